@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    // Suites with needs of their own (other toolchains, a browser, a cluster) have scripts of their own.
+    exclude: ['test/e2e/**', 'test/clients/matrix/**', 'test/browser/**', 'test/prometheus/**'],
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+    restoreMocks: true,
+    coverage: { include: ['src/**'], reporter: ['text-summary', 'json-summary'] },
+  },
+})
