@@ -1,0 +1,111 @@
+/** Throw-away X.509: a certificate authority that lives in memory and issues server certificates. */
+// oxlint-disable-next-line import/no-unassigned-import -- @peculiar/x509 looks for its global effect
+import 'reflect-metadata'
+import * as x509 from '@peculiar/x509'
+
+/** A certificate with its private key, both PEM. */
+export interface IssuedCertificate {
+  /** The leaf followed by the authority's certificate, as a TLS server sends them. */
+  readonly certPem: string
+  /** PKCS #8. */
+  readonly keyPem: string
+}
+
+export interface IssueOptions {
+  /** DNS names; the first is also the subject's common name. */
+  readonly names: readonly string[]
+  /** IP addresses, without brackets. */
+  readonly addresses?: readonly string[]
+  readonly validMs?: number
+}
+
+export interface CertificateAuthority {
+  /** The authority's own certificate: what a client has to trust. */
+  readonly caPem: string
+  /** Issues a certificate for a TLS server. */
+  issue(options: IssueOptions): Promise<IssuedCertificate>
+}
+
+interface AuthorityOptions {
+  readonly commonName?: string
+  readonly validMs?: number
+  readonly now?: () => number
+}
+
+const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+const DAY_MS = 86_400_000
+/** Certificates start in the past, so that a peer whose clock is behind accepts them too. */
+const BACKDATED_MS = 300_000
+const SERVER_AUTHENTICATION = '1.3.6.1.5.5.7.3.1'
+
+/** Makes an authority with a new key. Nothing is written anywhere; the key cannot be exported. */
+export async function createCertificateAuthority({
+  commonName = 'wimds throw-away CA',
+  validMs = 365 * DAY_MS,
+  now = Date.now,
+}: AuthorityOptions = {}): Promise<CertificateAuthority> {
+  const keys = await crypto.subtle.generateKey(ALGORITHM, false, ['sign', 'verify'])
+  const subject = new x509.Name([{ CN: [commonName] }])
+  const authority = await x509.X509CertificateGenerator.createSelfSigned({
+    name: subject,
+    keys,
+    signingAlgorithm: ALGORITHM,
+    serialNumber: serialNumber(),
+    ...validity(now(), validMs),
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.KeyUsagesExtension(
+        x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign,
+        true,
+      ),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+    ],
+  })
+  const caPem = pem(authority.toString('pem'))
+
+  return {
+    caPem,
+    async issue({ names, addresses = [], validMs: leafValidMs = 90 * DAY_MS }) {
+      const leafKeys = await crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
+      const leaf = await x509.X509CertificateGenerator.create({
+        subject: new x509.Name([{ CN: [names[0] ?? addresses[0] ?? 'server'] }]),
+        issuer: authority.subjectName,
+        publicKey: leafKeys.publicKey,
+        signingKey: keys.privateKey,
+        signingAlgorithm: ALGORITHM,
+        serialNumber: serialNumber(),
+        ...validity(now(), leafValidMs),
+        extensions: [
+          new x509.BasicConstraintsExtension(false, undefined, true),
+          new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+          new x509.ExtendedKeyUsageExtension([SERVER_AUTHENTICATION]),
+          new x509.SubjectAlternativeNameExtension([
+            ...names.map((value) => ({ type: 'dns', value }) as const),
+            ...addresses.map((value) => ({ type: 'ip', value }) as const),
+          ]),
+          await x509.AuthorityKeyIdentifierExtension.create(keys.publicKey),
+          await x509.SubjectKeyIdentifierExtension.create(leafKeys.publicKey),
+        ],
+      })
+      const privateKey = await crypto.subtle.exportKey('pkcs8', leafKeys.privateKey)
+      return {
+        certPem: pem(leaf.toString('pem')) + caPem,
+        keyPem: pem(x509.PemConverter.encode(privateKey, 'PRIVATE KEY')),
+      }
+    },
+  }
+}
+
+function validity(now: number, validMs: number) {
+  return { notBefore: new Date(now - BACKDATED_MS), notAfter: new Date(now + validMs) }
+}
+
+/** 127 random bits: positive, and at most the 20 octets that RFC 5280 §4.1.2.2 allows. */
+function serialNumber(): string {
+  const bytes = crypto.getRandomValues(Buffer.alloc(16))
+  bytes[0] = (bytes[0] ?? 0) & 0x7f || 1
+  return bytes.toString('hex')
+}
+
+/** PEM texts are joined into chains, so each has to end its own last line. */
+const pem = (text: string): string => (text.endsWith('\n') ? text : `${text}\n`)
