@@ -1,4 +1,5 @@
 /** A credential that no log line, error message or JSON document can show by accident. */
+import { createHash } from 'node:crypto'
 import { inspect } from 'node:util'
 
 const REDACTED = '[redacted]'
@@ -24,6 +25,11 @@ export class Secret {
     return this.#value.length
   }
 
+  /** Lower-case hex SHA-256 of the value, to recognise it without holding it. */
+  sha256(): string {
+    return createHash('sha256').update(this.#value).digest('hex')
+  }
+
   toString(): string {
     return REDACTED
   }
@@ -39,4 +45,15 @@ export class Secret {
   [inspect.custom](): string {
     return REDACTED
   }
+}
+
+/** Any JWT, and any unbroken run long enough to be a credential rather than a name or a GUID. */
+const CREDENTIAL_LIKE = /eyJ[\w.+/=-]{8,}|[\w+=-]{48,}/g
+
+/**
+ * Text that came from elsewhere, without anything in it that could be a token. A server that
+ * answers an exchange may echo the assertion, and what it says ends up in logs and errors.
+ */
+export function scrub(text: string): string {
+  return text.replace(CREDENTIAL_LIKE, REDACTED)
 }

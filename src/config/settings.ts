@@ -1,0 +1,78 @@
+/** The environment variables that wimds reads: their names, defaults and schemas. */
+import * as z from 'zod/mini'
+import {
+  addresses,
+  addressesOrOff,
+  authorityHost,
+  choice,
+  duration,
+  flag,
+  guid,
+  integer,
+  tenant,
+  words,
+} from './values.ts'
+
+/** What a variable that is not set, or is empty, stands for. Others have no default. */
+export const DEFAULTS = {
+  AZURE_AUTHORITY_HOST: 'https://login.microsoftonline.com/',
+  WIMDS_LISTEN: '127.0.0.1:8000',
+  WIMDS_ADMIN_LISTEN: '[::]:9169',
+  WIMDS_LOG_LEVEL: 'info',
+  WIMDS_LOG_FORMAT: 'auto',
+  WIMDS_MAX_CONNECTIONS: '512',
+  WIMDS_CACHE_SIZE: '1000',
+  WIMDS_EXCHANGE_TIMEOUT: '10s',
+  WIMDS_MAX_EXCHANGES: '32',
+  WIMDS_READY_AFTER_PREFETCH: 'false',
+  WIMDS_DRAIN: '0s',
+  WIMDS_SHUTDOWN_TIMEOUT: '10s',
+} as const
+
+/** Every variable, with what it must look like. docs/configuration.md has a row for each. */
+export const Settings = z.object({
+  AZURE_CLIENT_ID: z.optional(guid),
+  AZURE_TENANT_ID: z.optional(tenant),
+  AZURE_FEDERATED_TOKEN_FILE: z.optional(z.string()),
+  AZURE_AUTHORITY_HOST: authorityHost,
+  WIMDS_LISTEN: addresses,
+  WIMDS_ADMIN_LISTEN: addressesOrOff,
+  WIMDS_ALLOWED_HOSTS: z.optional(words),
+  WIMDS_MAX_CONNECTIONS: integer({ min: 1, max: 65_535 }),
+  WIMDS_CA_FILE: z.optional(z.string()),
+  WIMDS_AUDIENCE: z.optional(z.string()),
+  WIMDS_PREFETCH: z.optional(words),
+  WIMDS_READY_AFTER_PREFETCH: flag,
+  WIMDS_UNLISTED_CLIENT_IDS: z.optional(choice('allow', 'deny')),
+  WIMDS_CACHE_SIZE: integer({ min: 1, max: 100_000 }),
+  WIMDS_EXCHANGE_TIMEOUT: duration({ minMs: 100, maxMs: 60_000 }),
+  WIMDS_MAX_EXCHANGES: integer({ min: 1, max: 1000 }),
+  WIMDS_INSTANCE_FILE: z.optional(z.string()),
+  WIMDS_LOG_LEVEL: choice('debug', 'info', 'warn', 'error', 'silent'),
+  WIMDS_LOG_FORMAT: choice('auto', 'json', 'text'),
+  WIMDS_DRAIN: duration({ maxMs: 3_600_000 }),
+  WIMDS_SHUTDOWN_TIMEOUT: duration({ minMs: 100, maxMs: 3_600_000 }),
+  HTTPS_PROXY: z.optional(z.string()),
+  https_proxy: z.optional(z.string()),
+  NO_PROXY: z.optional(z.string()),
+  no_proxy: z.optional(z.string()),
+})
+
+export type SettingName = keyof (typeof Settings)['shape']
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** Kubernetes puts such variables in a pod for every Service; they are nobody's settings. */
+const SERVICE_LINK = /_(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)?)$/
+
+/** The environment with its defaults filled in; an empty variable counts as one that is not set. */
+export function withDefaults(env: Environment): Record<string, string> {
+  const set = Object.entries(env).filter((entry): entry is [string, string] => Boolean(entry[1]))
+  return { ...DEFAULTS, ...Object.fromEntries(set) }
+}
+
+/** Names that start as ours do and that nothing reads: most often a typing mistake. */
+export function unknownSettings(env: Environment): string[] {
+  return Object.keys(env).filter(
+    (name) => name.startsWith('WIMDS_') && !(name in Settings.shape) && !SERVICE_LINK.test(name),
+  )
+}

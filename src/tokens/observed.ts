@@ -1,0 +1,34 @@
+/** Reports every exchange that passes, with how it ended and how long it took. */
+import { type BrokerError, toBrokerError } from '../errors.ts'
+import type { Clock } from './clock.ts'
+import type { AccessToken, TokenRequest, TokenSource } from './token.ts'
+
+/** One exchange with Entra ID, ended. */
+export interface ExchangeEvent {
+  readonly request: TokenRequest
+  readonly durationMs: number
+  readonly outcome:
+    | { readonly ok: true; readonly token: AccessToken }
+    | { readonly ok: false; readonly error: BrokerError }
+}
+
+export function observed(
+  next: TokenSource,
+  report: (event: ExchangeEvent) => void,
+  clock: Pick<Clock, 'monotonic'>,
+): TokenSource {
+  return async (request) => {
+    const start = clock.monotonic()
+    const end = (outcome: ExchangeEvent['outcome']) =>
+      report({ request, durationMs: clock.monotonic() - start, outcome })
+    try {
+      const token = await next(request)
+      end({ ok: true, token })
+      return token
+    } catch (thrown) {
+      const error = toBrokerError(thrown)
+      end({ ok: false, error })
+      throw error
+    }
+  }
+}

@@ -1,0 +1,60 @@
+/** The words that the broker's parts share: what is asked for, what is held, who gives it. */
+import type { Identity } from '../identities.ts'
+import type { Secret } from '../secret.ts'
+
+/** A wish for an access token. */
+export interface TokenRequest {
+  readonly identity: Identity
+  /** What Entra ID is asked for, such as `https://vault.azure.net/.default`. */
+  readonly scope: string
+  /** A claims challenge, passed on to Entra ID as it came. */
+  readonly claims?: string
+  /** Wants a new token although one is held (`bypass_cache`, sent by Hadoop ABFS each time). */
+  readonly bypassCache?: boolean
+  /** To be renewed whether callers come or not: one of the resources to prefetch. */
+  readonly keepWarm?: boolean
+  /** Hex SHA-256 of a token that a resource refused; wants a new one if that is the one held. */
+  readonly refusedTokenSha256?: string
+}
+
+/** An access token and the instants of its life. */
+export interface AccessToken {
+  readonly secret: Secret
+  /** When it was asked for, epoch milliseconds. */
+  readonly obtainedAt: number
+  /** Epoch milliseconds by the local wall clock. */
+  readonly expiresAt: number
+  /** The same instant on the monotonic clock, which no clock change moves. */
+  readonly expiresAtMonotonic: number
+  /** Life that Entra ID gave it when it was issued, in milliseconds. */
+  readonly lifetimeMs: number
+  /** How long after it was obtained Entra ID wants it renewed, in milliseconds. */
+  readonly refreshInMs?: number
+}
+
+/** Gives a token or throws a `BrokerError`. The parts of the broker are such functions, stacked. */
+export type TokenSource = (request: TokenRequest) => Promise<AccessToken>
+
+/**
+ * What one token is held under: everything that decides what Entra ID answers, each part's end
+ * unmistakable, so that no two requests for different tokens share a key.
+ */
+export function cacheKey({ identity, scope, claims }: TokenRequest): string {
+  return JSON.stringify([
+    identity.authorityHost,
+    identity.tenantId,
+    identity.clientId,
+    identity.tokenFile,
+    scope,
+    claims ?? '',
+  ])
+}
+
+/**
+ * The scope of a resource as an IMDS caller names it. A trailing slash is part of the audience and
+ * stays, so `https://management.azure.com/` becomes `https://management.azure.com//.default`
+ * (Entra contract 1.2); a caller that already says `/.default` is taken at its word (R10).
+ */
+export function scopeOf(resource: string): string {
+  return resource.endsWith('/.default') ? resource : `${resource}/.default`
+}
