@@ -1,0 +1,37 @@
+/** A command's surroundings for a test: what it prints is kept, what it reads is given. */
+import { Readable, Writable } from 'node:stream'
+import type { CommandIo } from '../../src/commands/io.ts'
+
+export interface CapturedIo extends CommandIo {
+  /** Everything printed on standard output so far. */
+  readonly out: () => string
+  /** Everything printed on standard error so far. */
+  readonly err: () => string
+}
+
+export function captureIo(env: CommandIo['env'] = {}, input = ''): CapturedIo {
+  const stdout = collector()
+  const stderr = collector()
+  return {
+    stdin: Readable.from([Buffer.from(input)]),
+    stdout,
+    stderr,
+    env,
+    signal: new AbortController().signal,
+    out: () => stdout.text,
+    err: () => stderr.text,
+  }
+}
+
+function collector(): Writable & { text: string } {
+  const sink = Object.assign(
+    new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        sink.text += chunk.toString()
+        done()
+      },
+    }),
+    { text: '' },
+  )
+  return sink
+}

@@ -1,0 +1,128 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { redirect } from '../../src/commands/redirect.ts'
+import { captureIo } from './capture.ts'
+
+const LOOPBACK_SCRIPT = `ip address replace 169.254.169.254/32 dev lo scope host
+nft -f - <<'END'
+table ip wimds
+delete table ip wimds
+table ip wimds {
+  chain to_sidecar {
+    type nat hook output priority -150; policy accept;
+    ip daddr 169.254.169.254 tcp dport 80 redirect to :8000
+  }
+  chain refuse_leftovers {
+    type filter hook output priority 0; policy accept;
+    ip daddr 169.254.169.254 tcp dport 80 reject with tcp reset
+  }
+}
+END
+`
+
+describe('wimds redirect --dry-run', () => {
+  test('prints what loopback mode, the default, would run', async () => {
+    const io = captureIo()
+    expect(await redirect(['--dry-run'], io)).toBe(0)
+    expect(io.out()).toBe(LOOPBACK_SCRIPT)
+  })
+
+  test('leaves lo alone in nft mode', async () => {
+    const io = captureIo()
+    expect(await redirect(['--dry-run', '--mode=nft'], io)).toBe(0)
+    expect(io.out()).not.toContain('dev lo')
+  })
+
+  test('exempts the uid in both chains when pass-through is on, and only then', async () => {
+    const on = captureIo()
+    await redirect(['--dry-run', '--mode=nft', '--pass-through', '--uid=1600'], on)
+    expect(on.out().match(/meta skuid 1600 accept/g)).toHaveLength(2)
+    const off = captureIo()
+    await redirect(['--dry-run', '--mode=nft', '--uid=1600'], off)
+    expect(off.out()).not.toContain('skuid')
+  })
+
+  test('prints the inverse with --undo', async () => {
+    const io = captureIo()
+    expect(await redirect(['--undo', '--dry-run'], io)).toBe(0)
+    expect(io.out()).toBe(
+      `nft -f - <<'END'\ntable ip wimds\ndelete table ip wimds\nEND\n` +
+        'ip address flush dev lo to 169.254.169.254/32\n',
+    )
+  })
+
+  test('a flag comes before the variable of the same use', async () => {
+    const io = captureIo({ PROXY_PORT: '8500' })
+    await redirect(['--dry-run', '--port=8600'], io)
+    expect(io.out()).toContain('redirect to :8600')
+  })
+})
+
+describe('wimds redirect refuses', () => {
+  test.each([
+    ['an unknown mode', ['--mode', 'magic'], {}, '--mode must be one of loopback, nft'],
+    ['a port of 0', ['--port', '0'], {}, '--port must be a whole number from 1 to 65535'],
+    ['a port that is a word', [], { PROXY_PORT: 'http' }, 'PROXY_PORT must be a whole number'],
+    ['the uid of root', ['--uid', '0'], {}, '--uid must be a whole number from 1'],
+    ['an address with nft syntax in it', [], { METADATA_IP: '1.1.1.1 accept' }, 'METADATA_IP must'],
+    [
+      'an IPv6 address',
+      [],
+      { METADATA_IP: 'fd00:ec2::254' },
+      'METADATA_IP must be an IPv4 address',
+    ],
+    ['pass-through in loopback mode', ['--pass-through'], {}, '--pass-through needs --mode nft'],
+    ['an unknown flag', ['--prot=1'], {}, '--prot is not a flag'],
+    ['a flag without its value', ['--port', '--undo'], {}, '--port needs a value'],
+    ['a switch with a value', ['--undo=yes'], {}, '--undo takes no value'],
+    ['an argument', ['now'], {}, 'now is not an argument'],
+  ])('%s', async (_, args, env, message) => {
+    const io = captureIo(env)
+    expect(await redirect(args, io)).toBe(64)
+    expect(io.err()).toContain(message)
+    expect(io.out()).toBe('')
+  })
+
+  test('and names all mistakes at once', async () => {
+    const io = captureIo({ METADATA_PORT: 'x' })
+    expect(await redirect(['--mode=magic', '--port=0', '--what'], io)).toBe(64)
+    for (const part of ['--mode', '--port', '--what', 'METADATA_PORT']) {
+      expect(io.err()).toMatch(new RegExp(`^wimds redirect: ${part}`, 'm'))
+    }
+  })
+})
+
+describe('wimds redirect fails with 1', () => {
+  test('and says which tools it needs when they are not there', async () => {
+    const io = captureIo({ PATH: '/nowhere' })
+    expect(await redirect([], io)).toBe(1)
+    expect(io.err()).toContain('the redirect needs nft and ip on the PATH')
+  })
+
+  test('and the tool’s message when it fails', async () => {
+    using tools = stubTools({ nft: 'echo "Operation not permitted" >&2; exit 1' })
+    const io = captureIo({ PATH: tools.path })
+    expect(await redirect(['--mode=nft'], io)).toBe(1)
+    expect(io.err()).toContain('nft -f -: Operation not permitted')
+    expect(io.err()).toContain('NET_ADMIN')
+  })
+
+  test('when the tool says all is well but the rule is not there', async () => {
+    using tools = stubTools({ nft: 'exit 0' })
+    const io = captureIo({ PATH: tools.path })
+    expect(await redirect(['--mode=nft'], io)).toBe(1)
+    expect(io.err()).toContain('does not hold the redirect to port 8000')
+    expect(io.out()).toBe('')
+  })
+})
+
+function stubTools(scripts: Record<string, string>): Disposable & { path: string } {
+  const path = mkdtempSync(join(tmpdir(), 'wimds-tools-'))
+  for (const [name, script] of Object.entries(scripts)) {
+    writeFileSync(join(path, name), `#!/bin/sh\n${script}\n`)
+    chmodSync(join(path, name), 0o755)
+  }
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
+}

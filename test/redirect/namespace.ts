@@ -1,0 +1,115 @@
+/** A network namespace like a pod's, with a node beside it that has a real IMDS. */
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** Why these tests cannot run here, or undefined. */
+export function reasonToSkip(): string | undefined {
+  if (process.getuid?.() !== 0) return 'network namespaces need root'
+  for (const tool of ['nft', 'ip', 'curl', 'setpriv']) {
+    if (spawnSync('which', [tool]).status !== 0) return `${tool} is not installed`
+  }
+  const probe = `wimds-probe-${process.pid}`
+  const made = spawnSync('ip', ['netns', 'add', probe])
+  if (made.status !== 0) return `network namespaces cannot be made: ${made.stderr.toString()}`
+  spawnSync('ip', ['netns', 'delete', probe])
+  return undefined
+}
+
+export interface PodNetwork extends Disposable {
+  /** A PATH on which `nft` and `ip` act inside the pod's namespace. */
+  readonly path: string
+  /** Runs a command in the pod's namespace and returns what it prints. */
+  readonly exec: (...argv: string[]) => string
+  /** The body that a fresh connection to 169.254.169.254:80 gets, as `uid`. */
+  readonly fetchMetadata: (uid?: number) => string
+  /** Serves `body` over HTTP in the pod; resolves when it listens, rejects when it cannot. */
+  readonly serve: (host: string, port: number, body: string) => Promise<void>
+  /** Starts a Node script in the pod and resolves with what it printed when it has ended. */
+  readonly script: (source: string) => { firstLine: Promise<string>; output: Promise<string> }
+}
+
+const SERVER = (host: string, port: number, body: string) => `
+  require('node:http').createServer((request, response) => response.end(${JSON.stringify(body)}))
+    .listen(${port}, ${JSON.stringify(host)}, () => console.log('listening'))`
+
+/** Makes the namespaces; the node answers 169.254.169.254:80 with `real imds`. */
+export async function podNetwork(): Promise<PodNetwork> {
+  const id = `${process.pid}-${Math.random().toString(36).slice(2, 6)}`
+  const pod = `wimds-pod-${id}`
+  const node = `wimds-node-${id}`
+  const bin = mkdtempSync(join(tmpdir(), 'wimds-redirect-'))
+  const children: ChildProcess[] = []
+  for (const tool of ['nft', 'ip']) {
+    writeFileSync(
+      join(bin, tool),
+      `#!/bin/sh\nexec ${whereIs('ip')} netns exec ${pod} ${whereIs(tool)} "$@"\n`,
+    )
+    chmodSync(join(bin, tool), 0o755)
+  }
+
+  ip('netns', 'add', pod)
+  ip('netns', 'add', node)
+  ip('link', 'add', 'eth0', 'netns', pod, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', node)
+  ip('-n', pod, 'address', 'add', '10.9.0.2/24', 'dev', 'eth0')
+  ip('-n', node, 'address', 'add', '10.9.0.1/24', 'dev', 'eth0')
+  ip('-n', node, 'address', 'add', '169.254.169.254/32', 'dev', 'eth0')
+  for (const name of [pod, node]) {
+    ip('-n', name, 'link', 'set', 'lo', 'up')
+    ip('-n', name, 'link', 'set', 'eth0', 'up')
+  }
+  ip('-n', pod, 'route', 'add', 'default', 'via', '10.9.0.1')
+
+  const start = (namespace: string, source: string) => {
+    const argv = ['netns', 'exec', namespace, process.execPath, '-e', source]
+    const child = spawn('ip', argv, { stdio: ['ignore', 'pipe', 'pipe'] })
+    children.push(child)
+    let printed = ''
+    const { promise: firstLine, resolve, reject } = Promise.withResolvers<string>()
+    child.stdout.on('data', (chunk: Buffer) => {
+      printed += chunk.toString()
+      if (printed.includes('\n')) resolve(printed.split('\n')[0] ?? '')
+    })
+    child.stderr.on('data', (chunk: Buffer) => (printed += chunk.toString()))
+    const output = new Promise<string>((done) => child.on('close', () => done(printed.trim())))
+    void output.then((text) => reject(new Error(text)))
+    return { firstLine, output }
+  }
+  await start(node, SERVER('169.254.169.254', 80, 'real imds')).firstLine
+
+  const exec = (...argv: string[]) => execFileSync('ip', ['netns', 'exec', pod, ...argv]).toString()
+  return {
+    path: `${bin}:/usr/bin:/bin`,
+    exec,
+    fetchMetadata: (uid = 0) =>
+      exec(
+        'setpriv',
+        `--reuid=${uid}`,
+        '--clear-groups',
+        'curl',
+        '-s',
+        '-m',
+        '2',
+        'http://169.254.169.254/',
+      ),
+    serve: async (host, port, body) => {
+      await start(pod, SERVER(host, port, body)).firstLine
+    },
+    script: (source) => start(pod, source),
+    [Symbol.dispose]: () => {
+      for (const child of children) child.kill('SIGKILL')
+      ip('netns', 'delete', pod)
+      ip('netns', 'delete', node)
+      rmSync(bin, { recursive: true, force: true })
+    },
+  }
+}
+
+function ip(...args: string[]): string {
+  return execFileSync('ip', args).toString()
+}
+
+function whereIs(tool: string): string {
+  return execFileSync('which', [tool]).toString().trim()
+}

@@ -1,0 +1,133 @@
+import { describe, expect, test } from 'vitest'
+import { redirect } from '../../src/commands/redirect.ts'
+import { captureIo } from '../commands/capture.ts'
+import { podNetwork, reasonToSkip, type PodNetwork } from './namespace.ts'
+
+const reason = reasonToSkip()
+if (reason !== undefined) process.stderr.write(`skipped test/redirect: ${reason}\n`)
+
+/** Runs `wimds redirect` against the pod's namespace and expects it to succeed. */
+async function run(pod: PodNetwork, ...args: string[]): Promise<string> {
+  const io = captureIo({ PATH: pod.path })
+  const code = await redirect(args, io)
+  expect({ code, stderr: io.err() }).toEqual({ code: 0, stderr: '' })
+  return io.out()
+}
+
+/** A client that holds one connection, and asks again and again. */
+const KEEP_ALIVE_CLIENT = `
+  const socket = require('node:net').connect(80, '169.254.169.254')
+  const ask = () => socket.write('GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n')
+  socket.on('data', (data) => console.log(String(data).split('\\n').at(-1)))
+  socket.on('error', (error) => { console.log(error.code); process.exit() })
+  ask()
+  setInterval(ask, 100)
+  setTimeout(() => process.exit(), 5000)`
+
+describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', () => {
+  test.each(['loopback', 'nft'])(
+    'mode %s leads the metadata address to the sidecar',
+    async (mode) => {
+      using pod = await podNetwork()
+      await pod.serve('127.0.0.1', 8123, 'sidecar')
+      expect(pod.fetchMetadata()).toBe('real imds')
+
+      expect(await run(pod, '--mode', mode, '--port', '8123')).toContain('reaches 127.0.0.1:8123')
+
+      expect(pod.fetchMetadata()).toBe('sidecar')
+      expect(pod.fetchMetadata(1501)).toBe('sidecar')
+    },
+  )
+
+  test('an app can listen on 0.0.0.0:80 in loopback mode, before and after', async () => {
+    using pod = await podNetwork()
+    await pod.serve('127.0.0.1', 8000, 'sidecar')
+    await run(pod)
+    await pod.serve('0.0.0.0', 80, 'app')
+    expect(pod.fetchMetadata()).toBe('sidecar')
+    expect(pod.exec('curl', '-s', '-m', '2', 'http://127.0.0.1/')).toBe('app')
+    expect(pod.exec('curl', '-s', '-m', '2', 'http://10.9.0.2/')).toBe('app')
+  })
+
+  test('with pass-through only the sidecar’s uid reaches the real IMDS', async () => {
+    using pod = await podNetwork()
+    await pod.serve('127.0.0.1', 8000, 'sidecar')
+    await run(pod, '--mode', 'nft', '--pass-through', '--uid', '1777')
+    expect(pod.fetchMetadata(1777)).toBe('real imds')
+    expect(pod.fetchMetadata(1501)).toBe('sidecar')
+    expect(pod.fetchMetadata(0)).toBe('sidecar')
+  })
+
+  test('the real IMDS stays out of reach in loopback mode when the rules are lost', async () => {
+    using pod = await podNetwork()
+    await run(pod)
+    pod.exec('nft', 'flush', 'ruleset')
+    expect(() => pod.fetchMetadata()).toThrow(/./)
+  })
+
+  test.each(['loopback', 'nft'])('mode %s ends a connection opened before it', async (mode) => {
+    using pod = await podNetwork()
+    const client = pod.script(KEEP_ALIVE_CLIENT)
+    expect(await client.firstLine).toBe('real imds')
+    await run(pod, '--mode', mode)
+    expect((await client.output).split('\n').at(-1)).toBe('ECONNRESET')
+  })
+
+  test('running twice leaves the same rules and one address', async () => {
+    using pod = await podNetwork()
+    await run(pod)
+    const once = pod.exec('nft', 'list', 'ruleset') + addresses(pod)
+    await run(pod)
+    expect(pod.exec('nft', 'list', 'ruleset') + addresses(pod)).toBe(once)
+  })
+
+  test('running again with another port replaces the rule', async () => {
+    using pod = await podNetwork()
+    await run(pod, '--port', '8000')
+    await run(pod, '--port', '8123')
+    expect(pod.exec('nft', 'list', 'ruleset').match(/redirect to :\d+/g)).toEqual([
+      'redirect to :8123',
+    ])
+  })
+
+  test('comes before a mesh that redirects everything', async () => {
+    using pod = await podNetwork()
+    await pod.serve('127.0.0.1', 8000, 'sidecar')
+    await pod.serve('127.0.0.1', 15001, 'mesh')
+    const mesh =
+      'table ip mesh { chain c { type nat hook output priority -100; ip protocol tcp redirect to :15001; }; }'
+    pod.exec('nft', mesh)
+    expect(pod.fetchMetadata()).toBe('mesh')
+    await run(pod)
+    expect(pod.fetchMetadata()).toBe('sidecar')
+  })
+
+  test('undo leaves nothing of ours and all of others, and succeeds twice', async () => {
+    using pod = await podNetwork()
+    pod.exec('nft', 'table ip mesh { }')
+    const before = pod.exec('nft', 'list', 'ruleset') + addresses(pod)
+    await run(pod)
+    await run(pod, '--undo')
+    expect(pod.exec('nft', 'list', 'ruleset') + addresses(pod)).toBe(before)
+    await run(pod, '--undo')
+    expect(pod.fetchMetadata()).toBe('real imds')
+  })
+
+  test('honours the variables of the incumbent’s init container', async () => {
+    using pod = await podNetwork()
+    await pod.serve('127.0.0.1', 8500, 'sidecar')
+    const io = captureIo({
+      PATH: pod.path,
+      PROXY_PORT: '8500',
+      METADATA_IP: '169.254.169.250',
+      METADATA_PORT: '8080',
+      PROXY_UID: '1501',
+    })
+    expect(await redirect([], io)).toBe(0)
+    expect(pod.exec('curl', '-s', '-m', '2', 'http://169.254.169.250:8080/')).toBe('sidecar')
+  })
+})
+
+function addresses(pod: PodNetwork): string {
+  return pod.exec('ip', 'address', 'show', 'dev', 'lo')
+}
