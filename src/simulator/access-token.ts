@@ -1,0 +1,145 @@
+/** Mints access tokens: the claims of Entra's version 1 and 2, and the answer around them. */
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { exportJWK, generateKeyPair, SignJWT, type JWK } from 'jose'
+import type { Application, Resource, Tenant } from './directory.ts'
+
+export interface TokenSigner {
+  readonly jwk: JWK
+  sign(claims: Readonly<Record<string, unknown>>, version: 1 | 2): Promise<string>
+}
+
+export interface Grant {
+  readonly tenant: Tenant
+  readonly application: Application
+  readonly resource: Resource
+  /** The resource identifier as asked for, without `/.default`; a trailing slash is kept. */
+  readonly identifier: string
+  /** Origin of the login host: the issuer of version 2 tokens. */
+  readonly origin: string
+  /** Entra's clock, epoch milliseconds. */
+  readonly now: number
+  readonly expiresInSeconds: number
+  readonly isCaeCapable: boolean
+}
+
+/** `iat` and `nbf` lie this far in the past, as in recorded tokens. */
+const BACKDATED_SECONDS = 300
+
+/** A signer with a new RS256 key. Its key id is the certificate thumbprint's form, as Entra's. */
+export async function createTokenSigner(): Promise<TokenSigner> {
+  const { publicKey, privateKey } = await generateKeyPair('RS256')
+  const jwk = await exportJWK(publicKey)
+  const kid = createHash('sha1').update(JSON.stringify(jwk)).digest('base64url')
+  return {
+    jwk: { ...jwk, use: 'sig', alg: 'RS256', kid, x5t: kid },
+    sign: (claims, version) =>
+      new SignJWT(claims)
+        .setProtectedHeader({
+          typ: 'JWT',
+          alg: 'RS256',
+          ...(version === 1 ? { x5t: kid } : {}),
+          kid,
+        })
+        .sign(privateKey),
+  }
+}
+
+/** The issuer of version 1 tokens is the same for every login host of the public cloud. */
+export const v1Issuer = (tenantId: string): string => `https://sts.windows.net/${tenantId}/`
+export const v2Issuer = (origin: string, tenantId: string): string => `${origin}/${tenantId}/v2.0`
+
+/** The claims of an app-only access token; the resource decides their version. */
+export function accessTokenClaims(grant: Grant): Readonly<Record<string, unknown>> {
+  const { tenant, application, resource, identifier, origin, expiresInSeconds } = grant
+  const now = Math.floor(grant.now / 1000)
+  const objectId = application.objectId ?? application.clientId
+  const roles = rolesOf(application, resource)
+  const times = {
+    iat: now - BACKDATED_SECONDS,
+    nbf: now - BACKDATED_SECONDS,
+    exp: now + expiresInSeconds,
+  }
+  const common = {
+    oid: objectId,
+    rh: '0.AAAA.',
+    ...(roles.length > 0 ? { roles } : {}),
+    sub: objectId,
+    tid: tenant.id,
+    uti: randomBytes(16).toString('base64url'),
+    ...(grant.isCaeCapable ? { xms_cc: ['cp1'] } : {}),
+    ...(application.resourceId === undefined ? {} : { xms_mirid: application.resourceId }),
+  }
+  if (resource.tokenVersion === 2) {
+    return {
+      aud: resource.appId,
+      iss: v2Issuer(origin, tenant.id),
+      ...times,
+      aio: randomUUID(),
+      azp: application.clientId,
+      azpacr: '2',
+      ...common,
+      ver: '2.0',
+    }
+  }
+  return {
+    aud: identifier,
+    iss: v1Issuer(tenant.id),
+    ...times,
+    aio: randomUUID(),
+    appid: application.clientId,
+    appidacr: '2',
+    idp: v1Issuer(tenant.id),
+    idtyp: 'app',
+    ...common,
+    ver: '1.0',
+  }
+}
+
+/** The application's roles at a resource, whichever of its identifiers they were given under. */
+export const rolesOf = (application: Application, resource: Resource): readonly string[] =>
+  [resource.appId, ...resource.identifiers].flatMap((id) => application.roles[id] ?? [])
+
+interface Lifetime {
+  readonly expiresInSeconds: number
+  readonly refreshInSeconds: number | undefined
+}
+
+/**
+ * Life of a token. Entra gives an application a random 60 to 90 minutes; a managed identity gets
+ * about a day, with `refresh_in` at half of it.
+ */
+export function lifetimeOf(application: Application, random: () => number): Lifetime {
+  const isManaged = application.kind === 'managed-identity'
+  const usual = isManaged ? 86_399 : 3_599 + Math.floor(random() * 1_801)
+  return {
+    expiresInSeconds: application.tokenLifetimeSeconds ?? usual,
+    refreshInSeconds: application.refreshInSeconds ?? (isManaged ? 43_199 : undefined),
+  }
+}
+
+/** The JSON of a success: numbers from the v2 endpoint, strings and more members from v1. */
+export function tokenResponseBody(
+  version: 1 | 2,
+  accessToken: string,
+  { expiresInSeconds, refreshInSeconds }: Lifetime,
+  { identifier, now }: Pick<Grant, 'identifier' | 'now'>,
+): Readonly<Record<string, unknown>> {
+  const lifetimes = {
+    expires_in: expiresInSeconds,
+    ext_expires_in: expiresInSeconds,
+    ...(refreshInSeconds === undefined ? {} : { refresh_in: refreshInSeconds }),
+  }
+  if (version === 2) return { token_type: 'Bearer', ...lifetimes, access_token: accessToken }
+  const seconds = Math.floor(now / 1000)
+  const strings = Object.entries({
+    ...lifetimes,
+    expires_on: seconds + expiresInSeconds,
+    not_before: seconds - BACKDATED_SECONDS,
+  }).map(([name, value]) => [name, String(value)] as const)
+  return {
+    token_type: 'Bearer',
+    ...Object.fromEntries(strings),
+    resource: identifier,
+    access_token: accessToken,
+  }
+}

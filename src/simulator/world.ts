@@ -1,0 +1,191 @@
+/** A whole simulated world: cluster issuer, Entra, vault and a pod's token file, ready to use. */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Dispatcher } from 'undici'
+import type { z } from 'zod'
+import { createCertificateAuthority, type IssuedCertificate } from '../x509.ts'
+import { withControl } from './control.ts'
+import { DirectorySchema, type Directory } from './directory.ts'
+import { simulatorDispatcher } from './dispatcher.ts'
+import { createEntra, type EntraOptions } from './entra.ts'
+import { createExchangeLog, type ExchangeLog } from './exchange-log.ts'
+import { createFaults, type Faults, type FaultTarget } from './faults.ts'
+import { withFaults } from './inject.ts'
+import { createIssuer, type ClusterIssuer, type ProjectedTokenClaims } from './issuer.ts'
+import { inMemoryFetch, outboundFetch } from './outbound.ts'
+import { projectedTokenFile } from './projected-token.ts'
+import { createSites, type Listen, type Sites } from './sites.ts'
+import { tokenRoute } from './token-request.ts'
+import { createVault, type VaultSecret } from './vault.ts'
+import { DEFAULT_SECRETS, defaultDirectory, ORDERS, TENANT_ID } from './world-defaults.ts'
+
+export interface WorldOptions extends Pick<
+  EntraOptions,
+  'externalIssuers' | 'issuerCacheMs' | 'toleranceMs' | 'trailerSeparator'
+> {
+  /**
+   * `true` (default): every server has a port and speaks TLS. `false`: none has; their origins are
+   * names under `.test` that only `dispatcher` reaches.
+   */
+  readonly ports?: boolean
+  /** Where `ca.crt` and the volume `token/` are written. Default: a temporary one, gone at close. */
+  readonly stateDir?: string
+  /** What Entra knows, given the issuer's URL. Default: the applications of world-defaults.ts. */
+  readonly directory?: (issuer: string) => z.input<typeof DirectorySchema>
+  /** Default: `database-password`, which only the application orders may read. */
+  readonly secrets?: Readonly<Record<string, VaultSecret>>
+  /** What projected tokens say, unless `rotateToken` is told otherwise. */
+  readonly projectedToken?: ProjectedTokenClaims
+  readonly listen?: {
+    readonly entra?: Listen
+    readonly issuer?: Listen
+    readonly vault?: Listen
+  }
+  /** DNS names and addresses of Entra and the vault; the first name is used in their URLs. */
+  readonly names?: readonly string[]
+  readonly addresses?: readonly string[]
+  /** Served by Entra and the vault in place of a certificate of the world's own authority. */
+  readonly tls?: IssuedCertificate
+  readonly now?: () => number
+  readonly random?: () => number
+  /** How a `delay` fault waits. */
+  readonly sleep?: (ms: number) => Promise<void>
+}
+
+export interface World extends AsyncDisposable {
+  /** Tenant and client id of the directory's first application: by default, orders. */
+  readonly tenantId: string
+  readonly clientId: string
+  /** Origin of Entra (https, no trailing slash): the value for AZURE_AUTHORITY_HOST. */
+  readonly authorityHost: string
+  /** Origin of the vault. */
+  readonly vaultUrl: string
+  /** The authority that signed the servers' certificates, as PEM and as a file. */
+  readonly caPem: string
+  readonly caFile: string
+  /** The projected token: the value for AZURE_FEDERATED_TOKEN_FILE. */
+  readonly tokenFile: string
+  readonly issuer: ClusterIssuer
+  /** What Entra knows. Change it, as an administrator would: it holds from the next request on. */
+  readonly directory: Directory
+  readonly secrets: Map<string, VaultSecret>
+  /** Faults of all servers: `world.faults.add({ kind: 'throttled', times: 1 })`. */
+  readonly faults: Faults
+  /** What the servers were asked, without tokens. */
+  readonly log: ExchangeLog
+  /** Requests that reached Entra's token endpoint since the last `log.clear()`. */
+  exchanges(): number
+  /** An undici dispatcher that calls the servers directly; it works with ports, too. */
+  readonly dispatcher: Dispatcher
+  /** Signs a new projected token and swaps the file, as the kubelet does. */
+  rotateToken(claims?: ProjectedTokenClaims): Promise<void>
+  /** Swaps the file for any text: an empty, cut off or foreign one. */
+  writeToken(text: string): Promise<void>
+  /** Ends all servers and their connections. Safe to call twice. */
+  close(): Promise<void>
+}
+
+/**
+ * Builds a world, writes its files and a first token that is valid for an hour. It reaches nothing
+ * but its own servers and `externalIssuers`. Use it with `await using`, or call `close`.
+ */
+export async function createWorld(options: WorldOptions = {}): Promise<World> {
+  const sites = createSites(options.ports ?? true)
+  const closers = [() => sites.close()]
+  const close = async (): Promise<void> => {
+    for (const closer of closers.splice(0).toReversed()) await closer()
+  }
+  try {
+    return await build(options, sites, closers, close)
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function build(
+  options: WorldOptions,
+  sites: Sites,
+  closers: (() => Promise<void>)[],
+  close: () => Promise<void>,
+): Promise<World> {
+  const { ports = true, now = Date.now, listen = {}, names = [], addresses = [] } = options
+  const stateDir = options.stateDir ?? (await mkdtemp(join(tmpdir(), 'wimds-world-')))
+  if (options.stateDir === undefined) {
+    closers.unshift(() => rm(stateDir, { recursive: true, force: true }))
+  }
+  await mkdir(stateDir, { recursive: true })
+
+  const authority = await createCertificateAuthority({ commonName: 'wimds simulator CA' })
+  const { caPem } = authority
+  const caFile = join(stateDir, 'ca.crt')
+  await writeFile(caFile, caPem)
+  const own = await authority.issue({
+    names: [...names, 'localhost'],
+    addresses: [...new Set([...addresses, '127.0.0.1', '::1'])],
+  })
+  const publicSite = { tls: options.tls ?? own, publicName: names[0] }
+  const issuerSite = await sites.open('issuer', { ...listen.issuer, tls: own })
+  const entraSite = await sites.open('entra', { ...listen.entra, ...publicSite })
+  const vaultSite = await sites.open('vault', { ...listen.vault, ...publicSite })
+
+  const faults = createFaults(now)
+  const log = createExchangeLog()
+  const injection = { ...options, faults, log, now }
+  const overTls = outboundFetch({ caPem })
+  closers.push(() => overTls.close())
+  const inMemory = inMemoryFetch(sites.inMemory)
+
+  const issuer = await createIssuer({ issuer: issuerSite.url, now })
+  const directory = DirectorySchema.parse((options.directory ?? defaultDirectory)(issuer.issuer))
+  const entra = await createEntra({
+    ...options,
+    directory,
+    fetchText: ports ? (url) => overTls.fetchText(url) : inMemory,
+    now,
+  })
+  const [first] = directory.applications
+  const tenantId = first?.tenantId ?? directory.tenants[0]?.id ?? TENANT_ID
+  const secrets = new Map(Object.entries(options.secrets ?? DEFAULT_SECRETS))
+  const vault = createVault({
+    secrets,
+    tenantId,
+    authorityHost: entraSite.url,
+    fetchText: inMemory,
+    now,
+  })
+  issuerSite.mount(withFaults(issuer.handler, { ...injection, targetOf: () => 'issuer' }))
+  vaultSite.mount(withFaults(vault, { ...injection, targetOf: () => 'vault' }))
+  const entraWithFaults = withFaults(entra, { ...injection, targetOf: entraTarget })
+  entraSite.mount(withControl(entraWithFaults, { faults, log }))
+
+  const tokenFile = projectedTokenFile({ directory: join(stateDir, 'token'), now })
+  const rotateToken = async (claims: ProjectedTokenClaims = {}): Promise<void> =>
+    tokenFile.write(await issuer.sign({ ...options.projectedToken, ...claims }))
+  await rotateToken()
+
+  return {
+    tenantId,
+    clientId: first?.clientId ?? ORDERS.clientId,
+    authorityHost: entraSite.url,
+    vaultUrl: vaultSite.url,
+    caPem,
+    caFile,
+    tokenFile: tokenFile.path,
+    issuer,
+    directory,
+    secrets,
+    faults,
+    log,
+    exchanges: () => log.counters().byTarget.token,
+    dispatcher: simulatorDispatcher(sites.inMemory),
+    rotateToken,
+    writeToken: (text) => tokenFile.writeText(text),
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+const entraTarget = (request: Request): FaultTarget =>
+  tokenRoute(new URL(request.url).pathname) ? 'token' : 'metadata'
