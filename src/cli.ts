@@ -1,1 +1,59 @@
-process.stdout.write('x\n')
+/** The command line: argv → one command → an exit code. */
+import type { Command, CommandIo } from './commands/io.ts'
+import { ConfigError } from './errors.ts'
+
+const EXIT_USAGE = 64
+
+const USAGE = `usage: wimds COMMAND
+
+  serve     the sidecar: answers IMDS token requests by workload identity federation
+  demo      the whole flow on this machine, offline, narrated
+  simulate  a faithful Entra ID, cluster issuer and resource server for development and CI
+  inject    Kubernetes manifests in, manifests with the sidecar out
+  redirect  makes 169.254.169.254:80 reach the sidecar (init container)
+  probe     exits 0 when the sidecar on this machine is ready
+  version   prints the version
+`
+
+/** Each command is loaded when it is called, so that none pays for another's libraries. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  serve: async () => (await import('./commands/serve.ts')).serve,
+}
+
+async function main(argv: readonly string[], io: CommandIo): Promise<number> {
+  const [name = 'help', ...args] = argv
+  if (name === 'help' || name === '--help' || name === '-h') {
+    io.stdout.write(USAGE)
+    return 0
+  }
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  if (load === undefined) {
+    io.stderr.write(`wimds: there is no command ${JSON.stringify(name)}\n\n${USAGE}`)
+    return EXIT_USAGE
+  }
+  try {
+    const command = await load()
+    return await command(args, io)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    io.stderr.write(`wimds ${name}: ${error.message}\n`)
+    return EXIT_USAGE
+  }
+}
+
+const ending = new AbortController()
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.on(signal, () => {
+    // A second signal means now.
+    if (ending.signal.aborted) process.exit(1)
+    ending.abort()
+  })
+}
+const { stdin, stdout, stderr, env } = process
+process.exitCode = await main(process.argv.slice(2), {
+  stdin,
+  stdout,
+  stderr,
+  env,
+  signal: ending.signal,
+})

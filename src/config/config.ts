@@ -13,6 +13,10 @@ export interface Config {
   readonly allowedHosts: readonly string[]
   readonly maxConnections: number
   readonly directory: IdentityDirectory
+  /** The tenant of identities that name none of their own. */
+  readonly tenantId: string
+  /** Every projected token file that an exchange may read. */
+  readonly tokenFiles: readonly string[]
   readonly cacheSize: number
   readonly exchange: {
     readonly timeoutMs: number
@@ -56,13 +60,16 @@ export function loadConfig(env: Environment): Config {
 type ParsedSettings = ReturnType<typeof Settings.parse>
 
 function configOf(settings: ParsedSettings, unknown: readonly string[]): Config {
+  const directory = directoryOf(settings)
   const proxyUrl = settings.HTTPS_PROXY ?? settings.https_proxy
   return {
     listen: settings.WIMDS_LISTEN,
     adminListen: settings.WIMDS_ADMIN_LISTEN,
     allowedHosts: settings.WIMDS_ALLOWED_HOSTS ?? [],
     maxConnections: settings.WIMDS_MAX_CONNECTIONS,
-    directory: directoryOf(settings),
+    directory,
+    tenantId: settings.AZURE_TENANT_ID ?? '',
+    tokenFiles: [settings.AZURE_FEDERATED_TOKEN_FILE ?? ''],
     cacheSize: settings.WIMDS_CACHE_SIZE,
     exchange: {
       timeoutMs: settings.WIMDS_EXCHANGE_TIMEOUT,
@@ -104,7 +111,7 @@ function directoryOf(settings: ParsedSettings): IdentityDirectory {
 
 /** The same fields without those that are undefined, for optional properties. */
 function defined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>
-  }
+  const entries = Object.entries(fields).filter(([, value]) => value !== undefined)
+  // oxlint-disable-next-line no-unsafe-type-assertion -- fromEntries forgets the keys it was given
+  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> }
 }

@@ -11,9 +11,10 @@ export interface Address {
 const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 const DOMAIN =
   /^(?=.{4,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+$/i
-const RESERVED_TENANTS = ['common', 'organizations', 'consumers']
+const RESERVED_TENANTS = new Set(['common', 'organizations', 'consumers'])
 const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/
-const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const
+const HOUR_MS = 3_600_000
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: HOUR_MS }
 
 /** True for a GUID in its usual hyphenated form, in any case. */
 export function isGuid(text: string): boolean {
@@ -47,7 +48,7 @@ export const guid = reading((text) => {
 
 /** A tenant: its GUID or one of its verified domains. The shared endpoints name no tenant. */
 export const tenant = reading((text) => {
-  if (RESERVED_TENANTS.includes(text.toLowerCase())) {
+  if (RESERVED_TENANTS.has(text.toLowerCase())) {
     throw new Error(`must name one tenant; ${quote(text)} stands for many`)
   }
   if (!isGuid(text) && !DOMAIN.test(text)) {
@@ -79,13 +80,14 @@ export const addressesOrOff = reading((text) =>
 export const words = reading(list)
 
 /** A number with its unit (`500ms`, `10s`, `5m`, `1h`), in milliseconds. */
-export function duration({ minMs = 0, maxMs = 24 * UNIT_MS.h } = {}) {
+export function duration({ minMs = 0, maxMs = 24 * HOUR_MS } = {}) {
   return reading((text) => {
-    const [, amount, unit] = DURATION.exec(text) ?? []
-    if (amount === undefined || unit === undefined) {
+    const [, amount, unit = ''] = DURATION.exec(text) ?? []
+    const unitMs = UNIT_MS[unit]
+    if (unitMs === undefined) {
       throw new Error(`must be a duration such as 500ms, 10s or 5m, not ${quote(text)}`)
     }
-    const ms = Number(amount) * UNIT_MS[unit as keyof typeof UNIT_MS]
+    const ms = Number(amount) * unitMs
     if (ms < minMs || ms > maxMs) throw new Error(`must be from ${minMs}ms to ${maxMs}ms`)
     return Math.round(ms)
   })

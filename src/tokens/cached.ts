@@ -22,11 +22,11 @@ interface CacheOptions {
 export interface TokenCache {
   readonly tokens: TokenSource
   /** What is held or refused at this moment, for status and metrics. */
-  entries(): readonly CacheEntry[]
+  readonly entries: () => readonly CacheEntry[]
   /** Forgets refusals of, and tries again, whatever depends on this projected token. */
-  assertionChanged(tokenFile: string): void
+  readonly assertionChanged: (tokenFile: string) => void
   /** Stops all renewals. */
-  close(): void
+  readonly close: () => void
 }
 
 /** The state of one key. */
@@ -98,12 +98,6 @@ export function cached(next: TokenSource, options: CacheOptions): TokenCache {
       return entry.token
     }
     return tokenNotHeld(entry ?? refused.get(key) ?? newEntry(key, request))
-  }
-
-  function newEntry(key: string, { identity, scope, claims, keepWarm }: TokenRequest): Entry {
-    // Not how this caller wants the cache used: the entry serves all callers of its key.
-    const request = { identity, scope, ...(claims !== undefined && { claims }) }
-    return { key, request, nextTryAt: 0, askedAt: 0, renewedAt: 0, keepWarm: keepWarm === true }
   }
 
   function tokenNotHeld(entry: Entry): Promise<AccessToken> {
@@ -224,4 +218,10 @@ function again(error: BrokerError, retryAfterMs: number): BrokerError {
     retryAfterMs: Math.max(0, retryAfterMs),
     ...(error.entra !== undefined && { entra: error.entra }),
   })
+}
+
+function newEntry(key: string, { identity, scope, claims, keepWarm }: TokenRequest): Entry {
+  // Not how this caller wants the cache used: the entry serves all callers of its key.
+  const request = { identity, scope, ...(claims !== undefined && { claims }) }
+  return { key, request, nextTryAt: 0, askedAt: 0, renewedAt: 0, keepWarm: keepWarm === true }
 }

@@ -2,9 +2,9 @@
 
 export interface Clock {
   /** Epoch milliseconds. Jumps when the clock is set; runs on while the machine sleeps. */
-  wall(): number
+  readonly wall: () => number
   /** Milliseconds from an arbitrary start. Never jumps; may stand still while the machine sleeps. */
-  monotonic(): number
+  readonly monotonic: () => number
 }
 
 export const systemClock: Clock = {

@@ -1,0 +1,138 @@
+/** `wimds serve`: the sidecar, from its configuration to its last reply. */
+import { readFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pino from 'pino'
+import { type Config, loadConfig } from '../config/config.ts'
+import type { Address } from '../config/values.ts'
+import { imds } from '../dialects/imds.ts'
+import { BrokerError, ConfigError } from '../errors.ts'
+import { adminServer } from '../http/admin-server.ts'
+import { guard } from '../http/guard.ts'
+import { listen, type Listener } from '../http/listener.ts'
+import { metadataServer, type ReplyEvent } from '../http/metadata-server.ts'
+import { identityResolver } from '../identities.ts'
+import { metadataDocuments, renderDocumentError } from '../metadata/documents.ts'
+import { DEFAULT_INSTANCE, type JsonValue } from '../metadata/instance.ts'
+import { errorFields, logger, type Logger } from '../telemetry/logger.ts'
+import { systemClock } from '../tokens/clock.ts'
+import { VERSION } from '../version.ts'
+import { broker } from './broker.ts'
+import type { CommandIo } from './io.ts'
+
+/** Probes and Prometheus are few. */
+const ADMIN_CONNECTIONS = 64
+
+/** Serves until the signal, then drains. Throws `ConfigError` before anything is bound. */
+export async function serve(args: readonly string[], io: CommandIo): Promise<number> {
+  if (args.length > 0) throw new ConfigError('wimds serve takes no arguments, only environment')
+  const config = loadConfig(io.env)
+  const instance = readInstance(config.instanceFile)
+  const extraCa = readSetting('WIMDS_CA_FILE', config.exchange.caFile)
+  const log = openLog(config, io)
+  for (const warning of config.warnings) log.warn('config_warning', { message: warning })
+
+  const { tokens, status, metrics, watch, prefetch, close } = broker(config, extraCa, log)
+  const isReady = () => status.readiness().ready
+  const app = metadataServer({
+    guard: guard({ allowedHosts: [...config.allowedHosts, ...config.listen.map(hostHeaderOf)] }),
+    dialects: [imds],
+    documents: metadataDocuments({ instance, tenantId: config.tenantId }),
+    renderDocumentError,
+    resolve: identityResolver(config.directory),
+    tokens,
+    clock: systemClock,
+    isReady,
+    onReply: (event) => {
+      metrics.onReply(event)
+      if (event.error !== undefined) log.warn('request_refused', refusedFields(event))
+    },
+  })
+  const admin = adminServer({ readiness: status.readiness, scrape: metrics.scrape })
+  await Promise.all([app.ready(), admin.ready()])
+
+  const malformedBody = imds.renderError(
+    new BrokerError('request_malformed', 'The request is malformed'),
+  ).body
+  const listeners: Listener[] = []
+  try {
+    const main = { maxConnections: config.maxConnections, malformedBody }
+    listeners.push(await listen((...exchange) => app.routing(...exchange), config.listen, main))
+    const side = { maxConnections: ADMIN_CONNECTIONS, malformedBody }
+    listeners.push(
+      await listen((...exchange) => admin.routing(...exchange), config.adminListen, side),
+    )
+  } catch (error) {
+    await Promise.all(listeners.map((listener) => listener.close(0)))
+    log.error('listen_failed', errorFields(listenFailure(error)))
+    return 1
+  }
+  const [metadata, administration] = listeners
+  log.info('listening', {
+    version: VERSION,
+    addresses: metadata?.addresses.map(asText),
+    adminAddresses: administration?.addresses.map(asText),
+  })
+
+  await watch()
+  void prefetch()
+  if (isReady()) log.info('ready')
+
+  await ended(io.signal)
+  log.info('draining', { drainMs: config.shutdown.drainMs })
+  await sleep(config.shutdown.drainMs)
+  await Promise.all(listeners.map((listener) => listener.close(config.shutdown.timeoutMs)))
+  close()
+  log.info('stopped')
+  return 0
+}
+
+async function ended(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort')
+}
+
+function openLog({ log }: Config, { stdout }: CommandIo): Logger {
+  const isTerminal = 'isTTY' in stdout && stdout.isTTY === true
+  const format = log.format === 'auto' ? (isTerminal ? 'text' : 'json') : log.format
+  // Straight to the file descriptor where there is one: nothing is lost when the process ends.
+  const out = 'fd' in stdout ? pino.destination({ fd: Number(stdout.fd), sync: true }) : stdout
+  return logger({ level: log.level, format, out })
+}
+
+function refusedFields({ dialect, status, error, userAgent }: ReplyEvent) {
+  return { dialect, status, userAgent, ...errorFields(error) }
+}
+
+/** The document of WIMDS_INSTANCE_FILE, or the default one. */
+function readInstance(path: string | undefined): JsonValue {
+  const text = readSetting('WIMDS_INSTANCE_FILE', path)
+  if (text === undefined) return DEFAULT_INSTANCE
+  try {
+    const document: JsonValue = JSON.parse(text)
+    return document
+  } catch {
+    throw new ConfigError(`WIMDS_INSTANCE_FILE: ${String(path)} is not JSON`)
+  }
+}
+
+function readSetting(name: string, path: string | undefined): string | undefined {
+  if (path === undefined) return undefined
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new ConfigError(`${name}: cannot read ${path}`, { cause: error })
+  }
+}
+
+function listenFailure(error: unknown): BrokerError {
+  const reason = error instanceof Error ? error.message : 'unknown reason'
+  return new BrokerError('internal', `cannot listen: ${reason}`)
+}
+
+function hostHeaderOf({ host }: Address): string {
+  return host.includes(':') ? `[${host}]` : host
+}
+
+function asText({ host, port }: Address): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
+}

@@ -1,0 +1,108 @@
+/** The dialect of the Azure Instance Metadata Service: GET /metadata/identity/oauth2/token. */
+import { BrokerError, type ErrorCode } from '../errors.ts'
+import type { Dialect, Reply, TokenAnswer, TokenQuery, WireRequest } from './dialect.ts'
+import { type Parameters, parseParameters, resourceOf, selectorOf } from './parameters.ts'
+
+export const imds: Dialect = {
+  name: 'imds',
+  path: '/metadata/identity/oauth2/token',
+  methods: ['GET'],
+  parse,
+  render,
+  renderError,
+}
+
+/** The first version of the token endpoint; later ones are taken as they come (R9). */
+const FIRST_API_VERSION = '2018-02-01'
+const DATE = /^\d{4}-\d{2}-\d{2}$/
+
+/** Throws `metadata_header_missing` unless the request says `Metadata: true`, in any case (R6). */
+export function requireMetadataHeader({ headers }: Pick<WireRequest, 'headers'>): void {
+  const value = headers['metadata']
+  if (typeof value !== 'string' || value.toLowerCase() !== 'true') {
+    throw new BrokerError('metadata_header_missing', 'Required metadata header not specified')
+  }
+}
+
+/** True for a calendar date that is `first` or later. */
+export function isApiVersion(version: string, first: string): boolean {
+  if (!DATE.test(version) || version < first) return false
+  const date = new Date(`${version}T00:00:00Z`)
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(version)
+}
+
+function parse(request: WireRequest): TokenQuery {
+  requireMetadataHeader(request)
+  const parameters = parseParameters(request.query)
+  requireApiVersion(parameters)
+  const sha256 = parameters.get('token_sha256_to_refresh')
+  return {
+    resource: resourceOf(parameters),
+    selector: selectorOf(parameters),
+    ...(parameters.get('bypass_cache')?.toLowerCase() === 'true' && { bypassCache: true }),
+    ...(sha256 !== undefined && { refusedTokenSha256: sha256.toLowerCase() }),
+  }
+}
+
+function requireApiVersion(parameters: Parameters): void {
+  const version = parameters.get('api-version')
+  if (version === undefined || version === '') {
+    throw new BrokerError('api_version_invalid', "Required query variable 'api-version' is missing")
+  }
+  if (!isApiVersion(version, FIRST_API_VERSION)) {
+    throw new BrokerError(
+      'api_version_invalid',
+      `Query variable 'api-version' must be a date from ${FIRST_API_VERSION} on`,
+    )
+  }
+}
+
+/** IMDS tokens are valid from five minutes before they were issued. */
+const BACKDATED_SECONDS = 300
+
+/** The body that satisfies every client: all strings, in the real service's order (R2, R3, R4). */
+function render({ query, identity, token, expiresIn, expiresOn }: TokenAnswer): Reply {
+  const notBefore = Math.floor(token.obtainedAt / 1000) - BACKDATED_SECONDS
+  return {
+    status: 200,
+    body: JSON.stringify({
+      access_token: token.secret.reveal(),
+      client_id: identity.clientId,
+      expires_in: String(expiresIn),
+      expires_on: String(expiresOn),
+      ext_expires_in: String(expiresIn),
+      not_before: String(notBefore),
+      resource: query.resource,
+      token_type: 'Bearer',
+    }),
+  }
+}
+
+function renderError(error: BrokerError): Reply {
+  return {
+    status: error.status,
+    body: JSON.stringify({
+      error: error.entra?.error ?? OAUTH_ERRORS[error.code] ?? fallback(error),
+      error_description: DESCRIPTIONS[error.code] ?? error.message,
+    }),
+  }
+}
+
+/** The `error` words of IMDS's published interface for codes that have one of their own. */
+const OAUTH_ERRORS: Partial<Record<ErrorCode, string>> = {
+  not_found: 'not_found',
+  method_not_allowed: 'method_not_allowed',
+  entra_throttled: 'too_many_requests',
+  internal: 'server_error',
+}
+
+/** Sentences that clients look for, word by word as the real service says them (R6). */
+const DESCRIPTIONS: Partial<Record<ErrorCode, string>> = {
+  identity_not_found: 'Identity not found',
+  identity_ambiguous:
+    'Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request',
+}
+
+function fallback(error: BrokerError): string {
+  return error.isPermanent ? 'invalid_request' : 'service_unavailable'
+}

@@ -1,0 +1,106 @@
+/** The projected service-account token: read afresh at each exchange, and checked before it is sent. */
+import { decodeJwt } from 'jose/jwt/decode'
+import * as z from 'zod/mini'
+import { BrokerError } from '../errors.ts'
+import { Secret } from '../secret.ts'
+
+/** A projected token and the claims that explain it. */
+export interface Assertion {
+  readonly secret: Secret
+  readonly issuer: string
+  readonly subject: string
+  readonly audience: readonly string[]
+  /** Epoch milliseconds. */
+  readonly expiresAt: number
+  /** Epoch milliseconds; undefined where the token does not say. */
+  readonly issuedAt?: number
+}
+
+interface AssertionOptions {
+  readonly readFile: (path: string) => Promise<string>
+  /** Refuses an assertion without this audience; undefined: any is sent on. */
+  readonly audience?: string
+}
+
+export type AssertionReader = (path: string) => Promise<Assertion>
+
+const Claims = z.object({
+  iss: z.string(),
+  sub: z.string(),
+  aud: z.union([z.string(), z.array(z.string())]),
+  exp: z.number(),
+  iat: z.optional(z.number()),
+})
+
+/** A projected token is 1 to 2 kB; a file far beyond that is something else. */
+const MAX_LENGTH = 65_536
+
+/**
+ * Reads projected tokens. The path is opened anew each time, because the kubelet renews the token
+ * by swapping a symbolic link. Throws `assertion_missing`, `assertion_unreadable`,
+ * `assertion_empty`, `assertion_malformed` or `assertion_audience`, each with what to do. Whether
+ * it has expired is not judged here: the local clock alone must not veto an exchange.
+ */
+export function assertionReader({ readFile, audience }: AssertionOptions): AssertionReader {
+  return async (path) => {
+    const text = (await read(path, readFile)).trim()
+    if (text === '') {
+      throw new BrokerError('assertion_empty', `the projected token file ${path} is empty`)
+    }
+    const assertion = parse(text, path)
+    if (audience !== undefined && !assertion.audience.includes(audience)) {
+      throw new BrokerError(
+        'assertion_audience',
+        `the projected token in ${path} has the audience ${assertion.audience.join(', ')}, and WIMDS_AUDIENCE expects ${audience}: change the audience of the projected volume`,
+      )
+    }
+    return assertion
+  }
+}
+
+async function read(path: string, readFile: AssertionOptions['readFile']): Promise<string> {
+  try {
+    return await readFile(path)
+  } catch (error) {
+    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+    if (reason === 'ENOENT' || reason === 'ENOTDIR') {
+      throw new BrokerError(
+        'assertion_missing',
+        `there is no projected token at ${path}: mount a projected service-account token there, or set AZURE_FEDERATED_TOKEN_FILE to where it is`,
+        { cause: error },
+      )
+    }
+    throw new BrokerError(
+      'assertion_unreadable',
+      `the projected token file ${path} cannot be read (${reason}): check that it is a file and that wimds’ user may read it`,
+      { cause: error },
+    )
+  }
+}
+
+/** Nothing of the text goes into the error: it may be a credential of another kind. */
+function parse(text: string, path: string): Assertion {
+  const claims = text.length > MAX_LENGTH ? undefined : decode(text)
+  if (claims === undefined) {
+    throw new BrokerError(
+      'assertion_malformed',
+      `the file ${path} does not hold a service-account token (a JWT with iss, sub, aud and exp): set AZURE_FEDERATED_TOKEN_FILE to the projected token`,
+    )
+  }
+  return {
+    secret: new Secret(text),
+    issuer: claims.iss,
+    subject: claims.sub,
+    audience: [claims.aud].flat(),
+    expiresAt: claims.exp * 1000,
+    ...(claims.iat !== undefined && { issuedAt: claims.iat * 1000 }),
+  }
+}
+
+function decode(text: string): z.infer<typeof Claims> | undefined {
+  try {
+    return Claims.parse(decodeJwt(text))
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,28 @@
+/** The connections to Entra ID: trusted roots, connect time limit, and the proxy of the environment. */
+import { getCACertificates } from 'node:tls'
+import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici'
+
+interface DispatcherOptions {
+  /** PEM certificates to trust beside Node's default roots and NODE_EXTRA_CA_CERTS. */
+  readonly extraCa?: string
+  readonly proxy?: { readonly url: string; readonly noProxy: string }
+}
+
+const CONNECT_TIMEOUT_MS = 5000
+/** The real IMDS and its kin are never reached through a proxy. */
+const NEVER_PROXIED = ['169.254.169.254', 'localhost', '127.0.0.1', '[::1]']
+
+/** A dispatcher that pools a few connections and lets them go when they are idle. */
+export function entraDispatcher({ extraCa, proxy }: DispatcherOptions): Dispatcher {
+  const connect = {
+    timeout: CONNECT_TIMEOUT_MS,
+    ...(extraCa !== undefined && { ca: [...getCACertificates('default'), extraCa] }),
+  }
+  if (proxy === undefined) return new Agent({ connect })
+  return new EnvHttpProxyAgent({
+    connect,
+    requestTls: connect,
+    httpsProxy: proxy.url,
+    noProxy: [proxy.noProxy, ...NEVER_PROXIED].filter(Boolean).join(','),
+  })
+}

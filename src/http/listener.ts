@@ -1,0 +1,106 @@
+/** Node's HTTP servers with every limit set: one per address, one cap on connections for all. */
+import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Address } from '../config/values.ts'
+import { connectionCap } from './connections.ts'
+
+interface ListenerOptions {
+  readonly maxConnections: number
+  /** The body of the 400 that answers bytes which are not HTTP. */
+  readonly malformedBody: string
+}
+
+/** Servers that are up. */
+export interface Listener {
+  /** Where they listen, with the port that a 0 became. */
+  readonly addresses: readonly Address[]
+  /** Takes no new connections, lets requests end, and after `timeoutMs` closes what is left. */
+  readonly close: (timeoutMs: number) => Promise<void>
+}
+
+const LIMITS: ServerOptions = {
+  maxHeaderSize: 16_384,
+  headersTimeout: 5000,
+  requestTimeout: 10_000,
+  connectionsCheckingInterval: 5000,
+  // Idle callers keep their connection; the cap closes them when others need the room.
+  keepAliveTimeout: 75_000,
+  // The guard refuses a missing Host itself, in JSON, and lets HTTP/1.0 clients pass.
+  requireHostHeader: false,
+}
+
+/** Binds all addresses or none. Throws what `listen` fails with, such as EADDRINUSE. */
+export async function listen(
+  handler: RequestListener,
+  addresses: readonly Address[],
+  { maxConnections, malformedBody }: ListenerOptions,
+): Promise<Listener> {
+  const applyCap = connectionCap(maxConnections)
+  const servers: Server[] = []
+  try {
+    for (const address of addresses) {
+      const server = createServer(LIMITS)
+      applyCap(server)
+      server.on('request', handler)
+      // An Expect that is not 100-continue can be ignored (R17).
+      server.on('checkExpectation', handler)
+      server.on('clientError', (error, socket) => refuseBytes(error, socket, malformedBody))
+      servers.push(server)
+      await bind(server, address)
+    }
+  } catch (error) {
+    for (const server of servers) server.close()
+    throw error
+  }
+  return {
+    addresses: servers.map(boundAddress),
+    close: async (timeoutMs) => {
+      await Promise.all(servers.map((server) => closeServer(server, timeoutMs)))
+    },
+  }
+}
+
+function bind(server: Server, { host, port }: Address): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+function boundAddress(server: Server): Address {
+  const address: AddressInfo | string | null = server.address()
+  if (address === null || typeof address === 'string') throw new Error('the server is not bound')
+  return { host: address.address, port: address.port }
+}
+
+function closeServer(server: Server, timeoutMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => server.closeAllConnections(), timeoutMs)
+    server.close(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+    server.closeIdleConnections()
+  })
+}
+
+function refuseBytes(error: Error & { code?: string }, socket: Duplex, body: string): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy()
+    return
+  }
+  const status = STATUS_LINES[error.code ?? ''] ?? '400 Bad Request'
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/json; charset=utf-8\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  )
+}
+
+const STATUS_LINES: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+}

@@ -1,0 +1,177 @@
+/** The server that applications talk to: guard, then a dialect or a document, then the reply. */
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { Dialect, Reply, WireRequest } from '../dialects/dialect.ts'
+import { BrokerError, toBrokerError } from '../errors.ts'
+import type { IdentityResolver } from '../identities.ts'
+import type { MetadataDocument } from '../metadata/documents.ts'
+import type { Clock } from '../tokens/clock.ts'
+import { expiry } from '../tokens/lifetime.ts'
+import { scopeOf, type TokenSource } from '../tokens/token.ts'
+import type { Guard } from './guard.ts'
+
+/** What the server is put together from. */
+export interface MetadataParts {
+  readonly guard: Guard
+  readonly dialects: readonly Dialect[]
+  readonly documents: readonly MetadataDocument[]
+  readonly renderDocumentError: (error: BrokerError) => Reply
+  readonly resolve: IdentityResolver
+  readonly tokens: TokenSource
+  readonly clock: Clock
+  readonly isReady: () => boolean
+  /** Told of each reply; `error` when it was one. */
+  readonly onReply: (event: ReplyEvent) => void
+}
+
+/** One request answered. */
+export interface ReplyEvent {
+  /** The dialect's name, `document` or `none`. */
+  readonly dialect: string
+  readonly status: number
+  readonly error?: BrokerError
+  readonly userAgent: string | undefined
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    readonly dialect?: string
+    readonly renderError?: (error: BrokerError) => Reply
+  }
+}
+
+/** The real service's name; the newest clients look for `IMDS` in it. */
+const SERVER = 'IMDS/150.870.65.1854'
+const JSON_TYPE = 'application/json; charset=utf-8'
+const MAX_BODY_BYTES = 65_536
+const ALL_METHODS = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS', 'TRACE']
+
+/** The application, apart from any port: for `listen` and for `inject`. */
+export function metadataServer(parts: MetadataParts): FastifyInstance {
+  const [first] = parts.dialects
+  const renderUnrouted = first?.renderError ?? parts.renderDocumentError
+  const app = fastify({
+    logger: false,
+    bodyLimit: MAX_BODY_BYTES,
+    exposeHeadRoutes: false,
+    routerOptions: {
+      caseSensitive: false,
+      ignoreTrailingSlash: true,
+      ignoreDuplicateSlashes: true,
+      // Each dialect reads the query by its own rules.
+      querystringParser: () => ({}),
+    },
+    frameworkErrors: (_error, request, reply) => {
+      const refusal = new BrokerError('path_confused', 'The path is ambiguous')
+      send(request, reply, renderUnrouted(refusal), parts, { dialect: 'none', error: refusal })
+    },
+  })
+
+  app.addHook('onRequest', (request, _reply, done) => {
+    if (request.routeOptions.url !== READY_PATH) {
+      const { method, headers, originalUrl, raw } = request
+      parts.guard({ method, headers, url: originalUrl, httpVersion: raw.httpVersion })
+    }
+    done()
+  })
+
+  app.setErrorHandler((thrown, request, reply) => {
+    const error = fastifyError(thrown) ?? toBrokerError(thrown)
+    const { dialect = 'none', renderError = renderUnrouted } = request.routeOptions.config
+    send(request, reply, withHeaders(renderError(error), error), parts, { dialect, error })
+  })
+
+  app.setNotFoundHandler(() => {
+    throw new BrokerError('not_found', 'Not found')
+  })
+
+  app.get(READY_PATH, (request, reply) => {
+    const isReady = parts.isReady()
+    const body = JSON.stringify({ ready: isReady })
+    send(request, reply, { status: isReady ? 200 : 503, body }, parts, { dialect: 'none' })
+  })
+
+  for (const dialect of parts.dialects) addDialect(app, dialect, parts)
+  for (const document of parts.documents) addDocument(app, document, parts)
+  return app
+}
+
+/** Where the incumbent proxy answers its probes, on the same port. */
+const READY_PATH = '/readyz'
+
+function addDialect(app: FastifyInstance, dialect: Dialect, parts: MetadataParts): void {
+  const { resolve, tokens, clock } = parts
+  app.route({
+    method: ALL_METHODS,
+    url: dialect.path,
+    config: { dialect: dialect.name, renderError: dialect.renderError },
+    handler: async (request, reply) => {
+      if (!dialect.methods.some((method) => method === request.method)) {
+        throw new BrokerError('method_not_allowed', `${request.method} is not allowed here`)
+      }
+      const query = dialect.parse(wireRequest(request))
+      const { selector, resource, ...wishes } = query
+      const identity = resolve(selector)
+      const token = await tokens({ identity, scope: scopeOf(resource), ...wishes })
+      const answer = { query, identity, token, ...expiry(token, clock) }
+      send(request, reply, dialect.render(answer), parts, { dialect: dialect.name })
+    },
+  })
+}
+
+function addDocument(app: FastifyInstance, document: MetadataDocument, parts: MetadataParts): void {
+  const { renderDocumentError: renderError } = parts
+  app.get<{ Params: { '*'?: string } }>(
+    document.path,
+    { config: { dialect: 'document', renderError } },
+    (request, reply) => {
+      const answer = document.answer(wireRequest(request), request.params['*'] ?? '')
+      send(request, reply, answer, parts, { dialect: 'document' })
+    },
+  )
+}
+
+function wireRequest({ method, headers, originalUrl, body }: FastifyRequest): WireRequest {
+  const at = originalUrl.indexOf('?')
+  const query = at < 0 ? '' : originalUrl.slice(at + 1)
+  return { method, headers, query, ...(typeof body === 'string' && { body }) }
+}
+
+/** What every error says beside its body. */
+function withHeaders(reply: Reply, error: BrokerError): Reply {
+  const headers = { ...reply.headers }
+  if (error.code === 'method_not_allowed') headers['Allow'] = 'GET'
+  if (!error.isPermanent) {
+    headers['Retry-After'] = String(Math.max(1, Math.ceil((error.retryAfterMs ?? 0) / 1000)))
+  }
+  return { ...reply, headers }
+}
+
+/** Fastify's own refusals, which carry an HTTP status and no secret. */
+function fastifyError(thrown: unknown): BrokerError | undefined {
+  if (!(thrown instanceof Error) || !('statusCode' in thrown)) return undefined
+  return thrown.statusCode === 413
+    ? new BrokerError('request_too_large', 'The request body is too large')
+    : new BrokerError('request_malformed', 'The request is malformed')
+}
+
+/**
+ * Writes the reply in one piece with its length (R5): Fastify's own serialization would add a
+ * third to the cost of a cached token.
+ */
+function send(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { status, headers, body }: Reply,
+  { onReply }: MetadataParts,
+  outcome: { dialect: string; error?: BrokerError },
+): void {
+  reply.hijack()
+  reply.raw.writeHead(status, {
+    'Content-Type': JSON_TYPE,
+    Server: SERVER,
+    'Content-Length': Buffer.byteLength(body),
+    ...headers,
+  })
+  reply.raw.end(body)
+  onReply({ ...outcome, status, userAgent: request.headers['user-agent'] })
+}

@@ -1,0 +1,2 @@
+/** The release that this is; a test holds it against package.json. */
+export const VERSION = '0.1.0'
