@@ -4,7 +4,7 @@ import { v1Issuer, v2Issuer } from './access-token.ts'
 import { findTenant, type Directory } from './directory.ts'
 import { jsonResponse } from './handler.ts'
 import { Refusal, refusalResponse } from './refusals.ts'
-import { correlationIdOf } from './token-request.ts'
+import { sentCorrelationId } from './token-request.ts'
 
 interface DocumentContext {
   readonly directory: Directory
@@ -26,7 +26,7 @@ export function entraDocument(
   }
   const refuse = (refusal: Refusal) =>
     refusalResponse(refusal, {
-      correlationId: correlationIdOf(request, new URLSearchParams()),
+      correlationId: sentCorrelationId(request, new URLSearchParams()),
       now,
       origin,
     })

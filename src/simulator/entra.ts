@@ -22,7 +22,7 @@ import { jsonResponse } from './handler.ts'
 import { issuerKeySource, type FetchText, type IssuerRoute } from './issuer-keys.ts'
 import { forcedRefusal, Refusal, refusalResponse, responseHeaders } from './refusals.ts'
 import {
-  correlationIdOf,
+  sentCorrelationId,
   formOf,
   parseTokenRequest,
   tokenRoute,
@@ -129,7 +129,7 @@ export async function createEntra(options: EntraOptions): Promise<EntraHandler> 
       return jsonResponse(200, sent, responseHeaders(randomUUID(), now))
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
-      const correlationId = correlationIdOf(request, form)
+      const correlationId = sentCorrelationId(request, form)
       return refusalResponse(error, { correlationId, now, origin, trailerSeparator })
     }
   }

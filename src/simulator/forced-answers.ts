@@ -3,7 +3,7 @@ import { oversized } from './bodies.ts'
 import type { Effects } from './faults.ts'
 import type { SocketFault } from './handler.ts'
 import { forcedRefusal, refusalResponse } from './refusals.ts'
-import { correlationIdOf } from './token-request.ts'
+import { sentCorrelationId } from './token-request.ts'
 
 type Answer = NonNullable<Effects['answer']>
 type ForcedAnswer = Exclude<Answer, { kind: 'aadsts' }>
@@ -57,7 +57,7 @@ function unavailable(
     return new Response(null, { status: 503, headers: { 'content-length': '0', ...headers } })
   }
   const response = refusalResponse(forcedRefusal(90033), {
-    correlationId: correlationIdOf(request, new URLSearchParams()),
+    correlationId: sentCorrelationId(request, new URLSearchParams()),
     now,
     origin: new URL(request.url).origin,
   })

@@ -22,10 +22,12 @@ export function jsonResponse(
   headers?: Readonly<Record<string, string>>,
 ): Response {
   const text = JSON.stringify(body)
-  const response = new Response(text, { status, headers: new Headers(headers ?? {}) })
-  if (!response.headers.has('content-type')) {
-    response.headers.set('content-type', 'application/json; charset=utf-8')
-  }
-  response.headers.set('content-length', String(Buffer.byteLength(text)))
-  return response
+  return new Response(text, {
+    status,
+    headers: {
+      'content-type': 'application/json; charset=utf-8',
+      'content-length': String(Buffer.byteLength(text)),
+      ...headers,
+    },
+  })
 }

@@ -6,7 +6,7 @@ import type { ExchangeLog } from './exchange-log.ts'
 import type { Effects, Fault, Faults, FaultTarget } from './faults.ts'
 import { answerOf } from './forced-answers.ts'
 import { isSocketFault, type Server, type SocketFault } from './handler.ts'
-import { correlationIdOf, formOf } from './token-request.ts'
+import { sentCorrelationId, formOf } from './token-request.ts'
 
 interface Injection {
   readonly faults: Faults
@@ -30,6 +30,7 @@ export function withFaults(
     if (effects.delay) await sleep(effects.delay.ms)
     const reply = await replyTo(request, effects)
     const aadsts = isSocketFault(reply) ? undefined : await aadstsOf(reply)
+    const correlationId = sentCorrelationId(request, form)
     const resource = form.get('scope') ?? form.get('resource')
     log.record({
       at: new Date(startedAt).toISOString(),
@@ -38,7 +39,7 @@ export function withFaults(
       path: new URL(request.url).pathname,
       ...(clientId === undefined ? {} : { clientId }),
       ...(resource === null ? {} : { resource }),
-      ...(target === 'token' ? { correlationId: correlationIdOf(request, form) } : {}),
+      ...(correlationId === undefined ? {} : { correlationId }),
       outcome: outcomeOf(reply, effects),
       ...(aadsts === undefined ? {} : { aadsts }),
       durationMs: now() - startedAt,

@@ -21,7 +21,7 @@ interface ServeOptions {
 
 /** A server on a port; closing it ends its connections, also those that hang. */
 export interface RunningServer extends AsyncDisposable {
-  /** Origin with the address it listens on. */
+  /** Origin by which this machine reaches it. */
   readonly url: string
   readonly port: number
   close(): Promise<void>
@@ -37,9 +37,9 @@ export async function serve(
   const scheme = tls ? 'https' : 'http'
   const rawSockets = new Map<number, Socket>()
   const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
-    void answer(server, scheme, incoming, outgoing).catch(() => {
-      reset(incoming.socket, rawSockets)
-    })
+    // Taken now: a request whose body was given up has no socket any more.
+    const { socket } = incoming
+    void answer(server, scheme, incoming, outgoing).catch(() => reset(socket, rawSockets))
   }
   const listener = tls
     ? createHttpsServer({ cert: tls.certPem, key: tls.keyPem }, onRequest)
@@ -65,9 +65,8 @@ export async function serve(
     for (const socket of rawSockets.values()) socket.destroy()
     await closed
   }
-  const name = host.includes(':') ? `[${host}]` : host
   return {
-    url: `${scheme}://${name}:${address.port}`,
+    url: `${scheme}://${localName(host)}:${address.port}`,
     port: address.port,
     close,
     [Symbol.asyncDispose]: close,
@@ -89,10 +88,20 @@ async function answer(
   outgoing.writeHead(reply.status, headerPairs(reply.headers))
   for await (const chunk of reply.body ?? []) {
     if (outgoing.destroyed) return
-    if (!outgoing.write(chunk))
-      await Promise.race([once(outgoing, 'drain'), once(outgoing, 'close')])
+    if (!outgoing.write(chunk)) await drainedOrClosed(outgoing)
   }
   outgoing.end()
+}
+
+/** Settles when more may be written, or when nobody reads any more. */
+function drainedOrClosed(outgoing: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const settle = (): void => {
+      outgoing.off('drain', settle).off('close', settle)
+      resolve()
+    }
+    outgoing.on('drain', settle).on('close', settle)
+  })
 }
 
 async function toRequest(scheme: string, incoming: IncomingMessage): Promise<Request> {
@@ -130,3 +139,10 @@ function reset(socket: Socket, rawSockets: ReadonlyMap<number, Socket>): void {
 }
 
 const isTcpSocket = (stream: Duplex): stream is Socket => 'resetAndDestroy' in stream
+
+/** A host for URLs: a wildcard address is reached by loopback, and IPv6 stands in brackets. */
+function localName(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1'
+  if (host === '::') return '[::1]'
+  return host.includes(':') ? `[${host}]` : host
+}

@@ -1,5 +1,4 @@
 /** Reads a request to the token endpoint: route, tenant, form, and what must be in it. */
-import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import {
   findApplication,
@@ -48,14 +47,14 @@ export async function formOf(request: Request): Promise<URLSearchParams> {
   return new URLSearchParams(text.length > MAX_FORM_CHARACTERS ? '' : text)
 }
 
-/** `client-request-id` of body, query or header, or a new one: only a GUID is taken over. */
-export function correlationIdOf(request: Request, form: URLSearchParams): string {
+/** `client-request-id` of body, query or header, if it is a GUID; Entra makes up its own otherwise. */
+export function sentCorrelationId(request: Request, form: URLSearchParams): string | undefined {
   const sent = [
     form.get('client-request-id'),
     new URL(request.url).searchParams.get('client-request-id'),
     request.headers.get('client-request-id'),
   ]
-  return sent.find((id) => z.guid().safeParse(id).success) ?? randomUUID()
+  return sent.find((id) => z.guid().safeParse(id).success) ?? undefined
 }
 
 /**

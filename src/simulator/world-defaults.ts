@@ -1,6 +1,6 @@
 /** What a simulated world holds unless told otherwise: one tenant, three applications, one secret. */
-import type { z } from 'zod'
-import { KNOWN_RESOURCES, type ApplicationInput, type DirectorySchema } from './directory.ts'
+import type { ApplicationInput, DirectoryInput } from './directory.ts'
+import { KNOWN_RESOURCES } from './known-resources.ts'
 import type { VaultSecret } from './vault.ts'
 
 export const TENANT_ID = '22222222-2222-4222-8222-222222222222'
@@ -24,7 +24,7 @@ export const REPORTS = {
 } as const
 
 /** The directory of the default world, which trusts this issuer. */
-export const defaultDirectory = (issuer: string): z.input<typeof DirectorySchema> => ({
+export const defaultDirectory = (issuer: string): DirectoryInput => ({
   tenants: [{ id: TENANT_ID, name: 'Contoso', domains: ['contoso.onmicrosoft.com'] }],
   applications: defaultApplications(issuer),
   resources: [...KNOWN_RESOURCES],

@@ -3,10 +3,9 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Dispatcher } from 'undici'
-import type { z } from 'zod'
 import { createCertificateAuthority, type IssuedCertificate } from '../x509.ts'
 import { withControl } from './control.ts'
-import { DirectorySchema, type Directory } from './directory.ts'
+import { DirectorySchema, type Directory, type DirectoryInput } from './directory.ts'
 import { simulatorDispatcher } from './dispatcher.ts'
 import { createEntra, type EntraOptions } from './entra.ts'
 import { createExchangeLog, type ExchangeLog } from './exchange-log.ts'
@@ -32,7 +31,7 @@ export interface WorldOptions extends Pick<
   /** Where `ca.crt` and the volume `token/` are written. Default: a temporary one, gone at close. */
   readonly stateDir?: string
   /** What Entra knows, given the issuer's URL. Default: the applications of world-defaults.ts. */
-  readonly directory?: (issuer: string) => z.input<typeof DirectorySchema>
+  readonly directory?: (issuer: string) => DirectoryInput
   /** Default: `database-password`, which only the application orders may read. */
   readonly secrets?: Readonly<Record<string, VaultSecret>>
   /** What projected tokens say, unless `rotateToken` is told otherwise. */

@@ -1,43 +1,76 @@
-import { readFile } from 'node:fs/promises'
-import { createRemoteJWKSet, customFetch, jwtVerify } from 'jose'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { Agent, fetch, type Dispatcher } from 'undici'
 import { expect, test } from 'vitest'
-import { createWorld, type World } from '../../src/simulator/world.ts'
+import { createWorld } from '../../src/simulator/world.ts'
+import { exchange } from './exchange.ts'
 
-async function exchange(world: World, dispatcher: Dispatcher, clientId = world.clientId) {
-  const response = await fetch(`${world.authorityHost}/${world.tenantId}/oauth2/v2.0/token`, {
-    method: 'POST',
+const readSecret = async (vaultUrl: string, dispatcher: Dispatcher, token: unknown) => {
+  const response = await fetch(`${vaultUrl}/secrets/database-password?api-version=7.4`, {
     dispatcher,
-    body: new URLSearchParams({
-      grant_type: 'client_credentials',
-      client_id: clientId,
-      scope: 'https://vault.azure.net/.default',
-      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-      client_assertion: await readFile(world.tokenFile, 'utf8'),
-    }),
+    headers: { authorization: `Bearer ${String(token)}` },
   })
-  return { status: response.status, body: (await response.json()) as Record<string, unknown> }
+  return response.json()
 }
 
-test.each([
-  ['on ports', true],
-  ['in memory', false],
-])('the projected token buys a secret %s', async (_, ports) => {
-  await using world = await createWorld({ ports })
-  await using dispatcher = ports
-    ? disposable(new Agent({ connect: { ca: world.caPem } }))
-    : disposable(world.dispatcher)
-  const { status, body } = await exchange(world, dispatcher.value)
-  expect(status, JSON.stringify(body)).toBe(200)
-
-  const secret = await fetch(`${world.vaultUrl}/secrets/database-password?api-version=7.4`, {
-    dispatcher: dispatcher.value,
-    headers: { authorization: `Bearer ${String(body['access_token'])}` },
+test('in memory, the projected token buys an access token and that a secret', async () => {
+  await using world = await createWorld({ ports: false })
+  const { body } = await exchange(world)
+  expect(await readSecret(world.vaultUrl, world.dispatcher, body['access_token'])).toMatchObject({
+    value: 'correct-horse',
   })
-  expect(await secret.json()).toMatchObject({ value: 'correct-horse' })
 })
 
-const disposable = (value: Dispatcher) => ({
-  value,
-  [Symbol.asyncDispose]: () => value.close(),
+test('on ports, the same goes over TLS, and the issuer is read over TLS too', async () => {
+  await using world = await createWorld()
+  const agent = new Agent({ connect: { ca: await readFile(world.caFile) } })
+  try {
+    const { body } = await exchange({ ...world, dispatcher: agent })
+    expect(await readSecret(world.vaultUrl, agent, body['access_token'])).toMatchObject({
+      value: 'correct-horse',
+    })
+    expect(world.log.counters().byTarget).toMatchObject({ token: 1, issuer: 2, vault: 1 })
+  } finally {
+    await agent.close()
+  }
+})
+
+test('two worlds on one machine do not meet', async () => {
+  await using one = await createWorld()
+  await using other = await createWorld()
+  expect(one.authorityHost).not.toBe(other.authorityHost)
+  const { body } = await exchange(one, { assertion: (await other.issuer.sign()).reveal() })
+  expect(body).toMatchObject({ error_codes: [700211] })
+})
+
+test('closing ends the ports and removes the temporary files, and may be done twice', async () => {
+  const world = await createWorld()
+  const stateDir = dirname(world.caFile)
+  await world.close()
+  await world.close()
+  expect(existsSync(stateDir)).toBe(false)
+  await expect(fetch(world.authorityHost)).rejects.toMatchObject({
+    cause: { code: 'ECONNREFUSED' },
+  })
+})
+
+test('a state directory that was given is kept', async () => {
+  const stateDir = await mkdtemp(join(tmpdir(), 'wimds-test-'))
+  try {
+    await using world = await createWorld({ ports: false, stateDir })
+    await world.close()
+    expect(existsSync(join(stateDir, 'token', 'azure-identity-token'))).toBe(true)
+  } finally {
+    await rm(stateDir, { recursive: true })
+  }
+})
+
+test('a port that is taken fails the world and leaves nothing behind', async () => {
+  await using world = await createWorld()
+  const port = Number(new URL(world.authorityHost).port)
+  await expect(createWorld({ listen: { vault: { port } } })).rejects.toMatchObject({
+    code: 'EADDRINUSE',
+  })
 })

@@ -1,0 +1,39 @@
+/** What `wimds simulate` tells: an environment for the sidecar, and a summary for people. */
+import type { World } from './world.ts'
+
+/** What `wimds serve` is started with, as shell assignments. */
+export function environment(world: World, hasForeignCertificate: boolean): string {
+  const variables = {
+    AZURE_TENANT_ID: world.tenantId,
+    AZURE_CLIENT_ID: world.clientId,
+    AZURE_FEDERATED_TOKEN_FILE: world.tokenFile,
+    AZURE_AUTHORITY_HOST: world.authorityHost,
+    ...(hasForeignCertificate ? {} : { WIMDS_CA_FILE: world.caFile }),
+  }
+  return Object.entries(variables)
+    .map(([name, value]) => `${name}=${quoted(value)}\n`)
+    .join('')
+}
+
+/** For shells and dotenv readers alike; plain where nothing needs quotes. */
+const quoted = (value: string): string =>
+  /^[\w@%+=:,./-]+$/u.test(value) ? value : `'${value.replaceAll("'", String.raw`'\''`)}'`
+
+/** What the command prints when it is ready; no token is in it. */
+export function summary(world: World, envFile: string, everySeconds: number): string {
+  const applications = world.directory.applications.map(
+    ({ clientId, name, federatedCredentials }) =>
+      `  ${clientId}  ${name}: ${federatedCredentials.map(({ subject }) => subject).join(', ') || 'trusts nobody'}`,
+  )
+  return `The simulator is ready.
+  Entra ID  ${world.authorityHost}
+  issuer    ${world.issuer.issuer}
+  vault     ${world.vaultUrl}
+  CA        ${world.caFile}
+  token     ${world.tokenFile} (renewed every ${everySeconds} s)
+Applications of tenant ${world.tenantId}:
+${applications.join('\n')}
+Start the sidecar with it:
+  set -a; . ${quoted(envFile)}; set +a; wimds serve
+`
+}

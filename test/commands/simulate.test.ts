@@ -1,0 +1,249 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseEnv } from 'node:util'
+import { Agent, fetch } from 'undici'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { simulate } from '../../src/commands/simulate.ts'
+import { createIssuer } from '../../src/simulator/issuer.ts'
+import { serve } from '../../src/simulator/serve.ts'
+import { createCertificateAuthority } from '../../src/x509.ts'
+import { captureIo } from './capture.ts'
+
+let directory = ''
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'wimds-test-'))
+})
+afterEach(() => rm(directory, { recursive: true }))
+
+/** Starts the command; `stop` ends it by its signal and gives its exit code. */
+async function started(...args: readonly string[]) {
+  const ended = new AbortController()
+  const io = { ...captureIo(), signal: ended.signal }
+  const exit = simulate(['--dir', directory, ...args], io)
+  await expect.poll(() => io.out() + io.err(), { timeout: 5_000 }).toMatch(/wimds serve|--help/u)
+  const env = parseEnv(await readFile(join(directory, 'env'), 'utf8'))
+  return {
+    io,
+    env,
+    stop: () => {
+      ended.abort()
+      return exit
+    },
+  }
+}
+
+async function exchange(env: NodeJS.Dict<string>, assertion?: string, ca?: string) {
+  const agent = new Agent({ connect: { ca: ca ?? (await readFile(env['WIMDS_CA_FILE'] ?? '')) } })
+  try {
+    const response = await fetch(
+      `${env['AZURE_AUTHORITY_HOST']}/${env['AZURE_TENANT_ID']}/oauth2/v2.0/token`,
+      {
+        method: 'POST',
+        dispatcher: agent,
+        body: new URLSearchParams({
+          grant_type: 'client_credentials',
+          client_id: env['AZURE_CLIENT_ID'] ?? '',
+          scope: 'https://vault.azure.net/.default',
+          client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+          client_assertion:
+            assertion ?? (await readFile(env['AZURE_FEDERATED_TOKEN_FILE'] ?? '', 'utf8')),
+        }),
+      },
+    )
+    return { status: response.status, body: Object(await response.json()) }
+  } finally {
+    await agent.close()
+  }
+}
+
+test('writes an environment with which a token can be had, and prints none', async () => {
+  const { env, io, stop } = await started()
+  expect(Object.keys(env).toSorted()).toEqual([
+    'AZURE_AUTHORITY_HOST',
+    'AZURE_CLIENT_ID',
+    'AZURE_FEDERATED_TOKEN_FILE',
+    'AZURE_TENANT_ID',
+    'WIMDS_CA_FILE',
+  ])
+  expect(await exchange(env)).toMatchObject({ status: 200, body: { token_type: 'Bearer' } })
+  expect(await stop()).toBe(0)
+  expect(io.out()).toContain(`Entra ID  ${env['AZURE_AUTHORITY_HOST']}`)
+  expect(io.out()).toContain('orders: system:serviceaccount:shop:orders')
+  expect(io.out() + io.err()).not.toContain('eyJ')
+  await expect(exchange(env)).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } })
+})
+
+test('renews the projected token as often as it is told', async () => {
+  const { env, stop } = await started('--rotate', '1')
+  const file = env['AZURE_FEDERATED_TOKEN_FILE'] ?? ''
+  const first = await readFile(file, 'utf8')
+  await expect.poll(() => readFile(file, 'utf8'), { timeout: 5_000 }).not.toBe(first)
+  expect((await exchange(env)).status).toBe(200)
+  await stop()
+})
+
+test('takes its applications, faults and the names of its certificate from file and flags', async () => {
+  const config = join(directory, 'config.yaml')
+  await writeFile(
+    config,
+    `applications:
+  - clientId: aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa
+    name: stock
+    federatedCredentials:
+      - subject: system:serviceaccount:depot:stock
+projectedToken: { namespace: depot, serviceAccount: stock }
+faults:
+  - { kind: unavailable, times: 1 }
+`,
+  )
+  const { env, stop } = await started(
+    '--config',
+    config,
+    '--host',
+    'localhost',
+    '--host',
+    '127.0.0.2',
+  )
+  expect(env['AZURE_CLIENT_ID']).toBe('aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa')
+  expect(env['AZURE_AUTHORITY_HOST']).toMatch(/^https:\/\/localhost:\d+$/u)
+  expect((await exchange(env)).status).toBe(503)
+  expect((await exchange(env)).status).toBe(200)
+  await stop()
+})
+
+test('trusts an external issuer whose documents it fetches with a given CA and bearer token', async () => {
+  const authority = await createCertificateAuthority()
+  const tls = await authority.issue({ names: ['localhost'], addresses: ['127.0.0.1'] })
+  const issuer = await createIssuer({ issuer: 'https://kubernetes.default.svc' })
+  await using apiServer = await serve(
+    async (request) =>
+      request.headers.get('authorization') === 'Bearer reviewer'
+        ? issuer.handler(request)
+        : new Response(null, { status: 401 }),
+    { tls },
+  )
+  const file = (name: string, text: string) => writeFile(join(directory, name), text)
+  await file('api-ca.crt', authority.caPem)
+  await file('reviewer', 'reviewer\n')
+  await file(
+    'config.yaml',
+    `applications:
+  - clientId: aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa
+    federatedCredentials:
+      - { issuer: 'https://kubernetes.default.svc', subject: 'system:serviceaccount:shop:orders' }
+issuers:
+  - issuer: https://kubernetes.default.svc
+    discoveryUrl: ${apiServer.url}/.well-known/openid-configuration
+    jwksUrl: ${apiServer.url}/openid/v1/jwks
+    caFile: ${join(directory, 'api-ca.crt')}
+    bearerTokenFile: ${join(directory, 'reviewer')}
+`,
+  )
+  const { env, stop } = await started('--config', join(directory, 'config.yaml'))
+  const foreign = (await issuer.sign()).reveal()
+  expect((await exchange(env, foreign)).status).toBe(200)
+  expect((await exchange(env)).body).toMatchObject({ error_codes: [700211] })
+  await stop()
+})
+
+test('serves a given certificate, and then names no CA of its own', async () => {
+  const authority = await createCertificateAuthority()
+  const { certPem, keyPem } = await authority.issue({ names: [], addresses: ['127.0.0.1'] })
+  await writeFile(join(directory, 'tls.crt'), certPem)
+  await writeFile(join(directory, 'tls.key'), keyPem)
+  const { env, stop } = await started(
+    '--tls-cert',
+    join(directory, 'tls.crt'),
+    '--tls-key',
+    join(directory, 'tls.key'),
+  )
+  expect(env).not.toHaveProperty('WIMDS_CA_FILE')
+  expect((await exchange(env, undefined, authority.caPem)).status).toBe(200)
+  await stop()
+})
+
+describe('bad usage', () => {
+  test('is reported all at once, with exit code 64', async () => {
+    const config = join(directory, 'config.yaml')
+    await writeFile(
+      config,
+      `applications:
+  - clientId: orders
+    colour: red
+issuers:
+  - { issuer: 'https://10.0.0.1:6443', caFile: /does/not/exist }
+`,
+    )
+    const io = captureIo()
+    const args = [
+      '--bogus',
+      'word',
+      '--listen',
+      'nowhere',
+      '--rotate',
+      '0',
+      '--tls-cert',
+      'x',
+      '--config',
+      config,
+    ]
+    expect(await simulate(args, io)).toBe(64)
+    for (const mistake of [
+      '--bogus is not a flag',
+      'word is not an argument',
+      '--listen must be host:port',
+      '--rotate must be',
+      '--tls-cert and --tls-key belong together',
+      'applications[0].clientId',
+      'colour',
+      'issuers: https://10.0.0.1:6443: ENOENT',
+    ]) {
+      expect(io.err()).toContain(mistake)
+    }
+    expect(io.out()).toBe('')
+  })
+
+  test.each([
+    ['a file that is not there', undefined, /ENOENT/u],
+    ['no YAML', 'a: [', /config\.yaml/u],
+    ['an unknown section', 'aplications: []', /aplications/u],
+    ['no mapping', '- 1', /expected object/u],
+    [
+      'two credentials of one issuer and subject',
+      'applications: [{ clientId: aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa, federatedCredentials: [{ subject: s }, { subject: s }] }]',
+      /unique per application/u,
+    ],
+  ])('names %s', async (_, text, reason) => {
+    const config = join(directory, 'config.yaml')
+    if (text !== undefined) await writeFile(config, text)
+    const io = captureIo()
+    expect(await simulate(['--config', config], io)).toBe(64)
+    expect(io.err()).toMatch(reason)
+  })
+
+  test('a port that is taken is exit code 1', async () => {
+    await using taken = await serve(async () => new Response('taken'))
+    const io = captureIo()
+    expect(await simulate(['--listen', `127.0.0.1:${taken.port}`], io)).toBe(1)
+    expect(io.err()).toMatch(/EADDRINUSE/u)
+  })
+})
+
+test('--help explains every flag', async () => {
+  const io = captureIo()
+  expect(await simulate(['--help'], io)).toBe(0)
+  for (const flag of [
+    'dir',
+    'config',
+    'listen',
+    'issuer-listen',
+    'vault-listen',
+    'host',
+    'tls-cert',
+    'tls-key',
+    'rotate',
+  ]) {
+    expect(io.out()).toContain(`--${flag} `)
+  }
+})
