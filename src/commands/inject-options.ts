@@ -1,0 +1,81 @@
+/** The flags of `wimds inject` → settings of the injector. */
+import { isGuid } from '../config/values.ts'
+import { imagesOf } from '../kubernetes/images.ts'
+import type { ManifestOptions } from '../kubernetes/manifest/inject-document.ts'
+import type { EnvVar } from '../kubernetes/pod.ts'
+import { INJECTION_DEFAULTS, ROUTING_MODES } from '../kubernetes/settings.ts'
+import { VERSION } from '../version.ts'
+import type { Flags } from './flags.ts'
+
+export const INJECT_FLAGS = {
+  mode: 'value',
+  image: 'value',
+  'redirect-image': 'value',
+  env: 'value',
+  'client-id': 'value',
+  'tenant-id': 'value',
+  namespace: 'value',
+  uid: 'value',
+  'kubernetes-version': 'value',
+  diff: 'switch',
+  help: 'switch',
+} as const
+
+type InjectFlags = Flags<keyof typeof INJECT_FLAGS>
+
+/** The options, or every mistake in the flags. */
+export function optionsOf(flags: InjectFlags): ManifestOptions | string[] {
+  const images = imagesOf(VERSION)
+  const mistakes = [...flags.mistakes]
+  const mode = flags.value('mode') ?? INJECTION_DEFAULTS.mode
+  const knownMode = ROUTING_MODES.find((each) => each === mode)
+  if (knownMode === undefined) mistakes.push(`--mode must be one of ${ROUTING_MODES.join(', ')}`)
+  const clientId = flags.value('client-id')
+  if (clientId !== undefined && !isGuid(clientId)) mistakes.push('--client-id must be a GUID')
+  const tenantId = flags.value('tenant-id')
+  if (tenantId !== undefined && !/^[\w.-]+$/.test(tenantId)) {
+    mistakes.push("--tenant-id must be a tenant's GUID or domain")
+  }
+  if (flags.positionals.length === 0) mistakes.push('name a manifest, or - for standard input')
+  const sidecarEnv = flags.values('env').flatMap((entry) => variable(entry, mistakes))
+  const uid = uidOf(flags.value('uid'), mistakes)
+  const hasNativeSidecars = isNative(flags.value('kubernetes-version'), mistakes)
+  if (mistakes.length > 0 || knownMode === undefined) return mistakes
+  return {
+    namespace: flags.value('namespace'),
+    settings: {
+      ...INJECTION_DEFAULTS,
+      mode: knownMode,
+      image: flags.value('image') ?? images.sidecar,
+      redirectImage: flags.value('redirect-image') ?? images.redirect,
+      sidecarEnv,
+      clientId,
+      tenantId,
+      uid,
+      hasNativeSidecars,
+      isOptOut: true,
+    },
+  }
+}
+
+function variable(entry: string, mistakes: string[]): EnvVar[] {
+  const [, name, value] = /^([-._a-zA-Z][-._a-zA-Z0-9]*)=([^]*)$/.exec(entry) ?? []
+  if (name !== undefined && value !== undefined) return [{ name, value }]
+  // The value is not shown: it may be a secret that lost its name.
+  mistakes.push('--env must be NAME=VALUE')
+  return []
+}
+
+function uidOf(text: string | undefined, mistakes: string[]): number | undefined {
+  if (text === undefined) return INJECTION_DEFAULTS.uid
+  if (text === 'none') return undefined
+  if (!/^[1-9]\d{0,8}$/.test(text)) mistakes.push('--uid must be a number above 0, or none')
+  return Number(text)
+}
+
+function isNative(version: string | undefined, mistakes: string[]): boolean {
+  if (version === undefined) return INJECTION_DEFAULTS.hasNativeSidecars
+  const [, minor] = /^v?1\.(\d+)(?:[.+-].*)?$/.exec(version) ?? []
+  if (minor === undefined) mistakes.push('--kubernetes-version must look like 1.29')
+  return Number(minor) >= 29
+}

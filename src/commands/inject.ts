@@ -1,0 +1,85 @@
+/** `wimds inject`: manifests in, manifests with the sidecar out. Needs no cluster. */
+import { readFile } from 'node:fs/promises'
+import { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { type ManifestFile, injectManifests } from '../kubernetes/manifest/inject-manifests.ts'
+import { unifiedDiff } from '../kubernetes/manifest/unified-diff.ts'
+import { INJECT_FLAGS, optionsOf } from './inject-options.ts'
+import { parseFlags } from './flags.ts'
+import type { CommandIo } from './io.ts'
+
+export const INJECT_USAGE = `usage: wimds inject [FLAGS] FILE...
+
+Adds the sidecar to every workload in the manifests (- is standard input) that does not opt out
+with the annotation wimds.io/inject: "false", and prints the result.
+
+  --mode MODE             env, loopback (the default) or nft
+  --image IMAGE           the sidecar's image
+  --redirect-image IMAGE  the init container's image
+  --env NAME=VALUE        a variable for the sidecar; may be given more than once
+  --client-id ID          else from the ServiceAccount in the same input
+  --tenant-id ID          else from the ServiceAccount in the same input
+  --namespace NAME        of objects that name none
+  --uid UID|none          the sidecar's uid (default 1501); none leaves it to the cluster
+  --kubernetes-version V  of the cluster (default: 1.29 or newer)
+  --diff                  print what would change instead
+`
+
+/** Runs the command. Exit code 0, 1 when something cannot be injected, 64 for bad usage. */
+export async function inject(args: readonly string[], io: CommandIo): Promise<number> {
+  const flags = parseFlags(args, INJECT_FLAGS)
+  if (flags.has('help')) {
+    io.stdout.write(INJECT_USAGE)
+    return 0
+  }
+  const options = optionsOf(flags)
+  if (Array.isArray(options)) {
+    complain(io, options)
+    io.stderr.write(`\n${INJECT_USAGE}`)
+    return 64
+  }
+  const { files, mistakes: unreadable } = await readAll(flags.positionals, io)
+  const injected = injectManifests(files, options)
+  const mistakes = [...unreadable, ...injected.mistakes]
+  complain(
+    io,
+    injected.warnings.map((warning) => `warning: ${warning}`),
+  )
+  complain(io, mistakes)
+  if (mistakes.length > 0) return 1
+  if (injected.workloads === 0) complain(io, ['warning: there is no workload in the input'])
+  const output = flags.has('diff')
+    ? injected.files.map(({ name, source, edits }) => unifiedDiff(name, source, edits)).join('')
+    : joined(injected.files.map(({ result }) => result))
+  io.stdout.write(output)
+  return 0
+}
+
+function complain({ stderr }: CommandIo, lines: readonly string[]): void {
+  for (const line of lines) stderr.write(`wimds inject: ${line}\n`)
+}
+
+/** Every file's text; those that cannot be read are mistakes. */
+async function readAll(names: readonly string[], io: CommandIo) {
+  const files: ManifestFile[] = []
+  const mistakes: string[] = []
+  for (const name of names) {
+    try {
+      const source =
+        name === '-' ? await text(io.stdin ?? Readable.from([])) : await readFile(name, 'utf8')
+      files.push({ name: name === '-' ? 'stdin' : name, source })
+    } catch (error) {
+      mistakes.push(`${name}: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+  return { files, mistakes }
+}
+
+/** One stream of documents; a single file stays as it is. */
+function joined(texts: readonly string[]): string {
+  return texts.reduce((stream, next) => {
+    if (stream === '') return next
+    const ended = stream.endsWith('\n') ? stream : `${stream}\n`
+    return next.startsWith('---') ? ended + next : `${ended}---\n${next}`
+  }, '')
+}

@@ -1,0 +1,78 @@
+/** The variables of the app's own containers: SDK endpoints in env mode, and NO_PROXY always. */
+import { type Container, type EnvVar, envVar, plainValue } from './pod.ts'
+import type { Plan } from './plan.ts'
+
+/** Many clients obey HTTP_PROXY for the metadata address too (R20 in the IMDS contract). */
+const NOT_PROXIED = ['169.254.169.254', 'localhost', '127.0.0.1']
+
+/** Variables that make an SDK choose another endpoint than the one set here (R21). */
+const SWITCHES = [
+  'AZURE_POD_IDENTITY_AUTHORITY_HOST',
+  'IDENTITY_ENDPOINT',
+  'IDENTITY_HEADER',
+  'MSI_ENDPOINT',
+  'MSI_SECRET',
+  'IMDS_ENDPOINT',
+  'IDENTITY_SERVER_THUMBPRINT',
+]
+
+/** The container with what it needs to find the sidecar; what it had keeps its place. */
+export function withAppEnvironment(container: Container, plan: Plan): Container {
+  const env = withoutProxy(container)
+  const missing = endpointVariables(plan).filter(({ name }) => !envVar(container, name))
+  const wanted = [...env, ...missing]
+  return wanted.length === 0 ? container : { ...container, env: wanted }
+}
+
+/** The names of variables with which the container sends its SDKs elsewhere. Env mode only. */
+export function conflictingVariables(container: Container, plan: Plan): string[] {
+  const ours = new Map(endpointVariables(plan).map((entry) => [entry.name, entry]))
+  return SWITCHES.filter((name) => {
+    const theirs = envVar(container, name)
+    if (theirs === undefined) return false
+    const entry = ours.get(name)
+    return entry === undefined || JSON.stringify(theirs) !== JSON.stringify(entry)
+  })
+}
+
+function endpointVariables({ settings, identityHeader }: Plan): EnvVar[] {
+  if (settings.mode !== 'env') return []
+  const origin = `http://127.0.0.1:${settings.port}`
+  const host = { name: 'AZURE_POD_IDENTITY_AUTHORITY_HOST', value: origin }
+  if (identityHeader === undefined) return [host]
+  return [
+    host,
+    { name: 'IDENTITY_ENDPOINT', value: `${origin}/msi/token` },
+    { ...identityHeader, name: 'IDENTITY_HEADER' },
+  ]
+}
+
+/**
+ * The environment with our hosts in NO_PROXY, in both cases. A value that comes from a ConfigMap or
+ * a Secret cannot be added to, and one that may come with `envFrom` must not be hidden: both are
+ * left as they are.
+ */
+function withoutProxy(container: Container): EnvVar[] {
+  const env = container.env ?? []
+  const names = ['NO_PROXY', 'no_proxy']
+  const present = names.filter((name) => envVar(container, name) !== undefined)
+  const values = present.map((name) => plainValue(container, name))
+  const isReadable = values.every((value) => value !== undefined)
+  const appended = env.map((entry) => {
+    if (!names.includes(entry.name)) return entry
+    const value = plainValue({ ...container, env: [entry] }, entry.name)
+    return value === undefined ? entry : { ...entry, value: extended(value) }
+  })
+  const mayComeWithEnvFrom = present.length === 0 && (container.envFrom?.length ?? 0) > 0
+  if (!isReadable || mayComeWithEnvFrom) return appended
+  const value = extended(values[0] ?? '')
+  const added = names.filter((name) => !present.includes(name)).map((name) => ({ name, value }))
+  return [...appended, ...added]
+}
+
+function extended(value: string): string {
+  const hosts = new Set(value.split(',').map((host) => host.trim()))
+  if (hosts.has('*')) return value
+  const missing = NOT_PROXIED.filter((host) => !hosts.has(host))
+  return [...(value === '' ? [] : [value]), ...missing].join(',')
+}
