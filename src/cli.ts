@@ -18,6 +18,11 @@ const USAGE = `usage: wimds COMMAND
 /** Each command is loaded when it is called, so that none pays for another's libraries. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./commands/serve.ts')).serve,
+  simulate: async () => (await import('./commands/simulate.ts')).simulate,
+  demo: async () => (await import('./commands/demo/demo.ts')).demo,
+  probe: async () => (await import('./commands/probe.ts')).probe,
+  version: async () => (await import('./commands/version.ts')).version,
+  redirect: async () => (await import('./commands/redirect.ts')).redirect,
 }
 
 async function main(argv: readonly string[], io: CommandIo): Promise<number> {

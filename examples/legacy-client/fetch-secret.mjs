@@ -1,0 +1,23 @@
+// An application of 2021: its SDK knows IMDS and nothing of workload identity. Nothing in here, and
+// nothing in the SDK, was changed for wimds.
+//
+//   VAULT_URL=https://… SECRET_NAME=… [MSI_ENDPOINT=…] node fetch-secret.mjs
+import { loginWithVmMSI } from '@azure/ms-rest-nodeauth'
+
+const { VAULT_URL, SECRET_NAME, MSI_ENDPOINT } = process.env
+
+const start = performance.now()
+const credentials = await loginWithVmMSI({
+  resource: 'https://vault.azure.net',
+  ...(MSI_ENDPOINT !== undefined && { msiEndpoint: MSI_ENDPOINT }),
+})
+const { accessToken } = await credentials.getToken()
+const tokenMs = performance.now() - start
+
+const response = await fetch(`${VAULT_URL}/secrets/${SECRET_NAME}?api-version=7.4`, {
+  headers: { authorization: `Bearer ${accessToken}` },
+})
+if (!response.ok) throw new Error(`the vault answered ${response.status}`)
+const { value } = await response.json()
+
+process.stdout.write(`${JSON.stringify({ value, tokenMs })}\n`)

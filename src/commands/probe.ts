@@ -1,0 +1,62 @@
+/** `wimds probe`: exits 0 when the sidecar on this machine is ready; for exec probes and scripts. */
+import { get } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ConfigError } from '../errors.ts'
+import { parseFlags } from './flags.ts'
+import type { CommandIo } from './io.ts'
+
+const USAGE = `usage: wimds probe [--port PORT] [--timeout SECONDS]
+
+Asks http://127.0.0.1:PORT/readyz (8000) until it says that wimds is ready, for SECONDS (10).
+A refused connection is asked again too: the sidecar may just be starting.
+`
+
+const TRY_TIMEOUT_MS = 5000
+const PAUSE_MS = 250
+
+/** Exit code 0 when ready, 1 when it was not in time, 64 for bad usage. */
+export async function probe(args: readonly string[], io: CommandIo): Promise<number> {
+  const flags = parseFlags(args, { port: 'value', timeout: 'value', help: 'switch' })
+  if (flags.has('help')) {
+    io.stdout.write(USAGE)
+    return 0
+  }
+  const port = Number(flags.value('port') ?? 8000)
+  const timeoutMs = Number(flags.value('timeout') ?? 10) * 1000
+  const mistakes = [
+    ...flags.mistakes,
+    ...flags.positionals.map((word) => `${word} is not an argument of this command`),
+    ...(Number.isInteger(port) && port > 0 && port < 65_536 ? [] : ['--port is not a port']),
+    ...(timeoutMs >= 0 ? [] : ['--timeout is not a number of seconds']),
+  ]
+  if (mistakes.length > 0) throw new ConfigError(mistakes.join('\n'))
+  return (await isReadyWithin(port, timeoutMs)) ? 0 : fail(io, port)
+}
+
+async function isReadyWithin(port: number, timeoutMs: number): Promise<boolean> {
+  const deadline = performance.now() + timeoutMs
+  for (;;) {
+    if (await isReady(port)) return true
+    if (performance.now() + PAUSE_MS > deadline) return false
+    await sleep(PAUSE_MS)
+  }
+}
+
+function isReady(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const request = get(
+      { host: '127.0.0.1', port, path: '/readyz', timeout: TRY_TIMEOUT_MS, agent: false },
+      (response) => {
+        response.resume()
+        resolve(response.statusCode === 200)
+      },
+    )
+    request.on('timeout', () => request.destroy())
+    request.on('error', () => resolve(false))
+  })
+}
+
+function fail({ stderr }: CommandIo, port: number): number {
+  stderr.write(`wimds probe: nothing on port ${port} says that it is ready\n`)
+  return 1
+}
