@@ -1,0 +1,22 @@
+import com.azure.core.credential.AccessToken;
+import com.azure.core.credential.TokenCredential;
+import com.azure.core.credential.TokenRequestContext;
+import com.azure.identity.DefaultAzureCredentialBuilder;
+import com.azure.identity.ManagedIdentityCredentialBuilder;
+
+/** azure-identity 1.2, whose probe of IMDS is a connection that sends nothing. */
+public final class Driver {
+  public static void main(String[] args) {
+    String clientId = args.length > 3 ? args[3] : null;
+    TokenCredential credential =
+        args[0].equals("default")
+            ? new DefaultAzureCredentialBuilder().managedIdentityClientId(clientId).build()
+            : new ManagedIdentityCredentialBuilder().clientId(clientId).build();
+    TokenRequestContext context = new TokenRequestContext().addScopes(args[1] + "/.default");
+    AccessToken token = credential.getToken(context).block();
+    System.out.printf(
+        "{\"token\":\"%s\",\"expiresOn\":%d}%n",
+        token.getToken(), token.getExpiresAt().toEpochSecond());
+    System.exit(0);
+  }
+}

@@ -1,0 +1,61 @@
+import com.azure.core.credential.AccessToken;
+import com.azure.core.credential.TokenCredential;
+import com.azure.core.credential.TokenRequestContext;
+import com.azure.identity.DefaultAzureCredentialBuilder;
+import com.azure.identity.ManagedIdentityCredentialBuilder;
+import com.microsoft.aad.msal4j.IAuthenticationResult;
+import com.microsoft.aad.msal4j.ManagedIdentityApplication;
+import com.microsoft.aad.msal4j.ManagedIdentityId;
+import com.microsoft.aad.msal4j.ManagedIdentityParameters;
+
+/** azure-identity's credentials, or msal4j alone: VARIANT RESOURCE [KIND ID]. */
+public final class Driver {
+  public static void main(String[] args) throws Exception {
+    String kind = args.length > 2 ? args[2] : "none";
+    String id = args.length > 3 ? args[3] : null;
+    if (args[0].equals("msal4j")) {
+      msal4j(args[1], kind, id);
+    } else {
+      TokenCredential credential = args[0].equals("default") ? chain(id) : managedIdentity(kind, id);
+      TokenRequestContext context = new TokenRequestContext().addScopes(args[1] + "/.default");
+      AccessToken token = credential.getTokenSync(context);
+      print(token.getToken(), token.getExpiresAt().toEpochSecond());
+    }
+    System.exit(0);
+  }
+
+  private static TokenCredential chain(String clientId) {
+    return new DefaultAzureCredentialBuilder().managedIdentityClientId(clientId).build();
+  }
+
+  private static TokenCredential managedIdentity(String kind, String id) {
+    ManagedIdentityCredentialBuilder builder = new ManagedIdentityCredentialBuilder();
+    switch (kind) {
+      case "client-id" -> builder.clientId(id);
+      case "object-id" -> builder.objectId(id);
+      case "resource-id" -> builder.resourceId(id);
+      default -> {}
+    }
+    return builder.build();
+  }
+
+  private static void msal4j(String resource, String kind, String id) throws Exception {
+    ManagedIdentityId identity =
+        switch (kind) {
+          case "client-id" -> ManagedIdentityId.userAssignedClientId(id);
+          case "object-id" -> ManagedIdentityId.userAssignedObjectId(id);
+          case "resource-id" -> ManagedIdentityId.userAssignedResourceId(id);
+          default -> ManagedIdentityId.systemAssigned();
+        };
+    ManagedIdentityApplication application = ManagedIdentityApplication.builder(identity).build();
+    IAuthenticationResult result =
+        application
+            .acquireTokenForManagedIdentity(ManagedIdentityParameters.builder(resource).build())
+            .get();
+    print(result.accessToken(), result.expiresOnDate().toInstant().getEpochSecond());
+  }
+
+  private static void print(String token, long expiresOn) {
+    System.out.printf("{\"token\":\"%s\",\"expiresOn\":%d}%n", token, expiresOn);
+  }
+}

@@ -1,0 +1,28 @@
+// @azure/identity 4: ManagedIdentityCredential, or DefaultAzureCredential with its probes.
+import { DefaultAzureCredential, ManagedIdentityCredential } from '@azure/identity'
+import { parseArguments } from './arguments.mjs'
+import { printToken } from './print-token.mjs'
+
+const { variant, resource, selector } = parseArguments()
+const credential = variant === 'default' ? chain() : new ManagedIdentityCredential(selected())
+const { token, expiresOnTimestamp } = await credential.getToken(`${resource}/.default`)
+printToken(token, expiresOnTimestamp)
+
+function chain() {
+  return new DefaultAzureCredential({ managedIdentityClientId: selector?.id })
+}
+
+function selected() {
+  switch (selector?.kind) {
+    case undefined:
+      return {}
+    case 'client-id':
+      return { clientId: selector.id }
+    case 'object-id':
+      return { objectId: selector.id }
+    case 'resource-id':
+      return { resourceId: selector.id }
+    default:
+      throw new Error(`no such selector: ${selector.kind}`)
+  }
+}

@@ -1,0 +1,19 @@
+// @azure/msal-node's ManagedIdentityApplication, used without @azure/identity around it.
+import { ManagedIdentityApplication } from '@azure/msal-node'
+import { parseArguments } from './arguments.mjs'
+import { printToken } from './print-token.mjs'
+
+const ID_PARAMETERS = {
+  'client-id': 'userAssignedClientId',
+  'object-id': 'userAssignedObjectId',
+  'resource-id': 'userAssignedResourceId',
+}
+
+const { resource, selector } = parseArguments()
+const application = new ManagedIdentityApplication(
+  selector === undefined
+    ? {}
+    : { managedIdentityIdParams: { [ID_PARAMETERS[selector.kind]]: selector.id } },
+)
+const { accessToken, expiresOn } = await application.acquireToken({ resource })
+printToken(accessToken, expiresOn)

@@ -1,0 +1,49 @@
+/** Runs a program to its end, or to its time limit. */
+import { spawn } from 'node:child_process'
+
+export type Command = readonly [program: string, ...args: readonly string[]]
+
+export interface RunOptions {
+  readonly env: Readonly<Record<string, string>>
+  readonly cwd?: string
+  readonly timeoutMs: number
+}
+
+export interface Outcome {
+  /** Null when the program could not be started or was killed. */
+  readonly exitCode: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/**
+ * Runs a command with exactly this environment and no input. It never rejects: a program that cannot
+ * be started, or that outlives its limit and is killed with its children, has no exit code and says
+ * why on `stderr`.
+ */
+export function runProcess(
+  [program, ...args]: Command,
+  { env, cwd, timeoutMs }: RunOptions,
+): Promise<Outcome> {
+  return new Promise((resolve) => {
+    // In a group of its own, so that what it started can be ended with it.
+    const child = spawn(program, args, {
+      env,
+      cwd,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const output = { stdout: '', stderr: '' }
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text))
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text))
+    const timer = setTimeout(() => {
+      output.stderr += `\nkilled after ${timeoutMs / 1000} s\n`
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+    }, timeoutMs)
+    child.on('error', ({ message }) => (output.stderr += message))
+    child.on('close', (exitCode) => {
+      clearTimeout(timer)
+      resolve({ exitCode: exitCode !== null && exitCode >= 0 ? exitCode : null, ...output })
+    })
+  })
+}

@@ -1,0 +1,120 @@
+/** The simulated world with a built sidecar before it, as clients find them in a pod. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { createLocalJWKSet, type JWTVerifyGetKey } from 'jose'
+import { fetch } from 'undici'
+import { z } from 'zod'
+import { createWorld, type World } from '../../../src/simulator/world.ts'
+import { DEFAULT_IDENTITY, directoryOf, identitiesFile } from './identities.ts'
+
+export const SIDECAR = fileURLToPath(new URL('../../../dist/wimds.js', import.meta.url))
+const READY_WITHIN_MS = 15_000
+const KeySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) })
+
+/** Where the sidecar answers, beside 169.254.169.254. */
+export interface Endpoints {
+  /** On loopback, without a trailing slash. */
+  readonly origin: string
+  /** The secret of the App Service endpoint. */
+  readonly identityHeader: string
+}
+
+export interface Stack extends AsyncDisposable {
+  readonly endpoints: Endpoints
+  readonly world: World
+  /** Entra's signing keys, to check access tokens with. */
+  readonly keys: JWTVerifyGetKey
+}
+
+export interface StackOptions {
+  /** Addresses to listen on beside one on loopback, such as `169.254.169.254:80`. */
+  readonly listen?: readonly string[]
+}
+
+/** Starts both and waits until the sidecar is ready. Use it with `await using`. */
+export async function startStack({ listen = [] }: StackOptions = {}): Promise<Stack> {
+  await using onFailure = new AsyncDisposableStack()
+  const directory = await mkdtemp(join(tmpdir(), 'wimds-clients-'))
+  onFailure.defer(() => rm(directory, { recursive: true, force: true }))
+  const world = onFailure.use(await createWorld({ directory: directoryOf }))
+  const identities = join(directory, 'identities.yaml')
+  await writeFile(identities, identitiesFile())
+  const address = `127.0.0.1:${await freePort()}`
+  const endpoints = { origin: `http://${address}`, identityHeader: crypto.randomUUID() }
+
+  onFailure.use(
+    await startSidecar(endpoints.origin, {
+      AZURE_CLIENT_ID: DEFAULT_IDENTITY.clientId,
+      AZURE_TENANT_ID: world.tenantId,
+      AZURE_FEDERATED_TOKEN_FILE: world.tokenFile,
+      AZURE_AUTHORITY_HOST: world.authorityHost,
+      WIMDS_CA_FILE: world.caFile,
+      WIMDS_CONFIG: identities,
+      WIMDS_IDENTITY_HEADER: endpoints.identityHeader,
+      WIMDS_LISTEN: [address, ...listen].join(','),
+      WIMDS_ADMIN_LISTEN: 'off',
+      WIMDS_LOG_FORMAT: 'text',
+    }),
+  )
+  const keys = await signingKeys(world)
+  const parts = onFailure.move()
+  return { endpoints, world, keys, [Symbol.asyncDispose]: () => parts.disposeAsync() }
+}
+
+async function startSidecar(
+  origin: string,
+  env: Readonly<Record<string, string>>,
+): Promise<AsyncDisposable> {
+  const child = spawn(process.execPath, [SIDECAR, 'serve'], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const ended = once(child, 'close')
+  let log = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => (log += text))
+  }
+  const dispose = async (): Promise<void> => {
+    if (child.exitCode === null) child.kill('SIGTERM')
+    await ended
+  }
+  const deadline = Date.now() + READY_WITHIN_MS
+  while (!(await isReady(origin))) {
+    if (child.exitCode !== null || Date.now() > deadline) {
+      await dispose()
+      throw new Error(`the sidecar did not become ready:\n${log}`)
+    }
+    await sleep(50)
+  }
+  return { [Symbol.asyncDispose]: dispose }
+}
+
+async function isReady(origin: string): Promise<boolean> {
+  try {
+    return (await fetch(`${origin}/readyz`, { signal: AbortSignal.timeout(1000) })).ok
+  } catch {
+    return false
+  }
+}
+
+async function signingKeys({ authorityHost, dispatcher }: World): Promise<JWTVerifyGetKey> {
+  const response = await fetch(`${authorityHost}/common/discovery/keys`, { dispatcher })
+  return createLocalJWKSet(KeySet.parse(await response.json()))
+}
+
+/** A port that was free a moment ago: the sidecar's origin has to be known before it starts. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no port was given')
+  return address.port
+}

@@ -1,0 +1,27 @@
+/** The real JavaScript clients against a running sidecar, on loopback. */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { MODES } from './harness/modes.ts'
+import { startStack, type Stack } from './harness/stack.ts'
+import { titleOf } from './matrix/client.ts'
+import { runRow } from './matrix/run-rows.ts'
+import { ALL_ROWS } from './matrix/selection.ts'
+
+const rows = ALL_ROWS.filter(({ client, mode }) => {
+  const { dialect, needsLinkLocal } = MODES[mode]
+  return client.workspace === 'js' && dialect === 'imds' && !needsLinkLocal
+})
+
+let stack: Stack
+
+beforeAll(async () => {
+  stack = await startStack()
+})
+
+afterAll(() => stack[Symbol.asyncDispose]())
+
+test.for(rows.map((row) => ({ title: titleOf(row), row })))(
+  '$title hands its application the right token',
+  async ({ row }) => {
+    expect(await runRow(row, { stack, workspace: '' })).toBeUndefined()
+  },
+)

@@ -1,0 +1,88 @@
+/** The Java clients. */
+import { type Client, IMDS_MODES } from './client.ts'
+
+const java = {
+  language: 'Java',
+  command: (workspace: string) =>
+    ['java', '-cp', `${workspace}/classes:${workspace}/lib/*`, 'Driver'] as const,
+} as const
+
+export const JAVA_CLIENTS: readonly Client[] = [
+  {
+    ...java,
+    name: 'azure-identity ManagedIdentityCredential',
+    version: '1.18.2',
+    workspace: 'java-current',
+    modes: [...IMDS_MODES, 'host-override', 'app-service-2019', 'cloud-shell'],
+  },
+  {
+    ...java,
+    name: 'azure-identity DefaultAzureCredential',
+    version: '1.18.2',
+    workspace: 'java-current',
+    variant: 'default',
+    modes: ['system', 'client-id'],
+  },
+  {
+    ...java,
+    name: 'msal4j ManagedIdentityApplication',
+    version: '1.23.1',
+    workspace: 'java-current',
+    variant: 'msal4j',
+    modes: [...IMDS_MODES, 'host-override', 'app-service-2019', 'cloud-shell'],
+  },
+  {
+    ...java,
+    name: 'azure-identity ManagedIdentityCredential',
+    version: '1.2.0',
+    workspace: 'java-azure-identity-1.2',
+    modes: ['system', 'client-id', 'app-service-2017'],
+  },
+  {
+    ...java,
+    name: 'azure-identity DefaultAzureCredential',
+    version: '1.2.0',
+    workspace: 'java-azure-identity-1.2',
+    variant: 'default',
+    modes: ['system', 'client-id'],
+  },
+  {
+    ...java,
+    name: 'azure-client-authentication MSICredentials',
+    version: '1.7.14',
+    workspace: 'java-msi-credentials',
+    modes: IMDS_MODES,
+  },
+  {
+    ...java,
+    name: 'azure-client-authentication MSICredentials on a port',
+    version: '1.7.14',
+    workspace: 'java-msi-credentials',
+    variant: 'vm-extension',
+    modes: ['vm-extension'],
+  },
+  {
+    ...java,
+    name: 'azure-client-authentication AppServiceMSICredentials',
+    version: '1.7.14',
+    workspace: 'java-msi-credentials',
+    variant: 'app-service',
+    modes: ['app-service-2017'],
+  },
+  {
+    ...java,
+    name: 'hadoop-azure MsiTokenProvider (ABFS)',
+    version: '3.4.1',
+    workspace: 'java-abfs',
+    resource: 'https://storage.azure.com/',
+    modes: ['system', 'client-id'],
+  },
+  {
+    ...java,
+    name: 'mssql-jdbc ActiveDirectoryManagedIdentity',
+    version: '12.10.1',
+    workspace: 'java-mssql',
+    resource: 'https://database.windows.net',
+    modes: ['system', 'client-id'],
+  },
+]

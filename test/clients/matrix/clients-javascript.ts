@@ -1,0 +1,86 @@
+/** The JavaScript clients. */
+import { type Client, IMDS_MODES, STORAGE } from './client.ts'
+import { driver } from './workspaces.ts'
+
+const script =
+  (name: string): Client['command'] =>
+  () => [process.execPath, driver(`js/${name}.mjs`)]
+
+const pinned =
+  (name: string): Client['command'] =>
+  (workspace) => [process.execPath, `${workspace}/${name}.mjs`]
+
+const javascript = { language: 'JavaScript', workspace: 'js' } as const
+
+export const JAVASCRIPT_CLIENTS: readonly Client[] = [
+  {
+    ...javascript,
+    name: '@azure/identity ManagedIdentityCredential',
+    version: '4.14.1',
+    command: script('identity'),
+    modes: [...IMDS_MODES, 'host-override', 'app-service-2019', 'app-service-2017', 'cloud-shell'],
+  },
+  {
+    ...javascript,
+    name: '@azure/identity DefaultAzureCredential',
+    version: '4.14.1',
+    command: script('identity'),
+    variant: 'default',
+    modes: ['system', 'client-id', 'host-override', 'app-service-2019'],
+  },
+  {
+    ...javascript,
+    name: '@azure/identity ManagedIdentityCredential',
+    version: '1.5.2',
+    command: script('identity-legacy'),
+    modes: ['system', 'client-id', 'host-override', 'app-service-2017', 'cloud-shell'],
+  },
+  {
+    ...javascript,
+    name: '@azure/identity DefaultAzureCredential',
+    version: '1.5.2',
+    command: script('identity-legacy'),
+    variant: 'default',
+    modes: ['system', 'client-id', 'host-override'],
+  },
+  {
+    ...javascript,
+    name: '@azure/msal-node ManagedIdentityApplication',
+    version: '7.2.3',
+    command: script('msal-node'),
+    modes: [...IMDS_MODES, 'host-override', 'app-service-2019', 'app-service-2017', 'cloud-shell'],
+  },
+  {
+    ...javascript,
+    name: '@azure/ms-rest-nodeauth loginWithVmMSI',
+    version: '3.1.1',
+    command: script('ms-rest-nodeauth'),
+    modes: [...IMDS_MODES, 'host-override'],
+  },
+  {
+    ...javascript,
+    name: '@azure/ms-rest-nodeauth loginWithAppServiceMSI',
+    version: '3.1.1',
+    command: script('ms-rest-nodeauth'),
+    variant: 'app-service',
+    modes: ['app-service-2017'],
+  },
+  {
+    ...javascript,
+    name: 'ms-rest-azure loginWithVmMSI',
+    version: '3.0.2',
+    workspace: 'js-pinned',
+    command: pinned('ms-rest-azure'),
+    modes: ['system', 'host-override'],
+  },
+  {
+    ...javascript,
+    name: '@azure/storage-blob with Azurite',
+    version: '12.34.0',
+    workspace: 'js-pinned',
+    command: pinned('storage-blob'),
+    resource: STORAGE,
+    modes: ['system', 'host-override'],
+    needs: ['blob-storage'],
+  },
+]

@@ -1,0 +1,132 @@
+/** The servers that some clients call with their token: Resource Manager and blob storage. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:https'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createCertificateAuthority } from '../../../src/x509.ts'
+import { TENANT_ID } from '../harness/identities.ts'
+import { overrideHosts, pathOnly } from '../harness/sandbox.ts'
+
+const ARM = { name: 'management.azure.com', address: '127.0.0.2' }
+const BLOBS = { name: 'devstoreaccount1.blob.core.windows.net', address: '127.0.0.3' }
+const SUBSCRIPTION_ID = '55555555-5555-4555-8555-555555555555'
+const LISTENS_WITHIN_MS = 20_000
+
+export interface Neighbours extends AsyncDisposable {
+  /** What makes a client find and trust them. */
+  readonly env: Readonly<Record<string, string>>
+}
+
+interface ServerFiles {
+  readonly directory: string
+  readonly certFile: string
+  readonly keyFile: string
+}
+
+/** Starts Resource Manager and, given where Azurite is installed, storage. For a sandbox only. */
+export async function startNeighbours(azurite: string | undefined): Promise<Neighbours> {
+  await using onFailure = new AsyncDisposableStack()
+  const directory = await mkdtemp(join(tmpdir(), 'wimds-neighbours-'))
+  onFailure.defer(() => rm(directory, { recursive: true, force: true }))
+  await overrideHosts(directory, { [ARM.name]: ARM.address, [BLOBS.name]: BLOBS.address })
+  const authority = await createCertificateAuthority({ commonName: 'neighbours of the clients' })
+  const { certPem, keyPem } = await authority.issue({ names: [ARM.name, BLOBS.name] })
+  const caFile = join(directory, 'ca.crt')
+  const files = {
+    directory,
+    certFile: join(directory, 'tls.crt'),
+    keyFile: join(directory, 'tls.key'),
+  }
+  await writeFile(caFile, authority.caPem)
+  await writeFile(files.certFile, certPem)
+  await writeFile(files.keyFile, keyPem)
+  onFailure.use(await startResourceManager(certPem, keyPem))
+  if (azurite !== undefined) onFailure.use(await startAzurite(azurite, files))
+  const parts = onFailure.move()
+  return {
+    env: {
+      WIMDS_TEST_CA_FILE: caFile,
+      WIMDS_TEST_BLOB_ENDPOINT: `https://${BLOBS.name}`,
+      NODE_EXTRA_CA_CERTS: caFile,
+      REQUESTS_CA_BUNDLE: caFile,
+    },
+    [Symbol.asyncDispose]: () => parts.disposeAsync(),
+  }
+}
+
+/** Lists one subscription to whoever brings a bearer token, which is all that a login asks for. */
+async function startResourceManager(cert: string, key: string): Promise<AsyncDisposable> {
+  const subscription = {
+    id: `/subscriptions/${SUBSCRIPTION_ID}`,
+    subscriptionId: SUBSCRIPTION_ID,
+    displayName: 'Shop',
+    state: 'Enabled',
+    tenantId: TENANT_ID,
+  }
+  const server = createServer({ cert, key }, (request, response) => {
+    const isAllowed = request.headers.authorization?.startsWith('Bearer ') === true
+    response.writeHead(isAllowed ? 200 : 401, { 'content-type': 'application/json' })
+    response.end(JSON.stringify(isAllowed ? { value: [subscription] } : {}))
+  })
+  server.listen(443, ARM.address)
+  await once(server, 'listening')
+  return {
+    async [Symbol.asyncDispose]() {
+      server.close()
+      server.closeAllConnections()
+      await once(server, 'close')
+    },
+  }
+}
+
+/** Azurite checks issuer, audience and times of a token with `--oauth basic`, and speaks TLS. */
+async function startAzurite(
+  workspace: string,
+  { directory, certFile, keyFile }: ServerFiles,
+): Promise<AsyncDisposable> {
+  const main = join(workspace, 'node_modules/azurite/dist/src/blob/main.js')
+  const options = {
+    '--oauth': 'basic',
+    '--cert': certFile,
+    '--key': keyFile,
+    '--blobHost': BLOBS.address,
+    '--blobPort': '443',
+    '--location': directory,
+  }
+  const child = spawn(
+    process.execPath,
+    [
+      main,
+      '--silent',
+      '--skipApiVersionCheck',
+      '--disableTelemetry',
+      ...Object.entries(options).flat(),
+    ],
+    { env: pathOnly(), stdio: 'ignore' },
+  )
+  const ended = once(child, 'close')
+  const dispose = async (): Promise<void> => {
+    child.kill('SIGKILL')
+    await ended
+  }
+  const deadline = Date.now() + LISTENS_WITHIN_MS
+  while (!(await isListening(BLOBS.address, 443))) {
+    if (child.exitCode !== null || Date.now() > deadline) {
+      await dispose()
+      throw new Error('Azurite did not start')
+    }
+    await sleep(100)
+  }
+  return { [Symbol.asyncDispose]: dispose }
+}
+
+function isListening(host: string, port: number): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>()
+  const socket = connect(port, host)
+  socket.on('connect', () => resolve(true)).on('error', () => resolve(false))
+  return promise.finally(() => socket.destroy())
+}

@@ -1,0 +1,31 @@
+/** The language toolchains that clients are built with, and how to tell that one is here. */
+import { pathOnly } from '../harness/sandbox.ts'
+import { runProcess, type Command } from '../harness/run-process.ts'
+
+const PROBES = {
+  node: [['npm', '--version']],
+  python: [['python3', '-c', 'import venv, ensurepip']],
+  go: [['go', 'version']],
+  java: [
+    ['mvn', '--version'],
+    ['javac', '--version'],
+  ],
+  rust: [['cargo', '--version']],
+  dotnet: [['dotnet', '--version']],
+  shell: [['curl', '--version']],
+  debian: [
+    ['apt-get', '--version'],
+    ['dpkg-deb', '--version'],
+  ],
+} as const satisfies Record<string, readonly Command[]>
+
+export type Toolchain = keyof typeof PROBES
+
+/** Why clients of this toolchain cannot be built here; undefined when they can. */
+export async function toolchainObstacle(toolchain: Toolchain): Promise<string | undefined> {
+  for (const command of PROBES[toolchain]) {
+    const { exitCode } = await runProcess(command, { env: pathOnly(), timeoutMs: 30_000 })
+    if (exitCode !== 0) return `no ${command[0]} on this machine`
+  }
+  return undefined
+}
