@@ -11,7 +11,7 @@ export interface IssuedCertificate {
   readonly keyPem: string
 }
 
-export interface IssueOptions {
+interface IssueOptions {
   /** DNS names; the first is also the subject's common name. */
   readonly names: readonly string[]
   /** IP addresses, without brackets. */

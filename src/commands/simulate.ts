@@ -30,8 +30,12 @@ and writes a projected token as the kubelet does. Nothing leaves this machine.
   --rotate SECONDS           renew the projected token this often (default: at 80 % of its life)
   --help
 
-While it runs, Entra ID's origin also takes GET, PUT, POST and DELETE on /simulator/faults, and
-GET and DELETE on /simulator/requests.
+While it runs, Entra ID's origin also has endpoints to bend and observe it:
+  GET PUT POST DELETE  /simulator/faults      a JSON array, such as [{"kind":"throttled","times":1}]
+  GET DELETE           /simulator/requests    counters and the last exchanges, without tokens
+  GET PUT              /simulator/directory   tenants, applications and resources
+  POST                 /simulator/token       a new projected token, such as {"serviceAccount":"x"}
+  POST                 /simulator/issuer-key  sign with a new key
 `
 
 const FLAGS = {

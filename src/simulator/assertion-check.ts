@@ -18,7 +18,9 @@ interface CheckOptions {
 
 const MAX_LIFETIME_SECONDS = 25 * 3600
 const CHECK =
-  'Please check your federated identity credential Subject, Audience and Issuer against the presented assertion. https://learn.microsoft.com/entra/workload-id/workload-identity-federation'
+  'Check your federated identity credential Subject, Audience and Issuer against the presented assertion. https://learn.microsoft.com/entra/workload-id/workload-identity-federation'
+/** The texts for a subject have dropped the first word; the others have not. */
+const PLEASE_CHECK = CHECK.replace('Check', 'Please check')
 const UNMATCHED = 'No matching federated identity record found for presented assertion'
 
 const Header = z.object({ alg: z.string(), kid: z.string().optional(), x5t: z.string().optional() })
@@ -89,7 +91,8 @@ function matchCredential(
     )
   }
   const ofIssuer = credentials.filter(({ issuer }) => issuer === iss)
-  if (ofIssuer.length === 0) throw new Refusal(700211, `${UNMATCHED} issuer '${iss}'. ${CHECK}`)
+  if (ofIssuer.length === 0)
+    throw new Refusal(700211, `${UNMATCHED} issuer '${iss}'. ${PLEASE_CHECK}`)
 
   const ofSubject = ofIssuer.filter(({ subject }) => subject === sub)
   if (ofSubject.length === 0) {
@@ -102,7 +105,10 @@ function matchCredential(
   }
   if (ofSubject.some(({ audience }) => aud.includes(audience))) return
   const isCaseOnly = ofSubject.some(({ audience }) => aud.some((one) => sameButCase(one, audience)))
-  throw new Refusal(isCaseOnly ? 7002121 : 700212, `${UNMATCHED} audience '${aud[0]}'. ${CHECK}`)
+  throw new Refusal(
+    isCaseOnly ? 7002121 : 700212,
+    `${UNMATCHED} audience '${aud[0]}'. ${PLEASE_CHECK}`,
+  )
 }
 
 const sameButCase = (one: string, other: string): boolean =>

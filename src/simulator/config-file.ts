@@ -80,9 +80,7 @@ export async function readConfigFile(path: string | undefined): Promise<FileSett
       directory: (issuer) => DirectorySchema.parse(directoryInput(data, issuer)),
       externalIssuers: routes,
       ...(data.secrets === undefined ? {} : { secrets: data.secrets }),
-      projectedToken: Object.fromEntries(
-        Object.entries(data.projectedToken).filter(([, value]) => value !== undefined),
-      ),
+      projectedToken: data.projectedToken,
       issuerCacheMs: data.issuerCacheSeconds * 1000,
       toleranceMs: data.toleranceSeconds * 1000,
       trailerSeparator: data.errorTrailer === 'crlf' ? '\r\n' : ' ',

@@ -2,7 +2,7 @@
 import type { FaultTarget } from './faults.ts'
 
 /** One request and its outcome. Query strings, forms and bodies are left out on purpose. */
-export interface LoggedExchange {
+interface LoggedExchange {
   /** ISO 8601. */
   readonly at: string
   readonly target: FaultTarget
@@ -19,7 +19,7 @@ export interface LoggedExchange {
   readonly durationMs: number
 }
 
-export interface ExchangeCounters {
+interface ExchangeCounters {
   readonly total: number
   readonly byTarget: Readonly<Record<FaultTarget, number>>
   /** Token requests by client id. */

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 
 /** What a fault can be put on. `token` is Entra's token endpoint, `metadata` all else it serves. */
-export const FAULT_TARGETS = ['token', 'metadata', 'issuer', 'vault'] as const
+const FAULT_TARGETS = ['token', 'metadata', 'issuer', 'vault'] as const
 export type FaultTarget = (typeof FAULT_TARGETS)[number]
 
 const common = {
@@ -107,7 +107,7 @@ const FaultSchema = z.discriminatedUnion('kind', [
 export const FaultsSchema = z.array(FaultSchema)
 export type FaultInput = z.input<typeof FaultSchema>
 export type Fault = z.infer<typeof FaultSchema>
-export type FaultKind = Fault['kind']
+type FaultKind = Fault['kind']
 
 /** The faults that meet one request: at most one answer, and one of each change. */
 export type Effects = { readonly [Kind in ChangeKind]?: Extract<Fault, { kind: Kind }> } & {

@@ -6,7 +6,7 @@ import { Refusal } from './refusals.ts'
 /** The little of `fetch` that is needed; redirects must not be followed. */
 export type FetchText = (url: string) => Promise<{ readonly status: number; readonly text: string }>
 
-export interface IssuerKeys {
+interface IssuerKeys {
   readonly kids: ReadonlySet<string>
   readonly find: ReturnType<typeof createLocalJWKSet>
 }

@@ -6,16 +6,16 @@ import { jsonResponse, type Handler } from './handler.ts'
 
 /** What a projected token says; everything has the default of a pod of the shop's orders. */
 export interface ProjectedTokenClaims {
-  readonly namespace?: string
-  readonly serviceAccount?: string
-  readonly pod?: string
-  readonly node?: string
-  readonly audience?: string | readonly string[]
-  readonly lifetimeSeconds?: number
+  readonly namespace?: string | undefined
+  readonly serviceAccount?: string | undefined
+  readonly pod?: string | undefined
+  readonly node?: string | undefined
+  readonly audience?: string | readonly string[] | undefined
+  readonly lifetimeSeconds?: number | undefined
   /** Claims put over the real ones; `undefined` takes one away. For tokens that are wrong on purpose. */
-  readonly claims?: Readonly<Record<string, unknown>>
+  readonly claims?: Readonly<Record<string, unknown>> | undefined
   /** Header parameters put over the real ones; `undefined` takes one away. */
-  readonly header?: Readonly<Record<string, unknown>>
+  readonly header?: Readonly<Record<string, unknown>> | undefined
 }
 
 export interface ClusterIssuer {
@@ -29,7 +29,7 @@ export interface ClusterIssuer {
    * hold. With `published: false` the key set stays as it is, which is the mistake that
    * AADSTS7000272 reports. Resolves to the new key id.
    */
-  rotateKey(options?: { readonly published?: boolean }): Promise<string>
+  rotateKey(options?: { readonly published?: boolean | undefined }): Promise<string>
   /** Takes every key but the signing one out of the key set. */
   retireOldKeys(): void
 }

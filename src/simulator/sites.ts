@@ -10,13 +10,13 @@ export interface Listen {
   readonly port?: number
 }
 
-export interface Site {
+interface Site {
   readonly url: string
   /** Puts the server there. Until then, requests are answered with 503. */
   mount(server: Server): void
 }
 
-export interface SiteOptions extends Listen {
+interface SiteOptions extends Listen {
   readonly tls: IssuedCertificate
   /** The name in the URL, when it is not the address itself. */
   readonly publicName?: string | undefined

@@ -157,12 +157,12 @@ async function build(
   issuerSite.mount(withFaults(issuer.handler, { ...injection, targetOf: () => 'issuer' }))
   vaultSite.mount(withFaults(vault, { ...injection, targetOf: () => 'vault' }))
   const entraWithFaults = withFaults(entra, { ...injection, targetOf: entraTarget })
-  entraSite.mount(withControl(entraWithFaults, { faults, log }))
 
   const tokenFile = projectedTokenFile({ directory: join(stateDir, 'token'), now })
   const rotateToken = async (claims: ProjectedTokenClaims = {}): Promise<void> =>
     tokenFile.write(await issuer.sign({ ...options.projectedToken, ...claims }))
   await rotateToken()
+  entraSite.mount(withControl(entraWithFaults, { faults, log, directory, issuer, rotateToken }))
 
   return {
     tenantId,

@@ -1,6 +1,7 @@
-import { generateKeyPair, SignJWT } from 'jose'
+import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { fetch } from 'undici'
 import { describe, expect, test } from 'vitest'
+import { createVault } from '../../src/simulator/vault.ts'
 import { ORDERS, TENANT_ID } from '../../src/simulator/world-defaults.ts'
 import type { World } from '../../src/simulator/world.ts'
 import { aWorld, exchange, NOW } from './exchange.ts'
@@ -108,6 +109,29 @@ describe('401 with the challenge that tells clients where to go', () => {
       body: { error: { message: expect.stringContaining('AKV10032') } },
     })
   })
+})
+
+test('401 for another tenant even under the right issuer', async () => {
+  const { publicKey, privateKey } = await generateKeyPair('RS256')
+  const keySet = JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: 'one' }] })
+  const vault = createVault({
+    secrets: new Map([['s', { value: 'x', allowedClientIds: [ORDERS.clientId] }]]),
+    tenantId: TENANT_ID,
+    authorityHost: 'https://entra.test',
+    fetchText: async () => ({ status: 200, text: keySet }),
+  })
+  const ask = async (tid: string) => {
+    const token = await new SignJWT({ tid, appid: ORDERS.clientId })
+      .setProtectedHeader({ alg: 'RS256', kid: 'one' })
+      .setIssuer(`https://sts.windows.net/${TENANT_ID}/`)
+      .setAudience('https://vault.azure.net')
+      .setExpirationTime('1m')
+      .sign(privateKey)
+    const headers = { authorization: `Bearer ${token}` }
+    return (await vault(new Request('https://vault.test/secrets/s', { headers }))).status
+  }
+  expect(await ask(TENANT_ID)).toBe(200)
+  expect(await ask('99999999-9999-4999-8999-999999999999')).toBe(401)
 })
 
 test('403 for an application without the permission, which is read anew each time', async () => {
