@@ -1,0 +1,45 @@
+# Two images from one file: `sidecar` (the default) and `redirect`, the init container that routes
+# 169.254.169.254:80 to it. Neither has a shell or a package manager.
+#
+#   docker build -t wimds .
+#   docker build -t wimds-redirect --target redirect .
+
+FROM docker.io/library/node:24-bookworm-slim AS build
+WORKDIR /build
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --ignore-scripts
+COPY scripts scripts
+COPY src src
+RUN npm run build
+# Executables under the names that people and the azure-workload-identity webhook call, with the
+# absolute path of the Node that is in the image, since nothing there could search a PATH.
+RUN mkdir -p /image/app /image/usr/local/bin \
+  && cp -r dist/. /image/app/ \
+  && sed -i '1s|^#!.*|#!/nodejs/bin/node|' /image/app/wimds.js \
+  && chmod 755 /image/app/wimds.js \
+  && printf '{"type":"module"}\n' > /image/app/package.json \
+  && ln -s /app/wimds.js /image/proxy \
+  && ln -s /app/wimds.js /image/usr/local/bin/wimds
+
+FROM docker.io/library/node:24-bookworm-slim AS tools
+RUN apt-get update && apt-get install -y --no-install-recommends nftables iproute2
+# nft and ip with the libraries that they load.
+RUN mkdir -p /tools/usr/sbin \
+  && cp /usr/sbin/nft "$(readlink -f "$(command -v ip)")" /tools/usr/sbin/ \
+  && ldd /tools/usr/sbin/* | grep -o '/[^ )]*\.so[^ )]*' | sort -u | xargs cp -L --parents -t /tools
+
+FROM gcr.io/distroless/nodejs24-debian12:nonroot AS redirect
+COPY --from=tools /tools/ /
+COPY --from=build /image/ /
+# The kernel's rules are root's; the pod drops every capability but NET_ADMIN.
+USER 0:0
+ENTRYPOINT ["/nodejs/bin/node", "/app/wimds.js", "redirect"]
+
+FROM gcr.io/distroless/nodejs24-debian12:nonroot AS sidecar
+COPY --from=build /image/ /
+ENV NODE_ENV=production
+USER 1501:1501
+WORKDIR /
+EXPOSE 8000 9169
+ENTRYPOINT ["/nodejs/bin/node", "/app/wimds.js"]
+CMD ["serve"]
