@@ -62,7 +62,14 @@ const OWN_NAMES: ReadonlySet<string> = new Set([SIDECAR, REDIRECT])
 export function parsePod(value: unknown): Pod | readonly string[] {
   const parsed = Pod.safeParse(value)
   if (parsed.success) return parsed.data
-  return parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
+  return parsed.error.issues.map(mistakeOf)
+}
+
+/** `spec.containers must be of type array` */
+export function mistakeOf(issue: z.core.$ZodIssue): string {
+  const place = issue.path.join('.') || 'the pod template'
+  const isUnsaid = issue.code === 'invalid_type' && issue.message === 'Invalid input'
+  return `${place} ${isUnsaid ? `must be of type ${issue.expected}` : issue.message}`
 }
 
 /** Every container of the pod's own, init containers first; never the injected ones. */

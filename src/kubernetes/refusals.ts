@@ -96,7 +96,7 @@ const tenant: Check = ({ spec }, { environment }) =>
   environment.some(({ name }) => name === 'AZURE_TENANT_ID')
     ? []
     : [
-        `no tenant id: annotate the ServiceAccount ${spec.serviceAccountName ?? 'default'} with azure.workload.identity/tenant-id`,
+        `no tenant id: annotate the ServiceAccount ${spec.serviceAccountName ?? 'default'} with azure.workload.identity/tenant-id (wimds inject looks for it in its input, same namespace, or takes --tenant-id)`,
       ]
 
 const resources: Check = (_, { settings }) => resourceMistakes(settings.resources)

@@ -25,6 +25,9 @@ export function ruleset(settings: RedirectSettings): string {
   const { exemptUid, port } = settings
   const target = targetOf(settings)
   const exempt = exemptUid === undefined ? [] : [`    meta skuid ${exemptUid} accept`]
+  // Not the other way round: a packet without an owner, such as the last one of a connection that
+  // the exempt uid has closed, matches no uid and has to pass.
+  const others = exemptUid === undefined ? '' : `meta skuid != ${exemptUid} `
   return [
     `${REMOVE_TABLE}table ip ${TABLE} {`,
     '  chain to_sidecar {',
@@ -34,8 +37,7 @@ export function ruleset(settings: RedirectSettings): string {
     '  }',
     '  chain refuse_leftovers {',
     '    type filter hook output priority 0; policy accept;',
-    ...exempt,
-    `    ${target} reject with tcp reset`,
+    `    ${others}${target} reject with tcp reset`,
     '  }',
     '}',
     '',

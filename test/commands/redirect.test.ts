@@ -38,7 +38,10 @@ describe('wimds redirect --dry-run', () => {
   test('exempts the uid in both chains when pass-through is on, and only then', async () => {
     const on = captureIo()
     await redirect(['--dry-run', '--mode=nft', '--pass-through', '--uid=1600'], on)
-    expect(on.out().match(/meta skuid 1600 accept/g)).toHaveLength(2)
+    expect(on.out()).toContain('    meta skuid 1600 accept\n')
+    expect(on.out()).toContain(
+      '    meta skuid != 1600 ip daddr 169.254.169.254 tcp dport 80 reject with tcp reset\n',
+    )
     const off = captureIo()
     await redirect(['--dry-run', '--mode=nft', '--uid=1600'], off)
     expect(off.out()).not.toContain('skuid')

@@ -19,6 +19,11 @@ const pod = (spec: object = {}, metadata: object = {}) => ({
 const annotated = (annotations: Record<string, string>, spec: object = {}) =>
   pod(spec, { annotations })
 
+const aksVolume = (name: string, path: string) => ({
+  name,
+  projected: { sources: [{ serviceAccountToken: { path } }] },
+})
+
 const HARDENED = {
   allowPrivilegeEscalation: false,
   readOnlyRootFilesystem: true,
@@ -268,11 +273,6 @@ describe('the projected token', () => {
     expect(envOf(result, 'wimds')).toMatchObject({
       AZURE_FEDERATED_TOKEN_FILE: '/var/run/secrets/wimds/token',
     })
-  })
-
-  const aksVolume = (name: string, path: string) => ({
-    name,
-    projected: { sources: [{ serviceAccountToken: { path } }] },
   })
 
   test.each([

@@ -30,8 +30,10 @@ export function patchFor(pod: unknown, more: Partial<InjectionSettings> = {}): O
 }
 
 /** The pod as the API server would have it after the patch. */
-export function injected<T>(pod: T, more: Partial<InjectionSettings> = {}): T & InjectedPod {
-  return applyPatch(pod, patchFor(pod, more)) as T & InjectedPod
+export function injected(pod: object, more: Partial<InjectionSettings> = {}): InjectedPod {
+  const result = applyPatch(pod, patchFor(pod, more))
+  if (!isInjectedPod(result)) throw new Error(`no pod: ${JSON.stringify(result)}`)
+  return result
 }
 
 /** The reasons for which the pod is refused. */
@@ -100,6 +102,10 @@ export function containerOf({ spec }: InjectedPod, name: string): TestContainer 
 export function envOf(pod: InjectedPod, name: string): Record<string, unknown> {
   const env = containerOf(pod, name).env ?? []
   return Object.fromEntries(env.map((entry) => [entry.name, entry.value ?? entry.valueFrom]))
+}
+
+function isInjectedPod(value: unknown): value is InjectedPod {
+  return isObject(value) && 'metadata' in value && 'spec' in value
 }
 
 function isObject(value: unknown): value is object {

@@ -58,6 +58,14 @@ describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', (
     expect(pod.fetchMetadata(0)).toBe('sidecar')
   })
 
+  test('with pass-through a connection of another uid opened before it is ended', async () => {
+    using pod = await podNetwork()
+    const client = pod.script(KEEP_ALIVE_CLIENT)
+    expect(await client.firstLine).toBe('real imds')
+    await run(pod, '--mode', 'nft', '--pass-through', '--uid', '1777')
+    expect((await client.output).split('\n').at(-1)).toBe('ECONNRESET')
+  })
+
   test('the real IMDS stays out of reach in loopback mode when the rules are lost', async () => {
     using pod = await podNetwork()
     await run(pod)

@@ -58,6 +58,10 @@ export function injectDocument(target: SourceDocument, around: Surroundings): In
   const injected = workloads.flatMap((workload): Injected[] => {
     if (workload.annotations['wimds.io/inject'] === 'false') return []
     const label = `${place}, ${workload.label}`
+    if (workload.mistakes.length > 0) {
+      notes.push(...workload.mistakes.map((reason) => mistake(label, reason)))
+      return []
+    }
     const injection = inject(requestFor(workload, around))
     if (injection.kind === 'untouched') return []
     if (injection.kind === 'refused') {
@@ -119,9 +123,9 @@ function isAsMeant(
   injected: readonly Injected[],
 ): boolean {
   if (edits.length === 0) return true
-  const [from, , end] = document.range ?? [0, 0, source.length]
+  const [from, , last] = document.range ?? [0, 0, source.length]
   // An empty last value leaves the line break outside the document's range.
-  const to = source[end - 1] === '\n' ? end : lineEnd(source, end)
+  const to = source[last - 1] === '\n' ? last : lineEnd(source, last)
   const shifted = edits.map(({ start, end, text }) => ({
     start: start - from,
     end: end - from,

@@ -58,7 +58,11 @@ function textsOf(notes: readonly Note[], kind: Note['kind']): string[] {
 }
 
 function documentsOf(source: string): Document[] {
-  const documents = parseAllDocuments(source, { keepSourceTokens: true, merge: true })
+  const documents = parseAllDocuments(source, {
+    keepSourceTokens: true,
+    logLevel: 'error',
+    merge: true,
+  })
   return Array.isArray(documents) ? documents : []
 }
 

@@ -2,6 +2,7 @@
 import * as z from 'zod/mini'
 import type { Key } from '../changes.ts'
 import type { ServiceAccountAnnotations } from '../plan.ts'
+import { mistakeOf } from '../pod.ts'
 
 export interface Workload {
   /** `Deployment/orders` */
@@ -13,6 +14,8 @@ export interface Workload {
   readonly serviceAccountName: string
   /** The workload's own annotations, which may opt out. */
   readonly annotations: Readonly<Record<string, unknown>>
+  /** What is wrong with its metadata. */
+  readonly mistakes: readonly string[]
 }
 
 export interface ServiceAccount {
@@ -35,9 +38,10 @@ const TEMPLATE_PATHS: Readonly<Record<string, readonly string[]>> = {
   'batch/CronJob': ['spec', 'jobTemplate', 'spec', 'template'],
 }
 
-const KubernetesObject = z.looseObject({
-  apiVersion: z.string(),
-  kind: z.string(),
+const KubernetesObject = z.looseObject({ apiVersion: z.string(), kind: z.string() })
+type KubernetesObject = z.infer<typeof KubernetesObject>
+
+const WithMetadata = z.looseObject({
   metadata: z.nullish(
     z.looseObject({
       name: z.nullish(z.string()),
@@ -47,29 +51,32 @@ const KubernetesObject = z.looseObject({
     }),
   ),
 })
-type KubernetesObject = z.infer<typeof KubernetesObject>
 
 /** The workloads of one document; a List is looked into. */
 export function workloadsIn(document: unknown): Workload[] {
   return objectsIn(document, []).flatMap(({ object, path }) => {
     const templatePath = TEMPLATE_PATHS[`${groupOf(object)}/${object.kind}`]
     if (templatePath === undefined) return []
+    const parsed = WithMetadata.safeParse(object)
+    const metadata = parsed.data?.metadata
     const template = templatePath.reduce<unknown>(member, object)
     return {
-      label: `${object.kind}/${object.metadata?.name ?? object.metadata?.generateName ?? '?'}`,
-      namespace: object.metadata?.namespace ?? undefined,
+      label: `${object.kind}/${metadata?.name ?? metadata?.generateName ?? '?'}`,
+      namespace: metadata?.namespace ?? undefined,
       path: [...path, ...templatePath],
       template,
       serviceAccountName: accountName(template),
-      annotations: object.metadata?.annotations ?? {},
+      annotations: metadata?.annotations ?? {},
+      mistakes: parsed.success ? [] : parsed.error.issues.map(mistakeOf),
     }
   })
 }
 
 /** The ServiceAccounts of one document. */
 export function serviceAccountsIn(document: unknown): ServiceAccount[] {
-  return objectsIn(document, []).flatMap(({ object: { apiVersion, kind, metadata } }) => {
-    if (apiVersion !== 'v1' || kind !== 'ServiceAccount') return []
+  return objectsIn(document, []).flatMap(({ object }) => {
+    const metadata = WithMetadata.safeParse(object).data?.metadata
+    if (object.apiVersion !== 'v1' || object.kind !== 'ServiceAccount') return []
     const texts = Object.entries(metadata?.annotations ?? {}).filter(
       (entry): entry is [string, string] => typeof entry[1] === 'string',
     )

@@ -24,8 +24,10 @@ export interface Located {
 /** The node at a path. Throws if the way leads through something that is written elsewhere too. */
 export function nodeAt(document: Document, path: readonly Key[]): Located {
   const shared = aliasedAnchors(document)
-  let located: Located = { node: own(document.contents, path, shared), key: undefined }
-  for (const key of path) located = memberOf(located.node, key, path, shared)
+  let located: Located = { node: own(document.contents, [], shared), key: undefined }
+  for (const [depth, key] of path.entries()) {
+    located = memberOf(located.node, key, path.slice(0, depth + 1), shared)
+  }
   return located
 }
 

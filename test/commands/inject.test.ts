@@ -1,0 +1,307 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { parse, parseAllDocuments } from 'yaml'
+import { inject } from '../../src/commands/inject.ts'
+import { captureIo } from './capture.ts'
+
+const CLIENT = '11111111-1111-4111-8111-111111111111'
+const TENANT = '22222222-2222-4222-8222-222222222222'
+const IDENTITY = ['--client-id', CLIENT, '--tenant-id', TENANT]
+
+const directory = mkdtempSync(join(tmpdir(), 'wimds-inject-'))
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+function file(name: string, source: string): string {
+  const path = join(directory, name)
+  writeFileSync(path, source)
+  return path
+}
+
+async function run(args: readonly string[], input = '') {
+  const io = captureIo({}, input)
+  return { code: await inject(args, io), out: io.out(), err: io.err() }
+}
+
+const SERVICE_ACCOUNT = `apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: orders
+  namespace: shop
+  annotations:
+    azure.workload.identity/client-id: ${CLIENT}
+    azure.workload.identity/tenant-id: ${TENANT}
+`
+
+const COMMENTED = `# Orders, owned by the shop team.
+${SERVICE_ACCOUNT}---
+apiVersion: apps/v1
+kind: Deployment # long-running
+metadata: {name: orders, namespace: shop}
+spec:
+  template:
+    metadata:
+      labels:
+        app: orders   # selected by the Service
+    spec:
+      serviceAccountName: orders
+      # before everything else
+      initContainers:
+      # the schema
+      - name: migrate
+        image: "orders:1"   # pinned
+      containers:
+      - name: app
+        image: orders:1
+        env:
+        - name: NO_PROXY
+          value: '.svc' # the cluster's own
+
+      # nothing after this
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:   {name: untouched}
+`
+
+const podOf = (name: string, kind = 'Pod', apiVersion = 'v1') => ({
+  apiVersion,
+  kind,
+  metadata: { name },
+})
+const POD_SPEC = { containers: [{ name: 'app', image: 'app:1' }] }
+
+describe('wimds inject', () => {
+  test('keeps every line but the one it has to change, comments and their places too', async () => {
+    const { code, out, err } = await run(['-'], COMMENTED)
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    const lines = out.split('\n')
+    const kept = COMMENTED.split('\n').filter((line) => !line.includes(`value: '.svc'`))
+    let at = -1
+    const places = kept.map((line) => (at = lines.indexOf(line, at + 1)))
+    expect(places).not.toContain(-1)
+    expect(out).toContain(`value: ".svc,169.254.169.254,localhost,127.0.0.1" # the cluster's own`)
+    expect(out).toContain(`      initContainers:
+      - name: wimds-redirect
+`)
+    expect(out).toContain(`      # the schema
+      - name: migrate
+`)
+  })
+
+  test('takes the identity from the ServiceAccount of the same namespace in any file', async () => {
+    const deployment = { ...podOf('orders'), spec: { ...POD_SPEC, serviceAccountName: 'orders' } }
+    const here = file('here.json', JSON.stringify(deployment))
+    const account = file('account.yaml', SERVICE_ACCOUNT)
+    const found = await run(['--namespace', 'shop', here, account])
+    expect(found.err).toBe('')
+    expect(found.out).toContain(`"value":"${CLIENT}"`)
+    const missed = await run([here, account])
+    expect(missed).toMatchObject({ code: 1, out: '' })
+    expect(missed.err).toContain(`${here}, document 1, Pod/orders: no tenant id`)
+  })
+
+  test.each([
+    ['Pod', 'v1', []],
+    ['ReplicationController', 'v1', ['spec', 'template']],
+    ['Deployment', 'apps/v1', ['spec', 'template']],
+    ['StatefulSet', 'apps/v1', ['spec', 'template']],
+    ['DaemonSet', 'apps/v1', ['spec', 'template']],
+    ['ReplicaSet', 'apps/v1', ['spec', 'template']],
+    ['Job', 'batch/v1', ['spec', 'template']],
+    ['CronJob', 'batch/v1', ['spec', 'jobTemplate', 'spec', 'template']],
+  ])('injects a %s, alone and in a List', async (kind, apiVersion, path) => {
+    const nested = path.reduceRight<object>((inner, key) => ({ [key]: inner }), { spec: POD_SPEC })
+    const workload = { ...podOf('x', kind, apiVersion), ...nested }
+    const list = { apiVersion: 'v1', kind: 'List', items: [podOf('c', 'ConfigMap'), workload] }
+    for (const [source, prefix] of [
+      [workload, []],
+      [list, ['items', '1']],
+    ] as const) {
+      const { out, err } = await run([...IDENTITY, '-'], JSON.stringify(source))
+      expect(err).toBe('')
+      const template: unknown = [...prefix, ...path, 'spec'].reduce<unknown>(member, parse(out))
+      expect(template).toMatchObject({
+        initContainers: [{ name: 'wimds-redirect' }, { name: 'wimds' }],
+      })
+    }
+  })
+
+  test('leaves kinds of the same name in other API groups alone', async () => {
+    const source = JSON.stringify({
+      ...podOf('x', 'Job', 'batch.volcano.sh/v1alpha1'),
+      spec: { template: { spec: POD_SPEC } },
+    })
+    const { out, err } = await run([...IDENTITY, '-'], source)
+    expect(out).toBe(source)
+    expect(err).toContain('there is no workload in the input')
+  })
+
+  test.each(['on the workload', 'on the pod template'])(
+    'leaves what opted out %s alone',
+    async (where) => {
+      const annotations = 'annotations: {wimds.io/inject: "false"}'
+      const own = where === 'on the workload' ? `, ${annotations}` : ''
+      const inner = where === 'on the pod template' ? `metadata: {${annotations}}, ` : ''
+      const source = `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: x${own}}
+spec: {template: {${inner}spec: {hostNetwork: true, containers: [{name: a}]}}}
+`
+      expect(await run([...IDENTITY, '-'], source)).toEqual({ code: 0, out: source, err: '' })
+    },
+  )
+
+  test('follows the flags', async () => {
+    const flags = [
+      ['--mode', 'env'],
+      ['--image', 'registry.example/wimds:9'],
+      ['--env', 'WIMDS_LOG_LEVEL=debug'],
+      ['--env', 'WIMDS_IDENTITY_HEADER=a=b'],
+      ['--uid', 'none'],
+    ].flat()
+    const source = JSON.stringify({ ...podOf('x'), spec: POD_SPEC })
+    const { out } = await run([...IDENTITY, ...flags, '-'], source)
+    const pod: unknown = parse(out)
+    expect(['spec', 'initContainers', '0'].reduce(member, pod)).toMatchObject({
+      image: 'registry.example/wimds:9',
+      env: expect.arrayContaining([
+        { name: 'WIMDS_LOG_LEVEL', value: 'debug' },
+        { name: 'WIMDS_IDENTITY_HEADER', value: 'a=b' },
+      ]) as unknown,
+    })
+    expect(out).not.toContain('runAsUser')
+    expect(['spec', 'containers', '0', 'env'].reduce(member, pod)).toContainEqual({
+      name: 'IDENTITY_HEADER',
+      value: 'a=b',
+    })
+  })
+
+  test('uses the image of the redirect that it is given', async () => {
+    const source = JSON.stringify({ ...podOf('x'), spec: POD_SPEC })
+    const { out } = await run([...IDENTITY, '--redirect-image', 'r:9', '-'], source)
+    expect(out).toContain('"image":"r:9"')
+  })
+
+  test('joins several files into one stream of documents', async () => {
+    const one = file('one.yaml', SERVICE_ACCOUNT.trimEnd())
+    const two = file('two.json', JSON.stringify(podOf('c', 'ConfigMap')))
+    const three = file('three.yaml', `--- # marked\n${SERVICE_ACCOUNT}`)
+    const { out } = await run([one, two, three])
+    const documents = parseAllDocuments(out)
+    expect(documents.map((document) => document.get('kind'))).toEqual([
+      'ServiceAccount',
+      'ConfigMap',
+      'ServiceAccount',
+    ])
+  })
+
+  test('prints a unified diff of what changes, and nothing of what does not', async () => {
+    const changed = file('changed.yaml', COMMENTED)
+    const same = file('same.yaml', SERVICE_ACCOUNT)
+    const { code, out } = await run(['--diff', '--mode', 'env', same, changed])
+    expect(code).toBe(0)
+    expect(out).toContain(`--- ${changed}\n+++ ${changed}\n@@ `)
+    expect(out).not.toContain(`--- ${same}`)
+    const removed = out.split('\n').filter((line) => /^-(?!--)/.test(line))
+    expect(removed).toEqual([`-          value: '.svc' # the cluster's own`])
+    expect(readFileSync(changed, 'utf8')).toBe(COMMENTED)
+  })
+
+  test('classic sidecars for older clusters', async () => {
+    const source = JSON.stringify({ ...podOf('x'), spec: POD_SPEC })
+    const { out } = await run([...IDENTITY, '--kubernetes-version', 'v1.28.3-gke.1', '-'], source)
+    expect(parse(out)).toMatchObject({ spec: { containers: [{ name: 'wimds' }, { name: 'app' }] } })
+  })
+
+  test('shows its usage', async () => {
+    const { code, out } = await run(['--help'])
+    expect(code).toBe(0)
+    expect(out).toMatch(/^usage: wimds inject/)
+  })
+})
+
+describe('wimds inject reports, with nothing on standard output,', () => {
+  test('every workload that cannot be injected, with its file, document, kind and name', async () => {
+    const source = `apiVersion: v1
+kind: Pod
+metadata: {name: host}
+spec: {hostNetwork: true, containers: [{name: a}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: fine}
+spec: {containers: [{name: a}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: windows}
+spec: {template: {spec: {os: {name: windows}, containers: [{name: a}]}}}
+---
+a: b: c
+`
+    const path = file('bad.yaml', source)
+    const { code, out, err } = await run([...IDENTITY, path, join(directory, 'missing.yaml')])
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(err).toContain(`${path}, document 1, Pod/host: a pod with hostNetwork`)
+    expect(err).toContain(`${path}, document 3, Deployment/windows: mode loopback needs Linux`)
+    expect(err).toContain(`${path}, document 4: `)
+    expect(err).toContain('missing.yaml: ENOENT')
+    expect(err).not.toContain('document 2')
+  })
+
+  test.each([
+    [
+      'an alias',
+      'containers: [{name: a, env: &e []}, {name: b, env: *e}]',
+      'spec.containers.0.env has the anchor &e, used elsewhere too',
+    ],
+    [
+      'a merge key',
+      'x: &x {env: [{name: NO_PROXY, value: a}]}, containers: [{name: a, <<: *x}]',
+      'spec.containers.0.env comes from a merge key',
+    ],
+    [
+      'an alias of a whole list',
+      'x: &x [{name: a}], containers: *x',
+      'spec.containers is the alias *x',
+    ],
+  ])('what cannot be edited safely: %s', async (_, spec, message) => {
+    const source = `{apiVersion: v1, kind: Pod, metadata: {name: x}, spec: {${spec}}}`
+    const { code, out, err } = await run([...IDENTITY, '-'], source)
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(err).toContain(`stdin, document 1, Pod/x: it cannot be edited safely: ${message}`)
+  })
+
+  test('an unrendered template', async () => {
+    const source = 'apiVersion: v1\nkind: Pod\nmetadata:\n  name: {{ .Release.Name }}\n'
+    const { code, err } = await run([...IDENTITY, '-'], source)
+    expect(code).toBe(1)
+    expect(err).toContain('metadata.name must be of type string')
+  })
+
+  test.each([
+    ['no file', [], 'name a manifest'],
+    ['an unknown mode', ['--mode', 'x', '-'], '--mode must be one of env, loopback, nft'],
+    ['a client id that is none', ['--client-id', 'orders', '-'], '--client-id must be a GUID'],
+    ['a tenant that is none', ['--tenant-id', 'a b', '-'], '--tenant-id must be'],
+    ['a variable without a value', ['--env', 'TOKEN', '-'], '--env must be NAME=VALUE'],
+    ['the uid of root', ['--uid', '0', '-'], '--uid must be a number above 0, or none'],
+    ['a version that is none', ['--kubernetes-version', 'new', '-'], 'must look like 1.29'],
+    ['an unknown flag', ['--dry-run', '-'], '--dry-run is not a flag'],
+  ])('bad usage: %s', async (_, args, message) => {
+    const { code, out, err } = await run(args)
+    expect({ code, out }).toEqual({ code: 64, out: '' })
+    expect(err).toContain(message)
+  })
+
+  test('all mistakes in the flags at once', async () => {
+    const { err } = await run(['--mode', 'x', '--uid', '0', '--env', 'A'])
+    expect(err.match(/^wimds inject: /gm)).toHaveLength(4)
+  })
+})
+
+function member(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined
+}
