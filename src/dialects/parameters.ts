@@ -36,7 +36,7 @@ const SELECTORS = [
 ] as const
 
 /**
- * The identity that the parameters select. Throws `selector_invalid` for two that differ and for a
+ * The identity that the parameters select. Throws `selector_invalid` for more than one and for a
  * client or object id that is no GUID. `isEmptyNone`: an empty selector counts as none.
  */
 export function selectorOf(parameters: Parameters, { isEmptyNone = false } = {}): Selector {
@@ -61,8 +61,8 @@ export function selectorOf(parameters: Parameters, { isEmptyNone = false } = {})
 }
 
 const MAX_RESOURCE_LENGTH = 2048
-// oxlint-disable-next-line no-control-regex -- control characters are what it refuses
-const NOT_IN_A_RESOURCE = /[\u0000-\u0020\u007f]/
+/** Entra ID's resources are URIs and GUIDs, so replies that echo one stay ASCII. */
+const RESOURCE = /^[\x21-\x7e]+$/
 
 /** The resource, exactly as sent. Throws `resource_missing` or `resource_invalid`. */
 export function resourceOf(parameters: Parameters): string {
@@ -70,7 +70,7 @@ export function resourceOf(parameters: Parameters): string {
   if (resource === undefined || resource === '') {
     throw new BrokerError('resource_missing', "Required query variable 'resource' is missing")
   }
-  if (resource.length > MAX_RESOURCE_LENGTH || NOT_IN_A_RESOURCE.test(resource)) {
+  if (resource.length > MAX_RESOURCE_LENGTH || !RESOURCE.test(resource)) {
     throw new BrokerError('resource_invalid', "Query variable 'resource' is not valid")
   }
   return resource

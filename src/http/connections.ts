@@ -1,52 +1,74 @@
 /** A cap on connections that closes the longest-idle one, so that a new caller always gets in. */
-import type { Server, ServerResponse, IncomingMessage } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+
+/** The connections of one or more servers, counted together. */
+export interface Connections {
+  /** Counts the server's connections and applies the cap to them. Call it before it listens. */
+  readonly watch: (server: Server) => void
+  /** The replies that a connection still waits for, in the order of their requests. */
+  readonly pending: (connection: Duplex) => readonly ServerResponse[]
+  /** How many are open. */
+  readonly count: () => number
+}
 
 /**
- * Keeps at most `max` connections open on the servers it is applied to, all of them together. At
- * the cap the connection that has been idle for the longest is closed; one whose request is still
- * arriving counts as idle. Only if every connection is being answered is the new one refused.
+ * Keeps at most `max` connections open on the servers it watches, all of them together. At the cap
+ * the connection that has been idle for the longest is closed; one whose request is still arriving
+ * counts as idle. Only if every connection is being answered is the new one refused.
  */
-export function connectionCap(max: number): (server: Server) => void {
-  let open = 0
-  // A Set remembers the order of insertion: the first is the longest-idle.
-  const idle = new Set<Socket>()
+export function connections(max: number): Connections {
+  // A Map remembers the order of insertion: the first is the longest without a reply.
+  const open = new Map<Duplex, Set<ServerResponse>>()
 
   function opened(socket: Socket): void {
-    if (open >= max && !closeLongestIdle()) {
+    if (open.size >= max && !closeLongestIdle()) {
       socket.destroy()
       return
     }
-    open += 1
-    idle.add(socket)
-    socket.once('close', () => {
-      // A victim has been counted out already.
-      if (!victims.delete(socket)) open -= 1
-      idle.delete(socket)
-    })
+    open.set(socket, new Set())
+    socket.once('close', () => open.delete(socket))
   }
 
-  const victims = new WeakSet<Socket>()
-
   function closeLongestIdle(): boolean {
-    const [longest] = idle
-    if (longest === undefined) return false
-    idle.delete(longest)
-    victims.add(longest)
-    open -= 1
-    longest.destroy()
-    return true
+    for (const [socket, pending] of open) {
+      if (isBeingAnswered(pending)) continue
+      open.delete(socket)
+      socket.destroy()
+      return true
+    }
+    return false
   }
 
   function requested({ socket }: IncomingMessage, response: ServerResponse): void {
-    idle.delete(socket)
+    const pending = open.get(socket)
+    if (pending === undefined) return
+    pending.add(response)
     response.once('close', () => {
-      if (!socket.destroyed) idle.add(socket)
+      pending.delete(response)
+      // To the end of the order, unless it has been closed meanwhile.
+      if (open.delete(socket)) open.set(socket, pending)
     })
   }
 
-  return (server) => {
-    server.on('connection', opened)
-    server.on('request', requested)
+  return {
+    watch: (server) => {
+      server.on('connection', opened)
+      server.on('request', requested)
+    },
+    pending: (connection) => [...(open.get(connection) ?? [])],
+    count: () => open.size,
   }
+}
+
+/**
+ * Whether this side still owes a reply to a request that has come whole. A reply that is written
+ * and that the caller does not read is the caller's affair.
+ */
+function isBeingAnswered(pending: ReadonlySet<ServerResponse>): boolean {
+  for (const response of pending) {
+    if (response.req.complete && !response.writableEnded) return true
+  }
+  return false
 }

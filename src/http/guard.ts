@@ -1,5 +1,6 @@
 /** Refusals that hold for every request, whatever its dialect: pure, and before anything is parsed. */
 import type { IncomingHttpHeaders } from 'node:http'
+import { isIPv4 } from 'node:net'
 import { BrokerError } from '../errors.ts'
 
 interface GuardOptions {
@@ -9,9 +10,11 @@ interface GuardOptions {
 
 interface GuardedRequest {
   readonly method: string
-  /** The request target: path and query, as sent. */
+  /** The request target as sent: path and query, or a whole URL. */
   readonly url: string
   readonly headers: IncomingHttpHeaders
+  /** Names and values in turn, with those that `headers` leaves out. */
+  readonly rawHeaders: readonly string[]
   /** `1.0`, `1.1` */
   readonly httpVersion: string
 }
@@ -20,9 +23,10 @@ interface GuardedRequest {
 export type Guard = (request: GuardedRequest) => void
 
 /** Where the IMDS lives, and the names of this machine. */
-const USUAL_HOSTS = ['169.254.169.254', 'localhost', '[::1]']
+const USUAL_HOSTS = ['169.254.169.254', 'localhost', '127.0.0.1', '[::1]']
 const HOST = /^(\[[^\]]*\]|[^:[\]]*)(?::\d*)?$/
-const LOOPBACK = /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/
+/** A target that is a whole URL, as a client writes it to a proxy (RFC 9112 section 3.2.2). */
+const ABSOLUTE = /^http:\/\/([^/?#]*)/
 /** Ways to write a path that another server, or a router, would read differently. */
 const CONFUSING = /\\|%2f|%5c|%2e|%00|#|\/\.{1,2}(?:\/|$)/i
 const METADATA = /^\/+metadata(?:\/|$)/i
@@ -32,12 +36,15 @@ const IMDS_V2 = /^\/+metadata\/+identity\/+(?:getplatformmetadata|issuecredentia
 export function guard({ allowedHosts }: GuardOptions): Guard {
   const hosts = new Set([...USUAL_HOSTS, ...allowedHosts].map((host) => host.toLowerCase()))
 
-  return ({ method, url, headers, httpVersion }) => {
-    requireAllowedHost(headers.host, httpVersion, hosts)
+  return ({ method, url, headers, rawHeaders, httpVersion }) => {
+    const absolute = url.startsWith('/') ? null : ABSOLUTE.exec(url)
+    requireOneHost(headers.host, rawHeaders, httpVersion)
+    // The URL's host goes before the header's.
+    requireAllowedHost(absolute?.[1] ?? headers.host, hosts)
     if (headers['x-forwarded-for'] !== undefined) {
       throw new BrokerError('forwarded_request', 'Requests must not be forwarded (X-Forwarded-For)')
     }
-    const path = pathOf(url)
+    const path = pathOf(url.slice(absolute?.[0].length ?? 0))
     if (!path.startsWith('/') || CONFUSING.test(path)) {
       throw new BrokerError('path_confused', 'The path is ambiguous')
     }
@@ -49,19 +56,35 @@ export function guard({ allowedHosts }: GuardOptions): Guard {
 }
 
 /**
- * A page whose name was made to point here (DNS rebinding) sends its own name as Host. HTTP/1.0
- * clients may send none (R17).
+ * HTTP/1.0 clients may send no Host (R17), later ones must. Of several, Node keeps the first, while
+ * whatever stands before this server may have judged by another.
  */
-function requireAllowedHost(
+function requireOneHost(
   header: string | undefined,
+  rawHeaders: readonly string[],
   httpVersion: string,
-  hosts: ReadonlySet<string>,
 ): void {
-  if (header === undefined && httpVersion === '1.0') return
-  const host = hostNameOf(header ?? '')
-  if (!hosts.has(host) && !LOOPBACK.test(host)) {
-    throw new BrokerError('host_not_allowed', 'The Host header is not one of this service')
+  const isMissing = header === undefined && httpVersion !== '1.0'
+  if (isMissing || countOf('host', rawHeaders) > 1) throw hostNotAllowed()
+}
+
+/** A page whose name was made to point here (DNS rebinding) sends its own name as Host. */
+function requireAllowedHost(host: string | undefined, hosts: ReadonlySet<string>): void {
+  if (host === undefined) return
+  const name = hostNameOf(host)
+  if (!hosts.has(name) && !(isIPv4(name) && name.startsWith('127.'))) throw hostNotAllowed()
+}
+
+function hostNotAllowed(): BrokerError {
+  return new BrokerError('host_not_allowed', 'The Host header is not one of this service')
+}
+
+function countOf(name: string, rawHeaders: readonly string[]): number {
+  let count = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    if (rawHeaders[index]?.toLowerCase() === name) count += 1
   }
+  return count
 }
 
 /** `name`, `name:port`, `[v6]`, `[v6]:port` → the part without the port, in lower case. */

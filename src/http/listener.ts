@@ -3,7 +3,7 @@ import { createServer, type RequestListener, type Server, type ServerOptions } f
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Address } from '../config/values.ts'
-import { connectionCap } from './connections.ts'
+import { type Connections, connections } from './connections.ts'
 
 interface ListenerOptions {
   readonly maxConnections: number
@@ -36,16 +36,21 @@ export async function listen(
   addresses: readonly Address[],
   { maxConnections, malformedBody }: ListenerOptions,
 ): Promise<Listener> {
-  const applyCap = connectionCap(maxConnections)
+  const open = connections(maxConnections)
   const servers: Server[] = []
   try {
     for (const address of addresses) {
       const server = createServer(LIMITS)
-      applyCap(server)
+      // Headers are bounded by their size; a limit on their number makes older Nodes drop the rest.
+      server.maxHeadersCount = 0
+      open.watch(server)
       server.on('request', handler)
       // An Expect that is not 100-continue can be ignored (R17).
-      server.on('checkExpectation', handler)
-      server.on('clientError', (error, socket) => refuseBytes(error, socket, malformedBody))
+      server.on('checkExpectation', (...exchange) => server.emit('request', ...exchange))
+      server.on('clientError', (error, socket) => refuseBytes(error, socket, open, malformedBody))
+      server.on('connect', (_request, socket) => {
+        lastWords(socket, '405 Method Not Allowed', malformedBody)
+      })
       servers.push(server)
       await bind(server, address)
     }
@@ -88,19 +93,34 @@ function closeServer(server: Server, timeoutMs: number): Promise<void> {
   })
 }
 
-function refuseBytes(error: Error & { code?: string }, socket: Duplex, body: string): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
-    socket.destroy()
-    return
-  }
-  const status = STATUS_LINES[error.code ?? ''] ?? '400 Bad Request'
-  socket.end(
-    `HTTP/1.1 ${status}\r\nContent-Type: application/json; charset=utf-8\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  )
+/** Bytes that are not HTTP end a connection, after the replies to the requests before them. */
+function refuseBytes(
+  error: Error & { code?: string },
+  socket: Duplex,
+  open: Connections,
+  body: string,
+): void {
+  const last = open.pending(socket).at(-1)
+  if (error.code === 'ECONNRESET') socket.destroy()
+  else if (last !== undefined) last.once('close', () => socket.end())
+  else lastWords(socket, STATUS_LINES[error.code ?? ''] ?? '400 Bad Request', body)
 }
 
 const STATUS_LINES: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+}
+
+/** How long what still comes is read away: closing over it would take the reply with it. */
+const LINGER_MS = 1000
+
+/** Replies and closes; a second call for the same connection changes nothing. */
+function lastWords(socket: Duplex, status: string, body: string): void {
+  if (!socket.writable) return
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/json; charset=utf-8\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  )
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS)
+  socket.once('close', () => clearTimeout(timer))
 }

@@ -2,7 +2,7 @@
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Dialect, Reply, WireRequest } from '../dialects/dialect.ts'
 import { BrokerError, toBrokerError } from '../errors.ts'
-import type { IdentityResolver } from '../identities.ts'
+import { type IdentityResolver, requireAllowed } from '../identities.ts'
 import type { MetadataDocument } from '../metadata/documents.ts'
 import type { Clock } from '../tokens/clock.ts'
 import { expiry } from '../tokens/lifetime.ts'
@@ -34,8 +34,8 @@ export interface ReplyEvent {
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    readonly dialect?: string
-    readonly renderError?: (error: BrokerError) => Reply
+    /** The protocols at this path; none for a document. */
+    readonly dialects?: readonly Dialect[]
   }
 }
 
@@ -68,8 +68,9 @@ export function metadataServer(parts: MetadataParts): FastifyInstance {
 
   app.addHook('onRequest', (request, _reply, done) => {
     if (request.routeOptions.url !== READY_PATH) {
-      const { method, headers, originalUrl, raw } = request
-      parts.guard({ method, headers, url: originalUrl, httpVersion: raw.httpVersion })
+      const { method, headers, originalUrl: url, raw } = request
+      const { rawHeaders, httpVersion } = raw
+      parts.guard({ method, headers, url, rawHeaders, httpVersion })
     }
     done()
   })
@@ -77,7 +78,7 @@ export function metadataServer(parts: MetadataParts): FastifyInstance {
   app.setErrorHandler((thrown, request, reply) => {
     const error = fastifyError(thrown) ?? toBrokerError(thrown)
     const { dialect = 'none', renderError = renderUnrouted } = request.routeOptions.config
-    send(request, reply, withHeaders(renderError(error), error), parts, { dialect, error })
+    send(request, reply, errorReply(renderError(error), error), parts, { dialect, error })
   })
 
   app.setNotFoundHandler(() => {
@@ -90,7 +91,9 @@ export function metadataServer(parts: MetadataParts): FastifyInstance {
     send(request, reply, { status: isReady ? 200 : 503, body }, parts, { dialect: 'none' })
   })
 
-  for (const dialect of parts.dialects) addDialect(app, dialect, parts)
+  for (const [path, dialects] of Map.groupBy(parts.dialects, (dialect) => dialect.path)) {
+    addDialects(app, path, dialects, parts)
+  }
   for (const document of parts.documents) addDocument(app, document, parts)
   return app
 }
@@ -98,36 +101,52 @@ export function metadataServer(parts: MetadataParts): FastifyInstance {
 /** Where the incumbent proxy answers its probes, on the same port. */
 const READY_PATH = '/readyz'
 
-function addDialect(app: FastifyInstance, dialect: Dialect, parts: MetadataParts): void {
+function addDialects(
+  app: FastifyInstance,
+  url: string,
+  dialects: readonly Dialect[],
+  parts: MetadataParts,
+): void {
   const { resolve, tokens, clock } = parts
   app.route({
     method: ALL_METHODS,
-    url: dialect.path,
-    config: { dialect: dialect.name, renderError: dialect.renderError },
+    url,
+    config: { dialects },
     handler: async (request, reply) => {
+      const wire = wireRequest(request)
+      const dialect = spoken(dialects, wire)
       if (!dialect.methods.some((method) => method === request.method)) {
         throw new BrokerError('method_not_allowed', `${request.method} is not allowed here`)
       }
-      const query = dialect.parse(wireRequest(request))
+      const challenge = await dialect.challenge?.(wire)
+      if (challenge !== undefined) {
+        send(request, reply, challenge, parts, { dialect: dialect.name })
+        return
+      }
+      const query = dialect.parse(wire)
       const { selector, resource, ...wishes } = query
       const identity = resolve(selector)
+      requireAllowed(identity, resource)
       const token = await tokens({ identity, scope: scopeOf(resource), ...wishes })
       const answer = { query, identity, token, ...expiry(token, clock) }
-      send(request, reply, dialect.render(answer), parts, { dialect: dialect.name })
+      send(request, reply, dialect.render(answer, wire), parts, { dialect: dialect.name })
     },
   })
 }
 
+/** The protocol of a request: the first that claims it, else the one that takes what is left. */
+function spoken(dialects: readonly Dialect[], request: WireRequest): Dialect {
+  const rest = dialects.find(({ matches }) => matches === undefined)
+  const found = dialects.find(({ matches }) => matches?.(request) === true) ?? rest ?? dialects[0]
+  if (found === undefined) throw new BrokerError('not_found', 'Not found')
+  return found
+}
+
 function addDocument(app: FastifyInstance, document: MetadataDocument, parts: MetadataParts): void {
-  const { renderDocumentError: renderError } = parts
-  app.get<{ Params: { '*'?: string } }>(
-    document.path,
-    { config: { dialect: 'document', renderError } },
-    (request, reply) => {
-      const answer = document.answer(wireRequest(request), request.params['*'] ?? '')
-      send(request, reply, answer, parts, { dialect: 'document' })
-    },
-  )
+  app.get<{ Params: { '*'?: string } }>(document.path, (request, reply) => {
+    const answer = document.answer(wireRequest(request), request.params['*'] ?? '')
+    send(request, reply, answer, parts, { dialect: 'document' })
+  })
 }
 
 function wireRequest({ method, headers, originalUrl, body }: FastifyRequest): WireRequest {
@@ -136,20 +155,29 @@ function wireRequest({ method, headers, originalUrl, body }: FastifyRequest): Wi
   return { method, headers, query, ...(typeof body === 'string' && { body }) }
 }
 
-/** What every error says beside its body. */
-function withHeaders(reply: Reply, error: BrokerError): Reply {
+/**
+ * What every error says beside its body; the body in ASCII alone, since Entra ID's sentences and
+ * our own hold other characters and old clients read bodies by their platform's charset.
+ */
+function errorReply(reply: Reply, error: BrokerError): Reply {
   const headers = { ...reply.headers }
   if (error.code === 'method_not_allowed') headers['Allow'] = 'GET'
   if (!error.isPermanent) {
     headers['Retry-After'] = String(Math.max(1, Math.ceil((error.retryAfterMs ?? 0) / 1000)))
   }
-  return { ...reply, headers }
+  return { ...reply, headers, body: reply.body.replace(/[^\0-\x7f]/g, escaped) }
+}
+
+/** A UTF-16 code unit as JSON escapes it. */
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 }
 
 /** Fastify's own refusals, which carry an HTTP status and no secret. */
 function fastifyError(thrown: unknown): BrokerError | undefined {
-  if (!(thrown instanceof Error) || !('statusCode' in thrown)) return undefined
-  return thrown.statusCode === 413
+  const status = thrown instanceof Error && 'statusCode' in thrown ? thrown.statusCode : undefined
+  if (typeof status !== 'number' || status < 400 || status > 499) return undefined
+  return status === 413
     ? new BrokerError('request_too_large', 'The request body is too large')
     : new BrokerError('request_malformed', 'The request is malformed')
 }
