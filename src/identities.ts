@@ -15,7 +15,7 @@ export interface Identity {
   readonly objectId?: string
   /** ARM id, in lower case. */
   readonly resourceId?: string
-  /** The resources it may ask for, without trailing slashes; undefined: any. */
+  /** The resources it may ask for, as `comparableResource` writes them; undefined: any. */
   readonly resources?: readonly string[]
   readonly prefetch: readonly string[]
 }
@@ -58,6 +58,27 @@ export function identityResolver(directory: IdentityDirectory): IdentityResolver
       `no identity of this sidecar has the ${PARAMETER[selector.by]} that was asked for`,
     )
   }
+}
+
+/**
+ * Throws `resource_not_allowed` for a resource outside the identity's allow-list. Resources compare
+ * without case, trailing slashes and `/.default`, since all these name one resource to Entra ID.
+ */
+export function requireAllowed(identity: Identity, resource: string): void {
+  const { name, resources } = identity
+  if (resources === undefined || resources.includes(comparableResource(resource))) return
+  throw new BrokerError(
+    'resource_not_allowed',
+    `the identity ${name} is not allowed to ask for this resource: add it to its resources in the identities file`,
+  )
+}
+
+/** A resource in the form in which allow-lists hold and compare it. */
+export function comparableResource(resource: string): string {
+  return resource
+    .replace(/\/\.default$/i, '')
+    .replace(/\/+$/, '')
+    .toLowerCase()
 }
 
 const PARAMETER = {

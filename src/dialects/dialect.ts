@@ -40,14 +40,21 @@ export interface Reply {
   readonly body: string
 }
 
-/** One managed-identity protocol: it knows the wire and nothing of Entra ID. */
+/**
+ * One managed-identity protocol at one path: it knows the wire and nothing of Entra ID. Protocols
+ * may share a path; then the first one whose `matches` says yes speaks.
+ */
 export interface Dialect {
   /** Its name in metrics and logs. */
   readonly name: string
   readonly path: string
   readonly methods: readonly ('GET' | 'POST')[]
+  /** Whether a request at the path is this protocol's; undefined: all that no other one takes. */
+  readonly matches?: (request: WireRequest) => boolean
+  /** What the caller is to prove before it is heard; undefined, in the end: nothing. */
+  readonly challenge?: (request: WireRequest) => Promise<Reply | undefined>
   /** Throws a `BrokerError` for a request that the dialect does not allow. */
   readonly parse: (request: WireRequest) => TokenQuery
-  readonly render: (answer: TokenAnswer) => Reply
+  readonly render: (answer: TokenAnswer, request: WireRequest) => Reply
   readonly renderError: (error: BrokerError) => Reply
 }

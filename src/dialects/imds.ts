@@ -1,16 +1,17 @@
 /** The dialect of the Azure Instance Metadata Service: GET /metadata/identity/oauth2/token. */
-import { BrokerError, type ErrorCode } from '../errors.ts'
+import { BrokerError } from '../errors.ts'
 import type { Dialect, Reply, TokenAnswer, TokenQuery, WireRequest } from './dialect.ts'
+import { descriptionOf, oauthErrorOf } from './error-words.ts'
 import { type Parameters, parseParameters, resourceOf, selectorOf } from './parameters.ts'
 
-export const imds: Dialect = {
+export const imds = {
   name: 'imds',
   path: '/metadata/identity/oauth2/token',
   methods: ['GET'],
   parse,
   render,
   renderError,
-}
+} satisfies Dialect
 
 /** The first version of the token endpoint; later ones are taken as they come (R9). */
 const FIRST_API_VERSION = '2018-02-01'
@@ -82,27 +83,8 @@ function renderError(error: BrokerError): Reply {
   return {
     status: error.status,
     body: JSON.stringify({
-      error: error.entra?.error ?? OAUTH_ERRORS[error.code] ?? fallback(error),
-      error_description: DESCRIPTIONS[error.code] ?? error.message,
+      error: oauthErrorOf(error),
+      error_description: descriptionOf(error),
     }),
   }
-}
-
-/** The `error` words of IMDS's published interface for codes that have one of their own. */
-const OAUTH_ERRORS: Partial<Record<ErrorCode, string>> = {
-  not_found: 'not_found',
-  method_not_allowed: 'method_not_allowed',
-  entra_throttled: 'too_many_requests',
-  internal: 'server_error',
-}
-
-/** Sentences that clients look for, word by word as the real service says them (R6). */
-const DESCRIPTIONS: Partial<Record<ErrorCode, string>> = {
-  identity_not_found: 'Identity not found',
-  identity_ambiguous:
-    'Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request',
-}
-
-function fallback(error: BrokerError): string {
-  return error.isPermanent ? 'invalid_request' : 'service_unavailable'
 }

@@ -72,13 +72,23 @@ export function metadataServer(parts: MetadataParts): FastifyInstance {
       const { rawHeaders, httpVersion } = raw
       parts.guard({ method, headers, url, rawHeaders, httpVersion })
     }
+    // What a client calls its form says nothing: some send no type and some a wrong one (R18).
+    delete request.headers['content-type']
     done()
   })
 
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
+
   app.setErrorHandler((thrown, request, reply) => {
     const error = fastifyError(thrown) ?? toBrokerError(thrown)
-    const { dialect = 'none', renderError = renderUnrouted } = request.routeOptions.config
-    send(request, reply, errorReply(renderError(error), error), parts, { dialect, error })
+    const { config, url } = request.routeOptions
+    const dialect = config.dialects && spoken(config.dialects, wireRequest(request))
+    const name = dialect?.name ?? (url === undefined ? 'none' : 'document')
+    const render =
+      dialect?.renderError ?? (url === undefined ? renderUnrouted : parts.renderDocumentError)
+    const answer = errorReply(render(error), error, dialect?.methods ?? ['GET'])
+    send(request, reply, answer, parts, { dialect: name, error })
   })
 
   app.setNotFoundHandler(() => {
@@ -159,9 +169,9 @@ function wireRequest({ method, headers, originalUrl, body }: FastifyRequest): Wi
  * What every error says beside its body; the body in ASCII alone, since Entra ID's sentences and
  * our own hold other characters and old clients read bodies by their platform's charset.
  */
-function errorReply(reply: Reply, error: BrokerError): Reply {
+function errorReply(reply: Reply, error: BrokerError, methods: readonly string[]): Reply {
   const headers = { ...reply.headers }
-  if (error.code === 'method_not_allowed') headers['Allow'] = 'GET'
+  if (error.code === 'method_not_allowed') headers['Allow'] = methods.join(', ')
   if (!error.isPermanent) {
     headers['Retry-After'] = String(Math.max(1, Math.ceil((error.retryAfterMs ?? 0) / 1000)))
   }
