@@ -1,0 +1,137 @@
+import { expect, test } from 'vitest'
+import type { TokenAnswer } from '../../src/dialects/dialect.ts'
+import { imds } from '../../src/dialects/imds.ts'
+import { BrokerError, type ErrorCode } from '../../src/errors.ts'
+import { aToken, NOW, ORDERS } from '../fixtures/parts.ts'
+
+const RIGHT = 'api-version=2018-02-01&resource=https://vault.azure.net'
+
+function parse(query: string, headers: Record<string, string> = { metadata: 'true' }) {
+  return imds.parse({ method: 'GET', query, headers })
+}
+
+function refusal(run: () => unknown): ErrorCode | undefined {
+  try {
+    run()
+    return undefined
+  } catch (error) {
+    if (error instanceof BrokerError) return error.code
+    throw error
+  }
+}
+
+test.each(['true', 'True', 'TRUE'])('takes the header Metadata: %s', (metadata) => {
+  expect(parse(RIGHT, { metadata }).resource).toBe('https://vault.azure.net')
+})
+
+test.each([undefined, '', 'false', '1', 'yes', 'true, true', 'truee'])(
+  'refuses the header Metadata: %s before it looks at anything else',
+  (metadata) => {
+    const headers: Record<string, string> = metadata === undefined ? {} : { metadata }
+    for (const query of [RIGHT, '', 'a=1&a=1', '%']) {
+      expect(refusal(() => parse(query, headers))).toBe('metadata_header_missing')
+    }
+  },
+)
+
+test.each(['2018-02-01', '2018-02-02', '2019-08-01', '2021-02-01', '2024-02-29', '2099-01-01'])(
+  'takes the api-version %s',
+  (version) => {
+    expect(parse(`resource=x&api-version=${version}`).resource).toBe('x')
+  },
+)
+
+test.each([
+  '',
+  '2017-12-01',
+  '2018-01-31',
+  '2018-02-30',
+  '2018-13-01',
+  '2023-02-29',
+  '2018-2-1',
+  '2018-02-01%20',
+  '20180201',
+  'latest',
+  '2.0',
+  '99999-01-01',
+])('refuses the api-version %j', (version) => {
+  expect(refusal(() => parse(`resource=x&api-version=${version}`))).toBe('api_version_invalid')
+})
+
+test('refuses a request without parameters', () => {
+  expect(refusal(() => parse(''))).toBe('api_version_invalid')
+  expect(refusal(() => parse('api-version=2018-02-01'))).toBe('resource_missing')
+})
+
+test('reads what a request wants and ignores what it does not know', () => {
+  const sha256 = 'AB'.repeat(32)
+  const query = `${RIGHT}&Client_Id=${ORDERS.clientId}&authority=x&x-client-SKU=y&bypass_cache=True&token_sha256_to_refresh=${sha256}`
+  expect(parse(query)).toEqual({
+    resource: 'https://vault.azure.net',
+    selector: { by: 'clientId', value: ORDERS.clientId },
+    bypassCache: true,
+    refusedTokenSha256: sha256.toLowerCase(),
+  })
+  expect(parse(`${RIGHT}&bypass_cache=false`)).toEqual({
+    resource: 'https://vault.azure.net',
+    selector: { by: 'default' },
+  })
+})
+
+test('writes the reply that satisfies every client: strings, in the order of the real service', () => {
+  const answer: TokenAnswer = {
+    query: { selector: { by: 'default' }, resource: 'https://vault.azure.net/' },
+    identity: ORDERS,
+    token: aToken('eyJ.t'),
+    expiresIn: 3599,
+    expiresOn: NOW / 1000 + 3599,
+  }
+  expect(imds.render(answer)).toEqual({
+    status: 200,
+    body: `{"access_token":"eyJ.t","client_id":"${ORDERS.clientId}","expires_in":"3599","expires_on":"1795525199","ext_expires_in":"3599","not_before":"1795521300","resource":"https://vault.azure.net/","token_type":"Bearer"}`,
+  })
+})
+
+test.each([
+  [
+    new BrokerError('metadata_header_missing', 'Required metadata header not specified'),
+    '400 {"error":"invalid_request","error_description":"Required metadata header not specified"}',
+  ],
+  [
+    new BrokerError('identity_not_found', 'no identity has that id'),
+    '400 {"error":"invalid_request","error_description":"Identity not found"}',
+  ],
+  [
+    new BrokerError('identity_ambiguous', 'several'),
+    '400 {"error":"invalid_request","error_description":"Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request"}',
+  ],
+  [
+    new BrokerError('not_found', 'Not found'),
+    '404 {"error":"not_found","error_description":"Not found"}',
+  ],
+  [
+    new BrokerError('resource_refused', 'AADSTS500011: no', {
+      entra: { error: 'invalid_resource' },
+    }),
+    '400 {"error":"invalid_resource","error_description":"AADSTS500011: no (wimds: resource_refused)"}',
+  ],
+  [
+    new BrokerError('entra_throttled', 'slow down'),
+    '429 {"error":"too_many_requests","error_description":"slow down (wimds: entra_throttled)"}',
+  ],
+  [
+    new BrokerError('entra_unreachable', 'no way'),
+    '503 {"error":"service_unavailable","error_description":"no way (wimds: entra_unreachable)"}',
+  ],
+  [
+    new BrokerError('entra_timeout', 'too long'),
+    '504 {"error":"service_unavailable","error_description":"too long (wimds: entra_timeout)"}',
+  ],
+  [new BrokerError('internal', 'oops'), '500 {"error":"server_error","error_description":"oops"}'],
+])(
+  'words %s as the real service does, with our code where an operator has to act',
+  (error, expected) => {
+    const { status, body } = imds.renderError(error)
+    expect(`${status} ${body}`).toBe(expected)
+  },
+)

@@ -1,0 +1,167 @@
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { parseParameters, resourceOf, selectorOf } from '../../src/dialects/parameters.ts'
+import { BrokerError, type ErrorCode } from '../../src/errors.ts'
+
+const GUID = '11111111-1111-4111-8111-111111111111'
+
+/** The code of what `run` throws; undefined when it throws nothing. */
+function refusal(run: () => unknown): ErrorCode | undefined {
+  try {
+    run()
+    return undefined
+  } catch (error) {
+    if (error instanceof BrokerError) return error.code
+    throw error
+  }
+}
+
+test.each([
+  ['', {}],
+  ['a=1', { a: '1' }],
+  ['a=1&b=2', { a: '1', b: '2' }],
+  ['&&a=1&', { a: '1' }],
+  ['a', { a: '' }],
+  ['a=', { a: '' }],
+  ['A%42=1', { ab: '1' }],
+  ['Api-Version=2018-02-01', { 'api-version': '2018-02-01' }],
+  ['resource=https://vault.azure.net/', { resource: 'https://vault.azure.net/' }],
+  ['resource=https%3A%2F%2Fvault.azure.net%2f', { resource: 'https://vault.azure.net/' }],
+  ['a=b=c?d=e', { a: 'b=c?d=e' }],
+  ['a=b+c%2Bd', { a: 'b c+d' }],
+  ['__proto__=x&constructor=y', { ['__proto__']: 'x', constructor: 'y' }],
+])('reads %j', (text, expected) => {
+  expect([...parseParameters(text)]).toEqual(Object.entries(expected))
+})
+
+test.each([
+  'a=1&a=1',
+  'resource=x&Resource=x',
+  'a=1&%61=2',
+  'a&a',
+  'x-client-ver=1&x-client-VER=2',
+])('refuses a name given twice: %s', (text) => {
+  expect(refusal(() => parseParameters(text))).toBe('parameter_duplicate')
+})
+
+test.each(['a=%', 'a=%zz', '%ff=1', 'a=%c3%28', 'a=%2'])(
+  'refuses the broken encoding %s',
+  (text) => {
+    expect(refusal(() => parseParameters(text))).toBe('request_malformed')
+  },
+)
+
+test('repeats no more of a repeated name than is printable', () => {
+  const name = `<b>${'x'.repeat(100)}`
+  expect(() => parseParameters(`${name}=1&${name}=2`)).toThrow(
+    `Query variable '?b?${'x'.repeat(37)}' is repeated`,
+  )
+})
+
+test('gives back what a form wrote, whatever it is', () => {
+  const pairs = fc.uniqueArray(
+    fc.tuple(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'grapheme' })),
+    {
+      selector: ([name]) => name.toLowerCase(),
+    },
+  )
+  fc.assert(
+    fc.property(pairs, (sent) => {
+      const parsed = parseParameters(new URLSearchParams(sent).toString())
+      expect([...parsed]).toEqual(sent.map(([name, value]) => [name.toLowerCase(), value]))
+    }),
+  )
+})
+
+test('refuses every repetition, in whatever case and encoding', () => {
+  const name = fc.stringMatching(/^[a-z_-]{1,12}$/)
+  const hex = (text: string) => `%${text.charCodeAt(0).toString(16)}`
+  const spelling = fc.constantFrom(
+    (text: string) => text,
+    (text: string) => text.toUpperCase(),
+    (text: string) => text.replace(/./, hex),
+  )
+  const others = fc.array(fc.stringMatching(/^[0-9]{1,4}=[a-z]*$/), { maxLength: 3 })
+  fc.assert(
+    fc.property(name, spelling, spelling, others, (text, one, other, between) => {
+      const query = [`${one(text)}=1`, ...new Set(between), `${other(text)}=2`].join('&')
+      expect(refusal(() => parseParameters(query))).toBe('parameter_duplicate')
+    }),
+  )
+})
+
+test('throws nothing but refusals of its own, whatever it is given', () => {
+  const piece = fc.oneof(
+    fc.string(),
+    fc.constantFrom('&', '=', '%', '%2', '%00', '+', '?', 'resource', 'client_id', GUID),
+  )
+  fc.assert(
+    fc.property(fc.array(piece), (pieces) => {
+      refusal(() => {
+        const parameters = parseParameters(pieces.join(''))
+        selectorOf(parameters)
+        resourceOf(parameters)
+      })
+    }),
+  )
+})
+
+test.each([
+  ['client_id', 'clientId'],
+  ['clientid', 'clientId'],
+  ['Client_ID', 'clientId'],
+  ['object_id', 'objectId'],
+  ['object_Id', 'objectId'],
+  ['principal_id', 'objectId'],
+  ['principalId', 'objectId'],
+  ['msi_res_id', 'resourceId'],
+  ['mi_res_id', 'resourceId'],
+  ['msi-res-id', 'resourceId'],
+])('takes %s for the selector by %s', (name, by) => {
+  expect(selectorOf(parseParameters(`${name}=${GUID}`))).toEqual({ by, value: GUID })
+})
+
+test('selects the default identity when no parameter names one', () => {
+  expect(selectorOf(parseParameters('resource=x&authority=y'))).toEqual({ by: 'default' })
+})
+
+test.each([
+  'client_id=',
+  'client_id=orders',
+  `client_id={${GUID}}`,
+  `client_id=${GUID.replaceAll('-', '')}`,
+  `client_id=${GUID}0`,
+  'object_id=me',
+  'mi_res_id=',
+  `client_id=${GUID}&object_id=${GUID}`,
+  `client_id=${GUID}&clientid=${GUID}`,
+  `msi_res_id=a&mi_res_id=a`,
+])('refuses the selector %s', (text) => {
+  expect(refusal(() => selectorOf(parseParameters(text)))).toBe('selector_invalid')
+})
+
+test('takes an empty selector for none where a dialect says so', () => {
+  const parameters = parseParameters('clientid=&resource=x')
+  expect(selectorOf(parameters, { isEmptyNone: true })).toEqual({ by: 'default' })
+})
+
+test.each([
+  ['https://vault.azure.net', undefined],
+  ['https://management.azure.com//.default', undefined],
+  [GUID, undefined],
+  ['x'.repeat(2048), undefined],
+  ['x'.repeat(2049), 'resource_invalid'],
+  ['https://vault.azure.net https://x', 'resource_invalid'],
+  ['https://vault.azure.net\r\nX: y', 'resource_invalid'],
+  ['https://bücher.example', 'resource_invalid'],
+  ['a\u0000', 'resource_invalid'],
+  ['', 'resource_missing'],
+])('judges the resource %j', (resource, code) => {
+  const parameters = new Map([['resource', resource]])
+  if (code === undefined) expect(resourceOf(parameters)).toBe(resource)
+  else expect(refusal(() => resourceOf(parameters))).toBe(code)
+})
+
+test('misses a resource that is not there', () => {
+  expect(() => resourceOf(new Map())).toThrow("Required query variable 'resource' is missing")
+})

@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest'
+import { identityResolver, type IdentityDirectory, type Selector } from '../src/identities.ts'
+import { BILLING, ORDERS } from './fixtures/parts.ts'
+
+const UNKNOWN = '99999999-9999-4999-8999-999999999999'
+const both: IdentityDirectory = { identities: [ORDERS, BILLING], defaultIdentity: BILLING }
+
+/** The name of the identity that is found, or the code of the refusal. */
+function found(directory: IdentityDirectory, selector: Selector): string {
+  try {
+    return identityResolver(directory)(selector).name
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) return String(error.code)
+    throw error
+  }
+}
+
+test.each<[Selector, string]>([
+  [{ by: 'default' }, 'billing'],
+  [{ by: 'clientId', value: ORDERS.clientId }, 'orders'],
+  [{ by: 'objectId', value: '33333333-3333-4333-8333-333333333333' }, 'orders'],
+  [{ by: 'resourceId', value: '/Subscriptions/S/Orders' }, 'orders'],
+  [{ by: 'clientId', value: UNKNOWN }, 'identity_not_found'],
+  [{ by: 'objectId', value: UNKNOWN }, 'identity_not_found'],
+  [{ by: 'resourceId', value: '/subscriptions/s/other' }, 'identity_not_found'],
+  // An id of one kind is not one of another.
+  [{ by: 'objectId', value: ORDERS.clientId }, 'identity_not_found'],
+])('answers %j with %s', (selector, expected) => {
+  expect(found(both, selector)).toBe(expected)
+})
+
+test('compares ids without their case', () => {
+  const identity = { ...ORDERS, clientId: 'abcdefab-cdef-4bcd-8fab-cdefabcdefab' }
+  const selector = { by: 'clientId', value: identity.clientId.toUpperCase() } as const
+  expect(found({ identities: [identity] }, selector)).toBe('orders')
+})
+
+test('needs no selector for a single identity', () => {
+  expect(found({ identities: [ORDERS] }, { by: 'default' })).toBe('orders')
+})
+
+test('does not choose among several identities, nor from none', () => {
+  expect(found({ identities: [ORDERS, BILLING] }, { by: 'default' })).toBe('identity_ambiguous')
+  expect(found({ identities: [] }, { by: 'default' })).toBe('identity_not_found')
+})
+
+test('makes an identity of an unlisted client id, and only of a client id, where that is allowed', () => {
+  const directory: IdentityDirectory = {
+    ...both,
+    unlisted: (clientId) => ({ ...ORDERS, name: `unlisted ${clientId}`, clientId }),
+  }
+  const upper = UNKNOWN.toUpperCase()
+  expect(found(directory, { by: 'clientId', value: upper })).toBe(`unlisted ${UNKNOWN}`)
+  expect(found(directory, { by: 'clientId', value: ORDERS.clientId })).toBe('orders')
+  expect(found(directory, { by: 'objectId', value: UNKNOWN })).toBe('identity_not_found')
+})
