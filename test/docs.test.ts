@@ -5,12 +5,11 @@ import { describe, expect, test } from 'vitest'
 import { ERROR_KINDS } from '../src/errors.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
-const PAGES = [
-  ...['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md'],
-  ...readdirSync(resolve(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
+const PAGES = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md'].concat(
+  readdirSync(resolve(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
-]
+)
 
 const read = (page: string) => readFileSync(resolve(ROOT, page), 'utf8')
 
@@ -20,7 +19,8 @@ describe('docs/troubleshooting.md', () => {
   )
 
   test('has one heading for each error code, and no other', () => {
-    expect(headings.toSorted()).toEqual(Object.keys(ERROR_KINDS).toSorted())
+    expect(headings).toHaveLength(Object.keys(ERROR_KINDS).length)
+    expect(new Set(headings)).toEqual(new Set(Object.keys(ERROR_KINDS)))
   })
 })
 
