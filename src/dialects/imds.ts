@@ -2,7 +2,7 @@
 import { BrokerError } from '../errors.ts'
 import type { Dialect, Reply, TokenAnswer, TokenQuery, WireRequest } from './dialect.ts'
 import { descriptionOf, oauthErrorOf } from './error-words.ts'
-import { type Parameters, parseParameters, resourceOf, selectorOf } from './parameters.ts'
+import { parseParameters, resourceOf, selectorOf } from './parameters.ts'
 
 export const imds = {
   name: 'imds',
@@ -35,7 +35,7 @@ export function isApiVersion(version: string, first: string): boolean {
 function parse(request: WireRequest): TokenQuery {
   requireMetadataHeader(request)
   const parameters = parseParameters(request.query)
-  requireApiVersion(parameters)
+  requireApiVersion(parameters.get('api-version'), FIRST_API_VERSION)
   const sha256 = parameters.get('token_sha256_to_refresh')
   return {
     resource: resourceOf(parameters),
@@ -45,15 +45,15 @@ function parse(request: WireRequest): TokenQuery {
   }
 }
 
-function requireApiVersion(parameters: Parameters): void {
-  const version = parameters.get('api-version')
+/** Throws `api_version_invalid` unless the version is a date from `first` on (R9). */
+export function requireApiVersion(version: string | undefined, first: string): void {
   if (version === undefined || version === '') {
     throw new BrokerError('api_version_invalid', "Required query variable 'api-version' is missing")
   }
-  if (!isApiVersion(version, FIRST_API_VERSION)) {
+  if (!isApiVersion(version, first)) {
     throw new BrokerError(
       'api_version_invalid',
-      `Query variable 'api-version' must be a date from ${FIRST_API_VERSION} on`,
+      `Query variable 'api-version' must be a date from ${first} on`,
     )
   }
 }
