@@ -19,6 +19,7 @@ const USAGE = `usage: wimds COMMAND
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./commands/serve.ts')).serve,
   simulate: async () => (await import('./commands/simulate.ts')).simulate,
+  inject: async () => (await import('./commands/inject.ts')).inject,
   demo: async () => (await import('./commands/demo/demo.ts')).demo,
   probe: async () => (await import('./commands/probe.ts')).probe,
   version: async () => (await import('./commands/version.ts')).version,
