@@ -8,7 +8,7 @@ import { INJECT_FLAGS, optionsOf } from './inject-options.ts'
 import { parseFlags } from './flags.ts'
 import type { CommandIo } from './io.ts'
 
-export const INJECT_USAGE = `usage: wimds inject [FLAGS] FILE...
+const USAGE = `usage: wimds inject [FLAGS] FILE...
 
 Adds the sidecar to every workload in the manifests (- is standard input) that does not opt out
 with the annotation wimds.io/inject: "false", and prints the result.
@@ -29,13 +29,13 @@ with the annotation wimds.io/inject: "false", and prints the result.
 export async function inject(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, INJECT_FLAGS)
   if (flags.has('help')) {
-    io.stdout.write(INJECT_USAGE)
+    io.stdout.write(USAGE)
     return 0
   }
   const options = optionsOf(flags)
   if (Array.isArray(options)) {
     complain(io, options)
-    io.stderr.write(`\n${INJECT_USAGE}`)
+    io.stderr.write(`\n${USAGE}`)
     return 64
   }
   const { files, mistakes: unreadable } = await readAll(flags.positionals, io)

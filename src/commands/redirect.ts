@@ -11,7 +11,7 @@ import { type Step, asShell, redirectChecks, redirectSteps, undoSteps } from '..
 import { type Flags, parseFlags } from './flags.ts'
 import type { CommandIo } from './io.ts'
 
-export const REDIRECT_USAGE = `usage: wimds redirect [--mode loopback|nft] [--port PORT] [--uid UID] [--pass-through]
+const USAGE = `usage: wimds redirect [--mode loopback|nft] [--port PORT] [--uid UID] [--pass-through]
                       [--dry-run] [--undo]
 
 Makes connections to 169.254.169.254:80 in this network namespace reach the sidecar.
@@ -40,12 +40,12 @@ const FLAGS = {
 export async function redirect(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, FLAGS)
   if (flags.has('help')) {
-    io.stdout.write(REDIRECT_USAGE)
+    io.stdout.write(USAGE)
     return 0
   }
   const settings = settingsOf(flags, io.env)
   if (Array.isArray(settings)) {
-    io.stderr.write(`wimds redirect: ${settings.join('\nwimds redirect: ')}\n\n${REDIRECT_USAGE}`)
+    io.stderr.write(`wimds redirect: ${settings.join('\nwimds redirect: ')}\n\n${USAGE}`)
     return 64
   }
   const isUndo = flags.has('undo')

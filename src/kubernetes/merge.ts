@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from 'node:util'
  * an admission webhook the API server fills in defaults, and other webhooks add mounts and
  * variables.
  */
-export function merged<T extends object>(present: T, wanted: T): T {
+function merged<T extends object>(present: T, wanted: T): T {
   const fields = Object.entries(wanted).map(([key, value]) => [
     key,
     mergedValue(Reflect.get(present, key), value),

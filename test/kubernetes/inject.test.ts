@@ -370,6 +370,31 @@ describe('called again', () => {
     expect(envOf(twice, 'late')).toHaveProperty('AZURE_POD_IDENTITY_AUTHORITY_HOST')
   })
 
+  test('stays with its own token when the AKS webhook adds another one afterwards', () => {
+    const once = injected(pod())
+    const mount = { name: 'azure-identity-token', mountPath: '/var/run/secrets/azure/tokens' }
+    const env = [
+      {
+        name: 'AZURE_FEDERATED_TOKEN_FILE',
+        value: '/var/run/secrets/azure/tokens/azure-identity-token',
+      },
+    ]
+    const containers = once.spec.containers.map((container) => ({
+      ...container,
+      env: [...(container.env ?? []), ...env],
+      volumeMounts: [mount],
+    }))
+    const volumes = [
+      ...(once.spec.volumes ?? []),
+      aksVolume('azure-identity-token', 'azure-identity-token'),
+    ]
+    expect(patchFor({ ...once, spec: { ...once.spec, containers, volumes } })).toEqual([])
+  })
+
+  test('with another port gives what it would have given at once', () => {
+    expect(injected(injected(pod()), { port: 8100 })).toEqual(injected(pod(), { port: 8100 }))
+  })
+
   test('with a newer image changes the image alone', () => {
     expect(patchFor(injected(pod()), { image: 'wimds:newer' })).toEqual([
       { op: 'replace', path: '/spec/initContainers/1/image', value: 'wimds:newer' },

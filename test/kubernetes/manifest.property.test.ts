@@ -16,6 +16,8 @@ const PRINTERS: readonly ((value: unknown) => string)[] = [
   (value) => stringify(value, { ...PLAIN, indentSeq: false }),
   (value) => stringify(value, { ...PLAIN, indent: 4 }),
   (value) => stringify(value, { ...PLAIN, collectionStyle: 'flow' }),
+  (value) => stringify(value, { ...PLAIN, defaultStringType: 'PLAIN' }),
+  (value) => stringify(value, { ...PLAIN, defaultStringType: 'BLOCK_LITERAL' }),
   (value) => stringify(value, PLAIN).trimEnd(),
   (value) => stringify(value, PLAIN).replaceAll('\n', '\r\n'),
   (value) => `# before\n---\n${stringify(value, PLAIN)}\n\n# behind\n`,

@@ -4,6 +4,8 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
+const IP = 'ip'
+
 /** Why these tests cannot run here, or undefined. */
 export function reasonToSkip(): string | undefined {
   if (process.getuid?.() !== 0) return 'network namespaces need root'
@@ -11,9 +13,9 @@ export function reasonToSkip(): string | undefined {
     if (spawnSync('which', [tool]).status !== 0) return `${tool} is not installed`
   }
   const probe = `wimds-probe-${process.pid}`
-  const made = spawnSync('ip', ['netns', 'add', probe])
+  const made = spawnSync(IP, ['netns', 'add', probe])
   if (made.status !== 0) return `network namespaces cannot be made: ${made.stderr.toString()}`
-  spawnSync('ip', ['netns', 'delete', probe])
+  spawnSync(IP, ['netns', 'delete', probe])
   return undefined
 }
 
@@ -63,7 +65,7 @@ export async function podNetwork(): Promise<PodNetwork> {
 
   const start = (namespace: string, source: string) => {
     const argv = ['netns', 'exec', namespace, process.execPath, '-e', source]
-    const child = spawn('ip', argv, { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(IP, argv, { stdio: ['ignore', 'pipe', 'pipe'] })
     children.push(child)
     let printed = ''
     const { promise: firstLine, resolve, reject } = Promise.withResolvers<string>()
@@ -78,7 +80,7 @@ export async function podNetwork(): Promise<PodNetwork> {
   }
   await start(node, SERVER('169.254.169.254', 80, 'real imds')).firstLine
 
-  const exec = (...argv: string[]) => execFileSync('ip', ['netns', 'exec', pod, ...argv]).toString()
+  const exec = (...argv: string[]) => execFileSync(IP, ['netns', 'exec', pod, ...argv]).toString()
   return {
     path: `${bin}:/usr/bin:/bin`,
     exec,
@@ -107,7 +109,7 @@ export async function podNetwork(): Promise<PodNetwork> {
 }
 
 function ip(...args: string[]): string {
-  return execFileSync('ip', args).toString()
+  return execFileSync(IP, args).toString()
 }
 
 function whereIs(tool: string): string {

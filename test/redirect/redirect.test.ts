@@ -24,6 +24,10 @@ const KEEP_ALIVE_CLIENT = `
   setInterval(ask, 100)
   setTimeout(() => process.exit(), 5000)`
 
+/** Something that makes the kernel track connections; without it, old ones count as new. */
+const TRACKING =
+  'table ip other { chain c { type filter hook output priority 0; ct state established counter; }; }'
+
 describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', () => {
   test.each(['loopback', 'nft'])(
     'mode %s leads the metadata address to the sidecar',
@@ -60,6 +64,7 @@ describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', (
 
   test('with pass-through a connection of another uid opened before it is ended', async () => {
     using pod = await podNetwork()
+    pod.exec('nft', TRACKING)
     const client = pod.script(KEEP_ALIVE_CLIENT)
     expect(await client.firstLine).toBe('real imds')
     await run(pod, '--mode', 'nft', '--pass-through', '--uid', '1777')
@@ -75,6 +80,7 @@ describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', (
 
   test.each(['loopback', 'nft'])('mode %s ends a connection opened before it', async (mode) => {
     using pod = await podNetwork()
+    pod.exec('nft', TRACKING)
     const client = pod.script(KEEP_ALIVE_CLIENT)
     expect(await client.firstLine).toBe('real imds')
     await run(pod, '--mode', mode)
