@@ -1,18 +1,15 @@
 /** The broker put together: exchange, cache, projected-token watch, and what they report to. */
-import { readFile } from 'node:fs/promises'
 import type { Config } from '../config/config.ts'
-import { type Assertion, assertionReader } from '../exchange/assertion.ts'
+import { type Assertion, assertionReader, hasUnusualAudience } from '../exchange/assertion.ts'
 import { watchAssertions } from '../exchange/assertion-watch.ts'
 import { errorFields, type Logger } from '../telemetry/logger.ts'
 import { type Metrics, metrics } from '../telemetry/metrics.ts'
 import { type Status, status } from '../telemetry/status.ts'
-import { cached } from '../tokens/cached.ts'
 import { systemClock } from '../tokens/clock.ts'
 import { deferred } from '../tokens/deferred.ts'
-import { limited } from '../tokens/limited.ts'
-import { type ExchangeEvent, observed } from '../tokens/observed.ts'
-import { propagating } from '../tokens/propagating.ts'
-import { scopeOf, type TokenSource } from '../tokens/token.ts'
+import type { ExchangeEvent } from '../tokens/observed.ts'
+import { tokenStack } from '../tokens/stack.ts'
+import { scopeOf, type TokenRequest, type TokenSource } from '../tokens/token.ts'
 import { VERSION } from '../version.ts'
 
 /** A broker that answers as soon as its exchange has been loaded. */
@@ -27,35 +24,39 @@ export interface Broker {
   readonly close: () => void
 }
 
-/** How long a missing federated credential may be one that has not spread yet (Entra contract 4). */
-const PROPAGATION_MS = 10 * 60_000
-
 /** `extraCa` is PEM text. Nothing is read or connected to before it is asked for. */
 export function broker(config: Config, extraCa: string | undefined, log: Logger): Broker {
   const clock = systemClock
-  const { cacheSize: max, directory, exchange } = config
+  const { directory, exchange } = config
   let skewMs: number | undefined
   let isPrefetched = !config.readyAfterPrefetch
 
   const read = assertionReader({
-    readFile: (path) => readFile(path, 'utf8'),
     ...(exchange.audience !== undefined && { audience: exchange.audience }),
   })
-  const loading = loadExchange()
-  const source = propagating(deferred(loading), { clock, graceMs: PROPAGATION_MS, max })
-  const cache = cached(
-    limited(observed(source, onExchange, clock), {
-      max: exchange.maxConcurrent,
-      waitMs: exchange.timeoutMs,
-    }),
-    { max, clock, onResult: (result) => meters.onResult(result) },
-  )
+  const cache = tokenStack(deferred(loadExchange()), {
+    max: config.cacheSize,
+    maxConcurrent: exchange.maxConcurrent,
+    timeoutMs: exchange.timeoutMs,
+    clock,
+    onExchange,
+    onResult: (result) => meters.onResult(result),
+    onRenewalFailed: ({ request, error, leftMs }) => {
+      const fields = { ...fieldsOf(request), ...errorFields(error) }
+      const write = error.isPermanent ? log.error : log.warn
+      write('renewal_failed', { ...fields, tokenLeftSeconds: Math.floor(leftMs / 1000) })
+    },
+  })
   const assertions = watchAssertions({
     files: config.tokenFiles,
     read,
     onChange: (file, state) => {
-      if (state.ok) log.info('assertion_read', { file, ...claimsOf(state.assertion) })
-      else log.warn('assertion_failed', { file, ...errorFields(state.error) })
+      if (state.ok) {
+        const isSuspect = exchange.audience === undefined && hasUnusualAudience(state.assertion)
+        const write = isSuspect ? log.warn : log.info
+        const event = isSuspect ? 'assertion_audience_unusual' : 'assertion_read'
+        write(event, { file, ...claimsOf(state.assertion) })
+      } else log.warn('assertion_failed', { file, ...errorFields(state.error) })
       cache.assertionChanged(file)
     },
   })
@@ -97,12 +98,7 @@ export function broker(config: Config, extraCa: string | undefined, log: Logger)
     meters.onExchange(event)
     health.onExchange(event)
     const { request, outcome, durationMs } = event
-    const fields = {
-      identity: request.identity.name,
-      clientId: request.identity.clientId,
-      scope: request.scope,
-      durationMs: Math.round(durationMs),
-    }
+    const fields = { ...fieldsOf(request), durationMs: Math.round(durationMs) }
     if (outcome.ok) {
       const expiresAt = new Date(outcome.token.expiresAt).toISOString()
       log.info('token_obtained', { ...fields, expiresAt })
@@ -131,6 +127,10 @@ export function broker(config: Config, extraCa: string | undefined, log: Logger)
       cache.close()
     },
   }
+}
+
+function fieldsOf({ identity, scope }: TokenRequest) {
+  return { identity: identity.name, clientId: identity.clientId, scope }
 }
 
 function claimsOf({ issuer, subject, audience, expiresAt }: Assertion) {

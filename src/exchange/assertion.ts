@@ -3,6 +3,7 @@ import { decodeJwt } from 'jose/jwt/decode'
 import * as z from 'zod/mini'
 import { BrokerError } from '../errors.ts'
 import { Secret } from '../secret.ts'
+import { MAX_TOKEN_BYTES, readTokenFile } from './token-file.ts'
 
 /** A projected token and the claims that explain it. */
 export interface Assertion {
@@ -17,7 +18,8 @@ export interface Assertion {
 }
 
 interface AssertionOptions {
-  readonly readFile: (path: string) => Promise<string>
+  /** Default: from the file system, bounded. */
+  readonly readFile?: (path: string) => Promise<string>
   /** Refuses an assertion without this audience; undefined: any is sent on. */
   readonly audience?: string
 }
@@ -32,20 +34,25 @@ const Claims = z.object({
   iat: z.optional(z.number()),
 })
 
-/** A projected token is 1 to 2 kB; a file far beyond that is something else. */
-const MAX_LENGTH = 65_536
+const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/
+/** Of all clouds; identity bindings have others. */
+const USUAL_AUDIENCE = /^api:\/\/AzureADTokenExchange(?:\w*)$/
 
 /**
- * Reads projected tokens. The path is opened anew each time, because the kubelet renews the token
- * by swapping a symbolic link. Throws `assertion_missing`, `assertion_unreadable`,
- * `assertion_empty`, `assertion_malformed` or `assertion_audience`, each with what to do. Whether
- * it has expired is not judged here: the local clock alone must not veto an exchange.
+ * Reads projected tokens, afresh each time, because the kubelet renews them by swapping a symbolic
+ * link. Throws `assertion_missing`, `assertion_unreadable`, `assertion_empty`, `assertion_malformed` or
+ * `assertion_audience`, each with what to do. Whether a token has expired is not judged here: the local
+ * clock alone must not veto an exchange.
  */
-export function assertionReader({ readFile, audience }: AssertionOptions): AssertionReader {
+export function assertionReader(options: AssertionOptions = {}): AssertionReader {
+  const { readFile = readTokenFile, audience } = options
   return async (path) => {
     const text = (await read(path, readFile)).trim()
     if (text === '') {
-      throw new BrokerError('assertion_empty', `the projected token file ${path} is empty`)
+      throw new BrokerError(
+        'assertion_empty',
+        `the projected token file ${path} is empty: wait for the kubelet to fill it, or check what else writes to it`,
+      )
     }
     const assertion = parse(text, path)
     if (audience !== undefined && !assertion.audience.includes(audience)) {
@@ -58,7 +65,15 @@ export function assertionReader({ readFile, audience }: AssertionOptions): Asser
   }
 }
 
-async function read(path: string, readFile: AssertionOptions['readFile']): Promise<string> {
+/**
+ * Whether Entra ID will most likely refuse the assertion for its audience. Worth a warning only: what
+ * counts is the federated identity credential, and clouds and identity bindings differ.
+ */
+export function hasUnusualAudience({ audience }: Pick<Assertion, 'audience'>): boolean {
+  return audience.length !== 1 || !audience.every((name) => USUAL_AUDIENCE.test(name))
+}
+
+async function read(path: string, readFile: (path: string) => Promise<string>): Promise<string> {
   try {
     return await readFile(path)
   } catch (error) {
@@ -80,7 +95,8 @@ async function read(path: string, readFile: AssertionOptions['readFile']): Promi
 
 /** Nothing of the text goes into the error: it may be a credential of another kind. */
 function parse(text: string, path: string): Assertion {
-  const claims = text.length > MAX_LENGTH ? undefined : decode(text)
+  const isJwt = text.length <= MAX_TOKEN_BYTES && JWT.test(text)
+  const claims = isJwt ? decode(text) : undefined
   if (claims === undefined) {
     throw new BrokerError(
       'assertion_malformed',

@@ -2,65 +2,86 @@
 import { ConfidentialClientApplication } from '@azure/msal-node'
 import { randomUUID } from 'node:crypto'
 import type { Dispatcher } from 'undici'
-import * as z from 'zod/mini'
 import { BrokerError } from '../errors.ts'
-import { Secret } from '../secret.ts'
 import type { Clock } from '../tokens/clock.ts'
 import type { AccessToken, TokenRequest, TokenSource } from '../tokens/token.ts'
-import type { AssertionReader } from './assertion.ts'
+import { deadline, untilAborted } from '../tokens/deadline.ts'
+import type { Assertion, AssertionReader } from './assertion.ts'
 import { authorityOf } from './authority.ts'
-import { isBrokenConnection, refusalOf } from './failures.ts'
-import { type EntraAnswer, recordingNetwork } from './network.ts'
+import { isBrokenConnection } from './failures.ts'
+import { recordingNetwork } from './network.ts'
+import { expiredAssertion, isOutOfTime, refusalOf } from './refusals.ts'
+import { skewMs, tokenOf } from './token-answer.ts'
 
 interface ExchangeOptions {
   readonly readAssertion: AssertionReader
   readonly dispatcher: Dispatcher
   readonly clock: Clock
-  /** Limit of one exchange, a repeated try included, in milliseconds. */
+  /** Limit of one exchange, reading the assertion and a repeated try included, in milliseconds. */
   readonly timeoutMs: number
   /** Told how far the local clock is ahead of Entra ID's, in milliseconds. */
   readonly onSkew?: (skewMs: number) => void
 }
 
-const TokenBody = z.object({
-  access_token: z.string().check(z.minLength(1)),
-  expires_in: z.coerce.number().check(z.positive()),
-  refresh_in: z.optional(z.coerce.number().check(z.positive())),
-})
-
-/** AADSTS700024: the file may just have been renewed, so one fresh read is worth a second try. */
-const STALE_ASSERTION = 700024
-
 /**
  * Exchanges for one token with one POST. Throws `BrokerError`s of the assertion, of the way to
- * Entra ID, and of what Entra ID said.
+ * Entra ID, and of what Entra ID said. A second POST is made at once in two cases: the connection
+ * broke, as one does that was idle for too long, or the assertion was renewed while it was refused.
  *
  * Each try has an MSAL client of its own, which costs next to nothing: a client that lives on
  * keeps throttle records that answer in Entra's stead, and a second cache.
  */
 export function entraExchange(options: ExchangeOptions): TokenSource {
-  return async (request) => {
-    const signal = AbortSignal.timeout(options.timeoutMs)
+  return async (request, outer) => {
+    const { signal, clear } = deadline(options.timeoutMs, outer)
     try {
       return await exchange(request, options, signal)
-    } catch (error) {
-      if (!isWorthRepeating(error) || signal.aborted) throw error
-      return exchange(request, options, signal)
+    } finally {
+      clear()
     }
   }
 }
 
-function isWorthRepeating(error: unknown): boolean {
-  if (!(error instanceof BrokerError)) return false
-  return isBrokenConnection(error) || error.entra?.aadsts === STALE_ASSERTION
-}
-
 async function exchange(
-  { identity, scope, claims }: TokenRequest,
-  { readAssertion, dispatcher, clock, onSkew }: ExchangeOptions,
+  request: TokenRequest,
+  options: ExchangeOptions,
   signal: AbortSignal,
 ): Promise<AccessToken> {
-  const assertion = await readAssertion(identity.tokenFile)
+  const assertion = await readWithin(request.identity.tokenFile, options, signal)
+  try {
+    return await send(request, assertion, options, signal)
+  } catch (error) {
+    if (!(error instanceof BrokerError) || signal.aborted) throw error
+    if (isBrokenConnection(error)) return send(request, assertion, options, signal)
+    if (!isOutOfTime(error)) throw error
+    const renewed = await readWithin(request.identity.tokenFile, options, signal)
+    if (renewed.secret.reveal() === assertion.secret.reveal()) throw error
+    return send(request, renewed, options, signal)
+  }
+}
+
+/** A file system that hangs is no reason to let callers wait. */
+async function readWithin(
+  path: string,
+  { readAssertion }: ExchangeOptions,
+  signal: AbortSignal,
+): Promise<Assertion> {
+  return untilAborted(readAssertion(path), signal).catch((error: unknown) => {
+    if (error instanceof BrokerError) throw error
+    throw new BrokerError(
+      'assertion_unreadable',
+      `the projected token file ${path} could not be read in time: check its file system`,
+      { cause: error },
+    )
+  })
+}
+
+async function send(
+  { identity, scope, claims }: TokenRequest,
+  assertion: Assertion,
+  { dispatcher, clock, onSkew }: ExchangeOptions,
+  signal: AbortSignal,
+): Promise<AccessToken> {
   const authority = authorityOf(identity.authorityHost, identity.tenantId)
   const network = recordingNetwork({ dispatcher, allowedHost: authority.host, signal })
   const msal = new ConfidentialClientApplication({
@@ -73,8 +94,7 @@ async function exchange(
     },
     system: { networkClient: network.module },
   })
-  const wall = clock.wall()
-  const monotonic = clock.monotonic()
+  const start = { wall: clock.wall(), monotonic: clock.monotonic() }
   try {
     await msal.acquireTokenByClientCredential({
       scopes: [scope],
@@ -92,33 +112,12 @@ async function exchange(
   }
   const answer = network.answer()
   if (answer === undefined) throw new BrokerError('internal', 'MSAL made no request')
-  onSkew?.(skewMs(answer, (wall + clock.wall()) / 2))
-  return tokenOf(answer, { wall, monotonic })
-}
-
-/** The token of an answer, with its life counted from when it was asked for. */
-function tokenOf(answer: EntraAnswer, start: { wall: number; monotonic: number }): AccessToken {
-  if (answer.status !== 200) throw refusalOf(answer, start.wall)
-  const { data } = TokenBody.safeParse(answer.json)
-  if (data === undefined) {
-    throw new BrokerError(
-      'entra_bad_response',
-      'the token endpoint answered 200 without a usable token: check for a proxy in between',
-    )
+  const tookMs = clock.monotonic() - start.monotonic
+  const now = clock.wall()
+  const skew = skewMs(answer, now - tookMs / 2)
+  if (skew !== undefined) onSkew?.(skew)
+  if (answer.status !== 200) {
+    throw expiredAssertion(refusalOf(answer, now), assertion, answer, now)
   }
-  const lifetimeMs = data.expires_in * 1000
-  return {
-    secret: new Secret(data.access_token),
-    obtainedAt: start.wall,
-    expiresAt: start.wall + lifetimeMs,
-    expiresAtMonotonic: start.monotonic + lifetimeMs,
-    lifetimeMs,
-    ...(data.refresh_in !== undefined && { refreshInMs: data.refresh_in * 1000 }),
-  }
-}
-
-/** The Date header has whole seconds: half a second is added to hit the middle of its second. */
-function skewMs({ headers }: EntraAnswer, now: number): number {
-  const date = Date.parse(headers['date'] ?? '')
-  return Number.isNaN(date) ? 0 : now - (date + 500)
+  return tokenOf(answer, start)
 }

@@ -81,8 +81,11 @@ async function send(
     throw new BrokerError('entra_host_not_allowed', `the assertion may not be sent to ${host}`)
   }
   const response = await request(url, { method: 'POST', headers, body, dispatcher, signal })
+  if (response.statusCode >= 300 && response.statusCode < 400) {
+    response.body.destroy()
+    throw redirected()
+  }
   const text = await readBody(response.body)
-  if (response.statusCode >= 300 && response.statusCode < 400) throw redirected()
   return {
     status: response.statusCode,
     headers: plain(response.headers),

@@ -7,43 +7,67 @@ interface Pace {
   readonly ceilingMs: number
 }
 
+/** What the delay after a failed try depends on. */
+export interface Attempt {
+  /** Tries that failed in a row, this one included. */
+  readonly failures: number
+  /** What is left of the held token's life, in milliseconds; 0 without one. */
+  readonly heldMs: number
+}
+
 const SECOND_MS = 1000
 /** Nothing is held: callers wait for the answer, so recovery has to be noticed within seconds. */
-const URGENT: Pace = { firstMs: SECOND_MS, ceilingMs: 10 * SECOND_MS }
+const URGENT: Pace = { firstMs: SECOND_MS, ceilingMs: 8 * SECOND_MS }
 /** A valid token is held: nobody waits, and a struggling Entra ID is spared. */
 const CALM: Pace = { firstMs: 2 * SECOND_MS, ceilingMs: 60 * SECOND_MS }
-/** A new federated credential takes minutes to reach all of Entra's nodes (Entra contract 4). */
+/** What changes on Entra's side takes minutes to reach all of its nodes (Entra contract 4). */
 const PROPAGATION: Pace = { firstMs: 5 * SECOND_MS, ceilingMs: 30 * SECOND_MS }
-/** Only an operator can mend it; a held token leaves hours for that. */
-const REFUSED_BUT_HELD: Pace = { firstMs: 30 * SECOND_MS, ceilingMs: 300 * SECOND_MS }
-/** How long a permanent refusal answers callers before one of them may try again. */
+/** Only an operator can mend it, and nobody is to wait for that. */
+const REFUSED: Pace = { firstMs: 30 * SECOND_MS, ceilingMs: 300 * SECOND_MS }
+/** How long a permanent refusal answers callers, at most, before one of them may try again. */
 const REMEMBER_REFUSAL_MS = 10 * SECOND_MS
 const LEAST_MS = 250
 /** On top of a Retry-After, so that those told the same number do not come back together. */
 const RETRY_AFTER_JITTER = 0.2
 
 /**
- * Milliseconds until the next try. Exponential with full jitter under a ceiling; never sooner than
- * Entra ID asked for. A held token's last try comes no later than its end, where callers begin to
- * wait. `failures` counts the tries that failed in a row, this one included; `heldMs` is what is left
- * of the held token's life, 0 without one; `random` gives [0, 1).
+ * Milliseconds for which callers hear of this failure before the next try. Exponential with full
+ * jitter under a ceiling; never sooner than Entra ID asked for. A held token's last try comes no
+ * later than its end, where callers begin to wait. `random` gives [0, 1).
  */
-export function retryDelayMs(
-  error: BrokerError,
-  { failures, heldMs }: { failures: number; heldMs: number },
-  random: () => number,
-): number {
-  const isHeld = heldMs > 0
-  if (error.isPermanent && !isHeld) return REMEMBER_REFUSAL_MS
-  const { firstMs, ceilingMs } = paceOf(error, isHeld)
-  const ceiling = Math.min(ceilingMs, firstMs * 2 ** Math.min(failures - 1, 20))
-  const delay = Math.max(LEAST_MS, Math.min(ceiling * random(), isHeld ? heldMs : Infinity))
+export function retryDelayMs(error: BrokerError, attempt: Attempt, random: () => number): number {
+  const { heldMs } = attempt
+  if (error.isPermanent && heldMs <= 0) return REMEMBER_REFUSAL_MS * (1 - random() / 4)
+  const delay = paced(paceOf(error, heldMs > 0), attempt.failures, random)
+  const soonest = heldMs > 0 ? Math.min(delay, heldMs) : delay
   const asked = (error.retryAfterMs ?? 0) * (1 + RETRY_AFTER_JITTER * random())
-  return Math.max(delay, asked)
+  return Math.max(LEAST_MS, soonest, asked)
+}
+
+/**
+ * Milliseconds until wimds tries again by itself for a key that is kept warm and permanently
+ * refused. Callers may try sooner.
+ */
+export function refusedProbeMs(failures: number, random: () => number): number {
+  return Math.max(REMEMBER_REFUSAL_MS, paced(REFUSED, failures, random))
+}
+
+/** Whether a new projected token may be what it takes. */
+export function isMendedByAssertion(error: BrokerError): boolean {
+  return error.isPermanent || error.code.startsWith('assertion_') || isSlow(error)
+}
+
+function paced({ firstMs, ceilingMs }: Pace, failures: number, random: () => number): number {
+  return Math.min(ceilingMs, firstMs * 2 ** Math.min(failures - 1, 20)) * random()
 }
 
 function paceOf(error: BrokerError, isHeld: boolean): Pace {
-  if (error.code === 'trust_propagating') return PROPAGATION
-  if (error.isPermanent) return REFUSED_BUT_HELD
+  if (error.isPermanent) return REFUSED
+  if (isSlow(error) || error.code === 'assertion_expired') return PROPAGATION
   return isHeld ? CALM : URGENT
+}
+
+/** Refusals that pass when a change has reached all of Entra ID. */
+function isSlow(error: BrokerError): boolean {
+  return error.code === 'trust_propagating' || error.code === 'issuer_unreachable'
 }

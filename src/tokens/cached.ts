@@ -1,21 +1,28 @@
-/** Holds access tokens, renews them ahead of need, and answers at once while Entra ID cannot. */
-import { LRUCache } from 'lru-cache'
-import { BrokerError, toBrokerError } from '../errors.ts'
-import { retryDelayMs } from './backoff.ts'
+/** Holds access tokens and answers from them at once, whatever Entra ID does. */
 import { type Clock, systemClock } from './clock.ts'
-import { isUsable, remainingMs, renewalDelayMs } from './lifetime.ts'
+import { again, type CacheEntry, type Entry, isDue, newEntry } from './entry.ts'
+import { flights, type RenewalFailure } from './flights.ts'
+import { LEAST_LIFE_MS, remainingAt } from './lifetime.ts'
+import { overloaded } from './limited.ts'
 import { type AccessToken, cacheKey, type TokenRequest, type TokenSource } from './token.ts'
+
+export type { CacheEntry } from './entry.ts'
 
 /** How the cache answered one request. */
 export type CacheResult = 'hit' | 'miss' | 'coalesced' | 'refused' | 'bypassed'
 
-interface CacheOptions {
+export interface CacheOptions {
   /** Tokens held, and refusals remembered, at most; the least recently used goes first. */
   readonly max: number
+  /** Where renewals come from; by default, from where first tokens do. */
+  readonly renew?: TokenSource
+  /** Callers that may wait for first tokens at the same time. */
+  readonly maxWaiting?: number
   readonly clock?: Clock
   /** Gives [0, 1); spreads renewals and retries. */
   readonly random?: () => number
   readonly onResult?: (result: CacheResult) => void
+  readonly onRenewalFailed?: (failure: RenewalFailure) => void
 }
 
 /** A token source that holds tokens, with what its surroundings need to know and say. */
@@ -29,199 +36,97 @@ export interface TokenCache {
   readonly close: () => void
 }
 
-/** The state of one key. */
-export interface CacheEntry {
-  readonly request: TokenRequest
-  readonly token?: AccessToken
-  /** The last tries to get or renew the token failed. */
-  readonly failure?: Failure
-  /** When it will be renewed or tried again, on the monotonic clock. */
-  readonly nextTryAt: number
-}
-
-interface Failure {
-  readonly error: BrokerError
-  readonly count: number
-}
-
-interface Entry extends CacheEntry {
-  readonly key: string
-  keepWarm: boolean
-  token?: AccessToken
-  failure?: Failure
-  nextTryAt: number
-  /** When a caller last asked, on the monotonic clock. */
-  askedAt: number
-  /** When the token was last obtained, on the monotonic clock. */
-  renewedAt: number
-  timer?: NodeJS.Timeout
-}
-
-/** Callers that were refused are expected back for this long; meanwhile probes look for recovery. */
-const DEMAND_MS = 5 * 60_000
 /** `bypass_cache` is honoured at most this often for a key. */
 const BYPASS_EVERY_MS = 60_000
-const MAX_TIMER_MS = 2 ** 31 - 1
+/** A resource that refuses every token must not make an exchange of each request. */
+const REPLACE_EVERY_MS = 1000
+/** How long a caller that wants a new token waits for it before it gets the one that is held. */
+const LONGEST_FORCED_WAIT_MS = 2000
+const MAX_WAITING = 1024
 
 /**
- * One flight per key; no key waits for another. A usable token is always answered at once, whatever
- * the state of its renewal. Without one, a caller waits for one try; after a failed try callers get
- * the failure at once, with the time of the next try, until that try succeeds.
+ * One exchange per key at a time; no key waits for another. A usable token is always answered at
+ * once, whatever the state of its renewal. Without one, a caller waits for one try; after a failed try
+ * callers get the failure at once, with the time of the next try, until that try succeeds.
  */
 export function cached(next: TokenSource, options: CacheOptions): TokenCache {
-  const { max, clock = systemClock, random = Math.random, onResult = () => {} } = options
-  const dispose = (entry: Entry, _key: string, reason: LRUCache.DisposeReason) => {
-    if (reason === 'evict') clearTimeout(entry.timer)
-  }
-  // Two stores, so that a flood of requests that end in refusals cannot push tokens out.
-  const held = new LRUCache<string, Entry>({ max, dispose })
-  const refused = new LRUCache<string, Entry>({ max, dispose })
-  const flights = new Map<string, Promise<AccessToken>>()
+  const { max, renew = next, maxWaiting = MAX_WAITING } = options
+  const { clock = systemClock, random = Math.random } = options
+  const { onResult = () => {}, onRenewalFailed = () => {} } = options
+  const { store, fly, flyInBackground, assertionChanged, close } = flights({
+    obtain: next,
+    renew,
+    max,
+    clock,
+    random,
+    onRenewalFailed,
+  })
+  let waiting = 0
 
-  return { tokens, entries, assertionChanged, close }
+  return { tokens, entries: store.all, assertionChanged, close }
 
   async function tokens(request: TokenRequest): Promise<AccessToken> {
     const key = cacheKey(request)
-    const now = clock.monotonic()
-    const entry = held.get(key)
-    if (entry !== undefined && request.keepWarm === true) entry.keepWarm = true
-    if (entry?.token !== undefined && isUsable(entry.token, clock)) {
-      if (wantsNew(request, entry, entry.token)) {
-        onResult('bypassed')
-        const { token } = entry
-        return fly(entry).catch(() => token)
-      }
-      entry.askedAt = now
-      // Its timer let go of it while nobody asked; this caller shows that it is wanted again.
-      if (entry.timer === undefined && now >= entry.nextTryAt) background(entry)
-      onResult('hit')
-      return entry.token
+    const entry = store.find(key) ?? newEntry(key, request)
+    if (request.keepWarm === true && !entry.keepWarm) {
+      entry.keepWarm = true
+      store.put(entry)
     }
-    return tokenNotHeld(entry ?? refused.get(key) ?? newEntry(key, request))
-  }
-
-  function tokenNotHeld(entry: Entry): Promise<AccessToken> {
+    const { token } = entry
     const now = clock.monotonic()
     entry.askedAt = now
-    const isUnderway = flights.has(entry.key)
-    // While a probe is out callers still hear the last failure; the probe's outcome is for the next.
-    if (entry.failure !== undefined && (now < entry.nextTryAt || isUnderway)) {
-      onResult('refused')
-      throw again(entry.failure.error, entry.nextTryAt - now)
+    const leftMs = token === undefined ? 0 : remainingAt(token, clock.wall(), now)
+    if (token === undefined || leftMs < LEAST_LIFE_MS) return obtained(entry, now)
+    if (isForced(request, entry, token, now)) {
+      onResult('bypassed')
+      return replaced(entry, token, now)
     }
-    onResult(isUnderway ? 'coalesced' : 'miss')
-    return fly(entry)
-  }
-
-  function wantsNew(request: TokenRequest, entry: Entry, token: AccessToken): boolean {
-    const isDue = clock.monotonic() - entry.renewedAt >= BYPASS_EVERY_MS
-    if (request.bypassCache === true && isDue) return entry.failure === undefined
-    const { refusedTokenSha256 } = request
-    if (refusedTokenSha256 === undefined || entry.failure !== undefined) return false
-    return refusedTokenSha256 === token.secret.sha256()
-  }
-
-  /** The flight of this key: the one under way, or a new one. */
-  function fly(entry: Entry): Promise<AccessToken> {
-    const underway = flights.get(entry.key)
-    if (underway !== undefined) return underway
-    clearTimer(entry)
-    const flight = next(entry.request).then(
-      (token) => landed(entry, token),
-      (thrown: unknown) => failed(entry, toBrokerError(thrown)),
-    )
-    flights.set(entry.key, flight)
-    return flight
-  }
-
-  function landed(entry: Entry, token: AccessToken): AccessToken {
-    flights.delete(entry.key)
-    entry.token = token
-    delete entry.failure
-    entry.renewedAt = clock.monotonic()
-    refused.delete(entry.key)
-    held.set(entry.key, entry)
-    schedule(entry, renewalDelayMs(token, random))
+    // Timers come late after a clock was set or a machine slept, and leave what was not in use.
+    if (entry.flight === undefined && isDue(entry, leftMs, now)) flyInBackground(entry)
+    onResult('hit')
     return token
   }
 
-  function failed(entry: Entry, error: BrokerError): never {
-    flights.delete(entry.key)
-    entry.failure = { error, count: (entry.failure?.count ?? 0) + 1 }
-    let heldMs = 0
-    if (entry.token !== undefined && isUsable(entry.token, clock)) {
-      heldMs = remainingMs(entry.token, clock)
-    } else {
-      delete entry.token
-      held.delete(entry.key)
-      refused.set(entry.key, entry)
+  async function obtained(entry: Entry, now: number): Promise<AccessToken> {
+    const { failure, flight, nextTryAt } = entry
+    // While a probe is out callers still hear the last failure; the probe's outcome is for the next.
+    if (failure !== undefined && (now < nextTryAt || flight !== undefined)) {
+      onResult('refused')
+      throw again(failure.error, nextTryAt - now)
     }
-    const delay = retryDelayMs(error, { failures: entry.failure.count, heldMs }, random)
-    schedule(entry, delay)
-    throw again(error, delay)
-  }
-
-  function schedule(entry: Entry, delayMs: number): void {
-    clearTimer(entry)
-    entry.nextTryAt = clock.monotonic() + delayMs
-    entry.timer = setTimeout(() => due(entry), Math.min(delayMs, MAX_TIMER_MS)).unref()
-  }
-
-  function due(entry: Entry): void {
-    delete entry.timer
-    if (isInDemand(entry)) background(entry)
-  }
-
-  /** Whether somebody still wants this key's token, so that it is worth a call to Entra ID. */
-  function isInDemand({ keepWarm, token, failure, askedAt, renewedAt }: Entry): boolean {
-    if (keepWarm) return true
-    if (token !== undefined) return askedAt >= renewedAt
-    return failure?.error.isPermanent === false && clock.monotonic() - askedAt < DEMAND_MS
-  }
-
-  /** A try that no caller waits for; its failure is kept in the entry and reported by `next`. */
-  function background(entry: Entry): void {
-    fly(entry).catch(() => {})
-  }
-
-  function clearTimer(entry: Entry): void {
-    clearTimeout(entry.timer)
-    delete entry.timer
-  }
-
-  function entries(): readonly CacheEntry[] {
-    return [...held.values(), ...refused.values()]
-  }
-
-  function assertionChanged(tokenFile: string): void {
-    for (const entry of [...refused.values(), ...held.values()]) {
-      if (entry.request.identity.tokenFile !== tokenFile || entry.failure === undefined) continue
-      if (entry.token === undefined) {
-        clearTimer(entry)
-        refused.delete(entry.key)
-      }
-      if (isInDemand(entry)) background(entry)
+    if (waiting >= maxWaiting) throw overloaded('too many requests wait for Entra ID')
+    onResult(flight === undefined ? 'miss' : 'coalesced')
+    waiting += 1
+    try {
+      return await fly(entry)
+    } finally {
+      waiting -= 1
     }
   }
 
-  function close(): void {
-    for (const entry of [...held.values(), ...refused.values()]) clearTimer(entry)
-    held.clear()
-    refused.clear()
+  /** A new token if it comes soon, else the one that is held. */
+  function replaced(entry: Entry, token: AccessToken, now: number): Promise<AccessToken> {
+    entry.forcedAt = now
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, LONGEST_FORCED_WAIT_MS, token)
+      void fly(entry)
+        .catch(() => token)
+        .then(resolve)
+        .finally(() => clearTimeout(timer))
+    })
   }
 }
 
-/** The failure as one more caller hears it: the same, but for the time until the next try. */
-function again(error: BrokerError, retryAfterMs: number): BrokerError {
-  return new BrokerError(error.code, error.message, {
-    cause: error.cause,
-    retryAfterMs: Math.max(0, retryAfterMs),
-    ...(error.entra !== undefined && { entra: error.entra }),
-  })
-}
-
-function newEntry(key: string, { identity, scope, claims, keepWarm }: TokenRequest): Entry {
-  // Not how this caller wants the cache used: the entry serves all callers of its key.
-  const request = { identity, scope, ...(claims !== undefined && { claims }) }
-  return { key, request, nextTryAt: 0, askedAt: 0, renewedAt: 0, keepWarm: keepWarm === true }
+/** Whether this caller may have a new token although one is held. */
+function isForced(request: TokenRequest, entry: Entry, token: AccessToken, now: number): boolean {
+  const { bypassCache = false, refusedTokenSha256 } = request
+  // An outage is no reason to let callers wait for what their token still does.
+  if (entry.failure !== undefined) return false
+  const lastAt = Math.max(entry.renewedAt, entry.forcedAt)
+  if (bypassCache && now - lastAt >= BYPASS_EVERY_MS) return true
+  return (
+    refusedTokenSha256 !== undefined &&
+    (entry.flight !== undefined || now - entry.forcedAt >= REPLACE_EVERY_MS) &&
+    refusedTokenSha256 === token.secret.sha256()
+  )
 }

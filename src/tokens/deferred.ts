@@ -5,5 +5,5 @@ import type { TokenSource } from './token.ts'
 export function deferred(source: Promise<TokenSource>): TokenSource {
   // The rejection belongs to the requests that meet it.
   source.catch(() => {})
-  return async (request) => (await source)(request)
+  return async (request, signal) => (await source)(request, signal)
 }

@@ -17,12 +17,12 @@ export function observed(
   report: (event: ExchangeEvent) => void,
   clock: Pick<Clock, 'monotonic'>,
 ): TokenSource {
-  return async (request) => {
+  return async (request, signal) => {
     const start = clock.monotonic()
     const end = (outcome: ExchangeEvent['outcome']) =>
       report({ request, durationMs: clock.monotonic() - start, outcome })
     try {
-      const token = await next(request)
+      const token = await next(request, signal)
       end({ ok: true, token })
       return token
     } catch (thrown) {

@@ -12,30 +12,43 @@ interface PropagationOptions {
   readonly max: number
 }
 
+/** A key's refusals, from the first to the last, on the monotonic clock. */
+interface Refusals {
+  readonly firstAt: number
+  readonly lastAt: number
+}
+
 /**
  * Within the grace time of a key's first `trust_missing` it is thrown as `trust_propagating`, which
- * is temporary: Entra ID flaps between yes and no for minutes after a credential was made.
+ * is temporary: Entra ID flaps between yes and no for minutes after a credential was made. A key that
+ * was not refused for that long begins anew.
  */
 export function propagating(next: TokenSource, options: PropagationOptions): TokenSource {
   const { clock, graceMs, max } = options
-  const firstRefusals = new LRUCache<string, number>({ max })
+  const refusals = new LRUCache<string, Refusals>({ max })
 
-  return async (request) => {
+  return async (request, signal) => {
     const key = cacheKey(request)
     try {
-      const token = await next(request)
-      firstRefusals.delete(key)
+      const token = await next(request, signal)
+      refusals.delete(key)
       return token
     } catch (error) {
       const refusal = toBrokerError(error)
       if (refusal.code !== 'trust_missing') throw refusal
-      const since = firstRefusals.get(key) ?? clock.monotonic()
-      firstRefusals.set(key, since)
-      if (clock.monotonic() - since >= graceMs) throw refusal
-      throw new BrokerError('trust_propagating', refusal.message, {
-        cause: refusal,
-        ...(refusal.entra !== undefined && { entra: refusal.entra }),
-      })
+      const now = clock.monotonic()
+      const before = refusals.get(key)
+      const firstAt = before !== undefined && now - before.lastAt < graceMs ? before.firstAt : now
+      refusals.set(key, { firstAt, lastAt: now })
+      throw now - firstAt >= graceMs ? refusal : stillPropagating(refusal)
     }
   }
+}
+
+function stillPropagating(refusal: BrokerError): BrokerError {
+  return new BrokerError('trust_propagating', refusal.message, {
+    cause: refusal,
+    ...(refusal.retryAfterMs !== undefined && { retryAfterMs: refusal.retryAfterMs }),
+    ...(refusal.entra !== undefined && { entra: refusal.entra }),
+  })
 }

@@ -32,8 +32,11 @@ export interface AccessToken {
   readonly refreshInMs?: number
 }
 
-/** Gives a token or throws a `BrokerError`. The parts of the broker are such functions, stacked. */
-export type TokenSource = (request: TokenRequest) => Promise<AccessToken>
+/**
+ * Gives a token or throws a `BrokerError`. The parts of the broker are such functions, stacked. The
+ * signal ends the work itself; the cache ignores it, since others may wait for the same work.
+ */
+export type TokenSource = (request: TokenRequest, signal?: AbortSignal) => Promise<AccessToken>
 
 /**
  * What one token is held under: everything that decides what Entra ID answers, each part's end

@@ -1,0 +1,64 @@
+/** Where the entries of the cache are: bounded, and apart by what a flood may push out. */
+import { LRUCache } from 'lru-cache'
+import type { Entry } from './entry.ts'
+
+/** Every key has at most one entry, in one of the places below. */
+export interface EntryStore {
+  readonly find: (key: string) => Entry | undefined
+  /** Puts an entry where its state belongs; it leaves where it was. */
+  readonly put: (entry: Entry) => void
+  readonly forget: (entry: Entry) => void
+  /** All entries, those that were asked for last first. */
+  readonly all: () => Entry[]
+  readonly clear: () => void
+}
+
+/**
+ * Holds at most `max` tokens and `max` refusals; the least recently used goes first, and `onEvict`
+ * is told. Tokens are apart from refusals, so that a flood of requests that Entra ID refuses pushes no
+ * token out, and entries that are kept warm are apart from both: their number is configured. An entry
+ * whose exchange is under way is found until it ends, wherever it was.
+ */
+export function entryStore(max: number, onEvict: (entry: Entry) => void): EntryStore {
+  const dispose = (entry: Entry, _key: string, reason: LRUCache.DisposeReason) => {
+    if (reason === 'evict') onEvict(entry)
+  }
+  const warm = new Map<string, Entry>()
+  const held = new LRUCache<string, Entry>({ max, dispose })
+  const refused = new LRUCache<string, Entry>({ max, dispose })
+  const underway = new Map<string, Entry>()
+
+  function put(entry: Entry): void {
+    const { key } = entry
+    if (entry.flight === undefined) underway.delete(key)
+    else underway.set(key, entry)
+    const place = placeOf(entry)
+    for (const other of [warm, held, refused]) if (other !== place) other.delete(key)
+    place?.set(key, entry)
+  }
+
+  function placeOf({ keepWarm, token, failure }: Entry) {
+    if (keepWarm) return warm
+    if (token !== undefined) return held
+    return failure === undefined ? undefined : refused
+  }
+
+  function forget({ key }: Entry): void {
+    for (const place of [warm, held, refused, underway]) place.delete(key)
+  }
+
+  function all(): Entry[] {
+    const entries = [warm, held, refused, underway].flatMap((place) => [...place.values()])
+    return [...new Set(entries)]
+  }
+
+  return {
+    find: (key) => held.get(key) ?? warm.get(key) ?? underway.get(key) ?? refused.get(key),
+    put,
+    forget,
+    all,
+    clear: () => {
+      for (const place of [warm, held, refused, underway]) place.clear()
+    },
+  }
+}
