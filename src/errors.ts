@@ -42,6 +42,9 @@ export const ERROR_KINDS = {
   assertion_expired: temporary(),
   assertion_audience: temporary(),
 
+  // The way to the machine's real metadata service
+  pass_through_failed: temporary(),
+
   // The way to Entra ID
   entra_unreachable: temporary(),
   entra_tls: temporary(),

@@ -5,6 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pino from 'pino'
 import { type Config, loadConfig } from '../config/config.ts'
 import type { Address } from '../config/values.ts'
+import { appService } from '../dialects/app-service.ts'
+import { cloudShell } from '../dialects/cloud-shell.ts'
+import type { Dialect } from '../dialects/dialect.ts'
 import { imds } from '../dialects/imds.ts'
 import { BrokerError, ConfigError } from '../errors.ts'
 import { adminServer } from '../http/admin-server.ts'
@@ -14,6 +17,7 @@ import { metadataServer, type ReplyEvent } from '../http/metadata-server.ts'
 import { identityResolver } from '../identities.ts'
 import { metadataDocuments, renderDocumentError } from '../metadata/documents.ts'
 import { DEFAULT_INSTANCE, type JsonValue } from '../metadata/instance.ts'
+import { passThrough } from '../metadata/pass-through.ts'
 import { errorFields, logger, type Logger } from '../telemetry/logger.ts'
 import { systemClock } from '../tokens/clock.ts'
 import { VERSION } from '../version.ts'
@@ -26,7 +30,7 @@ const ADMIN_CONNECTIONS = 64
 /** Serves until the signal, then drains. Throws `ConfigError` before anything is bound. */
 export async function serve(args: readonly string[], io: CommandIo): Promise<number> {
   if (args.length > 0) throw new ConfigError('wimds serve takes no arguments, only environment')
-  const config = loadConfig(io.env)
+  const config = await loadConfig(io.env)
   const instance = readInstance(config.instanceFile)
   const extraCa = readSetting('WIMDS_CA_FILE', config.exchange.caFile)
   const log = openLog(config, io)
@@ -36,13 +40,14 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   const isReady = () => status.readiness().ready
   const app = metadataServer({
     guard: guard({ allowedHosts: [...config.allowedHosts, ...config.listen.map(hostHeaderOf)] }),
-    dialects: [imds],
+    dialects: dialectsOf(config),
     documents: metadataDocuments({ instance, tenantId: config.tenantId }),
     renderDocumentError,
     resolve: identityResolver(config.directory),
     tokens,
     clock: systemClock,
     isReady,
+    passThrough: passThrough({ prefixes: config.passThrough }),
     onReply: (event) => {
       metrics.onReply(event)
       if (event.error !== undefined) log.warn('request_refused', refusedFields(event))
@@ -85,6 +90,11 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   close()
   log.info('stopped')
   return 0
+}
+
+/** Every protocol of the main port; those that are guarded by a secret are off without one. */
+function dialectsOf({ identityHeader }: Config): Dialect[] {
+  return [imds, cloudShell, ...(identityHeader === undefined ? [] : appService(identityHeader))]
 }
 
 async function ended(signal: AbortSignal): Promise<void> {

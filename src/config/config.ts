@@ -1,6 +1,17 @@
-/** The environment → one frozen Config, or one error that names every mistake. */
+/** The environment and the identities file → one frozen Config, or one error that names every mistake. */
+import { readFile } from 'node:fs/promises'
 import { ConfigError } from '../errors.ts'
-import type { Identity, IdentityDirectory } from '../identities.ts'
+import { comparableResource, type IdentityDirectory } from '../identities.ts'
+import type { Secret } from '../secret.ts'
+import { directoryOfEnvironment, directoryOfFile, tokenFilesOf } from './directory.ts'
+import {
+  groupMistakes,
+  serviceFabricOf,
+  type ServiceFabricSettings,
+  tokenProxyOf,
+  type TokenProxySettings,
+} from './groups.ts'
+import type { IdentityEntry } from './identities-schema.ts'
 import { type Environment, Settings, unknownSettings, withDefaults } from './settings.ts'
 import type { Address } from './values.ts'
 
@@ -13,7 +24,9 @@ export interface Config {
   readonly allowedHosts: readonly string[]
   readonly maxConnections: number
   readonly directory: IdentityDirectory
-  /** The tenant of identities that name none of their own. */
+  /** The file that the directory was read from, if it was. */
+  readonly identitiesFile?: string
+  /** The tenant of the default identity, or of identities that name none. */
   readonly tenantId: string
   /** Every projected token file that an exchange may read. */
   readonly tokenFiles: readonly string[]
@@ -23,10 +36,19 @@ export interface Config {
     readonly maxConcurrent: number
     readonly caFile?: string
     readonly audience?: string
-    readonly proxy?: { readonly url: string; readonly noProxy: string }
+    readonly proxy?: { readonly url: Secret; readonly noProxy: string }
+    /** The Azure region whose token endpoint to use. */
+    readonly region?: string
+    readonly tokenProxy?: TokenProxySettings
   }
+  /** The secret of the App Service and Service Fabric endpoints; undefined: they are off. */
+  readonly identityHeader?: Secret
+  readonly arc: { readonly listen: readonly Address[]; readonly keyDirectory: string }
+  readonly serviceFabric: ServiceFabricSettings
   readonly readyAfterPrefetch: boolean
   readonly instanceFile?: string
+  /** Paths that go on to the real metadata service; empty: none. */
+  readonly passThrough: readonly string[]
   readonly log: {
     readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent'
     readonly format: 'auto' | 'json' | 'text'
@@ -36,31 +58,87 @@ export interface Config {
   readonly warnings: readonly string[]
 }
 
-/** Reads the configuration. Throws a `ConfigError` that lists all mistakes, each with its variable. */
-export function loadConfig(env: Environment): Config {
-  const parsed = Settings.safeParse(withDefaults(env))
+type ReadText = (path: string) => Promise<string>
+
+/** Reads the configuration. Throws a `ConfigError` that lists all mistakes, each with its place. */
+export async function loadConfig(
+  env: Environment,
+  readText: ReadText = (path) => readFile(path, 'utf8'),
+): Promise<Config> {
+  const given = withDefaults(env)
+  const parsed = Settings.safeParse(given)
   const mistakes = parsed.success
     ? []
     : parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
-  // Read from the raw environment, so that a missing variable is named beside one that is wrong.
-  if (!env['AZURE_TENANT_ID']) {
+  mistakes.push(...groupMistakes(given), ...missingBase(given))
+  const file = given['WIMDS_CONFIG']
+  const entries = file === undefined ? undefined : await readFileEntries(file, given, readText)
+  mistakes.push(...(entries?.mistakes ?? []))
+  if (!parsed.success || mistakes.length > 0) throw invalid(mistakes)
+  const config = configOf(parsed.data, unknownSettings(env), entries?.entries)
+  const late = prefetchMistakes(config.directory, parsed.data)
+  if (late.length > 0) throw invalid(late)
+  return Object.freeze(config)
+}
+
+function invalid(mistakes: readonly string[]): ConfigError {
+  return new ConfigError(`the configuration is not valid:\n  ${mistakes.join('\n  ')}`)
+}
+
+type Given = Readonly<Record<string, string>>
+
+/** What an identity needs that has nothing of its own: one of the environment, or an unlisted one. */
+function missingBase(given: Given): string[] {
+  if (given['WIMDS_CONFIG'] !== undefined && given['WIMDS_UNLISTED_CLIENT_IDS'] !== 'allow')
+    return []
+  const mistakes: string[] = []
+  if (given['AZURE_TENANT_ID'] === undefined) {
     mistakes.push('AZURE_TENANT_ID: is missing; set it to the tenant that holds the identity')
   }
-  if (!env['AZURE_FEDERATED_TOKEN_FILE']) {
+  if (given['AZURE_FEDERATED_TOKEN_FILE'] === undefined) {
     mistakes.push(
       'AZURE_FEDERATED_TOKEN_FILE: is missing; set it to the path of the projected service-account token',
     )
   }
-  if (!parsed.success || mistakes.length > 0) {
-    throw new ConfigError(`the configuration is not valid:\n  ${mistakes.join('\n  ')}`)
+  return mistakes
+}
+
+interface FileEntries {
+  readonly entries: readonly IdentityEntry[]
+  readonly mistakes: readonly string[]
+}
+
+async function readFileEntries(
+  path: string,
+  given: Given,
+  readText: ReadText,
+): Promise<FileEntries> {
+  let text: string
+  try {
+    text = await readText(path)
+  } catch (error) {
+    const reason = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : ''
+    return { entries: [], mistakes: [`WIMDS_CONFIG: ${path} cannot be read${reason}`] }
   }
-  return Object.freeze(configOf(parsed.data, unknownSettings(env)))
+  // The YAML parser is loaded by those alone who have a file.
+  const { readIdentities } = await import('./identities-file.ts')
+  const { AZURE_TENANT_ID: tenantId, AZURE_FEDERATED_TOKEN_FILE: tokenFile } = given
+  const { entries, mistakes } = readIdentities(text, {
+    ...(tenantId !== undefined && { tenantId }),
+    ...(tokenFile !== undefined && { tokenFile }),
+  })
+  return { entries, mistakes: mistakes.map((mistake) => `WIMDS_CONFIG: ${path}:${mistake}`) }
 }
 
 type ParsedSettings = ReturnType<typeof Settings.parse>
 
-function configOf(settings: ParsedSettings, unknown: readonly string[]): Config {
-  const directory = directoryOf(settings)
+function configOf(
+  settings: ParsedSettings,
+  unknown: readonly string[],
+  entries: readonly IdentityEntry[] | undefined,
+): Config {
+  const directory =
+    entries === undefined ? directoryOfEnvironment(settings) : directoryOfFile(entries, settings)
   const proxyUrl = settings.HTTPS_PROXY ?? settings.https_proxy
   return {
     listen: settings.WIMDS_LISTEN,
@@ -68,45 +146,49 @@ function configOf(settings: ParsedSettings, unknown: readonly string[]): Config 
     allowedHosts: settings.WIMDS_ALLOWED_HOSTS ?? [],
     maxConnections: settings.WIMDS_MAX_CONNECTIONS,
     directory,
-    tenantId: settings.AZURE_TENANT_ID ?? '',
-    tokenFiles: [settings.AZURE_FEDERATED_TOKEN_FILE ?? ''],
+    ...defined({ identitiesFile: settings.WIMDS_CONFIG }),
+    tenantId:
+      directory.defaultIdentity?.tenantId ??
+      settings.AZURE_TENANT_ID ??
+      directory.identities[0]?.tenantId ??
+      '',
+    tokenFiles: tokenFilesOf(directory, settings.AZURE_FEDERATED_TOKEN_FILE),
     cacheSize: settings.WIMDS_CACHE_SIZE,
     exchange: {
       timeoutMs: settings.WIMDS_EXCHANGE_TIMEOUT,
       maxConcurrent: settings.WIMDS_MAX_EXCHANGES,
-      ...defined({ caFile: settings.WIMDS_CA_FILE, audience: settings.WIMDS_AUDIENCE }),
+      ...defined({
+        caFile: settings.WIMDS_CA_FILE,
+        audience: settings.WIMDS_AUDIENCE,
+        region: settings.WIMDS_REGION ?? settings.AZURE_REGIONAL_AUTHORITY_NAME,
+        tokenProxy: tokenProxyOf(settings),
+      }),
       ...(proxyUrl !== undefined && {
         proxy: { url: proxyUrl, noProxy: settings.NO_PROXY ?? settings.no_proxy ?? '' },
       }),
     },
+    ...defined({ identityHeader: settings.WIMDS_IDENTITY_HEADER }),
+    arc: { listen: settings.WIMDS_ARC_LISTEN, keyDirectory: settings.WIMDS_ARC_KEY_DIR },
+    serviceFabric: serviceFabricOf(settings),
     readyAfterPrefetch: settings.WIMDS_READY_AFTER_PREFETCH,
     ...defined({ instanceFile: settings.WIMDS_INSTANCE_FILE }),
+    passThrough: settings.WIMDS_PASS_THROUGH ?? [],
     log: { level: settings.WIMDS_LOG_LEVEL, format: settings.WIMDS_LOG_FORMAT },
     shutdown: { drainMs: settings.WIMDS_DRAIN, timeoutMs: settings.WIMDS_SHUTDOWN_TIMEOUT },
     warnings: unknown.map((name) => `${name} is not a setting of wimds and has no effect`),
   }
 }
 
-/** Without an identities file the environment describes the one default identity. */
-function directoryOf(settings: ParsedSettings): IdentityDirectory {
-  const base = {
-    tenantId: settings.AZURE_TENANT_ID ?? '',
-    authorityHost: settings.AZURE_AUTHORITY_HOST,
-    tokenFile: settings.AZURE_FEDERATED_TOKEN_FILE ?? '',
-  }
-  const clientId = settings.AZURE_CLIENT_ID
-  const fromEnvironment: Identity | undefined =
-    clientId === undefined
-      ? undefined
-      : { ...base, name: 'default', clientId, prefetch: settings.WIMDS_PREFETCH ?? [] }
-  const isOpen = settings.WIMDS_UNLISTED_CLIENT_IDS !== 'deny'
-  return {
-    identities: fromEnvironment === undefined ? [] : [fromEnvironment],
-    ...defined({ defaultIdentity: fromEnvironment }),
-    ...(isOpen && {
-      unlisted: (id: string): Identity => ({ ...base, name: id, clientId: id, prefetch: [] }),
-    }),
-  }
+/** WIMDS_PREFETCH is for the default identity, whose allow-list may be in the file. */
+function prefetchMistakes(
+  { defaultIdentity }: IdentityDirectory,
+  settings: ParsedSettings,
+): string[] {
+  const allowed = defaultIdentity?.resources
+  if (allowed === undefined) return []
+  return (settings.WIMDS_PREFETCH ?? [])
+    .filter((resource) => !allowed.includes(comparableResource(resource)))
+    .map((resource) => `WIMDS_PREFETCH: ${resource} is not one of the default identity's resources`)
 }
 
 /** The same fields without those that are undefined, for optional properties. */

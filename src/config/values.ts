@@ -1,6 +1,8 @@
 /** Readers of single setting values: text in, a typed value out, or a sentence that says what is wrong. */
 import { isIP } from 'node:net'
 import * as z from 'zod/mini'
+import { passThroughMistake } from '../metadata/pass-through.ts'
+import { Secret } from '../secret.ts'
 
 /** Where a server listens. */
 export interface Address {
@@ -22,7 +24,7 @@ export function isGuid(text: string): boolean {
 }
 
 /** A schema that runs `read` on the text and turns what it throws into the setting's error. */
-function reading<T>(read: (text: string) => T) {
+export function reading<T>(read: (text: string) => T) {
   return z.pipe(
     z.string(),
     z.transform((text, context): T => {
@@ -76,8 +78,27 @@ export const addressesOrOff = reading((text) =>
   text === 'off' ? [] : list(text).map(parseAddress),
 )
 
+/** An Azure region's name, such as `westeurope`. */
+export const region = reading((text) => {
+  if (!/^[a-z][a-z0-9]{2,39}$/.test(text)) {
+    throw new Error(`must be the name of an Azure region, such as westeurope, not ${quote(text)}`)
+  }
+  return text
+})
+
+/** A credential. */
+export const secret = reading((text) => new Secret(text))
+
 /** Comma-separated words, blanks around them dropped. */
 export const words = reading(list)
+
+/** Comma-separated path prefixes that may be passed on to the real metadata service. */
+export const paths = reading((text) => {
+  const prefixes = list(text)
+  const mistake = prefixes.map(passThroughMistake).find((each) => each !== undefined)
+  if (mistake !== undefined) throw new Error(mistake)
+  return prefixes
+})
 
 /** A number with its unit (`500ms`, `10s`, `5m`, `1h`), in milliseconds. */
 export function duration({ minMs = 0, maxMs = 24 * HOUR_MS } = {}) {
@@ -145,6 +166,6 @@ function parseUrl(text: string): URL {
 }
 
 /** Values are shown back to their writer, but never at length: one may be a misplaced secret. */
-function quote(text: string): string {
+export function quote(text: string): string {
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 20)}…` : text)
 }

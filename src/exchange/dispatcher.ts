@@ -1,11 +1,12 @@
 /** The connections to Entra ID: trusted roots, connect time limit, and the proxy of the environment. */
 import { getCACertificates } from 'node:tls'
 import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici'
+import type { Secret } from '../secret.ts'
 
 interface DispatcherOptions {
   /** PEM certificates to trust beside Node's default roots and NODE_EXTRA_CA_CERTS. */
   readonly extraCa?: string
-  readonly proxy?: { readonly url: string; readonly noProxy: string }
+  readonly proxy?: { readonly url: Secret; readonly noProxy: string }
 }
 
 const CONNECT_TIMEOUT_MS = 5000
@@ -22,7 +23,8 @@ export function entraDispatcher({ extraCa, proxy }: DispatcherOptions): Dispatch
   return new EnvHttpProxyAgent({
     connect,
     requestTls: connect,
-    httpsProxy: proxy.url,
+    // The receiver of the password that it may hold.
+    httpsProxy: proxy.url.reveal(),
     noProxy: [proxy.noProxy, ...NEVER_PROXIED].filter(Boolean).join(','),
   })
 }

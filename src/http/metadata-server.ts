@@ -4,6 +4,7 @@ import type { Dialect, Reply, WireRequest } from '../dialects/dialect.ts'
 import { BrokerError, toBrokerError } from '../errors.ts'
 import { type IdentityResolver, requireAllowed } from '../identities.ts'
 import type { MetadataDocument } from '../metadata/documents.ts'
+import type { PassThrough } from '../metadata/pass-through.ts'
 import type { Clock } from '../tokens/clock.ts'
 import { expiry } from '../tokens/lifetime.ts'
 import { scopeOf, type TokenSource } from '../tokens/token.ts'
@@ -19,13 +20,15 @@ export interface MetadataParts {
   readonly tokens: TokenSource
   readonly clock: Clock
   readonly isReady: () => boolean
+  /** What nothing here answers may go on to the real service; undefined: nothing does. */
+  readonly passThrough?: PassThrough
   /** Told of each reply; `error` when it was one. */
   readonly onReply: (event: ReplyEvent) => void
 }
 
 /** One request answered. */
 export interface ReplyEvent {
-  /** The dialect's name, `document` or `none`. */
+  /** The dialect's name, `document`, `pass-through` or `none`. */
   readonly dialect: string
   readonly status: number
   readonly error?: BrokerError
@@ -91,8 +94,11 @@ export function metadataServer(parts: MetadataParts): FastifyInstance {
     send(request, reply, answer, parts, { dialect: name, error })
   })
 
-  app.setNotFoundHandler(() => {
-    throw new BrokerError('not_found', 'Not found')
+  app.setNotFoundHandler(async (request, reply) => {
+    const { method, headers, originalUrl: url } = request
+    const answer = await parts.passThrough?.forward({ method, headers, url })
+    if (answer === undefined) throw new BrokerError('not_found', 'Not found')
+    send(request, reply, answer, parts, { dialect: 'pass-through' })
   })
 
   app.get(READY_PATH, (request, reply) => {
@@ -104,7 +110,9 @@ export function metadataServer(parts: MetadataParts): FastifyInstance {
   for (const [path, dialects] of Map.groupBy(parts.dialects, (dialect) => dialect.path)) {
     addDialects(app, path, dialects, parts)
   }
-  for (const document of parts.documents) addDocument(app, document, parts)
+  for (const document of parts.documents) {
+    if (parts.passThrough?.allows(document.path) !== true) addDocument(app, document, parts)
+  }
   return app
 }
 

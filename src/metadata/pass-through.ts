@@ -1,0 +1,154 @@
+/** Requests that may go on to the machine's real metadata service: an allow-list, off by default. */
+import { once } from 'node:events'
+import { type IncomingMessage, request as httpRequest } from 'node:http'
+import type { Reply } from '../dialects/dialect.ts'
+import { BrokerError } from '../errors.ts'
+
+/** What of a caller's request is looked at. */
+interface ForwardableRequest {
+  readonly method: string
+  /** Path and query as sent; the guard has refused ambiguous ones. */
+  readonly url: string
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
+}
+
+export interface PassThrough {
+  /** True if a request for this path would be passed on. */
+  readonly allows: (path: string) => boolean
+  /** The real service's answer; undefined when the path is not allowed. Throws `BrokerError`s. */
+  readonly forward: (request: ForwardableRequest) => Promise<Reply | undefined>
+}
+
+interface PassThroughOptions {
+  /** Paths that may be passed on, each with all below it. */
+  readonly prefixes: readonly string[]
+  /** The real service; only tests have another. */
+  readonly target?: { readonly host: string; readonly port: number }
+  /** For the whole exchange. */
+  readonly timeoutMs?: number
+  readonly maxBytes?: number
+}
+
+const REAL_IMDS = { host: '169.254.169.254', port: 80 }
+
+/** What the machine gives its own identity away at, in Azure and elsewhere: never passed on. */
+const NEVER = [
+  '/metadata/identity',
+  '/metadata/attested',
+  '/latest/api/token',
+  '/latest/meta-data/iam',
+  '/latest/meta-data/identity-credentials',
+  '/computemetadata/v1/instance/service-accounts',
+  '/computemetadata/v1beta1/instance/service-accounts',
+  '/opc/v1/identity',
+  '/opc/v2/identity',
+]
+
+/** All else, hop-by-hop fields and X-Forwarded-For among it, stays here. */
+const PASSED_HEADERS = ['accept', 'metadata', 'metadata-flavor']
+const PASSED_REPLY_HEADERS = ['content-type', 'retry-after', 'metadata-flavor']
+
+/** By this a request that the redirect led back to its sender is known. */
+const USER_AGENT = 'wimds-pass-through'
+
+/** Why a prefix cannot be in the list, or undefined. */
+export function passThroughMistake(prefix: string): string | undefined {
+  if (!/^\/[\w/.-]+$/.test(prefix)) return `must be paths such as /metadata/instance, not ${prefix}`
+  return isAmong(NEVER, normalized(prefix))
+    ? `cannot hold ${prefix}: it gives away the machine's own identity`
+    : undefined
+}
+
+export function passThrough(options: PassThroughOptions): PassThrough {
+  const prefixes = options.prefixes.map(normalized)
+  const allows = (path: string) =>
+    isAmong(prefixes, normalized(path)) && !isAmong(NEVER, normalized(path))
+
+  return {
+    allows,
+    async forward({ method, url, headers }) {
+      const { pathname, search } = new URL(url, 'http://metadata')
+      // An escaped letter would be read here as one path and there as another.
+      if (pathname.includes('%') || !allows(pathname)) return undefined
+      if (method !== 'GET') {
+        throw new BrokerError('method_not_allowed', `${method} is not allowed here`)
+      }
+      if (headers['user-agent'] === USER_AGENT) {
+        throw new BrokerError(
+          'pass_through_failed',
+          'The redirect leads the sidecar to itself; run wimds redirect with --pass-through and --uid',
+        )
+      }
+      const path = pathname.replaceAll(/\/{2,}/g, '/') + search
+      return await fetchReply(path, picked(headers, PASSED_HEADERS), options)
+    },
+  }
+}
+
+/** One GET, without redirects, a proxy or a kept connection, bounded in time and size. */
+async function fetchReply(
+  path: string,
+  headers: Record<string, string>,
+  { target = REAL_IMDS, timeoutMs = 5000, maxBytes = 1_048_576 }: PassThroughOptions,
+): Promise<Reply> {
+  const signal = AbortSignal.timeout(timeoutMs)
+  const ownHeaders = { host: REAL_IMDS.host, 'user-agent': USER_AGENT }
+  const outgoing = httpRequest({
+    ...target,
+    path,
+    headers: { ...headers, ...ownHeaders },
+    agent: false,
+    signal,
+  })
+  // Once the response is there, it is the one that fails.
+  outgoing.on('error', () => {})
+  outgoing.end()
+  try {
+    const [incoming]: IncomingMessage[] = await once(outgoing, 'response')
+    if (incoming === undefined) throw new Error('no response')
+    const body = await bodyOf(incoming, maxBytes)
+    const { statusCode: status = 502 } = incoming
+    return { status, headers: picked(incoming.headers, PASSED_REPLY_HEADERS), body }
+  } catch (cause) {
+    const message = 'The real metadata service did not answer as it should'
+    throw new BrokerError('pass_through_failed', message, { cause })
+  } finally {
+    outgoing.destroy()
+  }
+}
+
+async function bodyOf(incoming: IncomingMessage, maxBytes: number): Promise<string> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of incoming.iterator()) {
+    if (!Buffer.isBuffer(chunk)) continue
+    size += chunk.length
+    if (size > maxBytes) throw new Error(`more than ${maxBytes} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+function picked(
+  headers: ForwardableRequest['headers'],
+  names: readonly string[],
+): Record<string, string> {
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = headers[name]
+      return typeof value === 'string' ? [[name, value]] : []
+    }),
+  )
+}
+
+/** Lower case, since servers differ in whether case counts; single slashes, none at the end. */
+function normalized(path: string): string {
+  return path
+    .toLowerCase()
+    .replaceAll(/\/{2,}/g, '/')
+    .replace(/\/\*?$/, '')
+}
+
+function isAmong(prefixes: readonly string[], path: string): boolean {
+  return prefixes.some((prefix) => path === prefix || path.startsWith(`${prefix}/`))
+}
