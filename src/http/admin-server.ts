@@ -1,14 +1,23 @@
-/** The server for the kubelet and Prometheus: health, readiness and metrics. */
-import fastify, { type FastifyInstance } from 'fastify'
+/** The server for the kubelet, Prometheus and, from loopback, for people. */
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { changeLevel } from '../telemetry/log-level.ts'
+import { LOG_LEVELS, type ProcessLog } from '../telemetry/logger.ts'
+import type { Readiness } from '../telemetry/status.ts'
+import type { StatusDocument } from '../telemetry/status-schema.ts'
+import { isLocal } from './loopback.ts'
 
 interface AdminParts {
-  readonly readiness: () => { readonly ready: boolean }
-  readonly scrape: () => Promise<{ contentType: string; body: string }>
+  readonly readiness: () => Readiness
+  readonly scrape: () => { contentType: string; body: string }
+  readonly document: () => StatusDocument
+  readonly log: ProcessLog
 }
 
 /** The application, apart from any port. */
-export function adminServer({ readiness, scrape }: AdminParts): FastifyInstance {
-  const app = fastify({ logger: false })
+export function adminServer(parts: AdminParts): FastifyInstance {
+  const { readiness, scrape } = parts
+  const app = fastify({ logger: false, bodyLimit: 1024 })
+  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
 
   app.get('/healthz', () => ({ status: 'ok' }))
 
@@ -17,10 +26,53 @@ export function adminServer({ readiness, scrape }: AdminParts): FastifyInstance 
     return reply.code(state.ready ? 200 : 503).send(state)
   })
 
-  app.get('/metrics', async (_request, reply) => {
-    const { contentType, body } = await scrape()
+  app.get('/metrics', (_request, reply) => {
+    const { contentType, body } = scrape()
     return reply.header('Content-Type', contentType).send(body)
   })
 
+  void app.register((local, _options, done) => {
+    local.addHook('onRequest', async (request, reply) => {
+      reply.header('Cache-Control', 'no-store')
+      if (!isLocal(request.raw)) await refuse(reply)
+    })
+    addLocalRoutes(local, parts)
+    done()
+  })
   return app
+}
+
+function refuse(reply: FastifyReply): Promise<void> {
+  const error =
+    'only for this machine: use kubectl port-forward, and localhost or a loopback address as the host'
+  return reply.code(403).send({ error })
+}
+
+function addLocalRoutes(app: FastifyInstance, { document, log }: AdminParts): void {
+  app.get('/', (_request, reply) => reply.redirect('/status'))
+
+  app.get('/status.json', (_request, reply) => reply.send(document()))
+
+  app.get('/status', async (_request, reply) => {
+    // Loaded when somebody looks: a sidecar that nobody looks at does without it.
+    const { statusPage } = await import('../status-page/page.ts')
+    const { headers, body } = statusPage(document())
+    return reply.headers(headers).send(body)
+  })
+
+  app.get('/log-level', () => ({ level: log.level() }))
+
+  app.put('/log-level', (request, reply) => {
+    const level = LOG_LEVELS.find((known) => known === wanted(request))
+    if (level === undefined) {
+      return reply.code(400).send({ error: `the body must be one of ${LOG_LEVELS.join(', ')}` })
+    }
+    changeLevel(log, level, 'admin')
+    return reply.send({ level: log.level() })
+  })
+}
+
+/** The word alone, or as a JSON string. */
+function wanted({ body }: FastifyRequest): string {
+  return typeof body === 'string' ? body.trim().replace(/^"(.*)"$/, '$1') : ''
 }

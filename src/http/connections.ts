@@ -9,8 +9,8 @@ export interface Connections {
   readonly watch: (server: Server) => void
   /** The replies that a connection still waits for, in the order of their requests. */
   readonly pending: (connection: Duplex) => readonly ServerResponse[]
-  /** How many are open. */
-  readonly count: () => number
+  /** Closes each as soon as it waits for no reply. */
+  readonly drain: () => void
 }
 
 /**
@@ -21,6 +21,7 @@ export interface Connections {
 export function connections(max: number): Connections {
   // A Map remembers the order of insertion: the first is the longest without a reply.
   const open = new Map<Duplex, Set<ServerResponse>>()
+  let isDraining = false
 
   function opened(socket: Socket): void {
     if (open.size >= max && !closeLongestIdle()) {
@@ -49,7 +50,18 @@ export function connections(max: number): Connections {
       pending.delete(response)
       // To the end of the order, unless it has been closed meanwhile.
       if (open.delete(socket)) open.set(socket, pending)
+      if (isDraining && pending.size === 0) socket.destroySoon()
     })
+  }
+
+  function drain(): void {
+    isDraining = true
+    for (const [socket, pending] of open) {
+      const last = [...pending].at(-1)
+      if (last === undefined || !isBeingAnswered(pending)) socket.destroy()
+      // Tells the caller, so that it does not ask again on this connection.
+      else last.shouldKeepAlive = false
+    }
   }
 
   return {
@@ -58,7 +70,7 @@ export function connections(max: number): Connections {
       server.on('request', requested)
     },
     pending: (connection) => [...(open.get(connection) ?? [])],
-    count: () => open.size,
+    drain,
   }
 }
 

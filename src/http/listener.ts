@@ -61,7 +61,9 @@ export async function listen(
   return {
     addresses: servers.map(boundAddress),
     close: async (timeoutMs) => {
-      await Promise.all(servers.map((server) => closeServer(server, timeoutMs)))
+      const closed = servers.map((server) => closeServer(server, timeoutMs))
+      open.drain()
+      await Promise.all(closed)
     },
   }
 }
@@ -89,7 +91,6 @@ function closeServer(server: Server, timeoutMs: number): Promise<void> {
       clearTimeout(timer)
       resolve()
     })
-    server.closeIdleConnections()
   })
 }
 

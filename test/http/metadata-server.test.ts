@@ -166,6 +166,6 @@ test.each([
 })
 
 /** Parts whose token source fails with this. */
-function refusing(error: Error) {
-  return parts({ tokens: () => Promise.reject(error) })
+function refusing(cause: Error) {
+  return parts({ tokens: () => Promise.reject(cause) })
 }

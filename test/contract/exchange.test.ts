@@ -1,0 +1,93 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { BILLING } from '../../src/simulator/world-defaults.ts'
+import { request, roundTrip } from '../fixtures/connection.ts'
+import { startSidecar } from '../fixtures/sidecar.ts'
+
+const target = (resource: string): string =>
+  `/metadata/identity/oauth2/token?api-version=2018-02-01&resource=${resource}`
+
+let sidecar: Awaited<ReturnType<typeof startSidecar>>
+beforeEach(async () => {
+  sidecar = await startSidecar({ maxConnections: 300 })
+})
+afterEach(() => sidecar[Symbol.asyncDispose]())
+
+const get = (path: string, options = {}) => roundTrip(sidecar.port, request(path, options))
+
+test('200 callers of one new resource cost one exchange', async () => {
+  sidecar.world.faults.add({ kind: 'delay', ms: 100 })
+  const callers = Array.from({ length: 200 }, () => get(target('https://storage.azure.com')))
+  const replies = await Promise.all(callers)
+  expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([200]))
+  expect(sidecar.world.exchanges()).toBe(1)
+})
+
+test.each([
+  'object_id=99999999-9999-4999-8999-999999999999',
+  'principal_id=99999999-9999-4999-8999-999999999999',
+  'msi_res_id=/subscriptions/x',
+  'mi_res_id=/subscriptions/x',
+])('exchanges nothing for %s, which is nobody', async (selector) => {
+  const { status, body } = await get(`${target('https://vault.azure.net')}&${selector}`)
+  expect([status, body]).toEqual([
+    400,
+    '{"error":"invalid_request","error_description":"Identity not found"}',
+  ])
+  expect(sidecar.world.exchanges()).toBe(0)
+})
+
+test.each([
+  [
+    'resource',
+    target('https://nowhere.example'),
+    /^\{"error":"invalid_resource",.*"AADSTS500011: /,
+  ],
+  [
+    'identity',
+    `${target('https://vault.azure.net')}&client_id=${BILLING.clientId}`,
+    /^\{"error":"invalid_(?:client|request)",.*"AADSTS700213: /,
+  ],
+])('passes on what Entra says of a wrong %s', async (_, path, body) => {
+  const reply = await get(path)
+  expect(reply.status).toBe(400)
+  expect(reply.body).toMatch(body)
+  expect(reply.headers.has('retry-after')).toBe(false)
+})
+
+test.each([
+  ['throttles', { kind: 'throttled', retryAfterSeconds: 60 }, 429, 60],
+  ['is unavailable', { kind: 'unavailable' }, 503, 1],
+  ['resets the connection', { kind: 'reset' }, 503, 1],
+  ['hangs', { kind: 'hang' }, 504, 1],
+  ['sends garbage', { kind: 'garbage' }, 503, 1],
+] as const)('tells a caller to come back when Entra %s', async (_, fault, status, seconds) => {
+  sidecar.world.faults.add(fault)
+  const reply = await get(target('https://vault.azure.net'))
+  expect(reply.status).toBe(status)
+  expect(Number(reply.headers.get('retry-after'))).toBeGreaterThanOrEqual(seconds)
+  expect(JSON.parse(reply.body)).toMatchObject({ error_description: expect.any(String) })
+})
+
+test('tells a caller to come back while there is no projected token', async () => {
+  await sidecar.world.writeToken('')
+  const reply = await get(target('https://vault.azure.net'))
+  expect(reply.status).toBe(503)
+  expect(reply.headers.has('retry-after')).toBe(true)
+})
+
+test('answers probes and documents at once while Entra hangs', async () => {
+  sidecar.world.faults.add({ kind: 'hang' })
+  const waiting = get(target('https://vault.azure.net'))
+  const start = performance.now()
+  const probes = [
+    get('/metadata/identity/oauth2/token', { headers: { Metadata: undefined } }),
+    get('/metadata/identity/oauth2/token'),
+    get('/metadata/identity/getplatformmetadata', { headers: { Metadata: undefined } }),
+    get('/metadata/instance?api-version=2021-02-01'),
+    get('/readyz', { headers: { Metadata: undefined } }),
+  ]
+  const statuses = (await Promise.all(probes)).map(({ status }) => status)
+  expect(statuses).toEqual([400, 400, 404, 200, 200])
+  expect(performance.now() - start).toBeLessThan(300)
+  expect((await waiting).status).toBe(504)
+})

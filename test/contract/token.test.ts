@@ -1,0 +1,147 @@
+import { decodeJwt } from 'jose'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openConnection, type RawReply, request, roundTrip } from '../fixtures/connection.ts'
+import { startSidecar } from '../fixtures/sidecar.ts'
+
+const TOKEN = '/metadata/identity/oauth2/token'
+const RIGHT = `${TOKEN}?api-version=2018-02-01&resource=https://vault.azure.net`
+const GRAPH_ID = '00000003-0000-0000-c000-000000000000'
+
+let sidecar: Awaited<ReturnType<typeof startSidecar>>
+beforeAll(async () => {
+  sidecar = await startSidecar()
+})
+afterAll(() => sidecar[Symbol.asyncDispose]())
+
+const get = (target: string, options = {}): Promise<RawReply> =>
+  roundTrip(sidecar.port, request(target, options))
+
+/** The claims of the access token in a reply. */
+function claimsOf({ body }: RawReply) {
+  const { access_token: token }: { access_token: string } = JSON.parse(body)
+  return decodeJwt(token)
+}
+
+test('replies byte for byte as the real service does', async () => {
+  const { head, body } = await get(RIGHT)
+  expect(head.replace(/(?<=Date: ).*/, 'now')).toBe(
+    [
+      'HTTP/1.1 200 OK',
+      'Content-Type: application/json; charset=utf-8',
+      'Server: IMDS/150.870.65.1854',
+      `Content-Length: ${body.length}`,
+      'Date: now',
+      'Connection: keep-alive',
+      'Keep-Alive: timeout=75',
+    ].join('\r\n'),
+  )
+  // All strings, alphabetical, no blank, no line end, no BOM.
+  const pattern =
+    /^\{"access_token":"[\w.-]+","client_id":"([\w-]+)","expires_in":"(\d+)","expires_on":"(\d+)","ext_expires_in":"\2","not_before":"(\d+)","resource":"https:\/\/vault\.azure\.net","token_type":"Bearer"\}$/
+  const [, clientId, expiresIn, expiresOn, notBefore] = pattern.exec(body) ?? []
+  const now = Date.now() / 1000
+  expect(clientId).toBe(sidecar.world.clientId)
+  expect(Number(expiresIn)).toBeGreaterThan(3000)
+  expect(Math.abs(Number(expiresOn) - (now + Number(expiresIn)))).toBeLessThan(2)
+  expect(Number(notBefore)).toBeLessThan(now)
+})
+
+test('hands out a JWT with the claims that clients read', async () => {
+  expect(claimsOf(await get(RIGHT))).toMatchObject({
+    aud: 'https://vault.azure.net',
+    tid: sidecar.world.tenantId,
+    appid: sidecar.world.clientId,
+    oid: expect.any(String),
+    exp: expect.any(Number),
+  })
+})
+
+test.each([
+  ['https://management.azure.com/', 'https://management.azure.com/'],
+  ['https%3A%2F%2Fmanagement.azure.com%2f', 'https://management.azure.com/'],
+  ['https://management.azure.com//.default', 'https://management.azure.com/'],
+  ['https://management.azure.com/.default', 'https://management.azure.com'],
+  ['https://management.azure.com', 'https://management.azure.com'],
+  [GRAPH_ID, GRAPH_ID],
+])('gets a token for %s whose audience is %s', async (resource, audience) => {
+  const reply = await get(`${TOKEN}?api-version=2018-02-01&resource=${resource}`)
+  expect(claimsOf(reply).aud).toBe(audience)
+  expect(JSON.parse(reply.body)).toMatchObject({ resource: decodeURIComponent(resource) })
+})
+
+test('gives the identity that an upper-case client id names', async () => {
+  const clientId = sidecar.world.clientId.toUpperCase()
+  const reply = await get(`${RIGHT}&client_id=${clientId}`)
+  expect(claimsOf(reply)).toMatchObject({ appid: sidecar.world.clientId })
+})
+
+test.each([
+  ['no Host from HTTP/1.0', RIGHT, { version: '1.0', headers: { Host: undefined } }],
+  ['lower-case header names', RIGHT, { headers: { Metadata: undefined, metadata: 'TRUE' } }],
+  [
+    "a browser's headers",
+    RIGHT,
+    { headers: { 'Sec-Fetch-Mode': 'cors', 'Content-Type': 'application/x-www-form-urlencoded' } },
+  ],
+  ['a path that begins with two slashes', `/${RIGHT}`, {}],
+  ['a slash before the query', RIGHT.replace('?', '/?'), {}],
+  ['another spelling', RIGHT.replace('metadata/identity', 'METADATA/Identity'), {}],
+  ['the whole URL as target', `http://169.254.169.254${RIGHT}`, {}],
+  ['an Expect that is unknown', RIGHT, { headers: { Expect: '200-maybe' } }],
+  ['a body', RIGHT, { headers: { Expect: '100-continue', 'Content-Length': '3' }, body: 'a=b' }],
+  [
+    'a chunked body',
+    RIGHT,
+    { headers: { 'Transfer-Encoding': 'chunked' }, body: '3\r\na=b\r\n0\r\n\r\n' },
+  ],
+  [
+    'an offer of HTTP/2, as Java makes it',
+    RIGHT,
+    {
+      headers: {
+        Connection: 'Upgrade, HTTP2-Settings',
+        Upgrade: 'h2c',
+        'HTTP2-Settings': 'AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA',
+      },
+    },
+  ],
+  ['an offer to be compressed', RIGHT, { headers: { 'Accept-Encoding': 'gzip, br' } }],
+] as const)('answers a request with %s', async (_, target, options) => {
+  const { status, headers, body } = await get(target, options)
+  expect(status).toBe(200)
+  expect(headers.get('content-length')).toBe(String(body.length))
+  expect(body).toMatch(/^\{"access_token":"eyJ/)
+})
+
+test('answers several requests on one connection, in their order', async () => {
+  await using connection = await openConnection(sidecar.port)
+  connection.write(
+    request(RIGHT) +
+      request('/metadata/versions') +
+      request(RIGHT, { headers: { Metadata: undefined } }),
+  )
+  expect((await connection.reply()).body).toContain('access_token')
+  expect((await connection.reply()).body).toContain('apiVersions')
+  expect((await connection.reply()).status).toBe(400)
+  expect(connection.isClosed()).toBe(false)
+})
+
+test.each([
+  ['HTTP/1.1 with Connection: close', { headers: { Connection: 'close' } }, 'close'],
+  ['HTTP/1.0', { version: '1.0' as const }, 'close'],
+])('closes after its reply to %s', async (_, options, expected) => {
+  await using connection = await openConnection(sidecar.port)
+  connection.write(request(RIGHT, options))
+  const reply = await connection.reply()
+  expect(reply.status).toBe(200)
+  expect(reply.headers.get('connection')).toBe(expected)
+  expect(await connection.closed()).toBe('')
+})
+
+test('keeps the connection of an HTTP/1.0 client that asks for it', async () => {
+  await using connection = await openConnection(sidecar.port)
+  for (let time = 0; time < 2; time += 1) {
+    connection.write(request(RIGHT, { version: '1.0', headers: { Connection: 'keep-alive' } }))
+    expect((await connection.reply()).headers.get('connection')).toBe('keep-alive')
+  }
+})
