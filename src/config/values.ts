@@ -2,7 +2,6 @@
 import { isIP } from 'node:net'
 import * as z from 'zod/mini'
 import { passThroughMistake } from '../metadata/pass-through.ts'
-import { passThroughMistake } from '../metadata/pass-through.ts'
 import { Secret } from '../secret.ts'
 
 /** Where a server listens. */
@@ -92,14 +91,6 @@ export const secret = reading((text) => new Secret(text))
 
 /** Comma-separated words, blanks around them dropped. */
 export const words = reading(list)
-
-/** Comma-separated path prefixes that may be passed on to the real metadata service. */
-export const paths = reading((text) => {
-  const prefixes = list(text)
-  const mistake = prefixes.map(passThroughMistake).find((each) => each !== undefined)
-  if (mistake !== undefined) throw new Error(mistake)
-  return prefixes
-})
 
 /** Comma-separated path prefixes that may be passed on to the real metadata service. */
 export const paths = reading((text) => {
