@@ -1,6 +1,6 @@
 /** Holds access tokens and answers from them at once, whatever Entra ID does. */
 import { type Clock, systemClock } from './clock.ts'
-import { again, type CacheEntry, type Entry, isDue, newEntry } from './entry.ts'
+import { again, type CacheEntry, type Entry, newEntry, untilDueMs } from './entry.ts'
 import { flights, type RenewalFailure } from './flights.ts'
 import { LEAST_LIFE_MS, remainingAt } from './lifetime.ts'
 import { overloaded } from './limited.ts'
@@ -82,7 +82,7 @@ export function cached(next: TokenSource, options: CacheOptions): TokenCache {
       return replaced(entry, token, now)
     }
     // Timers come late after a clock was set or a machine slept, and leave what was not in use.
-    if (entry.flight === undefined && isDue(entry, leftMs, now)) flyInBackground(entry)
+    if (entry.flight === undefined && untilDueMs(entry, leftMs, now) <= 0) flyInBackground(entry)
     onResult('hit')
     return token
   }

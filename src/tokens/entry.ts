@@ -38,6 +38,8 @@ export interface Entry extends CacheEntry {
   /** When a caller last made the token be renewed before it was due. */
   forcedAt: number
   timer?: NodeJS.Timeout
+  /** When the timer is to act; it may wake up sooner to look at the clocks. */
+  wakeAt: number
 }
 
 /** Callers that were refused are expected back for this long; meanwhile probes look for recovery. */
@@ -56,19 +58,20 @@ export function newEntry(key: string, { identity, scope, claims }: TokenRequest)
     askedAt: 0,
     renewedAt: 0,
     forcedAt: -Infinity,
+    wakeAt: 0,
   }
 }
 
-/** Whether it is time for a try, given what is left of the token's life (0: nothing held). */
-export function isDue(entry: Entry, leftMs: number, now: number): boolean {
-  return untilDueMs(entry, leftMs, now) <= 0
-}
-
 /**
- * Milliseconds until the next try. A renewal is due by what is left of the life, so that a clock set
- * forward or a machine that slept brings it forward; a retry by the monotonic clock.
+ * Milliseconds until the next try, given what is left of the token's life; none are left when it is
+ * due. A renewal is due by what is left of the life, so that a clock set forward or a machine that slept
+ * brings it forward; a retry by the monotonic clock.
  */
-export function untilDueMs({ failure, renewAtMs, nextTryAt }: Entry, leftMs: number, now: number) {
+export function untilDueMs(
+  { failure, renewAtMs, nextTryAt }: Entry,
+  leftMs: number,
+  now: number,
+): number {
   return failure === undefined ? leftMs - renewAtMs : nextTryAt - now
 }
 

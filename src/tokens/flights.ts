@@ -2,7 +2,7 @@
 import { BrokerError, toBrokerError } from '../errors.ts'
 import { isMendedByAssertion, refusedProbeMs, retryDelayMs } from './backoff.ts'
 import type { Clock } from './clock.ts'
-import { again, type Entry, isDue, isWanted, untilDueMs } from './entry.ts'
+import { again, type Entry, isWanted, untilDueMs } from './entry.ts'
 import { LEAST_LIFE_MS, remainingMs, renewalDelayMs } from './lifetime.ts'
 import { type EntryStore, entryStore } from './store.ts'
 import type { AccessToken, TokenRequest, TokenSource } from './token.ts'
@@ -108,6 +108,7 @@ export function flights(options: FlightOptions): Flights {
   function arm(entry: Entry, delayMs: number): void {
     disarm(entry)
     if (isClosed) return
+    entry.wakeAt = clock.monotonic() + delayMs
     if (entry.token === undefined && !entry.keepWarm) {
       if (entry.failure?.error.isPermanent === true || probing.size >= MAX_PROBES) return
       probing.add(entry)
@@ -127,7 +128,9 @@ export function flights(options: FlightOptions): Flights {
     const isStillWanted = isWanted(entry, now)
     const leftMs = heldMsOf(entry)
     if (leftMs === 0) delete entry.token
-    if (!isDue(entry, leftMs, now)) arm(entry, untilDueMs(entry, leftMs, now))
+    const isRetry = entry.failure !== undefined
+    const waitMs = isRetry ? entry.wakeAt - now : untilDueMs(entry, leftMs, now)
+    if (waitMs > 0) arm(entry, waitMs)
     else if (isStillWanted) flyInBackground(entry)
     // A token that nobody asks for is let go when its life ends.
     else if (leftMs > 0) arm(entry, leftMs)

@@ -1,0 +1,72 @@
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { BrokerError, type ErrorCode } from '../../src/errors.ts'
+import { isMendedByAssertion, refusedProbeMs, retryDelayMs } from '../../src/tokens/backoff.ts'
+
+const SECOND_MS = 1000
+const HOUR_MS = 3600 * SECOND_MS
+const error = (code: ErrorCode, retryAfterMs?: number) =>
+  new BrokerError(code, 'failed', retryAfterMs === undefined ? {} : { retryAfterMs })
+const highest = () => 1 - Number.EPSILON
+const lowest = () => 0
+
+describe('the ceiling of the delay', () => {
+  test.each<[string, ErrorCode, { failures: number; heldMs: number }, number]>([
+    ['one second at first, if nothing is held', 'entra_unavailable', { failures: 1, heldMs: 0 }, 1],
+    ['twice as much each time', 'entra_timeout', { failures: 3, heldMs: 0 }, 4],
+    ['a few seconds at last', 'entra_unreachable', { failures: 99, heldMs: 0 }, 8],
+    ['calmer while a token is held', 'entra_unavailable', { failures: 99, heldMs: 1e9 }, 60],
+    ['slow for what propagates', 'trust_propagating', { failures: 1, heldMs: 0 }, 5],
+    ['slow for an issuer out of reach', 'issuer_unreachable', { failures: 99, heldMs: 0 }, 30],
+    ['the memory of a permanent refusal', 'application_refused', { failures: 9, heldMs: 0 }, 10],
+    ['minutes for a refusal while held', 'policy_refused', { failures: 99, heldMs: 1e9 }, 300],
+    ['the end of the held token', 'entra_unavailable', { failures: 99, heldMs: 7000 }, 7],
+  ])('is %s', (_, code, attempt, seconds) => {
+    const jitterless = code === 'application_refused' ? lowest : highest
+    expect(retryDelayMs(error(code), attempt, jitterless)).toBeCloseTo(seconds * SECOND_MS, 3)
+  })
+})
+
+test('is fully jittered, but for a quarter of a second', () => {
+  const delays = [0, 0.5, 0.9].map((r) =>
+    retryDelayMs(error('entra_unavailable'), { failures: 4, heldMs: 0 }, () => r),
+  )
+  expect(delays).toEqual([250, 4000, 7200])
+})
+
+test('a try never comes sooner than Entra ID asked, held or not', () => {
+  const codes: ErrorCode[] = ['entra_timeout', 'entra_throttled', 'trust_propagating', 'internal']
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...codes),
+      fc.nat(HOUR_MS),
+      fc.nat(HOUR_MS),
+      fc.integer({ min: 1, max: 1e6 }),
+      fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+      (code, asked, heldMs, failures, r) => {
+        const delay = retryDelayMs(error(code, asked), { failures, heldMs }, () => r)
+        expect(delay).toBeGreaterThanOrEqual(asked)
+        expect(delay).toBeLessThanOrEqual(Math.max(60 * SECOND_MS, asked * 1.2))
+      },
+    ),
+  )
+})
+
+test('a key that is kept warm and refused is tried again slowly', () => {
+  expect(refusedProbeMs(1, lowest)).toBe(10 * SECOND_MS)
+  expect(refusedProbeMs(99, highest)).toBeCloseTo(300 * SECOND_MS, 3)
+})
+
+test.each<[ErrorCode, boolean]>([
+  ['trust_missing', true],
+  ['trust_propagating', true],
+  ['assertion_missing', true],
+  ['assertion_expired', true],
+  ['assertion_refused', true],
+  ['issuer_unreachable', true],
+  ['entra_throttled', false],
+  ['entra_timeout', false],
+  ['entra_unreachable', false],
+])('whether a new projected token may mend %s: %s', (code, expected) => {
+  expect(isMendedByAssertion(error(code))).toBe(expected)
+})
