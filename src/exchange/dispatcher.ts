@@ -23,6 +23,7 @@ export function entraDispatcher({ extraCa, proxy }: DispatcherOptions): Dispatch
   return new EnvHttpProxyAgent({
     connect,
     requestTls: connect,
+    proxyTls: connect,
     // The receiver of the password that it may hold.
     httpsProxy: proxy.url.reveal(),
     noProxy: [proxy.noProxy, ...NEVER_PROXIED].filter(Boolean).join(','),

@@ -19,6 +19,8 @@ interface ExchangeOptions {
   readonly clock: Clock
   /** Limit of one exchange, reading the assertion and a repeated try included, in milliseconds. */
   readonly timeoutMs: number
+  /** The Azure region whose token endpoint to use; undefined: the cloud's. */
+  readonly region?: string
   /** Told how far the local clock is ahead of Entra ID's, in milliseconds. */
   readonly onSkew?: (skewMs: number) => void
 }
@@ -79,11 +81,11 @@ async function readWithin(
 async function send(
   { identity, scope, claims }: TokenRequest,
   assertion: Assertion,
-  { dispatcher, clock, onSkew }: ExchangeOptions,
+  { dispatcher, clock, region, onSkew }: ExchangeOptions,
   signal: AbortSignal,
 ): Promise<AccessToken> {
-  const authority = authorityOf(identity.authorityHost, identity.tenantId)
-  const network = recordingNetwork({ dispatcher, allowedHost: authority.host, signal })
+  const authority = authorityOf(identity.authorityHost, identity.tenantId, region)
+  const network = recordingNetwork({ dispatcher, allowedHost: authority.tokenHost, signal })
   const msal = new ConfidentialClientApplication({
     auth: {
       clientId: identity.clientId,
