@@ -2,21 +2,19 @@
 import type { Config } from '../config/config.ts'
 import { type Assertion, assertionReader, hasUnusualAudience } from '../exchange/assertion.ts'
 import { watchAssertions } from '../exchange/assertion-watch.ts'
-import { errorFields, type Logger } from '../telemetry/logger.ts'
-import { type Metrics, metrics } from '../telemetry/metrics.ts'
-import { type Status, status } from '../telemetry/status.ts'
+import { errorFields } from '../telemetry/error-fields.ts'
+import { requestFields } from '../telemetry/lines.ts'
+import type { ProcessLog } from '../telemetry/logger.ts'
+import { type Telemetry, telemetry } from '../telemetry/telemetry.ts'
 import { systemClock } from '../tokens/clock.ts'
 import { deferred } from '../tokens/deferred.ts'
-import type { ExchangeEvent } from '../tokens/observed.ts'
 import { tokenStack } from '../tokens/stack.ts'
-import { scopeOf, type TokenRequest, type TokenSource } from '../tokens/token.ts'
-import { VERSION } from '../version.ts'
+import { scopeOf, type TokenSource } from '../tokens/token.ts'
 
 /** A broker that answers as soon as its exchange has been loaded. */
 export interface Broker {
   readonly tokens: TokenSource
-  readonly metrics: Metrics
-  readonly status: Status
+  readonly telemetry: Telemetry
   /** Begins to follow the projected tokens; resolves after the first look at them. */
   readonly watch: () => Promise<void>
   /** Fetches the configured resources and keeps them warm; resolves when each was tried once. */
@@ -25,10 +23,9 @@ export interface Broker {
 }
 
 /** `extraCa` is PEM text. Nothing is read or connected to before it is asked for. */
-export function broker(config: Config, extraCa: string | undefined, log: Logger): Broker {
+export function broker(config: Config, extraCa: string | undefined, log: ProcessLog): Broker {
   const clock = systemClock
   const { directory, exchange } = config
-  let skewMs: number | undefined
   let isPrefetched = !config.readyAfterPrefetch
 
   const read = assertionReader({
@@ -39,10 +36,10 @@ export function broker(config: Config, extraCa: string | undefined, log: Logger)
     maxConcurrent: exchange.maxConcurrent,
     timeoutMs: exchange.timeoutMs,
     clock,
-    onExchange,
-    onResult: (result) => meters.onResult(result),
+    onExchange: (event) => told.onExchange(event),
+    onResult: (result) => told.onResult(result),
     onRenewalFailed: ({ request, error, leftMs }) => {
-      const fields = { ...fieldsOf(request), ...errorFields(error) }
+      const fields = { ...requestFields(request), ...errorFields(error) }
       const write = error.isPermanent ? log.error : log.warn
       write('renewal_failed', { ...fields, tokenLeftSeconds: Math.floor(leftMs / 1000) })
     },
@@ -60,16 +57,13 @@ export function broker(config: Config, extraCa: string | undefined, log: Logger)
       cache.assertionChanged(file)
     },
   })
-  const health = status({
+  const told = telemetry({
+    config,
+    log,
+    clock,
+    entries: cache.entries,
     assertions: () => assertions.states,
     isPrefetched: () => isPrefetched,
-    now: clock.wall,
-  })
-  const meters = metrics({
-    version: VERSION,
-    isReady: () => health.readiness().ready,
-    entries: cache.entries,
-    skewMs: () => skewMs,
   })
 
   /** MSAL and the transport are most of the start-up: the servers listen before they are loaded. */
@@ -88,23 +82,8 @@ export function broker(config: Config, extraCa: string | undefined, log: Logger)
       }),
       clock,
       timeoutMs,
-      onSkew: (ms) => {
-        skewMs = ms
-      },
+      onSkew: told.onSkew,
     })
-  }
-
-  function onExchange(event: ExchangeEvent): void {
-    meters.onExchange(event)
-    health.onExchange(event)
-    const { request, outcome, durationMs } = event
-    const fields = { ...fieldsOf(request), durationMs: Math.round(durationMs) }
-    if (outcome.ok) {
-      const expiresAt = new Date(outcome.token.expiresAt).toISOString()
-      log.info('token_obtained', { ...fields, expiresAt })
-    } else {
-      log.warn('exchange_failed', { ...fields, ...errorFields(outcome.error) })
-    }
   }
 
   async function prefetch(): Promise<void> {
@@ -118,8 +97,7 @@ export function broker(config: Config, extraCa: string | undefined, log: Logger)
 
   return {
     tokens: cache.tokens,
-    metrics: meters,
-    status: health,
+    telemetry: told,
     watch: assertions.look,
     prefetch,
     close: () => {
@@ -127,10 +105,6 @@ export function broker(config: Config, extraCa: string | undefined, log: Logger)
       cache.close()
     },
   }
-}
-
-function fieldsOf({ identity, scope }: TokenRequest) {
-  return { identity: identity.name, clientId: identity.clientId, scope }
 }
 
 function claimsOf({ issuer, subject, audience, expiresAt }: Assertion) {

@@ -13,12 +13,15 @@ import { BrokerError, ConfigError } from '../errors.ts'
 import { adminServer } from '../http/admin-server.ts'
 import { guard } from '../http/guard.ts'
 import { listen, type Listener } from '../http/listener.ts'
-import { metadataServer, type ReplyEvent } from '../http/metadata-server.ts'
+import { metadataServer } from '../http/metadata-server.ts'
 import { identityResolver } from '../identities.ts'
 import { metadataDocuments, renderDocumentError } from '../metadata/documents.ts'
 import { DEFAULT_INSTANCE, type JsonValue } from '../metadata/instance.ts'
 import { passThrough } from '../metadata/pass-through.ts'
-import { errorFields, logger, type Logger } from '../telemetry/logger.ts'
+import { errorFields } from '../telemetry/error-fields.ts'
+import { cycleOnSignal } from '../telemetry/log-level.ts'
+import { logger, type ProcessLog } from '../telemetry/logger.ts'
+import { settingsView } from '../telemetry/settings-view.ts'
 import { systemClock } from '../tokens/clock.ts'
 import { VERSION } from '../version.ts'
 import { broker } from './broker.ts'
@@ -36,8 +39,8 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   const log = openLog(config, io)
   for (const warning of config.warnings) log.warn('config_warning', { message: warning })
 
-  const { tokens, status, metrics, watch, prefetch, close } = broker(config, extraCa, log)
-  const isReady = () => status.readiness().ready
+  const { tokens, telemetry, watch, prefetch, close } = broker(config, extraCa, log)
+  const isReady = () => telemetry.readiness().ready
   const app = metadataServer({
     guard: guard({ allowedHosts: [...config.allowedHosts, ...config.listen.map(hostHeaderOf)] }),
     dialects: dialectsOf(config),
@@ -48,12 +51,15 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
     clock: systemClock,
     isReady,
     passThrough: passThrough({ prefixes: config.passThrough }),
-    onReply: (event) => {
-      metrics.onReply(event)
-      if (event.error !== undefined) log.warn('request_refused', refusedFields(event))
-    },
+    onReply: telemetry.onReply,
   })
-  const admin = adminServer({ readiness: status.readiness, scrape: metrics.scrape })
+  const settings = settingsView(io.env)
+  const admin = adminServer({
+    readiness: telemetry.readiness,
+    scrape: telemetry.scrape,
+    document: () => telemetry.document(settings),
+    log,
+  })
   await Promise.all([app.ready(), admin.ready()])
 
   const malformedBody = imds.renderError(
@@ -79,6 +85,7 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
     adminAddresses: administration?.addresses.map(asText),
   })
 
+  const stopCycling = cycleOnSignal(log, process)
   await watch()
   void prefetch()
   if (isReady()) log.info('ready')
@@ -88,6 +95,7 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   await sleep(config.shutdown.drainMs)
   await Promise.all(listeners.map((listener) => listener.close(config.shutdown.timeoutMs)))
   close()
+  stopCycling()
   log.info('stopped')
   return 0
 }
@@ -101,16 +109,12 @@ async function ended(signal: AbortSignal): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort')
 }
 
-function openLog({ log }: Config, { stdout }: CommandIo): Logger {
+function openLog({ log }: Config, { stdout }: CommandIo): ProcessLog {
   const isTerminal = 'isTTY' in stdout && stdout.isTTY === true
   const format = log.format === 'auto' ? (isTerminal ? 'text' : 'json') : log.format
   // Straight to the file descriptor where there is one: nothing is lost when the process ends.
   const out = 'fd' in stdout ? pino.destination({ fd: Number(stdout.fd), sync: true }) : stdout
   return logger({ level: log.level, format, out })
-}
-
-function refusedFields({ dialect, status, error, userAgent }: ReplyEvent) {
-  return { dialect, status, userAgent, ...errorFields(error) }
 }
 
 /** The document of WIMDS_INSTANCE_FILE, or the default one. */

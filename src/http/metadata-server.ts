@@ -1,4 +1,5 @@
 /** The server that applications talk to: guard, then a dialect or a document, then the reply. */
+import type { IncomingHttpHeaders } from 'node:http'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Dialect, Reply, WireRequest } from '../dialects/dialect.ts'
 import { BrokerError, toBrokerError } from '../errors.ts'
@@ -32,7 +33,8 @@ export interface ReplyEvent {
   readonly dialect: string
   readonly status: number
   readonly error?: BrokerError
-  readonly userAgent: string | undefined
+  /** The request's: who calls can be read from them. */
+  readonly headers: IncomingHttpHeaders
 }
 
 declare module 'fastify' {
@@ -219,5 +221,5 @@ function send(
     ...headers,
   })
   reply.raw.end(body)
-  onReply({ ...outcome, status, userAgent: request.headers['user-agent'] })
+  onReply({ ...outcome, status, headers: request.headers })
 }

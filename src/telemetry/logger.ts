@@ -1,11 +1,14 @@
 /** One line per event, with a stable name, on standard output: JSON for machines, text for people. */
 import pino, { type DestinationStream } from 'pino'
 import type { Config } from '../config/config.ts'
-import { type BrokerError, toBrokerError } from '../errors.ts'
-import { scrub } from '../secret.ts'
+import { tally } from './counts.ts'
+import type { EventName } from './events.ts'
+import type { Sample } from './exposition.ts'
+import { sampler } from './sampled.ts'
 
+export type LogLevel = Config['log']['level']
 type Fields = Readonly<Record<string, unknown>>
-type Write = (event: string, fields?: Fields) => void
+type Write = (event: EventName, fields?: Fields) => void
 
 export interface Logger {
   readonly debug: Write
@@ -14,13 +17,26 @@ export interface Logger {
   readonly error: Write
 }
 
-interface LoggerOptions {
-  readonly level: Config['log']['level']
-  readonly format: 'json' | 'text'
-  readonly out: DestinationStream
+/** The log of a process: its level can be changed while it runs. */
+export interface ProcessLog extends Logger {
+  readonly level: () => LogLevel
+  readonly setLevel: (level: LogLevel) => void
+  /** Lines left out since the start, by event. */
+  readonly suppressed: () => Iterable<Sample>
 }
 
-export function logger({ level, format, out }: LoggerOptions): Logger {
+interface LoggerOptions {
+  readonly level: LogLevel
+  readonly format: 'json' | 'text'
+  readonly out: DestinationStream
+  /** Lines of one event and code written within the interval; see `sampler`. */
+  readonly burst?: number
+  readonly intervalMs?: number
+}
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const satisfies LogLevel[]
+
+export function logger({ level, format, out, ...limits }: LoggerOptions): ProcessLog {
   const destination = format === 'json' ? out : { write: (line: string) => out.write(asText(line)) }
   const sink = pino(
     {
@@ -31,31 +47,34 @@ export function logger({ level, format, out }: LoggerOptions): Logger {
     },
     destination,
   )
+  const suppressed = tally()
+  let current = level
+  const flood = sampler({
+    ...limits,
+    onSuppressed: (suppressedEvent, code, count) => {
+      sink.warn({ event: 'lines_suppressed', suppressedEvent, ...(code !== '' && { code }), count })
+    },
+  })
   const at =
     (name: 'debug' | 'info' | 'warn' | 'error'): Write =>
-    (event, fields = {}) =>
-      sink[name]({ event, ...fields })
-  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
-}
-
-/**
- * The fields of an error: what happened and what to do, without a stack, except for a fault of
- * wimds itself. Causes can hold text of other servers, so they pass the scrubber.
- */
-export function errorFields(thrown: unknown): Fields {
-  const error: BrokerError = toBrokerError(thrown)
-  const cause = error.cause instanceof Error ? error.cause : undefined
+    (event, fields = {}) => {
+      if (!sink.isLevelEnabled(name)) return
+      const { code } = fields
+      if (flood.admits(event, typeof code === 'string' ? code : ''))
+        sink[name]({ event, ...fields })
+      else suppressed.add(event)
+    }
   return {
-    code: error.code,
-    message: scrub(error.message),
-    ...(error.entra?.aadsts !== undefined && { aadsts: error.entra.aadsts }),
-    ...(error.entra?.traceId !== undefined && { entraTraceId: error.entra.traceId }),
-    ...(error.entra?.correlationId !== undefined && {
-      entraCorrelationId: error.entra.correlationId,
-    }),
-    ...(cause !== undefined && {
-      cause: scrub(error.code === 'internal' ? String(cause.stack) : cause.message),
-    }),
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    level: () => current,
+    setLevel: (next) => {
+      current = next
+      sink.level = next
+    },
+    suppressed: suppressed.samples,
   }
 }
 

@@ -1,121 +1,158 @@
-/** What Prometheus sees. Counts are kept in plain numbers and handed over when it asks. */
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+/** What Prometheus sees. Counts are kept in plain numbers and read when it asks. */
+import type { AssertionState } from '../exchange/assertion-watch.ts'
 import type { ReplyEvent } from '../http/metadata-server.ts'
+import { comparableResource, type IdentityDirectory } from '../identities.ts'
 import type { CacheEntry, CacheResult } from '../tokens/cached.ts'
+import type { Clock } from '../tokens/clock.ts'
+import { remainingMs } from '../tokens/lifetime.ts'
 import type { ExchangeEvent } from '../tokens/observed.ts'
+import type { ClientInventory, SeenClient } from './client-inventory.ts'
+import { histogram, tally } from './counts.ts'
+import { type EventLoopLag, eventLoopLag } from './event-loop-lag.ts'
+import { CONTENT_TYPE, exposition, type Readers, type Sample } from './exposition.ts'
+import { processReaders, single } from './process-metrics.ts'
 
 interface MetricsSources {
   readonly version: string
+  readonly directory: IdentityDirectory
+  readonly clock: Clock
+  readonly inventory: Pick<ClientInventory, 'clients'>
   readonly isReady: () => boolean
   readonly entries: () => readonly CacheEntry[]
+  readonly assertions: () => ReadonlyMap<string, AssertionState>
   /** How far the local clock is ahead of Entra ID's, in milliseconds; undefined: not known yet. */
   readonly skewMs: () => number | undefined
+  /** Log lines left out, by event. */
+  readonly suppressed: () => Iterable<Sample>
+  readonly lag?: EventLoopLag
 }
 
 export interface Metrics {
-  readonly onReply: (event: ReplyEvent) => void
+  readonly onReply: (event: ReplyEvent, client: SeenClient) => void
   readonly onResult: (result: CacheResult) => void
   readonly onExchange: (event: ExchangeEvent) => void
+  /** Told of each later reading of the configuration; the first one succeeded. */
+  readonly onReload: (isSuccess: boolean) => void
   /** The exposition, and its content type. */
-  readonly scrape: () => Promise<{ contentType: string; body: string }>
+  readonly scrape: () => { contentType: string; body: string }
 }
 
 const EXCHANGE_BUCKETS = [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10]
+/** Series of one metric that grow with the configuration. */
+const MAX_SERIES = 200
+/** Stands for identities and resources that only requests name. */
+const OTHER = 'other'
 
-export function metrics({ version, isReady, entries, skewMs }: MetricsSources): Metrics {
-  const registers = [new Registry()]
-  const requests = tally(['dialect', 'code'])
-  const results = tally(['result'])
+export function metrics(sources: MetricsSources): Metrics {
+  const { version, directory, clock, inventory, lag = eventLoopLag() } = sources
+  const { isReady, entries, assertions, skewMs, suppressed } = sources
+  const requests = tally()
+  const results = tally()
+  const exchanges = histogram(EXCHANGE_BUCKETS)
+  const reload = { isSuccess: true, at: clock.wall() }
+  const nameOf = labeller(directory)
 
-  counterOf(requests, {
-    name: 'wimds_requests_total',
-    help: 'Requests answered, by dialect and by error code (ok: none).',
-    registers,
-  })
-  counterOf(results, {
-    name: 'wimds_token_results_total',
-    help: 'Token requests by how the cache answered them.',
-    registers,
-  })
-  const exchanges = new Histogram({
-    name: 'wimds_exchange_duration_seconds',
-    help: 'Time of exchanges with Entra ID, by error code (ok: none).',
-    labelNames: ['code'],
-    buckets: EXCHANGE_BUCKETS,
-    registers,
-  })
-  gauge('wimds_ready', '1 once a readable projected token has been seen.', () => Number(isReady()))
-  gauge('wimds_tokens_held', 'Access tokens held.', () => heldIn(entries()))
-  gauge(
-    'wimds_clock_skew_seconds',
-    'How far the local clock is ahead of Entra ID’s; 0 before the first exchange.',
-    () => (skewMs() ?? 0) / 1000,
-  )
-  new Gauge({
-    name: 'wimds_build_info',
-    help: 'Always 1; the labels say what runs.',
-    labelNames: ['version', 'node'],
-    registers,
-  }).set({ version, node: process.version }, 1)
-
-  function gauge(name: string, help: string, read: () => number): void {
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read())
-      },
-    })
+  const readers: Readers = {
+    ...processReaders,
+    wimds_requests_total: requests.samples,
+    wimds_client_requests_total: () => ofClients(inventory, ({ requests: count }) => count),
+    wimds_client_last_seen_timestamp_seconds: () =>
+      ofClients(inventory, ({ lastSeenAt }) => Math.round(lastSeenAt / 1000)),
+    wimds_token_results_total: results.samples,
+    wimds_exchange_duration_seconds: exchanges.samples,
+    wimds_exchange_consecutive_failures: () =>
+      grouped(
+        entries().map(({ request, failure }) => ({
+          labels: [nameOf.identity(request.identity.name)],
+          value: failure?.count ?? 0,
+        })),
+        Math.max,
+      ),
+    wimds_tokens_held: () => single(entries().filter(({ token }) => token !== undefined).length),
+    wimds_tokens_failing: () =>
+      single(entries().filter(({ failure }) => failure !== undefined).length),
+    wimds_token_remaining_seconds: () =>
+      grouped(
+        entries().flatMap(({ request: { identity, scope }, token }) =>
+          token === undefined
+            ? []
+            : {
+                labels: nameOf.resource(identity.name, scope),
+                value: Math.round(remainingMs(token, clock) / 1000),
+              },
+        ),
+        Math.min,
+      ),
+    wimds_assertion_readable: () =>
+      [...assertions()].map(([file, { ok }]) => ({ labels: [file], value: Number(ok) })),
+    wimds_assertion_remaining_seconds: () =>
+      [...assertions()].flatMap(([file, state]) => {
+        if (!state.ok) return []
+        const remaining = state.assertion.expiresAt - clock.wall()
+        return { labels: [file], value: Math.round(remaining / 1000) }
+      }),
+    wimds_clock_skew_seconds: () => {
+      const ms = skewMs()
+      return single(ms === undefined ? undefined : ms / 1000)
+    },
+    wimds_ready: () => single(Number(isReady())),
+    wimds_config_last_reload_successful: () => single(Number(reload.isSuccess)),
+    wimds_config_last_reload_timestamp_seconds: () => single(Math.round(reload.at / 1000)),
+    wimds_log_lines_suppressed_total: suppressed,
+    wimds_event_loop_lag_seconds: () => single(lag() / 1000),
+    wimds_build_info: () => [{ labels: [version, process.version], value: 1 }],
   }
 
   return {
-    onReply: ({ dialect, error }) => requests.add(dialect, error?.code ?? 'ok'),
+    onReply: ({ dialect, error }, { family }) => {
+      requests.add(dialect, error?.code ?? 'ok', family.id)
+    },
     onResult: (result) => results.add(result),
     onExchange: ({ durationMs, outcome }) =>
-      exchanges.observe({ code: outcome.ok ? 'ok' : outcome.error.code }, durationMs / 1000),
-    scrape: async () => {
-      const [registry] = registers
-      return { contentType: registry?.contentType ?? '', body: (await registry?.metrics()) ?? '' }
+      exchanges.observe(outcome.ok ? 'ok' : outcome.error.code, durationMs / 1000),
+    onReload: (isSuccess) => {
+      reload.isSuccess = isSuccess
+      if (isSuccess) reload.at = clock.wall()
     },
+    scrape: () => ({ contentType: CONTENT_TYPE, body: exposition(readers) }),
   }
 }
 
-/** Numbers by label values, cheap enough for every request. */
-interface Tally {
-  readonly labelNames: readonly string[]
-  readonly add: (...labels: readonly string[]) => void
-  readonly counts: () => Iterable<readonly [labels: readonly string[], count: number]>
+function ofClients(
+  inventory: Pick<ClientInventory, 'clients'>,
+  valueOf: (client: SeenClient) => number,
+): Sample[] {
+  return inventory
+    .clients()
+    .map((client) => ({ labels: [client.family.id, client.version], value: valueOf(client) }))
 }
 
-function tally(labelNames: readonly string[]): Tally {
-  const counts = new Map<string, { labels: readonly string[]; count: number }>()
+/** Labels of what the configuration names; everything else is `other`, however many callers invent. */
+function labeller({ identities }: IdentityDirectory) {
+  const resources = new Map(
+    identities.map(({ name, prefetch, resources: allowed = [] }) => [
+      name,
+      new Set([...prefetch, ...allowed].map(comparableResource)),
+    ]),
+  )
+  const identity = (name: string) => (resources.has(name) ? name : OTHER)
   return {
-    labelNames,
-    add: (...labels) => {
-      const key = labels.join('\n')
-      const held = counts.get(key)
-      if (held === undefined) counts.set(key, { labels, count: 1 })
-      else held.count += 1
+    identity,
+    resource: (name: string, scope: string): readonly [string, string] => {
+      const resource = comparableResource(scope)
+      return [identity(name), resources.get(name)?.has(resource) === true ? resource : OTHER]
     },
-    counts: () => [...counts.values()].map(({ labels, count }) => [labels, count]),
   }
 }
 
-function counterOf(
-  source: Tally,
-  options: { name: string; help: string; registers: Registry[] },
-): void {
-  new Counter({
-    ...options,
-    labelNames: [...source.labelNames],
-    collect() {
-      this.reset()
-      for (const [labels, count] of source.counts()) this.labels(...labels).inc(count)
-    },
-  })
-}
-
-function heldIn(entries: readonly CacheEntry[]): number {
-  return entries.filter(({ token }) => token !== undefined).length
+/** One sample for each set of labels, its value picked among those that share them. */
+function grouped(samples: readonly Sample[], pick: (a: number, b: number) => number): Sample[] {
+  const byLabels = new Map<string, Sample>()
+  for (const sample of samples) {
+    const key = JSON.stringify(sample.labels)
+    const held = byLabels.get(key)
+    if (held === undefined && byLabels.size >= MAX_SERIES) continue
+    byLabels.set(key, held ? { ...held, value: pick(held.value, sample.value) } : sample)
+  }
+  return [...byLabels.values()]
 }

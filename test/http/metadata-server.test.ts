@@ -148,7 +148,7 @@ test('reports each reply with its dialect and its caller', async () => {
   await app.inject({ url: '/metadata/versions', headers })
   await app.inject({ url: '/nowhere', headers })
   expect(given.replies).toMatchObject([
-    { dialect: 'imds', status: 200, userAgent: 'azsdk/1' },
+    { dialect: 'imds', status: 200, headers: { 'user-agent': 'azsdk/1' } },
     { dialect: 'document', status: 200 },
     { dialect: 'none', status: 404, error: { code: 'not_found' } },
   ])

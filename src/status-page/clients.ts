@@ -1,0 +1,29 @@
+/** Who still calls, and what would make the sidecar unnecessary. */
+import type { StatusDocument } from '../telemetry/status-schema.ts'
+import { type Html, html } from './html.ts'
+import { empty, section, table } from './table.ts'
+import { relative } from './words.ts'
+
+type Client = StatusDocument['clients'][number]
+
+export function clientsSection({ clients, generatedAt }: StatusDocument): Html {
+  if (clients.length === 0) return section('clients', 'Clients', empty('Nobody has called yet.'))
+  const rows = table(
+    'Clients',
+    [
+      { title: 'Library', cell: ({ title }) => title },
+      { title: 'Version', cell: ({ version }) => (version === '' ? '–' : version), isShort: true },
+      { title: 'Requests', cell: ({ requests }) => requests, isShort: true },
+      { title: 'Last', cell: ({ lastSeenAt }) => relative(lastSeenAt, generatedAt), isShort: true },
+      { title: 'To do without the sidecar', cell: remedy },
+    ],
+    clients,
+  )
+  return section('clients', 'Clients', html`<div class="box">${rows}</div>`)
+}
+
+function remedy({ speaksWorkloadIdentity, advice }: Client): Html {
+  return speaksWorkloadIdentity === true
+    ? html`<span class="tag ok">speaks workload identity</span> ${advice}`
+    : html`${advice}`
+}

@@ -1,0 +1,51 @@
+/** What happened: exchanges with Entra ID, and requests that were refused. */
+import type { StatusDocument } from '../telemetry/status-schema.ts'
+import { codeTag, explanation } from './failure.ts'
+import { type Html, html } from './html.ts'
+import { empty, section, table } from './table.ts'
+import { clockTime, relative } from './words.ts'
+
+export function exchangesSection({ exchanges, generatedAt }: StatusDocument): Html {
+  if (exchanges.length === 0) {
+    return section('exchanges', 'Last exchanges with Entra ID', empty('None so far.'))
+  }
+  const rows = table(
+    'Last exchanges with Entra ID',
+    [
+      { title: 'When', cell: ({ at }) => clockTime(at, generatedAt), isShort: true },
+      { title: 'Identity', cell: ({ identity }) => identity },
+      { title: 'Resource', cell: ({ resource }) => resource },
+      { title: 'Took', cell: ({ durationMs }) => `${durationMs} ms`, isShort: true },
+      {
+        title: 'Outcome',
+        cell: ({ failure, meaning }) =>
+          failure === undefined
+            ? html`<span class="tag ok">token</span>`
+            : html`${codeTag(failure)}${explanation(failure, meaning)}`,
+      },
+    ],
+    exchanges,
+  )
+  return section('exchanges', 'Last exchanges with Entra ID', html`<div class="box">${rows}</div>`)
+}
+
+export function refusalsSection({ refusals, generatedAt }: StatusDocument): Html {
+  if (refusals.length === 0) {
+    return section('refusals', 'Refused requests', empty('None so far.'))
+  }
+  const rows = table(
+    'Refused requests',
+    [
+      { title: 'Last', cell: ({ lastAt }) => relative(lastAt, generatedAt), isShort: true },
+      { title: 'Times', cell: ({ count }) => count, isShort: true },
+      { title: 'Caller', cell: ({ client, clientVersion }) => `${client} ${clientVersion}` },
+      { title: 'Protocol', cell: ({ dialect }) => dialect },
+      {
+        title: 'Why',
+        cell: ({ failure }) => html`${codeTag(failure)}${explanation(failure)}`,
+      },
+    ],
+    refusals,
+  )
+  return section('refusals', 'Refused requests', html`<div class="box">${rows}</div>`)
+}

@@ -1,0 +1,25 @@
+/**
+ * Every event that the sidecar logs. The names are an interface: people search, count and alert on
+ * them. docs/logs.md holds this table.
+ */
+export const EVENTS = {
+  config_warning: 'A setting that is allowed but most likely not meant; message says which.',
+  listening: 'The servers accept connections; addresses and adminAddresses say where.',
+  listen_failed: 'An address could not be bound; the process ends with exit code 1.',
+  ready: 'A readable projected token has been seen: /readyz says yes from now on.',
+  assertion_read: 'The projected token was seen for the first time, or has changed.',
+  assertion_audience_unusual:
+    'As assertion_read, but the audience is not the one that most clouds expect.',
+  assertion_failed: 'The projected token cannot be read; code and message say why.',
+  token_obtained: 'Entra ID gave an access token for identity and scope.',
+  exchange_failed: 'An exchange with Entra ID failed; code, message and aadsts explain it.',
+  renewal_failed:
+    'A held token could not be renewed and is still served; tokenLeftSeconds is its life.',
+  request_refused: 'A caller got an error; code says which, client who called.',
+  log_level_changed: 'The log level was changed at run time, by a signal or on the admin port.',
+  lines_suppressed: 'The event of that name repeated too often; count lines of it were left out.',
+  draining: 'Asked to end: no new connections, running requests may finish.',
+  stopped: 'The last thing said.',
+} as const
+
+export type EventName = keyof typeof EVENTS

@@ -1,0 +1,52 @@
+/** Keeps floods of one kind of line out of the log, and says how many it kept out. */
+
+export interface Sampler {
+  /** Whether a line of this kind may be written now; one that may not is counted. */
+  readonly admits: (event: string, code: string) => boolean
+}
+
+interface SamplerOptions {
+  /** Lines of one kind that are written within an interval. */
+  readonly burst?: number
+  readonly intervalMs?: number
+  /** Told at the end of an interval in which lines were left out. */
+  readonly onSuppressed: (event: string, code: string, count: number) => void
+}
+
+interface Window {
+  written: number
+  suppressed: number
+}
+
+/** The kinds are events and error codes, both closed lists, so that their number is bounded. */
+export function sampler({
+  burst = 10,
+  intervalMs = 10_000,
+  onSuppressed,
+}: SamplerOptions): Sampler {
+  const windows = new Map<string, Window>()
+
+  return {
+    admits: (event, code) => {
+      const key = `${event} ${code}`
+      const window = windows.get(key)
+      if (window === undefined) {
+        windows.set(key, { written: 1, suppressed: 0 })
+        setTimeout(end, intervalMs, key, event, code).unref()
+        return true
+      }
+      if (window.written < burst) {
+        window.written += 1
+        return true
+      }
+      window.suppressed += 1
+      return false
+    },
+  }
+
+  function end(key: string, event: string, code: string): void {
+    const count = windows.get(key)?.suppressed ?? 0
+    windows.delete(key)
+    if (count > 0) onSuppressed(event, code, count)
+  }
+}
