@@ -21,7 +21,6 @@ export interface Connections {
 export function connections(max: number): Connections {
   // A Map remembers the order of insertion: the first is the longest without a reply.
   const open = new Map<Duplex, Set<ServerResponse>>()
-  let isDraining = false
 
   function opened(socket: Socket): void {
     if (open.size >= max && !closeLongestIdle()) {
@@ -50,16 +49,14 @@ export function connections(max: number): Connections {
       pending.delete(response)
       // To the end of the order, unless it has been closed meanwhile.
       if (open.delete(socket)) open.set(socket, pending)
-      if (isDraining && pending.size === 0) socket.destroySoon()
     })
   }
 
   function drain(): void {
-    isDraining = true
     for (const [socket, pending] of open) {
       const last = [...pending].at(-1)
       if (last === undefined || !isBeingAnswered(pending)) socket.destroy()
-      // Tells the caller, so that it does not ask again on this connection.
+      // Its reply tells the caller not to ask again on this connection, and Node closes it then.
       else last.shouldKeepAlive = false
     }
   }

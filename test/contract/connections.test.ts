@@ -104,6 +104,18 @@ test.each([
   await expect.poll(async () => (await answered.reply()).body).toContain('access_token')
 })
 
+test('does not count callers that went before their reply', async () => {
+  await using server = await capped(2)
+  const idle = await server.open()
+  const gone = await server.open()
+  gone.write(request(RIGHT))
+  await server.answering(1)
+  gone.destroy()
+  await sleep(50)
+  expect(await isServed(await server.open())).toBe(true)
+  expect(await isServed(idle)).toBe(true)
+})
+
 test('refuses a new connection only while every one is being answered', async () => {
   await using server = await capped(2)
   const busy = [await server.open(), await server.open()]

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openConnection, request, roundTrip } from '../fixtures/connection.ts'
 import { parts } from '../fixtures/parts.ts'
@@ -58,6 +59,15 @@ test.each([
   expect(reply.headers.get('connection')).toBe('close')
   expect(reply.body).toBe(MALFORMED)
   expect(await connection.closed()).toBe('')
+})
+
+test('waits with closing until a caller that is still sending can read why', async () => {
+  await using connection = await openConnection(server.port)
+  const resume = connection.pause()
+  connection.write(request(RIGHT, { headers: { 'X-Pad': MEGABYTE } }))
+  await sleep(100)
+  resume()
+  expect((await connection.reply()).status).toBe(431)
 })
 
 test.each(['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE', 'PROPFIND', 'M-SEARCH', 'QUERY'])(
