@@ -1,0 +1,58 @@
+/** A forward proxy for tests: it tunnels (CONNECT) to where a name is said to be, and keeps a record. */
+import { once } from 'node:events'
+import { createServer, type IncomingMessage } from 'node:http'
+import { connect } from 'node:net'
+import type { Duplex } from 'node:stream'
+
+export interface ConnectProxy extends AsyncDisposable {
+  readonly port: number
+  /** `host:port` of each tunnel that was asked for. */
+  readonly tunnels: readonly string[]
+}
+
+interface ProxyOptions {
+  /** Ports on 127.0.0.1 by the `host:port` that a client asks for. */
+  readonly routes: Readonly<Record<string, number>>
+  /** `user:password` that a client has to know. */
+  readonly credentials?: string
+}
+
+export async function connectProxy({ routes, credentials }: ProxyOptions): Promise<ConnectProxy> {
+  const tunnels: string[] = []
+  const open = new Set<Duplex>()
+  const server = createServer()
+  server.on('connect', ({ url = '', headers }: IncomingMessage, client: Duplex) => {
+    open.add(client)
+    const basic = Buffer.from(credentials ?? '').toString('base64')
+    if (credentials !== undefined && headers['proxy-authorization'] !== `Basic ${basic}`) {
+      client.end('HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n')
+      return
+    }
+    tunnels.push(url)
+    const port = routes[url]
+    if (port === undefined) {
+      client.end('HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n')
+      return
+    }
+    const upstream = connect(port, '127.0.0.1', () => {
+      client.write('HTTP/1.1 200 Connection Established\r\n\r\n')
+      upstream.pipe(client).pipe(upstream)
+    })
+    open.add(upstream)
+    upstream.on('error', () => client.destroy())
+    client.on('error', () => upstream.destroy())
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new TypeError('not a TCP server')
+  return {
+    port: address.port,
+    tunnels,
+    async [Symbol.asyncDispose]() {
+      for (const stream of open) stream.destroy()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}

@@ -1,0 +1,145 @@
+/** Exchanges through the token proxy of a cluster's identity bindings, over real TLS. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { request as send } from 'undici'
+import { afterEach, expect, test } from 'vitest'
+import type { TokenProxySettings } from '../../src/config/groups.ts'
+import { assertionReader } from '../../src/exchange/assertion.ts'
+import { entraExchange } from '../../src/exchange/entra.ts'
+import { tokenProxyDispatcher } from '../../src/exchange/token-proxy.ts'
+import { serve } from '../../src/simulator/serve.ts'
+import { createTokenProxy } from '../../src/simulator/token-proxy.ts'
+import { createWorld } from '../../src/simulator/world.ts'
+import { systemClock } from '../../src/tokens/clock.ts'
+import { createCertificateAuthority } from '../../src/x509.ts'
+
+const NAME = 'token-proxy.cluster.example'
+let stack = new AsyncDisposableStack()
+afterEach(async () => {
+  await stack.disposeAsync()
+  stack = new AsyncDisposableStack()
+})
+
+test('goes to the proxy under the proxy’s path, and to nobody else', async () => {
+  const { exchange, requests, caPem } = await proxied('/cluster/tenant-a')
+  await exchange({ ca: { pem: caPem }, sniName: NAME }, '/cluster/tenant-a/')
+  expect(requests.map(({ url }) => new URL(url).pathname)).toEqual([
+    '/cluster/tenant-a/22222222-2222-4222-8222-222222222222/oauth2/v2.0/token',
+  ])
+  const [request] = requests
+  expect(request?.method).toBe('POST')
+  expect(await request?.text()).toContain('client_assertion=eyJ')
+  // The name of the proxy, and not Entra ID's.
+  expect(new URL(request?.url ?? '').hostname).toBe('127.0.0.1')
+})
+
+test('takes a proxy without a path', async () => {
+  const { exchange, requests, caPem } = await proxied('')
+  await exchange({ ca: { pem: caPem }, sniName: NAME }, '')
+  expect(new URL(requests[0]?.url ?? '').pathname).toBe(
+    '/22222222-2222-4222-8222-222222222222/oauth2/v2.0/token',
+  )
+})
+
+test('holds the certificate against the SNI name, else against the host', async () => {
+  const { exchange, caPem } = await proxied('')
+  await expect(exchange({ ca: { pem: caPem } }, '')).rejects.toMatchObject({ code: 'entra_tls' })
+  await expect(
+    exchange({ ca: { pem: caPem }, sniName: 'other.example' }, ''),
+  ).rejects.toMatchObject({ code: 'entra_tls' })
+})
+
+test('trusts the given CA alone: a proxy that Node’s roots would vouch for is refused', async () => {
+  const { exchange, requests } = await proxied('')
+  const { caPem: other } = await createCertificateAuthority()
+  await expect(exchange({ ca: { pem: other }, sniName: NAME }, '')).rejects.toMatchObject({
+    code: 'entra_tls',
+  })
+  await expect(exchange({ sniName: NAME }, '')).rejects.toMatchObject({ code: 'entra_tls' })
+  expect(requests).toEqual([])
+})
+
+test('reads the CA file for each exchange, and keeps the last good one', async () => {
+  const { dispatcherFor, url, caPem } = await proxied('')
+  const file = join(await directory(), 'ca.crt')
+  const dispatcher = dispatcherFor({ ca: { file }, sniName: NAME }, '')
+  const ask = async () => {
+    const { statusCode, body } = await send(`${url}/t/oauth2/v2.0/token`, {
+      method: 'POST',
+      dispatcher,
+    })
+    await body.dump()
+    return statusCode
+  }
+  await expect(ask()).rejects.toThrow('cannot be read')
+  await writeFile(file, '')
+  await expect(ask()).rejects.toThrow('holds no PEM certificates')
+  const { caPem: other } = await createCertificateAuthority()
+  await writeFile(file, other)
+  await expect(ask()).rejects.toThrow(/certificate/)
+  await writeFile(file, other + caPem)
+  expect(await ask()).toBe(400)
+  await writeFile(file, '')
+  expect(await ask()).toBe(400)
+  await writeFile(file, other)
+  await expect(ask()).rejects.toThrow(/certificate/)
+})
+
+test('says what is wrong with the CA file in the words of the exchange', async () => {
+  const { exchange } = await proxied('')
+  await expect(exchange({ ca: { file: '/nowhere/ca.crt' } }, '')).rejects.toMatchObject({
+    code: 'entra_tls',
+    message: 'AZURE_KUBERNETES_CA_FILE: /nowhere/ca.crt cannot be read',
+  })
+})
+
+/** A world whose Entra ID is reached through a token proxy alone. */
+async function proxied(prefix: string) {
+  const world = stack.use(await createWorld({ ports: false }))
+  const authority = await createCertificateAuthority()
+  const requests: Request[] = []
+  const server = createTokenProxy({
+    prefix,
+    authorityHost: world.authorityHost,
+    dispatcher: world.dispatcher,
+    onRequest: (request) => requests.push(request),
+  })
+  const running = stack.use(await serve(server, { tls: await authority.issue({ names: [NAME] }) }))
+
+  function dispatcherFor(settings: Omit<TokenProxySettings, 'url'>, path: string) {
+    const dispatcher = tokenProxyDispatcher({ settings: { ...settings, url: running.url + path } })
+    stack.defer(() => dispatcher.destroy())
+    return dispatcher
+  }
+
+  return {
+    caPem: authority.caPem,
+    url: running.url,
+    requests,
+    dispatcherFor,
+    exchange: (settings: Omit<TokenProxySettings, 'url'>, path: string) =>
+      entraExchange({
+        readAssertion: assertionReader({}),
+        dispatcher: dispatcherFor(settings, path),
+        clock: systemClock,
+        timeoutMs: 5000,
+      })({
+        identity: {
+          name: 'orders',
+          clientId: world.clientId,
+          tenantId: world.tenantId,
+          authorityHost: world.authorityHost,
+          tokenFile: world.tokenFile,
+          prefetch: [],
+        },
+        scope: 'https://vault.azure.net/.default',
+      }),
+  }
+}
+
+async function directory(): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'wimds-token-proxy-'))
+  stack.defer(() => rm(path, { recursive: true, force: true }))
+  return path
+}
