@@ -1,7 +1,7 @@
-/** Changes the log level of a running process: SIGUSR2 walks through the levels. */
+/** Changes the log level of a running process: by SIGUSR2, or on the admin port. */
 import type { LogLevel, ProcessLog } from './logger.ts'
 
-/** Each signal goes one level on, from the quietest to the most talkative and round again. */
+/** Each signal goes one level further, and at the end back to the usual one. */
 const NEXT: Readonly<Record<LogLevel, LogLevel>> = {
   silent: 'error',
   error: 'warn',
@@ -10,11 +10,11 @@ const NEXT: Readonly<Record<LogLevel, LogLevel>> = {
   debug: 'info',
 }
 
-/** Sets the level and says so, at whichever of the two levels says more. */
+/** Sets the level, and says so whatever the level is: somebody asked for it and waits to see it. */
 export function changeLevel(log: ProcessLog, level: LogLevel, by: 'signal' | 'admin'): void {
-  const before = log.level()
-  if (level !== 'silent') log.setLevel(level)
-  log.warn('log_level_changed', { from: before, to: level, by })
+  const from = log.level()
+  log.setLevel('info')
+  log.info('log_level_changed', { from, to: level, by })
   log.setLevel(level)
 }
 
@@ -23,7 +23,7 @@ interface SignalSource {
   off(signal: 'SIGUSR2', listener: () => void): unknown
 }
 
-/** Between `info` and `debug`, from wherever it starts; gives back what stops it. */
+/** Each SIGUSR2 makes the log say more, until it is back at `info`; gives back what stops it. */
 export function cycleOnSignal(log: ProcessLog, source: SignalSource): () => void {
   const cycle = () => changeLevel(log, NEXT[log.level()], 'signal')
   source.on('SIGUSR2', cycle)

@@ -82,9 +82,15 @@ export function logger({ level, format, out, ...limits }: LoggerOptions): Proces
 function asText(line: string): string {
   const { time, level, event, ...fields } = parse(line)
   const pairs = Object.entries(fields).map(
-    ([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+    ([key, value]) => `${key}=${typeof value === 'string' ? word(value) : JSON.stringify(value)}`,
   )
   return `${[String(time).slice(11, 23), String(level).padEnd(5), event, ...pairs].join(' ')}\n`
+}
+
+/** In quotes where it would not be one word; nothing in it can end the line or steer a terminal. */
+function word(text: string): string {
+  if (/^[^\s"=\p{C}]+$/u.test(text)) return text
+  return JSON.stringify(text).replace(/\p{C}/gu, '?')
 }
 
 /** A line that pino wrote is always a JSON object. */

@@ -4,7 +4,8 @@ import type { Readers, Sample } from './exposition.ts'
 
 type ProcessMetric = Extract<keyof Readers, `process_${string}` | `nodejs_${string}`>
 
-const startedAt = () => Date.now() / 1000 - process.uptime()
+/** Computed once: a start that moves with the clock would look like a restart. */
+const STARTED_AT = Math.floor(Date.now() / 1000 - process.uptime())
 
 export const processReaders: Pick<Readers, ProcessMetric> = {
   process_cpu_seconds_total: () => {
@@ -12,7 +13,7 @@ export const processReaders: Pick<Readers, ProcessMetric> = {
     return single((user + system) / 1e6)
   },
   process_resident_memory_bytes: () => single(process.memoryUsage.rss()),
-  process_start_time_seconds: () => single(Math.round(startedAt())),
+  process_start_time_seconds: () => single(STARTED_AT),
   process_open_fds: () => single(openFiles()),
   nodejs_heap_used_bytes: () => single(process.memoryUsage().heapUsed),
 }

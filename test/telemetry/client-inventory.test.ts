@@ -1,0 +1,123 @@
+import { describe, expect, test } from 'vitest'
+import { familyOf, RECOGNISED } from '../../src/telemetry/client-families.ts'
+import {
+  clientInventory,
+  recognise,
+  speaksWorkloadIdentity,
+} from '../../src/telemetry/client-inventory.ts'
+
+/** User-Agents as the clients of the compatibility matrix send them, and what they stand for. */
+const AGENTS: readonly (readonly [agent: string, client: string])[] = [
+  ['azsdk-python-identity/1.27.0 Python/3.11.7 (Linux-6.1-x86_64)', 'python-azure-identity 1.27.0'],
+  ['azsdk-python-identity/1.13.0b2 Python/3.9.2 (Linux)', 'python-azure-identity 1.13.0b2'],
+  ['azsdk-js-identity/1.5.2 core-rest-pipeline/1.25.1 Node/24.21.0', 'js-azure-identity 1.5.2'],
+  ['azsdk-go-azidentity/v1.1.0 (go1.18.10; linux)', 'go-azidentity 1.1.0'],
+  ['my-app azsdk-go-azidentity/v1.15.0 (go1.24; linux)', 'go-azidentity 1.15.0'],
+  ['azsdk-net-Identity/1.9.0 (.NET 6.0.36; Debian)', 'dotnet-azure-identity 1.9.0'],
+  ['azsdk-cpp-identity/1.10.1 (Linux)', 'cpp-azure-identity 1.10.1'],
+  ['azsdk-rust-identity/1.0.0 (1.88.0; linux; x86_64)', 'rust-azure-identity 1.0.0'],
+  ['Go/go1.22 (amd64-linux) go-autorest/adal/v1.0.0', 'go-autorest '],
+  ['object_store/0.14.2', 'rust-object-store 0.14.2'],
+  ['rclone/v1.60.1-DEV', 'rclone 1.60.1-DEV'],
+  ['python-requests/2.28.1', 'python-requests 2.28.1'],
+  ['Java/17.0.14', 'java-http 17.0.14'],
+  ['Go-http-client/1.1', 'go-http 1.1'],
+  ['node', 'node-http '],
+  ['curl/7.88.1', 'curl 7.88.1'],
+  ['Wget/1.21.3', 'wget 1.21.3'],
+  ['Mozilla/5.0', 'other '],
+  ['', 'none '],
+]
+
+test.each(AGENTS)('%j is %s', (agent, client) => {
+  const { family, version } = recognise({ agent })
+  expect(`${family.id} ${version}`).toBe(client)
+})
+
+test.each([
+  ['MSAL.Python', '1.39.0', 'python-requests/2.32', 'python-msal 1.39.0'],
+  ['msal.js.node', '7.2.3', 'node', 'js-msal 7.2.3'],
+  ['MSAL.Go', '1.10.1', 'Go-http-client/1.1', 'go-msal 1.10.1'],
+  ['MSAL.Java', '1.26.0', 'Java/17.0.14', 'java-msal 1.26.0'],
+  ['MSAL.NetCore', '4.70.0.0', '', 'dotnet-msal 4.70.0.0'],
+  ['MSAL.Python', '1.39.0', 'azsdk-python-identity/1.27.0', 'python-azure-identity 1.27.0'],
+])('x-client-SKU %s %s with User-Agent %j is %s', (sku, skuVersion, agent, client) => {
+  const { family, version } = recognise({ agent, sku, skuVersion })
+  expect(`${family.id} ${version}`).toBe(client)
+})
+
+test.each(['<script>', 'eyJhbGciOi.eyJhbGciOi', '1'.repeat(40), 'v', '../1'])(
+  'takes no version that does not look like one: %j',
+  (said) => {
+    expect(recognise({ agent: `azsdk-python-identity/${said}` }).version).toBe('')
+  },
+)
+
+describe('whether a version speaks workload identity', () => {
+  const python = familyOf('python-azure-identity')
+
+  test.each([
+    ['1.5.0', false],
+    ['1.12.9', false],
+    ['1.13.0', true],
+    ['1.13', true],
+    ['1.27.0', true],
+    ['2.0', true],
+    ['', undefined],
+  ])('azure-identity for Python %s: %s', (version, speaks) => {
+    expect(speaksWorkloadIdentity(python, version)).toBe(speaks)
+  })
+
+  test('is not guessed where no source names the version', () => {
+    expect(speaksWorkloadIdentity(familyOf('rclone'), '1.76.0')).toBeUndefined()
+  })
+})
+
+describe('the inventory', () => {
+  const python = { 'user-agent': 'azsdk-python-identity/1.5.0 Python/3.9.2' }
+
+  test('counts each client and remembers when it first and last called', () => {
+    let now = 1000
+    const { seen, clients } = clientInventory(() => now)
+    seen(python)
+    now = 2000
+    seen({ 'user-agent': 'curl/8.0.1' })
+    now = 3000
+    seen(python)
+    expect(clients()).toMatchObject([
+      {
+        family: { id: 'python-azure-identity' },
+        version: '1.5.0',
+        requests: 2,
+        firstSeenAt: 1000,
+        lastSeenAt: 3000,
+      },
+      {
+        family: { id: 'curl' },
+        version: '8.0.1',
+        requests: 1,
+        firstSeenAt: 2000,
+        lastSeenAt: 2000,
+      },
+    ])
+  })
+
+  test('keeps to its bounds whatever callers send, and still knows its own', () => {
+    const { seen, clients } = clientInventory()
+    for (let index = 0; index < 2000; index += 1) {
+      seen({ 'user-agent': `curl/8.${index} ${'x'.repeat(index)}` })
+    }
+    seen(python)
+    seen(python)
+    expect(clients().length).toBeLessThanOrEqual(102)
+    expect(clients().reduce((sum, { requests }) => sum + requests, 0)).toBe(2002)
+  })
+})
+
+test('every family has an id of its own, advice and a source', () => {
+  expect(new Set(RECOGNISED.map(({ id }) => id)).size).toBe(RECOGNISED.length)
+  for (const { advice, source } of RECOGNISED) {
+    expect(advice.length).toBeGreaterThan(10)
+    expect(source.length).toBeGreaterThan(10)
+  }
+})

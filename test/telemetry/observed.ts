@@ -1,0 +1,90 @@
+/** Telemetry of a sidecar that tests drive: its clock, its entries and its log are theirs. */
+import type { Config } from '../../src/config/config.ts'
+import { BrokerError, type ErrorCode } from '../../src/errors.ts'
+import type { AssertionState } from '../../src/exchange/assertion-watch.ts'
+import type { ReplyEvent } from '../../src/http/metadata-server.ts'
+import type { Identity } from '../../src/identities.ts'
+import { Secret } from '../../src/secret.ts'
+import { logger } from '../../src/telemetry/logger.ts'
+import { telemetry } from '../../src/telemetry/telemetry.ts'
+import type { CacheEntry } from '../../src/tokens/cached.ts'
+import type { ExchangeEvent } from '../../src/tokens/observed.ts'
+import { aToken, frozenClock, NOW, ORDERS } from '../fixtures/parts.ts'
+
+export const VAULT = 'https://vault.azure.net/.default'
+export const TOKEN_FILE = '/var/run/token'
+
+const orders: Identity = { ...ORDERS, prefetch: ['https://vault.azure.net'] }
+const DIRECTORY: Config['directory'] = { identities: [orders], defaultIdentity: orders }
+
+export const readable: AssertionState = {
+  ok: true,
+  assertion: {
+    secret: new Secret('eyJ.an.assertion'),
+    issuer: 'https://issuer.test',
+    subject: 'system:serviceaccount:shop:orders',
+    audience: ['api://AzureADTokenExchange'],
+    expiresAt: NOW + 1_800_000,
+  },
+}
+
+interface Given {
+  readonly entries?: readonly CacheEntry[]
+  readonly assertion?: AssertionState
+  readonly directory?: Config['directory']
+  readonly level?: 'debug' | 'info'
+  readonly burst?: number
+}
+
+/** Telemetry of these states, and the lines that it logs. */
+export function observe(given: Given = {}) {
+  const { entries = [], assertion = readable, directory = DIRECTORY } = given
+  const lines: Record<string, unknown>[] = []
+  const log = logger({
+    level: given.level ?? 'info',
+    format: 'json',
+    out: { write: (line) => lines.push(JSON.parse(line)) },
+    ...(given.burst !== undefined && { burst: given.burst }),
+  })
+  const told = telemetry({
+    config: { directory, warnings: [] },
+    log,
+    clock: frozenClock,
+    entries: () => entries,
+    assertions: () => new Map([[TOKEN_FILE, assertion]]),
+    isPrefetched: () => true,
+  })
+  return { ...told, log, lines }
+}
+
+export const held = (overrides: Partial<CacheEntry> = {}): CacheEntry => ({
+  request: { identity: orders, scope: VAULT },
+  token: aToken(),
+  nextTryAt: 1_800_000,
+  ...overrides,
+})
+
+export const failing = (
+  code: ErrorCode,
+  count = 1,
+  overrides: Partial<CacheEntry> = {},
+): CacheEntry => ({
+  request: { identity: orders, scope: VAULT },
+  failure: { error: new BrokerError(code, `${code} happened`), count },
+  nextTryAt: 5000,
+  ...overrides,
+})
+
+export const reply = (overrides: Partial<ReplyEvent> = {}): ReplyEvent => ({
+  dialect: 'imds',
+  status: 200,
+  headers: { 'user-agent': 'azsdk-python-identity/1.5.0 Python/3.9.2 (Linux)' },
+  ...overrides,
+})
+
+export const exchange = (overrides: Partial<ExchangeEvent> = {}): ExchangeEvent => ({
+  request: { identity: orders, scope: VAULT },
+  durationMs: 120,
+  outcome: { ok: true, token: aToken() },
+  ...overrides,
+})
