@@ -19,7 +19,8 @@ const UNSHARE = [
   '--',
 ] as const
 
-const SET_UP = 'ip link set lo up && ip address add 169.254.169.254/32 dev lo'
+const LINK_LOCAL = '169.254.169.254/32'
+const SET_UP = `ip link set lo up && ip address add ${LINK_LOCAL} dev lo`
 
 /** Why there can be no sandbox here; undefined when there can. */
 export async function sandboxObstacle(): Promise<string | undefined> {
@@ -50,11 +51,25 @@ export async function overrideHosts(
   const file = join(directory, 'hosts')
   const lines = Object.entries({ localhost: '127.0.0.1', ...hosts })
   await writeFile(file, lines.map(([name, address]) => `${address} ${name}\n`).join(''))
-  const { exitCode, stderr } = await runProcess(['mount', '--bind', file, '/etc/hosts'], {
+  await mustRun(['mount', '--bind', file, '/etc/hosts'])
+}
+
+/**
+ * Inside the sandbox: takes the link-local address away, or gives it back. Without it, a client that
+ * does not heed the variables it was given cannot pass by asking IMDS after all. Listeners stay.
+ */
+export async function setLinkLocal(isThere: boolean): Promise<void> {
+  const { stdout } = await runProcess(['ip', 'address', 'show', 'dev', 'lo'], {
     env: pathOnly(),
     timeoutMs: 10_000,
   })
-  if (exitCode !== 0) throw new Error(`cannot replace /etc/hosts in the sandbox: ${stderr}`)
+  if (stdout.includes(LINK_LOCAL) === isThere) return
+  await mustRun(['ip', 'address', isThere ? 'add' : 'del', LINK_LOCAL, 'dev', 'lo'])
+}
+
+async function mustRun(command: Command): Promise<void> {
+  const { exitCode, stderr } = await runProcess(command, { env: pathOnly(), timeoutMs: 10_000 })
+  if (exitCode !== 0) throw new Error(`${command.join(' ')} failed in the sandbox: ${stderr}`)
 }
 
 /** The PATH alone: what the tools that are called here need. */

@@ -15,6 +15,8 @@ export interface Client {
   readonly variant?: string
   /** The one resource that the client can ask for; most take any. */
   readonly resource?: string
+  /** The option that stands for AZURE_POD_IDENTITY_AUTHORITY_HOST, which the client does not read. */
+  readonly hostOption?: string
   /** The modes that the client has. One that is not here cannot be asked of it. */
   readonly modes: readonly ModeName[]
   /** Servers beside the sidecar that it goes on to call. */

@@ -37,7 +37,7 @@ export const GO_CLIENTS: readonly Client[] = [
     version: '1.1.0',
     command: program('azidentity'),
     variant: 'default',
-    modes: ['system', 'client-id'],
+    modes: ['system', 'client-id', 'app-service-2019'],
   },
   {
     ...current,
@@ -58,7 +58,9 @@ export const GO_CLIENTS: readonly Client[] = [
     name: 'hashicorp/go-azure-sdk (Terraform)',
     version: '0.20260811',
     command: program('go-azure-sdk'),
-    modes: ['system', 'client-id'],
+    resource: 'https://management.azure.com',
+    hostOption: 'msi_endpoint',
+    modes: ['system', 'client-id', 'host-override'],
   },
   {
     ...current,

@@ -21,7 +21,7 @@ export const JAVA_CLIENTS: readonly Client[] = [
     version: '1.18.2',
     workspace: 'java-current',
     variant: 'default',
-    modes: ['system', 'client-id'],
+    modes: ['system', 'client-id', 'host-override', 'app-service-2019'],
   },
   {
     ...java,
@@ -44,7 +44,7 @@ export const JAVA_CLIENTS: readonly Client[] = [
     version: '1.2.0',
     workspace: 'java-azure-identity-1.2',
     variant: 'default',
-    modes: ['system', 'client-id'],
+    modes: ['system', 'client-id', 'app-service-2017'],
   },
   {
     ...java,
@@ -75,7 +75,8 @@ export const JAVA_CLIENTS: readonly Client[] = [
     version: '3.4.1',
     workspace: 'java-abfs',
     resource: 'https://storage.azure.com/',
-    modes: ['system', 'client-id'],
+    hostOption: 'fs.azure.account.oauth2.msi.endpoint',
+    modes: ['system', 'client-id', 'host-override'],
   },
   {
     ...java,
@@ -83,6 +84,6 @@ export const JAVA_CLIENTS: readonly Client[] = [
     version: '12.10.1',
     workspace: 'java-mssql',
     resource: 'https://database.windows.net',
-    modes: ['system', 'client-id'],
+    modes: ['system', 'client-id', 'host-override'],
   },
 ]

@@ -55,6 +55,7 @@ export const JAVASCRIPT_CLIENTS: readonly Client[] = [
     name: '@azure/ms-rest-nodeauth loginWithVmMSI',
     version: '3.1.1',
     command: script('ms-rest-nodeauth'),
+    hostOption: 'msiEndpoint',
     modes: [...IMDS_MODES, 'host-override'],
   },
   {
@@ -71,6 +72,7 @@ export const JAVASCRIPT_CLIENTS: readonly Client[] = [
     version: '3.0.2',
     workspace: 'js-pinned',
     command: pinned('ms-rest-azure'),
+    hostOption: 'msiEndpoint',
     modes: ['system', 'host-override'],
   },
   {

@@ -42,7 +42,7 @@ export const OTHER_CLIENTS: readonly Client[] = [
     workspace: 'dotnet',
     command: (workspace) => [`${workspace}/build/driver`],
     variant: 'default',
-    modes: ['system', 'client-id'],
+    modes: ['system', 'client-id', 'host-override', 'app-service-2019'],
   },
   {
     language: 'Programs and scripts',

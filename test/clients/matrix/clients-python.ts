@@ -43,7 +43,7 @@ export const PYTHON_CLIENTS: readonly Client[] = [
     version: '1.5.0',
     command: script('azure_identity'),
     variant: 'default',
-    modes: ['system', 'client-id'],
+    modes: ['system', 'client-id', 'app-service-2017'],
   },
   {
     ...current,
@@ -66,7 +66,7 @@ export const PYTHON_CLIENTS: readonly Client[] = [
     workspace: 'az-2.45',
     command: az,
     variant: 'username',
-    modes: IMDS_MODES,
+    modes: [...IMDS_MODES, 'cloud-shell'],
     needs: ['arm'],
   },
   {
@@ -75,7 +75,7 @@ export const PYTHON_CLIENTS: readonly Client[] = [
     version: '2.91.0',
     workspace: 'az-current',
     command: az,
-    modes: IMDS_MODES,
+    modes: [...IMDS_MODES, 'host-override', 'app-service-2019'],
     needs: ['arm'],
   },
   {

@@ -9,7 +9,9 @@ export const COMPATIBILITY_FILE = fileURLToPath(
   new URL('../../../docs/compatibility.md', import.meta.url),
 )
 
-const SYMBOLS = { passed: '✓', failed: '✗', skipped: 'skipped' } as const
+/** A row's status on the page; a run of some rows leaves the others out. */
+type Status = RowResult['status'] | 'left-out'
+const SYMBOLS = { passed: '✓', failed: '✗', skipped: 'skipped', 'left-out': 'not run' } as const
 
 /** The modes that are switched on by variables in the client's environment, and by which ones. */
 const BY_VARIABLE: Partial<Record<ModeName, string>> = {
@@ -29,7 +31,8 @@ projected token. A ✓ means that the token the client handed to its application
 signature, audience and identity and, where the client tells one, the right expiry.
 
 - ✓ works; ✗ does not; – the client has no such mode.
-- skipped: the client's toolchain was not on the machine that wrote this page.
+- skipped: the client's toolchain was not on the machine that wrote this page; not run: the run that
+  wrote it left the mode out.
 
 The columns:
 
@@ -47,18 +50,18 @@ DefaultAzureCredential first probes for IMDS with a time limit of its own, from 
 show that the probe is answered and that no credential of the chain gets in the way.
 `
 
-/** The whole page. Rows without a result count as skipped. */
+/** The whole page. */
 export function compatibilityDocument(results: readonly RowResult[]): string {
   const statuses = new Map(results.map((result) => [keyOf(result), result.status]))
-  const statusOf = (client: Client, mode: ModeName): RowResult['status'] =>
+  const statusOf = (client: Client, mode: ModeName): Status =>
     statuses.get(keyOf({ language: client.language, title: titleOf({ client, mode }) })) ??
-    'skipped'
+    'left-out'
   const languages = [...new Set(CLIENTS.map(({ language }) => language))]
   const sections = languages.map((language) => section(language, statusOf))
   return [INTRODUCTION, ...sections, environmentSection(statusOf)].join('\n')
 }
 
-type StatusOf = (client: Client, mode: ModeName) => RowResult['status']
+type StatusOf = (client: Client, mode: ModeName) => Status
 
 const keyOf = ({ language, title }: Pick<RowResult, 'language' | 'title'>): string =>
   `${language} ${title}`
@@ -77,15 +80,10 @@ function section(language: string, statusOf: StatusOf): string {
 }
 
 function environmentSection(statusOf: StatusOf): string {
-  const rows = CLIENTS.map((client) => {
-    const variables = MODE_NAMES.flatMap((mode) => {
-      const names = BY_VARIABLE[mode]
-      const works = client.modes.includes(mode) && statusOf(client, mode) === 'passed'
-      return names !== undefined && works ? [names] : []
-    })
-    const title = [client.language, client.name, client.version].filter(Boolean).join(' ')
-    return [title, variables.join('; or ') || 'needs a redirect']
-  })
+  const rows = CLIENTS.map((client) => [
+    [client.language, client.name, client.version].filter(Boolean).join(' '),
+    withoutRedirect(client, statusOf),
+  ])
   return `## Without a redirect
 
 The routing mode \`env\` sets variables in place of redirecting 169.254.169.254. They are switches:
@@ -93,6 +91,20 @@ set only one of the sets, since several together mean something else to most cli
 prints them.
 
 ${table([['Client', 'Set one of'], ...rows])}`
+}
+
+/** The variables that were seen to work, or why there are none to name. */
+function withoutRedirect(client: Client, statusOf: StatusOf): string {
+  const modes = client.modes.filter((mode) => mode in BY_VARIABLE)
+  const working = modes.filter((mode) => statusOf(client, mode) === 'passed')
+  const names = working.flatMap((mode) =>
+    mode === 'host-override' && client.hostOption !== undefined
+      ? [`its option \`${client.hostOption}\``]
+      : [BY_VARIABLE[mode] ?? []].flat(),
+  )
+  if (names.length > 0) return names.join('; or ')
+  if (client.modes.includes('vm-extension')) return 'nothing but `WIMDS_LISTEN=127.0.0.1:50342`'
+  return modes.length === 0 ? 'needs a redirect' : 'not run'
 }
 
 /** A Markdown table with its columns aligned, as Prettier writes it. */

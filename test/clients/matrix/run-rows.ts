@@ -1,5 +1,7 @@
 /** Runs rows one after the other, inside the sandbox. */
 import { runClient } from '../harness/run-client.ts'
+import { MODES } from '../harness/modes.ts'
+import { setLinkLocal } from '../harness/sandbox.ts'
 import { startStack, type Stack } from '../harness/stack.ts'
 import { titleOf, type Row } from './client.ts'
 import type { Installation, Installations } from './install.ts'
@@ -65,6 +67,7 @@ async function outcomeOf(
     const problem = problemOf(installations[name])
     if (problem !== undefined) return problem
   }
+  await setLinkLocal(MODES[row.mode].needsLinkLocal)
   const installation = installations[row.client.workspace]
   const workspace = installation !== undefined && 'path' in installation ? installation.path : ''
   const reason = await runRow(row, { stack, workspace, ...(row.client.needs && { env }) })

@@ -12,7 +12,7 @@ def credential_for(arguments: Arguments):
         return ManagedIdentityCredential()
     if arguments.kind == "client-id":
         return ManagedIdentityCredential(client_id=arguments.identity)
-    name = {"object-id": "object_id", "resource-id": "mi_res_id"}[arguments.kind]
+    name = {"object-id": "object_id", "resource-id": "resource_id"}[arguments.kind]
     return ManagedIdentityCredential(identity_config={name: arguments.identity})
 
 

@@ -7,8 +7,8 @@ use std::error::Error;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let mut args = std::env::args().skip(1);
-    let resource = args.next().ok_or("usage: azure_identity RESOURCE [KIND ID]")?;
+    let mut args = std::env::args().skip(2);
+    let resource = args.next().ok_or("usage: azure_identity VARIANT RESOURCE [KIND ID]")?;
     let user_assigned_id = match (args.next().as_deref(), args.next()) {
         (Some("client-id"), Some(id)) => Some(UserAssignedId::ClientId(id)),
         (Some("object-id"), Some(id)) => Some(UserAssignedId::ObjectId(id)),

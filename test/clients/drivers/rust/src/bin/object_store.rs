@@ -5,8 +5,8 @@ use std::error::Error;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let mut args = std::env::args().skip(2);
-    let builder = MicrosoftAzureBuilder::new()
+    let mut args = std::env::args().skip(3);
+    let builder = MicrosoftAzureBuilder::from_env()
         .with_account("account")
         .with_container_name("container");
     let builder = match (args.next().as_deref(), args.next()) {
