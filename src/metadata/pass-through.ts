@@ -46,7 +46,8 @@ const NEVER = [
 
 /** All else, hop-by-hop fields and X-Forwarded-For among it, stays here. */
 const PASSED_HEADERS = ['accept', 'metadata', 'metadata-flavor']
-const PASSED_REPLY_HEADERS = ['content-type', 'retry-after', 'metadata-flavor']
+/** Spelt as our own replies spell them: one header in two spellings would be sent twice. */
+const PASSED_REPLY_HEADERS = ['Content-Type', 'Retry-After', 'Metadata-Flavor']
 
 /** By this a request that the redirect led back to its sender is known. */
 const USER_AGENT = 'wimds-pass-through'
@@ -67,7 +68,8 @@ export function passThrough(options: PassThroughOptions): PassThrough {
   return {
     allows,
     async forward({ method, url, headers }) {
-      const { pathname, search } = new URL(url, 'http://metadata')
+      // Two slashes at the start would be read as a host.
+      const { pathname, search } = new URL(url.replace(/^\/+/, '/'), 'http://metadata')
       // An escaped letter would be read here as one path and there as another.
       if (pathname.includes('%') || !allows(pathname)) return undefined
       if (method !== 'GET') {
@@ -135,7 +137,7 @@ function picked(
 ): Record<string, string> {
   return Object.fromEntries(
     names.flatMap((name) => {
-      const value = headers[name]
+      const value = headers[name.toLowerCase()]
       return typeof value === 'string' ? [[name, value]] : []
     }),
   )
