@@ -112,7 +112,7 @@ interface Way {
   readonly extraCa?: false
 }
 
-function exchange(world: World, proxy: ConnectProxy, way: Way) {
+async function exchange(world: World, proxy: ConnectProxy, way: Way) {
   const { authorityHost, region, userInfo = '', extraCa } = way
   const dispatcher = entraDispatcher({
     ...(extraCa !== false && { extraCa: world.caPem }),
@@ -133,9 +133,11 @@ function exchange(world: World, proxy: ConnectProxy, way: Way) {
     tokenFile: world.tokenFile,
     prefetch: [],
   }
-  return source({ identity, scope: 'https://vault.azure.net/.default' }).finally(() =>
-    dispatcher.destroy(),
-  )
+  try {
+    return await source({ identity, scope: 'https://vault.azure.net/.default' })
+  } finally {
+    await dispatcher.destroy()
+  }
 }
 
 /** A proxy by which `host` on port 443 is the world's Entra ID. */

@@ -1,0 +1,71 @@
+/** Every AADSTS code of the Entra contract, section 3: what it is taken for, and that it is explained. */
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { EXPLANATIONS } from '../../src/exchange/aadsts-table.ts'
+import { explain } from '../../src/exchange/aadsts.ts'
+import { ERROR_KINDS, type ErrorCode } from '../../src/errors.ts'
+
+const CODES: readonly (readonly [ErrorCode, readonly number[]])[] = [
+  ['trust_missing', [70021, 700211, 700213, 7002137, 70025]],
+  ['trust_mismatch', [700212, 7002121, 7002138]],
+  ['assertion_refused', [70023, 700024, 50027, 5002723, 5002730, 700027, 900612, 7000216, 7000218]],
+  ['issuer_unreachable', [7000272, 50166, 501661, 90061]],
+  ['policy_refused', [700222, 700226, 700231, 700236, 700223, 700238, 7002381, 53003, 500021]],
+  ['application_refused', [700016, 7000229, 7000112, 7000215, 7000222]],
+  ['tenant_refused', [90002, 900021, 900023, 900382, 900432, 50049, 5000224, 5000225]],
+  ['resource_refused', [500011, 500014, 501051, 70011, 1002012]],
+  ['request_refused', [70003, 900144, 90014, 90013, 900561]],
+  ['entra_throttled', [90055, 50196]],
+  ['entra_unavailable', [90033, 50033, 90006, 90012, 90024, 90090, 50000]],
+]
+const TABLE = CODES.flatMap(([code, numbers]) => numbers.map((number) => [number, code] as const))
+
+describe('explain', () => {
+  test.each(TABLE)('takes AADSTS%i for %s', (number, code) => {
+    expect(explain(number)?.code).toBe(code)
+  })
+
+  test('knows no code that this table does not judge', () => {
+    const judged = new Set(TABLE.map(([number]) => String(number)))
+    expect(Object.keys(EXPLANATIONS).filter((digits) => !judged.has(digits))).toEqual([])
+  })
+
+  test.each(Object.entries(EXPLANATIONS))('AADSTS%s has a meaning and a remedy', (_, explained) => {
+    expect(explained.meaning).toMatch(/^[a-z].{15,}[^.]$|^Entra ID .{10,}[^.]$|^of Entra ID/)
+    expect(explained.remedy.length).toBeGreaterThan(10)
+    expect(explained.remedy.endsWith('.')).toBe(false)
+  })
+
+  test('tells what waiting can mend from what it cannot', () => {
+    expect([90033, 90055, 501661, 7000272].map(isTemporary)).toEqual([true, true, true, true])
+    expect([700016, 500011, 53003, 90002].map(isTemporary)).toEqual([false, false, false, false])
+  })
+
+  test.each([
+    [7002139, 'trust_missing'],
+    [9003301, 'entra_unavailable'],
+    [53003001, 'policy_refused'],
+  ] as const)('takes the unknown variant %i for what its prefix is', (number, code) => {
+    expect(explain(number)?.code).toBe(code)
+  })
+
+  test.each([700030, 700232, 500002, 50126, 50076, 700005, 7, 0, 123456789])(
+    'does not claim to know AADSTS%i',
+    (number) => {
+      expect(explain(number)).toBeUndefined()
+    },
+  )
+
+  test('never fails, whatever number Entra ID sends', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.integer(), fc.double()), (number) => {
+        expect(explain(number)?.code ?? 'internal').toSatisfy((code) => code in ERROR_KINDS)
+      }),
+    )
+  })
+})
+
+function isTemporary(number: number): boolean {
+  const found = explain(number)
+  return found !== undefined && !ERROR_KINDS[found.code].permanent
+}
