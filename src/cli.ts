@@ -1,5 +1,6 @@
 /** The command line: argv → one command → an exit code. */
 import type { Command, CommandIo } from './commands/io.ts'
+import { crashLine } from './crash.ts'
 import { ConfigError } from './errors.ts'
 
 const EXIT_USAGE = 64
@@ -47,6 +48,11 @@ async function main(argv: readonly string[], io: CommandIo): Promise<number> {
   }
 }
 
+// Unhandled rejections come here too.
+process.on('uncaughtException', (error) => {
+  process.stderr.write(crashLine(error))
+  process.exit(1)
+})
 const ending = new AbortController()
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.on(signal, () => {

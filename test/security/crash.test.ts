@@ -1,0 +1,80 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempDisposable, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { describe, expect, test } from 'vitest'
+import { crashLine } from '../../src/crash.ts'
+
+const ASSERTION = `eyJhbGciOiJSUzI1NiJ9.${'c3ViamVjdA'.repeat(8)}.c2lnbmF0dXJl`
+const PASSWORD = 'correct-horse'
+
+/** A failure as an HTTP client may throw it: with the request that it failed at. */
+const FAILURE = `Object.assign(
+  new Error('POST /token failed: client_assertion=${ASSERTION}', {
+    cause: Object.assign(new TypeError('Invalid URL'), {
+      input: 'http://user:${PASSWORD}@proxy', cause: new Error('${ASSERTION}') }) }),
+  { body: 'client_assertion=${ASSERTION}', headers: { authorization: 'Basic ${PASSWORD}' } })`
+
+interface Ended {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** A command in a process of its own, in which something fails that nothing expects. */
+async function crashed(command: string, failing: string): Promise<Ended> {
+  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-crash-'))
+  // In a file: the stack names its module, which would otherwise hold the secrets.
+  const preload = join(directory.path, 'preload.mjs')
+  await writeFile(preload, failing)
+  const args = ['--no-warnings', '--import', preload, 'src/cli.ts', command]
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)])
+  if (child.exitCode === null) await once(child, 'exit')
+  return { code: child.exitCode, stdout, stderr }
+}
+
+test.each([
+  ['an error is thrown', 'simulate', `setImmediate(() => { throw ${FAILURE} })`],
+  ['a rejection is not handled', 'simulate', `setImmediate(() => { Promise.reject(${FAILURE}) })`],
+  ['its command fails', 'version', `process.stdout.write = () => { throw ${FAILURE} }`],
+])(
+  'a process that ends because %s says why in one line without a secret',
+  async (_, command, failing) => {
+    const { code, stdout, stderr } = await crashed(command, failing)
+    expect(code).toBe(1)
+    for (const output of [stdout, stderr]) {
+      expect(output).not.toContain(PASSWORD)
+      expect(output).not.toMatch(/eyJ|c3ViamVjdA/)
+    }
+    const said: Record<string, unknown> = JSON.parse(stderr)
+    expect(said).toMatchObject({ event: 'crashed', level: 'fatal' })
+    expect(said['stack']).toMatch(/^Error: POST \/token failed: .*\[redacted\]\n +at /)
+    expect(said['causes']).toHaveLength(2)
+  },
+)
+
+describe('crashLine', () => {
+  const NOW = new Date(0)
+
+  test.each([[undefined], [null], ['eyJhbGciOiJSUzI1NiJ9.e30'], [{ token: ASSERTION }], [42]])(
+    'tells of %j no more than its type',
+    (thrown) => {
+      const said: unknown = JSON.parse(crashLine(thrown, NOW))
+      expect(said).toMatchObject({ stack: `a thrown ${typeof thrown}` })
+    },
+  )
+
+  test('ends at a cause that is its own', () => {
+    const error = new Error('a ring')
+    error.cause = error
+    expect(crashLine(error, NOW).split('\n')).toHaveLength(2)
+  })
+
+  test('gives the name of an error whose stack is no text', () => {
+    const error = Object.assign(new RangeError('x'), { stack: { token: ASSERTION } })
+    expect(JSON.parse(crashLine(error, NOW))).toMatchObject({ stack: 'RangeError' })
+  })
+})
