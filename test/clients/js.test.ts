@@ -6,10 +6,9 @@ import { titleOf } from './matrix/client.ts'
 import { runRow } from './matrix/run-rows.ts'
 import { ALL_ROWS } from './matrix/selection.ts'
 
-const rows = ALL_ROWS.filter(({ client, mode }) => {
-  const { dialect, needsLinkLocal } = MODES[mode]
-  return client.workspace === 'js' && dialect === 'imds' && !needsLinkLocal
-})
+const rows = ALL_ROWS.filter(
+  ({ client, mode }) => client.workspace === 'js' && !MODES[mode].needsLinkLocal,
+)
 
 let stack: Stack
 

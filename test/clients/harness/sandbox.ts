@@ -5,9 +5,13 @@ import { runProcess, type Command } from './run-process.ts'
 
 /**
  * Namespaces for network, mounts and processes; they end, with every process and file system in
- * them, when the first process in them does. Not root: root inside a user namespace will do.
+ * them, when the first process in them does, and that one ends with its parent. Who is not root
+ * becomes root in a user namespace, where that is allowed.
  */
 const UNSHARE = [
+  'setpriv',
+  '--pdeathsig',
+  'KILL',
   'unshare',
   ...(process.getuid?.() === 0 ? [] : ['--map-root-user']),
   '--net',

@@ -13,7 +13,7 @@ import { z } from 'zod'
 import { createWorld, type World } from '../../../src/simulator/world.ts'
 import { DEFAULT_IDENTITY, directoryOf, identitiesFile } from './identities.ts'
 
-export const SIDECAR = fileURLToPath(new URL('../../../dist/wimds.js', import.meta.url))
+const SIDECAR = fileURLToPath(new URL('../../../dist/wimds.js', import.meta.url))
 const READY_WITHIN_MS = 15_000
 const KeySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) })
 

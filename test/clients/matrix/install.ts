@@ -30,7 +30,7 @@ export type Installations = Readonly<Record<string, Installation>>
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /** `$CLIENTS_HOME`, else `wimds-clients` in the user's cache folder. */
-export function clientsHome(env: Environment): string {
+function clientsHome(env: Environment): string {
   const cache = env['XDG_CACHE_HOME'] || join(homedir(), '.cache')
   return env['CLIENTS_HOME'] || join(cache, 'wimds-clients')
 }

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { inSandbox, sandboxObstacle } from '../harness/sandbox.ts'
-import { titleOf } from './client.ts'
+import { type Row, titleOf } from './client.ts'
 import { type Environment, install, type Installation, Installations } from './install.ts'
 import { compatibilityDocument, COMPATIBILITY_FILE } from './report.ts'
 import { type RowResult, summaryOf } from './result.ts'
@@ -70,7 +70,13 @@ async function enterSandbox(
       file,
       ...argv,
     ])
-    const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit'] })
+    const child = spawn(program, args, {
+      // What is written in there is removed from here, however it ended.
+      env: { ...process.env, TMPDIR: directory },
+      stdio: ['ignore', 'inherit', 'inherit'],
+    })
+    const end = (): boolean => child.kill('SIGKILL')
+    process.once('SIGINT', end).once('SIGTERM', end)
     await once(child, 'close')
     return child.exitCode ?? 1
   } finally {
@@ -90,9 +96,6 @@ function print({ language, title, status, reason }: RowResult): void {
   process.stdout.write(`${MARKS[status]} ${language} ${title}${because}\n`)
 }
 
-const skipped = (row: Selection['rows'][number], reason: string): RowResult => ({
-  language: row.client.language,
-  title: titleOf(row),
-  status: 'skipped',
-  reason,
-})
+function skipped(row: Row, reason: string): RowResult {
+  return { language: row.client.language, title: titleOf(row), status: 'skipped', reason }
+}
