@@ -36,12 +36,8 @@ const RETRY_AFTER_JITTER = 0.2
  * later than its end, where callers begin to wait. `random` gives [0, 1).
  */
 export function retryDelayMs(error: BrokerError, attempt: Attempt, random: () => number): number {
-  const { heldMs } = attempt
-  if (error.isPermanent && heldMs <= 0) return REMEMBER_REFUSAL_MS * (1 - random() / 4)
-  const delay = paced(paceOf(error, heldMs > 0), attempt.failures, random)
-  const soonest = heldMs > 0 ? Math.min(delay, heldMs) : delay
   const asked = (error.retryAfterMs ?? 0) * (1 + RETRY_AFTER_JITTER * random())
-  return Math.max(LEAST_MS, soonest, asked)
+  return Math.max(LEAST_MS, unaskedDelayMs(error, attempt, random), asked)
 }
 
 /**
@@ -55,6 +51,17 @@ export function refusedProbeMs(failures: number, random: () => number): number {
 /** Whether a new projected token may be what it takes. */
 export function isMendedByAssertion(error: BrokerError): boolean {
   return error.isPermanent || error.code.startsWith('assertion_') || isSlow(error)
+}
+
+function unaskedDelayMs(
+  error: BrokerError,
+  { failures, heldMs }: Attempt,
+  random: () => number,
+): number {
+  if (heldMs > 0) return Math.min(heldMs, paced(paceOf(error, true), failures, random))
+  return error.isPermanent
+    ? REMEMBER_REFUSAL_MS * (1 - random() / 4)
+    : paced(paceOf(error, false), failures, random)
 }
 
 function paced({ firstMs, ceilingMs }: Pace, failures: number, random: () => number): number {

@@ -1,8 +1,9 @@
 /** Holds access tokens and answers from them at once, whatever Entra ID does. */
+import { toBrokerError } from '../errors.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { again, type CacheEntry, type Entry, newEntry, untilDueMs } from './entry.ts'
 import { flights, type RenewalFailure } from './flights.ts'
-import { LEAST_LIFE_MS, remainingAt } from './lifetime.ts'
+import { LEAST_LIFE_MS, remainingAt, remainingMs } from './lifetime.ts'
 import { overloaded } from './limited.ts'
 import { type AccessToken, cacheKey, type TokenRequest, type TokenSource } from './token.ts'
 
@@ -32,6 +33,8 @@ export interface TokenCache {
   readonly entries: () => readonly CacheEntry[]
   /** Forgets refusals of, and tries again, whatever depends on this projected token. */
   readonly assertionChanged: (tokenFile: string) => void
+  /** Lets go of what a new configuration does not know any more. */
+  readonly retain: (isKept: (request: TokenRequest) => boolean) => void
   /** Stops all renewals. */
   readonly close: () => void
 }
@@ -53,7 +56,7 @@ export function cached(next: TokenSource, options: CacheOptions): TokenCache {
   const { max, renew = next, maxWaiting = MAX_WAITING } = options
   const { clock = systemClock, random = Math.random } = options
   const { onResult = () => {}, onRenewalFailed = () => {} } = options
-  const { store, fly, flyInBackground, assertionChanged, close } = flights({
+  const { store, fly, flyInBackground, assertionChanged, retain, close } = flights({
     obtain: next,
     renew,
     max,
@@ -63,7 +66,7 @@ export function cached(next: TokenSource, options: CacheOptions): TokenCache {
   })
   let waiting = 0
 
-  return { tokens, entries: store.all, assertionChanged, close }
+  return { tokens, entries: store.all, assertionChanged, retain, close }
 
   async function tokens(request: TokenRequest): Promise<AccessToken> {
     const key = cacheKey(request)
@@ -104,14 +107,15 @@ export function cached(next: TokenSource, options: CacheOptions): TokenCache {
     }
   }
 
-  /** A new token if it comes soon, else the one that is held. */
+  /** A new token if it comes soon, else the one that is held while that lives. */
   function replaced(entry: Entry, token: AccessToken, now: number): Promise<AccessToken> {
     entry.forcedAt = now
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, LONGEST_FORCED_WAIT_MS, token)
+    return new Promise((resolve, reject) => {
+      const settleForHeld = (otherwise: () => void) =>
+        remainingMs(token, clock) < LEAST_LIFE_MS ? otherwise() : resolve(token)
+      const timer = setTimeout(settleForHeld, LONGEST_FORCED_WAIT_MS, () => {})
       void fly(entry)
-        .catch(() => token)
-        .then(resolve)
+        .then(resolve, (error: unknown) => settleForHeld(() => reject(toBrokerError(error))))
         .finally(() => clearTimeout(timer))
     })
   }

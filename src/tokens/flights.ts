@@ -32,6 +32,7 @@ interface Flights {
   /** The same for nobody in particular: its failure is kept in the entry. */
   readonly flyInBackground: (entry: Entry) => void
   readonly assertionChanged: (tokenFile: string) => void
+  readonly retain: (isKept: (request: TokenRequest) => boolean) => void
   readonly close: () => void
 }
 
@@ -47,7 +48,7 @@ export function flights(options: FlightOptions): Flights {
   const probing = new Set<Entry>()
   let isClosed = false
 
-  return { store, fly, flyInBackground, assertionChanged, close }
+  return { store, fly, flyInBackground, assertionChanged, retain, close }
 
   function fly(entry: Entry): Promise<AccessToken> {
     if (entry.flight !== undefined) return entry.flight
@@ -101,7 +102,7 @@ export function flights(options: FlightOptions): Flights {
     entry.nextTryAt = clock.monotonic() + delayMs
     store.put(entry)
     const isProbedSlowly = error.isPermanent && entry.token === undefined && !isOutdated
-    arm(entry, isProbedSlowly ? refusedProbeMs(count, random) : delayMs)
+    arm(entry, isProbedSlowly ? Math.max(delayMs, refusedProbeMs(count, random)) : delayMs)
     throw again(error, delayMs)
   }
 
@@ -162,6 +163,15 @@ export function flights(options: FlightOptions): Flights {
     delete entry.failure
     if (isTried) flyInBackground(entry)
     else store.put(entry)
+  }
+
+  function retain(isKept: (request: TokenRequest) => boolean): void {
+    for (const entry of store.all()) {
+      if (isKept(entry.request)) continue
+      disarm(entry)
+      entry.keepWarm = false
+      store.forget(entry)
+    }
   }
 
   function close(): void {

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { Secret } from '../../src/secret.ts'
 import { cached } from '../../src/tokens/cached.ts'
 import { ask, slowest } from './callers.ts'
-import { scriptedEntra, VAULT } from './scripted-entra.ts'
+import { type Behaviour, scriptedEntra, VAULT } from './scripted-entra.ts'
 
 const MINUTE_MS = 60_000
 const BYPASS = { ...VAULT, bypassCache: true }
@@ -16,8 +16,8 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-function setUp() {
-  const entra = scriptedEntra()
+function setUp(first: Behaviour = {}) {
+  const entra = scriptedEntra(first)
   const { tokens } = cached(entra.source, { max: 10, random: () => 0.5 })
   return { entra, tokens }
 }
@@ -58,6 +58,16 @@ describe('bypass_cache', () => {
     expect(await first).toMatchObject({ said: token(1), tookMs: 2000 })
     await vi.advanceTimersByTimeAsync(10 * MINUTE_MS)
     expect(await ask(tokens, BYPASS)).toMatchObject({ said: token(1), tookMs: 0 })
+  })
+
+  test('is told of the failure when the held token ran out while it waited', async () => {
+    const { entra, tokens } = setUp({ lifetimeMs: MINUTE_MS + 1000 })
+    await ask(tokens, VAULT)
+    await vi.advanceTimersByTimeAsync(MINUTE_MS)
+    entra.behave({ latencyMs: 10_000, error: 'entra_timeout' })
+    const heard = ask(tokens, BYPASS)
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect((await heard).said).toBe('entra_timeout')
   })
 
   test('gets the held token when the renewal is refused', async () => {
