@@ -8,13 +8,16 @@ FROM docker.io/library/node:24-bookworm-slim AS build
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
+COPY LICENSE ./
 COPY scripts scripts
 COPY src src
 RUN npm run build
+# What the bundles were made of, for scanners.
+RUN npm sbom --sbom-format cyclonedx --omit dev > sbom.cdx.json
 # Executables under the names that people and the azure-workload-identity webhook call, with the
 # absolute path of the Node that is in the image, since nothing there could search a PATH.
 RUN mkdir -p /image/app /image/usr/local/bin \
-  && cp -r dist/. /image/app/ \
+  && cp -r dist/. sbom.cdx.json LICENSE /image/app/ \
   && sed -i '1s|^#!.*|#!/nodejs/bin/node|' /image/app/wimds.js \
   && chmod 755 /image/app/wimds.js \
   && printf '{"type":"module"}\n' > /image/app/package.json \
@@ -33,7 +36,8 @@ COPY --from=tools /tools/ /
 COPY --from=build /image/ /
 # The kernel's rules are root's; the pod drops every capability but NET_ADMIN.
 USER 0:0
-ENTRYPOINT ["/nodejs/bin/node", "/app/wimds.js", "redirect"]
+ENTRYPOINT ["/nodejs/bin/node", "/app/wimds.js"]
+CMD ["redirect"]
 
 FROM gcr.io/distroless/nodejs24-debian12:nonroot AS sidecar
 COPY --from=build /image/ /

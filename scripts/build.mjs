@@ -14,8 +14,9 @@ await build({
   target: 'node22',
   legalComments: 'linked',
   banner: {
+    // An executable on its own; the image puts its Node's absolute path here. Then:
     // CommonJS packages inside an ESM bundle still call require() for Node's own modules.
-    js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
+    js: "#!/usr/bin/env node\nimport{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
   },
   logLevel: 'warning',
 })

@@ -14,6 +14,8 @@ const USAGE = `usage: wimds COMMAND
   redirect  makes 169.254.169.254:80 reach the sidecar (init container)
   probe     exits 0 when the sidecar on this machine is ready
   version   prints the version
+
+Without a command it takes the flags of the azure-workload-identity proxy.
 `
 
 /** Each command is loaded when it is called, so that none pays for another's libraries. */
@@ -27,20 +29,24 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   redirect: async () => (await import('./commands/redirect.ts')).redirect,
 }
 
+/** Flags without a command are the azure-workload-identity proxy's, in whose place wimds can run. */
+const dropIn = async () => (await import('./commands/drop-in.ts')).dropIn
+
 async function main(argv: readonly string[], io: CommandIo): Promise<number> {
   const [name = 'help', ...args] = argv
   if (name === 'help' || name === '--help' || name === '-h') {
     io.stdout.write(USAGE)
     return 0
   }
-  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  const named = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  const load = name.startsWith('-') ? dropIn : named
   if (load === undefined) {
     io.stderr.write(`wimds: there is no command ${JSON.stringify(name)}\n\n${USAGE}`)
     return EXIT_USAGE
   }
   try {
     const command = await load()
-    return await command(args, io)
+    return await command(load === dropIn ? argv : args, io)
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     io.stderr.write(`wimds ${name}: ${error.message}\n`)

@@ -1,0 +1,80 @@
+/** The command line of the azure-workload-identity proxy. */
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { expect, test } from 'vitest'
+import { dropIn } from '../../src/commands/drop-in.ts'
+import { ConfigError } from '../../src/errors.ts'
+import { VERSION } from '../../src/version.ts'
+import { captureIo } from './capture.ts'
+
+const READY = 'is ready'
+
+/** A proxy that says it is not ready for the first `refusals` times. */
+async function proxy(refusals = 0) {
+  let left = refusals
+  const server = createServer((_, reply) => reply.writeHead(left-- > 0 ? 503 : 200).end())
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  // oxlint-disable-next-line no-unsafe-type-assertion -- a TCP server
+  const { port } = server.address() as AddressInfo
+  return {
+    port,
+    async [Symbol.asyncDispose]() {
+      server.close()
+      server.closeAllConnections()
+      await once(server, 'close')
+    },
+  }
+}
+
+test.each([['--version'], ['-version'], ['--version=true']])(
+  '%s prints the version',
+  async (flag) => {
+    const io = captureIo()
+    expect(await dropIn([flag], io)).toBe(0)
+    expect(io.out()).toContain(VERSION)
+  },
+)
+
+test('--probe asks the port that --proxy-port names, until it is ready', async () => {
+  await using server = await proxy(1)
+  const flags = [`--proxy-port=${server.port}`, '--probe', '--log-level=info']
+  expect(await dropIn(flags, captureIo())).toBe(0)
+})
+
+test('--probe also asks again when the connection is refused', async () => {
+  const { port, [Symbol.asyncDispose]: stop } = await proxy()
+  await stop()
+  const asked = dropIn(['--proxy-port', String(port), '-probe'], captureIo())
+  const late = createServer((_, reply) => reply.end(READY))
+  setTimeout(() => late.listen(port, '127.0.0.1'), 300)
+  expect(await asked).toBe(0)
+  late.close()
+})
+
+test('without --probe it is the sidecar, which names what is missing in its environment', async () => {
+  const asked = dropIn(['--proxy-port=8000', '--log-level=trace', '--probe=false'], captureIo())
+  await expect(asked).rejects.toThrow(/AZURE_TENANT_ID.*missing/)
+})
+
+test('serves where the flag says, with no second port, at that proxy’s level', async () => {
+  const io = captureIo({ WIMDS_MAX_CONNECTIONS: 'x' })
+  const asked = dropIn(['--proxy-port=65535', '--log-level='], io)
+  // All other settings are judged to be right.
+  await expect(asked).rejects.toThrow(
+    expect.objectContaining({ message: expect.not.stringMatching(/LISTEN|LOG_LEVEL/) }),
+  )
+})
+
+test.each([
+  [['--log-level=loud'], '--log-level must be'],
+  [['--proxy-port=0'], '--proxy-port is not a port'],
+  [['--proxy-port=http'], '--proxy-port is not a port'],
+  [['--probe', 'serve'], 'serve is not a command'],
+  [['--metrics-addr=:1'], '--metrics-addr is not a flag'],
+])('%s is bad usage', async (flags, reason) => {
+  const asked = dropIn(flags, captureIo())
+  await expect(asked).rejects.toBeInstanceOf(ConfigError)
+  await expect(dropIn(flags, captureIo())).rejects.toThrow(reason)
+})

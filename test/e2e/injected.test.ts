@@ -1,0 +1,141 @@
+/** Applications that know only the SDK of their time, or curl, injected by `wimds inject`. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { connectToEntra, type Entra } from './support/entra.ts'
+import { eventually } from './support/eventually.ts'
+import { type TestNamespace, testNamespace } from './support/namespace.ts'
+import { requestsToRealImds } from './support/real-imds.ts'
+import {
+  appPod,
+  curl,
+  injected,
+  legacyPod,
+  type Mode,
+  replyIn,
+  serviceAccount,
+  STAY,
+  TOKEN_PATH,
+} from './support/workloads.ts'
+
+const NAMESPACE = 'wimds-e2e-injected'
+const ORDERS = '11111111-1111-4111-8111-111111111111'
+const BILLING = '44444444-4444-4444-8444-444444444444'
+/** Known to Entra ID, which does not trust this service account. */
+const STRANGER = '66666666-6666-4666-8666-666666666666'
+const MODES: readonly Mode[] = ['env', 'loopback', 'nft']
+const TRANSPARENT: readonly Mode[] = ['loopback', 'nft']
+
+let entra: Entra
+let namespace: TestNamespace
+const resources = new AsyncDisposableStack()
+afterAll(() => resources.disposeAsync())
+
+beforeAll(async () => {
+  entra = resources.use(await connectToEntra())
+  await entra.trust(
+    { clientId: ORDERS, serviceAccounts: [`${NAMESPACE}:orders`] },
+    { clientId: BILLING, serviceAccounts: [`${NAMESPACE}:billing`] },
+    { clientId: STRANGER, serviceAccounts: [`${NAMESPACE}:somebody-else`] },
+  )
+  namespace = resources.use(await testNamespace(NAMESPACE))
+  const accounts = [
+    serviceAccount('orders', ORDERS),
+    serviceAccount('billing', BILLING),
+    serviceAccount('stranger', STRANGER),
+  ]
+  await namespace.create(...accounts)
+  for (const mode of MODES) {
+    const pods = [
+      legacyPod(`legacy-${mode}`, 'orders'),
+      ...(mode === 'env' ? [] : ['orders', 'billing', 'stranger'].map((who) => curlPod(who, mode))),
+    ]
+    await namespace.create(await withoutAccounts(mode, accounts, pods))
+  }
+})
+
+/** An app and an init container that know curl and the metadata address. */
+const curlPod = (who: string, mode: Mode) =>
+  appPod({
+    name: `${who}-${mode}`,
+    account: who,
+    initScript: curl(TOKEN_PATH),
+    script: `${curl(TOKEN_PATH)}; ${STAY}`,
+  })
+
+/** `wimds inject` reads the accounts from its input, and they exist by now. */
+async function withoutAccounts(mode: Mode, accounts: object[], pods: object[]): Promise<string> {
+  const documents = (await injected(mode, [...accounts, ...pods])).split('---\n')
+  return documents.filter((each) => each.includes('kind: Pod')).join('---\n')
+}
+
+test.each(MODES)('an SDK of 2021 gets its first token in mode %s', async (mode) => {
+  const name = `legacy-${mode}`
+  await namespace.ready(name)
+  const [line = ''] = (await tokenLine(name)).split('\n')
+  const { access_token: token }: Record<string, string> = JSON.parse(line)
+  expect(await entra.clientIdOf(token ?? '')).toBe(ORDERS)
+})
+
+/** A pod is ready before its app has printed. */
+const tokenLine = (pod: string) =>
+  eventually('a token is printed', async () => {
+    const output = await namespace.logs(pod)
+    return output.includes('\n') ? output : undefined
+  })
+
+describe.each(TRANSPARENT)('in mode %s', (mode) => {
+  test.each([
+    ['orders', ORDERS],
+    ['billing', BILLING],
+  ])('app and init container of %s get their own identity’s token', async (who, clientId) => {
+    const pod = `${who}-${mode}`
+    await namespace.ready(pod)
+    for (const container of ['init', 'app']) {
+      const { status, body } = replyIn(await namespace.logs(pod, container))
+      expect(status).toBe(200)
+      expect(await entra.clientIdOf(String(body['access_token']))).toBe(clientId)
+    }
+  })
+
+  test('a pod cannot get a token of another pod’s identity', async () => {
+    await namespace.ready(`orders-${mode}`)
+    const asked = curl(`${TOKEN_PATH}&client_id=${BILLING}`)
+    const output = await namespace.exec(`orders-${mode}`, 'app', ['sh', '-c', asked])
+    const { status, body } = replyIn(output)
+    expect(status).toBe(400)
+    expect(String(body['error_description'])).toContain('AADSTS700213')
+  })
+
+  test('a subject that is not trusted is told so, with what to do', async () => {
+    const pod = `stranger-${mode}`
+    await namespace.ready(pod)
+    for (const container of ['init', 'app']) {
+      const { status, body } = replyIn(await namespace.logs(pod, container))
+      expect([400, 503]).toContain(status)
+      const description = String(body['error_description'])
+      expect(description).toContain('AADSTS700213')
+      expect(description).toContain(`system:serviceaccount:${NAMESPACE}:stranger`)
+      expect(description).not.toContain('eyJ')
+    }
+  })
+
+  test('the init container had NET_ADMIN alone, and nothing else is more than it must', async () => {
+    await namespace.ready(`orders-${mode}`)
+    const status = ['/nodejs/bin/node', '-p', 'fs.readFileSync("/proc/self/status","utf8")']
+    const sidecar = await namespace.exec(`orders-${mode}`, 'wimds', status)
+    expect(sidecar).toMatch(/^Uid:\s+1501\s/m)
+    expect(sidecar).toMatch(/^CapEff:\s+0{16}$/m)
+    expect(sidecar).toMatch(/^CapBnd:\s+0{16}$/m)
+    expect(sidecar).toMatch(/^NoNewPrivs:\s+1$/m)
+    expect(sidecar).toMatch(/^Seccomp:\s+2$/m)
+    const script = 'try { fs.writeFileSync("/app/x", ""); "written" } catch (e) { e.code }'
+    const write = ['/nodejs/bin/node', '-p', script]
+    expect(await namespace.exec(`orders-${mode}`, 'wimds', write)).toContain('EROFS')
+    const pod = JSON.stringify(await namespace.get('pod', `orders-${mode}`))
+    expect(pod).toContain('"add":["NET_ADMIN"],"drop":["ALL"]')
+    expect(pod).not.toContain('"privileged":true')
+  })
+})
+
+test('nothing has reached the node’s own metadata service', async () => {
+  expect(await requestsToRealImds()).toEqual([])
+})

@@ -1,0 +1,89 @@
+/** The simulated Entra ID at login.microsoftonline.com, as the tests bend and observe it. */
+import { createLocalJWKSet, decodeJwt, jwtVerify } from 'jose'
+import { Agent, request } from 'undici'
+import { z } from 'zod'
+import { clusterIssuer } from './issuer.ts'
+import { kubectl } from './run.ts'
+
+export const TENANT_ID = '22222222-2222-4222-8222-222222222222'
+export const AUTHORITY = 'https://login.microsoftonline.com'
+export const VAULT = 'https://vault.azure.net'
+
+/** An application in Entra ID that trusts these service accounts, as NAMESPACE:NAME. */
+export interface Trust {
+  readonly clientId: string
+  readonly serviceAccounts: readonly string[]
+}
+
+export interface Entra extends AsyncDisposable {
+  /** Makes these the only applications. */
+  readonly trust: (...applications: readonly Trust[]) => Promise<void>
+  /** The client id of a token that Entra has signed for the resource; throws for any other. */
+  readonly clientIdOf: (token: string, resource?: string) => Promise<string>
+  /** How many tokens were issued since the last `trust`. */
+  readonly issued: () => Promise<number>
+  /** Faults, as the simulator's control endpoint takes them. */
+  readonly faults: (faults: readonly object[]) => Promise<void>
+}
+
+const Counters = z.object({ counters: z.object({ issued: z.number() }) })
+const Directory = z.looseObject({})
+const Keys = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) })
+
+export async function connectToEntra(): Promise<Entra> {
+  const ca = await clusterCa()
+  const agent = new Agent({ connect: { ca } })
+  const issuer = await clusterIssuer()
+  async function call(method: 'GET' | 'PUT' | 'DELETE', path: string, body?: unknown) {
+    const reply = await request(`${AUTHORITY}${path}`, {
+      dispatcher: agent,
+      method,
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    })
+    const text = await reply.body.text()
+    if (reply.statusCode !== 200) throw new Error(`${method} ${path}: ${text}`)
+    const parsed: unknown = JSON.parse(text)
+    return parsed
+  }
+  const keys = Keys.parse(await call('GET', `/${TENANT_ID}/discovery/v2.0/keys`))
+  const keySet = createLocalJWKSet(keys)
+  return {
+    async trust(...applications) {
+      const directory = Directory.parse(await call('GET', '/simulator/directory'))
+      await call('PUT', '/simulator/directory', {
+        ...directory,
+        applications: applications.map(({ clientId, serviceAccounts }) => ({
+          clientId,
+          tenantId: TENANT_ID,
+          federatedCredentials: serviceAccounts.map((name, index) => ({
+            name: `cluster-${index}`,
+            issuer,
+            subject: `system:serviceaccount:${name}`,
+          })),
+        })),
+      })
+      await call('DELETE', '/simulator/faults')
+      await call('DELETE', '/simulator/requests')
+    },
+    async clientIdOf(token, resource = VAULT) {
+      await jwtVerify(token, keySet, { audience: resource })
+      return String(decodeJwt(token)['appid'])
+    },
+    issued: async () => Counters.parse(await call('GET', '/simulator/requests')).counters.issued,
+    async faults(faults) {
+      await call('PUT', '/simulator/faults', faults)
+    },
+    [Symbol.asyncDispose]: () => agent.close(),
+  }
+}
+
+/** The cluster's CA, as every namespace has it. */
+export async function clusterCa(): Promise<string> {
+  return await kubectl([
+    'get',
+    'configmap',
+    'kube-root-ca.crt',
+    '--namespace=default',
+    String.raw`--output=jsonpath={.data.ca\.crt}`,
+  ])
+}

@@ -1,0 +1,26 @@
+/** What the suite is told of its surroundings; test/e2e/README.md lists it. */
+import { fileURLToPath } from 'node:url'
+
+const env: Readonly<Record<string, string | undefined>> = process.env
+
+/** The images under test, and those that the pods around them need. */
+export const IMAGES = {
+  sidecar: env['WIMDS_IMAGE'] || 'wimds:dev',
+  redirect: env['WIMDS_REDIRECT_IMAGE'] || 'wimds-redirect:dev',
+  /** An application of 2021 with its SDK. */
+  legacyApp: env['LEGACY_APP_IMAGE'] || 'wimds-legacy-app:dev',
+  /** A shell and curl. */
+  tools: env['TOOLS_IMAGE'] || 'kit.local/tools:1',
+} as const
+
+/** A certificate for login.microsoftonline.com that the cluster's own CA has signed. */
+export const ENTRA_TLS = {
+  certFile: env['CLUSTER_TLS_CERT'] ?? '',
+  keyFile: env['CLUSTER_TLS_KEY'] ?? '',
+} as const
+
+/** Where pods find the cluster's CA. */
+export const CLUSTER_CA_IN_PODS = '/var/run/secrets/kubernetes.io/serviceaccount/ca.crt'
+
+/** The command line under test. */
+export const CLI = fileURLToPath(new URL('../../../dist/wimds.js', import.meta.url))

@@ -1,0 +1,62 @@
+/** A namespace of its own for each file of tests, gone afterwards. */
+import { stringify } from 'yaml'
+import { eventually } from './eventually.ts'
+import { kubectl } from './run.ts'
+
+export interface TestNamespace extends AsyncDisposable {
+  readonly name: string
+  /** kubectl inside the namespace; what it prints. */
+  readonly kubectl: (args: readonly string[], input?: string) => Promise<string>
+  /** Creates the objects, with strict field validation. */
+  readonly create: (...objects: readonly (object | string)[]) => Promise<void>
+  readonly ready: (pod: string) => Promise<void>
+  /** The JSON of one object. */
+  readonly get: (kind: string, name: string) => Promise<Record<string, unknown>>
+  readonly logs: (pod: string, container?: string) => Promise<string>
+  readonly exec: (pod: string, container: string, argv: readonly string[]) => Promise<string>
+}
+
+type Level = 'privileged' | 'baseline' | 'restricted'
+
+/** Creates it with the Pod Security level enforced. Use it with `await using`. */
+export async function testNamespace(name: string, level: Level = 'privileged') {
+  const labels = { 'pod-security.kubernetes.io/enforce': level }
+  await kubectl(['delete', 'namespace', name, '--ignore-not-found', '--now'])
+  const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } }
+  await kubectl(['create', '-f', '-'], stringify(namespace))
+  const inside = (args: readonly string[], input?: string) =>
+    kubectl(['--namespace', name, ...args], input)
+  // Pods are refused until the controller has made it.
+  await eventually(`a default ServiceAccount in ${name}`, () =>
+    inside(['get', 'serviceaccount', 'default', 'configmap/kube-root-ca.crt'].slice(0, 3)),
+  )
+  const created: TestNamespace = {
+    name,
+    kubectl: inside,
+    async create(...objects) {
+      const documents = objects.map((each) => (typeof each === 'string' ? each : stringify(each)))
+      await inside(['create', '--validate=strict', '-f', '-'], documents.join('\n---\n'))
+    },
+    async ready(pod) {
+      try {
+        await inside(['wait', '--for=condition=Ready', `pod/${pod}`, '--timeout=60s'])
+      } catch (error) {
+        const described = await inside(['describe', 'pod', pod])
+        throw new Error(`${pod} is not ready\n${described}`, { cause: error })
+      }
+    },
+    async get(kind, object) {
+      const parsed: Record<string, unknown> = JSON.parse(
+        await inside(['get', kind, object, '-o', 'json']),
+      )
+      return parsed
+    },
+    logs: (pod, container = 'app') => inside(['logs', pod, '--container', container]),
+    exec: (pod, container, argv) => inside(['exec', pod, '--container', container, '--', ...argv]),
+    async [Symbol.asyncDispose]() {
+      await kubectl(['delete', 'namespace', name, '--now', '--wait=false'])
+      await inside(['delete', 'pods', '--all', '--now', '--wait=false'])
+    },
+  }
+  return created
+}

@@ -1,0 +1,35 @@
+/** A stand-in for the node's own metadata service, which remembers what it was asked. */
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { run } from './run.ts'
+
+const ADDRESS = '169.254.169.254'
+const REQUESTS = '/stand-in/requests'
+
+/** Puts the address on the node and answers there. */
+export async function startRealImds(): Promise<AsyncDisposable> {
+  const paths: string[] = []
+  await run('ip', ['address', 'replace', `${ADDRESS}/32`, 'dev', 'lo'])
+  const server = createServer((request, reply) => {
+    const { url = '' } = request
+    if (url !== REQUESTS) paths.push(url)
+    reply.setHeader('content-type', 'application/json')
+    reply.end(JSON.stringify(url === REQUESTS ? paths : { from: 'the node', url }))
+  })
+  server.listen(80, ADDRESS)
+  await once(server, 'listening')
+  return {
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      server.close()
+      await run('ip', ['address', 'delete', `${ADDRESS}/32`, 'dev', 'lo'])
+    },
+  }
+}
+
+/** Paths and queries of all requests that have reached it. */
+export async function requestsToRealImds(): Promise<readonly string[]> {
+  const reply = await fetch(`http://${ADDRESS}${REQUESTS}`)
+  const paths: readonly string[] = JSON.parse(await reply.text())
+  return paths
+}

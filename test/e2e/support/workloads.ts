@@ -1,0 +1,116 @@
+/** The applications of the tests, which know nothing of wimds, and how they are injected. */
+import { stringify } from 'yaml'
+import { TENANT_ID, VAULT } from './entra.ts'
+import { CLUSTER_CA_IN_PODS, IMAGES } from './environment.ts'
+import { wimds } from './run.ts'
+
+export const METADATA = 'http://169.254.169.254'
+export const TOKEN_PATH = `/metadata/identity/oauth2/token?api-version=2018-02-01&resource=${VAULT}`
+
+/** A shell command that prints the metadata service's answer, and its status on a second line. */
+export const curl = (path: string, origin = METADATA) =>
+  String.raw`curl -sS -m 20 -w '\n%{http_code}\n' -H Metadata:true '${origin}${path}'`
+
+/** Runs until it is told to end, and then at once. */
+export const STAY = `trap 'exit 0' TERM; while :; do sleep 0.2; done`
+
+interface AppPod {
+  readonly name: string
+  /** What the app's container runs in a shell. */
+  readonly script: string
+  /** What an init container runs before. */
+  readonly initScript?: string
+  /** Name of the ServiceAccount. */
+  readonly account?: string
+  readonly annotations?: Readonly<Record<string, string>>
+  readonly labels?: Readonly<Record<string, string>>
+  /** More fields of the pod's spec. */
+  readonly spec?: object
+  /** More fields of the app's container. */
+  readonly container?: object
+}
+
+const shell = (name: string, script: string) => ({
+  name,
+  image: IMAGES.tools,
+  command: ['/bin/sh', '-c', script],
+  securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+})
+
+/** A pod of the tools image, as Pod Security `restricted` wants it. */
+export function appPod({ name, script, initScript, account = 'default', ...more }: AppPod) {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, labels: { app: name, ...more.labels }, annotations: { ...more.annotations } },
+    spec: {
+      serviceAccountName: account,
+      terminationGracePeriodSeconds: 15,
+      securityContext: {
+        runAsUser: 1000,
+        runAsNonRoot: true,
+        seccompProfile: { type: 'RuntimeDefault' },
+      },
+      ...(initScript !== undefined && { initContainers: [shell('init', initScript)] }),
+      containers: [{ ...shell('app', script), ...more.container }],
+      ...more.spec,
+    },
+  }
+}
+
+/** The application with an SDK of 2021. */
+export function legacyPod(name: string, account: string) {
+  return appPod({
+    name,
+    script: '',
+    account,
+    container: { image: IMAGES.legacyApp, command: undefined, args: ['get-token.mjs'] },
+  })
+}
+
+/** A ServiceAccount that says which identity is its own. */
+export function serviceAccount(name: string, clientId: string) {
+  return {
+    apiVersion: 'v1',
+    kind: 'ServiceAccount',
+    metadata: {
+      name,
+      annotations: {
+        'azure.workload.identity/client-id': clientId,
+        'azure.workload.identity/tenant-id': TENANT_ID,
+      },
+    },
+  }
+}
+
+export type Mode = 'env' | 'loopback' | 'nft'
+
+/** What `wimds inject` makes of the objects. */
+export async function injected(
+  mode: Mode,
+  objects: readonly object[],
+  flags: readonly string[] = [],
+): Promise<string> {
+  const input = objects.map((object) => stringify(object)).join('---\n')
+  const { stdout } = await wimds(
+    [
+      'inject',
+      `--mode=${mode}`,
+      `--image=${IMAGES.sidecar}`,
+      `--redirect-image=${IMAGES.redirect}`,
+      `--env=WIMDS_CA_FILE=${CLUSTER_CA_IN_PODS}`,
+      ...flags,
+      '-',
+    ],
+    { input },
+  )
+  return stdout
+}
+
+/** What `curl` above printed: status and JSON. */
+export function replyIn(output: string): { status: number; body: Record<string, unknown> } {
+  const lines = output.trim().split('\n')
+  const status = Number(lines.at(-1))
+  const body: Record<string, unknown> = JSON.parse(lines.at(-2) ?? '')
+  return { status, body }
+}
