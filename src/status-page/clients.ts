@@ -12,9 +12,13 @@ export function clientsSection({ clients, generatedAt }: StatusDocument): Html {
     'Clients',
     [
       { title: 'Library', cell: ({ title }) => title },
-      { title: 'Version', cell: ({ version }) => (version === '' ? '–' : version), isShort: true },
-      { title: 'Requests', cell: ({ requests }) => requests, isShort: true },
-      { title: 'Last', cell: ({ lastSeenAt }) => relative(lastSeenAt, generatedAt), isShort: true },
+      { title: 'Version', cell: ({ version }) => (version === '' ? '–' : version), width: 'short' },
+      { title: 'Requests', cell: ({ requests }) => requests, width: 'short' },
+      {
+        title: 'Last',
+        cell: ({ lastSeenAt }) => relative(lastSeenAt, generatedAt),
+        width: 'short',
+      },
       { title: 'To do without the sidecar', cell: remedy },
     ],
     clients,

@@ -69,7 +69,11 @@ export function identitiesSection(status: StatusDocument): Html {
             },
             { title: 'Client id', cell: ({ clientId }) => mono(clientId) },
             { title: 'Tenant', cell: ({ tenantId }) => mono(tenantId) },
-            { title: 'Cloud', cell: ({ authorityHost }) => authorityHost },
+            {
+              title: 'Cloud',
+              cell: ({ authorityHost }) => authorityHost.replace('https://', ''),
+              width: 'name',
+            },
             { title: 'Resources', cell: ({ resources }) => resources?.join(', ') ?? 'any' },
           ],
           identities,
@@ -90,7 +94,7 @@ export function settingsSection({ settings, warnings }: StatusDocument): Html {
     [
       { title: 'Setting', cell: ({ name }) => mono(name) },
       { title: 'Value', cell: ({ value }) => mono(value) },
-      { title: 'From', cell: ({ origin }) => origin, isShort: true },
+      { title: 'From', cell: ({ origin }) => origin, width: 'short' },
     ],
     settings,
   )

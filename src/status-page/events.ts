@@ -12,10 +12,10 @@ export function exchangesSection({ exchanges, generatedAt }: StatusDocument): Ht
   const rows = table(
     'Last exchanges with Entra ID',
     [
-      { title: 'When', cell: ({ at }) => clockTime(at, generatedAt), isShort: true },
+      { title: 'When', cell: ({ at }) => clockTime(at, generatedAt), width: 'short' },
       { title: 'Identity', cell: ({ identity }) => identity },
-      { title: 'Resource', cell: ({ resource }) => resource },
-      { title: 'Took', cell: ({ durationMs }) => `${durationMs} ms`, isShort: true },
+      { title: 'Resource', cell: ({ resource }) => resource, width: 'name' },
+      { title: 'Took', cell: ({ durationMs }) => `${durationMs} ms`, width: 'short' },
       {
         title: 'Outcome',
         cell: ({ failure, meaning }) =>
@@ -29,20 +29,28 @@ export function exchangesSection({ exchanges, generatedAt }: StatusDocument): Ht
   return section('exchanges', 'Last exchanges with Entra ID', html`<div class="box">${rows}</div>`)
 }
 
-export function refusalsSection({ refusals, generatedAt }: StatusDocument): Html {
+export function refusalsSection({ refusals, tokens, generatedAt }: StatusDocument): Html {
+  const above = new Set(tokens.map(({ failure }) => failure?.code))
   if (refusals.length === 0) {
     return section('refusals', 'Refused requests', empty('None so far.'))
   }
   const rows = table(
     'Refused requests',
     [
-      { title: 'Last', cell: ({ lastAt }) => relative(lastAt, generatedAt), isShort: true },
-      { title: 'Times', cell: ({ count }) => count, isShort: true },
-      { title: 'Caller', cell: ({ client, clientVersion }) => `${client} ${clientVersion}` },
+      { title: 'Last', cell: ({ lastAt }) => relative(lastAt, generatedAt), width: 'short' },
+      { title: 'Times', cell: ({ count }) => count, width: 'short' },
+      {
+        title: 'Caller',
+        cell: ({ client, clientVersion }) => `${client} ${clientVersion}`,
+        width: 'name',
+      },
       { title: 'Protocol', cell: ({ dialect }) => dialect },
       {
         title: 'Why',
-        cell: ({ failure }) => html`${codeTag(failure)}${explanation(failure)}`,
+        cell: ({ failure }) =>
+          above.has(failure.code)
+            ? html`${codeTag(failure)} explained at the token above`
+            : html`${codeTag(failure, 'starting')}${explanation(failure)}`,
       },
     ],
     refusals,

@@ -52,8 +52,8 @@ tbody th{font-weight:500}
 thead th{border-top:0;color:var(--quiet);font-weight:500;font-size:.82rem}
 td{font-variant-numeric:tabular-nums}
 td,tbody th{overflow-wrap:anywhere}
-.fit{white-space:nowrap;overflow-wrap:normal}
-.num{text-align:right}
+.short{white-space:nowrap;overflow-wrap:normal}
+.name{min-width:14.5rem}
 .empty{color:var(--quiet);margin:0;padding:.9rem 1.1rem}
 details summary{cursor:pointer;padding:.8rem 1.1rem;font-weight:500}
 footer{padding-top:2.5rem;padding-bottom:3rem;color:var(--quiet);font-size:.875rem}
@@ -66,7 +66,8 @@ table,tbody,tr,th,td{display:block;width:auto}
 tr{padding:.7rem 1.1rem;border-top:1px solid var(--line)}
 tbody tr:first-child{border-top:0}
 tbody th,td{border:0;padding:.12rem 0;text-align:left}
-.fit{white-space:normal}
+.short{white-space:normal}
+.name{min-width:0}
 td[data-label]::before{content:attr(data-label) " ";color:var(--quiet);font-size:.82rem;margin-right:.35rem}
 }
 `

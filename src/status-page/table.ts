@@ -4,8 +4,8 @@ import { type Html, html } from './html.ts'
 export interface Column<Row> {
   readonly title: string
   readonly cell: (row: Row) => Html | string | number
-  /** A cell that is not to be broken into lines. */
-  readonly isShort?: boolean
+  /** `short`: never broken into lines; `name`: wide enough for a host name. */
+  readonly width?: 'short' | 'name'
 }
 
 /** A heading and what is under it. */
@@ -46,13 +46,8 @@ export function table<Row>(
   </table>`
 }
 
-function cell<Row>(
-  { title, cell: content, isShort }: Column<Row>,
-  row: Row,
-  isFirst: boolean,
-): Html {
-  const style = isShort === true ? 'fit' : ''
+function cell<Row>({ title, cell: content, width }: Column<Row>, row: Row, isFirst: boolean): Html {
   return isFirst
-    ? html`<th scope="row" role="rowheader" class="${style}">${content(row)}</th>`
-    : html`<td role="cell" class="${style}" data-label="${title}">${content(row)}</td>`
+    ? html`<th scope="row" role="rowheader" class="${width ?? ''}">${content(row)}</th>`
+    : html`<td role="cell" class="${width ?? ''}" data-label="${title}">${content(row)}</td>`
 }

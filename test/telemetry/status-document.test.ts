@@ -6,7 +6,7 @@ import { BrokerError } from '../../src/errors.ts'
 import { settingsView } from '../../src/telemetry/settings-view.ts'
 import { type StatusDocument, StatusSchema } from '../../src/telemetry/status-schema.ts'
 import { aStatus } from '../fixtures/status.ts'
-import { exchange, failing, held, observe, readable, reply } from './observed.ts'
+import { exchange, failing, held, observe, reply } from './observed.ts'
 
 const stateOf = (given: Parameters<typeof observe>[0]) => {
   const { readiness, document } = observe(given)

@@ -1,0 +1,58 @@
+/** A real browser, where the machine has one. */
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type BrowserContext, chromium } from 'playwright-core'
+
+const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
+
+/** Where it is; undefined, after a line that says so, where there is none. */
+export function chromiumPath(): string | undefined {
+  const found = PLACES.find((path) => existsSync(path))
+  if (found === undefined) {
+    process.stdout.write(`skipped: there is no Chromium at ${PLACES.join(' or ')}\n`)
+  }
+  return found
+}
+
+interface View {
+  readonly colorScheme: 'light' | 'dark'
+  readonly width: number
+}
+
+export const VIEWS = {
+  light: { colorScheme: 'light', width: 1100 },
+  dark: { colorScheme: 'dark', width: 1100 },
+  phone: { colorScheme: 'light', width: 390 },
+} as const satisfies Record<string, View>
+
+/** A browser with an empty profile that reaches nothing by itself. Use it with `await using`. */
+export async function browse(
+  executablePath: string,
+  { colorScheme, width }: View,
+): Promise<{ context: BrowserContext } & AsyncDisposable> {
+  const profile = await mkdtemp(join(tmpdir(), 'wimds-browser-'))
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath,
+    headless: true,
+    colorScheme,
+    viewport: { width, height: 900 },
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  })
+  return {
+    context,
+    [Symbol.asyncDispose]: async () => {
+      await context.close()
+      await rm(profile, { recursive: true, force: true, maxRetries: 3 })
+    },
+  }
+}

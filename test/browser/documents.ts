@@ -1,0 +1,200 @@
+/** The states of the status page that are looked at. */
+import type { StatusDocument } from '../../src/telemetry/status-schema.ts'
+import { aStatus } from '../fixtures/status.ts'
+
+type Token = StatusDocument['tokens'][number]
+type Failure = StatusDocument['refusals'][number]['failure']
+
+const VAULT = 'https://vault.azure.net'
+const STORAGE = 'https://storage.azure.com'
+const ARM = 'https://management.azure.com/'
+const ORDERS = '11111111-1111-4111-8111-111111111111'
+const BILLING = '44444444-4444-4444-8444-444444444444'
+
+const TIMEOUT: Failure = {
+  code: 'entra_unreachable',
+  message:
+    'Entra ID cannot be reached (ECONNREFUSED): check DNS, the firewall and the proxy between the pod and the login host',
+}
+const NO_MATCH: Failure = {
+  code: 'trust_missing',
+  message:
+    "AADSTS700213: No matching federated identity record found for presented assertion subject 'system:serviceaccount:shop:orders'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion. Trace ID: 0f7c2a9e-6f0b-4c8e-9a43-9d4c1a6f3b00 Correlation ID: 5b1d7f0e-2c8a-4b63-8f51-3f1f6f3c2a11 Timestamp: 2026-11-24 11:59:40Z → set its subject to system:serviceaccount:NAMESPACE:SERVICEACCOUNT of this pod, or run the pod under the service account that it names",
+  aadsts: 700213,
+  entraTraceId: '0f7c2a9e-6f0b-4c8e-9a43-9d4c1a6f3b00',
+  entraCorrelationId: '5b1d7f0e-2c8a-4b63-8f51-3f1f6f3c2a11',
+}
+
+const identities: StatusDocument['identities'] = [
+  ...aStatus().identities,
+  {
+    name: 'billing',
+    clientId: BILLING,
+    tenantId: '22222222-2222-4222-8222-222222222222',
+    authorityHost: 'https://login.microsoftonline.com',
+    isDefault: false,
+    resources: [STORAGE],
+    prefetch: [],
+  },
+]
+
+const clients: StatusDocument['clients'] = [
+  ...aStatus().clients,
+  {
+    client: 'go-azidentity',
+    title: 'azidentity (Go)',
+    version: '1.5.1',
+    requests: 1207,
+    firstSeenAt: '2026-11-24T09:00:05.000Z',
+    lastSeenAt: '2026-11-24T11:59:58.000Z',
+    workloadIdentitySince: '1.3.0',
+    speaksWorkloadIdentity: true,
+    advice:
+      'use DefaultAzureCredential or WorkloadIdentityCredential of azidentity (Go) 1.3.0 or later',
+  },
+  {
+    client: 'curl',
+    title: 'curl',
+    version: '7.88.1',
+    requests: 3,
+    firstSeenAt: '2026-11-24T10:12:00.000Z',
+    lastSeenAt: '2026-11-24T10:12:09.000Z',
+    advice:
+      'find out which library calls (a script), and move it to an Azure SDK that speaks workload identity',
+  },
+]
+
+function token(resource: string, overrides: Partial<Token> = {}): Token {
+  return {
+    identity: 'orders',
+    clientId: ORDERS,
+    resource,
+    scope: `${resource}/.default`,
+    held: { obtainedAt: '2026-11-24T09:00:00.000Z', expiresAt: '2026-11-25T09:00:00.000Z' },
+    nextTryAt: '2026-11-24T21:10:00.000Z',
+    consecutiveFailures: 0,
+    ...overrides,
+  }
+}
+
+const probe: StatusDocument['refusals'][number] = {
+  lastAt: '2026-11-24T11:58:00.000Z',
+  count: 6,
+  dialect: 'imds',
+  client: 'go-azidentity',
+  clientVersion: '1.5.1',
+  failure: { code: 'metadata_header_missing', message: 'Required metadata header not specified' },
+}
+
+const sound: Partial<StatusDocument> = { identities, clients, refusals: [probe] }
+
+export const READY = aStatus({
+  ...sound,
+  tokens: [
+    token(VAULT),
+    token(STORAGE, {
+      identity: 'billing',
+      clientId: BILLING,
+      held: { obtainedAt: '2026-11-24T11:20:00.000Z', expiresAt: '2026-11-24T12:24:00.000Z' },
+      nextTryAt: '2026-11-24T12:02:10.000Z',
+    }),
+    token(ARM, {
+      held: { obtainedAt: '2026-11-24T11:59:20.000Z', expiresAt: '2026-11-25T11:59:20.000Z' },
+      nextTryAt: '2026-11-25T00:30:00.000Z',
+    }),
+  ],
+})
+
+export const DEGRADED = aStatus({
+  ...sound,
+  state: 'degraded',
+  clockSkewSeconds: 3.4,
+  reasons: [
+    `the token for ${STORAGE} as billing cannot be renewed and is still served: entra_unreachable`,
+  ],
+  tokens: [
+    token(VAULT),
+    token(STORAGE, {
+      identity: 'billing',
+      clientId: BILLING,
+      held: { obtainedAt: '2026-11-24T11:20:00.000Z', expiresAt: '2026-11-24T12:24:00.000Z' },
+      nextTryAt: '2026-11-24T12:00:21.000Z',
+      consecutiveFailures: 4,
+      failure: TIMEOUT,
+    }),
+  ],
+  exchanges: [
+    {
+      at: '2026-11-24T11:59:21.000Z',
+      identity: 'billing',
+      resource: STORAGE,
+      durationMs: 3,
+      failure: TIMEOUT,
+    },
+    ...aStatus().exchanges,
+  ],
+})
+
+export const REFUSED = aStatus({
+  ...sound,
+  state: 'refused',
+  reasons: [`no token for ${VAULT} as orders: trust_missing`],
+  tokens: [
+    {
+      identity: 'orders',
+      clientId: ORDERS,
+      resource: VAULT,
+      scope: `${VAULT}/.default`,
+      nextTryAt: '2026-11-24T12:00:08.000Z',
+      consecutiveFailures: 61,
+      failure: NO_MATCH,
+    },
+  ],
+  exchanges: [
+    {
+      at: '2026-11-24T11:59:40.000Z',
+      identity: 'orders',
+      resource: VAULT,
+      durationMs: 187,
+      failure: NO_MATCH,
+      meaning: 'no federated identity credential of the identity has the subject of the assertion',
+    },
+  ],
+  refusals: [
+    {
+      lastAt: '2026-11-24T11:59:58.000Z',
+      count: 212,
+      dialect: 'imds',
+      client: 'python-azure-identity',
+      clientVersion: '1.5.0',
+      failure: NO_MATCH,
+    },
+    probe,
+  ],
+  warnings: ['WIMDS_PREFECH is not a setting of wimds and has no effect'],
+})
+
+/** Before anything has happened. */
+export const STARTING = aStatus({
+  state: 'starting',
+  reasons: ['the projected token has not been read yet'],
+  assertions: [],
+  tokens: [],
+  exchanges: [],
+  clients: [],
+})
+
+/** Every string is an attack on the page. */
+export function hostile(): StatusDocument {
+  const attack = `"'><img src=x onerror=alert(1)><script>alert(2)</script><svg onload=alert(3)>&lt;b&gt;`
+  const poison = (value: unknown): unknown => {
+    if (typeof value === 'string') {
+      return /^\d{4}-\d\d-\d\dT/.test(value) || value === 'refused' ? value : attack
+    }
+    if (Array.isArray(value)) return value.map(poison)
+    if (typeof value !== 'object' || value === null) return value
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, poison(item)]))
+  }
+  // oxlint-disable-next-line no-unsafe-type-assertion -- the same shape with other strings
+  return poison(REFUSED) as StatusDocument
+}

@@ -1,0 +1,16 @@
+/** The suites that need a tool of the system: a browser, Prometheus. Each has a script of its own. */
+import { defineConfig, mergeConfig } from 'vitest/config'
+import base from '../../vitest.config.ts'
+
+const { test, ...rest } = base
+
+export default mergeConfig(
+  { ...rest, test: { ...test, include: [], exclude: [] } },
+  defineConfig({
+    test: {
+      include: ['test/browser/**/*.test.ts', 'test/prometheus/**/*.test.ts'],
+      testTimeout: 110_000,
+      fileParallelism: false,
+    },
+  }),
+)
