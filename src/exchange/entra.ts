@@ -79,7 +79,7 @@ async function readWithin(
 }
 
 async function send(
-  { identity, scope, claims }: TokenRequest,
+  { identity, scope, claims, correlationId = randomUUID() }: TokenRequest,
   assertion: Assertion,
   { dispatcher, clock, region, onSkew }: ExchangeOptions,
   signal: AbortSignal,
@@ -101,7 +101,7 @@ async function send(
     await msal.acquireTokenByClientCredential({
       scopes: [scope],
       skipCache: true,
-      correlationId: randomUUID(),
+      correlationId,
       // Else MSAL_FORCE_REGION in the environment would send the assertion to another host.
       azureRegion: 'DisableMsalForceRegion',
       ...(claims !== undefined && { claims }),

@@ -10,6 +10,7 @@ import type { Clock } from '../tokens/clock.ts'
 import { expiry } from '../tokens/lifetime.ts'
 import { scopeOf, type TokenSource } from '../tokens/token.ts'
 import type { Guard } from './guard.ts'
+import { correlationIdOf } from './trace-context.ts'
 
 /** What the server is put together from. */
 export interface MetadataParts {
@@ -147,7 +148,13 @@ function addDialects(
       const { selector, resource, ...wishes } = query
       const identity = resolve(selector)
       requireAllowed(identity, resource)
-      const token = await tokens({ identity, scope: scopeOf(resource), ...wishes })
+      const correlationId = correlationIdOf(request.headers['traceparent'])
+      const token = await tokens({
+        identity,
+        scope: scopeOf(resource),
+        ...wishes,
+        ...(correlationId !== undefined && { correlationId }),
+      })
       const answer = { query, identity, token, ...expiry(token, clock) }
       send(request, reply, dialect.render(answer, wire), parts, { dialect: dialect.name })
     },

@@ -16,7 +16,12 @@ export function requestFields({ identity, scope }: TokenRequest) {
 
 /** `token_obtained` or `exchange_failed`. */
 export function logExchange(log: Logger, { request, outcome, durationMs }: ExchangeEvent): void {
-  const fields = { ...requestFields(request), durationMs: Math.round(durationMs) }
+  const { correlationId } = request
+  const fields = {
+    ...requestFields(request),
+    durationMs: Math.round(durationMs),
+    ...(correlationId !== undefined && { correlationId }),
+  }
   if (outcome.ok) {
     const expiresAt = new Date(outcome.token.expiresAt).toISOString()
     log.info('token_obtained', { ...fields, expiresAt })

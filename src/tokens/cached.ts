@@ -79,10 +79,10 @@ export function cached(next: TokenSource, options: CacheOptions): TokenCache {
     const now = clock.monotonic()
     entry.askedAt = now
     const leftMs = token === undefined ? 0 : remainingAt(token, clock.wall(), now)
-    if (token === undefined || leftMs < LEAST_LIFE_MS) return obtained(entry, now)
+    if (token === undefined || leftMs < LEAST_LIFE_MS) return obtained(entry, now, request)
     if (isForced(request, entry, token, now)) {
       onResult('bypassed')
-      return replaced(entry, token, now)
+      return replaced(entry, token, now, request)
     }
     // Timers come late after a clock was set or a machine slept, and leave what was not in use.
     if (entry.flight === undefined && untilDueMs(entry, leftMs, now) <= 0) flyInBackground(entry)
@@ -90,7 +90,11 @@ export function cached(next: TokenSource, options: CacheOptions): TokenCache {
     return token
   }
 
-  async function obtained(entry: Entry, now: number): Promise<AccessToken> {
+  async function obtained(
+    entry: Entry,
+    now: number,
+    { correlationId }: TokenRequest,
+  ): Promise<AccessToken> {
     const { failure, flight, nextTryAt } = entry
     // While a probe is out callers still hear the last failure; the probe's outcome is for the next.
     if (failure !== undefined && (now < nextTryAt || flight !== undefined)) {
@@ -101,20 +105,25 @@ export function cached(next: TokenSource, options: CacheOptions): TokenCache {
     onResult(flight === undefined ? 'miss' : 'coalesced')
     waiting += 1
     try {
-      return await fly(entry)
+      return await fly(entry, correlationId)
     } finally {
       waiting -= 1
     }
   }
 
   /** A new token if it comes soon, else the one that is held while that lives. */
-  function replaced(entry: Entry, token: AccessToken, now: number): Promise<AccessToken> {
+  function replaced(
+    entry: Entry,
+    token: AccessToken,
+    now: number,
+    { correlationId }: TokenRequest,
+  ): Promise<AccessToken> {
     entry.forcedAt = now
     return new Promise((resolve, reject) => {
       const settleForHeld = (otherwise: () => void) =>
         remainingMs(token, clock) < LEAST_LIFE_MS ? otherwise() : resolve(token)
       const timer = setTimeout(settleForHeld, LONGEST_FORCED_WAIT_MS, () => {})
-      void fly(entry)
+      void fly(entry, correlationId)
         .then(resolve, (error: unknown) => settleForHeld(() => reject(toBrokerError(error))))
         .finally(() => clearTimeout(timer))
     })

@@ -27,8 +27,8 @@ interface FlightOptions {
 
 interface Flights {
   readonly store: EntryStore
-  /** The exchange of this entry: the one under way, or a new one. */
-  readonly fly: (entry: Entry) => Promise<AccessToken>
+  /** The exchange of this entry: the one under way, or a new one, with its caller's correlation id. */
+  readonly fly: (entry: Entry, correlationId?: string) => Promise<AccessToken>
   /** The same for nobody in particular: its failure is kept in the entry. */
   readonly flyInBackground: (entry: Entry) => void
   readonly assertionChanged: (tokenFile: string) => void
@@ -50,13 +50,14 @@ export function flights(options: FlightOptions): Flights {
 
   return { store, fly, flyInBackground, assertionChanged, retain, close }
 
-  function fly(entry: Entry): Promise<AccessToken> {
+  function fly(entry: Entry, correlationId?: string): Promise<AccessToken> {
     if (entry.flight !== undefined) return entry.flight
     disarm(entry)
     const startedAt = clock.monotonic()
     const source = entry.token === undefined ? obtain : renew
     entry.isOvertaken = false
-    entry.flight = source(entry.request).then(
+    const request = { ...entry.request, ...(correlationId !== undefined && { correlationId }) }
+    entry.flight = source(request).then(
       (token) => landed(entry, token, startedAt),
       (thrown: unknown) => failed(entry, toBrokerError(thrown)),
     )

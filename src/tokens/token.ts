@@ -15,6 +15,8 @@ export interface TokenRequest {
   readonly keepWarm?: boolean
   /** Hex SHA-256 of a token that a resource refused; wants a new one if that is the one held. */
   readonly refusedTokenSha256?: string
+  /** GUID under which Entra ID logs the exchange that this request starts, if it starts one. */
+  readonly correlationId?: string
 }
 
 /** An access token and the instants of its life. */

@@ -1,0 +1,76 @@
+import { expect, test } from 'vitest'
+import { assertionReader } from '../../src/exchange/assertion.ts'
+import { entraExchange } from '../../src/exchange/entra.ts'
+import { createWorld, type World } from '../../src/simulator/world.ts'
+import { systemClock } from '../../src/tokens/clock.ts'
+import type { ExchangeEvent } from '../../src/tokens/observed.ts'
+import { tokenStack } from '../../src/tokens/stack.ts'
+import type { TokenRequest } from '../../src/tokens/token.ts'
+
+const GUID = '4bf92f35-77b3-4da6-a3ce-929d0e0e4736'
+
+function stackOn(world: World) {
+  const events: ExchangeEvent[] = []
+  const exchange = entraExchange({
+    readAssertion: assertionReader({}),
+    dispatcher: world.dispatcher,
+    clock: systemClock,
+    timeoutMs: 3000,
+  })
+  const cache = tokenStack(exchange, {
+    max: 10,
+    maxConcurrent: 4,
+    timeoutMs: 3000,
+    clock: systemClock,
+    onExchange: (event) => events.push(event),
+    onResult: () => {},
+    onRenewalFailed: () => {},
+  })
+  const { tenantId, clientId, authorityHost, tokenFile } = world
+  const identity = { name: 'orders', tenantId, clientId, authorityHost, tokenFile, prefetch: [] }
+  const request: TokenRequest = { identity, scope: 'https://vault.azure.net/.default' }
+  return { cache, request, events }
+}
+
+const sentIds = (world: World) =>
+  world.log
+    .entries()
+    .filter(({ target }) => target === 'token')
+    .map(({ correlationId }) => correlationId)
+
+test('an exchange goes to Entra ID under the correlation id of the request that started it', async () => {
+  await using world = await createWorld({ ports: false })
+  const { cache, request, events } = stackOn(world)
+  await cache.tokens({ ...request, correlationId: GUID })
+  await cache.tokens({ ...request, correlationId: GUID.replace('4', '5') })
+  cache.close()
+  expect(sentIds(world)).toEqual([GUID])
+  expect(events.map(({ request: { correlationId } }) => correlationId)).toEqual([GUID])
+})
+
+test('an exchange of no caller’s has a correlation id of its own, which is reported', async () => {
+  await using world = await createWorld({ ports: false })
+  const { cache, request, events } = stackOn(world)
+  await cache.tokens(request)
+  await cache.tokens({ ...request, scope: 'https://storage.azure.com/.default' })
+  cache.close()
+  const [first, second] = sentIds(world)
+  expect(first).toMatch(/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
+  expect(first).not.toBe(second)
+  expect(events.map(({ request: { correlationId } }) => correlationId)).toEqual([first, second])
+})
+
+test('a refusal carries the ids of Entra ID that a support ticket needs', async () => {
+  await using world = await createWorld({ ports: false })
+  const { cache, request } = stackOn(world)
+  world.faults.add({ kind: 'aadsts', code: 700016 })
+  const refused = cache.tokens({ ...request, correlationId: GUID })
+  await expect(refused).rejects.toMatchObject({
+    entra: {
+      aadsts: 700016,
+      correlationId: GUID,
+      traceId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+    },
+  })
+  cache.close()
+})
