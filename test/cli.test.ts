@@ -1,0 +1,51 @@
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+
+const CLI = fileURLToPath(new URL('../src/cli.ts', import.meta.url))
+
+/** Runs the command line with nothing in its environment. */
+function wimds(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, ...args], {
+    encoding: 'utf8',
+    env: {},
+    timeout: 20_000,
+  })
+  return { status, stdout, stderr }
+}
+
+test.each([[[]], [['help']], [['--help']], [['-h']]])(
+  'prints its usage for %j',
+  (args: string[]) => {
+    const { status, stdout, stderr } = wimds(...args)
+    expect(status).toBe(0)
+    expect(stdout).toMatch(/^usage: wimds COMMAND/)
+    expect(stderr).toBe('')
+  },
+)
+
+test.each(['frob', '', 'constructor', '__proto__'])(
+  'says with its usage that there is no command %j, and ends with 64',
+  (name) => {
+    const { status, stdout, stderr } = wimds(name)
+    expect(status).toBe(64)
+    expect(stdout).toBe('')
+    expect(stderr).toMatch(/^wimds: there is no command ".*"\n\nusage: wimds COMMAND/)
+  },
+)
+
+test('ends with 64 and names every variable when the configuration is wrong', () => {
+  const { status, stdout, stderr } = wimds('serve')
+  expect(status).toBe(64)
+  expect(stdout).toBe('')
+  expect(stderr).toMatch(/^wimds serve: /)
+  expect(stderr).toContain('AZURE_TENANT_ID')
+  expect(stderr).toContain('AZURE_FEDERATED_TOKEN_FILE')
+  expect(stderr).not.toMatch(/^\s+at /m)
+})
+
+test('ends with 64 for arguments that a command does not know', () => {
+  const { status, stderr } = wimds('serve', '--frob')
+  expect(status).toBe(64)
+  expect(stderr).toMatch(/^wimds serve: /)
+})

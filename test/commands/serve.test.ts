@@ -1,0 +1,129 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { serve } from '../../src/commands/serve.ts'
+import { createWorld, type World } from '../../src/simulator/world.ts'
+import { request, roundTrip } from '../fixtures/connection.ts'
+import { listening } from '../fixtures/listening.ts'
+import { environmentOf, startServe } from '../fixtures/served.ts'
+import { captureIo } from './capture.ts'
+
+const TOKEN = '/metadata/identity/oauth2/token?api-version=2018-02-01&resource='
+
+let world: World
+beforeAll(async () => {
+  world = await createWorld()
+})
+afterAll(() => world.close())
+
+const get = (port: number, path: string) => roundTrip(port, request(path))
+
+test('serves tokens and health until it is told to end, and ends with 0', async () => {
+  await using sidecar = await startServe(environmentOf(world))
+  const reply = await get(sidecar.port, `${TOKEN}https://vault.azure.net`)
+  expect(reply.status).toBe(200)
+  expect((await get(sidecar.port, '/readyz')).status).toBe(200)
+  expect((await get(sidecar.adminPort, '/healthz')).status).toBe(200)
+  expect((await get(sidecar.adminPort, '/readyz')).status).toBe(200)
+  expect((await get(sidecar.adminPort, '/metrics')).body).toMatch(/^wimds_ready 1$/m)
+
+  expect(await sidecar.stop()).toBe(0)
+  await expect(get(sidecar.port, '/readyz')).rejects.toThrow('ECONNREFUSED')
+  await expect(get(sidecar.adminPort, '/readyz')).rejects.toThrow('ECONNREFUSED')
+})
+
+test('logs what happens and never a token, an assertion or a query', async () => {
+  await using sidecar = await startServe(environmentOf(world))
+  const { body } = await get(sidecar.port, `${TOKEN}https://vault.azure.net`)
+  await get(sidecar.port, `${TOKEN}https://nowhere.example&client_id=&x=secret-of-a-caller`)
+  await sidecar.stop()
+  const names = sidecar.events().map(({ event }) => event)
+  expect(names).toEqual(expect.arrayContaining(['listening', 'token_obtained', 'stopped']))
+  const { access_token: token }: { access_token: string } = JSON.parse(body)
+  const assertion = await readFile(world.tokenFile, 'utf8')
+  for (const jwt of [token, assertion]) {
+    for (const part of jwt.split('.')) expect(sidecar.log()).not.toContain(part)
+  }
+  expect(sidecar.log()).not.toContain('secret-of-a-caller')
+})
+
+test('listens before there is a projected token, and is ready once there is', async () => {
+  const token = await readFile(world.tokenFile, 'utf8')
+  const file = join(dirname(world.caFile), 'late-token')
+  const env = { ...environmentOf(world), AZURE_FEDERATED_TOKEN_FILE: file }
+  await using sidecar = await startServe(env)
+  expect((await get(sidecar.port, '/readyz')).status).toBe(503)
+  const refused = await get(sidecar.port, `${TOKEN}https://vault.azure.net`)
+  expect(refused.status).toBe(503)
+  expect(refused.headers.has('retry-after')).toBe(true)
+
+  await writeFile(file, token)
+  const ready = async () => (await get(sidecar.port, '/readyz')).status
+  await expect.poll(ready, { timeout: 5000 }).toBe(200)
+  const served = async () => (await get(sidecar.port, `${TOKEN}https://vault.azure.net`)).status
+  await expect.poll(served, { timeout: 5000 }).toBe(200)
+})
+
+test('stays ready while Entra is down', async () => {
+  await using sidecar = await startServe(environmentOf(world))
+  world.faults.add({ kind: 'unavailable' })
+  try {
+    expect((await get(sidecar.port, `${TOKEN}https://storage.azure.com`)).status).toBe(503)
+    expect((await get(sidecar.port, '/readyz')).status).toBe(200)
+    const { status, body } = await get(sidecar.adminPort, '/readyz')
+    expect(status).toBe(200)
+    expect(JSON.parse(body)).toMatchObject({ ready: true, lastExchange: { ok: false } })
+  } finally {
+    world.faults.clear()
+  }
+})
+
+test('answers with the instance document that it was given', async () => {
+  const file = join(dirname(world.caFile), 'instance.json')
+  await writeFile(file, '{"compute":{"location":"westeurope"}}')
+  await using sidecar = await startServe({ ...environmentOf(world), WIMDS_INSTANCE_FILE: file })
+  const path = '/metadata/instance/compute/location?api-version=2021-02-01&format=text'
+  expect((await get(sidecar.port, path)).body).toBe('westeurope')
+})
+
+test.each([
+  ['everything', {}, ['AZURE_TENANT_ID', 'AZURE_FEDERATED_TOKEN_FILE']],
+  [
+    'several values',
+    { AZURE_TENANT_ID: 'common', AZURE_CLIENT_ID: 'me', WIMDS_LISTEN: 'here' },
+    ['AZURE_TENANT_ID', 'AZURE_CLIENT_ID', 'WIMDS_LISTEN', 'AZURE_FEDERATED_TOKEN_FILE'],
+  ],
+])('names each variable that is wrong when it is %s, and binds nothing', async (_, env, names) => {
+  const io = captureIo(env)
+  const failure = await serve([], io).catch(String)
+  for (const name of names) expect(failure).toContain(name)
+  expect(io.out()).toBe('')
+})
+
+test.each(['WIMDS_CA_FILE', 'WIMDS_INSTANCE_FILE'])(
+  'names %s if it cannot be read',
+  async (name) => {
+    const io = captureIo({ ...environmentOf(world), [name]: '/nonexistent/file' })
+    await expect(serve([], io)).rejects.toThrow(`${name}: cannot read /nonexistent/file`)
+  },
+)
+
+test('says so when the instance document is not JSON', async () => {
+  const io = captureIo({ ...environmentOf(world), WIMDS_INSTANCE_FILE: world.caFile })
+  await expect(serve([], io)).rejects.toThrow(/WIMDS_INSTANCE_FILE: .* is not JSON/)
+})
+
+test.each(['WIMDS_LISTEN', 'WIMDS_ADMIN_LISTEN'])(
+  'ends with 1 when the port of %s is taken',
+  async (name) => {
+    await using taken = await listening(createServer())
+    const io = captureIo({ ...environmentOf(world), [name]: `127.0.0.1:${taken.port}` })
+    expect(await serve([], io)).toBe(1)
+    expect(io.out()).toContain('EADDRINUSE')
+  },
+)
+
+test('takes no arguments', async () => {
+  await expect(serve(['--port=1'], captureIo(environmentOf(world)))).rejects.toThrow('no arguments')
+})
