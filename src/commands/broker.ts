@@ -1,7 +1,9 @@
 /** The broker put together: exchange, cache, projected-token watch, and what they report to. */
+import type { Dispatcher } from 'undici'
 import type { Config } from '../config/config.ts'
 import { type Assertion, assertionReader, hasUnusualAudience } from '../exchange/assertion.ts'
 import { watchAssertions } from '../exchange/assertion-watch.ts'
+import { type Identity, identityResolver, type IdentityResolver } from '../identities.ts'
 import { errorFields } from '../telemetry/error-fields.ts'
 import { requestFields } from '../telemetry/lines.ts'
 import type { ProcessLog } from '../telemetry/logger.ts'
@@ -14,18 +16,25 @@ import { scopeOf, type TokenSource } from '../tokens/token.ts'
 /** A broker that answers as soon as its exchange has been loaded. */
 export interface Broker {
   readonly tokens: TokenSource
+  readonly resolve: IdentityResolver
   readonly telemetry: Telemetry
   /** Begins to follow the projected tokens; resolves after the first look at them. */
   readonly watch: () => Promise<void>
   /** Fetches the configured resources and keeps them warm; resolves when each was tried once. */
   readonly prefetch: () => Promise<void>
+  /** Goes on with the identities of another configuration; what they share is kept. */
+  readonly adopt: (next: Config) => void
+  /** Has the status say, among its warnings, what keeps a new configuration out. */
+  readonly onReload: (problem: string | undefined) => void
   readonly close: () => void
 }
 
 /** `extraCa` is PEM text. Nothing is read or connected to before it is asked for. */
 export function broker(config: Config, extraCa: string | undefined, log: ProcessLog): Broker {
   const clock = systemClock
-  const { directory, exchange } = config
+  const { exchange } = config
+  let { directory, tokenFiles, warnings } = config
+  let resolver = identityResolver(directory)
   let isPrefetched = !config.readyAfterPrefetch
 
   const read = assertionReader({
@@ -45,7 +54,7 @@ export function broker(config: Config, extraCa: string | undefined, log: Process
     },
   })
   const assertions = watchAssertions({
-    files: config.tokenFiles,
+    files: () => tokenFiles,
     read,
     onChange: (file, state) => {
       if (state.ok) {
@@ -58,7 +67,14 @@ export function broker(config: Config, extraCa: string | undefined, log: Process
     },
   })
   const told = telemetry({
-    config,
+    config: {
+      get directory() {
+        return directory
+      },
+      get warnings() {
+        return warnings
+      },
+    },
     log,
     clock,
     entries: cache.entries,
@@ -69,19 +85,17 @@ export function broker(config: Config, extraCa: string | undefined, log: Process
   /** MSAL and the transport are most of the start-up: the servers listen before they are loaded. */
   async function loadExchange(): Promise<TokenSource> {
     await new Promise(setImmediate)
-    const [{ entraExchange }, { entraDispatcher }] = await Promise.all([
+    const [{ entraExchange }, dispatcher] = await Promise.all([
       import('../exchange/entra.ts'),
-      import('../exchange/dispatcher.ts'),
+      exchangeDispatcher(config, extraCa),
     ])
-    const { proxy, timeoutMs } = exchange
+    const { region, timeoutMs } = exchange
     return entraExchange({
       readAssertion: read,
-      dispatcher: entraDispatcher({
-        ...(extraCa !== undefined && { extraCa }),
-        ...(proxy !== undefined && { proxy }),
-      }),
+      dispatcher,
       clock,
       timeoutMs,
+      ...(region !== undefined && { region }),
       onSkew: told.onSkew,
     })
   }
@@ -95,8 +109,24 @@ export function broker(config: Config, extraCa: string | undefined, log: Process
     isPrefetched = true
   }
 
+  function adopt(next: Config): void {
+    ;({ directory, tokenFiles, warnings } = next)
+    resolver = identityResolver(directory)
+    cache.retain(({ identity }) => isKnown(identity, resolver))
+    void assertions.look()
+    void prefetch()
+  }
+
+  function onReload(problem: string | undefined): void {
+    told.onReload(problem === undefined)
+    if (problem !== undefined) warnings = [...config.warnings, problem]
+  }
+
   return {
     tokens: cache.tokens,
+    resolve: (selector) => resolver(selector),
+    adopt,
+    onReload,
     telemetry: told,
     watch: assertions.look,
     prefetch,
@@ -106,6 +136,35 @@ export function broker(config: Config, extraCa: string | undefined, log: Process
     },
   }
 }
+
+/** The connections by which exchanges go: to the cluster's token proxy, or to Entra ID. */
+export async function exchangeDispatcher(
+  { exchange }: Pick<Config, 'exchange'>,
+  extraCa: string | undefined,
+): Promise<Dispatcher> {
+  const { proxy, tokenProxy } = exchange
+  if (tokenProxy !== undefined) {
+    const { tokenProxyDispatcher } = await import('../exchange/token-proxy.ts')
+    return tokenProxyDispatcher({ settings: tokenProxy })
+  }
+  const { entraDispatcher } = await import('../exchange/dispatcher.ts')
+  return entraDispatcher({
+    ...(extraCa !== undefined && { extraCa }),
+    ...(proxy !== undefined && { proxy }),
+  })
+}
+
+/** Whether the identity would still be exchanged for in the same way. */
+function isKnown(identity: Identity, resolve: IdentityResolver): boolean {
+  try {
+    const found = resolve({ by: 'clientId', value: identity.clientId })
+    return IDENTIFYING.every((field) => found[field] === identity[field])
+  } catch {
+    return false
+  }
+}
+
+const IDENTIFYING = ['authorityHost', 'tenantId', 'clientId', 'tokenFile'] as const
 
 function claimsOf({ issuer, subject, audience, expiresAt }: Assertion) {
   return { issuer, subject, audience, expiresAt: new Date(expiresAt).toISOString() }

@@ -5,16 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pino from 'pino'
 import { type Config, loadConfig } from '../config/config.ts'
 import type { Address } from '../config/values.ts'
-import { appService } from '../dialects/app-service.ts'
-import { cloudShell } from '../dialects/cloud-shell.ts'
 import type { Dialect } from '../dialects/dialect.ts'
 import { imds } from '../dialects/imds.ts'
 import { BrokerError, ConfigError } from '../errors.ts'
 import { adminServer } from '../http/admin-server.ts'
 import { guard } from '../http/guard.ts'
-import { listen, type Listener } from '../http/listener.ts'
 import { metadataServer } from '../http/metadata-server.ts'
-import { identityResolver } from '../identities.ts'
 import { metadataDocuments, renderDocumentError } from '../metadata/documents.ts'
 import { DEFAULT_INSTANCE, type JsonValue } from '../metadata/instance.ts'
 import { passThrough } from '../metadata/pass-through.ts'
@@ -25,7 +21,10 @@ import { settingsView } from '../telemetry/settings-view.ts'
 import { systemClock } from '../tokens/clock.ts'
 import { VERSION } from '../version.ts'
 import { broker } from './broker.ts'
+import { mainDialects, specialDialects } from './dialects.ts'
 import type { CommandIo } from './io.ts'
+import { hostHeaderOf, openPorts, type Ports, type Service } from './listeners.ts'
+import { followIdentities } from './reload.ts'
 
 /** Probes and Prometheus are few. */
 const ADMIN_CONNECTIONS = 64
@@ -39,20 +38,8 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   const log = openLog(config, io)
   for (const warning of config.warnings) log.warn('config_warning', { message: warning })
 
-  const { tokens, telemetry, watch, prefetch, close } = broker(config, extraCa, log)
+  const { telemetry, watch, prefetch, close, ...parts } = broker(config, extraCa, log)
   const isReady = () => telemetry.readiness().ready
-  const app = metadataServer({
-    guard: guard({ allowedHosts: [...config.allowedHosts, ...config.listen.map(hostHeaderOf)] }),
-    dialects: dialectsOf(config),
-    documents: metadataDocuments({ instance, tenantId: config.tenantId }),
-    renderDocumentError,
-    resolve: identityResolver(config.directory),
-    tokens,
-    clock: systemClock,
-    isReady,
-    passThrough: passThrough({ prefixes: config.passThrough }),
-    onReply: telemetry.onReply,
-  })
   const settings = settingsView(io.env)
   const admin = adminServer({
     readiness: telemetry.readiness,
@@ -60,49 +47,65 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
     document: () => telemetry.document(settings),
     log,
   })
-  await Promise.all([app.ready(), admin.ready()])
-
-  const malformedBody = imds.renderError(
-    new BrokerError('request_malformed', 'The request is malformed'),
-  ).body
-  const listeners: Listener[] = []
+  const { maxConnections } = config
+  /** One of the ports that speak to applications. */
+  const metadata = (name: string, addresses: readonly Address[], dialects: readonly Dialect[]) => ({
+    name,
+    listen: addresses,
+    maxConnections,
+    app: metadataServer({
+      guard: guard({ allowedHosts: [...config.allowedHosts, ...addresses.map(hostHeaderOf)] }),
+      dialects,
+      documents: metadataDocuments({ instance, tenantId: config.tenantId }),
+      renderDocumentError,
+      resolve: parts.resolve,
+      tokens: parts.tokens,
+      clock: systemClock,
+      isReady,
+      passThrough: passThrough({ prefixes: config.passThrough }),
+      onReply: telemetry.onReply,
+    }),
+  })
+  const special = await specialDialects(config)
+  const services: Service[] = [
+    metadata('addresses', config.listen, mainDialects(config)),
+    {
+      name: 'adminAddresses',
+      app: admin,
+      listen: config.adminListen,
+      maxConnections: ADMIN_CONNECTIONS,
+    },
+    ...special.ports.map(({ name, listen, dialect, tls }) => ({
+      ...metadata(name, listen, [dialect]),
+      ...(tls !== undefined && { tls }),
+    })),
+  ]
+  const malformed = new BrokerError('request_malformed', 'The request is malformed')
+  let ports: Ports
   try {
-    const main = { maxConnections: config.maxConnections, malformedBody }
-    listeners.push(await listen((...exchange) => app.routing(...exchange), config.listen, main))
-    const side = { maxConnections: ADMIN_CONNECTIONS, malformedBody }
-    listeners.push(
-      await listen((...exchange) => admin.routing(...exchange), config.adminListen, side),
-    )
+    ports = await openPorts(services, imds.renderError(malformed).body)
   } catch (error) {
-    await Promise.all(listeners.map((listener) => listener.close(0)))
     log.error('listen_failed', errorFields(listenFailure(error)))
     return 1
   }
-  const [metadata, administration] = listeners
-  log.info('listening', {
-    version: VERSION,
-    addresses: metadata?.addresses.map(asText),
-    adminAddresses: administration?.addresses.map(asText),
-  })
+  log.info('listening', { version: VERSION, ...ports.addresses, ...special.fields })
 
   const stopCycling = cycleOnSignal(log, process)
   await watch()
   void prefetch()
+  const stopFollowing = await followIdentities({ config, env: io.env, log, ...parts })
   if (isReady()) log.info('ready')
 
   await ended(io.signal)
   log.info('draining', { drainMs: config.shutdown.drainMs })
   await sleep(config.shutdown.drainMs)
-  await Promise.all(listeners.map((listener) => listener.close(config.shutdown.timeoutMs)))
+  await ports.close(config.shutdown.timeoutMs)
+  stopFollowing()
+  await special.close()
   close()
   stopCycling()
   log.info('stopped')
   return 0
-}
-
-/** Every protocol of the main port; those that are guarded by a secret are off without one. */
-function dialectsOf({ identityHeader }: Config): Dialect[] {
-  return [imds, cloudShell, ...(identityHeader === undefined ? [] : appService(identityHeader))]
 }
 
 async function ended(signal: AbortSignal): Promise<void> {
@@ -141,12 +144,4 @@ function readSetting(name: string, path: string | undefined): string | undefined
 function listenFailure(error: unknown): BrokerError {
   const reason = error instanceof Error ? error.message : 'unknown reason'
   return new BrokerError('internal', `cannot listen: ${reason}`)
-}
-
-function hostHeaderOf({ host }: Address): string {
-  return host.includes(':') ? `[${host}]` : host
-}
-
-function asText({ host, port }: Address): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }

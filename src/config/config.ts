@@ -1,5 +1,4 @@
 /** The environment and the identities file → one frozen Config, or one error that names every mistake. */
-import { readFile } from 'node:fs/promises'
 import { ConfigError } from '../errors.ts'
 import { comparableResource, type IdentityDirectory } from '../identities.ts'
 import type { Secret } from '../secret.ts'
@@ -11,7 +10,13 @@ import {
   tokenProxyOf,
   type TokenProxySettings,
 } from './groups.ts'
-import type { IdentityEntry } from './identities-schema.ts'
+import {
+  type FileEntries,
+  type Given,
+  readFileEntries,
+  readIdentitiesFile,
+  type ReadText,
+} from './identities-text.ts'
 import { type Environment, Settings, unknownSettings, withDefaults } from './settings.ts'
 import type { Address } from './values.ts'
 
@@ -24,8 +29,8 @@ export interface Config {
   readonly allowedHosts: readonly string[]
   readonly maxConnections: number
   readonly directory: IdentityDirectory
-  /** The file that the directory was read from, if it was. */
-  readonly identitiesFile?: string
+  /** The file that the directory was read from, if it was, as it was then. */
+  readonly identitiesFile?: { readonly path: string; readonly text: string }
   /** The tenant of the default identity, or of identities that name none. */
   readonly tenantId: string
   /** Every projected token file that an exchange may read. */
@@ -58,12 +63,10 @@ export interface Config {
   readonly warnings: readonly string[]
 }
 
-type ReadText = (path: string) => Promise<string>
-
 /** Reads the configuration. Throws a `ConfigError` that lists all mistakes, each with its place. */
 export async function loadConfig(
   env: Environment,
-  readText: ReadText = (path) => readFile(path, 'utf8'),
+  readText: ReadText = readIdentitiesFile,
 ): Promise<Config> {
   const given = withDefaults(env)
   const parsed = Settings.safeParse(given)
@@ -75,7 +78,7 @@ export async function loadConfig(
   const entries = file === undefined ? undefined : await readFileEntries(file, given, readText)
   mistakes.push(...(entries?.mistakes ?? []))
   if (!parsed.success || mistakes.length > 0) throw invalid(mistakes)
-  const config = configOf(parsed.data, unknownSettings(env), entries?.entries)
+  const config = configOf(parsed.data, unknownSettings(env), entries)
   const late = prefetchMistakes(config.directory, parsed.data)
   if (late.length > 0) throw invalid(late)
   return Object.freeze(config)
@@ -84,8 +87,6 @@ export async function loadConfig(
 function invalid(mistakes: readonly string[]): ConfigError {
   return new ConfigError(`the configuration is not valid:\n  ${mistakes.join('\n  ')}`)
 }
-
-type Given = Readonly<Record<string, string>>
 
 /** What an identity needs that has nothing of its own: one of the environment, or an unlisted one. */
 function missingBase(given: Given): string[] {
@@ -103,42 +104,15 @@ function missingBase(given: Given): string[] {
   return mistakes
 }
 
-interface FileEntries {
-  readonly entries: readonly IdentityEntry[]
-  readonly mistakes: readonly string[]
-}
-
-async function readFileEntries(
-  path: string,
-  given: Given,
-  readText: ReadText,
-): Promise<FileEntries> {
-  let text: string
-  try {
-    text = await readText(path)
-  } catch (error) {
-    const reason = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : ''
-    return { entries: [], mistakes: [`WIMDS_CONFIG: ${path} cannot be read${reason}`] }
-  }
-  // The YAML parser is loaded by those alone who have a file.
-  const { readIdentities } = await import('./identities-file.ts')
-  const { AZURE_TENANT_ID: tenantId, AZURE_FEDERATED_TOKEN_FILE: tokenFile } = given
-  const { entries, mistakes } = readIdentities(text, {
-    ...(tenantId !== undefined && { tenantId }),
-    ...(tokenFile !== undefined && { tokenFile }),
-  })
-  return { entries, mistakes: mistakes.map((mistake) => `WIMDS_CONFIG: ${path}:${mistake}`) }
-}
-
 type ParsedSettings = ReturnType<typeof Settings.parse>
 
 function configOf(
   settings: ParsedSettings,
   unknown: readonly string[],
-  entries: readonly IdentityEntry[] | undefined,
+  file: FileEntries | undefined,
 ): Config {
   const directory =
-    entries === undefined ? directoryOfEnvironment(settings) : directoryOfFile(entries, settings)
+    file === undefined ? directoryOfEnvironment(settings) : directoryOfFile(file.entries, settings)
   const proxyUrl = settings.HTTPS_PROXY ?? settings.https_proxy
   return {
     listen: settings.WIMDS_LISTEN,
@@ -146,7 +120,7 @@ function configOf(
     allowedHosts: settings.WIMDS_ALLOWED_HOSTS ?? [],
     maxConnections: settings.WIMDS_MAX_CONNECTIONS,
     directory,
-    ...defined({ identitiesFile: settings.WIMDS_CONFIG }),
+    ...(file !== undefined && { identitiesFile: { path: file.path, text: file.text } }),
     tenantId:
       directory.defaultIdentity?.tenantId ??
       settings.AZURE_TENANT_ID ??

@@ -13,7 +13,7 @@ export interface IdentityDefaults {
 interface ReadIdentities {
   /** Empty unless `mistakes` is. */
   readonly entries: readonly IdentityEntry[]
-  /** `LINE:COLUMN: identities[1].clientId: what is wrong`, in the order of the file. */
+  /** `LINE:COLUMN: identities[1].clientId: what is wrong`, in the order of the file; the first of many. */
   readonly mistakes: readonly string[]
 }
 
@@ -23,11 +23,11 @@ interface Mistake {
   readonly text: string
 }
 
-const MAX_LENGTH = 1_048_576
+/** Nobody reads more of them, and a file that is none of ours has one in each line. */
+const MAX_MISTAKES = 20
 
 /** Reads the text of an identities file. */
 export function readIdentities(text: string, defaults: IdentityDefaults): ReadIdentities {
-  if (text.length > MAX_LENGTH) return { entries: [], mistakes: ['1:1: is larger than 1 MiB'] }
   const lineCounter = new LineCounter()
   const document = parseDocument(text, { lineCounter, prettyErrors: false })
   const placeOf = (offset: number) => {
@@ -35,17 +35,25 @@ export function readIdentities(text: string, defaults: IdentityDefaults): ReadId
     return `${line}:${col}`
   }
   if (document.errors.length > 0) {
-    const mistakes = document.errors.map(
-      ({ pos, message }) => `${placeOf(pos[0])}: is not YAML: ${message}`,
+    return failed(
+      document.errors
+        .slice(0, MAX_MISTAKES)
+        .map(({ pos, message }) => `${placeOf(pos[0])}: is not YAML: ${message}`),
     )
-    return { entries: [], mistakes }
   }
-  const content: unknown = document.toJS()
+  let content: unknown
+  try {
+    content = document.toJS()
+  } catch (error) {
+    // An alias of nothing, or one of an alias of an alias …: a few lines that stand for gigabytes.
+    return failed([`1:1: cannot be read: ${error instanceof Error ? error.message : 'bad YAML'}`])
+  }
   const parsed = IdentitiesFile.safeParse(content)
   const found = parsed.success
     ? mistakesBetween(parsed.data.identities, defaults)
     : parsed.error.issues.flatMap((issue) => mistakesOf(issue, content))
   const located = found
+    .slice(0, MAX_MISTAKES)
     .map(({ path, text: what }) => ({ offset: offsetOf(path), line: `${nameOf(path)}${what}` }))
     .toSorted((a, b) => a.offset - b.offset)
   return {
@@ -62,6 +70,10 @@ export function readIdentities(text: string, defaults: IdentityDefaults): ReadId
     }
     return 0
   }
+}
+
+function failed(mistakes: readonly string[]): ReadIdentities {
+  return { entries: [], mistakes }
 }
 
 /** What one issue of the schema says, in words. */

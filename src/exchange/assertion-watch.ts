@@ -8,7 +8,8 @@ export type AssertionState =
   | { readonly ok: false; readonly error: BrokerError }
 
 interface WatchOptions {
-  readonly files: readonly string[]
+  /** Asked at each look, since a new configuration may name others. */
+  readonly files: () => readonly string[]
   readonly read: AssertionReader
   /** Told when the content of a file, or what is wrong with it, has changed. */
   readonly onChange: (file: string, state: AssertionState) => void
@@ -34,10 +35,12 @@ export function watchAssertions({ files, read, onChange }: WatchOptions): Assert
   let isClosed = false
 
   async function look(): Promise<void> {
-    await Promise.all(files.map(lookAt))
+    const wanted = files()
+    for (const file of states.keys()) if (!wanted.includes(file)) states.delete(file)
+    await Promise.all(wanted.map(lookAt))
     clearTimeout(timer)
     if (isClosed) return
-    const isAllSeen = files.every((file) => states.get(file)?.ok === true)
+    const isAllSeen = wanted.every((file) => states.get(file)?.ok === true)
     timer = setTimeout(() => void look(), isAllSeen ? INTERVAL_MS : UNTIL_SEEN_MS).unref()
   }
 

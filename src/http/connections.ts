@@ -1,5 +1,6 @@
 /** A cap on connections that closes the longest-idle one, so that a new caller always gets in. */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { Server as TlsServer } from 'node:tls'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
@@ -63,7 +64,8 @@ export function connections(max: number): Connections {
 
   return {
     watch: (server) => {
-      server.on('connection', opened)
+      // Under TLS requests know the socket that is encrypted, which begins with the handshake's end.
+      server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', opened)
       server.on('request', requested)
     },
     pending: (connection) => [...(open.get(connection) ?? [])],

@@ -1,5 +1,6 @@
 /** Node's HTTP servers with every limit set: one per address, one cap on connections for all. */
 import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Address } from '../config/values.ts'
@@ -9,6 +10,8 @@ interface ListenerOptions {
   readonly maxConnections: number
   /** The body of the 400 that answers bytes which are not HTTP. */
   readonly malformedBody: string
+  /** Serves TLS with this certificate; undefined: plain HTTP. */
+  readonly tls?: { readonly certPem: string; readonly keyPem: string }
 }
 
 /** Servers that are up. */
@@ -30,17 +33,22 @@ const LIMITS: ServerOptions = {
   requireHostHeader: false,
 }
 
+const TLS_LIMITS = { handshakeTimeout: 5000, minVersion: 'TLSv1.2' } as const
+
 /** Binds all addresses or none. Throws what `listen` fails with, such as EADDRINUSE. */
 export async function listen(
   handler: RequestListener,
   addresses: readonly Address[],
-  { maxConnections, malformedBody }: ListenerOptions,
+  { maxConnections, malformedBody, tls }: ListenerOptions,
 ): Promise<Listener> {
   const open = connections(maxConnections)
   const servers: Server[] = []
   try {
     for (const address of addresses) {
-      const server = createServer(LIMITS)
+      const server =
+        tls === undefined
+          ? createServer(LIMITS)
+          : createTlsServer({ ...LIMITS, ...TLS_LIMITS, cert: tls.certPem, key: tls.keyPem })
       // Headers are bounded by their size; a limit on their number makes older Nodes drop the rest.
       server.maxHeadersCount = 0
       open.watch(server)

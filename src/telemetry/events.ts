@@ -11,6 +11,9 @@ export const EVENTS = {
   assertion_audience_unusual:
     'As assertion_read, but the audience is not the one that most clouds expect.',
   assertion_failed: 'The projected token cannot be read; code and message say why.',
+  identities_reloaded: 'The identities file has changed, and its identities are in force.',
+  identities_refused:
+    'The identities file has changed and is not valid; message says why. The old identities stay.',
   token_obtained: 'Entra ID gave an access token for identity and scope.',
   exchange_failed: 'An exchange with Entra ID failed; code, message and aadsts explain it.',
   renewal_failed:

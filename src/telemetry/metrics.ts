@@ -14,7 +14,8 @@ import { processReaders, single } from './process-metrics.ts'
 
 interface MetricsSources {
   readonly version: string
-  readonly directory: IdentityDirectory
+  /** The identities of the moment: a new file may bring others. */
+  readonly directory: () => IdentityDirectory
   readonly clock: Clock
   readonly inventory: Pick<ClientInventory, 'clients'>
   readonly isReady: () => boolean
@@ -128,21 +129,31 @@ function ofClients(
 }
 
 /** Labels of what the configuration names; everything else is `other`, however many callers invent. */
-function labeller({ identities }: IdentityDirectory) {
-  const resources = new Map(
-    identities.map(({ name, prefetch, resources: allowed = [] }) => [
-      name,
-      new Set([...prefetch, ...allowed].map(comparableResource)),
-    ]),
-  )
-  const identity = (name: string) => (resources.has(name) ? name : OTHER)
+function labeller(directory: () => IdentityDirectory) {
+  const known = new WeakMap<IdentityDirectory, ReadonlyMap<string, ReadonlySet<string>>>()
+  const resources = () => {
+    const current = directory()
+    const held = known.get(current) ?? resourcesByName(current)
+    known.set(current, held)
+    return held
+  }
+  const identity = (name: string) => (resources().has(name) ? name : OTHER)
   return {
     identity,
     resource: (name: string, scope: string): readonly [string, string] => {
       const resource = comparableResource(scope)
-      return [identity(name), resources.get(name)?.has(resource) === true ? resource : OTHER]
+      return [identity(name), resources().get(name)?.has(resource) === true ? resource : OTHER]
     },
   }
+}
+
+function resourcesByName({ identities }: IdentityDirectory): ReadonlyMap<string, Set<string>> {
+  return new Map(
+    identities.map(({ name, prefetch, resources = [] }) => [
+      name,
+      new Set([...prefetch, ...resources].map(comparableResource)),
+    ]),
+  )
 }
 
 /** One sample for each set of labels, its value picked among those that share them. */

@@ -44,7 +44,7 @@ export function telemetry(sources: TelemetrySources): Telemetry {
   let skewMs: number | undefined
   const meters = metrics({
     version: VERSION,
-    directory: config.directory,
+    directory: () => config.directory,
     clock,
     inventory,
     isReady: () => health.readiness().ready,

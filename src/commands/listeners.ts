@@ -1,0 +1,58 @@
+/** Opens all ports of the sidecar, or none of them. */
+import type { RequestListener } from 'node:http'
+import type { FastifyInstance } from 'fastify'
+import type { Address } from '../config/values.ts'
+import { listen, type Listener } from '../http/listener.ts'
+import type { ServerCertificate } from './service-fabric.ts'
+
+/** One application and where it is to be reached. */
+export interface Service {
+  /** The field of the log line that tells its addresses. */
+  readonly name: string
+  readonly app: FastifyInstance
+  readonly listen: readonly Address[]
+  readonly maxConnections: number
+  readonly tls?: ServerCertificate
+}
+
+/** Ports that are open. */
+export interface Ports {
+  /** Addresses by the services' names, those without any left out. */
+  readonly addresses: Readonly<Record<string, readonly string[]>>
+  readonly close: (timeoutMs: number) => Promise<void>
+}
+
+/** Throws what binding failed with; then nothing is left open. */
+export async function openPorts(
+  services: readonly Service[],
+  malformedBody: string,
+): Promise<Ports> {
+  await Promise.all(services.map(({ app }) => app.ready()))
+  const listeners: Listener[] = []
+  const close = async (timeoutMs: number): Promise<void> => {
+    await Promise.all(listeners.map((listener) => listener.close(timeoutMs)))
+  }
+  try {
+    for (const { app, listen: addresses, maxConnections, tls } of services) {
+      const handler: RequestListener = (...exchange) => app.routing(...exchange)
+      const options = { maxConnections, malformedBody, ...(tls !== undefined && { tls }) }
+      listeners.push(await listen(handler, addresses, options))
+    }
+  } catch (error) {
+    await close(0)
+    throw error
+  }
+  const named = services.map(
+    ({ name }, index) => [name, listeners[index]?.addresses.map(asText) ?? []] as const,
+  )
+  return { addresses: Object.fromEntries(named.filter(([, list]) => list.length > 0)), close }
+}
+
+/** A host as a Host header and a URL write it. */
+export function hostHeaderOf({ host }: Address): string {
+  return host.includes(':') ? `[${host}]` : host
+}
+
+function asText(address: Address): string {
+  return `${hostHeaderOf(address)}:${address.port}`
+}

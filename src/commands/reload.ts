@@ -1,0 +1,41 @@
+/** Follows the identities file of a running sidecar: a good new one is adopted, a bad one is not. */
+import { type Config, loadConfig } from '../config/config.ts'
+import { readIdentitiesFile } from '../config/identities-text.ts'
+import type { Environment } from '../config/settings.ts'
+import { watchFile } from '../config/watch.ts'
+import { ConfigError } from '../errors.ts'
+import type { Logger } from '../telemetry/logger.ts'
+
+interface ReloadOptions {
+  readonly config: Pick<Config, 'identitiesFile'>
+  readonly env: Environment
+  readonly log: Logger
+  /** Takes a new configuration over. */
+  readonly adopt: (next: Config) => void
+  /** Told of each try; `problem` says why the old identities are still in force. */
+  readonly onReload: (problem: string | undefined) => void
+}
+
+/** Begins to follow the file, if there is one. Returns how to stop. */
+export async function followIdentities(options: ReloadOptions): Promise<() => void> {
+  const { config, env, log, adopt, onReload } = options
+  if (config.identitiesFile === undefined) return () => {}
+  const { path, text } = config.identitiesFile
+
+  async function reload(): Promise<void> {
+    try {
+      const next = await loadConfig(env)
+      adopt(next)
+      onReload(undefined)
+      log.info('identities_reloaded', { file: path, identities: next.directory.identities.length })
+    } catch (error) {
+      const problem = error instanceof ConfigError ? error.message : 'it cannot be read'
+      onReload(`the identities file has changed and is not used, the old one still is: ${problem}`)
+      log.error('identities_refused', { file: path, message: problem })
+    }
+  }
+
+  const watch = watchFile({ path, text, readText: readIdentitiesFile, onChange: reload })
+  await watch.look()
+  return watch.close
+}
