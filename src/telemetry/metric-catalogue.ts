@@ -26,7 +26,7 @@ export const METRICS = {
   wimds_token_results_total: {
     type: 'counter',
     labels: ['result'],
-    help: 'Token requests by how the cache answered: hit, miss, coalesced (waited for another request’s exchange), refused (a remembered failure) or bypassed (the caller wanted a new token).',
+    help: 'Token requests by how the cache answered: hit, miss, coalesced (waited for another request’s exchange), refused (a remembered failure) or bypassed (the caller wanted a new token); and refreshed: tokens renewed while nobody waited.',
   },
   wimds_exchange_duration_seconds: {
     type: 'histogram',

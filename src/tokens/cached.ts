@@ -9,8 +9,8 @@ import { type AccessToken, cacheKey, type TokenRequest, type TokenSource } from 
 
 export type { CacheEntry } from './entry.ts'
 
-/** How the cache answered one request. */
-export type CacheResult = 'hit' | 'miss' | 'coalesced' | 'refused' | 'bypassed'
+/** How the cache answered one request; `refreshed`: renewed a token that nobody waited for. */
+export type CacheResult = 'hit' | 'refreshed' | 'miss' | 'coalesced' | 'refused' | 'bypassed'
 
 export interface CacheOptions {
   /** Tokens held, and refusals remembered, at most; the least recently used goes first. */
@@ -62,6 +62,7 @@ export function cached(next: TokenSource, options: CacheOptions): TokenCache {
     max,
     clock,
     random,
+    onRefreshed: () => onResult('refreshed'),
     onRenewalFailed,
   })
   let waiting = 0

@@ -22,6 +22,8 @@ interface FlightOptions {
   readonly max: number
   readonly clock: Clock
   readonly random: () => number
+  /** Told of each exchange that succeeded while no caller waited for it. */
+  readonly onRefreshed: () => void
   readonly onRenewalFailed: (failure: RenewalFailure) => void
 }
 
@@ -43,7 +45,7 @@ const MAX_PROBES = 32
 
 /** Flies at most one exchange per entry, and keeps the outcome in the entry. */
 export function flights(options: FlightOptions): Flights {
-  const { obtain, renew, max, clock, random, onRenewalFailed } = options
+  const { obtain, renew, max, clock, random, onRefreshed, onRenewalFailed } = options
   const store = entryStore(max, disarm)
   const probing = new Set<Entry>()
   let isClosed = false
@@ -66,7 +68,7 @@ export function flights(options: FlightOptions): Flights {
   }
 
   function flyInBackground(entry: Entry): void {
-    fly(entry).catch(() => {})
+    fly(entry).then(onRefreshed, () => {})
   }
 
   function landed(entry: Entry, token: AccessToken, startedAt: number): AccessToken {
