@@ -29,7 +29,7 @@ const MAX_MISTAKES = 20
 /** Reads the text of an identities file. */
 export function readIdentities(text: string, defaults: IdentityDefaults): ReadIdentities {
   const lineCounter = new LineCounter()
-  const document = parseDocument(text, { lineCounter, prettyErrors: false })
+  const document = parseDocument(text, { lineCounter, prettyErrors: false, logLevel: 'error' })
   const placeOf = (offset: number) => {
     const { line, col } = lineCounter.linePos(offset)
     return `${line}:${col}`

@@ -1,0 +1,49 @@
+/** Texts that are nearly right: what a valid one becomes when pieces of it are cut, doubled and swapped. */
+import * as fc from 'fast-check'
+
+/** One seed for all, so that a run can be had again. */
+export const SEED = 20_261_124
+
+/** One change at a place from 0 to 1 of the text. */
+type Mutation = (text: string, at: number) => string
+
+/** Up to `max` changes of a valid text; `pieces` are what may be put in. */
+export function mutated(valid: string, pieces: readonly string[], max = 6): fc.Arbitrary<string> {
+  const insert = fc.constantFrom(...pieces).map(
+    (piece): Mutation =>
+      (text, at) =>
+        text.slice(0, at) + piece + text.slice(at),
+  )
+  const replace = fc.tuple(fc.constantFrom(...pieces), fc.nat(12)).map(
+    ([piece, length]): Mutation =>
+      (text, at) =>
+        text.slice(0, at) + piece + text.slice(at + length),
+  )
+  const cut = fc.nat(80).map(
+    (length): Mutation =>
+      (text, at) =>
+        text.slice(0, at) + text.slice(at + length),
+  )
+  const double = fc.nat(200).map(
+    (length): Mutation =>
+      (text, at) =>
+        text.slice(0, at + length) + text.slice(at),
+  )
+  const flip = fc.nat(255).map(
+    (code): Mutation =>
+      (text, at) =>
+        text.slice(0, at) + String.fromCharCode(code) + text.slice(at + 1),
+  )
+  const change = fc.tuple(
+    fc.oneof(insert, replace, cut, double, flip),
+    fc.double({ min: 0, max: 1, noNaN: true }),
+  )
+  return fc
+    .array(change, { maxLength: max })
+    .map((changes) =>
+      changes.reduce(
+        (text, [mutate, share]) => mutate(text, Math.floor(share * text.length)),
+        valid,
+      ),
+    )
+}
