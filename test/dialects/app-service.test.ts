@@ -1,0 +1,201 @@
+/** App Service 2019-08-01, App Service 2017-09-01 and Azure ML: three protocols at /msi/token. */
+import { describe, expect, test } from 'vitest'
+import { appService } from '../../src/dialects/app-service.ts'
+import { cloudShell } from '../../src/dialects/cloud-shell.ts'
+import { imds } from '../../src/dialects/imds.ts'
+import { BrokerError } from '../../src/errors.ts'
+import { metadataServer } from '../../src/http/metadata-server.ts'
+import { Secret } from '../../src/secret.ts'
+import { BILLING, NOW, ORDERS, parts } from '../fixtures/parts.ts'
+
+const SECRET = 'b5f7a1c0-5c1e-4a52-9d3f-3c1f0c3a8d11'
+const HOST = { host: '127.0.0.1:8000' }
+const RESOURCE = 'resource=https://vault.azure.net'
+const NEW = { url: `/msi/token?api-version=2019-08-01&${RESOURCE}`, header: 'x-identity-header' }
+const OLD = { url: `/msi/token?${RESOURCE}&api-version=2017-09-01`, header: 'secret' }
+const EXPIRES_ON = NOW / 1000 + 3600
+
+const withAppService = (overrides: Parameters<typeof parts>[0] = {}) =>
+  parts({ dialects: [imds, cloudShell, ...appService(new Secret(SECRET))], ...overrides })
+
+async function ask(
+  url: string,
+  headers: Record<string, string> = {},
+  given = withAppService(),
+  method: 'GET' | 'POST' = 'GET',
+) {
+  await using app = metadataServer(given)
+  return await app.inject({ url, headers: { ...HOST, ...headers }, method })
+}
+
+describe('2019-08-01', () => {
+  test('answers with the members of the real body, all strings', async () => {
+    const reply = await ask(NEW.url, { [NEW.header]: SECRET })
+    expect(reply.statusCode).toBe(200)
+    expect(reply.body).toBe(
+      `{"access_token":"eyJ.a-token","client_id":"${ORDERS.clientId}","expires_on":"${EXPIRES_ON}","resource":"https://vault.azure.net","token_type":"Bearer"}`,
+    )
+  })
+
+  test('needs no Metadata header, and minds none', async () => {
+    const reply = await ask(NEW.url, { [NEW.header]: SECRET, metadata: 'true' })
+    expect(reply.statusCode).toBe(200)
+  })
+
+  test.each([`${NEW.url}&client_id=`, `${NEW.url}&client_id=&principal_id=&mi_res_id=`])(
+    'takes empty selectors for none: %s',
+    async (url) => {
+      const given = withAppService()
+      await ask(url, { [NEW.header]: SECRET }, given)
+      expect(given.asked.map(({ identity }) => identity.name)).toEqual(['orders'])
+    },
+  )
+
+  test.each([
+    `client_id=${BILLING.clientId}`,
+    `principal_id=${BILLING.objectId}`,
+    `object_id=${BILLING.objectId}`,
+  ])('selects by %s', async (selector) => {
+    const given = withAppService()
+    await ask(`${NEW.url}&${selector}`, { [NEW.header]: SECRET }, given)
+    expect(given.asked.map(({ identity }) => identity.name)).toEqual(['billing'])
+  })
+
+  test('has an error body of its own', async () => {
+    const reply = await ask('/msi/token?api-version=2019-08-01', { [NEW.header]: SECRET })
+    expect(reply.statusCode).toBe(400)
+    expect(reply.json()).toEqual({
+      statusCode: 400,
+      message: "Required query variable 'resource' is missing",
+      correlationId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+    })
+  })
+
+  test('tells Entra ID’s correlation id, code and remedy when Entra ID refused', async () => {
+    const entra = { aadsts: 700213, correlationId: 'c0ffee' }
+    const refusal = new BrokerError('trust_missing', 'AADSTS700213: No match', { entra })
+    const given = withAppService({ tokens: () => Promise.reject(refusal) })
+    const reply = await ask(NEW.url, { [NEW.header]: SECRET }, given)
+    expect(reply.json()).toEqual({
+      statusCode: 400,
+      message: 'AADSTS700213: No match (wimds: trust_missing)',
+      correlationId: 'c0ffee',
+    })
+  })
+})
+
+describe('2017-09-01', () => {
+  const askAs = async (userAgent: string | undefined) => {
+    const headers = userAgent === undefined ? {} : { 'user-agent': userAgent }
+    const reply = await ask(OLD.url, { [OLD.header]: SECRET, ...headers })
+    return reply.json<Record<string, string>>()['expires_on']
+  }
+
+  test.each([
+    undefined,
+    'python-requests/2.31.0',
+    'azsdk-python-identity/1.3.1 Python/3.11',
+    'azsdk-python-identity/1.15.0 Python/3.11',
+    'azsdk-js-identity/3.0.0',
+    'azsdk-go-azidentity/v1.1.0',
+  ])('tells %s the expiry in epoch seconds', async (userAgent) => {
+    expect(await askAs(userAgent)).toBe(String(EXPIRES_ON))
+  })
+
+  test.each([
+    'azsdk-python-identity/1.4.0 Python/3.8',
+    'azsdk-python-identity/1.5.0 Python/3.8',
+    'azsdk-python-identity/1.14.1 Python/3.11',
+    'azsdk-js-identity/1.5.2 core-http/1.2.0',
+    'azsdk-js-identity/2.1.0',
+  ])('tells %s the expiry as a date, since it reads nothing else', async (userAgent) => {
+    const date = await askAs(userAgent)
+    expect(date).toBe('11/24/2026 13:00:00 +00:00')
+    expect(Date.parse(date ?? '') / 1000).toBe(EXPIRES_ON)
+  })
+
+  test('takes the trailing slash that msrestazure and ms-rest-nodeauth send', async () => {
+    const reply = await ask(OLD.url.replace('token', 'token/'), { [OLD.header]: SECRET })
+    expect(reply.statusCode).toBe(200)
+  })
+
+  test('selects by clientid, empty or not, as Azure ML’s clients send it', async () => {
+    const given = withAppService()
+    for (const id of ['', BILLING.clientId]) {
+      await ask(`${OLD.url}&clientid=${id}`, { [OLD.header]: SECRET }, given)
+    }
+    expect(given.asked.map(({ identity }) => identity.name)).toEqual(['orders', 'billing'])
+  })
+
+  test('has an error body that old clients and Azure ML’s know an error by', async () => {
+    const reply = await ask('/msi/token?api-version=2017-09-01', { [OLD.header]: SECRET })
+    const message = "Required query variable 'resource' is missing"
+    expect(reply.statusCode).toBe(400)
+    expect(reply.json()).toMatchObject({ ExceptionMessage: message, statusCode: 400, message })
+  })
+})
+
+describe('the secret', () => {
+  test.each([
+    [NEW, 'missing', {}],
+    [NEW, 'wrong', { 'x-identity-header': `${SECRET}x` }],
+    [NEW, 'empty', { 'x-identity-header': '' }],
+    [NEW, 'a prefix', { 'x-identity-header': SECRET.slice(0, -1) }],
+    [NEW, 'missing, whatever Metadata says', { metadata: 'true' }],
+    [OLD, 'missing', {}],
+    [OLD, 'wrong', { secret: 'guess' }],
+    [OLD, 'missing, whatever Metadata says', { metadata: 'true' }],
+  ])('is asked for: %o is refused with 401 when it is %s', async ({ url }, _, headers) => {
+    const given = withAppService()
+    const reply = await ask(url, headers, given)
+    expect(reply.statusCode).toBe(401)
+    expect(reply.json()).toMatchObject({ statusCode: 401 })
+    expect(reply.body).not.toContain(SECRET)
+    expect(given.asked).toEqual([])
+  })
+
+  test('tells the protocols apart by the header it comes in', async () => {
+    const given = withAppService()
+    await ask(OLD.url, { 'x-identity-header': SECRET }, given)
+    await ask(NEW.url, { secret: SECRET }, given)
+    expect(given.replies.map(({ dialect }) => dialect)).toEqual([
+      'app-service-2019',
+      'app-service-2017',
+    ])
+  })
+
+  test('keeps the path off when there is none', async () => {
+    const given = parts({ dialects: [imds, cloudShell] })
+    const reply = await ask(NEW.url, { [NEW.header]: '' }, given)
+    expect(reply.statusCode).toBe(404)
+    expect(reply.json()).toMatchObject({ error: 'not_found' })
+  })
+})
+
+describe('clients that speak Cloud Shell’s protocol to MSI_ENDPOINT whatever MSI_SECRET says', () => {
+  test('are answered as there', async () => {
+    const given = withAppService()
+    const reply = await ask(`/msi/token?${RESOURCE}`, { metadata: 'true' }, given)
+    expect(reply.statusCode).toBe(200)
+    expect(given.replies.map(({ dialect }) => dialect)).toEqual(['cloud-shell'])
+  })
+
+  test('need the Metadata header, as they do at the IMDS on this port', async () => {
+    expect((await ask(`/msi/token?${RESOURCE}`)).statusCode).toBe(401)
+    const reply = await ask(`/msi/token?${RESOURCE}`, { metadata: 'false' })
+    expect(reply.statusCode).toBe(400)
+  })
+})
+
+test('takes GET alone, and says so', async () => {
+  const reply = await ask(NEW.url, { [NEW.header]: SECRET }, withAppService(), 'POST')
+  expect(reply.statusCode).toBe(405)
+  expect(reply.headers['allow']).toBe('GET')
+  expect(reply.json()).toMatchObject({ statusCode: 405 })
+})
+
+test('refuses forwarded requests as everywhere', async () => {
+  const reply = await ask(NEW.url, { [NEW.header]: SECRET, 'x-forwarded-for': '10.0.0.1' })
+  expect(reply.statusCode).toBe(400)
+  expect(reply.json()).toMatchObject({ statusCode: 400 })
+})
