@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import { run } from './run.ts'
 
 const ADDRESS = '169.254.169.254'
+export const OTHER_PORT = 8080
 const REQUESTS = '/stand-in/requests'
 
 /** Puts the address on the node and answers there. */
@@ -18,10 +19,16 @@ export async function startRealImds(): Promise<AsyncDisposable> {
   })
   server.listen(80, ADDRESS)
   await once(server, 'listening')
+  // A port that no rule redirects: whether the address itself can be reached.
+  const other = createServer((_, reply) => reply.end('from the node'))
+  other.listen(OTHER_PORT, ADDRESS)
+  await once(other, 'listening')
   return {
     async [Symbol.asyncDispose]() {
-      server.closeAllConnections()
-      server.close()
+      for (const each of [server, other]) {
+        each.closeAllConnections()
+        each.close()
+      }
       await run('ip', ['address', 'delete', `${ADDRESS}/32`, 'dev', 'lo'])
     },
   }

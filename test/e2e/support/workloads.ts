@@ -85,7 +85,7 @@ export function serviceAccount(name: string, clientId: string) {
 
 export type Mode = 'env' | 'loopback' | 'nft'
 
-/** What `wimds inject` makes of the objects. */
+/** The objects as `wimds inject` prints them; it finds the identities in the accounts. */
 export async function injected(
   mode: Mode,
   objects: readonly object[],
@@ -105,6 +105,16 @@ export async function injected(
     { input },
   )
   return stdout
+}
+
+/** The pods injected, without the accounts, which are in the cluster already. */
+export async function injectedPods(
+  mode: Mode,
+  accounts: readonly object[],
+  pods: readonly object[],
+): Promise<string> {
+  const documents = (await injected(mode, [...accounts, ...pods])).split('---\n')
+  return documents.slice(accounts.length).join('---\n')
 }
 
 /** What `curl` above printed: status and JSON. */

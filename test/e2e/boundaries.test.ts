@@ -1,0 +1,122 @@
+/** What an injected pod is allowed, what it can reach, and what it does not disturb. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { connectToEntra, type Entra } from './support/entra.ts'
+import { type TestNamespace, testNamespace } from './support/namespace.ts'
+import { OTHER_PORT, requestsToRealImds } from './support/real-imds.ts'
+import {
+  appPod,
+  curl,
+  injectedPods,
+  METADATA,
+  replyIn,
+  serviceAccount,
+  STAY,
+  TOKEN_PATH,
+} from './support/workloads.ts'
+
+const NAMESPACE = 'wimds-e2e-boundaries'
+const RESTRICTED = 'wimds-e2e-restricted'
+const CLIENT = '11111111-1111-4111-8111-111111111111'
+const ACCOUNT = serviceAccount('app', CLIENT)
+const OTHER = `${METADATA}:${OTHER_PORT}/`
+
+let entra: Entra
+let namespace: TestNamespace
+let restricted: TestNamespace
+const resources = new AsyncDisposableStack()
+afterAll(() => resources.disposeAsync())
+
+const pod = (name: string, more: object = {}) =>
+  appPod({ name, account: 'app', script: STAY, ...more })
+
+beforeAll(async () => {
+  entra = resources.use(await connectToEntra())
+  const serviceAccounts = [`${NAMESPACE}:app`, `${RESTRICTED}:app`]
+  await entra.trust({ clientId: CLIENT, serviceAccounts })
+  namespace = resources.use(await testNamespace(NAMESPACE))
+  restricted = resources.use(await testNamespace(RESTRICTED, 'restricted'))
+  await namespace.create(ACCOUNT)
+  await restricted.create(ACCOUNT)
+  const web = pod('web', {
+    script: `${curl(TOKEN_PATH)}; exec busybox httpd -f -p 0.0.0.0:80`,
+    // Port 80 is root's.
+    spec: { securityContext: { runAsUser: 0 } },
+    container: { securityContext: {} },
+  })
+  const passing = pod('passing', {
+    annotations: { 'wimds.io/pass-through': '/metadata/loadbalancer' },
+  })
+  await restricted.create(await injectedPods('env', [ACCOUNT], [pod('env')]))
+  await namespace.create(await injectedPods('loopback', [ACCOUNT], [pod('loopback'), web]))
+  await namespace.create(await injectedPods('nft', [ACCOUNT], [pod('nft'), passing]))
+})
+
+const inPod = (name: string, script: string) => namespace.exec(name, 'app', ['sh', '-c', script])
+
+test('a namespace that enforces restricted admits mode env, and its pod gets a token', async () => {
+  await restricted.ready('env')
+  const script = curl(TOKEN_PATH, '$ORIGIN').replaceAll("'$ORIGIN", "$ORIGIN'")
+  const output = await restricted.exec('env', 'app', [
+    'sh',
+    '-c',
+    `ORIGIN=$AZURE_POD_IDENTITY_AUTHORITY_HOST; ${script}`,
+  ])
+  expect(await entra.clientIdOf(String(replyIn(output).body['access_token']))).toBe(CLIENT)
+})
+
+test('that namespace refuses the transparent modes, whose init container has NET_ADMIN', async () => {
+  const created = restricted.create(await injectedPods('loopback', [ACCOUNT], [pod('loopback')]))
+  await expect(created).rejects.toThrow(/violates PodSecurity "restricted.*NET_ADMIN/s)
+})
+
+test('an app that listens on 0.0.0.0:80 runs in mode loopback', async () => {
+  await namespace.ready('web')
+  const token = await inPod('web', curl(TOKEN_PATH))
+  expect(replyIn(token).status).toBe(200)
+  const web = await inPod(
+    'web',
+    String.raw`curl -sS -o /dev/null -w '%{http_code}' http://127.0.0.1/`,
+  )
+  expect(web).toBe('404')
+})
+
+describe('the node’s own metadata service', () => {
+  test('cannot be reached in mode loopback, on any port', async () => {
+    await namespace.ready('loopback')
+    const { body } = replyIn(
+      await inPod('loopback', curl('/metadata/instance?api-version=2021-02-01')),
+    )
+    expect(body).not.toHaveProperty('from')
+    await expect(inPod('loopback', `curl -sS -m 5 ${OTHER}`)).rejects.toThrow(/refused|connect/)
+  })
+
+  test('keeps its other ports in mode nft, and gets no request of port 80', async () => {
+    await namespace.ready('nft')
+    expect(await inPod('nft', `curl -sS -m 5 ${OTHER}`)).toBe('from the node')
+    const { status } = replyIn(await inPod('nft', curl('/metadata/loadbalancer')))
+    expect(status).toBe(404)
+    expect(await requestsToRealImds()).toEqual([])
+  })
+
+  test('gets the allowed paths with pass-through, and never a token’s', async () => {
+    await namespace.ready('passing')
+    const allowed = replyIn(await inPod('passing', curl('/metadata/loadbalancer?api-version=1')))
+    expect(allowed.body).toEqual({ from: 'the node', url: '/metadata/loadbalancer?api-version=1' })
+    const token = replyIn(await inPod('passing', curl(TOKEN_PATH)))
+    expect(await entra.clientIdOf(String(token.body['access_token']))).toBe(CLIENT)
+    const others = [
+      '/metadata/identity/oauth2/token/x',
+      '/metadata/attested/document',
+      '/metadata/x',
+    ]
+    for (const path of others) {
+      expect(replyIn(await inPod('passing', curl(path))).status).toBe(404)
+    }
+    expect(await requestsToRealImds()).toEqual(['/metadata/loadbalancer?api-version=1'])
+  })
+
+  test('cannot be reached by the app itself with pass-through', async () => {
+    const address = `curl -sS -m 5 -H 'X-Forwarded-For: 1' ${METADATA}/metadata/loadbalancer`
+    expect(await inPod('passing', address)).toContain('forwarded')
+  })
+})

@@ -1,0 +1,173 @@
+/** From a pod's start to its end: readiness, jobs, a sidecar that dies, rotation, termination. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { connectToEntra, type Entra, TENANT_ID } from './support/entra.ts'
+import { CLUSTER_CA_IN_PODS, IMAGES } from './support/environment.ts'
+import { eventually } from './support/eventually.ts'
+import { type TestNamespace, testNamespace } from './support/namespace.ts'
+import {
+  appPod,
+  curl,
+  injectedPods,
+  METADATA,
+  replyIn,
+  serviceAccount,
+  STAY,
+  TOKEN_PATH,
+} from './support/workloads.ts'
+
+const NAMESPACE = 'wimds-e2e-lifecycle'
+const CLIENT = '11111111-1111-4111-8111-111111111111'
+const ACCOUNT = serviceAccount('app', CLIENT)
+
+let entra: Entra
+let namespace: TestNamespace
+const resources = new AsyncDisposableStack()
+afterAll(() => resources.disposeAsync())
+
+beforeAll(async () => {
+  entra = resources.use(await connectToEntra())
+  await entra.trust({ clientId: CLIENT, serviceAccounts: [`${NAMESPACE}:app`] })
+  namespace = resources.use(await testNamespace(NAMESPACE))
+  await namespace.create(ACCOUNT)
+})
+
+const pod = (name: string, script: string) => appPod({ name, account: 'app', script })
+
+/** Creates the pod injected, and waits until it is ready. */
+async function start(name: string, script: string): Promise<void> {
+  await namespace.create(await injectedPods('loopback', [ACCOUNT], [pod(name, script)]))
+  await namespace.ready(name)
+}
+
+/** Milliseconds until it is ready. */
+async function timed(name: string, manifest: object | string): Promise<number> {
+  const begin = performance.now()
+  await namespace.create(manifest)
+  await namespace.ready(name)
+  return performance.now() - begin
+}
+
+test('an injected pod is ready within 1.5 times the time of the same pod alone plus 3 s', async () => {
+  const alone = await timed('alone', pod('alone', STAY))
+  const manifest = await injectedPods('loopback', [ACCOUNT], [pod('beside', STAY)])
+  const beside = await timed('beside', manifest)
+  process.stdout.write(
+    `ready alone in ${Math.round(alone)} ms, injected in ${Math.round(beside)} ms\n`,
+  )
+  expect(beside).toBeLessThan(1.5 * alone + 3000)
+})
+
+test('a job completes although its sidecar would run for ever', async () => {
+  const { spec } = pod('job', curl(TOKEN_PATH))
+  const job = {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: { name: 'job' },
+    spec: { backoffLimit: 0, template: { spec: { ...spec, restartPolicy: 'Never' } } },
+  }
+  await namespace.create(await injectedPods('loopback', [ACCOUNT], [job]))
+  await namespace.kubectl(['wait', '--for=condition=Complete', 'job/job', '--timeout=60s'])
+  expect(replyIn(await namespace.logs('job/job')).status).toBe(200)
+})
+
+test('an app with the retries of its time does not notice that its sidecar dies', async () => {
+  const retrying = `curl -s -m 5 --retry 5 --retry-connrefused --retry-delay 1`
+  const ask = `${retrying} -o /dev/null -w '%{http_code}' -H Metadata:true '${METADATA}${TOKEN_PATH}'`
+  const loop = `while :; do echo "$(${ask})"; sleep 0.05; done`
+  await start('loaded', `trap 'exit 0' TERM; ${loop} & wait`)
+  await eventually('the load runs', () => answers(10))
+  // A second signal ends it at once, in the middle of whatever it does.
+  const kill = `process.kill(1, 'SIGTERM'); process.kill(1, 'SIGTERM')`
+  await namespace.exec('loaded', 'wimds', ['/nodejs/bin/node', '-e', kill]).catch(() => {})
+  await eventually('the sidecar has been started again', async () => {
+    const path = '{.status.initContainerStatuses[?(@.name=="wimds")].restartCount}'
+    const count = await namespace.kubectl(['get', 'pod', 'loaded', '-o', `jsonpath=${path}`])
+    return count === '1' ? count : undefined
+  })
+  const before = (await answers(0)) ?? []
+  const all = await eventually('the load goes on', () => answers(before.length + 10))
+  expect(all.filter((status) => status !== '200')).toEqual([])
+})
+
+async function answers(atLeast: number): Promise<string[] | undefined> {
+  const statuses = (await namespace.logs('loaded')).trim().split('\n')
+  return statuses.length >= atLeast ? statuses : undefined
+}
+
+test('the sidecar serves until the app is gone', async () => {
+  const last = `echo ending; sleep 2; ${curl(TOKEN_PATH)}; exit 0`
+  await start('ending', `trap "${last.replaceAll('"', '\\"')}" TERM; while :; do sleep 0.2; done`)
+  const output = namespace.kubectl(['logs', 'ending', '--container=app', '--follow'])
+  await namespace.kubectl(['delete', 'pod', 'ending', '--wait=false'])
+  const { status, body } = replyIn(await output)
+  expect(status).toBe(200)
+  expect(await entra.clientIdOf(String(body['access_token']))).toBe(CLIENT)
+})
+
+test('a projected token is used as soon as it is renewed', async () => {
+  // A kubelet renews after eight minutes at the least, so the test takes its place: tokens of the
+  // real issuer, put there the way it does, by turning a symbolic link.
+  await namespace.kubectl(['create', 'serviceaccount', 'stranger'])
+  await namespace.create(podWithOwnTokens())
+  await putToken('stranger')
+  await namespace.ready('rotated')
+  const ask = () => namespace.exec('rotated', 'app', ['sh', '-c', curl(TOKEN_PATH, ORIGIN)])
+  const refused = replyIn(await ask())
+  expect(String(refused.body['error_description'])).toContain('AADSTS700213')
+  await putToken('app')
+  const begin = performance.now()
+  const token = await eventually('a token with the new assertion', async () => {
+    const { status, body } = replyIn(await ask())
+    return status === 200 ? String(body['access_token']) : undefined
+  })
+  expect(performance.now() - begin).toBeLessThan(20_000)
+  expect(await entra.clientIdOf(token)).toBe(CLIENT)
+})
+
+const ORIGIN = 'http://127.0.0.1:8000'
+
+async function putToken(account: string): Promise<void> {
+  const audience = '--audience=api://AzureADTokenExchange'
+  const token = await namespace.kubectl(['create', 'token', account, audience, '--duration=10m'])
+  const script = [
+    'cd /tokens',
+    `mkdir ..${account}`,
+    `printf %s '${token.trim()}' > ..${account}/token`,
+    `ln -s ..${account} ..new`,
+    'mv -T ..new ..data',
+    'ln -sf ..data/token token',
+  ]
+  await eventually('the token is in its place', async () => {
+    await sleep(100)
+    return await namespace.exec('rotated', 'app', ['sh', '-ec', script.join('\n')])
+  })
+}
+
+/** A sidecar that reads the token which the app's container puts there. */
+function podWithOwnTokens() {
+  const tokens = { name: 'tokens', mountPath: '/tokens' }
+  const plain = pod('rotated', STAY)
+  const [app] = plain.spec.containers
+  const env = {
+    AZURE_CLIENT_ID: CLIENT,
+    AZURE_TENANT_ID: TENANT_ID,
+    AZURE_FEDERATED_TOKEN_FILE: '/tokens/token',
+    WIMDS_CA_FILE: CLUSTER_CA_IN_PODS,
+  }
+  const sidecar = {
+    name: 'wimds',
+    image: IMAGES.sidecar,
+    env: Object.entries(env).map(([name, value]) => ({ name, value })),
+    volumeMounts: [tokens],
+    securityContext: { runAsUser: 1501 },
+  }
+  return {
+    ...plain,
+    spec: {
+      ...plain.spec,
+      containers: [{ ...app, volumeMounts: [tokens] }, sidecar],
+      volumes: [{ name: 'tokens', emptyDir: {} }],
+    },
+  }
+}
