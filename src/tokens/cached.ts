@@ -46,6 +46,8 @@ const REPLACE_EVERY_MS = 1000
 /** How long a caller that wants a new token waits for it before it gets the one that is held. */
 const LONGEST_FORCED_WAIT_MS = 2000
 const MAX_WAITING = 1024
+/** A probe that is this late has been kept from starting; a caller may as well try. */
+const PROBE_LATENESS_MS = 100
 
 /**
  * One exchange per key at a time; no key waits for another. A usable token is always answered at
@@ -97,8 +99,10 @@ export function cached(next: TokenSource, options: CacheOptions): TokenCache {
     { correlationId }: TokenRequest,
   ): Promise<AccessToken> {
     const { failure, flight, nextTryAt } = entry
-    // While a probe is out callers still hear the last failure; the probe's outcome is for the next.
-    if (failure !== undefined && (now < nextTryAt || flight !== undefined)) {
+    // While a probe is out, or about to be, callers still hear the last failure; the probe's outcome is
+    // for the next.
+    const probeMs = entry.timer === undefined ? 0 : PROBE_LATENESS_MS
+    if (failure !== undefined && (now < nextTryAt + probeMs || flight !== undefined)) {
       onResult('refused')
       throw again(failure.error, nextTryAt - now)
     }

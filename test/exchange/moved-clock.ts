@@ -2,20 +2,30 @@
 import { systemClock, type Clock } from '../../src/tokens/clock.ts'
 
 interface MovedClock extends Clock {
-  /** Both clocks: time passes. */
+  /** What a clock that nobody sets and that never sleeps shows: for Entra ID. */
+  readonly truth: () => number
+  /** Time passes. */
   readonly pass: (ms: number) => void
-  /** The wall clock alone: somebody sets it, or the machine slept. */
+  /** The machine sleeps: time passes, but not for its monotonic clock. */
+  readonly sleep: (ms: number) => void
+  /** Somebody sets the wall clock. */
   readonly jump: (ms: number) => void
 }
 
 export function movedClock(): MovedClock {
   let passed = 0
+  let slept = 0
   let jumped = 0
+  const truth = () => systemClock.wall() + passed + slept
   return {
-    wall: () => systemClock.wall() + passed + jumped,
+    wall: () => truth() + jumped,
     monotonic: () => systemClock.monotonic() + passed,
+    truth,
     pass: (ms) => {
       passed += ms
+    },
+    sleep: (ms) => {
+      slept += ms
     },
     jump: (ms) => {
       jumped += ms

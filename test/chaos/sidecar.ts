@@ -1,0 +1,94 @@
+/** A whole sidecar between real callers and a simulated Entra ID, with clocks that can be moved. */
+import type { Dispatcher } from 'undici'
+import type { BrokerError } from '../../src/errors.ts'
+import { assertionReader } from '../../src/exchange/assertion.ts'
+import { watchAssertions } from '../../src/exchange/assertion-watch.ts'
+import { entraExchange } from '../../src/exchange/entra.ts'
+import { type Identity, identityResolver } from '../../src/identities.ts'
+import { createWorld, type World } from '../../src/simulator/world.ts'
+import type { RenewalFailure } from '../../src/tokens/flights.ts'
+import { tokenStack } from '../../src/tokens/stack.ts'
+import { movedClock } from '../exchange/moved-clock.ts'
+import { parts } from '../fixtures/parts.ts'
+import { serveParts } from '../fixtures/sidecar.ts'
+
+export interface Sidecar extends AsyncDisposable {
+  readonly port: number
+  readonly world: World
+  readonly clock: ReturnType<typeof movedClock>
+  /** Errors of the replies, in their order. */
+  readonly errors: readonly BrokerError[]
+  readonly renewalFailures: readonly RenewalFailure[]
+  /** Sends exchanges another way; undefined: to the simulator again. */
+  readonly reroute: (dispatcher: Dispatcher | undefined) => void
+}
+
+/** Limit of one exchange: short, so that nobody has to wait for what never comes. */
+export const TIMEOUT_MS = 400
+
+/** Starts one with jitter at its least: retries come after a quarter of a second. */
+export async function startSidecar(): Promise<Sidecar> {
+  await using onFailure = new AsyncDisposableStack()
+  const clock = movedClock()
+  const world = onFailure.use(await createWorld({ ports: false, now: clock.truth }))
+  let other: Dispatcher | undefined
+  const dispatcher = world.dispatcher.compose(
+    (dispatch) => (options, handler) =>
+      other === undefined ? dispatch(options, handler) : other.dispatch(options, handler),
+  )
+  const readAssertion = assertionReader()
+  const exchange = entraExchange({ readAssertion, dispatcher, clock, timeoutMs: TIMEOUT_MS })
+  const renewalFailures: RenewalFailure[] = []
+  const cache = tokenStack(exchange, {
+    max: 1000,
+    maxConcurrent: 32,
+    timeoutMs: TIMEOUT_MS,
+    clock,
+    random: () => 0,
+    onExchange: () => {},
+    onRenewalFailed: (failure) => renewalFailures.push(failure),
+  })
+  onFailure.defer(() => cache.close())
+  const watch = watchAssertions({
+    files: () => [world.tokenFile],
+    read: readAssertion,
+    onChange: cache.assertionChanged,
+  })
+  onFailure.defer(() => watch.close())
+  await watch.look()
+
+  const orders: Identity = {
+    name: 'orders',
+    clientId: world.clientId,
+    tenantId: world.tenantId,
+    authorityHost: world.authorityHost,
+    tokenFile: world.tokenFile,
+    prefetch: [],
+  }
+  const errors: BrokerError[] = []
+  const served = onFailure.use(
+    await serveParts(
+      parts({
+        tokens: cache.tokens,
+        clock,
+        resolve: identityResolver({ identities: [orders], defaultIdentity: orders }),
+        onReply: ({ error }) => {
+          if (error !== undefined) errors.push(error)
+        },
+      }),
+      { maxConnections: 1000 },
+    ),
+  )
+  const started = onFailure.move()
+  return {
+    port: served.port,
+    world,
+    clock,
+    errors,
+    renewalFailures,
+    reroute: (way) => {
+      other = way
+    },
+    [Symbol.asyncDispose]: () => started.disposeAsync(),
+  }
+}
