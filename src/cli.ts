@@ -12,6 +12,7 @@ const USAGE = `usage: wimds COMMAND
   simulate  a faithful Entra ID, cluster issuer and resource server for development and CI
   inject    Kubernetes manifests in, manifests with the sidecar out
   redirect  makes 169.254.169.254:80 reach the sidecar (init container)
+  webhook   the admission webhook: adds the sidecar to pods that ask for it
   probe     exits 0 when the sidecar on this machine is ready
   version   prints the version
 
@@ -24,6 +25,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   simulate: async () => (await import('./commands/simulate.ts')).simulate,
   inject: async () => (await import('./commands/inject.ts')).inject,
   demo: async () => (await import('./commands/demo/demo.ts')).demo,
+  webhook: async () => (await import('./commands/webhook.ts')).webhook,
   probe: async () => (await import('./commands/probe.ts')).probe,
   version: async () => (await import('./commands/version.ts')).version,
   redirect: async () => (await import('./commands/redirect.ts')).redirect,

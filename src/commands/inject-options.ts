@@ -3,7 +3,11 @@ import { isGuid } from '../config/values.ts'
 import { imagesOf } from '../kubernetes/images.ts'
 import type { ManifestOptions } from '../kubernetes/manifest/inject-document.ts'
 import type { EnvVar } from '../kubernetes/pod.ts'
-import { INJECTION_DEFAULTS, ROUTING_MODES } from '../kubernetes/settings.ts'
+import {
+  INJECTION_DEFAULTS,
+  type InjectionSettings,
+  ROUTING_MODES,
+} from '../kubernetes/settings.ts'
 import { VERSION } from '../version.ts'
 import type { Flags } from './flags.ts'
 
@@ -25,8 +29,22 @@ type InjectFlags = Flags<keyof typeof INJECT_FLAGS>
 
 /** The options, or every mistake in the flags. */
 export function optionsOf(flags: InjectFlags): ManifestOptions | string[] {
-  const images = imagesOf(VERSION)
   const mistakes = [...flags.mistakes]
+  if (flags.positionals.length === 0) mistakes.push('name a manifest, or - for standard input')
+  const settings = injectionSettings(flags, mistakes)
+  if (mistakes.length > 0) return mistakes
+  return { namespace: flags.value('namespace'), settings: { ...settings, isOptOut: true } }
+}
+
+/** Flags that `wimds inject` and `wimds webhook` share. */
+type SettingFlag = Exclude<keyof typeof INJECT_FLAGS, 'namespace' | 'diff' | 'help'>
+
+/** The injector's settings; mistakes are added to the list, and what is given back then counts for nothing. */
+export function injectionSettings(
+  flags: Pick<Flags<SettingFlag>, 'value' | 'values'>,
+  mistakes: string[],
+): InjectionSettings {
+  const images = imagesOf(VERSION)
   const mode = flags.value('mode') ?? INJECTION_DEFAULTS.mode
   const knownMode = ROUTING_MODES.find((each) => each === mode)
   if (knownMode === undefined) mistakes.push(`--mode must be one of ${ROUTING_MODES.join(', ')}`)
@@ -36,25 +54,16 @@ export function optionsOf(flags: InjectFlags): ManifestOptions | string[] {
   if (tenantId !== undefined && !/^[\w.-]+$/.test(tenantId)) {
     mistakes.push("--tenant-id must be a tenant's GUID or domain")
   }
-  if (flags.positionals.length === 0) mistakes.push('name a manifest, or - for standard input')
-  const sidecarEnv = flags.values('env').flatMap((entry) => variable(entry, mistakes))
-  const uid = uidOf(flags.value('uid'), mistakes)
-  const hasNativeSidecars = isNative(flags.value('kubernetes-version'), mistakes)
-  if (mistakes.length > 0 || knownMode === undefined) return mistakes
   return {
-    namespace: flags.value('namespace'),
-    settings: {
-      ...INJECTION_DEFAULTS,
-      mode: knownMode,
-      image: flags.value('image') ?? images.sidecar,
-      redirectImage: flags.value('redirect-image') ?? images.redirect,
-      sidecarEnv,
-      clientId,
-      tenantId,
-      uid,
-      hasNativeSidecars,
-      isOptOut: true,
-    },
+    ...INJECTION_DEFAULTS,
+    mode: knownMode ?? INJECTION_DEFAULTS.mode,
+    image: flags.value('image') ?? images.sidecar,
+    redirectImage: flags.value('redirect-image') ?? images.redirect,
+    sidecarEnv: flags.values('env').flatMap((entry) => variable(entry, mistakes)),
+    clientId,
+    tenantId,
+    uid: uidOf(flags.value('uid'), mistakes),
+    hasNativeSidecars: isNative(flags.value('kubernetes-version'), mistakes),
   }
 }
 

@@ -1,5 +1,5 @@
 /** Prometheus's text format, from numbers that are read when it asks (docs/decisions explains why not a library). */
-import { METRICS, type MetricName } from './metric-catalogue.ts'
+import { METRICS, type MetricDefinition, type MetricName } from './metric-catalogue.ts'
 
 /** One number of a metric. */
 export interface Sample {
@@ -29,13 +29,22 @@ export const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 /** The exposition of all metrics that have a value. */
 export function exposition(readers: Readers): string {
   return Object.entries(METRICS)
-    .map(([name, { type, labels, help }]) => {
+    .map(([name, definition]) => {
       const read = readers[name as MetricName] // oxlint-disable-line no-unsafe-type-assertion -- entries forgets its keys
-      const lines = [...read()].flatMap((sample) => linesOf(name, labels, sample))
-      if (lines.length === 0) return ''
-      return `# HELP ${name} ${escapedHelp(help)}\n# TYPE ${name} ${type}\n${lines.join('\n')}\n`
+      return metricText(name, definition, read())
     })
     .join('')
+}
+
+/** The exposition of one metric; empty when it has no value. */
+export function metricText(
+  name: string,
+  { type, labels, help }: MetricDefinition,
+  samples: Iterable<Sample | HistogramSample>,
+): string {
+  const lines = [...samples].flatMap((sample) => linesOf(name, labels, sample))
+  if (lines.length === 0) return ''
+  return `# HELP ${name} ${escapedHelp(help)}\n# TYPE ${name} ${type}\n${lines.join('\n')}\n`
 }
 
 function linesOf(

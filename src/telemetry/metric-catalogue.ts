@@ -1,6 +1,6 @@
 /** Every metric that wimds exposes: name, type, labels and meaning. docs/metrics.md holds this table. */
 
-interface MetricDefinition {
+export interface MetricDefinition {
   readonly type: 'counter' | 'gauge' | 'histogram'
   /** Every label has a bounded set of values: none of them comes from a request unchecked. */
   readonly labels: readonly string[]

@@ -1,0 +1,133 @@
+/** `wimds webhook`: the admission webhook, from its flags to its last review. */
+import { once } from 'node:events'
+import type { Server } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pino from 'pino'
+import type { Address } from '../config/values.ts'
+import { ConfigError } from '../errors.ts'
+import { review } from '../kubernetes/admission.ts'
+import { certificateIn } from '../kubernetes/certificate-directory.ts'
+import { type CertificateKeeper, keepCertificate } from '../kubernetes/certificate-keeper.ts'
+import { currentCertificate, expiryOf } from '../kubernetes/certificates.ts'
+import type { Cluster } from '../kubernetes/cluster.ts'
+import { webhookMetrics } from '../kubernetes/webhook-metrics.ts'
+import { reviewServer, webhookAdminServer } from '../kubernetes/webhook-server.ts'
+import { VERSION } from '../version.ts'
+import type { CommandIo } from './io.ts'
+import { WEBHOOK_USAGE, type WebhookOptions, webhookOptions } from './webhook-options.ts'
+
+/** Native sidecars came with this minor version. */
+const NATIVE_SIDECARS = 29
+
+/** Serves until the signal, then drains. Throws `ConfigError` for bad usage. */
+export async function webhook(args: readonly string[], io: CommandIo): Promise<number> {
+  const options = webhookOptions(args)
+  if (options === 'help') {
+    io.stdout.write(WEBHOOK_USAGE)
+    return 0
+  }
+  if (isMistakes(options)) throw new ConfigError(`${options.join('\n')}\n\n${WEBHOOK_USAGE}`)
+  const { connectToCluster, reasonOf } = await import('../kubernetes/cluster.ts')
+  return await serveReviews(options, connectToCluster(), { io, reasonOf })
+}
+
+interface Surroundings {
+  readonly io: CommandIo
+  /** What an error of the cluster says in a line. */
+  readonly reasonOf: (error: unknown) => string
+}
+
+async function serveReviews(
+  options: WebhookOptions,
+  cluster: Cluster,
+  { io, reasonOf }: Surroundings,
+): Promise<number> {
+  const log = pino({ base: null, formatters: { level: (label) => ({ level: label }) } }, io.stdout)
+  const onError = (error: unknown) =>
+    log.warn({ event: 'webhook_failed', message: reasonOf(error) })
+  let isEnding = false
+  let keeper: CertificateKeeper | undefined
+
+  const metrics = webhookMetrics(() => {
+    const served = keeper?.served()
+    return served && expiryOf(served)
+  })
+  const admin = webhookAdminServer({
+    metrics: metrics.text,
+    unready: () => [
+      ...(isEnding ? ['it is ending'] : []),
+      ...(keeper?.served() === undefined ? ['it has no certificate yet'] : []),
+    ],
+  })
+  await listen(admin, options.adminListen)
+
+  const accounts = await cluster.serviceAccounts({ onError })
+  const hasNativeSidecars = options.asksVersion
+    ? (await cluster.minorVersion()) >= NATIVE_SIDECARS
+    : options.settings.hasNativeSidecars
+  const { defaultTenantId } = options
+  const admission = {
+    settings: { ...options.settings, hasNativeSidecars },
+    serviceAccount: accounts.lookup,
+    ...(defaultTenantId !== undefined && { defaultTenantId }),
+  }
+  const server = reviewServer({
+    review: (body) => review(body, admission),
+    onReview: (event) => {
+      metrics.onReview(event)
+      const { outcome, message } = event
+      if (message !== undefined) log.warn({ event: 'review_not_admitted', outcome, message })
+    },
+  })
+  await listen(server, options.listen)
+  keeper = keepCertificate({
+    ...certificateSource(options, cluster),
+    onError,
+    serve: ({ certPem, keyPem }) => {
+      server.setSecureContext({ cert: certPem, key: keyPem, minVersion: 'TLSv1.3' })
+      const expiresAt = new Date(expiryOf({ certPem })).toISOString()
+      log.info({ event: 'certificate_served', expiresAt })
+    },
+  })
+  log.info({ event: 'listening', version: VERSION, ...options.listen, hasNativeSidecars })
+
+  if (!io.signal.aborted) await once(io.signal, 'abort')
+  // Not ready any more, but served on until every API server has heard of it.
+  isEnding = true
+  log.info({ event: 'draining', drainMs: options.drainMs })
+  await sleep(options.drainMs)
+  await Promise.all([keeper.stop(), accounts.stop(), close(server), close(admin)])
+  log.info({ event: 'stopped' })
+  return 0
+}
+
+function certificateSource({ certificate }: WebhookOptions, cluster: Cluster) {
+  if (certificate.kind === 'mounted') {
+    const { directory } = certificate
+    return { current: () => certificateIn(directory), publish: async () => {}, settleMs: 0 }
+  }
+  const { namespace, service, secret, configuration, lifetimeMs } = certificate
+  const store = cluster.certificates(namespace, secret)
+  const host = `${service}.${namespace}.svc`
+  return {
+    current: (served: { caPem: string } | undefined) =>
+      currentCertificate(store, { names: [host], lifetimeMs, trusted: served?.caPem }),
+    publish: (caPem: string) => cluster.publishCa(configuration, caPem),
+  }
+}
+
+async function listen(server: Server, { host, port }: Address): Promise<void> {
+  server.listen(port, host)
+  await once(server, 'listening')
+}
+
+async function close(server: Server & { closeAllConnections?: () => void }): Promise<void> {
+  const closed = once(server, 'close')
+  server.close()
+  setTimeout(() => server.closeAllConnections?.(), 1000).unref()
+  await closed
+}
+
+function isMistakes(options: WebhookOptions | readonly string[]): options is readonly string[] {
+  return Array.isArray(options)
+}

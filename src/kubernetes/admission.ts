@@ -1,0 +1,103 @@
+/** An AdmissionReview in, an AdmissionReview out: admission.k8s.io/v1, without side effects. */
+import * as z from 'zod/mini'
+import { jsonPatch } from './changes.ts'
+import { inject, type Injection } from './inject.ts'
+import type { ServiceAccountAnnotations } from './plan.ts'
+import type { InjectionSettings } from './settings.ts'
+
+const API_VERSION = 'admission.k8s.io/v1'
+
+const AdmissionReview = z.object({
+  apiVersion: z.literal(API_VERSION),
+  kind: z.literal('AdmissionReview'),
+  request: z.object({
+    uid: z.string().check(z.minLength(1)),
+    kind: z.object({ group: z.string(), version: z.string(), kind: z.string() }),
+    operation: z.string(),
+    namespace: z.optional(z.string()),
+    object: z.optional(z.unknown()),
+  }),
+})
+
+/** The one thing looked at before the pod as a whole is parsed. */
+const PodAccount = z.object({
+  spec: z.object({ serviceAccountName: z.nullish(z.string()) }),
+})
+
+/** The annotations of a ServiceAccount, empty when there is none. Rejects when nobody knows. */
+export type ServiceAccountLookup = (
+  namespace: string,
+  name: string,
+) => Promise<ServiceAccountAnnotations>
+
+export interface AdmissionOptions {
+  readonly settings: InjectionSettings
+  readonly serviceAccount: ServiceAccountLookup
+  /** For ServiceAccounts that name no tenant of their own. */
+  readonly defaultTenantId?: string
+}
+
+export interface Reviewed {
+  /** `failed`: the ServiceAccount could not be read. */
+  readonly outcome: Injection['kind'] | 'failed'
+  /** Why a pod was not let in. */
+  readonly message?: string
+  /** The body of the answer. */
+  readonly review: object
+}
+
+/** What was sent is no AdmissionReview. */
+export class MalformedReview extends Error {}
+
+/**
+ * Decides on one pod. A dry run is answered as any other request: nothing happens here beside the
+ * answer. Throws `MalformedReview`.
+ */
+export async function review(body: unknown, options: AdmissionOptions): Promise<Reviewed> {
+  const parsed = AdmissionReview.safeParse(body)
+  if (!parsed.success) throw new MalformedReview(z.prettifyError(parsed.error))
+  const { uid, kind, operation, namespace = '', object } = parsed.data.request
+  const isNewPod = kind.group === '' && kind.kind === 'Pod' && operation === 'CREATE'
+  if (!isNewPod) return answer(uid, { kind: 'untouched' })
+  const name = PodAccount.safeParse(object).data?.spec.serviceAccountName ?? 'default'
+  try {
+    const annotations = await options.serviceAccount(namespace, name)
+    const serviceAccount = withTenant(annotations, options.defaultTenantId)
+    return answer(uid, inject({ pod: object, serviceAccount, settings: options.settings }))
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : 'unknown reason'
+    const message = `wimds could not read the ServiceAccount ${namespace}/${name} (${reason}); create the pod again`
+    return { outcome: 'failed', message, review: reply(uid, refusal(503, message)) }
+  }
+}
+
+function withTenant(
+  annotations: ServiceAccountAnnotations,
+  tenantId: string | undefined,
+): ServiceAccountAnnotations {
+  return tenantId === undefined
+    ? annotations
+    : { 'azure.workload.identity/tenant-id': tenantId, ...annotations }
+}
+
+function answer(uid: string, injection: Injection): Reviewed {
+  const { kind: outcome } = injection
+  if (injection.kind === 'untouched') return { outcome, review: reply(uid, { allowed: true }) }
+  if (injection.kind === 'refused') {
+    const message = `wimds cannot be injected: ${injection.reasons.join('; ')}`
+    return { outcome, message, review: reply(uid, refusal(422, message)) }
+  }
+  const { changes, warnings } = injection
+  const patch = Buffer.from(JSON.stringify(jsonPatch(changes))).toString('base64')
+  const patched = changes.length > 0 && { patchType: 'JSONPatch', patch }
+  const warned = warnings.length > 0 && { warnings: warnings.map((text) => `wimds: ${text}`) }
+  return { outcome, review: reply(uid, { allowed: true, ...patched, ...warned }) }
+}
+
+function refusal(code: number, message: string): object {
+  return { allowed: false, status: { code, message } }
+}
+
+function reply(uid: string, response: object): object {
+  return { apiVersion: API_VERSION, kind: 'AdmissionReview', response: { uid, ...response } }
+}

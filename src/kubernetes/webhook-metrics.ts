@@ -1,0 +1,42 @@
+/** What Prometheus sees of the webhook. */
+import { histogram } from '../telemetry/counts.ts'
+import { metricText } from '../telemetry/exposition.ts'
+import type { ReviewEvent } from './webhook-server.ts'
+
+export interface WebhookMetrics {
+  readonly onReview: (event: ReviewEvent) => void
+  readonly text: () => string
+}
+
+const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5]
+
+/** `expiresAt` is the end of the served certificate, in epoch milliseconds. */
+export function webhookMetrics(expiresAt: () => number | undefined): WebhookMetrics {
+  const reviews = histogram(BUCKETS)
+  return {
+    onReview: ({ outcome, durationMs }) => reviews.observe(outcome, durationMs / 1000),
+    text: () => {
+      const ends = expiresAt()
+      return (
+        metricText('wimds_webhook_review_duration_seconds', REVIEWS, reviews.samples()) +
+        metricText(
+          'wimds_webhook_certificate_expiry_timestamp_seconds',
+          EXPIRY,
+          ends === undefined ? [] : [{ labels: [], value: Math.floor(ends / 1000) }],
+        )
+      )
+    },
+  }
+}
+
+const REVIEWS = {
+  type: 'histogram',
+  labels: ['outcome'],
+  help: 'Time of admission reviews, by outcome: injected, untouched, refused, failed or malformed.',
+} as const
+
+const EXPIRY = {
+  type: 'gauge',
+  labels: [],
+  help: 'When the certificate that is served ends, in Unix time.',
+} as const

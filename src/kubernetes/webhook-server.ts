@@ -1,0 +1,104 @@
+/** The webhook's two servers: reviews over TLS 1.3, and health and metrics in the clear. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
+import { MalformedReview, type Reviewed } from './admission.ts'
+
+export interface ReviewEvent {
+  readonly outcome: Reviewed['outcome'] | 'malformed'
+  readonly durationMs: number
+  readonly message?: string
+}
+
+interface ReviewServerParts {
+  readonly review: (body: unknown) => Promise<Reviewed>
+  readonly onReview: (event: ReviewEvent) => void
+}
+
+/** The API server sends no more than this (its own limit for a request). */
+const MAX_BODY_BYTES = 3 * 1024 * 1024
+const PATH = '/mutate'
+
+/** Answers `POST /mutate`. It has no certificate yet: `setSecureContext` gives it one. */
+export function reviewServer({ review, onReview }: ReviewServerParts): TlsServer {
+  async function answer(request: IncomingMessage): Promise<Answer> {
+    const path = request.url?.split('?', 1)[0]
+    if (path !== PATH) return { status: 404, body: { error: `only ${PATH} is here` } }
+    if (request.method !== 'POST') return { status: 405, body: { error: 'POST alone' } }
+    const begin = performance.now()
+    try {
+      const { outcome, message, review: body } = await review(await jsonOf(request))
+      const told = message === undefined ? {} : { message }
+      onReview({ outcome, durationMs: performance.now() - begin, ...told })
+      return { status: 200, body }
+    } catch (error) {
+      if (!(error instanceof MalformedReview)) throw error
+      const { message } = error
+      onReview({ outcome: 'malformed', durationMs: performance.now() - begin, message })
+      return { status: 400, body: { error: message } }
+    }
+  }
+  const server = createTlsServer({ minVersion: 'TLSv1.3', ...LIMITS }, (request, response) => {
+    answer(request).then(
+      (answered) => send(response, answered),
+      () => send(response, { status: 500, body: { error: 'wimds failed; its log has the cause' } }),
+    )
+  })
+  // A caller that hangs up, or speaks no TLS, is no fault of ours.
+  server.on('tlsClientError', () => {})
+  return server
+}
+
+interface AdminParts {
+  /** Why it is not ready; empty when it is. */
+  readonly unready: () => readonly string[]
+  /** Prometheus's text format. */
+  readonly metrics: () => string
+}
+
+/** Answers `/healthz`, `/readyz` and `/metrics`. */
+export function webhookAdminServer({ unready, metrics }: AdminParts) {
+  return createServer(LIMITS, ({ url }, response) => {
+    const reasons = unready()
+    if (url === '/healthz') send(response, { status: 200, body: { status: 'ok' } })
+    else if (url === '/readyz') {
+      const isReady = reasons.length === 0
+      send(response, { status: isReady ? 200 : 503, body: { ready: isReady, reasons } })
+    } else if (url === '/metrics') {
+      response.writeHead(200, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' })
+      response.end(metrics())
+    } else send(response, { status: 404, body: { error: 'not found' } })
+  })
+}
+
+const LIMITS = { headersTimeout: 5000, requestTimeout: 10_000, keepAliveTimeout: 75_000 }
+
+interface Answer {
+  readonly status: number
+  readonly body: object
+}
+
+function send(response: ServerResponse, { status, body }: Answer): void {
+  const text = JSON.stringify(body)
+  response.writeHead(status, {
+    'Content-Type': 'application/json',
+    'Content-Length': Buffer.byteLength(text),
+  })
+  response.end(text)
+}
+
+async function jsonOf(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+    if (!Buffer.isBuffer(chunk)) continue
+    size += chunk.length
+    if (size > MAX_BODY_BYTES) throw new MalformedReview('the review is too large')
+    chunks.push(chunk)
+  }
+  try {
+    const parsed: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'))
+    return parsed
+  } catch {
+    throw new MalformedReview('the body is not JSON')
+  }
+}
