@@ -1,5 +1,4 @@
 /** `wimds serve`: the sidecar, from its configuration to its last reply. */
-import { readFileSync } from 'node:fs'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pino from 'pino'
@@ -25,6 +24,7 @@ import { mainDialects, specialDialects } from './dialects.ts'
 import type { CommandIo } from './io.ts'
 import { hostHeaderOf, openPorts, type Ports, type Service } from './listeners.ts'
 import { followIdentities } from './reload.ts'
+import { readSetting } from './setting-file.ts'
 
 /** Probes and Prometheus are few. */
 const ADMIN_CONNECTIONS = 64
@@ -33,8 +33,8 @@ const ADMIN_CONNECTIONS = 64
 export async function serve(args: readonly string[], io: CommandIo): Promise<number> {
   if (args.length > 0) throw new ConfigError('wimds serve takes no arguments, only environment')
   const config = await loadConfig(io.env)
-  const instance = readInstance(config.instanceFile)
-  const extraCa = readSetting('WIMDS_CA_FILE', config.exchange.caFile)
+  const instance = await readInstance(config.instanceFile)
+  const extraCa = await readSetting('WIMDS_CA_FILE', config.exchange.caFile)
   const log = openLog(config, io)
   for (const warning of config.warnings) log.warn('config_warning', { message: warning })
 
@@ -121,23 +121,14 @@ function openLog({ log }: Config, { stdout }: CommandIo): ProcessLog {
 }
 
 /** The document of WIMDS_INSTANCE_FILE, or the default one. */
-function readInstance(path: string | undefined): JsonValue {
-  const text = readSetting('WIMDS_INSTANCE_FILE', path)
+async function readInstance(path: string | undefined): Promise<JsonValue> {
+  const text = await readSetting('WIMDS_INSTANCE_FILE', path)
   if (text === undefined) return DEFAULT_INSTANCE
   try {
     const document: JsonValue = JSON.parse(text)
     return document
   } catch {
     throw new ConfigError(`WIMDS_INSTANCE_FILE: ${String(path)} is not JSON`)
-  }
-}
-
-function readSetting(name: string, path: string | undefined): string | undefined {
-  if (path === undefined) return undefined
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    throw new ConfigError(`${name}: cannot read ${path}`, { cause: error })
   }
 }
 

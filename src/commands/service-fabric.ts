@@ -1,8 +1,8 @@
 /** The certificate of the Service Fabric listener, and the thumbprint that its clients pin. */
 import { X509Certificate } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import type { ServiceFabricSettings } from '../config/groups.ts'
 import { ConfigError } from '../errors.ts'
+import { readSetting } from './setting-file.ts'
 
 /** PEM texts, as a TLS server takes them. */
 export interface ServerCertificate {
@@ -35,13 +35,5 @@ export function thumbprintOf(certificate: string | Buffer): string {
     throw new ConfigError('WIMDS_SERVICE_FABRIC_CERT_FILE: does not hold a PEM certificate', {
       cause: error,
     })
-  }
-}
-
-async function readSetting(name: string, path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    throw new ConfigError(`${name}: cannot read ${path}`, { cause: error })
   }
 }

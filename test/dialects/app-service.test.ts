@@ -84,13 +84,13 @@ describe('2019-08-01', () => {
   })
 })
 
-describe('2017-09-01', () => {
-  const askAs = async (userAgent: string | undefined) => {
-    const headers = userAgent === undefined ? {} : { 'user-agent': userAgent }
-    const reply = await ask(OLD.url, { [OLD.header]: SECRET, ...headers })
-    return reply.json<Record<string, string>>()['expires_on']
-  }
+async function expiryAs(userAgent: string | undefined): Promise<string | undefined> {
+  const headers = userAgent === undefined ? {} : { 'user-agent': userAgent }
+  const reply = await ask(OLD.url, { [OLD.header]: SECRET, ...headers })
+  return reply.json<Record<string, string>>()['expires_on']
+}
 
+describe('2017-09-01', () => {
   test.each([
     undefined,
     'python-requests/2.31.0',
@@ -99,7 +99,7 @@ describe('2017-09-01', () => {
     'azsdk-js-identity/3.0.0',
     'azsdk-go-azidentity/v1.1.0',
   ])('tells %s the expiry in epoch seconds', async (userAgent) => {
-    expect(await askAs(userAgent)).toBe(String(EXPIRES_ON))
+    expect(await expiryAs(userAgent)).toBe(String(EXPIRES_ON))
   })
 
   test.each([
@@ -109,7 +109,7 @@ describe('2017-09-01', () => {
     'azsdk-js-identity/1.5.2 core-http/1.2.0',
     'azsdk-js-identity/2.1.0',
   ])('tells %s the expiry as a date, since it reads nothing else', async (userAgent) => {
-    const date = await askAs(userAgent)
+    const date = await expiryAs(userAgent)
     expect(date).toBe('11/24/2026 13:00:00 +00:00')
     expect(Date.parse(date ?? '') / 1000).toBe(EXPIRES_ON)
   })

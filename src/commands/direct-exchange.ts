@@ -1,0 +1,35 @@
+/** The broker's exchange alone, without servers and without a cache: for commands that ask once. */
+import type { Config } from '../config/config.ts'
+import { assertionReader } from '../exchange/assertion.ts'
+import { entraExchange } from '../exchange/entra.ts'
+import { systemClock } from '../tokens/clock.ts'
+import type { TokenSource } from '../tokens/token.ts'
+import { exchangeDispatcher } from './broker.ts'
+import { readSetting } from './setting-file.ts'
+
+export interface DirectExchange extends AsyncDisposable {
+  readonly exchange: TokenSource
+  /** How far the local clock is ahead of Entra ID's, in milliseconds; undefined before an answer. */
+  readonly skewMs: () => number | undefined
+}
+
+/** The way that `wimds serve` takes with this configuration. Use it with `await using`. */
+export async function directExchange(config: Config): Promise<DirectExchange> {
+  const { audience, caFile, region, timeoutMs } = config.exchange
+  const dispatcher = await exchangeDispatcher(config, await readSetting('WIMDS_CA_FILE', caFile))
+  let skewMs: number | undefined
+  return {
+    exchange: entraExchange({
+      readAssertion: assertionReader(audience === undefined ? {} : { audience }),
+      dispatcher,
+      clock: systemClock,
+      timeoutMs,
+      onSkew: (ms) => {
+        skewMs = ms
+      },
+      ...(region !== undefined && { region }),
+    }),
+    skewMs: () => skewMs,
+    [Symbol.asyncDispose]: () => dispatcher.destroy(),
+  }
+}

@@ -1,0 +1,98 @@
+/** `wimds token RESOURCE`: an access token for a shell script. */
+import { loadConfig } from '../config/config.ts'
+import type { TokenAnswer } from '../dialects/dialect.ts'
+import { imds } from '../dialects/imds.ts'
+import { parseParameters, resourceOf, selectorOf } from '../dialects/parameters.ts'
+import { BrokerError, ConfigError, toBrokerError } from '../errors.ts'
+import { identityResolver, requireAllowed } from '../identities.ts'
+import { systemClock } from '../tokens/clock.ts'
+import { expiry } from '../tokens/lifetime.ts'
+import { scopeOf } from '../tokens/token.ts'
+import { directExchange } from './direct-exchange.ts'
+import { type Flags, parseFlags } from './flags.ts'
+import type { CommandIo } from './io.ts'
+
+const USAGE = `usage: wimds token RESOURCE [--client-id ID | --object-id ID | --resource-id ID]
+                  [--json | --curl-config]
+
+Exchanges the projected token for an access token, by the settings of wimds serve, and prints it.
+It asks Entra ID itself, whether a sidecar runs or not, and keeps nothing.
+
+  --client-id ID    an identity other than the default one; likewise --object-id, --resource-id
+  --json            the answer that the IMDS endpoint gives
+  --curl-config     a line for curl, so that no process list shows the token:
+                    curl --config <(wimds token https://vault.azure.net --curl-config) URL
+`
+
+const FLAGS = {
+  'client-id': 'value',
+  'object-id': 'value',
+  'resource-id': 'value',
+  json: 'switch',
+  'curl-config': 'switch',
+  help: 'switch',
+} as const
+type TokenFlags = Flags<keyof typeof FLAGS>
+
+/** Exit code 0, 1 when there is no token (why is on standard error), 64 for bad usage. */
+export async function token(args: readonly string[], io: CommandIo): Promise<number> {
+  const flags = parseFlags(args, FLAGS)
+  if (flags.has('help')) {
+    io.stdout.write(USAGE)
+    return 0
+  }
+  const query = queryOf(flags)
+  const config = await loadConfig(io.env)
+  await using direct = await directExchange(config)
+  try {
+    const identity = identityResolver(config.directory)(query.selector)
+    requireAllowed(identity, query.resource)
+    const obtained = await direct.exchange({ identity, scope: scopeOf(query.resource) })
+    const answer = { query, identity, token: obtained, ...expiry(obtained, systemClock) }
+    io.stdout.write(`${printed(answer, flags)}\n`)
+    return 0
+  } catch (error) {
+    const { code, message } = toBrokerError(error)
+    io.stderr.write(`wimds token: ${code}: ${message}\n`)
+    return 1
+  }
+}
+
+function queryOf(flags: TokenFlags) {
+  const [resource, ...others] = flags.positionals
+  const selectors = (['client-id', 'object-id', 'resource-id'] as const).filter(flags.has)
+  const mistakes = [
+    ...flags.mistakes,
+    ...(resource === undefined ? ['name a resource, such as https://vault.azure.net'] : []),
+    ...others.map((word) => `${word} is one argument too many`),
+    ...(flags.has('json') && flags.has('curl-config') ? ['--json or --curl-config, not both'] : []),
+  ]
+  if (mistakes.length > 0) throw new ConfigError(`${mistakes.join('\n')}\n\n${USAGE}`)
+  try {
+    const parameters = parseParameters(
+      [
+        `resource=${encodeURIComponent(resource ?? '')}`,
+        ...selectors.map(
+          (name) => `${PARAMETERS[name]}=${encodeURIComponent(flags.value(name) ?? '')}`,
+        ),
+      ].join('&'),
+    )
+    return { resource: resourceOf(parameters), selector: selectorOf(parameters) }
+  } catch (error) {
+    if (error instanceof BrokerError) throw new ConfigError(error.message, { cause: error })
+    throw error
+  }
+}
+
+/** Ids are judged as on the wire. */
+const PARAMETERS = {
+  'client-id': 'client_id',
+  'object-id': 'object_id',
+  'resource-id': 'msi_res_id',
+} as const
+
+function printed(answer: TokenAnswer, flags: TokenFlags): string {
+  if (flags.has('json')) return imds.render(answer).body
+  const text = answer.token.secret.reveal()
+  return flags.has('curl-config') ? `header = "Authorization: Bearer ${text}"` : text
+}

@@ -1,0 +1,213 @@
+/** The whole sidecar with an identities file: selection, allow-lists, reloads, and special ports. */
+import { mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { connect } from 'node:tls'
+import { once } from 'node:events'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { Agent, request as send } from 'undici'
+import { createWorld, type World } from '../../src/simulator/world.ts'
+import { request, roundTrip } from '../fixtures/connection.ts'
+import { environmentOf, startServe } from '../fixtures/served.ts'
+
+const OTHER = {
+  clientId: 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa',
+  objectId: `${'b'.repeat(8)}-bbbb-4bbb-8bbb-bbbbbbbbbbbb`,
+}
+const UNKNOWN = '99999999-9999-4999-8999-999999999999'
+const ARM_ID =
+  '/subscriptions/S/resourcegroups/shop/providers/Microsoft.ManagedIdentity/userAssignedIdentities/invoices'
+const TOKEN = '/metadata/identity/oauth2/token?api-version=2018-02-01&resource='
+const VAULT = 'https://vault.azure.net'
+
+let world: World
+let file: string
+beforeAll(async () => {
+  world = await createWorld()
+  const [orders] = world.directory.applications
+  if (orders === undefined) throw new Error('no application')
+  world.directory.applications.push({ ...orders, ...OTHER, name: 'invoices' })
+})
+afterAll(() => world.close())
+beforeEach(() => {
+  file = join(dirname(world.caFile), `${crypto.randomUUID()}.yaml`)
+})
+
+const orders = () => `  - {name: orders, clientId: ${world.clientId}`
+const invoices = `  - {name: invoices, clientId: ${OTHER.clientId}, objectId: ${OTHER.objectId}, resourceId: ${ARM_ID}`
+const identities = (...entries: readonly string[]) =>
+  `identities:\n${entries.map((entry) => `${entry}}\n`).join('')}`
+
+const start = (env: Readonly<Record<string, string>> = {}) =>
+  startServe({ ...environmentOf(world), WIMDS_CONFIG: file, ...env })
+
+/** Status, and the client id of the token or what went wrong. */
+async function ask(port: number, query: string): Promise<string> {
+  const { status, body } = await roundTrip(port, request(`${TOKEN}${query}`))
+  const reply: Record<string, string> = JSON.parse(body)
+  return `${status} ${reply['client_id'] ?? reply['error_description']}`
+}
+
+test('answers with the identity that a request names, by any of its ids', async () => {
+  await writeFile(file, identities(`${orders()}, default: true`, invoices))
+  await using sidecar = await start()
+  const { port } = sidecar
+  expect(await ask(port, VAULT)).toBe(`200 ${world.clientId}`)
+  for (const selector of [
+    `client_id=${OTHER.clientId}`,
+    `object_id=${OTHER.objectId.toUpperCase()}`,
+    `msi_res_id=${ARM_ID}`,
+    `mi_res_id=${ARM_ID.toLowerCase()}`,
+  ]) {
+    expect(await ask(port, `${VAULT}&${selector}`)).toBe(`200 ${OTHER.clientId}`)
+  }
+  expect(await ask(port, `${VAULT}&client_id=${UNKNOWN}`)).toBe('400 Identity not found')
+})
+
+test('asks a caller to choose when the file has no default, as the real service does', async () => {
+  await writeFile(file, identities(orders(), invoices))
+  await using sidecar = await start()
+  const reply = await roundTrip(sidecar.port, request(`${TOKEN}${VAULT}`))
+  expect(reply.status).toBe(400)
+  expect(reply.body).toBe(
+    '{"error":"invalid_request","error_description":"Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request"}',
+  )
+})
+
+test('lets an unlisted client id through if told to', async () => {
+  await writeFile(file, identities(invoices))
+  await using sidecar = await start({ WIMDS_UNLISTED_CLIENT_IDS: 'allow' })
+  expect(await ask(sidecar.port, `${VAULT}&client_id=${world.clientId}`)).toBe(
+    `200 ${world.clientId}`,
+  )
+})
+
+test('gives an identity tokens for its own resources alone, however they are written', async () => {
+  await writeFile(file, identities(`${orders()}, resources: [${VAULT}/]`))
+  await using sidecar = await start()
+  for (const resource of [VAULT, `${VAULT}/`, `${VAULT}/.default`, 'HTTPS://VAULT.AZURE.NET']) {
+    expect(await ask(sidecar.port, resource)).toBe(`200 ${world.clientId}`)
+  }
+  for (const resource of ['https://management.azure.com/', `${VAULT}.evil`, `${VAULT}/x`]) {
+    expect(await ask(sidecar.port, resource)).toMatch(/^400 .*\(wimds: resource_not_allowed\)$/)
+  }
+})
+
+test('exchanges with the token file and the authority of the identity', async () => {
+  const token = join(dirname(world.caFile), 'own-token')
+  await writeFile(token, await readFile(world.tokenFile))
+  await writeFile(
+    file,
+    identities(
+      `${orders()}, tokenFile: ${token}, tenantId: ${world.tenantId}, authorityHost: "${world.authorityHost}"`,
+    ),
+  )
+  await using sidecar = await start({
+    AZURE_FEDERATED_TOKEN_FILE: '',
+    AZURE_TENANT_ID: '',
+    AZURE_AUTHORITY_HOST: 'https://login.nowhere.example',
+  })
+  expect(await ask(sidecar.port, VAULT)).toBe(`200 ${world.clientId}`)
+})
+
+test('prefetches what each identity asks for', async () => {
+  await writeFile(file, identities(`${invoices}, prefetch: [${VAULT}]`))
+  world.log.clear()
+  await using sidecar = await start({ WIMDS_READY_AFTER_PREFETCH: 'true' })
+  const ready = async () => (await roundTrip(sidecar.port, request('/readyz'))).status
+  await expect.poll(ready).toBe(200)
+  expect(world.exchanges()).toBe(1)
+  expect(await ask(sidecar.port, VAULT)).toBe(`200 ${OTHER.clientId}`)
+  expect(world.exchanges()).toBe(1)
+})
+
+test('follows a ConfigMap, keeps the old identities while a new file is bad, and says so', async () => {
+  // As the kubelet lays it out: the file is a link through ..data, which is swapped.
+  const volume = join(dirname(world.caFile), `volume-${crypto.randomUUID()}`)
+  const publish = async (version: string, text: string) => {
+    await mkdir(join(volume, version), { recursive: true })
+    await writeFile(join(volume, version, 'identities.yaml'), text)
+    await symlink(version, join(volume, '..data_tmp'))
+    await rename(join(volume, '..data_tmp'), join(volume, '..data'))
+  }
+  await publish('..v1', identities(orders()))
+  file = join(volume, 'identities.yaml')
+  await symlink('..data/identities.yaml', file)
+  await using sidecar = await start()
+  const { port, adminPort } = sidecar
+  const asOther = () => ask(port, `${VAULT}&client_id=${OTHER.clientId}`)
+  expect(await asOther()).toBe('400 Identity not found')
+
+  await publish('..v2', identities(invoices))
+  await expect.poll(asOther, { timeout: 8000 }).toBe(`200 ${OTHER.clientId}`)
+  expect(await ask(port, `${VAULT}&client_id=${world.clientId}`)).toBe('400 Identity not found')
+
+  const metrics = async () => (await roundTrip(adminPort, request('/metrics'))).body
+  await publish('..v3', identities('  - {clientId: nobody'))
+  await expect.poll(metrics, { timeout: 8000 }).toMatch(/reload\w*success\w* 0$/m)
+  expect(await asOther()).toBe(`200 ${OTHER.clientId}`)
+  const refused = sidecar.events().find(({ event }) => event === 'identities_refused')
+  expect(refused).toMatchObject({ level: 'error' })
+  expect(refused?.['message']).toContain(`${file}:2:16: identities[0].clientId: must be a GUID`)
+  const local = request('/status.json', { headers: { Host: 'localhost' } })
+  const status = (await roundTrip(adminPort, local)).body
+  expect(JSON.parse(status)).toMatchObject({
+    warnings: [expect.stringContaining('the old one still is')],
+  })
+
+  await publish('..v4', identities(orders()))
+  await expect.poll(metrics, { timeout: 8000 }).toMatch(/reload\w*success\w* 1$/m)
+  expect(await ask(port, VAULT)).toBe(`200 ${world.clientId}`)
+  expect(JSON.parse((await roundTrip(adminPort, local)).body)).toMatchObject({ warnings: [] })
+}, 30_000)
+
+test('speaks Azure Arc on its own port, and removes what it wrote', async () => {
+  await writeFile(file, identities(orders()))
+  const directory = join(dirname(world.caFile), 'arc-tokens')
+  await using sidecar = await start({
+    WIMDS_ARC_LISTEN: '127.0.0.1:0',
+    WIMDS_ARC_KEY_DIR: directory,
+  })
+  const port = portOf(sidecar.events(), 'arcAddresses')
+  const challenge = await roundTrip(port, request(`${TOKEN}${VAULT}`))
+  expect(challenge.status).toBe(401)
+  const path = challenge.headers.get('www-authenticate')?.replace('Basic realm=', '') ?? ''
+  expect(dirname(path)).toBe(directory)
+  const authorization = `Basic ${await readFile(path, 'utf8')}`
+  const reply = await roundTrip(
+    port,
+    request(`${TOKEN}${VAULT}`, { headers: { Authorization: authorization } }),
+  )
+  expect(reply.status).toBe(200)
+})
+
+test('speaks Service Fabric over TLS, by the thumbprint that it tells', async () => {
+  await writeFile(file, identities(orders()))
+  await using sidecar = await start({
+    WIMDS_SERVICE_FABRIC_LISTEN: '127.0.0.1:0',
+    WIMDS_IDENTITY_HEADER: 'a-secret-of-the-pod',
+  })
+  const port = portOf(sidecar.events(), 'serviceFabricAddresses')
+  const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false })
+  await once(socket, 'secureConnect')
+  const thumbprint = socket.getPeerCertificate().fingerprint.replaceAll(':', '')
+  socket.destroy()
+  const listening = sidecar.events().find(({ event }) => event === 'listening')
+  expect(listening?.['serviceFabricThumbprint']).toBe(thumbprint)
+
+  const dispatcher = new Agent({ connect: { rejectUnauthorized: false } })
+  const path = '/metadata/identity/oauth2/token?api-version=2019-07-01-preview&resource='
+  const { statusCode, body } = await send(`https://127.0.0.1:${port}${path}${VAULT}`, {
+    headers: { secret: 'a-secret-of-the-pod' },
+    dispatcher,
+  })
+  expect(statusCode).toBe(200)
+  expect(await body.json()).toMatchObject({ client_id: world.clientId })
+  await dispatcher.destroy()
+  expect(sidecar.log()).not.toContain('a-secret-of-the-pod')
+})
+
+function portOf(events: readonly Readonly<Record<string, unknown>>[], field: string): number {
+  const addresses = events.find(({ event }) => event === 'listening')?.[field]
+  const [first]: unknown[] = Array.isArray(addresses) ? addresses : []
+  return Number(String(first).split(':').at(-1))
+}
