@@ -13,7 +13,7 @@ export interface CacheEntry {
 }
 
 /** Why the tries failed, and how many of them in a row. */
-export interface Failure {
+interface Failure {
   readonly error: BrokerError
   readonly count: number
 }
