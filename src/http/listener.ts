@@ -102,17 +102,23 @@ function closeServer(server: Server, timeoutMs: number): Promise<void> {
   })
 }
 
-/** Bytes that are not HTTP end a connection, after the replies to the requests before them. */
+/**
+ * Bytes that are not HTTP end a connection, after the replies to the requests before them. A request
+ * whose own body they are, or whose body did not come in time, gets no other reply than this one.
+ */
 function refuseBytes(
   error: Error & { code?: string },
   socket: Duplex,
   open: Connections,
   body: string,
 ): void {
-  const last = open.pending(socket).at(-1)
+  const pending = open.pending(socket)
+  const isOwnBody = pending.some(({ req, writableEnded }) => !req.complete && !writableEnded)
+  const last = pending.findLast(({ req, writableEnded }) => req.complete || writableEnded)
+  const refuse = () => lastWords(socket, STATUS_LINES[error.code ?? ''] ?? '400 Bad Request', body)
   if (error.code === 'ECONNRESET') socket.destroy()
-  else if (last !== undefined) last.once('close', () => socket.end())
-  else lastWords(socket, STATUS_LINES[error.code ?? ''] ?? '400 Bad Request', body)
+  else if (last === undefined) refuse()
+  else last.once('close', isOwnBody ? refuse : () => socket.end())
 }
 
 const STATUS_LINES: Readonly<Record<string, string>> = {
