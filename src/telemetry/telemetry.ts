@@ -56,6 +56,8 @@ export function telemetry(sources: TelemetrySources): Telemetry {
 
   return {
     onReply: (event) => {
+      // A readiness probe on the main port: nobody's request.
+      if (event.dialect === 'none' && event.error === undefined) return
       const client = inventory.seen(event.headers)
       meters.onReply(event, client)
       if (event.error === undefined) return

@@ -1,0 +1,103 @@
+/** Where the report comes from: sidecars' status documents, or a Prometheus that scrapes them. */
+import * as z from 'zod/mini'
+import { StatusSchema } from '../../telemetry/status-schema.ts'
+import type { Sighting } from './rows.ts'
+
+const TIMEOUT_MS = 10_000
+const MAX_BYTES = 64 * 1024 * 1024
+
+/** The clients of the sidecar whose admin port this is. Throws an `Error` that names the URL. */
+export async function fromSidecar(url: string): Promise<Sighting[]> {
+  const { workload, clients } = await fetchJson(new URL('/status.json', url), StatusSchema)
+  const { host, namespace, serviceAccount } = workload
+  const name = namespace === undefined ? host : `${namespace}/${serviceAccount ?? host}`
+  return clients.map(({ client, version, requests, lastSeenAt }) => ({
+    workload: name,
+    client,
+    version,
+    requests,
+    lastSeenAt,
+  }))
+}
+
+const Vector = z.object({
+  data: z.object({
+    result: z.array(
+      z.object({
+        metric: z.record(z.string(), z.string()),
+        value: z.tuple([z.number(), z.string()]),
+      }),
+    ),
+  }),
+})
+
+/** What one sidecar's series are told apart by; `workload` is there if the scrape adds it. */
+const BY = 'by (namespace, workload, pod, instance, client, version)'
+
+/** The clients of all sidecars that a Prometheus saw within `since`, such as `7d`. */
+export async function fromPrometheus(url: string, since: string): Promise<Sighting[]> {
+  const query = async (expression: string) => {
+    const target = new URL('api/v1/query', url.endsWith('/') ? url : `${url}/`)
+    target.searchParams.set('query', expression)
+    return (await fetchJson(target, Vector)).data.result
+  }
+  const lastSeen = await query(
+    `max ${BY} (max_over_time(wimds_client_last_seen_timestamp_seconds[${since}]))`,
+  )
+  const requests = await query(`sum ${BY} (increase(wimds_client_requests_total[${since}]))`)
+  const counts = new Map(requests.map(({ metric, value }) => [keyOf(metric), Number(value[1])]))
+  return lastSeen.map(({ metric, value }) => ({
+    workload: workloadOf(metric),
+    client: metric['client'] ?? '',
+    version: metric['version'] ?? '',
+    requests: Math.round(counts.get(keyOf(metric)) ?? 0),
+    lastSeenAt: new Date(Number(value[1]) * 1000).toISOString(),
+  }))
+}
+
+function workloadOf({ namespace, workload, pod, instance }: Record<string, string>): string {
+  const name = workload ?? pod ?? instance ?? 'unknown'
+  return namespace === undefined ? name : `${namespace}/${name}`
+}
+
+function keyOf(metric: Record<string, string>): string {
+  const names = Object.keys(metric).toSorted((a, b) => a.localeCompare(b))
+  return JSON.stringify(names.map((name) => [name, metric[name]]))
+}
+
+async function fetchJson<T>(url: URL, schema: z.ZodMiniType<T>): Promise<T> {
+  try {
+    const response = await fetch(url, {
+      redirect: 'error',
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    })
+    const body = await textOf(response)
+    if (!response.ok) throw new Error(`it answered ${response.status}: ${body.slice(0, 200)}`)
+    return schema.parse(JSON.parse(body))
+  } catch (error) {
+    throw new Error(`${url.origin}${url.pathname}: ${reasonOf(error)}`, { cause: error })
+  }
+}
+
+async function textOf({ body }: Response): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of body ?? []) {
+    size += chunk.length
+    if (size > MAX_BYTES) throw new Error('its answer is too long')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof z.core.$ZodError || error instanceof SyntaxError) {
+    return 'its answer is not what was expected; is it the admin port of wimds, or a Prometheus?'
+  }
+  if (!(error instanceof Error)) return 'it cannot be reached'
+  // fetch() says "fetch failed"; why, its cause says.
+  const { cause } = error
+  if (!(cause instanceof Error)) return error.message
+  const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.message
+  return `it cannot be reached (${code})`
+}

@@ -1,0 +1,181 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { describe, expect, test } from 'vitest'
+import { report } from '../../src/commands/report.ts'
+import { ConfigError } from '../../src/errors.ts'
+import { aStatus } from '../fixtures/status.ts'
+import { captureIo } from './capture.ts'
+
+/** A server that answers by path and query, and the requests that it got. */
+async function answering(
+  answer: (url: URL) => { status?: number; body: unknown },
+): Promise<{ origin: string; asked: string[] } & AsyncDisposable> {
+  const asked: string[] = []
+  const server = createServer((request, response) => {
+    const url = new URL(request.url ?? '', 'http://localhost')
+    asked.push(`${url.pathname}${url.search}`)
+    const { status = 200, body } = answer(url)
+    response.writeHead(status, { 'content-type': 'application/json', location: '/elsewhere' })
+    response.end(typeof body === 'string' ? body : JSON.stringify(body))
+  })
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve)
+  })
+  const address: AddressInfo | string | null = server.address()
+  if (address === null || typeof address === 'string') throw new Error('not listening')
+  return {
+    origin: `http://127.0.0.1:${address.port}`,
+    asked,
+    [Symbol.asyncDispose]: () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+const client = (overrides: Record<string, unknown>) => ({ ...aStatus().clients[0], ...overrides })
+
+const sidecar = (serviceAccount: string, ...clients: readonly Record<string, unknown>[]) => ({
+  ...aStatus(),
+  workload: { host: `${serviceAccount}-pod`, namespace: 'shop', serviceAccount },
+  clients,
+})
+
+async function run(args: readonly string[]) {
+  const io = captureIo()
+  const code = await report(args, io)
+  return { code, out: io.out(), err: io.err() }
+}
+
+describe('from sidecars', () => {
+  test('tells workload by workload who calls, and to what version to go', async () => {
+    await using orders = await answering(() => ({ body: sidecar('orders', client({})) }))
+    await using billing = await answering(() => ({
+      body: sidecar('billing', client({ client: 'go-azidentity', version: '1.15.0' })),
+    }))
+    const { code, out } = await run(['--url', orders.origin, '--url', billing.origin])
+    expect(code).toBe(0)
+    expect(out).toBe(`\
+WORKLOAD      CLIENT                   VERSION  REQUESTS  LAST SEEN
+shop/billing  azidentity (Go)          1.15.0   42        2026-11-24 11:59 UTC
+    → this version speaks workload identity: use DefaultAzureCredential or WorkloadIdentityCredential of azidentity (Go) 1.3.0 or later
+shop/orders   azure-identity (Python)  1.5.0    42        2026-11-24 11:59 UTC
+    → upgrade to 1.13.0: use DefaultAzureCredential or WorkloadIdentityCredential of azure-identity (Python) 1.13.0 or later
+
+2 workloads call; 1 of them could do without the sidecar with the libraries they have.
+`)
+    expect(orders.asked).toEqual(['/status.json'])
+  })
+
+  test('counts the replicas of a workload together', async () => {
+    const early = client({ requests: 40, lastSeenAt: '2026-11-24T08:00:00.000Z' })
+    await using first = await answering(() => ({
+      body: sidecar('orders', client({ requests: 2 })),
+    }))
+    await using second = await answering(() => ({ body: sidecar('orders', early) }))
+    const { out } = await run(['--json', '--url', first.origin, '--url', second.origin])
+    expect(JSON.parse(out)).toEqual({
+      rows: [
+        {
+          workload: 'shop/orders',
+          client: 'python-azure-identity',
+          title: 'azure-identity (Python)',
+          version: '1.5.0',
+          requests: 42,
+          lastSeenAt: '2026-11-24T11:59:30.000Z',
+          workloadIdentitySince: '1.13.0',
+          speaksWorkloadIdentity: false,
+          advice: expect.stringContaining('1.13.0'),
+        },
+      ],
+    })
+  })
+
+  test('says when nobody is left', async () => {
+    await using idle = await answering(() => ({ body: sidecar('orders') }))
+    expect(await run(['--url', idle.origin])).toMatchObject({
+      code: 0,
+      out: 'Nobody has called: the sidecar is not needed.\n',
+    })
+  })
+
+  test('reports those that answer, and fails for the one that does not', async () => {
+    await using orders = await answering(() => ({ body: sidecar('orders', client({})) }))
+    const gone = await answering(() => ({ body: '' }))
+    await gone[Symbol.asyncDispose]()
+    const { code, out, err } = await run(['--url', orders.origin, '--url', gone.origin])
+    expect(code).toBe(1)
+    expect(out).toContain('shop/orders')
+    expect(err).toBe(
+      `wimds report: ${gone.origin}/status.json: it cannot be reached (ECONNREFUSED)
+`,
+    )
+  })
+
+  test.each([
+    ['a refusal', { status: 403, body: { error: 'only for this machine' } }, /403.*only for this/],
+    ['a redirect', { status: 302, body: '' }, /cannot be reached|redirect/],
+    ['something else', { body: { hello: 'world' } }, /not what was expected/],
+    ['no JSON', { body: '<html>' }, /not what was expected/],
+  ])('says what is wrong with %s', async (_, answer, complaint) => {
+    await using other = await answering(() => answer)
+    const { code, out, err } = await run(['--url', other.origin])
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(err).toMatch(complaint)
+    expect(other.asked).toEqual(['/status.json'])
+  })
+})
+
+const result = (metric: Record<string, string>, value: string) => ({ metric, value: [0, value] })
+
+describe('from a Prometheus', () => {
+  const orders = {
+    namespace: 'shop',
+    workload: 'ReplicaSet/orders',
+    client: 'curl',
+    version: '8.1',
+  }
+
+  test('asks for the clients of the last week and how often they called', async () => {
+    await using prometheus = await answering((url) => {
+      const isCount = url.searchParams.get('query')?.includes('increase') === true
+      const values = isCount ? ['7.9', '3'] : ['1795521600', '1795525200']
+      const series = ['a', 'b'].map((pod, index) =>
+        result({ ...orders, pod, instance: pod }, values[index] ?? ''),
+      )
+      return { body: { status: 'success', data: { resultType: 'vector', result: series } } }
+    })
+    const { code, out } = await run(['--prometheus', `${prometheus.origin}/prefix`, '--json'])
+    expect(code).toBe(0)
+    expect(JSON.parse(out)).toMatchObject({
+      rows: [
+        {
+          workload: 'shop/ReplicaSet/orders',
+          client: 'curl',
+          version: '8.1',
+          requests: 11,
+          lastSeenAt: '2026-11-24T13:00:00.000Z',
+        },
+      ],
+    })
+    expect(prometheus.asked).toHaveLength(2)
+    for (const url of prometheus.asked) expect(url).toMatch(/^\/prefix\/api\/v1\/query\?query=.*7d/)
+  })
+})
+
+test.each([
+  [['--url', 'localhost:9169'], /is not an http/],
+  [['--prometheus', 'file:///etc/passwd'], /is not an http/],
+  [['--since', '1 week'], /--since must be/],
+  [['--since', '7d]) or (up'], /--since must be/],
+  [['orders'], /is not an argument/],
+  [['--watch'], /is not a flag/],
+])('refuses %j', async (args, complaint) => {
+  await expect(run(args)).rejects.toThrow(ConfigError)
+  await expect(run(args)).rejects.toThrow(complaint)
+})
+
+test('explains itself', async () => {
+  expect((await run(['--help'])).out).toMatch(/^usage: wimds report/)
+})

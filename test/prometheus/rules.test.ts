@@ -1,0 +1,77 @@
+import { readFile } from 'node:fs/promises'
+import { describe, expect, test } from 'vitest'
+import { parse, stringify } from 'yaml'
+import { BrokerError } from '../../src/errors.ts'
+import { exchange, failing, held, observe, reply } from '../telemetry/observed.ts'
+import { dashboardQueries, EXAMPLES, rules } from '../observability/queries.ts'
+import { hasPrometheus, promtool, scratch } from './tools.ts'
+
+describe.skipIf(!hasPrometheus())('promtool', () => {
+  test('finds nothing to complain of in the metrics', async () => {
+    const observed = observe({ entries: [held(), failing('trust_missing')] })
+    observed.onReply(reply())
+    observed.onReply(reply({ error: new BrokerError('identity_not_found', 'no') }))
+    observed.onResult('hit')
+    observed.onExchange(exchange())
+    observed.onSkew(1)
+    const { isOk, output } = await promtool(['check', 'metrics'], observed.scrape().body)
+    expect(output).toBe('')
+    expect(isOk).toBe(true)
+  })
+
+  test('accepts the rules, and finds them to do what their tests say', async () => {
+    expect(await promtool(['check', 'rules', `${EXAMPLES}/rules.yaml`])).toMatchObject({
+      isOk: true,
+    })
+    expect(await promtool(['test', 'rules', `${EXAMPLES}/rules.test.yaml`])).toMatchObject({
+      isOk: true,
+    })
+  })
+
+  test('misses every single rule: none is without a test', async () => {
+    const tests = await readFile(`${EXAMPLES}/rules.test.yaml`, 'utf8')
+    const untested: string[] = []
+    for (const { alert, record } of await rules()) {
+      const { groups } = parse(await readFile(`${EXAMPLES}/rules.yaml`, 'utf8'))
+      for (const group of groups) {
+        group.rules = group.rules.filter(
+          (rule: { alert?: string; record?: string }) =>
+            rule.alert !== alert || rule.record !== record,
+        )
+      }
+      await using directory = await scratch()
+      await directory.write('rules.yaml', stringify({ groups }))
+      const without = await directory.write('rules.test.yaml', tests)
+      const { isOk } = await promtool(['test', 'rules', without])
+      if (isOk) untested.push(alert ?? record ?? '')
+    }
+    expect(untested).toEqual([])
+  })
+
+  test('can parse every query of the dashboard', async () => {
+    const queries = await dashboardQueries()
+    const recorded = queries.map((expr, index) => ({ record: `panel:${index}`, expr }))
+    await using directory = await scratch()
+    const file = await directory.write(
+      'dashboard.yaml',
+      stringify({ groups: [{ name: 'dashboard', rules: recorded }] }),
+    )
+    const { isOk, output } = await promtool(['check', 'rules', file])
+    expect(output).toContain(`${queries.length} rules found`)
+    expect(isOk).toBe(true)
+  })
+
+  test('accepts the scrape configuration', async () => {
+    const config = parse(await readFile(`${EXAMPLES}/prometheus.yaml`, 'utf8'))
+    for (const job of config.scrape_configs) {
+      // Debian builds Prometheus without service discovery in Kubernetes; the rest is the same.
+      expect(job.kubernetes_sd_configs).toEqual([{ role: 'pod' }])
+      delete job.kubernetes_sd_configs
+      job.static_configs = [{ targets: ['localhost:9169'] }]
+    }
+    await using directory = await scratch()
+    const file = await directory.write('prometheus.yaml', stringify(config))
+    await directory.write('rules.yaml', await readFile(`${EXAMPLES}/rules.yaml`, 'utf8'))
+    expect(await promtool(['check', 'config', file])).toMatchObject({ isOk: true })
+  })
+})
