@@ -14,6 +14,7 @@ const USAGE = `usage: wimds COMMAND
   redirect  makes 169.254.169.254:80 reach the sidecar (init container)
   webhook   the admission webhook: adds the sidecar to pods that ask for it
   probe     exits 0 when the sidecar on this machine is ready
+  report    which workloads still call, and what would make the sidecar unnecessary
   version   prints the version
 
 Without a command it takes the flags of the azure-workload-identity proxy.
@@ -27,6 +28,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   demo: async () => (await import('./commands/demo/demo.ts')).demo,
   webhook: async () => (await import('./commands/webhook.ts')).webhook,
   probe: async () => (await import('./commands/probe.ts')).probe,
+  report: async () => (await import('./commands/report.ts')).report,
   version: async () => (await import('./commands/version.ts')).version,
   redirect: async () => (await import('./commands/redirect.ts')).redirect,
 }
