@@ -73,6 +73,7 @@ async function serveReviews(
   }
   const server = reviewServer({
     review: (body) => review(body, admission),
+    isEnding: () => isEnding,
     onReview: (event) => {
       metrics.onReview(event)
       const { outcome, message } = event

@@ -22,7 +22,7 @@ export interface Cluster {
   readonly minorVersion: () => Promise<number>
   /** Keeps all ServiceAccounts at hand; resolves once they are. */
   readonly serviceAccounts: (options: WatchOptions) => Promise<WatchedServiceAccounts>
-  /** A Secret of type kubernetes.io/tls, which must exist. */
+  /** A Secret, which must exist; it may be empty. */
   readonly certificates: (namespace: string, name: string) => CertificateStore
   /** Writes the authorities into every webhook of the configuration that has others. */
   readonly publishCa: (configuration: string, caPem: string) => Promise<void>

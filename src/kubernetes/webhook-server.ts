@@ -12,6 +12,8 @@ export interface ReviewEvent {
 interface ReviewServerParts {
   readonly review: (body: unknown) => Promise<Reviewed>
   readonly onReview: (event: ReviewEvent) => void
+  /** True once callers should come by another connection, and so to another replica. */
+  readonly isEnding: () => boolean
 }
 
 /** The API server sends no more than this (its own limit for a request). */
@@ -19,7 +21,7 @@ const MAX_BODY_BYTES = 3 * 1024 * 1024
 const PATH = '/mutate'
 
 /** Answers `POST /mutate`. It has no certificate yet: `setSecureContext` gives it one. */
-export function reviewServer({ review, onReview }: ReviewServerParts): TlsServer {
+export function reviewServer({ review, onReview, isEnding }: ReviewServerParts): TlsServer {
   async function answer(request: IncomingMessage): Promise<Answer> {
     const path = request.url?.split('?', 1)[0]
     if (path !== PATH) return { status: 404, body: { error: `only ${PATH} is here` } }
@@ -38,6 +40,7 @@ export function reviewServer({ review, onReview }: ReviewServerParts): TlsServer
     }
   }
   const server = createTlsServer({ minVersion: 'TLSv1.3', ...LIMITS }, (request, response) => {
+    if (isEnding()) response.setHeader('Connection', 'close')
     answer(request).then(
       (answered) => send(response, answered),
       () => send(response, { status: 500, body: { error: 'wimds failed; its log has the cause' } }),
