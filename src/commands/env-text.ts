@@ -1,0 +1,40 @@
+/** Variables as shells, dotenv readers and Kubernetes take them. */
+
+const FORMATS = ['shell', 'dotenv', 'yaml'] as const
+export type Format = (typeof FORMATS)[number]
+
+export function isFormat(text: string): text is Format {
+  return FORMATS.some((format) => format === text)
+}
+
+/** The variables, and in a shell also commands that unset those in `absent`. */
+export function environmentText(
+  variables: Readonly<Record<string, string>>,
+  absent: readonly string[],
+  format: Format,
+): string {
+  const entries = Object.entries(variables)
+  if (format === 'yaml') {
+    return entries
+      .map(([name, value]) => `- name: ${name}\n  value: ${JSON.stringify(value)}\n`)
+      .join('')
+  }
+  if (format === 'dotenv') {
+    return entries.map(([name, value]) => `${name}=${dotenvQuoted(value)}\n`).join('')
+  }
+  const unset = absent.length > 0 ? `unset ${absent.join(' ')}\n` : ''
+  return unset + entries.map(([name, value]) => `export ${name}=${shellQuoted(value)}\n`).join('')
+}
+
+/** What needs no quotes in a shell or a dotenv file. */
+const PLAIN = /^[\w@%+=:,./-]+$/
+
+function shellQuoted(value: string): string {
+  return PLAIN.test(value) ? value : `'${value.replaceAll("'", String.raw`'\''`)}'`
+}
+
+/** Single quotes are taken to the letter; a value that holds them needs the other kind. */
+function dotenvQuoted(value: string): string {
+  if (PLAIN.test(value)) return value
+  return value.includes("'") ? JSON.stringify(value) : `'${value}'`
+}
