@@ -1,0 +1,94 @@
+import { readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
+import { parse, stringify } from 'yaml'
+import { askSidecar, type Sidecar, startSidecar } from '../../src/commands/demo/sidecar.ts'
+import { report } from '../../src/commands/report.ts'
+import { createWorld } from '../../src/simulator/world.ts'
+import { captureIo } from '../commands/capture.ts'
+import { EXAMPLES } from '../observability/queries.ts'
+import { startPrometheus, until } from './server.ts'
+import { hasPrometheus, scratch } from './tools.ts'
+
+/** The rules of the examples, but for how long an alert waits before it fires. */
+async function impatientRules(): Promise<string> {
+  const rules = parse(await readFile(`${EXAMPLES}/rules.yaml`, 'utf8'))
+  for (const group of rules.groups) {
+    group.interval = '1s'
+    for (const rule of group.rules) if ('for' in rule) rule.for = '2s'
+  }
+  return stringify(rules)
+}
+
+const scraping = (target: string) =>
+  stringify({
+    global: { scrape_interval: '1s', scrape_timeout: '1s', evaluation_interval: '1s' },
+    rule_files: ['rules.yaml'],
+    scrape_configs: [
+      {
+        job_name: 'wimds',
+        static_configs: [{ targets: [target], labels: { namespace: 'shop', pod: 'orders-1' } }],
+      },
+    ],
+  })
+
+/** Calls as an application does, and keeps the statuses that it saw. */
+function application(sidecar: Sidecar) {
+  const statuses: number[] = []
+  const leaving = new AbortController()
+  const life = (async () => {
+    while (!leaving.signal.aborted) {
+      const { status } = await askSidecar(sidecar, { resource: 'https://vault.azure.net' })
+      statuses.push(status)
+      await sleep(200)
+    }
+  })()
+  return {
+    statuses,
+    [Symbol.asyncDispose]: async () => {
+      leaving.abort()
+      await life
+    },
+  }
+}
+
+describe.skipIf(!hasPrometheus())('an outage of Entra ID, seen by Prometheus', () => {
+  test('fires an alert while applications notice nothing, and clears when it is over', async () => {
+    await using world = await createWorld()
+    // Renewed every second, so that the outage need not last for hours to be seen.
+    world.faults.add({ kind: 'lifetime', expiresInSeconds: 3600, refreshInSeconds: 1 })
+    await using sidecar = await startSidecar('dist/wimds.js', world)
+    await using app = application(sidecar)
+    await using directory = await scratch()
+    await directory.write('rules.yaml', await impatientRules())
+    const target = new URL(sidecar.adminOrigin).host
+    const config = await directory.write('prometheus.yaml', scraping(target))
+    await using prometheus = await startPrometheus(config, directory.path)
+
+    await sleep(5000)
+    expect(await prometheus.firing('WimdsRenewalFailing')).toBeUndefined()
+
+    world.faults.add({ kind: 'unavailable' })
+    const alert = await until('the alert fires', 40_000, () =>
+      prometheus.firing('WimdsRenewalFailing'),
+    )
+    expect(alert).toMatchObject({
+      labels: { namespace: 'shop', pod: 'orders-1', identity: 'default', severity: 'warning' },
+      annotations: { summary: 'Entra ID gives shop/orders-1 no tokens for default' },
+    })
+    expect(await prometheus.firing('WimdsCallersRefused')).toBeUndefined()
+
+    world.faults.set([{ kind: 'lifetime', expiresInSeconds: 3600, refreshInSeconds: 1 }])
+    await until('the alert clears', 60_000, async () =>
+      (await prometheus.firing('WimdsRenewalFailing')) === undefined ? true : undefined,
+    )
+    expect(app.statuses.length).toBeGreaterThan(50)
+    expect(new Set(app.statuses)).toEqual(new Set([200]))
+
+    const io = captureIo()
+    expect(await report(['--prometheus', prometheus.origin, '--json'], io)).toBe(0)
+    expect(JSON.parse(io.out())).toMatchObject({
+      rows: [{ workload: 'shop/orders-1', client: 'node-http', requests: expect.any(Number) }],
+    })
+  })
+})

@@ -1,0 +1,96 @@
+/** A real Prometheus on a port of its own, asked over its API. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
+
+const Alerts = z.object({
+  data: z.object({
+    alerts: z.array(
+      z.object({
+        labels: z.record(z.string(), z.string()),
+        annotations: z.record(z.string(), z.string()),
+        state: z.enum(['pending', 'firing']),
+      }),
+    ),
+  }),
+})
+
+type Alert = z.infer<typeof Alerts>['data']['alerts'][number]
+
+interface Prometheus extends AsyncDisposable {
+  readonly origin: string
+  /** The alert of this name when it fires; undefined: it does not. */
+  readonly firing: (name: string) => Promise<Alert | undefined>
+}
+
+/** Starts it with this configuration file, its data in `directory`, and waits until it is ready. */
+export async function startPrometheus(config: string, directory: string): Promise<Prometheus> {
+  const origin = `http://127.0.0.1:${await freePort()}`
+  const child = spawn(
+    '/usr/bin/prometheus',
+    [
+      `--config.file=${config}`,
+      `--storage.tsdb.path=${directory}/data`,
+      `--web.listen-address=${origin.slice('http://'.length)}`,
+      '--log.level=warn',
+    ],
+    { stdio: ['ignore', 'ignore', 'pipe'] },
+  )
+  let log = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    log += text
+  })
+  const ended = once(child, 'close')
+  const stop = async () => {
+    child.kill('SIGTERM')
+    await ended
+  }
+  try {
+    await until('Prometheus is ready', 20_000, async () => {
+      if (child.exitCode !== null) throw new Error(`Prometheus ended: ${log}`)
+      const answer = await fetch(`${origin}/-/ready`).catch(() => undefined)
+      return answer?.ok === true ? true : undefined
+    })
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return {
+    origin,
+    firing: async (name) => {
+      const answer = await fetch(`${origin}/api/v1/alerts`)
+      const { data } = Alerts.parse(await answer.json())
+      return data.alerts.find(
+        ({ labels, state }) => labels['alertname'] === name && state === 'firing',
+      )
+    },
+    [Symbol.asyncDispose]: stop,
+  }
+}
+
+/** Looks every quarter of a second until there is something; throws when the time is over. */
+export async function until<T>(
+  what: string,
+  withinMs: number,
+  look: () => Promise<T | undefined>,
+): Promise<T> {
+  const deadline = performance.now() + withinMs
+  for (;;) {
+    const seen = await look()
+    if (seen !== undefined) return seen
+    if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`)
+    await sleep(250)
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
