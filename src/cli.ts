@@ -15,6 +15,8 @@ const USAGE = `usage: wimds COMMAND
   webhook   the admission webhook: adds the sidecar to pods that ask for it
   probe     exits 0 when the sidecar on this machine is ready
   report    which workloads still call, and what would make the sidecar unnecessary
+  token     an access token for a shell script
+  env       the variables that lead SDKs to the sidecar
   version   prints the version
 
 Without a command it takes the flags of the azure-workload-identity proxy.
@@ -29,6 +31,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   webhook: async () => (await import('./commands/webhook.ts')).webhook,
   probe: async () => (await import('./commands/probe.ts')).probe,
   report: async () => (await import('./commands/report.ts')).report,
+  env: async () => (await import('./commands/env.ts')).env,
+  token: async () => (await import('./commands/token.ts')).token,
   version: async () => (await import('./commands/version.ts')).version,
   redirect: async () => (await import('./commands/redirect.ts')).redirect,
 }
