@@ -1,0 +1,81 @@
+/** `wimds token`: an exchange for a script, with the settings of the sidecar. */
+import { execFileSync, spawn } from 'node:child_process'
+import { text } from 'node:stream/consumers'
+import { decodeJwt } from 'jose'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { token } from '../../src/commands/token.ts'
+import { BILLING, ORDERS } from '../../src/simulator/world-defaults.ts'
+import { createWorld, type World } from '../../src/simulator/world.ts'
+import { environmentOf } from '../fixtures/served.ts'
+import { captureIo } from './capture.ts'
+
+const VAULT = 'https://vault.azure.net'
+
+let world: World
+beforeAll(async () => {
+  world = await createWorld()
+})
+afterAll(() => world.close())
+
+async function run(...args: readonly string[]) {
+  const io = captureIo(environmentOf(world))
+  const code = await token(args, io)
+  return { code, out: io.out(), err: io.err() }
+}
+
+test('prints the token alone', async () => {
+  const { code, out, err } = await run(VAULT)
+  expect({ code, err }).toEqual({ code: 0, err: '' })
+  expect(decodeJwt(out.trim())).toMatchObject({ aud: VAULT, appid: ORDERS.clientId })
+})
+
+test('prints the IMDS answer as JSON', async () => {
+  const { out } = await run(VAULT, '--json')
+  expect(JSON.parse(out)).toMatchObject({ resource: VAULT, token_type: 'Bearer' })
+})
+
+test('prints a line by which curl sends the token, off every command line', async () => {
+  const { out } = await run(VAULT, '--curl-config')
+  expect(out).toMatch(/^header = "Authorization: Bearer [\w-]+\.[\w-]+\.[\w-]+"\n$/)
+})
+
+test.runIf(hasCurl())('is a configuration that curl takes', async () => {
+  const { out } = await run(VAULT, '--curl-config')
+  const url = `${world.vaultUrl}/secrets/database-password?api-version=7.4`
+  const curl = spawn('curl', ['--config', '-', '--silent', '--cacert', world.caFile, url])
+  curl.stdin.end(out)
+  const given = await text(curl.stdout)
+  expect(JSON.parse(given)).toMatchObject({ value: 'correct-horse' })
+})
+
+test('tells why there is no token, and nothing on standard output', async () => {
+  const { code, out, err } = await run(VAULT, '--client-id', BILLING.clientId)
+  expect({ code, out }).toEqual({ code: 1, out: '' })
+  expect(err).toMatch(/^wimds token: trust_missing: AADSTS700213: .* → set its subject/)
+})
+
+test('knows no identity but those configured', async () => {
+  const { code, err } = await run(VAULT, '--object-id', ORDERS.objectId)
+  expect(code).toBe(1)
+  expect(err).toContain('identity_not_found')
+})
+
+test.each([
+  [[], 'name a resource'],
+  [[VAULT, 'more'], 'more is one argument too many'],
+  [[VAULT, '--json', '--curl-config'], 'not both'],
+  [[VAULT, '--client-id', 'me'], "'client_id' is not valid"],
+  [[VAULT, '--client-id', ORDERS.clientId, '--object-id', ORDERS.objectId], 'Only one of'],
+  [['a resource'], "'resource' is not valid"],
+])('refuses %j as bad usage', async (args, message) => {
+  await expect(run(...args)).rejects.toThrow(message)
+})
+
+function hasCurl(): boolean {
+  try {
+    execFileSync('curl', ['--version'], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
