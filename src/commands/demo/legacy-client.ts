@@ -5,7 +5,7 @@ import type { World } from '../../simulator/world.ts'
 import { runToEnd } from './child.ts'
 import type { Sidecar } from './sidecar.ts'
 
-export const SECRET_NAME = 'database-password'
+const SECRET_NAME = 'database-password'
 
 interface ClientResult {
   readonly value: string
