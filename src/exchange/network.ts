@@ -82,7 +82,8 @@ async function send(
   }
   const response = await request(url, { method: 'POST', headers, body, dispatcher, signal })
   if (response.statusCode >= 300 && response.statusCode < 400) {
-    response.body.destroy()
+    // A body that is destroyed says so as an error, which would end the process if nobody listened.
+    response.body.on('error', () => {}).destroy()
     throw redirected()
   }
   const text = await readBody(response.body)
