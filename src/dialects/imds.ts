@@ -15,7 +15,7 @@ export const imds = {
 
 /** The first version of the token endpoint; later ones are taken as they come (R9). */
 const FIRST_API_VERSION = '2018-02-01'
-const DATE = /^\d{4}-\d{2}-\d{2}$/
+const DATE = /^(\d{4})-(\d{2})-(\d{2})$/
 
 /** Throws `metadata_header_missing` unless the request says `Metadata: true`, in any case (R6). */
 export function requireMetadataHeader({ headers }: Pick<WireRequest, 'headers'>): void {
@@ -27,9 +27,11 @@ export function requireMetadataHeader({ headers }: Pick<WireRequest, 'headers'>)
 
 /** True for a calendar date that is `first` or later. */
 export function isApiVersion(version: string, first: string): boolean {
-  if (!DATE.test(version) || version < first) return false
-  const date = new Date(`${version}T00:00:00Z`)
-  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(version)
+  const [, year, month, day] = DATE.exec(version) ?? []
+  if (version < first || day === undefined) return false
+  // Day 0 of the next month is the last of this one.
+  const lastDay = new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate()
+  return Number(month) >= 1 && Number(month) <= 12 && day >= '01' && Number(day) <= lastDay
 }
 
 function parse(request: WireRequest): TokenQuery {
