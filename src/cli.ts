@@ -15,6 +15,7 @@ const USAGE = `usage: wimds COMMAND
   webhook   the admission webhook: adds the sidecar to pods that ask for it
   probe     exits 0 when the sidecar on this machine is ready
   report    which workloads still call, and what would make the sidecar unnecessary
+  doctor    why there is no token, and what to do about it
   token     an access token for a shell script
   env       the variables that lead SDKs to the sidecar
   version   prints the version
@@ -31,6 +32,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   webhook: async () => (await import('./commands/webhook.ts')).webhook,
   probe: async () => (await import('./commands/probe.ts')).probe,
   report: async () => (await import('./commands/report.ts')).report,
+  doctor: async () => (await import('./commands/doctor.ts')).doctor,
   env: async () => (await import('./commands/env.ts')).env,
   token: async () => (await import('./commands/token.ts')).token,
   version: async () => (await import('./commands/version.ts')).version,

@@ -1,0 +1,66 @@
+/** `wimds doctor`: why there is no token, and what to do about it. */
+import { type Config, loadConfig } from '../config/config.ts'
+import { examine } from '../doctor/examine.ts'
+import { reportText } from '../doctor/text.ts'
+import { ConfigError } from '../errors.ts'
+import { settingsView } from '../telemetry/settings-view.ts'
+import { VERSION } from '../version.ts'
+import { directExchange } from './direct-exchange.ts'
+import { parseFlags } from './flags.ts'
+import type { CommandIo } from './io.ts'
+import { readSetting } from './setting-file.ts'
+
+const USAGE = `usage: wimds doctor [--json] [--no-exchange]
+
+Looks at the settings in force, the claims of the projected token, the way to Entra ID and the
+clock, and exchanges once for each identity: for its prefetch resources, else for Azure Resource
+Manager. Explains what Entra ID refuses, and prints the commands that mend a missing credential.
+No token is printed.
+
+  --json          the report as JSON
+  --no-exchange   leaves the trial exchanges out
+
+Exit code 0 when an application would get its token, 1 when not, 64 when the settings are wrong.
+`
+
+const EXIT_CONFIGURATION = 64
+const FLAGS = { json: 'switch', 'no-exchange': 'switch', help: 'switch' } as const
+
+export async function doctor(args: readonly string[], io: CommandIo): Promise<number> {
+  const flags = parseFlags(args, FLAGS)
+  if (flags.has('help')) {
+    io.stdout.write(USAGE)
+    return 0
+  }
+  const mistakes = [
+    ...flags.mistakes,
+    ...flags.positionals.map((word) => `${word} is not an argument of this command`),
+  ]
+  if (mistakes.length > 0) throw new ConfigError(mistakes.join('\n'))
+  const config = await configuration(io, flags.has('json'))
+  if (config === undefined) return EXIT_CONFIGURATION
+  await using direct = await directExchange(config)
+  const report = await examine({
+    config,
+    settings: settingsView(io.env),
+    extraCa: await readSetting('WIMDS_CA_FILE', config.exchange.caFile),
+    exchange: flags.has('no-exchange') ? undefined : direct.exchange,
+    skewMs: direct.skewMs,
+    now: Date.now,
+  })
+  io.stdout.write(flags.has('json') ? `${JSON.stringify(report, null, 2)}\n` : reportText(report))
+  return report.ok ? 0 : 1
+}
+
+/** With `isJson`, mistakes too are told as JSON; then there is no configuration. */
+async function configuration(io: CommandIo, isJson: boolean): Promise<Config | undefined> {
+  try {
+    return await loadConfig(io.env)
+  } catch (error) {
+    if (!isJson || !(error instanceof ConfigError)) throw error
+    const [, ...mistakes] = error.message.split('\n').map((line) => line.trim())
+    const report = { schemaVersion: 1, version: VERSION, ok: false, mistakes }
+    io.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
+    return undefined
+  }
+}
