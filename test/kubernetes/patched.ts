@@ -6,7 +6,7 @@ import { INJECTION_DEFAULTS, type InjectionSettings } from '../../src/kubernetes
 export const TENANT = '22222222-2222-4222-8222-222222222222'
 export const CLIENT = '11111111-1111-4111-8111-111111111111'
 
-const SERVICE_ACCOUNT = {
+export const SERVICE_ACCOUNT = {
   'azure.workload.identity/client-id': CLIENT,
   'azure.workload.identity/tenant-id': TENANT,
 }
@@ -42,7 +42,7 @@ export function reasonsFor(pod: unknown, more: Partial<InjectionSettings> = {}):
   return injection.kind === 'refused' ? injection.reasons : []
 }
 
-function applyPatch(document: unknown, patch: readonly Operation[]): unknown {
+export function applyPatch(document: unknown, patch: readonly Operation[]): unknown {
   const result = structuredClone(document)
   for (const { op, path, value } of patch) {
     const keys = path

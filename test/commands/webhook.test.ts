@@ -1,0 +1,88 @@
+import { expect, test } from 'vitest'
+import { webhook } from '../../src/commands/webhook.ts'
+import { webhookOptions } from '../../src/commands/webhook-options.ts'
+import { ConfigError } from '../../src/errors.ts'
+import { captureIo } from './capture.ts'
+
+test('--help explains every flag and exits 0', async () => {
+  const io = captureIo()
+  expect(await webhook(['--help'], io)).toBe(0)
+  expect(io.out()).toContain('--certificate-lifetime')
+})
+
+test('without flags it makes its own certificate and injects as wimds inject does', () => {
+  expect(webhookOptions([])).toMatchObject({
+    listen: { host: '::', port: 8443 },
+    adminListen: { host: '::', port: 9440 },
+    drainMs: 5000,
+    asksVersion: true,
+    certificate: { kind: 'own', service: 'wimds-webhook', lifetimeMs: 90 * 86_400_000 },
+    settings: { mode: 'loopback', uid: 1501, isOptOut: false, tenantId: undefined },
+  })
+})
+
+test('every flag has its place', () => {
+  const flags = [
+    '--listen=127.0.0.1:1',
+    '--admin-listen=[::1]:2',
+    '--drain=1s',
+    '--cert-dir=/tls',
+    '--mode=nft',
+    '--image=i:1',
+    '--redirect-image=r:1',
+    '--env=A=b',
+    '--tenant-id=contoso.com',
+    '--uid=none',
+    '--audience=api://x',
+    '--cpu-request=1',
+    '--cpu-limit=2',
+    '--memory-request=1Mi',
+    '--memory-limit=2Mi',
+    '--kubernetes-version=1.28',
+  ]
+  expect(webhookOptions(flags)).toMatchObject({
+    listen: { host: '127.0.0.1', port: 1 },
+    adminListen: { host: '::1', port: 2 },
+    drainMs: 1000,
+    defaultTenantId: 'contoso.com',
+    asksVersion: false,
+    certificate: { kind: 'mounted', directory: '/tls' },
+    settings: {
+      mode: 'nft',
+      image: 'i:1',
+      redirectImage: 'r:1',
+      sidecarEnv: [{ name: 'A', value: 'b' }],
+      tenantId: undefined,
+      uid: undefined,
+      audience: 'api://x',
+      hasNativeSidecars: false,
+      resources: { cpuRequest: '1', cpuLimit: '2', memoryRequest: '1Mi', memoryLimit: '2Mi' },
+    },
+  })
+})
+
+test('all mistakes are told at once', async () => {
+  const flags = [
+    '--listen=8443',
+    '--drain=soon',
+    '--mode=iptables',
+    '--cpu-request=much',
+    '--memory-request=1Gi',
+    '--cert-dir=/tls',
+    '--secret=s',
+    'now',
+  ]
+  const asked = webhook(flags, captureIo())
+  await expect(asked).rejects.toBeInstanceOf(ConfigError)
+  for (const reason of [
+    'now is not an argument',
+    '--listen must be host:port',
+    '--drain must be a duration',
+    '--mode must be one of',
+    '--cpu-request must be a quantity',
+    'the memory request 1Gi is above its limit 128Mi',
+    '--secret has no effect with --cert-dir',
+  ]) {
+    await expect(webhook(flags, captureIo())).rejects.toThrow(reason)
+  }
+})

@@ -1,0 +1,128 @@
+/** The webhook's servers on real ports: what they speak, answer, refuse and count. */
+import { once } from 'node:events'
+import { Agent, request as httpsRequest } from 'node:https'
+import type { Server } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { MalformedReview, type Reviewed } from '../../src/kubernetes/admission.ts'
+import { webhookMetrics } from '../../src/kubernetes/webhook-metrics.ts'
+import { reviewServer, webhookAdminServer } from '../../src/kubernetes/webhook-server.ts'
+import { createCertificateAuthority } from '../../src/x509.ts'
+
+const REVIEWED: Reviewed = { outcome: 'injected', review: { response: { allowed: true } } }
+
+const metrics = webhookMetrics(() => 1_800_000_000_500)
+const bodies: unknown[] = []
+let answer = (): Promise<Reviewed> => Promise.resolve(REVIEWED)
+let isEnding = false
+let unready: string[] = []
+const server = reviewServer({
+  review: (body) => {
+    bodies.push(body)
+    return answer()
+  },
+  onReview: metrics.onReview,
+  isEnding: () => isEnding,
+})
+const admin = webhookAdminServer({ unready: () => unready, metrics: metrics.text })
+let agent: Agent
+
+beforeAll(async () => {
+  const authority = await createCertificateAuthority()
+  const { certPem, keyPem } = await authority.issue({ names: ['wimds.wimds.svc'] })
+  server.setSecureContext({ cert: certPem, key: keyPem, minVersion: 'TLSv1.3' })
+  for (const each of [server, admin]) {
+    each.listen(0, '127.0.0.1')
+    await once(each, 'listening')
+  }
+  agent = new Agent({ ca: authority.caPem, servername: 'wimds.wimds.svc' })
+})
+afterAll(() => {
+  agent.destroy()
+  server.close()
+  admin.close()
+})
+
+function portOf(listening: Server): number {
+  const address = listening.address()
+  if (address === null || typeof address === 'string') throw new Error('not listening')
+  return address.port
+}
+
+async function post(
+  body: string,
+  options: { path?: string; method?: string; maxVersion?: 'TLSv1.2' } = {},
+) {
+  const { path = '/mutate?timeout=5s', method = 'POST', ...tls } = options
+  const sent = httpsRequest({
+    host: '127.0.0.1',
+    port: portOf(server),
+    agent,
+    path,
+    method,
+    ...tls,
+  })
+  sent.end(body)
+  const [reply] = await once(sent, 'response')
+  return { status: reply.statusCode, headers: reply.headers, body: await text(reply) }
+}
+
+test('a review is answered as JSON', async () => {
+  const { status, headers, body } = await post('{"a":1}')
+  expect(status).toBe(200)
+  expect(headers['content-type']).toBe('application/json')
+  expect(JSON.parse(body)).toEqual(REVIEWED.review)
+  expect(bodies.at(-1)).toEqual({ a: 1 })
+})
+
+test.each([
+  ['another path', '{}', { path: '/validate' }, 404],
+  ['another method', '', { method: 'GET' }, 405],
+  ['a body that is not JSON', '{', {}, 400],
+  ['a body above 3 MiB', `"${'a'.repeat(3 * 1024 * 1024)}"`, {}, 400],
+])('%s is refused', async (_, body, options, status) => {
+  expect((await post(body, options)).status).toBe(status)
+})
+
+test('a malformed review is told what is wrong', async () => {
+  answer = () => Promise.reject(new MalformedReview('no uid'))
+  expect(await post('{}')).toMatchObject({ status: 400, body: '{"error":"no uid"}' })
+})
+
+test('an unexpected failure says nothing of its cause', async () => {
+  answer = () => Promise.reject(new Error('hunter2'))
+  const { status, body } = await post('{}')
+  expect(status).toBe(500)
+  expect(body).not.toContain('hunter2')
+})
+
+test('TLS 1.2 is refused', async () => {
+  await expect(post('{}', { maxVersion: 'TLSv1.2' })).rejects.toThrow(/protocol version|EPROTO/i)
+})
+
+test('a server that is ending sends its callers elsewhere', async () => {
+  answer = () => Promise.resolve(REVIEWED)
+  isEnding = true
+  expect((await post('{}')).headers.connection).toBe('close')
+  isEnding = false
+})
+
+const adminGet = (path: string) => fetch(`http://127.0.0.1:${portOf(admin)}${path}`)
+
+test('is ready when there is no reason not to be, and alive in any case', async () => {
+  unready = ['no certificate yet']
+  const reply = await adminGet('/readyz')
+  expect(reply.status).toBe(503)
+  expect(await reply.json()).toEqual({ ready: false, reasons: unready })
+  expect((await adminGet('/healthz')).status).toBe(200)
+  unready = []
+  expect((await adminGet('/readyz')).status).toBe(200)
+  expect((await adminGet('/')).status).toBe(404)
+})
+
+test('counts reviews by outcome, and tells when the certificate ends', async () => {
+  const exposed = await (await adminGet('/metrics')).text()
+  expect(exposed).toContain('wimds_webhook_review_duration_seconds_count{outcome="injected"} 2')
+  expect(exposed).toContain('wimds_webhook_review_duration_seconds_count{outcome="malformed"} 3')
+  expect(exposed).toContain('wimds_webhook_certificate_expiry_timestamp_seconds 1800000000')
+})
