@@ -1,5 +1,6 @@
 /** A whole sidecar between real callers and a simulated Entra ID, with clocks that can be moved. */
 import type { Dispatcher } from 'undici'
+import { expect, vi } from 'vitest'
 import type { BrokerError } from '../../src/errors.ts'
 import { assertionReader } from '../../src/exchange/assertion.ts'
 import { watchAssertions } from '../../src/exchange/assertion-watch.ts'
@@ -8,6 +9,7 @@ import { type Identity, identityResolver } from '../../src/identities.ts'
 import { createWorld, type World } from '../../src/simulator/world.ts'
 import type { RenewalFailure } from '../../src/tokens/flights.ts'
 import { tokenStack } from '../../src/tokens/stack.ts'
+import type { TokenSource } from '../../src/tokens/token.ts'
 import { movedClock } from '../exchange/moved-clock.ts'
 import { parts } from '../fixtures/parts.ts'
 import { serveParts } from '../fixtures/sidecar.ts'
@@ -19,6 +21,8 @@ export interface Sidecar extends AsyncDisposable {
   /** Errors of the replies, in their order. */
   readonly errors: readonly BrokerError[]
   readonly renewalFailures: readonly RenewalFailure[]
+  /** Resolves when no exchange is under way. */
+  readonly settled: () => Promise<void>
   /** Sends exchanges another way; undefined: to the simulator again. */
   readonly reroute: (dispatcher: Dispatcher | undefined) => void
 }
@@ -39,7 +43,16 @@ export async function startSidecar(): Promise<Sidecar> {
   const readAssertion = assertionReader()
   const exchange = entraExchange({ readAssertion, dispatcher, clock, timeoutMs: TIMEOUT_MS })
   const renewalFailures: RenewalFailure[] = []
-  const cache = tokenStack(exchange, {
+  let underway = 0
+  const counted: TokenSource = async (request, signal) => {
+    underway += 1
+    try {
+      return await exchange(request, signal)
+    } finally {
+      underway -= 1
+    }
+  }
+  const cache = tokenStack(counted, {
     max: 1000,
     maxConcurrent: 32,
     timeoutMs: TIMEOUT_MS,
@@ -86,6 +99,7 @@ export async function startSidecar(): Promise<Sidecar> {
     clock,
     errors,
     renewalFailures,
+    settled: () => vi.waitFor(() => expect(underway).toBe(0)),
     reroute: (way) => {
       other = way
     },
