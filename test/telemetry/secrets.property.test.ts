@@ -1,0 +1,112 @@
+import { assert, asyncProperty, nat, uuid } from 'fast-check'
+import { describe, expect, test, vi } from 'vitest'
+import { crashLine } from '../../src/crash.ts'
+import { createWorld } from '../../src/simulator/world.ts'
+import { request, roundTrip } from '../fixtures/connection.ts'
+import { environmentOf, startServe } from '../fixtures/served.ts'
+import { aCallersSecret, anAssertion, anEcho, pieceOf } from './secrets.ts'
+
+const TOKEN = '/metadata/identity/oauth2/token?api-version=2018-02-01'
+const APP_SERVICE = '/msi/token?api-version=2019-08-01'
+const VAULT = 'resource=https%3A%2F%2Fvault.azure.net'
+const IDENTITY_HEADER = 'c2hhcmVkLXNlY3JldC1vZi10aGUtYXBwLXNlcnZpY2UtZW5kcG9pbnQtaW4tYS10ZXN0'
+
+/** Log lines of one kind are left out after ten, so each sidecar is asked only so often. */
+const RUNS = { numRuns: 9, endOnFailure: true }
+const SIDECARS = [1, 2, 3]
+
+/** A world and a sidecar in it that is ready: it stays so, whatever becomes of the projected token. */
+async function started() {
+  await using onFailure = new AsyncDisposableStack()
+  const world = onFailure.use(await createWorld())
+  const sidecar = onFailure.use(
+    await startServe({ ...environmentOf(world), WIMDS_IDENTITY_HEADER: IDENTITY_HEADER }),
+  )
+  await vi.waitFor(() => expect(sidecar.log()).toContain('"event":"ready"'), 5000)
+  const parts = onFailure.move()
+
+  /** Everything that anybody but the caller can see. */
+  async function shown(): Promise<string> {
+    const pages = ['/metrics', '/readyz', '/status.json', '/status']
+    const bodies = await Promise.all(
+      pages.map(async (path) => {
+        const bytes = request(path, { headers: { Host: 'localhost' } })
+        const { status, body } = await roundTrip(sidecar.adminPort, bytes)
+        return `${path} ${status}\n${body}`
+      }),
+    )
+    expect(bodies.map((body) => body.split('\n')[0])).toEqual(pages.map((path) => `${path} 200`))
+    return [sidecar.log(), ...bodies].join('\n')
+  }
+
+  const ask = (target: string, headers: Record<string, string | undefined> = {}) =>
+    roundTrip(sidecar.port, request(target, { headers }))
+  return { world, ask, shown, [Symbol.asyncDispose]: () => parts.disposeAsync() }
+}
+
+describe.each(SIDECARS)('sidecar %i', () => {
+  test('shows nothing of an assertion that is refused, however Entra ID repeats it', async () => {
+    await using wimds = await started()
+    const { world, ask, shown } = wimds
+    await assert(
+      asyncProperty(anAssertion, anEcho, uuid(), async (assertion, echo, clientId) => {
+        await world.writeToken(assertion)
+        world.faults.set([echo(assertion)])
+        const { status, body } = await ask(`${TOKEN}&${VAULT}&client_id=${clientId}`)
+        expect(status).toBeGreaterThanOrEqual(400)
+        expect(pieceOf(assertion, body)).toBeUndefined()
+        expect(pieceOf(assertion, await shown())).toBeUndefined()
+        expect(pieceOf(assertion, crashLine(new Error(`sent ${assertion}`)))).toBeUndefined()
+      }),
+      RUNS,
+    )
+  })
+
+  test('shows nothing of what callers put where it does not belong', async () => {
+    await using wimds = await started()
+    const { ask, shown } = wimds
+    const places: ((secret: string) => Parameters<typeof ask>)[] = [
+      (secret) => [`${TOKEN}&${VAULT}&access_token=${secret}`],
+      (secret) => [`${TOKEN}&resource=https%3A%2F%2Fvault.azure.net%2F${secret}`],
+      (secret) => [`${TOKEN}&${VAULT}&client_id=${secret}`],
+      (secret) => [`${TOKEN}&${VAULT}&msi_res_id=${secret}`],
+      (secret) => [`/metadata/${secret}?api-version=2018-02-01`],
+      (secret) => [`${TOKEN}&${VAULT}`, { 'User-Agent': `app ${secret}`, 'x-client-SKU': secret }],
+      (secret) => [`${APP_SERVICE}&${VAULT}`, { 'X-IDENTITY-HEADER': secret }],
+      (secret) => [`${TOKEN}&${VAULT}`, { Metadata: secret, traceparent: `00-${secret}-01` }],
+    ]
+    await assert(
+      asyncProperty(aCallersSecret, nat(places.length - 1), async (secret, place) => {
+        const [target = '', headers = {}] = places[place]?.(secret) ?? []
+        await ask(target, { Authorization: `Bearer ${secret}`, Cookie: secret, ...headers })
+        expect(pieceOf(secret, await shown())).toBeUndefined()
+      }),
+      RUNS,
+    )
+  })
+
+  test('shows nothing of the tokens and the shared secret that it works with', async () => {
+    await using wimds = await started()
+    const { ask, shown } = wimds
+    const { status, body } = await ask(`${TOKEN}&${VAULT}`)
+    expect(status).toBe(200)
+    const { access_token: token }: { access_token: string } = JSON.parse(body)
+    const app = await ask(`${APP_SERVICE}&${VAULT}`, {
+      'X-IDENTITY-HEADER': IDENTITY_HEADER,
+      Metadata: undefined,
+    })
+    expect(app.status).toBe(200)
+    const text = await shown()
+    expect(text).toContain('token_obtained')
+    expect(pieceOf(token, text)).toBeUndefined()
+    expect(pieceOf(IDENTITY_HEADER, text)).toBeUndefined()
+  })
+})
+
+test('a piece of a secret is found wherever it is, if it is long enough to be one', () => {
+  const secret = Array.from({ length: 300 }, (_, index) =>
+    String.fromCharCode(0x4e00 + index),
+  ).join('')
+  expect(pieceOf(secret, `x${secret.slice(101, 125)}x`)).toBe(secret.slice(104, 124))
+  expect(pieceOf(secret, secret.slice(101, 118))).toBeUndefined()
+})

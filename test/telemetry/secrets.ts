@@ -1,0 +1,97 @@
+/** Random credentials of every sort, ways for Entra ID to repeat one, and the search for what is left of it. */
+import { constantFrom, integer, oneof, tuple, uint8Array } from 'fast-check'
+import type { FaultInput } from '../../src/simulator/faults.ts'
+
+const base64url = (minLength: number, maxLength: number) =>
+  uint8Array({ minLength: Math.ceil(minLength / 1.3), maxLength }).map((bytes) =>
+    Buffer.from(bytes).toString('base64url'),
+  )
+
+const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+
+/** A JWT that nobody signed, with the claims that make it pass for a projected token. */
+const forgedJwt = tuple(base64url(60, 120), base64url(200, 342)).map(([note, signature]) => {
+  const claims = {
+    iss: 'https://issuer.test',
+    sub: 'system:serviceaccount:shop:orders',
+    aud: 'api://AzureADTokenExchange',
+    exp: Math.floor(Date.now() / 1000) + 3600,
+    note,
+  }
+  return `${part({ alg: 'RS256', kid: 'nobody’s' })}.${part(claims)}.${signature}`
+})
+
+/** What may stand in the projected token's file. */
+export const anAssertion = oneof(
+  { weight: 3, arbitrary: forgedJwt },
+  // Cut off, as a file that is read while it is written
+  tuple(forgedJwt, integer({ min: 40, max: 90 })).map(([jwt, percent]) =>
+    jwt.slice(0, Math.floor((jwt.length * percent) / 100)),
+  ),
+  // Not a JWT at all: a key of something else that was mounted by mistake
+  base64url(60, 300),
+)
+
+/** A credential that a caller puts where it does not belong. */
+export const aCallersSecret = oneof(forgedJwt, base64url(64, 200))
+
+type Echo = (assertion: string) => FaultInput
+
+const json = (status: number, body: unknown, headers: Record<string, string> = {}): FaultInput => ({
+  kind: 'status',
+  status,
+  body: JSON.stringify(body),
+  contentType: 'application/json; charset=utf-8',
+  headers,
+})
+
+const text = (status: number, body: string): FaultInput => ({ kind: 'status', status, body })
+
+/** How a token endpoint, or what stands in its place, repeats the assertion that it was sent. */
+const ECHOES: readonly Echo[] = [
+  (assertion) =>
+    json(400, {
+      error: 'invalid_client',
+      error_description: `AADSTS50027: JWT token is invalid: ${assertion}. Trace ID: x Correlation ID: y Timestamp: z`,
+      error_codes: [50_027],
+    }),
+  (assertion) =>
+    json(401, {
+      error: 'invalid_client',
+      error_description: `AADSTS700213: no match for ${assertion.slice(20, 100)}…`,
+      error_codes: [700_213],
+    }),
+  (assertion) =>
+    json(400, {
+      error: assertion,
+      error_description: 'AADSTS900144: ?',
+      error_codes: [900_144],
+      trace_id: assertion,
+      correlation_id: assertion,
+      suberror: assertion,
+      claims: assertion,
+    }),
+  (assertion) =>
+    json(200, { token_type: 'Bearer', expires_in: assertion, access_token: assertion }),
+  (assertion) => json(200, { error: { inner: assertion } }),
+  (assertion) => text(200, `<html>you sent client_assertion=${assertion}</html>`),
+  (assertion) => text(502, `${'x'.repeat(150)} ${assertion}`),
+  (assertion) => text(400, JSON.stringify(assertion)),
+  (assertion) => json(503, { error: 'temporarily_unavailable' }, { 'x-ms-request-id': assertion }),
+  (assertion) => json(429, {}, { 'retry-after': assertion }),
+  (assertion) => ({ kind: 'redirect', to: `https://elsewhere.test/?assertion=${assertion}` }),
+]
+
+export const anEcho = constantFrom(...ECHOES)
+
+/** So short a piece of a credential is of no use, and may turn up by chance. */
+const PIECE = 20
+
+/** The first piece of the secret that is in the text; undefined: none is. */
+export function pieceOf(secret: string, where: string): string | undefined {
+  for (let at = 0; at + PIECE <= secret.length; at += 4) {
+    const piece = secret.slice(at, at + PIECE)
+    if (where.includes(piece)) return piece
+  }
+  return undefined
+}
