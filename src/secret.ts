@@ -48,9 +48,9 @@ export class Secret {
 }
 
 /**
- * Any JWT, with the end of a part that was cut off in front of it; any unbroken run long enough to be a credential rather than a
- * name or a GUID; and the middle of a JWT that was cut off, which two shorter runs and a dot are.
- * Bounded in front: texts come from other servers and may be long.
+ * Any JWT, with the end of a part that was cut off in front of it; any unbroken run long enough to be a
+ * credential rather than a name or a GUID; and the middle of a JWT that was cut off, which two shorter
+ * runs and a dot are. Bounded in front: texts come from other servers and may be long.
  */
 const CREDENTIAL_LIKE =
   /(?:[\w+-]{1,100}\.)?eyJ[\w.+/=-]{8,}|(?:[\w+=-]{48,}|[\w+=-]{20,}\.[\w+=-]{20,})[\w.+=-]*/g
