@@ -17,7 +17,7 @@ export const TOKEN_FILE = '/var/run/token'
 const orders: Identity = { ...ORDERS, prefetch: ['https://vault.azure.net'] }
 const DIRECTORY: Config['directory'] = { identities: [orders], defaultIdentity: orders }
 
-export const readable: AssertionState = {
+const readable: AssertionState = {
   ok: true,
   assertion: {
     secret: new Secret('eyJ.an.assertion'),
