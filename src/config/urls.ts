@@ -12,7 +12,7 @@ export const proxyUrl = reading((text) => {
   if (!URL.canParse(url)) throw new Error('must be the URL of a proxy, such as http://proxy:3128')
   const { protocol } = new URL(url)
   if (protocol !== 'http:' && protocol !== 'https:') {
-    throw new Error(`must be an http:// or https:// proxy, not ${protocol}`)
+    throw new Error(`must be an http:// or https:// proxy, not ${quote(protocol)}`)
   }
   return new Secret(url)
 })

@@ -95,8 +95,10 @@ export const words = reading(list)
 /** Comma-separated path prefixes that may be passed on to the real metadata service. */
 export const paths = reading((text) => {
   const prefixes = list(text)
-  const mistake = prefixes.map(passThroughMistake).find((each) => each !== undefined)
-  if (mistake !== undefined) throw new Error(mistake)
+  for (const prefix of prefixes) {
+    const mistake = passThroughMistake(prefix)
+    if (mistake !== undefined) throw new Error(`${mistake}: ${quote(prefix)}`)
+  }
   return prefixes
 })
 

@@ -54,9 +54,9 @@ const USER_AGENT = 'wimds-pass-through'
 
 /** Why a prefix cannot be in the list, or undefined. */
 export function passThroughMistake(prefix: string): string | undefined {
-  if (!/^\/[\w/.-]+$/.test(prefix)) return `must be paths such as /metadata/instance, not ${prefix}`
+  if (!/^\/[\w/.-]+$/.test(prefix)) return 'must be paths such as /metadata/instance'
   return isAmong(NEVER, normalized(prefix))
-    ? `cannot hold ${prefix}: it gives away the machine's own identity`
+    ? "cannot hold a path that gives away the machine's own identity"
     : undefined
 }
 

@@ -1,0 +1,160 @@
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { loadConfig } from '../../src/config/config.ts'
+import { DEFAULTS, Settings } from '../../src/config/settings.ts'
+import { appService } from '../../src/dialects/app-service.ts'
+import { cloudShell } from '../../src/dialects/cloud-shell.ts'
+import type { Dialect, TokenQuery, WireRequest } from '../../src/dialects/dialect.ts'
+import { imds } from '../../src/dialects/imds.ts'
+import { BrokerError, ConfigError } from '../../src/errors.ts'
+import { Secret } from '../../src/secret.ts'
+import { mutated, SEED } from './mutations.ts'
+
+const PIECES = [
+  [
+    '&',
+    '=',
+    '%',
+    '%00',
+    '%0a',
+    '%2',
+    '%zz',
+    '%ff',
+    '+',
+    ';',
+    '?',
+    '#',
+    '&&',
+    '==',
+    '\0',
+    '\u{ffff}',
+    '💥',
+  ],
+  [
+    'resource=',
+    'RESOURCE=x',
+    'client_id=',
+    '&object_id=1',
+    '&__proto__=x',
+    '&constructor=',
+    '[]',
+    '{}',
+  ],
+  ['api-version=2017-09-01', 'api-version=9999-99-99', 'a=b&'.repeat(300), 'x'.repeat(3000)],
+].flat()
+
+const QUERY = 'api-version=2019-08-01&resource=https://vault.azure.net'
+const HEADERS = { metadata: 'true', 'x-identity-header': 'secret', secret: 'secret' }
+const DIALECTS: readonly Dialect[] = [imds, cloudShell, ...appService(new Secret('secret'))]
+
+/** What a dialect makes of a request; a refusal is as good as a query. */
+function parsed(dialect: Dialect, request: WireRequest): TokenQuery | BrokerError {
+  try {
+    return dialect.parse(request)
+  } catch (error) {
+    if (error instanceof BrokerError) return error
+    throw error
+  }
+}
+
+/** A resource that can stand in a header, a log line and a request to Entra ID. */
+const TAME = /^[\x21-\x7e]{1,2048}$/
+
+test('every dialect makes a query with a tame resource of a form, or refuses it', () => {
+  const seen = { parsed: 0, refused: 0 }
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...DIALECTS),
+      mutated(QUERY, PIECES),
+      mutated('', PIECES),
+      (dialect, query, body) => {
+        const outcome = parsed(dialect, { method: 'POST', headers: HEADERS, query, body })
+        const isRefused = outcome instanceof BrokerError
+        seen[isRefused ? 'refused' : 'parsed'] += 1
+        expect(isRefused ? outcome.isPermanent : TAME.test(outcome.resource)).toBe(true)
+        expect(isRefused ? outcome.message : '').toMatch(/^[\x20-\x7e]{0,200}$/)
+      },
+    ),
+    { numRuns: 3000, seed: SEED },
+  )
+  expect(seen.parsed).toBeGreaterThan(200)
+  expect(seen.refused).toBeGreaterThan(200)
+})
+
+test('a form of as many parameters as a body holds is read in a moment', () => {
+  const body = Array.from({ length: 16_000 }, (_, index) => `${index.toString(36)}=`).join('&')
+  const start = performance.now()
+  const outcome = parsed(cloudShell, { method: 'POST', headers: HEADERS, query: QUERY, body })
+  expect(outcome).toMatchObject({ resource: 'https://vault.azure.net' })
+  expect(performance.now() - start).toBeLessThan(1000)
+})
+
+const VALUES = [
+  [
+    '',
+    '0',
+    '-1',
+    '1e99',
+    'NaN',
+    'off',
+    'true',
+    'x',
+    '🚀',
+    '\0',
+    '\n',
+    '/',
+    '//',
+    '..',
+    '%',
+    'a,b',
+    ',,',
+  ],
+  [
+    '127.0.0.1:8000',
+    '[::]:0',
+    '[::',
+    ':99999',
+    'https://',
+    'https://u:p@h/',
+    'javascript:x',
+    '10s',
+    '1h',
+  ],
+  ['11111111-1111-4111-8111-111111111111', 'contoso.com', '__proto__', 'x'.repeat(70_000)],
+].flat()
+
+const value = fc.oneof(
+  fc.constantFrom(...VALUES),
+  fc.constantFrom(...Object.values(DEFAULTS)).chain((text) => mutated(text, VALUES, 2)),
+  fc.string({ maxLength: 40 }),
+)
+const NAMES = [
+  ...Object.keys(Settings.shape).filter((name) => name !== 'WIMDS_CONFIG'),
+  'WIMDS_TYPO',
+]
+const environment = fc.dictionary(fc.constantFrom(...NAMES, '__proto__'), value, { maxKeys: 6 })
+
+const BASE = {
+  AZURE_TENANT_ID: '22222222-2222-4222-8222-222222222222',
+  AZURE_FEDERATED_TOKEN_FILE: '/var/run/secrets/token',
+}
+
+test('an environment is a configuration or a list of mistakes of its own settings', async () => {
+  const seen = { loaded: 0, refused: 0 }
+  await fc.assert(
+    fc.asyncProperty(environment, async (given) => {
+      const mistakes = await loadConfig({ ...BASE, ...given }).then(
+        () => [],
+        (error: unknown) => {
+          if (error instanceof ConfigError) return error.message.split('\n').slice(1)
+          throw error
+        },
+      )
+      seen[mistakes.length === 0 ? 'loaded' : 'refused'] += 1
+      for (const mistake of mistakes) expect(mistake).toMatch(/^ {2}[\w-]+: .{1,300}$/)
+    }),
+    { numRuns: 2000, seed: SEED },
+  )
+  expect(seen.loaded).toBeGreaterThan(100)
+  expect(seen.refused).toBeGreaterThan(100)
+})

@@ -1,0 +1,198 @@
+/** A grammar of requests: each part in right and wrong ways, so that a test knows what is due to them. */
+import * as fc from 'fast-check'
+
+/** Whether a token may be given for it; undefined: the part leaves that open. */
+type Verdict = 'right' | 'wrong' | undefined
+
+interface Part {
+  readonly text: string
+  readonly verdict: Verdict
+}
+
+/** A request and whether it may, and must, get a token. */
+export interface FuzzedRequest {
+  readonly bytes: string
+  readonly verdict: Verdict
+}
+
+const QUERY = 'api-version=2018-02-01&resource=https://vault.azure.net'
+const PATH = '/metadata/identity/oauth2/token'
+const TARGET = `${PATH}?${QUERY}`
+
+/** A part of which some texts are right, some wrong, and of some nothing is claimed. */
+function part(right: string[], wrong: string[], open: string[] = []): fc.Arbitrary<Part> {
+  const of = (texts: string[], verdict: Verdict) =>
+    fc.constantFrom(...texts).map((text): Part => ({ text, verdict }))
+  return fc.oneof(
+    { arbitrary: of(right, 'right'), weight: 8 },
+    { arbitrary: of(wrong, 'wrong'), weight: 1 },
+    ...(open.length > 0 ? [{ arbitrary: of(open, undefined), weight: 1 }] : []),
+  )
+}
+
+const method = part(
+  ['GET'],
+  [
+    'POST',
+    'PUT',
+    'HEAD',
+    'OPTIONS',
+    'TRACE',
+    'CONNECT',
+    'get',
+    'G\0ET',
+    'PRI',
+    'M-SEARCH',
+    '',
+    '\x16',
+  ],
+)
+
+const target = part(
+  [
+    TARGET,
+    `//${TARGET}`,
+    TARGET.replace('?', '/?'),
+    TARGET.replace('/metadata', '/METADATA'),
+    `${TARGET}&client_id=44444444-4444-4444-8444-444444444444`,
+    `${TARGET}&bypass_cache=true&unknown=%00`,
+    `${PATH}?RESOURCE=https%3A%2F%2Fvault.azure.net%2F&API-VERSION=2999-12-31`,
+  ],
+  [
+    `http://evil.example${TARGET}`,
+    `https://169.254.169.254${TARGET}`,
+    `http://169.254.169.254@evil.example${TARGET}`,
+    'evil.example:443',
+    '*',
+    PATH,
+    `${PATH}?resource=https://vault.azure.net`,
+    `${TARGET}&resource=x`,
+    `${TARGET}&client_id=1`,
+    `${TARGET}&client_id=99999999-9999-4999-8999-999999999999`,
+    `${TARGET}&x=%zz`,
+    TARGET.replace('/oauth2', '/../oauth2'),
+    TARGET.replace('/oauth2', '%2foauth2'),
+    TARGET.replace('/oauth2', '\\oauth2'),
+    `${PATH}/..;/?${QUERY}`,
+    `${PATH}\t?${QUERY}`,
+    `${TARGET}&pad=${'x'.repeat(20_000)}`,
+    `/nowhere?${QUERY}`,
+  ],
+  [`${TARGET}#fragment`, `${TARGET}&\xff\xfe`, '/metadata/instance?api-version=2021-02-01'],
+)
+
+const version = part(
+  [' HTTP/1.1'],
+  [' HTTP/9.9', ' http/1.1', ' HTTP/1', ' '],
+  [' HTTP/1.0', ' HTTP/2.0', ''],
+)
+
+const host = part(
+  ['Host: 169.254.169.254', 'host:localhost:80', 'HOST: [::1]:8000', 'Host: 127.0.0.9'],
+  [
+    'Host: evil.example',
+    'Host: localhost.evil.example',
+    'Host: localhost@evil.example',
+    'Host: localhost, evil.example',
+    'Host: 169.254.169.254\r\nHost: evil.example',
+    'Host : localhost',
+    'Host: 0251.0376.0251.0376',
+    'Host:',
+  ],
+  ['X-No-Host: 1'],
+)
+
+const metadata = part(
+  ['Metadata: true', 'metadata:TRUE', 'METADATA: \t true \t'],
+  [
+    'Metadata: false',
+    'Metadata: true, true',
+    'Metadata: true\r\nMetadata: true',
+    'Metadata:\r\n true',
+    'Metadata : true',
+    'Metadata: tru\0e',
+    'Metadata',
+    'X-Metadata: true',
+    'Metadata: 1',
+  ],
+)
+
+const more = part(
+  [
+    'Accept: */*',
+    'Expect: 100-continue',
+    'Expect: wonders',
+    'Content-Length: 0',
+    'TE: trailers, deflate;q=0.5',
+    'Cookie: \xff\xfe\x80',
+    '__proto__: x\r\nconstructor: y',
+    `X-Pad: ${'x'.repeat(8000)}`,
+    'a:\r\n'.repeat(900) + 'b: c',
+    'Range: bytes=0-18446744073709551615',
+    "Authorization: Bearer '; DROP TABLE tokens; --",
+  ],
+  [
+    'X-Forwarded-For: 10.0.0.1',
+    'x-forwarded-for:',
+    'Content-Length: -1',
+    'Content-Length: 99999999999999999999999999',
+    'Content-Length: 0x10',
+    'Content-Length: 3\r\nContent-Length: 4',
+    'Content-Length: 5\r\nTransfer-Encoding: chunked',
+    ': no name',
+    'no colon',
+    'bad\x01name: x',
+    'Bad-Value: \x00',
+    'X-Pad: ' + 'x'.repeat(20_000),
+  ],
+  [
+    // What comes right behind an offer to speak otherwise may be of that other protocol.
+    'Connection: keep-alive, Upgrade\r\nUpgrade: websocket',
+    'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA',
+    'Transfer-Encoding: gzip',
+    'Transfer-Encoding: chunked, chunked',
+    'Content-Length: 7',
+    'Connection: close',
+  ],
+)
+
+/** What follows the headers; bodies of which nothing tells the length are the next request. */
+const body = fc.oneof(
+  { arbitrary: fc.constant({ head: '', text: '', verdict: 'right' } as const), weight: 6 },
+  {
+    arbitrary: fc
+      .constantFrom(
+        '5\r\nhello\r\n0\r\n\r\n',
+        '5;name="value"\r\nhello\r\n0\r\nTrailer: x\r\n\r\n',
+        'ffffffffffffffffff\r\n',
+        '-1\r\n\r\n',
+        '5\nhello\n0\n\n',
+        '0x5\r\nhello\r\n0\r\n\r\n',
+        '5\r\nhelloworld\r\n0\r\n\r\n',
+        '',
+      )
+      .map((text) => ({
+        head: 'Transfer-Encoding: chunked\r\n',
+        text,
+        verdict: undefined,
+      })),
+    weight: 1,
+  },
+)
+
+/** One request of the grammar. */
+export const fuzzedRequest: fc.Arbitrary<FuzzedRequest> = fc
+  .record({ method, target, version, host, metadata, more, body })
+  .map(({ body: { head, text, verdict }, ...parts }) => {
+    const { method: verb, target: where, version: http, ...headers } = parts
+    const lines = Object.values(headers).map((header) => header.text)
+    return {
+      bytes: `${verb.text} ${where.text}${http.text}\r\n${lines.join('\r\n')}\r\n${head}\r\n${text}`,
+      verdict: overall([verdict, ...Object.values(parts).map((each) => each.verdict)]),
+    }
+  })
+
+function overall(verdicts: readonly Verdict[]): Verdict {
+  if (verdicts.includes('wrong')) return 'wrong'
+  return verdicts.includes(undefined) ? undefined : 'right'
+}
