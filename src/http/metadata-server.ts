@@ -10,6 +10,7 @@ import type { Clock } from '../tokens/clock.ts'
 import { expiry } from '../tokens/lifetime.ts'
 import { scopeOf, type TokenSource } from '../tokens/token.ts'
 import type { Guard } from './guard.ts'
+import { errorReply, rendering, write } from './replies.ts'
 import { correlationIdOf } from './trace-context.ts'
 
 /** What the server is put together from. */
@@ -45,9 +46,6 @@ declare module 'fastify' {
   }
 }
 
-/** The real service's name; the newest clients look for `IMDS` in it. */
-const SERVER = 'IMDS/150.870.65.1854'
-const JSON_TYPE = 'application/json; charset=utf-8'
 const MAX_BODY_BYTES = 65_536
 const ALL_METHODS = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS', 'TRACE']
 
@@ -129,6 +127,7 @@ function addDialects(
   parts: MetadataParts,
 ): void {
   const { resolve, tokens, clock } = parts
+  const render = rendering()
   app.route({
     method: ALL_METHODS,
     url,
@@ -156,7 +155,7 @@ function addDialects(
         ...(correlationId !== undefined && { correlationId }),
       })
       const answer = { query, identity, token, ...expiry(token, clock) }
-      send(request, reply, dialect.render(answer, wire), parts, { dialect: dialect.name })
+      send(request, reply, render(dialect, answer, wire), parts, { dialect: dialect.name })
     },
   })
 }
@@ -182,24 +181,6 @@ function wireRequest({ method, headers, originalUrl, body }: FastifyRequest): Wi
   return { method, headers, query, ...(typeof body === 'string' && { body }) }
 }
 
-/**
- * What every error says beside its body; the body in ASCII alone, since Entra ID's sentences and
- * our own hold other characters and old clients read bodies by their platform's charset.
- */
-function errorReply(reply: Reply, error: BrokerError, methods: readonly string[]): Reply {
-  const headers = { ...reply.headers }
-  if (error.code === 'method_not_allowed') headers['Allow'] = methods.join(', ')
-  if (!error.isPermanent) {
-    headers['Retry-After'] = String(Math.max(1, Math.ceil((error.retryAfterMs ?? 0) / 1000)))
-  }
-  return { ...reply, headers, body: reply.body.replace(/[^\0-\x7f]/g, escaped) }
-}
-
-/** A UTF-16 code unit as JSON escapes it. */
-function escaped(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
-}
-
 /** Fastify's own refusals, which carry an HTTP status and no secret. */
 function fastifyError(thrown: unknown): BrokerError | undefined {
   const status = thrown instanceof Error && 'statusCode' in thrown ? thrown.statusCode : undefined
@@ -209,26 +190,14 @@ function fastifyError(thrown: unknown): BrokerError | undefined {
     : new BrokerError('request_malformed', 'The request is malformed')
 }
 
-/**
- * Writes the reply in one piece with its length (R5): Fastify's own serialization would add a
- * third to the cost of a cached token.
- */
 function send(
   request: FastifyRequest,
   reply: FastifyReply,
-  { status, headers, body }: Reply,
+  answer: Reply,
   { onReply }: MetadataParts,
   outcome: { dialect: string; error?: BrokerError },
 ): void {
-  const length = Buffer.byteLength(body)
   reply.hijack()
-  reply.raw.writeHead(status, {
-    'Content-Type': JSON_TYPE,
-    Server: SERVER,
-    'Content-Length': length,
-    ...headers,
-  })
-  // As many bytes as characters: ASCII, which Node writes as Latin-1 without a look at each character.
-  reply.raw.end(body, length === body.length ? 'latin1' : 'utf8')
-  onReply({ ...outcome, status, headers: request.headers })
+  write(reply.raw, answer)
+  onReply({ ...outcome, status: answer.status, headers: request.headers })
 }

@@ -1,0 +1,83 @@
+/** Replies on their way out: rendered once, and written in one piece. */
+import type { ServerResponse } from 'node:http'
+import type { Dialect, Reply, TokenAnswer, WireRequest } from '../dialects/dialect.ts'
+import type { BrokerError } from '../errors.ts'
+import type { AccessToken } from '../tokens/token.ts'
+
+/** The real service's name; the newest clients look for `IMDS` in it. */
+const SERVER = 'IMDS/150.870.65.1854'
+const JSON_TYPE = 'application/json; charset=utf-8'
+
+type Render = (dialect: Dialect, answer: TokenAnswer, request: WireRequest) => Reply
+
+/** A reply and all that it was made of, beside the token. */
+interface Rendered extends Omit<TokenAnswer, 'query' | 'token'> {
+  readonly dialect: Dialect
+  readonly query: string
+  readonly body: string | undefined
+  readonly userAgent: string | undefined
+  readonly reply: Reply
+}
+
+/**
+ * Renders answers. The same token asked for in the same words in the same second has the same
+ * reply, which is not made anew: with the garbage it leaves, that is a tenth of a request's cost.
+ */
+export function rendering(): Render {
+  const last = new WeakMap<AccessToken, Rendered>()
+
+  return (dialect, answer, request) => {
+    const { token, identity, expiresIn, expiresOn } = answer
+    const { query, body } = request
+    const userAgent = request.headers['user-agent']
+    const held = last.get(token)
+    if (
+      held?.expiresIn === expiresIn &&
+      held.expiresOn === expiresOn &&
+      held.query === query &&
+      held.body === body &&
+      held.identity === identity &&
+      held.dialect === dialect &&
+      held.userAgent === userAgent
+    ) {
+      return held.reply
+    }
+    const reply = dialect.render(answer, request)
+    last.set(token, { dialect, identity, expiresIn, expiresOn, query, body, userAgent, reply })
+    return reply
+  }
+}
+
+/**
+ * Writes the reply in one piece with its length (R5): Fastify's own serialization would add a
+ * third to the cost of a cached token.
+ */
+export function write(response: ServerResponse, { status, headers, body }: Reply): void {
+  const length = Buffer.byteLength(body)
+  response.writeHead(status, {
+    'Content-Type': JSON_TYPE,
+    Server: SERVER,
+    'Content-Length': length,
+    ...headers,
+  })
+  // As many bytes as characters: ASCII, which Node writes as Latin-1 without a look at each character.
+  response.end(body, length === body.length ? 'latin1' : 'utf8')
+}
+
+/**
+ * What every error says beside its body; the body in ASCII alone, since Entra ID's sentences and
+ * our own hold other characters and old clients read bodies by their platform's charset.
+ */
+export function errorReply(reply: Reply, error: BrokerError, methods: readonly string[]): Reply {
+  const headers = { ...reply.headers }
+  if (error.code === 'method_not_allowed') headers['Allow'] = methods.join(', ')
+  if (!error.isPermanent) {
+    headers['Retry-After'] = String(Math.max(1, Math.ceil((error.retryAfterMs ?? 0) / 1000)))
+  }
+  return { ...reply, headers, body: reply.body.replace(/[^\0-\x7f]/g, escaped) }
+}
+
+/** A UTF-16 code unit as JSON escapes it. */
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+}
