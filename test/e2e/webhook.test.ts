@@ -6,6 +6,7 @@ import { connectToEntra, type Entra } from './support/entra.ts'
 import { CLUSTER_CA_IN_PODS, IMAGES } from './support/environment.ts'
 import { eventually } from './support/eventually.ts'
 import { type TestNamespace, testNamespace } from './support/namespace.ts'
+import { reviewTimes } from './support/reviews.ts'
 import { kubectl, run } from './support/run.ts'
 import { appPod, curl, replyIn, serviceAccount, STAY, TOKEN_PATH } from './support/workloads.ts'
 
@@ -145,6 +146,14 @@ function underLoad() {
     },
   }
 }
+
+test('50 reviews a second are answered within 20 ms, 99 of 100', async () => {
+  const times = await reviewTimes(pod('load', ASKING), { perSecond: 50, seconds: 10 })
+  const at = (share: number) => times[Math.floor(times.length * share)] ?? Infinity
+  const told = [0.5, 0.99].map((share) => `p${share * 100} ${at(share).toFixed(1)} ms`)
+  process.stdout.write(`webhook at 50 reviews a second: ${told.join(', ')}\n`)
+  expect(at(0.99)).toBeLessThan(20)
+})
 
 test('a new certificate is served without a restart and without a failed review', async () => {
   const bundle = ['get', 'mutatingwebhookconfiguration', RELEASE, '-o']
