@@ -1,0 +1,64 @@
+/** docs/configuration.md tells of every setting, its default, and an example that is taken. */
+import { readFile } from 'node:fs/promises'
+import { expect, test } from 'vitest'
+import { readIdentities } from '../../src/config/identities-file.ts'
+import { DEFAULTS, Settings } from '../../src/config/settings.ts'
+import { cloudOf } from '../../src/exchange/clouds.ts'
+
+const text = await readFile(new URL('../../docs/configuration.md', import.meta.url), 'utf8')
+
+interface Row {
+  readonly name: string
+  readonly fallback: string
+  readonly meaning: string
+  readonly example: string
+}
+
+/** Rows of the tables that begin with the name of a variable. */
+const rows: Row[] = text
+  .split('\n')
+  .filter((line) => /^\| `\w*_\w*`/.test(line))
+  .map((line) => line.split('|').map((cell) => cell.trim().replace(/^`(.*)`$/, '$1')))
+  .map(([, name = '', fallback = '', meaning = '', example = '']) => ({
+    name,
+    fallback,
+    meaning,
+    example,
+  }))
+
+test('has one row for each setting, and none for another', () => {
+  const names = rows.map(({ name }) => name)
+  expect(names.toSorted()).toEqual(Object.keys(Settings.shape).toSorted())
+})
+
+test('tells the defaults', () => {
+  const told = rows
+    .filter(({ fallback }) => fallback !== 'none')
+    .map(({ name, fallback }) => [name, fallback])
+  expect(Object.fromEntries(told)).toEqual(DEFAULTS)
+})
+
+test.each(rows)('explains $name, with an example that is taken', ({ name, meaning, example }) => {
+  expect(meaning.length).toBeGreaterThan(10)
+  // A certificate is too long for a table.
+  if (example.endsWith('…')) return
+  const parsed = Settings.safeParse({ ...DEFAULTS, [name]: example })
+  expect(parsed.error?.issues ?? []).toEqual([])
+})
+
+test('has an identities file that is taken', () => {
+  const [, example = ''] = /```yaml\n([^]*?)```/.exec(text) ?? []
+  const { entries, mistakes } = readIdentities(example, { tokenFile: '/token' })
+  expect(mistakes).toEqual([])
+  expect(entries.map(({ name }) => name)).toEqual(['orders', 'partner'])
+})
+
+test('tells the hosts and audiences of the clouds as they are', () => {
+  const clouds = [...text.matchAll(/^\| ([\w ]+?) +\| `https:\/\/([\w.-]+)` +\| `?(\S*?)`? +\|$/gm)]
+  expect(clouds).toHaveLength(6)
+  for (const [, name = '', host = '', audience] of clouds) {
+    const cloud = cloudOf(host)
+    expect(cloud?.name.toLowerCase()).toBe(name.toLowerCase())
+    expect(cloud?.audience ?? '').toBe(audience)
+  }
+})
