@@ -1,0 +1,67 @@
+/** What is in the images, and what is not. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { IMAGES } from './support/environment.ts'
+import { eventually } from './support/eventually.ts'
+import { type TestNamespace, testNamespace } from './support/namespace.ts'
+
+let namespace: TestNamespace
+const resources = new AsyncDisposableStack()
+afterAll(() => resources.disposeAsync())
+beforeAll(async () => {
+  // Read-only, without capabilities and as an ordinary user, or it would not admit them.
+  namespace = resources.use(await testNamespace('wimds-e2e-images', 'restricted'))
+})
+
+/** A hardened pod that runs the command once. */
+function once(name: string, image: string, command: readonly string[]) {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name },
+    spec: {
+      restartPolicy: 'Never',
+      securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+      containers: [
+        {
+          name: 'app',
+          image,
+          command,
+          securityContext: {
+            runAsUser: 1501,
+            readOnlyRootFilesystem: true,
+            allowPrivilegeEscalation: false,
+            capabilities: { drop: ['ALL'] },
+          },
+        },
+      ],
+    },
+  }
+}
+
+const endOf = (name: string) =>
+  eventually(`${name} has ended`, async () => {
+    const path = 'jsonpath={.status.containerStatuses[0].state.terminated}'
+    const ended = await namespace.kubectl(['get', 'pod', name, '-o', path])
+    return ended === '' ? undefined : ended
+  })
+
+describe.each([
+  ['sidecar', IMAGES.sidecar],
+  ['redirect', IMAGES.redirect],
+])('the image %s', (name, image) => {
+  test.each(['sh', 'bash', 'npm', 'apt-get'])('has no %s', async (program) => {
+    await namespace.create(once(`${name}-${program}`, image, [program]))
+    expect(await endOf(`${name}-${program}`)).toContain('executable file not found')
+  })
+
+  test('says in a CycloneDX document what it was made of', async () => {
+    const read = `process.stdout.write(fs.readFileSync('/app/sbom.cdx.json'))`
+    await namespace.create(once(`${name}-sbom`, image, ['/nodejs/bin/node', '-e', read]))
+    await endOf(`${name}-sbom`)
+    const sbom = JSON.parse(await namespace.logs(`${name}-sbom`))
+    expect(sbom.bomFormat).toBe('CycloneDX')
+    const components = new Set(sbom.components.map((each: { name: string }) => each.name))
+    expect(components).toContain('fastify')
+    expect(components).not.toContain('vitest')
+  })
+})
