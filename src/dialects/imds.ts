@@ -3,6 +3,7 @@ import { BrokerError } from '../errors.ts'
 import type { Dialect, Reply, TokenAnswer, TokenQuery, WireRequest } from './dialect.ts'
 import { descriptionOf, oauthErrorOf } from './error-words.ts'
 import { parseParameters, resourceOf, selectorOf } from './parameters.ts'
+import { remembering } from './remembering.ts'
 
 export const imds = {
   name: 'imds',
@@ -36,7 +37,11 @@ export function isApiVersion(version: string, first: string): boolean {
 
 function parse(request: WireRequest): TokenQuery {
   requireMetadataHeader(request)
-  const parameters = parseParameters(request.query)
+  return parseQuery(request.query)
+}
+
+const parseQuery = remembering((query): TokenQuery => {
+  const parameters = parseParameters(query)
   requireApiVersion(parameters.get('api-version'), FIRST_API_VERSION)
   const sha256 = parameters.get('token_sha256_to_refresh')
   return {
@@ -45,7 +50,7 @@ function parse(request: WireRequest): TokenQuery {
     ...(parameters.get('bypass_cache')?.toLowerCase() === 'true' && { bypassCache: true }),
     ...(sha256 !== undefined && { refusedTokenSha256: sha256.toLowerCase() }),
   }
-}
+})
 
 /** Throws `api_version_invalid` unless the version is a date from `first` on (R9). */
 export function requireApiVersion(version: string | undefined, first: string): void {
