@@ -36,7 +36,7 @@ What it injects:
   --kubernetes-version V    (default: the API server's own)
 `
 
-export const WEBHOOK_FLAGS = {
+const WEBHOOK_FLAGS = {
   listen: 'value',
   'admin-listen': 'value',
   drain: 'value',

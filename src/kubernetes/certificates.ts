@@ -18,7 +18,7 @@ export interface CertificateStore {
   readonly write: (material: CertificateMaterial, revision: string) => Promise<boolean>
 }
 
-export interface StoredCertificate {
+interface StoredCertificate {
   readonly material: CertificateMaterial | undefined
   readonly revision: string
 }

@@ -32,7 +32,7 @@ interface WatchOptions {
   readonly onError: (error: unknown) => void
 }
 
-export interface WatchedServiceAccounts {
+interface WatchedServiceAccounts {
   readonly lookup: ServiceAccountLookup
   readonly stop: () => Promise<void>
 }

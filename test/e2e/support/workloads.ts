@@ -86,7 +86,7 @@ export function serviceAccount(name: string, clientId: string) {
 export type Mode = 'env' | 'loopback' | 'nft'
 
 /** The objects as `wimds inject` prints them; it finds the identities in the accounts. */
-export async function injected(
+async function injected(
   mode: Mode,
   objects: readonly object[],
   flags: readonly string[] = [],
