@@ -86,8 +86,8 @@ describe('the environment', () => {
       WIMDS_UNLISTED_CLIENT_IDS: 'maybe',
       WIMDS_REGION: 'West Europe',
     })
-    expect(told.map((line) => line.split(':')[0]).toSorted()).toEqual(
-      [
+    expect(new Set(told.map((line) => line.split(':')[0]))).toEqual(
+      new Set([
         'AZURE_CLIENT_ID',
         'AZURE_TENANT_ID',
         'AZURE_AUTHORITY_HOST',
@@ -99,8 +99,9 @@ describe('the environment', () => {
         'WIMDS_READY_AFTER_PREFETCH',
         'WIMDS_UNLISTED_CLIENT_IDS',
         'WIMDS_REGION',
-      ].toSorted(),
+      ]),
     )
+    expect(told).toHaveLength(11)
   })
 
   test('takes a proxy without its scheme, and repeats nothing of a wrong one', async () => {
