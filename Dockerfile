@@ -24,6 +24,11 @@ RUN mkdir -p /image/app /image/usr/local/bin \
   && ln -s /app/wimds.js /image/proxy \
   && ln -s /app/wimds.js /image/usr/local/bin/wimds
 
+# Node keeps compiled code by user: what root has built is for the user of the sidecar.
+RUN for baked in /image/app/compile-cache/*-0; do \
+      if [ -d "$baked" ]; then mv "$baked" "${baked%-0}-1501"; fi; \
+    done
+
 FROM docker.io/library/node:24-bookworm-slim AS tools
 RUN apt-get update && apt-get install -y --no-install-recommends nftables iproute2
 # nft and ip with the libraries that they load.
@@ -41,7 +46,10 @@ CMD ["redirect"]
 
 FROM gcr.io/distroless/nodejs24-debian12:nonroot AS sidecar
 COPY --from=build /image/ /
-ENV NODE_ENV=production
+# What no command of this image needs is refused to all of them: other files, processes, threads,
+# add-ons, debuggers. docs/security.md says how to allow more.
+ENV NODE_ENV=production \
+    NODE_OPTIONS="--permission --allow-fs-read=/app --allow-fs-read=/var/run/secrets --allow-fs-read=/run/secrets --allow-fs-read=/etc/wimds --allow-fs-read=/etc/ssl --allow-fs-read=/tls --allow-fs-read=/proc/self/fd --allow-fs-read=/var/opt/azcmagent/tokens --allow-fs-write=/var/opt/azcmagent/tokens --allow-fs-write=/app/compile-cache --disable-sigusr1 --report-exclude-env"
 USER 1501:1501
 WORKDIR /
 EXPOSE 8000 9169

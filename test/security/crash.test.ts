@@ -1,11 +1,9 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
 import { crashLine } from '../../src/crash.ts'
+import { runNode } from './run-node.ts'
 
 const ASSERTION = `eyJhbGciOiJSUzI1NiJ9.${'c3ViamVjdA'.repeat(8)}.c2lnbmF0dXJl`
 const PASSWORD = 'correct-horse'
@@ -17,23 +15,13 @@ const FAILURE = `Object.assign(
       input: 'http://user:${PASSWORD}@proxy', cause: new Error('${ASSERTION}') }) }),
   { body: 'client_assertion=${ASSERTION}', headers: { authorization: 'Basic ${PASSWORD}' } })`
 
-interface Ended {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
 /** A command in a process of its own, in which something fails that nothing expects. */
-async function crashed(command: string, failing: string): Promise<Ended> {
+async function crashed(command: string, failing: string) {
   await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-crash-'))
   // In a file: the stack names its module, which would otherwise hold the secrets.
   const preload = join(directory.path, 'preload.mjs')
   await writeFile(preload, failing)
-  const args = ['--no-warnings', '--import', preload, 'src/cli.ts', command]
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)])
-  if (child.exitCode === null) await once(child, 'exit')
-  return { code: child.exitCode, stdout, stderr }
+  return await runNode(['--import', preload, 'src/cli.ts', command])
 }
 
 test.each([

@@ -1,0 +1,104 @@
+import { cp, mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createWorld, type World } from '../../src/simulator/world.ts'
+import { runNode } from './run-node.ts'
+
+/** Where the image has wimds and the projected token; here they are in a directory of the test. */
+const APP = '/app'
+const SECRETS = '/var/run/secrets'
+
+const stack = new AsyncDisposableStack()
+let app: string
+let options: string
+let world: World
+beforeAll(async () => {
+  const directory = stack.use(await mkdtempDisposable(join(tmpdir(), 'wimds-permissions-')))
+  app = join(directory.path, 'app')
+  const secrets = join(directory.path, 'secrets')
+  await cp('dist', app, { recursive: true })
+  await writeFile(join(app, 'package.json'), '{"type":"module"}')
+  world = stack.use(await createWorld({ stateDir: secrets }))
+  options = (await nodeOptions()).replaceAll(`=${APP}`, `=${app}`).replaceAll(SECRETS, secrets)
+})
+afterAll(() => stack.disposeAsync())
+
+/** NODE_OPTIONS of the sidecar's image. */
+async function nodeOptions(): Promise<string> {
+  const [, line] = /NODE_OPTIONS="([^"]+)"/.exec(await readFile('Dockerfile', 'utf8')) ?? []
+  if (line === undefined) throw new Error('the Dockerfile has no NODE_OPTIONS')
+  return line
+}
+
+/** Asks for a token as a command of the image. */
+const token = (env: Readonly<Record<string, string>> = {}) =>
+  runNode([join(app, 'wimds.js'), 'token', 'https://vault.azure.net'], {
+    NODE_OPTIONS: options,
+    AZURE_TENANT_ID: world.tenantId,
+    AZURE_CLIENT_ID: world.clientId,
+    AZURE_FEDERATED_TOKEN_FILE: world.tokenFile,
+    AZURE_AUTHORITY_HOST: world.authorityHost,
+    WIMDS_CA_FILE: world.caFile,
+    ...env,
+  })
+
+test('wimds gets a token with the permissions of its image', async () => {
+  const { code, stdout, stderr } = await token()
+  expect(stderr).toBe('')
+  expect(stdout).toMatch(/^eyJ/)
+  expect(code).toBe(0)
+})
+
+/** Tries each in a module of the image, and says how it ended. */
+const TRIES = `
+  const tries = {
+    process: async () => (await import('node:child_process')).execFileSync('id'),
+    thread: async () => new (await import('node:worker_threads')).Worker('1', { eval: true }),
+    debugger: async () => (await import('node:inspector')).open(0),
+    addon: () => process.dlopen({ exports: {} }, '/app/x.node'),
+    read: async () => (await import('node:fs')).readFileSync('/etc/passwd'),
+    link: async () => (await import('node:fs')).symlinkSync('/etc/passwd', '/app/passwd'),
+    write: async () => (await import('node:fs')).writeFileSync('/app/wimds.js', ''),
+    report: () => process.report.writeReport('report.json'),
+    openFiles: async () => (await import('node:fs')).readdirSync('/proc/self/fd'),
+  }
+  for (const [name, attempt] of Object.entries(tries)) {
+    try { await attempt(); console.log(name, 'allowed') } catch (error) { console.log(name, error.code) }
+  }
+`
+
+test('nothing in the image may start processes or threads, or read and write at will', async () => {
+  const module = join(app, 'tries.mjs')
+  await writeFile(module, TRIES.replaceAll('/app/', `${app}/`))
+  const { stdout } = await runNode([module], { NODE_OPTIONS: options })
+  expect(
+    Object.fromEntries(
+      stdout
+        .trim()
+        .split('\n')
+        .map((line) => line.split(' ')),
+    ),
+  ).toEqual({
+    process: 'ERR_ACCESS_DENIED',
+    thread: 'ERR_ACCESS_DENIED',
+    debugger: 'ERR_ACCESS_DENIED',
+    addon: 'ERR_DLOPEN_DISABLED',
+    read: 'ERR_ACCESS_DENIED',
+    link: 'ERR_ACCESS_DENIED',
+    write: 'ERR_ACCESS_DENIED',
+    report: 'ERR_ACCESS_DENIED',
+    openFiles: 'allowed',
+  })
+})
+
+test('a file elsewhere is refused by name, and can be allowed', async () => {
+  await using elsewhere = await mkdtempDisposable(join(tmpdir(), 'wimds-elsewhere-'))
+  const caFile = join(elsewhere.path, 'ca.crt')
+  await cp(world.caFile, caFile)
+  const refused = await token({ WIMDS_CA_FILE: caFile })
+  expect(refused.code).not.toBe(0)
+  expect(refused.stderr).toContain(caFile)
+  const NODE_OPTIONS = `${options} --allow-fs-read=${elsewhere.path}`
+  expect(await token({ WIMDS_CA_FILE: caFile, NODE_OPTIONS })).toMatchObject({ code: 0 })
+})
