@@ -24,7 +24,7 @@ test.each([
   ['the vault refuses', { kind: 'status', target: 'vault', status: 401 }],
 ] as const)('the demo fails, and says why, when %s', async (_, fault) => {
   const io = captureIo()
-  const code = await demo([], io, { cli: CLI, prepare: (world) => void world.faults.add(fault) })
+  const code = await demo([], io, { cli: CLI, prepare: ({ faults }) => faults.add(fault) })
   expect(code).toBe(1)
   expect(io.err()).toMatch(/wimds demo: .+/)
 })
