@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connectToEntra, type Entra } from './support/entra.ts'
 import { type TestNamespace, testNamespace } from './support/namespace.ts'
-import { OTHER_PORT, requestsToRealImds } from './support/real-imds.ts'
+import { forgetRequestsToRealImds, OTHER_PORT, requestsToRealImds } from './support/real-imds.ts'
 import {
   appPod,
   curl,
@@ -31,6 +31,7 @@ const pod = (name: string, more: object = {}) =>
 
 beforeAll(async () => {
   entra = resources.use(await connectToEntra())
+  await forgetRequestsToRealImds()
   const serviceAccounts = [`${NAMESPACE}:app`, `${RESTRICTED}:app`]
   await entra.trust({ clientId: CLIENT, serviceAccounts })
   namespace = resources.use(await testNamespace(NAMESPACE))

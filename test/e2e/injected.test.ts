@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connectToEntra, type Entra } from './support/entra.ts'
 import { eventually } from './support/eventually.ts'
 import { type TestNamespace, testNamespace } from './support/namespace.ts'
-import { requestsToRealImds } from './support/real-imds.ts'
+import { forgetRequestsToRealImds, requestsToRealImds } from './support/real-imds.ts'
 import {
   appPod,
   curl,
@@ -31,6 +31,7 @@ afterAll(() => resources.disposeAsync())
 
 beforeAll(async () => {
   entra = resources.use(await connectToEntra())
+  await forgetRequestsToRealImds()
   await entra.trust(
     { clientId: ORDERS, serviceAccounts: [`${NAMESPACE}:orders`] },
     { clientId: BILLING, serviceAccounts: [`${NAMESPACE}:billing`] },

@@ -72,7 +72,7 @@ test('a job completes although its sidecar would run for ever', async () => {
 })
 
 test('an app with the retries of its time does not notice that its sidecar dies', async () => {
-  const retrying = `curl -s -m 5 --retry 5 --retry-connrefused --retry-delay 1`
+  const retrying = `curl -s -m 5 --retry 5 --retry-all-errors --retry-delay 1`
   const ask = `${retrying} -o /dev/null -w '%{http_code}' -H Metadata:true '${METADATA}${TOKEN_PATH}'`
   const loop = `while :; do echo "$(${ask})"; sleep 0.05; done`
   await start('loaded', `trap 'exit 0' TERM; ${loop} & wait`)

@@ -14,6 +14,7 @@ export async function startRealImds(): Promise<AsyncDisposable> {
   const server = createServer((request, reply) => {
     const { url = '' } = request
     if (url !== REQUESTS) paths.push(url)
+    else if (request.method === 'DELETE') paths.length = 0
     reply.setHeader('content-type', 'application/json')
     reply.end(JSON.stringify(url === REQUESTS ? paths : { from: 'the node', url }))
   })
@@ -34,7 +35,12 @@ export async function startRealImds(): Promise<AsyncDisposable> {
   }
 }
 
-/** Paths and queries of all requests that have reached it. */
+/** Forgets what others have asked. */
+export async function forgetRequestsToRealImds(): Promise<void> {
+  await fetch(`http://${ADDRESS}${REQUESTS}`, { method: 'DELETE' })
+}
+
+/** Paths and queries of all requests that have reached it since then. */
 export async function requestsToRealImds(): Promise<readonly string[]> {
   const reply = await fetch(`http://${ADDRESS}${REQUESTS}`)
   const paths: readonly string[] = JSON.parse(await reply.text())
