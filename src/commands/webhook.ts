@@ -53,7 +53,7 @@ async function serveReviews(
     return served && expiryOf(served)
   })
   const admin = webhookAdminServer({
-    metrics: metrics.text,
+    scrape: metrics.scrape,
     unready: () => [
       ...(isEnding ? ['it is ending'] : []),
       ...(keeper?.served() === undefined ? ['it has no certificate yet'] : []),

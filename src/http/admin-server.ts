@@ -1,5 +1,6 @@
 /** The server for the kubelet, Prometheus and, from loopback, for people. */
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { Exposition } from '../telemetry/exposition.ts'
 import { changeLevel } from '../telemetry/log-level.ts'
 import { LOG_LEVELS, type ProcessLog } from '../telemetry/logger.ts'
 import type { Readiness } from '../telemetry/status.ts'
@@ -8,7 +9,7 @@ import { isLocal } from './loopback.ts'
 
 interface AdminParts {
   readonly readiness: () => Readiness
-  readonly scrape: () => { contentType: string; body: string }
+  readonly scrape: () => Promise<Exposition>
   readonly document: () => StatusDocument
   readonly log: ProcessLog
 }
@@ -26,8 +27,8 @@ export function adminServer(parts: AdminParts): FastifyInstance {
     return reply.code(state.ready ? 200 : 503).send(state)
   })
 
-  app.get('/metrics', (_request, reply) => {
-    const { contentType, body } = scrape()
+  app.get('/metrics', async (_request, reply) => {
+    const { contentType, body } = await scrape()
     return reply.header('Content-Type', contentType).send(body)
   })
 

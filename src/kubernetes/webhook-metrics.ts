@@ -1,11 +1,11 @@
 /** What Prometheus sees of the webhook. */
 import { histogram } from '../telemetry/counts.ts'
-import { metricText } from '../telemetry/exposition.ts'
+import { type Exposition, expositionOf } from '../telemetry/exposition.ts'
 import type { ReviewEvent } from './webhook-server.ts'
 
 export interface WebhookMetrics {
   readonly onReview: (event: ReviewEvent) => void
-  readonly text: () => string
+  readonly scrape: () => Promise<Exposition>
 }
 
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5]
@@ -15,27 +15,26 @@ export function webhookMetrics(expiresAt: () => number | undefined): WebhookMetr
   const reviews = histogram(BUCKETS)
   return {
     onReview: ({ outcome, durationMs }) => reviews.observe(outcome, durationMs / 1000),
-    text: () => {
+    scrape: () => {
       const ends = expiresAt()
-      return (
-        metricText('wimds_webhook_review_duration_seconds', REVIEWS, reviews.samples()) +
-        metricText(
-          'wimds_webhook_certificate_expiry_timestamp_seconds',
-          EXPIRY,
-          ends === undefined ? [] : [{ labels: [], value: Math.floor(ends / 1000) }],
-        )
-      )
+      const expiry = ends === undefined ? [] : [{ labels: [], value: Math.floor(ends / 1000) }]
+      return expositionOf([
+        { ...REVIEWS, read: reviews.samples },
+        { ...EXPIRY, read: () => expiry },
+      ])
     },
   }
 }
 
 const REVIEWS = {
+  name: 'wimds_webhook_review_duration_seconds',
   type: 'histogram',
   labels: ['outcome'],
   help: 'Time of admission reviews, by outcome: injected, untouched, refused, failed or malformed.',
 } as const
 
 const EXPIRY = {
+  name: 'wimds_webhook_certificate_expiry_timestamp_seconds',
   type: 'gauge',
   labels: [],
   help: 'When the certificate that is served ends, in Unix time.',

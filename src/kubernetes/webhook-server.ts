@@ -1,6 +1,7 @@
 /** The webhook's two servers: reviews over TLS 1.3, and health and metrics in the clear. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
+import type { Exposition } from '../telemetry/exposition.ts'
 import { MalformedReview, type Reviewed } from './admission.ts'
 
 export interface ReviewEvent {
@@ -54,12 +55,11 @@ export function reviewServer({ review, onReview, isEnding }: ReviewServerParts):
 interface AdminParts {
   /** Why it is not ready; empty when it is. */
   readonly unready: () => readonly string[]
-  /** Prometheus's text format. */
-  readonly metrics: () => string
+  readonly scrape: () => Promise<Exposition>
 }
 
 /** Answers `/healthz`, `/readyz` and `/metrics`. */
-export function webhookAdminServer({ unready, metrics }: AdminParts) {
+export function webhookAdminServer({ unready, scrape }: AdminParts) {
   return createServer(LIMITS, ({ url }, response) => {
     const reasons = unready()
     if (url === '/healthz') send(response, { status: 200, body: { status: 'ok' } })
@@ -67,8 +67,11 @@ export function webhookAdminServer({ unready, metrics }: AdminParts) {
       const isReady = reasons.length === 0
       send(response, { status: isReady ? 200 : 503, body: { ready: isReady, reasons } })
     } else if (url === '/metrics') {
-      response.writeHead(200, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' })
-      response.end(metrics())
+      scrape().then(
+        ({ contentType, body }) =>
+          response.writeHead(200, { 'Content-Type': contentType }).end(body),
+        () => send(response, { status: 500, body: { error: 'the metrics cannot be written' } }),
+      )
     } else send(response, { status: 404, body: { error: 'not found' } })
   })
 }

@@ -1,4 +1,5 @@
-/** Prometheus's text format, from numbers that are read when it asks (docs/decisions explains why not a library). */
+/** Prometheus's text format, which prom-client writes of numbers that are read when it asks (docs/decisions/0004). */
+import type { Metric } from 'prom-client'
 import { METRICS, type MetricDefinition, type MetricName } from './metric-catalogue.ts'
 
 /** One number of a metric. */
@@ -24,56 +25,68 @@ type Read<Name extends MetricName> = (typeof METRICS)[Name]['type'] extends 'his
 /** How each metric of the catalogue is read. */
 export type Readers = { readonly [Name in MetricName]: () => Read<Name> }
 
-export const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
+/** A metric, and how it is read. */
+interface ReadableMetric extends MetricDefinition {
+  readonly name: string
+  readonly read: () => Iterable<Sample | HistogramSample>
+}
 
-/** The exposition of all metrics that have a value. */
-export function exposition(readers: Readers): string {
-  return Object.entries(METRICS)
-    .map(([name, definition]) => {
+/** What Prometheus is answered. */
+export interface Exposition {
+  readonly contentType: string
+  readonly body: string
+}
+
+/** The exposition of the catalogue's metrics that have a value. */
+export function exposition(readers: Readers): Promise<Exposition> {
+  return expositionOf(
+    Object.entries(METRICS).map(([name, definition]) => {
       const read = readers[name as MetricName] // oxlint-disable-line no-unsafe-type-assertion -- entries forgets its keys
-      return metricText(name, definition, read())
-    })
-    .join('')
+      return { name, ...definition, read }
+    }),
+  )
 }
 
-/** The exposition of one metric; empty when it has no value. */
-export function metricText(
-  name: string,
-  { type, labels, help }: MetricDefinition,
-  samples: Iterable<Sample | HistogramSample>,
-): string {
-  const lines = [...samples].flatMap((sample) => linesOf(name, labels, sample))
-  if (lines.length === 0) return ''
-  return `# HELP ${name} ${escapedHelp(help)}\n# TYPE ${name} ${type}\n${lines.join('\n')}\n`
+/** The exposition of those of the metrics that have a value, all read at one moment. */
+export async function expositionOf(metrics: readonly ReadableMetric[]): Promise<Exposition> {
+  // Loaded when somebody scrapes: a sidecar that nobody scrapes does without it.
+  const { Registry } = await import('prom-client')
+  const registry = new Registry()
+  for (const { name, help, type, labels, read } of metrics) {
+    const values = [...read()].flatMap((sample) => seriesOf(name, labels, sample))
+    if (values.length === 0) continue
+    const metric = { name, help, type, get: () => ({ name, help, type, values }) }
+    // oxlint-disable-next-line no-unsafe-type-assertion -- declared for its own classes, which keep a hash per count; to write, it calls `get` alone
+    registry.registerMetric(metric as unknown as Metric)
+  }
+  return { contentType: registry.contentType, body: await registry.metrics() }
 }
 
-function linesOf(
+/** One line of the exposition, as prom-client's registry takes it. */
+interface Series {
+  readonly metricName: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly value: number
+}
+
+function seriesOf(
   name: string,
   names: readonly string[],
   sample: Sample | HistogramSample,
-): string[] {
-  const pairs = names.map((label, index) => pair(label, sample.labels[index] ?? ''))
-  if ('value' in sample) return [line(name, pairs, sample.value)]
+): Series[] {
+  const labels = Object.fromEntries(
+    names.map((label, index) => [label, sample.labels[index] ?? '']),
+  )
+  if ('value' in sample) return [{ metricName: name, labels, value: sample.value }]
   let count = 0
   const buckets = sample.counts.map((inBucket, index) => {
     count += inBucket
-    const bound = sample.upperBounds[index]
-    return line(`${name}_bucket`, [...pairs, pair('le', bound?.toString() ?? '+Inf')], count)
+    const le = sample.upperBounds[index]?.toString() ?? '+Inf'
+    return { metricName: `${name}_bucket`, labels: { ...labels, le }, value: count }
   })
-  return [...buckets, line(`${name}_sum`, pairs, sample.sum), line(`${name}_count`, pairs, count)]
-}
-
-function line(name: string, pairs: readonly string[], value: number): string {
-  return `${name}${pairs.length === 0 ? '' : `{${pairs.join(',')}}`} ${value}`
-}
-
-function pair(label: string, value: string): string {
-  const escaped = value.replace(/[\\"\n]/g, (character) =>
-    character === '\n' ? '\\n' : `\\${character}`,
-  )
-  return `${label}="${escaped}"`
-}
-
-function escapedHelp(help: string): string {
-  return help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')
+  return [
+    ...buckets,
+    { metricName: `${name}_sum`, labels, value: sample.sum },
+    { metricName: `${name}_count`, labels, value: count },
+  ]
 }

@@ -9,7 +9,7 @@ import type { ExchangeEvent } from '../tokens/observed.ts'
 import type { ClientInventory, SeenClient } from './client-inventory.ts'
 import { histogram, tally } from './counts.ts'
 import { type EventLoopLag, eventLoopLag } from './event-loop-lag.ts'
-import { CONTENT_TYPE, exposition, type Readers, type Sample } from './exposition.ts'
+import { type Exposition, exposition, type Readers, type Sample } from './exposition.ts'
 import { processReaders, single } from './process-metrics.ts'
 
 interface MetricsSources {
@@ -34,8 +34,7 @@ export interface Metrics {
   readonly onExchange: (event: ExchangeEvent) => void
   /** Told of each later reading of the configuration; the first one succeeded. */
   readonly onReload: (isSuccess: boolean) => void
-  /** The exposition, and its content type. */
-  readonly scrape: () => { contentType: string; body: string }
+  readonly scrape: () => Promise<Exposition>
 }
 
 const EXCHANGE_BUCKETS = [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10]
@@ -115,7 +114,7 @@ export function metrics(sources: MetricsSources): Metrics {
       reload.isSuccess = isSuccess
       if (isSuccess) reload.at = clock.wall()
     },
-    scrape: () => ({ contentType: CONTENT_TYPE, body: exposition(readers) }),
+    scrape: () => exposition(readers),
   }
 }
 

@@ -9,7 +9,7 @@ export async function serveStatus(
 ): Promise<{ origin: string } & AsyncDisposable> {
   const app = adminServer({
     readiness: () => ({ ready: true, reasons: [] }),
-    scrape: () => ({ contentType: 'text/plain', body: '' }),
+    scrape: () => Promise.resolve({ contentType: 'text/plain', body: '' }),
     document: () => document,
     log: logger({ level: 'silent', format: 'json', out: { write: () => {} } }),
   })

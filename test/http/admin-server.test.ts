@@ -10,7 +10,8 @@ function parts({
 }: { readiness?: Readiness; log?: ProcessLog } = {}) {
   return {
     readiness: () => readiness,
-    scrape: () => ({ contentType: 'text/plain; version=0.0.4', body: 'wimds_ready 1\n' }),
+    scrape: () =>
+      Promise.resolve({ contentType: 'text/plain; version=0.0.4', body: 'wimds_ready 1\n' }),
     document: aStatus,
     log,
   }

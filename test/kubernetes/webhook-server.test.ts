@@ -24,7 +24,7 @@ const server = reviewServer({
   onReview: metrics.onReview,
   isEnding: () => isEnding,
 })
-const admin = webhookAdminServer({ unready: () => unready, metrics: metrics.text })
+const admin = webhookAdminServer({ unready: () => unready, scrape: metrics.scrape })
 let agent: Agent
 
 beforeAll(async () => {
@@ -121,7 +121,9 @@ test('is ready when there is no reason not to be, and alive in any case', async 
 })
 
 test('counts reviews by outcome, and tells when the certificate ends', async () => {
-  const exposed = await (await adminGet('/metrics')).text()
+  const reply = await adminGet('/metrics')
+  expect(reply.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8')
+  const exposed = await reply.text()
   expect(exposed).toContain('wimds_webhook_review_duration_seconds_count{outcome="injected"} 2')
   expect(exposed).toContain('wimds_webhook_review_duration_seconds_count{outcome="malformed"} 3')
   expect(exposed).toContain('wimds_webhook_certificate_expiry_timestamp_seconds 1800000000')

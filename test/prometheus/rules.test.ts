@@ -14,7 +14,7 @@ describe.skipIf(!hasPrometheus())('promtool', () => {
     observed.onResult('hit')
     observed.onExchange(exchange())
     observed.onSkew(1)
-    const { isOk, output } = await promtool(['check', 'metrics'], observed.scrape().body)
+    const { isOk, output } = await promtool(['check', 'metrics'], (await observed.scrape()).body)
     expect(output).toBe('')
     expect(isOk).toBe(true)
   })
