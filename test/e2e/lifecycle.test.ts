@@ -126,12 +126,14 @@ test('a projected token is used as soon as it is renewed', async () => {
 })
 
 const ORIGIN = 'http://127.0.0.1:8000'
+/** Where the image may read. */
+const TOKENS = '/var/run/secrets/rotated'
 
 async function putToken(account: string): Promise<void> {
   const audience = '--audience=api://AzureADTokenExchange'
   const token = await namespace.kubectl(['create', 'token', account, audience, '--duration=10m'])
   const script = [
-    'cd /tokens',
+    `cd ${TOKENS}`,
     `mkdir ..${account}`,
     `printf %s '${token.trim()}' > ..${account}/token`,
     `ln -s ..${account} ..new`,
@@ -146,13 +148,13 @@ async function putToken(account: string): Promise<void> {
 
 /** A sidecar that reads the token which the app's container puts there. */
 function podWithOwnTokens() {
-  const tokens = { name: 'tokens', mountPath: '/tokens' }
+  const tokens = { name: 'tokens', mountPath: TOKENS }
   const plain = pod('rotated', STAY)
   const [app] = plain.spec.containers
   const env = {
     AZURE_CLIENT_ID: CLIENT,
     AZURE_TENANT_ID: TENANT_ID,
-    AZURE_FEDERATED_TOKEN_FILE: '/tokens/token',
+    AZURE_FEDERATED_TOKEN_FILE: `${TOKENS}/token`,
     WIMDS_CA_FILE: CLUSTER_CA_IN_PODS,
   }
   const sidecar = {
