@@ -1,18 +1,35 @@
-/** A cap on connections that closes the longest-idle one, so that a new caller always gets in. */
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+/**
+ * Caps that keep room for everybody: on connections, of which the longest-idle one is closed, and on
+ * the requests of one connection that are being answered.
+ */
+import type { RequestListener, Server, ServerResponse } from 'node:http'
 import { Server as TlsServer } from 'node:tls'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
 /** The connections of one or more servers, counted together. */
 export interface Connections {
-  /** Counts the server's connections and applies the cap to them. Call it before it listens. */
-  readonly watch: (server: Server) => void
+  /** Applies the caps to the server and has the handler answer it. Call it before it listens. */
+  readonly watch: (server: Server, handler: RequestListener) => void
   /** The replies that a connection still waits for, in the order of their requests. */
   readonly pending: (connection: Duplex) => readonly ServerResponse[]
   /** Closes each as soon as it waits for no reply. */
   readonly drain: () => void
 }
+
+/** What is known of one connection. */
+interface Caller {
+  /** Replies that are owed, in the order of their requests, those in line included. */
+  readonly pending: Set<ServerResponse>
+  /** What starts each request that waits for the replies before it to have gone. */
+  readonly line: Map<ServerResponse, () => void>
+}
+
+/**
+ * Requests of one connection that are answered at the same time. No SDK sends a second one before the
+ * reply to the first; this is less than the exchanges that may run at the same time by default.
+ */
+const MAX_AT_ONCE = 16
 
 /**
  * Keeps at most `max` connections open on the servers it watches, all of them together. At the cap
@@ -21,20 +38,25 @@ export interface Connections {
  */
 export function connections(max: number): Connections {
   // A Map remembers the order of insertion: the first is the longest without a reply.
-  const open = new Map<Duplex, Set<ServerResponse>>()
+  const open = new Map<Duplex, Caller>()
 
   function opened(socket: Socket): void {
     if (open.size >= max && !closeLongestIdle()) {
       socket.destroy()
       return
     }
-    open.set(socket, new Set())
+    const caller: Caller = { pending: new Set(), line: new Map() }
+    open.set(socket, caller)
     socket.once('close', () => open.delete(socket))
+    // Node resumes by itself after each request that it has read.
+    socket.on('resume', () => {
+      if (caller.line.size > 0) socket.pause()
+    })
   }
 
   function closeLongestIdle(): boolean {
-    for (const [socket, pending] of open) {
-      if (isBeingAnswered(pending)) continue
+    for (const [socket, caller] of open) {
+      if (isBeingAnswered(caller)) continue
       open.delete(socket)
       socket.destroy()
       return true
@@ -42,44 +64,64 @@ export function connections(max: number): Connections {
     return false
   }
 
-  function requested({ socket }: IncomingMessage, response: ServerResponse): void {
-    const pending = open.get(socket)
-    if (pending === undefined) return
+  /** Answers a request now or when its turn comes. */
+  function requested(socket: Socket, response: ServerResponse, answer: () => void): void {
+    const caller = open.get(socket)
+    if (caller === undefined) return
+    const { pending, line } = caller
+    const isFull = pending.size - line.size >= MAX_AT_ONCE
     pending.add(response)
     response.once('close', () => {
       pending.delete(response)
       // To the end of the order, unless it has been closed meanwhile.
-      if (open.delete(socket)) open.set(socket, pending)
+      if (open.delete(socket)) open.set(socket, caller)
+      if (!socket.destroyed) nextInLine(socket, line)
     })
+    if (!isFull) answer()
+    else {
+      line.set(response, answer)
+      socket.pause()
+    }
   }
 
   function drain(): void {
-    for (const [socket, pending] of open) {
-      const last = [...pending].at(-1)
-      if (last === undefined || !isBeingAnswered(pending)) socket.destroy()
+    for (const [socket, caller] of open) {
+      const last = [...caller.pending].at(-1)
+      if (last === undefined || !isBeingAnswered(caller)) socket.destroy()
       // Its reply tells the caller not to ask again on this connection, and Node closes it then.
       else last.shouldKeepAlive = false
     }
   }
 
   return {
-    watch: (server) => {
+    watch: (server, handler) => {
       // Under TLS requests know the socket that is encrypted, which begins with the handshake's end.
       server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', opened)
-      server.on('request', requested)
+      server.on('request', (request, response) => {
+        requested(request.socket, response, () => handler(request, response))
+      })
     },
-    pending: (connection) => [...(open.get(connection) ?? [])],
+    pending: (connection) => [...(open.get(connection)?.pending ?? [])],
     drain,
   }
 }
 
+function nextInLine(socket: Socket, line: Caller['line']): void {
+  const [first] = line
+  if (first === undefined) return
+  const [response, answer] = first
+  line.delete(response)
+  if (line.size === 0) socket.resume()
+  answer()
+}
+
 /**
  * Whether this side still owes a reply to a request that has come whole. A reply that is written
- * and that the caller does not read is the caller's affair.
+ * and that the caller does not read is the caller's affair, as is what waits in line behind it.
  */
-function isBeingAnswered(pending: ReadonlySet<ServerResponse>): boolean {
+function isBeingAnswered({ pending, line }: Caller): boolean {
   for (const response of pending) {
-    if (response.req.complete && !response.writableEnded) return true
+    if (response.req.complete && !response.writableEnded && !line.has(response)) return true
   }
   return false
 }

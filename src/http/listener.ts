@@ -51,8 +51,7 @@ export async function listen(
           : createTlsServer({ ...LIMITS, ...TLS_LIMITS, cert: tls.certPem, key: tls.keyPem })
       // Headers are bounded by their size; a limit on their number makes older Nodes drop the rest.
       server.maxHeadersCount = 0
-      open.watch(server)
-      server.on('request', handler)
+      open.watch(server, handler)
       // An Expect that is not 100-continue can be ignored (R17).
       server.on('checkExpectation', (...exchange) => server.emit('request', ...exchange))
       server.on('clientError', (error, socket) => refuseBytes(error, socket, open, malformedBody))
