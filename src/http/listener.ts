@@ -35,6 +35,12 @@ const LIMITS: ServerOptions = {
 
 const TLS_LIMITS = { handshakeTimeout: 5000, minVersion: 'TLSv1.2' } as const
 
+/**
+ * Connections that wait to be accepted. A caller that finds no room in this queue tries again a second
+ * later; the kernel cuts the number to its own limit.
+ */
+const BACKLOG = 4096
+
 /** Binds all addresses or none. Throws what `listen` fails with, such as EADDRINUSE. */
 export async function listen(
   handler: RequestListener,
@@ -78,7 +84,7 @@ export async function listen(
 function bind(server: Server, { host, port }: Address): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, host, () => {
+    server.listen({ port, host, backlog: BACKLOG }, () => {
       server.off('error', reject)
       resolve()
     })
