@@ -5,6 +5,7 @@ import { scrub } from '../secret.ts'
 import { explain } from './aadsts.ts'
 import type { Assertion } from './assertion.ts'
 import type { EntraAnswer } from './network.ts'
+import { policiesIn } from './policies.ts'
 
 const MAX_RETRY_AFTER_MS = 3_600_000
 const MAX_DESCRIPTION = 1000
@@ -18,6 +19,7 @@ const ErrorBody = z.object({
   error_codes: orElse(z.optional(z.array(z.number())), undefined),
   trace_id: text,
   correlation_id: text,
+  claims: text,
 })
 
 /**
@@ -27,10 +29,12 @@ const ErrorBody = z.object({
  */
 export function refusalOf(answer: EntraAnswer, now: number): BrokerError {
   const body = ErrorBody.safeParse(answer.json ?? {}).data ?? {}
-  const description = scrub(body.error_description ?? '').slice(0, MAX_DESCRIPTION)
-  const aadsts = body.error_codes?.[0] ?? numberIn(description)
+  const said = scrub(body.error_description ?? '').slice(0, MAX_DESCRIPTION)
+  const aadsts = body.error_codes?.[0] ?? numberIn(said)
   const explanation = aadsts === undefined ? undefined : explain(aadsts)
   const code = explanation?.code ?? codeOf(answer, body.error)
+  const policies = policiesIn(body.claims)
+  const description = policies === undefined ? said : `${said} (${policies})`.trimStart()
   const retryAfterMs = retryAfter(answer.headers, now)
   const entra: EntraDetails = {
     ...(body.error !== undefined && { error: scrub(body.error) }),
