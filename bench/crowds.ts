@@ -1,0 +1,58 @@
+/** Many callers at once of what is not held yet: of one new resource, and of several. */
+import { Agent } from 'node:http'
+import { createWorld, type World } from '../src/simulator/world.ts'
+import { crowd, failed, firstAnswer, slowestMs, timed } from './callers.ts'
+import { atMost, type Figure } from './figures.ts'
+import { type Server, startSidecar } from './processes.ts'
+
+const CALLERS = 200
+const RESOURCES = 8
+const ENTRA_MS = 100
+
+/** Beside `floor`, which is asked by as many callers. */
+export async function crowds(floor: Server): Promise<readonly Figure[]> {
+  await using world = await createWorld()
+  world.directory.unknownResources = 'issue'
+  const sidecar = await startSidecar(world)
+  try {
+    await firstAnswer(sidecar.tokenUrl())
+    world.faults.set([{ kind: 'delay', ms: ENTRA_MS }])
+    return [...(await herd(world, sidecar, floor)), ...(await contention(sidecar, floor))]
+  } finally {
+    await sidecar.stop()
+  }
+}
+
+async function herd(world: World, sidecar: Server, floor: Server): Promise<readonly Figure[]> {
+  world.log.clear()
+  const size = { callers: CALLERS, each: 1 }
+  const answers = await crowd(sidecar.tokenUrl('https://herd.example'), size)
+  if (failed(answers) > 0) throw new Error(`${failed(answers)} callers of the herd got no token`)
+  const bare = slowestMs(await crowd(floor.tokenUrl(), size))
+  const name = `${CALLERS} callers of one new resource, Entra ID at ${ENTRA_MS} ms`
+  return [
+    { name: `${name}: exchanges`, unit: '', wimds: world.exchanges(), bar: atMost(1, '') },
+    { name: 'the same: slowest', unit: 'ms', wimds: slowestMs(answers), bare },
+  ]
+}
+
+async function contention(sidecar: Server, floor: Server): Promise<readonly Figure[]> {
+  const wimds = await allAtOnce(sidecar)
+  const bare = await allAtOnce(floor)
+  const name = `${RESOURCES} new resources at once, Entra ID at ${ENTRA_MS} ms`
+  return [{ name, unit: 'ms', wimds, bare, bar: atMost(300, 'ms') }]
+}
+
+async function allAtOnce(server: Server): Promise<number> {
+  const agent = new Agent({ keepAlive: true })
+  try {
+    const urls = Array.from({ length: RESOURCES }, (_, index) =>
+      server.tokenUrl(`https://resource-${index}.example`),
+    )
+    const answers = await Promise.all(urls.map((url) => timed(url, agent)))
+    if (failed(answers) > 0) throw new Error(`${failed(answers)} of the resources got no token`)
+    return slowestMs(answers)
+  } finally {
+    agent.destroy()
+  }
+}

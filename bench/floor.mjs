@@ -1,0 +1,12 @@
+// The floor that wimds is measured against: a bare node:http server that answers every request with
+// the same bytes. It imports nothing else, and is plain JavaScript, so that it starts as fast as a
+// server on Node can: `node floor.mjs PORT HEADERS BODY`, the headers as JSON.
+import { createServer } from 'node:http'
+
+const [, , port, headers, body] = process.argv
+const fields = JSON.parse(headers)
+
+createServer((_request, response) => {
+  response.writeHead(200, fields)
+  response.end(body)
+}).listen(Number(port), '127.0.0.1')

@@ -1,0 +1,103 @@
+/** Starts what is measured as processes of their own, asks Linux what they used, and ends them. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import type { World } from '../src/simulator/world.ts'
+import type { Answer } from './callers.ts'
+
+const CLI = fileURLToPath(new URL('../dist/wimds.js', import.meta.url))
+const FLOOR = fileURLToPath(new URL('floor.mjs', import.meta.url))
+/** Linux counts processor time in ticks of 10 ms, on every architecture that Node runs on. */
+const TICK_US = 10_000
+
+/** A process that was started and may not be ready yet. */
+export interface Server {
+  readonly pid: number
+  /** By `performance.now()`, just before its exec. */
+  readonly startedAt: number
+  /** Answers 200 as soon as it serves. */
+  readonly healthUrl: string
+  /** Where a token of `resource` is to be had; the floor answers the same whatever is asked. */
+  readonly tokenUrl: (resource?: string) => string
+  readonly stop: () => Promise<void>
+}
+
+/** `wimds serve` against this world, at its defaults. It logs to nowhere. */
+export async function startSidecar(world: World): Promise<Server> {
+  const [port, adminPort] = [await freePort(), await freePort()]
+  const env = {
+    AZURE_TENANT_ID: world.tenantId,
+    AZURE_CLIENT_ID: world.clientId,
+    AZURE_FEDERATED_TOKEN_FILE: world.tokenFile,
+    AZURE_AUTHORITY_HOST: world.authorityHost,
+    WIMDS_CA_FILE: world.caFile,
+    WIMDS_LISTEN: `127.0.0.1:${port}`,
+    WIMDS_ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
+  }
+  const healthUrl = `http://127.0.0.1:${adminPort}/healthz`
+  return launch([CLI, 'serve'], env, `http://127.0.0.1:${port}`, healthUrl)
+}
+
+/** The bare server, with this answer to everything. */
+export async function startFloor({ headers, body }: Answer): Promise<Server> {
+  const port = await freePort()
+  const origin = `http://127.0.0.1:${port}`
+  return launch([FLOOR, `${port}`, JSON.stringify(headers), body], {}, origin, `${origin}/`)
+}
+
+function launch(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  origin: string,
+  healthUrl: string,
+): Server {
+  const startedAt = performance.now()
+  const child = spawn(process.execPath, args, { stdio: 'ignore', env })
+  const { pid } = child
+  if (pid === undefined) throw new Error('Node could not be started')
+  // Whatever ends the benchmark ends it, too.
+  const kill = () => child.kill('SIGKILL')
+  process.once('exit', kill)
+  return {
+    pid,
+    startedAt,
+    healthUrl,
+    tokenUrl: (resource = 'https://vault.azure.net') =>
+      `${origin}/metadata/identity/oauth2/token?api-version=2018-02-01&resource=${resource}`,
+    stop: async () => {
+      process.removeListener('exit', kill)
+      const isRunning = child.exitCode === null && child.signalCode === null
+      if (isRunning && child.kill('SIGKILL')) await once(child, 'exit')
+    },
+  }
+}
+
+/** Processor time that it has used so far, user and system, in microseconds. */
+export async function processorUs({ pid }: Server): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
+  // The second field is a name that may hold blanks; the 14th and 15th are the times.
+  const [user, system] = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13)
+  return (Number(user) + Number(system)) * TICK_US
+}
+
+/** Memory that is its own, in MiB: pages that no file backs. */
+export async function privateMib({ pid }: Server): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8')
+  const [, kibibytes] = /^RssAnon:\s+(\d+) kB$/mu.exec(status) ?? []
+  return Number(kibibytes) / 1024
+}
+
+async function freePort(): Promise<number> {
+  const socket = createServer().listen(0, '127.0.0.1')
+  await once(socket, 'listening')
+  const address = socket.address()
+  socket.close()
+  await once(socket, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no port is free')
+  return address.port
+}

@@ -1,0 +1,95 @@
+/** `npm run bench`: measures wimds beside a bare node:http server, prints a table, writes JSON. */
+import { mkdir, writeFile } from 'node:fs/promises'
+import { cpus } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { createWorld } from '../src/simulator/world.ts'
+import { firstAnswer } from './callers.ts'
+import { crowds } from './crowds.ts'
+import { type Figure, isWithin, type Report } from './figures.ts'
+import { nothingHeld, outages } from './outage.ts'
+import { startFloor, startSidecar } from './processes.ts'
+import { publish } from './publish.ts'
+import { renewal } from './renewal.ts'
+import { starts } from './starts.ts'
+import { steady } from './steady.ts'
+import { heading, table } from './table.ts'
+
+const USAGE = `usage: npm run bench -- [--reference | --fleet]
+
+  --reference  also write the figures, table and chart of docs/performance.md
+  --fleet      print the simulation of a fleet in place of measuring
+`
+const RESULTS = new URL('results/', import.meta.url)
+
+async function measured(): Promise<Report> {
+  const startedAt = performance.now()
+  const figures: Figure[] = []
+  {
+    await using world = await createWorld()
+    tell('starts')
+    figures.push(...(await starts(world)))
+    tell('steady load')
+    figures.push(...(await steady(world)))
+  }
+  const floor = await startFloor(await exampleAnswer())
+  try {
+    await firstAnswer(floor.healthUrl)
+    tell('outages')
+    figures.push(...(await outages(floor)), ...(await nothingHeld()))
+    tell('crowds')
+    figures.push(...(await crowds(floor)))
+  } finally {
+    await floor.stop()
+  }
+  tell('renewal')
+  figures.push(...(await renewal()))
+  const [cpu] = cpus()
+  return {
+    date: new Date().toISOString(),
+    node: process.versions.node,
+    machine: `${cpus().length} × ${cpu?.model.trim() ?? process.arch}`,
+    seconds: Math.round((performance.now() - startedAt) / 1000),
+    figures,
+  }
+}
+
+async function exampleAnswer() {
+  await using world = await createWorld()
+  const sidecar = await startSidecar(world)
+  try {
+    return await firstAnswer(sidecar.tokenUrl())
+  } finally {
+    await sidecar.stop()
+  }
+}
+
+async function bench(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      reference: { type: 'boolean' },
+      fleet: { type: 'boolean' },
+      help: { type: 'boolean' },
+    },
+  })
+  if (values.help === true) {
+    process.stdout.write(USAGE)
+    return 0
+  }
+  const report = await measured()
+  const within = report.figures.map(isWithin).filter((isOk) => isOk !== undefined)
+  process.stdout.write(`${heading(report)}\n\n${table(report.figures)}\n\n`)
+  process.stdout.write(`${within.filter(Boolean).length} of ${within.length} bars hold.\n`)
+  await mkdir(RESULTS, { recursive: true })
+  const json = `${JSON.stringify(report, undefined, 2)}\n`
+  await writeFile(new URL('latest.json', RESULTS), json)
+  process.stdout.write(`JSON: ${fileURLToPath(new URL('latest.json', RESULTS))}\n`)
+  if (values.reference === true) await publish(report)
+  return 0
+}
+
+const tell = (what: string) => process.stderr.write(`bench: ${what} …\n`)
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
+process.exitCode = await bench(process.argv.slice(2))

@@ -1,0 +1,59 @@
+/** From exec to the first healthy answer, and to the first token. */
+import type { World } from '../src/simulator/world.ts'
+import { type Answer, firstAnswer, timed } from './callers.ts'
+import { type Figure, median, times } from './figures.ts'
+import { type Server, startFloor, startSidecar } from './processes.ts'
+
+const STARTS = 7
+
+interface Start {
+  readonly healthyMs: number
+  readonly tokenMs: number
+}
+
+/** Starts of both in turn, after one of each that fills the file cache and is not counted. */
+export async function starts(world: World): Promise<readonly Figure[]> {
+  const answer = await answerOf(world)
+  const sidecars: Start[] = []
+  const floors: Start[] = []
+  for (let time = 0; time <= STARTS; time += 1) {
+    sidecars.push(await start(() => startSidecar(world)))
+    floors.push(await start(() => startFloor(answer)))
+  }
+  const both = (of: (start: Start) => number) => ({
+    wimds: median(sidecars.slice(1).map(of)),
+    bare: median(floors.slice(1).map(of)),
+  })
+  const healthy = both(({ healthyMs }) => healthyMs)
+  const token = {
+    wimds: median(sidecars.slice(1).map(({ tokenMs }) => tokenMs)),
+    bare: healthy.bare,
+  }
+  return [
+    { name: 'exec → healthy', unit: 'ms', ...healthy, bar: times(2, healthy.bare) },
+    { name: 'exec → first token', unit: 'ms', ...token, bar: times(2.6, token.bare) },
+  ]
+}
+
+async function answerOf(world: World): Promise<Answer> {
+  const sidecar = await startSidecar(world)
+  try {
+    return await firstAnswer(sidecar.tokenUrl())
+  } finally {
+    await sidecar.stop()
+  }
+}
+
+async function start(launch: () => Promise<Server>): Promise<Start> {
+  const server = await launch()
+  const { startedAt } = server
+  try {
+    await firstAnswer(server.healthUrl)
+    const healthyMs = performance.now() - startedAt
+    const { status } = await timed(server.tokenUrl())
+    if (status !== 200) throw new Error(`the first token request got ${status}`)
+    return { healthyMs, tokenMs: performance.now() - startedAt }
+  } finally {
+    await server.stop()
+  }
+}

@@ -1,0 +1,36 @@
+/** A report as a table, which reads as text on a terminal and as Markdown in the documentation. */
+import { type Figure, inWords, isWithin, type Report } from './figures.ts'
+
+const HEAD = ['Figure', 'wimds', 'bare node:http', 'Bar', ''] as const
+
+/** Markdown, in columns of equal width as prettier writes them. */
+export function table(figures: readonly Figure[]): string {
+  return markdown([HEAD, ...figures.map(cells)])
+}
+
+/** Rows of cells, the first being the head, as a Markdown table. */
+export function markdown(rows: readonly (readonly string[])[]): string {
+  const columns = rows[0]?.length ?? 0
+  const widths = Array.from({ length: columns }, (_, column) =>
+    Math.max(3, ...rows.map((row) => row[column]?.length ?? 0)),
+  )
+  const line = (row: readonly string[]) =>
+    `| ${widths.map((width, column) => (row[column] ?? '').padEnd(width)).join(' | ')} |`
+  const [head = [], ...rest] = rows
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rest.map(line)].join('\n')
+}
+
+/** Where, when and on what a report was measured. */
+export const heading = ({ date, node, machine, seconds }: Report): string =>
+  `Measured on ${date.slice(0, 10)} with Node ${node} on ${machine}, in ${seconds} seconds.`
+
+function cells(figure: Figure): readonly string[] {
+  const { name, unit, wimds, bare, bar } = figure
+  return [
+    name,
+    inWords(wimds, unit),
+    bare === undefined ? '' : inWords(bare, unit),
+    bar === undefined ? '' : bar.text,
+    { true: 'ok', false: 'over', undefined: '' }[`${isWithin(figure)}`],
+  ]
+}
