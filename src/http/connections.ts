@@ -19,8 +19,13 @@ export interface Connections {
 
 /** What is known of one connection. */
 interface Caller {
-  /** Replies that are owed, in the order of their requests, those in line included. */
-  readonly pending: Set<ServerResponse>
+  /**
+   * Replies that are owed, in the order of their requests, those in line included. An array, since a
+   * Set that is filled and emptied for each request leaves tables behind that outlive it.
+   */
+  readonly pending: ServerResponse[]
+  /** When its last reply went, or it was opened, counted in such events. */
+  quietSince: number
   /** What starts each request that waits for the replies before it to have gone. */
   readonly line: Map<ServerResponse, () => void>
 }
@@ -37,15 +42,16 @@ const MAX_AT_ONCE = 16
  * counts as idle. Only if every connection is being answered is the new one refused.
  */
 export function connections(max: number): Connections {
-  // A Map remembers the order of insertion: the first is the longest without a reply.
   const open = new Map<Duplex, Caller>()
+  let events = 0
 
   function opened(socket: Socket): void {
     if (open.size >= max && !closeLongestIdle()) {
       socket.destroy()
       return
     }
-    const caller: Caller = { pending: new Set(), line: new Map() }
+    events += 1
+    const caller: Caller = { pending: [], quietSince: events, line: new Map() }
     open.set(socket, caller)
     socket.once('close', () => open.delete(socket))
     // Node resumes by itself after each request that it has read.
@@ -55,13 +61,15 @@ export function connections(max: number): Connections {
   }
 
   function closeLongestIdle(): boolean {
+    let longest: [socket: Duplex, quietSince: number] | undefined
     for (const [socket, caller] of open) {
-      if (isBeingAnswered(caller)) continue
-      open.delete(socket)
-      socket.destroy()
-      return true
+      if (longest !== undefined && longest[1] < caller.quietSince) continue
+      if (!isBeingAnswered(caller)) longest = [socket, caller.quietSince]
     }
-    return false
+    if (longest === undefined) return false
+    open.delete(longest[0])
+    longest[0].destroy()
+    return true
   }
 
   /** Answers a request now or when its turn comes. */
@@ -69,12 +77,12 @@ export function connections(max: number): Connections {
     const caller = open.get(socket)
     if (caller === undefined) return
     const { pending, line } = caller
-    const isFull = pending.size - line.size >= MAX_AT_ONCE
-    pending.add(response)
+    const isFull = pending.length - line.size >= MAX_AT_ONCE
+    pending.push(response)
     response.once('close', () => {
-      pending.delete(response)
-      // To the end of the order, unless it has been closed meanwhile.
-      if (open.delete(socket)) open.set(socket, caller)
+      pending.splice(pending.indexOf(response), 1)
+      events += 1
+      caller.quietSince = events
       if (!socket.destroyed) nextInLine(socket, line)
     })
     if (!isFull) answer()
@@ -86,7 +94,7 @@ export function connections(max: number): Connections {
 
   function drain(): void {
     for (const [socket, caller] of open) {
-      const last = [...caller.pending].at(-1)
+      const last = caller.pending.at(-1)
       if (last === undefined || !isBeingAnswered(caller)) socket.destroy()
       // Its reply tells the caller not to ask again on this connection, and Node closes it then.
       else last.shouldKeepAlive = false
