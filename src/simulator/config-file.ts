@@ -10,7 +10,7 @@ import type { IssuerRoute } from './issuer-keys.ts'
 import { KNOWN_RESOURCES } from './known-resources.ts'
 import { outboundFetch } from './outbound.ts'
 import { defaultDirectory, TENANT_ID } from './world-defaults.ts'
-import type { WorldOptions } from './world.ts'
+import type { WorldOptions } from './world-options.ts'
 
 /** An issuer other than the simulator's own, such as the API server of a test cluster. */
 const ExternalIssuer = z.strictObject({

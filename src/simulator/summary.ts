@@ -9,6 +9,11 @@ export function environment(world: World, hasForeignCertificate: boolean): strin
     AZURE_FEDERATED_TOKEN_FILE: world.tokenFile,
     AZURE_AUTHORITY_HOST: world.authorityHost,
     ...(hasForeignCertificate ? {} : { WIMDS_CA_FILE: world.caFile }),
+    ...(world.tokenProxy && {
+      AZURE_KUBERNETES_TOKEN_PROXY: world.tokenProxy.url,
+      AZURE_KUBERNETES_SNI_NAME: world.tokenProxy.sniName,
+      AZURE_KUBERNETES_CA_FILE: world.caFile,
+    }),
   }
   return Object.entries(variables)
     .map(([name, value]) => `${name}=${quoted(value)}\n`)
@@ -25,11 +30,12 @@ export function summary(world: World, envFile: string, everySeconds: number): st
     ({ clientId, name, federatedCredentials }) =>
       `  ${clientId}  ${name}: ${federatedCredentials.map(({ subject }) => subject).join(', ') || 'trusts nobody'}`,
   )
+  const proxy = world.tokenProxy ? `  proxy     ${world.tokenProxy.url} (the token proxy)\n` : ''
   return `The simulator is ready.
   Entra ID  ${world.authorityHost}
   issuer    ${world.issuer.issuer}
   vault     ${world.vaultUrl}
-  CA        ${world.caFile}
+${proxy}  CA        ${world.caFile}
   token     ${world.tokenFile} (renewed every ${everySeconds} s)
 Applications of tenant ${world.tenantId}:
 ${applications.join('\n')}

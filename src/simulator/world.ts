@@ -3,54 +3,23 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Dispatcher } from 'undici'
-import { createCertificateAuthority, type IssuedCertificate } from '../x509.ts'
+import { createCertificateAuthority } from '../x509.ts'
 import { withControl } from './control.ts'
-import { DirectorySchema, type Directory, type DirectoryInput } from './directory.ts'
+import { DirectorySchema, type Directory } from './directory.ts'
 import { simulatorDispatcher } from './dispatcher.ts'
-import { createEntra, type EntraOptions } from './entra.ts'
+import { createEntra } from './entra.ts'
 import { createExchangeLog, type ExchangeLog } from './exchange-log.ts'
 import { createFaults, type Faults, type FaultTarget } from './faults.ts'
 import { withFaults } from './inject.ts'
 import { createIssuer, type ClusterIssuer, type ProjectedTokenClaims } from './issuer.ts'
 import { inMemoryFetch, outboundFetch } from './outbound.ts'
 import { projectedTokenFile } from './projected-token.ts'
-import { createSites, type Listen, type Sites } from './sites.ts'
+import { createSites, type Sites } from './sites.ts'
+import { openTokenProxy, type TokenProxySite } from './token-proxy.ts'
 import { tokenRoute } from './token-request.ts'
 import { createVault, type VaultSecret } from './vault.ts'
 import { DEFAULT_SECRETS, defaultDirectory, ORDERS, TENANT_ID } from './world-defaults.ts'
-
-export interface WorldOptions extends Pick<
-  EntraOptions,
-  'externalIssuers' | 'issuerCacheMs' | 'toleranceMs' | 'trailerSeparator'
-> {
-  /**
-   * `true` (default): every server has a port and speaks TLS. `false`: none has; their origins are
-   * names under `.test` that only `dispatcher` reaches.
-   */
-  readonly ports?: boolean
-  /** Where `ca.crt` and the volume `token/` are written. Default: a temporary one, gone at close. */
-  readonly stateDir?: string
-  /** What Entra knows, given the issuer's URL. Default: the applications of world-defaults.ts. */
-  readonly directory?: (issuer: string) => DirectoryInput
-  /** Default: `database-password`, which only the application orders may read. */
-  readonly secrets?: Readonly<Record<string, VaultSecret>>
-  /** What projected tokens say, unless `rotateToken` is told otherwise. */
-  readonly projectedToken?: ProjectedTokenClaims
-  readonly listen?: {
-    readonly entra?: Listen
-    readonly issuer?: Listen
-    readonly vault?: Listen
-  }
-  /** DNS names and addresses of Entra and the vault; the first name is used in their URLs. */
-  readonly names?: readonly string[]
-  readonly addresses?: readonly string[]
-  /** Served by Entra and the vault in place of a certificate of the world's own authority. */
-  readonly tls?: IssuedCertificate
-  readonly now?: () => number
-  readonly random?: () => number
-  /** How a `delay` fault waits. */
-  readonly sleep?: (ms: number) => Promise<void>
-}
+import type { WorldOptions } from './world-options.ts'
 
 export interface World extends AsyncDisposable {
   /** Tenant and client id of the directory's first application: by default, orders. */
@@ -60,6 +29,8 @@ export interface World extends AsyncDisposable {
   readonly authorityHost: string
   /** Origin of the vault. */
   readonly vaultUrl: string
+  /** The token proxy of the cluster's identity bindings, if the world has one. */
+  readonly tokenProxy: TokenProxySite | undefined
   /** The authority that signed the servers' certificates, as PEM and as a file. */
   readonly caPem: string
   readonly caFile: string
@@ -129,6 +100,14 @@ async function build(
   const entraSite = await sites.open('entra', { ...listen.entra, ...publicSite })
   const vaultSite = await sites.open('vault', { ...listen.vault, ...publicSite })
 
+  const dispatcher = simulatorDispatcher(sites.inMemory)
+  const tokenProxy = await openTokenProxy(sites, authority, {
+    listen: listen.tokenProxy,
+    publicName: names[0],
+    authorityHost: entraSite.url,
+    dispatcher,
+  })
+
   const faults = createFaults(now)
   const log = createExchangeLog()
   const injection = { ...options, faults, log, now }
@@ -169,6 +148,7 @@ async function build(
     clientId: first?.clientId ?? ORDERS.clientId,
     authorityHost: entraSite.url,
     vaultUrl: vaultSite.url,
+    tokenProxy,
     caPem,
     caFile,
     tokenFile: tokenFile.path,
@@ -178,7 +158,7 @@ async function build(
     faults,
     log,
     exchanges: () => log.counters().byTarget.token,
-    dispatcher: simulatorDispatcher(sites.inMemory),
+    dispatcher,
     rotateToken,
     writeToken: (text) => tokenFile.writeText(text),
     close,

@@ -239,6 +239,7 @@ test('--help explains every flag', async () => {
     'listen',
     'issuer-listen',
     'vault-listen',
+    'token-proxy-listen',
     'host',
     'tls-cert',
     'tls-key',

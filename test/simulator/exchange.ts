@@ -1,7 +1,8 @@
 /** A bare client of the token endpoint, so that tests can break one thing of a request at a time. */
 import { readFile } from 'node:fs/promises'
 import { fetch, type RequestInit } from 'undici'
-import { createWorld, type World, type WorldOptions } from '../../src/simulator/world.ts'
+import { createWorld, type World } from '../../src/simulator/world.ts'
+import type { WorldOptions } from '../../src/simulator/world-options.ts'
 
 export const CORRELATION_ID = 'abababab-abab-4bab-8bab-abababababab'
 

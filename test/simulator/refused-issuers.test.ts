@@ -1,7 +1,7 @@
 import { exportJWK, generateKeyPair } from 'jose'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import type { WorldOptions } from '../../src/simulator/world.ts'
+import type { WorldOptions } from '../../src/simulator/world-options.ts'
 import { aWorld, exchange, NOW } from './exchange.ts'
 
 const KeySet = z.object({ keys: z.array(z.unknown()) })
