@@ -6,7 +6,8 @@ import { createServer } from 'node:http'
 const [, , port, headers, body] = process.argv
 const fields = JSON.parse(headers)
 
-createServer((_request, response) => {
+// As long as wimds keeps a connection, which each answer says.
+createServer({ keepAliveTimeout: 75_000 }, (_request, response) => {
   response.writeHead(200, fields)
   response.end(body)
 }).listen(Number(port), '127.0.0.1')

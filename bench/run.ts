@@ -7,6 +7,7 @@ import { createWorld } from '../src/simulator/world.ts'
 import { firstAnswer } from './callers.ts'
 import { crowds } from './crowds.ts'
 import { type Figure, isWithin, type Report } from './figures.ts'
+import { fleetTable } from './fleet/scenarios.ts'
 import { nothingHeld, outages } from './outage.ts'
 import { startFloor, startSidecar } from './processes.ts'
 import { publish } from './publish.ts'
@@ -75,6 +76,10 @@ async function bench(args: readonly string[]): Promise<number> {
   })
   if (values.help === true) {
     process.stdout.write(USAGE)
+    return 0
+  }
+  if (values.fleet === true) {
+    process.stdout.write(`${fleetTable()}\n`)
     return 0
   }
   const report = await measured()

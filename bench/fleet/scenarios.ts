@@ -1,0 +1,91 @@
+/** The days that docs/performance.md tells of, and their numbers. */
+import { renewalDelayMs } from '../../src/tokens/lifetime.ts'
+import { inWords, percentile } from '../figures.ts'
+import { markdown } from '../table.ts'
+import { type FleetDay, fleetDay, type FleetOptions, type Outage, type TokenKind } from './fleet.ts'
+
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
+const PODS = 10_000
+const OUTAGE_MS = 10 * MINUTE_MS
+
+const DAY = { pods: PODS, startWithinMs: 1000, dayMs: 24 * HOUR_MS, seed: 1 } as const
+
+const TOKENS: Readonly<Record<string, TokenKind>> = {
+  '24 h, refresh_in 12 h': { lifetimeMs: [24 * HOUR_MS, 24 * HOUR_MS], refreshInMs: 12 * HOUR_MS },
+  '24 h': { lifetimeMs: [24 * HOUR_MS, 24 * HOUR_MS] },
+  '60 to 90 min': { lifetimeMs: [60 * MINUTE_MS, 90 * MINUTE_MS] },
+}
+
+/** None; from a minute before a fleet without jitter renews; from before the first pod starts. */
+const OUTAGES: Readonly<Record<string, (token: TokenKind) => Outage | undefined>> = {
+  none: () => undefined,
+  'at renewal': (token) => lasting(meanRenewalMs(token) - MINUTE_MS),
+  'at the start': () => lasting(0),
+}
+
+const HEAD = [
+  'Tokens live',
+  'Outage',
+  'Jitter',
+  'Exchanges',
+  'Failed',
+  'Peak per s',
+  'Peak per min',
+  'First renewals within',
+  'Pods run out',
+] as const
+
+/** All days as a Markdown table. Peaks leave out each pod's first try. */
+export function fleetTable(): string {
+  const rows = Object.entries(TOKENS).flatMap(([life, token]) =>
+    Object.entries(OUTAGES).flatMap(([when, outageOf]) =>
+      [false, true].map((jitter) => {
+        const outage = outageOf(token)
+        const options = { ...DAY, token, jitter, ...(outage !== undefined && { outage }) }
+        return [life, when, jitter ? 'yes' : 'no', ...numbers(options)]
+      }),
+    ),
+  )
+  return markdown([HEAD, ...rows])
+}
+
+/** The most exchanges in any one period of so many seconds that begins with a full second. */
+export function peak(perSecond: Uint32Array, seconds: number): number {
+  let [sum, most] = [0, 0]
+  for (const [second, count] of perSecond.entries()) {
+    sum += count - (second < seconds ? 0 : (perSecond[second - seconds] ?? 0))
+    most = Math.max(most, sum)
+  }
+  return most
+}
+
+/** Milliseconds within which the middle nine tenths of the pods replaced their first token. */
+export const spreadMs = ({ firstRenewals }: FleetDay): number =>
+  percentile(firstRenewals, 0.95) - percentile(firstRenewals, 0.05)
+
+function numbers(options: FleetOptions): readonly string[] {
+  const day = fleetDay(options)
+  const exchanges = [day.firstTries, day.laterTries]
+    .map((tries) => tries.reduce((sum, count) => sum + count, 0))
+    .reduce((sum, count) => sum + count)
+  return [
+    inWords(exchanges, ''),
+    inWords(day.failures, ''),
+    inWords(peak(day.laterTries, 1), ''),
+    inWords(peak(day.laterTries, 60), ''),
+    lengthInWords(spreadMs(day)),
+    inWords(day.ranOut, ''),
+  ]
+}
+
+const lasting = (fromMs: number): Outage => ({ fromMs, toMs: fromMs + OUTAGE_MS })
+
+function meanRenewalMs({ lifetimeMs: [least, most], refreshInMs }: TokenKind): number {
+  const life = { lifetimeMs: (least + most) / 2, ...(refreshInMs !== undefined && { refreshInMs }) }
+  return renewalDelayMs(life, 0, () => 0.5)
+}
+
+function lengthInWords(ms: number): string {
+  return ms < 2 * MINUTE_MS ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms / MINUTE_MS)} min`
+}
