@@ -77,9 +77,12 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     ending.abort()
   })
 }
-const { stdin, stdout, stderr, env } = process
+const { stdout, stderr, env } = process
 process.exitCode = await main(process.argv.slice(2), {
-  stdin,
+  // Opened by the commands that read it: that takes a few milliseconds.
+  get stdin() {
+    return process.stdin
+  },
   stdout,
   stderr,
   env,

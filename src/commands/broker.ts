@@ -84,11 +84,11 @@ export function broker(config: Config, extraCa: string | undefined, log: Process
 
   /** MSAL and the transport are most of the start-up: the servers listen before they are loaded. */
   async function loadExchange(): Promise<TokenSource> {
+    // In steps, so that probes and other callers are answered in between.
     await new Promise(setImmediate)
-    const [{ entraExchange }, dispatcher] = await Promise.all([
-      import('../exchange/entra.ts'),
-      exchangeDispatcher(config, extraCa),
-    ])
+    const dispatcher = await exchangeDispatcher(config, extraCa)
+    await new Promise(setImmediate)
+    const { entraExchange } = await import('../exchange/entra.ts')
     const { region, timeoutMs } = exchange
     return entraExchange({
       readAssertion: read,

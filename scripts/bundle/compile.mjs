@@ -1,0 +1,80 @@
+// Fills dist/compile-cache: starts the bundled sidecar against the bundled simulator, has it fetch
+// one token, and lets both end, at which Node keeps the code that it compiled.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const TOKEN_PATH =
+  '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
+
+/** A failure is told and changes nothing: without its cache wimds starts 30 ms later. */
+export async function compile(cli) {
+  const directory = await mkdtemp(join(tmpdir(), 'wimds-build-'))
+  const children = []
+  try {
+    const world = run(cli, ['simulate', '--dir', directory], {}, children)
+    await Promise.race([once(world.stdout, 'data'), failed(world)])
+    const settings = Object.fromEntries(
+      (await readFile(join(directory, 'env'), 'utf8'))
+        .split('\n')
+        .filter((line) => line.includes('='))
+        .map((line) => line.split(/=(.*)/s).slice(0, 2)),
+    )
+    const [port, adminPort] = [await freePort(), await freePort()]
+    const sidecar = run(
+      cli,
+      ['serve'],
+      {
+        ...settings,
+        WIMDS_LISTEN: `127.0.0.1:${port}`,
+        WIMDS_ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
+      },
+      children,
+    )
+    await answered(`http://127.0.0.1:${port}${TOKEN_PATH}`, sidecar)
+    await answered(`http://127.0.0.1:${adminPort}/healthz`, sidecar)
+  } catch (error) {
+    process.stderr.write(`build: the compile cache stays empty: ${error.message}\n`)
+  } finally {
+    for (const child of children) child.kill('SIGTERM')
+    await Promise.all(children.map((child) => child.exitCode ?? once(child, 'exit')))
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+function run(cli, args, env, children) {
+  const child = spawn(process.execPath, [cli, ...args], {
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  child.stdout.resume()
+  children.push(child)
+  return child
+}
+
+async function answered(url, child) {
+  for (let time = 0; time < 200; time += 1) {
+    if (child.exitCode !== null) throw new Error(`wimds ended with ${child.exitCode}`)
+    const answer = await fetch(url, { headers: { Metadata: 'true' } }).catch(() => undefined)
+    if (answer?.ok === true) return
+    await sleep(25)
+  }
+  throw new Error(`no answer from ${url}`)
+}
+
+async function failed(child) {
+  const [code] = await once(child, 'exit')
+  throw new Error(`wimds ended with ${code}`)
+}
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address()
+  server.close()
+  return port
+}

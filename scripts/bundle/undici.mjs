@@ -1,0 +1,14 @@
+// The parts of undici that the exchange calls. Its main module also brings `fetch`, WebSocket, mocks
+// and caches.
+import request from 'undici/lib/api/api-request.js'
+import buildConnector from 'undici/lib/core/connect.js'
+import Agent from 'undici/lib/dispatcher/agent.js'
+import EnvHttpProxyAgent from 'undici/lib/dispatcher/env-http-proxy-agent.js'
+
+/** undici's `request` for a URL and a dispatcher that are always given. */
+function requestUrl(url, { dispatcher, ...options }) {
+  const { origin, pathname, search } = new URL(url)
+  return request.call(dispatcher, { ...options, origin, path: `${pathname}${search}` })
+}
+
+export { Agent, buildConnector, EnvHttpProxyAgent, requestUrl as request }
