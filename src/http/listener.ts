@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Address } from '../config/values.ts'
 import { type Connections, connections } from './connections.ts'
+import { paceUnreadBody } from './unread-bodies.ts'
 
 interface ListenerOptions {
   readonly maxConnections: number
@@ -57,7 +58,10 @@ export async function listen(
           : createTlsServer({ ...LIMITS, ...TLS_LIMITS, cert: tls.certPem, key: tls.keyPem })
       // Headers are bounded by their size; a limit on their number makes older Nodes drop the rest.
       server.maxHeadersCount = 0
-      open.watch(server, handler)
+      open.watch(server, (request, response) => {
+        paceUnreadBody(request)
+        handler(request, response)
+      })
       // An Expect that is not 100-continue can be ignored (R17).
       server.on('checkExpectation', (...exchange) => server.emit('request', ...exchange))
       server.on('clientError', (error, socket) => refuseBytes(error, socket, open, malformedBody))

@@ -12,6 +12,7 @@ import { scopeOf, type TokenSource } from '../tokens/token.ts'
 import type { Guard } from './guard.ts'
 import { errorReply, rendering, write } from './replies.ts'
 import { correlationIdOf } from './trace-context.ts'
+import { MAX_BODY_BYTES } from './unread-bodies.ts'
 
 /** What the server is put together from. */
 export interface MetadataParts {
@@ -46,7 +47,6 @@ declare module 'fastify' {
   }
 }
 
-const MAX_BODY_BYTES = 65_536
 const ALL_METHODS = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS', 'TRACE']
 
 /** The application, apart from any port: for `listen` and for `inject`. */
