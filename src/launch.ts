@@ -12,6 +12,8 @@ setFlagsFromString('--wasm-tiering-budget=1000000000')
 // Young objects get no more than the megabyte that they begin with: else a flood of requests makes V8
 // take 80 MB for them, which it gives back much later.
 setFlagsFromString('--semi-space-growth-factor=1')
+// V8's middle compiler makes a request no cheaper here, and its threads' arenas keep 10 to 20 MB.
+setFlagsFromString('--no-maglev')
 // Written by the build; where it cannot be read, or is of another Node, the code is compiled anew.
 enableCompileCache({
   directory: fileURLToPath(new URL('compile-cache', import.meta.url)),
