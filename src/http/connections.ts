@@ -3,7 +3,6 @@
  * the requests of one connection that are being answered.
  */
 import type { RequestListener, Server, ServerResponse } from 'node:http'
-import { Server as TlsServer } from 'node:tls'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
@@ -104,7 +103,7 @@ export function connections(max: number): Connections {
   return {
     watch: (server, handler) => {
       // Under TLS requests know the socket that is encrypted, which begins with the handshake's end.
-      server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', opened)
+      server.on('setSecureContext' in server ? 'secureConnection' : 'connection', opened)
       server.on('request', (request, response) => {
         requested(request.socket, response, () => handler(request, response))
       })

@@ -1,11 +1,17 @@
 /** Node's HTTP servers with every limit set: one per address, one cap on connections for all. */
-import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http'
+import {
+  createServer,
+  type RequestListener,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Address } from '../config/values.ts'
 import { type Connections, connections } from './connections.ts'
-import { paceUnreadBody } from './unread-bodies.ts'
+import { paceUnreadBody, readAway } from './unread-bodies.ts'
 
 interface ListenerOptions {
   readonly maxConnections: number
@@ -36,6 +42,10 @@ const LIMITS: ServerOptions = {
 
 const TLS_LIMITS = { handshakeTimeout: 5000, minVersion: 'TLSv1.2' } as const
 
+/** More than any client sends, and few enough to be cheap: Node copies all before at each 32. */
+const MAX_HEADERS = 128
+const JSON_TYPE = 'application/json; charset=utf-8'
+
 /**
  * Connections that wait to be accepted. A caller that finds no room in this queue tries again a second
  * later; the kernel cuts the number to its own limit.
@@ -56,11 +66,11 @@ export async function listen(
         tls === undefined
           ? createServer(LIMITS)
           : createTlsServer({ ...LIMITS, ...TLS_LIMITS, cert: tls.certPem, key: tls.keyPem })
-      // Headers are bounded by their size; a limit on their number makes older Nodes drop the rest.
-      server.maxHeadersCount = 0
+      server.maxHeadersCount = MAX_HEADERS
       open.watch(server, (request, response) => {
         paceUnreadBody(request)
-        handler(request, response)
+        if (request.rawHeaders.length < 2 * MAX_HEADERS) handler(request, response)
+        else refuseHeaders(response, malformedBody)
       })
       // An Expect that is not 100-continue can be ignored (R17).
       server.on('checkExpectation', (...exchange) => server.emit('request', ...exchange))
@@ -112,6 +122,19 @@ function closeServer(server: Server, timeoutMs: number): Promise<void> {
 }
 
 /**
+ * For older Nodes, which leave out the headers above the limit: one of those might be what the request
+ * has to be refused for. Newer ones refuse by themselves.
+ */
+function refuseHeaders(response: ServerResponse, body: string): void {
+  response.writeHead(431, {
+    'Content-Type': JSON_TYPE,
+    'Content-Length': Buffer.byteLength(body),
+    Connection: 'close',
+  })
+  response.end(body)
+}
+
+/**
  * Bytes that are not HTTP end a connection, after the replies to the requests before them. A request
  * whose own body they are, or whose body did not come in time, gets no other reply than this one.
  */
@@ -142,9 +165,12 @@ const LINGER_MS = 1000
 function lastWords(socket: Duplex, status: string, body: string): void {
   if (!socket.writable) return
   socket.end(
-    `HTTP/1.1 ${status}\r\nContent-Type: application/json; charset=utf-8\r\n` +
+    `HTTP/1.1 ${status}\r\nContent-Type: ${JSON_TYPE}\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   )
+  // The parser would look for an error in each piece that still comes, and find it.
+  socket.removeAllListeners('data')
+  readAway(socket)
   const timer = setTimeout(() => socket.destroy(), LINGER_MS)
   socket.once('close', () => clearTimeout(timer))
 }

@@ -1,5 +1,6 @@
 /** Reads away what nobody wants to read, a little at a time, so that nobody else has to wait for it. */
 import type { IncomingMessage } from 'node:http'
+import type { Readable } from 'node:stream'
 
 /** No dialect and no document reads more. */
 export const MAX_BODY_BYTES = 65_536
@@ -10,10 +11,14 @@ export const MAX_BODY_BYTES = 65_536
  * next one. It has to be read nevertheless: closing over unread bytes would take the reply with it.
  */
 export function paceUnreadBody(request: IncomingMessage): void {
-  if (!isUnread(request)) return
-  request.on('data', () => {
-    request.pause()
-    setImmediate(() => request.resume())
+  if (isUnread(request)) readAway(request)
+}
+
+/** Reads to its end what nobody wants, a piece in each turn of the event loop. */
+export function readAway(stream: Readable): void {
+  stream.on('data', () => {
+    stream.pause()
+    setImmediate(() => stream.resume())
   })
 }
 
