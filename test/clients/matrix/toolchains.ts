@@ -1,4 +1,5 @@
 /** The language toolchains that clients are built with, and how to tell that one is here. */
+import { homedir } from 'node:os'
 import { pathOnly } from '../harness/sandbox.ts'
 import { runProcess, type Command } from '../harness/run-process.ts'
 
@@ -24,7 +25,9 @@ export type Toolchain = keyof typeof PROBES
 /** Why clients of this toolchain cannot be built here; undefined when they can. */
 export async function toolchainObstacle(toolchain: Toolchain): Promise<string | undefined> {
   for (const command of PROBES[toolchain]) {
-    const { exitCode } = await runProcess(command, { env: pathOnly(), timeoutMs: 30_000 })
+    // rustup finds its toolchain by the home directory, and a build would find none in an empty one.
+    const env = { ...pathOnly(), HOME: homedir() }
+    const { exitCode } = await runProcess(command, { env, timeoutMs: 30_000 })
     if (exitCode !== 0) return `no ${command[0]} on this machine`
   }
   return undefined
