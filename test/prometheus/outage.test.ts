@@ -90,5 +90,5 @@ describe.skipIf(!hasPrometheus())('an outage of Entra ID, seen by Prometheus', (
     expect(JSON.parse(io.out())).toMatchObject({
       rows: [{ workload: 'shop/orders-1', client: 'node-http', requests: expect.any(Number) }],
     })
-  })
+  }, 240_000)
 })
