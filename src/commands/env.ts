@@ -1,5 +1,6 @@
 /** `wimds env`: the variables that lead SDKs to the sidecar without any redirect. */
 import type * as z from 'zod/mini'
+import { localHostInUrl } from '../config/host.ts'
 import { Settings, withDefaults } from '../config/settings.ts'
 import type { Address } from '../config/values.ts'
 import {
@@ -125,9 +126,7 @@ async function endpointsOf(
 function originOf(scheme: 'http' | 'https', address: Address | undefined): string {
   if (address === undefined) return ''
   const { host, port } = address
-  if (host === '0.0.0.0') return `${scheme}://127.0.0.1:${port}`
-  if (host === '::') return `${scheme}://[::1]:${port}`
-  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`
+  return `${scheme}://${localHostInUrl(host)}:${port}`
 }
 
 function noProxy(given = ''): string {

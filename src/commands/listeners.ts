@@ -1,6 +1,7 @@
 /** Opens all ports of the sidecar, or none of them. */
 import type { RequestListener } from 'node:http'
 import type { FastifyInstance } from 'fastify'
+import { hostInUrl } from '../config/host.ts'
 import type { Address } from '../config/values.ts'
 import { listen, type Listener } from '../http/listener.ts'
 import type { ServerCertificate } from './service-fabric.ts'
@@ -48,11 +49,6 @@ export async function openPorts(
   return { addresses: Object.fromEntries(named.filter(([, list]) => list.length > 0)), close }
 }
 
-/** A host as a Host header and a URL write it. */
-export function hostHeaderOf({ host }: Address): string {
-  return host.includes(':') ? `[${host}]` : host
-}
-
-function asText(address: Address): string {
-  return `${hostHeaderOf(address)}:${address.port}`
+function asText({ host, port }: Address): string {
+  return `${hostInUrl(host)}:${port}`
 }

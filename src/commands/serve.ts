@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pino from 'pino'
+import { hostInUrl } from '../config/host.ts'
 import { type Config, loadConfig } from '../config/config.ts'
 import type { Address } from '../config/values.ts'
 import type { Dialect } from '../dialects/dialect.ts'
@@ -22,7 +23,7 @@ import { VERSION } from '../version.ts'
 import { broker } from './broker.ts'
 import { mainDialects, specialDialects } from './dialects.ts'
 import type { CommandIo } from './io.ts'
-import { hostHeaderOf, openPorts, type Ports, type Service } from './listeners.ts'
+import { openPorts, type Ports, type Service } from './listeners.ts'
 import { followIdentities } from './reload.ts'
 import { readSetting } from './setting-file.ts'
 
@@ -54,7 +55,9 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
     listen: addresses,
     maxConnections,
     app: metadataServer({
-      guard: guard({ allowedHosts: [...config.allowedHosts, ...addresses.map(hostHeaderOf)] }),
+      guard: guard({
+        allowedHosts: [...config.allowedHosts, ...addresses.map(({ host }) => hostInUrl(host))],
+      }),
       dialects,
       documents: metadataDocuments({ instance, tenantId: config.tenantId }),
       renderDocumentError,

@@ -8,6 +8,7 @@ import {
 import { createServer as createHttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { localHostInUrl } from '../config/host.ts'
 import { isSocketFault, type Server } from './handler.ts'
 
 interface ServeOptions {
@@ -66,7 +67,7 @@ export async function serve(
     await closed
   }
   return {
-    url: `${scheme}://${localName(host)}:${address.port}`,
+    url: `${scheme}://${localHostInUrl(host)}:${address.port}`,
     port: address.port,
     close,
     [Symbol.asyncDispose]: close,
@@ -139,10 +140,3 @@ function reset(socket: Socket, rawSockets: ReadonlyMap<number, Socket>): void {
 }
 
 const isTcpSocket = (stream: Duplex): stream is Socket => 'resetAndDestroy' in stream
-
-/** A host for URLs: a wildcard address is reached by loopback, and IPv6 stands in brackets. */
-function localName(host: string): string {
-  if (host === '0.0.0.0') return '127.0.0.1'
-  if (host === '::') return '[::1]'
-  return host.includes(':') ? `[${host}]` : host
-}

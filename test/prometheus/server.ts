@@ -1,9 +1,9 @@
 /** A real Prometheus on a port of its own, asked over its API. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
+import { freePort } from '../support/free-port.ts'
 
 const Alerts = z.object({
   data: z.object({
@@ -83,14 +83,4 @@ export async function until<T>(
     if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`)
     await sleep(250)
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }

@@ -2,7 +2,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -10,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { createLocalJWKSet, type JWTVerifyGetKey } from 'jose'
 import { fetch } from 'undici'
 import { z } from 'zod'
+import { freePort } from '../../support/free-port.ts'
 import { createWorld, type World } from '../../../src/simulator/world.ts'
 import { DEFAULT_IDENTITY, directoryOf, identitiesFile } from './identities.ts'
 
@@ -106,15 +106,4 @@ async function isReady(origin: string): Promise<boolean> {
 async function signingKeys({ authorityHost, dispatcher }: World): Promise<JWTVerifyGetKey> {
   const response = await fetch(`${authorityHost}/common/discovery/keys`, { dispatcher })
   return createLocalJWKSet(KeySet.parse(await response.json()))
-}
-
-/** A port that was free a moment ago: the sidecar's origin has to be known before it starts. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port was given')
-  return address.port
 }
