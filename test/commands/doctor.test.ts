@@ -83,7 +83,8 @@ test('gives the whole report as JSON', async () => {
     ways: [{ via: 'direct', steps: [{ step: 'dns' }, { step: 'tcp' }, { step: 'tls', ok: true }] }],
     exchanges: [{ identity: 'default', resource: 'https://management.azure.com/', ok: true }],
   })
-  expect(report.clockSkewSeconds).toBeCloseTo(0, 0)
+  // Entra ID's Date header has whole seconds: half a second off is what equal clocks can look like.
+  expect(Math.abs(report.clockSkewSeconds ?? Infinity)).toBeLessThan(1)
 })
 
 test('prints the commands that mend a missing credential, with the real claims', async () => {
