@@ -23,6 +23,8 @@ export const EVENTS = {
   lines_suppressed: 'The event of that name repeated too often; count lines of it were left out.',
   draining: 'Asked to end: no new connections, running requests may finish.',
   stopped: 'The last thing said.',
+  crashed:
+    'Nothing expected this failure, and the process ends with exit code 1; on standard error.',
 } as const
 
 export type EventName = keyof typeof EVENTS

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { crashLine } from '../../src/crash.ts'
+import { EVENTS } from '../../src/telemetry/events.ts'
 import { runNode } from './run-node.ts'
 
 const ASSERTION = `eyJhbGciOiJSUzI1NiJ9.${'c3ViamVjdA'.repeat(8)}.c2lnbmF0dXJl`
@@ -39,6 +40,7 @@ test.each([
     }
     const said: Record<string, unknown> = JSON.parse(stderr)
     expect(said).toMatchObject({ event: 'crashed', level: 'fatal' })
+    expect(EVENTS).toHaveProperty(String(said['event']))
     expect(said['stack']).toMatch(/^Error: POST \/token failed: .*\[redacted\]\n +at /)
     expect(said['causes']).toHaveLength(2)
   },
