@@ -10,7 +10,7 @@ export interface WireRequest {
   /** What follows the `?`, still encoded. */
   readonly query: string
   readonly headers: IncomingHttpHeaders
-  readonly body?: string
+  readonly body?: string | undefined
 }
 
 /** What a caller wants, in the broker's words. */

@@ -11,11 +11,19 @@ const MAX_LENGTH = 1024
  */
 export function remembering<T extends object>(parse: (text: string) => T): (text: string) => T {
   const parsed = new LRUCache<string, T>({ max: MAX_TEXTS })
-  return (text) => {
+  // The text that came last is compared, which costs less than to hash it for a look-up.
+  let last: { readonly text: string; readonly value: T } | undefined
+
+  function recalled(text: string): T {
     const held = parsed.get(text)
     if (held !== undefined) return held
     const value = parse(text)
     if (text.length <= MAX_LENGTH) parsed.set(text, value)
     return value
+  }
+
+  return (text) => {
+    if (last?.text !== text) last = { text, value: recalled(text) }
+    return last.value
   }
 }

@@ -16,6 +16,9 @@ export interface Connections {
   readonly drain: () => void
 }
 
+/** Begins to answer the request that a response is for. */
+type Answer = (response: ServerResponse) => void
+
 /** What is known of one connection. */
 interface Caller {
   /**
@@ -25,8 +28,8 @@ interface Caller {
   readonly pending: ServerResponse[]
   /** When its last reply went, or it was opened, counted in such events. */
   quietSince: number
-  /** What starts each request that waits for the replies before it to have gone. */
-  readonly line: Map<ServerResponse, () => void>
+  /** Replies whose requests wait for those before them to be answered. */
+  readonly line: Set<ServerResponse>
 }
 
 /**
@@ -50,7 +53,7 @@ export function connections(max: number): Connections {
       return
     }
     events += 1
-    const caller: Caller = { pending: [], quietSince: events, line: new Map() }
+    const caller: Caller = { pending: [], quietSince: events, line: new Set() }
     open.set(socket, caller)
     socket.once('close', () => open.delete(socket))
     // Node resumes by itself after each request that it has read.
@@ -71,24 +74,30 @@ export function connections(max: number): Connections {
     return true
   }
 
-  /** Answers a request now or when its turn comes. */
-  function requested(socket: Socket, response: ServerResponse, answer: () => void): void {
+  /** Has a request answered now or when its turn comes. */
+  function requested(response: ServerResponse, answer: Answer): void {
+    const { socket } = response.req
     const caller = open.get(socket)
     if (caller === undefined) return
     const { pending, line } = caller
     const isFull = pending.length - line.size >= MAX_AT_ONCE
     pending.push(response)
-    response.once('close', () => {
-      pending.splice(pending.indexOf(response), 1)
-      events += 1
-      caller.quietSince = events
-      if (!socket.destroyed) nextInLine(socket, line)
-    })
-    if (!isFull) answer()
-    else {
-      line.set(response, answer)
+    if (isFull) {
+      line.add(response)
       socket.pause()
-    }
+    } else answer(response)
+  }
+
+  function replied(response: ServerResponse, answer: Answer): void {
+    const { socket } = response.req
+    const caller = open.get(socket)
+    if (caller === undefined) return
+    const { pending, line } = caller
+    pending.splice(pending.indexOf(response), 1)
+    line.delete(response)
+    events += 1
+    caller.quietSince = events
+    if (!socket.destroyed) nextInLine(socket, line, answer)
   }
 
   function drain(): void {
@@ -104,8 +113,15 @@ export function connections(max: number): Connections {
     watch: (server, handler) => {
       // Under TLS requests know the socket that is encrypted, which begins with the handshake's end.
       server.on('setSecureContext' in server ? 'secureConnection' : 'connection', opened)
-      server.on('request', (request, response) => {
-        requested(request.socket, response, () => handler(request, response))
+      const answer: Answer = (response) => handler(response.req, response)
+      // One listener for the replies of all requests: closures of each request's own would cost more
+      // than the rest of this.
+      const onClose = function (this: ServerResponse) {
+        replied(this, answer)
+      }
+      server.on('request', (_request, response: ServerResponse) => {
+        response.on('close', onClose)
+        requested(response, answer)
       })
     },
     pending: (connection) => [...(open.get(connection)?.pending ?? [])],
@@ -113,13 +129,13 @@ export function connections(max: number): Connections {
   }
 }
 
-function nextInLine(socket: Socket, line: Caller['line']): void {
+function nextInLine(socket: Socket, line: Caller['line'], answer: Answer): void {
+  if (line.size === 0) return
   const [first] = line
   if (first === undefined) return
-  const [response, answer] = first
-  line.delete(response)
+  line.delete(first)
   if (line.size === 0) socket.resume()
-  answer()
+  answer(first)
 }
 
 /**

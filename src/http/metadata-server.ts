@@ -1,16 +1,16 @@
 /** The server that applications talk to: guard, then a dialect or a document, then the reply. */
 import type { IncomingHttpHeaders } from 'node:http'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import type { Dialect, Reply, WireRequest } from '../dialects/dialect.ts'
+import type { Dialect, Reply, TokenQuery, WireRequest } from '../dialects/dialect.ts'
 import { BrokerError, toBrokerError } from '../errors.ts'
-import { type IdentityResolver, requireAllowed } from '../identities.ts'
+import { type Identity, type IdentityResolver, requireAllowed } from '../identities.ts'
 import type { MetadataDocument } from '../metadata/documents.ts'
 import type { PassThrough } from '../metadata/pass-through.ts'
 import type { Clock } from '../tokens/clock.ts'
 import { expiry } from '../tokens/lifetime.ts'
-import { scopeOf, type TokenSource } from '../tokens/token.ts'
+import { scopeOf, type TokenRequest, type TokenSource } from '../tokens/token.ts'
 import type { Guard } from './guard.ts'
-import { errorReply, rendering, write } from './replies.ts'
+import { errorReply, prepare, type PreparedReply, rendering, write } from './replies.ts'
 import { correlationIdOf } from './trace-context.ts'
 import { MAX_BODY_BYTES } from './unread-bodies.ts'
 
@@ -35,7 +35,7 @@ export interface ReplyEvent {
   /** The dialect's name, `document`, `pass-through` or `none`. */
   readonly dialect: string
   readonly status: number
-  readonly error?: BrokerError
+  readonly error?: BrokerError | undefined
   /** The request's: who calls can be read from them. */
   readonly headers: IncomingHttpHeaders
 }
@@ -66,7 +66,10 @@ export function metadataServer(parts: MetadataParts): FastifyInstance {
     },
     frameworkErrors: (_error, request, reply) => {
       const refusal = new BrokerError('path_confused', 'The path is ambiguous')
-      send(request, reply, renderUnrouted(refusal), parts, { dialect: 'none', error: refusal })
+      send(request, reply, prepare(renderUnrouted(refusal)), parts, {
+        dialect: 'none',
+        error: refusal,
+      })
     },
   })
 
@@ -92,20 +95,20 @@ export function metadataServer(parts: MetadataParts): FastifyInstance {
     const render =
       dialect?.renderError ?? (url === undefined ? renderUnrouted : parts.renderDocumentError)
     const answer = errorReply(render(error), error, dialect?.methods ?? ['GET'])
-    send(request, reply, answer, parts, { dialect: name, error })
+    send(request, reply, prepare(answer), parts, { dialect: name, error })
   })
 
   app.setNotFoundHandler(async (request, reply) => {
     const { method, headers, originalUrl: url } = request
     const answer = await parts.passThrough?.forward({ method, headers, url })
     if (answer === undefined) throw new BrokerError('not_found', 'Not found')
-    send(request, reply, answer, parts, { dialect: 'pass-through' })
+    send(request, reply, prepare(answer), parts, { dialect: 'pass-through' })
   })
 
   app.get(READY_PATH, (request, reply) => {
     const isReady = parts.isReady()
-    const body = JSON.stringify({ ready: isReady })
-    send(request, reply, { status: isReady ? 200 : 503, body }, parts, { dialect: 'none' })
+    const answer = { status: isReady ? 200 : 503, body: JSON.stringify({ ready: isReady }) }
+    send(request, reply, prepare(answer), parts, { dialect: 'none' })
   })
 
   for (const [path, dialects] of Map.groupBy(parts.dialects, (dialect) => dialect.path)) {
@@ -128,6 +131,7 @@ function addDialects(
 ): void {
   const { resolve, tokens, clock } = parts
   const render = rendering()
+  const wishFor = wishing()
   app.route({
     method: ALL_METHODS,
     url,
@@ -135,33 +139,52 @@ function addDialects(
     handler: async (request, reply) => {
       const wire = wireRequest(request)
       const dialect = spoken(dialects, wire)
-      if (!dialect.methods.some((method) => method === request.method)) {
+      if (!allows(dialect, request.method)) {
         throw new BrokerError('method_not_allowed', `${request.method} is not allowed here`)
       }
-      const challenge = await dialect.challenge?.(wire)
+      const challenge = dialect.challenge && (await dialect.challenge(wire))
       if (challenge !== undefined) {
-        send(request, reply, challenge, parts, { dialect: dialect.name })
+        send(request, reply, prepare(challenge), parts, { dialect: dialect.name })
         return
       }
       const query = dialect.parse(wire)
-      const { selector, resource, ...wishes } = query
-      const identity = resolve(selector)
-      requireAllowed(identity, resource)
+      const identity = resolve(query.selector)
+      requireAllowed(identity, query.resource)
+      const wish = wishFor(query, identity)
       const correlationId = correlationIdOf(request.headers['traceparent'])
-      const token = await tokens({
-        identity,
-        scope: scopeOf(resource),
-        ...wishes,
-        ...(correlationId !== undefined && { correlationId }),
-      })
-      const answer = { query, identity, token, ...expiry(token, clock) }
+      const token = await tokens(correlationId === undefined ? wish : { ...wish, correlationId })
+      const { expiresIn, expiresOn } = expiry(token, clock)
+      const answer = { query, identity, token, expiresIn, expiresOn }
       send(request, reply, render(dialect, answer, wire), parts, { dialect: dialect.name })
     },
   })
 }
 
+/**
+ * Puts queries into the broker's words. The same query for the same identity is the same wish, so that
+ * the cache finds its key at once (`cacheKey`).
+ */
+function wishing(): (query: TokenQuery, identity: Identity) => TokenRequest {
+  const last = new WeakMap<TokenQuery, TokenRequest>()
+  return (query, identity) => {
+    const held = last.get(query)
+    if (held?.identity === identity) return held
+    const { selector: _selector, resource, ...wishes } = query
+    const wish = { identity, scope: scopeOf(resource), ...wishes }
+    last.set(query, wish)
+    return wish
+  }
+}
+
+function allows({ methods }: Dialect, asked: string): boolean {
+  const names: readonly string[] = methods
+  return names.includes(asked)
+}
+
 /** The protocol of a request: the first that claims it, else the one that takes what is left. */
 function spoken(dialects: readonly Dialect[], request: WireRequest): Dialect {
+  const [only] = dialects
+  if (only !== undefined && dialects.length === 1) return only
   const rest = dialects.find(({ matches }) => matches === undefined)
   const found = dialects.find(({ matches }) => matches?.(request) === true) ?? rest ?? dialects[0]
   if (found === undefined) throw new BrokerError('not_found', 'Not found')
@@ -171,14 +194,14 @@ function spoken(dialects: readonly Dialect[], request: WireRequest): Dialect {
 function addDocument(app: FastifyInstance, document: MetadataDocument, parts: MetadataParts): void {
   app.get<{ Params: { '*'?: string } }>(document.path, (request, reply) => {
     const answer = document.answer(wireRequest(request), request.params['*'] ?? '')
-    send(request, reply, answer, parts, { dialect: 'document' })
+    send(request, reply, prepare(answer), parts, { dialect: 'document' })
   })
 }
 
 function wireRequest({ method, headers, originalUrl, body }: FastifyRequest): WireRequest {
   const at = originalUrl.indexOf('?')
   const query = at < 0 ? '' : originalUrl.slice(at + 1)
-  return { method, headers, query, ...(typeof body === 'string' && { body }) }
+  return { method, headers, query, body: typeof body === 'string' ? body : undefined }
 }
 
 /** Fastify's own refusals, which carry an HTTP status and no secret. */
@@ -193,11 +216,11 @@ function fastifyError(thrown: unknown): BrokerError | undefined {
 function send(
   request: FastifyRequest,
   reply: FastifyReply,
-  answer: Reply,
+  answer: PreparedReply,
   { onReply }: MetadataParts,
-  outcome: { dialect: string; error?: BrokerError },
+  { dialect, error }: { dialect: string; error?: BrokerError },
 ): void {
   reply.hijack()
   write(reply.raw, answer)
-  onReply({ ...outcome, status: answer.status, headers: request.headers })
+  onReply({ dialect, status: answer.status, error, headers: request.raw.headers })
 }

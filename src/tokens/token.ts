@@ -44,16 +44,18 @@ export type TokenSource = (request: TokenRequest, signal?: AbortSignal) => Promi
  * What one token is held under: everything that decides what Entra ID answers, each part's end
  * unmistakable, so that no two requests for different tokens share a key.
  */
-export function cacheKey({ identity, scope, claims }: TokenRequest): string {
-  return JSON.stringify([
-    identity.authorityHost,
-    identity.tenantId,
-    identity.clientId,
-    identity.tokenFile,
-    scope,
-    claims ?? '',
-  ])
+export function cacheKey(request: TokenRequest): string {
+  const known = keys.get(request)
+  if (known !== undefined) return known
+  const { identity, scope, claims } = request
+  const { authorityHost, tenantId, clientId, tokenFile } = identity
+  const key = JSON.stringify([authorityHost, tenantId, clientId, tokenFile, scope, claims ?? ''])
+  keys.set(request, key)
+  return key
 }
+
+/** A request that comes again brings its key, whose hash JavaScript has computed by then. */
+const keys = new WeakMap<TokenRequest, string>()
 
 /**
  * The scope of a resource as an IMDS caller names it. A trailing slash is part of the audience and

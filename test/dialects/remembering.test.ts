@@ -26,7 +26,13 @@ test('remembers no error', () => {
   expect(texts).toEqual(['bad', 'bad'])
 })
 
-test('does not grow with a flood of texts, nor keep long ones', () => {
+test('gives each text its own value, whatever came before it', () => {
+  const { parse, texts } = counted()
+  for (const text of ['a', 'b', 'a', 'a', 'b']) expect(parse(text)).toEqual({ text })
+  expect(texts).toEqual(['a', 'b'])
+})
+
+test('does not grow with a flood of texts, nor keep long ones beside others', () => {
   const { parse, texts } = counted()
   parse('kept')
   for (let i = 0; i < 1000; i += 1) parse(`flood ${i}`)
@@ -34,6 +40,7 @@ test('does not grow with a flood of texts, nor keep long ones', () => {
   expect(texts.filter((text) => text === 'kept')).toHaveLength(2)
   const long = 'x'.repeat(2000)
   parse(long)
+  parse('between')
   parse(long)
   expect(texts.filter((text) => text === long)).toHaveLength(2)
 })
