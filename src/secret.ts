@@ -3,6 +3,9 @@ import { createHash } from 'node:crypto'
 import { inspect } from 'node:util'
 
 const REDACTED = '[redacted]'
+/** A piece of a credential that is shorter is of no use, and may be there by chance. */
+const PIECE = 16
+const LONG_WORD = /\S{16,}/g
 
 /**
  * Wraps a token, an assertion or a shared secret. Every implicit conversion prints `[redacted]`;
@@ -28,6 +31,28 @@ export class Secret {
   /** Lower-case hex SHA-256 of the value, to recognise it without holding it. */
   sha256(): string {
     return createHash('sha256').update(this.#value).digest('hex')
+  }
+
+  /**
+   * The text without any piece of the value, 16 characters or longer: for what comes back from where
+   * the value was sent. A piece that short and cut anywhere is nothing that `scrub` could tell by its
+   * looks.
+   */
+  removedFrom(text: string): string {
+    return text.replace(LONG_WORD, (word) => {
+      let kept = ''
+      for (let at = 0; at < word.length;) {
+        let end = at
+        while (this.#holds(word.slice(end, end + PIECE))) end += 1
+        kept += end === at ? word.charAt(at) : REDACTED
+        at = end === at ? at + 1 : end + PIECE - 1
+      }
+      return kept
+    })
+  }
+
+  #holds(piece: string): boolean {
+    return piece.length === PIECE && this.#value.includes(piece)
   }
 
   toString(): string {
@@ -61,4 +86,26 @@ const CREDENTIAL_LIKE =
  */
 export function scrub(text: string): string {
   return text.replace(CREDENTIAL_LIKE, REDACTED)
+}
+
+/** Much more than is ever shown, and too little to take long. */
+const MAX_SCRUBBED = 16_384
+
+/**
+ * The first `length` characters of a foreign text after it has been scrubbed. What may be a credential
+ * is hidden before the text is cut, since what a cut leaves of one is not told by its looks.
+ */
+export function scrubbedStart(text: string, length: number): string {
+  let end = Math.min(text.length, MAX_SCRUBBED)
+  // A cut through a word leaves nothing of it.
+  if (end < text.length) while (end > 0 && /[\w.+/=-]/.test(text.charAt(end - 1))) end -= 1
+  return scrub(text.slice(0, end)).slice(0, length)
+}
+
+/** `user:password@` of a URL, of which the scheme may be left out; a password may hold any character. */
+const USER_INFO = /^([a-z][a-z0-9+.-]*:\/\/)?.*@/is
+
+/** A setting as people may see it: without a user, a password, or anything that could be a token. */
+export function scrubSetting(value: string): string {
+  return scrub(value.replace(USER_INFO, `$1${REDACTED}@`))
 }

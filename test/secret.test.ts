@@ -3,7 +3,7 @@ import { format, inspect } from 'node:util'
 import * as fc from 'fast-check'
 import pino from 'pino'
 import { expect, test } from 'vitest'
-import { scrub, Secret } from '../src/secret.ts'
+import { scrub, scrubbedStart, scrubSetting, Secret } from '../src/secret.ts'
 
 const VALUE = 'eyJhbGciOiJSUzI1NiJ9.payload.signature'
 
@@ -61,4 +61,50 @@ test('leaves nothing of a JWT, wherever it stands', () => {
       expect(scrubbed).toContain('[redacted]')
     }),
   )
+})
+
+test.each([
+  ['the middle of a part', (jwt: string) => jwt.slice(30, 60)],
+  ['the least that counts', (jwt: string) => jwt.slice(30, 46)],
+  ['two pieces with a word between', (jwt: string) => `${jwt.slice(3, 30)}/x/${jwt.slice(41, 70)}`],
+  ['the value itself', (jwt: string) => jwt],
+])('takes %s out of a text that repeats it', (_, pieceOf) => {
+  const jwt = `eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJpc3MiOiJodHRwczovL2lzc3Vlci50ZXN0In0.c2lnbmVk`
+  const said = `AADSTS50027: "${pieceOf(jwt)}" is not valid for https://issuer.test/with/a/path`
+  const kept = new Secret(jwt).removedFrom(said)
+  expect(kept).toMatch(
+    /^AADSTS50027: ".*\[redacted\].*" is not valid for https:\/\/issuer.test\/with/,
+  )
+  for (let at = 0; at + 16 <= jwt.length; at += 1) {
+    expect(kept).not.toContain(jwt.slice(at, at + 16))
+  }
+})
+
+test('leaves a text alone that repeats less of the value than could be of use', () => {
+  const said =
+    'eyJhbGciOiJSUzI is 15 characters of it, and https://login.microsoftonline.com is none'
+  expect(new Secret('eyJhbGciOiJSUzI1NiJ9.x.y').removedFrom(said)).toBe(said)
+  expect(new Secret('').removedFrom(said)).toBe(said)
+})
+
+test('hides what may be a credential before it cuts a text', () => {
+  const opaque = 'Ab3_'.repeat(25)
+  expect(scrubbedStart(`${'x '.repeat(80)}${opaque}`, 200)).toBe(`${'x '.repeat(80)}[redacted]`)
+  // Where the text itself is too long to be looked at, the word that the limit goes through is left out.
+  const shown = scrubbedStart(`${opaque} ${'. '.repeat(8_120)}${opaque}`, 20_000)
+  expect(shown).toMatch(/^\[redacted\] [. ]+$/)
+  expect(scrubbedStart('short', 3)).toBe('sho')
+})
+
+test.each([
+  ['http://user:password@proxy:3128', 'http://[redacted]@proxy:3128'],
+  ['user:password@proxy:3128', '[redacted]@proxy:3128'],
+  ['http://user:pa/ss, w@rd//@proxy:3128', 'http://[redacted]@proxy:3128'],
+  [`https://proxy/${VALUE}`, 'https://proxy/[redacted]'],
+  [
+    'https://vault.azure.net,api://AzureADTokenExchange',
+    'https://vault.azure.net,api://AzureADTokenExchange',
+  ],
+])('shows the setting %j as %j', (value, shown) => {
+  expect(scrubSetting(value)).toBe(shown)
 })

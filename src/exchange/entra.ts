@@ -85,7 +85,12 @@ async function send(
   signal: AbortSignal,
 ): Promise<AccessToken> {
   const authority = authorityOf(identity.authorityHost, identity.tenantId, region)
-  const network = recordingNetwork({ dispatcher, allowedHost: authority.tokenHost, signal })
+  const network = recordingNetwork({
+    dispatcher,
+    allowedHost: authority.tokenHost,
+    assertion: assertion.secret,
+    signal,
+  })
   const msal = new ConfidentialClientApplication({
     auth: {
       clientId: identity.clientId,

@@ -6,13 +6,15 @@
 import type { INetworkModule, NetworkRequestOptions } from '@azure/msal-node'
 import { type Dispatcher, request } from 'undici'
 import { BrokerError } from '../errors.ts'
-import { scrub } from '../secret.ts'
+import { scrubbedStart, type Secret } from '../secret.ts'
 import { redirected, transportFailure } from './failures.ts'
 
 interface NetworkOptions {
   readonly dispatcher: Dispatcher
   /** Host and port that the assertion may go to. */
   readonly allowedHost: string
+  /** What is sent. No piece of it is kept of an answer that is no token, whoever repeats it. */
+  readonly assertion: Secret
   readonly signal: AbortSignal
 }
 
@@ -74,7 +76,7 @@ function refuseGet(url: string): never {
 async function send(
   url: string,
   { headers, body }: { headers: Record<string, string>; body: string },
-  { dispatcher, allowedHost, signal }: NetworkOptions,
+  { dispatcher, allowedHost, assertion, signal }: NetworkOptions,
 ): Promise<EntraAnswer> {
   const { host, protocol } = new URL(url)
   if (host !== allowedHost || protocol !== 'https:') {
@@ -86,12 +88,14 @@ async function send(
     response.body.on('error', () => {}).destroy()
     throw redirected()
   }
-  const text = await readBody(response.body)
+  const status = response.statusCode
+  const received = await readBody(response.body)
+  const text = status === 200 ? received : assertion.removedFrom(received)
   return {
-    status: response.statusCode,
+    status,
     headers: plain(response.headers),
     json: parseObject(text),
-    excerpt: scrub(text.slice(0, EXCERPT_LENGTH)),
+    excerpt: scrubbedStart(text, EXCERPT_LENGTH),
   }
 }
 

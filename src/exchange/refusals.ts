@@ -1,7 +1,7 @@
 /** What Entra ID said in place of a token → the closed list of error codes, with what to do. */
 import * as z from 'zod/mini'
 import { BrokerError, type EntraDetails, type ErrorCode } from '../errors.ts'
-import { scrub } from '../secret.ts'
+import { scrub, scrubbedStart } from '../secret.ts'
 import { explain } from './aadsts.ts'
 import type { Assertion } from './assertion.ts'
 import type { EntraAnswer } from './network.ts'
@@ -29,7 +29,7 @@ const ErrorBody = z.object({
  */
 export function refusalOf(answer: EntraAnswer, now: number): BrokerError {
   const body = ErrorBody.safeParse(answer.json ?? {}).data ?? {}
-  const said = scrub(body.error_description ?? '').slice(0, MAX_DESCRIPTION)
+  const said = scrubbedStart(body.error_description ?? '', MAX_DESCRIPTION)
   const aadsts = body.error_codes?.[0] ?? numberIn(said)
   const explanation = aadsts === undefined ? undefined : explain(aadsts)
   const code = explanation?.code ?? codeOf(answer, body.error)

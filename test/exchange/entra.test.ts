@@ -5,6 +5,7 @@ import { BrokerError } from '../../src/errors.ts'
 import { assertionReader } from '../../src/exchange/assertion.ts'
 import { entraExchange } from '../../src/exchange/entra.ts'
 import { recordingNetwork } from '../../src/exchange/network.ts'
+import { Secret } from '../../src/secret.ts'
 import type { FaultInput } from '../../src/simulator/faults.ts'
 import { createWorld, type World } from '../../src/simulator/world.ts'
 import type { TokenSource } from '../../src/tokens/token.ts'
@@ -265,7 +266,12 @@ test.each(['https://evil.test/token', 'http://login.test/token', 'https://login.
   async (url) => {
     const { dispatcher } = world
     const { signal } = new AbortController()
-    const network = recordingNetwork({ dispatcher, allowedHost: 'login.test', signal })
+    const network = recordingNetwork({
+      dispatcher,
+      allowedHost: 'login.test',
+      assertion: new Secret('x'),
+      signal,
+    })
     const sent = network.module.sendPostRequestAsync(url, { body: 'client_assertion=x' })
     await expect(sent).rejects.toMatchObject({ code: 'entra_host_not_allowed' })
     expect(network.answer()).toBeUndefined()

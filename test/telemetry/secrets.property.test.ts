@@ -4,7 +4,7 @@ import { crashLine } from '../../src/crash.ts'
 import { createWorld } from '../../src/simulator/world.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
-import { aCallersSecret, anAssertion, anEcho, pieceOf } from './secrets.ts'
+import { aCallersSecret, anAssertion, anEcho, aStray, aToken, pieceOf } from './secrets.ts'
 
 const TOKEN = '/metadata/identity/oauth2/token?api-version=2018-02-01'
 const APP_SERVICE = '/msi/token?api-version=2019-08-01'
@@ -57,6 +57,21 @@ describe.each(SIDECARS)('sidecar %i', () => {
         expect(pieceOf(assertion, body)).toBeUndefined()
         expect(pieceOf(assertion, await shown())).toBeUndefined()
         expect(pieceOf(assertion, crashLine(new Error(`sent ${assertion}`)))).toBeUndefined()
+      }),
+      RUNS,
+    )
+  })
+
+  test('shows nothing of a token that comes where none should be', async () => {
+    await using wimds = await started()
+    const { world, ask, shown } = wimds
+    await assert(
+      asyncProperty(aToken, aStray, uuid(), async (token, stray, clientId) => {
+        world.faults.set([stray(token)])
+        const { status, body } = await ask(`${TOKEN}&${VAULT}&client_id=${clientId}`)
+        // A usable answer's token is the caller's, and his alone.
+        expect(pieceOf(token, body) === undefined).toBe(status !== 200)
+        expect(pieceOf(token, await shown())).toBeUndefined()
       }),
       RUNS,
     )

@@ -28,9 +28,22 @@ export const anAssertion = oneof(
   tuple(forgedJwt, integer({ min: 40, max: 90 })).map(([jwt, percent]) =>
     jwt.slice(0, Math.floor((jwt.length * percent) / 100)),
   ),
+  // With white space in it, as one that was copied by hand
+  tuple(forgedJwt, integer({ min: 10, max: 90 }), constantFrom(' ', '\n', '\r\n', '\t', '\0')).map(
+    ([jwt, percent, blank]) => {
+      const at = Math.floor((jwt.length * percent) / 100)
+      return `${jwt.slice(0, at)}${blank}${jwt.slice(at)}`
+    },
+  ),
+  // Without its last part, and with one too many
+  forgedJwt.map((jwt) => jwt.slice(0, jwt.lastIndexOf('.'))),
+  forgedJwt.map((jwt) => `${jwt}.${jwt}`),
   // Not a JWT at all: a key of something else that was mounted by mistake
   base64url(60, 300),
 )
+
+/** A token that Entra ID, or something in its place, may put into an answer. */
+export const aToken = oneof(forgedJwt, base64url(100, 300))
 
 /** A credential that a caller puts where it does not belong. */
 export const aCallersSecret = oneof(forgedJwt, base64url(64, 200))
@@ -82,7 +95,33 @@ const ECHOES: readonly Echo[] = [
   (assertion) => ({ kind: 'redirect', to: `https://elsewhere.test/?assertion=${assertion}` }),
 ]
 
-export const anEcho = constantFrom(...ECHOES)
+/** As ECHOES, but of a piece that is too short to be told by its looks. */
+const ECHOES_OF_PIECES: readonly Echo[] = [
+  (assertion) =>
+    json(400, {
+      error: 'invalid_client',
+      error_description: `AADSTS50027: invalid at ‘${assertion.slice(40, 70)}’, near “${assertion.slice(-40)}”`,
+      trace_id: assertion.slice(60, 96),
+      correlation_id: assertion.slice(96, 132),
+      error_codes: [50_027],
+    }),
+  (assertion) => text(502, `cannot pass ${assertion.slice(33, 73)} on: ${assertion.slice(-30)}`),
+  (assertion) => text(500, `${'x '.repeat(80)}${assertion.slice(0, 60)}`),
+]
+
+export const anEcho = constantFrom(...ECHOES, ...ECHOES_OF_PIECES)
+
+/** How a token that wimds never had is put where none should be, by whatever stands in Entra ID's place. */
+const STRAYS: readonly Echo[] = [
+  ...ECHOES,
+  (token) => json(200, { token_type: 'Bearer', expires_in: 'soon', access_token: token }),
+  (token) => json(200, { access_token: { inner: token } }),
+  (token) => text(200, `{"token_type":"Bearer","expires_in":3599,"access_token":"${token}`),
+  (token) => text(200, `HTTP/1.1 200 OK\r\nSet-Cookie: session=${token}\r\n\r\n`),
+  (token) => text(503, `${'x '.repeat(75)}${token}`),
+]
+
+export const aStray = constantFrom(...STRAYS)
 
 /** So short a piece of a credential is of no use, and may turn up by chance. */
 const PIECE = 20
