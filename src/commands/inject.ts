@@ -4,6 +4,7 @@ import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { type ManifestFile, injectManifests } from '../kubernetes/manifest/inject-manifests.ts'
 import { unifiedDiff } from '../kubernetes/manifest/unified-diff.ts'
+import { scrub } from '../secret.ts'
 import { INJECT_FLAGS, optionsOf } from './inject-options.ts'
 import { parseFlags } from './flags.ts'
 import type { CommandIo } from './io.ts'
@@ -55,8 +56,9 @@ export async function inject(args: readonly string[], io: CommandIo): Promise<nu
   return 0
 }
 
+/** What is wrong with a manifest may be told in its own words, and a Secret is one. */
 function complain({ stderr }: CommandIo, lines: readonly string[]): void {
-  for (const line of lines) stderr.write(`wimds inject: ${line}\n`)
+  for (const line of lines) stderr.write(`wimds inject: ${scrub(line)}\n`)
 }
 
 /** Every file's text; those that cannot be read are mistakes. */

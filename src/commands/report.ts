@@ -1,5 +1,6 @@
 /** `wimds report`: who still calls the metadata service, and what would make the sidecar unnecessary. */
 import { ConfigError } from '../errors.ts'
+import { scrubSetting } from '../secret.ts'
 import { type Flags, parseFlags } from './flags.ts'
 import type { CommandIo } from './io.ts'
 import { type ReportRow, rowsOf, type Sighting } from './report/rows.ts'
@@ -53,7 +54,7 @@ function requireSound(flags: Flags<keyof typeof FLAGS>): void {
   const mistakes = [
     ...flags.mistakes,
     ...flags.positionals.map((word) => `${word} is not an argument of this command`),
-    ...urls.filter((url) => !isHttp(url)).map((url) => `${url} is not an http(s) URL`),
+    ...urls.flatMap((url) => urlMistakes(url)),
     ...(SINCE.test(flags.value('since') ?? '7d')
       ? []
       : ['--since must be a time such as 12h or 7d']),
@@ -61,8 +62,17 @@ function requireSound(flags: Flags<keyof typeof FLAGS>): void {
   if (mistakes.length > 0) throw new ConfigError(`${mistakes.join('\n')}\n\n${USAGE}`)
 }
 
-function isHttp(url: string): boolean {
-  return URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)
+function urlMistakes(text: string): string[] {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    return [`${scrubSetting(text)} is not an http(s) URL`]
+  }
+  const isAnonymous = url.username === '' && url.password === ''
+  return isAnonymous
+    ? []
+    : [
+        `${scrubSetting(text)} has a user and password, which are not sent: use kubectl port-forward`,
+      ]
 }
 
 function sightings(flags: Flags<keyof typeof FLAGS>): Promise<Sighting[]>[] {

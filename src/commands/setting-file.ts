@@ -1,6 +1,7 @@
 /** Files that settings name. */
 import { readFile } from 'node:fs/promises'
 import { ConfigError } from '../errors.ts'
+import { scrub } from '../secret.ts'
 
 export async function readSetting(name: string, path: string): Promise<string>
 export async function readSetting(
@@ -16,6 +17,6 @@ export async function readSetting(
   try {
     return await readFile(path, 'utf8')
   } catch (error) {
-    throw new ConfigError(`${name}: cannot read ${path}`, { cause: error })
+    throw new ConfigError(`${name}: cannot read ${scrub(path)}`, { cause: error })
   }
 }

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { addresses, type Address } from '../config/values.ts'
 import { ConfigError } from '../errors.ts'
+import { scrub } from '../secret.ts'
 import { readConfigFile, type FileSettings } from '../simulator/config-file.ts'
 import type { WorldOptions } from '../simulator/world-options.ts'
 import type { IssuedCertificate } from '../x509.ts'
@@ -130,6 +131,6 @@ async function noting<T>(mistakes: string[], read: () => Promise<T>): Promise<T 
 
 const isSystemError = (error: unknown): boolean => error instanceof Error && 'code' in error
 
-/** What went wrong, for people. */
+/** What went wrong, for people. It may name a file, or repeat what another server said. */
 export const messageOf = (error: unknown): string =>
-  error instanceof Error ? error.message : String(error)
+  scrub(error instanceof Error ? error.message : String(error))

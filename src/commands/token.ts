@@ -5,6 +5,7 @@ import { imds } from '../dialects/imds.ts'
 import { parseParameters, resourceOf, selectorOf } from '../dialects/parameters.ts'
 import { BrokerError, ConfigError, toBrokerError } from '../errors.ts'
 import { identityResolver, requireAllowed } from '../identities.ts'
+import { scrub } from '../secret.ts'
 import { systemClock } from '../tokens/clock.ts'
 import { expiry } from '../tokens/lifetime.ts'
 import { scopeOf } from '../tokens/token.ts'
@@ -53,7 +54,7 @@ export async function token(args: readonly string[], io: CommandIo): Promise<num
     return 0
   } catch (error) {
     const { code, message } = toBrokerError(error)
-    io.stderr.write(`wimds token: ${code}: ${message}\n`)
+    io.stderr.write(`wimds token: ${code}: ${scrub(message)}\n`)
     return 1
   }
 }

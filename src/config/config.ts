@@ -1,7 +1,7 @@
 /** The environment and the identities file → one frozen Config, or one error that names every mistake. */
 import { ConfigError } from '../errors.ts'
 import { comparableResource, type IdentityDirectory } from '../identities.ts'
-import type { Secret } from '../secret.ts'
+import { scrub, type Secret } from '../secret.ts'
 import { directoryOfEnvironment, directoryOfFile, tokenFilesOf } from './directory.ts'
 import {
   groupMistakes,
@@ -84,8 +84,9 @@ export async function loadConfig(
   return Object.freeze(config)
 }
 
+/** Each mistake may repeat a path, or a piece of YAML, and so a token that is not where it belongs. */
 function invalid(mistakes: readonly string[]): ConfigError {
-  return new ConfigError(`the configuration is not valid:\n  ${mistakes.join('\n  ')}`)
+  return new ConfigError(`the configuration is not valid:\n  ${mistakes.map(scrub).join('\n  ')}`)
 }
 
 /** What an identity needs that has nothing of its own: one of the environment, or an unlisted one. */

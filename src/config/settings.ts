@@ -14,6 +14,7 @@ import {
   region,
   secret,
   tenant,
+  tokenPath,
   words,
 } from './values.ts'
 
@@ -40,7 +41,7 @@ export const DEFAULTS = {
 export const Settings = z.object({
   AZURE_CLIENT_ID: z.optional(guid),
   AZURE_TENANT_ID: z.optional(tenant),
-  AZURE_FEDERATED_TOKEN_FILE: z.optional(z.string()),
+  AZURE_FEDERATED_TOKEN_FILE: z.optional(tokenPath),
   AZURE_AUTHORITY_HOST: authorityHost,
   AZURE_REGIONAL_AUTHORITY_NAME: z.optional(region),
   AZURE_KUBERNETES_TOKEN_PROXY: z.optional(tokenProxyUrl),

@@ -10,12 +10,27 @@ import { quote, reading } from './values.ts'
 export const proxyUrl = reading((text) => {
   const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`
   if (!URL.canParse(url)) throw new Error('must be the URL of a proxy, such as http://proxy:3128')
-  const { protocol } = new URL(url)
+  const { protocol, username, password, pathname, search, hash } = new URL(url)
   if (protocol !== 'http:' && protocol !== 'https:') {
     throw new Error(`must be an http:// or https:// proxy, not ${quote(protocol)}`)
   }
+  if (pathname !== '/' || search !== '' || hash !== '') {
+    throw new Error('must be a host and a port alone, with each / ? # in its password encoded')
+  }
+  if (!isDecodable(username) || !isDecodable(password)) {
+    throw new Error('must have each % in its user and password written as %25')
+  }
   return new Secret(url)
 })
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
+}
 
 /** The cluster's token proxy (identity bindings): https, and nothing but a host and a path. */
 export const tokenProxyUrl = reading((text) => {

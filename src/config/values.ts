@@ -2,7 +2,7 @@
 import { isIP } from 'node:net'
 import * as z from 'zod/mini'
 import { passThroughMistake } from '../metadata/pass-through.ts'
-import { Secret } from '../secret.ts'
+import { scrub, scrubSetting, Secret } from '../secret.ts'
 
 /** Where a server listens. */
 export interface Address {
@@ -82,6 +82,14 @@ export const addressesOrOff = reading((text) =>
 export const region = reading((text) => {
   if (!/^[a-z][a-z0-9]{2,39}$/.test(text)) {
     throw new Error(`must be the name of an Azure region, such as westeurope, not ${quote(text)}`)
+  }
+  return text
+})
+
+/** Path of a projected token. One that is the token itself is a mistake that is easily made. */
+export const tokenPath = reading((text) => {
+  if (!text.includes('/') && scrub(text) !== text) {
+    throw new Error('must be the path of the projected token, not the token itself')
   }
   return text
 })
@@ -169,5 +177,6 @@ function parseUrl(text: string): URL {
 
 /** Values are shown back to their writer, but never at length: one may be a misplaced secret. */
 export function quote(text: string): string {
-  return JSON.stringify(text.length > 60 ? `${text.slice(0, 20)}…` : text)
+  const shown = scrubSetting(text)
+  return JSON.stringify(shown.length > 60 ? `${shown.slice(0, 20)}…` : shown)
 }

@@ -5,6 +5,7 @@ import { request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls, getCACertificates } from 'node:tls'
+import { scrub } from '../secret.ts'
 import { isProxied } from './no-proxy.ts'
 import type { StepReport, WayReport } from './report.ts'
 
@@ -161,5 +162,5 @@ function reasonOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') {
     return error.errors.map(reasonOf).join('; ')
   }
-  return error instanceof Error ? error.message : 'unknown reason'
+  return error instanceof Error ? scrub(error.message) : 'unknown reason'
 }

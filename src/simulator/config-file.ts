@@ -145,5 +145,6 @@ function externalIssuers({ issuers }: ConfigFile) {
   return { routes, mistakes, close }
 }
 
+/** The first line: below it, the YAML parser shows those of the file, and so its secrets. */
 const messageOf = (error: unknown): string =>
-  error instanceof Error ? error.message : String(error)
+  (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? ''

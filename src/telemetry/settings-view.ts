@@ -1,13 +1,11 @@
 /** The settings in force, as people may see them: each with its origin, none with a credential. */
 import { type Environment, Settings, withDefaults } from '../config/settings.ts'
-import { scrub } from '../secret.ts'
+import { scrubSetting } from '../secret.ts'
 import type { StatusDocument } from './status-schema.ts'
 
 const REDACTED = '[redacted]'
 /** By name, so that a setting that is new and secret need not be listed to be hidden. */
 const SECRET_NAME = /HEADER|SECRET|PASSWORD|CREDENTIAL|_KEY$|_DATA$/i
-/** `user:password@` of a proxy. */
-const USER_INFO = /\/\/[^/@\s]*@/g
 
 /** Every setting that has a value, in the order of the schema. */
 export function settingsView(env: Environment): StatusDocument['settings'] {
@@ -20,6 +18,5 @@ export function settingsView(env: Environment): StatusDocument['settings'] {
 }
 
 function shown(name: string, value: string): string {
-  if (SECRET_NAME.test(name)) return REDACTED
-  return scrub(value.replaceAll(USER_INFO, `//${REDACTED}@`)).slice(0, 500)
+  return SECRET_NAME.test(name) ? REDACTED : scrubSetting(value).slice(0, 500)
 }

@@ -22,7 +22,7 @@ export function stateOf({
   assertions,
   clock,
 }: StateSources): Pick<StatusDocument, 'state' | 'reasons'> {
-  if (!readiness.ready) return { state: 'starting', reasons: readiness.reasons.map(scrub) }
+  if (!readiness.ready) return { state: 'starting', reasons: [...readiness.reasons] }
   const failing = entries.filter(
     ({ failure, nextTryAt }) =>
       failure !== undefined && nextTryAt > clock.monotonic() - FORGOTTEN_MS,

@@ -56,7 +56,7 @@ export function statusDocument(sources: StatusSources): StatusDocument {
     refusals: sources.refusals.map(refusalOf),
     clients: sources.clients.map(clientOf),
     settings: sources.settings,
-    warnings: [...config.warnings],
+    warnings: config.warnings.map(scrub),
   }
 }
 

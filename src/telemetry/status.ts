@@ -1,5 +1,6 @@
 /** Whether wimds is ready, and what last happened: for probes and for people. */
 import type { AssertionState } from '../exchange/assertion-watch.ts'
+import { scrub } from '../secret.ts'
 import type { ExchangeEvent } from '../tokens/observed.ts'
 
 interface StatusOptions {
@@ -40,7 +41,7 @@ export function status({ assertions, isPrefetched, now }: StatusOptions): Status
       const at = new Date(now()).toISOString()
       lastExchange = outcome.ok
         ? { at, ok: true }
-        : { at, ok: false, code: outcome.error.code, message: outcome.error.message }
+        : { at, ok: false, code: outcome.error.code, message: scrub(outcome.error.message) }
     },
     readiness: () => {
       const states = [...assertions().values()]
@@ -61,7 +62,7 @@ export function status({ assertions, isPrefetched, now }: StatusOptions): Status
 function assertionReasons(states: readonly AssertionState[], now: number): string[] {
   if (states.length === 0) return ['the projected token has not been read yet']
   return states.flatMap((state) => {
-    if (!state.ok) return [state.error.message]
+    if (!state.ok) return [scrub(state.error.message)]
     return state.assertion.expiresAt > now ? [] : ['the projected token has expired']
   })
 }

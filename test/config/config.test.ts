@@ -115,6 +115,14 @@ describe('the environment', () => {
   })
 
   test.each([
+    ['http://proxy:3128/path', 'must be a host and a port alone'],
+    ['http://me:pass/word@proxy:3128', 'must be the URL of a proxy'],
+    ['http://me:100%@proxy:3128', 'must have each % in its user and password written as %25'],
+  ])('takes no proxy that nothing could be sent to, such as %s', async (url, mistake) => {
+    expect((await mistakes({ HTTPS_PROXY: url })).join()).toContain(`HTTPS_PROXY: ${mistake}`)
+  })
+
+  test.each([
     [{ WIMDS_REGION: 'westeurope', AZURE_REGIONAL_AUTHORITY_NAME: 'eastus' }, 'westeurope'],
     [{ AZURE_REGIONAL_AUTHORITY_NAME: 'eastus' }, 'eastus'],
   ])('takes the region of %j', async (env, region) => {

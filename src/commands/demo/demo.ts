@@ -1,5 +1,6 @@
 /** `wimds demo`: the whole flow on this machine, offline, narrated, and checked at every step. */
 import { once } from 'node:events'
+import { scrub } from '../../secret.ts'
 import { createWorld, type World } from '../../simulator/world.ts'
 import { REPORTS } from '../../simulator/world-defaults.ts'
 import { parseFlags } from '../flags.ts'
@@ -63,7 +64,9 @@ export async function demo(
     }
     return 0
   } catch (error) {
-    io.stderr.write(`\nwimds demo: ${error instanceof Error ? error.message : String(error)}\n`)
+    io.stderr.write(
+      `\nwimds demo: ${scrub(error instanceof Error ? error.message : String(error))}\n`,
+    )
     return 1
   }
 }

@@ -1,5 +1,6 @@
 /** Where the report comes from: sidecars' status documents, or a Prometheus that scrapes them. */
 import * as z from 'zod/mini'
+import { scrubbedStart } from '../../secret.ts'
 import { StatusSchema } from '../../telemetry/status-schema.ts'
 import type { Sighting } from './rows.ts'
 
@@ -72,7 +73,7 @@ async function fetchJson<T>(url: URL, schema: z.ZodMiniType<T>): Promise<T> {
       signal: AbortSignal.timeout(TIMEOUT_MS),
     })
     const body = await textOf(response)
-    if (!response.ok) throw new Error(`it answered ${response.status}: ${body.slice(0, 200)}`)
+    if (!response.ok) throw new Error(`it answered ${response.status}: ${scrubbedStart(body, 200)}`)
     return schema.parse(JSON.parse(body))
   } catch (error) {
     throw new Error(`${url.origin}${url.pathname}: ${reasonOf(error)}`, { cause: error })

@@ -1,0 +1,170 @@
+/** Credentials that are put where they do not belong: no command prints one. */
+import { mkdtempDisposable, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { doctor } from '../../src/commands/doctor.ts'
+import { env } from '../../src/commands/env.ts'
+import { inject } from '../../src/commands/inject.ts'
+import type { Command } from '../../src/commands/io.ts'
+import { report } from '../../src/commands/report.ts'
+import { simulate } from '../../src/commands/simulate.ts'
+import { loadConfig } from '../../src/config/config.ts'
+import { Settings } from '../../src/config/settings.ts'
+import { ConfigError } from '../../src/errors.ts'
+import { createWorld, type World } from '../../src/simulator/world.ts'
+import { environmentOf } from '../fixtures/served.ts'
+import { pieceOf } from '../telemetry/secrets.ts'
+import { captureIo } from './capture.ts'
+
+const JWT = [
+  { alg: 'RS256', kid: 'a-key-of-the-cluster' },
+  { iss: 'https://issuer.test', sub: 'system:serviceaccount:shop:orders', aud: 'x', exp: 4e9 },
+  { signature: 'not one, but as long as one' },
+]
+  .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+  .join('.')
+const PASSWORD = 'correct-horse-battery-staple-21'
+
+let world: World
+beforeAll(async () => {
+  world = await createWorld()
+})
+afterAll(() => world.close())
+
+/** All that the command prints, its usage errors as `src/cli.ts` prints them. */
+async function printed(
+  command: Command,
+  args: readonly string[],
+  variables: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const io = captureIo(variables)
+  try {
+    await command(args, io)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    io.stderr.write(error.message)
+  }
+  const text = io.out() + io.err()
+  if (text === '') throw new Error('nothing was printed, so this shows nothing')
+  return text
+}
+
+describe.each<[string, string, string]>([
+  ['a token', JWT, JWT],
+  ['a token without its last part', JWT, JWT.slice(0, JWT.lastIndexOf('.'))],
+  ['an opaque token', 'Zx0_'.repeat(20), 'Zx0_'.repeat(20)],
+  ['a password in a URL', PASSWORD, `https://user:${PASSWORD}@host.test/`],
+  ['a password without a scheme', PASSWORD, `user:${PASSWORD}@host.test:3128`],
+  ['a password that ends the host', PASSWORD, `http://user:1/${PASSWORD}@host.test:3128`],
+])('%s', (_, secret, value) => {
+  const isPassword = secret === PASSWORD
+  // A password is a part of a URL, which nobody takes for a file or for an audience.
+  const names = Object.keys(Settings.shape).filter(
+    (name) => !(isPassword && /_(?:FILE|DIR|CONFIG|AUDIENCE)$/.test(name)),
+  )
+  test.each(names)('in %s is not printed', async (name) => {
+    const variables = { ...environmentOf(world), [name]: value }
+    expect(pieceOf(secret, await printed(doctor, ['--no-exchange'], variables))).toBeUndefined()
+    expect(
+      pieceOf(secret, await printed(doctor, ['--no-exchange', '--json'], variables)),
+    ).toBeUndefined()
+    // What applications are to send is printed for them, on purpose.
+    if (name === 'WIMDS_IDENTITY_HEADER' || /no_proxy/i.test(name)) return
+    expect(pieceOf(secret, await printed(env, ['--for', 'imds'], variables))).toBeUndefined()
+  })
+})
+
+test('a token in place of the path of its file is told from a path', async () => {
+  const variables = { ...environmentOf(world), AZURE_FEDERATED_TOKEN_FILE: JWT }
+  await expect(loadConfig(variables)).rejects.toThrow(
+    'AZURE_FEDERATED_TOKEN_FILE: must be the path of the projected token, not the token itself',
+  )
+})
+
+test.each([`user:${PASSWORD}%@proxy.test`, `http://user%zz:${PASSWORD}@proxy.test:3128`])(
+  'a proxy whose password is not encoded is a mistake in the settings: %s',
+  async (url) => {
+    const variables = { ...environmentOf(world), HTTPS_PROXY: url }
+    const text = await printed(doctor, ['--no-exchange'], variables)
+    expect(text).toMatch(/^the configuration is not valid:\n {2}HTTPS_PROXY: .*%25/)
+    expect(pieceOf(PASSWORD, text)).toBeUndefined()
+  },
+)
+
+describe('wimds report', () => {
+  test('does not print the password of a URL, which it would not send', async () => {
+    for (const flag of ['--url', '--prometheus']) {
+      const text = await printed(report, [flag, `http://user:${PASSWORD}@127.0.0.1:1/`])
+      expect(text).toContain('user and password')
+      expect(pieceOf(PASSWORD, text)).toBeUndefined()
+      expect(
+        pieceOf(PASSWORD, await printed(report, [flag, `user:${PASSWORD}@127.0.0.1:1/`])),
+      ).toBeUndefined()
+    }
+  })
+
+  test('does not print a token that the other side answers with', async () => {
+    await using other = await answering(`denied, ${'x '.repeat(60)}${JWT}`)
+    const text = await printed(report, ['--url', other.origin])
+    expect(text).toContain('it answered 403: denied')
+    expect(pieceOf(JWT, text)).toBeUndefined()
+  })
+})
+
+async function answering(body: string) {
+  const server = createServer((_, response) => response.writeHead(403).end(body))
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('not listening')
+  return {
+    origin: `http://127.0.0.1:${address.port}`,
+    [Symbol.asyncDispose]: async () => void server.close(),
+  }
+}
+
+describe('of a file that holds a token in a wrong place', () => {
+  test.each<[string, Command, (file: string) => readonly string[]]>([
+    ['wimds simulate --config', simulate, (file) => ['--config', file]],
+    ['wimds inject', inject, (file) => [file]],
+  ])('%s prints nothing', async (_, command, argumentsFor) => {
+    await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-secrets-'))
+    const file = join(directory.path, 'file.yaml')
+    for (const content of [
+      `secrets:\n  database:\n    value: "${JWT}" ${JWT}\n`,
+      `secrets: *${JWT}\n`,
+      `"${JWT}\n`,
+      `${JWT}: 1\n${JWT}: 2\n`,
+    ]) {
+      await writeFile(file, content)
+      expect(pieceOf(JWT, await printed(command, argumentsFor(file)))).toBeUndefined()
+    }
+  })
+
+  test('nor does wimds doctor of an identities file', async () => {
+    await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-secrets-'))
+    const file = join(directory.path, 'identities.yaml')
+    for (const content of [
+      JWT,
+      `identities: *${JWT}\n`,
+      `${JWT}: x\n`,
+      `identities:\n  - clientId: ${JWT}\n    tokenFile: ${JWT}\n    ${JWT}: x\n`,
+      `identities:\n  - clientId: !<${JWT}> x\n`,
+    ]) {
+      await writeFile(file, content)
+      const variables = { ...environmentOf(world), WIMDS_CONFIG: file }
+      expect(pieceOf(JWT, await printed(doctor, [], variables))).toBeUndefined()
+    }
+  })
+})
+
+test('wimds simulate does not print the token that a path holds', async () => {
+  const missing = `/nowhere/${JWT}`
+  const both = ['--tls-cert', missing, '--tls-key', missing]
+  for (const args of [both, ['--dir', `/dev/null/${JWT}`]]) {
+    const text = await printed(simulate, args)
+    expect(text).toMatch(/^wimds simulate: \w+: .*\[redacted\]/)
+    expect(pieceOf(JWT, text)).toBeUndefined()
+  }
+})
