@@ -240,6 +240,8 @@ metadata: {name: windows}
 spec: {template: {spec: {os: {name: windows}, containers: [{name: a}]}}}
 ---
 a: b: c
+---
+a: *nothing
 `
     const path = file('bad.yaml', source)
     const { code, out, err } = await run([...IDENTITY, path, join(directory, 'missing.yaml')])
@@ -247,6 +249,7 @@ a: b: c
     expect(err).toContain(`${path}, document 1, Pod/host: a pod with hostNetwork`)
     expect(err).toContain(`${path}, document 3, Deployment/windows: mode loopback needs Linux`)
     expect(err).toContain(`${path}, document 4: `)
+    expect(err).toMatch(/bad\.yaml, document 5: Unresolved alias .*: nothing\n/)
     expect(err).toContain('missing.yaml: ENOENT')
     expect(err).not.toContain('document 2')
   })

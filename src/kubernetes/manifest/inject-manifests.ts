@@ -1,5 +1,5 @@
 /** Manifests in, manifests with the sidecar out; what is not injected stays byte for byte. */
-import { type Document, parseAllDocuments } from 'yaml'
+import { type Document, parseAllDocuments, YAMLParseError } from 'yaml'
 import { type ManifestOptions, type Note, injectDocument } from './inject-document.ts'
 import { type TextEdit, applyEdits } from './text-edit.ts'
 import { serviceAccountsIn } from './workloads.ts'
@@ -63,7 +63,19 @@ function documentsOf(source: string): Document[] {
     logLevel: 'error',
     merge: true,
   })
-  return Array.isArray(documents) ? documents : []
+  if (!Array.isArray(documents)) return []
+  for (const document of documents) noteBadAlias(document)
+  return documents
+}
+
+/** An alias of nothing, and aliases that stand for too much, show only when the data is made. */
+function noteBadAlias(document: Document): void {
+  try {
+    dataOf(document)
+  } catch (error) {
+    const message = error instanceof Error ? error.message : 'an alias cannot be followed'
+    document.errors.push(new YAMLParseError([0, 0], 'BAD_ALIAS', message))
+  }
 }
 
 function dataOf(document: Document): unknown {
