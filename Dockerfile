@@ -31,10 +31,13 @@ RUN for baked in /image/app/compile-cache/*-0; do \
 
 FROM docker.io/library/node:24-bookworm-slim AS tools
 RUN apt-get update && apt-get install -y --no-install-recommends nftables iproute2
-# nft and ip with the libraries that they load.
+# nft and ip with the libraries that they load, and the licences of all of them.
 RUN mkdir -p /tools/usr/sbin \
   && cp /usr/sbin/nft "$(readlink -f "$(command -v ip)")" /tools/usr/sbin/ \
-  && ldd /tools/usr/sbin/* | grep -o '/[^ )]*\.so[^ )]*' | sort -u | xargs cp -L --parents -t /tools
+  && ldd /tools/usr/sbin/* | grep -o '/[^ )]*\.so[^ )]*' | sort -u | xargs cp -L --parents -t /tools \
+  && find /tools -type f -printf '*/%f\n' | xargs dpkg-query -S | cut -d: -f1 | sort -u \
+    | sed 's|.*|/usr/share/doc/&/copyright|' \
+    | xargs cp -L --parents -t /tools /usr/share/common-licenses/*
 
 FROM gcr.io/distroless/nodejs24-debian12:nonroot AS redirect
 COPY --from=tools /tools/ /

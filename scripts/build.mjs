@@ -1,18 +1,20 @@
 // Bundles wimds to dist/wimds.js and its lazily loaded chunks, and has Node compile them once, so
 // that the first start of a container finds them compiled. docs/performance.md says what each step
 // gains.
-import { rm } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { builtins } from './bundle/builtins.mjs'
 import { leaveTo, sharedErrors } from './bundle/commands.mjs'
 import { compile } from './bundle/compile.mjs'
 import { leftOut } from './bundle/left-out.mjs'
+import { notices } from './bundle/notices.mjs'
 import { partsAlone } from './bundle/parts.mjs'
 
-const dist = fileURLToPath(new URL('../dist/', import.meta.url))
+const root = fileURLToPath(new URL('..', import.meta.url))
+const dist = `${root}dist/`
 const common = {
-  absWorkingDir: fileURLToPath(new URL('..', import.meta.url)),
+  absWorkingDir: root,
   outdir: dist,
   bundle: true,
   splitting: true,
@@ -26,18 +28,23 @@ const common = {
   // An executable on its own; the image puts its Node's absolute path here.
   banner: { js: '#!/usr/bin/env node' },
   logLevel: 'warning',
+  metafile: true,
 }
 
 await rm(dist, { recursive: true, force: true })
 const others = {}
-await build({
+const sidecar = await build({
   ...common,
   entryPoints: { wimds: 'src/launch.ts', errors: 'src/errors.ts' },
   plugins: [leaveTo(others), leftOut, builtins, partsAlone],
 })
-await build({
+const rest = await build({
   ...common,
   entryPoints: others,
   plugins: [sharedErrors, leftOut, builtins],
 })
+await writeFile(
+  `${dist}THIRD-PARTY-LICENSES.txt`,
+  await notices([sidecar.metafile, rest.metafile], root),
+)
 await compile(`${dist}wimds.js`)
