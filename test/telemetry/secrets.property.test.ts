@@ -5,6 +5,7 @@ import { createWorld } from '../../src/simulator/world.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
 import { aCallersSecret, anAssertion, anEcho, aStray, aToken, pieceOf } from './secrets.ts'
+import { shownBy } from './shown.ts'
 
 const TOKEN = '/metadata/identity/oauth2/token?api-version=2018-02-01'
 const APP_SERVICE = '/msi/token?api-version=2019-08-01'
@@ -25,20 +26,7 @@ async function started() {
   await vi.waitFor(() => expect(sidecar.log()).toContain('"event":"ready"'), 5000)
   const parts = onFailure.move()
 
-  /** Everything that anybody but the caller can see. */
-  async function shown(): Promise<string> {
-    const pages = ['/metrics', '/readyz', '/status.json', '/status']
-    const bodies = await Promise.all(
-      pages.map(async (path) => {
-        const bytes = request(path, { headers: { Host: 'localhost' } })
-        const { status, body } = await roundTrip(sidecar.adminPort, bytes)
-        return `${path} ${status}\n${body}`
-      }),
-    )
-    expect(bodies.map((body) => body.split('\n')[0])).toEqual(pages.map((path) => `${path} 200`))
-    return [sidecar.log(), ...bodies].join('\n')
-  }
-
+  const shown = () => shownBy(sidecar)
   const ask = (target: string, headers: Record<string, string | undefined> = {}) =>
     roundTrip(sidecar.port, request(target, { headers }))
   return { world, ask, shown, [Symbol.asyncDispose]: () => parts.disposeAsync() }

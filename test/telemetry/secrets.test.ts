@@ -1,0 +1,128 @@
+/** The secrets that wimds works with beside tokens: nobody is shown one. */
+import { randomBytes } from 'node:crypto'
+import { mkdtempDisposable, readFile } from 'node:fs/promises'
+import { request as httpsRequest } from 'node:https'
+import { createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { describe, expect, test } from 'vitest'
+import { createWorld } from '../../src/simulator/world.ts'
+import { request, roundTrip } from '../fixtures/connection.ts'
+import { environmentOf, startServe } from '../fixtures/served.ts'
+import { pieceOf } from './secrets.ts'
+import { shownBy } from './shown.ts'
+
+const TOKEN =
+  '/metadata/identity/oauth2/token?api-version=2021-02-01&resource=https://vault.azure.net'
+
+const aSecret = () => randomBytes(32).toString('base64url')
+
+/** The port of the first address that the sidecar says it listens on under that name. */
+function portOf({ events }: Awaited<ReturnType<typeof startServe>>, name: string): number {
+  const listening = events().find(({ event }) => event === 'listening')
+  return Number(/\d+(?="\])/.exec(JSON.stringify(listening?.[name]))?.[0])
+}
+
+test('Azure Arc’s keys are for their readers, before they are used, after it and when they are wrong', async () => {
+  await using world = await createWorld()
+  await using keys = await mkdtempDisposable(join(tmpdir(), 'wimds-arc-'))
+  await using sidecar = await startServe({
+    ...environmentOf(world),
+    WIMDS_ARC_LISTEN: '127.0.0.1:0',
+    WIMDS_ARC_KEY_DIR: keys.path,
+  })
+  const port = portOf(sidecar, 'arcAddresses')
+  const ask = (authorization: Record<string, string>) =>
+    roundTrip(port, request(TOKEN, { headers: authorization }))
+  const challenged = await ask({})
+  const path = /realm=(\S+)/.exec(challenged.headers.get('www-authenticate') ?? '')?.[1] ?? ''
+  const key = await readFile(path, 'utf8')
+  const wrong = aSecret()
+  expect((await ask({ Authorization: `Basic ${wrong}` })).status).toBe(401)
+  expect((await ask({ Authorization: `Basic ${key}` })).status).toBe(200)
+  expect((await ask({ Authorization: `Basic ${key}` })).status).toBe(401)
+  const shown = await shownBy(sidecar)
+  expect(pieceOf(key, shown)).toBeUndefined()
+  expect(pieceOf(wrong, shown)).toBeUndefined()
+})
+
+test('Service Fabric’s secret is the caller’s, right or wrong', async () => {
+  await using world = await createWorld()
+  const [secret, wrong] = [aSecret(), aSecret()]
+  await using sidecar = await startServe({
+    ...environmentOf(world),
+    WIMDS_SERVICE_FABRIC_LISTEN: '127.0.0.1:0',
+    WIMDS_IDENTITY_HEADER: secret,
+  })
+  const port = portOf(sidecar, 'serviceFabricAddresses')
+  const path =
+    '/metadata/identity/oauth2/token?api-version=2019-07-01-preview&resource=https://vault.azure.net'
+  const statuses = await Promise.all(
+    [secret, wrong].map(async (sent) => {
+      const options = { port, path, headers: { Secret: sent }, rejectUnauthorized: false }
+      const { promise, resolve, reject } = Promise.withResolvers<number | undefined>()
+      httpsRequest(options, (reply) => void text(reply).then(() => resolve(reply.statusCode)))
+        .on('error', reject)
+        .end()
+      return promise
+    }),
+  )
+  expect(statuses[0]).toBe(200)
+  expect(statuses[1]).toBeGreaterThanOrEqual(400)
+  const shown = await shownBy(sidecar)
+  expect(shown).toContain('secret_header_wrong')
+  expect(pieceOf(secret, shown)).toBeUndefined()
+  expect(pieceOf(wrong, shown)).toBeUndefined()
+})
+
+describe('the password of an HTTP proxy is the proxy’s, which answers a CONNECT with', () => {
+  test.each<[string, (heard: string) => string]>([
+    [
+      'a refusal that repeats it',
+      (heard) => `HTTP/1.1 407 ${heard}\r\nX: ${heard}\r\n\r\n${heard}`,
+    ],
+    ['what is no HTTP', (heard) => `${heard}\r\n\r\n${heard}`],
+    ['a header that is none', (heard) => `HTTP/1.1 200 OK\r\n${heard} \x01\r\n\r\n`],
+    ['a tunnel that speaks no TLS', (heard) => `HTTP/1.1 200 OK\r\n\r\n${heard}`],
+    ['nothing', () => ''],
+  ])('%s', async (_, answer) => {
+    const password = aSecret()
+    const basic = Buffer.from(`user:${password}`).toString('base64')
+    await using proxy = await answering(answer)
+    await using world = await createWorld()
+    await using sidecar = await startServe({
+      ...environmentOf(world),
+      AZURE_AUTHORITY_HOST: 'https://login.microsoftonline.com',
+      HTTPS_PROXY: `http://user:${password}@127.0.0.1:${proxy.port}`,
+    })
+    const { status, body } = await roundTrip(sidecar.port, request(TOKEN))
+    expect(status).toBeGreaterThanOrEqual(500)
+    expect(proxy.heard().join()).toContain(basic)
+    const shown = `${body}\n${await shownBy(sidecar)}`
+    expect(shown).toContain('exchange_failed')
+    expect(pieceOf(password, shown)).toBeUndefined()
+    expect(pieceOf(basic, shown)).toBeUndefined()
+  })
+})
+
+/** A server that answers each connection by the credentials that it was sent, and closes it. */
+async function answering(answer: (heard: string) => string) {
+  const heard: string[] = []
+  const server = createServer((socket: Socket) => {
+    socket.on('error', () => {})
+    socket.once('data', (bytes) => {
+      const credentials = /basic (\S+)/i.exec(bytes.toString())?.[1] ?? ''
+      heard.push(credentials)
+      socket.end(answer(credentials))
+    })
+  })
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('not listening')
+  return {
+    port: address.port,
+    heard: () => heard,
+    [Symbol.asyncDispose]: async () => void server.close(),
+  }
+}
