@@ -1,0 +1,53 @@
+import { existsSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { ERROR_KINDS } from '../../src/errors.ts'
+import { PAGES, readPage, resolveFrom } from './pages.ts'
+
+describe('docs/troubleshooting.md', () => {
+  const headings = [...readPage('docs/troubleshooting.md').matchAll(/^## (\w+)$/gm)].map(
+    ([, code]) => code,
+  )
+
+  test('has one heading for each error code, and no other', () => {
+    expect(headings).toHaveLength(Object.keys(ERROR_KINDS).length)
+    expect(new Set(headings)).toEqual(new Set(Object.keys(ERROR_KINDS)))
+  })
+})
+
+describe.each(PAGES)('%s', (page) => {
+  const links = [...readPage(page).matchAll(/\]\((?!https?:)([^)#]*)(?:#([\w-]*))?\)/g)]
+
+  test('links only to what is there', () => {
+    const missing = links
+      .map(([, path = '']) => path)
+      .filter((path) => path !== '' && !existsSync(resolveFrom(page, path)))
+    expect(missing).toEqual([])
+  })
+
+  test('links only to headings that are there', () => {
+    const missing = links
+      .filter(([, path = '', anchor]) => anchor !== undefined && /^$|\.md$/.test(path))
+      .filter(([, path = '', anchor = '']) => !anchorsOf(pageAt(page, path)).has(anchor))
+      .map(([link]) => link)
+    expect(missing).toEqual([])
+  })
+})
+
+/** The page that a link leads to, by its path in the repository. */
+function pageAt(page: string, path: string): string {
+  if (path === '') return page
+  const target = resolveFrom(page, path)
+  return PAGES.find((each) => resolveFrom('README.md', each) === target) ?? path
+}
+
+/** How GitHub names its headings: https://github.com/gjtorikian/html-pipeline, TableOfContentsFilter. */
+function anchorsOf(page: string): ReadonlySet<string> {
+  return new Set(
+    [...readPage(page).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+      heading
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N}_ -]/gu, '')
+        .replaceAll(' ', '-'),
+    ),
+  )
+}
