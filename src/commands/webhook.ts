@@ -12,6 +12,7 @@ import { currentCertificate, expiryOf } from '../kubernetes/certificates.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
 import { webhookMetrics } from '../kubernetes/webhook-metrics.ts'
 import { reviewServer, webhookAdminServer } from '../kubernetes/webhook-server.ts'
+import { scrub } from '../secret.ts'
 import { VERSION } from '../version.ts'
 import type { CommandIo } from './io.ts'
 import { WEBHOOK_USAGE, type WebhookOptions, webhookOptions } from './webhook-options.ts'
@@ -44,7 +45,7 @@ async function serveReviews(
 ): Promise<number> {
   const log = pino({ base: null, formatters: { level: (label) => ({ level: label }) } }, io.stdout)
   const onError = (error: unknown) =>
-    log.warn({ event: 'webhook_failed', message: reasonOf(error) })
+    log.warn({ event: 'webhook_failed', message: scrub(reasonOf(error)) })
   let isEnding = false
   let keeper: CertificateKeeper | undefined
 
@@ -74,10 +75,12 @@ async function serveReviews(
   const server = reviewServer({
     review: (body) => review(body, admission),
     isEnding: () => isEnding,
+    onFailure: onError,
     onReview: (event) => {
       metrics.onReview(event)
       const { outcome, message } = event
-      if (message !== undefined) log.warn({ event: 'review_not_admitted', outcome, message })
+      if (message === undefined) return
+      log.warn({ event: 'review_not_admitted', outcome, message: scrub(message) })
     },
   })
   await listen(server, options.listen)

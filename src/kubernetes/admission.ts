@@ -1,5 +1,6 @@
 /** An AdmissionReview in, an AdmissionReview out: admission.k8s.io/v1, without side effects. */
 import * as z from 'zod/mini'
+import { scrub } from '../secret.ts'
 import { jsonPatch } from './changes.ts'
 import { inject, type Injection } from './inject.ts'
 import type { ServiceAccountAnnotations } from './plan.ts'
@@ -23,6 +24,9 @@ const AdmissionReview = z.object({
 const PodAccount = z.object({
   spec: z.object({ serviceAccountName: z.nullish(z.string()) }),
 })
+
+/** DNS-1123, as the API server has them. Anything else is another place in the URL of a lookup. */
+const NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/
 
 /** The annotations of a ServiceAccount, empty when there is none. Rejects when nobody knows. */
 export type ServiceAccountLookup = (
@@ -59,16 +63,21 @@ export async function review(body: unknown, options: AdmissionOptions): Promise<
   const { uid, kind, operation, namespace = '', object } = parsed.data.request
   const isNewPod = kind.group === '' && kind.kind === 'Pod' && operation === 'CREATE'
   if (!isNewPod) return answer(uid, { kind: 'untouched' })
-  const name = PodAccount.safeParse(object).data?.spec.serviceAccountName ?? 'default'
+  const name = PodAccount.safeParse(object).data?.spec.serviceAccountName || 'default'
+  const isNamed = NAME.test(namespace) && NAME.test(name)
+  let annotations: ServiceAccountAnnotations
   try {
-    const annotations = await options.serviceAccount(namespace, name)
-    const serviceAccount = withTenant(annotations, options.defaultTenantId)
-    return answer(uid, inject({ pod: object, serviceAccount, settings: options.settings }))
+    annotations = isNamed ? await options.serviceAccount(namespace, name) : {}
   } catch (error) {
-    const reason = error instanceof Error ? error.message : 'unknown reason'
+    const reason = scrub(error instanceof Error ? error.message : 'unknown reason')
     const message = `wimds could not read the ServiceAccount ${namespace}/${name} (${reason}); create the pod again`
     return { outcome: 'failed', message, review: reply(uid, refusal(503, message)) }
   }
+  const serviceAccount = withTenant(annotations, options.defaultTenantId)
+  const injection = inject({ pod: object, serviceAccount, settings: options.settings })
+  if (isNamed || injection.kind === 'untouched') return answer(uid, injection)
+  const reasons = ['the namespace or spec.serviceAccountName is not the name of one; mend it']
+  return answer(uid, { kind: 'refused', reasons })
 }
 
 function withTenant(
@@ -84,14 +93,29 @@ function answer(uid: string, injection: Injection): Reviewed {
   const { kind: outcome } = injection
   if (injection.kind === 'untouched') return { outcome, review: reply(uid, { allowed: true }) }
   if (injection.kind === 'refused') {
-    const message = `wimds cannot be injected: ${injection.reasons.join('; ')}`
+    const message = `wimds cannot be injected: ${inFewWords(injection.reasons)}`
     return { outcome, message, review: reply(uid, refusal(422, message)) }
   }
   const { changes, warnings } = injection
   const patch = Buffer.from(JSON.stringify(jsonPatch(changes))).toString('base64')
   const patched = changes.length > 0 && { patchType: 'JSONPatch', patch }
-  const warned = warnings.length > 0 && { warnings: warnings.map((text) => `wimds: ${text}`) }
+  const warned = warnings.length > 0 && { warnings: warnings.map((text) => `wimds: ${cut(text)}`) }
   return { outcome, review: reply(uid, { allowed: true, ...patched, ...warned }) }
+}
+
+/** As many reasons as anybody reads: a pod can have one for each of its thousands of containers. */
+const MAX_REASONS = 10
+const MAX_LENGTH = 500
+
+function inFewWords(reasons: readonly string[]): string {
+  const more = reasons.length - MAX_REASONS
+  const told = reasons.slice(0, MAX_REASONS).map(cut)
+  return [...told, ...(more > 0 ? [`and ${more} more`] : [])].join('; ')
+}
+
+/** Reasons repeat names and annotations, of any length. */
+function cut(text: string): string {
+  return text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH)}…` : text
 }
 
 function refusal(code: number, message: string): object {

@@ -13,6 +13,8 @@ export interface ReviewEvent {
 interface ReviewServerParts {
   readonly review: (body: unknown) => Promise<Reviewed>
   readonly onReview: (event: ReviewEvent) => void
+  /** Told of a review that failed by a fault of wimds; its caller hears nothing of the cause. */
+  readonly onFailure: (error: unknown) => void
   /** True once callers should come by another connection, and so to another replica. */
   readonly isEnding: () => boolean
 }
@@ -22,7 +24,9 @@ const MAX_BODY_BYTES = 3 * 1024 * 1024
 const PATH = '/mutate'
 
 /** Answers `POST /mutate`. It has no certificate yet: `setSecureContext` gives it one. */
-export function reviewServer({ review, onReview, isEnding }: ReviewServerParts): TlsServer {
+export function reviewServer(parts: ReviewServerParts): TlsServer {
+  const { review, onReview, onFailure, isEnding } = parts
+
   async function answer(request: IncomingMessage): Promise<Answer> {
     const path = request.url?.split('?', 1)[0]
     if (path !== PATH) return { status: 404, body: { error: `only ${PATH} is here` } }
@@ -44,7 +48,12 @@ export function reviewServer({ review, onReview, isEnding }: ReviewServerParts):
     if (isEnding()) response.setHeader('Connection', 'close')
     answer(request).then(
       (answered) => send(response, answered),
-      () => send(response, { status: 500, body: { error: 'wimds failed; its log has the cause' } }),
+      (error: unknown) => {
+        // Nobody is there to be answered, and nothing went wrong here.
+        if (request.destroyed && !request.complete) return
+        onFailure(error)
+        send(response, { status: 500, body: { error: 'wimds failed; its log has the cause' } })
+      },
     )
   })
   // A caller that hangs up, or speaks no TLS, is no fault of ours.
@@ -95,12 +104,13 @@ function send(response: ServerResponse, { status, body }: Answer): void {
 async function jsonOf(request: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = []
   let size = 0
-  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+  for await (const chunk of request) {
     if (!Buffer.isBuffer(chunk)) continue
     size += chunk.length
-    if (size > MAX_BODY_BYTES) throw new MalformedReview('the review is too large')
-    chunks.push(chunk)
+    // Read on, though not kept: what is left unread would hold back the connection's next request.
+    if (size <= MAX_BODY_BYTES) chunks.push(chunk)
   }
+  if (size > MAX_BODY_BYTES) throw new MalformedReview('the review is too large')
   try {
     const parsed: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'))
     return parsed

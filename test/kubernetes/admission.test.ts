@@ -22,6 +22,11 @@ const request = (more: object = {}) => ({
   },
 })
 
+const withAccount = (serviceAccountName: string) => ({
+  ...POD,
+  spec: { ...POD.spec, serviceAccountName },
+})
+
 /** Options of a webhook that injects the pods that ask. */
 function options(more: Partial<AdmissionOptions> = {}): AdmissionOptions {
   return {
@@ -102,6 +107,7 @@ describe('the ServiceAccount', () => {
       { ...POD, spec: { containers: POD.spec.containers } },
       'default',
     ],
+    ['default, where its name is empty', withAccount(''), 'default'],
   ])('asked for is %s', async (_, object, expected) => {
     const asked: string[][] = []
     const serviceAccount = (...place: string[]) => {
@@ -111,6 +117,19 @@ describe('the ServiceAccount', () => {
     await responseTo(request({ object }), { serviceAccount })
     expect(asked).toEqual([['shop', expected]])
   })
+
+  test.each(['..', '.', 'a/b', 'Orders', 'a'.repeat(254)])(
+    'is not looked for by what is no name, such as %j',
+    async (account) => {
+      const serviceAccount = () => Promise.reject(new Error('asked'))
+      const { outcome, response } = await responseTo(request({ object: withAccount(account) }), {
+        serviceAccount,
+        defaultTenantId: TENANT,
+      })
+      expect(outcome).toBe('refused')
+      expect(response.status?.message).toContain('spec.serviceAccountName is not the name')
+    },
+  )
 
   test('that names no tenant gets the default one, and any other keeps its own', async () => {
     const defaultTenantId = '99999999-9999-4999-8999-999999999999'

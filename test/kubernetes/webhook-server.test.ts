@@ -13,6 +13,7 @@ const REVIEWED: Reviewed = { outcome: 'injected', review: { response: { allowed:
 
 const metrics = webhookMetrics(() => 1_800_000_000_500)
 const bodies: unknown[] = []
+const failures: unknown[] = []
 let answer = (): Promise<Reviewed> => Promise.resolve(REVIEWED)
 let isEnding = false
 let unready: string[] = []
@@ -22,10 +23,12 @@ const server = reviewServer({
     return answer()
   },
   onReview: metrics.onReview,
+  onFailure: (error) => failures.push(error),
   isEnding: () => isEnding,
 })
 const admin = webhookAdminServer({ unready: () => unready, scrape: metrics.scrape })
 let agent: Agent
+const PATH = '/mutate?timeout=5s'
 
 beforeAll(async () => {
   const authority = await createCertificateAuthority()
@@ -51,9 +54,9 @@ function portOf(listening: Server): number {
 
 async function post(
   body: string,
-  options: { path?: string; method?: string; maxVersion?: 'TLSv1.2' } = {},
+  options: { path?: string; method?: string; maxVersion?: 'TLSv1.2'; agent?: Agent } = {},
 ) {
-  const { path = '/mutate?timeout=5s', method = 'POST', ...tls } = options
+  const { path = PATH, method = 'POST', ...tls } = options
   const sent = httpsRequest({
     host: '127.0.0.1',
     port: portOf(server),
@@ -89,11 +92,13 @@ test('a malformed review is told what is wrong', async () => {
   expect(await post('{}')).toMatchObject({ status: 400, body: '{"error":"no uid"}' })
 })
 
-test('an unexpected failure says nothing of its cause', async () => {
-  answer = () => Promise.reject(new Error('hunter2'))
+test('an unexpected failure says nothing of its cause, but to the log', async () => {
+  const cause = new Error('hunter2')
+  answer = () => Promise.reject(cause)
   const { status, body } = await post('{}')
   expect(status).toBe(500)
   expect(body).not.toContain('hunter2')
+  expect(failures).toEqual([cause])
 })
 
 test('TLS 1.2 is refused', async () => {
@@ -127,4 +132,31 @@ test('counts reviews by outcome, and tells when the certificate ends', async () 
   expect(exposed).toContain('wimds_webhook_review_duration_seconds_count{outcome="injected"} 2')
   expect(exposed).toContain('wimds_webhook_review_duration_seconds_count{outcome="malformed"} 3')
   expect(exposed).toContain('wimds_webhook_certificate_expiry_timestamp_seconds 1800000000')
+})
+
+test('a caller who hangs up is no failure', async () => {
+  const sent = httpsRequest({
+    host: '127.0.0.1',
+    port: portOf(server),
+    agent,
+    path: PATH,
+    method: 'POST',
+  })
+  const closed = new Promise((resolve) => sent.on('close', resolve).on('error', () => {}))
+  sent.write('{"half":')
+  await once(server, 'request')
+  sent.destroy()
+  await closed
+  answer = () => Promise.resolve(REVIEWED)
+  await expect.poll(() => post('{}')).toMatchObject({ status: 200 })
+  expect(failures).toHaveLength(1)
+})
+
+test('the request after one that is too large is answered on the same connection', async () => {
+  answer = () => Promise.resolve(REVIEWED)
+  const one = new Agent({ ...agent.options, keepAlive: true, maxSockets: 1 })
+  const first = await post(' '.repeat(4_000_000), { agent: one })
+  const second = await post('{}', { agent: one })
+  one.destroy()
+  expect([first.status, second.status]).toEqual([400, 200])
 })

@@ -1,0 +1,324 @@
+import { once } from 'node:events'
+import { Agent, request as httpsRequest } from 'node:https'
+import { text } from 'node:stream/consumers'
+import * as fc from 'fast-check'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { z } from 'zod'
+import { review } from '../../src/kubernetes/admission.ts'
+import { type ReviewEvent, reviewServer } from '../../src/kubernetes/webhook-server.ts'
+import { createCertificateAuthority } from '../../src/x509.ts'
+import { applyPatch, settings } from '../kubernetes/patched.ts'
+import { corrupted, reviews } from './admission-reviews.ts'
+import { mutated, SEED } from './mutations.ts'
+
+/** The identity of each ServiceAccount is its own; those of some namespaces name no client. */
+function annotationsOf(namespace: string, name: string): Record<string, string> {
+  const id = Buffer.from(`${namespace}/${name}`).toString('hex')
+  return {
+    'azure.workload.identity/tenant-id': `tenant-${id}`,
+    ...(namespace !== 'billing.v2' && { 'azure.workload.identity/client-id': `client-${id}` }),
+  }
+}
+
+const asked: string[] = []
+const faults: unknown[] = []
+const events: ReviewEvent[] = []
+const server = reviewServer({
+  review: (body) =>
+    review(body, {
+      settings: settings({ isOptOut: true }),
+      serviceAccount: (namespace, name) => {
+        asked.push(`${namespace}/${name}`)
+        return Promise.resolve(annotationsOf(namespace, name))
+      },
+    }),
+  onReview: (event) => events.push(event),
+  onFailure: (error) => faults.push(error),
+  isEnding: () => false,
+})
+let agent: Agent
+beforeAll(async () => {
+  const authority = await createCertificateAuthority()
+  const { certPem, keyPem } = await authority.issue({ names: ['wimds.wimds.svc'] })
+  server.setSecureContext({ cert: certPem, key: keyPem, minVersion: 'TLSv1.3' })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  agent = new Agent({ ca: authority.caPem, servername: 'wimds.wimds.svc', keepAlive: true })
+})
+afterAll(() => {
+  agent.destroy()
+  server.close()
+})
+
+interface Answer {
+  readonly status: number
+  readonly size: number
+  readonly body: unknown
+}
+
+async function answerTo(body: string | Buffer): Promise<Answer> {
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('not listening')
+  const options = { port: address.port, host: '127.0.0.1', agent, path: '/mutate', method: 'POST' }
+  const sent = httpsRequest(options)
+  sent.end(body)
+  const [reply] = await once(sent, 'response')
+  const answered = await text(reply)
+  return { status: reply.statusCode, size: answered.length, body: JSON.parse(answered) }
+}
+
+/** All that may be said of a review: exactly this, so that nothing odd gets by. */
+const uid = z.string().min(1)
+const words = z.string().min(1)
+const ReviewAnswer = z.strictObject({
+  apiVersion: z.literal('admission.k8s.io/v1'),
+  kind: z.literal('AdmissionReview'),
+  response: z.discriminatedUnion('allowed', [
+    z.strictObject({
+      uid,
+      allowed: z.literal(true),
+      patchType: z.literal('JSONPatch').optional(),
+      patch: z.base64().optional(),
+      warnings: z.array(words).optional(),
+    }),
+    z.strictObject({
+      uid,
+      allowed: z.literal(false),
+      status: z.strictObject({ code: z.literal([422, 503]), message: words }),
+    }),
+  ]),
+})
+const Refusal = z.strictObject({ error: words })
+
+/** The answer's response; undefined for a clear 4xx. Throws for anything else. */
+function responseIn({ status, body }: Answer) {
+  if (status === 200) return ReviewAnswer.parse(body).response
+  if (status < 400 || status > 499) throw new Error(`answered ${status}`)
+  Refusal.parse(body)
+  return undefined
+}
+
+interface Env {
+  readonly name: string
+  readonly value?: string
+}
+
+interface Container {
+  readonly name: string
+  readonly image?: string
+  readonly env?: readonly Env[] | null
+}
+
+interface Pod {
+  readonly spec: {
+    readonly containers: readonly Container[]
+    readonly initContainers?: readonly Container[] | null
+    readonly serviceAccountName?: string | null
+  }
+}
+
+const containersOf = ({ spec }: Pod) => [...(spec.initContainers ?? []), ...spec.containers]
+const isOwn = ({ name }: Container) => name !== 'wimds' && name !== 'wimds-redirect'
+const valuesOf = ({ env }: Container, name: string) =>
+  (env ?? []).filter((entry) => entry.name === name).map(({ value }) => value)
+
+const withoutEnv = ({ env: _env, ...container }: Container) => container
+
+/** The pod that the patch makes is the same, beside the sidecar, which has its ServiceAccount's identity. */
+function expectInjected(request: { namespace?: string; object: Pod }, patch: string): void {
+  const { object, namespace = '' } = request
+  const operations = JSON.parse(Buffer.from(patch, 'base64').toString())
+  // Throws for a patch that RFC 6902 does not allow.
+  const patched: Pod = JSON.parse(JSON.stringify(applyPatch(object, operations)))
+  const account = object.spec.serviceAccountName
+  expect(patched.spec.serviceAccountName).toBe(account)
+  const own = containersOf(object).filter(isOwn)
+  const kept = containersOf(patched).filter(isOwn)
+  expect(kept.map(withoutEnv)).toEqual(own.map(withoutEnv))
+  for (const [index, { env }] of own.entries()) {
+    const names = (env ?? []).map(({ name }) => name)
+    expect((kept[index]?.env ?? []).slice(0, names.length).map(({ name }) => name)).toEqual(names)
+  }
+
+  const sidecars = containersOf(patched).filter(({ name }) => name === 'wimds')
+  expect(sidecars.map(({ image }) => image)).toEqual(['wimds:test'])
+  const annotations = annotationsOf(namespace, account || 'default')
+  for (const sidecar of sidecars) {
+    expect(new Set(valuesOf(sidecar, 'AZURE_TENANT_ID'))).toEqual(
+      new Set([annotations['azure.workload.identity/tenant-id']]),
+    )
+    const clientId = annotations['azure.workload.identity/client-id']
+    const said = containersOf(object).flatMap((each) => valuesOf(each, 'AZURE_CLIENT_ID'))
+    for (const value of valuesOf(sidecar, 'AZURE_CLIENT_ID')) {
+      expect(clientId === undefined ? said : [clientId]).toContain(value)
+    }
+    expect(valuesOf(sidecar, 'AZURE_CLIENT_ID').length).toBeGreaterThanOrEqual(clientId ? 1 : 0)
+  }
+}
+
+const seen = { injected: 0, refused: 0, malformed: 0 }
+
+/** Sends the review and looks at all that is promised of its answer. */
+async function expectSound(body: string): Promise<void> {
+  const answer = await answerTo(body)
+  const response = responseIn(answer)
+  expect(answer.size).toBeLessThan(20_000)
+  if (response === undefined) {
+    seen.malformed += 1
+    return
+  }
+  const { request } = JSON.parse(body)
+  expect(response.uid).toBe(request.uid.toWellFormed())
+  seen[response.allowed ? 'injected' : 'refused'] += 1
+  if (response.allowed && response.patch !== undefined) expectInjected(request, response.patch)
+}
+
+test('gives every pod its own ServiceAccount’s identity by a valid patch, or refuses it', async () => {
+  await fc.assert(
+    fc.asyncProperty(reviews, async (body) => expectSound(JSON.stringify(body))),
+    { numRuns: 600, seed: SEED },
+  )
+  expect(seen.injected).toBeGreaterThan(100)
+  expect(seen.refused).toBeGreaterThan(100)
+})
+
+test('answers a review of which some member is missing or of another type', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      reviews.chain((body) => corrupted(body)),
+      async (body) => expectSound(JSON.stringify(body) ?? 'undefined'),
+    ),
+    { numRuns: 600, seed: SEED },
+  )
+  expect(seen.malformed).toBeGreaterThan(50)
+})
+
+const VALID = {
+  apiVersion: 'admission.k8s.io/v1',
+  kind: 'AdmissionReview',
+  request: {
+    uid: '705ab4f5-6393-11e8-b7cc-42010a800002',
+    kind: { group: '', version: 'v1', kind: 'Pod' },
+    operation: 'CREATE',
+    namespace: 'shop',
+    object: {
+      metadata: { annotations: { 'wimds.io/inject': 'true' } },
+      spec: {
+        serviceAccountName: 'orders',
+        containers: [{ name: 'app', image: 'app:1', env: [{ name: 'A', value: 'b' }] }],
+      },
+    },
+  },
+}
+const PIECES = [
+  ['{', '}', '[', ']', '"', ',', ':', 'null', 'true', '1e999', '-0', '{}', '[]', '""', '\\ud800'],
+  ['\\u0000', '\n', '\0', '\xff', '💥', '"__proto__":{"isAdmin":true},', '"toJSON":1,', '/*'],
+].flat()
+
+test('meets text that was a review once with an answer or a clear refusal', async () => {
+  await fc.assert(
+    fc.asyncProperty(mutated(JSON.stringify(VALID), PIECES), async (body) => {
+      await expectSound(body)
+      expect(Object.getOwnPropertyNames(Object.prototype)).not.toContain('isAdmin')
+    }),
+    { numRuns: 600, seed: SEED },
+  )
+})
+
+/** The review with this in its pod. */
+const withPod = (more: { metadata?: unknown; spec?: object }) => {
+  const { request } = VALID
+  const { metadata, spec } = request.object
+  const object = { metadata: more.metadata ?? metadata, spec: { ...spec, ...more.spec } }
+  return JSON.stringify({ ...VALID, request: { ...request, object } })
+}
+const many = <T>(count: number, one: (index: number) => T) =>
+  Array.from({ length: count }, (_, at) => one(at))
+const annotated = (entries: (readonly [string, string])[]) =>
+  withPod({ metadata: { annotations: Object.fromEntries(entries) } })
+const DEEP = 1_000_000
+
+test.each<[string, string | Buffer]>([
+  ['a million lists in each other', `${'['.repeat(DEEP)}${']'.repeat(DEEP)}`],
+  [
+    'a pod that is a million objects deep',
+    withPod({ spec: { deep: 0 } }).replace(
+      '"deep":0',
+      `"deep":${'{"a":'.repeat(400_000)}1${'}'.repeat(400_000)}`,
+    ),
+  ],
+  [
+    'containers that are a million lists deep',
+    withPod({ spec: { containers: 0 } }).replace(
+      '"containers":0',
+      `"containers":${'['.repeat(DEEP)}${']'.repeat(DEEP)}`,
+    ),
+  ],
+  [
+    'resources that are a million objects deep',
+    withPod({
+      spec: { containers: [{ name: 'wimds', resources: 0 }] },
+      metadata: { annotations: { 'wimds.io/injected': 'loopback' } },
+    }).replace(
+      '"resources":0',
+      `"resources":{"limits":${'{"a":'.repeat(400_000)}1${'}'.repeat(400_000)}}`,
+    ),
+  ],
+  ['ten thousand unknown annotations', annotated(many(10_000, (at) => [`wimds.io/x${at}`, 'x']))],
+  ['an annotation of a megabyte', annotated([['wimds.io/mode', 'x'.repeat(1_000_000)]])],
+  [
+    'an annotation whose name is a megabyte',
+    annotated([[`wimds.io/${'x'.repeat(1_000_000)}`, '']]),
+  ],
+  [
+    'twenty thousand containers',
+    withPod({
+      spec: {
+        containers: many(20_000, (at) => ({ name: `c${at}`, ports: [{ containerPort: 8000 }] })),
+      },
+    }),
+  ],
+  [
+    'a container whose name is a megabyte',
+    withPod({
+      spec: { containers: [{ name: 'x'.repeat(1_000_000), ports: [{ containerPort: 8000 }] }] },
+    }),
+  ],
+  [
+    'twenty thousand containers without a name',
+    withPod({ spec: { containers: many(20_000, () => ({})) } }),
+  ],
+  [
+    'a ServiceAccount whose name is a megabyte',
+    withPod({ spec: { serviceAccountName: 'x'.repeat(1_000_000) } }),
+  ],
+  ['four megabytes', ' '.repeat(4_000_000)],
+  [
+    'bytes that are no UTF-8',
+    Buffer.from(JSON.stringify(VALID).replace('orders', '\xff\xfe'), 'latin1'),
+  ],
+  ['a mark of the byte order', `\ufeff${JSON.stringify(VALID)}`],
+  ['nothing', ''],
+])('answers %s within seconds and in few words', async (_, body) => {
+  const begin = performance.now()
+  const answer = await answerTo(body)
+  expect(responseIn(answer)?.uid ?? VALID.request.uid).toBe(VALID.request.uid)
+  expect(answer.size).toBeLessThan(20_000)
+  expect(performance.now() - begin).toBeLessThan(5000)
+})
+
+test('asked for nothing that is not the name of a ServiceAccount, and told of what it refused in few words', () => {
+  expect(asked.length).toBeGreaterThan(500)
+  expect(
+    asked.filter((each) => !/^[a-z0-9.-]{1,253}\/[a-z0-9][a-z0-9.-]{0,252}$/.test(each)),
+  ).toEqual([])
+  expect(Math.max(...events.map(({ message = '' }) => message.length))).toBeLessThan(10_000)
+})
+
+test('has no fault of its own to report of any of it, and goes on', async () => {
+  expect(faults).toEqual([])
+  expect(responseIn(await answerTo(JSON.stringify(VALID)))).toMatchObject({
+    allowed: true,
+    patchType: 'JSONPatch',
+  })
+})
