@@ -121,9 +121,8 @@ describe('the ServiceAccount', () => {
   test.each(['..', '.', 'a/b', 'Orders', 'a'.repeat(254)])(
     'is not looked for by what is no name, such as %j',
     async (account) => {
-      const serviceAccount = () => Promise.reject(new Error('asked'))
       const { outcome, response } = await responseTo(request({ object: withAccount(account) }), {
-        serviceAccount,
+        serviceAccount: unreadable,
         defaultTenantId: TENANT,
       })
       expect(outcome).toBe('refused')
