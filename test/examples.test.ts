@@ -1,15 +1,42 @@
-import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
-import { expect, test } from 'vitest'
+/** The manifests of examples/, without a cluster; test/e2e shows them to one. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
+import { inject } from '../src/commands/inject.ts'
 import { IdentitiesFile } from '../src/config/identities-schema.ts'
+import { captureIo } from './commands/capture.ts'
+import { objectMistakes } from './docs/kubernetes-fields.ts'
+import { ROOT } from './docs/pages.ts'
 
-const EXAMPLE = fileURLToPath(
-  new URL('../examples/kubernetes/identities-in-a-configmap.yaml', import.meta.url),
+const FILES = ['examples/kubernetes', 'examples/services'].flatMap((folder) =>
+  readdirSync(join(ROOT, folder))
+    .filter((name) => name.endsWith('.yaml'))
+    .map((name) => `${folder}/${name}`),
 )
 
+const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')
+
+const mistakesIn = (text: string) =>
+  parseAllDocuments(text).flatMap((document) => objectMistakes(document.toJS()))
+
+describe.each(FILES)('%s', (file) => {
+  test('has known kinds and fields alone', () => {
+    expect(mistakesIn(read(file))).toEqual([])
+  })
+
+  test('can be injected as it is, without a warning', async () => {
+    const io = captureIo()
+    expect(await inject([join(ROOT, file)], io)).toBe(0)
+    expect(io.err()).toBe('')
+    expect(io.out()).toMatch(/^ +- name: wimds$/m)
+    expect(mistakesIn(io.out())).toEqual([])
+  })
+})
+
 test('the identities of the example’s ConfigMap are a valid identities file', () => {
-  const documents = parseAllDocuments(readFileSync(EXAMPLE, 'utf8'))
+  const example = FILES.find((file) => file.endsWith('/identities-in-a-configmap.yaml')) ?? ''
+  const documents = parseAllDocuments(read(example))
   const text = documents.map((each) => each.getIn(['data', 'identities.yaml'])).find(Boolean)
   const { identities } = IdentitiesFile.parse(parse(String(text)))
   expect(identities.map(({ name }) => name)).toEqual(['orders', 'billing'])
