@@ -80,12 +80,15 @@ export class Secret {
 const CREDENTIAL_LIKE =
   /(?:[\w+-]{1,100}\.)?eyJ[\w.+/=-]{8,}|(?:[\w+=-]{48,}|[\w+=-]{20,}\.[\w+=-]{20,})[\w.+=-]*/g
 
+/** `//user:password@` */
+const PASSWORD_IN_URL = /\/\/[^\s/@:]*:[^\s/@]*@/g
+
 /**
- * Text that came from elsewhere, without anything in it that could be a token. A server that
+ * Text that came from elsewhere, without anything in it that could be a token or the password of a URL. A server that
  * answers an exchange may echo the assertion, and what it says ends up in logs and errors.
  */
 export function scrub(text: string): string {
-  return text.replace(CREDENTIAL_LIKE, REDACTED)
+  return text.replace(CREDENTIAL_LIKE, REDACTED).replace(PASSWORD_IN_URL, `//${REDACTED}@`)
 }
 
 /** Much more than is ever shown, and too little to take long. */

@@ -47,6 +47,10 @@ test.each([
     'AADSTS700016: Application 11111111-1111-4111-8111-111111111111 was not found',
   ],
   ['cut ImtpZCI6Im5vYm9keQ.eyJpc3MiOiJodHRw… off', 'cut [redacted]… off'],
+  [
+    'connect http://user:p:w@proxy:3128 failed, not https://[::1]:443/a@b',
+    'connect http://[redacted]@proxy:3128 failed, not https://[::1]:443/a@b',
+  ],
   [`cut ${'a1'.repeat(11)}.${'b2'.repeat(15)}… off`, 'cut [redacted]… off'],
 ])('scrubs %j', (text, expected) => {
   expect(scrub(text)).toBe(expected)
