@@ -84,8 +84,9 @@ const CREDENTIAL_LIKE =
 const PASSWORD_IN_URL = /\/\/[^\s/@:]*:[^\s/@]*@/g
 
 /**
- * Text that came from elsewhere, without anything in it that could be a token or the password of a URL. A server that
- * answers an exchange may echo the assertion, and what it says ends up in logs and errors.
+ * Text that came from elsewhere, without anything in it that could be a token, and without the
+ * passwords of URLs. A server that answers an exchange may echo the assertion, and what it says ends
+ * up in logs and errors.
  */
 export function scrub(text: string): string {
   return text.replace(CREDENTIAL_LIKE, REDACTED).replace(PASSWORD_IN_URL, `//${REDACTED}@`)
