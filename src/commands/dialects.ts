@@ -8,6 +8,7 @@ import { cloudShell } from '../dialects/cloud-shell.ts'
 import type { Dialect } from '../dialects/dialect.ts'
 import { imds } from '../dialects/imds.ts'
 import { ConfigError } from '../errors.ts'
+import type { StatusDocument } from '../telemetry/status-schema.ts'
 import { type ServerCertificate, serverCertificate, thumbprintOf } from './service-fabric.ts'
 
 /** A protocol with a port of its own, because its path is that of IMDS. */
@@ -21,7 +22,7 @@ interface SpecialPort {
 interface SpecialDialects {
   readonly ports: readonly SpecialPort[]
   /** What operators need to know of them. */
-  readonly fields: Readonly<Record<string, string>>
+  readonly fields: Readonly<Pick<StatusDocument, 'serviceFabricThumbprint'>>
   /** Removes what they left on the disk. */
   readonly close: () => Promise<void>
 }
@@ -35,7 +36,7 @@ export function mainDialects({ identityHeader }: Pick<Config, 'identityHeader'>)
 export async function specialDialects(config: Config): Promise<SpecialDialects> {
   const { arc, serviceFabric, identityHeader } = config
   const ports: SpecialPort[] = []
-  const fields: Record<string, string> = {}
+  let fields: SpecialDialects['fields'] = {}
   const closers: (() => Promise<void>)[] = []
   if (arc.listen.length > 0) {
     await requireWritable(arc.keyDirectory)
@@ -49,7 +50,7 @@ export async function specialDialects(config: Config): Promise<SpecialDialects> 
   }
   if (serviceFabric.listen.length > 0 && identityHeader !== undefined) {
     const tls = await serverCertificate(serviceFabric)
-    fields['serviceFabricThumbprint'] = thumbprintOf(tls.certPem)
+    fields = { serviceFabricThumbprint: thumbprintOf(tls.certPem) }
     const { serviceFabric: dialectOf } = await import('../dialects/service-fabric.ts')
     const { listen } = serviceFabric
     ports.push({ name: 'serviceFabricAddresses', listen, dialect: dialectOf(identityHeader), tls })

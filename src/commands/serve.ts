@@ -45,7 +45,7 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   const admin = adminServer({
     readiness: telemetry.readiness,
     scrape: telemetry.scrape,
-    document: () => telemetry.document(settings),
+    document: () => ({ ...telemetry.document(settings), ...special.fields }),
     log,
   })
   const { maxConnections } = config

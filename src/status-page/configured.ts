@@ -88,7 +88,8 @@ export function identitiesSection(status: StatusDocument): Html {
   )
 }
 
-export function settingsSection({ settings, warnings }: StatusDocument): Html {
+export function settingsSection(status: StatusDocument): Html {
+  const { settings, warnings, serviceFabricThumbprint } = status
   const rows = table(
     'Settings',
     [
@@ -104,12 +105,21 @@ export function settingsSection({ settings, warnings }: StatusDocument): Html {
   return section(
     'settings',
     'Settings',
-    html`${notes}
+    html`${notes} ${thumbprintNote(serviceFabricThumbprint)}
       <details class="box">
         <summary>${settings.length} settings in force</summary>
         ${rows}
       </details>`,
   )
+}
+
+/** What clients pin, where the certificate was made at the start and nobody else can tell. */
+function thumbprintNote(thumbprint: string | undefined): Html | undefined {
+  if (thumbprint === undefined) return undefined
+  return html`<p class="small">
+    Service Fabric’s clients have to have <span class="mono">IDENTITY_SERVER_THUMBPRINT</span>
+    ${mono(thumbprint)}.
+  </p>`
 }
 
 function mono(text: string): Html {

@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { Agent, request as send } from 'undici'
 import { createWorld, type World } from '../../src/simulator/world.ts'
+import { StatusSchema } from '../../src/telemetry/status-schema.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
 
@@ -193,6 +194,11 @@ test('speaks Service Fabric over TLS, by the thumbprint that it tells', async ()
   socket.destroy()
   const listening = sidecar.events().find(({ event }) => event === 'listening')
   expect(listening?.['serviceFabricThumbprint']).toBe(thumbprint)
+  const local = (page: string) =>
+    roundTrip(sidecar.adminPort, request(page, { headers: { Host: 'localhost' } }))
+  const status = StatusSchema.parse(JSON.parse((await local('/status.json')).body))
+  expect(status.serviceFabricThumbprint).toBe(thumbprint)
+  expect((await local('/status')).body).toContain(thumbprint)
 
   const dispatcher = new Agent({ connect: { rejectUnauthorized: false } })
   const path = '/metadata/identity/oauth2/token?api-version=2019-07-01-preview&resource='
