@@ -2,6 +2,7 @@
 import { createSecureContext, getCACertificates } from 'node:tls'
 import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici'
 import type { Secret } from '../secret.ts'
+import { CONNECTING } from './connecting.ts'
 
 interface DispatcherOptions {
   /** PEM certificates to trust beside Node's default roots and NODE_EXTRA_CA_CERTS. */
@@ -9,16 +10,13 @@ interface DispatcherOptions {
   readonly proxy?: { readonly url: Secret; readonly noProxy: string }
 }
 
-const CONNECT_TIMEOUT_MS = 5000
 /** The real IMDS and its kin are never reached through a proxy. */
 const NEVER_PROXIED = ['169.254.169.254', 'localhost', '127.0.0.1', '[::1]']
 
 /** A dispatcher that pools a few connections and lets them go when they are idle. */
 export function entraDispatcher({ extraCa, proxy }: DispatcherOptions): Dispatcher {
   const connect = {
-    timeout: CONNECT_TIMEOUT_MS,
-    // One request at a time and hours apart has no use for HTTP/2, whose code Node loads for it.
-    allowH2: false,
+    ...CONNECTING,
     // Made once: to read some 150 certificates takes 10 ms and 1 MB, each time.
     ...(extraCa !== undefined && {
       secureContext: createSecureContext({ ca: [...getCACertificates('default'), extraCa] }),

@@ -12,27 +12,50 @@ const TLS_CODES =
 /** The connection broke under the request, as one does that was idle for too long. */
 const BROKEN_CONNECTION = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
 
+/** Whom a request did not get to, in words, with what to look at for each kind of failure. */
+interface Destination {
+  readonly name: string
+  readonly forTime: string
+  readonly forTls: string
+  readonly forReach: string
+}
+
+const ENTRA: Destination = {
+  name: 'Entra ID',
+  forTime: 'check the network, the firewall and the proxy between the pod and the login host',
+  forTls: 'if a proxy intercepts TLS, or the authority has a private CA, set WIMDS_CA_FILE',
+  forReach: 'check DNS, the firewall and the proxy between the pod and the login host',
+}
+
+/** The cluster's own, by the variables that the AKS webhook sets. */
+export const TOKEN_PROXY: Destination = {
+  name: 'the token proxy of the cluster',
+  forTime: 'check AZURE_KUBERNETES_TOKEN_PROXY, and the network policies between the pod and it',
+  forTls:
+    'its certificate must be of an authority in AZURE_KUBERNETES_CA_FILE or AZURE_KUBERNETES_CA_DATA, and for the name AZURE_KUBERNETES_SNI_NAME',
+  forReach:
+    'check AZURE_KUBERNETES_TOKEN_PROXY, DNS, and the network policies between the pod and it',
+}
+
 /** The error for a request that got no answer: DNS, TCP, TLS, proxy or time. */
-export function transportFailure(error: unknown): BrokerError {
+export function transportFailure(error: unknown, to: Destination = ENTRA): BrokerError {
   const code = failureCode(error)
   const names = error instanceof Error ? [error.name] : []
   if (names.includes('TimeoutError') || TIMEOUTS.has(code)) {
-    return new BrokerError(
-      'entra_timeout',
-      'Entra ID did not answer in time: check the network, the firewall and the proxy between the pod and the login host',
-      { cause: error },
-    )
+    return new BrokerError('entra_timeout', `${to.name} did not answer in time: ${to.forTime}`, {
+      cause: error,
+    })
   }
   if (TLS_CODES.test(code)) {
     return new BrokerError(
       'entra_tls',
-      `the TLS connection to Entra ID failed (${code}): if a proxy intercepts TLS, or the authority has a private CA, set WIMDS_CA_FILE`,
+      `the TLS connection to ${to.name} failed (${code}): ${to.forTls}`,
       { cause: error },
     )
   }
   return new BrokerError(
     'entra_unreachable',
-    `Entra ID cannot be reached (${code}): check DNS, the firewall and the proxy between the pod and the login host`,
+    `${to.name} cannot be reached (${code}): ${to.forReach}`,
     { cause: error },
   )
 }

@@ -8,19 +8,20 @@ import { Agent, buildConnector, type Dispatcher } from 'undici'
 import { isCertificates } from '../config/urls.ts'
 import type { TokenProxySettings } from '../config/groups.ts'
 import { BrokerError } from '../errors.ts'
+import { CONNECTING } from './connecting.ts'
+import { TOKEN_PROXY, transportFailure } from './failures.ts'
 
 interface TokenProxyOptions {
   readonly settings: TokenProxySettings
   readonly readText?: (path: string) => string
 }
 
-const CONNECT_TIMEOUT_MS = 5000
-
 /**
  * A dispatcher that sends every request to the proxy, its path appended to the proxy's, each on a
  * connection of its own. No HTTP proxy of the environment is used: the token proxy is a part of the
- * cluster. A request fails with `entra_tls` while the CA file was never usable; later an unusable one
- * leaves the last good one in force, as the file may be in the middle of its renewal.
+ * cluster. A request fails with the `BrokerError` of what was wrong with the way to it, with `entra_tls`
+ * while the CA file was never usable; later an unusable one leaves the last good one in force, as the
+ * file may be in the middle of its renewal.
  */
 export function tokenProxyDispatcher(options: TokenProxyOptions): Dispatcher {
   const { settings, readText = (path) => readFileSync(path, 'utf8') } = options
@@ -33,7 +34,10 @@ export function tokenProxyDispatcher(options: TokenProxyOptions): Dispatcher {
     pipelining: 0,
     connect: (target, done) => {
       try {
-        connector()(target, done)
+        connector()(target, (error, socket) => {
+          if (error === null) done(null, socket)
+          else done(transportFailure(error, TOKEN_PROXY), null)
+        })
       } catch (error) {
         done(error instanceof Error ? error : new Error('cannot connect'), null)
       }
@@ -47,7 +51,7 @@ export function tokenProxyDispatcher(options: TokenProxyOptions): Dispatcher {
   function connector() {
     const ca = currentCa()
     return buildConnector({
-      timeout: CONNECT_TIMEOUT_MS,
+      ...CONNECTING,
       ...(ca !== undefined && { ca }),
       ...(settings.sniName !== undefined && { servername: settings.sniName }),
     })

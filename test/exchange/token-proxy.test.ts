@@ -50,6 +50,24 @@ test('holds the certificate against the SNI name, else against the host', async 
   ).rejects.toMatchObject({ code: 'entra_tls' })
 })
 
+test('names the settings of the token proxy in what is wrong with the way to it', async () => {
+  const { exchange, caPem } = await proxied('')
+  const refused = exchange({ ca: { pem: caPem }, sniName: 'other.example' }, '')
+  await expect(refused).rejects.toMatchObject({
+    code: 'entra_tls',
+    message: expect.stringMatching(
+      /token proxy.*ERR_TLS_CERT_ALTNAME_INVALID.*AZURE_KUBERNETES_CA_FILE.*AZURE_KUBERNETES_SNI_NAME/,
+    ),
+    cause: { code: 'ERR_TLS_CERT_ALTNAME_INVALID' },
+  })
+  const nobody = tokenProxyDispatcher({ settings: { url: 'https://127.0.0.1:9' } })
+  stack.defer(() => nobody.destroy())
+  await expect(send('https://login.test/', { dispatcher: nobody })).rejects.toMatchObject({
+    code: 'entra_unreachable',
+    message: expect.stringMatching(/token proxy.*ECONNREFUSED.*AZURE_KUBERNETES_TOKEN_PROXY/),
+  })
+})
+
 test('trusts the given CA alone: a proxy that Node’s roots would vouch for is refused', async () => {
   const { exchange, requests } = await proxied('')
   const { caPem: other } = await createCertificateAuthority()
