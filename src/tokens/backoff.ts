@@ -5,6 +5,15 @@ import type { BrokerError } from '../errors.ts'
 interface Pace {
   readonly firstMs: number
   readonly ceilingMs: number
+  /** Left out: the ceiling is the same however long it takes. */
+  readonly patience?: Patience
+}
+
+/** How the ceiling grows once so many tries have failed: by `growth` each time, up to `ceilingMs`. */
+interface Patience {
+  readonly afterFailures: number
+  readonly growth: number
+  readonly ceilingMs: number
 }
 
 /** What the delay after a failed try depends on. */
@@ -16,8 +25,16 @@ export interface Attempt {
 }
 
 const SECOND_MS = 1000
-/** Nothing is held: callers wait for the answer, so recovery has to be noticed within seconds. */
-const URGENT: Pace = { firstMs: SECOND_MS, ceilingMs: 8 * SECOND_MS }
+/**
+ * Nothing is held: callers are without a token, so recovery has to be noticed within seconds. After a
+ * minute the ceiling grows with the outage, as an eighth of it: whoever was without a token for five
+ * minutes loses little by half a minute more, and a fleet spares Entra ID three of four tries.
+ */
+const URGENT: Pace = {
+  firstMs: SECOND_MS,
+  ceilingMs: 8 * SECOND_MS,
+  patience: { afterFailures: 20, growth: 1.06, ceilingMs: 30 * SECOND_MS },
+}
 /** A valid token is held: nobody waits, and a struggling Entra ID is spared. */
 const CALM: Pace = { firstMs: 2 * SECOND_MS, ceilingMs: 60 * SECOND_MS }
 /** What changes on Entra's side takes minutes to reach all of its nodes (Entra contract 4). */
@@ -64,8 +81,15 @@ function unaskedDelayMs(
     : paced(paceOf(error, false), failures, random)
 }
 
-function paced({ firstMs, ceilingMs }: Pace, failures: number, random: () => number): number {
-  return Math.min(ceilingMs, firstMs * 2 ** Math.min(failures - 1, 20)) * random()
+function paced(pace: Pace, failures: number, random: () => number): number {
+  const growing = pace.firstMs * 2 ** Math.min(failures - 1, 20)
+  return Math.min(ceilingAfter(failures, pace), growing) * random()
+}
+
+function ceilingAfter(failures: number, { ceilingMs, patience }: Pace): number {
+  if (patience === undefined) return ceilingMs
+  const { afterFailures, growth, ceilingMs: mostMs } = patience
+  return Math.min(mostMs, ceilingMs * growth ** Math.max(0, failures - afterFailures))
 }
 
 function paceOf(error: BrokerError, isHeld: boolean): Pace {

@@ -43,6 +43,9 @@ const LONGEST_NAP_MS = 60_000
 /** Keys that are probed for recovery at the same time; callers try the others. */
 const MAX_PROBES = 32
 
+/** Failures are in a row if no try was due for this long that nobody made: that was another outage. */
+const ROW_MS = 10 * 60_000
+
 /** Flies at most one exchange per entry, and keeps the outcome in the entry. */
 export function flights(options: FlightOptions): Flights {
   const { obtain, renew, max, clock, random, onRefreshed, onRenewalFailed } = options
@@ -98,7 +101,8 @@ export function flights(options: FlightOptions): Flights {
       else store.put(entry)
       throw error
     }
-    const count = (entry.failure?.count ?? 0) + 1
+    const isOfNow = clock.monotonic() - entry.nextTryAt < ROW_MS
+    const count = (isOfNow ? (entry.failure?.count ?? 0) : 0) + 1
     entry.failure = { error, count }
     const isOutdated = entry.isOvertaken && isMendedByAssertion(error)
     const delayMs = isOutdated ? 0 : retryDelayMs(error, { failures: count, heldMs }, random)

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { seeded } from '../../bench/fleet/random.ts'
 import { BrokerError, type ErrorCode } from '../../src/errors.ts'
 import { isMendedByAssertion, refusedProbeMs, retryDelayMs } from '../../src/tokens/backoff.ts'
 
@@ -14,7 +15,14 @@ describe('the ceiling of the delay', () => {
   test.each<[string, ErrorCode, { failures: number; heldMs: number }, number]>([
     ['one second at first, if nothing is held', 'entra_unavailable', { failures: 1, heldMs: 0 }, 1],
     ['twice as much each time', 'entra_timeout', { failures: 3, heldMs: 0 }, 4],
-    ['a few seconds at last', 'entra_unreachable', { failures: 99, heldMs: 0 }, 8],
+    ['a few seconds for a minute', 'entra_unreachable', { failures: 20, heldMs: 0 }, 8],
+    [
+      'more in an outage that lasts',
+      'entra_unreachable',
+      { failures: 30, heldMs: 0 },
+      8 * 1.06 ** 10,
+    ],
+    ['half a minute at last', 'entra_unreachable', { failures: 1e6, heldMs: 0 }, 30],
     ['calmer while a token is held', 'entra_unavailable', { failures: 99, heldMs: 1e9 }, 60],
     ['slow for what propagates', 'trust_propagating', { failures: 1, heldMs: 0 }, 5],
     ['slow for an issuer out of reach', 'issuer_unreachable', { failures: 99, heldMs: 0 }, 30],
@@ -32,6 +40,46 @@ test('is fully jittered, but for a quarter of a second', () => {
     retryDelayMs(error('entra_unavailable'), { failures: 4, heldMs: 0 }, () => r),
   )
   expect(delays).toEqual([250, 4000, 7200])
+})
+
+describe('while nothing is held, the end of an outage', () => {
+  const random = seeded(1)
+  /** Of pods that try from its beginning: tries of each, and how long after its end each noticed. */
+  function outage(lastsSeconds: number) {
+    const pods = Array.from({ length: 1000 }, () => {
+      let [at, failures] = [0, 0]
+      while (at < lastsSeconds * SECOND_MS) {
+        failures += 1
+        at += retryDelayMs(error('entra_unavailable'), { failures, heldMs: 0 }, random)
+      }
+      return { failures, lateSeconds: at / SECOND_MS - lastsSeconds }
+    })
+    const late = pods.map(({ lateSeconds }) => lateSeconds).toSorted((a, b) => a - b)
+    return {
+      triesPerPod: pods.reduce((sum, { failures }) => sum + failures, 0) / pods.length,
+      median: late[500] ?? Infinity,
+      slowest: late.at(-1) ?? Infinity,
+    }
+  }
+
+  test.each([10, 30, 60])('of %i seconds is noticed within seconds', (seconds) => {
+    const { median, slowest } = outage(seconds)
+    expect(median).toBeLessThan(3)
+    expect(slowest).toBeLessThan(10)
+  })
+
+  test.each([120, 300, 600, 3600])(
+    'of %i seconds is noticed after a small part of that, and within half a minute',
+    (seconds) => {
+      const { median, slowest } = outage(seconds)
+      expect(median).toBeLessThan(Math.min(11, seconds / 20))
+      expect(slowest).toBeLessThan(Math.min(31, seconds / 5))
+    },
+  )
+
+  test('of ten minutes has cost each pod seventy tries, not 150', () => {
+    expect(outage(600).triesPerPod).toBeLessThan(70)
+  })
 })
 
 test('a try never comes sooner than Entra ID asked, held or not', () => {
