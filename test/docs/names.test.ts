@@ -1,0 +1,100 @@
+/** Names on the pages and in examples: settings, annotations, metrics and values of the chart are known. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { Settings } from '../../src/config/settings.ts'
+import { INJECTION_DEFAULTS } from '../../src/kubernetes/settings.ts'
+import { wishesOf } from '../../src/kubernetes/annotations.ts'
+import type { Pod } from '../../src/kubernetes/pod.ts'
+import { assignmentMistakes, CHART_VALUES } from './chart-values.ts'
+import { PAGES, readPage, ROOT, SPANS } from './pages.ts'
+
+const filesBelow = (folder: string, ending: RegExp) =>
+  readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => ending.test(name))
+    .map((name) => `${folder}/${name}`)
+
+const textOf = (files: readonly string[]) =>
+  files.map((file) => readFileSync(join(ROOT, file), 'utf8')).join('\n')
+
+const FILES = [...PAGES, ...filesBelow('examples', /\.(?:yaml|json|mjs)$/)]
+const SOURCE = textOf(filesBelow('src', /\.ts$/))
+const SCRIPTS: object = JSON.parse(textOf(['package.json'])).scripts
+const TEMPLATES = textOf(filesBelow('charts', /\.(?:yaml|tpl|txt)$/))
+
+/** The names in a text that nobody knows. */
+const unknownIn = (text: string, names: RegExp, isKnown: (name: string) => boolean) => [
+  ...new Set([...text.matchAll(names)].map(([name]) => name).filter((name) => !isKnown(name))),
+]
+
+const NAMES: Readonly<Record<string, readonly [RegExp, (name: string) => boolean]>> = {
+  settings: [/\bWIMDS_[A-Z0-9_]+\b/g, (name) => name in Settings.shape],
+  'variables of SDKs': [
+    /\b(?:AZURE|MSI|IDENTITY)_[A-Z0-9]+(?:_[A-Z0-9]+)*\b/g,
+    (name) => new RegExp(`\\b${name}\\b`).test(SOURCE),
+  ],
+  annotations: [/\bwimds\.io\/[a-z-]*[a-z]/g, isAnnotation],
+  'annotations of AKS': [
+    /\bazure\.workload\.identity\/[a-z-]*[a-z]/g,
+    // The last is for the AKS webhook alone; identity bindings are described by AKS.
+    (name) => isAksAnnotation(name) || name.endsWith('/use-identity-binding'),
+  ],
+  metrics: [
+    /(?<![\w/-])wimds_[a-z_]*[a-z]\b/g,
+    (name) => SOURCE.includes(name.replace(/_(?:bucket|sum|count)$/, '').replace(/^wimds_/, '')),
+  ],
+  'scripts of npm': [/\bnpm run [a-z][\w:-]*/g, (call) => call.replace('npm run ', '') in SCRIPTS],
+}
+
+describe.each(FILES)('%s', (file) => {
+  const text = readFileSync(join(ROOT, file), 'utf8')
+
+  test.each(Object.entries(NAMES))('names known %s', (_, [names, isKnown]) => {
+    expect(unknownIn(text, names, isKnown)).toEqual([])
+  })
+})
+
+test('docs/kubernetes.md has a row for each annotation, and none for another', () => {
+  const rows = [...readPage('docs/kubernetes.md').matchAll(/^\| (`wimds\.io\/.+?) +\|/gm)]
+  const told = rows.flatMap(([, names = '']) =>
+    [...names.matchAll(/`(?:wimds\.io\/)?([\w-]+)`/g)].map(([, name]) => name),
+  )
+  const [mistake = ''] = mistakesOf('wimds.io/unknown')
+  const [, known = ''] = /\{(.+)\}/.exec(mistake) ?? []
+  // The injector's own record.
+  expect(new Set(told)).toEqual(new Set(known.split(',').filter((name) => name !== 'injected')))
+})
+
+test('values of the chart are in its schema', () => {
+  const assignments = SPANS.filter(({ text }) =>
+    CHART_VALUES.some((name) =>
+      new RegExp(`^(?:--set(?:-string)? )?${name}[.\\w\\\\/-]*=`).test(text),
+    ),
+  )
+  expect(assignments.length).toBeGreaterThan(2)
+  const mistakes = assignments.flatMap(({ place, text }) =>
+    assignmentMistakes(text.replace(/^--\S+ /, ''), text.startsWith('--set-string')).map(
+      (mistake) => `${place}: ${text}: ${mistake}`,
+    ),
+  )
+  expect(mistakes).toEqual([])
+})
+
+/** Annotations of pods, and labels of namespaces, which the chart's templates select by. */
+function isAnnotation(name: string): boolean {
+  return (
+    !mistakesOf(name).some((mistake) => mistake.includes('is unknown')) || TEMPLATES.includes(name)
+  )
+}
+
+/** What the injector says to a pod with this annotation. */
+function mistakesOf(annotation: string): readonly string[] {
+  const pod: Pod = { metadata: { annotations: { [annotation]: '' } }, spec: { containers: [] } }
+  const settings = { ...INJECTION_DEFAULTS, image: 'wimds', redirectImage: 'wimds-redirect' }
+  return wishesOf(pod, settings).mistakes
+}
+
+function isAksAnnotation(name: string): boolean {
+  const [, short = ''] = name.split('/')
+  return new RegExp(`[/}]${short}\\b`).test(SOURCE)
+}
