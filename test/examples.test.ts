@@ -1,5 +1,4 @@
 /** The manifests of examples/, without a cluster; test/e2e shows them to one. */
-import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
@@ -7,22 +6,14 @@ import { inject } from '../src/commands/inject.ts'
 import { IdentitiesFile } from '../src/config/identities-schema.ts'
 import { captureIo } from './commands/capture.ts'
 import { objectMistakes } from './docs/kubernetes-fields.ts'
-import { ROOT } from './docs/pages.ts'
-
-const FILES = ['examples/kubernetes', 'examples/services'].flatMap((folder) =>
-  readdirSync(join(ROOT, folder))
-    .filter((name) => name.endsWith('.yaml'))
-    .map((name) => `${folder}/${name}`),
-)
-
-const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')
+import { MANIFESTS, readPage, ROOT } from './docs/pages.ts'
 
 const mistakesIn = (text: string) =>
   parseAllDocuments(text).flatMap((document) => objectMistakes(document.toJS()))
 
-describe.each(FILES)('%s', (file) => {
+describe.each(MANIFESTS)('%s', (file) => {
   test('has known kinds and fields alone', () => {
-    expect(mistakesIn(read(file))).toEqual([])
+    expect(mistakesIn(readPage(file))).toEqual([])
   })
 
   test('can be injected as it is, without a warning', async () => {
@@ -35,8 +26,8 @@ describe.each(FILES)('%s', (file) => {
 })
 
 test('the identities of the example’s ConfigMap are a valid identities file', () => {
-  const example = FILES.find((file) => file.endsWith('/identities-in-a-configmap.yaml')) ?? ''
-  const documents = parseAllDocuments(read(example))
+  const example = MANIFESTS.find((file) => file.endsWith('/identities-in-a-configmap.yaml')) ?? ''
+  const documents = parseAllDocuments(readPage(example))
   const text = documents.map((each) => each.getIn(['data', 'identities.yaml'])).find(Boolean)
   const { identities } = IdentitiesFile.parse(parse(String(text)))
   expect(identities.map(({ name }) => name)).toEqual(['orders', 'billing'])

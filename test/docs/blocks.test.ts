@@ -1,6 +1,6 @@
 /** Every block of the pages is of a known kind, and every block of shell is run. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { BLOCKS, pageOf } from './pages.ts'
+import { BLOCKS, COMMENTED, pageOf } from './pages.ts'
 import { callMistakes } from './programs.ts'
 import { createSandbox, type Sandbox } from './sandbox.ts'
 
@@ -9,7 +9,7 @@ const LANGUAGES = new Set(['', 'mermaid', 'sh', 'yaml'])
 const PROMPT_OR_CODE =
   /^(?:\$ |(?:npm|node|wimds|kubectl|curl|helm|az) |(?:api)?[vV]ersion: |kind: )/m
 
-const SHELL = BLOCKS.filter(({ language }) => language === 'sh')
+const SHELL = [...BLOCKS.filter(({ language }) => language === 'sh'), ...COMMENTED]
 
 /** What a block prints, by something that it says. */
 const OUTPUT: readonly (readonly [string, RegExp])[] = [
@@ -40,7 +40,7 @@ test('every block says its language, shell and YAML too', () => {
 
 describe('shell', () => {
   test('is there', () => {
-    expect(SHELL.length).toBeGreaterThan(15)
+    expect(SHELL.length).toBeGreaterThan(20)
   })
 
   test.each(SHELL)('$place runs', { timeout: 60_000 }, async ({ text }) => {

@@ -61,6 +61,23 @@ export const SPANS: readonly Excerpt[] = PAGES.flatMap((page) => {
   }))
 })
 
+/** The manifests of examples/, by their paths in the repository. */
+export const MANIFESTS: readonly string[] = ['examples/kubernetes', 'examples/services'].flatMap(
+  (folder) =>
+    readdirSync(join(ROOT, folder))
+      .filter((name) => name.endsWith('.yaml'))
+      .map((name) => `${folder}/${name}`),
+)
+
+/** Every command of Azure's that a manifest has in its comments. */
+export const COMMENTED: readonly Excerpt[] = MANIFESTS.flatMap((file) => {
+  const text = readPage(file)
+  return [...text.matchAll(/^# +az (?:.*\\\n)*.*$/gm)].map(({ index, 0: command }) => ({
+    place: placeOf(file, text, index),
+    text: command.replaceAll(/^# +/gm, ''),
+  }))
+})
+
 /** The page of a place. */
 export const pageOf = ({ place }: Excerpt): string => place.replace(/:\d+$/, '')
 

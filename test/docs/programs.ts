@@ -1,42 +1,15 @@
 /** Programs that the pages call and that are not run here: what each may be asked for, and by which flags. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse, parseAllDocuments } from 'yaml'
-import { type FlagKind, type Flags, parseFlags } from '../../src/commands/flags.ts'
+import { parseFlags } from '../../src/commands/flags.ts'
 import { DEFAULTS } from '../../src/config/settings.ts'
-import { cloudOf } from '../../src/exchange/clouds.ts'
 import { SIDECAR } from '../../src/kubernetes/pod.ts'
+import { AZURE_CLI } from './azure-cli.ts'
 import { assignmentMistakes } from './chart-values.ts'
 import { objectMistakes } from './kubernetes-fields.ts'
 import { ROOT } from './pages.ts'
-
-export interface Call {
-  readonly program: string
-  readonly args: readonly string[]
-  /** What it was given on standard input, if it was told to read it. */
-  readonly input: string
-}
-
-interface Use {
-  /** Where files that it names are looked for. */
-  readonly directory: string
-  readonly flags: Pick<Flags<string>, 'value' | 'values' | 'has'>
-  readonly operands: readonly string[]
-  readonly input: string
-}
-
-/** One thing that a program can be asked for, such as `kubectl apply`. */
-interface Verb {
-  readonly flags?: Readonly<Record<string, FlagKind>>
-  readonly mistakes?: (use: Use) => readonly string[]
-}
-
-type Verbs = Readonly<Record<string, Verb>>
-
-const missing = (directory: string, files: readonly (string | undefined)[]) =>
-  files
-    .filter((file) => file !== undefined && !existsSync(join(directory, file)))
-    .map((file) => `there is no file ${String(file)}`)
+import { type Call, missing, type Use, type Verbs } from './verbs.ts'
 
 const NAMESPACE = { namespace: 'value' } as const
 
@@ -95,39 +68,6 @@ const HELM: Verbs = {
   uninstall: { flags: NAMESPACE },
 }
 
-const AZ: Verbs = {
-  login: {},
-  'identity federated-credential create': {
-    flags: {
-      name: 'value',
-      'identity-name': 'value',
-      'resource-group': 'value',
-      issuer: 'value',
-      subject: 'value',
-      audiences: 'value',
-    },
-    mistakes: ({ flags }) => [
-      ...(/^https:\/\/[\w.-]+/.test(flags.value('issuer') ?? '') ? [] : ['the issuer is no URL']),
-      ...(/^system:serviceaccount:[\w-]+:[\w-]+$/.test(flags.value('subject') ?? '')
-        ? []
-        : ['the subject is no ServiceAccount’s']),
-      ...(flags.value('audiences') === cloudOf('login.microsoftonline.com')?.audience
-        ? []
-        : ['the audience is not the public cloud’s']),
-    ],
-  },
-  'storage blob upload': {
-    flags: {
-      'account-name': 'value',
-      'container-name': 'value',
-      'content-type': 'value',
-      file: 'value',
-      name: 'value',
-    },
-    mistakes: ({ flags, directory }) => missing(directory, [flags.value('file')]),
-  },
-}
-
 /** An image of a release, as the chart names it. */
 const imageMistakes = ({ operands: [image = ''] }: Use) =>
   image.startsWith(`${VALUES.image.repository}:`) ? [] : [`${image} is no image of a release`]
@@ -158,7 +98,7 @@ function scriptMistakes(name: string | undefined, args: readonly string[]): stri
 export const PROGRAMS: Readonly<Record<string, Verbs>> = {
   kubectl: KUBECTL,
   helm: HELM,
-  az: AZ,
+  az: AZURE_CLI,
   npm: NPM,
   aws: { 'eks describe-cluster': { flags: { name: 'value', query: 'value', output: 'value' } } },
   cosign: {
@@ -179,7 +119,13 @@ export const PROGRAMS: Readonly<Record<string, Verbs>> = {
 const LONG: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   kubectl: { '-f': '--filename', '-c': '--container', '-n': '--namespace', '-p': '--patch' },
   helm: { '-n': '--namespace' },
-  az: { '-c': '--container-name', '-f': '--file', '-n': '--name' },
+  az: {
+    '-c': '--container-name',
+    '-f': '--file',
+    '-g': '--resource-group',
+    '-n': '--name',
+    '-o': '--output',
+  },
   git: { '-s': '--sign' },
 }
 

@@ -12,7 +12,8 @@ import { createWorld } from '../../src/simulator/world.ts'
 import { listening } from '../fixtures/listening.ts'
 import { freePort } from '../support/free-port.ts'
 import { ROOT } from './pages.ts'
-import { type Call, PROGRAMS } from './programs.ts'
+import { PROGRAMS } from './programs.ts'
+import type { Call } from './verbs.ts'
 
 /** What a page's commands did. */
 interface Ran {

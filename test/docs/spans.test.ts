@@ -3,8 +3,9 @@ import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { runNode } from '../security/run-node.ts'
 import { pageOf, ROOT, SPANS } from './pages.ts'
-import { type Call, callMistakes, PROGRAMS } from './programs.ts'
+import { callMistakes, PROGRAMS } from './programs.ts'
 import { createSandbox, type Sandbox } from './sandbox.ts'
+import type { Call } from './verbs.ts'
 
 const NAMES = [...Object.keys(PROGRAMS), 'wimds', 'curl', '.ci/run']
 

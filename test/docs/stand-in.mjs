@@ -10,6 +10,7 @@ const input = args.includes('-') ? await text(process.stdin) : ''
 appendFileSync(process.env.CALLS, `${JSON.stringify({ program, args, input })}\n`)
 
 if (program === 'aws') process.stdout.write('https://issuer.example.com/prod\n')
+if (program === 'az' && args.includes('show')) process.stdout.write('/subscriptions/prod/orders\n')
 if (program === 'kubectl' && args[0] === 'get') process.stdout.write('{}\n')
 if (program === 'kubectl' && args[0] === 'exec' && args.includes('wimds')) {
   // What is run in the sidecar's container is run here.
