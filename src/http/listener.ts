@@ -11,7 +11,7 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Address } from '../config/values.ts'
 import { type Connections, connections } from './connections.ts'
-import { paceUnreadBody, readAway } from './unread-bodies.ts'
+import { leaveUnread, linger } from './unread-bodies.ts'
 
 interface ListenerOptions {
   readonly maxConnections: number
@@ -68,7 +68,7 @@ export async function listen(
           : createTlsServer({ ...LIMITS, ...TLS_LIMITS, cert: tls.certPem, key: tls.keyPem })
       server.maxHeadersCount = MAX_HEADERS
       open.watch(server, (request, response) => {
-        paceUnreadBody(request)
+        leaveUnread(request, response)
         if (request.rawHeaders.length < 2 * MAX_HEADERS) handler(request, response)
         else refuseHeaders(response, malformedBody)
       })
@@ -158,19 +158,12 @@ const STATUS_LINES: Readonly<Record<string, string>> = {
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
 }
 
-/** How long what still comes is read away: closing over it would take the reply with it. */
-const LINGER_MS = 1000
-
 /** Replies and closes; a second call for the same connection changes nothing. */
 function lastWords(socket: Duplex, status: string, body: string): void {
   if (!socket.writable) return
-  socket.end(
+  socket.write(
     `HTTP/1.1 ${status}\r\nContent-Type: ${JSON_TYPE}\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   )
-  // The parser would look for an error in each piece that still comes, and find it.
-  socket.removeAllListeners('data')
-  readAway(socket)
-  const timer = setTimeout(() => socket.destroy(), LINGER_MS)
-  socket.once('close', () => clearTimeout(timer))
+  linger(socket)
 }

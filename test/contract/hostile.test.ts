@@ -92,13 +92,15 @@ test.each([
   ['GET', RIGHT, 200],
   ['POST', RIGHT, 405],
   ['POST', '/nowhere', 413],
-])('reads a megabyte away that follows %s %s', async (method, target, status) => {
+])('answers %s %s with a megabyte to follow, and closes', async (method, target, status) => {
   await using connection = await openConnection(server.port)
   const headers = { 'Content-Length': String(MEGABYTE.length), 'Content-Type': 'text/plain' }
   connection.write(request(target, { method, headers, body: MEGABYTE }))
-  expect((await connection.reply()).status).toBe(status)
-  connection.write(request(RIGHT))
-  expect((await connection.reply()).status).toBe(200)
+  const reply = await connection.reply()
+  expect(reply.status).toBe(status)
+  expect(reply.headers.get('connection')).toBe('close')
+  expect(await connection.closed()).toBe('')
+  expect((await roundTrip(server.port, request(RIGHT))).status).toBe(200)
 })
 
 test.each([
