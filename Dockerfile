@@ -20,14 +20,8 @@ RUN mkdir -p /image/app /image/usr/local/bin \
   && cp -r dist/. sbom.cdx.json LICENSE /image/app/ \
   && sed -i '1s|^#!.*|#!/nodejs/bin/node|' /image/app/wimds.js \
   && chmod 755 /image/app/wimds.js \
-  && printf '{"type":"module"}\n' > /image/app/package.json \
   && ln -s /app/wimds.js /image/proxy \
   && ln -s /app/wimds.js /image/usr/local/bin/wimds
-
-# Node keeps compiled code by user: what root has built is for the user of the sidecar.
-RUN for baked in /image/app/compile-cache/*-0; do \
-      if [ -d "$baked" ]; then mv "$baked" "${baked%-0}-1501"; fi; \
-    done
 
 FROM docker.io/library/node:24-bookworm-slim AS tools
 RUN apt-get update && apt-get install -y --no-install-recommends nftables iproute2
@@ -52,7 +46,7 @@ COPY --from=build /image/ /
 # What no command of this image needs is refused to all of them: other files, processes, threads,
 # add-ons, debuggers. docs/security.md says how to allow more.
 ENV NODE_ENV=production \
-    NODE_OPTIONS="--permission --allow-fs-read=/app --allow-fs-read=/var/run/secrets --allow-fs-read=/run/secrets --allow-fs-read=/etc/wimds --allow-fs-read=/etc/ssl --allow-fs-read=/tls --allow-fs-read=/proc/self/fd --allow-fs-read=/var/opt/azcmagent/tokens --allow-fs-write=/var/opt/azcmagent/tokens --allow-fs-write=/app/compile-cache --disable-sigusr1 --report-exclude-env"
+    NODE_OPTIONS="--permission --allow-fs-read=/app --allow-fs-read=/var/run/secrets --allow-fs-read=/run/secrets --allow-fs-read=/etc/wimds --allow-fs-read=/etc/ssl --allow-fs-read=/tls --allow-fs-read=/proc/self/fd --allow-fs-read=/var/opt/azcmagent/tokens --allow-fs-write=/var/opt/azcmagent/tokens --disable-sigusr1 --report-exclude-env"
 USER 1501:1501
 WORKDIR /
 EXPOSE 8000 9169

@@ -1,11 +1,10 @@
-// Bundles wimds to dist/wimds.js and its lazily loaded chunks, and has Node compile them once, so
-// that the first start of a container finds them compiled. docs/performance.md says what each step
-// gains.
+// Bundles wimds to dist/: wimds.js, the command line; serve.cjs, the sidecar, with what V8 compiles
+// of it; and a module for each other command. docs/performance.md says what each step gains.
 import { rm, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { builtins } from './bundle/builtins.mjs'
-import { leaveTo, sharedErrors } from './bundle/commands.mjs'
+import { certificatesApart, leaveTo, servePrecompiled } from './bundle/commands.mjs'
 import { compile } from './bundle/compile.mjs'
 import { leftOut } from './bundle/left-out.mjs'
 import { notices } from './bundle/notices.mjs'
@@ -17,34 +16,60 @@ const common = {
   absWorkingDir: root,
   outdir: dist,
   bundle: true,
-  splitting: true,
   // Names of functions stay as they are for stack traces, which crash lines show.
   minifyWhitespace: true,
   minifySyntax: true,
-  format: 'esm',
   platform: 'node',
   target: 'node22',
-  legalComments: 'linked',
-  // An executable on its own; the image puts its Node's absolute path here.
-  banner: { js: '#!/usr/bin/env node' },
+  legalComments: 'none',
   logLevel: 'warning',
   metafile: true,
 }
 
 await rm(dist, { recursive: true, force: true })
-const others = {}
+const modules = {}
+const cli = await build({
+  ...common,
+  entryPoints: { wimds: 'src/cli.ts' },
+  // Node starts a script sooner than a module.
+  format: 'cjs',
+  define: { 'import.meta.dirname': '__dirname' },
+  // An executable on its own; the image puts its Node's absolute path here.
+  banner: { js: '#!/usr/bin/env node' },
+  plugins: [servePrecompiled, leaveTo(modules)],
+})
 const sidecar = await build({
   ...common,
-  entryPoints: { wimds: 'src/launch.ts', errors: 'src/errors.ts' },
-  plugins: [leaveTo(others), leftOut, builtins, partsAlone],
+  entryPoints: { serve: 'src/commands/serve.ts' },
+  format: 'cjs',
+  outExtension: { '.js': '.cjs' },
+  // As src/precompiled.ts calls it.
+  banner: { js: '(function(require){const module={exports:{}};' },
+  footer: { js: 'return module.exports})' },
+  // A script that is no file's has `require` alone.
+  supported: { 'dynamic-import': false },
+  plugins: [certificatesApart, leftOut, partsAlone],
+})
+const certificates = await build({
+  ...common,
+  entryPoints: { x509: 'src/x509.ts' },
+  format: 'cjs',
+  outExtension: { '.js': '.cjs' },
 })
 const rest = await build({
   ...common,
-  entryPoints: others,
-  plugins: [sharedErrors, leftOut, builtins],
+  entryPoints: modules,
+  splitting: true,
+  format: 'esm',
+  outExtension: { '.js': '.mjs' },
+  plugins: [servePrecompiled, leftOut, builtins],
 })
+await writeFile(`${dist}package.json`, '{"type":"commonjs"}\n')
 await writeFile(
   `${dist}THIRD-PARTY-LICENSES.txt`,
-  await notices([sidecar.metafile, rest.metafile], root),
+  await notices(
+    [cli, sidecar, certificates, rest].map(({ metafile }) => metafile),
+    root,
+  ),
 )
-await compile(`${dist}wimds.js`)
+await compile(dist)

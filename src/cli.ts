@@ -1,7 +1,6 @@
 /** The command line: argv → one command → an exit code. */
 import type { Command, CommandIo } from './commands/io.ts'
 import { crashLine } from './crash.ts'
-import { ConfigError } from './errors.ts'
 
 const EXIT_USAGE = 64
 
@@ -58,7 +57,8 @@ async function main(argv: readonly string[], io: CommandIo): Promise<number> {
     const command = await load()
     return await command(load === dropIn ? argv : args, io)
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
+    // By its name: the commands are bundles of their own, each with its classes.
+    if (!(error instanceof Error) || error.name !== 'ConfigError') throw error
     io.stderr.write(`wimds ${name}: ${error.message}\n`)
     return EXIT_USAGE
   }
@@ -78,7 +78,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   })
 }
 const { stdout, stderr, env } = process
-process.exitCode = await main(process.argv.slice(2), {
+const io: CommandIo = {
   // Opened by the commands that read it: that takes a few milliseconds.
   get stdin() {
     return process.stdin
@@ -87,4 +87,8 @@ process.exitCode = await main(process.argv.slice(2), {
   stderr,
   env,
   signal: ending.signal,
-})
+}
+async function run(): Promise<void> {
+  process.exitCode = await main(process.argv.slice(2), io)
+}
+void run()

@@ -1,36 +1,49 @@
-// Two bundles in one directory: the sidecar's, and that of the other commands. Code that commands
-// share is put into a chunk for each set of them that shares it; in one bundle of all commands,
-// `serve` would load twice as many chunks, with parts that it never calls.
-import { basename, dirname, join } from 'node:path'
+// Three bundles in one directory: the command line, the sidecar, and the other commands, whose code
+// is split into modules that they share. In one bundle of all, `serve` would load what it never calls.
+import { basename, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
-/** Commands of the sidecar; src/cli.ts and these load the others when they are called. */
-const SIDECAR = new Set(['serve', 'drop-in'])
+const precompiled = fileURLToPath(new URL('../../src/precompiled.ts', import.meta.url))
 
-/** The plugin of the sidecar's bundle. The commands that it leaves to the other go to `others`. */
+/** The plugin of whoever calls `serve`, which is a bundle of its own. */
+export const servePrecompiled = {
+  name: 'serve-precompiled',
+  setup({ onResolve }) {
+    onResolve({ filter: /\/serve\.ts$/ }, (asked) =>
+      commandOf(asked) === 'serve' ? { path: precompiled } : undefined,
+    )
+  },
+}
+
+/** The plugin of the command line. The commands that it leaves to the last bundle go to `others`. */
 export function leaveTo(others) {
   return {
     name: 'other-commands',
     setup({ onResolve }) {
-      onResolve({ filter: /\.ts$/ }, ({ path, kind, resolveDir }) => {
-        const [, file] = /\/src\/commands\/(.+)$/.exec(join(resolveDir, path)) ?? []
-        if (kind !== 'dynamic-import' || file === undefined) return undefined
-        const name = basename(file, '.ts')
-        if (SIDECAR.has(name)) return undefined
-        others[name] = join(resolveDir, path)
-        return { path: `./${name}.js`, external: true }
+      onResolve({ filter: /\.ts$/ }, (asked) => {
+        const name = commandOf(asked)
+        if (name === undefined) return undefined
+        others[name] = join(asked.resolveDir, asked.path)
+        return { path: `./${name}.mjs`, external: true }
       })
     },
   }
 }
 
-/** The plugin of the other bundle: one set of error classes, since src/cli.ts tells them apart. */
-export const sharedErrors = {
-  name: 'shared-errors',
+/**
+ * The plugin of the sidecar. What only its Service Fabric port without a certificate of its own needs,
+ * half a megabyte, is a script beside it.
+ */
+export const certificatesApart = {
+  name: 'certificates-apart',
   setup({ onResolve }) {
-    onResolve({ filter: /\/errors\.ts$/ }, ({ path, resolveDir }) =>
-      dirname(join(resolveDir, path)).endsWith('/src')
-        ? { path: './errors.js', external: true }
-        : undefined,
-    )
+    onResolve({ filter: /\/x509\.ts$/ }, () => ({ path: './x509.cjs', external: true }))
   },
+}
+
+/** The command that an `import()` loads; undefined: it loads something else. */
+function commandOf({ path, kind, resolveDir }) {
+  if (kind !== 'dynamic-import') return undefined
+  const [, file] = /\/src\/commands\/(.+)$/.exec(join(resolveDir, path)) ?? []
+  return file === undefined ? undefined : basename(file, '.ts')
 }

@@ -1,5 +1,5 @@
-// Fills dist/compile-cache: starts the bundled sidecar against the bundled simulator, has it fetch
-// one token, and lets both end, at which Node keeps the code that it compiled.
+// Writes dist/serve.cjs.cache: runs the bundled sidecar against the bundled simulator, has it fetch
+// one token, and takes what V8 has compiled by then.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
@@ -7,16 +7,18 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 
+const WARM = fileURLToPath(new URL('warm.mjs', import.meta.url))
 const TOKEN_PATH =
   '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
 
-/** A failure is told and changes nothing: without its cache wimds starts 30 ms later. */
-export async function compile(cli) {
+/** A failure is told and changes nothing else: without its cache wimds starts 30 ms later. */
+export async function compile(dist) {
   const directory = await mkdtemp(join(tmpdir(), 'wimds-build-'))
   const children = []
   try {
-    const world = run(cli, ['simulate', '--dir', directory], {}, children)
+    const world = run([join(dist, 'wimds.js'), 'simulate', '--dir', directory], {}, children)
     await Promise.race([once(world.stdout, 'data'), failed(world)])
     const settings = Object.fromEntries(
       (await readFile(join(directory, 'env'), 'utf8'))
@@ -25,20 +27,18 @@ export async function compile(cli) {
         .map((line) => line.split(/=(.*)/s).slice(0, 2)),
     )
     const [port, adminPort] = [await freePort(), await freePort()]
-    const sidecar = run(
-      cli,
-      ['serve'],
-      {
-        ...settings,
-        WIMDS_LISTEN: `127.0.0.1:${port}`,
-        WIMDS_ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
-      },
-      children,
-    )
+    const addresses = {
+      WIMDS_LISTEN: `127.0.0.1:${port}`,
+      WIMDS_ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
+    }
+    const script = join(dist, 'serve.cjs')
+    const sidecar = run([WARM, script], { ...settings, ...addresses }, children)
     await answered(`http://127.0.0.1:${port}${TOKEN_PATH}`, sidecar)
-    await answered(`http://127.0.0.1:${adminPort}/healthz`, sidecar)
+    for (const path of ['/healthz', '/readyz']) {
+      await answered(`http://127.0.0.1:${adminPort}${path}`, sidecar)
+    }
   } catch (error) {
-    process.stderr.write(`build: the compile cache stays empty: ${error.message}\n`)
+    process.stderr.write(`build: nothing is compiled: ${error.message}\n`)
   } finally {
     for (const child of children) child.kill('SIGTERM')
     await Promise.all(children.map((child) => child.exitCode ?? once(child, 'exit')))
@@ -46,16 +46,15 @@ export async function compile(cli) {
   }
 }
 
-function run(cli, args, env, children) {
-  const child = spawn(process.execPath, [cli, ...args], {
+function run(args, env, children) {
+  const child = spawn(process.execPath, args, {
     env: { PATH: process.env.PATH, ...env },
-    stdio: ['ignore', 'pipe', 'ignore'],
+    stdio: ['ignore', 'pipe', 'inherit'],
   })
   child.stdout.resume()
   children.push(child)
   return child
 }
-
 async function answered(url, child) {
   for (let time = 0; time < 200; time += 1) {
     if (child.exitCode !== null) throw new Error(`wimds ended with ${child.exitCode}`)

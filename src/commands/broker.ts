@@ -30,6 +30,9 @@ export interface Broker {
   readonly close: () => void
 }
 
+/** Long enough for the ports to be open and the first probe to be answered, and before most callers. */
+const LATEST_LOAD_MS = 50
+
 /** `extraCa` is PEM text. Nothing is read or connected to before it is asked for. */
 export function broker(config: Config, extraCa: string | undefined, log: ProcessLog): Broker {
   const clock = systemClock
@@ -41,7 +44,7 @@ export function broker(config: Config, extraCa: string | undefined, log: Process
   const read = assertionReader({
     ...(exchange.audience !== undefined && { audience: exchange.audience }),
   })
-  const cache = tokenStack(deferred(loadExchange()), {
+  const cache = tokenStack(deferred(loadExchange, LATEST_LOAD_MS), {
     max: config.cacheSize,
     maxConcurrent: exchange.maxConcurrent,
     timeoutMs: exchange.timeoutMs,
@@ -83,10 +86,8 @@ export function broker(config: Config, extraCa: string | undefined, log: Process
     isPrefetched: () => isPrefetched,
   })
 
-  /** MSAL and the transport are most of the start-up: the servers listen before they are loaded. */
+  /** MSAL and the transport: in two steps, so that others are answered in between. */
   async function loadExchange(): Promise<TokenSource> {
-    // In steps, so that probes and other callers are answered in between.
-    await new Promise(setImmediate)
     const dispatcher = await exchangeDispatcher(config, extraCa)
     await new Promise(setImmediate)
     const { entraExchange } = await import('../exchange/entra.ts')

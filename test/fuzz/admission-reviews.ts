@@ -11,7 +11,7 @@ const HOSTILE_NAMES = [
   ['Default', 'orders ', 'ordérs', '\0', '\ud800', 'x'.repeat(300)],
 ].flat()
 
-export const names = fc.oneof(
+const names = fc.oneof(
   { arbitrary: fc.constantFrom('default', 'orders', 'billing.v2'), weight: 4 },
   { arbitrary: fc.constantFrom(...HOSTILE_NAMES), weight: 1 },
 )

@@ -18,7 +18,6 @@ beforeAll(async () => {
   app = join(directory.path, 'app')
   const secrets = join(directory.path, 'secrets')
   await cp('dist', app, { recursive: true })
-  await writeFile(join(app, 'package.json'), '{"type":"module"}')
   world = stack.use(await createWorld({ stateDir: secrets }))
   options = (await nodeOptions()).replaceAll(`=${APP}`, `=${app}`).replaceAll(SECRETS, secrets)
 })

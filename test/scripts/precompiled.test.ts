@@ -1,0 +1,34 @@
+import { cp, mkdtempDisposable, readFile, rm, stat, truncate } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Script } from 'node:vm'
+import { expect, test } from 'vitest'
+import { runNode } from '../security/run-node.ts'
+
+const SCRIPT = 'dist/serve.cjs'
+const CACHE = `${SCRIPT}.cache`
+
+test('V8 takes the compiled code that is beside the sidecar', async () => {
+  const [text, cachedData] = await Promise.all([readFile(SCRIPT, 'latin1'), readFile(CACHE)])
+  const script = new Script(text, { filename: SCRIPT, cachedData })
+  expect(script.cachedDataRejected).toBe(false)
+})
+
+test('it holds the functions that a first token needs, not the top level alone', async () => {
+  // Longer by a line, so that V8 does not take it for the script of the test above.
+  const script = new Script(`${await readFile(SCRIPT, 'latin1')}\n`)
+  const { size } = await stat(CACHE)
+  expect(size).toBeGreaterThan(2 * script.createCachedData().length)
+})
+
+test.each(['absent', 'cut off'])('starts as well when it is %s', async (how) => {
+  await using copy = await mkdtempDisposable(join(tmpdir(), 'wimds-dist-'))
+  await cp('dist', copy.path, { recursive: true })
+  const cache = join(copy.path, 'serve.cjs.cache')
+  await (how === 'absent' ? rm(cache) : truncate(cache, 1000))
+  const { code, stderr } = await runNode([join(copy.path, 'wimds.js'), 'serve'], {
+    AZURE_CLIENT_ID: 'no GUID',
+  })
+  expect(code).toBe(64)
+  expect(stderr).toContain('AZURE_CLIENT_ID')
+})
