@@ -64,6 +64,17 @@ async function main(argv: readonly string[], io: CommandIo): Promise<number> {
   }
 }
 
+/** The versions that package.json names as `engines`. */
+function isNodeRecent(): boolean {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  return major > 22 || (major === 22 && minor >= 19)
+}
+
+function refuseNode(io: CommandIo): number {
+  io.stderr.write(`wimds needs Node 22.19 or later; this is ${process.versions.node}\n`)
+  return EXIT_USAGE
+}
+
 // Unhandled rejections come here too.
 process.on('uncaughtException', (error) => {
   process.stderr.write(crashLine(error))
@@ -78,6 +89,11 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   })
 }
 const { stdout, stderr, env } = process
+// Whoever read the output has seen enough, as `| head` does.
+stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit()
+})
 const io: CommandIo = {
   // Opened by the commands that read it: that takes a few milliseconds.
   get stdin() {
@@ -89,6 +105,6 @@ const io: CommandIo = {
   signal: ending.signal,
 }
 async function run(): Promise<void> {
-  process.exitCode = await main(process.argv.slice(2), io)
+  process.exitCode = isNodeRecent() ? await main(process.argv.slice(2), io) : refuseNode(io)
 }
 void run()

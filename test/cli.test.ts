@@ -1,4 +1,6 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 
@@ -48,4 +50,33 @@ test('ends with 64 for arguments that a command does not know', () => {
   const { status, stderr } = wimds('serve', '--frob')
   expect(status).toBe(64)
   expect(stderr).toMatch(/^wimds serve: /)
+})
+
+test('says so on a Node that is too old, whatever is asked', async () => {
+  const old = `Object.defineProperty(process, 'versions', { value: { node: '22.18.0' } })`
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--import', `data:text/javascript,${encodeURIComponent(old)}`, CLI, 'version'],
+    { encoding: 'utf8', env: {}, timeout: 20_000 },
+  )
+  expect(status).toBe(64)
+  expect(stdout).toBe('')
+  expect(stderr).toBe('wimds needs Node 22.19 or later; this is 22.18.0\n')
+  const { engines }: { engines: { node: string } } = JSON.parse(
+    await readFile('package.json', 'utf8'),
+  )
+  expect(engines.node).toBe('>=22.19')
+})
+
+test('ends quietly when nobody reads its output any more', async () => {
+  const child = spawn(process.execPath, [CLI, 'env', '--help'], {
+    env: {},
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  child.stdout.destroy()
+  const errors: Buffer[] = []
+  child.stderr.on('data', (part: Buffer) => errors.push(part))
+  await once(child, 'close')
+  expect(child.exitCode).toBe(0)
+  expect(Buffer.concat(errors).toString()).toBe('')
 })
