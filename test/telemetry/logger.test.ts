@@ -161,6 +161,15 @@ describe('docs/logs.md', () => {
     expect(listed).toEqual(EVENTS)
   })
 
+  test('lists the events of the webhook', async () => {
+    const page = await readFile('docs/logs.md', 'utf8')
+    const [, section = ''] = /## The webhook\n([^#]+)/.exec(page) ?? []
+    const listed = [...section.matchAll(/^\| `(\w+)`/gm)].map(([, event]) => event)
+    const source = await readFile('src/commands/webhook.ts', 'utf8')
+    const logged = [...source.matchAll(/\bevent: '(\w+)'/g)].map(([, event]) => event)
+    expect(listed.toSorted()).toEqual(logged.toSorted())
+  })
+
   test('lists no event that the source never logs', async () => {
     const names = await readdir('src', { recursive: true })
     const files = names.filter((name) => name.endsWith('.ts') && !name.endsWith('events.ts'))
