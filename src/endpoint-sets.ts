@@ -1,6 +1,6 @@
 /**
  * The variables by which SDKs find a managed identity endpoint. They are switches: each set makes an
- * SDK speak one protocol, and some sets change how others are read (R21 in the IMDS contract).
+ * SDK speak one protocol, and some sets change how others are read (R21).
  */
 
 /** What the variables say. */

@@ -1,6 +1,6 @@
 /**
  * The dialects of App Service at /msi/token: 2019-08-01, and 2017-09-01, which Azure ML speaks too
- * (IMDS contract 4). Both share the path and the secret; the header it comes in tells them apart.
+ * (R24). Both share the path and the secret; the header it comes in tells them apart.
  */
 import { randomUUID } from 'node:crypto'
 import type { BrokerError } from '../errors.ts'

@@ -39,7 +39,7 @@ export function arcKeys({
     async issue() {
       const key = new Secret(randomBytes(32).toString('base64url'))
       const path = join(directory, `${randomUUID()}.key`)
-      // Clients refuse a file that is not in the directory, not named *.key or above 4096 bytes.
+      // Clients refuse a file that is not in the directory, not named *.key or above 4096 bytes (R26).
       await writeFile(path, key.reveal(), { mode: FILE_MODE, flag: 'wx' })
       await chmod(path, FILE_MODE)
       const digest = key.sha256()

@@ -48,7 +48,7 @@ async function issue(keys: ArcKeys): Promise<string> {
   }
 }
 
-/** Which member of the body repeats the selector; new clients refuse a token without it. */
+/** Which member of the body repeats the selector; new clients refuse a token without it (R26). */
 const ECHOES = { clientId: 'client_id', objectId: 'object_id', resourceId: 'msi_res_id' } as const
 
 function render(answer: TokenAnswer): Reply {

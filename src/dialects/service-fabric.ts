@@ -1,4 +1,4 @@
-/** The dialect of Service Fabric: TLS, a shared secret, and a body of its own (IMDS contract 4). */
+/** The dialect of Service Fabric: TLS, a shared secret, and a body of its own (R25). */
 import { randomUUID } from 'node:crypto'
 import type { BrokerError, ErrorCode } from '../errors.ts'
 import type { Secret } from '../secret.ts'
@@ -14,7 +14,7 @@ const FIRST_API_VERSION = '2019-07-01'
 export function serviceFabric(secret: Secret): Dialect {
   return {
     name: 'service-fabric',
-    path: '/metadata/identity/oauth2/token',
+    path: imds.path,
     methods: ['GET'],
     parse: (request) => parse(request, secret),
     render: (answer) => imds.render(answer),

@@ -1,4 +1,4 @@
-/** The AADSTS codes that this flow can meet (Entra contract, section 3), by their digits. */
+/** The AADSTS codes that this flow can meet (E6), by their digits. */
 import type { Explanation } from './aadsts.ts'
 
 const REPORT = 'report this as a fault of wimds'

@@ -2,7 +2,7 @@
  * What Entra ID's AADSTS codes mean for this flow, and what an operator does about each.
  *
  * Microsoft adds digits to a code for its variants (70021 became 700211, 7002138 …), so a code is
- * found by its longest known prefix (Entra contract, section 3).
+ * found by its longest known prefix (E6).
  */
 import type { ErrorCode } from '../errors.ts'
 import { EXPLANATIONS } from './aadsts-table.ts'

@@ -1,7 +1,7 @@
 /** Where a tenant's tokens come from: the token endpoint of its cloud. */
 import { cloudOf } from './clouds.ts'
 
-/** What MSAL is told of an authority, so that it asks nobody (Entra contract 1.4). */
+/** What MSAL is told of an authority, so that it asks nobody (E3). */
 export interface Authority {
   /** `https://host/tenant` */
   readonly url: string

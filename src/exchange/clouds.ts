@@ -1,4 +1,4 @@
-/** The clouds that Entra ID runs in, with what differs between them (Entra contract 1.1 and 1.6). */
+/** The clouds that Entra ID runs in, with what differs between them (E1). */
 
 /** One national or sovereign cloud. */
 export interface Cloud {

@@ -107,7 +107,7 @@ async function send(
       scopes: [scope],
       skipCache: true,
       correlationId,
-      // Else MSAL_FORCE_REGION in the environment would send the assertion to another host.
+      // Else MSAL_FORCE_REGION in the environment would send the assertion to another host (E3).
       azureRegion: 'DisableMsalForceRegion',
       ...(claims !== undefined && { claims }),
     })

@@ -1,7 +1,6 @@
 /**
  * The HTTP that MSAL is given in place of its own: time limits, no redirects, one allowed host, a
- * size cap, and a record of the answer, since MSAL drops the status and the headers of a failure
- * (Entra contract 0 and 1.5).
+ * size cap, and a record of the answer, since MSAL drops the status and the headers of a failure (E4).
  */
 import type { INetworkModule, NetworkRequestOptions } from '@azure/msal-node'
 import { type Dispatcher, request } from 'undici'
@@ -134,7 +133,7 @@ function parseObject(text: string): Record<string, unknown> | undefined {
 
 /**
  * The body as MSAL wants it: an object of its own, since MSAL writes into it. Entra's 429 for client
- * credentials is plain text and becomes the OAuth error that it stands for.
+ * credentials is plain text (E5) and becomes the OAuth error that it stands for.
  */
 function bodyFor({ json, excerpt }: EntraAnswer): unknown {
   return { ...(json ?? { error: 'temporarily_unavailable', error_description: excerpt }) }

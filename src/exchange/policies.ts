@@ -10,7 +10,7 @@ const PolicyId = z.guid()
 
 /**
  * The policies in the `claims` of a refusal, as a phrase for people; undefined if it names none. The
- * claims are a text with JSON in it (Entra contract 3.2). Only GUIDs are repeated, and five at most.
+ * claims are a text with JSON in it (E7). Only GUIDs are repeated, and five at most.
  */
 export function policiesIn(claims: string | undefined): string | undefined {
   const values = Claims.safeParse(parsed(claims ?? '')).data?.access_token.capolids.values ?? []

@@ -2,7 +2,7 @@
 import { type Container, type EnvVar, envVar, plainValue } from './pod.ts'
 import type { Plan } from './plan.ts'
 
-/** Many clients obey HTTP_PROXY for the metadata address too (R20 in the IMDS contract). */
+/** Many clients obey HTTP_PROXY for the metadata address too (R20). */
 const NOT_PROXIED = ['169.254.169.254', 'localhost', '127.0.0.1']
 
 /** Variables that make an SDK choose another endpoint than the one set here (R21). */

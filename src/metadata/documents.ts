@@ -57,7 +57,7 @@ export function metadataDocuments({ instance, tenantId }: DocumentsOptions): Met
   ]
 }
 
-/** Errors of the instance family have one sentence and no description (IMDS contract 2). */
+/** Errors of the instance family have one sentence and no description (R23). */
 export function renderDocumentError(error: BrokerError): Reply {
   const body =
     error.code === 'api_version_invalid'

@@ -1,4 +1,4 @@
-/** The api-versions of the instance family, as the real service lists them (IMDS contract 2). */
+/** The api-versions of the instance family, as the real service lists them (R23). */
 export const API_VERSIONS = [
   '2017-03-01',
   '2017-04-02',

@@ -19,7 +19,7 @@ interface Group {
 const UNMATCHED = 'No matching federated identity record found for presented assertion'
 const EXTERNAL = 'Request to External OIDC endpoint failed.'
 
-/** Source: the tables of section 3 of the Entra contract, where each row has its evidence. */
+/** As documented and recorded; five statuses are guesses (E6). */
 const GROUPS: readonly Group[] = [
   {
     status: 401,

@@ -58,8 +58,8 @@ export function sentCorrelationId(request: Request, form: URLSearchParams): stri
 }
 
 /**
- * Checks tenant, parameters and application in the order of Entra (inferred, section 7 of the
- * Entra contract). Throws a {@link Refusal} at the first that is wrong.
+ * Checks tenant, parameters and application in the order of Entra (a guess, E9). Throws a
+ * {@link Refusal} at the first that is wrong.
  */
 export function parseTokenRequest(
   directory: Directory,

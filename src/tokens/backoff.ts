@@ -37,7 +37,7 @@ const URGENT: Pace = {
 }
 /** A valid token is held: nobody waits, and a struggling Entra ID is spared. */
 const CALM: Pace = { firstMs: 2 * SECOND_MS, ceilingMs: 60 * SECOND_MS }
-/** What changes on Entra's side takes minutes to reach all of its nodes (Entra contract 4). */
+/** What changes on Entra's side takes minutes to reach all of its nodes (E8). */
 const PROPAGATION: Pace = { firstMs: 5 * SECOND_MS, ceilingMs: 30 * SECOND_MS }
 /** Only an operator can mend it, and nobody is to wait for that. */
 const REFUSED: Pace = { firstMs: 30 * SECOND_MS, ceilingMs: 300 * SECOND_MS }

@@ -16,7 +16,7 @@ export interface StackOptions extends Omit<CacheOptions, 'renew'> {
   readonly onExchange: (event: ExchangeEvent) => void
 }
 
-/** How long a missing federated credential may be one that has not spread yet (Entra contract 4). */
+/** How long a missing federated credential may be one that has not spread yet (E8). */
 const PROPAGATION_MS = 10 * 60_000
 /** This part of the places is for renewals alone, so that no flood of new requests can take them. */
 const RENEWAL_SHARE = 1 / 4

@@ -60,7 +60,7 @@ const keys = new WeakMap<TokenRequest, string>()
 /**
  * The scope of a resource as an IMDS caller names it. A trailing slash is part of the audience and
  * stays, so `https://management.azure.com/` becomes `https://management.azure.com//.default`
- * (Entra contract 1.2); a caller that already says `/.default` is taken at its word (R10).
+ * (E2); a caller that already says `/.default` is taken at its word (R10).
  */
 export function scopeOf(resource: string): string {
   return resource.endsWith('/.default') ? resource : `${resource}/.default`

@@ -1,4 +1,4 @@
-/** Every AADSTS code of the Entra contract, section 3: what it is taken for, and that it is explained. */
+/** Every AADSTS code that is known (E6): what it is taken for, and that it is explained. */
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { EXPLANATIONS } from '../../src/exchange/aadsts-table.ts'
