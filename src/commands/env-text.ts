@@ -1,4 +1,5 @@
 /** Variables as shells, dotenv readers and Kubernetes take them. */
+import { isPlainWord, shellQuoted } from '../shell.ts'
 
 const FORMATS = ['shell', 'dotenv', 'yaml'] as const
 export type Format = (typeof FORMATS)[number]
@@ -26,15 +27,8 @@ export function environmentText(
   return unset + entries.map(([name, value]) => `export ${name}=${shellQuoted(value)}\n`).join('')
 }
 
-/** What needs no quotes in a shell or a dotenv file. */
-const PLAIN = /^[\w@%+=:,./-]+$/
-
-function shellQuoted(value: string): string {
-  return PLAIN.test(value) ? value : `'${value.replaceAll("'", String.raw`'\''`)}'`
-}
-
 /** Single quotes are taken to the letter; a value that holds them needs the other kind. */
 function dotenvQuoted(value: string): string {
-  if (PLAIN.test(value)) return value
+  if (isPlainWord(value)) return value
   return value.includes("'") ? JSON.stringify(value) : `'${value}'`
 }

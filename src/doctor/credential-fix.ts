@@ -1,11 +1,15 @@
 /** The commands that create the federated identity credential which an assertion needs. */
 import type { Assertion } from '../exchange/assertion.ts'
 import type { Identity } from '../identities.ts'
+import { shellQuoted } from '../shell.ts'
 import type { CredentialFix } from './report.ts'
 
 type Claims = Pick<Assertion, 'issuer' | 'subject' | 'audience'>
 
-/** Filled in as far as is known; what only the operator knows is in capital letters. */
+/**
+ * Filled in as far as is known; what only the operator knows is in capital letters. Claims come from a
+ * file and are not to be trusted: what comes of them is quoted.
+ */
 export function credentialFix(
   { clientId, resourceId }: Pick<Identity, 'clientId' | 'resourceId'>,
   { issuer, subject, audience: [audience = 'api://AzureADTokenExchange'] }: Claims,
@@ -17,14 +21,14 @@ export function credentialFix(
     azManagedIdentity: [
       'az identity federated-credential create',
       `--name ${name}`,
-      `--identity-name ${quoted(identity)}`,
-      `--resource-group ${quoted(group)}`,
-      ...(subscription === undefined ? [] : [`--subscription ${quoted(subscription)}`]),
-      `--issuer ${quoted(issuer)}`,
-      `--subject ${quoted(subject)}`,
-      `--audiences ${quoted(audience)}`,
+      `--identity-name ${shellQuoted(identity)}`,
+      `--resource-group ${shellQuoted(group)}`,
+      ...(subscription === undefined ? [] : [`--subscription ${shellQuoted(subscription)}`]),
+      `--issuer ${shellQuoted(issuer)}`,
+      `--subject ${shellQuoted(subject)}`,
+      `--audiences ${shellQuoted(audience)}`,
     ].join(' '),
-    azApplication: `az ad app federated-credential create --id ${clientId} --parameters ${quoted(parameters)}`,
+    azApplication: `az ad app federated-credential create --id ${clientId} --parameters ${shellQuoted(parameters)}`,
     terraform: `resource "azurerm_federated_identity_credential" ${hcl(name)} {
   name                = ${hcl(name)}
   resource_group_name = ${hcl(group)}
@@ -58,11 +62,6 @@ function partsOf(resourceId: string | undefined): ArmParts {
     return { group: 'RESOURCE_GROUP', identity: 'IDENTITY_NAME' }
   }
   return { subscription, group, identity }
-}
-
-/** For a shell; claims come from a file and are not to be trusted. */
-function quoted(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
 }
 
 /** A string of HCL, in which `${` and `%{` begin templates. */

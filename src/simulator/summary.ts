@@ -1,4 +1,5 @@
 /** What `wimds simulate` tells: an environment for the sidecar, and a summary for people. */
+import { shellQuoted } from '../shell.ts'
 import type { World } from './world.ts'
 
 /** What `wimds serve` is started with, as shell assignments. */
@@ -16,13 +17,9 @@ export function environment(world: World, hasForeignCertificate: boolean): strin
     }),
   }
   return Object.entries(variables)
-    .map(([name, value]) => `${name}=${quoted(value)}\n`)
+    .map(([name, value]) => `${name}=${shellQuoted(value)}\n`)
     .join('')
 }
-
-/** For shells and dotenv readers alike; plain where nothing needs quotes. */
-const quoted = (value: string): string =>
-  /^[\w@%+=:,./-]+$/u.test(value) ? value : `'${value.replaceAll("'", String.raw`'\''`)}'`
 
 /** What the command prints when it is ready; no token is in it. */
 export function summary(world: World, envFile: string, everySeconds: number): string {
@@ -40,6 +37,6 @@ ${proxy}  CA        ${world.caFile}
 Applications of tenant ${world.tenantId}:
 ${applications.join('\n')}
 Start the sidecar with it:
-  set -a; . ${quoted(envFile)}; set +a; wimds serve
+  set -a; . ${shellQuoted(envFile)}; set +a; wimds serve
 `
 }
