@@ -1,8 +1,6 @@
 /** The command line: argv → one command → an exit code. */
-import type { Command, CommandIo } from './commands/io.ts'
+import { type Command, type CommandIo, EXIT_USAGE } from './commands/io.ts'
 import { crashLine } from './crash.ts'
-
-const EXIT_USAGE = 64
 
 const USAGE = `usage: wimds COMMAND
 

@@ -6,8 +6,8 @@ import { ConfigError } from '../errors.ts'
 import { settingsView } from '../telemetry/settings-view.ts'
 import { VERSION } from '../version.ts'
 import { directExchange } from './direct-exchange.ts'
-import { parseFlags } from './flags.ts'
-import type { CommandIo } from './io.ts'
+import { mistakesOfFlagsAlone, parseFlags } from './flags.ts'
+import { type CommandIo, EXIT_USAGE } from './io.ts'
 import { readSetting } from './setting-file.ts'
 
 const USAGE = `usage: wimds doctor [--json] [--no-exchange]
@@ -23,7 +23,6 @@ No token is printed.
 Exit code 0 when an application would get its token, 1 when not, 64 when the settings are wrong.
 `
 
-const EXIT_CONFIGURATION = 64
 const FLAGS = { json: 'switch', 'no-exchange': 'switch', help: 'switch' } as const
 
 export async function doctor(args: readonly string[], io: CommandIo): Promise<number> {
@@ -32,13 +31,10 @@ export async function doctor(args: readonly string[], io: CommandIo): Promise<nu
     io.stdout.write(USAGE)
     return 0
   }
-  const mistakes = [
-    ...flags.mistakes,
-    ...flags.positionals.map((word) => `${word} is not an argument of this command`),
-  ]
+  const mistakes = mistakesOfFlagsAlone(flags)
   if (mistakes.length > 0) throw new ConfigError(mistakes.join('\n'))
   const config = await configuration(io, flags.has('json'))
-  if (config === undefined) return EXIT_CONFIGURATION
+  if (config === undefined) return EXIT_USAGE
   await using direct = await directExchange(config)
   const report = await examine({
     config,

@@ -14,7 +14,7 @@ import {
 } from '../endpoint-sets.ts'
 import { ConfigError } from '../errors.ts'
 import { environmentText, isFormat, type Format } from './env-text.ts'
-import { type Flags, parseFlags } from './flags.ts'
+import { type Flags, mistakesOfFlagsAlone, parseFlags } from './flags.ts'
 import type { CommandIo } from './io.ts'
 import { thumbprintFor } from './service-fabric.ts'
 
@@ -62,8 +62,7 @@ function choiceOf(flags: Flags<keyof typeof FLAGS>): { sets: EndpointSet[]; form
   const names = [...new Set(flags.values('for').flatMap((value) => value.split(',')))]
   const format = flags.value('format') ?? 'shell'
   const mistakes = [
-    ...flags.mistakes,
-    ...flags.positionals.map((word) => `${word} is not an argument of this command`),
+    ...mistakesOfFlagsAlone(flags),
     ...names
       .filter((name) => !isSetName(name))
       .map((name) => `--for ${name}: must be one of ${SET_NAMES.join(', ')}`),

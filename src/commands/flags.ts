@@ -43,6 +43,14 @@ export function parseFlags<Name extends string>(
   }
 }
 
+/** The mistakes in the flags of a command that takes nothing else. */
+export function mistakesOfFlagsAlone({
+  mistakes,
+  positionals,
+}: Pick<Flags<string>, 'mistakes' | 'positionals'>): string[] {
+  return [...mistakes, ...positionals.map((word) => `${word} is not an argument of this command`)]
+}
+
 interface OptionToken {
   readonly name: string
   readonly rawName: string

@@ -1,3 +1,6 @@
+/** What a command and its process agree on. */
+import { once } from 'node:events'
+
 /** What a command is given of the process, so that it can be run and observed inside a test. */
 export interface CommandIo {
   readonly stdin?: NodeJS.ReadableStream
@@ -8,5 +11,13 @@ export interface CommandIo {
   readonly signal: AbortSignal
 }
 
-/** A command: its arguments in, its exit code out (0, 1, or 64 for bad usage or configuration). */
+/** A command: its arguments in, its exit code out (0, 1, or `EXIT_USAGE`). */
 export type Command = (args: readonly string[], io: CommandIo) => Promise<number>
+
+/** The exit code for bad usage or configuration: EX_USAGE of sysexits.h. */
+export const EXIT_USAGE = 64
+
+/** Resolves when the process is asked to end, at once if it has been. */
+export async function endAsked({ signal }: Pick<CommandIo, 'signal'>): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort')
+}

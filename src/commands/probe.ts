@@ -2,7 +2,7 @@
 import { get } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ConfigError } from '../errors.ts'
-import { parseFlags } from './flags.ts'
+import { mistakesOfFlagsAlone, parseFlags } from './flags.ts'
 import type { CommandIo } from './io.ts'
 
 const USAGE = `usage: wimds probe [--port PORT] [--timeout SECONDS]
@@ -24,8 +24,7 @@ export async function probe(args: readonly string[], io: CommandIo): Promise<num
   const port = Number(flags.value('port') ?? 8000)
   const timeoutMs = Number(flags.value('timeout') ?? 10) * 1000
   const mistakes = [
-    ...flags.mistakes,
-    ...flags.positionals.map((word) => `${word} is not an argument of this command`),
+    ...mistakesOfFlagsAlone(flags),
     ...(Number.isInteger(port) && port > 0 && port < 65_536 ? [] : ['--port is not a port']),
     ...(timeoutMs >= 0 ? [] : ['--timeout is not a number of seconds']),
   ]

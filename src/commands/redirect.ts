@@ -8,8 +8,8 @@ import {
   type RedirectSettings,
 } from '../redirect/settings.ts'
 import { type Step, asShell, redirectChecks, redirectSteps, undoSteps } from '../redirect/steps.ts'
-import { type Flags, parseFlags } from './flags.ts'
-import type { CommandIo } from './io.ts'
+import { type Flags, mistakesOfFlagsAlone, parseFlags } from './flags.ts'
+import { type CommandIo, EXIT_USAGE } from './io.ts'
 
 const USAGE = `usage: wimds redirect [--mode loopback|nft] [--port PORT] [--uid UID] [--pass-through]
                       [--dry-run] [--undo]
@@ -46,7 +46,7 @@ export async function redirect(args: readonly string[], io: CommandIo): Promise<
   const settings = settingsOf(flags, io.env)
   if (Array.isArray(settings)) {
     io.stderr.write(`wimds redirect: ${settings.join('\nwimds redirect: ')}\n\n${USAGE}`)
-    return 64
+    return EXIT_USAGE
   }
   const isUndo = flags.has('undo')
   const steps = isUndo ? undoSteps(settings) : redirectSteps(settings)
@@ -83,10 +83,7 @@ function settingsOf(
   flags: Flags<keyof typeof FLAGS>,
   env: CommandIo['env'],
 ): RedirectSettings | string[] {
-  const mistakes = [
-    ...flags.mistakes,
-    ...flags.positionals.map((word) => `${word} is not an argument of this command`),
-  ]
+  const mistakes = mistakesOfFlagsAlone(flags)
   const number = (flag: 'port' | 'uid', variable: string, most: number, fallback: number) =>
     whole(flags.value(flag), `--${flag}`, most, mistakes) ??
     whole(env[variable] || undefined, variable, most, mistakes) ??

@@ -1,7 +1,7 @@
 /** `wimds report`: who still calls the metadata service, and what would make the sidecar unnecessary. */
 import { ConfigError } from '../errors.ts'
 import { scrubSetting } from '../secret.ts'
-import { type Flags, parseFlags } from './flags.ts'
+import { type Flags, mistakesOfFlagsAlone, parseFlags } from './flags.ts'
 import type { CommandIo } from './io.ts'
 import { type ReportRow, rowsOf, type Sighting } from './report/rows.ts'
 import { fromPrometheus, fromSidecar } from './report/sources.ts'
@@ -52,8 +52,7 @@ export async function report(args: readonly string[], io: CommandIo): Promise<nu
 function requireSound(flags: Flags<keyof typeof FLAGS>): void {
   const urls = [...flags.values('url'), ...flags.values('prometheus')]
   const mistakes = [
-    ...flags.mistakes,
-    ...flags.positionals.map((word) => `${word} is not an argument of this command`),
+    ...mistakesOfFlagsAlone(flags),
     ...urls.flatMap((url) => urlMistakes(url)),
     ...(SINCE.test(flags.value('since') ?? '7d')
       ? []

@@ -1,5 +1,4 @@
 /** `wimds serve`: the sidecar, from its configuration to its last reply. */
-import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pino from 'pino'
 import { hostInUrl } from '../config/host.ts'
@@ -22,7 +21,7 @@ import { systemClock } from '../tokens/clock.ts'
 import { VERSION } from '../version.ts'
 import { broker } from './broker.ts'
 import { mainDialects, specialDialects } from './dialects.ts'
-import type { CommandIo } from './io.ts'
+import { type CommandIo, endAsked } from './io.ts'
 import { openPorts, type Ports, type Service } from './listeners.ts'
 import { followIdentities } from './reload.ts'
 import { readSetting } from './setting-file.ts'
@@ -99,7 +98,7 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   const stopFollowing = await followIdentities({ config, env: io.env, log, ...parts })
   if (isReady()) log.info('ready')
 
-  await ended(io.signal)
+  await endAsked(io)
   log.info('draining', { drainMs: config.shutdown.drainMs })
   await sleep(config.shutdown.drainMs)
   await ports.close(config.shutdown.timeoutMs)
@@ -109,10 +108,6 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   stopCycling()
   log.info('stopped')
   return 0
-}
-
-async function ended(signal: AbortSignal): Promise<void> {
-  if (!signal.aborted) await once(signal, 'abort')
 }
 
 function openLog({ log }: Config, { stdout }: CommandIo): ProcessLog {

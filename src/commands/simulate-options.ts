@@ -7,7 +7,7 @@ import { scrub } from '../secret.ts'
 import { readConfigFile, type FileSettings } from '../simulator/config-file.ts'
 import type { WorldOptions } from '../simulator/world-options.ts'
 import type { IssuedCertificate } from '../x509.ts'
-import type { Flags } from './flags.ts'
+import { type Flags, mistakesOfFlagsAlone } from './flags.ts'
 
 export const SIMULATE_FLAGS = {
   dir: 'value',
@@ -40,10 +40,7 @@ export const MAX_ROTATE_SECONDS = 2_147_483
 
 /** The options, or every mistake in the flags and in the files that they name. */
 export async function optionsOf(flags: SimulateFlags): Promise<SimulateOptions | string[]> {
-  const mistakes = [
-    ...flags.mistakes,
-    ...flags.positionals.map((word) => `${word} is not an argument of this command`),
-  ]
+  const mistakes = mistakesOfFlagsAlone(flags)
   const listen = listenOf(flags, mistakes)
   const rotateSeconds = seconds(flags, mistakes)
   const tls = await certificate(flags, mistakes)

@@ -1,11 +1,10 @@
 /** `wimds simulate`: the simulated issuer, Entra and vault on ports, for development and CI. */
-import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { environment, summary } from '../simulator/summary.ts'
 import { createWorld } from '../simulator/world.ts'
 import { parseFlags } from './flags.ts'
-import type { CommandIo } from './io.ts'
+import { type CommandIo, endAsked, EXIT_USAGE } from './io.ts'
 import {
   MAX_ROTATE_SECONDS,
   messageOf,
@@ -57,7 +56,7 @@ export async function simulate(args: readonly string[], io: CommandIo): Promise<
   if (Array.isArray(options)) {
     const mistakes = options.map((text) => `wimds simulate: ${text}\n`).join('')
     io.stderr.write(`${mistakes}\nSee --help.\n`)
-    return 64
+    return EXIT_USAGE
   }
   try {
     return await run(options, io)
@@ -87,7 +86,7 @@ async function run(options: SimulateOptions, io: CommandIo): Promise<number> {
     const envFile = join(world.caFile, '..', 'env')
     await writeFile(envFile, environment(world, options.world.tls !== undefined))
     io.stdout.write(summary(world, envFile, everySeconds))
-    if (!io.signal.aborted) await once(io.signal, 'abort')
+    await endAsked(io)
     return 0
   } finally {
     clearInterval(renewal)

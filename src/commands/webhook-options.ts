@@ -2,7 +2,7 @@
 import { addresses, type Address, duration } from '../config/values.ts'
 import { quantity, resourceMistakes, type ResourceSettings } from '../kubernetes/resources.ts'
 import { INJECTION_DEFAULTS, type InjectionSettings } from '../kubernetes/settings.ts'
-import { type Flags, parseFlags } from './flags.ts'
+import { type Flags, mistakesOfFlagsAlone, parseFlags } from './flags.ts'
 import { injectionSettings } from './inject-options.ts'
 
 export const WEBHOOK_USAGE = `usage: wimds webhook [FLAGS]
@@ -89,10 +89,7 @@ export function webhookOptions(
 ): WebhookOptions | readonly string[] | 'help' {
   const flags = parseFlags(args, WEBHOOK_FLAGS)
   if (flags.has('help')) return 'help'
-  const mistakes = [
-    ...flags.mistakes,
-    ...flags.positionals.map((word) => `${word} is not an argument of this command`),
-  ]
+  const mistakes = mistakesOfFlagsAlone(flags)
   const options: WebhookOptions = {
     listen: addressOf(flags, 'listen', { host: '::', port: 8443 }, mistakes),
     adminListen: addressOf(flags, 'admin-listen', { host: '::', port: 9440 }, mistakes),

@@ -14,7 +14,7 @@ import { webhookMetrics } from '../kubernetes/webhook-metrics.ts'
 import { reviewServer, webhookAdminServer } from '../kubernetes/webhook-server.ts'
 import { scrub } from '../secret.ts'
 import { VERSION } from '../version.ts'
-import type { CommandIo } from './io.ts'
+import { type CommandIo, endAsked } from './io.ts'
 import { WEBHOOK_USAGE, type WebhookOptions, webhookOptions } from './webhook-options.ts'
 
 /** Native sidecars came with this minor version. */
@@ -95,7 +95,7 @@ async function serveReviews(
   })
   log.info({ event: 'listening', version: VERSION, ...options.listen, hasNativeSidecars })
 
-  if (!io.signal.aborted) await once(io.signal, 'abort')
+  await endAsked(io)
   // Not ready any more, but served on until every API server has heard of it.
   isEnding = true
   log.info({ event: 'draining', drainMs: options.drainMs })

@@ -1,10 +1,9 @@
 /** `wimds demo`: the whole flow on this machine, offline, narrated, and checked at every step. */
-import { once } from 'node:events'
 import { scrub } from '../../secret.ts'
 import { createWorld, type World } from '../../simulator/world.ts'
 import { REPORTS } from '../../simulator/world-defaults.ts'
 import { parseFlags } from '../flags.ts'
-import type { CommandIo } from '../io.ts'
+import { type CommandIo, endAsked, EXIT_USAGE } from '../io.ts'
 import { fetchSecret, legacyClient } from './legacy-client.ts'
 import { type Sidecar, startSidecar } from './sidecar.ts'
 import { tell } from './story.ts'
@@ -38,7 +37,7 @@ export async function demo(
   }
   if (flags.mistakes.length > 0 || flags.positionals.length > 0) {
     io.stderr.write(`wimds demo: unknown arguments\n\n${USAGE}`)
-    return 64
+    return EXIT_USAGE
   }
   const client = legacyClient(cli)
   if (client === undefined) {
@@ -60,7 +59,7 @@ export async function demo(
     say(`\nAll of it came true, in ${((performance.now() - start) / 1000).toFixed(1)} s.`)
     if (flags.has('keep')) {
       say(keepText(sidecar))
-      if (!io.signal.aborted) await once(io.signal, 'abort')
+      await endAsked(io)
     }
     return 0
   } catch (error) {
