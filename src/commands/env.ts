@@ -1,7 +1,6 @@
 /** `wimds env`: the variables that lead SDKs to the sidecar without any redirect. */
-import type * as z from 'zod/mini'
 import { localHostInUrl } from '../config/host.ts'
-import { Settings, withDefaults } from '../config/settings.ts'
+import { mistakesIn, type ParsedSettings, Settings, withDefaults } from '../config/settings.ts'
 import type { Address } from '../config/values.ts'
 import {
   conflictsOf,
@@ -72,14 +71,11 @@ function choiceOf(flags: Flags<keyof typeof FLAGS>): { sets: EndpointSet[]; form
   return { sets: names.filter(isSetName), format }
 }
 
-type ParsedSettings = z.infer<typeof Settings>
-
 /** The settings alone: an application has no projected token, and needs none for this. */
 function settingsOf(environment: CommandIo['env']): ParsedSettings {
   const parsed = Settings.safeParse(withDefaults(environment))
   if (parsed.success) return parsed.data
-  const mistakes = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
-  throw new ConfigError(mistakes.join('\n'))
+  throw new ConfigError(mistakesIn(parsed.error).join('\n'))
 }
 
 function defaultSets({ WIMDS_IDENTITY_HEADER: secret }: ParsedSettings): EndpointSet[] {

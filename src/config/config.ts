@@ -12,12 +12,20 @@ import {
 } from './groups.ts'
 import {
   type FileEntries,
-  type Given,
   readFileEntries,
   readIdentitiesFile,
   type ReadText,
 } from './identities-text.ts'
-import { type Environment, Settings, unknownSettings, withDefaults } from './settings.ts'
+import {
+  type Environment,
+  type Given,
+  type LogLevel,
+  mistakesIn,
+  type ParsedSettings,
+  Settings,
+  unknownSettings,
+  withDefaults,
+} from './settings.ts'
 import type { Address } from './values.ts'
 
 /** Everything a command needs to know, checked. Times are in milliseconds. */
@@ -55,7 +63,7 @@ export interface Config {
   /** Paths that go on to the real metadata service; empty: none. */
   readonly passThrough: readonly string[]
   readonly log: {
-    readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent'
+    readonly level: LogLevel
     readonly format: 'auto' | 'json' | 'text'
   }
   readonly shutdown: { readonly drainMs: number; readonly timeoutMs: number }
@@ -70,9 +78,7 @@ export async function loadConfig(
 ): Promise<Config> {
   const given = withDefaults(env)
   const parsed = Settings.safeParse(given)
-  const mistakes = parsed.success
-    ? []
-    : parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
+  const mistakes = parsed.success ? [] : mistakesIn(parsed.error)
   mistakes.push(...groupMistakes(given), ...missingBase(given))
   const file = given['WIMDS_CONFIG']
   const entries = file === undefined ? undefined : await readFileEntries(file, given, readText)
@@ -104,8 +110,6 @@ function missingBase(given: Given): string[] {
   }
   return mistakes
 }
-
-type ParsedSettings = ReturnType<typeof Settings.parse>
 
 function configOf(
   settings: ParsedSettings,

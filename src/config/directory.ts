@@ -1,9 +1,7 @@
 /** Settings and identities file → the identities that requests can mean. */
 import { comparableResource, type Identity, type IdentityDirectory } from '../identities.ts'
 import type { IdentityEntry } from './identities-schema.ts'
-import type { Settings } from './settings.ts'
-
-type ParsedSettings = ReturnType<typeof Settings.parse>
+import type { ParsedSettings } from './settings.ts'
 
 /** Without an identities file the environment describes the one default identity. */
 export function directoryOfEnvironment(settings: ParsedSettings): IdentityDirectory {

@@ -1,8 +1,6 @@
 /** Settings that only make sense together: what each group means, and what is missing from one. */
-import type { SettingName, Settings } from './settings.ts'
+import type { Given, ParsedSettings, SettingName } from './settings.ts'
 import type { Address } from './values.ts'
-
-type ParsedSettings = ReturnType<typeof Settings.parse>
 
 /** The token proxy of the cluster's identity bindings, through which exchanges go. */
 export interface TokenProxySettings {
@@ -49,9 +47,7 @@ export function serviceFabricOf(settings: ParsedSettings): ServiceFabricSettings
   return { listen, certificate: { certFile, keyFile } }
 }
 
-type Given = Readonly<Record<string, string | undefined>>
-
-/** A sentence for each group that is not whole. `given`: the settings as they are set. */
+/** A sentence for each group that is not whole. */
 export function groupMistakes(given: Given): string[] {
   const has = (name: SettingName) => given[name] !== undefined
   const mistakes: string[] = []

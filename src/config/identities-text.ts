@@ -1,9 +1,7 @@
 /** The identities file as far as a configuration wants to know of it; its parser is loaded on demand. */
 import { readRegularFile } from '../regular-file.ts'
 import type { IdentityEntry } from './identities-schema.ts'
-
-/** Settings as they are set, by name. */
-export type Given = Readonly<Record<string, string>>
+import type { Given } from './settings.ts'
 
 /** Room for more identities than a pod has use for, and too little for YAML that takes long to read. */
 const MAX_FILE_BYTES = 131_072

@@ -18,6 +18,9 @@ import {
   words,
 } from './values.ts'
 
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
 /** What a variable that is not set, or is empty, stands for. Others have no default. */
 export const DEFAULTS = {
   AZURE_AUTHORITY_HOST: 'https://login.microsoftonline.com/',
@@ -70,7 +73,7 @@ export const Settings = z.object({
   WIMDS_MAX_EXCHANGES: integer({ min: 1, max: 1000 }),
   WIMDS_INSTANCE_FILE: z.optional(z.string()),
   WIMDS_PASS_THROUGH: z.optional(paths),
-  WIMDS_LOG_LEVEL: choice('debug', 'info', 'warn', 'error', 'silent'),
+  WIMDS_LOG_LEVEL: choice(...LOG_LEVELS),
   WIMDS_LOG_FORMAT: choice('auto', 'json', 'text'),
   WIMDS_DRAIN: duration({ maxMs: 3_600_000 }),
   WIMDS_SHUTDOWN_TIMEOUT: duration({ minMs: 100, maxMs: 3_600_000 }),
@@ -81,15 +84,24 @@ export const Settings = z.object({
 })
 
 export type SettingName = keyof (typeof Settings)['shape']
+export type ParsedSettings = z.infer<typeof Settings>
 export type Environment = Readonly<Record<string, string | undefined>>
+
+/** Settings as they are set, by name; with other variables among them. */
+export type Given = Readonly<Record<string, string>>
 
 /** Kubernetes puts such variables in a pod for every Service; they are nobody's settings. */
 const SERVICE_LINK = /_(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)?)$/
 
 /** The environment with its defaults filled in; an empty variable counts as one that is not set. */
-export function withDefaults(env: Environment): Record<string, string> {
+export function withDefaults(env: Environment): Given {
   const set = Object.entries(env).filter((entry): entry is [string, string] => Boolean(entry[1]))
   return { ...DEFAULTS, ...Object.fromEntries(set) }
+}
+
+/** What a schema has against settings, a sentence for each mistake. */
+export function mistakesIn({ issues }: z.core.$ZodError): string[] {
+  return issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
 }
 
 /** Names that start as ours do and that nothing reads: most often a typing mistake. */

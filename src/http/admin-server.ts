@@ -1,8 +1,9 @@
 /** The server for the kubelet, Prometheus and, from loopback, for people. */
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { LOG_LEVELS } from '../config/settings.ts'
 import type { Exposition } from '../telemetry/exposition.ts'
 import { changeLevel } from '../telemetry/log-level.ts'
-import { LOG_LEVELS, type ProcessLog } from '../telemetry/logger.ts'
+import type { ProcessLog } from '../telemetry/logger.ts'
 import type { Readiness } from '../telemetry/status.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 import { isLocal } from './loopback.ts'

@@ -1,5 +1,6 @@
 /** Changes the log level of a running process: by SIGUSR2, or on the admin port. */
-import type { LogLevel, ProcessLog } from './logger.ts'
+import type { LogLevel } from '../config/settings.ts'
+import type { ProcessLog } from './logger.ts'
 
 /** Each signal goes one level further, and at the end back to the usual one. */
 const NEXT: Readonly<Record<LogLevel, LogLevel>> = {

@@ -1,12 +1,11 @@
 /** One line per event, with a stable name, on standard output: JSON for machines, text for people. */
 import pino, { type DestinationStream } from 'pino'
-import type { Config } from '../config/config.ts'
+import type { LogLevel } from '../config/settings.ts'
 import { tally } from './counts.ts'
 import type { EventName } from './events.ts'
 import type { Sample } from './exposition.ts'
 import { sampler } from './sampled.ts'
 
-export type LogLevel = Config['log']['level']
 type Fields = Readonly<Record<string, unknown>>
 type Write = (event: EventName, fields?: Fields) => void
 
@@ -33,8 +32,6 @@ interface LoggerOptions {
   readonly burst?: number
   readonly intervalMs?: number
 }
-
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const satisfies LogLevel[]
 
 export function logger({ level, format, out, ...limits }: LoggerOptions): ProcessLog {
   const destination = format === 'json' ? out : { write: (line: string) => out.write(asText(line)) }

@@ -1,11 +1,12 @@
 import { EventEmitter } from 'node:events'
 import { readdir, readFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { LOG_LEVELS, type LogLevel } from '../../src/config/settings.ts'
 import { BrokerError, ERROR_KINDS, type ErrorCode } from '../../src/errors.ts'
 import { errorFields } from '../../src/telemetry/error-fields.ts'
 import { EVENTS } from '../../src/telemetry/events.ts'
 import { changeLevel, cycleOnSignal } from '../../src/telemetry/log-level.ts'
-import { logger, LOG_LEVELS, type LogLevel } from '../../src/telemetry/logger.ts'
+import { logger } from '../../src/telemetry/logger.ts'
 import { refusalLevel } from '../../src/telemetry/refusal-level.ts'
 
 function logging(level: LogLevel = 'info', format: 'json' | 'text' = 'json') {
@@ -167,7 +168,7 @@ describe('docs/logs.md', () => {
     const listed = [...section.matchAll(/^\| `(\w+)`/gm)].map(([, event]) => event)
     const source = await readFile('src/commands/webhook.ts', 'utf8')
     const logged = [...source.matchAll(/\bevent: '(\w+)'/g)].map(([, event]) => event)
-    expect(listed.toSorted()).toEqual(logged.toSorted())
+    expect(new Set(listed)).toEqual(new Set(logged))
   })
 
   test('lists no event that the source never logs', async () => {
