@@ -1,5 +1,5 @@
 /** The flags of `wimds inject` → settings of the injector. */
-import { isGuid } from '../config/values.ts'
+import { isGuid } from '../guid.ts'
 import { imagesOf } from '../kubernetes/images.ts'
 import type { ManifestOptions } from '../kubernetes/manifest/inject-document.ts'
 import type { EnvVar } from '../kubernetes/pod.ts'

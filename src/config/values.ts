@@ -1,7 +1,8 @@
 /** Readers of single setting values: text in, a typed value out, or a sentence that says what is wrong. */
 import { isIP } from 'node:net'
 import * as z from 'zod/mini'
-import { passThroughMistake } from '../metadata/pass-through.ts'
+import { isGuid } from '../guid.ts'
+import { passThroughMistake } from '../metadata/pass-through-paths.ts'
 import { scrub, scrubSetting, Secret } from '../secret.ts'
 
 /** Where a server listens. */
@@ -10,18 +11,12 @@ export interface Address {
   readonly port: number
 }
 
-const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 const DOMAIN =
   /^(?=.{4,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+$/i
 const RESERVED_TENANTS = new Set(['common', 'organizations', 'consumers'])
 const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/
 const HOUR_MS = 3_600_000
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: HOUR_MS }
-
-/** True for a GUID in its usual hyphenated form, in any case. */
-export function isGuid(text: string): boolean {
-  return GUID.test(text)
-}
 
 /** A schema that runs `read` on the text and turns what it throws into the setting's error. */
 export function reading<T>(read: (text: string) => T) {

@@ -1,6 +1,6 @@
 /** Request parameters of all dialects: how they are read and what identity they select. */
-import { isGuid } from '../config/values.ts'
 import { BrokerError } from '../errors.ts'
+import { isGuid } from '../guid.ts'
 import type { Selector } from '../identities.ts'
 
 /** Decoded parameters by lower-case name; SDKs differ in the case they write (R8). */

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { type IncomingMessage, request as httpRequest } from 'node:http'
 import type { Reply } from '../dialects/dialect.ts'
 import { BrokerError } from '../errors.ts'
+import { allowList } from './pass-through-paths.ts'
 
 /** What of a caller's request is looked at. */
 interface ForwardableRequest {
@@ -31,19 +32,6 @@ interface PassThroughOptions {
 
 const REAL_IMDS = { host: '169.254.169.254', port: 80 }
 
-/** What the machine gives its own identity away at, in Azure and elsewhere: never passed on. */
-const NEVER = [
-  '/metadata/identity',
-  '/metadata/attested',
-  '/latest/api/token',
-  '/latest/meta-data/iam',
-  '/latest/meta-data/identity-credentials',
-  '/computemetadata/v1/instance/service-accounts',
-  '/computemetadata/v1beta1/instance/service-accounts',
-  '/opc/v1/identity',
-  '/opc/v2/identity',
-]
-
 /** All else, hop-by-hop fields and X-Forwarded-For among it, stays here. */
 const PASSED_HEADERS = ['accept', 'metadata', 'metadata-flavor']
 /** Spelt as our own replies spell them: one header in two spellings would be sent twice. */
@@ -52,18 +40,8 @@ const PASSED_REPLY_HEADERS = ['Content-Type', 'Retry-After', 'Metadata-Flavor']
 /** By this a request that the redirect led back to its sender is known. */
 const USER_AGENT = 'wimds-pass-through'
 
-/** Why a prefix cannot be in the list, or undefined. */
-export function passThroughMistake(prefix: string): string | undefined {
-  if (!/^\/[\w/.-]+$/.test(prefix)) return 'must be paths such as /metadata/instance'
-  return isAmong(NEVER, normalized(prefix))
-    ? "cannot hold a path that gives away the machine's own identity"
-    : undefined
-}
-
 export function passThrough(options: PassThroughOptions): PassThrough {
-  const prefixes = options.prefixes.map(normalized)
-  const allows = (path: string) =>
-    isAmong(prefixes, normalized(path)) && !isAmong(NEVER, normalized(path))
+  const allows = allowList(options.prefixes)
 
   return {
     allows,
@@ -141,16 +119,4 @@ function picked(
       return typeof value === 'string' ? [[name, value]] : []
     }),
   )
-}
-
-/** Lower case, since servers differ in whether case counts; single slashes, none at the end. */
-function normalized(path: string): string {
-  return path
-    .toLowerCase()
-    .replaceAll(/\/{2,}/g, '/')
-    .replace(/\/\*?$/, '')
-}
-
-function isAmong(prefixes: readonly string[], path: string): boolean {
-  return prefixes.some((prefix) => path === prefix || path.startsWith(`${prefix}/`))
 }

@@ -4,7 +4,8 @@ import { createServer, type IncomingMessage, type RequestListener } from 'node:h
 import type { AddressInfo } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { metadataServer } from '../../src/http/metadata-server.ts'
-import { passThrough, passThroughMistake } from '../../src/metadata/pass-through.ts'
+import { passThroughMistake } from '../../src/metadata/pass-through-paths.ts'
+import { passThrough } from '../../src/metadata/pass-through.ts'
 import { parts } from '../fixtures/parts.ts'
 
 /** A real service of which we see every request, behind a server that may pass on `prefixes`. */
