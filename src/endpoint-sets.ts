@@ -66,6 +66,7 @@ export const SWITCHES = [
   'DEFAULT_IDENTITY_CLIENT_ID',
 ] as const
 
+/** True for the name of one of the sets. */
 export function isSetName(name: string): name is EndpointSet {
   return Object.hasOwn(ENDPOINT_SETS, name)
 }

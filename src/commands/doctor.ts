@@ -25,6 +25,7 @@ Exit code 0 when an application would get its token, 1 when not, 64 when the set
 
 const FLAGS = { json: 'switch', 'no-exchange': 'switch', help: 'switch' } as const
 
+/** Prints the report. Exit code 0, 1 when a token would not be had, 64 for bad usage or settings. */
 export async function doctor(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, FLAGS)
   if (flags.has('help')) {

@@ -4,6 +4,7 @@ import { isPlainWord, shellQuoted } from '../shell.ts'
 const FORMATS = ['shell', 'dotenv', 'yaml'] as const
 export type Format = (typeof FORMATS)[number]
 
+/** True for the name of a format. */
 export function isFormat(text: string): text is Format {
   return FORMATS.some((format) => format === text)
 }

@@ -28,6 +28,7 @@ const FLAGS = {
 } as const
 const SINCE = /^\d{1,5}[mhdwy]$/
 
+/** Prints the rows. Exit code 0, 1 when a source could not be read, 64 for bad usage. */
 export async function report(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, FLAGS)
   if (flags.has('help')) {

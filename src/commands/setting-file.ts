@@ -3,12 +3,12 @@ import { readFile } from 'node:fs/promises'
 import { ConfigError } from '../errors.ts'
 import { scrub } from '../secret.ts'
 
+/** The text of the file that the setting names; undefined if it names none. Throws `ConfigError`. */
 export async function readSetting(name: string, path: string): Promise<string>
 export async function readSetting(
   name: string,
   path: string | undefined,
 ): Promise<string | undefined>
-/** The text of the file that the setting names; undefined if it names none. Throws `ConfigError`. */
 export async function readSetting(
   name: string,
   path: string | undefined,

@@ -37,6 +37,7 @@ export function tokenProxyOf(settings: ParsedSettings): TokenProxySettings | und
   }
 }
 
+/** What the environment says of the Service Fabric listener. */
 export function serviceFabricOf(settings: ParsedSettings): ServiceFabricSettings {
   const {
     WIMDS_SERVICE_FABRIC_LISTEN: listen,

@@ -27,6 +27,7 @@ const FILE_MODE = 0o440
 const LIFETIME_MS = 60_000
 const MAX_KEYS = 256
 
+/** Keeps keys in files of the directory, which has to be there, and to be read by the applications too. */
 export function arcKeys({
   directory,
   lifetimeMs = LIFETIME_MS,

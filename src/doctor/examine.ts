@@ -26,6 +26,7 @@ interface Examination {
 
 const ANY_RESOURCE = 'https://management.azure.com/'
 
+/** The whole report. Never throws for what it finds; no token and no secret is in it. */
 export async function examine(examination: Examination): Promise<DoctorReport> {
   const { config, settings, exchange, skewMs, now } = examination
   const { audience, tokenProxy } = config.exchange

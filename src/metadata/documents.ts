@@ -23,6 +23,7 @@ export interface MetadataDocument {
 /** The first version of `/metadata/identity/info`. */
 const FIRST_INFO_VERSION = '2018-02-01'
 
+/** All documents. An instance is walked as `instanceAnswer` says; the others are the same for everybody. */
 export function metadataDocuments({ instance, tenantId }: DocumentsOptions): MetadataDocument[] {
   const answerInstance = (request: WireRequest, rest: string): Reply => {
     const parameters = checked(request, FIRST_API_VERSION)

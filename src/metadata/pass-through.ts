@@ -40,6 +40,7 @@ const PASSED_REPLY_HEADERS = ['Content-Type', 'Retry-After', 'Metadata-Flavor']
 /** By this a request that the redirect led back to its sender is known. */
 const USER_AGENT = 'wimds-pass-through'
 
+/** Passes GETs of the listed paths on; answers are bounded in time and size, redirects not followed. */
 export function passThrough(options: PassThroughOptions): PassThrough {
   const allows = allowList(options.prefixes)
 

@@ -46,6 +46,7 @@ export async function createTokenSigner(): Promise<TokenSigner> {
 
 /** The issuer of version 1 tokens is the same for every login host of the public cloud. */
 export const v1Issuer = (tenantId: string): string => `https://sts.windows.net/${tenantId}/`
+/** That of version 2 tokens names the login host. */
 export const v2Issuer = (origin: string, tenantId: string): string => `${origin}/${tenantId}/v2.0`
 
 /** The claims of an app-only access token; the resource decides their version. */

@@ -98,6 +98,7 @@ export function findTenant(directory: Directory, idOrDomain: string): Tenant | u
   )
 }
 
+/** The application of this tenant with this client id; case makes no difference. */
 export function findApplication(
   directory: Directory,
   tenant: Tenant,

@@ -39,6 +39,7 @@ export interface ExchangeLog {
   clear(): void
 }
 
+/** Keeps the last `max` exchanges, and counts all. */
 export function createExchangeLog(max = 1000): ExchangeLog {
   let entries: LoggedExchange[] = []
   let counters = noExchanges()

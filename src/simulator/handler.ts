@@ -12,6 +12,7 @@ export interface SocketFault {
 /** A handler that may also ask for a socket fault. Every {@link Handler} is one. */
 export type Server = (request: Request) => Promise<Response | SocketFault>
 
+/** True for what is no response. */
 export const isSocketFault = (reply: Response | SocketFault): reply is SocketFault =>
   'socket' in reply
 

@@ -6,6 +6,7 @@ import { relative } from './words.ts'
 
 type Client = StatusDocument['clients'][number]
 
+/** A row for each client library and version. */
 export function clientsSection({ clients, generatedAt }: StatusDocument): Html {
   if (clients.length === 0) return section('clients', 'Clients', empty('Nobody has called yet.'))
   const rows = table(

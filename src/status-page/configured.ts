@@ -5,6 +5,7 @@ import { type Html, html } from './html.ts'
 import { empty, section, table } from './table.ts'
 import { clockTime, relative } from './words.ts'
 
+/** A card for each projected token: its claims, or why it cannot be read. */
 export function assertionsSection({ assertions, generatedAt: now }: StatusDocument): Html {
   const title = 'Projected token'
   if (assertions.length === 0) return section('assertions', title, empty('Not read yet.'))
@@ -51,6 +52,7 @@ function claimsList(
   </dl>`
 }
 
+/** A row for each identity, and whether others may be named. */
 export function identitiesSection(status: StatusDocument): Html {
   const { identities, allowsUnlistedClientIds } = status
   const others = allowsUnlistedClientIds
@@ -88,6 +90,7 @@ export function identitiesSection(status: StatusDocument): Html {
   )
 }
 
+/** The settings, folded away, below what is to be checked about them. */
 export function settingsSection(status: StatusDocument): Html {
   const { settings, warnings, serviceFabricThumbprint } = status
   const rows = table(

@@ -5,6 +5,7 @@ import { type Html, html } from './html.ts'
 import { empty, section, table } from './table.ts'
 import { clockTime, relative } from './words.ts'
 
+/** A row for each of the last exchanges. */
 export function exchangesSection({ exchanges, generatedAt }: StatusDocument): Html {
   if (exchanges.length === 0) {
     return section('exchanges', 'Last exchanges with Entra ID', empty('None so far.'))
@@ -29,6 +30,7 @@ export function exchangesSection({ exchanges, generatedAt }: StatusDocument): Ht
   return section('exchanges', 'Last exchanges with Entra ID', html`<div class="box">${rows}</div>`)
 }
 
+/** A row for each kind of refusal; one that a token above explains is not explained again. */
 export function refusalsSection({ refusals, tokens, generatedAt }: StatusDocument): Html {
   const above = new Set(tokens.map(({ failure }) => failure?.code))
   if (refusals.length === 0) {

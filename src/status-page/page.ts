@@ -20,6 +20,7 @@ const STATES: Readonly<Record<StatusDocument['state'], string>> = {
   refused: 'Ready, but Entra ID refuses',
 }
 
+/** The page of this document, with a policy that allows nothing but its own style. */
 export function statusPage(status: StatusDocument): Page {
   const { workload, state, reasons } = status
   const name = nameOf(workload)

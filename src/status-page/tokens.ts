@@ -7,6 +7,7 @@ import { clockTime, duration, relative } from './words.ts'
 
 type Token = StatusDocument['tokens'][number]
 
+/** A card for each token that is held or wanted. */
 export function tokensSection({ tokens, generatedAt }: StatusDocument): Html {
   const content =
     tokens.length === 0

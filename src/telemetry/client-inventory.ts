@@ -31,6 +31,7 @@ const MAX_LENGTH = 512
 const MAX_VERSIONS = 100
 const VERSION = /^\d[\w.+-]{0,30}$/
 
+/** Begins with no clients. `now` gives epoch milliseconds. */
 export function clientInventory(now: () => number = Date.now): ClientInventory {
   /** By the headers as they came: recognising takes microseconds, and callers repeat themselves. */
   const remembered = new Map<string, Counted>()

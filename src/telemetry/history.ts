@@ -29,6 +29,7 @@ export interface History {
 
 const KEPT = 20
 
+/** Remembers twenty of each. `now` gives epoch milliseconds. */
 export function history(now: () => number): History {
   const exchanges: PastExchange[] = []
   // A Map remembers the order of insertion: the first is the longest ago.

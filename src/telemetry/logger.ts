@@ -33,6 +33,7 @@ interface LoggerOptions {
   readonly intervalMs?: number
 }
 
+/** Writes a line to `out` for each event that the level lets through; floods are cut as `sampler` says. */
 export function logger({ level, format, out, ...limits }: LoggerOptions): ProcessLog {
   const destination = format === 'json' ? out : { write: (line: string) => out.write(asText(line)) }
   const sink = pino(

@@ -43,6 +43,7 @@ const MAX_SERIES = 200
 /** Stands for identities and resources that only requests name. */
 const OTHER = 'other'
 
+/** Counts what it is told, and reads all else from its sources when it is scraped. */
 export function metrics(sources: MetricsSources): Metrics {
   const { version, directory, clock, inventory, lag = eventLoopLag() } = sources
   const { isReady, entries, assertions, skewMs, suppressed } = sources

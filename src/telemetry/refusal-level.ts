@@ -11,6 +11,7 @@ const PROBES: ReadonlySet<ErrorCode> = new Set([
 const PASSED_ON =
   /^(?:assertion|entra|trust|issuer)_|^(?:application|tenant|resource|policy|request)_refused$/
 
+/** The level for a refusal with this code. */
 export function refusalLevel(code: ErrorCode): 'debug' | 'info' | 'warn' | 'error' {
   if (code === 'internal') return 'error'
   if (PROBES.has(code)) return 'debug'

@@ -16,6 +16,7 @@ interface StateSources {
 /** A failure whose next try is this long past is one that nobody waits for any more. */
 const FORGOTTEN_MS = 10 * 60_000
 
+/** The state as the status schema defines it; a reason for each that is not well. */
 export function stateOf({
   readiness,
   entries,

@@ -33,6 +33,7 @@ interface StatusSources {
 
 type Failure = NonNullable<StatusDocument['tokens'][number]['failure']>
 
+/** The document of `/status.json`. Texts of others have passed the scrubber. */
 export function statusDocument(sources: StatusSources): StatusDocument {
   const { version, startedAt, clock, config, entries, assertions, skewMs } = sources
   const wall = clock.wall()

@@ -35,6 +35,7 @@ export interface Telemetry extends Pick<Metrics, 'onReload' | 'scrape'> {
   readonly document: (settings: StatusDocument['settings']) => StatusDocument
 }
 
+/** Tells each event to all that keep count of it. Nothing is shown before somebody asks. */
 export function telemetry(sources: TelemetrySources): Telemetry {
   const { config, log, clock, entries, assertions, isPrefetched } = sources
   const startedAt = clock.wall()

@@ -7,6 +7,7 @@ export interface Clock {
   readonly monotonic: () => number
 }
 
+/** The machine's own. */
 export const systemClock: Clock = {
   wall: () => Date.now(),
   monotonic: () => performance.now(),
