@@ -27,8 +27,11 @@ const USUAL_HOSTS = ['169.254.169.254', 'localhost', '127.0.0.1', '[::1]']
 const HOST = /^(\[[^\]]*\]|[^:[\]]*)(?::\d*)?$/
 /** A target that is a whole URL, as a client writes it to a proxy (RFC 9112 section 3.2.2). */
 const ABSOLUTE = /^http:\/\/([^/?#]*)/
-/** Ways to write a path that another server, or a router, would read differently. */
-const CONFUSING = /\\|%2f|%5c|%2e|%00|#|\/\.{1,2}(?:\/|$)/i
+/**
+ * Ways to write a path that another server, or a router, would read differently. Among them are escapes
+ * of characters that need none (RFC 3986 section 2.3): a filter in front may know only the plain form.
+ */
+const CONFUSING = /\\|%(?:00|2[d-f]|3\d|[46][1-9a-f]|[57][\da]|5[cf]|7e)|#|\/\.{1,2}(?:\/|$)/i
 const METADATA = /^\/+metadata(?:\/|$)/i
 /** IMDSv2's endpoints: that they do not exist is what its clients probe for (R7). */
 const IMDS_V2 = /^\/+metadata\/+identity\/+(?:getplatformmetadata|issuecredential)\/*$/i

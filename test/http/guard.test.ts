@@ -126,6 +126,10 @@ test.each([
   '/metadata/%2e%2e/identity/oauth2/token',
   '/metadata/.%2E/identity/oauth2/token',
   '/metadata/identity/oauth2/token%00',
+  '/metadata/identity/oauth2/%74oken',
+  '/%4Detadata/identity/oauth2/token',
+  '/metadata/identity/oauth%32/token',
+  '/metadata/instance/compute/tags%5flist',
   '/metadata/identity/oauth2/token#x',
   'metadata/identity/oauth2/token',
   '*',
@@ -142,6 +146,7 @@ test.each([
   `${TOKEN}/`,
   `${TOKEN}?resource=https://vault.azure.net/../x%2f%5c`,
   '/metadata/instance/compute/tags.list',
+  '/metadata/instance/compute/a%20b%C3%A9',
 ])('lets the path %j pass', (url) => {
   expect(judge({ url })).toBe('passed')
 })

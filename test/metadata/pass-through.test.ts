@@ -81,7 +81,7 @@ describe('never passes on', () => {
     ['a token path below a listed one', '/metadata/identity/oauth2/token/x?resource=a', 404],
     ['a token path in capitals', '/METADATA/Identity/oauth2/tokens', 404],
     ['a token path with doubled slashes', '/metadata//identity//oauth2//tokens', 404],
-    ['a path with an escaped letter', '/metadata/%69dentity/oauth2/tokens', 404],
+    ['a path with an escaped letter', '/metadata/%69dentity/oauth2/tokens', 400],
     ['a path that climbs', '/metadata/instance/../identity/oauth2/token', 400],
     ['AWS role credentials', '/latest/meta-data/iam/security-credentials/node', 404],
     ['GCP tokens', '/computeMetadata/v1/instance/service-accounts/default/token', 404],
