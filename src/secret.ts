@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto'
 import { inspect } from 'node:util'
 
-const REDACTED = '[redacted]'
+/** What is shown in place of a credential. */
+export const REDACTED = '[redacted]'
 /** A piece of a credential that is shorter is of no use, and may be there by chance. */
 const PIECE = 16
 const LONG_WORD = /\S{16,}/g

@@ -1,5 +1,5 @@
 /** `wimds env`: the variables that lead SDKs to the sidecar without any redirect. */
-import { localHostInUrl } from '../config/host.ts'
+import { hostInUrl, localHost } from '../config/host.ts'
 import { mistakesIn, type ParsedSettings, Settings, withDefaults } from '../config/settings.ts'
 import type { Address } from '../config/values.ts'
 import {
@@ -8,6 +8,7 @@ import {
   type Endpoints,
   type EndpointSet,
   isSetName,
+  NOT_PROXIED,
   SET_NAMES,
   SWITCHES,
 } from '../endpoint-sets.ts'
@@ -32,8 +33,6 @@ AZURE_FEDERATED_TOKEN_FILE, where it is set, and none of these.
 `
 
 const FLAGS = { for: 'value', format: 'value', help: 'switch' } as const
-/** Many clients would send requests for the metadata address to a proxy too (R20). */
-const NOT_PROXIED = ['169.254.169.254', 'localhost', '127.0.0.1']
 
 /** Exit code 0, or 64 for bad usage and for sets that conflict or are switched off. */
 export async function env(args: readonly string[], io: CommandIo): Promise<number> {
@@ -121,7 +120,7 @@ async function endpointsOf(
 function originOf(scheme: 'http' | 'https', address: Address | undefined): string {
   if (address === undefined) return ''
   const { host, port } = address
-  return `${scheme}://${localHostInUrl(host)}:${port}`
+  return `${scheme}://${hostInUrl(localHost(host))}:${port}`
 }
 
 function noProxy(given = ''): string {

@@ -6,6 +6,7 @@ import type { EnvVar } from '../kubernetes/pod.ts'
 import {
   INJECTION_DEFAULTS,
   type InjectionSettings,
+  NATIVE_SIDECARS_SINCE,
   ROUTING_MODES,
 } from '../kubernetes/settings.ts'
 import { VERSION } from '../version.ts'
@@ -86,5 +87,5 @@ function isNative(version: string | undefined, mistakes: string[]): boolean {
   if (version === undefined) return INJECTION_DEFAULTS.hasNativeSidecars
   const [, minor] = /^v?1\.(\d+)(?:[.+-].*)?$/.exec(version) ?? []
   if (minor === undefined) mistakes.push('--kubernetes-version must look like 1.29')
-  return Number(minor) >= 29
+  return Number(minor) >= NATIVE_SIDECARS_SINCE
 }

@@ -2,6 +2,7 @@
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { connect } from 'node:tls'
+import { localHost } from '../config/host.ts'
 import type { ServiceFabricSettings } from '../config/groups.ts'
 import type { Address } from '../config/values.ts'
 import { ConfigError } from '../errors.ts'
@@ -67,9 +68,8 @@ const CONNECT_TIMEOUT_MS = 3000
 
 /** The certificate that a TLS server shows; undefined when there is none. Nothing is sent to it. */
 async function presentedAt({ host, port }: Address): Promise<Buffer | undefined> {
-  const target = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
   // What it shows is only read here; it is the clients that hold it against the thumbprint.
-  const socket = connect({ host: target, port, rejectUnauthorized: false })
+  const socket = connect({ host: localHost(host), port, rejectUnauthorized: false })
   try {
     await once(socket, 'secureConnect', { signal: AbortSignal.timeout(CONNECT_TIMEOUT_MS) })
     return socket.getPeerCertificate().raw

@@ -10,15 +10,13 @@ import { certificateIn } from '../kubernetes/certificate-directory.ts'
 import { type CertificateKeeper, keepCertificate } from '../kubernetes/certificate-keeper.ts'
 import { currentCertificate, expiryOf } from '../kubernetes/certificates.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
+import { NATIVE_SIDECARS_SINCE } from '../kubernetes/settings.ts'
 import { webhookMetrics } from '../kubernetes/webhook-metrics.ts'
 import { reviewServer, webhookAdminServer } from '../kubernetes/webhook-server.ts'
 import { scrub } from '../secret.ts'
 import { VERSION } from '../version.ts'
 import { type CommandIo, endAsked } from './io.ts'
 import { WEBHOOK_USAGE, type WebhookOptions, webhookOptions } from './webhook-options.ts'
-
-/** Native sidecars came with this minor version. */
-const NATIVE_SIDECARS = 29
 
 /** Serves until the signal, then drains. Throws `ConfigError` for bad usage. */
 export async function webhook(args: readonly string[], io: CommandIo): Promise<number> {
@@ -64,7 +62,7 @@ async function serveReviews(
 
   const accounts = await cluster.serviceAccounts({ onError })
   const hasNativeSidecars = options.asksVersion
-    ? (await cluster.minorVersion()) >= NATIVE_SIDECARS
+    ? (await cluster.minorVersion()) >= NATIVE_SIDECARS_SINCE
     : options.settings.hasNativeSidecars
   const { defaultTenantId } = options
   const admission = {

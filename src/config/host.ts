@@ -5,9 +5,8 @@ export function hostInUrl(host: string): string {
   return host.includes(':') ? `[${host}]` : host
 }
 
-/** The same as seen from this machine: a wildcard address is reached by loopback. */
-export function localHostInUrl(host: string): string {
+/** A host as seen from this machine: a wildcard address is reached by loopback. */
+export function localHost(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1'
-  if (host === '::') return '[::1]'
-  return hostInUrl(host)
+  return host === '::' ? '::1' : host
 }

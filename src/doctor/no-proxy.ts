@@ -1,11 +1,9 @@
 /** Which hosts go by the proxy of the environment, by the rules that the exchange follows. */
-
-/** The real IMDS and its kin are never reached through a proxy. */
-const NEVER = ['169.254.169.254', 'localhost', '127.0.0.1', '[::1]']
+import { NEVER_PROXIED } from '../exchange/connecting.ts'
 
 /** True unless NO_PROXY names the host: to the letter, or by a leading `.` or `*` all that end so. */
 export function isProxied(host: string, port: number, noProxy: string): boolean {
-  const entries = [...noProxy.split(/[,\s]/), ...NEVER].map((entry) => entry.toLowerCase())
+  const entries = [...noProxy.split(/[,\s]/), ...NEVER_PROXIED].map((entry) => entry.toLowerCase())
   return !entries.some((entry) => {
     if (entry === '*') return true
     const [, name = entry, onlyPort] = /^(.+):(\d+)$/.exec(entry) ?? []

@@ -2,16 +2,13 @@
 import { createSecureContext, getCACertificates } from 'node:tls'
 import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici'
 import type { Secret } from '../secret.ts'
-import { CONNECTING } from './connecting.ts'
+import { CONNECTING, NEVER_PROXIED } from './connecting.ts'
 
 interface DispatcherOptions {
   /** PEM certificates to trust beside Node's default roots and NODE_EXTRA_CA_CERTS. */
   readonly extraCa?: string
   readonly proxy?: { readonly url: Secret; readonly noProxy: string }
 }
-
-/** The real IMDS and its kin are never reached through a proxy. */
-const NEVER_PROXIED = ['169.254.169.254', 'localhost', '127.0.0.1', '[::1]']
 
 /** A dispatcher that pools a few connections and lets them go when they are idle. */
 export function entraDispatcher({ extraCa, proxy }: DispatcherOptions): Dispatcher {

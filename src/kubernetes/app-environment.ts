@@ -1,20 +1,10 @@
 /** The variables of the app's own containers: SDK endpoints in env mode, and NO_PROXY always. */
+import { NOT_PROXIED, SWITCHES } from '../endpoint-sets.ts'
 import { type Container, type EnvVar, envVar, plainValue } from './pod.ts'
 import type { Plan } from './plan.ts'
 
-/** Many clients obey HTTP_PROXY for the metadata address too (R20). */
-const NOT_PROXIED = ['169.254.169.254', 'localhost', '127.0.0.1']
-
-/** Variables that make an SDK choose another endpoint than the one set here (R21). */
-const SWITCHES = [
-  'AZURE_POD_IDENTITY_AUTHORITY_HOST',
-  'IDENTITY_ENDPOINT',
-  'IDENTITY_HEADER',
-  'MSI_ENDPOINT',
-  'MSI_SECRET',
-  'IMDS_ENDPOINT',
-  'IDENTITY_SERVER_THUMBPRINT',
-]
+/** What makes an SDK choose another endpoint than the one set here (R21); an identity's name does not. */
+const LEADING = SWITCHES.filter((name) => name !== 'DEFAULT_IDENTITY_CLIENT_ID')
 
 /** The container with what it needs to find the sidecar; what it had keeps its place. */
 export function withAppEnvironment(container: Container, plan: Plan): Container {
@@ -27,7 +17,7 @@ export function withAppEnvironment(container: Container, plan: Plan): Container 
 /** The names of variables with which the container sends its SDKs elsewhere. Env mode only. */
 export function conflictingVariables(container: Container, plan: Plan): string[] {
   const ours = new Map(endpointVariables(plan).map((entry) => [entry.name, entry]))
-  return SWITCHES.filter((name) => {
+  return LEADING.filter((name) => {
     const theirs = envVar(container, name)
     if (theirs === undefined) return false
     const entry = ours.get(name)

@@ -7,6 +7,9 @@ export const ROUTING_MODES = ['env', 'loopback', 'nft'] as const
 /** How the app's requests get to the sidecar; docs/kubernetes.md compares the three. */
 export type RoutingMode = (typeof ROUTING_MODES)[number]
 
+/** The minor version of Kubernetes 1 with which native sidecars came. */
+export const NATIVE_SIDECARS_SINCE = 29
+
 export interface InjectionSettings {
   readonly mode: RoutingMode
   readonly image: string
@@ -25,7 +28,7 @@ export interface InjectionSettings {
   readonly tenantId: string | undefined
   /** Whom the projected token is for. */
   readonly audience: string
-  /** Native sidecars came with Kubernetes 1.29. */
+  /** Whether the cluster has them, which it does from `NATIVE_SIDECARS_SINCE` on. */
   readonly hasNativeSidecars: boolean
   /** True: every pod that does not opt out is injected. False: only those that ask. */
   readonly isOptOut: boolean

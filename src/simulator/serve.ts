@@ -8,7 +8,7 @@ import {
 import { createServer as createHttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { localHostInUrl } from '../config/host.ts'
+import { hostInUrl, localHost } from '../config/host.ts'
 import { isSocketFault, type Server } from './handler.ts'
 
 interface ServeOptions {
@@ -67,7 +67,7 @@ export async function serve(
     await closed
   }
   return {
-    url: `${scheme}://${localHostInUrl(host)}:${address.port}`,
+    url: `${scheme}://${hostInUrl(localHost(host))}:${address.port}`,
     port: address.port,
     close,
     [Symbol.asyncDispose]: close,

@@ -1,9 +1,8 @@
 /** The settings in force, as people may see them: each with its origin, none with a credential. */
 import { type Environment, Settings, withDefaults } from '../config/settings.ts'
-import { scrubSetting } from '../secret.ts'
+import { REDACTED, scrubSetting } from '../secret.ts'
 import type { StatusDocument } from './status-schema.ts'
 
-const REDACTED = '[redacted]'
 /** By name, so that a setting that is new and secret need not be listed to be hidden. */
 const SECRET_NAME = /HEADER|SECRET|PASSWORD|CREDENTIAL|_KEY$|_DATA$/i
 

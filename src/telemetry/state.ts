@@ -3,6 +3,7 @@ import type { AssertionState } from '../exchange/assertion-watch.ts'
 import { scrub } from '../secret.ts'
 import type { CacheEntry } from '../tokens/cached.ts'
 import type { Clock } from '../tokens/clock.ts'
+import { resourceIn } from '../tokens/token.ts'
 import type { Readiness } from './status.ts'
 import type { StatusDocument } from './status-schema.ts'
 
@@ -45,7 +46,7 @@ function assertionReasons(assertions: ReadonlyMap<string, AssertionState>, now: 
 }
 
 function reasonOf({ request: { identity, scope }, token, failure }: CacheEntry): string {
-  const what = scrub(`${scope.replace(/\/\.default$/, '')} as ${identity.name}`)
+  const what = scrub(`${resourceIn(scope)} as ${identity.name}`)
   const code = failure?.error.code ?? ''
   return token === undefined
     ? `no token for ${what}: ${code}`

@@ -8,6 +8,7 @@ import type { IdentityDirectory } from '../identities.ts'
 import { scrub } from '../secret.ts'
 import type { CacheEntry } from '../tokens/cached.ts'
 import type { Clock } from '../tokens/clock.ts'
+import { resourceIn } from '../tokens/token.ts'
 import { speaksWorkloadIdentity, type SeenClient } from './client-inventory.ts'
 import type { PastExchange, Refusals } from './history.ts'
 import type { Readiness } from './status.ts'
@@ -108,7 +109,7 @@ function tokenOf(
   return {
     identity: identity.name,
     clientId: identity.clientId,
-    resource: resourceOf(scope),
+    resource: scrub(resourceIn(scope)),
     scope: scrub(scope),
     ...(token !== undefined && {
       held: { obtainedAt: instant(token.obtainedAt), expiresAt: instant(token.expiresAt) },
@@ -128,7 +129,7 @@ function exchangeOf({
   const past = {
     at: instant(endedAt),
     identity: identity.name,
-    resource: resourceOf(scope),
+    resource: scrub(resourceIn(scope)),
     durationMs: Math.round(durationMs),
   }
   if (outcome.ok) return past
@@ -182,11 +183,6 @@ function failureOf({ code, message, entra = {} }: BrokerError): Failure {
     ...(traceId !== undefined && { entraTraceId: scrub(traceId) }),
     ...(correlationId !== undefined && { entraCorrelationId: scrub(correlationId) }),
   }
-}
-
-/** The resource as callers name it: the scope without `/.default`. */
-function resourceOf(scope: string): string {
-  return scrub(scope.replace(/\/\.default$/, ''))
 }
 
 function instant(ms: number): string {

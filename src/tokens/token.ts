@@ -65,3 +65,8 @@ const keys = new WeakMap<TokenRequest, string>()
 export function scopeOf(resource: string): string {
   return resource.endsWith('/.default') ? resource : `${resource}/.default`
 }
+
+/** The resource of a scope, as callers name it. */
+export function resourceIn(scope: string): string {
+  return scope.replace(/\/\.default$/, '')
+}
