@@ -4,6 +4,7 @@
  */
 import type { INetworkModule, NetworkRequestOptions } from '@azure/msal-node'
 import { type Dispatcher, request } from 'undici'
+import { boundedText } from '../bounded-text.ts'
 import { BrokerError } from '../errors.ts'
 import { scrubbedStart, type Secret } from '../secret.ts'
 import { redirected, transportFailure } from './failures.ts'
@@ -88,7 +89,7 @@ async function send(
     throw redirected()
   }
   const status = response.statusCode
-  const received = await readBody(response.body)
+  const received = await boundedText(response.body, MAX_BODY_BYTES, tooLong)
   const text = status === 200 ? received : assertion.removedFrom(received)
   return {
     status,
@@ -98,20 +99,11 @@ async function send(
   }
 }
 
-async function readBody(body: AsyncIterable<Buffer>): Promise<string> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of body) {
-    size += chunk.length
-    if (size > MAX_BODY_BYTES) {
-      throw new BrokerError(
-        'entra_bad_response',
-        `the answer of the token endpoint is larger than ${MAX_BODY_BYTES} bytes`,
-      )
-    }
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
+function tooLong(): BrokerError {
+  return new BrokerError(
+    'entra_bad_response',
+    `the answer of the token endpoint is larger than ${MAX_BODY_BYTES} bytes`,
+  )
 }
 
 function plain(headers: Record<string, string | string[] | undefined>): Record<string, string> {

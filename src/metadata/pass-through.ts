@@ -1,6 +1,7 @@
 /** Requests that may go on to the machine's real metadata service: an allow-list, off by default. */
 import { once } from 'node:events'
 import { type IncomingMessage, request as httpRequest } from 'node:http'
+import { boundedText } from '../bounded-text.ts'
 import type { Reply } from '../dialects/dialect.ts'
 import { BrokerError } from '../errors.ts'
 import { allowList } from './pass-through-paths.ts'
@@ -87,7 +88,11 @@ async function fetchReply(
   try {
     const [incoming]: IncomingMessage[] = await once(outgoing, 'response')
     if (incoming === undefined) throw new Error('no response')
-    const body = await bodyOf(incoming, maxBytes)
+    const body = await boundedText(
+      incoming.iterator(),
+      maxBytes,
+      () => new Error(`more than ${maxBytes} bytes`),
+    )
     const { statusCode: status = 502 } = incoming
     return { status, headers: picked(incoming.headers, PASSED_REPLY_HEADERS), body }
   } catch (cause) {
@@ -96,18 +101,6 @@ async function fetchReply(
   } finally {
     outgoing.destroy()
   }
-}
-
-async function bodyOf(incoming: IncomingMessage, maxBytes: number): Promise<string> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of incoming.iterator()) {
-    if (!Buffer.isBuffer(chunk)) continue
-    size += chunk.length
-    if (size > maxBytes) throw new Error(`more than ${maxBytes} bytes`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
 }
 
 function picked(

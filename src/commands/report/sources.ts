@@ -1,5 +1,6 @@
 /** Where the report comes from: sidecars' status documents, or a Prometheus that scrapes them. */
 import * as z from 'zod/mini'
+import { boundedText } from '../../bounded-text.ts'
 import { scrubbedStart } from '../../secret.ts'
 import { StatusSchema } from '../../telemetry/status-schema.ts'
 import type { Sighting } from './rows.ts'
@@ -72,7 +73,7 @@ async function fetchJson<T>(url: URL, schema: z.ZodMiniType<T>): Promise<T> {
       redirect: 'error',
       signal: AbortSignal.timeout(TIMEOUT_MS),
     })
-    const body = await textOf(response)
+    const body = await boundedText(response.body ?? [], MAX_BYTES, tooLong)
     if (!response.ok) throw new Error(`it answered ${response.status}: ${scrubbedStart(body, 200)}`)
     return schema.parse(JSON.parse(body))
   } catch (error) {
@@ -80,16 +81,7 @@ async function fetchJson<T>(url: URL, schema: z.ZodMiniType<T>): Promise<T> {
   }
 }
 
-async function textOf({ body }: Response): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of body ?? []) {
-    size += chunk.length
-    if (size > MAX_BYTES) throw new Error('its answer is too long')
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
-}
+const tooLong = () => new Error('its answer is too long')
 
 function reasonOf(error: unknown): string {
   if (error instanceof z.core.$ZodError || error instanceof SyntaxError) {
