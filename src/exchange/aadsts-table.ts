@@ -1,5 +1,14 @@
 /** The AADSTS codes that this flow can meet (E6), by their digits. */
-import type { Explanation } from './aadsts.ts'
+import type { ErrorCode } from '../errors.ts'
+
+/** One AADSTS code, explained. */
+export interface Explanation {
+  readonly code: ErrorCode
+  /** What Entra ID means by it, in one sentence. */
+  readonly meaning: string
+  /** What to do about it, as an instruction. */
+  readonly remedy: string
+}
 
 const REPORT = 'report this as a fault of wimds'
 const IDS = 'check AZURE_CLIENT_ID and AZURE_TENANT_ID (or the identities file)'

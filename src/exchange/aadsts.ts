@@ -4,17 +4,7 @@
  * Microsoft adds digits to a code for its variants (70021 became 700211, 7002138 …), so a code is
  * found by its longest known prefix (E6).
  */
-import type { ErrorCode } from '../errors.ts'
-import { EXPLANATIONS } from './aadsts-table.ts'
-
-/** One AADSTS code, explained. */
-export interface Explanation {
-  readonly code: ErrorCode
-  /** What Entra ID means by it, in one sentence. */
-  readonly meaning: string
-  /** What to do about it, as an instruction. */
-  readonly remedy: string
-}
+import { type Explanation, EXPLANATIONS } from './aadsts-table.ts'
 
 /** Codes whose longer neighbours mean something else, as 700231 has nothing to do with 70023. */
 const WITHOUT_VARIANTS = new Set(['70023', '70003', '50000'])
