@@ -1,11 +1,10 @@
 /** The broker's exchange alone, without servers and without a cache: for commands that ask once. */
-import type { Config } from '../config/config.ts'
 import { assertionReader } from '../exchange/assertion.ts'
 import { entraExchange } from '../exchange/entra.ts'
 import { systemClock } from '../tokens/clock.ts'
 import type { TokenSource } from '../tokens/token.ts'
 import { exchangeDispatcher } from './broker.ts'
-import { readSetting } from './setting-file.ts'
+import type { Configured } from './configured.ts'
 
 export interface DirectExchange extends AsyncDisposable {
   readonly exchange: TokenSource
@@ -14,9 +13,12 @@ export interface DirectExchange extends AsyncDisposable {
 }
 
 /** The way that `wimds serve` takes with this configuration. Use it with `await using`. */
-export async function directExchange(config: Config): Promise<DirectExchange> {
-  const { audience, caFile, region, timeoutMs } = config.exchange
-  const dispatcher = await exchangeDispatcher(config, await readSetting('WIMDS_CA_FILE', caFile))
+export async function directExchange({
+  config,
+  extraCa,
+}: Pick<Configured, 'config' | 'extraCa'>): Promise<DirectExchange> {
+  const { audience, region, timeoutMs } = config.exchange
+  const dispatcher = await exchangeDispatcher(config, extraCa)
   let skewMs: number | undefined
   return {
     exchange: entraExchange({

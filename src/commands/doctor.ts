@@ -1,14 +1,13 @@
 /** `wimds doctor`: why there is no token, and what to do about it. */
-import { type Config, loadConfig } from '../config/config.ts'
 import { examine } from '../doctor/examine.ts'
 import { reportText } from '../doctor/text.ts'
 import { ConfigError } from '../errors.ts'
 import { settingsView } from '../telemetry/settings-view.ts'
 import { VERSION } from '../version.ts'
+import { type Configured, configured } from './configured.ts'
 import { directExchange } from './direct-exchange.ts'
 import { mistakesOfFlagsAlone, parseFlags } from './flags.ts'
 import { type CommandIo, EXIT_USAGE } from './io.ts'
-import { readSetting } from './setting-file.ts'
 
 const USAGE = `usage: wimds doctor [--json] [--no-exchange]
 
@@ -34,13 +33,14 @@ export async function doctor(args: readonly string[], io: CommandIo): Promise<nu
   }
   const mistakes = mistakesOfFlagsAlone(flags)
   if (mistakes.length > 0) throw new ConfigError(mistakes.join('\n'))
-  const config = await configuration(io, flags.has('json'))
-  if (config === undefined) return EXIT_USAGE
-  await using direct = await directExchange(config)
+  const given = await configuration(io, flags.has('json'))
+  if (given === undefined) return EXIT_USAGE
+  const { config, extraCa } = given
+  await using direct = await directExchange(given)
   const report = await examine({
     config,
     settings: settingsView(io.env),
-    extraCa: await readSetting('WIMDS_CA_FILE', config.exchange.caFile),
+    extraCa,
     exchange: flags.has('no-exchange') ? undefined : direct.exchange,
     skewMs: direct.skewMs,
     now: Date.now,
@@ -50,9 +50,9 @@ export async function doctor(args: readonly string[], io: CommandIo): Promise<nu
 }
 
 /** With `isJson`, mistakes too are told as JSON; then there is no configuration. */
-async function configuration(io: CommandIo, isJson: boolean): Promise<Config | undefined> {
+async function configuration(io: CommandIo, isJson: boolean): Promise<Configured | undefined> {
   try {
-    return await loadConfig(io.env)
+    return await configured(io.env)
   } catch (error) {
     if (!isJson || !(error instanceof ConfigError)) throw error
     const [, ...mistakes] = error.message.split('\n').map((line) => line.trim())

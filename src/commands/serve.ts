@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pino from 'pino'
 import { hostInUrl } from '../config/host.ts'
-import { type Config, loadConfig } from '../config/config.ts'
+import type { Config } from '../config/config.ts'
 import type { Address } from '../config/values.ts'
 import type { Dialect } from '../dialects/dialect.ts'
 import { imds } from '../dialects/imds.ts'
@@ -11,7 +11,7 @@ import { adminServer } from '../http/admin-server.ts'
 import { guard } from '../http/guard.ts'
 import { metadataServer } from '../http/metadata-server.ts'
 import { metadataDocuments, renderDocumentError } from '../metadata/documents.ts'
-import { DEFAULT_INSTANCE, type JsonValue } from '../metadata/instance.ts'
+import { DEFAULT_INSTANCE } from '../metadata/instance.ts'
 import { passThrough } from '../metadata/pass-through.ts'
 import { errorFields } from '../telemetry/error-fields.ts'
 import { cycleOnSignal } from '../telemetry/log-level.ts'
@@ -20,11 +20,11 @@ import { settingsView } from '../telemetry/settings-view.ts'
 import { systemClock } from '../tokens/clock.ts'
 import { VERSION } from '../version.ts'
 import { broker } from './broker.ts'
+import { configured } from './configured.ts'
 import { mainDialects, specialDialects } from './dialects.ts'
 import { type CommandIo, endAsked } from './io.ts'
 import { openPorts, type Ports, type Service } from './listeners.ts'
 import { followIdentities } from './reload.ts'
-import { readSetting } from './setting-file.ts'
 
 /** Probes and Prometheus are few. */
 const ADMIN_CONNECTIONS = 64
@@ -32,9 +32,7 @@ const ADMIN_CONNECTIONS = 64
 /** Serves until the signal, then drains. Throws `ConfigError` before anything is bound. */
 export async function serve(args: readonly string[], io: CommandIo): Promise<number> {
   if (args.length > 0) throw new ConfigError('wimds serve takes no arguments, only environment')
-  const config = await loadConfig(io.env)
-  const instance = await readInstance(config.instanceFile)
-  const extraCa = await readSetting('WIMDS_CA_FILE', config.exchange.caFile)
+  const { config, extraCa, instance = DEFAULT_INSTANCE } = await configured(io.env)
   const log = openLog(config, io)
   for (const warning of config.warnings) log.warn('config_warning', { message: warning })
 
@@ -116,18 +114,6 @@ function openLog({ log }: Config, { stdout }: CommandIo): ProcessLog {
   // Straight to the file descriptor where there is one: nothing is lost when the process ends.
   const out = 'fd' in stdout ? pino.destination({ fd: Number(stdout.fd), sync: true }) : stdout
   return logger({ level: log.level, format, out })
-}
-
-/** The document of WIMDS_INSTANCE_FILE, or the default one. */
-async function readInstance(path: string | undefined): Promise<JsonValue> {
-  const text = await readSetting('WIMDS_INSTANCE_FILE', path)
-  if (text === undefined) return DEFAULT_INSTANCE
-  try {
-    const document: JsonValue = JSON.parse(text)
-    return document
-  } catch {
-    throw new ConfigError(`WIMDS_INSTANCE_FILE: ${String(path)} is not JSON`)
-  }
 }
 
 function listenFailure(error: unknown): BrokerError {

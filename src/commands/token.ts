@@ -1,5 +1,4 @@
 /** `wimds token RESOURCE`: an access token for a shell script. */
-import { loadConfig } from '../config/config.ts'
 import type { TokenAnswer } from '../dialects/dialect.ts'
 import { imds } from '../dialects/imds.ts'
 import { parseParameters, resourceOf, selectorOf } from '../dialects/parameters.ts'
@@ -9,6 +8,7 @@ import { scrub } from '../secret.ts'
 import { systemClock } from '../tokens/clock.ts'
 import { expiry } from '../tokens/lifetime.ts'
 import { scopeOf } from '../tokens/token.ts'
+import { configured } from './configured.ts'
 import { directExchange } from './direct-exchange.ts'
 import { type Flags, parseFlags } from './flags.ts'
 import type { CommandIo } from './io.ts'
@@ -43,10 +43,10 @@ export async function token(args: readonly string[], io: CommandIo): Promise<num
     return 0
   }
   const query = queryOf(flags)
-  const config = await loadConfig(io.env)
-  await using direct = await directExchange(config)
+  const given = await configured(io.env)
+  await using direct = await directExchange(given)
   try {
-    const identity = identityResolver(config.directory)(query.selector)
+    const identity = identityResolver(given.config.directory)(query.selector)
     requireAllowed(identity, query.resource)
     const obtained = await direct.exchange({ identity, scope: scopeOf(query.resource) })
     const answer = { query, identity, token: obtained, ...expiry(obtained, systemClock) }

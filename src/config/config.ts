@@ -47,7 +47,6 @@ export interface Config {
   readonly exchange: {
     readonly timeoutMs: number
     readonly maxConcurrent: number
-    readonly caFile?: string
     readonly audience?: string
     readonly proxy?: { readonly url: Secret; readonly noProxy: string }
     /** The Azure region whose token endpoint to use. */
@@ -59,7 +58,6 @@ export interface Config {
   readonly arc: { readonly listen: readonly Address[]; readonly keyDirectory: string }
   readonly serviceFabric: ServiceFabricSettings
   readonly readyAfterPrefetch: boolean
-  readonly instanceFile?: string
   /** Paths that go on to the real metadata service; empty: none. */
   readonly passThrough: readonly string[]
   readonly log: {
@@ -71,10 +69,14 @@ export interface Config {
   readonly warnings: readonly string[]
 }
 
-/** Reads the configuration. Throws a `ConfigError` that lists all mistakes, each with its place. */
+/**
+ * Reads the configuration. Throws a `ConfigError` that lists all mistakes, each with its place, and
+ * `others` that were found elsewhere.
+ */
 export async function loadConfig(
   env: Environment,
   readText: ReadText = readIdentitiesFile,
+  others: readonly string[] = [],
 ): Promise<Config> {
   const given = withDefaults(env)
   const parsed = Settings.safeParse(given)
@@ -82,7 +84,7 @@ export async function loadConfig(
   mistakes.push(...groupMistakes(given), ...missingBase(given))
   const file = given['WIMDS_CONFIG']
   const entries = file === undefined ? undefined : await readFileEntries(file, given, readText)
-  mistakes.push(...(entries?.mistakes ?? []))
+  mistakes.push(...(entries?.mistakes ?? []), ...others)
   if (!parsed.success || mistakes.length > 0) throw invalid(mistakes)
   const config = configOf(parsed.data, unknownSettings(env), entries)
   const late = prefetchMistakes(config.directory, parsed.data)
@@ -137,7 +139,6 @@ function configOf(
       timeoutMs: settings.WIMDS_EXCHANGE_TIMEOUT,
       maxConcurrent: settings.WIMDS_MAX_EXCHANGES,
       ...defined({
-        caFile: settings.WIMDS_CA_FILE,
         audience: settings.WIMDS_AUDIENCE,
         region: settings.WIMDS_REGION ?? settings.AZURE_REGIONAL_AUTHORITY_NAME,
         tokenProxy: tokenProxyOf(settings),
@@ -150,7 +151,6 @@ function configOf(
     arc: { listen: settings.WIMDS_ARC_LISTEN, keyDirectory: settings.WIMDS_ARC_KEY_DIR },
     serviceFabric: serviceFabricOf(settings),
     readyAfterPrefetch: settings.WIMDS_READY_AFTER_PREFETCH,
-    ...defined({ instanceFile: settings.WIMDS_INSTANCE_FILE }),
     passThrough: settings.WIMDS_PASS_THROUGH ?? [],
     log: { level: settings.WIMDS_LOG_LEVEL, format: settings.WIMDS_LOG_FORMAT },
     shutdown: { drainMs: settings.WIMDS_DRAIN, timeoutMs: settings.WIMDS_SHUTDOWN_TIMEOUT },

@@ -109,9 +109,34 @@ test.each(['WIMDS_CA_FILE', 'WIMDS_INSTANCE_FILE'])(
   },
 )
 
+test.each([
+  ['no certificates', 'nothing to trust'],
+  ['one that is broken', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'],
+])('names WIMDS_CA_FILE if it holds %s', async (_, text) => {
+  const file = join(dirname(world.caFile), 'broken.pem')
+  await writeFile(file, text)
+  const io = captureIo({ ...environmentOf(world), WIMDS_CA_FILE: file })
+  await expect(serve([], io)).rejects.toThrow(`WIMDS_CA_FILE: ${file} holds no PEM certificates`)
+})
+
+test('tells what is wrong with files together with what is wrong with settings', async () => {
+  const files = { WIMDS_CA_FILE: '/no/ca.crt', WIMDS_INSTANCE_FILE: '/no/instance.json' }
+  const io = captureIo({ ...environmentOf(world), ...files, WIMDS_LOG_LEVEL: 'loud' })
+  await expect(serve([], io)).rejects.toThrow(
+    /WIMDS_LOG_LEVEL: [^]*WIMDS_CA_FILE: [^]*WIMDS_INSTANCE_FILE: /,
+  )
+})
+
+test('says so when the instance document is not an object', async () => {
+  const file = join(dirname(world.caFile), 'number.json')
+  await writeFile(file, '5')
+  const io = captureIo({ ...environmentOf(world), WIMDS_INSTANCE_FILE: file })
+  await expect(serve([], io)).rejects.toThrow(/WIMDS_INSTANCE_FILE: .* is not a JSON object/)
+})
+
 test('says so when the instance document is not JSON', async () => {
   const io = captureIo({ ...environmentOf(world), WIMDS_INSTANCE_FILE: world.caFile })
-  await expect(serve([], io)).rejects.toThrow(/WIMDS_INSTANCE_FILE: .* is not JSON/)
+  await expect(serve([], io)).rejects.toThrow(/WIMDS_INSTANCE_FILE: .* is not a JSON object/)
 })
 
 test.each(['WIMDS_LISTEN', 'WIMDS_ADMIN_LISTEN'])(
