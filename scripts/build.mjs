@@ -33,7 +33,7 @@ const cli = await build({
   entryPoints: { wimds: 'src/cli.ts' },
   // Node starts a script sooner than a module.
   format: 'cjs',
-  define: { 'import.meta.dirname': '__dirname' },
+  define: { 'import.meta.dirname': '__dirname', 'import.meta.filename': '__filename' },
   // An executable on its own; the image puts its Node's absolute path here.
   banner: { js: '#!/usr/bin/env node' },
   plugins: [servePrecompiled, leaveTo(modules)],

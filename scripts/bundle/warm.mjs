@@ -2,11 +2,7 @@
 // it to SCRIPT.cache.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import v8 from 'node:v8'
 import { Script } from 'node:vm'
-
-// V8 takes no code that was compiled under other settings than those at its start.
-v8.setFlagsFromString = () => {}
 
 const [, , filename] = process.argv
 const script = new Script(readFileSync(filename, 'latin1'), { filename })

@@ -1,7 +1,6 @@
 /** The broker put together: exchange, cache, projected-token watch, and what they report to. */
 import type { Dispatcher } from 'undici'
 import type { Config } from '../config/config.ts'
-import { spareMemory } from '../engine.ts'
 import { type Assertion, assertionReader, hasUnusualAudience } from '../exchange/assertion.ts'
 import { watchAssertions } from '../exchange/assertion-watch.ts'
 import { type Identity, identityResolver, type IdentityResolver } from '../identities.ts'
@@ -91,7 +90,6 @@ export function broker(config: Config, extraCa: string | undefined, log: Process
     const dispatcher = await exchangeDispatcher(config, extraCa)
     await new Promise(setImmediate)
     const { entraExchange } = await import('../exchange/entra.ts')
-    spareMemory()
     const { region, timeoutMs } = exchange
     return entraExchange({
       readAssertion: read,
