@@ -1,7 +1,7 @@
 /** The certificate of the Service Fabric listener, and the thumbprint that its clients pin. */
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { connect } from 'node:tls'
+import { connect, createSecureContext } from 'node:tls'
 import { localHost } from '../config/host.ts'
 import type { ServiceFabricSettings } from '../config/groups.ts'
 import type { Address } from '../config/values.ts'
@@ -23,12 +23,25 @@ export async function serverCertificate({
       readSetting('WIMDS_SERVICE_FABRIC_CERT_FILE', certificate.certFile),
       readSetting('WIMDS_SERVICE_FABRIC_KEY_FILE', certificate.keyFile),
     ])
+    thumbprintOf(certPem)
+    requireKeyOf(certPem, keyPem)
     return { certPem, keyPem }
   }
   // Loaded by those alone who need it: it is as large as all the rest.
   const { createCertificateAuthority } = await import('../x509.ts')
   const authority = await createCertificateAuthority()
   return authority.issue({ names: ['localhost'], addresses: ['127.0.0.1', '::1'] })
+}
+
+function requireKeyOf(cert: string, key: string): void {
+  try {
+    createSecureContext({ cert, key })
+  } catch (error) {
+    throw new ConfigError(
+      'WIMDS_SERVICE_FABRIC_KEY_FILE: does not hold the PEM private key of the certificate',
+      { cause: error },
+    )
+  }
 }
 
 /** SHA-1 of the first certificate, 40 upper-case hex digits, as IDENTITY_SERVER_THUMBPRINT holds it. */

@@ -1,9 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { serve } from '../../src/commands/serve.ts'
 import { createWorld, type World } from '../../src/simulator/world.ts'
+import { createCertificateAuthority } from '../../src/x509.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { listening } from '../fixtures/listening.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
@@ -125,6 +126,42 @@ test('tells what is wrong with files together with what is wrong with settings',
   await expect(serve([], io)).rejects.toThrow(
     /WIMDS_LOG_LEVEL: [^]*WIMDS_CA_FILE: [^]*WIMDS_INSTANCE_FILE: /,
   )
+})
+
+describe('the certificate of Service Fabric', () => {
+  const given = async (certificate: string, key: string) => {
+    const directory = dirname(world.caFile)
+    const [certFile, keyFile] = [join(directory, 'fabric.crt'), join(directory, 'fabric.key')]
+    await Promise.all([writeFile(certFile, certificate), writeFile(keyFile, key)])
+    return captureIo({
+      ...environmentOf(world),
+      WIMDS_IDENTITY_HEADER: 'a secret',
+      WIMDS_SERVICE_FABRIC_LISTEN: '127.0.0.1:0',
+      WIMDS_SERVICE_FABRIC_CERT_FILE: certFile,
+      WIMDS_SERVICE_FABRIC_KEY_FILE: keyFile,
+    })
+  }
+  const issued = async () => {
+    const authority = await createCertificateAuthority()
+    return authority.issue({ names: ['localhost'] })
+  }
+
+  test('is refused with the name of what is wrong: no certificate', async () => {
+    const { keyPem } = await issued()
+    await expect(serve([], await given('none', keyPem))).rejects.toThrow(
+      'WIMDS_SERVICE_FABRIC_CERT_FILE: does not hold a PEM certificate',
+    )
+  })
+
+  test.each([
+    ['no key', () => Promise.resolve('none')],
+    ['the key of another one', async () => (await issued()).keyPem],
+  ])('is refused with the name of what is wrong: %s', async (_, keyOf) => {
+    const { certPem } = await issued()
+    await expect(serve([], await given(certPem, await keyOf()))).rejects.toThrow(
+      'WIMDS_SERVICE_FABRIC_KEY_FILE: does not hold the PEM private key of the certificate',
+    )
+  })
 })
 
 test('says so when the instance document is not an object', async () => {
