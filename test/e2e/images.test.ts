@@ -54,6 +54,16 @@ describe.each([
     expect(await endOf(`${name}-${program}`)).toContain('executable file not found')
   })
 
+  test('has code that its V8 takes as compiled', async () => {
+    const read = `
+      const cachedData = fs.readFileSync('/app/serve.cjs.cache')
+      const script = new vm.Script(fs.readFileSync('/app/serve.cjs', 'latin1'), { cachedData })
+      process.stdout.write('rejected: ' + script.cachedDataRejected)`
+    await namespace.create(once(`${name}-compiled`, image, ['/nodejs/bin/node', '-e', read]))
+    await endOf(`${name}-compiled`)
+    expect(await namespace.logs(`${name}-compiled`)).toBe('rejected: false')
+  })
+
   test('says in a CycloneDX document what it was made of', async () => {
     const read = `process.stdout.write(fs.readFileSync('/app/sbom.cdx.json'))`
     await namespace.create(once(`${name}-sbom`, image, ['/nodejs/bin/node', '-e', read]))
