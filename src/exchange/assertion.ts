@@ -26,12 +26,17 @@ interface AssertionOptions {
 
 export type AssertionReader = (path: string) => Promise<Assertion>
 
+/** The last second that a `Date` can hold, and the first one with its sign turned. */
+const LAST_SECOND = 8_640_000_000_000
+/** Epoch seconds that can be written as a date, as logs and the status do. */
+const time = z.number().check(z.minimum(-LAST_SECOND), z.maximum(LAST_SECOND))
+
 const Claims = z.object({
   iss: z.string(),
   sub: z.string(),
   aud: z.union([z.string(), z.array(z.string())]),
-  exp: z.number(),
-  iat: z.optional(z.number()),
+  exp: time,
+  iat: z.optional(time),
 })
 
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/

@@ -7,10 +7,13 @@ import type { EntraAnswer } from './network.ts'
 
 const orElse = z.catch
 
+/** A year: Entra ID's longest lives are 28 hours, and no date can be told of the end of some numbers. */
+const MAX_LIFE_SECONDS = 31_536_000
+
 /** An answer counts by what it needs; a `refresh_in` that makes no sense must not lose a token. */
 const TokenBody = z.object({
   access_token: z.string().check(z.minLength(1)),
-  expires_in: z.coerce.number().check(z.positive()),
+  expires_in: z.coerce.number().check(z.positive(), z.maximum(MAX_LIFE_SECONDS)),
   refresh_in: orElse(z.optional(z.coerce.number().check(z.positive())), undefined),
 })
 

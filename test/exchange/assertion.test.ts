@@ -78,6 +78,18 @@ describe('each thing that can be wrong has a code of its own, and says what to d
       () => writeFile(path, jwt({ ...CLAIMS, sub: undefined })),
       /iss, sub, aud and exp/u,
     ],
+    [
+      'a JWT that expires at no time of the calendar',
+      'assertion_malformed',
+      () => writeFile(path, jwt({ ...CLAIMS, exp: 1e300 })),
+      /iss, sub, aud and exp/u,
+    ],
+    [
+      'a JWT that was issued at no time of the calendar',
+      'assertion_malformed',
+      () => writeFile(path, jwt({ ...CLAIMS, iat: -1e20 })),
+      /iss, sub, aud and exp/u,
+    ],
     ['cut off', 'assertion_malformed', () => writeFile(path, jwt(CLAIMS).slice(0, 60)), /JWT/u],
   ])('%s: %s', async (_, code, prepare, remedy) => {
     await prepare()

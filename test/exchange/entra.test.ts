@@ -126,6 +126,17 @@ describe('what Entra ID or something before it answers', () => {
       { code: 'entra_bad_response' },
       1,
     ],
+    [
+      '200 with a lifetime beyond the calendar',
+      {
+        kind: 'status',
+        status: 200,
+        contentType: 'application/json',
+        body: '{"access_token":"t","expires_in":1e15}',
+      },
+      { code: 'entra_bad_response' },
+      1,
+    ],
     ['204', { kind: 'status', status: 204 }, { code: 'entra_bad_response' }, 1],
     [
       'a page of a captive proxy',
