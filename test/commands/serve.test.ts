@@ -129,36 +129,19 @@ test('tells what is wrong with files together with what is wrong with settings',
 })
 
 describe('the certificate of Service Fabric', () => {
-  const given = async (certificate: string, key: string) => {
-    const directory = dirname(world.caFile)
-    const [certFile, keyFile] = [join(directory, 'fabric.crt'), join(directory, 'fabric.key')]
-    await Promise.all([writeFile(certFile, certificate), writeFile(keyFile, key)])
-    return captureIo({
-      ...environmentOf(world),
-      WIMDS_IDENTITY_HEADER: 'a secret',
-      WIMDS_SERVICE_FABRIC_LISTEN: '127.0.0.1:0',
-      WIMDS_SERVICE_FABRIC_CERT_FILE: certFile,
-      WIMDS_SERVICE_FABRIC_KEY_FILE: keyFile,
-    })
-  }
-  const issued = async () => {
-    const authority = await createCertificateAuthority()
-    return authority.issue({ names: ['localhost'] })
-  }
-
   test('is refused with the name of what is wrong: no certificate', async () => {
-    const { keyPem } = await issued()
-    await expect(serve([], await given('none', keyPem))).rejects.toThrow(
+    const { keyPem } = await issuedCertificate()
+    await expect(serve([], await environmentWith('none', keyPem))).rejects.toThrow(
       'WIMDS_SERVICE_FABRIC_CERT_FILE: does not hold a PEM certificate',
     )
   })
 
   test.each([
     ['no key', () => Promise.resolve('none')],
-    ['the key of another one', async () => (await issued()).keyPem],
+    ['the key of another one', async () => (await issuedCertificate()).keyPem],
   ])('is refused with the name of what is wrong: %s', async (_, keyOf) => {
-    const { certPem } = await issued()
-    await expect(serve([], await given(certPem, await keyOf()))).rejects.toThrow(
+    const { certPem } = await issuedCertificate()
+    await expect(serve([], await environmentWith(certPem, await keyOf()))).rejects.toThrow(
       'WIMDS_SERVICE_FABRIC_KEY_FILE: does not hold the PEM private key of the certificate',
     )
   })
@@ -189,3 +172,22 @@ test.each(['WIMDS_LISTEN', 'WIMDS_ADMIN_LISTEN'])(
 test('takes no arguments', async () => {
   await expect(serve(['--port=1'], captureIo(environmentOf(world)))).rejects.toThrow('no arguments')
 })
+
+/** A sidecar's surroundings, with Service Fabric's listener and this certificate for it. */
+async function environmentWith(certificate: string, key: string) {
+  const directory = dirname(world.caFile)
+  const [certFile, keyFile] = [join(directory, 'fabric.crt'), join(directory, 'fabric.key')]
+  await Promise.all([writeFile(certFile, certificate), writeFile(keyFile, key)])
+  return captureIo({
+    ...environmentOf(world),
+    WIMDS_IDENTITY_HEADER: 'a secret',
+    WIMDS_SERVICE_FABRIC_LISTEN: '127.0.0.1:0',
+    WIMDS_SERVICE_FABRIC_CERT_FILE: certFile,
+    WIMDS_SERVICE_FABRIC_KEY_FILE: keyFile,
+  })
+}
+
+async function issuedCertificate() {
+  const authority = await createCertificateAuthority()
+  return authority.issue({ names: ['localhost'] })
+}
