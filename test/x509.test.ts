@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { connect } from 'node:tls'
 import { expect, test } from 'vitest'
 import { createCertificateAuthority } from '../src/x509.ts'
+import { listening } from './fixtures/listening.ts'
 
 test('a server with an issued certificate is trusted by a client that knows only the authority', async () => {
   const authority = await createCertificateAuthority()
@@ -11,28 +12,16 @@ test('a server with an issued certificate is trusted by a client that knows only
     names: ['localhost'],
     addresses: ['127.0.0.1', '::1'],
   })
-  const server = createServer({ cert: certPem, key: keyPem }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  try {
-    const byName = connect({
-      port: address.port,
-      host: '127.0.0.1',
-      servername: 'localhost',
-      ca: authority.caPem,
-    })
-    await once(byName, 'secureConnect')
-    expect(byName.authorized).toBe(true)
-    byName.destroy()
+  await using server = await listening(createServer({ cert: certPem, key: keyPem }))
+  const target = { port: server.port, host: '127.0.0.1', servername: 'localhost' }
+  const byName = connect({ ...target, ca: authority.caPem })
+  await once(byName, 'secureConnect')
+  expect(byName.authorized).toBe(true)
+  byName.destroy()
 
-    const stranger = connect({ port: address.port, host: '127.0.0.1', servername: 'localhost' })
-    const [error] = await once(stranger, 'error')
-    expect(String(error)).toMatch(/self-signed|unable to/u)
-  } finally {
-    server.closeAllConnections()
-    server.close()
-  }
+  const stranger = connect(target)
+  const [error] = await once(stranger, 'error')
+  expect(String(error)).toMatch(/self-signed|unable to/u)
 })
 
 test('an issued certificate names its hosts and addresses and lives as long as asked', async () => {

@@ -1,8 +1,8 @@
 /** The admin server on a port, with the status document of a test. */
-import type { AddressInfo } from 'node:net'
 import { adminServer } from '../../src/http/admin-server.ts'
 import { logger } from '../../src/telemetry/logger.ts'
 import type { StatusDocument } from '../../src/telemetry/status-schema.ts'
+import { portOf } from '../fixtures/listening.ts'
 
 export async function serveStatus(
   document: StatusDocument,
@@ -14,10 +14,8 @@ export async function serveStatus(
     log: logger({ level: 'silent', format: 'json', out: { write: () => {} } }),
   })
   await app.listen({ host: '127.0.0.1', port: 0 })
-  const address: AddressInfo | string | null = app.server.address()
-  if (address === null || typeof address === 'string') throw new Error('not listening')
   return {
-    origin: `http://localhost:${address.port}`,
+    origin: `http://localhost:${portOf(app.server)}`,
     [Symbol.asyncDispose]: () => app.close(),
   }
 }

@@ -4,6 +4,7 @@ import { createServer as createHttpsServer } from 'node:https'
 import { createServer, type Server, type Socket } from 'node:net'
 import { Agent, buildConnector, type Dispatcher } from 'undici'
 import { createCertificateAuthority } from '../../src/x509.ts'
+import { portOf } from '../fixtures/listening.ts'
 
 /** A dispatcher whose connections all meet the same trouble. */
 interface BrokenWay extends AsyncDisposable {
@@ -69,10 +70,4 @@ function disposable(dispatcher: Dispatcher, close: () => Promise<void>): BrokenW
 
 function listening<T extends Server>(server: T): Promise<T> {
   return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)))
-}
-
-function portOf(server: Server): number {
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('not a TCP server')
-  return address.port
 }

@@ -1,31 +1,18 @@
 /** The command line of the azure-workload-identity proxy. */
-import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
 import { dropIn } from '../../src/commands/drop-in.ts'
 import { ConfigError } from '../../src/errors.ts'
 import { VERSION } from '../../src/version.ts'
+import { listening } from '../fixtures/listening.ts'
 import { captureIo } from './capture.ts'
 
 const READY = 'is ready'
 
 /** A proxy that says it is not ready for the first `refusals` times. */
-async function proxy(refusals = 0) {
+function proxy(refusals = 0) {
   let left = refusals
-  const server = createServer((_, reply) => reply.writeHead(left-- > 0 ? 503 : 200).end())
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  // oxlint-disable-next-line no-unsafe-type-assertion -- a TCP server
-  const { port } = server.address() as AddressInfo
-  return {
-    port,
-    async [Symbol.asyncDispose]() {
-      server.close()
-      server.closeAllConnections()
-      await once(server, 'close')
-    },
-  }
+  return listening(createServer((_, reply) => reply.writeHead(left-- > 0 ? 503 : 200).end()))
 }
 
 test.each([['--version'], ['-version'], ['--version=true']])(

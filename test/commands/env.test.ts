@@ -1,7 +1,7 @@
 /** `wimds env`: the variables of each set, in each format, and the sets that it refuses to combine. */
 import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer, type Server } from 'node:https'
+import { createServer } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { once } from 'node:events'
@@ -11,6 +11,7 @@ import { parse } from 'yaml'
 import { env } from '../../src/commands/env.ts'
 import { conflictsOf, ENDPOINT_SETS, SET_NAMES, SWITCHES } from '../../src/endpoint-sets.ts'
 import { createCertificateAuthority } from '../../src/x509.ts'
+import { portOf } from '../fixtures/listening.ts'
 import { captureIo } from './capture.ts'
 
 const HEADER = { WIMDS_IDENTITY_HEADER: "it's a $ecret" }
@@ -200,10 +201,4 @@ async function certificate() {
 async function temporary() {
   const path = await mkdtemp(join(tmpdir(), 'wimds-env-'))
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) }
-}
-
-function portOf(server: Server): number {
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new TypeError('not a TCP server')
-  return address.port
 }

@@ -1,8 +1,8 @@
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { report } from '../../src/commands/report.ts'
 import { ConfigError } from '../../src/errors.ts'
+import { listening } from '../fixtures/listening.ts'
 import { aStatus } from '../fixtures/status.ts'
 import { captureIo } from './capture.ts'
 
@@ -18,20 +18,8 @@ async function answering(
     response.writeHead(status, { 'content-type': 'application/json', location: '/elsewhere' })
     response.end(typeof body === 'string' ? body : JSON.stringify(body))
   })
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve)
-  })
-  const address: AddressInfo | string | null = server.address()
-  if (address === null || typeof address === 'string') throw new Error('not listening')
-  return {
-    origin: `http://127.0.0.1:${address.port}`,
-    asked,
-    [Symbol.asyncDispose]: () =>
-      new Promise<void>((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
-  }
+  const { port, [Symbol.asyncDispose]: dispose } = await listening(server)
+  return { origin: `http://127.0.0.1:${port}`, asked, [Symbol.asyncDispose]: dispose }
 }
 
 const client = (overrides: Record<string, unknown>) => ({ ...aStatus().clients[0], ...overrides })

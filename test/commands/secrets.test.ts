@@ -14,6 +14,7 @@ import { loadConfig } from '../../src/config/config.ts'
 import { Settings } from '../../src/config/settings.ts'
 import { ConfigError } from '../../src/errors.ts'
 import { createWorld, type World } from '../../src/simulator/world.ts'
+import { portOf } from '../fixtures/listening.ts'
 import { environmentOf } from '../fixtures/served.ts'
 import { pieceOf } from '../telemetry/secrets.ts'
 import { captureIo } from './capture.ts'
@@ -116,10 +117,8 @@ describe('wimds report', () => {
 async function answering(body: string) {
   const server = createServer((_, response) => response.writeHead(403).end(body))
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('not listening')
   return {
-    origin: `http://127.0.0.1:${address.port}`,
+    origin: `http://127.0.0.1:${portOf(server)}`,
     [Symbol.asyncDispose]: async () => void server.close(),
   }
 }

@@ -168,7 +168,7 @@ test('speaks Azure Arc on its own port, and removes what it wrote', async () => 
     WIMDS_ARC_LISTEN: '127.0.0.1:0',
     WIMDS_ARC_KEY_DIR: directory,
   })
-  const port = portOf(sidecar.events(), 'arcAddresses')
+  const port = sidecar.portOf('arcAddresses')
   const challenge = await roundTrip(port, request(`${TOKEN}${VAULT}`))
   expect(challenge.status).toBe(401)
   const path = challenge.headers.get('www-authenticate')?.replace('Basic realm=', '') ?? ''
@@ -187,7 +187,7 @@ test('speaks Service Fabric over TLS, by the thumbprint that it tells', async ()
     WIMDS_SERVICE_FABRIC_LISTEN: '127.0.0.1:0',
     WIMDS_IDENTITY_HEADER: 'a-secret-of-the-pod',
   })
-  const port = portOf(sidecar.events(), 'serviceFabricAddresses')
+  const port = sidecar.portOf('serviceFabricAddresses')
   const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false })
   await once(socket, 'secureConnect')
   const thumbprint = socket.getPeerCertificate().fingerprint.replaceAll(':', '')
@@ -211,9 +211,3 @@ test('speaks Service Fabric over TLS, by the thumbprint that it tells', async ()
   await dispatcher.destroy()
   expect(sidecar.log()).not.toContain('a-secret-of-the-pod')
 })
-
-function portOf(events: readonly Readonly<Record<string, unknown>>[], field: string): number {
-  const addresses = events.find(({ event }) => event === 'listening')?.[field]
-  const [first]: unknown[] = Array.isArray(addresses) ? addresses : []
-  return Number(String(first).split(':').at(-1))
-}

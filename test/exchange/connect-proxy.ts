@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { portOf } from '../fixtures/listening.ts'
 
 export interface ConnectProxy extends AsyncDisposable {
   readonly port: number
@@ -44,10 +45,8 @@ export async function connectProxy({ routes, credentials }: ProxyOptions): Promi
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new TypeError('not a TCP server')
   return {
-    port: address.port,
+    port: portOf(server),
     tunnels,
     async [Symbol.asyncDispose]() {
       for (const stream of open) stream.destroy()

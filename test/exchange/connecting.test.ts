@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { entraDispatcher } from '../../src/exchange/dispatcher.ts'
 import { tokenProxyDispatcher } from '../../src/exchange/token-proxy.ts'
 import { createCertificateAuthority, type IssuedCertificate } from '../../src/x509.ts'
+import { portOf } from '../fixtures/listening.ts'
 
 let caPem = ''
 let certificate: IssuedCertificate
@@ -29,11 +30,7 @@ afterAll(() => server.close())
 
 const versionOf = ({ httpVersion }: Pick<Http2ServerRequest, 'httpVersion'>) => httpVersion
 
-function origin(): string {
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('not listening')
-  return `https://127.0.0.1:${address.port}`
-}
+const origin = () => `https://127.0.0.1:${portOf(server)}`
 
 test.each([
   ['Entra ID', () => entraDispatcher({ extraCa: caPem })],

@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { review } from '../../src/kubernetes/admission.ts'
 import { type ReviewEvent, reviewServer } from '../../src/kubernetes/webhook-server.ts'
 import { createCertificateAuthority } from '../../src/x509.ts'
+import { portOf } from '../fixtures/listening.ts'
 import { applyPatch, settings } from '../kubernetes/patched.ts'
 import { corrupted, reviews } from './admission-reviews.ts'
 import { mutated, SEED } from './mutations.ts'
@@ -57,9 +58,13 @@ interface Answer {
 }
 
 async function answerTo(body: string | Buffer): Promise<Answer> {
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('not listening')
-  const options = { port: address.port, host: '127.0.0.1', agent, path: '/mutate', method: 'POST' }
+  const options = {
+    port: portOf(server),
+    host: '127.0.0.1',
+    agent,
+    path: '/mutate',
+    method: 'POST',
+  }
   const sent = httpsRequest(options)
   sent.end(body)
   const [reply] = await once(sent, 'response')

@@ -1,8 +1,7 @@
 /** The webhook's certificate: shared, renewed in time, and trusted through every change. */
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { createServer, type Server } from 'node:https'
 import { connect } from 'node:tls'
 import { describe, expect, test } from 'vitest'
 import { keepCertificate } from '../../src/kubernetes/certificate-keeper.ts'
@@ -12,6 +11,7 @@ import {
   currentCertificate,
   expiryOf,
 } from '../../src/kubernetes/certificates.ts'
+import { portOf } from '../fixtures/listening.ts'
 
 const DAY_MS = 86_400_000
 const LIFETIME_MS = 90 * DAY_MS
@@ -134,10 +134,10 @@ describe('a running server', () => {
       settleMs: 5,
     })
     await expect.poll(() => keeper.served()).toBe(certificates[0])
-    expect(await servedBy(server.address())).toBe(fingerprint(certificates[0]))
+    expect(await servedBy(server)).toBe(fingerprint(certificates[0]))
     index = 1
     await expect.poll(() => keeper.served()).toBe(certificates[1])
-    expect(await servedBy(server.address())).toBe(fingerprint(certificates[1]))
+    expect(await servedBy(server)).toBe(fingerprint(certificates[1]))
     const at = (event: string) => events.indexOf(event)
     expect(at(`trust ${nameIn(certificates[1]?.caPem)}`)).toBeLessThan(
       at(`serve ${certificates[1]?.certPem}`),
@@ -169,9 +169,8 @@ const nameIn = (pem = '') => new X509Certificate(pem).fingerprint256
 const fingerprint = (material?: CertificateMaterial) => nameIn(material?.certPem)
 
 /** The fingerprint of the certificate that a new connection is shown. */
-async function servedBy(address: string | AddressInfo | null): Promise<string> {
-  if (address === null || typeof address === 'string') throw new Error('not listening')
-  const socket = connect({ port: address.port, host: '127.0.0.1', rejectUnauthorized: false })
+async function servedBy(server: Server): Promise<string> {
+  const socket = connect({ port: portOf(server), host: '127.0.0.1', rejectUnauthorized: false })
   await once(socket, 'secureConnect')
   const { fingerprint256 } = socket.getPeerCertificate()
   socket.destroy()

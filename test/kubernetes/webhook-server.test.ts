@@ -1,13 +1,13 @@
 /** The webhook's servers on real ports: what they speak, answer, refuse and count. */
 import { once } from 'node:events'
 import { Agent, request as httpsRequest } from 'node:https'
-import type { Server } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { MalformedReview, type Reviewed } from '../../src/kubernetes/admission.ts'
 import { webhookMetrics } from '../../src/kubernetes/webhook-metrics.ts'
 import { reviewServer, webhookAdminServer } from '../../src/kubernetes/webhook-server.ts'
 import { createCertificateAuthority } from '../../src/x509.ts'
+import { portOf } from '../fixtures/listening.ts'
 
 const REVIEWED: Reviewed = { outcome: 'injected', review: { response: { allowed: true } } }
 
@@ -45,12 +45,6 @@ afterAll(() => {
   server.close()
   admin.close()
 })
-
-function portOf(listening: Server): number {
-  const address = listening.address()
-  if (address === null || typeof address === 'string') throw new Error('not listening')
-  return address.port
-}
 
 async function post(
   body: string,

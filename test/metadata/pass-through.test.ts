@@ -1,11 +1,10 @@
 /** What may go on to the real metadata service, and that nothing else ever does. */
-import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { metadataServer } from '../../src/http/metadata-server.ts'
 import { passThroughMistake } from '../../src/metadata/pass-through-paths.ts'
 import { passThrough } from '../../src/metadata/pass-through.ts'
+import { listening } from '../fixtures/listening.ts'
 import { parts } from '../fixtures/parts.ts'
 
 /** A real service of which we see every request, behind a server that may pass on `prefixes`. */
@@ -19,10 +18,8 @@ async function behind(
     seen.push(request)
     answer(request, reply)
   })
-  real.listen(0, '127.0.0.1')
-  await once(real, 'listening')
-  // oxlint-disable-next-line no-unsafe-type-assertion -- a TCP server
-  const { port } = real.address() as AddressInfo
+  const server = await listening(real)
+  const { port } = server
   const target = { host: '127.0.0.1', port }
   const app = metadataServer(parts({ passThrough: passThrough({ prefixes, target, ...limits }) }))
   return {
@@ -32,8 +29,7 @@ async function behind(
       app.inject({ method, url, headers: { metadata: 'true', ...headers } }),
     async [Symbol.asyncDispose]() {
       await app.close()
-      real.closeAllConnections()
-      real.close()
+      await server[Symbol.asyncDispose]()
     },
   }
 }

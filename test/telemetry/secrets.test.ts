@@ -9,6 +9,7 @@ import { text } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
 import { createWorld } from '../../src/simulator/world.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
+import { portOf } from '../fixtures/listening.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
 import { pieceOf } from './secrets.ts'
 import { shownBy } from './shown.ts'
@@ -18,12 +19,6 @@ const TOKEN =
 
 const aSecret = () => randomBytes(32).toString('base64url')
 
-/** The port of the first address that the sidecar says it listens on under that name. */
-function portOf({ events }: Awaited<ReturnType<typeof startServe>>, name: string): number {
-  const listening = events().find(({ event }) => event === 'listening')
-  return Number(/\d+(?="\])/.exec(JSON.stringify(listening?.[name]))?.[0])
-}
-
 test('Azure Arc’s keys are for their readers, before they are used, after it and when they are wrong', async () => {
   await using world = await createWorld()
   await using keys = await mkdtempDisposable(join(tmpdir(), 'wimds-arc-'))
@@ -32,7 +27,7 @@ test('Azure Arc’s keys are for their readers, before they are used, after it a
     WIMDS_ARC_LISTEN: '127.0.0.1:0',
     WIMDS_ARC_KEY_DIR: keys.path,
   })
-  const port = portOf(sidecar, 'arcAddresses')
+  const port = sidecar.portOf('arcAddresses')
   const ask = (authorization: Record<string, string>) =>
     roundTrip(port, request(TOKEN, { headers: authorization }))
   const challenged = await ask({})
@@ -55,7 +50,7 @@ test('Service Fabric’s secret is the caller’s, right or wrong', async () => 
     WIMDS_SERVICE_FABRIC_LISTEN: '127.0.0.1:0',
     WIMDS_IDENTITY_HEADER: secret,
   })
-  const port = portOf(sidecar, 'serviceFabricAddresses')
+  const port = sidecar.portOf('serviceFabricAddresses')
   const path =
     '/metadata/identity/oauth2/token?api-version=2019-07-01-preview&resource=https://vault.azure.net'
   const statuses = await Promise.all(
@@ -118,10 +113,8 @@ async function answering(answer: (heard: string) => string) {
     })
   })
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('not listening')
   return {
-    port: address.port,
+    port: portOf(server),
     heard: () => heard,
     [Symbol.asyncDispose]: async () => void server.close(),
   }
