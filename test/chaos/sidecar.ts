@@ -5,12 +5,13 @@ import type { BrokerError } from '../../src/errors.ts'
 import { assertionReader } from '../../src/exchange/assertion.ts'
 import { watchAssertions } from '../../src/exchange/assertion-watch.ts'
 import { entraExchange } from '../../src/exchange/entra.ts'
-import { type Identity, identityResolver } from '../../src/identities.ts'
+import { identityResolver } from '../../src/identities.ts'
 import { createWorld, type World } from '../../src/simulator/world.ts'
 import type { RenewalFailure } from '../../src/tokens/flights.ts'
 import { tokenStack } from '../../src/tokens/stack.ts'
 import type { TokenSource } from '../../src/tokens/token.ts'
 import { movedClock } from '../exchange/moved-clock.ts'
+import { identityOf } from '../fixtures/identity.ts'
 import { parts } from '../fixtures/parts.ts'
 import { serveParts } from '../fixtures/sidecar.ts'
 
@@ -70,14 +71,7 @@ export async function startSidecar(): Promise<Sidecar> {
   onFailure.defer(() => watch.close())
   await watch.look()
 
-  const orders: Identity = {
-    name: 'orders',
-    clientId: world.clientId,
-    tenantId: world.tenantId,
-    authorityHost: world.authorityHost,
-    tokenFile: world.tokenFile,
-    prefetch: [],
-  }
+  const orders = identityOf(world)
   const errors: BrokerError[] = []
   const served = onFailure.use(
     await serveParts(

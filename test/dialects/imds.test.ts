@@ -1,23 +1,14 @@
 import { expect, test } from 'vitest'
 import type { TokenAnswer } from '../../src/dialects/dialect.ts'
 import { imds } from '../../src/dialects/imds.ts'
-import { BrokerError, type ErrorCode } from '../../src/errors.ts'
+import { BrokerError } from '../../src/errors.ts'
 import { aToken, NOW, ORDERS } from '../fixtures/parts.ts'
+import { refusal } from './refusal.ts'
 
 const RIGHT = 'api-version=2018-02-01&resource=https://vault.azure.net'
 
 function parse(query: string, headers: Record<string, string> = { metadata: 'true' }) {
   return imds.parse({ method: 'GET', query, headers })
-}
-
-function refusal(run: () => unknown): ErrorCode | undefined {
-  try {
-    run()
-    return undefined
-  } catch (error) {
-    if (error instanceof BrokerError) return error.code
-    throw error
-  }
 }
 
 test.each(['true', 'True', 'TRUE'])('takes the header Metadata: %s', (metadata) => {

@@ -1,20 +1,9 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { parseParameters, resourceOf, selectorOf } from '../../src/dialects/parameters.ts'
-import { BrokerError, type ErrorCode } from '../../src/errors.ts'
+import { refusal } from './refusal.ts'
 
 const GUID = '11111111-1111-4111-8111-111111111111'
-
-/** The code of what `run` throws; undefined when it throws nothing. */
-function refusal(run: () => unknown): ErrorCode | undefined {
-  try {
-    run()
-    return undefined
-  } catch (error) {
-    if (error instanceof BrokerError) return error.code
-    throw error
-  }
-}
 
 test.each([
   ['', {}],

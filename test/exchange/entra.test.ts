@@ -9,6 +9,7 @@ import { Secret } from '../../src/secret.ts'
 import type { FaultInput } from '../../src/simulator/faults.ts'
 import { createWorld, type World } from '../../src/simulator/world.ts'
 import type { TokenSource } from '../../src/tokens/token.ts'
+import { identityOf } from '../fixtures/identity.ts'
 import { movedClock } from './moved-clock.ts'
 
 const MINUTE_MS = 60_000
@@ -25,17 +26,7 @@ beforeEach(async () => {
 })
 afterEach(() => world.close())
 
-const request = () => ({
-  scope: SCOPE,
-  identity: {
-    name: 'orders',
-    clientId: world.clientId,
-    tenantId: world.tenantId,
-    authorityHost: world.authorityHost,
-    tokenFile: world.tokenFile,
-    prefetch: [],
-  },
-})
+const request = () => ({ scope: SCOPE, identity: identityOf(world) })
 
 const onSkew = (ms: number) => skews.push(ms)
 

@@ -13,6 +13,7 @@ import { createTokenProxy } from '../../src/simulator/token-proxy.ts'
 import { createWorld } from '../../src/simulator/world.ts'
 import { systemClock } from '../../src/tokens/clock.ts'
 import { createCertificateAuthority } from '../../src/x509.ts'
+import { identityOf } from '../fixtures/identity.ts'
 
 const NAME = 'token-proxy.cluster.example'
 let stack = new AsyncDisposableStack()
@@ -142,17 +143,7 @@ async function proxied(prefix: string) {
         dispatcher: dispatcherFor(settings, path),
         clock: systemClock,
         timeoutMs: 5000,
-      })({
-        identity: {
-          name: 'orders',
-          clientId: world.clientId,
-          tenantId: world.tenantId,
-          authorityHost: world.authorityHost,
-          tokenFile: world.tokenFile,
-          prefetch: [],
-        },
-        scope: 'https://vault.azure.net/.default',
-      }),
+      })({ identity: identityOf(world), scope: 'https://vault.azure.net/.default' }),
   }
 }
 
