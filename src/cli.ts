@@ -104,5 +104,7 @@ const io: CommandIo = {
 }
 async function run(): Promise<void> {
   process.exitCode = isNodeRecent() ? await main(process.argv.slice(2), io) : refuseNode(io)
+  // An exchange that is under way, or a file that does not answer, would hold up who was told to end.
+  if (ending.signal.aborted) process.exit()
 }
 void run()

@@ -1,8 +1,12 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
+import { createServer, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
+import { createWorld } from '../src/simulator/world.ts'
+import { portOf } from './fixtures/listening.ts'
+import { environmentOf } from './fixtures/served.ts'
 
 const CLI = fileURLToPath(new URL('../src/cli.ts', import.meta.url))
 
@@ -79,4 +83,32 @@ test('ends quietly when nobody reads its output any more', async () => {
   await once(child, 'close')
   expect(child.exitCode).toBe(0)
   expect(Buffer.concat(errors).toString()).toBe('')
+})
+
+test('ends when it has been told to, whatever an exchange still waits for', async () => {
+  const world = await createWorld()
+  const silent = createServer().listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const connected = once(silent, 'connection')
+  const child = spawn(process.execPath, [CLI, 'serve'], {
+    env: {
+      ...environmentOf(world),
+      AZURE_AUTHORITY_HOST: `https://127.0.0.1:${portOf(silent)}/`,
+      WIMDS_PREFETCH: 'https://vault.azure.net',
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const out: Buffer[] = []
+  child.stdout.on('data', (part: Buffer) => out.push(part))
+  const [socket]: Socket[] = await connected
+  const start = performance.now()
+  child.kill('SIGTERM')
+  await once(child, 'close')
+  expect(performance.now() - start).toBeLessThan(2000)
+  expect(child.exitCode).toBe(0)
+  const lines = Buffer.concat(out).toString().trim().split('\n')
+  expect(lines.at(-1)).toContain('"event":"stopped"')
+  socket?.destroy()
+  silent.close()
+  await world.close()
 })
