@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { sidecarSettings } from '../src/simulator/summary.ts'
 import type { World } from '../src/simulator/world.ts'
 import type { Answer } from './callers.ts'
 
@@ -28,11 +29,7 @@ export interface Server {
 export async function startSidecar(world: World): Promise<Server> {
   const [port, adminPort] = [await freePort(), await freePort()]
   const env = {
-    AZURE_TENANT_ID: world.tenantId,
-    AZURE_CLIENT_ID: world.clientId,
-    AZURE_FEDERATED_TOKEN_FILE: world.tokenFile,
-    AZURE_AUTHORITY_HOST: world.authorityHost,
-    WIMDS_CA_FILE: world.caFile,
+    ...sidecarSettings(world),
     WIMDS_LISTEN: `127.0.0.1:${port}`,
     WIMDS_ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
   }

@@ -2,14 +2,23 @@
 import { shellQuoted } from '../shell.ts'
 import type { World } from './world.ts'
 
-/** What `wimds serve` is started with, as shell assignments. */
-export function environment(world: World, hasForeignCertificate: boolean): string {
-  const variables = {
+/** The settings by which a sidecar meets this world's Entra ID, without its token proxy. */
+export function sidecarSettings(world: World) {
+  return {
     AZURE_TENANT_ID: world.tenantId,
     AZURE_CLIENT_ID: world.clientId,
     AZURE_FEDERATED_TOKEN_FILE: world.tokenFile,
     AZURE_AUTHORITY_HOST: world.authorityHost,
-    ...(hasForeignCertificate ? {} : { WIMDS_CA_FILE: world.caFile }),
+    WIMDS_CA_FILE: world.caFile,
+  }
+}
+
+/** What `wimds serve` is started with, as shell assignments. */
+export function environment(world: World, hasForeignCertificate: boolean): string {
+  const { WIMDS_CA_FILE, ...settings } = sidecarSettings(world)
+  const variables = {
+    ...settings,
+    ...(hasForeignCertificate ? {} : { WIMDS_CA_FILE }),
     ...(world.tokenProxy && {
       AZURE_KUBERNETES_TOKEN_PROXY: world.tokenProxy.url,
       AZURE_KUBERNETES_SNI_NAME: world.tokenProxy.sniName,

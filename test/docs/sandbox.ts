@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { vi } from 'vitest'
+import { sidecarSettings } from '../../src/simulator/summary.ts'
 import { createWorld } from '../../src/simulator/world.ts'
 import { listening } from '../fixtures/listening.ts'
 import { freePort } from '../support/free-port.ts'
@@ -49,11 +50,7 @@ export async function createSandbox({ isDry = false } = {}): Promise<Sandbox> {
     PATH: join(directory, 'bin'),
     HOME: directory,
     CALLS: calls,
-    AZURE_TENANT_ID: world.tenantId,
-    AZURE_CLIENT_ID: world.clientId,
-    AZURE_FEDERATED_TOKEN_FILE: world.tokenFile,
-    AZURE_AUTHORITY_HOST: world.authorityHost,
-    WIMDS_CA_FILE: world.caFile,
+    ...sidecarSettings(world),
     ISSUER: world.issuer.issuer,
   }
   const main = spawn(process.execPath, [join(directory, 'dist/wimds.js'), 'serve'], {

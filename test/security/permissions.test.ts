@@ -2,6 +2,7 @@ import { cp, mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { sidecarSettings } from '../../src/simulator/summary.ts'
 import { createWorld, type World } from '../../src/simulator/world.ts'
 import { runNode } from './run-node.ts'
 
@@ -34,11 +35,7 @@ async function nodeOptions(): Promise<string> {
 const token = (env: Readonly<Record<string, string>> = {}) =>
   runNode([join(app, 'wimds.js'), 'token', 'https://vault.azure.net'], {
     NODE_OPTIONS: options,
-    AZURE_TENANT_ID: world.tenantId,
-    AZURE_CLIENT_ID: world.clientId,
-    AZURE_FEDERATED_TOKEN_FILE: world.tokenFile,
-    AZURE_AUTHORITY_HOST: world.authorityHost,
-    WIMDS_CA_FILE: world.caFile,
+    ...sidecarSettings(world),
     ...env,
   })
 

@@ -1,5 +1,6 @@
 /** The demo's view of a sidecar: started as anyone would start it, asked as an application asks. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { sidecarSettings } from '../../simulator/summary.ts'
 import type { World } from '../../simulator/world.ts'
 import { type RunningChild, startChild } from './child.ts'
 
@@ -29,11 +30,7 @@ export async function startSidecar(cli: string, world: World): Promise<Sidecar> 
     script: cli,
     args: ['serve'],
     env: {
-      AZURE_TENANT_ID: world.tenantId,
-      AZURE_CLIENT_ID: world.clientId,
-      AZURE_FEDERATED_TOKEN_FILE: world.tokenFile,
-      AZURE_AUTHORITY_HOST: world.authorityHost,
-      WIMDS_CA_FILE: world.caFile,
+      ...sidecarSettings(world),
       WIMDS_LISTEN: '127.0.0.1:0',
       WIMDS_ADMIN_LISTEN: '127.0.0.1:0',
       WIMDS_LOG_FORMAT: 'json',

@@ -10,6 +10,7 @@ import { createLocalJWKSet, type JWTVerifyGetKey } from 'jose'
 import { fetch } from 'undici'
 import { z } from 'zod'
 import { freePort } from '../../support/free-port.ts'
+import { sidecarSettings } from '../../../src/simulator/summary.ts'
 import { createWorld, type World } from '../../../src/simulator/world.ts'
 import { DEFAULT_IDENTITY, directoryOf, identitiesFile } from './identities.ts'
 
@@ -50,11 +51,8 @@ export async function startStack({ listen = [] }: StackOptions = {}): Promise<St
 
   onFailure.use(
     await startSidecar(endpoints.origin, {
+      ...sidecarSettings(world),
       AZURE_CLIENT_ID: DEFAULT_IDENTITY.clientId,
-      AZURE_TENANT_ID: world.tenantId,
-      AZURE_FEDERATED_TOKEN_FILE: world.tokenFile,
-      AZURE_AUTHORITY_HOST: world.authorityHost,
-      WIMDS_CA_FILE: world.caFile,
       WIMDS_CONFIG: identities,
       WIMDS_IDENTITY_HEADER: endpoints.identityHeader,
       WIMDS_LISTEN: [address, ...listen].join(','),
