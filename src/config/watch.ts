@@ -7,7 +7,6 @@ interface WatchOptions {
   readonly readText: (path: string) => Promise<string>
   /** Told of each content other than the last one, and when the file cannot be read any more. */
   readonly onChange: () => Promise<void>
-  readonly intervalMs?: number
 }
 
 /** A watch that runs until it is closed. */
@@ -21,7 +20,7 @@ const INTERVAL_MS = 2000
 
 /** Polls, since the swap of a ConfigMap's `..data` link is no change of the file that links through it. */
 export function watchFile(options: WatchOptions): FileWatch {
-  const { path, readText, onChange, intervalMs = INTERVAL_MS } = options
+  const { path, readText, onChange } = options
   let last: string | undefined = options.text
   let timer: NodeJS.Timeout | undefined
   let isClosed = false
@@ -32,7 +31,7 @@ export function watchFile(options: WatchOptions): FileWatch {
     const isChanged = text !== last
     last = text
     if (isChanged && !isClosed) await onChange()
-    if (!isClosed) timer = setTimeout(() => void look(), intervalMs).unref()
+    if (!isClosed) timer = setTimeout(() => void look(), INTERVAL_MS).unref()
   }
 
   return {

@@ -1,7 +1,7 @@
 /** How late timers fire: what makes every caller wait, whatever Entra ID does. */
 
 /** The longest delay of the last minute, in milliseconds; the first call starts the watch. */
-export type EventLoopLag = () => number
+type EventLoopLag = () => number
 
 const EVERY_MS = 1000
 const KEPT = 60

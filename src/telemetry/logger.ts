@@ -28,9 +28,8 @@ interface LoggerOptions {
   readonly level: LogLevel
   readonly format: 'json' | 'text'
   readonly out: DestinationStream
-  /** Lines of one event and code written within the interval; see `sampler`. */
+  /** Lines of one event and code that are written within ten seconds; see `sampler`. */
   readonly burst?: number
-  readonly intervalMs?: number
 }
 
 /** Writes a line to `out` for each event that the level lets through; floods are cut as `sampler` says. */

@@ -8,7 +8,7 @@ import { remainingMs } from '../tokens/lifetime.ts'
 import type { ExchangeEvent } from '../tokens/observed.ts'
 import type { ClientInventory, SeenClient } from './client-inventory.ts'
 import { histogram, tally } from './counts.ts'
-import { type EventLoopLag, eventLoopLag } from './event-loop-lag.ts'
+import { eventLoopLag } from './event-loop-lag.ts'
 import { type Exposition, exposition, type Readers, type Sample } from './exposition.ts'
 import { processReaders, single } from './process-metrics.ts'
 
@@ -25,7 +25,6 @@ interface MetricsSources {
   readonly skewMs: () => number | undefined
   /** Log lines left out, by event. */
   readonly suppressed: () => Iterable<Sample>
-  readonly lag?: EventLoopLag
 }
 
 export interface Metrics {
@@ -45,8 +44,9 @@ const OTHER = 'other'
 
 /** Counts what it is told, and reads all else from its sources when it is scraped. */
 export function metrics(sources: MetricsSources): Metrics {
-  const { version, directory, clock, inventory, lag = eventLoopLag() } = sources
+  const { version, directory, clock, inventory } = sources
   const { isReady, entries, assertions, skewMs, suppressed } = sources
+  const lag = eventLoopLag()
   const requests = tally()
   const results = tally()
   const exchanges = histogram(EXCHANGE_BUCKETS)

@@ -6,10 +6,9 @@ export interface Sampler {
 }
 
 interface SamplerOptions {
-  /** Lines of one kind that are written within an interval. */
+  /** Lines of one kind that are written within ten seconds. */
   readonly burst?: number
-  readonly intervalMs?: number
-  /** Told at the end of an interval in which lines were left out. */
+  /** Told at the end of ten seconds in which lines were left out. */
   readonly onSuppressed: (event: string, code: string, count: number) => void
 }
 
@@ -18,12 +17,10 @@ interface Window {
   suppressed: number
 }
 
+const INTERVAL_MS = 10_000
+
 /** The kinds are events and error codes, both closed lists, so that their number is bounded. */
-export function sampler({
-  burst = 10,
-  intervalMs = 10_000,
-  onSuppressed,
-}: SamplerOptions): Sampler {
+export function sampler({ burst = 10, onSuppressed }: SamplerOptions): Sampler {
   const windows = new Map<string, Window>()
 
   return {
@@ -32,7 +29,7 @@ export function sampler({
       const window = windows.get(key)
       if (window === undefined) {
         windows.set(key, { written: 1, suppressed: 0 })
-        setTimeout(end, intervalMs, key, event, code).unref()
+        setTimeout(end, INTERVAL_MS, key, event, code).unref()
         return true
       }
       if (window.written < burst) {

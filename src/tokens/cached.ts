@@ -17,8 +17,6 @@ export interface CacheOptions {
   readonly max: number
   /** Where renewals come from; by default, from where first tokens do. */
   readonly renew?: TokenSource
-  /** Callers that may wait for first tokens at the same time. */
-  readonly maxWaiting?: number
   readonly clock?: Clock
   /** Gives [0, 1); spreads renewals and retries. */
   readonly random?: () => number
@@ -45,6 +43,7 @@ const BYPASS_EVERY_MS = 60_000
 const REPLACE_EVERY_MS = 1000
 /** How long a caller that wants a new token waits for it before it gets the one that is held. */
 const LONGEST_FORCED_WAIT_MS = 2000
+/** Callers that may wait for first tokens at the same time. */
 const MAX_WAITING = 1024
 /** A probe that is this late has been kept from starting; a caller may as well try. */
 const PROBE_LATENESS_MS = 100
@@ -55,7 +54,7 @@ const PROBE_LATENESS_MS = 100
  * callers get the failure at once, with the time of the next try, until that try succeeds.
  */
 export function cached(next: TokenSource, options: CacheOptions): TokenCache {
-  const { max, renew = next, maxWaiting = MAX_WAITING } = options
+  const { max, renew = next } = options
   const { clock = systemClock, random = Math.random } = options
   const { onResult = () => {}, onRenewalFailed = () => {} } = options
   const { store, fly, flyInBackground, assertionChanged, retain, close } = flights({
@@ -106,7 +105,7 @@ export function cached(next: TokenSource, options: CacheOptions): TokenCache {
       onResult('refused')
       throw again(failure.error, nextTryAt - now)
     }
-    if (waiting >= maxWaiting) throw overloaded('too many requests wait for Entra ID')
+    if (waiting >= MAX_WAITING) throw overloaded('too many requests wait for Entra ID')
     onResult(flight === undefined ? 'miss' : 'coalesced')
     waiting += 1
     try {
