@@ -1,12 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { createWorld } from '../src/simulator/world.ts'
 import { portOf } from './fixtures/listening.ts'
 import { environmentOf } from './fixtures/served.ts'
+import { freePort } from './support/free-port.ts'
 
 const CLI = fileURLToPath(new URL('../src/cli.ts', import.meta.url))
 
@@ -83,6 +84,26 @@ test('ends quietly when nobody reads its output any more', async () => {
   await once(child, 'close')
   expect(child.exitCode).toBe(0)
   expect(Buffer.concat(errors).toString()).toBe('')
+})
+
+test('serves on while its log cannot be written', async () => {
+  const world = await createWorld()
+  const port = await freePort()
+  const full = await open('/dev/full', 'w')
+  const child = spawn(process.execPath, [CLI, 'serve'], {
+    env: { ...environmentOf(world), WIMDS_LISTEN: `127.0.0.1:${port}` },
+    stdio: ['ignore', full.fd, 'pipe'],
+  })
+  await full.close()
+  const errors: Buffer[] = []
+  child.stderr?.on('data', (part: Buffer) => errors.push(part))
+  const answer = () => fetch(`http://127.0.0.1:${port}/readyz`).then(({ status }) => status, String)
+  await expect.poll(answer, { timeout: 10_000 }).toBe(200)
+  child.kill('SIGTERM')
+  await once(child, 'close')
+  expect(child.exitCode).toBe(0)
+  expect(Buffer.concat(errors).toString()).toBe('')
+  await world.close()
 })
 
 test('ends when it has been told to, whatever an exchange still waits for', async () => {

@@ -1,6 +1,6 @@
 /** `wimds serve`: the sidecar, from its configuration to its last reply. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import pino from 'pino'
+import pino, { type DestinationStream } from 'pino'
 import { hostInUrl } from '../config/host.ts'
 import type { Config } from '../config/config.ts'
 import type { Address } from '../config/values.ts'
@@ -111,9 +111,19 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
 function openLog({ log }: Config, { stdout }: CommandIo): ProcessLog {
   const isTerminal = 'isTTY' in stdout && stdout.isTTY === true
   const format = log.format === 'auto' ? (isTerminal ? 'text' : 'json') : log.format
-  // Straight to the file descriptor where there is one: nothing is lost when the process ends.
-  const out = 'fd' in stdout ? pino.destination({ fd: Number(stdout.fd), sync: true }) : stdout
+  const out = 'fd' in stdout ? descriptorLog(Number(stdout.fd)) : stdout
   return logger({ level: log.level, format, out })
+}
+
+/** Characters of lines that could not be written yet; beyond it they are lost. */
+const MAX_UNWRITTEN = 65_536
+
+/** Straight to the file descriptor: nothing is lost when the process ends. */
+function descriptorLog(fd: number): DestinationStream {
+  const destination = pino.destination({ fd, sync: true, maxLength: MAX_UNWRITTEN })
+  // A log on a full disk is no reason for applications to be without tokens.
+  destination.on('error', () => {})
+  return destination
 }
 
 function listenFailure(error: unknown): BrokerError {
