@@ -1,12 +1,30 @@
 /** What Prometheus sees of the webhook. */
 import { histogram } from '../telemetry/counts.ts'
 import { type Exposition, expositionOf } from '../telemetry/exposition.ts'
+import type { MetricDefinition } from '../telemetry/metric-catalogue.ts'
 import type { ReviewEvent } from './webhook-server.ts'
 
 export interface WebhookMetrics {
   readonly onReview: (event: ReviewEvent) => void
   readonly scrape: () => Promise<Exposition>
 }
+
+const REVIEWS = 'wimds_webhook_review_duration_seconds'
+const EXPIRY = 'wimds_webhook_certificate_expiry_timestamp_seconds'
+
+/** Every metric of the webhook. docs/metrics.md holds this table. */
+export const WEBHOOK_METRICS = {
+  [REVIEWS]: {
+    type: 'histogram',
+    labels: ['outcome'],
+    help: 'Time of admission reviews, by outcome: injected, untouched, refused, failed or malformed.',
+  },
+  [EXPIRY]: {
+    type: 'gauge',
+    labels: [],
+    help: 'When the certificate that is served ends, in Unix time.',
+  },
+} as const satisfies Record<string, MetricDefinition>
 
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5]
 
@@ -19,23 +37,9 @@ export function webhookMetrics(expiresAt: () => number | undefined): WebhookMetr
       const ends = expiresAt()
       const expiry = ends === undefined ? [] : [{ labels: [], value: Math.floor(ends / 1000) }]
       return expositionOf([
-        { ...REVIEWS, read: reviews.samples },
-        { ...EXPIRY, read: () => expiry },
+        { name: REVIEWS, ...WEBHOOK_METRICS[REVIEWS], read: reviews.samples },
+        { name: EXPIRY, ...WEBHOOK_METRICS[EXPIRY], read: () => expiry },
       ])
     },
   }
 }
-
-const REVIEWS = {
-  name: 'wimds_webhook_review_duration_seconds',
-  type: 'histogram',
-  labels: ['outcome'],
-  help: 'Time of admission reviews, by outcome: injected, untouched, refused, failed or malformed.',
-} as const
-
-const EXPIRY = {
-  name: 'wimds_webhook_certificate_expiry_timestamp_seconds',
-  type: 'gauge',
-  labels: [],
-  help: 'When the certificate that is served ends, in Unix time.',
-} as const

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { BrokerError } from '../../src/errors.ts'
-import { METRICS } from '../../src/telemetry/metric-catalogue.ts'
+import { WEBHOOK_METRICS } from '../../src/kubernetes/webhook-metrics.ts'
+import { type MetricDefinition, METRICS } from '../../src/telemetry/metric-catalogue.ts'
 import { aToken, ORDERS } from '../fixtures/parts.ts'
 import { exchange, failing, held, observe, reply, TOKEN_FILE, VAULT } from './observed.ts'
 import { metricNames, samplesOf } from './scraped.ts'
@@ -170,13 +171,17 @@ describe('the catalogue', () => {
     expect([...metricNames((await busy().scrape()).body)]).toEqual(Object.keys(METRICS))
   })
 
-  test('is what docs/metrics.md lists', async () => {
-    const page = await readFile('docs/metrics.md', 'utf8')
-    const rows = [...page.matchAll(/^\| `(\w+)`\s*\| (\w+)\s*\| (.*?)\s*\| (.*?)\s*\|$/gm)].map(
+  test.each([
+    ['the sidecar', 0, METRICS],
+    ['the webhook', 1, WEBHOOK_METRICS],
+  ])('of %s is what docs/metrics.md lists', async (_, section, metrics) => {
+    const sections = (await readFile('docs/metrics.md', 'utf8')).split('## The webhook')
+    const listed = sections[section] ?? ''
+    const rows = [...listed.matchAll(/^\| `(\w+)`\s*\| (\w+)\s*\| (.*?)\s*\| (.*?)\s*\|$/gm)].map(
       ([, name, type, labels, help]) => ({ name, type, labels, help }),
     )
     expect(rows).toEqual(
-      Object.entries(METRICS).map(([name, { type, labels, help }]) => ({
+      Object.entries<MetricDefinition>(metrics).map(([name, { type, labels, help }]) => ({
         name,
         type,
         labels: labels.map((label) => `\`${label}\``).join(', '),
