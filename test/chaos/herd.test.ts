@@ -87,7 +87,7 @@ test('a flood of resources that do not exist delays no other caller', async () =
     held.push(...(await storm(sidecar, { requests: 8 })))
   }
   await flood
-  expect(statuses([...held, ...fresh])).toEqual([200])
+  expect([...held, ...fresh].filter(({ status }) => status !== 200)).toEqual([])
   expect(slowest(fresh)).toBeLessThan(1000)
   expect(next).toBeGreaterThanOrEqual(1500)
   await verifyTokens(sidecar, held)
