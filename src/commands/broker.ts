@@ -5,7 +5,7 @@ import { type Assertion, assertionReader, hasUnusualAudience } from '../exchange
 import { watchAssertions } from '../exchange/assertion-watch.ts'
 import { type Identity, identityResolver, type IdentityResolver } from '../identities.ts'
 import { errorFields } from '../telemetry/error-fields.ts'
-import { requestFields } from '../telemetry/lines.ts'
+import { requestFields } from '../telemetry/log-lines.ts'
 import type { ProcessLog } from '../telemetry/logger.ts'
 import { type Telemetry, telemetry } from '../telemetry/telemetry.ts'
 import { systemClock } from '../tokens/clock.ts'
