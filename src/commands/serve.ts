@@ -37,6 +37,7 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   for (const warning of config.warnings) log.warn('config_warning', { message: warning })
 
   const { telemetry, watch, prefetch, close, ...parts } = broker(config, extraCa, log)
+  const special = await specialDialects(config)
   const isReady = () => telemetry.readiness().ready
   const settings = settingsView(io.env)
   const admin = adminServer({
@@ -66,7 +67,6 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
       onReply: telemetry.onReply,
     }),
   })
-  const special = await specialDialects(config)
   const services: Service[] = [
     metadata('addresses', config.listen, mainDialects(config)),
     {
