@@ -83,7 +83,7 @@ export async function processorUs({ pid }: Server): Promise<number> {
 }
 
 /** Memory that is its own, in MiB: pages that no file backs. */
-export async function privateMib({ pid }: Server): Promise<number> {
+export async function privateMib({ pid }: Pick<Server, 'pid'>): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8')
   const [, kibibytes] = /^RssAnon:\s+(\d+) kB$/mu.exec(status) ?? []
   return Number(kibibytes) / 1024

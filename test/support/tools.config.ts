@@ -1,4 +1,4 @@
-/** The suites that need a tool of the system: a browser, Prometheus. Each has a script of its own. */
+/** The suites that need a tool of the system, or the machine for themselves. Each has a script of its own. */
 import { defineConfig, mergeConfig } from 'vitest/config'
 import base from '../../vitest.config.ts'
 
@@ -8,7 +8,7 @@ export default mergeConfig(
   { ...rest, test: { ...test, include: [], exclude: [] } },
   defineConfig({
     test: {
-      include: ['test/browser/**/*.test.ts', 'test/prometheus/**/*.test.ts'],
+      include: ['test/{browser,prometheus,floods}/**/*.test.ts'],
       testTimeout: 110_000,
       fileParallelism: false,
     },

@@ -17,6 +17,7 @@ interface Finished {
 
 /** A child that runs until it is stopped. */
 export interface RunningChild extends AsyncDisposable {
+  readonly pid: number
   /** All it has written so far. */
   readonly output: () => string
   readonly hasEnded: () => boolean
@@ -34,11 +35,14 @@ export async function runToEnd(options: ChildOptions): Promise<Finished> {
 /** Starts a script; disposing it asks it to end and waits until it has. */
 export function startChild(options: ChildOptions): RunningChild {
   const child = start(options)
+  const { pid } = child
+  if (pid === undefined) throw new Error('Node could not be started')
   const stdout = collect(child, 'stdout')
   const stderr = collect(child, 'stderr')
   const ended = once(child, 'close')
   const hasEnded = () => child.exitCode !== null || child.signalCode !== null
   return {
+    pid,
     output: () => stdout() + stderr(),
     hasEnded,
     [Symbol.asyncDispose]: async () => {

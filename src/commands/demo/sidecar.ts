@@ -11,6 +11,8 @@ export interface Sidecar extends AsyncDisposable {
   readonly adminOrigin: string
   /** From its start until it was ready. */
   readonly readyAfterMs: number
+  readonly pid: number
+  readonly hasEnded: () => boolean
 }
 
 /** What the sidecar says to a token request. */
@@ -45,6 +47,8 @@ export async function startSidecar(cli: string, world: World): Promise<Sidecar> 
       tokenUrl: `${origin}/metadata/identity/oauth2/token`,
       adminOrigin: `http://${adminAddresses}`,
       readyAfterMs: performance.now() - start,
+      pid: child.pid,
+      hasEnded: child.hasEnded,
       [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
     }
   } catch (error) {

@@ -1,0 +1,47 @@
+/** Starts the attacker, and says whether this machine can bear it. */
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { startChild } from '../../src/commands/demo/child.ts'
+
+/** 8000 idle connections; 300 that drip their headers; 200 bodies of a megabyte each second. */
+export type Flood = 'idle' | 'slowloris' | 'bodies'
+
+/** What the attacker did. */
+export interface Attack {
+  readonly opened: number
+  readonly closed: number
+  /** Connections that read a reply. */
+  readonly replies: number
+}
+
+/** Descriptors that the attacker needs. */
+const DESCRIPTORS = 9000
+
+/** Floods the port while `meanwhile` runs. */
+export async function under<T>(
+  floods: readonly Flood[],
+  port: string,
+  meanwhile: () => Promise<T>,
+): Promise<{ attack: Attack; seen: T }> {
+  const script = fileURLToPath(new URL('attacker.ts', import.meta.url))
+  const attacker = startChild({ script, args: [port, ...floods], env: {} })
+  let seen: T
+  try {
+    seen = await meanwhile()
+  } finally {
+    await attacker[Symbol.asyncDispose]()
+  }
+  const attack: Attack = JSON.parse(attacker.output())
+  return { attack, seen }
+}
+
+/** Whether a process may open as many files as the attacker does; says so if not. */
+export function hasDescriptors(): boolean {
+  const [, hard] =
+    /^Max open files\s+\S+\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? []
+  if (hard === 'unlimited' || Number(hard) >= DESCRIPTORS) return true
+  process.stdout.write(
+    `skipped: a process may open ${hard} files here, and the attacker needs ${DESCRIPTORS} (ulimit -Hn)\n`,
+  )
+  return false
+}

@@ -1,0 +1,87 @@
+/**
+ * The attacker, run as a process of its own: `attacker.ts PORT FLOOD...`. It floods the port until it is
+ * told to end, and then prints what it did as one line of JSON.
+ */
+import { connect, type Socket } from 'node:net'
+import type { Attack, Flood } from './attack.ts'
+
+const IDLE = 8000
+/** The idle ones come within a second, and each that was closed comes again some seconds later. */
+const IDLE_PER_MS = 8
+const IDLE_AGAIN_MS = 5000
+
+const SLOW = 300
+const DRIP_MS = 50
+
+const BODIES = 200
+const WAVE_MS = 1000
+const LENGTH = 1_000_000
+
+const HOST = 'Host: 169.254.169.254\r\nMetadata: true\r\n'
+const TARGET =
+  '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
+/** Heads that no end follows. */
+const SLOW_HEAD = `GET ${TARGET} HTTP/1.1\r\n${HOST}X-Slow: ${'y'.repeat(10_000)}`
+/** A token, a wrong method, a form that is too long by its length, and one that proves to be. */
+const BODY_HEADS = [
+  `GET ${TARGET} HTTP/1.1\r\n${HOST}Content-Length: ${LENGTH}\r\n\r\n`,
+  `POST ${TARGET} HTTP/1.1\r\n${HOST}Content-Length: ${LENGTH}\r\n\r\n`,
+  `POST /oauth2/token HTTP/1.1\r\n${HOST}Content-Length: ${LENGTH}\r\n\r\n`,
+  `POST /oauth2/token HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n${LENGTH.toString(16)}\r\n`,
+]
+const BODY = Buffer.alloc(LENGTH, 'x')
+
+const [port, ...wanted] = process.argv.slice(2)
+const did: { -readonly [Key in keyof Attack]: Attack[Key] } = { opened: 0, closed: 0, replies: 0 }
+
+const floods: Readonly<Record<Flood, () => void>> = {
+  idle: () => {
+    const stay = (): void => void open(() => setTimeout(stay, IDLE_AGAIN_MS))
+    for (let index = 0; index < IDLE; index += 1) setTimeout(stay, index / IDLE_PER_MS)
+  },
+  slowloris: () => {
+    const drip = (): void => {
+      let sent = 0
+      const socket = open(() => {
+        clearInterval(dripping)
+        setTimeout(drip, DRIP_MS)
+      })
+      const dripping = setInterval(() => {
+        socket.write(SLOW_HEAD.charAt(sent))
+        sent += 1
+      }, DRIP_MS)
+    }
+    for (let index = 0; index < SLOW; index += 1) drip()
+  },
+  bodies: () => {
+    wave()
+    setInterval(wave, WAVE_MS)
+  },
+}
+
+function wave(): void {
+  for (let index = 0; index < BODIES; index += 1) {
+    const socket = open(() => {})
+    socket.write(BODY_HEADS[index % BODY_HEADS.length] ?? '')
+    socket.write(BODY)
+  }
+}
+
+function open(onClose: () => void): Socket {
+  const socket = connect({ port: Number(port), host: '127.0.0.1' })
+  did.opened += 1
+  socket.once('data', () => (did.replies += 1))
+  // A reset is a way of closing, and the attacker's lot.
+  socket.on('error', () => {})
+  socket.on('end', () => socket.destroy())
+  socket.on('close', () => {
+    did.closed += 1
+    onClose()
+  })
+  return socket
+}
+
+process.once('SIGTERM', () =>
+  process.stdout.write(`${JSON.stringify(did)}\n`, () => process.exit()),
+)
+for (const [flood, begin] of Object.entries(floods)) if (wanted.includes(flood)) begin()

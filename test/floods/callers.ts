@@ -1,0 +1,58 @@
+/** Good callers of a sidecar, and what it costs meanwhile, as seen from outside. */
+import { Agent } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Timed, timed } from '../../bench/callers.ts'
+import { percentile } from '../../bench/figures.ts'
+import { privateMib } from '../../bench/processes.ts'
+import type { Sidecar } from '../../src/commands/demo/sidecar.ts'
+
+/** What callers met within some seconds. */
+export interface Seen {
+  /** Of the caller that keeps its connection. */
+  readonly p99Ms: number
+  /** Of the one that comes by a new connection each time. */
+  readonly slowestNewMs: number
+  /** Answers to both by their status; 0: none. */
+  readonly statuses: Readonly<Record<number, number>>
+  readonly peakMib: number
+}
+
+const KEPT_EVERY_MS = 5
+const NEW_EVERY_MS = 20
+const LOOK_EVERY_MS = 20
+
+export async function callFor(ms: number, { tokenUrl, pid }: Sidecar): Promise<Seen> {
+  const url = `${tokenUrl}?api-version=2018-02-01&resource=https://vault.azure.net`
+  const end = performance.now() + ms
+  /** Again and again until the end, with pauses in between. */
+  async function repeat<T>(pauseMs: number, act: () => Promise<T>): Promise<readonly T[]> {
+    const results: T[] = []
+    while (performance.now() < end) {
+      results.push(await act())
+      await sleep(pauseMs)
+    }
+    return results
+  }
+  const agent = new Agent({ keepAlive: true })
+  const single = new Agent({ keepAlive: false })
+  const [kept, fresh, mib] = await Promise.all([
+    repeat(KEPT_EVERY_MS, () => timed(url, agent)),
+    repeat(NEW_EVERY_MS, () => timed(url, single)),
+    repeat(LOOK_EVERY_MS, () => privateMib({ pid })),
+  ])
+  agent.destroy()
+  return {
+    p99Ms: percentile(times(kept), 0.99),
+    slowestNewMs: Math.max(...times(fresh)),
+    statuses: countBy([...kept, ...fresh]),
+    peakMib: Math.max(...mib),
+  }
+}
+
+const times = (answers: readonly Timed[]): number[] => answers.map(({ ms }) => ms)
+
+function countBy(answers: readonly Timed[]): Record<number, number> {
+  const counts: Record<number, number> = {}
+  for (const { status } of answers) counts[status] = (counts[status] ?? 0) + 1
+  return counts
+}

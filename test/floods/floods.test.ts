@@ -1,0 +1,57 @@
+import { describe, expect, test } from 'vitest'
+import { startSidecar } from '../../src/commands/demo/sidecar.ts'
+import { createWorld } from '../../src/simulator/world.ts'
+import { type Flood, hasDescriptors, under } from './attack.ts'
+import { callFor } from './callers.ts'
+
+const WARM_UP_MS = 1000
+const CALM_MS = 4000
+/** Longer than the listener waits for headers, and looks whether they came. */
+const FLOOD_MS = 11_000
+
+/** The p99 of a good caller may be as many times what it is in calm, before the flood or after it. */
+const SLOWER = 3
+/**
+ * A calm figure below this counts as this. Attacker, sidecar and callers share the machine's cores, and
+ * one that could run at once may wait for as long as the scheduler lets another have its turn.
+ */
+const CALM_FLOOR_MS = 5
+const GROWTH_MIB = 64
+/** A caller whom the kernel finds no room for tries again after a second. */
+const NEW_CALLER_MS = 1000
+
+const ALL: readonly Flood[] = ['idle', 'slowloris', 'bodies']
+/** How many connections each opens at the very least. */
+const OPENED: Readonly<Record<Flood, number>> = { idle: 8000, slowloris: 300, bodies: 200 }
+
+describe.skipIf(!hasDescriptors())('a sidecar with the usual settings', () => {
+  test.each(
+    [...ALL.map((flood) => [flood]), ALL].map((floods) => [floods.join(' + '), floods] as const),
+  )(
+    'serves good callers as before, in bounded memory, under a flood of %s',
+    async (name, floods) => {
+      await using world = await createWorld()
+      await using sidecar = await startSidecar('dist/wimds.js', world)
+      await callFor(WARM_UP_MS, sidecar)
+      const before = await callFor(CALM_MS, sidecar)
+      const { port } = new URL(sidecar.origin)
+      const { attack, seen } = await under(floods, port, () => callFor(FLOOD_MS, sidecar))
+      const after = await callFor(CALM_MS, sidecar)
+      const grewMib = seen.peakMib - before.peakMib
+      process.stdout.write(
+        `${name}: p99 ${before.p99Ms.toFixed(1)} → ${seen.p99Ms.toFixed(1)} → ${after.p99Ms.toFixed(1)} ms, ` +
+          `slowest new caller ${seen.slowestNewMs.toFixed(0)} ms, ` +
+          `${before.peakMib.toFixed(0)} + ${grewMib.toFixed(0)} MiB, ${JSON.stringify(attack)}\n`,
+      )
+
+      const calmMs = Math.max(before.p99Ms, after.p99Ms, CALM_FLOOR_MS)
+      expect(sidecar.hasEnded()).toBe(false)
+      expect(Object.keys({ ...seen.statuses, ...after.statuses })).toEqual(['200'])
+      expect(seen.slowestNewMs).toBeLessThan(NEW_CALLER_MS)
+      expect(seen.p99Ms).toBeLessThan(SLOWER * calmMs)
+      expect(grewMib).toBeLessThan(GROWTH_MIB)
+      const opened = floods.reduce((sum, flood) => sum + OPENED[flood], 0)
+      expect(attack.opened).toBeGreaterThanOrEqual(opened)
+    },
+  )
+})
