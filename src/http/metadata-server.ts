@@ -1,53 +1,25 @@
 /** The server that applications talk to: guard, then a dialect or a document, then the reply. */
-import type { IncomingHttpHeaders } from 'node:http'
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import type { Dialect, Reply, TokenQuery, WireRequest } from '../dialects/dialect.ts'
+import fastify, { type FastifyInstance } from 'fastify'
+import type { Dialect, Reply } from '../dialects/dialect.ts'
 import { BrokerError, toBrokerError } from '../errors.ts'
-import { type Identity, type IdentityResolver, requireAllowed } from '../identities.ts'
 import type { MetadataDocument } from '../metadata/documents.ts'
 import type { PassThrough } from '../metadata/pass-through.ts'
-import type { Clock } from '../tokens/clock.ts'
-import { expiry } from '../tokens/lifetime.ts'
-import { scopeOf, type TokenRequest, type TokenSource } from '../tokens/token.ts'
+import { addDialects, type DialectParts, spoken } from './dialect-route.ts'
 import type { Guard } from './guard.ts'
-import { errorReply, prepare, type PreparedReply, rendering, write } from './replies.ts'
-import { correlationIdOf } from './trace-context.ts'
+import { errorReply, prepare } from './replies.ts'
 import { MAX_BODY_BYTES } from './unread-bodies.ts'
+import { send, wireRequest } from './wire.ts'
 
 /** What the server is put together from. */
-export interface MetadataParts {
+export interface MetadataParts extends DialectParts {
   readonly guard: Guard
   readonly dialects: readonly Dialect[]
   readonly documents: readonly MetadataDocument[]
   readonly renderDocumentError: (error: BrokerError) => Reply
-  readonly resolve: IdentityResolver
-  readonly tokens: TokenSource
-  readonly clock: Clock
   readonly isReady: () => boolean
   /** What nothing here answers may go on to the real service; undefined: nothing does. */
   readonly passThrough?: PassThrough
-  /** Told of each reply; `error` when it was one. */
-  readonly onReply: (event: ReplyEvent) => void
 }
-
-/** One request answered. */
-export interface ReplyEvent {
-  /** The dialect's name, `document`, `pass-through` or `none`. */
-  readonly dialect: string
-  readonly status: number
-  readonly error?: BrokerError | undefined
-  /** The request's: who calls can be read from them. */
-  readonly headers: IncomingHttpHeaders
-}
-
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** The protocols at this path; none for a document. */
-    readonly dialects?: readonly Dialect[]
-  }
-}
-
-const ALL_METHODS = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS', 'TRACE']
 
 /** The application, apart from any port: for `listen` and for `inject`. */
 export function metadataServer(parts: MetadataParts): FastifyInstance {
@@ -123,85 +95,11 @@ export function metadataServer(parts: MetadataParts): FastifyInstance {
 /** Where the incumbent proxy answers its probes, on the same port. */
 const READY_PATH = '/readyz'
 
-function addDialects(
-  app: FastifyInstance,
-  url: string,
-  dialects: readonly Dialect[],
-  parts: MetadataParts,
-): void {
-  const { resolve, tokens, clock } = parts
-  const render = rendering()
-  const wishFor = wishing()
-  app.route({
-    method: ALL_METHODS,
-    url,
-    config: { dialects },
-    handler: async (request, reply) => {
-      const wire = wireRequest(request)
-      const dialect = spoken(dialects, wire)
-      if (!allows(dialect, request.method)) {
-        throw new BrokerError('method_not_allowed', `${request.method} is not allowed here`)
-      }
-      const challenge = dialect.challenge && (await dialect.challenge(wire))
-      if (challenge !== undefined) {
-        send(request, reply, prepare(challenge), parts, { dialect: dialect.name })
-        return
-      }
-      const query = dialect.parse(wire)
-      const identity = resolve(query.selector)
-      requireAllowed(identity, query.resource)
-      const wish = wishFor(query, identity)
-      const correlationId = correlationIdOf(request.headers['traceparent'])
-      const token = await tokens(correlationId === undefined ? wish : { ...wish, correlationId })
-      const { expiresIn, expiresOn } = expiry(token, clock)
-      const answer = { query, identity, token, expiresIn, expiresOn }
-      send(request, reply, render(dialect, answer, wire), parts, { dialect: dialect.name })
-    },
-  })
-}
-
-/**
- * Puts queries into the broker's words. The same query for the same identity is the same wish, so that
- * the cache finds its key at once (`cacheKey`).
- */
-function wishing(): (query: TokenQuery, identity: Identity) => TokenRequest {
-  const last = new WeakMap<TokenQuery, TokenRequest>()
-  return (query, identity) => {
-    const held = last.get(query)
-    if (held?.identity === identity) return held
-    const { selector: _selector, resource, ...wishes } = query
-    const wish = { identity, scope: scopeOf(resource), ...wishes }
-    last.set(query, wish)
-    return wish
-  }
-}
-
-function allows({ methods }: Dialect, asked: string): boolean {
-  const names: readonly string[] = methods
-  return names.includes(asked)
-}
-
-/** The protocol of a request: the first that claims it, else the one that takes what is left. */
-function spoken(dialects: readonly Dialect[], request: WireRequest): Dialect {
-  const [only] = dialects
-  if (only !== undefined && dialects.length === 1) return only
-  const rest = dialects.find(({ matches }) => matches === undefined)
-  const found = dialects.find(({ matches }) => matches?.(request) === true) ?? rest ?? dialects[0]
-  if (found === undefined) throw new BrokerError('not_found', 'Not found')
-  return found
-}
-
 function addDocument(app: FastifyInstance, document: MetadataDocument, parts: MetadataParts): void {
   app.get<{ Params: { '*'?: string } }>(document.path, (request, reply) => {
     const answer = document.answer(wireRequest(request), request.params['*'] ?? '')
     send(request, reply, prepare(answer), parts, { dialect: 'document' })
   })
-}
-
-function wireRequest({ method, headers, originalUrl, body }: FastifyRequest): WireRequest {
-  const at = originalUrl.indexOf('?')
-  const query = at < 0 ? '' : originalUrl.slice(at + 1)
-  return { method, headers, query, body: typeof body === 'string' ? body : undefined }
 }
 
 /** Fastify's own refusals, which carry an HTTP status and no secret. */
@@ -211,16 +109,4 @@ function fastifyError(thrown: unknown): BrokerError | undefined {
   return status === 413
     ? new BrokerError('request_too_large', 'The request body is too large')
     : new BrokerError('request_malformed', 'The request is malformed')
-}
-
-function send(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  answer: PreparedReply,
-  { onReply }: MetadataParts,
-  { dialect, error }: { dialect: string; error?: BrokerError },
-): void {
-  reply.hijack()
-  write(reply.raw, answer)
-  onReply({ dialect, status: answer.status, error, headers: request.raw.headers })
 }

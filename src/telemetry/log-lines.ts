@@ -1,5 +1,5 @@
 /** What the log says of exchanges and replies. */
-import type { ReplyEvent } from '../http/metadata-server.ts'
+import type { ReplyEvent } from '../http/wire.ts'
 import { scrub } from '../secret.ts'
 import type { ExchangeEvent } from '../tokens/observed.ts'
 import type { TokenRequest } from '../tokens/token.ts'

@@ -1,7 +1,7 @@
 /** All that is told of a running sidecar, put together: log, metrics, readiness and status. */
 import type { Config } from '../config/config.ts'
 import type { AssertionState } from '../exchange/assertion-watch.ts'
-import type { ReplyEvent } from '../http/metadata-server.ts'
+import type { ReplyEvent } from '../http/wire.ts'
 import type { CacheEntry, CacheResult } from '../tokens/cached.ts'
 import type { Clock } from '../tokens/clock.ts'
 import type { ExchangeEvent } from '../tokens/observed.ts'

@@ -2,7 +2,7 @@
 import type { Config } from '../../src/config/config.ts'
 import { BrokerError, type ErrorCode } from '../../src/errors.ts'
 import type { AssertionState } from '../../src/exchange/assertion-watch.ts'
-import type { ReplyEvent } from '../../src/http/metadata-server.ts'
+import type { ReplyEvent } from '../../src/http/wire.ts'
 import type { Identity } from '../../src/identities.ts'
 import { Secret } from '../../src/secret.ts'
 import { logger } from '../../src/telemetry/logger.ts'

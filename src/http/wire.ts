@@ -1,0 +1,36 @@
+/** A request as dialects and documents see it, and its reply on the way out. */
+import type { IncomingHttpHeaders } from 'node:http'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { WireRequest } from '../dialects/dialect.ts'
+import type { BrokerError } from '../errors.ts'
+import { type PreparedReply, write } from './replies.ts'
+
+/** One request answered. */
+export interface ReplyEvent {
+  /** The dialect's name, `document`, `pass-through` or `none`. */
+  readonly dialect: string
+  readonly status: number
+  readonly error?: BrokerError | undefined
+  /** The request's: who calls can be read from them. */
+  readonly headers: IncomingHttpHeaders
+}
+
+/** What Fastify has read, in the words of the dialects. */
+export function wireRequest({ method, headers, originalUrl, body }: FastifyRequest): WireRequest {
+  const at = originalUrl.indexOf('?')
+  const query = at < 0 ? '' : originalUrl.slice(at + 1)
+  return { method, headers, query, body: typeof body === 'string' ? body : undefined }
+}
+
+/** Writes the reply past Fastify, and tells of it. */
+export function send(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  answer: PreparedReply,
+  { onReply }: { readonly onReply: (event: ReplyEvent) => void },
+  { dialect, error }: { dialect: string; error?: BrokerError },
+): void {
+  reply.hijack()
+  write(reply.raw, answer)
+  onReply({ dialect, status: answer.status, error, headers: request.raw.headers })
+}
