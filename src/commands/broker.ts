@@ -1,5 +1,4 @@
 /** The broker put together: exchange, cache, projected-token watch, and what they report to. */
-import type { Dispatcher } from 'undici'
 import type { Config } from '../config/config.ts'
 import { type Assertion, assertionReader, hasUnusualAudience } from '../exchange/assertion.ts'
 import { watchAssertions } from '../exchange/assertion-watch.ts'
@@ -12,6 +11,7 @@ import { systemClock } from '../tokens/clock.ts'
 import { deferred } from '../tokens/deferred.ts'
 import { tokenStack } from '../tokens/stack.ts'
 import { scopeOf, type TokenSource } from '../tokens/token.ts'
+import { exchangeDispatcher } from './exchange-dispatcher.ts'
 
 /** A broker that answers as soon as its exchange has been loaded. */
 export interface Broker {
@@ -136,23 +136,6 @@ export function broker(config: Config, extraCa: string | undefined, log: Process
       cache.close()
     },
   }
-}
-
-/** The connections by which exchanges go: to the cluster's token proxy, or to Entra ID. */
-export async function exchangeDispatcher(
-  { exchange }: Pick<Config, 'exchange'>,
-  extraCa: string | undefined,
-): Promise<Dispatcher> {
-  const { proxy, tokenProxy } = exchange
-  if (tokenProxy !== undefined) {
-    const { tokenProxyDispatcher } = await import('../exchange/token-proxy.ts')
-    return tokenProxyDispatcher({ settings: tokenProxy })
-  }
-  const { entraDispatcher } = await import('../exchange/dispatcher.ts')
-  return entraDispatcher({
-    ...(extraCa !== undefined && { extraCa }),
-    ...(proxy !== undefined && { proxy }),
-  })
 }
 
 /** Whether the identity would still be exchanged for in the same way. */

@@ -3,7 +3,7 @@ import { assertionReader } from '../exchange/assertion.ts'
 import { entraExchange } from '../exchange/entra.ts'
 import { systemClock } from '../tokens/clock.ts'
 import type { TokenSource } from '../tokens/token.ts'
-import { exchangeDispatcher } from './broker.ts'
+import { exchangeDispatcher } from './exchange-dispatcher.ts'
 import type { Configured } from './configured.ts'
 
 export interface DirectExchange extends AsyncDisposable {
