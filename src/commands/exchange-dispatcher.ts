@@ -1,4 +1,4 @@
-/** By which connections exchanges go, whichever command makes them. */
+/** By which connections exchanges go: apart from the broker, which commands that ask once do without. */
 import type { Dispatcher } from 'undici'
 import type { Config } from '../config/config.ts'
 
