@@ -8,6 +8,7 @@ import { heading, table } from './table.ts'
 const REFERENCE = new URL('results/reference.json', import.meta.url)
 const PAGE = new URL('../docs/performance.md', import.meta.url)
 const CHART = new URL('../docs/images/performance.svg', import.meta.url)
+
 /** Writes the reference, the chart, and the tables between the marks of the page. */
 export async function publish(report: Report): Promise<void> {
   await writeFile(REFERENCE, `${JSON.stringify(report, undefined, 2)}\n`)

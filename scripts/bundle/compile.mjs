@@ -55,6 +55,7 @@ function run(args, env, children) {
   children.push(child)
   return child
 }
+
 async function answered(url, child) {
   for (let time = 0; time < 200; time += 1) {
     if (child.exitCode !== null) throw new Error(`wimds ended with ${child.exitCode}`)
