@@ -11,10 +11,8 @@ const IMPORTS = new Map(
     .filter((name) => name.endsWith('.ts'))
     .map((file) => {
       const source = readFileSync(join(SRC, file), 'utf8')
-      const found = source.matchAll(
-        /^(?:import|export|\} from)\b.*?'([^']+)'$|\bimport\('([^']+)'\)/gm,
-      )
-      const names = [...found].map(([, fixed, dynamic]) => fixed ?? dynamic ?? '')
+      const found = source.matchAll(/\b(?:from |import |import\()'([^']+)'/g)
+      const names = [...found].map(([, name = '']) => name)
       return [
         file,
         names.map((name) => (name.startsWith('.') ? posix.join(dirname(file), name) : name)),
