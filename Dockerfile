@@ -27,12 +27,13 @@ RUN mkdir -p /image/app /image/usr/local/bin \
 
 FROM docker.io/library/node:24-bookworm-slim AS tools
 RUN apt-get update && apt-get install -y --no-install-recommends nftables iproute2
-# nft and ip with the libraries that they load, and the licences of all of them.
+# nft and ip with the libraries that they load, and the licences of all of them, as far as a base
+# that was made small has kept its own.
 RUN mkdir -p /tools/usr/sbin \
   && cp /usr/sbin/nft "$(readlink -f "$(command -v ip)")" /tools/usr/sbin/ \
   && ldd /tools/usr/sbin/* | grep -o '/[^ )]*\.so[^ )]*' | sort -u | xargs cp -L --parents -t /tools \
   && find /tools -type f -printf '*/%f\n' | xargs dpkg-query -S | cut -d: -f1 | sort -u \
-    | sed 's|.*|/usr/share/doc/&/copyright|' \
+    | sed 's|.*|/usr/share/doc/&/copyright|' | xargs ls 2>/dev/null \
     | xargs cp -L --parents -t /tools /usr/share/common-licenses/*
 
 FROM gcr.io/distroless/nodejs24-debian12:nonroot AS redirect
