@@ -16,9 +16,12 @@ interface ProxyOptions {
   readonly routes: Readonly<Record<string, number>>
   /** `user:password` that a client has to know. */
   readonly credentials?: string
+  /** Asked for each tunnel: whether its client gets no answer at all. */
+  readonly isSilent?: () => boolean
 }
 
-export async function connectProxy({ routes, credentials }: ProxyOptions): Promise<ConnectProxy> {
+export async function connectProxy(options: ProxyOptions): Promise<ConnectProxy> {
+  const { routes, credentials, isSilent = () => false } = options
   const tunnels: string[] = []
   const open = new Set<Duplex>()
   const server = createServer()
@@ -30,6 +33,7 @@ export async function connectProxy({ routes, credentials }: ProxyOptions): Promi
       return
     }
     tunnels.push(url)
+    if (isSilent()) return
     const port = routes[url]
     if (port === undefined) {
       client.end('HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n')

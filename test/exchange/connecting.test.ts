@@ -4,15 +4,19 @@ import { request } from 'undici'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { entraDispatcher } from '../../src/exchange/dispatcher.ts'
 import { tokenProxyDispatcher } from '../../src/exchange/token-proxy.ts'
+import { Secret } from '../../src/secret.ts'
 import { createCertificateAuthority, type IssuedCertificate } from '../../src/x509.ts'
 import { portOf } from '../fixtures/listening.ts'
+import { connectProxy } from './connect-proxy.ts'
+
+const HOST = 'login.entra.example'
 
 let caPem = ''
 let certificate: IssuedCertificate
 beforeAll(async () => {
   const authority = await createCertificateAuthority()
   caPem = authority.caPem
-  certificate = await authority.issue({ names: [], addresses: ['127.0.0.1'] })
+  certificate = await authority.issue({ names: [HOST], addresses: ['127.0.0.1'] })
 })
 
 const versions: string[] = []
@@ -44,4 +48,25 @@ test.each([
   await body.dump()
   await dispatcher.destroy()
   expect(versions.at(-1)).toBe('1.1')
+})
+
+test('a tunnel that a proxy does not open is given up, and holds up no other', async () => {
+  let isSilent = true
+  const routes = { [`${HOST}:443`]: portOf(server) }
+  await using proxy = await connectProxy({ routes, isSilent: () => isSilent })
+  const dispatcher = entraDispatcher({
+    extraCa: caPem,
+    proxy: { url: new Secret(`http://127.0.0.1:${proxy.port}`), noProxy: '' },
+    connectTimeoutMs: 200,
+  })
+  const ask = () =>
+    request(`https://${HOST}/`, { dispatcher, signal: AbortSignal.timeout(3000) }).then(
+      ({ statusCode, body }) => body.dump().then(() => statusCode),
+      String,
+    )
+  expect(await ask()).toContain('HeadersTimeoutError')
+  isSilent = false
+  expect(await ask()).toBe(200)
+  expect(proxy.tunnels).toHaveLength(2)
+  await dispatcher.destroy()
 })
