@@ -12,6 +12,9 @@ const TLS_CODES =
 /** The connection broke under the request, as one does that was idle for too long. */
 const BROKEN_CONNECTION = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
 
+/** How undici tells what a proxy said that did not open a tunnel. */
+const PROXY_REFUSAL = /^Proxy response \((\d{3})\)/
+
 /** Whom a request did not get to, in words, with what to look at for each kind of failure. */
 interface Destination {
   readonly name: string
@@ -53,6 +56,14 @@ export function transportFailure(error: unknown, to: Destination = ENTRA): Broke
       { cause: error },
     )
   }
+  const [, answered] = PROXY_REFUSAL.exec(messageOf(error)) ?? []
+  if (answered !== undefined) {
+    return new BrokerError(
+      'entra_unreachable',
+      `the proxy answered ${answered} in place of a connection to ${to.name}: check HTTPS_PROXY, its user and password, and whether the proxy allows the login host`,
+      { cause: error },
+    )
+  }
   return new BrokerError(
     'entra_unreachable',
     `${to.name} cannot be reached (${code}): ${to.forReach}`,
@@ -79,4 +90,8 @@ function failureCode(error: unknown): string {
   const inner = error.cause === undefined ? 'unknown' : failureCode(error.cause)
   if (inner !== 'unknown') return inner
   return 'code' in error && typeof error.code === 'string' ? error.code : 'unknown'
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : ''
 }

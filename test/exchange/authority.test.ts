@@ -80,7 +80,10 @@ describe('an exchange', () => {
       authorityHost,
       userInfo: 'me:guessed@',
     }).catch((error: unknown) => error)
-    expect(refused).toMatchObject({ code: 'entra_unreachable' })
+    expect(refused).toMatchObject({
+      code: 'entra_unreachable',
+      message: expect.stringMatching(/^the proxy answered 407 .*HTTPS_PROXY/),
+    })
     expect(inspected(refused)).not.toContain('guessed')
   })
 
