@@ -1,9 +1,17 @@
 /** What the bundle could have lost of the libraries, of which it has only those parts that are called. */
+import { once } from 'node:events'
+import { mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
+import { createSecureServer, type Http2ServerResponse } from 'node:http2'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { startChild } from '../../src/commands/demo/child.ts'
+import { createIssuer } from '../../src/simulator/issuer.ts'
 import { createWorld } from '../../src/simulator/world.ts'
+import { createCertificateAuthority } from '../../src/x509.ts'
 import { connectProxy } from '../exchange/connect-proxy.ts'
 import { environmentOf } from '../fixtures/served.ts'
+import { portOf } from '../fixtures/listening.ts'
 import { freePort } from '../support/free-port.ts'
 
 const HOST = 'login.entra.example'
@@ -33,4 +41,56 @@ test('the sidecar reaches Entra ID by an HTTP proxy that wants a password', asyn
   await expect.poll(() => status().catch(() => undefined), { timeout: 5000 }).toBe(200)
   expect(sidecar.hasEnded()).toBe(false)
   expect(proxy.tunnels).toEqual([`${HOST}:443`])
+})
+
+test('the simulator reads the keys of an issuer that would rather speak HTTP/2', async () => {
+  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-bundle-'))
+  const [caFile, config] = [join(directory.path, 'ca.crt'), join(directory.path, 'config.yaml')]
+  const authority = await createCertificateAuthority()
+  const { certPem, keyPem } = await authority.issue({ names: [], addresses: ['127.0.0.1'] })
+  const issuer = await createIssuer({ issuer: 'https://kubernetes.default.svc' })
+  const answer = async (path: string, response: Http2ServerResponse) => {
+    const reply = await issuer.handler(new Request(`https://127.0.0.1${path}`))
+    response.end(await reply.text())
+  }
+  const tls = { cert: certPem, key: keyPem, allowHTTP1: true }
+  const server = createSecureServer(tls, ({ url }, response) => void answer(url, response))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  try {
+    await writeFile(caFile, authority.caPem)
+    const origin = `https://127.0.0.1:${portOf(server)}`
+    await writeFile(
+      config,
+      `applications:
+  - clientId: aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa
+    federatedCredentials:
+      - { issuer: 'https://kubernetes.default.svc', subject: 'system:serviceaccount:shop:orders' }
+issuers:
+  - issuer: https://kubernetes.default.svc
+    discoveryUrl: ${origin}/.well-known/openid-configuration
+    jwksUrl: ${origin}/openid/v1/jwks
+    caFile: ${caFile}
+`,
+    )
+    const args = ['simulate', '--dir', directory.path, '--config', config]
+    await using simulator = startChild({ script: 'dist/wimds.js', args, env: {} })
+    await expect.poll(() => simulator.output(), { timeout: 10_000 }).toContain('ready')
+    const assertion = join(directory.path, 'assertion')
+    await writeFile(assertion, (await issuer.sign()).reveal())
+    const env = Object.fromEntries(
+      (await readFile(join(directory.path, 'env'), 'utf8'))
+        .split('\n')
+        .map((line) => line.split(/=(.*)/s).slice(0, 2)),
+    )
+    await using sidecar = startChild({
+      script: 'dist/wimds.js',
+      args: ['token', 'https://vault.azure.net'],
+      env: { ...env, AZURE_FEDERATED_TOKEN_FILE: assertion },
+    })
+    await expect.poll(() => sidecar.output(), { timeout: 10_000 }).toMatch(/^eyJ/)
+    expect(simulator.hasEnded()).toBe(false)
+  } finally {
+    server.close()
+  }
 })
