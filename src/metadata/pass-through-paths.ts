@@ -13,9 +13,12 @@ const NEVER = [
   '/opc/v2/identity',
 ]
 
+/** A path without dot segments, which the guard lets no request have. */
+const PREFIX = /^(?!.*\/\.{1,2}(?:\/|$))\/[\w/.-]+$/
+
 /** Why a prefix cannot be in the list, or undefined. */
 export function passThroughMistake(prefix: string): string | undefined {
-  if (!/^\/[\w/.-]+$/.test(prefix)) return 'must be paths such as /metadata/instance'
+  if (!PREFIX.test(prefix)) return 'must be paths such as /metadata/instance'
   return isAmong(NEVER, normalized(prefix))
     ? "cannot hold a path that gives away the machine's own identity"
     : undefined

@@ -146,6 +146,8 @@ test.each([
   ['metadata/instance', 'must be paths'],
   ['/', 'must be paths'],
   ['/metadata/%69dentity', 'must be paths'],
+  ['/metadata/../metadata/instance', 'must be paths'],
+  ['/metadata/.', 'must be paths'],
 ])('the prefix %s is a mistake', (prefix, reason) => {
   expect(passThroughMistake(prefix)).toContain(reason)
 })
