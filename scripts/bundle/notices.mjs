@@ -29,7 +29,7 @@ function directoriesOf(metafiles, root) {
     .flatMap(({ outputs }) => Object.values(outputs))
     .flatMap((output) => Object.entries(output.inputs))
     .filter(([, { bytesInOutput }]) => bytesInOutput > 0)
-    // Plugins put a namespace before the path: `builtin:/…`.
+    // Plugins put a namespace before the path: `on-call:/…`.
     .map(([path]) => /^(?:[\w-]+:)?(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1])
     .filter((path) => path !== undefined)
   return [...new Set(inputs.map((path) => resolve(root, path)))]

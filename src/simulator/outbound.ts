@@ -23,8 +23,6 @@ export function outboundFetch({
   timeoutMs = 5_000,
 }: OutboundOptions = {}): Outbound {
   const agent = new Agent({
-    // It is not in the bundle.
-    allowH2: false,
     maxResponseSize: 1_048_576,
     ...(caPem === undefined ? {} : { connect: { ca: caPem } }),
   })
