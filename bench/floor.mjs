@@ -1,6 +1,6 @@
 // The floor that wimds is measured against: a bare node:http server that answers every request with
-// the same bytes. It imports nothing else, and is plain JavaScript, so that it starts as fast as a
-// server on Node can: `node floor.mjs PORT HEADERS BODY`, the headers as JSON.
+// the same bytes: `node floor.mjs PORT HEADERS BODY`, the headers as JSON. It is what a few lines on
+// Node are today, an import included; docs/performance.md says what a require would save.
 import { createServer } from 'node:http'
 
 const [, , port, headers, body] = process.argv
