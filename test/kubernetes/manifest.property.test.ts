@@ -1,4 +1,5 @@
 /** What holds for every manifest, in whatever style it is written. */
+import { isDeepStrictEqual } from 'node:util'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments, stringify } from 'yaml'
@@ -31,11 +32,14 @@ const PLAIN = {
   defaultStringType: 'QUOTE_DOUBLE',
 } as const
 
-const cases = fc.record({
-  pod: pods,
-  print: fc.constantFrom(...PRINTERS),
-  mode: fc.constantFrom(...ROUTING_MODES),
-})
+const cases = fc
+  .record({
+    pod: pods,
+    print: fc.constantFrom(...PRINTERS),
+    mode: fc.constantFrom(...ROUTING_MODES),
+  })
+  // The library prints a literal block of blanks so that they are lost.
+  .filter(({ pod, print }) => isDeepStrictEqual(parse(print(pod)), pod))
 
 function run(source: string, mode: (typeof ROUTING_MODES)[number]) {
   const { files, mistakes } = injectManifests([{ name: 'pod.yaml', source }], {
