@@ -5,6 +5,7 @@ import type { Environment } from '../config/settings.ts'
 import { isCertificates } from '../config/urls.ts'
 import { ConfigError } from '../errors.ts'
 import type { JsonValue } from '../metadata/instance.ts'
+import { noting } from './mistakes.ts'
 import { readSetting } from './setting-file.ts'
 
 export interface Configured {
@@ -18,20 +19,9 @@ export interface Configured {
 /** Throws a `ConfigError` that lists all mistakes, each with its variable or its place in a file. */
 export async function configured(env: Environment): Promise<Configured> {
   const mistakes: string[] = []
-  const extraCa = await noting(mistakes, certificatesOf(env['WIMDS_CA_FILE']))
-  const instance = await noting(mistakes, documentOf(env['WIMDS_INSTANCE_FILE']))
+  const extraCa = await noting(mistakes, () => certificatesOf(env['WIMDS_CA_FILE']))
+  const instance = await noting(mistakes, () => documentOf(env['WIMDS_INSTANCE_FILE']))
   return { config: await loadConfig(env, readIdentitiesFile, mistakes), extraCa, instance }
-}
-
-/** What `read` gives; undefined if there is a mistake in it, which is noted. */
-async function noting<T>(mistakes: string[], read: Promise<T>): Promise<T | undefined> {
-  try {
-    return await read
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    mistakes.push(error.message)
-    return undefined
-  }
 }
 
 /** A file without certificates would be ignored, and its user told to set what is set. */

@@ -2,12 +2,11 @@
 import { readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { addresses, type Address } from '../config/values.ts'
-import { ConfigError } from '../errors.ts'
-import { scrub } from '../secret.ts'
 import { readConfigFile, type FileSettings } from '../simulator/config-file.ts'
 import type { WorldOptions } from '../simulator/world-options.ts'
 import type { IssuedCertificate } from '../x509.ts'
 import { type Flags, mistakesOfFlagsAlone } from './flags.ts'
+import { isConfigError, noting } from './mistakes.ts'
 
 export const SIMULATE_FLAGS = {
   dir: 'value',
@@ -44,7 +43,7 @@ export async function optionsOf(flags: SimulateFlags): Promise<SimulateOptions |
   const listen = listenOf(flags, mistakes)
   const rotateSeconds = seconds(flags, mistakes)
   const tls = await certificate(flags, mistakes)
-  const file = await noting(mistakes, () => readConfigFile(flags.value('config')))
+  const file = await noting(mistakes, () => readConfigFile(flags.value('config')), isFileMistake)
   if (mistakes.length === 0 && file !== undefined) {
     return { file, rotateSeconds, world: worldOptions(flags, listen, tls) }
   }
@@ -110,24 +109,11 @@ async function certificate(
     mistakes.push('--tls-cert and --tls-key belong together; one is missing')
     return undefined
   }
-  const certPem = await noting(mistakes, () => readFile(certFile, 'utf8'))
-  const keyPem = await noting(mistakes, () => readFile(keyFile, 'utf8'))
+  const certPem = await noting(mistakes, () => readFile(certFile, 'utf8'), isFileMistake)
+  const keyPem = await noting(mistakes, () => readFile(keyFile, 'utf8'), isFileMistake)
   return certPem === undefined || keyPem === undefined ? undefined : { certPem, keyPem }
 }
 
-/** What `read` gives, or undefined once its failure is noted as a mistake. */
-async function noting<T>(mistakes: string[], read: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await read()
-  } catch (error) {
-    mistakes.push(...messageOf(error).split('\n'))
-    if (!(error instanceof ConfigError) && !isSystemError(error)) throw error
-    return undefined
-  }
-}
-
-const isSystemError = (error: unknown): boolean => error instanceof Error && 'code' in error
-
-/** What went wrong, for people. It may name a file, or repeat what another server said. */
-export const messageOf = (error: unknown): string =>
-  scrub(error instanceof Error ? error.message : String(error))
+/** What is wrong with a file that was named; the system says it of one that cannot be read. */
+const isFileMistake = (error: unknown): boolean =>
+  isConfigError(error) || (error instanceof Error && 'code' in error)

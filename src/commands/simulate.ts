@@ -5,9 +5,9 @@ import { environment, summary } from '../simulator/summary.ts'
 import { createWorld } from '../simulator/world.ts'
 import { parseFlags } from './flags.ts'
 import { type CommandIo, endAsked, EXIT_USAGE } from './io.ts'
+import { messageOf } from './mistakes.ts'
 import {
   MAX_ROTATE_SECONDS,
-  messageOf,
   optionsOf,
   SIMULATE_FLAGS,
   type SimulateOptions,

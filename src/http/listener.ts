@@ -11,6 +11,7 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Address } from '../config/values.ts'
 import { type Connections, connections } from './connections.ts'
+import { JSON_TYPE } from './replies.ts'
 import { leaveUnread, linger } from './unread-bodies.ts'
 
 interface ListenerOptions {
@@ -44,7 +45,6 @@ const TLS_LIMITS = { handshakeTimeout: 5000, minVersion: 'TLSv1.2' } as const
 
 /** More than any client sends, and few enough to be cheap: Node copies all before at each 32. */
 const MAX_HEADERS = 128
-const JSON_TYPE = 'application/json; charset=utf-8'
 
 /**
  * Connections that wait to be accepted. A caller that finds no room in this queue tries again a second

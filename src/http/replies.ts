@@ -6,7 +6,7 @@ import type { AccessToken } from '../tokens/token.ts'
 
 /** The real service's name; the newest clients look for `IMDS` in it. */
 const SERVER = 'IMDS/150.870.65.1854'
-const JSON_TYPE = 'application/json; charset=utf-8'
+export const JSON_TYPE = 'application/json; charset=utf-8'
 
 /** A reply in the form in which Node writes it. */
 export interface PreparedReply {

@@ -1,9 +1,9 @@
 /** `wimds demo`: the whole flow on this machine, offline, narrated, and checked at every step. */
-import { scrub } from '../../secret.ts'
 import { createWorld, type World } from '../../simulator/world.ts'
 import { REPORTS } from '../../simulator/world-defaults.ts'
 import { parseFlags } from '../flags.ts'
 import { type CommandIo, endAsked, EXIT_USAGE } from '../io.ts'
+import { messageOf } from '../mistakes.ts'
 import { fetchSecret, legacyClient } from './legacy-client.ts'
 import { type Sidecar, startSidecar } from './sidecar.ts'
 import { tell } from './story.ts'
@@ -63,9 +63,7 @@ export async function demo(
     }
     return 0
   } catch (error) {
-    io.stderr.write(
-      `\nwimds demo: ${scrub(error instanceof Error ? error.message : String(error))}\n`,
-    )
+    io.stderr.write(`\nwimds demo: ${messageOf(error)}\n`)
     return 1
   }
 }
