@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { parseEnv } from 'node:util'
 
 const WARM = fileURLToPath(new URL('warm.mjs', import.meta.url))
 const TOKEN_PATH =
@@ -20,12 +21,7 @@ export async function compile(dist) {
   try {
     const world = run([join(dist, 'wimds.js'), 'simulate', '--dir', directory], {}, children)
     await Promise.race([once(world.stdout, 'data'), failed(world)])
-    const settings = Object.fromEntries(
-      (await readFile(join(directory, 'env'), 'utf8'))
-        .split('\n')
-        .filter((line) => line.includes('='))
-        .map((line) => line.split(/=(.*)/s).slice(0, 2)),
-    )
+    const settings = parseEnv(await readFile(join(directory, 'env'), 'utf8'))
     const [port, adminPort] = [await freePort(), await freePort()]
     const addresses = {
       WIMDS_LISTEN: `127.0.0.1:${port}`,

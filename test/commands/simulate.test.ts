@@ -1,13 +1,13 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseEnv } from 'node:util'
 import { Agent, fetch } from 'undici'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { simulate } from '../../src/commands/simulate.ts'
 import { createIssuer } from '../../src/simulator/issuer.ts'
 import { serve } from '../../src/simulator/serve.ts'
 import { createCertificateAuthority } from '../../src/x509.ts'
+import { simulated, trusting } from '../fixtures/simulated.ts'
 import { captureIo } from './capture.ts'
 
 let directory = ''
@@ -16,22 +16,8 @@ beforeEach(async () => {
 })
 afterEach(() => rm(directory, { recursive: true }))
 
-/** Starts the command; `stop` ends it by its signal and gives its exit code. */
-async function started(...args: readonly string[]) {
-  const ended = new AbortController()
-  const io = { ...captureIo(), signal: ended.signal }
-  const exit = simulate(['--dir', directory, ...args], io)
-  await expect.poll(() => io.out() + io.err(), { timeout: 5_000 }).toMatch(/wimds serve|--help/u)
-  const env = parseEnv(await readFile(join(directory, 'env'), 'utf8'))
-  return {
-    io,
-    env,
-    stop: () => {
-      ended.abort()
-      return exit
-    },
-  }
-}
+/** Starts the command in the test's directory. */
+const started = (...args: readonly string[]) => simulated(directory, ...args)
 
 async function exchange(env: NodeJS.Dict<string>, assertion?: string, ca?: string) {
   const agent = new Agent({ connect: { ca: ca ?? (await readFile(env['WIMDS_CA_FILE'] ?? '')) } })
@@ -128,16 +114,7 @@ test('trusts an external issuer whose documents it fetches with a given CA and b
   await file('reviewer', 'reviewer\n')
   await file(
     'config.yaml',
-    `applications:
-  - clientId: aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa
-    federatedCredentials:
-      - { issuer: 'https://kubernetes.default.svc', subject: 'system:serviceaccount:shop:orders' }
-issuers:
-  - issuer: https://kubernetes.default.svc
-    discoveryUrl: ${apiServer.url}/.well-known/openid-configuration
-    jwksUrl: ${apiServer.url}/openid/v1/jwks
-    caFile: ${join(directory, 'api-ca.crt')}
-    bearerTokenFile: ${join(directory, 'reviewer')}
+    `${trusting('https://kubernetes.default.svc', apiServer.url, join(directory, 'api-ca.crt'))}    bearerTokenFile: ${join(directory, 'reviewer')}
 `,
   )
   const { env, stop } = await started('--config', join(directory, 'config.yaml'))

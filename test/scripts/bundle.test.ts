@@ -1,6 +1,6 @@
 /** What the bundle could have lost of the libraries, of which it has only those parts that are called. */
 import { once } from 'node:events'
-import { mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
+import { mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { createSecureServer, type Http2ServerResponse } from 'node:http2'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,6 +12,7 @@ import { createCertificateAuthority } from '../../src/x509.ts'
 import { connectProxy } from '../exchange/connect-proxy.ts'
 import { environmentOf } from '../fixtures/served.ts'
 import { portOf } from '../fixtures/listening.ts'
+import { trusting, writtenEnvironment } from '../fixtures/simulated.ts'
 import { freePort } from '../support/free-port.ts'
 
 const HOST = 'login.entra.example'
@@ -60,29 +61,13 @@ test('the simulator reads the keys of an issuer that would rather speak HTTP/2',
   try {
     await writeFile(caFile, authority.caPem)
     const origin = `https://127.0.0.1:${portOf(server)}`
-    await writeFile(
-      config,
-      `applications:
-  - clientId: aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa
-    federatedCredentials:
-      - { issuer: 'https://kubernetes.default.svc', subject: 'system:serviceaccount:shop:orders' }
-issuers:
-  - issuer: https://kubernetes.default.svc
-    discoveryUrl: ${origin}/.well-known/openid-configuration
-    jwksUrl: ${origin}/openid/v1/jwks
-    caFile: ${caFile}
-`,
-    )
+    await writeFile(config, trusting('https://kubernetes.default.svc', origin, caFile))
     const args = ['simulate', '--dir', directory.path, '--config', config]
     await using simulator = startChild({ script: 'dist/wimds.js', args, env: {} })
     await expect.poll(() => simulator.output(), { timeout: 10_000 }).toContain('ready')
     const assertion = join(directory.path, 'assertion')
     await writeFile(assertion, (await issuer.sign()).reveal())
-    const env = Object.fromEntries(
-      (await readFile(join(directory.path, 'env'), 'utf8'))
-        .split('\n')
-        .map((line) => line.split(/=(.*)/s).slice(0, 2)),
-    )
+    const env = await writtenEnvironment(directory.path)
     await using sidecar = startChild({
       script: 'dist/wimds.js',
       args: ['token', 'https://vault.azure.net'],

@@ -1,13 +1,11 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseEnv } from 'node:util'
 import { decodeJwt } from 'jose'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { simulate } from '../../src/commands/simulate.ts'
-import { captureIo } from '../commands/capture.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { startServe } from '../fixtures/served.ts'
+import { simulated } from '../fixtures/simulated.ts'
 
 const TOKEN = request(
   '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net',
@@ -18,28 +16,6 @@ beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'wimds-test-'))
 })
 afterEach(() => rm(directory, { recursive: true }))
-
-/** The simulator, and the environment that it has written. */
-async function simulated(...args: readonly string[]) {
-  const ended = new AbortController()
-  const io = { ...captureIo(), signal: ended.signal }
-  const exit = simulate(['--dir', directory, ...args], io)
-  await expect.poll(() => io.out() + io.err(), { timeout: 5_000 }).toMatch(/wimds serve|--help/u)
-  const written = parseEnv(await readFile(join(directory, 'env'), 'utf8'))
-  const env = Object.fromEntries(
-    Object.entries(written).flatMap(([name, value]) =>
-      value === undefined ? [] : [[name, value]],
-    ),
-  )
-  return {
-    env,
-    out: io.out,
-    [Symbol.asyncDispose]: async () => {
-      ended.abort()
-      await exit
-    },
-  }
-}
 
 /** The reply of a sidecar in this environment to a request for a token. */
 async function asked(env: Readonly<Record<string, string>>) {
@@ -52,9 +28,9 @@ async function asked(env: Readonly<Record<string, string>>) {
 }
 
 test('the environment leads the sidecar through the token proxy to Entra ID', async () => {
-  await using simulator = await simulated('--token-proxy-listen', '127.0.0.1:0')
-  const { env, out } = simulator
-  expect(out()).toContain(`proxy     ${env['AZURE_KUBERNETES_TOKEN_PROXY']} (`)
+  await using simulator = await simulated(directory, '--token-proxy-listen', '127.0.0.1:0')
+  const { env, io } = simulator
+  expect(io.out()).toContain(`proxy     ${env['AZURE_KUBERNETES_TOKEN_PROXY']} (`)
   // The proxy is the only way: it passes on to the simulated Entra ID, which this host is not.
   const { status, body } = await asked({ ...env, AZURE_AUTHORITY_HOST: 'https://entra.invalid' })
   expect(status).toBe(200)
@@ -64,7 +40,7 @@ test('the environment leads the sidecar through the token proxy to Entra ID', as
 test.each(['AZURE_KUBERNETES_SNI_NAME', 'AZURE_KUBERNETES_CA_FILE'])(
   'the proxy is not believed without %s',
   async (name) => {
-    await using simulator = await simulated('--token-proxy-listen', '127.0.0.1:0')
+    await using simulator = await simulated(directory, '--token-proxy-listen', '127.0.0.1:0')
     const { [name]: taken, ...env } = simulator.env
     expect(taken).toBeDefined()
     const { status, body } = await asked(env)
@@ -76,14 +52,20 @@ test.each(['AZURE_KUBERNETES_SNI_NAME', 'AZURE_KUBERNETES_CA_FILE'])(
 test('faults of Entra ID come through the proxy', async () => {
   const config = join(directory, 'config.yaml')
   await writeFile(config, 'faults: [{ kind: aadsts, code: 700016 }]')
-  await using simulator = await simulated('--token-proxy-listen', '127.0.0.1:0', '--config', config)
+  await using simulator = await simulated(
+    directory,
+    '--token-proxy-listen',
+    '127.0.0.1:0',
+    '--config',
+    config,
+  )
   const { status, body } = await asked(simulator.env)
   expect(status).toBe(400)
   expect(body).toContain('AADSTS700016')
 })
 
 test('without the flag there is no proxy', async () => {
-  await using simulator = await simulated()
+  await using simulator = await simulated(directory)
   expect(Object.keys(simulator.env).filter((name) => name.includes('KUBERNETES'))).toEqual([])
-  expect(simulator.out()).not.toContain('token proxy')
+  expect(simulator.io.out()).not.toContain('token proxy')
 })
