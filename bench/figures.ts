@@ -14,7 +14,7 @@ export interface Figure {
   readonly name: string
   readonly unit: Unit
   readonly wimds: number
-  /** The bare node:http server, where the question makes sense for it. */
+  /** The floor, where the question makes sense for it: a bare node:http server, or a pod alone. */
   readonly bare?: number
   readonly bar?: Bar
 }

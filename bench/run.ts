@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util'
 import { createWorld } from '../src/simulator/world.ts'
 import { firstAnswer } from './callers.ts'
 import { crowds } from './crowds.ts'
-import { type Figure, isWithin, type Report } from './figures.ts'
+import type { Figure, Report } from './figures.ts'
 import { fleetTable } from './fleet/scenarios.ts'
 import { nothingHeld, outages } from './outage.ts'
 import { startFloor, startSidecar } from './processes.ts'
@@ -14,7 +14,7 @@ import { publish } from './publish.ts'
 import { renewal } from './renewal.ts'
 import { starts } from './starts.ts'
 import { steady } from './steady.ts'
-import { heading, table } from './table.ts'
+import { heading, table, verdict } from './table.ts'
 
 const USAGE = `usage: npm run bench -- [--reference | --fleet]
 
@@ -83,9 +83,8 @@ async function bench(args: readonly string[]): Promise<number> {
     return 0
   }
   const report = await measured()
-  const within = report.figures.map(isWithin).filter((isOk) => isOk !== undefined)
   process.stdout.write(`${heading(report)}\n\n${table(report.figures)}\n\n`)
-  process.stdout.write(`${within.filter(Boolean).length} of ${within.length} bars hold.\n`)
+  process.stdout.write(`${verdict(report.figures)}\n`)
   await mkdir(RESULTS, { recursive: true })
   const json = `${JSON.stringify(report, undefined, 2)}\n`
   await writeFile(new URL('latest.json', RESULTS), json)

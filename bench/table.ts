@@ -1,11 +1,9 @@
 /** A report as a table, which reads as text on a terminal and as Markdown in the documentation. */
 import { type Figure, inWords, isWithin, type Report } from './figures.ts'
 
-const HEAD = ['Figure', 'wimds', 'bare node:http', 'Bar', ''] as const
-
-/** Markdown, in columns of equal width as prettier writes them. */
-export function table(figures: readonly Figure[]): string {
-  return markdown([HEAD, ...figures.map(cells)])
+/** Markdown, in columns of equal width as prettier writes them; `floor` says what `bare` is. */
+export function table(figures: readonly Figure[], floor = 'bare node:http'): string {
+  return markdown([['Figure', 'wimds', floor, 'Bar', ''], ...figures.map(cells)])
 }
 
 /** Rows of cells, the first being the head, as a Markdown table. */
@@ -23,6 +21,12 @@ export function markdown(rows: readonly (readonly string[])[]): string {
 /** Where, when and on what a report was measured. */
 export const heading = ({ date, node, machine, seconds }: Report): string =>
   `Measured on ${date.slice(0, 10)} with Node ${node} on ${machine}, in ${seconds} seconds.`
+
+/** How many of the bars hold, in words. */
+export function verdict(figures: readonly Figure[]): string {
+  const within = figures.map(isWithin).filter((isOk) => isOk !== undefined)
+  return `${within.filter(Boolean).length} of ${within.length} bars hold.`
+}
 
 function cells(figure: Figure): readonly string[] {
   const { name, unit, wimds, bare, bar } = figure

@@ -40,24 +40,6 @@ async function start(name: string, script: string): Promise<void> {
   await namespace.ready(name)
 }
 
-/** Milliseconds until it is ready. */
-async function timed(name: string, manifest: object | string): Promise<number> {
-  const begin = performance.now()
-  await namespace.create(manifest)
-  await namespace.ready(name)
-  return performance.now() - begin
-}
-
-test('an injected pod is ready within 1.5 times the time of the same pod alone plus 3 s', async () => {
-  const alone = await timed('alone', pod('alone', STAY))
-  const manifest = await injectedPods('loopback', [ACCOUNT], [pod('beside', STAY)])
-  const beside = await timed('beside', manifest)
-  process.stdout.write(
-    `ready alone in ${Math.round(alone)} ms, injected in ${Math.round(beside)} ms\n`,
-  )
-  expect(beside).toBeLessThan(1.5 * alone + 3000)
-})
-
 test('a job completes although its sidecar would run for ever', async () => {
   const { spec } = pod('job', curl(TOKEN_PATH))
   const job = {

@@ -1,0 +1,24 @@
+/** The chart with the images under test. */
+import { CLUSTER_CA_IN_PODS, IMAGES } from './environment.ts'
+import { run } from './run.ts'
+
+export const RELEASE = 'wimds'
+export const CHART = 'charts/wimds'
+
+/** Runs helm; what it prints. */
+export const helm = async (...args: readonly string[]) => (await run('helm', args)).stdout
+
+/** Installs it in the namespace `wimds`, which must exist, and waits until its webhook serves. */
+export async function installChart(): Promise<void> {
+  const [repository = '', tag = ''] = IMAGES.sidecar.split(':')
+  const [redirect = '', redirectTag = ''] = IMAGES.redirect.split(':')
+  const values = Object.entries({
+    'image.repository': repository,
+    'image.tag': tag,
+    'redirectImage.repository': redirect,
+    'redirectImage.tag': redirectTag,
+    'injection.env.WIMDS_CA_FILE': CLUSTER_CA_IN_PODS,
+    drain: '3s',
+  }).map(([name, value]) => `--set=${name}=${value}`)
+  await helm('install', RELEASE, CHART, '--namespace=wimds', '--wait', '--timeout=90s', ...values)
+}
