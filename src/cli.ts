@@ -1,4 +1,5 @@
 /** The command line: argv → one command → an exit code. */
+import { refuse, refuseUsage } from './commands/complaints.ts'
 import { type Command, type CommandIo, EXIT_USAGE } from './commands/io.ts'
 import { crashLine } from './crash.ts'
 
@@ -48,17 +49,13 @@ async function main(argv: readonly string[], io: CommandIo): Promise<number> {
   const named = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   const load = name.startsWith('-') ? dropIn : named
   if (load === undefined) {
-    io.stderr.write(`wimds: there is no command ${JSON.stringify(name)}\n\n${USAGE}`)
-    return EXIT_USAGE
+    return refuseUsage(io, 'wimds', [`there is no command ${JSON.stringify(name)}`])
   }
   try {
     const command = await load()
     return await command(load === dropIn ? argv : args, io)
   } catch (error) {
-    // By its name: the commands are bundles of their own, each with its classes.
-    if (!(error instanceof Error) || error.name !== 'ConfigError') throw error
-    io.stderr.write(`wimds ${name}: ${error.message}\n`)
-    return EXIT_USAGE
+    return refuse(io, `wimds ${name}`, error)
   }
 }
 

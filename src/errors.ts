@@ -129,3 +129,11 @@ export class ConfigError extends Error {
     this.name = 'ConfigError'
   }
 }
+
+/** Bad usage: each line of the message is a mistake, and the command line adds where the usage is. */
+export class UsageError extends ConfigError {
+  constructor(mistakes: readonly string[], options?: ErrorOptions) {
+    super(mistakes.join('\n'), options)
+    this.name = 'UsageError'
+  }
+}

@@ -1,7 +1,7 @@
 /** `wimds doctor`: why there is no token, and what to do about it. */
 import { examine } from '../doctor/examine.ts'
 import { reportText } from '../doctor/text.ts'
-import { ConfigError } from '../errors.ts'
+import { ConfigError, UsageError } from '../errors.ts'
 import { settingsView } from '../telemetry/settings-view.ts'
 import { VERSION } from '../version.ts'
 import { type Configured, configured } from './configured.ts'
@@ -32,7 +32,7 @@ export async function doctor(args: readonly string[], io: CommandIo): Promise<nu
     return 0
   }
   const mistakes = mistakesOfFlagsAlone(flags)
-  if (mistakes.length > 0) throw new ConfigError(mistakes.join('\n'))
+  if (mistakes.length > 0) throw new UsageError(mistakes)
   const given = await configuration(io, flags.has('json'))
   if (given === undefined) return EXIT_USAGE
   const { config, extraCa } = given

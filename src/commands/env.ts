@@ -1,6 +1,12 @@
 /** `wimds env`: the variables that lead SDKs to the sidecar without any redirect. */
 import { hostInUrl, localHost } from '../config/host.ts'
-import { mistakesIn, type ParsedSettings, Settings, withDefaults } from '../config/settings.ts'
+import {
+  invalidConfiguration,
+  mistakesIn,
+  type ParsedSettings,
+  Settings,
+  withDefaults,
+} from '../config/settings.ts'
 import type { Address } from '../config/values.ts'
 import {
   conflictsOf,
@@ -12,7 +18,7 @@ import {
   SET_NAMES,
   SWITCHES,
 } from '../endpoint-sets.ts'
-import { ConfigError } from '../errors.ts'
+import { UsageError } from '../errors.ts'
 import { environmentText, isFormat, type Format } from './env-text.ts'
 import { type Flags, mistakesOfFlagsAlone, parseFlags } from './flags.ts'
 import type { CommandIo } from './io.ts'
@@ -45,7 +51,7 @@ export async function env(args: readonly string[], io: CommandIo): Promise<numbe
   const settings = settingsOf(io.env)
   const chosen = sets.length > 0 ? sets : defaultSets(settings)
   const mistakes = [...conflictsOf(chosen), ...chosen.flatMap((set) => missing(set, settings))]
-  if (mistakes.length > 0) throw new ConfigError(mistakes.join('\n'))
+  if (mistakes.length > 0) throw new UsageError(mistakes)
   const endpoints = await endpointsOf(chosen, settings)
   const variables = Object.assign({}, ...chosen.map((set) => ENDPOINT_SETS[set](endpoints)))
   const proxies = Object.fromEntries(
@@ -66,7 +72,7 @@ function choiceOf(flags: Flags<keyof typeof FLAGS>): { sets: EndpointSet[]; form
       .map((name) => `--for ${name}: must be one of ${SET_NAMES.join(', ')}`),
   ]
   if (!isFormat(format)) mistakes.push(`--format ${format}: must be shell, dotenv or yaml`)
-  if (mistakes.length > 0 || !isFormat(format)) throw new ConfigError(mistakes.join('\n'))
+  if (mistakes.length > 0 || !isFormat(format)) throw new UsageError(mistakes)
   return { sets: names.filter(isSetName), format }
 }
 
@@ -74,7 +80,7 @@ function choiceOf(flags: Flags<keyof typeof FLAGS>): { sets: EndpointSet[]; form
 function settingsOf(environment: CommandIo['env']): ParsedSettings {
   const parsed = Settings.safeParse(withDefaults(environment))
   if (parsed.success) return parsed.data
-  throw new ConfigError(mistakesIn(parsed.error).join('\n'))
+  throw invalidConfiguration(mistakesIn(parsed.error))
 }
 
 function defaultSets({ WIMDS_IDENTITY_HEADER: secret }: ParsedSettings): EndpointSet[] {

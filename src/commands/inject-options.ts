@@ -1,4 +1,5 @@
 /** The flags of `wimds inject` → settings of the injector. */
+import { UsageError } from '../errors.ts'
 import { isGuid } from '../guid.ts'
 import { imagesOf } from '../kubernetes/images.ts'
 import type { ManifestOptions } from '../kubernetes/manifest/inject-document.ts'
@@ -28,12 +29,12 @@ export const INJECT_FLAGS = {
 
 type InjectFlags = Flags<keyof typeof INJECT_FLAGS>
 
-/** The options, or every mistake in the flags. */
-export function optionsOf(flags: InjectFlags): ManifestOptions | string[] {
+/** The options; throws every mistake in the flags. */
+export function optionsOf(flags: InjectFlags): ManifestOptions {
   const mistakes = [...flags.mistakes]
   if (flags.positionals.length === 0) mistakes.push('name a manifest, or - for standard input')
   const settings = injectionSettings(flags, mistakes)
-  if (mistakes.length > 0) return mistakes
+  if (mistakes.length > 0) throw new UsageError(mistakes)
   return { namespace: flags.value('namespace'), settings: { ...settings, isOptOut: true } }
 }
 

@@ -7,7 +7,7 @@ import { unifiedDiff } from '../kubernetes/manifest/unified-diff.ts'
 import { scrub } from '../secret.ts'
 import { INJECT_FLAGS, optionsOf } from './inject-options.ts'
 import { parseFlags } from './flags.ts'
-import { type CommandIo, EXIT_USAGE } from './io.ts'
+import type { CommandIo } from './io.ts'
 
 const USAGE = `usage: wimds inject [FLAGS] FILE...
 
@@ -34,11 +34,6 @@ export async function inject(args: readonly string[], io: CommandIo): Promise<nu
     return 0
   }
   const options = optionsOf(flags)
-  if (Array.isArray(options)) {
-    complain(io, options)
-    io.stderr.write(`\n${USAGE}`)
-    return EXIT_USAGE
-  }
   const { files, mistakes: unreadable } = await readAll(flags.positionals, io)
   const injected = injectManifests(files, options)
   const mistakes = [...unreadable, ...injected.mistakes]

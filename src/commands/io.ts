@@ -11,7 +11,10 @@ export interface CommandIo {
   readonly signal: AbortSignal
 }
 
-/** A command: its arguments in, its exit code out (0, 1, or `EXIT_USAGE`). */
+/**
+ * A command: its arguments in, its exit code out (0 or 1). For bad usage or configuration it throws a
+ * `ConfigError`, which the command line tells before it ends with `EXIT_USAGE`.
+ */
 export type Command = (args: readonly string[], io: CommandIo) => Promise<number>
 
 /** The exit code for bad usage or configuration: EX_USAGE of sysexits.h. */

@@ -1,7 +1,7 @@
 /** `wimds probe`: exits 0 when the sidecar on this machine is ready; for exec probes and scripts. */
 import { get } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ConfigError } from '../errors.ts'
+import { UsageError } from '../errors.ts'
 import { mistakesOfFlagsAlone, parseFlags } from './flags.ts'
 import type { CommandIo } from './io.ts'
 
@@ -28,7 +28,7 @@ export async function probe(args: readonly string[], io: CommandIo): Promise<num
     ...(Number.isInteger(port) && port > 0 && port < 65_536 ? [] : ['--port is not a port']),
     ...(timeoutMs >= 0 ? [] : ['--timeout is not a number of seconds']),
   ]
-  if (mistakes.length > 0) throw new ConfigError(mistakes.join('\n'))
+  if (mistakes.length > 0) throw new UsageError(mistakes)
   return (await isReadyWithin(port, timeoutMs)) ? 0 : fail(io, port)
 }
 

@@ -8,8 +8,9 @@ import {
   type RedirectSettings,
 } from '../redirect/settings.ts'
 import { type Step, asShell, redirectChecks, redirectSteps, undoSteps } from '../redirect/steps.ts'
+import { UsageError } from '../errors.ts'
 import { type Flags, mistakesOfFlagsAlone, parseFlags } from './flags.ts'
-import { type CommandIo, EXIT_USAGE } from './io.ts'
+import type { CommandIo } from './io.ts'
 
 const USAGE = `usage: wimds redirect [--mode loopback|nft] [--port PORT] [--uid UID] [--pass-through]
                       [--dry-run] [--undo]
@@ -44,10 +45,6 @@ export async function redirect(args: readonly string[], io: CommandIo): Promise<
     return 0
   }
   const settings = settingsOf(flags, io.env)
-  if (Array.isArray(settings)) {
-    io.stderr.write(`wimds redirect: ${settings.join('\nwimds redirect: ')}\n\n${USAGE}`)
-    return EXIT_USAGE
-  }
   const isUndo = flags.has('undo')
   const steps = isUndo ? undoSteps(settings) : redirectSteps(settings)
   if (flags.has('dry-run')) {
@@ -78,11 +75,8 @@ async function apply(
   }
 }
 
-/** The settings, or every mistake. A flag comes before the incumbent's variable of the same use. */
-function settingsOf(
-  flags: Flags<keyof typeof FLAGS>,
-  env: CommandIo['env'],
-): RedirectSettings | string[] {
+/** The settings; throws every mistake. A flag comes before the incumbent's variable of the same use. */
+function settingsOf(flags: Flags<keyof typeof FLAGS>, env: CommandIo['env']): RedirectSettings {
   const mistakes = mistakesOfFlagsAlone(flags)
   const number = (flag: 'port' | 'uid', variable: string, most: number, fallback: number) =>
     whole(flags.value(flag), `--${flag}`, most, mistakes) ??
@@ -102,7 +96,7 @@ function settingsOf(
   const metadataPort =
     whole(env['METADATA_PORT'] || undefined, 'METADATA_PORT', 65_535, mistakes) ??
     REDIRECT_DEFAULTS.metadataPort
-  if (mistakes.length > 0 || !isMode(mode)) return mistakes
+  if (mistakes.length > 0 || !isMode(mode)) throw new UsageError(mistakes)
   return { mode, port, metadataIp, metadataPort, exemptUid: isPassing ? uid : undefined }
 }
 

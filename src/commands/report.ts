@@ -1,5 +1,5 @@
 /** `wimds report`: who still calls the metadata service, and what would make the sidecar unnecessary. */
-import { ConfigError } from '../errors.ts'
+import { UsageError } from '../errors.ts'
 import { scrubSetting } from '../secret.ts'
 import { type Flags, mistakesOfFlagsAlone, parseFlags } from './flags.ts'
 import type { CommandIo } from './io.ts'
@@ -59,7 +59,7 @@ function requireSound(flags: Flags<keyof typeof FLAGS>): void {
       ? []
       : ['--since must be a time such as 12h or 7d']),
   ]
-  if (mistakes.length > 0) throw new ConfigError(`${mistakes.join('\n')}\n\n${USAGE}`)
+  if (mistakes.length > 0) throw new UsageError(mistakes)
 }
 
 function urlMistakes(text: string): string[] {

@@ -6,7 +6,7 @@ import type { Config } from '../config/config.ts'
 import type { Address } from '../config/values.ts'
 import type { Dialect } from '../dialects/dialect.ts'
 import { imds } from '../dialects/imds.ts'
-import { BrokerError, ConfigError } from '../errors.ts'
+import { BrokerError, UsageError } from '../errors.ts'
 import { adminServer } from '../http/admin-server.ts'
 import { guard } from '../http/guard.ts'
 import { metadataServer } from '../http/metadata-server.ts'
@@ -26,12 +26,21 @@ import { type CommandIo, endAsked } from './io.ts'
 import { openPorts, type Ports, type Service } from './listeners.ts'
 import { followIdentities } from './reload.ts'
 
+const USAGE = `usage: wimds serve
+
+The sidecar. It takes no flags: docs/configuration.md has the variables that it reads.
+`
+
 /** Probes and Prometheus are few. */
 const ADMIN_CONNECTIONS = 64
 
 /** Serves until the signal, then drains. Throws `ConfigError` before anything is bound. */
 export async function serve(args: readonly string[], io: CommandIo): Promise<number> {
-  if (args.length > 0) throw new ConfigError('wimds serve takes no arguments, only environment')
+  if (args.includes('--help')) {
+    io.stdout.write(USAGE)
+    return 0
+  }
+  if (args.length > 0) throw new UsageError(args.map(superfluous))
   const { config, extraCa, instance = DEFAULT_INSTANCE } = await configured(io.env)
   const log = openLog(config, io)
   for (const warning of config.warnings) log.warn('config_warning', { message: warning })
@@ -107,6 +116,9 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   log.info('stopped')
   return 0
 }
+
+const superfluous = (argument: string) =>
+  `${argument} is not an argument of this command, which takes its environment alone`
 
 function openLog({ log }: Config, { stdout }: CommandIo): ProcessLog {
   const isTerminal = 'isTTY' in stdout && stdout.isTTY === true

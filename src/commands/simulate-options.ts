@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { addresses, type Address } from '../config/values.ts'
+import { UsageError } from '../errors.ts'
 import { readConfigFile, type FileSettings } from '../simulator/config-file.ts'
 import type { WorldOptions } from '../simulator/world-options.ts'
 import type { IssuedCertificate } from '../x509.ts'
@@ -37,8 +38,8 @@ export interface SimulateOptions {
 /** Node's timers hold no more: 2^31 - 1 milliseconds. */
 export const MAX_ROTATE_SECONDS = 2_147_483
 
-/** The options, or every mistake in the flags and in the files that they name. */
-export async function optionsOf(flags: SimulateFlags): Promise<SimulateOptions | string[]> {
+/** The options; throws every mistake in the flags and in the files that they name. */
+export async function optionsOf(flags: SimulateFlags): Promise<SimulateOptions> {
   const mistakes = mistakesOfFlagsAlone(flags)
   const listen = listenOf(flags, mistakes)
   const rotateSeconds = seconds(flags, mistakes)
@@ -48,7 +49,7 @@ export async function optionsOf(flags: SimulateFlags): Promise<SimulateOptions |
     return { file, rotateSeconds, world: worldOptions(flags, listen, tls) }
   }
   await file?.close()
-  return mistakes
+  throw new UsageError(mistakes)
 }
 
 function worldOptions(

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { environment, summary } from '../simulator/summary.ts'
 import { createWorld } from '../simulator/world.ts'
 import { parseFlags } from './flags.ts'
-import { type CommandIo, endAsked, EXIT_USAGE } from './io.ts'
+import { type CommandIo, endAsked } from './io.ts'
 import { messageOf } from './mistakes.ts'
 import {
   MAX_ROTATE_SECONDS,
@@ -53,11 +53,6 @@ export async function simulate(args: readonly string[], io: CommandIo): Promise<
     return 0
   }
   const options = await optionsOf(flags)
-  if (Array.isArray(options)) {
-    const mistakes = options.map((text) => `wimds simulate: ${text}\n`).join('')
-    io.stderr.write(`${mistakes}\nSee --help.\n`)
-    return EXIT_USAGE
-  }
   try {
     return await run(options, io)
   } catch (error) {

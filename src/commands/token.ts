@@ -2,7 +2,7 @@
 import type { TokenAnswer } from '../dialects/dialect.ts'
 import { imds } from '../dialects/imds.ts'
 import { parseParameters, resourceOf, selectorOf } from '../dialects/parameters.ts'
-import { BrokerError, ConfigError, toBrokerError } from '../errors.ts'
+import { BrokerError, toBrokerError, UsageError } from '../errors.ts'
 import { identityResolver, requireAllowed } from '../identities.ts'
 import { scrub } from '../secret.ts'
 import { systemClock } from '../tokens/clock.ts'
@@ -68,7 +68,7 @@ function queryOf(flags: TokenFlags) {
     ...others.map((word) => `${word} is one argument too many`),
     ...(flags.has('json') && flags.has('curl-config') ? ['--json or --curl-config, not both'] : []),
   ]
-  if (mistakes.length > 0) throw new ConfigError(`${mistakes.join('\n')}\n\n${USAGE}`)
+  if (mistakes.length > 0) throw new UsageError(mistakes)
   try {
     const parameters = parseParameters(
       [
@@ -80,7 +80,7 @@ function queryOf(flags: TokenFlags) {
     )
     return { resource: resourceOf(parameters), selector: selectorOf(parameters) }
   } catch (error) {
-    if (error instanceof BrokerError) throw new ConfigError(error.message, { cause: error })
+    if (error instanceof BrokerError) throw new UsageError([error.message], { cause: error })
     throw error
   }
 }

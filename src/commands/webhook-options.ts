@@ -1,5 +1,6 @@
 /** The flags of `wimds webhook` → what it serves, and how it gets its certificate. */
 import { addresses, type Address, duration } from '../config/values.ts'
+import { UsageError } from '../errors.ts'
 import { quantity, resourceMistakes, type ResourceSettings } from '../kubernetes/resources.ts'
 import { INJECTION_DEFAULTS, type InjectionSettings } from '../kubernetes/settings.ts'
 import { type Flags, mistakesOfFlagsAlone, parseFlags } from './flags.ts'
@@ -83,10 +84,8 @@ export interface WebhookOptions {
       }
 }
 
-/** The options, every mistake, or `help`. */
-export function webhookOptions(
-  args: readonly string[],
-): WebhookOptions | readonly string[] | 'help' {
+/** The options, or `help`; throws every mistake in the flags. */
+export function webhookOptions(args: readonly string[]): WebhookOptions | 'help' {
   const flags = parseFlags(args, WEBHOOK_FLAGS)
   if (flags.has('help')) return 'help'
   const mistakes = mistakesOfFlagsAlone(flags)
@@ -99,7 +98,8 @@ export function webhookOptions(
     asksVersion: flags.value('kubernetes-version') === undefined,
     certificate: certificateOf(flags, mistakes),
   }
-  return mistakes.length > 0 ? mistakes : options
+  if (mistakes.length > 0) throw new UsageError(mistakes)
+  return options
 }
 
 const DEFAULT_LIFETIME_MS = 90 * 86_400_000

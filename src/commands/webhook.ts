@@ -4,7 +4,6 @@ import type { Server } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pino from 'pino'
 import type { Address } from '../config/values.ts'
-import { ConfigError } from '../errors.ts'
 import { review } from '../kubernetes/admission.ts'
 import { certificateIn } from '../kubernetes/certificate-directory.ts'
 import { type CertificateKeeper, keepCertificate } from '../kubernetes/certificate-keeper.ts'
@@ -18,14 +17,13 @@ import { VERSION } from '../version.ts'
 import { type CommandIo, endAsked } from './io.ts'
 import { WEBHOOK_USAGE, type WebhookOptions, webhookOptions } from './webhook-options.ts'
 
-/** Serves until the signal, then drains. Throws `ConfigError` for bad usage. */
+/** Serves until the signal, then drains. Throws `UsageError`. */
 export async function webhook(args: readonly string[], io: CommandIo): Promise<number> {
   const options = webhookOptions(args)
   if (options === 'help') {
     io.stdout.write(WEBHOOK_USAGE)
     return 0
   }
-  if (isMistakes(options)) throw new ConfigError(`${options.join('\n')}\n\n${WEBHOOK_USAGE}`)
   const { connectToCluster, reasonOf } = await import('../kubernetes/cluster.ts')
   return await serveReviews(options, connectToCluster(), { io, reasonOf })
 }
@@ -128,8 +126,4 @@ async function close(server: Server & { closeAllConnections?: () => void }): Pro
   server.close()
   setTimeout(() => server.closeAllConnections?.(), 1000).unref()
   await closed
-}
-
-function isMistakes(options: WebhookOptions | readonly string[]): options is readonly string[] {
-  return Array.isArray(options)
 }

@@ -1,7 +1,6 @@
 /** The environment and the identities file → one frozen Config, or one error that names every mistake. */
-import { ConfigError } from '../errors.ts'
 import { comparableResource, type IdentityDirectory } from '../identities.ts'
-import { scrub, type Secret } from '../secret.ts'
+import type { Secret } from '../secret.ts'
 import { directoryOfEnvironment, directoryOfFile, tokenFilesOf } from './directory.ts'
 import {
   groupMistakes,
@@ -19,6 +18,7 @@ import {
 import {
   type Environment,
   type Given,
+  invalidConfiguration,
   type LogLevel,
   mistakesIn,
   type ParsedSettings,
@@ -85,16 +85,11 @@ export async function loadConfig(
   const file = given['WIMDS_CONFIG']
   const entries = file === undefined ? undefined : await readFileEntries(file, given, readText)
   mistakes.push(...(entries?.mistakes ?? []), ...others)
-  if (!parsed.success || mistakes.length > 0) throw invalid(mistakes)
+  if (!parsed.success || mistakes.length > 0) throw invalidConfiguration(mistakes)
   const config = configOf(parsed.data, unknownSettings(env), entries)
   const late = prefetchMistakes(config.directory, parsed.data)
-  if (late.length > 0) throw invalid(late)
+  if (late.length > 0) throw invalidConfiguration(late)
   return Object.freeze(config)
-}
-
-/** Each mistake may repeat a path, or a piece of YAML, and so a token that is not where it belongs. */
-function invalid(mistakes: readonly string[]): ConfigError {
-  return new ConfigError(`the configuration is not valid:\n  ${mistakes.map(scrub).join('\n  ')}`)
 }
 
 /** What an identity needs that has nothing of its own: one of the environment, or an unlisted one. */

@@ -1,5 +1,7 @@
 /** The environment variables that wimds reads: their names, defaults and schemas. */
 import * as z from 'zod/mini'
+import { ConfigError } from '../errors.ts'
+import { scrub } from '../secret.ts'
 import { certificates, proxyUrl, tokenProxyUrl } from './urls.ts'
 import {
   addresses,
@@ -102,6 +104,11 @@ export function withDefaults(env: Environment): Given {
 /** What a schema has against settings, a sentence for each mistake. */
 export function mistakesIn({ issues }: z.core.$ZodError): string[] {
   return issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
+}
+
+/** Each mistake may repeat a path, or a piece of YAML, and so a token that is not where it belongs. */
+export function invalidConfiguration(mistakes: readonly string[]): ConfigError {
+  return new ConfigError(`the configuration is not valid:\n  ${mistakes.map(scrub).join('\n  ')}`)
 }
 
 /** Names that start as ours do and that nothing reads: most often a typing mistake. */

@@ -1,6 +1,7 @@
 /** A command's surroundings for a test: what it prints is kept, what it reads is given. */
 import { Readable, Writable } from 'node:stream'
-import type { CommandIo } from '../../src/commands/io.ts'
+import { refuse } from '../../src/commands/complaints.ts'
+import type { Command, CommandIo } from '../../src/commands/io.ts'
 
 export interface CapturedIo extends CommandIo {
   /** Everything printed on standard output so far. */
@@ -20,6 +21,19 @@ export function captureIo(env: CommandIo['env'] = {}, input = ''): CapturedIo {
     signal: new AbortController().signal,
     out: () => stdout.text,
     err: () => stderr.text,
+  }
+}
+
+/** The exit code of the command, run as src/cli.ts runs it: what it throws for bad usage is told. */
+export async function exitCode(
+  command: Command,
+  args: readonly string[],
+  io: CommandIo,
+): Promise<number> {
+  try {
+    return await command(args, io)
+  } catch (error) {
+    return refuse(io, `wimds ${command.name}`, error)
   }
 }
 

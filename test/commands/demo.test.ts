@@ -28,9 +28,3 @@ test.each([
   expect(code).toBe(1)
   expect(io.err()).toMatch(/wimds demo: .+/)
 })
-
-test('the demo refuses arguments it does not know', async () => {
-  const io = captureIo()
-  expect(await demo(['--kepp'], io, { cli: CLI })).toBe(64)
-  expect(io.err()).toContain('unknown')
-})

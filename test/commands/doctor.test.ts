@@ -238,7 +238,3 @@ test('tells the mistakes of the settings and exits 64, in JSON too', async () =>
     ],
   })
 })
-
-test.each([[['extra']], [['--loud']]])('refuses %j as bad usage', async (args) => {
-  await expect(run(args)).rejects.toThrow(/is not/)
-})

@@ -12,12 +12,11 @@ import { report } from '../../src/commands/report.ts'
 import { simulate } from '../../src/commands/simulate.ts'
 import { loadConfig } from '../../src/config/config.ts'
 import { Settings } from '../../src/config/settings.ts'
-import { ConfigError } from '../../src/errors.ts'
 import { createWorld, type World } from '../../src/simulator/world.ts'
 import { portOf } from '../fixtures/listening.ts'
 import { environmentOf } from '../fixtures/served.ts'
 import { pieceOf } from '../telemetry/secrets.ts'
-import { captureIo } from './capture.ts'
+import { captureIo, exitCode } from './capture.ts'
 
 const JWT = [
   { alg: 'RS256', kid: 'a-key-of-the-cluster' },
@@ -34,19 +33,14 @@ beforeAll(async () => {
 })
 afterAll(() => world.close())
 
-/** All that the command prints, its usage errors as `src/cli.ts` prints them. */
+/** All that the command prints. */
 async function printed(
   command: Command,
   args: readonly string[],
   variables: Readonly<Record<string, string>> = {},
 ): Promise<string> {
   const io = captureIo(variables)
-  try {
-    await command(args, io)
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    io.stderr.write(error.message)
-  }
+  await exitCode(command, args, io)
   const text = io.out() + io.err()
   if (text === '') throw new Error('nothing was printed, so this shows nothing')
   return text
@@ -89,7 +83,7 @@ test.each([`user:${PASSWORD}%@proxy.test`, `http://user%zz:${PASSWORD}@proxy.tes
   async (url) => {
     const variables = { ...environmentOf(world), HTTPS_PROXY: url }
     const text = await printed(doctor, ['--no-exchange'], variables)
-    expect(text).toMatch(/^the configuration is not valid:\n {2}HTTPS_PROXY: .*%25/)
+    expect(text).toMatch(/^wimds doctor: the configuration is not valid:\n {2}HTTPS_PROXY: .*%25/)
     expect(pieceOf(PASSWORD, text)).toBeUndefined()
   },
 )

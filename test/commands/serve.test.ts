@@ -169,10 +169,6 @@ test.each(['WIMDS_LISTEN', 'WIMDS_ADMIN_LISTEN'])(
   },
 )
 
-test('takes no arguments', async () => {
-  await expect(serve(['--port=1'], captureIo(environmentOf(world)))).rejects.toThrow('no arguments')
-})
-
 /** A sidecar's surroundings, with Service Fabric's listener and this certificate for it. */
 async function environmentWith(certificate: string, key: string) {
   const directory = dirname(world.caFile)

@@ -8,7 +8,7 @@ import { createIssuer } from '../../src/simulator/issuer.ts'
 import { serve } from '../../src/simulator/serve.ts'
 import { createCertificateAuthority } from '../../src/x509.ts'
 import { simulated, trusting } from '../fixtures/simulated.ts'
-import { captureIo } from './capture.ts'
+import { captureIo, exitCode } from './capture.ts'
 
 let directory = ''
 beforeEach(async () => {
@@ -165,7 +165,7 @@ issuers:
       '--config',
       config,
     ]
-    expect(await simulate(args, io)).toBe(64)
+    expect(await exitCode(simulate, args, io)).toBe(64)
     for (const mistake of [
       '--bogus is not a flag',
       'word is not an argument',
@@ -195,7 +195,7 @@ issuers:
     const config = join(directory, 'config.yaml')
     if (text !== undefined) await writeFile(config, text)
     const io = captureIo()
-    expect(await simulate(['--config', config], io)).toBe(64)
+    expect(await exitCode(simulate, ['--config', config], io)).toBe(64)
     expect(io.err()).toMatch(reason)
   })
 

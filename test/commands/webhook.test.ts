@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { webhook } from '../../src/commands/webhook.ts'
 import { webhookOptions } from '../../src/commands/webhook-options.ts'
-import { ConfigError } from '../../src/errors.ts'
+import { UsageError } from '../../src/errors.ts'
 import { captureIo } from './capture.ts'
 
 test('--help explains every flag and exits 0', async () => {
@@ -73,7 +73,7 @@ test('all mistakes are told at once', async () => {
     'now',
   ]
   const asked = webhook(flags, captureIo())
-  await expect(asked).rejects.toBeInstanceOf(ConfigError)
+  await expect(asked).rejects.toBeInstanceOf(UsageError)
   for (const reason of [
     'now is not an argument',
     '--listen must be host:port',

@@ -1,8 +1,9 @@
 /** `wimds demo`: the whole flow on this machine, offline, narrated, and checked at every step. */
+import { UsageError } from '../../errors.ts'
 import { createWorld, type World } from '../../simulator/world.ts'
 import { REPORTS } from '../../simulator/world-defaults.ts'
-import { parseFlags } from '../flags.ts'
-import { type CommandIo, endAsked, EXIT_USAGE } from '../io.ts'
+import { mistakesOfFlagsAlone, parseFlags } from '../flags.ts'
+import { type CommandIo, endAsked } from '../io.ts'
 import { messageOf } from '../mistakes.ts'
 import { fetchSecret, legacyClient } from './legacy-client.ts'
 import { type Sidecar, startSidecar } from './sidecar.ts'
@@ -35,10 +36,8 @@ export async function demo(
     say(USAGE)
     return 0
   }
-  if (flags.mistakes.length > 0 || flags.positionals.length > 0) {
-    io.stderr.write(`wimds demo: unknown arguments\n\n${USAGE}`)
-    return EXIT_USAGE
-  }
+  const mistakes = mistakesOfFlagsAlone(flags)
+  if (mistakes.length > 0) throw new UsageError(mistakes)
   const client = legacyClient(cli)
   if (client === undefined) {
     io.stderr.write('wimds demo: the demo needs a checkout, for examples/legacy-client\n')

@@ -1,0 +1,69 @@
+/** What all commands have in common: how they are asked, and how they tell that they were asked wrongly. */
+import { execFileSync } from 'node:child_process'
+import { expect, test } from 'vitest'
+import { demo } from '../../src/commands/demo/demo.ts'
+import { doctor } from '../../src/commands/doctor.ts'
+import { env } from '../../src/commands/env.ts'
+import { inject } from '../../src/commands/inject.ts'
+import type { Command } from '../../src/commands/io.ts'
+import { probe } from '../../src/commands/probe.ts'
+import { redirect } from '../../src/commands/redirect.ts'
+import { report } from '../../src/commands/report.ts'
+import { serve } from '../../src/commands/serve.ts'
+import { simulate } from '../../src/commands/simulate.ts'
+import { token } from '../../src/commands/token.ts'
+import { webhook } from '../../src/commands/webhook.ts'
+import { pieceOf } from '../telemetry/secrets.ts'
+import { captureIo, exitCode } from './capture.ts'
+
+const COMMANDS = [
+  serve,
+  demo,
+  simulate,
+  inject,
+  redirect,
+  webhook,
+  probe,
+  report,
+  doctor,
+  token,
+  env,
+].map((command): readonly [string, Command] => [command.name, command])
+
+async function run(command: Command, args: readonly string[]) {
+  const io = captureIo()
+  const code = await exitCode(command, args, io)
+  return { code, out: io.out(), err: io.err() }
+}
+
+test('these are all commands but version, which takes whatever it is given', () => {
+  const usage = execFileSync(process.execPath, ['src/cli.ts', 'help'], { encoding: 'utf8' })
+  const named = [...usage.matchAll(/^ {2}([a-z]+) {2}/gm)].map(([, name]) => name)
+  expect(new Set(named)).toEqual(new Set([...COMMANDS.map(([name]) => name), 'version']))
+})
+
+test.each(COMMANDS)('wimds %s explains itself', async (name, command) => {
+  const { code, out, err } = await run(command, ['--help'])
+  expect({ code, err }).toEqual({ code: 0, err: '' })
+  expect(out).toMatch(new RegExp(`^usage: wimds ${name}\\b`))
+})
+
+test.each(COMMANDS)('wimds %s tells all mistakes in its use', async (name, command) => {
+  // Two for each: those that need a word are not given it.
+  const args = [inject, token].includes(command) ? ['--frob'] : ['--frob', 'now']
+  const { code, out, err } = await run(command, args)
+  expect({ code, out }).toEqual({ code: 64, out: '' })
+  const line = String.raw`wimds ${name}: .+\n`
+  expect(err).toMatch(new RegExp(`^${line}${line}\nSee wimds ${name} --help\\.\n$`))
+  expect(err).toContain(`wimds ${name}: --frob is not`)
+})
+
+const JWT = [{ alg: 'RS256', kid: 'a-key' }, { sub: 'system:serviceaccount:shop:orders' }, 'signed']
+  .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+  .join('.')
+
+test.each(COMMANDS)('wimds %s does not repeat a token given by mistake', async (_, command) => {
+  const { err } = await run(command, [`--${JWT}`, JWT])
+  expect(err).toContain('[redacted]')
+  expect(pieceOf(JWT, err)).toBeUndefined()
+})
