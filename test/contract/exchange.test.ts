@@ -78,7 +78,6 @@ test('tells a caller to come back while there is no projected token', async () =
 test('answers probes and documents at once while Entra hangs', async () => {
   sidecar.world.faults.add({ kind: 'hang' })
   const waiting = get(target('https://vault.azure.net'))
-  const start = performance.now()
   const probes = [
     get('/metadata/identity/oauth2/token', { headers: { Metadata: undefined } }),
     get('/metadata/identity/oauth2/token'),
@@ -86,8 +85,9 @@ test('answers probes and documents at once while Entra hangs', async () => {
     get('/metadata/instance?api-version=2021-02-01'),
     get('/readyz', { headers: { Metadata: undefined } }),
   ]
-  const statuses = (await Promise.all(probes)).map(({ status }) => status)
-  expect(statuses).toEqual([400, 400, 404, 200, 200])
-  expect(performance.now() - start).toBeLessThan(300)
+  const replies = await Promise.race([Promise.all(probes), waiting])
+  expect(Array.isArray(replies) && replies.map(({ status }) => status)).toEqual([
+    400, 400, 404, 200, 200,
+  ])
   expect((await waiting).status).toBe(504)
 })
