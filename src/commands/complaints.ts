@@ -5,7 +5,11 @@ import { type CommandIo, EXIT_USAGE } from './io.ts'
 type Complaining = Pick<CommandIo, 'stderr'>
 
 /** Prints each of the lines after the name of the program, such as `wimds token`. */
-function complain({ stderr }: Complaining, program: string, ...lines: readonly string[]): void {
+export function complain(
+  { stderr }: Complaining,
+  program: string,
+  ...lines: readonly string[]
+): void {
   for (const line of lines) stderr.write(`${scrub(`${program}: ${line}`)}\n`)
 }
 

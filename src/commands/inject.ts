@@ -4,10 +4,11 @@ import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { type ManifestFile, injectManifests } from '../kubernetes/manifest/inject-manifests.ts'
 import { unifiedDiff } from '../kubernetes/manifest/unified-diff.ts'
-import { scrub } from '../secret.ts'
+import { complain } from './complaints.ts'
 import { INJECT_FLAGS, optionsOf } from './inject-options.ts'
 import { parseFlags } from './flags.ts'
 import type { CommandIo } from './io.ts'
+import { messageOf } from './mistakes.ts'
 
 const USAGE = `usage: wimds inject [FLAGS] FILE...
 
@@ -37,23 +38,17 @@ export async function inject(args: readonly string[], io: CommandIo): Promise<nu
   const { files, mistakes: unreadable } = await readAll(flags.positionals, io)
   const injected = injectManifests(files, options)
   const mistakes = [...unreadable, ...injected.mistakes]
-  complain(
-    io,
-    injected.warnings.map((warning) => `warning: ${warning}`),
-  )
-  complain(io, mistakes)
+  const warnings = injected.warnings.map((warning) => `warning: ${warning}`)
+  complain(io, 'wimds inject', ...warnings, ...mistakes)
   if (mistakes.length > 0) return 1
-  if (injected.workloads === 0) complain(io, ['warning: there is no workload in the input'])
+  if (injected.workloads === 0) {
+    complain(io, 'wimds inject', 'warning: there is no workload in the input')
+  }
   const output = flags.has('diff')
     ? injected.files.map(({ name, source, edits }) => unifiedDiff(name, source, edits)).join('')
     : joined(injected.files.map(({ result }) => result))
   io.stdout.write(output)
   return 0
-}
-
-/** What is wrong with a manifest may be told in its own words, and a Secret is one. */
-function complain({ stderr }: CommandIo, lines: readonly string[]): void {
-  for (const line of lines) stderr.write(`wimds inject: ${scrub(line)}\n`)
 }
 
 /** Every file's text; those that cannot be read are mistakes. */
@@ -66,7 +61,7 @@ async function readAll(names: readonly string[], io: CommandIo) {
         name === '-' ? await text(io.stdin ?? Readable.from([])) : await readFile(name, 'utf8')
       files.push({ name: name === '-' ? 'stdin' : name, source })
     } catch (error) {
-      mistakes.push(`${name}: ${error instanceof Error ? error.message : String(error)}`)
+      mistakes.push(`${name}: ${messageOf(error)}`)
     }
   }
   return { files, mistakes }

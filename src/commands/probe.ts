@@ -2,6 +2,7 @@
 import { get } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UsageError } from '../errors.ts'
+import { complain } from './complaints.ts'
 import { mistakesOfFlagsAlone, parseFlags } from './flags.ts'
 import type { CommandIo } from './io.ts'
 
@@ -55,7 +56,7 @@ function isReady(port: number): Promise<boolean> {
   })
 }
 
-function fail({ stderr }: CommandIo, port: number): number {
-  stderr.write(`wimds probe: nothing on port ${port} says that it is ready\n`)
+function fail(io: CommandIo, port: number): number {
+  complain(io, 'wimds probe', `nothing on port ${port} says that it is ready`)
   return 1
 }

@@ -9,8 +9,10 @@ import {
 } from '../redirect/settings.ts'
 import { type Step, asShell, redirectChecks, redirectSteps, undoSteps } from '../redirect/steps.ts'
 import { UsageError } from '../errors.ts'
+import { complain } from './complaints.ts'
 import { type Flags, mistakesOfFlagsAlone, parseFlags } from './flags.ts'
 import type { CommandIo } from './io.ts'
+import { messageOf } from './mistakes.ts'
 
 const USAGE = `usage: wimds redirect [--mode loopback|nft] [--port PORT] [--uid UID] [--pass-through]
                       [--dry-run] [--undo]
@@ -54,7 +56,7 @@ export async function redirect(args: readonly string[], io: CommandIo): Promise<
   try {
     await apply(steps, isUndo ? undefined : settings, io)
   } catch (error) {
-    io.stderr.write(`wimds redirect: ${error instanceof Error ? error.message : String(error)}\n`)
+    complain(io, 'wimds redirect', messageOf(error))
     return 1
   }
   io.stdout.write(`${summaryOf(settings, isUndo)}\n`)

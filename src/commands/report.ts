@@ -1,8 +1,10 @@
 /** `wimds report`: who still calls the metadata service, and what would make the sidecar unnecessary. */
 import { UsageError } from '../errors.ts'
 import { scrubSetting } from '../secret.ts'
+import { complain } from './complaints.ts'
 import { type Flags, mistakesOfFlagsAlone, parseFlags } from './flags.ts'
 import type { CommandIo } from './io.ts'
+import { messageOf } from './mistakes.ts'
 import { type ReportRow, rowsOf, type Sighting } from './report/rows.ts'
 import { fromPrometheus, fromSidecar } from './report/sources.ts'
 
@@ -41,9 +43,7 @@ export async function report(args: readonly string[], io: CommandIo): Promise<nu
     outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? outcome.value : [])),
   )
   const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome] : []))
-  for (const { reason } of failures) {
-    io.stderr.write(`wimds report: ${reason instanceof Error ? reason.message : 'failed'}\n`)
-  }
+  complain(io, 'wimds report', ...failures.map(({ reason }) => messageOf(reason)))
   if (failures.length < outcomes.length) {
     io.stdout.write(flags.has('json') ? `${JSON.stringify({ rows }, null, 2)}\n` : asText(rows))
   }

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { environment, summary } from '../simulator/summary.ts'
 import { createWorld } from '../simulator/world.ts'
+import { complain } from './complaints.ts'
 import { parseFlags } from './flags.ts'
 import { type CommandIo, endAsked } from './io.ts'
 import { messageOf } from './mistakes.ts'
@@ -56,7 +57,7 @@ export async function simulate(args: readonly string[], io: CommandIo): Promise<
   try {
     return await run(options, io)
   } catch (error) {
-    io.stderr.write(`wimds simulate: ${messageOf(error)}\n`)
+    complain(io, 'wimds simulate', messageOf(error))
     return 1
   } finally {
     await options.file.close()
@@ -71,7 +72,7 @@ async function run(options: SimulateOptions, io: CommandIo): Promise<number> {
   const renewal = setInterval(
     () => {
       world.rotateToken().catch((error: unknown) => {
-        io.stderr.write(`wimds simulate: the token could not be renewed: ${messageOf(error)}\n`)
+        complain(io, 'wimds simulate', `the token could not be renewed: ${messageOf(error)}`)
       })
     },
     Math.min(everySeconds, MAX_ROTATE_SECONDS) * 1000,

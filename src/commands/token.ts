@@ -4,10 +4,10 @@ import { imds } from '../dialects/imds.ts'
 import { parseParameters, resourceOf, selectorOf } from '../dialects/parameters.ts'
 import { BrokerError, toBrokerError, UsageError } from '../errors.ts'
 import { identityResolver, requireAllowed } from '../identities.ts'
-import { scrub } from '../secret.ts'
 import { systemClock } from '../tokens/clock.ts'
 import { expiry } from '../tokens/lifetime.ts'
 import { scopeOf } from '../tokens/token.ts'
+import { complain } from './complaints.ts'
 import { configured } from './configured.ts'
 import { directExchange } from './direct-exchange.ts'
 import { type Flags, parseFlags } from './flags.ts'
@@ -54,7 +54,7 @@ export async function token(args: readonly string[], io: CommandIo): Promise<num
     return 0
   } catch (error) {
     const { code, message } = toBrokerError(error)
-    io.stderr.write(`wimds token: ${code}: ${scrub(message)}\n`)
+    complain(io, 'wimds token', `${code}: ${message}`)
     return 1
   }
 }

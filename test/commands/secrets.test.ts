@@ -8,6 +8,7 @@ import { doctor } from '../../src/commands/doctor.ts'
 import { env } from '../../src/commands/env.ts'
 import { inject } from '../../src/commands/inject.ts'
 import type { Command } from '../../src/commands/io.ts'
+import { redirect } from '../../src/commands/redirect.ts'
 import { report } from '../../src/commands/report.ts'
 import { simulate } from '../../src/commands/simulate.ts'
 import { loadConfig } from '../../src/config/config.ts'
@@ -150,6 +151,21 @@ describe('of a file that holds a token in a wrong place', () => {
       expect(pieceOf(JWT, await printed(doctor, [], variables))).toBeUndefined()
     }
   })
+})
+
+test('wimds report does not print the token that the path of a URL holds', async () => {
+  const text = await printed(report, ['--prometheus', `http://127.0.0.1:1/${JWT}/`])
+  expect(text).toMatch(/^wimds report: http:.*\[redacted\]/)
+  expect(pieceOf(JWT, text)).toBeUndefined()
+})
+
+test('wimds redirect does not print the token that a tool prints', async () => {
+  await using tools = await mkdtempDisposable(join(tmpdir(), 'wimds-tools-'))
+  await writeFile(join(tools.path, 'nft'), `#!/bin/sh\necho "${JWT}" >&2; exit 1\n`, {
+    mode: 0o755,
+  })
+  const text = await printed(redirect, ['--mode=nft'], { PATH: tools.path })
+  expect(text).toBe('wimds redirect: nft -f -: [redacted]\n')
 })
 
 test('wimds simulate does not print the token that a path holds', async () => {

@@ -2,6 +2,7 @@
 import { UsageError } from '../../errors.ts'
 import { createWorld, type World } from '../../simulator/world.ts'
 import { REPORTS } from '../../simulator/world-defaults.ts'
+import { complain } from '../complaints.ts'
 import { mistakesOfFlagsAlone, parseFlags } from '../flags.ts'
 import { type CommandIo, endAsked } from '../io.ts'
 import { messageOf } from '../mistakes.ts'
@@ -40,7 +41,7 @@ export async function demo(
   if (mistakes.length > 0) throw new UsageError(mistakes)
   const client = legacyClient(cli)
   if (client === undefined) {
-    io.stderr.write('wimds demo: the demo needs a checkout, for examples/legacy-client\n')
+    complain(io, 'wimds demo', 'the demo needs a checkout, for examples/legacy-client')
     return 1
   }
 
@@ -62,7 +63,7 @@ export async function demo(
     }
     return 0
   } catch (error) {
-    io.stderr.write(`\nwimds demo: ${messageOf(error)}\n`)
+    complain(io, 'wimds demo', messageOf(error))
     return 1
   }
 }
