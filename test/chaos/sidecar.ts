@@ -32,7 +32,7 @@ export interface Sidecar extends AsyncDisposable {
 export const TIMEOUT_MS = 400
 
 /** Starts one with jitter at its least: retries come after a quarter of a second. */
-export async function startSidecar(): Promise<Sidecar> {
+export async function startSidecar({ timeoutMs = TIMEOUT_MS } = {}): Promise<Sidecar> {
   await using onFailure = new AsyncDisposableStack()
   const clock = movedClock()
   const world = onFailure.use(await createWorld({ ports: false, now: clock.truth }))
@@ -42,7 +42,7 @@ export async function startSidecar(): Promise<Sidecar> {
       other === undefined ? dispatch(options, handler) : other.dispatch(options, handler),
   )
   const readAssertion = assertionReader()
-  const exchange = entraExchange({ readAssertion, dispatcher, clock, timeoutMs: TIMEOUT_MS })
+  const exchange = entraExchange({ readAssertion, dispatcher, clock, timeoutMs })
   const renewalFailures: RenewalFailure[] = []
   let underway = 0
   const counted: TokenSource = async (request, signal) => {
@@ -56,7 +56,7 @@ export async function startSidecar(): Promise<Sidecar> {
   const cache = tokenStack(counted, {
     max: 1000,
     maxConcurrent: 32,
-    timeoutMs: TIMEOUT_MS,
+    timeoutMs,
     clock,
     random: () => 0,
     onExchange: () => {},
