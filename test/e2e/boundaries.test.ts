@@ -1,7 +1,7 @@
 /** What an injected pod is allowed, what it can reach, and what it does not disturb. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { connectToEntra, type Entra } from './support/entra.ts'
-import { type TestNamespace, testNamespace } from './support/namespace.ts'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { testCluster } from './support/cluster.ts'
+import type { TestNamespace } from './support/namespace.ts'
 import { forgetRequestsToRealImds, OTHER_PORT, requestsToRealImds } from './support/real-imds.ts'
 import {
   appPod,
@@ -20,23 +20,19 @@ const CLIENT = '11111111-1111-4111-8111-111111111111'
 const ACCOUNT = serviceAccount('app', CLIENT)
 const OTHER = `${METADATA}:${OTHER_PORT}/`
 
-let entra: Entra
-let namespace: TestNamespace
+const cluster = testCluster(NAMESPACE, {
+  clientId: CLIENT,
+  serviceAccounts: [`${NAMESPACE}:app`, `${RESTRICTED}:app`],
+})
 let restricted: TestNamespace
-const resources = new AsyncDisposableStack()
-afterAll(() => resources.disposeAsync())
 
 const pod = (name: string, more: object = {}) =>
   appPod({ name, account: 'app', script: STAY, ...more })
 
 beforeAll(async () => {
-  entra = resources.use(await connectToEntra())
   await forgetRequestsToRealImds()
-  const serviceAccounts = [`${NAMESPACE}:app`, `${RESTRICTED}:app`]
-  await entra.trust({ clientId: CLIENT, serviceAccounts })
-  namespace = resources.use(await testNamespace(NAMESPACE))
-  restricted = resources.use(await testNamespace(RESTRICTED, 'restricted'))
-  await namespace.create(ACCOUNT)
+  restricted = await cluster.another(RESTRICTED, 'restricted')
+  await cluster.namespace.create(ACCOUNT)
   await restricted.create(ACCOUNT)
   const web = pod('web', {
     script: `${curl(TOKEN_PATH)}; exec busybox httpd -f -p 0.0.0.0:80`,
@@ -48,11 +44,12 @@ beforeAll(async () => {
     annotations: { 'wimds.io/pass-through': '/metadata/loadbalancer' },
   })
   await restricted.create(await injectedPods('env', [ACCOUNT], [pod('env')]))
-  await namespace.create(await injectedPods('loopback', [ACCOUNT], [pod('loopback'), web]))
-  await namespace.create(await injectedPods('nft', [ACCOUNT], [pod('nft'), passing]))
+  await cluster.namespace.create(await injectedPods('loopback', [ACCOUNT], [pod('loopback'), web]))
+  await cluster.namespace.create(await injectedPods('nft', [ACCOUNT], [pod('nft'), passing]))
 })
 
-const inPod = (name: string, script: string) => namespace.exec(name, 'app', ['sh', '-c', script])
+const inPod = (name: string, script: string) =>
+  cluster.namespace.exec(name, 'app', ['sh', '-c', script])
 
 test('a namespace that enforces restricted admits mode env, and its pod gets a token', async () => {
   await restricted.ready('env')
@@ -62,7 +59,7 @@ test('a namespace that enforces restricted admits mode env, and its pod gets a t
     '-c',
     `ORIGIN=$AZURE_POD_IDENTITY_AUTHORITY_HOST; ${script}`,
   ])
-  expect(await entra.clientIdOf(String(replyIn(output).body['access_token']))).toBe(CLIENT)
+  expect(await cluster.entra.clientIdOf(String(replyIn(output).body['access_token']))).toBe(CLIENT)
 })
 
 test('that namespace refuses the transparent modes, whose init container has NET_ADMIN', async () => {
@@ -71,7 +68,7 @@ test('that namespace refuses the transparent modes, whose init container has NET
 })
 
 test('an app that listens on 0.0.0.0:80 runs in mode loopback', async () => {
-  await namespace.ready('web')
+  await cluster.namespace.ready('web')
   const token = await inPod('web', curl(TOKEN_PATH))
   expect(replyIn(token).status).toBe(200)
   const web = await inPod(
@@ -83,7 +80,7 @@ test('an app that listens on 0.0.0.0:80 runs in mode loopback', async () => {
 
 describe('the node’s own metadata service', () => {
   test('cannot be reached in mode loopback, on any port', async () => {
-    await namespace.ready('loopback')
+    await cluster.namespace.ready('loopback')
     const { body } = replyIn(
       await inPod('loopback', curl('/metadata/instance?api-version=2021-02-01')),
     )
@@ -92,7 +89,7 @@ describe('the node’s own metadata service', () => {
   })
 
   test('keeps its other ports in mode nft, and gets no request of port 80', async () => {
-    await namespace.ready('nft')
+    await cluster.namespace.ready('nft')
     expect(await inPod('nft', `curl -sS -m 5 ${OTHER}`)).toBe('from the node')
     const { status } = replyIn(await inPod('nft', curl('/metadata/loadbalancer')))
     expect(status).toBe(404)
@@ -100,11 +97,11 @@ describe('the node’s own metadata service', () => {
   })
 
   test('gets the allowed paths with pass-through, and never a token’s', async () => {
-    await namespace.ready('passing')
+    await cluster.namespace.ready('passing')
     const allowed = replyIn(await inPod('passing', curl('/metadata/loadbalancer?api-version=1')))
     expect(allowed.body).toEqual({ from: 'the node', url: '/metadata/loadbalancer?api-version=1' })
     const token = replyIn(await inPod('passing', curl(TOKEN_PATH)))
-    expect(await entra.clientIdOf(String(token.body['access_token']))).toBe(CLIENT)
+    expect(await cluster.entra.clientIdOf(String(token.body['access_token']))).toBe(CLIENT)
     const others = [
       '/metadata/identity/oauth2/token/x',
       '/metadata/attested/document',

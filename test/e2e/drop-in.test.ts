@@ -1,8 +1,8 @@
 /** The images under the pod spec that the azure-workload-identity webhook makes (its v1.6.0). */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { AUTHORITY, connectToEntra, type Entra, TENANT_ID } from './support/entra.ts'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { testCluster } from './support/cluster.ts'
+import { AUTHORITY, TENANT_ID } from './support/entra.ts'
 import { CLUSTER_CA_IN_PODS, IMAGES } from './support/environment.ts'
-import { type TestNamespace, testNamespace } from './support/namespace.ts'
 import { appPod, curl, METADATA, replyIn, STAY, TOKEN_PATH } from './support/workloads.ts'
 
 const NAMESPACE = 'wimds-e2e-drop-in'
@@ -10,16 +10,13 @@ const CLIENT = '11111111-1111-4111-8111-111111111111'
 const TOKEN_FILE = '/var/run/secrets/azure/wi/token/azure-identity-token'
 const VOLUME = 'azure-workload-identity-reserved-0f1e2d'
 
-let entra: Entra
-let namespace: TestNamespace
-const resources = new AsyncDisposableStack()
-afterAll(() => resources.disposeAsync())
+const cluster = testCluster(NAMESPACE, {
+  clientId: CLIENT,
+  serviceAccounts: [`${NAMESPACE}:default`],
+})
 
 beforeAll(async () => {
-  entra = resources.use(await connectToEntra())
-  await entra.trust({ clientId: CLIENT, serviceAccounts: [`${NAMESPACE}:default`] })
-  namespace = resources.use(await testNamespace(NAMESPACE))
-  await namespace.create(mutated('native', 8000, true), mutated('classic', 8765, false))
+  await cluster.namespace.create(mutated('native', 8000, true), mutated('classic', 8765, false))
 })
 
 const mounts = [{ name: VOLUME, mountPath: '/var/run/secrets/azure/wi', readOnly: true }]
@@ -92,11 +89,11 @@ describe.each([
   ['classic', 8765],
 ])('a %s sidecar on port %i', (name, port) => {
   test('gives the app its token at the metadata address', async () => {
-    await namespace.ready(name)
-    const asked = await namespace.exec(name, 'app', ['sh', '-c', curl(TOKEN_PATH)])
+    await cluster.namespace.ready(name)
+    const asked = await cluster.namespace.exec(name, 'app', ['sh', '-c', curl(TOKEN_PATH)])
     const { status, body } = replyIn(asked)
     expect(status).toBe(200)
-    expect(await entra.clientIdOf(String(body['access_token']))).toBe(CLIENT)
+    expect(await cluster.entra.clientIdOf(String(body['access_token']))).toBe(CLIENT)
   })
 
   test('serves that proxy’s routes on its port, and opens no other', async () => {
@@ -105,18 +102,22 @@ describe.each([
       `curl -sS -o /dev/null -w '%{http_code} ' -H Metadata:true http://127.0.0.1:${port}/Metadata/identity/oauth2/token/?resource=https://vault.azure.net`,
       `curl -sS -o /dev/null -w '%{http_code} ' http://127.0.0.1:9169/healthz || true`,
     ]
-    const codes = await namespace.exec(name, 'app', ['sh', '-c', script.join('; ')])
+    const codes = await cluster.namespace.exec(name, 'app', ['sh', '-c', script.join('; ')])
     expect(codes.trim()).toMatch(/^200 (?:200|400) 000$/)
   })
 
   test('runs as that proxy’s uid', async () => {
     const uid = ['/nodejs/bin/node', '-p', 'process.getuid()']
-    expect(await namespace.exec(name, 'azwi-proxy', uid)).toBe('1501\n')
+    expect(await cluster.namespace.exec(name, 'azwi-proxy', uid)).toBe('1501\n')
   })
 
   test('has that proxy’s program at its place, and wimds on the path', async () => {
-    expect(await namespace.exec(name, 'azwi-proxy', ['/proxy', '--version'])).toMatch(/^wimds \d/)
-    expect(await namespace.exec(name, 'azwi-proxy', ['wimds', 'version'])).toMatch(/^wimds \d/)
+    expect(await cluster.namespace.exec(name, 'azwi-proxy', ['/proxy', '--version'])).toMatch(
+      /^wimds \d/,
+    )
+    expect(await cluster.namespace.exec(name, 'azwi-proxy', ['wimds', 'version'])).toMatch(
+      /^wimds \d/,
+    )
   })
 })
 
@@ -126,12 +127,12 @@ test('the init container honours METADATA_IP and METADATA_PORT, with NET_ADMIN a
   const more = { METADATA_IP: '169.254.169.253', METADATA_PORT: '8080', PROXY_UID: '1501' }
   const variables = Object.entries(more).map(([name, value]) => ({ name, value }))
   const initContainers = [{ ...init, env: variables }]
-  await namespace.create({ ...pod, spec: { ...pod.spec, initContainers } })
-  await namespace.ready('elsewhere')
+  await cluster.namespace.create({ ...pod, spec: { ...pod.spec, initContainers } })
+  await cluster.namespace.ready('elsewhere')
   const elsewhere = METADATA.replace('254.169.254', '254.169.253:8080')
   const script = `curl -sS -H Metadata:true -H Host:localhost '${elsewhere}${TOKEN_PATH}'`
   const body: Record<string, string> = JSON.parse(
-    await namespace.exec('elsewhere', 'app', ['sh', '-c', script]),
+    await cluster.namespace.exec('elsewhere', 'app', ['sh', '-c', script]),
   )
-  expect(await entra.clientIdOf(body['access_token'] ?? '')).toBe(CLIENT)
+  expect(await cluster.entra.clientIdOf(body['access_token'] ?? '')).toBe(CLIENT)
 })

@@ -1,8 +1,7 @@
 /** Applications that know only the SDK of their time, or curl, injected by `wimds inject`. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { connectToEntra, type Entra } from './support/entra.ts'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { testCluster } from './support/cluster.ts'
 import { eventually } from './support/eventually.ts'
-import { type TestNamespace, testNamespace } from './support/namespace.ts'
 import { forgetRequestsToRealImds, requestsToRealImds } from './support/real-imds.ts'
 import {
   appPod,
@@ -24,32 +23,27 @@ const STRANGER = '66666666-6666-4666-8666-666666666666'
 const MODES: readonly Mode[] = ['env', 'loopback', 'nft']
 const TRANSPARENT: readonly Mode[] = ['loopback', 'nft']
 
-let entra: Entra
-let namespace: TestNamespace
-const resources = new AsyncDisposableStack()
-afterAll(() => resources.disposeAsync())
+const cluster = testCluster(
+  NAMESPACE,
+  { clientId: ORDERS, serviceAccounts: [`${NAMESPACE}:orders`] },
+  { clientId: BILLING, serviceAccounts: [`${NAMESPACE}:billing`] },
+  { clientId: STRANGER, serviceAccounts: [`${NAMESPACE}:somebody-else`] },
+)
 
 beforeAll(async () => {
-  entra = resources.use(await connectToEntra())
   await forgetRequestsToRealImds()
-  await entra.trust(
-    { clientId: ORDERS, serviceAccounts: [`${NAMESPACE}:orders`] },
-    { clientId: BILLING, serviceAccounts: [`${NAMESPACE}:billing`] },
-    { clientId: STRANGER, serviceAccounts: [`${NAMESPACE}:somebody-else`] },
-  )
-  namespace = resources.use(await testNamespace(NAMESPACE))
   const accounts = [
     serviceAccount('orders', ORDERS),
     serviceAccount('billing', BILLING),
     serviceAccount('stranger', STRANGER),
   ]
-  await namespace.create(...accounts)
+  await cluster.namespace.create(...accounts)
   for (const mode of MODES) {
     const pods = [
       legacyPod(`legacy-${mode}`, 'orders'),
       ...(mode === 'env' ? [] : ['orders', 'billing', 'stranger'].map((who) => curlPod(who, mode))),
     ]
-    await namespace.create(await injectedPods(mode, accounts, pods))
+    await cluster.namespace.create(await injectedPods(mode, accounts, pods))
   }
 })
 
@@ -64,16 +58,16 @@ const curlPod = (who: string, mode: Mode) =>
 
 test.each(MODES)('an SDK of 2021 gets its first token in mode %s', async (mode) => {
   const name = `legacy-${mode}`
-  await namespace.ready(name)
+  await cluster.namespace.ready(name)
   const [line = ''] = (await tokenLine(name)).split('\n')
   const { access_token: token }: Record<string, string> = JSON.parse(line)
-  expect(await entra.clientIdOf(token ?? '')).toBe(ORDERS)
+  expect(await cluster.entra.clientIdOf(token ?? '')).toBe(ORDERS)
 })
 
 /** A pod is ready before its app has printed. */
 const tokenLine = (pod: string) =>
   eventually('a token is printed', async () => {
-    const output = await namespace.logs(pod)
+    const output = await cluster.namespace.logs(pod)
     return output.includes('\n') ? output : undefined
   })
 
@@ -83,18 +77,18 @@ describe.each(TRANSPARENT)('in mode %s', (mode) => {
     ['billing', BILLING],
   ])('app and init container of %s get their own identity’s token', async (who, clientId) => {
     const pod = `${who}-${mode}`
-    await namespace.ready(pod)
+    await cluster.namespace.ready(pod)
     for (const container of ['init', 'app']) {
-      const { status, body } = replyIn(await namespace.logs(pod, container))
+      const { status, body } = replyIn(await cluster.namespace.logs(pod, container))
       expect(status).toBe(200)
-      expect(await entra.clientIdOf(String(body['access_token']))).toBe(clientId)
+      expect(await cluster.entra.clientIdOf(String(body['access_token']))).toBe(clientId)
     }
   })
 
   test('a pod cannot get a token of another pod’s identity', async () => {
-    await namespace.ready(`orders-${mode}`)
+    await cluster.namespace.ready(`orders-${mode}`)
     const asked = curl(`${TOKEN_PATH}&client_id=${BILLING}`)
-    const output = await namespace.exec(`orders-${mode}`, 'app', ['sh', '-c', asked])
+    const output = await cluster.namespace.exec(`orders-${mode}`, 'app', ['sh', '-c', asked])
     const { status, body } = replyIn(output)
     // For its first minutes a trust that is missing may be one that has not spread yet.
     expect([400, 503]).toContain(status)
@@ -104,9 +98,9 @@ describe.each(TRANSPARENT)('in mode %s', (mode) => {
 
   test('a subject that is not trusted is told so, with what to do', async () => {
     const pod = `stranger-${mode}`
-    await namespace.ready(pod)
+    await cluster.namespace.ready(pod)
     for (const container of ['init', 'app']) {
-      const { status, body } = replyIn(await namespace.logs(pod, container))
+      const { status, body } = replyIn(await cluster.namespace.logs(pod, container))
       expect([400, 503]).toContain(status)
       const description = String(body['error_description'])
       expect(description).toContain('AADSTS700213')
@@ -116,11 +110,11 @@ describe.each(TRANSPARENT)('in mode %s', (mode) => {
   })
 
   test('the init container had NET_ADMIN alone, and nothing else is more than it must', async () => {
-    await namespace.ready(`orders-${mode}`)
+    await cluster.namespace.ready(`orders-${mode}`)
     // The image's Node refuses files by itself; here it is the kernel that is looked at.
     const node = ['/nodejs/bin/node', '--allow-fs-read=*', '--allow-fs-write=*', '-p']
     const status = [...node, 'fs.readFileSync("/proc/self/status","utf8")']
-    const sidecar = await namespace.exec(`orders-${mode}`, 'wimds', status)
+    const sidecar = await cluster.namespace.exec(`orders-${mode}`, 'wimds', status)
     expect(sidecar).toMatch(/^Uid:\s+1501\s/m)
     expect(sidecar).toMatch(/^CapEff:\s+0{16}$/m)
     expect(sidecar).toMatch(/^CapBnd:\s+0{16}$/m)
@@ -128,8 +122,8 @@ describe.each(TRANSPARENT)('in mode %s', (mode) => {
     expect(sidecar).toMatch(/^Seccomp:\s+2$/m)
     const script = 'try { fs.writeFileSync("/app/x", ""); "written" } catch (e) { e.code }'
     const write = [...node, script]
-    expect(await namespace.exec(`orders-${mode}`, 'wimds', write)).toContain('EROFS')
-    const pod = JSON.stringify(await namespace.get('pod', `orders-${mode}`))
+    expect(await cluster.namespace.exec(`orders-${mode}`, 'wimds', write)).toContain('EROFS')
+    const pod = JSON.stringify(await cluster.namespace.get('pod', `orders-${mode}`))
     expect(pod).toContain('"add":["NET_ADMIN"],"drop":["ALL"]')
     expect(pod).not.toContain('"privileged":true')
   })

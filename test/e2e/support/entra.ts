@@ -10,7 +10,7 @@ export const AUTHORITY = 'https://login.microsoftonline.com'
 export const VAULT = 'https://vault.azure.net'
 
 /** An application in Entra ID that trusts these service accounts, as NAMESPACE:NAME. */
-interface Trust {
+export interface Trust {
   readonly clientId: string
   readonly serviceAccounts: readonly string[]
 }

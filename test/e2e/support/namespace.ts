@@ -16,7 +16,7 @@ export interface TestNamespace extends AsyncDisposable {
   readonly exec: (pod: string, container: string, argv: readonly string[]) => Promise<string>
 }
 
-type Level = 'privileged' | 'baseline' | 'restricted'
+export type Level = 'privileged' | 'baseline' | 'restricted'
 
 /** Creates it with the Pod Security level enforced. Use it with `await using`. */
 export async function testNamespace(name: string, level: Level = 'privileged') {
