@@ -2,10 +2,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { sidecarSettings } from '../src/simulator/summary.ts'
 import type { World } from '../src/simulator/world.ts'
+import { freePort } from '../test/support/free-port.ts'
 import type { Answer } from './callers.ts'
 
 const CLI = fileURLToPath(new URL('../dist/wimds.js', import.meta.url))
@@ -87,14 +87,4 @@ export async function privateMib({ pid }: Pick<Server, 'pid'>): Promise<number> 
   const status = await readFile(`/proc/${pid}/status`, 'utf8')
   const [, kibibytes] = /^RssAnon:\s+(\d+) kB$/mu.exec(status) ?? []
   return Number(kibibytes) / 1024
-}
-
-async function freePort(): Promise<number> {
-  const socket = createServer().listen(0, '127.0.0.1')
-  await once(socket, 'listening')
-  const address = socket.address()
-  socket.close()
-  await once(socket, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port is free')
-  return address.port
 }
