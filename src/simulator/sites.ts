@@ -10,7 +10,7 @@ export interface Listen {
   readonly port?: number
 }
 
-interface Site {
+export interface Site {
   readonly url: string
   /** Puts the server there. Until then, requests are answered with 503. */
   mount(server: Server): void

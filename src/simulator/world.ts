@@ -3,23 +3,23 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Dispatcher } from 'undici'
-import { createCertificateAuthority } from '../x509.ts'
 import { withControl } from './control.ts'
 import { DirectorySchema, type Directory } from './directory.ts'
-import { simulatorDispatcher } from './dispatcher.ts'
 import { createEntra } from './entra.ts'
 import { createExchangeLog, type ExchangeLog } from './exchange-log.ts'
 import { createFaults, type Faults, type FaultTarget } from './faults.ts'
 import { withFaults } from './fault-injection.ts'
+import type { FetchText } from './issuer-keys.ts'
 import { createIssuer, type ClusterIssuer, type ProjectedTokenClaims } from './issuer.ts'
 import { inMemoryFetch, outboundFetch } from './outbound.ts'
 import { projectedTokenFile } from './projected-token.ts'
 import { createSites, type Sites } from './sites.ts'
-import { openTokenProxy, type TokenProxySite } from './token-proxy.ts'
+import type { TokenProxySite } from './token-proxy.ts'
 import { tokenRoute } from './token-request.ts'
 import { createVault, type VaultSecret } from './vault.ts'
 import { DEFAULT_SECRETS, defaultDirectory, ORDERS, TENANT_ID } from './world-defaults.ts'
 import type { WorldOptions } from './world-options.ts'
+import { openWorldSites } from './world-sites.ts'
 
 export interface World extends AsyncDisposable {
   /** Tenant and client id of the directory's first application: by default, orders. */
@@ -56,13 +56,15 @@ export interface World extends AsyncDisposable {
   close(): Promise<void>
 }
 
+type Closer = () => Promise<void>
+
 /**
  * Builds a world, writes its files and a first token that is valid for an hour. It reaches nothing
  * but its own servers and `externalIssuers`. Use it with `await using`, or call `close`.
  */
 export async function createWorld(options: WorldOptions = {}): Promise<World> {
   const sites = createSites(options.ports ?? true)
-  const closers = [() => sites.close()]
+  const closers: Closer[] = [() => sites.close()]
   const close = async (): Promise<void> => {
     for (const closer of closers.splice(0).toReversed()) await closer()
   }
@@ -77,77 +79,53 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
 async function build(
   options: WorldOptions,
   sites: Sites,
-  closers: (() => Promise<void>)[],
-  close: () => Promise<void>,
+  closers: Closer[],
+  close: Closer,
 ): Promise<World> {
-  const { ports = true, now = Date.now, listen = {}, names = [], addresses = [] } = options
-  const stateDir = options.stateDir ?? (await mkdtemp(join(tmpdir(), 'wimds-world-')))
-  if (options.stateDir === undefined) {
-    closers.unshift(() => rm(stateDir, { recursive: true, force: true }))
-  }
-  await mkdir(stateDir, { recursive: true })
-
-  const authority = await createCertificateAuthority({ commonName: 'wimds simulator CA' })
-  const { caPem } = authority
+  const { now = Date.now } = options
+  const stateDir = await stateDirectory(options, closers)
+  const { caPem, dispatcher, tokenProxy, ...at } = await openWorldSites(sites, options)
   const caFile = join(stateDir, 'ca.crt')
   await writeFile(caFile, caPem)
-  const own = await authority.issue({
-    names: [...names, 'localhost'],
-    addresses: [...new Set([...addresses, '127.0.0.1', '::1'])],
-  })
-  const publicSite = { tls: options.tls ?? own, publicName: names[0] }
-  const issuerSite = await sites.open('issuer', { ...listen.issuer, tls: own })
-  const entraSite = await sites.open('entra', { ...listen.entra, ...publicSite })
-  const vaultSite = await sites.open('vault', { ...listen.vault, ...publicSite })
 
-  const dispatcher = simulatorDispatcher(sites.inMemory)
-  const tokenProxy = await openTokenProxy(sites, authority, {
-    listen: listen.tokenProxy,
-    publicName: names[0],
-    authorityHost: entraSite.url,
-    dispatcher,
-  })
-
-  const faults = createFaults(now)
-  const log = createExchangeLog()
-  const injection = { ...options, faults, log, now }
-  const overTls = outboundFetch({ caPem })
-  closers.push(() => overTls.close())
-  const inMemory = inMemoryFetch(sites.inMemory)
-
-  const issuer = await createIssuer({ issuer: issuerSite.url, now })
+  const issuer = await createIssuer({ issuer: at.issuer.url, now })
   const directory = DirectorySchema.parse((options.directory ?? defaultDirectory)(issuer.issuer))
+  const [first] = directory.applications
+  const tenantId = first?.tenantId ?? directory.tenants[0]?.id ?? TENANT_ID
+  const inMemory = inMemoryFetch(sites.inMemory)
   const entra = await createEntra({
     ...options,
     directory,
-    fetchText: ports ? (url) => overTls.fetchText(url) : inMemory,
+    fetchText: options.ports === false ? inMemory : overTls(caPem, closers),
     now,
   })
-  const [first] = directory.applications
-  const tenantId = first?.tenantId ?? directory.tenants[0]?.id ?? TENANT_ID
   const secrets = new Map(Object.entries(options.secrets ?? DEFAULT_SECRETS))
   const vault = createVault({
     secrets,
     tenantId,
-    authorityHost: entraSite.url,
+    authorityHost: at.entra.url,
     fetchText: inMemory,
     now,
   })
-  issuerSite.mount(withFaults(issuer.handler, { ...injection, targetOf: () => 'issuer' }))
-  vaultSite.mount(withFaults(vault, { ...injection, targetOf: () => 'vault' }))
-  const entraWithFaults = withFaults(entra, { ...injection, targetOf: entraTarget })
 
   const tokenFile = projectedTokenFile({ directory: join(stateDir, 'token'), now })
   const rotateToken = async (claims: ProjectedTokenClaims = {}): Promise<void> =>
     tokenFile.write(await issuer.sign({ ...options.projectedToken, ...claims }))
   await rotateToken()
-  entraSite.mount(withControl(entraWithFaults, { faults, log, directory, issuer, rotateToken }))
+
+  const faults = createFaults(now)
+  const log = createExchangeLog()
+  const injection = { ...options, faults, log, now }
+  at.issuer.mount(withFaults(issuer.handler, { ...injection, targetOf: () => 'issuer' }))
+  at.vault.mount(withFaults(vault, { ...injection, targetOf: () => 'vault' }))
+  const entraWithFaults = withFaults(entra, { ...injection, targetOf: entraTarget })
+  at.entra.mount(withControl(entraWithFaults, { faults, log, directory, issuer, rotateToken }))
 
   return {
     tenantId,
     clientId: first?.clientId ?? ORDERS.clientId,
-    authorityHost: entraSite.url,
-    vaultUrl: vaultSite.url,
+    authorityHost: at.entra.url,
+    vaultUrl: at.vault.url,
     tokenProxy,
     caPem,
     caFile,
@@ -164,6 +142,23 @@ async function build(
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+/** The given directory, else a temporary one, which is the last thing to go at the close. */
+async function stateDirectory({ stateDir }: WorldOptions, closers: Closer[]): Promise<string> {
+  if (stateDir === undefined) {
+    const temporary = await mkdtemp(join(tmpdir(), 'wimds-world-'))
+    closers.unshift(() => rm(temporary, { recursive: true, force: true }))
+    return temporary
+  }
+  await mkdir(stateDir, { recursive: true })
+  return stateDir
+}
+
+function overTls(caPem: string, closers: Closer[]): FetchText {
+  const outbound = outboundFetch({ caPem })
+  closers.push(() => outbound.close())
+  return (url) => outbound.fetchText(url)
 }
 
 const entraTarget = (request: Request): FaultTarget =>
