@@ -1,10 +1,9 @@
 /** The broker put together: exchange, cache, projected-token watch, and what they report to. */
 import type { Config } from '../config/config.ts'
-import { type Assertion, assertionReader, hasUnusualAudience } from '../exchange/assertion.ts'
+import { type AssertionReader, assertionReader } from '../exchange/assertion.ts'
 import { watchAssertions } from '../exchange/assertion-watch.ts'
 import { type Identity, identityResolver, type IdentityResolver } from '../identities.ts'
-import { errorFields } from '../telemetry/error-fields.ts'
-import { requestFields } from '../telemetry/log-lines.ts'
+import { logAssertion, logRenewalFailure } from '../telemetry/log-lines.ts'
 import type { ProcessLog } from '../telemetry/logger.ts'
 import { type Telemetry, telemetry } from '../telemetry/telemetry.ts'
 import { systemClock } from '../tokens/clock.ts'
@@ -43,29 +42,22 @@ export function broker(config: Config, extraCa: string | undefined, log: Process
   const read = assertionReader({
     ...(exchange.audience !== undefined && { audience: exchange.audience }),
   })
-  const cache = tokenStack(deferred(loadExchange, LATEST_LOAD_MS), {
+  // These report to `told`, which shows what they hold: it is there before any of them has begun.
+  const load = () => loadExchange(config, extraCa, { readAssertion: read, onSkew: told.onSkew })
+  const cache = tokenStack(deferred(load, LATEST_LOAD_MS), {
     max: config.cacheSize,
     maxConcurrent: exchange.maxConcurrent,
     timeoutMs: exchange.timeoutMs,
     clock,
     onExchange: (event) => told.onExchange(event),
     onResult: (result) => told.onResult(result),
-    onRenewalFailed: ({ request, error, leftMs }) => {
-      const fields = { ...requestFields(request), ...errorFields(error) }
-      const write = error.isPermanent ? log.error : log.warn
-      write('renewal_failed', { ...fields, tokenLeftSeconds: Math.floor(leftMs / 1000) })
-    },
+    onRenewalFailed: (failure) => logRenewalFailure(log, failure),
   })
   const assertions = watchAssertions({
     files: () => tokenFiles,
     read,
     onChange: (file, state) => {
-      if (state.ok) {
-        const isSuspect = exchange.audience === undefined && hasUnusualAudience(state.assertion)
-        const write = isSuspect ? log.warn : log.info
-        const event = isSuspect ? 'assertion_audience_unusual' : 'assertion_read'
-        write(event, { file, ...claimsOf(state.assertion) })
-      } else log.warn('assertion_failed', { file, ...errorFields(state.error) })
+      logAssertion(log, file, state, exchange.audience)
       cache.assertionChanged(file)
     },
   })
@@ -84,22 +76,6 @@ export function broker(config: Config, extraCa: string | undefined, log: Process
     assertions: () => assertions.states,
     isPrefetched: () => isPrefetched,
   })
-
-  /** MSAL and the transport: in two steps, so that others are answered in between. */
-  async function loadExchange(): Promise<TokenSource> {
-    const dispatcher = await exchangeDispatcher(config, extraCa)
-    await new Promise(setImmediate)
-    const { entraExchange } = await import('../exchange/entra.ts')
-    const { region, timeoutMs } = exchange
-    return entraExchange({
-      readAssertion: read,
-      dispatcher,
-      clock,
-      timeoutMs,
-      ...(region !== undefined && { region }),
-      onSkew: told.onSkew,
-    })
-  }
 
   async function prefetch(): Promise<void> {
     const wishes = directory.identities.flatMap((identity) =>
@@ -138,6 +114,30 @@ export function broker(config: Config, extraCa: string | undefined, log: Process
   }
 }
 
+interface Surroundings {
+  readonly readAssertion: AssertionReader
+  readonly onSkew: (skewMs: number) => void
+}
+
+/** MSAL and the transport: in two steps, so that others are answered in between. */
+async function loadExchange(
+  config: Config,
+  extraCa: string | undefined,
+  surroundings: Surroundings,
+): Promise<TokenSource> {
+  const { region, timeoutMs } = config.exchange
+  const dispatcher = await exchangeDispatcher(config, extraCa)
+  await new Promise(setImmediate)
+  const { entraExchange } = await import('../exchange/entra.ts')
+  return entraExchange({
+    ...surroundings,
+    dispatcher,
+    clock: systemClock,
+    timeoutMs,
+    ...(region !== undefined && { region }),
+  })
+}
+
 /** Whether the identity would still be exchanged for in the same way. */
 function isKnown(identity: Identity, resolve: IdentityResolver): boolean {
   try {
@@ -149,7 +149,3 @@ function isKnown(identity: Identity, resolve: IdentityResolver): boolean {
 }
 
 const IDENTIFYING = ['authorityHost', 'tenantId', 'clientId', 'tokenFile'] as const
-
-function claimsOf({ issuer, subject, audience, expiresAt }: Assertion) {
-  return { issuer, subject, audience, expiresAt: new Date(expiresAt).toISOString() }
-}

@@ -1,6 +1,9 @@
-/** What the log says of exchanges and replies. */
+/** What the log says of projected tokens, exchanges and replies. */
+import { type Assertion, hasUnusualAudience } from '../exchange/assertion.ts'
+import type { AssertionState } from '../exchange/assertion-watch.ts'
 import type { ReplyEvent } from '../http/wire.ts'
 import { scrub } from '../secret.ts'
+import type { RenewalFailure } from '../tokens/flights.ts'
 import type { ExchangeEvent } from '../tokens/observed.ts'
 import type { TokenRequest } from '../tokens/token.ts'
 import type { SeenClient } from './client-inventory.ts'
@@ -9,7 +12,7 @@ import type { Logger } from './logger.ts'
 import { refusalLevel } from './refusal-level.ts'
 
 /** Whose token for what. */
-export function requestFields({ identity, scope }: TokenRequest) {
+function requestFields({ identity, scope }: TokenRequest) {
   // Callers choose the scope, and may put there what does not belong there.
   return { identity: identity.name, clientId: identity.clientId, scope: scrub(scope) }
 }
@@ -28,6 +31,41 @@ export function logExchange(log: Logger, { request, outcome, durationMs }: Excha
   } else {
     log.warn('exchange_failed', { ...fields, ...errorFields(outcome.error) })
   }
+}
+
+/** `renewal_failed`: an error if only an operator can keep the held token from running out. */
+export function logRenewalFailure(log: Logger, { request, error, leftMs }: RenewalFailure): void {
+  log[error.isPermanent ? 'error' : 'warn']('renewal_failed', {
+    ...requestFields(request),
+    ...errorFields(error),
+    tokenLeftSeconds: Math.floor(leftMs / 1000),
+  })
+}
+
+/**
+ * `assertion_read` or `assertion_failed`; `assertion_audience_unusual` where no audience is configured
+ * by which the reader would have refused it.
+ */
+export function logAssertion(
+  log: Logger,
+  file: string,
+  state: AssertionState,
+  audience: string | undefined,
+): void {
+  if (!state.ok) {
+    log.warn('assertion_failed', { file, ...errorFields(state.error) })
+    return
+  }
+  const fields = { file, ...claimsOf(state.assertion) }
+  if (audience === undefined && hasUnusualAudience(state.assertion)) {
+    log.warn('assertion_audience_unusual', fields)
+  } else {
+    log.info('assertion_read', fields)
+  }
+}
+
+function claimsOf({ issuer, subject, audience, expiresAt }: Assertion) {
+  return { issuer, subject, audience, expiresAt: new Date(expiresAt).toISOString() }
 }
 
 /** `request_refused`, as loudly as its code deserves; nothing for a request that was answered. */
