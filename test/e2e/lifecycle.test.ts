@@ -1,10 +1,10 @@
 /** From a pod's start to its end: readiness, jobs, a sidecar that dies, rotation, termination. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { connectToEntra, type Entra, TENANT_ID } from './support/entra.ts'
+import { beforeAll, expect, test } from 'vitest'
+import { testCluster } from './support/cluster.ts'
+import { TENANT_ID } from './support/entra.ts'
 import { CLUSTER_CA_IN_PODS, IMAGES } from './support/environment.ts'
 import { eventually } from './support/eventually.ts'
-import { type TestNamespace, testNamespace } from './support/namespace.ts'
 import {
   appPod,
   curl,
@@ -20,24 +20,19 @@ const NAMESPACE = 'wimds-e2e-lifecycle'
 const CLIENT = '11111111-1111-4111-8111-111111111111'
 const ACCOUNT = serviceAccount('app', CLIENT)
 
-let entra: Entra
-let namespace: TestNamespace
-const resources = new AsyncDisposableStack()
-afterAll(() => resources.disposeAsync())
-
-beforeAll(async () => {
-  entra = resources.use(await connectToEntra())
-  await entra.trust({ clientId: CLIENT, serviceAccounts: [`${NAMESPACE}:app`] })
-  namespace = resources.use(await testNamespace(NAMESPACE))
-  await namespace.create(ACCOUNT)
+const cluster = testCluster(NAMESPACE, {
+  clientId: CLIENT,
+  serviceAccounts: [`${NAMESPACE}:app`],
 })
+
+beforeAll(() => cluster.namespace.create(ACCOUNT))
 
 const pod = (name: string, script: string) => appPod({ name, account: 'app', script })
 
 /** Creates the pod injected, and waits until it is ready. */
 async function start(name: string, script: string): Promise<void> {
-  await namespace.create(await injectedPods('loopback', [ACCOUNT], [pod(name, script)]))
-  await namespace.ready(name)
+  await cluster.namespace.create(await injectedPods('loopback', [ACCOUNT], [pod(name, script)]))
+  await cluster.namespace.ready(name)
 }
 
 test('a job completes although its sidecar would run for ever', async () => {
@@ -48,9 +43,9 @@ test('a job completes although its sidecar would run for ever', async () => {
     metadata: { name: 'job' },
     spec: { backoffLimit: 0, template: { spec: { ...spec, restartPolicy: 'Never' } } },
   }
-  await namespace.create(await injectedPods('loopback', [ACCOUNT], [job]))
-  await namespace.kubectl(['wait', '--for=condition=Complete', 'job/job', '--timeout=60s'])
-  expect(replyIn(await namespace.logs('job/job')).status).toBe(200)
+  await cluster.namespace.create(await injectedPods('loopback', [ACCOUNT], [job]))
+  await cluster.namespace.kubectl(['wait', '--for=condition=Complete', 'job/job', '--timeout=60s'])
+  expect(replyIn(await cluster.namespace.logs('job/job')).status).toBe(200)
 })
 
 test('an app with the retries of its time does not notice that its sidecar dies', async () => {
@@ -61,10 +56,16 @@ test('an app with the retries of its time does not notice that its sidecar dies'
   await eventually('the load runs', () => answers(10))
   // A second signal ends it at once, in the middle of whatever it does.
   const kill = `process.kill(1, 'SIGTERM'); process.kill(1, 'SIGTERM')`
-  await namespace.exec('loaded', 'wimds', ['/nodejs/bin/node', '-e', kill]).catch(() => {})
+  await cluster.namespace.exec('loaded', 'wimds', ['/nodejs/bin/node', '-e', kill]).catch(() => {})
   await eventually('the sidecar has been started again', async () => {
     const path = '{.status.initContainerStatuses[?(@.name=="wimds")].restartCount}'
-    const count = await namespace.kubectl(['get', 'pod', 'loaded', '-o', `jsonpath=${path}`])
+    const count = await cluster.namespace.kubectl([
+      'get',
+      'pod',
+      'loaded',
+      '-o',
+      `jsonpath=${path}`,
+    ])
     return count === '1' ? count : undefined
   })
   const before = (await answers(0)) ?? []
@@ -73,28 +74,28 @@ test('an app with the retries of its time does not notice that its sidecar dies'
 })
 
 async function answers(atLeast: number): Promise<string[] | undefined> {
-  const statuses = (await namespace.logs('loaded')).trim().split('\n')
+  const statuses = (await cluster.namespace.logs('loaded')).trim().split('\n')
   return statuses.length >= atLeast ? statuses : undefined
 }
 
 test('the sidecar serves until the app is gone', async () => {
   const last = `echo ending; sleep 2; ${curl(TOKEN_PATH)}; exit 0`
   await start('ending', `trap "${last.replaceAll('"', '\\"')}" TERM; while :; do sleep 0.2; done`)
-  const output = namespace.kubectl(['logs', 'ending', '--container=app', '--follow'])
-  await namespace.kubectl(['delete', 'pod', 'ending', '--wait=false'])
+  const output = cluster.namespace.kubectl(['logs', 'ending', '--container=app', '--follow'])
+  await cluster.namespace.kubectl(['delete', 'pod', 'ending', '--wait=false'])
   const { status, body } = replyIn(await output)
   expect(status).toBe(200)
-  expect(await entra.clientIdOf(String(body['access_token']))).toBe(CLIENT)
+  expect(await cluster.entra.clientIdOf(String(body['access_token']))).toBe(CLIENT)
 })
 
 test('a projected token is used as soon as it is renewed', async () => {
   // A kubelet renews after eight minutes at the least, so the test takes its place: tokens of the
   // real issuer, put there the way it does, by turning a symbolic link.
-  await namespace.kubectl(['create', 'serviceaccount', 'stranger'])
-  await namespace.create(podWithOwnTokens())
+  await cluster.namespace.kubectl(['create', 'serviceaccount', 'stranger'])
+  await cluster.namespace.create(podWithOwnTokens())
   await putToken('stranger')
-  await namespace.ready('rotated')
-  const ask = () => namespace.exec('rotated', 'app', ['sh', '-c', curl(TOKEN_PATH, ORIGIN)])
+  await cluster.namespace.ready('rotated')
+  const ask = () => cluster.namespace.exec('rotated', 'app', ['sh', '-c', curl(TOKEN_PATH, ORIGIN)])
   const refused = replyIn(await ask())
   expect(String(refused.body['error_description'])).toContain('AADSTS700213')
   await putToken('app')
@@ -104,7 +105,7 @@ test('a projected token is used as soon as it is renewed', async () => {
     return status === 200 ? String(body['access_token']) : undefined
   })
   expect(performance.now() - begin).toBeLessThan(20_000)
-  expect(await entra.clientIdOf(token)).toBe(CLIENT)
+  expect(await cluster.entra.clientIdOf(token)).toBe(CLIENT)
 })
 
 const ORIGIN = 'http://127.0.0.1:8000'
@@ -113,7 +114,13 @@ const TOKENS = '/var/run/secrets/rotated'
 
 async function putToken(account: string): Promise<void> {
   const audience = '--audience=api://AzureADTokenExchange'
-  const token = await namespace.kubectl(['create', 'token', account, audience, '--duration=10m'])
+  const token = await cluster.namespace.kubectl([
+    'create',
+    'token',
+    account,
+    audience,
+    '--duration=10m',
+  ])
   const script = [
     `cd ${TOKENS}`,
     `mkdir ..${account}`,
@@ -124,7 +131,7 @@ async function putToken(account: string): Promise<void> {
   ]
   await eventually('the token is in its place', async () => {
     await sleep(100)
-    return await namespace.exec('rotated', 'app', ['sh', '-ec', script.join('\n')])
+    return await cluster.namespace.exec('rotated', 'app', ['sh', '-ec', script.join('\n')])
   })
 }
 

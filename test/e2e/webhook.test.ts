@@ -1,11 +1,11 @@
 /** The chart and its webhook: installed, asked, renewed, upgraded under load, and gone. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { CHART, helm, installChart, RELEASE } from './support/chart.ts'
-import { connectToEntra, type Entra } from './support/entra.ts'
+import { testCluster } from './support/cluster.ts'
 import { eventually } from './support/eventually.ts'
-import { type TestNamespace, testNamespace } from './support/namespace.ts'
+import type { TestNamespace } from './support/namespace.ts'
 import { kubectl } from './support/run.ts'
 import { appPod, curl, replyIn, serviceAccount, STAY, TOKEN_PATH } from './support/workloads.ts'
 
@@ -13,20 +13,17 @@ const NAMESPACE = 'wimds-e2e-webhook'
 const CLIENT = '11111111-1111-4111-8111-111111111111'
 const ASKING = { 'wimds.io/inject': 'true' }
 
-let entra: Entra
-let namespace: TestNamespace
+const cluster = testCluster(NAMESPACE, {
+  clientId: CLIENT,
+  serviceAccounts: [`${NAMESPACE}:app`],
+})
 let own: TestNamespace
-const resources = new AsyncDisposableStack()
-afterAll(() => resources.disposeAsync())
 
 beforeAll(async () => {
-  entra = resources.use(await connectToEntra())
-  await entra.trust({ clientId: CLIENT, serviceAccounts: [`${NAMESPACE}:app`] })
   // The webhook's own namespace enforces restricted: its pods have to be admitted there.
-  own = resources.use(await testNamespace('wimds', 'restricted'))
+  own = await cluster.another('wimds', 'restricted')
   await installChart()
-  namespace = resources.use(await testNamespace(NAMESPACE))
-  await namespace.create(serviceAccount('app', CLIENT))
+  await cluster.namespace.create(serviceAccount('app', CLIENT))
 })
 
 const pod = (name: string, annotations: Record<string, string> = {}, more: object = {}) =>
@@ -34,17 +31,17 @@ const pod = (name: string, annotations: Record<string, string> = {}, more: objec
 
 const containersOf = async (name: string) => {
   const names = 'jsonpath={.spec.initContainers[*].name} {.spec.containers[*].name}'
-  return (await namespace.kubectl(['get', 'pod', name, '-o', names])).trim().split(/\s+/)
+  return (await cluster.namespace.kubectl(['get', 'pod', name, '-o', names])).trim().split(/\s+/)
 }
 
 describe('admission', () => {
   test('a pod that asks is injected and gets its identity’s token', async () => {
-    await namespace.create(pod('asking', ASKING, { initScript: curl(TOKEN_PATH) }))
-    await namespace.ready('asking')
+    await cluster.namespace.create(pod('asking', ASKING, { initScript: curl(TOKEN_PATH) }))
+    await cluster.namespace.ready('asking')
     expect(await containersOf('asking')).toEqual(['wimds-redirect', 'wimds', 'init', 'app'])
     for (const container of ['init', 'app']) {
-      const { body } = replyIn(await namespace.logs('asking', container))
-      expect(await entra.clientIdOf(String(body['access_token']))).toBe(CLIENT)
+      const { body } = replyIn(await cluster.namespace.logs('asking', container))
+      expect(await cluster.entra.clientIdOf(String(body['access_token']))).toBe(CLIENT)
     }
   })
 
@@ -53,7 +50,7 @@ describe('admission', () => {
       'azure.workload.identity/inject-proxy-sidecar': 'true',
       'wimds.io/mode': 'env',
     }
-    await namespace.create(pod('incumbent', annotations))
+    await cluster.namespace.create(pod('incumbent', annotations))
     expect(await containersOf('incumbent')).toEqual(['wimds', 'app'])
   })
 
@@ -68,7 +65,7 @@ describe('admission', () => {
     const name = `plain-${Object.keys(annotations).length}-${Object.values(annotations).join('')}`
     const manifest = stringify(pod(name.replace(/-$/, ''), annotations))
     const args = ['create', '--dry-run=server', '-f', '-', '-o', 'json']
-    expect(await namespace.kubectl(args, manifest)).not.toContain('wimds-token')
+    expect(await cluster.namespace.kubectl(args, manifest)).not.toContain('wimds-token')
   })
 
   test('a refusal says what to change', async () => {
@@ -77,18 +74,18 @@ describe('admission', () => {
       { ...ASKING, 'wimds.io/mdoe': 'nft' },
       { spec: { hostNetwork: true } },
     )
-    const created = namespace.create(manifest)
+    const created = cluster.namespace.create(manifest)
     await expect(created).rejects.toThrow(/denied the request.*remove hostNetwork/s)
-    await expect(namespace.create(manifest)).rejects.toThrow('wimds.io/mdoe is unknown')
+    await expect(cluster.namespace.create(manifest)).rejects.toThrow('wimds.io/mdoe is unknown')
   })
 
   test('a ServiceAccount made in the same breath is found', async () => {
     const account = serviceAccount('fresh', CLIENT)
-    await namespace.create(
+    await cluster.namespace.create(
       account,
       appPod({ name: 'fresh', account: 'fresh', script: STAY, annotations: ASKING }),
     )
-    const found = await namespace.get('pod', 'fresh')
+    const found = await cluster.namespace.get('pod', 'fresh')
     expect(JSON.stringify(found)).toContain(`"AZURE_CLIENT_ID","value":"${CLIENT}"`)
   })
 
@@ -110,7 +107,7 @@ function underLoad() {
     while (!stopping.signal.aborted) {
       try {
         const args = ['create', '--dry-run=server', '-f', '-', '-o', volumes]
-        const output = await namespace.kubectl(args, manifest)
+        const output = await cluster.namespace.kubectl(args, manifest)
         if (!output.includes('wimds-token')) failures.push('not injected')
       } catch (error) {
         failures.push(String(error))
@@ -168,10 +165,10 @@ test('without its webhook a pod that asks is not let in, and any other is', asyn
     'app.kubernetes.io/name=wimds',
     '--timeout=60s',
   ])
-  await expect(namespace.create(pod('asking-nobody', ASKING))).rejects.toThrow(
+  await expect(cluster.namespace.create(pod('asking-nobody', ASKING))).rejects.toThrow(
     /failed calling webhook/,
   )
-  await namespace.create(pod('not-asking'))
+  await cluster.namespace.create(pod('not-asking'))
 })
 
 test('nothing is left after helm uninstall', async () => {
