@@ -40,7 +40,7 @@ const cli = await build({
 })
 const sidecar = await build({
   ...common,
-  entryPoints: { serve: 'src/commands/serve.ts' },
+  entryPoints: { serve: 'src/commands/serve/serve.ts' },
   format: 'cjs',
   outExtension: { '.js': '.cjs' },
   // As src/precompiled.ts calls it.

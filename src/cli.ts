@@ -23,15 +23,15 @@ Without a command it takes the flags of the azure-workload-identity proxy.
 
 /** Each command is loaded when it is called, so that none pays for another's libraries. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
-  serve: async () => (await import('./commands/serve.ts')).serve,
-  simulate: async () => (await import('./commands/simulate.ts')).simulate,
-  inject: async () => (await import('./commands/inject.ts')).inject,
+  serve: async () => (await import('./commands/serve/serve.ts')).serve,
+  simulate: async () => (await import('./commands/simulate/simulate.ts')).simulate,
+  inject: async () => (await import('./commands/inject/inject.ts')).inject,
   demo: async () => (await import('./commands/demo/demo.ts')).demo,
-  webhook: async () => (await import('./commands/webhook.ts')).webhook,
+  webhook: async () => (await import('./commands/webhook/webhook.ts')).webhook,
   probe: async () => (await import('./commands/probe.ts')).probe,
-  report: async () => (await import('./commands/report.ts')).report,
+  report: async () => (await import('./commands/report/report.ts')).report,
   doctor: async () => (await import('./commands/doctor.ts')).doctor,
-  env: async () => (await import('./commands/env.ts')).env,
+  env: async () => (await import('./commands/env/env.ts')).env,
   token: async () => (await import('./commands/token.ts')).token,
   version: async () => (await import('./commands/version.ts')).version,
   redirect: async () => (await import('./commands/redirect.ts')).redirect,

@@ -1,6 +1,6 @@
 /**
  * `wimds serve` as the build leaves it: one script, beside it what V8 compiled of it. It stands in the
- * place of commands/serve.ts in the bundle.
+ * place of commands/serve/serve.ts in the bundle.
  */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'

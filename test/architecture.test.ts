@@ -24,7 +24,7 @@ const importsOf = (part: string) =>
   [...IMPORTS].flatMap(([file, names]) => (file.startsWith(part) ? names : []))
 
 test('reads the imports', () => {
-  expect(IMPORTS.get('cli.ts')).toContain('commands/serve.ts')
+  expect(IMPORTS.get('cli.ts')).toContain('commands/serve/serve.ts')
   expect(IMPORTS.get('exchange/network.ts')).toContain('undici')
 })
 

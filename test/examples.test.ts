@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
-import { inject } from '../src/commands/inject.ts'
+import { inject } from '../src/commands/inject/inject.ts'
 import { IdentitiesFile } from '../src/config/identities-schema.ts'
 import { captureIo } from './commands/capture.ts'
 import { objectMistakes } from './docs/kubernetes-fields.ts'

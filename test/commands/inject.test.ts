@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
-import { inject } from '../../src/commands/inject.ts'
+import { inject } from '../../src/commands/inject/inject.ts'
 import { captureIo, exitCode } from './capture.ts'
 
 const CLIENT = '11111111-1111-4111-8111-111111111111'

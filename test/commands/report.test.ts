@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import { describe, expect, test } from 'vitest'
-import { report } from '../../src/commands/report.ts'
+import { report } from '../../src/commands/report/report.ts'
 import { UsageError } from '../../src/errors.ts'
 import { listening } from '../fixtures/listening.ts'
 import { aStatus } from '../fixtures/status.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { webhook } from '../../src/commands/webhook.ts'
-import { webhookOptions } from '../../src/commands/webhook-options.ts'
+import { webhook } from '../../src/commands/webhook/webhook.ts'
+import { webhookOptions } from '../../src/commands/webhook/options.ts'
 import { UsageError } from '../../src/errors.ts'
 import { captureIo } from './capture.ts'
 

@@ -2,13 +2,13 @@
 import { readFile } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import { type ManifestFile, injectManifests } from '../kubernetes/manifest/inject-manifests.ts'
-import { unifiedDiff } from '../kubernetes/manifest/unified-diff.ts'
-import { complain } from './complaints.ts'
-import { INJECT_FLAGS, optionsOf } from './inject-options.ts'
-import { parseFlags } from './flags.ts'
-import type { CommandIo } from './io.ts'
-import { messageOf } from './mistakes.ts'
+import { type ManifestFile, injectManifests } from '../../kubernetes/manifest/inject-manifests.ts'
+import { unifiedDiff } from '../../kubernetes/manifest/unified-diff.ts'
+import { complain } from '../complaints.ts'
+import { INJECT_FLAGS, optionsOf } from './options.ts'
+import { parseFlags } from '../flags.ts'
+import type { CommandIo } from '../io.ts'
+import { messageOf } from '../mistakes.ts'
 
 const USAGE = `usage: wimds inject [FLAGS] FILE...
 

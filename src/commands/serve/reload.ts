@@ -1,10 +1,10 @@
 /** Follows the identities file of a running sidecar: a good new one is adopted, a bad one is not. */
-import { type Config, loadConfig } from '../config/config.ts'
-import { readIdentitiesFile } from '../config/identities-text.ts'
-import type { Environment } from '../config/settings.ts'
-import { watchFile } from '../config/watch.ts'
-import { ConfigError } from '../errors.ts'
-import type { Logger } from '../telemetry/logger.ts'
+import { type Config, loadConfig } from '../../config/config.ts'
+import { readIdentitiesFile } from '../../config/identities-text.ts'
+import type { Environment } from '../../config/settings.ts'
+import { watchFile } from '../../config/watch.ts'
+import { ConfigError } from '../../errors.ts'
+import type { Logger } from '../../telemetry/logger.ts'
 
 interface ReloadOptions {
   readonly config: Pick<Config, 'identitiesFile'>

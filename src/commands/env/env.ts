@@ -1,13 +1,13 @@
 /** `wimds env`: the variables that lead SDKs to the sidecar without any redirect. */
-import { hostInUrl, localHost } from '../config/host.ts'
+import { hostInUrl, localHost } from '../../config/host.ts'
 import {
   invalidConfiguration,
   mistakesIn,
   type ParsedSettings,
   Settings,
   withDefaults,
-} from '../config/settings.ts'
-import type { Address } from '../config/values.ts'
+} from '../../config/settings.ts'
+import type { Address } from '../../config/values.ts'
 import {
   conflictsOf,
   ENDPOINT_SETS,
@@ -17,12 +17,12 @@ import {
   NOT_PROXIED,
   SET_NAMES,
   SWITCHES,
-} from '../endpoint-sets.ts'
-import { UsageError } from '../errors.ts'
-import { environmentText, isFormat, type Format } from './env-text.ts'
-import { type Flags, mistakesOfFlagsAlone, parseFlags } from './flags.ts'
-import type { CommandIo } from './io.ts'
-import { thumbprintFor } from './service-fabric.ts'
+} from '../../endpoint-sets.ts'
+import { UsageError } from '../../errors.ts'
+import { environmentText, isFormat, type Format } from './text.ts'
+import { type Flags, mistakesOfFlagsAlone, parseFlags } from '../flags.ts'
+import type { CommandIo } from '../io.ts'
+import { thumbprintFor } from '../service-fabric.ts'
 
 const USAGE = `usage: wimds env [--for SET]... [--format shell|dotenv|yaml]
 

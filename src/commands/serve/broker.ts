@@ -1,16 +1,16 @@
 /** The broker put together: exchange, cache, projected-token watch, and what they report to. */
-import type { Config } from '../config/config.ts'
-import { type AssertionReader, assertionReader } from '../exchange/assertion.ts'
-import { watchAssertions } from '../exchange/assertion-watch.ts'
-import { type Identity, identityResolver, type IdentityResolver } from '../identities.ts'
-import { logAssertion, logRenewalFailure } from '../telemetry/log-lines.ts'
-import type { ProcessLog } from '../telemetry/logger.ts'
-import { type Telemetry, telemetry } from '../telemetry/telemetry.ts'
-import { systemClock } from '../tokens/clock.ts'
-import { deferred } from '../tokens/deferred.ts'
-import { tokenStack } from '../tokens/stack.ts'
-import { scopeOf, type TokenSource } from '../tokens/token.ts'
-import { exchangeDispatcher } from './exchange-dispatcher.ts'
+import type { Config } from '../../config/config.ts'
+import { type AssertionReader, assertionReader } from '../../exchange/assertion.ts'
+import { watchAssertions } from '../../exchange/assertion-watch.ts'
+import { type Identity, identityResolver, type IdentityResolver } from '../../identities.ts'
+import { logAssertion, logRenewalFailure } from '../../telemetry/log-lines.ts'
+import type { ProcessLog } from '../../telemetry/logger.ts'
+import { type Telemetry, telemetry } from '../../telemetry/telemetry.ts'
+import { systemClock } from '../../tokens/clock.ts'
+import { deferred } from '../../tokens/deferred.ts'
+import { tokenStack } from '../../tokens/stack.ts'
+import { scopeOf, type TokenSource } from '../../tokens/token.ts'
+import { exchangeDispatcher } from '../exchange-dispatcher.ts'
 
 /** A broker that answers as soon as its exchange has been loaded. */
 export interface Broker {
@@ -128,7 +128,7 @@ async function loadExchange(
   const { region, timeoutMs } = config.exchange
   const dispatcher = await exchangeDispatcher(config, extraCa)
   await new Promise(setImmediate)
-  const { entraExchange } = await import('../exchange/entra.ts')
+  const { entraExchange } = await import('../../exchange/entra.ts')
   return entraExchange({
     ...surroundings,
     dispatcher,

@@ -1,18 +1,13 @@
 /** `wimds simulate`: the simulated issuer, Entra and vault on ports, for development and CI. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { environment, summary } from '../simulator/summary.ts'
-import { createWorld } from '../simulator/world.ts'
-import { complain } from './complaints.ts'
-import { parseFlags } from './flags.ts'
-import { type CommandIo, endAsked } from './io.ts'
-import { messageOf } from './mistakes.ts'
-import {
-  MAX_ROTATE_SECONDS,
-  optionsOf,
-  SIMULATE_FLAGS,
-  type SimulateOptions,
-} from './simulate-options.ts'
+import { environment, summary } from '../../simulator/summary.ts'
+import { createWorld } from '../../simulator/world.ts'
+import { complain } from '../complaints.ts'
+import { parseFlags } from '../flags.ts'
+import { type CommandIo, endAsked } from '../io.ts'
+import { messageOf } from '../mistakes.ts'
+import { MAX_ROTATE_SECONDS, optionsOf, SIMULATE_FLAGS, type SimulateOptions } from './options.ts'
 
 export const SIMULATE_USAGE = `usage: wimds simulate [--dir DIR] [--config FILE] [--listen HOST:PORT] …
 

@@ -1,13 +1,13 @@
 /** The flags of `wimds simulate` → what to simulate, and where. */
 import { readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
-import { addresses, type Address } from '../config/values.ts'
-import { UsageError } from '../errors.ts'
-import { readConfigFile, type FileSettings } from '../simulator/config-file.ts'
-import type { WorldOptions } from '../simulator/world-options.ts'
-import type { IssuedCertificate } from '../x509.ts'
-import { type Flags, mistakesOfFlagsAlone } from './flags.ts'
-import { isConfigError, noting } from './mistakes.ts'
+import { addresses, type Address } from '../../config/values.ts'
+import { UsageError } from '../../errors.ts'
+import { readConfigFile, type FileSettings } from '../../simulator/config-file.ts'
+import type { WorldOptions } from '../../simulator/world-options.ts'
+import type { IssuedCertificate } from '../../x509.ts'
+import { type Flags, mistakesOfFlagsAlone } from '../flags.ts'
+import { isConfigError, noting } from '../mistakes.ts'
 
 export const SIMULATE_FLAGS = {
   dir: 'value',

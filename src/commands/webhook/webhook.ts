@@ -3,19 +3,19 @@ import { once } from 'node:events'
 import type { Server } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pino from 'pino'
-import type { Address } from '../config/values.ts'
-import { review } from '../kubernetes/admission.ts'
-import { certificateIn } from '../kubernetes/certificate-directory.ts'
-import { type CertificateKeeper, keepCertificate } from '../kubernetes/certificate-keeper.ts'
-import { currentCertificate, expiryOf } from '../kubernetes/certificates.ts'
-import type { Cluster } from '../kubernetes/cluster.ts'
-import { NATIVE_SIDECARS_SINCE } from '../kubernetes/settings.ts'
-import { webhookMetrics } from '../kubernetes/webhook-metrics.ts'
-import { reviewServer, webhookAdminServer } from '../kubernetes/webhook-server.ts'
-import { scrub } from '../secret.ts'
-import { VERSION } from '../version.ts'
-import { type CommandIo, endAsked } from './io.ts'
-import { WEBHOOK_USAGE, type WebhookOptions, webhookOptions } from './webhook-options.ts'
+import type { Address } from '../../config/values.ts'
+import { review } from '../../kubernetes/admission.ts'
+import { certificateIn } from '../../kubernetes/certificate-directory.ts'
+import { type CertificateKeeper, keepCertificate } from '../../kubernetes/certificate-keeper.ts'
+import { currentCertificate, expiryOf } from '../../kubernetes/certificates.ts'
+import type { Cluster } from '../../kubernetes/cluster.ts'
+import { NATIVE_SIDECARS_SINCE } from '../../kubernetes/settings.ts'
+import { webhookMetrics } from '../../kubernetes/webhook-metrics.ts'
+import { reviewServer, webhookAdminServer } from '../../kubernetes/webhook-server.ts'
+import { scrub } from '../../secret.ts'
+import { VERSION } from '../../version.ts'
+import { type CommandIo, endAsked } from '../io.ts'
+import { WEBHOOK_USAGE, type WebhookOptions, webhookOptions } from './options.ts'
 
 /** Serves until the signal, then drains. Throws `UsageError`. */
 export async function webhook(args: readonly string[], io: CommandIo): Promise<number> {
@@ -24,7 +24,7 @@ export async function webhook(args: readonly string[], io: CommandIo): Promise<n
     io.stdout.write(WEBHOOK_USAGE)
     return 0
   }
-  const { connectToCluster, reasonOf } = await import('../kubernetes/cluster.ts')
+  const { connectToCluster, reasonOf } = await import('../../kubernetes/cluster.ts')
   return await serveReviews(options, connectToCluster(), { io, reasonOf })
 }
 

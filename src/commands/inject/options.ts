@@ -1,17 +1,17 @@
 /** The flags of `wimds inject` → settings of the injector. */
-import { UsageError } from '../errors.ts'
-import { isGuid } from '../guid.ts'
-import { imagesOf } from '../kubernetes/images.ts'
-import type { ManifestOptions } from '../kubernetes/manifest/inject-document.ts'
-import type { EnvVar } from '../kubernetes/pod.ts'
+import { UsageError } from '../../errors.ts'
+import { isGuid } from '../../guid.ts'
+import { imagesOf } from '../../kubernetes/images.ts'
+import type { ManifestOptions } from '../../kubernetes/manifest/inject-document.ts'
+import type { EnvVar } from '../../kubernetes/pod.ts'
 import {
   INJECTION_DEFAULTS,
   type InjectionSettings,
   NATIVE_SIDECARS_SINCE,
   ROUTING_MODES,
-} from '../kubernetes/settings.ts'
-import { VERSION } from '../version.ts'
-import type { Flags } from './flags.ts'
+} from '../../kubernetes/settings.ts'
+import { VERSION } from '../../version.ts'
+import type { Flags } from '../flags.ts'
 
 export const INJECT_FLAGS = {
   mode: 'value',

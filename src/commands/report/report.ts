@@ -1,12 +1,12 @@
 /** `wimds report`: who still calls the metadata service, and what would make the sidecar unnecessary. */
-import { UsageError } from '../errors.ts'
-import { scrubSetting } from '../secret.ts'
-import { complain } from './complaints.ts'
-import { type Flags, mistakesOfFlagsAlone, parseFlags } from './flags.ts'
-import type { CommandIo } from './io.ts'
-import { messageOf } from './mistakes.ts'
-import { type ReportRow, rowsOf, type Sighting } from './report/rows.ts'
-import { fromPrometheus, fromSidecar } from './report/sources.ts'
+import { UsageError } from '../../errors.ts'
+import { scrubSetting } from '../../secret.ts'
+import { complain } from '../complaints.ts'
+import { type Flags, mistakesOfFlagsAlone, parseFlags } from '../flags.ts'
+import type { CommandIo } from '../io.ts'
+import { messageOf } from '../mistakes.ts'
+import { type ReportRow, rowsOf, type Sighting } from './rows.ts'
+import { fromPrometheus, fromSidecar } from './sources.ts'
 
 const USAGE = `usage: wimds report [--url URL]... [--prometheus URL [--since 7d]] [--json]
 

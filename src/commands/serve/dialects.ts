@@ -1,15 +1,15 @@
 /** Which protocols a sidecar speaks, and on which ports. */
 import { constants } from 'node:fs'
 import { access, mkdir } from 'node:fs/promises'
-import type { Config } from '../config/config.ts'
-import type { Address } from '../config/values.ts'
-import { appService } from '../dialects/app-service.ts'
-import { cloudShell } from '../dialects/cloud-shell.ts'
-import type { Dialect } from '../dialects/dialect.ts'
-import { imds } from '../dialects/imds.ts'
-import { ConfigError } from '../errors.ts'
-import type { StatusDocument } from '../telemetry/status-schema.ts'
-import { type ServerCertificate, serverCertificate, thumbprintOf } from './service-fabric.ts'
+import type { Config } from '../../config/config.ts'
+import type { Address } from '../../config/values.ts'
+import { appService } from '../../dialects/app-service.ts'
+import { cloudShell } from '../../dialects/cloud-shell.ts'
+import type { Dialect } from '../../dialects/dialect.ts'
+import { imds } from '../../dialects/imds.ts'
+import { ConfigError } from '../../errors.ts'
+import type { StatusDocument } from '../../telemetry/status-schema.ts'
+import { type ServerCertificate, serverCertificate, thumbprintOf } from '../service-fabric.ts'
 
 /** A protocol with a port of its own, because its path is that of IMDS. */
 interface SpecialPort {
@@ -41,8 +41,8 @@ export async function specialDialects(config: Config): Promise<SpecialDialects> 
   if (arc.listen.length > 0) {
     await requireWritable(arc.keyDirectory)
     const [{ arc: arcDialect }, { arcKeys }] = await Promise.all([
-      import('../dialects/arc.ts'),
-      import('../dialects/arc-keys.ts'),
+      import('../../dialects/arc.ts'),
+      import('../../dialects/arc-keys.ts'),
     ])
     const keys = arcKeys({ directory: arc.keyDirectory })
     ports.push({ name: 'arcAddresses', listen: arc.listen, dialect: arcDialect(keys) })
@@ -51,7 +51,7 @@ export async function specialDialects(config: Config): Promise<SpecialDialects> 
   if (serviceFabric.listen.length > 0 && identityHeader !== undefined) {
     const tls = await serverCertificate(serviceFabric)
     fields = { serviceFabricThumbprint: thumbprintOf(tls.certPem) }
-    const { serviceFabric: dialectOf } = await import('../dialects/service-fabric.ts')
+    const { serviceFabric: dialectOf } = await import('../../dialects/service-fabric.ts')
     const { listen } = serviceFabric
     ports.push({ name: 'serviceFabricAddresses', listen, dialect: dialectOf(identityHeader), tls })
   }
