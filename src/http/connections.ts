@@ -41,7 +41,7 @@ const MAX_AT_ONCE = 16
 /**
  * Keeps at most `max` connections open on the servers it watches, all of them together. At the cap
  * the connection that has been idle for the longest is closed; one whose request is still arriving
- * counts as idle. Only if every connection is being answered is the new one refused.
+ * counts as idle, and one whose caller has ended its side goes first. Only if every connection is being answered is the new one refused.
  */
 export function connections(max: number): Connections {
   const open = new Map<Duplex, Caller>()
@@ -65,8 +65,10 @@ export function connections(max: number): Connections {
   function closeLongestIdle(): boolean {
     let longest: [socket: Duplex, quietSince: number] | undefined
     for (const [socket, caller] of open) {
-      if (longest !== undefined && longest[1] < caller.quietSince) continue
-      if (!isBeingAnswered(caller)) longest = [socket, caller.quietSince]
+      // Whoever has ended its side may still read, but has most likely gone.
+      const quietSince = socket.readableEnded ? 0 : caller.quietSince
+      if (longest !== undefined && longest[1] < quietSince) continue
+      if (socket.readableEnded || !isBeingAnswered(caller)) longest = [socket, quietSince]
     }
     if (longest === undefined) return false
     open.delete(longest[0])

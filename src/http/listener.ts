@@ -43,6 +43,12 @@ const LIMITS: ServerOptions = {
 
 const TLS_LIMITS = { handshakeTimeout: 5000, minVersion: 'TLSv1.2' } as const
 
+/**
+ * A caller that ends its side after the request, as `nc -N` does, still gets its reply. Node has no other
+ * way to say so than this property, which its documentation leaves out.
+ */
+const ALLOW_HALF_OPEN = { httpAllowHalfOpen: true }
+
 /** More than any client sends, and few enough to be cheap: Node copies all before at each 32. */
 const MAX_HEADERS = 128
 
@@ -67,6 +73,7 @@ export async function listen(
           ? createServer(LIMITS)
           : createTlsServer({ ...LIMITS, ...TLS_LIMITS, cert: tls.certPem, key: tls.keyPem })
       server.maxHeadersCount = MAX_HEADERS
+      Object.assign(server, ALLOW_HALF_OPEN)
       open.watch(server, (request, response) => {
         leaveUnread(request, response)
         if (request.rawHeaders.length < 2 * MAX_HEADERS) handler(request, response)

@@ -138,3 +138,25 @@ test('closes a connection whose caller does not read its replies', async () => {
   await sleep(200)
   expect(await isServed(await server.open())).toBe(true)
 })
+
+test('answers a caller that has said all it will say', async () => {
+  await using server = await capped(3)
+  const caller = await server.open()
+  caller.write(`${request('/metadata/versions')}${request(RIGHT)}`)
+  caller.end()
+  await server.answering(1)
+  server.release()
+  expect([(await caller.reply()).status, (await caller.reply()).status]).toEqual([200, 200])
+  expect(await caller.closed()).toBe('')
+})
+
+test('closes the connection of a caller that leaves without a whole request', async () => {
+  await using server = await capped(3)
+  const silent = await server.open()
+  silent.end()
+  expect(await silent.closed()).toBe('')
+  const half = await server.open()
+  half.write(HALF)
+  half.end()
+  expect(await half.closed()).toContain('400 Bad Request')
+})
