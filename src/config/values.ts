@@ -156,9 +156,12 @@ function list(text: string): string[] {
 }
 
 function parseAddress(text: string): Address {
-  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? []
+  const [, bracketed, plain, port] =
+    /^(?:\[([^\]]+)\]|([^:[\]/?#@\\\s]+)):(\d{1,5})$/.exec(text) ?? []
   const host = bracketed ?? plain
-  if (host === undefined || (bracketed !== undefined && isIP(bracketed) !== 6)) {
+  // A URL's host that ends in a number has to be an address, so that 999.1.1.1 is a mistake.
+  const isHost = bracketed === undefined ? URL.canParse(`http://${plain}`) : isIP(bracketed) === 6
+  if (host === undefined || !isHost) {
     throw new Error(`must be host:port or [IPv6]:port, not ${quote(text)}`)
   }
   if (Number(port) > 65_535) throw new Error(`has a port above 65535: ${quote(text)}`)

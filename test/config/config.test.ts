@@ -104,6 +104,22 @@ describe('the environment', () => {
     expect(told).toHaveLength(11)
   })
 
+  test.each([
+    '999.1.1.1:80',
+    '127.0.0.1/x:80',
+    'me@host:80',
+    'a host:80',
+    '[fe80]:80',
+    '1.1.1.1:70000',
+  ])('takes no address that nothing could listen on, such as %s', async (address) => {
+    expect((await mistakes({ WIMDS_LISTEN: address })).join()).toMatch(/^WIMDS_LISTEN: /)
+  })
+
+  test('takes addresses by name, by IPv4 and by IPv6', async () => {
+    const { listen } = await load({ WIMDS_LISTEN: 'localhost:1, 127.1:2, [::1]:3' })
+    expect(listen.map(({ host }) => host)).toEqual(['localhost', '127.1', '::1'])
+  })
+
   test('takes a proxy without its scheme, and repeats nothing of a wrong one', async () => {
     const { exchange } = await load({ HTTPS_PROXY: 'me:secret@proxy:3128', NO_PROXY: '.corp' })
     expect(exchange.proxy?.url.reveal()).toBe('http://me:secret@proxy:3128')
