@@ -37,8 +37,13 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   redirect: async () => (await import('./commands/redirect.ts')).redirect,
 }
 
+/** Commands that have something to see to when they are told to end; the others just end. */
+const SEE_TO_THEIR_END = new Set(['serve', 'simulate', 'webhook', 'demo', 'redirect'])
+
 /** Flags without a command are the azure-workload-identity proxy's, in whose place wimds can run. */
 const dropIn = async () => (await import('./commands/drop-in.ts')).dropIn
+
+let seesToItsEnd = false
 
 async function main(argv: readonly string[], io: CommandIo): Promise<number> {
   const [name = 'help', ...args] = argv
@@ -51,6 +56,7 @@ async function main(argv: readonly string[], io: CommandIo): Promise<number> {
   if (load === undefined) {
     return refuseUsage(io, 'wimds', [`there is no command ${JSON.stringify(name)}`])
   }
+  seesToItsEnd = load === dropIn || SEE_TO_THEIR_END.has(name)
   try {
     const command = await load()
     return await command(load === dropIn ? argv : args, io)
@@ -76,8 +82,12 @@ process.on('uncaughtException', (error) => {
   process.exit(1)
 })
 const ending = new AbortController()
+/** Exit codes by signal, as a shell tells them. */
+const ENDED_BY = { SIGTERM: 143, SIGINT: 130 } as const
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.on(signal, () => {
+    // Without a handler the first process of a container would not end at all.
+    if (!seesToItsEnd) process.exit(ENDED_BY[signal])
     // A second signal means now.
     if (ending.signal.aborted) process.exit(1)
     ending.abort()

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { open, readFile } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { createWorld } from '../src/simulator/world.ts'
 import { portOf } from './fixtures/listening.ts'
@@ -88,6 +89,20 @@ test('ends quietly when nobody reads its output any more', async () => {
   await once(child, 'close')
   expect(child.exitCode).toBe(0)
   expect(Buffer.concat(errors).toString()).toBe('')
+})
+
+test.each([
+  ['SIGTERM', 143],
+  ['SIGINT', 130],
+] as const)('a command that waits for its input ends by %s', async (signal, code) => {
+  const child = spawn(process.execPath, [CLI, 'inject', '-'], { env: {}, stdio: 'pipe' })
+  // It has read all there is, and waits for more.
+  child.stdin.write('#')
+  await expect.poll(() => child.stdin.writableLength, { timeout: 5000 }).toBe(0)
+  await sleep(500)
+  child.kill(signal)
+  await once(child, 'close')
+  expect([child.exitCode, child.signalCode]).toEqual([code, null])
 })
 
 test('serves on while its log cannot be written', async () => {

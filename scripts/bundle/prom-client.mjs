@@ -2,4 +2,4 @@
 // gateway and metrics of the process.
 import Registry from 'prom-client/lib/registry.js'
 
-export { Registry }
+export default { Registry }

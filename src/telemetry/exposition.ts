@@ -50,8 +50,8 @@ export function exposition(readers: Readers): Promise<Exposition> {
 /** The exposition of those of the metrics that have a value, all read at one moment. */
 export async function expositionOf(metrics: readonly ReadableMetric[]): Promise<Exposition> {
   // Loaded when somebody scrapes: a sidecar that nobody scrapes does without it.
-  const { Registry } = await import('prom-client')
-  const registry = new Registry()
+  const { default: promClient } = await import('prom-client')
+  const registry = new promClient.Registry()
   for (const { name, help, type, labels, read } of metrics) {
     const values = [...read()].flatMap((sample) => seriesOf(name, labels, sample))
     if (values.length === 0) continue

@@ -89,6 +89,18 @@ describe('admission', () => {
     expect(JSON.stringify(found)).toContain(`"AZURE_CLIENT_ID","value":"${CLIENT}"`)
   })
 
+  test('its metrics count the reviews', async () => {
+    const label = 'app.kubernetes.io/name=wimds'
+    const names = 'jsonpath={.items[*].metadata.name}'
+    const replicas = (await own.kubectl(['get', 'pods', '-l', label, '-o', names])).split(' ')
+    const scrapes = replicas.map((replica) =>
+      kubectl(['get', '--raw', `/api/v1/namespaces/wimds/pods/${replica}:9440/proxy/metrics`]),
+    )
+    expect((await Promise.all(scrapes)).join('')).toMatch(
+      /^wimds_webhook_review_duration_seconds_count\{outcome="injected"\} [1-9]/m,
+    )
+  })
+
   test('a pod in an excluded namespace is left as it is', async () => {
     const manifest = stringify(appPod({ name: 'excluded', script: STAY, annotations: ASKING }))
     const args = ['create', '--dry-run=server', '-f', '-', '-o', 'json']

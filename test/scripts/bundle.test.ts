@@ -79,3 +79,30 @@ test('the simulator reads the keys of an issuer that would rather speak HTTP/2',
     server.close()
   }
 })
+
+test('the webhook has metrics, and ends when told to, without an API server', async () => {
+  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-bundle-'))
+  const kubeconfig = join(directory.path, 'kubeconfig')
+  const port = await freePort()
+  await writeFile(kubeconfig, NO_CLUSTER)
+  await using webhook = startChild({
+    script: 'dist/wimds.js',
+    args: ['webhook', '--cert-dir', directory.path, '--admin-listen', `127.0.0.1:${port}`],
+    env: { KUBECONFIG: kubeconfig },
+  })
+  const scraped = async () => (await fetch(`http://127.0.0.1:${port}/metrics`)).status
+  await expect.poll(() => scraped().catch(() => undefined), { timeout: 5000 }).toBe(200)
+  process.kill(webhook.pid, 'SIGTERM')
+  await expect.poll(() => webhook.hasEnded(), { timeout: 5000 }).toBe(true)
+  expect(webhook.output()).toContain('"event":"stopped"')
+})
+
+/** Nothing listens on port 1. */
+const NO_CLUSTER = `
+apiVersion: v1
+kind: Config
+current-context: none
+contexts: [{ name: none, context: { cluster: none, user: none } }]
+clusters: [{ name: none, cluster: { server: 'https://127.0.0.1:1' } }]
+users: [{ name: none, user: {} }]
+`

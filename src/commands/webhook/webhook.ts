@@ -58,10 +58,14 @@ async function serveReviews(
   })
   await listen(admin, options.adminListen)
 
-  const accounts = await cluster.serviceAccounts({ onError })
-  const hasNativeSidecars = options.asksVersion
-    ? (await cluster.minorVersion()) >= NATIVE_SIDECARS_SINCE
-    : options.settings.hasNativeSidecars
+  // The API server may be out of reach, and for long.
+  const known = await Promise.race([whatIsKnown(cluster, options, onError), endAsked(io)])
+  if (known === undefined) {
+    await close(admin)
+    log.info({ event: 'stopped' })
+    return 0
+  }
+  const { accounts, hasNativeSidecars } = known
   const { defaultTenantId } = options
   const admission = {
     settings: { ...options.settings, hasNativeSidecars },
@@ -99,6 +103,19 @@ async function serveReviews(
   await Promise.all([keeper.stop(), accounts.stop(), close(server), close(admin)])
   log.info({ event: 'stopped' })
   return 0
+}
+
+/** What reviews need to know of the cluster; waits for an API server that answers. */
+async function whatIsKnown(
+  cluster: Cluster,
+  { asksVersion, settings }: WebhookOptions,
+  onError: (error: unknown) => void,
+) {
+  const accounts = await cluster.serviceAccounts({ onError })
+  const hasNativeSidecars = asksVersion
+    ? (await cluster.minorVersion()) >= NATIVE_SIDECARS_SINCE
+    : settings.hasNativeSidecars
+  return { accounts, hasNativeSidecars }
 }
 
 function certificateSource({ certificate }: WebhookOptions, cluster: Cluster) {
