@@ -15,6 +15,9 @@ const OWN_VOLUME = 'wimds-token'
 const OWN_MOUNT_PATH = '/var/run/secrets/wimds'
 const TOKEN_FILE = 'token'
 
+/** Below these the sidecar's image lets Node read, by its NODE_OPTIONS. */
+export const READABLE = ['/var/run/secrets', '/run/secrets'] as const
+
 /** The kubelet renews the token at 80 % of this; Entra takes none that is valid for longer than a day. */
 const EXPIRATION_SECONDS = 3600
 
@@ -67,15 +70,31 @@ function pointedAt(pod: Pod): Found | undefined {
     const file = plainValue(container, 'AZURE_FEDERATED_TOKEN_FILE')
     const mount = file === undefined ? undefined : mountOf(container, file)
     const volume = pod.spec.volumes?.find(({ name }) => name === mount?.name)
-    if (file && mount && volume && tokenPath(volume) !== undefined) return { file, mount }
+    if (file === undefined || mount === undefined || volume === undefined) continue
+    const path = pathInVolume(file, mount)
+    if (!tokenPaths(volume).includes(path)) continue
+    return isUsableAsItIs(mount) ? { file, mount } : ownMount(volume, path)
   }
   return undefined
+}
+
+/** The kubelet never renews what is mounted by a `subPath`. */
+function isUsableAsItIs({ mountPath, subPath }: VolumeMount): boolean {
+  return !subPath && READABLE.some((directory) => isWithin(mountPath, directory))
+}
+
+/** The volume, whole, where the image may read it. */
+function ownMount({ name }: Volume, path: string): Found {
+  return {
+    file: posix.join(OWN_MOUNT_PATH, path),
+    mount: { name, mountPath: OWN_MOUNT_PATH, readOnly: true },
+  }
 }
 
 /** The AKS webhook's volume, by its name, where no container says where it is mounted. */
 function aksVolume(pod: Pod): Found | undefined {
   const volume = pod.spec.volumes?.find(({ name }) => AKS_VOLUME.test(name))
-  const path = volume === undefined ? undefined : tokenPath(volume)
+  const [path] = volume === undefined ? [] : tokenPaths(volume)
   if (volume === undefined || path === undefined) return undefined
   return {
     file: posix.join(AKS_MOUNT_PATH, path),
@@ -83,14 +102,27 @@ function aksVolume(pod: Pod): Found | undefined {
   }
 }
 
-function mountOf(container: Container, file: string): VolumeMount | undefined {
-  return container.volumeMounts?.find(({ mountPath }) => file.startsWith(`${mountPath}/`))
+/** The innermost mount that holds the file. A `subPathExpr` is for the kubelet to know. */
+function mountOf({ volumeMounts }: Container, file: string): VolumeMount | undefined {
+  return volumeMounts
+    ?.filter(({ mountPath, subPathExpr }) => isWithin(file, mountPath) && !subPathExpr)
+    .toSorted((one, other) => other.mountPath.length - one.mountPath.length)[0]
 }
 
-/** The path of the service-account token inside the volume. */
-function tokenPath({ projected }: Volume): string | undefined {
-  return projected?.sources?.find((source) => source.serviceAccountToken != null)
-    ?.serviceAccountToken?.path
+function isWithin(path: string, directory: string): boolean {
+  const withSlash = (text: string) => posix.normalize(`${text}/`)
+  return withSlash(path).startsWith(withSlash(directory))
+}
+
+function pathInVolume(file: string, { mountPath, subPath }: VolumeMount): string {
+  return posix.join(subPath ?? '', posix.relative(mountPath, file))
+}
+
+/** The paths of the service-account tokens inside the volume. */
+function tokenPaths({ projected }: Volume): string[] {
+  return (projected?.sources ?? []).flatMap(({ serviceAccountToken }) =>
+    serviceAccountToken == null ? [] : posix.normalize(serviceAccountToken.path),
+  )
 }
 
 function aksVariables(pod: Pod): EnvVar[] {

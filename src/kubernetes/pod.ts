@@ -3,7 +3,12 @@ import * as z from 'zod/mini'
 
 const EnvVar = z.looseObject({ name: z.string() })
 
-const VolumeMount = z.looseObject({ name: z.string(), mountPath: z.string() })
+const VolumeMount = z.looseObject({
+  name: z.string(),
+  mountPath: z.string(),
+  subPath: z.nullish(z.string()),
+  subPathExpr: z.nullish(z.string()),
+})
 
 const SecurityContext = z.looseObject({ runAsUser: z.nullish(z.number()) })
 

@@ -31,6 +31,10 @@ const envVar = fc.oneof(
     value: fc.constantFrom('', '.svc', 'a, localhost', '10.0.0.0/8,127.0.0.1'),
   }),
   fc.record({
+    name: fc.constant('AZURE_FEDERATED_TOKEN_FILE'),
+    value: fc.constantFrom('/mnt/tokens/token', '/run/secrets/azure/token', '/token', ''),
+  }),
+  fc.record({
     name: fc.constantFrom('NO_PROXY', 'SECRET'),
     valueFrom: fc.constant({ secretKeyRef: { name: 's', key: 'k' } }),
   }),
@@ -54,12 +58,23 @@ const container = fc.record(
     envFrom: fc.constantFrom([], [{ secretRef: { name: 's' } }]),
     resources,
     securityContext: fc.constantFrom({}, { runAsUser: 0 }, { runAsUser: 1501 }),
-    volumeMounts: fc.constantFrom([], [{ name: 'data', mountPath: '/data' }]),
+    volumeMounts: fc.constantFrom(
+      [],
+      [{ name: 'data', mountPath: '/data' }],
+      [{ name: 'tokens', mountPath: '/mnt/tokens' }],
+      [{ name: 'tokens', mountPath: '/run/secrets/azure' }],
+      [{ name: 'tokens', mountPath: '/token', subPath: 'token' }],
+    ),
   },
   { requiredKeys: ['name'] },
 )
 
-const volume = fc.record({ name, emptyDir: fc.constant({}) })
+const tokens = { sources: [{ serviceAccountToken: { path: 'token' } }] }
+
+const volume = fc.oneof(
+  fc.record({ name, emptyDir: fc.constant({}) }),
+  fc.record({ name: fc.constant('tokens'), projected: fc.constant(tokens) }),
+)
 
 const spec = fc.record(
   {

@@ -1,4 +1,6 @@
+import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
+import { READABLE } from '../../src/kubernetes/federated-token.ts'
 import { inject } from '../../src/kubernetes/inject.ts'
 import {
   CLIENT,
@@ -324,6 +326,74 @@ describe('the projected token', () => {
     const env = [{ name: 'AZURE_FEDERATED_TOKEN_FILE', value: '/etc/token' }]
     const result = injected(pod({ containers: [{ ...APP, env }] }))
     expect(result.spec.volumes?.map(({ name }) => name)).toEqual(['wimds-token'])
+  })
+
+  describe('of a volume of the pod’s own', () => {
+    const OWN = { name: 'tokens', mountPath: '/var/run/secrets/wimds', readOnly: true }
+    const serviceAccountTokens = ['vault/token', 'azure/token'].map((path) => ({
+      serviceAccountToken: { path },
+    }))
+    const volumes = [{ name: 'tokens', projected: { sources: serviceAccountTokens } }]
+    const mounting = (file: string, ...volumeMounts: readonly object[]) => {
+      const env = [{ name: 'AZURE_FEDERATED_TOKEN_FILE', value: file }]
+      return pod({ containers: [{ ...APP, env, volumeMounts }], volumes })
+    }
+
+    test.each([
+      ['mounted elsewhere', '/mnt/tokens/azure/token', { mountPath: '/mnt/tokens' }],
+      ['with a slash at the end', '/mnt/tokens/azure/token', { mountPath: '/mnt/tokens/' }],
+      ['mounted in part', '/mnt/token', { mountPath: '/mnt', subPath: 'azure' }],
+      // The kubelet never renews what is mounted by a subPath.
+      [
+        'mounted in part where the image may read',
+        '/var/run/secrets/azure/token',
+        { mountPath: '/var/run/secrets/azure', subPath: 'azure' },
+      ],
+      ['mounted as a file', '/mnt/token', { mountPath: '/mnt/token', subPath: 'azure/token' }],
+    ])('is mounted whole where the image may read it: %s', (_, file, mount) => {
+      const result = injected(mounting(file, { name: 'tokens', ...mount }))
+      expect(containerOf(result, 'wimds').volumeMounts).toEqual([OWN])
+      expect(envOf(result, 'wimds')).toMatchObject({
+        AZURE_FEDERATED_TOKEN_FILE: '/var/run/secrets/wimds/azure/token',
+      })
+      expect(result.spec.volumes).toEqual(volumes)
+      expect(patchFor(result)).toEqual([])
+    })
+
+    test('is used where it is if the image may read it there', () => {
+      const mount = { name: 'tokens', mountPath: '/run/secrets/tokens' }
+      const result = injected(mounting('/run/secrets/tokens/azure/token', mount))
+      expect(containerOf(result, 'wimds').volumeMounts).toEqual([mount])
+      expect(envOf(result, 'wimds')).toMatchObject({
+        AZURE_FEDERATED_TOKEN_FILE: '/run/secrets/tokens/azure/token',
+      })
+    })
+
+    test('is told from what is mounted around it', () => {
+      const around = { name: 'data', mountPath: '/mnt' }
+      const inside = { name: 'tokens', mountPath: '/mnt/tokens' }
+      const result = injected(mounting('/mnt/tokens/azure/token', around, inside))
+      expect(containerOf(result, 'wimds').volumeMounts).toEqual([OWN])
+    })
+
+    test.each([
+      ['another file of the volume', '/mnt/tokens/ca.crt', { mountPath: '/mnt/tokens' }],
+      [
+        'a path that only the kubelet knows',
+        '/mnt/token',
+        { mountPath: '/mnt', subPathExpr: '$(WHICH)' },
+      ],
+    ])('is not taken for it: %s', (_, file, mount) => {
+      const result = injected(mounting(file, { name: 'tokens', ...mount }))
+      expect(result.spec.volumes?.map(({ name }) => name)).toEqual(['tokens', 'wimds-token'])
+    })
+  })
+
+  test('is where the options of the image let Node read', async () => {
+    const dockerfile = await readFile('Dockerfile', 'utf8')
+    for (const directory of READABLE) {
+      expect(dockerfile).toContain(` --allow-fs-read=${directory} `)
+    }
   })
 })
 
