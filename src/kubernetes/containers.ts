@@ -2,9 +2,7 @@
 import { type Container, REDIRECT, SIDECAR, type Pod, isWindows } from './pod.ts'
 import { CONFIG_DIRECTORY, type Plan } from './plan.ts'
 import { resourcesFor } from './resources.ts'
-
-/** Volume of the ConfigMap with the identities file. */
-export const CONFIG_VOLUME = 'wimds-config'
+import { CONFIG_VOLUME } from './volumes.ts'
 
 /**
  * The sidecar. Its start-up probe holds back the pod's own init containers until it serves.

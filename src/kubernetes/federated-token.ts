@@ -11,9 +11,9 @@ import {
   plainValue,
 } from './pod.ts'
 
-const OWN_VOLUME = 'wimds-token'
+export const OWN_VOLUME = 'wimds-token'
 const OWN_MOUNT_PATH = '/var/run/secrets/wimds'
-const TOKEN_FILE = 'token'
+export const TOKEN_FILE = 'token'
 
 /** Below these the sidecar's image lets Node read, by its NODE_OPTIONS. */
 export const READABLE = ['/var/run/secrets', '/run/secrets'] as const

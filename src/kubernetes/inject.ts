@@ -1,14 +1,14 @@
 /** Pod in, what to change out: the one function behind `wimds inject` and the admission webhook. */
-import { isDeepStrictEqual } from 'node:util'
 import { INJECTED, wishesOf } from './annotations.ts'
 import { withAppEnvironment } from './app-environment.ts'
 import { type Change, changesBetween } from './changes.ts'
-import { CONFIG_VOLUME, redirectContainer, sidecar } from './containers.ts'
-import { withFirst, withLast } from './merge.ts'
+import { redirectContainer, sidecar } from './containers.ts'
+import { withFirst } from './merge.ts'
 import { type Plan, type ServiceAccountAnnotations, planOf } from './plan.ts'
 import { type Container, type Pod, isInjected, parsePod, plainValue } from './pod.ts'
 import { refusalsOf } from './refusals.ts'
 import type { InjectionSettings } from './settings.ts'
+import { withVolumes } from './volumes.ts'
 
 export interface InjectionRequest {
   /** A pod, or a workload's pod template, as parsed from JSON or YAML. */
@@ -73,14 +73,6 @@ function withContainers(pod: Pod, plan: Plan): Partial<Pod['spec']> {
   }
   const hasInit = initContainers.length > 0
   return { containers, ...(hasInit && { initContainers }) }
-}
-
-function withVolumes(pod: Pod, { token, wishes }: Plan): Partial<Pod['spec']> {
-  const present = pod.spec.volumes ?? []
-  const withToken = token.volume === undefined ? present : withLast(present, token.volume, 'name')
-  const config = { name: CONFIG_VOLUME, configMap: { name: wishes.configMap } }
-  const volumes = wishes.configMap === undefined ? withToken : withLast(withToken, config, 'name')
-  return isDeepStrictEqual(volumes, present) ? {} : { volumes }
 }
 
 /** What works, but most likely not as its writer thinks. */

@@ -33,6 +33,7 @@ const Volume = z.looseObject({
       sources: z.nullish(z.array(z.looseObject({ serviceAccountToken: z.nullish(TokenSource) }))),
     }),
   ),
+  configMap: z.nullish(z.looseObject({ name: z.nullish(z.string()) })),
 })
 
 const Texts = z.nullish(z.record(z.string(), z.string('must be text: put it in quotes')))

@@ -4,6 +4,7 @@ import { INJECTED, incumbentActs } from './annotations.ts'
 import { type Pod, allContainers, isInjected, isWindows, ownContainers } from './pod.ts'
 import type { Plan } from './plan.ts'
 import { resourceMistakes } from './resources.ts'
+import { strangersOfOurNames } from './volumes.ts'
 
 /** All reasons at once; none means that the pod can be injected. */
 export function refusalsOf(pod: Pod, plan: Plan): string[] {
@@ -48,6 +49,11 @@ const injectedOtherwise: Check = (pod, { settings: { mode }, wishes: { injected 
     ? [`the pod has a container ${taken.name} without the annotation ${INJECTED}; rename it`]
     : []
 }
+
+const reservedVolumes: Check = (pod, plan) =>
+  strangersOfOurNames(pod, plan).map(
+    ({ name }) => `the pod has a volume ${name} that is not of its injection; rename it`,
+  )
 
 const jobWithoutNativeSidecars: Check = ({ spec }, { settings: { hasNativeSidecars } }) =>
   !hasNativeSidecars && (spec.restartPolicy ?? 'Always') !== 'Always'
@@ -106,6 +112,7 @@ const CHECKS: readonly Check[] = [
   windows,
   incumbent,
   injectedOtherwise,
+  reservedVolumes,
   jobWithoutNativeSidecars,
   ports,
   passThrough,

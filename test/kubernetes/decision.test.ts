@@ -11,6 +11,9 @@ const pod = (metadata: object, spec: object = {}) => ({
   spec: { containers: [APP], ...spec },
 })
 
+const tokenSources = (path: string) => ({
+  sources: [{ serviceAccountToken: { audience: 'vault', path } }],
+})
 const container = (more: object) => ({ containers: [{ name: 'app', ...more }] })
 
 describe('where pods must ask', () => {
@@ -90,6 +93,42 @@ describe('refused with what to change', () => {
     ],
     ['a stranger of our name', {}, { containers: [{ name: 'wimds' }] }, 'rename it'],
     [
+      'a volume of our name of another type',
+      {},
+      { volumes: [{ name: 'wimds-token', emptyDir: {} }] },
+      'the pod has a volume wimds-token that is not of its injection; rename it',
+    ],
+    [
+      'a volume of our name with more than our type',
+      { 'wimds.io/injected': 'loopback' },
+      { volumes: [{ name: 'wimds-token', emptyDir: {}, projected: tokenSources('token') }] },
+      'a volume wimds-token',
+    ],
+    [
+      'a volume of our name with a token of another path',
+      { 'wimds.io/injected': 'loopback' },
+      { volumes: [{ name: 'wimds-token', projected: tokenSources('vault') }] },
+      'a volume wimds-token',
+    ],
+    [
+      'a volume of our name with a token for somebody else',
+      {},
+      { volumes: [{ name: 'wimds-token', projected: tokenSources('token') }] },
+      'a volume wimds-token',
+    ],
+    [
+      'a volume of the name of our ConfigMap’s, of another type',
+      { 'wimds.io/config-map': 'identities', 'wimds.io/injected': 'loopback' },
+      { volumes: [{ name: 'wimds-config', emptyDir: {} }] },
+      'a volume wimds-config',
+    ],
+    [
+      'a volume of the name of our ConfigMap’s, of another ConfigMap',
+      { 'wimds.io/config-map': 'identities' },
+      { volumes: [{ name: 'wimds-config', configMap: { name: 'theirs' } }] },
+      'a volume wimds-config',
+    ],
+    [
       'an app on the sidecar’s port',
       {},
       container({ ports: [{ containerPort: 8000 }] }),
@@ -142,6 +181,11 @@ describe('refused with what to change', () => {
     ['a Secret of three parts', { 'wimds.io/identity-header-secret': 'a/b/c' }, {}, 'NAME/KEY'],
   ])('%s', (_, annotations, spec, message) => {
     expect(reasonsFor(pod({ annotations }, spec))).toEqual([expect.stringContaining(message)])
+  })
+
+  test('but not for a volume of a reserved name that nothing asks for', () => {
+    const volumes = [{ name: 'wimds-config', emptyDir: {} }]
+    expect(reasonsFor(pod({}, { volumes }))).toEqual([])
   })
 
   test('a skipped container may lead its SDKs elsewhere', () => {

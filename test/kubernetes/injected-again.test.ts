@@ -1,0 +1,21 @@
+/** A pod that was injected before and says something else now: what is ours follows it. */
+import { expect, test } from 'vitest'
+import { injected, type InjectedPod } from './patched.ts'
+
+const pod = (annotations: Record<string, string> = {}) => ({
+  metadata: { annotations },
+  spec: { containers: [{ name: 'app', image: 'app:1' }] },
+})
+
+test('with another audience or ConfigMap it is as it would have been at once', () => {
+  const other = { audience: 'api://other' }
+  const once = injected(pod({ 'wimds.io/config-map': 'one' }))
+  const twice = injected(saying(once, { 'wimds.io/config-map': 'two' }), other)
+  expect(twice).toEqual(injected(pod({ 'wimds.io/config-map': 'two' }), other))
+})
+
+/** The pod with other annotations than before, but for the record of its injection. */
+function saying(given: InjectedPod, annotations: Record<string, string>): InjectedPod {
+  const record = { 'wimds.io/injected': given.metadata.annotations['wimds.io/injected'] ?? '' }
+  return { ...given, metadata: { annotations: { ...annotations, ...record } } }
+}
