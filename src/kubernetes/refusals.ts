@@ -1,9 +1,10 @@
 /** Why a pod cannot be injected, each reason with what to change. */
 import { conflictingVariables } from './app-environment.ts'
 import { INJECTED, incumbentActs } from './annotations.ts'
-import { type Pod, allContainers, isInjected, isWindows, ownContainers } from './pod.ts'
+import { type Pod, SIDECAR, allContainers, isInjected, isWindows, ownContainers } from './pod.ts'
 import type { Plan } from './plan.ts'
 import { resourceMistakes } from './resources.ts'
+import { NATIVE_SIDECARS_SINCE } from './settings.ts'
 import { strangersOfOurNames } from './volumes.ts'
 
 /** All reasons at once; none means that the pod can be injected. */
@@ -48,6 +49,18 @@ const injectedOtherwise: Check = (pod, { settings: { mode }, wishes: { injected 
   return injected === undefined && taken !== undefined
     ? [`the pod has a container ${taken.name} without the annotation ${INJECTED}; rename it`]
     : []
+}
+
+/** Beside a sidecar of the other form there would be two containers of its name. */
+const injectedInOtherForm: Check = ({ spec }, { settings, wishes: { injected } }) => {
+  const others = settings.hasNativeSidecars ? spec.containers : (spec.initContainers ?? [])
+  if (injected === undefined || !others.some(({ name }) => name === SIDECAR)) return []
+  const before = `before 1.${NATIVE_SIDECARS_SINCE}`
+  const since = `from 1.${NATIVE_SIDECARS_SINCE} on`
+  const [was, is] = settings.hasNativeSidecars ? [before, since] : [since, before]
+  return [
+    `the pod was injected for Kubernetes ${was} and is now to be injected for Kubernetes ${is}; inject the original manifest`,
+  ]
 }
 
 const reservedVolumes: Check = (pod, plan) =>
@@ -112,6 +125,7 @@ const CHECKS: readonly Check[] = [
   windows,
   incumbent,
   injectedOtherwise,
+  injectedInOtherForm,
   reservedVolumes,
   jobWithoutNativeSidecars,
   ports,
