@@ -83,6 +83,8 @@ export async function listen(
       server.on('checkExpectation', (...exchange) => server.emit('request', ...exchange))
       server.on('clientError', (error, socket) => refuseBytes(error, socket, open, malformedBody))
       server.on('connect', (_request, socket) => {
+        // Node leaves the connection to this listener, and without one of its errors would end the process.
+        socket.on('error', () => socket.destroy())
         lastWords(socket, '405 Method Not Allowed', malformedBody)
       })
       servers.push(server)

@@ -61,6 +61,27 @@ test.each([
   expect(await connection.closed()).toBe('')
 })
 
+test.each([
+  ['a tunnel', request('evil.example:443', { method: 'CONNECT' })],
+  ['bytes that are not HTTP', 'no HTTP\r\n\r\n'],
+  [
+    'a body that is too long',
+    `${request(RIGHT, { headers: { 'Content-Length': '9'.repeat(9) } })}x`,
+  ],
+  ['an upgrade', request(RIGHT, { headers: { Connection: 'Upgrade', Upgrade: 'websocket' } })],
+])('outlives a caller that asks for %s and resets the connection', async (_, bytes) => {
+  for (const waitMs of [0, 1, 5, 20]) {
+    await using connection = await openConnection(server.port)
+    // What has come and was not read makes the kernel reset the connection.
+    connection.pause()
+    connection.write(bytes)
+    await sleep(waitMs)
+    connection.reset()
+  }
+  await sleep(50)
+  expect((await roundTrip(server.port, request(RIGHT))).status).toBe(200)
+})
+
 test('waits with closing until a caller that is still sending can read why', async () => {
   await using connection = await openConnection(server.port)
   const resume = connection.pause()
