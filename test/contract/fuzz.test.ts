@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openConnection, request, roundTrip } from '../fixtures/connection.ts'
@@ -15,7 +16,9 @@ beforeAll(async () => {
 })
 afterAll(() => server[Symbol.asyncDispose]())
 
-/** A right request in which some places were written over, cut out or doubled. */
+const methods = fc.constantFrom('GET', 'POST', 'HEAD', 'OPTIONS', 'CONNECT', 'TRACE', 'PRI', 'get')
+
+/** A right request in which the method and some places were written over, cut out or doubled. */
 const mangled = fc
   .array(
     fc.record({
@@ -42,10 +45,12 @@ const mangled = fc
     }),
     { minLength: 1, maxLength: 4 },
   )
-  .map((changes) =>
-    changes.reduce(
-      (bytes, { at, cut, put }) => bytes.slice(0, at) + put + bytes.slice(at + cut),
-      RIGHT,
+  .chain((changes) =>
+    methods.map((method) =>
+      changes.reduce(
+        (bytes, { at, cut, put }) => bytes.slice(0, at) + put + bytes.slice(at + cut),
+        RIGHT.replace('GET', method),
+      ),
     ),
   )
 
@@ -65,4 +70,18 @@ test('meets any bytes with replies that are right or with none, and never waits 
   )
   expect((await roundTrip(server.port, RIGHT)).status).toBe(200)
   expect(given.replies.filter(({ error }) => error?.code === 'internal')).toEqual([])
+})
+
+test('outlives callers that reset the connection, whatever they sent', async () => {
+  await fc.assert(
+    fc.asyncProperty(mangled, fc.nat(8), async (bytes, waitMs) => {
+      await using connection = await openConnection(server.port)
+      connection.pause()
+      connection.write(bytes)
+      await sleep(waitMs)
+      connection.reset()
+    }),
+    { numRuns: 300 },
+  )
+  expect((await roundTrip(server.port, RIGHT)).status).toBe(200)
 })
