@@ -110,9 +110,10 @@ function mountOf({ volumeMounts }: Container, file: string): VolumeMount | undef
 }
 
 function isWithin(path: string, directory: string): boolean {
-  const withSlash = (text: string) => posix.normalize(`${text}/`)
   return withSlash(path).startsWith(withSlash(directory))
 }
+
+const withSlash = (path: string) => posix.normalize(`${path}/`)
 
 function pathInVolume(file: string, { mountPath, subPath }: VolumeMount): string {
   return posix.join(subPath ?? '', posix.relative(mountPath, file))
