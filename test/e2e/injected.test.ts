@@ -41,11 +41,27 @@ beforeAll(async () => {
   for (const mode of MODES) {
     const pods = [
       legacyPod(`legacy-${mode}`, 'orders'),
+      ...(mode === 'env' ? [ownTokenPod()] : []),
       ...(mode === 'env' ? [] : ['orders', 'billing', 'stranger'].map((who) => curlPod(who, mode))),
     ]
     await cluster.namespace.create(await injectedPods(mode, accounts, pods))
   }
 })
+
+/** A token that the pod projects for itself, at a path that the sidecar's image may not read. */
+const ownTokenPod = () => {
+  const serviceAccountToken = { path: 'app/token', audience: 'api://AzureADTokenExchange' }
+  return appPod({
+    name: 'own-token',
+    account: 'orders',
+    script: STAY,
+    container: {
+      env: [{ name: 'AZURE_FEDERATED_TOKEN_FILE', value: '/mnt/tokens/token' }],
+      volumeMounts: [{ name: 'tokens', mountPath: '/mnt/tokens', subPath: 'app', readOnly: true }],
+    },
+    spec: { volumes: [{ name: 'tokens', projected: { sources: [{ serviceAccountToken }] } }] },
+  })
+}
 
 /** An app and an init container that know curl and the metadata address. */
 const curlPod = (who: string, mode: Mode) =>
@@ -62,6 +78,16 @@ test.each(MODES)('an SDK of 2021 gets its first token in mode %s', async (mode) 
   const [line = ''] = (await tokenLine(name)).split('\n')
   const { access_token: token }: Record<string, string> = JSON.parse(line)
   expect(await cluster.entra.clientIdOf(token ?? '')).toBe(ORDERS)
+})
+
+test('a token that the pod projects for itself is used, wherever its app has mounted it', async () => {
+  await cluster.namespace.ready('own-token')
+  const pod = JSON.stringify(await cluster.namespace.get('pod', 'own-token'))
+  expect(pod).not.toContain('wimds-token')
+  const ask = ['sh', '-c', curl(TOKEN_PATH, 'http://127.0.0.1:8000')]
+  const { status, body } = replyIn(await cluster.namespace.exec('own-token', 'app', ask))
+  expect(status).toBe(200)
+  expect(await cluster.entra.clientIdOf(String(body['access_token']))).toBe(ORDERS)
 })
 
 /** A pod is ready before its app has printed. */
