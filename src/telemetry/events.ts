@@ -6,7 +6,7 @@ export const EVENTS = {
   config_warning: 'A setting that is allowed but most likely not meant; message says which.',
   listening: 'The servers accept connections; addresses and adminAddresses say where.',
   listen_failed: 'An address could not be bound; the process ends with exit code 1.',
-  ready: 'A readable projected token has been seen: /readyz says yes from now on.',
+  ready: 'A valid projected token has been seen: /readyz says yes from now on.',
   assertion_read: 'The projected token was seen for the first time, or has changed.',
   assertion_audience_unusual:
     'As assertion_read, but the audience is not the one that most clouds expect.',

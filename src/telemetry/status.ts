@@ -25,19 +25,27 @@ export interface Readiness {
 
 export interface Status {
   readonly readiness: () => Readiness
+  /** Told when what is seen of a projected token has changed. */
+  readonly onAssertion: (state: AssertionState) => void
   readonly onExchange: (event: ExchangeEvent) => void
 }
 
 /**
- * Ready once a readable projected token has been seen, and for good: a failing exchange is told,
- * but takes no application out of service.
+ * Ready once a valid projected token has been seen, whether anybody asked then or not, and for good: a
+ * failing exchange is told, but takes no application out of service. An exchange that succeeds does
+ * as well, since the local clock alone, by which a token looks expired, vetoes nothing.
  */
 export function status({ assertions, isPrefetched, now }: StatusOptions): Status {
-  let isAssertionSeen = false
+  let isProven = false
   let lastExchange: Readiness['lastExchange']
+  const isValid = (state: AssertionState) => state.ok && state.assertion.expiresAt > now()
 
   return {
+    onAssertion: (state) => {
+      isProven ||= isValid(state)
+    },
     onExchange: ({ outcome }) => {
+      isProven ||= outcome.ok
       const at = new Date(now()).toISOString()
       lastExchange = outcome.ok
         ? { at, ok: true }
@@ -45,9 +53,10 @@ export function status({ assertions, isPrefetched, now }: StatusOptions): Status
     },
     readiness: () => {
       const states = [...assertions().values()]
-      isAssertionSeen ||= states.some((state) => state.ok && state.assertion.expiresAt > now())
+      // Also without a change: the clock may have been put right.
+      isProven ||= states.some(isValid)
       const reasons = [
-        ...(isAssertionSeen ? [] : assertionReasons(states, now())),
+        ...(isProven ? [] : assertionReasons(states)),
         ...(isPrefetched() ? [] : ['the resources of WIMDS_PREFETCH are still being fetched']),
       ]
       return {
@@ -59,10 +68,9 @@ export function status({ assertions, isPrefetched, now }: StatusOptions): Status
   }
 }
 
-function assertionReasons(states: readonly AssertionState[], now: number): string[] {
+function assertionReasons(states: readonly AssertionState[]): string[] {
   if (states.length === 0) return ['the projected token has not been read yet']
-  return states.flatMap((state) => {
-    if (!state.ok) return [scrub(state.error.message)]
-    return state.assertion.expiresAt > now ? [] : ['the projected token has expired']
-  })
+  return states.map((state) =>
+    state.ok ? 'the projected token has expired' : scrub(state.error.message),
+  )
 }

@@ -28,6 +28,8 @@ export interface Telemetry extends Pick<Metrics, 'onReload' | 'scrape'> {
   readonly onReply: (event: ReplyEvent) => void
   readonly onResult: (result: CacheResult) => void
   readonly onExchange: (event: ExchangeEvent) => void
+  /** Told when what is seen of a projected token has changed. */
+  readonly onAssertion: (state: AssertionState) => void
   /** Told how far the local clock is ahead of Entra ID's, in milliseconds. */
   readonly onSkew: (skewMs: number) => void
   readonly readiness: () => Readiness
@@ -72,6 +74,7 @@ export function telemetry(sources: TelemetrySources): Telemetry {
       past.onExchange(event)
       logExchange(log, event)
     },
+    onAssertion: health.onAssertion,
     onSkew: (ms) => {
       skewMs = ms
     },

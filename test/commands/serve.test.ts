@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { copyFile, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -64,6 +64,22 @@ test('listens before there is a projected token, and is ready once there is', as
   await expect.poll(ready, { timeout: 5000 }).toBe(200)
   const served = async () => (await get(sidecar.port, `${TOKEN}https://vault.azure.net`)).status
   await expect.poll(served, { timeout: 5000 }).toBe(200)
+})
+
+test('is ready for good by a projected token that came and went while nobody asked', async () => {
+  const file = join(dirname(world.caFile), 'short-token')
+  await using sidecar = await startServe({
+    ...environmentOf(world),
+    AZURE_FEDERATED_TOKEN_FILE: file,
+  })
+  const seen = () => sidecar.events().map(({ event }) => event)
+  await expect.poll(seen, { timeout: 5000 }).toContain('assertion_failed')
+  await copyFile(world.tokenFile, file)
+  await expect.poll(seen, { timeout: 5000 }).toContain('assertion_read')
+  await rm(file)
+  const lastSeen = () => seen().findLast((event) => event.startsWith('assertion_'))
+  await expect.poll(lastSeen, { timeout: 5000 }).toBe('assertion_failed')
+  expect((await get(sidecar.port, '/readyz')).status).toBe(200)
 })
 
 test('stays ready while Entra is down', async () => {

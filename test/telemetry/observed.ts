@@ -17,7 +17,7 @@ export const TOKEN_FILE = '/var/run/token'
 const orders: Identity = { ...ORDERS, prefetch: ['https://vault.azure.net'] }
 const DIRECTORY: Config['directory'] = { identities: [orders], defaultIdentity: orders }
 
-const readable: AssertionState = {
+export const readable = {
   ok: true,
   assertion: {
     secret: new Secret('eyJ.an.assertion'),
@@ -26,7 +26,7 @@ const readable: AssertionState = {
     audience: ['api://AzureADTokenExchange'],
     expiresAt: NOW + 1_800_000,
   },
-}
+} satisfies AssertionState
 
 interface Given {
   readonly entries?: readonly CacheEntry[]

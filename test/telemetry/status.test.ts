@@ -1,10 +1,69 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { BrokerError } from '../../src/errors.ts'
 import type { AssertionState } from '../../src/exchange/assertion-watch.ts'
 import { status } from '../../src/telemetry/status.ts'
-import { exchange } from './observed.ts'
+import { NOW } from '../fixtures/parts.ts'
+import { exchange, readable } from './observed.ts'
 
 const JWT = `eyJhbGciOiJSUzI1NiJ9.${'payload'.repeat(5)}.${'signature'.repeat(4)}`
+
+const absent: AssertionState = {
+  ok: false,
+  error: new BrokerError('assertion_missing', 'there is no projected token'),
+}
+const expired: AssertionState = {
+  ok: true,
+  assertion: { ...readable.assertion, expiresAt: NOW - 1 },
+}
+
+/** Readiness with one projected token, whose watch is what `sees` stands for. */
+function follow(first?: AssertionState) {
+  const states = new Map<string, AssertionState>()
+  const health = status({ assertions: () => states, isPrefetched: () => true, now: () => NOW })
+  const sees = (state: AssertionState): void => {
+    states.set('file', state)
+    health.onAssertion(state)
+  }
+  if (first !== undefined) sees(first)
+  return { ...health, sees }
+}
+
+describe('ready', () => {
+  test.each<[string, AssertionState | undefined, string]>([
+    ['before the first look', undefined, 'the projected token has not been read yet'],
+    ['while the token is absent', absent, 'there is no projected token'],
+    ['while the token has been expired from the first', expired, 'the projected token has expired'],
+  ])('is not said %s', (_, state, reason) => {
+    expect(follow(state).readiness()).toEqual({ ready: false, reasons: [reason] })
+  })
+
+  test.each([absent, expired])(
+    'is said for good of a token that was valid for a while',
+    (state) => {
+      const { readiness, sees } = follow(absent)
+      sees(readable)
+      sees(state)
+      expect(readiness()).toEqual({ ready: true, reasons: [] })
+    },
+  )
+
+  test.each([absent, expired])(
+    'is said for good once an exchange has succeeded, whatever the local clock says',
+    (state) => {
+      const { readiness, onExchange } = follow(state)
+      const error = new BrokerError('entra_unreachable', 'out of reach')
+      onExchange(exchange({ outcome: { ok: false, error } }))
+      expect(readiness().ready).toBe(false)
+      onExchange(exchange())
+      onExchange(exchange({ outcome: { ok: false, error } }))
+      expect(readiness()).toMatchObject({
+        ready: true,
+        reasons: [],
+        lastExchange: { ok: false, code: 'entra_unreachable' },
+      })
+    },
+  )
+})
 
 test('what anybody on the network can read of readiness holds no token', () => {
   const error = new BrokerError('assertion_missing', `there is none at /run/${JWT}`)

@@ -58,6 +58,7 @@ export function broker(config: Config, extraCa: string | undefined, log: Process
     read,
     onChange: (file, state) => {
       logAssertion(log, file, state, exchange.audience)
+      told.onAssertion(state)
       cache.assertionChanged(file)
     },
   })
