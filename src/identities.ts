@@ -1,5 +1,6 @@
 /** Which identity a request means: the selector a caller sent, held against the identities configured. */
 import { BrokerError } from './errors.ts'
+import { comparableResource } from './resource.ts'
 
 /** One Entra identity that this sidecar can act as. */
 export interface Identity {
@@ -60,10 +61,7 @@ export function identityResolver(directory: IdentityDirectory): IdentityResolver
   }
 }
 
-/**
- * Throws `resource_not_allowed` for a resource outside the identity's allow-list. Resources compare
- * without case, trailing slashes and `/.default`, since all these name one resource to Entra ID.
- */
+/** Throws `resource_not_allowed` for a resource outside the identity's allow-list. */
 export function requireAllowed(identity: Identity, resource: string): void {
   const { name, resources } = identity
   if (resources === undefined || resources.includes(comparableResource(resource))) return
@@ -71,14 +69,6 @@ export function requireAllowed(identity: Identity, resource: string): void {
     'resource_not_allowed',
     `the identity ${name} is not allowed to ask for this resource: add it to its resources in the identities file`,
   )
-}
-
-/** A resource in the form in which allow-lists hold and compare it. */
-export function comparableResource(resource: string): string {
-  return resource
-    .replace(/\/\.default$/i, '')
-    .replace(/\/+$/, '')
-    .toLowerCase()
 }
 
 const PARAMETER = {

@@ -1,5 +1,7 @@
 /** The environment and the identities file → one frozen Config, or one error that names every mistake. */
-import { comparableResource, type IdentityDirectory } from '../identities.ts'
+import { isIP } from 'node:net'
+import type { IdentityDirectory } from '../identities.ts'
+import { comparableResource } from '../resource.ts'
 import type { Secret } from '../secret.ts'
 import { directoryOfEnvironment, directoryOfFile, tokenFilesOf } from './directory.ts'
 import {
@@ -87,7 +89,7 @@ export async function loadConfig(
   mistakes.push(...(entries?.mistakes ?? []), ...others)
   if (!parsed.success || mistakes.length > 0) throw invalidConfiguration(mistakes)
   const config = configOf(parsed.data, unknownSettings(env), entries)
-  const late = prefetchMistakes(config.directory, parsed.data)
+  const late = [...prefetchMistakes(config.directory, parsed.data), ...regionMistakes(config)]
   if (late.length > 0) throw invalidConfiguration(late)
   return Object.freeze(config)
 }
@@ -158,11 +160,26 @@ function prefetchMistakes(
   { defaultIdentity }: IdentityDirectory,
   settings: ParsedSettings,
 ): string[] {
-  const allowed = defaultIdentity?.resources
+  const { WIMDS_PREFETCH: wanted, WIMDS_CONFIG: file } = settings
+  if (wanted === undefined) return []
+  if (defaultIdentity === undefined) {
+    const mend = file === undefined ? 'set AZURE_CLIENT_ID' : 'mark one in the identities file'
+    return [`WIMDS_PREFETCH: is for the default identity, and there is none: ${mend}`]
+  }
+  const allowed = defaultIdentity.resources
   if (allowed === undefined) return []
-  return (settings.WIMDS_PREFETCH ?? [])
+  return wanted
     .filter((resource) => !allowed.includes(comparableResource(resource)))
     .map((resource) => `WIMDS_PREFETCH: ${resource} is not one of the default identity's resources`)
+}
+
+/** A region's endpoint is a subdomain of the authority host, which an address does not have. */
+function regionMistakes({ directory, exchange }: Config): string[] {
+  if (exchange.region === undefined) return []
+  const hosts = directory.identities.map(({ authorityHost }) => new URL(authorityHost).hostname)
+  return [...new Set(hosts)]
+    .filter((host) => isIP(host.replaceAll(/^\[|\]$/g, '')) !== 0)
+    .map((host) => `WIMDS_REGION: has no meaning with the authority host ${host}, an address`)
 }
 
 /** The same fields without those that are undefined, for optional properties. */

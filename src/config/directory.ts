@@ -1,5 +1,6 @@
 /** Settings and identities file → the identities that requests can mean. */
-import { comparableResource, type Identity, type IdentityDirectory } from '../identities.ts'
+import type { Identity, IdentityDirectory } from '../identities.ts'
+import { comparableResource } from '../resource.ts'
 import type { IdentityEntry } from './identities-schema.ts'
 import type { ParsedSettings } from './settings.ts'
 
@@ -22,8 +23,10 @@ export function directoryOfFile(
   entries: readonly IdentityEntry[],
   settings: ParsedSettings,
 ): IdentityDirectory {
-  const identities = entries.map((entry) => identityOf(entry, settings))
-  const defaultIdentity = identities[entries.findIndex((entry) => entry.default === true)]
+  // A single one needs no mark.
+  const isDefault = (entry: IdentityEntry) => entry.default === true || entries.length === 1
+  const identities = entries.map((entry) => identityOf(entry, isDefault(entry), settings))
+  const defaultIdentity = identities[entries.findIndex(isDefault)]
   return {
     identities,
     ...(defaultIdentity !== undefined && { defaultIdentity }),
@@ -38,10 +41,9 @@ export function tokenFilesOf(directory: IdentityDirectory, ownFile: string | und
   return [...new Set([...files, ...(isOwnUsed && ownFile !== undefined ? [ownFile] : [])])]
 }
 
-function identityOf(entry: IdentityEntry, settings: ParsedSettings): Identity {
+function identityOf(entry: IdentityEntry, isDefault: boolean, settings: ParsedSettings): Identity {
   const { objectId, resourceId, resources, prefetch = [] } = entry
   const base = baseOf(settings)
-  const isDefault = entry.default === true
   return {
     name: entry.name ?? entry.clientId,
     clientId: entry.clientId,

@@ -1,7 +1,7 @@
 /** The identities file: YAML text → entries, or all its mistakes, each with its place in the file. */
 import { LineCounter, parseDocument } from 'yaml'
 import type * as z from 'zod/mini'
-import { comparableResource } from '../identities.ts'
+import { comparableResource } from '../resource.ts'
 import { IdentitiesFile, type IdentityEntry } from './identities-schema.ts'
 
 /** What the environment gives to identities that do not say it themselves. */
@@ -38,7 +38,8 @@ export function readIdentities(text: string, defaults: IdentityDefaults): ReadId
     return failed(
       document.errors
         .slice(0, MAX_MISTAKES)
-        .map(({ pos, message }) => `${placeOf(pos[0])}: is not YAML: ${message}`),
+        .map(({ pos, message }) => `${placeOf(pos[0])}: is not YAML: ${message}`)
+        .concat(furtherThan(document.errors)),
     )
   }
   let content: unknown
@@ -58,7 +59,10 @@ export function readIdentities(text: string, defaults: IdentityDefaults): ReadId
     .toSorted((a, b) => a.offset - b.offset)
   return {
     entries: parsed.success && located.length === 0 ? parsed.data.identities : [],
-    mistakes: located.map(({ offset, line }) => `${placeOf(offset)}: ${line}`),
+    mistakes: [
+      ...located.map(({ offset, line }) => `${placeOf(offset)}: ${line}`),
+      ...furtherThan(found),
+    ],
   }
 
   /** Where the value at a path is; where it should be, if it is missing. */
@@ -70,6 +74,12 @@ export function readIdentities(text: string, defaults: IdentityDefaults): ReadId
     }
     return 0
   }
+}
+
+/** How many are not told, in words. */
+function furtherThan(found: readonly unknown[]): string[] {
+  const more = found.length - MAX_MISTAKES
+  return more > 0 ? [` and ${more} more`] : []
 }
 
 function failed(mistakes: readonly string[]): ReadIdentities {

@@ -1,10 +1,9 @@
 /** What an identities file holds. docs/identities.schema.json says the same to editors. */
 import * as z from 'zod/mini'
-import { authorityHost, guid, quote, reading, tenant } from './values.ts'
+import { authorityHost, guid, quote, reading, resource, tenant } from './values.ts'
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9 ._-]{0,119}$/
 const ARM_ID = /^(?:\/[^\s/]+)+$/
-const RESOURCE = /^\S{1,2048}$/
 
 const name = reading((text) => {
   if (!NAME.test(text)) {
@@ -20,13 +19,6 @@ const resourceId = reading((text) => {
     throw new Error(`must be an Azure resource id, /subscriptions/…, not ${quote(text)}`)
   }
   return text.toLowerCase()
-})
-
-const resource = reading((text) => {
-  if (!RESOURCE.test(text)) {
-    throw new Error(`must be a resource such as https://vault.azure.net, not ${quote(text)}`)
-  }
-  return text
 })
 
 const tokenFile = reading((text) => {

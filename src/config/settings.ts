@@ -11,13 +11,14 @@ import {
   duration,
   flag,
   guid,
+  hosts,
   integer,
   paths,
   region,
+  resources,
   secret,
   tenant,
   tokenPath,
-  words,
 } from './values.ts'
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
@@ -56,7 +57,7 @@ export const Settings = z.object({
   WIMDS_CONFIG: z.optional(z.string()),
   WIMDS_LISTEN: addresses,
   WIMDS_ADMIN_LISTEN: addressesOrOff,
-  WIMDS_ALLOWED_HOSTS: z.optional(words),
+  WIMDS_ALLOWED_HOSTS: z.optional(hosts),
   WIMDS_MAX_CONNECTIONS: integer({ min: 1, max: 65_535 }),
   WIMDS_IDENTITY_HEADER: z.optional(secret),
   WIMDS_ARC_LISTEN: addressesOrOff,
@@ -67,7 +68,7 @@ export const Settings = z.object({
   WIMDS_REGION: z.optional(region),
   WIMDS_CA_FILE: z.optional(z.string()),
   WIMDS_AUDIENCE: z.optional(z.string()),
-  WIMDS_PREFETCH: z.optional(words),
+  WIMDS_PREFETCH: z.optional(resources),
   WIMDS_READY_AFTER_PREFETCH: flag,
   WIMDS_UNLISTED_CLIENT_IDS: z.optional(choice('allow', 'deny')),
   WIMDS_CACHE_SIZE: integer({ min: 1, max: 100_000 }),

@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import * as z from 'zod/mini'
 import { isGuid } from '../guid.ts'
 import { passThroughMistake } from '../metadata/pass-through-paths.ts'
+import { isResource } from '../resource.ts'
 import { scrub, scrubSetting, Secret } from '../secret.ts'
 
 /** Where a server listens. */
@@ -92,8 +93,22 @@ export const tokenPath = reading((text) => {
 /** A credential. */
 export const secret = reading((text) => new Secret(text))
 
-/** Comma-separated words, blanks around them dropped. */
-export const words = reading(list)
+/** A resource that tokens are for. */
+export const resource = reading(resourceOf)
+
+/** Comma-separated resources. */
+export const resources = reading((text) => list(text).map(resourceOf))
+
+/** Comma-separated hosts, without ports; an IPv6 address stands in brackets. */
+export const hosts = reading((text) => {
+  const names = list(text)
+  for (const name of names) {
+    if (!URL.canParse(`http://${name}`) || new URL(`http://${name}`).host !== name.toLowerCase()) {
+      throw new Error(`must be hosts alone, such as metadata.azure.internal, not ${quote(name)}`)
+    }
+  }
+  return names
+})
 
 /** Comma-separated path prefixes that may be passed on to the real metadata service. */
 export const paths = reading((text) => {
@@ -153,6 +168,14 @@ function list(text: string): string[] {
   const items = text.split(',').map((item) => item.trim())
   if (items.some((item) => item === '')) throw new Error(`has an empty item: ${quote(text)}`)
   return items
+}
+
+function resourceOf(text: string): string {
+  // Quotes are left over from a file where they had no meaning.
+  if (!isResource(text) || text.includes('"')) {
+    throw new Error(`must be a resource such as https://vault.azure.net, not ${quote(text)}`)
+  }
+  return text
 }
 
 function parseAddress(text: string): Address {

@@ -1,6 +1,7 @@
 /** Request parameters of all dialects: how they are read and what identity they select. */
 import { BrokerError } from '../errors.ts'
 import { isGuid } from '../guid.ts'
+import { isResource } from '../resource.ts'
 import type { Selector } from '../identities.ts'
 
 /** Decoded parameters by lower-case name; SDKs differ in the case they write (R8). */
@@ -60,17 +61,13 @@ export function selectorOf(parameters: Parameters, { isEmptyNone = false } = {})
   return selector
 }
 
-const MAX_RESOURCE_LENGTH = 2048
-/** Entra ID's resources are URIs and GUIDs, so replies that echo one stay ASCII. */
-const RESOURCE = /^[\x21-\x7e]+$/
-
 /** The resource, exactly as sent. Throws `resource_missing` or `resource_invalid`. */
 export function resourceOf(parameters: Parameters): string {
   const resource = parameters.get('resource')
   if (resource === undefined || resource === '') {
     throw new BrokerError('resource_missing', "Required query variable 'resource' is missing")
   }
-  if (resource.length > MAX_RESOURCE_LENGTH || !RESOURCE.test(resource)) {
+  if (!isResource(resource)) {
     throw new BrokerError('resource_invalid', "Query variable 'resource' is not valid")
   }
   return resource

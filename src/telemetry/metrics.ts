@@ -1,7 +1,8 @@
 /** What Prometheus sees. Counts are kept in plain numbers and read when it asks. */
 import type { AssertionState } from '../exchange/assertion-watch.ts'
 import type { ReplyEvent } from '../http/wire.ts'
-import { comparableResource, type IdentityDirectory } from '../identities.ts'
+import type { IdentityDirectory } from '../identities.ts'
+import { comparableResource } from '../resource.ts'
 import type { CacheEntry, CacheResult } from '../tokens/cached.ts'
 import type { Clock } from '../tokens/clock.ts'
 import { remainingMs } from '../tokens/lifetime.ts'

@@ -146,6 +146,22 @@ describe('the environment', () => {
   })
 })
 
+test.each([
+  [{ AZURE_CLIENT_ID: '', WIMDS_PREFETCH: 'https://a' }, 'WIMDS_PREFETCH: is for the default'],
+  [{ WIMDS_PREFETCH: 'https://a https://b' }, 'WIMDS_PREFETCH: must be a resource'],
+  [{ WIMDS_PREFETCH: '"https://a"' }, 'WIMDS_PREFETCH: must be a resource'],
+  [{ WIMDS_PREFETCH: `https://${'a'.repeat(3000)}` }, 'WIMDS_PREFETCH: must be a resource'],
+  [{ WIMDS_ALLOWED_HOSTS: 'a,b:80' }, 'WIMDS_ALLOWED_HOSTS: must be hosts alone'],
+  [{ WIMDS_ALLOWED_HOSTS: 'http://a/' }, 'WIMDS_ALLOWED_HOSTS: must be hosts alone'],
+  [{ WIMDS_ALLOWED_HOSTS: '::1' }, 'WIMDS_ALLOWED_HOSTS: must be hosts alone'],
+  [
+    { WIMDS_REGION: 'westeurope', AZURE_AUTHORITY_HOST: 'https://[::1]:8443' },
+    'WIMDS_REGION: has no meaning with the authority host [::1], an address',
+  ],
+])('tells that %j can have no effect', async (env, mistake) => {
+  expect((await mistakes(env)).join()).toContain(mistake)
+})
+
 describe('groups of settings', () => {
   test('of the token proxy become one', async () => {
     const { caPem } = await createCertificateAuthority()
@@ -260,6 +276,14 @@ describe('the identities file', () => {
     expect(directory.defaultIdentity).toBeUndefined()
   })
 
+  test('of one identity needs no mark for the default', async () => {
+    const env = { WIMDS_PREFETCH: 'https://a' }
+    const { directory } = await load(env, `identities: [{clientId: ${OTHER}}]`)
+    expect(directory.defaultIdentity).toMatchObject({ clientId: OTHER, prefetch: ['https://a'] })
+    const two = `identities: [{clientId: ${CLIENT}}, {clientId: ${OTHER}}]`
+    expect((await mistakes(env, two)).join()).toContain('WIMDS_PREFETCH: is for the default')
+  })
+
   test('lets the environment go without tenant and token file if each identity has its own', async () => {
     const env = { AZURE_CLIENT_ID: '', AZURE_TENANT_ID: '', AZURE_FEDERATED_TOKEN_FILE: '' }
     const own = `{clientId: ${CLIENT}, tenantId: a.example, tokenFile: /own}`
@@ -294,6 +318,12 @@ describe('the identities file', () => {
       `WIMDS_CONFIG: ${FILE}:5:14: identities[1].default: must be true or false`,
       `WIMDS_CONFIG: ${FILE}:6:5: identities[2].clientId: is missing`,
     ])
+  })
+
+  test('says how many of its mistakes it does not tell', async () => {
+    const told = await mistakes({}, `identities:\n${'  - {}\n'.repeat(25)}`)
+    expect(told).toHaveLength(21)
+    expect(told.at(-1)).toBe(`WIMDS_CONFIG: ${FILE}: and 5 more`)
   })
 
   test('tells what is wrong between identities', async () => {

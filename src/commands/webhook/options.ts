@@ -126,14 +126,14 @@ function certificateOf(flags: WebhookFlags, mistakes: string[]): WebhookOptions[
 function settingsOf(flags: WebhookFlags, mistakes: string[]): InjectionSettings {
   const shared = injectionSettings(
     {
-      value: (name) =>
-        name === 'client-id' || name === 'tenant-id' ? undefined : flags.value(name),
+      value: (name) => (name === 'client-id' ? undefined : flags.value(name)),
       values: (name) => (name === 'client-id' ? [] : flags.values(name)),
     },
     mistakes,
   )
   const resources = resourcesOf(flags, mistakes)
-  return { ...shared, resources, audience: flags.value('audience') ?? shared.audience }
+  const audience = flags.value('audience') ?? shared.audience
+  return { ...shared, tenantId: undefined, resources, audience }
 }
 
 function resourcesOf(flags: WebhookFlags, mistakes: string[]): ResourceSettings {
