@@ -8,10 +8,12 @@ const LEADING = SWITCHES.filter((name) => name !== 'DEFAULT_IDENTITY_CLIENT_ID')
 
 /** The container with what it needs to find the sidecar; what it had keeps its place. */
 export function withAppEnvironment(container: Container, plan: Plan): Container {
-  const env = withoutProxy(container)
-  const missing = endpointVariables(plan).filter(({ name }) => !envVar(container, name))
-  const wanted = [...env, ...missing]
-  return wanted.length === 0 ? container : { ...container, env: wanted }
+  const wanted = endpointVariables(plan)
+  const updated = (entry: EnvVar) =>
+    (isOfEarlierInjection(entry, plan) && wanted.find(({ name }) => name === entry.name)) || entry
+  const missing = wanted.filter(({ name }) => !envVar(container, name))
+  const env = [...withoutProxy(container).map(updated), ...missing]
+  return env.length === 0 ? container : { ...container, env }
 }
 
 /** The names of variables with which the container sends its SDKs elsewhere. Env mode only. */
@@ -21,13 +23,28 @@ export function conflictingVariables(container: Container, plan: Plan): string[]
     const theirs = envVar(container, name)
     if (theirs === undefined) return false
     const entry = ours.get(name)
-    return entry === undefined || JSON.stringify(theirs) !== JSON.stringify(entry)
+    return entry === undefined || !(isSame(theirs, entry) || isOfEarlierInjection(theirs, plan))
   })
 }
 
 function endpointVariables({ settings, identityHeader }: Plan): EnvVar[] {
-  if (settings.mode !== 'env') return []
-  const origin = `http://127.0.0.1:${settings.port}`
+  return settings.mode === 'env' ? variablesFor(`127.0.0.1:${settings.port}`, identityHeader) : []
+}
+
+/** True for a variable as the injection wrote it that added the sidecar now in the pod. */
+function isOfEarlierInjection(entry: EnvVar, { earlier }: Plan): boolean {
+  const [address] = (earlier && plainValue(earlier, 'WIMDS_LISTEN'))?.split(',') ?? []
+  if (earlier === undefined || address === undefined) return false
+  const variables = variablesFor(address, envVar(earlier, 'WIMDS_IDENTITY_HEADER'))
+  return variables.some((each) => isSame(each, entry))
+}
+
+function isSame(one: EnvVar, other: EnvVar): boolean {
+  return JSON.stringify(one) === JSON.stringify(other)
+}
+
+function variablesFor(address: string, identityHeader: EnvVar | undefined): EnvVar[] {
+  const origin = `http://${address}`
   const host = { name: 'AZURE_POD_IDENTITY_AUTHORITY_HOST', value: origin }
   if (identityHeader === undefined) return [host]
   return [

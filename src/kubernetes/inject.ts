@@ -4,11 +4,12 @@ import { withAppEnvironment } from './app-environment.ts'
 import { type Change, changesBetween } from './changes.ts'
 import { redirectContainer, sidecar } from './containers.ts'
 import { withFirst } from './merge.ts'
+import { withoutOutdated } from './outdated.ts'
 import { type Plan, type ServiceAccountAnnotations, planOf } from './plan.ts'
-import { type Container, type Pod, isInjected, parsePod, plainValue } from './pod.ts'
+import { type Container, type Pod, SIDECAR, isInjected, parsePod, plainValue } from './pod.ts'
 import { refusalsOf } from './refusals.ts'
 import type { InjectionSettings } from './settings.ts'
-import { withVolumes } from './volumes.ts'
+import { outdatedVolumes, withVolumes } from './volumes.ts'
 
 export interface InjectionRequest {
   /** A pod, or a workload's pod template, as parsed from JSON or YAML. */
@@ -63,9 +64,11 @@ function withContainers(pod: Pod, plan: Plan): Partial<Pod['spec']> {
     isInjected(container) || plan.wishes.skipped.has(container.name)
       ? container
       : withAppEnvironment(container, plan)
-  let containers = pod.spec.containers.map(app)
-  let initContainers = (pod.spec.initContainers ?? []).map(app)
   const wanted = sidecar(pod, plan)
+  const own = (container: Container) =>
+    container.name === SIDECAR ? withoutOutdated(container, wanted) : app(container)
+  let containers = pod.spec.containers.map(own)
+  let initContainers = (pod.spec.initContainers ?? []).map(own)
   if (hasNativeSidecars) initContainers = withFirst(initContainers, wanted, 'name')
   else containers = withFirst(containers, wanted, 'name')
   if (mode !== 'env') {
@@ -76,7 +79,8 @@ function withContainers(pod: Pod, plan: Plan): Partial<Pod['spec']> {
 }
 
 /** What works, but most likely not as its writer thinks. */
-function warningsOf(pod: Pod, { settings, environment, wishes }: Plan): string[] {
+function warningsOf(pod: Pod, plan: Plan): string[] {
+  const { settings, environment, wishes } = plan
   const isCovered = settings.hasNativeSidecars || !pod.spec.initContainers?.length
   const hasIdentity =
     wishes.configMap !== undefined || environment.some(({ name }) => name === 'AZURE_CLIENT_ID')
@@ -86,6 +90,9 @@ function warningsOf(pod: Pod, { settings, environment, wishes }: Plan): string[]
     ),
   )
   return [
+    ...outdatedVolumes(pod, plan).map(
+      ({ name }) => `the volume ${name} is of no use any more; remove it`,
+    ),
     ...(isCovered ? [] : ['before Kubernetes 1.29 init containers run without the sidecar']),
     ...(hasIdentity ? [] : ['no client id: every token request must name one']),
     ...unreadable.map(

@@ -1,7 +1,7 @@
 /** One pod's injection, decided: settings, annotations and the ServiceAccount brought together. */
 import type { PodWishes } from './annotations.ts'
 import { type FederatedToken, federatedToken } from './federated-token.ts'
-import type { EnvVar, Pod } from './pod.ts'
+import { type Container, type EnvVar, type Pod, sidecarOf } from './pod.ts'
 import { INJECTION_DEFAULTS, type InjectionSettings } from './settings.ts'
 
 /** The annotations of the pod's ServiceAccount. */
@@ -17,6 +17,8 @@ export interface Plan {
   readonly identityHeader: EnvVar | undefined
   /** True if the sidecar may reach the real IMDS. */
   readonly isPassingThrough: boolean
+  /** The sidecar of an earlier injection. */
+  readonly earlier: Container | undefined
 }
 
 /** Where the ConfigMap of `wimds.io/config-map` is mounted. */
@@ -43,6 +45,7 @@ export function planOf(
     environment,
     identityHeader: set('WIMDS_IDENTITY_HEADER'),
     isPassingThrough: set('WIMDS_PASS_THROUGH') !== undefined,
+    earlier: wishes.injected === undefined ? undefined : sidecarOf(pod),
   }
 }
 

@@ -18,7 +18,9 @@ const Container = z.looseObject({
   name: z.string(),
   env: z.nullish(z.array(EnvVar)),
   envFrom: z.nullish(z.array(z.unknown())),
-  ports: z.nullish(z.array(z.looseObject({ containerPort: z.nullish(z.number()) }))),
+  ports: z.nullish(
+    z.array(z.looseObject({ name: z.nullish(z.string()), containerPort: z.nullish(z.number()) })),
+  ),
   volumeMounts: z.nullish(z.array(VolumeMount)),
   resources: z.nullish(z.looseObject({ requests: Quantities, limits: Quantities })),
   securityContext: z.nullish(SecurityContext),
@@ -86,6 +88,11 @@ export function ownContainers(pod: Pod): Container[] {
 /** True for the containers that the injector adds. */
 export function isInjected({ name }: Container): boolean {
   return OWN_NAMES.has(name)
+}
+
+/** The sidecar, if the pod has one. */
+export function sidecarOf(pod: Pod): Container | undefined {
+  return allContainers(pod).find(({ name }) => name === SIDECAR)
 }
 
 /** Every container, the injected ones too. */

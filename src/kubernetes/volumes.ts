@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { OWN_VOLUME, TOKEN_FILE } from './federated-token.ts'
 import { withLast } from './merge.ts'
 import type { Plan } from './plan.ts'
-import type { Pod, Volume } from './pod.ts'
+import { type Container, type Pod, type Volume, ownContainers } from './pod.ts'
 
 /** Volume of the ConfigMap with the identities file. */
 export const CONFIG_VOLUME = 'wimds-config'
@@ -15,6 +15,20 @@ export function withVolumes(pod: Pod, { token, wishes }: Plan): Partial<Pod['spe
   const config = { name: CONFIG_VOLUME, configMap: { name: wishes.configMap } }
   const volumes = wishes.configMap === undefined ? withToken : withLast(withToken, config, 'name')
   return isDeepStrictEqual(volumes, present) ? {} : { volumes }
+}
+
+/**
+ * Our volumes of an earlier injection that nothing uses now. They stay: a list of the user's own
+ * loses nothing.
+ */
+export function outdatedVolumes(pod: Pod, { earlier, wishes }: Plan): Volume[] {
+  if (wishes.configMap !== undefined || earlier === undefined || !mountsConfig(earlier)) return []
+  if (ownContainers(pod).some(mountsConfig)) return []
+  return (pod.spec.volumes ?? []).filter(({ name }) => name === CONFIG_VOLUME)
+}
+
+function mountsConfig({ volumeMounts }: Container): boolean {
+  return volumeMounts?.some(({ name }) => name === CONFIG_VOLUME) === true
 }
 
 /** Volumes that have the names of ours and are something else: ours cannot be put into them. */
