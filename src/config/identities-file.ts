@@ -124,6 +124,10 @@ function mistakesBetween(entries: readonly IdentityEntry[], defaults: IdentityDe
       if (entry[key] !== undefined && first < index)
         at(index, key, `is that of identities[${first}]`)
     }
+    // Without a name an identity is known by its client id.
+    const bearer = entries.findIndex(({ clientId }) => clientId === entry.name?.toLowerCase())
+    if (bearer >= 0 && bearer !== index)
+      at(index, 'name', `is the client id of identities[${bearer}]`)
     const firstDefault = entries.findIndex((other) => other.default === true)
     if (entry.default === true && firstDefault < index) {
       at(index, 'default', `is set for identities[${firstDefault}] too`)

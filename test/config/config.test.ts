@@ -342,6 +342,11 @@ describe('the identities file', () => {
     ])
   })
 
+  test('gives no identity the client id of another as its name', async () => {
+    const file = `identities: [{clientId: ${CLIENT}}, {name: ${CLIENT}, clientId: ${OTHER}}]`
+    expect((await mistakes({}, file)).join()).toContain('name: is the client id of identities[0]')
+  })
+
   test('is not asked to prefetch what the default identity may not have', async () => {
     const file = `identities: [{clientId: ${CLIENT}, default: true, resources: [https://a]}]`
     expect(await mistakes({ WIMDS_PREFETCH: 'https://a/,https://b' }, file)).toEqual([
