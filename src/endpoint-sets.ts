@@ -54,9 +54,6 @@ export type EndpointSet = keyof typeof ENDPOINT_SETS
 
 export const SET_NAMES = Object.keys(ENDPOINT_SETS).filter(isSetName)
 
-/** What many clients would send to a proxy, requests for the metadata address too (R20). */
-export const NOT_PROXIED = ['169.254.169.254', 'localhost', '127.0.0.1']
-
 /** All variables that choose a protocol: those that are not in a chosen set have to be unset. */
 export const SWITCHES = [
   'AZURE_POD_IDENTITY_AUTHORITY_HOST',

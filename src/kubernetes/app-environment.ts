@@ -1,5 +1,6 @@
 /** The variables of the app's own containers: SDK endpoints in env mode, and NO_PROXY always. */
-import { NOT_PROXIED, SWITCHES } from '../endpoint-sets.ts'
+import { SWITCHES } from '../endpoint-sets.ts'
+import { NO_PROXY_NAMES, withOurHosts } from '../no-proxy.ts'
 import { type Container, type EnvVar, envVar, plainValue } from './pod.ts'
 import type { Plan } from './plan.ts'
 
@@ -61,25 +62,19 @@ function variablesFor(address: string, identityHeader: EnvVar | undefined): EnvV
  */
 function withoutProxy(container: Container): EnvVar[] {
   const env = container.env ?? []
-  const names = ['NO_PROXY', 'no_proxy']
-  const present = names.filter((name) => envVar(container, name) !== undefined)
-  const values = present.map((name) => plainValue(container, name))
-  const isReadable = values.every((value) => value !== undefined)
-  const appended = env.map((entry) => {
-    if (!names.includes(entry.name)) return entry
+  const present = NO_PROXY_NAMES.filter((name) => envVar(container, name) !== undefined)
+  const isReadable = present.every((name) => plainValue(container, name) !== undefined)
+  const valueOf = (name: string, value: string | undefined) => {
+    const other = NO_PROXY_NAMES.find((each) => each !== name) ?? ''
+    return withOurHosts(value, plainValue(container, other))
+  }
+  const extended = env.map((entry) => {
+    if (!present.some((name) => name === entry.name)) return entry
     const value = plainValue({ ...container, env: [entry] }, entry.name)
-    return value === undefined ? entry : { ...entry, value: extended(value) }
+    return value === undefined ? entry : { ...entry, value: valueOf(entry.name, value) }
   })
   const mayComeWithEnvFrom = present.length === 0 && (container.envFrom?.length ?? 0) > 0
-  if (!isReadable || mayComeWithEnvFrom) return appended
-  const value = extended(values[0] ?? '')
-  const added = names.filter((name) => !present.includes(name)).map((name) => ({ name, value }))
-  return [...appended, ...added]
-}
-
-function extended(value: string): string {
-  const hosts = new Set(value.split(',').map((host) => host.trim()))
-  if (hosts.has('*')) return value
-  const missing = NOT_PROXIED.filter((host) => !hosts.has(host))
-  return [...(value === '' ? [] : [value]), ...missing].join(',')
+  if (!isReadable || mayComeWithEnvFrom) return extended
+  const missing = NO_PROXY_NAMES.filter((name) => !present.includes(name))
+  return [...extended, ...missing.map((name) => ({ name, value: valueOf(name, undefined) }))]
 }

@@ -136,6 +136,20 @@ test('keeps the hosts that were never to be proxied', async () => {
   expect(out).toMatch(/^NO_PROXY='?a\.example, ?localhost,169\.254\.169\.254/m)
 })
 
+test.each([
+  ['upper', { NO_PROXY: '.corp' }],
+  ['lower', { no_proxy: '.corp' }],
+])('takes those of NO_PROXY in %s case for both', async (_, environment) => {
+  const value = '.corp,169.254.169.254,localhost,127.0.0.1'
+  const out = await printed([], environment)
+  expect(out).toContain(`export NO_PROXY=${value}\nexport no_proxy=${value}\n`)
+})
+
+test('leaves a proxy for no host at that', async () => {
+  const out = await printed([], { no_proxy: '*' })
+  expect(out).toContain(`export NO_PROXY='*'\nexport no_proxy='*'\n`)
+})
+
 test('unsets or sets each switch, and no other', async () => {
   for (const set of SET_NAMES) {
     const names = Object.keys(

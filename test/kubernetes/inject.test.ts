@@ -225,7 +225,23 @@ describe('NO_PROXY', () => {
     [
       'is left alone when it excludes everything',
       [{ name: 'NO_PROXY', value: '*' }],
-      { NO_PROXY: '*' },
+      { NO_PROXY: '*', no_proxy: '*' },
+    ],
+    [
+      'keeps apart what the two cases say',
+      [
+        { name: 'NO_PROXY', value: '.one' },
+        { name: 'no_proxy', value: '.other' },
+      ],
+      { NO_PROXY: `.one,${OURS}`, no_proxy: `.other,${OURS}` },
+    ],
+    [
+      'hides nothing by an empty one',
+      [
+        { name: 'NO_PROXY', value: '' },
+        { name: 'no_proxy', value: '.svc' },
+      ],
+      { NO_PROXY: `.svc,${OURS}`, no_proxy: `.svc,${OURS}` },
     ],
   ])('%s', (_, env, expected) => {
     const result = injected(pod({ containers: [{ ...APP, env }] }))

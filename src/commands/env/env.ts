@@ -14,11 +14,11 @@ import {
   type Endpoints,
   type EndpointSet,
   isSetName,
-  NOT_PROXIED,
   SET_NAMES,
   SWITCHES,
 } from '../../endpoint-sets.ts'
 import { UsageError } from '../../errors.ts'
+import { withOurHosts } from '../../no-proxy.ts'
 import { environmentText, isFormat, type Format } from './text.ts'
 import { type Flags, mistakesOfFlagsAlone, parseFlags } from '../flags.ts'
 import type { CommandIo } from '../io.ts'
@@ -54,9 +54,8 @@ export async function env(args: readonly string[], io: CommandIo): Promise<numbe
   if (mistakes.length > 0) throw new UsageError(mistakes)
   const endpoints = await endpointsOf(chosen, settings)
   const variables = Object.assign({}, ...chosen.map((set) => ENDPOINT_SETS[set](endpoints)))
-  const proxies = Object.fromEntries(
-    ['NO_PROXY', 'no_proxy'].map((name) => [name, noProxy(io.env[name])]),
-  )
+  const { NO_PROXY: upper, no_proxy: lower } = io.env
+  const proxies = { NO_PROXY: withOurHosts(upper, lower), no_proxy: withOurHosts(lower, upper) }
   const absent = SWITCHES.filter((name) => !Object.hasOwn(variables, name))
   io.stdout.write(environmentText({ ...variables, ...proxies }, absent, format))
   return 0
@@ -127,9 +126,4 @@ function originOf(scheme: 'http' | 'https', address: Address | undefined): strin
   if (address === undefined) return ''
   const { host, port } = address
   return `${scheme}://${hostInUrl(localHost(host))}:${port}`
-}
-
-function noProxy(given = ''): string {
-  const hosts = given.split(',').filter((host) => host.trim() !== '')
-  return [...new Set([...hosts, ...NOT_PROXIED])].join(',')
 }
