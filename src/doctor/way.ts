@@ -5,8 +5,8 @@ import { request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls, getCACertificates } from 'node:tls'
+import { isProxied } from '../exchange/proxied.ts'
 import { scrub } from '../secret.ts'
-import { isProxied } from './no-proxy.ts'
 import type { StepReport, WayReport } from './report.ts'
 
 /** Where to, and what is between. */
@@ -26,7 +26,7 @@ const STEP_TIMEOUT_MS = 5000
 /** Tries each step, and stops at the first that fails. Sends nothing but what a proxy is asked. */
 export async function tryWay(way: Way): Promise<WayReport> {
   const { host, port } = way
-  const proxy = way.proxy && isProxied(host, port, way.proxy.noProxy) ? way.proxy.url : undefined
+  const proxy = way.proxy && isProxied(way, way.proxy.noProxy) ? way.proxy.url : undefined
   const steps: StepReport[] = []
   const open: Socket[] = []
   const attempt = async <T>(step: StepReport['step'], run: () => Promise<[T, string]>) => {

@@ -6,6 +6,3 @@ export const CONNECTING = {
   // One request at a time and hours apart has no use for HTTP/2, whose code Node loads for it.
   allowH2: false,
 } as const
-
-/** The real IMDS and its kin are never reached through a proxy, whatever NO_PROXY says. */
-export const NEVER_PROXIED = ['169.254.169.254', 'localhost', '127.0.0.1', '[::1]']

@@ -1,8 +1,9 @@
 /** The connections to Entra ID: trusted roots, connect time limit, and the proxy of the environment. */
 import { createSecureContext, getCACertificates } from 'node:tls'
-import { Agent, type Dispatcher, EnvHttpProxyAgent, Pool } from 'undici'
+import { Agent, type Dispatcher, Pool, ProxyAgent } from 'undici'
 import type { Secret } from '../secret.ts'
-import { CONNECTING, NEVER_PROXIED } from './connecting.ts'
+import { CONNECTING } from './connecting.ts'
+import { isProxied } from './proxied.ts'
 
 interface DispatcherOptions {
   /** PEM certificates to trust beside Node's default roots and NODE_EXTRA_CA_CERTS. */
@@ -27,16 +28,26 @@ export function entraDispatcher({
     }),
   }
   if (proxy === undefined) return new Agent({ connect })
-  return new EnvHttpProxyAgent({
+  const { url, noProxy } = proxy
+  return new Agent({
     connect,
-    requestTls: connect,
-    proxyTls: connect,
-    // A tunnel that is asked for and not opened would hold up all that come after it for undici's
-    // five minutes: they wait for the connection that it was to become.
-    clientFactory: (origin, options) =>
-      new Pool(origin, { ...options, headersTimeout: connectTimeoutMs }),
-    // The receiver of the password that it may hold.
-    httpsProxy: proxy.url.reveal(),
-    noProxy: [proxy.noProxy, ...NEVER_PROXIED].filter(Boolean).join(','),
+    factory: (origin) => {
+      if (!isProxied(targetOf(origin), noProxy)) return new Pool(origin, { connect })
+      return new ProxyAgent({
+        // The receiver of the password that it may hold.
+        uri: url.reveal(),
+        requestTls: connect,
+        proxyTls: connect,
+        // A tunnel that is asked for and not opened would hold up all that come after it for undici's
+        // five minutes: they wait for the connection that it was to become.
+        clientFactory: (proxyOrigin, tunnel) =>
+          new Pool(proxyOrigin, { ...tunnel, headersTimeout: connectTimeoutMs }),
+      })
+    },
   })
+}
+
+function targetOf(origin: string | URL) {
+  const { hostname: host, port } = new URL(origin)
+  return { host, port: port === '' ? 443 : Number(port) }
 }

@@ -70,3 +70,17 @@ test('a tunnel that a proxy does not open is given up, and holds up no other', a
   expect(proxy.tunnels).toHaveLength(2)
   await dispatcher.destroy()
 })
+
+test.each(['127.0.0.2', '169.254.1.1', '[fe80::1]'])(
+  'a request to %s goes by no proxy, nor do its credentials',
+  async (host) => {
+    await using proxy = await connectProxy({ routes: {} })
+    const dispatcher = entraDispatcher({
+      proxy: { url: new Secret(`http://user:word@127.0.0.1:${proxy.port}`), noProxy: '' },
+      connectTimeoutMs: 200,
+    })
+    await request(`https://${host}:9/`, { dispatcher }).catch(() => {})
+    await dispatcher.destroy()
+    expect(proxy.tunnels).toEqual([])
+  },
+)
