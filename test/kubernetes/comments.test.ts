@@ -1,5 +1,6 @@
 /** Where additions go among a manifest's comments and blank lines. */
 import { expect, test } from 'vitest'
+import { parse } from 'yaml'
 import { injectManifests } from '../../src/kubernetes/manifest/inject-manifests.ts'
 import { settings, TENANT } from './patched.ts'
 
@@ -72,6 +73,50 @@ spec:
   - name: wimds-token
 # of the document
 `)
+})
+
+const UNFILLED = `apiVersion: v1
+kind: Pod
+metadata:
+  annotations: # no annotations
+spec:
+  initContainers: # no init containers
+  containers:
+  - name: app
+    env: # no variables
+    # of app
+  volumes:\t# no volumes
+`
+
+test.each([
+  ['', UNFILLED],
+  [' and the line breaks of Windows', UNFILLED.replaceAll('\n', '\r\n')],
+  [' at the very end', UNFILLED.trimEnd()],
+  [' and without metadata', UNFILLED.replace(/metadata:[^]*(?=spec)/, 'metadata: # nothing\n')],
+  [' and a null', UNFILLED.replaceAll(/:(?=\s#)/g, ': ~')],
+  [' and another null', UNFILLED.replaceAll(/:(?=\s#)/g, ': NULL')],
+])('keys without a value are filled, and keep their comments%s', (_, source) => {
+  const { files, mistakes } = injectManifests([{ name: 'pod.yaml', source }], {
+    settings: settings({ mode: 'env', tenantId: TENANT }),
+    namespace: undefined,
+  })
+  expect(mistakes).toEqual([])
+  const result = files[0]?.result ?? ''
+  const lines = result.split('\n')
+  expect(
+    source
+      .replaceAll(/: (~|NULL)/g, ':')
+      .split('\n')
+      .filter((line) => !lines.includes(line)),
+  ).toEqual([])
+  expect(parse(result)).toMatchObject({
+    metadata: { annotations: { 'wimds.io/injected': 'env' } },
+    spec: {
+      initContainers: [{ name: 'wimds' }],
+      containers: [{ name: 'app', env: [{ name: 'NO_PROXY' }, {}, {}] }],
+      volumes: [{ name: 'wimds-token' }],
+    },
+  })
 })
 
 /** The source's own lines, and of the added ones those that name something. */

@@ -138,14 +138,13 @@ function fill(
   const column = columnOf(parent) + (Array.isArray(value) && !hasIndentedLists ? 0 : 2)
   const colon = source.indexOf(':', rangeOf(key)[1])
   const at = endOfItsLine(source, end)
-  return [
-    { start: Math.min(start, colon + 1), end, text: '' },
-    insertLines(source, at, indented(block(target, value), column)),
-  ]
+  // Where there is no value, what stands behind the key is the blank that a comment needs.
+  const emptied = start === end ? [] : [{ start: Math.min(start, colon + 1), end, text: '' }]
+  return [...emptied, insertLines(source, at, indented(block(target, value), column))]
 }
 
 function isEmpty(text: string): boolean {
-  return ['', '~', 'null', '[]', '{}'].includes(text)
+  return ['', '~', 'null', 'Null', 'NULL', '[]', '{}'].includes(text)
 }
 
 /** YAML that readers of YAML 1.1, such as kubectl, read in the same way. */
