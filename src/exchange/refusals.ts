@@ -4,6 +4,7 @@ import { BrokerError, type EntraDetails, type ErrorCode } from '../errors.ts'
 import { scrub, scrubbedStart } from '../secret.ts'
 import { explain } from './aadsts.ts'
 import type { Assertion } from './assertion.ts'
+import { httpDate } from './http-date.ts'
 import type { EntraAnswer } from './network.ts'
 import { policiesIn } from './policies.ts'
 
@@ -102,18 +103,18 @@ function messageOf(
  * against Entra's own clock if it says what that shows.
  */
 function retryAfter(headers: EntraAnswer['headers'], now: number): number | undefined {
-  const value = headers['retry-after']
-  if (value === undefined) return undefined
-  const ms = /^\d+$/.test(value)
-    ? Number(value) * 1000
-    : Date.parse(value) - entraTime(headers, now)
-  return Number.isFinite(ms) && ms > 0 ? Math.min(ms, MAX_RETRY_AFTER_MS) : undefined
+  const value = headers['retry-after'] ?? ''
+  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : untilDate(value, entraTime(headers, now))
+  return ms > 0 ? Math.min(ms, MAX_RETRY_AFTER_MS) : undefined
+}
+
+function untilDate(value: string, now: number): number {
+  return (httpDate(value, now) ?? now) - now
 }
 
 /** Entra's clock by its Date header, in epoch milliseconds; `now` if the answer has none. */
 function entraTime(headers: EntraAnswer['headers'], now: number): number {
-  const date = Date.parse(headers['date'] ?? '')
-  return Number.isNaN(date) ? now : date
+  return httpDate(headers['date'] ?? '', now) ?? now
 }
 
 function numberIn(description: string): number | undefined {

@@ -3,6 +3,7 @@ import * as z from 'zod/mini'
 import { BrokerError } from '../errors.ts'
 import { Secret } from '../secret.ts'
 import type { AccessToken } from '../tokens/token.ts'
+import { httpDate } from './http-date.ts'
 import type { EntraAnswer } from './network.ts'
 
 const orElse = z.catch
@@ -48,6 +49,6 @@ export function tokenOf(
  * not say. The Date header has whole seconds: half a second is added to hit the middle of its second.
  */
 export function skewMs({ headers, json }: EntraAnswer, now: number): number | undefined {
-  const date = Date.parse(headers['date'] ?? '')
-  return json === undefined || Number.isNaN(date) ? undefined : now - (date + 500)
+  const date = httpDate(headers['date'] ?? '', now)
+  return json === undefined || date === undefined ? undefined : now - (date + 500)
 }

@@ -191,6 +191,19 @@ test('a date in Retry-After is held against Entra’s clock, not the local one',
   expect((await failure(exchangeOf())).retryAfterMs).toBe(90_000)
 })
 
+test.each(['garbage 5000', 'max-age=3600', 'in 2100', '-5', '1.5', '60s', '60, 60'])(
+  'a Retry-After of %j asks for nothing',
+  async (value) => {
+    world.faults.add({ kind: 'status', status: 429, headers: { 'retry-after': value } })
+    expect((await failure(exchangeOf())).retryAfterMs).toBeUndefined()
+  },
+)
+
+test('a Retry-After of any number of seconds is taken for an hour at most', async () => {
+  world.faults.add({ kind: 'status', status: 429, headers: { 'retry-after': '9'.repeat(400) } })
+  expect((await failure(exchangeOf())).retryAfterMs).toBe(HOUR_MS)
+})
+
 test.each([0, 5 * MINUTE_MS, -5 * MINUTE_MS])('measures a skew of %d ms', async (offsetMs) => {
   world.faults.add({ kind: 'clock', offsetMs })
   await world.rotateToken({ lifetimeSeconds: 7200 })
