@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { afterAll, describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { inject } from '../../src/commands/inject/inject.ts'
@@ -13,14 +14,14 @@ const IDENTITY = ['--client-id', CLIENT, '--tenant-id', TENANT]
 const directory = mkdtempSync(join(tmpdir(), 'wimds-inject-'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
-function file(name: string, source: string): string {
+function file(name: string, source: string | Uint8Array): string {
   const path = join(directory, name)
   writeFileSync(path, source)
   return path
 }
 
-async function run(args: readonly string[], input = '') {
-  const io = captureIo({}, input)
+async function run(args: readonly string[], input: string | Uint8Array = '') {
+  const io = { ...captureIo(), stdin: Readable.from([Buffer.from(input)]) }
   return { code: await exitCode(inject, args, io), out: io.out(), err: io.err() }
 }
 
@@ -64,6 +65,8 @@ apiVersion: v1
 kind: ConfigMap
 metadata:   {name: untouched}
 `
+
+const utf16be = (text: string) => Buffer.from(text, 'utf16le').swap16()
 
 const podOf = (name: string, kind = 'Pod', apiVersion = 'v1') => ({
   apiVersion,
@@ -197,6 +200,16 @@ spec: {template: {${inner}spec: {hostNetwork: true, containers: [{name: a}]}}}
     ])
   })
 
+  test('keeps a byte order mark, from standard input and from a file', async () => {
+    const source = `\uFEFF${COMMENTED}`
+    const marked = file('marked.yaml', source)
+    const [input, read] = await Promise.all([run(['-'], source), run([marked])])
+    expect(input.out).toMatch(/^\uFEFF# Orders, owned/)
+    expect(read).toEqual(input)
+    const joined = await run([marked, marked])
+    expect(joined.out).toBe(`${input.out}---\n${input.out.slice(1)}`)
+  })
+
   test('prints a unified diff of what changes, and nothing of what does not', async () => {
     const changed = file('changed.yaml', COMMENTED)
     const same = file('same.yaml', SERVICE_ACCOUNT)
@@ -269,6 +282,25 @@ a: *nothing
     const { code, out, err } = await run([...IDENTITY, '-'], source)
     expect({ code, out }).toEqual({ code: 1, out: '' })
     expect(err).toContain(`stdin, document 1, Pod/x: it cannot be edited safely: ${message}`)
+  })
+
+  test.each([
+    ['UTF-16', Buffer.from(`\uFEFF${COMMENTED}`, 'utf16le'), 'it is UTF-16'],
+    ['UTF-16 of the other byte order', utf16be(`\uFEFF${COMMENTED}`), 'it is UTF-16'],
+    ['UTF-16 without a byte order mark', Buffer.from(COMMENTED, 'utf16le'), 'it is UTF-16'],
+    ['Latin-1', Buffer.from(`a: 1\n# café\n${COMMENTED}`, 'latin1'), 'line 2 is not UTF-8'],
+    ['half a character', Buffer.from('# é').subarray(0, 3), 'line 1 is not UTF-8'],
+  ])('what is not UTF-8: %s', async (_, source, message) => {
+    const path = file('encoded.yaml', source)
+    for (const [name, { code, out, err }] of [
+      ['stdin', await run([...IDENTITY, '-'], source)],
+      [path, await run([...IDENTITY, path])],
+    ] as const) {
+      expect({ code, out }).toEqual({ code: 1, out: '' })
+      expect(err).toContain(`${name}: ${message}`)
+      expect(err).toContain('save it as UTF-8')
+      expect(err).not.toContain('no workload')
+    }
   })
 
   test('an unrendered template', async () => {

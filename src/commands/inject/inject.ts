@@ -1,14 +1,11 @@
 /** `wimds inject`: manifests in, manifests with the sidecar out. Needs no cluster. */
-import { readFile } from 'node:fs/promises'
-import { Readable } from 'node:stream'
-import { text } from 'node:stream/consumers'
-import { type ManifestFile, injectManifests } from '../../kubernetes/manifest/inject-manifests.ts'
+import { injectManifests } from '../../kubernetes/manifest/inject-manifests.ts'
 import { unifiedDiff } from '../../kubernetes/manifest/unified-diff.ts'
 import { complain } from '../complaints.ts'
 import { INJECT_FLAGS, optionsOf } from './options.ts'
 import { parseFlags } from '../flags.ts'
 import type { CommandIo } from '../io.ts'
-import { messageOf } from '../mistakes.ts'
+import { readSources } from './sources.ts'
 
 const USAGE = `usage: wimds inject [FLAGS] FILE...
 
@@ -35,7 +32,7 @@ export async function inject(args: readonly string[], io: CommandIo): Promise<nu
     return 0
   }
   const options = optionsOf(flags)
-  const { files, mistakes: unreadable } = await readAll(flags.positionals, io)
+  const { files, mistakes: unreadable } = await readSources(flags.positionals, io)
   const injected = injectManifests(files, options)
   const mistakes = [...unreadable, ...injected.mistakes]
   const warnings = injected.warnings.map((warning) => `warning: ${warning}`)
@@ -51,27 +48,12 @@ export async function inject(args: readonly string[], io: CommandIo): Promise<nu
   return 0
 }
 
-/** Every file's text; those that cannot be read are mistakes. */
-async function readAll(names: readonly string[], io: CommandIo) {
-  const files: ManifestFile[] = []
-  const mistakes: string[] = []
-  for (const name of names) {
-    try {
-      const source =
-        name === '-' ? await text(io.stdin ?? Readable.from([])) : await readFile(name, 'utf8')
-      files.push({ name: name === '-' ? 'stdin' : name, source })
-    } catch (error) {
-      mistakes.push(`${name}: ${messageOf(error)}`)
-    }
-  }
-  return { files, mistakes }
-}
-
-/** One stream of documents; a single file stays as it is. */
+/** One stream of documents, with one byte order mark at most; a single file stays as it is. */
 function joined(texts: readonly string[]): string {
-  return texts.reduce((stream, next) => {
-    if (stream === '') return next
+  return texts.reduce((stream, text) => {
+    if (stream === '') return text
     const ended = stream.endsWith('\n') ? stream : `${stream}\n`
+    const next = text.replace(/^\uFEFF/, '')
     return next.startsWith('---') ? ended + next : `${ended}---\n${next}`
   }, '')
 }
