@@ -49,11 +49,13 @@ const RETRY_AFTER_JITTER = 0.2
 
 /**
  * Milliseconds for which callers hear of this failure before the next try. Exponential with full
- * jitter under a ceiling; never sooner than Entra ID asked for. A held token's last try comes no
- * later than its end, where callers begin to wait. `random` gives [0, 1).
+ * jitter under a ceiling; never sooner than Entra ID asked for, unless it refused for good: what an
+ * operator mends is to work at once. A held token's last try comes no later than its end, where
+ * callers begin to wait. `random` gives [0, 1).
  */
 export function retryDelayMs(error: BrokerError, attempt: Attempt, random: () => number): number {
-  const asked = (error.retryAfterMs ?? 0) * (1 + RETRY_AFTER_JITTER * random())
+  const askedMs = error.isPermanent ? 0 : (error.retryAfterMs ?? 0)
+  const asked = askedMs * (1 + RETRY_AFTER_JITTER * random())
   return Math.max(LEAST_MS, unaskedDelayMs(error, attempt, random), asked)
 }
 

@@ -47,8 +47,8 @@ export function propagating(next: TokenSource, options: PropagationOptions): Tok
 
 function stillPropagating(refusal: BrokerError): BrokerError {
   return new BrokerError('trust_propagating', refusal.message, {
+    // Without a Retry-After, which counts for nothing in a refusal that is permanent otherwise.
     cause: refusal,
-    ...(refusal.retryAfterMs !== undefined && { retryAfterMs: refusal.retryAfterMs }),
     ...(refusal.entra !== undefined && { entra: refusal.entra }),
   })
 }

@@ -100,6 +100,16 @@ test('a try never comes sooner than Entra ID asked, held or not', () => {
   )
 })
 
+test.each([0, HOUR_MS])(
+  'a permanent refusal is not remembered for longer because Entra ID asks for it (held: %i ms)',
+  (heldMs) => {
+    const delays = [undefined, HOUR_MS].map((asked) =>
+      retryDelayMs(error('application_refused', asked), { failures: 1, heldMs }, () => 0.5),
+    )
+    expect(delays[1]).toBe(delays[0])
+  },
+)
+
 test('a key that is kept warm and refused is tried again slowly', () => {
   expect(refusedProbeMs(1, lowest)).toBe(10 * SECOND_MS)
   expect(refusedProbeMs(99, highest)).toBeCloseTo(300 * SECOND_MS, 3)

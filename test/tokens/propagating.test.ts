@@ -31,6 +31,15 @@ test('a missing trust is temporary for the first minutes, then permanent', async
   expect(await said()).toBe('trust_missing')
 })
 
+test('a Retry-After of Entra ID does not make the wait for it longer', async () => {
+  const entra = scriptedEntra({ error: 'trust_missing', retryAfterMs: 60 * MINUTE_MS })
+  const tokens = propagating(entra.source, { clock: systemClock, graceMs: MINUTE_MS, max: 10 })
+  expect(await ask(tokens, VAULT)).toMatchObject({
+    said: 'trust_propagating',
+    retryAfterMs: undefined,
+  })
+})
+
 test('a token in between begins the minutes anew: nodes of Entra ID differ', async () => {
   const { entra, said } = setUp()
   await said()

@@ -73,7 +73,7 @@ export function specification(): Specification {
         return token
       } catch (thrown) {
         const { code, retryAfterMs = 0 } = toBrokerError(thrown)
-        exchange.error = { code, retryAfterMs }
+        exchange.error = { code, retryAfterMs: ERROR_KINDS[code].permanent ? 0 : retryAfterMs }
         throw thrown
       } finally {
         exchange.endedAt = now()
