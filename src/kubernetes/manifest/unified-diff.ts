@@ -21,7 +21,14 @@ export function unifiedDiff(name: string, source: string, edits: readonly TextEd
     shift += chunks.reduce((sum, { from, to, added }) => sum + added.length - (to - from), 0)
     return text
   })
-  return [`--- ${name}\n+++ ${name}\n`, ...texts].join('')
+  const shown = shownName(name)
+  return [`--- ${shown}\n+++ ${shown}\n`, ...texts].join('')
+}
+
+/** As git writes it: a name with blanks ends in a tab, and what would break the line is quoted. */
+function shownName(name: string): string {
+  if (/["\\\t\r\n]/.test(name)) return JSON.stringify(name)
+  return name.includes(' ') ? `${name}\t` : name
 }
 
 /** Whole lines; edits that touch the same lines become one chunk. */
