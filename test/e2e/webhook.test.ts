@@ -193,37 +193,3 @@ test('nothing is left after helm uninstall', async () => {
   expect(await own.kubectl(['get', kinds, '-l', selector, '-o', 'name'])).toBe('')
   expect(await own.kubectl(['get', 'secrets', '-o', 'name'])).toBe('')
 })
-
-/** Rendered for a Kubernetes of today; a later flag of the same name goes before. */
-const template = (...flags: readonly string[]) =>
-  helm('template', RELEASE, CHART, '--kube-version=1.34.0', ...flags)
-
-describe('the chart', () => {
-  test('passes helm lint', async () => {
-    expect(await helm('lint', '--strict', CHART)).toContain('0 chart(s) failed')
-  })
-
-  test.each([
-    ['an unknown value', '--set=injektion.mode=env'],
-    ['an unknown mode', '--set=injection.mode=iptables'],
-    ['a digest that is none', '--set=image.digest=latest'],
-    ['cert-manager without an issuer', '--set=certificates.source=cert-manager'],
-    ['a Secret without a name', '--set=certificates.source=secret'],
-  ])('refuses %s', async (_, flag) => {
-    await expect(template(flag)).rejects.toThrow(/exited with 1/)
-  })
-
-  test('takes a certificate of cert-manager’s, and then makes none and needs no more rights', async () => {
-    const flags = ['--set=certificates.source=cert-manager', '--set=certificates.issuerRef.name=ca']
-    const rendered = await template(...flags)
-    expect(rendered).toContain('cert-manager.io/inject-ca-from: default/wimds')
-    expect(rendered).toContain('--cert-dir=/tls')
-    expect(rendered).not.toMatch(/kind: (?:Role|Secret)$/m)
-  })
-
-  test('before Kubernetes 1.30 only namespaces that ask are looked at', async () => {
-    const rendered = await template('--kube-version=1.29.0')
-    expect(rendered).not.toContain('matchConditions')
-    expect(rendered).toContain('values: [enabled]')
-  })
-})
