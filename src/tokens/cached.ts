@@ -31,8 +31,11 @@ export interface TokenCache {
   readonly entries: () => readonly CacheEntry[]
   /** Forgets refusals of, and tries again, whatever depends on this projected token. */
   readonly assertionChanged: (tokenFile: string) => void
-  /** Lets go of what a new configuration does not know any more. */
-  readonly retain: (isKept: (request: TokenRequest) => boolean) => void
+  /**
+   * Goes on under a new configuration. `meaning` says what a request means there, and whether that is
+   * still kept warm; undefined, or what has another key: nobody may ask for it, and it is let go.
+   */
+  readonly adopt: (meaning: (request: TokenRequest) => TokenRequest | undefined) => void
   /** Stops all renewals. */
   readonly close: () => void
 }
@@ -57,7 +60,7 @@ export function cached(next: TokenSource, options: CacheOptions): TokenCache {
   const { max, renew = next } = options
   const { clock = systemClock, random = Math.random } = options
   const { onResult = () => {}, onRenewalFailed = () => {} } = options
-  const { store, fly, flyInBackground, assertionChanged, retain, close } = flights({
+  const { store, fly, flyInBackground, keepWarm, assertionChanged, adopt, close } = flights({
     obtain: next,
     renew,
     max,
@@ -68,18 +71,15 @@ export function cached(next: TokenSource, options: CacheOptions): TokenCache {
   })
   let waiting = 0
 
-  return { tokens, entries: store.all, assertionChanged, retain, close }
+  return { tokens, entries: store.all, assertionChanged, adopt, close }
 
   async function tokens(request: TokenRequest): Promise<AccessToken> {
     const key = cacheKey(request)
     const entry = store.find(key) ?? newEntry(key, request)
-    if (request.keepWarm === true && !entry.keepWarm) {
-      entry.keepWarm = true
-      store.put(entry)
-    }
     const { token } = entry
     const now = clock.monotonic()
-    entry.askedAt = now
+    if (request.keepWarm !== true) entry.askedAt = now
+    else if (!entry.keepWarm) keepWarm(entry)
     const leftMs = token === undefined ? 0 : remainingAt(token, clock.wall(), now)
     if (token === undefined || leftMs < LEAST_LIFE_MS) return obtained(entry, now, request)
     if (isForced(request, entry, token, now)) {

@@ -21,7 +21,10 @@ interface Failure {
 /** The state of one key. Instants are on the monotonic clock. */
 export interface Entry extends CacheEntry {
   readonly key: string
+  request: TokenRequest
   keepWarm: boolean
+  /** No configuration knows it any more: it ends with the exchange that is under way. */
+  isLetGo: boolean
   token?: AccessToken
   failure?: Failure
   /** The exchange under way; there is never a second one. */
@@ -46,12 +49,12 @@ export interface Entry extends CacheEntry {
 const DEMAND_MS = 2 * 60_000
 
 /** An entry that nothing has been tried for yet. */
-export function newEntry(key: string, { identity, scope, claims }: TokenRequest): Entry {
+export function newEntry(key: string, request: TokenRequest): Entry {
   return {
     key,
-    // Not how this caller wants the cache used: the entry serves all callers of its key.
-    request: { identity, scope, ...(claims !== undefined && { claims }) },
+    request: shared(request),
     keepWarm: false,
+    isLetGo: false,
     isOvertaken: false,
     nextTryAt: 0,
     renewAtMs: 0,
@@ -60,6 +63,11 @@ export function newEntry(key: string, { identity, scope, claims }: TokenRequest)
     forcedAt: -Infinity,
     wakeAt: 0,
   }
+}
+
+/** What all callers of a key ask for, without how one of them wants the cache used. */
+export function shared({ identity, scope, claims }: TokenRequest): TokenRequest {
+  return { identity, scope, ...(claims !== undefined && { claims }) }
 }
 
 /**

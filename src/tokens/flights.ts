@@ -1,11 +1,12 @@
-/** The exchanges of the cache's entries, and the timers that start them ahead of need. */
+/** The exchanges of the cache's entries, and when they are made ahead of need. */
 import { BrokerError, toBrokerError } from '../errors.ts'
 import { isMendedByAssertion, refusedProbeMs, retryDelayMs } from './backoff.ts'
 import type { Clock } from './clock.ts'
-import { again, type Entry, isWanted, untilDueMs } from './entry.ts'
+import { again, type Entry, isWanted, shared, untilDueMs } from './entry.ts'
 import { LEAST_LIFE_MS, remainingMs, renewalDelayMs } from './lifetime.ts'
 import { type EntryStore, entryStore } from './store.ts'
-import type { AccessToken, TokenRequest, TokenSource } from './token.ts'
+import { timers } from './timers.ts'
+import { type AccessToken, cacheKey, type TokenRequest, type TokenSource } from './token.ts'
 
 /** A renewal that failed while its token was held: nobody has noticed yet. */
 export interface RenewalFailure {
@@ -33,15 +34,12 @@ interface Flights {
   readonly fly: (entry: Entry, correlationId?: string) => Promise<AccessToken>
   /** The same for nobody in particular: its failure is kept in the entry. */
   readonly flyInBackground: (entry: Entry) => void
+  /** From now on the entry is renewed, and tried again after a failure, whether callers come or not. */
+  readonly keepWarm: (entry: Entry) => void
   readonly assertionChanged: (tokenFile: string) => void
-  readonly retain: (isKept: (request: TokenRequest) => boolean) => void
+  readonly adopt: (meaning: (request: TokenRequest) => TokenRequest | undefined) => void
   readonly close: () => void
 }
-
-/** Timers look at the clocks at least this often, since they stand still while a machine sleeps. */
-const LONGEST_NAP_MS = 60_000
-/** Keys that are probed for recovery at the same time; callers try the others. */
-const MAX_PROBES = 32
 
 /** Failures are in a row if no try was due for this long that nobody made: that was another outage. */
 const ROW_MS = 10 * 60_000
@@ -49,11 +47,11 @@ const ROW_MS = 10 * 60_000
 /** Flies at most one exchange per entry, and keeps the outcome in the entry. */
 export function flights(options: FlightOptions): Flights {
   const { obtain, renew, max, clock, random, onRefreshed, onRenewalFailed } = options
+  const alarms = timers(clock, wake)
+  const { arm, disarm } = alarms
   const store = entryStore(max, disarm)
-  const probing = new Set<Entry>()
-  let isClosed = false
 
-  return { store, fly, flyInBackground, assertionChanged, retain, close }
+  return { store, fly, flyInBackground, keepWarm, assertionChanged, adopt, close }
 
   function fly(entry: Entry, correlationId?: string): Promise<AccessToken> {
     if (entry.flight !== undefined) return entry.flight
@@ -93,8 +91,10 @@ export function flights(options: FlightOptions): Flights {
   function failed(entry: Entry, error: BrokerError): never {
     delete entry.flight
     const heldMs = heldMsOf(entry)
-    if (heldMs > 0) onRenewalFailed({ request: entry.request, error, leftMs: heldMs })
-    else delete entry.token
+    if (heldMs === 0) delete entry.token
+    else if (!entry.isLetGo) {
+      onRenewalFailed({ request: entry.request, error, leftMs: heldMs })
+    }
     // Nothing is wrong with this key: remembering that there was no room would keep it out.
     if (error.code === 'overloaded' && entry.token === undefined && !entry.keepWarm) {
       if (entry.failure === undefined) store.forget(entry)
@@ -111,23 +111,6 @@ export function flights(options: FlightOptions): Flights {
     const isProbedSlowly = error.isPermanent && entry.token === undefined && !isOutdated
     arm(entry, isProbedSlowly ? Math.max(delayMs, refusedProbeMs(count, random)) : delayMs)
     throw again(error, delayMs)
-  }
-
-  function arm(entry: Entry, delayMs: number): void {
-    disarm(entry)
-    if (isClosed) return
-    entry.wakeAt = clock.monotonic() + delayMs
-    if (entry.token === undefined && !entry.keepWarm) {
-      if (entry.failure?.error.isPermanent === true || probing.size >= MAX_PROBES) return
-      probing.add(entry)
-    }
-    entry.timer = setTimeout(wake, Math.min(delayMs, LONGEST_NAP_MS), entry).unref()
-  }
-
-  function disarm(entry: Entry): void {
-    clearTimeout(entry.timer)
-    delete entry.timer
-    probing.delete(entry)
   }
 
   function wake(entry: Entry): void {
@@ -172,17 +155,29 @@ export function flights(options: FlightOptions): Flights {
     else store.put(entry)
   }
 
-  function retain(isKept: (request: TokenRequest) => boolean): void {
-    for (const entry of store.all()) {
-      if (isKept(entry.request)) continue
-      disarm(entry)
-      entry.keepWarm = false
-      store.forget(entry)
+  function keepWarm(entry: Entry): void {
+    entry.keepWarm = true
+    store.put(entry)
+    const isLeftToCallers = entry.failure !== undefined && entry.flight === undefined
+    if (isLeftToCallers && entry.timer === undefined) {
+      arm(entry, Math.max(0, entry.nextTryAt - clock.monotonic()))
+    }
+  }
+
+  function adopt(meaning: (request: TokenRequest) => TokenRequest | undefined): void {
+    // What was asked for last is put back last, so that the order of use stays.
+    for (const entry of store.all().toReversed()) {
+      const next = meaning(entry.request)
+      entry.isLetGo = next === undefined || cacheKey(next) !== entry.key
+      entry.keepWarm &&= next?.keepWarm === true
+      if (next !== undefined) entry.request = shared(next)
+      if (entry.isLetGo) disarm(entry)
+      store.put(entry)
     }
   }
 
   function close(): void {
-    isClosed = true
+    alarms.close()
     for (const entry of store.all()) disarm(entry)
     store.clear()
   }

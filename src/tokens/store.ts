@@ -37,7 +37,8 @@ export function entryStore(max: number, onEvict: (entry: Entry) => void): EntryS
     place?.set(key, entry)
   }
 
-  function placeOf({ keepWarm, token, failure }: Entry) {
+  function placeOf({ isLetGo, keepWarm, token, failure }: Entry) {
+    if (isLetGo) return undefined
     if (keepWarm) return warm
     if (token !== undefined) return held
     return failure === undefined ? undefined : refused

@@ -161,6 +161,31 @@ test('follows a ConfigMap, keeps the old identities while a new file is bad, and
   expect(JSON.parse((await roundTrip(adminPort, local)).body)).toMatchObject({ warnings: [] })
 }, 30_000)
 
+test('goes on under the names and with the resources of a new file', async () => {
+  const storage = 'https://storage.azure.com'
+  await writeFile(file, identities(`${orders()}, prefetch: [${VAULT}, ${storage}]`))
+  await using sidecar = await start()
+  const local = (page: string) =>
+    roundTrip(sidecar.adminPort, request(page, { headers: { Host: 'localhost' } }))
+  const tokens = async () =>
+    StatusSchema.parse(JSON.parse((await local('/status.json')).body)).tokens.map(
+      ({ identity, resource, held }) => held !== undefined && `${resource} as ${identity}`,
+    )
+  await expect
+    .poll(tokens, { timeout: 8000 })
+    .toEqual([`${VAULT} as orders`, `${storage} as orders`])
+  const exchanges = world.exchanges()
+
+  const renamed = `  - {name: shop, clientId: ${world.clientId}`
+  await writeFile(file, identities(`${renamed}, prefetch: [${VAULT}], resources: [${VAULT}]`))
+  await expect.poll(tokens, { timeout: 8000 }).toEqual([`${VAULT} as shop`])
+  expect((await local('/metrics')).body).toMatch(
+    /^wimds_token_remaining_seconds\{identity="shop",resource="https:\/\/vault\.azure\.net"\}/m,
+  )
+  expect(await ask(sidecar.port, VAULT)).toBe(`200 ${world.clientId}`)
+  expect(world.exchanges()).toBe(exchanges)
+}, 30_000)
+
 test('speaks Azure Arc on its own port, and removes what it wrote', async () => {
   await writeFile(file, identities(orders()))
   const directory = join(dirname(world.caFile), 'arc-tokens')

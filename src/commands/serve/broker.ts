@@ -2,14 +2,14 @@
 import type { Config } from '../../config/config.ts'
 import { type AssertionReader, assertionReader } from '../../exchange/assertion.ts'
 import { watchAssertions } from '../../exchange/assertion-watch.ts'
-import { type Identity, identityResolver, type IdentityResolver } from '../../identities.ts'
+import { identityResolver, type IdentityResolver, requireAllowed } from '../../identities.ts'
 import { logAssertion, logRenewalFailure } from '../../telemetry/log-lines.ts'
 import type { ProcessLog } from '../../telemetry/logger.ts'
 import { type Telemetry, telemetry } from '../../telemetry/telemetry.ts'
 import { systemClock } from '../../tokens/clock.ts'
 import { deferred } from '../../tokens/deferred.ts'
 import { tokenStack } from '../../tokens/stack.ts'
-import { scopeOf, type TokenSource } from '../../tokens/token.ts'
+import { resourceIn, scopeOf, type TokenRequest, type TokenSource } from '../../tokens/token.ts'
 import { exchangeDispatcher } from '../exchange-dispatcher.ts'
 
 /** A broker that answers as soon as its exchange has been loaded. */
@@ -90,7 +90,7 @@ export function broker(config: Config, extraCa: string | undefined, log: Process
   function adopt(next: Config): void {
     ;({ directory, tokenFiles, warnings } = next)
     resolver = identityResolver(directory)
-    cache.retain(({ identity }) => isKnown(identity, resolver))
+    cache.adopt((request) => meaningOf(request, resolver))
     void assertions.look()
     void prefetch()
   }
@@ -139,14 +139,15 @@ async function loadExchange(
   })
 }
 
-/** Whether the identity would still be exchanged for in the same way. */
-function isKnown(identity: Identity, resolve: IdentityResolver): boolean {
+/** What a request means to these identities; undefined if they refuse it. */
+function meaningOf(request: TokenRequest, resolve: IdentityResolver): TokenRequest | undefined {
+  const { scope, claims } = request
   try {
-    const found = resolve({ by: 'clientId', value: identity.clientId })
-    return IDENTIFYING.every((field) => found[field] === identity[field])
+    const identity = resolve({ by: 'clientId', value: request.identity.clientId })
+    requireAllowed(identity, resourceIn(scope))
+    const isPrefetched = identity.prefetch.some((resource) => scopeOf(resource) === scope)
+    return { ...request, identity, keepWarm: isPrefetched && claims === undefined }
   } catch {
-    return false
+    return undefined
   }
 }
-
-const IDENTIFYING = ['authorityHost', 'tenantId', 'clientId', 'tokenFile'] as const
