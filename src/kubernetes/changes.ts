@@ -105,23 +105,31 @@ function isCollection(value: unknown): value is object {
   return typeof value === 'object' && value !== null
 }
 
-/** A copy of the document with the changes made below `root`. */
-export function withChanges(
-  document: unknown,
-  root: readonly Key[],
-  changes: readonly Change[],
-): unknown {
+/** Changes of what is at a path of a larger document. */
+export interface ChangesBelow {
+  readonly path: readonly Key[]
+  readonly changes: readonly Change[]
+}
+
+/** A copy of the document with all the changes made. */
+export function withChanges(document: unknown, all: readonly ChangesBelow[]): unknown {
   // By way of JSON, since a YAML document's aliases share one object in several places.
   const copy: unknown = JSON.parse(JSON.stringify(document))
-  for (const { op, path, value } of changes) {
-    const parent = [...root, ...path.slice(0, -1)].reduce<unknown>(
-      (at, key) => (isCollection(at) ? Reflect.get(at, key) : undefined),
-      copy,
-    )
-    const key = path.at(-1)
-    if (!isCollection(parent) || key === undefined) throw new Error(`no ${pointer(path)}`)
-    if (op === 'add' && Array.isArray(parent)) parent.splice(Number(key), 0, value)
-    else Reflect.set(parent, key, value)
+  for (const { path, changes } of all) {
+    const root = path.reduce<unknown>(memberOf, copy)
+    for (const change of changes) make(change, root)
   }
   return copy
+}
+
+function make({ op, path, value }: Change, root: unknown): void {
+  const parent = path.slice(0, -1).reduce<unknown>(memberOf, root)
+  const key = path.at(-1)
+  if (!isCollection(parent) || key === undefined) throw new Error(`no ${pointer(path)}`)
+  if (op === 'add' && Array.isArray(parent)) parent.splice(Number(key), 0, value)
+  else Reflect.set(parent, key, value)
+}
+
+function memberOf(value: unknown, key: Key): unknown {
+  return isCollection(value) ? Reflect.get(value, key) : undefined
 }

@@ -1,22 +1,12 @@
 /** Changes of a document's data → edits of its text, in the style the text around them has. */
-import {
-  type Document,
-  type Node,
-  type YAMLMap,
-  type YAMLSeq,
-  isMap,
-  isScalar,
-  isSeq,
-  stringify,
-} from 'yaml'
+import { type Node, type YAMLMap, type YAMLSeq, isMap, isScalar, isSeq, stringify } from 'yaml'
 import type { Change, Key } from '../changes.ts'
 import { addToFlow } from './flow.ts'
 import { type TextEdit, UneditableError, indented, lineEnd, lineStart } from './text-edit.ts'
-import { columnOf, contentEnd, isFlow, nodeAt, rangeOf } from './yaml-node.ts'
+import { type YamlTree, columnOf, contentEnd, isFlow, nodeAt, rangeOf } from './yaml-node.ts'
 
-export interface EditedDocument {
+export interface EditedDocument extends YamlTree {
   readonly source: string
-  readonly document: Document
   /** True if lists stand further to the right than the key they belong to. */
   readonly hasIndentedLists: boolean
 }
@@ -45,7 +35,7 @@ export function editsFor(
 function add(target: EditedDocument, root: readonly Key[], group: readonly Change[]): TextEdit {
   const [first] = group
   if (first === undefined) throw new UneditableError('there is nothing to add')
-  const { node, key } = nodeAt(target.document, [...root, ...first.parent])
+  const { node, key } = nodeAt(target, [...root, ...first.parent])
   if (!isMap(node) && !isSeq(node)) {
     throw new UneditableError(`${[...root, ...first.parent].join('.')} is no collection`)
   }
@@ -105,9 +95,9 @@ function insertLines(source: string, at: number, text: string): TextEdit {
 
 /** A value in the place of another one. */
 function replace(target: EditedDocument, root: readonly Key[], change: Change): TextEdit[] {
-  const { source, document } = target
-  const { node: parent } = nodeAt(document, [...root, ...change.parent])
-  const { node, key } = nodeAt(document, [...root, ...change.parent, change.at])
+  const { source } = target
+  const { node: parent } = nodeAt(target, [...root, ...change.parent])
+  const { node, key } = nodeAt(target, [...root, ...change.parent, change.at])
   const [start, end] = rangeOf(node)
   if (isFlow(parent)) return [{ start, end, text: JSON.stringify(change.value) }]
   if (isEmpty(source.slice(start, end)) && key !== undefined && isMap(parent)) {

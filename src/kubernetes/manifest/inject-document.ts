@@ -1,13 +1,13 @@
 /** One document of a manifest: the edits that inject its workloads, or why that cannot be done. */
 import { isDeepStrictEqual } from 'node:util'
 import { type Document, isMap, isSeq, parseDocument } from 'yaml'
-import { type Change, type Key, withChanges } from '../changes.ts'
+import { type ChangesBelow, type Key, withChanges } from '../changes.ts'
 import { type InjectionRequest, inject } from '../inject.ts'
 import type { InjectionSettings } from '../settings.ts'
 import { editsFor } from './edits.ts'
 import { type TextEdit, UneditableError, applyEdits, lineEnd } from './text-edit.ts'
 import { type ServiceAccount, type Workload, workloadsIn } from './workloads.ts'
-import { columnOf, nodeAt } from './yaml-node.ts'
+import { type YamlTree, columnOf, nodeAt, yamlTree } from './yaml-node.ts'
 
 export interface ManifestOptions {
   readonly settings: InjectionSettings
@@ -39,10 +39,8 @@ export interface InjectedDocument {
 }
 
 /** A workload that is to change. */
-interface Injected {
+interface Injected extends ChangesBelow {
   readonly label: string
-  readonly path: readonly Key[]
-  readonly changes: readonly Change[]
 }
 
 /** Injects the document's workloads; where one cannot be, there are notes and no edits of it. */
@@ -72,7 +70,8 @@ export function injectDocument(target: SourceDocument, around: Surroundings): In
     notes.push(...warnings.map((text) => ({ kind: 'warning', text: `${label}: ${text}` }) as const))
     return [{ label, path: workload.path, changes }]
   })
-  const edits = injected.flatMap((workload) => editsOrNote(target, workload, notes))
+  const tree = yamlTree(document)
+  const edits = injected.flatMap((workload) => editsOrNote(tree, target.source, workload, notes))
   const isComplete = notes.every(({ kind }) => kind !== 'mistake')
   if (isComplete && !isAsMeant(target, edits, injected)) {
     notes.push(mistake(place, 'it cannot be edited safely; write it in plain block style'))
@@ -93,14 +92,15 @@ function requestFor(
 }
 
 function editsOrNote(
-  { document, source }: SourceDocument,
+  tree: YamlTree,
+  source: string,
   { label, path, changes }: Injected,
   notes: Note[],
 ): TextEdit[] {
   try {
     if (changes.length === 0) return []
-    const hasIndentedLists = areListsIndented(document, path)
-    return editsFor({ document, source, hasIndentedLists }, path, changes)
+    const hasIndentedLists = areListsIndented(tree, path)
+    return editsFor({ ...tree, source, hasIndentedLists }, path, changes)
   } catch (cause) {
     if (!(cause instanceof UneditableError)) throw cause
     notes.push(mistake(label, `it cannot be edited safely: ${cause.message}`))
@@ -109,9 +109,9 @@ function editsOrNote(
 }
 
 /** The workload's own style, seen at its containers. */
-function areListsIndented(document: Document, path: readonly Key[]): boolean {
-  const { node: spec } = nodeAt(document, [...path, 'spec'])
-  const { node: containers } = nodeAt(document, [...path, 'spec', 'containers'])
+function areListsIndented(tree: YamlTree, path: readonly Key[]): boolean {
+  const { node: spec } = nodeAt(tree, [...path, 'spec'])
+  const { node: containers } = nodeAt(tree, [...path, 'spec', 'containers'])
   if (!isSeq(containers) || !isMap(spec) || containers.flow === true) return true
   return columnOf(containers) > columnOf(spec)
 }
@@ -132,10 +132,7 @@ function isAsMeant(
     text,
   }))
   const edited = parseDocument(applyEdits(source.slice(from, to), shifted), { merge: true })
-  const meant = injected.reduce<unknown>(
-    (data, { path, changes }) => withChanges(data, path, changes),
-    document.toJS(),
-  )
+  const meant = withChanges(document.toJS(), injected)
   return edited.errors.length === 0 && isDeepStrictEqual(plain(edited.toJS()), plain(meant))
 }
 

@@ -53,8 +53,11 @@ function chunksOf(source: string, edits: readonly TextEdit[]): Chunk[] {
       spans.push({ start: from, end: to, text: replaced })
     }
   }
+  let from = 0
+  let at = 0
   return spans.map(({ start, end, text }) => {
-    const from = linesOf(source.slice(0, start)).length
+    from += linesOf(source.slice(at, start)).length
+    at = start
     return trimmed(linesOf(source.slice(start, end)), linesOf(text), from)
   })
 }

@@ -15,15 +15,28 @@ import {
 import type { Key } from '../changes.ts'
 import { UneditableError } from './text-edit.ts'
 
+/** A document, and what it says in several places. */
+export interface YamlTree {
+  readonly document: Document
+  /** The anchors that aliases name. */
+  readonly shared: ReadonlySet<string>
+}
+
 export interface Located {
   readonly node: Node
   /** The key whose value the node is; undefined for an element of a list and for the root. */
   readonly key: Node | undefined
 }
 
+/** The document, looked through once. */
+export function yamlTree(document: Document): YamlTree {
+  const shared = new Set<string>()
+  visit(document, { Alias: (_, { source }) => void shared.add(source) })
+  return { document, shared }
+}
+
 /** The node at a path. Throws if the way leads through something that is written elsewhere too. */
-export function nodeAt(document: Document, path: readonly Key[]): Located {
-  const shared = aliasedAnchors(document)
+export function nodeAt({ document, shared }: YamlTree, path: readonly Key[]): Located {
   let located: Located = { node: own(document.contents, [], shared), key: undefined }
   for (const [depth, key] of path.entries()) {
     located = memberOf(located.node, key, path.slice(0, depth + 1), shared)
@@ -86,12 +99,6 @@ function own(value: unknown, path: readonly Key[], shared: ReadonlySet<string>):
     )
   }
   return node
-}
-
-function aliasedAnchors(document: Document): ReadonlySet<string> {
-  const anchors = new Set<string>()
-  visit(document, { Alias: (_, { source }) => void anchors.add(source) })
-  return anchors
 }
 
 function keyText({ key }: Pair): string | undefined {
