@@ -1,6 +1,6 @@
 /** Programs that the pages call and that are not run here: what each may be asked for, and by which flags. */
 import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, posix } from 'node:path'
 import { parse, parseAllDocuments } from 'yaml'
 import { parseFlags } from '../../src/commands/flags.ts'
 import { DEFAULTS } from '../../src/config/settings.ts'
@@ -68,9 +68,19 @@ const HELM: Verbs = {
   uninstall: { flags: NAMESPACE },
 }
 
-/** An image of a release, as the chart names it. */
-const imageMistakes = ({ operands: [image = ''] }: Use) =>
-  image.startsWith(`${VALUES.image.repository}:`) ? [] : [`${image} is no image of a release`]
+/** An image of a release, as the chart names it, or the chart, which is pushed beside it. */
+const imageMistakes = ({ operands: [image = ''] }: Use) => {
+  const { repository } = VALUES.image
+  const names = [repository, `${posix.dirname(repository)}/charts/wimds`]
+  return names.some((name) => image.replace(/^oci:\/\//, '').startsWith(`${name}:`))
+    ? []
+    : [`${image} is no image or chart of a release`]
+}
+
+const SIGNER = {
+  'certificate-oidc-issuer': 'value',
+  'certificate-identity-regexp': 'value',
+} as const
 
 const SCRIPTS: Readonly<Record<string, string>> = JSON.parse(
   readFileSync(join(ROOT, 'package.json'), 'utf8'),
@@ -102,12 +112,14 @@ export const PROGRAMS: Readonly<Record<string, Verbs>> = {
   npm: NPM,
   aws: { 'eks describe-cluster': { flags: { name: 'value', query: 'value', output: 'value' } } },
   cosign: {
-    verify: {
-      flags: { 'certificate-oidc-issuer': 'value', 'certificate-identity-regexp': 'value' },
-      mistakes: imageMistakes,
-    },
+    verify: { flags: SIGNER, mistakes: imageMistakes },
+    'verify-attestation': { flags: { ...SIGNER, type: 'value' }, mistakes: imageMistakes },
   },
-  docker: { inspect: { flags: { format: 'value' }, mistakes: imageMistakes } },
+  gh: { 'attestation verify': { flags: { repo: 'value' }, mistakes: imageMistakes } },
+  docker: {
+    inspect: { flags: { format: 'value' }, mistakes: imageMistakes },
+    'buildx imagetools inspect': { flags: { format: 'value' }, mistakes: imageMistakes },
+  },
   git: { tag: { flags: { sign: 'switch' } }, push: {} },
   promtool: {
     'test rules': { mistakes: ({ operands, directory }) => missing(directory, operands) },

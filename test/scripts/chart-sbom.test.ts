@@ -1,0 +1,35 @@
+/** The document that a release attests of the chart. */
+import { mkdtempDisposable, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createHash } from 'node:crypto'
+import { expect, test } from 'vitest'
+import { runNode } from '../security/run-node.ts'
+
+const DIGEST = 'ab'.repeat(32)
+const IMAGE = 'ghcr.io/wimds/wimds-redirect'
+
+async function sbomWith(...images: readonly string[]) {
+  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-chart-'))
+  const archive = join(directory.path, 'wimds-0.2.0.tgz')
+  await writeFile(archive, 'a chart')
+  return await runNode(['scripts/chart-sbom.mjs', archive, '0.2.0', ...images])
+}
+
+test('names the chart by its hash, and the images by where they are and their digests', async () => {
+  const { stdout } = await sbomWith(`${IMAGE}:0.2.0@sha256:${DIGEST}`)
+  const purl = `pkg:oci/wimds-redirect@sha256%3A${DIGEST}?repository_url=${IMAGE}&tag=0.2.0`
+  const content = createHash('sha256').update('a chart').digest('hex')
+  expect(JSON.parse(stdout)).toMatchObject({
+    bomFormat: 'CycloneDX',
+    metadata: { component: { version: '0.2.0', hashes: [{ alg: 'SHA-256', content }] } },
+    components: [{ type: 'container', name: IMAGE, version: '0.2.0', purl }],
+    dependencies: [{ ref: 'wimds-chart@0.2.0', dependsOn: [purl] }, { ref: purl }],
+  })
+})
+
+test('ends with an error where an image has no digest', async () => {
+  const { code, stdout } = await sbomWith(`${IMAGE}:0.2.0@`)
+  expect(code).toBe(1)
+  expect(stdout).toBe('')
+})
