@@ -1,9 +1,12 @@
 /** Files that settings name. */
-import { readFile } from 'node:fs/promises'
 import { ConfigError } from '../errors.ts'
+import { readWholeFile } from '../regular-file.ts'
 import { scrub } from '../secret.ts'
 
-/** The text of the file that the setting names; undefined if it names none. Throws `ConfigError`. */
+/**
+ * The text of the file that the setting names; undefined if it names none. Throws `ConfigError`, also
+ * for what is not a regular file or is larger than any setting's would be.
+ */
 export async function readSetting(name: string, path: string): Promise<string>
 export async function readSetting(
   name: string,
@@ -15,8 +18,15 @@ export async function readSetting(
 ): Promise<string | undefined> {
   if (path === undefined) return undefined
   try {
-    return await readFile(path, 'utf8')
+    return await readWholeFile(path)
   } catch (error) {
-    throw new ConfigError(`${name}: cannot read ${scrub(path)}`, { cause: error })
+    throw new ConfigError(`${name}: cannot read ${scrub(path)} (${reasonOf(error)})`, {
+      cause: error,
+    })
   }
+}
+
+/** `ENOENT: no such file or directory`, without the path that the system adds. */
+function reasonOf(error: unknown): string {
+  return (error instanceof Error ? error.message : 'unknown').replace(/, .*/s, '')
 }

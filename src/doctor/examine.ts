@@ -1,11 +1,11 @@
 /** Looks at everything between a configuration and a token, and writes the report. */
-import { readFile } from 'node:fs/promises'
 import type { Config } from '../config/config.ts'
 import { toBrokerError } from '../errors.ts'
 import { type Assertion, assertionReader } from '../exchange/assertion.ts'
 import { authorityOf } from '../exchange/authority.ts'
 import { cloudOf } from '../exchange/clouds.ts'
 import type { Identity } from '../identities.ts'
+import { readWholeFile } from '../regular-file.ts'
 import { scopeOf, type TokenSource } from '../tokens/token.ts'
 import { VERSION } from '../version.ts'
 import { examineAssertion, problemOf } from './assertions.ts'
@@ -95,7 +95,7 @@ async function waysOf({ config, extraCa }: Examination): Promise<Way[]> {
         ? undefined
         : 'pem' in ca
           ? ca.pem
-          : await readFile(ca.file, 'utf8').catch(() => '')
+          : await readWholeFile(ca.file).catch(() => '')
     return [
       {
         host: hostname,

@@ -3,17 +3,16 @@
  * otherwise unchanged. Its certificate may be of an authority that nobody else trusts, so that
  * authority is trusted alone, and is read anew for each exchange, since the cluster renews it.
  */
-import { readFileSync } from 'node:fs'
 import { Agent, buildConnector, type Dispatcher } from 'undici'
 import { isCertificates } from '../config/urls.ts'
 import type { TokenProxySettings } from '../config/groups.ts'
 import { BrokerError } from '../errors.ts'
+import { readWholeFile } from '../regular-file.ts'
 import { CONNECTING } from './connecting.ts'
 import { TOKEN_PROXY, transportFailure } from './failures.ts'
 
 interface TokenProxyOptions {
   readonly settings: TokenProxySettings
-  readonly readText?: (path: string) => string
 }
 
 /**
@@ -23,8 +22,7 @@ interface TokenProxyOptions {
  * while the CA file was never usable; later an unusable one leaves the last good one in force, as the
  * file may be in the middle of its renewal.
  */
-export function tokenProxyDispatcher(options: TokenProxyOptions): Dispatcher {
-  const { settings, readText = (path) => readFileSync(path, 'utf8') } = options
+export function tokenProxyDispatcher({ settings }: TokenProxyOptions): Dispatcher {
   const { origin, pathname } = new URL(settings.url)
   const prefix = pathname.replace(/\/+$/, '')
   let lastCa: string | undefined
@@ -32,24 +30,27 @@ export function tokenProxyDispatcher(options: TokenProxyOptions): Dispatcher {
   const agent = new Agent({
     // No connection is kept, so none outlives the CA that it was trusted by.
     pipelining: 0,
-    connect: (target, done) => {
-      try {
-        connector()(target, (error, socket) => {
-          if (error === null) done(null, socket)
-          else done(transportFailure(error, TOKEN_PROXY), null)
-        })
-      } catch (error) {
-        done(error instanceof Error ? error : new Error('cannot connect'), null)
-      }
-    },
+    connect: (target, done) => void connect(target, done),
   })
   return agent.compose((dispatch) => (request, handler) => {
     const path = `${prefix}${request.path.startsWith('/') ? '' : '/'}${request.path}`
     return dispatch({ ...request, origin, path }, handler)
   })
 
-  function connector() {
-    const ca = currentCa()
+  async function connect(target: buildConnector.Options, done: buildConnector.Callback) {
+    try {
+      const open = await connector()
+      open(target, (error, socket) => {
+        if (error === null) done(null, socket)
+        else done(transportFailure(error, TOKEN_PROXY), null)
+      })
+    } catch (error) {
+      done(error instanceof Error ? error : new Error('cannot connect'), null)
+    }
+  }
+
+  async function connector() {
+    const ca = await currentCa()
     return buildConnector({
       ...CONNECTING,
       ...(ca !== undefined && { ca }),
@@ -57,24 +58,16 @@ export function tokenProxyDispatcher(options: TokenProxyOptions): Dispatcher {
     })
   }
 
-  function currentCa(): string | undefined {
+  async function currentCa(): Promise<string | undefined> {
     if (settings.ca === undefined) return undefined
     if ('pem' in settings.ca) return settings.ca.pem
     const { file } = settings.ca
-    const text = tryRead(file)
+    const text = await readWholeFile(file).catch(() => undefined)
     if (text !== undefined && isCertificates(text)) lastCa = text
     if (lastCa !== undefined) return lastCa
     throw new BrokerError(
       'entra_tls',
       `AZURE_KUBERNETES_CA_FILE: ${file} ${text === undefined ? 'cannot be read' : 'holds no PEM certificates'}`,
     )
-  }
-
-  function tryRead(path: string): string | undefined {
-    try {
-      return readText(path)
-    } catch {
-      return undefined
-    }
   }
 }

@@ -1,9 +1,8 @@
 /** The YAML file of `wimds simulate`: what Entra knows, and how it reaches foreign issuers. */
-import { readFileSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { ConfigError } from '../errors.ts'
+import { readWholeFile } from '../regular-file.ts'
 import { DirectorySchema } from './directory.ts'
 import { FaultsSchema, type FaultInput } from './faults.ts'
 import type { IssuerRoute } from './issuer-keys.ts'
@@ -72,7 +71,7 @@ export async function readConfigFile(path: string | undefined): Promise<FileSett
   const { data } = file
   // The own issuer's URL is not known before it listens; any will do to find mistakes.
   const directory = DirectorySchema.safeParse(directoryInput(data, 'https://issuer.invalid'))
-  const { routes, mistakes, close } = externalIssuers(data)
+  const { routes, mistakes, close } = await externalIssuers(data)
   if (!directory.success) mistakes.unshift(z.prettifyError(directory.error))
   if (mistakes.length > 0) throw new ConfigError(mistakes.join('\n'))
   return {
@@ -92,7 +91,7 @@ export async function readConfigFile(path: string | undefined): Promise<FileSett
 
 async function readYaml(path: string): Promise<unknown> {
   try {
-    return parse(await readFile(path, 'utf8')) ?? {}
+    return parse(await readWholeFile(path)) ?? {}
   } catch (error) {
     throw new ConfigError(`${path}: ${messageOf(error)}`, { cause: error })
   }
@@ -120,17 +119,17 @@ function directoryInput(file: ConfigFile, issuer: string): unknown {
   }
 }
 
-function externalIssuers({ issuers }: ConfigFile) {
+async function externalIssuers({ issuers }: ConfigFile) {
   const mistakes: string[] = []
   const closers: (() => Promise<void>)[] = []
   const routes = new Map<string, IssuerRoute>()
   for (const { issuer, caFile, bearerTokenFile, discoveryUrl, jwksUrl } of issuers) {
     try {
       const outbound = outboundFetch({
-        ...(caFile === undefined ? {} : { caPem: readFileSync(caFile, 'utf8') }),
+        ...(caFile === undefined ? {} : { caPem: await readWholeFile(caFile) }),
         ...(bearerTokenFile === undefined
           ? {}
-          : { bearerToken: async () => (await readFile(bearerTokenFile, 'utf8')).trim() }),
+          : { bearerToken: async () => (await readWholeFile(bearerTokenFile)).trim() }),
       })
       closers.push(() => outbound.close())
       const fetchText = (url: string) => outbound.fetchText(url)

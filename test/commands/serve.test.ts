@@ -1,5 +1,6 @@
-import { copyFile, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtempDisposable, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { serve } from '../../src/commands/serve/serve.ts'
@@ -7,6 +8,7 @@ import { createWorld, type World } from '../../src/simulator/world.ts'
 import { createCertificateAuthority } from '../../src/x509.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { listening } from '../fixtures/listening.ts'
+import { namedPipe } from '../fixtures/pipe.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
 import { captureIo } from './capture.ts'
 
@@ -122,7 +124,21 @@ test.each(['WIMDS_CA_FILE', 'WIMDS_INSTANCE_FILE'])(
   'names %s if it cannot be read',
   async (name) => {
     const io = captureIo({ ...environmentOf(world), [name]: '/nonexistent/file' })
-    await expect(serve([], io)).rejects.toThrow(`${name}: cannot read /nonexistent/file`)
+    await expect(serve([], io)).rejects.toThrow(
+      `${name}: cannot read /nonexistent/file (ENOENT: no such file or directory)`,
+    )
+  },
+)
+
+test.each(['WIMDS_CA_FILE', 'WIMDS_INSTANCE_FILE', 'WIMDS_SERVICE_FABRIC_CERT_FILE'])(
+  'names %s if it is a pipe, and waits for no writer',
+  async (name) => {
+    await using temporary = await mkdtempDisposable(join(tmpdir(), 'wimds-test-'))
+    const pipe = await namedPipe(join(temporary.path, 'pipe'))
+    const { env } = await environmentWith('none', 'none')
+    await expect(serve([], captureIo({ ...env, [name]: pipe }))).rejects.toThrow(
+      `${name}: cannot read ${pipe} (EFTYPE: not a regular file)`,
+    )
   },
 )
 

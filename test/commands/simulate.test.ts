@@ -7,6 +7,7 @@ import { simulate } from '../../src/commands/simulate/simulate.ts'
 import { createIssuer } from '../../src/simulator/issuer.ts'
 import { serve } from '../../src/simulator/serve.ts'
 import { createCertificateAuthority } from '../../src/x509.ts'
+import { namedPipe } from '../fixtures/pipe.ts'
 import { simulated, trusting } from '../fixtures/simulated.ts'
 import { captureIo, exitCode } from './capture.ts'
 
@@ -179,6 +180,14 @@ issuers:
       expect(io.err()).toContain(mistake)
     }
     expect(io.out()).toBe('')
+  })
+
+  test('names each file that is a pipe, and waits for no writer', async () => {
+    const pipe = await namedPipe(join(directory, 'pipe'))
+    const io = captureIo()
+    const args = ['--tls-cert', pipe, '--tls-key', pipe, '--config', pipe]
+    expect(await exitCode(simulate, args, io)).toBe(64)
+    expect(io.err().match(/EFTYPE: not a regular file/gu)).toHaveLength(3)
   })
 
   test.each([

@@ -14,6 +14,7 @@ import { createWorld } from '../../src/simulator/world.ts'
 import { systemClock } from '../../src/tokens/clock.ts'
 import { createCertificateAuthority } from '../../src/x509.ts'
 import { identityOf } from '../fixtures/identity.ts'
+import { namedPipe } from '../fixtures/pipe.ts'
 
 const NAME = 'token-proxy.cluster.example'
 let stack = new AsyncDisposableStack()
@@ -110,6 +111,15 @@ test('says what is wrong with the CA file in the words of the exchange', async (
   await expect(exchange({ ca: { file: '/nowhere/ca.crt' } }, '')).rejects.toMatchObject({
     code: 'entra_tls',
     message: 'AZURE_KUBERNETES_CA_FILE: /nowhere/ca.crt cannot be read',
+  })
+})
+
+test('waits for no writer of a CA file that is a pipe', async () => {
+  const { exchange } = await proxied('')
+  const file = await namedPipe(join(await directory(), 'ca.crt'))
+  await expect(exchange({ ca: { file } }, '')).rejects.toMatchObject({
+    code: 'entra_tls',
+    message: `AZURE_KUBERNETES_CA_FILE: ${file} cannot be read`,
   })
 })
 

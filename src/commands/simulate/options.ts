@@ -1,8 +1,8 @@
 /** The flags of `wimds simulate` → what to simulate, and where. */
-import { readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { addresses, type Address } from '../../config/values.ts'
 import { UsageError } from '../../errors.ts'
+import { readWholeFile } from '../../regular-file.ts'
 import { readConfigFile, type FileSettings } from '../../simulator/config-file.ts'
 import type { WorldOptions } from '../../simulator/world-options.ts'
 import type { IssuedCertificate } from '../../x509.ts'
@@ -110,8 +110,8 @@ async function certificate(
     mistakes.push('--tls-cert and --tls-key belong together; one is missing')
     return undefined
   }
-  const certPem = await noting(mistakes, () => readFile(certFile, 'utf8'), isFileMistake)
-  const keyPem = await noting(mistakes, () => readFile(keyFile, 'utf8'), isFileMistake)
+  const certPem = await noting(mistakes, () => readWholeFile(certFile), isFileMistake)
+  const keyPem = await noting(mistakes, () => readWholeFile(keyFile), isFileMistake)
   return certPem === undefined || keyPem === undefined ? undefined : { certPem, keyPem }
 }
 
