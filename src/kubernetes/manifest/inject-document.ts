@@ -4,6 +4,7 @@ import { type Document, isMap, isSeq, parseDocument } from 'yaml'
 import { type ChangesBelow, type Key, withChanges } from '../changes.ts'
 import { type InjectionRequest, inject } from '../inject.ts'
 import type { InjectionSettings } from '../settings.ts'
+import { dataOf } from './document-data.ts'
 import { editsFor } from './edits.ts'
 import { type TextEdit, UneditableError, applyEdits, lineEnd } from './text-edit.ts'
 import { type ServiceAccount, type Workload, workloadsIn } from './workloads.ts'
@@ -52,7 +53,7 @@ export function injectDocument(target: SourceDocument, around: Surroundings): In
     return { edits: [], notes: [{ kind: 'mistake', text }], workloads: 0 }
   }
   const notes: Note[] = []
-  const workloads = workloadsIn(document.toJS())
+  const workloads = workloadsIn(dataOf(document))
   const injected = workloads.flatMap((workload): Injected[] => {
     if (workload.annotations['wimds.io/inject'] === 'false') return []
     const label = `${place}, ${workload.label}`
@@ -132,8 +133,8 @@ function isAsMeant(
     text,
   }))
   const edited = parseDocument(applyEdits(source.slice(from, to), shifted), { merge: true })
-  const meant = withChanges(document.toJS(), injected)
-  return edited.errors.length === 0 && isDeepStrictEqual(plain(edited.toJS()), plain(meant))
+  const meant = withChanges(dataOf(document), injected)
+  return edited.errors.length === 0 && isDeepStrictEqual(plain(dataOf(edited)), plain(meant))
 }
 
 /** Without undefined values and shared objects. */

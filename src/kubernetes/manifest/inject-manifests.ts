@@ -1,5 +1,6 @@
 /** Manifests in, manifests with the sidecar out; what is not injected stays byte for byte. */
 import { type Document, parseAllDocuments, YAMLParseError } from 'yaml'
+import { aliasMistake, dataOf } from './document-data.ts'
 import { type ManifestOptions, type Note, injectDocument } from './inject-document.ts'
 import { type TextEdit, applyEdits } from './text-edit.ts'
 import { serviceAccountsIn } from './workloads.ts'
@@ -31,7 +32,9 @@ export function injectManifests(
 ): InjectedManifests {
   const parsed = files.map((file) => ({ ...file, documents: documentsOf(file.source) }))
   const accounts = parsed.flatMap(({ documents }) =>
-    documents.flatMap((document) => serviceAccountsIn(dataOf(document))),
+    documents
+      .filter(({ errors }) => errors.length === 0)
+      .flatMap((document) => serviceAccountsIn(dataOf(document))),
   )
   const injected = parsed.map(({ name, source, documents }) => {
     const each = documents.map((document, index) => {
@@ -68,16 +71,20 @@ function documentsOf(source: string): Document[] {
   return documents
 }
 
-/** An alias of nothing, and aliases that stand for too much, show only when the data is made. */
+/** Aliases of nothing, and of too much, are no mistakes to the parser. */
 function noteBadAlias(document: Document): void {
-  try {
-    dataOf(document)
-  } catch (error) {
-    const message = error instanceof Error ? error.message : 'an alias cannot be followed'
-    document.errors.push(new YAMLParseError([0, 0], 'BAD_ALIAS', message))
+  if (document.errors.length > 0) return
+  const mistake = aliasMistake(document) ?? unresolved(document)
+  if (mistake !== undefined) {
+    document.errors.push(new YAMLParseError([0, 0], 'BAD_ALIAS', mistake))
   }
 }
 
-function dataOf(document: Document): unknown {
-  return document.errors.length === 0 ? document.toJS() : undefined
+function unresolved(document: Document): string | undefined {
+  try {
+    dataOf(document)
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error.message : 'an alias cannot be followed'
+  }
 }
