@@ -46,8 +46,9 @@ CMD ["redirect"]
 
 FROM gcr.io/distroless/nodejs24-debian12:nonroot AS sidecar
 COPY --from=build /image/ /
-# What no command of this image needs is refused to all of them: other files, processes, threads,
-# add-ons, debuggers. docs/security.md says how to allow more.
+# What neither the sidecar nor the webhook needs is refused to all commands: other files, processes,
+# threads, add-ons, debuggers. So demo and simulate are for a checkout. docs/security.md says how to
+# allow more.
 ENV NODE_ENV=production \
     NODE_OPTIONS="--permission --allow-fs-read=/app --allow-fs-read=/var/run/secrets --allow-fs-read=/run/secrets --allow-fs-read=/etc/wimds --allow-fs-read=/etc/ssl --allow-fs-read=/tls --allow-fs-read=/proc/self/fd --allow-fs-read=/var/opt/azcmagent/tokens --allow-fs-write=/var/opt/azcmagent/tokens --disable-sigusr1 --report-exclude-env"
 USER 1501:1501

@@ -46,6 +46,16 @@ test('wimds gets a token with the permissions of its image', async () => {
   expect(code).toBe(0)
 })
 
+test('the demo says in one line that it is not for an image', async () => {
+  const { code, stdout, stderr } = await runNode([join(app, 'wimds.js'), 'demo'], {
+    NODE_OPTIONS: options,
+  })
+  expect(stderr).toBe(
+    'wimds demo: the demo needs a checkout and a Node that may start processes: npm run demo\n',
+  )
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+})
+
 /** Tries each in a module of the image, and says how it ended. */
 const TRIES = `
   const tries = {

@@ -41,7 +41,8 @@ export async function demo(
   if (mistakes.length > 0) throw new UsageError(mistakes)
   const client = legacyClient(cli)
   if (client === undefined) {
-    complain(io, 'wimds demo', 'the demo needs a checkout, for examples/legacy-client')
+    const needed = 'the demo needs a checkout and a Node that may start processes: npm run demo'
+    complain(io, 'wimds demo', needed)
     return 1
   }
 
