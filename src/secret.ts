@@ -87,14 +87,18 @@ const PASSWORD_IN_URL = /\/\/[^\s/@:]*:[^\s/@]*@/g
 /**
  * Text that came from elsewhere, without anything in it that could be a token, and without the
  * passwords of URLs. A server that answers an exchange may echo the assertion, and what it says ends
- * up in logs and errors.
+ * up in logs and errors. Well-formed: strict readers of JSON refuse half of a surrogate pair.
  */
 export function scrub(text: string): string {
-  return text.replace(CREDENTIAL_LIKE, REDACTED).replace(PASSWORD_IN_URL, `//${REDACTED}@`)
+  const scrubbed = text.replace(CREDENTIAL_LIKE, REDACTED)
+  return scrubbed.replace(PASSWORD_IN_URL, `//${REDACTED}@`).toWellFormed()
 }
 
 /** Much more than is ever shown, and too little to take long. */
 const MAX_SCRUBBED = 16_384
+
+/** What a cut leaves of a surrogate pair. */
+const HALF_AT_END = /[\ud800-\udbff]$/
 
 /**
  * The first `length` characters of a foreign text after it has been scrubbed. What may be a credential
@@ -104,7 +108,7 @@ export function scrubbedStart(text: string, length: number): string {
   let end = Math.min(text.length, MAX_SCRUBBED)
   // A cut through a word leaves nothing of it.
   if (end < text.length) while (end > 0 && /[\w.+/=-]/.test(text.charAt(end - 1))) end -= 1
-  return scrub(text.slice(0, end)).slice(0, length)
+  return scrub(text.slice(0, end)).slice(0, length).replace(HALF_AT_END, '')
 }
 
 /** `user:password@` of a URL, of which the scheme may be left out; a password may hold any character. */

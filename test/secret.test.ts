@@ -100,6 +100,13 @@ test('hides what may be a credential before it cuts a text', () => {
   expect(scrubbedStart('short', 3)).toBe('sho')
 })
 
+test('what is shown of a text has no half of a character', () => {
+  expect(scrubbedStart('ab😀', 3)).toBe('ab')
+  expect(scrubbedStart('ab😀', 4)).toBe('ab😀')
+  expect(scrubbedStart('ab\ud83d!\ude00', 9)).toBe('ab�!�')
+  expect(scrub('\ud83d')).toBe('�')
+})
+
 test.each([
   ['http://user:password@proxy:3128', 'http://[redacted]@proxy:3128'],
   ['user:password@proxy:3128', '[redacted]@proxy:3128'],
