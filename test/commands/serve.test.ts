@@ -201,6 +201,15 @@ test.each(['WIMDS_LISTEN', 'WIMDS_ADMIN_LISTEN'])(
   },
 )
 
+test('tells why it cannot start on standard error if its log is silent', async () => {
+  await using taken = await listening(createServer())
+  const listen = { WIMDS_LISTEN: `127.0.0.1:${taken.port}`, WIMDS_LOG_LEVEL: 'silent' }
+  const io = captureIo({ ...environmentOf(world), ...listen })
+  expect(await serve([], io)).toBe(1)
+  expect(io.out()).toBe('')
+  expect(io.err()).toMatch(/^wimds serve: cannot listen: listen EADDRINUSE.*\n$/)
+})
+
 /** A sidecar's surroundings, with Service Fabric's listener and this certificate for it. */
 async function environmentWith(certificate: string, key: string) {
   const directory = dirname(world.caFile)

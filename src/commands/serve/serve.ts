@@ -20,6 +20,7 @@ import { settingsView } from '../../telemetry/settings-view.ts'
 import { systemClock } from '../../tokens/clock.ts'
 import { VERSION } from '../../version.ts'
 import { broker } from './broker.ts'
+import { complain } from '../complaints.ts'
 import { configured } from '../configured.ts'
 import { mainDialects, specialDialects } from './dialects.ts'
 import { type CommandIo, endAsked } from '../io.ts'
@@ -94,7 +95,10 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   try {
     ports = await openPorts(services, imds.renderError(malformed).body)
   } catch (error) {
-    log.error('listen_failed', errorFields(listenFailure(error)))
+    const failure = listenFailure(error)
+    log.error('listen_failed', errorFields(failure))
+    // Who wants no log still wants to know why nothing runs.
+    if (log.level() === 'silent') complain(io, 'wimds serve', failure.message)
     return 1
   }
   log.info('listening', { version: VERSION, ...ports.addresses, ...special.fields })
