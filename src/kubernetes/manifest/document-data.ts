@@ -1,21 +1,28 @@
 /** The data of a document, whose aliases may make it larger than anything can hold. */
 import { type Document, isAlias, isCollection, isPair, isScalar } from 'yaml'
 
-/** What aliases may add to a document: characters, and as many again for each value. */
+/** How many characters aliases may add to a document. */
 const MAX_ADDED = 16 * 2 ** 20
+
+/** Counted for each value beside its characters, for what an object takes. */
 const VALUE_WEIGHT = 16
 
-/** The library looks through all anchors for each alias. */
-const ALIAS_WEIGHT = 1024
+/** Counted for each alias, since the library looks through all anchors and aliases for it. */
+const ALIAS_WEIGHT = 2048
 
-/** The document as plain values. Objects that aliases name stand in several places. Needs `aliasMistake` first. */
+/**
+ * The document as plain values; what aliases name is one object in several places. Throws if an alias
+ * names nothing, stands within what it names, or all of them stand for too much.
+ */
 export function dataOf(document: Document): unknown {
+  const mistake = aliasMistake(document)
+  if (mistake !== undefined) throw new Error(mistake)
   // The library's own limit counts aliases, however small what they stand for.
   return document.toJS({ maxAliasCount: -1 })
 }
 
 /** Why the document's aliases cannot be followed, in time that grows with its text alone. */
-export function aliasMistake({ contents }: Document): string | undefined {
+function aliasMistake({ contents }: Document): string | undefined {
   /** Of what each anchor stands for; none while that is being weighed. */
   const weights = new Map<string, number | undefined>()
   let added = 0

@@ -18,6 +18,8 @@ export interface ManifestOptions {
 
 interface SourceDocument {
   readonly document: Document
+  /** The document as plain values; undefined where it has errors. */
+  readonly data: unknown
   /** The text of the whole file, which the document's offsets are of. */
   readonly source: string
   /** File and number, for people. */
@@ -46,14 +48,14 @@ interface Injected extends ChangesBelow {
 
 /** Injects the document's workloads; where one cannot be, there are notes and no edits of it. */
 export function injectDocument(target: SourceDocument, around: Surroundings): InjectedDocument {
-  const { document, place } = target
+  const { document, data, place } = target
   const [error] = document.errors
   if (error !== undefined) {
     const text = `${place}: ${error.message.split('\n')[0] ?? ''}`
     return { edits: [], notes: [{ kind: 'mistake', text }], workloads: 0 }
   }
   const notes: Note[] = []
-  const workloads = workloadsIn(dataOf(document))
+  const workloads = workloadsIn(data)
   const injected = workloads.flatMap((workload): Injected[] => {
     if (workload.annotations['wimds.io/inject'] === 'false') return []
     const label = `${place}, ${workload.label}`
@@ -119,7 +121,7 @@ function areListsIndented(tree: YamlTree, path: readonly Key[]): boolean {
 
 /** The net under the edits: the edited text must read as what was meant, and as nothing else. */
 function isAsMeant(
-  { document, source }: SourceDocument,
+  { document, data, source }: SourceDocument,
   edits: readonly TextEdit[],
   injected: readonly Injected[],
 ): boolean {
@@ -133,7 +135,7 @@ function isAsMeant(
     text,
   }))
   const edited = parseDocument(applyEdits(source.slice(from, to), shifted), { merge: true })
-  const meant = withChanges(dataOf(document), injected)
+  const meant = withChanges(data, injected)
   return edited.errors.length === 0 && isDeepStrictEqual(plain(dataOf(edited)), plain(meant))
 }
 

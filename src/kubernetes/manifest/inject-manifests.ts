@@ -1,6 +1,6 @@
 /** Manifests in, manifests with the sidecar out; what is not injected stays byte for byte. */
 import { type Document, parseAllDocuments, YAMLParseError } from 'yaml'
-import { aliasMistake, dataOf } from './document-data.ts'
+import { dataOf } from './document-data.ts'
 import { type ManifestOptions, type Note, injectDocument } from './inject-document.ts'
 import { type TextEdit, applyEdits } from './text-edit.ts'
 import { serviceAccountsIn } from './workloads.ts'
@@ -32,14 +32,12 @@ export function injectManifests(
 ): InjectedManifests {
   const parsed = files.map((file) => ({ ...file, documents: documentsOf(file.source) }))
   const accounts = parsed.flatMap(({ documents }) =>
-    documents
-      .filter(({ errors }) => errors.length === 0)
-      .flatMap((document) => serviceAccountsIn(dataOf(document))),
+    documents.flatMap(({ data }) => serviceAccountsIn(data)),
   )
   const injected = parsed.map(({ name, source, documents }) => {
-    const each = documents.map((document, index) => {
+    const each = documents.map(({ document, data }, index) => {
       const place = `${name}, document ${index + 1}`
-      return injectDocument({ document, source, place }, { ...options, accounts })
+      return injectDocument({ document, data, source, place }, { ...options, accounts })
     })
     const edits = each.flatMap((one) => one.edits)
     return { name, source, edits, result: applyEdits(source, edits), each }
@@ -60,31 +58,30 @@ function textsOf(notes: readonly Note[], kind: Note['kind']): string[] {
   return notes.filter((note) => note.kind === kind).map(({ text }) => text)
 }
 
-function documentsOf(source: string): Document[] {
+interface ParsedDocument {
+  readonly document: Document
+  /** Undefined where the document has errors. */
+  readonly data: unknown
+}
+
+function documentsOf(source: string): ParsedDocument[] {
   const documents = parseAllDocuments(source, {
     keepSourceTokens: true,
     logLevel: 'error',
     merge: true,
   })
   if (!Array.isArray(documents)) return []
-  for (const document of documents) noteBadAlias(document)
-  return documents
+  return documents.map((document) => ({ document, data: dataOrErrors(document) }))
 }
 
-/** Aliases of nothing, and of too much, are no mistakes to the parser. */
-function noteBadAlias(document: Document): void {
-  if (document.errors.length > 0) return
-  const mistake = aliasMistake(document) ?? unresolved(document)
-  if (mistake !== undefined) {
-    document.errors.push(new YAMLParseError([0, 0], 'BAD_ALIAS', mistake))
-  }
-}
-
-function unresolved(document: Document): string | undefined {
+/** Bad aliases are no mistakes to the parser: here they become errors of the document. */
+function dataOrErrors(document: Document): unknown {
+  if (document.errors.length > 0) return undefined
   try {
-    dataOf(document)
-    return undefined
+    return dataOf(document)
   } catch (error) {
-    return error instanceof Error ? error.message : 'an alias cannot be followed'
+    const message = error instanceof Error ? error.message : 'an alias cannot be followed'
+    document.errors.push(new YAMLParseError([0, 0], 'BAD_ALIAS', message))
+    return undefined
   }
 }
