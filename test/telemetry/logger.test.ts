@@ -60,15 +60,15 @@ describe('the level', () => {
     }
   })
 
-  test('goes from info to debug and back by signal, until that is stopped', () => {
-    const { log } = logging()
+  test('goes one further by each signal, and from debug back to info, until that is stopped', () => {
+    const { log } = logging('silent')
     const source = new EventEmitter()
     const stop = cycleOnSignal(log, source)
-    const levels = [1, 2, 3].map(() => {
+    const levels = [1, 2, 3, 4, 5, 6].map(() => {
       source.emit('SIGUSR2')
       return log.level()
     })
-    expect(levels).toEqual(['debug', 'info', 'debug'])
+    expect(levels).toEqual(['error', 'warn', 'info', 'debug', 'info', 'debug'])
     stop()
     source.emit('SIGUSR2')
     expect(log.level()).toBe('debug')
