@@ -4,6 +4,7 @@ import { scrub } from '../secret.ts'
 import { jsonPatch } from './changes.ts'
 import { inject, type Injection } from './inject.ts'
 import type { ServiceAccountAnnotations } from './plan.ts'
+import { accountNameOf } from './pod.ts'
 import type { InjectionSettings } from './settings.ts'
 
 const API_VERSION = 'admission.k8s.io/v1'
@@ -22,7 +23,10 @@ const AdmissionReview = z.object({
 
 /** The one thing looked at before the pod as a whole is parsed. */
 const PodAccount = z.object({
-  spec: z.object({ serviceAccountName: z.nullish(z.string()) }),
+  spec: z.object({
+    serviceAccountName: z.nullish(z.string()),
+    serviceAccount: z.nullish(z.string()),
+  }),
 })
 
 /** DNS-1123, as the API server has them. Anything else is another place in the URL of a lookup. */
@@ -63,7 +67,7 @@ export async function review(body: unknown, options: AdmissionOptions): Promise<
   const { uid, kind, operation, namespace = '', object } = parsed.data.request
   const isNewPod = kind.group === '' && kind.kind === 'Pod' && operation === 'CREATE'
   if (!isNewPod) return answer(uid, { kind: 'untouched' })
-  const name = PodAccount.safeParse(object).data?.spec.serviceAccountName || 'default'
+  const name = accountNameOf(PodAccount.safeParse(object).data?.spec ?? {})
   const isNamed = NAME.test(namespace) && NAME.test(name)
   let annotations: ServiceAccountAnnotations
   try {

@@ -47,6 +47,7 @@ const Pod = z.looseObject({
     initContainers: z.nullish(z.array(Container)),
     volumes: z.nullish(z.array(Volume)),
     serviceAccountName: z.nullish(z.string()),
+    serviceAccount: z.nullish(z.string()),
     restartPolicy: z.nullish(z.string()),
     hostNetwork: z.nullish(z.boolean()),
     nodeSelector: Texts,
@@ -88,6 +89,18 @@ export function ownContainers(pod: Pod): Container[] {
 /** True for the containers that the injector adds. */
 export function isInjected({ name }: Container): boolean {
   return OWN_NAMES.has(name)
+}
+
+/**
+ * The name of the pod's ServiceAccount: the namespace's `default` where it names none. The API server
+ * still reads the deprecated `serviceAccount` where there is no `serviceAccountName`.
+ */
+export function accountNameOf(spec: {
+  readonly serviceAccountName?: unknown
+  readonly serviceAccount?: unknown
+}): string {
+  const names = [spec.serviceAccountName, spec.serviceAccount]
+  return names.find((name): name is string => typeof name === 'string' && name !== '') ?? 'default'
 }
 
 /** The sidecar, if the pod has one. */

@@ -1,7 +1,15 @@
 /** Why a pod cannot be injected, each reason with what to change. */
 import { conflictingVariables } from './app-environment.ts'
 import { INJECTED, incumbentActs } from './annotations.ts'
-import { type Pod, SIDECAR, allContainers, isInjected, isWindows, ownContainers } from './pod.ts'
+import {
+  type Pod,
+  SIDECAR,
+  accountNameOf,
+  allContainers,
+  isInjected,
+  isWindows,
+  ownContainers,
+} from './pod.ts'
 import type { Plan } from './plan.ts'
 import { resourceMistakes } from './resources.ts'
 import { NATIVE_SIDECARS_SINCE } from './settings.ts'
@@ -115,7 +123,7 @@ const tenant: Check = ({ spec }, { environment }) =>
   environment.some(({ name }) => name === 'AZURE_TENANT_ID')
     ? []
     : [
-        `no tenant id: annotate the ServiceAccount ${spec.serviceAccountName ?? 'default'} with azure.workload.identity/tenant-id (wimds inject looks for it in its input, same namespace, or takes --tenant-id)`,
+        `no tenant id: annotate the ServiceAccount ${accountNameOf(spec)} with azure.workload.identity/tenant-id (wimds inject looks for it in its input, same namespace, or takes --tenant-id)`,
       ]
 
 const resources: Check = (_, { settings }) => resourceMistakes(settings.resources)

@@ -105,6 +105,20 @@ describe('wimds inject', () => {
     expect(missed.err).toContain(`${here}, document 1, Pod/orders: no tenant id`)
   })
 
+  test('knows the ServiceAccount by the older name of its field, too', async () => {
+    const account = file('account.yaml', SERVICE_ACCOUNT)
+    const runWith = async (fields: object) => {
+      const pod = { ...podOf('orders'), spec: { ...POD_SPEC, ...fields } }
+      return run(['--namespace', 'shop', file('older.json', JSON.stringify(pod)), account])
+    }
+    expect(await runWith({ serviceAccount: 'orders' })).toMatchObject({ code: 0, err: '' })
+    expect(await runWith({ serviceAccountName: '', serviceAccount: 'orders' })).toMatchObject({
+      code: 0,
+    })
+    const both = await runWith({ serviceAccountName: 'other', serviceAccount: 'orders' })
+    expect(both.err).toContain('annotate the ServiceAccount other')
+  })
+
   test.each([
     ['Pod', 'v1', []],
     ['ReplicationController', 'v1', ['spec', 'template']],
@@ -313,6 +327,9 @@ a: *nothing
   test.each([
     ['no file', [], 'name a manifest'],
     ['an unknown mode', ['--mode', 'x', '-'], '--mode must be one of env, loopback, nft'],
+    ['an empty image', ['--image=', '-'], '--image must be the name of an image'],
+    ['an image that is none', ['--image', 'a b', '-'], '--image must be the name of an image'],
+    ['an empty image of the redirect', ['--redirect-image=', '-'], '--redirect-image must be the'],
     ['a client id that is none', ['--client-id', 'orders', '-'], '--client-id must be a GUID'],
     ['a tenant that is none', ['--tenant-id', 'a b', '-'], '--tenant-id must be'],
     ['a variable without a value', ['--env', 'TOKEN', '-'], '--env must be NAME=VALUE'],

@@ -108,6 +108,11 @@ describe('the ServiceAccount', () => {
       'default',
     ],
     ['default, where its name is empty', withAccount(''), 'default'],
+    [
+      'the one of the older field, where its name is empty',
+      { ...POD, spec: { ...POD.spec, serviceAccountName: '', serviceAccount: 'older' } },
+      'older',
+    ],
   ])('asked for is %s', async (_, object, expected) => {
     const asked: string[][] = []
     const serviceAccount = (...place: string[]) => {

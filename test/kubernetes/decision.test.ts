@@ -220,12 +220,11 @@ describe('refused with what to change', () => {
     ])
   })
 
-  test('no tenant, named after the ServiceAccount', () => {
-    const bare = {
-      pod: pod({}, { serviceAccountName: 'orders' }),
-      serviceAccount: {},
-      settings: settings(),
-    }
+  test.each([
+    ['', { serviceAccountName: 'orders' }],
+    [' of the older field', { serviceAccount: 'orders' }],
+  ])('no tenant, named after the ServiceAccount%s', (_, spec) => {
+    const bare = { pod: pod({}, spec), serviceAccount: {}, settings: settings() }
     expect(inject(bare)).toEqual({
       kind: 'refused',
       reasons: [expect.stringContaining('annotate the ServiceAccount orders')],

@@ -50,6 +50,8 @@ export function injectionSettings(
   const mode = flags.value('mode') ?? INJECTION_DEFAULTS.mode
   const knownMode = ROUTING_MODES.find((each) => each === mode)
   if (knownMode === undefined) mistakes.push(`--mode must be one of ${ROUTING_MODES.join(', ')}`)
+  const image = imageOf(flags, 'image', mistakes) ?? images.sidecar
+  const redirectImage = imageOf(flags, 'redirect-image', mistakes) ?? images.redirect
   const clientId = flags.value('client-id')
   if (clientId !== undefined && !isGuid(clientId)) mistakes.push('--client-id must be a GUID')
   const tenantId = flags.value('tenant-id')
@@ -59,14 +61,25 @@ export function injectionSettings(
   return {
     ...INJECTION_DEFAULTS,
     mode: knownMode ?? INJECTION_DEFAULTS.mode,
-    image: flags.value('image') ?? images.sidecar,
-    redirectImage: flags.value('redirect-image') ?? images.redirect,
+    image,
+    redirectImage,
     sidecarEnv: flags.values('env').flatMap((entry) => variable(entry, mistakes)),
     clientId,
     tenantId,
     uid: uidOf(flags.value('uid'), mistakes),
     hasNativeSidecars: isNative(flags.value('kubernetes-version'), mistakes),
   }
+}
+
+function imageOf(
+  flags: Pick<Flags<SettingFlag>, 'value'>,
+  name: 'image' | 'redirect-image',
+  mistakes: string[],
+): string | undefined {
+  const image = flags.value(name)
+  const isName = image === undefined || /^\S+$/.test(image)
+  if (!isName) mistakes.push(`--${name} must be the name of an image`)
+  return image
 }
 
 function variable(entry: string, mistakes: string[]): EnvVar[] {

@@ -2,7 +2,7 @@
 import * as z from 'zod/mini'
 import type { Key } from '../changes.ts'
 import type { ServiceAccountAnnotations } from '../plan.ts'
-import { mistakeOf } from '../pod.ts'
+import { accountNameOf, mistakeOf } from '../pod.ts'
 
 export interface Workload {
   /** `Deployment/orders` */
@@ -105,10 +105,12 @@ function groupOf({ apiVersion }: KubernetesObject): string {
   return apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : ''
 }
 
-/** A pod that names no ServiceAccount has its namespace's `default`. */
 function accountName(template: unknown): string {
-  const name = member(member(template, 'spec'), 'serviceAccountName')
-  return typeof name === 'string' && name !== '' ? name : 'default'
+  const spec = member(template, 'spec')
+  return accountNameOf({
+    serviceAccountName: member(spec, 'serviceAccountName'),
+    serviceAccount: member(spec, 'serviceAccount'),
+  })
 }
 
 function member(value: unknown, key: string): unknown {
