@@ -1,6 +1,7 @@
 /** Where the entries of the cache are: bounded, and apart by what a flood may push out. */
 import { LRUCache } from 'lru-cache'
 import type { Entry } from './entry.ts'
+import { segmented } from './segmented.ts'
 
 /** Every key has at most one entry, in one of the places below. */
 export interface EntryStore {
@@ -8,7 +9,7 @@ export interface EntryStore {
   /** Puts an entry where its state belongs; it leaves where it was. */
   readonly put: (entry: Entry) => void
   readonly forget: (entry: Entry) => void
-  /** All entries, those that were asked for last first. */
+  /** All entries; of those in one place, what would go first comes last. */
   readonly all: () => Entry[]
   readonly clear: () => void
 }
@@ -16,16 +17,19 @@ export interface EntryStore {
 /**
  * Holds at most `max` tokens and `max` refusals; the least recently used goes first, and `onEvict`
  * is told. Tokens are apart from refusals, so that a flood of requests that Entra ID refuses pushes no
- * token out, and entries that are kept warm are apart from both: their number is configured. An entry
- * whose exchange is under way is found until it ends, wherever it was.
+ * token out; tokens that were asked for again outlive those that were not, so that one of requests that
+ * succeed pushes out none that is in use; and entries that are kept warm are apart from both: their
+ * number is configured. An entry whose exchange is under way is found until it ends, wherever it was.
  */
 export function entryStore(max: number, onEvict: (entry: Entry) => void): EntryStore {
-  const dispose = (entry: Entry, _key: string, reason: LRUCache.DisposeReason) => {
-    if (reason === 'evict') onEvict(entry)
-  }
   const warm = new Map<string, Entry>()
-  const held = new LRUCache<string, Entry>({ max, dispose })
-  const refused = new LRUCache<string, Entry>({ max, dispose })
+  const held = segmented(max, onEvict)
+  const refused = new LRUCache<string, Entry>({
+    max,
+    dispose: (entry, _key, reason) => {
+      if (reason === 'evict') onEvict(entry)
+    },
+  })
   const underway = new Map<string, Entry>()
 
   function put(entry: Entry): void {

@@ -58,6 +58,16 @@ describe('10 000 resources asked for by one caller', () => {
     expect((await ask(tokens, other('warm'))).said).toBe(`${other('warm').scope} #1`)
   })
 
+  test('that all exist push out no token that another caller comes back for', async () => {
+    const { cache, tokens } = setUp()
+    await ask(tokens, VAULT)
+    await ask(tokens, VAULT)
+    for (const index of numbers(10_000)) await ask(tokens, other(index))
+    expect(cache.entries()).toHaveLength(100)
+    expect(vi.getTimerCount()).toBe(100)
+    expect(await ask(tokens, VAULT)).toMatchObject({ said: `${VAULT.scope} #1`, tookMs: 0 })
+  })
+
   test('at once are refused beyond the bound, and forgotten: the refused key is tried when it returns', async () => {
     const { entra, cache, tokens } = setUp()
     entra.behave({ latencyMs: 100 })
