@@ -149,7 +149,11 @@ const port = (value: string) => {
 const text = (value: string) => (value === '' ? undefined : value)
 
 /** Separated by commas or, as the incumbent writes them, by semicolons. */
-const names = (value: string) => value.split(/[,;]/).map((name) => name.trim())
+const names = (value: string) =>
+  value
+    .split(/[,;]/)
+    .map((name) => name.trim())
+    .filter((name) => name !== '')
 
 function secretKey(value: string) {
   const [name, key = 'identity-header', ...rest] = value.split('/')

@@ -6,10 +6,11 @@ import { redirectContainer, sidecar } from './containers.ts'
 import { withFirst } from './merge.ts'
 import { withoutOutdated } from './outdated.ts'
 import { type Plan, type ServiceAccountAnnotations, planOf } from './plan.ts'
-import { type Container, type Pod, SIDECAR, isInjected, parsePod, plainValue } from './pod.ts'
+import { type Container, type Pod, SIDECAR, isInjected, parsePod } from './pod.ts'
 import { refusalsOf } from './refusals.ts'
 import type { InjectionSettings } from './settings.ts'
-import { outdatedVolumes, withVolumes } from './volumes.ts'
+import { withVolumes } from './volumes.ts'
+import { warningsOf } from './warnings.ts'
 
 export interface InjectionRequest {
   /** A pod, or a workload's pod template, as parsed from JSON or YAML. */
@@ -76,30 +77,6 @@ function withContainers(pod: Pod, plan: Plan): Partial<Pod['spec']> {
   }
   const hasInit = initContainers.length > 0
   return { containers, ...(hasInit && { initContainers }) }
-}
-
-/** What works, but most likely not as its writer thinks. */
-function warningsOf(pod: Pod, plan: Plan): string[] {
-  const { settings, environment, wishes } = plan
-  const isCovered = settings.hasNativeSidecars || !pod.spec.initContainers?.length
-  const hasIdentity =
-    wishes.configMap !== undefined || environment.some(({ name }) => name === 'AZURE_CLIENT_ID')
-  const unreadable = pod.spec.containers.filter((container) =>
-    container.env?.some(
-      ({ name }) => /^no_proxy$/i.test(name) && plainValue(container, name) === undefined,
-    ),
-  )
-  return [
-    ...outdatedVolumes(pod, plan).map(
-      ({ name }) => `the volume ${name} is of no use any more; remove it`,
-    ),
-    ...(isCovered ? [] : ['before Kubernetes 1.29 init containers run without the sidecar']),
-    ...(hasIdentity ? [] : ['no client id: every token request must name one']),
-    ...unreadable.map(
-      ({ name }) =>
-        `the container ${name} takes NO_PROXY from elsewhere; make sure that it holds 169.254.169.254`,
-    ),
-  ]
 }
 
 function isPod(parsed: Pod | readonly string[]): parsed is Pod {

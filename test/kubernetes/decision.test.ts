@@ -63,6 +63,22 @@ test('an opted-out pod is left alone whatever else it says', () => {
   })
 })
 
+test.each([
+  ['app', []],
+  ['app, migrate; ', []],
+  ['ap', ['skip-containers names ap, which is no container of the pod']],
+  ['ap,app,log', ['skip-containers names ap, log, which are no containers of the pod']],
+])('skipping %s warns of what is not there', (names, warnings) => {
+  for (const annotation of [
+    'wimds.io/skip-containers',
+    'azure.workload.identity/skip-containers',
+  ]) {
+    const spec = { initContainers: [{ name: 'migrate' }] }
+    const injection = inject(request(pod({ annotations: { [annotation]: names } }, spec)))
+    expect(injection).toMatchObject({ kind: 'injected', warnings })
+  }
+})
+
 describe('refused with what to change', () => {
   const passThrough = { 'wimds.io/pass-through': '/metadata/instance' }
   const nft = { 'wimds.io/mode': 'nft' }
