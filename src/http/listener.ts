@@ -7,9 +7,9 @@ import {
   type ServerResponse,
 } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Address } from '../config/values.ts'
+import { bind } from './bind.ts'
 import { type Connections, connections } from './connections.ts'
 import { JSON_TYPE } from './replies.ts'
 import { leaveUnread, linger } from './unread-bodies.ts'
@@ -24,7 +24,7 @@ interface ListenerOptions {
 
 /** Servers that are up. */
 export interface Listener {
-  /** Where they listen, with the port that a 0 became. */
+  /** Where they truly listen. */
   readonly addresses: readonly Address[]
   /** Takes no new connections, lets requests end, and after `timeoutMs` closes what is left. */
   readonly close: (timeoutMs: number) => Promise<void>
@@ -52,12 +52,6 @@ const ALLOW_HALF_OPEN = { httpAllowHalfOpen: true }
 /** More than any client sends, and few enough to be cheap: Node copies all before at each 32. */
 const MAX_HEADERS = 128
 
-/**
- * Connections that wait to be accepted. A caller that finds no room in this queue tries again a second
- * later; the kernel cuts the number to its own limit.
- */
-const BACKLOG = 4096
-
 /** Binds all addresses or none. Throws what `listen` fails with, such as EADDRINUSE. */
 export async function listen(
   handler: RequestListener,
@@ -66,6 +60,7 @@ export async function listen(
 ): Promise<Listener> {
   const open = connections(maxConnections)
   const servers: Server[] = []
+  const bound: Address[] = []
   try {
     for (const address of addresses) {
       const server =
@@ -88,36 +83,20 @@ export async function listen(
         lastWords(socket, '405 Method Not Allowed', malformedBody)
       })
       servers.push(server)
-      await bind(server, address)
+      bound.push(await bind(server, address))
     }
   } catch (error) {
     for (const server of servers) server.close()
     throw error
   }
   return {
-    addresses: servers.map(boundAddress),
+    addresses: bound,
     close: async (timeoutMs) => {
       const closed = servers.map((server) => closeServer(server, timeoutMs))
       open.drain()
       await Promise.all(closed)
     },
   }
-}
-
-function bind(server: Server, { host, port }: Address): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ port, host, backlog: BACKLOG }, () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
-}
-
-function boundAddress(server: Server): Address {
-  const address: AddressInfo | string | null = server.address()
-  if (address === null || typeof address === 'string') throw new Error('the server is not bound')
-  return { host: address.address, port: address.port }
 }
 
 function closeServer(server: Server, timeoutMs: number): Promise<void> {
