@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { Server } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pino from 'pino'
-import type { Address } from '../../config/values.ts'
+import { bind } from '../../http/bind.ts'
 import { review } from '../../kubernetes/admission.ts'
 import { certificateIn } from '../../kubernetes/certificate-directory.ts'
 import { type CertificateKeeper, keepCertificate } from '../../kubernetes/certificate-keeper.ts'
@@ -56,7 +56,7 @@ async function serveReviews(
       ...(keeper?.served() === undefined ? ['it has no certificate yet'] : []),
     ],
   })
-  await listen(admin, options.adminListen)
+  await bind(admin, options.adminListen)
 
   // The API server may be out of reach, and for long.
   const known = await Promise.race([whatIsKnown(cluster, options, onError), endAsked(io)])
@@ -83,7 +83,7 @@ async function serveReviews(
       log.warn({ event: 'review_not_admitted', outcome, message: scrub(message) })
     },
   })
-  await listen(server, options.listen)
+  const bound = await bind(server, options.listen)
   keeper = keepCertificate({
     ...certificateSource(options, cluster),
     onError,
@@ -93,7 +93,7 @@ async function serveReviews(
       log.info({ event: 'certificate_served', expiresAt })
     },
   })
-  log.info({ event: 'listening', version: VERSION, ...options.listen, hasNativeSidecars })
+  log.info({ event: 'listening', version: VERSION, ...bound, hasNativeSidecars })
 
   await endAsked(io)
   // Not ready any more, but served on until every API server has heard of it.
@@ -131,11 +131,6 @@ function certificateSource({ certificate }: WebhookOptions, cluster: Cluster) {
       currentCertificate(store, { names: [host], lifetimeMs, trusted: served?.caPem }),
     publish: (caPem: string) => cluster.publishCa(configuration, caPem),
   }
-}
-
-async function listen(server: Server, { host, port }: Address): Promise<void> {
-  server.listen(port, host)
-  await once(server, 'listening')
 }
 
 async function close(server: Server & { closeAllConnections?: () => void }): Promise<void> {
