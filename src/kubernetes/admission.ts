@@ -1,6 +1,6 @@
 /** An AdmissionReview in, an AdmissionReview out: admission.k8s.io/v1, without side effects. */
 import * as z from 'zod/mini'
-import { scrub } from '../secret.ts'
+import { scrub, scrubbedStart } from '../secret.ts'
 import { jsonPatch } from './changes.ts'
 import { inject, type Injection } from './inject.ts'
 import type { ServiceAccountAnnotations } from './plan.ts'
@@ -29,6 +29,10 @@ const PodAccount = z.object({
   }),
 })
 
+const PodNames = z.object({
+  metadata: z.object({ name: z.nullish(z.string()), generateName: z.nullish(z.string()) }),
+})
+
 /** DNS-1123, as the API server has them. Anything else is another place in the URL of a lookup. */
 const NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/
 
@@ -45,11 +49,20 @@ export interface AdmissionOptions {
   readonly defaultTenantId?: string
 }
 
+/** A pod in the words of a log. */
+interface Subject {
+  readonly namespace: string
+  /** Its name, or what its name will begin with; empty if it has neither. */
+  readonly pod: string
+}
+
 export interface Reviewed {
   /** `failed`: the ServiceAccount could not be read. */
   readonly outcome: Injection['kind'] | 'failed'
   /** Why a pod was not let in. */
   readonly message?: string
+  /** Which pod that is. */
+  readonly subject?: Subject
   /** The body of the answer. */
   readonly review: object
 }
@@ -66,8 +79,9 @@ export async function review(body: unknown, options: AdmissionOptions): Promise<
   if (!parsed.success) throw new MalformedReview(z.prettifyError(parsed.error))
   const { uid, kind, operation, namespace = '', object } = parsed.data.request
   const isNewPod = kind.group === '' && kind.kind === 'Pod' && operation === 'CREATE'
-  if (!isNewPod) return answer(uid, { kind: 'untouched' })
+  if (!isNewPod) return { outcome: 'untouched', review: reply(uid, { allowed: true }) }
   const name = accountNameOf(PodAccount.safeParse(object).data?.spec ?? {})
+  const subject = { namespace: shown(namespace), pod: podOf(object) }
   const isNamed = NAME.test(namespace) && NAME.test(name)
   let annotations: ServiceAccountAnnotations
   try {
@@ -75,13 +89,23 @@ export async function review(body: unknown, options: AdmissionOptions): Promise<
   } catch (error) {
     const reason = scrub(error instanceof Error ? error.message : 'unknown reason')
     const message = `wimds could not read the ServiceAccount ${namespace}/${name} (${reason}); create the pod again`
-    return { outcome: 'failed', message, review: reply(uid, refusal(503, message)) }
+    return { outcome: 'failed', message, subject, review: reply(uid, refusal(503, message)) }
   }
   const serviceAccount = withTenant(annotations, options.defaultTenantId)
   const injection = inject({ pod: object, serviceAccount, settings: options.settings })
-  if (isNamed || injection.kind === 'untouched') return answer(uid, injection)
+  if (isNamed || injection.kind === 'untouched') return answer(uid, injection, subject)
   const reasons = ['the namespace or spec.serviceAccountName is not the name of one; mend it']
-  return answer(uid, { kind: 'refused', reasons })
+  return answer(uid, { kind: 'refused', reasons }, subject)
+}
+
+function podOf(object: unknown): string {
+  const { name, generateName } = PodNames.safeParse(object).data?.metadata ?? {}
+  return shown(name || generateName || '')
+}
+
+/** The API server asks before it has looked at names, so one may be any text. */
+function shown(name: string): string {
+  return NAME.test(name.replace(/-$/, '')) ? name : scrubbedStart(name, 253)
 }
 
 function withTenant(
@@ -93,12 +117,12 @@ function withTenant(
     : { 'azure.workload.identity/tenant-id': tenantId, ...annotations }
 }
 
-function answer(uid: string, injection: Injection): Reviewed {
+function answer(uid: string, injection: Injection, subject: Subject): Reviewed {
   const { kind: outcome } = injection
   if (injection.kind === 'untouched') return { outcome, review: reply(uid, { allowed: true }) }
   if (injection.kind === 'refused') {
     const message = `wimds cannot be injected: ${inFewWords(injection.reasons)}`
-    return { outcome, message, review: reply(uid, refusal(422, message)) }
+    return { outcome, message, subject, review: reply(uid, refusal(422, message)) }
   }
   const { changes, warnings } = injection
   const patch = Buffer.from(JSON.stringify(jsonPatch(changes))).toString('base64')

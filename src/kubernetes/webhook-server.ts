@@ -4,10 +4,9 @@ import { createServer as createTlsServer, type Server as TlsServer } from 'node:
 import type { Exposition } from '../telemetry/exposition.ts'
 import { MalformedReview, type Reviewed } from './admission.ts'
 
-export interface ReviewEvent {
+export interface ReviewEvent extends Pick<Reviewed, 'message' | 'subject'> {
   readonly outcome: Reviewed['outcome'] | 'malformed'
   readonly durationMs: number
-  readonly message?: string
 }
 
 interface ReviewServerParts {
@@ -33,9 +32,8 @@ export function reviewServer(parts: ReviewServerParts): TlsServer {
     if (request.method !== 'POST') return { status: 405, body: { error: 'POST alone' } }
     const begin = performance.now()
     try {
-      const { outcome, message, review: body } = await review(await jsonOf(request))
-      const told = message === undefined ? {} : { message }
-      onReview({ outcome, durationMs: performance.now() - begin, ...told })
+      const { review: body, ...decision } = await review(await jsonOf(request))
+      onReview({ ...decision, durationMs: performance.now() - begin })
       return { status: 200, body }
     } catch (error) {
       if (!(error instanceof MalformedReview)) throw error

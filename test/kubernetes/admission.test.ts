@@ -90,6 +90,35 @@ test('a pod that cannot be injected is refused with every reason', async () => {
   expect(response.status?.message).toMatch(/remove hostNetwork.*; .*set wimds\.io\/mode: env/)
 })
 
+describe('what the log is to call a pod that is not let in', () => {
+  const JWT = `eyJhbGciOiJSUzI1NiJ9.${'eyJzdWIiOiJhIn0'.repeat(9)}.c2ln`
+  const LONG = `orders-${'a'.repeat(300)}`
+  const DEEP = 'orders-of-the-shop-in-production-by-the-deployment-7d9f8b6c5d-x2x4z'
+  test.each([
+    ['its name', { name: 'orders-0', generateName: 'orders-' }, 'orders-0'],
+    ['what its name will begin with', { generateName: 'orders-7d9f8b6c5d-' }, 'orders-7d9f8b6c5d-'],
+    ['a long name, whole', { name: DEEP }, DEEP],
+    ['nothing, where it has no name', {}, ''],
+    ['nothing, where its name is none', { name: 7 }, ''],
+    ['nothing of a credential', { name: JWT }, '[redacted]'],
+    ['no more than a name can have', { name: 'a, '.repeat(200) }, 'a, '.repeat(200).slice(0, 253)],
+    ['nothing of a word without end', { name: LONG }, '[redacted]'],
+  ])('is %s', async (_, metadata, pod) => {
+    const object = { ...POD, metadata: { ...POD.metadata, ...metadata }, spec: {} }
+    const { subject, outcome } = await review(request({ object }), options())
+    expect({ outcome, subject }).toEqual({
+      outcome: 'refused',
+      subject: { namespace: 'shop', pod },
+    })
+  })
+
+  test('is told, too, where its ServiceAccount cannot be read', async () => {
+    const object = { ...POD, metadata: { ...POD.metadata, name: 'orders-0' } }
+    const reviewed = await review(request({ object }), options({ serviceAccount: unreadable }))
+    expect(reviewed.subject).toEqual({ namespace: 'shop', pod: 'orders-0' })
+  })
+})
+
 const withoutClient = () => Promise.resolve({ 'azure.workload.identity/tenant-id': TENANT })
 const unreadable = () => Promise.reject(new Error('the API server answered 500'))
 

@@ -5,7 +5,11 @@ import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { MalformedReview, type Reviewed } from '../../src/kubernetes/admission.ts'
 import { webhookMetrics } from '../../src/kubernetes/webhook-metrics.ts'
-import { reviewServer, webhookAdminServer } from '../../src/kubernetes/webhook-server.ts'
+import {
+  type ReviewEvent,
+  reviewServer,
+  webhookAdminServer,
+} from '../../src/kubernetes/webhook-server.ts'
 import { createCertificateAuthority } from '../../src/x509.ts'
 import { portOf } from '../fixtures/listening.ts'
 
@@ -13,6 +17,7 @@ const REVIEWED: Reviewed = { outcome: 'injected', review: { response: { allowed:
 
 const metrics = webhookMetrics(() => 1_800_000_000_500)
 const bodies: unknown[] = []
+const events: ReviewEvent[] = []
 const failures: unknown[] = []
 let answer = (): Promise<Reviewed> => Promise.resolve(REVIEWED)
 let isEnding = false
@@ -22,7 +27,10 @@ const server = reviewServer({
     bodies.push(body)
     return answer()
   },
-  onReview: metrics.onReview,
+  onReview: (event) => {
+    events.push(event)
+    metrics.onReview(event)
+  },
   onFailure: (error) => failures.push(error),
   isEnding: () => isEnding,
 })
@@ -70,6 +78,18 @@ test('a review is answered as JSON', async () => {
   expect(headers['content-type']).toBe('application/json')
   expect(JSON.parse(body)).toEqual(REVIEWED.review)
   expect(bodies.at(-1)).toEqual({ a: 1 })
+})
+
+test('a refusal is told with the pod that it is about', async () => {
+  const told = {
+    outcome: 'refused' as const,
+    message: 'no',
+    subject: { namespace: 'shop', pod: 'orders-0' },
+  }
+  answer = () => Promise.resolve({ ...told, review: {} })
+  await post('{}')
+  answer = () => Promise.resolve(REVIEWED)
+  expect(events.at(-1)).toEqual({ ...told, durationMs: expect.any(Number) })
 })
 
 test.each([

@@ -78,9 +78,9 @@ async function serveReviews(
     onFailure: onError,
     onReview: (event) => {
       metrics.onReview(event)
-      const { outcome, message } = event
+      const { outcome, message, subject } = event
       if (message === undefined) return
-      log.warn({ event: 'review_not_admitted', outcome, message: scrub(message) })
+      log.warn({ event: 'review_not_admitted', outcome, ...subject, message: scrub(message) })
     },
   })
   const bound = await bind(server, options.listen)
