@@ -15,6 +15,8 @@ export type CacheResult = 'hit' | 'refreshed' | 'miss' | 'coalesced' | 'refused'
 export interface CacheOptions {
   /** Tokens held, and refusals remembered, at most; the least recently used goes first. */
   readonly max: number
+  /** Callers that may wait at the same time; the next is refused, or gets what is held. Default: any. */
+  readonly maxWaiting?: number
   /** Where renewals come from; by default, from where first tokens do. */
   readonly renew?: TokenSource
   readonly clock?: Clock
@@ -46,18 +48,17 @@ const BYPASS_EVERY_MS = 60_000
 const REPLACE_EVERY_MS = 1000
 /** How long a caller that wants a new token waits for it before it gets the one that is held. */
 const LONGEST_FORCED_WAIT_MS = 2000
-/** Callers that may wait for first tokens at the same time. */
-const MAX_WAITING = 1024
 /** A probe that is this late has been kept from starting; a caller may as well try. */
 const PROBE_LATENESS_MS = 100
 
 /**
  * One exchange per key at a time; no key waits for another. A usable token is always answered at
  * once, whatever the state of its renewal. Without one, a caller waits for one try; after a failed try
- * callers get the failure at once, with the time of the next try, until that try succeeds.
+ * callers get the failure at once, with the time of the next try, until that try succeeds. Throws
+ * `overloaded` for a caller who would have to wait where enough others do.
  */
 export function cached(next: TokenSource, options: CacheOptions): TokenCache {
-  const { max, renew = next } = options
+  const { max, maxWaiting = Infinity, renew = next } = options
   const { clock = systemClock, random = Math.random } = options
   const { onResult = () => {}, onRenewalFailed = () => {} } = options
   const { store, fly, flyInBackground, keepWarm, assertionChanged, adopt, close } = flights({
@@ -82,9 +83,9 @@ export function cached(next: TokenSource, options: CacheOptions): TokenCache {
     else if (!entry.keepWarm) keepWarm(entry)
     const leftMs = token === undefined ? 0 : remainingAt(token, clock.wall(), now)
     if (token === undefined || leftMs < LEAST_LIFE_MS) return obtained(entry, now, request)
-    if (isForced(request, entry, token, now)) {
+    if (waiting < maxWaiting && isForced(request, entry, token, now)) {
       onResult('bypassed')
-      return replaced(entry, token, now, request)
+      return awaited(replaced(entry, token, now, request))
     }
     // Timers come late after a clock was set or a machine slept, and leave what was not in use.
     if (entry.flight === undefined && untilDueMs(entry, leftMs, now) <= 0) flyInBackground(entry)
@@ -95,7 +96,7 @@ export function cached(next: TokenSource, options: CacheOptions): TokenCache {
   async function obtained(
     entry: Entry,
     now: number,
-    { correlationId }: TokenRequest,
+    { correlationId, keepWarm: isWish }: TokenRequest,
   ): Promise<AccessToken> {
     const { failure, flight, nextTryAt } = entry
     // While a probe is out, or about to be, callers still hear the last failure; the probe's outcome is
@@ -105,11 +106,19 @@ export function cached(next: TokenSource, options: CacheOptions): TokenCache {
       onResult('refused')
       throw again(failure.error, nextTryAt - now)
     }
-    if (waiting >= MAX_WAITING) throw overloaded('too many requests wait for Entra ID')
+    // A wish to keep warm is the configuration's, and takes no caller's place.
+    if (isWish !== true && waiting >= maxWaiting) {
+      throw overloaded('too many requests wait for Entra ID')
+    }
     onResult(flight === undefined ? 'miss' : 'coalesced')
+    const flown = fly(entry, correlationId)
+    return isWish === true ? flown : awaited(flown)
+  }
+
+  async function awaited(answer: Promise<AccessToken>): Promise<AccessToken> {
     waiting += 1
     try {
-      return await fly(entry, correlationId)
+      return await answer
     } finally {
       waiting -= 1
     }

@@ -7,6 +7,7 @@ import { propagating } from './propagating.ts'
 import type { TokenSource } from './token.ts'
 
 export interface StackOptions extends Omit<CacheOptions, 'renew'> {
+  readonly maxWaiting: number
   /** Exchanges that may run at the same time. */
   readonly maxConcurrent: number
   /** Limit of one try, its wait for a place included, in milliseconds. */

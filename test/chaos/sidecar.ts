@@ -55,6 +55,7 @@ export async function startSidecar({ timeoutMs = TIMEOUT_MS } = {}): Promise<Sid
   }
   const cache = tokenStack(counted, {
     max: 1000,
+    maxWaiting: 384,
     maxConcurrent: 32,
     timeoutMs,
     clock,

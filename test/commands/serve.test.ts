@@ -98,6 +98,39 @@ test('stays ready while Entra is down', async () => {
   }
 })
 
+test('leaves a quarter of its connections to callers who need not wait for Entra ID', async () => {
+  const settings = { WIMDS_MAX_CONNECTIONS: '8', WIMDS_EXCHANGE_TIMEOUT: '2s' }
+  await using sidecar = await startServe({ ...environmentOf(world), ...settings })
+  const ask = (resource: string) => get(sidecar.port, `${TOKEN}${resource}`)
+  expect((await ask('https://vault.azure.net')).status).toBe(200)
+  world.faults.add({ kind: 'hang' })
+  try {
+    const start = performance.now()
+    const crowd = Array.from({ length: 8 }, async () => {
+      const { status, headers } = await ask('https://storage.azure.com')
+      return {
+        status,
+        isAtOnce: performance.now() - start < 1000,
+        wait: headers.get('retry-after'),
+      }
+    })
+    await expect.poll(() => sidecar.log().match(/overloaded/g)?.length).toBe(2)
+    expect((await ask('https://vault.azure.net')).status).toBe(200)
+    expect(performance.now() - start).toBeLessThan(1000)
+    const replies = await Promise.all(crowd)
+    const [refused, waited] = [true, false].map((wanted) =>
+      replies.filter(({ isAtOnce }) => isAtOnce === wanted),
+    )
+    expect(refused?.map(({ status, wait }) => [status, wait])).toEqual([
+      [503, '1'],
+      [503, '1'],
+    ])
+    expect(waited?.map(({ status }) => status)).toEqual([504, 504, 504, 504, 504, 504])
+  } finally {
+    world.faults.clear()
+  }
+})
+
 test('answers with the instance document that it was given', async () => {
   const file = join(dirname(world.caFile), 'instance.json')
   await writeFile(file, '{"compute":{"location":"westeurope"}}')

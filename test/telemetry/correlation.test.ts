@@ -19,6 +19,7 @@ function stackOn(world: World) {
   })
   const cache = tokenStack(exchange, {
     max: 10,
+    maxWaiting: 384,
     maxConcurrent: 4,
     timeoutMs: 3000,
     clock: systemClock,

@@ -17,8 +17,8 @@ afterEach(() => {
 
 function setUp({ max = 100 } = {}) {
   const entra = scriptedEntra()
-  const options = { max, maxConcurrent: 32, timeoutMs: 10_000, onExchange: () => {} }
-  const cache = tokenStack(entra.source, { ...options, random: () => 0.5 })
+  const options = { max, maxWaiting: 384, maxConcurrent: 32, timeoutMs: 10_000 }
+  const cache = tokenStack(entra.source, { ...options, onExchange: () => {}, random: () => 0.5 })
   return { entra, cache, tokens: cache.tokens }
 }
 
@@ -78,7 +78,7 @@ describe('10 000 resources asked for by one caller', () => {
     const heard = await Promise.all(flood)
     const refused = heard.filter(({ ok }) => !ok)
     expect(new Set(refused.map(({ said }) => said))).toEqual(new Set(['overloaded']))
-    expect(heard.length - refused.length).toBe(1024)
+    expect(heard.length - refused.length).toBe(384)
     expect(refused.every(({ tookMs, retryAfterMs }) => tookMs === 0 && retryAfterMs === 1000)).toBe(
       true,
     )
@@ -88,14 +88,14 @@ describe('10 000 resources asked for by one caller', () => {
     expect((await again).ok).toBe(true)
   })
 
-  test('over as many connections as there may be delay a new resource of another caller by two seconds', async () => {
+  test('by as many callers as may wait delay a new resource of another caller by two seconds', async () => {
     const { entra, tokens } = setUp({ max: 1000 })
     entra.behave({ latencyMs: 100, error: 'resource_refused' })
     let next = 0
     const caller = async () => {
       while (next < 10_000) await ask(tokens, other((next += 1)))
     }
-    const flood = numbers(500).map(caller)
+    const flood = numbers(383).map(caller)
     await vi.advanceTimersByTimeAsync(1000)
     const heard = ask(tokens, VAULT)
     entra.behave({ latencyMs: 100 })
@@ -119,6 +119,60 @@ describe('10 000 resources asked for by one caller', () => {
     expect(heard.at(-1)?.said).not.toBe(`${VAULT.scope} #1`)
     expect((await flood).every(({ tookMs }) => tookMs <= 10_000)).toBe(true)
   })
+})
+
+/** A cache that holds the token of `VAULT`, while as many as may wait for another one. */
+async function crowded() {
+  const given = setUp({ max: 1000 })
+  const { entra, tokens } = given
+  await ask(tokens, VAULT)
+  await vi.advanceTimersByTimeAsync(MINUTE_MS)
+  entra.behave({ latencyMs: 10_000, error: 'entra_timeout' })
+  const crowd = numbers(384).map(() => ask(tokens, other('cold')))
+  return { ...given, crowd }
+}
+
+describe('as many callers as may wait, for an answer that does not come,', () => {
+  test('leave the next one an answer at once, until they have theirs', async () => {
+    const { entra, tokens, crowd } = await crowded()
+    expect(await ask(tokens, other('cold'))).toEqual({
+      said: 'overloaded',
+      ok: false,
+      tookMs: 0,
+      retryAfterMs: 1000,
+    })
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect((await Promise.all(crowd)).every(({ said }) => said === 'entra_timeout')).toBe(true)
+    entra.behave({})
+    expect((await ask(tokens, other('new'))).ok).toBe(true)
+  })
+
+  test('leave the held token to who wants a newer one', async () => {
+    const { entra, tokens } = await crowded()
+    const heard = await ask(tokens, { ...VAULT, bypassCache: true })
+    expect(heard).toMatchObject({ said: `${VAULT.scope} #1`, tookMs: 0 })
+    expect(entra.asked).toHaveLength(2)
+  })
+
+  test('keep no resource cold that is to be kept warm', async () => {
+    const { entra, tokens } = await crowded()
+    entra.behave({ latencyMs: 100 })
+    const heard = ask(tokens, { ...other('warm'), keepWarm: true })
+    await vi.advanceTimersByTimeAsync(100)
+    expect((await heard).ok).toBe(true)
+  })
+})
+
+test('those who wait for a newer token take places, and what is to be kept warm does not', async () => {
+  const { entra, tokens } = setUp({ max: 1000 })
+  await Promise.all(numbers(384).map((index) => ask(tokens, other(index))))
+  await vi.advanceTimersByTimeAsync(MINUTE_MS)
+  entra.behave({ latencyMs: 1500 })
+  void ask(tokens, { ...VAULT, keepWarm: true })
+  const forced = numbers(384).map((index) => ask(tokens, { ...other(index), bypassCache: true }))
+  expect((await ask(tokens, other('cold'))).said).toBe('overloaded')
+  await vi.advanceTimersByTimeAsync(30_000)
+  expect((await Promise.all(forced)).every(({ ok, tookMs }) => ok && tookMs > 0)).toBe(true)
 })
 
 test('a token that was pushed out while its renewal fails is not renewed by nobody', async () => {

@@ -68,6 +68,7 @@ test('a credential made minutes after the pod is found slowly, and by no caller'
   const { entra } = setUp()
   const { tokens } = tokenStack(entra.source, {
     max: 10,
+    maxWaiting: 384,
     maxConcurrent: 32,
     timeoutMs: 10_000,
     onExchange: () => {},

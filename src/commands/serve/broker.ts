@@ -31,6 +31,12 @@ export interface Broker {
 /** Long enough for the ports to be open and the first probe to be answered, and before most callers. */
 const LATEST_LOAD_MS = 50
 
+/**
+ * This part of the connections may be of callers that wait for Entra ID. The rest is for callers that are
+ * answered at once, so that whoever asks for a held token gets in.
+ */
+const WAITING_SHARE = 3 / 4
+
 /** `extraCa` is PEM text. Nothing is read or connected to before it is asked for. */
 export function broker(config: Config, extraCa: string | undefined, log: ProcessLog): Broker {
   const clock = systemClock
@@ -46,6 +52,7 @@ export function broker(config: Config, extraCa: string | undefined, log: Process
   const load = () => loadExchange(config, extraCa, { readAssertion: read, onSkew: told.onSkew })
   const cache = tokenStack(deferred(load, LATEST_LOAD_MS), {
     max: config.cacheSize,
+    maxWaiting: Math.max(1, Math.floor(config.maxConnections * WAITING_SHARE)),
     maxConcurrent: exchange.maxConcurrent,
     timeoutMs: exchange.timeoutMs,
     clock,
