@@ -5,9 +5,11 @@ import type { ExchangeEvent } from '../tokens/observed.ts'
 
 interface StatusOptions {
   readonly assertions: () => ReadonlyMap<string, AssertionState>
-  /** False while there is something to prefetch that readiness is to wait for. */
-  readonly isPrefetched: () => boolean
+  /** Readiness is to wait until what there is to prefetch was tried. */
+  readonly awaitsPrefetch: boolean
   readonly now: () => number
+  /** Told once. */
+  readonly onReady: () => void
 }
 
 /** The body of `/readyz`. */
@@ -28,6 +30,8 @@ export interface Status {
   /** Told when what is seen of a projected token has changed. */
   readonly onAssertion: (state: AssertionState) => void
   readonly onExchange: (event: ExchangeEvent) => void
+  /** Told when what there is to prefetch was tried. */
+  readonly onPrefetched: () => void
 }
 
 /**
@@ -35,14 +39,35 @@ export interface Status {
  * failing exchange is told, but takes no application out of service. An exchange that succeeds does
  * as well, since the local clock alone, by which a token looks expired, vetoes nothing.
  */
-export function status({ assertions, isPrefetched, now }: StatusOptions): Status {
+export function status(options: StatusOptions): Status {
+  const { assertions, awaitsPrefetch, now, onReady } = options
   let isProven = false
+  let isPrefetched = !awaitsPrefetch
+  let isTold = false
   let lastExchange: Readiness['lastExchange']
   const isValid = (state: AssertionState) => state.ok && state.assertion.expiresAt > now()
 
+  function readiness(): Readiness {
+    const states = [...assertions().values()]
+    // Also without a change: the clock may have been put right.
+    isProven ||= states.some(isValid)
+    const reasons = [
+      ...(isProven ? [] : assertionReasons(states)),
+      ...(isPrefetched ? [] : ['the resources of WIMDS_PREFETCH are still being fetched']),
+    ]
+    const ready = reasons.length === 0
+    if (ready && !isTold) {
+      isTold = true
+      onReady()
+    }
+    return { ready, reasons, ...(lastExchange !== undefined && { lastExchange }) }
+  }
+
   return {
+    readiness,
     onAssertion: (state) => {
       isProven ||= isValid(state)
+      readiness()
     },
     onExchange: ({ outcome }) => {
       isProven ||= outcome.ok
@@ -50,20 +75,11 @@ export function status({ assertions, isPrefetched, now }: StatusOptions): Status
       lastExchange = outcome.ok
         ? { at, ok: true }
         : { at, ok: false, code: outcome.error.code, message: scrub(outcome.error.message) }
+      readiness()
     },
-    readiness: () => {
-      const states = [...assertions().values()]
-      // Also without a change: the clock may have been put right.
-      isProven ||= states.some(isValid)
-      const reasons = [
-        ...(isProven ? [] : assertionReasons(states)),
-        ...(isPrefetched() ? [] : ['the resources of WIMDS_PREFETCH are still being fetched']),
-      ]
-      return {
-        ready: reasons.length === 0,
-        reasons,
-        ...(lastExchange !== undefined && { lastExchange }),
-      }
+    onPrefetched: () => {
+      isPrefetched = true
+      readiness()
     },
   }
 }

@@ -21,7 +21,8 @@ interface TelemetrySources {
   readonly clock: Clock
   readonly entries: () => readonly CacheEntry[]
   readonly assertions: () => ReadonlyMap<string, AssertionState>
-  readonly isPrefetched: () => boolean
+  /** Readiness is to wait until what there is to prefetch was tried. */
+  readonly awaitsPrefetch: boolean
 }
 
 export interface Telemetry extends Pick<Metrics, 'onReload' | 'scrape'> {
@@ -32,6 +33,8 @@ export interface Telemetry extends Pick<Metrics, 'onReload' | 'scrape'> {
   readonly onAssertion: (state: AssertionState) => void
   /** Told how far the local clock is ahead of Entra ID's, in milliseconds. */
   readonly onSkew: (skewMs: number) => void
+  /** Told when what there is to prefetch was tried. */
+  readonly onPrefetched: () => void
   readonly readiness: () => Readiness
   /** What the status page shows; `settings` are those in force. */
   readonly document: (settings: StatusDocument['settings']) => StatusDocument
@@ -39,11 +42,16 @@ export interface Telemetry extends Pick<Metrics, 'onReload' | 'scrape'> {
 
 /** Tells each event to all that keep count of it. Nothing is shown before somebody asks. */
 export function telemetry(sources: TelemetrySources): Telemetry {
-  const { config, log, clock, entries, assertions, isPrefetched } = sources
+  const { config, log, clock, entries, assertions, awaitsPrefetch } = sources
   const startedAt = clock.wall()
   const inventory = clientInventory(clock.wall)
   const past = history(clock.wall)
-  const health = status({ assertions, isPrefetched, now: clock.wall })
+  const health = status({
+    assertions,
+    awaitsPrefetch,
+    now: clock.wall,
+    onReady: () => log.info('ready'),
+  })
   let skewMs: number | undefined
   const meters = metrics({
     version: VERSION,
@@ -70,11 +78,12 @@ export function telemetry(sources: TelemetrySources): Telemetry {
     onResult: meters.onResult,
     onExchange: (event) => {
       meters.onExchange(event)
-      health.onExchange(event)
       past.onExchange(event)
       logExchange(log, event)
+      health.onExchange(event)
     },
     onAssertion: health.onAssertion,
+    onPrefetched: health.onPrefetched,
     onSkew: (ms) => {
       skewMs = ms
     },

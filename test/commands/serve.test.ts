@@ -81,6 +81,7 @@ test('is ready for good by a projected token that came and went while nobody ask
   await rm(file)
   const lastSeen = () => seen().findLast((event) => event.startsWith('assertion_'))
   await expect.poll(lastSeen, { timeout: 5000 }).toBe('assertion_failed')
+  expect(seen().slice(seen().lastIndexOf('assertion_read'))).toContain('ready')
   expect((await get(sidecar.port, '/readyz')).status).toBe(200)
 })
 

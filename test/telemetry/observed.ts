@@ -52,7 +52,7 @@ export function observe(given: Given = {}) {
     clock: frozenClock,
     entries: () => entries,
     assertions: () => new Map([[TOKEN_FILE, assertion]]),
-    isPrefetched: () => true,
+    awaitsPrefetch: false,
   })
   return { ...told, log, lines }
 }

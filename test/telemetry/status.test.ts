@@ -17,16 +17,24 @@ const expired: AssertionState = {
 }
 
 /** Readiness with one projected token, whose watch is what `sees` stands for. */
-function follow(first?: AssertionState) {
+function follow(first?: AssertionState, { awaitsPrefetch = false } = {}) {
   const states = new Map<string, AssertionState>()
-  const health = status({ assertions: () => states, isPrefetched: () => true, now: () => NOW })
+  let timesTold = 0
+  const health = status({
+    assertions: () => states,
+    awaitsPrefetch,
+    now: () => NOW,
+    onReady: () => (timesTold += 1),
+  })
   const sees = (state: AssertionState): void => {
     states.set('file', state)
     health.onAssertion(state)
   }
   if (first !== undefined) sees(first)
-  return { ...health, sees }
+  return { ...health, sees, timesTold: () => timesTold }
 }
+
+type Followed = ReturnType<typeof follow>
 
 describe('ready', () => {
   test.each<[string, AssertionState | undefined, string]>([
@@ -65,13 +73,28 @@ describe('ready', () => {
   )
 })
 
+test.each([
+  ['a valid token is read', absent, false, (of: Followed) => of.sees(readable)],
+  ['an exchange succeeds', expired, false, (of: Followed) => of.onExchange(exchange())],
+  ['the prefetch is over', readable, true, (of: Followed) => of.onPrefetched()],
+])('that it is ready is told once, when %s', (_, state, awaitsPrefetch, happens) => {
+  const followed = follow(state, { awaitsPrefetch })
+  expect(followed.timesTold()).toBe(0)
+  happens(followed)
+  expect(followed.timesTold()).toBe(1)
+  happens(followed)
+  expect(followed.readiness().ready).toBe(true)
+  expect(followed.timesTold()).toBe(1)
+})
+
 test('what anybody on the network can read of readiness holds no token', () => {
   const error = new BrokerError('assertion_missing', `there is none at /run/${JWT}`)
   const states = new Map<string, AssertionState>([['file', { ok: false, error }]])
   const { readiness, onExchange } = status({
     assertions: () => states,
-    isPrefetched: () => true,
+    awaitsPrefetch: false,
     now: () => 0,
+    onReady: () => {},
   })
   onExchange(exchange({ outcome: { ok: false, error } }))
   const told = JSON.stringify(readiness())

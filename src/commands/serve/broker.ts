@@ -43,7 +43,6 @@ export function broker(config: Config, extraCa: string | undefined, log: Process
   const { exchange } = config
   let { directory, tokenFiles, warnings } = config
   let resolver = identityResolver(directory)
-  let isPrefetched = !config.readyAfterPrefetch
 
   const read = assertionReader({
     ...(exchange.audience !== undefined && { audience: exchange.audience }),
@@ -82,7 +81,7 @@ export function broker(config: Config, extraCa: string | undefined, log: Process
     clock,
     entries: cache.entries,
     assertions: () => assertions.states,
-    isPrefetched: () => isPrefetched,
+    awaitsPrefetch: config.readyAfterPrefetch,
   })
 
   async function prefetch(): Promise<void> {
@@ -91,7 +90,7 @@ export function broker(config: Config, extraCa: string | undefined, log: Process
     )
     // A failure has been reported by then, and the cache tries again by itself.
     await Promise.allSettled(wishes.map((wish) => cache.tokens(wish)))
-    isPrefetched = true
+    told.onPrefetched()
   }
 
   function adopt(next: Config): void {

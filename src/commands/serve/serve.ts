@@ -107,7 +107,6 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   await watch()
   void prefetch()
   const stopFollowing = await followIdentities({ config, env: io.env, log, ...parts })
-  if (isReady()) log.info('ready')
 
   await endAsked(io)
   log.info('draining', { drainMs: config.shutdown.drainMs })
