@@ -69,5 +69,8 @@ export function groupMistakes(given: Given): string[] {
   if (listen !== undefined && listen !== 'off') {
     needs('WIMDS_SERVICE_FABRIC_LISTEN', 'WIMDS_IDENTITY_HEADER', 'is guarded by that secret')
   }
+  if (!has('WIMDS_CONFIG') && given['WIMDS_UNLISTED_CLIENT_IDS'] === 'deny') {
+    needs('WIMDS_UNLISTED_CLIENT_IDS', 'AZURE_CLIENT_ID', 'denies all other client ids')
+  }
   return mistakes
 }

@@ -197,6 +197,10 @@ describe('groups of settings', () => {
       { WIMDS_SERVICE_FABRIC_LISTEN: '[::1]:1' },
       'WIMDS_IDENTITY_HEADER: is missing; WIMDS_SERVICE_FABRIC_LISTEN is guarded by that secret',
     ],
+    [
+      { AZURE_CLIENT_ID: '', WIMDS_UNLISTED_CLIENT_IDS: 'deny' },
+      'AZURE_CLIENT_ID: is missing; WIMDS_UNLISTED_CLIENT_IDS denies all other client ids',
+    ],
   ])('name what is missing beside %j', async (env, mistake) => {
     expect(await mistakes(env)).toEqual([mistake])
   })
