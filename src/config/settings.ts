@@ -107,6 +107,12 @@ export function mistakesIn({ issues }: z.core.$ZodError): string[] {
   return issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
 }
 
+/** What is wrong with single settings; what they need of each other, and their files, is not looked at. */
+export function settingMistakes(env: Environment): string[] {
+  const parsed = Settings.safeParse(withDefaults(env))
+  return parsed.success ? [] : mistakesIn(parsed.error)
+}
+
 /** Each mistake may repeat a path, or a piece of YAML, and so a token that is not where it belongs. */
 export function invalidConfiguration(mistakes: readonly string[]): ConfigError {
   return new ConfigError(`the configuration is not valid:\n  ${mistakes.map(scrub).join('\n  ')}`)

@@ -1,4 +1,5 @@
 /** Why a pod cannot be injected, each reason with what to change. */
+import { settingMistakes } from '../config/settings.ts'
 import { conflictingVariables } from './app-environment.ts'
 import { INJECTED, incumbentActs } from './annotations.ts'
 import {
@@ -126,6 +127,16 @@ const tenant: Check = ({ spec }, { environment }) =>
         `no tenant id: annotate the ServiceAccount ${accountNameOf(spec)} with azure.workload.identity/tenant-id (wimds inject looks for it in its input, same namespace, or takes --tenant-id)`,
       ]
 
+/** Better told here than by a sidecar that does not start. What Kubernetes puts together is not known yet. */
+const sidecarSettings: Check = (_, { environment }) => {
+  const known = environment.flatMap(({ name, value }) =>
+    typeof value === 'string' && !value.includes('$(') ? [[name, value] as const] : [],
+  )
+  return settingMistakes(Object.fromEntries(known)).map(
+    (mistake) => `the sidecar could not start with ${mistake}`,
+  )
+}
+
 const resources: Check = (_, { settings }) => resourceMistakes(settings.resources)
 
 const CHECKS: readonly Check[] = [
@@ -140,5 +151,6 @@ const CHECKS: readonly Check[] = [
   passThrough,
   endpointSwitches,
   tenant,
+  sidecarSettings,
   resources,
 ]

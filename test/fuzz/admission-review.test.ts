@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { Agent, request as httpsRequest } from 'node:https'
 import { text } from 'node:stream/consumers'
@@ -14,11 +15,17 @@ import { mutated, SEED } from './mutations.ts'
 
 /** The identity of each ServiceAccount is its own; those of some namespaces name no client. */
 function annotationsOf(namespace: string, name: string): Record<string, string> {
-  const id = Buffer.from(`${namespace}/${name}`).toString('hex')
   return {
-    'azure.workload.identity/tenant-id': `tenant-${id}`,
-    ...(namespace !== 'billing.v2' && { 'azure.workload.identity/client-id': `client-${id}` }),
+    'azure.workload.identity/tenant-id': guidOf(`tenant of ${namespace}/${name}`),
+    ...(namespace !== 'billing.v2' && {
+      'azure.workload.identity/client-id': guidOf(`client of ${namespace}/${name}`),
+    }),
   }
+}
+
+function guidOf(text: string): string {
+  const hex = createHash('sha256').update(text).digest('hex')
+  return [0, 8, 12, 16, 20].map((at, index, all) => hex.slice(at, all[index + 1] ?? 32)).join('-')
 }
 
 const asked: string[] = []

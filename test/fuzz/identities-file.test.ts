@@ -77,7 +77,7 @@ const SOUND = expect.objectContaining({
 
 function expectRefusal({ message }: ConfigError): void {
   expect(message).toContain('WIMDS_CONFIG: /etc/wimds/identities.yaml')
-  expect(message.split('\n').length).toBeLessThanOrEqual(21)
+  expect(message.split('\n').length).toBeLessThanOrEqual(22)
 }
 
 function expectSound({ directory }: Config): void {

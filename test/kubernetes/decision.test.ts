@@ -259,3 +259,21 @@ describe('refused with what to change', () => {
     ])
   })
 })
+
+test.each([
+  ['prefetch', 'https://a https://b', 'WIMDS_PREFETCH: must be a resource'],
+  ['pass-through', '/metadata/identity', "gives away the machine's own identity"],
+])('a pod whose wimds.io/%s its sidecar would not start with is refused', (name, value, reason) => {
+  const annotations = { [`wimds.io/${name}`]: value, 'wimds.io/mode': 'nft' }
+  expect(reasonsFor(pod({ annotations })).join()).toContain(reason)
+})
+
+test('a variable that Kubernetes puts together is not judged', () => {
+  const sidecarEnv = [
+    { name: 'REGION', value: 'westeurope' },
+    { name: 'WIMDS_REGION', value: '$(REGION)' },
+  ]
+  expect(inject(request(pod({}), { sidecarEnv })).kind).toBe('injected')
+  const wrong = [{ name: 'WIMDS_REGION', value: 'West Europe' }]
+  expect(inject(request(pod({}), { sidecarEnv: wrong })).kind).toBe('refused')
+})
