@@ -23,8 +23,8 @@ function annotationsOf(namespace: string, name: string): Record<string, string> 
   }
 }
 
-function guidOf(text: string): string {
-  const hex = createHash('sha256').update(text).digest('hex')
+function guidOf(name: string): string {
+  const hex = createHash('sha256').update(name).digest('hex')
   return [0, 8, 12, 16, 20].map((at, index, all) => hex.slice(at, all[index + 1] ?? 32)).join('-')
 }
 
