@@ -1,12 +1,16 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { open, readFile } from 'node:fs/promises'
+import { constants, writeSync } from 'node:fs'
+import { mkdtempDisposable, open, readFile } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { createWorld } from '../src/simulator/world.ts'
 import { portOf } from './fixtures/listening.ts'
+import { namedPipe } from './fixtures/pipe.ts'
 import { environmentOf } from './fixtures/served.ts'
 import { freePort } from './support/free-port.ts'
 
@@ -124,6 +128,45 @@ test('serves on while its log cannot be written', async () => {
   expect(Buffer.concat(errors).toString()).toBe('')
   await world.close()
 })
+
+test('serves on while nobody reads its log, and the log goes on when somebody does', async () => {
+  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-log-'))
+  await using world = await createWorld()
+  const pipe = await namedPipe(join(directory.path, 'log'))
+  const log = await open(pipe, constants.O_RDWR | constants.O_NONBLOCK)
+  fillUp(log.fd)
+  const port = await freePort()
+  const origin = `http://127.0.0.1:${port}`
+  const child = spawn(process.execPath, [CLI, 'serve'], {
+    env: { ...environmentOf(world), WIMDS_LISTEN: `127.0.0.1:${port}` },
+    stdio: ['ignore', log.fd, 'inherit'],
+  })
+  const ended = once(child, 'close')
+  try {
+    const answer = () => fetch(`${origin}/readyz`).then(({ status }) => status, String)
+    await expect.poll(answer, { timeout: 5000 }).toBe(200)
+    await log.read(Buffer.alloc(PIPE_BYTES))
+    // The next line takes those along that could not be written.
+    await fetch(`${origin}/metadata/nothing`)
+    const { buffer, bytesRead } = await log.read(Buffer.alloc(PIPE_BYTES))
+    expect(buffer.toString('utf8', 0, bytesRead)).toContain('"event":"listening"')
+    fillUp(log.fd)
+  } finally {
+    child.kill('SIGTERM')
+    await ended
+    await log.close()
+  }
+  expect(child.exitCode).toBe(0)
+})
+
+/** What a pipe holds on Linux, unless it is told otherwise. */
+const PIPE_BYTES = 65_536
+
+function fillUp(fd: number): void {
+  expect(() => {
+    for (;;) writeSync(fd, Buffer.alloc(4096, '\n'))
+  }).toThrow('EAGAIN')
+}
 
 test('ends when it has been told to, whatever an exchange still waits for', async () => {
   const world = await createWorld()

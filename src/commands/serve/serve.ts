@@ -133,10 +133,14 @@ function openLog({ log }: Config, { stdout }: CommandIo): ProcessLog {
 /** Characters of lines that could not be written yet; beyond it they are lost. */
 const MAX_UNWRITTEN = 65_536
 
-/** Straight to the file descriptor: nothing is lost when the process ends. */
+/**
+ * Straight to the file descriptor: nothing is lost when the process ends. What a reader that has stalled
+ * does not take waits for the next line; trying until it does would stop the process.
+ */
 function descriptorLog(fd: number): DestinationStream {
-  const destination = pino.destination({ fd, sync: true, maxLength: MAX_UNWRITTEN })
-  // A log on a full disk is no reason for applications to be without tokens.
+  const retryEAGAIN = () => false
+  const destination = pino.destination({ fd, sync: true, maxLength: MAX_UNWRITTEN, retryEAGAIN })
+  // A log that cannot be written is no reason for applications to be without tokens.
   destination.on('error', () => {})
   return destination
 }
