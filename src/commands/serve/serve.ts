@@ -1,6 +1,5 @@
 /** `wimds serve`: the sidecar, from its configuration to its last reply. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import pino, { type DestinationStream } from 'pino'
 import { hostInUrl } from '../../config/host.ts'
 import type { Config } from '../../config/config.ts'
 import type { Address } from '../../config/values.ts'
@@ -24,6 +23,7 @@ import { complain } from '../complaints.ts'
 import { configured } from '../configured.ts'
 import { mainDialects, specialDialects } from './dialects.ts'
 import { type CommandIo, endAsked } from '../io.ts'
+import { logOutput } from '../log-output.ts'
 import { openPorts, type Ports, type Service } from './listeners.ts'
 import { followIdentities } from './reload.ts'
 
@@ -123,26 +123,10 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
 const superfluous = (argument: string) =>
   `${argument} is not an argument of this command, which takes its environment alone`
 
-function openLog({ log }: Config, { stdout }: CommandIo): ProcessLog {
-  const isTerminal = 'isTTY' in stdout && stdout.isTTY === true
+function openLog({ log }: Config, io: CommandIo): ProcessLog {
+  const isTerminal = 'isTTY' in io.stdout && io.stdout.isTTY === true
   const format = log.format === 'auto' ? (isTerminal ? 'text' : 'json') : log.format
-  const out = 'fd' in stdout ? descriptorLog(Number(stdout.fd)) : stdout
-  return logger({ level: log.level, format, out })
-}
-
-/** Characters of lines that could not be written yet; beyond it they are lost. */
-const MAX_UNWRITTEN = 65_536
-
-/**
- * Straight to the file descriptor: nothing is lost when the process ends. What a reader that has stalled
- * does not take waits for the next line; trying until it does would stop the process.
- */
-function descriptorLog(fd: number): DestinationStream {
-  const retryEAGAIN = () => false
-  const destination = pino.destination({ fd, sync: true, maxLength: MAX_UNWRITTEN, retryEAGAIN })
-  // A log that cannot be written is no reason for applications to be without tokens.
-  destination.on('error', () => {})
-  return destination
+  return logger({ level: log.level, format, out: logOutput(io) })
 }
 
 function listenFailure(error: unknown): BrokerError {
