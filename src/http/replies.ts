@@ -1,5 +1,5 @@
 /** Replies on their way out: rendered once, and written in one piece. */
-import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { type OutgoingHttpHeaders, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Dialect, Reply, TokenAnswer, WireRequest } from '../dialects/dialect.ts'
 import type { BrokerError } from '../errors.ts'
 import type { AccessToken } from '../tokens/token.ts'
@@ -70,10 +70,11 @@ export function prepare({ status, headers, body }: Reply): PreparedReply {
 
 /**
  * Writes the reply in one piece: Fastify's own serialization would add a third to the cost of a
- * cached token.
+ * cached token. Throws, with nothing written, for a status or a header that HTTP has no room for.
  */
 export function write(response: ServerResponse, reply: PreparedReply): void {
-  response.writeHead(reply.status, reply.head)
+  // Without its reason, Node would keep that of a reply which could not be written before this one.
+  response.writeHead(reply.status, STATUS_CODES[reply.status] ?? '', reply.head)
   response.end(reply.body, reply.encoding)
 }
 

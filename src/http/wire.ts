@@ -22,7 +22,10 @@ export function wireRequest({ method, headers, originalUrl, body }: FastifyReque
   return { method, headers, query, body: typeof body === 'string' ? body : undefined }
 }
 
-/** Writes the reply past Fastify, and tells of it. */
+/**
+ * Writes the reply past Fastify, and tells of it. Throws what `write` does, and the reply is still
+ * Fastify's then, whose error handler makes another one.
+ */
 export function send(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -30,7 +33,7 @@ export function send(
   { onReply }: { readonly onReply: (event: ReplyEvent) => void },
   { dialect, error }: { dialect: string; error?: BrokerError },
 ): void {
-  reply.hijack()
   write(reply.raw, answer)
+  reply.hijack()
   onReply({ dialect, status: answer.status, error, headers: request.raw.headers })
 }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { imds } from '../../src/dialects/imds.ts'
 import { BrokerError } from '../../src/errors.ts'
 import { metadataServer } from '../../src/http/metadata-server.ts'
 import { BILLING, ORDERS, parts } from '../fixtures/parts.ts'
@@ -169,3 +170,17 @@ test.each([
 function refusing(cause: Error) {
   return parts({ tokens: () => Promise.reject(cause) })
 }
+
+test('answers in the dialect’s words when a reply cannot be written', async () => {
+  const unwritable = { status: 401, headers: { 'WWW-Authenticate': 'Basic realm=/鍵' }, body: '' }
+  const dialects = [{ ...imds, challenge: () => Promise.resolve(unwritable) }]
+  const given = parts({ dialects })
+  await using app = metadataServer(given)
+  const reply = await app.inject({ url: TOKEN_URL, headers: HEADERS })
+  expect([reply.statusCode, reply.statusMessage]).toEqual([500, 'Internal Server Error'])
+  expect(reply.json()).toMatchObject({ error: expect.any(String) })
+  expect(reply.body).not.toContain('realm')
+  expect(given.replies.map(({ status, error }) => [status, error?.code])).toEqual([
+    [500, 'internal'],
+  ])
+})
