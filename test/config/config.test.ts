@@ -120,6 +120,14 @@ describe('the environment', () => {
     expect(listen.map(({ host }) => host)).toEqual(['localhost', '127.1', '::1'])
   })
 
+  test.each(['/tmp/日本', '/tmp/clé', '/tmp/a\r\nb'])(
+    'takes no key directory that a header cannot tell to every client, such as %j',
+    async (directory) => {
+      const told = await mistakes({ WIMDS_ARC_KEY_DIR: directory })
+      expect(told.join()).toMatch(/^WIMDS_ARC_KEY_DIR: must be of printable ASCII/)
+    },
+  )
+
   test('takes a proxy without its scheme, and repeats nothing of a wrong one', async () => {
     const { exchange } = await load({ HTTPS_PROXY: 'me:secret@proxy:3128', NO_PROXY: '.corp' })
     expect(exchange.proxy?.url.reveal()).toBe('http://me:secret@proxy:3128')
