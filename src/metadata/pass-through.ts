@@ -88,12 +88,13 @@ async function fetchReply(
   try {
     const [incoming]: IncomingMessage[] = await once(outgoing, 'response')
     if (incoming === undefined) throw new Error('no response')
+    const { statusCode: status = 0 } = incoming
+    if (status < 200 || status > 599) throw new Error(`the status ${status}`)
     const body = await boundedText(
       incoming.iterator(),
       maxBytes,
       () => new Error(`more than ${maxBytes} bytes`),
     )
-    const { statusCode: status = 502 } = incoming
     return { status, headers: picked(incoming.headers, PASSED_REPLY_HEADERS), body }
   } catch (cause) {
     const message = 'The real metadata service did not answer as it should'

@@ -1,4 +1,5 @@
 import { createServer } from 'node:http'
+import type { Socket } from 'node:net'
 import { expect, test } from 'vitest'
 import { passThrough } from '../../src/metadata/pass-through.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
@@ -23,4 +24,24 @@ test("passes the real service's reply on with one of each header", async () => {
     expect(head).toContain('Retry-After: 7')
     expect(head).not.toMatch(/^x-other/im)
   }
+})
+
+/** The sidecar's reply when the real service has done this with the connection, and what was told of it. */
+async function answerTo(answer: (socket: Socket) => void, timeoutMs = 5000) {
+  await using real = await listening(createServer(({ socket }) => answer(socket)))
+  const target = { host: '127.0.0.1', port: real.port }
+  const prefixes = ['/metadata/loadbalancer']
+  const given = parts({ passThrough: passThrough({ prefixes, target, timeoutMs }) })
+  await using server = await serveParts(given)
+  const { status } = await roundTrip(server.port, request('/metadata/loadbalancer'))
+  return { status, codes: given.replies.map(({ error }) => error?.code) }
+}
+
+test.each([
+  ['below 100', 'HTTP/1.1 099 X\r\nContent-Length: 2\r\n\r\nhi'],
+  ['000', 'HTTP/1.1 000 X\r\nContent-Length: 2\r\n\r\nhi'],
+  ['above 599', 'HTTP/1.1 999 X\r\nContent-Length: 2\r\n\r\nhi'],
+])('a status %s is no answer of a metadata service', async (_, bytes) => {
+  const answer = await answerTo((socket) => socket.end(bytes))
+  expect(answer).toEqual({ status: 503, codes: ['pass_through_failed'] })
 })
