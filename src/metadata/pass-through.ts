@@ -84,9 +84,14 @@ async function fetchReply(
   })
   // Once the response is there, it is the one that fails.
   outgoing.on('error', () => {})
+  // Without a listener Node drops such a connection and says nothing.
+  outgoing.on('upgrade', (_, socket) => {
+    socket.destroy()
+    outgoing.emit('error', new Error('an upgrade'))
+  })
   outgoing.end()
   try {
-    const [incoming]: IncomingMessage[] = await once(outgoing, 'response')
+    const [incoming]: IncomingMessage[] = await once(outgoing, 'response', { signal })
     if (incoming === undefined) throw new Error('no response')
     const { statusCode: status = 0 } = incoming
     if (status < 200 || status > 599) throw new Error(`the status ${status}`)

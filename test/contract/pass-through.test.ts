@@ -45,3 +45,13 @@ test.each([
   const answer = await answerTo((socket) => socket.end(bytes))
   expect(answer).toEqual({ status: 503, codes: ['pass_through_failed'] })
 })
+
+test.each([
+  ['an upgrade', 'HTTP/1.1 101 X\r\nUpgrade: a\r\nConnection: Upgrade\r\n\r\nxx'],
+  ['an upgrade to nothing', 'HTTP/1.1 101 X\r\n\r\n'],
+])('%s that nobody asked for is refused at once', async (_, bytes) => {
+  const start = performance.now()
+  const answer = await answerTo((socket) => socket.write(bytes), 4000)
+  expect(answer).toEqual({ status: 503, codes: ['pass_through_failed'] })
+  expect(performance.now() - start).toBeLessThan(2000)
+})
