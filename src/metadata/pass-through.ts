@@ -82,8 +82,8 @@ async function fetchReply(
     agent: false,
     signal,
   })
-  // Once the response is there, it is the one that fails.
-  outgoing.on('error', () => {})
+  let failure: Error | undefined
+  outgoing.on('error', (error) => (failure = error))
   // Without a listener Node drops such a connection and says nothing.
   outgoing.on('upgrade', (_, socket) => {
     socket.destroy()
@@ -100,6 +100,9 @@ async function fetchReply(
       maxBytes,
       () => new Error(`more than ${maxBytes} bytes`),
     )
+    // To Node, a body without a length is whole however the connection ends.
+    signal.throwIfAborted()
+    if (failure !== undefined) throw failure
     return { status, headers: picked(incoming.headers, PASSED_REPLY_HEADERS), body }
   } catch (cause) {
     const message = 'The real metadata service did not answer as it should'

@@ -55,3 +55,12 @@ test.each([
   expect(answer).toEqual({ status: 503, codes: ['pass_through_failed'] })
   expect(performance.now() - start).toBeLessThan(2000)
 })
+
+const BEGUN = 'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{"a":"only the begin'
+
+test.each<[string, (socket: Socket) => void]>([
+  ['stalls', (socket) => void socket.write(BEGUN)],
+  ['is reset', (socket) => void socket.write(BEGUN, () => socket.resetAndDestroy())],
+])('a body without a length that %s is not passed on as a whole one', async (_, answer) => {
+  expect(await answerTo(answer, 200)).toEqual({ status: 503, codes: ['pass_through_failed'] })
+})
