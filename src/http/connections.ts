@@ -53,12 +53,38 @@ export function connections(max: number): Connections {
       return
     }
     events += 1
-    const caller: Caller = { pending: [], quietSince: events, line: new Set() }
+    hold(socket, { pending: [], quietSince: events, line: new Set() })
+  }
+
+  function hold(socket: Socket, caller: Caller): void {
     open.set(socket, caller)
     socket.once('close', () => open.delete(socket))
     // Node resumes by itself after each request that it has read.
     socket.on('resume', () => {
       if (caller.line.size > 0) socket.pause()
+    })
+  }
+
+  /** Requests know the encrypted socket alone, which stands for its connection from the handshake's end. */
+  function holdEncrypted(server: Server): void {
+    const accepted = new Map<string, Socket>()
+    server.on('connection', (socket: Socket) => {
+      const ends = endsOf(socket)
+      accepted.set(ends, socket)
+      socket.once('close', () => {
+        if (accepted.get(ends) === socket) accepted.delete(ends)
+      })
+    })
+    server.on('secureConnection', (encrypted: Socket) => {
+      const socket = accepted.get(endsOf(encrypted))
+      const caller = socket === undefined ? undefined : open.get(socket)
+      if (socket === undefined || caller === undefined) {
+        // Closed for another one, or by its caller, in the meantime.
+        encrypted.destroy()
+        return
+      }
+      open.delete(socket)
+      hold(encrypted, caller)
     })
   }
 
@@ -113,8 +139,8 @@ export function connections(max: number): Connections {
 
   return {
     watch: (server, handler) => {
-      // Under TLS requests know the socket that is encrypted, which begins with the handshake's end.
-      server.on('setSecureContext' in server ? 'secureConnection' : 'connection', opened)
+      server.on('connection', opened)
+      if ('setSecureContext' in server) holdEncrypted(server)
       const answer: Answer = (response) => handler(response.req, response)
       // One listener for the replies of all requests: closures of each request's own would cost more
       // than the rest of this.
@@ -129,6 +155,11 @@ export function connections(max: number): Connections {
     pending: (connection) => [...(open.get(connection)?.pending ?? [])],
     drain,
   }
+}
+
+/** What tells a connection of this moment from all others. */
+function endsOf({ remoteAddress, remotePort, localAddress }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress}`
 }
 
 function nextInLine(socket: Socket, line: Caller['line'], answer: Answer): void {

@@ -14,7 +14,7 @@ import { type Connections, connections } from './connections.ts'
 import { JSON_TYPE } from './replies.ts'
 import { leaveUnread, linger } from './unread-bodies.ts'
 
-interface ListenerOptions {
+export interface ListenerOptions {
   readonly maxConnections: number
   /** The body of the 400 that answers bytes which are not HTTP. */
   readonly malformedBody: string
