@@ -15,6 +15,7 @@ export function isResource(text: string): boolean {
 export function comparableResource(resource: string): string {
   return resource
     .replace(/\/\.default$/i, '')
-    .replace(/\/+$/, '')
+    // Without the look behind, each slash of a long row would be tried as the first of the last ones.
+    .replace(/(?<!\/)\/+$/, '')
     .toLowerCase()
 }
