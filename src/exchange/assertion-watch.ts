@@ -19,7 +19,7 @@ interface WatchOptions {
 export interface AssertionWatch {
   /** State by file; empty before the first look. */
   readonly states: ReadonlyMap<string, AssertionState>
-  /** Looks at all files now. */
+  /** Looks at all files now; resolves when each has answered that was not being looked at before. */
   readonly look: () => Promise<void>
   readonly close: () => void
 }
@@ -31,24 +31,30 @@ const INTERVAL_MS = 2000
 /** Polls: the kubelet's symlink swap is not reported by file-change events on every file system. */
 export function watchAssertions({ files, read, onChange }: WatchOptions): AssertionWatch {
   const states = new Map<string, AssertionState>()
+  /** Files that are being read. */
+  const awaited = new Set<string>()
   let timer: NodeJS.Timeout | undefined
   let isClosed = false
 
   async function look(): Promise<void> {
-    const wanted = files()
-    for (const file of states.keys()) if (!wanted.includes(file)) states.delete(file)
-    await Promise.all(wanted.map(lookAt))
     clearTimeout(timer)
     if (isClosed) return
+    const wanted = files()
+    for (const file of states.keys()) if (!wanted.includes(file)) states.delete(file)
+    // A file that does not answer keeps none of the others from being looked at again.
     const isAllSeen = wanted.every((file) => states.get(file)?.ok === true)
     timer = setTimeout(() => void look(), isAllSeen ? INTERVAL_MS : UNTIL_SEEN_MS).unref()
+    await Promise.all(wanted.filter((file) => !awaited.has(file)).map(lookAt))
   }
 
   async function lookAt(file: string): Promise<void> {
+    awaited.add(file)
     const state = await read(file).then(
       (assertion): AssertionState => ({ ok: true, assertion }),
       (error: unknown): AssertionState => ({ ok: false, error: toBrokerError(error) }),
     )
+    awaited.delete(file)
+    if (isClosed || !files().includes(file)) return
     const before = states.get(file)
     states.set(file, state)
     if (!isSame(before, state)) onChange(file, state)

@@ -70,3 +70,45 @@ test('does not look any more once it is closed', async () => {
   await vi.advanceTimersByTimeAsync(60_000)
   expect(looks()).toBe(1)
 })
+
+test('goes on with the other files while one does not answer, which is asked once', async () => {
+  let content = 'one'
+  let asked = 0
+  const told: string[] = []
+  const stuck = Promise.withResolvers<Assertion>()
+  const watch = watchAssertions({
+    files: () => ['/stuck', FILE],
+    read: (file) => {
+      if (file === FILE) return Promise.resolve(anAssertion(content))
+      asked += 1
+      return stuck.promise
+    },
+    onChange: (_file, state) => told.push(state.ok ? state.assertion.secret.reveal() : ''),
+  })
+  void watch.look()
+  await vi.advanceTimersByTimeAsync(1000)
+  content = 'two'
+  await vi.advanceTimersByTimeAsync(2000)
+  expect(told).toEqual(['one', 'two'])
+  expect(asked).toBe(1)
+  stuck.resolve(anAssertion('at last'))
+  await vi.advanceTimersByTimeAsync(2000)
+  expect(told).toEqual(['one', 'two', 'at last'])
+  expect(asked).toBeGreaterThan(1)
+  watch.close()
+})
+
+test('tells of nothing that it learns after it was closed', async () => {
+  const late = Promise.withResolvers<Assertion>()
+  const told: string[] = []
+  const watch = watchAssertions({
+    files: () => [FILE],
+    read: () => late.promise,
+    onChange: (file) => told.push(file),
+  })
+  const looked = watch.look()
+  watch.close()
+  late.resolve(anAssertion('one'))
+  await looked
+  expect(told).toEqual([])
+})
