@@ -1,7 +1,9 @@
+import { writeFileSync } from 'node:fs'
 import { copyFile, mkdtempDisposable, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { serve } from '../../src/commands/serve/serve.ts'
 import { createWorld, type World } from '../../src/simulator/world.ts'
@@ -49,6 +51,30 @@ test('logs what happens and never a token, an assertion or a query', async () =>
     for (const part of jwt.split('.')) expect(sidecar.log()).not.toContain(part)
   }
   expect(sidecar.log()).not.toContain('secret-of-a-caller')
+})
+
+test('ends when told to though the projected token file does not answer', async () => {
+  await using temporary = await mkdtempDisposable(join(tmpdir(), 'wimds-test-'))
+  // Every thread that could read files waits for a writer, as on a network's file system that hangs.
+  const pipes = await Promise.all(
+    ['1', '2', '3', '4'].map((name) => namedPipe(join(temporary.path, name))),
+  )
+  const { AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_FEDERATED_TOKEN_FILE } = environmentOf(world)
+  const readers = pipes.map((pipe) => readFile(pipe, 'utf8'))
+  try {
+    const sidecar = await startServe({
+      AZURE_TENANT_ID: AZURE_TENANT_ID ?? '',
+      AZURE_CLIENT_ID: AZURE_CLIENT_ID ?? '',
+      AZURE_FEDERATED_TOKEN_FILE: AZURE_FEDERATED_TOKEN_FILE ?? '',
+      WIMDS_LISTEN: '127.0.0.1:0',
+      WIMDS_ADMIN_LISTEN: '127.0.0.1:0',
+    })
+    expect((await get(sidecar.port, '/readyz')).status).toBe(503)
+    expect(await Promise.race([sidecar.stop(), sleep(5000, 'still running')])).toBe(0)
+  } finally {
+    for (const pipe of pipes) writeFileSync(pipe, '')
+    await Promise.all(readers)
+  }
 })
 
 test('listens before there is a projected token, and is ready once there is', async () => {

@@ -17,7 +17,7 @@ interface ReloadOptions {
 }
 
 /** Begins to follow the file, if there is one. Returns how to stop. */
-export async function followIdentities(options: ReloadOptions): Promise<() => void> {
+export function followIdentities(options: ReloadOptions): () => void {
   const { config, env, log, adopt, onReload } = options
   if (config.identitiesFile === undefined) return () => {}
   const { path, text } = config.identitiesFile
@@ -36,6 +36,6 @@ export async function followIdentities(options: ReloadOptions): Promise<() => vo
   }
 
   const watch = watchFile({ path, text, readText: readIdentitiesFile, onChange: reload })
-  await watch.look()
+  void watch.look()
   return watch.close
 }

@@ -35,6 +35,9 @@ The sidecar. It takes no flags: docs/configuration.md has the variables that it 
 /** Probes and Prometheus are few. */
 const ADMIN_CONNECTIONS = 64
 
+/** The first look at the projected tokens takes milliseconds. */
+const FIRST_LOOK_MS = 1000
+
 /** Serves until the signal, then drains. Throws `ConfigError` before anything is bound. */
 export async function serve(args: readonly string[], io: CommandIo): Promise<number> {
   if (args.includes('--help')) {
@@ -104,9 +107,10 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   log.info('listening', { version: VERSION, ...ports.addresses, ...special.fields })
 
   const stopCycling = cycleOnSignal(log, process)
-  await watch()
+  // Files that do not answer hold up neither the end nor what can do without them.
+  await Promise.race([watch(), sleep(FIRST_LOOK_MS, undefined, { ref: false })])
   void prefetch()
-  const stopFollowing = await followIdentities({ config, env: io.env, log, ...parts })
+  const stopFollowing = followIdentities({ config, env: io.env, log, ...parts })
 
   await endAsked(io)
   log.info('draining', { drainMs: config.shutdown.drainMs })
