@@ -36,8 +36,8 @@ export async function callFor(ms: number, { tokenUrl, pid }: Sidecar): Promise<S
   const agent = new Agent({ keepAlive: true })
   const single = new Agent({ keepAlive: false })
   const [kept, fresh, mib] = await Promise.all([
-    repeat(KEPT_EVERY_MS, () => timed(url, agent)),
-    repeat(NEW_EVERY_MS, () => timed(url, single)),
+    repeat(KEPT_EVERY_MS, () => answered(url, agent)),
+    repeat(NEW_EVERY_MS, () => answered(url, single)),
     repeat(LOOK_EVERY_MS, () => privateMib({ pid })),
   ])
   agent.destroy()
@@ -47,6 +47,14 @@ export async function callFor(ms: number, { tokenUrl, pid }: Sidecar): Promise<S
     statuses: countBy([...kept, ...fresh]),
     peakMib: Math.max(...mib),
   }
+}
+
+/** A connection that was closed is tried again once, as every SDK does; the time is that of both tries. */
+async function answered(url: string, agent: Agent): Promise<Timed> {
+  const first = await timed(url, agent)
+  if (first.status !== 0) return first
+  const second = await timed(url, agent)
+  return { ...second, ms: first.ms + second.ms }
 }
 
 const times = (answers: readonly Timed[]): number[] => answers.map(({ ms }) => ms)
