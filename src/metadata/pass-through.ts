@@ -82,8 +82,8 @@ async function fetchReply(
     agent: false,
     signal,
   })
-  let failure: Error | undefined
-  outgoing.on('error', (error) => (failure = error))
+  // Once the response is there, it is the one that fails.
+  outgoing.on('error', () => {})
   // Without a listener Node drops such a connection and says nothing.
   outgoing.on('upgrade', (_, socket) => {
     socket.destroy()
@@ -95,13 +95,16 @@ async function fetchReply(
     if (incoming === undefined) throw new Error('no response')
     const { statusCode: status = 0 } = incoming
     if (status < 200 || status > 599) throw new Error(`the status ${status}`)
+    // To Node, a body without a length is whole however the connection ends.
+    let failure: Error | undefined
+    outgoing.once('error', (error) => {
+      if (!incoming.complete) failure = error
+    })
     const body = await boundedText(
       incoming.iterator(),
       maxBytes,
       () => new Error(`more than ${maxBytes} bytes`),
     )
-    // To Node, a body without a length is whole however the connection ends.
-    signal.throwIfAborted()
     if (failure !== undefined) throw failure
     return { status, headers: picked(incoming.headers, PASSED_REPLY_HEADERS), body }
   } catch (cause) {

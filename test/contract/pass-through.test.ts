@@ -64,3 +64,9 @@ test.each<[string, (socket: Socket) => void]>([
 ])('a body without a length that %s is not passed on as a whole one', async (_, answer) => {
   expect(await answerTo(answer, 200)).toEqual({ status: 503, codes: ['pass_through_failed'] })
 })
+
+test('a body of its length is passed on whatever the connection comes to after it', async () => {
+  const whole = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi'
+  const answer = await answerTo((socket) => socket.write(`${whole} and more`))
+  expect(answer).toEqual({ status: 200, codes: [undefined] })
+})
