@@ -2,96 +2,147 @@
 import {
   AdmissionregistrationV1Api,
   ApiException,
+  type ConfigurationOptions,
   CoreV1Api,
+  HttpMethod,
   KubeConfig,
-  makeInformer,
+  Observable,
+  type ObservableMiddleware,
   PatchStrategy,
+  RequestContext,
   setHeaderOptions,
   type V1Secret,
-  type V1ServiceAccount,
   VersionApi,
 } from '@kubernetes/client-node'
+import { fetch } from 'undici'
 import type { ServiceAccountLookup } from './admission.ts'
 import type { CertificateMaterial, CertificateStore } from './certificates.ts'
+import { linesOf } from './lines.ts'
+import { type Pause, pausesUntil } from './retries.ts'
+import {
+  type FollowedServiceAccounts,
+  followServiceAccounts,
+  type ServiceAccountSource,
+} from './service-accounts.ts'
 
-/** Time before a watch that broke is begun again. */
-const WATCH_AGAIN_MS = 5000
+/** The API server ends a watch after this long, with a bookmark before; a longer one is dead. */
+const WATCH_SECONDS = 30
+const WATCH_GRACE_MS = 10_000
+const LIST_LIMIT_MS = 30_000
 
 export interface Cluster {
   /** The minor version of Kubernetes 1. */
   readonly minorVersion: () => Promise<number>
   /** Keeps all ServiceAccounts at hand; resolves once they are. */
-  readonly serviceAccounts: (options: WatchOptions) => Promise<WatchedServiceAccounts>
+  readonly serviceAccounts: () => Promise<ServiceAccountLookup>
   /** A Secret, which must exist; it may be empty. */
   readonly certificates: (namespace: string, name: string) => CertificateStore
   /** Writes the authorities into every webhook of the configuration that has others. */
   readonly publishCa: (configuration: string, caPem: string) => Promise<void>
+  /** Gives up every call that is under way, and the following of ServiceAccounts. */
+  readonly close: () => void
 }
 
-interface WatchOptions {
+interface ClusterOptions {
+  /** Told of what is tried again. */
   readonly onError: (error: unknown) => void
-}
-
-interface WatchedServiceAccounts {
-  readonly lookup: ServiceAccountLookup
-  readonly stop: () => Promise<void>
+  readonly pause?: Pause
 }
 
 /** The cluster that this pod runs in, or that KUBECONFIG names. */
-export function connectToCluster(): Cluster {
+export function connectToCluster({ onError, pause }: ClusterOptions): Cluster {
   const config = new KubeConfig()
   config.loadFromDefault()
   const core = config.makeApiClient(CoreV1Api)
   const registration = config.makeApiClient(AdmissionregistrationV1Api)
+  const ending = new AbortController()
+  const { signal } = ending
   return {
     async minorVersion() {
       const { minor } = await config.makeApiClient(VersionApi).getCode()
       return Number.parseInt(minor, 10)
     },
-    serviceAccounts: (options) => watchServiceAccounts(config, core, options),
+    async serviceAccounts() {
+      const followed = followServiceAccounts(serviceAccountSource(config, core, signal), {
+        onError,
+        signal,
+        pause: pause ?? pausesUntil(signal),
+      })
+      await followed.listed
+      return serviceAccountLookup(core, followed)
+    },
     certificates: (namespace, name) => secretStore(core, namespace, name),
     publishCa: (name, caPem) => publishCa(registration, name, caPem),
+    close: () => ending.abort(),
   }
 }
 
-async function watchServiceAccounts(
+function serviceAccountLookup(
+  core: CoreV1Api,
+  { annotationsOf }: FollowedServiceAccounts,
+): ServiceAccountLookup {
+  return async (namespace, name) => {
+    const held = annotationsOf(namespace, name)
+    if (held !== undefined) return held
+    // Created a moment ago, perhaps by the same manifest as the pod.
+    try {
+      const read = await core.readNamespacedServiceAccount({ namespace, name })
+      return read.metadata?.annotations ?? {}
+    } catch (error) {
+      if (hasCode(error, 404)) return {}
+      throw new Error(reasonOf(error), { cause: error })
+    }
+  }
+}
+
+/** The client's own watch and informer reject where nobody listens, which ends the process. */
+function serviceAccountSource(
   config: KubeConfig,
   core: CoreV1Api,
-  { onError }: WatchOptions,
-): Promise<WatchedServiceAccounts> {
-  const { promise: isListed, resolve } = Promise.withResolvers<void>()
-  const informer = makeInformer<V1ServiceAccount>(config, '/api/v1/serviceaccounts', async () => {
-    const list = await core.listServiceAccountForAllNamespaces()
-    resolve()
-    return list
-  })
-  let again: NodeJS.Timeout | undefined
-  const start = () => void informer.start().catch(onError)
-  informer.on('error', (error: unknown) => {
-    onError(error)
-    clearTimeout(again)
-    again = setTimeout(start, WATCH_AGAIN_MS)
-  })
-  start()
-  await isListed
+  ending: AbortSignal,
+): ServiceAccountSource {
   return {
-    async lookup(namespace, name) {
-      const held = informer.get(name, namespace)
-      if (held !== undefined) return held.metadata?.annotations ?? {}
-      // Created a moment ago, perhaps by the same manifest as the pod.
-      try {
-        const read = await core.readNamespacedServiceAccount({ namespace, name })
-        return read.metadata?.annotations ?? {}
-      } catch (error) {
-        if (hasCode(error, 404)) return {}
-        throw new Error(reasonOf(error), { cause: error })
+    list: () => core.listServiceAccountForAllNamespaces({}, limitedTo(LIST_LIMIT_MS, ending)),
+    async *watch(resourceVersion) {
+      const url = new URL(`${config.getCurrentCluster()?.server}/api/v1/serviceaccounts`)
+      url.search = new URLSearchParams({
+        watch: 'true',
+        allowWatchBookmarks: 'true',
+        timeoutSeconds: `${WATCH_SECONDS}`,
+        resourceVersion,
+      }).toString()
+      const request = new RequestContext(url.href, HttpMethod.GET)
+      await config.applySecurityAuthentication(request)
+      const dispatcher = request.getDispatcher()
+      const { status, body } = await fetch(url, {
+        headers: request.getHeaders(),
+        redirect: 'error',
+        signal: within(WATCH_SECONDS * 1000 + WATCH_GRACE_MS, ending),
+        ...(dispatcher && { dispatcher }),
+      })
+      if (status !== 200 || body === null) {
+        await body?.cancel()
+        throw new Error(`the API server answered ${status} to a watch`)
       }
-    },
-    async stop() {
-      clearTimeout(again)
-      await informer.stop()
+      // A line that is cut off comes again with the next watch.
+      yield* linesOf(body)
     },
   }
+}
+
+const within = (ms: number, ending: AbortSignal) =>
+  AbortSignal.any([ending, AbortSignal.timeout(ms)])
+
+/** Makes a call of the client fail after so long, or at the end. */
+function limitedTo(ms: number, ending: AbortSignal): ConfigurationOptions {
+  const limit: ObservableMiddleware = {
+    pre(request) {
+      request.setSignal(within(ms, ending))
+      return new Observable(Promise.resolve(request))
+    },
+    post: (response) => new Observable(Promise.resolve(response)),
+  }
+  return { middleware: [limit], middlewareMergeStrategy: 'append' }
 }
 
 function secretStore(core: CoreV1Api, namespace: string, name: string): CertificateStore {
@@ -156,8 +207,12 @@ function hasCode(error: unknown, code: number): boolean {
   return error instanceof ApiException && error.code === code
 }
 
-/** A client's message holds the whole response, headers included. */
+/** In a line: a client's message holds the whole response, headers included. */
 export function reasonOf(error: unknown): string {
   if (error instanceof ApiException) return `the API server answered ${error.code}`
+  if (error instanceof DOMException && error.name === 'TimeoutError')
+    return 'the API server did not answer in time'
+  // Its message holds a piece of what was to be JSON.
+  if (error instanceof SyntaxError) return 'the API server sent what is no JSON'
   return error instanceof Error ? error.message : String(error)
 }

@@ -2,8 +2,10 @@
 import { once } from 'node:events'
 import type { Server } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import pino from 'pino'
+import pino, { type Logger } from 'pino'
 import { bind } from '../../http/bind.ts'
+import { connections } from '../../http/connections.ts'
+import { boundHandshakes } from '../../http/handshakes.ts'
 import { review } from '../../kubernetes/admission.ts'
 import { certificateIn } from '../../kubernetes/certificate-directory.ts'
 import { type CertificateKeeper, keepCertificate } from '../../kubernetes/certificate-keeper.ts'
@@ -17,6 +19,10 @@ import { VERSION } from '../../version.ts'
 import { type CommandIo, endAsked } from '../io.ts'
 import { WEBHOOK_USAGE, type WebhookOptions, webhookOptions } from './options.ts'
 
+/** Two API servers with as many reviews at once as one runs (its --max-mutating-requests-inflight). */
+const MAX_CONNECTIONS = 256
+const MAX_HANDSHAKES = 100
+
 /** Serves until the signal, then drains. Throws `UsageError`. */
 export async function webhook(args: readonly string[], io: CommandIo): Promise<number> {
   const options = webhookOptions(args)
@@ -25,23 +31,23 @@ export async function webhook(args: readonly string[], io: CommandIo): Promise<n
     return 0
   }
   const { connectToCluster, reasonOf } = await import('../../kubernetes/cluster.ts')
-  return await serveReviews(options, connectToCluster(), { io, reasonOf })
+  const log = pino({ base: null, formatters: { level: (label) => ({ level: label }) } }, io.stdout)
+  const onError = (error: unknown) =>
+    log.warn({ event: 'webhook_failed', message: scrub(reasonOf(error)) })
+  return await serveReviews(options, connectToCluster({ onError }), { io, log, onError })
 }
 
 interface Surroundings {
   readonly io: CommandIo
-  /** What an error of the cluster says in a line. */
-  readonly reasonOf: (error: unknown) => string
+  readonly log: Logger
+  readonly onError: (error: unknown) => void
 }
 
 async function serveReviews(
   options: WebhookOptions,
   cluster: Cluster,
-  { io, reasonOf }: Surroundings,
+  { io, log, onError }: Surroundings,
 ): Promise<number> {
-  const log = pino({ base: null, formatters: { level: (label) => ({ level: label }) } }, io.stdout)
-  const onError = (error: unknown) =>
-    log.warn({ event: 'webhook_failed', message: scrub(reasonOf(error)) })
   let isEnding = false
   let keeper: CertificateKeeper | undefined
 
@@ -59,22 +65,25 @@ async function serveReviews(
   await bind(admin, options.adminListen)
 
   // The API server may be out of reach, and for long.
-  const known = await Promise.race([whatIsKnown(cluster, options, onError), endAsked(io)])
+  const known = await Promise.race([whatIsKnown(cluster, options), endAsked(io)])
   if (known === undefined) {
+    cluster.close()
     await close(admin)
     log.info({ event: 'stopped' })
     return 0
   }
-  const { accounts, hasNativeSidecars } = known
+  const { serviceAccount, hasNativeSidecars } = known
   const { defaultTenantId } = options
   const admission = {
     settings: { ...options.settings, hasNativeSidecars },
-    serviceAccount: accounts.lookup,
+    serviceAccount,
     ...(defaultTenantId !== undefined && { defaultTenantId }),
   }
+  const open = connections(MAX_CONNECTIONS)
   const server = reviewServer({
     review: (body) => review(body, admission),
     isEnding: () => isEnding,
+    watch: open.watch,
     onFailure: onError,
     onReview: (event) => {
       metrics.onReview(event)
@@ -83,6 +92,7 @@ async function serveReviews(
       log.warn({ event: 'review_not_admitted', outcome, ...subject, message: scrub(message) })
     },
   })
+  boundHandshakes(server, MAX_HANDSHAKES)
   const bound = await bind(server, options.listen)
   keeper = keepCertificate({
     ...certificateSource(options, cluster),
@@ -100,22 +110,22 @@ async function serveReviews(
   isEnding = true
   log.info({ event: 'draining', drainMs: options.drainMs })
   await sleep(options.drainMs)
-  await Promise.all([keeper.stop(), accounts.stop(), close(server), close(admin)])
+  const kept = keeper.stop()
+  await close(server)
+  // Nobody waits for an answer of the API server any more.
+  cluster.close()
+  await Promise.all([kept, close(admin)])
   log.info({ event: 'stopped' })
   return 0
 }
 
 /** What reviews need to know of the cluster; waits for an API server that answers. */
-async function whatIsKnown(
-  cluster: Cluster,
-  { asksVersion, settings }: WebhookOptions,
-  onError: (error: unknown) => void,
-) {
-  const accounts = await cluster.serviceAccounts({ onError })
+async function whatIsKnown(cluster: Cluster, { asksVersion, settings }: WebhookOptions) {
+  const serviceAccount = await cluster.serviceAccounts()
   const hasNativeSidecars = asksVersion
     ? (await cluster.minorVersion()) >= NATIVE_SIDECARS_SINCE
     : settings.hasNativeSidecars
-  return { accounts, hasNativeSidecars }
+  return { serviceAccount, hasNativeSidecars }
 }
 
 function certificateSource({ certificate }: WebhookOptions, cluster: Cluster) {
