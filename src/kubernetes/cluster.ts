@@ -18,7 +18,7 @@ import { fetch } from 'undici'
 import type { ServiceAccountLookup } from './admission.ts'
 import type { CertificateMaterial, CertificateStore } from './certificates.ts'
 import { linesOf } from './lines.ts'
-import { type Pause, pausesUntil } from './retries.ts'
+import { type Pause, pausesUntil, retried } from './retries.ts'
 import {
   type FollowedServiceAccounts,
   followServiceAccounts,
@@ -29,9 +29,10 @@ import {
 const WATCH_SECONDS = 30
 const WATCH_GRACE_MS = 10_000
 const LIST_LIMIT_MS = 30_000
+const CALL_LIMIT_MS = 10_000
 
 export interface Cluster {
-  /** The minor version of Kubernetes 1. */
+  /** The minor version of Kubernetes 1, once the API server tells it. */
   readonly minorVersion: () => Promise<number>
   /** Keeps all ServiceAccounts at hand; resolves once they are. */
   readonly serviceAccounts: () => Promise<ServiceAccountLookup>
@@ -50,23 +51,21 @@ interface ClusterOptions {
 }
 
 /** The cluster that this pod runs in, or that KUBECONFIG names. */
-export function connectToCluster({ onError, pause }: ClusterOptions): Cluster {
+export function connectToCluster({ onError, ...options }: ClusterOptions): Cluster {
   const config = new KubeConfig()
   config.loadFromDefault()
   const core = config.makeApiClient(CoreV1Api)
   const registration = config.makeApiClient(AdmissionregistrationV1Api)
   const ending = new AbortController()
   const { signal } = ending
+  const { pause = pausesUntil(signal) } = options
   return {
-    async minorVersion() {
-      const { minor } = await config.makeApiClient(VersionApi).getCode()
-      return Number.parseInt(minor, 10)
-    },
+    minorVersion: () => retried(() => minorVersion(config, signal), { onError, signal, pause }),
     async serviceAccounts() {
       const followed = followServiceAccounts(serviceAccountSource(config, core, signal), {
         onError,
         signal,
-        pause: pause ?? pausesUntil(signal),
+        pause,
       })
       await followed.listed
       return serviceAccountLookup(core, followed)
@@ -75,6 +74,14 @@ export function connectToCluster({ onError, pause }: ClusterOptions): Cluster {
     publishCa: (name, caPem) => publishCa(registration, name, caPem),
     close: () => ending.abort(),
   }
+}
+
+async function minorVersion(config: KubeConfig, ending: AbortSignal): Promise<number> {
+  const asked = config.makeApiClient(VersionApi).getCode({}, limitedTo(CALL_LIMIT_MS, ending))
+  // Some clusters say `31+`; and the client promises what an answer may lack.
+  const minor = Number.parseInt((await asked).minor, 10)
+  if (Number.isNaN(minor)) throw new Error('the API server did not tell its version')
+  return minor
 }
 
 function serviceAccountLookup(

@@ -20,3 +20,27 @@ export function retryDelayMs(failures: number, random: () => number = Math.rando
 export function pausesUntil(signal: AbortSignal): Pause {
   return (ms) => sleep(ms, undefined, { signal }).catch(() => undefined)
 }
+
+interface RetryOptions {
+  /** Told of each failure. */
+  readonly onError: (error: unknown) => void
+  /** Ends the tries; the last failure is then thrown. */
+  readonly signal: AbortSignal
+  readonly pause: Pause
+}
+
+/** Tries until it succeeds. */
+export async function retried<T>(
+  attempt: () => Promise<T>,
+  { onError, signal, pause }: RetryOptions,
+): Promise<T> {
+  for (let failures = 1; ; failures += 1) {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (signal.aborted) throw error
+      onError(error)
+      await pause(retryDelayMs(failures))
+    }
+  }
+}

@@ -2,7 +2,7 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type Cluster, connectToCluster, reasonOf } from '../../src/kubernetes/cluster.ts'
-import { answer, apiServer, LIST, WATCH } from '../fixtures/api-server.ts'
+import { answer, apiServer, type Fault, LIST, VERSION, WATCH } from '../fixtures/api-server.ts'
 
 const account = (clientId: string, name = 'app') => ({
   metadata: { namespace: 'n', name, resourceVersion: '8', annotations: { clientId } },
@@ -124,4 +124,39 @@ describe('a CA file that cannot be read is told, and read again,', () => {
     api.watches[0]?.write(changed)
     await expect.poll(() => lookup('n', 'app')).toEqual({ clientId: 'newest' })
   })
+})
+
+test('the version is asked for until there is one, and what came instead is not told', async () => {
+  const faults: Fault[] = [
+    (response) => answer(response, 500, { message: 'a-body' }),
+    (response) => response.destroy(),
+    (response) => response.setHeader('Content-Type', 'application/json').end('a-body'),
+    (response) => answer(response, 200, {}),
+    (response) => answer(response, 200, { major: '1', minor: '31+' }),
+  ]
+  await using api = await apiServer({
+    [VERSION]: (response, count) =>
+      faults[count - 1]?.(response.setHeader('X-A', 'a-header'), count),
+  })
+  const { cluster, told } = connected()
+  expect(await cluster.minorVersion()).toBe(31)
+  expect(api.asked(VERSION)).toBe(5)
+  expect(told).toEqual([
+    'the API server answered 500',
+    'fetch failed',
+    'the API server sent what is no JSON',
+    'the API server did not tell its version',
+  ])
+})
+
+test('asking for the version ends with the cluster', async () => {
+  await using api = await apiServer({ [VERSION]: (response) => answer(response, 500, {}) })
+  const { cluster, told } = connected()
+  const asked = cluster.minorVersion().catch(() => 'ended')
+  await expect.poll(() => told.length).toBeGreaterThan(1)
+  cluster.close()
+  expect(await asked).toBe('ended')
+  const count = api.asked(VERSION)
+  await new Promise((resolve) => void setTimeout(resolve, 50))
+  expect(api.asked(VERSION)).toBe(count)
 })
