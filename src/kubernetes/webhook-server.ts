@@ -1,11 +1,19 @@
 /** The webhook's two servers: reviews over TLS 1.3, and health and metrics in the clear. */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { Exposition } from '../telemetry/exposition.ts'
 import { MalformedReview, type Reviewed } from './admission.ts'
+import { reviewBodies, ReviewGivenUp } from './review-bodies.ts'
 
 export interface ReviewEvent extends Pick<Reviewed, 'message' | 'subject'> {
-  readonly outcome: Reviewed['outcome'] | 'malformed'
+  /** `overloaded`: it was given up, to make room for others. */
+  readonly outcome: Reviewed['outcome'] | 'malformed' | 'overloaded'
   readonly durationMs: number
 }
 
@@ -16,15 +24,26 @@ interface ReviewServerParts {
   readonly onFailure: (error: unknown) => void
   /** True once callers should come by another connection, and so to another replica. */
   readonly isEnding: () => boolean
+  /** Has the server's requests answered by the handler, and keeps the number of its connections bounded. */
+  readonly watch: (server: Server, handler: RequestListener) => void
 }
 
-/** The API server sends no more than this (its own limit for a request). */
-const MAX_BODY_BYTES = 3 * 1024 * 1024
+/**
+ * Together they fit into the memory that the chart gives, most of which is for what V8 makes of JSON: of
+ * 3 MB it can make 70. A body in its first buffer is never given up: one of each connection fits.
+ */
+const BODY_LIMITS = {
+  // The API server sends no more than this (its own limit for a request).
+  maxBytes: 3 * 1024 * 1024,
+  maxArrivingBytes: 8 * 1024 * 1024,
+  maxDecidingBytes: 12 * 1024 * 1024,
+}
 const PATH = '/mutate'
 
 /** Answers `POST /mutate`. It has no certificate yet: `setSecureContext` gives it one. */
 export function reviewServer(parts: ReviewServerParts): TlsServer {
-  const { review, onReview, onFailure, isEnding } = parts
+  const { review, onReview, onFailure, isEnding, watch } = parts
+  const reviewed = reviewBodies(BODY_LIMITS)
 
   async function answer(request: IncomingMessage): Promise<Answer> {
     const path = request.url?.split('?', 1)[0]
@@ -32,17 +51,19 @@ export function reviewServer(parts: ReviewServerParts): TlsServer {
     if (request.method !== 'POST') return { status: 405, body: { error: 'POST alone' } }
     const begin = performance.now()
     try {
-      const { review: body, ...decision } = await review(await jsonOf(request))
+      const { review: body, ...decision } = await reviewed(request, review)
       onReview({ ...decision, durationMs: performance.now() - begin })
       return { status: 200, body }
     } catch (error) {
-      if (!(error instanceof MalformedReview)) throw error
-      const { message } = error
-      onReview({ outcome: 'malformed', durationMs: performance.now() - begin, message })
-      return { status: 400, body: { error: message } }
+      const refusal = refusalOf(error)
+      if (refusal === undefined) throw error
+      const { outcome, message, ...answered } = refusal
+      onReview({ outcome, durationMs: performance.now() - begin, message })
+      return { ...answered, body: { error: message } }
     }
   }
-  const server = createTlsServer({ minVersion: 'TLSv1.3', ...LIMITS }, (request, response) => {
+  const server = createTlsServer({ ...LIMITS, ...TLS_LIMITS })
+  watch(server, (request, response) => {
     if (isEnding()) response.setHeader('Connection', 'close')
     answer(request).then(
       (answered) => send(response, answered),
@@ -83,36 +104,36 @@ export function webhookAdminServer({ unready, scrape }: AdminParts) {
   })
 }
 
-const LIMITS = { headersTimeout: 5000, requestTimeout: 10_000, keepAliveTimeout: 75_000 }
+function refusalOf(error: unknown) {
+  if (error instanceof MalformedReview) {
+    return { outcome: 'malformed', status: 400, message: error.message } as const
+  }
+  if (!(error instanceof ReviewGivenUp)) return undefined
+  // Its connection ends: what still comes of it is not read.
+  const headers = { 'Retry-After': '1', Connection: 'close' }
+  return { outcome: 'overloaded', status: 503, headers, message: error.message } as const
+}
+
+const LIMITS = {
+  headersTimeout: 5000,
+  requestTimeout: 10_000,
+  connectionsCheckingInterval: 5000,
+  keepAliveTimeout: 75_000,
+}
+const TLS_LIMITS = { handshakeTimeout: 5000, minVersion: 'TLSv1.3' } as const
 
 interface Answer {
   readonly status: number
+  readonly headers?: Readonly<Record<string, string>>
   readonly body: object
 }
 
-function send(response: ServerResponse, { status, body }: Answer): void {
+function send(response: ServerResponse, { status, headers, body }: Answer): void {
   const text = JSON.stringify(body)
   response.writeHead(status, {
+    ...headers,
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(text),
   })
   response.end(text)
-}
-
-async function jsonOf(request: IncomingMessage): Promise<unknown> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of request) {
-    if (!Buffer.isBuffer(chunk)) continue
-    size += chunk.length
-    // Read on, though not kept: what is left unread would hold back the connection's next request.
-    if (size <= MAX_BODY_BYTES) chunks.push(chunk)
-  }
-  if (size > MAX_BODY_BYTES) throw new MalformedReview('the review is too large')
-  try {
-    const parsed: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'))
-    return parsed
-  } catch {
-    throw new MalformedReview('the body is not JSON')
-  }
 }

@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers'
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
+import { connections } from '../../src/http/connections.ts'
 import { review } from '../../src/kubernetes/admission.ts'
 import { type ReviewEvent, reviewServer } from '../../src/kubernetes/webhook-server.ts'
 import { createCertificateAuthority } from '../../src/x509.ts'
@@ -43,6 +44,7 @@ const server = reviewServer({
   onReview: (event) => events.push(event),
   onFailure: (error) => faults.push(error),
   isEnding: () => false,
+  watch: connections(64).watch,
 })
 let agent: Agent
 beforeAll(async () => {

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { Agent, request as httpsRequest } from 'node:https'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { connections } from '../../src/http/connections.ts'
 import { MalformedReview, type Reviewed } from '../../src/kubernetes/admission.ts'
 import { webhookMetrics } from '../../src/kubernetes/webhook-metrics.ts'
 import {
@@ -33,6 +34,7 @@ const server = reviewServer({
   },
   onFailure: (error) => failures.push(error),
   isEnding: () => isEnding,
+  watch: connections(128).watch,
 })
 const admin = webhookAdminServer({ unready: () => unready, scrape: metrics.scrape })
 let agent: Agent
@@ -173,4 +175,32 @@ test('the request after one that is too large is answered on the same connection
   const second = await post('{}', { agent: one })
   one.destroy()
   expect([first.status, second.status]).toEqual([400, 200])
+})
+
+test('eighty reviews of 3 MiB that are left half-sent leave room for the API server', async () => {
+  answer = () => Promise.resolve(REVIEWED)
+  const half = Buffer.alloc(3 * 1024 * 1024 - 1, ' ')
+  const statuses: (number | undefined)[] = []
+  const halves = Array.from({ length: 80 }, () => {
+    const headers = { 'Content-Length': half.length + 1 }
+    const options = { host: '127.0.0.1', port: portOf(server), path: PATH, method: 'POST', headers }
+    const sent = httpsRequest({ ...options, ca: agent.options.ca, servername: 'wimds.wimds.svc' })
+    sent.on('error', () => {})
+    sent.on('response', (reply) => {
+      statuses.push(reply.statusCode)
+      expect(reply.headers).toMatchObject({ 'retry-after': '1', connection: 'close' })
+      reply.resume()
+    })
+    sent.write(half)
+    return sent
+  })
+  try {
+    await expect
+      .poll(() => halves.filter(({ destroyed }) => destroyed).length, { timeout: 15_000 })
+      .toBe(78)
+    expect(statuses).toEqual(statuses.map(() => 503))
+    expect((await post('{}')).status).toBe(200)
+  } finally {
+    for (const sent of halves) sent.destroy()
+  }
 })

@@ -19,8 +19,9 @@ import { VERSION } from '../../version.ts'
 import { type CommandIo, endAsked } from '../io.ts'
 import { WEBHOOK_USAGE, type WebhookOptions, webhookOptions } from './options.ts'
 
-/** Two API servers with as many reviews at once as one runs (its --max-mutating-requests-inflight). */
+/** An API server sends 200 reviews at once at most (its --max-mutating-requests-inflight). */
 const MAX_CONNECTIONS = 256
+/** An unfinished handshake takes up to 45 kB. */
 const MAX_HANDSHAKES = 100
 
 /** Serves until the signal, then drains. Throws `UsageError`. */
