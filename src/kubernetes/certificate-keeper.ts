@@ -1,6 +1,6 @@
 /** Keeps a running TLS server's certificate current, and its callers' trust one step ahead of it. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { CertificateMaterial } from './certificates.ts'
+import { type Pause, pausesUntil, retryDelayMs } from './retries.ts'
 
 interface KeeperOptions {
   /** The certificate that should be served now. */
@@ -13,6 +13,7 @@ interface KeeperOptions {
   readonly everyMs?: number
   /** From publishing to serving a new certificate: every API server has to hear of it. */
   readonly settleMs?: number
+  readonly pause?: Pause
 }
 
 export interface CertificateKeeper {
@@ -26,8 +27,7 @@ export interface CertificateKeeper {
 export function keepCertificate(options: KeeperOptions): CertificateKeeper {
   const { current, publish, serve, onError, everyMs = 10_000, settleMs = 5000 } = options
   const ending = new AbortController()
-  const pause = (ms: number) =>
-    sleep(ms, undefined, { signal: ending.signal }).catch(() => undefined)
+  const { pause = pausesUntil(ending.signal) } = options
   let served: CertificateMaterial | undefined
 
   async function look(): Promise<void> {
@@ -40,10 +40,13 @@ export function keepCertificate(options: KeeperOptions): CertificateKeeper {
   }
 
   async function keep(): Promise<void> {
-    while (!ending.signal.aborted) {
-      await look().catch(onError)
-      // The first success is waited for by callers; failures before it are retried soon.
-      await pause(served === undefined ? Math.min(1000, everyMs) : everyMs)
+    for (let looks = 1; !ending.signal.aborted; looks += 1) {
+      await look().catch((error: unknown) => {
+        // What the end cuts short has not failed.
+        if (!ending.signal.aborted) onError(error)
+      })
+      // The first success is waited for by callers; failures before it are retried sooner.
+      await pause(served === undefined ? Math.min(retryDelayMs(looks), everyMs) : everyMs)
     }
   }
 

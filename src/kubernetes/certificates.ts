@@ -35,23 +35,29 @@ interface CertificateOptions {
 const DAY_MS = 86_400_000
 /** Renewed when a third of its life is left: time enough to notice that it fails. */
 const RENEWAL_SHARE = 1 / 3
+/** Whoever was first has stored a good one: the second reading finds it, unless nothing is taken. */
+const MAX_ATTEMPTS = 3
 /** Authorities kept for the time of a change; more would only be old. */
 const MAX_AUTHORITIES = 3
 
 /**
  * The certificate to serve: the stored one, or a new one where that is missing, unfit or due. The
  * authority's key is thrown away once it has signed: each certificate has an authority of its own.
+ * Rejects with the store, and when it takes nothing.
  */
 export async function currentCertificate(
   store: CertificateStore,
   options: CertificateOptions,
 ): Promise<CertificateMaterial> {
-  for (;;) {
+  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
     const { material, revision } = await store.read()
     if (material !== undefined && isFit(material, options)) return material
     const made = await makeCertificate(material?.caPem, options)
     if (await store.write(made, revision)) return made
   }
+  throw new Error(
+    'the certificate could not be stored: each time, somebody else had changed the Secret, or the API server refused',
+  )
 }
 
 async function makeCertificate(

@@ -60,6 +60,14 @@ test('replicas that start together end up with one certificate', async () => {
   expect(store.writes).toBe(1)
 })
 
+test('a store that takes nothing is asked a few times only', async () => {
+  const store = memoryStore()
+  let writes = 0
+  const refusing = { ...store, write: () => Promise.resolve(++writes > 100) }
+  await expect(current(refusing)).rejects.toThrow('could not be stored')
+  expect(writes).toBe(3)
+})
+
 test('a certificate is kept until a third of its life is left', async () => {
   const store = memoryStore()
   const made = await current(store)
@@ -162,6 +170,49 @@ describe('a running server', () => {
     await expect.poll(() => errors.length).toBeGreaterThan(1)
     expect(keeper.served()).toBe(material)
     await keeper.stop()
+  })
+
+  test('is looked after less and less often until there is a certificate, then as told', async () => {
+    const [material] = [await current(memoryStore())]
+    const pauses: number[] = []
+    const goOn = Promise.withResolvers<void>()
+    const keeper = keepCertificate({
+      current: () =>
+        pauses.length < 6 ? Promise.reject(new Error('no')) : Promise.resolve(material),
+      publish: async () => {},
+      serve: () => {},
+      onError: () => {},
+      everyMs: 10_000,
+      pause: (ms) => {
+        pauses.push(ms)
+        return pauses.length < 7 ? Promise.resolve() : goOn.promise
+      },
+    })
+    await expect.poll(() => pauses.length).toBe(7)
+    for (const [index, ceiling] of [1000, 2000, 4000, 8000].entries()) {
+      expect(pauses[index]).toBeLessThanOrEqual(ceiling)
+      expect(pauses[index]).toBeGreaterThanOrEqual(ceiling / 2)
+    }
+    expect(pauses[5]).toBe(10_000)
+    expect(pauses[6]).toBe(10_000)
+    const stopped = keeper.stop()
+    goOn.resolve()
+    await stopped
+  })
+
+  test('says nothing of what its end cuts short', async () => {
+    const errors: unknown[] = []
+    const call = Promise.withResolvers<CertificateMaterial>()
+    const keeper = keepCertificate({
+      current: () => call.promise,
+      publish: async () => {},
+      serve: () => {},
+      onError: (error) => errors.push(error),
+    })
+    const stopped = keeper.stop()
+    call.reject(new Error('aborted'))
+    await stopped
+    expect(errors).toEqual([])
   })
 })
 
