@@ -88,3 +88,21 @@ test('all mistakes are told at once', async () => {
     await expect(webhook(flags, captureIo())).rejects.toThrow(reason)
   }
 })
+
+test.each([
+  ['--drain=1h', 'drainMs', 3_600_000],
+  ['--drain=0s', 'drainMs', 0],
+])('%s is a duration that its timer can hold', (flag, name, value) => {
+  expect(webhookOptions([flag])).toHaveProperty(name, value)
+})
+
+test.each([
+  ['--drain=720h', '--drain must be from 0ms to 3600000ms'],
+  [
+    '--certificate-lifetime=87601h',
+    '--certificate-lifetime must be from 60000ms to 315360000000ms',
+  ],
+  ['--certificate-lifetime=0s', '--certificate-lifetime must be from 60000ms'],
+])('%s is beyond what it can be', (flag, reason) => {
+  expect(() => webhookOptions([flag])).toThrow(reason)
+})

@@ -13,7 +13,7 @@ wimds.io/inject: "true". Runs in a cluster; charts/wimds sets it up.
 
   --listen HOST:PORT        reviews, over TLS 1.3 (default [::]:8443)
   --admin-listen HOST:PORT  /healthz, /readyz and /metrics (default [::]:9440)
-  --drain DURATION          goes on serving this long once told to end (default 5s)
+  --drain DURATION          goes on serving this long once told to end (default 5s, 1h at most)
 
 Its certificate, made by itself and shared by all replicas:
   --namespace NAME          of the Service and the Secret (default wimds)
@@ -170,16 +170,22 @@ function addressOf(
   return fallback
 }
 
+/** A drain is a timer, which holds less than 25 days; a certificate too short would be renewed all the time. */
+const DURATIONS = {
+  drain: duration({ maxMs: 3_600_000 }),
+  'certificate-lifetime': duration({ minMs: 60_000, maxMs: 10 * 365 * 86_400_000 }),
+}
+
 function durationOf(
   flags: WebhookFlags,
-  name: 'drain' | 'certificate-lifetime',
+  name: keyof typeof DURATIONS,
   fallbackMs: number,
   mistakes: string[],
 ): number {
   const text = flags.value(name)
   if (text === undefined) return fallbackMs
-  const parsed = duration({ maxMs: 10 * 365 * 86_400_000 }).safeParse(text)
+  const parsed = DURATIONS[name].safeParse(text)
   if (parsed.success) return parsed.data
-  mistakes.push(`--${name} must be a duration such as 5s or 2160h`)
+  mistakes.push(`--${name} ${parsed.error.issues[0]?.message ?? 'is wrong'}`)
   return fallbackMs
 }
