@@ -111,7 +111,8 @@ const io: CommandIo = {
 }
 async function run(): Promise<void> {
   process.exitCode = isNodeRecent() ? await main(process.argv.slice(2), io) : refuseNode(io)
-  // An exchange that is under way, or a file that does not answer, would hold up who was told to end.
+  // An exchange that is under way would hold up who was told to end. A file that does not answer does so
+  // in any case: Node waits for the thread that reads it.
   if (ending.signal.aborted) process.exit()
 }
 void run()
