@@ -36,22 +36,25 @@ export async function probe(args: readonly string[], io: CommandIo): Promise<num
 async function isReadyWithin(port: number, timeoutMs: number): Promise<boolean> {
   const deadline = performance.now() + timeoutMs
   for (;;) {
-    if (await isReady(port)) return true
+    const leftMs = Math.max(deadline - performance.now(), PAUSE_MS)
+    if (await isReady(port, Math.min(leftMs, TRY_TIMEOUT_MS))) return true
     if (performance.now() + PAUSE_MS > deadline) return false
     await sleep(PAUSE_MS)
   }
 }
 
-function isReady(port: number): Promise<boolean> {
+/** The time is that of the whole try, whatever comes in between. */
+function isReady(port: number, timeoutMs: number): Promise<boolean> {
   return new Promise((resolve) => {
+    const signal = AbortSignal.timeout(Math.ceil(timeoutMs))
     const request = get(
-      { host: '127.0.0.1', port, path: '/readyz', timeout: TRY_TIMEOUT_MS, agent: false },
+      { host: '127.0.0.1', port, path: '/readyz', agent: false, signal },
       (response) => {
-        response.resume()
         resolve(response.statusCode === 200)
+        // The body says why not, to others; one without an end would keep the process.
+        response.destroy()
       },
     )
-    request.on('timeout', () => request.destroy())
     request.on('error', () => resolve(false))
   })
 }

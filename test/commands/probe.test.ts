@@ -1,0 +1,80 @@
+/** `wimds probe` against servers that are ready, not ready, and neither. */
+import { once } from 'node:events'
+import { createServer, type RequestListener } from 'node:http'
+import { createServer as createTcpServer, type Socket } from 'node:net'
+import { expect, test } from 'vitest'
+import { probe } from '../../src/commands/probe.ts'
+import { listening, portOf } from '../fixtures/listening.ts'
+import { captureIo } from './capture.ts'
+
+const asked = (port: number, timeout = '1') =>
+  probe(['--port', String(port), '--timeout', timeout], captureIo())
+
+async function exitCodeAt(handler: RequestListener) {
+  await using server = await listening(createServer(handler))
+  return await asked(server.port)
+}
+
+test('exits 0 when the sidecar is ready', async () => {
+  expect(await exitCodeAt((_, response) => response.end('{}'))).toBe(0)
+})
+
+test('asks again until the sidecar is ready', async () => {
+  let count = 0
+  const handler: RequestListener = (_, response) => {
+    count += 1
+    response.writeHead(count < 3 ? 503 : 200).end()
+  }
+  expect(await exitCodeAt(handler)).toBe(0)
+  expect(count).toBe(3)
+})
+
+test('with no time it asks once', async () => {
+  let count = 0
+  await using server = await listening(
+    createServer((_, response) => {
+      count += 1
+      response.writeHead(503).end()
+    }),
+  )
+  expect(await asked(server.port, '0')).toBe(1)
+  expect(count).toBe(1)
+})
+
+test.each([
+  ['nothing', () => {}],
+  [
+    'headers without an end',
+    (socket: Socket) => {
+      socket.write('HTTP/1.1 200 OK\r\n')
+      const drip = setInterval(() => socket.write('X: y\r\n'), 50)
+      socket.on('close', () => clearInterval(drip))
+    },
+  ],
+])('a server that sends %s does not outlast the timeout', async (_, answer) => {
+  const server = createTcpServer((socket) => {
+    socket.on('error', () => {})
+    answer(socket)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const begin = performance.now()
+  expect(await asked(portOf(server))).toBe(1)
+  expect(performance.now() - begin).toBeLessThan(1500)
+  server.close()
+})
+
+test('a body without an end is not waited for', async () => {
+  const closed = Promise.withResolvers<void>()
+  await using server = await listening(
+    createServer((_, response) => {
+      const drip = setInterval(() => response.write(' '), 50)
+      response.on('close', () => {
+        clearInterval(drip)
+        closed.resolve()
+      })
+    }),
+  )
+  expect(await asked(server.port)).toBe(0)
+  // Nothing is left that would keep the process.
+  await closed.promise
+})
