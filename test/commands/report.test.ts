@@ -150,6 +150,26 @@ describe('from a Prometheus', () => {
     expect(prometheus.asked).toHaveLength(2)
     for (const url of prometheus.asked) expect(url).toMatch(/^\/prefix\/api\/v1\/query\?query=.*7d/)
   })
+
+  test.each(['NaN', '+Inf', '-Inf', '1e300', 'soon'])('a sample %s says nothing', async (value) => {
+    const sample = (pod: string, text: string) =>
+      result({ namespace: 'shop', pod, client: 'curl', version: '8.1' }, text)
+    await using prometheus = await answering((url) => {
+      const isTime = url.searchParams.get('query')?.includes('last_seen') === true
+      const samples = isTime
+        ? [sample('a', value), sample('b', '1800000000'), sample('c', '1800000000')]
+        : [sample('a', '1'), sample('b', value === '1e300' ? 'NaN' : value), sample('c', '2')]
+      return { body: { data: { result: samples } } }
+    })
+    const { code, out, err } = await run(['--prometheus', prometheus.origin, '--json'])
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    expect(JSON.parse(out)).toMatchObject({
+      rows: [
+        { workload: 'shop/b', requests: 0 },
+        { workload: 'shop/c', requests: 2 },
+      ],
+    })
+  })
 })
 
 test.each([

@@ -47,14 +47,22 @@ export async function fromPrometheus(url: string, since: string): Promise<Sighti
     `max ${BY} (max_over_time(wimds_client_last_seen_timestamp_seconds[${since}]))`,
   )
   const requests = await query(`sum ${BY} (increase(wimds_client_requests_total[${since}]))`)
-  const counts = new Map(requests.map(({ metric, value }) => [keyOf(metric), Number(value[1])]))
-  return lastSeen.map(({ metric, value }) => ({
-    workload: workloadOf(metric),
-    client: metric['client'] ?? '',
-    version: metric['version'] ?? '',
-    requests: Math.round(counts.get(keyOf(metric)) ?? 0),
-    lastSeenAt: new Date(Number(value[1]) * 1000).toISOString(),
-  }))
+  const counts = new Map(requests.map(({ metric, value }) => [keyOf(metric), numberOf(value)]))
+  return lastSeen.flatMap(({ metric, value }) => {
+    const lastSeenAt = new Date((numberOf(value) ?? NaN) * 1000)
+    if (Number.isNaN(lastSeenAt.getTime())) return []
+    const client = metric['client'] ?? ''
+    const version = metric['version'] ?? ''
+    const count = Math.round(counts.get(keyOf(metric)) ?? 0)
+    const seen = { client, version, requests: count, lastSeenAt: lastSeenAt.toISOString() }
+    return [{ workload: workloadOf(metric), ...seen }]
+  })
+}
+
+/** A sample may also be NaN or infinite, which says nothing of a client. */
+function numberOf([, text]: readonly [unknown, string]): number | undefined {
+  const value = Number(text)
+  return Number.isFinite(value) ? value : undefined
 }
 
 function workloadOf({ namespace, workload, pod, instance }: Record<string, string>): string {
