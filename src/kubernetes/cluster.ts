@@ -1,35 +1,30 @@
-/** What the webhook asks of the API server; the only file that knows the Kubernetes client. */
+/** What the webhook asks of the API server; with cluster-calls.ts, what knows the Kubernetes client. */
 import {
   AdmissionregistrationV1Api,
   ApiException,
   type ConfigurationOptions,
   CoreV1Api,
-  HttpMethod,
   KubeConfig,
-  Observable,
-  type ObservableMiddleware,
   PatchStrategy,
-  RequestContext,
   setHeaderOptions,
   type V1Secret,
   VersionApi,
 } from '@kubernetes/client-node'
-import { fetch } from 'undici'
 import type { ServiceAccountLookup } from './admission.ts'
 import type { CertificateMaterial, CertificateStore } from './certificates.ts'
-import { linesOf } from './lines.ts'
+import { limitedTo, watchServiceAccounts } from './cluster-calls.ts'
 import { type Pause, pausesUntil, retried } from './retries.ts'
-import {
-  type FollowedServiceAccounts,
-  followServiceAccounts,
-  type ServiceAccountSource,
-} from './service-accounts.ts'
+import { type FollowedServiceAccounts, followServiceAccounts } from './service-accounts.ts'
 
-/** The API server ends a watch after this long, with a bookmark before; a longer one is dead. */
-const WATCH_SECONDS = 30
-const WATCH_GRACE_MS = 10_000
-const LIST_LIMIT_MS = 30_000
-const CALL_LIMIT_MS = 10_000
+/** Milliseconds after which a call that has no answer fails. */
+interface Limits {
+  readonly listMs: number
+  /** Within a review: the API server gives a webhook ten seconds unless told otherwise. */
+  readonly lookupMs: number
+  readonly callMs: number
+}
+
+const LIMITS: Limits = { listMs: 30_000, lookupMs: 2500, callMs: 10_000 }
 
 export interface Cluster {
   /** The minor version of Kubernetes 1, once the API server tells it. */
@@ -48,6 +43,7 @@ interface ClusterOptions {
   /** Told of what is tried again. */
   readonly onError: (error: unknown) => void
   readonly pause?: Pause
+  readonly limits?: Partial<Limits>
 }
 
 /** The cluster that this pod runs in, or that KUBECONFIG names. */
@@ -56,44 +52,50 @@ export function connectToCluster({ onError, ...options }: ClusterOptions): Clust
   config.loadFromDefault()
   const core = config.makeApiClient(CoreV1Api)
   const registration = config.makeApiClient(AdmissionregistrationV1Api)
+  const version = config.makeApiClient(VersionApi)
   const ending = new AbortController()
   const { signal } = ending
   const { pause = pausesUntil(signal) } = options
+  const limits = { ...LIMITS, ...options.limits }
+  const call = limitedTo(limits.callMs, signal)
+  const retries = { onError, signal, pause }
   return {
-    minorVersion: () => retried(() => minorVersion(config, signal), { onError, signal, pause }),
+    minorVersion: () => retried(() => minorVersion(version, call), retries),
     async serviceAccounts() {
-      const followed = followServiceAccounts(serviceAccountSource(config, core, signal), {
-        onError,
-        signal,
-        pause,
-      })
+      const list = limitedTo(limits.listMs, signal)
+      const source = {
+        list: () => core.listServiceAccountForAllNamespaces({}, list),
+        watch: (from: string) => watchServiceAccounts(config, from, signal),
+      }
+      const followed = followServiceAccounts(source, retries)
       await followed.listed
-      return serviceAccountLookup(core, followed)
+      return serviceAccountLookup(core, followed, limitedTo(limits.lookupMs, signal))
     },
-    certificates: (namespace, name) => secretStore(core, namespace, name),
-    publishCa: (name, caPem) => publishCa(registration, name, caPem),
+    certificates: (namespace, name) => secretStore(core, { namespace, name }, call),
+    publishCa: (name, caPem) => publishCa(registration, { name, caPem }, call),
     close: () => ending.abort(),
   }
 }
 
-async function minorVersion(config: KubeConfig, ending: AbortSignal): Promise<number> {
-  const asked = config.makeApiClient(VersionApi).getCode({}, limitedTo(CALL_LIMIT_MS, ending))
+async function minorVersion(api: VersionApi, call: ConfigurationOptions): Promise<number> {
+  const { minor } = await api.getCode({}, call)
   // Some clusters say `31+`; and the client promises what an answer may lack.
-  const minor = Number.parseInt((await asked).minor, 10)
-  if (Number.isNaN(minor)) throw new Error('the API server did not tell its version')
-  return minor
+  const version = Number.parseInt(minor, 10)
+  if (Number.isNaN(version)) throw new Error('the API server did not tell its version')
+  return version
 }
 
 function serviceAccountLookup(
   core: CoreV1Api,
   { annotationsOf }: FollowedServiceAccounts,
+  call: ConfigurationOptions,
 ): ServiceAccountLookup {
   return async (namespace, name) => {
     const held = annotationsOf(namespace, name)
     if (held !== undefined) return held
     // Created a moment ago, perhaps by the same manifest as the pod.
     try {
-      const read = await core.readNamespacedServiceAccount({ namespace, name })
+      const read = await core.readNamespacedServiceAccount({ namespace, name }, call)
       return read.metadata?.annotations ?? {}
     } catch (error) {
       if (hasCode(error, 404)) return {}
@@ -102,61 +104,15 @@ function serviceAccountLookup(
   }
 }
 
-/** The client's own watch and informer reject where nobody listens, which ends the process. */
-function serviceAccountSource(
-  config: KubeConfig,
+function secretStore(
   core: CoreV1Api,
-  ending: AbortSignal,
-): ServiceAccountSource {
-  return {
-    list: () => core.listServiceAccountForAllNamespaces({}, limitedTo(LIST_LIMIT_MS, ending)),
-    async *watch(resourceVersion) {
-      const url = new URL(`${config.getCurrentCluster()?.server}/api/v1/serviceaccounts`)
-      url.search = new URLSearchParams({
-        watch: 'true',
-        allowWatchBookmarks: 'true',
-        timeoutSeconds: `${WATCH_SECONDS}`,
-        resourceVersion,
-      }).toString()
-      const request = new RequestContext(url.href, HttpMethod.GET)
-      await config.applySecurityAuthentication(request)
-      const dispatcher = request.getDispatcher()
-      const { status, body } = await fetch(url, {
-        headers: request.getHeaders(),
-        redirect: 'error',
-        signal: within(WATCH_SECONDS * 1000 + WATCH_GRACE_MS, ending),
-        ...(dispatcher && { dispatcher }),
-      })
-      if (status !== 200 || body === null) {
-        await body?.cancel()
-        throw new Error(`the API server answered ${status} to a watch`)
-      }
-      // A line that is cut off comes again with the next watch.
-      yield* linesOf(body)
-    },
-  }
-}
-
-const within = (ms: number, ending: AbortSignal) =>
-  AbortSignal.any([ending, AbortSignal.timeout(ms)])
-
-/** Makes a call of the client fail after so long, or at the end. */
-function limitedTo(ms: number, ending: AbortSignal): ConfigurationOptions {
-  const limit: ObservableMiddleware = {
-    pre(request) {
-      request.setSignal(within(ms, ending))
-      return new Observable(Promise.resolve(request))
-    },
-    post: (response) => new Observable(Promise.resolve(response)),
-  }
-  return { middleware: [limit], middlewareMergeStrategy: 'append' }
-}
-
-function secretStore(core: CoreV1Api, namespace: string, name: string): CertificateStore {
+  secret: { readonly namespace: string; readonly name: string },
+  call: ConfigurationOptions,
+): CertificateStore {
   return {
     async read() {
-      const secret = await core.readNamespacedSecret({ namespace, name })
-      return { material: materialOf(secret), revision: secret.metadata?.resourceVersion ?? '' }
+      const read = await core.readNamespacedSecret(secret, call)
+      return { material: materialOf(read), revision: read.metadata?.resourceVersion ?? '' }
     },
     async write(material, revision) {
       const body = [
@@ -164,7 +120,7 @@ function secretStore(core: CoreV1Api, namespace: string, name: string): Certific
         { op: 'add', path: '/data', value: dataOf(material) },
       ]
       try {
-        await core.patchNamespacedSecret({ namespace, name, body }, JSON_PATCH)
+        await core.patchNamespacedSecret({ ...secret, body }, jsonPatch(call))
         return true
       } catch (error) {
         // 409: a conflict; 422: the test failed.
@@ -177,11 +133,11 @@ function secretStore(core: CoreV1Api, namespace: string, name: string): Certific
 
 async function publishCa(
   registration: AdmissionregistrationV1Api,
-  name: string,
-  caPem: string,
+  { name, caPem }: { readonly name: string; readonly caPem: string },
+  call: ConfigurationOptions,
 ): Promise<void> {
   const caBundle = base64(caPem)
-  const { webhooks = [] } = await registration.readMutatingWebhookConfiguration({ name })
+  const { webhooks = [] } = await registration.readMutatingWebhookConfiguration({ name }, call)
   const body = webhooks.flatMap((webhook, index) =>
     webhook.clientConfig.caBundle === caBundle
       ? []
@@ -192,10 +148,11 @@ async function publishCa(
         ],
   )
   if (body.length > 0)
-    await registration.patchMutatingWebhookConfiguration({ name, body }, JSON_PATCH)
+    await registration.patchMutatingWebhookConfiguration({ name, body }, jsonPatch(call))
 }
 
-const JSON_PATCH = setHeaderOptions('Content-Type', PatchStrategy.JsonPatch)
+const jsonPatch = (call: ConfigurationOptions) =>
+  setHeaderOptions('Content-Type', PatchStrategy.JsonPatch, call)
 
 function materialOf({ data = {} }: V1Secret): CertificateMaterial | undefined {
   const [certPem, keyPem, caPem] = ['tls.crt', 'tls.key', 'ca.crt'].map((key) =>

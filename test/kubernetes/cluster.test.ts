@@ -2,7 +2,17 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type Cluster, connectToCluster, reasonOf } from '../../src/kubernetes/cluster.ts'
-import { answer, apiServer, type Fault, LIST, VERSION, WATCH } from '../fixtures/api-server.ts'
+import {
+  answer,
+  apiServer,
+  CONFIGURATION,
+  type Fault,
+  LIST,
+  PATCH_SECRET,
+  READ_SECRET,
+  VERSION,
+  WATCH,
+} from '../fixtures/api-server.ts'
 
 const account = (clientId: string, name = 'app') => ({
   metadata: { namespace: 'n', name, resourceVersion: '8', annotations: { clientId } },
@@ -12,11 +22,12 @@ let open: Cluster | undefined
 afterEach(() => open?.close())
 
 /** A cluster whose pauses are short, and what it told of. */
-function connected() {
+function connected(limits?: Parameters<typeof connectToCluster>[0]['limits']) {
   const told: string[] = []
   const cluster = connectToCluster({
     onError: (error) => told.push(reasonOf(error)),
     pause: () => new Promise((resolve) => void setTimeout(resolve, 5)),
+    ...(limits && { limits }),
   })
   open = cluster
   return { cluster, told }
@@ -159,4 +170,55 @@ test('asking for the version ends with the cluster', async () => {
   const count = api.asked(VERSION)
   await new Promise((resolve) => void setTimeout(resolve, 50))
   expect(api.asked(VERSION)).toBe(count)
+})
+
+const MATERIAL = { certPem: 'c', keyPem: 'k', caPem: 'a' }
+const secret = (to: Cluster) => to.certificates('wimds', 'wimds-webhook-tls')
+
+describe('an API server that takes a request and does not answer', () => {
+  const calls: [string, (to: Cluster) => Promise<unknown>][] = [
+    [READ_SECRET, (to) => secret(to).read()],
+    [PATCH_SECRET, (to) => secret(to).write(MATERIAL, '1')],
+    [CONFIGURATION, (to) => to.publishCa('wimds', 'a')],
+    [CONFIGURATION.replace('GET', 'PATCH'), (to) => to.publishCa('wimds', 'a')],
+    [
+      'GET /api/v1/namespaces/n/serviceaccounts/app',
+      async (to) => (await to.serviceAccounts())('n', 'app'),
+    ],
+  ]
+
+  test.each(calls)('is given up after a while: %s', async (call, ask) => {
+    await using api = await apiServer({ [call]: () => {} })
+    const { cluster } = connected({ callMs: 30, lookupMs: 30 })
+    expect(await ask(cluster).catch(reasonOf)).toBe('the API server did not answer in time')
+    expect(api.asked(call)).toBe(1)
+  })
+
+  test.each(calls)('is given up at the end: %s', async (call, ask) => {
+    await using api = await apiServer({ [call]: () => {} })
+    const { cluster } = connected()
+    const asked = ask(cluster).catch(reasonOf)
+    await expect.poll(() => api.asked(call)).toBe(1)
+    cluster.close()
+    expect(await asked).toBe('This operation was aborted')
+  })
+
+  test.each([LIST, VERSION])('is asked again: %s', async (call) => {
+    await using api = await apiServer({ [call]: () => {} })
+    const { cluster, told } = connected({ listMs: 30, callMs: 30 })
+    void cluster.serviceAccounts()
+    void cluster.minorVersion().catch(() => undefined)
+    await expect.poll(() => api.asked(call)).toBeGreaterThan(1)
+    expect(told[0]).toBe('the API server did not answer in time')
+  })
+
+  test('leaves a review enough of the ten seconds that a webhook may take', async () => {
+    await using api = await apiServer({ 'GET /api/v1/namespaces/n/serviceaccounts/app': () => {} })
+    const { cluster } = connected()
+    const lookup = await cluster.serviceAccounts()
+    const begin = performance.now()
+    await expect(lookup('n', 'app')).rejects.toThrow('did not answer in time')
+    expect(performance.now() - begin).toBeLessThan(3000)
+    expect(api.asked(LIST)).toBe(1)
+  })
 })
