@@ -116,6 +116,8 @@ shop/orders   azure-identity (Python)  1.5.0    42        2026-11-24 11:59 UTC
 })
 
 const result = (metric: Record<string, string>, value: string) => ({ metric, value: [0, value] })
+const sample = (pod: string, value: string) =>
+  result({ namespace: 'shop', pod, client: 'curl', version: '8.1' }, value)
 
 describe('from a Prometheus', () => {
   const orders = {
@@ -152,8 +154,6 @@ describe('from a Prometheus', () => {
   })
 
   test.each(['NaN', '+Inf', '-Inf', '1e300', 'soon'])('a sample %s says nothing', async (value) => {
-    const sample = (pod: string, text: string) =>
-      result({ namespace: 'shop', pod, client: 'curl', version: '8.1' }, text)
     await using prometheus = await answering((url) => {
       const isTime = url.searchParams.get('query')?.includes('last_seen') === true
       const samples = isTime
