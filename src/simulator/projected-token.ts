@@ -6,7 +6,7 @@ import type { Secret } from '../secret.ts'
 export interface ProjectedTokenFile {
   /** What a pod reads: a symbolic link, `..data/NAME`. */
   readonly path: string
-  /** Replaces the content in one atomic step. Calls must not overlap, as in the kubelet. */
+  /** Replaces the content in one atomic step. Calls that overlap take turns, as the kubelet's do. */
   write(token: Secret): Promise<void>
   /** The same for content that is no token: an empty or a broken file. */
   writeText(text: string): Promise<void>
@@ -30,8 +30,15 @@ export function projectedTokenFile({
 }: FileOptions): ProjectedTokenFile {
   const dataLink = join(directory, '..data')
   const path = join(directory, name)
+  let last: Promise<unknown> = Promise.resolve()
 
-  async function writeText(text: string): Promise<void> {
+  function writeText(text: string): Promise<void> {
+    const written = last.then(() => replace(text))
+    last = written.catch(() => undefined)
+    return written
+  }
+
+  async function replace(text: string): Promise<void> {
     await mkdir(directory, { recursive: true })
     const previous = await linkTarget(dataLink)
     const current = await mkdtemp(join(directory, `..${timestamp(now())}.`))

@@ -1,4 +1,4 @@
-import { mkdtemp, open, readdir, readFile, readlink, rm, stat } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, readdir, readFile, readlink, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -56,4 +56,24 @@ test('a descriptor that is kept open goes stale, and old directories go away', a
   expect(await readFile(file.path, 'utf8')).toBe('second')
   const left = (await readdir(directory)).filter((name) => name.startsWith('..2'))
   expect(left).toHaveLength(1)
+})
+
+test('writes that overlap take turns, and one that fails holds up none', async () => {
+  const file = projectedTokenFile({ directory })
+  const writes = Array.from({ length: 8 }, (_, turn) => file.writeText(String(turn)))
+  await Promise.all(writes)
+  expect(await readFile(file.path, 'utf8')).toBe('7')
+  const left = (await readdir(directory)).filter((name) => name.startsWith('..2'))
+  expect(left).toHaveLength(1)
+
+  const dataLink = join(directory, '..data')
+  await rm(dataLink)
+  await mkdir(join(dataLink, 'in-the-way'), { recursive: true })
+  const failing = file.writeText('lost')
+  const after = failing
+    .catch(() => rm(dataLink, { recursive: true }))
+    .then(() => file.writeText('back'))
+  await expect(failing).rejects.toThrow(/EISDIR/)
+  await after
+  expect(await readFile(file.path, 'utf8')).toBe('back')
 })
