@@ -13,9 +13,12 @@ const common = {
   times: z.int().positive().optional(),
 }
 
-const milliseconds = z.number().nonnegative()
+/** Node's timers hold no more: 2^31 - 1. */
+const milliseconds = z.number().nonnegative().max(2_147_483_647)
+/** Three thousand years: what Date can hold, whatever the time is. */
+const MAX_SECONDS = 1e11
 const retryAfter = {
-  retryAfterSeconds: z.number().nonnegative().optional(),
+  retryAfterSeconds: z.number().nonnegative().max(MAX_SECONDS).optional(),
   /** Send Retry-After as an HTTP date rather than as seconds. */
   retryAfterAsDate: z.boolean().default(false),
 }
@@ -101,7 +104,14 @@ const FaultSchema = z.discriminatedUnion('kind', [
     probability: z.number().min(0).max(1).default(0.5),
   }),
   /** Entra's clock is off by this much, in what it checks, issues and says in `Date`. */
-  z.strictObject({ kind: z.literal('clock'), ...common, offsetMs: z.number() }),
+  z.strictObject({
+    kind: z.literal('clock'),
+    ...common,
+    offsetMs: z
+      .number()
+      .min(-1000 * MAX_SECONDS)
+      .max(1000 * MAX_SECONDS),
+  }),
 ])
 
 export const FaultsSchema = z.array(FaultSchema)

@@ -32,12 +32,27 @@ describe('the control endpoints', () => {
     ['an unknown kind', [{ kind: 'typo' }], /kind/u],
     ['an unknown member', [{ kind: 'hang', forever: true }], /forever/u],
     ['no array', { kind: 'hang' }, /array/u],
+    ['a delay that no timer can hold', [{ kind: 'delay', ms: 1e12 }], /ms/u],
+    ['pauses that no timer can hold', [{ kind: 'slow-body', everyMs: 1e12 }], /everyMs/u],
+    ['a clock beyond all dates', [{ kind: 'clock', offsetMs: -1e16 }], /offsetMs/u],
+    [
+      'a time to retry beyond all dates',
+      [{ kind: 'throttled', retryAfterSeconds: 1e16, retryAfterAsDate: true }],
+      /retryAfterSeconds/u,
+    ],
   ])('refuse %s with a reason', async (_, body, reason) => {
     await using world = await aWorld()
     expect(await control(world, 'PUT', 'faults', body)).toMatchObject({
       status: 400,
       body: { error: expect.stringMatching(reason) },
     })
+  })
+
+  test('take as many new tokens at once as are asked for', async () => {
+    await using world = await aWorld()
+    const asked = Array.from({ length: 8 }, () => control(world, 'POST', 'token'))
+    for (const { status } of await Promise.all(asked)) expect(status).toBe(200)
+    expect((await exchange(world)).status).toBe(200)
   })
 
   test('count and list exchanges, and hold no token', async () => {
