@@ -19,7 +19,7 @@ import { type FollowedServiceAccounts, followServiceAccounts } from './service-a
 /** Milliseconds after which a call that has no answer fails. */
 interface Limits {
   readonly listMs: number
-  /** Within a review: the API server gives a webhook ten seconds unless told otherwise. */
+  /** Within a review, for which the chart gives five seconds, and the API server never over thirty. */
   readonly lookupMs: number
   readonly callMs: number
 }

@@ -212,7 +212,7 @@ describe('an API server that takes a request and does not answer', () => {
     expect(told[0]).toBe('the API server did not answer in time')
   })
 
-  test('leaves a review enough of the ten seconds that a webhook may take', async () => {
+  test('leaves a review enough of the five seconds that the chart gives it', async () => {
     await using api = await apiServer({ 'GET /api/v1/namespaces/n/serviceaccounts/app': () => {} })
     const { cluster } = connected()
     const lookup = await cluster.serviceAccounts()
