@@ -5,7 +5,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pino, { type Logger } from 'pino'
 import { bind } from '../../http/bind.ts'
 import { connections } from '../../http/connections.ts'
-import { boundHandshakes } from '../../http/handshakes.ts'
 import { review } from '../../kubernetes/admission.ts'
 import { certificateIn } from '../../kubernetes/certificate-directory.ts'
 import { type CertificateKeeper, keepCertificate } from '../../kubernetes/certificate-keeper.ts'
@@ -15,14 +14,14 @@ import { NATIVE_SIDECARS_SINCE } from '../../kubernetes/settings.ts'
 import { webhookMetrics } from '../../kubernetes/webhook-metrics.ts'
 import { reviewServer, webhookAdminServer } from '../../kubernetes/webhook-server.ts'
 import { scrub } from '../../secret.ts'
+import { sampler } from '../../telemetry/sampled.ts'
 import { VERSION } from '../../version.ts'
 import { type CommandIo, endAsked } from '../io.ts'
+import { logOutput } from '../log-output.ts'
 import { WEBHOOK_USAGE, type WebhookOptions, webhookOptions } from './options.ts'
 
 /** An API server sends 200 reviews at once at most (its --max-mutating-requests-inflight). */
 const MAX_CONNECTIONS = 256
-/** An unfinished handshake takes up to 45 kB. */
-const MAX_HANDSHAKES = 100
 
 /** Serves until the signal, then drains. Throws `UsageError`. */
 export async function webhook(args: readonly string[], io: CommandIo): Promise<number> {
@@ -32,7 +31,10 @@ export async function webhook(args: readonly string[], io: CommandIo): Promise<n
     return 0
   }
   const { connectToCluster, reasonOf } = await import('../../kubernetes/cluster.ts')
-  const log = pino({ base: null, formatters: { level: (label) => ({ level: label }) } }, io.stdout)
+  const log = pino(
+    { base: null, formatters: { level: (label) => ({ level: label }) } },
+    logOutput(io),
+  )
   const onError = (error: unknown) =>
     log.warn({ event: 'webhook_failed', message: scrub(reasonOf(error)) })
   return await serveReviews(options, connectToCluster({ onError }), { io, log, onError })
@@ -81,19 +83,25 @@ async function serveReviews(
     ...(defaultTenantId !== undefined && { defaultTenantId }),
   }
   const open = connections(MAX_CONNECTIONS)
+  // Of pods every line counts; anybody can send the rest.
+  const flood = sampler({
+    onSuppressed: (suppressedEvent, outcome, count) =>
+      log.warn({ event: 'lines_suppressed', suppressedEvent, outcome, count }),
+  })
   const server = reviewServer({
     review: (body) => review(body, admission),
     isEnding: () => isEnding,
     watch: open.watch,
     onFailure: onError,
-    onReview: (event) => {
-      metrics.onReview(event)
-      const { outcome, message, subject } = event
+    onReview: (reviewed) => {
+      metrics.onReview(reviewed)
+      const { outcome, message, subject } = reviewed
       if (message === undefined) return
-      log.warn({ event: 'review_not_admitted', outcome, ...subject, message: scrub(message) })
+      const event = 'review_not_admitted'
+      if (subject === undefined && !flood.admits(event, outcome)) return
+      log.warn({ event, outcome, ...subject, message: scrub(message) })
     },
   })
-  boundHandshakes(server, MAX_HANDSHAKES)
   const bound = await bind(server, options.listen)
   keeper = keepCertificate({
     ...certificateSource(options, cluster),

@@ -1,0 +1,102 @@
+/** The log of `wimds webhook`, in a process of its own: what cannot be written holds up nothing. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { constants, writeSync } from 'node:fs'
+import { type FileHandle, mkdtempDisposable, open } from 'node:fs/promises'
+import { request } from 'node:https'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { apiServer } from '../fixtures/api-server.ts'
+import { namedPipe } from '../fixtures/pipe.ts'
+import { freePort } from '../support/free-port.ts'
+
+const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
+
+/** Sends what is no review, of which a line is logged, and gives the status of the answer. */
+async function sendMalformed(port: number): Promise<number | undefined> {
+  const options = { host: '127.0.0.1', port, path: '/mutate', method: 'POST' }
+  const sent = request({ ...options, rejectUnauthorized: false, agent: false })
+  sent.end('{}')
+  const [reply] = await once(sent, 'response')
+  await text(reply)
+  return reply.statusCode
+}
+
+/** Starts it with its output to `stdout`, and ends it with the test. */
+async function started(stdout: number | 'pipe') {
+  const stack = new AsyncDisposableStack()
+  stack.use(await apiServer())
+  const [port, adminPort] = [await freePort(), await freePort()]
+  const listen = [`--listen=127.0.0.1:${port}`, `--admin-listen=127.0.0.1:${adminPort}`]
+  const child = spawn(process.execPath, [CLI, 'webhook', ...listen, '--drain=0s'], {
+    env: { KUBECONFIG: process.env['KUBECONFIG'] },
+    stdio: ['ignore', stdout, 'inherit'],
+  })
+  const ended = once(child, 'close')
+  stack.defer(async () => {
+    child.kill('SIGTERM')
+    await ended
+  })
+  const status = (path: string) =>
+    fetch(`http://127.0.0.1:${adminPort}${path}`).then((reply) => reply.status, String)
+  await expect.poll(() => status('/readyz'), { timeout: 10_000 }).toBe(200)
+  return {
+    child,
+    port,
+    isAlive: async () => (await status('/healthz')) === 200,
+    ended,
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  }
+}
+
+test('serves on when nobody reads its log any more', async () => {
+  await using webhook = await started('pipe')
+  webhook.child.stdout?.destroy()
+  expect(await sendMalformed(webhook.port)).toBe(400)
+  await sleep(100)
+  expect(await sendMalformed(webhook.port)).toBe(400)
+  expect(await webhook.isAlive()).toBe(true)
+})
+
+test('serves while its log cannot be written', async () => {
+  const full = await open('/dev/full', 'w')
+  await using webhook = await started(full.fd)
+  await full.close()
+  expect(await sendMalformed(webhook.port)).toBe(400)
+  expect(await webhook.isAlive()).toBe(true)
+  webhook.child.kill('SIGTERM')
+  await webhook.ended
+  expect(webhook.child.exitCode).toBe(0)
+})
+
+test('serves while the reader of its log has stalled', async () => {
+  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-log-'))
+  await using log = await open(
+    await namedPipe(join(directory.path, 'log')),
+    constants.O_RDWR | constants.O_NONBLOCK,
+  )
+  fillUp(log)
+  await using webhook = await started(log.fd)
+  expect(await sendMalformed(webhook.port)).toBe(400)
+})
+
+function fillUp({ fd }: FileHandle): void {
+  expect(() => {
+    for (;;) writeSync(fd, Buffer.alloc(4096, '\n'))
+  }).toThrow('EAGAIN')
+}
+
+test('a flood of what is no review is told in few lines', async () => {
+  await using webhook = await started('pipe')
+  const { stdout } = webhook.child
+  const log = stdout === null ? Promise.resolve('') : text(stdout)
+  for (let count = 0; count < 30; count += 1) {
+    expect(await sendMalformed(webhook.port)).toBe(400)
+  }
+  webhook.child.kill('SIGTERM')
+  expect((await log).split('"outcome":"malformed"')).toHaveLength(11)
+})
