@@ -24,9 +24,11 @@ interface ReviewServerParts {
   readonly onFailure: (error: unknown) => void
   /** True once callers should come by another connection, and so to another replica. */
   readonly isEnding: () => boolean
-  /** Has the server's requests answered by the handler, and keeps the number of its connections bounded. */
-  readonly watch: (server: Server, handler: RequestListener) => void
+  readonly watch: Watch
 }
+
+/** Has the server's requests answered by the handler, and keeps the number of its connections bounded. */
+type Watch = (server: Server, handler: RequestListener) => void
 
 /**
  * Together they fit into the memory that the chart gives, most of which is for what V8 makes of JSON: of
@@ -84,11 +86,13 @@ interface AdminParts {
   /** Why it is not ready; empty when it is. */
   readonly unready: () => readonly string[]
   readonly scrape: () => Promise<Exposition>
+  readonly watch: Watch
 }
 
 /** Answers `/healthz`, `/readyz` and `/metrics`. */
-export function webhookAdminServer({ unready, scrape }: AdminParts) {
-  return createServer(LIMITS, ({ url }, response) => {
+export function webhookAdminServer({ unready, scrape, watch }: AdminParts): Server {
+  const server = createServer(LIMITS)
+  watch(server, ({ url }, response) => {
     const reasons = unready()
     if (url === '/healthz') send(response, { status: 200, body: { status: 'ok' } })
     else if (url === '/readyz') {
@@ -102,6 +106,7 @@ export function webhookAdminServer({ unready, scrape }: AdminParts) {
       )
     } else send(response, { status: 404, body: { error: 'not found' } })
   })
+  return server
 }
 
 function refusalOf(error: unknown) {

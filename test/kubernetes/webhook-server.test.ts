@@ -12,7 +12,8 @@ import {
   webhookAdminServer,
 } from '../../src/kubernetes/webhook-server.ts'
 import { createCertificateAuthority } from '../../src/x509.ts'
-import { portOf } from '../fixtures/listening.ts'
+import { openConnection } from '../fixtures/connection.ts'
+import { listening, portOf } from '../fixtures/listening.ts'
 
 const REVIEWED: Reviewed = { outcome: 'injected', review: { response: { allowed: true } } }
 
@@ -36,7 +37,11 @@ const server = reviewServer({
   isEnding: () => isEnding,
   watch: connections(128).watch,
 })
-const admin = webhookAdminServer({ unready: () => unready, scrape: metrics.scrape })
+const admin = webhookAdminServer({
+  unready: () => unready,
+  scrape: metrics.scrape,
+  watch: connections(64).watch,
+})
 let agent: Agent
 const PATH = '/mutate?timeout=5s'
 
@@ -202,5 +207,25 @@ test('eighty reviews of 3 MiB that are left half-sent leave room for the API ser
     expect((await post('{}')).status).toBe(200)
   } finally {
     for (const sent of halves) sent.destroy()
+  }
+})
+
+test('both servers bound their connections', async () => {
+  const parts = { review: () => Promise.resolve(REVIEWED), onReview: () => {}, onFailure: () => {} }
+  const bounded = [
+    reviewServer({ ...parts, isEnding: () => false, watch: connections(2).watch }),
+    webhookAdminServer({
+      unready: () => [],
+      scrape: metrics.scrape,
+      watch: connections(2).watch,
+    }),
+  ]
+  for (const each of bounded) {
+    await using stack = new AsyncDisposableStack()
+    const { port } = stack.use(await listening(each))
+    const open = async () => stack.use(await openConnection(port))
+    const idle = [await open(), await open(), await open()]
+    expect(await idle[0]?.closed()).toBe('')
+    expect(idle.map((connection) => connection.isClosed())).toEqual([true, false, false])
   }
 })

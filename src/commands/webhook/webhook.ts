@@ -22,6 +22,8 @@ import { WEBHOOK_USAGE, type WebhookOptions, webhookOptions } from './options.ts
 
 /** An API server sends 200 reviews at once at most (its --max-mutating-requests-inflight). */
 const MAX_CONNECTIONS = 256
+/** Probes and Prometheus are few. */
+const MAX_ADMIN_CONNECTIONS = 64
 
 /** Serves until the signal, then drains. Throws `UsageError`. */
 export async function webhook(args: readonly string[], io: CommandIo): Promise<number> {
@@ -59,6 +61,7 @@ async function serveReviews(
     return served && expiryOf(served)
   })
   const admin = webhookAdminServer({
+    watch: connections(MAX_ADMIN_CONNECTIONS).watch,
     scrape: metrics.scrape,
     unready: () => [
       ...(isEnding ? ['it is ending'] : []),
@@ -82,7 +85,6 @@ async function serveReviews(
     serviceAccount,
     ...(defaultTenantId !== undefined && { defaultTenantId }),
   }
-  const open = connections(MAX_CONNECTIONS)
   // Of pods every line counts; anybody can send the rest.
   const flood = sampler({
     onSuppressed: (suppressedEvent, outcome, count) =>
@@ -91,7 +93,7 @@ async function serveReviews(
   const server = reviewServer({
     review: (body) => review(body, admission),
     isEnding: () => isEnding,
-    watch: open.watch,
+    watch: connections(MAX_CONNECTIONS).watch,
     onFailure: onError,
     onReview: (reviewed) => {
       metrics.onReview(reviewed)
