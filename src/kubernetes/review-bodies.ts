@@ -136,7 +136,8 @@ export function reviewBodies({
       return await decide(parsed(text))
     } finally {
       decidingBytes -= cost
-      decideNext()
+      // Not at once: smaller ones may have come in the meantime.
+      if (held.size > 0) setImmediate(decideNext)
     }
   }
 }

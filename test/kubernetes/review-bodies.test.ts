@@ -1,6 +1,7 @@
 /** The bounds on the bodies of reviews, over real connections. */
 import { once } from 'node:events'
 import { createServer } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { MalformedReview } from '../../src/kubernetes/admission.ts'
 import { reviewBodies, ReviewGivenUp } from '../../src/kubernetes/review-bodies.ts'
@@ -99,6 +100,32 @@ test('reviews wait for their turn, and the smallest goes first', async () => {
   await expect.poll(() => begun.slice(3)).toEqual([80 * KIB])
   gates[3]?.()
   expect(await statusOf(later)).toBe(200)
+})
+
+test('large reviews that wait for each other do not hold up a small one that comes', async () => {
+  await using stack = new AsyncDisposableStack()
+  const late = stack.use(await openConnection(portOf(server)))
+  const gate = Promise.withResolvers<void>()
+  const begun: number[] = []
+  decide = async (body) => {
+    const bytes = String(body).length + 2
+    begun.push(bytes)
+    if (bytes === 60 * KIB) {
+      const headers = { 'Content-Length': '2' }
+      late.write(request('/mutate', { method: 'POST', headers, body: '""' }))
+    }
+    if (begun.length === 1) await gate.promise
+    return 'decided'
+  }
+  const large = [stack.use(await sending(120 * KIB))]
+  await expect.poll(() => begun).toEqual([120 * KIB])
+  for (const kib of [60, 61, 62, 63]) large.push(stack.use(await sending(kib * KIB)))
+  // The server cannot be asked whether all have come.
+  await sleep(100)
+  gate.resolve()
+  for (const connection of large) expect(await statusOf(connection)).toBe(200)
+  expect(await statusOf(late)).toBe(200)
+  expect(begun.indexOf(2)).toBeLessThan(begun.indexOf(63 * KIB))
 })
 
 test('what is given up or malformed leaves its room to others', async () => {
