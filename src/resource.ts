@@ -13,9 +13,11 @@ export function isResource(text: string): boolean {
  * `/.default`, since all these name one resource to Entra ID.
  */
 export function comparableResource(resource: string): string {
-  return resource
-    .replace(/\/\.default$/i, '')
-    // Without the look behind, each slash of a long row would be tried as the first of the last ones.
-    .replace(/(?<!\/)\/+$/, '')
-    .toLowerCase()
+  return (
+    resource
+      .replace(/\/\.default$/i, '')
+      // Without the look behind, each slash of a long row would be tried as the first of the last ones.
+      .replace(/(?<!\/)\/+$/, '')
+      .toLowerCase()
+  )
 }
