@@ -27,8 +27,8 @@ export function limitedTo(ms: number, ending: AbortSignal): ConfigurationOptions
 }
 
 /**
- * The lines of a watch of all ServiceAccounts from that version on. The client's own watch and informer
- * reject where nobody listens, which ends the process.
+ * The lines of a watch of all ServiceAccounts from that version on; why not by the client's own watch is in
+ * docs/decisions/0012.
  */
 export async function* watchServiceAccounts(
   config: KubeConfig,
