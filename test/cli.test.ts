@@ -148,8 +148,12 @@ test('serves on while nobody reads its log, and the log goes on when somebody do
     await log.read(Buffer.alloc(PIPE_BYTES))
     // The next line takes those along that could not be written.
     await fetch(`${origin}/metadata/nothing`)
-    const { buffer, bytesRead } = await log.read(Buffer.alloc(PIPE_BYTES))
-    expect(buffer.toString('utf8', 0, bytesRead)).toContain('"event":"listening"')
+    const read = () =>
+      log.read(Buffer.alloc(PIPE_BYTES)).then(
+        ({ buffer, bytesRead }) => buffer.toString('utf8', 0, bytesRead),
+        () => 'nothing yet',
+      )
+    await expect.poll(read, { timeout: 5000 }).toContain('"event":"listening"')
     fillUp(log.fd)
   } finally {
     child.kill('SIGTERM')

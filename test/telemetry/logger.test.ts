@@ -167,7 +167,7 @@ describe('docs/logs.md', () => {
     const [, section = ''] = /## The webhook\n([^#]+)/.exec(page) ?? []
     const listed = [...section.matchAll(/^\| `(\w+)`/gm)].map(([, event]) => event)
     const source = await readFile('src/commands/webhook/webhook.ts', 'utf8')
-    const logged = [...source.matchAll(/\bevent: '(\w+)'/g)].map(([, event]) => event)
+    const logged = [...source.matchAll(/\bevent(?::| =) '(\w+)'/g)].map(([, event]) => event)
     expect(new Set(listed)).toEqual(new Set(logged))
   })
 
