@@ -5,7 +5,7 @@ import { BrokerError } from '../errors.ts'
 import { type Identity, type IdentityResolver, requireAllowed } from '../identities.ts'
 import type { Clock } from '../tokens/clock.ts'
 import { expiry } from '../tokens/lifetime.ts'
-import { scopeOf, type TokenRequest, type TokenSource } from '../tokens/token.ts'
+import { type CallerTokens, scopeOf, type TokenRequest } from '../tokens/token.ts'
 import { prepare, rendering } from './replies.ts'
 import { correlationIdOf } from './trace-context.ts'
 import { type ReplyEvent, send, wireRequest } from './wire.ts'
@@ -13,7 +13,7 @@ import { type ReplyEvent, send, wireRequest } from './wire.ts'
 /** What answers token requests. */
 export interface DialectParts {
   readonly resolve: IdentityResolver
-  readonly tokens: TokenSource
+  readonly tokens: CallerTokens
   readonly clock: Clock
   /** Told of each reply; `error` when it was one. */
   readonly onReply: (event: ReplyEvent) => void
@@ -58,7 +58,11 @@ export function addDialects(
       requireAllowed(identity, query.resource)
       const wish = wishFor(query, identity)
       const correlationId = correlationIdOf(request.headers['traceparent'])
-      const token = await tokens(correlationId === undefined ? wish : { ...wish, correlationId })
+      const { socket } = request
+      const token = await tokens(
+        correlationId === undefined ? wish : { ...wish, correlationId },
+        () => socket.destroyed || socket.readableEnded,
+      )
       const { expiresIn, expiresOn } = expiry(token, clock)
       const answer = { query, identity, token, expiresIn, expiresOn }
       send(request, reply, render(dialect, answer, wire), parts, { dialect: dialect.name })

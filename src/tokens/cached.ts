@@ -5,7 +5,14 @@ import { again, type CacheEntry, type Entry, newEntry, untilDueMs } from './entr
 import { flights, type RenewalFailure } from './flights.ts'
 import { LEAST_LIFE_MS, remainingAt, remainingMs } from './lifetime.ts'
 import { overloaded } from './limited.ts'
-import { type AccessToken, cacheKey, type TokenRequest, type TokenSource } from './token.ts'
+import {
+  type AccessToken,
+  type CallerTokens,
+  cacheKey,
+  type TokenRequest,
+  type TokenSource,
+} from './token.ts'
+import { waitingCallers } from './waiting.ts'
 
 export type { CacheEntry } from './entry.ts'
 
@@ -28,7 +35,7 @@ export interface CacheOptions {
 
 /** A token source that holds tokens, with what its surroundings need to know and say. */
 export interface TokenCache {
-  readonly tokens: TokenSource
+  readonly tokens: CallerTokens
   /** What is held or refused at this moment, for status and metrics. */
   readonly entries: () => readonly CacheEntry[]
   /** Forgets refusals of, and tries again, whatever depends on this projected token. */
@@ -70,11 +77,11 @@ export function cached(next: TokenSource, options: CacheOptions): TokenCache {
     onRefreshed: () => onResult('refreshed'),
     onRenewalFailed,
   })
-  let waiting = 0
+  const waiting = waitingCallers(maxWaiting)
 
   return { tokens, entries: store.all, assertionChanged, adopt, close }
 
-  async function tokens(request: TokenRequest): Promise<AccessToken> {
+  async function tokens(request: TokenRequest, hasGone = neverGone): Promise<AccessToken> {
     const key = cacheKey(request)
     const entry = store.find(key) ?? newEntry(key, request)
     const { token } = entry
@@ -82,10 +89,10 @@ export function cached(next: TokenSource, options: CacheOptions): TokenCache {
     if (request.keepWarm !== true) entry.askedAt = now
     else if (!entry.keepWarm) keepWarm(entry)
     const leftMs = token === undefined ? 0 : remainingAt(token, clock.wall(), now)
-    if (token === undefined || leftMs < LEAST_LIFE_MS) return obtained(entry, now, request)
-    if (waiting < maxWaiting && isForced(request, entry, token, now)) {
+    if (token === undefined || leftMs < LEAST_LIFE_MS) return obtained(entry, now, request, hasGone)
+    if (isForced(request, entry, token, now) && waiting.hasRoom()) {
       onResult('bypassed')
-      return awaited(replaced(entry, token, now, request))
+      return waiting.during(hasGone, replaced(entry, token, now, request))
     }
     // Timers come late after a clock was set or a machine slept, and leave what was not in use.
     if (entry.flight === undefined && untilDueMs(entry, leftMs, now) <= 0) flyInBackground(entry)
@@ -97,6 +104,7 @@ export function cached(next: TokenSource, options: CacheOptions): TokenCache {
     entry: Entry,
     now: number,
     { correlationId, keepWarm: isWish }: TokenRequest,
+    hasGone: () => boolean,
   ): Promise<AccessToken> {
     const { failure, flight, nextTryAt } = entry
     // While a probe is out, or about to be, callers still hear the last failure; the probe's outcome is
@@ -107,21 +115,12 @@ export function cached(next: TokenSource, options: CacheOptions): TokenCache {
       throw again(failure.error, nextTryAt - now)
     }
     // A wish to keep warm is the configuration's, and takes no caller's place.
-    if (isWish !== true && waiting >= maxWaiting) {
+    if (isWish !== true && !waiting.hasRoom()) {
       throw overloaded('too many requests wait for Entra ID')
     }
     onResult(flight === undefined ? 'miss' : 'coalesced')
     const flown = fly(entry, correlationId)
-    return isWish === true ? flown : awaited(flown)
-  }
-
-  async function awaited(answer: Promise<AccessToken>): Promise<AccessToken> {
-    waiting += 1
-    try {
-      return await answer
-    } finally {
-      waiting -= 1
-    }
+    return isWish === true ? flown : waiting.during(hasGone, flown)
   }
 
   /** A new token if it comes soon, else the one that is held while that lives. */
@@ -142,6 +141,8 @@ export function cached(next: TokenSource, options: CacheOptions): TokenCache {
     })
   }
 }
+
+const neverGone = () => false
 
 /** Whether this caller may have a new token although one is held. */
 function isForced(request: TokenRequest, entry: Entry, token: AccessToken, now: number): boolean {

@@ -35,10 +35,16 @@ export interface AccessToken {
 }
 
 /**
- * Gives a token or throws a `BrokerError`. The parts of the broker are such functions, stacked. The
- * signal ends the work itself; the cache ignores it, since others may wait for the same work.
+ * Gives a token or throws a `BrokerError`. The parts of the broker below the cache are such functions,
+ * stacked. The signal ends the work itself.
  */
 export type TokenSource = (request: TokenRequest, signal?: AbortSignal) => Promise<AccessToken>
+
+/**
+ * What answers callers. `hasGone` says whether the caller is there no more to hear the answer; what was
+ * begun for it goes on, since others may wait for the same.
+ */
+export type CallerTokens = (request: TokenRequest, hasGone?: () => boolean) => Promise<AccessToken>
 
 /**
  * What one token is held under: everything that decides what Entra ID answers, each part's end

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { serve } from '../../src/commands/serve/serve.ts'
 import { createWorld, type World } from '../../src/simulator/world.ts'
 import { createCertificateAuthority } from '../../src/x509.ts'
-import { request, roundTrip } from '../fixtures/connection.ts'
+import { openConnection, request, roundTrip } from '../fixtures/connection.ts'
 import { listening } from '../fixtures/listening.ts'
 import { namedPipe } from '../fixtures/pipe.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
@@ -120,6 +120,25 @@ test('stays ready while Entra is down', async () => {
     const { status, body } = await get(sidecar.adminPort, '/readyz')
     expect(status).toBe(200)
     expect(JSON.parse(body)).toMatchObject({ ready: true, lastExchange: { ok: false } })
+  } finally {
+    world.faults.clear()
+  }
+})
+
+test('waits for nobody who has hung up', async () => {
+  const settings = { WIMDS_MAX_CONNECTIONS: '4', WIMDS_EXCHANGE_TIMEOUT: '5s' }
+  await using sidecar = await startServe({ ...environmentOf(world), ...settings })
+  world.faults.add({ kind: 'hang' })
+  try {
+    for (const hangUp of ['end', 'destroy', 'reset'] as const) {
+      await using caller = await openConnection(sidecar.port)
+      caller.write(request(`${TOKEN}https://storage.azure.com`))
+      await sleep(50)
+      caller[hangUp]()
+    }
+    await sleep(50)
+    world.faults.clear()
+    expect((await get(sidecar.port, `${TOKEN}https://vault.azure.net`)).status).toBe(200)
   } finally {
     world.faults.clear()
   }

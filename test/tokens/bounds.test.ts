@@ -88,6 +88,19 @@ describe('10 000 resources asked for by one caller', () => {
     expect((await again).ok).toBe(true)
   })
 
+  test('of callers that have gone keep nobody else waiting', async () => {
+    const { entra, tokens } = setUp()
+    entra.behave({ latencyMs: 10_000 })
+    let isHere = true
+    const gone = numbers(384).map((index) => tokens(other(index % 20), () => !isHere))
+    expect(await ask(tokens, VAULT)).toMatchObject({ ok: false, said: 'overloaded' })
+    isHere = false
+    const heard = ask(tokens, VAULT)
+    await vi.advanceTimersByTimeAsync(11_000)
+    expect(await heard).toMatchObject({ ok: true })
+    await Promise.allSettled(gone)
+  })
+
   test('by as many callers as may wait delay a new resource of another caller by two seconds', async () => {
     const { entra, tokens } = setUp({ max: 1000 })
     entra.behave({ latencyMs: 100, error: 'resource_refused' })

@@ -1,7 +1,10 @@
 /** Callers of a token source, and what each of them got after how long. */
 import { vi } from 'vitest'
 import { BrokerError } from '../../src/errors.ts'
-import type { TokenRequest, TokenSource } from '../../src/tokens/token.ts'
+import type { AccessToken, TokenRequest } from '../../src/tokens/token.ts'
+
+/** Any part of the broker. */
+type Tokens = (request: TokenRequest) => Promise<AccessToken>
 
 export interface Heard {
   /** The token's text, or the code of the refusal. */
@@ -12,7 +15,7 @@ export interface Heard {
 }
 
 /** Asks once. Settles with what was heard, a refusal too. */
-export async function ask(tokens: TokenSource, request: TokenRequest): Promise<Heard> {
+export async function ask(tokens: Tokens, request: TokenRequest): Promise<Heard> {
   const start = performance.now()
   const since = () => performance.now() - start
   try {
@@ -26,7 +29,7 @@ export async function ask(tokens: TokenSource, request: TokenRequest): Promise<H
 
 /** Asks every `everyMs` of moved time for `forMs`, without waiting for answers in between. */
 export async function askFor(
-  tokens: TokenSource,
+  tokens: Tokens,
   request: TokenRequest,
   { forMs, everyMs }: { forMs: number; everyMs: number },
 ): Promise<readonly Heard[]> {

@@ -9,12 +9,18 @@ import { type Telemetry, telemetry } from '../../telemetry/telemetry.ts'
 import { systemClock } from '../../tokens/clock.ts'
 import { deferred } from '../../tokens/deferred.ts'
 import { tokenStack } from '../../tokens/stack.ts'
-import { resourceIn, scopeOf, type TokenRequest, type TokenSource } from '../../tokens/token.ts'
+import {
+  type CallerTokens,
+  resourceIn,
+  scopeOf,
+  type TokenRequest,
+  type TokenSource,
+} from '../../tokens/token.ts'
 import { exchangeDispatcher } from '../exchange-dispatcher.ts'
 
 /** A broker that answers as soon as its exchange has been loaded. */
 export interface Broker {
-  readonly tokens: TokenSource
+  readonly tokens: CallerTokens
   readonly resolve: IdentityResolver
   readonly telemetry: Telemetry
   /** Begins to follow the projected tokens; resolves after the first look at them. */
