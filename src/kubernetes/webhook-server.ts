@@ -38,7 +38,7 @@ const BODY_LIMITS = {
   // The API server sends no more than this (its own limit for a request).
   maxBytes: 3 * 1024 * 1024,
   maxArrivingBytes: 8 * 1024 * 1024,
-  maxDecidingBytes: 12 * 1024 * 1024,
+  maxDecidingBytes: 24 * 1024 * 1024,
 }
 const PATH = '/mutate'
 

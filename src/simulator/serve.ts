@@ -133,10 +133,12 @@ async function bodyOf(incoming: IncomingMessage): Promise<Uint8Array<ArrayBuffer
 /** Header names and values in turn: the form in which a name may come twice (Set-Cookie). */
 const headerPairs = (headers: Headers): string[] => [...headers].flat()
 
-/** Ends a connection with an RST, which a client sees as ECONNRESET. */
+/** Ends a connection with an RST, which a client sees as ECONNRESET; nothing is left to end of a closed one. */
 function reset(socket: Socket, rawSockets: ReadonlyMap<number, Socket>): void {
-  const raw = rawSockets.get(socket.remotePort ?? -1) ?? socket
-  raw.resetAndDestroy()
+  const raw = rawSockets.get(socket.remotePort ?? -1)
+  // What is encrypted cannot be reset, only what carries it.
+  if (raw === undefined) socket.destroy()
+  else raw.resetAndDestroy()
 }
 
 const isTcpSocket = (stream: Duplex): stream is Socket => 'resetAndDestroy' in stream
