@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { type Connection, openConnection, request } from '../fixtures/connection.ts'
-import { aToken, parts } from '../fixtures/parts.ts'
+import { gatedParts } from '../fixtures/parts.ts'
 import { serveParts } from '../fixtures/sidecar.ts'
 
 const RIGHT =
@@ -11,19 +11,13 @@ const HALF = request(RIGHT).slice(0, -2)
 /** A server whose tokens come when `release` is called, and connections that end with the test. */
 async function capped(maxConnections: number) {
   const stack = new AsyncDisposableStack()
-  const gate = Promise.withResolvers<void>()
-  const given = parts({
-    tokens: async () => {
-      await gate.promise
-      return aToken()
-    },
-  })
+  const given = gatedParts()
   const { port } = stack.use(await serveParts(given, { maxConnections }))
   return {
     open: async (): Promise<Connection> => stack.use(await openConnection(port)),
     /** Waits until this many requests are being answered. */
     answering: (count: number) => expect.poll(() => given.asked.length).toBe(count),
-    release: gate.resolve,
+    release: given.release,
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { openConnection, request } from '../fixtures/connection.ts'
-import { aToken, parts } from '../fixtures/parts.ts'
+import { gatedParts } from '../fixtures/parts.ts'
 import { serveParts } from '../fixtures/sidecar.ts'
 
 const RIGHT =
@@ -8,16 +8,10 @@ const RIGHT =
 
 /** A server whose tokens come when `release` is called. */
 async function slowServer() {
-  const gate = Promise.withResolvers<void>()
-  const given = parts({
-    tokens: async () => {
-      await gate.promise
-      return aToken()
-    },
-  })
+  const given = gatedParts()
   const server = await serveParts(given)
   const isAsked = () => expect.poll(() => given.asked.length).toBe(1)
-  return { ...server, isAsked, release: gate.resolve }
+  return { ...server, isAsked, release: given.release }
 }
 
 test('ends at once when nobody waits for a reply', async () => {

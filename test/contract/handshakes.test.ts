@@ -5,7 +5,7 @@ import { beforeAll, expect, test } from 'vitest'
 import type { ListenerOptions } from '../../src/http/listener.ts'
 import { createCertificateAuthority } from '../../src/x509.ts'
 import { type Connection, openConnection, request } from '../fixtures/connection.ts'
-import { aToken, parts } from '../fixtures/parts.ts'
+import { gatedParts } from '../fixtures/parts.ts'
 import { serveParts } from '../fixtures/sidecar.ts'
 
 const RIGHT =
@@ -22,13 +22,7 @@ beforeAll(async () => {
 /** A server over TLS whose tokens come when `release` is called, and connections that end with the test. */
 async function capped(maxConnections: number) {
   const stack = new AsyncDisposableStack()
-  const gate = Promise.withResolvers<void>()
-  const given = parts({
-    tokens: async () => {
-      await gate.promise
-      return aToken()
-    },
-  })
+  const given = gatedParts()
   const { port, close } = stack.use(await serveParts(given, { maxConnections, tls }))
   return {
     /** A caller that has not begun with TLS. */
@@ -42,7 +36,7 @@ async function capped(maxConnections: number) {
       return caller
     },
     answering: (count: number) => expect.poll(() => given.asked.length).toBe(count),
-    release: gate.resolve,
+    release: given.release,
     close,
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }

@@ -4,7 +4,7 @@ import { connections } from '../../src/http/connections.ts'
 import { createWorld } from '../../src/simulator/world.ts'
 import { openConnection, request, roundTrip } from '../fixtures/connection.ts'
 import { listening } from '../fixtures/listening.ts'
-import { aToken, parts } from '../fixtures/parts.ts'
+import { aToken, gatedParts, parts } from '../fixtures/parts.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
 import { serveParts } from '../fixtures/sidecar.ts'
 
@@ -64,8 +64,7 @@ test('each of thousands of requests gets its reply, in their order, and so does 
 })
 
 test('a body that arrives while its request waits in line is read', async () => {
-  const gate = Promise.withResolvers<void>()
-  const given = parts({ tokens: () => gate.promise.then(() => aToken()) })
+  const given = gatedParts()
   await using server = await serveParts(given)
   await using connection = await openConnection(server.port)
   const post = request(
@@ -78,7 +77,7 @@ test('a body that arrives while its request waits in line is read', async () => 
   connection.write(flood(AT_ONCE + 3) + post)
   await expect.poll(() => given.asked.length).toBe(AT_ONCE)
   connection.write('ended')
-  gate.resolve()
+  given.release()
   for (let index = 0; index < AT_ONCE + 3; index += 1) await connection.reply()
   expect((await connection.reply()).body).toContain('api://last')
 })
@@ -103,14 +102,13 @@ test('reads no more from a connection than one piece while its requests wait', a
 })
 
 test('answers those in line before it ends, and closes with the last', async () => {
-  const gate = Promise.withResolvers<void>()
-  const given = parts({ tokens: () => gate.promise.then(() => aToken()) })
+  const given = gatedParts()
   await using server = await serveParts(given)
   await using connection = await openConnection(server.port)
   connection.write(flood(2 * AT_ONCE))
   await expect.poll(() => given.asked.length).toBe(AT_ONCE)
   const closing = server.close(3000)
-  gate.resolve()
+  given.release()
   for (let index = 1; index < 2 * AT_ONCE; index += 1) {
     expect((await connection.reply()).headers.get('connection')).not.toBe('close')
   }
