@@ -1,7 +1,7 @@
 /** The command line: argv → one command → an exit code. */
-import { refuse, refuseUsage } from './commands/complaints.ts'
+import { refuse, refuseUsage } from './lib/print-error.ts'
 import { type Command, type CommandIo, EXIT_USAGE } from './commands/io.ts'
-import { crashLine } from './crash.ts'
+import { crashLine } from './lib/describe-error.ts'
 
 const USAGE = `usage: wimds COMMAND
 

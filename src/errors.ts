@@ -18,7 +18,7 @@ export const ERROR_KINDS = {
   metadata_header_missing: permanent(),
   forwarded_request: permanent(),
   host_not_allowed: permanent(),
-  path_confused: permanent(),
+  invalid_path: permanent(),
   method_not_allowed: permanent(405),
   not_found: permanent(404),
   request_too_large: permanent(413),
@@ -57,15 +57,15 @@ export const ERROR_KINDS = {
 
   // What Entra ID said (src/exchange/aadsts.ts maps AADSTS codes to these)
   trust_propagating: temporary(),
-  trust_missing: permanent(),
-  trust_mismatch: permanent(),
+  federated_credential_not_found: permanent(),
+  federated_credential_mismatch: permanent(),
   assertion_refused: permanent(),
   issuer_unreachable: temporary(),
   application_refused: permanent(),
   tenant_refused: permanent(),
   resource_refused: permanent(),
   policy_refused: permanent(),
-  request_refused: permanent(),
+  entra_request_rejected: permanent(),
 
   internal: temporary(500),
 } as const satisfies Record<string, ErrorKind>

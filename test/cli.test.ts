@@ -194,7 +194,7 @@ test('ends when it has been told to, whatever an exchange still waits for', asyn
   expect(performance.now() - start).toBeLessThan(2000)
   expect(child.exitCode).toBe(0)
   const lines = Buffer.concat(out).toString().trim().split('\n')
-  expect(lines.at(-1)).toContain('"event":"stopped"')
+  expect(lines.at(-1)).toContain('"event":"shutdown_complete"')
   socket?.destroy()
   silent.close()
   await world.close()

@@ -19,7 +19,10 @@ test('only a path that is not ours is not found', () => {
 
 test('an error knows its kind', () => {
   expect(new BrokerError('entra_timeout', 'x')).toMatchObject({ status: 504, isPermanent: false })
-  expect(new BrokerError('trust_missing', 'x')).toMatchObject({ status: 400, isPermanent: true })
+  expect(new BrokerError('federated_credential_not_found', 'x')).toMatchObject({
+    status: 400,
+    isPermanent: true,
+  })
 })
 
 test('keeps an error of the closed list as it is', () => {

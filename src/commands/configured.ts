@@ -5,7 +5,7 @@ import type { Environment } from '../config/settings.ts'
 import { isCertificates } from '../config/urls.ts'
 import { ConfigError } from '../errors.ts'
 import type { JsonValue } from '../metadata/instance.ts'
-import { noting } from './mistakes.ts'
+import { noting } from '../lib/collect-errors.ts'
 import { readSetting } from './setting-file.ts'
 
 export interface Configured {

@@ -6,7 +6,7 @@ import { settingsView } from '../telemetry/settings-view.ts'
 import { VERSION } from '../version.ts'
 import { type Configured, configured } from './configured.ts'
 import { directExchange } from './direct-exchange.ts'
-import { mistakesOfFlagsAlone, parseFlags } from './flags.ts'
+import { mistakesOfFlagsAlone, parseFlags } from '../lib/args.ts'
 import { type CommandIo, EXIT_USAGE } from './io.ts'
 
 const USAGE = `usage: wimds doctor [--json] [--no-exchange]

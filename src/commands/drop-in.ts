@@ -1,6 +1,6 @@
 /** The command line of the azure-workload-identity proxy, for its webhook and for people's manifests. */
 import { ConfigError } from '../errors.ts'
-import { parseFlags } from './flags.ts'
+import { parseFlags } from '../lib/args.ts'
 import type { CommandIo } from './io.ts'
 
 const USAGE = `usage: wimds [--proxy-port PORT] [--log-level LEVEL] [--probe] [--version]

@@ -21,6 +21,6 @@ export type Command = (args: readonly string[], io: CommandIo) => Promise<number
 export const EXIT_USAGE = 64
 
 /** Resolves when the process is asked to end, at once if it has been. */
-export async function endAsked({ signal }: Pick<CommandIo, 'signal'>): Promise<void> {
+export async function untilShutdown({ signal }: Pick<CommandIo, 'signal'>): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort')
 }

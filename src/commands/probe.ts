@@ -2,8 +2,8 @@
 import { get } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UsageError } from '../errors.ts'
-import { complain } from './complaints.ts'
-import { mistakesOfFlagsAlone, parseFlags } from './flags.ts'
+import { complain } from '../lib/print-error.ts'
+import { mistakesOfFlagsAlone, parseFlags } from '../lib/args.ts'
 import type { CommandIo } from './io.ts'
 
 const USAGE = `usage: wimds probe [--port PORT] [--timeout SECONDS]

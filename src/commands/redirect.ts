@@ -9,10 +9,10 @@ import {
 } from '../redirect/settings.ts'
 import { type Step, asShell, redirectChecks, redirectSteps, undoSteps } from '../redirect/steps.ts'
 import { UsageError } from '../errors.ts'
-import { complain } from './complaints.ts'
-import { type Flags, mistakesOfFlagsAlone, parseFlags } from './flags.ts'
+import { complain } from '../lib/print-error.ts'
+import { type Flags, mistakesOfFlagsAlone, parseFlags } from '../lib/args.ts'
 import type { CommandIo } from './io.ts'
-import { messageOf } from './mistakes.ts'
+import { messageOf } from '../lib/collect-errors.ts'
 
 const USAGE = `usage: wimds redirect [--mode loopback|nft] [--port PORT] [--uid UID] [--pass-through]
                       [--dry-run] [--undo]

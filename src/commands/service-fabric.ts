@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { connect, createSecureContext } from 'node:tls'
-import { localHost } from '../config/host.ts'
+import { localHost } from '../lib/hosts.ts'
 import type { ServiceFabricSettings } from '../config/groups.ts'
 import type { Address } from '../config/values.ts'
 import { ConfigError } from '../errors.ts'
@@ -28,7 +28,7 @@ export async function serverCertificate({
     return { certPem, keyPem }
   }
   // Loaded by those alone who need it: it is as large as all the rest.
-  const { createCertificateAuthority } = await import('../x509.ts')
+  const { createCertificateAuthority } = await import('../lib/x509.ts')
   const authority = await createCertificateAuthority()
   return authority.issue({ names: ['localhost'], addresses: ['127.0.0.1', '::1'] })
 }

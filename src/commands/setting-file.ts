@@ -1,6 +1,6 @@
 /** Files that settings name. */
 import { ConfigError } from '../errors.ts'
-import { readWholeFile } from '../regular-file.ts'
+import { readWholeFile } from '../lib/files.ts'
 import { scrub } from '../secret.ts'
 
 /**

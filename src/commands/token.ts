@@ -7,10 +7,10 @@ import { identityResolver, requireAllowed } from '../identities.ts'
 import { systemClock } from '../tokens/clock.ts'
 import { expiry } from '../tokens/lifetime.ts'
 import { scopeOf } from '../tokens/token.ts'
-import { complain } from './complaints.ts'
+import { complain } from '../lib/print-error.ts'
 import { configured } from './configured.ts'
 import { directExchange } from './direct-exchange.ts'
-import { type Flags, parseFlags } from './flags.ts'
+import { type Flags, parseFlags } from '../lib/args.ts'
 import type { CommandIo } from './io.ts'
 
 const USAGE = `usage: wimds token RESOURCE [--client-id ID | --object-id ID | --resource-id ID]

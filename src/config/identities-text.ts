@@ -1,5 +1,5 @@
 /** The identities file as far as a configuration wants to know of it; its parser is loaded on demand. */
-import { readRegularFile } from '../regular-file.ts'
+import { readRegularFile } from '../lib/files.ts'
 import type { IdentityEntry } from './identities-schema.ts'
 import type { Given } from './settings.ts'
 

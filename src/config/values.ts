@@ -1,7 +1,7 @@
 /** Readers of single setting values: text in, a typed value out, or a sentence that says what is wrong. */
 import { isIP } from 'node:net'
 import * as z from 'zod/mini'
-import { isGuid } from '../guid.ts'
+import { isGuid } from '../lib/guid.ts'
 import { passThroughMistake } from '../metadata/pass-through-paths.ts'
 import { isResource } from '../resource.ts'
 import { scrub, scrubSetting, Secret } from '../secret.ts'

@@ -1,7 +1,7 @@
 /** The dialect of Cloud Shell and of the former VM extension: /oauth2/token, GET or a posted form. */
 import type { BrokerError } from '../errors.ts'
 import type { Dialect, Reply, TokenQuery, WireRequest } from './dialect.ts'
-import { descriptionOf, oauthErrorOf } from './error-words.ts'
+import { descriptionOf, oauthErrorOf } from './error-body.ts'
 import { imds, requireMetadataHeader } from './imds.ts'
 import { parseParameters, resourceOf, selectorOf } from './parameters.ts'
 

@@ -1,7 +1,7 @@
 /** The dialect of the Azure Instance Metadata Service: GET /metadata/identity/oauth2/token. */
 import { BrokerError } from '../errors.ts'
 import type { Dialect, Reply, TokenAnswer, TokenQuery, WireRequest } from './dialect.ts'
-import { descriptionOf, oauthErrorOf } from './error-words.ts'
+import { descriptionOf, oauthErrorOf } from './error-body.ts'
 import { parseParameters, resourceOf, selectorOf } from './parameters.ts'
 import { remembering } from './remembering.ts'
 

@@ -1,6 +1,6 @@
 /** Request parameters of all dialects: how they are read and what identity they select. */
 import { BrokerError } from '../errors.ts'
-import { isGuid } from '../guid.ts'
+import { isGuid } from '../lib/guid.ts'
 import { isResource } from '../resource.ts'
 import type { Selector } from '../identities.ts'
 

@@ -1,7 +1,7 @@
 /** The commands that create the federated identity credential which an assertion needs. */
 import type { Assertion } from '../exchange/assertion.ts'
 import type { Identity } from '../identities.ts'
-import { shellQuoted } from '../shell.ts'
+import { shellQuoted } from '../lib/shell.ts'
 import type { CredentialFix } from './report.ts'
 
 type Claims = Pick<Assertion, 'issuer' | 'subject' | 'audience'>

@@ -5,7 +5,7 @@ import { type Assertion, assertionReader } from '../exchange/assertion.ts'
 import { authorityOf } from '../exchange/authority.ts'
 import { cloudOf } from '../exchange/clouds.ts'
 import type { Identity } from '../identities.ts'
-import { readWholeFile } from '../regular-file.ts'
+import { readWholeFile } from '../lib/files.ts'
 import { scopeOf, type TokenSource } from '../tokens/token.ts'
 import { VERSION } from '../version.ts'
 import { examineAssertion, problemOf } from './assertions.ts'
@@ -157,7 +157,9 @@ async function trial(
     return { ...about, ok: true, expiresAt: new Date(expiresAt).toISOString() }
   } catch (thrown) {
     const error = toBrokerError(thrown)
-    const isTrust = error.code === 'trust_missing' || error.code === 'trust_mismatch'
+    const isTrust =
+      error.code === 'federated_credential_not_found' ||
+      error.code === 'federated_credential_mismatch'
     return {
       ...about,
       ok: false,

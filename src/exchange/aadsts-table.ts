@@ -180,11 +180,11 @@ export const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
 }
 
 function trust(meaning: string, remedy: string): Explanation {
-  return { code: 'trust_missing', meaning, remedy }
+  return { code: 'federated_credential_not_found', meaning, remedy }
 }
 
 function mismatch(meaning: string, remedy: string): Explanation {
-  return { code: 'trust_mismatch', meaning, remedy }
+  return { code: 'federated_credential_mismatch', meaning, remedy }
 }
 
 function assertion(meaning: string, remedy: string): Explanation {
@@ -230,7 +230,7 @@ function policy(meaning: string, remedy: string): Explanation {
 }
 
 function request(meaning: string): Explanation {
-  return { code: 'request_refused', meaning, remedy: REPORT }
+  return { code: 'entra_request_rejected', meaning, remedy: REPORT }
 }
 
 function unavailable(code: 'entra_throttled' | 'entra_unavailable', meaning: string): Explanation {

@@ -8,9 +8,9 @@ import type { AccessToken, TokenRequest, TokenSource } from '../tokens/token.ts'
 import { deadline, untilAborted } from '../tokens/deadline.ts'
 import type { Assertion, AssertionReader } from './assertion.ts'
 import { authorityOf } from './authority.ts'
-import { isBrokenConnection } from './failures.ts'
-import { recordingNetwork } from './network.ts'
-import { expiredAssertion, isOutOfTime, refusalOf } from './refusals.ts'
+import { isBrokenConnection } from './transport-errors.ts'
+import { recordingNetwork } from './http-client.ts'
+import { expiredAssertion, isOutOfTime, refusalOf } from './entra-errors.ts'
 import { skewMs, tokenOf } from './token-answer.ts'
 
 interface ExchangeOptions {

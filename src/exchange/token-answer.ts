@@ -4,7 +4,7 @@ import { BrokerError } from '../errors.ts'
 import { Secret } from '../secret.ts'
 import type { AccessToken } from '../tokens/token.ts'
 import { httpDate } from './http-date.ts'
-import type { EntraAnswer } from './network.ts'
+import type { EntraAnswer } from './http-client.ts'
 
 const orElse = z.catch
 

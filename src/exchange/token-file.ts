@@ -1,5 +1,5 @@
 /** Reads a projected token from its file, without trusting that it is one. */
-import { readRegularFile } from '../regular-file.ts'
+import { readRegularFile } from '../lib/files.ts'
 
 /** A projected token is 1 to 2 kB; what is longer is something else. */
 export const MAX_TOKEN_BYTES = 65_536

@@ -7,9 +7,9 @@ import { Agent, buildConnector, type Dispatcher } from 'undici'
 import { isCertificates } from '../config/urls.ts'
 import type { TokenProxySettings } from '../config/groups.ts'
 import { BrokerError } from '../errors.ts'
-import { readWholeFile } from '../regular-file.ts'
+import { readWholeFile } from '../lib/files.ts'
 import { CONNECTING } from './connecting.ts'
-import { TOKEN_PROXY, transportFailure } from './failures.ts'
+import { TOKEN_PROXY, transportFailure } from './transport-errors.ts'
 
 interface TokenProxyOptions {
   readonly settings: TokenProxySettings

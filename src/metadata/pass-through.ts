@@ -1,7 +1,7 @@
 /** Requests that may go on to the machine's real metadata service: an allow-list, off by default. */
 import { once } from 'node:events'
 import { type IncomingMessage, request as httpRequest } from 'node:http'
-import { boundedText } from '../bounded-text.ts'
+import { boundedText } from '../lib/read-body.ts'
 import type { Reply } from '../dialects/dialect.ts'
 import { BrokerError } from '../errors.ts'
 import { allowList } from './pass-through-paths.ts'

@@ -2,7 +2,7 @@
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { ConfigError } from '../errors.ts'
-import { readWholeFile } from '../regular-file.ts'
+import { readWholeFile } from '../lib/files.ts'
 import { DirectorySchema } from './directory.ts'
 import { FaultsSchema, type FaultInput } from './faults.ts'
 import type { IssuerRoute } from './issuer-keys.ts'

@@ -8,7 +8,7 @@ import {
 import { createServer as createHttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { hostInUrl, localHost } from '../config/host.ts'
+import { hostInUrl, localHost } from '../lib/hosts.ts'
 import { isSocketFault, type Server } from './handler.ts'
 
 interface ServeOptions {

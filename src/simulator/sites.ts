@@ -1,5 +1,5 @@
 /** Gives simulated servers their origins: a port each, or names that only exist in memory. */
-import type { IssuedCertificate } from '../x509.ts'
+import type { IssuedCertificate } from '../lib/x509.ts'
 import type { Server } from './handler.ts'
 import { byOrigin } from './outbound.ts'
 import { serve } from './serve.ts'

@@ -1,5 +1,5 @@
 /** What `wimds simulate` tells: an environment for the sidecar, and a summary for people. */
-import { shellQuoted } from '../shell.ts'
+import { shellQuoted } from '../lib/shell.ts'
 import type { World } from './world.ts'
 
 /** The settings by which a sidecar meets this world's Entra ID, without its token proxy. */

@@ -1,6 +1,6 @@
 /** Plays the token proxy of a cluster's identity bindings: it passes exchanges on to Entra ID. */
 import { type Dispatcher, fetch } from 'undici'
-import type { CertificateAuthority } from '../x509.ts'
+import type { CertificateAuthority } from '../lib/x509.ts'
 import type { Handler } from './handler.ts'
 import type { Listen, Sites } from './sites.ts'
 

@@ -1,5 +1,5 @@
 /** What a simulated world can be told to be like. */
-import type { IssuedCertificate } from '../x509.ts'
+import type { IssuedCertificate } from '../lib/x509.ts'
 import type { DirectoryInput } from './directory.ts'
 import type { EntraOptions } from './entra.ts'
 import type { ProjectedTokenClaims } from './issuer.ts'

@@ -1,6 +1,6 @@
 /** The sites of a world's servers, with certificates of an authority of its own. */
 import type { Dispatcher } from 'undici'
-import { createCertificateAuthority } from '../x509.ts'
+import { createCertificateAuthority } from '../lib/x509.ts'
 import { simulatorDispatcher } from './dispatcher.ts'
 import type { Site, Sites } from './sites.ts'
 import { openTokenProxy, type TokenProxySite } from './token-proxy.ts'

@@ -27,8 +27,8 @@ export function clientsSection({ clients, generatedAt }: StatusDocument): Html {
   return section('clients', 'Clients', html`<div class="box">${rows}</div>`)
 }
 
-function remedy({ speaksWorkloadIdentity, advice }: Client): Html {
-  return speaksWorkloadIdentity === true
+function remedy({ supportsWorkloadIdentity, advice }: Client): Html {
+  return supportsWorkloadIdentity === true
     ? html`<span class="tag ok">speaks workload identity</span> ${advice}`
     : html`${advice}`
 }

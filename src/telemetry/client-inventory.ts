@@ -100,7 +100,7 @@ export function recognise({
  * Whether a version speaks workload identity itself: such a client calls the IMDS because it was told
  * to. Undefined where the table or the version does not say.
  */
-export function speaksWorkloadIdentity(
+export function supportsWorkloadIdentity(
   { workloadIdentitySince }: ClientFamily,
   version: string,
 ): boolean | undefined {

@@ -7,22 +7,22 @@ export const EVENTS = {
   listening: 'The servers accept connections; addresses and adminAddresses say where.',
   listen_failed: 'An address could not be bound; the process ends with exit code 1.',
   ready: 'A valid projected token has been seen: /readyz says yes from now on.',
-  assertion_read: 'The projected token was seen for the first time, or has changed.',
-  assertion_audience_unusual:
-    'As assertion_read, but the audience is not the one that most clouds expect.',
+  assertion_loaded: 'The projected token was seen for the first time, or has changed.',
+  assertion_audience_unexpected:
+    'As assertion_loaded, but the audience is not the one that most clouds expect.',
   assertion_failed: 'The projected token cannot be read; code and message say why.',
-  identities_reloaded: 'The identities file has changed, and its identities are in force.',
-  identities_refused:
+  config_reloaded: 'The identities file has changed, and its identities are in force.',
+  config_reload_failed:
     'The identities file has changed and is not valid; message says why. The old identities stay.',
   token_obtained: 'Entra ID gave an access token for identity and scope.',
   exchange_failed: 'An exchange with Entra ID failed; code, message and aadsts explain it.',
-  renewal_failed:
+  refresh_failed:
     'A held token could not be renewed and is still served; tokenLeftSeconds is its life.',
-  request_refused: 'A caller got an error; code says which, client who called.',
+  request_rejected: 'A caller got an error; code says which, client who called.',
   log_level_changed: 'The log level was changed at run time, by a signal or on the admin port.',
-  lines_suppressed: 'The event of that name repeated too often; count lines of it were left out.',
+  log_rate_limited: 'The event of that name repeated too often; count lines of it were left out.',
   draining: 'Asked to end: no new connections, running requests may finish.',
-  stopped: 'The last thing said.',
+  shutdown_complete: 'Shutdown complete; the last line.',
   crashed:
     'Nothing expected this failure, and the process ends with exit code 1; on standard error.',
 } as const

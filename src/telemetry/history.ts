@@ -1,5 +1,5 @@
 /** What happened lately, for people who look: the last exchanges and the refusals by kind. */
-import type { ReplyEvent } from '../http/wire.ts'
+import type { ReplyEvent } from '../server/wire.ts'
 import type { ExchangeEvent } from '../tokens/observed.ts'
 import type { SeenClient } from './client-inventory.ts'
 

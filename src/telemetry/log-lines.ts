@@ -1,7 +1,7 @@
 /** What the log says of projected tokens, exchanges and replies. */
 import { type Assertion, hasUnusualAudience } from '../exchange/assertion.ts'
-import type { AssertionState } from '../exchange/assertion-watch.ts'
-import type { ReplyEvent } from '../http/wire.ts'
+import type { AssertionState } from '../exchange/assertion-watcher.ts'
+import type { ReplyEvent } from '../server/wire.ts'
 import { scrub } from '../secret.ts'
 import type { RenewalFailure } from '../tokens/flights.ts'
 import type { ExchangeEvent } from '../tokens/observed.ts'
@@ -33,9 +33,9 @@ export function logExchange(log: Logger, { request, outcome, durationMs }: Excha
   }
 }
 
-/** `renewal_failed`: an error if only an operator can keep the held token from running out. */
+/** `refresh_failed`: an error if only an operator can keep the held token from running out. */
 export function logRenewalFailure(log: Logger, { request, error, leftMs }: RenewalFailure): void {
-  log[error.isPermanent ? 'error' : 'warn']('renewal_failed', {
+  log[error.isPermanent ? 'error' : 'warn']('refresh_failed', {
     ...requestFields(request),
     ...errorFields(error),
     tokenLeftSeconds: Math.floor(leftMs / 1000),
@@ -43,7 +43,7 @@ export function logRenewalFailure(log: Logger, { request, error, leftMs }: Renew
 }
 
 /**
- * `assertion_read` or `assertion_failed`; `assertion_audience_unusual` where no audience is configured
+ * `assertion_loaded` or `assertion_failed`; `assertion_audience_unexpected` where no audience is configured
  * by which the reader would have refused it.
  */
 export function logAssertion(
@@ -58,9 +58,9 @@ export function logAssertion(
   }
   const fields = { file, ...claimsOf(state.assertion) }
   if (audience === undefined && hasUnusualAudience(state.assertion)) {
-    log.warn('assertion_audience_unusual', fields)
+    log.warn('assertion_audience_unexpected', fields)
   } else {
-    log.info('assertion_read', fields)
+    log.info('assertion_loaded', fields)
   }
 }
 
@@ -68,7 +68,7 @@ function claimsOf({ issuer, subject, audience, expiresAt }: Assertion) {
   return { issuer, subject, audience, expiresAt: new Date(expiresAt).toISOString() }
 }
 
-/** `request_refused`, as loudly as its code deserves; nothing for a request that was answered. */
+/** `request_rejected`, as loudly as its code deserves; nothing for a request that was answered. */
 export function logReply(
   log: Logger,
   { dialect, status, error }: ReplyEvent,
@@ -76,7 +76,7 @@ export function logReply(
 ): void {
   if (error === undefined) return
   const client = version === '' ? family.id : `${family.id}/${version}`
-  log[refusalLevel(error.code)]('request_refused', {
+  log[refusalLevel(error.code)]('request_rejected', {
     dialect,
     status,
     client,

@@ -49,7 +49,7 @@ export function logger({ level, format, out, ...limits }: LoggerOptions): Proces
   const flood = sampler({
     ...limits,
     onSuppressed: (suppressedEvent, code, count) => {
-      sink.warn({ event: 'lines_suppressed', suppressedEvent, ...(code !== '' && { code }), count })
+      sink.warn({ event: 'log_rate_limited', suppressedEvent, ...(code !== '' && { code }), count })
     },
   })
   const at =

@@ -23,7 +23,7 @@ export const METRICS = {
     labels: ['client', 'version'],
     help: 'When a client of this family and version last called, in Unix time.',
   },
-  wimds_token_results_total: {
+  wimds_token_cache_results_total: {
     type: 'counter',
     labels: ['result'],
     help: 'Token requests by how the cache answered: hit, miss, coalesced (waited for another request’s exchange), refused (a remembered failure) or bypassed (the caller wanted a new token); and refreshed: tokens renewed while nobody waited.',
@@ -38,7 +38,7 @@ export const METRICS = {
     labels: ['identity'],
     help: 'The most failures in a row of one token of the identity; 0 when all were last obtained.',
   },
-  wimds_tokens_held: {
+  wimds_tokens_cached: {
     type: 'gauge',
     labels: [],
     help: 'Access tokens held.',
@@ -83,7 +83,7 @@ export const METRICS = {
     labels: [],
     help: 'When the configuration in force was read, in Unix time.',
   },
-  wimds_log_lines_suppressed_total: {
+  wimds_log_lines_dropped_total: {
     type: 'counter',
     labels: ['event'],
     help: 'Log lines left out because the same event repeated too often.',

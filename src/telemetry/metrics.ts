@@ -1,9 +1,9 @@
 /** What Prometheus sees. Counts are kept in plain numbers and read when it asks. */
-import type { AssertionState } from '../exchange/assertion-watch.ts'
-import type { ReplyEvent } from '../http/wire.ts'
+import type { AssertionState } from '../exchange/assertion-watcher.ts'
+import type { ReplyEvent } from '../server/wire.ts'
 import type { IdentityDirectory } from '../identities.ts'
 import { comparableResource } from '../resource.ts'
-import type { CacheEntry, CacheResult } from '../tokens/cached.ts'
+import type { CacheEntry, CacheResult } from '../tokens/token-cache.ts'
 import type { Clock } from '../tokens/clock.ts'
 import { remainingMs } from '../tokens/lifetime.ts'
 import type { ExchangeEvent } from '../tokens/observed.ts'
@@ -60,7 +60,7 @@ export function metrics(sources: MetricsSources): Metrics {
     wimds_client_requests_total: () => ofClients(inventory, ({ requests: count }) => count),
     wimds_client_last_seen_timestamp_seconds: () =>
       ofClients(inventory, ({ lastSeenAt }) => Math.round(lastSeenAt / 1000)),
-    wimds_token_results_total: results.samples,
+    wimds_token_cache_results_total: results.samples,
     wimds_exchange_duration_seconds: exchanges.samples,
     wimds_exchange_consecutive_failures: () =>
       grouped(
@@ -70,7 +70,7 @@ export function metrics(sources: MetricsSources): Metrics {
         })),
         Math.max,
       ),
-    wimds_tokens_held: () => single(entries().filter(({ token }) => token !== undefined).length),
+    wimds_tokens_cached: () => single(entries().filter(({ token }) => token !== undefined).length),
     wimds_tokens_failing: () =>
       single(entries().filter(({ failure }) => failure !== undefined).length),
     wimds_token_remaining_seconds: () =>
@@ -100,7 +100,7 @@ export function metrics(sources: MetricsSources): Metrics {
     wimds_ready: () => single(Number(isReady())),
     wimds_config_last_reload_successful: () => single(Number(reload.isSuccess)),
     wimds_config_last_reload_timestamp_seconds: () => single(Math.round(reload.at / 1000)),
-    wimds_log_lines_suppressed_total: suppressed,
+    wimds_log_lines_dropped_total: suppressed,
     wimds_event_loop_lag_seconds: () => single(lag() / 1000),
     wimds_build_info: () => [{ labels: [version, process.version], value: 1 }],
   }

@@ -1,7 +1,7 @@
 /** Whether all is well, in one word and the sentences behind it: pure. */
-import type { AssertionState } from '../exchange/assertion-watch.ts'
+import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { scrub } from '../secret.ts'
-import type { CacheEntry } from '../tokens/cached.ts'
+import type { CacheEntry } from '../tokens/token-cache.ts'
 import type { Clock } from '../tokens/clock.ts'
 import { resourceIn } from '../tokens/token.ts'
 import type { Readiness } from './status.ts'

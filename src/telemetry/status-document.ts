@@ -3,13 +3,13 @@ import { hostname } from 'node:os'
 import type { Config } from '../config/config.ts'
 import type { BrokerError } from '../errors.ts'
 import { explain } from '../exchange/aadsts.ts'
-import type { AssertionState } from '../exchange/assertion-watch.ts'
+import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import type { IdentityDirectory } from '../identities.ts'
 import { scrub } from '../secret.ts'
-import type { CacheEntry } from '../tokens/cached.ts'
+import type { CacheEntry } from '../tokens/token-cache.ts'
 import type { Clock } from '../tokens/clock.ts'
 import { resourceIn } from '../tokens/token.ts'
-import { speaksWorkloadIdentity, type SeenClient } from './client-inventory.ts'
+import { supportsWorkloadIdentity, type SeenClient } from './client-inventory.ts'
 import type { PastExchange, Refusals } from './history.ts'
 import type { Readiness } from './status.ts'
 import { stateOf } from './state.ts'
@@ -157,7 +157,7 @@ function refusalOf({
 
 function clientOf(client: SeenClient): StatusDocument['clients'][number] {
   const { family, version, requests, firstSeenAt, lastSeenAt } = client
-  const speaks = speaksWorkloadIdentity(family, version)
+  const speaks = supportsWorkloadIdentity(family, version)
   return {
     client: family.id,
     title: family.title,
@@ -168,7 +168,7 @@ function clientOf(client: SeenClient): StatusDocument['clients'][number] {
     ...(family.workloadIdentitySince !== undefined && {
       workloadIdentitySince: family.workloadIdentitySince,
     }),
-    ...(speaks !== undefined && { speaksWorkloadIdentity: speaks }),
+    ...(speaks !== undefined && { supportsWorkloadIdentity: speaks }),
     advice: family.advice,
   }
 }

@@ -115,7 +115,7 @@ export const StatusSchema = z.object({
       /** The version from which the library speaks workload identity; absent: not known. */
       workloadIdentitySince: z.optional(z.string()),
       /** Whether this version does; absent: not known. */
-      speaksWorkloadIdentity: z.optional(z.boolean()),
+      supportsWorkloadIdentity: z.optional(z.boolean()),
       advice: z.string(),
     }),
   ),

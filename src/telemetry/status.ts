@@ -1,5 +1,5 @@
 /** Whether wimds is ready, and what last happened: for probes and for people. */
-import type { AssertionState } from '../exchange/assertion-watch.ts'
+import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { scrub } from '../secret.ts'
 import type { ExchangeEvent } from '../tokens/observed.ts'
 

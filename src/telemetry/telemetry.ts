@@ -1,8 +1,8 @@
 /** All that is told of a running sidecar, put together: log, metrics, readiness and status. */
 import type { Config } from '../config/config.ts'
-import type { AssertionState } from '../exchange/assertion-watch.ts'
-import type { ReplyEvent } from '../http/wire.ts'
-import type { CacheEntry, CacheResult } from '../tokens/cached.ts'
+import type { AssertionState } from '../exchange/assertion-watcher.ts'
+import type { ReplyEvent } from '../server/wire.ts'
+import type { CacheEntry, CacheResult } from '../tokens/token-cache.ts'
 import type { Clock } from '../tokens/clock.ts'
 import type { ExchangeEvent } from '../tokens/observed.ts'
 import { VERSION } from '../version.ts'

@@ -19,7 +19,7 @@ interface Refusals {
 }
 
 /**
- * Within the grace time of a key's first `trust_missing` it is thrown as `trust_propagating`, which
+ * Within the grace time of a key's first `federated_credential_not_found` it is thrown as `trust_propagating`, which
  * is temporary: Entra ID flaps between yes and no for minutes after a credential was made. A key that
  * was not refused for that long begins anew.
  */
@@ -35,7 +35,7 @@ export function propagating(next: TokenSource, options: PropagationOptions): Tok
       return token
     } catch (error) {
       const refusal = toBrokerError(error)
-      if (refusal.code !== 'trust_missing') throw refusal
+      if (refusal.code !== 'federated_credential_not_found') throw refusal
       const now = clock.monotonic()
       const before = refusals.get(key)
       const firstAt = before !== undefined && now - before.lastAt < graceMs ? before.firstAt : now

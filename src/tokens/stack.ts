@@ -1,7 +1,7 @@
 /** The order in which the broker's token sources stand on an exchange. */
-import { type CacheOptions, cached, type TokenCache } from './cached.ts'
+import { type CacheOptions, cached, type TokenCache } from './token-cache.ts'
 import { type Clock, systemClock } from './clock.ts'
-import { limited } from './limited.ts'
+import { limited } from './limiter.ts'
 import { type ExchangeEvent, observed } from './observed.ts'
 import { propagating } from './propagating.ts'
 import type { TokenSource } from './token.ts'

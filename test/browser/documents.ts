@@ -17,7 +17,7 @@ const TIMEOUT: Failure = {
     'Entra ID cannot be reached (ECONNREFUSED): check DNS, the firewall and the proxy between the pod and the login host',
 }
 const NO_MATCH: Failure = {
-  code: 'trust_missing',
+  code: 'federated_credential_not_found',
   message:
     "AADSTS700213: No matching federated identity record found for presented assertion subject 'system:serviceaccount:shop:orders'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion. Trace ID: 0f7c2a9e-6f0b-4c8e-9a43-9d4c1a6f3b00 Correlation ID: 5b1d7f0e-2c8a-4b63-8f51-3f1f6f3c2a11 Timestamp: 2026-11-24 11:59:40Z → set its subject to system:serviceaccount:NAMESPACE:SERVICEACCOUNT of this pod, or run the pod under the service account that it names",
   aadsts: 700213,
@@ -48,7 +48,7 @@ const clients: StatusDocument['clients'] = [
     firstSeenAt: '2026-11-24T09:00:05.000Z',
     lastSeenAt: '2026-11-24T11:59:58.000Z',
     workloadIdentitySince: '1.3.0',
-    speaksWorkloadIdentity: true,
+    supportsWorkloadIdentity: true,
     advice:
       'use DefaultAzureCredential or WorkloadIdentityCredential of azidentity (Go) 1.3.0 or later',
   },
@@ -138,7 +138,7 @@ export const DEGRADED = aStatus({
 export const REFUSED = aStatus({
   ...sound,
   state: 'refused',
-  reasons: [`no token for ${VAULT} as orders: trust_missing`],
+  reasons: [`no token for ${VAULT} as orders: federated_credential_not_found`],
   tokens: [
     {
       identity: 'orders',

@@ -1,5 +1,5 @@
 /** The admin server on a port, with the status document of a test. */
-import { adminServer } from '../../src/http/admin-server.ts'
+import { adminServer } from '../../src/server/admin.ts'
 import { logger } from '../../src/telemetry/logger.ts'
 import type { StatusDocument } from '../../src/telemetry/status-schema.ts'
 import { portOf } from '../fixtures/listening.ts'

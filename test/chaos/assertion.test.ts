@@ -51,7 +51,7 @@ const TROUBLES: readonly [string, ErrorCode, Change, Change][] = [
   ],
   [
     'its audience is another',
-    'trust_mismatch',
+    'federated_credential_mismatch',
     ({ world }) => world.rotateToken({ audience: 'https://kubernetes.default.svc' }),
     renewed,
   ],

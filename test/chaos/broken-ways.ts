@@ -3,7 +3,7 @@ import { createServer as createHttpServer } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import { createServer, type Server, type Socket } from 'node:net'
 import { Agent, buildConnector, type Dispatcher } from 'undici'
-import { createCertificateAuthority } from '../../src/x509.ts'
+import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { portOf } from '../fixtures/listening.ts'
 
 /** A dispatcher whose connections all meet the same trouble. */

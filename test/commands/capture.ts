@@ -1,6 +1,6 @@
 /** A command's surroundings for a test: what it prints is kept, what it reads is given. */
 import { Readable, Writable } from 'node:stream'
-import { refuse } from '../../src/commands/complaints.ts'
+import { refuse } from '../../src/lib/print-error.ts'
 import type { Command, CommandIo } from '../../src/commands/io.ts'
 
 export interface CapturedIo extends CommandIo {

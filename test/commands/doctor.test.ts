@@ -8,7 +8,7 @@ import { serve } from '../../src/simulator/serve.ts'
 import { createTokenProxy } from '../../src/simulator/token-proxy.ts'
 import { BILLING } from '../../src/simulator/world-defaults.ts'
 import { createWorld, type World } from '../../src/simulator/world.ts'
-import { createCertificateAuthority } from '../../src/x509.ts'
+import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { connectProxy } from '../exchange/connect-proxy.ts'
 import { environmentOf } from '../fixtures/served.ts'
 import { captureIo } from './capture.ts'
@@ -94,7 +94,11 @@ test('prints the commands that mend a missing credential, with the real claims',
   const [exchange] = exchanges
   expect(exchange).toMatchObject({
     ok: false,
-    error: { code: 'trust_missing', aadsts: 700213, meaning: expect.stringContaining('subject') },
+    error: {
+      code: 'federated_credential_not_found',
+      aadsts: 700213,
+      meaning: expect.stringContaining('subject'),
+    },
   })
   const fix = exchange?.fix
   expect(fix?.azManagedIdentity).toBe(
@@ -106,7 +110,9 @@ test('prints the commands that mend a missing credential, with the real claims',
   const { code, out } = await run([], { AZURE_CLIENT_ID: BILLING.clientId })
   expect(code).toBe(1)
   expect(out).toContain(fix?.azManagedIdentity)
-  expect(out).toContain('trust_missing, AADSTS700213: no federated identity credential')
+  expect(out).toContain(
+    'federated_credential_not_found, AADSTS700213: no federated identity credential',
+  )
   expect(out).toContain('✗ Not well: 1 exchange failed')
 })
 

@@ -73,7 +73,7 @@ shop/orders   azure-identity (Python)  1.5.0    42        2026-11-24 11:59 UTC
           requests: 42,
           lastSeenAt: '2026-11-24T11:59:30.000Z',
           workloadIdentitySince: '1.13.0',
-          speaksWorkloadIdentity: false,
+          supportsWorkloadIdentity: false,
           advice: expect.stringContaining('1.13.0'),
         },
       ],

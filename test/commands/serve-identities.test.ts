@@ -146,7 +146,7 @@ test('follows a ConfigMap, keeps the old identities while a new file is bad, and
   await publish('..v3', identities('  - {clientId: nobody'))
   await expect.poll(metrics, { timeout: 8000 }).toMatch(/reload\w*success\w* 0$/m)
   expect(await asOther()).toBe(`200 ${OTHER.clientId}`)
-  const refused = sidecar.events().find(({ event }) => event === 'identities_refused')
+  const refused = sidecar.events().find(({ event }) => event === 'config_reload_failed')
   expect(refused).toMatchObject({ level: 'error' })
   expect(refused?.['message']).toContain(`${file}:2:16: identities[0].clientId: must be a GUID`)
   const local = request('/status.json', { headers: { Host: 'localhost' } })

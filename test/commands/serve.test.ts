@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { serve } from '../../src/commands/serve/serve.ts'
 import { createWorld, type World } from '../../src/simulator/world.ts'
-import { createCertificateAuthority } from '../../src/x509.ts'
+import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { openConnection, request, roundTrip } from '../fixtures/connection.ts'
 import { listening } from '../fixtures/listening.ts'
 import { namedPipe } from '../fixtures/pipe.ts'
@@ -44,7 +44,9 @@ test('logs what happens and never a token, an assertion or a query', async () =>
   await get(sidecar.port, `${TOKEN}https://nowhere.example&client_id=&x=secret-of-a-caller`)
   await sidecar.stop()
   const names = sidecar.events().map(({ event }) => event)
-  expect(names).toEqual(expect.arrayContaining(['listening', 'token_obtained', 'stopped']))
+  expect(names).toEqual(
+    expect.arrayContaining(['listening', 'token_obtained', 'shutdown_complete']),
+  )
   const { access_token: token }: { access_token: string } = JSON.parse(body)
   const assertion = await readFile(world.tokenFile, 'utf8')
   for (const jwt of [token, assertion]) {
@@ -103,11 +105,11 @@ test('is ready for good by a projected token that came and went while nobody ask
   const seen = () => sidecar.events().map(({ event }) => event)
   await expect.poll(seen, { timeout: 5000 }).toContain('assertion_failed')
   await copyFile(world.tokenFile, file)
-  await expect.poll(seen, { timeout: 5000 }).toContain('assertion_read')
+  await expect.poll(seen, { timeout: 5000 }).toContain('assertion_loaded')
   await rm(file)
   const lastSeen = () => seen().findLast((event) => event.startsWith('assertion_'))
   await expect.poll(lastSeen, { timeout: 5000 }).toBe('assertion_failed')
-  expect(seen().slice(seen().lastIndexOf('assertion_read'))).toContain('ready')
+  expect(seen().slice(seen().lastIndexOf('assertion_loaded'))).toContain('ready')
   expect((await get(sidecar.port, '/readyz')).status).toBe(200)
 })
 

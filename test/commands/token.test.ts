@@ -51,7 +51,9 @@ test.runIf(hasCurl())('is a configuration that curl takes', async () => {
 test('tells why there is no token, and nothing on standard output', async () => {
   const { code, out, err } = await run(VAULT, '--client-id', BILLING.clientId)
   expect({ code, out }).toEqual({ code: 1, out: '' })
-  expect(err).toMatch(/^wimds token: trust_missing: AADSTS700213: .* → set its subject/)
+  expect(err).toMatch(
+    /^wimds token: federated_credential_not_found: AADSTS700213: .* → set its subject/,
+  )
 })
 
 test('knows no identity but those configured', async () => {

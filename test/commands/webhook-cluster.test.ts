@@ -25,7 +25,7 @@ test('goes on to serve after an API server that failed at first', async () => {
       count === 1 ? answer(response, 500, 'a-body') : answer(response, 200, { minor: '31' }),
   })
   const { log, ended } = running()
-  await expect.poll(log, { timeout: 5000 }).toContain('"certificate_served"')
+  await expect.poll(log, { timeout: 5000 }).toContain('"certificate_loaded"')
   expect(log()).toContain('"message":"the API server answered 500"')
   expect(log()).toContain('"hasNativeSidecars":true')
   expect(api.asked(VERSION)).toBe(2)
@@ -46,7 +46,7 @@ test.each([
   ending.abort()
   expect(await ended).toBe(0)
   expect(performance.now() - begin).toBeLessThan(1000)
-  expect(log()).not.toContain('webhook_failed')
+  expect(log()).not.toContain('webhook_error')
 })
 
 test('ends at once while the API server refuses its certificate', async () => {

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/config.ts'
 import { ConfigError } from '../../src/errors.ts'
-import { createCertificateAuthority } from '../../src/x509.ts'
+import { createCertificateAuthority } from '../../src/lib/x509.ts'
 
 const CLIENT = '11111111-1111-4111-8111-111111111111'
 const OTHER = '44444444-4444-4444-8444-444444444444'

@@ -1,6 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http'
 import { expect, test } from 'vitest'
-import { connections } from '../../src/http/connections.ts'
+import { connections } from '../../src/server/connections.ts'
 import { createWorld } from '../../src/simulator/world.ts'
 import { openConnection, request, roundTrip } from '../fixtures/connection.ts'
 import { listening } from '../fixtures/listening.ts'

@@ -4,7 +4,7 @@ import { appService } from '../../src/dialects/app-service.ts'
 import { cloudShell } from '../../src/dialects/cloud-shell.ts'
 import { imds } from '../../src/dialects/imds.ts'
 import { BrokerError } from '../../src/errors.ts'
-import { metadataServer } from '../../src/http/metadata-server.ts'
+import { metadataServer } from '../../src/server/app.ts'
 import { Secret } from '../../src/secret.ts'
 import { BILLING, NOW, ORDERS, parts } from '../fixtures/parts.ts'
 
@@ -73,12 +73,14 @@ describe('2019-08-01', () => {
 
   test('tells Entra ID’s correlation id, code and remedy when Entra ID refused', async () => {
     const entra = { aadsts: 700213, correlationId: 'c0ffee' }
-    const refusal = new BrokerError('trust_missing', 'AADSTS700213: No match', { entra })
+    const refusal = new BrokerError('federated_credential_not_found', 'AADSTS700213: No match', {
+      entra,
+    })
     const given = withAppService({ tokens: () => Promise.reject(refusal) })
     const reply = await ask(NEW.url, { [NEW.header]: SECRET }, given)
     expect(reply.json()).toEqual({
       statusCode: 400,
-      message: 'AADSTS700213: No match (wimds: trust_missing)',
+      message: 'AADSTS700213: No match (wimds: federated_credential_not_found)',
       correlationId: 'c0ffee',
     })
   })

@@ -5,7 +5,7 @@ import { dirname, extname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { arc } from '../../src/dialects/arc.ts'
 import { type ArcKeys, arcKeys } from '../../src/dialects/arc-keys.ts'
-import { metadataServer } from '../../src/http/metadata-server.ts'
+import { metadataServer } from '../../src/server/app.ts'
 import { BILLING, ORDERS, parts } from '../fixtures/parts.ts'
 
 const URL =

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { cloudShell } from '../../src/dialects/cloud-shell.ts'
 import { imds } from '../../src/dialects/imds.ts'
-import { metadataServer } from '../../src/http/metadata-server.ts'
+import { metadataServer } from '../../src/server/app.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { BILLING, ORDERS, parts } from '../fixtures/parts.ts'
 import { serveParts } from '../fixtures/sidecar.ts'

@@ -1,7 +1,7 @@
 /** Service Fabric: a secret in place of the Metadata header, and error words of its own. */
 import { expect, test } from 'vitest'
 import { serviceFabric } from '../../src/dialects/service-fabric.ts'
-import { metadataServer } from '../../src/http/metadata-server.ts'
+import { metadataServer } from '../../src/server/app.ts'
 import { Secret } from '../../src/secret.ts'
 import { BILLING, parts } from '../fixtures/parts.ts'
 

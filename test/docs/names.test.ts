@@ -3,9 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { Settings } from '../../src/config/settings.ts'
-import { INJECTION_DEFAULTS } from '../../src/kubernetes/settings.ts'
-import { wishesOf } from '../../src/kubernetes/annotations.ts'
-import type { Pod } from '../../src/kubernetes/pod.ts'
+import { INJECTION_DEFAULTS } from '../../src/kubernetes/injector/settings.ts'
+import { parseAnnotations } from '../../src/kubernetes/injector/annotations.ts'
+import type { Pod } from '../../src/kubernetes/injector/pod.ts'
 import { assignmentMistakes, CHART_VALUES } from './chart-values.ts'
 import { PAGES, readPage, ROOT, SPANS } from './pages.ts'
 
@@ -91,7 +91,7 @@ function isAnnotation(name: string): boolean {
 function mistakesOf(annotation: string): readonly string[] {
   const pod: Pod = { metadata: { annotations: { [annotation]: '' } }, spec: { containers: [] } }
   const settings = { ...INJECTION_DEFAULTS, image: 'wimds', redirectImage: 'wimds-redirect' }
-  return wishesOf(pod, settings).mistakes
+  return parseAnnotations(pod, settings).mistakes
 }
 
 function isAksAnnotation(name: string): boolean {

@@ -1,7 +1,7 @@
 /** What a program can be asked for, and what is wrong with a call of it. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { FlagKind, Flags } from '../../src/commands/flags.ts'
+import type { FlagKind, Flags } from '../../src/lib/args.ts'
 
 export interface Call {
   readonly program: string

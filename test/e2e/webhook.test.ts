@@ -145,7 +145,7 @@ test('a new certificate is served without a restart and without a failed review'
   await own.kubectl(['patch', 'secret', `${RELEASE}-tls`, '--type=merge', '-p', '{"data":null}'])
   await eventually('both replicas serve the new certificate', async () => {
     const logs = await own.kubectl(['logs', '-l', 'app.kubernetes.io/name=wimds', '--tail=-1'])
-    return logs.split('certificate_served').length > 4 ? logs : undefined
+    return logs.split('certificate_loaded').length > 4 ? logs : undefined
   })
   await sleep(1000)
   const { failures, count } = await load.stop()

@@ -6,15 +6,15 @@ import { explain } from '../../src/exchange/aadsts.ts'
 import { ERROR_KINDS, type ErrorCode } from '../../src/errors.ts'
 
 const CODES: readonly (readonly [ErrorCode, readonly number[]])[] = [
-  ['trust_missing', [70021, 700211, 700213, 7002137, 70025]],
-  ['trust_mismatch', [700212, 7002121, 7002138]],
+  ['federated_credential_not_found', [70021, 700211, 700213, 7002137, 70025]],
+  ['federated_credential_mismatch', [700212, 7002121, 7002138]],
   ['assertion_refused', [70023, 700024, 50027, 5002723, 5002730, 700027, 900612, 7000216, 7000218]],
   ['issuer_unreachable', [7000272, 50166, 501661, 90061]],
   ['policy_refused', [700222, 700226, 700231, 700236, 700223, 700238, 7002381, 53003, 500021]],
   ['application_refused', [700016, 7000229, 7000112, 7000215, 7000222]],
   ['tenant_refused', [90002, 900021, 900023, 900382, 900432, 50049, 5000224, 5000225]],
   ['resource_refused', [500011, 500014, 501051, 70011, 1002012]],
-  ['request_refused', [70003, 900144, 90014, 90013, 900561]],
+  ['entra_request_rejected', [70003, 900144, 90014, 90013, 900561]],
   ['entra_throttled', [90055, 50196]],
   ['entra_unavailable', [90033, 50033, 90006, 90012, 90024, 90090, 50000]],
 ]
@@ -42,7 +42,7 @@ describe('explain', () => {
   })
 
   test.each([
-    [7002139, 'trust_missing'],
+    [7002139, 'federated_credential_not_found'],
     [9003301, 'entra_unavailable'],
     [53003001, 'policy_refused'],
   ] as const)('takes the unknown variant %i for what its prefix is', (number, code) => {

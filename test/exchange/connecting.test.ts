@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { entraDispatcher } from '../../src/exchange/dispatcher.ts'
 import { tokenProxyDispatcher } from '../../src/exchange/token-proxy.ts'
 import { Secret } from '../../src/secret.ts'
-import { createCertificateAuthority, type IssuedCertificate } from '../../src/x509.ts'
+import { createCertificateAuthority, type IssuedCertificate } from '../../src/lib/x509.ts'
 import { portOf } from '../fixtures/listening.ts'
 import { connectProxy } from './connect-proxy.ts'
 

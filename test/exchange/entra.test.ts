@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { BrokerError } from '../../src/errors.ts'
 import { assertionReader } from '../../src/exchange/assertion.ts'
 import { entraExchange } from '../../src/exchange/entra.ts'
-import { recordingNetwork } from '../../src/exchange/network.ts'
+import { recordingNetwork } from '../../src/exchange/http-client.ts'
 import { Secret } from '../../src/secret.ts'
 import type { FaultInput } from '../../src/simulator/faults.ts'
 import { createWorld, type World } from '../../src/simulator/world.ts'
@@ -143,7 +143,7 @@ describe('what Entra ID or something before it answers', () => {
         contentType: 'application/json',
         body: '{"error":"invalid_client","error_codes":"700213","error_description":"AADSTS700213: no"}',
       },
-      { code: 'trust_missing' },
+      { code: 'federated_credential_not_found' },
       1,
     ],
   ])('%s', async (_, fault, expected, exchanges) => {

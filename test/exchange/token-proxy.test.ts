@@ -12,7 +12,7 @@ import { serve } from '../../src/simulator/serve.ts'
 import { createTokenProxy } from '../../src/simulator/token-proxy.ts'
 import { createWorld } from '../../src/simulator/world.ts'
 import { systemClock } from '../../src/tokens/clock.ts'
-import { createCertificateAuthority } from '../../src/x509.ts'
+import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { identityOf } from '../fixtures/identity.ts'
 import { namedPipe } from '../fixtures/pipe.ts'
 

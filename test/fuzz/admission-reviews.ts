@@ -1,6 +1,6 @@
 /** AdmissionReviews for pods that somebody wrote to do harm, or without care. */
 import * as fc from 'fast-check'
-import { pods } from '../kubernetes/arbitrary-pod.ts'
+import { pods } from '../kubernetes/injector/arbitrary-pod.ts'
 
 const CONTAINER = { name: 'app', image: 'app:1' }
 const MOUNT = { name: 'wimds-token', mountPath: '/var/run/secrets/wimds' }

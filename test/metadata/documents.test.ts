@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { metadataServer } from '../../src/http/metadata-server.ts'
+import { metadataServer } from '../../src/server/app.ts'
 import { parts, TENANT_ID } from '../fixtures/parts.ts'
 
 /** The reply to a GET with the Metadata header, unless `headers` say otherwise. */

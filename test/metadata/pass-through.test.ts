@@ -1,7 +1,7 @@
 /** What may go on to the real metadata service, and that nothing else ever does. */
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
 import { describe, expect, test } from 'vitest'
-import { metadataServer } from '../../src/http/metadata-server.ts'
+import { metadataServer } from '../../src/server/app.ts'
 import { passThroughMistake } from '../../src/metadata/pass-through-paths.ts'
 import { passThrough } from '../../src/metadata/pass-through.ts'
 import { listening } from '../fixtures/listening.ts'

@@ -8,7 +8,7 @@ import { hasPrometheus, promtool, scratch } from './tools.ts'
 
 describe.skipIf(!hasPrometheus())('promtool', () => {
   test('finds nothing to complain of in the metrics', async () => {
-    const observed = observe({ entries: [held(), failing('trust_missing')] })
+    const observed = observe({ entries: [held(), failing('federated_credential_not_found')] })
     observed.onReply(reply())
     observed.onReply(reply({ error: new BrokerError('identity_not_found', 'no') }))
     observed.onResult('hit')

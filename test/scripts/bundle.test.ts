@@ -8,7 +8,7 @@ import { expect, test } from 'vitest'
 import { startChild } from '../../src/commands/demo/child.ts'
 import { createIssuer } from '../../src/simulator/issuer.ts'
 import { createWorld } from '../../src/simulator/world.ts'
-import { createCertificateAuthority } from '../../src/x509.ts'
+import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { connectProxy } from '../exchange/connect-proxy.ts'
 import { environmentOf } from '../fixtures/served.ts'
 import { portOf } from '../fixtures/listening.ts'
@@ -94,7 +94,7 @@ test('the webhook has metrics, and ends when told to, without an API server', as
   await expect.poll(() => scraped().catch(() => undefined), { timeout: 5000 }).toBe(200)
   process.kill(webhook.pid, 'SIGTERM')
   await expect.poll(() => webhook.hasEnded(), { timeout: 5000 }).toBe(true)
-  expect(webhook.output()).toContain('"event":"stopped"')
+  expect(webhook.output()).toContain('"event":"shutdown_complete"')
 })
 
 /** Nothing listens on port 1. */

@@ -2,7 +2,7 @@ import { mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { crashLine } from '../../src/crash.ts'
+import { crashLine } from '../../src/lib/describe-error.ts'
 import { EVENTS } from '../../src/telemetry/events.ts'
 import { runNode } from './run-node.ts'
 

@@ -3,7 +3,7 @@ import { familyOf, RECOGNISED } from '../../src/telemetry/client-families.ts'
 import {
   clientInventory,
   recognise,
-  speaksWorkloadIdentity,
+  supportsWorkloadIdentity,
 } from '../../src/telemetry/client-inventory.ts'
 
 /** User-Agents as the clients of the compatibility matrix send them, and what they stand for. */
@@ -65,11 +65,11 @@ describe('whether a version speaks workload identity', () => {
     ['2.0', true],
     ['', undefined],
   ])('azure-identity for Python %s: %s', (version, speaks) => {
-    expect(speaksWorkloadIdentity(python, version)).toBe(speaks)
+    expect(supportsWorkloadIdentity(python, version)).toBe(speaks)
   })
 
   test('is not guessed where no source names the version', () => {
-    expect(speaksWorkloadIdentity(familyOf('rclone'), '1.76.0')).toBeUndefined()
+    expect(supportsWorkloadIdentity(familyOf('rclone'), '1.76.0')).toBeUndefined()
   })
 })
 

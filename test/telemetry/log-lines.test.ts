@@ -22,9 +22,9 @@ const assertionFor = (audience: string): Assertion => ({
 
 describe('a projected token', () => {
   test.each([
-    ['the usual audience', 'api://AzureADTokenExchange', undefined, 'info', 'assertion_read'],
-    ['another audience', 'sts.test', undefined, 'warn', 'assertion_audience_unusual'],
-    ['another audience that is configured', 'sts.test', 'sts.test', 'info', 'assertion_read'],
+    ['the usual audience', 'api://AzureADTokenExchange', undefined, 'info', 'assertion_loaded'],
+    ['another audience', 'sts.test', undefined, 'warn', 'assertion_audience_unexpected'],
+    ['another audience that is configured', 'sts.test', 'sts.test', 'info', 'assertion_loaded'],
   ])('with %s', (_, audience, configured, level, event) => {
     const { log, events } = logging()
     logAssertion(log, '/token', { ok: true, assertion: assertionFor(audience) }, configured)
@@ -53,12 +53,12 @@ describe('a projected token', () => {
 
 test.each([
   ['entra_unavailable', 'warn'],
-  ['trust_missing', 'error'],
+  ['federated_credential_not_found', 'error'],
 ] as const)('a renewal that fails by %s is logged as %s', (code, level) => {
   const { log, events } = logging()
   const request = { identity: ORDERS, scope: 'https://vault.azure.net/.default' }
   logRenewalFailure(log, { request, error: new BrokerError(code, 'why'), leftMs: 61_999 })
   expect(events()).toMatchObject([
-    { level, event: 'renewal_failed', identity: 'orders', code, tokenLeftSeconds: 61 },
+    { level, event: 'refresh_failed', identity: 'orders', code, tokenLeftSeconds: 61 },
   ])
 })

@@ -95,19 +95,19 @@ describe('a flood', () => {
   test('is cut off at ten lines of one event and code, and summed up after ten seconds', () => {
     const { log, events } = logging()
     for (let index = 0; index < 500; index += 1) {
-      log.warn('request_refused', { code: 'host_not_allowed' })
+      log.warn('request_rejected', { code: 'host_not_allowed' })
     }
-    log.warn('request_refused', { code: 'identity_not_found' })
+    log.warn('request_rejected', { code: 'identity_not_found' })
     expect(events()).toHaveLength(11)
-    expect([...log.suppressed()]).toEqual([{ labels: ['request_refused'], value: 490 }])
+    expect([...log.suppressed()]).toEqual([{ labels: ['request_rejected'], value: 490 }])
     vi.advanceTimersByTime(10_000)
     expect(events().at(-1)).toMatchObject({
-      event: 'lines_suppressed',
-      suppressedEvent: 'request_refused',
+      event: 'log_rate_limited',
+      suppressedEvent: 'request_rejected',
       code: 'host_not_allowed',
       count: 490,
     })
-    log.warn('request_refused', { code: 'host_not_allowed' })
+    log.warn('request_rejected', { code: 'host_not_allowed' })
     expect(events()).toHaveLength(13)
   })
 
@@ -121,8 +121,10 @@ describe('a flood', () => {
 describe('an error', () => {
   test('has the ids for a support ticket', () => {
     const entra = { aadsts: 700213, traceId: 'a-trace', correlationId: 'a-correlation' }
-    expect(errorFields(new BrokerError('trust_missing', 'no match', { entra }))).toEqual({
-      code: 'trust_missing',
+    expect(
+      errorFields(new BrokerError('federated_credential_not_found', 'no match', { entra })),
+    ).toEqual({
+      code: 'federated_credential_not_found',
       message: 'no match',
       aadsts: 700213,
       entraTraceId: 'a-trace',
@@ -137,7 +139,7 @@ describe('an error', () => {
     ).toMatchObject({
       cause: 'connect ECONNREFUSED',
     })
-    const same = new BrokerError('trust_missing', 'no match')
+    const same = new BrokerError('federated_credential_not_found', 'no match')
     expect(errorFields(new BrokerError('trust_propagating', 'no match', { cause: same }))).toEqual({
       code: 'trust_propagating',
       message: 'no match',

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { BrokerError } from '../../src/errors.ts'
-import { WEBHOOK_METRICS } from '../../src/kubernetes/webhook-metrics.ts'
+import { WEBHOOK_METRICS } from '../../src/kubernetes/webhook/metrics.ts'
 import { type MetricDefinition, METRICS } from '../../src/telemetry/metric-catalogue.ts'
 import { aToken, ORDERS } from '../fixtures/parts.ts'
 import { exchange, failing, held, observe, reply, TOKEN_FILE, VAULT } from './observed.ts'
@@ -88,8 +88,10 @@ describe('what exchanges count', () => {
 
 describe('what is held', () => {
   test('is counted, with the life that is left to each token', async () => {
-    const samples = await scraped(observe({ entries: [held(), failing('trust_missing', 3)] }))
-    expect(samples.get('wimds_tokens_held')).toBe(1)
+    const samples = await scraped(
+      observe({ entries: [held(), failing('federated_credential_not_found', 3)] }),
+    )
+    expect(samples.get('wimds_tokens_cached')).toBe(1)
     expect(samples.get('wimds_tokens_failing')).toBe(1)
     expect(samples.get('wimds_exchange_consecutive_failures{identity="orders"}')).toBe(3)
     const remaining =

@@ -1,13 +1,13 @@
 /** Telemetry of a sidecar that tests drive: its clock, its entries and its log are theirs. */
 import type { Config } from '../../src/config/config.ts'
 import { BrokerError, type ErrorCode } from '../../src/errors.ts'
-import type { AssertionState } from '../../src/exchange/assertion-watch.ts'
-import type { ReplyEvent } from '../../src/http/wire.ts'
+import type { AssertionState } from '../../src/exchange/assertion-watcher.ts'
+import type { ReplyEvent } from '../../src/server/wire.ts'
 import type { Identity } from '../../src/identities.ts'
 import { Secret } from '../../src/secret.ts'
 import { logger } from '../../src/telemetry/logger.ts'
 import { telemetry } from '../../src/telemetry/telemetry.ts'
-import type { CacheEntry } from '../../src/tokens/cached.ts'
+import type { CacheEntry } from '../../src/tokens/token-cache.ts'
 import type { ExchangeEvent } from '../../src/tokens/observed.ts'
 import { aToken, frozenClock, NOW, ORDERS } from '../fixtures/parts.ts'
 

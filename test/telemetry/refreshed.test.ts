@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { BrokerError } from '../../src/errors.ts'
-import { cached, type CacheResult } from '../../src/tokens/cached.ts'
+import { cached, type CacheResult } from '../../src/tokens/token-cache.ts'
 import { systemClock } from '../../src/tokens/clock.ts'
 import type { TokenSource } from '../../src/tokens/token.ts'
 import { aToken, NOW, ORDERS } from '../fixtures/parts.ts'

@@ -1,6 +1,6 @@
 import { assert, asyncProperty, nat, uuid } from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
-import { crashLine } from '../../src/crash.ts'
+import { crashLine } from '../../src/lib/describe-error.ts'
 import { createWorld } from '../../src/simulator/world.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'

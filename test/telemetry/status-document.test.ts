@@ -16,9 +16,11 @@ const stateOf = (given: Parameters<typeof observe>[0]) => {
 
 /** A sidecar to which everything has happened. */
 function busy(): StatusDocument {
-  const observed = observe({ entries: [held(), failing('trust_missing')] })
+  const observed = observe({ entries: [held(), failing('federated_credential_not_found')] })
   const entra = { aadsts: 700213, traceId: 'a-trace', correlationId: 'a-correlation' }
-  const error = new BrokerError('trust_missing', 'AADSTS700213: no match', { entra })
+  const error = new BrokerError('federated_credential_not_found', 'AADSTS700213: no match', {
+    entra,
+  })
   observed.onExchange(exchange())
   observed.onExchange(exchange({ outcome: { ok: false, error } }))
   observed.onReply(reply({ error }))
@@ -57,15 +59,16 @@ describe('the state', () => {
   })
 
   test('is refused when only somebody can mend it', () => {
-    expect(stateOf({ entries: [failing('trust_mismatch'), held()] })).toMatchObject({
+    expect(stateOf({ entries: [failing('federated_credential_mismatch'), held()] })).toMatchObject({
       state: 'refused',
-      reasons: ['no token for https://vault.azure.net as orders: trust_mismatch'],
+      reasons: ['no token for https://vault.azure.net as orders: federated_credential_mismatch'],
     })
   })
 
   test('forgets a refusal that nobody came back for', () => {
     expect(
-      stateOf({ entries: [failing('trust_mismatch', 1, { nextTryAt: -700_000 })] }).state,
+      stateOf({ entries: [failing('federated_credential_mismatch', 1, { nextTryAt: -700_000 })] })
+        .state,
     ).toBe('ready')
   })
 })
@@ -83,7 +86,11 @@ describe('the document', () => {
   test('explains the last exchanges, the latest first', () => {
     expect(busy().exchanges).toMatchObject([
       {
-        failure: { code: 'trust_missing', aadsts: 700213, entraTraceId: 'a-trace' },
+        failure: {
+          code: 'federated_credential_not_found',
+          aadsts: 700213,
+          entraTraceId: 'a-trace',
+        },
         meaning: expect.stringContaining('subject'),
       },
       { durationMs: 120 },
@@ -92,13 +99,17 @@ describe('the document', () => {
 
   test('counts refusals of one kind together', () => {
     expect(busy().refusals).toMatchObject([
-      { count: 2, client: 'python-azure-identity', failure: { code: 'trust_missing' } },
+      {
+        count: 2,
+        client: 'python-azure-identity',
+        failure: { code: 'federated_credential_not_found' },
+      },
     ])
   })
 
   test('says of each client whether it needs the sidecar', () => {
     expect(busy().clients).toMatchObject([
-      { client: 'python-azure-identity', version: '1.5.0', speaksWorkloadIdentity: false },
+      { client: 'python-azure-identity', version: '1.5.0', supportsWorkloadIdentity: false },
     ])
   })
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { BrokerError } from '../../src/errors.ts'
-import type { AssertionState } from '../../src/exchange/assertion-watch.ts'
+import type { AssertionState } from '../../src/exchange/assertion-watcher.ts'
 import { status } from '../../src/telemetry/status.ts'
 import { NOW } from '../fixtures/parts.ts'
 import { exchange, readable } from './observed.ts'

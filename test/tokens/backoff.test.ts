@@ -116,7 +116,7 @@ test('a key that is kept warm and refused is tried again slowly', () => {
 })
 
 test.each<[ErrorCode, boolean]>([
-  ['trust_missing', true],
+  ['federated_credential_not_found', true],
   ['trust_propagating', true],
   ['assertion_missing', true],
   ['assertion_expired', true],

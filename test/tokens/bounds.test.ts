@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { cached } from '../../src/tokens/cached.ts'
-import { limited } from '../../src/tokens/limited.ts'
+import { cached } from '../../src/tokens/token-cache.ts'
+import { limited } from '../../src/tokens/limiter.ts'
 import { tokenStack } from '../../src/tokens/stack.ts'
 import { ask, askFor, slowest } from './callers.ts'
 import { HOUR_MS, other, scriptedEntra, VAULT } from './scripted-entra.ts'

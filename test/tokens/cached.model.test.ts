@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { cached, type TokenCache } from '../../src/tokens/cached.ts'
+import { cached, type TokenCache } from '../../src/tokens/token-cache.ts'
 import { ask } from './callers.ts'
 import { type Behaviour, HOUR_MS, other, scriptedEntra } from './scripted-entra.ts'
 import { specification } from './specification.ts'
@@ -81,7 +81,7 @@ const failing = fc.record(
       'assertion_expired',
       'trust_propagating',
       'issuer_unreachable',
-      'trust_missing',
+      'federated_credential_not_found',
       'application_refused',
       'internal',
     ),

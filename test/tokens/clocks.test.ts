@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { cached } from '../../src/tokens/cached.ts'
+import { cached } from '../../src/tokens/token-cache.ts'
 import { ask, askFor, slowest } from './callers.ts'
 import { HOUR_MS, scriptedEntra, VAULT } from './scripted-entra.ts'
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { Secret } from '../../src/secret.ts'
-import { cached } from '../../src/tokens/cached.ts'
+import { cached } from '../../src/tokens/token-cache.ts'
 import { ask, slowest } from './callers.ts'
 import { type Behaviour, scriptedEntra, VAULT } from './scripted-entra.ts'
 
@@ -74,7 +74,7 @@ describe('bypass_cache', () => {
     const { entra, tokens } = setUp()
     await ask(tokens, VAULT)
     await vi.advanceTimersByTimeAsync(MINUTE_MS)
-    entra.behave({ error: 'trust_missing' })
+    entra.behave({ error: 'federated_credential_not_found' })
     expect((await ask(tokens, BYPASS)).said).toBe(token(1))
   })
 })

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { ErrorCode } from '../../src/errors.ts'
-import { cached } from '../../src/tokens/cached.ts'
+import { cached } from '../../src/tokens/token-cache.ts'
 import type { RenewalFailure } from '../../src/tokens/flights.ts'
 import { ask, askFor, slowest } from './callers.ts'
 import { HOUR_MS, other, scriptedEntra, VAULT } from './scripted-entra.ts'
@@ -30,7 +30,7 @@ describe('while a valid token is held', () => {
     'entra_throttled',
     'entra_bad_response',
     'assertion_missing',
-    'trust_missing',
+    'federated_credential_not_found',
     'policy_refused',
     'overloaded',
     'internal',
@@ -196,20 +196,20 @@ describe('a new projected token', () => {
 
   test('makes a permanent refusal forgotten', async () => {
     const { entra, cache, tokens } = setUp()
-    entra.behave({ error: 'trust_mismatch' })
+    entra.behave({ error: 'federated_credential_mismatch' })
     await ask(tokens, VAULT)
     entra.behave({})
-    expect((await ask(tokens, VAULT)).said).toBe('trust_mismatch')
+    expect((await ask(tokens, VAULT)).said).toBe('federated_credential_mismatch')
     cache.assertionChanged(tokenFile)
     expect((await ask(tokens, VAULT)).ok).toBe(true)
   })
 
   test('of another file changes nothing', async () => {
     const { entra, cache, tokens } = setUp()
-    entra.behave({ error: 'trust_mismatch' })
+    entra.behave({ error: 'federated_credential_mismatch' })
     await ask(tokens, VAULT)
     cache.assertionChanged('/another/token')
-    expect((await ask(tokens, VAULT)).said).toBe('trust_mismatch')
+    expect((await ask(tokens, VAULT)).said).toBe('federated_credential_mismatch')
     expect(entra.asked).toHaveLength(1)
   })
 
@@ -250,7 +250,7 @@ describe('a new projected token', () => {
   test('renews a held token whose renewal was refused', async () => {
     const { entra, cache, tokens } = setUp()
     await ask(tokens, VAULT)
-    entra.behave({ error: 'trust_missing' })
+    entra.behave({ error: 'federated_credential_not_found' })
     await askFor(tokens, VAULT, { forMs: 31 * MINUTE_MS, everyMs: 60_000 })
     const count = entra.asked.length
     entra.behave({})

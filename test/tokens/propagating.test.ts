@@ -15,7 +15,7 @@ afterEach(() => {
 })
 
 function setUp() {
-  const entra = scriptedEntra({ error: 'trust_missing' })
+  const entra = scriptedEntra({ error: 'federated_credential_not_found' })
   const options = { clock: systemClock, graceMs: 10 * MINUTE_MS, max: 10 }
   const tokens = propagating(entra.source, options)
   const said = async () => (await ask(tokens, VAULT)).said
@@ -28,11 +28,14 @@ test('a missing trust is temporary for the first minutes, then permanent', async
   await vi.advanceTimersByTimeAsync(9 * MINUTE_MS)
   expect(await said()).toBe('trust_propagating')
   await vi.advanceTimersByTimeAsync(MINUTE_MS)
-  expect(await said()).toBe('trust_missing')
+  expect(await said()).toBe('federated_credential_not_found')
 })
 
 test('a Retry-After of Entra ID does not make the wait for it longer', async () => {
-  const entra = scriptedEntra({ error: 'trust_missing', retryAfterMs: 60 * MINUTE_MS })
+  const entra = scriptedEntra({
+    error: 'federated_credential_not_found',
+    retryAfterMs: 60 * MINUTE_MS,
+  })
   const tokens = propagating(entra.source, { clock: systemClock, graceMs: MINUTE_MS, max: 10 })
   expect(await ask(tokens, VAULT)).toMatchObject({
     said: 'trust_propagating',
@@ -46,7 +49,7 @@ test('a token in between begins the minutes anew: nodes of Entra ID differ', asy
   await vi.advanceTimersByTimeAsync(9 * MINUTE_MS)
   entra.behave({})
   await said()
-  entra.behave({ error: 'trust_missing' })
+  entra.behave({ error: 'federated_credential_not_found' })
   await vi.advanceTimersByTimeAsync(9 * MINUTE_MS)
   expect(await said()).toBe('trust_propagating')
 })
@@ -60,8 +63,8 @@ test('so does a time without refusals as long', async () => {
 
 test('other refusals pass as they are', async () => {
   const { entra, said } = setUp()
-  entra.behave({ error: 'trust_mismatch' })
-  expect(await said()).toBe('trust_mismatch')
+  entra.behave({ error: 'federated_credential_mismatch' })
+  expect(await said()).toBe('federated_credential_mismatch')
 })
 
 test('a credential made minutes after the pod is found slowly, and by no caller', async () => {

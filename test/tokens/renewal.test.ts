@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { cached } from '../../src/tokens/cached.ts'
+import { cached } from '../../src/tokens/token-cache.ts'
 import { ask, askFor, slowest, tokensOf } from './callers.ts'
 import { HOUR_MS, other, scriptedEntra, VAULT } from './scripted-entra.ts'
 

@@ -2,10 +2,10 @@
 import { UsageError } from '../../errors.ts'
 import { createWorld, type World } from '../../simulator/world.ts'
 import { REPORTS } from '../../simulator/world-defaults.ts'
-import { complain } from '../complaints.ts'
-import { mistakesOfFlagsAlone, parseFlags } from '../flags.ts'
-import { type CommandIo, endAsked } from '../io.ts'
-import { messageOf } from '../mistakes.ts'
+import { complain } from '../../lib/print-error.ts'
+import { mistakesOfFlagsAlone, parseFlags } from '../../lib/args.ts'
+import { type CommandIo, untilShutdown } from '../io.ts'
+import { messageOf } from '../../lib/collect-errors.ts'
 import { fetchSecret, legacyClient } from './legacy-client.ts'
 import { type Sidecar, startSidecar } from './sidecar.ts'
 import { tell } from './story.ts'
@@ -60,7 +60,7 @@ export async function demo(
     say(`\nAll of it came true, in ${((performance.now() - start) / 1000).toFixed(1)} s.`)
     if (flags.has('keep')) {
       say(keepText(sidecar))
-      await endAsked(io)
+      await untilShutdown(io)
     }
     return 0
   } catch (error) {

@@ -1,5 +1,5 @@
 /** `wimds env`: the variables that lead SDKs to the sidecar without any redirect. */
-import { hostInUrl, localHost } from '../../config/host.ts'
+import { hostInUrl, localHost } from '../../lib/hosts.ts'
 import {
   invalidConfiguration,
   mistakesIn,
@@ -16,11 +16,11 @@ import {
   isSetName,
   SET_NAMES,
   SWITCHES,
-} from '../../endpoint-sets.ts'
+} from '../../sdk-variables.ts'
 import { UsageError } from '../../errors.ts'
 import { withOurHosts } from '../../no-proxy.ts'
 import { environmentText, isFormat, type Format } from './text.ts'
-import { type Flags, mistakesOfFlagsAlone, parseFlags } from '../flags.ts'
+import { type Flags, mistakesOfFlagsAlone, parseFlags } from '../../lib/args.ts'
 import type { CommandIo } from '../io.ts'
 import { thumbprintFor } from '../service-fabric.ts'
 

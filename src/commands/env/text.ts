@@ -1,5 +1,5 @@
 /** Variables as shells, dotenv readers and Kubernetes take them. */
-import { isPlainWord, shellQuoted } from '../../shell.ts'
+import { isPlainWord, shellQuoted } from '../../lib/shell.ts'
 
 const FORMATS = ['shell', 'dotenv', 'yaml'] as const
 export type Format = (typeof FORMATS)[number]

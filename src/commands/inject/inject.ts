@@ -1,9 +1,9 @@
 /** `wimds inject`: manifests in, manifests with the sidecar out. Needs no cluster. */
-import { injectManifests } from '../../kubernetes/manifest/inject-manifests.ts'
-import { unifiedDiff } from '../../kubernetes/manifest/unified-diff.ts'
-import { complain } from '../complaints.ts'
+import { injectManifests } from '../../kubernetes/manifests/inject-manifests.ts'
+import { unifiedDiff } from '../../kubernetes/manifests/unified-diff.ts'
+import { complain } from '../../lib/print-error.ts'
 import { INJECT_FLAGS, optionsOf } from './options.ts'
-import { parseFlags } from '../flags.ts'
+import { parseFlags } from '../../lib/args.ts'
 import type { CommandIo } from '../io.ts'
 import { readSources } from './sources.ts'
 

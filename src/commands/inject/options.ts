@@ -1,17 +1,17 @@
 /** The flags of `wimds inject` → settings of the injector. */
 import { UsageError } from '../../errors.ts'
-import { isGuid } from '../../guid.ts'
-import { imagesOf } from '../../kubernetes/images.ts'
-import type { ManifestOptions } from '../../kubernetes/manifest/inject-document.ts'
-import type { EnvVar } from '../../kubernetes/pod.ts'
+import { isGuid } from '../../lib/guid.ts'
+import { imagesOf } from '../../kubernetes/injector/images.ts'
+import type { ManifestOptions } from '../../kubernetes/manifests/inject-document.ts'
+import type { EnvVar } from '../../kubernetes/injector/pod.ts'
 import {
   INJECTION_DEFAULTS,
   type InjectionSettings,
   NATIVE_SIDECARS_SINCE,
   ROUTING_MODES,
-} from '../../kubernetes/settings.ts'
+} from '../../kubernetes/injector/settings.ts'
 import { VERSION } from '../../version.ts'
-import type { Flags } from '../flags.ts'
+import type { Flags } from '../../lib/args.ts'
 
 export const INJECT_FLAGS = {
   mode: 'value',

@@ -3,9 +3,9 @@ import { isUtf8 } from 'node:buffer'
 import { readFile } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import type { ManifestFile } from '../../kubernetes/manifest/inject-manifests.ts'
+import type { ManifestFile } from '../../kubernetes/manifests/inject-manifests.ts'
 import type { CommandIo } from '../io.ts'
-import { messageOf } from '../mistakes.ts'
+import { messageOf } from '../../lib/collect-errors.ts'
 
 export interface Sources {
   readonly files: readonly ManifestFile[]

@@ -1,10 +1,10 @@
 /** `wimds report`: who still calls the metadata service, and what would make the sidecar unnecessary. */
 import { UsageError } from '../../errors.ts'
 import { scrubSetting } from '../../secret.ts'
-import { complain } from '../complaints.ts'
-import { type Flags, mistakesOfFlagsAlone, parseFlags } from '../flags.ts'
+import { complain } from '../../lib/print-error.ts'
+import { type Flags, mistakesOfFlagsAlone, parseFlags } from '../../lib/args.ts'
 import type { CommandIo } from '../io.ts'
-import { messageOf } from '../mistakes.ts'
+import { messageOf } from '../../lib/collect-errors.ts'
 import { type ReportRow, rowsOf, type Sighting } from './rows.ts'
 import { fromPrometheus, fromSidecar } from './sources.ts'
 
@@ -108,8 +108,8 @@ function asText(rows: readonly ReportRow[]): string {
   return `${[line(HEADINGS), ...lines, '', summaryOf(rows)].join('\n')}\n`
 }
 
-function remedyOf({ speaksWorkloadIdentity, workloadIdentitySince, advice }: ReportRow): string {
-  if (speaksWorkloadIdentity === true) return `this version speaks workload identity: ${advice}`
+function remedyOf({ supportsWorkloadIdentity, workloadIdentitySince, advice }: ReportRow): string {
+  if (supportsWorkloadIdentity === true) return `this version speaks workload identity: ${advice}`
   if (workloadIdentitySince !== undefined) return `upgrade to ${workloadIdentitySince}: ${advice}`
   return advice
 }
@@ -117,7 +117,7 @@ function remedyOf({ speaksWorkloadIdentity, workloadIdentitySince, advice }: Rep
 function summaryOf(rows: readonly ReportRow[]): string {
   const workloads = Map.groupBy(rows, ({ workload }) => workload)
   const free = [...workloads.values()].filter((own) =>
-    own.every(({ speaksWorkloadIdentity }) => speaksWorkloadIdentity === true),
+    own.every(({ supportsWorkloadIdentity }) => supportsWorkloadIdentity === true),
   )
   const called = `${workloads.size} ${workloads.size === 1 ? 'workload calls' : 'workloads call'}`
   return `${called}; ${free.length} of them could do without the sidecar with the libraries they have.`

@@ -1,6 +1,6 @@
 /** Which workloads still call, by which client library: what both sources of the report give. */
 import { familyOf } from '../../telemetry/client-families.ts'
-import { speaksWorkloadIdentity } from '../../telemetry/client-inventory.ts'
+import { supportsWorkloadIdentity } from '../../telemetry/client-inventory.ts'
 
 /** One client library in one version that one workload calls with. */
 export interface ReportRow {
@@ -15,7 +15,7 @@ export interface ReportRow {
   /** The version from which the library speaks workload identity; absent: not known. */
   readonly workloadIdentitySince?: string
   /** Whether this version does; absent: not known. */
-  readonly speaksWorkloadIdentity?: boolean
+  readonly supportsWorkloadIdentity?: boolean
   readonly advice: string
 }
 
@@ -47,12 +47,12 @@ export function rowsOf(sightings: readonly Sighting[]): ReportRow[] {
 function explained(sighting: Sighting): ReportRow {
   const family = familyOf(sighting.client)
   const { title, workloadIdentitySince, advice } = family
-  const speaks = speaksWorkloadIdentity(family, sighting.version)
+  const speaks = supportsWorkloadIdentity(family, sighting.version)
   return {
     ...sighting,
     title: family.id === sighting.client ? title : sighting.client,
     ...(workloadIdentitySince !== undefined && { workloadIdentitySince }),
-    ...(speaks !== undefined && { speaksWorkloadIdentity: speaks }),
+    ...(speaks !== undefined && { supportsWorkloadIdentity: speaks }),
     advice,
   }
 }

@@ -1,6 +1,6 @@
 /** Where the report comes from: sidecars' status documents, or a Prometheus that scrapes them. */
 import * as z from 'zod/mini'
-import { boundedText } from '../../bounded-text.ts'
+import { boundedText } from '../../lib/read-body.ts'
 import { scrubbedStart } from '../../secret.ts'
 import { StatusSchema } from '../../telemetry/status-schema.ts'
 import type { Sighting } from './rows.ts'

@@ -1,7 +1,7 @@
 /** The broker put together: exchange, cache, projected-token watch, and what they report to. */
 import type { Config } from '../../config/config.ts'
 import { type AssertionReader, assertionReader } from '../../exchange/assertion.ts'
-import { watchAssertions } from '../../exchange/assertion-watch.ts'
+import { watchAssertions } from '../../exchange/assertion-watcher.ts'
 import { identityResolver, type IdentityResolver, requireAllowed } from '../../identities.ts'
 import { logAssertion, logRenewalFailure } from '../../telemetry/log-lines.ts'
 import type { ProcessLog } from '../../telemetry/logger.ts'

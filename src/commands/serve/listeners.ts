@@ -1,9 +1,9 @@
 /** Opens all ports of the sidecar, or none of them. */
 import type { RequestListener } from 'node:http'
 import type { FastifyInstance } from 'fastify'
-import { hostInUrl } from '../../config/host.ts'
+import { hostInUrl } from '../../lib/hosts.ts'
 import type { Address } from '../../config/values.ts'
-import { listen, type Listener } from '../../http/listener.ts'
+import { listen, type Listener } from '../../server/listen.ts'
 import type { ServerCertificate } from '../service-fabric.ts'
 
 /** One application and where it is to be reached. */

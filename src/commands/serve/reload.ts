@@ -2,7 +2,7 @@
 import { type Config, loadConfig } from '../../config/config.ts'
 import { readIdentitiesFile } from '../../config/identities-text.ts'
 import type { Environment } from '../../config/settings.ts'
-import { watchFile } from '../../config/watch.ts'
+import { watchFile } from '../../lib/watch-file.ts'
 import { ConfigError } from '../../errors.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 
@@ -27,11 +27,11 @@ export function followIdentities(options: ReloadOptions): () => void {
       const next = await loadConfig(env)
       adopt(next)
       onReload(undefined)
-      log.info('identities_reloaded', { file: path, identities: next.directory.identities.length })
+      log.info('config_reloaded', { file: path, identities: next.directory.identities.length })
     } catch (error) {
       const problem = error instanceof ConfigError ? error.message : 'it cannot be read'
       onReload(`the identities file has changed and is not used, the old one still is: ${problem}`)
-      log.error('identities_refused', { file: path, message: problem })
+      log.error('config_reload_failed', { file: path, message: problem })
     }
   }
 

@@ -1,14 +1,14 @@
 /** `wimds serve`: the sidecar, from its configuration to its last reply. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { hostInUrl } from '../../config/host.ts'
+import { hostInUrl } from '../../lib/hosts.ts'
 import type { Config } from '../../config/config.ts'
 import type { Address } from '../../config/values.ts'
 import type { Dialect } from '../../dialects/dialect.ts'
 import { imds } from '../../dialects/imds.ts'
 import { BrokerError, UsageError } from '../../errors.ts'
-import { adminServer } from '../../http/admin-server.ts'
-import { guard } from '../../http/guard.ts'
-import { metadataServer } from '../../http/metadata-server.ts'
+import { adminServer } from '../../server/admin.ts'
+import { guard } from '../../server/guard.ts'
+import { metadataServer } from '../../server/app.ts'
 import { metadataDocuments, renderDocumentError } from '../../metadata/documents.ts'
 import { DEFAULT_INSTANCE } from '../../metadata/instance.ts'
 import { passThrough } from '../../metadata/pass-through.ts'
@@ -19,10 +19,10 @@ import { settingsView } from '../../telemetry/settings-view.ts'
 import { systemClock } from '../../tokens/clock.ts'
 import { VERSION } from '../../version.ts'
 import { broker } from './broker.ts'
-import { complain } from '../complaints.ts'
+import { complain } from '../../lib/print-error.ts'
 import { configured } from '../configured.ts'
 import { mainDialects, specialDialects } from './dialects.ts'
-import { type CommandIo, endAsked } from '../io.ts'
+import { type CommandIo, untilShutdown } from '../io.ts'
 import { logOutput } from '../log-output.ts'
 import { openPorts, type Ports, type Service } from './listeners.ts'
 import { followIdentities } from './reload.ts'
@@ -112,7 +112,7 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   void prefetch()
   const stopFollowing = followIdentities({ config, env: io.env, log, ...parts })
 
-  await endAsked(io)
+  await untilShutdown(io)
   log.info('draining', { drainMs: config.shutdown.drainMs })
   await sleep(config.shutdown.drainMs)
   await ports.close(config.shutdown.timeoutMs)
@@ -120,7 +120,7 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   await special.close()
   close()
   stopCycling()
-  log.info('stopped')
+  log.info('shutdown_complete')
   return 0
 }
 

@@ -2,12 +2,12 @@
 import { isIP } from 'node:net'
 import { addresses, type Address } from '../../config/values.ts'
 import { UsageError } from '../../errors.ts'
-import { readWholeFile } from '../../regular-file.ts'
+import { readWholeFile } from '../../lib/files.ts'
 import { readConfigFile, type FileSettings } from '../../simulator/config-file.ts'
 import type { WorldOptions } from '../../simulator/world-options.ts'
-import type { IssuedCertificate } from '../../x509.ts'
-import { type Flags, mistakesOfFlagsAlone } from '../flags.ts'
-import { isConfigError, noting } from '../mistakes.ts'
+import type { IssuedCertificate } from '../../lib/x509.ts'
+import { type Flags, mistakesOfFlagsAlone } from '../../lib/args.ts'
+import { isConfigError, noting } from '../../lib/collect-errors.ts'
 
 export const SIMULATE_FLAGS = {
   dir: 'value',

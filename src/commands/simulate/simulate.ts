@@ -3,10 +3,10 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { environment, summary } from '../../simulator/summary.ts'
 import { createWorld } from '../../simulator/world.ts'
-import { complain } from '../complaints.ts'
-import { parseFlags } from '../flags.ts'
-import { type CommandIo, endAsked } from '../io.ts'
-import { messageOf } from '../mistakes.ts'
+import { complain } from '../../lib/print-error.ts'
+import { parseFlags } from '../../lib/args.ts'
+import { type CommandIo, untilShutdown } from '../io.ts'
+import { messageOf } from '../../lib/collect-errors.ts'
 import { MAX_ROTATE_SECONDS, optionsOf, SIMULATE_FLAGS, type SimulateOptions } from './options.ts'
 
 export const SIMULATE_USAGE = `usage: wimds simulate [--dir DIR] [--config FILE] [--listen HOST:PORT] …
@@ -77,7 +77,7 @@ async function run(options: SimulateOptions, io: CommandIo): Promise<number> {
     const envFile = join(world.caFile, '..', 'env')
     await writeFile(envFile, environment(world, options.world.tls !== undefined))
     io.stdout.write(summary(world, envFile, everySeconds))
-    await endAsked(io)
+    await untilShutdown(io)
     return 0
   } finally {
     clearInterval(renewal)

@@ -1,9 +1,13 @@
 /** The flags of `wimds webhook` → what it serves, and how it gets its certificate. */
 import { addresses, type Address, duration } from '../../config/values.ts'
 import { UsageError } from '../../errors.ts'
-import { quantity, resourceMistakes, type ResourceSettings } from '../../kubernetes/resources.ts'
-import { INJECTION_DEFAULTS, type InjectionSettings } from '../../kubernetes/settings.ts'
-import { type Flags, mistakesOfFlagsAlone, parseFlags } from '../flags.ts'
+import {
+  quantity,
+  resourceMistakes,
+  type ResourceSettings,
+} from '../../kubernetes/injector/resources.ts'
+import { INJECTION_DEFAULTS, type InjectionSettings } from '../../kubernetes/injector/settings.ts'
+import { type Flags, mistakesOfFlagsAlone, parseFlags } from '../../lib/args.ts'
 import { injectionSettings } from '../inject/options.ts'
 
 export const WEBHOOK_USAGE = `usage: wimds webhook [FLAGS]

@@ -3,20 +3,23 @@ import { once } from 'node:events'
 import type { Server } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pino, { type Logger } from 'pino'
-import { bind } from '../../http/bind.ts'
-import { connections } from '../../http/connections.ts'
-import { review } from '../../kubernetes/admission.ts'
-import { certificateIn } from '../../kubernetes/certificate-directory.ts'
-import { type CertificateKeeper, keepCertificate } from '../../kubernetes/certificate-keeper.ts'
-import { currentCertificate, expiryOf } from '../../kubernetes/certificates.ts'
-import type { Cluster } from '../../kubernetes/cluster.ts'
-import { NATIVE_SIDECARS_SINCE } from '../../kubernetes/settings.ts'
-import { webhookMetrics } from '../../kubernetes/webhook-metrics.ts'
-import { reviewServer, webhookAdminServer } from '../../kubernetes/webhook-server.ts'
+import { bind } from '../../server/bind.ts'
+import { connections } from '../../server/connections.ts'
+import { review } from '../../kubernetes/webhook/admission.ts'
+import { certificateIn } from '../../kubernetes/webhook/certificate-directory.ts'
+import {
+  type CertificateKeeper,
+  keepCertificate,
+} from '../../kubernetes/webhook/certificate-keeper.ts'
+import { currentCertificate, expiryOf } from '../../kubernetes/webhook/certificates.ts'
+import type { Cluster } from '../../kubernetes/webhook/cluster.ts'
+import { NATIVE_SIDECARS_SINCE } from '../../kubernetes/injector/settings.ts'
+import { webhookMetrics } from '../../kubernetes/webhook/metrics.ts'
+import { reviewServer, webhookAdminServer } from '../../kubernetes/webhook/server.ts'
 import { scrub } from '../../secret.ts'
 import { sampler } from '../../telemetry/sampled.ts'
 import { VERSION } from '../../version.ts'
-import { type CommandIo, endAsked } from '../io.ts'
+import { type CommandIo, untilShutdown } from '../io.ts'
 import { logOutput } from '../log-output.ts'
 import { WEBHOOK_USAGE, type WebhookOptions, webhookOptions } from './options.ts'
 
@@ -32,13 +35,13 @@ export async function webhook(args: readonly string[], io: CommandIo): Promise<n
     io.stdout.write(WEBHOOK_USAGE)
     return 0
   }
-  const { connectToCluster, reasonOf } = await import('../../kubernetes/cluster.ts')
+  const { connectToCluster, reasonOf } = await import('../../kubernetes/webhook/cluster.ts')
   const log = pino(
     { base: null, formatters: { level: (label) => ({ level: label }) } },
     logOutput(io),
   )
   const onError = (error: unknown) =>
-    log.warn({ event: 'webhook_failed', message: scrub(reasonOf(error)) })
+    log.warn({ event: 'webhook_error', message: scrub(reasonOf(error)) })
   return await serveReviews(options, connectToCluster({ onError }), { io, log, onError })
 }
 
@@ -71,11 +74,11 @@ async function serveReviews(
   await bind(admin, options.adminListen)
 
   // The API server may be out of reach, and for long.
-  const known = await Promise.race([whatIsKnown(cluster, options), endAsked(io)])
+  const known = await Promise.race([whatIsKnown(cluster, options), untilShutdown(io)])
   if (known === undefined) {
     cluster.close()
     await close(admin)
-    log.info({ event: 'stopped' })
+    log.info({ event: 'shutdown_complete' })
     return 0
   }
   const { serviceAccount, hasNativeSidecars } = known
@@ -88,7 +91,7 @@ async function serveReviews(
   // Of pods every line counts; anybody can send the rest.
   const flood = sampler({
     onSuppressed: (suppressedEvent, outcome, count) =>
-      log.warn({ event: 'lines_suppressed', suppressedEvent, outcome, count }),
+      log.warn({ event: 'log_rate_limited', suppressedEvent, outcome, count }),
   })
   const server = reviewServer({
     review: (body) => review(body, admission),
@@ -99,7 +102,7 @@ async function serveReviews(
       metrics.onReview(reviewed)
       const { outcome, message, subject } = reviewed
       if (message === undefined) return
-      const event = 'review_not_admitted'
+      const event = 'pod_rejected'
       if (subject === undefined && !flood.admits(event, outcome)) return
       log.warn({ event, outcome, ...subject, message: scrub(message) })
     },
@@ -111,12 +114,12 @@ async function serveReviews(
     serve: ({ certPem, keyPem }) => {
       server.setSecureContext({ cert: certPem, key: keyPem, minVersion: 'TLSv1.3' })
       const expiresAt = new Date(expiryOf({ certPem })).toISOString()
-      log.info({ event: 'certificate_served', expiresAt })
+      log.info({ event: 'certificate_loaded', expiresAt })
     },
   })
   log.info({ event: 'listening', version: VERSION, ...bound, hasNativeSidecars })
 
-  await endAsked(io)
+  await untilShutdown(io)
   // Not ready any more, but served on until every API server has heard of it.
   isEnding = true
   log.info({ event: 'draining', drainMs: options.drainMs })
@@ -126,7 +129,7 @@ async function serveReviews(
   // Nobody waits for an answer of the API server any more.
   cluster.close()
   await Promise.all([kept, close(admin)])
-  log.info({ event: 'stopped' })
+  log.info({ event: 'shutdown_complete' })
   return 0
 }
 

@@ -7,7 +7,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createCertificateAuthority } from '../../../src/x509.ts'
+import { createCertificateAuthority } from '../../../src/lib/x509.ts'
 import { TENANT_ID } from '../harness/identities.ts'
 import { overrideHosts, pathOnly } from '../harness/sandbox.ts'
 

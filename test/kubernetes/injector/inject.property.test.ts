@@ -1,0 +1,72 @@
+/** What holds for every pod that can be injected. */
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { ROUTING_MODES } from '../../../src/kubernetes/injector/settings.ts'
+import { injected, patchFor } from './patched.ts'
+import { pods } from './arbitrary-pod.ts'
+
+const cases = fc.record({
+  pod: pods,
+  mode: fc.constantFrom(...ROUTING_MODES),
+  hasNativeSidecars: fc.boolean(),
+})
+
+describe('for every pod', () => {
+  test('injecting the result again changes nothing', () => {
+    fc.assert(
+      fc.property(cases, ({ pod, ...settings }) => {
+        expect(patchFor(injected(pod, settings), settings)).toEqual([])
+      }),
+    )
+  })
+
+  test('every field the user wrote is still there, and lists keep their order', () => {
+    fc.assert(
+      fc.property(cases, ({ pod, ...settings }) => {
+        expect(lost(pod, injected(pod, settings))).toEqual([])
+      }),
+    )
+  })
+
+  test('fsGroup and the pod’s security context are as the user wrote them', () => {
+    fc.assert(
+      fc.property(cases, ({ pod, ...settings }) => {
+        const { securityContext } = pod.spec
+        expect(injected(pod, settings).spec.securityContext).toEqual(securityContext)
+      }),
+    )
+  })
+})
+
+/** The paths of what was in `before` and is not in `after`. NO_PROXY alone may have grown. */
+function lost(before: unknown, after: unknown, path = ''): string[] {
+  if (before === null) return []
+  if (Array.isArray(before)) return lostElements(before, after, path)
+  if (!isObject(before)) return Object.is(before, after) ? [] : [path]
+  return Object.entries(before).flatMap(([key, value]) => {
+    const isGrowing = key === 'value' && /^no_proxy$/i.test(String(Reflect.get(before, 'name')))
+    const now: unknown = isObject(after) ? Reflect.get(after, key) : undefined
+    if (isGrowing && String(now).startsWith(String(value))) return []
+    return lost(value, now, `${path}/${key}`)
+  })
+}
+
+/** Elements may have come between; those of before are there, in their order. */
+function lostElements(before: readonly unknown[], after: unknown, path: string): string[] {
+  let rest: readonly unknown[] = Array.isArray(after) ? after : []
+  return before.flatMap((element, index) => {
+    const place = rest.findIndex((each) => nameOf(each) === nameOf(element))
+    if (place === -1) return [`${path}/${index}`]
+    const found = rest[place]
+    rest = rest.slice(place + 1)
+    return lost(element, found, `${path}/${index}`)
+  })
+}
+
+function nameOf(value: unknown): unknown {
+  return isObject(value) ? (Reflect.get(value, 'name') ?? Reflect.get(value, 'ip')) : value
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}

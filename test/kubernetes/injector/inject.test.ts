@@ -1,0 +1,489 @@
+import { readFile } from 'node:fs/promises'
+import { describe, expect, test } from 'vitest'
+import { READABLE } from '../../../src/kubernetes/injector/federated-token.ts'
+import { inject } from '../../../src/kubernetes/injector/inject.ts'
+import {
+  CLIENT,
+  TENANT,
+  containerOf,
+  envOf,
+  injected,
+  patchFor,
+  request,
+  type TestContainer,
+} from './patched.ts'
+
+const APP: TestContainer = { name: 'app', image: 'app:1' }
+const pod = (spec: object = {}, metadata: object = {}) => ({
+  metadata,
+  spec: { containers: [APP], ...spec },
+})
+const annotated = (annotations: Record<string, string>, spec: object = {}) =>
+  pod(spec, { annotations })
+
+const aksVolume = (name: string, path: string) => ({
+  name,
+  projected: { sources: [{ serviceAccountToken: { path } }] },
+})
+
+const HARDENED = {
+  allowPrivilegeEscalation: false,
+  readOnlyRootFilesystem: true,
+  seccompProfile: { type: 'RuntimeDefault' },
+}
+
+describe('the sidecar', () => {
+  test('is a hardened native sidecar with resources and without a CPU limit', () => {
+    expect(containerOf(injected(pod()), 'wimds')).toMatchObject({
+      image: 'wimds:test',
+      args: ['serve'],
+      restartPolicy: 'Always',
+      resources: { requests: { cpu: '10m', memory: '64Mi' }, limits: { memory: '128Mi' } },
+      securityContext: {
+        ...HARDENED,
+        runAsUser: 1501,
+        runAsNonRoot: true,
+        capabilities: { drop: ['ALL'] },
+      },
+    })
+  })
+
+  test('keeps its uid whatever the pod’s runAsUser says, unless it is set to none', () => {
+    const root = pod({ securityContext: { runAsUser: 0 } })
+    expect(containerOf(injected(root), 'wimds').securityContext).toHaveProperty('runAsUser', 1501)
+    const none = injected(root, { uid: undefined })
+    expect(containerOf(none, 'wimds').securityContext).not.toHaveProperty('runAsUser')
+  })
+
+  test('is probed over HTTP, and the pod’s readiness does not depend on it', () => {
+    const sidecar = containerOf(injected(pod()), 'wimds')
+    const httpGet = { path: '/healthz', port: 9169 }
+    expect(sidecar.startupProbe).toMatchObject({ httpGet, periodSeconds: 1 })
+    expect(sidecar.livenessProbe).toMatchObject({ httpGet })
+    expect(sidecar.readinessProbe).toBeUndefined()
+  })
+
+  test('holds back the app until tokens are prefetched if asked to', () => {
+    const sidecarEnv = [{ name: 'WIMDS_READY_AFTER_PREFETCH', value: 'true' }]
+    const sidecar = containerOf(injected(pod(), { sidecarEnv }), 'wimds')
+    expect(sidecar.startupProbe).toMatchObject({ httpGet: { path: '/readyz' } })
+  })
+
+  test('has limits equal to its requests in a Guaranteed pod', () => {
+    const resources = { limits: { cpu: '1', memory: '1Gi' }, requests: { cpu: '1000m' } }
+    const { resources: own } = containerOf(
+      injected(pod({ containers: [{ ...APP, resources }] })),
+      'wimds',
+    )
+    const both = { cpu: '100m', memory: '128Mi' }
+    expect(own).toEqual({ requests: both, limits: both })
+  })
+
+  test('takes its identity from the ServiceAccount, and the settings go before it', () => {
+    expect(envOf(injected(pod()), 'wimds')).toMatchObject({
+      AZURE_CLIENT_ID: CLIENT,
+      AZURE_TENANT_ID: TENANT,
+    })
+    const clientId = '99999999-9999-4999-8999-999999999999'
+    expect(envOf(injected(pod(), { clientId }), 'wimds')).toMatchObject({
+      AZURE_CLIENT_ID: clientId,
+      AZURE_TENANT_ID: TENANT,
+    })
+  })
+
+  test('gets variables of the settings, each name once', () => {
+    const sidecarEnv = [
+      { name: 'WIMDS_LOG_LEVEL', value: 'debug' },
+      { name: 'WIMDS_LISTEN', value: '127.0.0.1:8000,127.0.0.1:50342' },
+    ]
+    const { env } = containerOf(injected(pod(), { sidecarEnv }), 'wimds')
+    const names = env?.map(({ name }) => name)
+    expect(new Set(names).size).toBe(names?.length)
+    expect(env).toEqual(expect.arrayContaining(sidecarEnv))
+  })
+
+  test('follows the pod’s annotations', () => {
+    const result = injected(
+      annotated({
+        'wimds.io/port': '8100',
+        'wimds.io/admin-port': '9200',
+        'wimds.io/config-map': 'identities',
+        'wimds.io/prefetch': 'https://vault.azure.net',
+        'wimds.io/memory-request': '256Mi',
+        'wimds.io/cpu-limit': '500m',
+      }),
+    )
+    expect(envOf(result, 'wimds')).toMatchObject({
+      WIMDS_LISTEN: '127.0.0.1:8100',
+      WIMDS_ADMIN_LISTEN: '[::]:9200',
+      WIMDS_CONFIG: '/etc/wimds/identities.yaml',
+      WIMDS_PREFETCH: 'https://vault.azure.net',
+    })
+    const sidecar = containerOf(result, 'wimds')
+    expect(sidecar.startupProbe).toMatchObject({ httpGet: { port: 9200 } })
+    expect(sidecar.resources).toEqual({
+      requests: { cpu: '10m', memory: '256Mi' },
+      limits: { cpu: '500m', memory: '256Mi' },
+    })
+    expect(sidecar.volumeMounts).toContainEqual({
+      name: 'wimds-config',
+      mountPath: '/etc/wimds',
+      readOnly: true,
+    })
+    expect(result.spec.volumes).toContainEqual({
+      name: 'wimds-config',
+      configMap: { name: 'identities' },
+    })
+    expect(containerOf(result, 'wimds-redirect').args).toContain('--port=8100')
+  })
+})
+
+describe('routing', () => {
+  test.each(['loopback', 'nft'] as const)(
+    'in mode %s the redirect comes first and the sidecar second',
+    (mode) => {
+      const result = injected(pod({ initContainers: [{ name: 'migrate' }] }), { mode })
+      const names = result.spec.initContainers?.map(({ name }) => name)
+      expect(names).toEqual(['wimds-redirect', 'wimds', 'migrate'])
+      expect(containerOf(result, 'wimds-redirect')).toMatchObject({
+        image: 'wimds-redirect:test',
+        args: ['redirect', `--mode=${mode}`, '--port=8000'],
+        securityContext: {
+          ...HARDENED,
+          runAsUser: 0,
+          runAsNonRoot: false,
+          capabilities: { drop: ['ALL'], add: ['NET_ADMIN'] },
+        },
+      })
+    },
+  )
+
+  test('in env mode there is no redirect, and every container is told where the sidecar is', () => {
+    const result = injected(pod({ initContainers: [{ name: 'migrate' }] }), { mode: 'env' })
+    expect(result.spec.initContainers?.map(({ name }) => name)).toEqual(['wimds', 'migrate'])
+    for (const name of ['app', 'migrate']) {
+      const env = envOf(result, name)
+      expect(env).toMatchObject({ AZURE_POD_IDENTITY_AUTHORITY_HOST: 'http://127.0.0.1:8000' })
+      expect(env).not.toHaveProperty('IDENTITY_ENDPOINT')
+    }
+  })
+
+  test('in env mode a header’s secret is shared by reference', () => {
+    const result = injected(
+      annotated({ 'wimds.io/mode': 'env', 'wimds.io/identity-header-secret': 'wimds/header' }),
+    )
+    const secret = { secretKeyRef: { name: 'wimds', key: 'header' } }
+    expect(envOf(result, 'app')).toMatchObject({
+      IDENTITY_ENDPOINT: 'http://127.0.0.1:8000/msi/token',
+      IDENTITY_HEADER: secret,
+    })
+    expect(envOf(result, 'wimds')).toMatchObject({ WIMDS_IDENTITY_HEADER: secret })
+  })
+
+  test('in env mode a header in the settings reaches both sides', () => {
+    const sidecarEnv = [{ name: 'WIMDS_IDENTITY_HEADER', value: 'shared' }]
+    const result = injected(pod(), { mode: 'env', sidecarEnv })
+    expect(envOf(result, 'app')).toMatchObject({ IDENTITY_HEADER: 'shared' })
+  })
+
+  test('pass-through exempts the sidecar’s uid, and only where it is on', () => {
+    const on = injected(
+      annotated({ 'wimds.io/mode': 'nft', 'wimds.io/pass-through': '/metadata/instance' }),
+    )
+    expect(containerOf(on, 'wimds-redirect').args).toEqual([
+      'redirect',
+      '--mode=nft',
+      '--port=8000',
+      '--pass-through',
+      '--uid=1501',
+    ])
+    expect(envOf(on, 'wimds')).toMatchObject({ WIMDS_PASS_THROUGH: '/metadata/instance' })
+    const off = injected(pod(), { mode: 'nft' })
+    expect(containerOf(off, 'wimds-redirect').args).not.toContain('--pass-through')
+  })
+
+  test('a Windows pod in env mode gets no Linux security fields', () => {
+    const result = injected(pod({ os: { name: 'windows' } }), { mode: 'env' })
+    expect(containerOf(result, 'wimds').securityContext).toEqual({ runAsNonRoot: true })
+  })
+})
+
+describe('NO_PROXY', () => {
+  const OURS = '169.254.169.254,localhost,127.0.0.1'
+  test.each([
+    ['is set where it is not', [], { NO_PROXY: OURS, no_proxy: OURS }],
+    [
+      'is added to',
+      [{ name: 'NO_PROXY', value: '.svc' }],
+      { NO_PROXY: `.svc,${OURS}`, no_proxy: `.svc,${OURS}` },
+    ],
+    [
+      'keeps what is there already',
+      [{ name: 'no_proxy', value: 'localhost, 10.0.0.0/8' }],
+      { no_proxy: 'localhost, 10.0.0.0/8,169.254.169.254,127.0.0.1' },
+    ],
+    [
+      'is left alone when it excludes everything',
+      [{ name: 'NO_PROXY', value: '*' }],
+      { NO_PROXY: '*', no_proxy: '*' },
+    ],
+    [
+      'keeps apart what the two cases say',
+      [
+        { name: 'NO_PROXY', value: '.one' },
+        { name: 'no_proxy', value: '.other' },
+      ],
+      { NO_PROXY: `.one,${OURS}`, no_proxy: `.other,${OURS}` },
+    ],
+    [
+      'hides nothing by an empty one',
+      [
+        { name: 'NO_PROXY', value: '' },
+        { name: 'no_proxy', value: '.svc' },
+      ],
+      { NO_PROXY: `.svc,${OURS}`, no_proxy: `.svc,${OURS}` },
+    ],
+  ])('%s', (_, env, expected) => {
+    const result = injected(pod({ containers: [{ ...APP, env }] }))
+    expect(envOf(result, 'app')).toMatchObject(expected)
+  })
+
+  test('that comes from elsewhere is left alone, with a warning', () => {
+    const valueFrom = { configMapKeyRef: { name: 'proxy', key: 'none' } }
+    const given = pod({ containers: [{ ...APP, env: [{ name: 'NO_PROXY', valueFrom }] }] })
+    expect(envOf(injected(given), 'app')).toEqual({ NO_PROXY: valueFrom })
+    expect(inject(request(given))).toMatchObject({
+      warnings: [expect.stringContaining('takes NO_PROXY from elsewhere')],
+    })
+  })
+
+  test('that may come with envFrom is not hidden', () => {
+    const envFrom = [{ configMapRef: { name: 'proxy' } }]
+    expect(envOf(injected(pod({ containers: [{ ...APP, envFrom }] })), 'app')).toEqual({})
+  })
+
+  test('and the rest of a skipped container’s environment is left alone', () => {
+    const skip = annotated({ 'wimds.io/skip-containers': 'app; other' })
+    expect(envOf(injected(skip, { mode: 'env' }), 'app')).toEqual({})
+  })
+})
+
+describe('the projected token', () => {
+  test('gets a volume with audience and expiry, and nothing is said of its mode or fsGroup', () => {
+    const result = injected(pod())
+    expect(result.spec.volumes).toEqual([
+      {
+        name: 'wimds-token',
+        projected: {
+          sources: [
+            {
+              serviceAccountToken: {
+                audience: 'api://AzureADTokenExchange',
+                expirationSeconds: 3600,
+                path: 'token',
+              },
+            },
+          ],
+        },
+      },
+    ])
+    expect(result.spec.securityContext).toBeUndefined()
+    expect(envOf(result, 'wimds')).toMatchObject({
+      AZURE_FEDERATED_TOKEN_FILE: '/var/run/secrets/wimds/token',
+    })
+  })
+
+  test.each([
+    [
+      'before its release 1.6',
+      'azure-identity-token',
+      '/var/run/secrets/azure/tokens',
+      'azure-identity-token',
+    ],
+    [
+      'since its release 1.6',
+      'azure-workload-identity-reserved-abc',
+      '/var/run/secrets/azure/wi',
+      'token/azure-identity-token',
+    ],
+  ])('is the one of the AKS webhook %s, with what it says beside', (_, name, mountPath, path) => {
+    const file = `${mountPath}/${path}`
+    const env = [
+      { name: 'AZURE_FEDERATED_TOKEN_FILE', value: file },
+      { name: 'AZURE_AUTHORITY_HOST', value: 'https://login.microsoftonline.us/' },
+      { name: 'AZURE_KUBERNETES_TOKEN_PROXY', value: 'https://proxy' },
+    ]
+    const mount = { name, mountPath, readOnly: true }
+    const result = injected(
+      pod({
+        containers: [{ ...APP, env, volumeMounts: [mount] }],
+        volumes: [aksVolume(name, path)],
+      }),
+    )
+    expect(result.spec.volumes).toHaveLength(1)
+    expect(containerOf(result, 'wimds').volumeMounts).toEqual([mount])
+    expect(envOf(result, 'wimds')).toMatchObject({
+      AZURE_FEDERATED_TOKEN_FILE: file,
+      AZURE_AUTHORITY_HOST: 'https://login.microsoftonline.us/',
+      AZURE_KUBERNETES_TOKEN_PROXY: 'https://proxy',
+    })
+  })
+
+  test('is found by the volume’s name alone', () => {
+    const volumes = [aksVolume('azure-identity-token', 'azure-identity-token')]
+    const result = injected(pod({ volumes }))
+    expect(result.spec.volumes).toEqual(volumes)
+    expect(envOf(result, 'wimds')).toMatchObject({
+      AZURE_FEDERATED_TOKEN_FILE: '/var/run/secrets/azure/tokens/azure-identity-token',
+    })
+  })
+
+  test('is our own where the variable names a file that the pod does not project', () => {
+    const env = [{ name: 'AZURE_FEDERATED_TOKEN_FILE', value: '/etc/token' }]
+    const result = injected(pod({ containers: [{ ...APP, env }] }))
+    expect(result.spec.volumes?.map(({ name }) => name)).toEqual(['wimds-token'])
+  })
+
+  describe('of a volume of the pod’s own', () => {
+    const OWN = { name: 'tokens', mountPath: '/var/run/secrets/wimds', readOnly: true }
+    const serviceAccountTokens = ['vault/token', 'azure/token'].map((path) => ({
+      serviceAccountToken: { path },
+    }))
+    const volumes = [{ name: 'tokens', projected: { sources: serviceAccountTokens } }]
+    const mounting = (file: string, ...volumeMounts: readonly object[]) => {
+      const env = [{ name: 'AZURE_FEDERATED_TOKEN_FILE', value: file }]
+      return pod({ containers: [{ ...APP, env, volumeMounts }], volumes })
+    }
+
+    test.each([
+      ['mounted elsewhere', '/mnt/tokens/azure/token', { mountPath: '/mnt/tokens' }],
+      ['with a slash at the end', '/mnt/tokens/azure/token', { mountPath: '/mnt/tokens/' }],
+      ['mounted in part', '/mnt/token', { mountPath: '/mnt', subPath: 'azure' }],
+      // The kubelet never renews what is mounted by a subPath.
+      [
+        'mounted in part where the image may read',
+        '/var/run/secrets/azure/token',
+        { mountPath: '/var/run/secrets/azure', subPath: 'azure' },
+      ],
+      ['mounted as a file', '/mnt/token', { mountPath: '/mnt/token', subPath: 'azure/token' }],
+    ])('is mounted whole where the image may read it: %s', (_, file, mount) => {
+      const result = injected(mounting(file, { name: 'tokens', ...mount }))
+      expect(containerOf(result, 'wimds').volumeMounts).toEqual([OWN])
+      expect(envOf(result, 'wimds')).toMatchObject({
+        AZURE_FEDERATED_TOKEN_FILE: '/var/run/secrets/wimds/azure/token',
+      })
+      expect(result.spec.volumes).toEqual(volumes)
+      expect(patchFor(result)).toEqual([])
+    })
+
+    test('is used where it is if the image may read it there', () => {
+      const mount = { name: 'tokens', mountPath: '/run/secrets/tokens' }
+      const result = injected(mounting('/run/secrets/tokens/azure/token', mount))
+      expect(containerOf(result, 'wimds').volumeMounts).toEqual([mount])
+      expect(envOf(result, 'wimds')).toMatchObject({
+        AZURE_FEDERATED_TOKEN_FILE: '/run/secrets/tokens/azure/token',
+      })
+    })
+
+    test('is told from what is mounted around it', () => {
+      const around = { name: 'data', mountPath: '/mnt' }
+      const inside = { name: 'tokens', mountPath: '/mnt/tokens' }
+      const result = injected(mounting('/mnt/tokens/azure/token', around, inside))
+      expect(containerOf(result, 'wimds').volumeMounts).toEqual([OWN])
+    })
+
+    test.each([
+      ['another file of the volume', '/mnt/tokens/ca.crt', { mountPath: '/mnt/tokens' }],
+      [
+        'a path that only the kubelet knows',
+        '/mnt/token',
+        { mountPath: '/mnt', subPathExpr: '$(WHICH)' },
+      ],
+    ])('is not taken for it: %s', (_, file, mount) => {
+      const result = injected(mounting(file, { name: 'tokens', ...mount }))
+      expect(result.spec.volumes?.map(({ name }) => name)).toEqual(['tokens', 'wimds-token'])
+    })
+  })
+
+  test('is where the options of the image let Node read', async () => {
+    const dockerfile = await readFile('Dockerfile', 'utf8')
+    for (const directory of READABLE) {
+      expect(dockerfile).toContain(` --allow-fs-read=${directory} `)
+    }
+  })
+})
+
+describe('before Kubernetes 1.29', () => {
+  const classic = { hasNativeSidecars: false }
+
+  test('the sidecar is a container that drains, and comes first', () => {
+    const result = injected(pod(), classic)
+    expect(result.spec.containers.map(({ name }) => name)).toEqual(['wimds', 'app'])
+    expect(containerOf(result, 'wimds')).not.toHaveProperty('restartPolicy')
+    expect(envOf(result, 'wimds')).toMatchObject({ WIMDS_DRAIN: '10s' })
+    expect(patchFor(result, classic)).toEqual([])
+  })
+
+  test('init containers are warned of', () => {
+    const given = request(pod({ initContainers: [{ name: 'migrate' }] }), classic)
+    expect(inject(given)).toMatchObject({ warnings: [expect.stringContaining('init containers')] })
+  })
+})
+
+describe('called again', () => {
+  test('changes nothing after the API server and other webhooks have added to the pod', () => {
+    const result = structuredClone(injected(pod(), { mode: 'loopback' }))
+    const mount = {
+      name: 'kube-api-access',
+      mountPath: '/var/run/secrets/kubernetes.io/serviceaccount',
+    }
+    const grown = (container: TestContainer) => ({
+      ...container,
+      terminationMessagePath: '/dev/termination-log',
+      imagePullPolicy: 'IfNotPresent',
+      ports: [{ name: 'wimds-admin', containerPort: 9169, protocol: 'TCP' }],
+      env: [...(container.env ?? []), { name: 'MESH', value: 'on' }],
+      volumeMounts: [...(container.volumeMounts ?? []), mount],
+    })
+    const spec = { ...result.spec, initContainers: result.spec.initContainers?.map(grown) }
+    expect(patchFor({ ...result, spec })).toEqual([])
+  })
+
+  test('tells a container that came meanwhile', () => {
+    const once = injected(pod(), { mode: 'env' })
+    const containers = [...once.spec.containers, { name: 'late' }]
+    const twice = injected({ ...once, spec: { ...once.spec, containers } }, { mode: 'env' })
+    expect(envOf(twice, 'late')).toHaveProperty('AZURE_POD_IDENTITY_AUTHORITY_HOST')
+  })
+
+  test('stays with its own token when the AKS webhook adds another one afterwards', () => {
+    const once = injected(pod())
+    const mount = { name: 'azure-identity-token', mountPath: '/var/run/secrets/azure/tokens' }
+    const env = [
+      {
+        name: 'AZURE_FEDERATED_TOKEN_FILE',
+        value: '/var/run/secrets/azure/tokens/azure-identity-token',
+      },
+    ]
+    const containers = once.spec.containers.map((container) => ({
+      ...container,
+      env: [...(container.env ?? []), ...env],
+      volumeMounts: [mount],
+    }))
+    const volumes = [
+      ...(once.spec.volumes ?? []),
+      aksVolume('azure-identity-token', 'azure-identity-token'),
+    ]
+    expect(patchFor({ ...once, spec: { ...once.spec, containers, volumes } })).toEqual([])
+  })
+
+  test('with another port gives what it would have given at once', () => {
+    expect(injected(injected(pod()), { port: 8100 })).toEqual(injected(pod(), { port: 8100 }))
+  })
+
+  test('with a newer image changes the image alone', () => {
+    expect(patchFor(injected(pod()), { image: 'wimds:newer' })).toEqual([
+      { op: 'replace', path: '/spec/initContainers/1/image', value: 'wimds:newer' },
+    ])
+  })
+})

@@ -1,0 +1,116 @@
+/** A JSON Patch applied as RFC 6902 says, apart from the code under test. */
+import { jsonPatch, type Operation } from '../../../src/kubernetes/injector/changes.ts'
+import { inject, type InjectionRequest } from '../../../src/kubernetes/injector/inject.ts'
+import {
+  INJECTION_DEFAULTS,
+  type InjectionSettings,
+} from '../../../src/kubernetes/injector/settings.ts'
+
+export const TENANT = '22222222-2222-4222-8222-222222222222'
+export const CLIENT = '11111111-1111-4111-8111-111111111111'
+
+export const SERVICE_ACCOUNT = {
+  'azure.workload.identity/client-id': CLIENT,
+  'azure.workload.identity/tenant-id': TENANT,
+}
+
+/** Settings under which every pod is injected. */
+export function settings(more: Partial<InjectionSettings> = {}): InjectionSettings {
+  const images = { image: 'wimds:test', redirectImage: 'wimds-redirect:test' }
+  return { ...INJECTION_DEFAULTS, ...images, isOptOut: true, ...more }
+}
+
+/** A request for the pod, with an annotated ServiceAccount. */
+export function request(pod: unknown, more: Partial<InjectionSettings> = {}): InjectionRequest {
+  return { pod, serviceAccount: SERVICE_ACCOUNT, settings: settings(more) }
+}
+
+/** The patch that injects the pod. Fails if it is refused or left alone. */
+export function patchFor(pod: unknown, more: Partial<InjectionSettings> = {}): Operation[] {
+  const injection = inject(request(pod, more))
+  if (injection.kind !== 'injected') throw new Error(JSON.stringify(injection))
+  return jsonPatch(injection.changes)
+}
+
+/** The pod as the API server would have it after the patch. */
+export function injected(pod: object, more: Partial<InjectionSettings> = {}): InjectedPod {
+  const result = applyPatch(pod, patchFor(pod, more))
+  if (!isInjectedPod(result)) throw new Error(`no pod: ${JSON.stringify(result)}`)
+  return result
+}
+
+/** The reasons for which the pod is refused. */
+export function reasonsFor(pod: unknown, more: Partial<InjectionSettings> = {}): readonly string[] {
+  const injection = inject(request(pod, more))
+  return injection.kind === 'refused' ? injection.reasons : []
+}
+
+export function applyPatch(document: unknown, patch: readonly Operation[]): unknown {
+  const result = structuredClone(document)
+  for (const { op, path, value } of patch) {
+    const keys = path
+      .slice(1)
+      .split('/')
+      .map((key) => key.replaceAll('~1', '/').replaceAll('~0', '~'))
+    const last = keys.pop() ?? ''
+    const parent = keys.reduce<unknown>((at, key) => {
+      if (!isObject(at) || !Object.hasOwn(at, key)) throw new Error(`${path} has no parent`)
+      return Reflect.get(at, key)
+    }, result)
+    if (!isObject(parent)) throw new Error(`${path} has no parent`)
+    const exists = Object.hasOwn(parent, last)
+    if (op === 'replace' && !exists) throw new Error(`${path} does not exist`)
+    if (Array.isArray(parent) && op === 'add') {
+      if (Number(last) > parent.length) throw new Error(`${path} is out of bounds`)
+      parent.splice(Number(last), 0, structuredClone(value))
+    } else Reflect.set(parent, last, structuredClone(value))
+  }
+  return result
+}
+
+export interface TestContainer {
+  readonly name: string
+  readonly image?: string
+  readonly args?: readonly string[]
+  readonly restartPolicy?: string
+  readonly env?: readonly { name: string; value?: string; valueFrom?: unknown }[]
+  readonly resources?: unknown
+  readonly securityContext?: unknown
+  readonly volumeMounts?: readonly { name: string; mountPath: string }[]
+  readonly startupProbe?: unknown
+  readonly livenessProbe?: unknown
+  readonly readinessProbe?: unknown
+}
+
+/** What the tests look at in an injected pod. */
+export interface InjectedPod {
+  readonly metadata: { readonly annotations: Record<string, string> }
+  readonly spec: {
+    readonly containers: readonly TestContainer[]
+    readonly initContainers?: readonly TestContainer[]
+    readonly volumes?: readonly { name: string }[]
+    readonly securityContext?: unknown
+  }
+}
+
+/** The container of that name, wherever it is. */
+export function containerOf({ spec }: InjectedPod, name: string): TestContainer {
+  const all = [...(spec.initContainers ?? []), ...spec.containers]
+  const found = all.find((container) => container.name === name)
+  if (found === undefined) throw new Error(`no container ${name}`)
+  return found
+}
+
+/** A container's plain variables. */
+export function envOf(pod: InjectedPod, name: string): Record<string, unknown> {
+  const env = containerOf(pod, name).env ?? []
+  return Object.fromEntries(env.map((entry) => [entry.name, entry.value ?? entry.valueFrom]))
+}
+
+function isInjectedPod(value: unknown): value is InjectedPod {
+  return isObject(value) && 'metadata' in value && 'spec' in value
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}

@@ -1,0 +1,68 @@
+/** Aliases: as many as a manifest has use for, and none that stand for more than could be held. */
+import { expect, test } from 'vitest'
+import { injectManifests } from '../../../src/kubernetes/manifests/inject-manifests.ts'
+import { settings, TENANT } from '../injector/patched.ts'
+
+const POD = `apiVersion: v1
+kind: Pod
+metadata: {name: app}
+spec:
+  containers:
+  - name: app
+`
+
+function run(source: string) {
+  return injectManifests([{ name: 'pod.yaml', source }], {
+    settings: settings({ mode: 'env', tenantId: TENANT }),
+    namespace: undefined,
+  })
+}
+
+const listOf = (items: readonly string[]) => `apiVersion: v1
+kind: List
+items:
+${items.map((item) => `- ${item.trimEnd().replaceAll('\n', '\n  ')}\n`).join('')}`
+
+const labelled = (labels: string) =>
+  `{kind: ConfigMap, apiVersion: v1, metadata: {labels: ${labels}}}`
+
+test('a List of a thousand objects may share its labels', () => {
+  const others = Array.from({ length: 1000 }, () => labelled('*labels'))
+  const { files, mistakes } = run(listOf([labelled('&labels {app: x}'), ...others, POD]))
+  expect(mistakes).toEqual([])
+  expect(files[0]?.result).toContain('name: wimds')
+})
+
+const tenTimes = (element: string) => `[${Array.from({ length: 10 }, () => element).join(', ')}]`
+const laughs = (depth: number) =>
+  Array.from({ length: depth }, (_, i) => `- &a${i} ${tenTimes(i === 0 ? 'lol' : `*a${i - 1}`)}\n`)
+
+test.each([
+  ['the billion laughs', `data:\n${laughs(10).join('')}`],
+  [
+    'laughs by merge keys',
+    `a0: &a0 {k: ${'x'.repeat(20_000)}}\nb:\n${'- {<<: *a0}\n'.repeat(5000)}`,
+  ],
+  ['one long text', `data:\n- &a ${'x'.repeat(100_000)}\n${'- *a\n'.repeat(5000)}`],
+  ['more aliases than anybody follows', `data:\n- &a x\n${'- *a\n'.repeat(100_000)}`],
+])('is refused in little time: %s', (_, data) => {
+  const begin = performance.now()
+  const { mistakes } = run(`apiVersion: v1\nkind: ConfigMap\n${data}`)
+  expect(mistakes).toEqual([expect.stringContaining('pod.yaml, document 1: its aliases stand for')])
+  expect(performance.now() - begin).toBeLessThan(5000)
+})
+
+test.each([
+  ['of itself', 'data: &a [*a]', 'the alias *a stands within what it stands for'],
+  ['of nothing', 'data: *a', 'Unresolved alias'],
+  ['of what comes later', 'data: *a\nmore: &a x', 'Unresolved alias'],
+])('is refused: an alias %s', (_, data, message) => {
+  const { mistakes } = run(`apiVersion: v1\nkind: ConfigMap\n${data}\n`)
+  expect(mistakes).toEqual([expect.stringContaining(`pod.yaml, document 1: ${message}`)])
+})
+
+test('an alias stands for the last anchor of its name', () => {
+  const long = 'x'.repeat(100_000)
+  const again = `data:\n- &a ${long}\n- &a y\n${'- *a\n'.repeat(2000)}`
+  expect(run(`apiVersion: v1\nkind: ConfigMap\n${again}`).mistakes).toEqual([])
+})

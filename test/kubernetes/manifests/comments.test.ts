@@ -1,0 +1,133 @@
+/** Where additions go among a manifest's comments and blank lines. */
+import { expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { injectManifests } from '../../../src/kubernetes/manifests/inject-manifests.ts'
+import { settings, TENANT } from '../injector/patched.ts'
+
+const SOURCE = `apiVersion: v1
+kind: Pod
+metadata:
+  name: orders
+  # of the name
+# of the spec
+spec:
+  initContainers: # first come
+  # of migrate
+  - name: migrate
+    env: [] # none yet
+    # of migrate, too
+  # of nothing
+  containers:
+
+  - name: app
+    command:
+    - |
+      run
+
+    # of app
+  # of the list
+  restartPolicy: Always # of the policy
+# of the document
+`
+
+test('additions go behind the comments of what they follow, and before those of what comes next', () => {
+  const { files, mistakes } = injectManifests([{ name: 'pod.yaml', source: SOURCE }], {
+    settings: settings({ mode: 'env', tenantId: TENANT }),
+    namespace: undefined,
+  })
+  expect(mistakes).toEqual([])
+  const injected = files[0]?.result ?? ''
+  expect(outline(injected)).toBe(`apiVersion: v1
+kind: Pod
+metadata:
+  name: orders
+  # of the name
+  annotations:
+# of the spec
+spec:
+  initContainers: # first come
+  - name: wimds
+  # of migrate
+  - name: migrate
+    env: # none yet
+    - name: NO_PROXY
+    - name: no_proxy
+    - name: AZURE_POD_IDENTITY_AUTHORITY_HOST
+    # of migrate, too
+  # of nothing
+  containers:
+
+  - name: app
+    command:
+    - |
+      run
+    env:
+    - name: NO_PROXY
+    - name: no_proxy
+    - name: AZURE_POD_IDENTITY_AUTHORITY_HOST
+
+    # of app
+  # of the list
+  restartPolicy: Always # of the policy
+  volumes:
+  - name: wimds-token
+# of the document
+`)
+})
+
+const UNFILLED = `apiVersion: v1
+kind: Pod
+metadata:
+  annotations: # no annotations
+spec:
+  initContainers: # no init containers
+  containers:
+  - name: app
+    env: # no variables
+    # of app
+  volumes:\t# no volumes
+`
+
+test.each([
+  ['', UNFILLED],
+  [' and the line breaks of Windows', UNFILLED.replaceAll('\n', '\r\n')],
+  [' at the very end', UNFILLED.trimEnd()],
+  [' and without metadata', UNFILLED.replace(/metadata:[^]*(?=spec)/, 'metadata: # nothing\n')],
+  [' and a null', UNFILLED.replaceAll(/:(?=\s#)/g, ': ~')],
+  [' and another null', UNFILLED.replaceAll(/:(?=\s#)/g, ': NULL')],
+])('keys without a value are filled, and keep their comments%s', (_, source) => {
+  const { files, mistakes } = injectManifests([{ name: 'pod.yaml', source }], {
+    settings: settings({ mode: 'env', tenantId: TENANT }),
+    namespace: undefined,
+  })
+  expect(mistakes).toEqual([])
+  const result = files[0]?.result ?? ''
+  const lines = result.split('\n')
+  expect(
+    source
+      .replaceAll(/: (~|NULL)/g, ':')
+      .split('\n')
+      .filter((line) => !lines.includes(line)),
+  ).toEqual([])
+  expect(parse(result)).toMatchObject({
+    metadata: { annotations: { 'wimds.io/injected': 'env' } },
+    spec: {
+      initContainers: [{ name: 'wimds' }],
+      containers: [{ name: 'app', env: [{ name: 'NO_PROXY' }, {}, {}] }],
+      volumes: [{ name: 'wimds-token' }],
+    },
+  })
+})
+
+/** The source's own lines, and of the added ones those that name something. */
+function outline(text: string): string {
+  const own = new Set(SOURCE.split('\n'))
+  let isInSidecar = false
+  const lines = text.split('\n').filter((line) => {
+    if (line.startsWith('  - name:')) isInSidecar = line.endsWith('wimds')
+    if (line.endsWith('- name: wimds')) return true
+    if (own.has(line)) isInSidecar = false
+    return own.has(line) || (!isInSidecar && /- name: |env:|annotations:|volumes:/.test(line))
+  })
+  return lines.join('\n')
+}

@@ -1,0 +1,47 @@
+import { mkdtempDisposable, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { readRegularFile, readWholeFile } from '../../src/lib/files.ts'
+import { namedPipe } from '../fixtures/pipe.ts'
+
+const directory = () => mkdtempDisposable(join(tmpdir(), 'wimds-test-'))
+
+test('reads a file whole, whatever its length and its characters', async () => {
+  await using temporary = await directory()
+  const file = join(temporary.path, 'file')
+  for (const text of ['', 'x', 'x€𐍈'.repeat(100_000)]) {
+    await writeFile(file, text)
+    expect(await readWholeFile(file)).toBe(text)
+  }
+})
+
+test('reads no more of a file than the number of bytes that is asked for', async () => {
+  await using temporary = await directory()
+  const file = join(temporary.path, 'file')
+  await writeFile(file, 'x'.repeat(200_000))
+  for (const maxBytes of [1, 100_000, 199_999]) {
+    expect(await readRegularFile(file, maxBytes)).toHaveLength(maxBytes)
+  }
+})
+
+test('refuses a file of more than 4 MiB', async () => {
+  await using temporary = await directory()
+  const file = join(temporary.path, 'file')
+  await writeFile(file, '')
+  await truncate(file, 4 * 1024 * 1024)
+  expect(await readWholeFile(file)).toHaveLength(4 * 1024 * 1024)
+  await truncate(file, 4 * 1024 * 1024 + 1)
+  await expect(readWholeFile(file)).rejects.toMatchObject({ code: 'EFBIG' })
+})
+
+test('refuses at once what is no regular file: a pipe, a device, a directory', async () => {
+  await using temporary = await directory()
+  const pipe = await namedPipe(join(temporary.path, 'pipe'))
+  for (const path of [pipe, '/dev/zero', temporary.path]) {
+    await expect(readWholeFile(path)).rejects.toMatchObject({
+      code: 'EFTYPE',
+      message: `EFTYPE: not a regular file, open '${path}'`,
+    })
+  }
+})

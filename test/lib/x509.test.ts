@@ -1,0 +1,60 @@
+import { X509Certificate } from 'node:crypto'
+import { createServer } from 'node:https'
+import { once } from 'node:events'
+import { connect } from 'node:tls'
+import { expect, test } from 'vitest'
+import { createCertificateAuthority } from '../../src/lib/x509.ts'
+import { listening } from '../fixtures/listening.ts'
+
+test('a server with an issued certificate is trusted by a client that knows only the authority', async () => {
+  const authority = await createCertificateAuthority()
+  const { certPem, keyPem } = await authority.issue({
+    names: ['localhost'],
+    addresses: ['127.0.0.1', '::1'],
+  })
+  await using server = await listening(createServer({ cert: certPem, key: keyPem }))
+  const target = { port: server.port, host: '127.0.0.1', servername: 'localhost' }
+  const byName = connect({ ...target, ca: authority.caPem })
+  await once(byName, 'secureConnect')
+  expect(byName.authorized).toBe(true)
+  byName.destroy()
+
+  const stranger = connect(target)
+  const [error] = await once(stranger, 'error')
+  expect(String(error)).toMatch(/self-signed|unable to/u)
+})
+
+test('an issued certificate names its hosts and addresses and lives as long as asked', async () => {
+  const start = Date.UTC(2030, 0, 1)
+  const authority = await createCertificateAuthority({ commonName: 'test CA', now: () => start })
+  const { certPem } = await authority.issue({
+    names: ['entra.test', 'other.test'],
+    addresses: ['10.0.0.7', 'fd00::7'],
+    validMs: 3_600_000,
+  })
+  const leaf = new X509Certificate(certPem)
+  const ca = new X509Certificate(authority.caPem)
+
+  expect(leaf.checkHost('other.test')).toBe('other.test')
+  expect(leaf.checkHost('elsewhere.test')).toBeUndefined()
+  expect(leaf.checkIP('10.0.0.7')).toBe('10.0.0.7')
+  expect(leaf.checkIP('fd00::7')).toBe('fd00::7')
+  expect(leaf.ca).toBe(false)
+  expect(ca.ca).toBe(true)
+  expect(ca.subject).toBe('CN=test CA')
+  expect(leaf.checkIssued(ca) && leaf.verify(ca.publicKey)).toBe(true)
+  expect(Date.parse(leaf.validTo)).toBe(start + 3_600_000)
+  expect(Date.parse(leaf.validFrom)).toBe(start - 300_000)
+})
+
+test('two certificates of one authority have different serial numbers and keys', async () => {
+  const authority = await createCertificateAuthority()
+  const [one, two] = await Promise.all([
+    authority.issue({ names: ['a.test'] }),
+    authority.issue({ names: ['a.test'] }),
+  ])
+  expect(new X509Certificate(one.certPem).serialNumber).not.toBe(
+    new X509Certificate(two.certPem).serialNumber,
+  )
+  expect(one.keyPem).not.toBe(two.keyPem)
+})

@@ -1,0 +1,114 @@
+import { describe, expect, test } from 'vitest'
+import { adminServer } from '../../src/server/admin.ts'
+import { logger, type ProcessLog } from '../../src/telemetry/logger.ts'
+import type { Readiness } from '../../src/telemetry/status.ts'
+import { aStatus } from '../fixtures/status.ts'
+
+function parts({
+  readiness = { ready: true, reasons: [] },
+  log = logger({ level: 'info', format: 'json', out: { write: () => {} } }),
+}: { readiness?: Readiness; log?: ProcessLog } = {}) {
+  return {
+    readiness: () => readiness,
+    scrape: () =>
+      Promise.resolve({ contentType: 'text/plain; version=0.0.4', body: 'wimds_ready 1\n' }),
+    document: aStatus,
+    log,
+  }
+}
+
+const LOCAL_PATHS = ['/', '/status', '/status.json', '/log-level']
+const local = { host: 'localhost:9169' }
+
+const put = (payload: string) =>
+  ({ method: 'PUT', url: '/log-level', payload, headers: local }) as const
+
+describe('for the kubelet and Prometheus, from anywhere', () => {
+  const anywhere = { remoteAddress: '10.0.0.7', headers: { host: '10.1.2.3:9169' } }
+
+  test('/healthz is 200 as long as anything answers', async () => {
+    await using app = adminServer(parts())
+    expect((await app.inject({ url: '/healthz', ...anywhere })).statusCode).toBe(200)
+  })
+
+  test.each([
+    [{ ready: true, reasons: [] }, 200],
+    [{ ready: false, reasons: ['the projected token has not been read yet'] }, 503],
+  ])('/readyz says %j with %i', async (readiness, status) => {
+    await using app = adminServer(parts({ readiness }))
+    const reply = await app.inject({ url: '/readyz', ...anywhere })
+    expect(reply.statusCode).toBe(status)
+    expect(reply.json()).toEqual(readiness)
+  })
+
+  test('/metrics gives the exposition with its content type', async () => {
+    await using app = adminServer(parts())
+    const reply = await app.inject({ url: '/metrics', ...anywhere })
+    expect(reply.body).toBe('wimds_ready 1\n')
+    expect(reply.headers['content-type']).toBe('text/plain; version=0.0.4')
+  })
+})
+
+describe('what only operators may see', () => {
+  test.each(LOCAL_PATHS)('%s is refused to a peer on the network', async (url) => {
+    await using app = adminServer(parts())
+    const reply = await app.inject({ url, remoteAddress: '10.0.0.7', headers: local })
+    expect(reply.statusCode).toBe(403)
+    expect(reply.json()).toEqual({ error: expect.stringContaining('port-forward') })
+  })
+
+  test.each([
+    ['a name that was made to point here', { host: 'rebound.example:9169' }],
+    ['an address of the pod', { host: '10.1.2.3:9169' }],
+    ['a name behind a user', { host: 'localhost@example.com' }],
+    ['a name that only begins like this machine’s', { host: 'localhost.example' }],
+    ['a proxy in between', { ...local, 'x-forwarded-for': '10.0.0.7' }],
+  ])('is refused to a local peer that asks for %s', async (_, headers) => {
+    await using app = adminServer(parts())
+    expect((await app.inject({ url: '/status.json', headers })).statusCode).toBe(403)
+  })
+
+  test.each(['127.0.0.1', '::1', '::ffff:127.0.0.1'])('is shown to %s', async (remoteAddress) => {
+    await using app = adminServer(parts())
+    const reply = await app.inject({ url: '/status.json', remoteAddress, headers: local })
+    expect(reply.statusCode).toBe(200)
+    expect(reply.json()).toEqual(aStatus())
+    expect(reply.headers['cache-control']).toBe('no-store')
+  })
+
+  test('the page allows its own style and nothing else', async () => {
+    await using app = adminServer(parts())
+    const reply = await app.inject({ url: '/status', headers: local })
+    expect(reply.headers['content-type']).toBe('text/html; charset=utf-8')
+    expect(reply.headers['content-security-policy']).toMatch(
+      /^default-src 'none'; style-src 'sha256-[^']+'; img-src data:; base-uri 'none'/,
+    )
+  })
+})
+
+describe('the log level', () => {
+  test.each(['debug', '"debug"', 'debug\n'])('becomes %j at once', async (payload) => {
+    const given = parts()
+    await using app = adminServer(given)
+    expect((await app.inject(put(payload))).json()).toEqual({ level: 'debug' })
+    expect(given.log.level()).toBe('debug')
+    expect((await app.inject({ url: '/log-level', headers: local })).json()).toEqual({
+      level: 'debug',
+    })
+  })
+
+  test.each(['', 'verbose', '{"level":"debug"}'])('does not become %j', async (payload) => {
+    const given = parts()
+    await using app = adminServer(given)
+    expect((await app.inject(put(payload))).statusCode).toBe(400)
+    expect(given.log.level()).toBe('info')
+  })
+
+  test('is no business of the network', async () => {
+    const given = parts()
+    await using app = adminServer(given)
+    const reply = await app.inject({ ...put('debug'), remoteAddress: '10.0.0.7' })
+    expect(reply.statusCode).toBe(403)
+    expect(given.log.level()).toBe('info')
+  })
+})

@@ -1,0 +1,188 @@
+import { expect, test } from 'vitest'
+import { imds } from '../../src/dialects/imds.ts'
+import { BrokerError } from '../../src/errors.ts'
+import { metadataServer } from '../../src/server/app.ts'
+import { BILLING, ORDERS, parts } from '../fixtures/parts.ts'
+
+const QUERY = 'api-version=2018-02-01&resource=https://vault.azure.net'
+const TOKEN_URL = `/metadata/identity/oauth2/token?${QUERY}`
+const HEADERS = { host: '169.254.169.254', metadata: 'true' }
+
+const PROBE_BODY =
+  '{"error":"invalid_request","error_description":"Required metadata header not specified"}'
+
+test('answers with the headers that every client accepts', async () => {
+  await using app = metadataServer(parts())
+  const { statusCode, headers, body } = await app.inject({ url: TOKEN_URL, headers: HEADERS })
+  expect(statusCode).toBe(200)
+  expect(headers).toMatchObject({
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': String(body.length),
+    server: expect.stringContaining('IMDS'),
+  })
+  expect(headers).not.toHaveProperty('transfer-encoding')
+})
+
+test.each([
+  '/metadata/identity/oauth2/token',
+  '/METADATA/Identity/OAuth2/TOKEN',
+  '//metadata/identity/oauth2/token',
+  '/metadata//identity///oauth2/token',
+  '/metadata/identity/oauth2/token/',
+  '/metadata/identity/oauth2/token//',
+])('finds the token endpoint at %s', async (path) => {
+  const given = parts()
+  await using app = metadataServer(given)
+  // A whole URL, so that two leading slashes stay a path.
+  const url = `http://localhost${path}?${QUERY}`
+  const { statusCode } = await app.inject({ url, headers: HEADERS })
+  expect(statusCode).toBe(200)
+  expect(given.asked).toHaveLength(1)
+})
+
+test.each([
+  ['https://vault.azure.net', 'https://vault.azure.net', 'https://vault.azure.net/.default'],
+  [
+    'https%3A%2F%2Fvault.azure.net%2F',
+    'https://vault.azure.net/',
+    'https://vault.azure.net//.default',
+  ],
+  [
+    'https://management.azure.com//.default',
+    'https://management.azure.com//.default',
+    'https://management.azure.com//.default',
+  ],
+  [
+    '00000003-0000-0000-c000-000000000000',
+    '00000003-0000-0000-c000-000000000000',
+    '00000003-0000-0000-c000-000000000000/.default',
+  ],
+])('echoes the resource %s and asks Entra for its scope', async (sent, echoed, scope) => {
+  const given = parts()
+  await using app = metadataServer(given)
+  const url = `/metadata/identity/oauth2/token?api-version=2018-02-01&resource=${sent}`
+  const reply = await app.inject({ url, headers: HEADERS })
+  expect(reply.json()).toMatchObject({ resource: echoed })
+  expect(given.asked).toMatchObject([{ scope }])
+})
+
+test.each([
+  [`client_id=${BILLING.clientId}`, 'billing'],
+  [`object_id=${BILLING.objectId}`, 'billing'],
+  [`mi_res_id=${ORDERS.resourceId?.toUpperCase()}`, 'orders'],
+  ['', 'orders'],
+])('asks for the token of the identity that %j selects', async (selector, name) => {
+  const given = parts()
+  await using app = metadataServer(given)
+  await app.inject({ url: `${TOKEN_URL}&${selector}`, headers: HEADERS })
+  expect(given.asked.map(({ identity }) => identity.name)).toEqual([name])
+})
+
+test.each([
+  'client_id=99999999-9999-4999-8999-999999999999',
+  'object_id=99999999-9999-4999-8999-999999999999',
+  'principal_id=99999999-9999-4999-8999-999999999999',
+  'msi_res_id=/subscriptions/x',
+  'mi_res_id=/subscriptions/x',
+  'msi-res-id=/subscriptions/x',
+])('has no identity for %s, asks for none, and says so as the real service', async (selector) => {
+  const given = parts()
+  await using app = metadataServer(given)
+  const reply = await app.inject({ url: `${TOKEN_URL}&${selector}`, headers: HEADERS })
+  expect(reply.statusCode).toBe(400)
+  expect(reply.body).toBe('{"error":"invalid_request","error_description":"Identity not found"}')
+  expect(reply.headers['content-length']).toBe('68')
+  expect(given.asked).toEqual([])
+})
+
+test.each([TOKEN_URL, '/metadata/identity/oauth2/token', `${TOKEN_URL}&client_id=x`])(
+  'answers the probe %s as the real service, in 88 bytes',
+  async (url) => {
+    await using app = metadataServer(parts())
+    const reply = await app.inject({ url, headers: { host: '169.254.169.254' } })
+    expect(reply.statusCode).toBe(400)
+    expect(reply.body).toBe(PROBE_BODY)
+    expect(reply.headers['content-length']).toBe('88')
+  },
+)
+
+test.each(['entra_unreachable', 'entra_timeout', 'entra_throttled', 'internal'] as const)(
+  'tells a caller when to come back after %s',
+  async (code) => {
+    await using app = metadataServer(refusing(new BrokerError(code, 'x', { retryAfterMs: 1001 })))
+    const reply = await app.inject({ url: TOKEN_URL, headers: HEADERS })
+    expect(reply.headers['retry-after']).toBe('2')
+  },
+)
+
+test('tells nobody to come back after a permanent refusal', async () => {
+  await using app = metadataServer(refusing(new BrokerError('federated_credential_not_found', 'x')))
+  const reply = await app.inject({ url: TOKEN_URL, headers: HEADERS })
+  expect(reply.statusCode).toBe(400)
+  expect(reply.headers).not.toHaveProperty('retry-after')
+})
+
+test('says nothing of an unexpected failure, and reports it', async () => {
+  const cause = Object.assign(new TypeError('secret detail'), { statusCode: 502 })
+  const given = refusing(cause)
+  await using app = metadataServer(given)
+  const reply = await app.inject({ url: TOKEN_URL, headers: HEADERS })
+  expect(reply.statusCode).toBe(500)
+  expect(reply.body).not.toContain('detail')
+  expect(given.replies).toMatchObject([{ status: 500, error: { code: 'internal', cause } }])
+})
+
+test('writes errors in ASCII on one line, whatever Entra said', async () => {
+  const said = 'Größe “x” → 🔑\r\nTrace: 1'
+  await using app = metadataServer(
+    refusing(new BrokerError('federated_credential_not_found', said)),
+  )
+  const { body, headers } = await app.inject({ url: TOKEN_URL, headers: HEADERS })
+  expect(body).toMatch(/^[\x20-\x7e]+$/)
+  expect(headers['content-length']).toBe(String(body.length))
+  expect(JSON.parse(body)).toMatchObject({ error_description: expect.stringContaining(said) })
+})
+
+test('reports each reply with its dialect and its caller', async () => {
+  const given = parts()
+  await using app = metadataServer(given)
+  const headers = { ...HEADERS, 'user-agent': 'azsdk/1' }
+  await app.inject({ url: TOKEN_URL, headers })
+  await app.inject({ url: '/metadata/versions', headers })
+  await app.inject({ url: '/nowhere', headers })
+  expect(given.replies).toMatchObject([
+    { dialect: 'imds', status: 200, headers: { 'user-agent': 'azsdk/1' } },
+    { dialect: 'document', status: 200 },
+    { dialect: 'none', status: 404, error: { code: 'not_found' } },
+  ])
+})
+
+test.each([
+  [true, 200],
+  [false, 503],
+])('says on /readyz whether it is ready: %s', async (isReady, status) => {
+  await using app = metadataServer(parts({ isReady: () => isReady }))
+  // The kubelet comes by the pod's address, and knows no Metadata header.
+  const reply = await app.inject({ url: '/readyz', headers: { host: '10.1.2.3:8000' } })
+  expect(reply.statusCode).toBe(status)
+  expect(reply.json()).toEqual({ ready: isReady })
+})
+
+/** Parts whose token source fails with this. */
+function refusing(cause: Error) {
+  return parts({ tokens: () => Promise.reject(cause) })
+}
+
+test('answers in the dialect’s words when a reply cannot be written', async () => {
+  const unwritable = { status: 401, headers: { 'WWW-Authenticate': 'Basic realm=/鍵' }, body: '' }
+  const dialects = [{ ...imds, challenge: () => Promise.resolve(unwritable) }]
+  const given = parts({ dialects })
+  await using app = metadataServer(given)
+  const reply = await app.inject({ url: TOKEN_URL, headers: HEADERS })
+  expect([reply.statusCode, reply.statusMessage]).toEqual([500, 'Internal Server Error'])
+  expect(reply.json()).toMatchObject({ error: expect.any(String) })
+  expect(reply.body).not.toContain('realm')
+  expect(given.replies.map(({ status, error }) => [status, error?.code])).toEqual([
+    [500, 'internal'],
+  ])
+})

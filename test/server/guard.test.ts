@@ -1,0 +1,205 @@
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { BrokerError } from '../../src/errors.ts'
+import { guard } from '../../src/server/guard.ts'
+
+const TOKEN = '/metadata/identity/oauth2/token'
+
+interface Sent {
+  readonly method?: string
+  readonly url?: string
+  readonly httpVersion?: string
+  /** In turn: names and values, as they were sent. */
+  readonly headers?: readonly string[]
+}
+
+/** What the guard says to a request that is right but for what is given: a code, or `passed`. */
+function judge(sent: Sent, allowedHosts: readonly string[] = ['imds.internal']): string {
+  const { method = 'GET', url = TOKEN, httpVersion = '1.1' } = sent
+  const rawHeaders = sent.headers ?? ['Host', '169.254.169.254']
+  const headers: Record<string, string> = {}
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    headers[String(rawHeaders[index]).toLowerCase()] ??= String(rawHeaders[index + 1])
+  }
+  try {
+    guard({ allowedHosts })({ method, url, httpVersion, headers, rawHeaders })
+    return 'passed'
+  } catch (error) {
+    if (error instanceof BrokerError) return error.code
+    throw error
+  }
+}
+
+test.each([
+  '169.254.169.254',
+  '169.254.169.254:80',
+  '169.254.169.254:8000',
+  'localhost',
+  'LOCALHOST:42',
+  '127.0.0.1',
+  '127.8.9.10:8000',
+  '[::1]',
+  '[::1]:8000',
+  'imds.internal',
+  'IMDS.Internal:1',
+])('lets a request for the host %s pass', (host) => {
+  expect(judge({ headers: ['Host', host] })).toBe('passed')
+})
+
+test.each([
+  'evil.example',
+  '',
+  '169.254.169.254.evil.example',
+  'evil.example:169.254.169.254',
+  '169.254.169.254@evil.example',
+  'evil.example@169.254.169.254',
+  '169.254.169.254:80:80',
+  '169.254.169.254:80a',
+  '169.254.169.254 evil.example',
+  '169.254.169.254,evil.example',
+  '169.254.169.254/',
+  '169.254.169.2540',
+  '2852039166',
+  '127.0.0.1.evil.example',
+  '127.1',
+  '127.0.0.999',
+  'localhost.evil.example',
+  '[::1',
+  '[::1]evil.example',
+  '[fd00::1]',
+  '[169.254.169.254]',
+])('refuses a request for the host %j', (host) => {
+  expect(judge({ headers: ['Host', host] })).toBe('host_not_allowed')
+})
+
+test('refuses a missing Host from HTTP/1.1 and not from HTTP/1.0', () => {
+  expect(judge({ headers: [], httpVersion: '1.1' })).toBe('host_not_allowed')
+  expect(judge({ headers: [], httpVersion: '1.0' })).toBe('passed')
+})
+
+test('refuses a foreign Host from HTTP/1.0', () => {
+  expect(judge({ headers: ['Host', 'evil.example'], httpVersion: '1.0' })).toBe('host_not_allowed')
+})
+
+test.each([
+  ['evil.example', '169.254.169.254'],
+  ['169.254.169.254', 'evil.example'],
+  ['169.254.169.254', '169.254.169.254'],
+])('refuses two Host headers: %s and %s', (first, second) => {
+  expect(judge({ headers: ['Host', first, 'hOsT', second] })).toBe('host_not_allowed')
+})
+
+test('takes the host of a target that is a whole URL before the one of the header', () => {
+  expect(judge({ url: `http://169.254.169.254${TOKEN}` })).toBe('passed')
+  expect(judge({ url: `http://evil.example${TOKEN}` })).toBe('host_not_allowed')
+  const headers = ['Host', 'evil.example']
+  expect(judge({ url: `http://localhost:8000${TOKEN}?x`, headers })).toBe('passed')
+})
+
+test.each([
+  `http://169.254.169.254@evil.example${TOKEN}`,
+  `http://evil.example\\@169.254.169.254${TOKEN}`,
+  `http://169.254.169.254\\@evil.example${TOKEN}`,
+  `http://${TOKEN}`,
+])('refuses the host of the target %s', (url) => {
+  expect(judge({ url })).toBe('host_not_allowed')
+})
+
+test('still wants a Host header beside a whole URL from HTTP/1.1', () => {
+  const url = `http://169.254.169.254${TOKEN}`
+  expect(judge({ url, headers: [] })).toBe('host_not_allowed')
+  expect(judge({ url, headers: [], httpVersion: '1.0' })).toBe('passed')
+})
+
+test.each(['10.0.0.9', ''])('refuses a forwarded request: X-Forwarded-For %j', (value) => {
+  const headers = ['Host', '169.254.169.254', 'x-forwarded-for', value]
+  expect(judge({ headers })).toBe('forwarded_request')
+})
+
+test.each([
+  '/metadata\\identity/oauth2/token',
+  '/metadata/identity%2Foauth2/token',
+  '/metadata/identity%5coauth2/token',
+  '/metadata/instance/../identity/oauth2/token',
+  '/metadata/./identity/oauth2/token',
+  '/metadata/identity/oauth2/token/..',
+  '/metadata/%2e%2e/identity/oauth2/token',
+  '/metadata/.%2E/identity/oauth2/token',
+  '/metadata/identity/oauth2/token%00',
+  '/metadata/identity/oauth2/%74oken',
+  '/%4Detadata/identity/oauth2/token',
+  '/metadata/identity/oauth%32/token',
+  '/metadata/instance/compute/tags%5flist',
+  '/metadata/identity/oauth2/token#x',
+  'metadata/identity/oauth2/token',
+  '*',
+  '',
+  'https://169.254.169.254/metadata/identity/oauth2/token',
+  'http://169.254.169.254',
+  'http://169.254.169.254/metadata/../x',
+])('refuses the path %j', (url) => {
+  expect(judge({ url })).toBe('invalid_path')
+})
+
+test.each([
+  `/${TOKEN}`,
+  `${TOKEN}/`,
+  `${TOKEN}?resource=https://vault.azure.net/../x%2f%5c`,
+  '/metadata/instance/compute/tags.list',
+  '/metadata/instance/compute/a%20b%C3%A9',
+])('lets the path %j pass', (url) => {
+  expect(judge({ url })).toBe('passed')
+})
+
+test.each(['POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS', 'PROPFIND'])(
+  'allows no %s below /metadata',
+  (method) => {
+    expect(judge({ method })).toBe('method_not_allowed')
+    expect(judge({ method, url: '/Metadata/instance' })).toBe('method_not_allowed')
+    expect(judge({ method, url: '//metadata' })).toBe('method_not_allowed')
+    expect(judge({ method, url: '/metadatax' })).toBe('passed')
+  },
+)
+
+test.each([
+  ['GET', '/metadata/identity/getplatformmetadata?cred-api-version=2.0'],
+  ['GET', '//Metadata/Identity//GetPlatformMetadata/'],
+  ['POST', '/metadata/identity/issuecredential?cred-api-version=2.0'],
+])('says of %s %s that it does not exist, whatever the method', (method, url) => {
+  expect(judge({ method, url })).toBe('not_found')
+})
+
+test('never lets a host pass that is not one of the list', () => {
+  const hosts = fc.oneof(fc.domain(), fc.ipV4(), fc.string(), fc.webAuthority())
+  const allowed = /^(?:169\.254\.169\.254|localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d*)?$/i
+  fc.assert(
+    fc.property(hosts, (host) => {
+      fc.pre(!allowed.test(host))
+      expect(judge({ headers: ['Host', host] }, [])).toBe('host_not_allowed')
+    }),
+  )
+})
+
+test('never lets a path pass that another reader would take for a different one', () => {
+  const piece = fc.constantFrom(
+    '/',
+    '//',
+    'metadata',
+    '..',
+    '.',
+    '\\',
+    '%2f',
+    '%2E',
+    '%5C',
+    '%',
+    'a',
+  )
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 8 }), (pieces) => {
+      const path = `/${pieces.join('')}`
+      fc.pre(judge({ url: path }) === 'passed')
+      const { pathname } = new URL(`http://h${path.replace(/^\/+/, '/')}`)
+      expect(pathname).toBe(path.replace(/^\/+/, '/'))
+    }),
+  )
+})

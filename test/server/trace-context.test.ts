@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest'
+import { correlationIdOf } from '../../src/server/trace-context.ts'
+import { metadataServer } from '../../src/server/app.ts'
+import { parts } from '../fixtures/parts.ts'
+
+const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
+const PARENT = '00f067aa0ba902b7'
+const GUID = '4bf92f35-77b3-4da6-a3ce-929d0e0e4736'
+
+test.each([
+  [`00-${TRACE}-${PARENT}-01`, GUID],
+  [`00-${TRACE}-${PARENT}-00`, GUID],
+  [`cc-${TRACE}-${PARENT}-01`, GUID],
+  [`cc-${TRACE}-${PARENT}-01-what-the-future-brings`, GUID],
+  [`00-${TRACE}-${PARENT}-01-more`, undefined],
+  [`00-${TRACE}-${PARENT}-01 `, undefined],
+  [`ff-${TRACE}-${PARENT}-01`, undefined],
+  [`00-${'0'.repeat(32)}-${PARENT}-01`, undefined],
+  [`00-${TRACE}-${'0'.repeat(16)}-01`, undefined],
+  [`00-${TRACE.toUpperCase()}-${PARENT}-01`, undefined],
+  [`00-${TRACE.slice(1)}-${PARENT}-01`, undefined],
+  [`${TRACE}-${PARENT}`, undefined],
+  ['', undefined],
+  [undefined, undefined],
+])('the traceparent %j is the correlation id %s', (traceparent, correlationId) => {
+  expect(correlationIdOf(traceparent)).toBe(correlationId)
+})
+
+test('a request’s trace goes with its wish for a token', async () => {
+  const given = parts()
+  await using app = metadataServer(given)
+  const url =
+    '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
+  const headers = { host: 'localhost', metadata: 'true' }
+  await app.inject({ url, headers: { ...headers, traceparent: `00-${TRACE}-${PARENT}-01` } })
+  await app.inject({ url, headers })
+  expect(given.asked.map(({ correlationId }) => correlationId)).toEqual([GUID, undefined])
+})
