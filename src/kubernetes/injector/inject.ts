@@ -1,7 +1,7 @@
 /** Pod in, what to change out: the one function behind `wimds inject` and the admission webhook. */
 import { INJECTED, parseAnnotations } from './annotations.ts'
 import { withAppEnvironment } from './app-environment.ts'
-import { type Change, changesBetween } from './changes.ts'
+import { type Change, changesBetween, jsonPatch, type Operation } from './changes.ts'
 import { redirectContainer, sidecar } from './containers.ts'
 import { withFirst } from './merge.ts'
 import { withoutOutdated } from './outdated.ts'
@@ -24,29 +24,31 @@ export type Injection =
   | {
       readonly kind: 'injected'
       readonly changes: readonly Change[]
+      /** The same as a JSON Patch (RFC 6902). */
+      readonly patch: readonly Operation[]
       readonly warnings: readonly string[]
     }
   /** The pod opted out, or did not ask. */
-  | { readonly kind: 'untouched' }
+  | { readonly kind: 'skipped' }
   /** Every reason, each with what to change. */
-  | { readonly kind: 'refused'; readonly reasons: readonly string[] }
+  | { readonly kind: 'rejected'; readonly reasons: readonly string[] }
 
 /**
  * Decides what is to change in a pod. Pure; injecting the result again gives no changes, also after
- * others have added to it. `jsonPatch` makes a JSON Patch of the changes.
+ * others have added to it.
  */
 export function inject({ pod: value, serviceAccount, settings }: InjectionRequest): Injection {
   const pod = parsePod(value)
-  if (!isPod(pod)) return { kind: 'refused', reasons: pod }
+  if (!isPod(pod)) return { kind: 'rejected', reasons: pod }
   const wishes = parseAnnotations(pod, settings)
   const isWanted = wishes.inject ?? settings.isOptOut
   const isReadable = wishes.mistakes.length === 0
-  if (wishes.inject === false || (!isWanted && isReadable)) return { kind: 'untouched' }
+  if (wishes.inject === false || (!isWanted && isReadable)) return { kind: 'skipped' }
   const plan = planOf(pod, serviceAccount, wishes, settings)
   const reasons = refusalsOf(pod, plan)
-  if (reasons.length > 0) return { kind: 'refused', reasons }
+  if (reasons.length > 0) return { kind: 'rejected', reasons }
   const changes = changesBetween(pod, injectedPod(pod, plan))
-  return { kind: 'injected', changes, warnings: warningsOf(pod, plan) }
+  return { kind: 'injected', changes, patch: jsonPatch(changes), warnings: warningsOf(pod, plan) }
 }
 
 function injectedPod(pod: Pod, plan: Plan): Pod {

@@ -64,8 +64,8 @@ export function injectDocument(target: SourceDocument, around: Surroundings): In
       return []
     }
     const injection = inject(requestFor(workload, around))
-    if (injection.kind === 'untouched') return []
-    if (injection.kind === 'refused') {
+    if (injection.kind === 'skipped') return []
+    if (injection.kind === 'rejected') {
       notes.push(...injection.reasons.map((reason) => mistake(label, reason)))
       return []
     }

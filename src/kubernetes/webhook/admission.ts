@@ -1,7 +1,6 @@
 /** An AdmissionReview in, an AdmissionReview out: admission.k8s.io/v1, without side effects. */
 import * as z from 'zod/mini'
 import { scrub, scrubbedStart } from '../../secret.ts'
-import { jsonPatch } from '../injector/changes.ts'
 import { inject, type Injection } from '../injector/inject.ts'
 import type { ServiceAccountAnnotations } from '../injector/plan.ts'
 import { accountNameOf } from '../injector/pod.ts'
@@ -79,7 +78,7 @@ export async function review(body: unknown, options: AdmissionOptions): Promise<
   if (!parsed.success) throw new MalformedReview(z.prettifyError(parsed.error))
   const { uid, kind, operation, namespace = '', object } = parsed.data.request
   const isNewPod = kind.group === '' && kind.kind === 'Pod' && operation === 'CREATE'
-  if (!isNewPod) return { outcome: 'untouched', review: reply(uid, { allowed: true }) }
+  if (!isNewPod) return { outcome: 'skipped', review: reply(uid, { allowed: true }) }
   const name = accountNameOf(PodAccount.safeParse(object).data?.spec ?? {})
   const subject = { namespace: shown(namespace), pod: podOf(object) }
   const isNamed = NAME.test(namespace) && NAME.test(name)
@@ -93,9 +92,9 @@ export async function review(body: unknown, options: AdmissionOptions): Promise<
   }
   const serviceAccount = withTenant(annotations, options.defaultTenantId)
   const injection = inject({ pod: object, serviceAccount, settings: options.settings })
-  if (isNamed || injection.kind === 'untouched') return answer(uid, injection, subject)
+  if (isNamed || injection.kind === 'skipped') return answer(uid, injection, subject)
   const reasons = ['the namespace or spec.serviceAccountName is not the name of one; mend it']
-  return answer(uid, { kind: 'refused', reasons }, subject)
+  return answer(uid, { kind: 'rejected', reasons }, subject)
 }
 
 function podOf(object: unknown): string {
@@ -119,14 +118,14 @@ function withTenant(
 
 function answer(uid: string, injection: Injection, subject: Subject): Reviewed {
   const { kind: outcome } = injection
-  if (injection.kind === 'untouched') return { outcome, review: reply(uid, { allowed: true }) }
-  if (injection.kind === 'refused') {
+  if (injection.kind === 'skipped') return { outcome, review: reply(uid, { allowed: true }) }
+  if (injection.kind === 'rejected') {
     const message = `wimds cannot be injected: ${inFewWords(injection.reasons)}`
     return { outcome, message, subject, review: reply(uid, refusal(422, message)) }
   }
-  const { changes, warnings } = injection
-  const patch = Buffer.from(JSON.stringify(jsonPatch(changes))).toString('base64')
-  const patched = changes.length > 0 && { patchType: 'JSONPatch', patch }
+  const { patch: operations, warnings } = injection
+  const patch = Buffer.from(JSON.stringify(operations)).toString('base64')
+  const patched = operations.length > 0 && { patchType: 'JSONPatch', patch }
   const warned = warnings.length > 0 && { warnings: warnings.map((text) => `wimds: ${cut(text)}`) }
   return { outcome, review: reply(uid, { allowed: true, ...patched, ...warned }) }
 }

@@ -17,7 +17,7 @@ export const WEBHOOK_METRICS = {
   [REVIEWS]: {
     type: 'histogram',
     labels: ['outcome'],
-    help: 'Time of admission reviews, by outcome: injected, untouched, refused, failed, malformed or overloaded.',
+    help: 'Time of admission reviews, by outcome: injected, skipped, rejected, failed, malformed or overloaded.',
   },
   [EXPIRY]: {
     type: 'gauge',

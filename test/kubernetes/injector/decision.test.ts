@@ -19,22 +19,22 @@ const container = (more: object) => ({ containers: [{ name: 'app', ...more }] })
 describe('where pods must ask', () => {
   test.each([
     ['wimds.io/inject: "true"', { annotations: { 'wimds.io/inject': 'true' } }, 'injected'],
-    ['nothing', {}, 'untouched'],
-    ['wimds.io/inject: "false"', { annotations: { 'wimds.io/inject': 'false' } }, 'untouched'],
+    ['nothing', {}, 'skipped'],
+    ['wimds.io/inject: "false"', { annotations: { 'wimds.io/inject': 'false' } }, 'skipped'],
     ['a true value for the incumbent', { annotations: { [PROXY]: 'true' } }, 'injected'],
-    ['"false" for the incumbent', { annotations: { [PROXY]: 'false' } }, 'untouched'],
-    ['an empty value for the incumbent', { annotations: { [PROXY]: '' } }, 'untouched'],
+    ['"false" for the incumbent', { annotations: { [PROXY]: 'false' } }, 'skipped'],
+    ['an empty value for the incumbent', { annotations: { [PROXY]: '' } }, 'skipped'],
     [
       'a true value for the incumbent, whose webhook acts itself',
       { labels: USE, annotations: { [PROXY]: 'true' } },
-      'untouched',
+      'skipped',
     ],
     [
       'our "false" beside the incumbent’s "true"',
       { annotations: { [PROXY]: 'true', 'wimds.io/inject': 'false' } },
-      'untouched',
+      'skipped',
     ],
-    ['a value that is neither', { annotations: { 'wimds.io/inject': 'yes' } }, 'refused'],
+    ['a value that is neither', { annotations: { 'wimds.io/inject': 'yes' } }, 'rejected'],
   ])('a pod with %s is %s', (_, metadata, kind) => {
     const { kind: found } = inject(request(pod(metadata), { isOptOut: false }))
     expect(found).toBe(kind)
@@ -59,7 +59,7 @@ describe('where pods must ask', () => {
 test('an opted-out pod is left alone whatever else it says', () => {
   const annotations = { 'wimds.io/inject': 'false', 'wimds.io/port': 'x' }
   expect(inject(request(pod({ annotations }, { hostNetwork: true })))).toEqual({
-    kind: 'untouched',
+    kind: 'skipped',
   })
 })
 
@@ -242,7 +242,7 @@ describe('refused with what to change', () => {
   ])('no tenant, named after the ServiceAccount%s', (_, spec) => {
     const bare = { pod: pod({}, spec), serviceAccount: {}, settings: settings() }
     expect(inject(bare)).toEqual({
-      kind: 'refused',
+      kind: 'rejected',
       reasons: [expect.stringContaining('annotate the ServiceAccount orders')],
     })
   })
@@ -275,5 +275,5 @@ test('a variable that Kubernetes puts together is not judged', () => {
   ]
   expect(inject(request(pod({}), { sidecarEnv })).kind).toBe('injected')
   const wrong = [{ name: 'WIMDS_REGION', value: 'West Europe' }]
-  expect(inject(request(pod({}), { sidecarEnv: wrong })).kind).toBe('refused')
+  expect(inject(request(pod({}), { sidecarEnv: wrong })).kind).toBe('rejected')
 })

@@ -1,5 +1,5 @@
 /** A JSON Patch applied as RFC 6902 says, apart from the code under test. */
-import { jsonPatch, type Operation } from '../../../src/kubernetes/injector/changes.ts'
+import type { Operation } from '../../../src/kubernetes/injector/changes.ts'
 import { inject, type InjectionRequest } from '../../../src/kubernetes/injector/inject.ts'
 import {
   INJECTION_DEFAULTS,
@@ -29,7 +29,7 @@ export function request(pod: unknown, more: Partial<InjectionSettings> = {}): In
 export function patchFor(pod: unknown, more: Partial<InjectionSettings> = {}): Operation[] {
   const injection = inject(request(pod, more))
   if (injection.kind !== 'injected') throw new Error(JSON.stringify(injection))
-  return jsonPatch(injection.changes)
+  return [...injection.patch]
 }
 
 /** The pod as the API server would have it after the patch. */
@@ -42,7 +42,7 @@ export function injected(pod: object, more: Partial<InjectionSettings> = {}): In
 /** The reasons for which the pod is refused. */
 export function reasonsFor(pod: unknown, more: Partial<InjectionSettings> = {}): readonly string[] {
   const injection = inject(request(pod, more))
-  return injection.kind === 'refused' ? injection.reasons : []
+  return injection.kind === 'rejected' ? injection.reasons : []
 }
 
 export function applyPatch(document: unknown, patch: readonly Operation[]): unknown {

@@ -81,14 +81,14 @@ test.each([
   ['an update', { operation: 'UPDATE' }],
 ])('%s is let in as it is', async (_, more) => {
   const { outcome, response } = await responseTo(request(more))
-  expect(outcome).toBe('untouched')
+  expect(outcome).toBe('skipped')
   expect(response).toEqual({ uid: UID, allowed: true })
 })
 
 test('a pod that cannot be injected is refused with every reason', async () => {
   const object = { ...POD, spec: { ...POD.spec, hostNetwork: true, os: { name: 'windows' } } }
   const { outcome, response } = await responseTo(request({ object }))
-  expect(outcome).toBe('refused')
+  expect(outcome).toBe('rejected')
   expect(response.allowed).toBe(false)
   expect(response.status?.code).toBe(422)
   expect(response.status?.message).toMatch(/remove hostNetwork.*; .*set wimds\.io\/mode: env/)
@@ -111,7 +111,7 @@ describe('what the log is to call a pod that is not let in', () => {
     const object = { ...POD, metadata: { ...POD.metadata, ...metadata }, spec: {} }
     const { subject, outcome } = await review(request({ object }), options())
     expect({ outcome, subject }).toEqual({
-      outcome: 'refused',
+      outcome: 'rejected',
       subject: { namespace: 'shop', pod },
     })
   })
@@ -163,7 +163,7 @@ describe('the ServiceAccount', () => {
         serviceAccount: unreadable,
         defaultTenantId: TENANT,
       })
-      expect(outcome).toBe('refused')
+      expect(outcome).toBe('rejected')
       expect(response.status?.message).toContain('spec.serviceAccountName is not the name')
     },
   )

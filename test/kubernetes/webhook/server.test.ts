@@ -89,7 +89,7 @@ test('a review is answered as JSON', async () => {
 
 test('a refusal is told with the pod that it is about', async () => {
   const told = {
-    outcome: 'refused' as const,
+    outcome: 'rejected' as const,
     message: 'no',
     subject: { namespace: 'shop', pod: 'orders-0' },
   }
