@@ -39,7 +39,7 @@ export class Secret {
    * the value was sent. A piece that short and cut anywhere is nothing that `scrub` could tell by its
    * looks.
    */
-  removedFrom(text: string): string {
+  redactIn(text: string): string {
     return text.replace(LONG_WORD, (word) => {
       let kept = ''
       for (let at = 0; at < word.length;) {
@@ -104,7 +104,7 @@ const HALF_AT_END = /[\ud800-\udbff]$/
  * The first `length` characters of a foreign text after it has been scrubbed. What may be a credential
  * is hidden before the text is cut, since what a cut leaves of one is not told by its looks.
  */
-export function scrubbedStart(text: string, length: number): string {
+export function scrubAndTruncate(text: string, length: number): string {
   let end = Math.min(text.length, MAX_SCRUBBED)
   // A cut through a word leaves nothing of it.
   if (end < text.length) while (end > 0 && /[\w.+/=-]/.test(text.charAt(end - 1))) end -= 1

@@ -3,7 +3,7 @@ import { format, inspect } from 'node:util'
 import * as fc from 'fast-check'
 import pino from 'pino'
 import { expect, test } from 'vitest'
-import { scrub, scrubbedStart, scrubSetting, Secret } from '../src/secret.ts'
+import { scrub, scrubAndTruncate, scrubSetting, Secret } from '../src/secret.ts'
 
 const VALUE = 'eyJhbGciOiJSUzI1NiJ9.payload.signature'
 
@@ -75,7 +75,7 @@ test.each([
 ])('takes %s out of a text that repeats it', (_, pieceOf) => {
   const jwt = `eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJpc3MiOiJodHRwczovL2lzc3Vlci50ZXN0In0.c2lnbmVk`
   const said = `AADSTS50027: "${pieceOf(jwt)}" is not valid for https://issuer.test/with/a/path`
-  const kept = new Secret(jwt).removedFrom(said)
+  const kept = new Secret(jwt).redactIn(said)
   expect(kept).toMatch(
     /^AADSTS50027: ".*\[redacted\].*" is not valid for https:\/\/issuer.test\/with/,
   )
@@ -87,23 +87,23 @@ test.each([
 test('leaves a text alone that repeats less of the value than could be of use', () => {
   const said =
     'eyJhbGciOiJSUzI is 15 characters of it, and https://login.microsoftonline.com is none'
-  expect(new Secret('eyJhbGciOiJSUzI1NiJ9.x.y').removedFrom(said)).toBe(said)
-  expect(new Secret('').removedFrom(said)).toBe(said)
+  expect(new Secret('eyJhbGciOiJSUzI1NiJ9.x.y').redactIn(said)).toBe(said)
+  expect(new Secret('').redactIn(said)).toBe(said)
 })
 
 test('hides what may be a credential before it cuts a text', () => {
   const opaque = 'Ab3_'.repeat(25)
-  expect(scrubbedStart(`${'x '.repeat(80)}${opaque}`, 200)).toBe(`${'x '.repeat(80)}[redacted]`)
+  expect(scrubAndTruncate(`${'x '.repeat(80)}${opaque}`, 200)).toBe(`${'x '.repeat(80)}[redacted]`)
   // Where the text itself is too long to be looked at, the word that the limit goes through is left out.
-  const shown = scrubbedStart(`${opaque} ${'. '.repeat(8_120)}${opaque}`, 20_000)
+  const shown = scrubAndTruncate(`${opaque} ${'. '.repeat(8_120)}${opaque}`, 20_000)
   expect(shown).toMatch(/^\[redacted\] [. ]+$/)
-  expect(scrubbedStart('short', 3)).toBe('sho')
+  expect(scrubAndTruncate('short', 3)).toBe('sho')
 })
 
 test('what is shown of a text has no half of a character', () => {
-  expect(scrubbedStart('ab😀', 3)).toBe('ab')
-  expect(scrubbedStart('ab😀', 4)).toBe('ab😀')
-  expect(scrubbedStart('ab\ud83d!\ude00', 9)).toBe('ab�!�')
+  expect(scrubAndTruncate('ab😀', 3)).toBe('ab')
+  expect(scrubAndTruncate('ab😀', 4)).toBe('ab😀')
+  expect(scrubAndTruncate('ab\ud83d!\ude00', 9)).toBe('ab�!�')
   expect(scrub('\ud83d')).toBe('�')
 })
 

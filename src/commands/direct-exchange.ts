@@ -1,9 +1,9 @@
 /** The broker's exchange alone, without servers and without a cache: for commands that ask once. */
-import { assertionReader } from '../exchange/assertion.ts'
-import { entraExchange } from '../exchange/entra.ts'
+import { createAssertionReader } from '../exchange/assertion.ts'
+import { createEntraExchange } from '../exchange/entra.ts'
 import { systemClock } from '../tokens/clock.ts'
 import type { TokenSource } from '../tokens/token.ts'
-import { exchangeDispatcher } from './exchange-dispatcher.ts'
+import { createExchangeDispatcher } from './exchange-dispatcher.ts'
 import type { Configured } from './configured.ts'
 
 export interface DirectExchange extends AsyncDisposable {
@@ -13,16 +13,16 @@ export interface DirectExchange extends AsyncDisposable {
 }
 
 /** The way that `wimds serve` takes with this configuration. Use it with `await using`. */
-export async function directExchange({
+export async function createDirectExchange({
   config,
   extraCa,
 }: Pick<Configured, 'config' | 'extraCa'>): Promise<DirectExchange> {
   const { audience, region, timeoutMs } = config.exchange
-  const dispatcher = await exchangeDispatcher(config, extraCa)
+  const dispatcher = await createExchangeDispatcher(config, extraCa)
   let skewMs: number | undefined
   return {
-    exchange: entraExchange({
-      readAssertion: assertionReader(audience === undefined ? {} : { audience }),
+    exchange: createEntraExchange({
+      readAssertion: createAssertionReader(audience === undefined ? {} : { audience }),
       dispatcher,
       clock: systemClock,
       timeoutMs,

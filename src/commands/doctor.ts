@@ -5,7 +5,7 @@ import { ConfigError, UsageError } from '../errors.ts'
 import { settingsView } from '../telemetry/settings-view.ts'
 import { VERSION } from '../version.ts'
 import { type Configured, configured } from './configured.ts'
-import { directExchange } from './direct-exchange.ts'
+import { createDirectExchange } from './direct-exchange.ts'
 import { mistakesOfFlagsAlone, parseFlags } from '../lib/args.ts'
 import { type CommandIo, EXIT_USAGE } from './io.ts'
 
@@ -36,7 +36,7 @@ export async function doctor(args: readonly string[], io: CommandIo): Promise<nu
   const given = await configuration(io, flags.has('json'))
   if (given === undefined) return EXIT_USAGE
   const { config, extraCa } = given
-  await using direct = await directExchange(given)
+  await using direct = await createDirectExchange(given)
   const report = await examine({
     config,
     settings: settingsView(io.env),

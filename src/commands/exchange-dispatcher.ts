@@ -3,17 +3,17 @@ import type { Dispatcher } from 'undici'
 import type { Config } from '../config/config.ts'
 
 /** The connections by which exchanges go: to the cluster's token proxy, or to Entra ID. */
-export async function exchangeDispatcher(
+export async function createExchangeDispatcher(
   { exchange }: Pick<Config, 'exchange'>,
   extraCa: string | undefined,
 ): Promise<Dispatcher> {
   const { proxy, tokenProxy } = exchange
   if (tokenProxy !== undefined) {
-    const { tokenProxyDispatcher } = await import('../exchange/token-proxy.ts')
-    return tokenProxyDispatcher({ settings: tokenProxy })
+    const { createTokenProxyDispatcher } = await import('../exchange/token-proxy.ts')
+    return createTokenProxyDispatcher({ settings: tokenProxy })
   }
-  const { entraDispatcher } = await import('../exchange/dispatcher.ts')
-  return entraDispatcher({
+  const { createEntraDispatcher } = await import('../exchange/dispatcher.ts')
+  return createEntraDispatcher({
     ...(extraCa !== undefined && { extraCa }),
     ...(proxy !== undefined && { proxy }),
   })

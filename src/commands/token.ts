@@ -9,7 +9,7 @@ import { expiry } from '../tokens/lifetime.ts'
 import { scopeOf } from '../tokens/token.ts'
 import { complain } from '../lib/print-error.ts'
 import { configured } from './configured.ts'
-import { directExchange } from './direct-exchange.ts'
+import { createDirectExchange } from './direct-exchange.ts'
 import { type Flags, parseFlags } from '../lib/args.ts'
 import type { CommandIo } from './io.ts'
 
@@ -44,7 +44,7 @@ export async function token(args: readonly string[], io: CommandIo): Promise<num
   }
   const query = queryOf(flags)
   const given = await configured(io.env)
-  await using direct = await directExchange(given)
+  await using direct = await createDirectExchange(given)
   try {
     const identity = identityResolver(given.config.directory)(query.selector)
     requireAllowed(identity, query.resource)

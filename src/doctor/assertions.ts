@@ -1,8 +1,12 @@
 /** What is to be said of a projected token before anybody sends it anywhere. */
 import { type BrokerError, toBrokerError } from '../errors.ts'
-import { type Assertion, type AssertionReader, hasUnusualAudience } from '../exchange/assertion.ts'
-import { explain } from '../exchange/aadsts.ts'
-import { cloudOf } from '../exchange/clouds.ts'
+import {
+  type Assertion,
+  type AssertionReader,
+  hasUnexpectedAudience,
+} from '../exchange/assertion.ts'
+import { explainAadsts } from '../exchange/aadsts.ts'
+import { findCloud } from '../exchange/clouds.ts'
 import { scrub } from '../secret.ts'
 import type { AssertionReport, Problem } from './report.ts'
 
@@ -50,7 +54,7 @@ export async function examineAssertion(
 /** An error as doctor tells it. */
 export function problemOf({ code, message, entra }: BrokerError): Problem {
   const aadsts = entra?.aadsts
-  const explained = aadsts === undefined ? undefined : explain(aadsts)
+  const explained = aadsts === undefined ? undefined : explainAadsts(aadsts)
   return {
     code,
     // The remedy that the sidecar appends to what Entra ID said has a member of its own here.
@@ -90,7 +94,7 @@ function audienceWarnings(
 ): string[] {
   if (hasTokenProxy || audience !== undefined) return []
   const usual = new Set(
-    authorityHosts.flatMap((origin) => cloudOf(new URL(origin).hostname)?.audience ?? []),
+    authorityHosts.flatMap((origin) => findCloud(new URL(origin).hostname)?.audience ?? []),
   )
   const found = assertion.audience.join(', ')
   if (usual.size > 0 && !assertion.audience.every((name) => usual.has(name))) {
@@ -98,7 +102,7 @@ function audienceWarnings(
       `its audience is ${found}, where ${[...usual].join(' or ')} is usual in this cloud: the federated identity credential must have the same`,
     ]
   }
-  if (hasUnusualAudience(assertion)) {
+  if (hasUnexpectedAudience(assertion)) {
     return [
       `its audience ${found} is unusual: the federated identity credential must have the same`,
     ]

@@ -1,9 +1,9 @@
 /** Looks at everything between a configuration and a token, and writes the report. */
 import type { Config } from '../config/config.ts'
 import { toBrokerError } from '../errors.ts'
-import { type Assertion, assertionReader } from '../exchange/assertion.ts'
-import { authorityOf } from '../exchange/authority.ts'
-import { cloudOf } from '../exchange/clouds.ts'
+import { type Assertion, createAssertionReader } from '../exchange/assertion.ts'
+import { resolveAuthority } from '../exchange/authority.ts'
+import { findCloud } from '../exchange/clouds.ts'
 import type { Identity } from '../identities.ts'
 import { readWholeFile } from '../lib/files.ts'
 import { scopeOf, type TokenSource } from '../tokens/token.ts'
@@ -31,7 +31,7 @@ export async function examine(examination: Examination): Promise<DoctorReport> {
   const { config, settings, exchange, skewMs, now } = examination
   const { audience, tokenProxy } = config.exchange
   const { identities } = config.directory
-  const read = assertionReader(audience === undefined ? {} : { audience })
+  const read = createAssertionReader(audience === undefined ? {} : { audience })
   const found = await Promise.all(
     config.tokenFiles.map((file) =>
       examineAssertion(file, read, {
@@ -107,7 +107,7 @@ async function waysOf({ config, extraCa }: Examination): Promise<Way[]> {
     ]
   }
   const hosts = config.directory.identities.map(
-    ({ authorityHost, tenantId }) => authorityOf(authorityHost, tenantId, region).tokenHost,
+    ({ authorityHost, tenantId }) => resolveAuthority(authorityHost, tenantId, region).tokenHost,
   )
   return [...new Set(hosts)].map((tokenHost) => {
     const { hostname: host, port } = new URL(`https://${tokenHost}`)
@@ -141,7 +141,7 @@ async function trials(
 
 function resourcesOf({ prefetch, resources = [], authorityHost }: Identity): readonly string[] {
   if (prefetch.length > 0) return prefetch
-  const management = cloudOf(new URL(authorityHost).hostname)?.managementResource
+  const management = findCloud(new URL(authorityHost).hostname)?.managementResource
   return [resources[0] ?? management ?? ANY_RESOURCE]
 }
 

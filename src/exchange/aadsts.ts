@@ -12,7 +12,7 @@ const LONGEST = 8
 const SHORTEST = 5
 
 /** The explanation of an AADSTS number, by its longest known prefix; undefined for an unknown one. */
-export function explain(aadsts: number): Explanation | undefined {
+export function explainAadsts(aadsts: number): Explanation | undefined {
   const digits = String(aadsts)
   for (let length = Math.min(digits.length, LONGEST); length >= SHORTEST; length -= 1) {
     const prefix = digits.slice(0, length)

@@ -49,7 +49,7 @@ const USUAL_AUDIENCE = /^api:\/\/AzureADTokenExchange(?:\w*)$/
  * `assertion_audience`, each with what to do. Whether a token has expired is not judged here: the local
  * clock alone must not veto an exchange.
  */
-export function assertionReader(options: AssertionOptions = {}): AssertionReader {
+export function createAssertionReader(options: AssertionOptions = {}): AssertionReader {
   const { readFile = readTokenFile, audience } = options
   return async (path) => {
     const text = (await read(path, readFile)).trim()
@@ -74,7 +74,7 @@ export function assertionReader(options: AssertionOptions = {}): AssertionReader
  * Whether Entra ID will most likely refuse the assertion for its audience. Worth a warning only: what
  * counts is the federated identity credential, and clouds and identity bindings differ.
  */
-export function hasUnusualAudience({ audience }: Pick<Assertion, 'audience'>): boolean {
+export function hasUnexpectedAudience({ audience }: Pick<Assertion, 'audience'>): boolean {
   return audience.length !== 1 || !audience.every((name) => USUAL_AUDIENCE.test(name))
 }
 

@@ -1,5 +1,5 @@
 /** Where a tenant's tokens come from: the token endpoint of its cloud. */
-import { cloudOf } from './clouds.ts'
+import { findCloud } from './clouds.ts'
 
 /** What MSAL is told of an authority, so that it asks nobody (E3). */
 export interface Authority {
@@ -19,9 +19,13 @@ export interface Authority {
  * is another name of a cloud's is replaced by the cloud's own, as MSAL does. With a region tokens come
  * from the endpoint of that region.
  */
-export function authorityOf(authorityHost: string, tenantId: string, region?: string): Authority {
+export function resolveAuthority(
+  authorityHost: string,
+  tenantId: string,
+  region?: string,
+): Authority {
   const { host: givenHost, hostname, port } = new URL(authorityHost)
-  const cloud = port === '' ? cloudOf(hostname) : undefined
+  const cloud = port === '' ? findCloud(hostname) : undefined
   const host = cloud?.hosts[0] ?? givenHost
   const url = `https://${host}/${tenantId}`
   const tokenHost = region === undefined ? host : `${region}.${cloud?.regionalHost ?? host}`

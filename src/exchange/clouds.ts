@@ -46,7 +46,7 @@ const CLOUDS: readonly Cloud[] = [
 ]
 
 /** The cloud of a login host; undefined for a host of one's own, such as an air-gapped cloud's. */
-export function cloudOf(host: string): Cloud | undefined {
+export function findCloud(host: string): Cloud | undefined {
   return CLOUDS.find(({ hosts }) => hosts.includes(host.toLowerCase()))
 }
 

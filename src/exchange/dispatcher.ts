@@ -14,7 +14,7 @@ interface DispatcherOptions {
 }
 
 /** A dispatcher that pools a few connections and lets them go when they are idle. */
-export function entraDispatcher({
+export function createEntraDispatcher({
   extraCa,
   proxy,
   connectTimeoutMs = CONNECTING.timeout,

@@ -1,8 +1,8 @@
 /** What Entra ID said in place of a token → the closed list of error codes, with what to do. */
 import * as z from 'zod/mini'
 import { BrokerError, type EntraDetails, type ErrorCode } from '../errors.ts'
-import { scrub, scrubbedStart } from '../secret.ts'
-import { explain } from './aadsts.ts'
+import { scrub, scrubAndTruncate } from '../secret.ts'
+import { explainAadsts } from './aadsts.ts'
 import type { Assertion } from './assertion.ts'
 import { httpDate } from './http-date.ts'
 import type { EntraAnswer } from './http-client.ts'
@@ -30,9 +30,9 @@ const ErrorBody = z.object({
  */
 export function refusalOf(answer: EntraAnswer, now: number): BrokerError {
   const body = ErrorBody.safeParse(answer.json ?? {}).data ?? {}
-  const said = scrubbedStart(body.error_description ?? '', MAX_DESCRIPTION)
+  const said = scrubAndTruncate(body.error_description ?? '', MAX_DESCRIPTION)
   const aadsts = body.error_codes?.[0] ?? numberIn(said)
-  const explanation = aadsts === undefined ? undefined : explain(aadsts)
+  const explanation = aadsts === undefined ? undefined : explainAadsts(aadsts)
   const code = explanation?.code ?? codeOf(answer, body.error)
   const policies = policiesIn(body.claims)
   const description = policies === undefined ? said : `${said} (${policies})`.trimStart()

@@ -7,9 +7,9 @@ import type { Clock } from '../tokens/clock.ts'
 import type { AccessToken, TokenRequest, TokenSource } from '../tokens/token.ts'
 import { deadline, untilAborted } from '../tokens/deadline.ts'
 import type { Assertion, AssertionReader } from './assertion.ts'
-import { authorityOf } from './authority.ts'
+import { resolveAuthority } from './authority.ts'
 import { isBrokenConnection } from './transport-errors.ts'
-import { recordingNetwork } from './http-client.ts'
+import { createMsalNetworkClient } from './http-client.ts'
 import { expiredAssertion, isOutOfTime, refusalOf } from './entra-errors.ts'
 import { skewMs, tokenOf } from './token-answer.ts'
 
@@ -33,7 +33,7 @@ interface ExchangeOptions {
  * Each try has an MSAL client of its own, which costs next to nothing: a client that lives on
  * keeps throttle records that answer in Entra's stead, and a second cache.
  */
-export function entraExchange(options: ExchangeOptions): TokenSource {
+export function createEntraExchange(options: ExchangeOptions): TokenSource {
   return async (request, outer) => {
     const { signal, clear } = deadline(options.timeoutMs, outer)
     try {
@@ -84,8 +84,8 @@ async function send(
   { dispatcher, clock, region, onSkew }: ExchangeOptions,
   signal: AbortSignal,
 ): Promise<AccessToken> {
-  const authority = authorityOf(identity.authorityHost, identity.tenantId, region)
-  const network = recordingNetwork({
+  const authority = resolveAuthority(identity.authorityHost, identity.tenantId, region)
+  const network = createMsalNetworkClient({
     dispatcher,
     allowedHost: authority.tokenHost,
     assertion: assertion.secret,

@@ -4,9 +4,9 @@
  */
 import type { INetworkModule, NetworkRequestOptions } from '@azure/msal-node'
 import { type Dispatcher, request } from 'undici'
-import { boundedText } from '../lib/read-body.ts'
+import { readBody } from '../lib/read-body.ts'
 import { BrokerError } from '../errors.ts'
-import { scrubbedStart, type Secret } from '../secret.ts'
+import { scrubAndTruncate, type Secret } from '../secret.ts'
 import { redirected, transportFailure } from './transport-errors.ts'
 
 interface NetworkOptions {
@@ -41,7 +41,7 @@ const MAX_BODY_BYTES = 262_144
 const EXCERPT_LENGTH = 200
 
 /** A network for one exchange. */
-export function recordingNetwork(options: NetworkOptions): RecordingNetwork {
+export function createMsalNetworkClient(options: NetworkOptions): RecordingNetwork {
   let answer: EntraAnswer | undefined
   let failure: BrokerError | undefined
 
@@ -89,13 +89,13 @@ async function send(
     throw redirected()
   }
   const status = response.statusCode
-  const received = await boundedText(response.body, MAX_BODY_BYTES, tooLong)
-  const text = status === 200 ? received : assertion.removedFrom(received)
+  const received = await readBody(response.body, MAX_BODY_BYTES, tooLong)
+  const text = status === 200 ? received : assertion.redactIn(received)
   return {
     status,
     headers: plain(response.headers),
     json: parseObject(text),
-    excerpt: scrubbedStart(text, EXCERPT_LENGTH),
+    excerpt: scrubAndTruncate(text, EXCERPT_LENGTH),
   }
 }
 

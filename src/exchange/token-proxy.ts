@@ -22,7 +22,7 @@ interface TokenProxyOptions {
  * while the CA file was never usable; later an unusable one leaves the last good one in force, as the
  * file may be in the middle of its renewal.
  */
-export function tokenProxyDispatcher({ settings }: TokenProxyOptions): Dispatcher {
+export function createTokenProxyDispatcher({ settings }: TokenProxyOptions): Dispatcher {
   const { origin, pathname } = new URL(settings.url)
   const prefix = pathname.replace(/\/+$/, '')
   let lastCa: string | undefined

@@ -4,7 +4,7 @@
  * The whole body as UTF-8. Throws what `tooLong` makes as soon as it has more than `maxBytes`, and reads
  * no further.
  */
-export async function boundedText(
+export async function readBody(
   body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   maxBytes: number,
   tooLong: () => Error,

@@ -1,7 +1,7 @@
 /** Requests that may go on to the machine's real metadata service: an allow-list, off by default. */
 import { once } from 'node:events'
 import { type IncomingMessage, request as httpRequest } from 'node:http'
-import { boundedText } from '../lib/read-body.ts'
+import { readBody } from '../lib/read-body.ts'
 import type { Reply } from '../dialects/dialect.ts'
 import { BrokerError } from '../errors.ts'
 import { allowList } from './pass-through-paths.ts'
@@ -100,7 +100,7 @@ async function fetchReply(
     outgoing.once('error', (error) => {
       if (!incoming.complete) failure = error
     })
-    const body = await boundedText(
+    const body = await readBody(
       incoming.iterator(),
       maxBytes,
       () => new Error(`more than ${maxBytes} bytes`),

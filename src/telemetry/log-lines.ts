@@ -1,5 +1,5 @@
 /** What the log says of projected tokens, exchanges and replies. */
-import { type Assertion, hasUnusualAudience } from '../exchange/assertion.ts'
+import { type Assertion, hasUnexpectedAudience } from '../exchange/assertion.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import type { ReplyEvent } from '../server/wire.ts'
 import { scrub } from '../secret.ts'
@@ -57,7 +57,7 @@ export function logAssertion(
     return
   }
   const fields = { file, ...claimsOf(state.assertion) }
-  if (audience === undefined && hasUnusualAudience(state.assertion)) {
+  if (audience === undefined && hasUnexpectedAudience(state.assertion)) {
     log.warn('assertion_audience_unexpected', fields)
   } else {
     log.info('assertion_loaded', fields)

@@ -2,7 +2,7 @@
 import { hostname } from 'node:os'
 import type { Config } from '../config/config.ts'
 import type { BrokerError } from '../errors.ts'
-import { explain } from '../exchange/aadsts.ts'
+import { explainAadsts } from '../exchange/aadsts.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import type { IdentityDirectory } from '../identities.ts'
 import { scrub } from '../secret.ts'
@@ -134,7 +134,7 @@ function exchangeOf({
   }
   if (outcome.ok) return past
   const { aadsts } = outcome.error.entra ?? {}
-  const meaning = aadsts === undefined ? undefined : explain(aadsts)?.meaning
+  const meaning = aadsts === undefined ? undefined : explainAadsts(aadsts)?.meaning
   return { ...past, failure: failureOf(outcome.error), ...(meaning !== undefined && { meaning }) }
 }
 

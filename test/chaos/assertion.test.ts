@@ -2,7 +2,7 @@ import { mkdir, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { ErrorCode } from '../../src/errors.ts'
-import { assertionReader } from '../../src/exchange/assertion.ts'
+import { createAssertionReader } from '../../src/exchange/assertion.ts'
 import { ask, askUntil, storm, verifyTokens } from './callers.ts'
 import { type Sidecar, startSidecar } from './sidecar.ts'
 
@@ -101,7 +101,7 @@ describe('trouble with the projected token has a name, and ends by itself when',
 test('rotations like the kubelet’s are never met half-way', async () => {
   await using sidecar = await startSidecar()
   const { world } = sidecar
-  const read = assertionReader()
+  const read = createAssertionReader()
   const end = new AbortController()
   const rotating = (async () => {
     let rotations = 0

@@ -2,9 +2,9 @@
 import type { Dispatcher } from 'undici'
 import { expect, vi } from 'vitest'
 import type { BrokerError } from '../../src/errors.ts'
-import { assertionReader } from '../../src/exchange/assertion.ts'
+import { createAssertionReader } from '../../src/exchange/assertion.ts'
 import { watchAssertions } from '../../src/exchange/assertion-watcher.ts'
-import { entraExchange } from '../../src/exchange/entra.ts'
+import { createEntraExchange } from '../../src/exchange/entra.ts'
 import { identityResolver } from '../../src/identities.ts'
 import { createWorld, type World } from '../../src/simulator/world.ts'
 import type { RenewalFailure } from '../../src/tokens/flights.ts'
@@ -41,8 +41,8 @@ export async function startSidecar({ timeoutMs = TIMEOUT_MS } = {}): Promise<Sid
     (dispatch) => (options, handler) =>
       other === undefined ? dispatch(options, handler) : other.dispatch(options, handler),
   )
-  const readAssertion = assertionReader()
-  const exchange = entraExchange({ readAssertion, dispatcher, clock, timeoutMs })
+  const readAssertion = createAssertionReader()
+  const exchange = createEntraExchange({ readAssertion, dispatcher, clock, timeoutMs })
   const renewalFailures: RenewalFailure[] = []
   let underway = 0
   const counted: TokenSource = async (request, signal) => {
@@ -70,7 +70,7 @@ export async function startSidecar({ timeoutMs = TIMEOUT_MS } = {}): Promise<Sid
     onChange: cache.assertionChanged,
   })
   onFailure.defer(() => watch.close())
-  await watch.look()
+  await watch.poll()
 
   const orders = identityOf(world)
   const errors: BrokerError[] = []

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { readIdentities } from '../../src/config/identities-file.ts'
 import { DEFAULTS, Settings } from '../../src/config/settings.ts'
-import { cloudOf } from '../../src/exchange/clouds.ts'
+import { findCloud } from '../../src/exchange/clouds.ts'
 
 const text = await readFile(new URL('../../docs/configuration.md', import.meta.url), 'utf8')
 
@@ -57,7 +57,7 @@ test('tells the hosts and audiences of the clouds as they are', () => {
   const clouds = [...text.matchAll(/^\| ([\w ]+?) +\| `https:\/\/([\w.-]+)` +\| `?(\S*?)`? +\|$/gm)]
   expect(clouds).toHaveLength(6)
   for (const [, name = '', host = '', audience] of clouds) {
-    const cloud = cloudOf(host)
+    const cloud = findCloud(host)
     expect(cloud?.name.toLowerCase()).toBe(name.toLowerCase())
     expect(cloud?.audience ?? '').toBe(audience)
   }

@@ -1,5 +1,5 @@
 /** The commands of the Azure CLI that the pages and the comments of examples/ have. */
-import { cloudOf } from '../../src/exchange/clouds.ts'
+import { findCloud } from '../../src/exchange/clouds.ts'
 import { missing, type Verbs } from './verbs.ts'
 
 export const AZURE_CLI: Verbs = {
@@ -18,7 +18,7 @@ export const AZURE_CLI: Verbs = {
       ...(/^system:serviceaccount:[\w-]+:[\w-]+$/.test(flags.value('subject') ?? '')
         ? []
         : ['the subject is no ServiceAccount’s']),
-      ...(flags.value('audiences') === cloudOf('login.microsoftonline.com')?.audience
+      ...(flags.value('audiences') === findCloud('login.microsoftonline.com')?.audience
         ? []
         : ['the audience is not the public cloud’s']),
     ],

@@ -2,7 +2,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { EXPLANATIONS } from '../../src/exchange/aadsts-table.ts'
-import { explain } from '../../src/exchange/aadsts.ts'
+import { explainAadsts } from '../../src/exchange/aadsts.ts'
 import { ERROR_KINDS, type ErrorCode } from '../../src/errors.ts'
 
 const CODES: readonly (readonly [ErrorCode, readonly number[]])[] = [
@@ -22,7 +22,7 @@ const TABLE = CODES.flatMap(([code, numbers]) => numbers.map((number) => [number
 
 describe('explain', () => {
   test.each(TABLE)('takes AADSTS%i for %s', (number, code) => {
-    expect(explain(number)?.code).toBe(code)
+    expect(explainAadsts(number)?.code).toBe(code)
   })
 
   test('knows no code that this table does not judge', () => {
@@ -46,26 +46,26 @@ describe('explain', () => {
     [9003301, 'entra_unavailable'],
     [53003001, 'policy_refused'],
   ] as const)('takes the unknown variant %i for what its prefix is', (number, code) => {
-    expect(explain(number)?.code).toBe(code)
+    expect(explainAadsts(number)?.code).toBe(code)
   })
 
   test.each([700030, 700232, 500002, 50126, 50076, 700005, 7, 0, 123456789])(
     'does not claim to know AADSTS%i',
     (number) => {
-      expect(explain(number)).toBeUndefined()
+      expect(explainAadsts(number)).toBeUndefined()
     },
   )
 
   test('never fails, whatever number Entra ID sends', () => {
     fc.assert(
       fc.property(fc.oneof(fc.integer(), fc.double()), (number) => {
-        expect(explain(number)?.code ?? 'internal').toSatisfy((code) => code in ERROR_KINDS)
+        expect(explainAadsts(number)?.code ?? 'internal').toSatisfy((code) => code in ERROR_KINDS)
       }),
     )
   })
 })
 
 function isTemporary(number: number): boolean {
-  const found = explain(number)
+  const found = explainAadsts(number)
   return found !== undefined && !ERROR_KINDS[found.code].permanent
 }

@@ -20,27 +20,27 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-function setUp(first: string) {
+function createWatcher(first: string) {
   let content = first
-  let looks = 0
-  const told: string[] = []
+  let polls = 0
+  const reported: string[] = []
   const watch = watchAssertions({
     files: () => [FILE],
     read: () => {
-      looks += 1
+      polls += 1
       return content.startsWith('assertion_')
         ? Promise.reject(new BrokerError('assertion_missing', content))
         : Promise.resolve(anAssertion(content))
     },
     onChange: (_file, state) =>
-      told.push(state.ok ? state.assertion.secret.reveal() : state.error.code),
+      reported.push(state.ok ? state.assertion.secret.reveal() : state.error.code),
   })
-  return { watch, told, looks: () => looks, becomes: (next: string) => (content = next) }
+  return { watch, reported, polls: () => polls, becomes: (next: string) => (content = next) }
 }
 
-test('tells of the first sight and of each change, once', async () => {
-  const { watch, told, becomes } = setUp('one')
-  await watch.look()
+test('reports the first state and each change once', async () => {
+  const { watch, reported, becomes } = createWatcher('one')
+  await watch.poll()
   await vi.advanceTimersByTimeAsync(10_000)
   becomes('two')
   await vi.advanceTimersByTimeAsync(2000)
@@ -48,67 +48,67 @@ test('tells of the first sight and of each change, once', async () => {
   await vi.advanceTimersByTimeAsync(10_000)
   becomes('two')
   await vi.advanceTimersByTimeAsync(200)
-  expect(told).toEqual(['one', 'two', 'assertion_missing', 'two'])
+  expect(reported).toEqual(['one', 'two', 'assertion_missing', 'two'])
   watch.close()
 })
 
-test('looks five times a second until the token is there', async () => {
-  const { watch, told, becomes } = setUp('assertion_missing')
-  await watch.look()
+test('polls five times a second until the token is there', async () => {
+  const { watch, reported, becomes } = createWatcher('assertion_missing')
+  await watch.poll()
   await vi.advanceTimersByTimeAsync(1000)
   becomes('one')
   await vi.advanceTimersByTimeAsync(200)
-  expect(told).toEqual(['assertion_missing', 'one'])
+  expect(reported).toEqual(['assertion_missing', 'one'])
   expect(watch.states.get(FILE)?.ok).toBe(true)
   watch.close()
 })
 
-test('does not look any more once it is closed', async () => {
-  const { watch, looks } = setUp('one')
-  await watch.look()
+test('stops polling when it is closed', async () => {
+  const { watch, polls } = createWatcher('one')
+  await watch.poll()
   watch.close()
   await vi.advanceTimersByTimeAsync(60_000)
-  expect(looks()).toBe(1)
+  expect(polls()).toBe(1)
 })
 
-test('goes on with the other files while one does not answer, which is asked once', async () => {
+test('goes on with the other files while one does not answer, which is reads once', async () => {
   let content = 'one'
-  let asked = 0
-  const told: string[] = []
+  let reads = 0
+  const reported: string[] = []
   const stuck = Promise.withResolvers<Assertion>()
   const watch = watchAssertions({
     files: () => ['/stuck', FILE],
     read: (file) => {
       if (file === FILE) return Promise.resolve(anAssertion(content))
-      asked += 1
+      reads += 1
       return stuck.promise
     },
-    onChange: (_file, state) => told.push(state.ok ? state.assertion.secret.reveal() : ''),
+    onChange: (_file, state) => reported.push(state.ok ? state.assertion.secret.reveal() : ''),
   })
-  void watch.look()
+  void watch.poll()
   await vi.advanceTimersByTimeAsync(1000)
   content = 'two'
   await vi.advanceTimersByTimeAsync(2000)
-  expect(told).toEqual(['one', 'two'])
-  expect(asked).toBe(1)
+  expect(reported).toEqual(['one', 'two'])
+  expect(reads).toBe(1)
   stuck.resolve(anAssertion('at last'))
   await vi.advanceTimersByTimeAsync(2000)
-  expect(told).toEqual(['one', 'two', 'at last'])
-  expect(asked).toBeGreaterThan(1)
+  expect(reported).toEqual(['one', 'two', 'at last'])
+  expect(reads).toBeGreaterThan(1)
   watch.close()
 })
 
-test('tells of nothing that it learns after it was closed', async () => {
+test('reports no state that arrives after it was closed', async () => {
   const late = Promise.withResolvers<Assertion>()
-  const told: string[] = []
+  const reported: string[] = []
   const watch = watchAssertions({
     files: () => [FILE],
     read: () => late.promise,
-    onChange: (file) => told.push(file),
+    onChange: (file) => reported.push(file),
   })
-  const looked = watch.look()
+  const polled = watch.poll()
   watch.close()
   late.resolve(anAssertion('one'))
-  await looked
-  expect(told).toEqual([])
+  await polled
+  expect(reported).toEqual([])
 })

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { assertionReader, hasUnusualAudience } from '../../src/exchange/assertion.ts'
+import { createAssertionReader, hasUnexpectedAudience } from '../../src/exchange/assertion.ts'
 import { MAX_TOKEN_BYTES, readTokenFile } from '../../src/exchange/token-file.ts'
 
 const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
@@ -26,7 +26,7 @@ afterEach(() => rm(directory, { recursive: true }))
 
 test('reads the token and the claims that explain it, blanks around it or not', async () => {
   await writeFile(path, `\uFEFF ${jwt(CLAIMS)}\n`)
-  const assertion = await assertionReader()(path)
+  const assertion = await createAssertionReader()(path)
   expect(assertion).toMatchObject({
     issuer: CLAIMS.iss,
     subject: CLAIMS.sub,
@@ -39,7 +39,7 @@ test('reads the token and the claims that explain it, blanks around it or not', 
 
 test('takes an expired token as it is: the local clock has no veto', async () => {
   await writeFile(path, jwt({ ...CLAIMS, exp: 1 }))
-  expect((await assertionReader()(path)).expiresAt).toBe(1000)
+  expect((await createAssertionReader()(path)).expiresAt).toBe(1000)
 })
 
 describe('each thing that can be wrong has a code of its own, and says what to do', () => {
@@ -93,7 +93,7 @@ describe('each thing that can be wrong has a code of its own, and says what to d
     ['cut off', 'assertion_malformed', () => writeFile(path, jwt(CLAIMS).slice(0, 60)), /JWT/u],
   ])('%s: %s', async (_, code, prepare, remedy) => {
     await prepare()
-    await expect(assertionReader()(path)).rejects.toMatchObject({
+    await expect(createAssertionReader()(path)).rejects.toMatchObject({
       code,
       message: expect.stringMatching(remedy),
     })
@@ -101,7 +101,7 @@ describe('each thing that can be wrong has a code of its own, and says what to d
 
   test('not readable: assertion_unreadable', async () => {
     const refused = Object.assign(new Error('permission denied'), { code: 'EACCES' })
-    const read = assertionReader({ readFile: () => Promise.reject(refused) })
+    const read = createAssertionReader({ readFile: () => Promise.reject(refused) })
     await expect(read(path)).rejects.toMatchObject({
       code: 'assertion_unreadable',
       message: expect.stringMatching(/EACCES.*user may read it/u),
@@ -110,7 +110,7 @@ describe('each thing that can be wrong has a code of its own, and says what to d
 
   test('of another audience than WIMDS_AUDIENCE expects: assertion_audience', async () => {
     await writeFile(path, jwt({ ...CLAIMS, aud: 'https://kubernetes.default.svc' }))
-    const read = assertionReader({ audience: 'api://AzureADTokenExchange' })
+    const read = createAssertionReader({ audience: 'api://AzureADTokenExchange' })
     await expect(read(path)).rejects.toMatchObject({
       code: 'assertion_audience',
       message: expect.stringContaining('change the audience of the projected volume'),
@@ -122,7 +122,7 @@ describe('each thing that can be wrong has a code of its own, and says what to d
 
 test('nothing of a wrong file gets into the error', async () => {
   await writeFile(path, 'hunter2-hunter2')
-  await expect(assertionReader()(path)).rejects.not.toMatchObject({
+  await expect(createAssertionReader()(path)).rejects.not.toMatchObject({
     message: expect.stringContaining('hunter2'),
   })
 })
@@ -131,7 +131,7 @@ test('of a huge file no more is read than shows that it is too long', async () =
   await writeFile(path, '')
   await truncate(path, 64 * 1024 ** 3)
   expect(await readTokenFile(path)).toHaveLength(MAX_TOKEN_BYTES + 1)
-  await expect(assertionReader()(path)).rejects.toMatchObject({ code: 'assertion_malformed' })
+  await expect(createAssertionReader()(path)).rejects.toMatchObject({ code: 'assertion_malformed' })
 })
 
 test.each([
@@ -141,5 +141,5 @@ test.each([
   [['https://kubernetes.default.svc'], true],
   [[], true],
 ])('the audience %j is worth a warning: %s', (audience, expected) => {
-  expect(hasUnusualAudience({ audience })).toBe(expected)
+  expect(hasUnexpectedAudience({ audience })).toBe(expected)
 })

@@ -1,9 +1,9 @@
 /** Clouds, regions, proxies and private roots: which host an exchange goes to, over real TLS. */
 import { describe, expect, test } from 'vitest'
-import { assertionReader } from '../../src/exchange/assertion.ts'
-import { authorityOf } from '../../src/exchange/authority.ts'
-import { entraDispatcher } from '../../src/exchange/dispatcher.ts'
-import { entraExchange } from '../../src/exchange/entra.ts'
+import { createAssertionReader } from '../../src/exchange/assertion.ts'
+import { resolveAuthority } from '../../src/exchange/authority.ts'
+import { createEntraDispatcher } from '../../src/exchange/dispatcher.ts'
+import { createEntraExchange } from '../../src/exchange/entra.ts'
 import { Secret } from '../../src/secret.ts'
 import { createWorld, type World } from '../../src/simulator/world.ts'
 import { systemClock } from '../../src/tokens/clock.ts'
@@ -23,7 +23,7 @@ describe('the token endpoint', () => {
     ['France', 'https://login.sovcloud-identity.fr', 'login.sovcloud-identity.fr'],
     ['a host of one’s own', 'https://login.airgap.example:8443', 'login.airgap.example:8443'],
   ])('of %s is on its own host', (_, origin, host) => {
-    expect(authorityOf(origin, TENANT)).toMatchObject({
+    expect(resolveAuthority(origin, TENANT)).toMatchObject({
       host,
       tokenHost: host,
       tokenEndpoint: `https://${host}/${TENANT}/oauth2/v2.0/token`,
@@ -35,7 +35,7 @@ describe('the token endpoint', () => {
     ['https://login.microsoftonline.us', 'westeurope.login.microsoftonline.us'],
     ['https://login.airgap.example:8443', 'westeurope.login.airgap.example:8443'],
   ])('of a region under %s is on the region’s host', (origin, host) => {
-    const authority = authorityOf(origin, TENANT, 'westeurope')
+    const authority = resolveAuthority(origin, TENANT, 'westeurope')
     expect(authority.tokenHost).toBe(host)
     expect(authority.tokenEndpoint).toBe(`https://${host}/${TENANT}/oauth2/v2.0/token`)
     expect(authority.host).toBe(new URL(origin).host)
@@ -117,12 +117,12 @@ interface Way {
 
 async function exchange(world: World, proxy: ConnectProxy, way: Way) {
   const { authorityHost, region, userInfo = '', extraCa } = way
-  const dispatcher = entraDispatcher({
+  const dispatcher = createEntraDispatcher({
     ...(extraCa !== false && { extraCa: world.caPem }),
     proxy: { url: new Secret(`http://${userInfo}127.0.0.1:${proxy.port}`), noProxy: '' },
   })
-  const source = entraExchange({
-    readAssertion: assertionReader({}),
+  const source = createEntraExchange({
+    readAssertion: createAssertionReader({}),
     dispatcher,
     clock: systemClock,
     timeoutMs: 5000,

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { createSecureServer, type Http2ServerRequest } from 'node:http2'
 import { request } from 'undici'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { entraDispatcher } from '../../src/exchange/dispatcher.ts'
-import { tokenProxyDispatcher } from '../../src/exchange/token-proxy.ts'
+import { createEntraDispatcher } from '../../src/exchange/dispatcher.ts'
+import { createTokenProxyDispatcher } from '../../src/exchange/token-proxy.ts'
 import { Secret } from '../../src/secret.ts'
 import { createCertificateAuthority, type IssuedCertificate } from '../../src/lib/x509.ts'
 import { portOf } from '../fixtures/listening.ts'
@@ -37,10 +37,10 @@ const versionOf = ({ httpVersion }: Pick<Http2ServerRequest, 'httpVersion'>) => 
 const origin = () => `https://127.0.0.1:${portOf(server)}`
 
 test.each([
-  ['Entra ID', () => entraDispatcher({ extraCa: caPem })],
+  ['Entra ID', () => createEntraDispatcher({ extraCa: caPem })],
   [
     'a token proxy',
-    () => tokenProxyDispatcher({ settings: { url: origin(), ca: { pem: caPem } } }),
+    () => createTokenProxyDispatcher({ settings: { url: origin(), ca: { pem: caPem } } }),
   ],
 ])('%s is spoken to in HTTP/1.1, though it offers HTTP/2', async (_, dispatcherOf) => {
   const dispatcher = dispatcherOf()
@@ -54,7 +54,7 @@ test('a tunnel that a proxy does not open is given up, and holds up no other', a
   let isSilent = true
   const routes = { [`${HOST}:443`]: portOf(server) }
   await using proxy = await connectProxy({ routes, isSilent: () => isSilent })
-  const dispatcher = entraDispatcher({
+  const dispatcher = createEntraDispatcher({
     extraCa: caPem,
     proxy: { url: new Secret(`http://127.0.0.1:${proxy.port}`), noProxy: '' },
     connectTimeoutMs: 200,
@@ -75,7 +75,7 @@ test.each(['127.0.0.2', '169.254.1.1', '[fe80::1]'])(
   'a request to %s goes by no proxy, nor do its credentials',
   async (host) => {
     await using proxy = await connectProxy({ routes: {} })
-    const dispatcher = entraDispatcher({
+    const dispatcher = createEntraDispatcher({
       proxy: { url: new Secret(`http://user:word@127.0.0.1:${proxy.port}`), noProxy: '' },
       connectTimeoutMs: 200,
     })

@@ -2,9 +2,9 @@ import { decodeJwt } from 'jose'
 import { readFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { BrokerError } from '../../src/errors.ts'
-import { assertionReader } from '../../src/exchange/assertion.ts'
-import { entraExchange } from '../../src/exchange/entra.ts'
-import { recordingNetwork } from '../../src/exchange/http-client.ts'
+import { createAssertionReader } from '../../src/exchange/assertion.ts'
+import { createEntraExchange } from '../../src/exchange/entra.ts'
+import { createMsalNetworkClient } from '../../src/exchange/http-client.ts'
 import { Secret } from '../../src/secret.ts'
 import type { FaultInput } from '../../src/simulator/faults.ts'
 import { createWorld, type World } from '../../src/simulator/world.ts'
@@ -30,8 +30,17 @@ const request = () => ({ scope: SCOPE, identity: identityOf(world) })
 
 const onSkew = (ms: number) => skews.push(ms)
 
-function exchangeOf({ readAssertion = assertionReader(), timeoutMs = 2000 } = {}): TokenSource {
-  return entraExchange({ readAssertion, dispatcher: world.dispatcher, clock, timeoutMs, onSkew })
+function exchangeOf({
+  readAssertion = createAssertionReader(),
+  timeoutMs = 2000,
+} = {}): TokenSource {
+  return createEntraExchange({
+    readAssertion,
+    dispatcher: world.dispatcher,
+    clock,
+    timeoutMs,
+    onSkew,
+  })
 }
 
 const failure = (source: TokenSource): Promise<BrokerError> =>
@@ -232,10 +241,10 @@ describe('an expired projected token', () => {
   })
 
   test('is none by the local clock alone', async () => {
-    const { expiresAt } = await assertionReader()(world.tokenFile)
+    const { expiresAt } = await createAssertionReader()(world.tokenFile)
     const late = { ...clock, wall: () => expiresAt + 10 * HOUR_MS }
-    const source = entraExchange({
-      readAssertion: assertionReader(),
+    const source = createEntraExchange({
+      readAssertion: createAssertionReader(),
       dispatcher: world.dispatcher,
       clock: late,
       timeoutMs: 2000,
@@ -244,10 +253,10 @@ describe('an expired projected token', () => {
   })
 
   test('that is renewed while it is refused is exchanged at once', async () => {
-    const stale = await assertionReader()(world.tokenFile)
+    const stale = await createAssertionReader()(world.tokenFile)
     clock.pass(2 * HOUR_MS)
     await world.rotateToken()
-    const looks = [stale, await assertionReader()(world.tokenFile)]
+    const looks = [stale, await createAssertionReader()(world.tokenFile)]
     await expect(
       exchangeOf({ readAssertion: async () => looks.shift() ?? stale })(request()),
     ).resolves.toBeDefined()
@@ -281,7 +290,7 @@ test.each(['https://evil.test/token', 'http://login.test/token', 'https://login.
   async (url) => {
     const { dispatcher } = world
     const { signal } = new AbortController()
-    const network = recordingNetwork({
+    const network = createMsalNetworkClient({
       dispatcher,
       allowedHost: 'login.test',
       assertion: new Secret('x'),

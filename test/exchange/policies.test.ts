@@ -1,8 +1,8 @@
 /** What a refusal says of the Conditional Access policies that block the identity. */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { toBrokerError } from '../../src/errors.ts'
-import { assertionReader } from '../../src/exchange/assertion.ts'
-import { entraExchange } from '../../src/exchange/entra.ts'
+import { createAssertionReader } from '../../src/exchange/assertion.ts'
+import { createEntraExchange } from '../../src/exchange/entra.ts'
 import { createWorld, type World } from '../../src/simulator/world.ts'
 import { systemClock } from '../../src/tokens/clock.ts'
 
@@ -15,8 +15,8 @@ beforeEach(async () => {
 afterEach(() => world.close())
 
 async function refused(): Promise<{ readonly code: string; readonly message: string }> {
-  const exchange = entraExchange({
-    readAssertion: assertionReader({}),
+  const exchange = createEntraExchange({
+    readAssertion: createAssertionReader({}),
     dispatcher: world.dispatcher,
     clock: systemClock,
     timeoutMs: 2000,

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { request as send } from 'undici'
 import { afterEach, expect, test } from 'vitest'
 import type { TokenProxySettings } from '../../src/config/groups.ts'
-import { assertionReader } from '../../src/exchange/assertion.ts'
-import { entraExchange } from '../../src/exchange/entra.ts'
-import { tokenProxyDispatcher } from '../../src/exchange/token-proxy.ts'
+import { createAssertionReader } from '../../src/exchange/assertion.ts'
+import { createEntraExchange } from '../../src/exchange/entra.ts'
+import { createTokenProxyDispatcher } from '../../src/exchange/token-proxy.ts'
 import { serve } from '../../src/simulator/serve.ts'
 import { createTokenProxy } from '../../src/simulator/token-proxy.ts'
 import { createWorld } from '../../src/simulator/world.ts'
@@ -62,7 +62,7 @@ test('names the settings of the token proxy in what is wrong with the way to it'
     ),
     cause: { code: 'ERR_TLS_CERT_ALTNAME_INVALID' },
   })
-  const nobody = tokenProxyDispatcher({ settings: { url: 'https://127.0.0.1:9' } })
+  const nobody = createTokenProxyDispatcher({ settings: { url: 'https://127.0.0.1:9' } })
   stack.defer(() => nobody.destroy())
   await expect(send('https://login.test/', { dispatcher: nobody })).rejects.toMatchObject({
     code: 'entra_unreachable',
@@ -137,7 +137,9 @@ async function proxied(prefix: string) {
   const running = stack.use(await serve(server, { tls: await authority.issue({ names: [NAME] }) }))
 
   function dispatcherFor(settings: Omit<TokenProxySettings, 'url'>, path: string) {
-    const dispatcher = tokenProxyDispatcher({ settings: { ...settings, url: running.url + path } })
+    const dispatcher = createTokenProxyDispatcher({
+      settings: { ...settings, url: running.url + path },
+    })
     stack.defer(() => dispatcher.destroy())
     return dispatcher
   }
@@ -148,8 +150,8 @@ async function proxied(prefix: string) {
     requests,
     dispatcherFor,
     exchange: (settings: Omit<TokenProxySettings, 'url'>, path: string) =>
-      entraExchange({
-        readAssertion: assertionReader({}),
+      createEntraExchange({
+        readAssertion: createAssertionReader({}),
         dispatcher: dispatcherFor(settings, path),
         clock: systemClock,
         timeoutMs: 5000,

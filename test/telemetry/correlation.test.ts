@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { assertionReader } from '../../src/exchange/assertion.ts'
-import { entraExchange } from '../../src/exchange/entra.ts'
+import { createAssertionReader } from '../../src/exchange/assertion.ts'
+import { createEntraExchange } from '../../src/exchange/entra.ts'
 import { createWorld, type World } from '../../src/simulator/world.ts'
 import { systemClock } from '../../src/tokens/clock.ts'
 import type { ExchangeEvent } from '../../src/tokens/observed.ts'
@@ -11,8 +11,8 @@ const GUID = '4bf92f35-77b3-4da6-a3ce-929d0e0e4736'
 
 function stackOn(world: World) {
   const events: ExchangeEvent[] = []
-  const exchange = entraExchange({
-    readAssertion: assertionReader({}),
+  const exchange = createEntraExchange({
+    readAssertion: createAssertionReader({}),
     dispatcher: world.dispatcher,
     clock: systemClock,
     timeoutMs: 3000,

@@ -18,7 +18,7 @@ import {
   SWITCHES,
 } from '../../sdk-variables.ts'
 import { UsageError } from '../../errors.ts'
-import { withOurHosts } from '../../no-proxy.ts'
+import { addNoProxyHosts } from '../../lib/no-proxy.ts'
 import { environmentText, isFormat, type Format } from './text.ts'
 import { type Flags, mistakesOfFlagsAlone, parseFlags } from '../../lib/args.ts'
 import type { CommandIo } from '../io.ts'
@@ -55,7 +55,10 @@ export async function env(args: readonly string[], io: CommandIo): Promise<numbe
   const endpoints = await endpointsOf(chosen, settings)
   const variables = Object.assign({}, ...chosen.map((set) => ENDPOINT_SETS[set](endpoints)))
   const { NO_PROXY: upper, no_proxy: lower } = io.env
-  const proxies = { NO_PROXY: withOurHosts(upper, lower), no_proxy: withOurHosts(lower, upper) }
+  const proxies = {
+    NO_PROXY: addNoProxyHosts(upper, lower),
+    no_proxy: addNoProxyHosts(lower, upper),
+  }
   const absent = SWITCHES.filter((name) => !Object.hasOwn(variables, name))
   io.stdout.write(environmentText({ ...variables, ...proxies }, absent, format))
   return 0

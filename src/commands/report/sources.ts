@@ -1,7 +1,7 @@
 /** Where the report comes from: sidecars' status documents, or a Prometheus that scrapes them. */
 import * as z from 'zod/mini'
-import { boundedText } from '../../lib/read-body.ts'
-import { scrubbedStart } from '../../secret.ts'
+import { readBody } from '../../lib/read-body.ts'
+import { scrubAndTruncate } from '../../secret.ts'
 import { StatusSchema } from '../../telemetry/status-schema.ts'
 import type { Sighting } from './rows.ts'
 
@@ -81,8 +81,9 @@ async function fetchJson<T>(url: URL, schema: z.ZodMiniType<T>): Promise<T> {
       redirect: 'error',
       signal: AbortSignal.timeout(TIMEOUT_MS),
     })
-    const body = await boundedText(response.body ?? [], MAX_BYTES, tooLong)
-    if (!response.ok) throw new Error(`it answered ${response.status}: ${scrubbedStart(body, 200)}`)
+    const body = await readBody(response.body ?? [], MAX_BYTES, tooLong)
+    if (!response.ok)
+      throw new Error(`it answered ${response.status}: ${scrubAndTruncate(body, 200)}`)
     return schema.parse(JSON.parse(body))
   } catch (error) {
     throw new Error(`${url.origin}${url.pathname}: ${reasonOf(error)}`, { cause: error })

@@ -1,6 +1,6 @@
 /** The broker put together: exchange, cache, projected-token watch, and what they report to. */
 import type { Config } from '../../config/config.ts'
-import { type AssertionReader, assertionReader } from '../../exchange/assertion.ts'
+import { type AssertionReader, createAssertionReader } from '../../exchange/assertion.ts'
 import { watchAssertions } from '../../exchange/assertion-watcher.ts'
 import { identityResolver, type IdentityResolver, requireAllowed } from '../../identities.ts'
 import { logAssertion, logRenewalFailure } from '../../telemetry/log-lines.ts'
@@ -16,7 +16,7 @@ import {
   type TokenRequest,
   type TokenSource,
 } from '../../tokens/token.ts'
-import { exchangeDispatcher } from '../exchange-dispatcher.ts'
+import { createExchangeDispatcher } from '../exchange-dispatcher.ts'
 
 /** A broker that answers as soon as its exchange has been loaded. */
 export interface Broker {
@@ -50,7 +50,7 @@ export function broker(config: Config, extraCa: string | undefined, log: Process
   let { directory, tokenFiles, warnings } = config
   let resolver = identityResolver(directory)
 
-  const read = assertionReader({
+  const read = createAssertionReader({
     ...(exchange.audience !== undefined && { audience: exchange.audience }),
   })
   // These report to `told`, which shows what they hold: it is there before any of them has begun.
@@ -103,7 +103,7 @@ export function broker(config: Config, extraCa: string | undefined, log: Process
     ;({ directory, tokenFiles, warnings } = next)
     resolver = identityResolver(directory)
     cache.adopt((request) => meaningOf(request, resolver))
-    void assertions.look()
+    void assertions.poll()
     void prefetch()
   }
 
@@ -118,7 +118,7 @@ export function broker(config: Config, extraCa: string | undefined, log: Process
     adopt,
     onReload,
     telemetry: told,
-    watch: assertions.look,
+    watch: assertions.poll,
     prefetch,
     close: () => {
       assertions.close()
@@ -139,10 +139,10 @@ async function loadExchange(
   surroundings: Surroundings,
 ): Promise<TokenSource> {
   const { region, timeoutMs } = config.exchange
-  const dispatcher = await exchangeDispatcher(config, extraCa)
+  const dispatcher = await createExchangeDispatcher(config, extraCa)
   await new Promise(setImmediate)
-  const { entraExchange } = await import('../../exchange/entra.ts')
-  return entraExchange({
+  const { createEntraExchange } = await import('../../exchange/entra.ts')
+  return createEntraExchange({
     ...surroundings,
     dispatcher,
     clock: systemClock,

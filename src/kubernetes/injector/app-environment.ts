@@ -1,6 +1,6 @@
 /** The variables of the app's own containers: SDK endpoints in env mode, and NO_PROXY always. */
 import { SWITCHES } from '../../sdk-variables.ts'
-import { NO_PROXY_NAMES, withOurHosts } from '../../no-proxy.ts'
+import { NO_PROXY_NAMES, addNoProxyHosts } from '../../lib/no-proxy.ts'
 import { type Container, type EnvVar, envVar, plainValue } from './pod.ts'
 import type { Plan } from './plan.ts'
 
@@ -66,7 +66,7 @@ function withoutProxy(container: Container): EnvVar[] {
   const isReadable = present.every((name) => plainValue(container, name) !== undefined)
   const valueOf = (name: string, value: string | undefined) => {
     const other = NO_PROXY_NAMES.find((each) => each !== name) ?? ''
-    return withOurHosts(value, plainValue(container, other))
+    return addNoProxyHosts(value, plainValue(container, other))
   }
   const extended = env.map((entry) => {
     if (!present.some((name) => name === entry.name)) return entry

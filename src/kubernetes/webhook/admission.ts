@@ -1,6 +1,6 @@
 /** An AdmissionReview in, an AdmissionReview out: admission.k8s.io/v1, without side effects. */
 import * as z from 'zod/mini'
-import { scrub, scrubbedStart } from '../../secret.ts'
+import { scrub, scrubAndTruncate } from '../../secret.ts'
 import { inject, type Injection } from '../injector/inject.ts'
 import type { ServiceAccountAnnotations } from '../injector/plan.ts'
 import { accountNameOf } from '../injector/pod.ts'
@@ -104,7 +104,7 @@ function podOf(object: unknown): string {
 
 /** The API server asks before it has looked at names, so one may be any text. */
 function shown(name: string): string {
-  return NAME.test(name.replace(/-$/, '')) ? name : scrubbedStart(name, 253)
+  return NAME.test(name.replace(/-$/, '')) ? name : scrubAndTruncate(name, 253)
 }
 
 function withTenant(

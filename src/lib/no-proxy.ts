@@ -10,7 +10,7 @@ export const NO_PROXY_NAMES = ['NO_PROXY', 'no_proxy'] as const
  * the other excludes, so it says the same. A `*` is left alone: curl takes it for all hosts only
  * where nothing is beside it.
  */
-export function withOurHosts(value: string | undefined, other: string | undefined): string {
+export function addNoProxyHosts(value: string | undefined, other: string | undefined): string {
   const given = (value?.trim() || other?.trim()) ?? ''
   if (given === '*') return given
   const hosts = new Set(given.split(/[,\s]+/))

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { withOurHosts } from '../src/no-proxy.ts'
+import { addNoProxyHosts } from '../../src/lib/no-proxy.ts'
 
 const OURS = '169.254.169.254,localhost,127.0.0.1'
 
@@ -26,5 +26,5 @@ test.each([
   ['the other is for all hosts', undefined, ' * ', '*'],
   ['a star is among others', '*,.corp', undefined, `*,.corp,${OURS}`],
 ])('names our hosts where %s', (_, value, other, expected) => {
-  expect(withOurHosts(value, other)).toBe(expected)
+  expect(addNoProxyHosts(value, other)).toBe(expected)
 })
