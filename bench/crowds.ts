@@ -1,6 +1,6 @@
 /** Many callers at once of what is not held yet: of one new resource, and of several. */
 import { Agent } from 'node:http'
-import { createWorld, type World } from '../src/simulator/world.ts'
+import { createSimulator, type Simulator } from '../src/simulator/simulator.ts'
 import { crowd, failed, firstAnswer, slowestMs, timed } from './callers.ts'
 import { atMost, type Figure } from './figures.ts'
 import { type Server, startSidecar } from './processes.ts'
@@ -11,7 +11,7 @@ const ENTRA_MS = 100
 
 /** Beside `floor`, which is asked by as many callers. */
 export async function crowds(floor: Server): Promise<readonly Figure[]> {
-  await using world = await createWorld()
+  await using world = await createSimulator()
   world.directory.unknownResources = 'issue'
   const sidecar = await startSidecar(world)
   try {
@@ -23,7 +23,7 @@ export async function crowds(floor: Server): Promise<readonly Figure[]> {
   }
 }
 
-async function herd(world: World, sidecar: Server, floor: Server): Promise<readonly Figure[]> {
+async function herd(world: Simulator, sidecar: Server, floor: Server): Promise<readonly Figure[]> {
   world.log.clear()
   const size = { callers: CALLERS, each: 1 }
   const answers = await crowd(sidecar.tokenUrl('https://herd.example'), size)

@@ -3,8 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { FaultInput } from '../src/simulator/faults.ts'
-import { createWorld, type World } from '../src/simulator/world.ts'
+import type { FaultInput } from '../src/simulator/faults/faults.ts'
+import { createSimulator, type Simulator } from '../src/simulator/simulator.ts'
 import { crowd, failed, firstAnswer, slowestMs, timed } from './callers.ts'
 import { atMost, type Figure } from './figures.ts'
 import { type Server, startSidecar } from './processes.ts'
@@ -16,7 +16,7 @@ const UNTIL_RENEWAL_FAILS_MS = 2500
 
 interface Outage {
   readonly name: string
-  readonly begin: (world: World) => Promise<void>
+  readonly begin: (world: Simulator) => Promise<void>
 }
 
 const OUTAGES: readonly Outage[] = [
@@ -41,7 +41,7 @@ export async function outages(floor: Server): Promise<readonly Figure[]> {
 async function held({ name, begin }: Outage, floor: Server): Promise<readonly Figure[]> {
   // Its own place for files: the projected token outlives the world that is closed.
   const stateDir = await mkdtemp(join(tmpdir(), 'wimds-bench-'))
-  const world = await createWorld({ stateDir })
+  const world = await createSimulator({ stateDir })
   world.faults.set([DUE_AT_ONCE])
   const sidecar = await startSidecar(world)
   try {
@@ -74,7 +74,7 @@ async function held({ name, begin }: Outage, floor: Server): Promise<readonly Fi
 
 /** The first caller pays for the time limit of the exchange, the next one hears of it at once. */
 export async function nothingHeld(): Promise<readonly Figure[]> {
-  await using world = await createWorld()
+  await using world = await createSimulator()
   const sidecar = await startSidecar(world)
   try {
     await firstAnswer(sidecar.healthUrl)

@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { sidecarSettings } from '../src/simulator/summary.ts'
-import type { World } from '../src/simulator/world.ts'
+import { sidecarSettings } from '../src/simulator/environment.ts'
+import type { Simulator } from '../src/simulator/simulator.ts'
 import { freePort } from '../test/support/free-port.ts'
 import type { Answer } from './callers.ts'
 
@@ -26,7 +26,7 @@ export interface Server {
 }
 
 /** `wimds serve` against this world, at its defaults. It logs to nowhere. */
-export async function startSidecar(world: World): Promise<Server> {
+export async function startSidecar(world: Simulator): Promise<Server> {
   const [port, adminPort] = [await freePort(), await freePort()]
   const env = {
     ...sidecarSettings(world),

@@ -1,7 +1,7 @@
 /** Tokens are renewed behind the callers' backs, every three seconds at a slow Entra ID. */
 import { Agent } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createWorld } from '../src/simulator/world.ts'
+import { createSimulator } from '../src/simulator/simulator.ts'
 import { failed, firstAnswer, slowestMs, timed, type Timed } from './callers.ts'
 import { atLeast, atMost, type Figure } from './figures.ts'
 import { startSidecar } from './processes.ts'
@@ -12,7 +12,7 @@ const ENTRA_MS = 800
 
 /** One caller that asks about a hundred times a second sees every token and meets every renewal. */
 export async function renewal(): Promise<readonly Figure[]> {
-  await using world = await createWorld()
+  await using world = await createSimulator()
   world.faults.set([
     { kind: 'lifetime', expiresInSeconds: 3600, refreshInSeconds: 3 },
     { kind: 'delay', ms: ENTRA_MS },

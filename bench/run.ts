@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { createWorld } from '../src/simulator/world.ts'
+import { createSimulator } from '../src/simulator/simulator.ts'
 import { firstAnswer } from './callers.ts'
 import { crowds } from './crowds.ts'
 import type { Figure, Report } from './figures.ts'
@@ -27,7 +27,7 @@ async function measured(): Promise<Report> {
   const startedAt = performance.now()
   const figures: Figure[] = []
   {
-    await using world = await createWorld()
+    await using world = await createSimulator()
     tell('starts')
     figures.push(...(await starts(world)))
     tell('steady load')
@@ -56,7 +56,7 @@ async function measured(): Promise<Report> {
 }
 
 async function exampleAnswer() {
-  await using world = await createWorld()
+  await using world = await createSimulator()
   const sidecar = await startSidecar(world)
   try {
     return await firstAnswer(sidecar.tokenUrl())

@@ -1,5 +1,5 @@
 /** From exec to the first healthy answer, and to the first token. */
-import type { World } from '../src/simulator/world.ts'
+import type { Simulator } from '../src/simulator/simulator.ts'
 import { type Answer, firstAnswer, timed } from './callers.ts'
 import { type Figure, median, times } from './figures.ts'
 import { type Server, startFloor, startSidecar } from './processes.ts'
@@ -12,7 +12,7 @@ interface Start {
 }
 
 /** Starts of both in turn, after one of each that fills the file cache and is not counted. */
-export async function starts(world: World): Promise<readonly Figure[]> {
+export async function starts(world: Simulator): Promise<readonly Figure[]> {
   const answer = await answerOf(world)
   const sidecars: Start[] = []
   const floors: Start[] = []
@@ -35,7 +35,7 @@ export async function starts(world: World): Promise<readonly Figure[]> {
   ]
 }
 
-async function answerOf(world: World): Promise<Answer> {
+async function answerOf(world: Simulator): Promise<Answer> {
   const sidecar = await startSidecar(world)
   try {
     return await firstAnswer(sidecar.tokenUrl())

@@ -1,6 +1,6 @@
 /** A token is held and asked for again and again: processor time, rate, latency, memory. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { World } from '../src/simulator/world.ts'
+import type { Simulator } from '../src/simulator/simulator.ts'
 import { firstAnswer } from './callers.ts'
 import { type Figure, median, percentile, plus, times } from './figures.ts'
 import { load, type Load } from './load.ts'
@@ -17,7 +17,7 @@ interface Measured {
 }
 
 /** Rounds of both servers in turn, so that what else the machine does meets both. */
-export async function steady(world: World): Promise<readonly Figure[]> {
+export async function steady(world: Simulator): Promise<readonly Figure[]> {
   const sidecar = await startSidecar(world)
   const floor = await startFloor(await firstAnswer(sidecar.tokenUrl()))
   try {

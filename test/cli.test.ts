@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { createWorld } from '../src/simulator/world.ts'
+import { createSimulator } from '../src/simulator/simulator.ts'
 import { portOf } from './fixtures/listening.ts'
 import { namedPipe } from './fixtures/pipe.ts'
 import { environmentOf } from './fixtures/served.ts'
@@ -110,7 +110,7 @@ test.each([
 })
 
 test('serves on while its log cannot be written', async () => {
-  const world = await createWorld()
+  const world = await createSimulator()
   const port = await freePort()
   const full = await open('/dev/full', 'w')
   const child = spawn(process.execPath, [CLI, 'serve'], {
@@ -131,7 +131,7 @@ test('serves on while its log cannot be written', async () => {
 
 test('serves on while nobody reads its log, and the log goes on when somebody does', async () => {
   await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-log-'))
-  await using world = await createWorld()
+  await using world = await createSimulator()
   const pipe = await namedPipe(join(directory.path, 'log'))
   const log = await open(pipe, constants.O_RDWR | constants.O_NONBLOCK)
   fillUp(log.fd)
@@ -173,7 +173,7 @@ function fillUp(fd: number): void {
 }
 
 test('ends when it has been told to, whatever an exchange still waits for', async () => {
-  const world = await createWorld()
+  const world = await createSimulator()
   const silent = createServer().listen(0, '127.0.0.1')
   await once(silent, 'listening')
   const connected = once(silent, 'connection')

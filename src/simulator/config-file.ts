@@ -3,13 +3,13 @@ import { parse } from 'yaml'
 import { z } from 'zod'
 import { ConfigError } from '../errors.ts'
 import { readWholeFile } from '../lib/files.ts'
-import { DirectorySchema } from './directory.ts'
-import { FaultsSchema, type FaultInput } from './faults.ts'
-import type { IssuerRoute } from './issuer-keys.ts'
-import { KNOWN_RESOURCES } from './known-resources.ts'
-import { outboundFetch } from './outbound.ts'
-import { defaultDirectory, TENANT_ID } from './world-defaults.ts'
-import type { WorldOptions } from './world-options.ts'
+import { DirectorySchema } from './entra/directory.ts'
+import { FaultsSchema, type FaultInput } from './faults/faults.ts'
+import type { IssuerRoute } from './entra/issuer-keys.ts'
+import { KNOWN_RESOURCES } from './entra/known-resources.ts'
+import { outboundFetch } from './http/fetch-text.ts'
+import { defaultDirectory, TENANT_ID } from './defaults.ts'
+import type { SimulatorOptions } from './options.ts'
 
 /** An issuer other than the simulator's own, such as the API server of a test cluster. */
 const ExternalIssuer = z.strictObject({
@@ -55,7 +55,7 @@ const ConfigFile = z.strictObject({
 type ConfigFile = z.infer<typeof ConfigFile>
 
 export interface FileSettings {
-  readonly world: WorldOptions
+  readonly world: SimulatorOptions
   readonly faults: readonly FaultInput[]
   /** Ends the connections to external issuers. */
   close(): Promise<void>

@@ -1,8 +1,8 @@
 /** Plays the token proxy of a cluster's identity bindings: it passes exchanges on to Entra ID. */
 import { type Dispatcher, fetch } from 'undici'
 import type { CertificateAuthority } from '../lib/x509.ts'
-import type { Handler } from './handler.ts'
-import type { Listen, Sites } from './sites.ts'
+import type { Handler } from './http/handler.ts'
+import type { Listen, Sites } from './http/origins.ts'
 
 interface TokenProxyOptions {
   /** The path under which it answers, without a trailing slash; empty: the root. */

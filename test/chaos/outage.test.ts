@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
 import { type ErrorCode, ERROR_KINDS } from '../../src/errors.ts'
-import type { FaultInput } from '../../src/simulator/faults.ts'
+import type { FaultInput } from '../../src/simulator/faults/faults.ts'
 import { BROKEN_WAYS } from './broken-ways.ts'
 import { ask, askUntil, median, type Reply, slowest, storm, verifyTokens } from './callers.ts'
 import { type Sidecar, startSidecar, TIMEOUT_MS } from './sidecar.ts'

@@ -6,7 +6,7 @@ import { createAssertionReader } from '../../src/exchange/assertion.ts'
 import { watchAssertions } from '../../src/exchange/assertion-watcher.ts'
 import { createEntraExchange } from '../../src/exchange/entra.ts'
 import { identityResolver } from '../../src/identities.ts'
-import { createWorld, type World } from '../../src/simulator/world.ts'
+import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
 import type { RenewalFailure } from '../../src/tokens/flights.ts'
 import { tokenStack } from '../../src/tokens/stack.ts'
 import type { TokenSource } from '../../src/tokens/token.ts'
@@ -17,7 +17,7 @@ import { serveParts } from '../fixtures/sidecar.ts'
 
 export interface Sidecar extends AsyncDisposable {
   readonly port: number
-  readonly world: World
+  readonly world: Simulator
   readonly clock: ReturnType<typeof movedClock>
   /** Errors of the replies, in their order. */
   readonly errors: readonly BrokerError[]
@@ -35,7 +35,7 @@ export const TIMEOUT_MS = 400
 export async function startSidecar({ timeoutMs = TIMEOUT_MS } = {}): Promise<Sidecar> {
   await using onFailure = new AsyncDisposableStack()
   const clock = movedClock()
-  const world = onFailure.use(await createWorld({ ports: false, now: clock.truth }))
+  const world = onFailure.use(await createSimulator({ ports: false, now: clock.truth }))
   let other: Dispatcher | undefined
   const dispatcher = world.dispatcher.compose(
     (dispatch) => (options, handler) =>

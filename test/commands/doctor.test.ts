@@ -4,18 +4,18 @@ import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { doctor } from '../../src/commands/doctor.ts'
 import type { DoctorReport } from '../../src/doctor/report.ts'
-import { serve } from '../../src/simulator/serve.ts'
+import { serve } from '../../src/simulator/http/serve.ts'
 import { createTokenProxy } from '../../src/simulator/token-proxy.ts'
-import { BILLING } from '../../src/simulator/world-defaults.ts'
-import { createWorld, type World } from '../../src/simulator/world.ts'
+import { BILLING } from '../../src/simulator/defaults.ts'
+import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { connectProxy } from '../exchange/connect-proxy.ts'
 import { environmentOf } from '../fixtures/served.ts'
 import { captureIo } from './capture.ts'
 
-let world: World
+let world: Simulator
 beforeAll(async () => {
-  world = await createWorld()
+  world = await createSimulator()
 })
 afterAll(() => world.close())
 
@@ -182,7 +182,7 @@ test('names the step of the way that fails', async () => {
 
 test('goes by the proxy, and tells what it says', async () => {
   const host = 'login.entra.example'
-  await using elsewhere = await createWorld({ names: [host] })
+  await using elsewhere = await createSimulator({ names: [host] })
   const port = Number(new URL(elsewhere.authorityHost).port)
   await using proxy = await connectProxy({
     routes: { [`${host}:443`]: port },

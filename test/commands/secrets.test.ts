@@ -13,7 +13,7 @@ import { report } from '../../src/commands/report/report.ts'
 import { simulate } from '../../src/commands/simulate/simulate.ts'
 import { loadConfig } from '../../src/config/config.ts'
 import { Settings } from '../../src/config/settings.ts'
-import { createWorld, type World } from '../../src/simulator/world.ts'
+import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
 import { portOf } from '../fixtures/listening.ts'
 import { environmentOf } from '../fixtures/served.ts'
 import { pieceOf } from '../telemetry/secrets.ts'
@@ -28,9 +28,9 @@ const JWT = [
   .join('.')
 const PASSWORD = 'correct-horse-battery-staple-21'
 
-let world: World
+let world: Simulator
 beforeAll(async () => {
-  world = await createWorld()
+  world = await createSimulator()
 })
 afterAll(() => world.close())
 

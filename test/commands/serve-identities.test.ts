@@ -5,7 +5,7 @@ import { connect } from 'node:tls'
 import { once } from 'node:events'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { Agent, request as send } from 'undici'
-import { createWorld, type World } from '../../src/simulator/world.ts'
+import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
 import { StatusSchema } from '../../src/telemetry/status-schema.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
@@ -20,10 +20,10 @@ const ARM_ID =
 const TOKEN = '/metadata/identity/oauth2/token?api-version=2018-02-01&resource='
 const VAULT = 'https://vault.azure.net'
 
-let world: World
+let world: Simulator
 let file: string
 beforeAll(async () => {
-  world = await createWorld()
+  world = await createSimulator()
   const [orders] = world.directory.applications
   if (orders === undefined) throw new Error('no application')
   world.directory.applications.push({ ...orders, ...OTHER, name: 'invoices' })

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { serve } from '../../src/commands/serve/serve.ts'
-import { createWorld, type World } from '../../src/simulator/world.ts'
+import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { openConnection, request, roundTrip } from '../fixtures/connection.ts'
 import { listening } from '../fixtures/listening.ts'
@@ -16,9 +16,9 @@ import { captureIo } from './capture.ts'
 
 const TOKEN = '/metadata/identity/oauth2/token?api-version=2018-02-01&resource='
 
-let world: World
+let world: Simulator
 beforeAll(async () => {
-  world = await createWorld()
+  world = await createSimulator()
 })
 afterAll(() => world.close())
 

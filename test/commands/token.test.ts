@@ -4,16 +4,16 @@ import { text } from 'node:stream/consumers'
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { token } from '../../src/commands/token.ts'
-import { BILLING, ORDERS } from '../../src/simulator/world-defaults.ts'
-import { createWorld, type World } from '../../src/simulator/world.ts'
+import { BILLING, ORDERS } from '../../src/simulator/defaults.ts'
+import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
 import { environmentOf } from '../fixtures/served.ts'
 import { captureIo } from './capture.ts'
 
 const VAULT = 'https://vault.azure.net'
 
-let world: World
+let world: Simulator
 beforeAll(async () => {
-  world = await createWorld()
+  world = await createSimulator()
 })
 afterAll(() => world.close())
 

@@ -1,7 +1,7 @@
 import { createServer, type ServerResponse } from 'node:http'
 import { expect, test } from 'vitest'
 import { connections } from '../../src/server/connections.ts'
-import { createWorld } from '../../src/simulator/world.ts'
+import { createSimulator } from '../../src/simulator/simulator.ts'
 import { openConnection, request, roundTrip } from '../fixtures/connection.ts'
 import { listening } from '../fixtures/listening.ts'
 import { aToken, gatedParts, parts } from '../fixtures/parts.ts'
@@ -18,7 +18,7 @@ const flood = (count: number, from = 0) =>
   Array.from({ length: count }, (_, index) => tokenOf(resourceOf(from + index))).join('')
 
 test('one connection that asks thousands of times while Entra ID hangs keeps nobody else waiting', async () => {
-  await using world = await createWorld()
+  await using world = await createSimulator()
   await using sidecar = await startServe({ ...environmentOf(world), WIMDS_SHUTDOWN_TIMEOUT: '1s' })
   const held = tokenOf('https://vault.azure.net')
   expect((await roundTrip(sidecar.port, held)).status).toBe(200)

@@ -8,8 +8,8 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { vi } from 'vitest'
-import { sidecarSettings } from '../../src/simulator/summary.ts'
-import { createWorld } from '../../src/simulator/world.ts'
+import { sidecarSettings } from '../../src/simulator/environment.ts'
+import { createSimulator } from '../../src/simulator/simulator.ts'
 import { listening } from '../fixtures/listening.ts'
 import { freePort } from '../support/free-port.ts'
 import { ROOT } from './pages.ts'
@@ -43,7 +43,7 @@ export async function createSandbox({ isDry = false } = {}): Promise<Sandbox> {
   const calls = join(directory, 'calls')
   await furnish(directory, isDry)
 
-  const world = onFailure.use(await createWorld())
+  const world = onFailure.use(await createSimulator())
   const prometheus = onFailure.use(await emptyPrometheus())
   const [port, adminPort, ownPort] = [await freePort(), await freePort(), await freePort()]
   const env = {

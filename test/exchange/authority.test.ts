@@ -5,7 +5,7 @@ import { resolveAuthority } from '../../src/exchange/authority.ts'
 import { createEntraDispatcher } from '../../src/exchange/dispatcher.ts'
 import { createEntraExchange } from '../../src/exchange/entra.ts'
 import { Secret } from '../../src/secret.ts'
-import { createWorld, type World } from '../../src/simulator/world.ts'
+import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
 import { systemClock } from '../../src/tokens/clock.ts'
 import { type ConnectProxy, connectProxy } from './connect-proxy.ts'
 
@@ -51,7 +51,7 @@ describe('an exchange', () => {
     ['a sovereign cloud', 'https://login.sovcloud-identity.de', 'login.sovcloud-identity.de'],
     ['an authority of one’s own', 'https://login.airgap.example', 'login.airgap.example'],
   ])('with %s asks that host alone, and once', async (_, authorityHost, host) => {
-    await using world = await createWorld({ names: [host] })
+    await using world = await createSimulator({ names: [host] })
     await using proxy = await proxyTo(world, host)
     const token = await exchange(world, proxy, { authorityHost })
     expect(token.secret.length).toBeGreaterThan(100)
@@ -61,7 +61,7 @@ describe('an exchange', () => {
 
   test('goes to the region’s endpoint', async () => {
     const host = 'westeurope.login.microsoft.com'
-    await using world = await createWorld({ names: [host] })
+    await using world = await createSimulator({ names: [host] })
     await using proxy = await proxyTo(world, host)
     const authorityHost = 'https://login.microsoftonline.com'
     await exchange(world, proxy, { authorityHost, region: 'westeurope' })
@@ -70,7 +70,7 @@ describe('an exchange', () => {
 
   test('shows the proxy its password, and nobody when it is wrong', async () => {
     const host = 'login.microsoftonline.com'
-    await using world = await createWorld({ names: [host] })
+    await using world = await createSimulator({ names: [host] })
     await using proxy = await proxyTo(world, host, 'me:s%3Cret')
     const authorityHost = `https://${host}`
     await exchange(world, proxy, { authorityHost, userInfo: 'me:s%253Cret@' })
@@ -89,7 +89,7 @@ describe('an exchange', () => {
 
   test('does not trust a certificate whose root nobody added', async () => {
     const host = 'login.microsoftonline.com'
-    await using world = await createWorld({ names: [host] })
+    await using world = await createSimulator({ names: [host] })
     await using proxy = await proxyTo(world, host)
     const authorityHost = `https://${host}`
     await expect(exchange(world, proxy, { authorityHost, extraCa: false })).rejects.toMatchObject({
@@ -99,7 +99,7 @@ describe('an exchange', () => {
   })
 
   test('does not trust a certificate of another name', async () => {
-    await using world = await createWorld({ names: ['login.microsoftonline.us'] })
+    await using world = await createSimulator({ names: ['login.microsoftonline.us'] })
     const host = 'login.microsoftonline.com'
     await using proxy = await proxyTo(world, host)
     await expect(
@@ -115,7 +115,7 @@ interface Way {
   readonly extraCa?: false
 }
 
-async function exchange(world: World, proxy: ConnectProxy, way: Way) {
+async function exchange(world: Simulator, proxy: ConnectProxy, way: Way) {
   const { authorityHost, region, userInfo = '', extraCa } = way
   const dispatcher = createEntraDispatcher({
     ...(extraCa !== false && { extraCa: world.caPem }),
@@ -144,7 +144,7 @@ async function exchange(world: World, proxy: ConnectProxy, way: Way) {
 }
 
 /** A proxy by which `host` on port 443 is the world's Entra ID. */
-function proxyTo(world: World, host: string, credentials?: string): Promise<ConnectProxy> {
+function proxyTo(world: Simulator, host: string, credentials?: string): Promise<ConnectProxy> {
   const routes = { [`${host}:443`]: Number(new URL(world.authorityHost).port) }
   return connectProxy({ routes, ...(credentials !== undefined && { credentials }) })
 }

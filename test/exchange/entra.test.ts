@@ -6,8 +6,8 @@ import { createAssertionReader } from '../../src/exchange/assertion.ts'
 import { createEntraExchange } from '../../src/exchange/entra.ts'
 import { createMsalNetworkClient } from '../../src/exchange/http-client.ts'
 import { Secret } from '../../src/secret.ts'
-import type { FaultInput } from '../../src/simulator/faults.ts'
-import { createWorld, type World } from '../../src/simulator/world.ts'
+import type { FaultInput } from '../../src/simulator/faults/faults.ts'
+import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
 import type { TokenSource } from '../../src/tokens/token.ts'
 import { identityOf } from '../fixtures/identity.ts'
 import { movedClock } from './moved-clock.ts'
@@ -16,13 +16,13 @@ const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 const SCOPE = 'https://vault.azure.net/.default'
 
-let world: World
+let world: Simulator
 let clock: ReturnType<typeof movedClock>
 const skews: number[] = []
 beforeEach(async () => {
   clock = movedClock()
   skews.length = 0
-  world = await createWorld({ ports: false, now: clock.truth })
+  world = await createSimulator({ ports: false, now: clock.truth })
 })
 afterEach(() => world.close())
 

@@ -3,14 +3,14 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { toBrokerError } from '../../src/errors.ts'
 import { createAssertionReader } from '../../src/exchange/assertion.ts'
 import { createEntraExchange } from '../../src/exchange/entra.ts'
-import { createWorld, type World } from '../../src/simulator/world.ts'
+import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
 import { systemClock } from '../../src/tokens/clock.ts'
 
 const policy = (index: number) => `cccccccc-cccc-4ccc-8ccc-${String(index).padStart(12, '0')}`
 
-let world: World
+let world: Simulator
 beforeEach(async () => {
-  world = await createWorld({ ports: false })
+  world = await createSimulator({ ports: false })
 })
 afterEach(() => world.close())
 

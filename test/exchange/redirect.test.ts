@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
-import { createWorld } from '../../src/simulator/world.ts'
+import { createSimulator } from '../../src/simulator/simulator.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
 
 test('a redirect over a real connection is an error of the request and of nothing else', async () => {
-  await using world = await createWorld()
+  await using world = await createSimulator()
   world.faults.add({ kind: 'redirect', to: 'https://elsewhere.test/', times: 1 })
   await using sidecar = await startServe(environmentOf(world))
   const ask = (resource: string) =>

@@ -8,9 +8,9 @@ import type { TokenProxySettings } from '../../src/config/groups.ts'
 import { createAssertionReader } from '../../src/exchange/assertion.ts'
 import { createEntraExchange } from '../../src/exchange/entra.ts'
 import { createTokenProxyDispatcher } from '../../src/exchange/token-proxy.ts'
-import { serve } from '../../src/simulator/serve.ts'
+import { serve } from '../../src/simulator/http/serve.ts'
 import { createTokenProxy } from '../../src/simulator/token-proxy.ts'
-import { createWorld } from '../../src/simulator/world.ts'
+import { createSimulator } from '../../src/simulator/simulator.ts'
 import { systemClock } from '../../src/tokens/clock.ts'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { identityOf } from '../fixtures/identity.ts'
@@ -125,7 +125,7 @@ test('waits for no writer of a CA file that is a pipe', async () => {
 
 /** A world whose Entra ID is reached through a token proxy alone. */
 async function proxied(prefix: string) {
-  const world = stack.use(await createWorld({ ports: false }))
+  const world = stack.use(await createSimulator({ ports: false }))
   const authority = await createCertificateAuthority()
   const requests: Request[] = []
   const server = createTokenProxy({

@@ -1,7 +1,7 @@
 /** Starts the attacker, and says whether this machine can bear it. */
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { startChild } from '../../src/commands/demo/child.ts'
+import { startChild } from '../../src/commands/demo/child-process.ts'
 
 /** 8000 idle connections; 300 that drip their headers; 200 bodies of a megabyte each second. */
 export type Flood = 'idle' | 'slowloris' | 'bodies'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { startSidecar } from '../../src/commands/demo/sidecar.ts'
-import { createWorld } from '../../src/simulator/world.ts'
+import { createSimulator } from '../../src/simulator/simulator.ts'
 import { type Flood, hasDescriptors, under } from './attack.ts'
 import { callFor } from './callers.ts'
 
@@ -29,7 +29,7 @@ describe.skipIf(!hasDescriptors())('a sidecar with the usual settings', () => {
   )(
     'serves good callers as before, in bounded memory, under a flood of %s',
     async (name, floods) => {
-      await using world = await createWorld()
+      await using world = await createSimulator()
       await using sidecar = await startSidecar('dist/wimds.js', world)
       await callFor(WARM_UP_MS, sidecar)
       const before = await callFor(CALM_MS, sidecar)

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { askSidecar, type Sidecar, startSidecar } from '../../src/commands/demo/sidecar.ts'
 import { report } from '../../src/commands/report/report.ts'
-import { createWorld } from '../../src/simulator/world.ts'
+import { createSimulator } from '../../src/simulator/simulator.ts'
 import { captureIo } from '../commands/capture.ts'
 import { EXAMPLES } from '../observability/queries.ts'
 import { startPrometheus, until } from './server.ts'
@@ -54,7 +54,7 @@ function application(sidecar: Sidecar) {
 
 describe.skipIf(!hasPrometheus())('an outage of Entra ID, seen by Prometheus', () => {
   test('fires an alert while applications notice nothing, and clears when it is over', async () => {
-    await using world = await createWorld()
+    await using world = await createSimulator()
     // Renewed every second, so that the outage need not last for hours to be seen.
     world.faults.add({ kind: 'lifetime', expiresInSeconds: 3600, refreshInSeconds: 1 })
     await using sidecar = await startSidecar('dist/wimds.js', world)

@@ -5,9 +5,9 @@ import { createSecureServer, type Http2ServerResponse } from 'node:http2'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { startChild } from '../../src/commands/demo/child.ts'
-import { createIssuer } from '../../src/simulator/issuer.ts'
-import { createWorld } from '../../src/simulator/world.ts'
+import { startChild } from '../../src/commands/demo/child-process.ts'
+import { createIssuer } from '../../src/simulator/issuer/issuer.ts'
+import { createSimulator } from '../../src/simulator/simulator.ts'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { connectProxy } from '../exchange/connect-proxy.ts'
 import { environmentOf } from '../fixtures/served.ts'
@@ -20,7 +20,7 @@ const TOKEN =
   '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
 
 test('the sidecar reaches Entra ID by an HTTP proxy that wants a password', async () => {
-  await using world = await createWorld({ names: [HOST] })
+  await using world = await createSimulator({ names: [HOST] })
   const credentials = 'me:secret'
   const routes = { [`${HOST}:443`]: Number(new URL(world.authorityHost).port) }
   await using proxy = await connectProxy({ routes, credentials })

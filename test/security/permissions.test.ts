@@ -2,8 +2,8 @@ import { cp, mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { sidecarSettings } from '../../src/simulator/summary.ts'
-import { createWorld, type World } from '../../src/simulator/world.ts'
+import { sidecarSettings } from '../../src/simulator/environment.ts'
+import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
 import { runNode } from './run-node.ts'
 
 /** Where the image has wimds and the projected token; here they are in a directory of the test. */
@@ -13,13 +13,13 @@ const SECRETS = '/var/run/secrets'
 const stack = new AsyncDisposableStack()
 let app: string
 let options: string
-let world: World
+let world: Simulator
 beforeAll(async () => {
   const directory = stack.use(await mkdtempDisposable(join(tmpdir(), 'wimds-permissions-')))
   app = join(directory.path, 'app')
   const secrets = join(directory.path, 'secrets')
   await cp('dist', app, { recursive: true })
-  world = stack.use(await createWorld({ stateDir: secrets }))
+  world = stack.use(await createSimulator({ stateDir: secrets }))
   options = (await nodeOptions()).replaceAll(`=${APP}`, `=${app}`).replaceAll(SECRETS, secrets)
 })
 afterAll(() => stack.disposeAsync())

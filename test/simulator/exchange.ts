@@ -1,16 +1,16 @@
 /** A bare client of the token endpoint, so that tests can break one thing of a request at a time. */
 import { readFile } from 'node:fs/promises'
 import { fetch, type RequestInit } from 'undici'
-import { createWorld, type World } from '../../src/simulator/world.ts'
-import type { WorldOptions } from '../../src/simulator/world-options.ts'
+import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
+import type { SimulatorOptions } from '../../src/simulator/options.ts'
 
 export const CORRELATION_ID = 'abababab-abab-4bab-8bab-abababababab'
 
 export const NOW = Date.UTC(2026, 10, 24, 12, 0, 0)
 
 /** A world without ports whose clock stands still at `NOW`. */
-export const aWorld = (options: WorldOptions = {}): Promise<World> =>
-  createWorld({ ports: false, now: () => NOW, ...options })
+export const aWorld = (options: SimulatorOptions = {}): Promise<Simulator> =>
+  createSimulator({ ports: false, now: () => NOW, ...options })
 
 export interface Attempt {
   readonly tenant?: string
@@ -30,7 +30,7 @@ export interface Outcome {
 }
 
 /** Sends a right token request, but for what the attempt breaks. Rejects when no JSON comes back. */
-export async function exchange(world: World, attempt: Attempt = {}): Promise<Outcome> {
+export async function exchange(world: Simulator, attempt: Attempt = {}): Promise<Outcome> {
   const { tenant = world.tenantId, version = 2, form = {} } = attempt
   const path = attempt.path ?? (version === 2 ? '/oauth2/v2.0/token' : '/oauth2/token')
   const response = await fetch(`${world.authorityHost}/${tenant}${path}`, {

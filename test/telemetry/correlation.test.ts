@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { createAssertionReader } from '../../src/exchange/assertion.ts'
 import { createEntraExchange } from '../../src/exchange/entra.ts'
-import { createWorld, type World } from '../../src/simulator/world.ts'
+import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
 import { systemClock } from '../../src/tokens/clock.ts'
 import type { ExchangeEvent } from '../../src/tokens/observed.ts'
 import { tokenStack } from '../../src/tokens/stack.ts'
@@ -9,7 +9,7 @@ import type { TokenRequest } from '../../src/tokens/token.ts'
 
 const GUID = '4bf92f35-77b3-4da6-a3ce-929d0e0e4736'
 
-function stackOn(world: World) {
+function stackOn(world: Simulator) {
   const events: ExchangeEvent[] = []
   const exchange = createEntraExchange({
     readAssertion: createAssertionReader({}),
@@ -33,14 +33,14 @@ function stackOn(world: World) {
   return { cache, request, events }
 }
 
-const sentIds = (world: World) =>
+const sentIds = (world: Simulator) =>
   world.log
     .entries()
     .filter(({ target }) => target === 'token')
     .map(({ correlationId }) => correlationId)
 
 test('an exchange goes to Entra ID under the correlation id of the request that started it', async () => {
-  await using world = await createWorld({ ports: false })
+  await using world = await createSimulator({ ports: false })
   const { cache, request, events } = stackOn(world)
   await cache.tokens({ ...request, correlationId: GUID })
   await cache.tokens({ ...request, correlationId: GUID.replace('4', '5') })
@@ -50,7 +50,7 @@ test('an exchange goes to Entra ID under the correlation id of the request that 
 })
 
 test('an exchange of no caller’s has a correlation id of its own, which is reported', async () => {
-  await using world = await createWorld({ ports: false })
+  await using world = await createSimulator({ ports: false })
   const { cache, request, events } = stackOn(world)
   await cache.tokens(request)
   await cache.tokens({ ...request, scope: 'https://storage.azure.com/.default' })
@@ -62,7 +62,7 @@ test('an exchange of no caller’s has a correlation id of its own, which is rep
 })
 
 test('a refusal carries the ids of Entra ID that a support ticket needs', async () => {
-  await using world = await createWorld({ ports: false })
+  await using world = await createSimulator({ ports: false })
   const { cache, request } = stackOn(world)
   world.faults.add({ kind: 'aadsts', code: 700016 })
   const refused = cache.tokens({ ...request, correlationId: GUID })

@@ -1,7 +1,7 @@
 import { assert, asyncProperty, nat, uuid } from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 import { crashLine } from '../../src/lib/describe-error.ts'
-import { createWorld } from '../../src/simulator/world.ts'
+import { createSimulator } from '../../src/simulator/simulator.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
 import { aCallersSecret, anAssertion, anEcho, aStray, aToken, pieceOf } from './secrets.ts'
@@ -19,7 +19,7 @@ const SIDECARS = [1, 2, 3]
 /** A world and a sidecar in it that is ready: it stays so, whatever becomes of the projected token. */
 async function started() {
   await using onFailure = new AsyncDisposableStack()
-  const world = onFailure.use(await createWorld())
+  const world = onFailure.use(await createSimulator())
   const sidecar = onFailure.use(
     await startServe({ ...environmentOf(world), WIMDS_IDENTITY_HEADER: IDENTITY_HEADER }),
   )

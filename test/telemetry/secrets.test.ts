@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
-import { createWorld } from '../../src/simulator/world.ts'
+import { createSimulator } from '../../src/simulator/simulator.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { portOf } from '../fixtures/listening.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
@@ -20,7 +20,7 @@ const TOKEN =
 const aSecret = () => randomBytes(32).toString('base64url')
 
 test('Azure Arc’s keys are for their readers, before they are used, after it and when they are wrong', async () => {
-  await using world = await createWorld()
+  await using world = await createSimulator()
   await using keys = await mkdtempDisposable(join(tmpdir(), 'wimds-arc-'))
   await using sidecar = await startServe({
     ...environmentOf(world),
@@ -43,7 +43,7 @@ test('Azure Arc’s keys are for their readers, before they are used, after it a
 })
 
 test('Service Fabric’s secret is the caller’s, right or wrong', async () => {
-  await using world = await createWorld()
+  await using world = await createSimulator()
   const [secret, wrong] = [aSecret(), aSecret()]
   await using sidecar = await startServe({
     ...environmentOf(world),
@@ -85,7 +85,7 @@ describe('the password of an HTTP proxy is the proxy’s, which answers a CONNEC
     const password = aSecret()
     const basic = Buffer.from(`user:${password}`).toString('base64')
     await using proxy = await answering(answer)
-    await using world = await createWorld()
+    await using world = await createSimulator()
     await using sidecar = await startServe({
       ...environmentOf(world),
       AZURE_AUTHORITY_HOST: 'https://login.microsoftonline.com',

@@ -1,6 +1,6 @@
 /** Random credentials of every sort, ways for Entra ID to repeat one, and the search for what is left of it. */
 import { constantFrom, integer, oneof, tuple, uint8Array } from 'fast-check'
-import type { FaultInput } from '../../src/simulator/faults.ts'
+import type { FaultInput } from '../../src/simulator/faults/faults.ts'
 
 const base64url = (minLength: number, maxLength: number) =>
   uint8Array({ minLength: Math.ceil(minLength / 1.3), maxLength }).map((bytes) =>

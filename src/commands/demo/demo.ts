@@ -1,14 +1,14 @@
 /** `wimds demo`: the whole flow on this machine, offline, narrated, and checked at every step. */
 import { UsageError } from '../../errors.ts'
-import { createWorld, type World } from '../../simulator/world.ts'
-import { REPORTS } from '../../simulator/world-defaults.ts'
+import { createSimulator, type Simulator } from '../../simulator/simulator.ts'
+import { REPORTS } from '../../simulator/defaults.ts'
 import { complain } from '../../lib/print-error.ts'
 import { mistakesOfFlagsAlone, parseFlags } from '../../lib/args.ts'
 import { type CommandIo, untilShutdown } from '../io.ts'
 import { messageOf } from '../../lib/collect-errors.ts'
 import { fetchSecret, legacyClient } from './legacy-client.ts'
 import { type Sidecar, startSidecar } from './sidecar.ts'
-import { tell } from './story.ts'
+import { tell } from './steps.ts'
 
 const USAGE = `usage: wimds demo [--keep]
 
@@ -22,7 +22,7 @@ interface DemoOptions {
   /** The command line's own script, to start the sidecar with. */
   readonly cli?: string
   /** Called before the story begins; a test may break something here. */
-  readonly prepare?: (world: World) => void
+  readonly prepare?: (world: Simulator) => void
 }
 
 /** Exit code 0 when every chapter came true, 1 when one did not, 64 for bad usage. */
@@ -47,7 +47,7 @@ export async function demo(
   }
 
   const start = performance.now()
-  await using world = await createWorld()
+  await using world = await createSimulator()
   prepare(world)
   try {
     say('wimds demo: a legacy IMDS client, workload identity federation, and no secret anywhere.\n')

@@ -1,8 +1,8 @@
 /** The demo's legacy application: a real SDK of its time where one is installed. */
 import { existsSync, realpathSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import type { World } from '../../simulator/world.ts'
-import { runToEnd } from './child.ts'
+import type { Simulator } from '../../simulator/simulator.ts'
+import { runToEnd } from './child-process.ts'
 import type { Sidecar } from './sidecar.ts'
 
 const SECRET_NAME = 'database-password'
@@ -30,7 +30,7 @@ export function legacyClient(cli: string): string | undefined {
 /** Lets the legacy client fetch the vault's secret by the sidecar. Throws what the client printed. */
 export async function fetchSecret(
   script: string,
-  world: World,
+  world: Simulator,
   { tokenUrl }: Sidecar,
 ): Promise<ClientResult> {
   const { code, stdout, stderr } = await runToEnd({

@@ -1,8 +1,8 @@
 /** The demo's view of a sidecar: started as anyone would start it, asked as an application asks. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { sidecarSettings } from '../../simulator/summary.ts'
-import type { World } from '../../simulator/world.ts'
-import { type RunningChild, startChild } from './child.ts'
+import { sidecarSettings } from '../../simulator/environment.ts'
+import type { Simulator } from '../../simulator/simulator.ts'
+import { type RunningChild, startChild } from './child-process.ts'
 
 export interface Sidecar extends AsyncDisposable {
   /** Such as `http://127.0.0.1:40001`. */
@@ -26,7 +26,7 @@ export interface SidecarReply {
 const START_TIMEOUT_MS = 20_000
 
 /** Starts `wimds serve` against a simulated world on free ports; throws with its log if it fails. */
-export async function startSidecar(cli: string, world: World): Promise<Sidecar> {
+export async function startSidecar(cli: string, world: Simulator): Promise<Sidecar> {
   const start = performance.now()
   const child = startChild({
     script: cli,

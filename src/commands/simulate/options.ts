@@ -4,7 +4,7 @@ import { addresses, type Address } from '../../config/values.ts'
 import { UsageError } from '../../errors.ts'
 import { readWholeFile } from '../../lib/files.ts'
 import { readConfigFile, type FileSettings } from '../../simulator/config-file.ts'
-import type { WorldOptions } from '../../simulator/world-options.ts'
+import type { SimulatorOptions } from '../../simulator/options.ts'
 import type { IssuedCertificate } from '../../lib/x509.ts'
 import { type Flags, mistakesOfFlagsAlone } from '../../lib/args.ts'
 import { isConfigError, noting } from '../../lib/collect-errors.ts'
@@ -32,7 +32,7 @@ export interface SimulateOptions {
   /** Undefined: as the kubelet does. */
   readonly rotateSeconds: number | undefined
   /** What the flags say of the world. */
-  readonly world: WorldOptions
+  readonly world: SimulatorOptions
 }
 
 /** Node's timers hold no more: 2^31 - 1 milliseconds. */
@@ -54,9 +54,9 @@ export async function optionsOf(flags: SimulateFlags): Promise<SimulateOptions> 
 
 function worldOptions(
   flags: SimulateFlags,
-  listen: NonNullable<WorldOptions['listen']>,
+  listen: NonNullable<SimulatorOptions['listen']>,
   tls: IssuedCertificate | undefined,
-): WorldOptions {
+): SimulatorOptions {
   const hosts = flags.values('host')
   const stateDir = flags.value('dir')
   return {
@@ -68,7 +68,10 @@ function worldOptions(
   }
 }
 
-function listenOf(flags: SimulateFlags, mistakes: string[]): NonNullable<WorldOptions['listen']> {
+function listenOf(
+  flags: SimulateFlags,
+  mistakes: string[],
+): NonNullable<SimulatorOptions['listen']> {
   const tokenProxy = address(flags, 'token-proxy-listen', mistakes)
   return {
     entra: address(flags, 'listen', mistakes) ?? {},

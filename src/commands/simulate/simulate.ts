@@ -1,8 +1,8 @@
 /** `wimds simulate`: the simulated issuer, Entra and vault on ports, for development and CI. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { environment, summary } from '../../simulator/summary.ts'
-import { createWorld } from '../../simulator/world.ts'
+import { environment, summary } from '../../simulator/environment.ts'
+import { createSimulator } from '../../simulator/simulator.ts'
 import { complain } from '../../lib/print-error.ts'
 import { parseFlags } from '../../lib/args.ts'
 import { type CommandIo, untilShutdown } from '../io.ts'
@@ -61,7 +61,7 @@ export async function simulate(args: readonly string[], io: CommandIo): Promise<
 
 async function run(options: SimulateOptions, io: CommandIo): Promise<number> {
   const { file, rotateSeconds } = options
-  const world = await createWorld({ ...file.world, ...options.world })
+  const world = await createSimulator({ ...file.world, ...options.world })
   const lifetimeSeconds = file.world.projectedToken?.lifetimeSeconds ?? 3600
   const everySeconds = rotateSeconds ?? Math.ceil(lifetimeSeconds * RENEWAL_SHARE)
   const renewal = setInterval(

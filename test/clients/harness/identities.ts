@@ -1,6 +1,6 @@
 /** The two identities that every client is tried with, as Entra and as the sidecar know them. */
-import { KNOWN_RESOURCES } from '../../../src/simulator/known-resources.ts'
-import type { DirectoryInput } from '../../../src/simulator/directory.ts'
+import { KNOWN_RESOURCES } from '../../../src/simulator/entra/known-resources.ts'
+import type { DirectoryInput } from '../../../src/simulator/entra/directory.ts'
 
 export interface TestIdentity {
   readonly name: string

@@ -10,8 +10,8 @@ import { createLocalJWKSet, type JWTVerifyGetKey } from 'jose'
 import { fetch } from 'undici'
 import { z } from 'zod'
 import { freePort } from '../../support/free-port.ts'
-import { sidecarSettings } from '../../../src/simulator/summary.ts'
-import { createWorld, type World } from '../../../src/simulator/world.ts'
+import { sidecarSettings } from '../../../src/simulator/environment.ts'
+import { createSimulator, type Simulator } from '../../../src/simulator/simulator.ts'
 import { DEFAULT_IDENTITY, directoryOf, identitiesFile } from './identities.ts'
 
 const SIDECAR = fileURLToPath(new URL('../../../dist/wimds.js', import.meta.url))
@@ -28,7 +28,7 @@ export interface Endpoints {
 
 export interface Stack extends AsyncDisposable {
   readonly endpoints: Endpoints
-  readonly world: World
+  readonly world: Simulator
   /** Entra's signing keys, to check access tokens with. */
   readonly keys: JWTVerifyGetKey
 }
@@ -43,7 +43,7 @@ export async function startStack({ listen = [] }: StackOptions = {}): Promise<St
   await using onFailure = new AsyncDisposableStack()
   const directory = await mkdtemp(join(tmpdir(), 'wimds-clients-'))
   onFailure.defer(() => rm(directory, { recursive: true, force: true }))
-  const world = onFailure.use(await createWorld({ directory: directoryOf }))
+  const world = onFailure.use(await createSimulator({ directory: directoryOf }))
   const identities = join(directory, 'identities.yaml')
   await writeFile(identities, identitiesFile())
   const address = `127.0.0.1:${await freePort()}`
@@ -101,7 +101,7 @@ async function isReady(origin: string): Promise<boolean> {
   }
 }
 
-async function signingKeys({ authorityHost, dispatcher }: World): Promise<JWTVerifyGetKey> {
+async function signingKeys({ authorityHost, dispatcher }: Simulator): Promise<JWTVerifyGetKey> {
   const response = await fetch(`${authorityHost}/common/discovery/keys`, { dispatcher })
   return createLocalJWKSet(KeySet.parse(await response.json()))
 }

@@ -1,0 +1,100 @@
+/** What Entra serves beside tokens: discovery documents, its key set and instance discovery. */
+import type { JWK } from 'jose'
+import { v1Issuer, v2Issuer } from './access-token.ts'
+import { findTenant, type Directory } from './directory.ts'
+import { jsonResponse } from '../http/handler.ts'
+import { Refusal, refusalResponse } from './entra-error.ts'
+import { sentCorrelationId } from './token-request.ts'
+
+interface DocumentContext {
+  readonly directory: Directory
+  readonly jwk: JWK
+  /** Entra's clock, epoch milliseconds. */
+  readonly now: number
+}
+
+/** Answers everything but the token endpoint; 404 without a body for what does not exist. */
+export function entraDocument(
+  request: Request,
+  { directory, jwk, now }: DocumentContext,
+): Response {
+  const { origin, pathname, searchParams } = new URL(request.url)
+  const headers = {
+    date: new Date(now).toUTCString(),
+    'access-control-allow-origin': '*',
+    'cache-control': 'max-age=86400, private',
+  }
+  const refuse = (refusal: Refusal) =>
+    refusalResponse(refusal, {
+      correlationId: sentCorrelationId(request, new URLSearchParams()),
+      now,
+      origin,
+    })
+  if (request.method !== 'GET') return new Response(null, { status: 404, headers })
+  if (pathname === '/common/discovery/instance') {
+    return instanceDiscovery(origin, searchParams.get('authorization_endpoint'), headers, refuse)
+  }
+
+  const [, name = '', version, rest] = /^\/([^/]+)(\/v2\.0)?\/(.+)$/u.exec(pathname) ?? []
+  const isKeys = /^discovery\/(?:v2\.0\/)?keys$/u.test(rest ?? '')
+  if (!isKeys && rest !== '.well-known/openid-configuration') {
+    return new Response(null, { status: 404, headers })
+  }
+  const tenant = findTenant(directory, name)
+  if (!tenant && !(isKeys && name === 'common')) {
+    return refuse(new Refusal(90002, `Tenant '${name}' not found.`, { error: 'invalid_tenant' }))
+  }
+  if (isKeys) return jsonResponse(200, { keys: [jwk] }, headers)
+  return jsonResponse(200, openidConfiguration(origin, tenant?.id ?? '', version ? 2 : 1), headers)
+}
+
+function openidConfiguration(origin: string, tenantId: string, version: 1 | 2) {
+  const base = `${origin}/${tenantId}`
+  const [path, keys, issuer] =
+    version === 2
+      ? ['oauth2/v2.0', 'discovery/v2.0/keys', v2Issuer(origin, tenantId)]
+      : ['oauth2', 'discovery/keys', v1Issuer(tenantId)]
+  return {
+    token_endpoint: `${base}/${path}/token`,
+    token_endpoint_auth_methods_supported: ['client_secret_post', 'private_key_jwt'],
+    jwks_uri: `${base}/${keys}`,
+    response_modes_supported: ['query', 'fragment', 'form_post'],
+    subject_types_supported: ['pairwise'],
+    id_token_signing_alg_values_supported: ['RS256'],
+    response_types_supported: ['code', 'id_token', 'code id_token', 'id_token token'],
+    scopes_supported: ['openid', 'profile', 'email', 'offline_access'],
+    issuer,
+    authorization_endpoint: `${base}/${path}/authorize`,
+    end_session_endpoint: `${base}/${path}/logout`,
+    claims_supported: ['sub', 'iss', 'aud', 'exp', 'iat', 'tid', 'ver'],
+    tenant_region_scope: 'EU',
+    cloud_instance_name: new URL(origin).host,
+  }
+}
+
+/** Which clouds there are: this one host, and no other. */
+function instanceDiscovery(
+  origin: string,
+  authorizationEndpoint: string | null,
+  headers: Readonly<Record<string, string>>,
+  refuse: (refusal: Refusal) => Response,
+): Response {
+  if (!authorizationEndpoint || !URL.canParse(authorizationEndpoint)) {
+    return refuse(
+      new Refusal(900144, "The request must contain the parameter 'authorization_endpoint'."),
+    )
+  }
+  const { host, pathname } = new URL(authorizationEndpoint)
+  const own = new URL(origin).host
+  if (host !== own) return refuse(new Refusal(50049, 'Unknown or invalid instance.'))
+  const tenant = pathname.split('/')[1] ?? 'common'
+  return jsonResponse(
+    200,
+    {
+      tenant_discovery_endpoint: `${origin}/${tenant}/v2.0/.well-known/openid-configuration`,
+      'api-version': '1.1',
+      metadata: [{ preferred_network: own, preferred_cache: own, aliases: [own] }],
+    },
+    headers,
+  )
+}

@@ -1,0 +1,144 @@
+/** Puts a simulated server on a TCP port, with or without TLS, and carries out socket faults. */
+import { once } from 'node:events'
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { hostInUrl, localHost } from '../../lib/hosts.ts'
+import { isSocketFault, type Server } from './handler.ts'
+
+interface ServeOptions {
+  /** Default 127.0.0.1. */
+  readonly host?: string
+  /** Default 0: any free port. */
+  readonly port?: number
+  /** Serves HTTPS with this certificate. */
+  readonly tls?: { readonly certPem: string; readonly keyPem: string }
+}
+
+/** A server on a port; closing it ends its connections, also those that hang. */
+export interface RunningServer extends AsyncDisposable {
+  /** Origin by which this machine reaches it. */
+  readonly url: string
+  readonly port: number
+  close(): Promise<void>
+}
+
+const MAX_BODY_BYTES = 1_048_576
+
+/** Listens. Rejects with the system's error when the address cannot be bound. */
+export async function serve(
+  server: Server,
+  { host = '127.0.0.1', port = 0, tls }: ServeOptions = {},
+): Promise<RunningServer> {
+  const scheme = tls ? 'https' : 'http'
+  const rawSockets = new Map<number, Socket>()
+  const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+    // Taken now: a request whose body was given up has no socket any more.
+    const { socket } = incoming
+    void answer(server, scheme, incoming, outgoing).catch(() => reset(socket, rawSockets))
+  }
+  const listener = tls
+    ? createHttpsServer({ cert: tls.certPem, key: tls.keyPem }, onRequest)
+    : createHttpServer(onRequest)
+  // Under TLS the request has a TLSSocket, which cannot send an RST: that takes the TCP socket.
+  listener.on('connection', (socket: Duplex) => {
+    if (!isTcpSocket(socket)) return
+    const { remotePort } = socket
+    if (remotePort === undefined) return
+    rawSockets.set(remotePort, socket)
+    socket.once('close', () => rawSockets.delete(remotePort))
+  })
+  listener.listen(port, host)
+  await once(listener, 'listening')
+
+  const address = listener.address()
+  if (address === null || typeof address === 'string') throw new TypeError('not a TCP server')
+  async function close(): Promise<void> {
+    if (!listener.listening) return
+    const closed = once(listener, 'close')
+    listener.close()
+    listener.closeAllConnections()
+    for (const socket of rawSockets.values()) socket.destroy()
+    await closed
+  }
+  return {
+    url: `${scheme}://${hostInUrl(localHost(host))}:${address.port}`,
+    port: address.port,
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+async function answer(
+  server: Server,
+  scheme: string,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): Promise<void> {
+  const request = await toRequest(scheme, incoming)
+  const reply = await server(request)
+  if (isSocketFault(reply)) {
+    if (reply.socket === 'reset') throw new Error('simulated reset')
+    return
+  }
+  outgoing.writeHead(reply.status, headerPairs(reply.headers))
+  for await (const chunk of reply.body ?? []) {
+    if (outgoing.destroyed) return
+    if (!outgoing.write(chunk)) await drainedOrClosed(outgoing)
+  }
+  outgoing.end()
+}
+
+/** Settles when more may be written, or when nobody reads any more. */
+function drainedOrClosed(outgoing: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const settle = (): void => {
+      outgoing.off('drain', settle).off('close', settle)
+      resolve()
+    }
+    outgoing.on('drain', settle).on('close', settle)
+  })
+}
+
+async function toRequest(scheme: string, incoming: IncomingMessage): Promise<Request> {
+  const { method = 'GET', url = '/', headersDistinct } = incoming
+  const headers = new Headers()
+  for (const [name, values] of Object.entries(headersDistinct)) {
+    for (const value of values ?? []) headers.append(name, value)
+  }
+  const hasBody = method !== 'GET' && method !== 'HEAD'
+  return new Request(new URL(url, `${scheme}://${incoming.headers.host ?? 'localhost'}`), {
+    method,
+    headers,
+    ...(hasBody ? { body: await bodyOf(incoming) } : {}),
+  })
+}
+
+async function bodyOf(incoming: IncomingMessage): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of incoming as AsyncIterable<Uint8Array>) {
+    chunks.push(chunk)
+    size += chunk.length
+    if (size > MAX_BODY_BYTES) throw new RangeError('request body too large')
+  }
+  return new Uint8Array(Buffer.concat(chunks))
+}
+
+/** Header names and values in turn: the form in which a name may come twice (Set-Cookie). */
+const headerPairs = (headers: Headers): string[] => [...headers].flat()
+
+/** Ends a connection with an RST, which a client sees as ECONNRESET; nothing is left to end of a closed one. */
+function reset(socket: Socket, rawSockets: ReadonlyMap<number, Socket>): void {
+  const raw = rawSockets.get(socket.remotePort ?? -1)
+  // What is encrypted cannot be reset, only what carries it.
+  if (raw === undefined) socket.destroy()
+  else raw.resetAndDestroy()
+}
+
+const isTcpSocket = (stream: Duplex): stream is Socket => 'resetAndDestroy' in stream

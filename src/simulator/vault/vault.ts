@@ -1,0 +1,138 @@
+/** A Key Vault that truly verifies the access token before it gives a secret. */
+import { randomUUID } from 'node:crypto'
+import { createLocalJWKSet, errors, jwtVerify, type JWTPayload } from 'jose'
+import { z } from 'zod'
+import { v1Issuer, v2Issuer } from '../entra/access-token.ts'
+import { jsonResponse, type Handler } from '../http/handler.ts'
+import type { FetchText } from '../entra/issuer-keys.ts'
+
+/** A secret and who may read it. */
+export interface VaultSecret {
+  readonly value: string
+  /** Client ids with the permission to get it. */
+  readonly allowedClientIds: readonly string[]
+}
+
+interface VaultOptions {
+  /** Read at each request. */
+  readonly secrets: ReadonlyMap<string, VaultSecret>
+  /** The tenant the vault trusts. */
+  readonly tenantId: string
+  /** Origin of the login host, whose key set verifies tokens. */
+  readonly authorityHost: string
+  /** The audience that tokens need; a trailing slash makes no difference. */
+  readonly resource?: string
+  readonly fetchText: FetchText
+  readonly now?: () => number
+}
+
+const KeySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) })
+const CLOCK_TOLERANCE_SECONDS = 300
+
+/** Serves `GET /secrets/{name}[/{version}]`, with Key Vault's answers. */
+export function createVault({
+  secrets,
+  tenantId,
+  authorityHost,
+  resource = 'https://vault.azure.net',
+  fetchText,
+  now = Date.now,
+}: VaultOptions): Handler {
+  const challenge = `Bearer authorization="${authorityHost}/${tenantId}", resource="${resource}"`
+  const version = randomUUID().replaceAll('-', '')
+  const createdAt = Math.floor(now() / 1000)
+
+  const unauthorized = (message: string) =>
+    jsonResponse(
+      401,
+      { error: { code: 'Unauthorized', message } },
+      { 'www-authenticate': challenge },
+    )
+
+  /** The claims of a token that is meant for this vault, or why it is not taken. */
+  async function verify(token: string): Promise<JWTPayload | string> {
+    const { status, text } = await fetchText(`${authorityHost}/${tenantId}/discovery/v2.0/keys`)
+    if (status !== 200) throw new Error(`the key set of ${authorityHost} answered ${status}`)
+    try {
+      const { payload } = await jwtVerify(
+        token,
+        createLocalJWKSet(KeySet.parse(JSON.parse(text))),
+        {
+          algorithms: ['RS256'],
+          issuer: [v1Issuer(tenantId), v2Issuer(authorityHost, tenantId)],
+          audience: [resource, `${resource}/`],
+          requiredClaims: ['exp', 'tid'],
+          currentDate: new Date(now()),
+          clockTolerance: CLOCK_TOLERANCE_SECONDS,
+        },
+      )
+      return payload['tid'] === tenantId ? payload : 'AKV10032: Invalid issuer.'
+    } catch (error) {
+      return refusalText(error, resource)
+    }
+  }
+
+  return async (request) => {
+    const { origin, pathname } = new URL(request.url)
+    const token = /^Bearer +(\S+)$/iu.exec(request.headers.get('authorization') ?? '')?.[1]
+    if (token === undefined) {
+      return unauthorized('AKV10000: Request is missing a Bearer or PoP token.')
+    }
+    const claims = await verify(token)
+    if (typeof claims === 'string') return unauthorized(claims)
+
+    const name = /^\/secrets\/([\w-]+)(?:\/\w*)?$/u.exec(pathname)?.[1]
+    if (name === undefined || request.method !== 'GET') {
+      return failure(404, 'NotFound', 'This vault only gives secrets: GET /secrets/{name}.')
+    }
+    const clientId = String(claims['appid'] ?? claims['azp'])
+    const secret = secrets.get(name)
+    if (secret && !secret.allowedClientIds.includes(clientId)) {
+      return failure(
+        403,
+        'Forbidden',
+        `The user, group or application 'appid=${clientId};oid=${String(claims['oid'])}' does not have secrets get permission on key vault '${new URL(origin).host}'.`,
+        'AccessDenied',
+      )
+    }
+    if (!secret) {
+      return failure(
+        404,
+        'SecretNotFound',
+        `A secret with (name/id) ${name} was not found in this key vault.`,
+      )
+    }
+    return jsonResponse(200, {
+      value: secret.value,
+      id: `${origin}/secrets/${name}/${version}`,
+      attributes: {
+        enabled: true,
+        created: createdAt,
+        updated: createdAt,
+        recoveryLevel: 'Recoverable+Purgeable',
+        recoverableDays: 90,
+      },
+    })
+  }
+}
+
+const failure = (status: number, code: string, message: string, inner?: string): Response =>
+  jsonResponse(status, {
+    error: { code, message, ...(inner === undefined ? {} : { innererror: { code: inner } }) },
+  })
+
+/** Key Vault names the cause by an AKV number, or by S2S12005 for an expired token. */
+function refusalText(error: unknown, resource: string): string {
+  if (error instanceof errors.JWTExpired) {
+    return "[TokenExpired] Error validating token: 'S2S12005'."
+  }
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    if (error.claim === 'aud') {
+      return `AKV10022: Invalid audience. Expected ${resource}, found: ${String(error.payload.aud)}.`
+    }
+    if (error.claim === 'iss') {
+      return `AKV10032: Invalid issuer. Found: ${String(error.payload.iss)}.`
+    }
+  }
+  return "[BearerReadAccessTokenFailed] Error validating token: 'S2S12000'."
+}

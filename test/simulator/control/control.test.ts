@@ -1,0 +1,129 @@
+import { readFile } from 'node:fs/promises'
+import { fetch } from 'undici'
+import { describe, expect, test } from 'vitest'
+import { BILLING } from '../../../src/simulator/defaults.ts'
+import type { Simulator } from '../../../src/simulator/simulator.ts'
+import { aWorld, exchange } from '../exchange.ts'
+
+const control = async (world: Simulator, method: string, path: string, body?: unknown) => {
+  const response = await fetch(`${world.authorityHost}/simulator/${path}`, {
+    method,
+    dispatcher: world.dispatcher,
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  })
+  return { status: response.status, body: await response.json() }
+}
+
+describe('the control endpoints', () => {
+  test('set, add, show and clear faults', async () => {
+    await using world = await aWorld()
+    const shown = [expect.objectContaining({ kind: 'throttled', times: 3 })]
+    expect(await control(world, 'PUT', 'faults', [{ kind: 'throttled', times: 3 }])).toEqual({
+      status: 200,
+      body: shown,
+    })
+    expect(await control(world, 'GET', 'faults')).toEqual({ status: 200, body: shown })
+    expect((await control(world, 'POST', 'faults', [{ kind: 'hang' }])).body).toHaveLength(2)
+    expect(await control(world, 'DELETE', 'faults')).toEqual({ status: 200, body: [] })
+    expect((await exchange(world)).status).toBe(200)
+  })
+
+  test.each([
+    ['an unknown kind', [{ kind: 'typo' }], /kind/u],
+    ['an unknown member', [{ kind: 'hang', forever: true }], /forever/u],
+    ['no array', { kind: 'hang' }, /array/u],
+    ['a delay that no timer can hold', [{ kind: 'delay', ms: 1e12 }], /ms/u],
+    ['pauses that no timer can hold', [{ kind: 'slow-body', everyMs: 1e12 }], /everyMs/u],
+    ['a clock beyond all dates', [{ kind: 'clock', offsetMs: -1e16 }], /offsetMs/u],
+    [
+      'a time to retry beyond all dates',
+      [{ kind: 'throttled', retryAfterSeconds: 1e16, retryAfterAsDate: true }],
+      /retryAfterSeconds/u,
+    ],
+  ])('refuse %s with a reason', async (_, body, reason) => {
+    await using world = await aWorld()
+    expect(await control(world, 'PUT', 'faults', body)).toMatchObject({
+      status: 400,
+      body: { error: expect.stringMatching(reason) },
+    })
+  })
+
+  test('take as many new tokens at once as are asked for', async () => {
+    await using world = await aWorld()
+    const asked = Array.from({ length: 8 }, () => control(world, 'POST', 'token'))
+    for (const { status } of await Promise.all(asked)) expect(status).toBe(200)
+    expect((await exchange(world)).status).toBe(200)
+  })
+
+  test('count and list exchanges, and hold no token', async () => {
+    await using world = await aWorld()
+    const { body } = await exchange(world)
+    await exchange(world, { form: { client_id: BILLING.clientId } })
+    const seen = await control(world, 'GET', 'requests')
+    expect(seen.body).toMatchObject({
+      counters: {
+        byTarget: { token: 2, issuer: 2 },
+        byClientId: { [world.clientId]: 1, [BILLING.clientId]: 1 },
+        byAadsts: { 700213: 1 },
+        issued: 1,
+      },
+    })
+    expect(Object(seen.body).requests.at(-1)).toMatchObject({
+      at: '2026-11-24T12:00:00.000Z',
+      target: 'token',
+      clientId: BILLING.clientId,
+      resource: 'https://vault.azure.net/.default',
+      outcome: 401,
+      aadsts: 700213,
+    })
+    expect(JSON.stringify(seen.body)).not.toContain('eyJ')
+    expect(JSON.stringify(seen.body)).not.toContain(String(body['access_token']).slice(-20))
+    expect((await control(world, 'DELETE', 'requests')).body).toMatchObject({
+      requests: [],
+      counters: { total: 0 },
+    })
+    expect(world.exchanges()).toBe(0)
+  })
+
+  test('are met by no fault, and say what there is', async () => {
+    await using world = await aWorld()
+    world.faults.add({ kind: 'hang', target: 'metadata' })
+    expect(await control(world, 'GET', 'nothing')).toMatchObject({
+      status: 404,
+      body: { endpoints: expect.arrayContaining(['PUT /simulator/faults']) },
+    })
+  })
+
+  test('change the directory while it runs', async () => {
+    await using world = await aWorld()
+    const { body } = await control(world, 'GET', 'directory')
+    expect(Object(body).applications).toHaveLength(3)
+    const changed = { ...Object(body), applications: [] }
+    expect((await control(world, 'PUT', 'directory', changed)).status).toBe(200)
+    expect((await exchange(world)).body).toMatchObject({ error_codes: [700016] })
+    expect(await control(world, 'PUT', 'directory', { tenants: [] })).toMatchObject({ status: 400 })
+  })
+
+  test('write a new projected token, with the claims given', async () => {
+    await using world = await aWorld()
+    const before = await readFile(world.tokenFile, 'utf8')
+    expect(await control(world, 'POST', 'token', { serviceAccount: 'intruder' })).toEqual({
+      status: 200,
+      body: {},
+    })
+    expect((await exchange(world)).body).toMatchObject({ error_codes: [700213] })
+    expect((await control(world, 'POST', 'token')).status).toBe(200)
+    expect((await exchange(world)).status).toBe(200)
+    expect(await readFile(world.tokenFile, 'utf8')).not.toBe(before)
+  })
+
+  test('have the issuer sign with a new key, published or not', async () => {
+    await using world = await aWorld()
+    await control(world, 'POST', 'issuer-key')
+    await control(world, 'POST', 'token')
+    expect((await exchange(world)).status).toBe(200)
+    const { body } = await control(world, 'POST', 'issuer-key', { published: false })
+    await control(world, 'POST', 'token')
+    expect((await exchange(world)).body['error_description']).toContain(Object(body).kid)
+  })
+})

@@ -1,0 +1,92 @@
+import { Readable } from 'node:stream'
+import { fetch, request } from 'undici'
+import { describe, expect, test } from 'vitest'
+import { simulatorDispatcher } from '../../../src/simulator/http/dispatcher.ts'
+import type { Server } from '../../../src/simulator/http/handler.ts'
+import { byOrigin } from '../../../src/simulator/http/fetch-text.ts'
+
+const echo: Server = async (incoming) =>
+  new Response(`${incoming.method} ${incoming.url} ${await incoming.text()}`, {
+    headers: { 'x-sent': incoming.headers.get('x-sent') ?? 'nothing' },
+  })
+
+async function* brokenOff() {
+  yield Buffer.from('half')
+  throw new Error('broken off')
+}
+
+describe('without a port', () => {
+  test.each([
+    ['text', 'body'],
+    ['bytes', Buffer.from('body')],
+    ['a stream', Readable.from(['bo', 'dy'])],
+  ])('undici.request sends %s', async (_, body) => {
+    const dispatcher = simulatorDispatcher(echo)
+    const response = await request('https://any.test/path?q=1', {
+      dispatcher,
+      method: 'POST',
+      body,
+      headers: { 'x-sent': 'yes' },
+    })
+    expect(response.headers['x-sent']).toBe('yes')
+    expect(await response.body.text()).toBe('POST https://any.test/path?q=1 body')
+  })
+
+  test.each([
+    ['a flat list', ['x-sent', 'yes']],
+    ['pairs', new Map([['x-sent', 'yes']])],
+    ['nothing', null],
+  ])('undici.request takes headers as %s', async (_, headers) => {
+    const response = await request('https://any.test/', {
+      dispatcher: simulatorDispatcher(echo),
+      headers,
+    })
+    await response.body.dump()
+    expect(response.headers['x-sent']).toBe(headers === null ? 'nothing' : 'yes')
+  })
+
+  test('fetch reads a body in pieces, and an empty one', async () => {
+    const pieces = simulatorDispatcher(
+      async () => new Response(ReadableStream.from([Buffer.from('a'), Buffer.from('b')])),
+    )
+    expect(await (await fetch('https://any.test/', { dispatcher: pieces })).text()).toBe('ab')
+    const empty = simulatorDispatcher(async () => new Response(null, { status: 204 }))
+    expect((await fetch('https://any.test/', { dispatcher: empty })).status).toBe(204)
+  })
+
+  test('repeated Set-Cookie headers stay apart', async () => {
+    const headers = new Headers([
+      ['set-cookie', 'a=1'],
+      ['set-cookie', 'b=2'],
+    ])
+    const dispatcher = simulatorDispatcher(async () => new Response('', { headers }))
+    const fetched = await fetch('https://any.test/', { dispatcher })
+    expect(fetched.headers.getSetCookie()).toEqual(['a=1', 'b=2'])
+    const requested = await request('https://any.test/', { dispatcher })
+    expect(requested.headers['set-cookie']).toEqual(['a=1', 'b=2'])
+    await requested.body.dump()
+  })
+
+  test('a body that breaks off is a reset connection', async () => {
+    const dispatcher = simulatorDispatcher(
+      async () => new Response(ReadableStream.from(brokenOff())),
+    )
+    const response = await request('https://any.test/', { dispatcher })
+    await expect(response.body.text()).rejects.toMatchObject({ code: 'ECONNRESET' })
+  })
+
+  test('a hang ends when the dispatcher is destroyed', async () => {
+    const dispatcher = simulatorDispatcher(async () => ({ socket: 'hang' }))
+    const hanging = request('https://any.test/', { dispatcher })
+    await dispatcher.destroy()
+    await expect(hanging).rejects.toMatchObject({ code: 'UND_ERR_DESTROYED' })
+  })
+
+  test('an origin that nobody has cannot be reached', async () => {
+    const dispatcher = simulatorDispatcher(byOrigin(new Map([['https://known.test', echo]])))
+    expect((await fetch('https://known.test/', { dispatcher })).status).toBe(200)
+    await expect(fetch('https://other.test/', { dispatcher })).rejects.toMatchObject({
+      cause: { message: 'nothing listens at https://other.test' },
+    })
+  })
+})

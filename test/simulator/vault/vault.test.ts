@@ -1,0 +1,161 @@
+import { exportJWK, generateKeyPair, SignJWT } from 'jose'
+import { fetch } from 'undici'
+import { describe, expect, test } from 'vitest'
+import { createVault } from '../../../src/simulator/vault/vault.ts'
+import { ORDERS, TENANT_ID } from '../../../src/simulator/defaults.ts'
+import type { Simulator } from '../../../src/simulator/simulator.ts'
+import { aWorld, exchange, NOW } from '../exchange.ts'
+
+const SECRET = '/secrets/database-password'
+
+async function get(world: Simulator, path: string, authorization?: string) {
+  const response = await fetch(`${world.vaultUrl}${path}?api-version=7.4`, {
+    dispatcher: world.dispatcher,
+    headers: authorization === undefined ? {} : { authorization },
+  })
+  const body: unknown = await response.json()
+  return { status: response.status, challenge: response.headers.get('www-authenticate'), body }
+}
+
+const tokenFor = async (world: Simulator, scope = 'https://vault.azure.net/.default') =>
+  `Bearer ${String((await exchange(world, { form: { scope } })).body['access_token'])}`
+
+test('a good token gets the secret, in the form of Key Vault', async () => {
+  await using world = await aWorld()
+  expect(await get(world, SECRET, await tokenFor(world))).toMatchObject({
+    status: 200,
+    body: {
+      value: 'correct-horse',
+      id: expect.stringMatching(
+        /^https:\/\/vault\.test\/secrets\/database-password\/[0-9a-f]{32}$/u,
+      ),
+      attributes: { enabled: true, created: NOW / 1000 },
+    },
+  })
+})
+
+test('an audience with a slash at its end is taken too', async () => {
+  await using world = await aWorld()
+  const token = await tokenFor(world, 'https://vault.azure.net//.default')
+  expect((await get(world, SECRET, token)).status).toBe(200)
+})
+
+describe('401 with the challenge that tells clients where to go', () => {
+  test.each([
+    ['no token', undefined, /AKV10000/],
+    ['another scheme', 'Basic dTpw', /AKV10000/],
+    ['a token that is none', 'Bearer nonsense', /S2S12000/],
+  ])('for %s', async (_, authorization, message) => {
+    await using world = await aWorld()
+    expect(await get(world, SECRET, authorization)).toEqual({
+      status: 401,
+      challenge: `Bearer authorization="https://entra.test/${TENANT_ID}", resource="https://vault.azure.net"`,
+      body: { error: { code: 'Unauthorized', message: expect.stringMatching(message) } },
+    })
+  })
+
+  test('for a token of another resource', async () => {
+    await using world = await aWorld()
+    const token = await tokenFor(world, 'https://storage.azure.com/.default')
+    expect(await get(world, SECRET, token)).toMatchObject({
+      status: 401,
+      body: {
+        error: { message: expect.stringMatching(/AKV10022.*found: https:\/\/storage.azure.com/u) },
+      },
+    })
+  })
+
+  test('for a token that has expired', async () => {
+    let now = NOW
+    await using world = await aWorld({ now: () => now })
+    const token = await tokenFor(world)
+    now += 2 * 3_600_000
+    expect(await get(world, SECRET, token)).toMatchObject({
+      status: 401,
+      body: { error: { message: expect.stringContaining('TokenExpired') } },
+    })
+  })
+
+  test('for a token that somebody else signed', async () => {
+    await using world = await aWorld()
+    const { privateKey } = await generateKeyPair('RS256')
+    const forged = await new SignJWT({
+      aud: 'https://vault.azure.net',
+      iss: `https://sts.windows.net/${TENANT_ID}/`,
+      tid: TENANT_ID,
+      appid: ORDERS.clientId,
+      exp: NOW / 1000 + 60,
+    })
+      .setProtectedHeader({ alg: 'RS256' })
+      .sign(privateKey)
+    expect((await get(world, SECRET, `Bearer ${forged}`)).status).toBe(401)
+  })
+
+  test('for a token of another Entra', async () => {
+    await using world = await aWorld()
+    await using other = await aWorld()
+    expect((await get(world, SECRET, await tokenFor(other))).status).toBe(401)
+  })
+
+  test('for a token of another tenant', async () => {
+    const otherTenant = '99999999-9999-4999-8999-999999999999'
+    await using world = await aWorld()
+    world.directory.tenants.push({ id: otherTenant, name: 'Fabrikam', domains: [] })
+    const [application] = world.directory.applications
+    if (application) world.directory.applications.push({ ...application, tenantId: otherTenant })
+    const { body } = await exchange(world, { tenant: otherTenant })
+    expect(await get(world, SECRET, `Bearer ${String(body['access_token'])}`)).toMatchObject({
+      status: 401,
+      body: { error: { message: expect.stringContaining('AKV10032') } },
+    })
+  })
+})
+
+test('401 for another tenant even under the right issuer', async () => {
+  const { publicKey, privateKey } = await generateKeyPair('RS256')
+  const keySet = JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: 'one' }] })
+  const vault = createVault({
+    secrets: new Map([['s', { value: 'x', allowedClientIds: [ORDERS.clientId] }]]),
+    tenantId: TENANT_ID,
+    authorityHost: 'https://entra.test',
+    fetchText: async () => ({ status: 200, text: keySet }),
+  })
+  const ask = async (tid: string) => {
+    const token = await new SignJWT({ tid, appid: ORDERS.clientId })
+      .setProtectedHeader({ alg: 'RS256', kid: 'one' })
+      .setIssuer(`https://sts.windows.net/${TENANT_ID}/`)
+      .setAudience('https://vault.azure.net')
+      .setExpirationTime('1m')
+      .sign(privateKey)
+    const headers = { authorization: `Bearer ${token}` }
+    return (await vault(new Request('https://vault.test/secrets/s', { headers }))).status
+  }
+  expect(await ask(TENANT_ID)).toBe(200)
+  expect(await ask('99999999-9999-4999-8999-999999999999')).toBe(401)
+})
+
+test('403 for an application without the permission, which is read anew each time', async () => {
+  await using world = await aWorld()
+  world.secrets.set('database-password', { value: 'x', allowedClientIds: [] })
+  expect(await get(world, SECRET, await tokenFor(world))).toMatchObject({
+    status: 403,
+    body: {
+      error: {
+        code: 'Forbidden',
+        message: expect.stringContaining(`appid=${ORDERS.clientId};oid=${ORDERS.objectId}`),
+        innererror: { code: 'AccessDenied' },
+      },
+    },
+  })
+})
+
+test.each([
+  ['/secrets/unknown', 'SecretNotFound'],
+  ['/keys/some', 'NotFound'],
+])('404 for %s', async (path, code) => {
+  await using world = await aWorld()
+  expect(await get(world, path, await tokenFor(world))).toMatchObject({
+    status: 404,
+    body: { error: { code } },
+  })
+})
