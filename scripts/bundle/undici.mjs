@@ -6,7 +6,7 @@ import buildConnector from 'undici/lib/core/connect.js'
 import Agent from 'undici/lib/dispatcher/agent.js'
 import Dispatcher from 'undici/lib/dispatcher/dispatcher.js'
 import Pool from 'undici/lib/dispatcher/pool.js'
-import ProxyAgent from 'undici/lib/dispatcher/proxy-agent.js'
+import EnvHttpProxyAgent from 'undici/lib/dispatcher/env-http-proxy-agent.js'
 
 // What the main module does, too: by this the way through an HTTP proxy is opened.
 Dispatcher.prototype.connect = connect
@@ -17,4 +17,4 @@ function requestUrl(url, { dispatcher, ...options }) {
   return request.call(dispatcher, { ...options, origin, path: `${pathname}${search}` })
 }
 
-export { Agent, buildConnector, Pool, ProxyAgent, requestUrl as request }
+export { Agent, buildConnector, EnvHttpProxyAgent, Pool, requestUrl as request }

@@ -1,24 +1,24 @@
-/** The broker's exchange alone, without servers and without a cache: for commands that ask once. */
+/** The exchange without server and cache, for commands that need one token and end. */
 import { createAssertionReader } from '../exchange/assertion.ts'
+import { createExchangeDispatcher } from '../exchange/dispatcher.ts'
 import { createEntraExchange } from '../exchange/entra.ts'
 import { systemClock } from '../tokens/clock.ts'
 import type { TokenSource } from '../tokens/token.ts'
-import { createExchangeDispatcher } from './exchange-dispatcher.ts'
 import type { Configured } from './configured.ts'
 
 export interface DirectExchange extends AsyncDisposable {
   readonly exchange: TokenSource
-  /** How far the local clock is ahead of Entra ID's, in milliseconds; undefined before an answer. */
+  /** Returns the milliseconds that the local clock is ahead of Entra's; undefined before a response. */
   readonly skewMs: () => number | undefined
 }
 
-/** The way that `wimds serve` takes with this configuration. Use it with `await using`. */
-export async function createDirectExchange({
+/** Creates the exchange of `wimds serve` for this configuration. Use it with `await using`. */
+export function createDirectExchange({
   config,
   extraCa,
-}: Pick<Configured, 'config' | 'extraCa'>): Promise<DirectExchange> {
+}: Pick<Configured, 'config' | 'extraCa'>): DirectExchange {
   const { audience, region, timeoutMs } = config.exchange
-  const dispatcher = await createExchangeDispatcher(config, extraCa)
+  const dispatcher = createExchangeDispatcher(config.exchange, extraCa)
   let skewMs: number | undefined
   return {
     exchange: createEntraExchange({

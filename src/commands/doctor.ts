@@ -36,7 +36,7 @@ export async function doctor(args: readonly string[], io: CommandIo): Promise<nu
   const given = await configuration(io, flags.has('json'))
   if (given === undefined) return EXIT_USAGE
   const { config, extraCa } = given
-  await using direct = await createDirectExchange(given)
+  await using direct = createDirectExchange(given)
   const report = await examine({
     config,
     settings: settingsView(io.env),

@@ -44,7 +44,7 @@ export async function token(args: readonly string[], io: CommandIo): Promise<num
   }
   const query = queryOf(flags)
   const given = await configured(io.env)
-  await using direct = await createDirectExchange(given)
+  await using direct = createDirectExchange(given)
   try {
     const identity = identityResolver(given.config.directory)(query.selector)
     requireAllowed(identity, query.resource)

@@ -58,9 +58,9 @@ export function problemOf({ code, message, entra }: BrokerError): Problem {
   return {
     code,
     // The remedy that the sidecar appends to what Entra ID said has a member of its own here.
-    message: scrub(explained === undefined ? message : (message.split(' → ')[0] ?? message)),
+    message: scrub(explained === undefined ? message : (message.split(' Fix: ')[0] ?? message)),
     ...(aadsts !== undefined && { aadsts }),
-    ...(explained !== undefined && { meaning: explained.meaning, remedy: explained.remedy }),
+    ...(explained !== undefined && { meaning: explained.explanation, remedy: explained.fix }),
   }
 }
 

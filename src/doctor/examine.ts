@@ -2,8 +2,7 @@
 import type { Config } from '../config/config.ts'
 import { toBrokerError } from '../errors.ts'
 import { type Assertion, createAssertionReader } from '../exchange/assertion.ts'
-import { resolveAuthority } from '../exchange/authority.ts'
-import { findCloud } from '../exchange/clouds.ts'
+import { findCloud, resolveAuthority } from '../exchange/clouds.ts'
 import type { Identity } from '../identities.ts'
 import { readWholeFile } from '../lib/files.ts'
 import { scopeOf, type TokenSource } from '../tokens/token.ts'
@@ -118,7 +117,7 @@ async function waysOf({ config, extraCa }: Examination): Promise<Way[]> {
       ...(extraCa !== undefined && { ca: { pem: extraCa, isExclusive: false } }),
       // Its password goes to the proxy alone.
       ...(proxy !== undefined && {
-        proxy: { url: new URL(proxy.url.reveal()), noProxy: proxy.noProxy },
+        proxy,
       }),
     }
   })

@@ -5,8 +5,8 @@ import { request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls, getCACertificates } from 'node:tls'
-import { isProxied } from '../exchange/proxied.ts'
-import { scrub } from '../secret.ts'
+import { usesProxy } from '../exchange/dispatcher.ts'
+import { scrub, type Secret } from '../secret.ts'
 import type { StepReport, WayReport } from './report.ts'
 
 /** Where to, and what is between. */
@@ -14,7 +14,7 @@ export interface Way {
   readonly host: string
   readonly port: number
   readonly via: WayReport['via']
-  readonly proxy?: { readonly url: URL; readonly noProxy: string }
+  readonly proxy?: { readonly url: Secret; readonly noProxy: string }
   /** The name that the certificate is held against; undefined: the host. */
   readonly serverName?: string
   /** PEM: trusted beside Node's roots, or in their stead. */
@@ -26,7 +26,10 @@ const STEP_TIMEOUT_MS = 5000
 /** Tries each step, and stops at the first that fails. Sends nothing but what a proxy is asked. */
 export async function tryWay(way: Way): Promise<WayReport> {
   const { host, port } = way
-  const proxy = way.proxy && isProxied(way, way.proxy.noProxy) ? way.proxy.url : undefined
+  const proxy =
+    way.proxy && (await usesProxy(`https://${host}:${port}`, way.proxy))
+      ? new URL(way.proxy.url.reveal())
+      : undefined
   const steps: StepReport[] = []
   const open: Socket[] = []
   const attempt = async <T>(step: StepReport['step'], run: () => Promise<[T, string]>) => {

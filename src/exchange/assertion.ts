@@ -1,11 +1,11 @@
-/** The projected service-account token: read afresh at each exchange, and checked before it is sent. */
+/** Reads the projected service-account token that is sent to Entra ID as client assertion. */
 import { decodeJwt } from 'jose/jwt/decode'
 import * as z from 'zod/mini'
 import { BrokerError } from '../errors.ts'
+import { readRegularFile } from '../lib/files.ts'
 import { Secret } from '../secret.ts'
-import { MAX_TOKEN_BYTES, readTokenFile } from './token-file.ts'
 
-/** A projected token and the claims that explain it. */
+/** A projected token and those of its claims that decide whether Entra ID accepts it. */
 export interface Assertion {
   readonly secret: Secret
   readonly issuer: string
@@ -13,57 +13,59 @@ export interface Assertion {
   readonly audience: readonly string[]
   /** Epoch milliseconds. */
   readonly expiresAt: number
-  /** Epoch milliseconds; undefined where the token does not say. */
+  /** Epoch milliseconds; undefined if the token has no `iat`. */
   readonly issuedAt?: number
 }
 
-interface AssertionOptions {
-  /** Default: from the file system, bounded. */
+interface ReaderOptions {
+  /** Reads the file system if it is left out. */
   readonly readFile?: (path: string) => Promise<string>
-  /** Refuses an assertion without this audience; undefined: any is sent on. */
+  /** WIMDS_AUDIENCE: the audience an assertion must have; undefined: any. */
   readonly audience?: string
 }
 
 export type AssertionReader = (path: string) => Promise<Assertion>
 
-/** The last second that a `Date` can hold, and the first one with its sign turned. */
-const LAST_SECOND = 8_640_000_000_000
-/** Epoch seconds that can be written as a date, as logs and the status do. */
-const time = z.number().check(z.minimum(-LAST_SECOND), z.maximum(LAST_SECOND))
+/** Projected tokens have 1 to 2 kB. */
+export const MAX_TOKEN_BYTES = 65_536
+
+/** The range of a JavaScript `Date` in epoch seconds: logs and the status page print these claims. */
+const MAX_DATE_SECONDS = 8_640_000_000_000
+const epochSeconds = z.number().check(z.minimum(-MAX_DATE_SECONDS), z.maximum(MAX_DATE_SECONDS))
 
 const Claims = z.object({
   iss: z.string(),
   sub: z.string(),
   aud: z.union([z.string(), z.array(z.string())]),
-  exp: time,
-  iat: z.optional(time),
+  exp: epochSeconds,
+  iat: z.optional(epochSeconds),
 })
 
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/
-/** Of all clouds; identity bindings have others. */
-const USUAL_AUDIENCE = /^api:\/\/AzureADTokenExchange(?:\w*)$/
+/** The audience of every cloud; identity bindings use another. */
+const EXPECTED_AUDIENCE = /^api:\/\/AzureADTokenExchange\w*$/
 
 /**
- * Reads projected tokens, afresh each time, because the kubelet renews them by swapping a symbolic
- * link. Throws `assertion_missing`, `assertion_unreadable`, `assertion_empty`, `assertion_malformed` or
- * `assertion_audience`, each with what to do. Whether a token has expired is not judged here: the local
- * clock alone must not veto an exchange.
+ * Creates a reader that opens the file at each call, because the kubelet rotates the token by swapping
+ * a symbolic link. Throws `assertion_missing`, `assertion_unreadable`, `assertion_empty`,
+ * `assertion_malformed` or `assertion_audience`. Does not check whether the token has expired: the
+ * local clock may be the wrong one, so Entra ID decides.
  */
-export function createAssertionReader(options: AssertionOptions = {}): AssertionReader {
+export function createAssertionReader(options: ReaderOptions = {}): AssertionReader {
   const { readFile = readTokenFile, audience } = options
   return async (path) => {
     const text = (await read(path, readFile)).trim()
     if (text === '') {
       throw new BrokerError(
         'assertion_empty',
-        `the projected token file ${path} is empty: wait for the kubelet to fill it, or check what else writes to it`,
+        `the projected token file ${path} is empty. Fix: wait for the kubelet to write it; if it stays empty, check what else writes to it`,
       )
     }
-    const assertion = parse(text, path)
+    const assertion = parseAssertion(text, path)
     if (audience !== undefined && !assertion.audience.includes(audience)) {
       throw new BrokerError(
         'assertion_audience',
-        `the projected token in ${path} has the audience ${assertion.audience.join(', ')}, and WIMDS_AUDIENCE expects ${audience}: change the audience of the projected volume`,
+        `the projected token in ${path} has the audience ${assertion.audience.join(', ')}, but WIMDS_AUDIENCE is ${audience}. Fix: set the audience of the projected volume to ${audience}`,
       )
     }
     return assertion
@@ -71,11 +73,15 @@ export function createAssertionReader(options: AssertionOptions = {}): Assertion
 }
 
 /**
- * Whether Entra ID will most likely refuse the assertion for its audience. Worth a warning only: what
- * counts is the federated identity credential, and clouds and identity bindings differ.
+ * Returns true if Entra ID will probably reject the assertion for its audience. This is only worth a
+ * warning: the federated credential decides, and clouds and identity bindings use other audiences.
  */
 export function hasUnexpectedAudience({ audience }: Pick<Assertion, 'audience'>): boolean {
-  return audience.length !== 1 || !audience.every((name) => USUAL_AUDIENCE.test(name))
+  return audience.length !== 1 || !audience.every((name) => EXPECTED_AUDIENCE.test(name))
+}
+
+async function readTokenFile(path: string): Promise<string> {
+  return readRegularFile(path, MAX_TOKEN_BYTES + 1)
 }
 
 async function read(path: string, readFile: (path: string) => Promise<string>): Promise<string> {
@@ -86,26 +92,26 @@ async function read(path: string, readFile: (path: string) => Promise<string>): 
     if (reason === 'ENOENT' || reason === 'ENOTDIR') {
       throw new BrokerError(
         'assertion_missing',
-        `there is no projected token at ${path}: mount a projected service-account token there, or set AZURE_FEDERATED_TOKEN_FILE to where it is`,
+        `there is no projected token at ${path}. Fix: mount a projected service-account token there, or set AZURE_FEDERATED_TOKEN_FILE to its path`,
         { cause: error },
       )
     }
     throw new BrokerError(
       'assertion_unreadable',
-      `the projected token file ${path} cannot be read (${reason}): check that it is a file and that wimds’ user may read it`,
+      `the projected token file ${path} cannot be read (${reason}). Fix: check that it is a regular file and that the user of the sidecar may read it`,
       { cause: error },
     )
   }
 }
 
-/** Nothing of the text goes into the error: it may be a credential of another kind. */
-function parse(text: string, path: string): Assertion {
+/** Errors do not repeat the text: it may be a credential of another kind. */
+function parseAssertion(text: string, path: string): Assertion {
   const isJwt = text.length <= MAX_TOKEN_BYTES && JWT.test(text)
-  const claims = isJwt ? decode(text) : undefined
+  const claims = isJwt ? decodeClaims(text) : undefined
   if (claims === undefined) {
     throw new BrokerError(
       'assertion_malformed',
-      `the file ${path} does not hold a service-account token (a JWT with iss, sub, aud and exp): set AZURE_FEDERATED_TOKEN_FILE to the projected token`,
+      `the file ${path} does not contain a service-account token (a JWT with iss, sub, aud and exp). Fix: set AZURE_FEDERATED_TOKEN_FILE to the path of the projected token`,
     )
   }
   return {
@@ -118,7 +124,7 @@ function parse(text: string, path: string): Assertion {
   }
 }
 
-function decode(text: string): z.infer<typeof Claims> | undefined {
+function decodeClaims(text: string): z.infer<typeof Claims> | undefined {
   try {
     return Claims.parse(decodeJwt(text))
   } catch {

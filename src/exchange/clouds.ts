@@ -1,16 +1,29 @@
-/** The clouds that Entra ID runs in, with what differs between them (E1). */
+/** The clouds that Entra ID runs in (E1), and the token endpoint of a tenant in each. */
 
 /** One national or sovereign cloud. */
 export interface Cloud {
   readonly name: string
-  /** The login host, and the names that it is also known by. */
+  /** The login host, followed by its aliases. */
   readonly hosts: readonly [string, ...string[]]
   /** The host whose subdomains are the regional endpoints. */
   readonly regionalHost: string
-  /** What a projected token's audience is by custom; undefined: Microsoft names none. */
+  /** The usual audience of projected tokens; undefined: Microsoft documents none. */
   readonly audience?: string
-  /** The resource that every subscription has: Azure Resource Manager; undefined: not published. */
+  /** Azure Resource Manager, which every subscription has; undefined: not published. */
   readonly managementResource?: string
+}
+
+/** The token endpoint of a tenant, and the metadata that MSAL would otherwise fetch (E3). */
+export interface Authority {
+  /** `https://host/tenant` */
+  readonly url: string
+  /** Host and port, as MSAL compares them. */
+  readonly host: string
+  readonly tokenEndpoint: string
+  /** Host and port of the token endpoint: the only ones that an assertion may be sent to. */
+  readonly tokenHost: string
+  /** OpenID provider metadata as JSON. */
+  readonly metadata: string
 }
 
 const CLOUDS: readonly Cloud[] = [
@@ -40,17 +53,46 @@ const CLOUDS: readonly Cloud[] = [
     audience: 'api://AzureADTokenExchangeChina',
     managementResource: 'https://management.chinacloudapi.cn/',
   },
-  { ...sovereign('France', 'fr'), audience: 'api://AzureADTokenExchangeFrance' },
-  { ...sovereign('Germany', 'de'), audience: 'api://AzureADTokenExchangeGermany' },
-  sovereign('Singapore', 'sg'),
+  { ...createSovereignCloud('France', 'fr'), audience: 'api://AzureADTokenExchangeFrance' },
+  { ...createSovereignCloud('Germany', 'de'), audience: 'api://AzureADTokenExchangeGermany' },
+  createSovereignCloud('Singapore', 'sg'),
 ]
 
-/** The cloud of a login host; undefined for a host of one's own, such as an air-gapped cloud's. */
+function createSovereignCloud(name: string, country: string): Cloud {
+  const host = `login.sovcloud-identity.${country}`
+  return { name, hosts: [host], regionalHost: host }
+}
+
+/** Returns the cloud of a login host; undefined for a private host, such as that of an air-gapped cloud. */
 export function findCloud(host: string): Cloud | undefined {
   return CLOUDS.find(({ hosts }) => hosts.includes(host.toLowerCase()))
 }
 
-function sovereign(name: string, country: string): Cloud {
-  const host = `login.sovcloud-identity.${country}`
-  return { name, hosts: [host], regionalHost: host }
+/**
+ * Returns the authority of a tenant for an origin such as `https://login.microsoftonline.com`. Replaces
+ * an alias by the cloud's own login host, as MSAL does. With a region the token endpoint is regional.
+ */
+export function resolveAuthority(
+  authorityHost: string,
+  tenantId: string,
+  region?: string,
+): Authority {
+  const { host: givenHost, hostname, port } = new URL(authorityHost)
+  const cloud = port === '' ? findCloud(hostname) : undefined
+  const host = cloud?.hosts[0] ?? givenHost
+  const url = `https://${host}/${tenantId}`
+  const tokenHost = region === undefined ? host : `${region}.${cloud?.regionalHost ?? host}`
+  const tokenEndpoint = `https://${tokenHost}/${tenantId}/oauth2/v2.0/token`
+  return {
+    url,
+    host,
+    tokenEndpoint,
+    tokenHost,
+    metadata: JSON.stringify({
+      token_endpoint: tokenEndpoint,
+      authorization_endpoint: `${url}/oauth2/v2.0/authorize`,
+      issuer: `${url}/v2.0`,
+      jwks_uri: `${url}/discovery/v2.0/keys`,
+    }),
+  }
 }

@@ -1,53 +1,102 @@
-/** The connections to Entra ID: trusted roots, connect time limit, and the proxy of the environment. */
+/** Creates the dispatchers for exchanges: direct, through an HTTP proxy, or to the token proxy. */
+import { BlockList, isIP } from 'node:net'
 import { createSecureContext, getCACertificates } from 'node:tls'
-import { Agent, type Dispatcher, Pool, ProxyAgent } from 'undici'
-import type { Secret } from '../secret.ts'
-import { CONNECTING } from './connecting.ts'
-import { isProxied } from './proxied.ts'
+import { Agent, type Dispatcher, EnvHttpProxyAgent, Pool, request } from 'undici'
+import type { Config } from '../config/config.ts'
+import { CONNECT_OPTIONS } from './http-client.ts'
+import { createTokenProxyDispatcher } from './token-proxy.ts'
+
+type ProxySettings = NonNullable<Config['exchange']['proxy']>
 
 interface DispatcherOptions {
-  /** PEM certificates to trust beside Node's default roots and NODE_EXTRA_CA_CERTS. */
+  /** PEM certificates trusted in addition to Node's default roots and NODE_EXTRA_CA_CERTS. */
   readonly extraCa?: string
-  readonly proxy?: { readonly url: Secret; readonly noProxy: string }
-  /** Limit of each step of making a connection, in milliseconds. */
+  readonly proxy?: ProxySettings
+  /** Time limit of each step of connecting, in milliseconds. */
   readonly connectTimeoutMs?: number
 }
 
-/** A dispatcher that pools a few connections and lets them go when they are idle. */
+/** Creates the dispatcher of a configuration: to the cluster's token proxy, or to Entra ID. */
+export function createExchangeDispatcher(
+  { proxy, tokenProxy }: Pick<Config['exchange'], 'proxy' | 'tokenProxy'>,
+  extraCa: string | undefined,
+): Dispatcher {
+  if (tokenProxy !== undefined) return createTokenProxyDispatcher({ settings: tokenProxy })
+  return createEntraDispatcher({
+    ...(extraCa !== undefined && { extraCa }),
+    ...(proxy !== undefined && { proxy }),
+  })
+}
+
+/** Creates a dispatcher to Entra ID that pools connections and closes them when they are idle. */
 export function createEntraDispatcher({
   extraCa,
   proxy,
-  connectTimeoutMs = CONNECTING.timeout,
+  connectTimeoutMs = CONNECT_OPTIONS.timeout,
 }: DispatcherOptions): Dispatcher {
   const connect = {
-    ...CONNECTING,
+    ...CONNECT_OPTIONS,
     timeout: connectTimeoutMs,
-    // Made once: to read some 150 certificates takes 10 ms and 1 MB, each time.
+    // Created once: parsing about 150 certificates takes 10 ms and 1 MB each time.
     ...(extraCa !== undefined && {
       secureContext: createSecureContext({ ca: [...getCACertificates('default'), extraCa] }),
     }),
   }
   if (proxy === undefined) return new Agent({ connect })
-  const { url, noProxy } = proxy
   return new Agent({
     connect,
-    factory: (origin) => {
-      if (!isProxied(targetOf(origin), noProxy)) return new Pool(origin, { connect })
-      return new ProxyAgent({
-        // The receiver of the password that it may hold.
-        uri: url.reveal(),
-        requestTls: connect,
-        proxyTls: connect,
-        // A tunnel that is asked for and not opened would hold up all that come after it for undici's
-        // five minutes: they wait for the connection that it was to become.
-        clientFactory: (proxyOrigin, tunnel) =>
-          new Pool(proxyOrigin, { ...tunnel, headersTimeout: connectTimeoutMs }),
-      })
-    },
+    factory: (origin) =>
+      isLocal(new URL(origin).hostname)
+        ? new Pool(origin, { connect })
+        : new EnvHttpProxyAgent({
+            ...readProxy(proxy),
+            connect,
+            requestTls: connect,
+            proxyTls: connect,
+            // Limits the wait for the proxy's response to CONNECT: undici's default is five minutes,
+            // during which every other request waits for the same connection.
+            clientFactory: (proxyOrigin, options) =>
+              new Pool(proxyOrigin, { ...options, headersTimeout: connectTimeoutMs }),
+          }),
   })
 }
 
-function targetOf(origin: string | URL) {
-  const { hostname: host, port } = new URL(origin)
-  return { host, port: port === '' ? 443 : Number(port) }
+/** Returns the proxy options of undici, all of them, since it reads `process.env` for those left out. */
+function readProxy({ url, noProxy }: ProxySettings) {
+  return { httpProxy: '', httpsProxy: url.reveal(), noProxy }
+}
+
+/** Returns whether requests to an https origin go through the proxy: undici decides, and sends nothing. */
+export async function usesProxy(origin: string, proxy: ProxySettings): Promise<boolean> {
+  if (isLocal(new URL(origin).hostname)) return false
+  let isDirect = false
+  const dispatcher = new EnvHttpProxyAgent({
+    ...readProxy(proxy),
+    connect: (_target, done) => {
+      isDirect = true
+      done(new Error('not connected'), null)
+    },
+    clientFactory: (proxyOrigin) =>
+      new Pool(proxyOrigin, {
+        connect: (_target, done) => done(new Error('not connected'), null),
+      }),
+  })
+  await request(origin, { dispatcher }).catch(() => {})
+  await dispatcher.destroy()
+  return !isDirect
+}
+
+/** Loopback and link-local addresses, which no proxy can reach: the real IMDS is among them. */
+const LOCAL_ADDRESSES = new BlockList()
+LOCAL_ADDRESSES.addSubnet('127.0.0.0', 8)
+LOCAL_ADDRESSES.addSubnet('169.254.0.0', 16)
+LOCAL_ADDRESSES.addAddress('::1', 'ipv6')
+LOCAL_ADDRESSES.addSubnet('fe80::', 10, 'ipv6')
+
+/** Returns true for a loopback or link-local host; an IPv4-mapped address counts as IPv4. */
+function isLocal(hostname: string): boolean {
+  const host = hostname.replace(/^\[(.+)\]$/, '$1').replace(/\.$/, '')
+  const version = isIP(host)
+  if (version === 0) return host === 'localhost' || host.endsWith('.localhost')
+  return LOCAL_ADDRESSES.check(host, version === 4 ? 'ipv4' : 'ipv6')
 }

@@ -1,81 +1,82 @@
-/** What Entra ID said in place of a token → the closed list of error codes, with what to do. */
+/** Maps the error responses of Entra ID, and of what answers in its place, to error codes. */
 import * as z from 'zod/mini'
 import { BrokerError, type EntraDetails, type ErrorCode } from '../errors.ts'
+import { parseJson } from '../lib/json.ts'
 import { scrub, scrubAndTruncate } from '../secret.ts'
 import { explainAadsts } from './aadsts.ts'
 import type { Assertion } from './assertion.ts'
-import { httpDate } from './http-date.ts'
-import type { EntraAnswer } from './http-client.ts'
-import { policiesIn } from './policies.ts'
+import { parseHttpDate, type TokenEndpointResponse } from './http-client.ts'
 
 const MAX_RETRY_AFTER_MS = 3_600_000
 const MAX_DESCRIPTION = 1000
+const MAX_POLICIES = 5
 
-/** A member of another type is as good as none; the others still count. */
-const orElse = z.catch
-const text = orElse(z.optional(z.string()), undefined)
+/** A member of the wrong type counts as absent, so that the others can still be used. */
+const withDefault = z.catch
+const text = withDefault(z.optional(z.string()), undefined)
 const ErrorBody = z.object({
   error: text,
   error_description: text,
-  error_codes: orElse(z.optional(z.array(z.number())), undefined),
+  error_codes: withDefault(z.optional(z.array(z.number())), undefined),
   trace_id: text,
   correlation_id: text,
   claims: text,
 })
 
 /**
- * The error that an answer other than a token stands for. Codes are matched by their number and
- * have a default, since Microsoft may change texts and add codes at any time. `now` is epoch
- * milliseconds.
+ * Returns the error of a response without a token. Matches AADSTS codes by number, with a default,
+ * since Microsoft may change texts and add codes at any time (E6). `now` is epoch milliseconds.
  */
-export function refusalOf(answer: EntraAnswer, now: number): BrokerError {
-  const body = ErrorBody.safeParse(answer.json ?? {}).data ?? {}
-  const said = scrubAndTruncate(body.error_description ?? '', MAX_DESCRIPTION)
-  const aadsts = body.error_codes?.[0] ?? numberIn(said)
-  const explanation = aadsts === undefined ? undefined : explainAadsts(aadsts)
-  const code = explanation?.code ?? codeOf(answer, body.error)
-  const policies = policiesIn(body.claims)
-  const description = policies === undefined ? said : `${said} (${policies})`.trimStart()
-  const retryAfterMs = retryAfter(answer.headers, now)
+export function parseEntraError(
+  response: TokenEndpointResponse,
+  assertion: Pick<Assertion, 'expiresAt'>,
+  now: number,
+): BrokerError {
+  const body = ErrorBody.safeParse(response.json ?? {}).data ?? {}
+  const description = scrubAndTruncate(body.error_description ?? '', MAX_DESCRIPTION)
+  const aadsts = body.error_codes?.[0] ?? parseAadsts(description)
   const entra: EntraDetails = {
     ...(body.error !== undefined && { error: scrub(body.error) }),
+    ...(description !== '' && { description }),
     ...(aadsts !== undefined && { aadsts }),
     ...(body.trace_id !== undefined && { traceId: scrub(body.trace_id) }),
     ...(body.correlation_id !== undefined && { correlationId: scrub(body.correlation_id) }),
   }
-  return new BrokerError(code, messageOf(answer, code, description, explanation?.remedy), {
+  const entraTime = parseDateHeader(response) ?? now
+  if (isAssertionTimeError(aadsts) && assertion.expiresAt <= entraTime) {
+    return new BrokerError(
+      'assertion_expired',
+      `the projected token expired at ${new Date(assertion.expiresAt).toISOString()}, and Entra ID rejects it: the kubelet has not rotated the file. Fix: check that it is a projected volume, that the pod's service account exists, and the kubelet's log`,
+      { entra },
+    )
+  }
+  const explained = aadsts === undefined ? undefined : explainAadsts(aadsts)
+  const code = explained?.code ?? findCode(response, body.error)
+  const retryAfterMs = parseRetryAfter(response.headers['retry-after'], entraTime)
+  const policies = formatPolicies(body.claims)
+  const parts = [
+    description === '' ? formatResponse(response, code) : description,
+    ...(policies === undefined ? [] : [`(${policies})`]),
+    ...(explained === undefined ? [] : [`Fix: ${explained.fix}`]),
+  ]
+  return new BrokerError(code, parts.join(' '), {
     entra,
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   })
 }
 
+/** Returns true for a rejection that a rotated projected token may resolve at once. */
+export function mayRecoverWithNewAssertion({ entra }: BrokerError): boolean {
+  return isAssertionTimeError(entra?.aadsts)
+}
+
 /** AADSTS700024: the assertion is not within its valid time range. */
-const OUT_OF_TIME = /^700024/
-
-/** True for a refusal that a newer projected token may mend at once. */
-export function isOutOfTime({ entra }: BrokerError): boolean {
-  return entra?.aadsts !== undefined && OUT_OF_TIME.test(String(entra.aadsts))
+function isAssertionTimeError(aadsts: number | undefined): boolean {
+  return aadsts !== undefined && String(aadsts).startsWith('700024')
 }
 
-/**
- * The refusal of an assertion that had expired by Entra's clock. `now` is epoch milliseconds by the
- * local one and counts only where the answer has no Date.
- */
-export function expiredAssertion(
-  refusal: BrokerError,
-  { expiresAt }: Pick<Assertion, 'expiresAt'>,
-  { headers }: EntraAnswer,
-  now: number,
-): BrokerError {
-  if (!isOutOfTime(refusal) || expiresAt > entraTime(headers, now)) return refusal
-  return new BrokerError(
-    'assertion_expired',
-    `the projected token expired at ${new Date(expiresAt).toISOString()}, and Entra ID refuses it: the kubelet has not renewed the file, so check that it is a projected volume, that the pod's service account exists, and the kubelet's log`,
-    { cause: refusal, ...(refusal.entra !== undefined && { entra: refusal.entra }) },
-  )
-}
-
-function codeOf({ status, json }: EntraAnswer, error: string | undefined): ErrorCode {
+/** Returns the error code of a response whose AADSTS code is unknown or absent. */
+function findCode({ status, json }: TokenEndpointResponse, error: string | undefined): ErrorCode {
   if (status === 429) return 'entra_throttled'
   if (status === 408 || status >= 500 || error === 'temporarily_unavailable') {
     return 'entra_unavailable'
@@ -84,40 +85,54 @@ function codeOf({ status, json }: EntraAnswer, error: string | undefined): Error
   return 'entra_request_rejected'
 }
 
-function messageOf(
-  { status, excerpt }: EntraAnswer,
-  code: ErrorCode,
-  description: string,
-  remedy: string | undefined,
-): string {
-  if (description !== '') return remedy === undefined ? description : `${description} → ${remedy}`
-  const said = excerpt.replace(/\s+/g, ' ').trim()
-  const what = `the token endpoint answered ${status}${said === '' ? '' : ` ${JSON.stringify(said)}`}`
+/** Formats a response without an error description. */
+function formatResponse({ status, excerpt }: TokenEndpointResponse, code: ErrorCode): string {
+  const body = excerpt.replace(/\s+/g, ' ').trim()
+  const answered = `the token endpoint answered ${status}${body === '' ? '' : ` ${JSON.stringify(body)}`}`
   return code === 'entra_bad_response'
-    ? `${what}, which is not an answer of Entra ID: check for a proxy in between`
-    : what
+    ? `${answered}, which is not a response of Entra ID. Fix: check for a proxy between the pod and the login host`
+    : answered
+}
+
+function parseAadsts(description: string): number | undefined {
+  const [, digits] = /^AADSTS(\d{4,10}):/.exec(description) ?? []
+  return digits === undefined ? undefined : Number(digits)
 }
 
 /**
- * Milliseconds that Entra ID asks to wait: seconds or an HTTP date, one hour at most. A date is held
- * against Entra's own clock if it says what that shows.
+ * Returns the milliseconds of a Retry-After header in seconds or as HTTP date, one hour at most;
+ * undefined if there is none. A date is compared with Entra's clock.
  */
-function retryAfter(headers: EntraAnswer['headers'], now: number): number | undefined {
-  const value = headers['retry-after'] ?? ''
-  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : untilDate(value, entraTime(headers, now))
+function parseRetryAfter(header = '', entraTime: number): number | undefined {
+  const ms = /^\d+$/.test(header)
+    ? Number(header) * 1000
+    : (parseHttpDate(header) ?? entraTime) - entraTime
   return ms > 0 ? Math.min(ms, MAX_RETRY_AFTER_MS) : undefined
 }
 
-function untilDate(value: string, now: number): number {
-  return (httpDate(value, now) ?? now) - now
+/** Returns Entra's clock in epoch milliseconds, by its Date header. */
+export function parseDateHeader({
+  headers,
+}: Pick<TokenEndpointResponse, 'headers'>): number | undefined {
+  return parseHttpDate(headers['date'] ?? '')
 }
 
-/** Entra's clock by its Date header, in epoch milliseconds; `now` if the answer has none. */
-function entraTime(headers: EntraAnswer['headers'], now: number): number {
-  return httpDate(headers['date'] ?? '', now) ?? now
-}
+const ConditionalAccessClaims = z.object({
+  access_token: z.object({ capolids: z.object({ values: z.array(z.unknown()) }) }),
+})
+const PolicyId = z.guid()
 
-function numberIn(description: string): number | undefined {
-  const [, digits] = /^AADSTS(\d{4,10}):/.exec(description) ?? []
-  return digits === undefined ? undefined : Number(digits)
+/**
+ * Formats the Conditional Access policies that the `claims` of a rejection name (E7); undefined if there
+ * are none. Repeats GUIDs only, five at most: the text is not trusted.
+ */
+function formatPolicies(claims = ''): string | undefined {
+  const { data } = ConditionalAccessClaims.safeParse(parseJson(claims))
+  const ids = [...new Set(data?.access_token.capolids.values)].filter(
+    (value) => PolicyId.safeParse(value).success,
+  )
+  if (ids.length === 0) return undefined
+  const more = ids.length - MAX_POLICIES
+  const listed = ids.slice(0, MAX_POLICIES).join(', ')
+  return `Conditional Access policy ${listed}${more > 0 ? ` and ${more} more` : ''}`
 }

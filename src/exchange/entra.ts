@@ -1,37 +1,35 @@
-/** The exchange itself: projected token → client assertion → Entra ID → access token, by MSAL. */
+/** The exchange: projected token → client assertion → POST to the token endpoint → access token. */
 import { ConfidentialClientApplication } from '@azure/msal-node'
 import { randomUUID } from 'node:crypto'
 import type { Dispatcher } from 'undici'
+import * as z from 'zod/mini'
 import { BrokerError } from '../errors.ts'
+import { Secret } from '../secret.ts'
 import type { Clock } from '../tokens/clock.ts'
-import type { AccessToken, TokenRequest, TokenSource } from '../tokens/token.ts'
 import { deadline, untilAborted } from '../tokens/deadline.ts'
+import type { AccessToken, TokenRequest, TokenSource } from '../tokens/token.ts'
 import type { Assertion, AssertionReader } from './assertion.ts'
-import { resolveAuthority } from './authority.ts'
+import { type Authority, resolveAuthority } from './clouds.ts'
+import { mayRecoverWithNewAssertion, parseDateHeader, parseEntraError } from './entra-errors.ts'
+import { createMsalNetworkClient, type TokenEndpointResponse } from './http-client.ts'
 import { isBrokenConnection } from './transport-errors.ts'
-import { createMsalNetworkClient } from './http-client.ts'
-import { expiredAssertion, isOutOfTime, refusalOf } from './entra-errors.ts'
-import { skewMs, tokenOf } from './token-answer.ts'
 
 interface ExchangeOptions {
   readonly readAssertion: AssertionReader
   readonly dispatcher: Dispatcher
   readonly clock: Clock
-  /** Limit of one exchange, reading the assertion and a repeated try included, in milliseconds. */
+  /** Time limit of one exchange in milliseconds, from reading the assertion to the last response. */
   readonly timeoutMs: number
-  /** The Azure region whose token endpoint to use; undefined: the cloud's. */
+  /** The Azure region whose token endpoint to use; undefined: the global endpoint. */
   readonly region?: string
-  /** Told how far the local clock is ahead of Entra ID's, in milliseconds. */
+  /** Receives the clock skew: milliseconds that the local clock is ahead of Entra's. */
   readonly onSkew?: (skewMs: number) => void
 }
 
 /**
- * Exchanges for one token with one POST. Throws `BrokerError`s of the assertion, of the way to
- * Entra ID, and of what Entra ID said. A second POST is made at once in two cases: the connection
- * broke, as one does that was idle for too long, or the assertion was renewed while it was refused.
- *
- * Each try has an MSAL client of its own, which costs next to nothing: a client that lives on
- * keeps throttle records that answer in Entra's stead, and a second cache.
+ * Creates the token source that asks Entra ID, with one POST for each token. Throws the `BrokerError` of
+ * the assertion, of the transport, or of Entra's rejection. It posts a second time, at once, in two
+ * cases only: the connection broke, or the assertion was rejected as expired and has been rotated.
  */
 export function createEntraExchange(options: ExchangeOptions): TokenSource {
   return async (request, outer) => {
@@ -49,20 +47,21 @@ async function exchange(
   options: ExchangeOptions,
   signal: AbortSignal,
 ): Promise<AccessToken> {
-  const assertion = await readWithin(request.identity.tokenFile, options, signal)
+  const { tokenFile } = request.identity
+  const assertion = await readWithin(tokenFile, options, signal)
   try {
-    return await send(request, assertion, options, signal)
+    return await requestToken(request, assertion, options, signal)
   } catch (error) {
     if (!(error instanceof BrokerError) || signal.aborted) throw error
-    if (isBrokenConnection(error)) return send(request, assertion, options, signal)
-    if (!isOutOfTime(error)) throw error
-    const renewed = await readWithin(request.identity.tokenFile, options, signal)
-    if (renewed.secret.reveal() === assertion.secret.reveal()) throw error
-    return send(request, renewed, options, signal)
+    if (isBrokenConnection(error)) return requestToken(request, assertion, options, signal)
+    if (!mayRecoverWithNewAssertion(error)) throw error
+    const rotated = await readWithin(tokenFile, options, signal)
+    if (rotated.secret.reveal() === assertion.secret.reveal()) throw error
+    return requestToken(request, rotated, options, signal)
   }
 }
 
-/** A file system that hangs is no reason to let callers wait. */
+/** Reads the assertion within the time limit, even on a file system that hangs. */
 async function readWithin(
   path: string,
   { readAssertion }: ExchangeOptions,
@@ -72,19 +71,43 @@ async function readWithin(
     if (error instanceof BrokerError) throw error
     throw new BrokerError(
       'assertion_unreadable',
-      `the projected token file ${path} could not be read in time: check its file system`,
+      `the projected token file ${path} could not be read in time. Fix: check its file system`,
       { cause: error },
     )
   })
 }
 
-async function send(
-  { identity, scope, claims, correlationId = randomUUID() }: TokenRequest,
+async function requestToken(
+  request: TokenRequest,
   assertion: Assertion,
-  { dispatcher, clock, region, onSkew }: ExchangeOptions,
+  options: ExchangeOptions,
   signal: AbortSignal,
 ): Promise<AccessToken> {
-  const authority = resolveAuthority(identity.authorityHost, identity.tenantId, region)
+  const { clock, region, onSkew } = options
+  const { authorityHost, tenantId } = request.identity
+  const authority = resolveAuthority(authorityHost, tenantId, region)
+  const start = { wall: clock.wall(), monotonic: clock.monotonic() }
+  const response = await post(request, authority, assertion, options.dispatcher, signal)
+  const durationMs = clock.monotonic() - start.monotonic
+  const now = clock.wall()
+  const skewMs = measureSkew(response, now - durationMs / 2)
+  if (skewMs !== undefined) onSkew?.(skewMs)
+  if (response.status !== 200) throw parseEntraError(response, assertion, now)
+  return parseToken(response, start)
+}
+
+/**
+ * Posts the assertion with MSAL and returns the response. MSAL builds the request only: success and
+ * failure are read from the response. Each attempt has a client of its own, which costs next to nothing:
+ * a client that is kept has throttle records that answer instead of Entra ID, and a second cache (E4).
+ */
+async function post(
+  { identity, scope, claims, correlationId = randomUUID() }: TokenRequest,
+  authority: Authority,
+  assertion: Assertion,
+  dispatcher: Dispatcher,
+  signal: AbortSignal,
+): Promise<TokenEndpointResponse> {
   const network = createMsalNetworkClient({
     dispatcher,
     allowedHost: authority.tokenHost,
@@ -99,32 +122,70 @@ async function send(
       authorityMetadata: authority.metadata,
       clientAssertion: assertion.secret.reveal(),
     },
-    system: { networkClient: network.module },
+    system: { networkClient: network.networkModule },
   })
-  const start = { wall: clock.wall(), monotonic: clock.monotonic() }
   try {
     await msal.acquireTokenByClientCredential({
       scopes: [scope],
       skipCache: true,
       correlationId,
-      // Else MSAL_FORCE_REGION in the environment would send the assertion to another host (E3).
+      // Otherwise MSAL_FORCE_REGION in the environment sends the assertion to another host (E3).
       azureRegion: 'DisableMsalForceRegion',
       ...(claims !== undefined && { claims }),
     })
   } catch (error) {
-    const failure = network.failure()
+    const failure = network.error()
     if (failure !== undefined) throw failure
-    // What MSAL makes of an answer is judged below by the answer itself; the rest is a fault.
-    if (network.answer() === undefined) throw error
+    if (network.response() === undefined) throw error
   }
-  const answer = network.answer()
-  if (answer === undefined) throw new BrokerError('internal', 'MSAL made no request')
-  const tookMs = clock.monotonic() - start.monotonic
-  const now = clock.wall()
-  const skew = skewMs(answer, now - tookMs / 2)
-  if (skew !== undefined) onSkew?.(skew)
-  if (answer.status !== 200) {
-    throw expiredAssertion(refusalOf(answer, now), assertion, answer, now)
+  const response = network.response()
+  if (response === undefined) throw new BrokerError('internal', 'MSAL sent no request')
+  return response
+}
+
+/** A year: Entra's longest lifetime is 28 hours, and a JavaScript `Date` cannot hold every number. */
+const MAX_LIFETIME_SECONDS = 31_536_000
+
+const withDefault = z.catch
+
+/** A `refresh_in` that makes no sense counts as absent, since the token itself is good. */
+const TokenBody = z.object({
+  access_token: z.string().check(z.minLength(1)),
+  expires_in: z.coerce.number().check(z.positive(), z.maximum(MAX_LIFETIME_SECONDS)),
+  refresh_in: withDefault(z.optional(z.coerce.number().check(z.positive())), undefined),
+})
+
+/**
+ * Returns the token of a 200, whose lifetime counts from the start of the request. Throws
+ * `entra_bad_response` if there is none: MSAL takes that for success (E4).
+ */
+function parseToken(
+  { json }: TokenEndpointResponse,
+  start: { readonly wall: number; readonly monotonic: number },
+): AccessToken {
+  const { data } = TokenBody.safeParse(json)
+  if (data === undefined) {
+    throw new BrokerError(
+      'entra_bad_response',
+      'the token endpoint answered 200 without a usable token. Fix: check for a proxy between the pod and the login host',
+    )
   }
-  return tokenOf(answer, start)
+  const lifetimeMs = data.expires_in * 1000
+  return {
+    secret: new Secret(data.access_token),
+    obtainedAt: start.wall,
+    expiresAt: start.wall + lifetimeMs,
+    expiresAtMonotonic: start.monotonic + lifetimeMs,
+    lifetimeMs,
+    ...(data.refresh_in !== undefined && { refreshInMs: data.refresh_in * 1000 }),
+  }
+}
+
+/**
+ * Returns how many milliseconds `now` is ahead of Entra's clock; undefined if the response is not JSON,
+ * and so not Entra's, or has no Date. That header has whole seconds, so half a second is added.
+ */
+function measureSkew(response: TokenEndpointResponse, now: number): number | undefined {
+  const date = parseDateHeader(response)
+  return response.json === undefined || date === undefined ? undefined : now - (date + 500)
 }

@@ -1,132 +1,150 @@
 /**
- * The HTTP that MSAL is given in place of its own: time limits, no redirects, one allowed host, a
- * size cap, and a record of the answer, since MSAL drops the status and the headers of a failure (E4).
+ * The HTTP client for the token endpoint: one allowed host, a time limit, a size cap and no redirects.
+ * MSAL's own client follows redirects with the assertion in the body and has no time limit (E4).
  */
 import type { INetworkModule, NetworkRequestOptions } from '@azure/msal-node'
 import { type Dispatcher, request } from 'undici'
-import { readBody } from '../lib/read-body.ts'
 import { BrokerError } from '../errors.ts'
+import { parseJsonObject } from '../lib/json.ts'
+import { readBody } from '../lib/read-body.ts'
 import { scrubAndTruncate, type Secret } from '../secret.ts'
-import { redirected, transportFailure } from './transport-errors.ts'
+import { toTransportError } from './transport-errors.ts'
 
-interface NetworkOptions {
+/** How every exchange connects, to Entra ID or to a proxy. */
+export const CONNECT_OPTIONS = {
+  /** Milliseconds, TLS handshake included. */
+  timeout: 5000,
+  // One request at a time, hours apart, has no use for HTTP/2, for which Node loads more code.
+  allowH2: false,
+} as const
+
+interface ClientOptions {
   readonly dispatcher: Dispatcher
-  /** Host and port that the assertion may go to. */
+  /** Host and port that the assertion may be sent to. */
   readonly allowedHost: string
-  /** What is sent. No piece of it is kept of an answer that is no token, whoever repeats it. */
+  /** The assertion that is sent, which is redacted in the response unless that is a token. */
   readonly assertion: Secret
+  /** Ends the request; its reason `TimeoutError` becomes `entra_timeout`. */
   readonly signal: AbortSignal
 }
 
-/** An answer of the token endpoint as it came. */
-export interface EntraAnswer {
+/** A response of the token endpoint. */
+export interface TokenEndpointResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
-  /** The parsed JSON object; undefined when the body is something else. */
+  /** The parsed JSON object; undefined if the body is anything else. */
   readonly json: Readonly<Record<string, unknown>> | undefined
-  /** The beginning of a body that is not JSON, with nothing in it that could be a credential. */
+  /** The beginning of the body, scrubbed of credentials. */
   readonly excerpt: string
 }
 
-interface RecordingNetwork {
-  readonly module: INetworkModule
-  /** The last answer; undefined before one came. */
-  readonly answer: () => EntraAnswer | undefined
-  /** What kept an answer from coming. */
-  readonly failure: () => BrokerError | undefined
+/** A network client for one MSAL request, which keeps what MSAL drops: status, headers and error. */
+interface MsalNetworkClient {
+  readonly networkModule: INetworkModule
+  /** Returns the response; undefined if there was none. */
+  readonly response: () => TokenEndpointResponse | undefined
+  /** Returns the error of a request without a response. */
+  readonly error: () => BrokerError | undefined
 }
 
-/** A token response is about 2 kB; Entra's longest errors are below 10 kB. */
+/** A token response has about 2 kB, Entra's longest errors have less than 10 kB. */
 const MAX_BODY_BYTES = 262_144
 const EXCERPT_LENGTH = 200
 
-/** A network for one exchange. */
-export function createMsalNetworkClient(options: NetworkOptions): RecordingNetwork {
-  let answer: EntraAnswer | undefined
+/** Creates the network client that one exchange gives to MSAL. */
+export function createMsalNetworkClient(options: ClientOptions): MsalNetworkClient {
+  let response: TokenEndpointResponse | undefined
   let failure: BrokerError | undefined
 
   // oxlint-disable-next-line no-unnecessary-type-parameters -- MSAL's interface
-  async function post<T>(url: string, { headers, body }: NetworkRequestOptions = {}) {
+  async function post<T>(url: string, { headers = {}, body = '' }: NetworkRequestOptions = {}) {
     try {
-      answer = await send(url, { headers: headers ?? {}, body: body ?? '' }, options)
+      response = await postForm(url, { headers, body }, options)
     } catch (error) {
-      failure = error instanceof BrokerError ? error : transportFailure(error)
+      failure = error instanceof BrokerError ? error : toTransportError(error)
       throw failure
     }
     return {
-      status: answer.status,
-      headers: { ...answer.headers },
+      status: response.status,
+      headers: { ...response.headers },
       // oxlint-disable-next-line no-unsafe-type-assertion -- MSAL's interface
-      body: bodyFor(answer) as T,
+      body: createMsalBody(response) as T,
     }
   }
 
   return {
-    module: { sendPostRequestAsync: post, sendGetRequestAsync: refuseGet },
-    answer: () => answer,
-    failure: () => failure,
+    networkModule: { sendPostRequestAsync: post, sendGetRequestAsync: rejectGet },
+    response: () => response,
+    error: () => failure,
   }
 }
 
-/** Nothing in this flow is fetched: the authority's metadata is given to MSAL. */
-function refuseGet(url: string): never {
-  throw new BrokerError('internal', `MSAL asked for ${new URL(url).pathname}, which it was given`)
+/** MSAL is given the metadata of its authority, so that it has nothing to fetch (E3). */
+function rejectGet(url: string): never {
+  throw new BrokerError('internal', `MSAL sent an unexpected GET to ${new URL(url).pathname}`)
 }
 
-async function send(
+/** Sends a POST. Throws a `BrokerError`, or what undici throws. */
+async function postForm(
   url: string,
   { headers, body }: { headers: Record<string, string>; body: string },
-  { dispatcher, allowedHost, assertion, signal }: NetworkOptions,
-): Promise<EntraAnswer> {
+  { dispatcher, allowedHost, assertion, signal }: ClientOptions,
+): Promise<TokenEndpointResponse> {
   const { host, protocol } = new URL(url)
   if (host !== allowedHost || protocol !== 'https:') {
-    throw new BrokerError('entra_host_not_allowed', `the assertion may not be sent to ${host}`)
+    throw new BrokerError(
+      'entra_host_not_allowed',
+      `the assertion must not be sent to ${protocol}//${host}: the token endpoint is on https://${allowedHost}`,
+    )
   }
   const response = await request(url, { method: 'POST', headers, body, dispatcher, signal })
-  if (response.statusCode >= 300 && response.statusCode < 400) {
-    // A body that is destroyed says so as an error, which would end the process if nobody listened.
-    response.body.on('error', () => {}).destroy()
-    throw redirected()
-  }
   const status = response.statusCode
-  const received = await readBody(response.body, MAX_BODY_BYTES, tooLong)
+  if (status >= 300 && status < 400) {
+    // Destroying a body emits an error, which ends the process if nothing listens.
+    response.body.on('error', () => {}).destroy()
+    throw new BrokerError(
+      'entra_redirected',
+      `the token endpoint answered ${status}, a redirect, which would send the assertion to another host and is not followed. Fix: check AZURE_AUTHORITY_HOST, and whether a captive portal answers`,
+    )
+  }
+  const received = await readBody(response.body, MAX_BODY_BYTES, createTooLargeError)
   const text = status === 200 ? received : assertion.redactIn(received)
   return {
     status,
-    headers: plain(response.headers),
-    json: parseObject(text),
+    headers: joinHeaders(response.headers),
+    json: parseJsonObject(text),
     excerpt: scrubAndTruncate(text, EXCERPT_LENGTH),
   }
 }
 
-function tooLong(): BrokerError {
+function createTooLargeError(): BrokerError {
   return new BrokerError(
     'entra_bad_response',
-    `the answer of the token endpoint is larger than ${MAX_BODY_BYTES} bytes`,
+    `the response of the token endpoint is larger than ${MAX_BODY_BYTES} bytes. Fix: check for a proxy between the pod and the login host`,
   )
 }
 
-function plain(headers: Record<string, string | string[] | undefined>): Record<string, string> {
+function joinHeaders(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+): Record<string, string> {
   return Object.fromEntries(
     Object.entries(headers).map(([name, value]) => [name, [value ?? ''].flat().join(', ')]),
   )
 }
 
-function parseObject(text: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? { ...value }
-      : undefined
-  } catch {
-    return undefined
-  }
+/**
+ * Returns a copy of the body, since MSAL writes into it. Entra's 429 for client credentials is plain
+ * text (E5), for which MSAL would throw a TypeError.
+ */
+function createMsalBody({ json, excerpt }: TokenEndpointResponse): unknown {
+  return { ...(json ?? { error: 'temporarily_unavailable', error_description: excerpt }) }
 }
 
 /**
- * The body as MSAL wants it: an object of its own, since MSAL writes into it. Entra's 429 for client
- * credentials is plain text (E5) and becomes the OAuth error that it stands for.
+ * Returns the epoch milliseconds of an HTTP date (RFC 9110, section 5.6.7); undefined for any other
+ * text. `Date.parse` alone would accept `in 2100`, so the date must format to the same text again.
  */
-function bodyFor({ json, excerpt }: EntraAnswer): unknown {
-  return { ...(json ?? { error: 'temporarily_unavailable', error_description: excerpt }) }
+export function parseHttpDate(text: string): number | undefined {
+  const ms = Date.parse(text)
+  return new Date(ms).toUTCString() === text && !Number.isNaN(ms) ? ms : undefined
 }

@@ -1,26 +1,25 @@
 /**
- * The token proxy of a cluster's identity bindings: exchanges go to it in place of Entra ID,
- * otherwise unchanged. Its certificate may be of an authority that nobody else trusts, so that
- * authority is trusted alone, and is read anew for each exchange, since the cluster renews it.
+ * The token proxy of a cluster's identity bindings: exchanges go to it instead of Entra ID, otherwise
+ * unchanged. Its certificate may be issued by the cluster's own CA, which then is the only trusted one.
  */
 import { Agent, buildConnector, type Dispatcher } from 'undici'
-import { isCertificates } from '../config/urls.ts'
 import type { TokenProxySettings } from '../config/groups.ts'
+import { isCertificates } from '../config/urls.ts'
 import { BrokerError } from '../errors.ts'
 import { readWholeFile } from '../lib/files.ts'
-import { CONNECTING } from './connecting.ts'
-import { TOKEN_PROXY, transportFailure } from './transport-errors.ts'
+import { CONNECT_OPTIONS } from './http-client.ts'
+import { TOKEN_PROXY, toTransportError } from './transport-errors.ts'
 
 interface TokenProxyOptions {
   readonly settings: TokenProxySettings
 }
 
 /**
- * A dispatcher that sends every request to the proxy, its path appended to the proxy's, each on a
- * connection of its own. No HTTP proxy of the environment is used: the token proxy is a part of the
- * cluster. A request fails with the `BrokerError` of what was wrong with the way to it, with `entra_tls`
- * while the CA file was never usable; later an unusable one leaves the last good one in force, as the
- * file may be in the middle of its renewal.
+ * Creates a dispatcher that sends every request to the token proxy, with the path appended to the
+ * proxy's, each on a connection of its own. It uses no HTTP proxy, since the token proxy is inside the
+ * cluster. Requests fail with a `BrokerError`: `entra_tls` if the CA file has never been usable. The
+ * cluster rotates that file, so it is read for each connection, and while it is unusable the last good
+ * content stays in use.
  */
 export function createTokenProxyDispatcher({ settings }: TokenProxyOptions): Dispatcher {
   const { origin, pathname } = new URL(settings.url)
@@ -39,26 +38,26 @@ export function createTokenProxyDispatcher({ settings }: TokenProxyOptions): Dis
 
   async function connect(target: buildConnector.Options, done: buildConnector.Callback) {
     try {
-      const open = await connector()
-      open(target, (error, socket) => {
+      const connector = await createConnector()
+      connector(target, (error, socket) => {
         if (error === null) done(null, socket)
-        else done(transportFailure(error, TOKEN_PROXY), null)
+        else done(toTransportError(error, TOKEN_PROXY), null)
       })
     } catch (error) {
       done(error instanceof Error ? error : new Error('cannot connect'), null)
     }
   }
 
-  async function connector() {
-    const ca = await currentCa()
+  async function createConnector() {
+    const ca = await readCa()
     return buildConnector({
-      ...CONNECTING,
+      ...CONNECT_OPTIONS,
       ...(ca !== undefined && { ca }),
       ...(settings.sniName !== undefined && { servername: settings.sniName }),
     })
   }
 
-  async function currentCa(): Promise<string | undefined> {
+  async function readCa(): Promise<string | undefined> {
     if (settings.ca === undefined) return undefined
     if ('pem' in settings.ca) return settings.ca.pem
     const { file } = settings.ca
@@ -67,7 +66,7 @@ export function createTokenProxyDispatcher({ settings }: TokenProxyOptions): Dis
     if (lastCa !== undefined) return lastCa
     throw new BrokerError(
       'entra_tls',
-      `AZURE_KUBERNETES_CA_FILE: ${file} ${text === undefined ? 'cannot be read' : 'holds no PEM certificates'}`,
+      `the CA file ${file} of the token proxy ${text === undefined ? 'cannot be read' : 'has no PEM certificates'}. Fix: set AZURE_KUBERNETES_CA_FILE to the CA certificate that the AKS webhook mounts`,
     )
   }
 }

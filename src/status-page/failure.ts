@@ -17,7 +17,7 @@ export function explanation(
   // Entra ID repeats the ids, and the time, at the end of its sentence; the remedy comes after it.
   const [said = '', remedy] = message
     .replace(/\s+Trace ID:.*?Timestamp: [\d:\- ]+Z/s, '')
-    .split(' → ')
+    .split(' Fix: ')
   const ids = [
     ...(entraTraceId === undefined ? [] : [`trace ${entraTraceId}`]),
     ...(entraCorrelationId === undefined ? [] : [`correlation ${entraCorrelationId}`]),

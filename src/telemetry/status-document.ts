@@ -134,7 +134,7 @@ function exchangeOf({
   }
   if (outcome.ok) return past
   const { aadsts } = outcome.error.entra ?? {}
-  const meaning = aadsts === undefined ? undefined : explainAadsts(aadsts)?.meaning
+  const meaning = aadsts === undefined ? undefined : explainAadsts(aadsts)?.explanation
   return { ...past, failure: failureOf(outcome.error), ...(meaning !== undefined && { meaning }) }
 }
 

@@ -52,7 +52,7 @@ test('tells why there is no token, and nothing on standard output', async () => 
   const { code, out, err } = await run(VAULT, '--client-id', BILLING.clientId)
   expect({ code, out }).toEqual({ code: 1, out: '' })
   expect(err).toMatch(
-    /^wimds token: federated_credential_not_found: AADSTS700213: .* → set its subject/,
+    /^wimds token: federated_credential_not_found: AADSTS700213: .* Fix: set its subject/,
   )
 })
 

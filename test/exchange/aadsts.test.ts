@@ -1,7 +1,6 @@
-/** Every AADSTS code that is known (E6): what it is taken for, and that it is explained. */
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { EXPLANATIONS } from '../../src/exchange/aadsts-table.ts'
+import { AADSTS_TABLE } from '../../src/exchange/aadsts-table.ts'
 import { explainAadsts } from '../../src/exchange/aadsts.ts'
 import { ERROR_KINDS, type ErrorCode } from '../../src/errors.ts'
 
@@ -20,23 +19,22 @@ const CODES: readonly (readonly [ErrorCode, readonly number[]])[] = [
 ]
 const TABLE = CODES.flatMap(([code, numbers]) => numbers.map((number) => [number, code] as const))
 
-describe('explain', () => {
-  test.each(TABLE)('takes AADSTS%i for %s', (number, code) => {
+describe('explainAadsts', () => {
+  test.each(TABLE)('maps AADSTS%i to %s', (number, code) => {
     expect(explainAadsts(number)?.code).toBe(code)
   })
 
-  test('knows no code that this table does not judge', () => {
-    const judged = new Set(TABLE.map(([number]) => String(number)))
-    expect(Object.keys(EXPLANATIONS).filter((digits) => !judged.has(digits))).toEqual([])
+  test('has no entry that this test does not list', () => {
+    const listed = new Set(TABLE.map(([number]) => String(number)))
+    expect(Object.keys(AADSTS_TABLE).filter((digits) => !listed.has(digits))).toEqual([])
   })
 
-  test.each(Object.entries(EXPLANATIONS))('AADSTS%s has a meaning and a remedy', (_, explained) => {
-    expect(explained.meaning).toMatch(/^[a-z].{15,}[^.]$|^Entra ID .{10,}[^.]$|^of Entra ID/)
-    expect(explained.remedy.length).toBeGreaterThan(10)
-    expect(explained.remedy.endsWith('.')).toBe(false)
+  test.each(Object.entries(AADSTS_TABLE))('AADSTS%s has an explanation and a fix', (_, entry) => {
+    expect(entry.explanation).toMatch(/^(?:[a-z]|Entra ID ).{15,}[^.]$/)
+    expect(entry.fix).toMatch(/.{10,}[^.]$/)
   })
 
-  test('tells what waiting can mend from what it cannot', () => {
+  test('maps transient codes to temporary errors and the others to permanent ones', () => {
     expect([90033, 90055, 501661, 7000272].map(isTemporary)).toEqual([true, true, true, true])
     expect([700016, 500011, 53003, 90002].map(isTemporary)).toEqual([false, false, false, false])
   })
@@ -45,18 +43,18 @@ describe('explain', () => {
     [7002139, 'federated_credential_not_found'],
     [9003301, 'entra_unavailable'],
     [53003001, 'policy_refused'],
-  ] as const)('takes the unknown variant %i for what its prefix is', (number, code) => {
+  ] as const)('maps the unknown variant %i by its prefix', (number, code) => {
     expect(explainAadsts(number)?.code).toBe(code)
   })
 
   test.each([700030, 700232, 500002, 50126, 50076, 700005, 7, 0, 123456789])(
-    'does not claim to know AADSTS%i',
+    'returns undefined for AADSTS%i',
     (number) => {
       expect(explainAadsts(number)).toBeUndefined()
     },
   )
 
-  test('never fails, whatever number Entra ID sends', () => {
+  test('accepts any number', () => {
     fc.assert(
       fc.property(fc.oneof(fc.integer(), fc.double()), (number) => {
         expect(explainAadsts(number)?.code ?? 'internal').toSatisfy((code) => code in ERROR_KINDS)

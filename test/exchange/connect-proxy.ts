@@ -1,4 +1,4 @@
-/** A forward proxy for tests: it tunnels (CONNECT) to where a name is said to be, and keeps a record. */
+/** A forward proxy for tests: tunnels (CONNECT) to the configured ports and records each request. */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
@@ -7,16 +7,16 @@ import { portOf } from '../fixtures/listening.ts'
 
 export interface ConnectProxy extends AsyncDisposable {
   readonly port: number
-  /** `host:port` of each tunnel that was asked for. */
+  /** `host:port` of each CONNECT request with the right credentials. */
   readonly tunnels: readonly string[]
 }
 
 interface ProxyOptions {
-  /** Ports on 127.0.0.1 by the `host:port` that a client asks for. */
+  /** Ports on 127.0.0.1 by the `host:port` of the CONNECT request. */
   readonly routes: Readonly<Record<string, number>>
-  /** `user:password` that a client has to know. */
+  /** The `user:password` that a client must send. */
   readonly credentials?: string
-  /** Asked for each tunnel: whether its client gets no answer at all. */
+  /** Called for each CONNECT request: true leaves it unanswered. */
   readonly isSilent?: () => boolean
 }
 

@@ -1,14 +1,14 @@
-/** A clock that runs, and that a test can move. */
+/** A running clock that a test can change. */
 import { systemClock, type Clock } from '../../src/tokens/clock.ts'
 
 interface MovedClock extends Clock {
-  /** What a clock that nobody sets and that never sleeps shows: for Entra ID. */
+  /** Returns the true time in epoch milliseconds: the clock of Entra ID. */
   readonly truth: () => number
-  /** Time passes. */
+  /** Advances all clocks. */
   readonly pass: (ms: number) => void
-  /** The machine sleeps: time passes, but not for its monotonic clock. */
+  /** Suspends the machine: the true time advances, its monotonic clock does not. */
   readonly sleep: (ms: number) => void
-  /** Somebody sets the wall clock. */
+  /** Sets the wall clock. */
   readonly jump: (ms: number) => void
 }
 

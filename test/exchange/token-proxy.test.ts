@@ -23,8 +23,8 @@ afterEach(async () => {
   stack = new AsyncDisposableStack()
 })
 
-test('goes to the proxy under the proxy’s path, and to nobody else', async () => {
-  const { exchange, requests, caPem } = await proxied('/cluster/tenant-a')
+test('sends exchanges to the path of the token proxy only', async () => {
+  const { exchange, requests, caPem } = await startTokenProxy('/cluster/tenant-a')
   await exchange({ ca: { pem: caPem }, sniName: NAME }, '/cluster/tenant-a/')
   expect(requests.map(({ url }) => new URL(url).pathname)).toEqual([
     '/cluster/tenant-a/22222222-2222-4222-8222-222222222222/oauth2/v2.0/token',
@@ -32,46 +32,46 @@ test('goes to the proxy under the proxy’s path, and to nobody else', async () 
   const [request] = requests
   expect(request?.method).toBe('POST')
   expect(await request?.text()).toContain('client_assertion=eyJ')
-  // The name of the proxy, and not Entra ID's.
+  // The host of the proxy, not that of Entra ID.
   expect(new URL(request?.url ?? '').hostname).toBe('127.0.0.1')
 })
 
-test('takes a proxy without a path', async () => {
-  const { exchange, requests, caPem } = await proxied('')
+test('supports a token proxy without a path', async () => {
+  const { exchange, requests, caPem } = await startTokenProxy('')
   await exchange({ ca: { pem: caPem }, sniName: NAME }, '')
   expect(new URL(requests[0]?.url ?? '').pathname).toBe(
     '/22222222-2222-4222-8222-222222222222/oauth2/v2.0/token',
   )
 })
 
-test('holds the certificate against the SNI name, else against the host', async () => {
-  const { exchange, caPem } = await proxied('')
+test('verifies the certificate against the SNI name, by default against the host', async () => {
+  const { exchange, caPem } = await startTokenProxy('')
   await expect(exchange({ ca: { pem: caPem } }, '')).rejects.toMatchObject({ code: 'entra_tls' })
   await expect(
     exchange({ ca: { pem: caPem }, sniName: 'other.example' }, ''),
   ).rejects.toMatchObject({ code: 'entra_tls' })
 })
 
-test('names the settings of the token proxy in what is wrong with the way to it', async () => {
-  const { exchange, caPem } = await proxied('')
-  const refused = exchange({ ca: { pem: caPem }, sniName: 'other.example' }, '')
-  await expect(refused).rejects.toMatchObject({
+test('names the settings of the token proxy in transport errors', async () => {
+  const { exchange, caPem } = await startTokenProxy('')
+  const rejected = exchange({ ca: { pem: caPem }, sniName: 'other.example' }, '')
+  await expect(rejected).rejects.toMatchObject({
     code: 'entra_tls',
     message: expect.stringMatching(
       /token proxy.*ERR_TLS_CERT_ALTNAME_INVALID.*AZURE_KUBERNETES_CA_FILE.*AZURE_KUBERNETES_SNI_NAME/,
     ),
     cause: { code: 'ERR_TLS_CERT_ALTNAME_INVALID' },
   })
-  const nobody = createTokenProxyDispatcher({ settings: { url: 'https://127.0.0.1:9' } })
-  stack.defer(() => nobody.destroy())
-  await expect(send('https://login.test/', { dispatcher: nobody })).rejects.toMatchObject({
+  const unreachable = createTokenProxyDispatcher({ settings: { url: 'https://127.0.0.1:9' } })
+  stack.defer(() => unreachable.destroy())
+  await expect(send('https://login.test/', { dispatcher: unreachable })).rejects.toMatchObject({
     code: 'entra_unreachable',
     message: expect.stringMatching(/token proxy.*ECONNREFUSED.*AZURE_KUBERNETES_TOKEN_PROXY/),
   })
 })
 
-test('trusts the given CA alone: a proxy that Node’s roots would vouch for is refused', async () => {
-  const { exchange, requests } = await proxied('')
+test('trusts the given CA only', async () => {
+  const { exchange, requests } = await startTokenProxy('')
   const { caPem: other } = await createCertificateAuthority()
   await expect(exchange({ ca: { pem: other }, sniName: NAME }, '')).rejects.toMatchObject({
     code: 'entra_tls',
@@ -80,11 +80,11 @@ test('trusts the given CA alone: a proxy that Node’s roots would vouch for is 
   expect(requests).toEqual([])
 })
 
-test('reads the CA file for each exchange, and keeps the last good one', async () => {
-  const { dispatcherFor, url, caPem } = await proxied('')
+test('reads the CA file for each connection and keeps the last good content', async () => {
+  const { createDispatcher, url, caPem } = await startTokenProxy('')
   const file = join(await directory(), 'ca.crt')
-  const dispatcher = dispatcherFor({ ca: { file }, sniName: NAME }, '')
-  const ask = async () => {
+  const dispatcher = createDispatcher({ ca: { file }, sniName: NAME }, '')
+  const getStatus = async () => {
     const { statusCode, body } = await send(`${url}/t/oauth2/v2.0/token`, {
       method: 'POST',
       dispatcher,
@@ -92,39 +92,39 @@ test('reads the CA file for each exchange, and keeps the last good one', async (
     await body.dump()
     return statusCode
   }
-  await expect(ask()).rejects.toThrow('cannot be read')
+  await expect(getStatus()).rejects.toThrow('cannot be read')
   await writeFile(file, '')
-  await expect(ask()).rejects.toThrow('holds no PEM certificates')
+  await expect(getStatus()).rejects.toThrow('has no PEM certificates')
   const { caPem: other } = await createCertificateAuthority()
   await writeFile(file, other)
-  await expect(ask()).rejects.toThrow(/certificate/)
+  await expect(getStatus()).rejects.toThrow(/certificate/)
   await writeFile(file, other + caPem)
-  expect(await ask()).toBe(400)
+  expect(await getStatus()).toBe(400)
   await writeFile(file, '')
-  expect(await ask()).toBe(400)
+  expect(await getStatus()).toBe(400)
   await writeFile(file, other)
-  await expect(ask()).rejects.toThrow(/certificate/)
+  await expect(getStatus()).rejects.toThrow(/certificate/)
 })
 
-test('says what is wrong with the CA file in the words of the exchange', async () => {
-  const { exchange } = await proxied('')
+test('fails with entra_tls when the CA file is missing', async () => {
+  const { exchange } = await startTokenProxy('')
   await expect(exchange({ ca: { file: '/nowhere/ca.crt' } }, '')).rejects.toMatchObject({
     code: 'entra_tls',
-    message: 'AZURE_KUBERNETES_CA_FILE: /nowhere/ca.crt cannot be read',
+    message: expect.stringContaining('/nowhere/ca.crt of the token proxy cannot be read'),
   })
 })
 
-test('waits for no writer of a CA file that is a pipe', async () => {
-  const { exchange } = await proxied('')
+test('fails with entra_tls when the CA file is a pipe without a writer', async () => {
+  const { exchange } = await startTokenProxy('')
   const file = await namedPipe(join(await directory(), 'ca.crt'))
   await expect(exchange({ ca: { file } }, '')).rejects.toMatchObject({
     code: 'entra_tls',
-    message: `AZURE_KUBERNETES_CA_FILE: ${file} cannot be read`,
+    message: expect.stringContaining(`${file} of the token proxy cannot be read`),
   })
 })
 
-/** A world whose Entra ID is reached through a token proxy alone. */
-async function proxied(prefix: string) {
+/** Starts a token proxy before a simulated Entra ID. */
+async function startTokenProxy(prefix: string) {
   const world = stack.use(await createSimulator({ ports: false }))
   const authority = await createCertificateAuthority()
   const requests: Request[] = []
@@ -136,7 +136,7 @@ async function proxied(prefix: string) {
   })
   const running = stack.use(await serve(server, { tls: await authority.issue({ names: [NAME] }) }))
 
-  function dispatcherFor(settings: Omit<TokenProxySettings, 'url'>, path: string) {
+  function createDispatcher(settings: Omit<TokenProxySettings, 'url'>, path: string) {
     const dispatcher = createTokenProxyDispatcher({
       settings: { ...settings, url: running.url + path },
     })
@@ -148,13 +148,13 @@ async function proxied(prefix: string) {
     caPem: authority.caPem,
     url: running.url,
     requests,
-    dispatcherFor,
+    createDispatcher,
     exchange: (settings: Omit<TokenProxySettings, 'url'>, path: string) =>
       createEntraExchange({
         readAssertion: createAssertionReader({}),
-        dispatcher: dispatcherFor(settings, path),
+        dispatcher: createDispatcher(settings, path),
         clock: systemClock,
-        timeoutMs: 5000,
+        timeoutMs: 30_000,
       })({ identity: identityOf(world), scope: 'https://vault.azure.net/.default' }),
   }
 }

@@ -66,7 +66,7 @@ async function refusal({ sidecar, say }: Cast): Promise<void> {
   })
   expect(reply.status >= 400, 'a token was given to a pod that is not trusted')
   expect(reply.error.includes('AADSTS700213'), `the refusal does not say why: ${reply.error}`)
-  const [said = '', todo = ''] = reply.error.split(' → ')
+  const [said = '', todo = ''] = reply.error.split(' Fix: ')
   say(`   → refused with ${reply.status}: ${said.split(' Trace ID:')[0] ?? said}`)
   say(`     what to do: ${todo}`)
 }

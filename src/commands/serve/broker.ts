@@ -16,7 +16,6 @@ import {
   type TokenRequest,
   type TokenSource,
 } from '../../tokens/token.ts'
-import { createExchangeDispatcher } from '../exchange-dispatcher.ts'
 
 /** A broker that answers as soon as its exchange has been loaded. */
 export interface Broker {
@@ -139,7 +138,8 @@ async function loadExchange(
   surroundings: Surroundings,
 ): Promise<TokenSource> {
   const { region, timeoutMs } = config.exchange
-  const dispatcher = await createExchangeDispatcher(config, extraCa)
+  const { createExchangeDispatcher } = await import('../../exchange/dispatcher.ts')
+  const dispatcher = createExchangeDispatcher(config.exchange, extraCa)
   await new Promise(setImmediate)
   const { createEntraExchange } = await import('../../exchange/entra.ts')
   return createEntraExchange({

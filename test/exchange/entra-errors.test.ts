@@ -1,6 +1,5 @@
-/** What a refusal says of the Conditional Access policies that block the identity. */
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { toBrokerError } from '../../src/errors.ts'
+import { type BrokerError, toBrokerError } from '../../src/errors.ts'
 import { createAssertionReader } from '../../src/exchange/assertion.ts'
 import { createEntraExchange } from '../../src/exchange/entra.ts'
 import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
@@ -14,22 +13,22 @@ beforeEach(async () => {
 })
 afterEach(() => world.close())
 
-async function refused(): Promise<{ readonly code: string; readonly message: string }> {
+async function rejection(): Promise<BrokerError> {
   const exchange = createEntraExchange({
     readAssertion: createAssertionReader({}),
     dispatcher: world.dispatcher,
     clock: systemClock,
-    timeoutMs: 2000,
+    timeoutMs: 30_000,
   })
   const { clientId, tenantId, authorityHost, tokenFile } = world
   const identity = { name: 'orders', clientId, tenantId, authorityHost, tokenFile, prefetch: [] }
   return exchange({ identity, scope: 'https://vault.azure.net/.default' }).then(
-    () => expect.unreachable('a token came'),
+    () => expect.unreachable('the exchange succeeded'),
     toBrokerError,
   )
 }
 
-/** Has Entra ID answer a block with these claims. */
+/** Makes Entra ID answer AADSTS53003 with these claims. */
 function blockWith(claims: unknown): void {
   const body = {
     error: 'invalid_grant',
@@ -40,46 +39,72 @@ function blockWith(claims: unknown): void {
   world.faults.add({ kind: 'status', status: 400, body: JSON.stringify(body) })
 }
 
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
+
 const claimsOf = (values: unknown) =>
   JSON.stringify({ access_token: { capolids: { essential: true, values } } })
 
-test('names the policy that blocks, between what Entra ID says and what to do', async () => {
+test('names the Conditional Access policy between description and fix', async () => {
   const [application] = world.directory.applications
   if (application === undefined) throw new Error('the world has no application')
   application.blockedByPolicy = policy(1)
-  const { code, message } = await refused()
+  const { code, message } = await rejection()
   expect(code).toBe('policy_refused')
   expect(message).toMatch(
-    /^AADSTS53003: .* \(Conditional Access policy cccccccc-cccc-4ccc-8ccc-000000000001\) → have /s,
+    /^AADSTS53003: .* \(Conditional Access policy cccccccc-cccc-4ccc-8ccc-000000000001\) Fix: have /s,
   )
 })
 
-test('names each of several once', async () => {
+test('names each policy once', async () => {
   blockWith(claimsOf([policy(1), policy(2), policy(1)]))
-  expect((await refused()).message).toContain(
-    `blocked. (Conditional Access policy ${policy(1)}, ${policy(2)}) → have`,
+  expect((await rejection()).message).toContain(
+    `blocked. (Conditional Access policy ${policy(1)}, ${policy(2)}) Fix: have`,
   )
 })
 
-test('names five at most and counts the others', async () => {
+test('names at most five policies and counts the rest', async () => {
   blockWith(claimsOf(Array.from({ length: 5000 }, (_, index) => policy(index))))
-  const { message } = await refused()
+  const { message } = await rejection()
   expect(message).toContain(`${policy(4)} and 4995 more)`)
   expect(message).not.toContain(policy(5))
 })
 
 test.each([
   ['no JSON', '{"access_token":'],
-  ['no text', { access_token: { capolids: { values: [policy(1)] } } }],
+  ['an object instead of a string', { access_token: { capolids: { values: [policy(1)] } } }],
   ['other claims', JSON.stringify({ access_token: { xms_cc: { values: ['cp1'] } } })],
   ['null', 'null'],
-  ['values that are no list', claimsOf('all')],
+  ['values other than a list', claimsOf('all')],
   ['no values', claimsOf([])],
-  ['ids that are no GUIDs', claimsOf(['eyJhbGciOiJub25lIn0.e30.x', 'a policy', 7, null])],
-])('says what it always says when the claims are %s', async (_, claims) => {
+  ['ids other than GUIDs', claimsOf(['eyJhbGciOiJub25lIn0.e30.x', 'a policy', 7, null])],
+])('names no policy when the claims are %s', async (_, claims) => {
   blockWith(undefined)
-  const { message } = await refused()
+  const { message } = await rejection()
   world.faults.clear()
   blockWith(claims)
-  expect(await refused()).toMatchObject({ code: 'policy_refused', message })
+  expect(await rejection()).toMatchObject({ code: 'policy_refused', message })
+})
+
+test('compares a Retry-After date with Entra’s clock', async () => {
+  const entraTime = Date.now() + 20 * MINUTE_MS
+  const headers = {
+    date: new Date(entraTime).toUTCString(),
+    'retry-after': new Date(entraTime + 90_000).toUTCString(),
+  }
+  world.faults.add({ kind: 'status', status: 429, headers })
+  expect((await rejection()).retryAfterMs).toBe(90_000)
+})
+
+test.each(['garbage 5000', 'max-age=3600', 'in 2100', '-5', '1.5', '60s', '60, 60'])(
+  'ignores a Retry-After of %j',
+  async (value) => {
+    world.faults.add({ kind: 'status', status: 429, headers: { 'retry-after': value } })
+    expect((await rejection()).retryAfterMs).toBeUndefined()
+  },
+)
+
+test('caps Retry-After at one hour', async () => {
+  world.faults.add({ kind: 'status', status: 429, headers: { 'retry-after': '9'.repeat(400) } })
+  expect((await rejection()).retryAfterMs).toBe(HOUR_MS)
 })

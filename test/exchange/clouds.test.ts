@@ -1,0 +1,35 @@
+import { describe, expect, test } from 'vitest'
+import { resolveAuthority } from '../../src/exchange/clouds.ts'
+
+const TENANT = '22222222-2222-4222-8222-222222222222'
+
+describe('resolveAuthority', () => {
+  test.each([
+    ['the public cloud', 'https://login.microsoftonline.com', 'login.microsoftonline.com'],
+    ['an alias of the public cloud', 'https://login.windows.net', 'login.microsoftonline.com'],
+    ['its issuer', 'https://sts.windows.net', 'login.microsoftonline.com'],
+    ['US Government', 'https://login.microsoftonline.us', 'login.microsoftonline.us'],
+    ['its alias', 'https://login.usgovcloudapi.net', 'login.microsoftonline.us'],
+    ['China', 'https://login.partner.microsoftonline.cn', 'login.partner.microsoftonline.cn'],
+    ['its alias', 'https://login.chinacloudapi.cn', 'login.partner.microsoftonline.cn'],
+    ['France', 'https://login.sovcloud-identity.fr', 'login.sovcloud-identity.fr'],
+    ['a private host', 'https://login.airgap.example:8443', 'login.airgap.example:8443'],
+  ])('returns the token endpoint of %s', (_, origin, host) => {
+    expect(resolveAuthority(origin, TENANT)).toMatchObject({
+      host,
+      tokenHost: host,
+      tokenEndpoint: `https://${host}/${TENANT}/oauth2/v2.0/token`,
+    })
+  })
+
+  test.each([
+    ['https://login.microsoftonline.com', 'westeurope.login.microsoft.com'],
+    ['https://login.microsoftonline.us', 'westeurope.login.microsoftonline.us'],
+    ['https://login.airgap.example:8443', 'westeurope.login.airgap.example:8443'],
+  ])('returns the regional endpoint of %s', (origin, host) => {
+    const authority = resolveAuthority(origin, TENANT, 'westeurope')
+    expect(authority.tokenHost).toBe(host)
+    expect(authority.tokenEndpoint).toBe(`https://${host}/${TENANT}/oauth2/v2.0/token`)
+    expect(authority.host).toBe(new URL(origin).host)
+  })
+})

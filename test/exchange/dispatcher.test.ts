@@ -1,0 +1,260 @@
+/** Connections over real TLS: certificates, HTTP proxies and NO_PROXY. */
+import { once } from 'node:events'
+import { createSecureServer } from 'node:http2'
+import { request } from 'undici'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { createAssertionReader } from '../../src/exchange/assertion.ts'
+import { createEntraDispatcher, usesProxy } from '../../src/exchange/dispatcher.ts'
+import { createEntraExchange } from '../../src/exchange/entra.ts'
+import { createTokenProxyDispatcher } from '../../src/exchange/token-proxy.ts'
+import { createCertificateAuthority, type IssuedCertificate } from '../../src/lib/x509.ts'
+import { Secret } from '../../src/secret.ts'
+import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
+import { systemClock } from '../../src/tokens/clock.ts'
+import { identityOf } from '../fixtures/identity.ts'
+import { portOf } from '../fixtures/listening.ts'
+import { type ConnectProxy, connectProxy } from './connect-proxy.ts'
+
+const LOGIN = 'login.microsoftonline.com'
+
+afterEach(() => void vi.unstubAllEnvs())
+
+describe('an exchange through a proxy', () => {
+  test.each([
+    ['the public cloud', 'https://login.microsoftonline.com', LOGIN],
+    ['an alias of the public cloud', 'https://login.windows.net', LOGIN],
+    ['China', 'https://login.chinacloudapi.cn', 'login.partner.microsoftonline.cn'],
+    ['a sovereign cloud', 'https://login.sovcloud-identity.de', 'login.sovcloud-identity.de'],
+    ['a private authority', 'https://login.airgap.example', 'login.airgap.example'],
+  ])('connects to the login host of %s and sends one request', async (_, authorityHost, host) => {
+    await using world = await createSimulator({ names: [host] })
+    await using proxy = await startProxy(world, host)
+    const token = await exchange(world, proxy, { authorityHost })
+    expect(token.secret.length).toBeGreaterThan(100)
+    expect(proxy.tunnels).toEqual([`${host}:443`])
+    expect(world.exchanges()).toBe(1)
+  })
+
+  test('connects to the regional endpoint', async () => {
+    const host = 'westeurope.login.microsoft.com'
+    await using world = await createSimulator({ names: [host] })
+    await using proxy = await startProxy(world, host)
+    await exchange(world, proxy, { region: 'westeurope' })
+    expect(proxy.tunnels).toEqual([`${host}:443`])
+  })
+
+  test('sends the password to the proxy, and puts it in no error', async () => {
+    await using world = await createSimulator({ names: [LOGIN] })
+    await using proxy = await startProxy(world, LOGIN, 'me:s%3Cret')
+    await exchange(world, proxy, { userInfo: 'me:s%253Cret@' })
+    expect(proxy.tunnels).toEqual([`${LOGIN}:443`])
+
+    const rejected = await exchange(world, proxy, { userInfo: 'me:guessed@' }).catch(
+      (error: unknown) => error,
+    )
+    expect(rejected).toMatchObject({
+      code: 'entra_unreachable',
+      message: expect.stringMatching(/^the proxy answered 407 .*HTTPS_PROXY/),
+    })
+    expect(formatChain(rejected)).not.toContain('guessed')
+  })
+
+  test('rejects a certificate of an unknown CA', async () => {
+    await using world = await createSimulator({ names: [LOGIN] })
+    await using proxy = await startProxy(world, LOGIN)
+    await expect(exchange(world, proxy, { extraCa: false })).rejects.toMatchObject({
+      code: 'entra_tls',
+    })
+    expect(world.exchanges()).toBe(0)
+  })
+
+  test('rejects a certificate for another name', async () => {
+    await using world = await createSimulator({ names: ['login.microsoftonline.us'] })
+    await using proxy = await startProxy(world, LOGIN)
+    await expect(exchange(world, proxy)).rejects.toMatchObject({ code: 'entra_tls' })
+  })
+})
+
+interface Settings {
+  readonly authorityHost?: string
+  readonly region?: string
+  readonly userInfo?: string
+  readonly extraCa?: false
+}
+
+async function exchange(world: Simulator, proxy: ConnectProxy, settings: Settings = {}) {
+  const { authorityHost = `https://${LOGIN}`, region, userInfo = '', extraCa } = settings
+  const dispatcher = createEntraDispatcher({
+    ...(extraCa !== false && { extraCa: world.caPem }),
+    proxy: { url: new Secret(`http://${userInfo}127.0.0.1:${proxy.port}`), noProxy: '' },
+  })
+  const source = createEntraExchange({
+    readAssertion: createAssertionReader(),
+    dispatcher,
+    clock: systemClock,
+    timeoutMs: 30_000,
+    ...(region !== undefined && { region }),
+  })
+  try {
+    const identity = { ...identityOf(world), authorityHost }
+    return await source({ identity, scope: 'https://vault.azure.net/.default' })
+  } finally {
+    await dispatcher.destroy()
+  }
+}
+
+/** Starts a proxy through which `host` on port 443 is the world's Entra ID. */
+function startProxy(world: Simulator, host: string, credentials?: string): Promise<ConnectProxy> {
+  const routes = { [`${host}:443`]: Number(new URL(world.authorityHost).port) }
+  return connectProxy({ routes, ...(credentials !== undefined && { credentials }) })
+}
+
+function formatChain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return `${error.message} ${error.cause === undefined ? '' : formatChain(error.cause)}`
+}
+
+describe('a connection', () => {
+  const HOST = 'login.entra.example'
+  const versions: string[] = []
+  let caPem = ''
+  let server: ReturnType<typeof createSecureServer>
+  beforeAll(async () => {
+    const authority = await createCertificateAuthority()
+    caPem = authority.caPem
+    const { certPem: cert, keyPem: key }: IssuedCertificate = await authority.issue({
+      names: [HOST],
+      addresses: ['127.0.0.1'],
+    })
+    server = createSecureServer({ cert, key, allowHTTP1: true }, ({ httpVersion }, response) => {
+      versions.push(httpVersion)
+      response.end()
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+  })
+  afterAll(() => server.close())
+
+  const origin = () => `https://127.0.0.1:${portOf(server)}`
+
+  test.each([
+    ['Entra ID', () => createEntraDispatcher({ extraCa: caPem })],
+    [
+      'the token proxy',
+      () => createTokenProxyDispatcher({ settings: { url: origin(), ca: { pem: caPem } } }),
+    ],
+  ])('to %s uses HTTP/1.1 although the server offers HTTP/2', async (_, createDispatcher) => {
+    const dispatcher = createDispatcher()
+    const { body } = await request(origin(), { dispatcher })
+    await body.dump()
+    await dispatcher.destroy()
+    expect(versions.at(-1)).toBe('1.1')
+  })
+
+  test('times out when a proxy does not open the tunnel, without blocking the next one', async () => {
+    let isSilent = true
+    const routes = { [`${HOST}:443`]: portOf(server) }
+    await using proxy = await connectProxy({ routes, isSilent: () => isSilent })
+    const proxySettings = { url: new Secret(`http://127.0.0.1:${proxy.port}`), noProxy: '' }
+    const impatient = createEntraDispatcher({
+      extraCa: caPem,
+      proxy: proxySettings,
+      connectTimeoutMs: 200,
+    })
+    const error = await request(`https://${HOST}/`, { dispatcher: impatient }).catch(String)
+    expect(error).toContain('HeadersTimeoutError')
+    isSilent = false
+    await expect
+      .poll(
+        () =>
+          request(`https://${HOST}/`, { dispatcher: impatient }).then(
+            ({ statusCode, body }) => body.dump().then(() => statusCode),
+            String,
+          ),
+        { timeout: 30_000 },
+      )
+      .toBe(200)
+    expect(proxy.tunnels.length).toBeGreaterThanOrEqual(2)
+    await impatient.destroy()
+  })
+
+  test.each(['127.0.0.2', '169.254.1.1', '[fe80::1]'])(
+    'to %s does not use the proxy',
+    async (host) => {
+      await using proxy = await connectProxy({ routes: {} })
+      const dispatcher = createEntraDispatcher({
+        proxy: { url: new Secret(`http://user:word@127.0.0.1:${proxy.port}`), noProxy: '' },
+        connectTimeoutMs: 200,
+      })
+      await request(`https://${host}:9/`, { dispatcher }).catch(() => {})
+      await dispatcher.destroy()
+      expect(proxy.tunnels).toEqual([])
+    },
+  )
+
+  test('reads no proxy from the environment of the process', async () => {
+    await using other = await connectProxy({ routes: {} })
+    const url = `http://127.0.0.1:${other.port}`
+    const dispatcher = createEntraDispatcher({
+      extraCa: caPem,
+      proxy: { url: new Secret('http://127.0.0.1:9'), noProxy: '' },
+    })
+    vi.stubEnv('HTTPS_PROXY', url).stubEnv('HTTP_PROXY', url).stubEnv('NO_PROXY', '*')
+    await request(`https://${HOST}/`, { dispatcher }).catch(() => {})
+    await dispatcher.destroy()
+    expect(other.tunnels).toEqual([])
+  })
+})
+
+describe('usesProxy', () => {
+  const url = new Secret('http://proxy.example:3128')
+
+  test.each([
+    [LOGIN, '', true],
+    [LOGIN, '*', false],
+    [LOGIN, LOGIN, false],
+    [LOGIN, 'LOGIN.MicrosoftOnline.com', false],
+    [LOGIN, 'microsoftonline.com', false],
+    [LOGIN, '.microsoftonline.com', false],
+    [LOGIN, '*.microsoftonline.com', false],
+    [LOGIN, '*.login.microsoftonline.com', true],
+    [LOGIN, 'online.com', true],
+    [LOGIN, 'login.microsoftonline.com:8443', true],
+    [LOGIN, 'login.microsoftonline.com:443', false],
+    [LOGIN, 'a.example b.example,login.microsoftonline.com', false],
+    ['[fd00::1]', 'fd00::1', false],
+    ['[fd00::1]', '[fd00::1]:443', false],
+    ['[fd00::1]', '[fd00::1]:8443', true],
+  ])('returns for %s with NO_PROXY=%j: %s', async (host, noProxy, expected) => {
+    expect(await usesProxy(`https://${host}`, { url, noProxy })).toBe(expected)
+  })
+
+  test.each([
+    '127.0.0.1',
+    '127.255.255.255',
+    '169.254.169.254',
+    'localhost',
+    'LOCALHOST.',
+    'entra.localhost',
+    '[::1]',
+    '[febf::1]',
+    '[::ffff:7f00:2]',
+    '[::ffff:a9fe:101]',
+  ])('returns false for %s, which is loopback or link-local', async (host) => {
+    expect(await usesProxy(`https://${host}`, { url, noProxy: '' })).toBe(false)
+  })
+
+  test.each([
+    '126.0.0.1',
+    '128.0.0.1',
+    '169.253.0.1',
+    '10.0.0.1',
+    '[::2]',
+    '[fec0::1]',
+    '[::ffff:a00:1]',
+    'notlocalhost',
+    'localhost.example',
+  ])('returns true for %s, which only looks like a loopback or link-local host', async (host) => {
+    expect(await usesProxy(`https://${host}`, { url, noProxy: '' })).toBe(true)
+  })
+})
