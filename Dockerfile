@@ -50,7 +50,7 @@ COPY --from=build /image/ /
 # threads, add-ons, debuggers. So demo and simulate are for a checkout. docs/security.md says how to
 # allow more.
 ENV NODE_ENV=production \
-    NODE_OPTIONS="--permission --allow-fs-read=/app --allow-fs-read=/var/run/secrets --allow-fs-read=/run/secrets --allow-fs-read=/etc/wimds --allow-fs-read=/etc/ssl --allow-fs-read=/tls --allow-fs-read=/proc/self/fd --allow-fs-read=/var/opt/azcmagent/tokens --allow-fs-write=/var/opt/azcmagent/tokens --disable-sigusr1 --report-exclude-env"
+    NODE_OPTIONS="--permission --allow-fs-read=/app --allow-fs-read=/var/run/secrets --allow-fs-read=/run/secrets --allow-fs-read=/etc/wimds --allow-fs-read=/etc/ssl --allow-fs-read=/tls --allow-fs-read=/proc/self/fd --disable-sigusr1 --report-exclude-env"
 USER 1501:1501
 WORKDIR /
 EXPOSE 8000 9169

@@ -31,7 +31,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   probe: async () => (await import('./commands/probe.ts')).probe,
   report: async () => (await import('./commands/report/report.ts')).report,
   doctor: async () => (await import('./commands/doctor.ts')).doctor,
-  env: async () => (await import('./commands/env/env.ts')).env,
+  env: async () => (await import('./commands/env.ts')).env,
   token: async () => (await import('./commands/token.ts')).token,
   version: async () => (await import('./commands/version.ts')).version,
   redirect: async () => (await import('./commands/redirect.ts')).redirect,

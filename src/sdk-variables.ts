@@ -1,29 +1,22 @@
 /**
- * The variables by which SDKs find a managed identity endpoint. They are switches: each set makes an
- * SDK speak one protocol, and some sets change how others are read (R21).
+ * The environment variables by which SDKs find a managed identity endpoint. Each variable is a switch:
+ * its presence selects a protocol, and some change the meaning of others (R21).
  */
 
-/** What the variables say. */
-export interface Endpoints {
-  /** Of the main port, as `http://127.0.0.1:8000`. */
+/** The values that the variables are built from. */
+export interface Endpoint {
+  /** Origin of the sidecar, such as `http://127.0.0.1:8000`. */
   readonly origin: string
-  /** The secret of App Service and Service Fabric. */
+  /** The secret of the App Service endpoint. */
   readonly identityHeader: string
-  /** Of the Arc port. */
-  readonly arcOrigin: string
-  /** Of the Service Fabric port, and the SHA-1 of its certificate. */
-  readonly fabricOrigin: string
-  readonly thumbprint: string
-  /** The identity that Azure ML's clients name. */
+  /** The client id that Azure ML's clients send. */
   readonly clientId: string
 }
 
 type Variables = Readonly<Record<string, string>>
 
-const TOKEN_PATH = '/metadata/identity/oauth2/token'
-
-/** The variables of each set. */
-export const ENDPOINT_SETS = {
+/** The variables of each set, by the name that `wimds env --for` takes. */
+export const VARIABLE_SETS = {
   imds: ({ origin }) => ({ AZURE_POD_IDENTITY_AUTHORITY_HOST: origin }),
   'app-service': ({ origin, identityHeader }) => ({
     IDENTITY_ENDPOINT: `${origin}/msi/token`,
@@ -39,23 +32,28 @@ export const ENDPOINT_SETS = {
     DEFAULT_IDENTITY_CLIENT_ID: clientId,
   }),
   'cloud-shell': ({ origin }) => ({ MSI_ENDPOINT: `${origin}/oauth2/token` }),
-  arc: ({ arcOrigin }) => ({
-    IDENTITY_ENDPOINT: `${arcOrigin}${TOKEN_PATH}`,
-    IMDS_ENDPOINT: arcOrigin,
-  }),
-  'service-fabric': ({ fabricOrigin, identityHeader, thumbprint }) => ({
-    IDENTITY_ENDPOINT: `${fabricOrigin}${TOKEN_PATH}`,
-    IDENTITY_HEADER: identityHeader,
-    IDENTITY_SERVER_THUMBPRINT: thumbprint,
-  }),
-} as const satisfies Record<string, (endpoints: Endpoints) => Variables>
+} as const satisfies Record<string, (endpoint: Endpoint) => Variables>
 
-export type EndpointSet = keyof typeof ENDPOINT_SETS
+export type VariableSet = keyof typeof VARIABLE_SETS
 
-export const SET_NAMES = Object.keys(ENDPOINT_SETS).filter(isSetName)
+/** Returns true for the name of a set. */
+export function isVariableSet(name: string): name is VariableSet {
+  return Object.hasOwn(VARIABLE_SETS, name)
+}
 
-/** All variables that choose a protocol: those that are not in a chosen set have to be unset. */
-export const SWITCHES = [
+export const VARIABLE_SET_NAMES = Object.keys(VARIABLE_SETS).filter(isVariableSet)
+
+/**
+ * Variables that lead SDKs to a protocol that the sidecar does not speak. They win over most sets, so
+ * a container that has one of its own never reaches the sidecar.
+ */
+export const UNSUPPORTED_PROTOCOL_VARIABLES = {
+  IMDS_ENDPOINT: 'Azure Arc',
+  IDENTITY_SERVER_THUMBPRINT: 'Service Fabric',
+} as const
+
+/** Every variable that selects a protocol; those outside the chosen sets must be unset. */
+export const ENDPOINT_VARIABLES = [
   'AZURE_POD_IDENTITY_AUTHORITY_HOST',
   'IDENTITY_ENDPOINT',
   'IDENTITY_HEADER',
@@ -66,45 +64,18 @@ export const SWITCHES = [
   'DEFAULT_IDENTITY_CLIENT_ID',
 ] as const
 
-/** True for the name of one of the sets. */
-export function isSetName(name: string): name is EndpointSet {
-  return Object.hasOwn(ENDPOINT_SETS, name)
-}
-
-/** Why the sets cannot be set together, one sentence for each pair that cannot. */
-export function conflictsOf(sets: readonly EndpointSet[]): string[] {
-  return sets.flatMap((one, index) =>
-    sets.slice(index + 1).flatMap((other) => conflictOf(one, other) ?? []),
-  )
-}
-
-/** Sets that may stand side by side, beside `imds`, which all others go before. */
-const COMPATIBLE: readonly (readonly EndpointSet[])[] = [
-  // The real App Service sets both, and no client mistakes one for the other.
-  ['app-service', 'app-service-2017'],
-  ['app-service', 'azure-ml'],
-  ['app-service-2017', 'azure-ml'],
-]
-
-function conflictOf(one: EndpointSet, other: EndpointSet): string | undefined {
-  if (one === 'imds' || other === 'imds') return undefined
-  if (COMPATIBLE.some((pair) => pair.includes(one) && pair.includes(other))) return undefined
-  const shared = namesOf(one).filter((name) => namesOf(other).includes(name))
-  if (shared.length > 0) {
-    return `${one} and ${other} conflict: both set ${shared.join(' and ')}, each to something else`
-  }
-  return `${one} and ${other} conflict: an SDK takes whichever of ${namesOf(one)[0]} and ${namesOf(other)[0]} it looks for first, and SDKs differ in that`
-}
-
-const NOWHERE: Endpoints = {
-  origin: '',
-  identityHeader: '',
-  arcOrigin: '',
-  fabricOrigin: '',
-  thumbprint: '',
-  clientId: '',
-}
-
-function namesOf(set: EndpointSet): string[] {
-  return Object.keys(ENDPOINT_SETS[set](NOWHERE))
+/**
+ * Returns a sentence for each pair of sets that cannot be combined. Only `cloud-shell` conflicts: the
+ * real App Service sets both of its sets, and every other protocol takes precedence over `imds`.
+ */
+export function findSetConflicts(sets: readonly VariableSet[]): string[] {
+  if (!sets.includes('cloud-shell')) return []
+  return sets.flatMap((set) => {
+    if (set === 'imds' || set === 'cloud-shell') return []
+    const reason =
+      set === 'app-service'
+        ? 'SDKs differ in whether they check IDENTITY_ENDPOINT or MSI_ENDPOINT first'
+        : 'both set MSI_ENDPOINT, to different values'
+    return [`cloud-shell and ${set} conflict: ${reason}`]
+  })
 }

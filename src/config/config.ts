@@ -4,13 +4,7 @@ import type { IdentityDirectory } from '../identities.ts'
 import { comparableResource } from '../resource.ts'
 import type { Secret } from '../secret.ts'
 import { directoryOfEnvironment, directoryOfFile, tokenFilesOf } from './directory.ts'
-import {
-  groupMistakes,
-  serviceFabricOf,
-  type ServiceFabricSettings,
-  tokenProxyOf,
-  type TokenProxySettings,
-} from './groups.ts'
+import { groupMistakes, tokenProxyOf, type TokenProxySettings } from './groups.ts'
 import {
   type FileEntries,
   readFileEntries,
@@ -22,9 +16,8 @@ import {
   type Given,
   invalidConfiguration,
   type LogLevel,
-  mistakesIn,
   type ParsedSettings,
-  Settings,
+  parseSettings,
   unknownSettings,
   withDefaults,
 } from './settings.ts'
@@ -55,10 +48,8 @@ export interface Config {
     readonly region?: string
     readonly tokenProxy?: TokenProxySettings
   }
-  /** The secret of the App Service and Service Fabric endpoints; undefined: they are off. */
+  /** The secret of the App Service endpoint; undefined: it is off. */
   readonly identityHeader?: Secret
-  readonly arc: { readonly listen: readonly Address[]; readonly keyDirectory: string }
-  readonly serviceFabric: ServiceFabricSettings
   readonly readyAfterPrefetch: boolean
   /** Paths that go on to the real metadata service; empty: none. */
   readonly passThrough: readonly string[]
@@ -81,15 +72,15 @@ export async function loadConfig(
   others: readonly string[] = [],
 ): Promise<Config> {
   const given = withDefaults(env)
-  const parsed = Settings.safeParse(given)
-  const mistakes = parsed.success ? [] : mistakesIn(parsed.error)
+  const { settings, problems } = parseSettings(env)
+  const mistakes = [...problems]
   mistakes.push(...groupMistakes(given), ...missingBase(given))
   const file = given['WIMDS_CONFIG']
   const entries = file === undefined ? undefined : await readFileEntries(file, given, readText)
   mistakes.push(...(entries?.mistakes ?? []), ...others)
-  if (!parsed.success || mistakes.length > 0) throw invalidConfiguration(mistakes)
-  const config = configOf(parsed.data, unknownSettings(env), entries)
-  const late = [...prefetchMistakes(config.directory, parsed.data), ...regionMistakes(config)]
+  if (settings === undefined || mistakes.length > 0) throw invalidConfiguration(mistakes)
+  const config = configOf(settings, unknownSettings(env), entries)
+  const late = [...prefetchMistakes(config.directory, settings), ...regionMistakes(config)]
   if (late.length > 0) throw invalidConfiguration(late)
   return Object.freeze(config)
 }
@@ -145,8 +136,6 @@ function configOf(
       }),
     },
     ...defined({ identityHeader: settings.WIMDS_IDENTITY_HEADER }),
-    arc: { listen: settings.WIMDS_ARC_LISTEN, keyDirectory: settings.WIMDS_ARC_KEY_DIR },
-    serviceFabric: serviceFabricOf(settings),
     readyAfterPrefetch: settings.WIMDS_READY_AFTER_PREFETCH,
     passThrough: settings.WIMDS_PASS_THROUGH ?? [],
     log: { level: settings.WIMDS_LOG_LEVEL, format: settings.WIMDS_LOG_FORMAT },

@@ -1,6 +1,5 @@
 /** Settings that only make sense together: what each group means, and what is missing from one. */
 import type { Given, ParsedSettings, SettingName } from './settings.ts'
-import type { Address } from './values.ts'
 
 /** The token proxy of the cluster's identity bindings, through which exchanges go. */
 export interface TokenProxySettings {
@@ -10,14 +9,6 @@ export interface TokenProxySettings {
   readonly sniName?: string
   /** Whom to trust in place of Node's roots; undefined: Node's roots. */
   readonly ca?: { readonly file: string } | { readonly pem: string }
-}
-
-/** The TLS listener that speaks Service Fabric. */
-export interface ServiceFabricSettings {
-  /** Empty: none. */
-  readonly listen: readonly Address[]
-  /** Undefined: one is made at the start. */
-  readonly certificate?: { readonly certFile: string; readonly keyFile: string }
 }
 
 /** What the environment says of the token proxy; undefined: exchanges go to Entra ID itself. */
@@ -37,17 +28,6 @@ export function tokenProxyOf(settings: ParsedSettings): TokenProxySettings | und
   }
 }
 
-/** What the environment says of the Service Fabric listener. */
-export function serviceFabricOf(settings: ParsedSettings): ServiceFabricSettings {
-  const {
-    WIMDS_SERVICE_FABRIC_LISTEN: listen,
-    WIMDS_SERVICE_FABRIC_CERT_FILE: certFile,
-    WIMDS_SERVICE_FABRIC_KEY_FILE: keyFile,
-  } = settings
-  if (certFile === undefined || keyFile === undefined) return { listen }
-  return { listen, certificate: { certFile, keyFile } }
-}
-
 /** A sentence for each group that is not whole. */
 export function groupMistakes(given: Given): string[] {
   const has = (name: SettingName) => given[name] !== undefined
@@ -61,13 +41,6 @@ export function groupMistakes(given: Given): string[] {
   needs('AZURE_KUBERNETES_CA_DATA', proxy, 'is of no use without it')
   if (has('AZURE_KUBERNETES_CA_FILE') && has('AZURE_KUBERNETES_CA_DATA')) {
     mistakes.push('AZURE_KUBERNETES_CA_DATA: cannot be set beside AZURE_KUBERNETES_CA_FILE')
-  }
-  const [cert, key] = ['WIMDS_SERVICE_FABRIC_CERT_FILE', 'WIMDS_SERVICE_FABRIC_KEY_FILE'] as const
-  needs(cert, key, 'needs its private key')
-  needs(key, cert, 'needs its certificate')
-  const listen = given['WIMDS_SERVICE_FABRIC_LISTEN']
-  if (listen !== undefined && listen !== 'off') {
-    needs('WIMDS_SERVICE_FABRIC_LISTEN', 'WIMDS_IDENTITY_HEADER', 'is guarded by that secret')
   }
   if (!has('WIMDS_CONFIG') && given['WIMDS_UNLISTED_CLIENT_IDS'] === 'deny') {
     needs('WIMDS_UNLISTED_CLIENT_IDS', 'AZURE_CLIENT_ID', 'denies all other client ids')

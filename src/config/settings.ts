@@ -11,7 +11,6 @@ import {
   duration,
   flag,
   guid,
-  headerPath,
   hosts,
   integer,
   paths,
@@ -30,9 +29,6 @@ export const DEFAULTS = {
   AZURE_AUTHORITY_HOST: 'https://login.microsoftonline.com/',
   WIMDS_LISTEN: '127.0.0.1:8000',
   WIMDS_ADMIN_LISTEN: '[::]:9169',
-  WIMDS_ARC_LISTEN: 'off',
-  WIMDS_ARC_KEY_DIR: '/var/opt/azcmagent/tokens',
-  WIMDS_SERVICE_FABRIC_LISTEN: 'off',
   WIMDS_LOG_LEVEL: 'info',
   WIMDS_LOG_FORMAT: 'auto',
   WIMDS_MAX_CONNECTIONS: '512',
@@ -61,11 +57,6 @@ export const Settings = z.object({
   WIMDS_ALLOWED_HOSTS: z.optional(hosts),
   WIMDS_MAX_CONNECTIONS: integer({ min: 1, max: 65_535 }),
   WIMDS_IDENTITY_HEADER: z.optional(secret),
-  WIMDS_ARC_LISTEN: addressesOrOff,
-  WIMDS_ARC_KEY_DIR: headerPath,
-  WIMDS_SERVICE_FABRIC_LISTEN: addressesOrOff,
-  WIMDS_SERVICE_FABRIC_CERT_FILE: z.optional(z.string()),
-  WIMDS_SERVICE_FABRIC_KEY_FILE: z.optional(z.string()),
   WIMDS_REGION: z.optional(region),
   WIMDS_CA_FILE: z.optional(z.string()),
   WIMDS_AUDIENCE: z.optional(z.string()),
@@ -103,15 +94,17 @@ export function withDefaults(env: Environment): Given {
   return { ...DEFAULTS, ...Object.fromEntries(set) }
 }
 
-/** What a schema has against settings, a sentence for each mistake. */
-export function mistakesIn({ issues }: z.core.$ZodError): string[] {
-  return issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
-}
+/** The outcome of parsing an environment: the settings, or one sentence for each problem. */
+type SettingsResult =
+  | { readonly settings: ParsedSettings; readonly problems: readonly [] }
+  | { readonly settings?: undefined; readonly problems: readonly string[] }
 
-/** What is wrong with single settings; what they need of each other, and their files, is not looked at. */
-export function settingMistakes(env: Environment): string[] {
+/** Parses each setting by itself. What settings require of each other is checked by `loadConfig`. */
+export function parseSettings(env: Environment): SettingsResult {
   const parsed = Settings.safeParse(withDefaults(env))
-  return parsed.success ? [] : mistakesIn(parsed.error)
+  if (parsed.success) return { settings: parsed.data, problems: [] }
+  const { issues } = parsed.error
+  return { problems: issues.map(({ path, message }) => `${path.join('.')}: ${message}`) }
 }
 
 /** Each mistake may repeat a path, or a piece of YAML, and so a token that is not where it belongs. */

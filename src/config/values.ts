@@ -90,13 +90,6 @@ export const tokenPath = reading((text) => {
   return text
 })
 
-/** A directory whose path goes out in a header, whose other characters each client reads in its own way. */
-export const headerPath = reading((text) => {
-  if (!/^[\x20-\x7e]+$/.test(text))
-    throw new Error(`must be of printable ASCII, not ${quote(text)}`)
-  return text
-})
-
 /** A credential. */
 export const secret = reading((text) => new Secret(text))
 

@@ -19,7 +19,6 @@ export interface TokenQuery {
   /** As the caller named it; replies echo it to the letter (R10). */
   readonly resource: string
   readonly bypassCache?: boolean
-  readonly refusedTokenSha256?: string
 }
 
 /** What a caller gets, before it is put into the words of its dialect. */
@@ -51,8 +50,6 @@ export interface Dialect {
   readonly methods: readonly ('GET' | 'POST')[]
   /** Whether a request at the path is this protocol's; undefined: all that no other one takes. */
   readonly matches?: (request: WireRequest) => boolean
-  /** What the caller is to prove before it is heard; undefined, in the end: nothing. */
-  readonly challenge?: (request: WireRequest) => Promise<Reply | undefined>
   /** Throws a `BrokerError` for a request that the dialect does not allow. */
   readonly parse: (request: WireRequest) => TokenQuery
   readonly render: (answer: TokenAnswer, request: WireRequest) => Reply

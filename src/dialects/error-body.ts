@@ -32,7 +32,7 @@ const EXACT_SENTENCES: Partial<Record<ErrorCode, string>> = {
 }
 
 /** Codes of the projected token, of the way to Entra ID and of what Entra ID said. */
-const FOR_OPERATORS = /^(?:assertion|entra|trust|issuer)_|_refused$|^resource_not_allowed$/
+const FOR_OPERATORS = /^(?:assertion|entra|federated_credential|trust|issuer)_|_refused$|^resource_not_allowed$/
 
 function fallback(error: BrokerError): string {
   return error.isPermanent ? 'invalid_request' : 'service_unavailable'

@@ -43,12 +43,10 @@ function parse(request: WireRequest): TokenQuery {
 const parseQuery = remembering((query): TokenQuery => {
   const parameters = parseParameters(query)
   requireApiVersion(parameters.get('api-version'), FIRST_API_VERSION)
-  const sha256 = parameters.get('token_sha256_to_refresh')
   return {
     resource: resourceOf(parameters),
     selector: selectorOf(parameters),
     ...(parameters.get('bypass_cache')?.toLowerCase() === 'true' && { bypassCache: true }),
-    ...(sha256 !== undefined && { refusedTokenSha256: sha256.toLowerCase() }),
   }
 })
 

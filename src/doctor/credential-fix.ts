@@ -1,7 +1,7 @@
 /** The commands that create the federated identity credential which an assertion needs. */
 import type { Assertion } from '../exchange/assertion.ts'
 import type { Identity } from '../identities.ts'
-import { shellQuoted } from '../lib/shell.ts'
+import { quoteForShell } from '../lib/shell.ts'
 import type { CredentialFix } from './report.ts'
 
 type Claims = Pick<Assertion, 'issuer' | 'subject' | 'audience'>
@@ -21,14 +21,14 @@ export function credentialFix(
     azManagedIdentity: [
       'az identity federated-credential create',
       `--name ${name}`,
-      `--identity-name ${shellQuoted(identity)}`,
-      `--resource-group ${shellQuoted(group)}`,
-      ...(subscription === undefined ? [] : [`--subscription ${shellQuoted(subscription)}`]),
-      `--issuer ${shellQuoted(issuer)}`,
-      `--subject ${shellQuoted(subject)}`,
-      `--audiences ${shellQuoted(audience)}`,
+      `--identity-name ${quoteForShell(identity)}`,
+      `--resource-group ${quoteForShell(group)}`,
+      ...(subscription === undefined ? [] : [`--subscription ${quoteForShell(subscription)}`]),
+      `--issuer ${quoteForShell(issuer)}`,
+      `--subject ${quoteForShell(subject)}`,
+      `--audiences ${quoteForShell(audience)}`,
     ].join(' '),
-    azApplication: `az ad app federated-credential create --id ${clientId} --parameters ${shellQuoted(parameters)}`,
+    azApplication: `az ad app federated-credential create --id ${clientId} --parameters ${quoteForShell(parameters)}`,
     terraform: `resource "azurerm_federated_identity_credential" ${hcl(name)} {
   name                = ${hcl(name)}
   resource_group_name = ${hcl(group)}

@@ -1,14 +1,14 @@
-/** Hosts of addresses as they are written elsewhere. */
+/** Hosts of listen addresses, as other places write them. */
 
-/** A host as a Host header and a URL write it: IPv6 stands in brackets. */
-export function hostInUrl(host: string): string {
+/** Returns the host as a URL or a Host header writes it: an IPv6 address in brackets. */
+export function formatUrlHost(host: string): string {
   return host.includes(':') ? `[${host}]` : host
 }
 
 /**
- * A host as seen from this machine: a wildcard address is reached by loopback. That of IPv6 takes IPv4,
- * too, and is itself IPv4 where the machine has no IPv6.
+ * Returns the host by which this machine reaches a listener. A wildcard becomes 127.0.0.1, since `::`
+ * accepts IPv4 too, and is bound as 0.0.0.0 on a machine without IPv6.
  */
-export function localHost(host: string): string {
+export function toLocalHost(host: string): string {
   return host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
 }

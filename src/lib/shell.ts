@@ -1,11 +1,11 @@
-/** Words as a shell takes them. */
+/** Quoting for a POSIX shell. */
 
-/** True for a word that needs no quotes, in a shell or a dotenv file. */
+/** Returns true for a word that needs no quotes, in a shell or a dotenv file. */
 export function isPlainWord(text: string): boolean {
   return /^[\w@%+=:,./-]+$/.test(text)
 }
 
-/** The text as one word for a POSIX shell, in quotes only where it needs them. */
-export function shellQuoted(text: string): string {
+/** Returns the text as one shell word, quoted only where it needs to be. */
+export function quoteForShell(text: string): string {
   return isPlainWord(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
 }

@@ -6,7 +6,7 @@ import { type Identity, type IdentityResolver, requireAllowed } from '../identit
 import type { Clock } from '../tokens/clock.ts'
 import { expiry } from '../tokens/lifetime.ts'
 import { type CallerTokens, scopeOf, type TokenRequest } from '../tokens/token.ts'
-import { prepare, rendering } from './replies.ts'
+import { rendering } from './replies.ts'
 import { correlationIdOf } from './trace-context.ts'
 import { type ReplyEvent, send, wireRequest } from './wire.ts'
 
@@ -47,11 +47,6 @@ export function addDialects(
       const dialect = spoken(dialects, wire)
       if (!allows(dialect, request.method)) {
         throw new BrokerError('method_not_allowed', `${request.method} is not allowed here`)
-      }
-      const challenge = dialect.challenge && (await dialect.challenge(wire))
-      if (challenge !== undefined) {
-        send(request, reply, prepare(challenge), parts, { dialect: dialect.name })
-        return
       }
       const query = dialect.parse(wire)
       const identity = resolve(query.selector)

@@ -1,5 +1,5 @@
 /** What `wimds simulate` tells: an environment for the sidecar, and a summary for people. */
-import { shellQuoted } from '../lib/shell.ts'
+import { quoteForShell } from '../lib/shell.ts'
 import type { Simulator } from './simulator.ts'
 
 /** The settings by which a sidecar meets this world's Entra ID, without its token proxy. */
@@ -26,7 +26,7 @@ export function environment(world: Simulator, hasForeignCertificate: boolean): s
     }),
   }
   return Object.entries(variables)
-    .map(([name, value]) => `${name}=${shellQuoted(value)}\n`)
+    .map(([name, value]) => `${name}=${quoteForShell(value)}\n`)
     .join('')
 }
 
@@ -46,6 +46,6 @@ ${proxy}  CA        ${world.caFile}
 Applications of tenant ${world.tenantId}:
 ${applications.join('\n')}
 Start the sidecar with it:
-  set -a; . ${shellQuoted(envFile)}; set +a; wimds serve
+  set -a; . ${quoteForShell(envFile)}; set +a; wimds serve
 `
 }

@@ -92,7 +92,7 @@ export function identitiesSection(status: StatusDocument): Html {
 
 /** The settings, folded away, below what is to be checked about them. */
 export function settingsSection(status: StatusDocument): Html {
-  const { settings, warnings, serviceFabricThumbprint } = status
+  const { settings, warnings } = status
   const rows = table(
     'Settings',
     [
@@ -108,21 +108,12 @@ export function settingsSection(status: StatusDocument): Html {
   return section(
     'settings',
     'Settings',
-    html`${notes} ${thumbprintNote(serviceFabricThumbprint)}
+    html`${notes}
       <details class="box">
         <summary>${settings.length} settings in force</summary>
         ${rows}
       </details>`,
   )
-}
-
-/** What clients pin, where the certificate was made at the start and nobody else can tell. */
-function thumbprintNote(thumbprint: string | undefined): Html | undefined {
-  if (thumbprint === undefined) return undefined
-  return html`<p class="small">
-    Service Fabric’s clients have to have <span class="mono">IDENTITY_SERVER_THUMBPRINT</span>
-    ${mono(thumbprint)}.
-  </p>`
 }
 
 function mono(text: string): Html {

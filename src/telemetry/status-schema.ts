@@ -51,8 +51,6 @@ export const StatusSchema = z.object({
       prefetch: z.array(z.string()),
     }),
   ),
-  /** What Service Fabric's clients know its certificate by, as in IDENTITY_SERVER_THUMBPRINT; absent: off. */
-  serviceFabricThumbprint: z.optional(z.string()),
   /** Whether requests may name client ids that are not among the identities. */
   allowsUnlistedClientIds: z.boolean(),
   assertions: z.array(

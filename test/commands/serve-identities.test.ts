@@ -1,10 +1,7 @@
-/** The whole sidecar with an identities file: selection, allow-lists, reloads, and special ports. */
+/** The whole sidecar with an identities file: selection, allow-lists and reloads. */
 import { mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { connect } from 'node:tls'
-import { once } from 'node:events'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { Agent, request as send } from 'undici'
 import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
 import { StatusSchema } from '../../src/telemetry/status-schema.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
@@ -185,54 +182,3 @@ test('goes on under the names and with the resources of a new file', async () =>
   expect(await ask(sidecar.port, VAULT)).toBe(`200 ${world.clientId}`)
   expect(world.exchanges()).toBe(exchanges)
 }, 30_000)
-
-test('speaks Azure Arc on its own port, and removes what it wrote', async () => {
-  await writeFile(file, identities(orders()))
-  const directory = join(dirname(world.caFile), 'arc-tokens')
-  await using sidecar = await start({
-    WIMDS_ARC_LISTEN: '127.0.0.1:0',
-    WIMDS_ARC_KEY_DIR: directory,
-  })
-  const port = sidecar.portOf('arcAddresses')
-  const challenge = await roundTrip(port, request(`${TOKEN}${VAULT}`))
-  expect(challenge.status).toBe(401)
-  const path = challenge.headers.get('www-authenticate')?.replace('Basic realm=', '') ?? ''
-  expect(dirname(path)).toBe(directory)
-  const authorization = `Basic ${await readFile(path, 'utf8')}`
-  const reply = await roundTrip(
-    port,
-    request(`${TOKEN}${VAULT}`, { headers: { Authorization: authorization } }),
-  )
-  expect(reply.status).toBe(200)
-})
-
-test('speaks Service Fabric over TLS, by the thumbprint that it tells', async () => {
-  await writeFile(file, identities(orders()))
-  await using sidecar = await start({
-    WIMDS_SERVICE_FABRIC_LISTEN: '127.0.0.1:0',
-    WIMDS_IDENTITY_HEADER: 'a-secret-of-the-pod',
-  })
-  const port = sidecar.portOf('serviceFabricAddresses')
-  const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false })
-  await once(socket, 'secureConnect')
-  const thumbprint = socket.getPeerCertificate().fingerprint.replaceAll(':', '')
-  socket.destroy()
-  const listening = sidecar.events().find(({ event }) => event === 'listening')
-  expect(listening?.['serviceFabricThumbprint']).toBe(thumbprint)
-  const local = (page: string) =>
-    roundTrip(sidecar.adminPort, request(page, { headers: { Host: 'localhost' } }))
-  const status = StatusSchema.parse(JSON.parse((await local('/status.json')).body))
-  expect(status.serviceFabricThumbprint).toBe(thumbprint)
-  expect((await local('/status')).body).toContain(thumbprint)
-
-  const dispatcher = new Agent({ connect: { rejectUnauthorized: false } })
-  const path = '/metadata/identity/oauth2/token?api-version=2019-07-01-preview&resource='
-  const { statusCode, body } = await send(`https://127.0.0.1:${port}${path}${VAULT}`, {
-    headers: { secret: 'a-secret-of-the-pod' },
-    dispatcher,
-  })
-  expect(statusCode).toBe(200)
-  expect(await body.json()).toMatchObject({ client_id: world.clientId })
-  await dispatcher.destroy()
-  expect(sidecar.log()).not.toContain('a-secret-of-the-pod')
-})

@@ -4,10 +4,9 @@ import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { serve } from '../../src/commands/serve/serve.ts'
 import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
-import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { openConnection, request, roundTrip } from '../fixtures/connection.ts'
 import { listening } from '../fixtures/listening.ts'
 import { namedPipe } from '../fixtures/pipe.ts'
@@ -211,13 +210,13 @@ test.each(['WIMDS_CA_FILE', 'WIMDS_INSTANCE_FILE'])(
   },
 )
 
-test.each(['WIMDS_CA_FILE', 'WIMDS_INSTANCE_FILE', 'WIMDS_SERVICE_FABRIC_CERT_FILE'])(
+test.each(['WIMDS_CA_FILE', 'WIMDS_INSTANCE_FILE'])(
   'names %s if it is a pipe, and waits for no writer',
   async (name) => {
     await using temporary = await mkdtempDisposable(join(tmpdir(), 'wimds-test-'))
     const pipe = await namedPipe(join(temporary.path, 'pipe'))
-    const { env } = await environmentWith('none', 'none')
-    await expect(serve([], captureIo({ ...env, [name]: pipe }))).rejects.toThrow(
+    const io = captureIo({ ...environmentOf(world), [name]: pipe })
+    await expect(serve([], io)).rejects.toThrow(
       `${name}: cannot read ${pipe} (EFTYPE: not a regular file)`,
     )
   },
@@ -239,25 +238,6 @@ test('tells what is wrong with files together with what is wrong with settings',
   await expect(serve([], io)).rejects.toThrow(
     /WIMDS_LOG_LEVEL: [^]*WIMDS_CA_FILE: [^]*WIMDS_INSTANCE_FILE: /,
   )
-})
-
-describe('the certificate of Service Fabric', () => {
-  test('is refused with the name of what is wrong: no certificate', async () => {
-    const { keyPem } = await issuedCertificate()
-    await expect(serve([], await environmentWith('none', keyPem))).rejects.toThrow(
-      'WIMDS_SERVICE_FABRIC_CERT_FILE: does not hold a PEM certificate',
-    )
-  })
-
-  test.each([
-    ['no key', () => Promise.resolve('none')],
-    ['the key of another one', async () => (await issuedCertificate()).keyPem],
-  ])('is refused with the name of what is wrong: %s', async (_, keyOf) => {
-    const { certPem } = await issuedCertificate()
-    await expect(serve([], await environmentWith(certPem, await keyOf()))).rejects.toThrow(
-      'WIMDS_SERVICE_FABRIC_KEY_FILE: does not hold the PEM private key of the certificate',
-    )
-  })
 })
 
 test('says so when the instance document is not an object', async () => {
@@ -290,22 +270,3 @@ test('tells why it cannot start on standard error if its log is silent', async (
   expect(io.out()).toBe('')
   expect(io.err()).toMatch(/^wimds serve: cannot listen: listen EADDRINUSE.*\n$/)
 })
-
-/** A sidecar's surroundings, with Service Fabric's listener and this certificate for it. */
-async function environmentWith(certificate: string, key: string) {
-  const directory = dirname(world.caFile)
-  const [certFile, keyFile] = [join(directory, 'fabric.crt'), join(directory, 'fabric.key')]
-  await Promise.all([writeFile(certFile, certificate), writeFile(keyFile, key)])
-  return captureIo({
-    ...environmentOf(world),
-    WIMDS_IDENTITY_HEADER: 'a secret',
-    WIMDS_SERVICE_FABRIC_LISTEN: '127.0.0.1:0',
-    WIMDS_SERVICE_FABRIC_CERT_FILE: certFile,
-    WIMDS_SERVICE_FABRIC_KEY_FILE: keyFile,
-  })
-}
-
-async function issuedCertificate() {
-  const authority = await createCertificateAuthority()
-  return authority.issue({ names: ['localhost'] })
-}

@@ -79,7 +79,7 @@ describe('the environment', () => {
       AZURE_AUTHORITY_HOST: 'http://login.example',
       AZURE_FEDERATED_TOKEN_FILE: '',
       WIMDS_LISTEN: 'here',
-      WIMDS_ARC_LISTEN: '[127.0.0.1]:1',
+      WIMDS_ADMIN_LISTEN: '[127.0.0.1]:1',
       WIMDS_MAX_CONNECTIONS: '0',
       WIMDS_EXCHANGE_TIMEOUT: '5',
       WIMDS_READY_AFTER_PREFETCH: 'yes',
@@ -93,7 +93,7 @@ describe('the environment', () => {
         'AZURE_AUTHORITY_HOST',
         'AZURE_FEDERATED_TOKEN_FILE',
         'WIMDS_LISTEN',
-        'WIMDS_ARC_LISTEN',
+        'WIMDS_ADMIN_LISTEN',
         'WIMDS_MAX_CONNECTIONS',
         'WIMDS_EXCHANGE_TIMEOUT',
         'WIMDS_READY_AFTER_PREFETCH',
@@ -119,14 +119,6 @@ describe('the environment', () => {
     const { listen } = await load({ WIMDS_LISTEN: 'localhost:1, 127.1:2, [::1]:3' })
     expect(listen.map(({ host }) => host)).toEqual(['localhost', '127.1', '::1'])
   })
-
-  test.each(['/tmp/日本', '/tmp/clé', '/tmp/a\r\nb'])(
-    'takes no key directory that a header cannot tell to every client, such as %j',
-    async (directory) => {
-      const told = await mistakes({ WIMDS_ARC_KEY_DIR: directory })
-      expect(told.join()).toMatch(/^WIMDS_ARC_KEY_DIR: must be of printable ASCII/)
-    },
-  )
 
   test('takes a proxy without its scheme, and repeats nothing of a wrong one', async () => {
     const { exchange } = await load({ HTTPS_PROXY: 'me:secret@proxy:3128', NO_PROXY: '.corp' })
@@ -192,18 +184,6 @@ describe('groups of settings', () => {
     [
       { AZURE_KUBERNETES_CA_FILE: '/x' },
       'AZURE_KUBERNETES_TOKEN_PROXY: is missing; AZURE_KUBERNETES_CA_FILE is of no use without it',
-    ],
-    [
-      { WIMDS_SERVICE_FABRIC_CERT_FILE: '/x' },
-      'WIMDS_SERVICE_FABRIC_KEY_FILE: is missing; WIMDS_SERVICE_FABRIC_CERT_FILE needs its private key',
-    ],
-    [
-      { WIMDS_SERVICE_FABRIC_KEY_FILE: '/x' },
-      'WIMDS_SERVICE_FABRIC_CERT_FILE: is missing; WIMDS_SERVICE_FABRIC_KEY_FILE needs its certificate',
-    ],
-    [
-      { WIMDS_SERVICE_FABRIC_LISTEN: '[::1]:1' },
-      'WIMDS_IDENTITY_HEADER: is missing; WIMDS_SERVICE_FABRIC_LISTEN is guarded by that secret',
     ],
     [
       { AZURE_CLIENT_ID: '', WIMDS_UNLISTED_CLIENT_IDS: 'deny' },

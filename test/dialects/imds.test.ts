@@ -56,13 +56,12 @@ test('refuses a request without parameters', () => {
 })
 
 test('reads what a request wants and ignores what it does not know', () => {
-  const sha256 = 'AB'.repeat(32)
-  const query = `${RIGHT}&Client_Id=${ORDERS.clientId}&authority=x&x-client-SKU=y&bypass_cache=True&token_sha256_to_refresh=${sha256}`
+  const unknown = 'authority=x&x-client-SKU=y&token_sha256_to_refresh=ab&claims={}'
+  const query = `${RIGHT}&Client_Id=${ORDERS.clientId}&${unknown}&bypass_cache=True`
   expect(parse(query)).toEqual({
     resource: 'https://vault.azure.net',
     selector: { by: 'clientId', value: ORDERS.clientId },
     bypassCache: true,
-    refusedTokenSha256: sha256.toLowerCase(),
   })
   expect(parse(`${RIGHT}&bypass_cache=false`)).toEqual({
     resource: 'https://vault.azure.net',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { localHost } from '../../src/lib/hosts.ts'
+import { toLocalHost } from '../../src/lib/hosts.ts'
 
 test.each([
   ['0.0.0.0', '127.0.0.1'],
@@ -8,5 +8,5 @@ test.each([
   ['127.0.0.2', '127.0.0.2'],
   ['localhost', 'localhost'],
 ])('what listens on %s is reached at %s, with IPv6 or without', (host, expected) => {
-  expect(localHost(host)).toBe(expected)
+  expect(toLocalHost(host)).toBe(expected)
 })

@@ -174,14 +174,14 @@ function refusing(cause: Error) {
 }
 
 test('answers in the dialect’s words when a reply cannot be written', async () => {
-  const unwritable = { status: 401, headers: { 'WWW-Authenticate': 'Basic realm=/鍵' }, body: '' }
-  const dialects = [{ ...imds, challenge: () => Promise.resolve(unwritable) }]
+  const unwritable = { status: 200, headers: { 'X-Name': '鍵' }, body: '' }
+  const dialects = [{ ...imds, render: () => unwritable }]
   const given = parts({ dialects })
   await using app = metadataServer(given)
   const reply = await app.inject({ url: TOKEN_URL, headers: HEADERS })
   expect([reply.statusCode, reply.statusMessage]).toEqual([500, 'Internal Server Error'])
   expect(reply.json()).toMatchObject({ error: expect.any(String) })
-  expect(reply.body).not.toContain('realm')
+  expect(reply.body).not.toContain('鍵')
   expect(given.replies.map(({ status, error }) => [status, error?.code])).toEqual([
     [500, 'internal'],
   ])

@@ -1,10 +1,9 @@
 /** Opens all ports of the sidecar, or none of them. */
 import type { RequestListener } from 'node:http'
 import type { FastifyInstance } from 'fastify'
-import { hostInUrl } from '../../lib/hosts.ts'
+import { formatUrlHost } from '../../lib/hosts.ts'
 import type { Address } from '../../config/values.ts'
 import { listen, type Listener } from '../../server/listen.ts'
-import type { ServerCertificate } from '../service-fabric.ts'
 
 /** One application and where it is to be reached. */
 export interface Service {
@@ -13,7 +12,6 @@ export interface Service {
   readonly app: FastifyInstance
   readonly listen: readonly Address[]
   readonly maxConnections: number
-  readonly tls?: ServerCertificate
 }
 
 /** Ports that are open. */
@@ -34,10 +32,9 @@ export async function openPorts(
     await Promise.all(listeners.map((listener) => listener.close(timeoutMs)))
   }
   try {
-    for (const { app, listen: addresses, maxConnections, tls } of services) {
+    for (const { app, listen: addresses, maxConnections } of services) {
       const handler: RequestListener = (...exchange) => app.routing(...exchange)
-      const options = { maxConnections, malformedBody, ...(tls !== undefined && { tls }) }
-      listeners.push(await listen(handler, addresses, options))
+      listeners.push(await listen(handler, addresses, { maxConnections, malformedBody }))
     }
   } catch (error) {
     await close(0)
@@ -50,5 +47,5 @@ export async function openPorts(
 }
 
 function asText({ host, port }: Address): string {
-  return `${hostInUrl(host)}:${port}`
+  return `${formatUrlHost(host)}:${port}`
 }

@@ -1,6 +1,6 @@
 /** `wimds serve`: the sidecar, from its configuration to its last reply. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { hostInUrl } from '../../lib/hosts.ts'
+import { formatUrlHost } from '../../lib/hosts.ts'
 import type { Config } from '../../config/config.ts'
 import type { Address } from '../../config/values.ts'
 import type { Dialect } from '../../dialects/dialect.ts'
@@ -21,7 +21,7 @@ import { VERSION } from '../../version.ts'
 import { broker } from './broker.ts'
 import { complain } from '../../lib/print-error.ts'
 import { configured } from '../configured.ts'
-import { mainDialects, specialDialects } from './dialects.ts'
+import { createDialects } from './dialects.ts'
 import { type CommandIo, untilShutdown } from '../io.ts'
 import { logOutput } from '../log-output.ts'
 import { openPorts, type Ports, type Service } from './listeners.ts'
@@ -50,13 +50,12 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   for (const warning of config.warnings) log.warn('config_warning', { message: warning })
 
   const { telemetry, watch, prefetch, close, ...parts } = broker(config, extraCa, log)
-  const special = await specialDialects(config)
   const isReady = () => telemetry.readiness().ready
   const settings = settingsView(io.env)
   const admin = adminServer({
     readiness: telemetry.readiness,
     scrape: telemetry.scrape,
-    document: () => ({ ...telemetry.document(settings), ...special.fields }),
+    document: () => telemetry.document(settings),
     log,
   })
   const { maxConnections } = config
@@ -67,7 +66,7 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
     maxConnections,
     app: metadataServer({
       guard: guard({
-        allowedHosts: [...config.allowedHosts, ...addresses.map(({ host }) => hostInUrl(host))],
+        allowedHosts: [...config.allowedHosts, ...addresses.map(({ host }) => formatUrlHost(host))],
       }),
       dialects,
       documents: metadataDocuments({ instance, tenantId: config.tenantId }),
@@ -81,17 +80,13 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
     }),
   })
   const services: Service[] = [
-    metadata('addresses', config.listen, mainDialects(config)),
+    metadata('addresses', config.listen, createDialects(config)),
     {
       name: 'adminAddresses',
       app: admin,
       listen: config.adminListen,
       maxConnections: ADMIN_CONNECTIONS,
     },
-    ...special.ports.map(({ name, listen, dialect, tls }) => ({
-      ...metadata(name, listen, [dialect]),
-      ...(tls !== undefined && { tls }),
-    })),
   ]
   const malformed = new BrokerError('request_malformed', 'The request is malformed')
   let ports: Ports
@@ -104,7 +99,7 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
     if (log.level() === 'silent') complain(io, 'wimds serve', failure.message)
     return 1
   }
-  log.info('listening', { version: VERSION, ...ports.addresses, ...special.fields })
+  log.info('listening', { version: VERSION, ...ports.addresses })
 
   const stopCycling = cycleOnSignal(log, process)
   // Files that do not answer hold up neither the end nor what can do without them.
@@ -117,7 +112,6 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   await sleep(config.shutdown.drainMs)
   await ports.close(config.shutdown.timeoutMs)
   stopFollowing()
-  await special.close()
   close()
   stopCycling()
   log.info('shutdown_complete')

@@ -1,11 +1,11 @@
 /** The variables of the app's own containers: SDK endpoints in env mode, and NO_PROXY always. */
-import { SWITCHES } from '../../sdk-variables.ts'
+import { ENDPOINT_VARIABLES } from '../../sdk-variables.ts'
 import { NO_PROXY_NAMES, addNoProxyHosts } from '../../lib/no-proxy.ts'
 import { type Container, type EnvVar, envVar, plainValue } from './pod.ts'
 import type { Plan } from './plan.ts'
 
 /** What makes an SDK choose another endpoint than the one set here (R21); an identity's name does not. */
-const LEADING = SWITCHES.filter((name) => name !== 'DEFAULT_IDENTITY_CLIENT_ID')
+const LEADING = ENDPOINT_VARIABLES.filter((name) => name !== 'DEFAULT_IDENTITY_CLIENT_ID')
 
 /** The container with what it needs to find the sidecar; what it had keeps its place. */
 export function withAppEnvironment(container: Container, plan: Plan): Container {

@@ -1,5 +1,5 @@
 /** Why a pod cannot be injected, each reason with what to change. */
-import { settingMistakes } from '../../config/settings.ts'
+import { parseSettings } from '../../config/settings.ts'
 import { conflictingVariables } from './app-environment.ts'
 import { INJECTED, incumbentActs } from './annotations.ts'
 import {
@@ -132,7 +132,7 @@ const sidecarSettings: Check = (_, { environment }) => {
   const known = environment.flatMap(({ name, value }) =>
     typeof value === 'string' && !value.includes('$(') ? [[name, value] as const] : [],
   )
-  return settingMistakes(Object.fromEntries(known)).map(
+  return parseSettings(Object.fromEntries(known)).problems.map(
     (mistake) => `the sidecar could not start with ${mistake}`,
   )
 }

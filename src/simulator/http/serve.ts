@@ -8,7 +8,7 @@ import {
 import { createServer as createHttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { hostInUrl, localHost } from '../../lib/hosts.ts'
+import { formatUrlHost, toLocalHost } from '../../lib/hosts.ts'
 import { isSocketFault, type Server } from './handler.ts'
 
 interface ServeOptions {
@@ -67,7 +67,7 @@ export async function serve(
     await closed
   }
   return {
-    url: `${scheme}://${hostInUrl(localHost(host))}:${address.port}`,
+    url: `${scheme}://${formatUrlHost(toLocalHost(host))}:${address.port}`,
     port: address.port,
     close,
     [Symbol.asyncDispose]: close,
