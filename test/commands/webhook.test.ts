@@ -17,7 +17,7 @@ test('without flags it makes its own certificate and injects as wimds inject doe
     drainMs: 5000,
     asksVersion: true,
     certificate: { kind: 'own', service: 'wimds-webhook', lifetimeMs: 90 * 86_400_000 },
-    settings: { mode: 'loopback', uid: 1501, isOptOut: false, tenantId: undefined },
+    settings: { mode: 'loopback', uid: 1501, injectByDefault: false, tenantId: undefined },
   })
 })
 

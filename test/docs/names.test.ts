@@ -91,7 +91,7 @@ function isAnnotation(name: string): boolean {
 function mistakesOf(annotation: string): readonly string[] {
   const pod: Pod = { metadata: { annotations: { [annotation]: '' } }, spec: { containers: [] } }
   const settings = { ...INJECTION_DEFAULTS, image: 'wimds', redirectImage: 'wimds-redirect' }
-  return parseAnnotations(pod, settings).mistakes
+  return parseAnnotations(pod, settings).problems
 }
 
 function isAksAnnotation(name: string): boolean {

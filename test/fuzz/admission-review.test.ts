@@ -35,7 +35,7 @@ const events: ReviewEvent[] = []
 const server = reviewServer({
   review: (body) =>
     review(body, {
-      settings: settings({ isOptOut: true }),
+      settings: settings({ injectByDefault: true }),
       serviceAccount: (namespace, name) => {
         asked.push(`${namespace}/${name}`)
         return Promise.resolve(annotationsOf(namespace, name))

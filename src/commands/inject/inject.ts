@@ -1,11 +1,11 @@
 /** `wimds inject`: manifests in, manifests with the sidecar out. Needs no cluster. */
+import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff'
 import { injectManifests } from '../../kubernetes/manifests/inject-manifests.ts'
-import { unifiedDiff } from '../../kubernetes/manifests/unified-diff.ts'
-import { complain } from '../../lib/print-error.ts'
-import { INJECT_FLAGS, optionsOf } from './options.ts'
 import { parseFlags } from '../../lib/args.ts'
+import { complain } from '../../lib/print-error.ts'
 import type { CommandIo } from '../io.ts'
-import { readSources } from './sources.ts'
+import { INJECT_FLAGS, parseInjectOptions } from './options.ts'
+import { readManifests } from './read-manifests.ts'
 
 const USAGE = `usage: wimds inject [FLAGS] FILE...
 
@@ -21,35 +21,42 @@ with the annotation wimds.io/inject: "false", and prints the result.
   --namespace NAME        of objects that name none
   --uid UID|none          the sidecar's uid (default 1501); none leaves it to the cluster
   --kubernetes-version V  of the cluster (default: 1.29 or newer)
-  --diff                  print what would change instead
+  --diff                  print what would change, as a unified diff
 `
 
-/** Runs the command. Exit code 0, 1 when something cannot be injected, 64 for bad usage. */
+/** Runs the command. Exit code 0, 1 if something cannot be injected, 64 for bad usage. */
 export async function inject(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, INJECT_FLAGS)
   if (flags.has('help')) {
     io.stdout.write(USAGE)
     return 0
   }
-  const options = optionsOf(flags)
-  const { files, mistakes: unreadable } = await readSources(flags.positionals, io)
+  const options = parseInjectOptions(flags)
+  const { files, problems: unreadable } = await readManifests(flags.positionals, io)
   const injected = injectManifests(files, options)
-  const mistakes = [...unreadable, ...injected.mistakes]
+  const problems = [...unreadable, ...injected.problems]
   const warnings = injected.warnings.map((warning) => `warning: ${warning}`)
-  complain(io, 'wimds inject', ...warnings, ...mistakes)
-  if (mistakes.length > 0) return 1
+  complain(io, 'wimds inject', ...warnings, ...problems)
+  if (problems.length > 0) return 1
   if (injected.workloads === 0) {
     complain(io, 'wimds inject', 'warning: there is no workload in the input')
   }
   const output = flags.has('diff')
-    ? injected.files.map(({ name, source, edits }) => unifiedDiff(name, source, edits)).join('')
-    : joined(injected.files.map(({ result }) => result))
+    ? injected.files.map(formatDiff).join('')
+    : joinDocuments(injected.files.map(({ result }) => result))
   io.stdout.write(output)
   return 0
 }
 
-/** One stream of documents, with one byte order mark at most; a single file stays as it is. */
-function joined(texts: readonly string[]): string {
+function formatDiff(file: { name: string; source: string; result: string }): string {
+  const { name, source, result } = file
+  if (source === result) return ''
+  const options = { context: 3, headerOptions: FILE_HEADERS_ONLY }
+  return createTwoFilesPatch(name, name, source, result, undefined, undefined, options)
+}
+
+/** Joins the files into one stream of documents with at most one byte order mark. */
+function joinDocuments(texts: readonly string[]): string {
   return texts.reduce((stream, text) => {
     if (stream === '') return text
     const ended = stream.endsWith('\n') ? stream : `${stream}\n`

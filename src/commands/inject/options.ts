@@ -1,13 +1,13 @@
-/** The flags of `wimds inject` → settings of the injector. */
+/** Parses the flags of `wimds inject` into settings of the injector. */
 import { UsageError } from '../../errors.ts'
 import { isGuid } from '../../lib/guid.ts'
-import { imagesOf } from '../../kubernetes/injector/images.ts'
-import type { ManifestOptions } from '../../kubernetes/manifests/inject-document.ts'
+import type { ManifestOptions } from '../../kubernetes/manifests/inject-manifests.ts'
 import type { EnvVar } from '../../kubernetes/injector/pod.ts'
 import {
   INJECTION_DEFAULTS,
   type InjectionSettings,
   NATIVE_SIDECARS_SINCE,
+  releaseImages,
   ROUTING_MODES,
 } from '../../kubernetes/injector/settings.ts'
 import { VERSION } from '../../version.ts'
@@ -29,77 +29,78 @@ export const INJECT_FLAGS = {
 
 type InjectFlags = Flags<keyof typeof INJECT_FLAGS>
 
-/** The options; throws every mistake in the flags. */
-export function optionsOf(flags: InjectFlags): ManifestOptions {
-  const mistakes = [...flags.mistakes]
-  if (flags.positionals.length === 0) mistakes.push('name a manifest, or - for standard input')
-  const settings = injectionSettings(flags, mistakes)
-  if (mistakes.length > 0) throw new UsageError(mistakes)
-  return { namespace: flags.value('namespace'), settings: { ...settings, isOptOut: true } }
+/** Returns the options. Throws a `UsageError` with every problem of the flags. */
+export function parseInjectOptions(flags: InjectFlags): ManifestOptions {
+  const problems = [...flags.mistakes]
+  if (flags.positionals.length === 0) problems.push('name a manifest, or - for standard input')
+  const settings = parseInjectionSettings(flags, problems)
+  if (problems.length > 0) throw new UsageError(problems)
+  return { namespace: flags.value('namespace'), settings: { ...settings, injectByDefault: true } }
 }
 
-/** Flags that `wimds inject` and `wimds webhook` share. */
+/** The flags that `wimds webhook` has too. */
 type SettingFlag = Exclude<keyof typeof INJECT_FLAGS, 'namespace' | 'diff' | 'help'>
 
-/** The injector's settings; mistakes are added to the list, and what is given back then counts for nothing. */
-export function injectionSettings(
+/** Returns the injector's settings. If problems were added to the list, the result must not be used. */
+export function parseInjectionSettings(
   flags: Pick<Flags<SettingFlag>, 'value' | 'values'>,
-  mistakes: string[],
+  problems: string[],
 ): InjectionSettings {
-  const images = imagesOf(VERSION)
+  const release = releaseImages(VERSION)
   const mode = flags.value('mode') ?? INJECTION_DEFAULTS.mode
   const knownMode = ROUTING_MODES.find((each) => each === mode)
-  if (knownMode === undefined) mistakes.push(`--mode must be one of ${ROUTING_MODES.join(', ')}`)
-  const image = imageOf(flags, 'image', mistakes) ?? images.sidecar
-  const redirectImage = imageOf(flags, 'redirect-image', mistakes) ?? images.redirect
+  if (knownMode === undefined) problems.push(`--mode must be one of ${ROUTING_MODES.join(', ')}`)
+  const image = parseImage(flags, 'image', problems) ?? release.image
+  const redirectImage = parseImage(flags, 'redirect-image', problems) ?? release.redirectImage
   const clientId = flags.value('client-id')
-  if (clientId !== undefined && !isGuid(clientId)) mistakes.push('--client-id must be a GUID')
+  if (clientId !== undefined && !isGuid(clientId)) problems.push('--client-id must be a GUID')
   const tenantId = flags.value('tenant-id')
   if (tenantId !== undefined && !/^[\w.-]+$/.test(tenantId)) {
-    mistakes.push("--tenant-id must be a tenant's GUID or domain")
+    problems.push("--tenant-id must be a tenant's GUID or domain")
   }
   return {
     ...INJECTION_DEFAULTS,
     mode: knownMode ?? INJECTION_DEFAULTS.mode,
     image,
     redirectImage,
-    sidecarEnv: flags.values('env').flatMap((entry) => variable(entry, mistakes)),
+    sidecarEnv: flags.values('env').flatMap((entry) => parseVariable(entry, problems)),
     clientId,
     tenantId,
-    uid: uidOf(flags.value('uid'), mistakes),
-    hasNativeSidecars: isNative(flags.value('kubernetes-version'), mistakes),
+    uid: parseUid(flags.value('uid'), problems),
+    hasNativeSidecars: parseKubernetesVersion(flags.value('kubernetes-version'), problems),
   }
 }
 
-function imageOf(
+function parseImage(
   flags: Pick<Flags<SettingFlag>, 'value'>,
   name: 'image' | 'redirect-image',
-  mistakes: string[],
+  problems: string[],
 ): string | undefined {
   const image = flags.value(name)
   const isName = image === undefined || /^\S+$/.test(image)
-  if (!isName) mistakes.push(`--${name} must be the name of an image`)
+  if (!isName) problems.push(`--${name} must be the name of an image`)
   return image
 }
 
-function variable(entry: string, mistakes: string[]): EnvVar[] {
+function parseVariable(entry: string, problems: string[]): EnvVar[] {
   const [, name, value] = /^([-._a-zA-Z][-._a-zA-Z0-9]*)=([^]*)$/.exec(entry) ?? []
   if (name !== undefined && value !== undefined) return [{ name, value }]
-  // The value is not shown: it may be a secret that lost its name.
-  mistakes.push('--env must be NAME=VALUE')
+  // The value may be a secret, so the message does not repeat it.
+  problems.push('--env must be NAME=VALUE')
   return []
 }
 
-function uidOf(text: string | undefined, mistakes: string[]): number | undefined {
+function parseUid(text: string | undefined, problems: string[]): number | undefined {
   if (text === undefined) return INJECTION_DEFAULTS.uid
   if (text === 'none') return undefined
-  if (!/^[1-9]\d{0,8}$/.test(text)) mistakes.push('--uid must be a number above 0, or none')
+  if (!/^[1-9]\d{0,8}$/.test(text)) problems.push('--uid must be a number above 0, or none')
   return Number(text)
 }
 
-function isNative(version: string | undefined, mistakes: string[]): boolean {
+/** True if that version has native sidecars. */
+function parseKubernetesVersion(version: string | undefined, problems: string[]): boolean {
   if (version === undefined) return INJECTION_DEFAULTS.hasNativeSidecars
   const [, minor] = /^v?1\.(\d+)(?:[.+-].*)?$/.exec(version) ?? []
-  if (minor === undefined) mistakes.push('--kubernetes-version must look like 1.29')
+  if (minor === undefined) problems.push('--kubernetes-version must look like 1.29')
   return Number(minor) >= NATIVE_SIDECARS_SINCE
 }

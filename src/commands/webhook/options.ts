@@ -2,13 +2,13 @@
 import { addresses, type Address, duration } from '../../config/values.ts'
 import { UsageError } from '../../errors.ts'
 import {
-  quantity,
-  resourceMistakes,
+  parseQuantity,
+  findResourceProblems,
   type ResourceSettings,
 } from '../../kubernetes/injector/resources.ts'
 import { INJECTION_DEFAULTS, type InjectionSettings } from '../../kubernetes/injector/settings.ts'
 import { type Flags, mistakesOfFlagsAlone, parseFlags } from '../../lib/args.ts'
-import { injectionSettings } from '../inject/options.ts'
+import { parseInjectionSettings } from '../inject/options.ts'
 
 export const WEBHOOK_USAGE = `usage: wimds webhook [FLAGS]
 
@@ -128,7 +128,7 @@ function certificateOf(flags: WebhookFlags, mistakes: string[]): WebhookOptions[
 
 /** The tenant is left to each ServiceAccount here, and the client id always is. */
 function settingsOf(flags: WebhookFlags, mistakes: string[]): InjectionSettings {
-  const shared = injectionSettings(
+  const shared = parseInjectionSettings(
     {
       value: (name) => (name === 'client-id' ? undefined : flags.value(name)),
       values: (name) => (name === 'client-id' ? [] : flags.values(name)),
@@ -143,7 +143,7 @@ function settingsOf(flags: WebhookFlags, mistakes: string[]): InjectionSettings 
 function resourcesOf(flags: WebhookFlags, mistakes: string[]): ResourceSettings {
   const amount = (name: 'cpu-request' | 'cpu-limit' | 'memory-request' | 'memory-limit') => {
     const text = flags.value(name)
-    if (text === undefined || quantity(text) !== undefined) return text
+    if (text === undefined || parseQuantity(text) !== undefined) return text
     mistakes.push(`--${name} must be a quantity`)
     return undefined
   }
@@ -155,7 +155,7 @@ function resourcesOf(flags: WebhookFlags, mistakes: string[]): ResourceSettings 
     memoryRequest: amount('memory-request') ?? usual.memoryRequest,
     memoryLimit: amount('memory-limit') ?? usual.memoryLimit,
   }
-  mistakes.push(...resourceMistakes(resources))
+  mistakes.push(...findResourceProblems(resources))
   return resources
 }
 

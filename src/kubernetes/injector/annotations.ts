@@ -1,12 +1,12 @@
-/** The pod's annotations, ours and the incumbent's, read into typed values. */
+/** Parses the pod's annotations: those of wimds, and those of azure-workload-identity. */
 import type { Pod } from './pod.ts'
-import { isMore, quantity } from './resources.ts'
+import { isGreater, parseQuantity } from './resources.ts'
 import { type InjectionSettings, ROUTING_MODES, type RoutingMode } from './settings.ts'
 
 const PREFIX = 'wimds.io/'
-const INCUMBENT = 'azure.workload.identity/'
+const AZWI_PREFIX = 'azure.workload.identity/'
 
-/** The record that the injector leaves, with the mode: what it finds of its own is its own. */
+/** Records the mode of an injection: marks what the injector added as its own. */
 export const INJECTED = `${PREFIX}injected`
 
 const NAMES = [
@@ -27,137 +27,139 @@ const NAMES = [
 ] as const
 type Name = (typeof NAMES)[number]
 
-/** What a pod says about its own injection. */
+/** What a pod's annotations say about its injection. */
 export interface PodOptions {
-  /** True and false as annotated, undefined where nothing is said. */
+  /** Undefined if the pod has no such annotation. */
   readonly inject: boolean | undefined
-  /** The mode in which it was injected before. */
-  readonly injected: string | undefined
+  /** The mode of an earlier injection. */
+  readonly injectedMode: RoutingMode | undefined
+  /** The operator's settings with the pod's overrides. */
   readonly settings: Pick<InjectionSettings, 'mode' | 'port' | 'adminPort' | 'resources'>
-  /** A ConfigMap with a key `identities.yaml`. */
+  /** A ConfigMap with the key `identities.yaml`. */
   readonly configMap: string | undefined
   readonly prefetch: string | undefined
-  /** Paths of the real IMDS that the sidecar may pass on. */
+  /** Paths of the node's IMDS that the sidecar may forward. */
   readonly passThrough: string | undefined
   readonly identityHeaderSecret: { readonly name: string; readonly key: string } | undefined
-  /** Containers whose environment is left alone. */
+  /** Containers whose environment is not changed. */
   readonly skipped: ReadonlySet<string>
-  readonly mistakes: readonly string[]
+  /** A sentence for each annotation that is unknown or malformed. */
+  readonly problems: readonly string[]
 }
 
-/** Reads the annotations; what they do not say is as in the settings. */
+/** Parses the annotations; settings that they do not override have the operator's value. */
 export function parseAnnotations(pod: Pod, defaults: InjectionSettings): PodOptions {
   const annotations = pod.metadata?.annotations ?? {}
-  const mistakes = unknownNames(annotations)
-  const read = <T>(name: Name, parse: (text: string) => T | undefined, what: string) =>
-    readOne(annotations, [PREFIX + name], parse, what, mistakes)
-  const amount = (name: Name) =>
-    read(name, (value) => (quantity(value) === undefined ? undefined : value), 'a quantity')
-  const memoryRequest = amount('memory-request') ?? defaults.resources.memoryRequest
-  const cpuRequest = amount('cpu-request')
-  const ports = 'a port from 1024 to 65535'
+  const problems = findUnknownAnnotations(annotations)
+
+  /** Parses the first of the annotations that is set. `expected` completes "must be …". */
+  function parseFirst<T>(
+    keys: readonly string[],
+    parse: (text: string) => T | undefined,
+    expected: string,
+  ): T | undefined {
+    const key = keys.find((candidate) => annotations[candidate] !== undefined)
+    const value = key === undefined ? undefined : annotations[key]
+    if (key === undefined || value === undefined) return undefined
+    const parsed = parse(value.trim())
+    if (parsed === undefined) {
+      problems.push(`the annotation ${key} must be ${expected}, not ${JSON.stringify(value)}`)
+    }
+    return parsed
+  }
+  const read = <T>(name: Name, parse: (text: string) => T | undefined, expected: string) =>
+    parseFirst([PREFIX + name], parse, expected)
+  const readQuantity = (name: Name) =>
+    read(name, (value) => (parseQuantity(value) === undefined ? undefined : value), 'a quantity')
+
+  const memoryRequest = readQuantity('memory-request') ?? defaults.resources.memoryRequest
+  const cpuRequest = readQuantity('cpu-request')
+  const aMode = `one of ${ROUTING_MODES.join(', ')}`
+  const aPort = 'a port from 1024 to 65535'
   return {
-    inject: read('inject', boolean, 'true or false') ?? incumbentAsks(pod),
-    injected: annotations[INJECTED],
+    inject: read('inject', parseBoolean, 'true or false') ?? (asksForAzwiProxy(pod) || undefined),
+    injectedMode: read('injected', parseMode, aMode),
     settings: {
-      mode: read('mode', routingMode, `one of ${ROUTING_MODES.join(', ')}`) ?? defaults.mode,
+      mode: read('mode', parseMode, aMode) ?? defaults.mode,
       port:
-        readOne(
-          annotations,
-          [`${PREFIX}port`, `${INCUMBENT}proxy-sidecar-port`],
-          port,
-          ports,
-          mistakes,
-        ) ?? defaults.port,
-      adminPort: read('admin-port', port, ports) ?? defaults.adminPort,
+        parseFirst([`${PREFIX}port`, `${AZWI_PREFIX}proxy-sidecar-port`], parsePort, aPort) ??
+        defaults.port,
+      adminPort: read('admin-port', parsePort, aPort) ?? defaults.adminPort,
       resources: {
         cpuRequest: cpuRequest ?? defaults.resources.cpuRequest,
-        cpuLimit: amount('cpu-limit') ?? defaults.resources.cpuLimit,
+        cpuLimit: readQuantity('cpu-limit') ?? defaults.resources.cpuLimit,
         memoryRequest,
         memoryLimit:
-          amount('memory-limit') ?? larger(defaults.resources.memoryLimit, memoryRequest),
+          readQuantity('memory-limit') ?? greater(defaults.resources.memoryLimit, memoryRequest),
         guaranteedCpu: cpuRequest ?? defaults.resources.guaranteedCpu,
       },
     },
-    configMap: read('config-map', text, 'the name of a ConfigMap'),
-    prefetch: read('prefetch', text, 'a comma-separated list of resources'),
-    passThrough: read('pass-through', text, 'a comma-separated list of paths'),
-    identityHeaderSecret: read('identity-header-secret', secretKey, 'NAME or NAME/KEY of a Secret'),
+    configMap: read('config-map', parseText, 'the name of a ConfigMap'),
+    prefetch: read('prefetch', parseText, 'a comma-separated list of resources'),
+    passThrough: read('pass-through', parseText, 'a comma-separated list of paths'),
+    identityHeaderSecret: read(
+      'identity-header-secret',
+      parseSecretKey,
+      'NAME or NAME/KEY of a Secret',
+    ),
     skipped: new Set(
-      readOne(
-        annotations,
-        [`${PREFIX}skip-containers`, `${INCUMBENT}skip-containers`],
-        names,
+      parseFirst(
+        [`${PREFIX}skip-containers`, `${AZWI_PREFIX}skip-containers`],
+        parseList,
         'a list of containers',
-        mistakes,
       ),
     ),
-    mistakes,
+    problems,
   }
 }
 
 /**
- * True if the pod asks for the incumbent's proxy by a true value. (Its webhook takes any value for
- * a yes, even "false": Azure/azure-workload-identity#1210.)
+ * True if the pod asks for the proxy of azure-workload-identity by the value `true`, and its webhook
+ * would not inject that. (That webhook takes any value for a yes, even "false":
+ * Azure/azure-workload-identity#1210.)
  */
-function incumbentAsks(pod: Pod): true | undefined {
-  const asks = pod.metadata?.annotations?.[`${INCUMBENT}inject-proxy-sidecar`] === 'true'
-  return asks && !incumbentActs(pod) ? true : undefined
+function asksForAzwiProxy(pod: Pod): boolean {
+  const value = pod.metadata?.annotations?.[`${AZWI_PREFIX}inject-proxy-sidecar`]
+  return value === 'true' && !isInjectedByAzwi(pod)
 }
 
-/** True if the incumbent's webhook would inject its own proxy: its selector wants this label. */
-export function incumbentActs({ metadata }: Pod): boolean {
-  const isSelected = metadata?.labels?.[`${INCUMBENT}use`] === 'true'
-  return isSelected && metadata?.annotations?.[`${INCUMBENT}inject-proxy-sidecar`] !== undefined
+/** True if the webhook of azure-workload-identity would inject its own proxy: it selects by this label. */
+export function isInjectedByAzwi({ metadata }: Pod): boolean {
+  const isSelected = metadata?.labels?.[`${AZWI_PREFIX}use`] === 'true'
+  return isSelected && metadata?.annotations?.[`${AZWI_PREFIX}inject-proxy-sidecar`] !== undefined
 }
 
-function readOne<T>(
-  annotations: Readonly<Record<string, string>>,
-  names: readonly string[],
-  parse: (text: string) => T | undefined,
-  what: string,
-  mistakes: string[],
-): T | undefined {
-  const name = names.find((candidate) => annotations[candidate] !== undefined)
-  const value = name === undefined ? undefined : annotations[name]
-  if (name === undefined || value === undefined) return undefined
-  const parsed = parse(value.trim())
-  if (parsed === undefined) {
-    mistakes.push(`the annotation ${name} must be ${what}, not ${JSON.stringify(value)}`)
-  }
-  return parsed
-}
-
-/** A misspelt annotation would be ignored without a word; so it is refused. */
-function unknownNames(annotations: Readonly<Record<string, string>>): string[] {
+/** A misspelt annotation would be ignored silently, so it is rejected. */
+function findUnknownAnnotations(annotations: Readonly<Record<string, string>>): string[] {
   const known: readonly string[] = NAMES
   return Object.keys(annotations)
     .filter((key) => key.startsWith(PREFIX) && !known.includes(key.slice(PREFIX.length)))
     .map((key) => `the annotation ${key} is unknown; known are ${PREFIX}{${NAMES.join(',')}}`)
 }
 
-const boolean = (value: string) => (value === 'true' ? true : value === 'false' ? false : undefined)
+const parseBoolean = (value: string) =>
+  value === 'true' ? true : value === 'false' ? false : undefined
 
-const routingMode = (value: string): RoutingMode | undefined =>
+const parseMode = (value: string): RoutingMode | undefined =>
   ROUTING_MODES.find((mode) => mode === value)
 
-const port = (value: string) => {
+const parsePort = (value: string) => {
   const number = Number(value)
   return /^\d+$/.test(value) && number >= 1024 && number <= 65_535 ? number : undefined
 }
 
-const text = (value: string) => (value === '' ? undefined : value)
+const parseText = (value: string) => (value === '' ? undefined : value)
 
-/** Separated by commas or, as the incumbent writes them, by semicolons. */
-const names = (value: string) =>
+/** Splits at commas and, as azure-workload-identity does, at semicolons. */
+const parseList = (value: string) =>
   value
     .split(/[,;]/)
     .map((name) => name.trim())
     .filter((name) => name !== '')
 
-function secretKey(value: string) {
+function parseSecretKey(value: string) {
   const [name, key = 'identity-header', ...rest] = value.split('/')
   return name && key && rest.length === 0 ? { name, key } : undefined
 }
 
-const larger = (one: string, other: string) => (isMore(other, one) ? other : one)
+const greater = (first: string, second: string) => (isGreater(second, first) ? second : first)

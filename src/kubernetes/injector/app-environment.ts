@@ -1,50 +1,14 @@
-/** The variables of the app's own containers: SDK endpoints in env mode, and NO_PROXY always. */
+/** The environment of the app's containers: SDK endpoints in mode env, and NO_PROXY in every mode. */
+import { addNoProxyHosts, NO_PROXY_NAMES } from '../../lib/no-proxy.ts'
 import { ENDPOINT_VARIABLES } from '../../sdk-variables.ts'
-import { NO_PROXY_NAMES, addNoProxyHosts } from '../../lib/no-proxy.ts'
-import { type Container, type EnvVar, envVar, plainValue } from './pod.ts'
+import { type Container, type EnvVar, findVariable, plainValue } from './pod.ts'
 import type { Plan } from './plan.ts'
 
-/** What makes an SDK choose another endpoint than the one set here (R21); an identity's name does not. */
-const LEADING = ENDPOINT_VARIABLES.filter((name) => name !== 'DEFAULT_IDENTITY_CLIENT_ID')
-
-/** The container with what it needs to find the sidecar; what it had keeps its place. */
-export function withAppEnvironment(container: Container, plan: Plan): Container {
-  const wanted = endpointVariables(plan)
-  const updated = (entry: EnvVar) =>
-    (isOfEarlierInjection(entry, plan) && wanted.find(({ name }) => name === entry.name)) || entry
-  const missing = wanted.filter(({ name }) => !envVar(container, name))
-  const env = [...withoutProxy(container).map(updated), ...missing]
-  return env.length === 0 ? container : { ...container, env }
-}
-
-/** The names of variables with which the container sends its SDKs elsewhere. Env mode only. */
-export function conflictingVariables(container: Container, plan: Plan): string[] {
-  const ours = new Map(endpointVariables(plan).map((entry) => [entry.name, entry]))
-  return LEADING.filter((name) => {
-    const theirs = envVar(container, name)
-    if (theirs === undefined) return false
-    const entry = ours.get(name)
-    return entry === undefined || !(isSame(theirs, entry) || isOfEarlierInjection(theirs, plan))
-  })
-}
-
-function endpointVariables({ settings, identityHeader }: Plan): EnvVar[] {
-  return settings.mode === 'env' ? variablesFor(`127.0.0.1:${settings.port}`, identityHeader) : []
-}
-
-/** True for a variable as the injection wrote it that added the sidecar now in the pod. */
-function isOfEarlierInjection(entry: EnvVar, { earlier }: Plan): boolean {
-  const [address] = (earlier && plainValue(earlier, 'WIMDS_LISTEN'))?.split(',') ?? []
-  if (earlier === undefined || address === undefined) return false
-  const variables = variablesFor(address, envVar(earlier, 'WIMDS_IDENTITY_HEADER'))
-  return variables.some((each) => isSame(each, entry))
-}
-
-function isSame(one: EnvVar, other: EnvVar): boolean {
-  return JSON.stringify(one) === JSON.stringify(other)
-}
-
-function variablesFor(address: string, identityHeader: EnvVar | undefined): EnvVar[] {
+/** Returns the variables that lead SDKs to the sidecar in mode env. */
+export function createEndpointVariables(
+  address: string,
+  identityHeader: EnvVar | undefined,
+): EnvVar[] {
   const origin = `http://${address}`
   const host = { name: 'AZURE_POD_IDENTITY_AUTHORITY_HOST', value: origin }
   if (identityHeader === undefined) return [host]
@@ -55,26 +19,60 @@ function variablesFor(address: string, identityHeader: EnvVar | undefined): EnvV
   ]
 }
 
+/** Returns the container with NO_PROXY extended and the plan's variables added. */
+export function addAppEnvironment(container: Container, { endpointVariables }: Plan): Container {
+  const env = excludeFromProxy(container)
+  const names = new Set(env.map(({ name }) => name))
+  const added = endpointVariables.filter(({ name }) => !names.has(name))
+  return env.length + added.length === 0 ? container : { ...container, env: [...env, ...added] }
+}
+
 /**
- * The environment with our hosts in NO_PROXY, in both cases. A value that comes from a ConfigMap or
- * a Secret cannot be added to, and one that may come with `envFrom` must not be hidden: both are
- * left as they are.
+ * Returns the environment with the metadata hosts in NO_PROXY and no_proxy. A value that comes from a
+ * ConfigMap or a Secret cannot be extended, and one that may come with `envFrom` must not be hidden:
+ * both stay as they are.
  */
-function withoutProxy(container: Container): EnvVar[] {
+function excludeFromProxy(container: Container): EnvVar[] {
   const env = container.env ?? []
-  const present = NO_PROXY_NAMES.filter((name) => envVar(container, name) !== undefined)
-  const isReadable = present.every((name) => plainValue(container, name) !== undefined)
-  const valueOf = (name: string, value: string | undefined) => {
-    const other = NO_PROXY_NAMES.find((each) => each !== name) ?? ''
-    return addNoProxyHosts(value, plainValue(container, other))
-  }
-  const extended = env.map((entry) => {
-    if (!present.some((name) => name === entry.name)) return entry
-    const value = plainValue({ ...container, env: [entry] }, entry.name)
-    return value === undefined ? entry : { ...entry, value: valueOf(entry.name, value) }
+  const entries = NO_PROXY_NAMES.map((name) => findVariable(container, name))
+  const values = entries.map(plainValue)
+  const [upper, lower] = values
+  const extended = new Map([
+    [NO_PROXY_NAMES[0], addNoProxyHosts(upper, lower)],
+    [NO_PROXY_NAMES[1], addNoProxyHosts(lower, upper)],
+  ] as const)
+  const isSetElsewhere = entries.some((entry) => entry !== undefined && !isPlain(entry))
+  const mayComeFromEnvFrom =
+    entries.every((entry) => entry === undefined) && (container.envFrom?.length ?? 0) > 0
+  const canAdd = !isSetElsewhere && !mayComeFromEnvFrom
+  return [
+    ...env.map((entry) => {
+      const value = isNoProxyName(entry.name) && isPlain(entry) && extended.get(entry.name)
+      return typeof value === 'string' ? { ...entry, value } : entry
+    }),
+    ...[...extended].flatMap(([name, value], index) =>
+      canAdd && entries[index] === undefined ? { name, value } : [],
+    ),
+  ]
+}
+
+const isPlain = (entry: EnvVar) => plainValue(entry) !== undefined
+
+function isNoProxyName(name: string): name is (typeof NO_PROXY_NAMES)[number] {
+  return NO_PROXY_NAMES.some((each) => each === name)
+}
+
+/** The variables by which an SDK prefers another endpoint (R21); an identity's name is none. */
+const ENDPOINT_SWITCHES = ENDPOINT_VARIABLES.filter((name) => name !== 'DEFAULT_IDENTITY_CLIENT_ID')
+
+/** Returns the names of variables that lead the container's SDKs to another endpoint than the plan's. */
+export function findConflictingVariables(
+  container: Container,
+  { endpointVariables }: Plan,
+): string[] {
+  return ENDPOINT_SWITCHES.filter((name) => {
+    const present = findVariable(container, name)
+    const wanted = endpointVariables.find((entry) => entry.name === name)
+    return present !== undefined && JSON.stringify(present) !== JSON.stringify(wanted)
   })
-  const mayComeWithEnvFrom = present.length === 0 && (container.envFrom?.length ?? 0) > 0
-  if (!isReadable || mayComeWithEnvFrom) return extended
-  const missing = NO_PROXY_NAMES.filter((name) => !present.includes(name))
-  return [...extended, ...missing.map((name) => ({ name, value: valueOf(name, undefined) }))]
 }

@@ -1,19 +1,28 @@
-/** The two injected containers: the sidecar, and the init container that makes the redirect. */
-import { type Container, REDIRECT, SIDECAR, type Pod, isWindows } from './pod.ts'
+/** The containers and volumes that the injector adds. */
 import { CONFIG_DIRECTORY, type Plan } from './plan.ts'
-import { resourcesFor } from './resources.ts'
-import { CONFIG_VOLUME } from './volumes.ts'
+import {
+  type Container,
+  type Pod,
+  REDIRECT,
+  SIDECAR,
+  type Volume,
+  type VolumeMount,
+} from './pod.ts'
+import { createResources } from './resources.ts'
+
+/** The volume of the ConfigMap with the identities file. */
+export const CONFIG_VOLUME = 'wimds-config'
 
 /**
- * The sidecar. Its start-up probe holds back the pod's own init containers until it serves.
+ * Creates the sidecar. Its start-up probe delays the pod's own init containers until it serves.
  *
- * It has no readiness probe: a sidecar's readiness counts for the whole pod, and an app that is
- * well must not leave its Service because the sidecar answers a probe late. Where the operator
- * wants apps to wait for prefetched tokens, starting waits for them.
+ * It has no readiness probe: the readiness of a native sidecar counts for the pod's, and a healthy app
+ * must not leave its Service because the sidecar answers a probe late. Where apps have to wait for
+ * prefetched tokens (WIMDS_READY_AFTER_PREFETCH), the start-up probe waits for them.
  */
-export function sidecar(pod: Pod, plan: Plan): Container {
-  const { settings, wishes, token, environment } = plan
-  const waitsForPrefetch = environment.some(
+export function createSidecar(pod: Pod, plan: Plan, mounts: readonly VolumeMount[]): Container {
+  const { settings, options, token, sidecarEnv } = plan
+  const waitsForPrefetch = sidecarEnv.some(
     ({ name, value }) => name === 'WIMDS_READY_AFTER_PREFETCH' && value === 'true',
   )
   const probe = (path: string) => ({ httpGet: { path, port: settings.adminPort } })
@@ -23,7 +32,7 @@ export function sidecar(pod: Pod, plan: Plan): Container {
     image: settings.image,
     args: ['serve'],
     ...(settings.hasNativeSidecars && { restartPolicy: 'Always' }),
-    env: [...environment],
+    env: [...sidecarEnv],
     ports: [{ name: 'wimds-admin', containerPort: settings.adminPort }],
     startupProbe: {
       ...probe(waitsForPrefetch ? '/readyz' : '/healthz'),
@@ -32,28 +41,30 @@ export function sidecar(pod: Pod, plan: Plan): Container {
       failureThreshold: 60,
     },
     livenessProbe: { ...probe('/healthz'), periodSeconds: 10, timeoutSeconds: 5 },
-    resources: resourcesFor(pod, settings.resources),
-    securityContext: isWindows(pod)
-      ? { runAsNonRoot: true }
-      : {
-          ...(settings.uid !== undefined && { runAsUser: settings.uid }),
-          runAsNonRoot: true,
-          ...HARDENED,
-          capabilities: { drop: ['ALL'] },
-        },
-    volumeMounts: [token.mount, ...(wishes.configMap === undefined ? [] : [configMount])],
+    resources: createResources(pod, settings.resources),
+    securityContext: {
+      ...(settings.uid !== undefined && { runAsUser: settings.uid }),
+      runAsNonRoot: true,
+      ...HARDENED,
+      capabilities: { drop: ['ALL'] },
+    },
+    volumeMounts: [
+      token.mount,
+      ...(options.configMap === undefined ? [] : [configMount]),
+      ...mounts,
+    ],
   }
 }
 
-/** The init container: root, since adding rules needs it, with NET_ADMIN and nothing else. */
-export function redirectContainer(pod: Pod, { settings, isPassingThrough }: Plan): Container {
+/** Creates the init container of the redirect. Adding rules needs root and NET_ADMIN, and nothing else. */
+export function createRedirectContainer(pod: Pod, { settings, hasPassThrough }: Plan): Container {
   const { mode, port, uid, redirectImage } = settings
-  const passThrough = isPassingThrough ? ['--pass-through', `--uid=${uid}`] : []
+  const passThrough = hasPassThrough ? ['--pass-through', `--uid=${uid}`] : []
   return {
     name: REDIRECT,
     image: redirectImage,
     args: ['redirect', `--mode=${mode}`, `--port=${port}`, ...passThrough],
-    resources: resourcesFor(pod, settings.resources),
+    resources: createResources(pod, settings.resources),
     securityContext: {
       runAsUser: 0,
       runAsNonRoot: false,
@@ -67,4 +78,12 @@ const HARDENED = {
   allowPrivilegeEscalation: false,
   readOnlyRootFilesystem: true,
   seccompProfile: { type: 'RuntimeDefault' },
+}
+
+/** Creates the volumes that the sidecar mounts and the pod does not have. */
+export function createVolumes({ token, options: { configMap } }: Plan): Volume[] {
+  return [
+    ...(token.volume === undefined ? [] : [token.volume]),
+    ...(configMap === undefined ? [] : [{ name: CONFIG_VOLUME, configMap: { name: configMap } }]),
+  ]
 }

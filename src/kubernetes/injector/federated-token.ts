@@ -1,31 +1,32 @@
-/** Where the sidecar finds the projected service-account token: AKS's own volume, or one of ours. */
+/** Finds the projected service-account token in a pod: the volume of AKS, one of the pod's, or a new one. */
 import { posix } from 'node:path'
 import {
+  allContainers,
   type Container,
   type EnvVar,
+  findVariable,
+  plainValue,
   type Pod,
   type Volume,
   type VolumeMount,
-  envVar,
-  ownContainers,
-  plainValue,
 } from './pod.ts'
 
-export const OWN_VOLUME = 'wimds-token'
-const OWN_MOUNT_PATH = '/var/run/secrets/wimds'
-export const TOKEN_FILE = 'token'
+/** The volume that the injector adds if the pod has no such token. */
+export const TOKEN_VOLUME = 'wimds-token'
+const MOUNT_PATH = '/var/run/secrets/wimds'
+const TOKEN_FILE = 'token'
 
-/** Below these the sidecar's image lets Node read, by its NODE_OPTIONS. */
+/** The directories that Node may read in the sidecar's image, by its NODE_OPTIONS. */
 export const READABLE = ['/var/run/secrets', '/run/secrets'] as const
 
-/** The kubelet renews the token at 80 % of this; Entra takes none that is valid for longer than a day. */
+/** The kubelet rotates the token at 80 % of this. Entra rejects one that is valid for longer than a day. */
 const EXPIRATION_SECONDS = 3600
 
-/** Names that the AKS webhook gives its volume, before and since its release 1.6. */
+/** The names of the volume that the AKS webhook adds, before and since its release 1.6. */
 const AKS_VOLUME = /^azure-identity-token$|^azure-workload-identity-reserved-/
 const AKS_MOUNT_PATH = '/var/run/secrets/azure/tokens'
 
-/** What the AKS webhook tells a container beside the token's place, for the sidecar to know too. */
+/** The variables that the AKS webhook sets with the token; the sidecar gets them too. */
 const AKS_VARIABLES = [
   'AZURE_CLIENT_ID',
   'AZURE_TENANT_ID',
@@ -37,73 +38,86 @@ const AKS_VARIABLES = [
 ]
 
 export interface FederatedToken {
+  /** The path of the token inside the sidecar. */
   readonly file: string
   readonly mount: VolumeMount
-  /** The volume to add; undefined when the pod has it already. */
+  /** The volume to add; undefined if the pod has it already. */
   readonly volume: Volume | undefined
-  /** What the AKS webhook said beside it. */
+  /** What the AKS webhook set on a container of the pod. */
   readonly variables: readonly EnvVar[]
 }
 
 /**
- * The token's place in this pod. No mode is set for the file: the kubelet's default is readable for
- * the sidecar whatever uids the pod's containers have, and needs no `fsGroup`.
+ * Returns the token of this pod. The file has no `defaultMode`: with the kubelet's default the sidecar
+ * can read it whatever uids the pod's containers have, and needs no `fsGroup`.
  */
-export function federatedToken(pod: Pod, audience: string): FederatedToken {
-  const hasOwn = pod.spec.volumes?.some(({ name }) => name === OWN_VOLUME) === true
-  const found = hasOwn ? undefined : (pointedAt(pod) ?? aksVolume(pod))
-  if (found !== undefined) return { ...found, volume: undefined, variables: aksVariables(pod) }
+export function findFederatedToken(pod: Pod, audience: string): FederatedToken {
+  const tokens = findTokenPaths(pod)
+  const variables = findAksVariables(pod)
+  const found = findNamedToken(pod, tokens) ?? findAksToken(tokens)
+  if (found !== undefined) return { ...found, volume: undefined, variables }
   const serviceAccountToken = { audience, expirationSeconds: EXPIRATION_SECONDS, path: TOKEN_FILE }
   return {
-    file: `${OWN_MOUNT_PATH}/${TOKEN_FILE}`,
-    mount: { name: OWN_VOLUME, mountPath: OWN_MOUNT_PATH, readOnly: true },
-    volume: { name: OWN_VOLUME, projected: { sources: [{ serviceAccountToken }] } },
-    variables: aksVariables(pod),
+    ...mountWhole(TOKEN_VOLUME, TOKEN_FILE),
+    volume: { name: TOKEN_VOLUME, projected: { sources: [{ serviceAccountToken }] } },
+    variables,
   }
 }
 
-type Found = Pick<FederatedToken, 'file' | 'mount'>
+/** The paths of the service-account tokens in each volume that projects any. */
+type TokenPaths = ReadonlyMap<string, ReadonlySet<string>>
 
-/** The token that a container's AZURE_FEDERATED_TOKEN_FILE names, if the pod projects it. */
-function pointedAt(pod: Pod): Found | undefined {
-  for (const container of ownContainers(pod)) {
-    const file = plainValue(container, 'AZURE_FEDERATED_TOKEN_FILE')
-    const mount = file === undefined ? undefined : mountOf(container, file)
-    const volume = pod.spec.volumes?.find(({ name }) => name === mount?.name)
-    if (file === undefined || mount === undefined || volume === undefined) continue
+type Location = Pick<FederatedToken, 'file' | 'mount'>
+
+function findTokenPaths({ spec }: Pod): TokenPaths {
+  const volumes = (spec.volumes ?? []).map(({ name, projected }) => {
+    const paths = (projected?.sources ?? []).flatMap(({ serviceAccountToken }) =>
+      serviceAccountToken == null ? [] : posix.normalize(serviceAccountToken.path),
+    )
+    return [name, new Set(paths)] as const
+  })
+  return new Map(volumes.filter(([, paths]) => paths.size > 0))
+}
+
+/** Finds the token that AZURE_FEDERATED_TOKEN_FILE of a container names, if the pod projects it. */
+function findNamedToken(pod: Pod, tokens: TokenPaths): Location | undefined {
+  for (const container of allContainers(pod)) {
+    const file = plainValue(findVariable(container, 'AZURE_FEDERATED_TOKEN_FILE'))
+    const mount = file === undefined ? undefined : findMount(container, file)
+    if (file === undefined || mount === undefined) continue
     const path = pathInVolume(file, mount)
-    if (!tokenPaths(volume).includes(path)) continue
-    return isUsableAsItIs(mount) ? { file, mount } : ownMount(volume, path)
+    if (tokens.get(mount.name)?.has(path) !== true) continue
+    return isReadableAsMounted(mount) ? { file, mount } : mountWhole(mount.name, path)
   }
   return undefined
 }
 
-/** The kubelet never renews what is mounted by a `subPath`. */
-function isUsableAsItIs({ mountPath, subPath }: VolumeMount): boolean {
+/** False for a `subPath` too: the kubelet never updates what is mounted by one. */
+function isReadableAsMounted({ mountPath, subPath }: VolumeMount): boolean {
   return !subPath && READABLE.some((directory) => isWithin(mountPath, directory))
 }
 
-/** The volume, whole, where the image may read it. */
-function ownMount({ name }: Volume, path: string): Found {
+/** Mounts the whole volume where the sidecar's image may read. */
+function mountWhole(volume: string, path: string): Location {
   return {
-    file: posix.join(OWN_MOUNT_PATH, path),
-    mount: { name, mountPath: OWN_MOUNT_PATH, readOnly: true },
+    file: posix.join(MOUNT_PATH, path),
+    mount: { name: volume, mountPath: MOUNT_PATH, readOnly: true },
   }
 }
 
-/** The AKS webhook's volume, by its name, where no container says where it is mounted. */
-function aksVolume(pod: Pod): Found | undefined {
-  const volume = pod.spec.volumes?.find(({ name }) => AKS_VOLUME.test(name))
-  const [path] = volume === undefined ? [] : tokenPaths(volume)
-  if (volume === undefined || path === undefined) return undefined
+/** Finds the volume of the AKS webhook by its name, if no container says where it is mounted. */
+function findAksToken(tokens: TokenPaths): Location | undefined {
+  const name = [...tokens.keys()].find((each) => AKS_VOLUME.test(each))
+  const [path] = (name !== undefined && tokens.get(name)) || []
+  if (name === undefined || path === undefined) return undefined
   return {
     file: posix.join(AKS_MOUNT_PATH, path),
-    mount: { name: volume.name, mountPath: AKS_MOUNT_PATH, readOnly: true },
+    mount: { name, mountPath: AKS_MOUNT_PATH, readOnly: true },
   }
 }
 
-/** The innermost mount that holds the file. A `subPathExpr` is for the kubelet to know. */
-function mountOf({ volumeMounts }: Container, file: string): VolumeMount | undefined {
+/** Finds the innermost mount that holds the file. Only the kubelet can resolve a `subPathExpr`. */
+function findMount({ volumeMounts }: Container, file: string): VolumeMount | undefined {
   return volumeMounts
     ?.filter(({ mountPath, subPathExpr }) => isWithin(file, mountPath) && !subPathExpr)
     .toSorted((one, other) => other.mountPath.length - one.mountPath.length)[0]
@@ -119,15 +133,10 @@ function pathInVolume(file: string, { mountPath, subPath }: VolumeMount): string
   return posix.join(subPath ?? '', posix.relative(mountPath, file))
 }
 
-/** The paths of the service-account tokens inside the volume. */
-function tokenPaths({ projected }: Volume): string[] {
-  return (projected?.sources ?? []).flatMap(({ serviceAccountToken }) =>
-    serviceAccountToken == null ? [] : posix.normalize(serviceAccountToken.path),
+function findAksVariables(pod: Pod): EnvVar[] {
+  const container = allContainers(pod).find((each) =>
+    findVariable(each, 'AZURE_FEDERATED_TOKEN_FILE'),
   )
-}
-
-function aksVariables(pod: Pod): EnvVar[] {
-  const told = ownContainers(pod).find((each) => envVar(each, 'AZURE_FEDERATED_TOKEN_FILE'))
-  if (told === undefined) return []
-  return AKS_VARIABLES.flatMap((name) => envVar(told, name) ?? [])
+  if (container === undefined) return []
+  return AKS_VARIABLES.flatMap((name) => findVariable(container, name) ?? [])
 }

@@ -1,16 +1,13 @@
-/** Pod in, what to change out: the one function behind `wimds inject` and the admission webhook. */
+/** Injects the sidecar into a pod: the one function behind `wimds inject` and the admission webhook. */
+import { isDeepStrictEqual } from 'node:util'
 import { INJECTED, parseAnnotations } from './annotations.ts'
-import { withAppEnvironment } from './app-environment.ts'
-import { type Change, changesBetween, jsonPatch, type Operation } from './changes.ts'
-import { redirectContainer, sidecar } from './containers.ts'
-import { withFirst } from './merge.ts'
-import { withoutOutdated } from './outdated.ts'
-import { type Plan, type ServiceAccountAnnotations, planOf } from './plan.ts'
-import { type Container, type Pod, SIDECAR, isInjected, parsePod } from './pod.ts'
-import { refusalsOf } from './refusals.ts'
+import { addAppEnvironment } from './app-environment.ts'
+import { createRedirectContainer, createSidecar, createVolumes } from './containers.ts'
+import { findApiAccessMount, removeInjection } from './earlier-injection.ts'
+import { createPlan, type Plan, type ServiceAccountAnnotations } from './plan.ts'
+import { type Container, parsePod, type Pod, type VolumeMount } from './pod.ts'
+import { findRefusals, findWarnings } from './refusals.ts'
 import type { InjectionSettings } from './settings.ts'
-import { withVolumes } from './volumes.ts'
-import { warningsOf } from './warnings.ts'
 
 export interface InjectionRequest {
   /** A pod, or a workload's pod template, as parsed from JSON or YAML. */
@@ -20,67 +17,88 @@ export interface InjectionRequest {
 }
 
 export type Injection =
-  /** No changes: the pod is injected already. */
   | {
       readonly kind: 'injected'
-      readonly changes: readonly Change[]
-      /** The same as a JSON Patch (RFC 6902). */
+      readonly pod: Pod
+      /** A JSON Patch (RFC 6902); empty if the pod is injected already. */
       readonly patch: readonly Operation[]
       readonly warnings: readonly string[]
     }
-  /** The pod opted out, or did not ask. */
+  /** The pod opted out, or did not opt in. */
   | { readonly kind: 'skipped' }
-  /** Every reason, each with what to change. */
+  /** Every reason, each with its fix. */
   | { readonly kind: 'rejected'; readonly reasons: readonly string[] }
 
+/** One operation of the JSON Patch. `add` replaces a member that is there already (RFC 6902 §4.1). */
+export interface Operation {
+  readonly op: 'add'
+  readonly path: string
+  readonly value: unknown
+}
+
 /**
- * Decides what is to change in a pod. Pure; injecting the result again gives no changes, also after
- * others have added to it.
+ * Injects the sidecar. Pure and idempotent: what an earlier injection added is removed first, so the
+ * result is that of a new pod, also after others have changed the injected containers.
  */
 export function inject({ pod: value, serviceAccount, settings }: InjectionRequest): Injection {
-  const pod = parsePod(value)
-  if (!isPod(pod)) return { kind: 'rejected', reasons: pod }
-  const wishes = parseAnnotations(pod, settings)
-  const isWanted = wishes.inject ?? settings.isOptOut
-  const isReadable = wishes.mistakes.length === 0
-  if (wishes.inject === false || (!isWanted && isReadable)) return { kind: 'skipped' }
-  const plan = planOf(pod, serviceAccount, wishes, settings)
-  const reasons = refusalsOf(pod, plan)
+  const problems: string[] = []
+  const pod = parsePod(value, problems)
+  if (pod === undefined) return { kind: 'rejected', reasons: problems }
+  const options = parseAnnotations(pod, settings)
+  const isWanted = options.inject ?? settings.injectByDefault
+  const isReadable = options.problems.length === 0
+  if (options.inject === false || (!isWanted && isReadable)) return { kind: 'skipped' }
+  const original = removeInjection(pod)
+  const plan = createPlan(original, serviceAccount, options, settings)
+  const reasons = findRefusals(original, plan)
   if (reasons.length > 0) return { kind: 'rejected', reasons }
-  const changes = changesBetween(pod, injectedPod(pod, plan))
-  return { kind: 'injected', changes, patch: jsonPatch(changes), warnings: warningsOf(pod, plan) }
+  const injected = addInjection(original, plan, findApiAccessMount(pod))
+  const patch = createPatch(pod, injected)
+  return { kind: 'injected', pod: injected, patch, warnings: findWarnings(original, plan) }
 }
 
-function injectedPod(pod: Pod, plan: Plan): Pod {
-  const annotations = { ...pod.metadata?.annotations, [INJECTED]: plan.settings.mode }
+function addInjection(pod: Pod, plan: Plan, apiAccess: VolumeMount | undefined): Pod {
+  const { mode, hasNativeSidecars } = plan.settings
+  const addEnvironment = (container: Container) =>
+    plan.options.skipped.has(container.name) ? container : addAppEnvironment(container, plan)
+  const sidecar = createSidecar(pod, plan, apiAccess === undefined ? [] : [apiAccess])
+  // The redirect is first and the sidecar second, so that they serve the pod's own init containers too.
+  const initContainers = [
+    ...(mode === 'env' ? [] : [createRedirectContainer(pod, plan)]),
+    ...(hasNativeSidecars ? [sidecar] : []),
+    ...(pod.spec.initContainers ?? []).map(addEnvironment),
+  ]
+  const containers = [
+    ...(hasNativeSidecars ? [] : [sidecar]),
+    ...pod.spec.containers.map(addEnvironment),
+  ]
+  const volumes = [...(pod.spec.volumes ?? []), ...createVolumes(plan)]
   return {
     ...pod,
-    metadata: { ...pod.metadata, annotations },
-    spec: { ...pod.spec, ...withContainers(pod, plan), ...withVolumes(pod, plan) },
+    metadata: {
+      ...pod.metadata,
+      annotations: { ...pod.metadata?.annotations, [INJECTED]: mode },
+    },
+    spec: {
+      ...pod.spec,
+      containers,
+      ...((pod.spec.initContainers || initContainers.length > 0) && { initContainers }),
+      ...((pod.spec.volumes || volumes.length > 0) && { volumes }),
+    },
   }
 }
 
-/** The redirect comes first and the sidecar second, so that the pod's init containers are covered. */
-function withContainers(pod: Pod, plan: Plan): Partial<Pod['spec']> {
-  const { mode, hasNativeSidecars } = plan.settings
-  const app = (container: Container) =>
-    isInjected(container) || plan.wishes.skipped.has(container.name)
-      ? container
-      : withAppEnvironment(container, plan)
-  const wanted = sidecar(pod, plan)
-  const own = (container: Container) =>
-    container.name === SIDECAR ? withoutOutdated(container, wanted) : app(container)
-  let containers = pod.spec.containers.map(own)
-  let initContainers = (pod.spec.initContainers ?? []).map(own)
-  if (hasNativeSidecars) initContainers = withFirst(initContainers, wanted, 'name')
-  else containers = withFirst(containers, wanted, 'name')
-  if (mode !== 'env') {
-    initContainers = withFirst(initContainers, redirectContainer(pod, plan), 'name')
-  }
-  const hasInit = initContainers.length > 0
-  return { containers, ...(hasInit && { initContainers }) }
-}
-
-function isPod(parsed: Pod | readonly string[]): parsed is Pod {
-  return !Array.isArray(parsed)
+/** Adds or replaces, as a whole, each of the four parts of a pod that injection changes. */
+function createPatch(before: Pod, after: Pod): Operation[] {
+  const parts = [
+    ['/metadata/annotations', before.metadata?.annotations, after.metadata?.annotations],
+    ['/spec/initContainers', before.spec.initContainers, after.spec.initContainers],
+    ['/spec/containers', before.spec.containers, after.spec.containers],
+    ['/spec/volumes', before.spec.volumes, after.spec.volumes],
+  ] as const
+  const operations = parts
+    .filter(([, old, value]) => !isDeepStrictEqual(old, value))
+    .map(([path, , value]) => ({ op: 'add' as const, path, value }))
+  if (before.metadata != null) return operations
+  return [{ op: 'add', path: '/metadata', value: {} }, ...operations]
 }

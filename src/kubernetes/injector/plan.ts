@@ -1,7 +1,8 @@
-/** One pod's injection, decided: settings, annotations and the ServiceAccount brought together. */
+/** The plan of one pod's injection: settings, annotations and the identity of its ServiceAccount. */
 import type { PodOptions } from './annotations.ts'
-import { type FederatedToken, federatedToken } from './federated-token.ts'
-import { type Container, type EnvVar, type Pod, sidecarOf } from './pod.ts'
+import { createEndpointVariables } from './app-environment.ts'
+import { type FederatedToken, findFederatedToken } from './federated-token.ts'
+import type { EnvVar, Pod } from './pod.ts'
 import { INJECTION_DEFAULTS, type InjectionSettings } from './settings.ts'
 
 /** The annotations of the pod's ServiceAccount. */
@@ -9,48 +10,48 @@ export type ServiceAccountAnnotations = Readonly<Record<string, string>>
 
 export interface Plan {
   readonly settings: InjectionSettings
-  readonly wishes: PodOptions
+  readonly options: PodOptions
   readonly token: FederatedToken
   /** The sidecar's whole environment, each name once. */
-  readonly environment: readonly EnvVar[]
-  /** What shares the App Service endpoint's secret with the app; undefined: no such endpoint. */
-  readonly identityHeader: EnvVar | undefined
-  /** True if the sidecar may reach the real IMDS. */
-  readonly isPassingThrough: boolean
-  /** The sidecar of an earlier injection. */
-  readonly earlier: Container | undefined
+  readonly sidecarEnv: readonly EnvVar[]
+  /** Variables to add to the app's containers, beside NO_PROXY. Empty but in mode env. */
+  readonly endpointVariables: readonly EnvVar[]
+  /** True if the sidecar may reach the node's IMDS. */
+  readonly hasPassThrough: boolean
 }
 
-/** Where the ConfigMap of `wimds.io/config-map` is mounted. */
+/** The directory where the ConfigMap of `wimds.io/config-map` is mounted. */
 export const CONFIG_DIRECTORY = '/etc/wimds'
 
-/** A classic sidecar is told to end together with its app, which may still want a token. */
+/** A classic sidecar is stopped at the same time as its app, which may still need a token. */
 const CLASSIC_DRAIN = '10s'
 
-/** Brings everything together; decides nothing about whether it may be done. */
-export function planOf(
+/** Creates the plan. Whether it may be carried out is for `findRefusals` to say. */
+export function createPlan(
   pod: Pod,
   serviceAccount: ServiceAccountAnnotations,
-  wishes: PodOptions,
-  given: InjectionSettings,
+  options: PodOptions,
+  defaults: InjectionSettings,
 ): Plan {
-  const settings = { ...given, ...wishes.settings }
-  const token = federatedToken(pod, settings.audience)
-  const environment = environmentOf(serviceAccount, wishes, settings, token)
-  const set = (name: string) => environment.find((entry) => entry.name === name)
+  const settings = { ...defaults, ...options.settings }
+  const token = findFederatedToken(pod, settings.audience)
+  const sidecarEnv = createSidecarEnv(serviceAccount, options, settings, token)
+  const find = (name: string) => sidecarEnv.find((entry) => entry.name === name)
+  const isEnvMode = settings.mode === 'env'
   return {
     settings,
-    wishes,
+    options,
     token,
-    environment,
-    identityHeader: set('WIMDS_IDENTITY_HEADER'),
-    isPassingThrough: set('WIMDS_PASS_THROUGH') !== undefined,
-    earlier: wishes.injected === undefined ? undefined : sidecarOf(pod),
+    sidecarEnv,
+    endpointVariables: isEnvMode
+      ? createEndpointVariables(`127.0.0.1:${settings.port}`, find('WIMDS_IDENTITY_HEADER'))
+      : [],
+    hasPassThrough: find('WIMDS_PASS_THROUGH') !== undefined,
   }
 }
 
-/** Later entries take the place of earlier ones of the same name. */
-function environmentOf(
+/** Later entries override earlier ones of the same name. */
+function createSidecarEnv(
   serviceAccount: ServiceAccountAnnotations,
   { configMap, prefetch, passThrough, identityHeaderSecret }: PodOptions,
   settings: InjectionSettings,
@@ -77,7 +78,7 @@ function environmentOf(
   return [...new Map(entries.map((entry) => [entry.name, entry])).values()]
 }
 
-/** Left to the sidecar's own default where it is that port. */
+/** Undefined if the port is the sidecar's default. */
 function adminListen(port: number): string | undefined {
   return port === INJECTION_DEFAULTS.adminPort ? undefined : `[::]:${port}`
 }

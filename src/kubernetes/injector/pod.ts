@@ -1,4 +1,4 @@
-/** A pod, or a workload's pod template, read loosely: the fields the injector looks at; the rest is kept. */
+/** Parses a pod, or the pod template of a workload. Fields that the injector does not read are kept. */
 import * as z from 'zod/mini'
 
 const EnvVar = z.looseObject({ name: z.string() })
@@ -18,9 +18,7 @@ const Container = z.looseObject({
   name: z.string(),
   env: z.nullish(z.array(EnvVar)),
   envFrom: z.nullish(z.array(z.unknown())),
-  ports: z.nullish(
-    z.array(z.looseObject({ name: z.nullish(z.string()), containerPort: z.nullish(z.number()) })),
-  ),
+  ports: z.nullish(z.array(z.looseObject({ containerPort: z.nullish(z.number()) }))),
   volumeMounts: z.nullish(z.array(VolumeMount)),
   resources: z.nullish(z.looseObject({ requests: Quantities, limits: Quantities })),
   securityContext: z.nullish(SecurityContext),
@@ -35,10 +33,9 @@ const Volume = z.looseObject({
       sources: z.nullish(z.array(z.looseObject({ serviceAccountToken: z.nullish(TokenSource) }))),
     }),
   ),
-  configMap: z.nullish(z.looseObject({ name: z.nullish(z.string()) })),
 })
 
-const Texts = z.nullish(z.record(z.string(), z.string('must be text: put it in quotes')))
+const Texts = z.nullish(z.record(z.string(), z.string('must be a string. Fix: put it in quotes')))
 
 const Pod = z.looseObject({
   metadata: z.nullish(z.looseObject({ annotations: Texts, labels: Texts })),
@@ -62,40 +59,40 @@ export type EnvVar = z.infer<typeof EnvVar>
 export type Volume = z.infer<typeof Volume>
 export type VolumeMount = z.infer<typeof VolumeMount>
 
-/** The names of what the injector adds to a pod. */
+/** Reserved names: those of the containers that the injector adds. */
 export const SIDECAR = 'wimds'
 export const REDIRECT = 'wimds-redirect'
-const OWN_NAMES: ReadonlySet<string> = new Set([SIDECAR, REDIRECT])
 
-/** The pod, or a sentence for each field that is not as Kubernetes wants it. */
-export function parsePod(value: unknown): Pod | readonly string[] {
+/** Returns the pod; undefined if it is malformed, with a sentence added to `problems` for each field. */
+export function parsePod(value: unknown, problems: string[]): Pod | undefined {
   const parsed = Pod.safeParse(value)
   if (parsed.success) return parsed.data
-  return parsed.error.issues.map(mistakeOf)
+  problems.push(...parsed.error.issues.map(formatIssue))
+  return undefined
 }
 
-/** `spec.containers must be of type array` */
-export function mistakeOf(issue: z.core.$ZodIssue): string {
+/** Formats an issue of zod as `spec.containers must be of type array`. */
+export function formatIssue(issue: z.core.$ZodIssue): string {
   const place = issue.path.join('.') || 'the pod template'
-  const isUnsaid = issue.code === 'invalid_type' && issue.message === 'Invalid input'
-  return `${place} ${isUnsaid ? `must be of type ${issue.expected}` : issue.message}`
+  const isDefaultMessage = issue.code === 'invalid_type' && issue.message === 'Invalid input'
+  return `${place} ${isDefaultMessage ? `must be of type ${issue.expected}` : issue.message}`
 }
 
-/** Every container of the pod's own, init containers first; never the injected ones. */
-export function ownContainers(pod: Pod): Container[] {
-  return allContainers(pod).filter((container) => !isInjected(container))
+/** Returns all containers, init containers first. */
+export function allContainers({ spec }: Pod): Container[] {
+  return [...(spec.initContainers ?? []), ...spec.containers]
 }
 
-/** True for the containers that the injector adds. */
+/** True for the reserved names. */
 export function isInjected({ name }: Container): boolean {
-  return OWN_NAMES.has(name)
+  return name === SIDECAR || name === REDIRECT
 }
 
 /**
- * The name of the pod's ServiceAccount: the namespace's `default` where it names none. The API server
- * still reads the deprecated `serviceAccount` where there is no `serviceAccountName`.
+ * Returns the name of the pod's ServiceAccount: `default` if it names none. The API server still reads
+ * the deprecated `serviceAccount` if `serviceAccountName` is absent.
  */
-export function accountNameOf(spec: {
+export function serviceAccountName(spec: {
   readonly serviceAccountName?: unknown
   readonly serviceAccount?: unknown
 }): string {
@@ -103,30 +100,19 @@ export function accountNameOf(spec: {
   return names.find((name): name is string => typeof name === 'string' && name !== '') ?? 'default'
 }
 
-/** The sidecar, if the pod has one. */
-export function sidecarOf(pod: Pod): Container | undefined {
-  return allContainers(pod).find(({ name }) => name === SIDECAR)
-}
-
-/** Every container, the injected ones too. */
-export function allContainers({ spec }: Pod): Container[] {
-  return [...(spec.initContainers ?? []), ...spec.containers]
-}
-
-/** The variable's entry, the last one if it is set twice, as the kubelet reads it. */
-export function envVar(container: Container, name: string): EnvVar | undefined {
+/** Returns the variable's entry; the last one if it is set twice, as the kubelet does. */
+export function findVariable(container: Container, name: string): EnvVar | undefined {
   return container.env?.findLast((entry) => entry.name === name)
 }
 
-/** The variable's plain value; undefined if it is not set, or taken from somewhere else. */
-export function plainValue(container: Container, name: string): string | undefined {
-  const entry = envVar(container, name)
+/** Returns the value of a variable; undefined if it is not set, or comes from `valueFrom`. */
+export function plainValue(entry: EnvVar | undefined): string | undefined {
   if (entry === undefined || entry['valueFrom'] != null) return undefined
   const value = entry['value'] ?? ''
   return typeof value === 'string' ? value : undefined
 }
 
-/** True if the pod says that it runs on Windows. */
+/** True if the pod selects Windows nodes. */
 export function isWindows({ spec }: Pod): boolean {
   return spec.os?.name === 'windows' || spec.nodeSelector?.['kubernetes.io/os'] === 'windows'
 }

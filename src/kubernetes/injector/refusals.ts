@@ -1,24 +1,32 @@
-/** Why a pod cannot be injected, each reason with what to change. */
+/** Checks whether a pod can be injected: refusals, each with its fix, and warnings. */
 import { parseSettings } from '../../config/settings.ts'
-import { conflictingVariables } from './app-environment.ts'
-import { INJECTED, incumbentActs } from './annotations.ts'
+import { UNSUPPORTED_PROTOCOL_VARIABLES } from '../../sdk-variables.ts'
+import { isInjectedByAzwi } from './annotations.ts'
+import { findConflictingVariables } from './app-environment.ts'
+import { isReservedVolume } from './earlier-injection.ts'
 import {
-  type Pod,
-  SIDECAR,
-  accountNameOf,
   allContainers,
+  findVariable,
   isInjected,
   isWindows,
-  ownContainers,
+  plainValue,
+  type Pod,
+  serviceAccountName,
 } from './pod.ts'
 import type { Plan } from './plan.ts'
-import { resourceMistakes } from './resources.ts'
-import { NATIVE_SIDECARS_SINCE } from './settings.ts'
-import { strangersOfOurNames } from './volumes.ts'
+import { findResourceProblems } from './resources.ts'
 
-/** All reasons at once; none means that the pod can be injected. */
-export function refusalsOf(pod: Pod, plan: Plan): string[] {
-  return [...plan.wishes.mistakes, ...CHECKS.flatMap((check) => check(pod, plan))]
+/**
+ * Returns every reason for which the pod cannot be injected, each with its fix. The pod is the one
+ * without an earlier injection.
+ */
+export function findRefusals(pod: Pod, plan: Plan): string[] {
+  return [...plan.options.problems, ...REFUSALS.flatMap((check) => check(pod, plan))]
+}
+
+/** Returns a sentence for each thing that works, but probably not as its author expects. */
+export function findWarnings(pod: Pod, plan: Plan): string[] {
+  return WARNINGS.flatMap((check) => check(pod, plan))
 }
 
 type Check = (pod: Pod, plan: Plan) => readonly string[]
@@ -26,131 +34,166 @@ type Check = (pod: Pod, plan: Plan) => readonly string[]
 const hostNetwork: Check = ({ spec }) =>
   spec.hostNetwork === true
     ? [
-        'a pod with hostNetwork shares its addresses with the whole node, which would get its tokens; remove hostNetwork',
+        'the pod uses hostNetwork, so every process of its node could get its tokens. Fix: remove hostNetwork',
       ]
     : []
 
-const windows: Check = (pod, { settings: { mode } }) =>
-  isWindows(pod) && mode !== 'env'
-    ? [`mode ${mode} needs Linux and this pod runs on Windows; set wimds.io/mode: env`]
+const windows: Check = (pod) =>
+  isWindows(pod)
+    ? ['the pod runs on Windows, for which wimds has no image. Fix: set wimds.io/inject: "false"']
     : []
 
-const incumbent: Check = (pod) => {
+const azwiProxy: Check = (pod) => {
   if (allContainers(pod).some(({ name }) => /^azwi-proxy(?:-init)?$/.test(name))) {
     return [
-      'the pod already holds azwi-proxy; remove it, and the annotation azure.workload.identity/inject-proxy-sidecar that asks for it',
+      'the pod already has the container azwi-proxy. Fix: remove it, and the annotation azure.workload.identity/inject-proxy-sidecar',
     ]
   }
-  return incumbentActs(pod)
+  return isInjectedByAzwi(pod)
     ? [
-        'the Azure workload identity webhook would add azwi-proxy as well; remove the annotation azure.workload.identity/inject-proxy-sidecar',
+        'the Azure workload identity webhook would add azwi-proxy as well. Fix: remove the annotation azure.workload.identity/inject-proxy-sidecar',
       ]
     : []
 }
 
-const injectedOtherwise: Check = (pod, { settings: { mode }, wishes: { injected } }) => {
-  if (injected !== undefined && injected !== mode) {
-    return [
-      `the pod was injected in mode ${injected} and is now to be injected in mode ${mode}; inject the original manifest`,
-    ]
-  }
-  const taken = allContainers(pod).find(isInjected)
-  return injected === undefined && taken !== undefined
-    ? [`the pod has a container ${taken.name} without the annotation ${INJECTED}; rename it`]
-    : []
-}
+const reservedContainers: Check = (pod) =>
+  allContainers(pod)
+    .filter(isInjected)
+    .map(({ name }) => `the pod has a container ${name}, a reserved name. Fix: rename it`)
 
-/** Beside a sidecar of the other form there would be two containers of its name. */
-const injectedInOtherForm: Check = ({ spec }, { settings, wishes: { injected } }) => {
-  const others = settings.hasNativeSidecars ? spec.containers : (spec.initContainers ?? [])
-  if (injected === undefined || !others.some(({ name }) => name === SIDECAR)) return []
-  const before = `before 1.${NATIVE_SIDECARS_SINCE}`
-  const since = `from 1.${NATIVE_SIDECARS_SINCE} on`
-  const [was, is] = settings.hasNativeSidecars ? [before, since] : [since, before]
-  return [
-    `the pod was injected for Kubernetes ${was} and is now to be injected for Kubernetes ${is}; inject the original manifest`,
-  ]
-}
-
-const reservedVolumes: Check = (pod, plan) =>
-  strangersOfOurNames(pod, plan).map(
-    ({ name }) => `the pod has a volume ${name} that is not of its injection; rename it`,
-  )
+const reservedVolumes: Check = ({ spec }) =>
+  (spec.volumes ?? [])
+    .filter(({ name }) => isReservedVolume(name))
+    .map(({ name }) => `the pod has a volume ${name}, a reserved name. Fix: rename it`)
 
 const jobWithoutNativeSidecars: Check = ({ spec }, { settings: { hasNativeSidecars } }) =>
   !hasNativeSidecars && (spec.restartPolicy ?? 'Always') !== 'Always'
     ? [
-        'a pod that runs to completion would never complete beside a sidecar before Kubernetes 1.29; upgrade the cluster',
+        'a pod that runs to completion would never complete with a sidecar before Kubernetes 1.29. Fix: upgrade the cluster',
       ]
     : []
 
 const ports: Check = (pod, { settings: { port, adminPort } }) => {
-  if (port === adminPort) return [`port and admin port are both ${port}; set wimds.io/port`]
-  const clashes = (wanted: number, annotation: string) =>
-    ownContainers(pod)
+  if (port === adminPort) {
+    return [`the port and the admin port are both ${port}. Fix: set wimds.io/port to another`]
+  }
+  const findConflicts = (wanted: number, annotation: string) =>
+    allContainers(pod)
       .filter((each) => each.ports?.some(({ containerPort }) => containerPort === wanted))
-      .map(({ name }) => `the container ${name} uses port ${wanted}; set ${annotation} to another`)
-  return [...clashes(port, 'wimds.io/port'), ...clashes(adminPort, 'wimds.io/admin-port')]
+      .map(
+        ({ name }) =>
+          `the container ${name} uses port ${wanted}. Fix: set ${annotation} to another port`,
+      )
+  return [
+    ...findConflicts(port, 'wimds.io/port'),
+    ...findConflicts(adminPort, 'wimds.io/admin-port'),
+  ]
 }
 
-const passThrough: Check = (pod, { isPassingThrough, settings: { mode, uid } }) => {
-  if (!isPassingThrough) return []
-  if (mode !== 'nft') return [`pass-through needs mode nft, not ${mode}; set wimds.io/mode: nft`]
-  if (uid === undefined) return ['pass-through needs a known uid for the sidecar; set one']
-  return ownContainers(pod)
+const passThrough: Check = (pod, { hasPassThrough, settings: { mode, uid } }) => {
+  if (!hasPassThrough) return []
+  if (mode !== 'nft') {
+    return [`pass-through needs mode nft, and the mode is ${mode}. Fix: set wimds.io/mode: nft`]
+  }
+  if (uid === undefined) {
+    return ['pass-through needs a known uid of the sidecar. Fix: set the uid of the injector']
+  }
+  return allContainers(pod)
     .filter(
       ({ securityContext }) =>
         (securityContext?.runAsUser ?? pod.spec.securityContext?.runAsUser) === uid,
     )
     .map(
       ({ name }) =>
-        `the container ${name} runs as uid ${uid}, which is exempt from the redirect with pass-through; give it another runAsUser`,
+        `the container ${name} runs as uid ${uid}, which pass-through exempts from the redirect. Fix: set another runAsUser`,
     )
 }
 
-const endpointSwitches: Check = (pod, plan) =>
-  plan.settings.mode !== 'env'
-    ? []
-    : ownContainers(pod)
-        .filter(({ name }) => !plan.wishes.skipped.has(name))
-        .flatMap((container) =>
-          conflictingVariables(container, plan).map(
-            (variable) =>
-              `the container ${container.name} sets ${variable}, which leads SDKs elsewhere; remove it, or name the container in wimds.io/skip-containers`,
-          ),
+/** In mode env any other endpoint; in every mode one whose protocol wimds does not speak. */
+const sdkVariables: Check = (pod, plan) =>
+  allContainers(pod)
+    .filter(({ name }) => !plan.options.skipped.has(name))
+    .flatMap((container) =>
+      findConflictingVariables(container, plan)
+        .filter(
+          (name) =>
+            plan.settings.mode === 'env' || Object.hasOwn(UNSUPPORTED_PROTOCOL_VARIABLES, name),
         )
+        .map(
+          (name) =>
+            `the container ${container.name} sets ${name}, which leads its SDKs to another endpoint. Fix: remove the variable, or list the container in wimds.io/skip-containers`,
+        ),
+    )
 
-const tenant: Check = ({ spec }, { environment }) =>
-  environment.some(({ name }) => name === 'AZURE_TENANT_ID')
+const tenant: Check = ({ spec }, { sidecarEnv }) =>
+  sidecarEnv.some(({ name }) => name === 'AZURE_TENANT_ID')
     ? []
     : [
-        `no tenant id: annotate the ServiceAccount ${accountNameOf(spec)} with azure.workload.identity/tenant-id (wimds inject looks for it in its input, same namespace, or takes --tenant-id)`,
+        `no tenant id. Fix: annotate the ServiceAccount ${serviceAccountName(spec)} with azure.workload.identity/tenant-id (wimds inject reads it from its input, same namespace), or give --tenant-id`,
       ]
 
-/** Better told here than by a sidecar that does not start. What Kubernetes puts together is not known yet. */
-const sidecarSettings: Check = (_, { environment }) => {
-  const known = environment.flatMap(({ name, value }) =>
+/** Rejected here, since the sidecar would not start. Values with $(NAME) are not known yet. */
+const sidecarSettings: Check = (_, { sidecarEnv }) => {
+  const known = sidecarEnv.flatMap(({ name, value }) =>
     typeof value === 'string' && !value.includes('$(') ? [[name, value] as const] : [],
   )
   return parseSettings(Object.fromEntries(known)).problems.map(
-    (mistake) => `the sidecar could not start with ${mistake}`,
+    (problem) => `the sidecar would not start with ${problem}`,
   )
 }
 
-const resources: Check = (_, { settings }) => resourceMistakes(settings.resources)
+const resources: Check = (_, { settings }) => findResourceProblems(settings.resources)
 
-const CHECKS: readonly Check[] = [
+const REFUSALS: readonly Check[] = [
   hostNetwork,
   windows,
-  incumbent,
-  injectedOtherwise,
-  injectedInOtherForm,
+  azwiProxy,
+  reservedContainers,
   reservedVolumes,
   jobWithoutNativeSidecars,
   ports,
   passThrough,
-  endpointSwitches,
+  sdkVariables,
   tenant,
   sidecarSettings,
   resources,
+]
+
+/** A misspelt name, or a container that another webhook adds later: no reason to refuse. */
+const skippedContainers: Check = (pod, { options }) => {
+  const present = new Set(allContainers(pod).map(({ name }) => name))
+  return [...options.skipped]
+    .filter((name) => !present.has(name))
+    .map((name) => `wimds.io/skip-containers lists ${name}, and the pod has no such container`)
+}
+
+const initContainersWithoutSidecar: Check = ({ spec }, { settings }) =>
+  settings.hasNativeSidecars || !spec.initContainers?.length
+    ? []
+    : ['before Kubernetes 1.29 init containers run without the sidecar']
+
+const clientId: Check = (_, { sidecarEnv, options }) =>
+  options.configMap !== undefined || sidecarEnv.some(({ name }) => name === 'AZURE_CLIENT_ID')
+    ? []
+    : ['no client id: every token request must name one']
+
+const noProxyFromElsewhere: Check = ({ spec }, { options }) =>
+  spec.containers
+    .filter(({ name }) => !options.skipped.has(name))
+    .filter((container) =>
+      ['NO_PROXY', 'no_proxy'].some((name) => {
+        const entry = findVariable(container, name)
+        return entry !== undefined && plainValue(entry) === undefined
+      }),
+    )
+    .map(
+      ({ name }) =>
+        `the container ${name} takes NO_PROXY from a ConfigMap or Secret. Fix: make sure that it contains 169.254.169.254`,
+    )
+
+const WARNINGS: readonly Check[] = [
+  skippedContainers,
+  initContainersWithoutSidecar,
+  clientId,
+  noProxyFromElsewhere,
 ]

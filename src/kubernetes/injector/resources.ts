@@ -1,17 +1,17 @@
 /** CPU and memory of the injected containers. */
-import { type Container, type Pod, ownContainers } from './pod.ts'
+import { allContainers, type Container, type Pod } from './pod.ts'
 
 export interface ResourceSettings {
   readonly cpuRequest: string
   readonly memoryRequest: string
   readonly memoryLimit: string
-  /** Undefined: no limit, since a throttled sidecar makes its app wait. */
+  /** Undefined: no limit, since a throttled sidecar delays its app. */
   readonly cpuLimit: string | undefined
-  /** Request and limit in a Guaranteed pod, where there must be a limit: enough to start with. */
+  /** Request and limit in a Guaranteed pod, which must have a limit: enough to start quickly. */
   readonly guaranteedCpu: string
 }
 
-// A type, since it goes where any further field may stand.
+// A type and not an interface: it is assigned to an object with an index signature.
 type Resources = {
   readonly requests: { readonly cpu: string; readonly memory: string }
   readonly limits: { readonly cpu?: string; readonly memory: string }
@@ -30,15 +30,15 @@ const UNITS: Readonly<Record<string, number>> = {
   Ti: 2 ** 40,
 }
 
-/** The number a Kubernetes quantity stands for, or undefined if it is none. */
-export function quantity(text: string | number): number | undefined {
+/** Parses a Kubernetes quantity into a number; undefined if it is malformed. */
+export function parseQuantity(text: string | number): number | undefined {
   const [, amount, unit] = /^(\d+(?:\.\d+)?)([a-zA-Z]*)$/.exec(String(text)) ?? []
   const factor = unit === undefined ? undefined : UNITS[unit]
   return factor === undefined ? undefined : Number(amount) * factor
 }
 
-/** What the injected containers ask for, such that the pod stays in its quality-of-service class. */
-export function resourcesFor(pod: Pod, settings: ResourceSettings): Resources {
+/** Returns the resources of an injected container. They keep the pod in its quality-of-service class. */
+export function createResources(pod: Pod, settings: ResourceSettings): Resources {
   const { cpuRequest, memoryRequest, memoryLimit, cpuLimit, guaranteedCpu } = settings
   if (isGuaranteed(pod)) {
     const both = { cpu: cpuLimit ?? guaranteedCpu, memory: memoryLimit }
@@ -50,31 +50,33 @@ export function resourcesFor(pod: Pod, settings: ResourceSettings): Resources {
   }
 }
 
-/** A sentence for each request above its limit, which Kubernetes would refuse. */
-export function resourceMistakes(settings: ResourceSettings): string[] {
+/** Returns a sentence for each request above its limit, which Kubernetes would reject. */
+export function findResourceProblems(settings: ResourceSettings): string[] {
   const pairs = [
     ['cpu', settings.cpuRequest, settings.cpuLimit],
     ['memory', settings.memoryRequest, settings.memoryLimit],
   ] as const
   return pairs
-    .filter(([, request, limit]) => limit !== undefined && isMore(request, limit))
-    .map(([what, request, limit]) => `the ${what} request ${request} is above its limit ${limit}`)
+    .filter(([, request, limit]) => limit !== undefined && isGreater(request, limit))
+    .map(([kind, request, limit]) => `the ${kind} request ${request} is above its limit ${limit}`)
 }
 
-/** True if the first quantity is more than the second. */
-export function isMore(one: string, other: string): boolean {
-  return (quantity(one) ?? 0) > (quantity(other) ?? 0)
+/** True if the first quantity is greater than the second. */
+export function isGreater(first: string, second: string): boolean {
+  return (parseQuantity(first) ?? 0) > (parseQuantity(second) ?? 0)
 }
 
-/** Guaranteed: every container has limits of both, and requests (if any) equal to them. */
+/** True if every container has limits of CPU and memory, and requests (if any) equal to them. */
 function isGuaranteed(pod: Pod): boolean {
-  return ownContainers(pod).every((container) =>
-    ['cpu', 'memory'].every((what) => isPinned(container, what)),
+  return allContainers(pod).every((container) =>
+    ['cpu', 'memory'].every((kind) => hasEqualLimit(container, kind)),
   )
 }
 
-function isPinned({ resources }: Container, what: string): boolean {
-  const limit = resources?.limits?.[what]
-  const request = resources?.requests?.[what] ?? limit
-  return limit !== undefined && request !== undefined && quantity(request) === quantity(limit)
+function hasEqualLimit({ resources }: Container, kind: string): boolean {
+  const limit = resources?.limits?.[kind]
+  const request = resources?.requests?.[kind] ?? limit
+  return (
+    limit !== undefined && request !== undefined && parseQuantity(request) === parseQuantity(limit)
+  )
 }

@@ -1,13 +1,13 @@
-/** What whoever runs the injector decides; a pod's own annotations go before it. */
+/** Settings of the injector, which the operator gives. A pod's annotations override some of them. */
 import type { EnvVar } from './pod.ts'
 import type { ResourceSettings } from './resources.ts'
 
 export const ROUTING_MODES = ['env', 'loopback', 'nft'] as const
 
-/** How the app's requests get to the sidecar; docs/kubernetes.md compares the three. */
+/** How requests of the app reach the sidecar; docs/kubernetes.md compares the three. */
 export type RoutingMode = (typeof ROUTING_MODES)[number]
 
-/** The minor version of Kubernetes 1 with which native sidecars came. */
+/** The minor version of Kubernetes 1 that introduced native sidecars. */
 export const NATIVE_SIDECARS_SINCE = 29
 
 export interface InjectionSettings {
@@ -18,29 +18,29 @@ export interface InjectionSettings {
   readonly port: number
   /** The port of health, metrics and status, on the pod's addresses. */
   readonly adminPort: number
-  /** Undefined leaves the uid to the cluster (OpenShift gives each namespace its own). */
+  /** Undefined leaves the uid to the cluster (OpenShift assigns each namespace a range). */
   readonly uid: number | undefined
   readonly resources: ResourceSettings
-  /** More variables for the sidecar; they go before the injector's own of the same name. */
+  /** Additional variables for the sidecar. They override the injector's variables of the same name. */
   readonly sidecarEnv: readonly EnvVar[]
-  /** Go before the ServiceAccount's annotations. */
+  /** Override the annotations of the ServiceAccount. */
   readonly clientId: string | undefined
   readonly tenantId: string | undefined
-  /** Whom the projected token is for. */
+  /** The audience of the projected token. */
   readonly audience: string
-  /** Whether the cluster has them, which it does from `NATIVE_SIDECARS_SINCE` on. */
+  /** Whether the cluster supports native sidecars, as it does from `NATIVE_SIDECARS_SINCE` on. */
   readonly hasNativeSidecars: boolean
-  /** True: every pod that does not opt out is injected. False: only those that ask. */
-  readonly isOptOut: boolean
+  /** True: injects every pod that does not opt out. False: only pods that opt in. */
+  readonly injectByDefault: boolean
 }
 
-/** The settings without the images, which belong to a release. */
+/** All settings but the images, which `releaseImages` returns. */
 export const INJECTION_DEFAULTS = {
   mode: 'loopback',
   port: 8000,
   adminPort: 9169,
   uid: 1501,
-  // A cached token costs microseconds; memory is Node's own and little more.
+  // A cached token costs microseconds of CPU; the memory is Node's and little more.
   resources: {
     cpuRequest: '10m',
     memoryRequest: '64Mi',
@@ -53,5 +53,15 @@ export const INJECTION_DEFAULTS = {
   tenantId: undefined,
   audience: 'api://AzureADTokenExchange',
   hasNativeSidecars: true,
-  isOptOut: false,
+  injectByDefault: false,
 } as const satisfies Omit<InjectionSettings, 'image' | 'redirectImage'>
+
+const REGISTRY = 'ghcr.io/wimds'
+
+/** Returns the images of one release. */
+export function releaseImages(version: string): Pick<InjectionSettings, 'image' | 'redirectImage'> {
+  return {
+    image: `${REGISTRY}/wimds:${version}`,
+    redirectImage: `${REGISTRY}/wimds-redirect:${version}`,
+  }
+}

@@ -1,21 +1,21 @@
-/** What a manifest holds: workloads with a pod template, and ServiceAccounts. */
+/** Finds the workloads with a pod template, and the ServiceAccounts, of a manifest. */
 import * as z from 'zod/mini'
-import type { Key } from '../injector/changes.ts'
 import type { ServiceAccountAnnotations } from '../injector/plan.ts'
-import { accountNameOf, mistakeOf } from '../injector/pod.ts'
+import { formatIssue, serviceAccountName } from '../injector/pod.ts'
+import type { Key } from './yaml-nodes.ts'
 
 export interface Workload {
   /** `Deployment/orders` */
   readonly label: string
   readonly namespace: string | undefined
-  /** Where the pod template is in the document. */
+  /** The path of the pod template in the document. */
   readonly path: readonly Key[]
   readonly template: unknown
   readonly serviceAccountName: string
-  /** The workload's own annotations, which may opt out. */
+  /** The annotations of the workload itself, which may opt out. */
   readonly annotations: Readonly<Record<string, unknown>>
-  /** What is wrong with its metadata. */
-  readonly mistakes: readonly string[]
+  /** What is malformed in its metadata. */
+  readonly problems: readonly string[]
 }
 
 export interface ServiceAccount {
@@ -26,7 +26,7 @@ export interface ServiceAccount {
 
 const SPEC_TEMPLATE = ['spec', 'template']
 
-/** API group and kind → where the pod template is. */
+/** The path of the pod template, by API group and kind. */
 const TEMPLATE_PATHS: Readonly<Record<string, readonly string[]>> = {
   '/Pod': [],
   '/ReplicationController': SPEC_TEMPLATE,
@@ -52,10 +52,10 @@ const WithMetadata = z.looseObject({
   ),
 })
 
-/** The workloads of one document; a List is looked into. */
-export function workloadsIn(document: unknown): Workload[] {
-  return objectsIn(document, []).flatMap(({ object, path }) => {
-    const templatePath = TEMPLATE_PATHS[`${groupOf(object)}/${object.kind}`]
+/** Returns the workloads of one document, also those in a List. */
+export function findWorkloads(document: unknown): Workload[] {
+  return findObjects(document, []).flatMap(({ object, path }) => {
+    const templatePath = TEMPLATE_PATHS[`${apiGroup(object)}/${object.kind}`]
     if (templatePath === undefined) return []
     const parsed = WithMetadata.safeParse(object)
     const metadata = parsed.data?.metadata
@@ -67,14 +67,14 @@ export function workloadsIn(document: unknown): Workload[] {
       template,
       serviceAccountName: accountName(template),
       annotations: metadata?.annotations ?? {},
-      mistakes: parsed.success ? [] : parsed.error.issues.map(mistakeOf),
+      problems: parsed.success ? [] : parsed.error.issues.map(formatIssue),
     }
   })
 }
 
-/** The ServiceAccounts of one document. */
-export function serviceAccountsIn(document: unknown): ServiceAccount[] {
-  return objectsIn(document, []).flatMap(({ object }) => {
+/** Returns the ServiceAccounts of one document. */
+export function findServiceAccounts(document: unknown): ServiceAccount[] {
+  return findObjects(document, []).flatMap(({ object }) => {
     const metadata = WithMetadata.safeParse(object).data?.metadata
     if (object.apiVersion !== 'v1' || object.kind !== 'ServiceAccount') return []
     const texts = Object.entries(metadata?.annotations ?? {}).filter(
@@ -90,24 +90,24 @@ interface Located {
   readonly path: readonly Key[]
 }
 
-function objectsIn(document: unknown, path: readonly Key[]): Located[] {
+function findObjects(document: unknown, path: readonly Key[]): Located[] {
   const parsed = KubernetesObject.safeParse(document)
   if (!parsed.success) return []
   const items = parsed.data['items']
   if (!parsed.data.kind.endsWith('List') || !Array.isArray(items)) {
     return [{ object: parsed.data, path }]
   }
-  return items.flatMap((item, index) => objectsIn(item, [...path, 'items', index]))
+  return items.flatMap((item, index) => findObjects(item, [...path, 'items', index]))
 }
 
-/** The API group: what comes before the slash, nothing for the core. */
-function groupOf({ apiVersion }: KubernetesObject): string {
+/** Returns the API group: the part before the slash; empty for the core group. */
+function apiGroup({ apiVersion }: KubernetesObject): string {
   return apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : ''
 }
 
 function accountName(template: unknown): string {
   const spec = member(template, 'spec')
-  return accountNameOf({
+  return serviceAccountName({
     serviceAccountName: member(spec, 'serviceAccountName'),
     serviceAccount: member(spec, 'serviceAccount'),
   })

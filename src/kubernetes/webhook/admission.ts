@@ -3,7 +3,7 @@ import * as z from 'zod/mini'
 import { scrub, scrubAndTruncate } from '../../secret.ts'
 import { inject, type Injection } from '../injector/inject.ts'
 import type { ServiceAccountAnnotations } from '../injector/plan.ts'
-import { accountNameOf } from '../injector/pod.ts'
+import { serviceAccountName } from '../injector/pod.ts'
 import type { InjectionSettings } from '../injector/settings.ts'
 
 const API_VERSION = 'admission.k8s.io/v1'
@@ -79,7 +79,7 @@ export async function review(body: unknown, options: AdmissionOptions): Promise<
   const { uid, kind, operation, namespace = '', object } = parsed.data.request
   const isNewPod = kind.group === '' && kind.kind === 'Pod' && operation === 'CREATE'
   if (!isNewPod) return { outcome: 'skipped', review: reply(uid, { allowed: true }) }
-  const name = accountNameOf(PodAccount.safeParse(object).data?.spec ?? {})
+  const name = serviceAccountName(PodAccount.safeParse(object).data?.spec ?? {})
   const subject = { namespace: shown(namespace), pod: podOf(object) }
   const isNamed = NAME.test(namespace) && NAME.test(name)
   let annotations: ServiceAccountAnnotations

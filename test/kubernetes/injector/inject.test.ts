@@ -201,11 +201,6 @@ describe('routing', () => {
     const off = injected(pod(), { mode: 'nft' })
     expect(containerOf(off, 'wimds-redirect').args).not.toContain('--pass-through')
   })
-
-  test('a Windows pod in env mode gets no Linux security fields', () => {
-    const result = injected(pod({ os: { name: 'windows' } }), { mode: 'env' })
-    expect(containerOf(result, 'wimds').securityContext).toEqual({ runAsNonRoot: true })
-  })
 })
 
 describe('NO_PROXY', () => {
@@ -253,7 +248,7 @@ describe('NO_PROXY', () => {
     const given = pod({ containers: [{ ...APP, env: [{ name: 'NO_PROXY', valueFrom }] }] })
     expect(envOf(injected(given), 'app')).toEqual({ NO_PROXY: valueFrom })
     expect(inject(request(given))).toMatchObject({
-      warnings: [expect.stringContaining('takes NO_PROXY from elsewhere')],
+      warnings: [expect.stringContaining('takes NO_PROXY from a ConfigMap or Secret')],
     })
   })
 
@@ -431,59 +426,49 @@ describe('before Kubernetes 1.29', () => {
 })
 
 describe('called again', () => {
-  test('changes nothing after the API server and other webhooks have added to the pod', () => {
-    const result = structuredClone(injected(pod(), { mode: 'loopback' }))
-    const mount = {
-      name: 'kube-api-access',
-      mountPath: '/var/run/secrets/kubernetes.io/serviceaccount',
-    }
-    const grown = (container: TestContainer) => ({
-      ...container,
-      terminationMessagePath: '/dev/termination-log',
-      imagePullPolicy: 'IfNotPresent',
-      ports: [{ name: 'wimds-admin', containerPort: 9169, protocol: 'TCP' }],
-      env: [...(container.env ?? []), { name: 'MESH', value: 'on' }],
-      volumeMounts: [...(container.volumeMounts ?? []), mount],
-    })
-    const spec = { ...result.spec, initContainers: result.spec.initContainers?.map(grown) }
-    expect(patchFor({ ...result, spec })).toEqual([])
+  test('restores the injected containers after others have changed them', () => {
+    const once = injected(pod())
+    const spec = { ...once.spec, initContainers: once.spec.initContainers?.map(withMore) }
+    expect(injected({ ...once, spec })).toEqual(once)
   })
 
-  test('tells a container that came meanwhile', () => {
+  test('sets the variables of a container that was added later', () => {
     const once = injected(pod(), { mode: 'env' })
     const containers = [...once.spec.containers, { name: 'late' }]
     const twice = injected({ ...once, spec: { ...once.spec, containers } }, { mode: 'env' })
     expect(envOf(twice, 'late')).toHaveProperty('AZURE_POD_IDENTITY_AUTHORITY_HOST')
   })
 
-  test('stays with its own token when the AKS webhook adds another one afterwards', () => {
-    const once = injected(pod())
+  test('takes the token that the AKS webhook has added since', () => {
     const mount = { name: 'azure-identity-token', mountPath: '/var/run/secrets/azure/tokens' }
-    const env = [
-      {
-        name: 'AZURE_FEDERATED_TOKEN_FILE',
-        value: '/var/run/secrets/azure/tokens/azure-identity-token',
-      },
-    ]
-    const containers = once.spec.containers.map((container) => ({
-      ...container,
-      env: [...(container.env ?? []), ...env],
+    const file = '/var/run/secrets/azure/tokens/azure-identity-token'
+    const env = [{ name: 'AZURE_FEDERATED_TOKEN_FILE', value: file }]
+    const added = aksVolume('azure-identity-token', 'azure-identity-token')
+    const once = injected(pod())
+    const containers = once.spec.containers.map((each) => ({
+      ...each,
+      env: [...(each.env ?? []), ...env],
       volumeMounts: [mount],
     }))
-    const volumes = [
-      ...(once.spec.volumes ?? []),
-      aksVolume('azure-identity-token', 'azure-identity-token'),
-    ]
-    expect(patchFor({ ...once, spec: { ...once.spec, containers, volumes } })).toEqual([])
+    const volumes = [...(once.spec.volumes ?? []), added]
+    const twice = injected({ ...once, spec: { ...once.spec, containers, volumes } })
+    expect(envOf(twice, 'wimds')).toMatchObject({ AZURE_FEDERATED_TOKEN_FILE: file })
+    expect(twice.spec.volumes).toEqual([added])
   })
 
   test('with another port gives what it would have given at once', () => {
     expect(injected(injected(pod()), { port: 8100 })).toEqual(injected(pod(), { port: 8100 }))
   })
 
-  test('with a newer image changes the image alone', () => {
-    expect(patchFor(injected(pod()), { image: 'wimds:newer' })).toEqual([
-      { op: 'replace', path: '/spec/initContainers/1/image', value: 'wimds:newer' },
-    ])
+  test('with a newer image patches the init containers alone', () => {
+    const patch = patchFor(injected(pod()), { image: 'wimds:newer' })
+    expect(patch.map(({ path }) => path)).toEqual(['/spec/initContainers'])
   })
+})
+
+/** The container as the API server and another webhook leave it. */
+const withMore = (container: TestContainer) => ({
+  ...container,
+  imagePullPolicy: 'IfNotPresent',
+  env: [...(container.env ?? []), { name: 'MESH', value: 'on' }],
 })

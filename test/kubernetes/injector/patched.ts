@@ -1,6 +1,9 @@
 /** A JSON Patch applied as RFC 6902 says, apart from the code under test. */
-import type { Operation } from '../../../src/kubernetes/injector/changes.ts'
-import { inject, type InjectionRequest } from '../../../src/kubernetes/injector/inject.ts'
+import {
+  inject,
+  type InjectionRequest,
+  type Operation,
+} from '../../../src/kubernetes/injector/inject.ts'
 import {
   INJECTION_DEFAULTS,
   type InjectionSettings,
@@ -17,7 +20,7 @@ export const SERVICE_ACCOUNT = {
 /** Settings under which every pod is injected. */
 export function settings(more: Partial<InjectionSettings> = {}): InjectionSettings {
   const images = { image: 'wimds:test', redirectImage: 'wimds-redirect:test' }
-  return { ...INJECTION_DEFAULTS, ...images, isOptOut: true, ...more }
+  return { ...INJECTION_DEFAULTS, ...images, injectByDefault: true, ...more }
 }
 
 /** A request for the pod, with an annotated ServiceAccount. */
@@ -47,7 +50,7 @@ export function reasonsFor(pod: unknown, more: Partial<InjectionSettings> = {}):
 
 export function applyPatch(document: unknown, patch: readonly Operation[]): unknown {
   const result = structuredClone(document)
-  for (const { op, path, value } of patch) {
+  for (const { path, value } of patch) {
     const keys = path
       .slice(1)
       .split('/')
@@ -58,12 +61,8 @@ export function applyPatch(document: unknown, patch: readonly Operation[]): unkn
       return Reflect.get(at, key)
     }, result)
     if (!isObject(parent)) throw new Error(`${path} has no parent`)
-    const exists = Object.hasOwn(parent, last)
-    if (op === 'replace' && !exists) throw new Error(`${path} does not exist`)
-    if (Array.isArray(parent) && op === 'add') {
-      if (Number(last) > parent.length) throw new Error(`${path} is out of bounds`)
-      parent.splice(Number(last), 0, structuredClone(value))
-    } else Reflect.set(parent, last, structuredClone(value))
+    if (Array.isArray(parent)) throw new Error(`${path} is an element of a list`)
+    Reflect.set(parent, last, structuredClone(value))
   }
   return result
 }

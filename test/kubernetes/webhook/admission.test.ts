@@ -34,7 +34,7 @@ const withAccount = (serviceAccountName: string) => ({
 /** Options of a webhook that injects the pods that ask. */
 function options(more: Partial<AdmissionOptions> = {}): AdmissionOptions {
   return {
-    settings: settings({ isOptOut: false }),
+    settings: settings({ injectByDefault: false }),
     serviceAccount: () => Promise.resolve(SERVICE_ACCOUNT),
     ...more,
   }
@@ -91,7 +91,7 @@ test('a pod that cannot be injected is refused with every reason', async () => {
   expect(outcome).toBe('rejected')
   expect(response.allowed).toBe(false)
   expect(response.status?.code).toBe(422)
-  expect(response.status?.message).toMatch(/remove hostNetwork.*; .*set wimds\.io\/mode: env/)
+  expect(response.status?.message).toMatch(/Fix: remove hostNetwork; .*runs on Windows/)
 })
 
 describe('what the log is to call a pod that is not let in', () => {

@@ -30,12 +30,12 @@ spec:
 # of the document
 `
 
-test('additions go behind the comments of what they follow, and before those of what comes next', () => {
-  const { files, mistakes } = injectManifests([{ name: 'pod.yaml', source: SOURCE }], {
+test('adds after the comments of the node before, and before those of the next one', () => {
+  const { files, problems } = injectManifests([{ name: 'pod.yaml', source: SOURCE }], {
     settings: settings({ mode: 'env', tenantId: TENANT }),
     namespace: undefined,
   })
-  expect(mistakes).toEqual([])
+  expect(problems).toEqual([])
   const injected = files[0]?.result ?? ''
   expect(outline(injected)).toBe(`apiVersion: v1
 kind: Pod
@@ -95,12 +95,12 @@ test.each([
   [' and without metadata', UNFILLED.replace(/metadata:[^]*(?=spec)/, 'metadata: # nothing\n')],
   [' and a null', UNFILLED.replaceAll(/:(?=\s#)/g, ': ~')],
   [' and another null', UNFILLED.replaceAll(/:(?=\s#)/g, ': NULL')],
-])('keys without a value are filled, and keep their comments%s', (_, source) => {
-  const { files, mistakes } = injectManifests([{ name: 'pod.yaml', source }], {
+])('fills keys without a value and keeps their comments%s', (_, source) => {
+  const { files, problems } = injectManifests([{ name: 'pod.yaml', source }], {
     settings: settings({ mode: 'env', tenantId: TENANT }),
     namespace: undefined,
   })
-  expect(mistakes).toEqual([])
+  expect(problems).toEqual([])
   const result = files[0]?.result ?? ''
   const lines = result.split('\n')
   expect(

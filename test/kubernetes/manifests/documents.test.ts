@@ -1,4 +1,4 @@
-/** Aliases: as many as a manifest has use for, and none that stand for more than could be held. */
+/** The limit on what the aliases of a document expand to. */
 import { expect, test } from 'vitest'
 import { injectManifests } from '../../../src/kubernetes/manifests/inject-manifests.ts'
 import { settings, TENANT } from '../injector/patched.ts'
@@ -26,10 +26,10 @@ ${items.map((item) => `- ${item.trimEnd().replaceAll('\n', '\n  ')}\n`).join('')
 const labelled = (labels: string) =>
   `{kind: ConfigMap, apiVersion: v1, metadata: {labels: ${labels}}}`
 
-test('a List of a thousand objects may share its labels', () => {
+test('accepts a List of a thousand objects that share labels', () => {
   const others = Array.from({ length: 1000 }, () => labelled('*labels'))
-  const { files, mistakes } = run(listOf([labelled('&labels {app: x}'), ...others, POD]))
-  expect(mistakes).toEqual([])
+  const { files, problems } = run(listOf([labelled('&labels {app: x}'), ...others, POD]))
+  expect(problems).toEqual([])
   expect(files[0]?.result).toContain('name: wimds')
 })
 
@@ -44,25 +44,23 @@ test.each([
     `a0: &a0 {k: ${'x'.repeat(20_000)}}\nb:\n${'- {<<: *a0}\n'.repeat(5000)}`,
   ],
   ['one long text', `data:\n- &a ${'x'.repeat(100_000)}\n${'- *a\n'.repeat(5000)}`],
-  ['more aliases than anybody follows', `data:\n- &a x\n${'- *a\n'.repeat(100_000)}`],
-])('is refused in little time: %s', (_, data) => {
-  const begin = performance.now()
-  const { mistakes } = run(`apiVersion: v1\nkind: ConfigMap\n${data}`)
-  expect(mistakes).toEqual([expect.stringContaining('pod.yaml, document 1: its aliases stand for')])
-  expect(performance.now() - begin).toBeLessThan(5000)
+  ['a hundred thousand aliases', `data:\n- &a x\n${'- *a\n'.repeat(100_000)}`],
+])('rejects %s', (_, data) => {
+  const { problems } = run(`apiVersion: v1\nkind: ConfigMap\n${data}`)
+  expect(problems).toEqual([expect.stringContaining('pod.yaml, document 1: its aliases expand to')])
 })
 
 test.each([
-  ['of itself', 'data: &a [*a]', 'the alias *a stands within what it stands for'],
+  ['of itself', 'data: &a [*a]', 'the alias *a is part of the value that it names'],
   ['of nothing', 'data: *a', 'Unresolved alias'],
   ['of what comes later', 'data: *a\nmore: &a x', 'Unresolved alias'],
-])('is refused: an alias %s', (_, data, message) => {
-  const { mistakes } = run(`apiVersion: v1\nkind: ConfigMap\n${data}\n`)
-  expect(mistakes).toEqual([expect.stringContaining(`pod.yaml, document 1: ${message}`)])
+])('rejects an alias %s', (_, data, message) => {
+  const { problems } = run(`apiVersion: v1\nkind: ConfigMap\n${data}\n`)
+  expect(problems).toEqual([expect.stringContaining(`pod.yaml, document 1: ${message}`)])
 })
 
-test('an alias stands for the last anchor of its name', () => {
+test('takes the last anchor of a name', () => {
   const long = 'x'.repeat(100_000)
   const again = `data:\n- &a ${long}\n- &a y\n${'- *a\n'.repeat(2000)}`
-  expect(run(`apiVersion: v1\nkind: ConfigMap\n${again}`).mistakes).toEqual([])
+  expect(run(`apiVersion: v1\nkind: ConfigMap\n${again}`).problems).toEqual([])
 })

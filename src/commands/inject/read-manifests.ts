@@ -1,4 +1,4 @@
-/** The manifests that are named on the command line, read so that no byte of them is lost. */
+/** Reads the manifests that the command line names; rejects those that are not UTF-8. */
 import { isUtf8 } from 'node:buffer'
 import { readFile } from 'node:fs/promises'
 import { Readable } from 'node:stream'
@@ -7,33 +7,33 @@ import type { ManifestFile } from '../../kubernetes/manifests/inject-manifests.t
 import type { CommandIo } from '../io.ts'
 import { messageOf } from '../../lib/collect-errors.ts'
 
-export interface Sources {
+export interface Manifests {
   readonly files: readonly ManifestFile[]
-  /** A sentence for each file that cannot be read, or is not UTF-8. */
-  readonly mistakes: readonly string[]
+  /** A sentence for each file that cannot be read or is not UTF-8. */
+  readonly problems: readonly string[]
 }
 
-/** Every file's text; `-` is standard input. */
-export async function readSources(names: readonly string[], io: CommandIo): Promise<Sources> {
+/** Reads every file; `-` is standard input. */
+export async function readManifests(names: readonly string[], io: CommandIo): Promise<Manifests> {
   const files: ManifestFile[] = []
-  const mistakes: string[] = []
+  const problems: string[] = []
   for (const given of names) {
     const name = given === '-' ? 'stdin' : given
     try {
       const bytes =
         given === '-' ? await buffer(io.stdin ?? Readable.from([])) : await readFile(given)
-      const mistake = encodingMistake(bytes)
-      if (mistake === undefined) files.push({ name, source: bytes.toString('utf8') })
-      else mistakes.push(`${name}: ${mistake}; save it as UTF-8`)
+      const problem = findEncodingProblem(bytes)
+      if (problem === undefined) files.push({ name, source: bytes.toString('utf8') })
+      else problems.push(`${name}: ${problem}. Fix: save it as UTF-8`)
     } catch (error) {
-      mistakes.push(`${name}: ${messageOf(error)}`)
+      problems.push(`${name}: ${messageOf(error)}`)
     }
   }
-  return { files, mistakes }
+  return { files, problems }
 }
 
-/** What would be read as other characters than were meant. */
-function encodingMistake(bytes: Buffer): string | undefined {
+/** Returns why the bytes are not the text that its author wrote. */
+function findEncodingProblem(bytes: Buffer): string | undefined {
   if (isUtf16(bytes)) return 'it is UTF-16, as > of Windows PowerShell writes it'
   if (isUtf8(bytes)) return undefined
   let line = 1
@@ -45,7 +45,7 @@ function encodingMistake(bytes: Buffer): string | undefined {
   return `line ${line} is not UTF-8`
 }
 
-/** By its byte order mark, or since no manifest begins with a NUL or has one for its second character. */
+/** Recognizes UTF-16 by its byte order mark, or by a NUL, which no manifest has in its first two bytes. */
 function isUtf16(bytes: Buffer): boolean {
   const [first, second] = bytes
   const isMarked = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)

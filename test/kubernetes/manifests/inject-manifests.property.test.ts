@@ -1,11 +1,14 @@
-/** What holds for every manifest, in whatever style it is written. */
+/** Properties of every manifest, in every style of YAML. */
 import { isDeepStrictEqual } from 'node:util'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments, stringify } from 'yaml'
 import { injectManifests } from '../../../src/kubernetes/manifests/inject-manifests.ts'
-import { unifiedDiff } from '../../../src/kubernetes/manifests/unified-diff.ts'
-import { ROUTING_MODES } from '../../../src/kubernetes/injector/settings.ts'
+import {
+  type InjectionSettings,
+  ROUTING_MODES,
+  type RoutingMode,
+} from '../../../src/kubernetes/injector/settings.ts'
 import { pods } from '../injector/arbitrary-pod.ts'
 import { injected, settings, TENANT, CLIENT } from '../injector/patched.ts'
 
@@ -41,19 +44,19 @@ const cases = fc
   // The library prints a literal block of blanks so that they are lost.
   .filter(({ pod, print }) => isDeepStrictEqual(parse(print(pod)), pod))
 
-function run(source: string, mode: (typeof ROUTING_MODES)[number]) {
-  const { files, mistakes } = injectManifests([{ name: 'pod.yaml', source }], {
-    settings: settings({ mode, ...OPTIONS }),
+function run(source: string, mode: RoutingMode, more: Partial<InjectionSettings> = {}) {
+  const { files, problems } = injectManifests([{ name: 'pod.yaml', source }], {
+    settings: settings({ mode, ...OPTIONS, ...more }),
     namespace: undefined,
   })
-  expect(mistakes).toEqual([])
+  expect(problems).toEqual([])
   const [file] = files
   if (file === undefined) throw new Error('no file')
   return file
 }
 
 describe('for every manifest', () => {
-  test('the text reads as the pod that the patch gives', () => {
+  test('the text parses to the pod that the patch gives', () => {
     fc.assert(
       fc.property(cases, ({ pod, print, mode }) => {
         const object = { apiVersion: 'v1', kind: 'Pod', ...pod }
@@ -73,17 +76,23 @@ describe('for every manifest', () => {
     )
   })
 
-  test('the diff’s lines, read from one side, are the source and, from the other, the result', () => {
+  test('injecting the result with other settings gives the pod that the patch gives', () => {
+    const other = { port: 8123, image: 'wimds:other', hasNativeSidecars: false }
     fc.assert(
       fc.property(cases, ({ pod, print, mode }) => {
-        const source = `# first\n${print({ apiVersion: 'v1', kind: 'Pod', ...pod })}`
-        const { edits, result } = run(source, mode)
-        expect(patched(source, unifiedDiff('pod.yaml', source, edits))).toBe(result)
+        const object = { apiVersion: 'v1', kind: 'Pod', ...pod }
+        const { result } = run(run(print(object), mode).result, mode, other)
+        const { metadata, spec } = injected(injected(pod, { mode, ...OPTIONS }), {
+          mode,
+          ...OPTIONS,
+          ...other,
+        })
+        expect(parse(result)).toEqual({ ...object, metadata, spec })
       }),
     )
   })
 
-  test('what is no workload, or opted out, keeps its bytes', () => {
+  test('an object that is no workload, or opts out, keeps its bytes', () => {
     const others = fc.oneof(
       fc.jsonValue(),
       pods.map((pod) => ({
@@ -116,31 +125,3 @@ describe('for every manifest', () => {
     )
   })
 })
-
-/** The source with a unified diff applied. Throws where the diff does not fit. */
-function patched(source: string, diff: string): string {
-  const lines = linesOf(source)
-  const result: string[] = []
-  let at = 0
-  // The marker says of the line before that its line break is not there.
-  const body = linesOf(diff.replaceAll('\n\\ No newline at end of file\n', '<END>\n')).slice(2)
-  for (const line of body) {
-    const text = line.slice(1).replace(/<END>\n$/, '')
-    const hunk = /^@@ -(\d+),(\d+) \+(\d+),\d+ @@/.exec(line)
-    if (hunk) {
-      const from = Number(hunk[1]) - (hunk[2] === '0' ? 0 : 1)
-      result.push(...lines.slice(at, from))
-      at = from
-      if (Number(hunk[3]) !== result.length + 1) throw new Error(`wrong line number: ${line}`)
-      continue
-    }
-    if (line.startsWith('+')) result.push(text)
-    else if (text !== lines[at++]) throw new Error(`does not fit: ${line}`)
-    if (line.startsWith(' ')) result.push(text)
-  }
-  return [...result, ...lines.slice(at)].join('')
-}
-
-function linesOf(text: string): string[] {
-  return text.match(/[^\n]*\n|[^\n]+$/g) ?? []
-}

@@ -1,0 +1,78 @@
+/** Removes from a pod what an earlier injection added to it, so that it can be injected like a new one. */
+import { INJECTED } from './annotations.ts'
+import { createEndpointVariables } from './app-environment.ts'
+import { CONFIG_VOLUME } from './containers.ts'
+import { TOKEN_VOLUME } from './federated-token.ts'
+import {
+  allContainers,
+  type Container,
+  findVariable,
+  isInjected,
+  plainValue,
+  type Pod,
+  SIDECAR,
+  type VolumeMount,
+} from './pod.ts'
+
+/**
+ * Returns the pod without the containers, volumes and variables of an earlier injection, which the
+ * annotation `wimds.io/injected` records. A pod without that annotation is returned as it is.
+ *
+ * NO_PROXY stays extended: the injector cannot tell its hosts from those of the author.
+ */
+export function removeInjection(pod: Pod): Pod {
+  const { [INJECTED]: mode, ...annotations } = pod.metadata?.annotations ?? {}
+  if (mode === undefined) return pod
+  const { containers, initContainers, volumes } = pod.spec
+  const clean = (list: readonly Container[]) =>
+    list.filter((container) => !isInjected(container)).map(removeVariables)
+  const sidecar = findSidecar(pod)
+  const [address] = plainValue(sidecar && findVariable(sidecar, 'WIMDS_LISTEN'))?.split(',') ?? []
+  const variables =
+    sidecar === undefined || address === undefined
+      ? []
+      : createEndpointVariables(address, findVariable(sidecar, 'WIMDS_IDENTITY_HEADER'))
+  const added = new Set(variables.map((entry) => JSON.stringify(entry)))
+
+  function removeVariables(container: Container): Container {
+    const env = container.env?.filter((entry) => !added.has(JSON.stringify(entry)))
+    return env == null ? container : { ...container, env }
+  }
+
+  return {
+    ...pod,
+    metadata: { ...pod.metadata, annotations },
+    spec: {
+      ...pod.spec,
+      containers: clean(containers),
+      ...(initContainers && { initContainers: clean(initContainers) }),
+      ...(volumes && { volumes: volumes.filter(({ name }) => !isReservedVolume(name)) }),
+    },
+  }
+}
+
+/** True for the names of the volumes that the injector adds. */
+export function isReservedVolume(name: string): boolean {
+  return name === TOKEN_VOLUME || name === CONFIG_VOLUME
+}
+
+const API_ACCESS_PATH = '/var/run/secrets/kubernetes.io/serviceaccount'
+
+/**
+ * Returns the sidecar's mount of the Kubernetes API token. The API server adds it to the containers of a
+ * pod between two calls of the webhook, and would not add it again. It is the one thing in an injected
+ * container that is kept, and is rewritten here so that nothing of it is the author's but the volume,
+ * which must be a projected one.
+ */
+export function findApiAccessMount(pod: Pod): VolumeMount | undefined {
+  const mount = findSidecar(pod)?.volumeMounts?.find(
+    ({ mountPath }) => mountPath === API_ACCESS_PATH,
+  )
+  const volume = pod.spec.volumes?.find(({ name }) => name === mount?.name)
+  if (volume === undefined || volume.projected == null) return undefined
+  return { name: volume.name, readOnly: true, mountPath: API_ACCESS_PATH }
+}
+
+function findSidecar(pod: Pod): Container | undefined {
+  return allContainers(pod).find(({ name }) => name === SIDECAR)
+}

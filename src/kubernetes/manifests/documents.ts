@@ -1,0 +1,96 @@
+/** Parses the documents of a manifest, with a limit on what their aliases expand to. */
+import {
+  type Document,
+  isAlias,
+  isCollection,
+  isPair,
+  isScalar,
+  parseAllDocuments,
+  YAMLParseError,
+} from 'yaml'
+
+export interface ParsedDocument {
+  /** Its errors include aliases that cannot be expanded. */
+  readonly document: Document
+  /** The document as plain values; undefined if it has errors. */
+  readonly data: unknown
+}
+
+/** Parses every document of the text, so that their ranges in it can be edited. */
+export function parseDocuments(source: string): ParsedDocument[] {
+  const documents = parseAllDocuments(source, {
+    keepSourceTokens: true,
+    logLevel: 'error',
+    merge: true,
+  })
+  if (!Array.isArray(documents)) return []
+  return documents.map((document) => ({ document, data: readData(document) }))
+}
+
+/** Returns the document as plain values; undefined if it has errors. Aliases become shared objects. */
+export function readData(document: Document): unknown {
+  if (document.errors.length > 0) return undefined
+  const problem = findAliasProblem(document)
+  if (problem === undefined) {
+    try {
+      // The library's own limit counts aliases, however small the values that they name.
+      return document.toJS({ maxAliasCount: -1 })
+    } catch (error) {
+      // An alias without an anchor is no error to the parser.
+      if (!(error instanceof ReferenceError)) throw error
+      addError(document, error.message)
+      return undefined
+    }
+  }
+  addError(document, problem)
+  return undefined
+}
+
+function addError(document: Document, message: string): void {
+  document.errors.push(new YAMLParseError([0, 0], 'BAD_ALIAS', message))
+}
+
+/** How many characters aliases may add to a document. */
+const MAX_ADDED = 16 * 2 ** 20
+
+/** Added for each value: the memory of an object. */
+const VALUE_WEIGHT = 16
+
+/** Added for each alias, since the library searches all anchors for it. */
+const ALIAS_WEIGHT = 2048
+
+/** Returns why the aliases cannot be expanded. The time is linear in the document's text. */
+function findAliasProblem({ contents }: Document): string | undefined {
+  /** The weight of the value of each anchor; undefined while it is being computed. */
+  const weights = new Map<string, number | undefined>()
+  let added = 0
+  let recursive: string | undefined
+
+  function weigh(node: unknown): number {
+    if (isAlias(node)) {
+      if (weights.has(node.source) && weights.get(node.source) === undefined) {
+        recursive = node.source
+      }
+      const weight = ALIAS_WEIGHT + (weights.get(node.source) ?? 0)
+      added += weight
+      return weight
+    }
+    const anchor = isScalar(node) || isCollection(node) ? node.anchor : undefined
+    if (anchor !== undefined) weights.set(anchor, undefined)
+    const weight = VALUE_WEIGHT + weighContent(node)
+    if (anchor !== undefined) weights.set(anchor, weight)
+    return weight
+  }
+
+  function weighContent(node: unknown): number {
+    if (isPair(node)) return weigh(node.key) + weigh(node.value)
+    if (isCollection(node)) return node.items.reduce<number>((sum, item) => sum + weigh(item), 0)
+    return isScalar(node) ? String(node.value).length : 0
+  }
+
+  weigh(contents)
+  if (recursive !== undefined) return `the alias *${recursive} is part of the value that it names`
+  return added > MAX_ADDED
+    ? 'its aliases expand to too much. Fix: write some of them out'
+    : undefined
+}

@@ -1,0 +1,278 @@
+/**
+ * Finds the text edits that turn one value inside a YAML document into another. The yaml library finds the
+ * ranges of nodes, and text is spliced there in the style around it, so every other line keeps its bytes.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import { isMap, isSeq, type Node, stringify, type YAMLMap, type YAMLSeq } from 'yaml'
+import { addToFlow, indent, lineEnd, lineStart, type TextEdit } from './text-edits.ts'
+import {
+  asNode,
+  columnOf,
+  contentEnd,
+  findMember,
+  findPlace,
+  isFlow,
+  isQuoted,
+  type Key,
+  type Place,
+  rangeOf,
+  UneditableError,
+  type YamlDocument,
+} from './yaml-nodes.ts'
+
+type JsonObject = Readonly<Record<string, unknown>>
+/** An element of a list that its name identifies, such as a container. */
+type Named = JsonObject & { readonly name: string }
+
+/**
+ * Returns the edits that turn the value at the path from `before` into `after`. Throws `UneditableError`
+ * if a change would fall into an alias, a merge key or a layout that cannot be extended.
+ */
+export function findEdits(
+  yaml: YamlDocument,
+  path: readonly Key[],
+  before: unknown,
+  after: unknown,
+): TextEdit[] {
+  const { source } = yaml
+  const root = findPlace(yaml, path)
+  const hasIndentedLists = areListsIndented(yaml, path)
+
+  function editValue(place: Place, old: unknown, value: unknown): TextEdit[] {
+    if (isDeepStrictEqual(old, value)) return []
+    if (isObject(old) && isObject(value) && isMap(place.node)) {
+      return editMap(place, place.node, old, value)
+    }
+    if (isNamedList(old) && isNamedList(value) && isSeq(place.node)) {
+      return editList(place, place.node, old, value)
+    }
+    return replaceValue(place, value)
+  }
+
+  function editMap(place: Place, node: YAMLMap, old: JsonObject, value: JsonObject): TextEdit[] {
+    const isEmpty = Object.keys(old).length === 0
+    const removed = Object.keys(old).filter((key) => !Object.hasOwn(value, key))
+    if (isEmpty || (isFlow(node) && removed.length > 0)) return replaceValue(place, value)
+    const added = Object.entries(value).filter(([key]) => !Object.hasOwn(old, key))
+    return [
+      ...removed.map((key) => removeMember(findMember(yaml, place, key))),
+      ...Object.keys(value)
+        .filter((key) => Object.hasOwn(old, key))
+        .flatMap((key) => {
+          if (isDeepStrictEqual(old[key], value[key])) return []
+          return editValue(findMember(yaml, place, key), old[key], value[key])
+        }),
+      ...(added.length > 0 ? [addMembers(node, added)] : []),
+    ]
+  }
+
+  function editList(
+    place: Place,
+    node: YAMLSeq,
+    old: readonly Named[],
+    value: readonly Named[],
+  ): TextEdit[] {
+    const { kept, added, removed } = alignLists(old, value)
+    if (isFlow(node) && removed.length > 0) return replaceValue(place, value)
+    return [
+      ...removed.map((index) => removeElement(node, index)),
+      ...kept.flatMap(([index, element]) =>
+        isDeepStrictEqual(old[index], element)
+          ? []
+          : editValue(findMember(yaml, place, index), old[index], element),
+      ),
+      ...[...added].map(([index, elements]) => addElements(place, node, index, elements)),
+    ]
+  }
+
+  function addMembers(node: YAMLMap, members: readonly (readonly [string, unknown])[]): TextEdit {
+    if (isFlow(node)) {
+      return addToFlow(
+        source,
+        node,
+        node.items.length,
+        members.map(([key, value]) => ({ key, value })),
+      )
+    }
+    const text = indent(print(Object.fromEntries(members)), columnOf(node))
+    return insertLines(afterContent(contentEnd(node), columnOf(node)), text)
+  }
+
+  function addElements(
+    { key }: Place,
+    node: YAMLSeq,
+    index: number,
+    elements: readonly Named[],
+  ): TextEdit {
+    if (isFlow(node)) {
+      return addToFlow(
+        source,
+        node,
+        index,
+        elements.map((value) => ({ value })),
+      )
+    }
+    const text = indent(print(elements), columnOf(node))
+    const at =
+      index === 0
+        ? afterKey(key)
+        : afterContent(contentEnd(asNode(node.items[index - 1])), columnOf(node) + 1)
+    return insertLines(at, text)
+  }
+
+  function removeMember({ node, key }: Place): TextEdit {
+    if (key === undefined) throw new UneditableError('a member has no key')
+    return removeLines(rangeOf(key)[0], contentEnd(node), /^[ ]*$/)
+  }
+
+  function removeElement(node: YAMLSeq, index: number): TextEdit {
+    const item = asNode(node.items[index])
+    return removeLines(rangeOf(item)[0], contentEnd(item), /^[ ]*-[ ]*$/)
+  }
+
+  /** Removes whole lines. Only text that `prefix` matches may precede the offset in its line. */
+  function removeLines(start: number, end: number, prefix: RegExp): TextEdit {
+    const from = lineStart(source, start)
+    if (!prefix.test(source.slice(from, start))) {
+      throw new UneditableError(`${quoteLine(source, start)} cannot be removed`)
+    }
+    return { start: from, end: source[end - 1] === '\n' ? end : endOfLine(end), text: '' }
+  }
+
+  function replaceValue({ node, key, parent }: Place, value: unknown): TextEdit[] {
+    const [start, end] = rangeOf(node)
+    if (isFlow(parent)) return [{ start, end, text: JSON.stringify(value) }]
+    if (isEmptyText(source.slice(start, end)) && key !== undefined && isMap(parent)) {
+      return fillValue(parent, key, start, end, value)
+    }
+    if (isFlow(node) || isQuoted(node)) return [{ start, end, text: JSON.stringify(value) }]
+    const last = contentEnd(node)
+    const contentStop = source[last - 1] === '\n' ? last - 1 : last
+    if (isEmptyCollection(value) && key !== undefined) {
+      const colon = source.indexOf(':', rangeOf(key)[1])
+      return [{ start: colon + 1, end: contentStop, text: ` ${JSON.stringify(value)}` }]
+    }
+    const column = start - lineStart(source, start)
+    return [{ start, end: contentStop, text: indent(print(value), column).trim() }]
+  }
+
+  /** Writes the value of `key:`, `key: []` or `key: {}` into the lines after it. */
+  function fillValue(
+    parent: YAMLMap,
+    key: Node,
+    start: number,
+    end: number,
+    value: unknown,
+  ): TextEdit[] {
+    if (isEmptyCollection(value)) return [{ start, end, text: JSON.stringify(value) }]
+    const column = columnOf(parent) + (Array.isArray(value) && !hasIndentedLists ? 0 : 2)
+    const colon = source.indexOf(':', rangeOf(key)[1])
+    // Without a value the blank after the colon stays: a comment needs it.
+    const cleared = start === end ? [] : [{ start: Math.min(start, colon + 1), end, text: '' }]
+    return [...cleared, insertLines(endOfLine(end), indent(print(value), column))]
+  }
+
+  /** Prints YAML that parsers of YAML 1.1, such as kubectl's, read the same way. */
+  function print(value: unknown): string {
+    return stringify(value, {
+      aliasDuplicateObjects: false,
+      compat: 'yaml-1.1',
+      indentSeq: hasIndentedLists,
+      lineWidth: 0,
+    })
+  }
+
+  function insertLines(at: number, text: string): TextEdit {
+    const isAfterLastLine = at === source.length && at > 0 && source[at - 1] !== '\n'
+    return { start: at, end: at, text: isAfterLastLine ? `\n${text.trimEnd()}` : text }
+  }
+
+  /** Returns the offset after the line in which the content ends, and after the comments that belong to it. */
+  function afterContent(end: number, column: number): number {
+    let at = end > 0 && source[end - 1] === '\n' ? end : endOfLine(end)
+    while (/^ *#/.test(source.slice(at, lineEnd(source, at)))) {
+      if (source.indexOf('#', at) - at < column) break
+      at = lineEnd(source, at)
+    }
+    return at
+  }
+
+  /** Returns the offset after the line of a list's key: before the comments of its first element. */
+  function afterKey(key: Node | undefined): number {
+    if (key === undefined) throw new UneditableError('a list has no key')
+    return endOfLine(source.indexOf(':', rangeOf(key)[1]) + 1)
+  }
+
+  /** Returns the end of the line. Only blanks and a comment may follow the offset in it. */
+  function endOfLine(offset: number): number {
+    const end = lineEnd(source, offset)
+    if (!/^[ \t]*(?:#.*)?\r?\n?$/.test(source.slice(offset, end))) {
+      throw new UneditableError(`nothing can be added after ${quoteLine(source, offset)}`)
+    }
+    return end
+  }
+
+  const edits = editValue(root, before, after)
+  // Line breaks as in the rest of the file.
+  return source.includes('\r\n')
+    ? edits.map((edit) => ({ ...edit, text: edit.text.replaceAll(/\r?\n/g, '\r\n') }))
+    : edits
+}
+
+/** Follows the workload's own style, as its containers show it. */
+function areListsIndented(yaml: YamlDocument, path: readonly Key[]): boolean {
+  const { node, parent } = findPlace(yaml, [...path, 'spec', 'containers'])
+  if (!isSeq(node) || !isMap(parent) || isFlow(node)) return true
+  return columnOf(node) > columnOf(parent)
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** True for a list of objects with names of which none occurs twice. */
+function isNamedList(value: unknown): value is readonly Named[] {
+  if (!Array.isArray(value) || value.length === 0) return false
+  const names = value.map((each: unknown) => (isObject(each) ? each['name'] : undefined))
+  return names.every((name) => typeof name === 'string') && new Set(names).size === names.length
+}
+
+interface Alignment {
+  readonly kept: readonly (readonly [oldIndex: number, value: Named])[]
+  /** Elements to add before an index of the old list. */
+  readonly added: ReadonlyMap<number, readonly Named[]>
+  readonly removed: readonly number[]
+}
+
+/** Aligns two lists by the names of their elements. One that has moved is removed and added. */
+function alignLists(old: readonly Named[], value: readonly Named[]): Alignment {
+  const oldNames = new Set(old.map(({ name }) => name))
+  const newNames = new Set(value.map(({ name }) => name))
+  const kept: (readonly [number, Named])[] = []
+  const added = new Map<number, Named[]>()
+  const removed = new Set(old.flatMap(({ name }, index) => (newNames.has(name) ? [] : [index])))
+  let at = 0
+  for (const element of value) {
+    while (removed.has(at)) at += 1
+    if (old[at]?.name === element.name) {
+      kept.push([at, element])
+      at += 1
+      continue
+    }
+    if (oldNames.has(element.name)) removed.add(old.findIndex(({ name }) => name === element.name))
+    added.set(at, [...(added.get(at) ?? []), element])
+  }
+  return { kept, added, removed: [...removed] }
+}
+
+function isEmptyCollection(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.keys(value).length === 0
+}
+
+function isEmptyText(text: string): boolean {
+  return ['', '~', 'null', 'Null', 'NULL', '[]', '{}'].includes(text)
+}
+
+function quoteLine(source: string, offset: number): string {
+  return JSON.stringify(source.slice(lineStart(source, offset), lineEnd(source, offset)).trim())
+}

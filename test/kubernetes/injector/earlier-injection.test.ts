@@ -1,0 +1,135 @@
+/** Pods that were injected before: injecting them again gives what injecting a new pod gives. */
+import { describe, expect, test } from 'vitest'
+import type { InjectionSettings } from '../../../src/kubernetes/injector/settings.ts'
+import { containerOf, injected, type InjectedPod, type TestContainer } from './patched.ts'
+
+const pod = (annotations: Record<string, string> = {}) => ({
+  metadata: { annotations },
+  spec: { containers: [{ name: 'app', image: 'app:1' }] },
+})
+
+const RECORD = 'wimds.io/injected'
+const NFT = { 'wimds.io/mode': 'nft' }
+const ENV = { 'wimds.io/mode': 'env' }
+
+test.each<[string, Record<string, string>, Record<string, string>]>([
+  ['another admin port', { 'wimds.io/admin-port': '9200' }, { 'wimds.io/admin-port': '9300' }],
+  ['the usual admin port', { 'wimds.io/admin-port': '9200' }, {}],
+  ['another port', { ...ENV, 'wimds.io/port': '8100' }, { ...ENV, 'wimds.io/port': '8200' }],
+  ['the usual port', { ...NFT, 'wimds.io/port': '8100' }, NFT],
+  ['nothing to prefetch', { 'wimds.io/prefetch': 'https://vault.azure.net' }, {}],
+  ['no pass-through', { ...NFT, 'wimds.io/pass-through': '/metadata/instance' }, NFT],
+  [
+    'another secret',
+    { ...ENV, 'wimds.io/identity-header-secret': 'one' },
+    { ...ENV, 'wimds.io/identity-header-secret': 'two' },
+  ],
+])('with %s it is injected like a new pod', (_, before, now) => {
+  expect(unordered(injected(saying(injected(pod(before)), now)))).toEqual(
+    unordered(injected(pod(now))),
+  )
+})
+
+test('without its ConfigMap it has no volume of that', () => {
+  const once = injected(pod({ 'wimds.io/config-map': 'identities' }))
+  expect(injected(saying(once, {}))).toEqual(injected(pod()))
+})
+
+test('without the pod’s own token it has no mount of that', () => {
+  const env = [{ name: 'AZURE_FEDERATED_TOKEN_FILE', value: '/var/run/secrets/own/token' }]
+  const volumeMounts = [{ name: 'own', mountPath: '/var/run/secrets/own' }]
+  const volumes = [
+    { name: 'own', projected: { sources: [{ serviceAccountToken: { path: 'token' } }] } },
+  ]
+  const containers = [{ name: 'app', env, volumeMounts }]
+  const once = injected({ ...pod(), spec: { containers, volumes } })
+  expect(containerOf(once, 'wimds').volumeMounts).toHaveLength(1)
+  const { containers: now } = injected(pod()).spec
+  const twice = injected({ ...once, spec: { ...once.spec, containers: now, volumes: [] } })
+  expect(unordered(twice)).toEqual(unordered(injected(pod())))
+})
+
+test('with another audience or ConfigMap it is injected like a new pod', () => {
+  const other = { audience: 'api://other' }
+  const once = injected(pod({ 'wimds.io/config-map': 'one' }))
+  const twice = injected(saying(once, { 'wimds.io/config-map': 'two' }), other)
+  expect(twice).toEqual(injected(pod({ 'wimds.io/config-map': 'two' }), other))
+})
+
+test.each<[string, Partial<InjectionSettings>, Partial<InjectionSettings>]>([
+  ['native sidecars', { hasNativeSidecars: false }, {}],
+  ['classic sidecars', {}, { hasNativeSidecars: false }],
+])('with %s it is injected like a new pod', (_, before, now) => {
+  expect(unordered(injected(injected(pod(), before), now))).toEqual(unordered(injected(pod(), now)))
+})
+
+describe('a container of a reserved name in a pod that claims to be injected', () => {
+  const crafted = {
+    command: ['/bin/evil'],
+    args: ['evil'],
+    env: [{ name: 'LD_PRELOAD', value: '/evil.so' }],
+    envFrom: [{ secretRef: { name: 'evil' } }],
+    lifecycle: { postStart: { exec: { command: ['/bin/evil'] } } },
+    securityContext: { privileged: true },
+    volumeMounts: [{ name: 'host', mountPath: '/host' }],
+  }
+  const volumes = [{ name: 'host', hostPath: { path: '/' } }]
+  const claiming = (spec: object) => ({
+    metadata: { annotations: { [RECORD]: 'loopback' } },
+    spec: { ...pod().spec, volumes, ...spec },
+  })
+
+  test.each(['wimds', 'wimds-redirect'])('is written whole: %s', (name) => {
+    const once = injected(claiming({ initContainers: [{ name, ...crafted }] }))
+    const fresh = injected({ ...pod(), spec: { ...pod().spec, volumes } })
+    expect(once).toEqual(fresh)
+  })
+
+  test('keeps nothing but the API server’s own mount of the API token', () => {
+    const path = '/var/run/secrets/kubernetes.io/serviceaccount'
+    const api = { name: 'kube-api-access-x1', mountPath: path, subPath: 'evil' }
+    const sidecar = { name: 'wimds', ...crafted, volumeMounts: [...crafted.volumeMounts, api] }
+    const mountsWith = (volume: object) =>
+      containerOf(
+        injected(claiming({ initContainers: [sidecar], volumes: [...volumes, volume] })),
+        'wimds',
+      ).volumeMounts
+    const token = { name: 'wimds-token', mountPath: '/var/run/secrets/wimds', readOnly: true }
+    expect(mountsWith({ name: 'kube-api-access-x1', projected: { sources: [] } })).toEqual([
+      token,
+      { name: 'kube-api-access-x1', mountPath: path, readOnly: true },
+    ])
+    expect(mountsWith({ name: 'kube-api-access-x1', hostPath: { path: '/' } })).toEqual([token])
+  })
+
+  test('is put back in the first place', () => {
+    const once = injected(pod())
+    const [redirect, sidecar] = once.spec.initContainers ?? []
+    const initContainers = [{ name: 'migrate' }, sidecar, redirect]
+    const names = injected({
+      ...once,
+      spec: { ...once.spec, initContainers },
+    }).spec.initContainers?.map(({ name }) => name)
+    expect(names).toEqual(['wimds-redirect', 'wimds', 'migrate'])
+  })
+})
+
+/** The pod with other annotations than before, but for the record of its injection. */
+function saying(given: InjectedPod, annotations: Record<string, string>): InjectedPod {
+  const record = { [RECORD]: given.metadata.annotations[RECORD] ?? '' }
+  return { ...given, metadata: { annotations: { ...annotations, ...record } } }
+}
+
+/** The pod with its containers' variables in the order of their names. */
+function unordered({ metadata, spec }: InjectedPod): unknown {
+  const containers = spec.containers.map(sorted)
+  return {
+    metadata,
+    spec: { ...spec, containers, initContainers: spec.initContainers?.map(sorted) },
+  }
+}
+
+function sorted({ env, ...container }: TestContainer): TestContainer {
+  if (env === undefined) return container
+  return { ...container, env: env.toSorted((one, other) => one.name.localeCompare(other.name)) }
+}

@@ -1,0 +1,208 @@
+/** Pods that are rejected, each with its fix, and warnings. */
+import { describe, expect, test } from 'vitest'
+import { inject } from '../../../src/kubernetes/injector/inject.ts'
+import { reasonsFor, request, settings } from './patched.ts'
+
+const USE = { 'azure.workload.identity/use': 'true' }
+const PROXY = 'azure.workload.identity/inject-proxy-sidecar'
+const APP = { name: 'app' }
+const pod = (metadata: object, spec: object = {}) => ({
+  metadata,
+  spec: { containers: [APP], ...spec },
+})
+const container = (more: object) => ({ containers: [{ name: 'app', ...more }] })
+
+describe('a pod is rejected with a fix for', () => {
+  const passThrough = { 'wimds.io/pass-through': '/metadata/instance' }
+  const nft = { 'wimds.io/mode': 'nft' }
+  const env = { 'wimds.io/mode': 'env' }
+
+  test.each<[string, Record<string, string>, object, string]>([
+    ['hostNetwork', {}, { hostNetwork: true }, 'remove hostNetwork'],
+    ['hostNetwork in env mode', env, { hostNetwork: true }, 'remove hostNetwork'],
+    ['Windows by os', env, { os: { name: 'windows' } }, 'the pod runs on Windows'],
+    [
+      'Windows by node selector',
+      nft,
+      { nodeSelector: { 'kubernetes.io/os': 'windows' } },
+      'the pod runs on Windows',
+    ],
+    [
+      'azwi-proxy',
+      {},
+      { containers: [APP, { name: 'azwi-proxy' }] },
+      'already has the container azwi-proxy',
+    ],
+    [
+      'azwi-proxy as a native sidecar',
+      {},
+      { initContainers: [{ name: 'azwi-proxy' }] },
+      'already has the container azwi-proxy',
+    ],
+    [
+      'a container of a reserved name',
+      {},
+      { containers: [APP, { name: 'wimds' }] },
+      'a container wimds, a reserved name. Fix: rename it',
+    ],
+    [
+      'an init container of a reserved name',
+      env,
+      { initContainers: [{ name: 'wimds-redirect' }] },
+      'a container wimds-redirect, a reserved name',
+    ],
+    [
+      'a volume of a reserved name',
+      {},
+      { volumes: [{ name: 'wimds-token', emptyDir: {} }] },
+      'a volume wimds-token, a reserved name. Fix: rename it',
+    ],
+    [
+      'a volume of the name of the identities file',
+      {},
+      { volumes: [{ name: 'wimds-config', configMap: { name: 'theirs' } }] },
+      'a volume wimds-config',
+    ],
+    [
+      'an app on the sidecar’s port',
+      {},
+      container({ ports: [{ containerPort: 8000 }] }),
+      'the container app uses port 8000. Fix: set wimds.io/port',
+    ],
+    [
+      'an app on the admin port',
+      {},
+      container({ ports: [{ containerPort: 9169 }] }),
+      'set wimds.io/admin-port',
+    ],
+    ['one port for both', { 'wimds.io/port': '9169' }, {}, 'are both 9169'],
+    ['pass-through in loopback mode', passThrough, {}, 'pass-through needs mode nft'],
+    [
+      'an app of the exempt uid',
+      { ...passThrough, ...nft },
+      container({ securityContext: { runAsUser: 1501 } }),
+      'the container app runs as uid 1501',
+    ],
+    [
+      'an app of the exempt uid by the pod’s own',
+      { ...passThrough, ...nft },
+      { securityContext: { runAsUser: 1501 } },
+      'Fix: set another runAsUser',
+    ],
+    [
+      'a variable that leads SDKs to another endpoint',
+      env,
+      container({ env: [{ name: 'MSI_ENDPOINT', value: 'http://x' }] }),
+      'the container app sets MSI_ENDPOINT',
+    ],
+    [
+      'another authority host',
+      env,
+      container({ env: [{ name: 'AZURE_POD_IDENTITY_AUTHORITY_HOST', value: 'http://x' }] }),
+      'sets AZURE_POD_IDENTITY_AUTHORITY_HOST',
+    ],
+    [
+      'the protocol of Azure Arc in any mode',
+      nft,
+      container({ env: [{ name: 'IMDS_ENDPOINT', value: 'http://x' }] }),
+      'the container app sets IMDS_ENDPOINT',
+    ],
+    [
+      'the protocol of Service Fabric in any mode',
+      {},
+      container({ env: [{ name: 'IDENTITY_SERVER_THUMBPRINT', value: 'x' }] }),
+      'Fix: remove the variable, or list the container in wimds.io/skip-containers',
+    ],
+    [
+      'a memory request above its limit',
+      { 'wimds.io/memory-request': '1Gi', 'wimds.io/memory-limit': '512Mi' },
+      {},
+      'the memory request 1Gi is above its limit 512Mi',
+    ],
+    ['no containers', {}, { containers: [] }, 'spec.containers must not be empty'],
+  ])('%s', (_, annotations, spec, message) => {
+    expect(reasonsFor(pod({ annotations }, spec))).toEqual([expect.stringContaining(message)])
+  })
+
+  test('but a skipped container may set such a variable', () => {
+    const annotations = { ...env, 'wimds.io/skip-containers': 'app' }
+    const spec = container({ env: [{ name: 'MSI_ENDPOINT', value: 'http://x' }] })
+    expect(reasonsFor(pod({ annotations }, spec))).toEqual([])
+  })
+
+  test('but an app may run as the sidecar’s uid without pass-through', () => {
+    expect(reasonsFor(pod({ annotations: nft }, { securityContext: { runAsUser: 1501 } }))).toEqual(
+      [],
+    )
+  })
+
+  test('pass-through without a known uid', () => {
+    const reasons = reasonsFor(pod({ annotations: { ...passThrough, ...nft } }), { uid: undefined })
+    expect(reasons).toEqual([expect.stringContaining('needs a known uid')])
+  })
+
+  test('a pod that runs to completion, before Kubernetes 1.29', () => {
+    const job = pod({}, { restartPolicy: 'Never' })
+    expect(reasonsFor(job)).toEqual([])
+    expect(reasonsFor(job, { hasNativeSidecars: false })).toEqual([
+      expect.stringContaining('would never complete with a sidecar before Kubernetes 1.29'),
+    ])
+  })
+
+  test('a pod that the webhook of azure-workload-identity would inject as well', () => {
+    const metadata = { labels: USE, annotations: { [PROXY]: 'false', 'wimds.io/inject': 'true' } }
+    expect(reasonsFor(pod(metadata))).toEqual([
+      expect.stringContaining('would add azwi-proxy as well'),
+    ])
+  })
+
+  test.each([
+    ['', { serviceAccountName: 'orders' }],
+    [' of the older field', { serviceAccount: 'orders' }],
+  ])('no tenant, named after the ServiceAccount%s', (_, spec) => {
+    const bare = { pod: pod({}, spec), serviceAccount: {}, settings: settings() }
+    expect(inject(bare)).toEqual({
+      kind: 'rejected',
+      reasons: [expect.stringContaining('annotate the ServiceAccount orders')],
+    })
+  })
+
+  test('a malformed pod', () => {
+    expect(reasonsFor('a pod')).toEqual(['the pod template must be of type object'])
+    expect(reasonsFor({ spec: { containers: 'app' } })).toEqual([
+      'spec.containers must be of type array',
+    ])
+  })
+})
+
+test.each([
+  ['prefetch', 'https://a https://b', 'WIMDS_PREFETCH: must be a resource'],
+  ['pass-through', '/metadata/identity', "gives away the machine's own identity"],
+])('a pod whose wimds.io/%s its sidecar would not start with is refused', (name, value, reason) => {
+  const annotations = { [`wimds.io/${name}`]: value, 'wimds.io/mode': 'nft' }
+  expect(reasonsFor(pod({ annotations })).join()).toContain(reason)
+})
+
+test('a variable with $(NAME) is not validated', () => {
+  const sidecarEnv = [
+    { name: 'REGION', value: 'westeurope' },
+    { name: 'WIMDS_REGION', value: '$(REGION)' },
+  ]
+  expect(inject(request(pod({}), { sidecarEnv })).kind).toBe('injected')
+  const wrong = [{ name: 'WIMDS_REGION', value: 'West Europe' }]
+  expect(inject(request(pod({}), { sidecarEnv: wrong })).kind).toBe('rejected')
+})
+
+describe('a warning', () => {
+  test.each([
+    ['app', []],
+    ['app, migrate; ', []],
+    ['ap', ['wimds.io/skip-containers lists ap, and the pod has no such container']],
+  ])('names each of the skipped containers %s that does not exist', (names, warnings) => {
+    for (const prefix of ['wimds.io', 'azure.workload.identity']) {
+      const annotations = { [`${prefix}/skip-containers`]: names }
+      const spec = { initContainers: [{ name: 'migrate' }] }
+      expect(inject(request(pod({ annotations }, spec)))).toMatchObject({ warnings })
+    }
+  })
+})

@@ -1,0 +1,30 @@
+/** A List is injected like its items as documents of their own. */
+import { expect, test } from 'vitest'
+import { parse, parseAllDocuments, stringify } from 'yaml'
+import { injectManifests } from '../../../src/kubernetes/manifests/inject-manifests.ts'
+import { settings, TENANT } from '../injector/patched.ts'
+
+const deployments = Array.from({ length: 250 }, (_, index) => ({
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: `app-${index}` },
+  spec: { template: { spec: { containers: [{ name: 'app', image: 'app:1' }, { name: 'log' }] } } },
+}))
+
+function run(source: string): string {
+  const { files, problems, workloads } = injectManifests([{ name: 'list.yaml', source }], {
+    settings: settings({ tenantId: TENANT }),
+    namespace: undefined,
+  })
+  expect({ problems, workloads }).toEqual({ problems: [], workloads: deployments.length })
+  return files[0]?.result ?? ''
+}
+
+test('a List of 250 workloads is injected like 250 documents', () => {
+  const documents = run(deployments.map((each) => `---\n${stringify(each)}`).join(''))
+  const list: unknown = parse(
+    run(stringify({ apiVersion: 'v1', kind: 'List', items: deployments })),
+  )
+  const items: unknown[] = parseAllDocuments(documents).map((document) => document.toJS())
+  expect(list).toEqual({ apiVersion: 'v1', kind: 'List', items })
+})
