@@ -28,7 +28,7 @@ export const ERROR_KINDS = {
   resource_missing: permanent(),
   resource_invalid: permanent(),
   selector_invalid: permanent(),
-  secret_header_wrong: permanent(),
+  invalid_secret_header: permanent(),
   identity_not_found: permanent(),
   identity_ambiguous: permanent(),
   resource_not_allowed: permanent(),

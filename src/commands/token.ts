@@ -1,7 +1,7 @@
 /** `wimds token RESOURCE`: an access token for a shell script. */
 import type { TokenAnswer } from '../dialects/dialect.ts'
 import { imds } from '../dialects/imds.ts'
-import { parseParameters, resourceOf, selectorOf } from '../dialects/parameters.ts'
+import { parseParameters, parseResource, parseSelector } from '../dialects/parameters.ts'
 import { BrokerError, toBrokerError, UsageError } from '../errors.ts'
 import { identityResolver, requireAllowed } from '../identities.ts'
 import { systemClock } from '../tokens/clock.ts'
@@ -78,7 +78,7 @@ function queryOf(flags: TokenFlags) {
         ),
       ].join('&'),
     )
-    return { resource: resourceOf(parameters), selector: selectorOf(parameters) }
+    return { resource: parseResource(parameters), selector: parseSelector(parameters) }
   } catch (error) {
     if (error instanceof BrokerError) throw new UsageError([error.message], { cause: error })
     throw error

@@ -1,23 +1,22 @@
 /**
  * The dialects of App Service at /msi/token: 2019-08-01, and 2017-09-01, which Azure ML speaks too
- * (R24). Both share the path and the secret; the header it comes in tells them apart.
+ * (R24). The header that carries the secret distinguishes them.
  */
-import { randomUUID } from 'node:crypto'
-import type { BrokerError } from '../errors.ts'
-import type { Secret } from '../secret.ts'
+import { randomUUID, timingSafeEqual } from 'node:crypto'
+import { BrokerError } from '../errors.ts'
+import { Secret } from '../secret.ts'
 import { cloudShell } from './cloud-shell.ts'
 import type { Dialect, Reply, TokenAnswer, TokenQuery, WireRequest } from './dialect.ts'
-import { descriptionOf, oauthErrorOf } from './error-body.ts'
+import { findOAuthError, formatDescription } from './error-body.ts'
 import { requireApiVersion } from './imds.ts'
-import { parseParameters, resourceOf, selectorOf } from './parameters.ts'
-import { requireSecretHeader } from './secret-header.ts'
+import { parseParameters, parseResource, parseSelector } from './parameters.ts'
 
 const PATH = '/msi/token'
 const HEADER_2019 = 'x-identity-header'
 const HEADER_2017 = 'secret'
 
-/** What is spoken at /msi/token for callers that know `secret`. */
-export function appService(secret: Secret): Dialect[] {
+/** Creates the dialects at /msi/token, for callers that send `secret`. */
+export function createAppServiceDialects(secret: Secret): Dialect[] {
   return [
     {
       name: 'app-service-2017',
@@ -28,48 +27,67 @@ export function appService(secret: Secret): Dialect[] {
       render: render2017,
       renderError: renderError2017,
     },
-    // Azure SDKs for Java and old ones for Go, told MSI_ENDPOINT, speak Cloud Shell's protocol
-    // whatever MSI_SECRET says. IMDS on the same port asks them for no more than they say here.
+    // Azure SDKs for Java and old ones for Go speak Cloud Shell's protocol to MSI_ENDPOINT and ignore
+    // MSI_SECRET. They may: IMDS on the same port requires no more than these requests have.
     { ...cloudShell, path: PATH, matches: isCloudShell },
     {
       name: 'app-service-2019',
       path: PATH,
       methods: ['GET'],
       parse: (request) => parse(request, secret, HEADER_2019, '2019-08-01'),
-      render: (answer) => success(answer, String(answer.expiresOn)),
+      render: (answer) => renderToken(answer, String(answer.expiresOn)),
       renderError: renderError2019,
     },
   ]
 }
 
 function is2017({ headers, query }: WireRequest): boolean {
-  const version = apiVersionIn(query)
   if (headers[HEADER_2019] !== undefined) return false
-  return headers[HEADER_2017] !== undefined || version?.startsWith('2017') === true
+  return headers[HEADER_2017] !== undefined || findApiVersion(query)?.startsWith('2017') === true
 }
 
 function isCloudShell({ headers, query }: WireRequest): boolean {
   const hasSecret = headers[HEADER_2019] !== undefined || headers[HEADER_2017] !== undefined
-  return !hasSecret && headers['metadata'] !== undefined && apiVersionIn(query) === undefined
+  return !hasSecret && headers['metadata'] !== undefined && findApiVersion(query) === undefined
 }
 
-/** The version as far as it tells protocols apart; whether it is a valid one is judged later. */
-function apiVersionIn(query: string): string | undefined {
+/** Finds the api-version without validating it, to distinguish protocols. */
+function findApiVersion(query: string): string | undefined {
   return /(?:^|&)api-version=([^&]*)/i.exec(query)?.[1]
 }
 
 function parse(request: WireRequest, secret: Secret, header: string, first: string): TokenQuery {
-  requireSecretHeader(request.headers, header, secret)
+  requireSecret(request, header, secret)
   const parameters = parseParameters(request.query)
   requireApiVersion(parameters.get('api-version'), first)
   return {
-    resource: resourceOf(parameters),
+    resource: parseResource(parameters),
     // The Go SDK sends `clientid=` to Azure ML when no client id is set.
-    selector: selectorOf(parameters, { isEmptyNone: true }),
+    selector: parseSelector(parameters, { ignoreEmpty: true }),
   }
 }
 
-function success({ query, identity, token }: TokenAnswer, expiresOn: string): Reply {
+/**
+ * Throws `invalid_secret_header` unless the header holds the secret. Compares digests in constant
+ * time, so that the duration reveals neither the secret's length nor its beginning.
+ */
+function requireSecret({ headers }: WireRequest, name: string, secret: Secret): void {
+  const sent = headers[name]
+  const isValid =
+    typeof sent === 'string' && timingSafeEqual(digest(new Secret(sent)), digest(secret))
+  if (!isValid) {
+    throw new BrokerError(
+      'invalid_secret_header',
+      `The header ${name.toUpperCase()} is ${sent === undefined ? 'missing' : 'wrong'}`,
+    )
+  }
+}
+
+function digest(secret: Secret): Buffer {
+  return Buffer.from(secret.sha256(), 'hex')
+}
+
+function renderToken({ query, identity, token }: TokenAnswer, expiresOn: string): Reply {
   return {
     status: 200,
     body: JSON.stringify({
@@ -82,41 +100,41 @@ function success({ query, identity, token }: TokenAnswer, expiresOn: string): Re
   }
 }
 
-/** Clients that take only the date which the real service writes; all others take epoch seconds. */
-const READS_DATES = /azsdk-python-identity\/1\.(?:[4-9]|1[0-4])\.|azsdk-js-identity\/[12]\./
+/** The clients that accept only the date format of the real service; all others take epoch seconds. */
+const DATE_CLIENTS = /azsdk-python-identity\/1\.(?:[4-9]|1[0-4])\.|azsdk-js-identity\/[12]\./
 
 function render2017(answer: TokenAnswer, { headers }: WireRequest): Reply {
-  const isDate = READS_DATES.test(headers['user-agent'] ?? '')
-  return success(answer, isDate ? dateOf(answer.expiresOn) : String(answer.expiresOn))
+  const isDate = DATE_CLIENTS.test(headers['user-agent'] ?? '')
+  return renderToken(answer, isDate ? formatDate(answer.expiresOn) : String(answer.expiresOn))
 }
 
-/** `11/25/2026 13:31:39 +00:00`, as App Service on Linux writes it. */
-function dateOf(epochSeconds: number): string {
+/** Formats `11/25/2026 13:31:39 +00:00`, as App Service on Linux does. */
+function formatDate(epochSeconds: number): string {
   const [date = '', time = ''] = new Date(epochSeconds * 1000).toISOString().split('T')
   const [year = '', month = '', day = ''] = date.split('-')
   return `${month}/${day}/${year} ${time.slice(0, 8)} +00:00`
 }
 
 function renderError2019(error: BrokerError): Reply {
-  return errorReply(error, {})
+  return renderError(error, {})
 }
 
-/** Old clients look for `ExceptionMessage`, whatever the status; Azure ML's for `message`. */
+/** Old clients recognize an error by `ExceptionMessage`, whatever the status; Azure ML's by `message`. */
 function renderError2017(error: BrokerError): Reply {
-  return errorReply(error, {
-    ExceptionMessage: descriptionOf(error),
-    ErrorCode: oauthErrorOf(error),
+  return renderError(error, {
+    ExceptionMessage: formatDescription(error),
+    ErrorCode: findOAuthError(error),
   })
 }
 
-function errorReply(error: BrokerError, more: Readonly<Record<string, string>>): Reply {
-  // Here a wrong secret may be told by its own status: it is no managed identity client's probe.
-  const status = error.code === 'secret_header_wrong' ? 401 : error.status
+function renderError(error: BrokerError, more: Readonly<Record<string, string>>): Reply {
+  // 401 is safe here, unlike on the IMDS token path, where clients probe (R6).
+  const status = error.code === 'invalid_secret_header' ? 401 : error.status
   return {
     status,
     body: JSON.stringify({
       statusCode: status,
-      message: descriptionOf(error),
+      message: formatDescription(error),
       correlationId: error.entra?.correlationId ?? randomUUID(),
       ...more,
     }),

@@ -1,4 +1,4 @@
-/** What every managed-identity wire protocol is made of, whichever the server speaks. */
+/** The interface of a dialect: the code that speaks one managed identity protocol. */
 import type { IncomingHttpHeaders } from 'node:http'
 import type { BrokerError } from '../errors.ts'
 import type { Identity, Selector } from '../identities.ts'
@@ -7,32 +7,33 @@ import type { AccessToken } from '../tokens/token.ts'
 /** A request as it came over the wire. */
 export interface WireRequest {
   readonly method: string
-  /** What follows the `?`, still encoded. */
+  /** The query string without its `?`, still encoded. */
   readonly query: string
   readonly headers: IncomingHttpHeaders
   readonly body?: string | undefined
 }
 
-/** What a caller wants, in the broker's words. */
+/** A token request after parsing, independent of its protocol. */
 export interface TokenQuery {
   readonly selector: Selector
-  /** As the caller named it; replies echo it to the letter (R10). */
+  /** Exactly as sent; replies echo it (R10). */
   readonly resource: string
+  /** True if the caller asks for a new token although one is cached. */
   readonly bypassCache?: boolean
 }
 
-/** What a caller gets, before it is put into the words of its dialect. */
+/** A token that answers a query, before rendering. */
 export interface TokenAnswer {
   readonly query: TokenQuery
   readonly identity: Identity
   readonly token: AccessToken
-  /** Whole seconds that are left, at least 1. */
+  /** Remaining lifetime in whole seconds, at least 1. */
   readonly expiresIn: number
   /** Epoch seconds; always now + `expiresIn`. */
   readonly expiresOn: number
 }
 
-/** A reply as it goes over the wire: always one line of JSON with its length (R5). */
+/** A reply as it goes over the wire; the body is one line of compact JSON (R5). */
 export interface Reply {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>
@@ -40,17 +41,17 @@ export interface Reply {
 }
 
 /**
- * One managed-identity protocol at one path: it knows the wire and nothing of Entra ID. Protocols
- * may share a path; then the first one whose `matches` says yes speaks.
+ * One managed identity protocol at one path. Its functions are pure and know nothing of Entra ID.
+ * Several dialects may share a path; the first whose `matches` returns true handles the request.
  */
 export interface Dialect {
-  /** Its name in metrics and logs. */
+  /** The protocol's name in metrics and logs. */
   readonly name: string
   readonly path: string
   readonly methods: readonly ('GET' | 'POST')[]
-  /** Whether a request at the path is this protocol's; undefined: all that no other one takes. */
+  /** Returns true for this protocol's requests; undefined: the default at its path. */
   readonly matches?: (request: WireRequest) => boolean
-  /** Throws a `BrokerError` for a request that the dialect does not allow. */
+  /** Throws a `BrokerError` for a request that the protocol does not allow. */
   readonly parse: (request: WireRequest) => TokenQuery
   readonly render: (answer: TokenAnswer, request: WireRequest) => Reply
   readonly renderError: (error: BrokerError) => Reply

@@ -1,20 +1,21 @@
-/** How errors are worded on the wire, for the dialects that share the words. */
+/** The error words and sentences that the dialects share. */
 import type { BrokerError, ErrorCode } from '../errors.ts'
 
-/** The `error` word of IMDS's published interface that an error stands for; Entra ID's own, if it has one. */
-export function oauthErrorOf(error: BrokerError): string {
-  return error.entra?.error ?? OAUTH_ERRORS[error.code] ?? fallback(error)
+/** Returns the OAuth error word: Entra ID's own if it sent one, else one of IMDS's published words. */
+export function findOAuthError(error: BrokerError): string {
+  const { entra, code, isPermanent } = error
+  const fallback = isPermanent ? 'invalid_request' : 'service_unavailable'
+  return entra?.error ?? OAUTH_ERRORS[code] ?? fallback
 }
 
 /**
- * The sentence for a caller. Errors that an operator has to act on end in their code, which is a
- * heading of docs/troubleshooting.md.
+ * Returns the sentence for the caller. Errors that an operator must act on end with their code, which
+ * is a heading of docs/troubleshooting.md.
  */
-export function descriptionOf(error: BrokerError): string {
-  const { code, message } = error
+export function formatDescription({ code, message }: BrokerError): string {
   const exact = EXACT_SENTENCES[code]
   if (exact !== undefined) return exact
-  return FOR_OPERATORS.test(code) ? `${message} (wimds: ${code})` : message
+  return OPERATOR_ERRORS.test(code) ? `${message} (wimds: ${code})` : message
 }
 
 const OAUTH_ERRORS: Partial<Record<ErrorCode, string>> = {
@@ -24,16 +25,13 @@ const OAUTH_ERRORS: Partial<Record<ErrorCode, string>> = {
   internal: 'server_error',
 }
 
-/** Sentences that clients look for, word by word as the real service says them (R6). */
+/** Sentences that clients match, word for word as the real service writes them (R6). */
 const EXACT_SENTENCES: Partial<Record<ErrorCode, string>> = {
   identity_not_found: 'Identity not found',
   identity_ambiguous:
     'Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request',
 }
 
-/** Codes of the projected token, of the way to Entra ID and of what Entra ID said. */
-const FOR_OPERATORS = /^(?:assertion|entra|federated_credential|trust|issuer)_|_refused$|^resource_not_allowed$/
-
-function fallback(error: BrokerError): string {
-  return error.isPermanent ? 'invalid_request' : 'service_unavailable'
-}
+/** Codes of the projected token, of the connection to Entra ID and of Entra ID's own errors. */
+const OPERATOR_ERRORS =
+  /^(?:assertion|entra|federated_credential|issuer)_|_refused$|^resource_not_allowed$/

@@ -1,9 +1,9 @@
 /** The dialect of the Azure Instance Metadata Service: GET /metadata/identity/oauth2/token. */
 import { BrokerError } from '../errors.ts'
+import { memoizeLast } from '../lib/memoize-last.ts'
 import type { Dialect, Reply, TokenAnswer, TokenQuery, WireRequest } from './dialect.ts'
-import { descriptionOf, oauthErrorOf } from './error-body.ts'
-import { parseParameters, resourceOf, selectorOf } from './parameters.ts'
-import { remembering } from './remembering.ts'
+import { findOAuthError, formatDescription } from './error-body.ts'
+import { parseParameters, parseResource, parseSelector } from './parameters.ts'
 
 export const imds = {
   name: 'imds',
@@ -14,11 +14,11 @@ export const imds = {
   renderError,
 } satisfies Dialect
 
-/** The first version of the token endpoint; later ones are taken as they come (R9). */
+/** The first api-version of the token endpoint; every later date is accepted (R9). */
 const FIRST_API_VERSION = '2018-02-01'
 const DATE = /^(\d{4})-(\d{2})-(\d{2})$/
 
-/** Throws `metadata_header_missing` unless the request says `Metadata: true`, in any case (R6). */
+/** Throws `metadata_header_missing` unless the request has `Metadata: true`, in any case (R6). */
 export function requireMetadataHeader({ headers }: Pick<WireRequest, 'headers'>): void {
   const value = headers['metadata']
   if (typeof value !== 'string' || value.toLowerCase() !== 'true') {
@@ -26,31 +26,7 @@ export function requireMetadataHeader({ headers }: Pick<WireRequest, 'headers'>)
   }
 }
 
-/** True for a calendar date that is `first` or later. */
-export function isApiVersion(version: string, first: string): boolean {
-  const [, year, month, day] = DATE.exec(version) ?? []
-  if (version < first || day === undefined) return false
-  // Day 0 of the next month is the last of this one.
-  const lastDay = new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate()
-  return Number(month) >= 1 && Number(month) <= 12 && day >= '01' && Number(day) <= lastDay
-}
-
-function parse(request: WireRequest): TokenQuery {
-  requireMetadataHeader(request)
-  return parseQuery(request.query)
-}
-
-const parseQuery = remembering((query): TokenQuery => {
-  const parameters = parseParameters(query)
-  requireApiVersion(parameters.get('api-version'), FIRST_API_VERSION)
-  return {
-    resource: resourceOf(parameters),
-    selector: selectorOf(parameters),
-    ...(parameters.get('bypass_cache')?.toLowerCase() === 'true' && { bypassCache: true }),
-  }
-})
-
-/** Throws `api_version_invalid` unless the version is a date from `first` on (R9). */
+/** Throws `api_version_invalid` unless the version is a calendar date not before `first` (R9). */
 export function requireApiVersion(version: string | undefined, first: string): void {
   if (version === undefined || version === '') {
     throw new BrokerError('api_version_invalid', "Required query variable 'api-version' is missing")
@@ -63,10 +39,35 @@ export function requireApiVersion(version: string | undefined, first: string): v
   }
 }
 
-/** IMDS tokens are valid from five minutes before they were issued. */
+/** Returns true for a calendar date not before `first`. */
+export function isApiVersion(version: string, first: string): boolean {
+  const [, year, month, day] = DATE.exec(version) ?? []
+  if (version < first || day === undefined) return false
+  // Day 0 of the next month is the last day of this one.
+  const lastDay = new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate()
+  return Number(month) >= 1 && Number(month) <= 12 && day >= '01' && Number(day) <= lastDay
+}
+
+function parse(request: WireRequest): TokenQuery {
+  requireMetadataHeader(request)
+  return parseQuery(request.query)
+}
+
+/** Memoized: an application repeats its query, and parsing is a tenth of a cached token's cost. */
+const parseQuery = memoizeLast((query): TokenQuery => {
+  const parameters = parseParameters(query)
+  requireApiVersion(parameters.get('api-version'), FIRST_API_VERSION)
+  return {
+    resource: parseResource(parameters),
+    selector: parseSelector(parameters),
+    ...(parameters.get('bypass_cache')?.toLowerCase() === 'true' && { bypassCache: true }),
+  }
+})
+
+/** The real IMDS dates `not_before` five minutes before the token was issued. */
 const BACKDATED_SECONDS = 300
 
-/** The body that satisfies every client: all strings, in the real service's order (R2, R3, R4). */
+/** Renders the body that every client accepts: strings only, in the real service's order (R2-R4). */
 function render({ query, identity, token, expiresIn, expiresOn }: TokenAnswer): Reply {
   const notBefore = Math.floor(token.obtainedAt / 1000) - BACKDATED_SECONDS
   return {
@@ -88,8 +89,8 @@ function renderError(error: BrokerError): Reply {
   return {
     status: error.status,
     body: JSON.stringify({
-      error: oauthErrorOf(error),
-      error_description: descriptionOf(error),
+      error: findOAuthError(error),
+      error_description: formatDescription(error),
     }),
   }
 }

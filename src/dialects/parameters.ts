@@ -1,16 +1,15 @@
-/** Request parameters of all dialects: how they are read and what identity they select. */
+/** Request parameters of all dialects: parsing, and the identity and resource that they name. */
 import { BrokerError } from '../errors.ts'
+import type { Selector } from '../identities.ts'
 import { isGuid } from '../lib/guid.ts'
 import { isResource } from '../resource.ts'
-import type { Selector } from '../identities.ts'
 
-/** Decoded parameters by lower-case name; SDKs differ in the case they write (R8). */
+/** Decoded parameters by lower-case name; SDKs differ in case (R8). */
 export type Parameters = ReadonlyMap<string, string>
 
 /**
- * Parses a query string or a form. Values need not be percent-encoded (R10). Throws
- * `parameter_duplicate` for a name given twice, whatever its case, as the real IMDS refuses it, and
- * `request_malformed` for a broken percent-encoding.
+ * Parses a query string or a form, percent-encoded or not (R10). Throws `parameter_duplicate` for a
+ * repeated name in any case, as the real IMDS does, and `request_malformed` for a broken encoding.
  */
 export function parseParameters(text: string): Parameters {
   const parameters = new Map<string, string>()
@@ -21,7 +20,7 @@ export function parseParameters(text: string): Parameters {
     if (parameters.has(name)) {
       throw new BrokerError(
         'parameter_duplicate',
-        `Query variable '${printable(name)}' is repeated`,
+        `Query variable '${toPrintable(name)}' is repeated`,
       )
     }
     parameters.set(name, equals < 0 ? '' : decode(pair.slice(equals + 1)))
@@ -29,7 +28,7 @@ export function parseParameters(text: string): Parameters {
   return parameters
 }
 
-/** The names under which SDKs send each kind of selector, in lower case (R8). */
+/** The parameter names of each selector, in lower case (R8). */
 const SELECTORS = [
   ['clientId', ['client_id', 'clientid']],
   ['objectId', ['object_id', 'objectid', 'principal_id', 'principalid']],
@@ -37,15 +36,15 @@ const SELECTORS = [
 ] as const
 
 /**
- * The identity that the parameters select. Throws `selector_invalid` for more than one and for a
- * client or object id that is no GUID. `isEmptyNone`: an empty selector counts as none.
+ * Returns the identity selector. Throws `selector_invalid` for more than one, and for a client or
+ * object id that is not a GUID. With `ignoreEmpty`, an empty selector counts as absent.
  */
-export function selectorOf(parameters: Parameters, { isEmptyNone = false } = {}): Selector {
+export function parseSelector(parameters: Parameters, { ignoreEmpty = false } = {}): Selector {
   let selector: Selector = { by: 'default' }
   for (const [by, names] of SELECTORS) {
     for (const name of names) {
       const value = parameters.get(name)
-      if (value === undefined || (isEmptyNone && value === '')) continue
+      if (value === undefined || (ignoreEmpty && value === '')) continue
       if (selector.by !== 'default') {
         throw new BrokerError(
           'selector_invalid',
@@ -61,8 +60,8 @@ export function selectorOf(parameters: Parameters, { isEmptyNone = false } = {})
   return selector
 }
 
-/** The resource, exactly as sent. Throws `resource_missing` or `resource_invalid`. */
-export function resourceOf(parameters: Parameters): string {
+/** Returns the resource exactly as sent. Throws `resource_missing` or `resource_invalid`. */
+export function parseResource(parameters: Parameters): string {
   const resource = parameters.get('resource')
   if (resource === undefined || resource === '') {
     throw new BrokerError('resource_missing', "Required query variable 'resource' is missing")
@@ -73,8 +72,8 @@ export function resourceOf(parameters: Parameters): string {
   return resource
 }
 
-/** A parameter's name as an error may repeat it. */
-function printable(name: string): string {
+/** Bounds a parameter's name to what an error message may repeat. */
+function toPrintable(name: string): string {
   return name.slice(0, 40).replace(/[^\w.-]/g, '?')
 }
 

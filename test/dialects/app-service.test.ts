@@ -1,6 +1,6 @@
 /** App Service 2019-08-01, App Service 2017-09-01 and Azure ML: three protocols at /msi/token. */
 import { describe, expect, test } from 'vitest'
-import { appService } from '../../src/dialects/app-service.ts'
+import { createAppServiceDialects } from '../../src/dialects/app-service.ts'
 import { cloudShell } from '../../src/dialects/cloud-shell.ts'
 import { imds } from '../../src/dialects/imds.ts'
 import { BrokerError } from '../../src/errors.ts'
@@ -11,12 +11,15 @@ import { BILLING, NOW, ORDERS, parts } from '../fixtures/parts.ts'
 const SECRET = 'b5f7a1c0-5c1e-4a52-9d3f-3c1f0c3a8d11'
 const HOST = { host: '127.0.0.1:8000' }
 const RESOURCE = 'resource=https://vault.azure.net'
-const NEW = { url: `/msi/token?api-version=2019-08-01&${RESOURCE}`, header: 'x-identity-header' }
-const OLD = { url: `/msi/token?${RESOURCE}&api-version=2017-09-01`, header: 'secret' }
+const V2019 = { url: `/msi/token?api-version=2019-08-01&${RESOURCE}`, header: 'x-identity-header' }
+const V2017 = { url: `/msi/token?${RESOURCE}&api-version=2017-09-01`, header: 'secret' }
 const EXPIRES_ON = NOW / 1000 + 3600
 
 const withAppService = (overrides: Parameters<typeof parts>[0] = {}) =>
-  parts({ dialects: [imds, cloudShell, ...appService(new Secret(SECRET))], ...overrides })
+  parts({
+    dialects: [imds, cloudShell, ...createAppServiceDialects(new Secret(SECRET))],
+    ...overrides,
+  })
 
 async function ask(
   url: string,
@@ -29,24 +32,24 @@ async function ask(
 }
 
 describe('2019-08-01', () => {
-  test('answers with the members of the real body, all strings', async () => {
-    const reply = await ask(NEW.url, { [NEW.header]: SECRET })
+  test('replies with the members of the real body, all strings', async () => {
+    const reply = await ask(V2019.url, { [V2019.header]: SECRET })
     expect(reply.statusCode).toBe(200)
     expect(reply.body).toBe(
       `{"access_token":"eyJ.a-token","client_id":"${ORDERS.clientId}","expires_on":"${EXPIRES_ON}","resource":"https://vault.azure.net","token_type":"Bearer"}`,
     )
   })
 
-  test('needs no Metadata header, and minds none', async () => {
-    const reply = await ask(NEW.url, { [NEW.header]: SECRET, metadata: 'true' })
+  test('accepts a request with a Metadata header', async () => {
+    const reply = await ask(V2019.url, { [V2019.header]: SECRET, metadata: 'true' })
     expect(reply.statusCode).toBe(200)
   })
 
-  test.each([`${NEW.url}&client_id=`, `${NEW.url}&client_id=&principal_id=&mi_res_id=`])(
-    'takes empty selectors for none: %s',
+  test.each([`${V2019.url}&client_id=`, `${V2019.url}&client_id=&principal_id=&mi_res_id=`])(
+    'ignores empty selectors: %s',
     async (url) => {
       const given = withAppService()
-      await ask(url, { [NEW.header]: SECRET }, given)
+      await ask(url, { [V2019.header]: SECRET }, given)
       expect(given.asked.map(({ identity }) => identity.name)).toEqual(['orders'])
     },
   )
@@ -57,12 +60,12 @@ describe('2019-08-01', () => {
     `object_id=${BILLING.objectId}`,
   ])('selects by %s', async (selector) => {
     const given = withAppService()
-    await ask(`${NEW.url}&${selector}`, { [NEW.header]: SECRET }, given)
+    await ask(`${V2019.url}&${selector}`, { [V2019.header]: SECRET }, given)
     expect(given.asked.map(({ identity }) => identity.name)).toEqual(['billing'])
   })
 
-  test('has an error body of its own', async () => {
-    const reply = await ask('/msi/token?api-version=2019-08-01', { [NEW.header]: SECRET })
+  test('replies to an error with statusCode, message and correlationId', async () => {
+    const reply = await ask('/msi/token?api-version=2019-08-01', { [V2019.header]: SECRET })
     expect(reply.statusCode).toBe(400)
     expect(reply.json()).toEqual({
       statusCode: 400,
@@ -71,13 +74,13 @@ describe('2019-08-01', () => {
     })
   })
 
-  test('tells Entra ID’s correlation id, code and remedy when Entra ID refused', async () => {
+  test('includes Entra ID’s correlation id and our code in an error of Entra ID', async () => {
     const entra = { aadsts: 700213, correlationId: 'c0ffee' }
     const refusal = new BrokerError('federated_credential_not_found', 'AADSTS700213: No match', {
       entra,
     })
     const given = withAppService({ tokens: () => Promise.reject(refusal) })
-    const reply = await ask(NEW.url, { [NEW.header]: SECRET }, given)
+    const reply = await ask(V2019.url, { [V2019.header]: SECRET }, given)
     expect(reply.json()).toEqual({
       statusCode: 400,
       message: 'AADSTS700213: No match (wimds: federated_credential_not_found)',
@@ -88,7 +91,7 @@ describe('2019-08-01', () => {
 
 async function expiryAs(userAgent: string | undefined): Promise<string | undefined> {
   const headers = userAgent === undefined ? {} : { 'user-agent': userAgent }
-  const reply = await ask(OLD.url, { [OLD.header]: SECRET, ...headers })
+  const reply = await ask(V2017.url, { [V2017.header]: SECRET, ...headers })
   return reply.json<Record<string, string>>()['expires_on']
 }
 
@@ -100,7 +103,7 @@ describe('2017-09-01', () => {
     'azsdk-python-identity/1.15.0 Python/3.11',
     'azsdk-js-identity/3.0.0',
     'azsdk-go-azidentity/v1.1.0',
-  ])('tells %s the expiry in epoch seconds', async (userAgent) => {
+  ])('sends %s the expiry in epoch seconds', async (userAgent) => {
     expect(await expiryAs(userAgent)).toBe(String(EXPIRES_ON))
   })
 
@@ -110,27 +113,27 @@ describe('2017-09-01', () => {
     'azsdk-python-identity/1.14.1 Python/3.11',
     'azsdk-js-identity/1.5.2 core-http/1.2.0',
     'azsdk-js-identity/2.1.0',
-  ])('tells %s the expiry as a date, since it reads nothing else', async (userAgent) => {
+  ])('sends %s the expiry as a date, the only format it parses', async (userAgent) => {
     const date = await expiryAs(userAgent)
     expect(date).toBe('11/24/2026 13:00:00 +00:00')
     expect(Date.parse(date ?? '') / 1000).toBe(EXPIRES_ON)
   })
 
-  test('takes the trailing slash that msrestazure and ms-rest-nodeauth send', async () => {
-    const reply = await ask(OLD.url.replace('token', 'token/'), { [OLD.header]: SECRET })
+  test('accepts the trailing slash that msrestazure and ms-rest-nodeauth send', async () => {
+    const reply = await ask(V2017.url.replace('token', 'token/'), { [V2017.header]: SECRET })
     expect(reply.statusCode).toBe(200)
   })
 
-  test('selects by clientid, empty or not, as Azure ML’s clients send it', async () => {
+  test('accepts clientid, empty or not, as Azure ML’s clients send it', async () => {
     const given = withAppService()
     for (const id of ['', BILLING.clientId]) {
-      await ask(`${OLD.url}&clientid=${id}`, { [OLD.header]: SECRET }, given)
+      await ask(`${V2017.url}&clientid=${id}`, { [V2017.header]: SECRET }, given)
     }
     expect(given.asked.map(({ identity }) => identity.name)).toEqual(['orders', 'billing'])
   })
 
-  test('has an error body that old clients and Azure ML’s know an error by', async () => {
-    const reply = await ask('/msi/token?api-version=2017-09-01', { [OLD.header]: SECRET })
+  test('replies to an error with ExceptionMessage and message', async () => {
+    const reply = await ask('/msi/token?api-version=2017-09-01', { [V2017.header]: SECRET })
     const message = "Required query variable 'resource' is missing"
     expect(reply.statusCode).toBe(400)
     expect(reply.json()).toMatchObject({ ExceptionMessage: message, statusCode: 400, message })
@@ -139,15 +142,15 @@ describe('2017-09-01', () => {
 
 describe('the secret', () => {
   test.each([
-    [NEW, 'missing', {}],
-    [NEW, 'wrong', { 'x-identity-header': `${SECRET}x` }],
-    [NEW, 'empty', { 'x-identity-header': '' }],
-    [NEW, 'a prefix', { 'x-identity-header': SECRET.slice(0, -1) }],
-    [NEW, 'missing, whatever Metadata says', { metadata: 'true' }],
-    [OLD, 'missing', {}],
-    [OLD, 'wrong', { secret: 'guess' }],
-    [OLD, 'missing, whatever Metadata says', { metadata: 'true' }],
-  ])('is asked for: %o is refused with 401 when it is %s', async ({ url }, _, headers) => {
+    [V2019, 'missing', {}],
+    [V2019, 'wrong', { 'x-identity-header': `${SECRET}x` }],
+    [V2019, 'empty', { 'x-identity-header': '' }],
+    [V2019, 'a prefix', { 'x-identity-header': SECRET.slice(0, -1) }],
+    [V2019, 'missing, with Metadata', { metadata: 'true' }],
+    [V2017, 'missing', {}],
+    [V2017, 'wrong', { secret: 'guess' }],
+    [V2017, 'missing, with Metadata', { metadata: 'true' }],
+  ])('is required: %o returns 401 when it is %s', async ({ url }, _, headers) => {
     const given = withAppService()
     const reply = await ask(url, headers, given)
     expect(reply.statusCode).toBe(401)
@@ -156,48 +159,48 @@ describe('the secret', () => {
     expect(given.asked).toEqual([])
   })
 
-  test('tells the protocols apart by the header it comes in', async () => {
+  test('selects the protocol by the header that carries it', async () => {
     const given = withAppService()
-    await ask(OLD.url, { 'x-identity-header': SECRET }, given)
-    await ask(NEW.url, { secret: SECRET }, given)
+    await ask(V2017.url, { 'x-identity-header': SECRET }, given)
+    await ask(V2019.url, { secret: SECRET }, given)
     expect(given.replies.map(({ dialect }) => dialect)).toEqual([
       'app-service-2019',
       'app-service-2017',
     ])
   })
 
-  test('keeps the path off when there is none', async () => {
+  test('leaves the path unrouted when it is not configured', async () => {
     const given = parts({ dialects: [imds, cloudShell] })
-    const reply = await ask(NEW.url, { [NEW.header]: '' }, given)
+    const reply = await ask(V2019.url, { [V2019.header]: '' }, given)
     expect(reply.statusCode).toBe(404)
     expect(reply.json()).toMatchObject({ error: 'not_found' })
   })
 })
 
-describe('clients that speak Cloud Shell’s protocol to MSI_ENDPOINT whatever MSI_SECRET says', () => {
-  test('are answered as there', async () => {
+describe('clients that speak Cloud Shell’s protocol to MSI_ENDPOINT and ignore MSI_SECRET', () => {
+  test('receive Cloud Shell’s reply', async () => {
     const given = withAppService()
     const reply = await ask(`/msi/token?${RESOURCE}`, { metadata: 'true' }, given)
     expect(reply.statusCode).toBe(200)
     expect(given.replies.map(({ dialect }) => dialect)).toEqual(['cloud-shell'])
   })
 
-  test('need the Metadata header, as they do at the IMDS on this port', async () => {
+  test('must send the Metadata header', async () => {
     expect((await ask(`/msi/token?${RESOURCE}`)).statusCode).toBe(401)
     const reply = await ask(`/msi/token?${RESOURCE}`, { metadata: 'false' })
     expect(reply.statusCode).toBe(400)
   })
 })
 
-test('takes GET alone, and says so', async () => {
-  const reply = await ask(NEW.url, { [NEW.header]: SECRET }, withAppService(), 'POST')
+test('accepts only GET and names it in Allow', async () => {
+  const reply = await ask(V2019.url, { [V2019.header]: SECRET }, withAppService(), 'POST')
   expect(reply.statusCode).toBe(405)
   expect(reply.headers['allow']).toBe('GET')
   expect(reply.json()).toMatchObject({ statusCode: 405 })
 })
 
-test('refuses forwarded requests as everywhere', async () => {
-  const reply = await ask(NEW.url, { [NEW.header]: SECRET, 'x-forwarded-for': '10.0.0.1' })
+test('rejects forwarded requests', async () => {
+  const reply = await ask(V2019.url, { [V2019.header]: SECRET, 'x-forwarded-for': '10.0.0.1' })
   expect(reply.statusCode).toBe(400)
   expect(reply.json()).toMatchObject({ statusCode: 400 })
 })

@@ -1,4 +1,4 @@
-/** Cloud Shell and the former VM extension: /oauth2/token by GET, and by forms of every kind. */
+/** Cloud Shell and the former VM extension: /oauth2/token by GET and by forms. */
 import { expect, test } from 'vitest'
 import { cloudShell } from '../../src/dialects/cloud-shell.ts'
 import { imds } from '../../src/dialects/imds.ts'
@@ -11,7 +11,7 @@ const HEADERS = { host: 'localhost:50342', metadata: 'true' }
 const RESOURCE = 'https://vault.azure.net/'
 const withCloudShell = () => parts({ dialects: [imds, cloudShell] })
 
-test('answers as IMDS does', async () => {
+test('replies with the body of IMDS', async () => {
   await using app = metadataServer(withCloudShell())
   const url = `/oauth2/token?resource=${RESOURCE}`
   const reply = await app.inject({ url, headers: HEADERS })
@@ -43,11 +43,11 @@ test.each([
   ],
   ['a form without a type', undefined, `resource=${RESOURCE}`],
   ['a form with an empty type', '', `resource=${RESOURCE}`],
-  ['a form said to be JSON', 'application/json', `resource=${RESOURCE}`],
-  ['a form of a type that is none', 'form', `resource=${RESOURCE}`],
-  ['a form of a broken type', ';;=/', `resource=${RESOURCE}`],
-  ['a form with a line’s end', 'text/plain', `resource=${RESOURCE}\r\n`],
-])('takes %s', async (_, type, body) => {
+  ['a form labelled as JSON', 'application/json', `resource=${RESOURCE}`],
+  ['a form with an invalid type', 'form', `resource=${RESOURCE}`],
+  ['a form with a malformed type', ';;=/', `resource=${RESOURCE}`],
+  ['a form that ends with CRLF', 'text/plain', `resource=${RESOURCE}\r\n`],
+])('accepts %s', async (_, type, body) => {
   const given = withCloudShell()
   await using server = await serveParts(given)
   const { status } = await roundTrip(server.port, post(body, { 'Content-Type': type }))
@@ -55,7 +55,7 @@ test.each([
   expect(given.asked.map(({ scope }) => scope)).toEqual([`${RESOURCE}/.default`])
 })
 
-test('takes a chunked form, as Go sends it', async () => {
+test('accepts a chunked form, as Go sends it', async () => {
   const given = withCloudShell()
   await using server = await serveParts(given)
   const form = `resource=${RESOURCE}&client_id=${BILLING.clientId}`
@@ -70,18 +70,21 @@ test('takes a chunked form, as Go sends it', async () => {
   expect(given.asked.map(({ identity }) => identity.name)).toEqual(['billing'])
 })
 
-test.each(['client_id=', 'object_id=&client_id='])('takes %s for no selector', async (selector) => {
-  const given = withCloudShell()
-  await using app = metadataServer(given)
-  const url = `/oauth2/token?resource=x&${selector}`
-  expect((await app.inject({ url, headers: HEADERS })).statusCode).toBe(200)
-  expect(given.asked.map(({ identity }) => identity.name)).toEqual(['orders'])
-})
+test.each(['client_id=', 'object_id=&client_id='])(
+  'ignores the empty selector %s',
+  async (selector) => {
+    const given = withCloudShell()
+    await using app = metadataServer(given)
+    const url = `/oauth2/token?resource=x&${selector}`
+    expect((await app.inject({ url, headers: HEADERS })).statusCode).toBe(200)
+    expect(given.asked.map(({ identity }) => identity.name)).toEqual(['orders'])
+  },
+)
 
 test.each([
   ['no Metadata header', { host: 'localhost' }, `resource=${RESOURCE}`, 400, 'invalid_request'],
   ['no resource', HEADERS, '', 400, 'invalid_request'],
-  ['a resource given twice', HEADERS, 'resource=a&Resource=b', 400, 'invalid_request'],
+  ['a repeated resource', HEADERS, 'resource=a&Resource=b', 400, 'invalid_request'],
   [
     'an unknown identity',
     HEADERS,
@@ -89,14 +92,14 @@ test.each([
     400,
     'invalid_request',
   ],
-])('refuses %s in its own words', async (_, headers, payload, status, code) => {
+])('rejects %s with the nested error body', async (_, headers, payload, status, code) => {
   await using app = metadataServer(withCloudShell())
   const reply = await app.inject({ method: 'POST', url: '/oauth2/token', headers, payload })
   expect(reply.statusCode).toBe(status)
   expect(reply.json()).toEqual({ error: { code, message: expect.any(String) } })
 })
 
-test('counts what is in the query and in the form as one request', async () => {
+test('rejects a parameter that is in both the query and the form', async () => {
   await using app = metadataServer(withCloudShell())
   const reply = await app.inject({
     method: 'POST',
@@ -107,7 +110,7 @@ test('counts what is in the query and in the form as one request', async () => {
   expect(reply.statusCode).toBe(400)
 })
 
-test('refuses a form beyond 64 KiB, in its own words', async () => {
+test('rejects a form above 64 KiB with the nested error body', async () => {
   await using server = await serveParts(withCloudShell())
   const body = `resource=${'x'.repeat(70_000)}`
   const reply = await roundTrip(server.port, post(body, {}))
@@ -115,7 +118,7 @@ test('refuses a form beyond 64 KiB, in its own words', async () => {
   expect(JSON.parse(reply.body)).toMatchObject({ error: { code: 'invalid_request' } })
 })
 
-test('says which methods it takes', async () => {
+test('names its methods in Allow', async () => {
   await using app = metadataServer(withCloudShell())
   const reply = await app.inject({ method: 'PUT', url: '/oauth2/token', headers: HEADERS })
   expect(reply.statusCode).toBe(405)

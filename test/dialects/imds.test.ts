@@ -3,30 +3,30 @@ import type { TokenAnswer } from '../../src/dialects/dialect.ts'
 import { imds } from '../../src/dialects/imds.ts'
 import { BrokerError } from '../../src/errors.ts'
 import { aToken, NOW, ORDERS } from '../fixtures/parts.ts'
-import { refusal } from './refusal.ts'
+import { thrownCode } from './thrown-code.ts'
 
-const RIGHT = 'api-version=2018-02-01&resource=https://vault.azure.net'
+const VALID = 'api-version=2018-02-01&resource=https://vault.azure.net'
 
 function parse(query: string, headers: Record<string, string> = { metadata: 'true' }) {
   return imds.parse({ method: 'GET', query, headers })
 }
 
-test.each(['true', 'True', 'TRUE'])('takes the header Metadata: %s', (metadata) => {
-  expect(parse(RIGHT, { metadata }).resource).toBe('https://vault.azure.net')
+test.each(['true', 'True', 'TRUE'])('accepts the header Metadata: %s', (metadata) => {
+  expect(parse(VALID, { metadata }).resource).toBe('https://vault.azure.net')
 })
 
 test.each([undefined, '', 'false', '1', 'yes', 'true, true', 'truee'])(
-  'refuses the header Metadata: %s before it looks at anything else',
+  'rejects the header Metadata: %s before it parses the query',
   (metadata) => {
     const headers: Record<string, string> = metadata === undefined ? {} : { metadata }
-    for (const query of [RIGHT, '', 'a=1&a=1', '%']) {
-      expect(refusal(() => parse(query, headers))).toBe('metadata_header_missing')
+    for (const query of [VALID, '', 'a=1&a=1', '%']) {
+      expect(thrownCode(() => parse(query, headers))).toBe('metadata_header_missing')
     }
   },
 )
 
 test.each(['2018-02-01', '2018-02-02', '2019-08-01', '2021-02-01', '2024-02-29', '2099-01-01'])(
-  'takes the api-version %s',
+  'accepts the api-version %s',
   (version) => {
     expect(parse(`resource=x&api-version=${version}`).resource).toBe('x')
   },
@@ -46,30 +46,30 @@ test.each([
   'latest',
   '2.0',
   '99999-01-01',
-])('refuses the api-version %j', (version) => {
-  expect(refusal(() => parse(`resource=x&api-version=${version}`))).toBe('api_version_invalid')
+])('rejects the api-version %j', (version) => {
+  expect(thrownCode(() => parse(`resource=x&api-version=${version}`))).toBe('api_version_invalid')
 })
 
-test('refuses a request without parameters', () => {
-  expect(refusal(() => parse(''))).toBe('api_version_invalid')
-  expect(refusal(() => parse('api-version=2018-02-01'))).toBe('resource_missing')
+test('rejects a request without parameters', () => {
+  expect(thrownCode(() => parse(''))).toBe('api_version_invalid')
+  expect(thrownCode(() => parse('api-version=2018-02-01'))).toBe('resource_missing')
 })
 
-test('reads what a request wants and ignores what it does not know', () => {
+test('parses the known parameters and ignores unknown ones', () => {
   const unknown = 'authority=x&x-client-SKU=y&token_sha256_to_refresh=ab&claims={}'
-  const query = `${RIGHT}&Client_Id=${ORDERS.clientId}&${unknown}&bypass_cache=True`
+  const query = `${VALID}&Client_Id=${ORDERS.clientId}&${unknown}&bypass_cache=True`
   expect(parse(query)).toEqual({
     resource: 'https://vault.azure.net',
     selector: { by: 'clientId', value: ORDERS.clientId },
     bypassCache: true,
   })
-  expect(parse(`${RIGHT}&bypass_cache=false`)).toEqual({
+  expect(parse(`${VALID}&bypass_cache=false`)).toEqual({
     resource: 'https://vault.azure.net',
     selector: { by: 'default' },
   })
 })
 
-test('writes the reply that satisfies every client: strings, in the order of the real service', () => {
+test('renders every value as a string, in the order of the real service', () => {
   const answer: TokenAnswer = {
     query: { selector: { by: 'default' }, resource: 'https://vault.azure.net/' },
     identity: ORDERS,
@@ -111,8 +111,8 @@ test.each([
     '429 {"error":"too_many_requests","error_description":"slow down (wimds: entra_throttled)"}',
   ],
   [
-    new BrokerError('entra_unreachable', 'no way'),
-    '503 {"error":"service_unavailable","error_description":"no way (wimds: entra_unreachable)"}',
+    new BrokerError('entra_unreachable', 'no route'),
+    '503 {"error":"service_unavailable","error_description":"no route (wimds: entra_unreachable)"}',
   ],
   [
     new BrokerError('entra_timeout', 'too long'),
@@ -120,7 +120,7 @@ test.each([
   ],
   [new BrokerError('internal', 'oops'), '500 {"error":"server_error","error_description":"oops"}'],
 ])(
-  'words %s as the real service does, with our code where an operator has to act',
+  'renders %s in the real service’s words, with our code where an operator must act',
   (error, expected) => {
     const { status, body } = imds.renderError(error)
     expect(`${status} ${body}`).toBe(expected)

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { parseParameters, resourceOf, selectorOf } from '../../src/dialects/parameters.ts'
-import { refusal } from './refusal.ts'
+import { parseParameters, parseResource, parseSelector } from '../../src/dialects/parameters.ts'
+import { thrownCode } from './thrown-code.ts'
 
 const GUID = '11111111-1111-4111-8111-111111111111'
 
@@ -19,7 +19,7 @@ test.each([
   ['a=b=c?d=e', { a: 'b=c?d=e' }],
   ['a=b+c%2Bd', { a: 'b c+d' }],
   ['__proto__=x&constructor=y', { ['__proto__']: 'x', constructor: 'y' }],
-])('reads %j', (text, expected) => {
+])('parses %j', (text, expected) => {
   expect([...parseParameters(text)]).toEqual(Object.entries(expected))
 })
 
@@ -29,25 +29,25 @@ test.each([
   'a=1&%61=2',
   'a&a',
   'x-client-ver=1&x-client-VER=2',
-])('refuses a name given twice: %s', (text) => {
-  expect(refusal(() => parseParameters(text))).toBe('parameter_duplicate')
+])('rejects the repeated name in %s', (text) => {
+  expect(thrownCode(() => parseParameters(text))).toBe('parameter_duplicate')
 })
 
 test.each(['a=%', 'a=%zz', '%ff=1', 'a=%c3%28', 'a=%2'])(
-  'refuses the broken encoding %s',
+  'rejects the broken encoding %s',
   (text) => {
-    expect(refusal(() => parseParameters(text))).toBe('request_malformed')
+    expect(thrownCode(() => parseParameters(text))).toBe('request_malformed')
   },
 )
 
-test('repeats no more of a repeated name than is printable', () => {
+test('bounds and sanitizes a repeated name in the message', () => {
   const name = `<b>${'x'.repeat(100)}`
   expect(() => parseParameters(`${name}=1&${name}=2`)).toThrow(
     `Query variable '?b?${'x'.repeat(37)}' is repeated`,
   )
 })
 
-test('gives back what a form wrote, whatever it is', () => {
+test('parses every form that URLSearchParams writes', () => {
   const pairs = fc.uniqueArray(
     fc.tuple(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'grapheme' })),
     {
@@ -64,7 +64,7 @@ test('gives back what a form wrote, whatever it is', () => {
 
 const hex = (text: string) => `%${text.charCodeAt(0).toString(16)}`
 
-test('refuses every repetition, in whatever case and encoding', () => {
+test('rejects every repetition in any case and encoding', () => {
   const name = fc.stringMatching(/^[a-z_-]{1,12}$/)
   const spelling = fc.constantFrom(
     (text: string) => text,
@@ -75,25 +75,25 @@ test('refuses every repetition, in whatever case and encoding', () => {
   fc.assert(
     fc.property(name, spelling, spelling, others, (text, one, other, between) => {
       const query = [`${one(text)}=1`, ...new Set(between), `${other(text)}=2`].join('&')
-      expect(refusal(() => parseParameters(query))).toBe('parameter_duplicate')
+      expect(thrownCode(() => parseParameters(query))).toBe('parameter_duplicate')
     }),
   )
 })
 
 const readAll = (text: string) => {
   const parameters = parseParameters(text)
-  return [selectorOf(parameters), resourceOf(parameters)]
+  return [parseSelector(parameters), parseResource(parameters)]
 }
 
-test('throws nothing but refusals of its own, whatever it is given', () => {
+test('throws nothing but BrokerErrors for any input', () => {
   const piece = fc.oneof(
     fc.string(),
     fc.constantFrom('&', '=', '%', '%2', '%00', '+', '?', 'resource', 'client_id', GUID),
   )
   fc.assert(
     fc.property(fc.array(piece), (pieces) => {
-      // Anything but a BrokerError goes through `refusal` and fails the test.
-      expect(refusal(() => readAll(pieces.join('')))).not.toBe('internal')
+      // `thrownCode` rethrows any other error.
+      expect(thrownCode(() => readAll(pieces.join('')))).not.toBe('internal')
     }),
   )
 })
@@ -109,12 +109,12 @@ test.each([
   ['msi_res_id', 'resourceId'],
   ['mi_res_id', 'resourceId'],
   ['msi-res-id', 'resourceId'],
-])('takes %s for the selector by %s', (name, by) => {
-  expect(selectorOf(parseParameters(`${name}=${GUID}`))).toEqual({ by, value: GUID })
+])('parses %s as the selector by %s', (name, by) => {
+  expect(parseSelector(parseParameters(`${name}=${GUID}`))).toEqual({ by, value: GUID })
 })
 
-test('selects the default identity when no parameter names one', () => {
-  expect(selectorOf(parseParameters('resource=x&authority=y'))).toEqual({ by: 'default' })
+test('selects the default identity without a selector', () => {
+  expect(parseSelector(parseParameters('resource=x&authority=y'))).toEqual({ by: 'default' })
 })
 
 test.each([
@@ -128,13 +128,13 @@ test.each([
   `client_id=${GUID}&object_id=${GUID}`,
   `client_id=${GUID}&clientid=${GUID}`,
   `msi_res_id=a&mi_res_id=a`,
-])('refuses the selector %s', (text) => {
-  expect(refusal(() => selectorOf(parseParameters(text)))).toBe('selector_invalid')
+])('rejects the selector %s', (text) => {
+  expect(thrownCode(() => parseSelector(parseParameters(text)))).toBe('selector_invalid')
 })
 
-test('takes an empty selector for none where a dialect says so', () => {
+test('ignores an empty selector with ignoreEmpty', () => {
   const parameters = parseParameters('clientid=&resource=x')
-  expect(selectorOf(parameters, { isEmptyNone: true })).toEqual({ by: 'default' })
+  expect(parseSelector(parameters, { ignoreEmpty: true })).toEqual({ by: 'default' })
 })
 
 test.each([
@@ -142,8 +142,8 @@ test.each([
   'https://management.azure.com//.default',
   GUID,
   'x'.repeat(2048),
-])('takes the resource %s as it is', (resource) => {
-  expect(resourceOf(new Map([['resource', resource]]))).toBe(resource)
+])('returns the resource %s unchanged', (resource) => {
+  expect(parseResource(new Map([['resource', resource]]))).toBe(resource)
 })
 
 test.each([
@@ -153,10 +153,10 @@ test.each([
   ['https://bücher.example', 'resource_invalid'],
   ['a\u0000', 'resource_invalid'],
   ['', 'resource_missing'],
-])('refuses the resource %j', (resource, code) => {
-  expect(refusal(() => resourceOf(new Map([['resource', resource]])))).toBe(code)
+])('rejects the resource %j', (resource, code) => {
+  expect(thrownCode(() => parseResource(new Map([['resource', resource]])))).toBe(code)
 })
 
-test('misses a resource that is not there', () => {
-  expect(() => resourceOf(new Map())).toThrow("Required query variable 'resource' is missing")
+test('rejects a missing resource', () => {
+  expect(() => parseResource(new Map())).toThrow("Required query variable 'resource' is missing")
 })

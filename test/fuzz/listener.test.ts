@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { appService } from '../../src/dialects/app-service.ts'
+import { createAppServiceDialects } from '../../src/dialects/app-service.ts'
 import { cloudShell } from '../../src/dialects/cloud-shell.ts'
 import { imds } from '../../src/dialects/imds.ts'
 import { Secret } from '../../src/secret.ts'
@@ -19,7 +19,11 @@ const RIGHT = request(
 
 const given = parts({
   tokens: () => Promise.resolve(aToken(TOKEN)),
-  dialects: [imds, cloudShell, ...appService(new Secret('the-secret-of-app-service'))],
+  dialects: [
+    imds,
+    cloudShell,
+    ...createAppServiceDialects(new Secret('the-secret-of-app-service')),
+  ],
 })
 let server: Awaited<ReturnType<typeof serveParts>>
 let goodCaller: Connection

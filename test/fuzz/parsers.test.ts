@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/config.ts'
 import { DEFAULTS, Settings } from '../../src/config/settings.ts'
-import { appService } from '../../src/dialects/app-service.ts'
+import { createAppServiceDialects } from '../../src/dialects/app-service.ts'
 import { cloudShell } from '../../src/dialects/cloud-shell.ts'
 import type { Dialect, TokenQuery, WireRequest } from '../../src/dialects/dialect.ts'
 import { imds } from '../../src/dialects/imds.ts'
@@ -45,7 +45,11 @@ const PIECES = [
 
 const QUERY = 'api-version=2019-08-01&resource=https://vault.azure.net'
 const HEADERS = { metadata: 'true', 'x-identity-header': 'secret', secret: 'secret' }
-const DIALECTS: readonly Dialect[] = [imds, cloudShell, ...appService(new Secret('secret'))]
+const DIALECTS: readonly Dialect[] = [
+  imds,
+  cloudShell,
+  ...createAppServiceDialects(new Secret('secret')),
+]
 
 /** What a dialect makes of a request; a refusal is as good as a query. */
 function parsed(dialect: Dialect, request: WireRequest): TokenQuery | BrokerError {

@@ -29,7 +29,7 @@ test('the App Service secret does not appear in logs or pages, whether right or 
   expect(await statusWith(secret)).toBe(200)
   expect(await statusWith(wrong)).toBe(401)
   const shown = await shownBy(sidecar)
-  expect(shown).toContain('secret_header_wrong')
+  expect(shown).toContain('invalid_secret_header')
   expect(pieceOf(secret, shown)).toBeUndefined()
   expect(pieceOf(wrong, shown)).toBeUndefined()
 })

@@ -1,8 +1,7 @@
-/** What a dialect refuses. */
 import { BrokerError, type ErrorCode } from '../../src/errors.ts'
 
-/** The code of what `run` throws; undefined when it throws nothing. */
-export function refusal(run: () => unknown): ErrorCode | undefined {
+/** Returns the code of the `BrokerError` that `run` throws; undefined if it throws nothing. */
+export function thrownCode(run: () => unknown): ErrorCode | undefined {
   try {
     run()
     return undefined

@@ -1,0 +1,11 @@
+/**
+ * Returns the pure function `compute`, remembering its last argument and result. Errors are not
+ * remembered.
+ */
+export function memoizeLast<T>(compute: (text: string) => T): (text: string) => T {
+  let last: { readonly text: string; readonly result: T } | undefined
+  return (text) => {
+    if (last?.text !== text) last = { text, result: compute(text) }
+    return last.result
+  }
+}
