@@ -1,28 +1,28 @@
-/** The YAML file of `wimds simulate`: what Entra knows, and how it reaches foreign issuers. */
+/** Reads the YAML file of `wimds simulate --config`: directory, external issuers and faults. */
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { ConfigError } from '../errors.ts'
 import { readWholeFile } from '../lib/files.ts'
 import { DirectorySchema } from './entra/directory.ts'
-import { FaultsSchema, type FaultInput } from './faults/faults.ts'
 import type { IssuerRoute } from './entra/issuer-keys.ts'
 import { KNOWN_RESOURCES } from './entra/known-resources.ts'
-import { outboundFetch } from './http/fetch-text.ts'
+import { FaultsSchema, type FaultInput } from './faults/faults.ts'
+import { createNetworkFetch } from './http/fetch-text.ts'
 import { defaultDirectory, TENANT_ID } from './defaults.ts'
-import type { SimulatorOptions } from './options.ts'
+import type { SimulatorOptions } from './simulator.ts'
 
-/** An issuer other than the simulator's own, such as the API server of a test cluster. */
+/** An issuer outside the simulator, such as the API server of a test cluster. */
 const ExternalIssuer = z.strictObject({
   issuer: z.url(),
-  /** PEM that its certificate is checked with; by default Node's own roots. */
+  /** PEM of its CA. Default: Node's own roots. */
   caFile: z.string().optional(),
-  /** Sent with the request, and read anew each time. */
+  /** Sent as bearer token; read again for each request. */
   bearerTokenFile: z.string().optional(),
   discoveryUrl: z.url().optional(),
   jwksUrl: z.url().optional(),
 })
 
-/** Members of an application that the file may leave out; DirectorySchema checks all the others. */
+/** Members of an application that are optional in the file. DirectorySchema validates the others. */
 const FileApplication = z.looseObject({
   tenantId: z.guid().optional(),
   federatedCredentials: z.array(z.looseObject({ issuer: z.string().optional() })).default([]),
@@ -31,7 +31,7 @@ const FileApplication = z.looseObject({
 const ConfigFile = z.strictObject({
   tenants: z.array(z.unknown()).optional(),
   applications: z.array(FileApplication).optional(),
-  /** Known besides those of the public cloud. */
+  /** In addition to the known resources of the public cloud. */
   resources: z.array(z.unknown()).default([]),
   unknownResources: z.unknown().optional(),
   issuers: z.array(ExternalIssuer).default([]),
@@ -55,28 +55,28 @@ const ConfigFile = z.strictObject({
 type ConfigFile = z.infer<typeof ConfigFile>
 
 export interface FileSettings {
-  readonly world: SimulatorOptions
+  readonly simulator: SimulatorOptions
   readonly faults: readonly FaultInput[]
-  /** Ends the connections to external issuers. */
+  /** Closes the connections to external issuers. */
   close(): Promise<void>
 }
 
 /**
- * Reads the file, or takes the defaults without one. Throws a ConfigError that names every mistake
- * in it, and every file it names that cannot be read.
+ * Reads and validates the file; without a path, returns the defaults. Throws a ConfigError that lists
+ * every problem, including each referenced file that cannot be read.
  */
 export async function readConfigFile(path: string | undefined): Promise<FileSettings> {
   const file = ConfigFile.safeParse(path === undefined ? {} : await readYaml(path))
   if (!file.success) throw new ConfigError(z.prettifyError(file.error))
   const { data } = file
-  // The own issuer's URL is not known before it listens; any will do to find mistakes.
-  const directory = DirectorySchema.safeParse(directoryInput(data, 'https://issuer.invalid'))
-  const { routes, mistakes, close } = await externalIssuers(data)
-  if (!directory.success) mistakes.unshift(z.prettifyError(directory.error))
-  if (mistakes.length > 0) throw new ConfigError(mistakes.join('\n'))
+  // The simulator's issuer URL is unknown until it listens. Validation works with any URL.
+  const directory = DirectorySchema.safeParse(createDirectoryInput(data, 'https://issuer.invalid'))
+  const { routes, problems, close } = await openExternalIssuers(data)
+  if (!directory.success) problems.unshift(z.prettifyError(directory.error))
+  if (problems.length > 0) throw new ConfigError(problems.join('\n'))
   return {
-    world: {
-      directory: (issuer) => DirectorySchema.parse(directoryInput(data, issuer)),
+    simulator: {
+      directory: (issuer) => DirectorySchema.parse(createDirectoryInput(data, issuer)),
       externalIssuers: routes,
       ...(data.secrets === undefined ? {} : { secrets: data.secrets }),
       projectedToken: data.projectedToken,
@@ -93,14 +93,14 @@ async function readYaml(path: string): Promise<unknown> {
   try {
     return parse(await readWholeFile(path)) ?? {}
   } catch (error) {
-    throw new ConfigError(`${path}: ${messageOf(error)}`, { cause: error })
+    throw new ConfigError(`${path}: ${firstLine(error)}`, { cause: error })
   }
 }
 
-/** The file's directory, with the own issuer and the first tenant where it names none. */
-function directoryInput(file: ConfigFile, issuer: string): unknown {
-  const usual = defaultDirectory(issuer)
-  const tenants = file.tenants ?? usual.tenants
+/** Builds the directory. Default issuer: the simulator's own. Default tenant: the first one. */
+function createDirectoryInput(file: ConfigFile, issuer: string): unknown {
+  const defaults = defaultDirectory(issuer)
+  const tenants = file.tenants ?? defaults.tenants
   const firstTenant = z.object({ id: z.string() }).safeParse(tenants[0])
   const tenantId = firstTenant.data?.id ?? TENANT_ID
   return {
@@ -113,37 +113,36 @@ function directoryInput(file: ConfigFile, issuer: string): unknown {
           issuer,
           ...credential,
         })),
-      })) ?? usual.applications?.map((application) => ({ ...application, tenantId })),
+      })) ?? defaults.applications?.map((application) => ({ ...application, tenantId })),
     resources: [...KNOWN_RESOURCES, ...file.resources],
     unknownResources: file.unknownResources,
   }
 }
 
-async function externalIssuers({ issuers }: ConfigFile) {
-  const mistakes: string[] = []
+async function openExternalIssuers({ issuers }: ConfigFile) {
+  const problems: string[] = []
   const closers: (() => Promise<void>)[] = []
   const routes = new Map<string, IssuerRoute>()
   for (const { issuer, caFile, bearerTokenFile, discoveryUrl, jwksUrl } of issuers) {
     try {
-      const outbound = outboundFetch({
+      const network = createNetworkFetch({
         ...(caFile === undefined ? {} : { caPem: await readWholeFile(caFile) }),
         ...(bearerTokenFile === undefined
           ? {}
           : { bearerToken: async () => (await readWholeFile(bearerTokenFile)).trim() }),
       })
-      closers.push(() => outbound.close())
-      const fetchText = (url: string) => outbound.fetchText(url)
-      routes.set(issuer, { fetchText, discoveryUrl, jwksUrl })
+      closers.push(() => network.close())
+      routes.set(issuer, { fetchText: network.fetchText, discoveryUrl, jwksUrl })
     } catch (error) {
-      mistakes.push(`issuers: ${issuer}: ${messageOf(error)}`)
+      problems.push(`issuers: ${issuer}: ${firstLine(error)}`)
     }
   }
   const close = async () => {
     await Promise.all(closers.map((closer) => closer()))
   }
-  return { routes, mistakes, close }
+  return { routes, problems, close }
 }
 
-/** The first line: below it, the YAML parser shows those of the file, and so its secrets. */
-const messageOf = (error: unknown): string =>
+/** Returns the first line of a message. The YAML parser's further lines quote the file, which may hold secrets. */
+const firstLine = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? ''

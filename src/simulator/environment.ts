@@ -1,51 +1,34 @@
-/** What `wimds simulate` tells: an environment for the sidecar, and a summary for people. */
+/** The environment variables that connect a sidecar to a simulator. */
 import { quoteForShell } from '../lib/shell.ts'
 import type { Simulator } from './simulator.ts'
 
-/** The settings by which a sidecar meets this world's Entra ID, without its token proxy. */
-export function sidecarSettings(world: Simulator) {
+/** Returns the settings of a sidecar that uses this simulator's Entra ID, without its token proxy. */
+export function sidecarSettings(simulator: Simulator) {
   return {
-    AZURE_TENANT_ID: world.tenantId,
-    AZURE_CLIENT_ID: world.clientId,
-    AZURE_FEDERATED_TOKEN_FILE: world.tokenFile,
-    AZURE_AUTHORITY_HOST: world.authorityHost,
-    WIMDS_CA_FILE: world.caFile,
+    AZURE_TENANT_ID: simulator.tenantId,
+    AZURE_CLIENT_ID: simulator.clientId,
+    AZURE_FEDERATED_TOKEN_FILE: simulator.tokenFile,
+    AZURE_AUTHORITY_HOST: simulator.authorityHost,
+    WIMDS_CA_FILE: simulator.caFile,
   }
 }
 
-/** What `wimds serve` is started with, as shell assignments. */
-export function environment(world: Simulator, hasForeignCertificate: boolean): string {
-  const { WIMDS_CA_FILE, ...settings } = sidecarSettings(world)
+/**
+ * Formats the settings of `wimds serve` as shell assignments, one per line. With a token proxy, they
+ * route exchanges to it. `ownCertificate` is false when Entra ID serves a given certificate.
+ */
+export function formatEnvironment(simulator: Simulator, ownCertificate: boolean): string {
+  const { WIMDS_CA_FILE, ...settings } = sidecarSettings(simulator)
   const variables = {
     ...settings,
-    ...(hasForeignCertificate ? {} : { WIMDS_CA_FILE }),
-    ...(world.tokenProxy && {
-      AZURE_KUBERNETES_TOKEN_PROXY: world.tokenProxy.url,
-      AZURE_KUBERNETES_SNI_NAME: world.tokenProxy.sniName,
-      AZURE_KUBERNETES_CA_FILE: world.caFile,
+    ...(ownCertificate && { WIMDS_CA_FILE }),
+    ...(simulator.tokenProxy && {
+      AZURE_KUBERNETES_TOKEN_PROXY: simulator.tokenProxy.url,
+      AZURE_KUBERNETES_SNI_NAME: simulator.tokenProxy.sniName,
+      AZURE_KUBERNETES_CA_FILE: simulator.caFile,
     }),
   }
   return Object.entries(variables)
     .map(([name, value]) => `${name}=${quoteForShell(value)}\n`)
     .join('')
-}
-
-/** What the command prints when it is ready; no token is in it. */
-export function summary(world: Simulator, envFile: string, everySeconds: number): string {
-  const applications = world.directory.applications.map(
-    ({ clientId, name, federatedCredentials }) =>
-      `  ${clientId}  ${name}: ${federatedCredentials.map(({ subject }) => subject).join(', ') || 'trusts nobody'}`,
-  )
-  const proxy = world.tokenProxy ? `  proxy     ${world.tokenProxy.url} (the token proxy)\n` : ''
-  return `The simulator is ready.
-  Entra ID  ${world.authorityHost}
-  issuer    ${world.issuer.issuer}
-  vault     ${world.vaultUrl}
-${proxy}  CA        ${world.caFile}
-  token     ${world.tokenFile} (renewed every ${everySeconds} s)
-Applications of tenant ${world.tenantId}:
-${applications.join('\n')}
-Start the sidecar with it:
-  set -a; . ${quoteForShell(envFile)}; set +a; wimds serve
-`
 }

@@ -1,75 +1,116 @@
-/** A whole simulated world: cluster issuer, Entra, vault and a pod's token file, ready to use. */
+/** Starts the simulated cluster issuer, Entra ID, vault and token proxy, connected to each other. */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Dispatcher } from 'undici'
+import { createCertificateAuthority, type IssuedCertificate } from '../lib/x509.ts'
 import { withControl } from './control/control.ts'
-import { DirectorySchema, type Directory } from './entra/directory.ts'
-import { createEntra } from './entra/entra.ts'
 import { createExchangeLog, type ExchangeLog } from './control/exchange-log.ts'
+import { DEFAULT_SECRETS, defaultDirectory, ORDERS, TENANT_ID } from './defaults.ts'
+import { DirectorySchema, type Directory, type DirectoryInput } from './entra/directory.ts'
+import { createEntra, type EntraOptions } from './entra/entra.ts'
+import { parseTokenRoute } from './entra/token-request.ts'
 import { createFaults, type Faults, type FaultTarget } from './faults/faults.ts'
 import { withFaults } from './faults/inject-faults.ts'
-import type { FetchText } from './entra/issuer-keys.ts'
+import { createInMemoryDispatcher } from './http/dispatcher.ts'
+import { createInMemoryFetch, createNetworkFetch, type FetchText } from './http/fetch-text.ts'
+import { createOrigins, type Listen, type Origins } from './http/origins.ts'
 import { createIssuer, type ClusterIssuer, type ProjectedTokenClaims } from './issuer/issuer.ts'
-import { inMemoryFetch, outboundFetch } from './http/fetch-text.ts'
-import { projectedTokenFile } from './issuer/projected-token-file.ts'
-import { createSites, type Sites } from './http/origins.ts'
-import type { TokenProxySite } from './token-proxy.ts'
-import { tokenRoute } from './entra/token-request.ts'
+import { createProjectedTokenFile } from './issuer/projected-token-file.ts'
+import { createTokenProxy, TOKEN_PROXY_SNI_NAME } from './token-proxy.ts'
 import { createVault, type VaultSecret } from './vault/vault.ts'
-import { DEFAULT_SECRETS, defaultDirectory, ORDERS, TENANT_ID } from './defaults.ts'
-import type { SimulatorOptions } from './options.ts'
-import { openWorldSites } from './open-origins.ts'
+
+export interface SimulatorOptions extends Pick<
+  EntraOptions,
+  'externalIssuers' | 'issuerCacheMs' | 'toleranceMs' | 'trailerSeparator'
+> {
+  /**
+   * `true` (default): every server has a port and speaks TLS. `false`: no server has a port; their
+   * origins are names under `.test` that only `dispatcher` reaches.
+   */
+  readonly ports?: boolean
+  /** Folder for `ca.crt` and the volume `token/`. Default: a temporary folder, removed on close. */
+  readonly stateDir?: string
+  /** Builds the directory, given the issuer's URL. Default: the applications of defaults.ts. */
+  readonly directory?: (issuer: string) => DirectoryInput
+  /** Default: `database-password`, readable by the application orders only. */
+  readonly secrets?: Readonly<Record<string, VaultSecret>>
+  /** Default claims of projected tokens. */
+  readonly projectedToken?: ProjectedTokenClaims
+  readonly listen?: {
+    readonly entra?: Listen
+    readonly issuer?: Listen
+    readonly vault?: Listen
+    /** Default: no token proxy. */
+    readonly tokenProxy?: Listen
+  }
+  /** DNS names of Entra ID and the vault. The first one is used in their URLs. */
+  readonly names?: readonly string[]
+  readonly addresses?: readonly string[]
+  /** Certificate of Entra ID and the vault. Default: one issued by the simulator's own CA. */
+  readonly tls?: IssuedCertificate
+  readonly now?: () => number
+  readonly random?: () => number
+  /** Waits for a `delay` fault. */
+  readonly sleep?: (ms: number) => Promise<void>
+}
 
 export interface Simulator extends AsyncDisposable {
-  /** Tenant and client id of the directory's first application: by default, orders. */
+  /** Tenant and client id of the directory's first application. Default: orders. */
   readonly tenantId: string
   readonly clientId: string
-  /** Origin of Entra (https, no trailing slash): the value for AZURE_AUTHORITY_HOST. */
+  /** Origin of Entra ID (https, no trailing slash): the value for AZURE_AUTHORITY_HOST. */
   readonly authorityHost: string
   /** Origin of the vault. */
   readonly vaultUrl: string
-  /** The token proxy of the cluster's identity bindings, if the world has one. */
-  readonly tokenProxy: TokenProxySite | undefined
-  /** The authority that signed the servers' certificates, as PEM and as a file. */
+  /** The token proxy of identity bindings, if the options have an address for it. */
+  readonly tokenProxy: TokenProxySettings | undefined
+  /** The CA that issued the servers' certificates, as PEM and as a file. */
   readonly caPem: string
   readonly caFile: string
   /** The projected token: the value for AZURE_FEDERATED_TOKEN_FILE. */
   readonly tokenFile: string
   readonly issuer: ClusterIssuer
-  /** What Entra knows. Change it, as an administrator would: it holds from the next request on. */
+  /** The directory of Entra ID. A change applies from the next request on. */
   readonly directory: Directory
   readonly secrets: Map<string, VaultSecret>
-  /** Faults of all servers: `world.faults.add({ kind: 'throttled', times: 1 })`. */
+  /** Faults of all servers: `simulator.faults.add({ kind: 'throttled', times: 1 })`. */
   readonly faults: Faults
-  /** What the servers were asked, without tokens. */
+  /** Requests and outcomes of all servers, without tokens. */
   readonly log: ExchangeLog
-  /** Requests that reached Entra's token endpoint since the last `log.clear()`. */
+  /** Returns the number of token requests to Entra ID since the last `log.clear()`. */
   exchanges(): number
-  /** An undici dispatcher that calls the servers directly; it works with ports, too. */
+  /** An undici dispatcher that calls the servers in this process. It works with ports, too. */
   readonly dispatcher: Dispatcher
-  /** Signs a new projected token and swaps the file, as the kubelet does. */
+  /** Signs a new projected token and replaces the file, as the kubelet does. */
   rotateToken(claims?: ProjectedTokenClaims): Promise<void>
-  /** Swaps the file for any text: an empty, cut off or foreign one. */
+  /** Replaces the file's content with any text, such as a truncated token. */
   writeToken(text: string): Promise<void>
-  /** Ends all servers and their connections. Safe to call twice. */
+  /** Stops all servers and ends their connections. Safe to call twice. */
   close(): Promise<void>
+}
+
+export interface TokenProxySettings {
+  /** The value for AZURE_KUBERNETES_TOKEN_PROXY. */
+  readonly url: string
+  /** The only name in its certificate: the value for AZURE_KUBERNETES_SNI_NAME. */
+  readonly sniName: string
 }
 
 type Closer = () => Promise<void>
 
 /**
- * Builds a world, writes its files and a first token that is valid for an hour. It reaches nothing
- * but its own servers and `externalIssuers`. Use it with `await using`, or call `close`.
+ * Starts a simulator and writes its files and a first token that is valid for an hour. It connects
+ * to nothing but its own servers and `externalIssuers`. Use it with `await using`, or call `close`.
  */
 export async function createSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
-  const sites = createSites(options.ports ?? true)
-  const closers: Closer[] = [() => sites.close()]
+  const origins = createOrigins(options.ports ?? true)
+  const closers: Closer[] = [() => origins.close()]
   const close = async (): Promise<void> => {
     for (const closer of closers.splice(0).toReversed()) await closer()
   }
   try {
-    return await build(options, sites, closers, close)
+    return await build(options, origins, closers, close)
   } catch (error) {
     await close()
     throw error
@@ -78,13 +119,14 @@ export async function createSimulator(options: SimulatorOptions = {}): Promise<S
 
 async function build(
   options: SimulatorOptions,
-  sites: Sites,
+  origins: Origins,
   closers: Closer[],
   close: Closer,
 ): Promise<Simulator> {
   const { now = Date.now } = options
-  const stateDir = await stateDirectory(options, closers)
-  const { caPem, dispatcher, tokenProxy, ...at } = await openWorldSites(sites, options)
+  const stateDir = await prepareStateDir(options, closers)
+  const dispatcher = createInMemoryDispatcher(origins.inMemory)
+  const { caPem, tokenProxy, ...at } = await openOrigins(origins, dispatcher, options)
   const caFile = join(stateDir, 'ca.crt')
   await writeFile(caFile, caPem)
 
@@ -92,11 +134,11 @@ async function build(
   const directory = DirectorySchema.parse((options.directory ?? defaultDirectory)(issuer.issuer))
   const [first] = directory.applications
   const tenantId = first?.tenantId ?? directory.tenants[0]?.id ?? TENANT_ID
-  const inMemory = inMemoryFetch(sites.inMemory)
+  const inMemory = createInMemoryFetch(origins.inMemory)
   const entra = await createEntra({
     ...options,
     directory,
-    fetchText: options.ports === false ? inMemory : overTls(caPem, closers),
+    fetchText: options.ports === false ? inMemory : fetchOverTls(caPem, closers),
     now,
   })
   const secrets = new Map(Object.entries(options.secrets ?? DEFAULT_SECRETS))
@@ -108,7 +150,7 @@ async function build(
     now,
   })
 
-  const tokenFile = projectedTokenFile({ directory: join(stateDir, 'token'), now })
+  const tokenFile = createProjectedTokenFile({ directory: join(stateDir, 'token'), now })
   const rotateToken = async (claims: ProjectedTokenClaims = {}): Promise<void> =>
     tokenFile.write(await issuer.sign({ ...options.projectedToken, ...claims }))
   await rotateToken()
@@ -116,9 +158,9 @@ async function build(
   const faults = createFaults(now)
   const log = createExchangeLog()
   const injection = { ...options, faults, log, now }
-  at.issuer.mount(withFaults(issuer.handler, { ...injection, targetOf: () => 'issuer' }))
-  at.vault.mount(withFaults(vault, { ...injection, targetOf: () => 'vault' }))
-  const entraWithFaults = withFaults(entra, { ...injection, targetOf: entraTarget })
+  at.issuer.mount(withFaults(issuer.handler, { ...injection, findTarget: () => 'issuer' }))
+  at.vault.mount(withFaults(vault, { ...injection, findTarget: () => 'vault' }))
+  const entraWithFaults = withFaults(entra, { ...injection, findTarget: findEntraTarget })
   at.entra.mount(withControl(entraWithFaults, { faults, log, directory, issuer, rotateToken }))
 
   return {
@@ -144,10 +186,39 @@ async function build(
   }
 }
 
-/** The given directory, else a temporary one, which is the last thing to go at the close. */
-async function stateDirectory({ stateDir }: SimulatorOptions, closers: Closer[]): Promise<string> {
+/** Opens the origins of all servers. Only the token proxy is mounted yet. */
+async function openOrigins(
+  origins: Origins,
+  dispatcher: Dispatcher,
+  { listen = {}, names = [], addresses = [], tls }: SimulatorOptions,
+) {
+  const authority = await createCertificateAuthority({ commonName: 'wimds simulator CA' })
+  const own = await authority.issue({
+    names: [...names, 'localhost'],
+    addresses: [...new Set([...addresses, '127.0.0.1', '::1'])],
+  })
+  const [publicName] = names
+  const issuer = await origins.open('issuer', { ...listen.issuer, tls: own })
+  const entra = await origins.open('entra', { ...listen.entra, tls: tls ?? own, publicName })
+  const vault = await origins.open('vault', { ...listen.vault, tls: tls ?? own, publicName })
+  let tokenProxy: TokenProxySettings | undefined
+  if (listen.tokenProxy !== undefined) {
+    const proxyTls = await authority.issue({ names: [TOKEN_PROXY_SNI_NAME] })
+    const proxy = await origins.open('token-proxy', {
+      ...listen.tokenProxy,
+      tls: proxyTls,
+      publicName,
+    })
+    proxy.mount(createTokenProxy({ prefix: '', authorityHost: entra.url, dispatcher }))
+    tokenProxy = { url: proxy.url, sniName: TOKEN_PROXY_SNI_NAME }
+  }
+  return { issuer, entra, vault, tokenProxy, caPem: authority.caPem }
+}
+
+/** Returns the given folder, or a temporary one that is removed last on close. */
+async function prepareStateDir({ stateDir }: SimulatorOptions, closers: Closer[]): Promise<string> {
   if (stateDir === undefined) {
-    const temporary = await mkdtemp(join(tmpdir(), 'wimds-world-'))
+    const temporary = await mkdtemp(join(tmpdir(), 'wimds-simulator-'))
     closers.unshift(() => rm(temporary, { recursive: true, force: true }))
     return temporary
   }
@@ -155,11 +226,11 @@ async function stateDirectory({ stateDir }: SimulatorOptions, closers: Closer[])
   return stateDir
 }
 
-function overTls(caPem: string, closers: Closer[]): FetchText {
-  const outbound = outboundFetch({ caPem })
-  closers.push(() => outbound.close())
-  return (url) => outbound.fetchText(url)
+function fetchOverTls(caPem: string, closers: Closer[]): FetchText {
+  const { fetchText, close } = createNetworkFetch({ caPem })
+  closers.push(close)
+  return fetchText
 }
 
-const entraTarget = (request: Request): FaultTarget =>
-  tokenRoute(new URL(request.url).pathname) ? 'token' : 'metadata'
+const findEntraTarget = (request: Request): FaultTarget =>
+  parseTokenRoute(new URL(request.url).pathname) ? 'token' : 'metadata'

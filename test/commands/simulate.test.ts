@@ -44,7 +44,7 @@ async function exchange(env: NodeJS.Dict<string>, assertion?: string, ca?: strin
   }
 }
 
-test('writes an environment with which a token can be had, and prints none', async () => {
+test('writes the environment of a sidecar and prints no token', async () => {
   const { env, io, stop } = await started()
   expect(Object.keys(env).toSorted()).toEqual([
     'AZURE_AUTHORITY_HOST',
@@ -55,13 +55,13 @@ test('writes an environment with which a token can be had, and prints none', asy
   ])
   expect(await exchange(env)).toMatchObject({ status: 200, body: { token_type: 'Bearer' } })
   expect(await stop()).toBe(0)
-  expect(io.out()).toContain(`Entra ID  ${env['AZURE_AUTHORITY_HOST']}`)
+  expect(io.out()).toContain(`Entra ID     ${env['AZURE_AUTHORITY_HOST']}`)
   expect(io.out()).toContain('orders: system:serviceaccount:shop:orders')
   expect(io.out() + io.err()).not.toContain('eyJ')
   await expect(exchange(env)).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } })
 })
 
-test('renews the projected token as often as it is told', async () => {
+test('rotates the projected token at the interval of --rotate', async () => {
   const { env, stop } = await started('--rotate', '1')
   const file = env['AZURE_FEDERATED_TOKEN_FILE'] ?? ''
   const first = await readFile(file, 'utf8')
@@ -70,7 +70,7 @@ test('renews the projected token as often as it is told', async () => {
   await stop()
 })
 
-test('takes its applications, faults and the names of its certificate from file and flags', async () => {
+test('reads applications and faults from --config and the host names from --host', async () => {
   const config = join(directory, 'config.yaml')
   await writeFile(
     config,
@@ -99,7 +99,7 @@ faults:
   await stop()
 })
 
-test('trusts an external issuer whose documents it fetches with a given CA and bearer token', async () => {
+test('fetches the documents of an external issuer with a CA file and a bearer token', async () => {
   const authority = await createCertificateAuthority()
   const tls = await authority.issue({ names: ['localhost'], addresses: ['127.0.0.1'] })
   const issuer = await createIssuer({ issuer: 'https://kubernetes.default.svc' })
@@ -125,7 +125,7 @@ test('trusts an external issuer whose documents it fetches with a given CA and b
   await stop()
 })
 
-test('serves a given certificate, and then names no CA of its own', async () => {
+test('serves the certificate of --tls-cert and then sets no WIMDS_CA_FILE', async () => {
   const authority = await createCertificateAuthority()
   const { certPem, keyPem } = await authority.issue({ names: [], addresses: ['127.0.0.1'] })
   await writeFile(join(directory, 'tls.crt'), certPem)
@@ -141,8 +141,8 @@ test('serves a given certificate, and then names no CA of its own', async () => 
   await stop()
 })
 
-describe('bad usage', () => {
-  test('is reported all at once, with exit code 64', async () => {
+describe('wrong usage', () => {
+  test('exits with 64 and lists all problems', async () => {
     const config = join(directory, 'config.yaml')
     await writeFile(
       config,
@@ -167,22 +167,22 @@ issuers:
       config,
     ]
     expect(await exitCode(simulate, args, io)).toBe(64)
-    for (const mistake of [
+    for (const problem of [
       '--bogus is not a flag',
       'word is not an argument',
       '--listen must be host:port',
       '--rotate must be',
-      '--tls-cert and --tls-key belong together',
+      '--tls-cert and --tls-key must be given together',
       'applications[0].clientId',
       'colour',
       'issuers: https://10.0.0.1:6443: ENOENT',
     ]) {
-      expect(io.err()).toContain(mistake)
+      expect(io.err()).toContain(problem)
     }
     expect(io.out()).toBe('')
   })
 
-  test('names each file that is a pipe, and waits for no writer', async () => {
+  test('exits with 64 and names each file that is a pipe, without waiting for a writer', async () => {
     const pipe = await namedPipe(join(directory, 'pipe'))
     const io = captureIo()
     const args = ['--tls-cert', pipe, '--tls-key', pipe, '--config', pipe]
@@ -191,16 +191,16 @@ issuers:
   })
 
   test.each([
-    ['a file that is not there', undefined, /ENOENT/u],
-    ['no YAML', 'a: [', /config\.yaml/u],
+    ['a missing file', undefined, /ENOENT/u],
+    ['invalid YAML', 'a: [', /config\.yaml/u],
     ['an unknown section', 'aplications: []', /aplications/u],
-    ['no mapping', '- 1', /expected object/u],
+    ['a list instead of a mapping', '- 1', /expected object/u],
     [
       'two credentials of one issuer and subject',
       'applications: [{ clientId: aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa, federatedCredentials: [{ subject: s }, { subject: s }] }]',
       /unique per application/u,
     ],
-  ])('names %s', async (_, text, reason) => {
+  ])('exits with 64 and the reason for %s', async (_, text, reason) => {
     const config = join(directory, 'config.yaml')
     if (text !== undefined) await writeFile(config, text)
     const io = captureIo()
@@ -208,7 +208,7 @@ issuers:
     expect(io.err()).toMatch(reason)
   })
 
-  test('a port that is taken is exit code 1', async () => {
+  test('exits with 1 when a port is in use', async () => {
     await using taken = await serve(async () => new Response('taken'))
     const io = captureIo()
     expect(await simulate(['--listen', `127.0.0.1:${taken.port}`], io)).toBe(1)
@@ -216,7 +216,7 @@ issuers:
   })
 })
 
-test('--help explains every flag', async () => {
+test('prints the usage of every flag with --help', async () => {
   const io = captureIo()
   expect(await simulate(['--help'], io)).toBe(0)
   for (const flag of [

@@ -2,14 +2,14 @@
 import { readFile } from 'node:fs/promises'
 import { fetch, type RequestInit } from 'undici'
 import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
-import type { SimulatorOptions } from '../../src/simulator/options.ts'
+import type { SimulatorOptions } from '../../src/simulator/simulator.ts'
 
 export const CORRELATION_ID = 'abababab-abab-4bab-8bab-abababababab'
 
 export const NOW = Date.UTC(2026, 10, 24, 12, 0, 0)
 
-/** A world without ports whose clock stands still at `NOW`. */
-export const aWorld = (options: SimulatorOptions = {}): Promise<Simulator> =>
+/** A simulator without ports whose clock stands still at `NOW`. */
+export const startInMemory = (options: SimulatorOptions = {}): Promise<Simulator> =>
   createSimulator({ ports: false, now: () => NOW, ...options })
 
 export interface Attempt {
@@ -30,22 +30,22 @@ export interface Outcome {
 }
 
 /** Sends a right token request, but for what the attempt breaks. Rejects when no JSON comes back. */
-export async function exchange(world: Simulator, attempt: Attempt = {}): Promise<Outcome> {
-  const { tenant = world.tenantId, version = 2, form = {} } = attempt
+export async function exchange(simulator: Simulator, attempt: Attempt = {}): Promise<Outcome> {
+  const { tenant = simulator.tenantId, version = 2, form = {} } = attempt
   const path = attempt.path ?? (version === 2 ? '/oauth2/v2.0/token' : '/oauth2/token')
-  const response = await fetch(`${world.authorityHost}/${tenant}${path}`, {
+  const response = await fetch(`${simulator.authorityHost}/${tenant}${path}`, {
     method: 'POST',
-    dispatcher: world.dispatcher,
+    dispatcher: simulator.dispatcher,
     redirect: 'manual',
     body: new URLSearchParams(
       Object.entries({
         grant_type: 'client_credentials',
-        client_id: world.clientId,
+        client_id: simulator.clientId,
         ...(version === 2
           ? { scope: 'https://vault.azure.net/.default' }
           : { resource: 'https://vault.azure.net' }),
         client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-        client_assertion: attempt.assertion ?? (await readFile(world.tokenFile, 'utf8')),
+        client_assertion: attempt.assertion ?? (await readFile(simulator.tokenFile, 'utf8')),
         'client-request-id': CORRELATION_ID,
         ...form,
       }).filter((pair): pair is [string, string] => pair[1] !== undefined),

@@ -16,22 +16,24 @@ const readSecret = async (vaultUrl: string, dispatcher: Dispatcher, token: unkno
 }
 
 test('in memory, the projected token buys an access token and that a secret', async () => {
-  await using world = await createSimulator({ ports: false })
-  const { body } = await exchange(world)
-  expect(await readSecret(world.vaultUrl, world.dispatcher, body['access_token'])).toMatchObject({
+  await using simulator = await createSimulator({ ports: false })
+  const { body } = await exchange(simulator)
+  expect(
+    await readSecret(simulator.vaultUrl, simulator.dispatcher, body['access_token']),
+  ).toMatchObject({
     value: 'correct-horse',
   })
 })
 
 test('on ports, the same goes over TLS, and the issuer is read over TLS too', async () => {
-  await using world = await createSimulator()
-  const agent = new Agent({ connect: { ca: await readFile(world.caFile) } })
+  await using simulator = await createSimulator()
+  const agent = new Agent({ connect: { ca: await readFile(simulator.caFile) } })
   try {
-    const { body } = await exchange({ ...world, dispatcher: agent })
-    expect(await readSecret(world.vaultUrl, agent, body['access_token'])).toMatchObject({
+    const { body } = await exchange({ ...simulator, dispatcher: agent })
+    expect(await readSecret(simulator.vaultUrl, agent, body['access_token'])).toMatchObject({
       value: 'correct-horse',
     })
-    expect(world.log.counters().byTarget).toMatchObject({ token: 1, issuer: 2, vault: 1 })
+    expect(simulator.log.counters().byTarget).toMatchObject({ token: 1, issuer: 2, vault: 1 })
   } finally {
     await agent.close()
   }
@@ -46,12 +48,12 @@ test('two worlds on one machine do not meet', async () => {
 })
 
 test('closing ends the ports and removes the temporary files, and may be done twice', async () => {
-  const world = await createSimulator()
-  const stateDir = dirname(world.caFile)
-  await world.close()
-  await world.close()
+  const simulator = await createSimulator()
+  const stateDir = dirname(simulator.caFile)
+  await simulator.close()
+  await simulator.close()
   expect(existsSync(stateDir)).toBe(false)
-  await expect(fetch(world.authorityHost)).rejects.toMatchObject({
+  await expect(fetch(simulator.authorityHost)).rejects.toMatchObject({
     cause: { code: 'ECONNREFUSED' },
   })
 })
@@ -59,17 +61,17 @@ test('closing ends the ports and removes the temporary files, and may be done tw
 test('a state directory that was given is kept', async () => {
   const stateDir = await mkdtemp(join(tmpdir(), 'wimds-test-'))
   try {
-    await using world = await createSimulator({ ports: false, stateDir })
-    await world.close()
+    await using simulator = await createSimulator({ ports: false, stateDir })
+    await simulator.close()
     expect(existsSync(join(stateDir, 'token', 'azure-identity-token'))).toBe(true)
   } finally {
     await rm(stateDir, { recursive: true })
   }
 })
 
-test('a port that is taken fails the world and leaves nothing behind', async () => {
-  await using world = await createSimulator()
-  const port = Number(new URL(world.authorityHost).port)
+test('a port that is taken fails the simulator and leaves nothing behind', async () => {
+  await using simulator = await createSimulator()
+  const port = Number(new URL(simulator.authorityHost).port)
   await expect(createSimulator({ listen: { vault: { port } } })).rejects.toMatchObject({
     code: 'EADDRINUSE',
   })

@@ -30,7 +30,7 @@ async function asked(env: Readonly<Record<string, string>>) {
 test('the environment leads the sidecar through the token proxy to Entra ID', async () => {
   await using simulator = await simulated(directory, '--token-proxy-listen', '127.0.0.1:0')
   const { env, io } = simulator
-  expect(io.out()).toContain(`proxy     ${env['AZURE_KUBERNETES_TOKEN_PROXY']} (`)
+  expect(io.out()).toContain(`token proxy  ${env['AZURE_KUBERNETES_TOKEN_PROXY']}`)
   // The proxy is the only way: it passes on to the simulated Entra ID, which this host is not.
   const { status, body } = await asked({ ...env, AZURE_AUTHORITY_HOST: 'https://entra.invalid' })
   expect(status).toBe(200)

@@ -1,13 +1,13 @@
-/** The flags of `wimds simulate` → what to simulate, and where. */
+/** Reads the flags of `wimds simulate` and the files that they name. */
 import { isIP } from 'node:net'
 import { addresses, type Address } from '../../config/values.ts'
 import { UsageError } from '../../errors.ts'
-import { readWholeFile } from '../../lib/files.ts'
-import { readConfigFile, type FileSettings } from '../../simulator/config-file.ts'
-import type { SimulatorOptions } from '../../simulator/options.ts'
-import type { IssuedCertificate } from '../../lib/x509.ts'
 import { type Flags, mistakesOfFlagsAlone } from '../../lib/args.ts'
 import { isConfigError, noting } from '../../lib/collect-errors.ts'
+import { readWholeFile } from '../../lib/files.ts'
+import type { IssuedCertificate } from '../../lib/x509.ts'
+import { readConfigFile, type FileSettings } from '../../simulator/config-file.ts'
+import type { SimulatorOptions } from '../../simulator/simulator.ts'
 
 export const SIMULATE_FLAGS = {
   dir: 'value',
@@ -25,99 +25,91 @@ export const SIMULATE_FLAGS = {
 
 type SimulateFlags = Flags<keyof typeof SIMULATE_FLAGS>
 
-/** One run of the simulator. */
 export interface SimulateOptions {
-  /** What the file of `--config` says; its reader closes it. */
+  /** Settings of the `--config` file. The caller closes it. */
   readonly file: FileSettings
-  /** Undefined: as the kubelet does. */
+  /** Undefined: the kubelet's interval. */
   readonly rotateSeconds: number | undefined
-  /** What the flags say of the world. */
-  readonly world: SimulatorOptions
+  /** Options from flags. */
+  readonly simulator: SimulatorOptions
 }
 
-/** Node's timers hold no more: 2^31 - 1 milliseconds. */
+/** 2^31 - 1 milliseconds, the limit of Node's timers. */
 export const MAX_ROTATE_SECONDS = 2_147_483
 
-/** The options; throws every mistake in the flags and in the files that they name. */
-export async function optionsOf(flags: SimulateFlags): Promise<SimulateOptions> {
-  const mistakes = mistakesOfFlagsAlone(flags)
-  const listen = listenOf(flags, mistakes)
-  const rotateSeconds = seconds(flags, mistakes)
-  const tls = await certificate(flags, mistakes)
-  const file = await noting(mistakes, () => readConfigFile(flags.value('config')), isFileMistake)
-  if (mistakes.length === 0 && file !== undefined) {
-    return { file, rotateSeconds, world: worldOptions(flags, listen, tls) }
+/** Reads the options. Throws a UsageError with every problem in the flags and in the named files. */
+export async function readSimulateOptions(flags: SimulateFlags): Promise<SimulateOptions> {
+  const problems = mistakesOfFlagsAlone(flags)
+  const listen = parseListen(flags, problems)
+  const rotateSeconds = parseRotate(flags, problems)
+  const tls = await readCertificate(flags, problems)
+  const file = await noting(problems, () => readConfigFile(flags.value('config')), isFileError)
+  if (problems.length === 0 && file !== undefined) {
+    const hosts = flags.values('host')
+    const stateDir = flags.value('dir')
+    const simulator = {
+      names: hosts.filter((host) => isIP(host) === 0),
+      addresses: hosts.filter((host) => isIP(host) !== 0),
+      listen,
+      ...(stateDir === undefined ? {} : { stateDir }),
+      ...(tls === undefined ? {} : { tls }),
+    }
+    return { file, rotateSeconds, simulator }
   }
   await file?.close()
-  throw new UsageError(mistakes)
+  throw new UsageError(problems)
 }
 
-function worldOptions(
+function parseListen(
   flags: SimulateFlags,
-  listen: NonNullable<SimulatorOptions['listen']>,
-  tls: IssuedCertificate | undefined,
-): SimulatorOptions {
-  const hosts = flags.values('host')
-  const stateDir = flags.value('dir')
-  return {
-    names: hosts.filter((host) => isIP(host) === 0),
-    addresses: hosts.filter((host) => isIP(host) !== 0),
-    listen,
-    ...(stateDir === undefined ? {} : { stateDir }),
-    ...(tls === undefined ? {} : { tls }),
-  }
-}
-
-function listenOf(
-  flags: SimulateFlags,
-  mistakes: string[],
+  problems: string[],
 ): NonNullable<SimulatorOptions['listen']> {
-  const tokenProxy = address(flags, 'token-proxy-listen', mistakes)
+  const tokenProxy = parseAddress(flags, 'token-proxy-listen', problems)
   return {
-    entra: address(flags, 'listen', mistakes) ?? {},
-    issuer: address(flags, 'issuer-listen', mistakes) ?? {},
-    vault: address(flags, 'vault-listen', mistakes) ?? {},
+    entra: parseAddress(flags, 'listen', problems) ?? {},
+    issuer: parseAddress(flags, 'issuer-listen', problems) ?? {},
+    vault: parseAddress(flags, 'vault-listen', problems) ?? {},
     ...(tokenProxy === undefined ? {} : { tokenProxy }),
   }
 }
 
-function address(
+function parseAddress(
   flags: SimulateFlags,
   name: 'listen' | 'issuer-listen' | 'vault-listen' | 'token-proxy-listen',
-  mistakes: string[],
+  problems: string[],
 ): Address | undefined {
   const text = flags.value(name)
   if (text === undefined) return undefined
   const parsed = addresses.safeParse(text)
-  if (!parsed.success) mistakes.push(`--${name} ${parsed.error.issues[0]?.message ?? 'is wrong'}`)
-  if (parsed.data && parsed.data.length > 1) mistakes.push(`--${name} takes one address`)
+  if (!parsed.success) problems.push(`--${name} ${parsed.error.issues[0]?.message ?? 'is invalid'}`)
+  if (parsed.data && parsed.data.length > 1) problems.push(`--${name} takes one address`)
   return parsed.data?.[0]
 }
 
-function seconds(flags: SimulateFlags, mistakes: string[]): number | undefined {
+function parseRotate(flags: SimulateFlags, problems: string[]): number | undefined {
   const text = flags.value('rotate')
   if (text === undefined) return undefined
   const value = Number(text)
   if (/^\d+$/u.test(text) && value >= 1 && value <= MAX_ROTATE_SECONDS) return value
-  mistakes.push(`--rotate must be a whole number of seconds from 1 to ${MAX_ROTATE_SECONDS}`)
+  problems.push(`--rotate must be a whole number of seconds from 1 to ${MAX_ROTATE_SECONDS}`)
   return undefined
 }
 
-async function certificate(
+async function readCertificate(
   flags: SimulateFlags,
-  mistakes: string[],
+  problems: string[],
 ): Promise<IssuedCertificate | undefined> {
   const [certFile, keyFile] = [flags.value('tls-cert'), flags.value('tls-key')]
   if (certFile === undefined && keyFile === undefined) return undefined
   if (certFile === undefined || keyFile === undefined) {
-    mistakes.push('--tls-cert and --tls-key belong together; one is missing')
+    problems.push('--tls-cert and --tls-key must be given together')
     return undefined
   }
-  const certPem = await noting(mistakes, () => readWholeFile(certFile), isFileMistake)
-  const keyPem = await noting(mistakes, () => readWholeFile(keyFile), isFileMistake)
+  const certPem = await noting(problems, () => readWholeFile(certFile), isFileError)
+  const keyPem = await noting(problems, () => readWholeFile(keyFile), isFileError)
   return certPem === undefined || keyPem === undefined ? undefined : { certPem, keyPem }
 }
 
-/** What is wrong with a file that was named; the system says it of one that cannot be read. */
-const isFileMistake = (error: unknown): boolean =>
+/** Returns true for an invalid file and for a system error, such as ENOENT. */
+const isFileError = (error: unknown): boolean =>
   isConfigError(error) || (error instanceof Error && 'code' in error)

@@ -1,12 +1,13 @@
-/** The simulator's own endpoints, by which a test in any language bends and observes it. */
+/** The control endpoints, with which a test in any language changes and observes the simulator. */
 import { z } from 'zod'
+import { parseJson } from '../../lib/json.ts'
 import { DirectorySchema, type Directory } from '../entra/directory.ts'
 import type { ExchangeLog } from './exchange-log.ts'
 import { FaultsSchema, type Faults } from '../faults/faults.ts'
 import { jsonResponse, type Server } from '../http/handler.ts'
 import type { ClusterIssuer, ProjectedTokenClaims } from '../issuer/issuer.ts'
 
-interface Controlled {
+interface ControlledParts {
   readonly faults: Faults
   readonly log: ExchangeLog
   readonly directory: Directory
@@ -14,7 +15,7 @@ interface Controlled {
   readonly rotateToken: (claims: ProjectedTokenClaims) => Promise<void>
 }
 
-/** What a new projected token says; as in {@link ProjectedTokenClaims}. */
+/** Claims of a new projected token; see {@link ProjectedTokenClaims}. */
 const TokenSchema = z
   .strictObject({
     namespace: z.string(),
@@ -30,24 +31,25 @@ const KeySchema = z.strictObject({ published: z.boolean().default(true) })
 type Route = (request: Request) => Promise<Response> | Response
 
 /**
- * Answers paths under `/simulator/` itself and leaves all others to `next`. They have no access
- * control, hold no token, and are never logged or met by a fault:
+ * Wraps a server with the control endpoints under `/simulator/`. They have no access control, return
+ * no token, are not logged, and no fault applies to them:
  * - `GET | PUT | POST | DELETE /simulator/faults`: PUT replaces, POST adds; an array of faults
  * - `GET | DELETE /simulator/requests`: counters and the last exchanges
  * - `GET | PUT /simulator/directory`: tenants, applications and resources
- * - `POST /simulator/token`: a new projected token in the file, with the claims given
- * - `POST /simulator/issuer-key`: the issuer signs with a new key; `{"published": false}` breaks it
+ * - `POST /simulator/token`: writes a new projected token with these claims
+ * - `POST /simulator/issuer-key`: the issuer signs with a new key, which `{"published": false}` leaves
+ *   out of its key set
  */
-export function withControl(next: Server, controlled: Controlled): Server {
+export function withControl(next: Server, controlled: ControlledParts): Server {
   const { faults, log, directory, issuer, rotateToken } = controlled
   const requests = () => jsonResponse(200, { counters: log.counters(), requests: log.entries() })
   const routes: Readonly<Record<string, Route>> = {
     'GET /simulator/faults': () => jsonResponse(200, faults.list()),
-    'PUT /simulator/faults': taking(FaultsSchema, (list) => {
+    'PUT /simulator/faults': acceptJson(FaultsSchema, (list) => {
       faults.set(list)
       return faults.list()
     }),
-    'POST /simulator/faults': taking(FaultsSchema, (list) => {
+    'POST /simulator/faults': acceptJson(FaultsSchema, (list) => {
       faults.add(...list)
       return faults.list()
     }),
@@ -61,14 +63,14 @@ export function withControl(next: Server, controlled: Controlled): Server {
       return requests()
     },
     'GET /simulator/directory': () => jsonResponse(200, directory),
-    'PUT /simulator/directory': taking(DirectorySchema, (changed) =>
+    'PUT /simulator/directory': acceptJson(DirectorySchema, (changed) =>
       Object.assign(directory, changed),
     ),
-    'POST /simulator/token': taking(TokenSchema, async (claims) => {
+    'POST /simulator/token': acceptJson(TokenSchema, async (claims) => {
       await rotateToken(claims)
       return {}
     }),
-    'POST /simulator/issuer-key': taking(KeySchema, async ({ published }) => ({
+    'POST /simulator/issuer-key': acceptJson(KeySchema, async ({ published }) => ({
       kid: await issuer.rotateKey({ published }),
     })),
   }
@@ -82,20 +84,12 @@ export function withControl(next: Server, controlled: Controlled): Server {
   }
 }
 
-/** A route that takes JSON of a form (nothing counts as `{}`) and answers 400 to any other. */
-function taking<T>(schema: z.ZodType<T>, apply: (body: T) => unknown): Route {
+/** Creates a route that validates a JSON body (empty means `{}`) and answers 400 if it is invalid. */
+function acceptJson<T>(schema: z.ZodType<T>, apply: (body: T) => unknown): Route {
   return async (request) => {
     const text = await request.text()
-    const parsed = schema.safeParse(jsonOf(text === '' ? '{}' : text))
+    const parsed = schema.safeParse(parseJson(text === '' ? '{}' : text))
     if (!parsed.success) return jsonResponse(400, { error: z.prettifyError(parsed.error) })
     return jsonResponse(200, await apply(parsed.data))
-  }
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
   }
 }

@@ -1,7 +1,7 @@
-/** What the simulated servers were asked and answered: counters and a bounded log, never a token. */
+/** Log and counters of the requests to simulated servers. No token is recorded. */
 import type { FaultTarget } from '../faults/faults.ts'
 
-/** One request and its outcome. Query strings, forms and bodies are left out on purpose. */
+/** One request and its outcome, without query string, form and body. */
 interface LoggedExchange {
   /** ISO 8601. */
   readonly at: string
@@ -9,12 +9,12 @@ interface LoggedExchange {
   readonly method: string
   readonly path: string
   readonly clientId?: string
-  /** The `scope` or `resource` asked for. */
+  /** The requested `scope` or `resource`. */
   readonly resource?: string
   readonly correlationId?: string
-  /** HTTP status, or what happened to the socket. */
+  /** HTTP status or socket fault. */
   readonly outcome: number | 'hang' | 'reset'
-  /** The AADSTS number of a refusal. */
+  /** AADSTS code of an error. */
   readonly aadsts?: number
   readonly durationMs: number
 }
@@ -24,33 +24,33 @@ interface ExchangeCounters {
   readonly byTarget: Readonly<Record<FaultTarget, number>>
   /** Token requests by client id. */
   readonly byClientId: Readonly<Record<string, number>>
-  /** Refusals by AADSTS number. */
+  /** Errors by AADSTS code. */
   readonly byAadsts: Readonly<Record<string, number>>
-  /** Token requests that were answered with 200. */
+  /** Token requests answered with 200. */
   readonly issued: number
 }
 
 export interface ExchangeLog {
   record(exchange: LoggedExchange): void
-  /** The last exchanges, oldest first. */
+  /** Returns the last exchanges, oldest first. */
   entries(): readonly LoggedExchange[]
-  /** Counts of everything since the last `clear`, also of what has left the log. */
+  /** Returns the counts since the last `clear`, including entries that the log no longer has. */
   counters(): ExchangeCounters
   clear(): void
 }
 
-/** Longer texts of callers are cut. */
+/** Longer texts are truncated. */
 const MAX_LENGTH = 256
-/** Client ids that are counted apart; the rest are `others`. */
+/** Client ids with a counter of their own; the rest are counted as `others`. */
 const MAX_CLIENT_IDS = 1000
 
-/** Keeps the last `max` exchanges, and counts all. */
+/** Creates a log of the last `max` exchanges, with counts of all. */
 export function createExchangeLog(max = 1000): ExchangeLog {
   let entries: LoggedExchange[] = []
-  let counts = noExchanges()
+  let counts = createCounts()
   return {
     record(exchange) {
-      const kept = inFewWords(exchange)
+      const kept = truncateTexts(exchange)
       entries.push(kept)
       if (entries.length > max) entries.shift()
       count(counts, kept)
@@ -64,12 +64,12 @@ export function createExchangeLog(max = 1000): ExchangeLog {
     }),
     clear() {
       entries = []
-      counts = noExchanges()
+      counts = createCounts()
     },
   }
 }
 
-const noExchanges = () => ({
+const createCounts = () => ({
   total: 0,
   byTarget: { token: 0, metadata: 0, issuer: 0, vault: 0 },
   byClientId: new Map<string, number>(),
@@ -77,37 +77,37 @@ const noExchanges = () => ({
   issued: 0,
 })
 
-function count(counts: ReturnType<typeof noExchanges>, exchange: LoggedExchange): void {
+function count(counts: ReturnType<typeof createCounts>, exchange: LoggedExchange): void {
   const { target, clientId, aadsts, outcome } = exchange
   const { byTarget, byClientId, byAadsts } = counts
   counts.total += 1
   byTarget[target] += 1
   if (clientId !== undefined) {
-    const isApart = byClientId.has(clientId) || byClientId.size < MAX_CLIENT_IDS
-    addOne(byClientId, isApart ? clientId : 'others')
+    const hasCounter = byClientId.has(clientId) || byClientId.size < MAX_CLIENT_IDS
+    increment(byClientId, hasCounter ? clientId : 'others')
   }
-  if (aadsts !== undefined) addOne(byAadsts, String(aadsts))
+  if (aadsts !== undefined) increment(byAadsts, String(aadsts))
   if (target === 'token' && outcome === 200) counts.issued += 1
 }
 
-const addOne = (counts: Map<string, number>, key: string): void => {
+const increment = (counts: Map<string, number>, key: string): void => {
   counts.set(key, (counts.get(key) ?? 0) + 1)
 }
 
-function inFewWords(exchange: LoggedExchange): LoggedExchange {
+function truncateTexts(exchange: LoggedExchange): LoggedExchange {
   const { method, path, clientId, resource, correlationId } = exchange
   return {
     ...exchange,
-    method: cut(method),
-    path: cut(path),
-    ...(clientId !== undefined && { clientId: cut(clientId) }),
-    ...(resource !== undefined && { resource: cut(resource) }),
-    ...(correlationId !== undefined && { correlationId: cut(correlationId) }),
+    method: truncate(method),
+    path: truncate(path),
+    ...(clientId !== undefined && { clientId: truncate(clientId) }),
+    ...(resource !== undefined && { resource: truncate(resource) }),
+    ...(correlationId !== undefined && { correlationId: truncate(correlationId) }),
   }
 }
 
-/** A copy: V8 would keep the whole form, its assertion included, for a part that was taken out of it. */
-function cut(text: string): string {
+/** Copies the text: V8 would keep the whole form, including the assertion, for a slice of it. */
+function truncate(text: string): string {
   const start = text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH - 1)}…` : text
   return Buffer.from(start).toString()
 }

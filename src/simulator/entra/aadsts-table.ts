@@ -1,11 +1,11 @@
-/** The AADSTS codes that the simulator knows: status, OAuth error and text of each. */
+/** The AADSTS codes that the simulator knows: HTTP status, OAuth error and default text of each. */
 
-export interface RefusalKind {
+export interface AadstsEntry {
   readonly status: number
   readonly error: string
-  /** For a code that is forced; what a failed check itself says is more exact. */
+  /** Text for a code that a fault forces. A failed check has a more exact text of its own. */
   readonly text: string
-  /** Some codes carry no link to their explanation. */
+  /** Some codes have no `error_uri`. */
   readonly hasNoLink: boolean
 }
 
@@ -19,7 +19,7 @@ interface Group {
 const UNMATCHED = 'No matching federated identity record found for presented assertion'
 const EXTERNAL = 'Request to External OIDC endpoint failed.'
 
-/** As documented and recorded; five statuses are guesses (E6). */
+/** From documentation and recorded responses. Five statuses are guesses (E6). */
 const GROUPS: readonly Group[] = [
   {
     status: 401,
@@ -148,8 +148,8 @@ const GROUPS: readonly Group[] = [
   },
 ]
 
-/** What is known of a code; an unknown one is a plain bad request. */
-export function kindOf(code: number): RefusalKind {
+/** Returns the entry of a code. An unknown code is 400 `invalid_request`. */
+export function findAadsts(code: number): AadstsEntry {
   const group = GROUPS.find(({ texts }) => texts[code] !== undefined)
   return {
     status: group?.status ?? 400,

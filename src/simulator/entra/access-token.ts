@@ -1,4 +1,4 @@
-/** Mints access tokens: the claims of Entra's version 1 and 2, and the answer around them. */
+/** Creates access tokens with the claims of version 1 or 2, and the token response. */
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { exportJWK, generateKeyPair, SignJWT, type JWK } from 'jose'
 import type { Application, Resource, Tenant } from './directory.ts'
@@ -12,7 +12,7 @@ export interface Grant {
   readonly tenant: Tenant
   readonly application: Application
   readonly resource: Resource
-  /** The resource identifier as asked for, without `/.default`; a trailing slash is kept. */
+  /** The requested resource identifier, without `/.default`; a trailing slash is kept. */
   readonly identifier: string
   /** Origin of the login host: the issuer of version 2 tokens. */
   readonly origin: string
@@ -22,10 +22,10 @@ export interface Grant {
   readonly isCaeCapable: boolean
 }
 
-/** `iat` and `nbf` lie this far in the past, as in recorded tokens. */
+/** `iat` and `nbf` are this far in the past, as in recorded tokens. */
 const BACKDATED_SECONDS = 300
 
-/** A signer with a new RS256 key. Its key id is the certificate thumbprint's form, as Entra's. */
+/** Creates a signer with a new RS256 key. Its key id has the form of a certificate thumbprint. */
 export async function createTokenSigner(): Promise<TokenSigner> {
   const { publicKey, privateKey } = await generateKeyPair('RS256')
   const jwk = await exportJWK(publicKey)
@@ -44,17 +44,18 @@ export async function createTokenSigner(): Promise<TokenSigner> {
   }
 }
 
-/** The issuer of version 1 tokens is the same for every login host of the public cloud. */
-export const v1Issuer = (tenantId: string): string => `https://sts.windows.net/${tenantId}/`
-/** That of version 2 tokens names the login host. */
-export const v2Issuer = (origin: string, tenantId: string): string => `${origin}/${tenantId}/v2.0`
+/** Returns the issuer of version 1 tokens, the same for every login host of the public cloud. */
+export const formatV1Issuer = (tenantId: string): string => `https://sts.windows.net/${tenantId}/`
+/** Returns the issuer of version 2 tokens, which contains the login host. */
+export const formatV2Issuer = (origin: string, tenantId: string): string =>
+  `${origin}/${tenantId}/v2.0`
 
-/** The claims of an app-only access token; the resource decides their version. */
-export function accessTokenClaims(grant: Grant): Readonly<Record<string, unknown>> {
+/** Creates the claims of an app-only access token. The resource determines their version. */
+export function createAccessTokenClaims(grant: Grant): Readonly<Record<string, unknown>> {
   const { tenant, application, resource, identifier, origin, expiresInSeconds } = grant
   const now = Math.floor(grant.now / 1000)
   const objectId = application.objectId ?? application.clientId
-  const roles = rolesOf(application, resource)
+  const roles = findRoles(application, resource)
   const times = {
     iat: now - BACKDATED_SECONDS,
     nbf: now - BACKDATED_SECONDS,
@@ -73,7 +74,7 @@ export function accessTokenClaims(grant: Grant): Readonly<Record<string, unknown
   if (resource.tokenVersion === 2) {
     return {
       aud: resource.appId,
-      iss: v2Issuer(origin, tenant.id),
+      iss: formatV2Issuer(origin, tenant.id),
       ...times,
       aio: randomUUID(),
       azp: application.clientId,
@@ -84,20 +85,20 @@ export function accessTokenClaims(grant: Grant): Readonly<Record<string, unknown
   }
   return {
     aud: identifier,
-    iss: v1Issuer(tenant.id),
+    iss: formatV1Issuer(tenant.id),
     ...times,
     aio: randomUUID(),
     appid: application.clientId,
     appidacr: '2',
-    idp: v1Issuer(tenant.id),
+    idp: formatV1Issuer(tenant.id),
     idtyp: 'app',
     ...common,
     ver: '1.0',
   }
 }
 
-/** The application's roles at a resource, whichever of its identifiers they were given under. */
-export const rolesOf = (application: Application, resource: Resource): readonly string[] =>
+/** Finds the application's roles at a resource, under any of its identifiers. */
+export const findRoles = (application: Application, resource: Resource): readonly string[] =>
   [resource.appId, ...resource.identifiers].flatMap((id) => application.roles[id] ?? [])
 
 interface Lifetime {
@@ -106,20 +107,20 @@ interface Lifetime {
 }
 
 /**
- * Life of a token. Entra gives an application a random 60 to 90 minutes; a managed identity gets
- * about a day, with `refresh_in` at half of it.
+ * Selects the lifetime of a token: a random 60 to 90 minutes for an application; about a day for a
+ * managed identity, with `refresh_in` at half of it.
  */
-export function lifetimeOf(application: Application, random: () => number): Lifetime {
+export function selectLifetime(application: Application, random: () => number): Lifetime {
   const isManaged = application.kind === 'managed-identity'
-  const usual = isManaged ? 86_399 : 3_599 + Math.floor(random() * 1_801)
+  const typical = isManaged ? 86_399 : 3_599 + Math.floor(random() * 1_801)
   return {
-    expiresInSeconds: application.tokenLifetimeSeconds ?? usual,
+    expiresInSeconds: application.tokenLifetimeSeconds ?? typical,
     refreshInSeconds: application.refreshInSeconds ?? (isManaged ? 43_199 : undefined),
   }
 }
 
-/** The JSON of a success: numbers from the v2 endpoint, strings and more members from v1. */
-export function tokenResponseBody(
+/** Creates the JSON of a success: numbers from the v2 endpoint; strings and more members from v1. */
+export function createTokenResponseBody(
   version: 1 | 2,
   accessToken: string,
   { expiresInSeconds, refreshInSeconds }: Lifetime,

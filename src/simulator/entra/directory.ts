@@ -3,7 +3,7 @@ import { z } from 'zod'
 
 const DEFAULT_AUDIENCE = 'api://AzureADTokenExchange'
 
-/** A credential as Entra accepts it: wrong values too, since they only fail at the exchange. */
+/** Entra ID also accepts wrong values here; they fail at the exchange. */
 const FederatedCredentialSchema = z.strictObject({
   name: z
     .string()
@@ -32,7 +32,7 @@ const ApplicationSchema = z
     roles: z.record(z.string(), z.array(z.string())).default({}),
     /** Id of a conditional-access policy that blocks this application (AADSTS53003). */
     blockedByPolicy: z.guid().optional(),
-    /** Life of its access tokens; by default as Entra does for the kind. */
+    /** Lifetime of its access tokens. Default: depends on the kind, as in Entra ID. */
     tokenLifetimeSeconds: z.int().positive().optional(),
     refreshInSeconds: z.int().positive().optional(),
   })
@@ -63,20 +63,20 @@ const ResourceSchema = z.strictObject({
   appId: z.guid(),
   /** Application id URIs, without `/.default`; a trailing slash makes no difference. */
   identifiers: z.array(z.string()).default([]),
-  /** `accessTokenAcceptedVersion` of the resource: decides the claims, whatever the endpoint. */
+  /** `accessTokenAcceptedVersion`: determines the claims of both endpoints' tokens. */
   tokenVersion: z.union([z.literal(1), z.literal(2)]).default(1),
   disabled: z.boolean().default(false),
-  /** True: only applications that hold a role get a token (AADSTS501051). */
+  /** True: only applications with a role get a token (AADSTS501051). */
   assignmentRequired: z.boolean().default(false),
 })
 
-/** Applications and resources as the directory is described in code and in a file. */
+/** The directory as described in code and in a configuration file. */
 export const DirectorySchema = z.strictObject({
   tenants: z.array(TenantSchema).min(1),
   applications: z.array(ApplicationSchema).default([]),
   resources: z.array(ResourceSchema).default([]),
-  /** `issue`: a token for any resource, as load tests want; `refuse`: AADSTS500011, as Entra does. */
-  unknownResources: z.enum(['refuse', 'issue']).default('refuse'),
+  /** `reject`: AADSTS500011, as Entra ID. `issue`: a token for any resource, for load tests. */
+  unknownResources: z.enum(['reject', 'issue']).default('reject'),
 })
 
 export type FederatedCredential = z.infer<typeof FederatedCredentialSchema>
@@ -86,19 +86,20 @@ export type ApplicationInput = z.input<typeof ApplicationSchema>
 export type Tenant = z.infer<typeof TenantSchema>
 export type Resource = z.infer<typeof ResourceSchema>
 export type DirectoryInput = z.input<typeof DirectorySchema>
-/** The state of the simulated Entra: change it while it runs, as an administrator would. */
+/** The state of the simulated Entra ID. It may be changed while the simulator runs. */
 export type Directory = z.infer<typeof DirectorySchema>
 
-/** The tenant with this id or verified domain; case makes no difference. */
+/** Finds a tenant by id or verified domain, case-insensitively. */
 export function findTenant(directory: Directory, idOrDomain: string): Tenant | undefined {
-  const wanted = idOrDomain.toLowerCase()
+  const normalized = idOrDomain.toLowerCase()
   return directory.tenants.find(
     ({ id, domains }) =>
-      id.toLowerCase() === wanted || domains.some((domain) => domain.toLowerCase() === wanted),
+      id.toLowerCase() === normalized ||
+      domains.some((domain) => domain.toLowerCase() === normalized),
   )
 }
 
-/** The application of this tenant with this client id; case makes no difference. */
+/** Finds an application of this tenant by client id, case-insensitively. */
 export function findApplication(
   directory: Directory,
   tenant: Tenant,
@@ -111,17 +112,18 @@ export function findApplication(
   )
 }
 
-/** The resource that an identifier or app id names; a trailing slash or case makes no difference. */
+/** Finds a resource by identifier or app id. Ignores case and a trailing slash. */
 export function findResource(directory: Directory, identifier: string): Resource | undefined {
-  const wanted = comparable(identifier)
+  const normalized = normalizeIdentifier(identifier)
   return directory.resources.find(
     ({ appId, identifiers }) =>
-      appId.toLowerCase() === wanted || identifiers.some((known) => comparable(known) === wanted),
+      appId.toLowerCase() === normalized ||
+      identifiers.some((known) => normalizeIdentifier(known) === normalized),
   )
 }
 
-/** A resource for `unknownResources: issue`: it exists because it was asked for. */
-export const inventedResource = (identifier: string): Resource => ({
+/** Creates a resource for `unknownResources: issue`. */
+export const createUnknownResource = (identifier: string): Resource => ({
   name: identifier,
   appId: '00000000-0000-4000-8000-000000000000',
   identifiers: [identifier],
@@ -130,4 +132,5 @@ export const inventedResource = (identifier: string): Resource => ({
   assignmentRequired: false,
 })
 
-const comparable = (identifier: string): string => identifier.toLowerCase().replace(/\/+$/u, '')
+const normalizeIdentifier = (identifier: string): string =>
+  identifier.toLowerCase().replace(/\/+$/u, '')

@@ -1,54 +1,55 @@
-/** What Entra says when it refuses: the shape of the answer around a code and its text. */
+/** Errors of the token endpoint, and the JSON response that Entra ID sends for them. */
 import { randomUUID } from 'node:crypto'
 import { jsonResponse } from '../http/handler.ts'
-import { kindOf } from './aadsts-table.ts'
+import { findAadsts } from './aadsts-table.ts'
 
-/** A refused token request. The message is the text after `AADSTSn: `, without the trailer. */
-export class Refusal extends Error {
+/** A failed token request. The message is the text after `AADSTSn: `, without the trailer. */
+export class EntraError extends Error {
   readonly code: number
-  readonly overrides: RefusalOverrides
+  readonly overrides: ErrorOverrides
 
-  constructor(code: number, message: string, overrides: RefusalOverrides = {}) {
+  constructor(code: number, message: string, overrides: ErrorOverrides = {}) {
     super(message)
-    this.name = 'Refusal'
+    this.name = 'EntraError'
     this.code = code
     this.overrides = overrides
   }
 }
 
-interface RefusalOverrides {
+interface ErrorOverrides {
   readonly status?: number | undefined
   readonly error?: string | undefined
-  /** Members of the body beside the usual ones. */
+  /** Additional members of the body. */
   readonly extra?: Readonly<Record<string, unknown>>
 }
 
-/** A refusal that was asked for by its number. */
-export function forcedRefusal(
+/** Creates the error of a code, with the text of the table unless `overrides` has one. */
+export function createErrorOfCode(
   code: number,
-  overrides: RefusalOverrides & { readonly text?: string | undefined } = {},
-): Refusal {
-  return new Refusal(code, overrides.text ?? kindOf(code).text, overrides)
+  overrides: ErrorOverrides & { readonly text?: string | undefined } = {},
+): EntraError {
+  return new EntraError(code, overrides.text ?? findAadsts(code).text, overrides)
 }
 
-interface RefusalContext {
-  /** What the client sent; a new one otherwise. */
+interface ErrorContext {
+  /** As sent by the client. Default: a new one. */
   readonly correlationId: string | undefined
   /** Entra's clock, epoch milliseconds. */
   readonly now: number
-  /** Origin of the login host, for the link to the explanation. */
+  /** Origin of the login host, for `error_uri`. */
   readonly origin: string
-  /** Between the three items of the trailer: spaces since 2024, CRLF before. */
+  /** Separator of the trailer's items: spaces since 2024, CRLF before. */
   readonly trailerSeparator?: ' ' | '\r\n'
 }
 
-/** The JSON answer to a refused request, with a new trace id. */
-export function refusalResponse(refusal: Refusal, context: RefusalContext): Response {
+/** Creates the JSON response for an error, with a new trace id. */
+export function createErrorResponse(error: EntraError, context: ErrorContext): Response {
   const { correlationId = randomUUID(), now, origin, trailerSeparator = ' ' } = context
-  const { code, message, overrides } = refusal
-  const known = kindOf(code)
+  const { code, message, overrides } = error
+  const entry = findAadsts(code)
   const traceId = randomUUID()
-  const timestamp = utcTimestamp(now)
+  // `2025-07-01 23:32:51Z`
+  const timestamp = `${new Date(now).toISOString().slice(0, 19).replace('T', ' ')}Z`
   const description = [
     `AADSTS${code}: ${message}`,
     `Trace ID: ${traceId}`,
@@ -56,20 +57,20 @@ export function refusalResponse(refusal: Refusal, context: RefusalContext): Resp
     `Timestamp: ${timestamp}`,
   ].join(trailerSeparator)
   const body = {
-    error: overrides.error ?? known.error,
+    error: overrides.error ?? entry.error,
     error_description: description,
     error_codes: [code],
     timestamp,
     trace_id: traceId,
     correlation_id: correlationId,
-    ...(known.hasNoLink ? {} : { error_uri: `${origin}/error?code=${code}` }),
+    ...(entry.hasNoLink ? {} : { error_uri: `${origin}/error?code=${code}` }),
     ...overrides.extra,
   }
-  return jsonResponse(overrides.status ?? known.status, body, responseHeaders(traceId, now))
+  return jsonResponse(overrides.status ?? entry.status, body, tokenResponseHeaders(traceId, now))
 }
 
-/** Headers that every answer of the token endpoint carries, success or not. */
-export const responseHeaders = (
+/** Headers of every response of the token endpoint, on success and on failure. */
+export const tokenResponseHeaders = (
   traceId: string,
   now: number,
 ): Readonly<Record<string, string>> => ({
@@ -84,7 +85,3 @@ export const responseHeaders = (
   'set-cookie': 'x-ms-gateway-slice=estsfd; path=/; secure; samesite=none; httponly',
   date: new Date(now).toUTCString(),
 })
-
-/** `2025-07-01 23:32:51Z`. */
-const utcTimestamp = (now: number): string =>
-  `${new Date(now).toISOString().slice(0, 19).replace('T', ' ')}Z`

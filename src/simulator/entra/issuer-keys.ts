@@ -1,20 +1,18 @@
-/** How the simulated Entra learns an issuer's keys: its discovery document, then its key set. */
+/** Fetches an issuer's signing keys: its discovery document, then its key set. */
 import { createLocalJWKSet, type JSONWebKeySet } from 'jose'
 import { z } from 'zod'
-import { Refusal } from './entra-error.ts'
-
-/** The little of `fetch` that is needed; redirects must not be followed. */
-export type FetchText = (url: string) => Promise<{ readonly status: number; readonly text: string }>
+import type { FetchText } from '../http/fetch-text.ts'
+import { EntraError } from './entra-error.ts'
 
 interface IssuerKeys {
   readonly kids: ReadonlySet<string>
   readonly find: ReturnType<typeof createLocalJWKSet>
 }
 
-/** Resolves an issuer to its published keys. Throws AADSTS501661 or 900612 as a {@link Refusal}. */
+/** Returns the published keys of an issuer. Throws AADSTS501661 or 900612 as {@link EntraError}. */
 export type IssuerKeySource = (issuer: string) => Promise<IssuerKeys>
 
-/** How Entra reaches an issuer whose documents are not where its name says. */
+/** Where and how to fetch the documents of an issuer. */
 export interface IssuerRoute {
   readonly fetchText: FetchText
   /** Default: the well-known path under the issuer. */
@@ -23,14 +21,14 @@ export interface IssuerRoute {
   readonly jwksUrl?: string | undefined
 }
 
-interface SourceOptions {
-  readonly routeTo: (issuer: string) => IssuerRoute
-  /** How long keys are held. Entra's own time is not documented, and was seen to be 20 to 30 minutes. */
+interface KeySourceOptions {
+  readonly findRoute: (issuer: string) => IssuerRoute
+  /** Cache lifetime. Entra's own is not documented; 20 to 30 minutes were observed. */
   readonly cacheMs?: number
   readonly now: () => number
 }
 
-/** Entra reads no more keys of a set than this. */
+/** Entra ID ignores further keys of a set. */
 const MAX_KEYS = 100
 
 const DiscoveryDocument = z.object({ issuer: z.string(), jwks_uri: z.url() })
@@ -38,14 +36,18 @@ const KeySet = z.object({
   keys: z.array(z.looseObject({ kid: z.string(), kty: z.string() })).min(1),
 })
 
-/** Fetches keys over HTTP, and holds them for `cacheMs` (0: each exchange fetches anew). */
-export function issuerKeySource({ routeTo, cacheMs = 0, now }: SourceOptions): IssuerKeySource {
-  const held = new Map<string, { keys: IssuerKeys; until: number }>()
+/** Creates a key source that caches keys for `cacheMs` (0: fetches them for each exchange). */
+export function createIssuerKeySource({
+  findRoute,
+  cacheMs = 0,
+  now,
+}: KeySourceOptions): IssuerKeySource {
+  const cache = new Map<string, { keys: IssuerKeys; until: number }>()
   return async (issuer) => {
-    const cached = held.get(issuer)
+    const cached = cache.get(issuer)
     if (cached && cached.until > now()) return cached.keys
-    const keys = await fetchKeys(routeTo(issuer), issuer)
-    held.set(issuer, { keys, until: now() + cacheMs })
+    const keys = await fetchKeys(findRoute(issuer), issuer)
+    cache.set(issuer, { keys, until: now() + cacheMs })
     return keys
   }
 }
@@ -58,7 +60,7 @@ async function fetchKeys(route: IssuerRoute, issuer: string): Promise<IssuerKeys
   )
   if (!discovery.success || discovery.data.issuer !== issuer) throw endpointFailed()
   const keySet = KeySet.safeParse(await fetchJson(fetchText, jwksUrl ?? discovery.data.jwks_uri))
-  if (!keySet.success) throw new Refusal(900612, 'Failed to parse provider signing keys.')
+  if (!keySet.success) throw new EntraError(900612, 'Failed to parse provider signing keys.')
   const keys = keySet.data.keys.slice(0, MAX_KEYS)
   return {
     kids: new Set(keys.map(({ kid }) => kid)),
@@ -71,9 +73,9 @@ async function fetchJson(fetchText: FetchText, url: string): Promise<unknown> {
     const { status, text } = await fetchText(url)
     if (status === 200) return JSON.parse(text)
   } catch {
-    // Unreachable, not trusted, too slow or no JSON: Entra says the same of them all.
+    // Entra ID has one error for unreachable, untrusted, too slow and not JSON.
   }
   throw endpointFailed()
 }
 
-const endpointFailed = () => new Refusal(501661, 'Request to External OIDC endpoint failed.')
+const endpointFailed = () => new EntraError(501661, 'Request to External OIDC endpoint failed.')

@@ -1,7 +1,7 @@
-/** The resources that a simulated directory knows from the start. */
+/** The resources of the default directory. */
 import type { ResourceInput } from './directory.ts'
 
-/** Resources of the public cloud with their real app ids, and one own API with version 2 tokens. */
+/** Resources of the public cloud with their real app ids, and one custom API with version 2 tokens. */
 export const KNOWN_RESOURCES: readonly ResourceInput[] = [
   {
     name: 'Azure Key Vault',

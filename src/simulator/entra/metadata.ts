@@ -1,22 +1,22 @@
-/** What Entra serves beside tokens: discovery documents, its key set and instance discovery. */
+/** Discovery documents, key set and instance discovery of the simulated Entra ID. */
 import type { JWK } from 'jose'
-import { v1Issuer, v2Issuer } from './access-token.ts'
+import { formatV1Issuer, formatV2Issuer } from './access-token.ts'
 import { findTenant, type Directory } from './directory.ts'
 import { jsonResponse } from '../http/handler.ts'
-import { Refusal, refusalResponse } from './entra-error.ts'
-import { sentCorrelationId } from './token-request.ts'
+import { createErrorResponse, EntraError } from './entra-error.ts'
+import { findCorrelationId } from './token-request.ts'
 
-interface DocumentContext {
+interface MetadataContext {
   readonly directory: Directory
   readonly jwk: JWK
   /** Entra's clock, epoch milliseconds. */
   readonly now: number
 }
 
-/** Answers everything but the token endpoint; 404 without a body for what does not exist. */
-export function entraDocument(
+/** Answers every path except the token endpoint; 404 without a body for an unknown path. */
+export function answerMetadataRequest(
   request: Request,
-  { directory, jwk, now }: DocumentContext,
+  { directory, jwk, now }: MetadataContext,
 ): Response {
   const { origin, pathname, searchParams } = new URL(request.url)
   const headers = {
@@ -24,15 +24,20 @@ export function entraDocument(
     'access-control-allow-origin': '*',
     'cache-control': 'max-age=86400, private',
   }
-  const refuse = (refusal: Refusal) =>
-    refusalResponse(refusal, {
-      correlationId: sentCorrelationId(request, new URLSearchParams()),
+  const fail = (error: EntraError) =>
+    createErrorResponse(error, {
+      correlationId: findCorrelationId(request, new URLSearchParams()),
       now,
       origin,
     })
   if (request.method !== 'GET') return new Response(null, { status: 404, headers })
   if (pathname === '/common/discovery/instance') {
-    return instanceDiscovery(origin, searchParams.get('authorization_endpoint'), headers, refuse)
+    return answerInstanceDiscovery(
+      origin,
+      searchParams.get('authorization_endpoint'),
+      headers,
+      fail,
+    )
   }
 
   const [, name = '', version, rest] = /^\/([^/]+)(\/v2\.0)?\/(.+)$/u.exec(pathname) ?? []
@@ -42,18 +47,22 @@ export function entraDocument(
   }
   const tenant = findTenant(directory, name)
   if (!tenant && !(isKeys && name === 'common')) {
-    return refuse(new Refusal(90002, `Tenant '${name}' not found.`, { error: 'invalid_tenant' }))
+    return fail(new EntraError(90002, `Tenant '${name}' not found.`, { error: 'invalid_tenant' }))
   }
   if (isKeys) return jsonResponse(200, { keys: [jwk] }, headers)
-  return jsonResponse(200, openidConfiguration(origin, tenant?.id ?? '', version ? 2 : 1), headers)
+  return jsonResponse(
+    200,
+    createOpenidConfiguration(origin, tenant?.id ?? '', version ? 2 : 1),
+    headers,
+  )
 }
 
-function openidConfiguration(origin: string, tenantId: string, version: 1 | 2) {
+function createOpenidConfiguration(origin: string, tenantId: string, version: 1 | 2) {
   const base = `${origin}/${tenantId}`
   const [path, keys, issuer] =
     version === 2
-      ? ['oauth2/v2.0', 'discovery/v2.0/keys', v2Issuer(origin, tenantId)]
-      : ['oauth2', 'discovery/keys', v1Issuer(tenantId)]
+      ? ['oauth2/v2.0', 'discovery/v2.0/keys', formatV2Issuer(origin, tenantId)]
+      : ['oauth2', 'discovery/keys', formatV1Issuer(tenantId)]
   return {
     token_endpoint: `${base}/${path}/token`,
     token_endpoint_auth_methods_supported: ['client_secret_post', 'private_key_jwt'],
@@ -72,21 +81,21 @@ function openidConfiguration(origin: string, tenantId: string, version: 1 | 2) {
   }
 }
 
-/** Which clouds there are: this one host, and no other. */
-function instanceDiscovery(
+/** Answers with one cloud: this host. */
+function answerInstanceDiscovery(
   origin: string,
   authorizationEndpoint: string | null,
   headers: Readonly<Record<string, string>>,
-  refuse: (refusal: Refusal) => Response,
+  fail: (error: EntraError) => Response,
 ): Response {
   if (!authorizationEndpoint || !URL.canParse(authorizationEndpoint)) {
-    return refuse(
-      new Refusal(900144, "The request must contain the parameter 'authorization_endpoint'."),
+    return fail(
+      new EntraError(900144, "The request must contain the parameter 'authorization_endpoint'."),
     )
   }
   const { host, pathname } = new URL(authorizationEndpoint)
   const own = new URL(origin).host
-  if (host !== own) return refuse(new Refusal(50049, 'Unknown or invalid instance.'))
+  if (host !== own) return fail(new EntraError(50049, 'Unknown or invalid instance.'))
   const tenant = pathname.split('/')[1] ?? 'common'
   return jsonResponse(
     200,

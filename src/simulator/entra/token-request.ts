@@ -1,4 +1,4 @@
-/** Reads a request to the token endpoint: route, tenant, form, and what must be in it. */
+/** Parses a request to the token endpoint: route, tenant, form and required parameters. */
 import { z } from 'zod'
 import {
   findApplication,
@@ -7,17 +7,17 @@ import {
   type Directory,
   type Tenant,
 } from './directory.ts'
-import { Refusal } from './entra-error.ts'
+import { EntraError } from './entra-error.ts'
 
 export interface TokenRequest {
   readonly tenant: Tenant
   readonly application: Application
-  /** The client assertion: never logged, and gone when the request has been answered. */
+  /** The client assertion. Never logged, and not kept after the response. */
   readonly assertion: string
   /** The v2 `scope` or the v1 `resource`, as sent. */
-  readonly wanted: string
+  readonly scopeOrResource: string
   readonly endpointVersion: 1 | 2
-  /** True when the client says that it can take continuous-access-evaluation tokens. */
+  /** True when the client announces that it supports continuous access evaluation. */
   readonly isCaeCapable: boolean
 }
 
@@ -27,18 +27,18 @@ export interface TokenRoute {
 }
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
-/** Real forms are a few kB; the biggest part is the assertion. */
+/** Real forms are a few kB, most of it the assertion. */
 const MAX_FORM_CHARACTERS = 65_536
 
-/** The tenant and version of a token endpoint's path; regional clients add a slash after it. */
-export function tokenRoute(pathname: string): TokenRoute | undefined {
+/** Parses the path of a token endpoint. Regional clients append a slash. */
+export function parseTokenRoute(pathname: string): TokenRoute | undefined {
   const match = /^\/([^/]+)\/oauth2\/(v2\.0\/)?token\/?$/u.exec(pathname)
   if (!match?.[1]) return undefined
   return { tenant: match[1], endpointVersion: match[2] ? 2 : 1 }
 }
 
-/** The form of a request, empty when it is something else: so a JSON body lacks every parameter. */
-export async function formOf(request: Request): Promise<URLSearchParams> {
+/** Reads the form of a request. Empty for any other content type. */
+export async function readForm(request: Request): Promise<URLSearchParams> {
   const [contentType] = (request.headers.get('content-type') ?? '').toLowerCase().split(';')
   if (request.method !== 'POST' || contentType?.trim() !== 'application/x-www-form-urlencoded') {
     return new URLSearchParams()
@@ -47,8 +47,8 @@ export async function formOf(request: Request): Promise<URLSearchParams> {
   return new URLSearchParams(text.length > MAX_FORM_CHARACTERS ? '' : text)
 }
 
-/** `client-request-id` of body, query or header, if it is a GUID; Entra makes up its own otherwise. */
-export function sentCorrelationId(request: Request, form: URLSearchParams): string | undefined {
+/** Finds the `client-request-id` in form, query or headers. Undefined if it is not a GUID. */
+export function findCorrelationId(request: Request, form: URLSearchParams): string | undefined {
   const sent = [
     form.get('client-request-id'),
     new URL(request.url).searchParams.get('client-request-id'),
@@ -58,8 +58,8 @@ export function sentCorrelationId(request: Request, form: URLSearchParams): stri
 }
 
 /**
- * Checks tenant, parameters and application in the order of Entra (a guess, E9). Throws a
- * {@link Refusal} at the first that is wrong.
+ * Validates tenant, parameters and application in the order of Entra ID (a guess, E9). Throws an
+ * {@link EntraError} at the first that is wrong.
  */
 export function parseTokenRequest(
   directory: Directory,
@@ -68,65 +68,65 @@ export function parseTokenRequest(
   form: URLSearchParams,
 ): TokenRequest {
   if (method !== 'POST') {
-    throw new Refusal(
+    throw new EntraError(
       900561,
       `The endpoint only accepts POST requests. Received a ${method} request.`,
     )
   }
-  const tenant = knownTenant(directory, route.tenant)
-  const grantType = required(form, 'grant_type')
+  const tenant = requireTenant(directory, route.tenant)
+  const grantType = requireParameter(form, 'grant_type')
   if (grantType !== 'client_credentials') {
-    throw new Refusal(70003, `The app requested an unsupported grant type '${grantType}'.`)
+    throw new EntraError(70003, `The app requested an unsupported grant type '${grantType}'.`)
   }
-  const clientId = required(form, 'client_id')
-  const wanted = required(form, route.endpointVersion === 2 ? 'scope' : 'resource')
+  const clientId = requireParameter(form, 'client_id')
+  const scopeOrResource = requireParameter(form, route.endpointVersion === 2 ? 'scope' : 'resource')
   if (!z.guid().safeParse(clientId).success) {
-    throw new Refusal(90013, 'Invalid input received from the user.')
+    throw new EntraError(90013, 'Invalid input received from the user.')
   }
   return {
     tenant,
-    application: usableApplication(directory, tenant, clientId),
-    assertion: assertionOf(form, clientId),
-    wanted,
+    application: requireApplication(directory, tenant, clientId),
+    assertion: requireAssertion(form, clientId),
+    scopeOrResource,
     endpointVersion: route.endpointVersion,
     isCaeCapable: /"cp1"/iu.test(form.get('claims') ?? ''),
   }
 }
 
-function knownTenant(directory: Directory, idOrDomain: string): Tenant {
+function requireTenant(directory: Directory, idOrDomain: string): Tenant {
   if (/^[0-]+$/u.test(idOrDomain) && z.guid().safeParse(idOrDomain).success) {
-    throw new Refusal(
+    throw new EntraError(
       900021,
       `Requested tenant identifier '${idOrDomain}' is not valid. Tenant identifiers may not be an empty GUID.`,
     )
   }
   if (!z.guid().safeParse(idOrDomain).success && !/^[\w-]+(\.[\w-]+)+$/u.test(idOrDomain)) {
-    throw new Refusal(
+    throw new EntraError(
       900023,
       `Specified tenant identifier '${idOrDomain}' is neither a valid DNS name, nor a valid external domain.`,
     )
   }
   const tenant = findTenant(directory, idOrDomain)
   if (tenant) return tenant
-  throw new Refusal(
+  throw new EntraError(
     90002,
     `Tenant '${idOrDomain}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. Check with your subscription administrator, this may happen if there are no active subscriptions for the tenant.`,
   )
 }
 
-function usableApplication(directory: Directory, tenant: Tenant, clientId: string): Application {
+function requireApplication(directory: Directory, tenant: Tenant, clientId: string): Application {
   const application = findApplication(directory, tenant, clientId)
   if (!application) {
-    throw new Refusal(
+    throw new EntraError(
       700016,
       `Application with identifier '${clientId}' was not found in the directory '${tenant.name}'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant.`,
     )
   }
   if (application.disabled) {
-    throw new Refusal(7000112, `Application '${clientId}'(${application.name}) is disabled.`)
+    throw new EntraError(7000112, `Application '${clientId}'(${application.name}) is disabled.`)
   }
   if (!application.servicePrincipal) {
-    throw new Refusal(
+    throw new EntraError(
       7000229,
       `The client application ${clientId} is missing service principal in the tenant ${tenant.id}. See instructions here: https://go.microsoft.com/fwlink/?linkid=2225119`,
     )
@@ -134,27 +134,27 @@ function usableApplication(directory: Directory, tenant: Tenant, clientId: strin
   return application
 }
 
-/** The simulator holds no client secret, so every secret is a wrong one. */
-function assertionOf(form: URLSearchParams, clientId: string): string {
+/** Returns the assertion. A client secret is always wrong: the simulator has none. */
+function requireAssertion(form: URLSearchParams, clientId: string): string {
   const assertion = form.get('client_assertion')
   if (assertion) {
-    if (required(form, 'client_assertion_type') === ASSERTION_TYPE) return assertion
-    throw new Refusal(90013, 'Invalid input received from the user.')
+    if (requireParameter(form, 'client_assertion_type') === ASSERTION_TYPE) return assertion
+    throw new EntraError(90013, 'Invalid input received from the user.')
   }
   if (form.get('client_secret')) {
-    throw new Refusal(
+    throw new EntraError(
       7000215,
       `Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '${clientId}'.`,
     )
   }
-  throw new Refusal(
+  throw new EntraError(
     7000216,
     "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.",
   )
 }
 
-function required(form: URLSearchParams, name: string): string {
+function requireParameter(form: URLSearchParams, name: string): string {
   const value = form.get(name)
   if (value) return value
-  throw new Refusal(900144, `The request body must contain the following parameter: '${name}'.`)
+  throw new EntraError(900144, `The request body must contain the following parameter: '${name}'.`)
 }

@@ -1,25 +1,25 @@
-/** Verifies a client assertion against an application's federated credentials, as Entra does. */
+/** Validates a client assertion against an application's federated credentials, as Entra ID does. */
 import { decodeJwt, decodeProtectedHeader, errors, jwtVerify } from 'jose'
 import { z } from 'zod'
 import type { Application, FederatedCredential } from './directory.ts'
 import type { IssuerKeySource } from './issuer-keys.ts'
-import { Refusal } from './entra-error.ts'
+import { EntraError } from './entra-error.ts'
 
-interface CheckOptions {
+interface ValidationOptions {
   readonly application: Application
-  /** Those that the node has heard of; in a propagation window, fewer than there are. */
+  /** The credentials that have propagated to this node of Entra ID. */
   readonly credentials: readonly FederatedCredential[]
-  readonly keysOf: IssuerKeySource
+  readonly findIssuerKeys: IssuerKeySource
   /** Entra's clock, epoch milliseconds. */
   readonly now: number
-  /** How far a token's times may be off. Entra's own tolerance is not documented. */
+  /** Clock skew tolerance. Entra's own tolerance is not documented. */
   readonly toleranceMs?: number
 }
 
 const MAX_LIFETIME_SECONDS = 25 * 3600
 const CHECK =
   'Check your federated identity credential Subject, Audience and Issuer against the presented assertion. https://learn.microsoft.com/entra/workload-id/workload-identity-federation'
-/** The texts for a subject have dropped the first word; the others have not. */
+/** The texts for issuer and audience begin with "Please"; those for the subject do not. */
 const PLEASE_CHECK = CHECK.replace('Check', 'Please check')
 const UNMATCHED = 'No matching federated identity record found for presented assertion'
 
@@ -35,36 +35,39 @@ const Claims = z.object({
 type Claims = z.infer<typeof Claims>
 
 /**
- * Throws a {@link Refusal} at the first check that fails. Credentials are matched before the
- * signature is looked at, which fits the public reports of 70021x with unreachable issuers.
+ * Throws an {@link EntraError} at the first check that fails. Credentials are matched before the
+ * signature is verified, which agrees with the public reports of 70021x with unreachable issuers.
  */
-export async function checkAssertion(assertion: string, options: CheckOptions): Promise<void> {
-  const { application, credentials, keysOf, now, toleranceMs = 300_000 } = options
-  const { header, claims } = decode(assertion)
-  if (claims.iss === application.clientId) throw unregisteredCertificate()
+export async function validateAssertion(
+  assertion: string,
+  options: ValidationOptions,
+): Promise<void> {
+  const { application, credentials, findIssuerKeys, now, toleranceMs = 300_000 } = options
+  const { header, claims } = parseAssertion(assertion)
+  if (claims.iss === application.clientId) throw certificateNotRegistered()
   matchCredential(application, credentials, claims)
-  checkLifetime(claims)
-  const keys = await keysOf(claims.iss)
+  validateLifetime(claims)
+  const keys = await findIssuerKeys(claims.iss)
   if (!keys.kids.has(header.kid)) {
-    throw new Refusal(
+    throw new EntraError(
       7000272,
       `The certificate with identifier ${header.kid} used to sign the federated credential could not be found in the metadata of identity provider ${claims.iss}. Please validate that your Identity Provider's metadata exposes the key used to sign the incoming token.`,
     )
   }
   await verifySignature(assertion, keys.find)
-  checkTimes(claims, now, toleranceMs)
+  validateTimes(claims, now, toleranceMs)
 }
 
-function decode(assertion: string) {
+function parseAssertion(assertion: string) {
   const { header, claims } = parseJwt(assertion)
   if (header.kid === undefined) {
-    throw new Refusal(
+    throw new EntraError(
       5002723,
       'Invalid JWT token. No certificate SHA-1 thumbprint, certificate SHA-256 thumbprint, nor keyId specified in token header.',
     )
   }
   if (!/^(?:RS|PS|ES)(?:256|384|512)$/u.test(header.alg)) {
-    throw new Refusal(5002730, 'Invalid JWT token. Unsupported key for the signing algorithm.')
+    throw new EntraError(5002730, 'Invalid JWT token. Unsupported key for the signing algorithm.')
   }
   return { header: { ...header, kid: header.kid }, claims }
 }
@@ -74,7 +77,7 @@ function parseJwt(assertion: string) {
     const header = Header.parse(decodeProtectedHeader(assertion))
     return { header, claims: Claims.parse(decodeJwt(assertion)) }
   } catch {
-    throw new Refusal(50027, 'JWT token is invalid or malformed.')
+    throw new EntraError(50027, 'JWT token is invalid or malformed.')
   }
 }
 
@@ -85,41 +88,43 @@ function matchCredential(
   { iss, sub, aud }: Claims,
 ): void {
   if (credentials.length === 0) {
-    throw new Refusal(
+    throw new EntraError(
       70025,
       `The client '${clientId}'(${name}) has no configured federated identity credentials.`,
     )
   }
-  const ofIssuer = credentials.filter(({ issuer }) => issuer === iss)
-  if (ofIssuer.length === 0)
-    throw new Refusal(700211, `${UNMATCHED} issuer '${iss}'. ${PLEASE_CHECK}`)
+  const sameIssuer = credentials.filter(({ issuer }) => issuer === iss)
+  if (sameIssuer.length === 0)
+    throw new EntraError(700211, `${UNMATCHED} issuer '${iss}'. ${PLEASE_CHECK}`)
 
-  const ofSubject = ofIssuer.filter(({ subject }) => subject === sub)
-  if (ofSubject.length === 0) {
-    throw ofIssuer.some(({ subject }) => sameButCase(subject, sub))
-      ? new Refusal(
+  const sameSubject = sameIssuer.filter(({ subject }) => subject === sub)
+  if (sameSubject.length === 0) {
+    throw sameIssuer.some(({ subject }) => differsInCaseOnly(subject, sub))
+      ? new EntraError(
           7002138,
           `${UNMATCHED} subject '${sub}'. The subject matches with case-insensitive comparison, but not with case-sensitive comparison. ${CHECK}`,
         )
-      : new Refusal(700213, `${UNMATCHED} subject '${sub}'. ${CHECK}`)
+      : new EntraError(700213, `${UNMATCHED} subject '${sub}'. ${CHECK}`)
   }
-  if (ofSubject.some(({ audience }) => aud.includes(audience))) return
-  const isCaseOnly = ofSubject.some(({ audience }) => aud.some((one) => sameButCase(one, audience)))
-  throw new Refusal(
+  if (sameSubject.some(({ audience }) => aud.includes(audience))) return
+  const isCaseOnly = sameSubject.some(({ audience }) =>
+    aud.some((one) => differsInCaseOnly(one, audience)),
+  )
+  throw new EntraError(
     isCaseOnly ? 7002121 : 700212,
     `${UNMATCHED} audience '${aud[0]}'. ${PLEASE_CHECK}`,
   )
 }
 
-const sameButCase = (one: string, other: string): boolean =>
+const differsInCaseOnly = (one: string, other: string): boolean =>
   one.toLowerCase() === other.toLowerCase()
 
-function checkLifetime({ iat, nbf, exp }: Claims): void {
+function validateLifetime({ iat, nbf, exp }: Claims): void {
   const start = iat ?? nbf ?? 0
   if (exp - start <= MAX_LIFETIME_SECONDS) return
-  throw new Refusal(
+  throw new EntraError(
     70023,
-    `External OIDC Provider token must have a lifetime of less than or equal to 1.01:00:00. Token issued at ${instant(start)}. Token expires on ${instant(exp)}.`,
+    `External OIDC Provider token must have a lifetime of less than or equal to 1.01:00:00. Token issued at ${formatInstant(start)}. Token expires on ${formatInstant(exp)}.`,
   )
 }
 
@@ -128,34 +133,34 @@ async function verifySignature(
   keys: Awaited<ReturnType<IssuerKeySource>>['find'],
 ): Promise<void> {
   try {
-    // The times have a check and a text of their own; here, now is when the token was issued.
+    // Verifies the signature only. validateTimes checks the times, with their own error text.
     const { iat, nbf, exp = 0 } = decodeJwt(assertion)
     const issuedAt = Math.min(nbf ?? iat ?? 0, exp - 1)
     await jwtVerify(assertion, keys, { currentDate: new Date(issuedAt * 1000) })
   } catch (error) {
     if (error instanceof errors.JWSSignatureVerificationFailed) {
-      throw new Refusal(700027, 'Client assertion failed signature validation.')
+      throw new EntraError(700027, 'Client assertion failed signature validation.')
     }
-    throw new Refusal(5002730, 'Invalid JWT token. Unsupported key for the signing algorithm.')
+    throw new EntraError(5002730, 'Invalid JWT token. Unsupported key for the signing algorithm.')
   }
 }
 
-function checkTimes({ nbf, exp }: Claims, now: number, toleranceMs: number): void {
+function validateTimes({ nbf, exp }: Claims, now: number, toleranceMs: number): void {
   const start = nbf ?? 0
   if (start * 1000 - toleranceMs <= now && now < exp * 1000 + toleranceMs) return
-  throw new Refusal(
+  throw new EntraError(
     700024,
-    `Client assertion is not within its valid time range. Current time: ${instant(now / 1000)}, assertion valid from ${instant(start)}, expiry time of assertion ${instant(exp)}. Review the documentation at https://learn.microsoft.com/entra/identity-platform/certificate-credentials .`,
+    `Client assertion is not within its valid time range. Current time: ${formatInstant(now / 1000)}, assertion valid from ${formatInstant(start)}, expiry time of assertion ${formatInstant(exp)}. Review the documentation at https://learn.microsoft.com/entra/identity-platform/certificate-credentials .`,
   )
 }
 
-/** `iss` = client id is how an application's own certificate is used; no certificate is registered. */
-const unregisteredCertificate = () =>
-  new Refusal(
+/** An assertion with `iss` = client id is signed with the application's certificate, and none is registered. */
+const certificateNotRegistered = () =>
+  new EntraError(
     700027,
     'The certificate with identifier used to sign the client assertion is not registered on application. [Reason - The key was not found.]',
   )
 
-/** .NET's round-trip form: 7 fractional digits. */
-const instant = (epochSeconds: number): string =>
+/** Formats a time in .NET's round-trip form: 7 fractional digits. */
+const formatInstant = (epochSeconds: number): string =>
   new Date(epochSeconds * 1000).toISOString().replace('Z', '0000Z')

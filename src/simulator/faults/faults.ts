@@ -1,7 +1,7 @@
-/** Faults to inject: which there are, whom they meet, and how often. */
+/** The fault kinds, which requests a fault applies to, and how often. */
 import { z } from 'zod'
 
-/** What a fault can be put on. `token` is Entra's token endpoint, `metadata` all else it serves. */
+/** `token`: Entra ID's token endpoint; `metadata`: all its other paths. */
 const FAULT_TARGETS = ['token', 'metadata', 'issuer', 'vault'] as const
 export type FaultTarget = (typeof FAULT_TARGETS)[number]
 
@@ -9,22 +9,22 @@ const common = {
   target: z.enum(FAULT_TARGETS).default('token'),
   /** Only requests with this client id (in the form of a token request). */
   clientId: z.guid().optional(),
-  /** How many requests it meets; without it, all until the faults are cleared. */
+  /** Number of requests that it applies to. Default: all, until the faults are cleared. */
   times: z.int().positive().optional(),
 }
 
-/** Node's timers hold no more: 2^31 - 1. */
+/** At most 2^31 - 1, the limit of Node's timers. */
 const milliseconds = z.number().nonnegative().max(2_147_483_647)
-/** Three thousand years: what Date can hold, whatever the time is. */
+/** Three thousand years: within the range of Date. */
 const MAX_SECONDS = 1e11
 const retryAfter = {
   retryAfterSeconds: z.number().nonnegative().max(MAX_SECONDS).optional(),
-  /** Send Retry-After as an HTTP date rather than as seconds. */
+  /** Sends Retry-After as an HTTP date instead of seconds. */
   retryAfterAsDate: z.boolean().default(false),
 }
 
 const FaultSchema = z.discriminatedUnion('kind', [
-  // An answer in place of the real one: the first that matches wins.
+  // Replacements of the real answer: the first that matches applies.
   z.strictObject({
     kind: z.literal('status'),
     ...common,
@@ -35,7 +35,7 @@ const FaultSchema = z.discriminatedUnion('kind', [
   }),
   /** Entra's 429 for client credentials: plain text, `Retry-After: 60`. */
   z.strictObject({ kind: z.literal('throttled'), ...common, ...retryAfter }),
-  /** 503 as Entra (JSON, AADSTS90033), a gateway (HTML) or a load balancer (empty) says it. */
+  /** 503 in the form of Entra ID (JSON, AADSTS90033), a gateway (HTML) or a load balancer (empty). */
   z.strictObject({
     kind: z.literal('unavailable'),
     ...common,
@@ -56,37 +56,37 @@ const FaultSchema = z.discriminatedUnion('kind', [
     to: z.url(),
     status: z.union([z.literal(302), z.literal(307), z.literal(308)]).default(307),
   }),
-  /** 200 with bytes that are no JSON. */
+  /** 200 with a body that is not JSON. */
   z.strictObject({ kind: z.literal('garbage'), ...common }),
   /** 200 with a JSON body of this many bytes. */
   z.strictObject({ kind: z.literal('oversized'), ...common, bytes: z.int().positive() }),
-  /** A refusal of Entra, as if the directory were so. */
+  /** An error of Entra ID by its AADSTS code. */
   z.strictObject({
     kind: z.literal('aadsts'),
     ...common,
     code: z.int().positive(),
-    /** For codes that the simulator does not know, or to change what it says. */
+    /** For codes that the simulator does not know, or to override its table. */
     status: z.int().min(400).max(599).optional(),
     error: z.string().optional(),
     text: z.string().optional(),
   }),
 
-  // Changes to the real answer: one of each kind applies.
+  // Changes to the real answer: the first of each kind applies.
   z.strictObject({ kind: z.literal('delay'), ...common, ms: milliseconds }),
-  /** The body comes in pieces. */
+  /** The body is sent in chunks, with a pause after each. */
   z.strictObject({
     kind: z.literal('slow-body'),
     ...common,
     chunkBytes: z.int().positive().default(16),
     everyMs: milliseconds,
   }),
-  /** A success without these members of its JSON. */
+  /** A success without these members. */
   z.strictObject({
     kind: z.literal('missing-fields'),
     ...common,
     fields: z.array(z.string()).min(1).default(['access_token']),
   }),
-  /** Lifetimes of the tokens issued. */
+  /** Lifetimes of issued tokens. */
   z.strictObject({
     kind: z.literal('lifetime'),
     ...common,
@@ -94,8 +94,8 @@ const FaultSchema = z.discriminatedUnion('kind', [
     refreshInSeconds: z.int().positive().optional(),
   }),
   /**
-   * The federated credentials are not on every node yet: within the window, an exchange meets a
-   * node without them with this probability.
+   * Federated credentials have not propagated to every node of Entra ID: within the window, an
+   * exchange reaches a node without them with this probability.
    */
   z.strictObject({
     kind: z.literal('propagation'),
@@ -103,7 +103,7 @@ const FaultSchema = z.discriminatedUnion('kind', [
     windowMs: milliseconds.default(120_000),
     probability: z.number().min(0).max(1).default(0.5),
   }),
-  /** Entra's clock is off by this much, in what it checks, issues and says in `Date`. */
+  /** Entra ID's clock skew: in its checks, its tokens and `Date`. */
   z.strictObject({
     kind: z.literal('clock'),
     ...common,
@@ -119,7 +119,7 @@ export type FaultInput = z.input<typeof FaultSchema>
 export type Fault = z.infer<typeof FaultSchema>
 type FaultKind = Fault['kind']
 
-/** The faults that meet one request: at most one answer, and one of each change. */
+/** The faults that apply to one request: at most one replacement, and one of each change. */
 export type Effects = { readonly [Kind in ChangeKind]?: Extract<Fault, { kind: Kind }> } & {
   readonly answer?: Exclude<Fault, { kind: ChangeKind }>
 }
@@ -135,21 +135,21 @@ const CHANGES = [
 type ChangeKind = (typeof CHANGES)[number]
 
 export interface Faults {
-  /** Adds faults after those that are there. Throws a ZodError for one that makes no sense. */
+  /** Appends faults. Throws a ZodError for an invalid one. */
   add(...faults: readonly FaultInput[]): void
   /** Replaces all faults. */
   set(faults: readonly FaultInput[]): void
   clear(): void
-  /** The faults still to come, with `times` as what is left of it. */
+  /** Returns the remaining faults, with `times` as the number of requests left. */
   list(): readonly Fault[]
-  /** The faults for one request, counted as used. Of one kind, the first that matches applies. */
+  /** Returns the faults for one request and counts them as used. */
   take(target: FaultTarget, clientId: string | undefined): Effects
 }
 
-/** A list of faults, empty at first. `now` starts the window of a propagation fault. */
+/** Creates an empty list of faults. `now` starts the window of a propagation fault. */
 export function createFaults(now: () => number = Date.now): Faults {
-  let live: { fault: Fault; left: number; addedAt: number }[] = []
-  const parsed = (faults: readonly FaultInput[]) =>
+  let active: { fault: Fault; left: number; addedAt: number }[] = []
+  const parse = (faults: readonly FaultInput[]) =>
     FaultsSchema.parse(faults).map((fault) => ({
       fault,
       left: fault.times ?? Infinity,
@@ -158,27 +158,27 @@ export function createFaults(now: () => number = Date.now): Faults {
 
   return {
     add(...faults) {
-      live = [...live, ...parsed(faults)]
+      active = [...active, ...parse(faults)]
     },
     set(faults) {
-      live = parsed(faults)
+      active = parse(faults)
     },
     clear() {
-      live = []
+      active = []
     },
     list: () =>
-      live.map(({ fault, left }) => (left === Infinity ? fault : { ...fault, times: left })),
+      active.map(({ fault, left }) => (left === Infinity ? fault : { ...fault, times: left })),
     take(target, clientId) {
       const effects: Record<string, Fault> = {}
-      for (const entry of live) {
+      for (const entry of active) {
         const { fault, addedAt } = entry
         const slot = isChange(fault.kind) ? fault.kind : 'answer'
-        const isOver = fault.kind === 'propagation' && now() >= addedAt + fault.windowMs
-        if (slot in effects || isOver || !meets(fault, target, clientId)) continue
+        const isExpired = fault.kind === 'propagation' && now() >= addedAt + fault.windowMs
+        if (slot in effects || isExpired || !appliesTo(fault, target, clientId)) continue
         effects[slot] = fault
         entry.left -= 1
       }
-      live = live.filter(({ left }) => left > 0)
+      active = active.filter(({ left }) => left > 0)
       return effects
     },
   }
@@ -186,6 +186,6 @@ export function createFaults(now: () => number = Date.now): Faults {
 
 const isChange = (kind: FaultKind): kind is ChangeKind => CHANGES.some((change) => change === kind)
 
-const meets = (fault: Fault, target: FaultTarget, clientId: string | undefined): boolean =>
+const appliesTo = (fault: Fault, target: FaultTarget, clientId: string | undefined): boolean =>
   fault.target === target &&
   (fault.clientId === undefined || fault.clientId.toLowerCase() === clientId?.toLowerCase())

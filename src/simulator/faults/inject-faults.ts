@@ -1,36 +1,36 @@
-/** Puts faults on a handler and logs what it was asked: the wrapper of every simulated server. */
+/** Applies faults to the requests of a simulated server and logs each request. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
-import { resetMidBody, slowly } from './bodies.ts'
 import type { ExchangeLog } from '../control/exchange-log.ts'
-import type { Effects, Fault, Faults, FaultTarget } from './faults.ts'
-import { answerOf } from './forced-answers.ts'
+import { createErrorOfCode, createErrorResponse } from '../entra/entra-error.ts'
+import { findCorrelationId, readForm } from '../entra/token-request.ts'
 import { isSocketFault, type Server, type SocketFault } from '../http/handler.ts'
-import { sentCorrelationId, formOf } from '../entra/token-request.ts'
+import type { Effects, Faults, FaultTarget } from './faults.ts'
 
 interface Injection {
   readonly faults: Faults
   readonly log: ExchangeLog
-  readonly targetOf: (request: Request) => FaultTarget
+  readonly findTarget: (request: Request) => FaultTarget
   readonly now?: () => number
   readonly sleep?: (ms: number) => Promise<void>
 }
 
-/** The handler with faults on it. It gets those effects that only it can carry out. */
+/** Wraps a handler with faults. The handler gets the effects that only it can apply. */
 export function withFaults(
   handler: (request: Request, effects: Effects) => Promise<Response>,
-  { faults, log, targetOf, now = Date.now, sleep = unreferencedSleep }: Injection,
+  { faults, log, findTarget, now = Date.now, sleep = sleepUnreferenced }: Injection,
 ): Server {
   return async (request) => {
     const startedAt = now()
-    const target = targetOf(request)
-    const form = await formOf(request.clone())
+    const target = findTarget(request)
+    const form = await readForm(request.clone())
     const clientId = form.get('client_id') ?? undefined
     const effects = faults.take(target, clientId)
     if (effects.delay) await sleep(effects.delay.ms)
-    const reply = await replyTo(request, effects)
-    const aadsts = isSocketFault(reply) ? undefined : await aadstsOf(reply)
-    const correlationId = sentCorrelationId(request, form)
+    const replacement = createReplacement(request, effects, now())
+    const reply = replacement ?? (await handler(request, effects))
+    const aadsts = isSocketFault(reply) ? undefined : await readAadsts(reply)
+    const correlationId = findCorrelationId(request, form)
     const resource = form.get('scope') ?? form.get('resource')
     log.record({
       at: new Date(startedAt).toISOString(),
@@ -40,51 +40,161 @@ export function withFaults(
       ...(clientId === undefined ? {} : { clientId }),
       ...(resource === null ? {} : { resource }),
       ...(correlationId === undefined ? {} : { correlationId }),
-      outcome: outcomeOf(reply, effects),
+      outcome: selectOutcome(reply, effects),
       ...(aadsts === undefined ? {} : { aadsts }),
       durationMs: now() - startedAt,
     })
-    return isSocketFault(reply) ? reply : shaped(reply, effects)
+    return isSocketFault(reply) ? reply : applyBodyFault(reply, effects)
   }
+}
 
-  async function replyTo(request: Request, effects: Effects): Promise<Response | SocketFault> {
-    const { answer } = effects
-    if (
-      answer &&
-      answer.kind !== 'aadsts' &&
-      !(answer.kind === 'reset' && answer.when === 'mid-body')
-    ) {
-      return answerOf(answer, request, now())
+const GATEWAY_PAGE =
+  '<!DOCTYPE html><html><head><title>Service Unavailable</title></head><body><h2>Our services are not available right now</h2></body></html>'
+const NOT_JSON = '{"token_type":"Bearer","expires_in":35\u0000\ufffd<html>'
+const JSON_TYPE = 'application/json; charset=utf-8'
+/** Statuses for which HTTP, and so `Response`, allows no body. */
+const BODYLESS: ReadonlySet<number> = new Set([204, 205, 304])
+
+/**
+ * Creates the answer of a fault. Undefined when the handler has to answer: without such a fault, for
+ * an AADSTS code, which Entra ID answers itself, and for a reset in the middle of the real body.
+ */
+function createReplacement(
+  request: Request,
+  { answer }: Effects,
+  now: number,
+): Response | SocketFault | undefined {
+  switch (answer?.kind) {
+    case undefined:
+    case 'aadsts':
+      return undefined
+    case 'hang':
+      return { socket: 'hang' }
+    case 'reset':
+      return answer.when === 'mid-body' ? undefined : { socket: 'reset' }
+    case 'throttled': {
+      const wait = { ...answer, retryAfterSeconds: answer.retryAfterSeconds ?? 60 }
+      const headers = { 'content-type': 'text/plain', ...formatRetryAfter(wait, now) }
+      return new Response('Too Many Requests', { status: 429, headers })
     }
-    return handler(request, effects)
+    case 'unavailable':
+      return createUnavailable(answer, request, now)
+    case 'redirect':
+      return new Response(null, { status: answer.status, headers: { location: answer.to } })
+    case 'garbage':
+      return new Response(NOT_JSON, { headers: { 'content-type': JSON_TYPE } })
+    case 'oversized':
+      return createOversized(answer.bytes)
+    case 'status': {
+      const { status, body, contentType, headers } = answer
+      if (BODYLESS.has(status)) return new Response(null, { status, headers })
+      return new Response(body, { status, headers: { 'content-type': contentType, ...headers } })
+    }
   }
 }
 
-/** Effects on the way of the body, which the log does not wait for. */
-function shaped(reply: Response, { answer, 'slow-body': slow }: Effects): Response {
-  if (answer?.kind === 'reset') return resetMidBody(reply)
-  return slow ? slowly(reply, slow.chunkBytes, slow.everyMs) : reply
+function createUnavailable(
+  answer: Extract<Effects['answer'], { kind: 'unavailable' }>,
+  request: Request,
+  now: number,
+): Response {
+  const headers = formatRetryAfter(answer, now)
+  if (answer.body === 'html') {
+    return new Response(GATEWAY_PAGE, {
+      status: 503,
+      headers: { 'content-type': 'text/html', ...headers },
+    })
+  }
+  if (answer.body === 'empty') {
+    return new Response(null, { status: 503, headers: { 'content-length': '0', ...headers } })
+  }
+  const response = createErrorResponse(createErrorOfCode(90033), {
+    correlationId: findCorrelationId(request, new URLSearchParams()),
+    now,
+    origin: new URL(request.url).origin,
+  })
+  for (const [name, value] of Object.entries(headers)) response.headers.set(name, value)
+  return response
 }
 
-function outcomeOf(reply: Response | SocketFault, { answer }: Effects): number | 'hang' | 'reset' {
+interface RetryAfter {
+  readonly retryAfterSeconds?: number | undefined
+  readonly retryAfterAsDate: boolean
+}
+
+/** Formats Retry-After as seconds or as an HTTP date (RFC 9110 §10.2.3). */
+function formatRetryAfter(
+  { retryAfterSeconds, retryAfterAsDate }: RetryAfter,
+  now: number,
+): Readonly<Record<string, string>> {
+  if (retryAfterSeconds === undefined) return {}
+  const until = new Date(now + retryAfterSeconds * 1000).toUTCString()
+  return { 'retry-after': retryAfterAsDate ? until : String(retryAfterSeconds) }
+}
+
+/** Creates a 200 with a JSON body of this many bytes, without Content-Length. */
+function createOversized(bytes: number): Response {
+  const chunk = new TextEncoder().encode('x'.repeat(65_536))
+  const parts = function* parts() {
+    const [head, tail] = ['{"access_token":"', '"}']
+    yield new TextEncoder().encode(head)
+    for (let left = bytes - head.length - tail.length; left > 0; left -= chunk.length) {
+      yield chunk.subarray(0, left)
+    }
+    yield new TextEncoder().encode(tail)
+  }
+  return new Response(ReadableStream.from(parts()), { headers: { 'content-type': JSON_TYPE } })
+}
+
+/** Applies the faults of the body. The log does not wait for them. */
+function applyBodyFault(reply: Response, { answer, 'slow-body': slow }: Effects): Response {
+  if (answer?.kind === 'reset') {
+    return replaceBody(reply, async function* firstHalf(body) {
+      yield body.subarray(0, Math.ceil(body.length / 2))
+      // A reset discards what is still in the send buffer, so the first half needs time to leave.
+      await delay(20)
+      throw new Error('simulated reset')
+    })
+  }
+  if (!slow) return reply
+  return replaceBody(reply, async function* chunks(body) {
+    for (let offset = 0; offset < body.length; offset += slow.chunkBytes) {
+      if (offset > 0) await sleepUnreferenced(slow.everyMs)
+      yield body.subarray(offset, offset + slow.chunkBytes)
+    }
+  })
+}
+
+function replaceBody(
+  response: Response,
+  generate: (body: Uint8Array) => AsyncGenerator<Uint8Array>,
+): Response {
+  const stream = async function* stream() {
+    yield* generate(new Uint8Array(await response.arrayBuffer()))
+  }
+  return new Response(ReadableStream.from(stream()), response)
+}
+
+function selectOutcome(
+  reply: Response | SocketFault,
+  { answer }: Effects,
+): number | 'hang' | 'reset' {
   if (isSocketFault(reply)) return reply.socket
-  return isReset(answer) ? 'reset' : reply.status
+  return answer?.kind === 'reset' ? 'reset' : reply.status
 }
 
-const isReset = (answer: Fault | undefined): boolean => answer?.kind === 'reset'
+const ErrorBody = z.object({ error_codes: z.array(z.int()).min(1) })
 
-const RefusalBody = z.object({ error_codes: z.array(z.int()).min(1) })
-
-/** The AADSTS number of a refusal, read from a copy of its body. */
-async function aadstsOf(reply: Response): Promise<number | undefined> {
+/** Reads the AADSTS code from a copy of an error's body. */
+async function readAadsts(reply: Response): Promise<number | undefined> {
   const isJson = reply.headers.get('content-type')?.startsWith('application/json') ?? false
   if (reply.status < 400 || !isJson) return undefined
   const body: unknown = await reply
     .clone()
     .json()
     .catch(() => undefined)
-  return RefusalBody.safeParse(body).data?.error_codes[0]
+  return ErrorBody.safeParse(body).data?.error_codes[0]
 }
 
 /** A delay must not keep a process alive that has nothing else to do. */
-const unreferencedSleep = (ms: number): Promise<void> => delay(ms, undefined, { ref: false })
+const sleepUnreferenced = (ms: number): Promise<void> => delay(ms, undefined, { ref: false })

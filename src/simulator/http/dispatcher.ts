@@ -1,17 +1,18 @@
-/** An undici dispatcher that needs no port: requests go straight to simulated servers. */
+/** An undici dispatcher that calls a simulated server in this process, without a port. */
 import { Dispatcher, errors, Response as UndiciResponse } from 'undici'
 import { isSocketFault, type Server } from './handler.ts'
 
 /**
- * Sends every request to `server`. A `hang` ends when the request is aborted or the dispatcher is
- * destroyed; a `reset` fails as a socket error with the code ECONNRESET.
+ * Creates a dispatcher that sends every request to `server`. A `hang` ends when the request is
+ * aborted or the dispatcher is destroyed; a `reset` fails as a socket error with code ECONNRESET.
  */
-export const simulatorDispatcher = (server: Server): Dispatcher => new SimulatorDispatcher(server)
+export const createInMemoryDispatcher = (server: Server): Dispatcher =>
+  new InMemoryDispatcher(server)
 
-/** undici asks for a class here: its own methods (request, stream …) come from `Dispatcher`. */
-class SimulatorDispatcher extends Dispatcher {
+/** A class because undici requires one: `request`, `stream` and others come from `Dispatcher`. */
+class InMemoryDispatcher extends Dispatcher {
   readonly #server: Server
-  readonly #open = new Set<Controller>()
+  readonly #inflight = new Set<Controller>()
 
   constructor(server: Server) {
     super()
@@ -23,9 +24,9 @@ class SimulatorDispatcher extends Dispatcher {
     handler: Dispatcher.DispatchHandler,
   ): boolean {
     const controller = new Controller()
-    this.#open.add(controller)
-    void exchange(this.#server, options, handler, controller).finally(() =>
-      this.#open.delete(controller),
+    this.#inflight.add(controller)
+    void dispatch(this.#server, options, handler, controller).finally(() =>
+      this.#inflight.delete(controller),
     )
     return true
   }
@@ -45,7 +46,7 @@ class SimulatorDispatcher extends Dispatcher {
     callback?: () => void,
   ): Promise<void> | void {
     const error = typeof errorOrCallback === 'function' ? null : errorOrCallback
-    for (const controller of this.#open) {
+    for (const controller of this.#inflight) {
       controller.abort(error ?? new errors.ClientDestroyedError())
     }
     const done = typeof errorOrCallback === 'function' ? errorOrCallback : callback
@@ -56,7 +57,7 @@ class SimulatorDispatcher extends Dispatcher {
 
 const noop = (): void => undefined
 
-/** What undici's handlers need to stop or slow a response. */
+/** Lets undici's handlers abort, pause and resume a response. */
 class Controller implements Dispatcher.DispatchController {
   readonly #abort = new AbortController()
   #resumed: PromiseWithResolvers<void> = Promise.withResolvers()
@@ -82,15 +83,15 @@ class Controller implements Dispatcher.DispatchController {
     this.paused = false
     this.#resumed.resolve()
   }
-  /** Settles when data may flow. */
-  async whenReady(): Promise<void> {
+  /** Resolves when the response is not paused. Throws when it is aborted. */
+  async untilResumed(): Promise<void> {
     if (this.paused && !this.aborted) await this.#resumed.promise
     this.throwIfAborted()
   }
   throwIfAborted(): void {
     this.#abort.signal.throwIfAborted()
   }
-  /** Rejects when aborted, and never settles otherwise. */
+  /** Rejects when aborted and never resolves. */
   untilAborted(): Promise<never> {
     const { signal } = this.#abort
     return new Promise((_, reject) => {
@@ -100,7 +101,7 @@ class Controller implements Dispatcher.DispatchController {
   }
 }
 
-async function exchange(
+async function dispatch(
   server: Server,
   options: Dispatcher.DispatchOptions,
   handler: Dispatcher.DispatchHandler,
@@ -113,31 +114,31 @@ async function exchange(
     const reply = await Promise.race([server(request), controller.untilAborted()])
     if (isSocketFault(reply)) {
       if (reply.socket === 'hang') await controller.untilAborted()
-      throw reset()
+      throw resetError()
     }
-    const headers = headersOf(reply)
+    const headers = toHeaderObject(reply)
     controller.rawHeaders = [...reply.headers].flat().map((text) => Buffer.from(text, 'latin1'))
     handler.onResponseStart?.(controller, reply.status, headers, reply.statusText)
-    await passBody(reply, handler, controller)
+    await sendBody(reply, handler, controller)
     handler.onResponseEnd?.(controller, {})
   } catch (error) {
     handler.onResponseError?.(controller, toError(error))
   }
 }
 
-async function passBody(
+async function sendBody(
   reply: Response,
   handler: Dispatcher.DispatchHandler,
   controller: Controller,
 ): Promise<void> {
   const chunks = (reply.body ?? emptyBody())[Symbol.asyncIterator]()
   for (;;) {
-    await controller.whenReady()
+    await controller.untilResumed()
     const next = await Promise.race([
       chunks.next().catch(() => undefined),
       controller.untilAborted(),
     ])
-    if (!next) throw reset()
+    if (!next) throw resetError()
     if (next.done) return
     handler.onResponseData?.(controller, Buffer.from(next.value))
   }
@@ -148,15 +149,15 @@ async function toRequest(options: Dispatcher.DispatchOptions): Promise<Request> 
   const hasBody = method !== 'GET' && method !== 'HEAD' && body !== null && body !== undefined
   return new Request(new URL(path, origin), {
     method,
-    headers: requestHeaders(options.headers),
+    headers: toHeaders(options.headers),
     ...(hasBody ? { body: new Uint8Array(await new UndiciResponse(body).arrayBuffer()) } : {}),
   })
 }
 
-/** undici takes headers as an object, a flat list or pairs. */
-function requestHeaders(sent: Dispatcher.DispatchOptions['headers']): Headers {
+/** Converts headers from the forms that undici accepts: an object, a flat list or pairs. */
+function toHeaders(sent: Dispatcher.DispatchOptions['headers']): Headers {
   const headers = new Headers()
-  for (const [name, value] of headerEntries(sent ?? {})) {
+  for (const [name, value] of toHeaderEntries(sent ?? {})) {
     for (const one of Array.isArray(value) ? value : [value]) {
       if (one !== undefined) headers.append(name, String(one))
     }
@@ -166,7 +167,7 @@ function requestHeaders(sent: Dispatcher.DispatchOptions['headers']): Headers {
 
 type HeaderEntry = readonly [string, unknown]
 
-function headerEntries(sent: NonNullable<Dispatcher.DispatchOptions['headers']>): HeaderEntry[] {
+function toHeaderEntries(sent: NonNullable<Dispatcher.DispatchOptions['headers']>): HeaderEntry[] {
   if (Array.isArray(sent)) {
     const flat = sent as readonly string[]
     return flat.flatMap((name, index) =>
@@ -177,7 +178,7 @@ function headerEntries(sent: NonNullable<Dispatcher.DispatchOptions['headers']>)
   return Object.entries(sent)
 }
 
-function headersOf({ headers }: Response): Record<string, string | string[]> {
+function toHeaderObject({ headers }: Response): Record<string, string | string[]> {
   const cookies = headers.getSetCookie()
   return {
     ...Object.fromEntries(headers),
@@ -185,7 +186,7 @@ function headersOf({ headers }: Response): Record<string, string | string[]> {
   }
 }
 
-const reset = (): Error =>
+const resetError = (): Error =>
   Object.assign(new errors.SocketError('simulated reset'), { code: 'ECONNRESET' })
 
 const toError = (reason: unknown): Error =>

@@ -1,29 +1,27 @@
-/** How simulated servers reach others: over TLS with a given CA, or in memory. */
+/** GET requests of the simulated servers to each other and to external issuers. */
 import { Agent, fetch } from 'undici'
 import { isSocketFault, type Server } from './handler.ts'
-import type { FetchText } from '../entra/issuer-keys.ts'
 
-interface OutboundOptions {
-  /** Trusted in place of Node's default roots. */
+/** Fetches a document as text. Rejects when the server cannot be reached or redirects. */
+export type FetchText = (url: string) => Promise<{ readonly status: number; readonly text: string }>
+
+interface NetworkOptions {
+  /** Trusted instead of Node's default roots. */
   readonly caPem?: string
-  /** Sent to the issuer, as an API server may want it for its discovery document. */
+  /** Read before each request and sent as bearer token, for an API server that requires one. */
   readonly bearerToken?: () => Promise<string>
-  readonly timeoutMs?: number
 }
 
-export interface Outbound {
+const TIMEOUT_MS = 5_000
+const MAX_RESPONSE_BYTES = 1_048_576
+
+/** Creates a {@link FetchText} over the network: no redirects, at most 5 s and 1 MiB. */
+export function createNetworkFetch({ caPem, bearerToken }: NetworkOptions): {
   readonly fetchText: FetchText
   close(): Promise<void>
-}
-
-/** A {@link FetchText} over the network: no redirects, a time limit, at most 1 MiB. */
-export function outboundFetch({
-  caPem,
-  bearerToken,
-  timeoutMs = 5_000,
-}: OutboundOptions = {}): Outbound {
+} {
   const agent = new Agent({
-    maxResponseSize: 1_048_576,
+    maxResponseSize: MAX_RESPONSE_BYTES,
     ...(caPem === undefined ? {} : { connect: { ca: caPem } }),
   })
   return {
@@ -31,7 +29,7 @@ export function outboundFetch({
       const response = await fetch(url, {
         dispatcher: agent,
         redirect: 'error',
-        signal: AbortSignal.timeout(timeoutMs),
+        signal: AbortSignal.timeout(TIMEOUT_MS),
         headers: bearerToken ? { authorization: `Bearer ${await bearerToken()}` } : {},
       })
       return { status: response.status, text: await response.text() }
@@ -40,21 +38,11 @@ export function outboundFetch({
   }
 }
 
-/** A {@link FetchText} that calls servers directly. A socket fault fails the call at once. */
-export function inMemoryFetch(server: Server): FetchText {
+/** Creates a {@link FetchText} that calls a server in this process. Rejects on a socket fault. */
+export function createInMemoryFetch(server: Server): FetchText {
   return async (url) => {
     const reply = await server(new Request(url))
     if (isSocketFault(reply)) throw new Error(`simulated ${reply.socket}`)
     return { status: reply.status, text: await reply.text() }
-  }
-}
-
-/** One server out of several by origin; an origin that nobody has cannot be reached. */
-export function byOrigin(servers: ReadonlyMap<string, Server>): Server {
-  return async (request) => {
-    const { origin } = new URL(request.url)
-    const server = servers.get(origin)
-    if (!server) throw new Error(`nothing listens at ${origin}`)
-    return server(request)
   }
 }

@@ -1,22 +1,22 @@
-/** The shapes every simulated server shares: a pure HTTP handler, and what only a socket can do. */
+/** The types that every simulated server shares: a pure HTTP handler, and socket faults. */
 
-/** A server without a port: WHATWG request in, WHATWG response out. */
+/** A server without a port: a WHATWG request in, a WHATWG response out. */
 export type Handler = (request: Request) => Promise<Response>
 
-/** What no HTTP response can express; the port adapter and the dispatcher carry it out. */
+/** A fault that no HTTP response can express. `serve` and the dispatcher carry it out. */
 export interface SocketFault {
   /** `hang`: the request is read and never answered. `reset`: the connection is reset (TCP RST). */
   readonly socket: 'hang' | 'reset'
 }
 
-/** A handler that may also ask for a socket fault. Every {@link Handler} is one. */
+/** A handler that may also return a socket fault. Every {@link Handler} is one. */
 export type Server = (request: Request) => Promise<Response | SocketFault>
 
-/** True for what is no response. */
+/** Returns true for a socket fault, false for a response. */
 export const isSocketFault = (reply: Response | SocketFault): reply is SocketFault =>
   'socket' in reply
 
-/** A JSON response; `content-length` is known, as the real services send it. */
+/** Creates a JSON response with a `content-length`, as the real services send it. */
 export function jsonResponse(
   status: number,
   body: unknown,

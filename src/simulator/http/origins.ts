@@ -1,44 +1,41 @@
-/** Gives simulated servers their origins: a port each, or names that only exist in memory. */
+/** Gives each simulated server an origin: a port, or a name that only exists in memory. */
 import type { IssuedCertificate } from '../../lib/x509.ts'
 import type { Server } from './handler.ts'
-import { byOrigin } from './fetch-text.ts'
 import { serve } from './serve.ts'
 
-/** The address of one server; by default any free port of 127.0.0.1. */
+/** The address of one server. Default: a free port of 127.0.0.1. */
 export interface Listen {
   readonly host?: string
   readonly port?: number
 }
 
-export interface Site {
+/** An origin that is reserved before its server exists, because servers name each other's URLs. */
+export interface Origin {
   readonly url: string
-  /** Puts the server there. Until then, requests are answered with 503. */
+  /** Sets the server. Requests before that are answered with 503. */
   mount(server: Server): void
 }
 
-interface SiteOptions extends Listen {
+interface OriginOptions extends Listen {
   readonly tls: IssuedCertificate
-  /** The name in the URL, when it is not the address itself. */
+  /** Host name in the URL. Default: the address. */
   readonly publicName?: string | undefined
 }
 
-export interface Sites {
-  /**
-   * Takes an origin. A server's URL is part of what it says, so the origin comes before the server.
-   */
-  open(name: string, options: SiteOptions): Promise<Site>
-  /** Reaches all sites without their ports. */
+export interface Origins {
+  open(name: string, options: OriginOptions): Promise<Origin>
+  /** Routes a request to the server of its origin, without a port. */
   readonly inMemory: Server
   close(): Promise<void>
 }
 
-/** With ports, or with origins such as `https://entra.test` that only `inMemory` knows. */
-export function createSites(ports: boolean): Sites {
+/** Creates origins with ports, or origins such as `https://entra.test` that only `inMemory` reaches. */
+export function createOrigins(ports: boolean): Origins {
   const servers = new Map<string, Server>()
   const closers: (() => Promise<void>)[] = []
   return {
     async open(name, { publicName, ...options }) {
-      let mounted = notMounted
+      let mounted: Server = async () => new Response(null, { status: 503 })
       const server: Server = (request) => mounted(request)
       const url = ports ? await listen(server, publicName, options) : `https://${name}.test`
       servers.set(url, server)
@@ -49,7 +46,7 @@ export function createSites(ports: boolean): Sites {
         },
       }
     },
-    inMemory: byOrigin(servers),
+    inMemory: routeByOrigin(servers),
     async close() {
       await Promise.all(closers.splice(0).map((close) => close()))
     },
@@ -66,4 +63,12 @@ export function createSites(ports: boolean): Sites {
   }
 }
 
-const notMounted: Server = async () => new Response(null, { status: 503 })
+/** Combines servers into one that routes by origin. An unknown origin rejects, like a refused connection. */
+export function routeByOrigin(servers: ReadonlyMap<string, Server>): Server {
+  return async (request) => {
+    const { origin } = new URL(request.url)
+    const server = servers.get(origin)
+    if (!server) throw new Error(`nothing listens at ${origin}`)
+    return server(request)
+  }
+}

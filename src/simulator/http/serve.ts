@@ -1,4 +1,4 @@
-/** Puts a simulated server on a TCP port, with or without TLS, and carries out socket faults. */
+/** Serves a simulated server on a TCP port, with or without TLS, and carries out socket faults. */
 import { once } from 'node:events'
 import {
   createServer as createHttpServer,
@@ -20,9 +20,9 @@ interface ServeOptions {
   readonly tls?: { readonly certPem: string; readonly keyPem: string }
 }
 
-/** A server on a port; closing it ends its connections, also those that hang. */
+/** A server on a port. `close` ends all connections, including hanging ones. */
 export interface RunningServer extends AsyncDisposable {
-  /** Origin by which this machine reaches it. */
+  /** Origin on this machine. */
   readonly url: string
   readonly port: number
   close(): Promise<void>
@@ -30,7 +30,7 @@ export interface RunningServer extends AsyncDisposable {
 
 const MAX_BODY_BYTES = 1_048_576
 
-/** Listens. Rejects with the system's error when the address cannot be bound. */
+/** Starts listening. Rejects with the system's error when the address cannot be bound. */
 export async function serve(
   server: Server,
   { host = '127.0.0.1', port = 0, tls }: ServeOptions = {},
@@ -38,14 +38,14 @@ export async function serve(
   const scheme = tls ? 'https' : 'http'
   const rawSockets = new Map<number, Socket>()
   const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
-    // Taken now: a request whose body was given up has no socket any more.
+    // Read before the handler runs: an aborted request no longer has a socket.
     const { socket } = incoming
     void answer(server, scheme, incoming, outgoing).catch(() => reset(socket, rawSockets))
   }
   const listener = tls
     ? createHttpsServer({ cert: tls.certPem, key: tls.keyPem }, onRequest)
     : createHttpServer(onRequest)
-  // Under TLS the request has a TLSSocket, which cannot send an RST: that takes the TCP socket.
+  // A request over TLS has a TLSSocket, which cannot send an RST. Only the TCP socket below it can.
   listener.on('connection', (socket: Duplex) => {
     if (!isTcpSocket(socket)) return
     const { remotePort } = socket
@@ -86,16 +86,17 @@ async function answer(
     if (reply.socket === 'reset') throw new Error('simulated reset')
     return
   }
-  outgoing.writeHead(reply.status, headerPairs(reply.headers))
+  // A flat list of names and values, so that Set-Cookie can occur twice.
+  outgoing.writeHead(reply.status, [...reply.headers].flat())
   for await (const chunk of reply.body ?? []) {
     if (outgoing.destroyed) return
-    if (!outgoing.write(chunk)) await drainedOrClosed(outgoing)
+    if (!outgoing.write(chunk)) await untilDrainedOrClosed(outgoing)
   }
   outgoing.end()
 }
 
-/** Settles when more may be written, or when nobody reads any more. */
-function drainedOrClosed(outgoing: ServerResponse): Promise<void> {
+/** Resolves on `drain` or `close`. */
+function untilDrainedOrClosed(outgoing: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
     const settle = (): void => {
       outgoing.off('drain', settle).off('close', settle)
@@ -115,11 +116,11 @@ async function toRequest(scheme: string, incoming: IncomingMessage): Promise<Req
   return new Request(new URL(url, `${scheme}://${incoming.headers.host ?? 'localhost'}`), {
     method,
     headers,
-    ...(hasBody ? { body: await bodyOf(incoming) } : {}),
+    ...(hasBody ? { body: await readRequestBody(incoming) } : {}),
   })
 }
 
-async function bodyOf(incoming: IncomingMessage): Promise<Uint8Array<ArrayBuffer>> {
+async function readRequestBody(incoming: IncomingMessage): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of incoming as AsyncIterable<Uint8Array>) {
@@ -130,13 +131,9 @@ async function bodyOf(incoming: IncomingMessage): Promise<Uint8Array<ArrayBuffer
   return new Uint8Array(Buffer.concat(chunks))
 }
 
-/** Header names and values in turn: the form in which a name may come twice (Set-Cookie). */
-const headerPairs = (headers: Headers): string[] => [...headers].flat()
-
-/** Ends a connection with an RST, which a client sees as ECONNRESET; nothing is left to end of a closed one. */
+/** Ends a connection with an RST: the client gets ECONNRESET. */
 function reset(socket: Socket, rawSockets: ReadonlyMap<number, Socket>): void {
   const raw = rawSockets.get(socket.remotePort ?? -1)
-  // What is encrypted cannot be reset, only what carries it.
   if (raw === undefined) socket.destroy()
   else raw.resetAndDestroy()
 }

@@ -1,10 +1,10 @@
-/** A Kubernetes cluster's OIDC issuer: it signs projected service-account tokens. */
+/** The OIDC issuer of a Kubernetes cluster: it signs projected service account tokens. */
 import { createHash, randomUUID } from 'node:crypto'
 import { exportJWK, generateKeyPair, SignJWT, type JWK } from 'jose'
 import { Secret } from '../../secret.ts'
 import { jsonResponse, type Handler } from '../http/handler.ts'
 
-/** What a projected token says; everything has the default of a pod of the shop's orders. */
+/** Claims of a projected token. Default: a pod of the service account shop/orders. */
 export interface ProjectedTokenClaims {
   readonly namespace?: string | undefined
   readonly serviceAccount?: string | undefined
@@ -12,30 +12,29 @@ export interface ProjectedTokenClaims {
   readonly node?: string | undefined
   readonly audience?: string | readonly string[] | undefined
   readonly lifetimeSeconds?: number | undefined
-  /** Claims put over the real ones; `undefined` takes one away. For tokens that are wrong on purpose. */
+  /** Overrides claims, for invalid tokens; `undefined` removes one. */
   readonly claims?: Readonly<Record<string, unknown>> | undefined
-  /** Header parameters put over the real ones; `undefined` takes one away. */
+  /** Overrides header parameters; `undefined` removes one. */
   readonly header?: Readonly<Record<string, unknown>> | undefined
 }
 
 export interface ClusterIssuer {
-  /** The exact `iss`: what a federated identity credential has to name. */
+  /** The exact `iss`, which a federated credential must have. */
   readonly issuer: string
   /** Serves the discovery document and the key set. */
   readonly handler: Handler
   sign(claims?: ProjectedTokenClaims): Promise<Secret>
   /**
-   * Publishes a new key and then signs with it; older keys stay published, so that their tokens
-   * hold. With `published: false` the key set stays as it is, which is the mistake that
-   * AADSTS7000272 reports. Resolves to the new key id.
+   * Signs with a new key from now on and returns its id. Older keys stay published, so their tokens
+   * stay valid. With `published: false` the new key is not published (AADSTS7000272).
    */
   rotateKey(options?: { readonly published?: boolean | undefined }): Promise<string>
-  /** Takes every key but the signing one out of the key set. */
+  /** Removes every key except the current one from the key set. */
   retireOldKeys(): void
 }
 
 interface IssuerOptions {
-  /** The exact `iss`; its path is where the documents are served. */
+  /** The exact `iss`. The documents are served under its path. */
   readonly issuer: string
   readonly now?: () => number
 }
@@ -49,18 +48,18 @@ interface SigningKey {
 const NAMESPACE = 'shop'
 const SERVICE_ACCOUNT = 'orders'
 
-/** Makes an issuer with one new RS256 key. */
+/** Creates an issuer with one new RS256 key. */
 export async function createIssuer({
   issuer,
   now = Date.now,
 }: IssuerOptions): Promise<ClusterIssuer> {
   const base = issuer.replace(/\/$/u, '')
   const path = new URL(issuer).pathname.replace(/\/$/u, '')
-  let current = await newKey()
+  let current = await createKey()
   let published: readonly JWK[] = [current.jwk]
 
   const documents = new Map<string, () => unknown>([
-    [`${path}/.well-known/openid-configuration`, () => discoveryDocument(issuer, base)],
+    [`${path}/.well-known/openid-configuration`, () => createDiscoveryDocument(issuer, base)],
     [`${path}/openid/v1/jwks`, () => ({ keys: published })],
   ])
 
@@ -75,7 +74,7 @@ export async function createIssuer({
     },
     sign: (claims = {}) => sign(current, issuer, claims, now()),
     async rotateKey({ published: isPublished = true } = {}) {
-      const next = await newKey()
+      const next = await createKey()
       if (isPublished) published = [next.jwk, ...published]
       current = next
       return next.kid
@@ -86,8 +85,8 @@ export async function createIssuer({
   }
 }
 
-/** The fields that kube-apiserver serves, no more. */
-const discoveryDocument = (issuer: string, base: string) => ({
+/** Returns the fields that kube-apiserver serves. */
+const createDiscoveryDocument = (issuer: string, base: string) => ({
   issuer,
   jwks_uri: `${base}/openid/v1/jwks`,
   response_types_supported: ['id_token'],
@@ -115,14 +114,14 @@ async function sign(
     jti: randomUUID(),
     'kubernetes.io': {
       namespace,
-      node: { name: node, uid: uid('node', node) },
+      node: { name: node, uid: deriveUid('node', node) },
       pod: {
         name: request.pod ?? `${serviceAccount}-0`,
-        uid: uid('pod', namespace, serviceAccount),
+        uid: deriveUid('pod', namespace, serviceAccount),
       },
       serviceaccount: {
         name: serviceAccount,
-        uid: uid('serviceaccount', namespace, serviceAccount),
+        uid: deriveUid('serviceaccount', namespace, serviceAccount),
       },
     },
     nbf: iat,
@@ -131,14 +130,14 @@ async function sign(
   }
   const header = { alg: 'RS256', kid: key.kid, ...request.header }
   return new Secret(
-    await new SignJWT(defined(claims))
-      .setProtectedHeader({ ...defined(header), alg: 'RS256' })
+    await new SignJWT(removeUndefined(claims))
+      .setProtectedHeader({ ...removeUndefined(header), alg: 'RS256' })
       .sign(key.privateKey),
   )
 }
 
-/** kube-apiserver names a key by the SHA-256 of its public key's DER form. */
-async function newKey(): Promise<SigningKey> {
+/** Creates a key. Its id is the SHA-256 of the public key's DER form, as kube-apiserver's. */
+async function createKey(): Promise<SigningKey> {
   const { publicKey, privateKey } = await generateKeyPair('RS256')
   const der = await crypto.subtle.exportKey('spki', publicKey)
   const kid = createHash('sha256').update(new Uint8Array(der)).digest('base64url')
@@ -149,8 +148,8 @@ async function newKey(): Promise<SigningKey> {
   return { kid, privateKey, jwk: { use: 'sig', kty, kid, alg: 'RS256', n, e } }
 }
 
-/** The same object keeps its uid over rotations, as in a cluster. */
-function uid(...parts: readonly string[]): string {
+/** Derives a stable uid, so that an object keeps it across rotations, as in a cluster. */
+function deriveUid(...parts: readonly string[]): string {
   const hex = createHash('sha256').update(parts.join('/')).digest('hex')
   return [
     hex.slice(0, 8),
@@ -161,6 +160,6 @@ function uid(...parts: readonly string[]): string {
   ].join('-')
 }
 
-/** Without the members whose value is `undefined`. */
-const defined = (members: Readonly<Record<string, unknown>>): Record<string, unknown> =>
+/** Removes the members whose value is `undefined`. */
+const removeUndefined = (members: Readonly<Record<string, unknown>>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined))

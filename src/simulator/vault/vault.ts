@@ -1,26 +1,26 @@
-/** A Key Vault that truly verifies the access token before it gives a secret. */
+/** The simulated Key Vault: it validates signature and claims of the access token. */
 import { randomUUID } from 'node:crypto'
 import { createLocalJWKSet, errors, jwtVerify, type JWTPayload } from 'jose'
 import { z } from 'zod'
-import { v1Issuer, v2Issuer } from '../entra/access-token.ts'
+import { formatV1Issuer, formatV2Issuer } from '../entra/access-token.ts'
 import { jsonResponse, type Handler } from '../http/handler.ts'
-import type { FetchText } from '../entra/issuer-keys.ts'
+import type { FetchText } from '../http/fetch-text.ts'
 
-/** A secret and who may read it. */
+/** A secret and the applications that may read it. */
 export interface VaultSecret {
   readonly value: string
-  /** Client ids with the permission to get it. */
+  /** Client ids with the permission to read it. */
   readonly allowedClientIds: readonly string[]
 }
 
 interface VaultOptions {
   /** Read at each request. */
   readonly secrets: ReadonlyMap<string, VaultSecret>
-  /** The tenant the vault trusts. */
+  /** Tenant of accepted tokens. */
   readonly tenantId: string
-  /** Origin of the login host, whose key set verifies tokens. */
+  /** Origin of the login host with the signing keys. */
   readonly authorityHost: string
-  /** The audience that tokens need; a trailing slash makes no difference. */
+  /** Required audience; a trailing slash is ignored. */
   readonly resource?: string
   readonly fetchText: FetchText
   readonly now?: () => number
@@ -29,7 +29,7 @@ interface VaultOptions {
 const KeySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) })
 const CLOCK_TOLERANCE_SECONDS = 300
 
-/** Serves `GET /secrets/{name}[/{version}]`, with Key Vault's answers. */
+/** Creates the handler of `GET /secrets/{name}[/{version}]`, with Key Vault's errors. */
 export function createVault({
   secrets,
   tenantId,
@@ -49,8 +49,8 @@ export function createVault({
       { 'www-authenticate': challenge },
     )
 
-  /** The claims of a token that is meant for this vault, or why it is not taken. */
-  async function verify(token: string): Promise<JWTPayload | string> {
+  /** Returns the claims of a valid token, or the error text of an invalid one. */
+  async function validateToken(token: string): Promise<JWTPayload | string> {
     const { status, text } = await fetchText(`${authorityHost}/${tenantId}/discovery/v2.0/keys`)
     if (status !== 200) throw new Error(`the key set of ${authorityHost} answered ${status}`)
     try {
@@ -59,7 +59,7 @@ export function createVault({
         createLocalJWKSet(KeySet.parse(JSON.parse(text))),
         {
           algorithms: ['RS256'],
-          issuer: [v1Issuer(tenantId), v2Issuer(authorityHost, tenantId)],
+          issuer: [formatV1Issuer(tenantId), formatV2Issuer(authorityHost, tenantId)],
           audience: [resource, `${resource}/`],
           requiredClaims: ['exp', 'tid'],
           currentDate: new Date(now()),
@@ -68,7 +68,7 @@ export function createVault({
       )
       return payload['tid'] === tenantId ? payload : 'AKV10032: Invalid issuer.'
     } catch (error) {
-      return refusalText(error, resource)
+      return formatTokenError(error, resource)
     }
   }
 
@@ -78,12 +78,12 @@ export function createVault({
     if (token === undefined) {
       return unauthorized('AKV10000: Request is missing a Bearer or PoP token.')
     }
-    const claims = await verify(token)
+    const claims = await validateToken(token)
     if (typeof claims === 'string') return unauthorized(claims)
 
     const name = /^\/secrets\/([\w-]+)(?:\/\w*)?$/u.exec(pathname)?.[1]
     if (name === undefined || request.method !== 'GET') {
-      return failure(404, 'NotFound', 'This vault only gives secrets: GET /secrets/{name}.')
+      return failure(404, 'NotFound', 'This vault only supports GET /secrets/{name}.')
     }
     const clientId = String(claims['appid'] ?? claims['azp'])
     const secret = secrets.get(name)
@@ -121,8 +121,8 @@ const failure = (status: number, code: string, message: string, inner?: string):
     error: { code, message, ...(inner === undefined ? {} : { innererror: { code: inner } }) },
   })
 
-/** Key Vault names the cause by an AKV number, or by S2S12005 for an expired token. */
-function refusalText(error: unknown, resource: string): string {
+/** Formats the cause as Key Vault does: an AKV number, or S2S12005 for an expired token. */
+function formatTokenError(error: unknown, resource: string): string {
   if (error instanceof errors.JWTExpired) {
     return "[TokenExpired] Error validating token: 'S2S12005'."
   }

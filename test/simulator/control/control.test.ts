@@ -3,12 +3,12 @@ import { fetch } from 'undici'
 import { describe, expect, test } from 'vitest'
 import { BILLING } from '../../../src/simulator/defaults.ts'
 import type { Simulator } from '../../../src/simulator/simulator.ts'
-import { aWorld, exchange } from '../exchange.ts'
+import { startInMemory, exchange } from '../exchange.ts'
 
-const control = async (world: Simulator, method: string, path: string, body?: unknown) => {
-  const response = await fetch(`${world.authorityHost}/simulator/${path}`, {
+const control = async (simulator: Simulator, method: string, path: string, body?: unknown) => {
+  const response = await fetch(`${simulator.authorityHost}/simulator/${path}`, {
     method,
-    dispatcher: world.dispatcher,
+    dispatcher: simulator.dispatcher,
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   })
   return { status: response.status, body: await response.json() }
@@ -16,16 +16,16 @@ const control = async (world: Simulator, method: string, path: string, body?: un
 
 describe('the control endpoints', () => {
   test('set, add, show and clear faults', async () => {
-    await using world = await aWorld()
+    await using simulator = await startInMemory()
     const shown = [expect.objectContaining({ kind: 'throttled', times: 3 })]
-    expect(await control(world, 'PUT', 'faults', [{ kind: 'throttled', times: 3 }])).toEqual({
+    expect(await control(simulator, 'PUT', 'faults', [{ kind: 'throttled', times: 3 }])).toEqual({
       status: 200,
       body: shown,
     })
-    expect(await control(world, 'GET', 'faults')).toEqual({ status: 200, body: shown })
-    expect((await control(world, 'POST', 'faults', [{ kind: 'hang' }])).body).toHaveLength(2)
-    expect(await control(world, 'DELETE', 'faults')).toEqual({ status: 200, body: [] })
-    expect((await exchange(world)).status).toBe(200)
+    expect(await control(simulator, 'GET', 'faults')).toEqual({ status: 200, body: shown })
+    expect((await control(simulator, 'POST', 'faults', [{ kind: 'hang' }])).body).toHaveLength(2)
+    expect(await control(simulator, 'DELETE', 'faults')).toEqual({ status: 200, body: [] })
+    expect((await exchange(simulator)).status).toBe(200)
   })
 
   test.each([
@@ -41,29 +41,29 @@ describe('the control endpoints', () => {
       /retryAfterSeconds/u,
     ],
   ])('refuse %s with a reason', async (_, body, reason) => {
-    await using world = await aWorld()
-    expect(await control(world, 'PUT', 'faults', body)).toMatchObject({
+    await using simulator = await startInMemory()
+    expect(await control(simulator, 'PUT', 'faults', body)).toMatchObject({
       status: 400,
       body: { error: expect.stringMatching(reason) },
     })
   })
 
   test('take as many new tokens at once as are asked for', async () => {
-    await using world = await aWorld()
-    const asked = Array.from({ length: 8 }, () => control(world, 'POST', 'token'))
+    await using simulator = await startInMemory()
+    const asked = Array.from({ length: 8 }, () => control(simulator, 'POST', 'token'))
     for (const { status } of await Promise.all(asked)) expect(status).toBe(200)
-    expect((await exchange(world)).status).toBe(200)
+    expect((await exchange(simulator)).status).toBe(200)
   })
 
   test('count and list exchanges, and hold no token', async () => {
-    await using world = await aWorld()
-    const { body } = await exchange(world)
-    await exchange(world, { form: { client_id: BILLING.clientId } })
-    const seen = await control(world, 'GET', 'requests')
+    await using simulator = await startInMemory()
+    const { body } = await exchange(simulator)
+    await exchange(simulator, { form: { client_id: BILLING.clientId } })
+    const seen = await control(simulator, 'GET', 'requests')
     expect(seen.body).toMatchObject({
       counters: {
         byTarget: { token: 2, issuer: 2 },
-        byClientId: { [world.clientId]: 1, [BILLING.clientId]: 1 },
+        byClientId: { [simulator.clientId]: 1, [BILLING.clientId]: 1 },
         byAadsts: { 700213: 1 },
         issued: 1,
       },
@@ -78,52 +78,54 @@ describe('the control endpoints', () => {
     })
     expect(JSON.stringify(seen.body)).not.toContain('eyJ')
     expect(JSON.stringify(seen.body)).not.toContain(String(body['access_token']).slice(-20))
-    expect((await control(world, 'DELETE', 'requests')).body).toMatchObject({
+    expect((await control(simulator, 'DELETE', 'requests')).body).toMatchObject({
       requests: [],
       counters: { total: 0 },
     })
-    expect(world.exchanges()).toBe(0)
+    expect(simulator.exchanges()).toBe(0)
   })
 
   test('are met by no fault, and say what there is', async () => {
-    await using world = await aWorld()
-    world.faults.add({ kind: 'hang', target: 'metadata' })
-    expect(await control(world, 'GET', 'nothing')).toMatchObject({
+    await using simulator = await startInMemory()
+    simulator.faults.add({ kind: 'hang', target: 'metadata' })
+    expect(await control(simulator, 'GET', 'nothing')).toMatchObject({
       status: 404,
       body: { endpoints: expect.arrayContaining(['PUT /simulator/faults']) },
     })
   })
 
   test('change the directory while it runs', async () => {
-    await using world = await aWorld()
-    const { body } = await control(world, 'GET', 'directory')
+    await using simulator = await startInMemory()
+    const { body } = await control(simulator, 'GET', 'directory')
     expect(Object(body).applications).toHaveLength(3)
     const changed = { ...Object(body), applications: [] }
-    expect((await control(world, 'PUT', 'directory', changed)).status).toBe(200)
-    expect((await exchange(world)).body).toMatchObject({ error_codes: [700016] })
-    expect(await control(world, 'PUT', 'directory', { tenants: [] })).toMatchObject({ status: 400 })
+    expect((await control(simulator, 'PUT', 'directory', changed)).status).toBe(200)
+    expect((await exchange(simulator)).body).toMatchObject({ error_codes: [700016] })
+    expect(await control(simulator, 'PUT', 'directory', { tenants: [] })).toMatchObject({
+      status: 400,
+    })
   })
 
   test('write a new projected token, with the claims given', async () => {
-    await using world = await aWorld()
-    const before = await readFile(world.tokenFile, 'utf8')
-    expect(await control(world, 'POST', 'token', { serviceAccount: 'intruder' })).toEqual({
+    await using simulator = await startInMemory()
+    const before = await readFile(simulator.tokenFile, 'utf8')
+    expect(await control(simulator, 'POST', 'token', { serviceAccount: 'intruder' })).toEqual({
       status: 200,
       body: {},
     })
-    expect((await exchange(world)).body).toMatchObject({ error_codes: [700213] })
-    expect((await control(world, 'POST', 'token')).status).toBe(200)
-    expect((await exchange(world)).status).toBe(200)
-    expect(await readFile(world.tokenFile, 'utf8')).not.toBe(before)
+    expect((await exchange(simulator)).body).toMatchObject({ error_codes: [700213] })
+    expect((await control(simulator, 'POST', 'token')).status).toBe(200)
+    expect((await exchange(simulator)).status).toBe(200)
+    expect(await readFile(simulator.tokenFile, 'utf8')).not.toBe(before)
   })
 
   test('have the issuer sign with a new key, published or not', async () => {
-    await using world = await aWorld()
-    await control(world, 'POST', 'issuer-key')
-    await control(world, 'POST', 'token')
-    expect((await exchange(world)).status).toBe(200)
-    const { body } = await control(world, 'POST', 'issuer-key', { published: false })
-    await control(world, 'POST', 'token')
-    expect((await exchange(world)).body['error_description']).toContain(Object(body).kid)
+    await using simulator = await startInMemory()
+    await control(simulator, 'POST', 'issuer-key')
+    await control(simulator, 'POST', 'token')
+    expect((await exchange(simulator)).status).toBe(200)
+    const { body } = await control(simulator, 'POST', 'issuer-key', { published: false })
+    await control(simulator, 'POST', 'token')
+    expect((await exchange(simulator)).body['error_description']).toContain(Object(body).kid)
   })
 })

@@ -1,23 +1,23 @@
 import { describe, expect, test } from 'vitest'
 import { BILLING, REPORTS } from '../../../src/simulator/defaults.ts'
 import type { Simulator } from '../../../src/simulator/simulator.ts'
-import { aWorld, exchange, type Attempt } from '../exchange.ts'
+import { startInMemory, exchange, type Attempt } from '../exchange.ts'
 
-const orders = (world: Simulator) => {
-  const application = world.directory.applications.find(({ name }) => name === 'orders')
+const orders = (simulator: Simulator) => {
+  const application = simulator.directory.applications.find(({ name }) => name === 'orders')
   const [credential] = application?.federatedCredentials ?? []
-  if (!application || !credential) throw new Error('orders is in every default world')
+  if (!application || !credential) throw new Error('orders is in every default simulator')
   return { application, credential }
 }
 
-const vaultResource = (world: Simulator) => {
-  const resource = world.directory.resources.find(({ name }) => name === 'Azure Key Vault')
-  if (!resource) throw new Error('the vault is in every default world')
+const vaultResource = (simulator: Simulator) => {
+  const resource = simulator.directory.resources.find(({ name }) => name === 'Azure Key Vault')
+  if (!resource) throw new Error('the vault is in every default simulator')
   return resource
 }
 
 describe('a directory in which something is wrong', () => {
-  test.each<[string, (world: Simulator) => void, Attempt, number, number, string, RegExp]>([
+  test.each<[string, (simulator: Simulator) => void, Attempt, number, number, string, RegExp]>([
     [
       'the application does not exist',
       () => undefined,
@@ -29,8 +29,8 @@ describe('a directory in which something is wrong', () => {
     ],
     [
       'the application is of another tenant',
-      (world) => {
-        orders(world).application.tenantId = '99999999-9999-4999-8999-999999999999'
+      (simulator) => {
+        orders(simulator).application.tenantId = '99999999-9999-4999-8999-999999999999'
       },
       {},
       700016,
@@ -49,8 +49,8 @@ describe('a directory in which something is wrong', () => {
     ],
     [
       'the application is disabled',
-      (world) => {
-        orders(world).application.disabled = true
+      (simulator) => {
+        orders(simulator).application.disabled = true
       },
       {},
       7000112,
@@ -60,8 +60,8 @@ describe('a directory in which something is wrong', () => {
     ],
     [
       'the service principal is missing',
-      (world) => {
-        orders(world).application.servicePrincipal = false
+      (simulator) => {
+        orders(simulator).application.servicePrincipal = false
       },
       {},
       7000229,
@@ -89,8 +89,8 @@ describe('a directory in which something is wrong', () => {
     ],
     [
       'the credential has a space after the issuer',
-      (world) => {
-        orders(world).credential.issuer += ' '
+      (simulator) => {
+        orders(simulator).credential.issuer += ' '
       },
       {},
       700211,
@@ -100,8 +100,8 @@ describe('a directory in which something is wrong', () => {
     ],
     [
       'the resource is disabled',
-      (world) => {
-        vaultResource(world).disabled = true
+      (simulator) => {
+        vaultResource(simulator).disabled = true
       },
       {},
       500014,
@@ -111,8 +111,8 @@ describe('a directory in which something is wrong', () => {
     ],
     [
       'the resource wants a role',
-      (world) => {
-        vaultResource(world).assignmentRequired = true
+      (simulator) => {
+        vaultResource(simulator).assignmentRequired = true
       },
       {},
       501051,
@@ -121,9 +121,9 @@ describe('a directory in which something is wrong', () => {
       /not assigned to a role/,
     ],
   ])('%s', async (_, breakIt, attempt, code, status, error, text) => {
-    await using world = await aWorld()
-    breakIt(world)
-    const outcome = await exchange(world, attempt)
+    await using simulator = await startInMemory()
+    breakIt(simulator)
+    const outcome = await exchange(simulator, attempt)
     expect({ ...outcome.body, status: outcome.status }).toMatchObject({
       error,
       error_codes: [code],
@@ -133,10 +133,10 @@ describe('a directory in which something is wrong', () => {
   })
 
   test('a policy blocks the application, with the claims of a conditional-access block', async () => {
-    await using world = await aWorld()
+    await using simulator = await startInMemory()
     const policy = 'cccccccc-cccc-4ccc-8ccc-cccccccccccc'
-    orders(world).application.blockedByPolicy = policy
-    const { status, body } = await exchange(world)
+    orders(simulator).application.blockedByPolicy = policy
+    const { status, body } = await exchange(simulator)
     expect({ ...body, status }).toMatchObject({
       status: 400,
       error: 'invalid_grant',
@@ -149,15 +149,15 @@ describe('a directory in which something is wrong', () => {
   })
 
   test('a refusal holds until it is mended, and the second credential counts as the first', async () => {
-    await using world = await aWorld()
-    await world.rotateToken({ serviceAccount: 'orders-v2' })
-    expect((await exchange(world)).body).toMatchObject({ error_codes: [700213] })
-    const { application, credential } = orders(world)
+    await using simulator = await startInMemory()
+    await simulator.rotateToken({ serviceAccount: 'orders-v2' })
+    expect((await exchange(simulator)).body).toMatchObject({ error_codes: [700213] })
+    const { application, credential } = orders(simulator)
     application.federatedCredentials.push({
       ...credential,
       name: 'second',
       subject: 'system:serviceaccount:shop:orders-v2',
     })
-    expect((await exchange(world)).status).toBe(200)
+    expect((await exchange(simulator)).status).toBe(200)
   })
 })

@@ -3,38 +3,38 @@ import { fetch } from 'undici'
 import { describe, expect, test } from 'vitest'
 import { ORDERS, TENANT_ID } from '../../../src/simulator/defaults.ts'
 import type { Simulator } from '../../../src/simulator/simulator.ts'
-import { aWorld, exchange, NOW } from '../exchange.ts'
+import { startInMemory, exchange, NOW } from '../exchange.ts'
 
 const V1_ISSUER = `https://sts.windows.net/${TENANT_ID}/`
 const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u
 
 /** Verifies as a resource server would: discovery, key set, signature, times. */
-async function verified(world: Simulator, token: unknown, version: 1 | 2) {
+async function verified(simulator: Simulator, token: unknown, version: 1 | 2) {
   const discovery = await fetch(
-    `${world.authorityHost}/${TENANT_ID}${version === 2 ? '/v2.0' : ''}/.well-known/openid-configuration`,
-    { dispatcher: world.dispatcher },
+    `${simulator.authorityHost}/${TENANT_ID}${version === 2 ? '/v2.0' : ''}/.well-known/openid-configuration`,
+    { dispatcher: simulator.dispatcher },
   )
   const { issuer, jwks_uri: keys } = Object(await discovery.json())
   const keySet = createRemoteJWKSet(new URL(keys), {
     [customFetch]: async (url) => {
-      const response = await fetch(url, { dispatcher: world.dispatcher })
+      const response = await fetch(url, { dispatcher: simulator.dispatcher })
       return new Response(await response.text(), { status: response.status })
     },
   })
   return jwtVerify(String(token), keySet, { issuer, currentDate: new Date(NOW) })
 }
 
-const get = async (world: Simulator, path: string) => {
-  const response = await fetch(world.authorityHost + path, { dispatcher: world.dispatcher })
+const get = async (simulator: Simulator, path: string) => {
+  const response = await fetch(simulator.authorityHost + path, { dispatcher: simulator.dispatcher })
   const text = await response.text()
   return { status: response.status, body: text === '' ? undefined : JSON.parse(text) }
 }
 
 describe('an access token', () => {
   test('of a version 1 resource has the claims of version 1, whatever the endpoint', async () => {
-    await using world = await aWorld({ random: () => 0 })
-    const { body } = await exchange(world)
-    const { payload, protectedHeader } = await verified(world, body['access_token'], 1)
+    await using simulator = await startInMemory({ random: () => 0 })
+    const { body } = await exchange(simulator)
+    const { payload, protectedHeader } = await verified(simulator, body['access_token'], 1)
 
     expect(protectedHeader).toEqual({
       typ: 'JWT',
@@ -63,9 +63,12 @@ describe('an access token', () => {
   })
 
   test('of a version 2 resource has the claims of version 2, whatever the endpoint', async () => {
-    await using world = await aWorld()
-    const { body } = await exchange(world, { version: 1, form: { resource: 'api://orders-api' } })
-    const { payload, protectedHeader } = await verified(world, body['access_token'], 2)
+    await using simulator = await startInMemory()
+    const { body } = await exchange(simulator, {
+      version: 1,
+      form: { resource: 'api://orders-api' },
+    })
+    const { payload, protectedHeader } = await verified(simulator, body['access_token'], 2)
 
     expect(protectedHeader).not.toHaveProperty('x5t')
     expect(payload).toMatchObject({
@@ -84,21 +87,21 @@ describe('an access token', () => {
     ['HTTPS://Vault.Azure.Net/.default', 'HTTPS://Vault.Azure.Net'],
     ['cfa8b339-82a2-471a-a3c9-0fc0be7a4093/.default', 'cfa8b339-82a2-471a-a3c9-0fc0be7a4093'],
   ])('for the scope %s has the audience %s', async (scope, audience) => {
-    await using world = await aWorld()
-    const { body } = await exchange(world, { form: { scope } })
+    await using simulator = await startInMemory()
+    const { body } = await exchange(simulator, { form: { scope } })
     expect(decodeJwt(String(body['access_token'])).aud).toBe(audience)
   })
 
   test('names roles, the managed identity and the client capability where there are any', async () => {
-    await using world = await aWorld()
-    const [application] = world.directory.applications
+    await using simulator = await startInMemory()
+    const [application] = simulator.directory.applications
     Object.assign(application ?? {}, {
       kind: 'managed-identity',
       resourceId: '/subscriptions/1/orders',
       roles: { 'https://vault.azure.net': ['Secrets.Read'] },
     })
     const claims = '{"access_token":{"xms_cc":{"values":["cp1"]}}}'
-    const { body } = await exchange(world, { form: { claims } })
+    const { body } = await exchange(simulator, { form: { claims } })
     expect(decodeJwt(String(body['access_token']))).toMatchObject({
       roles: ['Secrets.Read'],
       xms_mirid: '/subscriptions/1/orders',
@@ -110,8 +113,8 @@ describe('an access token', () => {
 
 describe('a success', () => {
   test('of the v2 endpoint has numbers and no more than Entra sends', async () => {
-    await using world = await aWorld({ random: () => 0.999 })
-    const { body, headers } = await exchange(world)
+    await using simulator = await startInMemory({ random: () => 0.999 })
+    const { body, headers } = await exchange(simulator)
     expect(body).toEqual({
       token_type: 'Bearer',
       expires_in: 5398,
@@ -123,8 +126,8 @@ describe('a success', () => {
   })
 
   test('of the v1 endpoint has strings, the resource and absolute times', async () => {
-    await using world = await aWorld({ random: () => 0 })
-    const { body } = await exchange(world, { version: 1 })
+    await using simulator = await startInMemory({ random: () => 0 })
+    const { body } = await exchange(simulator, { version: 1 })
     expect(body).toEqual({
       token_type: 'Bearer',
       expires_in: '3599',
@@ -142,51 +145,51 @@ describe('a success', () => {
     ['unknown form fields', { form: { 'x-client-SKU': 'msal.js.node' } }],
     ['a verified domain as tenant', { tenant: 'contoso.onmicrosoft.com' }],
   ])('comes with %s too', async (_, attempt) => {
-    await using world = await aWorld()
-    expect((await exchange(world, attempt)).status).toBe(200)
+    await using simulator = await startInMemory()
+    expect((await exchange(simulator, attempt)).status).toBe(200)
   })
 
   test('for any resource, when the directory is told so', async () => {
-    await using world = await aWorld()
-    world.directory.unknownResources = 'issue'
-    const { body } = await exchange(world, { form: { scope: 'https://load-17.test/.default' } })
+    await using simulator = await startInMemory()
+    simulator.directory.unknownResources = 'issue'
+    const { body } = await exchange(simulator, { form: { scope: 'https://load-17.test/.default' } })
     expect(decodeJwt(String(body['access_token'])).aud).toBe('https://load-17.test')
   })
 
   test('has the life that the application was given', async () => {
-    await using world = await aWorld()
-    Object.assign(world.directory.applications[0] ?? {}, {
+    await using simulator = await startInMemory()
+    Object.assign(simulator.directory.applications[0] ?? {}, {
       tokenLifetimeSeconds: 120,
       refreshInSeconds: 60,
     })
-    expect((await exchange(world)).body).toMatchObject({ expires_in: 120, refresh_in: 60 })
+    expect((await exchange(simulator)).body).toMatchObject({ expires_in: 120, refresh_in: 60 })
   })
 })
 
 describe('what Entra serves beside tokens', () => {
   test('the discovery documents name their own origin and issuer', async () => {
-    await using world = await aWorld()
+    await using simulator = await startInMemory()
     const base = `https://entra.test/${TENANT_ID}`
     expect(
-      (await get(world, `/${TENANT_ID}/v2.0/.well-known/openid-configuration`)).body,
+      (await get(simulator, `/${TENANT_ID}/v2.0/.well-known/openid-configuration`)).body,
     ).toMatchObject({
       issuer: `${base}/v2.0`,
       token_endpoint: `${base}/oauth2/v2.0/token`,
       jwks_uri: `${base}/discovery/v2.0/keys`,
     })
-    expect((await get(world, `/${TENANT_ID}/.well-known/openid-configuration`)).body).toMatchObject(
-      {
-        issuer: V1_ISSUER,
-        token_endpoint: `${base}/oauth2/token`,
-      },
-    )
+    expect(
+      (await get(simulator, `/${TENANT_ID}/.well-known/openid-configuration`)).body,
+    ).toMatchObject({
+      issuer: V1_ISSUER,
+      token_endpoint: `${base}/oauth2/token`,
+    })
   })
 
   test.each(['/common/discovery/keys', `/${TENANT_ID}/discovery/keys`])(
     '%s holds public keys only',
     async (path) => {
-      await using world = await aWorld()
-      const { body } = await get(world, path)
+      await using simulator = await startInMemory()
+      const { body } = await get(simulator, path)
       expect(Object.keys(body.keys[0]).toSorted()).toEqual([
         'alg',
         'e',
@@ -200,10 +203,10 @@ describe('what Entra serves beside tokens', () => {
   )
 
   test('instance discovery knows its own host and no other', async () => {
-    await using world = await aWorld()
+    await using simulator = await startInMemory()
     const ask = (host: string) =>
       get(
-        world,
+        simulator,
         `/common/discovery/instance?api-version=1.1&authorization_endpoint=${encodeURIComponent(`https://${host}/${TENANT_ID}/oauth2/v2.0/authorize`)}`,
       )
     expect(await ask('entra.test')).toMatchObject({
@@ -217,7 +220,7 @@ describe('what Entra serves beside tokens', () => {
       status: 400,
       body: { error: 'invalid_instance', error_codes: [50049] },
     })
-    expect((await get(world, '/common/discovery/instance')).status).toBe(400)
+    expect((await get(simulator, '/common/discovery/instance')).status).toBe(400)
   })
 
   test.each([
@@ -227,14 +230,14 @@ describe('what Entra serves beside tokens', () => {
     ['/', 404],
     [`/${TENANT_ID}/oauth2/v2.0/authorize`, 404],
   ])('%s is answered with %i', async (path, status) => {
-    await using world = await aWorld()
-    expect((await get(world, path)).status).toBe(status)
+    await using simulator = await startInMemory()
+    expect((await get(simulator, path)).status).toBe(status)
   })
 })
 
 test('a projected token has the header and claims of a cluster, and keeps its uids', async () => {
-  await using world = await aWorld()
-  const token = (await world.issuer.sign({ pod: 'orders-7d9f' })).reveal()
+  await using simulator = await startInMemory()
+  const token = (await simulator.issuer.sign({ pod: 'orders-7d9f' })).reveal()
   const claims = decodeJwt(token)
   expect(decodeProtectedHeader(token)).toEqual({
     alg: 'RS256',
@@ -255,19 +258,21 @@ test('a projected token has the header and claims of a cluster, and keeps its ui
     nbf: NOW / 1000,
     sub: 'system:serviceaccount:shop:orders',
   })
-  const next = decodeJwt((await world.issuer.sign({ pod: 'orders-7d9f' })).reveal())
+  const next = decodeJwt((await simulator.issuer.sign({ pod: 'orders-7d9f' })).reveal())
   expect(next['kubernetes.io']).toEqual(claims['kubernetes.io'])
   expect(next.jti).not.toBe(claims.jti)
 })
 
 test('tokens of an old key hold while it is published, and no longer', async () => {
-  await using world = await aWorld()
-  const old = (await world.issuer.sign()).reveal()
-  await world.issuer.rotateKey()
-  await world.rotateToken()
-  expect((await exchange(world, { assertion: old })).status).toBe(200)
-  expect((await exchange(world)).status).toBe(200)
-  world.issuer.retireOldKeys()
-  expect((await exchange(world, { assertion: old })).body).toMatchObject({ error_codes: [7000272] })
-  expect((await exchange(world)).status).toBe(200)
+  await using simulator = await startInMemory()
+  const old = (await simulator.issuer.sign()).reveal()
+  await simulator.issuer.rotateKey()
+  await simulator.rotateToken()
+  expect((await exchange(simulator, { assertion: old })).status).toBe(200)
+  expect((await exchange(simulator)).status).toBe(200)
+  simulator.issuer.retireOldKeys()
+  expect((await exchange(simulator, { assertion: old })).body).toMatchObject({
+    error_codes: [7000272],
+  })
+  expect((await exchange(simulator)).status).toBe(200)
 })

@@ -1,12 +1,12 @@
 import { exportJWK, generateKeyPair } from 'jose'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import type { SimulatorOptions } from '../../../src/simulator/options.ts'
-import { aWorld, exchange, NOW } from '../exchange.ts'
+import type { SimulatorOptions } from '../../../src/simulator/simulator.ts'
+import { startInMemory, exchange, NOW } from '../exchange.ts'
 
 const KeySet = z.object({ keys: z.array(z.unknown()) })
 
-/** The world's issuer as Entra would see it if it served these documents. */
+/** The simulator's issuer as Entra would see it if it served these documents. */
 const reach = (documents: Readonly<Record<string, unknown>>): SimulatorOptions => ({
   externalIssuers: new Map([
     [
@@ -49,8 +49,8 @@ describe('an issuer that is wrong', () => {
       /Failed to parse provider signing keys/,
     ],
   ])('%s', async (_, documents, code, text) => {
-    await using world = await aWorld(reach(documents))
-    const { status, body } = await exchange(world)
+    await using simulator = await startInMemory(reach(documents))
+    const { status, body } = await exchange(simulator)
     expect({ ...body, status }).toMatchObject({
       error: 'invalid_request',
       error_codes: [code],
@@ -60,34 +60,36 @@ describe('an issuer that is wrong', () => {
   })
 
   test('answers 500', async () => {
-    await using world = await aWorld()
-    world.faults.add({ kind: 'status', status: 500, target: 'issuer', times: 1 })
-    expect((await exchange(world)).body).toMatchObject({ error_codes: [501661] })
-    expect((await exchange(world)).status).toBe(200)
+    await using simulator = await startInMemory()
+    simulator.faults.add({ kind: 'status', status: 500, target: 'issuer', times: 1 })
+    expect((await exchange(simulator)).body).toMatchObject({ error_codes: [501661] })
+    expect((await exchange(simulator)).status).toBe(200)
   })
 
   test('has the signing key behind a hundred others, of which Entra reads no more', async () => {
     const { publicKey } = await generateKeyPair('RS256', { extractable: true })
     const jwk = await exportJWK(publicKey)
-    await using world = await aWorld()
-    const own = await world.issuer.handler(new Request('https://issuer.test/openid/v1/jwks'))
+    await using simulator = await startInMemory()
+    const own = await simulator.issuer.handler(new Request('https://issuer.test/openid/v1/jwks'))
     const { keys } = KeySet.parse(await own.json())
     const others = Array.from({ length: 100 }, (_, index) => ({ ...jwk, kid: `other-${index}` }))
-    await using crowded = await aWorld(
+    await using crowded = await startInMemory(
       reach({ [WELL_KNOWN]: discovery, '/jwks': { keys: [...others, ...keys] } }),
     )
-    const { body } = await exchange(crowded, { assertion: (await world.issuer.sign()).reveal() })
+    const { body } = await exchange(crowded, {
+      assertion: (await simulator.issuer.sign()).reveal(),
+    })
     expect(body).toMatchObject({ error_codes: [7000272] })
   })
 
   test('is held as long as the cache says, so that a new key is unknown until then', async () => {
     let now = NOW
-    await using world = await aWorld({ now: () => now, issuerCacheMs: 60_000 })
-    expect((await exchange(world)).status).toBe(200)
-    await world.issuer.rotateKey()
-    await world.rotateToken()
-    expect((await exchange(world)).body).toMatchObject({ error_codes: [7000272] })
+    await using simulator = await startInMemory({ now: () => now, issuerCacheMs: 60_000 })
+    expect((await exchange(simulator)).status).toBe(200)
+    await simulator.issuer.rotateKey()
+    await simulator.rotateToken()
+    expect((await exchange(simulator)).body).toMatchObject({ error_codes: [7000272] })
     now += 60_001
-    expect((await exchange(world)).status).toBe(200)
+    expect((await exchange(simulator)).status).toBe(200)
   })
 })

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { jsonResponse } from '../../../src/simulator/http/handler.ts'
 import { REPORTS } from '../../../src/simulator/defaults.ts'
-import { aWorld, CORRELATION_ID, exchange, type Attempt } from '../exchange.ts'
+import { startInMemory, CORRELATION_ID, exchange, type Attempt } from '../exchange.ts'
 
 describe('a request that is wrong itself', () => {
   test.each<[string, Attempt, number, number, string, RegExp]>([
@@ -183,8 +183,8 @@ describe('a request that is wrong itself', () => {
       /malformed/,
     ],
   ])('%s', async (_, attempt, code, status, error, text) => {
-    await using world = await aWorld()
-    const { status: gotStatus, body } = await exchange(world, attempt)
+    await using simulator = await startInMemory()
+    const { status: gotStatus, body } = await exchange(simulator, attempt)
     expect({ ...body, gotStatus }).toMatchObject({ error, error_codes: [code], gotStatus: status })
     expect(body['error_description']).toMatch(text)
     expect(body['error_description']).toMatch(new RegExp(`^AADSTS${code}: `, 'u'))
@@ -193,8 +193,8 @@ describe('a request that is wrong itself', () => {
 
 describe('the shape of a refusal', () => {
   test('is that of Entra: trailer, ids, time, link and headers', async () => {
-    await using world = await aWorld()
-    const { body, headers } = await exchange(world, { form: { client_id: REPORTS.clientId } })
+    await using simulator = await startInMemory()
+    const { body, headers } = await exchange(simulator, { form: { client_id: REPORTS.clientId } })
     const traceId = headers.get('x-ms-request-id')
     expect(body).toEqual({
       error: 'invalid_client',
@@ -211,8 +211,8 @@ describe('the shape of a refusal', () => {
   })
 
   test('has CRLF before the trailer when it is told to be of before 2024', async () => {
-    await using world = await aWorld({ trailerSeparator: '\r\n' })
-    const { body } = await exchange(world, { form: { client_id: REPORTS.clientId } })
+    await using simulator = await startInMemory({ trailerSeparator: '\r\n' })
+    const { body } = await exchange(simulator, { form: { client_id: REPORTS.clientId } })
     expect(body['error_description']).toMatch(/credentials\.\r\nTrace ID: \S+\r\nCorrelation ID: /)
   })
 
@@ -232,24 +232,24 @@ describe('the shape of a refusal', () => {
       },
     ],
   ])('echoes the client-request-id of the %s', async (_, attempt) => {
-    await using world = await aWorld()
-    expect((await exchange(world, attempt)).body).toMatchObject({
+    await using simulator = await startInMemory()
+    expect((await exchange(simulator, attempt)).body).toMatchObject({
       correlation_id: CORRELATION_ID,
     })
   })
 
   test('does not echo what is no GUID', async () => {
-    await using world = await aWorld()
-    const { body } = await exchange(world, {
+    await using simulator = await startInMemory()
+    const { body } = await exchange(simulator, {
       form: { 'client-request-id': '<script>', grant_type: undefined },
     })
     expect(body['correlation_id']).toMatch(/^[0-9a-f-]{36}$/)
   })
 
   test.each([[900612], [90033], [900382]])('has no link for AADSTS%i', async (code) => {
-    await using world = await aWorld()
-    world.faults.add({ kind: 'aadsts', code })
-    expect((await exchange(world)).body).not.toHaveProperty('error_uri')
+    await using simulator = await startInMemory()
+    simulator.faults.add({ kind: 'aadsts', code })
+    expect((await exchange(simulator)).body).not.toHaveProperty('error_uri')
   })
 })
 

@@ -1,7 +1,7 @@
 import { generateKeyPair, SignJWT, UnsecuredJWT } from 'jose'
 import { describe, expect, test } from 'vitest'
 import type { ProjectedTokenClaims } from '../../../src/simulator/issuer/issuer.ts'
-import { aWorld, exchange, NOW } from '../exchange.ts'
+import { startInMemory, exchange, NOW } from '../exchange.ts'
 
 describe('a projected token that is wrong', () => {
   test.each<[string, ProjectedTokenClaims, number, number, RegExp]>([
@@ -85,9 +85,9 @@ describe('a projected token that is wrong', () => {
     ],
     ['has no subject', { claims: { sub: undefined } }, 50027, 400, /malformed/],
   ])('%s', async (_, claims, code, status, text) => {
-    await using world = await aWorld()
-    await world.rotateToken(claims)
-    const outcome = await exchange(world)
+    await using simulator = await startInMemory()
+    await simulator.rotateToken(claims)
+    const outcome = await exchange(simulator)
     expect({ ...outcome.body, status: outcome.status }).toMatchObject({
       error_codes: [code],
       status,
@@ -96,22 +96,22 @@ describe('a projected token that is wrong', () => {
   })
 
   test('just within the tolerance and the longest life is taken', async () => {
-    await using world = await aWorld()
-    await world.rotateToken({ lifetimeSeconds: 90_000 })
-    expect((await exchange(world)).status).toBe(200)
-    await world.rotateToken({
+    await using simulator = await startInMemory()
+    await simulator.rotateToken({ lifetimeSeconds: 90_000 })
+    expect((await exchange(simulator)).status).toBe(200)
+    await simulator.rotateToken({
       claims: { iat: NOW / 1000 - 3899, nbf: NOW / 1000 - 3899, exp: NOW / 1000 - 299 },
     })
-    expect((await exchange(world)).status).toBe(200)
+    expect((await exchange(simulator)).status).toBe(200)
   })
 
   test('signed by a stranger under the right key id', async () => {
-    await using world = await aWorld()
-    const [head] = (await world.issuer.sign()).reveal().split('.')
+    await using simulator = await startInMemory()
+    const [head] = (await simulator.issuer.sign()).reveal().split('.')
     const { kid } = JSON.parse(Buffer.from(head ?? '', 'base64url').toString())
     const { privateKey } = await generateKeyPair('RS256')
     const forged = await new SignJWT({
-      iss: world.issuer.issuer,
+      iss: simulator.issuer.issuer,
       sub: 'system:serviceaccount:shop:orders',
       aud: 'api://AzureADTokenExchange',
       iat: NOW / 1000,
@@ -119,38 +119,38 @@ describe('a projected token that is wrong', () => {
     })
       .setProtectedHeader({ alg: 'RS256', kid })
       .sign(privateKey)
-    const { status, body } = await exchange(world, { assertion: forged })
+    const { status, body } = await exchange(simulator, { assertion: forged })
     expect({ ...body, status }).toMatchObject({ error_codes: [700027], status: 401 })
     expect(body['error_description']).toMatch(/failed signature validation/)
   })
 
   test('without a signature', async () => {
-    await using world = await aWorld()
-    const [, payload = ''] = (await world.issuer.sign()).reveal().split('.')
+    await using simulator = await startInMemory()
+    const [, payload = ''] = (await simulator.issuer.sign()).reveal().split('.')
     const unsigned = new UnsecuredJWT(
       JSON.parse(Buffer.from(payload, 'base64url').toString()),
     ).encode()
     const header = Buffer.from('{"alg":"none","kid":"any"}').toString('base64url')
-    const { body } = await exchange(world, { assertion: unsigned.replace(/^[^.]*/u, header) })
+    const { body } = await exchange(simulator, { assertion: unsigned.replace(/^[^.]*/u, header) })
     expect(body).toMatchObject({ error_codes: [5002730] })
   })
 
   test('with a changed payload', async () => {
-    await using world = await aWorld()
-    await world.rotateToken({ serviceAccount: 'intruder' })
-    const [head, , signature] = (await world.issuer.sign({ serviceAccount: 'intruder' }))
+    await using simulator = await startInMemory()
+    await simulator.rotateToken({ serviceAccount: 'intruder' })
+    const [head, , signature] = (await simulator.issuer.sign({ serviceAccount: 'intruder' }))
       .reveal()
       .split('.')
-    const [, payload] = (await world.issuer.sign()).reveal().split('.')
-    const { body } = await exchange(world, { assertion: [head, payload, signature].join('.') })
+    const [, payload] = (await simulator.issuer.sign()).reveal().split('.')
+    const { body } = await exchange(simulator, { assertion: [head, payload, signature].join('.') })
     expect(body).toMatchObject({ error_codes: [700027] })
   })
 
   test('signed with a key that was rotated in but not published', async () => {
-    await using world = await aWorld()
-    const kid = await world.issuer.rotateKey({ published: false })
-    await world.rotateToken()
-    const { body } = await exchange(world)
+    await using simulator = await startInMemory()
+    const kid = await simulator.issuer.rotateKey({ published: false })
+    await simulator.rotateToken()
+    const { body } = await exchange(simulator)
     expect(body).toMatchObject({ error_codes: [7000272] })
     expect(body['error_description']).toContain(kid)
   })

@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream'
 import { fetch, request } from 'undici'
 import { describe, expect, test } from 'vitest'
-import { simulatorDispatcher } from '../../../src/simulator/http/dispatcher.ts'
+import { createInMemoryDispatcher } from '../../../src/simulator/http/dispatcher.ts'
 import type { Server } from '../../../src/simulator/http/handler.ts'
-import { byOrigin } from '../../../src/simulator/http/fetch-text.ts'
+import { routeByOrigin } from '../../../src/simulator/http/origins.ts'
 
 const echo: Server = async (incoming) =>
   new Response(`${incoming.method} ${incoming.url} ${await incoming.text()}`, {
@@ -21,7 +21,7 @@ describe('without a port', () => {
     ['bytes', Buffer.from('body')],
     ['a stream', Readable.from(['bo', 'dy'])],
   ])('undici.request sends %s', async (_, body) => {
-    const dispatcher = simulatorDispatcher(echo)
+    const dispatcher = createInMemoryDispatcher(echo)
     const response = await request('https://any.test/path?q=1', {
       dispatcher,
       method: 'POST',
@@ -38,7 +38,7 @@ describe('without a port', () => {
     ['nothing', null],
   ])('undici.request takes headers as %s', async (_, headers) => {
     const response = await request('https://any.test/', {
-      dispatcher: simulatorDispatcher(echo),
+      dispatcher: createInMemoryDispatcher(echo),
       headers,
     })
     await response.body.dump()
@@ -46,11 +46,11 @@ describe('without a port', () => {
   })
 
   test('fetch reads a body in pieces, and an empty one', async () => {
-    const pieces = simulatorDispatcher(
+    const pieces = createInMemoryDispatcher(
       async () => new Response(ReadableStream.from([Buffer.from('a'), Buffer.from('b')])),
     )
     expect(await (await fetch('https://any.test/', { dispatcher: pieces })).text()).toBe('ab')
-    const empty = simulatorDispatcher(async () => new Response(null, { status: 204 }))
+    const empty = createInMemoryDispatcher(async () => new Response(null, { status: 204 }))
     expect((await fetch('https://any.test/', { dispatcher: empty })).status).toBe(204)
   })
 
@@ -59,7 +59,7 @@ describe('without a port', () => {
       ['set-cookie', 'a=1'],
       ['set-cookie', 'b=2'],
     ])
-    const dispatcher = simulatorDispatcher(async () => new Response('', { headers }))
+    const dispatcher = createInMemoryDispatcher(async () => new Response('', { headers }))
     const fetched = await fetch('https://any.test/', { dispatcher })
     expect(fetched.headers.getSetCookie()).toEqual(['a=1', 'b=2'])
     const requested = await request('https://any.test/', { dispatcher })
@@ -68,7 +68,7 @@ describe('without a port', () => {
   })
 
   test('a body that breaks off is a reset connection', async () => {
-    const dispatcher = simulatorDispatcher(
+    const dispatcher = createInMemoryDispatcher(
       async () => new Response(ReadableStream.from(brokenOff())),
     )
     const response = await request('https://any.test/', { dispatcher })
@@ -76,14 +76,16 @@ describe('without a port', () => {
   })
 
   test('a hang ends when the dispatcher is destroyed', async () => {
-    const dispatcher = simulatorDispatcher(async () => ({ socket: 'hang' }))
+    const dispatcher = createInMemoryDispatcher(async () => ({ socket: 'hang' }))
     const hanging = request('https://any.test/', { dispatcher })
     await dispatcher.destroy()
     await expect(hanging).rejects.toMatchObject({ code: 'UND_ERR_DESTROYED' })
   })
 
   test('an origin that nobody has cannot be reached', async () => {
-    const dispatcher = simulatorDispatcher(byOrigin(new Map([['https://known.test', echo]])))
+    const dispatcher = createInMemoryDispatcher(
+      routeByOrigin(new Map([['https://known.test', echo]])),
+    )
     expect((await fetch('https://known.test/', { dispatcher })).status).toBe(200)
     await expect(fetch('https://other.test/', { dispatcher })).rejects.toMatchObject({
       cause: { message: 'nothing listens at https://other.test' },

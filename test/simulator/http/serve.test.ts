@@ -8,13 +8,13 @@ import { serve } from '../../../src/simulator/http/serve.ts'
 import { createSimulator, type Simulator } from '../../../src/simulator/simulator.ts'
 
 /** Sends a token request over a TLS socket of its own; collects what comes until it ends. */
-async function overSocket(world: Simulator, giveUpMs = 2_000) {
-  const { port, hostname } = new URL(world.authorityHost)
-  const socket = connectTls({ port: Number(port), host: hostname, ca: world.caPem })
+async function overSocket(simulator: Simulator, giveUpMs = 2_000) {
+  const { port, hostname } = new URL(simulator.authorityHost)
+  const socket = connectTls({ port: Number(port), host: hostname, ca: simulator.caPem })
   await once(socket, 'secureConnect')
   const ended = outcome(socket, giveUpMs)
   socket.write(
-    `POST /${world.tenantId}/oauth2/v2.0/token HTTP/1.1\r\nHost: ${hostname}:${port}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\nConnection: close\r\n\r\na=b`,
+    `POST /${simulator.tenantId}/oauth2/v2.0/token HTTP/1.1\r\nHost: ${hostname}:${port}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\nConnection: close\r\n\r\na=b`,
   )
   return ended
 }
@@ -31,9 +31,9 @@ async function outcome(socket: Socket, giveUpMs: number) {
 }
 
 async function met(fault: FaultInput, giveUpMs?: number) {
-  await using world = await createSimulator()
-  world.faults.add(fault)
-  return await overSocket(world, giveUpMs)
+  await using simulator = await createSimulator()
+  simulator.faults.add(fault)
+  return await overSocket(simulator, giveUpMs)
 }
 
 describe('at the socket', () => {
@@ -64,12 +64,12 @@ describe('at the socket', () => {
     })
   })
 
-  test('closing the world ends connections that hang', async () => {
-    const world = await createSimulator()
-    world.faults.add({ kind: 'hang' })
-    const hanging = overSocket(world)
-    await expect.poll(() => world.exchanges()).toBe(1)
-    await world.close()
+  test('closing the simulator ends connections that hang', async () => {
+    const simulator = await createSimulator()
+    simulator.faults.add({ kind: 'hang' })
+    const hanging = overSocket(simulator)
+    await expect.poll(() => simulator.exchanges()).toBe(1)
+    await simulator.close()
     expect((await hanging).error).not.toBe('silence')
   })
 })

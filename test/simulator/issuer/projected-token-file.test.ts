@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Secret } from '../../../src/secret.ts'
-import { projectedTokenFile } from '../../../src/simulator/issuer/projected-token-file.ts'
+import { createProjectedTokenFile } from '../../../src/simulator/issuer/projected-token-file.ts'
 
 let directory = ''
 beforeEach(async () => {
@@ -12,7 +12,7 @@ beforeEach(async () => {
 afterEach(() => rm(directory, { recursive: true }))
 
 test('the file is a link through ..data into a timestamped directory, readable by any uid', async () => {
-  const file = projectedTokenFile({ directory, now: () => Date.UTC(2026, 10, 24, 1, 2, 3) })
+  const file = createProjectedTokenFile({ directory, now: () => Date.UTC(2026, 10, 24, 1, 2, 3) })
   await file.write(new Secret('first'))
   expect(file.path).toBe(join(directory, 'azure-identity-token'))
   expect(await readlink(file.path)).toBe('..data/azure-identity-token')
@@ -35,7 +35,7 @@ async function watch(path: string, stopped: AbortSignal): Promise<ReadonlySet<st
 }
 
 test('a reader sees the old token or the new one, never a part, through many rotations', async () => {
-  const file = projectedTokenFile({ directory })
+  const file = createProjectedTokenFile({ directory })
   await file.writeText(whole('a'))
   const stop = new AbortController()
   const watching = watch(file.path, stop.signal)
@@ -47,7 +47,7 @@ test('a reader sees the old token or the new one, never a part, through many rot
 })
 
 test('a descriptor that is kept open goes stale, and old directories go away', async () => {
-  const file = projectedTokenFile({ directory })
+  const file = createProjectedTokenFile({ directory })
   await file.writeText('first')
   const held = await open(file.path)
   await file.writeText('second')
@@ -59,7 +59,7 @@ test('a descriptor that is kept open goes stale, and old directories go away', a
 })
 
 test('writes that overlap take turns, and one that fails holds up none', async () => {
-  const file = projectedTokenFile({ directory })
+  const file = createProjectedTokenFile({ directory })
   const writes = Array.from({ length: 8 }, (_, turn) => file.writeText(String(turn)))
   await Promise.all(writes)
   expect(await readFile(file.path, 'utf8')).toBe('7')

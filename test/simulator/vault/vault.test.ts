@@ -4,25 +4,25 @@ import { describe, expect, test } from 'vitest'
 import { createVault } from '../../../src/simulator/vault/vault.ts'
 import { ORDERS, TENANT_ID } from '../../../src/simulator/defaults.ts'
 import type { Simulator } from '../../../src/simulator/simulator.ts'
-import { aWorld, exchange, NOW } from '../exchange.ts'
+import { startInMemory, exchange, NOW } from '../exchange.ts'
 
 const SECRET = '/secrets/database-password'
 
-async function get(world: Simulator, path: string, authorization?: string) {
-  const response = await fetch(`${world.vaultUrl}${path}?api-version=7.4`, {
-    dispatcher: world.dispatcher,
+async function get(simulator: Simulator, path: string, authorization?: string) {
+  const response = await fetch(`${simulator.vaultUrl}${path}?api-version=7.4`, {
+    dispatcher: simulator.dispatcher,
     headers: authorization === undefined ? {} : { authorization },
   })
   const body: unknown = await response.json()
   return { status: response.status, challenge: response.headers.get('www-authenticate'), body }
 }
 
-const tokenFor = async (world: Simulator, scope = 'https://vault.azure.net/.default') =>
-  `Bearer ${String((await exchange(world, { form: { scope } })).body['access_token'])}`
+const tokenFor = async (simulator: Simulator, scope = 'https://vault.azure.net/.default') =>
+  `Bearer ${String((await exchange(simulator, { form: { scope } })).body['access_token'])}`
 
 test('a good token gets the secret, in the form of Key Vault', async () => {
-  await using world = await aWorld()
-  expect(await get(world, SECRET, await tokenFor(world))).toMatchObject({
+  await using simulator = await startInMemory()
+  expect(await get(simulator, SECRET, await tokenFor(simulator))).toMatchObject({
     status: 200,
     body: {
       value: 'correct-horse',
@@ -35,9 +35,9 @@ test('a good token gets the secret, in the form of Key Vault', async () => {
 })
 
 test('an audience with a slash at its end is taken too', async () => {
-  await using world = await aWorld()
-  const token = await tokenFor(world, 'https://vault.azure.net//.default')
-  expect((await get(world, SECRET, token)).status).toBe(200)
+  await using simulator = await startInMemory()
+  const token = await tokenFor(simulator, 'https://vault.azure.net//.default')
+  expect((await get(simulator, SECRET, token)).status).toBe(200)
 })
 
 describe('401 with the challenge that tells clients where to go', () => {
@@ -46,8 +46,8 @@ describe('401 with the challenge that tells clients where to go', () => {
     ['another scheme', 'Basic dTpw', /AKV10000/],
     ['a token that is none', 'Bearer nonsense', /S2S12000/],
   ])('for %s', async (_, authorization, message) => {
-    await using world = await aWorld()
-    expect(await get(world, SECRET, authorization)).toEqual({
+    await using simulator = await startInMemory()
+    expect(await get(simulator, SECRET, authorization)).toEqual({
       status: 401,
       challenge: `Bearer authorization="https://entra.test/${TENANT_ID}", resource="https://vault.azure.net"`,
       body: { error: { code: 'Unauthorized', message: expect.stringMatching(message) } },
@@ -55,9 +55,9 @@ describe('401 with the challenge that tells clients where to go', () => {
   })
 
   test('for a token of another resource', async () => {
-    await using world = await aWorld()
-    const token = await tokenFor(world, 'https://storage.azure.com/.default')
-    expect(await get(world, SECRET, token)).toMatchObject({
+    await using simulator = await startInMemory()
+    const token = await tokenFor(simulator, 'https://storage.azure.com/.default')
+    expect(await get(simulator, SECRET, token)).toMatchObject({
       status: 401,
       body: {
         error: { message: expect.stringMatching(/AKV10022.*found: https:\/\/storage.azure.com/u) },
@@ -67,17 +67,17 @@ describe('401 with the challenge that tells clients where to go', () => {
 
   test('for a token that has expired', async () => {
     let now = NOW
-    await using world = await aWorld({ now: () => now })
-    const token = await tokenFor(world)
+    await using simulator = await startInMemory({ now: () => now })
+    const token = await tokenFor(simulator)
     now += 2 * 3_600_000
-    expect(await get(world, SECRET, token)).toMatchObject({
+    expect(await get(simulator, SECRET, token)).toMatchObject({
       status: 401,
       body: { error: { message: expect.stringContaining('TokenExpired') } },
     })
   })
 
   test('for a token that somebody else signed', async () => {
-    await using world = await aWorld()
+    await using simulator = await startInMemory()
     const { privateKey } = await generateKeyPair('RS256')
     const forged = await new SignJWT({
       aud: 'https://vault.azure.net',
@@ -88,23 +88,24 @@ describe('401 with the challenge that tells clients where to go', () => {
     })
       .setProtectedHeader({ alg: 'RS256' })
       .sign(privateKey)
-    expect((await get(world, SECRET, `Bearer ${forged}`)).status).toBe(401)
+    expect((await get(simulator, SECRET, `Bearer ${forged}`)).status).toBe(401)
   })
 
   test('for a token of another Entra', async () => {
-    await using world = await aWorld()
-    await using other = await aWorld()
-    expect((await get(world, SECRET, await tokenFor(other))).status).toBe(401)
+    await using simulator = await startInMemory()
+    await using other = await startInMemory()
+    expect((await get(simulator, SECRET, await tokenFor(other))).status).toBe(401)
   })
 
   test('for a token of another tenant', async () => {
     const otherTenant = '99999999-9999-4999-8999-999999999999'
-    await using world = await aWorld()
-    world.directory.tenants.push({ id: otherTenant, name: 'Fabrikam', domains: [] })
-    const [application] = world.directory.applications
-    if (application) world.directory.applications.push({ ...application, tenantId: otherTenant })
-    const { body } = await exchange(world, { tenant: otherTenant })
-    expect(await get(world, SECRET, `Bearer ${String(body['access_token'])}`)).toMatchObject({
+    await using simulator = await startInMemory()
+    simulator.directory.tenants.push({ id: otherTenant, name: 'Fabrikam', domains: [] })
+    const [application] = simulator.directory.applications
+    if (application)
+      simulator.directory.applications.push({ ...application, tenantId: otherTenant })
+    const { body } = await exchange(simulator, { tenant: otherTenant })
+    expect(await get(simulator, SECRET, `Bearer ${String(body['access_token'])}`)).toMatchObject({
       status: 401,
       body: { error: { message: expect.stringContaining('AKV10032') } },
     })
@@ -135,9 +136,9 @@ test('401 for another tenant even under the right issuer', async () => {
 })
 
 test('403 for an application without the permission, which is read anew each time', async () => {
-  await using world = await aWorld()
-  world.secrets.set('database-password', { value: 'x', allowedClientIds: [] })
-  expect(await get(world, SECRET, await tokenFor(world))).toMatchObject({
+  await using simulator = await startInMemory()
+  simulator.secrets.set('database-password', { value: 'x', allowedClientIds: [] })
+  expect(await get(simulator, SECRET, await tokenFor(simulator))).toMatchObject({
     status: 403,
     body: {
       error: {
@@ -153,8 +154,8 @@ test.each([
   ['/secrets/unknown', 'SecretNotFound'],
   ['/keys/some', 'NotFound'],
 ])('404 for %s', async (path, code) => {
-  await using world = await aWorld()
-  expect(await get(world, path, await tokenFor(world))).toMatchObject({
+  await using simulator = await startInMemory()
+  expect(await get(simulator, path, await tokenFor(simulator))).toMatchObject({
     status: 404,
     body: { error: { code } },
   })
