@@ -2,7 +2,7 @@
 import { examine } from '../doctor/examine.ts'
 import { reportText } from '../doctor/text.ts'
 import { ConfigError, UsageError } from '../errors.ts'
-import { settingsView } from '../telemetry/settings-view.ts'
+import { describeSettings } from '../telemetry/settings-view.ts'
 import { VERSION } from '../version.ts'
 import { type Configured, configured } from './configured.ts'
 import { createDirectExchange } from './direct-exchange.ts'
@@ -39,7 +39,7 @@ export async function doctor(args: readonly string[], io: CommandIo): Promise<nu
   await using direct = createDirectExchange(given)
   const report = await examine({
     config,
-    settings: settingsView(io.env),
+    settings: describeSettings(io.env),
     extraCa,
     exchange: flags.has('no-exchange') ? undefined : direct.exchange,
     skewMs: direct.skewMs,

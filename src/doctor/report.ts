@@ -20,7 +20,7 @@ export interface DoctorReport {
 export interface Setting {
   readonly name: string
   readonly value: string
-  readonly origin: StatusDocument['settings'][number]['origin']
+  readonly source: StatusDocument['settings'][number]['source']
 }
 
 export interface IdentityReport {

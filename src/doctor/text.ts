@@ -14,7 +14,7 @@ export function reportText(report: DoctorReport): string {
   const sections = [
     section(
       'Settings',
-      table(report.settings.map(({ name, value, origin }) => [name, value, `(${origin})`])),
+      table(report.settings.map(({ name, value, source }) => [name, value, `(${source})`])),
     ),
     section('Warnings', report.warnings.map(warned)),
     section('Identities', report.identities.flatMap(identityLines)),

@@ -1,15 +1,14 @@
 /** The server for the kubelet, Prometheus and, from loopback, for people. */
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { LOG_LEVELS } from '../config/settings.ts'
-import type { Exposition } from '../telemetry/exposition.ts'
-import { changeLevel } from '../telemetry/log-level.ts'
+import type { Exposition } from '../telemetry/prometheus.ts'
 import type { ProcessLog } from '../telemetry/logger.ts'
-import type { Readiness } from '../telemetry/status.ts'
+import type { ReadinessState } from '../telemetry/readiness.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 import { isLocal } from './loopback.ts'
 
 interface AdminParts {
-  readonly readiness: () => Readiness
+  readonly readiness: () => ReadinessState
   readonly scrape: () => Promise<Exposition>
   readonly document: () => StatusDocument
   readonly log: ProcessLog
@@ -58,8 +57,8 @@ function addLocalRoutes(app: FastifyInstance, { document, log }: AdminParts): vo
 
   app.get('/status', async (_request, reply) => {
     // Loaded when somebody looks: a sidecar that nobody looks at does without it.
-    const { statusPage } = await import('../status-page/page.ts')
-    const { headers, body } = statusPage(document())
+    const { renderStatusPage } = await import('../status-page/page.ts')
+    const { headers, body } = renderStatusPage(document())
     return reply.headers(headers).send(body)
   })
 
@@ -70,7 +69,7 @@ function addLocalRoutes(app: FastifyInstance, { document, log }: AdminParts): vo
     if (level === undefined) {
       return reply.code(400).send({ error: `the body must be one of ${LOG_LEVELS.join(', ')}` })
     }
-    changeLevel(log, level, 'admin')
+    log.changeLevel(level)
     return reply.send({ level: log.level() })
   })
 }

@@ -45,7 +45,9 @@ export function metadataServer(parts: MetadataParts): FastifyInstance {
     },
   })
 
+  app.decorateRequest('startedAt', 0)
   app.addHook('onRequest', (request, _reply, done) => {
+    request.startedAt = performance.now()
     if (request.routeOptions.url !== READY_PATH) {
       const { method, headers, originalUrl: url, raw } = request
       const { rawHeaders, httpVersion } = raw

@@ -5,11 +5,20 @@ import type { WireRequest } from '../dialects/dialect.ts'
 import type { BrokerError } from '../errors.ts'
 import { type PreparedReply, write } from './replies.ts'
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** On the clock of `performance.now()`; 0 for a request that Fastify rejects before any hook. */
+    startedAt: number
+  }
+}
+
 /** One request answered. */
 export interface ReplyEvent {
   /** The dialect's name, `document`, `pass-through` or `none`. */
   readonly dialect: string
   readonly status: number
+  /** From the request's headers to the reply, in milliseconds. */
+  readonly durationMs: number
   readonly error?: BrokerError | undefined
   /** The request's: who calls can be read from them. */
   readonly headers: IncomingHttpHeaders
@@ -35,5 +44,11 @@ export function send(
 ): void {
   write(reply.raw, answer)
   reply.hijack()
-  onReply({ dialect, status: answer.status, error, headers: request.raw.headers })
+  onReply({
+    dialect,
+    status: answer.status,
+    durationMs: request.startedAt === 0 ? 0 : performance.now() - request.startedAt,
+    error,
+    headers: request.raw.headers,
+  })
 }

@@ -1,6 +1,6 @@
-/** HTML in which every value is escaped unless it is HTML already. */
+/** HTML templates in which every value is escaped unless it is HTML itself. */
 
-/** Markup that may be put into a page as it is. Only `html` makes it. */
+/** Markup that goes into a page unescaped. */
 export class Html {
   readonly markup: string
 
@@ -11,20 +11,20 @@ export class Html {
 
 type Value = string | number | Html | undefined | readonly Value[]
 
-/** A template whose values are escaped, for text and for quoted attributes alike. */
+/** Renders a template; its values are escaped for text and for quoted attributes. */
 export function html(strings: TemplateStringsArray, ...values: readonly Value[]): Html {
   return new Html(
     strings
-      .map((text, index) => text + (index < values.length ? markupOf(values[index]) : ''))
+      .map((text, index) => text + (index < values.length ? render(values[index]) : ''))
       .join(''),
   )
 }
 
-function markupOf(value: Value): string {
+function render(value: Value): string {
   if (value === undefined) return ''
   if (value instanceof Html) return value.markup
-  if (typeof value === 'object') return value.map(markupOf).join('')
-  return escaped(String(value))
+  if (typeof value === 'object') return value.map(render).join('')
+  return escape(String(value))
 }
 
 const ENTITIES: Readonly<Record<string, string>> = {
@@ -35,6 +35,6 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 }
 
-function escaped(text: string): string {
+function escape(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '')
 }

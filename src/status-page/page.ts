@@ -1,12 +1,17 @@
-/** The status page: a snapshot as one HTML document that needs nothing else. */
+/** The status page: the status document as one HTML page without scripts or other assets. */
 import type { StatusDocument } from '../telemetry/status-schema.ts'
-import { clientsSection } from './clients.ts'
-import { assertionsSection, identitiesSection, settingsSection } from './configured.ts'
-import { exchangesSection, refusalsSection } from './events.ts'
+import { renderFacts, formatClock, formatDuration } from './components.ts'
 import { Html, html } from './html.ts'
+import {
+  renderAssertions,
+  renderClients,
+  renderExchanges,
+  renderFailedRequests,
+  renderIdentities,
+  renderSettings,
+} from './sections.ts'
 import { STYLE, STYLE_HASH } from './style.ts'
-import { tokensSection } from './tokens.ts'
-import { clockTime, duration } from './words.ts'
+import { renderTokens } from './tokens.ts'
 
 interface Page {
   readonly headers: Readonly<Record<string, string>>
@@ -14,16 +19,16 @@ interface Page {
 }
 
 const STATES: Readonly<Record<StatusDocument['state'], string>> = {
-  starting: 'Not ready yet',
+  starting: 'Not ready: starting',
   ready: 'Ready',
   degraded: 'Ready, with problems',
-  refused: 'Ready, but Entra ID refuses',
+  failing: 'Not ready: no token',
 }
 
-/** The page of this document, with a policy that allows nothing but its own style. */
-export function statusPage(status: StatusDocument): Page {
+/** Renders the page, with a Content-Security-Policy that allows its own style and nothing else. */
+export function renderStatusPage(status: StatusDocument): Page {
   const { workload, state, reasons } = status
-  const name = nameOf(workload)
+  const name = formatWorkload(workload)
   const page = html`<!doctype html>
     <html lang="en">
       <head>
@@ -36,23 +41,23 @@ export function statusPage(status: StatusDocument): Page {
       <body>
         <a class="skip" href="#tokens">Skip to the tokens</a>
         <header>
-          <p class="brand">wimds, the sidecar of</p>
+          <p class="brand">wimds sidecar of</p>
           <div class="top">
             <h1>${name}</h1>
             <span class="pill ${state}">${STATES[state]}</span>
           </div>
-          ${reasonsOf(state, reasons)} ${facts(status)}
+          ${renderReasons(state, reasons)} ${renderFacts(describeSidecar(status))}
         </header>
         <main>
-          ${tokensSection(status)} ${exchangesSection(status)} ${refusalsSection(status)}
-          ${clientsSection(status)} ${assertionsSection(status)} ${identitiesSection(status)}
-          ${settingsSection(status)}
+          ${renderTokens(status)} ${renderExchanges(status)} ${renderFailedRequests(status)}
+          ${renderClients(status)} ${renderAssertions(status)} ${renderIdentities(status)}
+          ${renderSettings(status)}
         </main>
         <footer>
           <p>
-            As of ${clockTime(status.generatedAt, '')}. <a href="/status">Reload</a>, or read it as
-            <a href="/status.json">JSON</a>. The metrics are at <a href="/metrics">/metrics</a>. No
-            token is ever shown here.
+            As of ${formatClock(status.generatedAt, '')}. <a href="/status">Reload</a>, or read it
+            as <a href="/status.json">JSON</a>. The metrics are at <a href="/metrics">/metrics</a>.
+            No token is ever shown here.
           </p>
         </footer>
       </body>
@@ -60,7 +65,7 @@ export function statusPage(status: StatusDocument): Page {
   return { headers: HEADERS, body: page.markup }
 }
 
-/** To the letter: the policy knows the style by its hash. */
+/** Not through `html`: the policy has the hash of this exact text. */
 const STYLE_ELEMENT = new Html(`<style>${STYLE}</style>`)
 
 const HEADERS = {
@@ -80,11 +85,11 @@ const HEADERS = {
   'Cross-Origin-Resource-Policy': 'same-origin',
 }
 
-function nameOf({ host, namespace, serviceAccount }: StatusDocument['workload']): string {
+function formatWorkload({ host, namespace, serviceAccount }: StatusDocument['workload']): string {
   return namespace === undefined ? host : `${namespace}/${serviceAccount ?? host}`
 }
 
-function reasonsOf(state: StatusDocument['state'], reasons: readonly string[]): Html {
+function renderReasons(state: StatusDocument['state'], reasons: readonly string[]): Html {
   if (reasons.length === 0) return html``
   const items = reasons.map((reason) => html`<li>${reason}</li>`)
   return html`<div class="reasons ${state}">
@@ -95,28 +100,19 @@ function reasonsOf(state: StatusDocument['state'], reasons: readonly string[]): 
   </div>`
 }
 
-function facts(status: StatusDocument): Html {
+function describeSidecar(status: StatusDocument): readonly (readonly [string, string])[] {
   const { workload, build, startedAt, generatedAt, clockSkewSeconds, logLevel } = status
-  const items: readonly (readonly [string, string])[] = [
+  return [
     ['Pod', workload.host],
-    ['Running for', duration(Date.parse(generatedAt) - Date.parse(startedAt))],
-    ['Clock against Entra ID', clockWords(clockSkewSeconds)],
+    ['Running for', formatDuration(Date.parse(generatedAt) - Date.parse(startedAt))],
+    ['Clock skew', formatSkew(clockSkewSeconds)],
     ['Log level', logLevel],
     ['Version', `${build.version} on Node ${build.node.replace(/^v/, '')}`],
   ]
-  return html`<dl class="facts">
-    ${items.map(
-      ([term, value]) =>
-        html`<div>
-          <dt>${term}</dt>
-          <dd>${value}</dd>
-        </div>`,
-    )}
-  </dl>`
 }
 
-function clockWords(skew: number | undefined): string {
-  if (skew === undefined) return 'not known yet'
-  if (Math.abs(skew) < 1.5) return 'right'
-  return `${Math.abs(skew)} s ${skew > 0 ? 'ahead' : 'behind'}`
+function formatSkew(seconds: number | undefined): string {
+  if (seconds === undefined) return 'not known yet'
+  if (Math.abs(seconds) < 1.5) return 'OK'
+  return `${Math.abs(seconds)} s ${seconds > 0 ? 'ahead of' : 'behind'} Entra ID`
 }

@@ -1,4 +1,4 @@
-/** The page's look: light and dark by the reader's system, one column on a phone, no outside asset. */
+/** The style of the status page: light and dark by the system's setting, one column on a phone. */
 import { createHash } from 'node:crypto'
 
 export const STYLE = `
@@ -30,7 +30,7 @@ a{color:var(--link)}
 .pill::before{content:"";width:.55rem;height:.55rem;border-radius:50%;background:currentColor}
 .ready,.ok{color:var(--good);background:var(--good-bg)}
 .degraded{color:var(--warn);background:var(--warn-bg)}
-.refused{color:var(--bad);background:var(--bad-bg)}
+.failing{color:var(--bad);background:var(--bad-bg)}
 .starting{color:var(--idle);background:var(--idle-bg)}
 .tag{display:inline-block;padding:.05rem .5rem;border-radius:5px;font-size:.82rem;font-weight:600;white-space:nowrap}
 .reasons{margin:1.25rem 0 0;padding:.85rem 1.1rem;border-radius:10px}
@@ -72,5 +72,5 @@ td[data-label]::before{content:attr(data-label) " ";color:var(--quiet);font-size
 }
 `
 
-/** For the Content-Security-Policy: this style and no other. */
+/** The hash of the style for the Content-Security-Policy. */
 export const STYLE_HASH = `sha256-${createHash('sha256').update(STYLE).digest('base64')}`

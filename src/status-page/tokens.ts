@@ -1,71 +1,86 @@
-/** The tokens: what each is for, how much of its life is gone, and when it will be renewed. */
+/** The tokens of the status page: what each is for, its age, and its next refresh. */
 import type { StatusDocument } from '../telemetry/status-schema.ts'
-import { codeTag, explanation } from './failure.ts'
+import {
+  renderErrorCode,
+  renderEmpty,
+  renderFailure,
+  formatClock,
+  formatDuration,
+  formatRelative,
+  renderSection,
+} from './components.ts'
 import { type Html, html } from './html.ts'
-import { empty, section } from './table.ts'
-import { clockTime, duration, relative } from './words.ts'
 
 type Token = StatusDocument['tokens'][number]
 
-/** A card for each token that is held or wanted. */
-export function tokensSection({ tokens, generatedAt }: StatusDocument): Html {
+/** Renders a card for each token that is cached or was requested. */
+export function renderTokens({ tokens, generatedAt }: StatusDocument): Html {
   const content =
     tokens.length === 0
-      ? empty('None: nobody has asked for one yet.')
+      ? renderEmpty('No token has been requested yet.')
       : html`<ul class="cards">
-          ${tokens.map((token) => card(token, generatedAt))}
+          ${tokens.map((token) => renderToken(token, generatedAt))}
         </ul>`
-  return section('tokens', 'Tokens', content)
+  return renderSection('tokens', 'Tokens', content)
 }
 
-function card(token: Token, now: string): Html {
-  const { resource, identity, clientId, held, failure } = token
-  const who = identity === clientId ? html`` : html`${identity}, `
+function renderToken(token: Token, now: string): Html {
+  const { resource, identity, clientId, cached, failure } = token
+  const name = identity === clientId ? undefined : `${identity}, `
   return html`<li class="card">
     <div class="row">
       <h3>${resource}</h3>
-      ${failure === undefined ? html`<span class="tag ok">held</span>` : codeTag(failure)}
+      ${failure === undefined ? html`<span class="tag ok">cached</span>` : renderErrorCode(failure)}
     </div>
-    <p class="quiet small">as ${who}<span class="mono">${clientId}</span></p>
-    ${held === undefined ? nothingHeld(token, now) : life(held, token.nextTryAt, now)}
-    ${failure === undefined ? undefined : why(token, failure)}
+    <p class="quiet small">as ${name}<span class="mono">${clientId}</span></p>
+    ${cached === undefined ? renderMissingToken(token, now) : renderLifetime(cached, token.nextAttemptAt, now)}
+    ${failure === undefined ? undefined : renderFailureBox(token, failure)}
   </li>`
 }
 
-function nothingHeld({ nextTryAt, failure }: Token, now: string): Html {
-  if (failure === undefined) return html`<p class="small">being fetched</p>`
-  const isPast = Date.parse(nextTryAt) <= Date.parse(now)
-  const next = isPast ? 'when somebody asks' : relative(nextTryAt, now)
-  return html`<p class="small">None is held; next try ${next}.</p>`
+function renderMissingToken({ nextAttemptAt, failure }: Token, now: string): Html {
+  if (failure === undefined) return html`<p class="small">Exchange in progress.</p>`
+  const isOverdue = Date.parse(nextAttemptAt) <= Date.parse(now)
+  const next = isOverdue ? 'at the next request' : formatRelative(nextAttemptAt, now)
+  return html`<p class="small">No token cached; next attempt ${next}.</p>`
 }
 
-/** The life of a token as a bar: what is gone, what is left, and a mark where it will be renewed. */
-function life(held: NonNullable<Token['held']>, nextTryAt: string, now: string): Html {
-  const start = Date.parse(held.obtainedAt)
-  const span = Math.max(1, Date.parse(held.expiresAt) - start)
-  const percent = (instant: string) =>
-    Math.round(Math.min(100, Math.max(0, ((Date.parse(instant) - start) / span) * 100)) * 10) / 10
-  const gone = percent(now)
-  const mark = Math.min(99.4, percent(nextTryAt))
-  const age = duration(Date.parse(now) - start)
-  const left = relative(held.expiresAt, now)
-  const renewal = relative(nextTryAt, now)
-  const label = `Obtained ${age} ago, renewed ${renewal}, expires ${left}`
-  return html`<svg class="life" role="img" aria-label="${label}">
+/** Renders the lifetime of a token as a bar: the past, the rest, and a mark at the next refresh. */
+function renderLifetime(
+  { obtainedAt, expiresAt }: NonNullable<Token['cached']>,
+  nextAttemptAt: string,
+  now: string,
+): Html {
+  const start = Date.parse(obtainedAt)
+  const span = Math.max(1, Date.parse(expiresAt) - start)
+  const percent = (time: string) =>
+    Math.round(Math.min(100, Math.max(0, ((Date.parse(time) - start) / span) * 100)) * 10) / 10
+  const mark = Math.min(99.4, percent(nextAttemptAt))
+  const age = formatDuration(Date.parse(now) - start)
+  const expiry = formatRelative(expiresAt, now)
+  const refresh = formatRelative(nextAttemptAt, now)
+  return html`<svg
+      class="life"
+      role="img"
+      aria-label="Obtained ${age} ago, refresh ${refresh}, expires ${expiry}"
+    >
       <rect class="rest" width="100%" height="8" y="3" rx="4" />
-      <rect class="past" width="${gone}%" height="8" y="3" rx="4" />
+      <rect class="past" width="${percent(now)}%" height="8" y="3" rx="4" />
       <rect class="mark" x="${mark}%" width="3" height="14" rx="1.5" />
     </svg>
     <div class="row small">
-      <span>${age} old</span><span>next renewal ${renewal}</span
-      ><span title="${clockTime(held.expiresAt, now)}">expires ${left}</span>
+      <span>${age} old</span><span>next refresh ${refresh}</span
+      ><span title="${formatClock(expiresAt, now)}">expires ${expiry}</span>
     </div>`
 }
 
-function why({ consecutiveFailures }: Token, failure: NonNullable<Token['failure']>): Html {
+function renderFailureBox(
+  { consecutiveFailures }: Token,
+  failure: NonNullable<Token['failure']>,
+): Html {
   const times = consecutiveFailures === 1 ? 'once' : `${consecutiveFailures} times in a row`
   return html`<div class="why">
     <p class="quiet">Failed ${times}</p>
-    ${explanation(failure)}
+    ${renderFailure(failure)}
   </div>`
 }

@@ -1,16 +1,19 @@
-/** What happened lately, for people who look: the last exchanges and the refusals by kind. */
+/** Remembers the latest exchanges and failed requests for the status page. */
 import type { ReplyEvent } from '../server/wire.ts'
 import type { ExchangeEvent } from '../tokens/observed.ts'
-import type { SeenClient } from './client-inventory.ts'
+import type { SeenClient } from './clients.ts'
 
+/** The latest of one or more exchanges in a row with the same request and outcome. */
 export interface PastExchange extends ExchangeEvent {
-  /** When it ended, epoch milliseconds. */
+  /** When it ended, in epoch milliseconds. */
   readonly endedAt: number
+  readonly count: number
 }
 
-/** Replies of one kind: one code of one dialect to one kind of client. */
-export interface Refusals {
-  readonly dialect: string
+/** Failed requests of one kind: the same protocol, error code and client library. */
+export interface FailedRequests {
+  readonly protocol: string
+  /** The client and the error of the latest. */
   readonly client: SeenClient
   readonly error: NonNullable<ReplyEvent['error']>
   readonly count: number
@@ -21,35 +24,42 @@ export interface Refusals {
 export interface History {
   readonly onExchange: (event: ExchangeEvent) => void
   readonly onReply: (event: ReplyEvent, client: SeenClient) => void
-  /** The latest first. */
+  /** Returns the exchanges, latest first. */
   readonly exchanges: () => readonly PastExchange[]
-  /** The latest first. */
-  readonly refusals: () => readonly Refusals[]
+  /** Returns the failed requests, latest first. */
+  readonly failedRequests: () => readonly FailedRequests[]
 }
 
-const KEPT = 20
+const MAX_ENTRIES = 20
 
-/** Remembers twenty of each. `now` gives epoch milliseconds. */
-export function history(now: () => number): History {
+/** Creates an empty history, which keeps twenty entries of each. `now` returns epoch milliseconds. */
+export function createHistory(now: () => number): History {
   const exchanges: PastExchange[] = []
-  // A Map remembers the order of insertion: the first is the longest ago.
-  const refusals = new Map<string, Refusals>()
+  // A Map keeps the order of insertion: the first entry is the oldest.
+  const failedRequests = new Map<string, FailedRequests>()
 
   return {
     onExchange: (event) => {
-      exchanges.unshift({ ...event, endedAt: now() })
-      exchanges.splice(KEPT)
+      const [latest] = exchanges
+      const isRepeat = latest !== undefined && exchangeKey(latest) === exchangeKey(event)
+      if (isRepeat) exchanges.shift()
+      exchanges.unshift({ ...event, endedAt: now(), count: isRepeat ? latest.count + 1 : 1 })
+      exchanges.splice(MAX_ENTRIES)
     },
-    onReply: ({ dialect, error }, client) => {
+    onReply: ({ dialect: protocol, error }, client) => {
       if (error === undefined) return
-      const key = `${dialect} ${error.code} ${client.family.id}`
-      const count = (refusals.get(key)?.count ?? 0) + 1
-      refusals.delete(key)
-      refusals.set(key, { dialect, client, error, count, lastAt: now() })
-      const [oldest] = refusals.keys()
-      if (refusals.size > KEPT && oldest !== undefined) refusals.delete(oldest)
+      const key = `${protocol} ${error.code} ${client.library.id}`
+      const count = (failedRequests.get(key)?.count ?? 0) + 1
+      failedRequests.delete(key)
+      failedRequests.set(key, { protocol, client, error, count, lastAt: now() })
+      const [oldest] = failedRequests.keys()
+      if (failedRequests.size > MAX_ENTRIES && oldest !== undefined) failedRequests.delete(oldest)
     },
     exchanges: () => [...exchanges],
-    refusals: () => [...refusals.values()].toReversed(),
+    failedRequests: () => [...failedRequests.values()].toReversed(),
   }
+}
+
+function exchangeKey({ request: { identity, scope }, outcome }: ExchangeEvent): string {
+  return JSON.stringify([identity.clientId, scope, outcome.ok ? 'ok' : outcome.error.code])
 }

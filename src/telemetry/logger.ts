@@ -1,10 +1,8 @@
-/** One line per event, with a stable name, on standard output: JSON for machines, text for people. */
+/** The log: one line per event, with a stable name, on standard output; JSON, or text for a terminal. */
 import pino, { type DestinationStream } from 'pino'
 import type { LogLevel } from '../config/settings.ts'
-import { tally } from './counts.ts'
 import type { EventName } from './events.ts'
-import type { Sample } from './exposition.ts'
-import { sampler } from './sampled.ts'
+import { createRateLimit } from './rate-limit.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 type Write = (event: EventName, fields?: Fields) => void
@@ -16,25 +14,27 @@ export interface Logger {
   readonly error: Write
 }
 
-/** The log of a process: its level can be changed while it runs. */
+/** The log of a process. Its level can change while the process runs. */
 export interface ProcessLog extends Logger {
   readonly level: () => LogLevel
-  readonly setLevel: (level: LogLevel) => void
-  /** Lines left out since the start, by event. */
-  readonly suppressed: () => Iterable<Sample>
+  /** Changes the level and writes `log_level_changed`, whatever the levels are. */
+  readonly changeLevel: (level: LogLevel) => void
+  /** Lines dropped by the rate limit since the start, by event. */
+  readonly dropped: ReadonlyMap<string, number>
 }
 
 interface LoggerOptions {
   readonly level: LogLevel
   readonly format: 'json' | 'text'
   readonly out: DestinationStream
-  /** Lines of one event and code that are written within ten seconds; see `sampler`. */
+  /** Lines of one event that are written within ten seconds. */
   readonly burst?: number
 }
 
-/** Writes a line to `out` for each event that the level lets through; floods are cut as `sampler` says. */
-export function logger({ level, format, out, ...limits }: LoggerOptions): ProcessLog {
-  const destination = format === 'json' ? out : { write: (line: string) => out.write(asText(line)) }
+/** Creates a logger that writes to `out` each event that its level and the rate limit of the event allow. */
+export function createLogger({ level, format, out, ...limits }: LoggerOptions): ProcessLog {
+  const destination =
+    format === 'json' ? out : { write: (line: string) => out.write(formatText(line)) }
   const sink = pino(
     {
       level,
@@ -44,22 +44,19 @@ export function logger({ level, format, out, ...limits }: LoggerOptions): Proces
     },
     destination,
   )
-  const suppressed = tally()
   let current = level
-  const flood = sampler({
+  const dropped = new Map<string, number>()
+  const allow = createRateLimit({
     ...limits,
-    onSuppressed: (suppressedEvent, code, count) => {
-      sink.warn({ event: 'log_rate_limited', suppressedEvent, ...(code !== '' && { code }), count })
-    },
+    onDropped: (droppedEvent, count) =>
+      sink.warn({ event: 'log_rate_limited', droppedEvent, count }),
   })
   const at =
-    (name: 'debug' | 'info' | 'warn' | 'error'): Write =>
-    (event, fields = {}) => {
+    (name: keyof Logger): Write =>
+    (event, fields) => {
       if (!sink.isLevelEnabled(name)) return
-      const { code } = fields
-      if (flood.admits(event, typeof code === 'string' ? code : ''))
-        sink[name]({ event, ...fields })
-      else suppressed.add(event)
+      if (allow(event)) sink[name]({ event, ...fields })
+      else dropped.set(event, (dropped.get(event) ?? 0) + 1)
     }
   return {
     debug: at('debug'),
@@ -67,30 +64,28 @@ export function logger({ level, format, out, ...limits }: LoggerOptions): Proces
     warn: at('warn'),
     error: at('error'),
     level: () => current,
-    setLevel: (next) => {
-      current = next
-      sink.level = next
+    changeLevel: (to) => {
+      sink.level = 'info'
+      sink.info({ event: 'log_level_changed', from: current, to })
+      sink.level = to
+      current = to
     },
-    suppressed: suppressed.samples,
+    dropped,
   }
 }
 
-/** `12:00:00.000 warn  event key=value …` */
-function asText(line: string): string {
-  const { time, level, event, ...fields } = parse(line)
+/** Formats a line of pino's as `12:00:00.000 warn  event key=value …`. */
+function formatText(line: string): string {
+  const { time, level, event, ...fields }: Record<string, unknown> = JSON.parse(line)
   const pairs = Object.entries(fields).map(
-    ([key, value]) => `${key}=${typeof value === 'string' ? word(value) : JSON.stringify(value)}`,
+    ([key, value]) =>
+      `${key}=${typeof value === 'string' ? formatValue(value) : JSON.stringify(value)}`,
   )
   return `${[String(time).slice(11, 23), String(level).padEnd(5), event, ...pairs].join(' ')}\n`
 }
 
-/** In quotes where it would not be one word; nothing in it can end the line or steer a terminal. */
-function word(text: string): string {
+/** Quotes a text that is not one word. No control character reaches the terminal or ends the line. */
+function formatValue(text: string): string {
   if (/^[^\s"=\p{C}]+$/u.test(text)) return text
   return JSON.stringify(text).replace(/\p{C}/gu, '?')
-}
-
-/** A line that pino wrote is always a JSON object. */
-function parse(line: string): Record<string, unknown> {
-  return JSON.parse(line)
 }

@@ -1,170 +1,316 @@
-/** What Prometheus sees. Counts are kept in plain numbers and read when it asks. */
+/** The metrics of a sidecar. docs/metrics.md lists them, and a test compares the two. */
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
-import type { ReplyEvent } from '../server/wire.ts'
 import type { IdentityDirectory } from '../identities.ts'
 import { comparableResource } from '../resource.ts'
-import type { CacheEntry, CacheResult } from '../tokens/token-cache.ts'
+import type { ReplyEvent } from '../server/wire.ts'
 import type { Clock } from '../tokens/clock.ts'
-import { remainingMs } from '../tokens/lifetime.ts'
 import type { ExchangeEvent } from '../tokens/observed.ts'
-import type { ClientInventory, SeenClient } from './client-inventory.ts'
-import { histogram, tally } from './counts.ts'
-import { eventLoopLag } from './event-loop-lag.ts'
-import { type Exposition, exposition, type Readers, type Sample } from './exposition.ts'
-import { processReaders, single } from './process-metrics.ts'
+import type { CacheEntry } from '../tokens/token-cache.ts'
+import type { ClientInventory, SeenClient } from './clients.ts'
+import { EVENTS } from './events.ts'
+import {
+  Counter,
+  createRegistry,
+  Gauge,
+  Histogram,
+  type Registry,
+  scrapeRegistry,
+  type Exposition,
+} from './prometheus.ts'
 
 interface MetricsSources {
   readonly version: string
-  /** The identities of the moment: a new file may bring others. */
+  /** Returns the identities in force: a reload can replace them. */
   readonly directory: () => IdentityDirectory
   readonly clock: Clock
   readonly inventory: Pick<ClientInventory, 'clients'>
   readonly isReady: () => boolean
   readonly entries: () => readonly CacheEntry[]
   readonly assertions: () => ReadonlyMap<string, AssertionState>
-  /** How far the local clock is ahead of Entra ID's, in milliseconds; undefined: not known yet. */
-  readonly skewMs: () => number | undefined
-  /** Log lines left out, by event. */
-  readonly suppressed: () => Iterable<Sample>
+  /** Log lines dropped since the start, by event. */
+  readonly droppedLines: ReadonlyMap<string, number>
 }
 
+/** How the token cache answered a request. */
+export type CacheResult = 'hit' | 'miss' | 'coalesced' | 'negative_hit' | 'bypass'
+
 export interface Metrics {
+  readonly registry: Registry
   readonly onReply: (event: ReplyEvent, client: SeenClient) => void
-  readonly onResult: (result: CacheResult) => void
+  readonly onCacheResult: (result: CacheResult) => void
+  /** Counts a refresh that no caller waited for. */
+  readonly onRefresh: (isSuccess: boolean) => void
   readonly onExchange: (event: ExchangeEvent) => void
-  /** Told of each later reading of the configuration; the first one succeeded. */
+  /** Counts one request to Entra ID, by error code or `ok`; an exchange makes one or more. */
+  readonly onAttempt: (code: string) => void
+  readonly onSkew: (skewMs: number) => void
+  /** Records a later reading of the configuration; the first one succeeded. */
   readonly onReload: (isSuccess: boolean) => void
   readonly scrape: () => Promise<Exposition>
 }
 
+/** From an answer out of the cache, through an exchange, to a caller that waited for the time limit. */
+const REQUEST_BUCKETS = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const EXCHANGE_BUCKETS = [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10]
-/** Series of one metric that grow with the configuration. */
-const MAX_SERIES = 200
-/** Stands for identities and resources that only requests name. */
+const CACHE_RESULTS: readonly CacheResult[] = ['hit', 'miss', 'coalesced', 'negative_hit', 'bypass']
+/** The label value of identities and resources that only requests name. */
 const OTHER = 'other'
 
-/** Counts what it is told, and reads all else from its sources when it is scraped. */
-export function metrics(sources: MetricsSources): Metrics {
-  const { version, directory, clock, inventory } = sources
-  const { isReady, entries, assertions, skewMs, suppressed } = sources
-  const lag = eventLoopLag()
-  const requests = tally()
-  const results = tally()
-  const exchanges = histogram(EXCHANGE_BUCKETS)
-  const reload = { isSuccess: true, at: clock.wall() }
-  const nameOf = labeller(directory)
+/** Creates the metrics in a registry of their own. Gauges are read from their sources at each scrape. */
+export function createMetrics(sources: MetricsSources): Metrics {
+  const { version, clock } = sources
+  const registry = createRegistry()
+  const registers = [registry]
 
-  const readers: Readers = {
-    ...processReaders,
-    wimds_requests_total: requests.samples,
-    wimds_client_requests_total: () => ofClients(inventory, ({ requests: count }) => count),
-    wimds_client_last_seen_timestamp_seconds: () =>
-      ofClients(inventory, ({ lastSeenAt }) => Math.round(lastSeenAt / 1000)),
-    wimds_token_cache_results_total: results.samples,
-    wimds_exchange_duration_seconds: exchanges.samples,
-    wimds_exchange_consecutive_failures: () =>
-      grouped(
-        entries().map(({ request, failure }) => ({
-          labels: [nameOf.identity(request.identity.name)],
-          value: failure?.count ?? 0,
-        })),
-        Math.max,
-      ),
-    wimds_tokens_cached: () => single(entries().filter(({ token }) => token !== undefined).length),
-    wimds_tokens_failing: () =>
-      single(entries().filter(({ failure }) => failure !== undefined).length),
-    wimds_token_remaining_seconds: () =>
-      grouped(
-        entries().flatMap(({ request: { identity, scope }, token }) =>
-          token === undefined
-            ? []
-            : {
-                labels: nameOf.resource(identity.name, scope),
-                value: Math.round(remainingMs(token, clock) / 1000),
-              },
-        ),
-        Math.min,
-      ),
-    wimds_assertion_readable: () =>
-      [...assertions()].map(([file, { ok }]) => ({ labels: [file], value: Number(ok) })),
-    wimds_assertion_remaining_seconds: () =>
-      [...assertions()].flatMap(([file, state]) => {
-        if (!state.ok) return []
-        const remaining = state.assertion.expiresAt - clock.wall()
-        return { labels: [file], value: Math.round(remaining / 1000) }
-      }),
-    wimds_clock_skew_seconds: () => {
-      const ms = skewMs()
-      return single(ms === undefined ? undefined : ms / 1000)
-    },
-    wimds_ready: () => single(Number(isReady())),
-    wimds_config_last_reload_successful: () => single(Number(reload.isSuccess)),
-    wimds_config_last_reload_timestamp_seconds: () => single(Math.round(reload.at / 1000)),
-    wimds_log_lines_dropped_total: suppressed,
-    wimds_event_loop_lag_seconds: () => single(lag() / 1000),
-    wimds_build_info: () => [{ labels: [version, process.version], value: 1 }],
+  const requests = new Counter({
+    name: 'wimds_requests_total',
+    help: 'Requests answered, by protocol, error code (ok: none) and client library.',
+    labelNames: ['protocol', 'code', 'client'],
+    registers,
+  })
+  const requestDuration = new Histogram({
+    name: 'wimds_request_duration_seconds',
+    help: 'Time from request to reply, by protocol and outcome: success, client_error (4xx) or server_error (5xx).',
+    labelNames: ['protocol', 'outcome'],
+    buckets: REQUEST_BUCKETS,
+    registers,
+  })
+  for (const outcome of ['success', 'client_error', 'server_error']) {
+    requestDuration.zero({ protocol: 'imds', outcome })
   }
+  const cacheResults = new Counter({
+    name: 'wimds_token_cache_results_total',
+    help: 'Token requests by cache result: hit, miss, coalesced (waited for the exchange of another request), negative_hit (a cached failure) or bypass (the caller wanted a new token).',
+    labelNames: ['result'],
+    registers,
+  })
+  for (const result of CACHE_RESULTS) cacheResults.inc({ result }, 0)
+  const refreshes = new Counter({
+    name: 'wimds_token_refreshes_total',
+    help: 'Refreshes of cached tokens in the background, by outcome: success or failure.',
+    labelNames: ['outcome'],
+    registers,
+  })
+  for (const outcome of ['success', 'failure']) refreshes.inc({ outcome }, 0)
+  const exchangeDuration = new Histogram({
+    name: 'wimds_exchange_duration_seconds',
+    help: 'Time of exchanges with Entra ID, all attempts included, by error code (ok: none).',
+    labelNames: ['code'],
+    buckets: EXCHANGE_BUCKETS,
+    registers,
+  })
+  exchangeDuration.zero({ code: 'ok' })
+  const attempts = new Counter({
+    name: 'wimds_exchange_attempts_total',
+    help: 'Requests to Entra ID, by error code (ok: none); an exchange makes one or more.',
+    labelNames: ['code'],
+    registers,
+  })
+  attempts.inc({ code: 'ok' }, 0)
+  const skew = new Gauge({
+    name: 'wimds_clock_skew_seconds',
+    help: 'How far the local clock is ahead of Entra ID’s; absent before the first exchange.',
+    registers,
+  })
+  skew.remove()
+  const reloadSuccessful = new Gauge({
+    name: 'wimds_config_last_reload_successful',
+    help: 'Whether the last reading of the configuration succeeded.',
+    registers,
+  })
+  const reloadTimestamp = new Gauge({
+    name: 'wimds_config_last_reload_success_timestamp_seconds',
+    help: 'When the configuration in force was read, in Unix time.',
+    registers,
+  })
+  const onReload = (isSuccess: boolean) => {
+    reloadSuccessful.set(Number(isSuccess))
+    if (isSuccess) reloadTimestamp.set(toSeconds(clock.wall()))
+  }
+  onReload(true)
+  registerClientMetrics(registry, sources)
+  registerTokenMetrics(registry, sources)
+  registerAssertionMetrics(registry, sources)
+  registerStateMetrics(registry, sources)
+  new Gauge({
+    name: 'wimds_build_info',
+    help: 'Always 1; the labels say which version runs on which Node.js.',
+    labelNames: ['version', 'node'],
+    registers,
+  }).set({ version, node: process.version }, 1)
 
   return {
-    onReply: ({ dialect, error }, { family }) => {
-      requests.add(dialect, error?.code ?? 'ok', family.id)
+    registry,
+    onReply: ({ dialect: protocol, status, durationMs, error }, { library }) => {
+      requests.inc({ protocol, code: error?.code ?? 'ok', client: library.id })
+      requestDuration.observe({ protocol, outcome: classifyStatus(status) }, durationMs / 1000)
     },
-    onResult: (result) => results.add(result),
+    onCacheResult: (result) => cacheResults.inc({ result }),
+    onRefresh: (isSuccess) => refreshes.inc({ outcome: isSuccess ? 'success' : 'failure' }),
     onExchange: ({ durationMs, outcome }) =>
-      exchanges.observe(outcome.ok ? 'ok' : outcome.error.code, durationMs / 1000),
-    onReload: (isSuccess) => {
-      reload.isSuccess = isSuccess
-      if (isSuccess) reload.at = clock.wall()
+      exchangeDuration.observe({ code: outcome.ok ? 'ok' : outcome.error.code }, durationMs / 1000),
+    onAttempt: (code) => attempts.inc({ code }),
+    onSkew: (skewMs) => skew.set(skewMs / 1000),
+    onReload,
+    scrape: () => scrapeRegistry(registry),
+  }
+}
+
+function registerClientMetrics(registry: Registry, { inventory }: MetricsSources): void {
+  new Counter({
+    name: 'wimds_client_requests_total',
+    help: 'Requests by client library and version; other: versions past the limit.',
+    labelNames: ['client', 'version'],
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const { library, version, requests } of inventory.clients()) {
+        this.inc({ client: library.id, version }, requests)
+      }
     },
-    scrape: () => exposition(readers),
-  }
-}
-
-function ofClients(
-  inventory: Pick<ClientInventory, 'clients'>,
-  valueOf: (client: SeenClient) => number,
-): Sample[] {
-  return inventory
-    .clients()
-    .map((client) => ({ labels: [client.family.id, client.version], value: valueOf(client) }))
-}
-
-/** Labels of what the configuration names; everything else is `other`, however many callers invent. */
-function labeller(directory: () => IdentityDirectory) {
-  const known = new WeakMap<IdentityDirectory, ReadonlyMap<string, ReadonlySet<string>>>()
-  const resources = () => {
-    const current = directory()
-    const held = known.get(current) ?? resourcesByName(current)
-    known.set(current, held)
-    return held
-  }
-  const identity = (name: string) => (resources().has(name) ? name : OTHER)
-  return {
-    identity,
-    resource: (name: string, scope: string): readonly [string, string] => {
-      const resource = comparableResource(scope)
-      return [identity(name), resources().get(name)?.has(resource) === true ? resource : OTHER]
+  })
+  new Gauge({
+    name: 'wimds_client_last_seen_timestamp_seconds',
+    help: 'When a client library of this version last called, in Unix time.',
+    labelNames: ['client', 'version'],
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const { library, version, lastSeenAt } of inventory.clients()) {
+        this.set({ client: library.id, version }, toSeconds(lastSeenAt))
+      }
     },
-  }
+  })
 }
 
-function resourcesByName({ identities }: IdentityDirectory): ReadonlyMap<string, Set<string>> {
-  return new Map(
+function registerTokenMetrics(
+  registry: Registry,
+  { entries, directory }: Pick<MetricsSources, 'entries' | 'directory'>,
+): void {
+  const registers = [registry]
+  new Gauge({
+    name: 'wimds_exchange_consecutive_failures',
+    help: 'The most failures in a row of any one token of the identity; 0 if the last exchanges succeeded.',
+    labelNames: ['identity'],
+    registers,
+    collect() {
+      this.reset()
+      const { identityLabel } = createLabels(directory())
+      const failures = new Map<string, number>()
+      for (const { request, failure } of entries()) {
+        const identity = identityLabel(request.identity.name)
+        failures.set(identity, Math.max(failures.get(identity) ?? 0, failure?.count ?? 0))
+      }
+      for (const [identity, count] of failures) this.set({ identity }, count)
+    },
+  })
+  new Gauge({
+    name: 'wimds_tokens_cached',
+    help: 'Access tokens in the cache.',
+    registers,
+    collect() {
+      this.set(entries().filter(({ token }) => token !== undefined).length)
+    },
+  })
+  new Gauge({
+    name: 'wimds_tokens_failing',
+    help: 'Tokens whose last exchange failed, whether or not an older token is still cached.',
+    registers,
+    collect() {
+      this.set(entries().filter(({ failure }) => failure !== undefined).length)
+    },
+  })
+  new Gauge({
+    name: 'wimds_token_expiry_timestamp_seconds',
+    help: 'When a cached token expires, in Unix time; the earliest for resource other, which stands for every resource that the configuration does not name.',
+    labelNames: ['identity', 'resource'],
+    registers,
+    collect() {
+      this.reset()
+      const { tokenLabels } = createLabels(directory())
+      const cached = entries().flatMap(({ request: { identity, scope }, token }) =>
+        token === undefined ? [] : { labels: tokenLabels(identity.name, scope), token },
+      )
+      // The earliest is set last, over those with the same labels.
+      cached.sort((a, b) => b.token.expiresAt - a.token.expiresAt)
+      for (const { labels, token } of cached) this.set(labels, toSeconds(token.expiresAt))
+    },
+  })
+}
+
+function registerAssertionMetrics(registry: Registry, { assertions }: MetricsSources): void {
+  new Gauge({
+    name: 'wimds_assertion_readable',
+    help: 'Whether the projected token file could be read and parsed at the last poll.',
+    labelNames: ['file'],
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const [file, { ok }] of assertions()) this.set({ file }, Number(ok))
+    },
+  })
+  new Gauge({
+    name: 'wimds_assertion_expiry_timestamp_seconds',
+    help: 'When the projected token expires, in Unix time; absent while it cannot be read.',
+    labelNames: ['file'],
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const [file, state] of assertions()) {
+        if (state.ok) this.set({ file }, toSeconds(state.assertion.expiresAt))
+      }
+    },
+  })
+}
+
+function registerStateMetrics(
+  registry: Registry,
+  { isReady, droppedLines }: Pick<MetricsSources, 'isReady' | 'droppedLines'>,
+): void {
+  new Gauge({
+    name: 'wimds_ready',
+    help: 'Whether /readyz answers 200.',
+    registers: [registry],
+    collect() {
+      this.set(Number(isReady()))
+    },
+  })
+  new Counter({
+    name: 'wimds_log_lines_dropped_total',
+    help: 'Log lines dropped by the rate limit, by event.',
+    labelNames: ['event'],
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const event of Object.keys(EVENTS)) this.inc({ event }, droppedLines.get(event) ?? 0)
+    },
+  })
+}
+
+/** Returns label values that the configuration names; all others are `other`, so callers cannot add series. */
+function createLabels({ identities }: IdentityDirectory) {
+  const resourcesByName = new Map(
     identities.map(({ name, prefetch, resources = [] }) => [
       name,
       new Set([...prefetch, ...resources].map(comparableResource)),
     ]),
   )
+  const identityLabel = (name: string) => (resourcesByName.has(name) ? name : OTHER)
+  return {
+    identityLabel,
+    tokenLabels: (name: string, scope: string) => {
+      const resource = comparableResource(scope)
+      const isConfigured = resourcesByName.get(name)?.has(resource) === true
+      return { identity: identityLabel(name), resource: isConfigured ? resource : OTHER }
+    },
+  }
 }
 
-/** One sample for each set of labels, its value picked among those that share them. */
-function grouped(samples: readonly Sample[], pick: (a: number, b: number) => number): Sample[] {
-  const byLabels = new Map<string, Sample>()
-  for (const sample of samples) {
-    const key = JSON.stringify(sample.labels)
-    const held = byLabels.get(key)
-    if (held === undefined && byLabels.size >= MAX_SERIES) continue
-    byLabels.set(key, held ? { ...held, value: pick(held.value, sample.value) } : sample)
-  }
-  return [...byLabels.values()]
+function classifyStatus(status: number): 'success' | 'client_error' | 'server_error' {
+  if (status < 400) return 'success'
+  return status < 500 ? 'client_error' : 'server_error'
+}
+
+function toSeconds(ms: number): number {
+  return Math.round(ms / 1000)
 }

@@ -1,12 +1,11 @@
-/** The form of `/status.json`: what `wimds report` reads, and what docs/status.schema.json publishes. */
+/** The schema of `/status.json`, which `wimds report` reads and docs/status.schema.json publishes. */
 import * as z from 'zod/mini'
 
 const instant = z.iso.datetime()
 const count = z.int().check(z.nonnegative())
 
-/** Why something failed, in the words of docs/troubleshooting.md. */
+/** Why something failed; docs/troubleshooting.md lists the codes. */
 const Failure = z.object({
-  /** A code of the closed list. */
   code: z.string(),
   message: z.string(),
   aadsts: z.optional(z.int()),
@@ -15,10 +14,10 @@ const Failure = z.object({
 })
 
 export const StatusSchema = z.object({
-  /** Grows when a field goes or changes its meaning; new fields may come without that. */
+  /** Increases when a field is removed or changes its meaning, not when one is added. */
   schemaVersion: z.literal(1),
   generatedAt: instant,
-  /** Where it runs, by the host name and the projected token. */
+  /** The pod: its host name, and what the projected token says. */
   workload: z.object({
     host: z.string(),
     namespace: z.optional(z.string()),
@@ -27,12 +26,12 @@ export const StatusSchema = z.object({
   build: z.object({ version: z.string(), node: z.string() }),
   startedAt: instant,
   /**
-   * starting: not ready yet. ready: all is well. degraded: something fails that may pass, or for which
-   * a valid token is still held. refused: Entra ID refuses a token that is wanted, until somebody
-   * changes something.
+   * starting: no valid projected token yet. ready: nothing fails. degraded: something fails that may
+   * recover, or for which a valid token is still cached. failing: a requested token cannot be obtained,
+   * because Entra ID rejects it until somebody changes something, or because no exchange succeeds.
    */
-  state: z.enum(['starting', 'ready', 'degraded', 'refused']),
-  /** Why the state is not ready, a sentence each. */
+  state: z.enum(['starting', 'ready', 'degraded', 'failing']),
+  /** Why the state is not ready, one sentence each. */
   reasons: z.array(z.string()),
   logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']),
   /** How far the local clock is ahead of Entra ID's; absent before the first exchange. */
@@ -74,29 +73,32 @@ export const StatusSchema = z.object({
       clientId: z.string(),
       resource: z.string(),
       scope: z.string(),
-      /** Absent when none is held. */
-      held: z.optional(z.object({ obtainedAt: instant, expiresAt: instant })),
-      nextTryAt: instant,
+      /** Absent if no token is cached. */
+      cached: z.optional(z.object({ obtainedAt: instant, expiresAt: instant })),
+      nextAttemptAt: instant,
       consecutiveFailures: count,
       failure: z.optional(Failure),
     }),
   ),
   exchanges: z.array(
     z.object({
+      /** When it ended, or the latest of a series that repeats. */
       at: instant,
+      /** Exchanges in a row with the same request and outcome. */
+      count,
       identity: z.string(),
       resource: z.string(),
       durationMs: count,
       failure: z.optional(Failure),
-      /** What Entra ID means by its code, where that is known. */
-      meaning: z.optional(z.string()),
+      /** What Entra ID's error code means, where that is known. */
+      explanation: z.optional(z.string()),
     }),
   ),
-  refusals: z.array(
+  failedRequests: z.array(
     z.object({
       lastAt: instant,
       count,
-      dialect: z.string(),
+      protocol: z.string(),
       client: z.string(),
       clientVersion: z.string(),
       failure: Failure,
@@ -110,7 +112,7 @@ export const StatusSchema = z.object({
       requests: count,
       firstSeenAt: instant,
       lastSeenAt: instant,
-      /** The version from which the library speaks workload identity; absent: not known. */
+      /** The first version that supports workload identity without a sidecar; absent: not known. */
       workloadIdentitySince: z.optional(z.string()),
       /** Whether this version does; absent: not known. */
       supportsWorkloadIdentity: z.optional(z.boolean()),
@@ -120,9 +122,9 @@ export const StatusSchema = z.object({
   settings: z.array(
     z.object({
       name: z.string(),
-      /** Credentials read [redacted]. */
+      /** [redacted] for a credential. */
       value: z.string(),
-      origin: z.enum(['environment', 'default']),
+      source: z.enum(['environment', 'default']),
     }),
   ),
   warnings: z.array(z.string()),

@@ -1,92 +1,245 @@
-/** Whether wimds is ready, and what last happened: for probes and for people. */
+/** The status document: everything that people can see of a sidecar at one moment, without a secret. */
+import { hostname } from 'node:os'
+import type { Config } from '../config/config.ts'
+import type { BrokerError } from '../errors.ts'
+import { explainAadsts } from '../exchange/aadsts.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
+import type { IdentityDirectory } from '../identities.ts'
 import { scrub } from '../secret.ts'
-import type { ExchangeEvent } from '../tokens/observed.ts'
+import type { Clock } from '../tokens/clock.ts'
+import { resourceIn } from '../tokens/token.ts'
+import type { CacheEntry } from '../tokens/token-cache.ts'
+import { supportsWorkloadIdentity, type SeenClient } from './clients.ts'
+import type { FailedRequests, History, PastExchange } from './history.ts'
+import type { ReadinessState } from './readiness.ts'
+import type { StatusDocument } from './status-schema.ts'
 
-interface StatusOptions {
-  readonly assertions: () => ReadonlyMap<string, AssertionState>
-  /** Readiness is to wait until what there is to prefetch was tried. */
-  readonly awaitsPrefetch: boolean
-  readonly now: () => number
-  /** Told once. */
-  readonly onReady: () => void
+interface StatusSources {
+  readonly version: string
+  /** Epoch milliseconds. */
+  readonly startedAt: number
+  readonly clock: Clock
+  readonly config: Pick<Config, 'directory' | 'warnings'>
+  readonly readiness: ReadinessState
+  readonly entries: readonly CacheEntry[]
+  readonly assertions: ReadonlyMap<string, AssertionState>
+  readonly history: Pick<History, 'exchanges' | 'failedRequests'>
+  readonly clients: readonly SeenClient[]
+  readonly skewMs: number | undefined
+  readonly logLevel: StatusDocument['logLevel']
+  readonly settings: StatusDocument['settings']
 }
 
-/** The body of `/readyz`. */
-export interface Readiness {
-  readonly ready: boolean
-  /** Why not, one sentence each. */
-  readonly reasons: readonly string[]
-  readonly lastExchange?: {
-    readonly at: string
-    readonly ok: boolean
-    readonly code?: string
-    readonly message?: string
-  }
-}
+type Failure = NonNullable<StatusDocument['tokens'][number]['failure']>
 
-export interface Status {
-  readonly readiness: () => Readiness
-  /** Told when what is seen of a projected token has changed. */
-  readonly onAssertion: (state: AssertionState) => void
-  readonly onExchange: (event: ExchangeEvent) => void
-  /** Told when what there is to prefetch was tried. */
-  readonly onPrefetched: () => void
-}
-
-/**
- * Ready once a valid projected token has been seen, whether anybody asked then or not, and for good: a
- * failing exchange is told, but takes no application out of service. An exchange that succeeds does
- * as well, since the local clock alone, by which a token looks expired, vetoes nothing.
- */
-export function status(options: StatusOptions): Status {
-  const { assertions, awaitsPrefetch, now, onReady } = options
-  let isProven = false
-  let isPrefetched = !awaitsPrefetch
-  let isTold = false
-  let lastExchange: Readiness['lastExchange']
-  const isValid = (state: AssertionState) => state.ok && state.assertion.expiresAt > now()
-
-  function readiness(): Readiness {
-    const states = [...assertions().values()]
-    // Also without a change: the clock may have been put right.
-    isProven ||= states.some(isValid)
-    const reasons = [
-      ...(isProven ? [] : assertionReasons(states)),
-      ...(isPrefetched ? [] : ['the resources of WIMDS_PREFETCH are still being fetched']),
-    ]
-    const ready = reasons.length === 0
-    if (ready && !isTold) {
-      isTold = true
-      onReady()
-    }
-    return { ready, reasons, ...(lastExchange !== undefined && { lastExchange }) }
-  }
-
+/** Creates the document of `/status.json`. Texts from callers and other servers are scrubbed. */
+export function createStatusDocument(sources: StatusSources): StatusDocument {
+  const { version, startedAt, clock, config, entries, assertions, history, skewMs } = sources
+  const wall = clock.wall()
+  const monotonic = clock.monotonic()
+  const toWallTime = (at: number) => wall + at - monotonic
   return {
-    readiness,
-    onAssertion: (state) => {
-      isProven ||= isValid(state)
-      readiness()
-    },
-    onExchange: ({ outcome }) => {
-      isProven ||= outcome.ok
-      const at = new Date(now()).toISOString()
-      lastExchange = outcome.ok
-        ? { at, ok: true }
-        : { at, ok: false, code: outcome.error.code, message: scrub(outcome.error.message) }
-      readiness()
-    },
-    onPrefetched: () => {
-      isPrefetched = true
-      readiness()
-    },
+    schemaVersion: 1,
+    generatedAt: formatTime(wall),
+    workload: describeWorkload(assertions),
+    build: { version, node: process.version },
+    startedAt: formatTime(startedAt),
+    ...findState(sources),
+    logLevel: sources.logLevel,
+    ...(skewMs !== undefined && { clockSkewSeconds: Math.round(skewMs / 100) / 10 }),
+    identities: describeIdentities(config.directory),
+    allowsUnlistedClientIds: config.directory.unlisted !== undefined,
+    assertions: [...assertions].map(describeAssertion),
+    tokens: entries.map((entry) => describeToken(entry, toWallTime)),
+    exchanges: history.exchanges().map(describeExchange),
+    failedRequests: history.failedRequests().map(describeFailedRequests),
+    clients: sources.clients.map(describeClient),
+    settings: sources.settings,
+    warnings: config.warnings.map(scrub),
   }
 }
 
-function assertionReasons(states: readonly AssertionState[]): string[] {
-  if (states.length === 0) return ['the projected token has not been read yet']
-  return states.map((state) =>
-    state.ok ? 'the projected token has expired' : scrub(state.error.message),
+/** Failures whose next attempt is overdue by this much belong to tokens that nobody requests any more. */
+const FORGOTTEN_MS = 10 * 60_000
+
+/** Returns the state as the schema defines it, with a reason for each failure. */
+function findState({
+  readiness,
+  entries,
+  assertions,
+  clock,
+}: Pick<StatusSources, 'readiness' | 'entries' | 'assertions' | 'clock'>): Pick<
+  StatusDocument,
+  'state' | 'reasons'
+> {
+  if (!readiness.ready) return { state: 'starting', reasons: [...readiness.reasons] }
+  const failing = entries.filter(
+    ({ failure, nextTryAt }) =>
+      failure !== undefined && nextTryAt > clock.monotonic() - FORGOTTEN_MS,
   )
+  const reasons = [
+    ...describeAssertionFailures(assertions, clock.wall()),
+    ...failing.map(describeTokenFailure),
+  ]
+  const isRejected = failing.some(
+    ({ token, failure }) => token === undefined && failure?.error.isPermanent === true,
+  )
+  const hasNoToken = failing.length > 0 && entries.every(({ token }) => token === undefined)
+  if (isRejected || hasNoToken) return { state: 'failing', reasons }
+  return { state: reasons.length > 0 ? 'degraded' : 'ready', reasons }
+}
+
+function describeAssertionFailures(
+  assertions: ReadonlyMap<string, AssertionState>,
+  now: number,
+): string[] {
+  return [...assertions].flatMap(([file, state]) => {
+    if (!state.ok) return scrub(state.error.message)
+    if (state.assertion.expiresAt > now) return []
+    return `the projected token in ${file} has expired: check that the kubelet rotates it`
+  })
+}
+
+function describeTokenFailure({ request, token, failure }: CacheEntry): string {
+  const { identity, scope } = request
+  const subject = scrub(`${resourceIn(scope)} as ${identity.name}`)
+  const code = failure?.error.code ?? ''
+  return token === undefined
+    ? `no token for ${subject}: ${code}`
+    : `the token for ${subject} cannot be refreshed and is still served: ${code}`
+}
+
+/** Reads namespace and service account of the subject `system:serviceaccount:NAMESPACE:NAME`. */
+function describeWorkload(
+  assertions: ReadonlyMap<string, AssertionState>,
+): StatusDocument['workload'] {
+  const host = hostname()
+  for (const state of assertions.values()) {
+    const parts = state.ok ? state.assertion.subject.split(':') : []
+    const [, kind, namespace, serviceAccount] = parts
+    if (kind === 'serviceaccount' && namespace !== undefined && serviceAccount !== undefined) {
+      return { host, namespace, serviceAccount }
+    }
+  }
+  return { host }
+}
+
+function describeIdentities(directory: IdentityDirectory): StatusDocument['identities'] {
+  return directory.identities.map((identity) => {
+    const { name, clientId, tenantId, authorityHost, objectId, resourceId } = identity
+    const { resources, prefetch } = identity
+    return {
+      name,
+      clientId,
+      tenantId,
+      authorityHost,
+      ...(objectId !== undefined && { objectId }),
+      ...(resourceId !== undefined && { resourceId }),
+      isDefault: identity === directory.defaultIdentity,
+      ...(resources !== undefined && { resources: [...resources] }),
+      prefetch: [...prefetch],
+    }
+  })
+}
+
+function describeAssertion([file, state]: readonly [string, AssertionState]) {
+  if (!state.ok) return { file, failure: describeFailure(state.error) }
+  const { issuer, subject, audience, expiresAt } = state.assertion
+  return {
+    file,
+    claims: { issuer, subject, audience: [...audience], expiresAt: formatTime(expiresAt) },
+  }
+}
+
+function describeToken(
+  { request: { identity, scope }, token, failure, nextTryAt }: CacheEntry,
+  toWallTime: (at: number) => number,
+): StatusDocument['tokens'][number] {
+  return {
+    identity: identity.name,
+    clientId: identity.clientId,
+    resource: scrub(resourceIn(scope)),
+    scope: scrub(scope),
+    ...(token !== undefined && {
+      cached: { obtainedAt: formatTime(token.obtainedAt), expiresAt: formatTime(token.expiresAt) },
+    }),
+    nextAttemptAt: formatTime(toWallTime(nextTryAt)),
+    consecutiveFailures: failure?.count ?? 0,
+    ...(failure !== undefined && { failure: describeFailure(failure.error) }),
+  }
+}
+
+function describeExchange({
+  endedAt,
+  count,
+  request: { identity, scope },
+  durationMs,
+  outcome,
+}: PastExchange): StatusDocument['exchanges'][number] {
+  const past = {
+    at: formatTime(endedAt),
+    count,
+    identity: identity.name,
+    resource: scrub(resourceIn(scope)),
+    durationMs: Math.round(durationMs),
+  }
+  if (outcome.ok) return past
+  const { aadsts } = outcome.error.entra ?? {}
+  const explanation = aadsts === undefined ? undefined : explainAadsts(aadsts)?.explanation
+  return {
+    ...past,
+    failure: describeFailure(outcome.error),
+    ...(explanation !== undefined && { explanation }),
+  }
+}
+
+function describeFailedRequests({
+  lastAt,
+  count,
+  protocol,
+  client,
+  error,
+}: FailedRequests): StatusDocument['failedRequests'][number] {
+  return {
+    lastAt: formatTime(lastAt),
+    count,
+    protocol,
+    client: client.library.id,
+    clientVersion: client.version,
+    failure: describeFailure(error),
+  }
+}
+
+function describeClient(client: SeenClient): StatusDocument['clients'][number] {
+  const { library, version, requests, firstSeenAt, lastSeenAt } = client
+  const isSupported = supportsWorkloadIdentity(library, version)
+  return {
+    client: library.id,
+    title: library.title,
+    version,
+    requests,
+    firstSeenAt: formatTime(firstSeenAt),
+    lastSeenAt: formatTime(lastSeenAt),
+    ...(library.workloadIdentitySince !== undefined && {
+      workloadIdentitySince: library.workloadIdentitySince,
+    }),
+    ...(isSupported !== undefined && { supportsWorkloadIdentity: isSupported }),
+    advice: library.advice,
+  }
+}
+
+/** Scrubs the texts, which can come from other servers and from callers. */
+function describeFailure({ code, message, entra = {} }: BrokerError): Failure {
+  const { aadsts, traceId, correlationId } = entra
+  return {
+    code,
+    message: scrub(message),
+    ...(aadsts !== undefined && { aadsts }),
+    ...(traceId !== undefined && { entraTraceId: scrub(traceId) }),
+    ...(correlationId !== undefined && { entraCorrelationId: scrub(correlationId) }),
+  }
+}
+
+function formatTime(ms: number): string {
+  return new Date(ms).toISOString()
 }

@@ -1,106 +1,119 @@
-/** All that is told of a running sidecar, put together: log, metrics, readiness and status. */
+/** The telemetry of a running sidecar: passes each event to the log, the metrics, readiness and status. */
 import type { Config } from '../config/config.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import type { ReplyEvent } from '../server/wire.ts'
-import type { CacheEntry, CacheResult } from '../tokens/token-cache.ts'
 import type { Clock } from '../tokens/clock.ts'
+import type { RenewalFailure } from '../tokens/flights.ts'
 import type { ExchangeEvent } from '../tokens/observed.ts'
+import type { CacheEntry } from '../tokens/token-cache.ts'
 import { VERSION } from '../version.ts'
-import { clientInventory } from './client-inventory.ts'
-import { history } from './history.ts'
-import { logExchange, logReply } from './log-lines.ts'
+import { createClientInventory } from './clients.ts'
+import { logAssertion, logExchange, logRefreshFailure, logRejection } from './events.ts'
+import { createHistory } from './history.ts'
 import type { ProcessLog } from './logger.ts'
-import { type Metrics, metrics } from './metrics.ts'
-import { type Readiness, status } from './status.ts'
-import { statusDocument } from './status-document.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
+import { createReadiness, type ReadinessState } from './readiness.ts'
+import { createStatusDocument } from './status.ts'
 import type { StatusDocument } from './status-schema.ts'
 
 interface TelemetrySources {
+  /** The configuration in force: its fields are read whenever they are needed. */
   readonly config: Pick<Config, 'directory' | 'warnings'>
+  /** The audience that assertions have been checked against; undefined: none is configured. */
+  readonly audience?: string
   readonly log: ProcessLog
   readonly clock: Clock
+  /** Returns the state of the token cache. */
   readonly entries: () => readonly CacheEntry[]
+  /** Returns the state of each projected token file. */
   readonly assertions: () => ReadonlyMap<string, AssertionState>
-  /** Readiness is to wait until what there is to prefetch was tried. */
+  /** Not ready before every resource of WIMDS_PREFETCH has been requested once. */
   readonly awaitsPrefetch: boolean
 }
 
-export interface Telemetry extends Pick<Metrics, 'onReload' | 'scrape'> {
+export interface Telemetry extends Omit<Metrics, 'registry' | 'onReply' | 'onExchange'> {
   readonly onReply: (event: ReplyEvent) => void
-  readonly onResult: (result: CacheResult) => void
   readonly onExchange: (event: ExchangeEvent) => void
-  /** Told when what is seen of a projected token has changed. */
-  readonly onAssertion: (state: AssertionState) => void
-  /** Told how far the local clock is ahead of Entra ID's, in milliseconds. */
-  readonly onSkew: (skewMs: number) => void
-  /** Told when what there is to prefetch was tried. */
+  readonly onRefreshFailed: (failure: RenewalFailure) => void
+  /** Called when a projected token was loaded or rotated, or can no longer be read. */
+  readonly onAssertion: (file: string, state: AssertionState) => void
+  /** Called when every resource of WIMDS_PREFETCH has been requested once. */
   readonly onPrefetched: () => void
-  readonly readiness: () => Readiness
-  /** What the status page shows; `settings` are those in force. */
+  readonly readiness: () => ReadinessState
+  /** Returns the content of the status page; `settings` are those in force. */
   readonly document: (settings: StatusDocument['settings']) => StatusDocument
 }
 
-/** Tells each event to all that keep count of it. Nothing is shown before somebody asks. */
-export function telemetry(sources: TelemetrySources): Telemetry {
-  const { config, log, clock, entries, assertions, awaitsPrefetch } = sources
+/** Creates the telemetry of a sidecar. */
+export function createTelemetry(sources: TelemetrySources): Telemetry {
+  const { config, audience, log, clock, entries, assertions, awaitsPrefetch } = sources
   const startedAt = clock.wall()
-  const inventory = clientInventory(clock.wall)
-  const past = history(clock.wall)
-  const health = status({
+  const inventory = createClientInventory(clock.wall)
+  const history = createHistory(clock.wall)
+  const readiness = createReadiness({
     assertions,
     awaitsPrefetch,
     now: clock.wall,
     onReady: () => log.info('ready'),
   })
   let skewMs: number | undefined
-  const meters = metrics({
+  const metrics = createMetrics({
     version: VERSION,
     directory: () => config.directory,
     clock,
     inventory,
-    isReady: () => health.readiness().ready,
+    isReady: () => readiness.check().ready,
     entries,
     assertions,
-    skewMs: () => skewMs,
-    suppressed: log.suppressed,
+    droppedLines: log.dropped,
   })
 
   return {
     onReply: (event) => {
-      // A readiness probe on the main port: nobody's request.
-      if (event.dialect === 'none' && event.error === undefined) return
-      const client = inventory.seen(event.headers)
-      meters.onReply(event, client)
-      if (event.error === undefined) return
-      past.onReply(event, client)
-      logReply(log, event, client)
+      const { dialect, error, headers } = event
+      // A readiness probe on the main port is no client's request.
+      if (dialect === 'none' && error === undefined) return
+      const client = inventory.count(headers)
+      metrics.onReply(event, client)
+      if (error === undefined) return
+      history.onReply(event, client)
+      logRejection(log, event, error, client)
     },
-    onResult: meters.onResult,
+    onCacheResult: metrics.onCacheResult,
+    onRefresh: metrics.onRefresh,
+    onRefreshFailed: (failure) => {
+      metrics.onRefresh(false)
+      logRefreshFailure(log, failure)
+    },
     onExchange: (event) => {
-      meters.onExchange(event)
-      past.onExchange(event)
+      metrics.onExchange(event)
+      history.onExchange(event)
       logExchange(log, event)
-      health.onExchange(event)
+      readiness.onExchange(event)
     },
-    onAssertion: health.onAssertion,
-    onPrefetched: health.onPrefetched,
+    onAttempt: metrics.onAttempt,
+    onAssertion: (file, state) => {
+      logAssertion(log, file, state, audience)
+      readiness.onAssertion(state)
+    },
+    onPrefetched: readiness.onPrefetched,
     onSkew: (ms) => {
       skewMs = ms
+      metrics.onSkew(ms)
     },
-    onReload: meters.onReload,
-    readiness: health.readiness,
-    scrape: meters.scrape,
+    onReload: metrics.onReload,
+    readiness: readiness.check,
+    scrape: metrics.scrape,
     document: (settings) =>
-      statusDocument({
+      createStatusDocument({
         version: VERSION,
         startedAt,
         clock,
         config,
-        readiness: health.readiness(),
+        readiness: readiness.check(),
         entries: entries(),
         assertions: assertions(),
-        exchanges: past.exchanges(),
-        refusals: past.refusals(),
+        history,
         clients: inventory.clients(),
         skewMs,
         logLevel: log.level(),

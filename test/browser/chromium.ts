@@ -1,4 +1,4 @@
-/** A real browser, where the machine has one. */
+/** Chromium, if the machine has it. */
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -7,7 +7,7 @@ import { type BrowserContext, chromium } from 'playwright-core'
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
 
-/** Where it is; undefined, after a line that says so, where there is none. */
+/** Returns the path of Chromium; prints a line and returns undefined if there is none. */
 export function chromiumPath(): string | undefined {
   const found = PLACES.find((path) => existsSync(path))
   if (found === undefined) {
@@ -27,7 +27,7 @@ export const VIEWS = {
   phone: { colorScheme: 'light', width: 390 },
 } as const satisfies Record<string, View>
 
-/** A browser with an empty profile that reaches nothing by itself. Use it with `await using`. */
+/** Starts a browser with an empty profile and without background requests. Use it with `await using`. */
 export async function browse(
   executablePath: string,
   { colorScheme, width }: View,

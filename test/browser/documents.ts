@@ -1,9 +1,9 @@
-/** The states of the status page that are looked at. */
+/** A status document for each state of the status page. */
 import type { StatusDocument } from '../../src/telemetry/status-schema.ts'
 import { aStatus } from '../fixtures/status.ts'
 
 type Token = StatusDocument['tokens'][number]
-type Failure = StatusDocument['refusals'][number]['failure']
+type Failure = StatusDocument['failedRequests'][number]['failure']
 
 const VAULT = 'https://vault.azure.net'
 const STORAGE = 'https://storage.azure.com'
@@ -14,7 +14,7 @@ const BILLING = '44444444-4444-4444-8444-444444444444'
 const TIMEOUT: Failure = {
   code: 'entra_unreachable',
   message:
-    'Entra ID cannot be reached (ECONNREFUSED): check DNS, the firewall and the proxy between the pod and the login host',
+    'Entra ID cannot be reached (ECONNFAILING): check DNS, the firewall and the proxy between the pod and the login host',
 }
 const NO_MATCH: Failure = {
   code: 'federated_credential_not_found',
@@ -70,55 +70,55 @@ function token(resource: string, overrides: Partial<Token> = {}): Token {
     clientId: ORDERS,
     resource,
     scope: `${resource}/.default`,
-    held: { obtainedAt: '2026-11-24T09:00:00.000Z', expiresAt: '2026-11-25T09:00:00.000Z' },
-    nextTryAt: '2026-11-24T21:10:00.000Z',
+    cached: { obtainedAt: '2026-11-24T09:00:00.000Z', expiresAt: '2026-11-25T09:00:00.000Z' },
+    nextAttemptAt: '2026-11-24T21:10:00.000Z',
     consecutiveFailures: 0,
     ...overrides,
   }
 }
 
-const probe: StatusDocument['refusals'][number] = {
+const probe: StatusDocument['failedRequests'][number] = {
   lastAt: '2026-11-24T11:58:00.000Z',
   count: 6,
-  dialect: 'imds',
+  protocol: 'imds',
   client: 'go-azidentity',
   clientVersion: '1.5.1',
   failure: { code: 'metadata_header_missing', message: 'Required metadata header not specified' },
 }
 
-const sound: Partial<StatusDocument> = { identities, clients, refusals: [probe] }
+const healthy: Partial<StatusDocument> = { identities, clients, failedRequests: [probe] }
 
 export const READY = aStatus({
-  ...sound,
+  ...healthy,
   tokens: [
     token(VAULT),
     token(STORAGE, {
       identity: 'billing',
       clientId: BILLING,
-      held: { obtainedAt: '2026-11-24T11:20:00.000Z', expiresAt: '2026-11-24T12:24:00.000Z' },
-      nextTryAt: '2026-11-24T12:02:10.000Z',
+      cached: { obtainedAt: '2026-11-24T11:20:00.000Z', expiresAt: '2026-11-24T12:24:00.000Z' },
+      nextAttemptAt: '2026-11-24T12:02:10.000Z',
     }),
     token(ARM, {
-      held: { obtainedAt: '2026-11-24T11:59:20.000Z', expiresAt: '2026-11-25T11:59:20.000Z' },
-      nextTryAt: '2026-11-25T00:30:00.000Z',
+      cached: { obtainedAt: '2026-11-24T11:59:20.000Z', expiresAt: '2026-11-25T11:59:20.000Z' },
+      nextAttemptAt: '2026-11-25T00:30:00.000Z',
     }),
   ],
 })
 
 export const DEGRADED = aStatus({
-  ...sound,
+  ...healthy,
   state: 'degraded',
   clockSkewSeconds: 3.4,
   reasons: [
-    `the token for ${STORAGE} as billing cannot be renewed and is still served: entra_unreachable`,
+    `the token for ${STORAGE} as billing cannot be refreshed and is still served: entra_unreachable`,
   ],
   tokens: [
     token(VAULT),
     token(STORAGE, {
       identity: 'billing',
       clientId: BILLING,
-      held: { obtainedAt: '2026-11-24T11:20:00.000Z', expiresAt: '2026-11-24T12:24:00.000Z' },
-      nextTryAt: '2026-11-24T12:00:21.000Z',
+      cached: { obtainedAt: '2026-11-24T11:20:00.000Z', expiresAt: '2026-11-24T12:24:00.000Z' },
+      nextAttemptAt: '2026-11-24T12:00:21.000Z',
       consecutiveFailures: 4,
       failure: TIMEOUT,
     }),
@@ -126,6 +126,7 @@ export const DEGRADED = aStatus({
   exchanges: [
     {
       at: '2026-11-24T11:59:21.000Z',
+      count: 4,
       identity: 'billing',
       resource: STORAGE,
       durationMs: 3,
@@ -135,9 +136,9 @@ export const DEGRADED = aStatus({
   ],
 })
 
-export const REFUSED = aStatus({
-  ...sound,
-  state: 'refused',
+export const FAILING = aStatus({
+  ...healthy,
+  state: 'failing',
   reasons: [`no token for ${VAULT} as orders: federated_credential_not_found`],
   tokens: [
     {
@@ -145,7 +146,7 @@ export const REFUSED = aStatus({
       clientId: ORDERS,
       resource: VAULT,
       scope: `${VAULT}/.default`,
-      nextTryAt: '2026-11-24T12:00:08.000Z',
+      nextAttemptAt: '2026-11-24T12:00:08.000Z',
       consecutiveFailures: 61,
       failure: NO_MATCH,
     },
@@ -153,18 +154,20 @@ export const REFUSED = aStatus({
   exchanges: [
     {
       at: '2026-11-24T11:59:40.000Z',
+      count: 61,
       identity: 'orders',
       resource: VAULT,
       durationMs: 187,
       failure: NO_MATCH,
-      meaning: 'no federated identity credential of the identity has the subject of the assertion',
+      explanation:
+        'no federated identity credential of the identity has the subject of the assertion',
     },
   ],
-  refusals: [
+  failedRequests: [
     {
       lastAt: '2026-11-24T11:59:58.000Z',
       count: 212,
-      dialect: 'imds',
+      protocol: 'imds',
       client: 'python-azure-identity',
       clientVersion: '1.5.0',
       failure: NO_MATCH,
@@ -189,12 +192,12 @@ export function hostile(): StatusDocument {
   const attack = `"'><img src=x onerror=alert(1)><script>alert(2)</script><svg onload=alert(3)>&lt;b&gt;`
   const poison = (value: unknown): unknown => {
     if (typeof value === 'string') {
-      return /^\d{4}-\d\d-\d\dT/.test(value) || value === 'refused' ? value : attack
+      return /^\d{4}-\d\d-\d\dT/.test(value) || value === 'failing' ? value : attack
     }
     if (Array.isArray(value)) return value.map(poison)
     if (typeof value !== 'object' || value === null) return value
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, poison(item)]))
   }
   // oxlint-disable-next-line no-unsafe-type-assertion -- the same shape with other strings
-  return poison(REFUSED) as StatusDocument
+  return poison(FAILING) as StatusDocument
 }

@@ -1,6 +1,6 @@
-/** The admin server on a port, with the status document of a test. */
+/** Starts an admin server that serves this status document. */
 import { adminServer } from '../../src/server/admin.ts'
-import { logger } from '../../src/telemetry/logger.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
 import type { StatusDocument } from '../../src/telemetry/status-schema.ts'
 import { portOf } from '../fixtures/listening.ts'
 
@@ -11,7 +11,7 @@ export async function serveStatus(
     readiness: () => ({ ready: true, reasons: [] }),
     scrape: () => Promise.resolve({ contentType: 'text/plain', body: '' }),
     document: () => document,
-    log: logger({ level: 'silent', format: 'json', out: { write: () => {} } }),
+    log: createLogger({ level: 'silent', format: 'json', out: { write: () => {} } }),
   })
   await app.listen({ host: '127.0.0.1', port: 0 })
   return {

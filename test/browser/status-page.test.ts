@@ -5,58 +5,58 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { StatusDocument } from '../../src/telemetry/status-schema.ts'
 import { browse, chromiumPath, VIEWS } from './chromium.ts'
-import { DEGRADED, hostile, READY, REFUSED, STARTING } from './documents.ts'
+import { DEGRADED, hostile, READY, FAILING, STARTING } from './documents.ts'
 import { serveStatus } from './served.ts'
 
 const chromium = chromiumPath() ?? ''
-const STATES = { ready: READY, degraded: DEGRADED, refused: REFUSED, starting: STARTING }
-/** Where `npm run test:browser` leaves what it saw; the ones in docs/images are copies. */
+const STATES = { ready: READY, degraded: DEGRADED, failing: FAILING, starting: STARTING }
+/** Where `npm run test:browser` puts its screenshots; those in docs/images are copies. */
 const SCREENSHOTS = 'coverage/screenshots'
 
 const Violations = z.object({
   violations: z.array(z.object({ id: z.string(), nodes: z.array(z.object({ html: z.string() })) })),
 })
 
-/** What axe finds wrong, each with the first element that shows it. */
-async function barriers(page: Page): Promise<(readonly [string, string | undefined])[]> {
+/** Returns the accessibility violations that axe finds, each with its first element. */
+async function findViolations(page: Page): Promise<(readonly [string, string | undefined])[]> {
   const source = fileURLToPath(import.meta.resolve('axe-core/axe.min.js'))
   await page.evaluate(await readFile(source, 'utf8'))
   const { violations } = Violations.parse(await page.evaluate('axe.run()'))
   return violations.map(({ id, nodes }) => [id, nodes[0]?.html])
 }
 
-/** The page of a document, with all that the browser complained of and asked for. */
+/** Opens the page of a document, and collects console messages and requests of the browser. */
 async function visit(
   document: StatusDocument,
   view: (typeof VIEWS)[keyof typeof VIEWS],
-  look: (page: Page, seen: { complaints: string[]; requests: string[] }) => Promise<void>,
+  check: (page: Page, seen: { messages: string[]; requests: string[] }) => Promise<void>,
 ): Promise<void> {
   await using server = await serveStatus(document)
   await using browser = await browse(chromium, view)
   const page = await browser.context.newPage()
-  const seen: { complaints: string[]; requests: string[] } = { complaints: [], requests: [] }
-  page.on('console', (message) => seen.complaints.push(message.text()))
-  page.on('pageerror', (error) => seen.complaints.push(error.message))
+  const seen: { messages: string[]; requests: string[] } = { messages: [], requests: [] }
+  page.on('console', (message) => seen.messages.push(message.text()))
+  page.on('pageerror', (error) => seen.messages.push(error.message))
   page.on('dialog', (dialog) => {
-    seen.complaints.push(`dialog: ${dialog.message()}`)
+    seen.messages.push(`dialog: ${dialog.message()}`)
     void dialog.dismiss()
   })
   page.on('request', (request) => seen.requests.push(request.url()))
   await page.goto(`${server.origin}/status`)
-  await look(page, seen)
+  await check(page, seen)
 }
 
 describe.skipIf(chromium === '')('the status page in a browser', () => {
   for (const [state, document] of Object.entries(STATES)) {
     test.each(Object.entries(VIEWS))(
-      `of a sidecar that is ${state} is sound in the %s view`,
+      `is accessible and loads nothing else in state ${state}, %s view`,
       async (name, view) => {
-        await visit(document, view, async (page, { complaints, requests }) => {
-          expect(await barriers(page)).toEqual([])
+        await visit(document, view, async (page, { messages, requests }) => {
+          expect(await findViolations(page)).toEqual([])
           expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(
             view.width,
           )
-          expect(complaints).toEqual([])
+          expect(messages).toEqual([])
           expect(requests.filter((url) => !url.startsWith('data:'))).toEqual([page.url()])
           await mkdir(SCREENSHOTS, { recursive: true })
           await page.screenshot({
@@ -68,17 +68,17 @@ describe.skipIf(chromium === '')('the status page in a browser', () => {
     )
   }
 
-  test('shows the settings only when they are opened, and is sound then, too', async () => {
-    await visit(REFUSED, VIEWS.phone, async (page) => {
+  test('shows the settings when they are opened, and stays accessible', async () => {
+    await visit(FAILING, VIEWS.phone, async (page) => {
       const setting = page.getByText('WIMDS_IDENTITY_HEADER')
       expect(await setting.isVisible()).toBe(false)
       await page.getByText('settings in force').click()
       expect(await setting.isVisible()).toBe(true)
-      expect(await barriers(page)).toEqual([])
+      expect(await findViolations(page)).toEqual([])
     })
   })
 
-  test('can be used with the keyboard alone', async () => {
+  test('works with the keyboard alone', async () => {
     await visit(READY, VIEWS.light, async (page) => {
       const focused = () => page.locator(':focus').textContent()
       await page.keyboard.press('Tab')
@@ -93,19 +93,19 @@ describe.skipIf(chromium === '')('the status page in a browser', () => {
     })
   })
 
-  test('shows hostile names as text and runs nothing of them', async () => {
-    await visit(hostile(), VIEWS.light, async (page, { complaints, requests }) => {
+  test('escapes hostile names', async () => {
+    await visit(hostile(), VIEWS.light, async (page, { messages, requests }) => {
       expect(await page.locator('script, img, svg[onload], b').count()).toBe(0)
       expect(await page.getByRole('heading', { level: 1 }).textContent()).toContain(
         '<script>alert(2)</script>',
       )
-      expect(complaints).toEqual([])
+      expect(messages).toEqual([])
       expect(requests.filter((url) => !url.startsWith('data:'))).toEqual([page.url()])
     })
   })
 
-  test('has a policy that stops what escaping might ever let through', async () => {
-    await visit(READY, VIEWS.light, async (page, { complaints }) => {
+  test('blocks injected scripts by its Content-Security-Policy', async () => {
+    await visit(READY, VIEWS.light, async (page, { messages }) => {
       const ran = await page.evaluate(`
         const script = document.createElement('script')
         script.textContent = 'globalThis.ran = true'
@@ -113,7 +113,7 @@ describe.skipIf(chromium === '')('the status page in a browser', () => {
         'ran' in globalThis
       `)
       expect(ran).toBe(false)
-      expect(complaints.join()).toMatch(/Content Security Policy/)
+      expect(messages.join()).toMatch(/Content Security Policy/)
     })
   })
 })

@@ -6,7 +6,7 @@ import { listening } from '../fixtures/listening.ts'
 import { aStatus } from '../fixtures/status.ts'
 import { captureIo } from './capture.ts'
 
-/** A server that answers by path and query, and the requests that it got. */
+/** Starts a server with these responses; `asked` are the URLs of its requests. */
 async function answering(
   answer: (url: URL) => { status?: number; body: unknown },
 ): Promise<{ origin: string; asked: string[] } & AsyncDisposable> {
@@ -37,7 +37,7 @@ async function run(args: readonly string[]) {
 }
 
 describe('from sidecars', () => {
-  test('tells workload by workload who calls, and to what version to go', async () => {
+  test('lists clients by workload, with the version to upgrade to', async () => {
     await using orders = await answering(() => ({ body: sidecar('orders', client({})) }))
     await using billing = await answering(() => ({
       body: sidecar('billing', client({ client: 'go-azidentity', version: '1.15.0' })),
@@ -47,16 +47,16 @@ describe('from sidecars', () => {
     expect(out).toBe(`\
 WORKLOAD      CLIENT                   VERSION  REQUESTS  LAST SEEN
 shop/billing  azidentity (Go)          1.15.0   42        2026-11-24 11:59 UTC
-    → this version speaks workload identity: use DefaultAzureCredential or WorkloadIdentityCredential of azidentity (Go) 1.3.0 or later
+    → this version supports workload identity: use DefaultAzureCredential or WorkloadIdentityCredential of azidentity (Go) 1.3.0 or later
 shop/orders   azure-identity (Python)  1.5.0    42        2026-11-24 11:59 UTC
     → upgrade to 1.13.0: use DefaultAzureCredential or WorkloadIdentityCredential of azure-identity (Python) 1.13.0 or later
 
-2 workloads call; 1 of them could do without the sidecar with the libraries they have.
+2 workloads call; 1 of them could do without the sidecar with their current library versions.
 `)
     expect(orders.asked).toEqual(['/status.json'])
   })
 
-  test('counts the replicas of a workload together', async () => {
+  test('merges the replicas of a workload', async () => {
     const early = client({ requests: 40, lastSeenAt: '2026-11-24T08:00:00.000Z' })
     await using first = await answering(() => ({
       body: sidecar('orders', client({ requests: 2 })),
@@ -80,15 +80,15 @@ shop/orders   azure-identity (Python)  1.5.0    42        2026-11-24 11:59 UTC
     })
   })
 
-  test('says when nobody is left', async () => {
+  test('reports that there were no requests', async () => {
     await using idle = await answering(() => ({ body: sidecar('orders') }))
     expect(await run(['--url', idle.origin])).toMatchObject({
       code: 0,
-      out: 'Nobody has called: the sidecar is not needed.\n',
+      out: 'No requests: the sidecar is not needed.\n',
     })
   })
 
-  test('reports those that answer, and fails for the one that does not', async () => {
+  test('reports the reachable sidecars, and exits 1 for an unreachable one', async () => {
     await using orders = await answering(() => ({ body: sidecar('orders', client({})) }))
     const gone = await answering(() => ({ body: '' }))
     await gone[Symbol.asyncDispose]()
@@ -96,21 +96,25 @@ shop/orders   azure-identity (Python)  1.5.0    42        2026-11-24 11:59 UTC
     expect(code).toBe(1)
     expect(out).toContain('shop/orders')
     expect(err).toBe(
-      `wimds report: ${gone.origin}/status.json: it cannot be reached (ECONNREFUSED)
+      `wimds report: ${gone.origin}/status.json: cannot connect (ECONNREFUSED)
 `,
     )
   })
 
   test.each([
-    ['a refusal', { status: 403, body: { error: 'only for this machine' } }, /403.*only for this/],
-    ['a redirect', { status: 302, body: '' }, /cannot be reached|redirect/],
-    ['something else', { body: { hello: 'world' } }, /not what was expected/],
-    ['no JSON', { body: '<html>' }, /not what was expected/],
-  ])('says what is wrong with %s', async (_, answer, complaint) => {
+    [
+      'a rejection',
+      { status: 403, body: { error: 'only for this machine' } },
+      /403.*only for this/,
+    ],
+    ['a redirect', { status: 302, body: '' }, /cannot connect|redirect/],
+    ['another document', { body: { hello: 'world' } }, /unexpected format/],
+    ['HTML', { body: '<html>' }, /unexpected format/],
+  ])('explains %s', async (_, answer, message) => {
     await using other = await answering(() => answer)
     const { code, out, err } = await run(['--url', other.origin])
     expect({ code, out }).toEqual({ code: 1, out: '' })
-    expect(err).toMatch(complaint)
+    expect(err).toMatch(message)
     expect(other.asked).toEqual(['/status.json'])
   })
 })
@@ -127,7 +131,7 @@ describe('from a Prometheus', () => {
     version: '8.1',
   }
 
-  test('asks for the clients of the last week and how often they called', async () => {
+  test('queries the clients and requests of the last week', async () => {
     await using prometheus = await answering((url) => {
       const isCount = url.searchParams.get('query')?.includes('increase') === true
       const values = isCount ? ['7.9', '3'] : ['1795521600', '1795525200']
@@ -153,7 +157,7 @@ describe('from a Prometheus', () => {
     for (const url of prometheus.asked) expect(url).toMatch(/^\/prefix\/api\/v1\/query\?query=.*7d/)
   })
 
-  test.each(['NaN', '+Inf', '-Inf', '1e300', 'soon'])('a sample %s says nothing', async (value) => {
+  test.each(['NaN', '+Inf', '-Inf', '1e300', 'soon'])('ignores a sample %s', async (value) => {
     await using prometheus = await answering((url) => {
       const isTime = url.searchParams.get('query')?.includes('last_seen') === true
       const samples = isTime
@@ -177,7 +181,7 @@ test.each([
   [['--prometheus', 'file:///etc/passwd'], /is not an http/],
   [['--since', '1 week'], /--since must be/],
   [['--since', '7d]) or (up'], /--since must be/],
-])('refuses %j', async (args, complaint) => {
+])('rejects %j', async (args, message) => {
   await expect(run(args)).rejects.toThrow(UsageError)
-  await expect(run(args)).rejects.toThrow(complaint)
+  await expect(run(args)).rejects.toThrow(message)
 })

@@ -166,7 +166,7 @@ test('goes on under the names and with the resources of a new file', async () =>
     roundTrip(sidecar.adminPort, request(page, { headers: { Host: 'localhost' } }))
   const tokens = async () =>
     StatusSchema.parse(JSON.parse((await local('/status.json')).body)).tokens.map(
-      ({ identity, resource, held }) => held !== undefined && `${resource} as ${identity}`,
+      ({ identity, resource, cached }) => cached !== undefined && `${resource} as ${identity}`,
     )
   await expect
     .poll(tokens, { timeout: 8000 })
@@ -177,7 +177,7 @@ test('goes on under the names and with the resources of a new file', async () =>
   await writeFile(file, identities(`${renamed}, prefetch: [${VAULT}], resources: [${VAULT}]`))
   await expect.poll(tokens, { timeout: 8000 }).toEqual([`${VAULT} as shop`])
   expect((await local('/metrics')).body).toMatch(
-    /^wimds_token_remaining_seconds\{identity="shop",resource="https:\/\/vault\.azure\.net"\}/m,
+    /^wimds_token_expiry_timestamp_seconds\{identity="shop",resource="https:\/\/vault\.azure\.net"\}/m,
   )
   expect(await ask(sidecar.port, VAULT)).toBe(`200 ${world.clientId}`)
   expect(world.exchanges()).toBe(exchanges)

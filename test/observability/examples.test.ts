@@ -1,14 +1,18 @@
 import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
-import { METRICS } from '../../src/telemetry/metric-catalogue.ts'
-import { dashboard, dashboardQueries, EXAMPLES, knownNames, namesIn, rules } from './queries.ts'
-
-const labelsOf = (name: string): readonly string[] =>
-  Object.entries(METRICS).find(([metric]) => metric === name)?.[1].labels ?? []
+import {
+  dashboard,
+  dashboardQueries,
+  EXAMPLES,
+  exposedSeries,
+  knownNames,
+  namesIn,
+  rules,
+} from './queries.ts'
 
 describe('every query', () => {
-  test('of a rule names what exists', async () => {
+  test('of a rule uses names that exist', async () => {
     const known = await knownNames()
     const unknown = (await rules()).flatMap(({ expr }) =>
       namesIn(expr).filter((name) => !known.has(name)),
@@ -16,7 +20,7 @@ describe('every query', () => {
     expect(unknown).toEqual([])
   })
 
-  test('of the dashboard names what exists, and names something', async () => {
+  test('of the dashboard uses names that exist', async () => {
     const known = await knownNames()
     const queries = await dashboardQueries()
     expect(queries.length).toBeGreaterThan(15)
@@ -24,14 +28,15 @@ describe('every query', () => {
     expect(queries.flatMap(namesIn).filter((name) => !known.has(name))).toEqual([])
   })
 
-  test('uses labels that its metric has, or that a scrape adds', async () => {
+  test('uses labels of its metric, or labels that a scrape adds', async () => {
     const added = new Set(['namespace', 'pod', 'workload', 'container', 'le'])
+    const exposed = await exposedSeries()
     const recorded = new Set((await rules()).flatMap(({ record }) => record ?? []))
     const queries = [...(await rules()).map(({ expr }) => expr), ...(await dashboardQueries())]
     const selectors = [...queries.join('\n').matchAll(/([\w:]+)\{([^}]*)\}/g)]
     const wrong = selectors.flatMap(([, name = '', selector = '']) => {
       if (recorded.has(name)) return []
-      const labels = labelsOf(name.replace(/_(?:bucket|count|sum)$/, ''))
+      const labels = exposed.get(name) ?? []
       return [...selector.matchAll(/(\w+)\s*[=!]/g)]
         .map(([, label = '']) => label)
         .filter((label) => !labels.includes(label) && !added.has(label))
@@ -43,7 +48,7 @@ describe('every query', () => {
 })
 
 describe('the dashboard', () => {
-  test('overlaps nowhere and is as wide as Grafana', async () => {
+  test('has no overlapping panels and fits the grid', async () => {
     const { panels } = await dashboard()
     const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) => {
       expect(x + w).toBeLessThanOrEqual(24)
@@ -55,7 +60,7 @@ describe('the dashboard', () => {
     expect(new Set(cells).size).toBe(cells.length)
   })
 
-  test('gives every panel a title of its own', async () => {
+  test('has a unique title for every panel', async () => {
     const titles = (await dashboard()).panels.map(({ title }) => title)
     expect(new Set(titles).size).toBe(titles.length)
   })
@@ -85,8 +90,8 @@ describe('the rules', () => {
 })
 
 describe('the scrape configurations', () => {
-  test('look for the port that the injected sidecar has', async () => {
-    const containers = await readFile('src/kubernetes/containers.ts', 'utf8')
+  test('select the port name of the injected sidecar', async () => {
+    const containers = await readFile('src/kubernetes/injector/containers.ts', 'utf8')
     const [, port = ''] = /ports: \[\{ name: '([\w-]+)'/.exec(containers) ?? []
     const [monitor] = parseAllDocuments(await readFile(`${EXAMPLES}/podmonitor.yaml`, 'utf8'))
     expect(monitor?.toJS()).toMatchObject({

@@ -1,8 +1,9 @@
-/** Every PromQL query that the examples hold, and the names in them. */
+/** The PromQL queries of the examples, and the names in them. */
 import { readFile } from 'node:fs/promises'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { METRICS } from '../../src/telemetry/metric-catalogue.ts'
+import { createWebhookMetrics } from '../../src/kubernetes/webhook/metrics.ts'
+import { aMetricsRegistry } from '../telemetry/observed.ts'
 
 export const EXAMPLES = 'examples/observability'
 
@@ -44,7 +45,7 @@ export async function dashboard() {
   return Dashboard.parse(JSON.parse(await readFile(`${EXAMPLES}/dashboard.json`, 'utf8')))
 }
 
-/** The queries of the dashboard, with Grafana's variables as Grafana would fill them in. */
+/** Returns the queries of the dashboard, with values for Grafana's variables. */
 export async function dashboardQueries(): Promise<string[]> {
   const { panels } = await dashboard()
   return panels
@@ -57,17 +58,27 @@ export async function dashboardQueries(): Promise<string[]> {
     )
 }
 
-/** Names of metrics and recorded series in a query: what has one of our prefixes. */
+/** Returns the names of metrics and recorded series in a query, by their prefixes. */
 export function namesIn(query: string): string[] {
   const withoutStrings = query.replaceAll(/"(?:[^"\\]|\\.)*"/g, '""')
   return [...withoutStrings.matchAll(/\b(?:wimds|process|nodejs)[_:][\w:]*/g)].map(([name]) => name)
 }
 
-/** Everything that a query may name: the catalogue, with a histogram's series, and what is recorded. */
+/** Returns the labels of every series that a sidecar or a webhook exposes, by name. */
+export async function exposedSeries(): Promise<ReadonlyMap<string, readonly string[]>> {
+  const series = new Map<string, readonly string[]>()
+  for (const registry of [aMetricsRegistry(), createWebhookMetrics(() => 0).registry]) {
+    for (const { name, type } of await registry.getMetricsAsJSON()) {
+      const { labelNames } = Object(registry.getSingleMetric(name))
+      const suffixes = String(type) === 'histogram' ? ['_bucket', '_sum', '_count'] : ['']
+      for (const suffix of suffixes) series.set(`${name}${suffix}`, labelNames)
+    }
+  }
+  return series
+}
+
+/** Returns every name that a query may use: exposed series and recorded ones. */
 export async function knownNames(): Promise<Set<string>> {
-  const metrics = Object.entries(METRICS).flatMap(([name, { type }]) =>
-    type === 'histogram' ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name],
-  )
   const recorded = (await rules()).flatMap(({ record }) => record ?? [])
-  return new Set([...metrics, ...recorded])
+  return new Set([...(await exposedSeries()).keys(), ...recorded])
 }

@@ -10,8 +10,8 @@ import { EXAMPLES } from '../observability/queries.ts'
 import { startPrometheus, until } from './server.ts'
 import { hasPrometheus, scratch } from './tools.ts'
 
-/** The rules of the examples, but for how long an alert waits before it fires. */
-async function impatientRules(): Promise<string> {
+/** Returns the rules of the examples with short intervals. */
+async function fastRules(): Promise<string> {
   const rules = parse(await readFile(`${EXAMPLES}/rules.yaml`, 'utf8'))
   for (const group of rules.groups) {
     group.interval = '1s'
@@ -32,12 +32,12 @@ const scraping = (target: string) =>
     ],
   })
 
-/** Calls as an application does, and keeps the statuses that it saw. */
+/** Starts an application that requests tokens, and records the HTTP statuses. */
 function application(sidecar: Sidecar) {
   const statuses: number[] = []
-  const leaving = new AbortController()
-  const life = (async () => {
-    while (!leaving.signal.aborted) {
+  const stop = new AbortController()
+  const running = (async () => {
+    while (!stop.signal.aborted) {
       const { status } = await askSidecar(sidecar, { resource: 'https://vault.azure.net' })
       statuses.push(status)
       await sleep(200)
@@ -46,41 +46,41 @@ function application(sidecar: Sidecar) {
   return {
     statuses,
     [Symbol.asyncDispose]: async () => {
-      leaving.abort()
-      await life
+      stop.abort()
+      await running
     },
   }
 }
 
-describe.skipIf(!hasPrometheus())('an outage of Entra ID, seen by Prometheus', () => {
-  test('fires an alert while applications notice nothing, and clears when it is over', async () => {
+describe.skipIf(!hasPrometheus())('an outage of Entra ID, observed by Prometheus', () => {
+  test('fires an alert while applications still get tokens, and resolves it afterwards', async () => {
     await using world = await createSimulator()
-    // Renewed every second, so that the outage need not last for hours to be seen.
+    // A refresh every second, so that a short outage makes exchanges fail.
     world.faults.add({ kind: 'lifetime', expiresInSeconds: 3600, refreshInSeconds: 1 })
     await using sidecar = await startSidecar('dist/wimds.js', world)
     await using app = application(sidecar)
     await using directory = await scratch()
-    await directory.write('rules.yaml', await impatientRules())
+    await directory.write('rules.yaml', await fastRules())
     const target = new URL(sidecar.adminOrigin).host
     const config = await directory.write('prometheus.yaml', scraping(target))
     await using prometheus = await startPrometheus(config, directory.path)
 
     await sleep(5000)
-    expect(await prometheus.firing('WimdsRenewalFailing')).toBeUndefined()
+    expect(await prometheus.firing('WimdsExchangesFailing')).toBeUndefined()
 
     world.faults.add({ kind: 'unavailable' })
     const alert = await until('the alert fires', 90_000, () =>
-      prometheus.firing('WimdsRenewalFailing'),
+      prometheus.firing('WimdsExchangesFailing'),
     )
     expect(alert).toMatchObject({
       labels: { namespace: 'shop', pod: 'orders-1', identity: 'default', severity: 'warning' },
-      annotations: { summary: 'Entra ID gives shop/orders-1 no tokens for default' },
+      annotations: { summary: 'shop/orders-1 gets no tokens for identity default' },
     })
-    expect(await prometheus.firing('WimdsCallersRefused')).toBeUndefined()
+    expect(await prometheus.firing('WimdsRequestsFailing')).toBeUndefined()
 
     world.faults.set([{ kind: 'lifetime', expiresInSeconds: 3600, refreshInSeconds: 1 }])
     await until('the alert clears', 90_000, async () =>
-      (await prometheus.firing('WimdsRenewalFailing')) === undefined ? true : undefined,
+      (await prometheus.firing('WimdsExchangesFailing')) === undefined ? true : undefined,
     )
     expect(app.statuses.length).toBeGreaterThan(50)
     expect(new Set(app.statuses)).toEqual(new Set([200]))

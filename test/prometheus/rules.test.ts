@@ -2,16 +2,16 @@ import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { BrokerError } from '../../src/errors.ts'
-import { exchange, failing, held, observe, reply } from '../telemetry/observed.ts'
+import { cached, exchange, failing, observe, reply } from '../telemetry/observed.ts'
 import { dashboardQueries, EXAMPLES, rules } from '../observability/queries.ts'
 import { hasPrometheus, promtool, scratch } from './tools.ts'
 
 describe.skipIf(!hasPrometheus())('promtool', () => {
-  test('finds nothing to complain of in the metrics', async () => {
-    const observed = observe({ entries: [held(), failing('federated_credential_not_found')] })
+  test('accepts the metrics', async () => {
+    const observed = observe({ entries: [cached(), failing('federated_credential_not_found')] })
     observed.onReply(reply())
     observed.onReply(reply({ error: new BrokerError('identity_not_found', 'no') }))
-    observed.onResult('hit')
+    observed.onCacheResult('hit')
     observed.onExchange(exchange())
     observed.onSkew(1)
     const { isOk, output } = await promtool(['check', 'metrics'], (await observed.scrape()).body)
@@ -19,7 +19,7 @@ describe.skipIf(!hasPrometheus())('promtool', () => {
     expect(isOk).toBe(true)
   })
 
-  test('accepts the rules, and finds them to do what their tests say', async () => {
+  test('accepts the rules, and their tests pass', async () => {
     expect(await promtool(['check', 'rules', `${EXAMPLES}/rules.yaml`])).toMatchObject({
       isOk: true,
     })
@@ -28,7 +28,7 @@ describe.skipIf(!hasPrometheus())('promtool', () => {
     })
   })
 
-  test('misses every single rule: none is without a test', async () => {
+  test('fails a test without any single rule', async () => {
     const tests = await readFile(`${EXAMPLES}/rules.test.yaml`, 'utf8')
     const untested: string[] = []
     for (const { alert, record } of await rules()) {
@@ -48,7 +48,7 @@ describe.skipIf(!hasPrometheus())('promtool', () => {
     expect(untested).toEqual([])
   })
 
-  test('can parse every query of the dashboard', async () => {
+  test('parses every query of the dashboard', async () => {
     const queries = await dashboardQueries()
     const recorded = queries.map((expr, index) => ({ record: `panel:${index}`, expr }))
     await using directory = await scratch()

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { adminServer } from '../../src/server/admin.ts'
-import { logger, type ProcessLog } from '../../src/telemetry/logger.ts'
-import type { Readiness } from '../../src/telemetry/status.ts'
+import { createLogger, type ProcessLog } from '../../src/telemetry/logger.ts'
+import type { ReadinessState } from '../../src/telemetry/readiness.ts'
 import { aStatus } from '../fixtures/status.ts'
 
 function parts({
   readiness = { ready: true, reasons: [] },
-  log = logger({ level: 'info', format: 'json', out: { write: () => {} } }),
-}: { readiness?: Readiness; log?: ProcessLog } = {}) {
+  log = createLogger({ level: 'info', format: 'json', out: { write: () => {} } }),
+}: { readiness?: ReadinessState; log?: ProcessLog } = {}) {
   return {
     readiness: () => readiness,
     scrape: () =>

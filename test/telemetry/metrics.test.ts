@@ -1,59 +1,72 @@
 import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { BrokerError } from '../../src/errors.ts'
-import { WEBHOOK_METRICS } from '../../src/kubernetes/webhook/metrics.ts'
-import { type MetricDefinition, METRICS } from '../../src/telemetry/metric-catalogue.ts'
-import { aToken, ORDERS } from '../fixtures/parts.ts'
-import { exchange, failing, held, observe, reply, TOKEN_FILE, VAULT } from './observed.ts'
-import { metricNames, samplesOf } from './scraped.ts'
+import { createWebhookMetrics } from '../../src/kubernetes/webhook/metrics.ts'
+import { aToken, NOW, ORDERS } from '../fixtures/parts.ts'
+import {
+  aMetricsRegistry,
+  cached,
+  exchange,
+  failing,
+  observe,
+  reply,
+  TOKEN_FILE,
+  VAULT,
+} from './observed.ts'
+import { parseSamples } from './scraped.ts'
 
 type Observed = ReturnType<typeof observe>
-const scraped = async ({ scrape }: Observed) => samplesOf((await scrape()).body)
+const scrape = async (observed: Observed) => parseSamples((await observed.scrape()).body)
 
-const requestsOf = (code: string, client: string) =>
-  `wimds_requests_total{dialect="imds",code="${code}",client="${client}"}`
+const requests = (code: string, client: string) =>
+  `wimds_requests_total{protocol="imds",code="${code}",client="${client}"}`
 
-/** A sidecar to which everything has happened. */
-function busy(): Observed {
-  const observed = observe({ entries: [held()], burst: 0 })
-  observed.onReply(reply({ error: new BrokerError('identity_not_found', 'no') }))
-  observed.onReply(reply({ error: new BrokerError('identity_not_found', 'no') }))
-  observed.onResult('hit')
-  observed.onExchange(exchange())
-  observed.onSkew(0)
-  return observed
-}
-
-describe('what requests count', () => {
-  test('is kept by dialect, code and client family', async () => {
+describe('request metrics', () => {
+  test('count requests by protocol, code and client library', async () => {
     const observed = observe()
     observed.onReply(reply())
     observed.onReply(reply())
     const error = new BrokerError('identity_not_found', 'Identity not found')
     observed.onReply(reply({ status: 400, error, headers: {} }))
-    const samples = await scraped(observed)
-    expect(samples.get(requestsOf('ok', 'python-azure-identity'))).toBe(2)
-    expect(samples.get(requestsOf('identity_not_found', 'none'))).toBe(1)
+    const samples = await scrape(observed)
+    expect(samples.get(requests('ok', 'python-azure-identity'))).toBe(2)
+    expect(samples.get(requests('identity_not_found', 'none'))).toBe(1)
   })
 
-  test('is kept by client version, with when it last called', async () => {
+  test.each([
+    [200, 'success'],
+    [404, 'client_error'],
+    [503, 'server_error'],
+  ])('observe the duration of a reply %i as %s', async (status, outcome) => {
+    const observed = observe()
+    observed.onReply(reply({ status, durationMs: 20 }))
+    const samples = await scrape(observed)
+    const series = (suffix: string, le = '') =>
+      samples.get(
+        `wimds_request_duration_seconds_${suffix}{${le}protocol="imds",outcome="${outcome}"}`,
+      )
+    expect(series('count')).toBe(1)
+    expect(series('sum')).toBe(0.02)
+    expect(series('bucket', 'le="0.005",')).toBe(0)
+    expect(series('bucket', 'le="0.025",')).toBe(1)
+  })
+
+  test('count client versions and the time of the last request', async () => {
     const observed = observe()
     observed.onReply(reply())
-    const samples = await scraped(observed)
+    const samples = await scrape(observed)
     const labels = '{client="python-azure-identity",version="1.5.0"}'
     expect(samples.get(`wimds_client_requests_total${labels}`)).toBe(1)
-    expect(samples.get(`wimds_client_last_seen_timestamp_seconds${labels}`)).toBe(
-      Date.UTC(2026, 10, 24, 12) / 1000,
-    )
+    expect(samples.get(`wimds_client_last_seen_timestamp_seconds${labels}`)).toBe(NOW / 1000)
   })
 
-  test('grows by no more series than there may be clients, whatever callers invent', async () => {
+  test('have a bounded number of client series, whatever callers send', async () => {
     const observed = observe()
     for (let patch = 0; patch < 1000; patch += 1) {
       const agent = `azsdk-go-azidentity/v1.0.${patch} (go1.18; linux)`
       observed.onReply(reply({ headers: { 'user-agent': agent } }))
     }
-    const series = [...(await scraped(observed))].filter(([name]) =>
+    const series = [...(await scrape(observed))].filter(([name]) =>
       name.startsWith('wimds_client_requests'),
     )
     expect(series.length).toBeLessThanOrEqual(101)
@@ -62,133 +75,160 @@ describe('what requests count', () => {
   })
 })
 
-describe('what exchanges count', () => {
-  test('is a histogram of their time by outcome', async () => {
+describe('exchange metrics', () => {
+  test('observe the duration by error code', async () => {
     const observed = observe()
     observed.onExchange(exchange({ durationMs: 120 }))
     observed.onExchange(exchange({ durationMs: 200 }))
     observed.onExchange(exchange({ durationMs: 30_000 }))
-    const samples = await scraped(observed)
-    const bucket = (le: string) =>
-      samples.get(`wimds_exchange_duration_seconds_bucket{code="ok",le="${le}"}`)
-    expect([bucket('0.1'), bucket('0.2'), bucket('10'), bucket('+Inf')]).toEqual([0, 2, 2, 3])
-    expect(samples.get('wimds_exchange_duration_seconds_sum{code="ok"}')).toBeCloseTo(30.32)
-    expect(samples.get('wimds_exchange_duration_seconds_count{code="ok"}')).toBe(3)
-  })
-
-  test('tells errors apart by their code', async () => {
-    const observed = observe()
     const error = new BrokerError('entra_timeout', 'too slow')
     observed.onExchange(exchange({ outcome: { ok: false, error } }))
-    expect(
-      (await scraped(observed)).get('wimds_exchange_duration_seconds_count{code="entra_timeout"}'),
-    ).toBe(1)
+    const samples = await scrape(observed)
+    const bucket = (le: string) =>
+      samples.get(`wimds_exchange_duration_seconds_bucket{le="${le}",code="ok"}`)
+    expect([bucket('0.1'), bucket('0.2'), bucket('10'), bucket('+Inf')]).toEqual([0, 2, 2, 3])
+    expect(samples.get('wimds_exchange_duration_seconds_sum{code="ok"}')).toBeCloseTo(30.32)
+    expect(samples.get('wimds_exchange_duration_seconds_count{code="entra_timeout"}')).toBe(1)
+  })
+
+  test('count attempts apart from exchanges', async () => {
+    const observed = observe()
+    observed.onAttempt('entra_unavailable')
+    observed.onAttempt('ok')
+    const samples = await scrape(observed)
+    expect(samples.get('wimds_exchange_attempts_total{code="ok"}')).toBe(1)
+    expect(samples.get('wimds_exchange_attempts_total{code="entra_unavailable"}')).toBe(1)
   })
 })
 
-describe('what is held', () => {
-  test('is counted, with the life that is left to each token', async () => {
-    const samples = await scraped(
-      observe({ entries: [held(), failing('federated_credential_not_found', 3)] }),
-    )
+describe('counters with known labels', () => {
+  test.each([
+    ...['hit', 'miss', 'coalesced', 'negative_hit', 'bypass'].map(
+      (result) => `wimds_token_cache_results_total{result="${result}"}`,
+    ),
+    'wimds_token_refreshes_total{outcome="success"}',
+    'wimds_token_refreshes_total{outcome="failure"}',
+    'wimds_exchange_attempts_total{code="ok"}',
+    'wimds_exchange_duration_seconds_count{code="ok"}',
+    'wimds_request_duration_seconds_count{protocol="imds",outcome="server_error"}',
+    'wimds_log_lines_dropped_total{event="request_rejected"}',
+  ])('start at 0: %s', async (series) => {
+    expect((await scrape(observe())).get(series)).toBe(0)
+  })
+})
+
+describe('token metrics', () => {
+  test('count cached and failing tokens, and give their expiry', async () => {
+    const entries = [cached(), failing('federated_credential_not_found', 3)]
+    const samples = await scrape(observe({ entries }))
     expect(samples.get('wimds_tokens_cached')).toBe(1)
     expect(samples.get('wimds_tokens_failing')).toBe(1)
     expect(samples.get('wimds_exchange_consecutive_failures{identity="orders"}')).toBe(3)
-    const remaining =
-      'wimds_token_remaining_seconds{identity="orders",resource="https://vault.azure.net"}'
-    expect(samples.get(remaining)).toBe(3600)
+    const expiry =
+      'wimds_token_expiry_timestamp_seconds{identity="orders",resource="https://vault.azure.net"}'
+    expect(samples.get(expiry)).toBe(NOW / 1000 + 3600)
   })
 
-  test('shows the names of the configuration only; the rest is other, by its shortest life', async () => {
+  test('have labels from the configuration only; the earliest expiry stands for all others', async () => {
     const invented = Array.from({ length: 500 }, (_, index) =>
-      held({
+      cached({
         request: {
           identity: { ...ORDERS, name: `client-${index}` },
           scope: `https://${index}.example/.default`,
         },
-        token: { ...aToken(), expiresAtMonotonic: 1000 * (index + 60) },
+        token: { ...aToken(), expiresAt: NOW + 1000 * (index + 60) },
       }),
     )
-    const samples = [...(await scraped(observe({ entries: invented })))]
-    expect(samples.filter(([name]) => name.startsWith('wimds_token_remaining_seconds'))).toEqual([
-      ['wimds_token_remaining_seconds{identity="other",resource="other"}', 60],
+    const samples = [...(await scrape(observe({ entries: invented })))]
+    expect(samples.filter(([name]) => name.startsWith('wimds_token_expiry'))).toEqual([
+      ['wimds_token_expiry_timestamp_seconds{identity="other",resource="other"}', NOW / 1000 + 60],
     ])
   })
 
-  test('escapes what a configuration may hold', async () => {
+  test('escape names of the configuration', async () => {
     const identity = { ...ORDERS, name: 'a"b\\c\nd', prefetch: ['https://vault.azure.net'] }
-    const entries = [held({ request: { identity, scope: VAULT } })]
-    const { scrape } = observe({ entries, directory: { identities: [identity] } })
-    expect((await scrape()).body).toContain(String.raw`identity="a\"b\\c\nd"`)
+    const entries = [cached({ request: { identity, scope: VAULT } })]
+    const { body } = await observe({ entries, directory: { identities: [identity] } }).scrape()
+    expect(body).toContain(String.raw`identity="a\"b\\c\nd"`)
   })
 })
 
-describe('the projected token', () => {
-  test('has its life shown', async () => {
-    const samples = await scraped(observe())
+describe('projected-token metrics', () => {
+  test('give the expiry of a readable token', async () => {
+    const samples = await scrape(observe())
     expect(samples.get(`wimds_assertion_readable{file="${TOKEN_FILE}"}`)).toBe(1)
-    expect(samples.get(`wimds_assertion_remaining_seconds{file="${TOKEN_FILE}"}`)).toBe(1800)
+    expect(samples.get(`wimds_assertion_expiry_timestamp_seconds{file="${TOKEN_FILE}"}`)).toBe(
+      NOW / 1000 + 1800,
+    )
   })
 
-  test('has no life while it cannot be read', async () => {
-    const error = new BrokerError('assertion_missing', 'there is none')
-    const samples = await scraped(observe({ assertion: { ok: false, error } }))
+  test('give no expiry of an unreadable token', async () => {
+    const error = new BrokerError('assertion_missing', 'there is no file')
+    const samples = await scrape(observe({ assertion: { ok: false, error } }))
     expect(samples.get(`wimds_assertion_readable{file="${TOKEN_FILE}"}`)).toBe(0)
-    expect([...samples.keys()].filter((name) => name.includes('assertion_remaining'))).toEqual([])
+    expect([...samples.keys()].filter((name) => name.includes('assertion_expiry'))).toEqual([])
   })
 })
 
-describe('the state of the sidecar', () => {
-  test('leaves the skew out until it is known', async () => {
+describe('state metrics', () => {
+  test('omit the clock skew until it is known', async () => {
     const observed = observe()
-    expect((await observed.scrape()).body).not.toContain('wimds_clock_skew_seconds')
+    expect((await scrape(observed)).has('wimds_clock_skew_seconds')).toBe(false)
     observed.onSkew(-2500)
-    expect((await scraped(observed)).get('wimds_clock_skew_seconds')).toBe(-2.5)
+    expect((await scrape(observed)).get('wimds_clock_skew_seconds')).toBe(-2.5)
   })
 
-  test('keeps the moment of the configuration in force over a failed reload', async () => {
+  test('keep the time of the configuration in force after a failed reload', async () => {
     const observed = observe()
-    const before = (await scraped(observed)).get('wimds_config_last_reload_timestamp_seconds')
     observed.onReload(false)
-    const samples = await scraped(observed)
+    const samples = await scrape(observed)
     expect(samples.get('wimds_config_last_reload_successful')).toBe(0)
-    expect(samples.get('wimds_config_last_reload_timestamp_seconds')).toBe(before)
+    expect(samples.get('wimds_config_last_reload_success_timestamp_seconds')).toBe(NOW / 1000)
     observed.onReload(true)
-    expect((await scraped(observed)).get('wimds_config_last_reload_successful')).toBe(1)
+    expect((await scrape(observed)).get('wimds_config_last_reload_successful')).toBe(1)
   })
 
-  test('tells of the process', async () => {
-    const samples = await scraped(observe())
+  test('include those of the process under the names of prom-client', async () => {
+    const samples = await scrape(observe())
     expect(samples.get('process_resident_memory_bytes')).toBeGreaterThan(10_000_000)
     expect(samples.get('process_cpu_seconds_total')).toBeGreaterThan(0)
     expect(samples.get('process_start_time_seconds')).toBeLessThan(Date.now() / 1000)
-    expect(samples.get('nodejs_heap_used_bytes')).toBeGreaterThan(1_000_000)
-    expect(samples.get('wimds_event_loop_lag_seconds')).toBe(0)
+    expect(samples.get('process_open_fds')).toBeGreaterThan(2)
+    expect(samples.get('nodejs_heap_size_used_bytes')).toBeGreaterThan(1_000_000)
+    expect(samples.get('nodejs_eventloop_lag_seconds')).toBeGreaterThanOrEqual(0)
     expect(samples.get('wimds_ready')).toBe(1)
   })
 })
 
-describe('the catalogue', () => {
-  test('is what a scrape gives, no more and no less', async () => {
-    expect([...metricNames((await busy().scrape()).body)]).toEqual(Object.keys(METRICS))
-  })
+const PROCESS_METRIC = /^(?:process|nodejs)_/
 
+describe('docs/metrics.md', () => {
   test.each([
-    ['the sidecar', 0, METRICS],
-    ['the webhook', 1, WEBHOOK_METRICS],
-  ])('of %s is what docs/metrics.md lists', async (_, section, metrics) => {
-    const sections = (await readFile('docs/metrics.md', 'utf8')).split('## The webhook')
-    const listed = sections[section] ?? ''
-    const rows = [...listed.matchAll(/^\| `(\w+)`\s*\| (\w+)\s*\| (.*?)\s*\| (.*?)\s*\|$/gm)].map(
-      ([, name, type, labels, help]) => ({ name, type, labels, help }),
-    )
-    expect(rows).toEqual(
-      Object.entries<MetricDefinition>(metrics).map(([name, { type, labels, help }]) => ({
+    ['the sidecar', '## Metrics of the sidecar', aMetricsRegistry()],
+    ['the webhook', '## Metrics of the webhook', createWebhookMetrics(() => 0).registry],
+  ])('lists the metrics of %s', async (_, heading, registry) => {
+    const page = await readFile('docs/metrics.md', 'utf8')
+    const section = page.split(heading)[1]?.split('\n## ')[0] ?? ''
+    const listed = [
+      ...section.matchAll(/^\| `(\w+)`\s*\| (\w+)\s*\| (.*?)\s*\| (.*?)\s*\|$/gm),
+    ].map(([, name = '', type, labels, help]) => ({ name, type, labels, help }))
+    const registered = (await registry.getMetricsAsJSON()).map(({ name, type, help }) => {
+      const { labelNames } = Object(registry.getSingleMetric(name))
+      return {
         name,
         type,
-        labels: labels.map((label) => `\`${label}\``).join(', '),
+        labels: labelNames.map((label: string) => `\`${label}\``).join(', '),
         help,
-      })),
-    )
+      }
+    })
+    expect(listed).toEqual(registered.filter(({ name }) => !PROCESS_METRIC.test(name)))
+  })
+
+  test('lists the metrics of the process', async () => {
+    const page = await readFile('docs/metrics.md', 'utf8')
+    const metrics = await aMetricsRegistry().getMetricsAsJSON()
+    const names = metrics.map(({ name }) => name).filter((name) => PROCESS_METRIC.test(name))
+    expect(names.length).toBeGreaterThan(8)
+    expect(names.filter((name) => !page.includes(`\`${name}\``))).toEqual([])
   })
 })

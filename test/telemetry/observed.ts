@@ -1,12 +1,13 @@
-/** Telemetry of a sidecar that tests drive: its clock, its entries and its log are theirs. */
+/** Telemetry with the clock, cache entries and log of a test. */
 import type { Config } from '../../src/config/config.ts'
 import { BrokerError, type ErrorCode } from '../../src/errors.ts'
 import type { AssertionState } from '../../src/exchange/assertion-watcher.ts'
 import type { ReplyEvent } from '../../src/server/wire.ts'
 import type { Identity } from '../../src/identities.ts'
 import { Secret } from '../../src/secret.ts'
-import { logger } from '../../src/telemetry/logger.ts'
-import { telemetry } from '../../src/telemetry/telemetry.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
+import { createTelemetry } from '../../src/telemetry/telemetry.ts'
 import type { CacheEntry } from '../../src/tokens/token-cache.ts'
 import type { ExchangeEvent } from '../../src/tokens/observed.ts'
 import { aToken, frozenClock, NOW, ORDERS } from '../fixtures/parts.ts'
@@ -36,17 +37,17 @@ interface Given {
   readonly burst?: number
 }
 
-/** Telemetry of these states, and the lines that it logs. */
+/** Creates telemetry of these states; `lines` are what it logs. */
 export function observe(given: Given = {}) {
   const { entries = [], assertion = readable, directory = DIRECTORY } = given
   const lines: Record<string, unknown>[] = []
-  const log = logger({
+  const log = createLogger({
     level: given.level ?? 'info',
     format: 'json',
     out: { write: (line) => lines.push(JSON.parse(line)) },
     ...(given.burst !== undefined && { burst: given.burst }),
   })
-  const told = telemetry({
+  const telemetry = createTelemetry({
     config: { directory, warnings: [] },
     log,
     clock: frozenClock,
@@ -54,10 +55,10 @@ export function observe(given: Given = {}) {
     assertions: () => new Map([[TOKEN_FILE, assertion]]),
     awaitsPrefetch: false,
   })
-  return { ...told, log, lines }
+  return { ...telemetry, log, lines }
 }
 
-export const held = (overrides: Partial<CacheEntry> = {}): CacheEntry => ({
+export const cached = (overrides: Partial<CacheEntry> = {}): CacheEntry => ({
   request: { identity: orders, scope: VAULT },
   token: aToken(),
   nextTryAt: 1_800_000,
@@ -78,6 +79,7 @@ export const failing = (
 export const reply = (overrides: Partial<ReplyEvent> = {}): ReplyEvent => ({
   dialect: 'imds',
   status: 200,
+  durationMs: 1,
   headers: { 'user-agent': 'azsdk-python-identity/1.5.0 Python/3.9.2 (Linux)' },
   ...overrides,
 })
@@ -88,3 +90,16 @@ export const exchange = (overrides: Partial<ExchangeEvent> = {}): ExchangeEvent 
   outcome: { ok: true, token: aToken() },
   ...overrides,
 })
+
+/** Creates the registry of a sidecar to which nothing has happened. */
+export const aMetricsRegistry = () =>
+  createMetrics({
+    version: '0.0.0',
+    directory: () => DIRECTORY,
+    clock: frozenClock,
+    inventory: { clients: () => [] },
+    isReady: () => true,
+    entries: () => [],
+    assertions: () => new Map(),
+    droppedLines: new Map(),
+  }).registry

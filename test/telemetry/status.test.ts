@@ -1,103 +1,180 @@
+import { readFile } from 'node:fs/promises'
+import { format } from 'prettier'
 import { describe, expect, test } from 'vitest'
+import * as z from 'zod/mini'
 import { BrokerError } from '../../src/errors.ts'
-import type { AssertionState } from '../../src/exchange/assertion-watcher.ts'
-import { status } from '../../src/telemetry/status.ts'
-import { NOW } from '../fixtures/parts.ts'
-import { exchange, readable } from './observed.ts'
+import { describeSettings } from '../../src/telemetry/settings-view.ts'
+import { type StatusDocument, StatusSchema } from '../../src/telemetry/status-schema.ts'
+import { ORDERS } from '../fixtures/parts.ts'
+import { aStatus } from '../fixtures/status.ts'
+import { cached, exchange, failing, observe, reply } from './observed.ts'
 
-const JWT = `eyJhbGciOiJSUzI1NiJ9.${'payload'.repeat(5)}.${'signature'.repeat(4)}`
-
-const absent: AssertionState = {
-  ok: false,
-  error: new BrokerError('assertion_missing', 'there is no projected token'),
-}
-const expired: AssertionState = {
-  ok: true,
-  assertion: { ...readable.assertion, expiresAt: NOW - 1 },
+const documentOf = (given: Parameters<typeof observe>[0]) => {
+  const { readiness, document } = observe(given)
+  readiness()
+  return document([])
 }
 
-/** Readiness with one projected token, whose watch is what `sees` stands for. */
-function follow(first?: AssertionState, { awaitsPrefetch = false } = {}) {
-  const states = new Map<string, AssertionState>()
-  let timesTold = 0
-  const health = status({
-    assertions: () => states,
-    awaitsPrefetch,
-    now: () => NOW,
-    onReady: () => (timesTold += 1),
+/** Returns the document of a sidecar with every kind of event. */
+function busy(): StatusDocument {
+  const observed = observe({ entries: [cached(), failing('federated_credential_not_found')] })
+  const entra = { aadsts: 700213, traceId: 'a-trace', correlationId: 'a-correlation' }
+  const error = new BrokerError('federated_credential_not_found', 'AADSTS700213: no match', {
+    entra,
   })
-  const sees = (state: AssertionState): void => {
-    states.set('file', state)
-    health.onAssertion(state)
+  observed.onExchange(exchange())
+  observed.onExchange(exchange({ outcome: { ok: false, error } }))
+  observed.onReply(reply({ error }))
+  observed.onReply(reply({ error }))
+  observed.onSkew(1234)
+  return observed.document(describeSettings({ AZURE_TENANT_ID: 'contoso.example' }))
+}
+
+const view = (env: Record<string, string>) =>
+  Object.fromEntries(describeSettings(env).map(({ name, ...rest }) => [name, rest]))
+
+describe('the state', () => {
+  test('is ready when nothing fails', () => {
+    expect(documentOf({ entries: [cached()] })).toMatchObject({ state: 'ready', reasons: [] })
+  })
+
+  test('is starting before a projected token is read', () => {
+    const error = new BrokerError('assertion_missing', 'there is no projected token')
+    expect(documentOf({ assertion: { ok: false, error } })).toMatchObject({
+      state: 'starting',
+      reasons: ['there is no projected token'],
+    })
+  })
+
+  test('is degraded while a refresh fails and the token is still served', () => {
+    const { token } = cached()
+    const entries = [failing('entra_timeout', 2, token === undefined ? {} : { token })]
+    expect(documentOf({ entries })).toMatchObject({
+      state: 'degraded',
+      reasons: [expect.stringContaining('still served: entra_timeout')],
+    })
+  })
+
+  test.each([
+    ['degraded', 'another token is cached', [cached()]],
+    ['failing', 'no token is cached', []],
+  ])('is %s while Entra ID cannot be reached and %s', (state, _, others) => {
+    const entries = [failing('entra_unreachable'), ...others]
+    expect(documentOf({ entries }).state).toBe(state)
+  })
+
+  test('is failing while Entra ID rejects a token for good', () => {
+    expect(
+      documentOf({ entries: [failing('federated_credential_mismatch'), cached()] }),
+    ).toMatchObject({
+      state: 'failing',
+      reasons: ['no token for https://vault.azure.net as orders: federated_credential_mismatch'],
+    })
+  })
+
+  test('ignores a failure that is no longer requested', () => {
+    expect(
+      documentOf({
+        entries: [failing('federated_credential_mismatch', 1, { nextTryAt: -700_000 })],
+      }).state,
+    ).toBe('ready')
+  })
+})
+
+describe('the document', () => {
+  test('conforms to its schema', () => {
+    expect(StatusSchema.parse(busy())).toEqual(busy())
+    expect(StatusSchema.parse(aStatus())).toEqual(aStatus())
+  })
+
+  test('names the workload of the projected token', () => {
+    expect(busy().workload).toMatchObject({ namespace: 'shop', serviceAccount: 'orders' })
+  })
+
+  test('explains the latest exchanges', () => {
+    expect(busy().exchanges).toMatchObject([
+      {
+        failure: {
+          code: 'federated_credential_not_found',
+          aadsts: 700213,
+          entraTraceId: 'a-trace',
+        },
+        explanation: expect.stringContaining('subject'),
+      },
+      { durationMs: 120 },
+    ])
+  })
+
+  test('groups failed requests of one kind', () => {
+    expect(busy().failedRequests).toMatchObject([
+      {
+        count: 2,
+        client: 'python-azure-identity',
+        failure: { code: 'federated_credential_not_found' },
+      },
+    ])
+  })
+
+  test('says whether each client supports workload identity', () => {
+    expect(busy().clients).toMatchObject([
+      { client: 'python-azure-identity', version: '1.5.0', supportsWorkloadIdentity: false },
+    ])
+  })
+
+  test('keeps the latest twenty exchanges', () => {
+    const observed = observe()
+    for (let index = 0; index < 50; index += 1) {
+      const request = { identity: ORDERS, scope: `https://${index}.example/.default` }
+      observed.onExchange(exchange({ request }))
+    }
+    const { exchanges } = observed.document([])
+    expect(exchanges).toHaveLength(20)
+    expect(exchanges[0]?.resource).toBe('https://49.example')
+  })
+
+  test('groups exchanges in a row with the same outcome', () => {
+    const observed = observe()
+    const error = new BrokerError('entra_timeout', 'too slow')
+    observed.onExchange(exchange())
+    observed.onExchange(exchange({ outcome: { ok: false, error } }))
+    observed.onExchange(exchange({ durationMs: 7, outcome: { ok: false, error } }))
+    expect(observed.document([]).exchanges).toMatchObject([
+      { count: 2, durationMs: 7, failure: { code: 'entra_timeout' } },
+      { count: 1, durationMs: 120 },
+    ])
+  })
+})
+
+describe('describeSettings', () => {
+  test('gives the source of each setting', () => {
+    expect(view({ WIMDS_LOG_LEVEL: 'debug' })).toMatchObject({
+      WIMDS_LOG_LEVEL: { value: 'debug', source: 'environment' },
+      WIMDS_CACHE_SIZE: { value: '1000', source: 'default' },
+    })
+  })
+
+  test('redacts credentials', () => {
+    const shown = view({
+      WIMDS_IDENTITY_HEADER: 'a-shared-secret',
+      HTTPS_PROXY: 'http://user:pa55word@proxy.example:3128',
+      WIMDS_AUDIENCE: 'eyJhbGciOiJSUzI1NiJ9.eyJhIjoxfQ.c2lnbmF0dXJl',
+      UNRELATED: 'not a setting',
+    })
+    expect(JSON.stringify(shown)).not.toMatch(/a-shared-secret|pa55word|eyJ|not a setting/)
+    expect(shown['HTTPS_PROXY']?.value).toBe('http://[redacted]@proxy.example:3128')
+  })
+})
+
+test('docs/status.schema.json is the published schema', async () => {
+  const schema = {
+    ...z.toJSONSchema(StatusSchema, { target: 'draft-2020-12' }),
+    title: 'wimds status',
+    description: 'What /status.json on the admin port answers.',
   }
-  if (first !== undefined) sees(first)
-  return { ...health, sees, timesTold: () => timesTold }
-}
-
-type Followed = ReturnType<typeof follow>
-
-describe('ready', () => {
-  test.each<[string, AssertionState | undefined, string]>([
-    ['before the first look', undefined, 'the projected token has not been read yet'],
-    ['while the token is absent', absent, 'there is no projected token'],
-    ['while the token has been expired from the first', expired, 'the projected token has expired'],
-  ])('is not said %s', (_, state, reason) => {
-    expect(follow(state).readiness()).toEqual({ ready: false, reasons: [reason] })
+  const published = await format(JSON.stringify(schema), { parser: 'json', printWidth: 100 })
+  await expect(published).toMatchFileSnapshot('../../docs/status.schema.json')
+  expect(JSON.parse(await readFile('docs/status.schema.json', 'utf8'))).toMatchObject({
+    type: 'object',
+    required: expect.arrayContaining(['state', 'tokens']),
   })
-
-  test.each([absent, expired])(
-    'is said for good of a token that was valid for a while',
-    (state) => {
-      const { readiness, sees } = follow(absent)
-      sees(readable)
-      sees(state)
-      expect(readiness()).toEqual({ ready: true, reasons: [] })
-    },
-  )
-
-  test.each([absent, expired])(
-    'is said for good once an exchange has succeeded, whatever the local clock says',
-    (state) => {
-      const { readiness, onExchange } = follow(state)
-      const error = new BrokerError('entra_unreachable', 'out of reach')
-      onExchange(exchange({ outcome: { ok: false, error } }))
-      expect(readiness().ready).toBe(false)
-      onExchange(exchange())
-      onExchange(exchange({ outcome: { ok: false, error } }))
-      expect(readiness()).toMatchObject({
-        ready: true,
-        reasons: [],
-        lastExchange: { ok: false, code: 'entra_unreachable' },
-      })
-    },
-  )
-})
-
-test.each([
-  ['a valid token is read', absent, false, (of: Followed) => of.sees(readable)],
-  ['an exchange succeeds', expired, false, (of: Followed) => of.onExchange(exchange())],
-  ['the prefetch is over', readable, true, (of: Followed) => of.onPrefetched()],
-])('that it is ready is told once, when %s', (_, state, awaitsPrefetch, happens) => {
-  const followed = follow(state, { awaitsPrefetch })
-  expect(followed.timesTold()).toBe(0)
-  happens(followed)
-  expect(followed.timesTold()).toBe(1)
-  happens(followed)
-  expect(followed.readiness().ready).toBe(true)
-  expect(followed.timesTold()).toBe(1)
-})
-
-test('what anybody on the network can read of readiness holds no token', () => {
-  const error = new BrokerError('assertion_missing', `there is none at /run/${JWT}`)
-  const states = new Map<string, AssertionState>([['file', { ok: false, error }]])
-  const { readiness, onExchange } = status({
-    assertions: () => states,
-    awaitsPrefetch: false,
-    now: () => 0,
-    onReady: () => {},
-  })
-  onExchange(exchange({ outcome: { ok: false, error } }))
-  const told = JSON.stringify(readiness())
-  expect(told.match(/there is none at \/run\/\[redacted\]/g)).toHaveLength(2)
-  expect(told).not.toContain('payload')
 })

@@ -1,24 +1,24 @@
-/** `wimds report`: who still calls the metadata service, and what would make the sidecar unnecessary. */
+/** `wimds report`: which workloads still call the metadata service, and how each could do without it. */
 import { UsageError } from '../../errors.ts'
 import { scrubSetting } from '../../secret.ts'
 import { complain } from '../../lib/print-error.ts'
 import { type Flags, mistakesOfFlagsAlone, parseFlags } from '../../lib/args.ts'
 import type { CommandIo } from '../io.ts'
 import { messageOf } from '../../lib/collect-errors.ts'
-import { type ReportRow, rowsOf, type Sighting } from './rows.ts'
-import { fromPrometheus, fromSidecar } from './sources.ts'
+import { type ReportRow, createRows, type Sighting } from './rows.ts'
+import { fetchFromPrometheus, fetchFromSidecar } from './sources.ts'
 
 const USAGE = `usage: wimds report [--url URL]... [--prometheus URL [--since 7d]] [--json]
 
 Which workloads still call the metadata service, with which client library, and the version from which
-that library speaks workload identity itself, so that the sidecar can go.
+that library supports workload identity, so that the sidecar can be removed.
 
   --url URL         admin port of a sidecar (http://127.0.0.1:9169), reached by kubectl port-forward
   --prometheus URL  a Prometheus that scrapes the sidecars, for all workloads at once
   --since TIME      how far back Prometheus looks (7d)
   --json            the rows as JSON
 
-Exit code 1 when a source could not be read; the report is of the others then.
+The exit code is 1 if a source could not be read; the report then covers the others.
 `
 
 const FLAGS = {
@@ -30,39 +30,39 @@ const FLAGS = {
 } as const
 const SINCE = /^\d{1,5}[mhdwy]$/
 
-/** Prints the rows. Exit code 0, 1 when a source could not be read, 64 for bad usage. */
+/** Prints the rows. Returns exit code 0, or 1 if a source could not be read. Throws `UsageError`. */
 export async function report(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, FLAGS)
   if (flags.has('help')) {
     io.stdout.write(USAGE)
     return 0
   }
-  requireSound(flags)
-  const outcomes = await Promise.allSettled(sightings(flags))
-  const rows = rowsOf(
+  checkFlags(flags)
+  const outcomes = await Promise.allSettled(fetchSightings(flags))
+  const rows = createRows(
     outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? outcome.value : [])),
   )
   const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome] : []))
   complain(io, 'wimds report', ...failures.map(({ reason }) => messageOf(reason)))
   if (failures.length < outcomes.length) {
-    io.stdout.write(flags.has('json') ? `${JSON.stringify({ rows }, null, 2)}\n` : asText(rows))
+    io.stdout.write(flags.has('json') ? `${JSON.stringify({ rows }, null, 2)}\n` : formatRows(rows))
   }
   return failures.length === 0 ? 0 : 1
 }
 
-function requireSound(flags: Flags<keyof typeof FLAGS>): void {
+function checkFlags(flags: Flags<keyof typeof FLAGS>): void {
   const urls = [...flags.values('url'), ...flags.values('prometheus')]
-  const mistakes = [
+  const problems = [
     ...mistakesOfFlagsAlone(flags),
-    ...urls.flatMap((url) => urlMistakes(url)),
+    ...urls.flatMap((url) => findUrlProblems(url)),
     ...(SINCE.test(flags.value('since') ?? '7d')
       ? []
       : ['--since must be a time such as 12h or 7d']),
   ]
-  if (mistakes.length > 0) throw new UsageError(mistakes)
+  if (problems.length > 0) throw new UsageError(problems)
 }
 
-function urlMistakes(text: string): string[] {
+function findUrlProblems(text: string): string[] {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
     return [`${scrubSetting(text)} is not an http(s) URL`]
@@ -75,20 +75,22 @@ function urlMistakes(text: string): string[] {
       ]
 }
 
-function sightings(flags: Flags<keyof typeof FLAGS>): Promise<Sighting[]>[] {
+function fetchSightings(flags: Flags<keyof typeof FLAGS>): Promise<Sighting[]>[] {
   const prometheus = flags.value('prometheus')
   const given = flags.values('url')
   const urls = given.length === 0 && prometheus === undefined ? ['http://127.0.0.1:9169'] : given
   return [
-    ...urls.map(fromSidecar),
-    ...(prometheus === undefined ? [] : [fromPrometheus(prometheus, flags.value('since') ?? '7d')]),
+    ...urls.map(fetchFromSidecar),
+    ...(prometheus === undefined
+      ? []
+      : [fetchFromPrometheus(prometheus, flags.value('since') ?? '7d')]),
   ]
 }
 
 const HEADINGS = ['WORKLOAD', 'CLIENT', 'VERSION', 'REQUESTS', 'LAST SEEN'] as const
 
-function asText(rows: readonly ReportRow[]): string {
-  if (rows.length === 0) return 'Nobody has called: the sidecar is not needed.\n'
+function formatRows(rows: readonly ReportRow[]): string {
+  if (rows.length === 0) return 'No requests: the sidecar is not needed.\n'
   const cells = rows.map(({ workload, title, version, requests, lastSeenAt }) => [
     workload,
     title,
@@ -104,21 +106,28 @@ function asText(rows: readonly ReportRow[]): string {
       .map((cell, column) => cell.padEnd(widths[column] ?? 0))
       .join('  ')
       .trimEnd()
-  const lines = rows.flatMap((row, index) => [line(cells[index] ?? []), `    → ${remedyOf(row)}`])
-  return `${[line(HEADINGS), ...lines, '', summaryOf(rows)].join('\n')}\n`
+  const lines = rows.flatMap((row, index) => [
+    line(cells[index] ?? []),
+    `    → ${formatAdvice(row)}`,
+  ])
+  return `${[line(HEADINGS), ...lines, '', formatSummary(rows)].join('\n')}\n`
 }
 
-function remedyOf({ supportsWorkloadIdentity, workloadIdentitySince, advice }: ReportRow): string {
-  if (supportsWorkloadIdentity === true) return `this version speaks workload identity: ${advice}`
+function formatAdvice({
+  supportsWorkloadIdentity,
+  workloadIdentitySince,
+  advice,
+}: ReportRow): string {
+  if (supportsWorkloadIdentity === true) return `this version supports workload identity: ${advice}`
   if (workloadIdentitySince !== undefined) return `upgrade to ${workloadIdentitySince}: ${advice}`
   return advice
 }
 
-function summaryOf(rows: readonly ReportRow[]): string {
+function formatSummary(rows: readonly ReportRow[]): string {
   const workloads = Map.groupBy(rows, ({ workload }) => workload)
-  const free = [...workloads.values()].filter((own) =>
-    own.every(({ supportsWorkloadIdentity }) => supportsWorkloadIdentity === true),
+  const migratable = [...workloads.values()].filter((clients) =>
+    clients.every(({ supportsWorkloadIdentity }) => supportsWorkloadIdentity === true),
   )
   const called = `${workloads.size} ${workloads.size === 1 ? 'workload calls' : 'workloads call'}`
-  return `${called}; ${free.length} of them could do without the sidecar with the libraries they have.`
+  return `${called}; ${migratable.length} of them could do without the sidecar with their current library versions.`
 }

@@ -1,10 +1,10 @@
-/** Which workloads still call, by which client library: what both sources of the report give. */
-import { familyOf } from '../../telemetry/client-families.ts'
-import { supportsWorkloadIdentity } from '../../telemetry/client-inventory.ts'
+/** The rows of the report: which workloads call, with which client library in which version. */
+import { findLibrary } from '../../telemetry/client-libraries.ts'
+import { supportsWorkloadIdentity } from '../../telemetry/clients.ts'
 
-/** One client library in one version that one workload calls with. */
+/** One client library in one version that one workload uses. */
 export interface ReportRow {
-  /** `namespace/service account` or `namespace/workload`, else the pod's name. */
+  /** `namespace/service account` or `namespace/workload`, or else the name of the pod. */
   readonly workload: string
   readonly client: string
   readonly title: string
@@ -12,7 +12,7 @@ export interface ReportRow {
   readonly version: string
   readonly requests: number
   readonly lastSeenAt: string
-  /** The version from which the library speaks workload identity; absent: not known. */
+  /** The first version that supports workload identity without a sidecar; absent: not known. */
   readonly workloadIdentitySince?: string
   /** Whether this version does; absent: not known. */
   readonly supportsWorkloadIdentity?: boolean
@@ -25,34 +25,35 @@ export type Sighting = Pick<
   'workload' | 'client' | 'version' | 'requests' | 'lastSeenAt'
 >
 
-/** One row for each workload, client and version: replicas are one workload. */
-export function rowsOf(sightings: readonly Sighting[]): ReportRow[] {
-  const rows = new Map<string, Sighting>()
+/** Creates one row for each workload, client and version: replicas are one workload. */
+export function createRows(sightings: readonly Sighting[]): ReportRow[] {
+  const merged = new Map<string, Sighting>()
   for (const sighting of sightings) {
     const { workload, client, version, requests, lastSeenAt } = sighting
     const key = JSON.stringify([workload, client, version])
-    const held = rows.get(key)
-    rows.set(key, {
+    const known = merged.get(key)
+    merged.set(key, {
       ...sighting,
-      requests: requests + (held?.requests ?? 0),
-      lastSeenAt: held !== undefined && held.lastSeenAt > lastSeenAt ? held.lastSeenAt : lastSeenAt,
+      requests: requests + (known?.requests ?? 0),
+      lastSeenAt:
+        known !== undefined && known.lastSeenAt > lastSeenAt ? known.lastSeenAt : lastSeenAt,
     })
   }
-  return [...rows.values()]
-    .map(explained)
+  return [...merged.values()]
+    .map(addAdvice)
     .toSorted((a, b) => a.workload.localeCompare(b.workload) || b.requests - a.requests)
 }
 
-/** The advice is this version's, whatever version of the sidecar saw the client. */
-function explained(sighting: Sighting): ReportRow {
-  const family = familyOf(sighting.client)
-  const { title, workloadIdentitySince, advice } = family
-  const speaks = supportsWorkloadIdentity(family, sighting.version)
+/** Adds the advice of this version of wimds, whichever version of the sidecar saw the client. */
+function addAdvice(sighting: Sighting): ReportRow {
+  const library = findLibrary(sighting.client)
+  const { title, workloadIdentitySince, advice } = library
+  const isSupported = supportsWorkloadIdentity(library, sighting.version)
   return {
     ...sighting,
-    title: family.id === sighting.client ? title : sighting.client,
+    title: library.id === sighting.client ? title : sighting.client,
     ...(workloadIdentitySince !== undefined && { workloadIdentitySince }),
-    ...(speaks !== undefined && { supportsWorkloadIdentity: speaks }),
+    ...(isSupported !== undefined && { supportsWorkloadIdentity: isSupported }),
     advice,
   }
 }

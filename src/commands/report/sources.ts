@@ -1,4 +1,4 @@
-/** Where the report comes from: sidecars' status documents, or a Prometheus that scrapes them. */
+/** The sources of the report: status documents of sidecars, or a Prometheus that scrapes them. */
 import * as z from 'zod/mini'
 import { readBody } from '../../lib/read-body.ts'
 import { scrubAndTruncate } from '../../secret.ts'
@@ -8,8 +8,8 @@ import type { Sighting } from './rows.ts'
 const TIMEOUT_MS = 10_000
 const MAX_BYTES = 64 * 1024 * 1024
 
-/** The clients of the sidecar whose admin port this is. Throws an `Error` that names the URL. */
-export async function fromSidecar(url: string): Promise<Sighting[]> {
+/** Fetches the clients of the sidecar with this admin port. Throws an `Error` that names the URL. */
+export async function fetchFromSidecar(url: string): Promise<Sighting[]> {
   const { workload, clients } = await fetchJson(new URL('/status.json', url), StatusSchema)
   const { host, namespace, serviceAccount } = workload
   const name = namespace === undefined ? host : `${namespace}/${serviceAccount ?? host}`
@@ -33,11 +33,11 @@ const Vector = z.object({
   }),
 })
 
-/** What one sidecar's series are told apart by; `workload` is there if the scrape adds it. */
+/** The labels of one sidecar and client; `workload` only if the scrape configuration adds it. */
 const BY = 'by (namespace, workload, pod, instance, client, version)'
 
-/** The clients of all sidecars that a Prometheus saw within `since`, such as `7d`. */
-export async function fromPrometheus(url: string, since: string): Promise<Sighting[]> {
+/** Fetches the clients of all sidecars that a Prometheus scraped within `since`, such as `7d`. */
+export async function fetchFromPrometheus(url: string, since: string): Promise<Sighting[]> {
   const query = async (expression: string) => {
     const target = new URL('api/v1/query', url.endsWith('/') ? url : `${url}/`)
     target.searchParams.set('query', expression)
@@ -47,30 +47,32 @@ export async function fromPrometheus(url: string, since: string): Promise<Sighti
     `max ${BY} (max_over_time(wimds_client_last_seen_timestamp_seconds[${since}]))`,
   )
   const requests = await query(`sum ${BY} (increase(wimds_client_requests_total[${since}]))`)
-  const counts = new Map(requests.map(({ metric, value }) => [keyOf(metric), numberOf(value)]))
+  const counts = new Map(
+    requests.map(({ metric, value }) => [seriesKey(metric), parseSample(value)]),
+  )
   return lastSeen.flatMap(({ metric, value }) => {
-    const lastSeenAt = new Date((numberOf(value) ?? NaN) * 1000)
+    const lastSeenAt = new Date((parseSample(value) ?? NaN) * 1000)
     if (Number.isNaN(lastSeenAt.getTime())) return []
     const client = metric['client'] ?? ''
     const version = metric['version'] ?? ''
-    const count = Math.round(counts.get(keyOf(metric)) ?? 0)
+    const count = Math.round(counts.get(seriesKey(metric)) ?? 0)
     const seen = { client, version, requests: count, lastSeenAt: lastSeenAt.toISOString() }
-    return [{ workload: workloadOf(metric), ...seen }]
+    return [{ workload: formatWorkload(metric), ...seen }]
   })
 }
 
-/** A sample may also be NaN or infinite, which says nothing of a client. */
-function numberOf([, text]: readonly [unknown, string]): number | undefined {
+/** Parses the value of a sample; undefined if it is NaN or infinite. */
+function parseSample([, text]: readonly [unknown, string]): number | undefined {
   const value = Number(text)
   return Number.isFinite(value) ? value : undefined
 }
 
-function workloadOf({ namespace, workload, pod, instance }: Record<string, string>): string {
+function formatWorkload({ namespace, workload, pod, instance }: Record<string, string>): string {
   const name = workload ?? pod ?? instance ?? 'unknown'
   return namespace === undefined ? name : `${namespace}/${name}`
 }
 
-function keyOf(metric: Record<string, string>): string {
+function seriesKey(metric: Record<string, string>): string {
   const names = Object.keys(metric).toSorted((a, b) => a.localeCompare(b))
   return JSON.stringify(names.map((name) => [name, metric[name]]))
 }
@@ -83,23 +85,23 @@ async function fetchJson<T>(url: URL, schema: z.ZodMiniType<T>): Promise<T> {
     })
     const body = await readBody(response.body ?? [], MAX_BYTES, tooLong)
     if (!response.ok)
-      throw new Error(`it answered ${response.status}: ${scrubAndTruncate(body, 200)}`)
+      throw new Error(`HTTP status ${response.status}: ${scrubAndTruncate(body, 200)}`)
     return schema.parse(JSON.parse(body))
   } catch (error) {
-    throw new Error(`${url.origin}${url.pathname}: ${reasonOf(error)}`, { cause: error })
+    throw new Error(`${url.origin}${url.pathname}: ${describeFetchError(error)}`, { cause: error })
   }
 }
 
-const tooLong = () => new Error('its answer is too long')
+const tooLong = () => new Error('the response is too long')
 
-function reasonOf(error: unknown): string {
+function describeFetchError(error: unknown): string {
   if (error instanceof z.core.$ZodError || error instanceof SyntaxError) {
-    return 'its answer is not what was expected; is it the admin port of wimds, or a Prometheus?'
+    return 'the response has an unexpected format: check that the URL is the admin port of wimds, or a Prometheus'
   }
-  if (!(error instanceof Error)) return 'it cannot be reached'
-  // fetch() says "fetch failed"; why, its cause says.
+  if (!(error instanceof Error)) return 'cannot connect'
+  // The message of fetch() is "fetch failed"; its cause has the reason.
   const { cause } = error
   if (!(cause instanceof Error)) return error.message
   const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.message
-  return `it cannot be reached (${code})`
+  return `cannot connect (${code})`
 }

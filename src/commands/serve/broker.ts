@@ -3,9 +3,8 @@ import type { Config } from '../../config/config.ts'
 import { type AssertionReader, createAssertionReader } from '../../exchange/assertion.ts'
 import { watchAssertions } from '../../exchange/assertion-watcher.ts'
 import { identityResolver, type IdentityResolver, requireAllowed } from '../../identities.ts'
-import { logAssertion, logRenewalFailure } from '../../telemetry/log-lines.ts'
 import type { ProcessLog } from '../../telemetry/logger.ts'
-import { type Telemetry, telemetry } from '../../telemetry/telemetry.ts'
+import { createTelemetry, type Telemetry } from '../../telemetry/telemetry.ts'
 import { systemClock } from '../../tokens/clock.ts'
 import { deferred } from '../../tokens/deferred.ts'
 import { tokenStack } from '../../tokens/stack.ts'
@@ -61,19 +60,23 @@ export function broker(config: Config, extraCa: string | undefined, log: Process
     timeoutMs: exchange.timeoutMs,
     clock,
     onExchange: (event) => told.onExchange(event),
-    onResult: (result) => told.onResult(result),
-    onRenewalFailed: (failure) => logRenewalFailure(log, failure),
+    onResult: (result) => {
+      if (result === 'refreshed') told.onRefresh(true)
+      else if (result === 'refused') told.onCacheResult('negative_hit')
+      else told.onCacheResult(result === 'bypassed' ? 'bypass' : result)
+    },
+    onRenewalFailed: (failure) => told.onRefreshFailed(failure),
   })
   const assertions = watchAssertions({
     files: () => tokenFiles,
     read,
     onChange: (file, state) => {
-      logAssertion(log, file, state, exchange.audience)
-      told.onAssertion(state)
+      told.onAssertion(file, state)
       cache.assertionChanged(file)
     },
   })
-  const told = telemetry({
+  const told = createTelemetry({
+    ...(exchange.audience !== undefined && { audience: exchange.audience }),
     config: {
       get directory() {
         return directory

@@ -12,10 +12,9 @@ import { metadataServer } from '../../server/app.ts'
 import { metadataDocuments, renderDocumentError } from '../../metadata/documents.ts'
 import { DEFAULT_INSTANCE } from '../../metadata/instance.ts'
 import { passThrough } from '../../metadata/pass-through.ts'
-import { errorFields } from '../../telemetry/error-fields.ts'
-import { cycleOnSignal } from '../../telemetry/log-level.ts'
-import { logger, type ProcessLog } from '../../telemetry/logger.ts'
-import { settingsView } from '../../telemetry/settings-view.ts'
+import { errorFields } from '../../telemetry/events.ts'
+import { createLogger, type ProcessLog } from '../../telemetry/logger.ts'
+import { describeSettings } from '../../telemetry/settings-view.ts'
 import { systemClock } from '../../tokens/clock.ts'
 import { VERSION } from '../../version.ts'
 import { broker } from './broker.ts'
@@ -51,7 +50,7 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
 
   const { telemetry, watch, prefetch, close, ...parts } = broker(config, extraCa, log)
   const isReady = () => telemetry.readiness().ready
-  const settings = settingsView(io.env)
+  const settings = describeSettings(io.env)
   const admin = adminServer({
     readiness: telemetry.readiness,
     scrape: telemetry.scrape,
@@ -101,7 +100,6 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   }
   log.info('listening', { version: VERSION, ...ports.addresses })
 
-  const stopCycling = cycleOnSignal(log, process)
   // Files that do not answer hold up neither the end nor what can do without them.
   await Promise.race([watch(), sleep(FIRST_LOOK_MS, undefined, { ref: false })])
   void prefetch()
@@ -113,7 +111,6 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   await ports.close(config.shutdown.timeoutMs)
   stopFollowing()
   close()
-  stopCycling()
   log.info('shutdown_complete')
   return 0
 }
@@ -124,7 +121,7 @@ const superfluous = (argument: string) =>
 function openLog({ log }: Config, io: CommandIo): ProcessLog {
   const isTerminal = 'isTTY' in io.stdout && io.stdout.isTTY === true
   const format = log.format === 'auto' ? (isTerminal ? 'text' : 'json') : log.format
-  return logger({ level: log.level, format, out: logOutput(io) })
+  return createLogger({ level: log.level, format, out: logOutput(io) })
 }
 
 function listenFailure(error: unknown): BrokerError {

@@ -14,10 +14,10 @@ import {
 import { currentCertificate, expiryOf } from '../../kubernetes/webhook/certificates.ts'
 import type { Cluster } from '../../kubernetes/webhook/cluster.ts'
 import { NATIVE_SIDECARS_SINCE } from '../../kubernetes/injector/settings.ts'
-import { webhookMetrics } from '../../kubernetes/webhook/metrics.ts'
+import { createWebhookMetrics } from '../../kubernetes/webhook/metrics.ts'
 import { reviewServer, webhookAdminServer } from '../../kubernetes/webhook/server.ts'
 import { scrub } from '../../secret.ts'
-import { sampler } from '../../telemetry/sampled.ts'
+import { createRateLimit } from '../../telemetry/rate-limit.ts'
 import { VERSION } from '../../version.ts'
 import { type CommandIo, untilShutdown } from '../io.ts'
 import { logOutput } from '../log-output.ts'
@@ -59,7 +59,7 @@ async function serveReviews(
   let isEnding = false
   let keeper: CertificateKeeper | undefined
 
-  const metrics = webhookMetrics(() => {
+  const metrics = createWebhookMetrics(() => {
     const served = keeper?.served()
     return served && expiryOf(served)
   })
@@ -89,9 +89,9 @@ async function serveReviews(
     ...(defaultTenantId !== undefined && { defaultTenantId }),
   }
   // Of pods every line counts; anybody can send the rest.
-  const flood = sampler({
-    onSuppressed: (suppressedEvent, outcome, count) =>
-      log.warn({ event: 'log_rate_limited', suppressedEvent, outcome, count }),
+  const allow = createRateLimit({
+    onDropped: (outcome, count) =>
+      log.warn({ event: 'log_rate_limited', droppedEvent: 'pod_rejected', outcome, count }),
   })
   const server = reviewServer({
     review: (body) => review(body, admission),
@@ -103,7 +103,7 @@ async function serveReviews(
       const { outcome, message, subject } = reviewed
       if (message === undefined) return
       const event = 'pod_rejected'
-      if (subject === undefined && !flood.admits(event, outcome)) return
+      if (subject === undefined && !allow(outcome)) return
       log.warn({ event, outcome, ...subject, message: scrub(message) })
     },
   })

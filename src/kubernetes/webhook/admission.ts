@@ -57,7 +57,7 @@ interface Subject {
 
 export interface Reviewed {
   /** `failed`: the ServiceAccount could not be read. */
-  readonly outcome: Injection['kind'] | 'failed'
+  readonly outcome: Injection['kind'] | 'error'
   /** Why a pod was not let in. */
   readonly message?: string
   /** Which pod that is. */
@@ -88,7 +88,7 @@ export async function review(body: unknown, options: AdmissionOptions): Promise<
   } catch (error) {
     const reason = scrub(error instanceof Error ? error.message : 'unknown reason')
     const message = `wimds could not read the ServiceAccount ${namespace}/${name} (${reason}); create the pod again`
-    return { outcome: 'failed', message, subject, review: reply(uid, refusal(503, message)) }
+    return { outcome: 'error', message, subject, review: reply(uid, refusal(503, message)) }
   }
   const serviceAccount = withTenant(annotations, options.defaultTenantId)
   const injection = inject({ pod: object, serviceAccount, settings: options.settings })

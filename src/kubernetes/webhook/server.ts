@@ -7,7 +7,7 @@ import {
   type ServerResponse,
 } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
-import type { Exposition } from '../../telemetry/exposition.ts'
+import type { Exposition } from '../../telemetry/prometheus.ts'
 import { MalformedReview, type Reviewed } from './admission.ts'
 import { reviewBodies, ReviewGivenUp } from './review-bodies.ts'
 

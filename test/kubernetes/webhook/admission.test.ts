@@ -180,7 +180,7 @@ describe('the ServiceAccount', () => {
 
   test('that cannot be read refuses the pod for now, since it would start without its identity', async () => {
     const { outcome, response } = await responseTo(request(), { serviceAccount: unreadable })
-    expect(outcome).toBe('failed')
+    expect(outcome).toBe('error')
     expect(response).toMatchObject({ uid: UID, allowed: false, status: { code: 503 } })
     expect(response.status?.message).toContain('shop/orders')
   })

@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connections } from '../../../src/server/connections.ts'
 import { MalformedReview, type Reviewed } from '../../../src/kubernetes/webhook/admission.ts'
-import { webhookMetrics } from '../../../src/kubernetes/webhook/metrics.ts'
+import { createWebhookMetrics } from '../../../src/kubernetes/webhook/metrics.ts'
 import {
   type ReviewEvent,
   reviewServer,
@@ -17,7 +17,7 @@ import { listening, portOf } from '../../fixtures/listening.ts'
 
 const REVIEWED: Reviewed = { outcome: 'injected', review: { response: { allowed: true } } }
 
-const metrics = webhookMetrics(() => 1_800_000_000_500)
+const metrics = createWebhookMetrics(() => 1_800_000_000_500)
 const bodies: unknown[] = []
 const events: ReviewEvent[] = []
 const failures: unknown[] = []

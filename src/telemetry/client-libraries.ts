@@ -1,10 +1,10 @@
 /**
- * The client libraries that call an IMDS, how their requests show which they are, and from which
- * version each speaks workload identity itself, so that the sidecar can go. Where no public source
- * names that version, the table says nothing rather than guess.
+ * The client libraries that call an IMDS: how to recognise each by its request headers, and from which
+ * version it supports workload identity without a sidecar. A version is absent where no public source
+ * names it.
  */
 
-export interface ClientFamily {
+export interface ClientLibrary {
   /** Its name in metrics. */
   readonly id: string
   /** Its name for people. */
@@ -17,10 +17,10 @@ export interface ClientFamily {
   readonly source: string
 }
 
-interface RecognisedFamily extends ClientFamily {
-  /** Matched against the User-Agent; its first group is the version. */
+interface RecognizableLibrary extends ClientLibrary {
+  /** Matches the User-Agent; its first group is the version. */
   readonly agent?: RegExp
-  /** Matched against x-client-SKU, whose version is in x-client-Ver. */
+  /** Matches x-client-SKU; the version is in x-client-Ver. */
   readonly sku?: RegExp
 }
 
@@ -37,12 +37,12 @@ function azureIdentity(
   title: string,
   agent: RegExp,
   workloadIdentitySince: string,
-): RecognisedFamily {
+): RecognizableLibrary {
   const advice = credential(`${title} ${workloadIdentitySince} or later`)
   return { id, title, agent, workloadIdentitySince, advice, source: AKS_OVERVIEW }
 }
 
-function msal(id: string, title: string, sku: RegExp, replacement: string): RecognisedFamily {
+function msal(id: string, title: string, sku: RegExp, replacement: string): RecognizableLibrary {
   return {
     id,
     title,
@@ -52,8 +52,8 @@ function msal(id: string, title: string, sku: RegExp, replacement: string): Reco
   }
 }
 
-/** In the order in which they are tried: what an SDK says of itself goes before what it builds on. */
-export const RECOGNISED: readonly RecognisedFamily[] = [
+/** The first match counts: an SDK stands before the library that it is built on. */
+export const CLIENT_LIBRARIES: readonly RecognizableLibrary[] = [
   // User-Agents by the guidelines of the Azure SDKs: azsdk-LANGUAGE-PACKAGE/VERSION
   azureIdentity(
     'python-azure-identity',
@@ -129,7 +129,62 @@ export const RECOGNISED: readonly RecognisedFamily[] = [
     advice: 'upgrade rclone, and let env_auth find the projected token',
     source: 'rclone.org/azureblob; the first version is unknown',
   },
-  // Languages' own HTTP clients: which library calls, they do not say
+  {
+    id: 'dotnet-azure-core',
+    title: 'Azure.Core (.NET)',
+    // Azure.Identity calls under the name and version of Azure.Core where it probes.
+    agent: /\bazsdk-net-Core\/(\S+)/i,
+    advice: credential('Azure.Identity 1.9.0 or later'),
+    source: AKS_OVERVIEW + '; the version of Azure.Identity is not in the User-Agent',
+  },
+  {
+    id: 'vault',
+    title: 'HashiCorp Vault',
+    agent: /^Vault\/v?(\S+)/,
+    advice: 'use the auth method kubernetes or jwt with the projected token in place of azure',
+    source: 'developer.hashicorp.com/vault/docs/auth/jwt',
+  },
+  {
+    id: 'snowflake-jdbc',
+    title: 'Snowflake JDBC driver',
+    agent: /^JDBC\/(\S+)/,
+    advice:
+      'use authenticator WORKLOAD_IDENTITY with workloadIdentityProvider OIDC and the projected token',
+    source:
+      'docs.snowflake.com/user-guide/workload-identity-federation; the first version is unknown',
+  },
+  {
+    id: 'java-keyvault-jca',
+    title: 'azure-security-keyvault-jca (Java)',
+    agent: /\baz-se-kv-jca\/(\S+)/,
+    advice:
+      'read certificates with azure-security-keyvault-certificates and azure-identity 1.9.0 or later',
+    source: 'the library calls the metadata service itself; ' + AKS_OVERVIEW,
+  },
+  {
+    id: 'mssql-odbc',
+    title: 'Microsoft ODBC Driver for SQL Server',
+    agent: /\bAzureADAuthProvider(?:\/(\S+))?/,
+    advice:
+      'pass an access token (SQL_COPT_SS_ACCESS_TOKEN) that WorkloadIdentityCredential of an Azure SDK obtained',
+    source: 'learn.microsoft.com/sql/connect/odbc/using-azure-active-directory',
+  },
+  {
+    id: 'java-google-http',
+    title: 'Google HTTP client (Java)',
+    agent: /\bGoogle-HTTP-Java-Client\/(\S+)/,
+    advice:
+      'name the projected token file as credential_source of the external account, in place of the URL of the metadata service',
+    source: 'google.aip.dev/auth/4117',
+  },
+  {
+    id: 'go-databricks',
+    title: 'databricks-sdk-go',
+    agent: /\bdatabricks-sdk-go\/(\S+)/,
+    advice: 'use a Databricks federation policy and auth type file-oidc with the projected token',
+    source: 'docs.databricks.com: OAuth token federation; the first version is unknown',
+  },
+  // HTTP clients of languages, which do not say which library calls
   generic(
     'python-requests',
     'Python requests',
@@ -158,33 +213,36 @@ export const RECOGNISED: readonly RecognisedFamily[] = [
   generic('wget', 'Wget', /^Wget\/(\S+)/i, 'a script'),
 ]
 
-function generic(id: string, title: string, agent: RegExp, callers: string): RecognisedFamily {
+function generic(id: string, title: string, agent: RegExp, callers: string): RecognizableLibrary {
   return {
     id,
     title,
     agent,
-    advice: `find out which library calls (${callers}), and move it to an Azure SDK that speaks workload identity`,
+    advice: `find out which library calls (${callers}), and move it to an Azure SDK that supports workload identity`,
     source: 'the client’s default User-Agent',
   }
 }
 
-/** Of a request that says nothing of its client. */
-export const UNNAMED: ClientFamily = {
+/** Stands for clients that send no User-Agent. */
+export const NO_USER_AGENT: ClientLibrary = {
   id: 'none',
-  title: 'without a name',
+  title: 'without a User-Agent',
   advice: 'find out which process calls; ms-rest-azure and raw sockets send no User-Agent',
   source: 'no User-Agent header',
 }
 
-/** Of a request whose User-Agent is none of the table's. */
-export const UNKNOWN: ClientFamily = {
+/** Stands for clients whose User-Agent is not in the table. */
+export const UNKNOWN_LIBRARY: ClientLibrary = {
   id: 'other',
   title: 'another client',
-  advice: 'find out which process calls, and move it to an Azure SDK that speaks workload identity',
+  advice:
+    'find out which process calls, and move it to an Azure SDK that supports workload identity',
   source: 'not in the table',
 }
 
-/** The family of an id in metrics; `UNKNOWN` for one that this version does not know. */
-export function familyOf(id: string): ClientFamily {
-  return [...RECOGNISED, UNNAMED].find((family) => family.id === id) ?? UNKNOWN
+/** Finds a library by its id in metrics; `UNKNOWN_LIBRARY` for an id that this version does not know. */
+export function findLibrary(id: string): ClientLibrary {
+  return (
+    [...CLIENT_LIBRARIES, NO_USER_AGENT].find((library) => library.id === id) ?? UNKNOWN_LIBRARY
+  )
 }

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { familyOf, RECOGNISED } from '../../src/telemetry/client-families.ts'
+import { CLIENT_LIBRARIES, findLibrary } from '../../src/telemetry/client-libraries.ts'
 import {
-  clientInventory,
-  recognise,
+  createClientInventory,
+  recognizeClient,
   supportsWorkloadIdentity,
-} from '../../src/telemetry/client-inventory.ts'
+} from '../../src/telemetry/clients.ts'
 
-/** User-Agents as the clients of the compatibility matrix send them, and what they stand for. */
+/** User-Agents of the clients in the compatibility matrix, and of others. */
 const AGENTS: readonly (readonly [agent: string, client: string])[] = [
   ['azsdk-python-identity/1.27.0 Python/3.11.7 (Linux-6.1-x86_64)', 'python-azure-identity 1.27.0'],
   ['azsdk-python-identity/1.13.0b2 Python/3.9.2 (Linux)', 'python-azure-identity 1.13.0b2'],
@@ -24,14 +24,21 @@ const AGENTS: readonly (readonly [agent: string, client: string])[] = [
   ['Go-http-client/1.1', 'go-http 1.1'],
   ['node', 'node-http '],
   ['curl/7.88.1', 'curl 7.88.1'],
+  ['Vault/1.18.3 (+https://www.vaultproject.io/; azure auth; go1.23)', 'vault 1.18.3'],
+  ['JDBC/3.24.0 (Linux 6.1; amd64) JAVA/17', 'snowflake-jdbc 3.24.0'],
+  ['az-se-kv-jca/2.10.0', 'java-keyvault-jca 2.10.0'],
+  ['AzureADAuthProvider', 'mssql-odbc '],
+  ['Google-HTTP-Java-Client/1.46.3 (gzip)', 'java-google-http 1.46.3'],
+  ['unknown/0.0.0 databricks-sdk-go/0.72.0 go/1.24.1 os/linux', 'go-databricks 0.72.0'],
+  ['azsdk-net-Core/1.62.0 (.NET 10.0.0; Debian)', 'dotnet-azure-core 1.62.0'],
   ['Wget/1.21.3', 'wget 1.21.3'],
   ['Mozilla/5.0', 'other '],
   ['', 'none '],
 ]
 
 test.each(AGENTS)('%j is %s', (agent, client) => {
-  const { family, version } = recognise({ agent })
-  expect(`${family.id} ${version}`).toBe(client)
+  const { library, version } = recognizeClient({ agent })
+  expect(`${library.id} ${version}`).toBe(client)
 })
 
 test.each([
@@ -42,19 +49,19 @@ test.each([
   ['MSAL.NetCore', '4.70.0.0', '', 'dotnet-msal 4.70.0.0'],
   ['MSAL.Python', '1.39.0', 'azsdk-python-identity/1.27.0', 'python-azure-identity 1.27.0'],
 ])('x-client-SKU %s %s with User-Agent %j is %s', (sku, skuVersion, agent, client) => {
-  const { family, version } = recognise({ agent, sku, skuVersion })
-  expect(`${family.id} ${version}`).toBe(client)
+  const { library, version } = recognizeClient({ agent, sku, skuVersion })
+  expect(`${library.id} ${version}`).toBe(client)
 })
 
 test.each(['<script>', 'eyJhbGciOi.eyJhbGciOi', '1'.repeat(40), 'v', '../1'])(
-  'takes no version that does not look like one: %j',
+  'ignores a version that does not look like one: %j',
   (said) => {
-    expect(recognise({ agent: `azsdk-python-identity/${said}` }).version).toBe('')
+    expect(recognizeClient({ agent: `azsdk-python-identity/${said}` }).version).toBe('')
   },
 )
 
-describe('whether a version speaks workload identity', () => {
-  const python = familyOf('python-azure-identity')
+describe('supportsWorkloadIdentity', () => {
+  const python = findLibrary('python-azure-identity')
 
   test.each([
     ['1.5.0', false],
@@ -64,36 +71,36 @@ describe('whether a version speaks workload identity', () => {
     ['1.27.0', true],
     ['2.0', true],
     ['', undefined],
-  ])('azure-identity for Python %s: %s', (version, speaks) => {
-    expect(supportsWorkloadIdentity(python, version)).toBe(speaks)
+  ])('azure-identity for Python %s: %s', (version, isSupported) => {
+    expect(supportsWorkloadIdentity(python, version)).toBe(isSupported)
   })
 
-  test('is not guessed where no source names the version', () => {
-    expect(supportsWorkloadIdentity(familyOf('rclone'), '1.76.0')).toBeUndefined()
+  test('returns undefined where no source names the version', () => {
+    expect(supportsWorkloadIdentity(findLibrary('rclone'), '1.76.0')).toBeUndefined()
   })
 })
 
 describe('the inventory', () => {
   const python = { 'user-agent': 'azsdk-python-identity/1.5.0 Python/3.9.2' }
 
-  test('counts each client and remembers when it first and last called', () => {
+  test('counts each client, with the time of its first and last request', () => {
     let now = 1000
-    const { seen, clients } = clientInventory(() => now)
-    seen(python)
+    const { count, clients } = createClientInventory(() => now)
+    count(python)
     now = 2000
-    seen({ 'user-agent': 'curl/8.0.1' })
+    count({ 'user-agent': 'curl/8.0.1' })
     now = 3000
-    seen(python)
+    count(python)
     expect(clients()).toMatchObject([
       {
-        family: { id: 'python-azure-identity' },
+        library: { id: 'python-azure-identity' },
         version: '1.5.0',
         requests: 2,
         firstSeenAt: 1000,
         lastSeenAt: 3000,
       },
       {
-        family: { id: 'curl' },
+        library: { id: 'curl' },
         version: '8.0.1',
         requests: 1,
         firstSeenAt: 2000,
@@ -102,21 +109,21 @@ describe('the inventory', () => {
     ])
   })
 
-  test('keeps to its bounds whatever callers send, and still knows its own', () => {
-    const { seen, clients } = clientInventory()
+  test('is bounded whatever callers send, and still counts every request', () => {
+    const { count, clients } = createClientInventory()
     for (let index = 0; index < 2000; index += 1) {
-      seen({ 'user-agent': `curl/8.${index} ${'x'.repeat(index)}` })
+      count({ 'user-agent': `curl/8.${index} ${'x'.repeat(index)}` })
     }
-    seen(python)
-    seen(python)
+    count(python)
+    count(python)
     expect(clients().length).toBeLessThanOrEqual(102)
     expect(clients().reduce((sum, { requests }) => sum + requests, 0)).toBe(2002)
   })
 })
 
-test('every family has an id of its own, advice and a source', () => {
-  expect(new Set(RECOGNISED.map(({ id }) => id)).size).toBe(RECOGNISED.length)
-  for (const { advice, source } of RECOGNISED) {
+test('every library has a unique id, advice and a source', () => {
+  expect(new Set(CLIENT_LIBRARIES.map(({ id }) => id)).size).toBe(CLIENT_LIBRARIES.length)
+  for (const { advice, source } of CLIENT_LIBRARIES) {
     expect(advice.length).toBeGreaterThan(10)
     expect(source.length).toBeGreaterThan(10)
   }

@@ -1,0 +1,132 @@
+/** Client inventory: recognises each client library and version by request headers, and counts requests. */
+import type { IncomingHttpHeaders } from 'node:http'
+import {
+  CLIENT_LIBRARIES,
+  type ClientLibrary,
+  NO_USER_AGENT,
+  UNKNOWN_LIBRARY,
+} from './client-libraries.ts'
+
+/** One client library in one version. */
+export interface SeenClient {
+  readonly library: ClientLibrary
+  /** Empty: the client does not say. `other`: past the limit of versions. */
+  readonly version: string
+  readonly requests: number
+  /** Epoch milliseconds. */
+  readonly firstSeenAt: number
+  readonly lastSeenAt: number
+}
+
+export interface ClientInventory {
+  /** Counts a request and returns its client. */
+  readonly count: (headers: IncomingHttpHeaders) => SeenClient
+  /** Returns every client so far, the latest first. */
+  readonly clients: () => readonly SeenClient[]
+}
+
+interface CountedClient extends SeenClient {
+  requests: number
+  lastSeenAt: number
+}
+
+/** Callers choose these headers, so the number and length of what is kept are bounded. */
+const MAX_CACHED_HEADERS = 256
+const MAX_LENGTH = 512
+const MAX_CLIENTS = 100
+const VERSION = /^\d[\w.+-]{0,30}$/
+
+/** Creates an empty inventory. `now` returns epoch milliseconds. */
+export function createClientInventory(now: () => number = Date.now): ClientInventory {
+  /** By the headers as sent: recognition costs microseconds, and callers repeat themselves. */
+  const byHeaders = new Map<string, CountedClient>()
+  const byLibrary = new Map<string, CountedClient>()
+
+  function findOrAdd({ library, version }: RecognizedClient): CountedClient {
+    const isKnown = byLibrary.has(`${library.id} ${version}`) || byLibrary.size < MAX_CLIENTS
+    const label = isKnown ? version : 'other'
+    const key = `${library.id} ${label}`
+    const client = byLibrary.get(key) ?? {
+      library,
+      version: label,
+      requests: 0,
+      firstSeenAt: now(),
+      lastSeenAt: 0,
+    }
+    byLibrary.set(key, client)
+    return client
+  }
+
+  function findClient(headers: IncomingHttpHeaders): CountedClient {
+    const agent = headers['user-agent'] ?? ''
+    const sku = headers['x-client-sku']
+    const skuVersion = headers['x-client-ver']
+    const key = sku === undefined ? agent : `${asText(sku)} ${asText(skuVersion)} ${agent}`
+    const cached = byHeaders.get(key)
+    if (cached !== undefined) return cached
+    const client = findOrAdd(
+      recognizeClient({ agent, sku: asText(sku), skuVersion: asText(skuVersion) }),
+    )
+    if (byHeaders.size >= MAX_CACHED_HEADERS) byHeaders.clear()
+    if (key.length <= MAX_LENGTH) byHeaders.set(key, client)
+    return client
+  }
+
+  return {
+    count: (headers) => {
+      const client = findClient(headers)
+      client.requests += 1
+      client.lastSeenAt = now()
+      return client
+    },
+    clients: () => [...byLibrary.values()].toSorted((a, b) => b.lastSeenAt - a.lastSeenAt),
+  }
+}
+
+type RecognizedClient = Pick<SeenClient, 'library' | 'version'>
+
+/** Returns library and version of a client; the version is empty unless it looks like one. */
+export function recognizeClient({
+  agent,
+  sku = '',
+  skuVersion = '',
+}: {
+  agent: string
+  sku?: string
+  skuVersion?: string
+}): RecognizedClient {
+  if (agent === '' && sku === '') return { library: NO_USER_AGENT, version: '' }
+  const start = agent.slice(0, MAX_LENGTH)
+  for (const library of CLIENT_LIBRARIES) {
+    const match = library.agent?.exec(start)
+    if (match) return { library, version: parseVersion(match[1]) }
+    if (library.sku?.test(sku) === true) return { library, version: parseVersion(skuVersion) }
+  }
+  return { library: UNKNOWN_LIBRARY, version: '' }
+}
+
+/**
+ * Returns whether this version can use workload identity without a sidecar; such a client calls the
+ * IMDS because of its configuration. Undefined if the table or the version does not tell.
+ */
+export function supportsWorkloadIdentity(
+  { workloadIdentitySince }: ClientLibrary,
+  version: string,
+): boolean | undefined {
+  if (workloadIdentitySince === undefined || !VERSION.test(version)) return undefined
+  const [since, actual] = [parseNumbers(workloadIdentitySince), parseNumbers(version)]
+  const at = since.findIndex((number, index) => number !== (actual[index] ?? 0))
+  return at < 0 || (actual[at] ?? 0) > (since[at] ?? 0)
+}
+
+function parseNumbers(version: string): number[] {
+  return (/^[\d.]+/.exec(version)?.[0] ?? '').split('.').slice(0, 3).map(Number)
+}
+
+function parseVersion(text = ''): string {
+  return VERSION.test(text) ? text : ''
+}
+
+function asText(header: string | string[] | undefined): string {
+  return typeof header === 'string' ? header : ''
+}

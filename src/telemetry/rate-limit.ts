@@ -1,0 +1,33 @@
+/** Limits how often one kind of log line is written, and counts the lines that it drops. */
+
+interface RateLimitOptions {
+  /** Lines of one key that are allowed within a window of ten seconds. */
+  readonly burst?: number
+  /** Called at the end of a window in which lines of the key were dropped. */
+  readonly onDropped: (key: string, count: number) => void
+}
+
+const WINDOW_MS = 10_000
+
+/**
+ * Creates a rate limit: a function that returns whether a line of this key may be written now. Memory
+ * grows with the number of keys in a window, so keys come from a closed list.
+ */
+export function createRateLimit({
+  burst = 10,
+  onDropped,
+}: RateLimitOptions): (key: string) => boolean {
+  const counts = new Map<string, number>()
+  return (key) => {
+    const count = counts.get(key)
+    counts.set(key, (count ?? 0) + 1)
+    if (count === undefined) {
+      setTimeout(() => {
+        const dropped = (counts.get(key) ?? 0) - burst
+        counts.delete(key)
+        if (dropped > 0) onDropped(key, dropped)
+      }, WINDOW_MS).unref()
+    }
+    return (count ?? 0) < burst
+  }
+}

@@ -1,0 +1,93 @@
+/** Readiness: whether the sidecar has had a valid projected token, for `/readyz`. */
+import type { AssertionState } from '../exchange/assertion-watcher.ts'
+import { scrub } from '../secret.ts'
+import type { ExchangeEvent } from '../tokens/observed.ts'
+
+interface ReadinessOptions {
+  readonly assertions: () => ReadonlyMap<string, AssertionState>
+  /** Not ready before every resource of WIMDS_PREFETCH has been requested once. */
+  readonly awaitsPrefetch: boolean
+  /** Returns epoch milliseconds. */
+  readonly now: () => number
+  /** Called once, when the sidecar becomes ready. */
+  readonly onReady: () => void
+}
+
+/** The body of `/readyz`. */
+export interface ReadinessState {
+  readonly ready: boolean
+  /** Why it is not ready, one sentence each. */
+  readonly reasons: readonly string[]
+  readonly lastExchange?: {
+    readonly at: string
+    readonly ok: boolean
+    readonly code?: string
+    readonly message?: string
+  }
+}
+
+export interface Readiness {
+  readonly check: () => ReadinessState
+  /** Called when a projected token was loaded or rotated, or can no longer be read. */
+  readonly onAssertion: (state: AssertionState) => void
+  readonly onExchange: (event: ExchangeEvent) => void
+  /** Called when every resource of WIMDS_PREFETCH has been requested once. */
+  readonly onPrefetched: () => void
+}
+
+/**
+ * Creates the readiness of a sidecar: ready once a valid projected token has been read, and from then on
+ * for good, so that a failing exchange takes no application out of service. A successful exchange is
+ * proof as well: the local clock, by which a token looks expired, may be wrong.
+ */
+export function createReadiness(options: ReadinessOptions): Readiness {
+  const { assertions, awaitsPrefetch, now, onReady } = options
+  let hasValidToken = false
+  let isPrefetched = !awaitsPrefetch
+  let isReported = false
+  let lastExchange: ReadinessState['lastExchange']
+  const isValid = (state: AssertionState) => state.ok && state.assertion.expiresAt > now()
+
+  function check(): ReadinessState {
+    const states = [...assertions().values()]
+    // Checked at each call: the local clock may have been corrected since the token was read.
+    hasValidToken ||= states.some(isValid)
+    const reasons = [
+      ...(hasValidToken ? [] : describeAssertions(states)),
+      ...(isPrefetched ? [] : ['the resources of WIMDS_PREFETCH are still being fetched']),
+    ]
+    const ready = reasons.length === 0
+    if (ready && !isReported) {
+      isReported = true
+      onReady()
+    }
+    return { ready, reasons, ...(lastExchange !== undefined && { lastExchange }) }
+  }
+
+  return {
+    check,
+    onAssertion: (assertion) => {
+      hasValidToken ||= isValid(assertion)
+      check()
+    },
+    onExchange: ({ outcome }) => {
+      hasValidToken ||= outcome.ok
+      const at = new Date(now()).toISOString()
+      lastExchange = outcome.ok
+        ? { at, ok: true }
+        : { at, ok: false, code: outcome.error.code, message: scrub(outcome.error.message) }
+      check()
+    },
+    onPrefetched: () => {
+      isPrefetched = true
+      check()
+    },
+  }
+}
+
+function describeAssertions(states: readonly AssertionState[]): string[] {
+  if (states.length === 0) return ['the projected token has not been read yet']
+  return states.map((state) =>
+    state.ok ? 'the projected token has expired' : scrub(state.error.message),
+  )
+}

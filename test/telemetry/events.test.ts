@@ -1,0 +1,152 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { describe, expect, test } from 'vitest'
+import { BrokerError, type ErrorCode } from '../../src/errors.ts'
+import type { Assertion } from '../../src/exchange/assertion.ts'
+import { Secret } from '../../src/secret.ts'
+import {
+  errorFields,
+  EVENTS,
+  logAssertion,
+  logRefreshFailure,
+  rejectionLevel,
+} from '../../src/telemetry/events.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
+import { NOW, ORDERS } from '../fixtures/parts.ts'
+
+function logging() {
+  const lines: string[] = []
+  const log = createLogger({
+    level: 'info',
+    format: 'json',
+    out: { write: (line) => lines.push(line) },
+  })
+  return { log, events: () => lines.map((line): unknown => JSON.parse(line)) }
+}
+
+const assertionFor = (audience: string): Assertion => ({
+  secret: new Secret('signed by nobody'),
+  issuer: 'https://issuer.test',
+  subject: 'system:serviceaccount:shop:orders',
+  audience: [audience],
+  expiresAt: NOW,
+})
+
+describe('logAssertion', () => {
+  test.each([
+    ['the expected audience', 'api://AzureADTokenExchange', undefined, 'info', 'assertion_loaded'],
+    ['another audience', 'sts.test', undefined, 'warn', 'assertion_audience_unexpected'],
+    ['another audience that is configured', 'sts.test', 'sts.test', 'info', 'assertion_loaded'],
+  ])('logs %s', (_, audience, configured, level, event) => {
+    const { log, events } = logging()
+    logAssertion(log, '/token', { ok: true, assertion: assertionFor(audience) }, configured)
+    expect(events()).toEqual([
+      {
+        level,
+        event,
+        time: expect.any(String),
+        file: '/token',
+        issuer: 'https://issuer.test',
+        subject: 'system:serviceaccount:shop:orders',
+        audience: [audience],
+        expiresAt: '2026-11-24T12:00:00.000Z',
+      },
+    ])
+  })
+
+  test('logs why a token cannot be read', () => {
+    const { log, events } = logging()
+    const error = new BrokerError('assertion_empty', 'it is empty')
+    logAssertion(log, '/token', { ok: false, error }, undefined)
+    const fields = { file: '/token', code: 'assertion_empty', message: 'it is empty' }
+    expect(events()).toMatchObject([{ level: 'warn', event: 'assertion_failed', ...fields }])
+  })
+})
+
+test.each([
+  ['entra_unavailable', 'warn'],
+  ['federated_credential_not_found', 'error'],
+] as const)('logRefreshFailure logs %s at level %s', (code, level) => {
+  const { log, events } = logging()
+  const request = { identity: ORDERS, scope: 'https://vault.azure.net/.default' }
+  logRefreshFailure(log, { request, error: new BrokerError(code, 'why'), leftMs: 61_999 })
+  expect(events()).toMatchObject([
+    { level, event: 'refresh_failed', identity: 'orders', code, tokenLeftSeconds: 61 },
+  ])
+})
+
+test.each<[ErrorCode, string]>([
+  ['metadata_header_missing', 'debug'],
+  ['not_found', 'debug'],
+  ['entra_timeout', 'info'],
+  ['federated_credential_not_found', 'info'],
+  ['application_refused', 'info'],
+  ['host_not_allowed', 'warn'],
+  ['identity_not_found', 'warn'],
+  ['resource_not_allowed', 'warn'],
+  ['internal', 'error'],
+])('rejectionLevel of %s is %s', (code, level) => {
+  expect(rejectionLevel(code)).toBe(level)
+})
+
+describe('errorFields', () => {
+  test('has the ids for a support ticket', () => {
+    const entra = { aadsts: 700213, traceId: 'a-trace', correlationId: 'a-correlation' }
+    expect(
+      errorFields(new BrokerError('federated_credential_not_found', 'no match', { entra })),
+    ).toEqual({
+      code: 'federated_credential_not_found',
+      message: 'no match',
+      aadsts: 700213,
+      entraTraceId: 'a-trace',
+      entraCorrelationId: 'a-correlation',
+    })
+  })
+
+  test('has the cause, unless the message contains it', () => {
+    const cause = new Error('connect ECONNREFUSED')
+    const error = new BrokerError('entra_unreachable', 'unreachable', { cause })
+    expect(errorFields(error)).toMatchObject({ cause: 'connect ECONNREFUSED' })
+    const same = new BrokerError('entra_unavailable', 'no match')
+    expect(errorFields(new BrokerError('entra_timeout', 'no match', { cause: same }))).toEqual({
+      code: 'entra_timeout',
+      message: 'no match',
+    })
+  })
+
+  test('has the stack of an unknown error in the cause alone', () => {
+    expect(errorFields(new TypeError('x is not a function'))).toMatchObject({
+      code: 'internal',
+      message: expect.not.stringContaining('x is not'),
+      cause: expect.stringMatching(/x is not a function\n\s+at /),
+    })
+  })
+})
+
+describe('docs/logs.md', () => {
+  test('lists every event with its meaning', async () => {
+    const page = await readFile('docs/logs.md', 'utf8')
+    const [events = ''] = page.split('## Levels')
+    const rows = [...events.matchAll(/^\| `(\w+)`\s*\| (.*?)\s*\|$/gm)]
+    const listed = Object.fromEntries(rows.map(([, event = '', meaning = '']) => [event, meaning]))
+    expect(listed).toEqual(EVENTS)
+  })
+
+  test('lists the events of the webhook', async () => {
+    const page = await readFile('docs/logs.md', 'utf8')
+    const [, section = ''] = /## Events of the webhook\n([^#]+)/.exec(page) ?? []
+    const listed = [...section.matchAll(/^\| `(\w+)`/gm)].map(([, event]) => event)
+    const names = await readdir('src/commands/webhook')
+    const files = await Promise.all(
+      names.map((name) => readFile(`src/commands/webhook/${name}`, 'utf8')),
+    )
+    const logged = [...files.join('\n').matchAll(/\b(?:event|droppedEvent)(?::| =) '(\w+)'/g)]
+    expect(new Set(listed)).toEqual(new Set(logged.map(([, event]) => event)))
+  })
+
+  test('lists no event that the source never logs', async () => {
+    const names = await readdir('src', { recursive: true })
+    const files = names.filter((name) => name.endsWith('.ts'))
+    const source = (await Promise.all(files.map((name) => readFile(`src/${name}`, 'utf8')))).join()
+    expect(Object.keys(EVENTS).filter((event) => !source.includes(`'${event}'`))).toEqual([])
+  })
+})
