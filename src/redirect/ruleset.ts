@@ -1,32 +1,53 @@
-/** The nftables script of the redirect. */
-import type { RedirectSettings } from './settings.ts'
+/** The nftables rules of the redirect from 169.254.169.254:80 to the sidecar. */
 
-/** The one table that wimds owns; nothing else is ever read or changed. */
+export const REDIRECT_MODES = ['loopback', 'nft'] as const
+export type RedirectMode = (typeof REDIRECT_MODES)[number]
+
+export interface RedirectSettings {
+  /** `loopback` also adds the metadata address to `lo`; `nft` leaves the node's IMDS reachable. */
+  readonly mode: RedirectMode
+  /** The sidecar's port on 127.0.0.1. */
+  readonly port: number
+  readonly metadataIp: string
+  readonly metadataPort: number
+  /** The only uid that may reach the node's IMDS; undefined without pass-through. */
+  readonly exemptUid: number | undefined
+}
+
+export const REDIRECT_DEFAULTS = {
+  mode: 'loopback',
+  port: 8000,
+  uid: 1501,
+  metadataIp: '169.254.169.254',
+  metadataPort: 80,
+} as const
+
+/** The one table that wimds owns. It reads and changes no other. */
 export const TABLE = 'wimds'
 
 /**
- * A mesh's redirects (Istio, Linkerd) hook in at -100. The first nat chain that decides wins, so
- * ours comes before, and after connection tracking (-200), without which there is no nat.
+ * The redirects of a mesh (Istio, Linkerd) have priority -100. The first nat chain with a verdict wins,
+ * so this one runs before, and after connection tracking (-200), which nat needs.
  */
 const BEFORE_A_MESH = -150
 
-/** Removes the table whether or not it is there: declaring it first makes the removal succeed. */
+/** Removes the table whether or not it exists: declaring it first makes the removal succeed. */
 export const REMOVE_TABLE = `table ip ${TABLE}\ndelete table ip ${TABLE}\n`
 
 /**
- * The whole table, replaced in one transaction, so that a second run changes nothing and no packet
- * meets a half-made one.
+ * Creates the script of the whole table. It replaces the table in one transaction, so a second run changes
+ * nothing and no packet meets a partial one.
  *
- * Nat decides for new connections only. Whatever is still addressed to the metadata address behind
- * the nat hook belongs to a connection opened before the rule; it is reset, so that its client
- * opens a new one, which reaches the sidecar.
+ * Nat applies to new connections only. A packet that still has the metadata address after the nat hook
+ * belongs to a connection opened before the rule: `reject_direct` resets it, so that its client opens a
+ * new one, which reaches the sidecar.
  */
-export function ruleset(settings: RedirectSettings): string {
+export function createRuleset(settings: RedirectSettings): string {
   const { exemptUid, port } = settings
-  const target = targetOf(settings)
+  const target = formatTarget(settings)
   const exempt = exemptUid === undefined ? [] : [`    meta skuid ${exemptUid} accept`]
-  // Not the other way round: a packet without an owner, such as the last one of a connection that
-  // the exempt uid has closed, matches no uid and has to pass.
+  // Not `skuid ${exemptUid} accept`: a packet without an owner, such as the last one of a connection
+  // that the exempt uid has closed, matches no uid and has to pass.
   const others = exemptUid === undefined ? '' : `meta skuid != ${exemptUid} `
   return [
     `${REMOVE_TABLE}table ip ${TABLE} {`,
@@ -35,7 +56,7 @@ export function ruleset(settings: RedirectSettings): string {
     ...exempt,
     `    ${target} redirect to :${port}`,
     '  }',
-    '  chain refuse_leftovers {',
+    '  chain reject_direct {',
     '    type filter hook output priority 0; policy accept;',
     `    ${others}${target} reject with tcp reset`,
     '  }',
@@ -44,12 +65,12 @@ export function ruleset(settings: RedirectSettings): string {
   ].join('\n')
 }
 
-/** True if a listing of the table holds the redirect that the settings ask for. */
-export function holdsRedirect(listing: string, settings: RedirectSettings): boolean {
-  const rule = `${targetOf(settings)} redirect to :${settings.port}`
+/** True if a listing of the table contains the redirect of these settings. */
+export function hasRedirect(listing: string, settings: RedirectSettings): boolean {
+  const rule = `${formatTarget(settings)} redirect to :${settings.port}`
   return listing.split('\n').some((line) => line.trim() === rule)
 }
 
-function targetOf({ metadataIp, metadataPort }: RedirectSettings): string {
+function formatTarget({ metadataIp, metadataPort }: RedirectSettings): string {
   return `ip daddr ${metadataIp} tcp dport ${metadataPort}`
 }

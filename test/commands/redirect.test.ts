@@ -14,7 +14,7 @@ table ip wimds {
     type nat hook output priority -150; policy accept;
     ip daddr 169.254.169.254 tcp dport 80 redirect to :8000
   }
-  chain refuse_leftovers {
+  chain reject_direct {
     type filter hook output priority 0; policy accept;
     ip daddr 169.254.169.254 tcp dport 80 reject with tcp reset
   }
@@ -23,13 +23,13 @@ END
 `
 
 describe('wimds redirect --dry-run', () => {
-  test('prints what loopback mode, the default, would run', async () => {
+  test('prints the script of loopback mode, the default', async () => {
     const io = captureIo()
     expect(await redirect(['--dry-run'], io)).toBe(0)
     expect(io.out()).toBe(LOOPBACK_SCRIPT)
   })
 
-  test('leaves lo alone in nft mode', async () => {
+  test('does not change lo in nft mode', async () => {
     const io = captureIo()
     expect(await redirect(['--dry-run', '--mode=nft'], io)).toBe(0)
     expect(io.out()).not.toContain('dev lo')
@@ -47,7 +47,7 @@ describe('wimds redirect --dry-run', () => {
     expect(off.out()).not.toContain('skuid')
   })
 
-  test('prints the inverse with --undo', async () => {
+  test('prints the removal with --undo', async () => {
     const io = captureIo()
     expect(await redirect(['--undo', '--dry-run'], io)).toBe(0)
     expect(io.out()).toBe(
@@ -56,14 +56,14 @@ describe('wimds redirect --dry-run', () => {
     )
   })
 
-  test('a flag comes before the variable of the same use', async () => {
+  test('lets a flag override the variable of the same meaning', async () => {
     const io = captureIo({ PROXY_PORT: '8500' })
     await redirect(['--dry-run', '--port=8600'], io)
     expect(io.out()).toContain('redirect to :8600')
   })
 })
 
-describe('wimds redirect refuses', () => {
+describe('wimds redirect rejects', () => {
   test.each([
     ['an unknown mode', ['--mode', 'magic'], {}, '--mode must be one of loopback, nft'],
     ['a port of 0', ['--port', '0'], {}, '--port must be a whole number from 1 to 65535'],
@@ -86,7 +86,7 @@ describe('wimds redirect refuses', () => {
     expect(io.out()).toBe('')
   })
 
-  test('and names all mistakes at once', async () => {
+  test('and reports all problems at once', async () => {
     const io = captureIo({ METADATA_PORT: 'x' })
     expect(await exitCode(redirect, ['--mode=magic', '--port=0', '--what'], io)).toBe(64)
     for (const part of ['--mode', '--port', '--what', 'METADATA_PORT']) {
@@ -96,13 +96,13 @@ describe('wimds redirect refuses', () => {
 })
 
 describe('wimds redirect fails with 1', () => {
-  test('and says which tools it needs when they are not there', async () => {
+  test('and names the tools that are missing', async () => {
     const io = captureIo({ PATH: '/nowhere' })
     expect(await redirect([], io)).toBe(1)
     expect(io.err()).toContain('the redirect needs nft and ip on the PATH')
   })
 
-  test('and the tool’s message when it fails', async () => {
+  test('and the message of a tool that failed', async () => {
     using tools = stubTools({ nft: 'echo "Operation not permitted" >&2; exit 1' })
     const io = captureIo({ PATH: tools.path })
     expect(await redirect(['--mode=nft'], io)).toBe(1)
@@ -110,11 +110,11 @@ describe('wimds redirect fails with 1', () => {
     expect(io.err()).toContain('NET_ADMIN')
   })
 
-  test('when the tool says all is well but the rule is not there', async () => {
+  test('if the tool succeeds and the rule is missing', async () => {
     using tools = stubTools({ nft: 'exit 0' })
     const io = captureIo({ PATH: tools.path })
     expect(await redirect(['--mode=nft'], io)).toBe(1)
-    expect(io.err()).toContain('does not hold the redirect to port 8000')
+    expect(io.err()).toContain('does not contain the redirect to port 8000')
     expect(io.out()).toBe('')
   })
 })

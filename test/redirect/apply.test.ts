@@ -30,13 +30,15 @@ const TRACKING =
 
 describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', () => {
   test.each(['loopback', 'nft'])(
-    'mode %s leads the metadata address to the sidecar',
+    'mode %s redirects the metadata address to the sidecar',
     async (mode) => {
       using pod = await podNetwork()
       await pod.serve('127.0.0.1', 8123, 'sidecar')
       expect(pod.fetchMetadata()).toBe('real imds')
 
-      expect(await run(pod, '--mode', mode, '--port', '8123')).toContain('reaches 127.0.0.1:8123')
+      expect(await run(pod, '--mode', mode, '--port', '8123')).toContain(
+        'redirected to 127.0.0.1:8123',
+      )
 
       expect(pod.fetchMetadata()).toBe('sidecar')
       expect(pod.fetchMetadata(1501)).toBe('sidecar')
@@ -53,7 +55,7 @@ describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', (
     expect(pod.exec('curl', '-s', '-m', '2', 'http://10.9.0.2/')).toBe('app')
   })
 
-  test('with pass-through only the sidecar’s uid reaches the real IMDS', async () => {
+  test('with pass-through only the sidecar’s uid reaches the node’s IMDS', async () => {
     using pod = await podNetwork()
     await pod.serve('127.0.0.1', 8000, 'sidecar')
     await run(pod, '--mode', 'nft', '--pass-through', '--uid', '1777')
@@ -62,7 +64,7 @@ describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', (
     expect(pod.fetchMetadata(0)).toBe('sidecar')
   })
 
-  test('with pass-through a connection of another uid opened before it is ended', async () => {
+  test('pass-through resets an earlier connection of another uid', async () => {
     using pod = await podNetwork()
     pod.exec('nft', TRACKING)
     const client = pod.script(KEEP_ALIVE_CLIENT)
@@ -71,14 +73,14 @@ describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', (
     expect((await client.output).split('\n').at(-1)).toBe('ECONNRESET')
   })
 
-  test('the real IMDS stays out of reach in loopback mode when the rules are lost', async () => {
+  test('loopback mode keeps the node’s IMDS out of reach even without its rules', async () => {
     using pod = await podNetwork()
     await run(pod)
     pod.exec('nft', 'flush', 'ruleset')
     expect(() => pod.fetchMetadata()).toThrow(/./)
   })
 
-  test.each(['loopback', 'nft'])('mode %s ends a connection opened before it', async (mode) => {
+  test.each(['loopback', 'nft'])('mode %s resets a connection opened earlier', async (mode) => {
     using pod = await podNetwork()
     pod.exec('nft', TRACKING)
     const client = pod.script(KEEP_ALIVE_CLIENT)
@@ -87,7 +89,7 @@ describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', (
     expect((await client.output).split('\n').at(-1)).toBe('ECONNRESET')
   })
 
-  test('running twice leaves the same rules and one address', async () => {
+  test('a second run leaves the same rules and one address', async () => {
     using pod = await podNetwork()
     await run(pod)
     const once = pod.exec('nft', 'list', 'ruleset') + addresses(pod)
@@ -95,7 +97,7 @@ describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', (
     expect(pod.exec('nft', 'list', 'ruleset') + addresses(pod)).toBe(once)
   })
 
-  test('running again with another port replaces the rule', async () => {
+  test('a second run with another port replaces the rule', async () => {
     using pod = await podNetwork()
     await run(pod, '--port', '8000')
     await run(pod, '--port', '8123')
@@ -104,7 +106,7 @@ describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', (
     ])
   })
 
-  test('comes before a mesh that redirects everything', async () => {
+  test('the redirect precedes that of a mesh', async () => {
     using pod = await podNetwork()
     await pod.serve('127.0.0.1', 8000, 'sidecar')
     await pod.serve('127.0.0.1', 15001, 'mesh')
@@ -116,7 +118,7 @@ describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', (
     expect(pod.fetchMetadata()).toBe('sidecar')
   })
 
-  test('undo leaves nothing of ours and all of others, and succeeds twice', async () => {
+  test('--undo removes its own rules alone, and succeeds twice', async () => {
     using pod = await podNetwork()
     pod.exec('nft', 'table ip mesh { }')
     const before = pod.exec('nft', 'list', 'ruleset') + addresses(pod)
@@ -127,7 +129,7 @@ describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', (
     expect(pod.fetchMetadata()).toBe('real imds')
   })
 
-  test('honours the variables of the incumbent’s init container', async () => {
+  test('reads the variables of the init container of azure-workload-identity', async () => {
     using pod = await podNetwork()
     await pod.serve('127.0.0.1', 8500, 'sidecar')
     const io = captureIo({
