@@ -76,8 +76,6 @@ export type ErrorCode = keyof typeof ERROR_KINDS
 export interface EntraDetails {
   /** Entra's own OAuth error, such as `invalid_client`. */
   readonly error?: string
-  /** Entra's own description, scrubbed. */
-  readonly description?: string
   /** The AADSTS number, such as 700213. */
   readonly aadsts?: number
   readonly traceId?: string

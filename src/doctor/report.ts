@@ -1,26 +1,31 @@
-/** What `wimds doctor` finds out. As JSON it is an interface: members are added, none are renamed. */
+/** The report of `wimds doctor`. Its JSON form is public: members are added, never renamed. */
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 
 export interface DoctorReport {
   readonly schemaVersion: 1
   readonly version: string
-  /** False when an application would not get its token; warnings alone leave it true. */
+  /** False if a check failed; warnings alone leave it true. */
   readonly ok: boolean
-  readonly settings: readonly Setting[]
+  readonly settings: StatusDocument['settings']
   readonly warnings: readonly string[]
+  /** Absent if it was not checked. */
+  readonly sidecar?: SidecarReport
   readonly identities: readonly IdentityReport[]
+  /** Present if no identity is configured. */
+  readonly identityError?: Problem
   readonly assertions: readonly AssertionReport[]
-  readonly ways: readonly WayReport[]
-  /** How far the local clock is ahead of Entra ID's; absent when Entra ID gave no answer. */
+  readonly endpoints: readonly EndpointReport[]
+  /** Seconds that the local clock is ahead of Entra's; absent if Entra ID did not answer. */
   readonly clockSkewSeconds?: number
+  /** Empty with `--no-exchange`. */
   readonly exchanges: readonly ExchangeReport[]
 }
 
-/** A setting that has a value, without its secret. */
-export interface Setting {
-  readonly name: string
-  readonly value: string
-  readonly source: StatusDocument['settings'][number]['source']
+export interface SidecarReport {
+  /** `host:port` */
+  readonly address: string
+  readonly ok: boolean
+  readonly error?: Problem
 }
 
 export interface IdentityReport {
@@ -30,10 +35,10 @@ export interface IdentityReport {
   readonly authorityHost: string
   readonly tokenFile: string
   readonly isDefault: boolean
-  readonly origin: 'environment' | 'file'
+  readonly source: 'environment' | 'file'
 }
 
-/** Claims of a projected token, and never the token. */
+/** The claims of a projected token, and never the token. */
 export interface AssertionReport {
   readonly file: string
   readonly ok: boolean
@@ -46,13 +51,14 @@ export interface AssertionReport {
   readonly error?: Problem
 }
 
-/** The way to one token endpoint, step by step, up to the first that fails. */
-export interface WayReport {
+/** The connectivity to one token endpoint, step by step up to the first failure. */
+export interface EndpointReport {
   /** `host:port` */
   readonly endpoint: string
-  /** For whom it stands, if the token proxy of the cluster is between. */
   readonly via: 'direct' | 'proxy' | 'token-proxy'
+  readonly ok: boolean
   readonly steps: readonly StepReport[]
+  readonly error?: Problem
 }
 
 export interface StepReport {
@@ -69,22 +75,24 @@ export interface ExchangeReport {
   readonly ok: boolean
   readonly expiresAt?: string
   readonly error?: Problem
-  /** Commands that create the federated identity credential which is missing. */
-  readonly fix?: CredentialFix
+  /** Commands that create the missing federated credential. */
+  readonly commands?: CredentialCommands
 }
 
 export interface Problem {
-  /** A heading of docs/troubleshooting.md. */
+  /** The error code of replies, metrics and logs, or the name of a check that only doctor makes. */
   readonly code: string
   readonly message: string
   readonly aadsts?: number
-  /** What Entra ID means by the AADSTS code, and what to do about it. */
-  readonly meaning?: string
-  readonly remedy?: string
+  /** What the AADSTS code means. */
+  readonly explanation?: string
+  readonly fix?: string
+  /** The section of docs/troubleshooting.md. */
+  readonly url: string
 }
 
-/** The same credential, made in three ways. */
-export interface CredentialFix {
+/** Three ways to create the same federated credential. */
+export interface CredentialCommands {
   /** For a user-assigned managed identity. */
   readonly azManagedIdentity: string
   /** For an application registration. */

@@ -37,7 +37,6 @@ export function parseEntraError(
   const aadsts = body.error_codes?.[0] ?? parseAadsts(description)
   const entra: EntraDetails = {
     ...(body.error !== undefined && { error: scrub(body.error) }),
-    ...(description !== '' && { description }),
     ...(aadsts !== undefined && { aadsts }),
     ...(body.trace_id !== undefined && { traceId: scrub(body.trace_id) }),
     ...(body.correlation_id !== undefined && { correlationId: scrub(body.correlation_id) }),

@@ -22,7 +22,7 @@ interface Destination {
   readonly unreachableFix: string
 }
 
-const ENTRA: Destination = {
+export const ENTRA: Destination = {
   name: 'Entra ID',
   timeoutFix: 'check the network, the firewall and the proxy between the pod and the login host',
   tlsFix: 'if a proxy intercepts TLS, or the authority has a private CA, set WIMDS_CA_FILE',

@@ -1,21 +1,21 @@
-/** The commands that create the federated identity credential which an assertion needs. */
+/** Creates the commands for the federated credential that matches an assertion. */
 import type { Assertion } from '../exchange/assertion.ts'
 import type { Identity } from '../identities.ts'
 import { quoteForShell } from '../lib/shell.ts'
-import type { CredentialFix } from './report.ts'
+import type { CredentialCommands } from './report.ts'
 
 type Claims = Pick<Assertion, 'issuer' | 'subject' | 'audience'>
 
 /**
- * Filled in as far as is known; what only the operator knows is in capital letters. Claims come from a
- * file and are not to be trusted: what comes of them is quoted.
+ * Returns the commands with placeholders in capital letters for what is not configured. Quotes the
+ * claims, which come from a file that is not trusted.
  */
-export function credentialFix(
+export function createCredentialCommands(
   { clientId, resourceId }: Pick<Identity, 'clientId' | 'resourceId'>,
   { issuer, subject, audience: [audience = 'api://AzureADTokenExchange'] }: Claims,
-): CredentialFix {
-  const name = credentialName(subject)
-  const { group, identity, subscription } = partsOf(resourceId)
+): CredentialCommands {
+  const name = createName(subject)
+  const { group, identity, subscription } = parseResourceId(resourceId)
   const parameters = JSON.stringify({ name, issuer, subject, audiences: [audience] })
   return {
     azManagedIdentity: [
@@ -29,19 +29,19 @@ export function credentialFix(
       `--audiences ${quoteForShell(audience)}`,
     ].join(' '),
     azApplication: `az ad app federated-credential create --id ${clientId} --parameters ${quoteForShell(parameters)}`,
-    terraform: `resource "azurerm_federated_identity_credential" ${hcl(name)} {
-  name                = ${hcl(name)}
-  resource_group_name = ${hcl(group)}
-  parent_id           = ${resourceId === undefined ? 'azurerm_user_assigned_identity.IDENTITY_NAME.id' : hcl(resourceId)}
-  issuer              = ${hcl(issuer)}
-  subject             = ${hcl(subject)}
-  audience            = [${hcl(audience)}]
+    terraform: `resource "azurerm_federated_identity_credential" ${quoteHcl(name)} {
+  name                = ${quoteHcl(name)}
+  resource_group_name = ${quoteHcl(group)}
+  parent_id           = ${resourceId === undefined ? 'azurerm_user_assigned_identity.IDENTITY_NAME.id' : quoteHcl(resourceId)}
+  issuer              = ${quoteHcl(issuer)}
+  subject             = ${quoteHcl(subject)}
+  audience            = [${quoteHcl(audience)}]
 }`,
   }
 }
 
-/** 3 to 120 URL-safe characters, told from the subject, which is unique per issuer. */
-function credentialName(subject: string): string {
+/** Returns a name of 3 to 120 URL-safe characters, derived from the subject. */
+function createName(subject: string): string {
   const [namespace = '', account = ''] = subject
     .replace(/^system:serviceaccount:/, '')
     .split(':')
@@ -49,22 +49,22 @@ function credentialName(subject: string): string {
   return `wimds-${namespace}-${account}`.replace(/-+$/, '').slice(0, 120)
 }
 
-interface ArmParts {
+interface ResourceIdParts {
   readonly subscription?: string
   readonly group: string
   readonly identity: string
 }
 
-function partsOf(resourceId: string | undefined): ArmParts {
+function parseResourceId(resourceId = ''): ResourceIdParts {
   const [, subscription, group, identity] =
-    /^\/subscriptions\/([^/]+)\/resourcegroups\/([^/]+)\/.*\/([^/]+)$/i.exec(resourceId ?? '') ?? []
+    /^\/subscriptions\/([^/]+)\/resourcegroups\/([^/]+)\/.*\/([^/]+)$/i.exec(resourceId) ?? []
   if (subscription === undefined || group === undefined || identity === undefined) {
     return { group: 'RESOURCE_GROUP', identity: 'IDENTITY_NAME' }
   }
   return { subscription, group, identity }
 }
 
-/** A string of HCL, in which `${` and `%{` begin templates. */
-function hcl(text: string): string {
+/** Quotes an HCL string, in which `${` and `%{` begin templates. */
+function quoteHcl(text: string): string {
   return JSON.stringify(text).replaceAll(/[$%](?=\{)/g, (sign) => sign + sign)
 }

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
-import { credentialFix } from '../../src/doctor/credential-fix.ts'
+import { createCredentialCommands } from '../../src/doctor/credential-commands.ts'
 
 const CLAIMS = {
   issuer: 'https://oidc.example/',
@@ -12,7 +12,10 @@ const ARM_ID =
   '/subscriptions/55555555-5555-4555-8555-555555555555/resourcegroups/my shop/providers/microsoft.managedidentity/userassignedidentities/orders'
 
 test('names identity, group and subscription where the identities file has the resource id', () => {
-  const { azManagedIdentity, terraform } = credentialFix({ clientId, resourceId: ARM_ID }, CLAIMS)
+  const { azManagedIdentity, terraform } = createCredentialCommands(
+    { clientId, resourceId: ARM_ID },
+    CLAIMS,
+  )
   expect(azManagedIdentity).toContain(
     "--identity-name orders --resource-group 'my shop' --subscription 55555555-5555-4555-8555-555555555555",
   )
@@ -20,7 +23,7 @@ test('names identity, group and subscription where the identities file has the r
 })
 
 test('leaves capital letters for what only the operator knows', () => {
-  const { azManagedIdentity, terraform } = credentialFix({ clientId }, CLAIMS)
+  const { azManagedIdentity, terraform } = createCredentialCommands({ clientId }, CLAIMS)
   expect(azManagedIdentity).toContain(
     '--identity-name IDENTITY_NAME --resource-group RESOURCE_GROUP',
   )
@@ -29,7 +32,10 @@ test('leaves capital letters for what only the operator knows', () => {
 
 test('has commands that a shell takes to the letter, whatever a token claims', () => {
   const issuer = 'https://x/\'; echo "$(id)" `id`'
-  const { azManagedIdentity, azApplication } = credentialFix({ clientId }, { ...CLAIMS, issuer })
+  const { azManagedIdentity, azApplication } = createCredentialCommands(
+    { clientId },
+    { ...CLAIMS, issuer },
+  )
   expect(words(azManagedIdentity).split('\n')).toContain(issuer)
   const parameters = words(azApplication)
     .split('\n')
@@ -39,12 +45,12 @@ test('has commands that a shell takes to the letter, whatever a token claims', (
 
 test('has no template of Terraform’s in what it quotes', () => {
   const issuer = 'https://x/${file("/etc/passwd")}%{if true}'
-  const { terraform } = credentialFix({ clientId }, { ...CLAIMS, issuer })
+  const { terraform } = createCredentialCommands({ clientId }, { ...CLAIMS, issuer })
   expect(terraform).toContain('"https://x/$${file(\\"/etc/passwd\\")}%%{if true}"')
 })
 
 test('gives each service account a name of its own that Entra ID takes', () => {
-  const { terraform } = credentialFix(
+  const { terraform } = createCredentialCommands(
     { clientId },
     { ...CLAIMS, subject: `system:serviceaccount:shop:${'a.b/'.repeat(60)}` },
   )
