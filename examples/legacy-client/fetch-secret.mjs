@@ -1,5 +1,5 @@
-// An application of 2021: its SDK knows IMDS and nothing of workload identity. Nothing in here, and
-// nothing in the SDK, was changed for wimds.
+// An application of 2021. Its SDK supports IMDS but not workload identity. Neither this file nor the
+// SDK was changed for wimds.
 //
 //   VAULT_URL=https://… SECRET_NAME=… [MSI_ENDPOINT=…] node fetch-secret.mjs
 import { loginWithVmMSI } from '@azure/ms-rest-nodeauth'

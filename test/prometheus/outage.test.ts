@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
-import { askSidecar, type Sidecar, startSidecar } from '../../src/commands/demo/sidecar.ts'
+import { requestToken, type Sidecar, startSidecar } from '../../src/commands/demo/sidecar.ts'
 import { report } from '../../src/commands/report/report.ts'
 import { createSimulator } from '../../src/simulator/simulator.ts'
 import { captureIo } from '../commands/capture.ts'
@@ -38,7 +38,7 @@ function application(sidecar: Sidecar) {
   const stop = new AbortController()
   const running = (async () => {
     while (!stop.signal.aborted) {
-      const { status } = await askSidecar(sidecar, { resource: 'https://vault.azure.net' })
+      const { status } = await requestToken(sidecar, { resource: 'https://vault.azure.net' })
       statuses.push(status)
       await sleep(200)
     }

@@ -1,4 +1,4 @@
-/** Child processes of the demo: started with an environment of their own, ended without a trace. */
+/** Runs Node scripts as child processes with exactly the given environment. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 
@@ -8,17 +8,16 @@ interface ChildOptions {
   readonly env: Readonly<Record<string, string>>
 }
 
-/** What a child wrote, and how it ended. */
 interface Finished {
   readonly code: number | null
   readonly stdout: string
   readonly stderr: string
 }
 
-/** A child that runs until it is stopped. */
+/** A running child. Disposing it sends SIGTERM and waits until it has ended. */
 export interface RunningChild extends AsyncDisposable {
   readonly pid: number
-  /** All it has written so far. */
+  /** Returns everything written so far. */
   readonly output: () => string
   readonly hasEnded: () => boolean
 }
@@ -32,11 +31,11 @@ export async function runToEnd(options: ChildOptions): Promise<Finished> {
   return { code: child.exitCode, stdout: stdout(), stderr: stderr() }
 }
 
-/** Starts a script; disposing it asks it to end and waits until it has. */
+/** Starts a script that runs until it is disposed. */
 export function startChild(options: ChildOptions): RunningChild {
   const child = start(options)
   const { pid } = child
-  if (pid === undefined) throw new Error('Node could not be started')
+  if (pid === undefined) throw new Error(`${process.execPath} could not be started`)
   const stdout = collect(child, 'stdout')
   const stderr = collect(child, 'stderr')
   const ended = once(child, 'close')

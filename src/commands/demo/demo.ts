@@ -1,65 +1,71 @@
-/** `wimds demo`: the whole flow on this machine, offline, narrated, and checked at every step. */
+/** `wimds demo`: the whole flow on this machine, offline; each step is checked and explained. */
+import { existsSync, realpathSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { UsageError } from '../../errors.ts'
-import { createSimulator, type Simulator } from '../../simulator/simulator.ts'
-import { REPORTS } from '../../simulator/defaults.ts'
-import { complain } from '../../lib/print-error.ts'
 import { mistakesOfFlagsAlone, parseFlags } from '../../lib/args.ts'
-import { type CommandIo, untilShutdown } from '../io.ts'
 import { messageOf } from '../../lib/collect-errors.ts'
-import { fetchSecret, legacyClient } from './legacy-client.ts'
+import { complain } from '../../lib/print-error.ts'
+import { REPORTS } from '../../simulator/defaults.ts'
+import { createSimulator, type Simulator } from '../../simulator/simulator.ts'
+import { type CommandIo, untilShutdown } from '../io.ts'
+import { runToEnd } from './child-process.ts'
 import { type Sidecar, startSidecar } from './sidecar.ts'
-import { tell } from './steps.ts'
+import { runSteps } from './steps.ts'
 
 const USAGE = `usage: wimds demo [--keep]
 
-Starts a cluster issuer, an Entra ID and a vault that truly verify, and a sidecar; lets a legacy
-client fetch a secret; and says what happens. Nothing leaves this machine.
+Starts a simulated cluster issuer, an Entra ID and a vault that validate signatures and claims, and a
+sidecar. A legacy client then reads a secret, and each step is explained. Works offline.
 
-  --keep   stay up afterwards and print commands to try
+  --keep   keep running afterwards, and print URLs and commands to try
 `
 
 interface DemoOptions {
-  /** The command line's own script, to start the sidecar with. */
+  /** Script of the command line, which starts the sidecar. */
   readonly cli?: string
-  /** Called before the story begins; a test may break something here. */
-  readonly prepare?: (world: Simulator) => void
+  /** Called before the first step. A test adds its faults here. */
+  readonly prepare?: (simulator: Simulator) => void
 }
 
-/** Exit code 0 when every chapter came true, 1 when one did not, 64 for bad usage. */
+/** Exit code 0 when every step succeeded, 1 when one failed, 64 for wrong usage. */
 export async function demo(
   args: readonly string[],
   io: CommandIo,
   { cli = process.argv[1] ?? '', prepare = () => {} }: DemoOptions = {},
 ): Promise<number> {
   const flags = parseFlags(args, { keep: 'switch', help: 'switch' })
-  const say = (line: string) => void io.stdout.write(`${line}\n`)
+  const print = (line: string) => void io.stdout.write(`${line}\n`)
   if (flags.has('help')) {
-    say(USAGE)
+    print(USAGE)
     return 0
   }
-  const mistakes = mistakesOfFlagsAlone(flags)
-  if (mistakes.length > 0) throw new UsageError(mistakes)
-  const client = legacyClient(cli)
+  const problems = mistakesOfFlagsAlone(flags)
+  if (problems.length > 0) throw new UsageError(problems)
+  const client = findLegacyClient(cli)
   if (client === undefined) {
-    const needed = 'the demo needs a checkout and a Node that may start processes: npm run demo'
-    complain(io, 'wimds demo', needed)
+    const problem = 'examples/legacy-client was not found. Fix: run the demo from a checkout'
+    complain(io, 'wimds demo', `${problem}, with: npm run demo`)
     return 1
   }
 
   const start = performance.now()
-  await using world = await createSimulator()
-  prepare(world)
+  await using simulator = await createSimulator()
+  prepare(simulator)
   try {
-    say('wimds demo: a legacy IMDS client, workload identity federation, and no secret anywhere.\n')
-    await using sidecar = await startSidecar(cli, world)
-    say(`   issuer     ${world.issuer.issuer}  signs projected tokens, as a cluster does`)
-    say(`   Entra ID   ${world.authorityHost}  verifies them and issues access tokens`)
-    say(`   vault      ${world.vaultUrl}  verifies those`)
-    say(`   sidecar    ${sidecar.origin}  ready after ${Math.round(sidecar.readyAfterMs)} ms\n`)
-    await tell({ world, sidecar, fetchSecret: () => fetchSecret(client, world, sidecar), say })
-    say(`\nAll of it came true, in ${((performance.now() - start) / 1000).toFixed(1)} s.`)
+    print(
+      'wimds demo: a legacy IMDS client gets tokens by workload identity federation, no secret.\n',
+    )
+    await using sidecar = await startSidecar(cli, simulator)
+    const ready = `ready after ${Math.round(sidecar.readyAfterMs)} ms`
+    print(`   issuer     ${simulator.issuer.issuer}  signs projected tokens, as a cluster does`)
+    print(`   Entra ID   ${simulator.authorityHost}  validates them and issues access tokens`)
+    print(`   vault      ${simulator.vaultUrl}  validates access tokens`)
+    print(`   sidecar    ${sidecar.origin}  ${ready}\n`)
+    const fetchSecret = () => runLegacyClient(client, simulator, sidecar)
+    await runSteps({ simulator, sidecar, fetchSecret, print })
+    print(`\nDemo completed in ${((performance.now() - start) / 1000).toFixed(1)} s.`)
     if (flags.has('keep')) {
-      say(keepText(sidecar))
+      print(formatKeepText(sidecar))
       await untilShutdown(io)
     }
     return 0
@@ -69,14 +75,52 @@ export async function demo(
   }
 }
 
-function keepText({ tokenUrl, adminOrigin }: Sidecar): string {
+function formatKeepText({ tokenUrl, adminOrigin }: Sidecar): string {
   const query = 'api-version=2018-02-01&resource=https://vault.azure.net'
   return `
-It stays up until Ctrl-C. Try:
+The sidecar keeps running until Ctrl-C.
+
+  Status page  ${adminOrigin}/status
+  Metrics      ${adminOrigin}/metrics
+
+Commands to try:
 
   curl -H Metadata:true '${tokenUrl}?${query}'
-  curl '${tokenUrl}?${query}'                     # refused: no Metadata header
-  curl -H Metadata:true '${tokenUrl}?${query}&client_id=${REPORTS.clientId}'
-  curl ${adminOrigin}/readyz
-  curl ${adminOrigin}/metrics`
+  curl '${tokenUrl}?${query}'        # 400: no Metadata header
+  curl -H Metadata:true '${tokenUrl}?${query}&client_id=${REPORTS.clientId}'`
+}
+
+/**
+ * Finds the script of the legacy client in the checkout that contains `cli`. Undefined in an image,
+ * which does not contain it.
+ */
+function findLegacyClient(cli: string): string | undefined {
+  const root = resolve(dirname(realpathSync(cli)), '..')
+  const script = resolve(root, 'examples/legacy-client/fetch-secret.mjs')
+  try {
+    return existsSync(script) ? script : undefined
+  } catch {
+    // The image's permissions (--permission) do not allow the check.
+    return undefined
+  }
+}
+
+/** Reads the vault's secret with the legacy client. Throws its error output if it fails. */
+async function runLegacyClient(
+  script: string,
+  simulator: Simulator,
+  { tokenUrl }: Sidecar,
+): Promise<{ readonly value: string; readonly tokenMs: number }> {
+  const { code, stdout, stderr } = await runToEnd({
+    script,
+    env: {
+      MSI_ENDPOINT: tokenUrl,
+      VAULT_URL: simulator.vaultUrl,
+      SECRET_NAME: 'database-password',
+      NODE_EXTRA_CA_CERTS: simulator.caFile,
+      NODE_NO_WARNINGS: '1',
+    },
+  })
+  if (code !== 0) throw new Error(`the legacy client failed:\n${stderr.trim()}`)
+  return JSON.parse(stdout)
 }

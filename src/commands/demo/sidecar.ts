@@ -1,4 +1,4 @@
-/** The demo's view of a sidecar: started as anyone would start it, asked as an application asks. */
+/** Starts a sidecar in a child process and requests tokens from it over HTTP. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sidecarSettings } from '../../simulator/environment.ts'
 import type { Simulator } from '../../simulator/simulator.ts'
@@ -9,13 +9,12 @@ export interface Sidecar extends AsyncDisposable {
   readonly origin: string
   readonly tokenUrl: string
   readonly adminOrigin: string
-  /** From its start until it was ready. */
+  /** Time from the start of the process until it was ready. */
   readonly readyAfterMs: number
   readonly pid: number
   readonly hasEnded: () => boolean
 }
 
-/** What the sidecar says to a token request. */
 export interface SidecarReply {
   readonly status: number
   readonly retryAfter: string | null
@@ -25,27 +24,27 @@ export interface SidecarReply {
 
 const START_TIMEOUT_MS = 20_000
 
-/** Starts `wimds serve` against a simulated world on free ports; throws with its log if it fails. */
-export async function startSidecar(cli: string, world: Simulator): Promise<Sidecar> {
+/** Starts `wimds serve` against a simulator on free ports. Throws with its log if it fails. */
+export async function startSidecar(cli: string, simulator: Simulator): Promise<Sidecar> {
   const start = performance.now()
   const child = startChild({
     script: cli,
     args: ['serve'],
     env: {
-      ...sidecarSettings(world),
+      ...sidecarSettings(simulator),
       WIMDS_LISTEN: '127.0.0.1:0',
       WIMDS_ADMIN_LISTEN: '127.0.0.1:0',
       WIMDS_LOG_FORMAT: 'json',
     },
   })
   try {
-    const { addresses, adminAddresses } = await listening(child)
-    const origin = `http://${addresses}`
-    await ready(child, origin)
+    const { addresses, adminAddresses } = await poll(child, () => findListeningEvent(child))
+    const origin = `http://${addresses.join()}`
+    await poll(child, async () => ((await fetch(`${origin}/readyz`)).ok ? true : undefined))
     return {
       origin,
       tokenUrl: `${origin}/metadata/identity/oauth2/token`,
-      adminOrigin: `http://${adminAddresses}`,
+      adminOrigin: `http://${adminAddresses.join()}`,
       readyAfterMs: performance.now() - start,
       pid: child.pid,
       hasEnded: child.hasEnded,
@@ -57,8 +56,8 @@ export async function startSidecar(cli: string, world: Simulator): Promise<Sidec
   }
 }
 
-/** Asks for a token as a script with curl would. */
-export async function askSidecar(
+/** Requests a token as a script with curl does. */
+export async function requestToken(
   { tokenUrl }: Sidecar,
   parameters: Readonly<Record<string, string>>,
 ): Promise<SidecarReply> {
@@ -74,30 +73,30 @@ export async function askSidecar(
   }
 }
 
-/** The addresses that its log announces. */
-async function listening(
+interface ListeningEvent {
+  readonly addresses: readonly string[]
+  readonly adminAddresses: readonly string[]
+}
+
+function findListeningEvent(child: RunningChild): ListeningEvent | undefined {
+  const line = child
+    .output()
+    .split('\n')
+    .find((text) => text.includes('"event":"listening"'))
+  if (line === undefined) return undefined
+  const event: ListeningEvent = JSON.parse(line)
+  return event
+}
+
+/** Polls until `check` returns a value. Throws when the child ends or the time is up. */
+async function poll<T>(
   child: RunningChild,
-): Promise<{ addresses: string; adminAddresses: string }> {
-  return until(child, () => {
-    const line = child
-      .output()
-      .split('\n')
-      .find((text) => text.includes('"event":"listening"'))
-    if (line === undefined) return undefined
-    const event: { addresses: string[]; adminAddresses: string[] } = JSON.parse(line)
-    return { addresses: event.addresses.join(), adminAddresses: event.adminAddresses.join() }
-  })
-}
-
-async function ready(child: RunningChild, origin: string): Promise<void> {
-  await until(child, async () => ((await fetch(`${origin}/readyz`)).ok ? true : undefined))
-}
-
-async function until<T>(child: RunningChild, look: () => T | Promise<T>): Promise<NonNullable<T>> {
+  check: () => T | undefined | Promise<T | undefined>,
+): Promise<T> {
   const deadline = performance.now() + START_TIMEOUT_MS
   while (!child.hasEnded() && performance.now() < deadline) {
-    const seen = await look()
-    if (seen !== undefined && seen !== null) return seen
+    const value = await check()
+    if (value !== undefined) return value
     await sleep(10)
   }
   throw new Error(`the sidecar did not start:\n${child.output()}`)

@@ -1,80 +1,81 @@
-/** The story that the demo tells: each chapter does something real and checks what came of it. */
-import type { Simulator } from '../../simulator/simulator.ts'
+/** The steps of the demo. Each one does something real, checks the result and prints it. */
 import { BILLING } from '../../simulator/defaults.ts'
-import { askSidecar, type Sidecar } from './sidecar.ts'
+import type { Simulator } from '../../simulator/simulator.ts'
+import { requestToken, type Sidecar } from './sidecar.ts'
 
-export interface Cast {
-  readonly world: Simulator
+interface DemoParts {
+  readonly simulator: Simulator
   readonly sidecar: Sidecar
-  /** Lets the legacy client fetch a secret. */
+  /** Runs the legacy client. */
   readonly fetchSecret: () => Promise<{ readonly value: string; readonly tokenMs: number }>
-  readonly say: (line: string) => void
+  readonly print: (line: string) => void
 }
 
 const SECRET_VALUE = 'correct-horse'
+const VAULT = 'https://vault.azure.net'
+const STORAGE = 'https://storage.azure.com/'
 
-/** Tells the story. Throws at the first chapter that does not come true. */
-export async function tell(cast: Cast): Promise<void> {
-  await firstToken(cast)
-  await secondFromCache(cast)
-  await rotation(cast)
-  await refusal(cast)
+/** Runs all steps. Throws at the first one with an unexpected result. */
+export async function runSteps(parts: DemoParts): Promise<void> {
+  await getFirstToken(parts)
+  await getCachedToken(parts)
+  await rotateKeys(parts)
+  await requestWrongIdentity(parts)
 }
 
-async function firstToken({ world, fetchSecret, say }: Cast): Promise<void> {
-  say('1. A legacy application fetches a secret from the vault.')
+async function getFirstToken({ simulator, fetchSecret, print }: DemoParts): Promise<void> {
+  print('1. A legacy application reads a secret from the vault.')
   const { value, tokenMs } = await fetchSecret()
-  expect(value === SECRET_VALUE, `the vault gave ${JSON.stringify(value)}`)
-  expect(world.exchanges() === 1, `Entra ID saw ${world.exchanges()} exchanges instead of 1`)
-  say(
-    '   @azure/ms-rest-nodeauth 3.1.1, unmodified, asked IMDS for a token of https://vault.azure.net;',
-  )
-  say(
-    '   wimds presented the projected token to Entra ID, which verified it and issued an access token;',
-  )
-  say(`   the vault verified that token and gave the secret: "${value}".`)
-  say(`   → token after ${ms(tokenMs)}, by 1 exchange with Entra ID`)
+  expect(value === SECRET_VALUE, `the vault returned ${JSON.stringify(value)}`)
+  expectExchanges(simulator, 1)
+  print(`   @azure/ms-rest-nodeauth 3.1.1, unmodified, requested a token for ${VAULT} from IMDS.`)
+  print('   wimds sent the projected token to Entra ID, which validated it and issued a token.')
+  print(`   The vault validated that token and returned the secret "${value}".`)
+  print(`   → token after ${formatMs(tokenMs)}, 1 exchange with Entra ID`)
 }
 
-async function secondFromCache({ world, sidecar, fetchSecret, say }: Cast): Promise<void> {
-  say('2. The application starts again and asks for the same token.')
+async function getCachedToken(parts: DemoParts): Promise<void> {
+  const { simulator, sidecar, fetchSecret, print } = parts
+  print('2. The application restarts and requests the same token.')
   const { value } = await fetchSecret()
-  const direct = await askSidecar(sidecar, { resource: 'https://vault.azure.net' })
-  expect(value === SECRET_VALUE && direct.status === 200, 'the second token was refused')
-  expect(world.exchanges() === 1, `Entra ID was asked again (${world.exchanges()} exchanges)`)
-  say(`   → served from cache in ${ms(direct.ms)}: Entra ID has still seen only 1 exchange`)
+  const reply = await requestToken(sidecar, { resource: VAULT })
+  expect(value === SECRET_VALUE && reply.status === 200, `the sidecar answered ${reply.status}`)
+  expectExchanges(simulator, 1)
+  print(`   → token from the cache after ${formatMs(reply.ms)}, no further exchange`)
 }
 
-async function rotation({ world, sidecar, say }: Cast): Promise<void> {
-  say('3. The cluster changes its signing key, the kubelet renews the projected token, and a new')
-  say('   resource is asked for.')
-  await world.issuer.rotateKey()
-  await world.rotateToken()
-  // From here on, Entra ID would refuse the old assertion.
-  world.issuer.retireOldKeys()
-  const reply = await askSidecar(sidecar, { resource: 'https://storage.azure.com/' })
+async function rotateKeys({ simulator, sidecar, print }: DemoParts): Promise<void> {
+  print('3. The cluster rotates its signing key, the kubelet rotates the projected token, and the')
+  print('   application requests a token for another resource.')
+  await simulator.issuer.rotateKey()
+  await simulator.rotateToken()
+  // From here on, Entra ID rejects the old projected token.
+  simulator.issuer.retireOldKeys()
+  const reply = await requestToken(sidecar, { resource: STORAGE })
   expect(reply.status === 200, `the sidecar answered ${reply.status}: ${reply.error}`)
-  expect(world.exchanges() === 2, `Entra ID saw ${world.exchanges()} exchanges instead of 2`)
-  say(`   → token of https://storage.azure.com/ after ${ms(reply.ms)}, by the new assertion`)
+  expectExchanges(simulator, 2)
+  print(`   → token for ${STORAGE} after ${formatMs(reply.ms)}, with the new projected token`)
 }
 
-async function refusal({ sidecar, say }: Cast): Promise<void> {
-  say('4. The application asks for an identity that does not trust this pod.')
-  const reply = await askSidecar(sidecar, {
-    resource: 'https://vault.azure.net',
-    client_id: BILLING.clientId,
-  })
-  expect(reply.status >= 400, 'a token was given to a pod that is not trusted')
-  expect(reply.error.includes('AADSTS700213'), `the refusal does not say why: ${reply.error}`)
-  const [said = '', todo = ''] = reply.error.split(' Fix: ')
-  say(`   → refused with ${reply.status}: ${said.split(' Trace ID:')[0] ?? said}`)
-  say(`     what to do: ${todo}`)
+async function requestWrongIdentity({ sidecar, print }: DemoParts): Promise<void> {
+  print('4. The application requests an identity without a federated credential for this pod.')
+  const reply = await requestToken(sidecar, { resource: VAULT, client_id: BILLING.clientId })
+  expect(reply.status >= 400, 'the sidecar returned a token of an identity that it must not use')
+  expect(reply.error.includes('AADSTS700213'), `the error has no AADSTS code: ${reply.error}`)
+  const [message = '', fix = ''] = reply.error.split(' Fix: ')
+  print(`   → ${reply.status}: ${message.split(' Trace ID:')[0] ?? message}`)
+  print(`     Fix: ${fix}`)
 }
 
-function expect(isTrue: boolean, otherwise: string): void {
-  if (!isTrue) throw new Error(otherwise)
+function expectExchanges(simulator: Simulator, expected: number): void {
+  const actual = simulator.exchanges()
+  expect(actual === expected, `Entra ID got ${actual} exchanges, expected ${expected}`)
 }
 
-function ms(value: number): string {
+function expect(isTrue: boolean, message: string): void {
+  if (!isTrue) throw new Error(message)
+}
+
+function formatMs(value: number): string {
   return `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`
 }
