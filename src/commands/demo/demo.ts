@@ -52,9 +52,7 @@ export async function demo(
   await using simulator = await createSimulator()
   prepare(simulator)
   try {
-    print(
-      'wimds demo: a legacy IMDS client gets tokens by workload identity federation, no secret.\n',
-    )
+    print('wimds demo: a legacy IMDS client gets a token by workload identity federation.\n')
     await using sidecar = await startSidecar(cli, simulator)
     const ready = `ready after ${Math.round(sidecar.readyAfterMs)} ms`
     print(`   issuer     ${simulator.issuer.issuer}  signs projected tokens, as a cluster does`)
