@@ -84,12 +84,18 @@ export function renderFacts(
 }
 
 export function renderMono(text: string): Html {
-  return html`<span class="mono">${text}</span>`
+  return html`<span class="mono">${renderBreakable(text)}</span>`
+}
+
+/** Renders a text that may wrap after punctuation, so that long URLs and names need not break inside words. */
+export function renderBreakable(text: string): Html {
+  const parts = text.split(/(?<=[/.:_?&=@-])(?=[\p{L}\p{N}])/u)
+  return html`${parts.map((part, index) => (index === 0 ? part : html`<wbr />${part}`))}`
 }
 
 /** Renders the code of a failure: red if it keeps tokens from coming, grey if only a caller is wrong. */
 export function renderErrorCode({ code }: Failure, tone: 'failing' | 'starting' = 'failing'): Html {
-  return html`<span class="tag mono ${tone}">${code}</span>`
+  return html`<span class="tag mono ${tone}">${renderBreakable(code)}</span>`
 }
 
 /** Renders what happened, what to do, and the ids for a support ticket. */
@@ -105,9 +111,9 @@ export function renderFailure(
     ...(entraTraceId === undefined ? [] : [`trace ${entraTraceId}`]),
     ...(entraCorrelationId === undefined ? [] : [`correlation ${entraCorrelationId}`]),
   ]
-  return html`${explanation === undefined ? undefined : html`<p>Meaning: ${explanation}.</p>`}
-    <p>${problem}</p>
-    ${fix === undefined ? undefined : html`<p><strong>Fix:</strong> ${fix}.</p>`}
+  return html`${explanation === undefined ? undefined : html`<p>Meaning: ${renderBreakable(explanation)}.</p>`}
+    <p>${renderBreakable(problem)}</p>
+    ${fix === undefined ? undefined : html`<p><strong>Fix:</strong> ${renderBreakable(fix)}.</p>`}
     ${
       ids.length === 0
         ? undefined

@@ -1,6 +1,6 @@
 /** The status page: the status document as one HTML page without scripts or other assets. */
 import type { StatusDocument } from '../telemetry/status-schema.ts'
-import { renderFacts, formatClock, formatDuration } from './components.ts'
+import { renderBreakable, renderFacts, formatClock, formatDuration } from './components.ts'
 import { Html, html } from './html.ts'
 import {
   renderAssertions,
@@ -43,7 +43,7 @@ export function renderStatusPage(status: StatusDocument): Page {
         <header>
           <p class="brand">wimds sidecar of</p>
           <div class="top">
-            <h1>${name}</h1>
+            <h1>${renderBreakable(name)}</h1>
             <span class="pill ${state}">${STATES[state]}</span>
           </div>
           ${renderReasons(state, reasons)} ${renderFacts(describeSidecar(status))}
@@ -91,7 +91,7 @@ function formatWorkload({ host, namespace, serviceAccount }: StatusDocument['wor
 
 function renderReasons(state: StatusDocument['state'], reasons: readonly string[]): Html {
   if (reasons.length === 0) return html``
-  const items = reasons.map((reason) => html`<li>${reason}</li>`)
+  const items = reasons.map((reason) => html`<li>${renderBreakable(reason)}</li>`)
   return html`<div class="reasons ${state}">
     <strong>Why</strong>
     <ul>

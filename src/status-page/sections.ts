@@ -1,6 +1,7 @@
 /** The sections of the status page below the tokens: history, clients and configuration. */
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 import {
+  renderBreakable,
   renderErrorCode,
   renderEmpty,
   renderFacts,
@@ -23,8 +24,8 @@ export function renderExchanges({ exchanges, generatedAt, tokens }: StatusDocume
     [
       { title: 'When', cell: ({ at }) => formatClock(at, generatedAt), width: 'short' },
       { title: 'Times', cell: ({ count }) => count, width: 'short' },
-      { title: 'Identity', cell: ({ identity }) => identity },
-      { title: 'Resource', cell: ({ resource }) => resource, width: 'name' },
+      { title: 'Identity', cell: ({ identity }) => renderBreakable(identity) },
+      { title: 'Resource', cell: ({ resource }) => renderBreakable(resource), width: 'name' },
       { title: 'Took', cell: ({ durationMs }) => `${durationMs} ms`, width: 'short' },
       {
         title: 'Outcome',
@@ -80,7 +81,7 @@ export function renderClients({ clients, generatedAt }: StatusDocument): Html {
   const rows = renderTableBox(
     'Clients',
     [
-      { title: 'Library', cell: ({ title }) => title },
+      { title: 'Library', cell: ({ title }) => renderBreakable(title), width: 'name' },
       { title: 'Version', cell: ({ version }) => (version === '' ? '–' : version), width: 'short' },
       { title: 'Requests', cell: ({ requests }) => requests, width: 'short' },
       {
@@ -143,37 +144,36 @@ function describeClaims(
   ]
 }
 
-/** Renders the identities, and whether requests may name others. */
+/** Renders a card for each identity, and whether requests may name others. */
 export function renderIdentities({ identities, allowsUnlistedClientIds }: StatusDocument): Html {
   const note = allowsUnlistedClientIds
     ? 'Requests may name other client ids as well.'
     : 'Requests may not name another client id.'
-  const rows = renderTable(
-    'Identities',
-    [
-      {
-        title: 'Name',
-        cell: ({ name, isDefault }) =>
-          html`${name}${isDefault ? html` <span class="tag starting">default</span>` : undefined}`,
-      },
-      { title: 'Client id', cell: ({ clientId }) => renderMono(clientId), width: 'short' },
-      { title: 'Tenant', cell: ({ tenantId }) => renderMono(tenantId), width: 'short' },
-      {
-        title: 'Cloud',
-        cell: ({ authorityHost }) => authorityHost.replace('https://', ''),
-        width: 'name',
-      },
-      { title: 'Resources', cell: ({ resources }) => resources?.join(', ') ?? 'any' },
-    ],
-    identities,
+  const cards = identities.map(
+    ({ name, isDefault, clientId, tenantId, authorityHost, resources }) =>
+      html`<li class="card">
+        <div class="row">
+          <h3>${renderBreakable(name)}</h3>
+          ${isDefault ? html`<span class="tag starting">default</span>` : undefined}
+        </div>
+        ${renderFacts(
+          [
+            ['Client id', renderMono(clientId)],
+            ['Tenant', renderMono(tenantId)],
+            ['Cloud', renderMono(authorityHost.replace('https://', ''))],
+            ['Resources', renderMono(resources?.join(', ') ?? 'any')],
+          ],
+          'small',
+        )}
+      </li>`,
   )
   return renderSection(
     'identities',
     'Identities',
-    html`<div class="box">
-      ${identities.length === 0 ? undefined : rows}
-      <p class="empty small">${note}</p>
-    </div>`,
+    html`<ul class="cards">
+        ${cards}
+      </ul>
+      <p class="quiet small">${note}</p>`,
   )
 }
 

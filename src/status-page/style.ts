@@ -53,7 +53,8 @@ thead th{border-top:0;color:var(--quiet);font-weight:500;font-size:.82rem}
 td{font-variant-numeric:tabular-nums}
 td,tbody th{overflow-wrap:anywhere}
 .short{white-space:nowrap;overflow-wrap:normal}
-.name{min-width:14.5rem}
+.name{min-width:12rem}
+.text{min-width:20rem}
 .empty{color:var(--quiet);margin:0;padding:.9rem 1.1rem}
 details summary{cursor:pointer;padding:.8rem 1.1rem;font-weight:500}
 footer{padding-top:2.5rem;padding-bottom:3rem;color:var(--quiet);font-size:.875rem}
@@ -67,7 +68,7 @@ tr{padding:.7rem 1.1rem;border-top:1px solid var(--line)}
 tbody tr:first-child{border-top:0}
 tbody th,td{border:0;padding:.12rem 0;text-align:left}
 .short{white-space:normal}
-.name{min-width:0}
+.name,.text{min-width:0}
 td[data-label]::before{content:attr(data-label) " ";color:var(--quiet);font-size:.82rem;margin-right:.35rem}
 }
 `

@@ -1,12 +1,14 @@
 /** The tokens of the status page: what each is for, its age, and its next refresh. */
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 import {
+  renderBreakable,
   renderErrorCode,
   renderEmpty,
   renderFailure,
   formatClock,
   formatDuration,
   formatRelative,
+  renderMono,
   renderSection,
 } from './components.ts'
 import { type Html, html } from './html.ts'
@@ -19,22 +21,30 @@ export function renderTokens({ tokens, generatedAt }: StatusDocument): Html {
     tokens.length === 0
       ? renderEmpty('No token has been requested yet.')
       : html`<ul class="cards">
-          ${tokens.map((token) => renderToken(token, generatedAt))}
+          ${tokens.map((token) => renderToken(token, generatedAt, findSameFailure(token, tokens)))}
         </ul>`
   return renderSection('tokens', 'Tokens', content)
 }
 
-function renderToken(token: Token, now: string): Html {
+/** Returns the first token with the same identity and error code, if it is not this one. */
+function findSameFailure(token: Token, tokens: readonly Token[]): Token | undefined {
+  const first = tokens.find(
+    ({ clientId, failure }) => clientId === token.clientId && failure?.code === token.failure?.code,
+  )
+  return first === token ? undefined : first
+}
+
+function renderToken(token: Token, now: string, same: Token | undefined): Html {
   const { resource, identity, clientId, cached, failure } = token
   const name = identity === clientId ? undefined : `${identity}, `
   return html`<li class="card">
     <div class="row">
-      <h3>${resource}</h3>
+      <h3>${renderBreakable(resource)}</h3>
       ${failure === undefined ? html`<span class="tag ok">cached</span>` : renderErrorCode(failure)}
     </div>
-    <p class="quiet small">as ${name}<span class="mono">${clientId}</span></p>
+    <p class="quiet small">as ${name}${renderMono(clientId)}</p>
     ${cached === undefined ? renderMissingToken(token, now) : renderLifetime(cached, token.nextAttemptAt, now)}
-    ${failure === undefined ? undefined : renderFailureBox(token, failure)}
+    ${failure === undefined ? undefined : renderFailureBox(token, failure, same)}
   </li>`
 }
 
@@ -77,10 +87,15 @@ function renderLifetime(
 function renderFailureBox(
   { consecutiveFailures }: Token,
   failure: NonNullable<Token['failure']>,
+  same: Token | undefined,
 ): Html {
   const times = consecutiveFailures === 1 ? 'once' : `${consecutiveFailures} times in a row`
   return html`<div class="why">
     <p class="quiet">Failed ${times}</p>
-    ${renderFailure(failure)}
+    ${
+      same === undefined
+        ? renderFailure(failure)
+        : html`<p>For the same reason as ${renderBreakable(same.resource)}</p>`
+    }
   </div>`
 }

@@ -79,7 +79,7 @@ function findState({
   )
   const reasons = [
     ...describeAssertionFailures(assertions, clock.wall()),
-    ...failing.map(describeTokenFailure),
+    ...describeTokenFailures(failing),
   ]
   const isRejected = failing.some(
     ({ token, failure }) => token === undefined && failure?.error.isPermanent === true,
@@ -100,13 +100,32 @@ function describeAssertionFailures(
   })
 }
 
-function describeTokenFailure({ request, token, failure }: CacheEntry): string {
-  const { identity, scope } = request
-  const subject = scrub(`${resourceIn(scope)} as ${identity.name}`)
-  const code = failure?.error.code ?? ''
-  return token === undefined
-    ? `no token for ${subject}: ${code}`
-    : `the token for ${subject} cannot be refreshed and is still served: ${code}`
+/** Returns one sentence for all tokens of an identity that fail with the same code. */
+function describeTokenFailures(failing: readonly CacheEntry[]): string[] {
+  const groups = Map.groupBy(failing, ({ request: { identity }, token, failure }) =>
+    JSON.stringify([identity.clientId, failure?.error.code, token === undefined]),
+  )
+  return [...groups.values()].flatMap((group) => {
+    const [first] = group
+    if (first === undefined) return []
+    const { request, token, failure } = first
+    const resources = group.map(({ request: { scope } }) => resourceIn(scope))
+    const subject = scrub(`${joinFirst(resources)} as ${request.identity.name}`)
+    const code = failure?.error.code ?? ''
+    const noun = group.length === 1 ? 'the token' : 'tokens'
+    const verb = group.length === 1 ? 'is' : 'are'
+    return token === undefined
+      ? `no token for ${subject}: ${code}`
+      : `${noun} for ${subject} cannot be refreshed and ${verb} still served: ${code}`
+  })
+}
+
+const MAX_NAMED = 3
+
+function joinFirst(names: readonly string[]): string {
+  const rest = names.length - MAX_NAMED
+  const named = names.slice(0, MAX_NAMED).join(', ')
+  return rest > 0 ? `${named} and ${rest} more` : named
 }
 
 /** Reads namespace and service account of the subject `system:serviceaccount:NAMESPACE:NAME`. */

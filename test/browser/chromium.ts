@@ -22,9 +22,9 @@ interface View {
 }
 
 export const VIEWS = {
-  light: { colorScheme: 'light', width: 1100 },
-  dark: { colorScheme: 'dark', width: 1100 },
-  phone: { colorScheme: 'light', width: 390 },
+  light: { colorScheme: 'light', width: 1280 },
+  dark: { colorScheme: 'dark', width: 1280 },
+  phone: { colorScheme: 'light', width: 360 },
 } as const satisfies Record<string, View>
 
 /** Starts a browser with an empty profile and without background requests. Use it with `await using`. */

@@ -14,7 +14,7 @@ const BILLING = '44444444-4444-4444-8444-444444444444'
 const TIMEOUT: Failure = {
   code: 'entra_unreachable',
   message:
-    'Entra ID cannot be reached (ECONNFAILING): check DNS, the firewall and the proxy between the pod and the login host',
+    'Entra ID cannot be reached (ECONNREFUSED): check DNS, the firewall and the proxy between the pod and the login host',
 }
 const NO_MATCH: Failure = {
   code: 'federated_credential_not_found',

@@ -25,6 +25,25 @@ async function findViolations(page: Page): Promise<(readonly [string, string | u
   return violations.map(({ id, nodes }) => [id, nodes[0]?.html])
 }
 
+/** Returns the words that are wrapped onto two lines; words end at white space and punctuation. */
+async function findBrokenWords(page: Page): Promise<unknown> {
+  return page.evaluate(`{
+    const broken = []
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+    while (texts.nextNode()) {
+      const node = texts.currentNode
+      for (const { index, 0: word } of node.data.matchAll(/[\\p{L}\\p{N}]+/gu)) {
+        const range = document.createRange()
+        range.setStart(node, index)
+        range.setEnd(node, index + word.length)
+        const lines = new Set([...range.getClientRects()].map(({ top }) => top))
+        if (lines.size > 1) broken.push(word)
+      }
+    }
+    broken
+  }`)
+}
+
 /** Opens the page of a document, and collects console messages and requests of the browser. */
 async function visit(
   document: StatusDocument,
@@ -56,6 +75,7 @@ describe.skipIf(chromium === '')('the status page in a browser', () => {
           expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(
             view.width,
           )
+          expect(await findBrokenWords(page)).toEqual([])
           expect(messages).toEqual([])
           expect(requests.filter((url) => !url.startsWith('data:'))).toEqual([page.url()])
           await mkdir(SCREENSHOTS, { recursive: true })
