@@ -31,8 +31,6 @@ type Name = (typeof NAMES)[number]
 export interface PodOptions {
   /** Undefined if the pod has no such annotation. */
   readonly inject: boolean | undefined
-  /** The mode of an earlier injection. */
-  readonly injectedMode: RoutingMode | undefined
   /** The operator's settings with the pod's overrides. */
   readonly settings: Pick<InjectionSettings, 'mode' | 'port' | 'adminPort' | 'resources'>
   /** A ConfigMap with the key `identities.yaml`. */
@@ -75,12 +73,13 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings): PodOpti
   const memoryRequest = readQuantity('memory-request') ?? defaults.resources.memoryRequest
   const cpuRequest = readQuantity('cpu-request')
   const aMode = `one of ${ROUTING_MODES.join(', ')}`
+  const injectedMode = read('injected', parseMode, aMode)
   const aPort = 'a port from 1024 to 65535'
   return {
     inject: read('inject', parseBoolean, 'true or false') ?? (asksForAzwiProxy(pod) || undefined),
-    injectedMode: read('injected', parseMode, aMode),
     settings: {
-      mode: read('mode', parseMode, aMode) ?? defaults.mode,
+      // An injected pod keeps its mode while replicas of the webhook with different defaults review it.
+      mode: read('mode', parseMode, aMode) ?? injectedMode ?? defaults.mode,
       port:
         parseFirst([`${PREFIX}port`, `${AZWI_PREFIX}proxy-sidecar-port`], parsePort, aPort) ??
         defaults.port,

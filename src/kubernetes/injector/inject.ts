@@ -54,8 +54,16 @@ export function inject({ pod: value, serviceAccount, settings }: InjectionReques
   if (reasons.length > 0) return { kind: 'rejected', reasons }
   const injected = addInjection(original, plan, findApiAccessMount(pod))
   const patch = createPatch(pod, injected)
+  const patchBytes = Buffer.byteLength(JSON.stringify(patch))
+  if (patchBytes > MAX_PATCH_BYTES) {
+    const reason = `the patch would have ${patchBytes} bytes, and the limit is ${MAX_PATCH_BYTES}. Fix: move large values of the pod into a ConfigMap`
+    return { kind: 'rejected', reasons: [reason] }
+  }
   return { kind: 'injected', pod: injected, patch, warnings: findWarnings(original, plan) }
 }
+
+/** The patch repeats the pod's containers, and the API server stores no object above 1.5 MiB. */
+const MAX_PATCH_BYTES = 2 ** 20
 
 function addInjection(pod: Pod, plan: Plan, apiAccess: VolumeMount | undefined): Pod {
   const { mode, hasNativeSidecars } = plan.settings

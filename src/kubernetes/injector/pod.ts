@@ -10,7 +10,18 @@ const VolumeMount = z.looseObject({
   subPathExpr: z.nullish(z.string()),
 })
 
-const SecurityContext = z.looseObject({ runAsUser: z.nullish(z.number()) })
+const PodSecurityContext = z.looseObject({
+  runAsUser: z.nullish(z.number()),
+  runAsNonRoot: z.nullish(z.boolean()),
+})
+
+const Names = z.nullish(z.array(z.string()))
+
+const SecurityContext = z.looseObject({
+  ...PodSecurityContext.shape,
+  privileged: z.nullish(z.boolean()),
+  capabilities: z.nullish(z.looseObject({ add: Names, drop: Names })),
+})
 
 const Quantities = z.nullish(z.record(z.string(), z.union([z.string(), z.number()])))
 
@@ -49,7 +60,7 @@ const Pod = z.looseObject({
     hostNetwork: z.nullish(z.boolean()),
     nodeSelector: Texts,
     os: z.nullish(z.looseObject({ name: z.string() })),
-    securityContext: z.nullish(SecurityContext),
+    securityContext: z.nullish(PodSecurityContext),
   }),
 })
 

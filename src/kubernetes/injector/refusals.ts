@@ -1,11 +1,13 @@
 /** Checks whether a pod can be injected: refusals, each with its fix, and warnings. */
 import { parseSettings } from '../../config/settings.ts'
+import { NO_PROXY_NAMES } from '../../lib/no-proxy.ts'
 import { UNSUPPORTED_PROTOCOL_VARIABLES } from '../../sdk-variables.ts'
 import { isInjectedByAzwi } from './annotations.ts'
 import { findConflictingVariables } from './app-environment.ts'
 import { isReservedVolume } from './earlier-injection.ts'
 import {
   allContainers,
+  type Container,
   findVariable,
   isInjected,
   isWindows,
@@ -90,22 +92,61 @@ const ports: Check = (pod, { settings: { port, adminPort } }) => {
   ]
 }
 
-const passThrough: Check = (pod, { hasPassThrough, settings: { mode, uid } }) => {
+const allowedMode: Check = (_, { settings: { mode, allowedModes } }) =>
+  allowedModes.includes(mode)
+    ? []
+    : [`mode ${mode} is not allowed here. Fix: set wimds.io/mode to ${allowedModes.join(' or ')}`]
+
+const passThrough: Check = (pod, { hasPassThrough, settings }) => {
+  const { mode, uid, allowPassThrough } = settings
   if (!hasPassThrough) return []
+  if (!allowPassThrough) {
+    return ['pass-through is not allowed here. Fix: remove wimds.io/pass-through']
+  }
   if (mode !== 'nft') {
     return [`pass-through needs mode nft, and the mode is ${mode}. Fix: set wimds.io/mode: nft`]
   }
   if (uid === undefined) {
     return ['pass-through needs a known uid of the sidecar. Fix: set the uid of the injector']
   }
+  return allContainers(pod).flatMap((container) => findUidProblem(container, pod, uid) ?? [])
+}
+
+/** Pass-through exempts a uid from the redirect: no other container may have it, or be able to take it. */
+function findUidProblem(
+  { name, securityContext }: Container,
+  { spec }: Pod,
+  exemptUid: number,
+): string | undefined {
+  const runAsUser = securityContext?.runAsUser ?? spec.securityContext?.runAsUser
+  const runAsNonRoot = securityContext?.runAsNonRoot ?? spec.securityContext?.runAsNonRoot
+  if (runAsUser === exemptUid) {
+    return `the container ${name} runs as uid ${exemptUid}, which pass-through exempts from the redirect. Fix: set another runAsUser`
+  }
+  const isOtherUser = typeof runAsUser === 'number' && runAsUser !== 0 && runAsNonRoot === true
+  const isPrivileged = securityContext?.privileged === true
+  const { drop, add } = securityContext?.capabilities ?? {}
+  const dropsSetuid = includesSetuid(drop) && !includesSetuid(add)
+  return !isPrivileged && (dropsSetuid || isOtherUser)
+    ? undefined
+    : `the container ${name} keeps the capability SETUID, so it may take uid ${exemptUid}, which pass-through exempts from the redirect. Fix: drop it, or set runAsNonRoot and another runAsUser`
+}
+
+function includesSetuid(names: readonly string[] | null | undefined): boolean {
+  return names?.some((name) => /^(?:ALL|(?:CAP_)?SETUID)$/i.test(name)) === true
+}
+
+/** Two entries of one variable may differ, and injection would have to change both. */
+const duplicateVariables: Check = (pod, { endpointVariables, options }) => {
+  const names = [...NO_PROXY_NAMES, ...endpointVariables.map(({ name }) => name)]
   return allContainers(pod)
-    .filter(
-      ({ securityContext }) =>
-        (securityContext?.runAsUser ?? pod.spec.securityContext?.runAsUser) === uid,
-    )
-    .map(
-      ({ name }) =>
-        `the container ${name} runs as uid ${uid}, which pass-through exempts from the redirect. Fix: set another runAsUser`,
+    .filter(({ name }) => !options.skipped.has(name))
+    .flatMap((container) =>
+      names.flatMap((name) => {
+        const count = container.env?.filter((entry) => entry.name === name).length ?? 0
+        if (count < 2) return []
+        return [`the container ${container.name} sets ${name} ${count} times. Fix: set it once`]
+      }),
     )
 }
 
@@ -152,7 +193,9 @@ const REFUSALS: readonly Check[] = [
   reservedVolumes,
   jobWithoutNativeSidecars,
   ports,
+  allowedMode,
   passThrough,
+  duplicateVariables,
   sdkVariables,
   tenant,
   sidecarSettings,
@@ -181,7 +224,7 @@ const noProxyFromElsewhere: Check = ({ spec }, { options }) =>
   spec.containers
     .filter(({ name }) => !options.skipped.has(name))
     .filter((container) =>
-      ['NO_PROXY', 'no_proxy'].some((name) => {
+      NO_PROXY_NAMES.some((name) => {
         const entry = findVariable(container, name)
         return entry !== undefined && plainValue(entry) === undefined
       }),

@@ -12,6 +12,10 @@ export const NATIVE_SIDECARS_SINCE = 29
 
 export interface InjectionSettings {
   readonly mode: RoutingMode
+  /** Modes that a pod may choose. */
+  readonly allowedModes: readonly RoutingMode[]
+  /** Whether a pod may let its sidecar reach the node's IMDS. */
+  readonly allowPassThrough: boolean
   readonly image: string
   readonly redirectImage: string
   /** The sidecar's port on 127.0.0.1. */
@@ -37,6 +41,8 @@ export interface InjectionSettings {
 /** All settings but the images, which `releaseImages` returns. */
 export const INJECTION_DEFAULTS = {
   mode: 'loopback',
+  allowedModes: ROUTING_MODES,
+  allowPassThrough: true,
   port: 8000,
   adminPort: 9169,
   uid: 1501,

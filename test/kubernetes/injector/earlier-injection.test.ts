@@ -5,8 +5,14 @@ import { containerOf, injected, type InjectedPod, type TestContainer } from './p
 
 const pod = (annotations: Record<string, string> = {}) => ({
   metadata: { annotations },
-  spec: { containers: [{ name: 'app', image: 'app:1' }] },
+  spec: { containers: [APP] },
 })
+
+const APP = {
+  name: 'app',
+  image: 'app:1',
+  securityContext: { capabilities: { drop: ['ALL'] } },
+}
 
 const RECORD = 'wimds.io/injected'
 const NFT = { 'wimds.io/mode': 'nft' }
@@ -61,6 +67,16 @@ test.each<[string, Partial<InjectionSettings>, Partial<InjectionSettings>]>([
   ['classic sidecars', {}, { hasNativeSidecars: false }],
 ])('with %s it is injected like a new pod', (_, before, now) => {
   expect(unordered(injected(injected(pod(), before), now))).toEqual(unordered(injected(pod(), now)))
+})
+
+test('without an annotation it keeps its mode whatever the settings say', () => {
+  const once = injected(pod(), { mode: 'nft' })
+  expect(injected(once, { mode: 'env' })).toEqual(once)
+})
+
+test('with an annotation it changes its mode', () => {
+  const once = injected(pod(), { mode: 'env' })
+  expect(injected(saying(once, NFT), { mode: 'env' })).toEqual(injected(pod(NFT)))
 })
 
 describe('a container of a reserved name in a pod that claims to be injected', () => {

@@ -188,7 +188,10 @@ describe('routing', () => {
 
   test('pass-through exempts the sidecar’s uid, and only where it is on', () => {
     const on = injected(
-      annotated({ 'wimds.io/mode': 'nft', 'wimds.io/pass-through': '/metadata/instance' }),
+      annotated(
+        { 'wimds.io/mode': 'nft', 'wimds.io/pass-through': '/metadata/instance' },
+        { containers: [{ ...APP, securityContext: { capabilities: { drop: ['ALL'] } } }] },
+      ),
     )
     expect(containerOf(on, 'wimds-redirect').args).toEqual([
       'redirect',

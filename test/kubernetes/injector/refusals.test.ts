@@ -10,11 +10,21 @@ const pod = (metadata: object, spec: object = {}) => ({
   metadata,
   spec: { containers: [APP], ...spec },
 })
+const passThrough = { 'wimds.io/pass-through': '/metadata/instance' }
+const nft = { 'wimds.io/mode': 'nft' }
+
+/** The reasons for a container with pass-through. */
+const setuid = (securityContext: object, podContext: object = {}) =>
+  reasonsFor(
+    pod(
+      { annotations: { ...passThrough, ...nft } },
+      { ...container({ securityContext }), securityContext: podContext },
+    ),
+  )
+const drop = (...names: string[]) => ({ capabilities: { drop: names } })
 const container = (more: object) => ({ containers: [{ name: 'app', ...more }] })
 
 describe('a pod is rejected with a fix for', () => {
-  const passThrough = { 'wimds.io/pass-through': '/metadata/instance' }
-  const nft = { 'wimds.io/mode': 'nft' }
   const env = { 'wimds.io/mode': 'env' }
 
   test.each<[string, Record<string, string>, object, string]>([
@@ -122,6 +132,74 @@ describe('a pod is rejected with a fix for', () => {
     ['no containers', {}, { containers: [] }, 'spec.containers must not be empty'],
   ])('%s', (_, annotations, spec, message) => {
     expect(reasonsFor(pod({ annotations }, spec))).toEqual([expect.stringContaining(message)])
+  })
+
+  test.each(['NO_PROXY', 'no_proxy', 'AZURE_POD_IDENTITY_AUTHORITY_HOST', 'IDENTITY_ENDPOINT'])(
+    'a variable that injection sets and the container sets twice: %s',
+    (name) => {
+      const twice = container({
+        env: [
+          { name, value: 'a' },
+          { name, value: 'b' },
+        ],
+      })
+      const annotations = { ...env, 'wimds.io/identity-header-secret': 'header' }
+      expect(reasonsFor(pod({ annotations }, twice))).toContain(
+        `the container app sets ${name} 2 times. Fix: set it once`,
+      )
+    },
+  )
+
+  test('a pod whose patch would be larger than 1 MiB', () => {
+    const large = { env: [{ name: 'LARGE', value: 'x'.repeat(2 ** 20) }] }
+    expect(reasonsFor(pod({}, container(large)))).toEqual([
+      expect.stringMatching(/^the patch would have 1\d{6} bytes, and the limit is 1048576\. Fix: /),
+    ])
+  })
+
+  test('a mode that the operator does not allow', () => {
+    const allowedModes = ['env', 'loopback'] as const
+    const reason = 'mode nft is not allowed here. Fix: set wimds.io/mode to env or loopback'
+    expect(reasonsFor(pod({ annotations: nft }), { allowedModes })).toEqual([reason])
+    const earlier = { 'wimds.io/injected': 'nft' }
+    expect(reasonsFor(pod({ annotations: earlier }), { allowedModes })).toEqual([reason])
+    expect(reasonsFor(pod({ annotations: env }), { allowedModes })).toEqual([])
+  })
+
+  test('pass-through if the operator does not allow it', () => {
+    const annotations = { ...passThrough, ...nft }
+    const spec = container({ securityContext: { capabilities: { drop: ['ALL'] } } })
+    expect(reasonsFor(pod({ annotations }, spec))).toEqual([])
+    expect(reasonsFor(pod({ annotations }, spec), { allowPassThrough: false })).toEqual([
+      'pass-through is not allowed here. Fix: remove wimds.io/pass-through',
+    ])
+  })
+
+  describe('with pass-through a container that may take the sidecar’s uid', () => {
+    test.each<[string, object, object]>([
+      ['says nothing', {}, {}],
+      ['drops another capability', drop('NET_RAW'), {}],
+      ['drops all and adds SETUID', { capabilities: { drop: ['ALL'], add: ['SETUID'] } }, {}],
+      ['is privileged', { privileged: true, ...drop('ALL') }, {}],
+      ['runs as root', { runAsUser: 0 }, {}],
+      ['may run as root', { runAsUser: 1000 }, {}],
+      ['runs as a user of the image', { runAsNonRoot: true }, {}],
+      ['overrides the pod’s user', { runAsUser: 0 }, { runAsNonRoot: true, runAsUser: 1000 }],
+    ])('is rejected: one that %s', (_, context, podContext) => {
+      expect(setuid(context, podContext)).toEqual([
+        expect.stringMatching(/^the container app keeps the capability SETUID.* Fix: drop it, or/),
+      ])
+    })
+
+    test.each<[string, object, object]>([
+      ['drops all', drop('ALL'), {}],
+      ['drops SETUID', drop('NET_RAW', 'SETUID'), {}],
+      ['drops CAP_SETUID', drop('CAP_SETUID'), {}],
+      ['runs as another user', { runAsNonRoot: true, runAsUser: 1000 }, {}],
+      ['runs as the pod’s user', {}, { runAsNonRoot: true, runAsUser: 1000 }],
+    ])('is accepted: one that %s', (_, context, podContext) => {
+      expect(setuid(context, podContext)).toEqual([])
+    })
   })
 
   test('but a skipped container may set such a variable', () => {
