@@ -1,16 +1,16 @@
-/** A credential that no log line, error message or JSON document can show by accident. */
+/** Keeps credentials out of logs, error messages and JSON: a wrapper, and scrubbers for foreign text. */
 import { createHash } from 'node:crypto'
 import { inspect } from 'node:util'
 
-/** What is shown in place of a credential. */
+/** Printed instead of a credential. */
 export const REDACTED = '[redacted]'
-/** A piece of a credential that is shorter is of no use, and may be there by chance. */
-const PIECE = 16
+/** A shorter piece of a credential is useless to an attacker, and may occur by chance. */
+const MIN_PIECE = 16
 const LONG_WORD = /\S{16,}/g
 
 /**
- * Wraps a token, an assertion or a shared secret. Every implicit conversion prints `[redacted]`;
- * only `reveal()` gives the value, and it is called where the value leaves for its one receiver.
+ * Wraps a token, an assertion or a shared secret. Every implicit conversion returns `[redacted]`. Only
+ * `reveal()` returns the value: it is called where the value is sent to its one receiver.
  */
 export class Secret {
   readonly #value: string
@@ -19,41 +19,40 @@ export class Secret {
     this.#value = value
   }
 
-  /** The value itself. Never store, log or interpolate what this returns. */
+  /** Returns the value. Never store, log or interpolate it. */
   reveal(): string {
     return this.#value
   }
 
-  /** Length in UTF-16 code units: safe to report, and enough to tell empty from not. */
+  /** Length in UTF-16 code units. */
   get length(): number {
     return this.#value.length
   }
 
-  /** Lower-case hex SHA-256 of the value, to recognise it without holding it. */
+  /** Returns the lower-case hex SHA-256 of the value, to recognise the value without storing it. */
   sha256(): string {
     return createHash('sha256').update(this.#value).digest('hex')
   }
 
   /**
-   * The text without any piece of the value, 16 characters or longer: for what comes back from where
-   * the value was sent. A piece that short and cut anywhere is nothing that `scrub` could tell by its
-   * looks.
+   * Returns the text with every piece of the value, 16 characters or longer, redacted. For the response
+   * of a server that the value was sent to: `scrub` would not recognise a short piece.
    */
   redactIn(text: string): string {
     return text.replace(LONG_WORD, (word) => {
-      let kept = ''
+      let redacted = ''
       for (let at = 0; at < word.length;) {
         let end = at
-        while (this.#holds(word.slice(end, end + PIECE))) end += 1
-        kept += end === at ? word.charAt(at) : REDACTED
-        at = end === at ? at + 1 : end + PIECE - 1
+        while (this.#contains(word.slice(end, end + MIN_PIECE))) end += 1
+        redacted += end === at ? word.charAt(at) : REDACTED
+        at = end === at ? at + 1 : end + MIN_PIECE - 1
       }
-      return kept
+      return redacted
     })
   }
 
-  #holds(piece: string): boolean {
-    return piece.length === PIECE && this.#value.includes(piece)
+  #contains(piece: string): boolean {
+    return piece.length === MIN_PIECE && this.#value.includes(piece)
   }
 
   toString(): string {
@@ -74,9 +73,9 @@ export class Secret {
 }
 
 /**
- * Any JWT, with the end of a part that was cut off in front of it; any unbroken run long enough to be a
- * credential rather than a name or a GUID; and the middle of a JWT that was cut off, which two shorter
- * runs and a dot are. Bounded in front: texts come from other servers and may be long.
+ * Matches a JWT, with the rest of a truncated part before it; a run of characters that is too long for a
+ * name or a GUID; and the middle of a truncated JWT, which is two shorter runs around a dot. The prefix
+ * is bounded, so that long texts of other servers take linear time.
  */
 const CREDENTIAL_LIKE =
   /(?:[\w+-]{1,100}\.)?eyJ[\w.+/=-]{8,}|(?:[\w+=-]{48,}|[\w+=-]{20,}\.[\w+=-]{20,})[\w.+=-]*/g
@@ -85,36 +84,36 @@ const CREDENTIAL_LIKE =
 const PASSWORD_IN_URL = /\/\/[^\s/@:]*:[^\s/@]*@/g
 
 /**
- * Text that came from elsewhere, without anything in it that could be a token, and without the
- * passwords of URLs. A server that answers an exchange may echo the assertion, and what it says ends
- * up in logs and errors. Well-formed: strict readers of JSON refuse half of a surrogate pair.
+ * Redacts everything in a foreign text that may be a token, and the passwords of URLs. A server may echo
+ * the assertion, and its text is put into logs and errors. The result is well-formed UTF-16, because
+ * strict JSON parsers reject half of a surrogate pair.
  */
 export function scrub(text: string): string {
   const scrubbed = text.replace(CREDENTIAL_LIKE, REDACTED)
   return scrubbed.replace(PASSWORD_IN_URL, `//${REDACTED}@`).toWellFormed()
 }
 
-/** Much more than is ever shown, and too little to take long. */
+/** More than is ever printed; bounds the time of `scrub`. */
 const MAX_SCRUBBED = 16_384
 
-/** What a cut leaves of a surrogate pair. */
-const HALF_AT_END = /[\ud800-\udbff]$/
+/** The first half of a surrogate pair that was cut in two. */
+const HALF_PAIR = /[\ud800-\udbff]$/
 
 /**
- * The first `length` characters of a foreign text after it has been scrubbed. What may be a credential
- * is hidden before the text is cut, since what a cut leaves of one is not told by its looks.
+ * Returns the first `length` characters of the scrubbed text. Scrubs before it truncates, because a
+ * truncated credential may no longer look like one.
  */
 export function scrubAndTruncate(text: string, length: number): string {
   let end = Math.min(text.length, MAX_SCRUBBED)
-  // A cut through a word leaves nothing of it.
+  // A word that the cut goes through is dropped.
   if (end < text.length) while (end > 0 && /[\w.+/=-]/.test(text.charAt(end - 1))) end -= 1
-  return scrub(text.slice(0, end)).slice(0, length).replace(HALF_AT_END, '')
+  return scrub(text.slice(0, end)).slice(0, length).replace(HALF_PAIR, '')
 }
 
-/** `user:password@` of a URL, of which the scheme may be left out; a password may hold any character. */
+/** Matches `user:password@` of a URL with or without scheme; the password may contain any character. */
 const USER_INFO = /^([a-z][a-z0-9+.-]*:\/\/)?.*@/is
 
-/** A setting as people may see it: without a user, a password, or anything that could be a token. */
+/** Returns the value of a setting without user, password, or anything that may be a token. */
 export function scrubSetting(value: string): string {
   return scrub(value.replace(USER_INFO, `$1${REDACTED}@`))
 }

@@ -8,7 +8,7 @@ import { scrub, scrubAndTruncate, scrubSetting, Secret } from '../src/secret.ts'
 const VALUE = 'eyJhbGciOiJSUzI1NiJ9.payload.signature'
 
 test.each<[string, (secret: Secret) => string]>([
-  // oxlint-disable-next-line typescript/restrict-template-expressions -- the mistake is the point
+  // oxlint-disable-next-line typescript/restrict-template-expressions -- tests this conversion
   ['a template', (secret) => `${secret}`],
   ['a concatenation', (secret) => 'x' + String(secret)],
   ['JSON', (secret) => JSON.stringify({ secret, list: [secret] })],
@@ -17,10 +17,10 @@ test.each<[string, (secret: Secret) => string]>([
   ['an error', (secret) => inspect(new Error('x', { cause: secret }))],
   ['its own keys', (secret) => JSON.stringify(Object.entries(secret)) + '[redacted]'],
   ['a log line', logged],
-])('does not show through %s', (_, show) => {
-  const shown = show(new Secret(VALUE))
-  expect(shown).toContain('[redacted]')
-  expect(shown).not.toContain('eyJ')
+])('prints [redacted] in %s', (_, print) => {
+  const text = print(new Secret(VALUE))
+  expect(text).toContain('[redacted]')
+  expect(text).not.toContain('eyJ')
 })
 
 function logged(secret: Secret): string {
@@ -29,12 +29,12 @@ function logged(secret: Secret): string {
   return text
 }
 
-test('gives its value to whoever says so', () => {
+test('reveal returns the value', () => {
   expect(new Secret(VALUE).reveal()).toBe(VALUE)
   expect(new Secret(VALUE).length).toBe(VALUE.length)
 })
 
-test('can be recognised by its digest', () => {
+test('sha256 returns the digest of the value', () => {
   expect(new Secret(VALUE).sha256()).toBe(createHash('sha256').update(VALUE).digest('hex'))
 })
 
@@ -52,11 +52,11 @@ test.each([
     'connect http://[redacted]@proxy:3128 failed, not https://[::1]:443/a@b',
   ],
   [`cut ${'a1'.repeat(11)}.${'b2'.repeat(15)}… off`, 'cut [redacted]… off'],
-])('scrubs %j', (text, expected) => {
+])('scrub redacts %j', (text, expected) => {
   expect(scrub(text)).toBe(expected)
 })
 
-test('leaves nothing of a JWT, wherever it stands', () => {
+test('scrub redacts a JWT anywhere in a text', () => {
   const part = fc.stringMatching(/^[\w-]{20,60}$/)
   fc.assert(
     fc.property(fc.string(), part, part, part, (before, head, payload, signature) => {
@@ -69,38 +69,38 @@ test('leaves nothing of a JWT, wherever it stands', () => {
 
 test.each([
   ['the middle of a part', (jwt: string) => jwt.slice(30, 60)],
-  ['the least that counts', (jwt: string) => jwt.slice(30, 46)],
+  ['the shortest piece', (jwt: string) => jwt.slice(30, 46)],
   ['two pieces with a word between', (jwt: string) => `${jwt.slice(3, 30)}/x/${jwt.slice(41, 70)}`],
   ['the value itself', (jwt: string) => jwt],
-])('takes %s out of a text that repeats it', (_, pieceOf) => {
+])('redactIn redacts %s', (_, pieceOf) => {
   const jwt = `eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJpc3MiOiJodHRwczovL2lzc3Vlci50ZXN0In0.c2lnbmVk`
-  const said = `AADSTS50027: "${pieceOf(jwt)}" is not valid for https://issuer.test/with/a/path`
-  const kept = new Secret(jwt).redactIn(said)
-  expect(kept).toMatch(
+  const text = `AADSTS50027: "${pieceOf(jwt)}" is not valid for https://issuer.test/with/a/path`
+  const redacted = new Secret(jwt).redactIn(text)
+  expect(redacted).toMatch(
     /^AADSTS50027: ".*\[redacted\].*" is not valid for https:\/\/issuer.test\/with/,
   )
   for (let at = 0; at + 16 <= jwt.length; at += 1) {
-    expect(kept).not.toContain(jwt.slice(at, at + 16))
+    expect(redacted).not.toContain(jwt.slice(at, at + 16))
   }
 })
 
-test('leaves a text alone that repeats less of the value than could be of use', () => {
-  const said =
+test('redactIn keeps shorter pieces', () => {
+  const text =
     'eyJhbGciOiJSUzI is 15 characters of it, and https://login.microsoftonline.com is none'
-  expect(new Secret('eyJhbGciOiJSUzI1NiJ9.x.y').redactIn(said)).toBe(said)
-  expect(new Secret('').redactIn(said)).toBe(said)
+  expect(new Secret('eyJhbGciOiJSUzI1NiJ9.x.y').redactIn(text)).toBe(text)
+  expect(new Secret('').redactIn(text)).toBe(text)
 })
 
-test('hides what may be a credential before it cuts a text', () => {
+test('scrubAndTruncate scrubs before it truncates', () => {
   const opaque = 'Ab3_'.repeat(25)
   expect(scrubAndTruncate(`${'x '.repeat(80)}${opaque}`, 200)).toBe(`${'x '.repeat(80)}[redacted]`)
-  // Where the text itself is too long to be looked at, the word that the limit goes through is left out.
-  const shown = scrubAndTruncate(`${opaque} ${'. '.repeat(8_120)}${opaque}`, 20_000)
-  expect(shown).toMatch(/^\[redacted\] [. ]+$/)
+  // In a text above the limit, the word that the limit cuts is dropped.
+  const text = scrubAndTruncate(`${opaque} ${'. '.repeat(8_120)}${opaque}`, 20_000)
+  expect(text).toMatch(/^\[redacted\] [. ]+$/)
   expect(scrubAndTruncate('short', 3)).toBe('sho')
 })
 
-test('what is shown of a text has no half of a character', () => {
+test('scrubAndTruncate returns well-formed UTF-16', () => {
   expect(scrubAndTruncate('ab😀', 3)).toBe('ab')
   expect(scrubAndTruncate('ab😀', 4)).toBe('ab😀')
   expect(scrubAndTruncate('ab\ud83d!\ude00', 9)).toBe('ab�!�')
@@ -116,6 +116,6 @@ test.each([
     'https://vault.azure.net,api://AzureADTokenExchange',
     'https://vault.azure.net,api://AzureADTokenExchange',
   ],
-])('shows the setting %j as %j', (value, shown) => {
-  expect(scrubSetting(value)).toBe(shown)
+])('scrubSetting returns for %j: %j', (value, expected) => {
+  expect(scrubSetting(value)).toBe(expected)
 })

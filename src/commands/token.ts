@@ -1,4 +1,4 @@
-/** `wimds token RESOURCE`: an access token for a shell script. */
+/** `wimds token RESOURCE`: prints an access token, for shell scripts. */
 import type { TokenAnswer } from '../dialects/dialect.ts'
 import { imds } from '../dialects/imds.ts'
 import { parseParameters, parseResource, parseSelector } from '../dialects/parameters.ts'
@@ -16,12 +16,12 @@ import type { CommandIo } from './io.ts'
 const USAGE = `usage: wimds token RESOURCE [--client-id ID | --object-id ID | --resource-id ID]
                   [--json | --curl-config]
 
-Exchanges the projected token for an access token, by the settings of wimds serve, and prints it.
-It asks Entra ID itself, whether a sidecar runs or not, and keeps nothing.
+Exchanges the projected token for an access token with the settings of wimds serve, and prints it.
+It asks Entra ID directly, with or without a running sidecar, and caches nothing.
 
   --client-id ID    an identity other than the default one; likewise --object-id, --resource-id
-  --json            the answer that the IMDS endpoint gives
-  --curl-config     a line for curl, so that no process list shows the token:
+  --json            print the response of the IMDS endpoint
+  --curl-config     print a line for curl, which keeps the token out of process lists:
                     curl --config <(wimds token https://vault.azure.net --curl-config) URL
 `
 
@@ -35,22 +35,22 @@ const FLAGS = {
 } as const
 type TokenFlags = Flags<keyof typeof FLAGS>
 
-/** Exit code 0, 1 when there is no token (why is on standard error), 64 for bad usage. */
+/** Returns 0, 1 if there is no token (the error is on standard error), 64 for bad usage. */
 export async function token(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, FLAGS)
   if (flags.has('help')) {
     io.stdout.write(USAGE)
     return 0
   }
-  const query = queryOf(flags)
-  const given = await configured(io.env)
-  await using direct = createDirectExchange(given)
+  const query = parseQuery(flags)
+  const settings = await configured(io.env)
+  await using direct = createDirectExchange(settings)
   try {
-    const identity = identityResolver(given.config.directory)(query.selector)
+    const identity = identityResolver(settings.config.directory)(query.selector)
     requireAllowed(identity, query.resource)
     const obtained = await direct.exchange({ identity, scope: scopeOf(query.resource) })
     const answer = { query, identity, token: obtained, ...expiry(obtained, systemClock) }
-    io.stdout.write(`${printed(answer, flags)}\n`)
+    io.stdout.write(`${formatAnswer(answer, flags)}\n`)
     return 0
   } catch (error) {
     const { code, message } = toBrokerError(error)
@@ -59,13 +59,13 @@ export async function token(args: readonly string[], io: CommandIo): Promise<num
   }
 }
 
-function queryOf(flags: TokenFlags) {
+function parseQuery(flags: TokenFlags) {
   const [resource, ...others] = flags.positionals
   const selectors = (['client-id', 'object-id', 'resource-id'] as const).filter(flags.has)
   const mistakes = [
     ...flags.mistakes,
     ...(resource === undefined ? ['name a resource, such as https://vault.azure.net'] : []),
-    ...others.map((word) => `${word} is one argument too many`),
+    ...others.map((word) => `unexpected argument ${word}`),
     ...(flags.has('json') && flags.has('curl-config') ? ['--json or --curl-config, not both'] : []),
   ]
   if (mistakes.length > 0) throw new UsageError(mistakes)
@@ -85,14 +85,14 @@ function queryOf(flags: TokenFlags) {
   }
 }
 
-/** Ids are judged as on the wire. */
+/** Ids are validated as query parameters. */
 const PARAMETERS = {
   'client-id': 'client_id',
   'object-id': 'object_id',
   'resource-id': 'msi_res_id',
 } as const
 
-function printed(answer: TokenAnswer, flags: TokenFlags): string {
+function formatAnswer(answer: TokenAnswer, flags: TokenFlags): string {
   if (flags.has('json')) return imds.render(answer).body
   const text = answer.token.secret.reveal()
   return flags.has('curl-config') ? `header = "Authorization: Bearer ${text}"` : text

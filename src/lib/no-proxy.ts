@@ -1,19 +1,19 @@
-/** NO_PROXY of applications, in both cases: some clients look for one first, some for the other. */
+/** NO_PROXY of applications, in upper and lower case: which one is read first differs by client. */
 
-/** What many clients would send to a proxy, requests for the metadata address too (R20). */
-const NOT_PROXIED = ['169.254.169.254', 'localhost', '127.0.0.1']
+/** Hosts that many clients would otherwise send to a proxy, the metadata address included (R20). */
+const UNPROXIED_HOSTS = ['169.254.169.254', 'localhost', '127.0.0.1']
 
 export const NO_PROXY_NAMES = ['NO_PROXY', 'no_proxy'] as const
 
 /**
- * The value of one of the two with our hosts in it. One that is not set, or empty, would hide what
- * the other excludes, so it says the same. A `*` is left alone: curl takes it for all hosts only
- * where nothing is beside it.
+ * Returns the value of one of the two variables with the hosts of the sidecar added. If it is unset or
+ * empty it starts from the other one, which it would hide otherwise. A lone `*` is returned as it is:
+ * curl takes it for all hosts only while nothing else is listed.
  */
 export function addNoProxyHosts(value: string | undefined, other: string | undefined): string {
-  const given = (value?.trim() || other?.trim()) ?? ''
-  if (given === '*') return given
-  const hosts = new Set(given.split(/[,\s]+/))
-  const missing = NOT_PROXIED.filter((host) => !hosts.has(host))
-  return [given.replace(/,$/, ''), ...missing].filter((part) => part !== '').join(',')
+  const current = (value?.trim() || other?.trim()) ?? ''
+  if (current === '*') return current
+  const hosts = new Set(current.split(/[,\s]+/))
+  const missing = UNPROXIED_HOSTS.filter((host) => !hosts.has(host))
+  return [current.replace(/,$/, ''), ...missing].filter((part) => part !== '').join(',')
 }

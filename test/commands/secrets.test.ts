@@ -1,4 +1,4 @@
-/** Credentials that are put where they do not belong: no command prints one. */
+/** No command prints a credential that was put in the wrong place. */
 import { mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -34,7 +34,7 @@ beforeAll(async () => {
 })
 afterAll(() => world.close())
 
-/** All that the command prints. */
+/** Returns everything that the command prints. */
 async function printed(
   command: Command,
   args: readonly string[],
@@ -43,7 +43,7 @@ async function printed(
   const io = captureIo(variables)
   await exitCode(command, args, io)
   const text = io.out() + io.err()
-  if (text === '') throw new Error('nothing was printed, so this shows nothing')
+  if (text === '') throw new Error('nothing was printed')
   return text
 }
 
@@ -56,7 +56,7 @@ describe.each<[string, string, string]>([
   ['a password that ends the host', PASSWORD, `http://user:1/${PASSWORD}@host.test:3128`],
 ])('%s', (_, secret, value) => {
   const isPassword = secret === PASSWORD
-  // A password is a part of a URL, which nobody takes for a file or for an audience.
+  // A URL with a password is not put in the settings for files and audiences.
   const names = Object.keys(Settings.shape).filter(
     (name) => !(isPassword && /_(?:FILE|DIR|CONFIG|AUDIENCE)$/.test(name)),
   )
@@ -66,13 +66,13 @@ describe.each<[string, string, string]>([
     expect(
       pieceOf(secret, await printed(doctor, ['--no-exchange', '--json'], variables)),
     ).toBeUndefined()
-    // What applications are to send is printed for them, on purpose.
+    // These are printed on purpose: applications need them.
     if (name === 'WIMDS_IDENTITY_HEADER' || /no_proxy/i.test(name)) return
     expect(pieceOf(secret, await printed(env, ['--for', 'imds'], variables))).toBeUndefined()
   })
 })
 
-test('a token in place of the path of its file is told from a path', async () => {
+test('AZURE_FEDERATED_TOKEN_FILE rejects a token instead of a path', async () => {
   const variables = { ...environmentOf(world), AZURE_FEDERATED_TOKEN_FILE: JWT }
   await expect(loadConfig(variables)).rejects.toThrow(
     'AZURE_FEDERATED_TOKEN_FILE: must be the path of the projected token, not the token itself',
@@ -80,7 +80,7 @@ test('a token in place of the path of its file is told from a path', async () =>
 })
 
 test.each([`user:${PASSWORD}%@proxy.test`, `http://user%zz:${PASSWORD}@proxy.test:3128`])(
-  'a proxy whose password is not encoded is a mistake in the settings: %s',
+  'HTTPS_PROXY rejects a password that is not percent-encoded: %s',
   async (url) => {
     const variables = { ...environmentOf(world), HTTPS_PROXY: url }
     const text = await printed(doctor, ['--no-exchange'], variables)
@@ -90,7 +90,7 @@ test.each([`user:${PASSWORD}%@proxy.test`, `http://user%zz:${PASSWORD}@proxy.tes
 )
 
 describe('wimds report', () => {
-  test('does not print the password of a URL, which it would not send', async () => {
+  test('does not print the password of a URL', async () => {
     for (const flag of ['--url', '--prometheus']) {
       const text = await printed(report, [flag, `http://user:${PASSWORD}@127.0.0.1:1/`])
       expect(text).toContain('user and password')
@@ -101,7 +101,7 @@ describe('wimds report', () => {
     }
   })
 
-  test('does not print a token that the other side answers with', async () => {
+  test('does not print a token in a response', async () => {
     await using other = await answering(`denied, ${'x '.repeat(60)}${JWT}`)
     const text = await printed(report, ['--url', other.origin])
     expect(text).toContain('it answered 403: denied')
@@ -118,11 +118,11 @@ async function answering(body: string) {
   }
 }
 
-describe('of a file that holds a token in a wrong place', () => {
+describe('given a file with a token in the wrong place', () => {
   test.each<[string, Command, (file: string) => readonly string[]]>([
     ['wimds simulate --config', simulate, (file) => ['--config', file]],
     ['wimds inject', inject, (file) => [file]],
-  ])('%s prints nothing', async (_, command, argumentsFor) => {
+  ])('%s does not print it', async (_, command, argumentsFor) => {
     await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-secrets-'))
     const file = join(directory.path, 'file.yaml')
     for (const content of [
@@ -136,7 +136,7 @@ describe('of a file that holds a token in a wrong place', () => {
     }
   })
 
-  test('nor does wimds doctor of an identities file', async () => {
+  test('wimds doctor does not print it', async () => {
     await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-secrets-'))
     const file = join(directory.path, 'identities.yaml')
     for (const content of [
@@ -153,13 +153,13 @@ describe('of a file that holds a token in a wrong place', () => {
   })
 })
 
-test('wimds report does not print the token that the path of a URL holds', async () => {
+test('wimds report does not print a token in the path of a URL', async () => {
   const text = await printed(report, ['--prometheus', `http://127.0.0.1:1/${JWT}/`])
   expect(text).toMatch(/^wimds report: http:.*\[redacted\]/)
   expect(pieceOf(JWT, text)).toBeUndefined()
 })
 
-test('wimds redirect does not print the token that a tool prints', async () => {
+test('wimds redirect does not print a token that a tool prints', async () => {
   await using tools = await mkdtempDisposable(join(tmpdir(), 'wimds-tools-'))
   await writeFile(join(tools.path, 'nft'), `#!/bin/sh\necho "${JWT}" >&2; exit 1\n`, {
     mode: 0o755,
@@ -168,7 +168,7 @@ test('wimds redirect does not print the token that a tool prints', async () => {
   expect(text).toBe('wimds redirect: nft -f -: [redacted]\n')
 })
 
-test('wimds simulate does not print the token that a path holds', async () => {
+test('wimds simulate does not print a token in a path', async () => {
   const missing = `/nowhere/${JWT}`
   const both = ['--tls-cert', missing, '--tls-key', missing]
   for (const args of [both, ['--dir', `/dev/null/${JWT}`]]) {

@@ -1,4 +1,3 @@
-/** `wimds token`: an exchange for a script, with the settings of the sidecar. */
 import { execFileSync, spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import { decodeJwt } from 'jose'
@@ -23,32 +22,32 @@ async function run(...args: readonly string[]) {
   return { code, out: io.out(), err: io.err() }
 }
 
-test('prints the token alone', async () => {
+test('prints only the token', async () => {
   const { code, out, err } = await run(VAULT)
   expect({ code, err }).toEqual({ code: 0, err: '' })
   expect(decodeJwt(out.trim())).toMatchObject({ aud: VAULT, appid: ORDERS.clientId })
 })
 
-test('prints the IMDS answer as JSON', async () => {
+test('prints the IMDS response with --json', async () => {
   const { out } = await run(VAULT, '--json')
   expect(JSON.parse(out)).toMatchObject({ resource: VAULT, token_type: 'Bearer' })
 })
 
-test('prints a line by which curl sends the token, off every command line', async () => {
+test('prints a curl configuration with --curl-config', async () => {
   const { out } = await run(VAULT, '--curl-config')
   expect(out).toMatch(/^header = "Authorization: Bearer [\w-]+\.[\w-]+\.[\w-]+"\n$/)
 })
 
-test.runIf(hasCurl())('is a configuration that curl takes', async () => {
+test.runIf(hasCurl())('prints a configuration that curl accepts', async () => {
   const { out } = await run(VAULT, '--curl-config')
   const url = `${world.vaultUrl}/secrets/database-password?api-version=7.4`
   const curl = spawn('curl', ['--config', '-', '--silent', '--cacert', world.caFile, url])
   curl.stdin.end(out)
-  const given = await text(curl.stdout)
-  expect(JSON.parse(given)).toMatchObject({ value: 'correct-horse' })
+  const body = await text(curl.stdout)
+  expect(JSON.parse(body)).toMatchObject({ value: 'correct-horse' })
 })
 
-test('tells why there is no token, and nothing on standard output', async () => {
+test('prints the error on standard error', async () => {
   const { code, out, err } = await run(VAULT, '--client-id', BILLING.clientId)
   expect({ code, out }).toEqual({ code: 1, out: '' })
   expect(err).toMatch(
@@ -56,7 +55,7 @@ test('tells why there is no token, and nothing on standard output', async () => 
   )
 })
 
-test('knows no identity but those configured', async () => {
+test('fails for an identity that is not configured', async () => {
   const { code, err } = await run(VAULT, '--object-id', ORDERS.objectId)
   expect(code).toBe(1)
   expect(err).toContain('identity_not_found')
@@ -64,12 +63,12 @@ test('knows no identity but those configured', async () => {
 
 test.each([
   [[], 'name a resource'],
-  [[VAULT, 'more'], 'more is one argument too many'],
+  [[VAULT, 'more'], 'unexpected argument more'],
   [[VAULT, '--json', '--curl-config'], 'not both'],
   [[VAULT, '--client-id', 'me'], "'client_id' is not valid"],
   [[VAULT, '--client-id', ORDERS.clientId, '--object-id', ORDERS.objectId], 'Only one of'],
   [['a resource'], "'resource' is not valid"],
-])('refuses %j as bad usage', async (args, message) => {
+])('rejects %j as bad usage', async (args, message) => {
   await expect(run(...args)).rejects.toThrow(message)
 })
 

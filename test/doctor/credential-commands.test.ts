@@ -11,7 +11,7 @@ const clientId = '11111111-1111-4111-8111-111111111111'
 const ARM_ID =
   '/subscriptions/55555555-5555-4555-8555-555555555555/resourcegroups/my shop/providers/microsoft.managedidentity/userassignedidentities/orders'
 
-test('names identity, group and subscription where the identities file has the resource id', () => {
+test('uses identity, group and subscription of the resource id', () => {
   const { azManagedIdentity, terraform } = createCredentialCommands(
     { clientId, resourceId: ARM_ID },
     CLAIMS,
@@ -22,7 +22,7 @@ test('names identity, group and subscription where the identities file has the r
   expect(terraform).toContain(`parent_id           = "${ARM_ID}"`)
 })
 
-test('leaves capital letters for what only the operator knows', () => {
+test('has placeholders without a resource id', () => {
   const { azManagedIdentity, terraform } = createCredentialCommands({ clientId }, CLAIMS)
   expect(azManagedIdentity).toContain(
     '--identity-name IDENTITY_NAME --resource-group RESOURCE_GROUP',
@@ -30,7 +30,7 @@ test('leaves capital letters for what only the operator knows', () => {
   expect(terraform).toContain('azurerm_user_assigned_identity.IDENTITY_NAME.id')
 })
 
-test('has commands that a shell takes to the letter, whatever a token claims', () => {
+test('quotes hostile claims for the shell', () => {
   const issuer = 'https://x/\'; echo "$(id)" `id`'
   const { azManagedIdentity, azApplication } = createCredentialCommands(
     { clientId },
@@ -43,13 +43,13 @@ test('has commands that a shell takes to the letter, whatever a token claims', (
   expect(JSON.parse(parameters ?? '')).toMatchObject({ issuer, audiences: CLAIMS.audience })
 })
 
-test('has no template of Terraform’s in what it quotes', () => {
+test('escapes Terraform templates', () => {
   const issuer = 'https://x/${file("/etc/passwd")}%{if true}'
   const { terraform } = createCredentialCommands({ clientId }, { ...CLAIMS, issuer })
   expect(terraform).toContain('"https://x/$${file(\\"/etc/passwd\\")}%%{if true}"')
 })
 
-test('gives each service account a name of its own that Entra ID takes', () => {
+test('derives a valid credential name from the service account', () => {
   const { terraform } = createCredentialCommands(
     { clientId },
     { ...CLAIMS, subject: `system:serviceaccount:shop:${'a.b/'.repeat(60)}` },
@@ -58,7 +58,7 @@ test('gives each service account a name of its own that Entra ID takes', () => {
   expect(name).toMatch(/^[A-Za-z0-9][\w-]{2,119}$/)
 })
 
-/** The arguments that `az` would get from a shell, one a line. */
+/** Returns the arguments that a shell passes to `az`, one per line. */
 function words(command: string): string {
   const script = `az() { printf '%s\\n' "$@"; }\n${command}`
   return execFileSync('sh', ['-c', script], { encoding: 'utf8' })

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest'
 import { addNoProxyHosts } from '../../src/lib/no-proxy.ts'
 
-const OURS = '169.254.169.254,localhost,127.0.0.1'
+const HOSTS = '169.254.169.254,localhost,127.0.0.1'
 
 test.each([
-  ['neither is set', undefined, undefined, OURS],
-  ['it holds others', '.corp', undefined, `.corp,${OURS}`],
+  ['neither is set', undefined, undefined, HOSTS],
+  ['it has others', '.corp', undefined, `.corp,${HOSTS}`],
   [
-    'it holds some of ours',
+    'it has some of them',
     'localhost, 10.0.0.0/8',
     undefined,
     'localhost, 10.0.0.0/8,169.254.169.254,127.0.0.1',
@@ -18,13 +18,13 @@ test.each([
     undefined,
     'localhost .corp,169.254.169.254,127.0.0.1',
   ],
-  ['it ends in a comma', '.corp,', undefined, `.corp,${OURS}`],
-  ['the other alone is set', undefined, '.corp', `.corp,${OURS}`],
-  ['it is empty', '', '.corp', `.corp,${OURS}`],
-  ['both are set', '.one', '.other', `.one,${OURS}`],
-  ['it is for all hosts', '*', undefined, '*'],
-  ['the other is for all hosts', undefined, ' * ', '*'],
-  ['a star is among others', '*,.corp', undefined, `*,.corp,${OURS}`],
-])('names our hosts where %s', (_, value, other, expected) => {
+  ['it ends in a comma', '.corp,', undefined, `.corp,${HOSTS}`],
+  ['only the other is set', undefined, '.corp', `.corp,${HOSTS}`],
+  ['it is empty', '', '.corp', `.corp,${HOSTS}`],
+  ['both are set', '.one', '.other', `.one,${HOSTS}`],
+  ['it is a lone star', '*', undefined, '*'],
+  ['the other is a lone star', undefined, ' * ', '*'],
+  ['it has a star and others', '*,.corp', undefined, `*,.corp,${HOSTS}`],
+])('addNoProxyHosts adds the hosts when %s', (_, value, other, expected) => {
   expect(addNoProxyHosts(value, other)).toBe(expected)
 })
