@@ -16,7 +16,7 @@ import { Settings } from '../../src/config/settings.ts'
 import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
 import { portOf } from '../fixtures/listening.ts'
 import { environmentOf } from '../fixtures/served.ts'
-import { pieceOf } from '../telemetry/secrets.ts'
+import { findPiece } from '../contract/secrets.ts'
 import { captureIo, exitCode } from './capture.ts'
 
 const JWT = [
@@ -62,13 +62,13 @@ describe.each<[string, string, string]>([
   )
   test.each(names)('in %s is not printed', async (name) => {
     const variables = { ...environmentOf(world), [name]: value }
-    expect(pieceOf(secret, await printed(doctor, ['--no-exchange'], variables))).toBeUndefined()
+    expect(findPiece(secret, await printed(doctor, ['--no-exchange'], variables))).toBeUndefined()
     expect(
-      pieceOf(secret, await printed(doctor, ['--no-exchange', '--json'], variables)),
+      findPiece(secret, await printed(doctor, ['--no-exchange', '--json'], variables)),
     ).toBeUndefined()
     // These are printed on purpose: applications need them.
     if (name === 'WIMDS_IDENTITY_HEADER' || /no_proxy/i.test(name)) return
-    expect(pieceOf(secret, await printed(env, ['--for', 'imds'], variables))).toBeUndefined()
+    expect(findPiece(secret, await printed(env, ['--for', 'imds'], variables))).toBeUndefined()
   })
 })
 
@@ -85,7 +85,7 @@ test.each([`user:${PASSWORD}%@proxy.test`, `http://user%zz:${PASSWORD}@proxy.tes
     const variables = { ...environmentOf(world), HTTPS_PROXY: url }
     const text = await printed(doctor, ['--no-exchange'], variables)
     expect(text).toMatch(/^wimds doctor: the configuration is not valid:\n {2}HTTPS_PROXY: .*%25/)
-    expect(pieceOf(PASSWORD, text)).toBeUndefined()
+    expect(findPiece(PASSWORD, text)).toBeUndefined()
   },
 )
 
@@ -94,9 +94,9 @@ describe('wimds report', () => {
     for (const flag of ['--url', '--prometheus']) {
       const text = await printed(report, [flag, `http://user:${PASSWORD}@127.0.0.1:1/`])
       expect(text).toContain('user and password')
-      expect(pieceOf(PASSWORD, text)).toBeUndefined()
+      expect(findPiece(PASSWORD, text)).toBeUndefined()
       expect(
-        pieceOf(PASSWORD, await printed(report, [flag, `user:${PASSWORD}@127.0.0.1:1/`])),
+        findPiece(PASSWORD, await printed(report, [flag, `user:${PASSWORD}@127.0.0.1:1/`])),
       ).toBeUndefined()
     }
   })
@@ -104,8 +104,8 @@ describe('wimds report', () => {
   test('does not print a token in a response', async () => {
     await using other = await answering(`denied, ${'x '.repeat(60)}${JWT}`)
     const text = await printed(report, ['--url', other.origin])
-    expect(text).toContain('it answered 403: denied')
-    expect(pieceOf(JWT, text)).toBeUndefined()
+    expect(text).toContain('HTTP status 403: denied')
+    expect(findPiece(JWT, text)).toBeUndefined()
   })
 })
 
@@ -132,7 +132,7 @@ describe('given a file with a token in the wrong place', () => {
       `${JWT}: 1\n${JWT}: 2\n`,
     ]) {
       await writeFile(file, content)
-      expect(pieceOf(JWT, await printed(command, argumentsFor(file)))).toBeUndefined()
+      expect(findPiece(JWT, await printed(command, argumentsFor(file)))).toBeUndefined()
     }
   })
 
@@ -148,7 +148,7 @@ describe('given a file with a token in the wrong place', () => {
     ]) {
       await writeFile(file, content)
       const variables = { ...environmentOf(world), WIMDS_CONFIG: file }
-      expect(pieceOf(JWT, await printed(doctor, [], variables))).toBeUndefined()
+      expect(findPiece(JWT, await printed(doctor, [], variables))).toBeUndefined()
     }
   })
 })
@@ -156,7 +156,7 @@ describe('given a file with a token in the wrong place', () => {
 test('wimds report does not print a token in the path of a URL', async () => {
   const text = await printed(report, ['--prometheus', `http://127.0.0.1:1/${JWT}/`])
   expect(text).toMatch(/^wimds report: http:.*\[redacted\]/)
-  expect(pieceOf(JWT, text)).toBeUndefined()
+  expect(findPiece(JWT, text)).toBeUndefined()
 })
 
 test('wimds redirect does not print a token that a tool prints', async () => {
@@ -174,6 +174,6 @@ test('wimds simulate does not print a token in a path', async () => {
   for (const args of [both, ['--dir', `/dev/null/${JWT}`]]) {
     const text = await printed(simulate, args)
     expect(text).toMatch(/^wimds simulate: \w+: .*\[redacted\]/)
-    expect(pieceOf(JWT, text)).toBeUndefined()
+    expect(findPiece(JWT, text)).toBeUndefined()
   }
 })

@@ -13,7 +13,7 @@ import { serve } from '../../src/commands/serve/serve.ts'
 import { simulate } from '../../src/commands/simulate/simulate.ts'
 import { token } from '../../src/commands/token.ts'
 import { webhook } from '../../src/commands/webhook/webhook.ts'
-import { pieceOf } from '../telemetry/secrets.ts'
+import { findPiece } from '../contract/secrets.ts'
 import { captureIo, exitCode } from './capture.ts'
 
 const COMMANDS = [
@@ -65,5 +65,5 @@ const JWT = [{ alg: 'RS256', kid: 'a-key' }, { sub: 'system:serviceaccount:shop:
 test.each(COMMANDS)('wimds %s does not repeat a token given by mistake', async (_, command) => {
   const { err } = await run(command, [`--${JWT}`, JWT])
   expect(err).toContain('[redacted]')
-  expect(pieceOf(JWT, err)).toBeUndefined()
+  expect(findPiece(JWT, err)).toBeUndefined()
 })

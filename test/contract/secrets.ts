@@ -1,4 +1,4 @@
-/** Random credentials of every sort, ways for Entra ID to repeat one, and the search for what is left of it. */
+/** Random credentials, responses that repeat one, and the search for pieces of it. */
 import { constantFrom, integer, oneof, tuple, uint8Array } from 'fast-check'
 import type { FaultInput } from '../../src/simulator/faults/faults.ts'
 
@@ -9,7 +9,7 @@ const base64url = (minLength: number, maxLength: number) =>
 
 const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
 
-/** A JWT that nobody signed, with the claims that make it pass for a projected token. */
+/** An unsigned JWT with the claims of a projected token. */
 const forgedJwt = tuple(base64url(60, 120), base64url(200, 342)).map(([note, signature]) => {
   const claims = {
     iss: 'https://issuer.test',
@@ -18,34 +18,34 @@ const forgedJwt = tuple(base64url(60, 120), base64url(200, 342)).map(([note, sig
     exp: Math.floor(Date.now() / 1000) + 3600,
     note,
   }
-  return `${part({ alg: 'RS256', kid: 'nobody’s' })}.${part(claims)}.${signature}`
+  return `${part({ alg: 'RS256', kid: 'unknown' })}.${part(claims)}.${signature}`
 })
 
-/** What may stand in the projected token's file. */
+/** Content of the projected token file. */
 export const anAssertion = oneof(
   { weight: 3, arbitrary: forgedJwt },
-  // Cut off, as a file that is read while it is written
+  // Truncated, like a file that is read while it is written
   tuple(forgedJwt, integer({ min: 40, max: 90 })).map(([jwt, percent]) =>
     jwt.slice(0, Math.floor((jwt.length * percent) / 100)),
   ),
-  // With white space in it, as one that was copied by hand
+  // With white space inside, like a token copied by hand
   tuple(forgedJwt, integer({ min: 10, max: 90 }), constantFrom(' ', '\n', '\r\n', '\t', '\0')).map(
     ([jwt, percent, blank]) => {
       const at = Math.floor((jwt.length * percent) / 100)
       return `${jwt.slice(0, at)}${blank}${jwt.slice(at)}`
     },
   ),
-  // Without its last part, and with one too many
+  // With a part missing, and with too many parts
   forgedJwt.map((jwt) => jwt.slice(0, jwt.lastIndexOf('.'))),
   forgedJwt.map((jwt) => `${jwt}.${jwt}`),
-  // Not a JWT at all: a key of something else that was mounted by mistake
+  // Not a JWT: another key that was mounted by mistake
   base64url(60, 300),
 )
 
-/** A token that Entra ID, or something in its place, may put into an answer. */
+/** A token in a response of the token endpoint. */
 export const aToken = oneof(forgedJwt, base64url(100, 300))
 
-/** A credential that a caller puts where it does not belong. */
+/** A credential that a caller puts in the wrong place. */
 export const aCallersSecret = oneof(forgedJwt, base64url(64, 200))
 
 type Echo = (assertion: string) => FaultInput
@@ -60,7 +60,7 @@ const json = (status: number, body: unknown, headers: Record<string, string> = {
 
 const text = (status: number, body: string): FaultInput => ({ kind: 'status', status, body })
 
-/** How a token endpoint, or what stands in its place, repeats the assertion that it was sent. */
+/** Responses of a token endpoint that repeat the assertion. */
 const ECHOES: readonly Echo[] = [
   (assertion) =>
     json(400, {
@@ -95,7 +95,7 @@ const ECHOES: readonly Echo[] = [
   (assertion) => ({ kind: 'redirect', to: `https://elsewhere.test/?assertion=${assertion}` }),
 ]
 
-/** As ECHOES, but of a piece that is too short to be told by its looks. */
+/** Responses that repeat a piece of the assertion which is too short to be recognized as a credential. */
 const ECHOES_OF_PIECES: readonly Echo[] = [
   (assertion) =>
     json(400, {
@@ -111,7 +111,7 @@ const ECHOES_OF_PIECES: readonly Echo[] = [
 
 export const anEcho = constantFrom(...ECHOES, ...ECHOES_OF_PIECES)
 
-/** How a token that wimds never had is put where none should be, by whatever stands in Entra ID's place. */
+/** Responses with a token in an unexpected place. */
 const STRAYS: readonly Echo[] = [
   ...ECHOES,
   (token) => json(200, { token_type: 'Bearer', expires_in: 'soon', access_token: token }),
@@ -123,11 +123,11 @@ const STRAYS: readonly Echo[] = [
 
 export const aStray = constantFrom(...STRAYS)
 
-/** So short a piece of a credential is of no use, and may turn up by chance. */
+/** Shorter pieces can occur by chance and are of no use to an attacker. */
 const PIECE = 20
 
-/** The first piece of the secret that is in the text; undefined: none is. */
-export function pieceOf(secret: string, where: string): string | undefined {
+/** Finds the first piece of the secret that occurs in the text. */
+export function findPiece(secret: string, where: string): string | undefined {
   for (let at = 0; at + PIECE <= secret.length; at += 4) {
     const piece = secret.slice(at, at + PIECE)
     if (where.includes(piece)) return piece

@@ -4,20 +4,20 @@ import { crashLine } from '../../src/lib/describe-error.ts'
 import { createSimulator } from '../../src/simulator/simulator.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
-import { aCallersSecret, anAssertion, anEcho, aStray, aToken, pieceOf } from './secrets.ts'
-import { shownBy } from './shown.ts'
+import { aCallersSecret, anAssertion, anEcho, aStray, aToken, findPiece } from './secrets.ts'
+import { fetchEverythingShown } from './shown.ts'
 
 const TOKEN = '/metadata/identity/oauth2/token?api-version=2018-02-01'
 const APP_SERVICE = '/msi/token?api-version=2019-08-01'
 const VAULT = 'resource=https%3A%2F%2Fvault.azure.net'
 const IDENTITY_HEADER = 'c2hhcmVkLXNlY3JldC1vZi10aGUtYXBwLXNlcnZpY2UtZW5kcG9pbnQtaW4tYS10ZXN0'
 
-/** Log lines of one kind are left out after ten, so each sidecar is asked only so often. */
+/** The rate limit drops log lines of an event after ten, so a sidecar gets fewer requests than that. */
 const RUNS = { numRuns: 9, endOnFailure: true }
 const SIDECARS = [1, 2, 3]
 
-/** A world and a sidecar in it that is ready: it stays so, whatever becomes of the projected token. */
-async function started() {
+/** Starts a simulator and a ready sidecar, which stays ready whatever happens to the projected token. */
+async function start() {
   await using onFailure = new AsyncDisposableStack()
   const world = onFailure.use(await createSimulator())
   const sidecar = onFailure.use(
@@ -26,15 +26,15 @@ async function started() {
   await vi.waitFor(() => expect(sidecar.log()).toContain('"event":"ready"'), 5000)
   const parts = onFailure.move()
 
-  const shown = () => shownBy(sidecar)
+  const shown = () => fetchEverythingShown(sidecar)
   const ask = (target: string, headers: Record<string, string | undefined> = {}) =>
     roundTrip(sidecar.port, request(target, { headers }))
   return { world, ask, shown, [Symbol.asyncDispose]: () => parts.disposeAsync() }
 }
 
 describe.each(SIDECARS)('sidecar %i', () => {
-  test('shows nothing of an assertion that is refused, however Entra ID repeats it', async () => {
-    await using wimds = await started()
+  test('does not show a rejected assertion, however Entra ID repeats it', async () => {
+    await using wimds = await start()
     const { world, ask, shown } = wimds
     await assert(
       asyncProperty(anAssertion, anEcho, uuid(), async (assertion, echo, clientId) => {
@@ -42,31 +42,31 @@ describe.each(SIDECARS)('sidecar %i', () => {
         world.faults.set([echo(assertion)])
         const { status, body } = await ask(`${TOKEN}&${VAULT}&client_id=${clientId}`)
         expect(status).toBeGreaterThanOrEqual(400)
-        expect(pieceOf(assertion, body)).toBeUndefined()
-        expect(pieceOf(assertion, await shown())).toBeUndefined()
-        expect(pieceOf(assertion, crashLine(new Error(`sent ${assertion}`)))).toBeUndefined()
+        expect(findPiece(assertion, body)).toBeUndefined()
+        expect(findPiece(assertion, await shown())).toBeUndefined()
+        expect(findPiece(assertion, crashLine(new Error(`sent ${assertion}`)))).toBeUndefined()
       }),
       RUNS,
     )
   })
 
-  test('shows nothing of a token that comes where none should be', async () => {
-    await using wimds = await started()
+  test('does not show a token in an unexpected place of a response', async () => {
+    await using wimds = await start()
     const { world, ask, shown } = wimds
     await assert(
       asyncProperty(aToken, aStray, uuid(), async (token, stray, clientId) => {
         world.faults.set([stray(token)])
         const { status, body } = await ask(`${TOKEN}&${VAULT}&client_id=${clientId}`)
-        // A usable answer's token is the caller's, and his alone.
-        expect(pieceOf(token, body) === undefined).toBe(status !== 200)
-        expect(pieceOf(token, await shown())).toBeUndefined()
+        // The token of a valid response goes to the caller alone.
+        expect(findPiece(token, body) === undefined).toBe(status !== 200)
+        expect(findPiece(token, await shown())).toBeUndefined()
       }),
       RUNS,
     )
   })
 
-  test('shows nothing of what callers put where it does not belong', async () => {
-    await using wimds = await started()
+  test('does not show credentials that callers put in the wrong place', async () => {
+    await using wimds = await start()
     const { ask, shown } = wimds
     const places: ((secret: string) => Parameters<typeof ask>)[] = [
       (secret) => [`${TOKEN}&${VAULT}&access_token=${secret}`],
@@ -82,14 +82,14 @@ describe.each(SIDECARS)('sidecar %i', () => {
       asyncProperty(aCallersSecret, nat(places.length - 1), async (secret, place) => {
         const [target = '', headers = {}] = places[place]?.(secret) ?? []
         await ask(target, { Authorization: `Bearer ${secret}`, Cookie: secret, ...headers })
-        expect(pieceOf(secret, await shown())).toBeUndefined()
+        expect(findPiece(secret, await shown())).toBeUndefined()
       }),
       RUNS,
     )
   })
 
-  test('shows nothing of the tokens and the shared secret that it works with', async () => {
-    await using wimds = await started()
+  test('does not show its tokens and its shared secret', async () => {
+    await using wimds = await start()
     const { ask, shown } = wimds
     const { status, body } = await ask(`${TOKEN}&${VAULT}`)
     expect(status).toBe(200)
@@ -101,15 +101,15 @@ describe.each(SIDECARS)('sidecar %i', () => {
     expect(app.status).toBe(200)
     const text = await shown()
     expect(text).toContain('token_obtained')
-    expect(pieceOf(token, text)).toBeUndefined()
-    expect(pieceOf(IDENTITY_HEADER, text)).toBeUndefined()
+    expect(findPiece(token, text)).toBeUndefined()
+    expect(findPiece(IDENTITY_HEADER, text)).toBeUndefined()
   })
 })
 
-test('a piece of a secret is found wherever it is, if it is long enough to be one', () => {
+test('findPiece finds a piece of a secret at any offset', () => {
   const secret = Array.from({ length: 300 }, (_, index) =>
     String.fromCharCode(0x4e00 + index),
   ).join('')
-  expect(pieceOf(secret, `x${secret.slice(101, 125)}x`)).toBe(secret.slice(104, 124))
-  expect(pieceOf(secret, secret.slice(101, 118))).toBeUndefined()
+  expect(findPiece(secret, `x${secret.slice(101, 125)}x`)).toBe(secret.slice(104, 124))
+  expect(findPiece(secret, secret.slice(101, 118))).toBeUndefined()
 })

@@ -1,4 +1,4 @@
-/** The secrets that wimds works with beside tokens: nobody is shown one. */
+/** Secrets other than tokens: none appears in the log, on a page or in a reply. */
 import { randomBytes } from 'node:crypto'
 import { createServer, type Socket } from 'node:net'
 import { describe, expect, test } from 'vitest'
@@ -6,8 +6,8 @@ import { createSimulator } from '../../src/simulator/simulator.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { portOf } from '../fixtures/listening.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
-import { pieceOf } from './secrets.ts'
-import { shownBy } from './shown.ts'
+import { findPiece } from './secrets.ts'
+import { fetchEverythingShown } from './shown.ts'
 
 const TOKEN =
   '/metadata/identity/oauth2/token?api-version=2021-02-01&resource=https://vault.azure.net'
@@ -28,26 +28,26 @@ test('the App Service secret does not appear in logs or pages, whether right or 
   }
   expect(await statusWith(secret)).toBe(200)
   expect(await statusWith(wrong)).toBe(401)
-  const shown = await shownBy(sidecar)
+  const shown = await fetchEverythingShown(sidecar)
   expect(shown).toContain('invalid_secret_header')
-  expect(pieceOf(secret, shown)).toBeUndefined()
-  expect(pieceOf(wrong, shown)).toBeUndefined()
+  expect(findPiece(secret, shown)).toBeUndefined()
+  expect(findPiece(wrong, shown)).toBeUndefined()
 })
 
-describe('the password of an HTTP proxy is the proxy’s, which answers a CONNECT with', () => {
-  test.each<[string, (heard: string) => string]>([
+describe('the password of an HTTP proxy does not appear when the proxy answers CONNECT with', () => {
+  test.each<[string, (received: string) => string]>([
     [
-      'a refusal that repeats it',
-      (heard) => `HTTP/1.1 407 ${heard}\r\nX: ${heard}\r\n\r\n${heard}`,
+      'a 407 that repeats it',
+      (received) => `HTTP/1.1 407 ${received}\r\nX: ${received}\r\n\r\n${received}`,
     ],
-    ['what is no HTTP', (heard) => `${heard}\r\n\r\n${heard}`],
-    ['a header that is none', (heard) => `HTTP/1.1 200 OK\r\n${heard} \x01\r\n\r\n`],
-    ['a tunnel that speaks no TLS', (heard) => `HTTP/1.1 200 OK\r\n\r\n${heard}`],
+    ['bytes that are not HTTP', (received) => `${received}\r\n\r\n${received}`],
+    ['a malformed header', (received) => `HTTP/1.1 200 OK\r\n${received} \x01\r\n\r\n`],
+    ['a tunnel without TLS', (received) => `HTTP/1.1 200 OK\r\n\r\n${received}`],
     ['nothing', () => ''],
   ])('%s', async (_, answer) => {
     const password = aSecret()
     const basic = Buffer.from(`user:${password}`).toString('base64')
-    await using proxy = await answering(answer)
+    await using proxy = await startServer(answer)
     await using world = await createSimulator()
     await using sidecar = await startServe({
       ...environmentOf(world),
@@ -56,29 +56,29 @@ describe('the password of an HTTP proxy is the proxy’s, which answers a CONNEC
     })
     const { status, body } = await roundTrip(sidecar.port, request(TOKEN))
     expect(status).toBeGreaterThanOrEqual(500)
-    expect(proxy.heard().join()).toContain(basic)
-    const shown = `${body}\n${await shownBy(sidecar)}`
+    expect(proxy.received().join()).toContain(basic)
+    const shown = `${body}\n${await fetchEverythingShown(sidecar)}`
     expect(shown).toContain('exchange_failed')
-    expect(pieceOf(password, shown)).toBeUndefined()
-    expect(pieceOf(basic, shown)).toBeUndefined()
+    expect(findPiece(password, shown)).toBeUndefined()
+    expect(findPiece(basic, shown)).toBeUndefined()
   })
 })
 
-/** A server that answers each connection by the credentials that it was sent, and closes it. */
-async function answering(answer: (heard: string) => string) {
-  const heard: string[] = []
+/** Starts a server that answers each connection by the credentials it received, and closes it. */
+async function startServer(answer: (received: string) => string) {
+  const received: string[] = []
   const server = createServer((socket: Socket) => {
     socket.on('error', () => {})
     socket.once('data', (bytes) => {
       const credentials = /basic (\S+)/i.exec(bytes.toString())?.[1] ?? ''
-      heard.push(credentials)
+      received.push(credentials)
       socket.end(answer(credentials))
     })
   })
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
   return {
     port: portOf(server),
-    heard: () => heard,
+    received: () => received,
     [Symbol.asyncDispose]: async () => void server.close(),
   }
 }

@@ -1,4 +1,4 @@
-/** Everything that a sidecar shows to anybody but the caller of a token. */
+/** Everything that a sidecar shows apart from its replies to token requests. */
 import { request, roundTrip } from '../fixtures/connection.ts'
 import type { startServe } from '../fixtures/served.ts'
 
@@ -6,8 +6,8 @@ type Sidecar = Pick<Awaited<ReturnType<typeof startServe>>, 'adminPort' | 'log'>
 
 const PAGES = ['/metrics', '/readyz', '/status.json', '/status']
 
-/** Its log so far and the pages of its admin port, in one text. Fails for a page that is not there. */
-export async function shownBy({ adminPort, log }: Sidecar): Promise<string> {
+/** Returns the log and the pages of the admin port as one text. Throws if a page does not answer 200. */
+export async function fetchEverythingShown({ adminPort, log }: Sidecar): Promise<string> {
   const bodies = await Promise.all(
     PAGES.map(async (path) => {
       const bytes = request(path, { headers: { Host: 'localhost' } })

@@ -39,7 +39,7 @@ const sentIds = (world: Simulator) =>
     .filter(({ target }) => target === 'token')
     .map(({ correlationId }) => correlationId)
 
-test('an exchange goes to Entra ID under the correlation id of the request that started it', async () => {
+test('an exchange has the correlation id of the request that started it', async () => {
   await using world = await createSimulator({ ports: false })
   const { cache, request, events } = stackOn(world)
   await cache.tokens({ ...request, correlationId: GUID })
@@ -49,7 +49,7 @@ test('an exchange goes to Entra ID under the correlation id of the request that 
   expect(events.map(({ request: { correlationId } }) => correlationId)).toEqual([GUID])
 })
 
-test('an exchange of no caller’s has a correlation id of its own, which is reported', async () => {
+test('an exchange without a correlation id gets a new one, which is reported', async () => {
   await using world = await createSimulator({ ports: false })
   const { cache, request, events } = stackOn(world)
   await cache.tokens(request)
@@ -61,12 +61,12 @@ test('an exchange of no caller’s has a correlation id of its own, which is rep
   expect(events.map(({ request: { correlationId } }) => correlationId)).toEqual([first, second])
 })
 
-test('a refusal carries the ids of Entra ID that a support ticket needs', async () => {
+test('a rejection has the ids of Entra ID for a support ticket', async () => {
   await using world = await createSimulator({ ports: false })
   const { cache, request } = stackOn(world)
   world.faults.add({ kind: 'aadsts', code: 700016 })
-  const refused = cache.tokens({ ...request, correlationId: GUID })
-  await expect(refused).rejects.toMatchObject({
+  const rejected = cache.tokens({ ...request, correlationId: GUID })
+  await expect(rejected).rejects.toMatchObject({
     entra: {
       aadsts: 700016,
       correlationId: GUID,
