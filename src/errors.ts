@@ -1,6 +1,6 @@
-/** The closed list of things that can go wrong with a request, and what each means to a caller. */
+/** The closed list of error codes, and what each means for the caller. */
 
-/** Whether asking again can help, and with which HTTP status a dialect says so (R6, R14). */
+/** Whether a retry can succeed, and the HTTP status of the reply (R6, R14). */
 interface ErrorKind {
   readonly permanent: boolean
   readonly status: 400 | 404 | 405 | 413 | 414 | 429 | 431 | 500 | 503 | 504
@@ -9,12 +9,9 @@ interface ErrorKind {
 const permanent = (status: ErrorKind['status'] = 400): ErrorKind => ({ permanent: true, status })
 const temporary = (status: ErrorKind['status'] = 503): ErrorKind => ({ permanent: false, status })
 
-/**
- * Every error code. They are an interface: logs, metrics, `wimds doctor` and
- * docs/troubleshooting.md use them verbatim.
- */
+/** Every error code. They are public: replies, logs, metrics, doctor and docs/troubleshooting.md use them. */
 export const ERROR_KINDS = {
-  // What a caller sent
+  // The request
   metadata_header_missing: permanent(),
   forwarded_request: permanent(),
   host_not_allowed: permanent(),
@@ -42,10 +39,10 @@ export const ERROR_KINDS = {
   assertion_expired: temporary(),
   assertion_audience: temporary(),
 
-  // The way to the machine's real metadata service
+  // Pass-through to the real metadata service
   pass_through_failed: temporary(),
 
-  // The way to Entra ID
+  // Connectivity to Entra ID
   entra_unreachable: temporary(),
   entra_tls: temporary(),
   entra_timeout: temporary(504),
@@ -55,7 +52,7 @@ export const ERROR_KINDS = {
   entra_redirected: temporary(),
   entra_host_not_allowed: permanent(),
 
-  // What Entra ID said (src/exchange/aadsts.ts maps AADSTS codes to these)
+  // Rejections of Entra ID (src/exchange/aadsts-table.ts maps AADSTS codes to these)
   trust_propagating: temporary(),
   federated_credential_not_found: permanent(),
   federated_credential_mismatch: permanent(),
@@ -72,7 +69,7 @@ export const ERROR_KINDS = {
 
 export type ErrorCode = keyof typeof ERROR_KINDS
 
-/** What Entra ID said of a refused exchange, for the wire, logs and support tickets. */
+/** The details of an error response of Entra ID, for replies, logs and support tickets. */
 export interface EntraDetails {
   /** Entra's own OAuth error, such as `invalid_client`. */
   readonly error?: string
@@ -84,12 +81,12 @@ export interface EntraDetails {
 
 interface BrokerErrorOptions {
   readonly cause?: unknown
-  /** How long a caller should wait before it asks again, in milliseconds. */
+  /** Milliseconds that the caller should wait before it retries. */
   readonly retryAfterMs?: number
   readonly entra?: EntraDetails
 }
 
-/** A refusal with a code of the closed list and a message for the operator that holds no secret. */
+/** An error with a code of the closed list, and a message for operators that contains no secret. */
 export class BrokerError extends Error {
   readonly code: ErrorCode
   readonly retryAfterMs: number | undefined
@@ -103,18 +100,18 @@ export class BrokerError extends Error {
     this.entra = options.entra
   }
 
-  /** True when the same request cannot succeed until somebody changes something. */
+  /** True if the same request cannot succeed until somebody changes the configuration. */
   get isPermanent(): boolean {
     return ERROR_KINDS[this.code].permanent
   }
 
-  /** The HTTP status of this error in a dialect that has no rule of its own. */
+  /** The HTTP status of this error, unless a dialect has a different rule. */
   get status(): number {
     return ERROR_KINDS[this.code].status
   }
 }
 
-/** The error itself, or an `internal` one that tells a caller nothing of an unknown cause. */
+/** Returns a `BrokerError` as it is, and any other error as `internal`, without details of its cause. */
 export function toBrokerError(error: unknown): BrokerError {
   if (error instanceof BrokerError) return error
   return new BrokerError('internal', 'wimds failed unexpectedly; its log has the cause', {
@@ -122,7 +119,7 @@ export function toBrokerError(error: unknown): BrokerError {
   })
 }
 
-/** Bad usage or configuration: the command line prints the message and exits 64 (EX_USAGE). */
+/** Bad usage or configuration: the command line prints the message and exits with 64 (EX_USAGE). */
 export class ConfigError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options)
@@ -130,10 +127,10 @@ export class ConfigError extends Error {
   }
 }
 
-/** Bad usage: each line of the message is a mistake, and the command line adds where the usage is. */
+/** Bad usage: each line of the message is a problem; the command line refers to `--help`. */
 export class UsageError extends ConfigError {
-  constructor(mistakes: readonly string[], options?: ErrorOptions) {
-    super(mistakes.join('\n'), options)
+  constructor(problems: readonly string[], options?: ErrorOptions) {
+    super(problems.join('\n'), options)
     this.name = 'UsageError'
   }
 }
