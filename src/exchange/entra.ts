@@ -3,7 +3,7 @@ import { ConfidentialClientApplication } from '@azure/msal-node'
 import { randomUUID } from 'node:crypto'
 import type { Dispatcher } from 'undici'
 import * as z from 'zod/mini'
-import { BrokerError } from '../errors.ts'
+import { BrokerError, type ErrorCode, toBrokerError } from '../errors.ts'
 import { Secret } from '../secret.ts'
 import type { Clock } from '../tokens/clock.ts'
 import { deadline, untilAborted } from '../tokens/deadline.ts'
@@ -24,6 +24,8 @@ interface ExchangeOptions {
   readonly region?: string
   /** Receives the clock skew: milliseconds that the local clock is ahead of Entra's. */
   readonly onSkew?: (skewMs: number) => void
+  /** Receives the outcome of each request to Entra ID; an exchange makes one or more. */
+  readonly onAttempt?: (code: ErrorCode | 'ok') => void
 }
 
 /**
@@ -78,6 +80,23 @@ async function readWithin(
 }
 
 async function requestToken(
+  request: TokenRequest,
+  assertion: Assertion,
+  options: ExchangeOptions,
+  signal: AbortSignal,
+): Promise<AccessToken> {
+  const { onAttempt } = options
+  try {
+    const token = await sendRequest(request, assertion, options, signal)
+    onAttempt?.('ok')
+    return token
+  } catch (error) {
+    onAttempt?.(toBrokerError(error).code)
+    throw error
+  }
+}
+
+async function sendRequest(
   request: TokenRequest,
   assertion: Assertion,
   options: ExchangeOptions,

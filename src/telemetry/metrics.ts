@@ -1,4 +1,5 @@
 /** The metrics of a sidecar. docs/metrics.md lists them, and a test compares the two. */
+import type { ErrorCode } from '../errors.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import type { IdentityDirectory } from '../identities.ts'
 import { comparableResource } from '../resource.ts'
@@ -42,7 +43,7 @@ export interface Metrics {
   readonly onRefresh: (isSuccess: boolean) => void
   readonly onExchange: (event: ExchangeEvent) => void
   /** Counts one request to Entra ID, by error code or `ok`; an exchange makes one or more. */
-  readonly onAttempt: (code: string) => void
+  readonly onAttempt: (code: ErrorCode | 'ok') => void
   readonly onSkew: (skewMs: number) => void
   /** Records a later reading of the configuration; the first one succeeded. */
   readonly onReload: (isSuccess: boolean) => void

@@ -52,7 +52,12 @@ export function broker(config: Config, extraCa: string | undefined, log: Process
     ...(exchange.audience !== undefined && { audience: exchange.audience }),
   })
   // These report to `told`, which shows what they hold: it is there before any of them has begun.
-  const load = () => loadExchange(config, extraCa, { readAssertion: read, onSkew: told.onSkew })
+  const load = () =>
+    loadExchange(config, extraCa, {
+      readAssertion: read,
+      onSkew: told.onSkew,
+      onAttempt: told.onAttempt,
+    })
   const cache = tokenStack(deferred(load, LATEST_LOAD_MS), {
     max: config.cacheSize,
     maxWaiting: Math.max(1, Math.floor(config.maxConnections * WAITING_SHARE)),
@@ -132,6 +137,7 @@ export function broker(config: Config, extraCa: string | undefined, log: Process
 interface Surroundings {
   readonly readAssertion: AssertionReader
   readonly onSkew: (skewMs: number) => void
+  readonly onAttempt: Telemetry['onAttempt']
 }
 
 /** MSAL and the transport: in two steps, so that others are answered in between. */
