@@ -1,4 +1,4 @@
-/** A bare client of the token endpoint, so that tests can break one thing of a request at a time. */
+/** A minimal client of the token endpoint, with which a test changes one part of a valid request. */
 import { readFile } from 'node:fs/promises'
 import { fetch, type RequestInit } from 'undici'
 import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
@@ -8,16 +8,16 @@ export const CORRELATION_ID = 'abababab-abab-4bab-8bab-abababababab'
 
 export const NOW = Date.UTC(2026, 10, 24, 12, 0, 0)
 
-/** A simulator without ports whose clock stands still at `NOW`. */
+/** Starts a simulator without ports, whose clock always returns `NOW`. */
 export const startInMemory = (options: SimulatorOptions = {}): Promise<Simulator> =>
   createSimulator({ ports: false, now: () => NOW, ...options })
 
-export interface Attempt {
+export interface RequestChanges {
   readonly tenant?: string
   readonly version?: 1 | 2
-  /** Put over the right form; `undefined` takes a parameter away. */
+  /** Overrides form parameters; `undefined` removes one. */
   readonly form?: Readonly<Record<string, string | undefined>>
-  /** In place of the projected token. */
+  /** Default: the projected token. */
   readonly assertion?: string
   readonly path?: string
   readonly init?: RequestInit
@@ -29,10 +29,13 @@ export interface Outcome {
   readonly body: Readonly<Record<string, unknown>>
 }
 
-/** Sends a right token request, but for what the attempt breaks. Rejects when no JSON comes back. */
-export async function exchange(simulator: Simulator, attempt: Attempt = {}): Promise<Outcome> {
-  const { tenant = simulator.tenantId, version = 2, form = {} } = attempt
-  const path = attempt.path ?? (version === 2 ? '/oauth2/v2.0/token' : '/oauth2/token')
+/** Sends a valid token request with these changes. Rejects when the response is not JSON. */
+export async function exchange(
+  simulator: Simulator,
+  changes: RequestChanges = {},
+): Promise<Outcome> {
+  const { tenant = simulator.tenantId, version = 2, form = {} } = changes
+  const path = changes.path ?? (version === 2 ? '/oauth2/v2.0/token' : '/oauth2/token')
   const response = await fetch(`${simulator.authorityHost}/${tenant}${path}`, {
     method: 'POST',
     dispatcher: simulator.dispatcher,
@@ -45,12 +48,12 @@ export async function exchange(simulator: Simulator, attempt: Attempt = {}): Pro
           ? { scope: 'https://vault.azure.net/.default' }
           : { resource: 'https://vault.azure.net' }),
         client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-        client_assertion: attempt.assertion ?? (await readFile(simulator.tokenFile, 'utf8')),
+        client_assertion: changes.assertion ?? (await readFile(simulator.tokenFile, 'utf8')),
         'client-request-id': CORRELATION_ID,
         ...form,
       }).filter((pair): pair is [string, string] => pair[1] !== undefined),
     ),
-    ...attempt.init,
+    ...changes.init,
   })
   return {
     status: response.status,
@@ -58,3 +61,7 @@ export async function exchange(simulator: Simulator, attempt: Attempt = {}): Pro
     body: JSON.parse(await response.text()),
   }
 }
+
+/** Formats status, OAuth error and AADSTS code of a failure: `401 invalid_client 700213`. */
+export const formatFailure = ({ status, body }: Outcome): string =>
+  [status, body['error'], body['error_codes']].map(String).join(' ')

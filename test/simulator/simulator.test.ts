@@ -15,7 +15,7 @@ const readSecret = async (vaultUrl: string, dispatcher: Dispatcher, token: unkno
   return response.json()
 }
 
-test('in memory, the projected token buys an access token and that a secret', async () => {
+test('in memory, a projected token is exchanged for an access token, which reads a secret', async () => {
   await using simulator = await createSimulator({ ports: false })
   const { body } = await exchange(simulator)
   expect(
@@ -25,7 +25,7 @@ test('in memory, the projected token buys an access token and that a secret', as
   })
 })
 
-test('on ports, the same goes over TLS, and the issuer is read over TLS too', async () => {
+test('on ports, all requests use TLS, including those to the issuer', async () => {
   await using simulator = await createSimulator()
   const agent = new Agent({ connect: { ca: await readFile(simulator.caFile) } })
   try {
@@ -39,7 +39,7 @@ test('on ports, the same goes over TLS, and the issuer is read over TLS too', as
   }
 })
 
-test('two worlds on one machine do not meet', async () => {
+test('two simulators on one machine are independent', async () => {
   await using one = await createSimulator()
   await using other = await createSimulator()
   expect(one.authorityHost).not.toBe(other.authorityHost)
@@ -47,7 +47,7 @@ test('two worlds on one machine do not meet', async () => {
   expect(body).toMatchObject({ error_codes: [700211] })
 })
 
-test('closing ends the ports and removes the temporary files, and may be done twice', async () => {
+test('close stops the servers, removes the temporary files, and may be called twice', async () => {
   const simulator = await createSimulator()
   const stateDir = dirname(simulator.caFile)
   await simulator.close()
@@ -58,7 +58,7 @@ test('closing ends the ports and removes the temporary files, and may be done tw
   })
 })
 
-test('a state directory that was given is kept', async () => {
+test('close keeps a given state directory', async () => {
   const stateDir = await mkdtemp(join(tmpdir(), 'wimds-test-'))
   try {
     await using simulator = await createSimulator({ ports: false, stateDir })
@@ -69,7 +69,7 @@ test('a state directory that was given is kept', async () => {
   }
 })
 
-test('a port that is taken fails the simulator and leaves nothing behind', async () => {
+test('createSimulator rejects when a port is in use', async () => {
   await using simulator = await createSimulator()
   const port = Number(new URL(simulator.authorityHost).port)
   await expect(createSimulator({ listen: { vault: { port } } })).rejects.toMatchObject({

@@ -17,8 +17,8 @@ beforeEach(async () => {
 })
 afterEach(() => rm(directory, { recursive: true }))
 
-/** The reply of a sidecar in this environment to a request for a token. */
-async function asked(env: Readonly<Record<string, string>>) {
+/** Requests a token from a sidecar with this environment. */
+async function requestToken(env: Readonly<Record<string, string>>) {
   await using sidecar = await startServe({
     ...env,
     WIMDS_LISTEN: '127.0.0.1:0',
@@ -27,29 +27,32 @@ async function asked(env: Readonly<Record<string, string>>) {
   return await roundTrip(sidecar.port, TOKEN)
 }
 
-test('the environment leads the sidecar through the token proxy to Entra ID', async () => {
+test('the environment routes exchanges through the token proxy to Entra ID', async () => {
   await using simulator = await simulated(directory, '--token-proxy-listen', '127.0.0.1:0')
   const { env, io } = simulator
   expect(io.out()).toContain(`token proxy  ${env['AZURE_KUBERNETES_TOKEN_PROXY']}`)
-  // The proxy is the only way: it passes on to the simulated Entra ID, which this host is not.
-  const { status, body } = await asked({ ...env, AZURE_AUTHORITY_HOST: 'https://entra.invalid' })
+  // The authority host does not exist, so the token can only come through the proxy.
+  const { status, body } = await requestToken({
+    ...env,
+    AZURE_AUTHORITY_HOST: 'https://entra.invalid',
+  })
   expect(status).toBe(200)
   expect(decodeJwt(JSON.parse(body).access_token)).toMatchObject({ aud: 'https://vault.azure.net' })
 })
 
 test.each(['AZURE_KUBERNETES_SNI_NAME', 'AZURE_KUBERNETES_CA_FILE'])(
-  'the proxy is not believed without %s',
+  'the sidecar rejects the certificate of the proxy without %s',
   async (name) => {
     await using simulator = await simulated(directory, '--token-proxy-listen', '127.0.0.1:0')
     const { [name]: taken, ...env } = simulator.env
     expect(taken).toBeDefined()
-    const { status, body } = await asked(env)
+    const { status, body } = await requestToken(env)
     expect(status).toBe(503)
     expect(body).toContain('entra_tls')
   },
 )
 
-test('faults of Entra ID come through the proxy', async () => {
+test('the proxy passes errors of Entra ID', async () => {
   const config = join(directory, 'config.yaml')
   await writeFile(config, 'faults: [{ kind: aadsts, code: 700016 }]')
   await using simulator = await simulated(
@@ -59,12 +62,12 @@ test('faults of Entra ID come through the proxy', async () => {
     '--config',
     config,
   )
-  const { status, body } = await asked(simulator.env)
+  const { status, body } = await requestToken(simulator.env)
   expect(status).toBe(400)
   expect(body).toContain('AADSTS700016')
 })
 
-test('without the flag there is no proxy', async () => {
+test('the environment has no proxy without the flag', async () => {
   await using simulator = await simulated(directory)
   expect(Object.keys(simulator.env).filter((name) => name.includes('KUBERNETES'))).toEqual([])
   expect(simulator.io.out()).not.toContain('token proxy')

@@ -64,8 +64,8 @@ function createReplacement(
   { answer }: Effects,
   now: number,
 ): Response | SocketFault | undefined {
-  switch (answer?.kind) {
-    case undefined:
+  if (answer === undefined) return undefined
+  switch (answer.kind) {
     case 'aadsts':
       return undefined
     case 'hang':
@@ -151,8 +151,6 @@ function applyBodyFault(reply: Response, { answer, 'slow-body': slow }: Effects)
   if (answer?.kind === 'reset') {
     return replaceBody(reply, async function* firstHalf(body) {
       yield body.subarray(0, Math.ceil(body.length / 2))
-      // A reset discards what is still in the send buffer, so the first half needs time to leave.
-      await delay(20)
       throw new Error('simulated reset')
     })
   }

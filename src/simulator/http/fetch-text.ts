@@ -18,7 +18,7 @@ const MAX_RESPONSE_BYTES = 1_048_576
 /** Creates a {@link FetchText} over the network: no redirects, at most 5 s and 1 MiB. */
 export function createNetworkFetch({ caPem, bearerToken }: NetworkOptions): {
   readonly fetchText: FetchText
-  close(): Promise<void>
+  readonly close: () => Promise<void>
 } {
   const agent = new Agent({
     maxResponseSize: MAX_RESPONSE_BYTES,

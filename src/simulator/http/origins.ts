@@ -35,7 +35,7 @@ export function createOrigins(ports: boolean): Origins {
   const closers: (() => Promise<void>)[] = []
   return {
     async open(name, { publicName, ...options }) {
-      let mounted: Server = async () => new Response(null, { status: 503 })
+      let mounted = answerUnavailable
       const server: Server = (request) => mounted(request)
       const url = ports ? await listen(server, publicName, options) : `https://${name}.test`
       servers.set(url, server)
@@ -62,6 +62,8 @@ export function createOrigins(ports: boolean): Origins {
     return publicName === undefined ? running.url : `https://${publicName}:${running.port}`
   }
 }
+
+const answerUnavailable: Server = async () => new Response(null, { status: 503 })
 
 /** Combines servers into one that routes by origin. An unknown origin rejects, like a refused connection. */
 export function routeByOrigin(servers: ReadonlyMap<string, Server>): Server {

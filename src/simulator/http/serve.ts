@@ -90,19 +90,20 @@ async function answer(
   outgoing.writeHead(reply.status, [...reply.headers].flat())
   for await (const chunk of reply.body ?? []) {
     if (outgoing.destroyed) return
-    if (!outgoing.write(chunk)) await untilDrainedOrClosed(outgoing)
+    await flush(outgoing, chunk)
   }
   outgoing.end()
 }
 
-/** Resolves on `drain` or `close`. */
-function untilDrainedOrClosed(outgoing: ServerResponse): Promise<void> {
+/** Resolves when the kernel has the chunk or the connection is closed. A later RST discards nothing. */
+function flush(outgoing: ServerResponse, chunk: Uint8Array): Promise<void> {
   return new Promise((resolve) => {
     const settle = (): void => {
-      outgoing.off('drain', settle).off('close', settle)
+      outgoing.off('close', settle)
       resolve()
     }
-    outgoing.on('drain', settle).on('close', settle)
+    outgoing.on('close', settle)
+    outgoing.write(chunk, settle)
   })
 }
 

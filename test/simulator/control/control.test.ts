@@ -14,8 +14,8 @@ const control = async (simulator: Simulator, method: string, path: string, body?
   return { status: response.status, body: await response.json() }
 }
 
-describe('the control endpoints', () => {
-  test('set, add, show and clear faults', async () => {
+describe('a control endpoint', () => {
+  test('sets, adds, lists and clears faults', async () => {
     await using simulator = await startInMemory()
     const shown = [expect.objectContaining({ kind: 'throttled', times: 3 })]
     expect(await control(simulator, 'PUT', 'faults', [{ kind: 'throttled', times: 3 }])).toEqual({
@@ -31,16 +31,16 @@ describe('the control endpoints', () => {
   test.each([
     ['an unknown kind', [{ kind: 'typo' }], /kind/u],
     ['an unknown member', [{ kind: 'hang', forever: true }], /forever/u],
-    ['no array', { kind: 'hang' }, /array/u],
-    ['a delay that no timer can hold', [{ kind: 'delay', ms: 1e12 }], /ms/u],
-    ['pauses that no timer can hold', [{ kind: 'slow-body', everyMs: 1e12 }], /everyMs/u],
-    ['a clock beyond all dates', [{ kind: 'clock', offsetMs: -1e16 }], /offsetMs/u],
+    ['an object instead of an array', { kind: 'hang' }, /array/u],
+    ['a delay above the limit of timers', [{ kind: 'delay', ms: 1e12 }], /ms/u],
+    ['a pause above the limit of timers', [{ kind: 'slow-body', everyMs: 1e12 }], /everyMs/u],
+    ['a clock skew beyond the range of dates', [{ kind: 'clock', offsetMs: -1e16 }], /offsetMs/u],
     [
-      'a time to retry beyond all dates',
+      'a Retry-After beyond the range of dates',
       [{ kind: 'throttled', retryAfterSeconds: 1e16, retryAfterAsDate: true }],
       /retryAfterSeconds/u,
     ],
-  ])('refuse %s with a reason', async (_, body, reason) => {
+  ])('answers 400 with a reason for %s', async (_, body, reason) => {
     await using simulator = await startInMemory()
     expect(await control(simulator, 'PUT', 'faults', body)).toMatchObject({
       status: 400,
@@ -48,14 +48,14 @@ describe('the control endpoints', () => {
     })
   })
 
-  test('take as many new tokens at once as are asked for', async () => {
+  test('writes projected tokens for concurrent requests', async () => {
     await using simulator = await startInMemory()
     const asked = Array.from({ length: 8 }, () => control(simulator, 'POST', 'token'))
     for (const { status } of await Promise.all(asked)) expect(status).toBe(200)
     expect((await exchange(simulator)).status).toBe(200)
   })
 
-  test('count and list exchanges, and hold no token', async () => {
+  test('counts and lists exchanges without tokens', async () => {
     await using simulator = await startInMemory()
     const { body } = await exchange(simulator)
     await exchange(simulator, { form: { client_id: BILLING.clientId } })
@@ -85,7 +85,7 @@ describe('the control endpoints', () => {
     expect(simulator.exchanges()).toBe(0)
   })
 
-  test('are met by no fault, and say what there is', async () => {
+  test('ignores faults, and lists all endpoints for an unknown path', async () => {
     await using simulator = await startInMemory()
     simulator.faults.add({ kind: 'hang', target: 'metadata' })
     expect(await control(simulator, 'GET', 'nothing')).toMatchObject({
@@ -94,7 +94,7 @@ describe('the control endpoints', () => {
     })
   })
 
-  test('change the directory while it runs', async () => {
+  test('changes the directory at run time', async () => {
     await using simulator = await startInMemory()
     const { body } = await control(simulator, 'GET', 'directory')
     expect(Object(body).applications).toHaveLength(3)
@@ -106,7 +106,7 @@ describe('the control endpoints', () => {
     })
   })
 
-  test('write a new projected token, with the claims given', async () => {
+  test('writes a projected token with the given claims', async () => {
     await using simulator = await startInMemory()
     const before = await readFile(simulator.tokenFile, 'utf8')
     expect(await control(simulator, 'POST', 'token', { serviceAccount: 'intruder' })).toEqual({
@@ -119,7 +119,7 @@ describe('the control endpoints', () => {
     expect(await readFile(simulator.tokenFile, 'utf8')).not.toBe(before)
   })
 
-  test('have the issuer sign with a new key, published or not', async () => {
+  test('rotates the signing key, published or not', async () => {
     await using simulator = await startInMemory()
     await control(simulator, 'POST', 'issuer-key')
     await control(simulator, 'POST', 'token')

@@ -1,4 +1,3 @@
-/** What the log of exchanges keeps of them, which is little. */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
@@ -23,11 +22,11 @@ function heapMegabytes(): number {
   return process.memoryUsage().heapUsed / 1e6
 }
 
-test('long texts are cut, and what they were cut from is let go', () => {
+test('the log truncates long texts and keeps no reference to the form', () => {
   const log = createExchangeLog()
   const before = heapMegabytes()
   for (let turn = 0; turn < 3000; turn += 1) {
-    // Of a form of 60 kB, as a parser takes it out.
+    // Slices of a form of 60 kB, as a parser returns them.
     const form = `${turn}=${'x'.repeat(30_000)}&${'y'.repeat(30_000)}`
     log.record(exchange(form.slice(0, 30_000), form.slice(30_000)))
     log.record(exchange(form.slice(0, 20)))
@@ -38,7 +37,7 @@ test('long texts are cut, and what they were cut from is let go', () => {
   expect(last?.resource).toHaveLength(256)
 })
 
-test('client ids are counted apart, but not without end', () => {
+test('the log counts at most 1000 client ids separately', () => {
   const log = createExchangeLog()
   for (let turn = 0; turn < 1100; turn += 1) log.record(exchange(`id-${turn}`))
   for (const id of ['id-0', 'toString', '__proto__', 'constructor']) log.record(exchange(id))
@@ -50,7 +49,7 @@ test('client ids are counted apart, but not without end', () => {
   expect(Object.keys(byClientId)).toHaveLength(1001)
 })
 
-test('a client id with the name of a property is counted as any other', () => {
+test('the log counts a client id that is a property name of objects', () => {
   const log = createExchangeLog()
   for (const id of ['toString', 'constructor', 'toString']) log.record(exchange(id))
   expect(log.counters().byClientId).toEqual({ toString: 2, constructor: 1 })

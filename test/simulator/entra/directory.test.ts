@@ -1,158 +1,115 @@
 import { describe, expect, test } from 'vitest'
 import { BILLING, REPORTS } from '../../../src/simulator/defaults.ts'
 import type { Simulator } from '../../../src/simulator/simulator.ts'
-import { startInMemory, exchange, type Attempt } from '../exchange.ts'
+import { exchange, formatFailure, startInMemory } from '../exchange.ts'
 
-const orders = (simulator: Simulator) => {
-  const application = simulator.directory.applications.find(({ name }) => name === 'orders')
+const OTHER_GUID = '99999999-9999-4999-8999-999999999999'
+
+function findOrders({ directory }: Simulator) {
+  const application = directory.applications.find(({ name }) => name === 'orders')
   const [credential] = application?.federatedCredentials ?? []
-  if (!application || !credential) throw new Error('orders is in every default simulator')
+  if (!application || !credential) throw new Error('orders is in the default directory')
   return { application, credential }
 }
 
-const vaultResource = (simulator: Simulator) => {
-  const resource = simulator.directory.resources.find(({ name }) => name === 'Azure Key Vault')
-  if (!resource) throw new Error('the vault is in every default simulator')
+function findVaultResource({ directory }: Simulator) {
+  const resource = directory.resources.find(({ name }) => name === 'Azure Key Vault')
+  if (!resource) throw new Error('the vault is in the default directory')
   return resource
 }
 
-describe('a directory in which something is wrong', () => {
-  test.each<[string, (simulator: Simulator) => void, Attempt, number, number, string, RegExp]>([
+const setApplication =
+  (changes: Readonly<Record<string, unknown>>) =>
+  (simulator: Simulator): void =>
+    void Object.assign(findOrders(simulator).application, changes)
+const setVault =
+  (changes: Readonly<Record<string, unknown>>) =>
+  (simulator: Simulator): void =>
+    void Object.assign(findVaultResource(simulator), changes)
+const keep = (): void => undefined
+
+describe('an exchange', () => {
+  test.each<[string, (simulator: Simulator) => void, string | undefined, string, RegExp]>([
+    ['unknown application', keep, OTHER_GUID, '400 unauthorized_client 700016', /'Contoso'/],
+    ['object id', keep, BILLING.objectId, '400 unauthorized_client 700016', /not found/],
     [
-      'the application does not exist',
-      () => undefined,
-      { form: { client_id: '99999999-9999-4999-8999-999999999999' } },
-      700016,
-      400,
-      'unauthorized_client',
-      /directory 'Contoso'/,
-    ],
-    [
-      'the application is of another tenant',
-      (simulator) => {
-        orders(simulator).application.tenantId = '99999999-9999-4999-8999-999999999999'
-      },
-      {},
-      700016,
-      400,
-      'unauthorized_client',
+      'application of another tenant',
+      setApplication({ tenantId: OTHER_GUID }),
+      undefined,
+      '400 unauthorized_client 700016',
       /wrong tenant/,
     ],
     [
-      'the object id is sent for the client id',
-      () => undefined,
-      { form: { client_id: BILLING.objectId } },
-      700016,
-      400,
-      'unauthorized_client',
-      /not found/,
-    ],
-    [
-      'the application is disabled',
-      (simulator) => {
-        orders(simulator).application.disabled = true
-      },
-      {},
-      7000112,
-      400,
-      'unauthorized_client',
+      'disabled application',
+      setApplication({ disabled: true }),
+      undefined,
+      '400 unauthorized_client 7000112',
       /\(orders\) is disabled/,
     ],
     [
-      'the service principal is missing',
-      (simulator) => {
-        orders(simulator).application.servicePrincipal = false
-      },
-      {},
-      7000229,
-      401,
-      'invalid_client',
+      'no service principal',
+      setApplication({ servicePrincipal: false }),
+      undefined,
+      '401 invalid_client 7000229',
       /missing service principal/,
     ],
     [
-      'no credential is configured',
-      () => undefined,
-      { form: { client_id: REPORTS.clientId } },
-      70025,
-      401,
-      'invalid_client',
-      /\(reports\) has no configured/,
+      'no credential',
+      keep,
+      REPORTS.clientId,
+      '401 invalid_client 70025',
+      /\(reports\) has no conf/,
     ],
+    ['other subject', keep, BILLING.clientId, '401 invalid_client 700213', /shop:orders/],
     [
-      'the credential is for another subject',
-      () => undefined,
-      { form: { client_id: BILLING.clientId } },
-      700213,
-      401,
-      'invalid_client',
-      /shop:orders/,
-    ],
-    [
-      'the credential has a space after the issuer',
-      (simulator) => {
-        orders(simulator).credential.issuer += ' '
-      },
-      {},
-      700211,
-      401,
-      'invalid_client',
+      'issuer with a trailing space',
+      (simulator) => void (findOrders(simulator).credential.issuer += ' '),
+      undefined,
+      '401 invalid_client 700211',
       /issuer/,
     ],
     [
-      'the resource is disabled',
-      (simulator) => {
-        vaultResource(simulator).disabled = true
-      },
-      {},
-      500014,
-      400,
-      'invalid_resource',
+      'disabled resource',
+      setVault({ disabled: true }),
+      undefined,
+      '400 invalid_resource 500014',
       /is disabled/,
     ],
     [
-      'the resource wants a role',
-      (simulator) => {
-        vaultResource(simulator).assignmentRequired = true
-      },
-      {},
-      501051,
-      400,
-      'invalid_grant',
+      'resource that requires a role',
+      setVault({ assignmentRequired: true }),
+      undefined,
+      '400 invalid_grant 501051',
       /not assigned to a role/,
     ],
-  ])('%s', async (_, breakIt, attempt, code, status, error, text) => {
+  ])('fails with its AADSTS code: %s', async (_, change, clientId, failure, text) => {
     await using simulator = await startInMemory()
-    breakIt(simulator)
-    const outcome = await exchange(simulator, attempt)
-    expect({ ...outcome.body, status: outcome.status }).toMatchObject({
-      error,
-      error_codes: [code],
-      status,
-    })
+    change(simulator)
+    const outcome = await exchange(
+      simulator,
+      clientId === undefined ? {} : { form: { client_id: clientId } },
+    )
+    expect(formatFailure(outcome)).toBe(failure)
     expect(outcome.body['error_description']).toMatch(text)
   })
 
-  test('a policy blocks the application, with the claims of a conditional-access block', async () => {
+  test('fails with the claims of a conditional-access block', async () => {
     await using simulator = await startInMemory()
     const policy = 'cccccccc-cccc-4ccc-8ccc-cccccccccccc'
-    orders(simulator).application.blockedByPolicy = policy
-    const { status, body } = await exchange(simulator)
-    expect({ ...body, status }).toMatchObject({
-      status: 400,
-      error: 'invalid_grant',
-      error_codes: [53003],
-      suberror: 'message_only',
-    })
-    expect(JSON.parse(String(body['claims']))).toEqual({
+    findOrders(simulator).application.blockedByPolicy = policy
+    const outcome = await exchange(simulator)
+    expect(formatFailure(outcome)).toBe('400 invalid_grant 53003')
+    expect(outcome.body['suberror']).toBe('message_only')
+    expect(JSON.parse(String(outcome.body['claims']))).toEqual({
       access_token: { capolids: { essential: true, values: [policy] } },
     })
   })
 
-  test('a refusal holds until it is mended, and the second credential counts as the first', async () => {
+  test('succeeds as soon as a second federated credential matches', async () => {
     await using simulator = await startInMemory()
     await simulator.rotateToken({ serviceAccount: 'orders-v2' })
-    expect((await exchange(simulator)).body).toMatchObject({ error_codes: [700213] })
-    const { application, credential } = orders(simulator)
+    expect(formatFailure(await exchange(simulator))).toBe('401 invalid_client 700213')
+    const { application, credential } = findOrders(simulator)
     application.federatedCredentials.push({
       ...credential,
       name: 'second',

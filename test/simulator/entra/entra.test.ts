@@ -8,8 +8,8 @@ import { startInMemory, exchange, NOW } from '../exchange.ts'
 const V1_ISSUER = `https://sts.windows.net/${TENANT_ID}/`
 const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u
 
-/** Verifies as a resource server would: discovery, key set, signature, times. */
-async function verified(simulator: Simulator, token: unknown, version: 1 | 2) {
+/** Validates a token as a resource server does: discovery, key set, signature, times. */
+async function validate(simulator: Simulator, token: unknown, version: 1 | 2) {
   const discovery = await fetch(
     `${simulator.authorityHost}/${TENANT_ID}${version === 2 ? '/v2.0' : ''}/.well-known/openid-configuration`,
     { dispatcher: simulator.dispatcher },
@@ -31,10 +31,10 @@ const get = async (simulator: Simulator, path: string) => {
 }
 
 describe('an access token', () => {
-  test('of a version 1 resource has the claims of version 1, whatever the endpoint', async () => {
+  test('for a version 1 resource has the claims of version 1 on both endpoints', async () => {
     await using simulator = await startInMemory({ random: () => 0 })
     const { body } = await exchange(simulator)
-    const { payload, protectedHeader } = await verified(simulator, body['access_token'], 1)
+    const { payload, protectedHeader } = await validate(simulator, body['access_token'], 1)
 
     expect(protectedHeader).toEqual({
       typ: 'JWT',
@@ -62,13 +62,13 @@ describe('an access token', () => {
     })
   })
 
-  test('of a version 2 resource has the claims of version 2, whatever the endpoint', async () => {
+  test('for a version 2 resource has the claims of version 2 on both endpoints', async () => {
     await using simulator = await startInMemory()
     const { body } = await exchange(simulator, {
       version: 1,
       form: { resource: 'api://orders-api' },
     })
-    const { payload, protectedHeader } = await verified(simulator, body['access_token'], 2)
+    const { payload, protectedHeader } = await validate(simulator, body['access_token'], 2)
 
     expect(protectedHeader).not.toHaveProperty('x5t')
     expect(payload).toMatchObject({
@@ -92,7 +92,7 @@ describe('an access token', () => {
     expect(decodeJwt(String(body['access_token'])).aud).toBe(audience)
   })
 
-  test('names roles, the managed identity and the client capability where there are any', async () => {
+  test('contains roles, the managed identity and the client capability', async () => {
     await using simulator = await startInMemory()
     const [application] = simulator.directory.applications
     Object.assign(application ?? {}, {
@@ -111,8 +111,8 @@ describe('an access token', () => {
   })
 })
 
-describe('a success', () => {
-  test('of the v2 endpoint has numbers and no more than Entra sends', async () => {
+describe('a token response', () => {
+  test('of the v2 endpoint has numbers and the members that Entra ID sends', async () => {
     await using simulator = await startInMemory({ random: () => 0.999 })
     const { body, headers } = await exchange(simulator)
     expect(body).toEqual({
@@ -144,19 +144,19 @@ describe('a success', () => {
     ['unknown query parameters', { path: '/oauth2/v2.0/token?dc=ESTS&slice=testslice' }],
     ['unknown form fields', { form: { 'x-client-SKU': 'msal.js.node' } }],
     ['a verified domain as tenant', { tenant: 'contoso.onmicrosoft.com' }],
-  ])('comes with %s too', async (_, attempt) => {
+  ])('is sent for %s', async (_, attempt) => {
     await using simulator = await startInMemory()
     expect((await exchange(simulator, attempt)).status).toBe(200)
   })
 
-  test('for any resource, when the directory is told so', async () => {
+  test('is sent for any resource with unknownResources: issue', async () => {
     await using simulator = await startInMemory()
     simulator.directory.unknownResources = 'issue'
     const { body } = await exchange(simulator, { form: { scope: 'https://load-17.test/.default' } })
     expect(decodeJwt(String(body['access_token'])).aud).toBe('https://load-17.test')
   })
 
-  test('has the life that the application was given', async () => {
+  test('has the lifetime of the application', async () => {
     await using simulator = await startInMemory()
     Object.assign(simulator.directory.applications[0] ?? {}, {
       tokenLifetimeSeconds: 120,
@@ -166,8 +166,8 @@ describe('a success', () => {
   })
 })
 
-describe('what Entra serves beside tokens', () => {
-  test('the discovery documents name their own origin and issuer', async () => {
+describe('Entra ID metadata', () => {
+  test('discovery documents have the origin of the request', async () => {
     await using simulator = await startInMemory()
     const base = `https://entra.test/${TENANT_ID}`
     expect(
@@ -186,7 +186,7 @@ describe('what Entra serves beside tokens', () => {
   })
 
   test.each(['/common/discovery/keys', `/${TENANT_ID}/discovery/keys`])(
-    '%s holds public keys only',
+    '%s contains only public keys',
     async (path) => {
       await using simulator = await startInMemory()
       const { body } = await get(simulator, path)
@@ -202,7 +202,7 @@ describe('what Entra serves beside tokens', () => {
     },
   )
 
-  test('instance discovery knows its own host and no other', async () => {
+  test('instance discovery accepts only its own host', async () => {
     await using simulator = await startInMemory()
     const ask = (host: string) =>
       get(
@@ -229,13 +229,13 @@ describe('what Entra serves beside tokens', () => {
     ['/common/.well-known/openid-configuration', 400],
     ['/', 404],
     [`/${TENANT_ID}/oauth2/v2.0/authorize`, 404],
-  ])('%s is answered with %i', async (path, status) => {
+  ])('%s answers %i', async (path, status) => {
     await using simulator = await startInMemory()
     expect((await get(simulator, path)).status).toBe(status)
   })
 })
 
-test('a projected token has the header and claims of a cluster, and keeps its uids', async () => {
+test('a projected token has the header and claims of a cluster, with stable uids', async () => {
   await using simulator = await startInMemory()
   const token = (await simulator.issuer.sign({ pod: 'orders-7d9f' })).reveal()
   const claims = decodeJwt(token)
@@ -263,7 +263,7 @@ test('a projected token has the header and claims of a cluster, and keeps its ui
   expect(next.jti).not.toBe(claims.jti)
 })
 
-test('tokens of an old key hold while it is published, and no longer', async () => {
+test('tokens of an old key are valid while the key is published', async () => {
   await using simulator = await startInMemory()
   const old = (await simulator.issuer.sign()).reveal()
   await simulator.issuer.rotateKey()

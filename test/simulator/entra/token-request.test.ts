@@ -1,200 +1,100 @@
 import { describe, expect, test } from 'vitest'
-import { jsonResponse } from '../../../src/simulator/http/handler.ts'
 import { REPORTS } from '../../../src/simulator/defaults.ts'
-import { startInMemory, CORRELATION_ID, exchange, type Attempt } from '../exchange.ts'
+import {
+  CORRELATION_ID,
+  exchange,
+  formatFailure,
+  type RequestChanges,
+  startInMemory,
+} from '../exchange.ts'
 
-describe('a request that is wrong itself', () => {
-  test.each<[string, Attempt, number, number, string, RegExp]>([
+const form = (changes: NonNullable<RequestChanges['form']>): RequestChanges => ({ form: changes })
+const scope = (value: string): RequestChanges => form({ scope: value })
+const TWO_SCOPES = 'https://vault.azure.net/.default https://storage.azure.com/.default'
+const UNKNOWN_TENANT = '99999999-9999-4999-8999-999999999999'
+const EMPTY_GUID = '00000000-0000-0000-0000-000000000000'
+
+describe('a token request', () => {
+  test.each<[string, RequestChanges, string, RegExp]>([
+    ['GET', { init: { method: 'GET', body: null } }, '400 invalid_request 900561', /a GET request/],
+    ['empty tenant', { tenant: EMPTY_GUID }, '400 invalid_request 900021', /empty GUID/],
+    ['tenant not a domain', { tenant: 'contoso' }, '400 invalid_request 900023', /is neither/],
+    ['unknown tenant', { tenant: UNKNOWN_TENANT }, '400 invalid_request 90002', /not found/],
+    ['unknown domain', { tenant: 'fabrikam.com' }, '400 invalid_request 90002', /'fabrikam.com'/],
+    ['no grant type', form({ grant_type: '' }), '400 invalid_request 900144', /'grant_type'/],
     [
-      'is a GET',
-      { init: { method: 'GET', body: null } },
-      900561,
-      400,
-      'invalid_request',
-      /Received a GET/,
-    ],
-    [
-      'names the empty tenant',
-      { tenant: '00000000-0000-0000-0000-000000000000' },
-      900021,
-      400,
-      'invalid_request',
-      /empty GUID/,
-    ],
-    [
-      'names a tenant that is no domain',
-      { tenant: 'contoso' },
-      900023,
-      400,
-      'invalid_request',
-      /'contoso' is neither/,
-    ],
-    [
-      'names an unknown tenant',
-      { tenant: '99999999-9999-4999-8999-999999999999' },
-      90002,
-      400,
-      'invalid_request',
-      /not found/,
-    ],
-    [
-      'names an unknown domain',
-      { tenant: 'fabrikam.com' },
-      90002,
-      400,
-      'invalid_request',
-      /'fabrikam.com' not found/,
-    ],
-    [
-      'has no grant type',
-      { form: { grant_type: undefined } },
-      900144,
-      400,
-      'invalid_request',
-      /'grant_type'/,
-    ],
-    [
-      'has a JSON body',
+      'JSON body',
       { init: { headers: { 'content-type': 'application/json' } } },
-      900144,
-      400,
-      'invalid_request',
+      '400 invalid_request 900144',
       /'grant_type'/,
     ],
+    ['password grant', form({ grant_type: 'password' }), '400 unsupported_grant_type 70003', /'pa/],
+    ['no client id', form({ client_id: '' }), '400 invalid_request 900144', /'client_id'/],
+    ['client id not a GUID', form({ client_id: 'orders' }), '400 invalid_request 90013', /Invalid/],
+    ['no scope', form({ scope: undefined }), '400 invalid_request 900144', /'scope'/],
     [
-      'has another grant type',
-      { form: { grant_type: 'password' } },
-      70003,
-      400,
-      'unsupported_grant_type',
-      /'password'/,
-    ],
-    [
-      'has no client id',
-      { form: { client_id: '' } },
-      900144,
-      400,
-      'invalid_request',
-      /'client_id'/,
-    ],
-    [
-      'has a client id that is no GUID',
-      { form: { client_id: 'orders' } },
-      90013,
-      400,
-      'invalid_request',
-      /Invalid input/,
-    ],
-    ['has no scope', { form: { scope: undefined } }, 900144, 400, 'invalid_request', /'scope'/],
-    [
-      'has no resource (v1)',
+      'no resource (v1)',
       { version: 1, form: { resource: undefined } },
-      900144,
-      400,
-      'invalid_request',
+      '400 invalid_request 900144',
       /'resource'/,
     ],
     [
-      'has a scope without /.default',
-      { form: { scope: 'https://vault.azure.net/user_impersonation' } },
-      1002012,
-      400,
-      'invalid_scope',
-      /\/\.default/,
+      'a named permission',
+      scope('https://vault.azure.net/x'),
+      '400 invalid_scope 1002012',
+      /\.def/,
     ],
+    ['/.default alone', scope('/.default'), '400 invalid_scope 1002012', /\/\.default/],
+    ['two resources', scope(TWO_SCOPES), '400 invalid_scope 70011', /not valid/],
     [
-      'has a scope that is /.default alone',
-      { form: { scope: '/.default' } },
-      1002012,
-      400,
-      'invalid_scope',
-      /\/\.default/,
-    ],
-    [
-      'has two scopes',
-      { form: { scope: 'https://vault.azure.net/.default https://storage.azure.com/.default' } },
-      70011,
-      400,
-      'invalid_scope',
-      /not valid/,
-    ],
-    [
-      'asks for an unknown resource',
-      { form: { scope: 'https://unknown.test/.default' } },
-      500011,
-      400,
-      'invalid_resource',
+      'unknown resource',
+      scope('https://unknown.test/.default'),
+      '400 invalid_resource 500011',
       /https:\/\/unknown.test was not found in the tenant named Contoso/,
     ],
+    ['no assertion', { assertion: '' }, '401 invalid_client 7000216', /'client_assertion'/],
     [
-      'has no assertion',
-      { form: { client_assertion: undefined } },
-      7000216,
-      401,
-      'invalid_client',
-      /'client_assertion'/,
-    ],
-    [
-      'has an empty assertion',
-      { assertion: '' },
-      7000216,
-      401,
-      'invalid_client',
-      /'client_assertion'/,
-    ],
-    [
-      'has a client secret',
-      { form: { client_assertion: undefined, client_secret: 'x' } },
-      7000215,
-      401,
-      'invalid_client',
+      'client secret',
+      form({ client_assertion: undefined, client_secret: 'x' }),
+      '401 invalid_client 7000215',
       /Invalid client secret/,
     ],
     [
-      'has no assertion type',
-      { form: { client_assertion_type: undefined } },
-      900144,
-      400,
-      'invalid_request',
+      'no assertion type',
+      form({ client_assertion_type: undefined }),
+      '400 invalid_request 900144',
       /'client_assertion_type'/,
     ],
     [
-      'has an unknown assertion type',
-      { form: { client_assertion_type: 'saml' } },
-      90013,
-      400,
-      'invalid_request',
+      'unknown assertion type',
+      form({ client_assertion_type: 'saml' }),
+      '400 invalid_request 90013',
       /Invalid input/,
     ],
+    ['assertion not a JWT', { assertion: 'not.a.jwt' }, '400 invalid_request 50027', /malformed/],
     [
-      'has an assertion that is no JWT',
-      { assertion: 'not.a.jwt' },
-      50027,
-      400,
-      'invalid_request',
-      /malformed/,
+      'truncated assertion',
+      { assertion: 'eyJhbGc.eyJpc3' },
+      '400 invalid_request 50027',
+      /malform/,
     ],
-    [
-      'has an assertion that is cut off',
-      { assertion: 'eyJhbGciOiJSUzI1NiJ9.eyJpc3' },
-      50027,
-      400,
-      'invalid_request',
-      /malformed/,
-    ],
-  ])('%s', async (_, attempt, code, status, error, text) => {
+  ])('fails with its AADSTS code: %s', async (_, changes, failure, text) => {
     await using simulator = await startInMemory()
-    const { status: gotStatus, body } = await exchange(simulator, attempt)
-    expect({ ...body, gotStatus }).toMatchObject({ error, error_codes: [code], gotStatus: status })
-    expect(body['error_description']).toMatch(text)
-    expect(body['error_description']).toMatch(new RegExp(`^AADSTS${code}: `, 'u'))
+    const outcome = await exchange(simulator, changes)
+    expect(formatFailure(outcome)).toBe(failure)
+    expect(outcome.body['error_description']).toMatch(text)
+    expect(outcome.body['error_description']).toMatch(
+      new RegExp(`^AADSTS${failure.split(' ').at(-1)}: `, 'u'),
+    )
   })
 })
 
-describe('the shape of a refusal', () => {
-  test('is that of Entra: trailer, ids, time, link and headers', async () => {
+describe('an error response', () => {
+  const noCredential = form({ client_id: REPORTS.clientId })
+
+  test('has the trailer, ids, time, link and headers of Entra ID', async () => {
     await using simulator = await startInMemory()
-    const { body, headers } = await exchange(simulator, { form: { client_id: REPORTS.clientId } })
+    const { body, headers } = await exchange(simulator, noCredential)
     const traceId = headers.get('x-ms-request-id')
     expect(body).toEqual({
       error: 'invalid_client',
@@ -206,44 +106,42 @@ describe('the shape of a refusal', () => {
       error_uri: 'https://entra.test/error?code=70025',
     })
     expect(headers.get('content-type')).toBe('application/json; charset=utf-8')
+    expect(headers.get('content-length')).toBe(String(JSON.stringify(body).length))
     expect(headers.get('cache-control')).toBe('no-store, no-cache')
     expect(headers.get('date')).toBe('Tue, 24 Nov 2026 12:00:00 GMT')
   })
 
-  test('has CRLF before the trailer when it is told to be of before 2024', async () => {
+  test('has CRLF in the trailer with the option for the format before 2024', async () => {
     await using simulator = await startInMemory({ trailerSeparator: '\r\n' })
-    const { body } = await exchange(simulator, { form: { client_id: REPORTS.clientId } })
+    const { body } = await exchange(simulator, noCredential)
     expect(body['error_description']).toMatch(/credentials\.\r\nTrace ID: \S+\r\nCorrelation ID: /)
   })
 
-  test.each([
+  test.each<[string, string | RegExp, RequestChanges]>([
     [
-      'query',
-      {
-        path: `/oauth2/v2.0/token?client-request-id=${CORRELATION_ID}`,
-        form: { 'client-request-id': undefined, grant_type: undefined },
-      },
+      'the client-request-id of the query',
+      CORRELATION_ID,
+      { path: `/oauth2/v2.0/token?client-request-id=${CORRELATION_ID}` },
     ],
     [
-      'header',
-      {
-        init: { headers: { 'client-request-id': CORRELATION_ID } },
-        form: { 'client-request-id': undefined, grant_type: undefined },
-      },
+      'the client-request-id of the headers',
+      CORRELATION_ID,
+      { init: { headers: { 'client-request-id': CORRELATION_ID } } },
     ],
-  ])('echoes the client-request-id of the %s', async (_, attempt) => {
+    ['a new id without one', /^[0-9a-f-]{36}$/, {}],
+    [
+      'a new id for one that is not a GUID',
+      /^[0-9a-f-]{36}$/,
+      form({ 'client-request-id': '<a>' }),
+    ],
+  ])('has as correlation id %s', async (_, id, changes) => {
     await using simulator = await startInMemory()
-    expect((await exchange(simulator, attempt)).body).toMatchObject({
-      correlation_id: CORRELATION_ID,
-    })
-  })
-
-  test('does not echo what is no GUID', async () => {
-    await using simulator = await startInMemory()
+    const defaults = { 'client-request-id': undefined, grant_type: undefined }
     const { body } = await exchange(simulator, {
-      form: { 'client-request-id': '<script>', grant_type: undefined },
+      ...changes,
+      form: { ...defaults, ...changes.form },
     })
-    expect(body['correlation_id']).toMatch(/^[0-9a-f-]{36}$/)
+    expect(body['correlation_id']).toMatch(id)
   })
 
   test.each([[900612], [90033], [900382]])('has no link for AADSTS%i', async (code) => {
@@ -251,8 +149,4 @@ describe('the shape of a refusal', () => {
     simulator.faults.add({ kind: 'aadsts', code })
     expect((await exchange(simulator)).body).not.toHaveProperty('error_uri')
   })
-})
-
-test('a JSON answer announces the bytes of its text', () => {
-  expect(jsonResponse(200, { name: 'é' }).headers.get('content-length')).toBe('13')
 })

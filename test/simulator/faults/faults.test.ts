@@ -5,8 +5,8 @@ import { BILLING } from '../../../src/simulator/defaults.ts'
 import type { Simulator } from '../../../src/simulator/simulator.ts'
 import { startInMemory, exchange, NOW } from '../exchange.ts'
 
-/** The answer as it is, JSON or not. */
-async function raw(simulator: Simulator) {
+/** Sends a token request without parameters and returns the response as text. */
+async function sendRequest(simulator: Simulator) {
   const response = await fetch(
     `${simulator.authorityHost}/${simulator.tenantId}/oauth2/v2.0/token`,
     {
@@ -26,30 +26,30 @@ async function raw(simulator: Simulator) {
   }
 }
 
-describe('an answer in place of the real one', () => {
+describe('a replaced answer', () => {
   test.each<[string, FaultInput, Readonly<Record<string, unknown>>]>([
     [
-      '429 as Entra says it',
+      'throttled: 429 as Entra ID',
       { kind: 'throttled' },
       { status: 429, type: 'text/plain', retryAfter: '60', text: 'Too Many Requests' },
     ],
     [
-      '429 with seconds',
+      'throttled: Retry-After in seconds',
       { kind: 'throttled', retryAfterSeconds: 7 },
       { status: 429, retryAfter: '7' },
     ],
     [
-      '429 with a date',
+      'throttled: Retry-After as a date',
       { kind: 'throttled', retryAfterSeconds: 90, retryAfterAsDate: true },
       { status: 429, retryAfter: 'Tue, 24 Nov 2026 12:01:30 GMT' },
     ],
     [
-      '503 JSON',
+      'unavailable: JSON',
       { kind: 'unavailable' },
       { status: 503, retryAfter: null, text: expect.stringContaining('AADSTS90033: A transient') },
     ],
     [
-      '503 HTML',
+      'unavailable: HTML',
       { kind: 'unavailable', body: 'html', retryAfterSeconds: 3 },
       {
         status: 503,
@@ -58,15 +58,23 @@ describe('an answer in place of the real one', () => {
         text: expect.stringMatching(/^<!DOCTYPE/u),
       },
     ],
-    ['503 empty', { kind: 'unavailable', body: 'empty' }, { status: 503, type: null, text: '' }],
     [
-      'a redirect to another host',
+      'unavailable: empty',
+      { kind: 'unavailable', body: 'empty' },
+      { status: 503, type: null, text: '' },
+    ],
+    [
+      'redirect',
       { kind: 'redirect', to: 'https://evil.test/token' },
       { status: 307, location: 'https://evil.test/token' },
     ],
-    ['garbage', { kind: 'garbage' }, { status: 200, text: expect.stringContaining('<html>') }],
     [
-      'any status and body',
+      'garbage: not JSON',
+      { kind: 'garbage' },
+      { status: 200, text: expect.stringContaining('<html>') },
+    ],
+    [
+      'status: any status and body',
       {
         kind: 'status',
         status: 418,
@@ -76,25 +84,25 @@ describe('an answer in place of the real one', () => {
       },
       { status: 418, text: 'tea', type: 'text/tea', retryAfter: '1' },
     ],
-    ['a status without a body', { kind: 'status', status: 204 }, { status: 204, text: '' }],
+    ['status: without a body', { kind: 'status', status: 204 }, { status: 204, text: '' }],
     [
-      'more bytes than fit',
+      'oversized',
       { kind: 'oversized', bytes: 200_000 },
       { status: 200, text: expect.stringMatching(/^.{200000}$/u) },
     ],
-  ])('%s', async (_, fault, expected) => {
+  ])('is sent for %s', async (_, fault, expected) => {
     await using simulator = await startInMemory()
     simulator.faults.add(fault)
-    expect(await raw(simulator)).toMatchObject(expected)
+    expect(await sendRequest(simulator)).toMatchObject(expected)
   })
 
-  test('the oversized body is JSON, so that only its size is wrong', async () => {
+  test('has valid JSON when it is oversized', async () => {
     await using simulator = await startInMemory()
     simulator.faults.add({ kind: 'oversized', bytes: 100_000 })
-    expect(JSON.parse((await raw(simulator)).text)).toHaveProperty('access_token')
+    expect(JSON.parse((await sendRequest(simulator)).text)).toHaveProperty('access_token')
   })
 
-  test('a hang ends when the caller gives up, and a reset is a socket error', async () => {
+  test('is logged with the outcome hang or reset', async () => {
     await using simulator = await startInMemory()
     simulator.faults.add({ kind: 'hang', times: 1 }, { kind: 'reset', times: 1 })
     const init = { method: 'POST', body: 'a=b', signal: AbortSignal.timeout(50) }
@@ -108,7 +116,7 @@ describe('an answer in place of the real one', () => {
     ).toEqual(['hang', 'reset', 200])
   })
 
-  test('a refusal by its number keeps the usual shape, and may be changed', async () => {
+  test('has the form of an AADSTS error, with overrides', async () => {
     await using simulator = await startInMemory()
     simulator.faults.add(
       { kind: 'aadsts', code: 53003, times: 1 },
@@ -128,8 +136,8 @@ describe('an answer in place of the real one', () => {
   })
 })
 
-describe('a change of the real answer', () => {
-  test('missing fields', async () => {
+describe('a changed answer', () => {
+  test('lacks the fields of missing-fields', async () => {
     await using simulator = await startInMemory()
     simulator.faults.add({ kind: 'missing-fields', fields: ['access_token', 'expires_in'] })
     const { status, body } = await exchange(simulator)
@@ -137,7 +145,20 @@ describe('a change of the real answer', () => {
     expect(Object.keys(body)).toEqual(['token_type', 'ext_expires_in'])
   })
 
-  test('lifetimes', async () => {
+  test('is sent in chunks by slow-body', async () => {
+    await using simulator = await startInMemory()
+    simulator.faults.add({ kind: 'slow-body', chunkBytes: 100, everyMs: 1 })
+    const response = await fetch(`${simulator.authorityHost}/t/oauth2/v2.0/token`, {
+      method: 'POST',
+      dispatcher: simulator.dispatcher,
+    })
+    const chunks: number[] = []
+    for await (const chunk of response.body ?? []) chunks.push(chunk.length)
+    expect(chunks.length).toBeGreaterThan(3)
+    expect(Math.max(...chunks)).toBe(100)
+  })
+
+  test('has the lifetimes of the fault', async () => {
     await using simulator = await startInMemory()
     simulator.faults.add({ kind: 'lifetime', expiresInSeconds: 4, refreshInSeconds: 2 })
     expect((await exchange(simulator)).body).toMatchObject({
@@ -147,7 +168,7 @@ describe('a change of the real answer', () => {
     })
   })
 
-  test('a delay, beside another fault', async () => {
+  test('is delayed, also together with another fault', async () => {
     const slept: number[] = []
     await using simulator = await startInMemory({
       sleep: async (ms) => {
@@ -159,7 +180,7 @@ describe('a change of the real answer', () => {
     expect(slept).toEqual([250])
   })
 
-  test("Entra's clock, in Date, in what it issues and in what it refuses", async () => {
+  test("has Entra ID's skewed clock in Date, tokens and checks", async () => {
     await using simulator = await startInMemory()
     simulator.faults.add({ kind: 'clock', offsetMs: 200_000 })
     const ahead = await exchange(simulator, { version: 1 })
@@ -172,7 +193,7 @@ describe('a change of the real answer', () => {
     })
   })
 
-  test('propagation flaps within its window and is over after it', async () => {
+  test('fails at random within the window of propagation, and not after it', async () => {
     let now = NOW
     const chances = [0.1, 0.9, 0.1]
     await using simulator = await startInMemory({
@@ -187,17 +208,17 @@ describe('a change of the real answer', () => {
   })
 })
 
-describe('whom a fault meets', () => {
-  test('as many requests as it says, and one after the other in order', async () => {
+describe('a fault', () => {
+  test('applies to `times` requests; the next fault follows', async () => {
     await using simulator = await startInMemory()
     simulator.faults.add({ kind: 'unavailable', times: 2 }, { kind: 'throttled', times: 1 })
     const statuses: number[] = []
-    for (let turn = 0; turn < 4; turn += 1) statuses.push((await raw(simulator)).status)
+    for (let turn = 0; turn < 4; turn += 1) statuses.push((await sendRequest(simulator)).status)
     expect(statuses).toEqual([503, 503, 429, 400])
     expect(simulator.faults.list()).toEqual([])
   })
 
-  test('only the client id that it names', async () => {
+  test('applies only to its client id', async () => {
     await using simulator = await startInMemory()
     simulator.faults.add({ kind: 'aadsts', code: 90033, clientId: BILLING.clientId })
     expect((await exchange(simulator)).status).toBe(200)
@@ -208,14 +229,14 @@ describe('whom a fault meets', () => {
     ['metadata', 'https://entra.test/common/discovery/keys'],
     ['issuer', 'https://issuer.test/openid/v1/jwks'],
     ['vault', 'https://vault.test/secrets/x'],
-  ])('only the target %s', async (target, url) => {
+  ])('applies only to its target: %s', async (target, url) => {
     await using simulator = await startInMemory()
     simulator.faults.add({ kind: 'status', status: 418, target })
     expect((await fetch(url, { dispatcher: simulator.dispatcher })).status).toBe(418)
-    expect((await raw(simulator)).status).toBe(400)
+    expect((await sendRequest(simulator)).status).toBe(400)
   })
 
-  test('a fault that makes no sense is not taken, and leaves the others', () => {
+  test('is rejected when it is invalid, and the others stay', () => {
     const faults = createFaults()
     faults.add({ kind: 'hang' })
     expect(() => faults.set([{ kind: 'status', status: 42 }])).toThrow(/status/u)

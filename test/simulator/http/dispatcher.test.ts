@@ -15,12 +15,12 @@ async function* brokenOff() {
   throw new Error('broken off')
 }
 
-describe('without a port', () => {
+describe('the in-memory dispatcher', () => {
   test.each([
     ['text', 'body'],
     ['bytes', Buffer.from('body')],
     ['a stream', Readable.from(['bo', 'dy'])],
-  ])('undici.request sends %s', async (_, body) => {
+  ])('passes a body: %s', async (_, body) => {
     const dispatcher = createInMemoryDispatcher(echo)
     const response = await request('https://any.test/path?q=1', {
       dispatcher,
@@ -35,8 +35,8 @@ describe('without a port', () => {
   test.each([
     ['a flat list', ['x-sent', 'yes']],
     ['pairs', new Map([['x-sent', 'yes']])],
-    ['nothing', null],
-  ])('undici.request takes headers as %s', async (_, headers) => {
+    ['none', null],
+  ])('accepts headers: %s', async (_, headers) => {
     const response = await request('https://any.test/', {
       dispatcher: createInMemoryDispatcher(echo),
       headers,
@@ -45,7 +45,7 @@ describe('without a port', () => {
     expect(response.headers['x-sent']).toBe(headers === null ? 'nothing' : 'yes')
   })
 
-  test('fetch reads a body in pieces, and an empty one', async () => {
+  test('returns a chunked and an empty body to fetch', async () => {
     const pieces = createInMemoryDispatcher(
       async () => new Response(ReadableStream.from([Buffer.from('a'), Buffer.from('b')])),
     )
@@ -54,7 +54,7 @@ describe('without a port', () => {
     expect((await fetch('https://any.test/', { dispatcher: empty })).status).toBe(204)
   })
 
-  test('repeated Set-Cookie headers stay apart', async () => {
+  test('keeps repeated Set-Cookie headers separate', async () => {
     const headers = new Headers([
       ['set-cookie', 'a=1'],
       ['set-cookie', 'b=2'],
@@ -67,7 +67,7 @@ describe('without a port', () => {
     await requested.body.dump()
   })
 
-  test('a body that breaks off is a reset connection', async () => {
+  test('fails with ECONNRESET when the body ends early', async () => {
     const dispatcher = createInMemoryDispatcher(
       async () => new Response(ReadableStream.from(brokenOff())),
     )
@@ -75,14 +75,14 @@ describe('without a port', () => {
     await expect(response.body.text()).rejects.toMatchObject({ code: 'ECONNRESET' })
   })
 
-  test('a hang ends when the dispatcher is destroyed', async () => {
+  test('ends a hanging request when it is destroyed', async () => {
     const dispatcher = createInMemoryDispatcher(async () => ({ socket: 'hang' }))
     const hanging = request('https://any.test/', { dispatcher })
     await dispatcher.destroy()
     await expect(hanging).rejects.toMatchObject({ code: 'UND_ERR_DESTROYED' })
   })
 
-  test('an origin that nobody has cannot be reached', async () => {
+  test('rejects a request to an unknown origin', async () => {
     const dispatcher = createInMemoryDispatcher(
       routeByOrigin(new Map([['https://known.test', echo]])),
     )

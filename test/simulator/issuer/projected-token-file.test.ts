@@ -11,7 +11,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(directory, { recursive: true }))
 
-test('the file is a link through ..data into a timestamped directory, readable by any uid', async () => {
+test('the token file is a link through ..data into a timestamped directory, readable by any uid', async () => {
   const file = createProjectedTokenFile({ directory, now: () => Date.UTC(2026, 10, 24, 1, 2, 3) })
   await file.write(new Secret('first'))
   expect(file.path).toBe(join(directory, 'azure-identity-token'))
@@ -23,7 +23,7 @@ test('the file is a link through ..data into a timestamped directory, readable b
 
 const whole = (letter: string): string => letter.repeat(100_000)
 
-/** What a reader sees until it is stopped: `a`, `b`, or something that is neither. */
+/** Returns everything that a reader got until it was stopped: `a`, `b`, or the beginning of another text. */
 async function watch(path: string, stopped: AbortSignal): Promise<ReadonlySet<string>> {
   const seen = new Set<string>()
   while (!stopped.aborted) {
@@ -34,31 +34,31 @@ async function watch(path: string, stopped: AbortSignal): Promise<ReadonlySet<st
   return seen
 }
 
-test('a reader sees the old token or the new one, never a part, through many rotations', async () => {
+test('a reader gets the old or the new token, never a part', async () => {
   const file = createProjectedTokenFile({ directory })
   await file.writeText(whole('a'))
   const stop = new AbortController()
   const watching = watch(file.path, stop.signal)
   for (let turn = 0; turn < 40; turn += 1) await file.writeText(whole(turn % 2 === 0 ? 'b' : 'a'))
   stop.abort()
-  // The kubelet removes the old directory at once, too: a reader between two steps finds none.
+  // A reader between two steps finds no file, since the kubelet removes the old directory at once.
   const seen = [...(await watching)].filter((text) => !text.startsWith('Error: ENOENT'))
   expect(seen.toSorted()).toEqual(['a', 'b'])
 })
 
-test('a descriptor that is kept open goes stale, and old directories go away', async () => {
+test('an open descriptor keeps the old content, and old directories are removed', async () => {
   const file = createProjectedTokenFile({ directory })
   await file.writeText('first')
-  const held = await open(file.path)
+  const descriptor = await open(file.path)
   await file.writeText('second')
-  expect(await held.readFile('utf8')).toBe('first')
-  await held.close()
+  expect(await descriptor.readFile('utf8')).toBe('first')
+  await descriptor.close()
   expect(await readFile(file.path, 'utf8')).toBe('second')
   const left = (await readdir(directory)).filter((name) => name.startsWith('..2'))
   expect(left).toHaveLength(1)
 })
 
-test('writes that overlap take turns, and one that fails holds up none', async () => {
+test('concurrent writes run one after another, also after a failed one', async () => {
   const file = createProjectedTokenFile({ directory })
   const writes = Array.from({ length: 8 }, (_, turn) => file.writeText(String(turn)))
   await Promise.all(writes)

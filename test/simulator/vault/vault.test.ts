@@ -20,7 +20,7 @@ async function get(simulator: Simulator, path: string, authorization?: string) {
 const tokenFor = async (simulator: Simulator, scope = 'https://vault.azure.net/.default') =>
   `Bearer ${String((await exchange(simulator, { form: { scope } })).body['access_token'])}`
 
-test('a good token gets the secret, in the form of Key Vault', async () => {
+test('the vault returns the secret for a valid token', async () => {
   await using simulator = await startInMemory()
   expect(await get(simulator, SECRET, await tokenFor(simulator))).toMatchObject({
     status: 200,
@@ -34,17 +34,17 @@ test('a good token gets the secret, in the form of Key Vault', async () => {
   })
 })
 
-test('an audience with a slash at its end is taken too', async () => {
+test('the vault accepts an audience with a trailing slash', async () => {
   await using simulator = await startInMemory()
   const token = await tokenFor(simulator, 'https://vault.azure.net//.default')
   expect((await get(simulator, SECRET, token)).status).toBe(200)
 })
 
-describe('401 with the challenge that tells clients where to go', () => {
+describe('the vault answers 401 with a challenge', () => {
   test.each([
     ['no token', undefined, /AKV10000/],
     ['another scheme', 'Basic dTpw', /AKV10000/],
-    ['a token that is none', 'Bearer nonsense', /S2S12000/],
+    ['a token that is not a JWT', 'Bearer nonsense', /S2S12000/],
   ])('for %s', async (_, authorization, message) => {
     await using simulator = await startInMemory()
     expect(await get(simulator, SECRET, authorization)).toEqual({
@@ -54,7 +54,7 @@ describe('401 with the challenge that tells clients where to go', () => {
     })
   })
 
-  test('for a token of another resource', async () => {
+  test('for a token with another audience', async () => {
     await using simulator = await startInMemory()
     const token = await tokenFor(simulator, 'https://storage.azure.com/.default')
     expect(await get(simulator, SECRET, token)).toMatchObject({
@@ -65,7 +65,7 @@ describe('401 with the challenge that tells clients where to go', () => {
     })
   })
 
-  test('for a token that has expired', async () => {
+  test('for an expired token', async () => {
     let now = NOW
     await using simulator = await startInMemory({ now: () => now })
     const token = await tokenFor(simulator)
@@ -76,7 +76,7 @@ describe('401 with the challenge that tells clients where to go', () => {
     })
   })
 
-  test('for a token that somebody else signed', async () => {
+  test('for a token signed by another key', async () => {
     await using simulator = await startInMemory()
     const { privateKey } = await generateKeyPair('RS256')
     const forged = await new SignJWT({
@@ -91,7 +91,7 @@ describe('401 with the challenge that tells clients where to go', () => {
     expect((await get(simulator, SECRET, `Bearer ${forged}`)).status).toBe(401)
   })
 
-  test('for a token of another Entra', async () => {
+  test('for a token of another Entra ID', async () => {
     await using simulator = await startInMemory()
     await using other = await startInMemory()
     expect((await get(simulator, SECRET, await tokenFor(other))).status).toBe(401)
@@ -112,7 +112,7 @@ describe('401 with the challenge that tells clients where to go', () => {
   })
 })
 
-test('401 for another tenant even under the right issuer', async () => {
+test('the vault answers 401 for another tenant under the right issuer', async () => {
   const { publicKey, privateKey } = await generateKeyPair('RS256')
   const keySet = JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: 'one' }] })
   const vault = createVault({
@@ -135,7 +135,7 @@ test('401 for another tenant even under the right issuer', async () => {
   expect(await ask('99999999-9999-4999-8999-999999999999')).toBe(401)
 })
 
-test('403 for an application without the permission, which is read anew each time', async () => {
+test('the vault answers 403 when the permission has been removed', async () => {
   await using simulator = await startInMemory()
   simulator.secrets.set('database-password', { value: 'x', allowedClientIds: [] })
   expect(await get(simulator, SECRET, await tokenFor(simulator))).toMatchObject({
@@ -153,7 +153,7 @@ test('403 for an application without the permission, which is read anew each tim
 test.each([
   ['/secrets/unknown', 'SecretNotFound'],
   ['/keys/some', 'NotFound'],
-])('404 for %s', async (path, code) => {
+])('the vault answers 404 for %s', async (path, code) => {
   await using simulator = await startInMemory()
   expect(await get(simulator, path, await tokenFor(simulator))).toMatchObject({
     status: 404,
