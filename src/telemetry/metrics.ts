@@ -57,7 +57,7 @@ const CACHE_RESULTS: readonly CacheResult[] = ['hit', 'miss', 'coalesced', 'nega
 /** The label value of identities and resources that only requests name. */
 const OTHER = 'other'
 
-/** Creates the metrics in a registry of their own. Gauges are read from their sources at each scrape. */
+/** Creates the metrics in a new registry. Gauges are read from their sources at each scrape. */
 export function createMetrics(sources: MetricsSources): Metrics {
   const { version, clock } = sources
   const registry = createRegistry()

@@ -17,7 +17,7 @@ export const StatusSchema = z.object({
   /** Increases when a field is removed or changes its meaning, not when one is added. */
   schemaVersion: z.literal(1),
   generatedAt: instant,
-  /** The pod: its host name, and what the projected token says. */
+  /** The pod: its host name, and the namespace and service account of its projected token. */
   workload: z.object({
     host: z.string(),
     namespace: z.optional(z.string()),

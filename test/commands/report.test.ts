@@ -6,20 +6,20 @@ import { listening } from '../fixtures/listening.ts'
 import { aStatus } from '../fixtures/status.ts'
 import { captureIo } from './capture.ts'
 
-/** Starts a server with these responses; `asked` are the URLs of its requests. */
+/** Starts a server with these responses; `requests` are the URLs of its requests. */
 async function answering(
   answer: (url: URL) => { status?: number; body: unknown },
-): Promise<{ origin: string; asked: string[] } & AsyncDisposable> {
-  const asked: string[] = []
+): Promise<{ origin: string; requests: string[] } & AsyncDisposable> {
+  const requests: string[] = []
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? '', 'http://localhost')
-    asked.push(`${url.pathname}${url.search}`)
+    requests.push(`${url.pathname}${url.search}`)
     const { status = 200, body } = answer(url)
     response.writeHead(status, { 'content-type': 'application/json', location: '/elsewhere' })
     response.end(typeof body === 'string' ? body : JSON.stringify(body))
   })
   const { port, [Symbol.asyncDispose]: dispose } = await listening(server)
-  return { origin: `http://127.0.0.1:${port}`, asked, [Symbol.asyncDispose]: dispose }
+  return { origin: `http://127.0.0.1:${port}`, requests, [Symbol.asyncDispose]: dispose }
 }
 
 const client = (overrides: Record<string, unknown>) => ({ ...aStatus().clients[0], ...overrides })
@@ -53,7 +53,7 @@ shop/orders   azure-identity (Python)  1.5.0    42        2026-11-24 11:59 UTC
 
 2 workloads call; 1 of them could do without the sidecar with their current library versions.
 `)
-    expect(orders.asked).toEqual(['/status.json'])
+    expect(orders.requests).toEqual(['/status.json'])
   })
 
   test('merges the replicas of a workload', async () => {
@@ -115,7 +115,7 @@ shop/orders   azure-identity (Python)  1.5.0    42        2026-11-24 11:59 UTC
     const { code, out, err } = await run(['--url', other.origin])
     expect({ code, out }).toEqual({ code: 1, out: '' })
     expect(err).toMatch(message)
-    expect(other.asked).toEqual(['/status.json'])
+    expect(other.requests).toEqual(['/status.json'])
   })
 })
 
@@ -153,8 +153,9 @@ describe('from a Prometheus', () => {
         },
       ],
     })
-    expect(prometheus.asked).toHaveLength(2)
-    for (const url of prometheus.asked) expect(url).toMatch(/^\/prefix\/api\/v1\/query\?query=.*7d/)
+    expect(prometheus.requests).toHaveLength(2)
+    for (const url of prometheus.requests)
+      expect(url).toMatch(/^\/prefix\/api\/v1\/query\?query=.*7d/)
   })
 
   test.each(['NaN', '+Inf', '-Inf', '1e300', 'soon'])('ignores a sample %s', async (value) => {

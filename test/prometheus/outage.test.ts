@@ -65,7 +65,9 @@ describe.skipIf(!hasPrometheus())('an outage of Entra ID, observed by Prometheus
     const config = await directory.write('prometheus.yaml', scraping(target))
     await using prometheus = await startPrometheus(config, directory.path)
 
-    await sleep(5000)
+    await until('three scrapes', 30_000, async () =>
+      ((await prometheus.query('count_over_time(wimds_ready[1m])')) ?? 0) >= 3 ? true : undefined,
+    )
     expect(await prometheus.firing('WimdsExchangesFailing')).toBeUndefined()
 
     world.faults.add({ kind: 'unavailable' })

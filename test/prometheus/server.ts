@@ -1,4 +1,4 @@
-/** A real Prometheus on a port of its own, asked over its API. */
+/** Prometheus on a free port, queried over its API. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -17,15 +17,21 @@ const Alerts = z.object({
   }),
 })
 
+const Vector = z.object({
+  data: z.object({ result: z.array(z.object({ value: z.tuple([z.number(), z.string()]) })) }),
+})
+
 type Alert = z.infer<typeof Alerts>['data']['alerts'][number]
 
 interface Prometheus extends AsyncDisposable {
   readonly origin: string
-  /** The alert of this name when it fires; undefined: it does not. */
+  /** Returns the first value of an instant query. */
+  readonly query: (expression: string) => Promise<number | undefined>
+  /** Returns the alert of this name if it fires. */
   readonly firing: (name: string) => Promise<Alert | undefined>
 }
 
-/** Starts it with this configuration file, its data in `directory`, and waits until it is ready. */
+/** Starts Prometheus with this configuration and its data in `directory`; resolves when it is ready. */
 export async function startPrometheus(config: string, directory: string): Promise<Prometheus> {
   const origin = `http://127.0.0.1:${await freePort()}`
   const child = spawn(
@@ -59,6 +65,11 @@ export async function startPrometheus(config: string, directory: string): Promis
   }
   return {
     origin,
+    query: async (expression) => {
+      const answer = await fetch(`${origin}/api/v1/query?query=${encodeURIComponent(expression)}`)
+      const { data } = Vector.parse(await answer.json())
+      return data.result[0] && Number(data.result[0].value[1])
+    },
     firing: async (name) => {
       const answer = await fetch(`${origin}/api/v1/alerts`)
       const { data } = Alerts.parse(await answer.json())
@@ -70,16 +81,16 @@ export async function startPrometheus(config: string, directory: string): Promis
   }
 }
 
-/** Looks every quarter of a second until there is something; throws when the time is over. */
+/** Polls every 250 ms until there is a value. Throws after `withinMs`. */
 export async function until<T>(
   what: string,
   withinMs: number,
-  look: () => Promise<T | undefined>,
+  poll: () => Promise<T | undefined>,
 ): Promise<T> {
   const deadline = performance.now() + withinMs
   for (;;) {
-    const seen = await look()
-    if (seen !== undefined) return seen
+    const value = await poll()
+    if (value !== undefined) return value
     if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`)
     await sleep(250)
   }

@@ -1,4 +1,4 @@
-/** Prometheus's own programs, where the machine has them. */
+/** Prometheus's programs, if the machine has them. */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -7,7 +7,7 @@ import { join } from 'node:path'
 
 const PROGRAMS = ['/usr/bin/promtool', '/usr/bin/prometheus']
 
-/** Whether they are there; says what is missing if not. */
+/** Returns whether they are installed; prints a line if not. */
 export function hasPrometheus(): boolean {
   const missing = PROGRAMS.filter((path) => !existsSync(path))
   if (missing.length === 0) return true
@@ -17,7 +17,7 @@ export function hasPrometheus(): boolean {
   return false
 }
 
-/** A directory of its own that goes when the test ends, and a file in it. */
+/** Creates a temporary directory, which is removed at the end of the test. */
 export async function scratch(): Promise<
   { path: string; write: (name: string, text: string) => Promise<string> } & AsyncDisposable
 > {

@@ -55,8 +55,8 @@ test.each([
 
 test.each(['<script>', 'eyJhbGciOi.eyJhbGciOi', '1'.repeat(40), 'v', '../1'])(
   'ignores a version that does not look like one: %j',
-  (said) => {
-    expect(recognizeClient({ agent: `azsdk-python-identity/${said}` }).version).toBe('')
+  (version) => {
+    expect(recognizeClient({ agent: `azsdk-python-identity/${version}` }).version).toBe('')
   },
 )
 

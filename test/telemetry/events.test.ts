@@ -24,7 +24,7 @@ function logging() {
 }
 
 const assertionFor = (audience: string): Assertion => ({
-  secret: new Secret('signed by nobody'),
+  secret: new Secret('an assertion'),
   issuer: 'https://issuer.test',
   subject: 'system:serviceaccount:shop:orders',
   audience: [audience],
