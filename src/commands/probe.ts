@@ -3,13 +3,16 @@ import { get } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UsageError } from '../errors.ts'
 import { complain } from '../lib/print-error.ts'
+import { waitForPort } from '../lib/wait-for-port.ts'
 import { mistakesOfFlagsAlone, parseFlags } from '../lib/args.ts'
 import type { CommandIo } from './io.ts'
 
-const USAGE = `usage: wimds probe [--port PORT] [--timeout SECONDS]
+const USAGE = `usage: wimds probe [--port PORT] [--timeout SECONDS] [--listening]
 
 Asks http://127.0.0.1:PORT/readyz (8000) until it says that wimds is ready, for SECONDS (10).
 A refused connection is asked again too: the sidecar may just be starting.
+
+  --listening  wait until PORT accepts connections, whether or not wimds is ready
 `
 
 const TRY_TIMEOUT_MS = 5000
@@ -17,7 +20,12 @@ const PAUSE_MS = 250
 
 /** Exit code 0 when ready, 1 when it was not in time, 64 for bad usage. */
 export async function probe(args: readonly string[], io: CommandIo): Promise<number> {
-  const flags = parseFlags(args, { port: 'value', timeout: 'value', help: 'switch' })
+  const flags = parseFlags(args, {
+    port: 'value',
+    timeout: 'value',
+    listening: 'switch',
+    help: 'switch',
+  })
   if (flags.has('help')) {
     io.stdout.write(USAGE)
     return 0
@@ -30,7 +38,8 @@ export async function probe(args: readonly string[], io: CommandIo): Promise<num
     ...(timeoutMs >= 0 ? [] : ['--timeout is not a number of seconds']),
   ]
   if (mistakes.length > 0) throw new UsageError(mistakes)
-  return (await isReadyWithin(port, timeoutMs)) ? 0 : fail(io, port)
+  const wait = flags.has('listening') ? waitForPort : isReadyWithin
+  return (await wait(port, timeoutMs)) ? 0 : fail(io, port, flags.has('listening'))
 }
 
 async function isReadyWithin(port: number, timeoutMs: number): Promise<boolean> {
@@ -59,7 +68,10 @@ function isReady(port: number, timeoutMs: number): Promise<boolean> {
   })
 }
 
-function fail(io: CommandIo, port: number): number {
-  complain(io, 'wimds probe', `nothing on port ${port} says that it is ready`)
+function fail(io: CommandIo, port: number, isListening: boolean): number {
+  const problem = isListening
+    ? `nothing accepts connections on 127.0.0.1:${port}`
+    : `nothing on port ${port} says that it is ready`
+  complain(io, 'wimds probe', `${problem}. Fix: read the log of the sidecar`)
   return 1
 }

@@ -4,6 +4,7 @@ import { UsageError } from '../errors.ts'
 import { type Flags, mistakesOfFlagsAlone, parseFlags } from '../lib/args.ts'
 import { messageOf } from '../lib/collect-errors.ts'
 import { complain } from '../lib/print-error.ts'
+import { waitForPort } from '../lib/wait-for-port.ts'
 import { applyRedirect, formatScript, removeRedirect } from '../redirect/apply.ts'
 import {
   REDIRECT_DEFAULTS,
@@ -14,7 +15,7 @@ import {
 import type { CommandIo } from './io.ts'
 
 const USAGE = `usage: wimds redirect [--mode loopback|nft] [--port PORT] [--uid UID] [--pass-through]
-                      [--dry-run] [--undo]
+                      [--wait SECONDS] [--dry-run] [--undo]
 
 Redirects connections to 169.254.169.254:80 in this network namespace to the sidecar.
 Needs the capability NET_ADMIN, and the tools nft and ip.
@@ -24,6 +25,7 @@ Needs the capability NET_ADMIN, and the tools nft and ip.
   --port PORT       the sidecar's port (default 8000, or $PROXY_PORT)
   --uid UID         the sidecar's uid, exempt with --pass-through (default 1501, or $PROXY_UID)
   --pass-through    let that uid reach the node's IMDS; only with --mode nft
+  --wait SECONDS    then wait until the sidecar accepts connections on its port
   --dry-run         print what would be run, and run nothing
   --undo            remove the redirect
 `
@@ -33,19 +35,20 @@ const FLAGS = {
   port: 'value',
   uid: 'value',
   'pass-through': 'switch',
+  wait: 'value',
   'dry-run': 'switch',
   undo: 'switch',
   help: 'switch',
 } as const
 
-/** Runs the command. Exit code 0, 1 if a tool failed, 64 for bad usage. */
+/** Runs the command. Exit code 0, 1 if a tool failed or the sidecar does not answer, 64 for bad usage. */
 export async function redirect(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, FLAGS)
   if (flags.has('help')) {
     io.stdout.write(USAGE)
     return 0
   }
-  const settings = parseRedirectSettings(flags, io.env)
+  const { waitSeconds, ...settings } = parseOptions(flags, io.env)
   const isRemoval = flags.has('undo')
   if (flags.has('dry-run')) {
     io.stdout.write(formatScript(settings, isRemoval))
@@ -59,17 +62,25 @@ export async function redirect(args: readonly string[], io: CommandIo): Promise<
     return 1
   }
   io.stdout.write(`${formatSummary(settings, isRemoval)}\n`)
-  return 0
+  if (waitSeconds === undefined) return 0
+  if (await waitForPort(settings.port, waitSeconds * 1000)) return 0
+  complain(
+    io,
+    'wimds redirect',
+    `the sidecar does not accept connections on 127.0.0.1:${settings.port} after ${waitSeconds} s. Fix: read its log, kubectl logs POD -c wimds`,
+  )
+  return 1
+}
+
+interface Options extends RedirectSettings {
+  readonly waitSeconds: number | undefined
 }
 
 /**
- * Returns the settings. A flag overrides the variable of the same meaning of azure-workload-identity.
+ * Returns the options. A flag overrides the variable of the same meaning of azure-workload-identity.
  * Throws a `UsageError` with every problem.
  */
-function parseRedirectSettings(
-  flags: Flags<keyof typeof FLAGS>,
-  env: CommandIo['env'],
-): RedirectSettings {
+function parseOptions(flags: Flags<keyof typeof FLAGS>, env: CommandIo['env']): Options {
   const problems = mistakesOfFlagsAlone(flags)
   const number = (flag: 'port' | 'uid', variable: string, max: number, fallback: number) =>
     parseNumber(flags.value(flag), `--${flag}`, max, problems) ??
@@ -91,8 +102,10 @@ function parseRedirectSettings(
   const metadataPort =
     parseNumber(env['METADATA_PORT'] || undefined, 'METADATA_PORT', 65_535, problems) ??
     REDIRECT_DEFAULTS.metadataPort
+  const waitSeconds = parseNumber(flags.value('wait'), '--wait', 3600, problems)
   if (problems.length > 0 || !isMode(mode)) throw new UsageError(problems)
-  return { mode, port, metadataIp, metadataPort, exemptUid: hasPassThrough ? uid : undefined }
+  const exemptUid = hasPassThrough ? uid : undefined
+  return { mode, port, metadataIp, metadataPort, exemptUid, waitSeconds }
 }
 
 function isMode(text: string): text is RedirectMode {

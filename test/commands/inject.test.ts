@@ -76,7 +76,7 @@ const podOf = (name: string, kind = 'Pod', apiVersion = 'v1') => ({
 const POD_SPEC = { containers: [{ name: 'app', image: 'app:1' }] }
 
 describe('wimds inject', () => {
-  test('keeps every line but the one it has to change, comments and their places too', async () => {
+  test('keeps every line but the one it has to change, and the order of comments', async () => {
     const { code, out, err } = await run(['-'], COMMENTED)
     expect({ code, err }).toEqual({ code: 0, err: '' })
     const lines = out.split('\n')
@@ -86,7 +86,7 @@ describe('wimds inject', () => {
     expect(places).not.toContain(-1)
     expect(out).toContain(`value: ".svc,169.254.169.254,localhost,127.0.0.1" # the cluster's own`)
     expect(out).toContain(`      initContainers:
-      - name: wimds-redirect
+      - name: wimds
 `)
     expect(out).toContain(`      # the schema
       - name: migrate
@@ -140,7 +140,7 @@ describe('wimds inject', () => {
       expect(err).toBe('')
       const template: unknown = [...prefix, ...path, 'spec'].reduce<unknown>(member, parse(out))
       expect(template).toMatchObject({
-        initContainers: [{ name: 'wimds-redirect' }, { name: 'wimds' }],
+        initContainers: [{ name: 'wimds' }, { name: 'wimds-redirect' }],
       })
     }
   })

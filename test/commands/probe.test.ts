@@ -78,3 +78,15 @@ test('a body without an end is not waited for', async () => {
   // Nothing is left that would keep the process.
   await closed.promise
 })
+
+test('with --listening it exits 0 for a sidecar that is not ready', async () => {
+  await using server = await listening(createServer((_, response) => response.writeHead(503).end()))
+  const args = ['--port', String(server.port), '--timeout', '0', '--listening']
+  expect(await probe(args, captureIo())).toBe(0)
+})
+
+test('with --listening it exits 1 if nothing listens', async () => {
+  const io = captureIo()
+  expect(await probe(['--port', '1', '--timeout', '0', '--listening'], io)).toBe(1)
+  expect(io.err()).toContain('nothing accepts connections on 127.0.0.1:1')
+})

@@ -1,8 +1,10 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { redirect } from '../../src/commands/redirect.ts'
+import { listening } from '../fixtures/listening.ts'
 import { captureIo, exitCode } from './capture.ts'
 
 const LOOPBACK_SCRIPT = `ip address replace 169.254.169.254/32 dev lo scope host
@@ -92,6 +94,25 @@ describe('wimds redirect rejects', () => {
     for (const part of ['--mode', '--port', '--what', 'METADATA_PORT']) {
       expect(io.err()).toMatch(new RegExp(`^wimds redirect: ${part}`, 'm'))
     }
+  })
+})
+
+describe('wimds redirect --wait', () => {
+  const rule = 'ip daddr 169.254.169.254 tcp dport 80 redirect to'
+
+  test('ends with 0 once the sidecar accepts connections', async () => {
+    await using sidecar = await listening(createServer())
+    using tools = stubTools({ nft: `echo "${rule} :${sidecar.port}"` })
+    const io = captureIo({ PATH: tools.path })
+    expect(await redirect(['--mode=nft', `--port=${sidecar.port}`, '--wait=15'], io)).toBe(0)
+    expect(io.err()).toBe('')
+  })
+
+  test('ends with 1 and names the port if it does not in time', async () => {
+    using tools = stubTools({ nft: `echo "${rule} :1"` })
+    const io = captureIo({ PATH: tools.path })
+    expect(await redirect(['--mode=nft', '--port=1', '--wait=1'], io)).toBe(1)
+    expect(io.err()).toContain('does not accept connections on 127.0.0.1:1 after 1 s. Fix: ')
   })
 })
 

@@ -7,47 +7,38 @@ import {
   SIDECAR,
   type Volume,
   type VolumeMount,
+  WAIT,
 } from './pod.ts'
 import { createResources } from './resources.ts'
 
 /** The volume of the ConfigMap with the identities file. */
 export const CONFIG_VOLUME = 'wimds-config'
 
+/** How long an init container waits for the sidecar: with a CPU limit of 10m a start takes 26 s. */
+const WAIT_SECONDS = 120
+
 /**
- * Creates the sidecar. Its start-up probe delays the pod's own init containers until it serves.
+ * Creates the sidecar. No probe reaches it over the network: a mesh that redirects inbound connections to
+ * its own proxy, which starts later, would make the kubelet's probe fail for ever. The init containers
+ * after it wait for its port inside the pod instead. A classic sidecar (before Kubernetes 1.29) has no
+ * init container after it: its start hook delays the containers that follow.
  *
- * It has no readiness probe: the readiness of a native sidecar counts for the pod's, and a healthy app
- * must not leave its Service because the sidecar answers a probe late. Where apps have to wait for
- * prefetched tokens (WIMDS_READY_AFTER_PREFETCH), the start-up probe waits for them.
+ * It has no readiness probe either: the readiness of a native sidecar counts for the pod's, and a
+ * healthy app must not leave its Service because the sidecar answers late.
  */
 export function createSidecar(pod: Pod, plan: Plan, mounts: readonly VolumeMount[]): Container {
   const { settings, options, token, sidecarEnv } = plan
-  const waitsForPrefetch = sidecarEnv.some(
-    ({ name, value }) => name === 'WIMDS_READY_AFTER_PREFETCH' && value === 'true',
-  )
-  const probe = (path: string) => ({ httpGet: { path, port: settings.adminPort } })
+  const postStart = { exec: { command: ['wimds', ...createProbeArgs(plan)] } }
   const configMount = { name: CONFIG_VOLUME, mountPath: CONFIG_DIRECTORY, readOnly: true }
   return {
     name: SIDECAR,
     image: settings.image,
     args: ['serve'],
-    ...(settings.hasNativeSidecars && { restartPolicy: 'Always' }),
+    ...(settings.hasNativeSidecars ? { restartPolicy: 'Always' } : { lifecycle: { postStart } }),
     env: [...sidecarEnv],
     ports: [{ name: 'wimds-admin', containerPort: settings.adminPort }],
-    startupProbe: {
-      ...probe(waitsForPrefetch ? '/readyz' : '/healthz'),
-      periodSeconds: 1,
-      timeoutSeconds: 5,
-      failureThreshold: 60,
-    },
-    livenessProbe: { ...probe('/healthz'), periodSeconds: 10, timeoutSeconds: 5 },
     resources: createResources(pod, settings.resources),
-    securityContext: {
-      ...(settings.uid !== undefined && { runAsUser: settings.uid }),
-      runAsNonRoot: true,
-      ...HARDENED,
-      capabilities: { drop: ['ALL'] },
-    },
+    securityContext: createSecurityContext(plan),
     volumeMounts: [
       token.mount,
       ...(options.configMap === undefined ? [] : [configMount]),
@@ -56,14 +47,35 @@ export function createSidecar(pod: Pod, plan: Plan, mounts: readonly VolumeMount
   }
 }
 
+/**
+ * Creates the init containers that start after a native sidecar and end once it serves: the redirect in
+ * the transparent modes, and one that only waits where there is no redirect, or where the pod has to wait
+ * for prefetched tokens (WIMDS_READY_AFTER_PREFETCH).
+ */
+export function createInitContainers(pod: Pod, plan: Plan): Container[] {
+  const isEnvMode = plan.settings.mode === 'env'
+  const waits = plan.settings.hasNativeSidecars && (isEnvMode || waitsForPrefetch(plan))
+  return [
+    ...(isEnvMode ? [] : [createRedirectContainer(pod, plan)]),
+    ...(waits ? [createWaitContainer(pod, plan)] : []),
+  ]
+}
+
 /** Creates the init container of the redirect. Adding rules needs root and NET_ADMIN, and nothing else. */
-export function createRedirectContainer(pod: Pod, { settings, hasPassThrough }: Plan): Container {
-  const { mode, port, uid, redirectImage } = settings
-  const passThrough = hasPassThrough ? ['--pass-through', `--uid=${uid}`] : []
+function createRedirectContainer(pod: Pod, { settings, hasPassThrough }: Plan): Container {
+  const { mode, port, uid, redirectImage, hasNativeSidecars } = settings
   return {
     name: REDIRECT,
     image: redirectImage,
-    args: ['redirect', `--mode=${mode}`, `--port=${port}`, ...passThrough],
+    args: [
+      'redirect',
+      `--mode=${mode}`,
+      `--port=${port}`,
+      // A classic sidecar starts after all init containers.
+      ...(hasNativeSidecars ? [`--wait=${WAIT_SECONDS}`] : []),
+      ...(hasPassThrough ? ['--pass-through', `--uid=${uid}`] : []),
+    ],
+    terminationMessagePolicy: 'FallbackToLogsOnError',
     resources: createResources(pod, settings.resources),
     securityContext: {
       runAsUser: 0,
@@ -74,10 +86,41 @@ export function createRedirectContainer(pod: Pod, { settings, hasPassThrough }: 
   }
 }
 
+function createWaitContainer(pod: Pod, plan: Plan): Container {
+  return {
+    name: WAIT,
+    image: plan.settings.image,
+    args: createProbeArgs(plan),
+    terminationMessagePolicy: 'FallbackToLogsOnError',
+    resources: createResources(pod, plan.settings.resources),
+    securityContext: createSecurityContext(plan),
+  }
+}
+
+function createProbeArgs(plan: Plan): string[] {
+  const args = ['probe', `--port=${plan.settings.port}`, `--timeout=${WAIT_SECONDS}`]
+  return waitsForPrefetch(plan) ? args : [...args, '--listening']
+}
+
+function waitsForPrefetch({ sidecarEnv }: Plan): boolean {
+  return sidecarEnv.some(
+    ({ name, value }) => name === 'WIMDS_READY_AFTER_PREFETCH' && value === 'true',
+  )
+}
+
 const HARDENED = {
   allowPrivilegeEscalation: false,
   readOnlyRootFilesystem: true,
   seccompProfile: { type: 'RuntimeDefault' },
+}
+
+function createSecurityContext({ settings: { uid } }: Plan) {
+  return {
+    ...(uid !== undefined && { runAsUser: uid }),
+    runAsNonRoot: true,
+    ...HARDENED,
+    capabilities: { drop: ['ALL'] },
+  }
 }
 
 /** Creates the volumes that the sidecar mounts and the pod does not have. */

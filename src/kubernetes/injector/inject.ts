@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { INJECTED, parseAnnotations } from './annotations.ts'
 import { addAppEnvironment } from './app-environment.ts'
-import { createRedirectContainer, createSidecar, createVolumes } from './containers.ts'
+import { createInitContainers, createSidecar, createVolumes } from './containers.ts'
 import { findApiAccessMount, removeInjection } from './earlier-injection.ts'
 import { createPlan, type Plan, type ServiceAccountAnnotations } from './plan.ts'
 import { type Container, parsePod, type Pod, type VolumeMount } from './pod.ts'
@@ -70,10 +70,10 @@ function addInjection(pod: Pod, plan: Plan, apiAccess: VolumeMount | undefined):
   const addEnvironment = (container: Container) =>
     plan.options.skipped.has(container.name) ? container : addAppEnvironment(container, plan)
   const sidecar = createSidecar(pod, plan, apiAccess === undefined ? [] : [apiAccess])
-  // The redirect is first and the sidecar second, so that they serve the pod's own init containers too.
+  // First, so that the pod's own init containers have the sidecar and the route to it.
   const initContainers = [
-    ...(mode === 'env' ? [] : [createRedirectContainer(pod, plan)]),
     ...(hasNativeSidecars ? [sidecar] : []),
+    ...createInitContainers(pod, plan),
     ...(pod.spec.initContainers ?? []).map(addEnvironment),
   ]
   const containers = [

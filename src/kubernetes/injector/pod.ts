@@ -73,6 +73,8 @@ export type VolumeMount = z.infer<typeof VolumeMount>
 /** Reserved names: those of the containers that the injector adds. */
 export const SIDECAR = 'wimds'
 export const REDIRECT = 'wimds-redirect'
+export const WAIT = 'wimds-wait'
+const RESERVED: ReadonlySet<string> = new Set([SIDECAR, REDIRECT, WAIT])
 
 /** Returns the pod; undefined if it is malformed, with a sentence added to `problems` for each field. */
 export function parsePod(value: unknown, problems: string[]): Pod | undefined {
@@ -96,7 +98,7 @@ export function allContainers({ spec }: Pod): Container[] {
 
 /** True for the reserved names. */
 export function isInjected({ name }: Container): boolean {
-  return name === SIDECAR || name === REDIRECT
+  return RESERVED.has(name)
 }
 
 /**

@@ -95,11 +95,14 @@ describe('a container of a reserved name in a pod that claims to be injected', (
     spec: { ...pod().spec, volumes, ...spec },
   })
 
-  test.each(['wimds', 'wimds-redirect'])('is written whole: %s', (name) => {
-    const once = injected(claiming({ initContainers: [{ name, ...crafted }] }))
-    const fresh = injected({ ...pod(), spec: { ...pod().spec, volumes } })
-    expect(once).toEqual(fresh)
-  })
+  test.each(['wimds', 'wimds-redirect', 'wimds-wait'])(
+    'is written whole or removed: %s',
+    (name) => {
+      const once = injected(claiming({ initContainers: [{ name, ...crafted }] }))
+      const fresh = injected({ ...pod(), spec: { ...pod().spec, volumes } })
+      expect(once).toEqual(fresh)
+    },
+  )
 
   test('keeps nothing but the API server’s own mount of the API token', () => {
     const path = '/var/run/secrets/kubernetes.io/serviceaccount'
@@ -120,13 +123,13 @@ describe('a container of a reserved name in a pod that claims to be injected', (
 
   test('is put back in the first place', () => {
     const once = injected(pod())
-    const [redirect, sidecar] = once.spec.initContainers ?? []
-    const initContainers = [{ name: 'migrate' }, sidecar, redirect]
+    const [sidecar, redirect] = once.spec.initContainers ?? []
+    const initContainers = [redirect, { name: 'migrate' }, sidecar]
     const names = injected({
       ...once,
       spec: { ...once.spec, initContainers },
     }).spec.initContainers?.map(({ name }) => name)
-    expect(names).toEqual(['wimds-redirect', 'wimds', 'migrate'])
+    expect(names).toEqual(['wimds', 'wimds-redirect', 'migrate'])
   })
 })
 

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { READABLE } from '../../../src/kubernetes/injector/federated-token.ts'
 import { inject } from '../../../src/kubernetes/injector/inject.ts'
+import { ROUTING_MODES } from '../../../src/kubernetes/injector/settings.ts'
 import {
   CLIENT,
   TENANT,
@@ -55,18 +56,9 @@ describe('the sidecar', () => {
     expect(containerOf(none, 'wimds').securityContext).not.toHaveProperty('runAsUser')
   })
 
-  test('is probed over HTTP, and the pod’s readiness does not depend on it', () => {
+  test('has no probe: none could reach it in a pod whose mesh redirects inbound connections', () => {
     const sidecar = containerOf(injected(pod()), 'wimds')
-    const httpGet = { path: '/healthz', port: 9169 }
-    expect(sidecar.startupProbe).toMatchObject({ httpGet, periodSeconds: 1 })
-    expect(sidecar.livenessProbe).toMatchObject({ httpGet })
-    expect(sidecar.readinessProbe).toBeUndefined()
-  })
-
-  test('holds back the app until tokens are prefetched if asked to', () => {
-    const sidecarEnv = [{ name: 'WIMDS_READY_AFTER_PREFETCH', value: 'true' }]
-    const sidecar = containerOf(injected(pod(), { sidecarEnv }), 'wimds')
-    expect(sidecar.startupProbe).toMatchObject({ httpGet: { path: '/readyz' } })
+    expect(Object.keys(sidecar).filter((key) => /probe|lifecycle/i.test(key))).toEqual([])
   })
 
   test('has limits equal to its requests in a Guaranteed pod', () => {
@@ -120,7 +112,6 @@ describe('the sidecar', () => {
       WIMDS_PREFETCH: 'https://vault.azure.net',
     })
     const sidecar = containerOf(result, 'wimds')
-    expect(sidecar.startupProbe).toMatchObject({ httpGet: { port: 9200 } })
     expect(sidecar.resources).toEqual({
       requests: { cpu: '10m', memory: '256Mi' },
       limits: { cpu: '500m', memory: '256Mi' },
@@ -140,14 +131,14 @@ describe('the sidecar', () => {
 
 describe('routing', () => {
   test.each(['loopback', 'nft'] as const)(
-    'in mode %s the redirect comes first and the sidecar second',
+    'in mode %s the sidecar comes first, and a redirect that waits for it second',
     (mode) => {
       const result = injected(pod({ initContainers: [{ name: 'migrate' }] }), { mode })
       const names = result.spec.initContainers?.map(({ name }) => name)
-      expect(names).toEqual(['wimds-redirect', 'wimds', 'migrate'])
+      expect(names).toEqual(['wimds', 'wimds-redirect', 'migrate'])
       expect(containerOf(result, 'wimds-redirect')).toMatchObject({
         image: 'wimds-redirect:test',
-        args: ['redirect', `--mode=${mode}`, '--port=8000'],
+        args: ['redirect', `--mode=${mode}`, '--port=8000', '--wait=120'],
         securityContext: {
           ...HARDENED,
           runAsUser: 0,
@@ -158,9 +149,13 @@ describe('routing', () => {
     },
   )
 
-  test('in env mode there is no redirect, and every container is told where the sidecar is', () => {
+  test('in env mode there is no redirect, and every container gets the variables', () => {
     const result = injected(pod({ initContainers: [{ name: 'migrate' }] }), { mode: 'env' })
-    expect(result.spec.initContainers?.map(({ name }) => name)).toEqual(['wimds', 'migrate'])
+    expect(result.spec.initContainers?.map(({ name }) => name)).toEqual([
+      'wimds',
+      'wimds-wait',
+      'migrate',
+    ])
     for (const name of ['app', 'migrate']) {
       const env = envOf(result, name)
       expect(env).toMatchObject({ AZURE_POD_IDENTITY_AUTHORITY_HOST: 'http://127.0.0.1:8000' })
@@ -197,12 +192,39 @@ describe('routing', () => {
       'redirect',
       '--mode=nft',
       '--port=8000',
+      '--wait=120',
       '--pass-through',
       '--uid=1501',
     ])
     expect(envOf(on, 'wimds')).toMatchObject({ WIMDS_PASS_THROUGH: '/metadata/instance' })
     const off = injected(pod(), { mode: 'nft' })
     expect(containerOf(off, 'wimds-redirect').args).not.toContain('--pass-through')
+  })
+})
+
+describe('the init container that waits for the sidecar', () => {
+  test('is as restricted as the sidecar, and waits for its port', () => {
+    const result = injected(annotated({ 'wimds.io/mode': 'env', 'wimds.io/port': '8100' }))
+    const { securityContext, resources, image } = containerOf(result, 'wimds')
+    expect(containerOf(result, 'wimds-wait')).toEqual({
+      name: 'wimds-wait',
+      image,
+      args: ['probe', '--port=8100', '--timeout=120', '--listening'],
+      terminationMessagePolicy: 'FallbackToLogsOnError',
+      resources,
+      securityContext,
+    })
+  })
+
+  test.each(ROUTING_MODES)('in mode %s waits for prefetched tokens if asked to', (mode) => {
+    const sidecarEnv = [{ name: 'WIMDS_READY_AFTER_PREFETCH', value: 'true' }]
+    const result = injected(pod(), { mode, sidecarEnv })
+    expect(containerOf(result, 'wimds-wait').args).toEqual([
+      'probe',
+      '--port=8000',
+      '--timeout=120',
+    ])
+    expect(result.spec.initContainers?.at(-1)?.name).toBe('wimds-wait')
   })
 })
 
@@ -417,9 +439,25 @@ describe('before Kubernetes 1.29', () => {
   test('the sidecar is a container that drains, and comes first', () => {
     const result = injected(pod(), classic)
     expect(result.spec.containers.map(({ name }) => name)).toEqual(['wimds', 'app'])
+    expect(result.spec.initContainers?.map(({ name }) => name)).toEqual(['wimds-redirect'])
+    expect(containerOf(result, 'wimds-redirect').args).toEqual([
+      'redirect',
+      '--mode=loopback',
+      '--port=8000',
+    ])
     expect(containerOf(result, 'wimds')).not.toHaveProperty('restartPolicy')
     expect(envOf(result, 'wimds')).toMatchObject({ WIMDS_DRAIN: '10s' })
     expect(patchFor(result, classic)).toEqual([])
+  })
+
+  test('a start hook delays the containers after it until the sidecar answers', () => {
+    expect(containerOf(injected(pod(), classic), 'wimds')).toMatchObject({
+      lifecycle: {
+        postStart: {
+          exec: { command: ['wimds', 'probe', '--port=8000', '--timeout=120', '--listening'] },
+        },
+      },
+    })
   })
 
   test('init containers are warned of', () => {

@@ -76,9 +76,6 @@ export interface TestContainer {
   readonly resources?: unknown
   readonly securityContext?: unknown
   readonly volumeMounts?: readonly { name: string; mountPath: string }[]
-  readonly startupProbe?: unknown
-  readonly livenessProbe?: unknown
-  readonly readinessProbe?: unknown
 }
 
 /** What the tests look at in an injected pod. */

@@ -12,6 +12,9 @@ import {
 import { pods } from '../injector/arbitrary-pod.ts'
 import { injected, settings, TENANT, CLIENT } from '../injector/patched.ts'
 
+/** Each run parses and prints a manifest several times. */
+const RUNS = { numRuns: 50 }
+
 const OPTIONS = { clientId: CLIENT, tenantId: TENANT }
 
 /** Ways to print the same data. */
@@ -55,7 +58,7 @@ function run(source: string, mode: RoutingMode, more: Partial<InjectionSettings>
   return file
 }
 
-describe('for every manifest', () => {
+describe('for every manifest', { timeout: 120_000 }, () => {
   test('the text parses to the pod that the patch gives', () => {
     fc.assert(
       fc.property(cases, ({ pod, print, mode }) => {
@@ -64,6 +67,7 @@ describe('for every manifest', () => {
         const { metadata, spec } = injected(pod, { mode, ...OPTIONS })
         expect(parse(result)).toEqual({ ...object, metadata, spec })
       }),
+      RUNS,
     )
   })
 
@@ -73,6 +77,7 @@ describe('for every manifest', () => {
         const { result } = run(print({ apiVersion: 'v1', kind: 'Pod', ...pod }), mode)
         expect(run(result, mode).result).toBe(result)
       }),
+      RUNS,
     )
   })
 
@@ -89,6 +94,7 @@ describe('for every manifest', () => {
         })
         expect(parse(result)).toEqual({ ...object, metadata, spec })
       }),
+      RUNS,
     )
   })
 
@@ -122,6 +128,7 @@ describe('for every manifest', () => {
         fc.pre(parseAllDocuments(source).every(({ errors }) => errors.length === 0))
         expect(run(source, 'loopback').result).toBe(source)
       }),
+      RUNS,
     )
   })
 })

@@ -1,0 +1,29 @@
+/** Waits for a TCP port of this machine. */
+import { connect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const ATTEMPT_TIMEOUT_MS = 1000
+const INTERVAL_MS = 50
+
+/** Returns true as soon as 127.0.0.1:port accepts a connection, false if it does not within the time. */
+export async function waitForPort(port: number, timeoutMs: number): Promise<boolean> {
+  const deadline = performance.now() + timeoutMs
+  for (;;) {
+    if (await acceptsConnection(port)) return true
+    if (performance.now() + INTERVAL_MS > deadline) return false
+    await sleep(INTERVAL_MS)
+  }
+}
+
+function acceptsConnection(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: '127.0.0.1', port, timeout: ATTEMPT_TIMEOUT_MS })
+    const end = (isOpen: boolean) => {
+      socket.destroy()
+      resolve(isOpen)
+    }
+    socket.once('connect', () => end(true))
+    socket.once('timeout', () => end(false))
+    socket.once('error', () => end(false))
+  })
+}

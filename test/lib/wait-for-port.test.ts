@@ -1,0 +1,33 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { expect, test } from 'vitest'
+import { waitForPort } from '../../src/lib/wait-for-port.ts'
+import { listening, portOf } from '../fixtures/listening.ts'
+
+/** A port on which nothing listens. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const port = portOf(server)
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+test('returns true at once for a port that accepts connections', async () => {
+  await using server = await listening(createServer())
+  expect(await waitForPort(server.port, 0)).toBe(true)
+})
+
+test('returns false after the time', async () => {
+  expect(await waitForPort(await freePort(), 0)).toBe(false)
+})
+
+test('waits for a port that opens later', async () => {
+  const port = await freePort()
+  const waited = waitForPort(port, 15_000)
+  const server = createServer().listen(port, '127.0.0.1')
+  await once(server, 'listening')
+  expect(await waited).toBe(true)
+  server.close()
+})
