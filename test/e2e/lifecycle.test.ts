@@ -1,6 +1,7 @@
 /** From a pod's start to its end: readiness, jobs, a sidecar that dies, rotation, termination. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, expect, test } from 'vitest'
+import { parseAllDocuments } from 'yaml'
 import { testCluster } from './support/cluster.ts'
 import { TENANT_ID } from './support/entra.ts'
 import { CLUSTER_CA_IN_PODS, IMAGES } from './support/environment.ts'
@@ -10,6 +11,7 @@ import {
   curl,
   injectedPods,
   METADATA,
+  type Mode,
   replyIn,
   serviceAccount,
   STAY,
@@ -18,6 +20,7 @@ import {
 
 const NAMESPACE = 'wimds-e2e-lifecycle'
 const CLIENT = '11111111-1111-4111-8111-111111111111'
+const MODES: readonly Mode[] = ['env', 'loopback', 'nft']
 const ACCOUNT = serviceAccount('app', CLIENT)
 
 const cluster = testCluster(NAMESPACE, {
@@ -47,6 +50,66 @@ test('a job completes although its sidecar would run for ever', async () => {
   await cluster.namespace.kubectl(['wait', '--for=condition=Complete', 'job/job', '--timeout=60s'])
   expect(replyIn(await cluster.namespace.logs('job/job')).status).toBe(200)
 })
+
+/** Redirects inbound connections to a proxy that does not run yet, as Istio's and Linkerd's CNI plugins do. */
+const meshInit = {
+  name: 'mesh-init',
+  image: IMAGES.tools,
+  command: [
+    'iptables',
+    '-t',
+    'nat',
+    '-A',
+    'PREROUTING',
+    '-p',
+    'tcp',
+    '-j',
+    'REDIRECT',
+    '--to-ports',
+    '15006',
+  ],
+  securityContext: {
+    runAsUser: 0,
+    runAsNonRoot: false,
+    capabilities: { add: ['NET_ADMIN', 'NET_RAW'] },
+  },
+}
+
+test.each(MODES)(
+  'a mesh that redirects inbound connections first does not block mode %s',
+  async (mode) => {
+    const name = `mesh-${mode}`
+    const [manifest] = parseAllDocuments(await injectedPods(mode, [ACCOUNT], [pod(name, STAY)]))
+    const { spec, ...rest } = manifest?.toJS()
+    const initContainers = [meshInit, ...spec.initContainers]
+    await cluster.namespace.create({ ...rest, spec: { ...spec, initContainers } })
+    await cluster.namespace.ready(name)
+  },
+)
+
+test.each(MODES)(
+  'in mode %s no container starts before the sidecar answers, however slowly it starts',
+  async (mode) => {
+    const name = `slow-${mode}`
+    const origin = mode === 'env' ? 'http://127.0.0.1:8000' : METADATA
+    const ask = `curl -sS -m 60 -o /dev/null -H Metadata:true '${origin}/metadata/instance?api-version=2021-02-01'`
+    const slow = appPod({
+      name,
+      account: 'app',
+      script: `${ask}; ${STAY}`,
+      initScript: ask,
+      annotations: { 'wimds.io/cpu-limit': '10m' },
+    })
+    await cluster.namespace.create(await injectedPods(mode, [ACCOUNT], [slow]))
+    await cluster.namespace.ready(name, 240)
+    for (const container of ['init', 'app']) {
+      expect(await cluster.namespace.logs(name, container)).toBe('')
+    }
+    const counts = 'jsonpath={.status.initContainerStatuses[*].restartCount}'
+    expect(await cluster.namespace.kubectl(['get', 'pod', name, '-o', counts])).toMatch(/^0( 0)*$/)
+  },
+  300_000,
+)
 
 test('an app with the retries of its time does not notice that its sidecar dies', async () => {
   const retrying = `curl -s -m 5 --retry 5 --retry-all-errors --retry-delay 1`

@@ -38,7 +38,7 @@ describe('admission', () => {
   test('a pod that asks is injected and gets its identity’s token', async () => {
     await cluster.namespace.create(pod('asking', ASKING, { initScript: curl(TOKEN_PATH) }))
     await cluster.namespace.ready('asking')
-    expect(await containersOf('asking')).toEqual(['wimds-redirect', 'wimds', 'init', 'app'])
+    expect(await containersOf('asking')).toEqual(['wimds', 'wimds-redirect', 'init', 'app'])
     for (const container of ['init', 'app']) {
       const { body } = replyIn(await cluster.namespace.logs('asking', container))
       expect(await cluster.entra.clientIdOf(String(body['access_token']))).toBe(CLIENT)
@@ -51,7 +51,7 @@ describe('admission', () => {
       'wimds.io/mode': 'env',
     }
     await cluster.namespace.create(pod('incumbent', annotations))
-    expect(await containersOf('incumbent')).toEqual(['wimds', 'app'])
+    expect(await containersOf('incumbent')).toEqual(['wimds', 'wimds-wait', 'app'])
   })
 
   test.each([

@@ -9,7 +9,7 @@ export interface TestNamespace extends AsyncDisposable {
   readonly kubectl: (args: readonly string[], input?: string) => Promise<string>
   /** Creates the objects, with strict field validation. */
   readonly create: (...objects: readonly (object | string)[]) => Promise<void>
-  readonly ready: (pod: string) => Promise<void>
+  readonly ready: (pod: string, withinSeconds?: number) => Promise<void>
   /** The JSON of one object. */
   readonly get: (kind: string, name: string) => Promise<Record<string, unknown>>
   readonly logs: (pod: string, container?: string) => Promise<string>
@@ -37,9 +37,9 @@ export async function testNamespace(name: string, level: Level = 'privileged') {
       const documents = objects.map((each) => (typeof each === 'string' ? each : stringify(each)))
       await inside(['create', '--validate=strict', '-f', '-'], documents.join('\n---\n'))
     },
-    async ready(pod) {
+    async ready(pod, withinSeconds = 60) {
       try {
-        await inside(['wait', '--for=condition=Ready', `pod/${pod}`, '--timeout=60s'])
+        await inside(['wait', '--for=condition=Ready', `pod/${pod}`, `--timeout=${withinSeconds}s`])
       } catch (error) {
         const described = await inside(['describe', 'pod', pod])
         throw new Error(`${pod} is not ready\n${described}`, { cause: error })
