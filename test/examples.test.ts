@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { inject } from '../src/commands/inject/inject.ts'
-import { IdentitiesFile } from '../src/config/identities-schema.ts'
+import { IdentitiesSchema } from '../src/config/identities-file.ts'
 import { captureIo } from './commands/capture.ts'
 import { objectMistakes } from './docs/kubernetes-fields.ts'
 import { MANIFESTS, readPage, ROOT } from './docs/pages.ts'
@@ -29,6 +29,6 @@ test('the identities of the example’s ConfigMap are a valid identities file', 
   const example = MANIFESTS.find((file) => file.endsWith('/identities-in-a-configmap.yaml')) ?? ''
   const documents = parseAllDocuments(readPage(example))
   const text = documents.map((each) => each.getIn(['data', 'identities.yaml'])).find(Boolean)
-  const { identities } = IdentitiesFile.parse(parse(String(text)))
+  const { identities } = IdentitiesSchema.parse(parse(String(text)))
   expect(identities.map(({ name }) => name)).toEqual(['orders', 'billing'])
 })

@@ -4,7 +4,7 @@ import { createExchangeDispatcher } from '../exchange/dispatcher.ts'
 import { createEntraExchange } from '../exchange/entra.ts'
 import { systemClock } from '../tokens/clock.ts'
 import type { TokenSource } from '../tokens/token.ts'
-import type { Configured } from './configured.ts'
+import type { Config } from '../config/config.ts'
 
 export interface DirectExchange extends AsyncDisposable {
   readonly exchange: TokenSource
@@ -13,12 +13,9 @@ export interface DirectExchange extends AsyncDisposable {
 }
 
 /** Creates the exchange of `wimds serve` for this configuration. Use it with `await using`. */
-export function createDirectExchange({
-  config,
-  extraCa,
-}: Pick<Configured, 'config' | 'extraCa'>): DirectExchange {
+export function createDirectExchange(config: Pick<Config, 'exchange'>): DirectExchange {
   const { audience, region, timeoutMs } = config.exchange
-  const dispatcher = createExchangeDispatcher(config.exchange, extraCa)
+  const dispatcher = createExchangeDispatcher(config.exchange)
   let skewMs: number | undefined
   return {
     exchange: createEntraExchange({

@@ -1,11 +1,11 @@
 /** `wimds doctor`: checks everything between the configuration and a token. */
+import { type Config, loadConfig } from '../config/config.ts'
 import { runChecks } from '../doctor/checks.ts'
 import { formatReport } from '../doctor/format-report.ts'
 import { ConfigError, UsageError } from '../errors.ts'
 import { mistakesOfFlagsAlone, parseFlags } from '../lib/args.ts'
 import { describeSettings } from '../telemetry/settings-view.ts'
 import { VERSION } from '../version.ts'
-import { type Configured, configured } from './configured.ts'
 import { createDirectExchange } from './direct-exchange.ts'
 import { type CommandIo, EXIT_USAGE } from './io.ts'
 
@@ -39,13 +39,12 @@ export async function doctor(args: readonly string[], io: CommandIo): Promise<nu
   }
   const mistakes = mistakesOfFlagsAlone(flags)
   if (mistakes.length > 0) throw new UsageError(mistakes)
-  const settings = await readSettings(io, flags.has('json'))
-  if (settings === undefined) return EXIT_USAGE
-  await using direct = createDirectExchange(settings)
+  const config = await readConfig(io, flags.has('json'))
+  if (config === undefined) return EXIT_USAGE
+  await using direct = createDirectExchange(config)
   const report = await runChecks({
-    config: settings.config,
+    config,
     settings: describeSettings(io.env),
-    extraCa: settings.extraCa,
     skipSidecar: flags.has('no-sidecar'),
     exchange: flags.has('no-exchange') ? undefined : direct.exchange,
     skewMs: direct.skewMs,
@@ -56,9 +55,9 @@ export async function doctor(args: readonly string[], io: CommandIo): Promise<nu
 }
 
 /** With `asJson`, prints the problems of invalid settings as JSON and returns undefined. */
-async function readSettings(io: CommandIo, asJson: boolean): Promise<Configured | undefined> {
+async function readConfig(io: CommandIo, asJson: boolean): Promise<Config | undefined> {
   try {
-    return await configured(io.env)
+    return await loadConfig(io.env)
   } catch (error) {
     if (!asJson || !(error instanceof ConfigError)) throw error
     const [, ...problems] = error.message.split('\n').map((line) => line.trim())

@@ -1,4 +1,5 @@
 /** `wimds token RESOURCE`: prints an access token, for shell scripts. */
+import { loadConfig } from '../config/config.ts'
 import type { TokenAnswer } from '../dialects/dialect.ts'
 import { imds } from '../dialects/imds.ts'
 import { parseParameters, parseResource, parseSelector } from '../dialects/parameters.ts'
@@ -8,7 +9,6 @@ import { systemClock } from '../tokens/clock.ts'
 import { expiry } from '../tokens/lifetime.ts'
 import { scopeOf } from '../tokens/token.ts'
 import { complain } from '../lib/print-error.ts'
-import { configured } from './configured.ts'
 import { createDirectExchange } from './direct-exchange.ts'
 import { type Flags, parseFlags } from '../lib/args.ts'
 import type { CommandIo } from './io.ts'
@@ -43,10 +43,10 @@ export async function token(args: readonly string[], io: CommandIo): Promise<num
     return 0
   }
   const query = parseQuery(flags)
-  const settings = await configured(io.env)
-  await using direct = createDirectExchange(settings)
+  const config = await loadConfig(io.env)
+  await using direct = createDirectExchange(config)
   try {
-    const identity = identityResolver(settings.config.directory)(query.selector)
+    const identity = identityResolver(config.directory)(query.selector)
     requireAllowed(identity, query.resource)
     const obtained = await direct.exchange({ identity, scope: scopeOf(query.resource) })
     const answer = { query, identity, token: obtained, ...expiry(obtained, systemClock) }

@@ -1,38 +1,41 @@
-/** The environment and the identities file → one frozen Config, or one error that names every mistake. */
+/** The environment and the files that it names → one frozen Config, or one error with every problem. */
 import { isIP } from 'node:net'
 import type { IdentityDirectory } from '../identities.ts'
+import { readWholeFile } from '../lib/files.ts'
+import { parseJsonObject } from '../lib/json.ts'
+import type { InstanceDocument } from '../metadata/instance.ts'
 import { comparableResource } from '../resource.ts'
 import type { Secret } from '../secret.ts'
-import { directoryOfEnvironment, directoryOfFile, tokenFilesOf } from './directory.ts'
-import { groupMistakes, tokenProxyOf, type TokenProxySettings } from './groups.ts'
+import { createEnvironmentDirectory, createFileDirectory, listTokenFiles } from './directory.ts'
 import {
-  type FileEntries,
-  readFileEntries,
+  type IdentitiesFile,
   readIdentitiesFile,
+  readIdentitiesText,
   type ReadText,
-} from './identities-text.ts'
+} from './identities-file.ts'
+import { type Address, isCertificates } from './parsers.ts'
 import {
   type Environment,
-  type Given,
+  findIncompleteSettings,
+  findUnknownSettings,
   invalidConfiguration,
   type LogLevel,
   type ParsedSettings,
   parseSettings,
-  unknownSettings,
+  type RawSettings,
   withDefaults,
 } from './settings.ts'
-import type { Address } from './values.ts'
 
-/** Everything a command needs to know, checked. Times are in milliseconds. */
+/** The checked configuration of a command. Times are in milliseconds. */
 export interface Config {
   readonly listen: readonly Address[]
   /** Empty: no admin server. */
   readonly adminListen: readonly Address[]
-  /** Host names allowed beside the link-local and loopback ones. */
+  /** Host names allowed in addition to the link-local and loopback ones. */
   readonly allowedHosts: readonly string[]
   readonly maxConnections: number
   readonly directory: IdentityDirectory
-  /** The file that the directory was read from, if it was, as it was then. */
+  /** The identities file as it was read, if there is one. */
   readonly identitiesFile?: { readonly path: string; readonly text: string }
   /** The tenant of the default identity, or of identities that name none. */
   readonly tenantId: string
@@ -47,67 +50,106 @@ export interface Config {
     /** The Azure region whose token endpoint to use. */
     readonly region?: string
     readonly tokenProxy?: TokenProxySettings
+    /** The certificates of WIMDS_CA_FILE, PEM. */
+    readonly extraCa?: string
   }
-  /** The secret of the App Service endpoint; undefined: it is off. */
+  /** The secret of the App Service endpoint; undefined: the endpoint is off. */
   readonly identityHeader?: Secret
   readonly readyAfterPrefetch: boolean
-  /** Paths that go on to the real metadata service; empty: none. */
+  /** The document of WIMDS_INSTANCE_FILE. */
+  readonly instance?: InstanceDocument
+  /** Paths that are forwarded to the real metadata service; empty: none. */
   readonly passThrough: readonly string[]
   readonly log: {
     readonly level: LogLevel
     readonly format: 'auto' | 'json' | 'text'
   }
   readonly shutdown: { readonly drainMs: number; readonly timeoutMs: number }
-  /** What is allowed but most likely not meant; to be logged once. */
+  /** Valid settings that are most likely errors; to be logged once. */
   readonly warnings: readonly string[]
 }
 
-/**
- * Reads the configuration. Throws a `ConfigError` that lists all mistakes, each with its place, and
- * `others` that were found elsewhere.
- */
+/** The token proxy of the cluster's identity bindings, through which exchanges go. */
+export interface TokenProxySettings {
+  /** https, without query and fragment. */
+  readonly url: string
+  /** The name of the proxy's certificate; undefined: the URL's host. */
+  readonly sniName?: string
+  /** The CA to trust instead of Node's roots; undefined: Node's roots. */
+  readonly ca?: { readonly file: string } | { readonly pem: string }
+}
+
+/** Reads the configuration. Throws a `ConfigError` that lists all problems, each with its setting. */
 export async function loadConfig(
   env: Environment,
-  readText: ReadText = readIdentitiesFile,
-  others: readonly string[] = [],
+  readText: ReadText = readIdentitiesText,
 ): Promise<Config> {
-  const given = withDefaults(env)
-  const { settings, problems } = parseSettings(env)
-  const mistakes = [...problems]
-  mistakes.push(...groupMistakes(given), ...missingBase(given))
-  const file = given['WIMDS_CONFIG']
-  const entries = file === undefined ? undefined : await readFileEntries(file, given, readText)
-  mistakes.push(...(entries?.mistakes ?? []), ...others)
-  if (settings === undefined || mistakes.length > 0) throw invalidConfiguration(mistakes)
-  const config = configOf(settings, unknownSettings(env), entries)
-  const late = [...prefetchMistakes(config.directory, settings), ...regionMistakes(config)]
+  const raw = withDefaults(env)
+  const { settings, problems: invalid } = parseSettings(env)
+  const problems = [...invalid, ...findIncompleteSettings(raw)]
+  const files = await readFiles(raw, readText, problems)
+  if (settings === undefined || problems.length > 0) throw invalidConfiguration(problems)
+  const config = createConfig(settings, files, findUnknownSettings(env))
+  const late = [...findPrefetchProblems(config.directory, settings), ...findRegionProblems(config)]
   if (late.length > 0) throw invalidConfiguration(late)
   return Object.freeze(config)
 }
 
-/** What an identity needs that has nothing of its own: one of the environment, or an unlisted one. */
-function missingBase(given: Given): string[] {
-  if (given['WIMDS_CONFIG'] !== undefined && given['WIMDS_UNLISTED_CLIENT_IDS'] !== 'allow')
-    return []
-  const mistakes: string[] = []
-  if (given['AZURE_TENANT_ID'] === undefined) {
-    mistakes.push('AZURE_TENANT_ID: is missing; set it to the tenant that holds the identity')
-  }
-  if (given['AZURE_FEDERATED_TOKEN_FILE'] === undefined) {
-    mistakes.push(
-      'AZURE_FEDERATED_TOKEN_FILE: is missing; set it to the path of the projected service-account token',
-    )
-  }
-  return mistakes
+interface Files {
+  readonly identities: IdentitiesFile | undefined
+  readonly extraCa: string | undefined
+  readonly instance: InstanceDocument | undefined
 }
 
-function configOf(
+/** Reads the files that settings name, and adds to `problems` what is wrong with them. */
+async function readFiles(raw: RawSettings, readText: ReadText, problems: string[]): Promise<Files> {
+  const path = raw['WIMDS_CONFIG']
+  const defaults = {
+    tenantId: raw['AZURE_TENANT_ID'],
+    tokenFile: raw['AZURE_FEDERATED_TOKEN_FILE'],
+  }
+  const identities =
+    path === undefined ? undefined : await readIdentitiesFile(path, defaults, readText)
+  problems.push(...(identities?.problems ?? []))
+  const extraCa = await readSettingFile('WIMDS_CA_FILE', raw, problems)
+  if (extraCa !== undefined && !isCertificates(extraCa)) {
+    // Node would ignore such a file.
+    problems.push(`WIMDS_CA_FILE: ${raw['WIMDS_CA_FILE']} holds no valid PEM certificates`)
+  }
+  const document = await readSettingFile('WIMDS_INSTANCE_FILE', raw, problems)
+  const instance = document === undefined ? undefined : parseJsonObject(document)
+  if (document !== undefined && instance === undefined) {
+    problems.push(`WIMDS_INSTANCE_FILE: ${raw['WIMDS_INSTANCE_FILE']} is not a JSON object`)
+  }
+  return { identities, extraCa, instance }
+}
+
+async function readSettingFile(
+  name: 'WIMDS_CA_FILE' | 'WIMDS_INSTANCE_FILE',
+  raw: RawSettings,
+  problems: string[],
+): Promise<string | undefined> {
+  const path = raw[name]
+  if (path === undefined) return undefined
+  try {
+    return await readWholeFile(path)
+  } catch (error) {
+    // `ENOENT: no such file or directory`, without the path that Node appends.
+    const reason = error instanceof Error ? error.message.replace(/, .*/s, '') : 'unknown'
+    problems.push(`${name}: cannot read ${path} (${reason})`)
+    return undefined
+  }
+}
+
+function createConfig(
   settings: ParsedSettings,
+  { identities, extraCa, instance }: Files,
   unknown: readonly string[],
-  file: FileEntries | undefined,
 ): Config {
   const directory =
-    file === undefined ? directoryOfEnvironment(settings) : directoryOfFile(file.entries, settings)
+    identities === undefined
+      ? createEnvironmentDirectory(settings)
+      : createFileDirectory(identities.entries, settings)
   const proxyUrl = settings.HTTPS_PROXY ?? settings.https_proxy
   return {
     listen: settings.WIMDS_LISTEN,
@@ -115,27 +157,30 @@ function configOf(
     allowedHosts: settings.WIMDS_ALLOWED_HOSTS ?? [],
     maxConnections: settings.WIMDS_MAX_CONNECTIONS,
     directory,
-    ...(file !== undefined && { identitiesFile: { path: file.path, text: file.text } }),
+    ...(identities !== undefined && {
+      identitiesFile: { path: identities.path, text: identities.text },
+    }),
     tenantId:
       directory.defaultIdentity?.tenantId ??
       settings.AZURE_TENANT_ID ??
       directory.identities[0]?.tenantId ??
       '',
-    tokenFiles: tokenFilesOf(directory, settings.AZURE_FEDERATED_TOKEN_FILE),
+    tokenFiles: listTokenFiles(directory, settings.AZURE_FEDERATED_TOKEN_FILE),
     cacheSize: settings.WIMDS_CACHE_SIZE,
     exchange: {
       timeoutMs: settings.WIMDS_EXCHANGE_TIMEOUT,
       maxConcurrent: settings.WIMDS_MAX_EXCHANGES,
-      ...defined({
+      ...omitUndefined({
         audience: settings.WIMDS_AUDIENCE,
         region: settings.WIMDS_REGION ?? settings.AZURE_REGIONAL_AUTHORITY_NAME,
-        tokenProxy: tokenProxyOf(settings),
+        tokenProxy: createTokenProxy(settings),
+        extraCa,
       }),
       ...(proxyUrl !== undefined && {
         proxy: { url: proxyUrl, noProxy: settings.NO_PROXY ?? settings.no_proxy ?? '' },
       }),
     },
-    ...defined({ identityHeader: settings.WIMDS_IDENTITY_HEADER }),
+    ...omitUndefined({ identityHeader: settings.WIMDS_IDENTITY_HEADER, instance }),
     readyAfterPrefetch: settings.WIMDS_READY_AFTER_PREFETCH,
     passThrough: settings.WIMDS_PASS_THROUGH ?? [],
     log: { level: settings.WIMDS_LOG_LEVEL, format: settings.WIMDS_LOG_FORMAT },
@@ -144,36 +189,52 @@ function configOf(
   }
 }
 
-/** WIMDS_PREFETCH is for the default identity, whose allow-list may be in the file. */
-function prefetchMistakes(
+function createTokenProxy(settings: ParsedSettings): TokenProxySettings | undefined {
+  const {
+    AZURE_KUBERNETES_TOKEN_PROXY: url,
+    AZURE_KUBERNETES_SNI_NAME: sniName,
+    AZURE_KUBERNETES_CA_FILE: file,
+    AZURE_KUBERNETES_CA_DATA: pem,
+  } = settings
+  if (url === undefined) return undefined
+  return {
+    url,
+    ...(sniName !== undefined && { sniName }),
+    ...(file !== undefined && { ca: { file } }),
+    ...(pem !== undefined && { ca: { pem } }),
+  }
+}
+
+/** Checks WIMDS_PREFETCH against the default identity, whose allow-list may be in the file. */
+function findPrefetchProblems(
   { defaultIdentity }: IdentityDirectory,
   settings: ParsedSettings,
 ): string[] {
-  const { WIMDS_PREFETCH: wanted, WIMDS_CONFIG: file } = settings
-  if (wanted === undefined) return []
+  const { WIMDS_PREFETCH: prefetch, WIMDS_CONFIG: file } = settings
+  if (prefetch === undefined) return []
   if (defaultIdentity === undefined) {
-    const mend = file === undefined ? 'set AZURE_CLIENT_ID' : 'mark one in the identities file'
-    return [`WIMDS_PREFETCH: is for the default identity, and there is none: ${mend}`]
+    const fix = file === undefined ? 'set AZURE_CLIENT_ID' : 'mark one in the identities file'
+    return [`WIMDS_PREFETCH: needs a default identity, and there is none. Fix: ${fix}`]
   }
   const allowed = defaultIdentity.resources
   if (allowed === undefined) return []
-  return wanted
+  return prefetch
     .filter((resource) => !allowed.includes(comparableResource(resource)))
     .map((resource) => `WIMDS_PREFETCH: ${resource} is not one of the default identity's resources`)
 }
 
-/** A region's endpoint is a subdomain of the authority host, which an address does not have. */
-function regionMistakes({ directory, exchange }: Config): string[] {
+/** A regional endpoint is a subdomain of the authority host, and an IP address has none. */
+function findRegionProblems({ directory, exchange }: Config): string[] {
   if (exchange.region === undefined) return []
   const hosts = directory.identities.map(({ authorityHost }) => new URL(authorityHost).hostname)
   return [...new Set(hosts)]
     .filter((host) => isIP(host.replaceAll(/^\[|\]$/g, '')) !== 0)
-    .map((host) => `WIMDS_REGION: has no meaning with the authority host ${host}, an address`)
+    .map((host) => `WIMDS_REGION: cannot be used with the authority host ${host}, an IP address`)
 }
 
-/** The same fields without those that are undefined, for optional properties. */
-function defined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+/** Returns the fields without those that are undefined, for optional properties. */
+function omitUndefined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   const entries = Object.entries(fields).filter(([, value]) => value !== undefined)
-  // oxlint-disable-next-line no-unsafe-type-assertion -- fromEntries forgets the keys it was given
+  // oxlint-disable-next-line no-unsafe-type-assertion -- fromEntries loses the keys' types
   return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> }
 }

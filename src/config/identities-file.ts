@@ -1,102 +1,223 @@
-/** The identities file: YAML text → entries, or all its mistakes, each with its place in the file. */
-import { LineCounter, parseDocument } from 'yaml'
-import type * as z from 'zod/mini'
+/** The identities file: YAML → entries, or its problems, each with its line and column. */
+import type * as Yaml from 'yaml'
+import type { Document, LineCounter } from 'yaml'
+import * as z from 'zod/mini'
+import { readRegularFile } from '../lib/files.ts'
 import { comparableResource } from '../resource.ts'
-import { IdentitiesFile, type IdentityEntry } from './identities-schema.ts'
+import { authorityHost, createSchema, guid, quote, resource, tenant } from './parsers.ts'
 
-/** What the environment gives to identities that do not say it themselves. */
+/** Enough for thousands of identities, and little enough to parse quickly. */
+const MAX_FILE_BYTES = 131_072
+/** A file of another kind has a problem in each line, and nobody reads them all. */
+const MAX_PROBLEMS = 20
+const MAX_ALIASES = 100
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9 ._-]{0,119}$/
+const ARM_ID = /^(?:\/[^\s/]+)+$/
+
+const name = createSchema((text) => {
+  if (!NAME.test(text)) {
+    throw new Error(
+      `must be up to 120 letters, digits, blanks and . _ -, the first a letter or digit, not ${quote(text)}`,
+    )
+  }
+  return text
+})
+
+const resourceId = createSchema((text) => {
+  if (!ARM_ID.test(text)) {
+    throw new Error(`must be an Azure resource id, /subscriptions/…, not ${quote(text)}`)
+  }
+  return text.toLowerCase()
+})
+
+const tokenFile = createSchema((text) => {
+  if (!text.startsWith('/')) throw new Error(`must be an absolute path, not ${quote(text)}`)
+  return text
+})
+
+const IdentityEntry = z.strictObject({
+  name: z.optional(name),
+  clientId: guid,
+  tenantId: z.optional(tenant),
+  objectId: z.optional(guid),
+  resourceId: z.optional(resourceId),
+  authorityHost: z.optional(authorityHost),
+  tokenFile: z.optional(tokenFile),
+  resources: z.optional(z.array(resource).check(z.minLength(1))),
+  prefetch: z.optional(z.array(resource)),
+  default: z.optional(z.boolean()),
+})
+
+export type IdentityEntry = z.infer<typeof IdentityEntry>
+
+/** The schema of the file. docs/identities.schema.json describes the same to editors. */
+export const IdentitiesSchema = z.strictObject({
+  identities: z.array(IdentityEntry).check(z.minLength(1)),
+})
+
+/** The values of the environment that apply to identities without their own. */
 export interface IdentityDefaults {
-  readonly tenantId?: string
-  readonly tokenFile?: string
+  readonly tenantId?: string | undefined
+  readonly tokenFile?: string | undefined
 }
 
-interface ReadIdentities {
-  /** Empty unless `mistakes` is. */
+/** The content of a file; `entries` is empty if there are problems. */
+export interface IdentitiesFile {
+  readonly path: string
+  readonly text: string
   readonly entries: readonly IdentityEntry[]
-  /** `LINE:COLUMN: identities[1].clientId: what is wrong`, in the order of the file; the first of many. */
-  readonly mistakes: readonly string[]
+  /** `WIMDS_CONFIG: PATH:LINE:COLUMN: identities[1].clientId: …`, in the order of the file. */
+  readonly problems: readonly string[]
+}
+
+export type ReadText = (path: string) => Promise<string>
+
+/** Reads the text of an identities file, at most one byte more than is allowed. */
+export const readIdentitiesText: ReadText = (path) => readRegularFile(path, MAX_FILE_BYTES + 1)
+
+/** Reads and parses the file at `path`. */
+export async function readIdentitiesFile(
+  path: string,
+  defaults: IdentityDefaults,
+  readText: ReadText,
+): Promise<IdentitiesFile> {
+  let text: string
+  try {
+    text = await readText(path)
+  } catch (error) {
+    const reason = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : ''
+    const problems = [`WIMDS_CONFIG: ${path} cannot be read${reason}`]
+    return { path, text: '', entries: [], problems }
+  }
+  if (Buffer.byteLength(text) > MAX_FILE_BYTES) {
+    return { path, text, entries: [], problems: [`WIMDS_CONFIG: ${path} is larger than 128 KiB`] }
+  }
+  const { entries, problems } = await parseIdentities(text, defaults)
+  return {
+    path,
+    text,
+    entries,
+    problems: problems.map((problem) => `WIMDS_CONFIG: ${path}:${problem}`),
+  }
 }
 
 type Path = readonly PropertyKey[]
-interface Mistake {
+interface Problem {
   readonly path: Path
   readonly text: string
 }
 
-/** Nobody reads more of them, and a file that is none of ours has one in each line. */
-const MAX_MISTAKES = 20
-
-/** Reads the text of an identities file. */
-export function readIdentities(text: string, defaults: IdentityDefaults): ReadIdentities {
-  const lineCounter = new LineCounter()
-  const document = parseDocument(text, { lineCounter, prettyErrors: false, logLevel: 'error' })
-  const placeOf = (offset: number) => {
-    const { line, col } = lineCounter.linePos(offset)
-    return `${line}:${col}`
-  }
+/** Parses the text of an identities file. Its time is linear in the text's length. */
+export async function parseIdentities(
+  text: string,
+  defaults: IdentityDefaults,
+): Promise<Pick<IdentitiesFile, 'entries' | 'problems'>> {
+  // Loaded on demand: most sidecars have no such file.
+  const yaml = await import('yaml')
+  const lines = new yaml.LineCounter()
+  // The library's own check compares each key with all before it.
+  const options = { prettyErrors: false, logLevel: 'error', uniqueKeys: false } as const
+  const document = yaml.parseDocument(text, { lineCounter: lines, ...options })
   if (document.errors.length > 0) {
-    return failed(
-      document.errors
-        .slice(0, MAX_MISTAKES)
-        .map(({ pos, message }) => `${placeOf(pos[0])}: is not YAML: ${message}`)
-        .concat(furtherThan(document.errors)),
-    )
+    const problems = document.errors
+      .slice(0, MAX_PROBLEMS)
+      .map(({ pos, message }) => `${formatPlace(lines, pos[0])}: is not YAML: ${message}`)
+    return { entries: [], problems: [...problems, ...countRest(document.errors)] }
   }
   let content: unknown
   try {
+    const problem = findStructureProblem(document, yaml)
+    if (problem !== undefined) {
+      const place = formatPlace(lines, problem.offset)
+      return { entries: [], problems: [`${place}: ${problem.text}`] }
+    }
     content = document.toJS()
   } catch (error) {
-    // An alias of nothing, or one of an alias of an alias …: a few lines that stand for gigabytes.
-    return failed([`1:1: cannot be read: ${error instanceof Error ? error.message : 'bad YAML'}`])
+    // Aliases of nothing or of many aliases (a billion laughs), and nesting beyond the stack.
+    const reason = error instanceof Error ? error.message : 'bad YAML'
+    return { entries: [], problems: [`1:1: cannot be read: ${reason}`] }
   }
-  const parsed = IdentitiesFile.safeParse(content)
+  const parsed = IdentitiesSchema.safeParse(content)
   const found = parsed.success
-    ? mistakesBetween(parsed.data.identities, defaults)
-    : parsed.error.issues.flatMap((issue) => mistakesOf(issue, content))
+    ? findConflicts(parsed.data.identities, defaults)
+    : parsed.error.issues.flatMap((issue) => toProblems(issue, content))
   const located = found
-    .slice(0, MAX_MISTAKES)
-    .map(({ path, text: what }) => ({ offset: offsetOf(path), line: `${nameOf(path)}${what}` }))
+    .slice(0, MAX_PROBLEMS)
+    .map(({ path, text: reason }) => ({
+      offset: findOffset(document, path),
+      line: `${formatPath(path)}${reason}`,
+    }))
     .toSorted((a, b) => a.offset - b.offset)
   return {
     entries: parsed.success && located.length === 0 ? parsed.data.identities : [],
-    mistakes: [
-      ...located.map(({ offset, line }) => `${placeOf(offset)}: ${line}`),
-      ...furtherThan(found),
+    problems: [
+      ...located.map(({ offset, line }) => `${formatPlace(lines, offset)}: ${line}`),
+      ...countRest(found),
     ],
   }
-
-  /** Where the value at a path is; where it should be, if it is missing. */
-  function offsetOf(path: Path): number {
-    for (let length = path.length; length >= 0; length -= 1) {
-      const node: unknown = document.getIn(path.slice(0, length), true)
-      const range = typeof node === 'object' && node !== null && 'range' in node ? node.range : null
-      if (Array.isArray(range) && typeof range[0] === 'number') return range[0]
-    }
-    return 0
-  }
 }
 
-/** How many are not told, in words. */
-function furtherThan(found: readonly unknown[]): string[] {
-  const more = found.length - MAX_MISTAKES
+/**
+ * Finds a repeated key, or more aliases than a file of this kind needs: the library searches the
+ * document for each.
+ */
+function findStructureProblem(
+  document: Document,
+  { visit, isScalar }: Pick<typeof Yaml, 'visit' | 'isScalar'>,
+): { readonly offset: number; readonly text: string } | undefined {
+  let aliases = 0
+  let problem: ReturnType<typeof findStructureProblem>
+  visit(document, {
+    Alias: (_, { range }) => {
+      aliases += 1
+      if (aliases <= MAX_ALIASES) return undefined
+      problem = { offset: range?.[0] ?? 0, text: `is the alias after ${MAX_ALIASES} others` }
+      return visit.BREAK
+    },
+    Map: (_, { items }) => {
+      const keys = new Set<unknown>()
+      for (const { key } of items) {
+        if (!isScalar(key)) continue
+        if (keys.has(key.value)) {
+          problem = { offset: key.range?.[0] ?? 0, text: 'repeats a key' }
+          return visit.BREAK
+        }
+        keys.add(key.value)
+      }
+      return undefined
+    },
+  })
+  return problem
+}
+
+/** Finds the offset of the value at a path, or of its closest parent if the value is missing. */
+function findOffset(document: Document, path: Path): number {
+  for (let length = path.length; length >= 0; length -= 1) {
+    const node: unknown = document.getIn(path.slice(0, length), true)
+    const range = typeof node === 'object' && node !== null && 'range' in node ? node.range : null
+    if (Array.isArray(range) && typeof range[0] === 'number') return range[0]
+  }
+  return 0
+}
+
+function formatPlace(lines: LineCounter, offset: number): string {
+  const { line, col } = lines.linePos(offset)
+  return `${line}:${col}`
+}
+
+/** Formats `identities[1].clientId: `; nothing for the file as a whole. */
+function formatPath(path: Path): string {
+  const formatted = path
+    .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
+    .join('')
+    .replace(/^\./, '')
+  return formatted === '' ? '' : `${formatted}: `
+}
+
+function countRest(found: readonly unknown[]): string[] {
+  const more = found.length - MAX_PROBLEMS
   return more > 0 ? [` and ${more} more`] : []
-}
-
-function failed(mistakes: readonly string[]): ReadIdentities {
-  return { entries: [], mistakes }
-}
-
-/** What one issue of the schema says, in words. */
-function mistakesOf(issue: z.core.$ZodIssue, content: unknown): Mistake[] {
-  const { path } = issue
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({ path: [...path, key], text: 'is not a known setting' }))
-  }
-  if (issue.code === 'invalid_type') {
-    const isMissing = valueAt(content, path) === undefined
-    return [{ path, text: isMissing ? 'is missing' : `must be ${KINDS[issue.expected] ?? 'else'}` }]
-  }
-  return [{ path, text: issue.code === 'too_small' ? 'must not be empty' : issue.message }]
 }
 
 const KINDS: Readonly<Record<string, string>> = {
@@ -106,31 +227,51 @@ const KINDS: Readonly<Record<string, string>> = {
   object: 'a mapping',
 }
 
-function valueAt(content: unknown, path: Path): unknown {
+/** Words an issue of the schema. */
+function toProblems(issue: z.core.$ZodIssue, content: unknown): Problem[] {
+  const { path } = issue
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({ path: [...path, key], text: 'is not a known setting' }))
+  }
+  if (issue.code === 'invalid_type') {
+    const isMissing = getIn(content, path) === undefined
+    const kind = KINDS[issue.expected] ?? issue.expected
+    return [{ path, text: isMissing ? 'is missing' : `must be ${kind}` }]
+  }
+  return [{ path, text: issue.code === 'too_small' ? 'must not be empty' : issue.message }]
+}
+
+function getIn(content: unknown, path: Path): unknown {
   return path.reduce<unknown>((value, key) => {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined
     return Reflect.get(value, key)
   }, content)
 }
 
-/** What is wrong with entries that are each in order. */
-function mistakesBetween(entries: readonly IdentityEntry[], defaults: IdentityDefaults): Mistake[] {
-  const mistakes: Mistake[] = []
+/** Finds what is wrong between entries that are each valid. */
+function findConflicts(entries: readonly IdentityEntry[], defaults: IdentityDefaults): Problem[] {
+  const problems: Problem[] = []
   const at = (index: number, key: string, text: string) =>
-    mistakes.push({ path: ['identities', index, key], text })
+    problems.push({ path: ['identities', index, key], text })
+  // The first index of each value, by its key; a name may not be another identity's client id either.
+  const seen = new Map<string, number>()
+  const clientIds = new Map(
+    entries.map(({ clientId }, index) => [clientId, index] as const).toReversed(),
+  )
+  const firstDefault = entries.findIndex((entry) => entry.default === true)
   for (const [index, entry] of entries.entries()) {
     for (const key of ['name', 'clientId', 'objectId', 'resourceId'] as const) {
-      const first = entries.findIndex((other) => other[key] === entry[key])
-      if (entry[key] !== undefined && first < index)
-        at(index, key, `is that of identities[${first}]`)
+      if (entry[key] === undefined) continue
+      const first = seen.get(`${key} ${entry[key]}`)
+      if (first === undefined) seen.set(`${key} ${entry[key]}`, index)
+      else at(index, key, `repeats that of identities[${first}]`)
     }
-    // Without a name an identity is known by its client id.
-    const bearer = entries.findIndex(({ clientId }) => clientId === entry.name?.toLowerCase())
-    if (bearer >= 0 && bearer !== index)
-      at(index, 'name', `is the client id of identities[${bearer}]`)
-    const firstDefault = entries.findIndex((other) => other.default === true)
+    const owner = clientIds.get(entry.name?.toLowerCase() ?? '')
+    if (owner !== undefined && owner !== index) {
+      at(index, 'name', `is the client id of identities[${owner}]`)
+    }
     if (entry.default === true && firstDefault < index) {
-      at(index, 'default', `is set for identities[${firstDefault}] too`)
+      at(index, 'default', `is already set for identities[${firstDefault}]`)
     }
     if (entry.tenantId === undefined && defaults.tenantId === undefined) {
       at(index, 'tenantId', 'is missing; set it, or AZURE_TENANT_ID for all')
@@ -138,21 +279,12 @@ function mistakesBetween(entries: readonly IdentityEntry[], defaults: IdentityDe
     if (entry.tokenFile === undefined && defaults.tokenFile === undefined) {
       at(index, 'tokenFile', 'is missing; set it, or AZURE_FEDERATED_TOKEN_FILE for all')
     }
-    const allowed = entry.resources?.map(comparableResource)
+    const allowed = entry.resources && new Set(entry.resources.map(comparableResource))
     for (const [position, wanted] of (entry.prefetch ?? []).entries()) {
-      if (allowed === undefined || allowed.includes(comparableResource(wanted))) continue
+      if (allowed === undefined || allowed.has(comparableResource(wanted))) continue
       const path = ['identities', index, 'prefetch', position]
-      mistakes.push({ path, text: 'is not one of its resources' })
+      problems.push({ path, text: 'is not one of its resources' })
     }
   }
-  return mistakes
-}
-
-/** `identities[1].clientId: `; nothing for the file as a whole. */
-function nameOf(path: Path): string {
-  const name = path
-    .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
-    .join('')
-    .replace(/^\./, '')
-  return name === '' ? '' : `${name}: `
+  return problems
 }

@@ -1,12 +1,12 @@
-/** The environment variables that wimds reads: their names, defaults and schemas. */
+/** The environment variables that wimds reads: names, defaults, schemas, and what they require of each other. */
 import * as z from 'zod/mini'
 import { ConfigError } from '../errors.ts'
 import { scrub } from '../secret.ts'
-import { certificates, proxyUrl, tokenProxyUrl } from './urls.ts'
 import {
   addresses,
   addressesOrOff,
   authorityHost,
+  certificates,
   choice,
   duration,
   flag,
@@ -14,17 +14,19 @@ import {
   hosts,
   integer,
   paths,
+  proxyUrl,
   region,
   resources,
   secret,
   tenant,
   tokenPath,
-} from './values.ts'
+  tokenProxyUrl,
+} from './parsers.ts'
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
-/** What a variable that is not set, or is empty, stands for. Others have no default. */
+/** The defaults of variables that are unset or empty; the others have none. */
 export const DEFAULTS = {
   AZURE_AUTHORITY_HOST: 'https://login.microsoftonline.com/',
   WIMDS_LISTEN: '127.0.0.1:8000',
@@ -40,7 +42,7 @@ export const DEFAULTS = {
   WIMDS_SHUTDOWN_TIMEOUT: '10s',
 } as const
 
-/** Every variable, with what it must look like. docs/configuration.md has a row for each. */
+/** Every variable with its schema. docs/configuration.md has a row for each. */
 export const Settings = z.object({
   AZURE_CLIENT_ID: z.optional(guid),
   AZURE_TENANT_ID: z.optional(tenant),
@@ -82,14 +84,11 @@ export type SettingName = keyof (typeof Settings)['shape']
 export type ParsedSettings = z.infer<typeof Settings>
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** Settings as they are set, by name; with other variables among them. */
-export type Given = Readonly<Record<string, string>>
+/** Raw values by name, with defaults; variables that are no settings are among them. */
+export type RawSettings = Readonly<Record<string, string>>
 
-/** Kubernetes puts such variables in a pod for every Service; they are nobody's settings. */
-const SERVICE_LINK = /_(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)?)$/
-
-/** The environment with its defaults filled in; an empty variable counts as one that is not set. */
-export function withDefaults(env: Environment): Given {
+/** Returns the environment with defaults filled in; an empty variable counts as unset. */
+export function withDefaults(env: Environment): RawSettings {
   const set = Object.entries(env).filter((entry): entry is [string, string] => Boolean(entry[1]))
   return { ...DEFAULTS, ...Object.fromEntries(set) }
 }
@@ -107,14 +106,48 @@ export function parseSettings(env: Environment): SettingsResult {
   return { problems: issues.map(({ path, message }) => `${path.join('.')}: ${message}`) }
 }
 
-/** Each mistake may repeat a path, or a piece of YAML, and so a token that is not where it belongs. */
-export function invalidConfiguration(mistakes: readonly string[]): ConfigError {
-  return new ConfigError(`the configuration is not valid:\n  ${mistakes.map(scrub).join('\n  ')}`)
+/** Returns a sentence for each setting that is missing for another one, or contradicts it. */
+export function findIncompleteSettings(raw: RawSettings): string[] {
+  const has = (name: SettingName) => raw[name] !== undefined
+  const problems: string[] = []
+  const require = (name: SettingName, reason: string) => {
+    if (!has(name)) problems.push(`${name}: is missing; ${reason}`)
+  }
+  const isUnlistedAllowed = raw['WIMDS_UNLISTED_CLIENT_IDS'] === 'allow'
+  // An identities file may name a tenant and a token file for each of its identities.
+  if (!has('WIMDS_CONFIG') || isUnlistedAllowed) {
+    require('AZURE_TENANT_ID', 'set it to the tenant that holds the identity')
+    require('AZURE_FEDERATED_TOKEN_FILE', 'set it to the path of the projected service-account token')
+  }
+  if (!has('WIMDS_CONFIG') && raw['WIMDS_UNLISTED_CLIENT_IDS'] === 'deny') {
+    require('AZURE_CLIENT_ID', 'WIMDS_UNLISTED_CLIENT_IDS denies all other client ids')
+  }
+  for (const name of TOKEN_PROXY_DETAILS) {
+    if (has(name)) require('AZURE_KUBERNETES_TOKEN_PROXY', `${name} has no effect without it`)
+  }
+  if (has('AZURE_KUBERNETES_CA_FILE') && has('AZURE_KUBERNETES_CA_DATA')) {
+    problems.push('AZURE_KUBERNETES_CA_DATA: conflicts with AZURE_KUBERNETES_CA_FILE; set only one')
+  }
+  return problems
 }
 
-/** Names that start as ours do and that nothing reads: most often a typing mistake. */
-export function unknownSettings(env: Environment): string[] {
+const TOKEN_PROXY_DETAILS = [
+  'AZURE_KUBERNETES_SNI_NAME',
+  'AZURE_KUBERNETES_CA_FILE',
+  'AZURE_KUBERNETES_CA_DATA',
+] as const
+
+/** Kubernetes sets such variables in a pod for every Service. */
+const SERVICE_LINK = /_(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)?)$/
+
+/** Returns the names that begin with `WIMDS_` and are no settings: most often typing errors. */
+export function findUnknownSettings(env: Environment): string[] {
   return Object.keys(env).filter(
     (name) => name.startsWith('WIMDS_') && !(name in Settings.shape) && !SERVICE_LINK.test(name),
   )
+}
+
+/** Creates the error that lists all problems. Each is scrubbed: it may repeat a misplaced token. */
+export function invalidConfiguration(problems: readonly string[]): ConfigError {
+  return new ConfigError(`the configuration is not valid:\n  ${problems.map(scrub).join('\n  ')}`)
 }

@@ -19,8 +19,6 @@ type AssertionCheck = Awaited<ReturnType<typeof checkAssertion>>
 interface CheckOptions {
   readonly config: Config
   readonly settings: DoctorReport['settings']
-  /** The PEM certificates of WIMDS_CA_FILE. */
-  readonly extraCa: string | undefined
   readonly skipSidecar: boolean
   /** Undefined: no exchange is attempted. */
   readonly exchange: TokenSource | undefined
@@ -105,8 +103,8 @@ function describeIdentity(
 }
 
 /** Returns the distinct token endpoints of the identities, or the token proxy if there is one. */
-async function findEndpoints({ config, extraCa }: CheckOptions): Promise<Endpoint[]> {
-  const { proxy, region, tokenProxy } = config.exchange
+async function findEndpoints({ config }: CheckOptions): Promise<Endpoint[]> {
+  const { proxy, region, tokenProxy, extraCa } = config.exchange
   if (tokenProxy !== undefined) return [await createTokenProxyEndpoint(tokenProxy)]
   const tokenHosts = config.directory.identities.map(
     ({ authorityHost, tenantId }) => resolveAuthority(authorityHost, tenantId, region).tokenHost,

@@ -1,7 +1,7 @@
 /** Checks that the sidecar on this machine listens and is ready. */
 import { request } from 'undici'
 import * as z from 'zod/mini'
-import type { Address } from '../config/values.ts'
+import type { Address } from '../config/parsers.ts'
 import { formatUrlHost, toLocalHost } from '../lib/hosts.ts'
 import { parseJson } from '../lib/json.ts'
 import { readBody } from '../lib/read-body.ts'

@@ -17,10 +17,11 @@ interface DispatcherOptions {
 }
 
 /** Creates the dispatcher of a configuration: to the cluster's token proxy, or to Entra ID. */
-export function createExchangeDispatcher(
-  { proxy, tokenProxy }: Pick<Config['exchange'], 'proxy' | 'tokenProxy'>,
-  extraCa: string | undefined,
-): Dispatcher {
+export function createExchangeDispatcher({
+  proxy,
+  tokenProxy,
+  extraCa,
+}: Pick<Config['exchange'], 'proxy' | 'tokenProxy' | 'extraCa'>): Dispatcher {
   if (tokenProxy !== undefined) return createTokenProxyDispatcher({ settings: tokenProxy })
   return createEntraDispatcher({
     ...(extraCa !== undefined && { extraCa }),

@@ -3,8 +3,8 @@
  * unchanged. Its certificate may be issued by the cluster's own CA, which then is the only trusted one.
  */
 import { Agent, buildConnector, type Dispatcher } from 'undici'
-import type { TokenProxySettings } from '../config/groups.ts'
-import { isCertificates } from '../config/urls.ts'
+import type { TokenProxySettings } from '../config/config.ts'
+import { isCertificates } from '../config/parsers.ts'
 import { BrokerError } from '../errors.ts'
 import { readWholeFile } from '../lib/files.ts'
 import { CONNECT_OPTIONS } from './http-client.ts'

@@ -1,11 +1,10 @@
-/** GET /metadata/instance: a static document, walked by path as the real service does. */
+/** GET /metadata/instance: a static document whose path segments walk its tree (IMDS docs). */
 import { BrokerError } from '../errors.ts'
 
-export type JsonValue =
-  string | number | boolean | null | readonly JsonValue[] | { readonly [name: string]: JsonValue }
+export type InstanceDocument = Readonly<Record<string, unknown>>
 
-/** What is known of a pod: nothing of the machine below it. Absent values are empty (IMDS docs). */
-export const DEFAULT_INSTANCE: JsonValue = {
+/** The document of a pod: nothing is known of the machine, so most values are empty. */
+export const DEFAULT_INSTANCE: InstanceDocument = {
   compute: {
     azEnvironment: 'AzurePublicCloud',
     location: '',
@@ -25,54 +24,55 @@ export const DEFAULT_INSTANCE: JsonValue = {
   network: { interface: [] },
 }
 
-interface InstanceAnswer {
+interface InstanceReply {
   readonly contentType: 'application/json; charset=utf-8' | 'text/plain; charset=utf-8'
   readonly body: string
 }
 
 /**
- * The part of the document under `segments`. A branch is JSON, or with `format=text` the list of
- * its names; a leaf must be asked for with `format=text`. Throws `not_found` for what the document
- * does not have (an empty leaf too: region discovery must not take it for a region), and
- * `request_malformed` for a leaf asked for as JSON.
+ * Returns the part of the document under `segments`: a branch as JSON, or as the list of its names with
+ * `format=text`; a leaf only with `format=text`. Throws `not_found` for what the document does not have
+ * and for an empty leaf, which region discovery would take for a region, and `request_malformed` for a
+ * leaf as JSON.
  */
-export function instanceAnswer(
-  document: JsonValue,
+export function findInstancePart(
+  document: InstanceDocument,
   segments: readonly string[],
   format: string | undefined,
-): InstanceAnswer {
-  let value: JsonValue | undefined = document
-  for (const segment of segments) value = childOf(value, segment)
+): InstanceReply {
+  const value = segments.reduce(findChild, document)
   if (value === undefined || value === '') {
     throw new BrokerError('not_found', 'The requested metadata does not exist')
   }
   const isText = format?.toLowerCase() === 'text'
   if (isBranch(value)) {
     return isText
-      ? { contentType: 'text/plain; charset=utf-8', body: listing(value) }
+      ? { contentType: 'text/plain; charset=utf-8', body: formatNames(value) }
       : { contentType: 'application/json; charset=utf-8', body: JSON.stringify(value) }
   }
   if (!isText) {
     throw new BrokerError('request_malformed', 'A single value must be asked for with format=text')
   }
-  return { contentType: 'text/plain; charset=utf-8', body: String(value) }
+  return {
+    contentType: 'text/plain; charset=utf-8',
+    body: typeof value === 'string' ? value : JSON.stringify(value),
+  }
 }
 
-type Branch = readonly JsonValue[] | { readonly [name: string]: JsonValue }
-
-function isBranch(value: JsonValue): value is Branch {
+function isBranch(value: unknown): value is object {
   return typeof value === 'object' && value !== null
 }
 
-function childOf(value: JsonValue | undefined, name: string): JsonValue | undefined {
-  if (value === undefined || !isBranch(value)) return undefined
-  const key = Object.keys(value).find((own) => own.toLowerCase() === name.toLowerCase())
-  return key === undefined ? undefined : Object.entries(value).find(([own]) => own === key)?.[1]
+/** Finds a child by its name in any case; undefined if the value has none of that name. */
+function findChild(value: unknown, name: string): unknown {
+  if (!isBranch(value)) return undefined
+  const child = Object.entries(value).find(([key]) => key.toLowerCase() === name.toLowerCase())
+  return child?.[1]
 }
 
-/** As the real service lists: a slash behind what can be walked on. */
-function listing(branch: Branch): string {
+/** Lists the names as the real service does: with a slash after those of branches. */
+function formatNames(branch: object): string {
   return Object.entries(branch)
-    .map(([name, value]: [string, JsonValue]) => (isBranch(value) ? `${name}/` : name))
+    .map(([name, value]) => (isBranch(value) ? `${name}/` : name))
     .join('\n')
 }

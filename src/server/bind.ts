@@ -1,7 +1,7 @@
 /** Binds a server to an address. */
 import { once } from 'node:events'
 import type { Server } from 'node:net'
-import type { Address } from '../config/values.ts'
+import type { Address } from '../config/parsers.ts'
 
 /**
  * Connections that wait to be accepted. A caller that finds no room in this queue tries again a second

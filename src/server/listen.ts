@@ -8,7 +8,7 @@ import {
 } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { Duplex } from 'node:stream'
-import type { Address } from '../config/values.ts'
+import type { Address } from '../config/parsers.ts'
 import { bind } from './bind.ts'
 import { type Connections, connections } from './connections.ts'
 import { JSON_TYPE } from './replies.ts'

@@ -200,58 +200,6 @@ test.each([
   expect(io.out()).toBe('')
 })
 
-test.each(['WIMDS_CA_FILE', 'WIMDS_INSTANCE_FILE'])(
-  'names %s if it cannot be read',
-  async (name) => {
-    const io = captureIo({ ...environmentOf(world), [name]: '/nonexistent/file' })
-    await expect(serve([], io)).rejects.toThrow(
-      `${name}: cannot read /nonexistent/file (ENOENT: no such file or directory)`,
-    )
-  },
-)
-
-test.each(['WIMDS_CA_FILE', 'WIMDS_INSTANCE_FILE'])(
-  'names %s if it is a pipe, and waits for no writer',
-  async (name) => {
-    await using temporary = await mkdtempDisposable(join(tmpdir(), 'wimds-test-'))
-    const pipe = await namedPipe(join(temporary.path, 'pipe'))
-    const io = captureIo({ ...environmentOf(world), [name]: pipe })
-    await expect(serve([], io)).rejects.toThrow(
-      `${name}: cannot read ${pipe} (EFTYPE: not a regular file)`,
-    )
-  },
-)
-
-test.each([
-  ['no certificates', 'nothing to trust'],
-  ['one that is broken', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'],
-])('names WIMDS_CA_FILE if it holds %s', async (_, text) => {
-  const file = join(dirname(world.caFile), 'broken.pem')
-  await writeFile(file, text)
-  const io = captureIo({ ...environmentOf(world), WIMDS_CA_FILE: file })
-  await expect(serve([], io)).rejects.toThrow(`WIMDS_CA_FILE: ${file} holds no PEM certificates`)
-})
-
-test('tells what is wrong with files together with what is wrong with settings', async () => {
-  const files = { WIMDS_CA_FILE: '/no/ca.crt', WIMDS_INSTANCE_FILE: '/no/instance.json' }
-  const io = captureIo({ ...environmentOf(world), ...files, WIMDS_LOG_LEVEL: 'loud' })
-  await expect(serve([], io)).rejects.toThrow(
-    /WIMDS_LOG_LEVEL: [^]*WIMDS_CA_FILE: [^]*WIMDS_INSTANCE_FILE: /,
-  )
-})
-
-test('says so when the instance document is not an object', async () => {
-  const file = join(dirname(world.caFile), 'number.json')
-  await writeFile(file, '5')
-  const io = captureIo({ ...environmentOf(world), WIMDS_INSTANCE_FILE: file })
-  await expect(serve([], io)).rejects.toThrow(/WIMDS_INSTANCE_FILE: .* is not a JSON object/)
-})
-
-test('says so when the instance document is not JSON', async () => {
-  const io = captureIo({ ...environmentOf(world), WIMDS_INSTANCE_FILE: world.caFile })
-  await expect(serve([], io)).rejects.toThrow(/WIMDS_INSTANCE_FILE: .* is not a JSON object/)
-})
-
 test.each(['WIMDS_LISTEN', 'WIMDS_ADMIN_LISTEN'])(
   'ends with 1 when the port of %s is taken',
   async (name) => {

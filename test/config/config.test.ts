@@ -1,8 +1,12 @@
-/** The environment and the identities file → a configuration, or all mistakes at once. */
+/** The environment and the identities file → a configuration, or all problems at once. */
+import { mkdtempDisposable, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/config.ts'
 import { ConfigError } from '../../src/errors.ts'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
+import { namedPipe } from '../fixtures/pipe.ts'
 
 const CLIENT = '11111111-1111-4111-8111-111111111111'
 const OTHER = '44444444-4444-4444-8444-444444444444'
@@ -19,8 +23,8 @@ const load = (env: Record<string, string> = {}, file?: string) =>
     return Promise.resolve(file)
   })
 
-/** The mistakes that are told, one a line. */
-async function mistakes(env: Record<string, string> = {}, file?: string): Promise<string[]> {
+/** Returns the problems that loading reports. */
+async function loadProblems(env: Record<string, string> = {}, file?: string): Promise<string[]> {
   try {
     await load(env, file)
     return []
@@ -34,7 +38,7 @@ async function mistakes(env: Record<string, string> = {}, file?: string): Promis
 }
 
 describe('the environment', () => {
-  test('describes the one default identity, its ids in lower case', async () => {
+  test('describes the default identity, with lower-case ids', async () => {
     const { directory, tokenFiles, tenantId } = await load({
       WIMDS_PREFETCH: 'https://a, https://b',
     })
@@ -55,25 +59,25 @@ describe('the environment', () => {
     })
   })
 
-  test('counts an empty variable as one that is not set', async () => {
+  test('treats an empty variable as unset', async () => {
     const { listen, directory } = await load({ WIMDS_LISTEN: '', AZURE_CLIENT_ID: '' })
     expect(listen).toEqual([{ host: '127.0.0.1', port: 8000 }])
     expect(directory).toMatchObject({ identities: [] })
   })
 
-  test('lets unlisted client ids through unless told otherwise', async () => {
+  test('allows unlisted client ids by default', async () => {
     expect((await load()).directory.unlisted?.(OTHER)).toMatchObject({ clientId: OTHER })
     const denied = await load({ WIMDS_UNLISTED_CLIENT_IDS: 'deny' })
     expect(denied.directory.unlisted).toBeUndefined()
   })
 
-  test('warns of names that nothing reads, and not of Kubernetes’ own', async () => {
+  test('warns of unknown WIMDS_ names except service links of Kubernetes', async () => {
     const { warnings } = await load({ WIMDS_LISTEM: 'x', WIMDS_WEBHOOK_SERVICE_HOST: '10.0.0.1' })
     expect(warnings).toEqual(['WIMDS_LISTEM is not a setting of wimds and has no effect'])
   })
 
-  test('tells all mistakes at once, each with its variable', async () => {
-    const told = await mistakes({
+  test('reports all problems at once, each with its variable', async () => {
+    const problems = await loadProblems({
       AZURE_CLIENT_ID: 'me',
       AZURE_TENANT_ID: 'common',
       AZURE_AUTHORITY_HOST: 'http://login.example',
@@ -86,7 +90,7 @@ describe('the environment', () => {
       WIMDS_UNLISTED_CLIENT_IDS: 'maybe',
       WIMDS_REGION: 'West Europe',
     })
-    expect(new Set(told.map((line) => line.split(':')[0]))).toEqual(
+    expect(new Set(problems.map((line) => line.split(':')[0]))).toEqual(
       new Set([
         'AZURE_CLIENT_ID',
         'AZURE_TENANT_ID',
@@ -101,7 +105,7 @@ describe('the environment', () => {
         'WIMDS_REGION',
       ]),
     )
-    expect(told).toHaveLength(11)
+    expect(problems).toHaveLength(11)
   })
 
   test.each([
@@ -111,59 +115,65 @@ describe('the environment', () => {
     'a host:80',
     '[fe80]:80',
     '1.1.1.1:70000',
-  ])('takes no address that nothing could listen on, such as %s', async (address) => {
-    expect((await mistakes({ WIMDS_LISTEN: address })).join()).toMatch(/^WIMDS_LISTEN: /)
+  ])('rejects the listen address %s', async (address) => {
+    expect((await loadProblems({ WIMDS_LISTEN: address })).join()).toMatch(/^WIMDS_LISTEN: /)
   })
 
-  test('takes addresses by name, by IPv4 and by IPv6', async () => {
+  test('accepts listen addresses by name, IPv4 and IPv6', async () => {
     const { listen } = await load({ WIMDS_LISTEN: 'localhost:1, 127.1:2, [::1]:3' })
     expect(listen.map(({ host }) => host)).toEqual(['localhost', '127.1', '::1'])
   })
 
-  test('takes a proxy without its scheme, and repeats nothing of a wrong one', async () => {
+  test('accepts a proxy without a scheme and does not repeat an invalid one', async () => {
     const { exchange } = await load({ HTTPS_PROXY: 'me:secret@proxy:3128', NO_PROXY: '.corp' })
     expect(exchange.proxy?.url.reveal()).toBe('http://me:secret@proxy:3128')
     expect(exchange.proxy?.noProxy).toBe('.corp')
     expect(JSON.stringify(exchange)).not.toContain('secret')
-    expect((await mistakes({ HTTPS_PROXY: 'socks5://me:secret@proxy' })).join()).not.toContain(
+    expect((await loadProblems({ HTTPS_PROXY: 'socks5://me:secret@proxy' })).join()).not.toContain(
       'secret',
     )
   })
 
   test.each([
-    ['http://proxy:3128/path', 'must be a host and a port alone'],
+    ['http://proxy:3128/path', 'must have no path, query or fragment'],
     ['http://me:pass/word@proxy:3128', 'must be the URL of a proxy'],
-    ['http://me:100%@proxy:3128', 'must have each % in its user and password written as %25'],
-  ])('takes no proxy that nothing could be sent to, such as %s', async (url, mistake) => {
-    expect((await mistakes({ HTTPS_PROXY: url })).join()).toContain(`HTTPS_PROXY: ${mistake}`)
+    ['http://me:100%@proxy:3128', 'must have each % of its user and password encoded as %25'],
+  ])('rejects the proxy %s', async (url, problem) => {
+    expect((await loadProblems({ HTTPS_PROXY: url })).join()).toContain(`HTTPS_PROXY: ${problem}`)
   })
 
   test.each([
     [{ WIMDS_REGION: 'westeurope', AZURE_REGIONAL_AUTHORITY_NAME: 'eastus' }, 'westeurope'],
     [{ AZURE_REGIONAL_AUTHORITY_NAME: 'eastus' }, 'eastus'],
-  ])('takes the region of %j', async (env, region) => {
+  ])('reads the region from %j', async (env, region) => {
     expect((await load(env)).exchange.region).toBe(region)
   })
 })
 
 test.each([
-  [{ AZURE_CLIENT_ID: '', WIMDS_PREFETCH: 'https://a' }, 'WIMDS_PREFETCH: is for the default'],
+  [
+    { AZURE_CLIENT_ID: '', WIMDS_PREFETCH: 'https://a' },
+    'WIMDS_PREFETCH: needs a default identity',
+  ],
   [{ WIMDS_PREFETCH: 'https://a https://b' }, 'WIMDS_PREFETCH: must be a resource'],
   [{ WIMDS_PREFETCH: '"https://a"' }, 'WIMDS_PREFETCH: must be a resource'],
   [{ WIMDS_PREFETCH: `https://${'a'.repeat(3000)}` }, 'WIMDS_PREFETCH: must be a resource'],
-  [{ WIMDS_ALLOWED_HOSTS: 'a,b:80' }, 'WIMDS_ALLOWED_HOSTS: must be hosts alone'],
-  [{ WIMDS_ALLOWED_HOSTS: 'http://a/' }, 'WIMDS_ALLOWED_HOSTS: must be hosts alone'],
-  [{ WIMDS_ALLOWED_HOSTS: '::1' }, 'WIMDS_ALLOWED_HOSTS: must be hosts alone'],
+  [{ WIMDS_ALLOWED_HOSTS: 'a,b:80' }, 'WIMDS_ALLOWED_HOSTS: must be hosts without scheme and port'],
+  [
+    { WIMDS_ALLOWED_HOSTS: 'http://a/' },
+    'WIMDS_ALLOWED_HOSTS: must be hosts without scheme and port',
+  ],
+  [{ WIMDS_ALLOWED_HOSTS: '::1' }, 'WIMDS_ALLOWED_HOSTS: must be hosts without scheme and port'],
   [
     { WIMDS_REGION: 'westeurope', AZURE_AUTHORITY_HOST: 'https://[::1]:8443' },
-    'WIMDS_REGION: has no meaning with the authority host [::1], an address',
+    'WIMDS_REGION: cannot be used with the authority host [::1], an IP address',
   ],
-])('tells that %j can have no effect', async (env, mistake) => {
-  expect((await mistakes(env)).join()).toContain(mistake)
+])('rejects %j', async (env, problem) => {
+  expect((await loadProblems(env)).join()).toContain(problem)
 })
 
-describe('groups of settings', () => {
-  test('of the token proxy become one', async () => {
+describe('settings that belong together', () => {
+  test('configure the token proxy', async () => {
     const { caPem } = await createCertificateAuthority()
     const url = { AZURE_KUBERNETES_TOKEN_PROXY: 'https://proxy.example/path' }
     expect((await load(url)).exchange.tokenProxy).toEqual({ url: 'https://proxy.example/path' })
@@ -179,29 +189,29 @@ describe('groups of settings', () => {
   test.each([
     [
       { AZURE_KUBERNETES_SNI_NAME: 'x' },
-      'AZURE_KUBERNETES_TOKEN_PROXY: is missing; AZURE_KUBERNETES_SNI_NAME is of no use without it',
+      'AZURE_KUBERNETES_TOKEN_PROXY: is missing; AZURE_KUBERNETES_SNI_NAME has no effect without it',
     ],
     [
       { AZURE_KUBERNETES_CA_FILE: '/x' },
-      'AZURE_KUBERNETES_TOKEN_PROXY: is missing; AZURE_KUBERNETES_CA_FILE is of no use without it',
+      'AZURE_KUBERNETES_TOKEN_PROXY: is missing; AZURE_KUBERNETES_CA_FILE has no effect without it',
     ],
     [
       { AZURE_CLIENT_ID: '', WIMDS_UNLISTED_CLIENT_IDS: 'deny' },
       'AZURE_CLIENT_ID: is missing; WIMDS_UNLISTED_CLIENT_IDS denies all other client ids',
     ],
-  ])('name what is missing beside %j', async (env, mistake) => {
-    expect(await mistakes(env)).toEqual([mistake])
+  ])('are reported as missing for %j', async (env, problem) => {
+    expect(await loadProblems(env)).toEqual([problem])
   })
 
-  test('have either a CA file or CA data', async () => {
+  test('are reported when a CA file and CA data are both set', async () => {
     const { caPem } = await createCertificateAuthority()
     expect(
-      await mistakes({
+      await loadProblems({
         AZURE_KUBERNETES_TOKEN_PROXY: 'https://x',
         AZURE_KUBERNETES_CA_FILE: '/ca',
         AZURE_KUBERNETES_CA_DATA: caPem,
       }),
-    ).toEqual(['AZURE_KUBERNETES_CA_DATA: cannot be set beside AZURE_KUBERNETES_CA_FILE'])
+    ).toEqual(['AZURE_KUBERNETES_CA_DATA: conflicts with AZURE_KUBERNETES_CA_FILE; set only one'])
   })
 
   test.each([
@@ -211,15 +221,15 @@ describe('groups of settings', () => {
     ['https://x?a=b', 'must have no query'],
     ['https://x#', 'must have no fragment'],
     ['x', 'must be a URL'],
-  ])('take no token proxy %s', async (url, mistake) => {
-    expect((await mistakes({ AZURE_KUBERNETES_TOKEN_PROXY: url })).join()).toContain(mistake)
+  ])('reject the token proxy %s', async (url, problem) => {
+    expect((await loadProblems({ AZURE_KUBERNETES_TOKEN_PROXY: url })).join()).toContain(problem)
   })
 
   test.each(['', 'x', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----'])(
-    'take no certificates %j',
+    'reject the certificates %j',
     async (data) => {
       const env = { AZURE_KUBERNETES_TOKEN_PROXY: 'https://x', AZURE_KUBERNETES_CA_DATA: data }
-      expect(await mistakes(env)).toEqual(
+      expect(await loadProblems(env)).toEqual(
         data === '' ? [] : ['AZURE_KUBERNETES_CA_DATA: must hold PEM certificates'],
       )
     },
@@ -227,7 +237,7 @@ describe('groups of settings', () => {
 })
 
 describe('the identities file', () => {
-  test('fills in from the environment what an identity does not say', async () => {
+  test('takes the missing values of an identity from the environment', async () => {
     const { directory, tokenFiles } = await load(
       { WIMDS_PREFETCH: 'https://c' },
       `identities:
@@ -260,7 +270,7 @@ describe('the identities file', () => {
     expect(tokenFiles).toEqual(['/token', '/other'])
   })
 
-  test('alone says which identity is the default', async () => {
+  test('has no default identity unless it marks one of several', async () => {
     const { directory } = await load(
       {},
       `identities: [{clientId: ${CLIENT}}, {clientId: ${OTHER}}]`,
@@ -268,31 +278,33 @@ describe('the identities file', () => {
     expect(directory.defaultIdentity).toBeUndefined()
   })
 
-  test('of one identity needs no mark for the default', async () => {
+  test('makes a single identity the default', async () => {
     const env = { WIMDS_PREFETCH: 'https://a' }
     const { directory } = await load(env, `identities: [{clientId: ${OTHER}}]`)
     expect(directory.defaultIdentity).toMatchObject({ clientId: OTHER, prefetch: ['https://a'] })
     const two = `identities: [{clientId: ${CLIENT}}, {clientId: ${OTHER}}]`
-    expect((await mistakes(env, two)).join()).toContain('WIMDS_PREFETCH: is for the default')
+    expect((await loadProblems(env, two)).join()).toContain(
+      'WIMDS_PREFETCH: needs a default identity',
+    )
   })
 
-  test('lets the environment go without tenant and token file if each identity has its own', async () => {
+  test('requires no tenant and token file in the environment if each identity has its own', async () => {
     const env = { AZURE_CLIENT_ID: '', AZURE_TENANT_ID: '', AZURE_FEDERATED_TOKEN_FILE: '' }
     const own = `{clientId: ${CLIENT}, tenantId: a.example, tokenFile: /own}`
     expect(await load(env, `identities: [${own}]`)).toMatchObject({
       tokenFiles: ['/own'],
       tenantId: 'a.example',
     })
-    expect(await mistakes(env, `identities: [${own}, {clientId: ${OTHER}}]`)).toEqual([
+    expect(await loadProblems(env, `identities: [${own}, {clientId: ${OTHER}}]`)).toEqual([
       expect.stringMatching(/identities\[1\]\.tenantId: is missing; set it, or AZURE_TENANT_ID/),
       expect.stringMatching(/identities\[1\]\.tokenFile: is missing/),
     ])
     const open = { ...env, WIMDS_UNLISTED_CLIENT_IDS: 'allow' }
-    expect((await mistakes(open, `identities: [${own}]`)).join()).toMatch(/AZURE_TENANT_ID/)
+    expect((await loadProblems(open, `identities: [${own}]`)).join()).toMatch(/AZURE_TENANT_ID/)
   })
 
-  test('tells all its mistakes beside those of the environment, each with its place', async () => {
-    const told = await mistakes(
+  test('reports its problems with line and column, after those of the environment', async () => {
+    const problems = await loadProblems(
       { WIMDS_DRAIN: 'soon' },
       `identities:
   - clientId: 1
@@ -302,7 +314,7 @@ describe('the identities file', () => {
   - name: nobody
 `,
     )
-    expect(told).toEqual([
+    expect(problems).toEqual([
       'WIMDS_DRAIN: must be a duration such as 500ms, 10s or 5m, not "soon"',
       `WIMDS_CONFIG: ${FILE}:2:15: identities[0].clientId: must be text`,
       `WIMDS_CONFIG: ${FILE}:3:13: identities[0].colour: is not a known setting`,
@@ -312,52 +324,114 @@ describe('the identities file', () => {
     ])
   })
 
-  test('says how many of its mistakes it does not tell', async () => {
-    const told = await mistakes({}, `identities:\n${'  - {}\n'.repeat(25)}`)
-    expect(told).toHaveLength(21)
-    expect(told.at(-1)).toBe(`WIMDS_CONFIG: ${FILE}: and 5 more`)
+  test('reports 20 problems and the number of the others', async () => {
+    const problems = await loadProblems({}, `identities:\n${'  - {}\n'.repeat(25)}`)
+    expect(problems).toHaveLength(21)
+    expect(problems.at(-1)).toBe(`WIMDS_CONFIG: ${FILE}: and 5 more`)
   })
 
-  test('tells what is wrong between identities', async () => {
-    const told = await mistakes(
+  test('reports conflicts between identities', async () => {
+    const problems = await loadProblems(
       {},
       `identities:
   - {name: a, clientId: ${CLIENT}, default: true, resources: [https://a], prefetch: [https://b]}
   - {name: a, clientId: ${CLIENT}, default: true}
 `,
     )
-    expect(told.map((line) => line.replace(/^.*?identities\[/, 'identities['))).toEqual([
+    expect(problems.map((line) => line.replace(/^.*?identities\[/, 'identities['))).toEqual([
       expect.stringMatching(/^identities\[0\]\.prefetch\[0\]: is not one of its resources/),
-      expect.stringMatching(/^identities\[1\]\.name: is that of identities\[0\]/),
-      expect.stringMatching(/^identities\[1\]\.clientId: is that of identities\[0\]/),
-      expect.stringMatching(/^identities\[1\]\.default: is set for identities\[0\] too/),
+      expect.stringMatching(/^identities\[1\]\.name: repeats that of identities\[0\]/),
+      expect.stringMatching(/^identities\[1\]\.clientId: repeats that of identities\[0\]/),
+      expect.stringMatching(/^identities\[1\]\.default: is already set for identities\[0\]/),
     ])
   })
 
-  test('gives no identity the client id of another as its name', async () => {
+  test('rejects a name that is the client id of another identity', async () => {
     const file = `identities: [{clientId: ${CLIENT}}, {name: ${CLIENT}, clientId: ${OTHER}}]`
-    expect((await mistakes({}, file)).join()).toContain('name: is the client id of identities[0]')
+    expect((await loadProblems({}, file)).join()).toContain(
+      'name: is the client id of identities[0]',
+    )
   })
 
-  test('is not asked to prefetch what the default identity may not have', async () => {
+  test('rejects a WIMDS_PREFETCH that the default identity does not allow', async () => {
     const file = `identities: [{clientId: ${CLIENT}, default: true, resources: [https://a]}]`
-    expect(await mistakes({ WIMDS_PREFETCH: 'https://a/,https://b' }, file)).toEqual([
+    expect(await loadProblems({ WIMDS_PREFETCH: 'https://a/,https://b' }, file)).toEqual([
       "WIMDS_PREFETCH: https://b is not one of the default identity's resources",
     ])
   })
 
   test.each([
-    ['no YAML', 'identities: [', /:1:\d+: is not YAML: /],
-    ['a key given twice', 'identities: []\nidentities: []', /:2:1: is not YAML: /],
-    ['nothing', '', /must be a mapping|is missing/],
+    ['invalid YAML', 'identities: [', /:1:\d+: is not YAML: /],
+    ['a repeated key', 'identities: []\nidentities: []', /:2:1: repeats a key/],
+    ['an empty file', '', /must be a mapping|is missing/],
     ['a list', '[]', /must be a mapping/],
-  ])('says what is wrong with %s', async (_, file, mistake) => {
-    expect((await mistakes({}, file)).join()).toMatch(mistake)
+  ])('reports %s', async (_, file, problem) => {
+    expect((await loadProblems({}, file)).join()).toMatch(problem)
   })
 
-  test('says so when it cannot be read', async () => {
-    expect(await mistakes({ WIMDS_CONFIG: '/nowhere.yaml' })).toEqual([
+  test('reports that it cannot be read', async () => {
+    expect(await loadProblems({ WIMDS_CONFIG: '/nowhere.yaml' })).toEqual([
       'WIMDS_CONFIG: /nowhere.yaml cannot be read',
+    ])
+  })
+})
+
+describe('the files that settings name', () => {
+  test.each(['WIMDS_CA_FILE', 'WIMDS_INSTANCE_FILE'])(
+    'are reported if %s is missing',
+    async (name) => {
+      expect(await loadProblems({ [name]: '/nonexistent/file' })).toEqual([
+        `${name}: cannot read /nonexistent/file (ENOENT: no such file or directory)`,
+      ])
+    },
+  )
+
+  test.each(['WIMDS_CA_FILE', 'WIMDS_INSTANCE_FILE'])(
+    'are reported without waiting if %s is a pipe',
+    async (name) => {
+      await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-config-'))
+      const pipe = await namedPipe(join(directory.path, 'pipe'))
+      expect(await loadProblems({ [name]: pipe })).toEqual([
+        `${name}: cannot read ${pipe} (EFTYPE: not a regular file)`,
+      ])
+    },
+  )
+
+  test.each([
+    ['WIMDS_CA_FILE', 'nothing to trust', 'holds no valid PEM certificates'],
+    [
+      'WIMDS_CA_FILE',
+      '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n',
+      'holds no valid PEM certificates',
+    ],
+    ['WIMDS_INSTANCE_FILE', '5', 'is not a JSON object'],
+    ['WIMDS_INSTANCE_FILE', '[]', 'is not a JSON object'],
+    ['WIMDS_INSTANCE_FILE', '{', 'is not a JSON object'],
+  ])('are reported if %s holds %j', async (name, text, problem) => {
+    await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-config-'))
+    const file = join(directory.path, 'file')
+    await writeFile(file, text)
+    expect(await loadProblems({ [name]: file })).toEqual([`${name}: ${file} ${problem}`])
+  })
+
+  test('are read into the configuration', async () => {
+    await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-config-'))
+    const [ca, instance] = [join(directory.path, 'ca.pem'), join(directory.path, 'instance.json')]
+    const { caPem } = await createCertificateAuthority()
+    await writeFile(ca, caPem)
+    await writeFile(instance, '{"compute":{"location":"westeurope"}}')
+    const config = await load({ WIMDS_CA_FILE: ca, WIMDS_INSTANCE_FILE: instance })
+    expect(config.exchange.extraCa).toBe(caPem)
+    expect(config.instance).toEqual({ compute: { location: 'westeurope' } })
+  })
+
+  test('are reported together with the settings', async () => {
+    const files = { WIMDS_CA_FILE: '/no/ca.crt', WIMDS_INSTANCE_FILE: '/no/instance.json' }
+    const problems = await loadProblems({ ...files, WIMDS_LOG_LEVEL: 'loud' })
+    expect(problems.map((line) => line.split(':')[0])).toEqual([
+      'WIMDS_LOG_LEVEL',
+      'WIMDS_CA_FILE',
+      'WIMDS_INSTANCE_FILE',
     ])
   })
 })

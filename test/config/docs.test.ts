@@ -1,7 +1,7 @@
-/** docs/configuration.md tells of every setting, its default, and an example that is taken. */
+/** docs/configuration.md documents every setting, its default and a valid example. */
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
-import { readIdentities } from '../../src/config/identities-file.ts'
+import { parseIdentities } from '../../src/config/identities-file.ts'
 import { DEFAULTS, Settings } from '../../src/config/settings.ts'
 import { findCloud } from '../../src/exchange/clouds.ts'
 
@@ -26,19 +26,19 @@ const rows: Row[] = text
     example,
   }))
 
-test('has one row for each setting, and none for another', () => {
+test('has one row for each setting', () => {
   const names = rows.map(({ name }) => name)
   expect(names.toSorted()).toEqual(Object.keys(Settings.shape).toSorted())
 })
 
-test('tells the defaults', () => {
-  const told = rows
+test('states the defaults', () => {
+  const stated = rows
     .filter(({ fallback }) => fallback !== 'none')
     .map(({ name, fallback }) => [name, fallback])
-  expect(Object.fromEntries(told)).toEqual(DEFAULTS)
+  expect(Object.fromEntries(stated)).toEqual(DEFAULTS)
 })
 
-test.each(rows)('explains $name, with an example that is taken', ({ name, meaning, example }) => {
+test.each(rows)('explains $name with a valid example', ({ name, meaning, example }) => {
   expect(meaning.length).toBeGreaterThan(10)
   // A certificate is too long for a table.
   if (example.endsWith('…')) return
@@ -46,14 +46,14 @@ test.each(rows)('explains $name, with an example that is taken', ({ name, meanin
   expect(parsed.error?.issues ?? []).toEqual([])
 })
 
-test('has an identities file that is taken', () => {
+test('has a valid identities file', async () => {
   const [, example = ''] = /```yaml\n([^]*?)```/.exec(text) ?? []
-  const { entries, mistakes } = readIdentities(example, { tokenFile: '/token' })
-  expect(mistakes).toEqual([])
+  const { entries, problems } = await parseIdentities(example, { tokenFile: '/token' })
+  expect(problems).toEqual([])
   expect(entries.map(({ name }) => name)).toEqual(['orders', 'partner'])
 })
 
-test('tells the hosts and audiences of the clouds as they are', () => {
+test('states the host and audience of each cloud', () => {
   const clouds = [...text.matchAll(/^\| ([\w ]+?) +\| `https:\/\/([\w.-]+)` +\| `?(\S*?)`? +\|$/gm)]
   expect(clouds).toHaveLength(6)
   for (const [, name = '', host = '', audience] of clouds) {

@@ -1,15 +1,15 @@
-/** docs/identities.schema.json accepts and refuses what the sidecar does, entry by entry. */
+/** docs/identities.schema.json accepts exactly the files that the sidecar accepts. */
 import { readFile } from 'node:fs/promises'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { IdentitiesFile } from '../../src/config/identities-schema.ts'
+import { IdentitiesSchema } from '../../src/config/identities-file.ts'
 
 const schema: object = JSON.parse(
   await readFile(new URL('../../docs/identities.schema.json', import.meta.url), 'utf8'),
 )
 const isValid = new Ajv2020({ strict: true, allowMatchingProperties: true }).compile(schema)
-const isAccepted = (file: unknown) => IdentitiesFile.safeParse(file).success
+const isAccepted = (file: unknown) => IdentitiesSchema.safeParse(file).success
 
 const GUID = '11111111-1111-4111-8111-AAAAAAAAAAAA'
 const ENTRY = { clientId: GUID }
@@ -33,14 +33,14 @@ test.each<[string, unknown, boolean]>([
   ['null', null, false],
   ['a list', [ENTRY], false],
   ['no identities', { identities: [] }, false],
-  ['identities that are no list', { identities: ENTRY }, false],
+  ['identities that are not a list', { identities: ENTRY }, false],
   ['another member', { identities: [ENTRY], version: 1 }, false],
   ['an identity without a client id', { identities: [{ name: 'x' }] }, false],
   ['an identity that is text', { identities: [GUID] }, false],
-  ['a member that nobody knows', { identities: [{ ...ENTRY, colour: 'red' }] }, false],
+  ['an unknown member', { identities: [{ ...ENTRY, colour: 'red' }] }, false],
   ['an empty allow-list', { identities: [{ ...ENTRY, resources: [] }] }, false],
-  ['a null for nothing', { identities: [{ ...ENTRY, tenantId: null }] }, false],
-])('both agree on %s', (_, file, expected) => {
+  ['a null value', { identities: [{ ...ENTRY, tenantId: null }] }, false],
+])('the schema and the sidecar agree on %s', (_, file, expected) => {
   expect({ schema: isValid(file), sidecar: isAccepted(file) }).toEqual({
     schema: expected,
     sidecar: expected,
@@ -85,7 +85,7 @@ const VALUES = [
   {},
 ]
 
-test('both agree on every value in every place', () => {
+test('the schema and the sidecar agree on every value of every member', () => {
   for (const key of Object.keys(whole)) {
     for (const value of VALUES) {
       const file = { identities: [{ ...whole, [key]: value }] }
@@ -94,7 +94,7 @@ test('both agree on every value in every place', () => {
   }
 })
 
-test('both agree on any mixture', () => {
+test('the schema and the sidecar agree on random files', () => {
   const value = fc.oneof(fc.constantFrom(...VALUES), fc.string(), fc.boolean())
   const entry = fc.dictionary(fc.constantFrom(...Object.keys(whole), 'other'), value)
   fc.assert(

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { z } from 'zod'
-import { readIdentities } from '../../src/config/identities-file.ts'
+import { IdentitiesSchema } from '../../src/config/identities-file.ts'
 import { CHART_VALUES, valueMistakes } from './chart-values.ts'
 import { fieldsOf, objectMistakes, typeMistakes } from './kubernetes-fields.ts'
 import { BLOCKS } from './pages.ts'
@@ -39,7 +39,10 @@ const KINDS: Readonly<Record<string, Kind>> = {
   },
   'identities file': {
     is: among(['identities']),
-    mistakes: (_, text) => readIdentities(text, { tokenFile: '/token' }).mistakes,
+    mistakes: (value) => {
+      const { error } = IdentitiesSchema.safeParse(value)
+      return error === undefined ? [] : [z.prettifyError(error)]
+    },
   },
   'part of a kubeadm configuration': {
     is: among(['apiServer']),

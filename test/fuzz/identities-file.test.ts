@@ -13,7 +13,7 @@ const ENVIRONMENT = {
   WIMDS_CONFIG: '/etc/wimds/identities.yaml',
 }
 
-const VALID = `# Two workloads of one pod
+const SAMPLE = `# Two workloads of one pod
 identities:
   - &orders
     name: orders
@@ -30,7 +30,7 @@ identities:
     tokenFile: /var/run/secrets/billing
 `
 
-/** What YAML gives meaning to, and words that the file, or JavaScript, does. */
+/** Syntax of YAML, and words that are special in the file or in JavaScript. */
 const PIECES = [
   '&a *a *orders !!binary !!set {} { } [ ] " \' | > # ~ null .inf 0x7f 1e999 💥'.split(' '),
   [
@@ -52,13 +52,13 @@ const PIECES = [
 ].flat()
 
 const identitiesFile = fc.oneof(
-  mutated(VALID, PIECES),
+  mutated(SAMPLE, PIECES),
   mutated(JSON.stringify({ identities: [{ clientId: 'x', resources: [] }] }), PIECES),
   fc.json().map((json) => `identities: ${json}`),
   fc.array(fc.constantFrom(...PIECES)).map((pieces) => pieces.join('')),
 )
 
-async function outcomeOf(text: string): Promise<Config | ConfigError> {
+async function tryLoad(text: string): Promise<Config | ConfigError> {
   try {
     return await loadConfig(ENVIRONMENT, () => Promise.resolve(text))
   } catch (error) {
@@ -67,60 +67,97 @@ async function outcomeOf(text: string): Promise<Config | ConfigError> {
   }
 }
 
-/** The parts of an identity that everything after the configuration trusts. */
-const SOUND = expect.objectContaining({
+/** The fields of an identity that the code after the configuration trusts. */
+const VALID_IDENTITY = expect.objectContaining({
   clientId: expect.stringMatching(/^[0-9a-f-]{36}$/),
   tenantId: expect.stringMatching(/./),
   authorityHost: expect.stringMatching(/^https:/),
   tokenFile: expect.stringMatching(/^\//),
 })
 
-function expectRefusal({ message }: ConfigError): void {
+function expectReadable({ message }: ConfigError): void {
   expect(message).toContain('WIMDS_CONFIG: /etc/wimds/identities.yaml')
   expect(message.split('\n').length).toBeLessThanOrEqual(22)
 }
 
-function expectSound({ directory }: Config): void {
+function expectValid({ directory }: Config): void {
   for (const identity of directory.identities) {
-    expect(identity).toEqual(SOUND)
+    expect(identity).toEqual(VALID_IDENTITY)
     expect(Object.getPrototypeOf(identity)).toBe(Object.prototype)
   }
 }
 
-test('reads whatever text there is as identities or refuses it, and nothing else happens', async () => {
-  const outcomes = { read: 0, refused: 0 }
+test('parses any text into valid identities or reports its problems', async () => {
+  const outcomes = { read: 0, rejected: 0 }
   await fc.assert(
     fc.asyncProperty(identitiesFile, async (text) => {
-      const outcome = await outcomeOf(text)
+      const outcome = await tryLoad(text)
       expect(Object.getOwnPropertyNames(Object.prototype)).not.toContain('isAdmin')
-      const isRefused = outcome instanceof ConfigError
-      outcomes[isRefused ? 'refused' : 'read'] += 1
-      return isRefused ? expectRefusal(outcome) : expectSound(outcome)
+      const isError = outcome instanceof ConfigError
+      outcomes[isError ? 'rejected' : 'read'] += 1
+      return isError ? expectReadable(outcome) : expectValid(outcome)
     }),
     { numRuns: 1500, seed: SEED },
   )
-  // Both happened, so that each half of the property was looked at.
   expect(outcomes.read).toBeGreaterThan(50)
-  expect(outcomes.refused).toBeGreaterThan(50)
+  expect(outcomes.rejected).toBeGreaterThan(50)
 })
 
 const HALF = 'x,'.repeat(64_000)
 test.each([
   ['an alias of nothing', 'identities: *nothing'],
   ['an alias of itself', 'identities: &a [*a]'],
-  ['aliases that stand for a billion', bomb()],
-  ['brackets that never close', `identities: ${'['.repeat(120_000)}`],
-  ['sixty thousand lists in each other', '- '.repeat(60_000)],
+  ['a billion laughs', bomb()],
+  ['unclosed brackets', `identities: ${'['.repeat(120_000)}`],
+  ['sixty thousand nested lists', '- '.repeat(60_000)],
   ['sixty thousand entries', `identities: [${HALF}]`],
-  ['nothing but tabs', '\t:\n'.repeat(40_000)],
+  ['tabs', '\t:\n'.repeat(40_000)],
   ['ten thousand keys', Array.from({ length: 10_000 }, (_, index) => `k${index}: 1`).join('\n')],
+  ['more than a hundred aliases', `identities: [&a x, ${'*a, '.repeat(200)}]`],
   ['a megabyte', '#'.repeat(1_000_000)],
-  ['two documents', `${VALID}---\n${VALID}`],
-])('refuses %s within seconds, in a message that can be read', async (_, text) => {
-  const outcome = await outcomeOf(text)
+  ['two documents', `${SAMPLE}---\n${SAMPLE}`],
+])('rejects %s with a short message', async (_, text) => {
+  const outcome = await tryLoad(text)
   expect(outcome).toBeInstanceOf(ConfigError)
   expect(outcome).toMatchObject({ message: expect.stringMatching(/^.{1,5000}$/s) })
 })
+
+const LIMIT = 131_072
+
+/** Repeats `piece` up to a length. */
+function fill(length: number, piece: (index: number) => string): string {
+  let text = ''
+  for (let index = 0; text.length + 12 < length; index += 1) text += piece(index)
+  return text
+}
+
+/** The least CPU time of a few runs, in microseconds. */
+async function cpuTime(text: string): Promise<number> {
+  const times: number[] = []
+  for (let run = 0; run < 3; run += 1) {
+    const before = process.cpuUsage()
+    await tryLoad(text)
+    const { user, system } = process.cpuUsage(before)
+    times.push(user + system)
+  }
+  return Math.min(...times)
+}
+
+test.each([
+  ['distinct keys', (index: number) => `k${index}: 1\n`],
+  ['repeated keys', () => 'k: 1\n'],
+  ['anchors with an alias each', (index: number) => `- &a${index} x\n- *a${index}\n`],
+  ['tabs', () => '\t:\n'],
+])(
+  'parses a file of %s in linear time',
+  async (_, piece) => {
+    await tryLoad(fill(LIMIT / 8, piece))
+    const [short, long] = [await cpuTime(fill(LIMIT / 8, piece)), await cpuTime(fill(LIMIT, piece))]
+    // 8 if it is linear, 64 if it is quadratic.
+    expect(long / short).toBeLessThan(24)
+  },
+  60_000,
+)
 
 function bomb(): string {
   const lists = Array.from({ length: 10 }, (_, index) => {
@@ -130,7 +167,7 @@ function bomb(): string {
   return [...lists, 'identities: *a9'].join('\n')
 }
 
-test('does not read a file that is too large, or none, to its end', async () => {
+test('does not read a file that is too large or not regular to its end', async () => {
   await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-fuzz-'))
   const large = join(directory.path, 'large.yaml')
   await writeFile(large, Buffer.alloc(50_000_000, '#'))

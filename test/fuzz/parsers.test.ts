@@ -51,8 +51,8 @@ const DIALECTS: readonly Dialect[] = [
   ...createAppServiceDialects(new Secret('secret')),
 ]
 
-/** What a dialect makes of a request; a refusal is as good as a query. */
-function parsed(dialect: Dialect, request: WireRequest): TokenQuery | BrokerError {
+/** Returns the dialect's query, or the error that it throws. */
+function parse(dialect: Dialect, request: WireRequest): TokenQuery | BrokerError {
   try {
     return dialect.parse(request)
   } catch (error) {
@@ -61,34 +61,34 @@ function parsed(dialect: Dialect, request: WireRequest): TokenQuery | BrokerErro
   }
 }
 
-/** A resource that can stand in a header, a log line and a request to Entra ID. */
-const TAME = /^[\x21-\x7e]{1,2048}$/
+/** A resource that is safe in a header, a log line and a request to Entra ID. */
+const SAFE = /^[\x21-\x7e]{1,2048}$/
 
-test('every dialect makes a query with a tame resource of a form, or refuses it', () => {
-  const seen = { parsed: 0, refused: 0 }
+test('every dialect parses a safe resource or throws a BrokerError', () => {
+  const seen = { parsed: 0, rejected: 0 }
   fc.assert(
     fc.property(
       fc.constantFrom(...DIALECTS),
       mutated(QUERY, PIECES),
       mutated('', PIECES),
       (dialect, query, body) => {
-        const outcome = parsed(dialect, { method: 'POST', headers: HEADERS, query, body })
-        const isRefused = outcome instanceof BrokerError
-        seen[isRefused ? 'refused' : 'parsed'] += 1
-        expect(isRefused ? outcome.isPermanent : TAME.test(outcome.resource)).toBe(true)
-        expect(isRefused ? outcome.message : '').toMatch(/^[\x20-\x7e]{0,200}$/)
+        const outcome = parse(dialect, { method: 'POST', headers: HEADERS, query, body })
+        const isError = outcome instanceof BrokerError
+        seen[isError ? 'rejected' : 'parsed'] += 1
+        expect(isError ? outcome.isPermanent : SAFE.test(outcome.resource)).toBe(true)
+        expect(isError ? outcome.message : '').toMatch(/^[\x20-\x7e]{0,200}$/)
       },
     ),
     { numRuns: 3000, seed: SEED },
   )
   expect(seen.parsed).toBeGreaterThan(200)
-  expect(seen.refused).toBeGreaterThan(200)
+  expect(seen.rejected).toBeGreaterThan(200)
 })
 
 test('a form of as many parameters as a body holds is read in a moment', () => {
   const body = Array.from({ length: 16_000 }, (_, index) => `${index.toString(36)}=`).join('&')
   const start = performance.now()
-  const outcome = parsed(cloudShell, { method: 'POST', headers: HEADERS, query: QUERY, body })
+  const outcome = parse(cloudShell, { method: 'POST', headers: HEADERS, query: QUERY, body })
   expect(outcome).toMatchObject({ resource: 'https://vault.azure.net' })
   expect(performance.now() - start).toBeLessThan(1000)
 })
@@ -133,7 +133,8 @@ const value = fc.oneof(
   fc.string({ maxLength: 40 }),
 )
 const NAMES = [
-  ...Object.keys(Settings.shape).filter((name) => name !== 'WIMDS_CONFIG'),
+  // A file's problems repeat its path, whatever characters it has.
+  ...Object.keys(Settings.shape).filter((name) => !/^WIMDS_(?:CONFIG|\w+_FILE)$/.test(name)),
   'WIMDS_TYPO',
 ]
 const environment = fc.dictionary(fc.constantFrom(...NAMES, '__proto__'), value, { maxKeys: 6 })
@@ -143,22 +144,22 @@ const BASE = {
   AZURE_FEDERATED_TOKEN_FILE: '/var/run/secrets/token',
 }
 
-test('an environment is a configuration or a list of mistakes of its own settings', async () => {
-  const seen = { loaded: 0, refused: 0 }
+test('loads an environment or reports the problems of its settings', async () => {
+  const seen = { loaded: 0, rejected: 0 }
   await fc.assert(
     fc.asyncProperty(environment, async (given) => {
-      const mistakes = await loadConfig({ ...BASE, ...given }).then(
+      const problems = await loadConfig({ ...BASE, ...given }).then(
         () => [],
         (error: unknown) => {
           if (error instanceof ConfigError) return error.message.split('\n').slice(1)
           throw error
         },
       )
-      seen[mistakes.length === 0 ? 'loaded' : 'refused'] += 1
-      for (const mistake of mistakes) expect(mistake).toMatch(/^ {2}[\w-]+: .{1,300}$/)
+      seen[problems.length === 0 ? 'loaded' : 'rejected'] += 1
+      for (const problem of problems) expect(problem).toMatch(/^ {2}[\w-]+: .{1,300}$/)
     }),
     { numRuns: 2000, seed: SEED },
   )
   expect(seen.loaded).toBeGreaterThan(100)
-  expect(seen.refused).toBeGreaterThan(100)
+  expect(seen.rejected).toBeGreaterThan(100)
 })

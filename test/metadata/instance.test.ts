@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { instanceAnswer, type JsonValue } from '../../src/metadata/instance.ts'
+import { findInstancePart, type InstanceDocument } from '../../src/metadata/instance.ts'
 
-const document: JsonValue = {
+const document: InstanceDocument = {
   compute: {
     zone: '1',
     isHost: false,
@@ -21,11 +21,11 @@ test.each([
   ['network/interface/0/macAddress', '0D'],
   ['NETWORK/Interface/0', 'macAddress'],
 ])('walks to %s in a document of any depth', (path, expected) => {
-  expect(instanceAnswer(document, path.split('/'), 'text').body).toBe(expected)
+  expect(findInstancePart(document, path.split('/'), 'text').body).toBe(expected)
 })
 
 test('gives a branch as it stands in the document', () => {
-  expect(instanceAnswer(document, ['network'], undefined).body).toBe(
+  expect(findInstancePart(document, ['network'], undefined).body).toBe(
     '{"interface":[{"macAddress":"0D"}]}',
   )
 })
@@ -33,6 +33,6 @@ test('gives a branch as it stands in the document', () => {
 test.each(['compute/tagsList/1', 'compute/tagsList/length', 'compute/__proto__', 'compute/zone/0'])(
   'does not find %s',
   (path) => {
-    expect(() => instanceAnswer(document, path.split('/'), 'text')).toThrow('does not exist')
+    expect(() => findInstancePart(document, path.split('/'), 'text')).toThrow('does not exist')
   },
 )

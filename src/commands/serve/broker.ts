@@ -41,8 +41,8 @@ const LATEST_LOAD_MS = 50
  */
 const WAITING_SHARE = 3 / 4
 
-/** `extraCa` is PEM text. Nothing is read or connected to before it is asked for. */
-export function broker(config: Config, extraCa: string | undefined, log: ProcessLog): Broker {
+/** Nothing is read or connected to before it is asked for. */
+export function broker(config: Config, log: ProcessLog): Broker {
   const clock = systemClock
   const { exchange } = config
   let { directory, tokenFiles, warnings } = config
@@ -53,7 +53,7 @@ export function broker(config: Config, extraCa: string | undefined, log: Process
   })
   // These report to `told`, which shows what they hold: it is there before any of them has begun.
   const load = () =>
-    loadExchange(config, extraCa, {
+    loadExchange(config, {
       readAssertion: read,
       onSkew: told.onSkew,
       onAttempt: told.onAttempt,
@@ -141,14 +141,10 @@ interface Surroundings {
 }
 
 /** MSAL and the transport: in two steps, so that others are answered in between. */
-async function loadExchange(
-  config: Config,
-  extraCa: string | undefined,
-  surroundings: Surroundings,
-): Promise<TokenSource> {
+async function loadExchange(config: Config, surroundings: Surroundings): Promise<TokenSource> {
   const { region, timeoutMs } = config.exchange
   const { createExchangeDispatcher } = await import('../../exchange/dispatcher.ts')
-  const dispatcher = createExchangeDispatcher(config.exchange, extraCa)
+  const dispatcher = createExchangeDispatcher(config.exchange)
   await new Promise(setImmediate)
   const { createEntraExchange } = await import('../../exchange/entra.ts')
   return createEntraExchange({

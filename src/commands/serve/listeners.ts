@@ -2,7 +2,7 @@
 import type { RequestListener } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import { formatUrlHost } from '../../lib/hosts.ts'
-import type { Address } from '../../config/values.ts'
+import type { Address } from '../../config/parsers.ts'
 import { listen, type Listener } from '../../server/listen.ts'
 
 /** One application and where it is to be reached. */

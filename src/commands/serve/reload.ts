@@ -1,6 +1,6 @@
 /** Follows the identities file of a running sidecar: a good new one is adopted, a bad one is not. */
 import { type Config, loadConfig } from '../../config/config.ts'
-import { readIdentitiesFile } from '../../config/identities-text.ts'
+import { readIdentitiesText } from '../../config/identities-file.ts'
 import type { Environment } from '../../config/settings.ts'
 import { watchFile } from '../../lib/watch-file.ts'
 import { ConfigError } from '../../errors.ts'
@@ -35,7 +35,7 @@ export function followIdentities(options: ReloadOptions): () => void {
     }
   }
 
-  const watch = watchFile({ path, text, readText: readIdentitiesFile, onChange: reload })
+  const watch = watchFile({ path, text, readText: readIdentitiesText, onChange: reload })
   void watch.look()
   return watch.close
 }

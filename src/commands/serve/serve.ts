@@ -1,15 +1,15 @@
 /** `wimds serve`: the sidecar, from its configuration to its last reply. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { formatUrlHost } from '../../lib/hosts.ts'
-import type { Config } from '../../config/config.ts'
-import type { Address } from '../../config/values.ts'
+import { type Config, loadConfig } from '../../config/config.ts'
+import type { Address } from '../../config/parsers.ts'
 import type { Dialect } from '../../dialects/dialect.ts'
 import { imds } from '../../dialects/imds.ts'
 import { BrokerError, UsageError } from '../../errors.ts'
 import { adminServer } from '../../server/admin.ts'
 import { guard } from '../../server/guard.ts'
 import { metadataServer } from '../../server/app.ts'
-import { metadataDocuments, renderDocumentError } from '../../metadata/documents.ts'
+import { createMetadataDocuments, renderDocumentError } from '../../metadata/documents.ts'
 import { DEFAULT_INSTANCE } from '../../metadata/instance.ts'
 import { passThrough } from '../../metadata/pass-through.ts'
 import { errorFields } from '../../telemetry/events.ts'
@@ -19,7 +19,6 @@ import { systemClock } from '../../tokens/clock.ts'
 import { VERSION } from '../../version.ts'
 import { broker } from './broker.ts'
 import { complain } from '../../lib/print-error.ts'
-import { configured } from '../configured.ts'
 import { createDialects } from './dialects.ts'
 import { type CommandIo, untilShutdown } from '../io.ts'
 import { logOutput } from '../log-output.ts'
@@ -44,11 +43,11 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
     return 0
   }
   if (args.length > 0) throw new UsageError(args.map(superfluous))
-  const { config, extraCa, instance = DEFAULT_INSTANCE } = await configured(io.env)
+  const config = await loadConfig(io.env)
   const log = openLog(config, io)
   for (const warning of config.warnings) log.warn('config_warning', { message: warning })
 
-  const { telemetry, watch, prefetch, close, ...parts } = broker(config, extraCa, log)
+  const { telemetry, watch, prefetch, close, ...parts } = broker(config, log)
   const isReady = () => telemetry.readiness().ready
   const settings = describeSettings(io.env)
   const admin = adminServer({
@@ -68,7 +67,10 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
         allowedHosts: [...config.allowedHosts, ...addresses.map(({ host }) => formatUrlHost(host))],
       }),
       dialects,
-      documents: metadataDocuments({ instance, tenantId: config.tenantId }),
+      documents: createMetadataDocuments({
+        instance: config.instance ?? DEFAULT_INSTANCE,
+        tenantId: config.tenantId,
+      }),
       renderDocumentError,
       resolve: parts.resolve,
       tokens: parts.tokens,

@@ -1,6 +1,6 @@
 /** Reads the flags of `wimds simulate` and the files that they name. */
 import { isIP } from 'node:net'
-import { addresses, type Address } from '../../config/values.ts'
+import { addresses, type Address } from '../../config/parsers.ts'
 import { UsageError } from '../../errors.ts'
 import { type Flags, mistakesOfFlagsAlone } from '../../lib/args.ts'
 import { isConfigError, noting } from '../../lib/collect-errors.ts'

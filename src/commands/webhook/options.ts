@@ -1,5 +1,5 @@
 /** The flags of `wimds webhook` → what it serves, and how it gets its certificate. */
-import { addresses, type Address, duration } from '../../config/values.ts'
+import { addresses, type Address, duration } from '../../config/parsers.ts'
 import { UsageError } from '../../errors.ts'
 import {
   parseQuantity,
