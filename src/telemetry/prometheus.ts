@@ -4,9 +4,7 @@ import Counter from 'prom-client/lib/counter.js'
 import Gauge from 'prom-client/lib/gauge.js'
 import Histogram from 'prom-client/lib/histogram.js'
 import heapSize from 'prom-client/lib/metrics/heapSizeAndUsed.js'
-import memory from 'prom-client/lib/metrics/osMemoryHeap.js'
 import cpuTotal from 'prom-client/lib/metrics/processCpuTotal.js'
-import maxFileDescriptors from 'prom-client/lib/metrics/processMaxFileDescriptors.js'
 import openFileDescriptors from 'prom-client/lib/metrics/processOpenFileDescriptors.js'
 import startTime from 'prom-client/lib/metrics/processStartTime.js'
 import Registry from 'prom-client/lib/registry.js'
@@ -19,20 +17,22 @@ export interface Exposition {
   readonly body: string
 }
 
-/** prom-client's default metrics that cost nothing between two scrapes: no timer, no observer. */
-const PROCESS_METRICS = [
-  cpuTotal,
-  startTime,
-  memory,
-  openFileDescriptors,
-  maxFileDescriptors,
-  heapSize,
-]
+/** prom-client's default metrics that cost nothing between two scrapes and read `/proc/self/fd` at most. */
+const PROCESS_METRICS = [cpuTotal, startTime, openFileDescriptors, heapSize]
 
 /** Creates a registry that holds the metrics of the process, under prom-client's own names. */
 export function createRegistry(): Registry {
   const registry = new Registry()
   for (const register of PROCESS_METRICS) register(registry)
+  // prom-client's own collector reads /proc/self/status, which Node's permissions deny in the image.
+  new Gauge({
+    name: 'process_resident_memory_bytes',
+    help: 'Resident memory size in bytes.',
+    registers: [registry],
+    collect() {
+      this.set(process.memoryUsage.rss())
+    },
+  })
   // prom-client's own collector also starts a histogram that wakes the process 100 times a second.
   new Gauge({
     name: 'nodejs_eventloop_lag_seconds',
