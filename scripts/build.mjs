@@ -1,22 +1,19 @@
-// Bundles wimds to dist/: wimds.js, the command line; serve.cjs, the sidecar, with what V8 compiles
-// of it; and a module for each other command. docs/performance.md says what each step gains.
+// Builds dist/: wimds.js, the command line; commands/, a module per command with the chunks that they share;
+// and serve.cjs, the sidecar as one script with its compiled code beside it (docs/decisions/0007).
 import { rm, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
-import { builtins } from './bundle/builtins.mjs'
-import { certificatesApart, leaveTo, servePrecompiled } from './bundle/commands.mjs'
-import { compile } from './bundle/compile.mjs'
-import { leftOut } from './bundle/left-out.mjs'
-import { notices } from './bundle/notices.mjs'
-import { partsAlone } from './bundle/parts.mjs'
+import { compileSidecar } from './compile.mjs'
+import { notices } from './notices.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = `${root}dist/`
 const common = {
   absWorkingDir: root,
   outdir: dist,
+  outbase: 'src',
   bundle: true,
-  // Names of functions stay as they are for stack traces, which crash lines show.
+  // Function names stay: stack traces in log lines show them.
   minifyWhitespace: true,
   minifySyntax: true,
   platform: 'node',
@@ -25,51 +22,74 @@ const common = {
   logLevel: 'warning',
   metafile: true,
 }
-
-await rm(dist, { recursive: true, force: true })
-const modules = {}
-const cli = await build({
+const script = {
   ...common,
-  entryPoints: { wimds: 'src/cli.ts' },
-  // Node starts a script sooner than a module.
   format: 'cjs',
   define: { 'import.meta.dirname': '__dirname', 'import.meta.filename': '__filename' },
-  // An executable on its own; the image puts its Node's absolute path here.
+}
+
+/** Leaves the command modules out of wimds.js and collects them as entry points of their own. */
+const commands = []
+const separateCommands = {
+  name: 'separate-commands',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/commands\/.*\.ts$/ }, ({ path, kind }) => {
+      if (kind !== 'dynamic-import') return undefined
+      commands.push(`src/${path}`)
+      return { path: path.replace(/ts$/, 'mjs'), external: true }
+    })
+  },
+}
+
+/**
+ * Packages that the sidecar's dependencies load and that it never calls. Without them it starts with 4 MB less:
+ * schema compilers and `inject` of Fastify, MSAL's certificate assertions, Node's HTTP/2.
+ */
+const NEVER_CALLED = [
+  '@fastify/ajv-compiler',
+  '@fastify/fast-json-stringify-compiler',
+  'light-my-request',
+  'semver',
+  'jsonwebtoken',
+  'node:http2',
+]
+
+await rm(dist, { recursive: true, force: true })
+const cli = await build({
+  ...script,
+  entryPoints: { wimds: 'src/cli.ts' },
+  // The image puts its Node's absolute path here.
   banner: { js: '#!/usr/bin/env node' },
-  plugins: [servePrecompiled, leaveTo(modules)],
+  plugins: [separateCommands],
 })
 const sidecar = await build({
-  ...common,
+  ...script,
   entryPoints: { serve: 'src/commands/serve/serve.ts' },
-  format: 'cjs',
   outExtension: { '.js': '.cjs' },
-  // As src/precompiled.ts calls it.
-  banner: { js: '(function(require){const module={exports:{}};' },
-  footer: { js: 'return module.exports})' },
-  // A script that is no file's has `require` alone.
+  alias: Object.fromEntries(NEVER_CALLED.map((name) => [name, './scripts/not-bundled.cjs'])),
+  // As src/precompiled.ts calls it. Wrapping the text there would hold it in memory twice.
+  banner: { js: '(function(exports,require,module){' },
+  footer: { js: '})' },
+  // vm.Script, which runs it, has no `import()`.
   supported: { 'dynamic-import': false },
-  plugins: [certificatesApart, leftOut, partsAlone],
 })
-const certificates = await build({
+const others = await build({
   ...common,
-  entryPoints: { x509: 'src/x509.ts' },
-  format: 'cjs',
-  outExtension: { '.js': '.cjs' },
-})
-const rest = await build({
-  ...common,
-  entryPoints: modules,
-  splitting: true,
+  entryPoints: commands.filter((path) => !path.endsWith('/serve.ts')),
   format: 'esm',
+  splitting: true,
   outExtension: { '.js': '.mjs' },
-  plugins: [servePrecompiled, leftOut, builtins],
+  // For CommonJS packages.
+  banner: {
+    js: "import{createRequire as $createRequire}from'node:module';const require=$createRequire(import.meta.url);",
+  },
 })
 await writeFile(`${dist}package.json`, '{"type":"commonjs"}\n')
 await writeFile(
   `${dist}THIRD-PARTY-LICENSES.txt`,
   await notices(
-    [cli, sidecar, certificates, rest].map(({ metafile }) => metafile),
+    [cli, sidecar, others].map(({ metafile }) => metafile),
     root,
   ),
 )
-await compile(dist)
+await compileSidecar(dist)

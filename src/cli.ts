@@ -23,7 +23,7 @@ Without a command it takes the flags of the azure-workload-identity proxy.
 
 /** Each command is loaded when it is called, so that none pays for another's libraries. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
-  serve: async () => (await import('./commands/serve/serve.ts')).serve,
+  serve: async () => (await import('./precompiled.ts')).loadServe(),
   simulate: async () => (await import('./commands/simulate/simulate.ts')).simulate,
   inject: async () => (await import('./commands/inject/inject.ts')).inject,
   demo: async () => (await import('./commands/demo/demo.ts')).demo,

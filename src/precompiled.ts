@@ -1,44 +1,36 @@
-/**
- * `wimds serve` as the build leaves it: one script, beside it what V8 compiled of it. It stands in the
- * place of commands/serve/serve.ts in the bundle.
- */
-import { readFileSync } from 'node:fs'
+/** Loads `wimds serve`: from one script and its compiled code where the build has left them, else as it is. */
+import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { Script } from 'node:vm'
 import type { Command } from './commands/io.ts'
-import { spareMemory } from './engine.ts'
+import { spareMemory } from './v8-settings.ts'
 
-/** What the script evaluates to. */
-type Load = (require: NodeJS.Require) => { readonly serve: Command }
+type Exports = Readonly<Record<string, Command>>
+type CommonJsModule = (
+  exports: Exports,
+  require: NodeJS.Require,
+  module: { exports: Exports },
+) => void
 
 /**
- * V8 compiles the functions of a script when they are called first, which is half of the time that a
- * sidecar takes to listen. Node's own compile cache holds a module as it is before it has run; this
- * one holds those functions too. V8 takes no code of another version: then it compiles anew.
+ * Returns the command. V8 compiles a function when it is first called, which is half of the time that
+ * a sidecar takes to listen. Node's compile cache stores a module before it has run; this one also has the
+ * functions. V8 rejects code of another version or other flags, and then compiles as usual.
  */
-function loadServe(): Command {
+export async function loadServe(): Promise<Command> {
   const filename = join(import.meta.dirname, 'serve.cjs')
-  const cachedData = readIfThere(`${filename}.cache`)
-  const script = new Script(readFileSync(filename, 'latin1'), { filename, cachedData })
-  release(cachedData)
+  if (!existsSync(filename)) return (await import('./commands/serve/serve.ts')).serve
+  const cache = `${filename}.cache`
+  const cachedData = existsSync(cache) ? readFileSync(cache) : undefined
+  const script = new Script(readFileSync(filename, 'latin1'), { filename: 'serve.cjs', cachedData })
+  // Frees its megabyte now; V8 would do so at its next major collection.
+  cachedData?.buffer.transfer(0)
   spareMemory()
-  const load: Load = script.runInThisContext()
-  return load(createRequire(filename)).serve
+  const module: { exports: Exports } = { exports: {} }
+  const evaluate: CommonJsModule = script.runInThisContext()
+  evaluate(module.exports, createRequire(filename), module)
+  const { serve } = module.exports
+  if (serve === undefined) throw new Error(`${filename} does not export serve`)
+  return serve
 }
-
-function readIfThere(path: string): Buffer<ArrayBuffer> | undefined {
-  try {
-    return readFileSync(path)
-  } catch {
-    return undefined
-  }
-}
-
-/** Frees more than a megabyte, which V8 would let go of when it next sweeps its old space. */
-function release(read: Buffer<ArrayBuffer> | undefined): void {
-  // Small buffers share their memory with others.
-  if (read?.length === read?.buffer.byteLength) read?.buffer.transfer(0)
-}
-
-export const serve = loadServe()

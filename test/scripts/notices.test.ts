@@ -34,7 +34,7 @@ async function noticesOf(files: Readonly<Record<string, string>>) {
   }
   const inputs = { 'node_modules/@scope/silent/lib/index.js': { bytesInOutput: 1 } }
   const script = `
-    import { notices } from './scripts/bundle/notices.mjs'
+    import { notices } from './scripts/notices.mjs'
     const metafile = ${JSON.stringify({ outputs: { 'wimds.js': { inputs } } })}
     process.stdout.write(await notices([metafile], ${JSON.stringify(root.path)}))`
   return await runNode(['--input-type=module', '--eval', script])

@@ -10,7 +10,7 @@ const CACHE = `${SCRIPT}.cache`
 
 test('V8 takes the compiled code that is beside the sidecar', async () => {
   const [text, cachedData] = await Promise.all([readFile(SCRIPT, 'latin1'), readFile(CACHE)])
-  const script = new Script(text, { filename: SCRIPT, cachedData })
+  const script = new Script(text, { cachedData })
   expect(script.cachedDataRejected).toBe(false)
 })
 

@@ -1,0 +1,30 @@
+// `node record-compiled-code.mjs SCRIPT`: runs the sidecar in SCRIPT until SIGTERM, then writes the code that V8
+// has compiled of it to SCRIPT.cache. Evaluates it exactly as src/precompiled.ts does.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { setFlagsFromString } from 'node:v8'
+import { Script } from 'node:vm'
+
+// What V8 optimizes or drops depends on time, and would change the bytes that come out.
+const TIMED = ['opt', 'sparkplug', 'flush-bytecode', 'concurrent-recompilation']
+for (const flag of TIMED) setFlagsFromString(`--no-${flag}`)
+
+const [, , filename] = process.argv
+const script = new Script(readFileSync(filename, 'latin1'), { filename: 'serve.cjs' })
+const shutdown = new AbortController()
+process.once('SIGTERM', () => {
+  // V8 rejects code that was compiled under other flags.
+  for (const flag of TIMED) setFlagsFromString(`--${flag}`)
+  writeFileSync(`${filename}.cache`, script.createCachedData())
+  shutdown.abort()
+})
+const module = { exports: {} }
+script.runInThisContext()(module.exports, createRequire(filename), module)
+const { stdin, stdout, stderr, env } = process
+process.exitCode = await module.exports.serve([], {
+  stdin,
+  stdout,
+  stderr,
+  env,
+  signal: shutdown.signal,
+})
