@@ -89,7 +89,7 @@ export async function loadConfig(
   const problems = [...invalid, ...findIncompleteSettings(raw)]
   const files = await readFiles(raw, readText, problems)
   if (settings === undefined || problems.length > 0) throw invalidConfiguration(problems)
-  const config = createConfig(settings, files, findUnknownSettings(env))
+  const config = createConfig(settings, files, findWarnings(env))
   const late = [...findPrefetchProblems(config.directory, settings), ...findRegionProblems(config)]
   if (late.length > 0) throw invalidConfiguration(late)
   return Object.freeze(config)
@@ -141,10 +141,24 @@ async function readSettingFile(
   }
 }
 
+/** Returns a warning for each variable that is set and has no effect. */
+function findWarnings(env: Environment): string[] {
+  return [
+    ...findUnknownSettings(env).map(
+      (name) => `${name} is not a setting of wimds and has no effect`,
+    ),
+    ...(env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0'
+      ? [
+          'NODE_TLS_REJECT_UNAUTHORIZED=0 has no effect on connections to Entra ID: certificates are always verified. Fix: remove it, and set WIMDS_CA_FILE for a private CA',
+        ]
+      : []),
+  ]
+}
+
 function createConfig(
   settings: ParsedSettings,
   { identities, extraCa, instance }: Files,
-  unknown: readonly string[],
+  warnings: readonly string[],
 ): Config {
   const directory =
     identities === undefined
@@ -185,7 +199,7 @@ function createConfig(
     passThrough: settings.WIMDS_PASS_THROUGH ?? [],
     log: { level: settings.WIMDS_LOG_LEVEL, format: settings.WIMDS_LOG_FORMAT },
     shutdown: { drainMs: settings.WIMDS_DRAIN, timeoutMs: settings.WIMDS_SHUTDOWN_TIMEOUT },
-    warnings: unknown.map((name) => `${name} is not a setting of wimds and has no effect`),
+    warnings,
   }
 }
 

@@ -2,8 +2,10 @@
 import { BrokerError, toBrokerError } from '../errors.ts'
 import {
   type Assertion,
-  type AssertionReader,
+  findApiAudience,
   hasUnexpectedAudience,
+  readAssertion,
+  requireAudience,
 } from '../exchange/assertion.ts'
 import { findCloud } from '../exchange/clouds.ts'
 import { toProblem } from './problem.ts'
@@ -14,7 +16,7 @@ interface CheckOptions {
   readonly authorityHosts: readonly string[]
   /** True if it is sent to the token proxy, which has an audience of its own. */
   readonly hasTokenProxy: boolean
-  /** WIMDS_AUDIENCE, which the reader has checked. */
+  /** WIMDS_AUDIENCE. */
   readonly audience?: string
   /** Epoch milliseconds. */
   readonly now: number
@@ -27,11 +29,10 @@ const STALE_MS = 60_000
 /** Returns the report of one file, and its assertion if it has one. */
 export async function checkAssertion(
   file: string,
-  read: AssertionReader,
   options: CheckOptions,
 ): Promise<{ report: AssertionReport; assertion?: Assertion }> {
   try {
-    const assertion = await read(file)
+    const assertion = await readAssertion(file)
     const { issuer, subject, audience, issuedAt, expiresAt } = assertion
     const error = findFailure(file, assertion, options)
     const report: AssertionReport = {
@@ -51,21 +52,51 @@ export async function checkAssertion(
   }
 }
 
+const ENABLE_OIDC_ISSUER =
+  'az aks update --resource-group RESOURCE_GROUP --name CLUSTER --enable-oidc-issuer --enable-workload-identity'
+
 function findFailure(
   file: string,
-  { expiresAt }: Assertion,
-  { now }: CheckOptions,
+  assertion: Assertion,
+  { audience, hasTokenProxy, now }: CheckOptions,
 ): BrokerError | undefined {
-  if (expiresAt > now) return undefined
-  const minutes = Math.max(1, Math.round((now - expiresAt) / 60_000))
-  return new BrokerError(
-    'assertion_expired',
-    `the projected token in ${file} expired ${minutes} min ago by the clock of this machine. Fix: check that it is a projected volume, the kubelet's log, and the clock of the node`,
+  const { issuer, expiresAt } = assertion
+  try {
+    requireAudience(assertion, file, audience)
+  } catch (error) {
+    const { code, message } = toBrokerError(error)
+    const isApiToken = findApiAudience(assertion) !== undefined
+    const step = `; on AKS, if the cluster has no OIDC issuer, first run ${ENABLE_OIDC_ISSUER}`
+    return new BrokerError(code, isApiToken ? `${message}${step}` : message)
+  }
+  if (!hasTokenProxy && isInternalIssuer(issuer)) {
+    return new BrokerError(
+      'issuer_unreachable',
+      `Entra ID cannot reach the issuer ${issuer}, which is internal to the cluster. Fix: on AKS run ${ENABLE_OIDC_ISSUER}, then restart the pod; on other clusters set --service-account-issuer of the API server to a public https URL that serves the discovery document and the keys`,
+    )
+  }
+  if (expiresAt <= now) {
+    const minutes = Math.max(1, Math.round((now - expiresAt) / 60_000))
+    return new BrokerError(
+      'assertion_expired',
+      `the projected token in ${file} expired ${minutes} min ago by the clock of this machine. Fix: check that it is a projected volume, the kubelet's log, and the clock of the node`,
+    )
+  }
+  return undefined
+}
+
+/** Returns true for an issuer that no host outside the cluster can resolve. */
+function isInternalIssuer(issuer: string): boolean {
+  if (!URL.canParse(issuer)) return true
+  const { protocol, hostname } = new URL(issuer)
+  if (protocol !== 'https:') return true
+  return /^kubernetes(?:\.default|$)|\.(?:svc|cluster|cluster\.local|local|internal)$|\.azmk8s\.io$/.test(
+    hostname,
   )
 }
 
 function findWarnings(assertion: Assertion, options: CheckOptions): string[] {
-  const { issuer, subject, issuedAt, expiresAt } = assertion
+  const { subject, issuedAt, expiresAt } = assertion
   const msLeft = expiresAt - options.now
   const warnings = findAudienceWarnings(assertion, options)
   if (msLeft > 0 && msLeft < STALE_MS) {
@@ -75,9 +106,6 @@ function findWarnings(assertion: Assertion, options: CheckOptions): string[] {
     warnings.push(
       'its lifetime is more than 24 hours, and Entra ID rejects more than 25: set expirationSeconds of the projected volume to 3600',
     )
-  }
-  if (!issuer.startsWith('https://')) {
-    warnings.push('its issuer is not an https URL, so Entra ID cannot fetch its keys')
   }
   if (!/^system:serviceaccount:[^:]+:[^:]+$/.test(subject)) {
     warnings.push('its subject is not a Kubernetes service account')

@@ -1,7 +1,6 @@
 /** Runs the checks of `wimds doctor`: everything between the configuration and a token. */
 import type { Config } from '../config/config.ts'
 import { toBrokerError } from '../errors.ts'
-import { createAssertionReader } from '../exchange/assertion.ts'
 import { findCloud, resolveAuthority } from '../exchange/clouds.ts'
 import type { Identity } from '../identities.ts'
 import { readWholeFile } from '../lib/files.ts'
@@ -69,16 +68,14 @@ async function checkAssertions({
   now,
 }: CheckOptions): Promise<ReadonlyMap<string, AssertionCheck>> {
   const { audience, tokenProxy } = config.exchange
-  const audienceOption = audience === undefined ? {} : { audience }
-  const read = createAssertionReader(audienceOption)
   const checks = config.tokenFiles.map(async (file) => {
     const authorityHosts = config.directory.identities
       .filter(({ tokenFile }) => tokenFile === file)
       .map(({ authorityHost }) => authorityHost)
-    const check = await checkAssertion(file, read, {
+    const check = await checkAssertion(file, {
       authorityHosts,
       hasTokenProxy: tokenProxy !== undefined,
-      ...audienceOption,
+      ...(audience !== undefined && { audience }),
       now: now(),
     })
     return [file, check] as const

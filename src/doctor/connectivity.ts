@@ -118,7 +118,7 @@ async function openTunnel(
         'Proxy-Authorization': `Basic ${Buffer.from(credentials).toString('base64')}`,
       }),
     },
-    ...(proxy.protocol === 'https:' && { ca: getRoots(endpoint) }),
+    ...(proxy.protocol === 'https:' && { ca: getRoots(endpoint), rejectUnauthorized: true }),
   })
   request.end()
   const [status, socket]: [number, Socket] = await withTimeout(
@@ -154,6 +154,7 @@ async function handshake(
     socket,
     host: name,
     ca: getRoots(endpoint),
+    rejectUnauthorized: true,
     // The certificate is verified against an IP address too, but SNI allows names only.
     ...(isIP(name) === 0 && { servername: name }),
   })

@@ -44,32 +44,73 @@ const Claims = z.object({
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/
 /** The audience of every cloud; identity bindings use another. */
 const EXPECTED_AUDIENCE = /^api:\/\/AzureADTokenExchange\w*$/
+/** `https://kubernetes.default.svc`, `kubernetes` and `https://NAME.hcp.REGION.azmk8s.io`, also in quotes. */
+const API_AUDIENCE = /^"?(?:https?:\/\/)?(?:kubernetes|[^/]+\.azmk8s\.io)/i
 
 /**
  * Creates a reader that opens the file at each call, because the kubelet rotates the token by swapping
- * a symbolic link. Throws `assertion_missing`, `assertion_unreadable`, `assertion_empty`,
- * `assertion_malformed` or `assertion_audience`. Does not check whether the token has expired: the
- * local clock may be the wrong one, so Entra ID decides.
+ * a symbolic link. Throws what `readAssertion` and `requireAudience` throw.
  */
 export function createAssertionReader(options: ReaderOptions = {}): AssertionReader {
-  const { readFile = readTokenFile, audience } = options
   return async (path) => {
-    const text = (await read(path, readFile)).trim()
-    if (text === '') {
-      throw new BrokerError(
-        'assertion_empty',
-        `the projected token file ${path} is empty. Fix: wait for the kubelet to write it; if it stays empty, check what else writes to it`,
-      )
-    }
-    const assertion = parseAssertion(text, path)
-    if (audience !== undefined && !assertion.audience.includes(audience)) {
-      throw new BrokerError(
-        'assertion_audience',
-        `the projected token in ${path} has the audience ${assertion.audience.join(', ')}, but WIMDS_AUDIENCE is ${audience}. Fix: set the audience of the projected volume to ${audience}`,
-      )
-    }
+    const assertion = await readAssertion(path, options.readFile)
+    requireAudience(assertion, path, options.audience)
     return assertion
   }
+}
+
+/**
+ * Reads one projected token. Throws `assertion_missing`, `assertion_unreadable`, `assertion_empty` or
+ * `assertion_malformed`. Does not check whether the token has expired: the local clock may be the
+ * wrong one, so Entra ID decides.
+ */
+export async function readAssertion(path: string, readFile = readTokenFile): Promise<Assertion> {
+  const text = (await read(path, readFile)).trim()
+  if (text === '') {
+    throw new BrokerError(
+      'assertion_empty',
+      `the projected token file ${path} is empty. Fix: wait for the kubelet to write it; if it stays empty, check what else writes to it`,
+    )
+  }
+  return parseAssertion(text, path)
+}
+
+/**
+ * Throws `assertion_audience` for a token without the audience of WIMDS_AUDIENCE, and for a token of
+ * the Kubernetes API, which whoever receives it could use against the cluster: it leaves the pod only
+ * if WIMDS_AUDIENCE names that very audience.
+ */
+export function requireAudience(
+  assertion: Pick<Assertion, 'issuer' | 'audience'>,
+  path: string,
+  audience?: string,
+): void {
+  if (audience !== undefined && !assertion.audience.includes(audience)) {
+    throw new BrokerError(
+      'assertion_audience',
+      `the projected token in ${path} has the audience ${assertion.audience.join(', ')}, but WIMDS_AUDIENCE is ${audience}. Fix: set the audience of the projected volume to ${audience}`,
+    )
+  }
+  const apiAudience = findApiAudience(assertion)
+  if (apiAudience !== undefined && apiAudience !== audience) {
+    throw new BrokerError(
+      'assertion_audience',
+      `the token in ${path} has the audience ${apiAudience}: it is a credential for the Kubernetes API and is not sent to Entra ID. Fix: mount a projected service-account token with the audience api://AzureADTokenExchange, or set WIMDS_AUDIENCE to ${apiAudience} if the federated credential has that audience`,
+    )
+  }
+}
+
+/** Returns an audience of the Kubernetes API: by default that is the issuer, on AKS the API server. */
+export function findApiAudience({
+  issuer,
+  audience,
+}: Pick<Assertion, 'issuer' | 'audience'>): string | undefined {
+  const issuerUrl = removeTrailingSlash(issuer)
+  return audience.find((name) => API_AUDIENCE.test(name) || removeTrailingSlash(name) === issuerUrl)
+}
+
+function removeTrailingSlash(url: string): string {
+  return url.replace(/\/$/, '')
 }
 
 /**

@@ -16,6 +16,8 @@ export const CONNECT_OPTIONS = {
   timeout: 5000,
   // One request at a time, hours apart, has no use for HTTP/2, for which Node loads more code.
   allowH2: false,
+  // Otherwise NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment sends the assertion to anybody.
+  rejectUnauthorized: true,
 } as const
 
 interface ClientOptions {

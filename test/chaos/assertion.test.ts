@@ -50,9 +50,15 @@ const TROUBLES: readonly [string, ErrorCode, Change, Change][] = [
     renewed,
   ],
   [
+    'it is a Kubernetes API token',
+    'assertion_audience',
+    ({ world }) => world.rotateToken({ audience: 'https://kubernetes.default.svc' }),
+    renewed,
+  ],
+  [
     'its audience is another',
     'federated_credential_mismatch',
-    ({ world }) => world.rotateToken({ audience: 'https://kubernetes.default.svc' }),
+    ({ world }) => world.rotateToken({ audience: 'vault' }),
     renewed,
   ],
   [

@@ -205,6 +205,44 @@ describe('fails with a code, a fix and a link when', () => {
     expect(exchanges).toMatchObject([{ ok: false, error: { code: 'assertion_missing' } }])
   })
 
+  test.each([
+    [
+      'the token is the default service-account token',
+      { audience: 'https://kubernetes.default.svc.cluster.local' },
+      'assertion_audience',
+    ],
+    [
+      'the issuer is internal to the cluster',
+      { claims: { iss: 'https://kubernetes.default.svc.cluster.local' } },
+      'issuer_unreachable',
+    ],
+    [
+      'the AKS cluster has no OIDC issuer',
+      { claims: { iss: 'https://shop-1234.hcp.westeurope.azmk8s.io' } },
+      'issuer_unreachable',
+    ],
+  ])('%s, and prints no command for a credential', async (_, token, code) => {
+    await world.rotateToken(token)
+    try {
+      const { ok, assertions, exchanges } = await runJson()
+      expect(ok).toBe(false)
+      expect(assertions).toMatchObject([
+        {
+          ok: false,
+          error: {
+            code,
+            fix: expect.stringContaining('az aks update'),
+            url: expect.stringMatching(new RegExp(`#${code}$`)),
+          },
+        },
+      ])
+      expect(exchanges).toMatchObject([{ ok: false }])
+      expect(exchanges[0]?.commands).toBeUndefined()
+    } finally {
+      await world.rotateToken()
+    }
+  })
+
   test('the projected token has expired', async () => {
     const now = Math.floor(Date.now() / 1000)
     await world.rotateToken({ claims: { iat: now - 7200, nbf: now - 7200, exp: now - 3600 } })

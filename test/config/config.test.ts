@@ -76,6 +76,11 @@ describe('the environment', () => {
     expect(warnings).toEqual(['WIMDS_LISTEM is not a setting of wimds and has no effect'])
   })
 
+  test('warns of NODE_TLS_REJECT_UNAUTHORIZED=0', async () => {
+    const { warnings } = await load({ NODE_TLS_REJECT_UNAUTHORIZED: '0' })
+    expect(warnings).toEqual([expect.stringContaining('NODE_TLS_REJECT_UNAUTHORIZED=0')])
+  })
+
   test('reports all problems at once, each with its variable', async () => {
     const problems = await loadProblems({
       AZURE_CLIENT_ID: 'me',

@@ -119,6 +119,42 @@ describe('fails with a code and a fix when the file is', () => {
   })
 })
 
+describe('a Kubernetes API token', () => {
+  test.each([
+    [['https://kubernetes.default.svc']],
+    [['https://kubernetes.default.svc.cluster.local']],
+    [['kubernetes.default']],
+    [['kubernetes']],
+    [['https://shop.hcp.westeurope.azmk8s.io']],
+    [['"shop.hcp.westeurope.azmk8s.io"']],
+    [[CLAIMS.iss]],
+    [['https://issuer.test']],
+    [['api://AzureADTokenExchange', 'https://kubernetes.default.svc']],
+  ])('with the audience %j is rejected', async (aud) => {
+    await writeFile(path, jwt({ ...CLAIMS, aud }))
+    await expect(createAssertionReader()(path)).rejects.toMatchObject({
+      code: 'assertion_audience',
+      message: expect.stringMatching(/credential for the Kubernetes API.* Fix: mount a projected/u),
+    })
+  })
+
+  test('is accepted if WIMDS_AUDIENCE names its audience', async () => {
+    const audience = 'https://kubernetes.default.svc'
+    await writeFile(path, jwt({ ...CLAIMS, aud: [audience] }))
+    await expect(createAssertionReader({ audience })(path)).resolves.toMatchObject({
+      audience: [audience],
+    })
+  })
+
+  test('is rejected if WIMDS_AUDIENCE names another of its audiences', async () => {
+    const audience = 'api://AzureADTokenExchange'
+    await writeFile(path, jwt({ ...CLAIMS, aud: [audience, 'kubernetes'] }))
+    await expect(createAssertionReader({ audience })(path)).rejects.toMatchObject({
+      code: 'assertion_audience',
+    })
+  })
+})
+
 test('does not repeat the content of a wrong file in the error', async () => {
   await writeFile(path, 'hunter2-hunter2')
   await expect(createAssertionReader()(path)).rejects.not.toMatchObject({

@@ -118,10 +118,12 @@ describe('a connection', () => {
   const HOST = 'login.entra.example'
   const versions: string[] = []
   let caPem = ''
+  let otherCaPem = ''
   let server: ReturnType<typeof createSecureServer>
   beforeAll(async () => {
     const authority = await createCertificateAuthority()
     caPem = authority.caPem
+    otherCaPem = (await createCertificateAuthority()).caPem
     const { certPem: cert, keyPem: key }: IssuedCertificate = await authority.issue({
       names: [HOST],
       addresses: ['127.0.0.1'],
@@ -191,6 +193,29 @@ describe('a connection', () => {
       expect(proxy.tunnels).toEqual([])
     },
   )
+
+  test.each([
+    ['Entra ID', () => createEntraDispatcher({})],
+    ['Entra ID with extra CAs', () => createEntraDispatcher({ extraCa: otherCaPem })],
+    ['the token proxy', () => createTokenProxyDispatcher({ settings: { url: origin() } })],
+  ])('to %s verifies the certificate despite NODE_TLS_REJECT_UNAUTHORIZED=0', async (_, create) => {
+    vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0')
+    const dispatcher = create()
+    const error = await request(origin(), { dispatcher }).catch(formatChain)
+    await dispatcher.destroy()
+    expect(error).toMatch(/certificate/)
+  })
+
+  test('through a proxy verifies the certificate despite NODE_TLS_REJECT_UNAUTHORIZED=0', async () => {
+    vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0')
+    await using proxy = await connectProxy({ routes: { [`${HOST}:443`]: portOf(server) } })
+    const dispatcher = createEntraDispatcher({
+      proxy: { url: new Secret(`http://127.0.0.1:${proxy.port}`), noProxy: '' },
+    })
+    const error = await request(`https://${HOST}/`, { dispatcher }).catch(formatChain)
+    await dispatcher.destroy()
+    expect(error).toMatch(/certificate/)
+  })
 
   test('reads no proxy from the environment of the process', async () => {
     await using other = await connectProxy({ routes: {} })
