@@ -39,7 +39,7 @@ export async function probe(args: readonly string[], io: CommandIo): Promise<num
   ]
   if (mistakes.length > 0) throw new UsageError(mistakes)
   const wait = flags.has('listening') ? waitForPort : isReadyWithin
-  return (await wait(port, timeoutMs)) ? 0 : fail(io, port, flags.has('listening'))
+  return (await wait(port, timeoutMs, io.signal)) ? 0 : fail(io, port, flags.has('listening'))
 }
 
 async function isReadyWithin(port: number, timeoutMs: number): Promise<boolean> {

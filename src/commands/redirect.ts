@@ -63,7 +63,7 @@ export async function redirect(args: readonly string[], io: CommandIo): Promise<
   }
   io.stdout.write(`${formatSummary(settings, isRemoval)}\n`)
   if (waitSeconds === undefined) return 0
-  if (await waitForPort(settings.port, waitSeconds * 1000)) return 0
+  if (await waitForPort(settings.port, waitSeconds * 1000, io.signal)) return 0
   complain(
     io,
     'wimds redirect',

@@ -5,12 +5,19 @@ import { setTimeout as sleep } from 'node:timers/promises'
 const ATTEMPT_TIMEOUT_MS = 1000
 const INTERVAL_MS = 50
 
-/** Returns true as soon as 127.0.0.1:port accepts a connection, false if it does not within the time. */
-export async function waitForPort(port: number, timeoutMs: number): Promise<boolean> {
+/**
+ * Returns true as soon as 127.0.0.1:port accepts a connection; false if it does not within the time, or
+ * once the signal is aborted.
+ */
+export async function waitForPort(
+  port: number,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<boolean> {
   const deadline = performance.now() + timeoutMs
   for (;;) {
     if (await acceptsConnection(port)) return true
-    if (performance.now() + INTERVAL_MS > deadline) return false
+    if (signal.aborted || performance.now() + INTERVAL_MS > deadline) return false
     await sleep(INTERVAL_MS)
   }
 }

@@ -4,6 +4,8 @@ import { expect, test } from 'vitest'
 import { waitForPort } from '../../src/lib/wait-for-port.ts'
 import { listening, portOf } from '../fixtures/listening.ts'
 
+const never = new AbortController().signal
+
 /** A port on which nothing listens. */
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
@@ -16,18 +18,22 @@ async function freePort(): Promise<number> {
 
 test('returns true at once for a port that accepts connections', async () => {
   await using server = await listening(createServer())
-  expect(await waitForPort(server.port, 0)).toBe(true)
+  expect(await waitForPort(server.port, 0, never)).toBe(true)
 })
 
 test('returns false after the time', async () => {
-  expect(await waitForPort(await freePort(), 0)).toBe(false)
+  expect(await waitForPort(await freePort(), 0, never)).toBe(false)
 })
 
 test('waits for a port that opens later', async () => {
   const port = await freePort()
-  const waited = waitForPort(port, 15_000)
+  const waited = waitForPort(port, 15_000, never)
   const server = createServer().listen(port, '127.0.0.1')
   await once(server, 'listening')
   expect(await waited).toBe(true)
   server.close()
+})
+
+test('returns false once the signal is aborted', async () => {
+  expect(await waitForPort(await freePort(), 15_000, AbortSignal.abort())).toBe(false)
 })
