@@ -85,7 +85,7 @@ function createReplacement(
       return new Response(NOT_JSON, { headers: { 'content-type': JSON_TYPE } })
     case 'oversized':
       return createOversized(answer.bytes)
-    case 'status': {
+    default: {
       const { status, body, contentType, headers } = answer
       if (BODYLESS.has(status)) return new Response(null, { status, headers })
       return new Response(body, { status, headers: { 'content-type': contentType, ...headers } })
