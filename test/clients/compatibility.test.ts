@@ -1,20 +1,20 @@
-/** docs/compatibility.md holds what the matrix runs: a row for each client, a mark for each mode. */
+/** Compares docs/compatibility.md with the clients and modes of the matrix. */
 import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { CLIENTS } from './matrix/clients.ts'
-import { titleOf } from './matrix/client.ts'
-import { compatibilityDocument, COMPATIBILITY_FILE } from './matrix/report.ts'
+import { formatTitle } from './matrix/client.ts'
+import { COMPATIBILITY_FILE, formatCompatibility } from './matrix/report.ts'
 import type { RowResult } from './matrix/result.ts'
 import { ALL_ROWS, parseSelection } from './matrix/selection.ts'
 
 const passed: readonly RowResult[] = ALL_ROWS.map((row) => ({
   language: row.client.language,
-  title: titleOf(row),
+  title: formatTitle(row),
   status: 'passed',
 }))
 
-/** The page without what a run decides: which of a client's modes worked, and column widths. */
-const shapeOf = (document: string): string[] =>
+/** Returns the table rows of the page without results and column widths. */
+const extractRows = (document: string): string[] =>
   document
     .slice(0, document.indexOf('## Without a redirect'))
     .split('\n')
@@ -22,24 +22,24 @@ const shapeOf = (document: string): string[] =>
     .map((line) => line.replaceAll(/✓|✗|skipped|not run/gu, '?').replaceAll(/ +|-+/gu, ' '))
 
 describe('docs/compatibility.md', () => {
-  test('has exactly the clients and modes of the matrix', async () => {
-    const committed = shapeOf(await readFile(COMPATIBILITY_FILE, 'utf8'))
-    const expected = shapeOf(compatibilityDocument(passed))
+  test('lists exactly the clients and modes of the matrix', async () => {
+    const committed = extractRows(await readFile(COMPATIBILITY_FILE, 'utf8'))
+    const expected = extractRows(formatCompatibility(passed))
     expect(committed).toEqual(expected)
   })
 
-  test('says of no client that it fails', async () => {
+  test('lists no failed client', async () => {
     expect(await readFile(COMPATIBILITY_FILE, 'utf8')).not.toMatch(/^\|.*✗/mu)
   })
 })
 
 describe('the matrix', () => {
-  test('names every client once', () => {
+  test('lists every client once', () => {
     const names = CLIENTS.map(({ language, name, version }) => `${language} ${name} ${version}`)
     expect(new Set(names).size).toBe(names.length)
   })
 
-  test('runs the rows that --only and --modes both allow', () => {
+  test('selects the rows that match both --only and --modes', () => {
     const { rows } = parseSelection(['--only', 'msrestazure', '--modes', 'imds,cloud-shell'])
     expect(rows.map(({ mode }) => mode)).toEqual([
       'system',
@@ -50,7 +50,7 @@ describe('the matrix', () => {
     ])
   })
 
-  test('refuses a mode that does not exist', () => {
-    expect(() => parseSelection(['--modes', 'imds,imsd'])).toThrow('no such mode: imsd')
+  test('throws for an unknown mode', () => {
+    expect(() => parseSelection(['--modes', 'imds,imsd'])).toThrow('unknown mode: imsd')
   })
 })

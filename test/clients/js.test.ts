@@ -1,8 +1,8 @@
-/** The real JavaScript clients against a running sidecar, on loopback. */
+/** Runs the JavaScript clients of the matrix against a sidecar on loopback. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { MODES } from './harness/modes.ts'
 import { startStack, type Stack } from './harness/stack.ts'
-import { titleOf } from './matrix/client.ts'
+import { formatTitle } from './matrix/client.ts'
 import { runRow } from './matrix/run-rows.ts'
 import { ALL_ROWS } from './matrix/selection.ts'
 
@@ -18,8 +18,8 @@ beforeAll(async () => {
 
 afterAll(() => stack[Symbol.asyncDispose]())
 
-test.for(rows.map((row) => ({ title: titleOf(row), row })))(
-  '$title hands its application the right token',
+test.for(rows.map((row) => ({ title: formatTitle(row), row })))(
+  '$title gets the right token',
   async ({ row }) => {
     expect(await runRow(row, { stack, workspace: '' })).toBeUndefined()
   },

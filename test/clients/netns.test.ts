@@ -1,6 +1,6 @@
 /**
- * Real Python and Go clients, which have the address 169.254.169.254:80 built in, in a network
- * namespace made for them. Where there can be none, or a toolchain is missing, they are skipped.
+ * Runs Python and Go clients, which use 169.254.169.254:80, in a network namespace. They are skipped
+ * where no namespace can be created or a toolchain is missing.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { beforeAll, expect, test } from 'vitest'
 import { runProcess } from './harness/run-process.ts'
-import { titleOf } from './matrix/client.ts'
+import { formatTitle } from './matrix/client.ts'
 import { RowResult } from './matrix/result.ts'
 import { parseSelection } from './matrix/selection.ts'
 
@@ -37,7 +37,9 @@ beforeAll(async () => {
   }
 }, TIMEOUT_MS)
 
-const names = parseSelection(options).rows.map((row) => `${row.client.language} ${titleOf(row)}`)
+const names = parseSelection(options).rows.map(
+  (row) => `${row.client.language} ${formatTitle(row)}`,
+)
 
 test.for(names)('%s gets the right token', (name, { skip }) => {
   const result = results.get(name)

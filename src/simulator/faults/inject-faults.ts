@@ -85,12 +85,11 @@ function createReplacement(
       return new Response(NOT_JSON, { headers: { 'content-type': JSON_TYPE } })
     case 'oversized':
       return createOversized(answer.bytes)
-    default: {
-      const { status, body, contentType, headers } = answer
-      if (BODYLESS.has(status)) return new Response(null, { status, headers })
-      return new Response(body, { status, headers: { 'content-type': contentType, ...headers } })
-    }
+    case 'status':
   }
+  const { status, body, contentType, headers } = answer
+  if (BODYLESS.has(status)) return new Response(null, { status, headers })
+  return new Response(body, { status, headers: { 'content-type': contentType, ...headers } })
 }
 
 function createUnavailable(

@@ -1,4 +1,4 @@
-/** The two identities that every client is tried with, as Entra and as the sidecar know them. */
+/** The two identities of the matrix, in the directory of Entra ID and in the identities file. */
 import { KNOWN_RESOURCES } from '../../../src/simulator/entra/known-resources.ts'
 import type { DirectoryInput } from '../../../src/simulator/entra/directory.ts'
 
@@ -11,24 +11,24 @@ export interface TestIdentity {
 
 export const TENANT_ID = '22222222-2222-4222-8222-222222222222'
 
-/** What a client gets that names no identity. */
+/** Selected by a request without an identity. */
 export const DEFAULT_IDENTITY: TestIdentity = {
   name: 'orders',
   clientId: '11111111-1111-4111-8111-111111111111',
   objectId: '33333333-3333-4333-8333-333333333333',
-  resourceId: armId('orders'),
+  resourceId: formatResourceId('orders'),
 }
 
-/** What a client gets that names an identity, so that its id cannot have been overlooked. */
+/** Selected by a request with an identity, so that an ignored selector fails the row. */
 export const NAMED_IDENTITY: TestIdentity = {
   name: 'invoices',
   clientId: 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa',
   objectId: 'bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb',
-  resourceId: armId('invoices'),
+  resourceId: formatResourceId('invoices'),
 }
 
-/** Both identities trust the service account that the simulated pod runs as. */
-export const directoryOf = (issuer: string): DirectoryInput => ({
+/** Creates a directory in which both identities have a federated credential for the simulated pod. */
+export const createDirectory = (issuer: string): DirectoryInput => ({
   tenants: [{ id: TENANT_ID }],
   applications: [DEFAULT_IDENTITY, NAMED_IDENTITY].map(({ name, clientId, objectId }) => ({
     name,
@@ -40,13 +40,13 @@ export const directoryOf = (issuer: string): DirectoryInput => ({
   resources: [...KNOWN_RESOURCES],
 })
 
-/** The identities file; JSON is YAML. */
-export const identitiesFile = (): string =>
+/** Formats the identities file, as JSON, which is YAML. */
+export const formatIdentitiesFile = (): string =>
   JSON.stringify({
     identities: [{ ...DEFAULT_IDENTITY, default: true }, NAMED_IDENTITY],
   })
 
-function armId(name: string): string {
+function formatResourceId(name: string): string {
   const group = '/subscriptions/55555555-5555-4555-8555-555555555555/resourcegroups/shop'
   return `${group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/${name}`
 }

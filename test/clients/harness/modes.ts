@@ -1,4 +1,4 @@
-/** The ways in which a client can be told where its managed identity endpoint is. */
+/** The modes of the matrix: how a client finds its managed identity endpoint, and which identity it requests. */
 import type { Endpoints } from './stack.ts'
 import { DEFAULT_IDENTITY, NAMED_IDENTITY, type TestIdentity } from './identities.ts'
 
@@ -18,20 +18,20 @@ export type ModeName = (typeof MODE_NAMES)[number]
 
 export interface Mode {
   readonly title: string
-  /** The protocol it needs of the sidecar; `--modes` takes this or the mode's own name. */
-  readonly dialect: 'imds' | 'app-service' | 'cloud-shell'
-  /** True when the client speaks to 169.254.169.254:80, which takes a namespace of our own. */
+  /** The protocol of the request. `--modes` accepts it or the mode's name. */
+  readonly protocol: 'imds' | 'app-service' | 'cloud-shell'
+  /** True when the client connects to 169.254.169.254:80, which requires a network namespace. */
   readonly needsLinkLocal: boolean
-  /** The identity that has to answer. */
+  /** The identity of the expected token. */
   readonly identity: TestIdentity
-  /** KIND and ID on the driver's command line; none asks for the default identity. */
+  /** KIND and ID on the driver's command line. Empty: the default identity. */
   readonly selector: readonly string[]
-  /** What is set in the client's environment. */
+  /** Variables of the client's environment. */
   readonly environment: (endpoints: Endpoints) => Readonly<Record<string, string>>
 }
 
 const imds = {
-  dialect: 'imds',
+  protocol: 'imds',
   needsLinkLocal: true,
   identity: DEFAULT_IDENTITY,
   selector: [],
@@ -39,7 +39,7 @@ const imds = {
 } as const satisfies Omit<Mode, 'title'>
 
 const named = { ...imds, identity: NAMED_IDENTITY } as const
-const byVariable = { ...imds, needsLinkLocal: false } as const
+const onLoopback = { ...imds, needsLinkLocal: false } as const
 
 export const MODES: Readonly<Record<ModeName, Mode>> = {
   system: { ...imds, title: 'IMDS' },
@@ -51,34 +51,34 @@ export const MODES: Readonly<Record<ModeName, Mode>> = {
     selector: ['resource-id', NAMED_IDENTITY.resourceId],
   },
   'host-override': {
-    ...byVariable,
+    ...onLoopback,
     title: 'host override',
     environment: ({ origin }) => ({ AZURE_POD_IDENTITY_AUTHORITY_HOST: origin }),
   },
   'app-service-2019': {
-    ...byVariable,
+    ...onLoopback,
     title: 'App Service 2019',
-    dialect: 'app-service',
+    protocol: 'app-service',
     environment: ({ origin, identityHeader }) => ({
       IDENTITY_ENDPOINT: `${origin}/msi/token`,
       IDENTITY_HEADER: identityHeader,
     }),
   },
   'app-service-2017': {
-    ...byVariable,
+    ...onLoopback,
     title: 'App Service 2017',
-    dialect: 'app-service',
+    protocol: 'app-service',
     environment: ({ origin, identityHeader }) => ({
       MSI_ENDPOINT: `${origin}/msi/token`,
       MSI_SECRET: identityHeader,
     }),
   },
   'cloud-shell': {
-    ...byVariable,
+    ...onLoopback,
     title: 'Cloud Shell',
-    dialect: 'cloud-shell',
+    protocol: 'cloud-shell',
     environment: ({ origin }) => ({ MSI_ENDPOINT: `${origin}/oauth2/token` }),
   },
-  // The port is part of the protocol, so it takes a namespace where it is sure to be free.
-  'vm-extension': { ...imds, title: 'port 50342', dialect: 'cloud-shell' },
+  // The port is part of the protocol. Only in a namespace is it certain to be free.
+  'vm-extension': { ...imds, title: 'port 50342', protocol: 'cloud-shell' },
 }

@@ -1,4 +1,4 @@
-/** One client in one mode, in a fresh process with an environment of its own. */
+/** Runs one client in one mode, in a new process with its own environment and home folder. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,27 +6,27 @@ import { MODES, type ModeName } from './modes.ts'
 import { runProcess, type Command } from './run-process.ts'
 import { pathOnly } from './sandbox.ts'
 import type { Stack } from './stack.ts'
-import { problemWith } from './token-check.ts'
+import { findProblem } from './token-check.ts'
 
 export interface ClientRun {
-  /** The driver, without VARIANT and what follows it. */
+  /** The driver's command, without VARIANT and the arguments after it. */
   readonly command: Command
-  /** Which of a driver's ways to get a token is meant; some have one only. */
+  /** Selects a credential of the driver. Some drivers have one only. */
   readonly variant: string
   readonly resource: string
   readonly mode: ModeName
-  /** Variables beside those of the mode. */
+  /** Additional variables. */
   readonly env?: Readonly<Record<string, string>>
   readonly timeoutMs?: number
 }
 
-/** Undefined when the client got the right token, else what went wrong. */
+/** Returns undefined when the client got the right token, otherwise the problem. */
 export async function runClient(
   stack: Stack,
   { command, variant, resource, mode, env, timeoutMs = 60_000 }: ClientRun,
 ): Promise<string | undefined> {
   const { identity, selector, environment } = MODES[mode]
-  // A home of its own: clients keep tokens and profiles there.
+  // Clients store tokens and profiles in the home folder.
   const home = await mkdtemp(join(tmpdir(), 'wimds-client-home-'))
   try {
     const outcome = await runProcess([...command, variant, resource, ...selector], {
@@ -40,7 +40,7 @@ export async function runClient(
       },
       timeoutMs,
     })
-    return await problemWith(outcome, { identity, resource }, stack.keys)
+    return await findProblem(outcome, { identity, resource }, stack.keys)
   } finally {
     await rm(home, { recursive: true, force: true })
   }

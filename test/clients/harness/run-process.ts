@@ -17,16 +17,16 @@ export interface Outcome {
 }
 
 /**
- * Runs a command with exactly this environment and no input. It never rejects: a program that cannot
- * be started, or that outlives its limit and is killed with its children, has no exit code and says
- * why on `stderr`.
+ * Runs a command with exactly this environment and no input. Never rejects: a program that cannot be
+ * started, or that is killed with its children at the time limit, has no exit code and the reason on
+ * `stderr`.
  */
 export function runProcess(
   [program, ...args]: Command,
   { env, cwd, timeoutMs }: RunOptions,
 ): Promise<Outcome> {
   return new Promise((resolve) => {
-    // In a group of its own, so that what it started can be ended with it.
+    // Its own process group, so that its children can be killed with it.
     const child = spawn(program, args, {
       env,
       cwd,

@@ -1,12 +1,11 @@
-/** A network of our own, in which 169.254.169.254:80 is ours to listen on. */
+/** A sandbox with its own network namespace, in which 169.254.169.254:80 can be bound. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { runProcess, type Command } from './run-process.ts'
 
 /**
- * Namespaces for network, mounts and processes; they end, with every process and file system in
- * them, when the first process in them does, and that one ends with its parent. Who is not root
- * becomes root in a user namespace, where that is allowed.
+ * Namespaces for network, mounts and processes. They end when their first process ends, which ends
+ * with its parent. A user other than root becomes root in a user namespace, where that is allowed.
  */
 const UNSHARE = [
   'setpriv',
@@ -26,19 +25,19 @@ const UNSHARE = [
 const LINK_LOCAL = '169.254.169.254/32'
 const SET_UP = `ip link set lo up && ip address add ${LINK_LOCAL} dev lo`
 
-/** Why there can be no sandbox here; undefined when there can. */
-export async function sandboxObstacle(): Promise<string | undefined> {
+/** Returns why no sandbox can be created on this machine; undefined when one can. */
+export async function findSandboxObstacle(): Promise<string | undefined> {
   if (process.platform !== 'linux') return 'network namespaces need Linux'
   const { exitCode, stderr } = await runProcess([...UNSHARE, 'sh', '-c', SET_UP], {
     env: pathOnly(),
     timeoutMs: 10_000,
   })
   if (exitCode === 0) return undefined
-  return `no network namespace (it takes util-linux, iproute2 and root): ${stderr.trim()}`
+  return `no network namespace (it requires util-linux, iproute2 and root): ${stderr.trim()}`
 }
 
-/** The command that runs another inside a new sandbox. */
-export const inSandbox = (command: Command): Command => [
+/** Returns a command that runs another one in a new sandbox. */
+export const wrapInSandbox = (command: Command): Command => [
   ...UNSHARE,
   'sh',
   '-c',
@@ -47,7 +46,7 @@ export const inSandbox = (command: Command): Command => [
   ...command,
 ]
 
-/** Inside the sandbox: makes names resolve to addresses there, for every process in it. */
+/** Inside the sandbox: sets the addresses of host names for all its processes. */
 export async function overrideHosts(
   directory: string,
   hosts: Readonly<Record<string, string>>,
@@ -55,26 +54,26 @@ export async function overrideHosts(
   const file = join(directory, 'hosts')
   const lines = Object.entries({ localhost: '127.0.0.1', ...hosts })
   await writeFile(file, lines.map(([name, address]) => `${address} ${name}\n`).join(''))
-  await mustRun(['mount', '--bind', file, '/etc/hosts'])
+  await runOrThrow(['mount', '--bind', file, '/etc/hosts'])
 }
 
 /**
- * Inside the sandbox: takes the link-local address away, or gives it back. Without it, a client that
- * does not heed the variables it was given cannot pass by asking IMDS after all. Listeners stay.
+ * Inside the sandbox: adds or removes the link-local address. Without the address, a client that
+ * ignores the variables of its mode cannot pass by requesting IMDS instead. Listeners stay.
  */
-export async function setLinkLocal(isThere: boolean): Promise<void> {
+export async function setLinkLocal(isPresent: boolean): Promise<void> {
   const { stdout } = await runProcess(['ip', 'address', 'show', 'dev', 'lo'], {
     env: pathOnly(),
     timeoutMs: 10_000,
   })
-  if (stdout.includes(LINK_LOCAL) === isThere) return
-  await mustRun(['ip', 'address', isThere ? 'add' : 'del', LINK_LOCAL, 'dev', 'lo'])
+  if (stdout.includes(LINK_LOCAL) === isPresent) return
+  await runOrThrow(['ip', 'address', isPresent ? 'add' : 'del', LINK_LOCAL, 'dev', 'lo'])
 }
 
-async function mustRun(command: Command): Promise<void> {
+async function runOrThrow(command: Command): Promise<void> {
   const { exitCode, stderr } = await runProcess(command, { env: pathOnly(), timeoutMs: 10_000 })
   if (exitCode !== 0) throw new Error(`${command.join(' ')} failed in the sandbox: ${stderr}`)
 }
 
-/** The PATH alone: what the tools that are called here need. */
+/** Returns an environment with PATH only. */
 export const pathOnly = (): Record<string, string> => ({ PATH: process.env['PATH'] ?? '' })

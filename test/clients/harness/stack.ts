@@ -1,4 +1,4 @@
-/** The simulated world with a built sidecar before it, as clients find them in a pod. */
+/** Starts a simulator and a built sidecar that uses it, as in a pod. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -12,15 +12,15 @@ import { z } from 'zod'
 import { freePort } from '../../support/free-port.ts'
 import { sidecarSettings } from '../../../src/simulator/environment.ts'
 import { createSimulator, type Simulator } from '../../../src/simulator/simulator.ts'
-import { DEFAULT_IDENTITY, directoryOf, identitiesFile } from './identities.ts'
+import { createDirectory, DEFAULT_IDENTITY, formatIdentitiesFile } from './identities.ts'
 
 const SIDECAR = fileURLToPath(new URL('../../../dist/wimds.js', import.meta.url))
 const READY_WITHIN_MS = 15_000
 const KeySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) })
 
-/** Where the sidecar answers, beside 169.254.169.254. */
+/** Endpoints of the sidecar on loopback. */
 export interface Endpoints {
-  /** On loopback, without a trailing slash. */
+  /** Without a trailing slash. */
   readonly origin: string
   /** The secret of the App Service endpoint. */
   readonly identityHeader: string
@@ -28,30 +28,30 @@ export interface Endpoints {
 
 export interface Stack extends AsyncDisposable {
   readonly endpoints: Endpoints
-  readonly world: Simulator
-  /** Entra's signing keys, to check access tokens with. */
+  readonly simulator: Simulator
+  /** Entra ID's signing keys, which validate access tokens. */
   readonly keys: JWTVerifyGetKey
 }
 
 export interface StackOptions {
-  /** Addresses to listen on beside one on loopback, such as `169.254.169.254:80`. */
+  /** Additional addresses to listen on, such as `169.254.169.254:80`. */
   readonly listen?: readonly string[]
 }
 
-/** Starts both and waits until the sidecar is ready. Use it with `await using`. */
+/** Starts both and waits until the sidecar is ready. */
 export async function startStack({ listen = [] }: StackOptions = {}): Promise<Stack> {
   await using onFailure = new AsyncDisposableStack()
   const directory = await mkdtemp(join(tmpdir(), 'wimds-clients-'))
   onFailure.defer(() => rm(directory, { recursive: true, force: true }))
-  const world = onFailure.use(await createSimulator({ directory: directoryOf }))
+  const simulator = onFailure.use(await createSimulator({ directory: createDirectory }))
   const identities = join(directory, 'identities.yaml')
-  await writeFile(identities, identitiesFile())
+  await writeFile(identities, formatIdentitiesFile())
   const address = `127.0.0.1:${await freePort()}`
   const endpoints = { origin: `http://${address}`, identityHeader: crypto.randomUUID() }
 
   onFailure.use(
     await startSidecar(endpoints.origin, {
-      ...sidecarSettings(world),
+      ...sidecarSettings(simulator),
       AZURE_CLIENT_ID: DEFAULT_IDENTITY.clientId,
       WIMDS_CONFIG: identities,
       WIMDS_IDENTITY_HEADER: endpoints.identityHeader,
@@ -60,9 +60,9 @@ export async function startStack({ listen = [] }: StackOptions = {}): Promise<St
       WIMDS_LOG_FORMAT: 'text',
     }),
   )
-  const keys = await signingKeys(world)
+  const keys = await fetchSigningKeys(simulator)
   const parts = onFailure.move()
-  return { endpoints, world, keys, [Symbol.asyncDispose]: () => parts.disposeAsync() }
+  return { endpoints, simulator, keys, [Symbol.asyncDispose]: () => parts.disposeAsync() }
 }
 
 async function startSidecar(
@@ -101,7 +101,10 @@ async function isReady(origin: string): Promise<boolean> {
   }
 }
 
-async function signingKeys({ authorityHost, dispatcher }: Simulator): Promise<JWTVerifyGetKey> {
+async function fetchSigningKeys({
+  authorityHost,
+  dispatcher,
+}: Simulator): Promise<JWTVerifyGetKey> {
   const response = await fetch(`${authorityHost}/common/discovery/keys`, { dispatcher })
   return createLocalJWKSet(KeySet.parse(await response.json()))
 }

@@ -1,25 +1,25 @@
-/** What the matrix knows of a client. */
+/** The types of the matrix: a client, and a row, which is one client in one mode. */
 import type { ModeName } from '../harness/modes.ts'
 import type { Command } from '../harness/run-process.ts'
 import type { WorkspaceName } from './workspaces.ts'
 
 export interface Client {
   readonly language: string
-  /** The package, and what of it is used where it has several ways. */
+  /** The package, and its credential where it has several. */
   readonly name: string
   readonly version: string
   readonly workspace: WorkspaceName
-  /** The driver in an installed workspace. */
+  /** Returns the command of the driver, given its installed workspace. */
   readonly command: (workspace: string) => Command
-  /** What a driver with several ways to get a token is told first. */
+  /** Selects a credential of a driver that has several. */
   readonly variant?: string
-  /** The one resource that the client can ask for; most take any. */
+  /** The only resource that the client can request. Default: any. */
   readonly resource?: string
-  /** The option that stands for AZURE_POD_IDENTITY_AUTHORITY_HOST, which the client does not read. */
+  /** The client's own option instead of AZURE_POD_IDENTITY_AUTHORITY_HOST. */
   readonly hostOption?: string
-  /** The modes that the client has. One that is not here cannot be asked of it. */
+  /** The modes that the client supports. */
   readonly modes: readonly ModeName[]
-  /** Servers beside the sidecar that it goes on to call. */
+  /** Servers that the client calls with its token. */
   readonly needs?: readonly ('arm' | 'blob-storage')[]
 }
 
@@ -32,5 +32,5 @@ export interface Row {
 export const IMDS_MODES = ['system', 'client-id', 'object-id', 'resource-id'] as const
 export const STORAGE = 'https://storage.azure.com'
 
-export const titleOf = ({ client, mode }: Row): string =>
+export const formatTitle = ({ client, mode }: Row): string =>
   `${client.name} ${client.version}: ${mode}`

@@ -1,10 +1,10 @@
 /** The JavaScript clients. */
 import { type Client, IMDS_MODES, STORAGE } from './client.ts'
-import { driver } from './workspaces.ts'
+import { driverPath } from './workspaces.ts'
 
 const script =
   (name: string): Client['command'] =>
-  () => [process.execPath, driver(`js/${name}.mjs`)]
+  () => [process.execPath, driverPath(`js/${name}.mjs`)]
 
 const pinned =
   (name: string): Client['command'] =>

@@ -1,12 +1,12 @@
 /** The clients in Rust, .NET and shell, and rclone. */
 import { type Client, IMDS_MODES, STORAGE } from './client.ts'
-import { driver } from './workspaces.ts'
+import { driverPath } from './workspaces.ts'
 
 const shell = (name: string): Pick<Client, 'language' | 'workspace' | 'version' | 'command'> => ({
   language: 'Programs and scripts',
   workspace: 'shell',
   version: '',
-  command: () => [driver(`shell/${name}.sh`)],
+  command: () => [driverPath(`shell/${name}.sh`)],
 })
 
 export const OTHER_CLIENTS: readonly Client[] = [
@@ -49,7 +49,7 @@ export const OTHER_CLIENTS: readonly Client[] = [
     name: 'rclone --azureblob-use-msi with Azurite',
     version: '1.60.1',
     workspace: 'rclone',
-    command: (workspace) => [driver('shell/rclone.sh'), `${workspace}/usr/bin/rclone`],
+    command: (workspace) => [driverPath('shell/rclone.sh'), `${workspace}/usr/bin/rclone`],
     resource: STORAGE,
     modes: IMDS_MODES,
     needs: ['blob-storage'],

@@ -1,13 +1,13 @@
 /** The Python clients, az among them. */
 import { type Client, IMDS_MODES, STORAGE } from './client.ts'
-import { driver } from './workspaces.ts'
+import { driverPath } from './workspaces.ts'
 
 const script =
   (name: string): Client['command'] =>
-  (workspace) => [`${workspace}/bin/python`, driver(`python/${name}_driver.py`)]
+  (workspace) => [`${workspace}/bin/python`, driverPath(`python/${name}_driver.py`)]
 
 const az: Client['command'] = (workspace) => [
-  ...(['sh', driver('shell/az-login.sh')] as const),
+  ...(['sh', driverPath('shell/az-login.sh')] as const),
   `${workspace}/bin/az`,
 ]
 

@@ -1,4 +1,4 @@
-/** Every client that is tried, and the modes that it has. */
+/** All clients of the matrix. */
 import { JAVA_CLIENTS } from './clients-java.ts'
 import { JAVASCRIPT_CLIENTS } from './clients-javascript.ts'
 import { OTHER_CLIENTS } from './clients-other.ts'

@@ -1,4 +1,4 @@
-/** Installs workspaces in a cache outside the repository, once for each state of their sources. */
+/** Installs workspaces in a cache folder outside the repository, once for each state of their sources. */
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
@@ -6,49 +6,49 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { runProcess } from '../harness/run-process.ts'
-import { toolchainObstacle } from './toolchains.ts'
+import { findToolchainObstacle } from './toolchains.ts'
 import { WORKSPACES, type Workspace, type WorkspaceName } from './workspaces.ts'
 
 const STEP_TIMEOUT_MS = 15 * 60_000
 
-/** Where a workspace is, or why it is not. */
+/** The folder of a workspace, or the reason why there is none. */
 export const Installation = z.union([
   z.object({ path: z.string() }),
-  /** The toolchain is not on this machine: its clients are skipped. */
+  /** No toolchain on this machine: the clients are skipped. */
   z.object({ missing: z.string() }),
-  /** The toolchain is here, and installing failed: its clients fail. */
+  /** The installation failed: the clients fail. */
   z.object({ failed: z.string() }),
 ])
 
 export type Installation = Readonly<z.infer<typeof Installation>>
 
-/** Installations by the name of the workspace, as they are handed into the sandbox. */
+/** Installations by workspace, passed into the sandbox as JSON. */
 export const Installations = z.record(z.string(), Installation)
 
 export type Installations = Readonly<Record<string, Installation>>
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** `$CLIENTS_HOME`, else `wimds-clients` in the user's cache folder. */
-function clientsHome(env: Environment): string {
+/** Returns `$CLIENTS_HOME`, by default `wimds-clients` in the user's cache folder. */
+function findClientsHome(env: Environment): string {
   const cache = env['XDG_CACHE_HOME'] || join(homedir(), '.cache')
   return env['CLIENTS_HOME'] || join(cache, 'wimds-clients')
 }
 
-/** Installs a workspace, or finds it installed. */
+/** Installs a workspace unless it is installed. */
 export async function install(name: WorkspaceName, env: Environment): Promise<Installation> {
   const workspace: Workspace = WORKSPACES[name]
-  const missing = await toolchainObstacle(workspace.toolchain)
+  const missing = await findToolchainObstacle(workspace.toolchain)
   if (missing !== undefined) return { missing }
-  const path = join(clientsHome(env), `${name}-${await fingerprint(workspace)}`)
+  const path = join(findClientsHome(env), `${name}-${await hashSources(workspace)}`)
   const complete = join(path, '.complete')
   if (existsSync(complete)) return { path }
   await rm(path, { recursive: true, force: true })
   await mkdir(path, { recursive: true })
   for (const [program, ...args] of workspace.steps(path)) {
-    // Building is patient; whatever else runs on the machine goes first.
+    // Low priority: a build must not slow down other processes.
     const { exitCode, stdout, stderr } = await runProcess(['nice', '-n', '10', program, ...args], {
-      env: defined(env),
+      env: removeUndefined(env),
       cwd: path,
       timeoutMs: STEP_TIMEOUT_MS,
     })
@@ -60,24 +60,24 @@ export async function install(name: WorkspaceName, env: Environment): Promise<In
   return { path }
 }
 
-async function fingerprint({ sources, steps }: Workspace): Promise<string> {
+async function hashSources({ sources, steps }: Workspace): Promise<string> {
   const hash = createHash('sha256').update(JSON.stringify(steps('')))
-  for (const source of sources) await addTo(hash, source)
+  for (const source of sources) await updateHash(hash, source)
   return hash.digest('hex').slice(0, 12)
 }
 
-async function addTo(hash: ReturnType<typeof createHash>, path: string): Promise<void> {
+async function updateHash(hash: ReturnType<typeof createHash>, path: string): Promise<void> {
   if (!(await stat(path)).isDirectory()) {
     hash.update(await readFile(path))
     return
   }
   for (const name of (await readdir(path)).toSorted()) {
     hash.update(name)
-    await addTo(hash, join(path, name))
+    await updateHash(hash, join(path, name))
   }
 }
 
-const defined = (env: Environment): Record<string, string> =>
+const removeUndefined = (env: Environment): Record<string, string> =>
   Object.fromEntries(
     Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined),
   )

@@ -1,6 +1,6 @@
 /**
- * Tries every client in every mode it has: installs what is missing, enters a sandbox of its own and
- * runs the rows there. Exits 1 when a row fails, and 64 for a wrong option.
+ * Runs every client in each of its modes: installs missing packages, starts a sandbox and runs the
+ * rows in it. Exits with 1 when a row fails and with 64 for a wrong option.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -8,11 +8,11 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { inSandbox, sandboxObstacle } from '../harness/sandbox.ts'
-import { type Row, titleOf } from './client.ts'
+import { findSandboxObstacle, wrapInSandbox } from '../harness/sandbox.ts'
+import { type Row, formatTitle } from './client.ts'
 import { type Environment, install, type Installation, Installations } from './install.ts'
-import { compatibilityDocument, COMPATIBILITY_FILE } from './report.ts'
-import { type RowResult, summaryOf } from './result.ts'
+import { COMPATIBILITY_FILE, formatCompatibility } from './report.ts'
+import { type RowResult, formatSummary } from './result.ts'
 import { runRows } from './run-rows.ts'
 import { parseSelection, type Selection, USAGE } from './selection.ts'
 import type { WorkspaceName } from './workspaces.ts'
@@ -32,12 +32,12 @@ async function main(argv: readonly string[], env: Environment): Promise<number> 
   if (selection.installations !== undefined) {
     const text = await readFile(selection.installations, 'utf8')
     const installations = Installations.parse(JSON.parse(text))
-    return finish(selection, await runRows(selection.rows, installations, print))
+    return finish(selection, await runRows(selection.rows, installations, printResult))
   }
-  const obstacle = await sandboxObstacle()
+  const obstacle = await findSandboxObstacle()
   if (obstacle !== undefined) {
-    const results = selection.rows.map((row) => skipped(row, obstacle))
-    for (const result of results) print(result)
+    const results = selection.rows.map((row) => createSkipped(row, obstacle))
+    for (const result of results) printResult(result)
     return finish(selection, results)
   }
   return enterSandbox(argv, await installAll(selection, env))
@@ -54,7 +54,7 @@ async function installAll({ rows }: Selection, env: Environment): Promise<Instal
   return installations
 }
 
-/** Calls this program again inside the sandbox, which ends with it. */
+/** Runs this program again inside a sandbox. */
 async function enterSandbox(
   argv: readonly string[],
   installations: Installations,
@@ -63,7 +63,7 @@ async function enterSandbox(
   try {
     const file = join(directory, 'installations.json')
     await writeFile(file, JSON.stringify(installations))
-    const [program, ...args] = inSandbox([
+    const [program, ...args] = wrapInSandbox([
       process.execPath,
       fileURLToPath(import.meta.url),
       '--inside',
@@ -71,7 +71,7 @@ async function enterSandbox(
       ...argv,
     ])
     const child = spawn(program, args, {
-      // What is written in there is removed from here, however it ended.
+      // Temporary files of the sandbox are removed here, even when it was killed.
       env: { ...process.env, TMPDIR: directory },
       stdio: ['ignore', 'inherit', 'inherit'],
     })
@@ -86,16 +86,16 @@ async function enterSandbox(
 
 async function finish(selection: Selection, results: readonly RowResult[]): Promise<number> {
   if (selection.json !== undefined) await writeFile(selection.json, JSON.stringify(results))
-  if (selection.writesDocs) await writeFile(COMPATIBILITY_FILE, compatibilityDocument(results))
-  process.stdout.write(`${summaryOf(results)}\n`)
+  if (selection.writesDocs) await writeFile(COMPATIBILITY_FILE, formatCompatibility(results))
+  process.stdout.write(`${formatSummary(results)}\n`)
   return results.some(({ status }) => status === 'failed') ? 1 : 0
 }
 
-function print({ language, title, status, reason }: RowResult): void {
+function printResult({ language, title, status, reason }: RowResult): void {
   const because = reason === undefined ? '' : `: ${reason}`
   process.stdout.write(`${MARKS[status]} ${language} ${title}${because}\n`)
 }
 
-function skipped(row: Row, reason: string): RowResult {
-  return { language: row.client.language, title: titleOf(row), status: 'skipped', reason }
+function createSkipped(row: Row, reason: string): RowResult {
+  return { language: row.client.language, title: formatTitle(row), status: 'skipped', reason }
 }

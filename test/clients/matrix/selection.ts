@@ -1,25 +1,25 @@
-/** What the command line asks for: which rows to run, and where to put the result. */
+/** Parses the command line: which rows to run, and where to write the results. */
 import { parseArgs } from 'node:util'
 import { MODE_NAMES, MODES, type ModeName } from '../harness/modes.ts'
-import { titleOf, type Row } from './client.ts'
+import { formatTitle, type Row } from './client.ts'
 import { CLIENTS } from './clients.ts'
 
 export interface Selection {
   readonly rows: readonly Row[]
-  /** Where to write the results as JSON. */
+  /** File for the results as JSON. */
   readonly json?: string
-  /** True: docs/compatibility.md is written anew. */
+  /** True: docs/compatibility.md is rewritten. */
   readonly writesDocs: boolean
-  /** Set inside the sandbox: the file that says what is installed where. */
+  /** Set inside the sandbox: the file with the installations. */
   readonly installations?: string
 }
 
 export const USAGE = `usage: npm run test:clients -- [--only TEXT]... [--modes LIST] [--json FILE] [--write-docs]
-  --only TEXT    rows whose title has the text, as in "Python", "1.5.0" or "azidentity"
-  --modes LIST   modes or dialects, separated by commas: ${MODE_NAMES.join(', ')},
+  --only TEXT    rows whose title contains the text, as in "Python", "1.5.0" or "azidentity"
+  --modes LIST   modes or protocols, separated by commas: ${MODE_NAMES.join(', ')},
                  or imds, app-service, cloud-shell
   --json FILE    writes the results to the file
-  --write-docs   writes docs/compatibility.md (with all rows, where every toolchain is present)
+  --write-docs   writes docs/compatibility.md (on a machine with every toolchain, without --only and --modes)
 `
 
 /** Every row, in the order of the tables. */
@@ -27,7 +27,7 @@ export const ALL_ROWS: readonly Row[] = CLIENTS.flatMap((client) =>
   client.modes.map((mode) => ({ client, mode })),
 )
 
-/** Throws for an option or a mode that does not exist. */
+/** Parses the options. Throws for an unknown option or mode. */
 export function parseSelection(argv: readonly string[]): Selection {
   const { values } = parseArgs({
     args: [...argv],
@@ -39,11 +39,12 @@ export function parseSelection(argv: readonly string[]): Selection {
       inside: { type: 'string' },
     },
   })
-  const modes = values.modes === undefined ? undefined : modesOf(values.modes)
+  const modes = values.modes === undefined ? undefined : parseModes(values.modes)
   const { only } = values
   return {
     rows: ALL_ROWS.filter(
-      (row) => (modes?.has(row.mode) ?? true) && (only?.some((text) => isNamed(row, text)) ?? true),
+      (row) =>
+        (modes?.has(row.mode) ?? true) && (only?.some((text) => matchesText(row, text)) ?? true),
     ),
     writesDocs: values['write-docs'] ?? false,
     ...(values.json !== undefined && { json: values.json }),
@@ -51,14 +52,14 @@ export function parseSelection(argv: readonly string[]): Selection {
   }
 }
 
-const isNamed = (row: Row, text: string): boolean =>
-  `${row.client.language} ${titleOf(row)}`.toLowerCase().includes(text.toLowerCase())
+const matchesText = (row: Row, text: string): boolean =>
+  `${row.client.language} ${formatTitle(row)}`.toLowerCase().includes(text.toLowerCase())
 
-function modesOf(list: string): ReadonlySet<ModeName> {
+function parseModes(list: string): ReadonlySet<ModeName> {
   const wanted = new Set(list.split(','))
-  const found = MODE_NAMES.filter((name) => wanted.has(name) || wanted.has(MODES[name].dialect))
-  const known = new Set<string>(found.flatMap((name) => [name, MODES[name].dialect]))
+  const found = MODE_NAMES.filter((name) => wanted.has(name) || wanted.has(MODES[name].protocol))
+  const known = new Set<string>(found.flatMap((name) => [name, MODES[name].protocol]))
   const unknown = [...wanted].filter((word) => !known.has(word))
-  if (unknown.length > 0) throw new Error(`no such mode: ${unknown.join(', ')}`)
+  if (unknown.length > 0) throw new Error(`unknown mode: ${unknown.join(', ')}`)
   return new Set(found)
 }

@@ -1,4 +1,4 @@
-/** The language toolchains that clients are built with, and how to tell that one is here. */
+/** The toolchains that clients are built with, and the commands that detect them. */
 import { homedir } from 'node:os'
 import { pathOnly } from '../harness/sandbox.ts'
 import { runProcess, type Command } from '../harness/run-process.ts'
@@ -22,10 +22,10 @@ const PROBES = {
 
 export type Toolchain = keyof typeof PROBES
 
-/** Why clients of this toolchain cannot be built here; undefined when they can. */
-export async function toolchainObstacle(toolchain: Toolchain): Promise<string | undefined> {
+/** Returns why the toolchain cannot be used on this machine; undefined when it can. */
+export async function findToolchainObstacle(toolchain: Toolchain): Promise<string | undefined> {
   for (const command of PROBES[toolchain]) {
-    // rustup finds its toolchain by the home directory, and a build would find none in an empty one.
+    // rustup finds its toolchain through the home folder.
     const env = { ...pathOnly(), HOME: homedir() }
     const { exitCode } = await runProcess(command, { env, timeoutMs: 30_000 })
     if (exitCode !== 0) return `no ${command[0]} on this machine`

@@ -1,18 +1,18 @@
-/** Sets of pinned packages with the drivers that use them: what has to be installed, and how. */
+/** The workspaces: pinned packages with the drivers that use them, and how to install them. */
 import { fileURLToPath } from 'node:url'
 import type { Command } from '../harness/run-process.ts'
 import type { Toolchain } from './toolchains.ts'
 
 export interface Workspace {
   readonly toolchain: Toolchain
-  /** Files and folders of the repository that it is made from; a change of them installs anew. */
+  /** Its files and folders in the repository. A change causes a new installation. */
   readonly sources: readonly string[]
-  /** The commands that make it in an empty folder, where they run. */
+  /** The commands that install it; they run in an empty folder. */
   readonly steps: (target: string) => readonly Command[]
 }
 
-/** A folder beside this file's parent, such as `drivers/js`. */
-export const driver = (path: string): string =>
+/** Returns the path of a file or folder in `drivers/`. */
+export const driverPath = (path: string): string =>
   fileURLToPath(new URL(`../drivers/${path}`, import.meta.url))
 
 export const WORKSPACES = {
@@ -21,7 +21,7 @@ export const WORKSPACES = {
   'js-pinned': npm('js/pinned'),
   'python-current': pip('current'),
   'python-legacy': pip('legacy'),
-  // Without its dependencies: az needs a gigabyte of them, but not to log in.
+  // Without dependencies: they are a gigabyte, and a login does not need them.
   'az-2.45': pip('az-2.45', 'azure-cli==2.45.0'),
   'az-current': pip('az-current', 'azure-cli==2.91.0'),
   'go-current': go('go/current'),
@@ -39,20 +39,20 @@ export const WORKSPACES = {
 
 export type WorkspaceName = keyof typeof WORKSPACES
 
-const copy = (folder: string): Command => ['cp', '-R', `${driver(folder)}/.`, '.']
+const copy = (folder: string): Command => ['cp', '-R', `${driverPath(folder)}/.`, '.']
 
 function npm(folder: string): Workspace {
   const install = ['npm', 'install', '--ignore-scripts', '--no-package-lock', '--no-audit'] as const
   return {
     toolchain: 'node',
-    sources: [driver(folder)],
+    sources: [driverPath(folder)],
     steps: () => [copy(folder), [...install, '--no-fund', '--loglevel=error']],
   }
 }
 
 function pip(name: string, ...withoutDependencies: readonly string[]): Workspace {
   const quietly = ['install', '--quiet', '--disable-pip-version-check'] as const
-  const requirements = driver(`python/requirements/${name}.txt`)
+  const requirements = driverPath(`python/requirements/${name}.txt`)
   return {
     toolchain: 'python',
     sources: [requirements],
@@ -76,8 +76,8 @@ function pip(name: string, ...withoutDependencies: readonly string[]): Workspace
 function go(folder: string): Workspace {
   return {
     toolchain: 'go',
-    sources: [driver(folder)],
-    steps: (target) => [['go', 'build', '-C', driver(folder), '-o', `${target}/`, './cmd/...']],
+    sources: [driverPath(folder)],
+    steps: (target) => [['go', 'build', '-C', driverPath(folder), '-o', `${target}/`, './cmd/...']],
   }
 }
 
@@ -85,7 +85,7 @@ function maven(folder: string): Workspace {
   const dependencies = ['dependency:copy-dependencies', '-DoutputDirectory=lib'] as const
   return {
     toolchain: 'java',
-    sources: [driver(folder)],
+    sources: [driverPath(folder)],
     steps: () => [
       copy(folder),
       ['mvn', '--batch-mode', '--quiet', '-ntp', ...dependencies, '-DincludeScope=runtime'],
@@ -97,7 +97,7 @@ function maven(folder: string): Workspace {
 function cargo(folder: string): Workspace {
   return {
     toolchain: 'rust',
-    sources: [driver(folder)],
+    sources: [driverPath(folder)],
     steps: (target) => [
       [
         'cargo',
@@ -105,7 +105,7 @@ function cargo(folder: string): Workspace {
         '--quiet',
         '--locked',
         '--manifest-path',
-        driver(`${folder}/Cargo.toml`),
+        driverPath(`${folder}/Cargo.toml`),
         '--target-dir',
         target,
       ],
@@ -116,12 +116,12 @@ function cargo(folder: string): Workspace {
 function dotnet(folder: string): Workspace {
   return {
     toolchain: 'dotnet',
-    sources: [driver(folder)],
+    sources: [driverPath(folder)],
     steps: () => [copy(folder), ['dotnet', 'build', '--nologo', '--output', 'build']],
   }
 }
 
-/** Unpacked, not installed: the machine's own packages stay as they are. */
+/** Unpacks a Debian package without installing it. */
 function debian(name: string): Workspace {
   const download = `apt-get download --quiet ${name}`
   return {

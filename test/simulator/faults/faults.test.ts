@@ -1,6 +1,11 @@
+import { readFile } from 'node:fs/promises'
 import { fetch } from 'undici'
 import { describe, expect, test } from 'vitest'
-import { createFaults, type FaultInput } from '../../../src/simulator/faults/faults.ts'
+import {
+  createFaults,
+  type FaultInput,
+  FaultsSchema,
+} from '../../../src/simulator/faults/faults.ts'
 import { BILLING } from '../../../src/simulator/defaults.ts'
 import type { Simulator } from '../../../src/simulator/simulator.ts'
 import { startInMemory, exchange, NOW } from '../exchange.ts'
@@ -242,4 +247,11 @@ describe('a fault', () => {
     expect(() => faults.set([{ kind: 'status', status: 42 }])).toThrow(/status/u)
     expect(faults.list()).toMatchObject([{ kind: 'hang', target: 'token' }])
   })
+})
+
+test('docs/simulator.md has a row for each fault kind', async () => {
+  const page = await readFile(new URL('../../../docs/simulator.md', import.meta.url), 'utf8')
+  const table = page.slice(page.indexOf('## Faults'), page.indexOf('Every fault also has'))
+  const kinds = [...table.matchAll(/^\| `([\w-]+)`/gmu)].map(([, kind]) => kind)
+  expect(kinds).toEqual(FaultsSchema.element.options.map(({ shape }) => shape.kind.value))
 })

@@ -23,6 +23,6 @@ function selected() {
     case 'resource-id':
       return { resourceId: selector.id }
     default:
-      throw new Error(`no such selector: ${selector.kind}`)
+      throw new Error(`unknown selector: ${selector.kind}`)
   }
 }

@@ -1,6 +1,6 @@
 // @azure/ms-rest-nodeauth, with which the first generation of @azure/arm-* packages logs in. For
-// IMDS it reads no variable, only its msiEndpoint option. It takes epoch seconds for milliseconds
-// and never looks at the expiry again, so none is printed.
+// IMDS it reads no variable, only its msiEndpoint option. It treats epoch seconds as milliseconds and
+// never reads the expiry again, so none is printed.
 import { loginWithAppServiceMSI, loginWithVmMSI } from '@azure/ms-rest-nodeauth'
 import { parseArguments } from './arguments.mjs'
 import { printToken } from './print-token.mjs'

@@ -1,4 +1,4 @@
-// @azure/msal-node's ManagedIdentityApplication, used without @azure/identity around it.
+// @azure/msal-node's ManagedIdentityApplication, without @azure/identity.
 import { ManagedIdentityApplication } from '@azure/msal-node'
 import { parseArguments } from './arguments.mjs'
 import { printToken } from './print-token.mjs'

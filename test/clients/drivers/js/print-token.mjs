@@ -1,5 +1,5 @@
 /**
- * Prints what a client handed to its application: the token and, where the client tells one, its
+ * Prints what a client returned to its application: the token and, where the client reports one, its
  * expiry (epoch milliseconds or a Date; printed in seconds).
  */
 export function printToken(token, expiresAt) {

@@ -1,4 +1,4 @@
-"""msal's ManagedIdentityClient, used without azure-identity around it."""
+"""msal's ManagedIdentityClient, without azure-identity."""
 
 import time
 

@@ -1,5 +1,5 @@
-"""azure-storage-blob with ManagedIdentityCredential: uploads a blob, reads it back, and prints the
-token it did so with."""
+"""azure-storage-blob with ManagedIdentityCredential: uploads a blob, downloads it, and prints the
+token."""
 
 import os
 

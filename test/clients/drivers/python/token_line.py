@@ -1,4 +1,4 @@
-"""What every Python driver shares: its arguments, and the line it prints."""
+"""The arguments and the output line of every Python driver."""
 
 import json
 import sys

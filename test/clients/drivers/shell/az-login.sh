@@ -1,7 +1,7 @@
 #!/bin/sh
-# az login --identity, which goes on to list subscriptions, and a token as scripts take it.
-# Arguments: AZ VARIANT RESOURCE [KIND ID]; AZ is the program to call. Of the VARIANT `username` is
-# az until 2.69, which finds out by itself which kind of id it was given.
+# az login --identity, which lists subscriptions, and then az account get-access-token.
+# Arguments: AZ VARIANT RESOURCE [KIND ID]; AZ is the program. VARIANT `username` is az until 2.69,
+# which detects the kind of an id by itself.
 set -eu
 az=$1
 option=--username

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What start-up scripts do: curl, and grep for the token in a body they expect on one line.
+# As in start-up scripts: curl, and grep for the token in a body on one line.
 # Arguments: VARIANT RESOURCE [KIND ID]
 set -eu
 case "${3:-}" in

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The request of fluent-bit's out_azure_kusto, byte by byte over a plain socket: raw resource, a
-# later api-version, no Accept header.
+# The request of fluent-bit's out_azure_kusto over a plain socket: unencoded resource, a later
+# api-version, no Accept header.
 set -eu
 selector=${4:+client_id=$4&}
 path="/metadata/identity/oauth2/token?api-version=2021-02-01&${selector}resource=$2"

@@ -1,4 +1,4 @@
-/** The servers that some clients call with their token: Resource Manager and blob storage. */
+/** The servers that some clients call with their token: Resource Manager and blob storage. For a sandbox only. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -16,8 +16,8 @@ const BLOBS = { name: 'devstoreaccount1.blob.core.windows.net', address: '127.0.
 const SUBSCRIPTION_ID = '55555555-5555-4555-8555-555555555555'
 const LISTENS_WITHIN_MS = 20_000
 
-export interface Neighbours extends AsyncDisposable {
-  /** What makes a client find and trust them. */
+export interface AzureServers extends AsyncDisposable {
+  /** Variables with which clients find and trust the servers. */
   readonly env: Readonly<Record<string, string>>
 }
 
@@ -27,13 +27,13 @@ interface ServerFiles {
   readonly keyFile: string
 }
 
-/** Starts Resource Manager and, given where Azurite is installed, storage. For a sandbox only. */
-export async function startNeighbours(azurite: string | undefined): Promise<Neighbours> {
+/** Starts Resource Manager and, if Azurite is installed, blob storage. */
+export async function startAzureServers(azurite: string | undefined): Promise<AzureServers> {
   await using onFailure = new AsyncDisposableStack()
-  const directory = await mkdtemp(join(tmpdir(), 'wimds-neighbours-'))
+  const directory = await mkdtemp(join(tmpdir(), 'wimds-azure-'))
   onFailure.defer(() => rm(directory, { recursive: true, force: true }))
   await overrideHosts(directory, { [ARM.name]: ARM.address, [BLOBS.name]: BLOBS.address })
-  const authority = await createCertificateAuthority({ commonName: 'neighbours of the clients' })
+  const authority = await createCertificateAuthority({ commonName: 'simulated Azure servers' })
   const { certPem, keyPem } = await authority.issue({ names: [ARM.name, BLOBS.name] })
   const caFile = join(directory, 'ca.crt')
   const files = {
@@ -58,7 +58,7 @@ export async function startNeighbours(azurite: string | undefined): Promise<Neig
   }
 }
 
-/** Lists one subscription to whoever brings a bearer token, which is all that a login asks for. */
+/** Answers each request with a bearer token with one subscription, which is enough for a login. */
 async function startResourceManager(cert: string, key: string): Promise<AsyncDisposable> {
   const subscription = {
     id: `/subscriptions/${SUBSCRIPTION_ID}`,
@@ -83,7 +83,7 @@ async function startResourceManager(cert: string, key: string): Promise<AsyncDis
   }
 }
 
-/** Azurite checks issuer, audience and times of a token with `--oauth basic`, and speaks TLS. */
+/** Starts Azurite over TLS. With `--oauth basic` it checks issuer, audience and times of a token. */
 async function startAzurite(
   workspace: string,
   { directory, certFile, keyFile }: ServerFiles,
