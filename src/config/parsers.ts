@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import * as z from 'zod/mini'
 import { isGuid } from '../lib/guid.ts'
-import { passThroughMistake } from '../metadata/pass-through-paths.ts'
+import { findPrefixProblem } from '../metadata/pass-through.ts'
 import { isResource } from '../resource.ts'
 import { scrub, scrubSetting, Secret } from '../secret.ts'
 
@@ -176,7 +176,7 @@ export const hosts = createSchema((text) => {
 export const paths = createSchema((text) => {
   const prefixes = splitList(text)
   for (const prefix of prefixes) {
-    const problem = passThroughMistake(prefix)
+    const problem = findPrefixProblem(prefix)
     if (problem !== undefined) throw new Error(`${problem}: ${quote(prefix)}`)
   }
   return prefixes

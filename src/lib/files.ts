@@ -1,35 +1,33 @@
-/** Reads a file that others write, without trusting that it is small, or a file at all. */
+/** Reads files that others write, which may be large or not regular files. */
 import { constants, type FileHandle, open } from 'node:fs/promises'
 import { StringDecoder } from 'node:string_decoder'
 
 const CHUNK_BYTES = 65_536
-/** Room for any file that a setting names: the bundle of a distribution's authorities has 300 kB. */
+/** Enough for any file that a setting names: a distribution's CA bundle has 300 kB. */
 const MAX_BYTES = 4 * 1024 * 1024
 
 /**
- * The beginning of a regular file, `maxBytes` at most. A pipe or a device is not waited for. Throws the
- * system's error, or one with the code `EFTYPE` for what is not a regular file.
+ * Reads a regular file as UTF-8, at most its first `maxBytes`. Does not wait for a pipe or a device.
+ * Throws the system's error, or one with the code `EFTYPE` for anything but a regular file.
  */
 export async function readRegularFile(path: string, maxBytes: number): Promise<string> {
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
-    await requireRegular(file, path)
+    const stats = await file.stat()
+    if (!stats.isFile()) throw createSystemError('EFTYPE', 'not a regular file', path)
     return await readUpTo(file, maxBytes)
   } finally {
     await file.close()
   }
 }
 
-/** The whole of a regular file, 4 MiB at most. Throws as `readRegularFile`, and `EFBIG` for a larger one. */
+/** Reads a whole regular file. Throws as `readRegularFile`, and `EFBIG` above 4 MiB. */
 export async function readWholeFile(path: string): Promise<string> {
   const text = await readRegularFile(path, MAX_BYTES + 1)
-  if (Buffer.byteLength(text) > MAX_BYTES) throw systemError('EFBIG', 'larger than 4 MiB', path)
+  if (Buffer.byteLength(text) > MAX_BYTES) {
+    throw createSystemError('EFBIG', 'larger than 4 MiB', path)
+  }
   return text
-}
-
-async function requireRegular(file: FileHandle, path: string): Promise<void> {
-  const stats = await file.stat()
-  if (!stats.isFile()) throw systemError('EFTYPE', 'not a regular file', path)
 }
 
 async function readUpTo(file: FileHandle, maxBytes: number): Promise<string> {
@@ -45,7 +43,7 @@ async function readUpTo(file: FileHandle, maxBytes: number): Promise<string> {
   return text + decoder.end()
 }
 
-/** In the words of the system's own errors. */
-function systemError(code: string, reason: string, path: string): Error {
+/** Words an error like Node's own system errors. */
+function createSystemError(code: string, reason: string, path: string): Error {
   return Object.assign(new Error(`${code}: ${reason}, open '${path}'`), { code })
 }

@@ -1,41 +1,43 @@
-/** Follows a file: tells when its content has changed, whichever way it was replaced. */
+/** Watches a file by polling its content. */
 
 interface WatchOptions {
   readonly path: string
-  /** The content that is in force. */
+  /** The content that the caller already has. */
   readonly text: string
   readonly readText: (path: string) => Promise<string>
-  /** Told of each content other than the last one, and when the file cannot be read any more. */
+  /** Called after each change of the content, also when the file becomes unreadable. */
   readonly onChange: () => Promise<void>
 }
 
 /** A watch that runs until it is closed. */
 export interface FileWatch {
-  /** Looks now, and from then on by itself. */
-  readonly look: () => Promise<void>
+  /** Reads the file at once, and starts the periodic polling. */
+  readonly poll: () => Promise<void>
   readonly close: () => void
 }
 
 const INTERVAL_MS = 2000
 
-/** Polls, since the swap of a ConfigMap's `..data` link is no change of the file that links through it. */
-export function watchFile(options: WatchOptions): FileWatch {
-  const { path, readText, onChange } = options
-  let last: string | undefined = options.text
+/**
+ * Creates a watch. It polls, because a ConfigMap is replaced by swapping its `..data` link, which does
+ * not change the link at the file's own path.
+ */
+export function watchFile({ path, text, readText, onChange }: WatchOptions): FileWatch {
+  let last: string | undefined = text
   let timer: NodeJS.Timeout | undefined
   let isClosed = false
 
-  async function look(): Promise<void> {
+  async function poll(): Promise<void> {
     clearTimeout(timer)
-    const text = await readText(path).catch(() => undefined)
-    const isChanged = text !== last
-    last = text
+    const current = await readText(path).catch(() => undefined)
+    const isChanged = current !== last
+    last = current
     if (isChanged && !isClosed) await onChange()
-    if (!isClosed) timer = setTimeout(() => void look(), INTERVAL_MS).unref()
+    if (!isClosed) timer = setTimeout(() => void poll(), INTERVAL_MS).unref()
   }
 
   return {
-    look,
+    poll,
     close: () => {
       isClosed = true
       clearTimeout(timer)

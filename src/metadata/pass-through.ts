@@ -1,73 +1,123 @@
-/** Requests that may go on to the machine's real metadata service: an allow-list, off by default. */
+/** Pass-through: forwards GETs of listed paths to the machine's real metadata service. Off by default. */
 import { once } from 'node:events'
 import { type IncomingMessage, request as httpRequest } from 'node:http'
-import { readBody } from '../lib/read-body.ts'
 import type { Reply } from '../dialects/dialect.ts'
 import { BrokerError } from '../errors.ts'
-import { allowList } from './pass-through-paths.ts'
+import { readBody } from '../lib/read-body.ts'
 
-/** What of a caller's request is looked at. */
+/** The part of a caller's request that matters here. */
 interface ForwardableRequest {
   readonly method: string
-  /** Path and query as sent; the guard has refused ambiguous ones. */
+  /** Path and query as sent; the guard has rejected ambiguous ones. */
   readonly url: string
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
 }
 
 export interface PassThrough {
-  /** True if a request for this path would be passed on. */
+  /** Returns true if a GET of this path is forwarded. A route's path may end with `/*`. */
   readonly allows: (path: string) => boolean
-  /** The real service's answer; undefined when the path is not allowed. Throws `BrokerError`s. */
+  /** Returns the real service's reply; undefined if the path is not allowed. Throws `BrokerError`s. */
   readonly forward: (request: ForwardableRequest) => Promise<Reply | undefined>
 }
 
 interface PassThroughOptions {
-  /** Paths that may be passed on, each with all below it. */
+  /** The forwarded paths, each with everything below it. */
   readonly prefixes: readonly string[]
   /** The real service; only tests have another. */
   readonly target?: { readonly host: string; readonly port: number }
-  /** For the whole exchange. */
+  /** Time limit of the whole exchange. */
   readonly timeoutMs?: number
   readonly maxBytes?: number
 }
 
+/**
+ * The only paths that can be forwarded, in lower case. A closed list: what a metadata service has beside
+ * these, in any cloud and any version, may be a credential (identity tokens, AWS roles, GKE's kube-env).
+ */
+const ALLOWED_PREFIXES = [
+  '/metadata/instance',
+  '/metadata/loadbalancer',
+  '/metadata/scheduledevents',
+  '/metadata/versions',
+  '/latest/meta-data/instance-id',
+  '/latest/meta-data/instance-type',
+  '/latest/meta-data/placement',
+  '/computemetadata/v1/instance/hostname',
+  '/computemetadata/v1/instance/id',
+  '/computemetadata/v1/instance/machine-type',
+  '/computemetadata/v1/instance/name',
+  '/computemetadata/v1/instance/zone',
+  '/computemetadata/v1/project/numeric-project-id',
+  '/computemetadata/v1/project/project-id',
+]
+
+/** A path without dot segments, escapes and `;`, which servers resolve differently. */
+const PLAIN_PATH = /^(?!.*\/\.{1,2}(?:\/|$))\/[\w/.-]+$/
+
+/** Returns why a prefix cannot be forwarded, or undefined if it can. */
+export function findPrefixProblem(prefix: string): string | undefined {
+  if (!PLAIN_PATH.test(prefix)) return 'must be paths such as /metadata/instance'
+  if (isBelow(ALLOWED_PREFIXES, normalizePath(prefix))) return undefined
+  return `must be at or below one of ${ALLOWED_PREFIXES.join(' ')}`
+}
+
+/** Lower-cases, since servers differ in whether case counts, and removes superfluous slashes. */
+function normalizePath(path: string): string {
+  return path
+    .toLowerCase()
+    .replaceAll(/\/{2,}/g, '/')
+    .replace(/\/$/, '')
+}
+
+function isBelow(prefixes: readonly string[], path: string): boolean {
+  return prefixes.some((prefix) => path === prefix || path.startsWith(`${prefix}/`))
+}
+
 const REAL_IMDS = { host: '169.254.169.254', port: 80 }
 
-/** All else, hop-by-hop fields and X-Forwarded-For among it, stays here. */
-const PASSED_HEADERS = ['accept', 'metadata', 'metadata-flavor']
-/** Spelt as our own replies spell them: one header in two spellings would be sent twice. */
-const PASSED_REPLY_HEADERS = ['Content-Type', 'Retry-After', 'Metadata-Flavor']
+/** The only forwarded headers; hop-by-hop headers and X-Forwarded-For are not among them. */
+const REQUEST_HEADERS = ['accept', 'metadata', 'metadata-flavor']
+/** Spelled as our own replies spell them: a header in two spellings would be sent twice. */
+const REPLY_HEADERS = ['Content-Type', 'Retry-After', 'Metadata-Flavor']
 
-/** By this a request that the redirect led back to its sender is known. */
+/** Identifies a request that a wrong redirect rule has sent back to the sidecar. */
 const USER_AGENT = 'wimds-pass-through'
 
-/** Passes GETs of the listed paths on; answers are bounded in time and size, redirects not followed. */
-export function passThrough(options: PassThroughOptions): PassThrough {
-  const allows = allowList(options.prefixes)
+/** Creates the pass-through. Replies are bounded in time and size; redirects are not followed. */
+export function createPassThrough(options: PassThroughOptions): PassThrough {
+  const prefixes = options.prefixes.map(normalizePath)
+  const allows = (route: string) => {
+    const path = route.replace(/\/\*$/, '')
+    const normalized = normalizePath(path)
+    return (
+      PLAIN_PATH.test(path) &&
+      isBelow(prefixes, normalized) &&
+      isBelow(ALLOWED_PREFIXES, normalized)
+    )
+  }
 
   return {
     allows,
     async forward({ method, url, headers }) {
-      // Two slashes at the start would be read as a host.
+      // Two slashes at the start would be parsed as a host.
       const { pathname, search } = new URL(url.replace(/^\/+/, '/'), 'http://metadata')
-      // An escaped letter would be read here as one path and there as another.
-      if (pathname.includes('%') || !allows(pathname)) return undefined
+      if (!allows(pathname)) return undefined
       if (method !== 'GET') {
         throw new BrokerError('method_not_allowed', `${method} is not allowed here`)
       }
       if (headers['user-agent'] === USER_AGENT) {
         throw new BrokerError(
           'pass_through_failed',
-          'The redirect leads the sidecar to itself; run wimds redirect with --pass-through and --uid',
+          'The redirect sends the sidecar’s own request back to it. Fix: run wimds redirect with --pass-through and --uid',
         )
       }
       const path = pathname.replaceAll(/\/{2,}/g, '/') + search
-      return await fetchReply(path, picked(headers, PASSED_HEADERS), options)
+      return await fetchReply(path, pick(headers, REQUEST_HEADERS), options)
     },
   }
 }
 
-/** One GET, without redirects, a proxy or a kept connection, bounded in time and size. */
+/** Sends one GET on a connection of its own, without a proxy. */
 async function fetchReply(
   path: string,
   headers: Record<string, string>,
@@ -82,9 +132,9 @@ async function fetchReply(
     agent: false,
     signal,
   })
-  // Once the response is there, it is the one that fails.
+  // After the response has begun, reading its body reports the error.
   outgoing.on('error', () => {})
-  // Without a listener Node drops such a connection and says nothing.
+  // Without a listener Node destroys an upgraded connection silently.
   outgoing.on('upgrade', (_, socket) => {
     socket.destroy()
     outgoing.emit('error', new Error('an upgrade'))
@@ -95,7 +145,7 @@ async function fetchReply(
     if (incoming === undefined) throw new Error('no response')
     const { statusCode: status = 0 } = incoming
     if (status < 200 || status > 599) throw new Error(`the status ${status}`)
-    // To Node, a body without a length is whole however the connection ends.
+    // Node takes a body without a length as complete even if the connection was reset.
     let failure: Error | undefined
     outgoing.once('error', (error) => {
       if (!incoming.complete) failure = error
@@ -106,16 +156,16 @@ async function fetchReply(
       () => new Error(`more than ${maxBytes} bytes`),
     )
     if (failure !== undefined) throw failure
-    return { status, headers: picked(incoming.headers, PASSED_REPLY_HEADERS), body }
+    return { status, headers: pick(incoming.headers, REPLY_HEADERS), body }
   } catch (cause) {
-    const message = 'The real metadata service did not answer as it should'
+    const message = 'The real metadata service did not send a valid reply'
     throw new BrokerError('pass_through_failed', message, { cause })
   } finally {
     outgoing.destroy()
   }
 }
 
-function picked(
+function pick(
   headers: ForwardableRequest['headers'],
   names: readonly string[],
 ): Record<string, string> {

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import type { Socket } from 'node:net'
 import { expect, test } from 'vitest'
-import { passThrough } from '../../src/metadata/pass-through.ts'
+import { createPassThrough } from '../../src/metadata/pass-through.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { listening } from '../fixtures/listening.ts'
 import { parts } from '../fixtures/parts.ts'
@@ -16,7 +16,9 @@ test("passes the real service's reply on with one of each header", async () => {
   )
   const target = { host: '127.0.0.1', port: real.port }
   const prefixes = ['/metadata/loadbalancer']
-  await using server = await serveParts(parts({ passThrough: passThrough({ prefixes, target }) }))
+  await using server = await serveParts(
+    parts({ passThrough: createPassThrough({ prefixes, target }) }),
+  )
   for (const path of ['/metadata/loadbalancer', '//metadata/loadbalancer']) {
     const { head, body } = await roundTrip(server.port, request(path))
     expect(body).toBe('real')
@@ -31,7 +33,7 @@ async function answerTo(answer: (socket: Socket) => void, timeoutMs = 5000) {
   await using real = await listening(createServer(({ socket }) => answer(socket)))
   const target = { host: '127.0.0.1', port: real.port }
   const prefixes = ['/metadata/loadbalancer']
-  const given = parts({ passThrough: passThrough({ prefixes, target, timeoutMs }) })
+  const given = parts({ passThrough: createPassThrough({ prefixes, target, timeoutMs }) })
   await using server = await serveParts(given)
   const { status } = await roundTrip(server.port, request('/metadata/loadbalancer'))
   return { status, codes: given.replies.map(({ error }) => error?.code) }

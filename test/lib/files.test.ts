@@ -7,7 +7,7 @@ import { namedPipe } from '../fixtures/pipe.ts'
 
 const directory = () => mkdtempDisposable(join(tmpdir(), 'wimds-test-'))
 
-test('reads a file whole, whatever its length and its characters', async () => {
+test('reads a whole file of any length and characters', async () => {
   await using temporary = await directory()
   const file = join(temporary.path, 'file')
   for (const text of ['', 'x', 'x€𐍈'.repeat(100_000)]) {
@@ -16,7 +16,7 @@ test('reads a file whole, whatever its length and its characters', async () => {
   }
 })
 
-test('reads no more of a file than the number of bytes that is asked for', async () => {
+test('reads at most maxBytes of a file', async () => {
   await using temporary = await directory()
   const file = join(temporary.path, 'file')
   await writeFile(file, 'x'.repeat(200_000))
@@ -25,7 +25,7 @@ test('reads no more of a file than the number of bytes that is asked for', async
   }
 })
 
-test('refuses a file of more than 4 MiB', async () => {
+test('rejects a file above 4 MiB', async () => {
   await using temporary = await directory()
   const file = join(temporary.path, 'file')
   await writeFile(file, '')
@@ -35,7 +35,7 @@ test('refuses a file of more than 4 MiB', async () => {
   await expect(readWholeFile(file)).rejects.toMatchObject({ code: 'EFBIG' })
 })
 
-test('refuses at once what is no regular file: a pipe, a device, a directory', async () => {
+test('rejects a pipe, a device and a directory without waiting', async () => {
   await using temporary = await directory()
   const pipe = await namedPipe(join(temporary.path, 'pipe'))
   for (const path of [pipe, '/dev/zero', temporary.path]) {

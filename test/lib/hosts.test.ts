@@ -7,6 +7,6 @@ test.each([
   ['::1', '::1'],
   ['127.0.0.2', '127.0.0.2'],
   ['localhost', 'localhost'],
-])('what listens on %s is reached at %s, with IPv6 or without', (host, expected) => {
+])('reaches a listener on %s at %s', (host, expected) => {
   expect(toLocalHost(host)).toBe(expected)
 })

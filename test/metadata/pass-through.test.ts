@@ -1,14 +1,13 @@
-/** What may go on to the real metadata service, and that nothing else ever does. */
+/** Which requests are forwarded to the real metadata service, and that no others are. */
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
 import { describe, expect, test } from 'vitest'
 import { metadataServer } from '../../src/server/app.ts'
-import { passThroughMistake } from '../../src/metadata/pass-through-paths.ts'
-import { passThrough } from '../../src/metadata/pass-through.ts'
+import { createPassThrough, findPrefixProblem } from '../../src/metadata/pass-through.ts'
 import { listening } from '../fixtures/listening.ts'
 import { parts } from '../fixtures/parts.ts'
 
-/** A real service of which we see every request, behind a server that may pass on `prefixes`. */
-async function behind(
+/** Starts a real service that records requests, behind a server that forwards `prefixes`. */
+async function startBehind(
   prefixes: readonly string[],
   answer: RequestListener = (_, reply) => reply.end('real'),
   limits: { timeoutMs?: number; maxBytes?: number } = {},
@@ -21,7 +20,9 @@ async function behind(
   const server = await listening(real)
   const { port } = server
   const target = { host: '127.0.0.1', port }
-  const app = metadataServer(parts({ passThrough: passThrough({ prefixes, target, ...limits }) }))
+  const app = metadataServer(
+    parts({ passThrough: createPassThrough({ prefixes, target, ...limits }) }),
+  )
   return {
     seen,
     port,
@@ -34,8 +35,8 @@ async function behind(
   }
 }
 
-test('passes an allowed path on with its query, and the answer back', async () => {
-  await using world = await behind(['/metadata/loadbalancer'], (_, reply) => {
+test('forwards an allowed path with its query and returns the reply', async () => {
+  await using world = await startBehind(['/metadata/loadbalancer'], (_, reply) => {
     reply.writeHead(404, { 'content-type': 'text/x-real', 'x-internal': '1', connection: 'close' })
     reply.end('no balancer')
   })
@@ -49,8 +50,8 @@ test('passes an allowed path on with its query, and the answer back', async () =
   ])
 })
 
-test('sends no header of the caller’s but the few that the service reads', async () => {
-  await using world = await behind(['/metadata/instance'])
+test('forwards only the headers that the service reads', async () => {
+  await using world = await startBehind(['/metadata/instance'])
   await world.get('/metadata/instance/compute', {
     authorization: 'Bearer x',
     cookie: 'a=b',
@@ -64,27 +65,36 @@ test('sends no header of the caller’s but the few that the service reads', asy
   })
 })
 
-test('an allowed path takes the place of the document that is served without pass-through', async () => {
-  await using world = await behind(['/metadata/instance'])
+test('replaces the sidecar’s own document at an allowed path', async () => {
+  await using world = await startBehind(['/metadata/instance'])
   expect((await world.get('/metadata/instance?api-version=2021-02-01')).body).toBe('real')
   expect((await world.get('/metadata/versions')).body).toContain('apiVersions')
 })
 
-describe('never passes on', () => {
+describe('does not forward', () => {
   test.each([
     ['a path that is not listed', '/metadata/scheduledevents/x', 404],
-    ['a longer name that begins like a listed one', '/metadata/instances', 404],
+    ['a path that has a listed one as a mere prefix', '/metadata/instances', 404],
     ['a token path below a listed one', '/metadata/identity/oauth2/token/x?resource=a', 404],
     ['a token path in capitals', '/METADATA/Identity/oauth2/tokens', 404],
     ['a token path with doubled slashes', '/metadata//identity//oauth2//tokens', 404],
     ['a path with an escaped letter', '/metadata/%69dentity/oauth2/tokens', 400],
-    ['a path that climbs', '/metadata/instance/../identity/oauth2/token', 400],
+    ['a path with a dot segment', '/metadata/instance/../identity/oauth2/token', 400],
+    ['a path with a parameter', '/metadata/instance/..;/identity/oauth2/token', 404],
+    ['a token path with a parameter', '/metadata/identity;x/oauth2/tokens', 404],
+    [
+      'AWS credentials below a dated version',
+      '/2021-01-03/meta-data/iam/security-credentials',
+      404,
+    ],
+    ['GKE bootstrap data', '/computeMetadata/v1/instance/attributes/kube-env', 404],
     ['AWS role credentials', '/latest/meta-data/iam/security-credentials/node', 404],
     ['GCP tokens', '/computeMetadata/v1/instance/service-accounts/default/token', 404],
   ])('%s', async (_, url, status) => {
-    await using world = await behind(
-      ['/metadata', '/latest/meta-data', '/computeMetadata/v1'].slice(
-        url.includes('instances') || url.includes('scheduled') ? 1 : 0,
+    await using world = await startBehind(
+      ['/metadata/instance', '/metadata', '/latest', '/2021-01-03', '/computeMetadata/v1'].slice(
+        0,
+        url.includes('instances') || url.includes('scheduled') ? 1 : undefined,
       ),
     )
     expect((await world.get(url)).statusCode).toBe(status)
@@ -92,21 +102,21 @@ describe('never passes on', () => {
   })
 
   test('another method than GET', async () => {
-    await using world = await behind(['/latest/meta-data'])
-    expect((await world.get('/latest/meta-data/zone', {}, 'POST')).statusCode).toBe(405)
+    await using world = await startBehind(['/latest/meta-data/placement'])
+    expect((await world.get('/latest/meta-data/placement/region', {}, 'POST')).statusCode).toBe(405)
     expect(world.seen).toEqual([])
   })
 
   test('a forwarded request', async () => {
-    await using world = await behind(['/metadata/instance'])
+    await using world = await startBehind(['/metadata/instance'])
     const reply = await world.get('/metadata/instance', { 'x-forwarded-for': '10.0.0.9' })
     expect(reply.statusCode).toBe(400)
     expect(world.seen).toEqual([])
   })
 })
 
-test('follows no redirect', async () => {
-  await using world = await behind(['/metadata/instance'], (_, reply) => {
+test('does not follow redirects', async () => {
+  await using world = await startBehind(['/metadata/instance'], (_, reply) => {
     reply.writeHead(302, { location: '/metadata/identity/oauth2/token' }).end()
   })
   const reply = await world.get('/metadata/instance')
@@ -117,17 +127,17 @@ test('follows no redirect', async () => {
 
 test.each<[string, RequestListener, object]>([
   ['is silent', () => {}, { timeoutMs: 50 }],
-  ['answers without end', (_, reply) => void reply.write('a'.repeat(5000)), { maxBytes: 1000 }],
-  ['hangs up', (request) => request.socket.destroy(), {}],
-])('a service that %s is a temporary failure', async (_, answer, limits) => {
-  await using world = await behind(['/metadata/instance'], answer, limits)
+  ['sends an endless body', (_, reply) => void reply.write('a'.repeat(5000)), { maxBytes: 1000 }],
+  ['closes the connection', (request) => request.socket.destroy(), {}],
+])('replies 503 if the real service %s', async (_, answer, limits) => {
+  await using world = await startBehind(['/metadata/instance'], answer, limits)
   const reply = await world.get('/metadata/instance')
   expect(reply.statusCode).toBe(503)
   expect(reply.headers).toHaveProperty('retry-after')
 })
 
-test('knows its own request again, so that a wrong redirect makes no loop', async () => {
-  await using world = await behind(['/metadata/instance'])
+test('rejects its own request, so that a wrong redirect rule makes no loop', async () => {
+  await using world = await startBehind(['/metadata/instance'])
   const reply = await world.get('/metadata/instance', { 'user-agent': 'wimds-pass-through' })
   expect(reply.statusCode).toBe(503)
   expect(reply.body).toContain('--pass-through')
@@ -135,23 +145,35 @@ test('knows its own request again, so that a wrong redirect makes no loop', asyn
 })
 
 test('is off without a prefix', async () => {
-  await using world = await behind([])
+  await using world = await startBehind([])
   expect((await world.get('/metadata/loadbalancer')).statusCode).toBe(404)
   expect(world.seen).toEqual([])
 })
 
 test.each([
-  ['/metadata/identity', 'identity'],
-  ['/Metadata/Identity/info', 'identity'],
+  ['/metadata', 'must be at or below'],
+  ['/metadata/identity', 'must be at or below'],
+  ['/Metadata/Identity/info', 'must be at or below'],
+  ['/metadata/attested', 'must be at or below'],
+  ['/latest/meta-data/iam', 'must be at or below'],
+  ['/2021-01-03/meta-data/placement', 'must be at or below'],
+  ['/computeMetadata/v1/instance/attributes', 'must be at or below'],
+  ['/metadata/identity;x', 'must be paths'],
   ['metadata/instance', 'must be paths'],
   ['/', 'must be paths'],
   ['/metadata/%69dentity', 'must be paths'],
   ['/metadata/../metadata/instance', 'must be paths'],
   ['/metadata/.', 'must be paths'],
-])('the prefix %s is a mistake', (prefix, reason) => {
-  expect(passThroughMistake(prefix)).toContain(reason)
+])('rejects the prefix %s', (prefix, reason) => {
+  expect(findPrefixProblem(prefix)).toContain(reason)
 })
 
-test('a prefix above a token path is none, since what is below stays refused', () => {
-  expect(passThroughMistake('/metadata')).toBeUndefined()
+test.each([
+  '/metadata/instance',
+  '/metadata/instance/compute',
+  '/Metadata/LoadBalancer/',
+  '/latest/meta-data/placement/region',
+  '/computeMetadata/v1/instance/zone',
+])('accepts the prefix %s', (prefix) => {
+  expect(findPrefixProblem(prefix)).toBeUndefined()
 })

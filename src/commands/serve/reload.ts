@@ -36,6 +36,6 @@ export function followIdentities(options: ReloadOptions): () => void {
   }
 
   const watch = watchFile({ path, text, readText: readIdentitiesText, onChange: reload })
-  void watch.look()
+  void watch.poll()
   return watch.close
 }

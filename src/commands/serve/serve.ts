@@ -11,7 +11,7 @@ import { guard } from '../../server/guard.ts'
 import { metadataServer } from '../../server/app.ts'
 import { createMetadataDocuments, renderDocumentError } from '../../metadata/documents.ts'
 import { DEFAULT_INSTANCE } from '../../metadata/instance.ts'
-import { passThrough } from '../../metadata/pass-through.ts'
+import { createPassThrough } from '../../metadata/pass-through.ts'
 import { errorFields } from '../../telemetry/events.ts'
 import { createLogger, type ProcessLog } from '../../telemetry/logger.ts'
 import { describeSettings } from '../../telemetry/settings-view.ts'
@@ -76,7 +76,7 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
       tokens: parts.tokens,
       clock: systemClock,
       isReady,
-      passThrough: passThrough({ prefixes: config.passThrough }),
+      passThrough: createPassThrough({ prefixes: config.passThrough }),
       onReply: telemetry.onReply,
     }),
   })
