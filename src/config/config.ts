@@ -63,6 +63,8 @@ export interface Config {
   readonly log: {
     readonly level: LogLevel
     readonly format: 'auto' | 'json' | 'text'
+    /** Log each token that a client library gets for the first time. */
+    readonly auditsTokens: boolean
   }
   readonly shutdown: { readonly drainMs: number; readonly timeoutMs: number }
   /** Valid settings that are most likely errors; to be logged once. */
@@ -197,7 +199,11 @@ function createConfig(
     ...omitUndefined({ identityHeader: settings.WIMDS_IDENTITY_HEADER, instance }),
     readyAfterPrefetch: settings.WIMDS_READY_AFTER_PREFETCH,
     passThrough: settings.WIMDS_PASS_THROUGH ?? [],
-    log: { level: settings.WIMDS_LOG_LEVEL, format: settings.WIMDS_LOG_FORMAT },
+    log: {
+      level: settings.WIMDS_LOG_LEVEL,
+      format: settings.WIMDS_LOG_FORMAT,
+      auditsTokens: settings.WIMDS_AUDIT_LOG,
+    },
     shutdown: { drainMs: settings.WIMDS_DRAIN, timeoutMs: settings.WIMDS_SHUTDOWN_TIMEOUT },
     warnings,
   }

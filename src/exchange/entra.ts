@@ -1,5 +1,6 @@
 /** The exchange: projected token → client assertion → POST to the token endpoint → access token. */
 import { ConfidentialClientApplication } from '@azure/msal-node'
+import { decodeJwt } from 'jose/jwt/decode'
 import { randomUUID } from 'node:crypto'
 import type { Dispatcher } from 'undici'
 import * as z from 'zod/mini'
@@ -7,7 +8,7 @@ import { BrokerError, type ErrorCode, toBrokerError } from '../errors.ts'
 import { Secret } from '../secret.ts'
 import type { Clock } from '../tokens/clock.ts'
 import { deadline, untilAborted } from '../tokens/deadline.ts'
-import type { AccessToken, TokenRequest, TokenSource } from '../tokens/token.ts'
+import type { AccessToken, TokenAudit, TokenRequest, TokenSource } from '../tokens/token.ts'
 import type { Assertion, AssertionReader } from './assertion.ts'
 import { type Authority, resolveAuthority } from './clouds.ts'
 import { mayRecoverWithNewAssertion, parseDateHeader, parseEntraError } from './entra-errors.ts'
@@ -112,7 +113,26 @@ async function sendRequest(
   const skewMs = measureSkew(response, now - durationMs / 2)
   if (skewMs !== undefined) onSkew?.(skewMs)
   if (response.status !== 200) throw parseEntraError(response, assertion, now)
-  return parseToken(response, start)
+  const token = parseToken(response, start)
+  const { issuer, subject } = assertion
+  return { ...token, audit: { ...readTokenIds(token.secret), issuer, subject } }
+}
+
+const withDefault = z.catch
+
+const TokenIds = z.object({
+  uti: withDefault(z.optional(z.string().check(z.regex(/^[\w-]{1,64}$/))), undefined),
+  oid: withDefault(z.optional(z.guid()), undefined),
+})
+
+/** Reads the claims that identify a token in the sign-in logs; empty for a token that is not a JWT. */
+function readTokenIds(secret: Secret): Pick<TokenAudit, 'uti' | 'oid'> {
+  try {
+    const { uti, oid } = TokenIds.parse(decodeJwt(secret.reveal()))
+    return { ...(uti !== undefined && { uti }), ...(oid !== undefined && { oid }) }
+  } catch {
+    return {}
+  }
 }
 
 /**
@@ -164,8 +184,6 @@ async function post(
 
 /** A year: Entra's longest lifetime is 28 hours, and a JavaScript `Date` cannot hold every number. */
 const MAX_LIFETIME_SECONDS = 31_536_000
-
-const withDefault = z.catch
 
 /** A `refresh_in` that makes no sense counts as absent, since the token itself is good. */
 const TokenBody = z.object({

@@ -54,13 +54,14 @@ export function addDialects(
       const wish = wishFor(query, identity)
       const correlationId = correlationIdOf(request.headers['traceparent'])
       const { socket } = request
-      const token = await tokens(
-        correlationId === undefined ? wish : { ...wish, correlationId },
-        () => socket.destroyed || socket.readableEnded,
-      )
+      const tokenRequest = correlationId === undefined ? wish : { ...wish, correlationId }
+      const token = await tokens(tokenRequest, () => socket.destroyed || socket.readableEnded)
       const { expiresIn, expiresOn } = expiry(token, clock)
       const answer = { query, identity, token, expiresIn, expiresOn }
-      send(request, reply, render(dialect, answer, wire), parts, { dialect: dialect.name })
+      send(request, reply, render(dialect, answer, wire), parts, {
+        dialect: dialect.name,
+        served: { request: tokenRequest, token },
+      })
     },
   })
 }

@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { WireRequest } from '../dialects/dialect.ts'
 import type { BrokerError } from '../errors.ts'
+import type { AccessToken, TokenRequest } from '../tokens/token.ts'
 import { type PreparedReply, write } from './replies.ts'
 
 declare module 'fastify' {
@@ -10,6 +11,12 @@ declare module 'fastify' {
     /** On the clock of `performance.now()`; 0 for a request that Fastify rejects before any hook. */
     startedAt: number
   }
+}
+
+/** A token, and the request that it answers. */
+export interface ServedToken {
+  readonly request: TokenRequest
+  readonly token: AccessToken
 }
 
 /** One request answered. */
@@ -20,6 +27,8 @@ export interface ReplyEvent {
   /** From the request's headers to the reply, in milliseconds. */
   readonly durationMs: number
   readonly error?: BrokerError | undefined
+  /** The token in the reply; absent if there is none. */
+  readonly served?: ServedToken | undefined
   /** The request's: who calls can be read from them. */
   readonly headers: IncomingHttpHeaders
 }
@@ -40,7 +49,7 @@ export function send(
   reply: FastifyReply,
   answer: PreparedReply,
   { onReply }: { readonly onReply: (event: ReplyEvent) => void },
-  { dialect, error }: { dialect: string; error?: BrokerError },
+  { dialect, error, served }: { dialect: string; error?: BrokerError; served?: ServedToken },
 ): void {
   write(reply.raw, answer)
   reply.hijack()
@@ -49,6 +58,7 @@ export function send(
     status: answer.status,
     durationMs: request.startedAt === 0 ? 0 : performance.now() - request.startedAt,
     error,
+    served,
     headers: request.raw.headers,
   })
 }

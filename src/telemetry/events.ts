@@ -3,7 +3,7 @@ import { type BrokerError, type ErrorCode, toBrokerError } from '../errors.ts'
 import { type Assertion, hasUnexpectedAudience } from '../exchange/assertion.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { scrub } from '../secret.ts'
-import type { ReplyEvent } from '../server/wire.ts'
+import type { ReplyEvent, ServedToken } from '../server/wire.ts'
 import type { RenewalFailure } from '../tokens/flights.ts'
 import type { ExchangeEvent } from '../tokens/observed.ts'
 import type { TokenRequest } from '../tokens/token.ts'
@@ -23,7 +23,10 @@ export const EVENTS = {
   config_reloaded: 'The identities file has changed, and its identities are in force.',
   config_reload_failed:
     'The identities file has changed and is not valid; message says why. The old identities stay in force.',
-  token_obtained: 'Entra ID issued an access token for identity and scope.',
+  token_obtained:
+    'Entra ID issued an access token for identity and scope; uti identifies it in the sign-in logs.',
+  token_served:
+    'A client library got this token for the first time; only if WIMDS_AUDIT_LOG is true.',
   exchange_failed: 'An exchange with Entra ID failed; code, message and aadsts explain it.',
   refresh_failed:
     'A cached token could not be refreshed and is still served; it expires in tokenLeftSeconds.',
@@ -70,11 +73,32 @@ export function logExchange(log: Logger, { request, outcome, durationMs }: Excha
     ...(correlationId !== undefined && { correlationId }),
   }
   if (outcome.ok) {
-    const expiresAt = new Date(outcome.token.expiresAt).toISOString()
-    log.info('token_obtained', { ...fields, expiresAt })
+    const { expiresAt, audit } = outcome.token
+    log.info('token_obtained', {
+      ...fields,
+      expiresAt: new Date(expiresAt).toISOString(),
+      ...audit,
+    })
   } else {
     log.warn('exchange_failed', { ...fields, ...errorFields(outcome.error) })
   }
+}
+
+/** Logs `token_served`. */
+export function logServedToken(
+  log: Logger,
+  { dialect: protocol }: ReplyEvent,
+  { request, token }: ServedToken,
+  client: SeenClient,
+): void {
+  const { correlationId } = request
+  log.info('token_served', {
+    ...requestFields(request),
+    protocol,
+    client: formatClient(client),
+    ...(correlationId !== undefined && { correlationId }),
+    ...token.audit,
+  })
 }
 
 /** Logs `refresh_failed`, at `error` if no later attempt can succeed until somebody changes something. */
@@ -122,15 +146,18 @@ export function logRejection(
   log: Logger,
   { dialect: protocol, status }: ReplyEvent,
   error: BrokerError,
-  { library, version }: SeenClient,
+  client: SeenClient,
 ): void {
-  const client = version === '' ? library.id : `${library.id}/${version}`
   log[rejectionLevel(error.code)]('request_rejected', {
     protocol,
     status,
-    client,
+    client: formatClient(client),
     ...errorFields(error),
   })
+}
+
+function formatClient({ library, version }: SeenClient): string {
+  return version === '' ? library.id : `${library.id}/${version}`
 }
 
 /** Errors that probes of client libraries are meant to get (R6, R7): every client start causes some. */

@@ -31,6 +31,9 @@ interface LoggerOptions {
   readonly burst?: number
 }
 
+/** The audit trail of tokens: one line for each exchange, and for each token and client. */
+const NEVER_DROPPED: ReadonlySet<EventName> = new Set(['token_obtained', 'token_served'])
+
 /** Creates a logger that writes to `out` each event that its level and the rate limit of the event allow. */
 export function createLogger({ level, format, out, ...limits }: LoggerOptions): ProcessLog {
   const destination =
@@ -55,7 +58,7 @@ export function createLogger({ level, format, out, ...limits }: LoggerOptions): 
     (name: keyof Logger): Write =>
     (event, fields) => {
       if (!sink.isLevelEnabled(name)) return
-      if (allow(event)) sink[name]({ event, ...fields })
+      if (NEVER_DROPPED.has(event) || allow(event)) sink[name]({ event, ...fields })
       else dropped.set(event, (dropped.get(event) ?? 0) + 1)
     }
   return {

@@ -1,14 +1,21 @@
 /** The telemetry of a running sidecar: passes each event to the log, the metrics, readiness and status. */
 import type { Config } from '../config/config.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
-import type { ReplyEvent } from '../server/wire.ts'
+import type { ReplyEvent, ServedToken } from '../server/wire.ts'
 import type { Clock } from '../tokens/clock.ts'
 import type { RenewalFailure } from '../tokens/flights.ts'
 import type { ExchangeEvent } from '../tokens/observed.ts'
 import type { CacheEntry } from '../tokens/token-cache.ts'
+import type { AccessToken } from '../tokens/token.ts'
 import { VERSION } from '../version.ts'
-import { createClientInventory } from './clients.ts'
-import { logAssertion, logExchange, logRefreshFailure, logRejection } from './events.ts'
+import { createClientInventory, type SeenClient } from './clients.ts'
+import {
+  logAssertion,
+  logExchange,
+  logRefreshFailure,
+  logRejection,
+  logServedToken,
+} from './events.ts'
 import { createHistory } from './history.ts'
 import type { ProcessLog } from './logger.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
@@ -22,6 +29,8 @@ interface TelemetrySources {
   /** The audience that assertions have been checked against; undefined: none is configured. */
   readonly audience?: string
   readonly log: ProcessLog
+  /** Log each token that a client library gets for the first time. */
+  readonly auditsTokens?: boolean
   readonly clock: Clock
   /** Returns the state of the token cache. */
   readonly entries: () => readonly CacheEntry[]
@@ -46,7 +55,16 @@ export interface Telemetry extends Omit<Metrics, 'registry' | 'onReply' | 'onExc
 
 /** Creates the telemetry of a sidecar. */
 export function createTelemetry(sources: TelemetrySources): Telemetry {
-  const { config, audience, log, clock, entries, assertions, awaitsPrefetch } = sources
+  const {
+    config,
+    audience,
+    log,
+    auditsTokens = false,
+    clock,
+    entries,
+    assertions,
+    awaitsPrefetch,
+  } = sources
   const startedAt = clock.wall()
   const inventory = createClientInventory(clock.wall)
   const history = createHistory(clock.wall)
@@ -56,6 +74,7 @@ export function createTelemetry(sources: TelemetrySources): Telemetry {
     now: clock.wall,
     onReady: () => log.info('ready'),
   })
+  const isFirstUse = createFirstUseFilter()
   let skewMs: number | undefined
   const metrics = createMetrics({
     version: VERSION,
@@ -70,11 +89,14 @@ export function createTelemetry(sources: TelemetrySources): Telemetry {
 
   return {
     onReply: (event) => {
-      const { dialect, error, headers } = event
+      const { dialect, error, headers, served } = event
       // A readiness probe on the main port is no client's request.
       if (dialect === 'none' && error === undefined) return
       const client = inventory.count(headers)
       metrics.onReply(event, client)
+      if (served !== undefined && auditsTokens && isFirstUse(served, client)) {
+        logServedToken(log, event, served, client)
+      }
       if (error === undefined) return
       history.onReply(event, client)
       logRejection(log, event, error, client)
@@ -119,5 +141,17 @@ export function createTelemetry(sources: TelemetrySources): Telemetry {
         logLevel: log.level(),
         settings,
       }),
+  }
+}
+
+/** Creates a filter that returns true once for each pair of token and client. */
+function createFirstUseFilter(): (served: ServedToken, client: SeenClient) => boolean {
+  const clientsByToken = new WeakMap<AccessToken, Set<SeenClient>>()
+  return ({ token }, client) => {
+    const clients = clientsByToken.get(token) ?? new Set()
+    clientsByToken.set(token, clients)
+    const isFirst = !clients.has(client)
+    clients.add(client)
+    return isFirst
   }
 }

@@ -19,6 +19,17 @@ export interface TokenRequest {
   readonly correlationId?: string
 }
 
+/** What identifies a token in Entra ID's sign-in logs. It contains no part of the token that is a credential. */
+export interface TokenAudit {
+  /** Claim `uti`, the unique token identifier of the sign-in logs; absent for a token that is not a JWT. */
+  readonly uti?: string
+  /** Claim `oid`, the object id of the service principal. */
+  readonly oid?: string
+  /** Issuer and subject of the assertion that the token was exchanged for. */
+  readonly issuer: string
+  readonly subject: string
+}
+
 /** An access token and the instants of its life. */
 export interface AccessToken {
   readonly secret: Secret
@@ -32,6 +43,7 @@ export interface AccessToken {
   readonly lifetimeMs: number
   /** How long after it was obtained Entra ID wants it renewed, in milliseconds. */
   readonly refreshInMs?: number
+  readonly audit?: TokenAudit
 }
 
 /**

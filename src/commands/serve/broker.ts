@@ -82,6 +82,7 @@ export function broker(config: Config, log: ProcessLog): Broker {
   })
   const told = createTelemetry({
     ...(exchange.audience !== undefined && { audience: exchange.audience }),
+    auditsTokens: config.log.auditsTokens,
     config: {
       get directory() {
         return directory

@@ -1,0 +1,51 @@
+import { decodeJwt } from 'jose'
+import { expect, test } from 'vitest'
+import { createSimulator } from '../../src/simulator/simulator.ts'
+import { request, roundTrip } from '../fixtures/connection.ts'
+import { environmentOf, startServe } from '../fixtures/served.ts'
+import { findPiece } from './secrets.ts'
+
+const VAULT =
+  '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
+const TRACE_ID = '4bf92f3577b34da6a3ce929d0e0e4736'
+const GUID = '4bf92f35-77b3-4da6-a3ce-929d0e0e4736'
+
+/** Requests one token as three clients, two of which are the same, and returns the events and the token. */
+async function requestTokens(env: Record<string, string>) {
+  await using world = await createSimulator()
+  await using sidecar = await startServe({ ...environmentOf(world), ...env })
+  const bodies: string[] = []
+  for (const agent of ['curl/8.0.1', 'curl/8.0.1', 'Wget/1.21.3']) {
+    const headers = { 'User-Agent': agent, traceparent: `00-${TRACE_ID}-00f067aa0ba902b7-01` }
+    bodies.push((await roundTrip(sidecar.port, request(VAULT, { headers }))).body)
+  }
+  const { access_token: token }: { access_token: string } = JSON.parse(bodies[0] ?? '')
+  return { token, events: sidecar.events(), log: sidecar.log() }
+}
+
+test('token_obtained has the ids of the token and its assertion, and not the token', async () => {
+  const { token, events, log } = await requestTokens({})
+  const { uti, oid } = decodeJwt(token)
+  expect(events.filter(({ event }) => event === 'token_obtained')).toMatchObject([
+    {
+      uti,
+      oid,
+      correlationId: GUID,
+      issuer: expect.stringMatching(/^https:/),
+      subject: expect.stringMatching(/^system:serviceaccount:/),
+    },
+  ])
+  expect(events.filter(({ event }) => event === 'token_served')).toEqual([])
+  expect(findPiece(token, log)).toBeUndefined()
+})
+
+test('WIMDS_AUDIT_LOG logs each client library that gets a token for the first time', async () => {
+  const { token, events, log } = await requestTokens({ WIMDS_AUDIT_LOG: 'true' })
+  const { uti, oid } = decodeJwt(token)
+  const served = { uti, oid, protocol: 'imds', correlationId: GUID, identity: expect.any(String) }
+  expect(events.filter(({ event }) => event === 'token_served')).toMatchObject([
+    { ...served, client: 'curl/8.0.1' },
+    { ...served, client: 'wget/1.21.3' },
+  ])
+  expect(findPiece(token, log)).toBeUndefined()
+})
