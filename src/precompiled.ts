@@ -24,8 +24,8 @@ export async function loadServe(): Promise<Command> {
   const cache = `${filename}.cache`
   const cachedData = existsSync(cache) ? readFileSync(cache) : undefined
   const script = new Script(readFileSync(filename, 'latin1'), { filename: 'serve.cjs', cachedData })
-  // Frees its megabyte now; V8 would do so at its next major collection.
-  cachedData?.buffer.transfer(0)
+  // Frees two megabytes now and not at V8's next major collection. Small buffers share their memory.
+  if (cachedData?.length === cachedData?.buffer.byteLength) cachedData?.buffer.transfer(0)
   spareMemory()
   const module: { exports: Exports } = { exports: {} }
   const evaluate: CommonJsModule = script.runInThisContext()

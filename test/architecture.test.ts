@@ -1,6 +1,6 @@
-/** docs/architecture.md: which part of src/ knows of which, held against the imports. */
-import { readdirSync, readFileSync } from 'node:fs'
-import { dirname, join, posix } from 'node:path'
+/** Holds the imports of src/ to docs/architecture.md, and the layout of test/ to that of src/. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { basename, dirname, join, posix } from 'node:path'
 import { expect, test } from 'vitest'
 
 const SRC = join(import.meta.dirname, '../src')
@@ -20,46 +20,69 @@ const IMPORTS = new Map(
     }),
 )
 
-const importsOf = (part: string) =>
-  [...IMPORTS].flatMap(([file, names]) => (file.startsWith(part) ? names : []))
+const importsOf = (folder: string) =>
+  [...IMPORTS].flatMap(([file, names]) => (file.startsWith(folder) ? names : []))
 
-test('reads the imports', () => {
-  expect(IMPORTS.get('cli.ts')).toContain('commands/serve/serve.ts')
-  expect(IMPORTS.get('exchange/network.ts')).toContain('undici')
+test('the imports are found', () => {
+  expect(IMPORTS.get('precompiled.ts')).toContain('commands/serve/serve.ts')
+  expect(IMPORTS.get('exchange/http-client.ts')).toContain('undici')
 })
 
 test.each([
+  // lib/ is the ground floor.
+  ['lib/', /^(?!lib\/|errors\.ts|secret\.ts|commands\/io\.ts)[\w-]+(?:\/.*)?\.ts$/],
   // The wire, and nothing of Entra ID or of servers.
-  ['dialects/', /^(?:exchange|http|config|telemetry|commands)\/|^(?:undici|fastify)$/],
-  ['metadata/', /^(?:exchange|http|config|telemetry|commands|tokens)\/|^(?:undici|fastify)$/],
+  ['dialects/', /^(?:exchange|server|config|telemetry|commands)\/|^(?:undici|fastify)$/],
+  ['metadata/', /^(?:exchange|server|config|telemetry|commands|tokens)\/|^(?:undici|fastify)$/],
   // Entra ID, and nothing of servers.
-  ['exchange/', /^(?:dialects|metadata|http|telemetry|commands)\/|^fastify$/],
+  ['exchange/', /^(?:dialects|metadata|server|telemetry|commands)\/|^fastify$/],
   // Neither, and no I/O.
   [
     'tokens/',
-    /^(?:dialects|metadata|exchange|http|config|telemetry|commands)\/|^node:(?:fs|net|http|tls)|^undici$/,
+    /^(?:dialects|metadata|exchange|server|config|telemetry|commands)\/|^node:(?:fs|net|http|tls)|^undici$/,
   ],
-  ['http/', /^(?:exchange|kubernetes|simulator|commands)\//],
-  ['config/', /^(?:dialects|exchange|http|tokens|telemetry|commands)\//],
+  ['server/', /^(?:exchange|kubernetes|simulator|commands)\//],
+  ['config/', /^(?:dialects|exchange|server|tokens|telemetry|commands)\//],
   ['telemetry/', /^(?:commands|status-page|doctor|kubernetes)\//],
-  ['kubernetes/', /^(?:dialects|exchange|http|tokens|commands)\//],
-  // What verifies the sidecar shares nothing with it that it verifies.
-  ['simulator/', /^(?:dialects|metadata|exchange|http|tokens|identities|telemetry|commands)\b/],
-])('%s imports nothing of %s', (part, others) => {
-  expect(importsOf(part).filter((name) => others.test(name))).toEqual([])
+  [
+    'kubernetes/injector/',
+    /^(?:dialects|exchange|tokens|commands|server|kubernetes\/(?!injector))\//,
+  ],
+  ['kubernetes/', /^(?:dialects|exchange|tokens|commands)\//],
+  // The simulator checks the sidecar, so it shares nothing with it that it checks.
+  ['simulator/', /^(?:dialects|metadata|exchange|server|tokens|identities|telemetry|commands)\b/],
+])('%s imports nothing that matches %s', (folder, forbidden) => {
+  expect(importsOf(folder).filter((name) => forbidden.test(name))).toEqual([])
 })
 
-test('no imports lead round in a circle', () => {
-  const isDone = new Set<string>()
-  const circleFrom = (file: string, way: readonly string[]): readonly string[] | undefined => {
-    if (way.includes(file)) return [...way.slice(way.indexOf(file)), file]
-    if (isDone.has(file)) return undefined
+test('no imports form a cycle', () => {
+  const done = new Set<string>()
+  const findCycle = (file: string, path: readonly string[]): readonly string[] | undefined => {
+    if (path.includes(file)) return [...path.slice(path.indexOf(file)), file]
+    if (done.has(file)) return undefined
     for (const next of IMPORTS.get(file) ?? []) {
-      const circle = circleFrom(next, [...way, file])
-      if (circle !== undefined) return circle
+      const cycle = findCycle(next, [...path, file])
+      if (cycle !== undefined) return cycle
     }
-    isDone.add(file)
+    done.add(file)
     return undefined
   }
-  expect([...IMPORTS.keys()].map((file) => circleFrom(file, [])).find(Boolean)).toBeUndefined()
+  expect([...IMPORTS.keys()].map((file) => findCycle(file, [])).find(Boolean)).toBeUndefined()
+})
+
+test('each test of a folder of src/ is named after a file or folder there', () => {
+  const folders = readdirSync(SRC, { withFileTypes: true }).filter((entry) => entry.isDirectory())
+  const tests = folders.flatMap(({ name }) => {
+    const folder = join(import.meta.dirname, name)
+    if (!existsSync(folder)) return []
+    return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.test.ts'))
+      .map((file) => posix.join(name, file))
+  })
+  expect(tests.length).toBeGreaterThan(50)
+  // `token-cache.model.test.ts` tests `token-cache.ts`.
+  const subject = (file: string) => join(SRC, dirname(file), basename(file).replace(/\..*/, ''))
+  expect(
+    tests.filter((file) => !existsSync(`${subject(file)}.ts`) && !existsSync(subject(file))),
+  ).toEqual([])
 })

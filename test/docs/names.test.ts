@@ -6,8 +6,7 @@ import { Settings } from '../../src/config/settings.ts'
 import { INJECTION_DEFAULTS } from '../../src/kubernetes/injector/settings.ts'
 import { parseAnnotations } from '../../src/kubernetes/injector/annotations.ts'
 import type { Pod } from '../../src/kubernetes/injector/pod.ts'
-import { assignmentMistakes, CHART_VALUES } from './chart-values.ts'
-import { PAGES, readPage, ROOT, SPANS } from './pages.ts'
+import { PAGES, readPage, ROOT } from './pages.ts'
 
 const filesBelow = (folder: string, ending: RegExp) =>
   readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
@@ -63,21 +62,6 @@ test('docs/kubernetes.md has a row for each annotation, and none for another', (
   const [, known = ''] = /\{(.+)\}/.exec(mistake) ?? []
   // The injector's own record.
   expect(new Set(told)).toEqual(new Set(known.split(',').filter((name) => name !== 'injected')))
-})
-
-test('values of the chart are in its schema', () => {
-  const assignments = SPANS.filter(({ text }) =>
-    CHART_VALUES.some((name) =>
-      new RegExp(`^(?:--set(?:-string)? )?${name}[.\\w\\\\/-]*=`).test(text),
-    ),
-  )
-  expect(assignments.length).toBeGreaterThan(2)
-  const mistakes = assignments.flatMap(({ place, text }) =>
-    assignmentMistakes(text.replace(/^--\S+ /, ''), text.startsWith('--set-string')).map(
-      (mistake) => `${place}: ${text}: ${mistake}`,
-    ),
-  )
-  expect(mistakes).toEqual([])
 })
 
 /** Annotations of pods, and labels of namespaces, which the chart's templates select by. */

@@ -1,4 +1,4 @@
-/** The pages of the project, and what they show of code: blocks, and spans within a sentence. */
+/** Lists the pages of the project and their fenced blocks. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -19,20 +19,17 @@ export const PAGES: readonly string[] = [
   ),
 ]
 
-/** Something of a page, and where it stands: `docs/logs.md:12`. */
-export interface Excerpt {
+interface Block {
+  /** `docs/logs.md:12` */
   readonly place: string
-  readonly text: string
-}
-
-export interface Block extends Excerpt {
-  /** What stands after the fence; empty for plain text. */
+  /** The word after the fence; empty for plain text. */
   readonly language: string
+  readonly text: string
 }
 
 export const readPage = (page: string): string => readFileSync(join(ROOT, page), 'utf8')
 
-/** Whether a link or a file's name on a page leads to something in the repository. */
+/** Resolves a link of a page to an absolute path. */
 export const resolveFrom = (page: string, path: string): string =>
   resolve(ROOT, dirname(page), path)
 
@@ -43,44 +40,9 @@ export const BLOCKS: readonly Block[] = PAGES.flatMap((page) => {
   const text = readPage(page)
   return [...text.matchAll(FENCED)].map(
     ({ index, 1: indent = '', 2: language = '', 3: body = '' }) => ({
-      place: placeOf(page, text, index),
+      place: `${page}:${text.slice(0, index).split('\n').length}`,
       language,
       text: body.replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
     }),
   )
 })
-
-/** Every `span` of every page that is outside of blocks, on one line. */
-export const SPANS: readonly Excerpt[] = PAGES.flatMap((page) => {
-  const text = readPage(page)
-  // Blocks are blanked, so that the numbers of lines stay.
-  const prose = text.replaceAll(FENCED, (block) => block.replaceAll(/[^\n]/g, ' '))
-  return [...prose.matchAll(/(?<!`)`([^`]+)`(?!`)/g)].map(({ index, 1: span = '' }) => ({
-    place: placeOf(page, text, index),
-    text: span.replaceAll(/\s+/g, ' '),
-  }))
-})
-
-/** The manifests of examples/, by their paths in the repository. */
-export const MANIFESTS: readonly string[] = ['examples/kubernetes', 'examples/services'].flatMap(
-  (folder) =>
-    readdirSync(join(ROOT, folder))
-      .filter((name) => name.endsWith('.yaml'))
-      .map((name) => `${folder}/${name}`),
-)
-
-/** Every command of Azure's that a manifest has in its comments. */
-export const COMMENTED: readonly Excerpt[] = MANIFESTS.flatMap((file) => {
-  const text = readPage(file)
-  return [...text.matchAll(/^# +az (?:.*\\\n)*.*$/gm)].map(({ index, 0: command }) => ({
-    place: placeOf(file, text, index),
-    text: command.replaceAll(/^# +/gm, ''),
-  }))
-})
-
-/** The page of a place. */
-export const pageOf = ({ place }: Excerpt): string => place.replace(/:\d+$/, '')
-
-function placeOf(page: string, text: string, index: number): string {
-  return `${page}:${text.slice(0, index).split('\n').length}`
-}
