@@ -14,7 +14,7 @@ const BILLING = '44444444-4444-4444-8444-444444444444'
 const TIMEOUT: Failure = {
   code: 'entra_unreachable',
   message:
-    'Entra ID cannot be reached (ECONNREFUSED): check DNS, the firewall and the proxy between the pod and the login host',
+    'Entra ID cannot be reached (ECONNREFUSED). Fix: check DNS, the firewall and the proxy between the pod and the login host',
 }
 const NO_MATCH: Failure = {
   code: 'federated_credential_not_found',
@@ -60,7 +60,7 @@ const clients: StatusDocument['clients'] = [
     firstSeenAt: '2026-11-24T10:12:00.000Z',
     lastSeenAt: '2026-11-24T10:12:09.000Z',
     advice:
-      'find out which library calls (a script), and move it to an Azure SDK that speaks workload identity',
+      'find out which library calls (a script), and move it to an Azure SDK that supports workload identity',
   },
 ]
 
@@ -139,7 +139,7 @@ export const DEGRADED = aStatus({
 export const FAILING = aStatus({
   ...healthy,
   state: 'failing',
-  reasons: [`no token for ${VAULT} as orders: federated_credential_not_found`],
+  reasons: [`no token for ${VAULT}, ${STORAGE} as orders: federated_credential_not_found`],
   tokens: [
     {
       identity: 'orders',
@@ -148,6 +148,15 @@ export const FAILING = aStatus({
       scope: `${VAULT}/.default`,
       nextAttemptAt: '2026-11-24T12:00:08.000Z',
       consecutiveFailures: 61,
+      failure: NO_MATCH,
+    },
+    {
+      identity: 'orders',
+      clientId: ORDERS,
+      resource: STORAGE,
+      scope: `${STORAGE}/.default`,
+      nextAttemptAt: '2026-11-24T11:59:10.000Z',
+      consecutiveFailures: 3,
       failure: NO_MATCH,
     },
   ],
