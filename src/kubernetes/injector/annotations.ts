@@ -19,6 +19,7 @@ const NAMES = [
   'prefetch',
   'pass-through',
   'identity-header-secret',
+  'sdk-credentials',
   'cpu-request',
   'cpu-limit',
   'memory-request',
@@ -39,6 +40,8 @@ export interface PodOptions {
   /** Paths of the node's IMDS that the sidecar may forward. */
   readonly passThrough: string | undefined
   readonly identityHeaderSecret: { readonly name: string; readonly key: string } | undefined
+  /** True if SDKs are to use the managed identity and no other credential. */
+  readonly usesManagedIdentityOnly: boolean
   /** Containers whose environment is not changed. */
   readonly skipped: ReadonlySet<string>
   /** A sentence for each annotation that is unknown or malformed. */
@@ -101,6 +104,8 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings): PodOpti
       parseSecretKey,
       'NAME or NAME/KEY of a Secret',
     ),
+    usesManagedIdentityOnly:
+      read('sdk-credentials', parseSdkCredentials, 'managed-identity') ?? false,
     skipped: new Set(
       parseFirst(
         [`${PREFIX}skip-containers`, `${AZWI_PREFIX}skip-containers`],
@@ -148,6 +153,8 @@ const parsePort = (value: string) => {
 }
 
 const parseText = (value: string) => (value === '' ? undefined : value)
+
+const parseSdkCredentials = (value: string) => (value === 'managed-identity' ? true : undefined)
 
 /** Splits at commas and, as azure-workload-identity does, at semicolons. */
 const parseList = (value: string) =>

@@ -1,8 +1,11 @@
-/** The environment of the app's containers: SDK endpoints in mode env, and NO_PROXY in every mode. */
+/** The environment of the app's containers: SDK endpoints in mode env, NO_PROXY and more in every mode. */
 import { addNoProxyHosts, NO_PROXY_NAMES } from '../../lib/no-proxy.ts'
 import { ENDPOINT_VARIABLES } from '../../sdk-variables.ts'
 import { type Container, type EnvVar, findVariable, plainValue } from './pod.ts'
 import type { Plan } from './plan.ts'
+
+/** The variable by which DefaultAzureCredential chooses among its credentials. */
+export const SDK_CREDENTIALS = 'AZURE_TOKEN_CREDENTIALS'
 
 /** Returns the variables that lead SDKs to the sidecar in mode env. */
 export function createEndpointVariables(
@@ -20,10 +23,10 @@ export function createEndpointVariables(
 }
 
 /** Returns the container with NO_PROXY extended and the plan's variables added. */
-export function addAppEnvironment(container: Container, { endpointVariables }: Plan): Container {
+export function addAppEnvironment(container: Container, { appVariables }: Plan): Container {
   const env = excludeFromProxy(container)
   const names = new Set(env.map(({ name }) => name))
-  const added = endpointVariables.filter(({ name }) => !names.has(name))
+  const added = appVariables.filter(({ name }) => !names.has(name))
   return env.length + added.length === 0 ? container : { ...container, env: [...env, ...added] }
 }
 
@@ -66,13 +69,10 @@ function isNoProxyName(name: string): name is (typeof NO_PROXY_NAMES)[number] {
 const ENDPOINT_SWITCHES = ENDPOINT_VARIABLES.filter((name) => name !== 'DEFAULT_IDENTITY_CLIENT_ID')
 
 /** Returns the names of variables that lead the container's SDKs to another endpoint than the plan's. */
-export function findConflictingVariables(
-  container: Container,
-  { endpointVariables }: Plan,
-): string[] {
+export function findConflictingVariables(container: Container, { appVariables }: Plan): string[] {
   return ENDPOINT_SWITCHES.filter((name) => {
     const present = findVariable(container, name)
-    const wanted = endpointVariables.find((entry) => entry.name === name)
+    const wanted = appVariables.find((entry) => entry.name === name)
     return present !== undefined && JSON.stringify(present) !== JSON.stringify(wanted)
   })
 }

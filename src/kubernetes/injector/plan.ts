@@ -1,6 +1,6 @@
 /** The plan of one pod's injection: settings, annotations and the identity of its ServiceAccount. */
 import type { PodOptions } from './annotations.ts'
-import { createEndpointVariables } from './app-environment.ts'
+import { createEndpointVariables, SDK_CREDENTIALS } from './app-environment.ts'
 import { type FederatedToken, findFederatedToken } from './federated-token.ts'
 import type { EnvVar, Pod } from './pod.ts'
 import { INJECTION_DEFAULTS, type InjectionSettings } from './settings.ts'
@@ -14,8 +14,8 @@ export interface Plan {
   readonly token: FederatedToken
   /** The sidecar's whole environment, each name once. */
   readonly sidecarEnv: readonly EnvVar[]
-  /** Variables to add to the app's containers, beside NO_PROXY. Empty but in mode env. */
-  readonly endpointVariables: readonly EnvVar[]
+  /** Variables to add to the app's containers, besides NO_PROXY. */
+  readonly appVariables: readonly EnvVar[]
   /** True if the sidecar may reach the node's IMDS. */
   readonly hasPassThrough: boolean
 }
@@ -37,15 +37,21 @@ export function createPlan(
   const token = findFederatedToken(pod, settings.audience)
   const sidecarEnv = createSidecarEnv(serviceAccount, options, settings, token)
   const find = (name: string) => sidecarEnv.find((entry) => entry.name === name)
-  const isEnvMode = settings.mode === 'env'
   return {
     settings,
     options,
     token,
     sidecarEnv,
-    endpointVariables: isEnvMode
-      ? createEndpointVariables(`127.0.0.1:${settings.port}`, find('WIMDS_IDENTITY_HEADER'))
-      : [],
+    appVariables: [
+      // First: another injection removes and appends the variables of mode env alone.
+      ...plain(
+        SDK_CREDENTIALS,
+        options.usesManagedIdentityOnly ? 'ManagedIdentityCredential' : undefined,
+      ),
+      ...(settings.mode === 'env'
+        ? createEndpointVariables(`127.0.0.1:${settings.port}`, find('WIMDS_IDENTITY_HEADER'))
+        : []),
+    ],
     hasPassThrough: find('WIMDS_PASS_THROUGH') !== undefined,
   }
 }

@@ -3,7 +3,7 @@ import { parseSettings } from '../../config/settings.ts'
 import { NO_PROXY_NAMES } from '../../lib/no-proxy.ts'
 import { UNSUPPORTED_PROTOCOL_VARIABLES } from '../../sdk-variables.ts'
 import { isInjectedByAzwi } from './annotations.ts'
-import { findConflictingVariables } from './app-environment.ts'
+import { findConflictingVariables, SDK_CREDENTIALS } from './app-environment.ts'
 import { isReservedVolume } from './earlier-injection.ts'
 import {
   allContainers,
@@ -137,8 +137,8 @@ function includesSetuid(names: readonly string[] | null | undefined): boolean {
 }
 
 /** Two entries of one variable may differ, and injection would have to change both. */
-const duplicateVariables: Check = (pod, { endpointVariables, options }) => {
-  const names = [...NO_PROXY_NAMES, ...endpointVariables.map(({ name }) => name)]
+const duplicateVariables: Check = (pod, { appVariables, options }) => {
+  const names = [...NO_PROXY_NAMES, ...appVariables.map(({ name }) => name)]
   return allContainers(pod)
     .filter(({ name }) => !options.skipped.has(name))
     .flatMap((container) =>
@@ -234,9 +234,23 @@ const noProxyFromElsewhere: Check = ({ spec }, { options }) =>
         `the container ${name} takes NO_PROXY from a ConfigMap or Secret. Fix: make sure that it contains 169.254.169.254`,
     )
 
+const ownSdkCredentials: Check = (pod, { options, appVariables }) =>
+  allContainers(pod)
+    .filter(({ name }) => options.usesManagedIdentityOnly && !options.skipped.has(name))
+    .filter((container) => {
+      const entry = findVariable(container, SDK_CREDENTIALS)
+      const wanted = appVariables.find(({ name }) => name === SDK_CREDENTIALS)
+      return entry !== undefined && plainValue(entry) !== plainValue(wanted)
+    })
+    .map(
+      ({ name }) =>
+        `the container ${name} sets ${SDK_CREDENTIALS} itself, so wimds.io/sdk-credentials does not change it`,
+    )
+
 const WARNINGS: readonly Check[] = [
   skippedContainers,
   initContainersWithoutSidecar,
   clientId,
   noProxyFromElsewhere,
+  ownSdkCredentials,
 ]

@@ -202,6 +202,40 @@ describe('routing', () => {
   })
 })
 
+describe('wimds.io/sdk-credentials', () => {
+  const spec = { containers: [APP, { name: 'other' }], initContainers: [{ name: 'migrate' }] }
+  const wanted = { 'wimds.io/sdk-credentials': 'managed-identity' }
+
+  test.each(ROUTING_MODES)('lets SDKs use the managed identity alone in mode %s', (mode) => {
+    const result = injected(annotated(wanted, spec), { mode })
+    for (const name of ['app', 'other', 'migrate']) {
+      expect(envOf(result, name)).toMatchObject({
+        AZURE_TOKEN_CREDENTIALS: 'ManagedIdentityCredential',
+      })
+    }
+    expect(envOf(result, 'wimds')).not.toHaveProperty('AZURE_TOKEN_CREDENTIALS')
+    expect(injected(result, { mode })).toEqual(result)
+  })
+
+  test('does nothing to a skipped container, and nothing by default', () => {
+    const skipping = { ...wanted, 'wimds.io/skip-containers': 'other' }
+    const result = injected(annotated(skipping, spec))
+    expect(envOf(result, 'other')).not.toHaveProperty('AZURE_TOKEN_CREDENTIALS')
+    expect(envOf(injected(pod()), 'app')).not.toHaveProperty('AZURE_TOKEN_CREDENTIALS')
+  })
+
+  test('keeps the value of a container that sets one, with a warning', () => {
+    const env = [{ name: 'AZURE_TOKEN_CREDENTIALS', value: 'prod' }]
+    const given = annotated(wanted, { containers: [{ ...APP, env }] })
+    expect(envOf(injected(given), 'app')).toMatchObject({ AZURE_TOKEN_CREDENTIALS: 'prod' })
+    expect(inject(request(given))).toMatchObject({
+      warnings: [
+        'the container app sets AZURE_TOKEN_CREDENTIALS itself, so wimds.io/sdk-credentials does not change it',
+      ],
+    })
+  })
+})
+
 describe('the init container that waits for the sidecar', () => {
   test('is as restricted as the sidecar, and waits for its port', () => {
     const result = injected(annotated({ 'wimds.io/mode': 'env', 'wimds.io/port': '8100' }))
