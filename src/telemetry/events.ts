@@ -38,7 +38,15 @@ export const EVENTS = {
   crashed: 'Unhandled error; the process exits with code 1. Written to standard error.',
 } as const
 
-export type EventName = keyof typeof EVENTS
+/** The events that only the webhook logs. */
+export const WEBHOOK_EVENTS = {
+  certificate_loaded: 'A new certificate is served; it is valid until expiresAt.',
+  pod_rejected:
+    'A pod was rejected; namespace and pod name it, message says why, outcome whether the pod or the cluster is at fault.',
+  webhook_error: 'The API server, the certificate or a review failed; message says how.',
+} as const
+
+export type EventName = keyof typeof EVENTS | keyof typeof WEBHOOK_EVENTS
 
 /**
  * Returns the log fields of an error: code, message, Entra ID's ids and the cause. The stack is there

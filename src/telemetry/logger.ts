@@ -29,13 +29,21 @@ interface LoggerOptions {
   readonly out: DestinationStream
   /** Lines of one event that are written within ten seconds. */
   readonly burst?: number
+  /** A field whose values each have a rate limit of their own. */
+  readonly limitBy?: string
 }
 
 /** The audit trail of tokens: one line for each exchange, and for each token and client. */
 const NEVER_DROPPED: ReadonlySet<EventName> = new Set(['token_obtained', 'token_served'])
 
 /** Creates a logger that writes to `out` each event that its level and the rate limit of the event allow. */
-export function createLogger({ level, format, out, ...limits }: LoggerOptions): ProcessLog {
+export function createLogger({
+  level,
+  format,
+  out,
+  limitBy = '',
+  ...limits
+}: LoggerOptions): ProcessLog {
   const destination =
     format === 'json' ? out : { write: (line: string) => out.write(formatText(line)) }
   const sink = pino(
@@ -51,14 +59,23 @@ export function createLogger({ level, format, out, ...limits }: LoggerOptions): 
   const dropped = new Map<string, number>()
   const allow = createRateLimit({
     ...limits,
-    onDropped: (droppedEvent, count) =>
-      sink.warn({ event: 'log_rate_limited', droppedEvent, count }),
+    onDropped: (key, count) => {
+      const [droppedEvent, value] = key.split(' ')
+      sink.warn({
+        event: 'log_rate_limited',
+        droppedEvent,
+        ...(value && { [limitBy]: value }),
+        count,
+      })
+    },
   })
   const at =
     (name: keyof Logger): Write =>
     (event, fields) => {
       if (!sink.isLevelEnabled(name)) return
-      if (NEVER_DROPPED.has(event) || allow(event)) sink[name]({ event, ...fields })
+      const value = fields?.[limitBy]
+      const key = typeof value === 'string' ? `${event} ${value}` : event
+      if (NEVER_DROPPED.has(event) || allow(key)) sink[name]({ event, ...fields })
       else dropped.set(event, (dropped.get(event) ?? 0) + 1)
     }
   return {

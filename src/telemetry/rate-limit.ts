@@ -8,17 +8,19 @@ interface RateLimitOptions {
 }
 
 const WINDOW_MS = 10_000
+/** Keys in a window, of which some may come from callers. */
+const MAX_KEYS = 50
+/** The key that all further ones share. */
+const OTHER = 'other'
 
-/**
- * Creates a rate limit: a function that returns whether a line of this key may be written now. Memory
- * grows with the number of keys in a window, so keys come from a closed list.
- */
+/** Creates a rate limit: a function that returns whether a line of this key may be written now. */
 export function createRateLimit({
   burst = 10,
   onDropped,
 }: RateLimitOptions): (key: string) => boolean {
   const counts = new Map<string, number>()
-  return (key) => {
+  return (given) => {
+    const key = counts.has(given) || counts.size < MAX_KEYS ? given : OTHER
     const count = counts.get(key)
     counts.set(key, (count ?? 0) + 1)
     if (count === undefined) {

@@ -1,4 +1,4 @@
-/** The log of `wimds webhook`, in a process of its own: what cannot be written holds up nothing. */
+/** The log of `wimds webhook`, in a child process: a log that cannot be written delays no review. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { constants, writeSync } from 'node:fs'
@@ -8,15 +8,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { apiServer } from '../fixtures/api-server.ts'
+import { startApiServer } from '../fixtures/api-server.ts'
 import { namedPipe } from '../fixtures/pipe.ts'
 import { freePort } from '../support/free-port.ts'
 
 const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
 
-/** Sends what is no review, of which a line is logged, and gives the status of the answer. */
+/** Sends a malformed review, which is logged, and returns the status of the reply. */
 async function sendMalformed(port: number): Promise<number | undefined> {
   const options = { host: '127.0.0.1', port, path: '/mutate', method: 'POST' }
   const sent = request({ ...options, rejectUnauthorized: false, agent: false })
@@ -26,10 +25,10 @@ async function sendMalformed(port: number): Promise<number | undefined> {
   return reply.statusCode
 }
 
-/** Starts it with its output to `stdout`, and ends it with the test. */
-async function started(stdout: number | 'pipe') {
+/** Starts the webhook with this standard output. It is stopped with the test. */
+async function startWebhook(stdout: number | 'pipe') {
   const stack = new AsyncDisposableStack()
-  stack.use(await apiServer())
+  stack.use(await startApiServer())
   const [port, adminPort] = [await freePort(), await freePort()]
   const listen = [`--listen=127.0.0.1:${port}`, `--admin-listen=127.0.0.1:${adminPort}`]
   const child = spawn(process.execPath, [CLI, 'webhook', ...listen, '--drain=0s'], {
@@ -53,18 +52,17 @@ async function started(stdout: number | 'pipe') {
   }
 }
 
-test('serves on when nobody reads its log any more', async () => {
-  await using webhook = await started('pipe')
+test('serves after the reader of its log has gone', async () => {
+  await using webhook = await startWebhook('pipe')
   webhook.child.stdout?.destroy()
   expect(await sendMalformed(webhook.port)).toBe(400)
-  await sleep(100)
   expect(await sendMalformed(webhook.port)).toBe(400)
   expect(await webhook.isAlive()).toBe(true)
 })
 
 test('serves while its log cannot be written', async () => {
   const full = await open('/dev/full', 'w')
-  await using webhook = await started(full.fd)
+  await using webhook = await startWebhook(full.fd)
   await full.close()
   expect(await sendMalformed(webhook.port)).toBe(400)
   expect(await webhook.isAlive()).toBe(true)
@@ -80,7 +78,7 @@ test('serves while the reader of its log has stalled', async () => {
     constants.O_RDWR | constants.O_NONBLOCK,
   )
   fillUp(log)
-  await using webhook = await started(log.fd)
+  await using webhook = await startWebhook(log.fd)
   expect(await sendMalformed(webhook.port)).toBe(400)
 })
 
@@ -90,13 +88,17 @@ function fillUp({ fd }: FileHandle): void {
   }).toThrow('EAGAIN')
 }
 
-test('a flood of what is no review is told in few lines', async () => {
-  await using webhook = await started('pipe')
+test('logs a flood of malformed reviews in few lines, of the sidecar’s form', async () => {
+  await using webhook = await startWebhook('pipe')
   const { stdout } = webhook.child
   const log = stdout === null ? Promise.resolve('') : text(stdout)
   for (let count = 0; count < 30; count += 1) {
     expect(await sendMalformed(webhook.port)).toBe(400)
   }
   webhook.child.kill('SIGTERM')
-  expect((await log).split('"outcome":"malformed"')).toHaveLength(11)
+  const lines = (await log).split('\n').filter((line) => line.includes('"outcome":"malformed"'))
+  expect(lines).toHaveLength(10)
+  expect(lines[0]).toMatch(
+    /^\{"level":"warn","time":"\d{4}-[^"]+Z","event":"pod_rejected","outcome":"malformed"/,
+  )
 })

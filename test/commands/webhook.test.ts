@@ -1,33 +1,43 @@
 import { expect, test } from 'vitest'
 import { webhook } from '../../src/commands/webhook/webhook.ts'
-import { webhookOptions } from '../../src/commands/webhook/options.ts'
+import { parseWebhookOptions } from '../../src/commands/webhook/options.ts'
 import { UsageError } from '../../src/errors.ts'
 import { captureIo } from './capture.ts'
 
-test('--help explains every flag and exits 0', async () => {
+test('--help prints the flags and exits 0', async () => {
   const io = captureIo()
   expect(await webhook(['--help'], io)).toBe(0)
   expect(io.out()).toContain('--certificate-lifetime')
 })
 
-test('without flags it makes its own certificate and injects as wimds inject does', () => {
-  expect(webhookOptions([])).toMatchObject({
+test('creates its own certificate by default, and injects as wimds inject does', () => {
+  expect(parseWebhookOptions([])).toMatchObject({
     listen: { host: '::', port: 8443 },
     adminListen: { host: '::', port: 9440 },
     drainMs: 5000,
-    asksVersion: true,
+    readsVersion: true,
     certificate: { kind: 'own', service: 'wimds-webhook', lifetimeMs: 90 * 86_400_000 },
-    settings: { mode: 'loopback', uid: 1501, injectByDefault: false, tenantId: undefined },
+    settings: {
+      mode: 'loopback',
+      allowedModes: ['env', 'loopback', 'nft'],
+      allowPassThrough: false,
+      uid: 1501,
+      injectByDefault: false,
+      tenantId: undefined,
+    },
   })
 })
 
-test('every flag has its place', () => {
+test('parses every flag', () => {
   const flags = [
     '--listen=127.0.0.1:1',
     '--admin-listen=[::1]:2',
     '--drain=1s',
     '--cert-dir=/tls',
+    '--client-ca=/ca.crt',
     '--mode=nft',
+    '--allowed-modes=env,nft',
+    '--allow-pass-through',
     '--image=i:1',
     '--redirect-image=r:1',
     '--env=A=b',
@@ -40,15 +50,18 @@ test('every flag has its place', () => {
     '--memory-limit=2Mi',
     '--kubernetes-version=1.28',
   ]
-  expect(webhookOptions(flags)).toMatchObject({
+  expect(parseWebhookOptions(flags)).toMatchObject({
     listen: { host: '127.0.0.1', port: 1 },
     adminListen: { host: '::1', port: 2 },
     drainMs: 1000,
+    clientCaFile: '/ca.crt',
     defaultTenantId: 'contoso.com',
-    asksVersion: false,
+    readsVersion: false,
     certificate: { kind: 'mounted', directory: '/tls' },
     settings: {
       mode: 'nft',
+      allowedModes: ['env', 'nft'],
+      allowPassThrough: true,
       image: 'i:1',
       redirectImage: 'r:1',
       sidecarEnv: [{ name: 'A', value: 'b' }],
@@ -61,7 +74,7 @@ test('every flag has its place', () => {
   })
 })
 
-test('all mistakes are told at once', async () => {
+test('reports all problems of the flags', async () => {
   const flags = [
     '--listen=8443',
     '--drain=soon',
@@ -73,8 +86,7 @@ test('all mistakes are told at once', async () => {
     '--secret=s',
     'now',
   ]
-  const asked = webhook(flags, captureIo())
-  await expect(asked).rejects.toBeInstanceOf(UsageError)
+  await expect(webhook(flags, captureIo())).rejects.toBeInstanceOf(UsageError)
   for (const reason of [
     'now is not an argument',
     '--listen must be host:port',
@@ -92,8 +104,8 @@ test('all mistakes are told at once', async () => {
 test.each([
   ['--drain=1h', 'drainMs', 3_600_000],
   ['--drain=0s', 'drainMs', 0],
-])('%s is a duration that its timer can hold', (flag, name, value) => {
-  expect(webhookOptions([flag])).toHaveProperty(name, value)
+])('accepts %s', (flag, name, value) => {
+  expect(parseWebhookOptions([flag])).toHaveProperty(name, value)
 })
 
 test.each([
@@ -102,7 +114,9 @@ test.each([
     '--certificate-lifetime=87601h',
     '--certificate-lifetime must be from 60000ms to 315360000000ms',
   ],
+  ['--allowed-modes=env,iptables', '--allowed-modes must be a list of env, loopback, nft'],
+  ['--allowed-modes=env', '--mode is loopback, which --allowed-modes does not contain'],
   ['--certificate-lifetime=0s', '--certificate-lifetime must be from 60000ms'],
-])('%s is beyond what it can be', (flag, reason) => {
-  expect(() => webhookOptions([flag])).toThrow(reason)
+])('rejects %s', (flag, reason) => {
+  expect(() => parseWebhookOptions([flag])).toThrow(reason)
 })

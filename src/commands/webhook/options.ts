@@ -1,4 +1,4 @@
-/** The flags of `wimds webhook` → what it serves, and how it gets its certificate. */
+/** Parses the flags of `wimds webhook`. */
 import { addresses, type Address, duration } from '../../config/parsers.ts'
 import { UsageError } from '../../errors.ts'
 import {
@@ -6,45 +6,54 @@ import {
   findResourceProblems,
   type ResourceSettings,
 } from '../../kubernetes/injector/resources.ts'
-import { INJECTION_DEFAULTS, type InjectionSettings } from '../../kubernetes/injector/settings.ts'
+import {
+  INJECTION_DEFAULTS,
+  type InjectionSettings,
+  ROUTING_MODES,
+  type RoutingMode,
+} from '../../kubernetes/injector/settings.ts'
 import { type Flags, mistakesOfFlagsAlone, parseFlags } from '../../lib/args.ts'
 import { parseInjectionSettings } from '../inject/options.ts'
 
 export const WEBHOOK_USAGE = `usage: wimds webhook [FLAGS]
 
-The mutating admission webhook: adds the sidecar to pods that ask for it with the annotation
-wimds.io/inject: "true". Runs in a cluster; charts/wimds sets it up.
+Serves the mutating admission webhook, which injects the sidecar into pods with the annotation
+wimds.io/inject: "true". Runs in a cluster; the chart charts/wimds installs it.
 
   --listen HOST:PORT        reviews, over TLS 1.3 (default [::]:8443)
   --admin-listen HOST:PORT  /healthz, /readyz and /metrics (default [::]:9440)
-  --drain DURATION          goes on serving this long once told to end (default 5s, 1h at most)
+  --drain DURATION          time to keep serving after the signal to stop (default 5s, at most 1h)
+  --client-ca FILE          serve only callers with a client certificate of these CAs (PEM)
 
-Its certificate, made by itself and shared by all replicas:
+A certificate of its own, which the replicas share in a Secret:
   --namespace NAME          of the Service and the Secret (default wimds)
-  --service NAME            by which the API server calls (default wimds-webhook)
-  --secret NAME             an existing Secret for the certificate (default wimds-webhook-tls)
+  --service NAME            the Service that the API server calls (default wimds-webhook)
+  --secret NAME             the Secret for the certificate (default wimds-webhook-tls)
   --configuration NAME      the MutatingWebhookConfiguration to write the CA into (default wimds)
   --certificate-lifetime DURATION
-                            renewed when a third is left (default 2160h)
-or made by others:
-  --cert-dir DIR            serve tls.crt and tls.key of DIR, and read them again as they change
+                            rotated when a third is left (default 2160h)
+or a mounted certificate:
+  --cert-dir DIR            serve tls.crt and tls.key of DIR, which are read again when they change
 
-What it injects:
-  --mode MODE               env, loopback (the default) or nft, where the pod does not say
+Injection:
+  --mode MODE               env, loopback (the default) or nft, for pods without an annotation
+  --allowed-modes LIST      modes that pods may choose, separated by commas (default: all)
+  --allow-pass-through      allow the annotation wimds.io/pass-through
   --image IMAGE             the sidecar's image
   --redirect-image IMAGE    the init container's image
-  --env NAME=VALUE          a variable for the sidecar; may be given more than once
-  --tenant-id ID            where the pod's ServiceAccount names none
+  --env NAME=VALUE          a variable for the sidecar; can be repeated
+  --tenant-id ID            for ServiceAccounts without a tenant id
   --uid UID|none            the sidecar's uid (default 1501); none leaves it to the cluster
   --audience AUDIENCE       of the projected token (default api://AzureADTokenExchange)
   --cpu-request, --cpu-limit, --memory-request, --memory-limit QUANTITY
-  --kubernetes-version V    (default: the API server's own)
+  --kubernetes-version V    (default: the API server's version)
 `
 
 const WEBHOOK_FLAGS = {
   listen: 'value',
   'admin-listen': 'value',
   drain: 'value',
+  'client-ca': 'value',
   namespace: 'value',
   service: 'value',
   secret: 'value',
@@ -52,6 +61,8 @@ const WEBHOOK_FLAGS = {
   'certificate-lifetime': 'value',
   'cert-dir': 'value',
   mode: 'value',
+  'allowed-modes': 'value',
+  'allow-pass-through': 'switch',
   image: 'value',
   'redirect-image': 'value',
   env: 'value',
@@ -72,10 +83,12 @@ export interface WebhookOptions {
   readonly listen: Address
   readonly adminListen: Address
   readonly drainMs: number
+  /** A file of CA certificates; undefined serves callers without a client certificate too. */
+  readonly clientCaFile: string | undefined
   readonly settings: InjectionSettings
   readonly defaultTenantId: string | undefined
-  /** True if the API server's version decides whether there are native sidecars. */
-  readonly asksVersion: boolean
+  /** True if the API server's version decides whether the cluster supports native sidecars. */
+  readonly readsVersion: boolean
   readonly certificate:
     | { readonly kind: 'mounted'; readonly directory: string }
     | {
@@ -88,32 +101,33 @@ export interface WebhookOptions {
       }
 }
 
-/** The options, or `help`; throws every mistake in the flags. */
-export function webhookOptions(args: readonly string[]): WebhookOptions | 'help' {
+/** Returns the options, or `help`. Throws a `UsageError` with every problem of the flags. */
+export function parseWebhookOptions(args: readonly string[]): WebhookOptions | 'help' {
   const flags = parseFlags(args, WEBHOOK_FLAGS)
   if (flags.has('help')) return 'help'
-  const mistakes = mistakesOfFlagsAlone(flags)
+  const problems = mistakesOfFlagsAlone(flags)
   const options: WebhookOptions = {
-    listen: addressOf(flags, 'listen', { host: '::', port: 8443 }, mistakes),
-    adminListen: addressOf(flags, 'admin-listen', { host: '::', port: 9440 }, mistakes),
-    drainMs: durationOf(flags, 'drain', 5000, mistakes),
-    settings: settingsOf(flags, mistakes),
+    listen: parseAddress(flags, 'listen', { host: '::', port: 8443 }, problems),
+    adminListen: parseAddress(flags, 'admin-listen', { host: '::', port: 9440 }, problems),
+    drainMs: parseDuration(flags, 'drain', 5000, problems),
+    clientCaFile: flags.value('client-ca'),
+    settings: parseSettings(flags, problems),
     defaultTenantId: flags.value('tenant-id'),
-    asksVersion: flags.value('kubernetes-version') === undefined,
-    certificate: certificateOf(flags, mistakes),
+    readsVersion: flags.value('kubernetes-version') === undefined,
+    certificate: parseCertificate(flags, problems),
   }
-  if (mistakes.length > 0) throw new UsageError(mistakes)
+  if (problems.length > 0) throw new UsageError(problems)
   return options
 }
 
 const DEFAULT_LIFETIME_MS = 90 * 86_400_000
-const OWN_ONLY = ['secret', 'configuration', 'certificate-lifetime'] as const
+const OWN_CERTIFICATE_FLAGS = ['secret', 'configuration', 'certificate-lifetime'] as const
 
-function certificateOf(flags: WebhookFlags, mistakes: string[]): WebhookOptions['certificate'] {
+function parseCertificate(flags: WebhookFlags, problems: string[]): WebhookOptions['certificate'] {
   const directory = flags.value('cert-dir')
   if (directory !== undefined) {
-    const superfluous = OWN_ONLY.filter((name) => flags.has(name))
-    mistakes.push(...superfluous.map((name) => `--${name} has no effect with --cert-dir`))
+    const unused = OWN_CERTIFICATE_FLAGS.filter((name) => flags.has(name))
+    problems.push(...unused.map((name) => `--${name} has no effect with --cert-dir`))
     return { kind: 'mounted', directory }
   }
   return {
@@ -122,74 +136,95 @@ function certificateOf(flags: WebhookFlags, mistakes: string[]): WebhookOptions[
     service: flags.value('service') ?? 'wimds-webhook',
     secret: flags.value('secret') ?? 'wimds-webhook-tls',
     configuration: flags.value('configuration') ?? 'wimds',
-    lifetimeMs: durationOf(flags, 'certificate-lifetime', DEFAULT_LIFETIME_MS, mistakes),
+    lifetimeMs: parseDuration(flags, 'certificate-lifetime', DEFAULT_LIFETIME_MS, problems),
   }
 }
 
-/** The tenant is left to each ServiceAccount here, and the client id always is. */
-function settingsOf(flags: WebhookFlags, mistakes: string[]): InjectionSettings {
+/** The client id always comes from the ServiceAccount, and the tenant id if it has one. */
+function parseSettings(flags: WebhookFlags, problems: string[]): InjectionSettings {
   const shared = parseInjectionSettings(
     {
       value: (name) => (name === 'client-id' ? undefined : flags.value(name)),
       values: (name) => (name === 'client-id' ? [] : flags.values(name)),
     },
-    mistakes,
+    problems,
   )
-  const resources = resourcesOf(flags, mistakes)
-  const audience = flags.value('audience') ?? shared.audience
-  return { ...shared, tenantId: undefined, resources, audience }
+  return {
+    ...shared,
+    tenantId: undefined,
+    allowedModes: parseAllowedModes(flags, shared.mode, problems),
+    allowPassThrough: flags.has('allow-pass-through'),
+    resources: parseResources(flags, problems),
+    audience: flags.value('audience') ?? shared.audience,
+  }
 }
 
-function resourcesOf(flags: WebhookFlags, mistakes: string[]): ResourceSettings {
+function parseAllowedModes(
+  flags: WebhookFlags,
+  mode: RoutingMode,
+  problems: string[],
+): readonly RoutingMode[] {
+  const names = flags.value('allowed-modes')?.split(',')
+  if (names === undefined) return ROUTING_MODES
+  const modes = ROUTING_MODES.filter((each) => names.includes(each))
+  if (modes.length < names.length) {
+    problems.push(`--allowed-modes must be a list of ${ROUTING_MODES.join(', ')}`)
+  } else if (!modes.includes(mode)) {
+    problems.push(`--mode is ${mode}, which --allowed-modes does not contain`)
+  }
+  return modes
+}
+
+function parseResources(flags: WebhookFlags, problems: string[]): ResourceSettings {
   const amount = (name: 'cpu-request' | 'cpu-limit' | 'memory-request' | 'memory-limit') => {
     const text = flags.value(name)
     if (text === undefined || parseQuantity(text) !== undefined) return text
-    mistakes.push(`--${name} must be a quantity`)
+    problems.push(`--${name} must be a quantity`)
     return undefined
   }
-  const { resources: usual } = INJECTION_DEFAULTS
+  const { resources: defaults } = INJECTION_DEFAULTS
   const resources = {
-    ...usual,
-    cpuRequest: amount('cpu-request') ?? usual.cpuRequest,
+    ...defaults,
+    cpuRequest: amount('cpu-request') ?? defaults.cpuRequest,
     cpuLimit: amount('cpu-limit'),
-    memoryRequest: amount('memory-request') ?? usual.memoryRequest,
-    memoryLimit: amount('memory-limit') ?? usual.memoryLimit,
+    memoryRequest: amount('memory-request') ?? defaults.memoryRequest,
+    memoryLimit: amount('memory-limit') ?? defaults.memoryLimit,
   }
-  mistakes.push(...findResourceProblems(resources))
+  problems.push(...findResourceProblems(resources))
   return resources
 }
 
-function addressOf(
+function parseAddress(
   flags: WebhookFlags,
   name: 'listen' | 'admin-listen',
   fallback: Address,
-  mistakes: string[],
+  problems: string[],
 ): Address {
   const text = flags.value(name)
   if (text === undefined) return fallback
   const parsed = addresses.safeParse(text)
   const [address, ...more] = parsed.success ? parsed.data : []
   if (address !== undefined && more.length === 0) return address
-  mistakes.push(`--${name} must be host:port or [IPv6]:port`)
+  problems.push(`--${name} must be host:port or [IPv6]:port`)
   return fallback
 }
 
-/** A drain is a timer, which holds less than 25 days; a certificate too short would be renewed all the time. */
+/** A timer holds less than 25 days; a certificate with a short life would be rotated all the time. */
 const DURATIONS = {
   drain: duration({ maxMs: 3_600_000 }),
   'certificate-lifetime': duration({ minMs: 60_000, maxMs: 10 * 365 * 86_400_000 }),
 }
 
-function durationOf(
+function parseDuration(
   flags: WebhookFlags,
   name: keyof typeof DURATIONS,
   fallbackMs: number,
-  mistakes: string[],
+  problems: string[],
 ): number {
   const text = flags.value(name)
   if (text === undefined) return fallbackMs
   const parsed = DURATIONS[name].safeParse(text)
   if (parsed.success) return parsed.data
-  mistakes.push(`--${name} ${parsed.error.issues[0]?.message ?? 'is wrong'}`)
+  problems.push(`--${name} ${parsed.error.issues[0]?.message ?? 'is not valid'}`)
   return fallbackMs
 }

@@ -1,159 +1,172 @@
-/** `wimds webhook`: the admission webhook, from its flags to its last review. */
+/** `wimds webhook`: serves the admission webhook until shutdown. */
 import { once } from 'node:events'
 import type { Server } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import pino, { type Logger } from 'pino'
+import { NATIVE_SIDECARS_SINCE } from '../../kubernetes/injector/settings.ts'
+import { reviewPod } from '../../kubernetes/webhook/admission.ts'
+import {
+  type CertificateRotation,
+  startCertificateRotation,
+} from '../../kubernetes/webhook/certificate-rotation.ts'
+import {
+  type CertificateMaterial,
+  ensureCertificate,
+  parseExpiry,
+  readMountedCertificate,
+} from '../../kubernetes/webhook/certificates.ts'
+import type { Cluster } from '../../kubernetes/webhook/cluster.ts'
+import { createWebhookMetrics } from '../../kubernetes/webhook/metrics.ts'
+import { createReviewServer, createWebhookAdminServer } from '../../kubernetes/webhook/server.ts'
+import { createServiceAccountLookup } from '../../kubernetes/webhook/service-accounts.ts'
+import { readWholeFile } from '../../lib/files.ts'
+import { scrub } from '../../secret.ts'
 import { bind } from '../../server/bind.ts'
 import { connections } from '../../server/connections.ts'
-import { review } from '../../kubernetes/webhook/admission.ts'
-import { certificateIn } from '../../kubernetes/webhook/certificate-directory.ts'
-import {
-  type CertificateKeeper,
-  keepCertificate,
-} from '../../kubernetes/webhook/certificate-keeper.ts'
-import { currentCertificate, expiryOf } from '../../kubernetes/webhook/certificates.ts'
-import type { Cluster } from '../../kubernetes/webhook/cluster.ts'
-import { NATIVE_SIDECARS_SINCE } from '../../kubernetes/injector/settings.ts'
-import { createWebhookMetrics } from '../../kubernetes/webhook/metrics.ts'
-import { reviewServer, webhookAdminServer } from '../../kubernetes/webhook/server.ts'
-import { scrub } from '../../secret.ts'
-import { createRateLimit } from '../../telemetry/rate-limit.ts'
+import { createLogger, type ProcessLog } from '../../telemetry/logger.ts'
 import { VERSION } from '../../version.ts'
 import { type CommandIo, untilShutdown } from '../io.ts'
 import { logOutput } from '../log-output.ts'
-import { WEBHOOK_USAGE, type WebhookOptions, webhookOptions } from './options.ts'
+import { parseWebhookOptions, WEBHOOK_USAGE, type WebhookOptions } from './options.ts'
 
-/** An API server sends 200 reviews at once at most (its --max-mutating-requests-inflight). */
+/** An API server sends at most 200 reviews at the same time (its --max-mutating-requests-inflight). */
 const MAX_CONNECTIONS = 256
-/** Probes and Prometheus are few. */
+/** For probes and Prometheus. */
 const MAX_ADMIN_CONNECTIONS = 64
+/** Reasons repeat what callers send. */
+const MAX_LOGGED_MESSAGE = 500
 
-/** Serves until the signal, then drains. Throws `UsageError`. */
+/** Serves until the signal, then drains. Throws `UsageError` and `ConfigError`. */
 export async function webhook(args: readonly string[], io: CommandIo): Promise<number> {
-  const options = webhookOptions(args)
+  const options = parseWebhookOptions(args)
   if (options === 'help') {
     io.stdout.write(WEBHOOK_USAGE)
     return 0
   }
-  const { connectToCluster, reasonOf } = await import('../../kubernetes/webhook/cluster.ts')
-  const log = pino(
-    { base: null, formatters: { level: (label) => ({ level: label }) } },
-    logOutput(io),
-  )
+  const { connectToCluster } = await import('../../kubernetes/webhook/cluster.ts')
+  const log = createLogger({
+    level: 'info',
+    format: 'json',
+    out: logOutput(io),
+    limitBy: 'namespace',
+  })
   const onError = (error: unknown) =>
-    log.warn({ event: 'webhook_error', message: scrub(reasonOf(error)) })
+    log.warn('webhook_error', {
+      message: scrub(error instanceof Error ? error.message : 'unknown'),
+    })
   return await serveReviews(options, connectToCluster({ onError }), { io, log, onError })
 }
 
-interface Surroundings {
+interface Environment {
   readonly io: CommandIo
-  readonly log: Logger
+  readonly log: ProcessLog
   readonly onError: (error: unknown) => void
 }
 
 async function serveReviews(
   options: WebhookOptions,
   cluster: Cluster,
-  { io, log, onError }: Surroundings,
+  { io, log, onError }: Environment,
 ): Promise<number> {
-  let isEnding = false
-  let keeper: CertificateKeeper | undefined
+  let isDraining = false
+  let rotation: CertificateRotation | undefined
 
   const metrics = createWebhookMetrics(() => {
-    const served = keeper?.served()
-    return served && expiryOf(served)
+    const served = rotation?.served()
+    return served && parseExpiry(served.certPem)
   })
-  const admin = webhookAdminServer({
+  const admin = createWebhookAdminServer({
     watch: connections(MAX_ADMIN_CONNECTIONS).watch,
     scrape: metrics.scrape,
-    unready: () => [
-      ...(isEnding ? ['it is ending'] : []),
-      ...(keeper?.served() === undefined ? ['it has no certificate yet'] : []),
+    unreadyReasons: () => [
+      ...(isDraining ? ['the webhook is shutting down'] : []),
+      ...(rotation?.served() === undefined ? ['there is no certificate yet'] : []),
     ],
   })
   await bind(admin, options.adminListen)
 
-  // The API server may be out of reach, and for long.
-  const known = await Promise.race([whatIsKnown(cluster, options), untilShutdown(io)])
-  if (known === undefined) {
+  // The API server may be unreachable for a long time.
+  const hasNativeSidecars = await Promise.race([
+    supportsNativeSidecars(cluster, options),
+    untilShutdown(io),
+  ])
+  if (hasNativeSidecars === undefined) {
     cluster.close()
     await close(admin)
-    log.info({ event: 'shutdown_complete' })
+    log.info('shutdown_complete')
     return 0
   }
-  const { serviceAccount, hasNativeSidecars } = known
-  const { defaultTenantId } = options
+  const { defaultTenantId, clientCaFile } = options
   const admission = {
     settings: { ...options.settings, hasNativeSidecars },
-    serviceAccount,
+    lookUpServiceAccount: createServiceAccountLookup({ get: cluster.getServiceAccount }),
     ...(defaultTenantId !== undefined && { defaultTenantId }),
   }
-  // Of pods every line counts; anybody can send the rest.
-  const allow = createRateLimit({
-    onDropped: (outcome, count) =>
-      log.warn({ event: 'log_rate_limited', droppedEvent: 'pod_rejected', outcome, count }),
-  })
-  const server = reviewServer({
-    review: (body) => review(body, admission),
-    isEnding: () => isEnding,
+  const clientCa = clientCaFile === undefined ? undefined : await readWholeFile(clientCaFile)
+  const server = createReviewServer({
+    clientCa,
+    review: (read) => reviewPod(read, admission),
+    isDraining: () => isDraining,
     watch: connections(MAX_CONNECTIONS).watch,
-    onFailure: onError,
-    onReview: (reviewed) => {
-      metrics.onReview(reviewed)
-      const { outcome, message, subject } = reviewed
+    onError,
+    onReview: (event) => {
+      metrics.onReview(event)
+      const { outcome, message, subject } = event
       if (message === undefined) return
-      const event = 'pod_rejected'
-      if (subject === undefined && !allow(outcome)) return
-      log.warn({ event, outcome, ...subject, message: scrub(message) })
+      const text = scrub(message).slice(0, MAX_LOGGED_MESSAGE)
+      log.warn('pod_rejected', { outcome, ...subject, message: text })
     },
   })
   const bound = await bind(server, options.listen)
-  keeper = keepCertificate({
-    ...certificateSource(options, cluster),
+  rotation = startCertificateRotation({
+    ...createCertificateSource(options, cluster),
     onError,
     serve: ({ certPem, keyPem }) => {
-      server.setSecureContext({ cert: certPem, key: keyPem, minVersion: 'TLSv1.3' })
-      const expiresAt = new Date(expiryOf({ certPem })).toISOString()
-      log.info({ event: 'certificate_loaded', expiresAt })
+      const ca = clientCa !== undefined && { ca: clientCa }
+      server.setSecureContext({ cert: certPem, key: keyPem, minVersion: 'TLSv1.3', ...ca })
+      log.info('certificate_loaded', { expiresAt: new Date(parseExpiry(certPem)).toISOString() })
     },
   })
-  log.info({ event: 'listening', version: VERSION, ...bound, hasNativeSidecars })
+  log.info('listening', { version: VERSION, ...bound, hasNativeSidecars })
 
   await untilShutdown(io)
-  // Not ready any more, but served on until every API server has heard of it.
-  isEnding = true
-  log.info({ event: 'draining', drainMs: options.drainMs })
+  // Not ready any more, but serving until every API server has noticed.
+  isDraining = true
+  log.info('draining', { drainMs: options.drainMs })
   await sleep(options.drainMs)
-  const kept = keeper.stop()
+  const stopped = rotation.stop()
   await close(server)
-  // Nobody waits for an answer of the API server any more.
+  // Only now, because reviews in flight may need the API server.
   cluster.close()
-  await Promise.all([kept, close(admin)])
-  log.info({ event: 'shutdown_complete' })
+  await Promise.all([stopped, close(admin)])
+  log.info('shutdown_complete')
   return 0
 }
 
-/** What reviews need to know of the cluster; waits for an API server that answers. */
-async function whatIsKnown(cluster: Cluster, { asksVersion, settings }: WebhookOptions) {
-  const serviceAccount = await cluster.serviceAccounts()
-  const hasNativeSidecars = asksVersion
-    ? (await cluster.minorVersion()) >= NATIVE_SIDECARS_SINCE
-    : settings.hasNativeSidecars
-  return { serviceAccount, hasNativeSidecars }
+/** Waits for an API server that answers, if its version decides. */
+async function supportsNativeSidecars(
+  cluster: Cluster,
+  { readsVersion, settings }: WebhookOptions,
+): Promise<boolean> {
+  if (!readsVersion) return settings.hasNativeSidecars
+  return (await cluster.getMinorVersion()) >= NATIVE_SIDECARS_SINCE
 }
 
-function certificateSource({ certificate }: WebhookOptions, cluster: Cluster) {
+function createCertificateSource({ certificate }: WebhookOptions, cluster: Cluster) {
   if (certificate.kind === 'mounted') {
-    const { directory } = certificate
-    return { current: () => certificateIn(directory), publish: async () => {}, settleMs: 0 }
+    return {
+      getCertificate: () => readMountedCertificate(certificate.directory),
+      publish: () => Promise.resolve(''),
+      propagationDelayMs: 0,
+    }
   }
   const { namespace, service, secret, configuration, lifetimeMs } = certificate
-  const store = cluster.certificates(namespace, secret)
-  const host = `${service}.${namespace}.svc`
+  const store = cluster.createCertificateStore(namespace, secret)
+  const names = [`${service}.${namespace}.svc`]
   return {
-    current: (served: { caPem: string } | undefined) =>
-      currentCertificate(store, { names: [host], lifetimeMs, trusted: served?.caPem }),
+    getCertificate: (served: CertificateMaterial | undefined) =>
+      ensureCertificate(store, { names, lifetimeMs, trusted: served?.caPem }),
     publish: (caPem: string) => cluster.publishCa(configuration, caPem),
+    waitForChange: (revision: string) => cluster.waitForChange(configuration, revision),
   }
 }
 

@@ -1,10 +1,12 @@
-/** An AdmissionReview in, an AdmissionReview out: admission.k8s.io/v1, without side effects. */
+/** Answers AdmissionReviews (admission.k8s.io/v1) of new pods, without side effects. */
 import * as z from 'zod/mini'
 import { scrub, scrubAndTruncate } from '../../secret.ts'
 import { inject, type Injection } from '../injector/inject.ts'
 import type { ServiceAccountAnnotations } from '../injector/plan.ts'
 import { serviceAccountName } from '../injector/pod.ts'
 import type { InjectionSettings } from '../injector/settings.ts'
+import { MalformedReview, Overloaded, type ReadReview } from './review-queue.ts'
+import type { ServiceAccountLookup, ServiceAccountResult } from './service-accounts.ts'
 
 const API_VERSION = 'admission.k8s.io/v1'
 
@@ -19,8 +21,9 @@ const AdmissionReview = z.object({
     object: z.optional(z.unknown()),
   }),
 })
+type AdmissionRequest = z.infer<typeof AdmissionReview>['request']
 
-/** The one thing looked at before the pod as a whole is parsed. */
+/** The only field that is read before the pod as a whole is parsed. */
 const PodAccount = z.object({
   spec: z.object({
     serviceAccountName: z.nullish(z.string()),
@@ -32,79 +35,114 @@ const PodNames = z.object({
   metadata: z.object({ name: z.nullish(z.string()), generateName: z.nullish(z.string()) }),
 })
 
-/** DNS-1123, as the API server has them. Anything else is another place in the URL of a lookup. */
+/** A DNS-1123 name, as the API server requires. Anything else could change the path of the look-up. */
 const NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/
-
-/** The annotations of a ServiceAccount, empty when there is none. Rejects when nobody knows. */
-export type ServiceAccountLookup = (
-  namespace: string,
-  name: string,
-) => Promise<ServiceAccountAnnotations>
 
 export interface AdmissionOptions {
   readonly settings: InjectionSettings
-  readonly serviceAccount: ServiceAccountLookup
-  /** For ServiceAccounts that name no tenant of their own. */
+  readonly lookUpServiceAccount: ServiceAccountLookup
+  /** For ServiceAccounts without the annotation `azure.workload.identity/tenant-id`. */
   readonly defaultTenantId?: string
 }
 
-/** A pod in the words of a log. */
+/** A pod as the log names it. */
 interface Subject {
   readonly namespace: string
-  /** Its name, or what its name will begin with; empty if it has neither. */
+  /** Its name, or its `generateName`; empty if it has neither. */
   readonly pod: string
 }
 
-export interface Reviewed {
-  /** `failed`: the ServiceAccount could not be read. */
-  readonly outcome: Injection['kind'] | 'error'
-  /** Why a pod was not let in. */
+export interface Decision {
+  /** `error`: the ServiceAccount could not be read. `overloaded`: there was no room for the look-up. */
+  readonly outcome: Injection['kind'] | 'error' | 'overloaded'
+  /** Why the pod was not admitted. */
   readonly message?: string
-  /** Which pod that is. */
   readonly subject?: Subject
-  /** The body of the answer. */
+  /** The body of the reply. */
   readonly review: object
 }
 
-/** What was sent is no AdmissionReview. */
-export class MalformedReview extends Error {}
-
 /**
- * Decides on one pod. A dry run is answered as any other request: nothing happens here beside the
- * answer. Throws `MalformedReview`.
+ * Decides on one pod. A dry run is answered as any other request, since nothing is changed here. Throws
+ * `MalformedReview`, and `Overloaded` if the body was evicted.
  */
-export async function review(body: unknown, options: AdmissionOptions): Promise<Reviewed> {
-  const parsed = AdmissionReview.safeParse(body)
-  if (!parsed.success) throw new MalformedReview(z.prettifyError(parsed.error))
-  const { uid, kind, operation, namespace = '', object } = parsed.data.request
-  const isNewPod = kind.group === '' && kind.kind === 'Pod' && operation === 'CREATE'
+export async function reviewPod(read: ReadReview, options: AdmissionOptions): Promise<Decision> {
+  const { uid, isNewPod, namespace, name, subject } = await read(parseSubject)
   if (!isNewPod) return { outcome: 'skipped', review: reply(uid, { allowed: true }) }
-  const name = serviceAccountName(PodAccount.safeParse(object).data?.spec ?? {})
-  const subject = { namespace: shown(namespace), pod: podOf(object) }
-  const isNamed = NAME.test(namespace) && NAME.test(name)
-  let annotations: ServiceAccountAnnotations
+  let account: ServiceAccountResult
   try {
-    annotations = isNamed ? await options.serviceAccount(namespace, name) : {}
+    account =
+      NAME.test(namespace) && NAME.test(name)
+        ? await options.lookUpServiceAccount(namespace, name)
+        : { problem: 'has no valid name; correct spec.serviceAccountName' }
   } catch (error) {
     const reason = scrub(error instanceof Error ? error.message : 'unknown reason')
     const message = `wimds could not read the ServiceAccount ${namespace}/${name} (${reason}); create the pod again`
-    return { outcome: 'error', message, subject, review: reply(uid, refusal(503, message)) }
+    const outcome = error instanceof Overloaded ? 'overloaded' : 'error'
+    return { outcome, message, subject, review: reply(uid, denial(503, message)) }
   }
-  const serviceAccount = withTenant(annotations, options.defaultTenantId)
-  const injection = inject({ pod: object, serviceAccount, settings: options.settings })
-  if (isNamed || injection.kind === 'skipped') return answer(uid, injection, subject)
-  const reasons = ['the namespace or spec.serviceAccountName is not the name of one; mend it']
-  return answer(uid, { kind: 'rejected', reasons }, subject)
+  return await read((body) => {
+    const { object } = parseRequest(body)
+    return decide(
+      object,
+      account,
+      { uid, subject, name: `${subject.namespace}/${printable(name)}` },
+      options,
+    )
+  })
 }
 
-function podOf(object: unknown): string {
+function parseRequest(body: unknown): AdmissionRequest {
+  const parsed = AdmissionReview.safeParse(body)
+  if (!parsed.success) throw new MalformedReview(z.prettifyError(parsed.error))
+  return parsed.data.request
+}
+
+function parseSubject(body: unknown) {
+  const { uid, kind, operation, namespace = '', object } = parseRequest(body)
   const { name, generateName } = PodNames.safeParse(object).data?.metadata ?? {}
-  return shown(name || generateName || '')
+  return {
+    uid,
+    isNewPod: kind.group === '' && kind.kind === 'Pod' && operation === 'CREATE',
+    namespace,
+    name: serviceAccountName(PodAccount.safeParse(object).data?.spec ?? {}),
+    subject: { namespace: printable(namespace), pod: printable(name || generateName || '') },
+  }
 }
 
-/** The API server asks before it has looked at names, so one may be any text. */
-function shown(name: string): string {
+/** The API server calls webhooks before it validates names, so a name may be any text. */
+function printable(name: string): string {
   return NAME.test(name.replace(/-$/, '')) ? name : scrubAndTruncate(name, 253)
+}
+
+function decide(
+  pod: unknown,
+  account: ServiceAccountResult,
+  { uid, subject, name }: { uid: string; subject: Subject; name: string },
+  { settings, defaultTenantId }: AdmissionOptions,
+): Decision {
+  const problem = 'problem' in account ? account.problem : undefined
+  const annotations = 'annotations' in account ? account.annotations : {}
+  const serviceAccount = withTenant(annotations, defaultTenantId)
+  const injection = inject({ pod, serviceAccount, settings })
+  if (injection.kind === 'skipped') {
+    return { outcome: 'skipped', review: reply(uid, { allowed: true }) }
+  }
+  if (problem !== undefined) return reject([`the ServiceAccount ${name} ${problem}`])
+  if (injection.kind === 'rejected') return reject(injection.reasons)
+  const patched = injection.patch.length > 0 && {
+    patchType: 'JSONPatch',
+    patch: Buffer.from(JSON.stringify(injection.patch)).toString('base64'),
+  }
+  const warned = injection.warnings.length > 0 && {
+    warnings: injection.warnings.slice(0, MAX_REASONS).map((text) => `wimds: ${truncate(text)}`),
+  }
+  return { outcome: 'injected', review: reply(uid, { allowed: true, ...patched, ...warned }) }
+
+  function reject(reasons: readonly string[]): Decision {
+    const message = `wimds cannot be injected: ${joinTruncated(reasons)}`
+    return { outcome: 'rejected', message, subject, review: reply(uid, denial(422, message)) }
+  }
 }
 
 function withTenant(
@@ -116,36 +154,22 @@ function withTenant(
     : { 'azure.workload.identity/tenant-id': tenantId, ...annotations }
 }
 
-function answer(uid: string, injection: Injection, subject: Subject): Reviewed {
-  const { kind: outcome } = injection
-  if (injection.kind === 'skipped') return { outcome, review: reply(uid, { allowed: true }) }
-  if (injection.kind === 'rejected') {
-    const message = `wimds cannot be injected: ${inFewWords(injection.reasons)}`
-    return { outcome, message, subject, review: reply(uid, refusal(422, message)) }
-  }
-  const { patch: operations, warnings } = injection
-  const patch = Buffer.from(JSON.stringify(operations)).toString('base64')
-  const patched = operations.length > 0 && { patchType: 'JSONPatch', patch }
-  const warned = warnings.length > 0 && { warnings: warnings.map((text) => `wimds: ${cut(text)}`) }
-  return { outcome, review: reply(uid, { allowed: true, ...patched, ...warned }) }
-}
-
-/** As many reasons as anybody reads: a pod can have one for each of its thousands of containers. */
+/** A pod can have a reason for each of thousands of containers. */
 const MAX_REASONS = 10
-const MAX_LENGTH = 500
+const MAX_REASON_LENGTH = 500
 
-function inFewWords(reasons: readonly string[]): string {
-  const more = reasons.length - MAX_REASONS
-  const told = reasons.slice(0, MAX_REASONS).map(cut)
-  return [...told, ...(more > 0 ? [`and ${more} more`] : [])].join('; ')
+function joinTruncated(reasons: readonly string[]): string {
+  const rest = reasons.length - MAX_REASONS
+  const shown = reasons.slice(0, MAX_REASONS).map(truncate)
+  return [...shown, ...(rest > 0 ? [`and ${rest} more`] : [])].join('; ')
 }
 
-/** Reasons repeat names and annotations, of any length. */
-function cut(text: string): string {
-  return text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH)}…` : text
+/** Reasons repeat names and annotations, which can have any length. */
+function truncate(text: string): string {
+  return text.length > MAX_REASON_LENGTH ? `${text.slice(0, MAX_REASON_LENGTH)}…` : text
 }
 
-function refusal(code: number, message: string): object {
+function denial(code: number, message: string): object {
   return { allowed: false, status: { code, message } }
 }
 

@@ -1,66 +1,83 @@
-/** The webhook's TLS certificate: made, shared by all replicas, and renewed in good time. */
+/** The webhook's TLS certificate: created by a replica and shared by all of them, or mounted. */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { join } from 'node:path'
+import { readWholeFile } from '../../lib/files.ts'
 import { createCertificateAuthority } from '../../lib/x509.ts'
 
 /** What a TLS server needs, and what its clients have to trust. All PEM. */
 export interface CertificateMaterial {
-  /** The leaf, and what follows it. */
+  /** The leaf certificate and its chain. */
   readonly certPem: string
   readonly keyPem: string
-  /** Every authority to trust: that of this leaf first, then those of leaves still being served. */
+  /** CA certificates to trust: that of this leaf first, then those of leaves that may still be served. */
   readonly caPem: string
 }
 
-/** Where all replicas look. */
+/** Where the replicas share their certificate. */
 export interface CertificateStore {
   readonly read: () => Promise<StoredCertificate>
-  /** False when somebody else has written since `read`. */
-  readonly write: (material: CertificateMaterial, revision: string) => Promise<boolean>
+  /** Returns false if the store has changed since `read`. A revision of undefined creates it. */
+  readonly write: (material: CertificateMaterial, revision: string | undefined) => Promise<boolean>
 }
 
 interface StoredCertificate {
   readonly material: CertificateMaterial | undefined
-  readonly revision: string
+  /** Undefined if the store does not exist. */
+  readonly revision: string | undefined
 }
 
 interface CertificateOptions {
   /** DNS names by which the API server calls. */
   readonly names: readonly string[]
   readonly lifetimeMs: number
-  /** An authority that this replica's callers trust now, whatever the store holds. */
+  /** CA certificates that clients of this replica trust now, whatever the store holds. */
   readonly trusted?: string | undefined
   readonly now?: () => number
 }
 
 const DAY_MS = 86_400_000
-/** Renewed when a third of its life is left: time enough to notice that it fails. */
-const RENEWAL_SHARE = 1 / 3
-/** Whoever was first has stored a good one: the second reading finds it, unless nothing is taken. */
+/** Rotated with a third of its life left: enough time to notice that rotation fails. */
+const ROTATE_BELOW_SHARE = 1 / 3
+/** After a conflict another replica has stored a valid certificate, so the next read finds it. */
 const MAX_ATTEMPTS = 3
-/** Authorities kept for the time of a change; more would only be old. */
-const MAX_AUTHORITIES = 3
+/** CA certificates kept during a rotation. */
+const MAX_CA_CERTIFICATES = 3
 
 /**
- * The certificate to serve: the stored one, or a new one where that is missing, unfit or due. The
- * authority's key is thrown away once it has signed: each certificate has an authority of its own.
- * Rejects with the store, and when it takes nothing.
+ * Returns the stored certificate, or stores a new one if that is missing, invalid or due for rotation.
+ * Each certificate has a certificate authority of its own, whose key is thrown away after it has signed.
+ * Throws what the store throws, and if every write conflicts.
  */
-export async function currentCertificate(
+export async function ensureCertificate(
   store: CertificateStore,
   options: CertificateOptions,
 ): Promise<CertificateMaterial> {
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
     const { material, revision } = await store.read()
-    if (material !== undefined && isFit(material, options)) return material
-    const made = await makeCertificate(material?.caPem, options)
-    if (await store.write(made, revision)) return made
+    if (material !== undefined && isValid(material, options)) return material
+    const created = await createCertificate(material?.caPem, options)
+    if (await store.write(created, revision)) return created
   }
   throw new Error(
-    'the certificate could not be stored: each time, somebody else had changed the Secret, or the API server refused',
+    'the certificate could not be stored: every write conflicted, or the API server rejected it',
   )
 }
 
-async function makeCertificate(
+/** Reads `tls.crt` and `tls.key` of a directory that another program, such as cert-manager, keeps current. */
+export async function readMountedCertificate(directory: string): Promise<CertificateMaterial> {
+  const [certPem, keyPem] = await Promise.all(
+    ['tls.crt', 'tls.key'].map((file) => readWholeFile(join(directory, file))),
+  )
+  if (!certPem || !keyPem) throw new Error(`tls.crt or tls.key in ${directory} is empty`)
+  return { certPem, keyPem, caPem: '' }
+}
+
+/** Returns when the certificate expires, in epoch milliseconds. */
+export function parseExpiry(certPem: string): number {
+  return new X509Certificate(certPem).validToDate.getTime()
+}
+
+async function createCertificate(
   previous: string | undefined,
   { names, lifetimeMs, trusted = '', now = Date.now }: CertificateOptions,
 ): Promise<CertificateMaterial> {
@@ -70,47 +87,41 @@ async function makeCertificate(
     now,
   })
   const { certPem, keyPem } = await authority.issue({ names, validMs: lifetimeMs })
-  const others = `${trusted}${previous ?? ''}`
-  const authorities = [authority.caPem, ...certificatesIn(others)].filter((pem) =>
-    isValid(pem, now()),
-  )
-  const caPem = [...new Set(authorities)].slice(0, MAX_AUTHORITIES).join('')
+  const known = [authority.caPem, ...splitPem(`${trusted}${previous ?? ''}`)]
+  const caPem = [...new Set(known)]
+    .filter((pem) => !isExpired(pem, now()))
+    .slice(0, MAX_CA_CERTIFICATES)
+    .join('')
   return { certPem, keyPem, caPem }
 }
 
-/** True if it is for these names, has its key, is trusted, and will live for a while. */
-function isFit(
+/** True if it is for these names, has its key and its CA, and is not yet due for rotation. */
+function isValid(
   { certPem, keyPem, caPem }: CertificateMaterial,
   { names, lifetimeMs, now = Date.now }: CertificateOptions,
 ): boolean {
   try {
     const leaf = new X509Certificate(certPem)
-    const left = leaf.validToDate.getTime() - now()
     return (
-      left > lifetimeMs * RENEWAL_SHARE &&
+      leaf.validToDate.getTime() - now() > lifetimeMs * ROTATE_BELOW_SHARE &&
       names.every((name) => leaf.checkHost(name) !== undefined) &&
       leaf.checkPrivateKey(createPrivateKey(keyPem)) &&
-      certificatesIn(caPem).some((pem) => leaf.checkIssued(new X509Certificate(pem)))
+      splitPem(caPem).some((pem) => leaf.checkIssued(new X509Certificate(pem)))
     )
   } catch {
     return false
   }
 }
 
-/** When the certificate ends, in epoch milliseconds. */
-export function expiryOf({ certPem }: Pick<CertificateMaterial, 'certPem'>): number {
-  return new X509Certificate(certPem).validToDate.getTime()
-}
-
-function isValid(pem: string, now: number): boolean {
+function isExpired(pem: string, now: number): boolean {
   try {
-    return new X509Certificate(pem).validToDate.getTime() > now
+    return parseExpiry(pem) <= now
   } catch {
-    return false
+    return true
   }
 }
 
-function certificatesIn(pem: string): string[] {
+function splitPem(pem: string): string[] {
   const found = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
   return found.map((each) => `${each}\n`)
 }

@@ -1,130 +1,251 @@
-/** What the webhook asks of the API server; with cluster-calls.ts, what knows the Kubernetes client. */
+/** The webhook's calls of the API server. Only this file knows the Kubernetes client. */
 import {
   AdmissionregistrationV1Api,
   ApiException,
   type ConfigurationOptions,
   CoreV1Api,
+  HttpMethod,
   KubeConfig,
+  Observable,
+  type ObservableMiddleware,
   PatchStrategy,
+  RequestContext,
   setHeaderOptions,
   type V1Secret,
   VersionApi,
 } from '@kubernetes/client-node'
-import type { ServiceAccountLookup } from './admission.ts'
+import { fetch, type Dispatcher } from 'undici'
+import * as z from 'zod/mini'
+import { ConfigError } from '../../errors.ts'
+import { type Pause, retry } from '../../lib/backoff.ts'
+import { parseJson } from '../../lib/json.ts'
+import { readBody } from '../../lib/read-body.ts'
+import { scrub } from '../../secret.ts'
+import type { ServiceAccountAnnotations } from '../injector/plan.ts'
 import type { CertificateMaterial, CertificateStore } from './certificates.ts'
-import { limitedTo, watchServiceAccounts } from './cluster-calls.ts'
-import { type Pause, pausesUntil, retried } from './retries.ts'
-import { type FollowedServiceAccounts, followServiceAccounts } from './service-accounts.ts'
 
-/** Milliseconds after which a call that has no answer fails. */
+/** Milliseconds after which a call without an answer fails. */
 interface Limits {
-  readonly listMs: number
-  /** Within a review, for which the chart gives five seconds, and the API server never over thirty. */
+  /** Within a review, for which the chart allows five seconds. */
   readonly lookupMs: number
   readonly callMs: number
 }
 
-const LIMITS: Limits = { listMs: 30_000, lookupMs: 2500, callMs: 10_000 }
+const LIMITS: Limits = { lookupMs: 2500, callMs: 10_000 }
 
 export interface Cluster {
-  /** The minor version of Kubernetes 1, once the API server tells it. */
-  readonly minorVersion: () => Promise<number>
-  /** Keeps all ServiceAccounts at hand; resolves once they are. */
-  readonly serviceAccounts: () => Promise<ServiceAccountLookup>
-  /** A Secret, which must exist; it may be empty. */
-  readonly certificates: (namespace: string, name: string) => CertificateStore
-  /** Writes the authorities into every webhook of the configuration that has others. */
-  readonly publishCa: (configuration: string, caPem: string) => Promise<void>
-  /** Gives up every call that is under way, and the following of ServiceAccounts. */
+  /** Returns the minor version of Kubernetes 1. Repeats the call until it succeeds. */
+  readonly getMinorVersion: () => Promise<number>
+  /** Returns the annotations of a ServiceAccount; undefined if there is none. */
+  readonly getServiceAccount: (
+    namespace: string,
+    name: string,
+  ) => Promise<ServiceAccountAnnotations | undefined>
+  readonly createCertificateStore: (namespace: string, name: string) => CertificateStore
+  /**
+   * Writes the CA certificates into every webhook of the configuration that has others. Returns the
+   * configuration's resource version.
+   */
+  readonly publishCa: (configuration: string, caPem: string) => Promise<string>
+  /** Resolves when the configuration has changed since that version, or after ten seconds. */
+  readonly waitForChange: (configuration: string, resourceVersion: string) => Promise<void>
+  /** Aborts every call. */
   readonly close: () => void
 }
 
 interface ClusterOptions {
-  /** Told of what is tried again. */
+  /** Called with each failure of a call that is repeated. */
   readonly onError: (error: unknown) => void
   readonly pause?: Pause
   readonly limits?: Partial<Limits>
 }
 
-/** The cluster that this pod runs in, or that KUBECONFIG names. */
-export function connectToCluster({ onError, ...options }: ClusterOptions): Cluster {
-  const config = new KubeConfig()
-  config.loadFromDefault()
+/** A call of the API server failed; the message names the object. */
+export class ClusterError extends Error {
+  readonly status: number | undefined
+
+  constructor(action: string, cause: unknown) {
+    super(`cannot ${action}: ${describeFailure(cause)}`, { cause })
+    this.status = cause instanceof ApiException ? cause.code : undefined
+  }
+}
+
+/** Connects to the cluster of this pod, or to that of KUBECONFIG. Throws `ConfigError` if there is neither. */
+export function connectToCluster({ onError, limits: given, ...options }: ClusterOptions): Cluster {
+  const config = loadConfig()
   const core = config.makeApiClient(CoreV1Api)
   const registration = config.makeApiClient(AdmissionregistrationV1Api)
   const version = config.makeApiClient(VersionApi)
-  const ending = new AbortController()
-  const { signal } = ending
-  const { pause = pausesUntil(signal) } = options
-  const limits = { ...LIMITS, ...options.limits }
-  const call = limitedTo(limits.callMs, signal)
-  const retries = { onError, signal, pause }
+  const shutdown = new AbortController()
+  const { signal } = shutdown
+  const limits = { ...LIMITS, ...given }
+  const reuse = createDispatcherCache()
+  const get = createGet(config, reuse, signal)
+  const call = createCallOptions(limits.callMs, reuse, signal)
   return {
-    minorVersion: () => retried(() => minorVersion(version, call), retries),
-    async serviceAccounts() {
-      const list = limitedTo(limits.listMs, signal)
-      const source = {
-        list: () => core.listServiceAccountForAllNamespaces({}, list),
-        watch: (from: string) => watchServiceAccounts(config, from, signal),
-      }
-      const followed = followServiceAccounts(source, retries)
-      await followed.listed
-      return serviceAccountLookup(core, followed, limitedTo(limits.lookupMs, signal))
-    },
-    certificates: (namespace, name) => secretStore(core, { namespace, name }, call),
+    getMinorVersion: () =>
+      retry(() => getMinorVersion(version, call), { ...options, onError, signal }),
+    getServiceAccount: (namespace, name) =>
+      getServiceAccount(get, limits.lookupMs, namespace, name),
+    createCertificateStore: (namespace, name) => createSecretStore(core, { namespace, name }, call),
     publishCa: (name, caPem) => publishCa(registration, { name, caPem }, call),
-    close: () => ending.abort(),
+    waitForChange: (name, resourceVersion) => waitForChange(get, name, resourceVersion),
+    close: () => shutdown.abort(),
   }
 }
 
-async function minorVersion(api: VersionApi, call: ConfigurationOptions): Promise<number> {
-  const { minor } = await api.getCode({}, call)
-  // Some clusters say `31+`; and the client promises what an answer may lack.
+function loadConfig(): KubeConfig {
+  const config = new KubeConfig()
+  try {
+    config.loadFromDefault()
+  } catch (error) {
+    throw new ConfigError(`cannot read the kubeconfig file: ${describeFailure(error)}`)
+  }
+  // What the client falls back to where there is no configuration at all.
+  if (config.getCurrentCluster()?.server === 'http://localhost:8080') {
+    throw new ConfigError(
+      'no Kubernetes cluster: this is not a pod with a ServiceAccount token, and neither KUBECONFIG nor ~/.kube/config names a cluster. Fix: run the webhook by the chart charts/wimds, or set KUBECONFIG',
+    )
+  }
+  return config
+}
+
+/** A CA file can be replaced, so connections are opened anew after this time. */
+const DISPATCHER_TTL_MS = 60_000
+
+type DispatcherCache = (created: Dispatcher | undefined) => Dispatcher | undefined
+
+/** Reuses connections: the Kubernetes client creates a dispatcher, and with it a connection, for each call. */
+function createDispatcherCache(now = () => performance.now()): DispatcherCache {
+  let cached: { readonly dispatcher: Dispatcher; readonly expiresAt: number } | undefined
+  return (created) => {
+    if (created === undefined) return undefined
+    if (cached !== undefined && now() < cached.expiresAt) return cached.dispatcher
+    void cached?.dispatcher.close()
+    cached = { dispatcher: created, expiresAt: now() + DISPATCHER_TTL_MS }
+    return created
+  }
+}
+
+/** Options that give each call a time limit and the cached dispatcher. */
+function createCallOptions(
+  timeoutMs: number,
+  reuse: DispatcherCache,
+  shutdown: AbortSignal,
+): ConfigurationOptions {
+  const middleware: ObservableMiddleware = {
+    pre(request) {
+      request.setSignal(withTimeout(timeoutMs, shutdown))
+      const dispatcher = reuse(request.getDispatcher())
+      if (dispatcher !== undefined) request.setDispatcher(dispatcher)
+      return new Observable(Promise.resolve(request))
+    },
+    post: (response) => new Observable(Promise.resolve(response)),
+  }
+  return { middleware: [middleware], middlewareMergeStrategy: 'append' }
+}
+
+interface GetOptions {
+  readonly timeoutMs: number
+  readonly accept: string
+}
+
+type Get = (path: string, options: GetOptions) => ReturnType<typeof fetch>
+
+/** A GET that the caller reads itself: the Kubernetes client reads every body whole, of any size. */
+function createGet(config: KubeConfig, reuse: DispatcherCache, shutdown: AbortSignal): Get {
+  return async (path, { timeoutMs, accept }) => {
+    const url = `${config.getCurrentCluster()?.server}${path}`
+    const request = new RequestContext(url, HttpMethod.GET)
+    await config.applySecurityAuthentication(request)
+    const dispatcher = reuse(request.getDispatcher())
+    return await fetch(url, {
+      headers: { ...request.getHeaders(), Accept: accept },
+      redirect: 'error',
+      signal: withTimeout(timeoutMs, shutdown),
+      ...(dispatcher && { dispatcher }),
+    })
+  }
+}
+
+const withTimeout = (ms: number, shutdown: AbortSignal) =>
+  AbortSignal.any([shutdown, AbortSignal.timeout(ms)])
+
+async function getMinorVersion(api: VersionApi, call: ConfigurationOptions): Promise<number> {
+  const { minor } = await attempt('read the version of Kubernetes', () => api.getCode({}, call))
+  // Some clusters say `31+`; and the answer may lack what the client's types promise.
   const version = Number.parseInt(minor, 10)
-  if (Number.isNaN(version)) throw new Error('the API server did not tell its version')
+  if (Number.isNaN(version)) throw new Error('the API server did not say its version')
   return version
 }
 
-function serviceAccountLookup(
-  core: CoreV1Api,
-  { annotationsOf }: FollowedServiceAccounts,
-  call: ConfigurationOptions,
-): ServiceAccountLookup {
-  return async (namespace, name) => {
-    const held = annotationsOf(namespace, name)
-    if (held !== undefined) return held
-    // Created a moment ago, perhaps by the same manifest as the pod.
-    try {
-      const read = await core.readNamespacedServiceAccount({ namespace, name }, call)
-      return read.metadata?.annotations ?? {}
-    } catch (error) {
-      if (hasCode(error, 404)) return {}
-      throw new Error(reasonOf(error), { cause: error })
+/** Annotations alone can have 256 KiB; the rest of the metadata is small. */
+const MAX_ACCOUNT_BYTES = 1024 * 1024
+/** The metadata alone: a ServiceAccount may list thousands of Secrets. */
+const METADATA_ONLY = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1'
+
+const ServiceAccount = z.object({
+  metadata: z.object({ annotations: z.nullish(z.record(z.string(), z.string())) }),
+})
+
+async function getServiceAccount(
+  get: Get,
+  timeoutMs: number,
+  namespace: string,
+  name: string,
+): Promise<ServiceAccountAnnotations | undefined> {
+  return await attempt('read it', async () => {
+    const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${name}`
+    const { status, body } = await get(path, { timeoutMs, accept: METADATA_ONLY })
+    if (status !== 200 || body === null) {
+      await body?.cancel()
+      if (status === 404) return undefined
+      throw new Error(`the API server answered ${status}`)
     }
-  }
+    const text = await readBody(body, MAX_ACCOUNT_BYTES, () => new Error('it is larger than 1 MiB'))
+    const parsed = ServiceAccount.safeParse(parseJson(text))
+    if (!parsed.success) throw new Error('the API server sent what is not a ServiceAccount')
+    return parsed.data.metadata.annotations ?? {}
+  })
 }
 
-function secretStore(
+function createSecretStore(
   core: CoreV1Api,
   secret: { readonly namespace: string; readonly name: string },
   call: ConfigurationOptions,
 ): CertificateStore {
+  const title = `the Secret ${secret.namespace}/${secret.name}`
   return {
     async read() {
-      const read = await core.readNamespacedSecret(secret, call)
-      return { material: materialOf(read), revision: read.metadata?.resourceVersion ?? '' }
+      try {
+        const read = await attempt(`read ${title}`, () => core.readNamespacedSecret(secret, call))
+        return { material: parseSecret(read), revision: read.metadata?.resourceVersion }
+      } catch (error) {
+        if (hasStatus(error, 404)) return { material: undefined, revision: undefined }
+        throw error
+      }
     },
     async write(material, revision) {
-      const body = [
-        { op: 'test', path: '/metadata/resourceVersion', value: revision },
-        { op: 'add', path: '/data', value: dataOf(material) },
-      ]
+      const data = formatSecret(material)
       try {
-        await core.patchNamespacedSecret({ ...secret, body }, jsonPatch(call))
+        if (revision === undefined) {
+          const body = { metadata: { name: secret.name }, type: 'Opaque', data }
+          await attempt(`create ${title}`, () =>
+            core.createNamespacedSecret({ namespace: secret.namespace, body }, call),
+          )
+        } else {
+          const body = [
+            { op: 'test', path: '/metadata/resourceVersion', value: revision },
+            { op: 'add', path: '/data', value: data },
+          ]
+          await attempt(`write ${title}`, () =>
+            core.patchNamespacedSecret({ ...secret, body }, setJsonPatch(call)),
+          )
+        }
         return true
       } catch (error) {
-        // 409: a conflict; 422: the test failed.
-        if (hasCode(error, 409) || hasCode(error, 422)) return false
+        // 404: deleted since it was read; 409: a conflict; 422: the test failed.
+        if ([404, 409, 422].some((status) => hasStatus(error, status))) return false
         throw error
       }
     },
@@ -135,10 +256,13 @@ async function publishCa(
   registration: AdmissionregistrationV1Api,
   { name, caPem }: { readonly name: string; readonly caPem: string },
   call: ConfigurationOptions,
-): Promise<void> {
-  const caBundle = base64(caPem)
-  const { webhooks = [] } = await registration.readMutatingWebhookConfiguration({ name }, call)
-  const body = webhooks.flatMap((webhook, index) =>
+): Promise<string> {
+  const title = `the MutatingWebhookConfiguration ${name}`
+  const caBundle = encodeBase64(caPem)
+  const current = await attempt(`read ${title}`, () =>
+    registration.readMutatingWebhookConfiguration({ name }, call),
+  )
+  const body = (current.webhooks ?? []).flatMap((webhook, index) =>
     webhook.clientConfig.caBundle === caBundle
       ? []
       : [
@@ -147,36 +271,75 @@ async function publishCa(
           { op: 'add', path: `/webhooks/${index}/clientConfig/caBundle`, value: caBundle },
         ],
   )
-  if (body.length > 0)
-    await registration.patchMutatingWebhookConfiguration({ name, body }, jsonPatch(call))
+  if (body.length === 0) return current.metadata?.resourceVersion ?? ''
+  const patched = await attempt(`write the caBundle of ${title}`, () =>
+    registration.patchMutatingWebhookConfiguration({ name, body }, setJsonPatch(call)),
+  )
+  return patched.metadata?.resourceVersion ?? ''
 }
 
-const jsonPatch = (call: ConfigurationOptions) =>
+/** The API server ends the watch after this many seconds. */
+const WATCH_SECONDS = 10
+
+/** The event is not parsed: whatever comes, the configuration is read again. */
+async function waitForChange(get: Get, name: string, resourceVersion: string): Promise<void> {
+  const query = new URLSearchParams({
+    watch: 'true',
+    fieldSelector: `metadata.name=${name}`,
+    resourceVersion,
+    timeoutSeconds: `${WATCH_SECONDS}`,
+  })
+  const path = `/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations?${query.toString()}`
+  await attempt(`watch the MutatingWebhookConfiguration ${name}`, async () => {
+    const timeoutMs = (WATCH_SECONDS + 10) * 1000
+    const { status, body } = await get(path, { timeoutMs, accept: 'application/json' })
+    const reader = body?.getReader()
+    if (status === 200) await reader?.read()
+    await reader?.cancel()
+    if (status !== 200) throw new Error(`the API server answered ${status}`)
+  })
+}
+
+const setJsonPatch = (call: ConfigurationOptions) =>
   setHeaderOptions('Content-Type', PatchStrategy.JsonPatch, call)
 
-function materialOf({ data = {} }: V1Secret): CertificateMaterial | undefined {
+function parseSecret({ data = {} }: V1Secret): CertificateMaterial | undefined {
   const [certPem, keyPem, caPem] = ['tls.crt', 'tls.key', 'ca.crt'].map((key) =>
     Buffer.from(data[key] ?? '', 'base64').toString(),
   )
   return certPem && keyPem && caPem ? { certPem, keyPem, caPem } : undefined
 }
 
-function dataOf({ certPem, keyPem, caPem }: CertificateMaterial): Record<string, string> {
-  return { 'tls.crt': base64(certPem), 'tls.key': base64(keyPem), 'ca.crt': base64(caPem) }
+function formatSecret({ certPem, keyPem, caPem }: CertificateMaterial): Record<string, string> {
+  return {
+    'tls.crt': encodeBase64(certPem),
+    'tls.key': encodeBase64(keyPem),
+    'ca.crt': encodeBase64(caPem),
+  }
 }
 
-const base64 = (text: string): string => Buffer.from(text).toString('base64')
+const encodeBase64 = (text: string): string => Buffer.from(text).toString('base64')
 
-function hasCode(error: unknown, code: number): boolean {
-  return error instanceof ApiException && error.code === code
+async function attempt<T>(action: string, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call()
+  } catch (error) {
+    throw new ClusterError(action, error)
+  }
 }
 
-/** In a line: a client's message holds the whole response, headers included. */
-export function reasonOf(error: unknown): string {
+function hasStatus(error: unknown, status: number): boolean {
+  return error instanceof ClusterError && error.status === status
+}
+
+/** In a line: the client's own message holds the whole response, headers included. */
+function describeFailure(error: unknown): string {
   if (error instanceof ApiException) return `the API server answered ${error.code}`
   if (error instanceof DOMException && error.name === 'TimeoutError')
     return 'the API server did not answer in time'
-  // Its message holds a piece of what was to be JSON.
-  if (error instanceof SyntaxError) return 'the API server sent what is no JSON'
-  return error instanceof Error ? error.message : String(error)
+  // Its message holds a piece of what was not JSON.
+  if (error instanceof SyntaxError) return 'the API server did not send JSON'
+  if (!(error instanceof Error)) return 'unknown reason'
+  const { cause } = error
+  return scrub(cause instanceof Error ? `${error.message} (${cause.message})` : error.message)
 }

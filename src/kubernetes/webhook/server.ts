@@ -1,4 +1,4 @@
-/** The webhook's two servers: reviews over TLS 1.3, and health and metrics in the clear. */
+/** The webhook's two servers: reviews over TLS 1.3, and health and metrics over HTTP. */
 import {
   createServer,
   type IncomingMessage,
@@ -8,115 +8,117 @@ import {
 } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { Exposition } from '../../telemetry/prometheus.ts'
-import { MalformedReview, type Reviewed } from './admission.ts'
-import { reviewBodies, ReviewGivenUp } from './review-bodies.ts'
+import type { Decision } from './admission.ts'
+import { createReviewQueue, MalformedReview, Overloaded, type ReadReview } from './review-queue.ts'
 
-export interface ReviewEvent extends Pick<Reviewed, 'message' | 'subject'> {
-  /** `overloaded`: it was given up, to make room for others. */
-  readonly outcome: Reviewed['outcome'] | 'malformed' | 'overloaded'
+export interface ReviewEvent extends Pick<Decision, 'message' | 'subject'> {
+  readonly outcome: Decision['outcome'] | 'malformed'
   readonly durationMs: number
 }
 
 interface ReviewServerParts {
-  readonly review: (body: unknown) => Promise<Reviewed>
+  readonly review: (read: ReadReview) => Promise<Decision>
   readonly onReview: (event: ReviewEvent) => void
-  /** Told of a review that failed by a fault of wimds; its caller hears nothing of the cause. */
-  readonly onFailure: (error: unknown) => void
-  /** True once callers should come by another connection, and so to another replica. */
-  readonly isEnding: () => boolean
-  readonly watch: Watch
+  /** Called with an unexpected error of a review. Its caller does not learn the cause. */
+  readonly onError: (error: unknown) => void
+  /** True during shutdown: callers are sent to another replica. */
+  readonly isDraining: () => boolean
+  readonly watch: WatchConnections
+  /** CA certificates, PEM: only callers with a client certificate of one of them are served. */
+  readonly clientCa?: string | undefined
 }
 
-/** Has the server's requests answered by the handler, and keeps the number of its connections bounded. */
-type Watch = (server: Server, handler: RequestListener) => void
+/** Has the handler answer the server's requests, and bounds the number of its connections. */
+type WatchConnections = (server: Server, handler: RequestListener) => void
 
-/**
- * Together they fit into the memory that the chart gives, most of which is for what V8 makes of JSON: of
- * 3 MB it can make 70. A body in its first buffer is never given up: one of each connection fits.
- */
-const BODY_LIMITS = {
-  // The API server sends no more than this (its own limit for a request).
+/** Together with the parsed body of the review in turn, they fit into the memory limit of the chart. */
+const QUEUE_LIMITS = {
+  // The API server accepts no larger request.
   maxBytes: 3 * 1024 * 1024,
-  maxArrivingBytes: 8 * 1024 * 1024,
-  maxDecidingBytes: 24 * 1024 * 1024,
+  // Small reviews are never evicted: one on each connection fits.
+  maxTotalBytes: 24 * 1024 * 1024,
+  maxValues: 80_000,
 }
 const PATH = '/mutate'
 
-/** Answers `POST /mutate`. It has no certificate yet: `setSecureContext` gives it one. */
-export function reviewServer(parts: ReviewServerParts): TlsServer {
-  const { review, onReview, onFailure, isEnding, watch } = parts
-  const reviewed = reviewBodies(BODY_LIMITS)
+/** Creates the server for `POST /mutate`. Its certificate is set later, by `setSecureContext`. */
+export function createReviewServer(parts: ReviewServerParts): TlsServer {
+  const { review, onReview, onError, isDraining, watch, clientCa } = parts
+  const receiveReview = createReviewQueue(QUEUE_LIMITS)
 
-  async function answer(request: IncomingMessage): Promise<Answer> {
-    const path = request.url?.split('?', 1)[0]
-    if (path !== PATH) return { status: 404, body: { error: `only ${PATH} is here` } }
-    if (request.method !== 'POST') return { status: 405, body: { error: 'POST alone' } }
-    const begin = performance.now()
+  async function handleReview(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const startedAt = performance.now()
+    const report = (event: Omit<ReviewEvent, 'durationMs'>) =>
+      onReview({ ...event, durationMs: performance.now() - startedAt })
     try {
-      const { review: body, ...decision } = await reviewed(request, review)
-      onReview({ ...decision, durationMs: performance.now() - begin })
-      return { status: 200, body }
+      const { read, reply } = await receiveReview(request, response)
+      const { review: body, ...decision } = await review(read)
+      report(decision)
+      const text = JSON.stringify(body)
+      writeHead(response, 200, text)
+      reply(text)
     } catch (error) {
-      const refusal = refusalOf(error)
-      if (refusal === undefined) throw error
-      const { outcome, message, ...answered } = refusal
-      onReview({ outcome, durationMs: performance.now() - begin, message })
-      return { ...answered, body: { error: message } }
+      // The caller has closed its connection.
+      if (response.closed) return
+      if (error instanceof MalformedReview) {
+        report({ outcome: 'malformed', message: error.message })
+        sendJson(response, 400, { error: error.message })
+      } else if (error instanceof Overloaded) {
+        report({ outcome: 'overloaded', message: error.message })
+        // The connection is closed, since the rest of the body may not have come.
+        response.setHeader('Retry-After', '1').setHeader('Connection', 'close')
+        sendJson(response, 503, { error: error.message })
+      } else {
+        report({ outcome: 'error' })
+        onError(error)
+        sendJson(response, 500, { error: 'unexpected error; the log of the webhook has the cause' })
+      }
     }
   }
-  const server = createTlsServer({ ...LIMITS, ...TLS_LIMITS })
+
+  const clientAuth = clientCa !== undefined && { requestCert: true, rejectUnauthorized: true }
+  const server = createTlsServer({ ...LIMITS, ...TLS_LIMITS, ...clientAuth })
   watch(server, (request, response) => {
-    if (isEnding()) response.setHeader('Connection', 'close')
-    answer(request).then(
-      (answered) => send(response, answered),
-      (error: unknown) => {
-        // Nobody is there to be answered, and nothing went wrong here.
-        if (request.destroyed && !request.complete) return
-        onFailure(error)
-        send(response, { status: 500, body: { error: 'wimds failed; its log has the cause' } })
-      },
-    )
+    if (isDraining()) response.setHeader('Connection', 'close')
+    const path = request.url?.split('?', 1)[0]
+    if (path !== PATH) sendJson(response, 404, { error: `the only path is ${PATH}` })
+    else if (request.method !== 'POST')
+      sendJson(response, 405, { error: 'the method must be POST' })
+    else void handleReview(request, response)
   })
-  // A caller that hangs up, or speaks no TLS, is no fault of ours.
+  // Callers that hang up or speak no TLS are no error of the webhook.
   server.on('tlsClientError', () => {})
   return server
 }
 
-interface AdminParts {
-  /** Why it is not ready; empty when it is. */
-  readonly unready: () => readonly string[]
+interface AdminServerParts {
+  /** Returns why the webhook is not ready; empty if it is. */
+  readonly unreadyReasons: () => readonly string[]
   readonly scrape: () => Promise<Exposition>
-  readonly watch: Watch
+  readonly watch: WatchConnections
 }
 
-/** Answers `/healthz`, `/readyz` and `/metrics`. */
-export function webhookAdminServer({ unready, scrape, watch }: AdminParts): Server {
+/** Creates the server for `/healthz`, `/readyz` and `/metrics`. */
+export function createWebhookAdminServer({
+  unreadyReasons,
+  scrape,
+  watch,
+}: AdminServerParts): Server {
   const server = createServer(LIMITS)
   watch(server, ({ url }, response) => {
-    const reasons = unready()
-    if (url === '/healthz') send(response, { status: 200, body: { status: 'ok' } })
-    else if (url === '/readyz') {
-      const isReady = reasons.length === 0
-      send(response, { status: isReady ? 200 : 503, body: { ready: isReady, reasons } })
-    } else if (url === '/metrics') {
+    const reasons = unreadyReasons()
+    const ready = reasons.length === 0
+    if (url === '/healthz') sendJson(response, 200, { status: 'ok' })
+    else if (url === '/readyz') sendJson(response, ready ? 200 : 503, { ready, reasons })
+    else if (url === '/metrics') {
       scrape().then(
         ({ contentType, body }) =>
           response.writeHead(200, { 'Content-Type': contentType }).end(body),
-        () => send(response, { status: 500, body: { error: 'the metrics cannot be written' } }),
+        () => sendJson(response, 500, { error: 'the metrics could not be collected' }),
       )
-    } else send(response, { status: 404, body: { error: 'not found' } })
+    } else sendJson(response, 404, { error: 'not found' })
   })
   return server
-}
-
-function refusalOf(error: unknown) {
-  if (error instanceof MalformedReview) {
-    return { outcome: 'malformed', status: 400, message: error.message } as const
-  }
-  if (!(error instanceof ReviewGivenUp)) return undefined
-  // Its connection ends: what still comes of it is not read.
-  const headers = { 'Retry-After': '1', Connection: 'close' }
-  return { outcome: 'overloaded', status: 503, headers, message: error.message } as const
 }
 
 const LIMITS = {
@@ -127,18 +129,15 @@ const LIMITS = {
 }
 const TLS_LIMITS = { handshakeTimeout: 5000, minVersion: 'TLSv1.3' } as const
 
-interface Answer {
-  readonly status: number
-  readonly headers?: Readonly<Record<string, string>>
-  readonly body: object
+function sendJson(response: ServerResponse, status: number, body: object): void {
+  const text = JSON.stringify(body)
+  writeHead(response, status, text)
+  response.end(text)
 }
 
-function send(response: ServerResponse, { status, headers, body }: Answer): void {
-  const text = JSON.stringify(body)
+function writeHead(response: ServerResponse, status: number, text: string): void {
   response.writeHead(status, {
-    ...headers,
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(text),
   })
-  response.end(text)
 }

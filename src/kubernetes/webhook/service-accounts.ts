@@ -1,132 +1,119 @@
-/** All ServiceAccounts, kept at hand: a list of them, and a watch of what has changed since. */
-import * as z from 'zod/mini'
+/** Looks up the ServiceAccounts of reviewed pods: coalesced, bounded, and with a negative cache. */
+import { LRUCache } from 'lru-cache'
 import type { ServiceAccountAnnotations } from '../injector/plan.ts'
-import { type Pause, retryDelayMs } from './retries.ts'
+import { Overloaded } from './review-queue.ts'
 
-/** Where they come from. Either may fail at any time, and may send anything. */
-export interface ServiceAccountSource {
-  /** A ServiceAccountList. */
-  readonly list: () => Promise<unknown>
-  /** One event of a watch a line, from that version on. It ends when the API server ends it. */
-  readonly watch: (resourceVersion: string) => AsyncIterable<string>
-}
+/** What a review needs to know of a ServiceAccount, or why there is nothing to know. */
+export type ServiceAccountResult =
+  | { readonly annotations: ServiceAccountAnnotations }
+  /** Completes "the ServiceAccount NAMESPACE/NAME …". */
+  | { readonly problem: string }
 
-interface FollowOptions {
-  /** Told of whatever breaks a list or a watch; the ServiceAccounts are then listed again. */
-  readonly onError: (error: unknown) => void
-  readonly signal: AbortSignal
-  readonly pause: Pause
+/** Throws `Overloaded`, and what the API server's client throws. */
+export type ServiceAccountLookup = (
+  namespace: string,
+  name: string,
+) => Promise<ServiceAccountResult>
+
+interface LookupOptions {
+  /** Reads the annotations from the API server, within a time limit; undefined for 404. */
+  readonly get: (namespace: string, name: string) => Promise<ServiceAccountAnnotations | undefined>
+  /** Calls of the API server at the same time. Others wait for their turn. */
+  readonly maxConcurrent?: number
+  /** Look-ups that wait. Beyond it, `Overloaded` is thrown. */
+  readonly maxWaiting?: number
+  /** A look-up that has waited this long gets `Overloaded`: its review is about to time out. */
+  readonly maxWaitMs?: number
   readonly now?: () => number
 }
 
-export interface FollowedServiceAccounts {
-  /** Resolves with the first list. */
-  readonly listed: Promise<void>
-  /** Undefined for one that is not known, or not known yet. */
-  readonly annotationsOf: (namespace: string, name: string) => ServiceAccountAnnotations | undefined
-}
-
-const Version = z.object({ resourceVersion: z.string() })
-const Metadata = z.object({
-  namespace: z.string(),
-  name: z.string(),
-  annotations: z.nullish(z.record(z.string(), z.string())),
-})
-const ServiceAccountList = z.object({
-  metadata: Version,
-  items: z.nullish(z.array(z.object({ metadata: Metadata }))),
-})
-const WatchEvent = z.discriminatedUnion('type', [
-  z.object({
-    type: z.enum(['ADDED', 'MODIFIED', 'DELETED']),
-    object: z.object({ metadata: z.extend(Metadata, Version.shape) }),
-  }),
-  z.object({ type: z.literal('BOOKMARK'), object: z.object({ metadata: Version }) }),
-  z.object({ type: z.literal('ERROR'), object: z.object({ code: z.number() }) }),
-])
-
-/** A watch that ends sooner was hardly one: the next does not follow at once. */
-const SHORT_WATCH_MS = 1000
-
 /**
- * Lists and watches until the signal. A watch that the API server ends is taken up where it ended;
- * anything else (410 Gone among it: the version is too old) leads to a new list after a pause. What
- * is known stays known meanwhile.
- * https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
+ * How long a 404 is cached. The API server checks that the ServiceAccount exists before it calls the
+ * webhook, so a 404 means a forged review, or an account that was deleted a moment ago.
  */
-export function followServiceAccounts(
-  source: ServiceAccountSource,
-  { onError, signal, pause, now = () => performance.now() }: FollowOptions,
-): FollowedServiceAccounts {
-  const { promise: listed, resolve } = Promise.withResolvers<void>()
-  let held = new Map<string, ServiceAccountAnnotations>()
-  let failures = 0
+const NEGATIVE_TTL_MS = 5000
+const MAX_NEGATIVE_ENTRIES = 1000
 
-  async function list(): Promise<string> {
-    const { metadata, items } = parsed(ServiceAccountList, await source.list())
-    held = new Map(
-      items?.map((item) => [keyOf(item.metadata), item.metadata.annotations ?? {}] as const),
-    )
-    resolve()
-    return metadata.resourceVersion
-  }
+/** The annotations that are read; no other is kept. */
+const ANNOTATIONS = ['azure.workload.identity/client-id', 'azure.workload.identity/tenant-id']
+/** Longer than any GUID or domain name. */
+const MAX_VALUE_LENGTH = 256
 
-  /** The version after the event. */
-  function take(line: string): string {
-    const event = parsed(WatchEvent, jsonOf(line))
-    if (event.type === 'ERROR') throw new Error(`the watch ended with ${event.object.code}`)
-    if (event.type !== 'BOOKMARK') {
-      const { metadata } = event.object
-      if (event.type === 'DELETED') held.delete(keyOf(metadata))
-      else held.set(keyOf(metadata), metadata.annotations ?? {})
+const MISSING: ServiceAccountResult = { problem: 'does not exist; create it first' }
+
+/** Creates the look-up. Every review reads its account again, so a changed annotation applies at once. */
+export function createServiceAccountLookup({
+  get,
+  maxConcurrent = 16,
+  maxWaiting = 256,
+  maxWaitMs = 2000,
+  now = () => performance.now(),
+}: LookupOptions): ServiceAccountLookup {
+  const inflight = new Map<string, Promise<ServiceAccountResult>>()
+  const missing = new LRUCache<string, true>({
+    max: MAX_NEGATIVE_ENTRIES,
+    ttl: NEGATIVE_TTL_MS,
+    ttlResolution: 0,
+    perf: { now },
+  })
+  const waiting: (() => void)[] = []
+  let running = 0
+
+  /** Waits for one of the `maxConcurrent` slots. */
+  async function acquire(): Promise<void> {
+    if (running < maxConcurrent) {
+      running += 1
+      return
     }
-    return event.object.metadata.resourceVersion
+    if (waiting.length >= maxWaiting) throw new Overloaded('too many ServiceAccounts to look up')
+    const since = now()
+    await new Promise<void>((resolve) => waiting.push(resolve))
+    if (now() - since <= maxWaitMs) return
+    release()
+    throw new Overloaded('the ServiceAccount could not be looked up in time')
   }
 
-  async function listAndWatch(): Promise<void> {
-    let version = await list()
-    while (!signal.aborted) {
-      const begin = now()
-      for await (const line of source.watch(version)) {
-        version = take(line)
-        failures = 0
-      }
-      failures = 0
-      if (now() - begin < SHORT_WATCH_MS) await pause(SHORT_WATCH_MS)
+  /** Hands the slot to the one that has waited longest. */
+  function release(): void {
+    const next = waiting.shift()
+    if (next === undefined) running -= 1
+    else next()
+  }
+
+  async function lookUp(namespace: string, name: string): Promise<ServiceAccountResult> {
+    await acquire()
+    try {
+      const annotations = await get(namespace, name)
+      if (annotations !== undefined) return pickAnnotations(annotations)
+      missing.set(`${namespace}/${name}`, true)
+      return MISSING
+    } finally {
+      release()
     }
   }
 
-  async function follow(): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        await listAndWatch()
-      } catch (error) {
-        if (signal.aborted) return
-        onError(error)
-        failures += 1
-        await pause(retryDelayMs(failures))
-      }
+  return async (namespace, name) => {
+    // No part of a name has a slash.
+    const key = `${namespace}/${name}`
+    if (missing.has(key)) return MISSING
+    let result = inflight.get(key)
+    if (result === undefined) {
+      result = lookUp(namespace, name).finally(() => inflight.delete(key))
+      inflight.set(key, result)
     }
+    return await result
   }
-
-  void follow()
-  return { listed, annotationsOf: (namespace, name) => held.get(keyOf({ namespace, name })) }
 }
 
-/** No part of a name has a slash. */
-const keyOf = ({ namespace, name }: { namespace: string; name: string }) => `${namespace}/${name}`
-
-/** Throws an error that says nothing of the content. */
-function parsed<S extends z.ZodMiniType>(schema: S, content: unknown): z.output<S> {
-  const result = schema.safeParse(content)
-  if (!result.success) throw new Error('the API server sent what is no list or event')
-  return result.data
-}
-
-function jsonOf(line: string): unknown {
-  try {
-    return JSON.parse(line)
-  } catch {
-    return undefined
+function pickAnnotations(annotations: ServiceAccountAnnotations): ServiceAccountResult {
+  const picked: Record<string, string> = {}
+  for (const name of ANNOTATIONS) {
+    const value = annotations[name]
+    if (value === undefined) continue
+    if (value.length > MAX_VALUE_LENGTH) {
+      return { problem: `has an annotation ${name} of more than ${MAX_VALUE_LENGTH} characters` }
+    }
+    picked[name] = value
   }
+  return { annotations: picked }
 }

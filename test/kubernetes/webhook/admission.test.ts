@@ -1,10 +1,11 @@
-/** AdmissionReviews as the API server sends them, and what it is answered. */
+/** AdmissionReviews as the API server sends them, and the replies. */
 import { describe, expect, test } from 'vitest'
+import { type AdmissionOptions, reviewPod } from '../../../src/kubernetes/webhook/admission.ts'
 import {
   MalformedReview,
-  review,
-  type AdmissionOptions,
-} from '../../../src/kubernetes/webhook/admission.ts'
+  Overloaded,
+  type ReadReview,
+} from '../../../src/kubernetes/webhook/review-queue.ts'
 import { applyPatch, CLIENT, SERVICE_ACCOUNT, settings, TENANT } from '../injector/patched.ts'
 
 const UID = '705ab4f5-6393-11e8-b7cc-42010a800002'
@@ -31,13 +32,18 @@ const withAccount = (serviceAccountName: string) => ({
   spec: { ...POD.spec, serviceAccountName },
 })
 
-/** Options of a webhook that injects the pods that ask. */
+/** Options under which pods opt in. */
 function options(more: Partial<AdmissionOptions> = {}): AdmissionOptions {
   return {
     settings: settings({ injectByDefault: false }),
-    serviceAccount: () => Promise.resolve(SERVICE_ACCOUNT),
+    lookUpServiceAccount: () => Promise.resolve({ annotations: SERVICE_ACCOUNT }),
     ...more,
   }
+}
+
+const review = (body: unknown, more: Partial<AdmissionOptions> = {}) => {
+  const read: ReadReview = async (work) => work(body)
+  return reviewPod(read, options(more))
 }
 
 interface Response {
@@ -50,14 +56,14 @@ interface Response {
 }
 
 async function responseTo(body: unknown, more: Partial<AdmissionOptions> = {}) {
-  const { review: answered, outcome } = await review(body, options(more))
+  const { review: answered, outcome } = await review(body, more)
   const { response, ...envelope }: { response: Response } = JSON.parse(JSON.stringify(answered))
   return { outcome, response, envelope }
 }
 
 const patchIn = ({ patch = '' }: Response) => JSON.parse(Buffer.from(patch, 'base64').toString())
 
-test('a pod that asks gets a patch that injects it, under the request’s uid', async () => {
+test('admits a pod that opts in with a patch that injects it, under the uid of the request', async () => {
   const { outcome, response, envelope } = await responseTo(request())
   expect(outcome).toBe('injected')
   expect(envelope).toEqual({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview' })
@@ -67,7 +73,7 @@ test('a pod that asks gets a patch that injects it, under the request’s uid', 
   expect(patched).toContain(TENANT)
 })
 
-test('a pod that was injected already is let in without a patch', async () => {
+test('admits an injected pod without a patch', async () => {
   const first = await responseTo(request())
   const object = applyPatch(POD, patchIn(first.response))
   const { outcome, response } = await responseTo(request({ object }))
@@ -76,16 +82,16 @@ test('a pod that was injected already is let in without a patch', async () => {
 })
 
 test.each([
-  ['a pod that does not ask', { object: { ...POD, metadata: {} } }],
+  ['a pod that does not opt in', { object: { ...POD, metadata: {} } }],
   ['another kind', { kind: { group: 'apps', version: 'v1', kind: 'Deployment' } }],
   ['an update', { operation: 'UPDATE' }],
-])('%s is let in as it is', async (_, more) => {
+])('admits %s unchanged', async (_, more) => {
   const { outcome, response } = await responseTo(request(more))
   expect(outcome).toBe('skipped')
   expect(response).toEqual({ uid: UID, allowed: true })
 })
 
-test('a pod that cannot be injected is refused with every reason', async () => {
+test('rejects a pod with every reason', async () => {
   const object = { ...POD, spec: { ...POD.spec, hostNetwork: true, os: { name: 'windows' } } }
   const { outcome, response } = await responseTo(request({ object }))
   expect(outcome).toBe('rejected')
@@ -94,40 +100,48 @@ test('a pod that cannot be injected is refused with every reason', async () => {
   expect(response.status?.message).toMatch(/Fix: remove hostNetwork; .*runs on Windows/)
 })
 
-describe('what the log is to call a pod that is not let in', () => {
+describe('the name of a rejected pod in the log', () => {
   const JWT = `eyJhbGciOiJSUzI1NiJ9.${'eyJzdWIiOiJhIn0'.repeat(9)}.c2ln`
   const LONG = `orders-${'a'.repeat(300)}`
   const DEEP = 'orders-of-the-shop-in-production-by-the-deployment-7d9f8b6c5d-x2x4z'
   test.each([
     ['its name', { name: 'orders-0', generateName: 'orders-' }, 'orders-0'],
-    ['what its name will begin with', { generateName: 'orders-7d9f8b6c5d-' }, 'orders-7d9f8b6c5d-'],
-    ['a long name, whole', { name: DEEP }, DEEP],
-    ['nothing, where it has no name', {}, ''],
-    ['nothing, where its name is none', { name: 7 }, ''],
-    ['nothing of a credential', { name: JWT }, '[redacted]'],
-    ['no more than a name can have', { name: 'a, '.repeat(200) }, 'a, '.repeat(200).slice(0, 253)],
-    ['nothing of a word without end', { name: LONG }, '[redacted]'],
+    ['its generateName', { generateName: 'orders-7d9f8b6c5d-' }, 'orders-7d9f8b6c5d-'],
+    ['a long name', { name: DEEP }, DEEP],
+    ['empty without a name', {}, ''],
+    ['empty if the name is not text', { name: 7 }, ''],
+    ['redacted if it looks like a credential', { name: JWT }, '[redacted]'],
+    [
+      'truncated to the length of a name',
+      { name: 'a, '.repeat(200) },
+      'a, '.repeat(200).slice(0, 253),
+    ],
+    ['redacted if it is one long word', { name: LONG }, '[redacted]'],
   ])('is %s', async (_, metadata, pod) => {
     const object = { ...POD, metadata: { ...POD.metadata, ...metadata }, spec: {} }
-    const { subject, outcome } = await review(request({ object }), options())
+    const { subject, outcome } = await review(request({ object }))
     expect({ outcome, subject }).toEqual({
       outcome: 'rejected',
       subject: { namespace: 'shop', pod },
     })
   })
 
-  test('is told, too, where its ServiceAccount cannot be read', async () => {
+  test('is known if its ServiceAccount cannot be read', async () => {
     const object = { ...POD, metadata: { ...POD.metadata, name: 'orders-0' } }
-    const reviewed = await review(request({ object }), options({ serviceAccount: unreadable }))
-    expect(reviewed.subject).toEqual({ namespace: 'shop', pod: 'orders-0' })
+    const { subject } = await review(request({ object }), { lookUpServiceAccount: failLookUp })
+    expect(subject).toEqual({ namespace: 'shop', pod: 'orders-0' })
   })
 })
 
-const withoutClient = () => Promise.resolve({ 'azure.workload.identity/tenant-id': TENANT })
-const unreadable = () => Promise.reject(new Error('the API server answered 500'))
+const findNothing = () => Promise.resolve({ problem: 'does not exist' })
+const failLookUp = () => Promise.reject(new Error('the API server answered 500'))
+const returnAnnotations = (annotations: Record<string, string>) => () =>
+  Promise.resolve({ annotations })
 
-test('what is most likely not meant is a warning', async () => {
-  const { response } = await responseTo(request(), { serviceAccount: withoutClient })
+test('warns of what is probably a mistake', async () => {
+  const { response } = await responseTo(request(), {
+    lookUpServiceAccount: returnAnnotations({ 'azure.workload.identity/tenant-id': TENANT }),
+  })
   expect(response.allowed).toBe(true)
   expect(response.warnings?.[0]).toMatch(/^wimds: no client id/)
 })
@@ -136,51 +150,71 @@ describe('the ServiceAccount', () => {
   test.each([
     ['the pod’s own', POD, 'orders'],
     [
-      'default, where the pod names none',
+      'default if the pod names none',
       { ...POD, spec: { containers: POD.spec.containers } },
       'default',
     ],
-    ['default, where its name is empty', withAccount(''), 'default'],
+    ['default if its name is empty', withAccount(''), 'default'],
     [
-      'the one of the older field, where its name is empty',
+      'that of the deprecated field if its name is empty',
       { ...POD, spec: { ...POD.spec, serviceAccountName: '', serviceAccount: 'older' } },
       'older',
     ],
-  ])('asked for is %s', async (_, object, expected) => {
-    const asked: string[][] = []
-    const serviceAccount = (...place: string[]) => {
-      asked.push(place)
-      return Promise.resolve(SERVICE_ACCOUNT)
+  ])('is %s', async (_, object, expected) => {
+    const lookUps: string[][] = []
+    const lookUpServiceAccount = (...place: string[]) => {
+      lookUps.push(place)
+      return Promise.resolve({ annotations: SERVICE_ACCOUNT })
     }
-    await responseTo(request({ object }), { serviceAccount })
-    expect(asked).toEqual([['shop', expected]])
+    await responseTo(request({ object }), { lookUpServiceAccount })
+    expect(lookUps).toEqual([['shop', expected]])
   })
 
   test.each(['..', '.', 'a/b', 'Orders', 'a'.repeat(254)])(
-    'is not looked for by what is no name, such as %j',
+    'is not looked up by the invalid name %j',
     async (account) => {
       const { outcome, response } = await responseTo(request({ object: withAccount(account) }), {
-        serviceAccount: unreadable,
+        lookUpServiceAccount: failLookUp,
         defaultTenantId: TENANT,
       })
       expect(outcome).toBe('rejected')
-      expect(response.status?.message).toContain('spec.serviceAccountName is not the name')
+      expect(response.status?.message).toContain('has no valid name')
     },
   )
 
-  test('that names no tenant gets the default one, and any other keeps its own', async () => {
+  test('gets the default tenant if it names none', async () => {
     const defaultTenantId = '99999999-9999-4999-8999-999999999999'
-    const without = { 'azure.workload.identity/client-id': CLIENT }
-    const serviceAccount = () => Promise.resolve(without)
-    const given = await responseTo(request(), { serviceAccount, defaultTenantId })
+    const withoutTenant = returnAnnotations({ 'azure.workload.identity/client-id': CLIENT })
+    const given = await responseTo(request(), {
+      lookUpServiceAccount: withoutTenant,
+      defaultTenantId,
+    })
     expect(JSON.stringify(patchIn(given.response))).toContain(defaultTenantId)
     const kept = await responseTo(request(), { defaultTenantId })
     expect(JSON.stringify(patchIn(kept.response))).not.toContain(defaultTenantId)
   })
 
-  test('that cannot be read refuses the pod for now, since it would start without its identity', async () => {
-    const { outcome, response } = await responseTo(request(), { serviceAccount: unreadable })
-    expect(outcome).toBe('error')
+  test('rejects the pod if it does not exist, even with a default tenant', async () => {
+    const more = { lookUpServiceAccount: findNothing, defaultTenantId: TENANT }
+    const { outcome, response } = await responseTo(request(), more)
+    expect(outcome).toBe('rejected')
+    expect(response.status?.message).toContain('the ServiceAccount shop/orders does not exist')
+  })
+
+  test('does not matter to a pod that opts out', async () => {
+    const object = { ...POD, metadata: { annotations: { 'wimds.io/inject': 'false' } } }
+    const more = { lookUpServiceAccount: findNothing }
+    const { outcome } = await responseTo(request({ object }), more)
+    expect(outcome).toBe('skipped')
+  })
+
+  test.each([
+    ['error', new Error('the API server answered 500')],
+    ['overloaded', new Overloaded('too many ServiceAccounts to look up')],
+  ])('rejects the pod for now with outcome %s if it cannot be read', async (expected, error) => {
+    const lookUpServiceAccount = () => Promise.reject(error)
+    const { outcome, response } = await responseTo(request(), { lookUpServiceAccount })
+    expect(outcome).toBe(expected)
     expect(response).toMatchObject({ uid: UID, allowed: false, status: { code: 503 } })
     expect(response.status?.message).toContain('shop/orders')
   })
@@ -191,6 +225,14 @@ test.each([
   ['an older version', { ...request(), apiVersion: 'admission.k8s.io/v1beta1' }],
   ['a review without a request', { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview' }],
   ['a request without a uid', request({ uid: '' })],
-])('%s is malformed', async (_, body) => {
-  await expect(review(body, options())).rejects.toBeInstanceOf(MalformedReview)
+])('rejects %s as malformed', async (_, body) => {
+  await expect(review(body)).rejects.toBeInstanceOf(MalformedReview)
+})
+
+test('rejects a pod whose patch is above 1 MiB with a message', async () => {
+  const env = [{ name: 'LARGE', value: 'x'.repeat(1_100_000) }]
+  const object = { ...POD, spec: { ...POD.spec, containers: [{ name: 'app', env }] } }
+  const { outcome, response } = await responseTo(request({ object }))
+  expect(outcome).toBe('rejected')
+  expect(response.status?.message).toMatch(/the patch would have 1\d{6} bytes/)
 })

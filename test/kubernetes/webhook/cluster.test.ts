@@ -1,225 +1,223 @@
-/** What the webhook asks of an API server that breaks, hangs, or answers nonsense. */
-import { rmSync, writeFileSync } from 'node:fs'
-import { afterEach, describe, expect, test } from 'vitest'
+/** Calls of an API server that fails, hangs, or answers nonsense. */
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { ConfigError } from '../../../src/errors.ts'
+import { type Cluster, connectToCluster } from '../../../src/kubernetes/webhook/cluster.ts'
 import {
-  type Cluster,
-  connectToCluster,
-  reasonOf,
-} from '../../../src/kubernetes/webhook/cluster.ts'
-import {
+  ACCOUNT,
   answer,
-  apiServer,
   CONFIGURATION,
+  CREATE_SECRET,
   type Fault,
-  LIST,
+  PATCH_CONFIGURATION,
   PATCH_SECRET,
   READ_SECRET,
+  startApiServer,
   VERSION,
   WATCH,
 } from '../../fixtures/api-server.ts'
 
-const account = (clientId: string, name = 'app') => ({
-  metadata: { namespace: 'n', name, resourceVersion: '8', annotations: { clientId } },
-})
-
 let open: Cluster | undefined
 afterEach(() => open?.close())
 
-/** A cluster whose pauses are short, and what it told of. */
-function connected(limits?: Parameters<typeof connectToCluster>[0]['limits']) {
-  const told: string[] = []
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
+
+/** Connects with short pauses, and collects the reported errors. */
+function connect(limits?: Parameters<typeof connectToCluster>[0]['limits']) {
+  const errors: string[] = []
   const cluster = connectToCluster({
-    onError: (error) => told.push(reasonOf(error)),
+    onError: (error) => errors.push(messageOf(error)),
     pause: () => new Promise((resolve) => void setTimeout(resolve, 5)),
     ...(limits && { limits }),
   })
   open = cluster
-  return { cluster, told }
+  return { cluster, errors }
 }
 
-describe('ServiceAccounts are listed again, and the process goes on, after', () => {
-  test.each([
-    ['an ADDED without metadata', '{"type":"ADDED","object":{}}'],
-    ['a MODIFIED of nothing', '{"type":"MODIFIED","object":null}'],
-    ['a DELETED of something else', '{"type":"DELETED","object":{"kind":"Status"}}'],
-    ['a BOOKMARK of nothing', '{"type":"BOOKMARK"}'],
-    ['an ERROR of nothing', '{"type":"ERROR"}'],
-    ['a version that is gone', '{"type":"ERROR","object":{"kind":"Status","code":410}}'],
-    ['an event of no known type', '{"type":"ENDED","object":{}}'],
-    ['a line that is null', 'null'],
-    ['a line that is no JSON', '{"type":"ADDED","obj'],
-  ])('%s', async (_, line) => {
-    await using api = await apiServer()
-    const { cluster, told } = connected()
-    const lookup = await cluster.serviceAccounts()
-    await expect.poll(() => api.watches.length).toBe(1)
-    api.accounts.push(account('new'))
-    api.watches[0]?.write(`${line}\n`)
-    await expect.poll(() => api.asked(LIST)).toBe(2)
-    await expect.poll(() => lookup('n', 'app')).toEqual({ clientId: 'new' })
-    expect(told).toHaveLength(1)
+describe('connectToCluster', () => {
+  test('throws a ConfigError without any configuration', () => {
+    vi.stubEnv('KUBECONFIG', '')
+    vi.stubEnv('HOME', '/nonexistent')
+    vi.stubEnv('KUBERNETES_SERVICE_HOST', '')
+    expect(() => connect()).toThrow(ConfigError)
+    expect(() => connect()).toThrow(/no Kubernetes cluster: .* Fix: /)
+    vi.unstubAllEnvs()
   })
 
-  test('a connection that breaks', async () => {
-    await using api = await apiServer()
-    const { cluster, told } = connected()
-    await cluster.serviceAccounts()
-    await expect.poll(() => api.watches.length).toBe(1)
-    api.watches[0]?.socket?.resetAndDestroy()
-    await expect.poll(() => api.asked(LIST)).toBe(2)
-    expect(told).toHaveLength(1)
-  })
-
-  test('a watch that is refused', async () => {
-    await using api = await apiServer({
-      [WATCH]: (response, count) => answer(response, count < 3 ? 410 : 403, {}),
-    })
-    const { cluster, told } = connected()
-    await cluster.serviceAccounts()
-    await expect.poll(() => api.asked(LIST)).toBeGreaterThan(3)
-    expect(told.slice(0, 3)).toEqual([
-      'the API server answered 410 to a watch',
-      'the API server answered 410 to a watch',
-      'the API server answered 403 to a watch',
-    ])
+  test('throws a ConfigError if KUBECONFIG names no file', () => {
+    vi.stubEnv('KUBECONFIG', '/nonexistent/config')
+    expect(() => connect()).toThrow(ConfigError)
+    vi.unstubAllEnvs()
   })
 })
 
-test.each([
-  ['is null', null],
-  ['has an item without metadata', { metadata: { resourceVersion: '1' }, items: [{}] }],
-  ['has no version', { metadata: {}, items: [] }],
-])('a list that %s is asked for again', async (_, list) => {
-  await using api = await apiServer({
-    [LIST]: (response, count) =>
-      answer(
-        response,
-        200,
-        count === 1 ? list : { metadata: { resourceVersion: '1' }, items: [account('good')] },
-      ),
-  })
-  const { cluster, told } = connected()
-  const lookup = await cluster.serviceAccounts()
-  expect(await lookup('n', 'app')).toEqual({ clientId: 'good' })
-  expect(api.asked(LIST)).toBe(2)
-  expect(told).toHaveLength(1)
-})
-
-describe('a CA file that cannot be read is told, and read again,', () => {
-  const list = { metadata: { resourceVersion: '1' }, items: [account('held')] }
-  const changed = `${JSON.stringify({ type: 'MODIFIED', object: account('newest') })}\n`
-
-  test('when a watch has ended', async () => {
-    await using api = await apiServer({ [LIST]: (response) => answer(response, 200, list) })
-    const { cluster, told } = connected()
-    const lookup = await cluster.serviceAccounts()
-    await expect.poll(() => api.watches.length).toBe(1)
-    rmSync(api.caFile)
-    api.watches[0]?.end()
-    await expect.poll(() => told.length).toBeGreaterThan(1)
-    expect(await lookup('n', 'app')).toEqual({ clientId: 'held' })
-    writeFileSync(api.caFile, 'unused without TLS')
-    await expect.poll(() => api.watches.length).toBe(1)
-    api.watches[0]?.write(changed)
-    await expect.poll(() => lookup('n', 'app')).toEqual({ clientId: 'newest' })
+describe('getServiceAccount', () => {
+  test('returns the annotations', async () => {
+    await using _ = await startApiServer()
+    expect(await connect().cluster.getServiceAccount('n', 'app')).toEqual({ a: 'b' })
   })
 
-  test('right after a list', async () => {
-    await using api = await apiServer({
-      [LIST]: (response, count) => {
-        if (count === 1) rmSync(api.caFile)
-        answer(response, 200, list)
+  test('returns undefined for 404', async () => {
+    await using _ = await startApiServer()
+    expect(await connect().cluster.getServiceAccount('n', 'ghost')).toBeUndefined()
+  })
+
+  test.each<[string, Fault, string]>([
+    ['an error', (response) => answer(response, 500, {}), 'answered 500'],
+    ['null', (response) => answer(response, 200, null), 'what is not a ServiceAccount'],
+    ['text', (response) => void response.end('hunter2'), 'what is not a ServiceAccount'],
+    [
+      'more than 1 MiB',
+      (response) => answer(response, 200, { metadata: {}, secrets: 'x'.repeat(1_100_000) }),
+      'larger than 1 MiB',
+    ],
+  ])('throws if the answer is %s', async (_, fault, message) => {
+    await using api = await startApiServer({ [ACCOUNT]: fault })
+    const error = await connect().cluster.getServiceAccount('n', 'app').catch(messageOf)
+    expect(error).toContain(message)
+    expect(error).not.toContain('hunter2')
+    expect(api.calls(ACCOUNT)).toBe(1)
+  })
+
+  test('reuses its connections', async () => {
+    const ports = new Set<number | undefined>()
+    await using _ = await startApiServer({
+      [ACCOUNT]: (response) => {
+        ports.add(response.req.socket.remotePort)
+        answer(response, 200, { metadata: {} })
       },
     })
-    const { cluster, told } = connected()
-    const lookup = await cluster.serviceAccounts()
-    await expect.poll(() => told.length).toBeGreaterThan(1)
-    writeFileSync(api.caFile, 'unused without TLS')
-    await expect.poll(() => api.watches.length).toBe(1)
-    api.watches[0]?.write(changed)
-    await expect.poll(() => lookup('n', 'app')).toEqual({ clientId: 'newest' })
+    const { cluster } = connect()
+    for (let count = 0; count < 20; count += 1) await cluster.getServiceAccount('n', 'app')
+    expect(ports.size).toBeLessThan(5)
   })
 })
 
-test('the version is asked for until there is one, and what came instead is not told', async () => {
-  const faults: Fault[] = [
-    (response) => answer(response, 500, { message: 'a-body' }),
-    (response) => response.destroy(),
-    (response) => response.setHeader('Content-Type', 'application/json').end('a-body'),
-    (response) => answer(response, 200, {}),
-    (response) => answer(response, 200, { major: '1', minor: '31+' }),
-  ]
-  await using api = await apiServer({
-    [VERSION]: (response, count) =>
-      faults[count - 1]?.(response.setHeader('X-A', 'a-header'), count),
+describe('getMinorVersion', () => {
+  test('repeats the call until there is a version, and reports no bodies', async () => {
+    const faults: Fault[] = [
+      (response) => answer(response, 500, { message: 'a-body' }),
+      (response) => response.destroy(),
+      (response) => response.setHeader('Content-Type', 'application/json').end('a-body'),
+      (response) => answer(response, 200, {}),
+      (response) => answer(response, 200, { major: '1', minor: '31+' }),
+    ]
+    await using api = await startApiServer({
+      [VERSION]: (response, count) =>
+        faults[count - 1]?.(response.setHeader('X-A', 'a-header'), count),
+    })
+    const { cluster, errors } = connect()
+    expect(await cluster.getMinorVersion()).toBe(31)
+    expect(api.calls(VERSION)).toBe(5)
+    expect(errors).toEqual([
+      'cannot read the version of Kubernetes: the API server answered 500',
+      expect.stringMatching(/^cannot read the version of Kubernetes: fetch failed/),
+      'cannot read the version of Kubernetes: the API server did not send JSON',
+      'the API server did not say its version',
+    ])
   })
-  const { cluster, told } = connected()
-  expect(await cluster.minorVersion()).toBe(31)
-  expect(api.asked(VERSION)).toBe(5)
-  expect(told).toEqual([
-    'the API server answered 500',
-    'fetch failed',
-    'the API server sent what is no JSON',
-    'the API server did not tell its version',
-  ])
-})
 
-test('asking for the version ends with the cluster', async () => {
-  await using _ = await apiServer({ [VERSION]: (response) => answer(response, 500, {}) })
-  const { cluster, told } = connected()
-  const asked = cluster.minorVersion().catch(() => 'ended')
-  await expect.poll(() => told.length).toBeGreaterThan(1)
-  cluster.close()
-  expect(await asked).toBe('ended')
+  test('ends when the cluster is closed', async () => {
+    await using _ = await startApiServer({ [VERSION]: (response) => answer(response, 500, {}) })
+    const { cluster, errors } = connect()
+    const version = cluster.getMinorVersion().catch(() => 'ended')
+    await expect.poll(() => errors.length).toBeGreaterThan(1)
+    cluster.close()
+    expect(await version).toBe('ended')
+  })
 })
 
 const MATERIAL = { certPem: 'c', keyPem: 'k', caPem: 'a' }
-const secret = (to: Cluster) => to.certificates('wimds', 'wimds-webhook-tls')
+const storeOf = ({ createCertificateStore }: Cluster) =>
+  createCertificateStore('wimds', 'wimds-webhook-tls')
 
-describe('an API server that takes a request and does not answer', () => {
+describe('the certificate store', () => {
+  test('creates a Secret that does not exist', async () => {
+    await using api = await startApiServer({
+      [READ_SECRET]: (response) => answer(response, 404, {}),
+    })
+    const store = storeOf(connect().cluster)
+    const { material, revision } = await store.read()
+    expect({ material, revision }).toEqual({ material: undefined, revision: undefined })
+    expect(await store.write(MATERIAL, revision)).toBe(true)
+    expect(api.calls(CREATE_SECRET)).toBe(1)
+  })
+
+  test.each([
+    ['another replica has created it', CREATE_SECRET, 409, undefined],
+    ['another replica has written it', PATCH_SECRET, 422, '1'],
+    ['it was deleted since it was read', PATCH_SECRET, 404, '1'],
+  ])('reports a conflict if %s', async (_, call, status, revision) => {
+    await using api = await startApiServer({ [call]: (response) => answer(response, status, {}) })
+    expect(await storeOf(connect().cluster).write(MATERIAL, revision)).toBe(false)
+    expect(api.calls(call)).toBe(1)
+  })
+
+  test('names the Secret in its errors', async () => {
+    await using _ = await startApiServer({ [READ_SECRET]: (response) => answer(response, 403, {}) })
+    await expect(storeOf(connect().cluster).read()).rejects.toThrow(
+      'cannot read the Secret wimds/wimds-webhook-tls: the API server answered 403',
+    )
+  })
+})
+
+const wait = (cluster: Cluster) => cluster.waitForChange('wimds', '7')
+
+describe('waitForChange', () => {
+  test('resolves at the first event, whatever it is', async () => {
+    await using api = await startApiServer()
+    const changed = wait(connect().cluster)
+    await expect.poll(() => api.watches.length).toBe(1)
+    api.watches[0]?.write('{"type":"MODI')
+    await changed
+    await expect.poll(() => api.watches.length).toBe(0)
+  })
+
+  test('resolves when the API server ends the watch', async () => {
+    await using api = await startApiServer()
+    const changed = wait(connect().cluster)
+    await expect.poll(() => api.watches.length).toBe(1)
+    api.watches[0]?.end()
+    await changed
+  })
+
+  test('throws if the watch is refused', async () => {
+    await using _ = await startApiServer({ [WATCH]: (response) => answer(response, 403, {}) })
+    await expect(wait(connect().cluster)).rejects.toThrow(
+      'cannot watch the MutatingWebhookConfiguration wimds: the API server answered 403',
+    )
+  })
+})
+
+describe('a call without an answer', () => {
   const calls: [string, (to: Cluster) => Promise<unknown>][] = [
-    [READ_SECRET, (to) => secret(to).read()],
-    [PATCH_SECRET, (to) => secret(to).write(MATERIAL, '1')],
+    [READ_SECRET, (to) => storeOf(to).read()],
+    [PATCH_SECRET, (to) => storeOf(to).write(MATERIAL, '1')],
+    [CREATE_SECRET, (to) => storeOf(to).write(MATERIAL, undefined)],
     [CONFIGURATION, (to) => to.publishCa('wimds', 'a')],
-    [CONFIGURATION.replace('GET', 'PATCH'), (to) => to.publishCa('wimds', 'a')],
-    [
-      'GET /api/v1/namespaces/n/serviceaccounts/app',
-      async (to) => (await to.serviceAccounts())('n', 'app'),
-    ],
+    [PATCH_CONFIGURATION, (to) => to.publishCa('wimds', 'a')],
+    [ACCOUNT, (to) => to.getServiceAccount('n', 'app')],
   ]
 
-  test.each(calls)('is given up after a while: %s', async (call, ask) => {
-    await using api = await apiServer({ [call]: () => {} })
-    const { cluster } = connected({ callMs: 300, lookupMs: 300 })
-    expect(await ask(cluster).catch(reasonOf)).toBe('the API server did not answer in time')
-    expect(api.asked(call)).toBe(1)
+  test.each(calls)('fails after the time limit: %s', async (call, run) => {
+    await using api = await startApiServer({ [call]: () => {} })
+    const { cluster } = connect({ callMs: 300, lookupMs: 300 })
+    expect(await run(cluster).catch(messageOf)).toContain('the API server did not answer in time')
+    expect(api.calls(call)).toBe(1)
   })
 
-  test.each(calls)('is given up at the end: %s', async (call, ask) => {
-    await using api = await apiServer({ [call]: () => {} })
-    const { cluster } = connected()
-    const asked = ask(cluster).catch(reasonOf)
-    await expect.poll(() => api.asked(call)).toBe(1)
+  test.each(calls)('fails when the cluster is closed: %s', async (call, run) => {
+    await using api = await startApiServer({ [call]: () => {} })
+    const { cluster } = connect()
+    const result = run(cluster).catch(messageOf)
+    await expect.poll(() => api.calls(call)).toBe(1)
     cluster.close()
-    expect(await asked).toBe('This operation was aborted')
+    expect(await result).toContain('This operation was aborted')
   })
 
-  test.each([LIST, VERSION])('is asked again: %s', async (call) => {
-    await using api = await apiServer({ [call]: () => {} })
-    const { cluster, told } = connected({ listMs: 300, callMs: 300 })
-    void cluster.serviceAccounts()
-    void cluster.minorVersion().catch(() => undefined)
-    await expect.poll(() => api.asked(call)).toBeGreaterThan(1)
-    expect(told[0]).toBe('the API server did not answer in time')
-  })
-
-  test('leaves a review enough of the five seconds that the chart gives it', async () => {
-    await using api = await apiServer({ 'GET /api/v1/namespaces/n/serviceaccounts/app': () => {} })
-    const { cluster } = connected()
-    const lookup = await cluster.serviceAccounts()
-    const begin = performance.now()
-    await expect(lookup('n', 'app')).rejects.toThrow('did not answer in time')
-    expect(performance.now() - begin).toBeLessThan(3000)
-    expect(api.asked(LIST)).toBe(1)
+  test('is repeated for the version', async () => {
+    await using api = await startApiServer({ [VERSION]: () => {} })
+    const { cluster } = connect({ callMs: 300 })
+    void cluster.getMinorVersion().catch(() => undefined)
+    await expect.poll(() => api.calls(VERSION)).toBeGreaterThan(1)
   })
 })

@@ -1,44 +1,48 @@
-/** The webhook's servers on real ports: what they speak, answer, refuse and count. */
+/** The webhook's servers on real ports. */
+// oxlint-disable-next-line import/no-unassigned-import -- @peculiar/x509 needs its global effect
+import 'reflect-metadata'
 import { once } from 'node:events'
 import { Agent, request as httpsRequest } from 'node:https'
 import { text } from 'node:stream/consumers'
+import * as x509 from '@peculiar/x509'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connections } from '../../../src/server/connections.ts'
-import { MalformedReview, type Reviewed } from '../../../src/kubernetes/webhook/admission.ts'
+import type { Decision } from '../../../src/kubernetes/webhook/admission.ts'
 import { createWebhookMetrics } from '../../../src/kubernetes/webhook/metrics.ts'
+import { MalformedReview } from '../../../src/kubernetes/webhook/review-queue.ts'
 import {
+  createReviewServer,
+  createWebhookAdminServer,
   type ReviewEvent,
-  reviewServer,
-  webhookAdminServer,
 } from '../../../src/kubernetes/webhook/server.ts'
 import { createCertificateAuthority } from '../../../src/lib/x509.ts'
 import { openConnection } from '../../fixtures/connection.ts'
 import { listening, portOf } from '../../fixtures/listening.ts'
 
-const REVIEWED: Reviewed = { outcome: 'injected', review: { response: { allowed: true } } }
+const ADMITTED: Decision = { outcome: 'injected', review: { response: { allowed: true } } }
 
 const metrics = createWebhookMetrics(() => 1_800_000_000_500)
 const bodies: unknown[] = []
 const events: ReviewEvent[] = []
 const failures: unknown[] = []
-let answer = (): Promise<Reviewed> => Promise.resolve(REVIEWED)
-let isEnding = false
+let answer = (): Promise<Decision> => Promise.resolve(ADMITTED)
+let isDraining = false
 let unready: string[] = []
-const server = reviewServer({
-  review: (body) => {
-    bodies.push(body)
-    return answer()
+const server = createReviewServer({
+  review: async (read) => {
+    await read((body) => bodies.push(body))
+    return await answer()
   },
   onReview: (event) => {
     events.push(event)
     metrics.onReview(event)
   },
-  onFailure: (error) => failures.push(error),
-  isEnding: () => isEnding,
+  onError: (error) => failures.push(error),
+  isDraining: () => isDraining,
   watch: connections(128).watch,
 })
-const admin = webhookAdminServer({
-  unready: () => unready,
+const admin = createWebhookAdminServer({
+  unreadyReasons: () => unready,
   scrape: metrics.scrape,
   watch: connections(64).watch,
 })
@@ -79,24 +83,24 @@ async function post(
   return { status: reply.statusCode, headers: reply.headers, body: await text(reply) }
 }
 
-test('a review is answered as JSON', async () => {
+test('answers a review as JSON', async () => {
   const { status, headers, body } = await post('{"a":1}')
   expect(status).toBe(200)
   expect(headers['content-type']).toBe('application/json')
-  expect(JSON.parse(body)).toEqual(REVIEWED.review)
+  expect(JSON.parse(body)).toEqual(ADMITTED.review)
   expect(bodies.at(-1)).toEqual({ a: 1 })
 })
 
-test('a refusal is told with the pod that it is about', async () => {
-  const told = {
+test('reports a rejection with its pod', async () => {
+  const decision = {
     outcome: 'rejected' as const,
     message: 'no',
     subject: { namespace: 'shop', pod: 'orders-0' },
   }
-  answer = () => Promise.resolve({ ...told, review: {} })
+  answer = () => Promise.resolve({ ...decision, review: {} })
   await post('{}')
-  answer = () => Promise.resolve(REVIEWED)
-  expect(events.at(-1)).toEqual({ ...told, durationMs: expect.any(Number) })
+  answer = () => Promise.resolve(ADMITTED)
+  expect(events.at(-1)).toEqual({ ...decision, durationMs: expect.any(Number) })
 })
 
 test.each([
@@ -104,16 +108,16 @@ test.each([
   ['another method', '', { method: 'GET' }, 405],
   ['a body that is not JSON', '{', {}, 400],
   ['a body above 3 MiB', `"${'a'.repeat(3 * 1024 * 1024)}"`, {}, 400],
-])('%s is refused', async (_, body, options, status) => {
+])('rejects %s', async (_, body, options, status) => {
   expect((await post(body, options)).status).toBe(status)
 })
 
-test('a malformed review is told what is wrong', async () => {
+test('answers a malformed review with what is wrong', async () => {
   answer = () => Promise.reject(new MalformedReview('no uid'))
   expect(await post('{}')).toMatchObject({ status: 400, body: '{"error":"no uid"}' })
 })
 
-test('an unexpected failure says nothing of its cause, but to the log', async () => {
+test('reports the cause of an unexpected error, and does not send it', async () => {
   const cause = new Error('hunter2')
   answer = () => Promise.reject(cause)
   const { status, body } = await post('{}')
@@ -122,20 +126,20 @@ test('an unexpected failure says nothing of its cause, but to the log', async ()
   expect(failures).toEqual([cause])
 })
 
-test('TLS 1.2 is refused', async () => {
+test('rejects TLS 1.2', async () => {
   await expect(post('{}', { maxVersion: 'TLSv1.2' })).rejects.toThrow(/protocol version|EPROTO/i)
 })
 
-test('a server that is ending sends its callers elsewhere', async () => {
-  answer = () => Promise.resolve(REVIEWED)
-  isEnding = true
+test('closes connections during shutdown', async () => {
+  answer = () => Promise.resolve(ADMITTED)
+  isDraining = true
   expect((await post('{}')).headers.connection).toBe('close')
-  isEnding = false
+  isDraining = false
 })
 
 const adminGet = (path: string) => fetch(`http://127.0.0.1:${portOf(admin)}${path}`)
 
-test('is ready when there is no reason not to be, and alive in any case', async () => {
+test('/readyz answers 503 with the reasons, /healthz answers 200', async () => {
   unready = ['no certificate yet']
   const reply = await adminGet('/readyz')
   expect(reply.status).toBe(503)
@@ -146,7 +150,7 @@ test('is ready when there is no reason not to be, and alive in any case', async 
   expect((await adminGet('/')).status).toBe(404)
 })
 
-test('counts reviews by outcome, and tells when the certificate ends', async () => {
+test('counts reviews by outcome, and exposes the expiry of the certificate', async () => {
   const reply = await adminGet('/metrics')
   expect(reply.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8')
   const exposed = await reply.text()
@@ -155,7 +159,7 @@ test('counts reviews by outcome, and tells when the certificate ends', async () 
   expect(exposed).toContain('wimds_webhook_certificate_expiry_timestamp_seconds 1800000000')
 })
 
-test('a caller who hangs up is no failure', async () => {
+test('reports no error if the caller hangs up', async () => {
   const sent = httpsRequest({
     host: '127.0.0.1',
     port: portOf(server),
@@ -168,13 +172,13 @@ test('a caller who hangs up is no failure', async () => {
   await once(server, 'request')
   sent.destroy()
   await closed
-  answer = () => Promise.resolve(REVIEWED)
+  answer = () => Promise.resolve(ADMITTED)
   await expect.poll(() => post('{}')).toMatchObject({ status: 200 })
   expect(failures).toHaveLength(1)
 })
 
-test('the request after one that is too large is answered on the same connection', async () => {
-  answer = () => Promise.resolve(REVIEWED)
+test('answers on the same connection after a body that is too large', async () => {
+  answer = () => Promise.resolve(ADMITTED)
   const one = new Agent({ ...agent.options, keepAlive: true, maxSockets: 1 })
   const first = await post(' '.repeat(4_000_000), { agent: one })
   const second = await post('{}', { agent: one })
@@ -182,8 +186,8 @@ test('the request after one that is too large is answered on the same connection
   expect([first.status, second.status]).toEqual([400, 200])
 })
 
-test('eighty reviews of 3 MiB that are left half-sent leave room for the API server', async () => {
-  answer = () => Promise.resolve(REVIEWED)
+test('evicts half-sent reviews, and answers a small one beside them', async () => {
+  answer = () => Promise.resolve(ADMITTED)
   const half = Buffer.alloc(3 * 1024 * 1024 - 1, ' ')
   const statuses: (number | undefined)[] = []
   const halves = Array.from({ length: 80 }, () => {
@@ -202,7 +206,7 @@ test('eighty reviews of 3 MiB that are left half-sent leave room for the API ser
   try {
     await expect
       .poll(() => halves.filter(({ destroyed }) => destroyed).length, { timeout: 15_000 })
-      .toBe(78)
+      .toBe(72)
     expect(statuses).toEqual(statuses.map(() => 503))
     expect((await post('{}')).status).toBe(200)
   } finally {
@@ -210,12 +214,11 @@ test('eighty reviews of 3 MiB that are left half-sent leave room for the API ser
   }
 })
 
-test('both servers bound their connections', async () => {
-  const parts = { review: () => Promise.resolve(REVIEWED), onReview: () => {}, onFailure: () => {} }
+test('both servers bound the number of their connections', async () => {
   const bounded = [
-    reviewServer({ ...parts, isEnding: () => false, watch: connections(2).watch }),
-    webhookAdminServer({
-      unready: () => [],
+    createReviewServer({ ...PARTS, watch: connections(2).watch }),
+    createWebhookAdminServer({
+      unreadyReasons: () => [],
       scrape: metrics.scrape,
       watch: connections(2).watch,
     }),
@@ -229,3 +232,47 @@ test('both servers bound their connections', async () => {
     expect(idle.map((connection) => connection.isClosed())).toEqual([true, false, false])
   }
 })
+
+const PARTS = {
+  review: () => Promise.resolve(ADMITTED),
+  onReview: () => {},
+  onError: () => {},
+  isDraining: () => false,
+}
+
+test('serves only callers with a client certificate, where a CA for them is given', async () => {
+  const client = await createClientCertificate()
+  const authority = await createCertificateAuthority()
+  const { certPem, keyPem } = await authority.issue({ names: ['wimds.wimds.svc'] })
+  const clientCa = client.cert
+  const guarded = createReviewServer({ ...PARTS, clientCa, watch: connections(8).watch })
+  guarded.setSecureContext({ cert: certPem, key: keyPem, ca: clientCa, minVersion: 'TLSv1.3' })
+  await using stack = new AsyncDisposableStack()
+  const { port } = stack.use(await listening(guarded))
+  const send = async (certificate: { cert?: string; key?: string }) => {
+    const tls = { ca: authority.caPem, servername: 'wimds.wimds.svc', agent: false, ...certificate }
+    const sent = httpsRequest({ host: '127.0.0.1', port, path: PATH, method: 'POST', ...tls })
+    sent.end('{}')
+    const [reply] = await once(sent, 'response')
+    reply.resume()
+    return reply.statusCode
+  }
+  expect(await send(client)).toBe(200)
+  await expect(send({})).rejects.toThrow(/certificate required|ECONNRESET|EPIPE/)
+})
+
+async function createClientCertificate() {
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+  const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
+  const name = 'CN=api-server'
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    name,
+    keys,
+    signingAlgorithm: algorithm,
+  })
+  const key = await crypto.subtle.exportKey('pkcs8', keys.privateKey)
+  return {
+    cert: certificate.toString('pem'),
+    key: x509.PemConverter.encode(key, 'PRIVATE KEY'),
+  }
+}

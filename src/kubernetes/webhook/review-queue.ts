@@ -1,0 +1,192 @@
+/** Bounds the memory and the order of work of all reviews together, whoever sends them. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { parseJson } from '../../lib/json.ts'
+
+interface QueueLimits {
+  /** Bytes of one body. */
+  readonly maxBytes: number
+  /**
+   * Bytes of all bodies and unread replies in memory. Beyond it the largest is evicted with 503; of equal
+   * ones, the oldest.
+   */
+  readonly maxTotalBytes: number
+  /** JSON values in one body. V8 needs up to 100 bytes for the two characters of `{}`. */
+  readonly maxValues: number
+}
+
+/** The body is not an AdmissionReview, or is larger than any that the API server sends. */
+export class MalformedReview extends Error {}
+
+/** The review was evicted, or not begun, to make room for others. */
+export class Overloaded extends Error {}
+
+/**
+ * Parses the body and calls `work` with the value. No value is kept between two calls: a parsed body can
+ * take ten times the memory of its text, and reviews wait for the API server between them. Throws
+ * `Overloaded`, `MalformedReview` and what `work` throws.
+ */
+export type ReadReview = <T>(work: (body: unknown) => T) => Promise<T>
+
+export interface QueuedReview {
+  readonly read: ReadReview
+  /** Sends the reply. It counts instead of the body until the caller has taken it. */
+  readonly reply: (text: string) => void
+}
+
+/** A review in memory, from the first byte of its body to the last byte of its reply. */
+interface Entry {
+  buffer: ArrayBuffer
+  /** What counts against the bound. */
+  bytes: number
+  evict: () => void
+}
+
+interface Turn {
+  readonly bytes: number
+  readonly start: () => void
+}
+
+/** Capacity of a new buffer; most pods need no more. */
+const INITIAL_BYTES = 16_384
+
+/** Creates a queue: a function that receives the body of one request. */
+export function createReviewQueue({ maxBytes, maxTotalBytes, maxValues }: QueueLimits) {
+  const entries = new Set<Entry>()
+  const turns: Turn[] = []
+
+  /** Frees the memory now: garbage collection would come too late for a flood of bodies. */
+  function release(entry: Entry): void {
+    entry.buffer = entry.buffer.transfer(0)
+    entries.delete(entry)
+  }
+
+  function charge(entry: Entry, bytes: number): void {
+    entry.bytes = bytes
+    let total = 0
+    for (const each of entries) total += each.bytes
+    while (total > maxTotalBytes) {
+      const [first, ...rest] = entries
+      if (first === undefined) return
+      const largest = rest.reduce((a, b) => (b.bytes > a.bytes ? b : a), first)
+      total -= largest.bytes
+      release(largest)
+      largest.evict()
+    }
+  }
+
+  /** Copies, because a body that comes byte by byte would take hundreds of times its size in chunks. */
+  function append(entry: Entry, chunk: Buffer, offset: number): void {
+    const size = offset + chunk.length
+    if (size > entry.buffer.byteLength) {
+      const capacity = Math.max(size, 2 * entry.buffer.byteLength, INITIAL_BYTES)
+      entry.buffer = entry.buffer.transfer(Math.min(capacity, maxBytes))
+      charge(entry, entry.buffer.byteLength)
+    }
+    if (entries.has(entry)) new Uint8Array(entry.buffer).set(chunk, offset)
+  }
+
+  /** Resolves to the length of the body. */
+  function receive(request: IncomingMessage, entry: Entry): Promise<number> {
+    return new Promise((resolve, reject) => {
+      let size = 0
+      const fail = (error: Error) => {
+        release(entry)
+        // The rest of the body is read and dropped, so that the connection can be used again.
+        request.off('data', onData).resume()
+        reject(error)
+      }
+      const onData = (chunk: Buffer) => {
+        if (size + chunk.length > maxBytes) {
+          fail(new MalformedReview(`the body is larger than ${maxBytes} bytes`))
+          return
+        }
+        append(entry, chunk, size)
+        size += chunk.length
+      }
+      entry.evict = () => fail(new Overloaded('too many reviews at the same time; try again'))
+      request.on('data', onData)
+      request.once('end', () => resolve(size))
+    })
+  }
+
+  /** Resolves when no smaller body waits: a few large ones do not delay the others. */
+  function takeTurn(bytes: number): Promise<void> {
+    return new Promise((resolve) => {
+      turns.push({ bytes, start: resolve })
+      if (turns.length === 1) setImmediate(startNext)
+    })
+  }
+
+  /** Starts one turn in each round of the event loop, so that sockets are served in between. */
+  function startNext(): void {
+    const [first, ...rest] = turns
+    if (first === undefined) return
+    const next = rest.reduce((a, b) => (b.bytes < a.bytes ? b : a), first)
+    turns.splice(turns.indexOf(next), 1)
+    next.start()
+    if (turns.length > 0) setImmediate(startNext)
+  }
+
+  return async function receiveReview(
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<QueuedReview> {
+    const entry: Entry = { buffer: new ArrayBuffer(0), bytes: 0, evict: () => {} }
+    entries.add(entry)
+    response.once('close', () => {
+      release(entry)
+      entry.evict()
+    })
+    const size = await receive(request, entry)
+    entry.evict = () => {}
+    const bytes = () => {
+      if (!entries.has(entry)) throw new Overloaded('too many reviews at the same time; try again')
+      return Buffer.from(entry.buffer, 0, size)
+    }
+    return {
+      read: async (work) => {
+        await takeTurn(size)
+        checkStructure(bytes(), maxValues)
+        const body = parseJson(bytes().toString())
+        if (body === undefined) throw new MalformedReview('the body is not JSON')
+        return work(body)
+      },
+      reply: (text) => {
+        entry.buffer = entry.buffer.transfer(0)
+        entry.evict = () => response.destroy()
+        charge(entry, text.length)
+        response.end(text)
+      },
+    }
+  }
+}
+
+/** No Kubernetes object is nested deeper than some tens of levels; recursion copes with this many. */
+const MAX_DEPTH = 500
+
+const [QUOTE = 0, BACKSLASH = 0, COMMA = 0] = Buffer.from('"\\,')
+const OPENING: ReadonlySet<number | undefined> = new Set(Buffer.from('{['))
+const CLOSING: ReadonlySet<number | undefined> = new Set(Buffer.from('}]'))
+
+/** Throws `MalformedReview` for a JSON text with too many values, or nested too deep. */
+function checkStructure(json: Uint8Array, maxValues: number): void {
+  let values = 1
+  let depth = 0
+  let isString = false
+  for (let at = 0; at < json.length; at += 1) {
+    const byte = json[at]
+    if (byte === QUOTE) isString = !isString
+    else if (isString) at += byte === BACKSLASH ? 1 : 0
+    else if (byte === COMMA) values += 1
+    else if (CLOSING.has(byte)) depth -= 1
+    else if (OPENING.has(byte)) {
+      values += 1
+      depth += 1
+      if (depth > MAX_DEPTH)
+        throw new MalformedReview(`the body is nested deeper than ${MAX_DEPTH}`)
+    }
+  }
+  if (values > maxValues) {
+    throw new MalformedReview(`the body has more than ${maxValues} JSON values`)
+  }
+}
