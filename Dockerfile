@@ -4,7 +4,13 @@
 #   docker build -t wimds .
 #   docker build -t wimds-redirect --target redirect .
 
-FROM docker.io/library/node:24-bookworm-slim AS build
+# The release passes both by digest.
+ARG BUILD_IMAGE=docker.io/library/node:24-bookworm-slim
+ARG RUNTIME_IMAGE=gcr.io/distroless/nodejs24-debian12:nonroot
+
+FROM ${RUNTIME_IMAGE} AS runtime
+
+FROM ${BUILD_IMAGE} AS build
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
@@ -12,7 +18,7 @@ COPY LICENSE ./
 COPY scripts scripts
 COPY src src
 # By the Node of the images: V8 takes compiled code of the very same build of itself alone.
-COPY --from=gcr.io/distroless/nodejs24-debian12:nonroot /nodejs /nodejs
+COPY --from=runtime /nodejs /nodejs
 RUN /nodejs/bin/node scripts/build.mjs
 # What the bundles were made of, for scanners.
 RUN npm sbom --sbom-format cyclonedx --omit dev > sbom.cdx.json
@@ -25,7 +31,7 @@ RUN mkdir -p /image/app /image/usr/local/bin \
   && ln -s /app/wimds.js /image/proxy \
   && ln -s /app/wimds.js /image/usr/local/bin/wimds
 
-FROM docker.io/library/node:24-bookworm-slim AS tools
+FROM ${BUILD_IMAGE} AS tools
 RUN apt-get update && apt-get install -y --no-install-recommends nftables iproute2
 # nft and ip with the libraries that they load, and the licences of all of them, as far as a base
 # that was made small has kept its own.
@@ -36,7 +42,7 @@ RUN mkdir -p /tools/usr/sbin \
     | sed 's|.*|/usr/share/doc/&/copyright|' | xargs ls 2>/dev/null \
     | xargs cp -L --parents -t /tools /usr/share/common-licenses/*
 
-FROM gcr.io/distroless/nodejs24-debian12:nonroot AS redirect
+FROM runtime AS redirect
 COPY --from=tools /tools/ /
 COPY --from=build /image/ /
 # The kernel's rules are root's; the pod drops every capability but NET_ADMIN.
@@ -44,7 +50,7 @@ USER 0:0
 ENTRYPOINT ["/nodejs/bin/node", "/app/wimds.js"]
 CMD ["redirect"]
 
-FROM gcr.io/distroless/nodejs24-debian12:nonroot AS sidecar
+FROM runtime AS sidecar
 COPY --from=build /image/ /
 # What neither the sidecar nor the webhook needs is refused to all commands: other files, processes,
 # threads, add-ons, debuggers. So demo and simulate are for a checkout. docs/security.md says how to
