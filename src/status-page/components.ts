@@ -100,7 +100,7 @@ export function renderErrorCode({ code }: Failure, tone: 'failing' | 'starting' 
 
 /** Renders what happened, what to do, and the ids for a support ticket. */
 export function renderFailure(
-  { code, message, entraTraceId, entraCorrelationId }: Failure,
+  { message, entraTraceId, entraCorrelationId }: Failure,
   explanation?: string,
 ): Html {
   // Entra ID repeats the ids and the time at the end of its message; the fix follows them.
@@ -114,11 +114,6 @@ export function renderFailure(
   return html`${explanation === undefined ? undefined : html`<p>Meaning: ${renderBreakable(explanation)}.</p>`}
     <p>${renderBreakable(problem)}</p>
     ${fix === undefined ? undefined : html`<p><strong>Fix:</strong> ${renderBreakable(fix)}.</p>`}
-    ${
-      code.startsWith('federated_credential_')
-        ? html`<p>${renderMono('wimds doctor')} in this container prints the az command.</p>`
-        : undefined
-    }
     ${
       ids.length === 0
         ? undefined

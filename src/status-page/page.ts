@@ -1,6 +1,12 @@
 /** The status page: the status document as one HTML page without scripts or other assets. */
 import type { StatusDocument } from '../telemetry/status-schema.ts'
-import { renderBreakable, renderFacts, formatClock, formatDuration } from './components.ts'
+import {
+  renderBreakable,
+  renderFacts,
+  renderMono,
+  formatClock,
+  formatDuration,
+} from './components.ts'
 import { Html, html } from './html.ts'
 import {
   renderAssertions,
@@ -27,7 +33,7 @@ const STATES: Readonly<Record<StatusDocument['state'], string>> = {
 
 /** Renders the page, with a Content-Security-Policy that allows its own style and nothing else. */
 export function renderStatusPage(status: StatusDocument): Page {
-  const { workload, state, reasons } = status
+  const { workload, state } = status
   const name = formatWorkload(workload)
   const page = html`<!doctype html>
     <html lang="en">
@@ -46,7 +52,7 @@ export function renderStatusPage(status: StatusDocument): Page {
             <h1>${renderBreakable(name)}</h1>
             <span class="pill ${state}">${STATES[state]}</span>
           </div>
-          ${renderReasons(state, reasons)} ${renderFacts(describeSidecar(status))}
+          ${renderReasons(status)} ${renderFacts(describeSidecar(status))}
         </header>
         <main>
           ${renderTokens(status)} ${renderExchanges(status)} ${renderFailedRequests(status)}
@@ -89,14 +95,18 @@ function formatWorkload({ host, namespace, serviceAccount }: StatusDocument['wor
   return namespace === undefined ? host : `${namespace}/${serviceAccount ?? host}`
 }
 
-function renderReasons(state: StatusDocument['state'], reasons: readonly string[]): Html {
+function renderReasons({ state, reasons, workload: { host, namespace } }: StatusDocument): Html {
   if (reasons.length === 0) return html``
-  const items = reasons.map((reason) => html`<li>${renderBreakable(reason)}</li>`)
+  const inNamespace = namespace === undefined ? '' : ` -n ${namespace}`
   return html`<div class="reasons ${state}">
     <strong>Why</strong>
     <ul>
-      ${items}
+      ${reasons.map((reason) => html`<li>${renderBreakable(reason)}</li>`)}
     </ul>
+    <p class="small">
+      For a diagnosis with the commands that fix it:
+      ${renderMono(`kubectl exec${inNamespace} ${host} -c wimds -- wimds doctor`)}
+    </p>
   </div>`
 }
 
