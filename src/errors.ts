@@ -53,7 +53,6 @@ export const ERROR_KINDS = {
   entra_host_not_allowed: permanent(),
 
   // Rejections of Entra ID (src/exchange/aadsts-table.ts maps AADSTS codes to these)
-  trust_propagating: temporary(),
   federated_credential_not_found: permanent(),
   federated_credential_mismatch: permanent(),
   assertion_refused: permanent(),
@@ -84,6 +83,11 @@ interface BrokerErrorOptions {
   /** Milliseconds that the caller should wait before it retries. */
   readonly retryAfterMs?: number
   readonly entra?: EntraDetails
+  /**
+   * Epoch milliseconds until which an error with a permanent code may pass by itself, such as a federated
+   * credential that has not reached all of Entra ID. Until then the error is temporary, with status 503.
+   */
+  readonly retryingUntil?: number
 }
 
 /** An error with a code of the closed list, and a message for operators that contains no secret. */
@@ -91,6 +95,7 @@ export class BrokerError extends Error {
   readonly code: ErrorCode
   readonly retryAfterMs: number | undefined
   readonly entra: EntraDetails | undefined
+  readonly retryingUntil: number | undefined
 
   constructor(code: ErrorCode, message: string, options: BrokerErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -98,16 +103,17 @@ export class BrokerError extends Error {
     this.code = code
     this.retryAfterMs = options.retryAfterMs
     this.entra = options.entra
+    this.retryingUntil = options.retryingUntil
   }
 
   /** True if the same request cannot succeed until somebody changes the configuration. */
   get isPermanent(): boolean {
-    return ERROR_KINDS[this.code].permanent
+    return this.retryingUntil === undefined && ERROR_KINDS[this.code].permanent
   }
 
   /** The HTTP status of this error, unless a dialect has a different rule. */
   get status(): number {
-    return ERROR_KINDS[this.code].status
+    return this.retryingUntil === undefined ? ERROR_KINDS[this.code].status : 503
   }
 }
 

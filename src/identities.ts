@@ -1,6 +1,6 @@
 /** Which identity a request means: the selector a caller sent, held against the identities configured. */
 import { BrokerError } from './errors.ts'
-import { comparableResource } from './resource.ts'
+import { normalizeResource } from './resource.ts'
 
 /** One Entra identity that this sidecar can act as. */
 export interface Identity {
@@ -16,7 +16,7 @@ export interface Identity {
   readonly objectId?: string
   /** ARM id, in lower case. */
   readonly resourceId?: string
-  /** The resources it may ask for, as `comparableResource` writes them; undefined: any. */
+  /** The resources it may ask for, as `normalizeResource` writes them; undefined: any. */
   readonly resources?: readonly string[]
   readonly prefetch: readonly string[]
 }
@@ -40,7 +40,7 @@ export type IdentityResolver = (selector: Selector) => Identity
  * Answers selectors from a directory. Throws `identity_not_found` for one that matches nothing (never
  * another identity in its stead) and `identity_ambiguous` for no selector among several identities.
  */
-export function identityResolver(directory: IdentityDirectory): IdentityResolver {
+export function createIdentityResolver(directory: IdentityDirectory): IdentityResolver {
   const { identities, defaultIdentity, unlisted } = directory
   const byClientId = indexBy(identities, ({ clientId }) => clientId)
   const byObjectId = indexBy(identities, ({ objectId }) => objectId)
@@ -62,9 +62,9 @@ export function identityResolver(directory: IdentityDirectory): IdentityResolver
 }
 
 /** Throws `resource_not_allowed` for a resource outside the identity's allow-list. */
-export function requireAllowed(identity: Identity, resource: string): void {
+export function requireAllowedResource(identity: Identity, resource: string): void {
   const { name, resources } = identity
-  if (resources === undefined || resources.includes(comparableResource(resource))) return
+  if (resources === undefined || resources.includes(normalizeResource(resource))) return
   throw new BrokerError(
     'resource_not_allowed',
     `the identity ${name} is not allowed to ask for this resource: add it to its resources in the identities file`,

@@ -12,7 +12,7 @@ export function isResource(text: string): boolean {
  * A resource in the form in which allow-lists hold and compare it: without case, trailing slashes and
  * `/.default`, since all these name one resource to Entra ID.
  */
-export function comparableResource(resource: string): string {
+export function normalizeResource(resource: string): string {
   return (
     resource
       .replace(/\/\.default$/i, '')

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { identityResolver, type IdentityDirectory, type Selector } from '../src/identities.ts'
+import { createIdentityResolver, type IdentityDirectory, type Selector } from '../src/identities.ts'
 import { BILLING, ORDERS } from './fixtures/parts.ts'
 
 const UNKNOWN = '99999999-9999-4999-8999-999999999999'
@@ -8,7 +8,7 @@ const both: IdentityDirectory = { identities: [ORDERS, BILLING], defaultIdentity
 /** The name of the identity that is found, or the code of the refusal. */
 function found(directory: IdentityDirectory, selector: Selector): string {
   try {
-    return identityResolver(directory)(selector).name
+    return createIdentityResolver(directory)(selector).name
   } catch (error) {
     if (error instanceof Error && 'code' in error) return String(error.code)
     throw error

@@ -3,8 +3,8 @@
  * Time is simulated: pods do not depend on each other, so each is followed through its day in turn.
  */
 import { BrokerError } from '../../src/errors.ts'
-import { retryDelayMs } from '../../src/tokens/backoff.ts'
-import { renewalDelayMs } from '../../src/tokens/lifetime.ts'
+import { computeRetryDelayMs } from '../../src/tokens/refresh-policy.ts'
+import { computeRefreshDelayMs } from '../../src/tokens/refresh-policy.ts'
 import { seeded } from './random.ts'
 
 export interface TokenKind {
@@ -105,15 +105,15 @@ function podDay(startsAt: number, options: FleetOptions, random: () => number): 
     if (outage !== undefined && at >= outage.fromMs && at < outage.toMs) {
       failures += 1
       inARow += 1
-      const heldMs = Math.max(0, expiresAt - at)
-      at += TOOK_MS + retryDelayMs(UNAVAILABLE, { failures: inARow, heldMs }, drawn)
+      const tokenTtlMs = Math.max(0, expiresAt - at)
+      at += TOOK_MS + computeRetryDelayMs(UNAVAILABLE, { failures: inARow, tokenTtlMs }, drawn)
     } else {
       inARow = 0
       tokens += 1
       if (tokens === 2) renewedAt = at
       const issued = issuedBy(token, random)
       expiresAt = at + issued.lifetimeMs
-      at += renewalDelayMs(issued, TOOK_MS, drawn)
+      at += computeRefreshDelayMs(issued, TOOK_MS, drawn)
     }
   }
   return { tries, failures, renewedAt, expiresAt, hasRunOut }

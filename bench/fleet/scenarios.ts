@@ -1,5 +1,5 @@
 /** The days that docs/performance.md tells of, and their numbers. */
-import { renewalDelayMs } from '../../src/tokens/lifetime.ts'
+import { computeRefreshDelayMs } from '../../src/tokens/refresh-policy.ts'
 import { inWords, percentile } from '../figures.ts'
 import { markdown } from '../table.ts'
 import { type FleetDay, fleetDay, type FleetOptions, type Outage, type TokenKind } from './fleet.ts'
@@ -83,7 +83,7 @@ const lasting = (fromMs: number): Outage => ({ fromMs, toMs: fromMs + OUTAGE_MS 
 
 function meanRenewalMs({ lifetimeMs: [least, most], refreshInMs }: TokenKind): number {
   const life = { lifetimeMs: (least + most) / 2, ...(refreshInMs !== undefined && { refreshInMs }) }
-  return renewalDelayMs(life, 0, () => 0.5)
+  return computeRefreshDelayMs(life, 0, () => 0.5)
 }
 
 function lengthInWords(ms: number): string {

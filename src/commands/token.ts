@@ -4,10 +4,10 @@ import type { TokenAnswer } from '../dialects/dialect.ts'
 import { imds } from '../dialects/imds.ts'
 import { parseParameters, parseResource, parseSelector } from '../dialects/parameters.ts'
 import { BrokerError, toBrokerError, UsageError } from '../errors.ts'
-import { identityResolver, requireAllowed } from '../identities.ts'
+import { createIdentityResolver, requireAllowedResource } from '../identities.ts'
 import { systemClock } from '../tokens/clock.ts'
-import { expiry } from '../tokens/lifetime.ts'
-import { scopeOf } from '../tokens/token.ts'
+import { computeExpiry } from '../tokens/refresh-policy.ts'
+import { toScope } from '../tokens/token.ts'
 import { complain } from '../lib/print-error.ts'
 import { createDirectExchange } from './direct-exchange.ts'
 import { type Flags, parseFlags } from '../lib/args.ts'
@@ -46,10 +46,10 @@ export async function token(args: readonly string[], io: CommandIo): Promise<num
   const config = await loadConfig(io.env)
   await using direct = createDirectExchange(config)
   try {
-    const identity = identityResolver(config.directory)(query.selector)
-    requireAllowed(identity, query.resource)
-    const obtained = await direct.exchange({ identity, scope: scopeOf(query.resource) })
-    const answer = { query, identity, token: obtained, ...expiry(obtained, systemClock) }
+    const identity = createIdentityResolver(config.directory)(query.selector)
+    requireAllowedResource(identity, query.resource)
+    const obtained = await direct.exchange({ identity, scope: toScope(query.resource) })
+    const answer = { query, identity, token: obtained, ...computeExpiry(obtained, systemClock) }
     io.stdout.write(`${formatAnswer(answer, flags)}\n`)
     return 0
   } catch (error) {

@@ -4,7 +4,7 @@ import type { IdentityDirectory } from '../identities.ts'
 import { readWholeFile } from '../lib/files.ts'
 import { parseJsonObject } from '../lib/json.ts'
 import type { InstanceDocument } from '../metadata/instance.ts'
-import { comparableResource } from '../resource.ts'
+import { normalizeResource } from '../resource.ts'
 import type { Secret } from '../secret.ts'
 import { createEnvironmentDirectory, createFileDirectory, listTokenFiles } from './directory.ts'
 import {
@@ -239,7 +239,7 @@ function findPrefetchProblems(
   const allowed = defaultIdentity.resources
   if (allowed === undefined) return []
   return prefetch
-    .filter((resource) => !allowed.includes(comparableResource(resource)))
+    .filter((resource) => !allowed.includes(normalizeResource(resource)))
     .map((resource) => `WIMDS_PREFETCH: ${resource} is not one of the default identity's resources`)
 }
 

@@ -1,6 +1,6 @@
 /** Settings and identities file → the identities that requests can select. */
 import type { Identity, IdentityDirectory } from '../identities.ts'
-import { comparableResource } from '../resource.ts'
+import { normalizeResource } from '../resource.ts'
 import type { IdentityEntry } from './identities-file.ts'
 import type { ParsedSettings } from './settings.ts'
 
@@ -60,7 +60,7 @@ function createIdentity(
     prefetch: [...new Set([...prefetch, ...(isDefault ? (settings.WIMDS_PREFETCH ?? []) : [])])],
     ...(objectId !== undefined && { objectId }),
     ...(resourceId !== undefined && { resourceId }),
-    ...(resources !== undefined && { resources: resources.map(comparableResource) }),
+    ...(resources !== undefined && { resources: resources.map(normalizeResource) }),
   }
 }
 

@@ -3,7 +3,7 @@ import type * as Yaml from 'yaml'
 import type { Document, LineCounter } from 'yaml'
 import * as z from 'zod/mini'
 import { readRegularFile } from '../lib/files.ts'
-import { comparableResource } from '../resource.ts'
+import { normalizeResource } from '../resource.ts'
 import { authorityHost, createSchema, guid, quote, resource, tenant } from './parsers.ts'
 
 /** Enough for thousands of identities, and little enough to parse quickly. */
@@ -279,9 +279,9 @@ function findConflicts(entries: readonly IdentityEntry[], defaults: IdentityDefa
     if (entry.tokenFile === undefined && defaults.tokenFile === undefined) {
       at(index, 'tokenFile', 'is missing; set it, or AZURE_FEDERATED_TOKEN_FILE for all')
     }
-    const allowed = entry.resources && new Set(entry.resources.map(comparableResource))
+    const allowed = entry.resources && new Set(entry.resources.map(normalizeResource))
     for (const [position, wanted] of (entry.prefetch ?? []).entries()) {
-      if (allowed === undefined || allowed.has(comparableResource(wanted))) continue
+      if (allowed === undefined || allowed.has(normalizeResource(wanted))) continue
       const path = ['identities', index, 'prefetch', position]
       problems.push({ path, text: 'is not one of its resources' })
     }

@@ -4,7 +4,7 @@ import { toBrokerError } from '../errors.ts'
 import { findCloud, resolveAuthority } from '../exchange/clouds.ts'
 import type { Identity } from '../identities.ts'
 import { readWholeFile } from '../lib/files.ts'
-import { scopeOf, type TokenSource } from '../tokens/token.ts'
+import { toScope, type TokenSource } from '../tokens/token.ts'
 import { VERSION } from '../version.ts'
 import { checkAssertion } from './assertion-check.ts'
 import { checkEndpoint, type Endpoint } from './connectivity.ts'
@@ -168,7 +168,7 @@ async function attemptExchange(
 ): Promise<ExchangeReport> {
   const base = { identity: identity.name, clientId: identity.clientId, resource }
   try {
-    const { expiresAt } = await exchange({ identity, scope: scopeOf(resource) })
+    const { expiresAt } = await exchange({ identity, scope: toScope(resource) })
     return { ...base, ok: true, expiresAt: new Date(expiresAt).toISOString() }
   } catch (thrown) {
     const error = toBrokerError(thrown)

@@ -5,9 +5,9 @@ import { randomUUID } from 'node:crypto'
 import type { Dispatcher } from 'undici'
 import * as z from 'zod/mini'
 import { BrokerError, type ErrorCode, toBrokerError } from '../errors.ts'
+import { startDeadline, untilAborted } from '../lib/deadline.ts'
 import { Secret } from '../secret.ts'
 import type { Clock } from '../tokens/clock.ts'
-import { deadline, untilAborted } from '../tokens/deadline.ts'
 import type { AccessToken, TokenAudit, TokenRequest, TokenSource } from '../tokens/token.ts'
 import type { Assertion, AssertionReader } from './assertion.ts'
 import { type Authority, resolveAuthority } from './clouds.ts'
@@ -36,7 +36,7 @@ interface ExchangeOptions {
  */
 export function createEntraExchange(options: ExchangeOptions): TokenSource {
   return async (request, outer) => {
-    const { signal, clear } = deadline(options.timeoutMs, outer)
+    const { signal, clear } = startDeadline(options.timeoutMs, outer)
     try {
       return await exchange(request, options, signal)
     } finally {
@@ -141,7 +141,7 @@ function readTokenIds(secret: Secret): Pick<TokenAudit, 'uti' | 'oid'> {
  * a client that is kept has throttle records that answer instead of Entra ID, and a second cache (E4).
  */
 async function post(
-  { identity, scope, claims, correlationId = randomUUID() }: TokenRequest,
+  { identity, scope, correlationId = randomUUID() }: TokenRequest,
   authority: Authority,
   assertion: Assertion,
   dispatcher: Dispatcher,
@@ -170,7 +170,6 @@ async function post(
       correlationId,
       // Otherwise MSAL_FORCE_REGION in the environment sends the assertion to another host (E3).
       azureRegion: 'DisableMsalForceRegion',
-      ...(claims !== undefined && { claims }),
     })
   } catch (error) {
     const failure = network.error()

@@ -1,11 +1,12 @@
 /** The route of a token path: which protocol is spoken, and the way of a request through it. */
+import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Dialect, TokenQuery, WireRequest } from '../dialects/dialect.ts'
 import { BrokerError } from '../errors.ts'
-import { type Identity, type IdentityResolver, requireAllowed } from '../identities.ts'
+import { type Identity, type IdentityResolver, requireAllowedResource } from '../identities.ts'
 import type { Clock } from '../tokens/clock.ts'
-import { expiry } from '../tokens/lifetime.ts'
-import { type CallerTokens, scopeOf, type TokenRequest } from '../tokens/token.ts'
+import { computeExpiry } from '../tokens/refresh-policy.ts'
+import { toScope, type TokenRequest, type TokenSource } from '../tokens/token.ts'
 import { rendering } from './replies.ts'
 import { correlationIdOf } from './trace-context.ts'
 import { type ReplyEvent, send, wireRequest } from './wire.ts'
@@ -13,7 +14,7 @@ import { type ReplyEvent, send, wireRequest } from './wire.ts'
 /** What answers token requests. */
 export interface DialectParts {
   readonly resolve: IdentityResolver
-  readonly tokens: CallerTokens
+  readonly tokens: TokenSource
   readonly clock: Clock
   /** Told of each reply; `error` when it was one. */
   readonly onReply: (event: ReplyEvent) => void
@@ -38,6 +39,7 @@ export function addDialects(
   const { resolve, tokens, clock } = parts
   const render = rendering()
   const wishFor = wishing()
+  const hangUpSignal = createHangUpSignals()
   app.route({
     method: ALL_METHODS,
     url,
@@ -50,13 +52,13 @@ export function addDialects(
       }
       const query = dialect.parse(wire)
       const identity = resolve(query.selector)
-      requireAllowed(identity, query.resource)
+      requireAllowedResource(identity, query.resource)
       const wish = wishFor(query, identity)
       const correlationId = correlationIdOf(request.headers['traceparent'])
       const { socket } = request
       const tokenRequest = correlationId === undefined ? wish : { ...wish, correlationId }
-      const token = await tokens(tokenRequest, () => socket.destroyed || socket.readableEnded)
-      const { expiresIn, expiresOn } = expiry(token, clock)
+      const token = await tokens(tokenRequest, hangUpSignal(socket))
+      const { expiresIn, expiresOn } = computeExpiry(token, clock)
       const answer = { query, identity, token, expiresIn, expiresOn }
       send(request, reply, render(dialect, answer, wire), parts, {
         dialect: dialect.name,
@@ -76,7 +78,7 @@ function wishing(): (query: TokenQuery, identity: Identity) => TokenRequest {
     const held = last.get(query)
     if (held?.identity === identity) return held
     const { selector: _selector, resource, ...wishes } = query
-    const wish = { identity, scope: scopeOf(resource), ...wishes }
+    const wish = { identity, scope: toScope(resource), ...wishes }
     last.set(query, wish)
     return wish
   }
@@ -95,4 +97,17 @@ export function spoken(dialects: readonly Dialect[], request: WireRequest): Dial
   const found = dialects.find(({ matches }) => matches?.(request) === true) ?? rest ?? dialects[0]
   if (found === undefined) throw new BrokerError('not_found', 'Not found')
   return found
+}
+
+/** Returns the signal that a connection's client hung up: one for each connection, not for each request. */
+function createHangUpSignals(): (socket: Socket) => AbortSignal {
+  const signals = new WeakMap<Socket, AbortSignal>()
+  return (socket) => {
+    const memoized = signals.get(socket)
+    if (memoized !== undefined) return memoized
+    const controller = new AbortController()
+    for (const event of ['close', 'end']) socket.once(event, () => controller.abort())
+    signals.set(socket, controller.signal)
+    return controller.signal
+  }
 }

@@ -4,8 +4,8 @@ import { type Assertion, hasUnexpectedAudience } from '../exchange/assertion.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { scrub } from '../secret.ts'
 import type { ReplyEvent, ServedToken } from '../server/wire.ts'
-import type { RenewalFailure } from '../tokens/flights.ts'
-import type { ExchangeEvent } from '../tokens/observed.ts'
+import type { RefreshEvent } from '../tokens/token-cache.ts'
+import type { ExchangeEvent } from '../tokens/token-sources.ts'
 import type { TokenRequest } from '../tokens/token.ts'
 import type { SeenClient } from './clients.ts'
 import type { Logger } from './logger.ts'
@@ -110,11 +110,15 @@ export function logServedToken(
 }
 
 /** Logs `refresh_failed`, at `error` if no later attempt can succeed until somebody changes something. */
-export function logRefreshFailure(log: Logger, { request, error, leftMs }: RenewalFailure): void {
+export function logRefreshFailure(
+  log: Logger,
+  { request, ttlMs }: RefreshEvent,
+  error: BrokerError,
+): void {
   log[error.isPermanent ? 'error' : 'warn']('refresh_failed', {
     ...requestFields(request),
     ...errorFields(error),
-    tokenLeftSeconds: Math.floor(leftMs / 1000),
+    tokenLeftSeconds: Math.floor(ttlMs / 1000),
   })
 }
 

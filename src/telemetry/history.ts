@@ -1,6 +1,6 @@
 /** Remembers the latest exchanges and failed requests for the status page. */
 import type { ReplyEvent } from '../server/wire.ts'
-import type { ExchangeEvent } from '../tokens/observed.ts'
+import type { ExchangeEvent } from '../tokens/token-sources.ts'
 import type { SeenClient } from './clients.ts'
 
 /** The latest of one or more exchanges in a row with the same request and outcome. */

@@ -2,10 +2,10 @@
 import type { ErrorCode } from '../errors.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import type { IdentityDirectory } from '../identities.ts'
-import { comparableResource } from '../resource.ts'
+import { normalizeResource } from '../resource.ts'
 import type { ReplyEvent } from '../server/wire.ts'
 import type { Clock } from '../tokens/clock.ts'
-import type { ExchangeEvent } from '../tokens/observed.ts'
+import type { ExchangeEvent } from '../tokens/token-sources.ts'
 import type { CacheEntry } from '../tokens/token-cache.ts'
 import type { ClientInventory, SeenClient } from './clients.ts'
 import { EVENTS } from './events.ts'
@@ -293,14 +293,14 @@ function createLabels({ identities }: IdentityDirectory) {
   const resourcesByName = new Map(
     identities.map(({ name, prefetch, resources = [] }) => [
       name,
-      new Set([...prefetch, ...resources].map(comparableResource)),
+      new Set([...prefetch, ...resources].map(normalizeResource)),
     ]),
   )
   const identityLabel = (name: string) => (resourcesByName.has(name) ? name : OTHER)
   return {
     identityLabel,
     tokenLabels: (name: string, scope: string) => {
-      const resource = comparableResource(scope)
+      const resource = normalizeResource(scope)
       const isConfigured = resourcesByName.get(name)?.has(resource) === true
       return { identity: identityLabel(name), resource: isConfigured ? resource : OTHER }
     },

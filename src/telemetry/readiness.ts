@@ -1,7 +1,7 @@
 /** Readiness: whether the sidecar has had a valid projected token, for `/readyz`. */
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { scrub } from '../secret.ts'
-import type { ExchangeEvent } from '../tokens/observed.ts'
+import type { ExchangeEvent } from '../tokens/token-sources.ts'
 
 interface ReadinessOptions {
   readonly assertions: () => ReadonlyMap<string, AssertionState>

@@ -7,7 +7,7 @@ import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import type { IdentityDirectory } from '../identities.ts'
 import { scrub } from '../secret.ts'
 import type { Clock } from '../tokens/clock.ts'
-import { resourceIn } from '../tokens/token.ts'
+import { toResource } from '../tokens/token.ts'
 import type { CacheEntry } from '../tokens/token-cache.ts'
 import { supportsWorkloadIdentity, type SeenClient } from './clients.ts'
 import type { FailedRequests, History, PastExchange } from './history.ts'
@@ -74,8 +74,8 @@ function findState({
 > {
   if (!readiness.ready) return { state: 'starting', reasons: [...readiness.reasons] }
   const failing = entries.filter(
-    ({ failure, nextTryAt }) =>
-      failure !== undefined && nextTryAt > clock.monotonic() - FORGOTTEN_MS,
+    ({ failure, nextAttemptAt }) =>
+      failure !== undefined && nextAttemptAt > clock.monotonic() - FORGOTTEN_MS,
   )
   const reasons = [
     ...describeAssertionFailures(assertions, clock.wall()),
@@ -109,7 +109,7 @@ function describeTokenFailures(failing: readonly CacheEntry[]): string[] {
     const [first] = group
     if (first === undefined) return []
     const { request, token, failure } = first
-    const resources = group.map(({ request: { scope } }) => resourceIn(scope))
+    const resources = group.map(({ request: { scope } }) => toResource(scope))
     const subject = scrub(`${joinFirst(resources)} as ${request.identity.name}`)
     const code = failure?.error.code ?? ''
     const noun = group.length === 1 ? 'the token' : 'tokens'
@@ -171,18 +171,18 @@ function describeAssertion([file, state]: readonly [string, AssertionState]) {
 }
 
 function describeToken(
-  { request: { identity, scope }, token, failure, nextTryAt }: CacheEntry,
+  { request: { identity, scope }, token, failure, nextAttemptAt }: CacheEntry,
   toWallTime: (at: number) => number,
 ): StatusDocument['tokens'][number] {
   return {
     identity: identity.name,
     clientId: identity.clientId,
-    resource: scrub(resourceIn(scope)),
+    resource: scrub(toResource(scope)),
     scope: scrub(scope),
     ...(token !== undefined && {
       cached: { obtainedAt: formatTime(token.obtainedAt), expiresAt: formatTime(token.expiresAt) },
     }),
-    nextAttemptAt: formatTime(toWallTime(nextTryAt)),
+    nextAttemptAt: formatTime(toWallTime(nextAttemptAt)),
     consecutiveFailures: failure?.count ?? 0,
     ...(failure !== undefined && { failure: describeFailure(failure.error) }),
   }
@@ -199,7 +199,7 @@ function describeExchange({
     at: formatTime(endedAt),
     count,
     identity: identity.name,
-    resource: scrub(resourceIn(scope)),
+    resource: scrub(toResource(scope)),
     durationMs: Math.round(durationMs),
   }
   if (outcome.ok) return past

@@ -3,9 +3,8 @@ import type { Config } from '../config/config.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import type { ReplyEvent, ServedToken } from '../server/wire.ts'
 import type { Clock } from '../tokens/clock.ts'
-import type { RenewalFailure } from '../tokens/flights.ts'
-import type { ExchangeEvent } from '../tokens/observed.ts'
-import type { CacheEntry } from '../tokens/token-cache.ts'
+import type { ExchangeEvent } from '../tokens/token-sources.ts'
+import type { CacheEntry, RefreshEvent } from '../tokens/token-cache.ts'
 import type { AccessToken } from '../tokens/token.ts'
 import { VERSION } from '../version.ts'
 import { createClientInventory, type SeenClient } from './clients.ts'
@@ -40,10 +39,13 @@ interface TelemetrySources {
   readonly awaitsPrefetch: boolean
 }
 
-export interface Telemetry extends Omit<Metrics, 'registry' | 'onReply' | 'onExchange'> {
+export interface Telemetry extends Omit<
+  Metrics,
+  'registry' | 'onReply' | 'onExchange' | 'onRefresh'
+> {
   readonly onReply: (event: ReplyEvent) => void
   readonly onExchange: (event: ExchangeEvent) => void
-  readonly onRefreshFailed: (failure: RenewalFailure) => void
+  readonly onRefresh: (event: RefreshEvent) => void
   /** Called when a projected token was loaded or rotated, or can no longer be read. */
   readonly onAssertion: (file: string, state: AssertionState) => void
   /** Called when every resource of WIMDS_PREFETCH has been requested once. */
@@ -102,10 +104,9 @@ export function createTelemetry(sources: TelemetrySources): Telemetry {
       logRejection(log, event, error, client)
     },
     onCacheResult: metrics.onCacheResult,
-    onRefresh: metrics.onRefresh,
-    onRefreshFailed: (failure) => {
-      metrics.onRefresh(false)
-      logRefreshFailure(log, failure)
+    onRefresh: (event) => {
+      metrics.onRefresh(event.error === undefined)
+      if (event.error !== undefined) logRefreshFailure(log, event, event.error)
     },
     onExchange: (event) => {
       metrics.onExchange(event)

@@ -1,4 +1,4 @@
-/** Time by two clocks: the wall clock, which people and other machines set, and one that only runs. */
+/** The two clocks: the wall clock, which can be set, and the monotonic clock, which cannot. */
 
 export interface Clock {
   /** Epoch milliseconds. Jumps when the clock is set; runs on while the machine sleeps. */
@@ -7,7 +7,7 @@ export interface Clock {
   readonly monotonic: () => number
 }
 
-/** The machine's own. */
+/** The clocks of this machine. */
 export const systemClock: Clock = {
   wall: () => Date.now(),
   monotonic: () => performance.now(),

@@ -1,65 +1,72 @@
-/** Bounds exchanges: how many run at once, and how long each may take, its wait included. */
+/** The limiter (a semaphore) of exchanges: how many run at once, and how long each may take. */
 import { BrokerError } from '../errors.ts'
-import { deadline } from './deadline.ts'
+import { startDeadline } from '../lib/deadline.ts'
 import type { TokenSource } from './token.ts'
 
-interface LimitOptions {
+interface LimiterOptions {
   /** Exchanges that may run at the same time. */
-  readonly max: number
-  /** Time from the request to its end, in milliseconds; at most half of it is spent waiting. */
+  readonly maxConcurrent: number
+  /** Time limit of an exchange in milliseconds; it may wait for half of this in the queue. */
   readonly timeoutMs: number
 }
 
 const RETRY_AFTER_MS = 1000
 
 /**
- * Lets `max` exchanges run at once; the others wait, first come, first served. Throws `overloaded` for
- * one whose turn does not come in time. The source is given a signal that aborts at the time limit.
+ * Limits the exchanges of `next`. Further ones wait in a queue: refreshes and retries of the cache first,
+ * then those that callers wait for, each first come, first served. Throws `overloaded` for one that
+ * waits too long. `next` gets a signal that aborts at the time limit, which the wait counts for.
  */
-export function limited(next: TokenSource, { max, timeoutMs }: LimitOptions): TokenSource {
+export function limitExchanges(
+  next: TokenSource,
+  { maxConcurrent, timeoutMs }: LimiterOptions,
+): TokenSource {
   let running = 0
-  const waiting = new Set<() => void>()
+  const refreshes = new Set<() => void>()
+  const firstTokens = new Set<() => void>()
 
-  return async (request) => {
-    const limit = deadline(timeoutMs)
+  return async (request, signal) => {
+    const deadline = startDeadline(timeoutMs, signal)
     try {
-      if (running >= max) await turn()
-      else running += 1
+      if (running < maxConcurrent) running += 1
+      else await acquire(request.isBackground === true ? refreshes : firstTokens)
       try {
-        return await next(request, limit.signal)
+        return await next(request, deadline.signal)
       } finally {
-        handOver()
+        release()
       }
     } finally {
-      limit.clear()
+      deadline.clear()
     }
   }
 
-  /** Resolves when another exchange hands its place over. */
-  function turn(): Promise<void> {
+  /** Waits until a running exchange hands over its permit. */
+  function acquire(queue: Set<() => void>): Promise<void> {
     return new Promise((resolve, reject) => {
-      const start = () => {
-        waiting.delete(start)
+      const onPermit = () => {
+        queue.delete(onPermit)
         clearTimeout(timer)
         resolve()
       }
-      const giveUp = () => {
-        waiting.delete(start)
-        reject(overloaded('too many exchanges with Entra ID are under way'))
-      }
-      const timer = setTimeout(giveUp, timeoutMs / 2)
-      waiting.add(start)
+      const timer = setTimeout(() => {
+        queue.delete(onPermit)
+        reject(createOverloadedError('too many exchanges with Entra ID are running'))
+      }, timeoutMs / 2)
+      queue.add(onPermit)
     })
   }
 
-  function handOver(): void {
-    const [first] = waiting
-    if (first === undefined) running -= 1
-    else first()
+  /** Hands the permit over to the first in the queue. */
+  function release(): void {
+    const [onPermit] = refreshes.size > 0 ? refreshes : firstTokens
+    if (onPermit === undefined) running -= 1
+    else onPermit()
   }
 }
 
-/** The refusal of a request that finds no room; nothing is wrong with it. */
-export function overloaded(message: string): BrokerError {
-  return new BrokerError('overloaded', message, { retryAfterMs: RETRY_AFTER_MS })
+/** Creates the error of a request that finds no capacity; the request itself is fine. */
+export function createOverloadedError(reason: string): BrokerError {
+  return new BrokerError('overloaded', `${reason}. Fix: retry, or raise WIMDS_MAX_EXCHANGES`, {
+    retryAfterMs: RETRY_AFTER_MS,
+  })
 }

@@ -1,159 +1,509 @@
-/** Holds access tokens and answers from them at once, whatever Entra ID does. */
-import { toBrokerError } from '../errors.ts'
+/** The token cache: get · refresh · schedule · retry. One exchange per key at a time (single flight). */
+import { LRUCache } from 'lru-cache'
+import { BrokerError, toBrokerError } from '../errors.ts'
+import { startDeadline, untilAborted } from '../lib/deadline.ts'
 import { type Clock, systemClock } from './clock.ts'
-import { again, type CacheEntry, type Entry, newEntry, untilDueMs } from './entry.ts'
-import { flights, type RenewalFailure } from './flights.ts'
-import { LEAST_LIFE_MS, remainingAt, remainingMs } from './lifetime.ts'
-import { overloaded } from './limiter.ts'
+import { createOverloadedError } from './limiter.ts'
 import {
-  type AccessToken,
-  type CallerTokens,
-  cacheKey,
-  type TokenRequest,
-  type TokenSource,
-} from './token.ts'
-import { waitingCallers } from './waiting.ts'
+  computeNegativeTtlMs,
+  computeRefreshDelayMs,
+  computeRetryDelayMs,
+  mayRecoverWithNewAssertion,
+  MIN_TTL_MS,
+  ttlAt,
+  ttlMs,
+} from './refresh-policy.ts'
+import { type AccessToken, cacheKey, type TokenRequest, type TokenSource } from './token.ts'
 
-export type { CacheEntry } from './entry.ts'
+/** How the cache answered a request; the label values of `wimds_token_cache_results_total`. */
+export type CacheResult = 'hit' | 'miss' | 'coalesced' | 'negative_hit' | 'bypass'
 
-/** How the cache answered one request; `refreshed`: renewed a token that nobody waited for. */
-export type CacheResult = 'hit' | 'refreshed' | 'miss' | 'coalesced' | 'refused' | 'bypassed'
-
-export interface CacheOptions {
-  /** Tokens held, and refusals remembered, at most; the least recently used goes first. */
-  readonly max: number
-  /** Callers that may wait at the same time; the next is refused, or gets what is held. Default: any. */
-  readonly maxWaiting?: number
-  /** Where renewals come from; by default, from where first tokens do. */
-  readonly renew?: TokenSource
-  readonly clock?: Clock
-  /** Gives [0, 1); spreads renewals and retries. */
-  readonly random?: () => number
-  readonly onResult?: (result: CacheResult) => void
-  readonly onRenewalFailed?: (failure: RenewalFailure) => void
+/** The state of one key, for status and metrics. */
+export interface CacheEntry {
+  readonly request: TokenRequest
+  /** The cached token; undefined once it has expired. */
+  readonly token?: AccessToken
+  /** The last exchanges failed: the latest error, and how many failed in a row. */
+  readonly failure?: { readonly error: BrokerError; readonly count: number }
+  /** When the token is refreshed or the exchange is retried, on the monotonic clock. */
+  readonly nextAttemptAt: number
 }
 
-/** A token source that holds tokens, with what its surroundings need to know and say. */
+/** The outcome of an exchange that was made while a token was cached. */
+export interface RefreshEvent {
+  readonly request: TokenRequest
+  /** Undefined: the refresh succeeded. */
+  readonly error?: BrokerError
+  /** Time to live of the token that is cached now, in milliseconds. */
+  readonly ttlMs: number
+}
+
+export interface TokenCacheOptions {
+  /** Keys cached at most, tokens and failures; the least recently used is evicted. */
+  readonly maxEntries: number
+  /** Callers that may wait for an exchange at the same time; the next one gets `overloaded`. */
+  readonly maxWaiting?: number
+  readonly clock?: Clock
+  /** Returns [0, 1), for jitter. */
+  readonly random?: () => number
+  readonly onResult?: (result: CacheResult) => void
+  readonly onRefresh?: (event: RefreshEvent) => void
+}
+
 export interface TokenCache {
-  readonly tokens: CallerTokens
-  /** What is held or refused at this moment, for status and metrics. */
-  readonly entries: () => readonly CacheEntry[]
-  /** Forgets refusals of, and tries again, whatever depends on this projected token. */
-  readonly assertionChanged: (tokenFile: string) => void
   /**
-   * Goes on under a new configuration. `meaning` says what a request means there, and whether that is
-   * still kept warm; undefined, or what has another key: nobody may ask for it, and it is let go.
+   * Returns the cached token at once while it is valid, whatever the state of its refresh. Otherwise waits
+   * for an exchange, which all callers of the key share. While a failure is cached, throws it at once with
+   * the time until the next attempt. The signal says that the caller hung up: its place among the waiting
+   * callers is free, and the exchange goes on for the others.
    */
-  readonly adopt: (meaning: (request: TokenRequest) => TokenRequest | undefined) => void
-  /** Stops all renewals. */
+  readonly get: TokenSource
+  /**
+   * Keeps the tokens of these requests, and of no others, refreshed whether or not callers ask for them;
+   * they are never evicted. Resolves when each has been attempted once.
+   */
+  readonly prefetch: (requests: readonly TokenRequest[]) => Promise<void>
+  /** Returns the state of every key. */
+  readonly entries: () => readonly CacheEntry[]
+  /** Retries at once what may have failed because of the projected token that was in this file. */
+  readonly assertionRotated: (tokenFile: string) => void
+  /** Stops all refreshes and retries. */
   readonly close: () => void
 }
 
-/** `bypass_cache` is honoured at most this often for a key. */
-const BYPASS_EVERY_MS = 60_000
-/** A resource that refuses every token must not make an exchange of each request. */
-const REPLACE_EVERY_MS = 1000
-/** How long a caller that wants a new token waits for it before it gets the one that is held. */
-const LONGEST_FORCED_WAIT_MS = 2000
-/** A probe that is this late has been kept from starting; a caller may as well try. */
-const PROBE_LATENESS_MS = 100
+/** The state of one key; the functions at the end of this file lead from state to state. */
+type State = Empty | Fresh | Failed
 
-/**
- * One exchange per key at a time; no key waits for another. A usable token is always answered at
- * once, whatever the state of its renewal. Without one, a caller waits for one try; after a failed try
- * callers get the failure at once, with the time of the next try, until that try succeeds. Throws
- * `overloaded` for a caller who would have to wait where enough others do.
- */
-export function cached(next: TokenSource, options: CacheOptions): TokenCache {
-  const { max, maxWaiting = Infinity, renew = next } = options
-  const { clock = systemClock, random = Math.random } = options
-  const { onResult = () => {}, onRenewalFailed = () => {} } = options
-  const { store, fly, flyInBackground, keepWarm, assertionChanged, adopt, close } = flights({
-    obtain: next,
-    renew,
-    max,
-    clock,
-    random,
-    onRefreshed: () => onResult('refreshed'),
-    onRenewalFailed,
-  })
-  const waiting = waitingCallers(maxWaiting)
+interface Empty {
+  readonly kind: 'empty'
+  readonly token?: undefined
+}
 
-  return { tokens, entries: store.all, assertionChanged, adopt, close }
+interface Fresh {
+  readonly kind: 'fresh'
+  readonly token: AccessToken
+  /** In time to live, so that a clock set forward, or a machine that slept, brings the refresh forward. */
+  readonly refreshWhenTtlBelowMs: number
+}
 
-  async function tokens(request: TokenRequest, hasGone = neverGone): Promise<AccessToken> {
+/** Instants are on the monotonic clock. */
+interface Failed {
+  readonly kind: 'failed'
+  /** The token from before the failure, which is served until it expires. */
+  readonly token?: AccessToken
+  readonly error: BrokerError
+  /** Failed exchanges in a row. */
+  readonly failures: number
+  /** When the first of them failed for want of a federated credential. */
+  readonly notFoundSince?: number
+  /** Until then, callers without a token get the cached failure (negative cache). */
+  readonly cachedUntil: number
+  /** When the cache retries by itself, if the key is in use. */
+  readonly retryAt: number
+}
+
+interface Entry {
+  readonly key: string
+  request: TokenRequest
+  state: State
+  /** When a caller last asked for it. */
+  lastUsedAt: number
+  /** The one timer: for the refresh, the retry or the expiry. */
+  timer?: NodeJS.Timeout
+}
+
+/** An exchange that is running. */
+interface Flight {
+  readonly token: Promise<AccessToken>
+  /** No caller waits for it: see `TokenRequest.isBackground`. */
+  readonly isBackground: boolean
+  /** The projected token changed after the exchange had started. */
+  assertionRotated: boolean
+}
+
+/** `bypass_cache` starts an exchange if the cached token is at least this old. */
+const MIN_BYPASS_AGE_MS = 60_000
+/** How long a caller with `bypass_cache` waits for a new token before it gets the cached one. */
+const MAX_BYPASS_WAIT_MS = 2000
+/** Callers that got a failure are expected back within this time; until then the cache retries. */
+const RETRY_WINDOW_MS = 2 * 60_000
+/** Failing keys that are retried in the background at the same time; callers retry the others. */
+const MAX_RETRYING = 16
+/** A retry that is later than this did not start: the next caller makes the exchange. */
+const RETRY_LATENESS_MS = 100
+/** A failure this long after the last one was due for a retry begins a new streak. */
+const STREAK_RESET_MS = 10 * 60_000
+/** A federated credential may take this long to reach all nodes of Entra ID (E8). */
+const PROPAGATION_MS = 10 * 60_000
+/** Timers fire at least this often to read the clocks, since they stop while the machine sleeps. */
+const MAX_TIMER_MS = 60_000
+
+/** Creates a cache of the tokens of `source`. */
+export function createTokenCache(source: TokenSource, options: TokenCacheOptions): TokenCache {
+  const { maxEntries, maxWaiting = Infinity, clock = systemClock, random = Math.random } = options
+  const { onResult = () => {}, onRefresh = () => {} } = options
+  const prefetched = new Map<string, Entry>()
+  const lru = new LRUCache<string, Entry>({ max: maxEntries, dispose: cancelTimer })
+  const inflight = new Map<string, Flight>()
+  const waiting = new Set<object>()
+  const retrying = new Set<Entry>()
+
+  return { get, prefetch, entries, assertionRotated, close }
+
+  async function get(request: TokenRequest, signal?: AbortSignal): Promise<AccessToken> {
     const key = cacheKey(request)
-    const entry = store.find(key) ?? newEntry(key, request)
-    const { token } = entry
+    const entry = prefetched.get(key) ?? lru.get(key) ?? addEntry(key, request)
     const now = clock.monotonic()
-    if (request.keepWarm !== true) entry.askedAt = now
-    else if (!entry.keepWarm) keepWarm(entry)
-    const leftMs = token === undefined ? 0 : remainingAt(token, clock.wall(), now)
-    if (token === undefined || leftMs < LEAST_LIFE_MS) return obtained(entry, now, request, hasGone)
-    if (isForced(request, entry, token, now) && waiting.hasRoom()) {
-      onResult('bypassed')
-      return waiting.during(hasGone, replaced(entry, token, now, request))
+    entry.lastUsedAt = now
+    if (entry.request.identity !== request.identity) entry.request = toSharedRequest(request)
+    const { state } = entry
+    const ttl = state.token === undefined ? 0 : ttlAt(state.token, clock.wall(), now)
+    if (state.token === undefined || ttl < MIN_TTL_MS) {
+      return waitForToken(entry, request, signal)
     }
-    // Timers come late after a clock was set or a machine slept, and leave what was not in use.
-    if (entry.flight === undefined && untilDueMs(entry, leftMs, now) <= 0) flyInBackground(entry)
+    if (request.bypassCache === true && mayBypassCache(entry, state.token, now)) {
+      onResult('bypass')
+      return waitAsCaller(replaceToken(entry, state.token, request.correlationId), signal)
+    }
+    // Timers are late after the machine slept, and are not set for a token that was not in use.
+    if (msUntilDue(state, ttl, now) <= 0 && !inflight.has(key)) void refresh(entry)
     onResult('hit')
+    return state.token
+  }
+
+  async function waitForToken(
+    entry: Entry,
+    { correlationId }: TokenRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<AccessToken> {
+    const { state } = entry
+    const flight = inflight.get(entry.key)
+    const now = clock.monotonic()
+    if (state.kind === 'failed') {
+      // While the cache retries, or is about to, callers still get the cached failure at once.
+      const latenessMs = entry.timer === undefined ? 0 : RETRY_LATENESS_MS
+      if (now < state.cachedUntil + latenessMs || flight?.isBackground === true) {
+        onResult('negative_hit')
+        throw withRetryAfter(state.error, state.cachedUntil - now)
+      }
+    }
+    if (waiting.size >= maxWaiting) {
+      throw createOverloadedError('too many requests wait for Entra ID')
+    }
+    onResult(flight === undefined ? 'miss' : 'coalesced')
+    return waitAsCaller(exchange(entry, { isBackground: false, correlationId }), signal)
+  }
+
+  /** Waits for the outcome as one of the waiting callers, until it is there or the caller hangs up. */
+  async function waitAsCaller<T>(outcome: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    const leave = () => waiting.delete(leave)
+    waiting.add(leave)
+    signal?.addEventListener('abort', leave)
+    try {
+      return await outcome
+    } finally {
+      leave()
+      signal?.removeEventListener('abort', leave)
+    }
+  }
+
+  function mayBypassCache({ key, state }: Entry, token: AccessToken, now: number): boolean {
+    const age = now - requestedAt(token)
+    const isIdle = state.kind === 'fresh' && !inflight.has(key)
+    return isIdle && age >= MIN_BYPASS_AGE_MS && waiting.size < maxWaiting
+  }
+
+  /** Returns a new token if it comes soon, otherwise the cached one while it is valid. */
+  async function replaceToken(
+    entry: Entry,
+    cached: AccessToken,
+    correlationId: string | undefined,
+  ): Promise<AccessToken> {
+    const replacement = exchange(entry, { isBackground: true, correlationId })
+    const deadline = startDeadline(MAX_BYPASS_WAIT_MS)
+    try {
+      return await untilAborted(replacement, deadline.signal)
+    } catch {
+      return ttlMs(cached, clock) >= MIN_TTL_MS ? cached : await replacement
+    } finally {
+      deadline.clear()
+    }
+  }
+
+  /** Refreshes the token, or retries after a failure, in the background. */
+  async function refresh(entry: Entry): Promise<void> {
+    try {
+      await exchange(entry, { isBackground: true })
+    } catch {
+      // The failure is the entry's state, and `schedule` has set the timer for the next attempt.
+    }
+  }
+
+  /** Single flight: returns the running exchange of this key, or starts one. */
+  function exchange(
+    entry: Entry,
+    { isBackground, correlationId }: { isBackground: boolean; correlationId?: string | undefined },
+  ): Promise<AccessToken> {
+    const running = inflight.get(entry.key)
+    if (running !== undefined) return running.token
+    cancelTimer(entry)
+    const request = {
+      ...entry.request,
+      isBackground,
+      ...(correlationId !== undefined && { correlationId }),
+    }
+    const token = source(request).then(
+      (obtained) => onSuccess(entry, obtained),
+      (thrown: unknown) => onFailure(entry, toBrokerError(thrown)),
+    )
+    inflight.set(entry.key, { token, isBackground, assertionRotated: false })
     return token
   }
 
-  async function obtained(
-    entry: Entry,
-    now: number,
-    { correlationId, keepWarm: isWish }: TokenRequest,
-    hasGone: () => boolean,
-  ): Promise<AccessToken> {
-    const { failure, flight, nextTryAt } = entry
-    // While a probe is out, or about to be, callers still hear the last failure; the probe's outcome is
-    // for the next.
-    const probeMs = entry.timer === undefined ? 0 : PROBE_LATENESS_MS
-    if (failure !== undefined && (now < nextTryAt + probeMs || flight !== undefined)) {
-      onResult('refused')
-      throw again(failure.error, nextTryAt - now)
-    }
-    // A wish to keep warm is the configuration's, and takes no caller's place.
-    if (isWish !== true && !waiting.hasRoom()) {
-      throw overloaded('too many requests wait for Entra ID')
-    }
-    onResult(flight === undefined ? 'miss' : 'coalesced')
-    const flown = fly(entry, correlationId)
-    return isWish === true ? flown : waiting.during(hasGone, flown)
+  function onSuccess(entry: Entry, token: AccessToken): AccessToken {
+    const ttl = ttlMs(token, clock)
+    if (ttl < MIN_TTL_MS) return onFailure(entry, createExpiredOnArrivalError())
+    inflight.delete(entry.key)
+    const hadToken = liveToken(entry.state) !== undefined
+    entry.state = toFresh(token, ttl, random)
+    if (hadToken) onRefresh({ request: entry.request, ttlMs: ttl })
+    schedule(entry)
+    return token
   }
 
-  /** A new token if it comes soon, else the one that is held while that lives. */
-  function replaced(
-    entry: Entry,
-    token: AccessToken,
-    now: number,
-    { correlationId }: TokenRequest,
-  ): Promise<AccessToken> {
-    entry.forcedAt = now
-    return new Promise((resolve, reject) => {
-      const settleForHeld = (otherwise: () => void) =>
-        remainingMs(token, clock) < LEAST_LIFE_MS ? otherwise() : resolve(token)
-      const timer = setTimeout(settleForHeld, LONGEST_FORCED_WAIT_MS, () => {})
-      void fly(entry, correlationId)
-        .then(resolve, (error: unknown) => settleForHeld(() => reject(toBrokerError(error))))
-        .finally(() => clearTimeout(timer))
+  function onFailure(entry: Entry, error: BrokerError): never {
+    const isOutdated = inflight.get(entry.key)?.assertionRotated === true
+    inflight.delete(entry.key)
+    const token = liveToken(entry.state)
+    if (error.code === 'overloaded' && token === undefined && !prefetched.has(entry.key)) {
+      // Not cached: the key itself is fine, and is to be served as soon as there is capacity.
+      if (entry.state.kind === 'empty' && lru.peek(entry.key) === entry) lru.delete(entry.key)
+      throw error
+    }
+    const failed = toFailed(entry.state, error, { token, clock, random })
+    entry.state =
+      isOutdated && mayRecoverWithNewAssertion(failed.error) ? toDue(failed, clock) : failed
+    if (token !== undefined) {
+      onRefresh({ request: entry.request, error: failed.error, ttlMs: ttlMs(token, clock) })
+    }
+    schedule(entry)
+    throw withRetryAfter(failed.error, entry.state.cachedUntil - clock.monotonic())
+  }
+
+  /** Sets the timer for the entry's next refresh, retry or expiry, if it has one. */
+  function schedule(entry: Entry, delayMs?: number): void {
+    cancelTimer(entry)
+    const { key, state } = entry
+    const isPrefetched = prefetched.get(key) === entry
+    // Evicted, or the cache is closed.
+    if (!isPrefetched && lru.peek(key) !== entry) return
+    if (state.kind === 'empty') return
+    const ttl = remainingTtlMs(state)
+    if (ttl === 0 && !isPrefetched) {
+      if (state.kind === 'failed' && state.error.isPermanent) return
+      if (retrying.size >= MAX_RETRYING) return
+      retrying.add(entry)
+    }
+    const ms = delayMs ?? msUntilDue(state, ttl, clock.monotonic())
+    entry.timer = setTimeout(onTimer, Math.min(ms, MAX_TIMER_MS), entry).unref()
+  }
+
+  function cancelTimer(entry: Entry): void {
+    clearTimeout(entry.timer)
+    delete entry.timer
+    retrying.delete(entry)
+  }
+
+  function onTimer(entry: Entry): void {
+    cancelTimer(entry)
+    const now = clock.monotonic()
+    const ttl = remainingTtlMs(entry.state)
+    if (msUntilDue(entry.state, ttl, now) > 0) schedule(entry)
+    else if (isInUse(entry, now)) void refresh(entry)
+    else if (ttl > 0) schedule(entry, ttl)
+    else if (entry.state.kind === 'fresh') lru.delete(entry.key)
+  }
+
+  /** Returns whether the token is worth an exchange that no caller has asked for. */
+  function isInUse({ key, state, lastUsedAt }: Entry, now: number): boolean {
+    if (prefetched.has(key)) return true
+    const token = liveToken(state)
+    if (token !== undefined) return lastUsedAt > requestedAt(token)
+    return state.kind === 'failed' && !state.error.isPermanent && now - lastUsedAt < RETRY_WINDOW_MS
+  }
+
+  async function prefetch(requests: readonly TokenRequest[]): Promise<void> {
+    const byKey = new Map(requests.map((request) => [cacheKey(request), request]))
+    for (const [key, entry] of prefetched) {
+      if (byKey.has(key)) continue
+      prefetched.delete(key)
+      lru.set(key, entry)
+    }
+    const attempts = [...byKey].map(async ([key, request]) => {
+      const entry = prefetched.get(key) ?? lru.peek(key) ?? createEntry(key, request)
+      prefetched.set(key, entry)
+      lru.delete(key)
+      entry.request = toSharedRequest(request)
+      if (entry.state.kind === 'empty') await exchange(entry, { isBackground: false })
+      else if (!inflight.has(key)) schedule(entry)
     })
+    // A failure is the entry's state, and is retried.
+    await Promise.allSettled(attempts)
+  }
+
+  function assertionRotated(tokenFile: string): void {
+    for (const entry of allEntries()) {
+      const { key, request, state } = entry
+      if (request.identity.tokenFile !== tokenFile) continue
+      const flight = inflight.get(key)
+      if (flight !== undefined) flight.assertionRotated = true
+      else if (state.kind === 'failed' && mayRecoverWithNewAssertion(state.error))
+        retryNow(entry, state)
+    }
+  }
+
+  /** Ends the backoff. Callers without a token wait for the retry: the cached failure may be over. */
+  function retryNow(entry: Entry, state: Failed): void {
+    const willRetry = entry.timer !== undefined && isInUse(entry, clock.monotonic())
+    entry.state = toDue(state, clock)
+    if (liveToken(state) !== undefined) {
+      schedule(entry)
+      return
+    }
+    cancelTimer(entry)
+    if (willRetry) exchange(entry, { isBackground: false }).catch(() => {})
+  }
+
+  function addEntry(key: string, request: TokenRequest): Entry {
+    const entry = createEntry(key, request)
+    lru.set(key, entry)
+    return entry
+  }
+
+  function allEntries(): readonly Entry[] {
+    return [...prefetched.values(), ...lru.values()]
+  }
+
+  function entries(): readonly CacheEntry[] {
+    const now = clock.monotonic()
+    return allEntries().map(({ request, state }) => {
+      const token = liveToken(state)
+      const isNegative = state.kind === 'failed' && token === undefined
+      return {
+        request,
+        ...(token !== undefined && { token }),
+        ...(state.kind === 'failed' && { failure: { error: state.error, count: state.failures } }),
+        nextAttemptAt: isNegative
+          ? state.cachedUntil
+          : now + msUntilDue(state, remainingTtlMs(state), now),
+      }
+    })
+  }
+
+  function liveToken({ token }: State): AccessToken | undefined {
+    return token !== undefined && ttlMs(token, clock) >= MIN_TTL_MS ? token : undefined
+  }
+
+  /** Returns the time to live of the cached token in milliseconds; 0 without one that is valid. */
+  function remainingTtlMs(state: State): number {
+    const token = liveToken(state)
+    return token === undefined ? 0 : ttlMs(token, clock)
+  }
+
+  function close(): void {
+    for (const entry of allEntries()) cancelTimer(entry)
+    prefetched.clear()
+    lru.clear()
   }
 }
 
-const neverGone = () => false
+function createEntry(key: string, request: TokenRequest): Entry {
+  return { key, request: toSharedRequest(request), state: { kind: 'empty' }, lastUsedAt: -Infinity }
+}
 
-/** Whether this caller may have a new token although one is held. */
-function isForced(request: TokenRequest, entry: Entry, token: AccessToken, now: number): boolean {
-  const { bypassCache = false, refusedTokenSha256 } = request
-  // An outage is no reason to let callers wait for what their token still does.
-  if (entry.failure !== undefined) return false
-  const lastAt = Math.max(entry.renewedAt, entry.forcedAt)
-  if (bypassCache && now - lastAt >= BYPASS_EVERY_MS) return true
-  return (
-    refusedTokenSha256 !== undefined &&
-    (entry.flight !== undefined || now - entry.forcedAt >= REPLACE_EVERY_MS) &&
-    refusedTokenSha256 === token.secret.sha256()
+/** Returns what all requests of a key have in common. */
+function toSharedRequest({ identity, scope }: TokenRequest): TokenRequest {
+  return { identity, scope }
+}
+
+/** Returns when the token was requested, on the monotonic clock. */
+function requestedAt({ expiresAtMonotonic, lifetimeMs }: AccessToken): number {
+  return expiresAtMonotonic - lifetimeMs
+}
+
+/** Returns the milliseconds until the refresh or the retry of a key whose token has this time to live. */
+function msUntilDue(state: State, ttl: number, now: number): number {
+  if (state.kind === 'failed') return state.retryAt - now
+  return state.kind === 'fresh' ? ttl - state.refreshWhenTtlBelowMs : 0
+}
+
+function toFresh(token: AccessToken, ttl: number, random: () => number): Fresh {
+  const refreshDelayMs = computeRefreshDelayMs(token, token.lifetimeMs - ttl, random)
+  return { kind: 'fresh', token, refreshWhenTtlBelowMs: token.lifetimeMs - refreshDelayMs }
+}
+
+function toFailed(
+  previous: State,
+  thrown: BrokerError,
+  { token, clock, random }: { token?: AccessToken | undefined; clock: Clock; random: () => number },
+): Failed {
+  const now = clock.monotonic()
+  const isStreak = previous.kind === 'failed' && now - previous.retryAt < STREAK_RESET_MS
+  const streak = isStreak ? previous : undefined
+  const failures = (streak?.failures ?? 0) + 1
+  const isNotFound = thrown.code === 'federated_credential_not_found'
+  const notFoundSince = streak?.notFoundSince ?? (isNotFound ? now : undefined)
+  const graceMs = notFoundSince === undefined ? 0 : notFoundSince + PROPAGATION_MS - now
+  const error = isNotFound && graceMs > 0 ? withGrace(thrown, clock.wall() + graceMs) : thrown
+  const tokenTtlMs = token === undefined ? 0 : ttlMs(token, clock)
+  const retryDelayMs = computeRetryDelayMs(error, { failures, tokenTtlMs }, random)
+  return {
+    kind: 'failed',
+    ...(token !== undefined && { token }),
+    error,
+    failures,
+    ...(notFoundSince !== undefined && { notFoundSince }),
+    cachedUntil: now + computeNegativeTtlMs(error, retryDelayMs, random),
+    retryAt: now + retryDelayMs,
+  }
+}
+
+/** Returns the state whose backoff has ended. */
+function toDue(state: Failed, clock: Clock): Failed {
+  const now = clock.monotonic()
+  return { ...state, cachedUntil: now, retryAt: now }
+}
+
+/**
+ * Returns the error of a federated credential that may still be propagating, and is temporary for that
+ * long. Without Retry-After: Entra's belongs to a permanent rejection.
+ */
+function withGrace(
+  { code, message, cause, entra }: BrokerError,
+  retryingUntil: number,
+): BrokerError {
+  const time = new Date(retryingUntil).toISOString().slice(11, 16)
+  return new BrokerError(code, `${message}; retrying until ${time} UTC`, {
+    cause,
+    retryingUntil,
+    ...(entra !== undefined && { entra }),
+  })
+}
+
+/** Returns the error as one more caller gets it: the same, with the time until the next attempt. */
+function withRetryAfter(error: BrokerError, retryAfterMs: number): BrokerError {
+  const { code, message, cause, entra, retryingUntil } = error
+  return new BrokerError(code, message, {
+    cause,
+    retryAfterMs: Math.max(0, retryAfterMs),
+    ...(entra !== undefined && { entra }),
+    ...(retryingUntil !== undefined && { retryingUntil }),
+  })
+}
+
+function createExpiredOnArrivalError(): BrokerError {
+  return new BrokerError(
+    'entra_bad_response',
+    'the access token had expired when it arrived. Fix: check its lifetime, and how long exchanges take',
   )
 }

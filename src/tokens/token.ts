@@ -1,22 +1,21 @@
-/** The words that the broker's parts share: what is asked for, what is held, who gives it. */
+/** The types that the token cache and the exchange share, and the cache key. */
 import type { Identity } from '../identities.ts'
 import type { Secret } from '../secret.ts'
 
-/** A wish for an access token. */
+/** A request for an access token. */
 export interface TokenRequest {
   readonly identity: Identity
-  /** What Entra ID is asked for, such as `https://vault.azure.net/.default`. */
+  /** The scope that Entra ID is asked for, such as `https://vault.azure.net/.default`. */
   readonly scope: string
-  /** A claims challenge, passed on to Entra ID as it came. */
-  readonly claims?: string
-  /** Wants a new token although one is held (`bypass_cache`, sent by Hadoop ABFS each time). */
+  /** Asks for a new token although one is cached (`bypass_cache`; Hadoop ABFS always sends it). */
   readonly bypassCache?: boolean
-  /** To be renewed whether callers come or not: one of the resources to prefetch. */
-  readonly keepWarm?: boolean
-  /** Hex SHA-256 of a token that a resource refused; wants a new one if that is the one held. */
-  readonly refusedTokenSha256?: string
-  /** GUID under which Entra ID logs the exchange that this request starts, if it starts one. */
+  /** GUID under which Entra ID logs the exchange, if this request starts one. */
   readonly correlationId?: string
+  /**
+   * Set by the cache: no caller depends on this exchange, since callers get the cached token or the cached
+   * failure. It goes first in the limiter's queue, and has no second attempt.
+   */
+  readonly isBackground?: boolean
 }
 
 /** What identifies a token in Entra ID's sign-in logs. It contains no part of the token that is a credential. */
@@ -30,61 +29,50 @@ export interface TokenAudit {
   readonly subject: string
 }
 
-/** An access token and the instants of its life. */
+/** An access token and its lifetime. */
 export interface AccessToken {
   readonly secret: Secret
-  /** When it was asked for, epoch milliseconds. */
+  /** When it was requested, in epoch milliseconds. */
   readonly obtainedAt: number
-  /** Epoch milliseconds by the local wall clock. */
+  /** Epoch milliseconds, by the local wall clock. */
   readonly expiresAt: number
-  /** The same instant on the monotonic clock, which no clock change moves. */
+  /** The same instant on the monotonic clock, which does not jump. */
   readonly expiresAtMonotonic: number
-  /** Life that Entra ID gave it when it was issued, in milliseconds. */
+  /** The lifetime that Entra ID gave it (`expires_in`), in milliseconds. */
   readonly lifetimeMs: number
-  /** How long after it was obtained Entra ID wants it renewed, in milliseconds. */
+  /** Entra's `refresh_in`: when to refresh it, in milliseconds after it was requested. */
   readonly refreshInMs?: number
   readonly audit?: TokenAudit
 }
 
-/**
- * Gives a token or throws a `BrokerError`. The parts of the broker below the cache are such functions,
- * stacked. The signal ends the work itself.
- */
+/** Returns a token or throws a `BrokerError`. Sources are stacked by decoration. The signal ends the work. */
 export type TokenSource = (request: TokenRequest, signal?: AbortSignal) => Promise<AccessToken>
 
 /**
- * What answers callers. `hasGone` says whether the caller is there no more to hear the answer; what was
- * begun for it goes on, since others may wait for the same.
- */
-export type CallerTokens = (request: TokenRequest, hasGone?: () => boolean) => Promise<AccessToken>
-
-/**
- * What one token is held under: everything that decides what Entra ID answers, each part's end
- * unmistakable, so that no two requests for different tokens share a key.
+ * Returns the cache key: JSON of everything that decides which token Entra ID issues, so that two requests
+ * for different tokens never share a key. Memoized by request object, since equal requests are reused.
  */
 export function cacheKey(request: TokenRequest): string {
-  const known = keys.get(request)
-  if (known !== undefined) return known
-  const { identity, scope, claims } = request
-  const { authorityHost, tenantId, clientId, tokenFile } = identity
-  const key = JSON.stringify([authorityHost, tenantId, clientId, tokenFile, scope, claims ?? ''])
+  const memoized = keys.get(request)
+  if (memoized !== undefined) return memoized
+  const { authorityHost, tenantId, clientId, tokenFile } = request.identity
+  const key = JSON.stringify([authorityHost, tenantId, clientId, tokenFile, request.scope])
   keys.set(request, key)
   return key
 }
 
-/** A request that comes again brings its key, whose hash JavaScript has computed by then. */
 const keys = new WeakMap<TokenRequest, string>()
 
 /**
- * The scope of a resource as an IMDS caller names it. A trailing slash is part of the audience and
- * stays, so `https://management.azure.com/` becomes `https://management.azure.com//.default`
- * (E2); a caller that already says `/.default` is taken at its word (R10).
+ * Returns the scope for a resource as an IMDS client names it. A trailing slash is part of the audience
+ * and stays, so `https://management.azure.com/` becomes `https://management.azure.com//.default` (E2); a
+ * resource that ends in `/.default` is a scope already (R10).
  */
-export function scopeOf(resource: string): string {
+export function toScope(resource: string): string {
   return resource.endsWith('/.default') ? resource : `${resource}/.default`
 }
 
-/** The resource of a scope, as callers name it. */
-export function resourceIn(scope: string): string {
+/** Returns the resource of a scope, as clients name it. */
+export function toResource(scope: string): string {
   return scope.replace(/\/\.default$/, '')
 }

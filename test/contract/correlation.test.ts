@@ -3,8 +3,8 @@ import { createAssertionReader } from '../../src/exchange/assertion.ts'
 import { createEntraExchange } from '../../src/exchange/entra.ts'
 import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
 import { systemClock } from '../../src/tokens/clock.ts'
-import type { ExchangeEvent } from '../../src/tokens/observed.ts'
-import { tokenStack } from '../../src/tokens/stack.ts'
+import { createTokenCache } from '../../src/tokens/token-cache.ts'
+import { createExchangeSource, type ExchangeEvent } from '../../src/tokens/token-sources.ts'
 import type { TokenRequest } from '../../src/tokens/token.ts'
 
 const GUID = '4bf92f35-77b3-4da6-a3ce-929d0e0e4736'
@@ -17,16 +17,13 @@ function stackOn(world: Simulator) {
     clock: systemClock,
     timeoutMs: 3000,
   })
-  const cache = tokenStack(exchange, {
-    max: 10,
-    maxWaiting: 384,
+  const source = createExchangeSource(exchange, {
     maxConcurrent: 4,
     timeoutMs: 3000,
     clock: systemClock,
     onExchange: (event) => events.push(event),
-    onResult: () => {},
-    onRenewalFailed: () => {},
   })
+  const cache = createTokenCache(source, { maxEntries: 10 })
   const { tenantId, clientId, authorityHost, tokenFile } = world
   const identity = { name: 'orders', tenantId, clientId, authorityHost, tokenFile, prefetch: [] }
   const request: TokenRequest = { identity, scope: 'https://vault.azure.net/.default' }
@@ -42,8 +39,8 @@ const sentIds = (world: Simulator) =>
 test('an exchange has the correlation id of the request that started it', async () => {
   await using world = await createSimulator({ ports: false })
   const { cache, request, events } = stackOn(world)
-  await cache.tokens({ ...request, correlationId: GUID })
-  await cache.tokens({ ...request, correlationId: GUID.replace('4', '5') })
+  await cache.get({ ...request, correlationId: GUID })
+  await cache.get({ ...request, correlationId: GUID.replace('4', '5') })
   cache.close()
   expect(sentIds(world)).toEqual([GUID])
   expect(events.map(({ request: { correlationId } }) => correlationId)).toEqual([GUID])
@@ -52,8 +49,8 @@ test('an exchange has the correlation id of the request that started it', async 
 test('an exchange without a correlation id gets a new one, which is reported', async () => {
   await using world = await createSimulator({ ports: false })
   const { cache, request, events } = stackOn(world)
-  await cache.tokens(request)
-  await cache.tokens({ ...request, scope: 'https://storage.azure.com/.default' })
+  await cache.get(request)
+  await cache.get({ ...request, scope: 'https://storage.azure.com/.default' })
   cache.close()
   const [first, second] = sentIds(world)
   expect(first).toMatch(/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
@@ -65,7 +62,7 @@ test('a rejection has the ids of Entra ID for a support ticket', async () => {
   await using world = await createSimulator({ ports: false })
   const { cache, request } = stackOn(world)
   world.faults.add({ kind: 'aadsts', code: 700016 })
-  const rejected = cache.tokens({ ...request, correlationId: GUID })
+  const rejected = cache.get({ ...request, correlationId: GUID })
   await expect(rejected).rejects.toMatchObject({
     entra: {
       aadsts: 700016,

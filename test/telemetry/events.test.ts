@@ -68,7 +68,7 @@ test.each([
 ] as const)('logRefreshFailure logs %s at level %s', (code, level) => {
   const { log, events } = logging()
   const request = { identity: ORDERS, scope: 'https://vault.azure.net/.default' }
-  logRefreshFailure(log, { request, error: new BrokerError(code, 'why'), leftMs: 61_999 })
+  logRefreshFailure(log, { request, ttlMs: 61_999 }, new BrokerError(code, 'why'))
   expect(events()).toMatchObject([
     { level, event: 'refresh_failed', identity: 'orders', code, tokenLeftSeconds: 61 },
   ])

@@ -9,7 +9,7 @@ import { createLogger } from '../../src/telemetry/logger.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { createTelemetry } from '../../src/telemetry/telemetry.ts'
 import type { CacheEntry } from '../../src/tokens/token-cache.ts'
-import type { ExchangeEvent } from '../../src/tokens/observed.ts'
+import type { ExchangeEvent } from '../../src/tokens/token-sources.ts'
 import { aToken, frozenClock, NOW, ORDERS } from '../fixtures/parts.ts'
 
 export const VAULT = 'https://vault.azure.net/.default'
@@ -61,7 +61,7 @@ export function observe(given: Given = {}) {
 export const cached = (overrides: Partial<CacheEntry> = {}): CacheEntry => ({
   request: { identity: orders, scope: VAULT },
   token: aToken(),
-  nextTryAt: 1_800_000,
+  nextAttemptAt: 1_800_000,
   ...overrides,
 })
 
@@ -72,7 +72,7 @@ export const failing = (
 ): CacheEntry => ({
   request: { identity: orders, scope: VAULT },
   failure: { error: new BrokerError(code, `${code} happened`), count },
-  nextTryAt: 5000,
+  nextAttemptAt: 5000,
   ...overrides,
 })
 

@@ -75,7 +75,7 @@ describe('the state', () => {
   test('ignores a failure that is no longer requested', () => {
     expect(
       documentOf({
-        entries: [failing('federated_credential_mismatch', 1, { nextTryAt: -700_000 })],
+        entries: [failing('federated_credential_mismatch', 1, { nextAttemptAt: -700_000 })],
       }).state,
     ).toBe('ready')
   })

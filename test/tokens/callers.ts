@@ -1,50 +1,51 @@
-/** Callers of a token source, and what each of them got after how long. */
+/** Callers of a token source, with what each got and how long it took. */
 import { vi } from 'vitest'
 import { BrokerError } from '../../src/errors.ts'
-import type { AccessToken, TokenRequest } from '../../src/tokens/token.ts'
+import type { TokenRequest, TokenSource } from '../../src/tokens/token.ts'
 
-/** Any part of the broker. */
-type Tokens = (request: TokenRequest) => Promise<AccessToken>
-
-export interface Heard {
-  /** The token's text, or the code of the refusal. */
-  readonly said: string
+export interface Answer {
   readonly ok: boolean
+  /** The token's text, or the error code. */
+  readonly text: string
   readonly tookMs: number
   readonly retryAfterMs: number | undefined
 }
 
-/** Asks once. Settles with what was heard, a refusal too. */
-export async function ask(tokens: Tokens, request: TokenRequest): Promise<Heard> {
-  const start = performance.now()
-  const since = () => performance.now() - start
+/** Asks once. Resolves with the answer, also if it is an error. */
+export async function ask(
+  get: TokenSource,
+  request: TokenRequest,
+  signal?: AbortSignal,
+): Promise<Answer> {
+  const startedAt = performance.now()
+  const elapsed = () => performance.now() - startedAt
   try {
-    const token = await tokens(request)
-    return { said: token.secret.reveal(), ok: true, tookMs: since(), retryAfterMs: undefined }
+    const token = await get(request, signal)
+    return { text: token.secret.reveal(), ok: true, tookMs: elapsed(), retryAfterMs: undefined }
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error
-    return { said: error.code, ok: false, tookMs: since(), retryAfterMs: error.retryAfterMs }
+    return { text: error.code, ok: false, tookMs: elapsed(), retryAfterMs: error.retryAfterMs }
   }
 }
 
-/** Asks every `everyMs` of moved time for `forMs`, without waiting for answers in between. */
+/** Asks every `everyMs` of fake time for `forMs`, without waiting for answers in between. */
 export async function askFor(
-  tokens: Tokens,
+  get: TokenSource,
   request: TokenRequest,
   { forMs, everyMs }: { forMs: number; everyMs: number },
-): Promise<readonly Heard[]> {
-  const answers: Promise<Heard>[] = []
+): Promise<readonly Answer[]> {
+  const answers: Promise<Answer>[] = []
   for (let passed = 0; passed < forMs; passed += everyMs) {
-    answers.push(ask(tokens, request))
+    answers.push(ask(get, request))
     await vi.advanceTimersByTimeAsync(everyMs)
   }
   return Promise.all(answers)
 }
 
-export const slowest = (heard: readonly Heard[]): number =>
-  Math.max(...heard.map(({ tookMs }) => tookMs))
+export const slowest = (answers: readonly Answer[]): number =>
+  Math.max(...answers.map(({ tookMs }) => tookMs))
 
-/** Distinct tokens among the answers. */
-export const tokensOf = (heard: readonly Heard[]): readonly string[] => [
-  ...new Set(heard.filter(({ ok }) => ok).map(({ said }) => said)),
+/** Returns the different texts of the answers. */
+export const textsOf = (answers: readonly Answer[]): readonly string[] => [
+  ...new Set(answers.map(({ text }) => text)),
 ]

@@ -1,4 +1,4 @@
-/** A token source in moved time that does as it is told and remembers what it was asked. */
+/** A scripted Entra ID: a token source in fake time that answers as configured and records requests. */
 import { BrokerError, type ErrorCode } from '../../src/errors.ts'
 import { Secret } from '../../src/secret.ts'
 import { systemClock } from '../../src/tokens/clock.ts'
@@ -18,41 +18,39 @@ export interface Behaviour {
   readonly latencyMs?: number
   readonly lifetimeMs?: number
   readonly refreshInMs?: number
-  /** Thrown in place of a token. */
+  /** Thrown instead of a token. */
   readonly error?: ErrorCode
   readonly retryAfterMs?: number
 }
 
 interface ScriptedEntra {
   readonly source: TokenSource
-  /** Changes what happens to exchanges that begin from now on. */
+  /** Changes the behaviour of exchanges that start from now on. */
   readonly behave: (behaviour: Behaviour) => void
-  /** Every exchange that began, with when, on the monotonic clock. */
-  readonly asked: readonly { readonly request: TokenRequest; readonly at: number }[]
-  /** Most exchanges of one key that were under way at the same time. */
-  readonly mostAtOnce: () => number
+  /** Every exchange, with its start on the monotonic clock. */
+  readonly exchanges: readonly { readonly request: TokenRequest; readonly at: number }[]
+  /** The most exchanges of one key that ran at the same time. */
+  readonly maxInflight: () => number
 }
 
-export const HOUR_MS = 3_600_000
-
-/** Its tokens read `SCOPE #N`, N counting all exchanges from 1. Use it with fake timers. */
-export function scriptedEntra(first: Behaviour = {}): ScriptedEntra {
+/** Creates one. The text of its n-th token is `SCOPE #n`, counting all exchanges from 1. */
+export function createScriptedEntra(first: Behaviour = {}): ScriptedEntra {
   let behaviour = first
   let most = 0
   const running = new Map<string, number>()
-  const asked: { request: TokenRequest; at: number }[] = []
+  const exchanges: { request: TokenRequest; at: number }[] = []
 
   async function source(request: TokenRequest): Promise<AccessToken> {
     const { scope } = request
-    const { latencyMs = 0, error, retryAfterMs, lifetimeMs = HOUR_MS, refreshInMs } = behaviour
+    const { latencyMs = 0, error, retryAfterMs, lifetimeMs = 3_600_000, refreshInMs } = behaviour
     const start = { wall: systemClock.wall(), monotonic: systemClock.monotonic() }
-    const text = `${scope} #${asked.push({ request, at: start.monotonic })}`
+    const text = `${scope} #${exchanges.push({ request, at: start.monotonic })}`
     running.set(scope, (running.get(scope) ?? 0) + 1)
     most = Math.max(most, running.get(scope) ?? 0)
     if (latencyMs > 0) await new Promise((resolve) => setTimeout(resolve, latencyMs))
     running.set(scope, (running.get(scope) ?? 0) - 1)
     if (error !== undefined) {
-      throw new BrokerError(error, `told to fail with ${error}`, {
+      throw new BrokerError(error, `scripted failure: ${error}`, {
         ...(retryAfterMs !== undefined && { retryAfterMs }),
       })
     }
@@ -71,7 +69,7 @@ export function scriptedEntra(first: Behaviour = {}): ScriptedEntra {
     behave: (next) => {
       behaviour = next
     },
-    asked,
-    mostAtOnce: () => most,
+    exchanges,
+    maxInflight: () => most,
   }
 }

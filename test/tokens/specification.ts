@@ -1,10 +1,10 @@
-/** What a token cache promises, checked by what went into it and what came out of it. */
+/** The specification of the token cache, checked from outside: by its requests and its answers. */
 import { expect } from 'vitest'
 import { type ErrorCode, ERROR_KINDS, toBrokerError } from '../../src/errors.ts'
 import type { AccessToken, TokenRequest, TokenSource } from '../../src/tokens/token.ts'
-import type { Heard } from './callers.ts'
+import type { Answer } from './callers.ts'
 
-/** One exchange of one key, as seen from outside the cache. Instants are monotonic. */
+/** One exchange of one key. Instants are on the monotonic clock. */
 interface Exchange {
   readonly startedAt: number
   endedAt?: number
@@ -12,46 +12,46 @@ interface Exchange {
   error?: { readonly code: ErrorCode; readonly retryAfterMs: number }
 }
 
-/** What one caller did, from outside the cache. */
+/** One request of one caller. */
 interface Call {
   readonly request: TokenRequest
   readonly askedAt: number
-  /** The token that it had to get at once. */
+  /** The token that it must get at once. */
   readonly owed: AccessToken | undefined
-  /** It had to be tried for, or wait for a try under way. */
-  readonly isTryDue: boolean
+  /** It must start an exchange, or wait for a running one. */
+  readonly isExchangeDue: boolean
 }
 
 interface Specification {
-  /** The source for the cache under test. */
+  /** Wraps the source of the cache under test. */
   readonly watch: (source: TokenSource) => TokenSource
-  /** Looks at the state before a caller asks. */
+  /** Records the state before a caller asks. */
   readonly call: (request: TokenRequest) => Call
-  /** Checks what the caller heard, when it hears it. */
-  readonly heard: (call: Call, answer: Heard) => void
-  readonly assertionChanged: () => void
+  /** Checks the answer when the caller gets it. */
+  readonly check: (call: Call, answer: Answer) => void
+  readonly assertionRotated: () => void
   readonly clockJumped: () => void
-  /** Checks all exchanges that were made. */
-  readonly checkPace: () => void
+  /** Checks the times between all exchanges. */
+  readonly checkBackoff: () => void
 }
 
-/** A token with less life than this is of no use; tokens that have more are. */
-const USELESS_MS = 500
-/** The longest that a failure answers callers without a new try: 30 s where changes propagate. */
-const LONGEST_REFUSAL_MS = 30_000
-const REFUSAL_MS = 10_000
-const LONGEST_FORCED_WAIT_MS = 2000
+/** A token with less time to live counts as expired. */
+const MIN_TTL_MS = 500
+/** How long a failure is cached at most: while changes propagate in Entra ID. */
+const MAX_NEGATIVE_TTL_MS = 30_000
+const PERMANENT_NEGATIVE_TTL_MS = 10_000
+const MAX_BYPASS_WAIT_MS = 2000
 
 const now = () => performance.now()
 
-const leftOf = (token: AccessToken) =>
+const ttlOf = (token: AccessToken) =>
   Math.min(token.expiresAt - Date.now(), token.expiresAtMonotonic - now())
 
 export function specification(): Specification {
   const histories = new Map<string, Exchange[]>()
-  const assertionChanges: number[] = []
+  const rotations: number[] = []
   const jumps: number[] = []
-  const forcedAt = new Map<string, number[]>()
+  const bypassedAt = new Map<string, number[]>()
 
   const historyOf = ({ scope }: TokenRequest) => {
     const history = histories.get(scope) ?? []
@@ -62,13 +62,13 @@ export function specification(): Specification {
   function watch(source: TokenSource): TokenSource {
     return async (request) => {
       const history = historyOf(request)
-      // At most one flight per key.
+      // Single flight.
       expect(history.every(({ endedAt }) => endedAt !== undefined)).toBe(true)
       const exchange: Exchange = { startedAt: now() }
       history.push(exchange)
       try {
         const token = await source(request)
-        if (leftOf(token) >= USELESS_MS) exchange.token = token
+        if (ttlOf(token) >= MIN_TTL_MS) exchange.token = token
         else exchange.error = { code: 'entra_bad_response', retryAfterMs: 0 }
         return token
       } catch (thrown) {
@@ -84,60 +84,60 @@ export function specification(): Specification {
   function call(request: TokenRequest): Call {
     const history = historyOf(request)
     const held = history.findLast(({ token }) => token !== undefined)?.token
-    const owed = held !== undefined && leftOf(held) >= USELESS_MS ? held : undefined
+    const owed = held !== undefined && ttlOf(held) >= MIN_TTL_MS ? held : undefined
     if (request.bypassCache === true) {
-      forcedAt.set(request.scope, [...(forcedAt.get(request.scope) ?? []), now()])
+      bypassedAt.set(request.scope, [...(bypassedAt.get(request.scope) ?? []), now()])
     }
     const last = history.at(-1)
-    const isTryDue =
-      last?.error === undefined || now() - (last.endedAt ?? now()) > longestRefusal(last.error)
-    return { request, askedAt: now(), owed, isTryDue }
+    const isExchangeDue =
+      last?.error === undefined || now() - (last.endedAt ?? now()) > maxNegativeTtl(last.error)
+    return { request, askedAt: now(), owed, isExchangeDue }
   }
 
-  function heard({ request, askedAt, owed, isTryDue }: Call, answer: Heard): void {
+  function check({ request, askedAt, owed, isExchangeDue }: Call, answer: Answer): void {
     if (answer.ok) {
-      const given = historyOf(request).find(({ token }) => token?.secret.reveal() === answer.said)
-      // Never a token of another key, never one without life.
+      const given = historyOf(request).find(({ token }) => token?.secret.reveal() === answer.text)
+      // Never the token of another key, never an expired one.
       expect(given?.token).toBeDefined()
-      expect(given?.token && leftOf(given.token)).toBeGreaterThan(0)
+      expect(given?.token && ttlOf(given.token)).toBeGreaterThan(0)
     }
-    if (owed !== undefined && leftOf(owed) >= USELESS_MS) {
-      // Never a failure, and never a wait but for what the caller asked for.
+    if (owed !== undefined && ttlOf(owed) >= MIN_TTL_MS) {
+      // Never a failure, and no wait unless the caller bypasses the cache.
       expect(answer.ok).toBe(true)
-      expect(answer.tookMs).toBeLessThanOrEqual(request.bypassCache ? LONGEST_FORCED_WAIT_MS : 0)
+      expect(answer.tookMs).toBeLessThanOrEqual(request.bypassCache ? MAX_BYPASS_WAIT_MS : 0)
       return
     }
     if (owed !== undefined || answer.tookMs > 0 || answer.ok) return
-    // Refused at once: the last try failed, and the next one is not due for longer than it may be.
+    // A cached failure: an exchange failed, and the next one is not overdue.
     expect(historyOf(request).some(({ startedAt }) => startedAt <= askedAt)).toBe(true)
     expect(answer.retryAfterMs).toBeGreaterThanOrEqual(0)
-    const wasTried = historyOf(request).some(({ startedAt }) => startedAt === askedAt)
-    expect(isTryDue && !wasTried && !isUnderwayAt(request, askedAt)).toBe(false)
+    const wasExchanged = historyOf(request).some(({ startedAt }) => startedAt === askedAt)
+    expect(isExchangeDue && !wasExchanged && !isInflightAt(request, askedAt)).toBe(false)
   }
 
-  function isUnderwayAt(request: TokenRequest, at: number): boolean {
+  function isInflightAt(request: TokenRequest, at: number): boolean {
     return historyOf(request).some(
       ({ startedAt, endedAt = Infinity }) => startedAt <= at && at <= endedAt,
     )
   }
 
-  function checkPace(): void {
+  function checkBackoff(): void {
     for (const [scope, history] of histories) {
       for (const [index, { startedAt, endedAt = now(), error }] of history.entries()) {
         const next = history[index + 1]
         if (next === undefined) continue
         const isBetween = (at: number) => startedAt <= at && at <= next.startedAt
         const gap = next.startedAt - endedAt
-        const isMended = assertionChanges.some(isBetween)
+        const isRotated = rotations.some(isBetween)
         const isJump = jumps.some(isBetween)
-        const isForced = forcedAt.get(scope)?.some(isBetween) ?? false
-        // A failure is not repeated sooner than it may be, unless something was mended.
-        if (error !== undefined && !isMended) {
+        const isBypassed = bypassedAt.get(scope)?.some(isBetween) ?? false
+        // No retry before the backoff ends, unless the projected token was rotated.
+        if (error !== undefined && !isRotated) {
           expect(gap).toBeGreaterThanOrEqual(Math.max(250, error.retryAfterMs))
         }
-        // A success is not, unless its token was of no use any more, or not wanted.
-        if (error === undefined && !isForced && !isJump) {
-          expect(next.startedAt - startedAt).toBeGreaterThanOrEqual(USELESS_MS)
+        // No exchange right after a token, unless it expired or a caller bypassed the cache.
+        if (error === undefined && !isBypassed && !isJump) {
+          expect(next.startedAt - startedAt).toBeGreaterThanOrEqual(MIN_TTL_MS)
         }
       }
     }
@@ -146,14 +146,14 @@ export function specification(): Specification {
   return {
     watch,
     call,
-    heard,
-    checkPace,
-    assertionChanged: () => assertionChanges.push(now()),
+    check,
+    checkBackoff,
+    assertionRotated: () => rotations.push(now()),
     clockJumped: () => jumps.push(now()),
   }
 }
 
-function longestRefusal({ code, retryAfterMs }: NonNullable<Exchange['error']>): number {
-  const longest = ERROR_KINDS[code].permanent ? REFUSAL_MS : LONGEST_REFUSAL_MS
+function maxNegativeTtl({ code, retryAfterMs }: NonNullable<Exchange['error']>): number {
+  const longest = ERROR_KINDS[code].permanent ? PERMANENT_NEGATIVE_TTL_MS : MAX_NEGATIVE_TTL_MS
   return Math.max(longest, 1.2 * retryAfterMs)
 }

@@ -2,23 +2,17 @@
 import type { Config } from '../../config/config.ts'
 import { type AssertionReader, createAssertionReader } from '../../exchange/assertion.ts'
 import { watchAssertions } from '../../exchange/assertion-watcher.ts'
-import { identityResolver, type IdentityResolver, requireAllowed } from '../../identities.ts'
+import { createIdentityResolver, type IdentityResolver } from '../../identities.ts'
 import type { ProcessLog } from '../../telemetry/logger.ts'
 import { createTelemetry, type Telemetry } from '../../telemetry/telemetry.ts'
 import { systemClock } from '../../tokens/clock.ts'
-import { deferred } from '../../tokens/deferred.ts'
-import { tokenStack } from '../../tokens/stack.ts'
-import {
-  type CallerTokens,
-  resourceIn,
-  scopeOf,
-  type TokenRequest,
-  type TokenSource,
-} from '../../tokens/token.ts'
+import { createTokenCache } from '../../tokens/token-cache.ts'
+import { createExchangeSource, createLazySource } from '../../tokens/token-sources.ts'
+import { toScope, type TokenSource } from '../../tokens/token.ts'
 
 /** A broker that answers as soon as its exchange has been loaded. */
 export interface Broker {
-  readonly tokens: CallerTokens
+  readonly tokens: TokenSource
   readonly resolve: IdentityResolver
   readonly telemetry: Telemetry
   /** Begins to follow the projected tokens; resolves after the first look at them. */
@@ -46,7 +40,7 @@ export function broker(config: Config, log: ProcessLog): Broker {
   const clock = systemClock
   const { exchange } = config
   let { directory, tokenFiles, warnings } = config
-  let resolver = identityResolver(directory)
+  let resolver = createIdentityResolver(directory)
 
   const read = createAssertionReader({
     ...(exchange.audience !== undefined && { audience: exchange.audience }),
@@ -58,26 +52,25 @@ export function broker(config: Config, log: ProcessLog): Broker {
       onSkew: told.onSkew,
       onAttempt: told.onAttempt,
     })
-  const cache = tokenStack(deferred(load, LATEST_LOAD_MS), {
-    max: config.cacheSize,
-    maxWaiting: Math.max(1, Math.floor(config.maxConnections * WAITING_SHARE)),
+  const source = createExchangeSource(createLazySource(load, LATEST_LOAD_MS), {
     maxConcurrent: exchange.maxConcurrent,
     timeoutMs: exchange.timeoutMs,
     clock,
     onExchange: (event) => told.onExchange(event),
-    onResult: (result) => {
-      if (result === 'refreshed') told.onRefresh(true)
-      else if (result === 'refused') told.onCacheResult('negative_hit')
-      else told.onCacheResult(result === 'bypassed' ? 'bypass' : result)
-    },
-    onRenewalFailed: (failure) => told.onRefreshFailed(failure),
+  })
+  const cache = createTokenCache(source, {
+    maxEntries: config.cacheSize,
+    maxWaiting: Math.max(1, Math.floor(config.maxConnections * WAITING_SHARE)),
+    clock,
+    onResult: (result) => told.onCacheResult(result),
+    onRefresh: (event) => told.onRefresh(event),
   })
   const assertions = watchAssertions({
     files: () => tokenFiles,
     read,
     onChange: (file, state) => {
       told.onAssertion(file, state)
-      cache.assertionChanged(file)
+      cache.assertionRotated(file)
     },
   })
   const told = createTelemetry({
@@ -99,18 +92,17 @@ export function broker(config: Config, log: ProcessLog): Broker {
   })
 
   async function prefetch(): Promise<void> {
-    const wishes = directory.identities.flatMap((identity) =>
-      identity.prefetch.map((resource) => ({ identity, scope: scopeOf(resource), keepWarm: true })),
+    await cache.prefetch(
+      directory.identities.flatMap((identity) =>
+        identity.prefetch.map((resource) => ({ identity, scope: toScope(resource) })),
+      ),
     )
-    // A failure has been reported by then, and the cache tries again by itself.
-    await Promise.allSettled(wishes.map((wish) => cache.tokens(wish)))
     told.onPrefetched()
   }
 
   function adopt(next: Config): void {
     ;({ directory, tokenFiles, warnings } = next)
-    resolver = identityResolver(directory)
-    cache.adopt((request) => meaningOf(request, resolver))
+    resolver = createIdentityResolver(directory)
     void assertions.poll()
     void prefetch()
   }
@@ -121,7 +113,7 @@ export function broker(config: Config, log: ProcessLog): Broker {
   }
 
   return {
-    tokens: cache.tokens,
+    tokens: cache.get,
     resolve: (selector) => resolver(selector),
     adopt,
     onReload,
@@ -155,17 +147,4 @@ async function loadExchange(config: Config, surroundings: Surroundings): Promise
     timeoutMs,
     ...(region !== undefined && { region }),
   })
-}
-
-/** What a request means to these identities; undefined if they refuse it. */
-function meaningOf(request: TokenRequest, resolve: IdentityResolver): TokenRequest | undefined {
-  const { scope, claims } = request
-  try {
-    const identity = resolve({ by: 'clientId', value: request.identity.clientId })
-    requireAllowed(identity, resourceIn(scope))
-    const isPrefetched = identity.prefetch.some((resource) => scopeOf(resource) === scope)
-    return { ...request, identity, keepWarm: isPrefetched && claims === undefined }
-  } catch {
-    return undefined
-  }
 }

@@ -1,17 +1,17 @@
-/** A time limit that can be lifted, as an abort signal. */
+/** Time limits for asynchronous work. */
 
 interface Deadline {
-  /** Aborts with a `TimeoutError` when the time is over. */
+  /** Aborts with a `TimeoutError` at the time limit. */
   readonly signal: AbortSignal
-  /** Lifts the limit, so that nothing is left running. */
+  /** Stops the timer. */
   readonly clear: () => void
 }
 
-/** Begins a time limit. With `outer`, the signal also aborts when that one does. */
-export function deadline(ms: number, outer?: AbortSignal): Deadline {
+/** Starts a time limit. The signal also aborts when `outer` does. */
+export function startDeadline(ms: number, outer?: AbortSignal): Deadline {
   const controller = new AbortController()
   const timer = setTimeout(
-    () => controller.abort(new DOMException('The time limit is over', 'TimeoutError')),
+    () => controller.abort(new DOMException('The time limit has passed', 'TimeoutError')),
     ms,
   )
   return {
@@ -20,7 +20,7 @@ export function deadline(ms: number, outer?: AbortSignal): Deadline {
   }
 }
 
-/** The outcome of `work`, or the signal's reason if that comes first; the work itself goes on. */
+/** Returns the outcome of `work`, or throws the signal's reason if that comes first; the work goes on. */
 export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     // oxlint-disable-next-line prefer-promise-reject-errors -- a signal's reason is what it was given

@@ -1,11 +1,10 @@
 import * as fc from 'fast-check'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { cached, type TokenCache } from '../../src/tokens/token-cache.ts'
+import { expect, test, vi } from 'vitest'
+import { createTokenCache, type TokenCache } from '../../src/tokens/token-cache.ts'
 import { ask } from './callers.ts'
-import { type Behaviour, HOUR_MS, other, scriptedEntra } from './scripted-entra.ts'
+import { type Behaviour, createScriptedEntra, other } from './scripted-entra.ts'
+import { HOUR_MS, jump, MINUTE_MS, useFakeTime } from './setup.ts'
 import { specification } from './specification.ts'
-
-const MINUTE_MS = 60_000
 
 type Spec = ReturnType<typeof specification>
 interface Real {
@@ -25,18 +24,18 @@ const asking = (key: number, times: number, bypassCache: boolean) =>
     for (let time = 0; time < times; time += 1) {
       const request = { ...other(key), ...(bypassCache && { bypassCache }) }
       const call = spec.call(request)
-      const answer = ask(cache.tokens, request).then((heard) => spec.heard(call, heard))
-      // Its failure is the test's, also when it comes long after this command.
+      const answer = ask(cache.get, request).then((answered) => spec.check(call, answered))
+      // Its failure fails the test, also if it comes long after this command.
       answer.catch((error: unknown) => failures.push(error))
     }
     await vi.advanceTimersByTimeAsync(0)
-    surface()
+    rethrow()
   })
 
 const passing = (ms: number) =>
   command(`pass(${ms} ms)`, async () => {
     await vi.advanceTimersByTimeAsync(ms)
-    surface()
+    rethrow()
   })
 
 const behaving = (behaviour: Behaviour) =>
@@ -48,16 +47,16 @@ const behaving = (behaviour: Behaviour) =>
 const jumping = (ms: number) =>
   command(`wall clock(${ms} ms)`, (spec) => {
     spec.clockJumped()
-    vi.setSystemTime(Date.now() + ms)
+    jump(ms)
     return Promise.resolve()
   })
 
-const renewingAssertion = () =>
-  command('new projected token', async (spec, { cache }) => {
-    spec.assertionChanged()
-    cache.assertionChanged(other(0).identity.tokenFile)
+const rotatingAssertion = () =>
+  command('rotate the projected token', async (spec, { cache }) => {
+    spec.assertionRotated()
+    cache.assertionRotated(other(0).identity.tokenFile)
     await vi.advanceTimersByTimeAsync(0)
-    surface()
+    rethrow()
   })
 
 const latencyMs = fc.constantFrom(0, 1, 100, 800, 10_000)
@@ -79,7 +78,6 @@ const failing = fc.record(
       'entra_timeout',
       'assertion_missing',
       'assertion_expired',
-      'trust_propagating',
       'issuer_unreachable',
       'federated_credential_not_found',
       'application_refused',
@@ -89,13 +87,13 @@ const failing = fc.record(
   },
   { requiredKeys: ['latencyMs', 'error'] },
 )
-const aWhile = fc.oneof(
+const waitMs = fc.oneof(
   fc.nat(3000),
   fc.constantFrom(5000, 10_001, 13_000, 30_001),
   fc.integer({ min: 3000, max: 15 * MINUTE_MS }),
   fc.integer({ min: MINUTE_MS, max: 3 * HOUR_MS }),
 )
-const jump = fc.constantFrom(-24 * HOUR_MS, -HOUR_MS, -2000, 2000, 20 * MINUTE_MS, 5 * HOUR_MS)
+const jumpMs = fc.constantFrom(-24 * HOUR_MS, -HOUR_MS, -2000, 2000, 20 * MINUTE_MS, 5 * HOUR_MS)
 
 const commands = fc.commands(
   [
@@ -103,42 +101,36 @@ const commands = fc.commands(
       .tuple(fc.nat(2), fc.integer({ min: 1, max: 3 }), fc.boolean())
       .map(([key, times, bypass]) => asking(key, times, bypass)),
     fc.tuple(fc.nat(2)).map(([key]) => asking(key, 1, false)),
-    aWhile.map(passing),
+    waitMs.map(passing),
     up.map(behaving),
     failing.map(behaving),
-    jump.map(jumping),
-    fc.constant(renewingAssertion()),
+    jumpMs.map(jumping),
+    fc.constant(rotatingAssertion()),
   ],
   { maxCommands: 60 },
 )
 
 let failures: unknown[] = []
-function surface(): void {
+function rethrow(): void {
   const [first] = failures
   if (first !== undefined) throw first
 }
 
-beforeEach(() => {
-  failures = []
-  vi.useFakeTimers()
-})
-afterEach(() => {
-  vi.useRealTimers()
-})
+useFakeTime()
 
-test('whatever happens in whatever order, the cache does what it promises', async () => {
+test('the cache meets its specification in every order of events', async () => {
   await fc.assert(
     fc.asyncProperty(commands, fc.double({ min: 0, max: 0.999, noNaN: true }), async (run, r) => {
       failures = []
       const spec = specification()
-      const entra = scriptedEntra()
-      const cache = cached(spec.watch(entra.source), { max: 10, random: () => r })
+      const entra = createScriptedEntra()
+      const cache = createTokenCache(spec.watch(entra.source), { maxEntries: 10, random: () => r })
       try {
         await fc.asyncModelRun(() => ({ model: spec, real: { cache, behave: entra.behave } }), run)
-        // Long enough for every caller to have been answered.
+        // Until every caller has its answer.
         await vi.advanceTimersByTimeAsync(15_000)
-        surface()
-        spec.checkPace()
+        rethrow()
+        spec.checkBackoff()
         expect(cache.entries().length).toBeLessThanOrEqual(3)
       } finally {
         cache.close()

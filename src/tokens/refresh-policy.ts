@@ -1,0 +1,154 @@
+/** When to refresh a token, and when to retry after a failure. Pure: no clock is read, no timer is set. */
+import type { BrokerError } from '../errors.ts'
+import type { Clock } from './clock.ts'
+import type { AccessToken } from './token.ts'
+
+const SECOND_MS = 1000
+const MINUTE_MS = 60_000
+
+// Expiry
+
+/** A token with less time to live counts as expired. */
+export const MIN_TTL_MS = 500
+/** The two clocks drift apart by less than this; a larger difference means that one was set. */
+const MAX_DRIFT_MS = 500
+
+type Expiry = Pick<AccessToken, 'expiresAt' | 'expiresAtMonotonic'>
+
+/**
+ * Returns a token's time to live in milliseconds. The clock that says less decides: a clock that was set
+ * back, or stood still while the machine slept, must not make an expired token look valid.
+ */
+export function ttlMs(token: Expiry, clock: Clock): number {
+  return ttlAt(token, clock.wall(), clock.monotonic())
+}
+
+/** Returns the same as `ttlMs`, for instants that have been read already. */
+export function ttlAt(token: Expiry, wall: number, monotonic: number): number {
+  const byWall = token.expiresAt - wall
+  const byMonotonic = token.expiresAtMonotonic - monotonic
+  return byWall - byMonotonic > MAX_DRIFT_MS ? byMonotonic : byWall
+}
+
+/**
+ * Returns `expires_in` and `expires_on` of a reply, in whole seconds: `expires_on` is always now +
+ * `expires_in`, and `expires_in` is at least 1 (R2).
+ */
+export function computeExpiry(
+  token: Expiry,
+  clock: Clock,
+): { expiresIn: number; expiresOn: number } {
+  const wall = clock.wall()
+  const now = Math.floor(wall / SECOND_MS)
+  const end = Math.floor((wall + ttlAt(token, wall, clock.monotonic())) / SECOND_MS)
+  const expiresIn = Math.max(1, end - now)
+  return { expiresIn, expiresOn: now + expiresIn }
+}
+
+// Refresh
+
+/** A lifetime of more than twice this is refreshed at least this long before it ends. */
+const REFRESH_MARGIN_MS = 10 * MINUTE_MS
+/** The shortest time between two exchanges of one key. */
+const MIN_REFRESH_MS = SECOND_MS
+/** A refresh may take this much longer than the exchange before it and still be in time. */
+const DURATION_TOLERANCE = 1.25
+const REFRESH_JITTER = 0.1
+
+/**
+ * Returns when to refresh a token, in milliseconds after it was requested: at Entra's `refresh_in`, or at
+ * half of its lifetime. Jitter keeps pods apart that started together. Not in the last ten minutes of a
+ * lifetime longer than twenty, and early enough for an exchange that takes as long as the last one did
+ * (`durationMs`). `random` returns [0, 1).
+ */
+export function computeRefreshDelayMs(
+  { lifetimeMs, refreshInMs }: Pick<AccessToken, 'lifetimeMs' | 'refreshInMs'>,
+  durationMs: number,
+  random: () => number,
+): number {
+  const desired =
+    refreshInMs === undefined
+      ? (lifetimeMs / 2) * (1 - REFRESH_JITTER + 2 * REFRESH_JITTER * random())
+      : refreshInMs * (1 + REFRESH_JITTER * random())
+  const margin = lifetimeMs > 2 * REFRESH_MARGIN_MS ? REFRESH_MARGIN_MS : MIN_TTL_MS
+  const latest = lifetimeMs - Math.max(margin, MIN_TTL_MS + DURATION_TOLERANCE * durationMs)
+  return Math.max(MIN_REFRESH_MS, Math.min(desired, latest))
+}
+
+// Retry
+
+/** Capped exponential backoff with full jitter: the cap of the n-th delay is `baseMs` × 2ⁿ⁻¹. */
+interface BackoffPolicy {
+  readonly baseMs: number
+  readonly capMs: number
+}
+
+/** No token is cached: recovery must be noticed within seconds. */
+const WITHOUT_TOKEN: BackoffPolicy = { baseMs: SECOND_MS, capMs: 8 * SECOND_MS }
+/** Callers have a valid token: a failing Entra ID is spared. */
+const WITH_TOKEN: BackoffPolicy = { baseMs: 2 * SECOND_MS, capMs: 60 * SECOND_MS }
+/** A change in Entra ID takes minutes to reach all of its nodes (E8). */
+const PROPAGATION: BackoffPolicy = { baseMs: 5 * SECOND_MS, capMs: 30 * SECOND_MS }
+/** Somebody has to change something first. */
+const PERMANENT: BackoffPolicy = { baseMs: 30 * SECOND_MS, capMs: 300 * SECOND_MS }
+
+const MIN_RETRY_MS = 250
+/** A permanent failure is cached for this long at most, so that a fix takes effect soon. */
+const PERMANENT_NEGATIVE_TTL_MS = 10 * SECOND_MS
+/** Added to Retry-After at most, so that clients with the same value do not return together. */
+const RETRY_AFTER_JITTER = 0.2
+
+/** What the delay after a failed exchange depends on. */
+export interface FailedExchange {
+  /** Failed exchanges of this key in a row, this one included. */
+  readonly failures: number
+  /** Time to live of the cached token in milliseconds; 0 without one. */
+  readonly tokenTtlMs: number
+}
+
+/**
+ * Returns after how many milliseconds the cache retries by itself. Not before Retry-After, unless the
+ * failure is permanent: a fix must take effect. Not after the end of the cached token's lifetime, when
+ * callers begin to wait. `random` returns [0, 1).
+ */
+export function computeRetryDelayMs(
+  error: BrokerError,
+  { failures, tokenTtlMs }: FailedExchange,
+  random: () => number,
+): number {
+  const backoff = backoffMs(selectPolicy(error, tokenTtlMs > 0), failures, random)
+  if (error.isPermanent && tokenTtlMs === 0) return Math.max(PERMANENT_NEGATIVE_TTL_MS, backoff)
+  const delay = tokenTtlMs > 0 ? Math.min(tokenTtlMs, backoff) : backoff
+  const retryAfter = error.isPermanent ? 0 : (error.retryAfterMs ?? 0)
+  return Math.max(MIN_RETRY_MS, delay, retryAfter * (1 + RETRY_AFTER_JITTER * random()))
+}
+
+/** Returns for how many milliseconds a failure is cached: callers get it at once, without an exchange. */
+export function computeNegativeTtlMs(
+  error: BrokerError,
+  retryDelayMs: number,
+  random: () => number,
+): number {
+  if (!error.isPermanent) return retryDelayMs
+  return Math.min(retryDelayMs, PERMANENT_NEGATIVE_TTL_MS * (1 - random() / 4))
+}
+
+/** Returns true if an exchange with a rotated projected token may succeed after this error. */
+export function mayRecoverWithNewAssertion(error: BrokerError): boolean {
+  return error.isPermanent || error.code.startsWith('assertion_') || isPropagating(error)
+}
+
+function backoffMs({ baseMs, capMs }: BackoffPolicy, failures: number, random: () => number) {
+  return Math.min(capMs, baseMs * 2 ** Math.min(failures - 1, 20)) * random()
+}
+
+function selectPolicy(error: BrokerError, hasToken: boolean): BackoffPolicy {
+  if (error.isPermanent) return PERMANENT
+  if (isPropagating(error) || error.code === 'assertion_expired') return PROPAGATION
+  return hasToken ? WITH_TOKEN : WITHOUT_TOKEN
+}
+
+/** Returns true for a rejection that ends when a change has reached all of Entra ID. */
+function isPropagating(error: BrokerError): boolean {
+  return error.retryingUntil !== undefined || error.code === 'issuer_unreachable'
+}

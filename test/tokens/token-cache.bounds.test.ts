@@ -1,0 +1,157 @@
+import { describe, expect, test, vi } from 'vitest'
+import { ask, askFor, slowest } from './callers.ts'
+import { other, VAULT } from './scripted-entra.ts'
+import {
+  MAX_CONCURRENT,
+  MAX_WAITING,
+  MINUTE_MS,
+  range,
+  setUpLimited,
+  useFakeTime,
+} from './setup.ts'
+
+useFakeTime()
+
+describe('a caller that asks for 10 000 resources', () => {
+  test('gets no more failures cached than the limit, and starts no timers', async () => {
+    const { entra, cache, get } = setUpLimited()
+    entra.behave({ error: 'resource_refused' })
+    for (const index of range(10_000)) await ask(get, other(index))
+    expect(cache.entries()).toHaveLength(100)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('gets no more tokens cached than the limit; those in use are not evicted', async () => {
+    const { cache, get } = setUpLimited()
+    await ask(get, VAULT)
+    for (const index of range(10_000)) {
+      await ask(get, other(index))
+      if (index % 50 === 0) await ask(get, VAULT)
+    }
+    expect(cache.entries()).toHaveLength(100)
+    expect(vi.getTimerCount()).toBe(100)
+    expect((await ask(get, VAULT)).text).toBe(`${VAULT.scope} #1`)
+  })
+
+  test('causes few retries in an outage', async () => {
+    const { entra, cache, get } = setUpLimited({ maxEntries: 1000 })
+    entra.behave({ error: 'entra_unreachable' })
+    for (const index of range(10_000)) await ask(get, other(index))
+    expect(vi.getTimerCount()).toBe(16)
+    const count = entra.exchanges.length
+    await vi.advanceTimersByTimeAsync(MINUTE_MS)
+    // 16 keys, each about every 4 s.
+    expect(entra.exchanges.length - count).toBeLessThan(16 * 30)
+    cache.close()
+  })
+
+  test('at once gets overloaded beyond the limit, which is not cached', async () => {
+    const { entra, cache, get } = setUpLimited()
+    entra.behave({ latencyMs: 100 })
+    const flood = range(10_000).map((index) => ask(get, other(index)))
+    await vi.advanceTimersByTimeAsync(0)
+    expect(entra.exchanges).toHaveLength(MAX_CONCURRENT)
+    await vi.advanceTimersByTimeAsync(11_000)
+    const failed = (await Promise.all(flood)).filter(({ ok }) => !ok)
+    expect(failed).toHaveLength(10_000 - MAX_WAITING)
+    for (const answer of failed) {
+      expect(answer).toMatchObject({ text: 'overloaded', tookMs: 0, retryAfterMs: 1000 })
+    }
+    expect(cache.entries().length).toBeLessThanOrEqual(100)
+    const retry = ask(get, other(9999))
+    await vi.advanceTimersByTimeAsync(100)
+    expect((await retry).ok).toBe(true)
+  })
+
+  test('delays a new resource of another caller by two seconds at most', async () => {
+    const { entra, get } = setUpLimited({ maxEntries: 1000 })
+    entra.behave({ latencyMs: 100, error: 'resource_refused' })
+    let next = 0
+    const caller = async () => {
+      while (next < 10_000) await ask(get, other((next += 1)))
+    }
+    const flood = range(MAX_WAITING - 1).map(caller)
+    await vi.advanceTimersByTimeAsync(1000)
+    const answer = ask(get, VAULT)
+    entra.behave({ latencyMs: 100 })
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(await answer).toMatchObject({ ok: true })
+    expect((await answer).tookMs).toBeLessThanOrEqual(2200)
+    await Promise.all(flood)
+  })
+})
+
+test('a flood of exchanges without an answer does not prevent a refresh', async () => {
+  const { entra, get } = setUpLimited({ maxEntries: 1000 })
+  await ask(get, VAULT)
+  await vi.advanceTimersByTimeAsync(29 * MINUTE_MS)
+  await ask(get, VAULT)
+  entra.behave({ latencyMs: 8000, error: 'entra_timeout' })
+  const flood = Promise.all(range(500).map((index) => ask(get, other(index))))
+  await vi.advanceTimersByTimeAsync(1)
+  entra.behave({ latencyMs: 100 })
+  const answers = await askFor(get, VAULT, { forMs: 90_000, everyMs: 1000 })
+  expect(slowest(answers)).toBe(0)
+  expect(answers.at(-1)?.text).not.toBe(`${VAULT.scope} #1`)
+  expect((await flood).every(({ tookMs }) => tookMs <= 8000)).toBe(true)
+})
+
+/** A cache with a token for `VAULT`, while as many callers as may wait for another token do so. */
+async function setUpCrowd() {
+  const given = setUpLimited({ maxEntries: 1000 })
+  await ask(given.get, VAULT)
+  await vi.advanceTimersByTimeAsync(MINUTE_MS)
+  given.entra.behave({ latencyMs: 8000, error: 'entra_timeout' })
+  const hangUp = new AbortController()
+  const crowd = range(MAX_WAITING).map(() => ask(given.get, other('cold'), hangUp.signal))
+  return { ...given, crowd, hangUp }
+}
+
+describe('while as many callers wait as may wait', () => {
+  test('the next one gets overloaded at once, until they have their answer', async () => {
+    const { entra, get, crowd } = await setUpCrowd()
+    const next = await ask(get, other('cold'))
+    expect(next).toEqual({ text: 'overloaded', ok: false, tookMs: 0, retryAfterMs: 1000 })
+    await vi.advanceTimersByTimeAsync(8000)
+    expect((await Promise.all(crowd)).every(({ text }) => text === 'entra_timeout')).toBe(true)
+    entra.behave({})
+    expect((await ask(get, other('new'))).ok).toBe(true)
+  })
+
+  test('bypass_cache gets the cached token', async () => {
+    const { entra, get } = await setUpCrowd()
+    const answer = await ask(get, { ...VAULT, bypassCache: true })
+    expect(answer).toMatchObject({ text: `${VAULT.scope} #1`, tookMs: 0 })
+    expect(entra.exchanges).toHaveLength(2)
+  })
+
+  test('a resource is prefetched', async () => {
+    const { entra, cache } = await setUpCrowd()
+    entra.behave({ latencyMs: 100 })
+    void cache.prefetch([other('prefetched')])
+    await vi.advanceTimersByTimeAsync(100)
+    expect(cache.entries()[0]?.token).toBeDefined()
+  })
+
+  test('others may wait instead of those that hang up', async () => {
+    const { entra, get, hangUp } = await setUpCrowd()
+    expect((await ask(get, other('new'))).text).toBe('overloaded')
+    hangUp.abort()
+    entra.behave({})
+    expect((await ask(get, other('new'))).ok).toBe(true)
+  })
+})
+
+test('a token that was evicted while its refresh runs is not cached again', async () => {
+  const { entra, cache, get } = setUpLimited({ maxEntries: 1 })
+  await ask(get, VAULT)
+  await vi.advanceTimersByTimeAsync(29 * MINUTE_MS)
+  await ask(get, VAULT)
+  entra.behave({ latencyMs: 100, error: 'entra_unavailable' })
+  await vi.advanceTimersByTimeAsync(MINUTE_MS + 50)
+  entra.behave({})
+  await ask(get, other('newer'))
+  await vi.advanceTimersByTimeAsync(50)
+  expect(cache.entries().map(({ request }) => request.scope)).toEqual([other('newer').scope])
+  expect(vi.getTimerCount()).toBe(1)
+})

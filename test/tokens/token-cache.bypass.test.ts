@@ -1,0 +1,65 @@
+import { expect, test, vi } from 'vitest'
+import { ask, slowest } from './callers.ts'
+import { VAULT } from './scripted-entra.ts'
+import { MINUTE_MS, range, setUp, useFakeTime } from './setup.ts'
+
+const BYPASS = { ...VAULT, bypassCache: true }
+const token = (number: number) => `${VAULT.scope} #${number}`
+
+useFakeTime()
+
+/** A cache with a token that is old enough to be bypassed. */
+async function setUpOldToken() {
+  const given = setUp()
+  await ask(given.get, VAULT)
+  await vi.advanceTimersByTimeAsync(MINUTE_MS)
+  return given
+}
+
+test('bypass_cache starts at most one exchange a minute', async () => {
+  const { entra, get } = setUp()
+  const texts = []
+  for (let second = 0; second < 120; second += 1) {
+    texts.push((await ask(get, BYPASS)).text)
+    await vi.advanceTimersByTimeAsync(1000)
+  }
+  expect(new Set(texts)).toEqual(new Set([token(1), token(2)]))
+  expect(texts.indexOf(token(2))).toBe(60)
+  expect(entra.exchanges).toHaveLength(2)
+})
+
+test('bypass_cache of many callers at once starts one exchange', async () => {
+  const { entra, get } = await setUpOldToken()
+  entra.behave({ latencyMs: 100 })
+  const answers = Promise.all(range(20).map(() => ask(get, BYPASS)))
+  await vi.advanceTimersByTimeAsync(100)
+  expect(slowest(await answers)).toBe(100)
+  expect(entra.exchanges).toHaveLength(2)
+})
+
+test('bypass_cache gets the cached token after 2 s if Entra ID does not answer, then at once', async () => {
+  const { entra, get } = await setUpOldToken()
+  entra.behave({ latencyMs: 10_000, error: 'entra_timeout' })
+  const first = ask(get, BYPASS)
+  expect(await ask(get, BYPASS)).toMatchObject({ text: token(1), tookMs: 0 })
+  await vi.advanceTimersByTimeAsync(2000)
+  expect(await first).toMatchObject({ text: token(1), tookMs: 2000 })
+  await vi.advanceTimersByTimeAsync(10 * MINUTE_MS)
+  expect(await ask(get, BYPASS)).toMatchObject({ text: token(1), tookMs: 0 })
+})
+
+test('bypass_cache gets the error if the cached token expires while it waits', async () => {
+  const { entra, get } = setUp({ behaviour: { lifetimeMs: MINUTE_MS + 1000 } })
+  await ask(get, VAULT)
+  await vi.advanceTimersByTimeAsync(MINUTE_MS)
+  entra.behave({ latencyMs: 10_000, error: 'entra_timeout' })
+  const answer = ask(get, BYPASS)
+  await vi.advanceTimersByTimeAsync(10_000)
+  expect((await answer).text).toBe('entra_timeout')
+})
+
+test('bypass_cache gets the cached token if the exchange fails', async () => {
+  const { entra, get } = await setUpOldToken()
+  entra.behave({ error: 'federated_credential_not_found' })
+  expect((await ask(get, BYPASS)).text).toBe(token(1))
+})

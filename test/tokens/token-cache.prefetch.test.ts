@@ -1,0 +1,110 @@
+import { describe, expect, test, vi } from 'vitest'
+import { ask } from './callers.ts'
+import { other, VAULT } from './scripted-entra.ts'
+import { HOUR_MS, MINUTE_MS, range, setUp, useFakeTime } from './setup.ts'
+
+useFakeTime()
+
+describe('a prefetched resource', () => {
+  test('is refreshed without callers, also if a caller asked for it first', async () => {
+    const { entra, cache, get } = setUp({ behaviour: { latencyMs: 100 } })
+    void ask(get, VAULT)
+    void cache.prefetch([VAULT])
+    await vi.advanceTimersByTimeAsync(3 * HOUR_MS)
+    expect(entra.exchanges.length).toBeGreaterThanOrEqual(6)
+    expect(entra.maxInflight()).toBe(1)
+    expect((await ask(get, VAULT)).tookMs).toBe(0)
+  })
+
+  test('has a token again soon after an outage that outlasted its token', async () => {
+    const { entra, cache, get } = setUp()
+    await cache.prefetch([VAULT])
+    entra.behave({ error: 'entra_unreachable' })
+    await vi.advanceTimersByTimeAsync(5 * HOUR_MS)
+    entra.behave({})
+    await vi.advanceTimersByTimeAsync(MINUTE_MS)
+    const count = entra.exchanges.length
+    expect(await ask(get, VAULT)).toMatchObject({ ok: true, tookMs: 0 })
+    expect(entra.exchanges).toHaveLength(count)
+  })
+
+  test('is retried slowly after a permanent failure', async () => {
+    const { entra, cache, get } = setUp({ behaviour: { error: 'resource_refused' } })
+    await cache.prefetch([VAULT])
+    await vi.advanceTimersByTimeAsync(HOUR_MS)
+    expect(entra.exchanges.length).toBeGreaterThan(10)
+    expect(entra.exchanges.length).toBeLessThan(40)
+    entra.behave({})
+    await vi.advanceTimersByTimeAsync(5 * MINUTE_MS)
+    expect((await ask(get, VAULT)).tookMs).toBe(0)
+  })
+
+  test('is never evicted', async () => {
+    const { cache, get } = setUp({ maxEntries: 2 })
+    await cache.prefetch([VAULT])
+    for (const name of range(10)) await ask(get, other(name))
+    expect((await ask(get, VAULT)).text).toBe(`${VAULT.scope} #1`)
+    expect(cache.entries()).toHaveLength(3)
+  })
+})
+
+describe('prefetching another list, as a reload of the configuration does,', () => {
+  test('retries a resource that failed permanently before', async () => {
+    const { entra, cache, get } = setUp({ behaviour: { error: 'resource_refused' } })
+    await ask(get, VAULT)
+    entra.behave({})
+    await cache.prefetch([VAULT])
+    await vi.advanceTimersByTimeAsync(MINUTE_MS)
+    expect(entra.exchanges).toHaveLength(2)
+    expect(cache.entries()[0]?.token).toBeDefined()
+  })
+
+  test('retries a resource although the most keys are being retried', async () => {
+    const { entra, cache, get } = setUp({ behaviour: { error: 'entra_unreachable' } })
+    for (const name of range(32)) await ask(get, other(name))
+    await ask(get, VAULT)
+    entra.behave({})
+    await cache.prefetch([VAULT])
+    await vi.advanceTimersByTimeAsync(MINUTE_MS)
+    expect(entra.exchanges.filter(({ request }) => request.scope === VAULT.scope)).toHaveLength(2)
+  })
+
+  test('makes no exchange for a resource that stays on the list', async () => {
+    const { entra, cache } = setUp()
+    await cache.prefetch([VAULT])
+    await vi.advanceTimersByTimeAsync(MINUTE_MS)
+    await cache.prefetch([VAULT])
+    expect(entra.exchanges).toHaveLength(1)
+    await vi.advanceTimersByTimeAsync(3 * HOUR_MS)
+    expect(entra.exchanges.length).toBeGreaterThanOrEqual(6)
+  })
+
+  test('stops the refreshes of a resource that was removed, whose token is served until it expires', async () => {
+    const { entra, cache, get } = setUp()
+    await cache.prefetch([VAULT])
+    await cache.prefetch([])
+    expect(await ask(get, VAULT)).toMatchObject({ text: `${VAULT.scope} #1`, tookMs: 0 })
+    await vi.advanceTimersByTimeAsync(10 * HOUR_MS)
+    expect(entra.exchanges.length).toBeLessThanOrEqual(2)
+    expect(cache.entries()).toHaveLength(0)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('stops the retries of a resource that was removed', async () => {
+    const { entra, cache } = setUp({ behaviour: { error: 'resource_refused' } })
+    await cache.prefetch([VAULT])
+    await cache.prefetch([])
+    await vi.advanceTimersByTimeAsync(HOUR_MS)
+    expect(entra.exchanges).toHaveLength(1)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('uses the new name of an identity from the next exchange on', async () => {
+    const { entra, cache } = setUp()
+    await cache.prefetch([VAULT])
+    await cache.prefetch([{ ...VAULT, identity: { ...VAULT.identity, name: 'renamed' } }])
+    await vi.advanceTimersByTimeAsync(HOUR_MS)
+    const names = entra.exchanges.map(({ request }) => request.identity.name)
+    expect(names).toEqual(['orders', 'renamed', 'renamed'])
+  })
+})

@@ -1,0 +1,188 @@
+import { describe, expect, test, vi } from 'vitest'
+import { ask, askFor, slowest, textsOf } from './callers.ts'
+import { other, VAULT } from './scripted-entra.ts'
+import { HOUR_MS, jump, MINUTE_MS, range, setUp, useFakeTime } from './setup.ts'
+
+useFakeTime()
+
+describe('single flight', () => {
+  test('makes one exchange for 200 callers of one new resource', async () => {
+    const { entra, get } = setUp({ behaviour: { latencyMs: 100 } })
+    const all = Promise.all(range(200).map(() => ask(get, VAULT)))
+    await vi.advanceTimersByTimeAsync(100)
+    expect(textsOf(await all)).toEqual([`${VAULT.scope} #1`])
+    expect(entra.exchanges).toHaveLength(1)
+  })
+
+  test('lets no key wait for another', async () => {
+    const { get } = setUp({ behaviour: { latencyMs: 100 } })
+    const all = Promise.all(range(8).map((name) => ask(get, other(name))))
+    await vi.advanceTimersByTimeAsync(100)
+    expect(slowest(await all)).toBe(100)
+  })
+})
+
+describe('a refresh', () => {
+  test.each([
+    ['a lifetime of 6 s, refresh_in 3', { lifetimeMs: 6000, refreshInMs: 3000 }],
+    ['a lifetime of 6 s', { lifetimeMs: 6000 }],
+    ['a lifetime of 4 s, refresh_in 3', { lifetimeMs: 4000, refreshInMs: 3000 }],
+    ['a lifetime of 3 s', { lifetimeMs: 3000 }],
+  ])('delays no caller although an exchange takes 800 ms: %s', async (_, lifetime) => {
+    for (const jitter of [0, 0.5, 0.999]) {
+      const behaviour = { latencyMs: 800, ...lifetime }
+      const { entra, cache, get } = setUp({ behaviour, random: () => jitter })
+      const first = ask(get, VAULT)
+      await vi.advanceTimersByTimeAsync(800)
+      expect((await first).tookMs).toBe(800)
+      const answers = await askFor(get, VAULT, { forMs: 15_000, everyMs: 50 })
+      expect(answers.every(({ ok }) => ok)).toBe(true)
+      expect(slowest(answers)).toBe(0)
+      expect(textsOf(answers).length).toBeGreaterThanOrEqual(3)
+      expect(entra.exchanges.length).toBeLessThanOrEqual(12)
+      expect(entra.maxInflight()).toBe(1)
+      cache.close()
+    }
+  })
+
+  test('is not made for a token that nobody asked for again; it is removed when it expires', async () => {
+    const { entra, cache, get } = setUp()
+    await ask(get, VAULT)
+    expect(cache.entries()).toHaveLength(1)
+    await vi.advanceTimersByTimeAsync(HOUR_MS)
+    expect(entra.exchanges).toHaveLength(1)
+    expect(cache.entries()).toHaveLength(0)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('is made once after the last use', async () => {
+    const { entra, get } = setUp()
+    await ask(get, VAULT)
+    await vi.advanceTimersByTimeAsync(MINUTE_MS)
+    await ask(get, VAULT)
+    await vi.advanceTimersByTimeAsync(10 * HOUR_MS)
+    expect(entra.exchanges).toHaveLength(2)
+  })
+
+  test('starts with the next use if it was due while the token was not in use', async () => {
+    const { get } = setUp({ behaviour: { latencyMs: 800 } })
+    const first = ask(get, VAULT)
+    await vi.advanceTimersByTimeAsync(800)
+    await first
+    await vi.advanceTimersByTimeAsync(40 * MINUTE_MS)
+    expect(await ask(get, VAULT)).toMatchObject({ text: `${VAULT.scope} #1`, tookMs: 0 })
+    await vi.advanceTimersByTimeAsync(800)
+    expect(await ask(get, VAULT)).toMatchObject({ text: `${VAULT.scope} #2`, tookMs: 0 })
+  })
+
+  test('is reported with its outcome, and a first exchange is not', async () => {
+    const { entra, get, refreshes } = setUp()
+    await ask(get, VAULT)
+    await askFor(get, VAULT, { forMs: 31 * MINUTE_MS, everyMs: MINUTE_MS })
+    expect(refreshes).toMatchObject([{ request: VAULT, ttlMs: HOUR_MS }])
+    expect(refreshes[0]?.error).toBeUndefined()
+    entra.behave({ error: 'entra_timeout' })
+    await askFor(get, VAULT, { forMs: 30 * MINUTE_MS, everyMs: MINUTE_MS })
+    expect(refreshes[1]?.error?.code).toBe('entra_timeout')
+  })
+})
+
+test('the cache rejects a token that has expired when it arrives', async () => {
+  const { get } = setUp({ behaviour: { latencyMs: 2000, lifetimeMs: 2400 } })
+  const answer = ask(get, VAULT)
+  await vi.advanceTimersByTimeAsync(2000)
+  expect(await answer).toMatchObject({ text: 'entra_bad_response' })
+})
+
+test('close stops refreshes, also when an exchange ends after it', async () => {
+  const { cache, get } = setUp({ behaviour: { latencyMs: 100 } })
+  const answer = ask(get, VAULT)
+  void cache.prefetch([other('prefetched')])
+  cache.close()
+  await vi.advanceTimersByTimeAsync(100)
+  expect((await answer).ok).toBe(true)
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+test('the cache reports how it answered', async () => {
+  const results: string[] = []
+  const { entra, get } = setUp({ onResult: (result) => results.push(result) })
+  entra.behave({ latencyMs: 100 })
+  void ask(get, VAULT)
+  void ask(get, VAULT)
+  await vi.advanceTimersByTimeAsync(MINUTE_MS)
+  await ask(get, VAULT)
+  void ask(get, { ...VAULT, bypassCache: true })
+  await vi.advanceTimersByTimeAsync(100)
+  entra.behave({ error: 'resource_refused' })
+  await ask(get, other('missing'))
+  await ask(get, other('missing'))
+  expect(results).toEqual(['miss', 'coalesced', 'hit', 'bypass', 'miss', 'negative_hit'])
+})
+
+describe('when the wall clock is set or the machine sleeps, the cache', () => {
+  test('does not serve an expired token after the clock was set back', async () => {
+    const { get } = setUp()
+    await ask(get, VAULT)
+    jump(-10 * HOUR_MS)
+    await vi.advanceTimersByTimeAsync(HOUR_MS)
+    expect((await ask(get, VAULT)).text).toBe(`${VAULT.scope} #2`)
+  })
+
+  test('does not postpone a refresh after the clock was set back', async () => {
+    const { entra, get } = setUp()
+    await ask(get, VAULT)
+    jump(-10 * HOUR_MS)
+    const answers = await askFor(get, VAULT, { forMs: 3 * HOUR_MS, everyMs: MINUTE_MS })
+    expect(slowest(answers)).toBe(0)
+    // The first exchange, and one every half hour.
+    expect(entra.exchanges).toHaveLength(7)
+  })
+
+  test('requests a new token after the machine slept past the expiry', async () => {
+    const { get } = setUp()
+    await ask(get, VAULT)
+    jump(2 * HOUR_MS)
+    expect((await ask(get, VAULT)).text).toBe(`${VAULT.scope} #2`)
+  })
+
+  test('serves the token and refreshes it after the machine slept past the refresh', async () => {
+    const { entra, get } = setUp()
+    await ask(get, VAULT)
+    jump(45 * MINUTE_MS)
+    entra.behave({ latencyMs: 800 })
+    expect(await ask(get, VAULT)).toMatchObject({ text: `${VAULT.scope} #1`, tookMs: 0 })
+    await vi.advanceTimersByTimeAsync(800)
+    expect((await ask(get, VAULT)).text).toBe(`${VAULT.scope} #2`)
+  })
+
+  test('refreshes a token in use within a minute after the machine woke up', async () => {
+    const { entra, get } = setUp()
+    await ask(get, VAULT)
+    await vi.advanceTimersByTimeAsync(MINUTE_MS)
+    await ask(get, VAULT)
+    jump(50 * MINUTE_MS)
+    await vi.advanceTimersByTimeAsync(MINUTE_MS)
+    expect(entra.exchanges).toHaveLength(2)
+    expect((await ask(get, VAULT)).tookMs).toBe(0)
+  })
+
+  test('makes one exchange after the clock was set forward', async () => {
+    const { entra, get } = setUp()
+    await ask(get, VAULT)
+    jump(100 * HOUR_MS)
+    await askFor(get, VAULT, { forMs: 10 * MINUTE_MS, everyMs: 1000 })
+    expect(entra.exchanges).toHaveLength(2)
+  })
+
+  test('keeps the backoff of a failure', async () => {
+    const { entra, get } = setUp()
+    entra.behave({ error: 'entra_throttled', retryAfterMs: 60_000 })
+    await ask(get, VAULT)
+    for (const hours of [5, -9, 3]) {
+      jump(hours * HOUR_MS)
+      await askFor(get, VAULT, { forMs: 10_000, everyMs: 1000 })
+    }
+    expect(entra.exchanges).toHaveLength(1)
+  })
+})
