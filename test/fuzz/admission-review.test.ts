@@ -12,7 +12,7 @@ import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { portOf } from '../fixtures/listening.ts'
 import { applyPatch, settings } from '../kubernetes/injector/patched.ts'
 import { corrupted, reviews } from './admission-reviews.ts'
-import { mutated, SEED } from './mutations.ts'
+import { fuzzRuns, mutated } from './mutations.ts'
 
 /** The identity of each ServiceAccount is its own; those of some namespaces name no client. */
 function annotationsOf(namespace: string, name: string): Record<string, string> {
@@ -190,7 +190,7 @@ async function expectSound(body: string): Promise<void> {
 test('injects the identity of the pod’s own ServiceAccount by a valid patch, or rejects the pod', async () => {
   await fc.assert(
     fc.asyncProperty(reviews, async (body) => expectSound(JSON.stringify(body))),
-    { numRuns: 600, seed: SEED },
+    fuzzRuns(600),
   )
   expect(seen.injected).toBeGreaterThan(100)
   expect(seen.refused).toBeGreaterThan(100)
@@ -202,7 +202,7 @@ test('answers a review with a member that is missing or of another type', async 
       reviews.chain((body) => corrupted(body)),
       async (body) => expectSound(JSON.stringify(body) ?? 'undefined'),
     ),
-    { numRuns: 600, seed: SEED },
+    fuzzRuns(600),
   )
   expect(seen.malformed).toBeGreaterThan(50)
 })
@@ -235,7 +235,7 @@ test('answers or rejects text that is almost a review', async () => {
       await expectSound(body)
       expect(Object.getOwnPropertyNames(Object.prototype)).not.toContain('isAdmin')
     }),
-    { numRuns: 600, seed: SEED },
+    fuzzRuns(600),
   )
 })
 

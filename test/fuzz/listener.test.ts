@@ -8,7 +8,7 @@ import { Secret } from '../../src/secret.ts'
 import { type Connection, openConnection, request } from '../fixtures/connection.ts'
 import { aToken, parts } from '../fixtures/parts.ts'
 import { serveParts } from '../fixtures/sidecar.ts'
-import { mutated, SEED } from './mutations.ts'
+import { fuzzRuns, mutated } from './mutations.ts'
 import { fuzzedRequest } from './requests.ts'
 import { repliesIn } from './replies.ts'
 
@@ -77,7 +77,7 @@ test('gives a token to right requests alone, of any that come one after another 
         await expectGoodCallerServed()
       },
     ),
-    { numRuns: 500, seed: SEED },
+    fuzzRuns(500),
   )
   expect(seen.right).toBeGreaterThan(50)
   expect(seen.wrong).toBeGreaterThan(200)
@@ -130,7 +130,7 @@ test('meets bytes that were right once with whole replies or none, and goes on',
         await expectGoodCallerServed()
       },
     ),
-    { numRuns: 500, seed: SEED },
+    fuzzRuns(500),
   )
 })
 

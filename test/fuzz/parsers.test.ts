@@ -8,7 +8,7 @@ import type { Dialect, TokenQuery, WireRequest } from '../../src/dialects/dialec
 import { imds } from '../../src/dialects/imds.ts'
 import { BrokerError, ConfigError } from '../../src/errors.ts'
 import { Secret } from '../../src/secret.ts'
-import { mutated, SEED } from './mutations.ts'
+import { fuzzRuns, mutated } from './mutations.ts'
 
 const PIECES = [
   [
@@ -79,7 +79,7 @@ test('every dialect parses a safe resource or throws a BrokerError', () => {
         expect(isError ? outcome.message : '').toMatch(/^[\x20-\x7e]{0,200}$/)
       },
     ),
-    { numRuns: 3000, seed: SEED },
+    fuzzRuns(3000),
   )
   expect(seen.parsed).toBeGreaterThan(200)
   expect(seen.rejected).toBeGreaterThan(200)
@@ -158,7 +158,7 @@ test('loads an environment or reports the problems of its settings', async () =>
       seen[problems.length === 0 ? 'loaded' : 'rejected'] += 1
       for (const problem of problems) expect(problem).toMatch(/^ {2}[\w-]+: .{1,300}$/)
     }),
-    { numRuns: 2000, seed: SEED },
+    fuzzRuns(2000),
   )
   expect(seen.loaded).toBeGreaterThan(100)
   expect(seen.rejected).toBeGreaterThan(100)
