@@ -3,7 +3,7 @@
 /** Whether a retry can succeed, and the HTTP status of the reply (R6, R14). */
 interface ErrorKind {
   readonly permanent: boolean
-  readonly status: 400 | 404 | 405 | 413 | 414 | 429 | 431 | 500 | 503 | 504
+  readonly status: 400 | 403 | 404 | 405 | 413 | 414 | 429 | 431 | 500 | 503 | 504
 }
 
 const permanent = (status: ErrorKind['status'] = 400): ErrorKind => ({ permanent: true, status })
@@ -18,6 +18,7 @@ export const ERROR_KINDS = {
   invalid_path: permanent(),
   method_not_allowed: permanent(405),
   not_found: permanent(404),
+  imdsv2_not_supported: permanent(403),
   request_too_large: permanent(413),
   request_malformed: permanent(),
   parameter_duplicate: permanent(),

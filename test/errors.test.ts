@@ -4,7 +4,7 @@ import { BrokerError, ERROR_KINDS, toBrokerError } from '../src/errors.ts'
 const kinds = Object.entries(ERROR_KINDS)
 
 // Clients read 401 and 403 as "no IMDS here", give up on 400, and ask again after the rest (R6, R14).
-test.each(kinds.filter(([code]) => code !== 'not_found'))(
+test.each(kinds.filter(([code]) => !['not_found', 'imdsv2_not_supported'].includes(code)))(
   '%s has a status that clients take for what it is',
   (_, { permanent, status }) => {
     expect(permanent ? [400, 405, 413] : [429, 500, 503, 504]).toContain(status)

@@ -3,7 +3,11 @@ import { isIP } from 'node:net'
 import type { IdentityDirectory } from '../identities.ts'
 import { readWholeFile } from '../lib/files.ts'
 import { parseJsonObject } from '../lib/json.ts'
-import type { InstanceDocument } from '../metadata/instance.ts'
+import {
+  DEFAULT_INSTANCE,
+  type InstanceDocument,
+  withInstanceDefaults,
+} from '../metadata/instance.ts'
 import { normalizeResource } from '../resource.ts'
 import type { Secret } from '../secret.ts'
 import { createEnvironmentDirectory, createFileDirectory, listTokenFiles } from './directory.ts'
@@ -56,8 +60,8 @@ export interface Config {
   /** The secret of the App Service endpoint; undefined: the endpoint is off. */
   readonly identityHeader?: Secret
   readonly readyAfterPrefetch: boolean
-  /** The document of WIMDS_INSTANCE_FILE. */
-  readonly instance?: InstanceDocument
+  /** The document of `/metadata/instance`. */
+  readonly instance: InstanceDocument
   /** Paths that are forwarded to the real metadata service; empty: none. */
   readonly passThrough: readonly string[]
   readonly log: {
@@ -196,7 +200,13 @@ function createConfig(
         proxy: { url: proxyUrl, noProxy: settings.NO_PROXY ?? settings.no_proxy ?? '' },
       }),
     },
-    ...omitUndefined({ identityHeader: settings.WIMDS_IDENTITY_HEADER, instance }),
+    ...omitUndefined({ identityHeader: settings.WIMDS_IDENTITY_HEADER }),
+    instance: withInstanceDefaults(instance ?? DEFAULT_INSTANCE, {
+      location: settings.WIMDS_INSTANCE_REGION,
+      zone: settings.WIMDS_INSTANCE_ZONE,
+      subscriptionId: settings.WIMDS_INSTANCE_SUBSCRIPTION_ID,
+      resourceGroupName: settings.WIMDS_INSTANCE_RESOURCE_GROUP,
+    }),
     readyAfterPrefetch: settings.WIMDS_READY_AFTER_PREFETCH,
     passThrough: settings.WIMDS_PASS_THROUGH ?? [],
     log: {

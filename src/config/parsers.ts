@@ -81,6 +81,22 @@ export const region = createSchema((text) => {
   return text
 })
 
+/** An availability zone's number within its region, such as `1`. */
+export const zone = createSchema((text) => {
+  if (!/^\d{1,2}$/.test(text)) {
+    throw new Error(`must be the number of an availability zone, such as 1, not ${quote(text)}`)
+  }
+  return text
+})
+
+/** The name of a resource group. */
+export const resourceGroup = createSchema((text) => {
+  if (!/^[\w().-]{1,90}$/.test(text) || text.endsWith('.')) {
+    throw new Error(`must be the name of a resource group, not ${quote(text)}`)
+  }
+  return text
+})
+
 /** Path of a projected token. The token itself, an easy mistake, is rejected. */
 export const tokenPath = createSchema((text) => {
   if (!text.includes('/') && scrub(text) !== text) {

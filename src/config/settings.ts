@@ -16,11 +16,13 @@ import {
   paths,
   proxyUrl,
   region,
+  resourceGroup,
   resources,
   secret,
   tenant,
   tokenPath,
   tokenProxyUrl,
+  zone,
 } from './parsers.ts'
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
@@ -70,6 +72,10 @@ export const Settings = z.object({
   WIMDS_EXCHANGE_TIMEOUT: duration({ minMs: 100, maxMs: 60_000 }),
   WIMDS_MAX_EXCHANGES: integer({ min: 1, max: 1000 }),
   WIMDS_INSTANCE_FILE: z.optional(z.string()),
+  WIMDS_INSTANCE_REGION: z.optional(region),
+  WIMDS_INSTANCE_ZONE: z.optional(zone),
+  WIMDS_INSTANCE_SUBSCRIPTION_ID: z.optional(guid),
+  WIMDS_INSTANCE_RESOURCE_GROUP: z.optional(resourceGroup),
   WIMDS_PASS_THROUGH: z.optional(paths),
   WIMDS_LOG_LEVEL: choice(...LOG_LEVELS),
   WIMDS_LOG_FORMAT: choice('auto', 'json', 'text'),

@@ -20,6 +20,7 @@ export function formatDescription({ code, message }: BrokerError): string {
 
 const OAUTH_ERRORS: Partial<Record<ErrorCode, string>> = {
   not_found: 'not_found',
+  imdsv2_not_supported: 'forbidden',
   method_not_allowed: 'method_not_allowed',
   entra_throttled: 'too_many_requests',
   internal: 'server_error',

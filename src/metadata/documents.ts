@@ -27,8 +27,7 @@ export function createMetadataDocuments({
   const answerInstance = (request: WireRequest, rest: string): Reply => {
     const parameters = parseRequest(request, FIRST_API_VERSION)
     const segments = rest.split('/').filter((segment) => segment !== '')
-    const { body, contentType } = findInstancePart(instance, segments, parameters.get('format'))
-    return { status: 200, headers: { 'Content-Type': contentType }, body }
+    return findInstancePart(instance, segments, parameters.get('format'))
   }
   return [
     { path: '/metadata/instance', answer: answerInstance },

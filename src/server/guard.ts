@@ -33,7 +33,7 @@ const ABSOLUTE = /^http:\/\/([^/?#]*)/
  */
 const CONFUSING = /\\|%(?:00|2[d-f]|3\d|[46][1-9a-f]|[57][\da]|5[cf]|7e)|#|\/\.{1,2}(?:\/|$)/i
 const METADATA = /^\/+metadata(?:\/|$)/i
-/** IMDSv2's endpoints: that they do not exist is what its clients probe for (R7). */
+/** IMDSv2's endpoints. Its clients fall back to IMDSv1 at once after 403, but retry after 404 (R7). */
 const IMDS_V2 = /^\/+metadata\/+identity\/+(?:getplatformmetadata|issuecredential)\/*$/i
 
 export function guard({ allowedHosts }: GuardOptions): Guard {
@@ -51,7 +51,9 @@ export function guard({ allowedHosts }: GuardOptions): Guard {
     if (!path.startsWith('/') || CONFUSING.test(path)) {
       throw new BrokerError('invalid_path', 'The path is ambiguous')
     }
-    if (IMDS_V2.test(path)) throw new BrokerError('not_found', 'Not found')
+    if (IMDS_V2.test(path)) {
+      throw new BrokerError('imdsv2_not_supported', 'IMDSv2 is not supported')
+    }
     if (method !== 'GET' && METADATA.test(path)) {
       throw new BrokerError('method_not_allowed', `${method} is not allowed here`)
     }

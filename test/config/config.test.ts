@@ -430,6 +430,23 @@ describe('the files that settings name', () => {
     expect(config.instance).toEqual({ compute: { location: 'westeurope' } })
   })
 
+  test('leave values of the instance document to the variables', async () => {
+    await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-config-'))
+    const file = join(directory.path, 'instance.json')
+    await writeFile(file, '{"compute":{"location":"westeurope","zone":""}}')
+    const variables = {
+      WIMDS_INSTANCE_REGION: 'northeurope',
+      WIMDS_INSTANCE_ZONE: '2',
+      WIMDS_INSTANCE_SUBSCRIPTION_ID: OTHER.toUpperCase(),
+      WIMDS_INSTANCE_RESOURCE_GROUP: 'my-group_(1)',
+    }
+    const others = { subscriptionId: OTHER, resourceGroupName: 'my-group_(1)', zone: '2' }
+    const withoutFile = await load(variables)
+    expect(withoutFile.instance).toMatchObject({ compute: { location: 'northeurope', ...others } })
+    const withFile = await load({ ...variables, WIMDS_INSTANCE_FILE: file })
+    expect(withFile.instance).toEqual({ compute: { location: 'westeurope', ...others } })
+  })
+
   test('are reported together with the settings', async () => {
     const files = { WIMDS_CA_FILE: '/no/ca.crt', WIMDS_INSTANCE_FILE: '/no/instance.json' }
     const problems = await loadProblems({ ...files, WIMDS_LOG_LEVEL: 'loud' })

@@ -87,7 +87,7 @@ test('answers probes and documents at once while Entra hangs', async () => {
   ]
   const replies = await Promise.race([Promise.all(probes), waiting])
   expect(Array.isArray(replies) && replies.map(({ status }) => status)).toEqual([
-    400, 400, 404, 200, 200,
+    400, 400, 403, 200, 200,
   ])
   expect((await waiting).status).toBe(504)
 })

@@ -14,7 +14,7 @@ const COMMENTS = ['src', 'test', 'bench'].flatMap((folder) =>
 )
 
 describe.each([
-  ['docs/wire.md', 'R'],
+  ['docs/protocol.md', 'R'],
   ['docs/entra.md', 'E'],
 ])('%s', (page, letter) => {
   const rows = [...readPage(page).matchAll(/^\| ([RE]\d+) /gm)].map(([, rule = '']) => rule)

@@ -13,7 +13,7 @@ test.each([
   '/metadata/versions',
   '/metadata/identity/info?api-version=2018-02-01',
   '/metadata/scheduledevents?api-version=2020-07-01',
-])('wants the Metadata header for %s', async (url) => {
+])('requires the Metadata header for %s', async (url) => {
   const reply = await get(url, {})
   expect(reply.statusCode).toBe(400)
   expect(reply.json()).toEqual({ error: 'Bad request. Required metadata header not specified' })
@@ -27,7 +27,7 @@ test.each([
   '/metadata/identity/info',
   '/metadata/identity/info?api-version=2017-12-01',
   '/metadata/scheduledevents',
-])('wants an api-version that is one for %s', async (url) => {
+])('requires a valid api-version for %s', async (url) => {
   const reply = await get(url)
   expect(reply.statusCode).toBe(400)
   expect(reply.body).toBe(
@@ -35,18 +35,18 @@ test.each([
   )
 })
 
-test('names the tenant', async () => {
+test('returns the tenant of identity/info', async () => {
   const reply = await get('/Metadata/Identity/Info/?Api-Version=2018-02-01')
   expect(reply.body).toBe(`{"tenantId":"${TENANT_ID}"}`)
 })
 
-test('lists the api-versions, oldest first, to requests that name none', async () => {
+test('lists the api-versions, oldest first, without requiring one', async () => {
   const reply = await get('/metadata/versions')
   expect(reply.json()).toMatchObject({ apiVersions: expect.arrayContaining(['2018-02-01']) })
   expect(reply.body).toMatch(/^\{"apiVersions":\["2017-03-01",.*"2025-04-07"\]\}$/)
 })
 
-test('has no scheduled events', async () => {
+test('returns no scheduled events', async () => {
   const reply = await get('/metadata/scheduledevents?api-version=2020-07-01')
   expect(reply.body).toBe('{"DocumentIncarnation":1,"Events":[]}')
 })
@@ -55,7 +55,7 @@ test.each([
   ['/metadata/instance?api-version=2021-02-01', /^\{"compute":\{"azEnvironment".*"network"/],
   ['/metadata/instance/compute?api-version=2021-02-01', /^\{"azEnvironment"/],
   ['//metadata/instance//Compute/?api-version=2017-08-01', /^\{"azEnvironment"/],
-])('answers %s in JSON', async (url, expected) => {
+])('returns %s as JSON', async (url, expected) => {
   // A whole URL, so that two leading slashes stay a path.
   const reply = await get(`http://localhost${url}`)
   expect(reply.statusCode).toBe(200)
@@ -68,7 +68,8 @@ test.each([
   ['/metadata/instance/compute/osType?api-version=2021-02-01&format=text', 'Linux'],
   ['/metadata/instance/compute/ostype?api-version=2021-02-01&Format=Text', 'Linux'],
   ['/metadata/instance/network/interface?api-version=2021-02-01&format=text', ''],
-])('answers %s in text', async (url, expected) => {
+  ['/metadata/instance/compute/subscriptionId?api-version=2021-02-01&format=text', ''],
+])('returns %s as text', async (url, expected) => {
   const reply = await get(url)
   expect(reply.statusCode).toBe(200)
   expect(reply.headers['content-type']).toBe('text/plain; charset=utf-8')
@@ -77,25 +78,31 @@ test.each([
 
 test.each([
   '/metadata/instance/nothing?api-version=2021-02-01',
-  '/metadata/instance/compute/location?api-version=2021-02-01&format=text',
   '/metadata/instance/compute/constructor?api-version=2021-02-01&format=text',
   '/metadata/instance/compute/osType/deeper?api-version=2021-02-01&format=text',
   `/metadata/instance/${'x'.repeat(500)}?api-version=2021-02-01`,
-])('has nothing at %s', async (url) => {
+])('returns 404 for %s', async (url) => {
   const reply = await get(url)
   expect(reply.statusCode).toBe(404)
   expect(reply.json()).toEqual({ error: 'Not found' })
 })
 
-test('refuses a single value that is not asked for as text', async () => {
+test('rejects a single value without format=text', async () => {
   const reply = await get('/metadata/instance/compute/osType?api-version=2021-02-01')
   expect(reply.statusCode).toBe(400)
   expect(reply.json()).toEqual({
-    error: 'Bad request. A single value must be asked for with format=text',
+    error: 'Bad request. A single value needs format=text',
   })
 })
 
-test('refuses a repeated parameter', async () => {
+test('returns an empty 404 for an unknown region, which clients must not take for one', async () => {
+  const reply = await get('/metadata/instance/compute/location?api-version=2021-02-01&format=text')
+  expect(reply.statusCode).toBe(404)
+  expect(reply.body).toBe('')
+  expect(reply.headers['content-length']).toBe('0')
+})
+
+test('rejects a repeated parameter', async () => {
   const reply = await get('/metadata/instance?api-version=2021-02-01&API-version=2021-02-01')
   expect(reply.statusCode).toBe(400)
 })

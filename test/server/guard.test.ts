@@ -165,8 +165,8 @@ test.each([
   ['GET', '/metadata/identity/getplatformmetadata?cred-api-version=2.0'],
   ['GET', '//Metadata/Identity//GetPlatformMetadata/'],
   ['POST', '/metadata/identity/issuecredential?cred-api-version=2.0'],
-])('says of %s %s that it does not exist, whatever the method', (method, url) => {
-  expect(judge({ method, url })).toBe('not_found')
+])('rejects %s %s as IMDSv2, whatever the method', (method, url) => {
+  expect(judge({ method, url })).toBe('imdsv2_not_supported')
 })
 
 test('never lets a host pass that is not one of the list', () => {

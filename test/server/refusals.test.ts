@@ -17,7 +17,7 @@ test.each([
   ['a path that only begins like ours', { url: TOKEN_URL.replace('token', 'tokens') }, 404],
   ['a path below ours', { url: TOKEN_URL.replace('token', 'token/x') }, 404],
   ['another root', { url: '/' }, 404],
-  ['an IMDSv2 probe', { url: '/metadata/identity/getplatformmetadata', headers: HOST_ONLY }, 404],
+  ['an IMDSv2 probe', { url: '/metadata/identity/getplatformmetadata', headers: HOST_ONLY }, 403],
   [
     'an IMDSv2 request',
     {
@@ -26,7 +26,7 @@ test.each([
       headers: { ...HOST_ONLY, 'content-type': 'application/json' },
       payload: '{"csr":"x"}',
     },
-    404,
+    403,
   ],
   [
     'a body that is too large',

@@ -10,7 +10,6 @@ import { adminServer } from '../../server/admin.ts'
 import { guard } from '../../server/guard.ts'
 import { metadataServer } from '../../server/app.ts'
 import { createMetadataDocuments, renderDocumentError } from '../../metadata/documents.ts'
-import { DEFAULT_INSTANCE } from '../../metadata/instance.ts'
 import { createPassThrough } from '../../metadata/pass-through.ts'
 import { errorFields } from '../../telemetry/events.ts'
 import { createLogger, type ProcessLog } from '../../telemetry/logger.ts'
@@ -68,7 +67,7 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
       }),
       dialects,
       documents: createMetadataDocuments({
-        instance: config.instance ?? DEFAULT_INSTANCE,
+        instance: config.instance,
         tenantId: config.tenantId,
       }),
       renderDocumentError,
