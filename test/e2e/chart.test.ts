@@ -1,16 +1,16 @@
-/** What the chart is rendered to, and the values that it refuses. */
+/** What the chart renders, and the values that it rejects. */
 import { expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { z } from 'zod'
 import { CHART, helm, RELEASE } from './support/chart.ts'
 
-/** Rendered for a Kubernetes of today; a later flag of the same name goes before. */
+/** Renders for a current Kubernetes; a later flag of the same name takes precedence. */
 const template = (...flags: readonly string[]) =>
   helm('template', RELEASE, CHART, '--kube-version=1.34.0', ...flags)
 
 const Manifest = z.looseObject({
   kind: z.string(),
-  metadata: z.looseObject({ labels: z.record(z.string(), z.string()) }),
+  metadata: z.looseObject({ name: z.string(), labels: z.record(z.string(), z.string()) }),
 })
 const Labels = z.record(z.string(), z.string())
 const Deployment = z.object({
@@ -26,12 +26,12 @@ const Deployment = z.object({
   }),
 })
 
-/** The one object of that kind, with these values: an object, or `--set` and its like. */
-async function rendered(kind: string, values: object | string = {}): Promise<unknown> {
+/** Returns the only object of that kind, or undefined. Values are an object or a flag. */
+async function render(kind: string, values: object | string = {}): Promise<unknown> {
   const flag = typeof values === 'string' ? values : `--set-json=${assignments(values)}`
   const documents = parseAllDocuments(await template(...(flag === '--set-json=' ? [] : [flag])))
   const [found, ...more] = documents.flatMap((document): unknown[] => {
-    // Keys that are there twice would be an error.
+    // A duplicate key would be an error.
     expect(document.errors).toEqual([])
     const object: unknown = document.toJS()
     return Manifest.safeParse(object).data?.kind === kind ? [object] : []
@@ -40,14 +40,14 @@ async function rendered(kind: string, values: object | string = {}): Promise<unk
   return found
 }
 
-/** As in a values file: a number is one, and a text is one. */
+/** Keeps the types of a values file. */
 const assignments = (values: object) =>
   Object.entries(values)
     .map(([name, value]) => `${name}=${JSON.stringify(value)}`)
     .join(',')
 
 const deployment = async (values: object | string = {}) =>
-  Deployment.parse(await rendered('Deployment', values)).spec
+  Deployment.parse(await render('Deployment', values)).spec
 
 const argsOf = async (values: object | string) =>
   (await deployment(values)).template.spec.containers[0].args
@@ -59,7 +59,18 @@ test('passes helm lint', async () => {
 test.each([
   ['an unknown value', '--set=injektion.mode=env', 'injektion'],
   ['an unknown mode', '--set=injection.mode=iptables', '/injection/mode'],
-  ['a digest that is none', '--set=image.digest=latest', '/image/digest'],
+  ['an unknown allowed mode', '--set=injection.allowedModes={iptables}', '/injection/allowedModes'],
+  [
+    'a mode that is not allowed',
+    '--set=injection.allowedModes={env}',
+    'injection.mode loopback is not in injection.allowedModes',
+  ],
+  [
+    'no ServiceAccount at all',
+    '--set=serviceAccount.create=false',
+    'serviceAccount.name is needed with serviceAccount.create=false',
+  ],
+  ['a malformed digest', '--set=image.digest=latest', '/image/digest'],
   ['cert-manager without an issuer', '--set=certificates.source=cert-manager', 'issuerRef'],
   [
     'a Secret without a name',
@@ -71,30 +82,30 @@ test.each([
   ['uid 0', '--set=injection.uid=0', '/injection/uid'],
   ['a uid that is a name', '--set=injection.uid=root', '/injection/uid'],
   ['an unknown unit', '--set=injection.resources.memoryLimit=1foo', '/memoryLimit'],
-  ['a limit of nothing', '--set=injection.resources.memoryLimit=', '/memoryLimit'],
+  ['an empty limit', '--set=injection.resources.memoryLimit=', '/memoryLimit'],
   [
-    'less memory than is asked for',
+    'a memory limit below the request',
     '--set=injection.resources.memoryLimit=32Mi',
     'injection.resources.memoryLimit 32Mi is below memoryRequest 64Mi',
   ],
   [
-    'less memory than is asked for, in other units',
+    'a memory limit below the request in other units',
     '--set-json=injection.resources={"memoryRequest":"1Gi","memoryLimit":"1000M"}',
     'memoryLimit 1000M is below memoryRequest 1Gi',
   ],
   [
-    'less CPU than is asked for',
+    'a CPU limit below the request',
     '--set-json=injection.resources={"cpuRequest":1.5,"cpuLimit":1}',
     'cpuLimit 1 is below cpuRequest 1.5',
   ],
   [
-    'a label that is the selector’s',
+    'a pod label of the selector',
     String.raw`--set=podLabels.app\.kubernetes\.io/name=mine`,
-    'podLabels must not hold app.kubernetes.io/name',
+    'podLabels must not contain app.kubernetes.io/name',
   ],
   ['a drain without a unit', '--set=drain=5', '/drain'],
-  ['a budget that lets no pod go', '--set=podDisruptionBudget.maxUnavailable=0', '/maxUnavailable'],
-])('refuses %s', async (_, flag, message) => {
+  ['a disruption budget of 0', '--set=podDisruptionBudget.maxUnavailable=0', '/maxUnavailable'],
+])('rejects %s', async (_, flag, message) => {
   await expect(template(flag)).rejects.toThrow(message)
 })
 
@@ -107,7 +118,15 @@ test.each([
   ['a part of a CPU', { 'injection.resources.cpuRequest': 0.05 }, '--cpu-request=0.05'],
   ['bytes', { 'injection.resources.memoryLimit': 134_217_728 }, '--memory-limit=134217728'],
   ['a variable of digits', { 'injection.env.B': '12345678' }, '--env=B=12345678'],
-])('takes %s as it was written', async (_, values, flag) => {
+  [
+    'the allowed modes',
+    { 'injection.allowedModes': ['env', 'loopback'] },
+    '--allowed-modes=env,loopback',
+  ],
+  ['pass-through', { 'injection.allowPassThrough': true }, '--allow-pass-through'],
+  ['an extra flag', { extraArgs: ['--kubernetes-version=1.28'] }, '--kubernetes-version=1.28'],
+  ['a client CA', { 'webhook.clientCaSecret': 'ca' }, '--client-ca=/etc/wimds/client-ca/ca.crt'],
+])('renders %s as it was written', async (_, values, flag) => {
   expect(await argsOf(values)).toContain(flag)
 })
 
@@ -121,28 +140,68 @@ test.each([
   expect(pod.spec.terminationGracePeriodSeconds).toBe(seconds)
 })
 
-test('pods have the labels that their selector wants, and may have others in place of the rest', async () => {
+test('podLabels replace the labels of pods but those of the selector', async () => {
   const version = { 'app.kubernetes.io/version': 'mine', team: 'shop' }
   const { selector, template: pod } = await deployment({ podLabels: version })
   expect(pod.metadata.labels).toMatchObject({ ...selector.matchLabels, ...version })
 })
 
-test('a drain of a node can always go on', async () => {
-  const budget = await rendered('PodDisruptionBudget', { replicas: 1 })
+test('one replica does not block the drain of a node', async () => {
+  const budget = await render('PodDisruptionBudget', { replicaCount: 1 })
   expect(budget).toMatchObject({ spec: { maxUnavailable: 1 } })
   expect(budget).not.toHaveProperty('spec.minAvailable')
 })
 
-test('takes a certificate of cert-manager’s, and then makes none and needs no more rights', async () => {
+test('needs no Secret, Role or policy with a certificate of cert-manager', async () => {
   const flags = ['--set=certificates.source=cert-manager', '--set=certificates.issuerRef.name=ca']
   const output = await template(...flags)
   expect(output).toContain('cert-manager.io/inject-ca-from: default/wimds')
   expect(output).toContain('--cert-dir=/tls')
-  expect(output).not.toMatch(/kind: (?:Role|Secret)$/m)
+  expect(output).not.toMatch(/kind: (?:Role|Secret|ValidatingAdmissionPolicy)$/m)
 })
 
-test('before Kubernetes 1.30 only namespaces that ask are looked at', async () => {
+test('selects namespaces by label before Kubernetes 1.30', async () => {
   const output = await template('--kube-version=1.29.0')
-  expect(output).not.toContain('matchConditions')
-  expect(output).toContain('values: [enabled]')
+  expect(output).not.toMatch(/matchConditions:|kind: ValidatingAdmission/)
+  expect(output).toContain("values: ['true']")
+})
+
+test('may read ServiceAccounts one by one only', async () => {
+  const role = await render('ClusterRole')
+  expect(role).toMatchObject({
+    rules: [
+      { resources: ['serviceaccounts'], verbs: ['get'] },
+      { resources: ['mutatingwebhookconfigurations'], resourceNames: ['wimds'] },
+    ],
+  })
+})
+
+test('gives the calls of the webhook a priority level', async () => {
+  expect(await render('FlowSchema')).toMatchObject({
+    spec: { priorityLevelConfiguration: { name: 'wimds' } },
+  })
+  expect(await render('PriorityLevelConfiguration')).toMatchObject({ metadata: { name: 'wimds' } })
+  expect(await render('FlowSchema', { 'flowSchema.enabled': false })).toBeUndefined()
+})
+
+test('names every object by fullnameOverride, and labels it by commonLabels', async () => {
+  const output = await template('--set=fullnameOverride=other', '--set=commonLabels.team=shop')
+  for (const document of parseAllDocuments(output)) {
+    const { metadata } = Manifest.parse(document.toJS())
+    expect(metadata.name).toMatch(/^other(?:-tls|-ca-bundle|-secret)?$/)
+    expect(metadata.labels['team']).toBe('shop')
+  }
+})
+
+test('uses an existing ServiceAccount', async () => {
+  const flags = ['--set=serviceAccount.create=false', '--set=serviceAccount.name=mine']
+  const output = await template(...flags)
+  expect(output).not.toContain('kind: ServiceAccount\nmetadata')
+  expect(output).toContain('serviceAccountName: mine')
+  expect(output).toContain("'system:serviceaccount:default:mine'")
+})
+
+test('sets no priority class by default, and any that is given', async () => {
+  expect(await template()).not.toContain('priorityClassName')
+  expect(await template('--set=priorityClassName=p')).toContain('priorityClassName: p')
 })

@@ -1,25 +1,34 @@
+{{- define "wimds.name" -}}
+{{- .Values.nameOverride | default .Chart.Name | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
 {{- define "wimds.fullname" -}}
-{{- if contains .Chart.Name .Release.Name -}}
-{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- $name := include "wimds.name" . -}}
+{{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
+{{- .Values.fullnameOverride | default $full | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "wimds.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- .Values.serviceAccount.name | default (include "wimds.fullname" .) -}}
 {{- else -}}
-{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 50 | trimSuffix "-" -}}
+{{- required "serviceAccount.name is needed with serviceAccount.create=false" .Values.serviceAccount.name -}}
 {{- end -}}
 {{- end -}}
 
 {{- define "wimds.selector" -}}
-app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/name: {{ include "wimds.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
+{{/* Labels of every object. commonLabels cannot replace those of the selector. */}}
 {{- define "wimds.labels" -}}
-{{ include "wimds.selector" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/component: webhook
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- $labels := dict "app.kubernetes.io/version" .Chart.AppVersion "app.kubernetes.io/managed-by" .Release.Service -}}
+{{- $labels = merge $labels (dict "app.kubernetes.io/component" "webhook" "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version)) -}}
+{{- merge (include "wimds.selector" . | fromYaml) (.Values.commonLabels | default dict) $labels | toYaml -}}
 {{- end -}}
 
-{{/* labelsWith: dict "root" … "more" …; the latter go before */}}
+{{/* labelsWith: dict "root" … "more" …; the latter take precedence */}}
 {{- define "wimds.labelsWith" -}}
 {{- merge (dict) (.more | default dict) (include "wimds.labels" .root | fromYaml) | toYaml -}}
 {{- end -}}
@@ -27,24 +36,24 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- define "wimds.podLabels" -}}
 {{- range $name, $_ := include "wimds.selector" . | fromYaml -}}
 {{- if hasKey ($.Values.podLabels | default dict) $name -}}
-{{- fail (printf "podLabels must not hold %s: the Service and the Deployment find their pods by it" $name) -}}
+{{- fail (printf "podLabels must not contain %s: the Service and the Deployment select their pods by it" $name) -}}
 {{- end -}}
 {{- end -}}
 {{- include "wimds.labelsWith" (dict "root" . "more" .Values.podLabels) -}}
 {{- end -}}
 
-{{/* A number as it was written; to be printed they have been made floats. */}}
+{{/* A number as it was written: Helm would print a large one as 1e+09. */}}
 {{- define "wimds.text" -}}
 {{- if kindIs "string" . }}{{ . }}{{ else }}{{ toJson . }}{{ end -}}
 {{- end -}}
 
-{{/* How many seconds a duration has, rounded up. */}}
+{{/* The seconds of a duration, rounded up. */}}
 {{- define "wimds.seconds" -}}
 {{- $unit := regexFind "[a-z]+$" . -}}
 {{- mulf (trimSuffix $unit . | float64) (get (dict "ms" 0.001 "s" 1 "m" 60 "h" 3600) $unit) | ceil | int -}}
 {{- end -}}
 
-{{/* The number that a quantity stands for. */}}
+{{/* The number of a quantity such as 128Mi. */}}
 {{- define "wimds.amount" -}}
 {{- $text := include "wimds.text" . -}}
 {{- $unit := regexFind "[a-zA-Z]*$" $text -}}
@@ -86,7 +95,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 {{- end -}}
 
-{{/* The API server can tell by itself which pods ask for the sidecar. */}}
-{{- define "wimds.hasMatchConditions" -}}
+{{/* Whether the API server evaluates matchConditions and ValidatingAdmissionPolicies. */}}
+{{- define "wimds.hasAdmissionCel" -}}
 {{- if semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version }}true{{ end -}}
 {{- end -}}
