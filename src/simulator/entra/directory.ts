@@ -1,7 +1,11 @@
 /** The simulated Entra directory: tenants, applications with their credentials, and resources. */
 import { z } from 'zod'
 
-const DEFAULT_AUDIENCE = 'api://AzureADTokenExchange'
+/** Application id URI and app id of the resource whose tokens are assertions themselves. */
+export const TOKEN_EXCHANGE = {
+  uri: 'api://AzureADTokenExchange',
+  appId: 'fb60f99c-7a34-4190-8149-302f77469936',
+} as const
 
 /** Entra ID also accepts wrong values here; they fail at the exchange. */
 const FederatedCredentialSchema = z.strictObject({
@@ -11,7 +15,7 @@ const FederatedCredentialSchema = z.strictObject({
     .default('kubernetes'),
   issuer: z.string().min(1).max(600),
   subject: z.string().min(1).max(600),
-  audience: z.string().min(1).max(600).default(DEFAULT_AUDIENCE),
+  audience: z.string().min(1).max(600).default(TOKEN_EXCHANGE.uri),
 })
 
 const ApplicationSchema = z
@@ -61,7 +65,7 @@ const TenantSchema = z.strictObject({
 const ResourceSchema = z.strictObject({
   name: z.string(),
   appId: z.guid(),
-  /** Application id URIs, without `/.default`; a trailing slash makes no difference. */
+  /** Application id URIs, without `/.default`. `*` stands for any text; a trailing slash is ignored. */
   identifiers: z.array(z.string()).default([]),
   /** `accessTokenAcceptedVersion`: determines the claims of both endpoints' tokens. */
   tokenVersion: z.union([z.literal(1), z.literal(2)]).default(1),
@@ -118,7 +122,7 @@ export function findResource(directory: Directory, identifier: string): Resource
   return directory.resources.find(
     ({ appId, identifiers }) =>
       appId.toLowerCase() === normalized ||
-      identifiers.some((known) => normalizeIdentifier(known) === normalized),
+      identifiers.some((known) => matchesIdentifier(normalizeIdentifier(known), normalized)),
   )
 }
 
@@ -131,6 +135,14 @@ export const createUnknownResource = (identifier: string): Resource => ({
   disabled: false,
   assignmentRequired: false,
 })
+
+/** Compares with a known identifier, in which `*` stands for any text. */
+function matchesIdentifier(known: string, requested: string): boolean {
+  const [prefix = '', suffix] = known.split('*')
+  if (suffix === undefined) return known === requested
+  const { length } = prefix + suffix
+  return requested.startsWith(prefix) && requested.endsWith(suffix) && requested.length > length
+}
 
 const normalizeIdentifier = (identifier: string): string =>
   identifier.toLowerCase().replace(/\/+$/u, '')

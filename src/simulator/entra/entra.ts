@@ -146,9 +146,13 @@ export async function createEntra(options: EntraOptions): Promise<EntraHandler> 
   }
 }
 
-/** Parses a `{resource}/.default` scope: exactly one resource and no other permission. */
+/** OpenID Connect scopes. Entra ID ignores them in a client credentials request; MSAL for Go sends them. */
+const OIDC_SCOPES: ReadonlySet<string> = new Set(['openid', 'profile', 'email', 'offline_access'])
+
+/** Parses a scope with exactly one `{resource}/.default`, beside which OIDC scopes are ignored. */
 function parseResourceScope(scope: string): string {
-  const [only, ...more] = scope.split(' ').filter((part) => part !== '')
+  const scopes = scope.split(' ').filter((part) => part !== '' && !OIDC_SCOPES.has(part))
+  const [only, ...more] = scopes
   if (only === undefined || more.length > 0) {
     throw new EntraError(
       70011,

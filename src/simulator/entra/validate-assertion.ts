@@ -1,7 +1,7 @@
 /** Validates a client assertion against an application's federated credentials, as Entra ID does. */
 import { decodeJwt, decodeProtectedHeader, errors, jwtVerify } from 'jose'
 import { z } from 'zod'
-import type { Application, FederatedCredential } from './directory.ts'
+import { type Application, type FederatedCredential, TOKEN_EXCHANGE } from './directory.ts'
 import type { IssuerKeySource } from './issuer-keys.ts'
 import { EntraError } from './entra-error.ts'
 
@@ -106,7 +106,11 @@ function matchCredential(
         )
       : new EntraError(700213, `${UNMATCHED} subject '${sub}'. ${CHECK}`)
   }
-  if (sameSubject.some(({ audience }) => aud.includes(audience))) return
+  // A managed identity's token as assertion has the app id of the resource as audience.
+  const audiences = new Set(
+    aud.map((one) => (one === TOKEN_EXCHANGE.appId ? TOKEN_EXCHANGE.uri : one)),
+  )
+  if (sameSubject.some(({ audience }) => audiences.has(audience))) return
   const isCaseOnly = sameSubject.some(({ audience }) =>
     aud.some((one) => differsInCaseOnly(one, audience)),
   )

@@ -86,6 +86,11 @@ describe('an access token', () => {
     ['https://vault.azure.net//.default', 'https://vault.azure.net/'],
     ['HTTPS://Vault.Azure.Net/.default', 'HTTPS://Vault.Azure.Net'],
     ['cfa8b339-82a2-471a-a3c9-0fc0be7a4093/.default', 'cfa8b339-82a2-471a-a3c9-0fc0be7a4093'],
+    ['https://cosmos.azure.com/.default', 'https://cosmos.azure.com'],
+    ['https://shop.documents.azure.com/.default', 'https://shop.documents.azure.com'],
+    // As MSAL for Go sends it.
+    ['openid offline_access profile https://vault.azure.net/.default', 'https://vault.azure.net'],
+    ['https://vault.azure.net/.default email', 'https://vault.azure.net'],
   ])('for the scope %s has the audience %s', async (scope, audience) => {
     await using simulator = await startInMemory()
     const { body } = await exchange(simulator, { form: { scope } })

@@ -45,6 +45,7 @@ describe('a token request', () => {
       /\.def/,
     ],
     ['/.default alone', scope('/.default'), '400 invalid_scope 1002012', /\/\.default/],
+    ['OIDC scopes only', scope('openid profile'), '400 invalid_scope 70011', /not valid/],
     ['two resources', scope(TWO_SCOPES), '400 invalid_scope 70011', /not valid/],
     [
       'unknown resource',
