@@ -58,7 +58,7 @@ const PLAIN_PATH = /^(?!.*\/\.{1,2}(?:\/|$))\/[\w/.-]+$/
 export function findPrefixProblem(prefix: string): string | undefined {
   if (!PLAIN_PATH.test(prefix)) return 'must be paths such as /metadata/instance'
   if (isBelow(ALLOWED_PREFIXES, normalizePath(prefix))) return undefined
-  return `must be at or below one of ${ALLOWED_PREFIXES.join(' ')}`
+  return 'cannot be forwarded; docs/configuration.md lists the paths that can'
 }
 
 /** Lower-cases, since servers differ in whether case counts, and removes superfluous slashes. */

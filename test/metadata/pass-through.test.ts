@@ -151,13 +151,13 @@ test('is off without a prefix', async () => {
 })
 
 test.each([
-  ['/metadata', 'must be at or below'],
-  ['/metadata/identity', 'must be at or below'],
-  ['/Metadata/Identity/info', 'must be at or below'],
-  ['/metadata/attested', 'must be at or below'],
-  ['/latest/meta-data/iam', 'must be at or below'],
-  ['/2021-01-03/meta-data/placement', 'must be at or below'],
-  ['/computeMetadata/v1/instance/attributes', 'must be at or below'],
+  ['/metadata', 'cannot be forwarded'],
+  ['/metadata/identity', 'cannot be forwarded'],
+  ['/Metadata/Identity/info', 'cannot be forwarded'],
+  ['/metadata/attested', 'cannot be forwarded'],
+  ['/latest/meta-data/iam', 'cannot be forwarded'],
+  ['/2021-01-03/meta-data/placement', 'cannot be forwarded'],
+  ['/computeMetadata/v1/instance/attributes', 'cannot be forwarded'],
   ['/metadata/identity;x', 'must be paths'],
   ['metadata/instance', 'must be paths'],
   ['/', 'must be paths'],

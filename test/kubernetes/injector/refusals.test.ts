@@ -255,7 +255,7 @@ describe('a pod is rejected with a fix for', () => {
 
 test.each([
   ['prefetch', 'https://a https://b', 'WIMDS_PREFETCH: must be a resource'],
-  ['pass-through', '/metadata/identity', 'must be at or below one of'],
+  ['pass-through', '/metadata/identity', 'cannot be forwarded'],
 ])('a pod whose wimds.io/%s its sidecar would not start with is refused', (name, value, reason) => {
   const annotations = { [`wimds.io/${name}`]: value, 'wimds.io/mode': 'nft' }
   expect(reasonsFor(pod({ annotations })).join()).toContain(reason)
