@@ -1,11 +1,11 @@
-/** The server for the kubelet, Prometheus and, from loopback, for people. */
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+/** The application of the admin port: probes and metrics, and for people on loopback the status. */
+import type { IncomingMessage } from 'node:http'
+import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { LOG_LEVELS } from '../config/settings.ts'
 import type { Exposition } from '../telemetry/prometheus.ts'
 import type { ProcessLog } from '../telemetry/logger.ts'
 import type { ReadinessState } from '../telemetry/readiness.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
-import { isLocal } from './loopback.ts'
 
 interface AdminParts {
   readonly readiness: () => ReadinessState
@@ -14,8 +14,8 @@ interface AdminParts {
   readonly log: ProcessLog
 }
 
-/** The application, apart from any port. */
-export function adminServer(parts: AdminParts): FastifyInstance {
+/** Creates the application, without a port: for `listen` and for `inject`. */
+export function createAdminApp(parts: AdminParts): FastifyInstance {
   const { readiness, scrape } = parts
   const app = fastify({ logger: false, bodyLimit: 1024 })
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
@@ -35,8 +35,8 @@ export function adminServer(parts: AdminParts): FastifyInstance {
   void app.register((local, _options, done) => {
     local.addHook('onRequest', (request, reply, next) => {
       reply.header('Cache-Control', 'no-store')
-      if (isLocal(request.raw)) next()
-      else refuse(reply)
+      if (isFromLoopback(request.raw)) next()
+      else reply.code(403).send({ error: LOOPBACK_ONLY })
     })
     addLocalRoutes(local, parts)
     done()
@@ -44,11 +44,8 @@ export function adminServer(parts: AdminParts): FastifyInstance {
   return app
 }
 
-function refuse(reply: FastifyReply): void {
-  const error =
-    'only for this machine: use kubectl port-forward, and localhost or a loopback address as the host'
-  reply.code(403).send({ error })
-}
+const LOOPBACK_ONLY =
+  'only from loopback. Fix: use kubectl port-forward, and localhost or a loopback address as the host'
 
 function addLocalRoutes(app: FastifyInstance, { document, log }: AdminParts): void {
   app.get('/', (_request, reply) => reply.redirect('/status'))
@@ -56,7 +53,7 @@ function addLocalRoutes(app: FastifyInstance, { document, log }: AdminParts): vo
   app.get('/status.json', (_request, reply) => reply.send(document()))
 
   app.get('/status', async (_request, reply) => {
-    // Loaded when somebody looks: a sidecar that nobody looks at does without it.
+    // Loaded on the first visit: most sidecars never get one, and their memory stays smaller.
     const { renderStatusPage } = await import('../status-page/page.ts')
     const { headers, body } = renderStatusPage(document())
     return reply.headers(headers).send(body)
@@ -65,7 +62,7 @@ function addLocalRoutes(app: FastifyInstance, { document, log }: AdminParts): vo
   app.get('/log-level', () => ({ level: log.level() }))
 
   app.put('/log-level', (request, reply) => {
-    const level = LOG_LEVELS.find((known) => known === wanted(request))
+    const level = LOG_LEVELS.find((known) => known === parseLevel(request))
     if (level === undefined) {
       return reply.code(400).send({ error: `the body must be one of ${LOG_LEVELS.join(', ')}` })
     }
@@ -74,7 +71,22 @@ function addLocalRoutes(app: FastifyInstance, { document, log }: AdminParts): vo
   })
 }
 
-/** The word alone, or as a JSON string. */
-function wanted({ body }: FastifyRequest): string {
+/** Returns the body, which is the level alone or as a JSON string. */
+function parseLevel({ body }: FastifyRequest): string {
   return typeof body === 'string' ? body.trim().replace(/^"(.*)"$/, '$1') : ''
+}
+
+/** `kubectl port-forward` comes from loopback; a dual-stack socket writes IPv4 peers as IPv6. */
+const LOOPBACK_PEER = /^(?:127(?:\.\d{1,3}){3}|::1|::ffff:127(?:\.\d{1,3}){3})$/
+/** A page whose name was made to resolve to loopback (DNS rebinding) sends its own name as Host. */
+const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i
+
+/** Returns whether a loopback peer has sent the request, to a loopback host, and forwards it for nobody. */
+function isFromLoopback({ socket, headers }: IncomingMessage): boolean {
+  return (
+    LOOPBACK_PEER.test(socket.remoteAddress ?? '') &&
+    LOOPBACK_HOST.test(headers.host ?? '') &&
+    headers['x-forwarded-for'] === undefined &&
+    headers['forwarded'] === undefined
+  )
 }

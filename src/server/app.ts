@@ -1,30 +1,32 @@
-/** The server that applications talk to: guard, then a dialect or a document, then the reply. */
+/** The application of the metadata port: guard → token route or document → error handler. */
 import fastify, { type FastifyInstance } from 'fastify'
 import type { Dialect, Reply } from '../dialects/dialect.ts'
 import { BrokerError, toBrokerError } from '../errors.ts'
 import type { MetadataDocument } from '../metadata/documents.ts'
 import type { PassThrough } from '../metadata/pass-through.ts'
-import { addDialects, type DialectParts, spoken } from './token-route.ts'
 import type { Guard } from './guard.ts'
-import { errorReply, prepare } from './replies.ts'
-import { MAX_BODY_BYTES } from './unread-bodies.ts'
-import { send, wireRequest } from './wire.ts'
+import { MAX_BODY_BYTES } from './listen.ts'
+import { prepareError, prepareReply, sendReply } from './reply.ts'
+import { addTokenRoute, selectDialect, type TokenRouteParts, toWireRequest } from './token-route.ts'
 
-/** What the server is put together from. */
-export interface MetadataParts extends DialectParts {
+export interface MetadataParts extends TokenRouteParts {
   readonly guard: Guard
   readonly dialects: readonly Dialect[]
   readonly documents: readonly MetadataDocument[]
   readonly renderDocumentError: (error: BrokerError) => Reply
   readonly isReady: () => boolean
-  /** What nothing here answers may go on to the real service; undefined: nothing does. */
+  /** Forwards the paths that are not served here; undefined: every one of them is a 404. */
   readonly passThrough?: PassThrough
 }
 
-/** The application, apart from any port: for `listen` and for `inject`. */
-export function metadataServer(parts: MetadataParts): FastifyInstance {
-  const [first] = parts.dialects
-  const renderUnrouted = first?.renderError ?? parts.renderDocumentError
+/** The readiness probe of the azure-workload-identity proxy, on the same port. */
+const READY_PATH = '/readyz'
+
+/** Creates the application, without a port: for `listen` and for `inject`. */
+export function createMetadataApp(parts: MetadataParts): FastifyInstance {
+  const { guard, dialects, documents, passThrough, isReady, onReply } = parts
+  /** Renders errors of paths that belong to no dialect. */
+  const renderUnrouted = dialects[0]?.renderError ?? parts.renderDocumentError
   const app = fastify({
     logger: false,
     bodyLimit: MAX_BODY_BYTES,
@@ -33,27 +35,25 @@ export function metadataServer(parts: MetadataParts): FastifyInstance {
       caseSensitive: false,
       ignoreTrailingSlash: true,
       ignoreDuplicateSlashes: true,
-      // Each dialect reads the query by its own rules.
+      // Each dialect parses the query by its own rules.
       querystringParser: () => ({}),
     },
     frameworkErrors: (_error, request, reply) => {
-      const refusal = new BrokerError('invalid_path', 'The path is ambiguous')
-      send(request, reply, prepare(renderUnrouted(refusal)), parts, {
-        dialect: 'none',
-        error: refusal,
-      })
+      const error = new BrokerError('invalid_path', 'The path is ambiguous')
+      const prepared = prepareError(renderUnrouted(error), error, ['GET'])
+      sendReply(request, reply, prepared, { dialect: 'none', error }, onReply)
     },
   })
 
   app.decorateRequest('startedAt', 0)
   app.addHook('onRequest', (request, _reply, done) => {
     request.startedAt = performance.now()
+    // The kubelet sends the pod's address as Host.
     if (request.routeOptions.url !== READY_PATH) {
       const { method, headers, originalUrl: url, raw } = request
-      const { rawHeaders, httpVersion } = raw
-      parts.guard({ method, headers, url, rawHeaders, httpVersion })
+      guard({ method, headers, url, rawHeaders: raw.rawHeaders, httpVersion: raw.httpVersion })
     }
-    // What a client calls its form says nothing: some send no type and some a wrong one (R18).
+    // Some clients send a form with no content type or a wrong one (R18).
     delete request.headers['content-type']
     done()
   })
@@ -62,50 +62,44 @@ export function metadataServer(parts: MetadataParts): FastifyInstance {
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
 
   app.setErrorHandler((thrown, request, reply) => {
-    const error = fastifyError(thrown) ?? toBrokerError(thrown)
+    const error = toHttpError(thrown) ?? toBrokerError(thrown)
     const { config, url } = request.routeOptions
-    const dialect = config.dialects && spoken(config.dialects, wireRequest(request))
-    const name = dialect?.name ?? (url === undefined ? 'none' : 'document')
-    const render =
-      dialect?.renderError ?? (url === undefined ? renderUnrouted : parts.renderDocumentError)
-    const answer = errorReply(render(error), error, dialect?.methods ?? ['GET'])
-    send(request, reply, prepare(answer), parts, { dialect: name, error })
+    const dialect = config.dialects && selectDialect(config.dialects, toWireRequest(request))
+    const isRouted = url !== undefined
+    const render = dialect?.renderError ?? (isRouted ? parts.renderDocumentError : renderUnrouted)
+    const prepared = prepareError(render(error), error, dialect?.methods ?? ['GET'])
+    const name = dialect?.name ?? (isRouted ? 'document' : 'none')
+    sendReply(request, reply, prepared, { dialect: name, error }, onReply)
   })
 
   app.setNotFoundHandler(async (request, reply) => {
     const { method, headers, originalUrl: url } = request
-    const answer = await parts.passThrough?.forward({ method, headers, url })
-    if (answer === undefined) throw new BrokerError('not_found', 'Not found')
-    send(request, reply, prepare(answer), parts, { dialect: 'pass-through' })
+    const forwarded = await passThrough?.forward({ method, headers, url })
+    if (forwarded === undefined) throw new BrokerError('not_found', 'Not found')
+    sendReply(request, reply, prepareReply(forwarded), { dialect: 'pass-through' }, onReply)
   })
 
   app.get(READY_PATH, (request, reply) => {
-    const isReady = parts.isReady()
-    const answer = { status: isReady ? 200 : 503, body: JSON.stringify({ ready: isReady }) }
-    send(request, reply, prepare(answer), parts, { dialect: 'none' })
+    const ready = isReady()
+    const prepared = prepareReply({ status: ready ? 200 : 503, body: JSON.stringify({ ready }) })
+    sendReply(request, reply, prepared, { dialect: 'none' }, onReply)
   })
 
-  for (const [path, dialects] of Map.groupBy(parts.dialects, (dialect) => dialect.path)) {
-    addDialects(app, path, dialects, parts)
+  for (const [path, dialectsOfPath] of Map.groupBy(dialects, (dialect) => dialect.path)) {
+    addTokenRoute(app, path, dialectsOfPath, parts)
   }
-  for (const document of parts.documents) {
-    if (parts.passThrough?.allows(document.path) !== true) addDocument(app, document, parts)
+  for (const { path, answer } of documents) {
+    if (passThrough?.allows(path) === true) continue
+    app.get<{ Params: { '*'?: string } }>(path, (request, reply) => {
+      const prepared = prepareReply(answer(toWireRequest(request), request.params['*'] ?? ''))
+      sendReply(request, reply, prepared, { dialect: 'document' }, onReply)
+    })
   }
   return app
 }
 
-/** Where the incumbent proxy answers its probes, on the same port. */
-const READY_PATH = '/readyz'
-
-function addDocument(app: FastifyInstance, document: MetadataDocument, parts: MetadataParts): void {
-  app.get<{ Params: { '*'?: string } }>(document.path, (request, reply) => {
-    const answer = document.answer(wireRequest(request), request.params['*'] ?? '')
-    send(request, reply, prepare(answer), parts, { dialect: 'document' })
-  })
-}
-
-/** Fastify's own refusals, which carry an HTTP status and no secret. */
-function fastifyError(thrown: unknown): BrokerError | undefined {
+/** Returns Fastify's own 4xx errors as a `BrokerError`; undefined for any other error. */
+function toHttpError(thrown: unknown): BrokerError | undefined {
   const status = thrown instanceof Error && 'statusCode' in thrown ? thrown.statusCode : undefined
   if (typeof status !== 'number' || status < 400 || status > 499) return undefined
   return status === 413

@@ -1,183 +1,127 @@
 /**
- * Caps that keep room for everybody: on connections, of which the longest-idle one is closed, and on
- * the requests of one connection that are being answered.
+ * The limits on connections: at the cap the longest-idle one is closed, and the requests of one
+ * connection are answered one after the other.
  */
 import type { RequestListener, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
 /** The connections of one or more servers, counted together. */
-export interface Connections {
-  /** Applies the caps to the server and has the handler answer it. Call it before it listens. */
-  readonly watch: (server: Server, handler: RequestListener) => void
-  /** The replies that a connection still waits for, in the order of their requests. */
-  readonly pending: (connection: Duplex) => readonly ServerResponse[]
-  /** Closes each as soon as it waits for no reply. */
+export interface ConnectionLimiter {
+  /** Applies the limits to the server and lets the handler answer it. Call it before it listens. */
+  readonly attach: (server: Server, handler: RequestListener) => void
+  /** Returns the replies that a connection still waits for, in the order of their requests. */
+  readonly pendingReplies: (connection: Duplex) => readonly ServerResponse[]
+  /** Closes idle connections now, and the others after their last pending reply. */
   readonly drain: () => void
 }
 
-/** Begins to answer the request that a response is for. */
-type Answer = (response: ServerResponse) => void
-
-/** What is known of one connection. */
-interface Caller {
-  /**
-   * Replies that are owed, in the order of their requests, those in line included. An array, since a
-   * Set that is filled and emptied for each request leaves tables behind that outlive it.
-   */
-  readonly pending: ServerResponse[]
-  /** When its last reply went, or it was opened, counted in such events. */
-  quietSince: number
-  /** Replies whose requests wait for those before them to be answered. */
-  readonly line: Set<ServerResponse>
+interface ConnectionState {
+  readonly key: string
+  /** Pending replies. Only the first is being answered; the others are the queue behind it. */
+  readonly queue: ServerResponse[]
+  /** When it was opened or its last reply ended, in number of such events. */
+  idleSince: number
 }
 
-/**
- * Requests of one connection that are answered at the same time. No SDK sends a second one before the
- * reply to the first; this is less than the exchanges that may run at the same time by default.
- */
-const MAX_AT_ONCE = 16
+/** Pipelined requests of one connection. No SDK pipelines at all. */
+const MAX_PIPELINED = 16
 
-/**
- * Keeps at most `max` connections open on the servers it watches, all of them together. At the cap
- * the connection that has been idle for the longest is closed; one whose request is still arriving
- * counts as idle, and one whose caller has ended its side goes first. Only if every connection is being answered is the new one refused.
- */
-export function connections(max: number): Connections {
-  const open = new Map<Duplex, Caller>()
+/** Creates the limiter for at most `max` open connections. */
+export function createConnectionLimiter(max: number): ConnectionLimiter {
+  const open = new Map<Duplex, ConnectionState>()
   let events = 0
 
-  function opened(socket: Socket): void {
+  function onConnection(socket: Socket): void {
     if (open.size >= max && !closeLongestIdle()) {
       socket.destroy()
       return
     }
     events += 1
-    hold(socket, { pending: [], quietSince: events, line: new Set() })
+    track(socket, { key: connectionKey(socket), queue: [], idleSince: events })
   }
 
-  function hold(socket: Socket, caller: Caller): void {
-    open.set(socket, caller)
+  function track(socket: Socket, state: ConnectionState): void {
+    open.set(socket, state)
     socket.once('close', () => open.delete(socket))
-    // Node resumes by itself after each request that it has read.
-    socket.on('resume', () => {
-      if (caller.line.size > 0) socket.pause()
-    })
   }
 
-  /** Requests know the encrypted socket alone, which stands for its connection from the handshake's end. */
-  function holdEncrypted(server: Server): void {
-    const accepted = new Map<string, Socket>()
-    server.on('connection', (socket: Socket) => {
-      const ends = endsOf(socket)
-      accepted.set(ends, socket)
-      socket.once('close', () => {
-        if (accepted.get(ends) === socket) accepted.delete(ends)
-      })
-    })
-    server.on('secureConnection', (encrypted: Socket) => {
-      const socket = accepted.get(endsOf(encrypted))
-      const caller = socket === undefined ? undefined : open.get(socket)
-      if (socket === undefined || caller === undefined) {
-        // Closed for another one, or by its caller, in the meantime.
-        encrypted.destroy()
-        return
-      }
-      open.delete(socket)
-      hold(encrypted, caller)
-    })
+  /** Requests over TLS know only the encrypted socket: it replaces the one that it encrypts. */
+  function onSecureConnection(encrypted: Socket): void {
+    const key = connectionKey(encrypted)
+    const [socket, state] = [...open].findLast(([, { key: other }]) => other === key) ?? []
+    if (socket === undefined || state === undefined) {
+      // The cap has closed the connection during its handshake.
+      encrypted.destroy()
+      return
+    }
+    open.delete(socket)
+    track(encrypted, state)
   }
 
   function closeLongestIdle(): boolean {
-    let longest: [socket: Duplex, quietSince: number] | undefined
-    for (const [socket, caller] of open) {
-      // Whoever has ended its side may still read, but has most likely gone.
-      const quietSince = socket.readableEnded ? 0 : caller.quietSince
-      if (longest !== undefined && longest[1] < quietSince) continue
-      if (socket.readableEnded || !isBeingAnswered(caller)) longest = [socket, quietSince]
+    let longest: Duplex | undefined
+    let idleSince = Infinity
+    for (const [socket, state] of open) {
+      if (state.idleSince >= idleSince || hasInflightRequest(state)) continue
+      longest = socket
+      idleSince = state.idleSince
     }
     if (longest === undefined) return false
-    open.delete(longest[0])
-    longest[0].destroy()
+    open.delete(longest)
+    longest.destroy()
     return true
   }
 
-  /** Has a request answered now or when its turn comes. */
-  function requested(response: ServerResponse, answer: Answer): void {
-    const { socket } = response.req
-    const caller = open.get(socket)
-    if (caller === undefined) return
-    const { pending, line } = caller
-    const isFull = pending.length - line.size >= MAX_AT_ONCE
-    pending.push(response)
-    if (isFull) {
-      line.add(response)
-      socket.pause()
-    } else answer(response)
-  }
-
-  function replied(response: ServerResponse, answer: Answer): void {
-    const { socket } = response.req
-    const caller = open.get(socket)
-    if (caller === undefined) return
-    const { pending, line } = caller
-    pending.splice(pending.indexOf(response), 1)
-    line.delete(response)
-    events += 1
-    caller.quietSince = events
-    if (!socket.destroyed) nextInLine(socket, line, answer)
-  }
-
   function drain(): void {
-    for (const [socket, caller] of open) {
-      const last = caller.pending.at(-1)
-      if (last === undefined || !isBeingAnswered(caller)) socket.destroy()
-      // Its reply tells the caller not to ask again on this connection, and Node closes it then.
+    for (const [socket, state] of open) {
+      const last = state.queue.at(-1)
+      if (last === undefined || !hasInflightRequest(state)) socket.destroy()
+      // Node adds `Connection: close` to the reply, and closes the connection after it.
       else last.shouldKeepAlive = false
     }
   }
 
-  return {
-    watch: (server, handler) => {
-      server.on('connection', opened)
-      if ('setSecureContext' in server) holdEncrypted(server)
-      const answer: Answer = (response) => handler(response.req, response)
-      // One listener for the replies of all requests: closures of each request's own would cost more
-      // than the rest of this.
-      const onClose = function (this: ServerResponse) {
-        replied(this, answer)
+  function attach(server: Server, handler: RequestListener): void {
+    // One listener for all replies: a closure for each request would cost more than the rest of this.
+    function onReplyEnd(this: ServerResponse): void {
+      const { socket } = this.req
+      const state = open.get(socket)
+      if (state === undefined) return
+      state.queue.shift()
+      events += 1
+      state.idleSince = events
+      const [next] = state.queue
+      if (next !== undefined && !socket.destroyed) handler(next.req, next)
+    }
+    server.on('connection', onConnection)
+    if ('setSecureContext' in server) server.on('secureConnection', onSecureConnection)
+    server.on('request', (request, response: ServerResponse) => {
+      const { socket } = request
+      const queue = open.get(socket)?.queue
+      if (queue === undefined || socket.destroyed) return
+      if (queue.length > MAX_PIPELINED) {
+        socket.destroy()
+        return
       }
-      server.on('request', (_request, response: ServerResponse) => {
-        response.on('close', onClose)
-        requested(response, answer)
-      })
-    },
-    pending: (connection) => [...(open.get(connection)?.pending ?? [])],
-    drain,
+      response.on('close', onReplyEnd)
+      queue.push(response)
+      if (queue.length === 1) handler(request, response)
+    })
   }
+
+  return { attach, pendingReplies: (connection) => open.get(connection)?.queue ?? [], drain }
 }
 
-/** What tells a connection of this moment from all others. */
-function endsOf({ remoteAddress, remotePort, localAddress }: Socket): string {
-  return `${remoteAddress} ${remotePort} ${localAddress}`
-}
-
-function nextInLine(socket: Socket, line: Caller['line'], answer: Answer): void {
-  if (line.size === 0) return
-  const [first] = line
-  if (first === undefined) return
-  line.delete(first)
-  if (line.size === 0) socket.resume()
-  answer(first)
+/** Identifies the TCP connection of a socket. */
+function connectionKey({ localAddress, localPort, remoteAddress, remotePort }: Socket): string {
+  return `${localAddress}|${localPort}|${remoteAddress}|${remotePort}`
 }
 
 /**
- * Whether this side still owes a reply to a request that has come whole. A reply that is written
- * and that the caller does not read is the caller's affair, as is what waits in line behind it.
+ * Returns whether this side owes the reply to a request that has arrived completely. A reply that is
+ * written and that the caller does not read does not count.
  */
-function isBeingAnswered({ pending, line }: Caller): boolean {
-  for (const response of pending) {
-    if (response.req.complete && !response.writableEnded && !line.has(response)) return true
-  }
-  return false
+function hasInflightRequest({ queue: [first] }: ConnectionState): boolean {
+  return first?.req.complete === true && !first.writableEnded
 }

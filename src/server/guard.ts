@@ -1,10 +1,10 @@
-/** Refusals that hold for every request, whatever its dialect: pure, and before anything is parsed. */
+/** The checks of every request, whatever its dialect, before anything is parsed. Pure. */
 import type { IncomingHttpHeaders } from 'node:http'
 import { isIPv4 } from 'node:net'
 import { BrokerError } from '../errors.ts'
 
 interface GuardOptions {
-  /** Host names and addresses, without ports, allowed beside the usual ones. */
+  /** Host names and addresses, without ports, that are allowed in addition to `DEFAULT_HOSTS`. */
   readonly allowedHosts: readonly string[]
 }
 
@@ -13,42 +13,43 @@ interface GuardedRequest {
   /** The request target as sent: path and query, or a whole URL. */
   readonly url: string
   readonly headers: IncomingHttpHeaders
-  /** Names and values in turn, with those that `headers` leaves out. */
+  /** Names and values in turn, with the duplicates that `headers` leaves out. */
   readonly rawHeaders: readonly string[]
   /** `1.0`, `1.1` */
   readonly httpVersion: string
 }
 
-/** Throws the `BrokerError` that refuses the request, or returns. */
+/** Throws a `BrokerError` for a request that is rejected. */
 export type Guard = (request: GuardedRequest) => void
 
-/** Where the IMDS lives, and the names of this machine. */
-const USUAL_HOSTS = ['169.254.169.254', 'localhost', '127.0.0.1', '[::1]']
+/** The address of IMDS, and the names of loopback. */
+const DEFAULT_HOSTS = ['169.254.169.254', 'localhost', '127.0.0.1', '[::1]']
 const HOST = /^(\[[^\]]*\]|[^:[\]]*)(?::\d*)?$/
-/** A target that is a whole URL, as a client writes it to a proxy (RFC 9112 section 3.2.2). */
-const ABSOLUTE = /^http:\/\/([^/?#]*)/
+/** A target in absolute form, as clients send it to a proxy (RFC 9112 section 3.2.2). */
+const ABSOLUTE_FORM = /^http:\/\/([^/?#]*)/
 /**
- * Ways to write a path that another server, or a router, would read differently. Among them are escapes
- * of characters that need none (RFC 3986 section 2.3): a filter in front may know only the plain form.
+ * Paths that another server, or a router, may read differently: backslashes, dot segments, and escapes of
+ * characters that need none (RFC 3986 section 2.3).
  */
-const CONFUSING = /\\|%(?:00|2[d-f]|3\d|[46][1-9a-f]|[57][\da]|5[cf]|7e)|#|\/\.{1,2}(?:\/|$)/i
+const AMBIGUOUS_PATH = /\\|%(?:00|2[d-f]|3\d|[46][1-9a-f]|[57][\da]|5[cf]|7e)|#|\/\.{1,2}(?:\/|$)/i
 const METADATA = /^\/+metadata(?:\/|$)/i
 /** IMDSv2's endpoints. Its clients fall back to IMDSv1 at once after 403, but retry after 404 (R7). */
 const IMDS_V2 = /^\/+metadata\/+identity\/+(?:getplatformmetadata|issuecredential)\/*$/i
 
-export function guard({ allowedHosts }: GuardOptions): Guard {
-  const hosts = new Set([...USUAL_HOSTS, ...allowedHosts].map((host) => host.toLowerCase()))
+/** Creates the guard. It checks Host, forwarding, the path and, below `/metadata`, the method. */
+export function createGuard({ allowedHosts }: GuardOptions): Guard {
+  const hosts = new Set([...DEFAULT_HOSTS, ...allowedHosts].map((host) => host.toLowerCase()))
 
   return ({ method, url, headers, rawHeaders, httpVersion }) => {
-    const absolute = url.startsWith('/') ? null : ABSOLUTE.exec(url)
-    requireOneHost(headers.host, rawHeaders, httpVersion)
-    // The URL's host goes before the header's.
+    const absolute = url.startsWith('/') ? null : ABSOLUTE_FORM.exec(url)
+    requireSingleHost(headers.host, rawHeaders, httpVersion)
+    // The host of the URL takes precedence over the header (RFC 9112 section 3.2.2).
     requireAllowedHost(absolute?.[1] ?? headers.host, hosts)
     if (headers['x-forwarded-for'] !== undefined) {
       throw new BrokerError('forwarded_request', 'Requests must not be forwarded (X-Forwarded-For)')
     }
-    const path = pathOf(url.slice(absolute?.[0].length ?? 0))
-    if (!path.startsWith('/') || CONFUSING.test(path)) {
+    const path = stripQuery(url.slice(absolute?.[0].length ?? 0))
+    if (!path.startsWith('/') || AMBIGUOUS_PATH.test(path)) {
       throw new BrokerError('invalid_path', 'The path is ambiguous')
     }
     if (IMDS_V2.test(path)) {
@@ -61,30 +62,30 @@ export function guard({ allowedHosts }: GuardOptions): Guard {
 }
 
 /**
- * HTTP/1.0 clients may send no Host (R17), later ones must. Of several, Node keeps the first, while
- * whatever stands before this server may have judged by another.
+ * Throws without exactly one Host header; HTTP/1.0 clients may send none (R17). Of several, Node keeps the
+ * first, while a filter in front may have checked another.
  */
-function requireOneHost(
+function requireSingleHost(
   header: string | undefined,
   rawHeaders: readonly string[],
   httpVersion: string,
 ): void {
   const isMissing = header === undefined && httpVersion !== '1.0'
-  if (isMissing || countOf('host', rawHeaders) > 1) throw hostNotAllowed()
+  if (isMissing || countHeaders('host', rawHeaders) > 1) throw createHostError()
 }
 
-/** A page whose name was made to point here (DNS rebinding) sends its own name as Host. */
+/** Throws for another host: a page in a browser sends its own name after DNS rebinding. */
 function requireAllowedHost(host: string | undefined, hosts: ReadonlySet<string>): void {
   if (host === undefined) return
-  const name = hostNameOf(host)
-  if (!hosts.has(name) && !(isIPv4(name) && name.startsWith('127.'))) throw hostNotAllowed()
+  const name = parseHostName(host)
+  if (!hosts.has(name) && !(isIPv4(name) && name.startsWith('127.'))) throw createHostError()
 }
 
-function hostNotAllowed(): BrokerError {
+function createHostError(): BrokerError {
   return new BrokerError('host_not_allowed', 'The Host header is not one of this service')
 }
 
-function countOf(name: string, rawHeaders: readonly string[]): number {
+function countHeaders(name: string, rawHeaders: readonly string[]): number {
   let count = 0
   for (let index = 0; index < rawHeaders.length; index += 2) {
     if (rawHeaders[index]?.toLowerCase() === name) count += 1
@@ -92,12 +93,12 @@ function countOf(name: string, rawHeaders: readonly string[]): number {
   return count
 }
 
-/** `name`, `name:port`, `[v6]`, `[v6]:port` → the part without the port, in lower case. */
-function hostNameOf(header: string): string {
+/** Returns the part without the port, in lower case, of `name`, `name:port`, `[v6]` or `[v6]:port`. */
+function parseHostName(header: string): string {
   return (HOST.exec(header)?.[1] ?? '').toLowerCase()
 }
 
-function pathOf(url: string): string {
+function stripQuery(url: string): string {
   const query = url.indexOf('?')
   return query < 0 ? url : url.slice(0, query)
 }

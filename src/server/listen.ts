@@ -1,34 +1,35 @@
-/** Node's HTTP servers with every limit set: one per address, one cap on connections for all. */
+/** Node's HTTP servers with every limit set: one for each address, and one cap on connections for all. */
+import { once } from 'node:events'
 import {
   createServer,
+  type IncomingMessage,
   type RequestListener,
   type Server,
   type ServerOptions,
   type ServerResponse,
 } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
+import type { Server as TcpServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Address } from '../config/parsers.ts'
-import { bind } from './bind.ts'
-import { type Connections, connections } from './connections.ts'
-import { JSON_TYPE } from './replies.ts'
-import { leaveUnread, linger } from './unread-bodies.ts'
+import { type ConnectionLimiter, createConnectionLimiter } from './connections.ts'
+import { JSON_TYPE } from './reply.ts'
 
-export interface ListenerOptions {
+export interface ListenOptions {
   readonly maxConnections: number
-  /** The body of the 400 that answers bytes which are not HTTP. */
+  /** The JSON body of replies to bytes that are not HTTP. */
   readonly malformedBody: string
-  /** Serves TLS with this certificate; undefined: plain HTTP. */
-  readonly tls?: { readonly certPem: string; readonly keyPem: string }
 }
 
-/** Servers that are up. */
+/** Servers that listen. */
 export interface Listener {
-  /** Where they truly listen. */
+  /** The bound addresses, with the port that a 0 became. */
   readonly addresses: readonly Address[]
-  /** Takes no new connections, lets requests end, and after `timeoutMs` closes what is left. */
+  /** Stops accepting, answers inflight requests, and after `timeoutMs` closes every connection. */
   readonly close: (timeoutMs: number) => Promise<void>
 }
+
+/** No dialect and no document reads a longer body. */
+export const MAX_BODY_BYTES = 65_536
 
 const LIMITS: ServerOptions = {
   maxHeaderSize: 16_384,
@@ -37,51 +38,31 @@ const LIMITS: ServerOptions = {
   connectionsCheckingInterval: 5000,
   // Idle callers keep their connection; the cap closes them when others need the room.
   keepAliveTimeout: 75_000,
-  // The guard refuses a missing Host itself, in JSON, and lets HTTP/1.0 clients pass.
+  // The guard rejects a missing Host in JSON, and allows it from HTTP/1.0 clients (R17).
   requireHostHeader: false,
 }
 
-const TLS_LIMITS = { handshakeTimeout: 5000, minVersion: 'TLSv1.2' } as const
-
-/**
- * A caller that ends its side after the request, as `nc -N` does, still gets its reply. Node has no other
- * way to say so than this property, which its documentation leaves out.
- */
-const ALLOW_HALF_OPEN = { httpAllowHalfOpen: true }
-
-/** More than any client sends, and few enough to be cheap: Node copies all before at each 32. */
+/** More than any client sends, and few enough to be cheap: Node copies all headers at each 32. */
 const MAX_HEADERS = 128
 
-/** Binds all addresses or none. Throws what `listen` fails with, such as EADDRINUSE. */
+/**
+ * Connections that wait to be accepted. A caller that finds the queue full tries again a second later.
+ * The kernel lowers the number to its own limit.
+ */
+const BACKLOG = 4096
+
+/** Binds every address, or none. Throws the error of `listen`, such as EADDRINUSE. */
 export async function listen(
   handler: RequestListener,
   addresses: readonly Address[],
-  { maxConnections, malformedBody, tls }: ListenerOptions,
+  { maxConnections, malformedBody }: ListenOptions,
 ): Promise<Listener> {
-  const open = connections(maxConnections)
+  const limiter = createConnectionLimiter(maxConnections)
   const servers: Server[] = []
   const bound: Address[] = []
   try {
     for (const address of addresses) {
-      const server =
-        tls === undefined
-          ? createServer(LIMITS)
-          : createTlsServer({ ...LIMITS, ...TLS_LIMITS, cert: tls.certPem, key: tls.keyPem })
-      server.maxHeadersCount = MAX_HEADERS
-      Object.assign(server, ALLOW_HALF_OPEN)
-      open.watch(server, (request, response) => {
-        leaveUnread(request, response)
-        if (request.rawHeaders.length < 2 * MAX_HEADERS) handler(request, response)
-        else refuseHeaders(response, malformedBody)
-      })
-      // An Expect that is not 100-continue can be ignored (R17).
-      server.on('checkExpectation', (...exchange) => server.emit('request', ...exchange))
-      server.on('clientError', (error, socket) => refuseBytes(error, socket, open, malformedBody))
-      server.on('connect', (_request, socket) => {
-        // Node leaves the connection to this listener, and without one of its errors would end the process.
-        socket.on('error', () => socket.destroy())
-        lastWords(socket, '405 Method Not Allowed', malformedBody)
-      })
+      const server = createLimitedServer(handler, limiter, malformedBody)
       servers.push(server)
       bound.push(await bind(server, address))
     }
@@ -93,10 +74,58 @@ export async function listen(
     addresses: bound,
     close: async (timeoutMs) => {
       const closed = servers.map((server) => closeServer(server, timeoutMs))
-      open.drain()
+      limiter.drain()
       await Promise.all(closed)
     },
   }
+}
+
+function createLimitedServer(
+  handler: RequestListener,
+  limiter: ConnectionLimiter,
+  malformedBody: string,
+): Server {
+  const server = createServer(LIMITS)
+  server.maxHeadersCount = MAX_HEADERS
+  limiter.attach(server, (request, response) => {
+    // Node reads an unread body to its end before the next request: the connection is closed instead.
+    if (mayExceedBodyLimit(request)) response.shouldKeepAlive = false
+    if (request.rawHeaders.length < 2 * MAX_HEADERS) handler(request, response)
+    else rejectHeaders(response, malformedBody)
+  })
+  // An Expect other than 100-continue can be ignored (R17).
+  server.on('checkExpectation', (...exchange) => server.emit('request', ...exchange))
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (error.code === 'ECONNRESET') {
+      socket.destroy()
+      return
+    }
+    const status = CLIENT_ERRORS[error.code ?? ''] ?? '400 Bad Request'
+    const reject = () => writeErrorAndClose(socket, status, malformedBody)
+    // The replies to earlier requests go first. An incomplete request gets no other reply than this.
+    const last = limiter.pendingReplies(socket).findLast(({ req }) => req.complete)
+    if (last === undefined) reject()
+    else last.once('close', reject)
+  })
+  server.on('connect', (_request, socket) => {
+    // Node leaves the socket to this listener, and an error without a listener ends the process.
+    socket.on('error', () => socket.destroy())
+    writeErrorAndClose(socket, '405 Method Not Allowed', malformedBody)
+  })
+  return server
+}
+
+/**
+ * Binds a server. Returns the bound address: for `::`, which means every address, this is `0.0.0.0` on a
+ * machine without IPv6. Throws the error of `listen`.
+ */
+export async function bind(server: TcpServer, { host, port }: Address): Promise<Address> {
+  // Node falls back to IPv4 only where no host is given.
+  server.listen({ port, backlog: BACKLOG, ...(host !== '::' && { host }) })
+  await once(server, 'listening')
+  const bound = server.address()
+  if (bound === null || typeof bound === 'string') throw new Error('the server is not bound')
+  return { host: bound.address, port: bound.port }
 }
 
 function closeServer(server: Server, timeoutMs: number): Promise<void> {
@@ -109,11 +138,16 @@ function closeServer(server: Server, timeoutMs: number): Promise<void> {
   })
 }
 
+function mayExceedBodyLimit({ headers }: IncomingMessage): boolean {
+  if (headers['transfer-encoding'] !== undefined) return true
+  return Number(headers['content-length'] ?? 0) > MAX_BODY_BYTES
+}
+
 /**
- * For older Nodes, which leave out the headers above the limit: one of those might be what the request
- * has to be refused for. Newer ones refuse by themselves.
+ * Rejects too many headers. Node before 24 drops those above the limit, and one of them might be what
+ * the guard rejects the request for. Later versions reject by themselves.
  */
-function refuseHeaders(response: ServerResponse, body: string): void {
+function rejectHeaders(response: ServerResponse, body: string): void {
   response.writeHead(431, {
     'Content-Type': JSON_TYPE,
     'Content-Length': Buffer.byteLength(body),
@@ -122,36 +156,21 @@ function refuseHeaders(response: ServerResponse, body: string): void {
   response.end(body)
 }
 
-/**
- * Bytes that are not HTTP end a connection, after the replies to the requests before them. A request
- * whose own body they are, or whose body did not come in time, gets no other reply than this one.
- */
-function refuseBytes(
-  error: Error & { code?: string },
-  socket: Duplex,
-  open: Connections,
-  body: string,
-): void {
-  const pending = open.pending(socket)
-  const isOwnBody = pending.some(({ req, writableEnded }) => !req.complete && !writableEnded)
-  const last = pending.findLast(({ req, writableEnded }) => req.complete || writableEnded)
-  const refuse = () => lastWords(socket, STATUS_LINES[error.code ?? ''] ?? '400 Bad Request', body)
-  if (error.code === 'ECONNRESET') socket.destroy()
-  else if (last === undefined) refuse()
-  else last.once('close', isOwnBody ? refuse : () => socket.end())
-}
-
-const STATUS_LINES: Readonly<Record<string, string>> = {
+const CLIENT_ERRORS: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
 }
 
-/** Replies and closes; a second call for the same connection changes nothing. */
-function lastWords(socket: Duplex, status: string, body: string): void {
+/** How long a caller that is still sending may take to read the reply, in milliseconds. */
+const LINGER_MS = 1000
+
+/** Writes a reply and closes the connection. Does nothing for a connection that is closing. */
+function writeErrorAndClose(socket: Duplex, status: string, body: string): void {
   if (!socket.writable) return
-  socket.write(
+  socket.end(
     `HTTP/1.1 ${status}\r\nContent-Type: ${JSON_TYPE}\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   )
-  linger(socket)
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS)
+  socket.once('close', () => clearTimeout(timer))
 }

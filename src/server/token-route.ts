@@ -1,113 +1,135 @@
-/** The route of a token path: which protocol is spoken, and the way of a request through it. */
+/** The route of a token path: parse → resolve → token → render. */
 import type { Socket } from 'node:net'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Dialect, TokenQuery, WireRequest } from '../dialects/dialect.ts'
 import { BrokerError } from '../errors.ts'
 import { type Identity, type IdentityResolver, requireAllowedResource } from '../identities.ts'
 import type { Clock } from '../tokens/clock.ts'
 import { computeExpiry } from '../tokens/refresh-policy.ts'
-import { toScope, type TokenRequest, type TokenSource } from '../tokens/token.ts'
-import { rendering } from './replies.ts'
-import { correlationIdOf } from './trace-context.ts'
-import { type ReplyEvent, send, wireRequest } from './wire.ts'
+import { type TokenRequest, type TokenSource, toScope } from '../tokens/token.ts'
+import { memoizedRenderer, type ReplyEvent, sendReply } from './reply.ts'
 
-/** What answers token requests. */
-export interface DialectParts {
+export interface TokenRouteParts {
   readonly resolve: IdentityResolver
   readonly tokens: TokenSource
   readonly clock: Clock
-  /** Told of each reply; `error` when it was one. */
+  /** Called after each reply. */
   readonly onReply: (event: ReplyEvent) => void
 }
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The protocols at this path; none for a document. */
+    /** The dialects at this path; undefined for a document. */
     readonly dialects?: readonly Dialect[]
   }
 }
 
 const ALL_METHODS = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS', 'TRACE']
 
-/** Adds the path of these protocols, for every method: a wrong one is refused in their words. */
-export function addDialects(
+/** Adds a token path, for every method: its dialect renders the error for a wrong one. */
+export function addTokenRoute(
   app: FastifyInstance,
   url: string,
   dialects: readonly Dialect[],
-  parts: DialectParts,
+  { resolve, tokens, clock, onReply }: TokenRouteParts,
 ): void {
-  const { resolve, tokens, clock } = parts
-  const render = rendering()
-  const wishFor = wishing()
-  const hangUpSignal = createHangUpSignals()
+  const render = memoizedRenderer()
+  const createTokenRequest = memoizedTokenRequest()
+  const closeSignal = memoizedCloseSignal()
   app.route({
     method: ALL_METHODS,
     url,
     config: { dialects },
     handler: async (request, reply) => {
-      const wire = wireRequest(request)
-      const dialect = spoken(dialects, wire)
-      if (!allows(dialect, request.method)) {
+      const wire = toWireRequest(request)
+      const dialect = selectDialect(dialects, wire)
+      if (!dialect.methods.some((method) => method === request.method)) {
         throw new BrokerError('method_not_allowed', `${request.method} is not allowed here`)
       }
       const query = dialect.parse(wire)
       const identity = resolve(query.selector)
       requireAllowedResource(identity, query.resource)
-      const wish = wishFor(query, identity)
-      const correlationId = correlationIdOf(request.headers['traceparent'])
-      const { socket } = request
-      const tokenRequest = correlationId === undefined ? wish : { ...wish, correlationId }
-      const token = await tokens(tokenRequest, hangUpSignal(socket))
-      const { expiresIn, expiresOn } = computeExpiry(token, clock)
-      const answer = { query, identity, token, expiresIn, expiresOn }
-      send(request, reply, render(dialect, answer, wire), parts, {
-        dialect: dialect.name,
-        served: { request: tokenRequest, token },
-      })
+      const correlationId = parseTraceparent(request.headers['traceparent'])
+      const tokenRequest = createTokenRequest(query, identity, correlationId)
+      const token = await tokens(tokenRequest, closeSignal(request.socket))
+      const answer = { query, identity, token, ...computeExpiry(token, clock) }
+      const event = { dialect: dialect.name, served: { request: tokenRequest, token } }
+      sendReply(request, reply, render(dialect, answer, wire), event, onReply)
     },
   })
 }
 
+/** Returns what Fastify has read in the terms of the dialects. */
+export function toWireRequest({ method, headers, originalUrl, body }: FastifyRequest): WireRequest {
+  const at = originalUrl.indexOf('?')
+  const query = at < 0 ? '' : originalUrl.slice(at + 1)
+  return { method, headers, query, body: typeof body === 'string' ? body : undefined }
+}
+
+/** Returns the first dialect that matches the request, else the one that takes every request. */
+export function selectDialect(dialects: readonly Dialect[], request: WireRequest): Dialect {
+  const dialect =
+    dialects.find(({ matches }) => matches?.(request) === true) ??
+    dialects.find(({ matches }) => matches === undefined) ??
+    dialects[0]
+  if (dialect === undefined) throw new BrokerError('not_found', 'Not found')
+  return dialect
+}
+
+type CreateTokenRequest = (
+  query: TokenQuery,
+  identity: Identity,
+  correlationId: string | undefined,
+) => TokenRequest
+
 /**
- * Puts queries into the broker's words. The same query for the same identity is the same wish, so that
- * the cache finds its key at once (`cacheKey`).
+ * Creates a function that turns queries into token requests. It returns the same object for the same query
+ * and identity, so that the cache computes its key once.
  */
-function wishing(): (query: TokenQuery, identity: Identity) => TokenRequest {
+function memoizedTokenRequest(): CreateTokenRequest {
   const last = new WeakMap<TokenQuery, TokenRequest>()
-  return (query, identity) => {
-    const held = last.get(query)
-    if (held?.identity === identity) return held
-    const { selector: _selector, resource, ...wishes } = query
-    const wish = { identity, scope: toScope(resource), ...wishes }
-    last.set(query, wish)
-    return wish
+  return (query, identity, correlationId) => {
+    let tokenRequest = last.get(query)
+    if (tokenRequest?.identity !== identity) {
+      const { selector: _selector, resource, ...options } = query
+      tokenRequest = { identity, scope: toScope(resource), ...options }
+      last.set(query, tokenRequest)
+    }
+    return correlationId === undefined ? tokenRequest : { ...tokenRequest, correlationId }
   }
 }
 
-function allows({ methods }: Dialect, asked: string): boolean {
-  const names: readonly string[] = methods
-  return names.includes(asked)
-}
-
-/** The protocol of a request: the first that claims it, else the one that takes what is left. */
-export function spoken(dialects: readonly Dialect[], request: WireRequest): Dialect {
-  const [only] = dialects
-  if (only !== undefined && dialects.length === 1) return only
-  const rest = dialects.find(({ matches }) => matches === undefined)
-  const found = dialects.find(({ matches }) => matches?.(request) === true) ?? rest ?? dialects[0]
-  if (found === undefined) throw new BrokerError('not_found', 'Not found')
-  return found
-}
-
-/** Returns the signal that a connection's client hung up: one for each connection, not for each request. */
-function createHangUpSignals(): (socket: Socket) => AbortSignal {
+/**
+ * Creates a function that returns the signal of a connection, aborted when it closes. It creates one for
+ * each connection, and not for each request, since controllers are expensive.
+ */
+function memoizedCloseSignal(): (socket: Socket) => AbortSignal {
   const signals = new WeakMap<Socket, AbortSignal>()
   return (socket) => {
-    const memoized = signals.get(socket)
-    if (memoized !== undefined) return memoized
-    const controller = new AbortController()
-    for (const event of ['close', 'end']) socket.once(event, () => controller.abort())
-    signals.set(socket, controller.signal)
-    return controller.signal
+    let signal = signals.get(socket)
+    if (signal === undefined) {
+      const controller = new AbortController()
+      signal = controller.signal
+      for (const event of ['close', 'end']) socket.once(event, () => controller.abort())
+      signals.set(socket, signal)
+    }
+    return signal
   }
+}
+
+/** Version, trace id, parent id and flags; later versions may add more. */
+const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?$/
+const ALL_ZEROS = /^0+$/
+
+/**
+ * Returns the trace id of a `traceparent` header as the GUID that Entra ID calls client-request-id;
+ * undefined for a header that is absent or invalid (W3C Trace Context, sections 3.2 and 4.3).
+ */
+export function parseTraceparent(header: string | string[] | undefined): string | undefined {
+  if (typeof header !== 'string') return undefined
+  const [, version, traceId = '', parentId = '', rest] = TRACEPARENT.exec(header) ?? []
+  if (version === undefined || version === 'ff') return undefined
+  if (version === '00' && rest !== undefined) return undefined
+  if (ALL_ZEROS.test(traceId) || ALL_ZEROS.test(parentId)) return undefined
+  return traceId.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 }

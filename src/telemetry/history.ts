@@ -1,5 +1,5 @@
 /** Remembers the latest exchanges and failed requests for the status page. */
-import type { ReplyEvent } from '../server/wire.ts'
+import type { ReplyEvent } from '../server/reply.ts'
 import type { ExchangeEvent } from '../tokens/token-sources.ts'
 import type { SeenClient } from './clients.ts'
 

@@ -1,7 +1,7 @@
 /** The telemetry of a running sidecar: passes each event to the log, the metrics, readiness and status. */
 import type { Config } from '../config/config.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
-import type { ReplyEvent, ServedToken } from '../server/wire.ts'
+import type { ReplyEvent, ServedToken } from '../server/reply.ts'
 import type { Clock } from '../tokens/clock.ts'
 import type { ExchangeEvent } from '../tokens/token-sources.ts'
 import type { CacheEntry, RefreshEvent } from '../tokens/token-cache.ts'

@@ -1,5 +1,5 @@
 /** Starts an admin server that serves this status document. */
-import { adminServer } from '../../src/server/admin.ts'
+import { createAdminApp } from '../../src/server/admin.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import type { StatusDocument } from '../../src/telemetry/status-schema.ts'
 import { portOf } from '../fixtures/listening.ts'
@@ -7,7 +7,7 @@ import { portOf } from '../fixtures/listening.ts'
 export async function serveStatus(
   document: StatusDocument,
 ): Promise<{ origin: string } & AsyncDisposable> {
-  const app = adminServer({
+  const app = createAdminApp({
     readiness: () => ({ ready: true, reasons: [] }),
     scrape: () => Promise.resolve({ contentType: 'text/plain', body: '' }),
     document: () => document,

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openConnection, request, roundTrip } from '../fixtures/connection.ts'
 import { parts } from '../fixtures/parts.ts'
@@ -32,9 +31,9 @@ test('answers the probe of the old SDKs byte for byte', async () => {
 })
 
 test.each([
-  ['no HTTP at all', '\x16\x03\x01\x02\x00\x01\x00\r\n\r\n', 400],
-  ['a method that HTTP does not know', request(RIGHT, { method: 'FETCH' }), 400],
-  ['an HTTP version that is none', request(RIGHT).replace('HTTP/1.1', 'HTTP/9.9'), 400],
+  ['a TLS handshake', '\x16\x03\x01\x02\x00\x01\x00\r\n\r\n', 400],
+  ['an unknown method', request(RIGHT, { method: 'FETCH' }), 400],
+  ['an unknown HTTP version', request(RIGHT).replace('HTTP/1.1', 'HTTP/9.9'), 400],
   ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400],
   ['a blank in the target', request('/metadata/ identity'), 400],
   ['a header without a colon', request(RIGHT).replace('Metadata:', 'Metadata'), 400],
@@ -45,12 +44,12 @@ test.each([
     request(RIGHT, { headers: { 'Content-Length': '3', 'Transfer-Encoding': 'chunked' } }),
     400,
   ],
-  ['a length that is none', request(RIGHT, { headers: { 'Content-Length': '-1' } }), 400],
+  ['a negative length', request(RIGHT, { headers: { 'Content-Length': '-1' } }), 400],
   ['headers above 16 kB', request(RIGHT, { headers: { 'X-Pad': 'x'.repeat(17_000) } }), 431],
   ['headers of a megabyte', request(RIGHT, { headers: { 'X-Pad': MEGABYTE } }), 431],
   ['a target above 16 kB', request(`${RIGHT}&pad=${'x'.repeat(17_000)}`), 431],
   ['a tunnel', request('evil.example:443', { method: 'CONNECT' }), 405],
-])('refuses %s in JSON and closes', async (_, bytes, status) => {
+])('rejects %s in JSON and closes', async (_, bytes, status) => {
   await using connection = await openConnection(server.port)
   connection.write(bytes)
   const reply = await connection.reply()
@@ -69,26 +68,40 @@ test.each([
     `${request(RIGHT, { headers: { 'Content-Length': '9'.repeat(9) } })}x`,
   ],
   ['an upgrade', request(RIGHT, { headers: { Connection: 'Upgrade', Upgrade: 'websocket' } })],
-])('outlives a caller that asks for %s and resets the connection', async (_, bytes) => {
-  for (const waitMs of [0, 1, 5, 20]) {
+])('survives a caller that sends %s and resets the connection', async (_, bytes) => {
+  for (let time = 0; time < 10; time += 1) {
     await using connection = await openConnection(server.port)
-    // What has come and was not read makes the kernel reset the connection.
+    // Unread bytes make the kernel reset the connection.
     connection.pause()
     connection.write(bytes)
-    await sleep(waitMs)
+    // The reset comes before, while or after the server reads.
+    if (time % 2 === 0) await roundTrip(server.port, request(RIGHT))
     connection.reset()
   }
-  await sleep(50)
   expect((await roundTrip(server.port, request(RIGHT))).status).toBe(200)
 })
 
-test('waits with closing until a caller that is still sending can read why', async () => {
+test('lets a caller that is still sending read the error', async () => {
   await using connection = await openConnection(server.port)
   const resume = connection.pause()
   connection.write(request(RIGHT, { headers: { 'X-Pad': MEGABYTE } }))
-  await sleep(100)
   resume()
   expect((await connection.reply()).status).toBe(431)
+})
+
+test.each([
+  ['ends in the middle', { 'Content-Length': '99' }, 'a=b'],
+  ['ends in the middle of a chunk', { 'Transfer-Encoding': 'chunked' }, '20\r\nresource='],
+  ['has a chunk without a size', { 'Transfer-Encoding': 'chunked' }, 'zz\r\na=b\r\n0\r\n\r\n'],
+])('rejects a body that %s, after the reply to the request before', async (_, headers, body) => {
+  await using connection = await openConnection(server.port)
+  connection.write(request(RIGHT) + request('/nowhere', { method: 'POST', headers, body }))
+  expect((await connection.reply()).status).toBe(200)
+  connection.end()
+  const reply = await connection.reply()
+  expect(reply.status).toBe(400)
+  expect(JSON.parse(reply.body)).toHaveProperty('error')
+  expect(await connection.closed()).toBe('')
 })
 
 test.each(['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE', 'PROPFIND', 'M-SEARCH', 'QUERY'])(
@@ -110,17 +123,14 @@ test('answers HEAD with 405 and no body', async () => {
 })
 
 test.each([
-  ['GET', RIGHT, 200],
-  ['POST', RIGHT, 405],
-  ['POST', '/nowhere', 413],
-])('answers %s %s with a megabyte to follow, and closes', async (method, target, status) => {
+  ['GET', RIGHT],
+  ['POST', RIGHT],
+  ['POST', '/nowhere'],
+])('closes the connection of a %s %s with a megabyte to follow', async (method, target) => {
   await using connection = await openConnection(server.port)
   const headers = { 'Content-Length': String(MEGABYTE.length), 'Content-Type': 'text/plain' }
   connection.write(request(target, { method, headers, body: MEGABYTE }))
-  const reply = await connection.reply()
-  expect(reply.status).toBe(status)
-  expect(reply.headers.get('connection')).toBe('close')
-  expect(await connection.closed()).toBe('')
+  await connection.closed()
   expect((await roundTrip(server.port, request(RIGHT))).status).toBe(200)
 })
 
@@ -133,7 +143,7 @@ test.each([
   '/metadata/identity/oauth2/token%00',
   '/metadata/%zz',
   '/metadata/identity/oauth2/token/../token',
-])('refuses the target %s', async (path) => {
+])('rejects the target %s', async (path) => {
   const target = `${path}?api-version=2018-02-01&resource=https://vault.azure.net`
   const before = given.asked.length
   const { status, body } = await roundTrip(server.port, request(target))
@@ -147,21 +157,22 @@ test.each([
   ['two Hosts', request(RIGHT, { headers: { host: 'localhost' } })],
   ["somebody else's Host", request(RIGHT, { headers: { Host: 'evil.example' } })],
   ['two Metadata headers', request(RIGHT, { headers: { metadata: 'true' } })],
-])('refuses a request with %s', async (_, bytes) => {
+])('rejects a request with %s', async (_, bytes) => {
   const { status } = await roundTrip(server.port, bytes)
   expect(status).toBe(400)
 })
 
-test('answers what came before bytes that are no HTTP, and then closes', async () => {
+test('answers the requests before bytes that are not HTTP, and then rejects those', async () => {
   await using connection = await openConnection(server.port)
   connection.write(`${request(RIGHT)}${request(RIGHT)}\x01\x02garbage\r\n\r\n`)
   expect((await connection.reply()).status).toBe(200)
   expect((await connection.reply()).status).toBe(200)
+  expect((await connection.reply()).status).toBe(400)
   expect(await connection.closed()).toBe('')
 })
 
 test.each(['', 'GET', 'GET /metadata', request(RIGHT).slice(0, -2), '\r\n'])(
-  'outlives a caller that sends %j and goes',
+  'survives a caller that sends %j and leaves',
   async (bytes) => {
     await using connection = await openConnection(server.port)
     if (bytes !== '') connection.write(bytes)
@@ -171,7 +182,7 @@ test.each(['', 'GET', 'GET /metadata', request(RIGHT).slice(0, -2), '\r\n'])(
   },
 )
 
-test('outlives callers that go before their reply', async () => {
+test('survives callers that leave before their reply', async () => {
   for (let time = 0; time < 20; time += 1) {
     await using connection = await openConnection(server.port)
     connection.write(request(RIGHT))

@@ -4,7 +4,7 @@ import { createAppServiceDialects } from '../../src/dialects/app-service.ts'
 import { cloudShell } from '../../src/dialects/cloud-shell.ts'
 import { imds } from '../../src/dialects/imds.ts'
 import { BrokerError } from '../../src/errors.ts'
-import { metadataServer } from '../../src/server/app.ts'
+import { createMetadataApp } from '../../src/server/app.ts'
 import { Secret } from '../../src/secret.ts'
 import { BILLING, NOW, ORDERS, parts } from '../fixtures/parts.ts'
 
@@ -27,7 +27,7 @@ async function ask(
   given = withAppService(),
   method: 'GET' | 'POST' = 'GET',
 ) {
-  await using app = metadataServer(given)
+  await using app = createMetadataApp(given)
   return await app.inject({ url, headers: { ...HOST, ...headers }, method })
 }
 

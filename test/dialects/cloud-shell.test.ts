@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { cloudShell } from '../../src/dialects/cloud-shell.ts'
 import { imds } from '../../src/dialects/imds.ts'
-import { metadataServer } from '../../src/server/app.ts'
+import { createMetadataApp } from '../../src/server/app.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { BILLING, ORDERS, parts } from '../fixtures/parts.ts'
 import { serveParts } from '../fixtures/sidecar.ts'
@@ -12,7 +12,7 @@ const RESOURCE = 'https://vault.azure.net/'
 const withCloudShell = () => parts({ dialects: [imds, cloudShell] })
 
 test('replies with the body of IMDS', async () => {
-  await using app = metadataServer(withCloudShell())
+  await using app = createMetadataApp(withCloudShell())
   const url = `/oauth2/token?resource=${RESOURCE}`
   const reply = await app.inject({ url, headers: HEADERS })
   expect(reply.statusCode).toBe(200)
@@ -74,7 +74,7 @@ test.each(['client_id=', 'object_id=&client_id='])(
   'ignores the empty selector %s',
   async (selector) => {
     const given = withCloudShell()
-    await using app = metadataServer(given)
+    await using app = createMetadataApp(given)
     const url = `/oauth2/token?resource=x&${selector}`
     expect((await app.inject({ url, headers: HEADERS })).statusCode).toBe(200)
     expect(given.asked.map(({ identity }) => identity.name)).toEqual(['orders'])
@@ -93,14 +93,14 @@ test.each([
     'invalid_request',
   ],
 ])('rejects %s with the nested error body', async (_, headers, payload, status, code) => {
-  await using app = metadataServer(withCloudShell())
+  await using app = createMetadataApp(withCloudShell())
   const reply = await app.inject({ method: 'POST', url: '/oauth2/token', headers, payload })
   expect(reply.statusCode).toBe(status)
   expect(reply.json()).toEqual({ error: { code, message: expect.any(String) } })
 })
 
 test('rejects a parameter that is in both the query and the form', async () => {
-  await using app = metadataServer(withCloudShell())
+  await using app = createMetadataApp(withCloudShell())
   const reply = await app.inject({
     method: 'POST',
     url: '/oauth2/token?resource=a',
@@ -119,7 +119,7 @@ test('rejects a form above 64 KiB with the nested error body', async () => {
 })
 
 test('names its methods in Allow', async () => {
-  await using app = metadataServer(withCloudShell())
+  await using app = createMetadataApp(withCloudShell())
   const reply = await app.inject({ method: 'PUT', url: '/oauth2/token', headers: HEADERS })
   expect(reply.statusCode).toBe(405)
   expect(reply.headers['allow']).toBe('GET, POST')

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
-import { metadataServer } from '../../src/server/app.ts'
+import { createMetadataApp } from '../../src/server/app.ts'
 import { parts, TENANT_ID } from '../fixtures/parts.ts'
 
 /** The reply to a GET with the Metadata header, unless `headers` say otherwise. */
 async function get(url: string, headers: Record<string, string> = { metadata: 'true' }) {
-  await using app = metadataServer(parts())
+  await using app = createMetadataApp(parts())
   return await app.inject({ url, headers: { host: '169.254.169.254', ...headers } })
 }
 

@@ -1,7 +1,7 @@
 /** Which requests are forwarded to the real metadata service, and that no others are. */
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
 import { describe, expect, test } from 'vitest'
-import { metadataServer } from '../../src/server/app.ts'
+import { createMetadataApp } from '../../src/server/app.ts'
 import { createPassThrough, findPrefixProblem } from '../../src/metadata/pass-through.ts'
 import { listening } from '../fixtures/listening.ts'
 import { parts } from '../fixtures/parts.ts'
@@ -20,7 +20,7 @@ async function startBehind(
   const server = await listening(real)
   const { port } = server
   const target = { host: '127.0.0.1', port }
-  const app = metadataServer(
+  const app = createMetadataApp(
     parts({ passThrough: createPassThrough({ prefixes, target, ...limits }) }),
   )
   return {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { adminServer } from '../../src/server/admin.ts'
+import { createAdminApp } from '../../src/server/admin.ts'
 import { createLogger, type ProcessLog } from '../../src/telemetry/logger.ts'
 import type { ReadinessState } from '../../src/telemetry/readiness.ts'
 import { aStatus } from '../fixtures/status.ts'
@@ -27,7 +27,7 @@ describe('for the kubelet and Prometheus, from anywhere', () => {
   const anywhere = { remoteAddress: '10.0.0.7', headers: { host: '10.1.2.3:9169' } }
 
   test('/healthz is 200 as long as anything answers', async () => {
-    await using app = adminServer(parts())
+    await using app = createAdminApp(parts())
     expect((await app.inject({ url: '/healthz', ...anywhere })).statusCode).toBe(200)
   })
 
@@ -35,14 +35,14 @@ describe('for the kubelet and Prometheus, from anywhere', () => {
     [{ ready: true, reasons: [] }, 200],
     [{ ready: false, reasons: ['the projected token has not been read yet'] }, 503],
   ])('/readyz says %j with %i', async (readiness, status) => {
-    await using app = adminServer(parts({ readiness }))
+    await using app = createAdminApp(parts({ readiness }))
     const reply = await app.inject({ url: '/readyz', ...anywhere })
     expect(reply.statusCode).toBe(status)
     expect(reply.json()).toEqual(readiness)
   })
 
   test('/metrics gives the exposition with its content type', async () => {
-    await using app = adminServer(parts())
+    await using app = createAdminApp(parts())
     const reply = await app.inject({ url: '/metrics', ...anywhere })
     expect(reply.body).toBe('wimds_ready 1\n')
     expect(reply.headers['content-type']).toBe('text/plain; version=0.0.4')
@@ -51,7 +51,7 @@ describe('for the kubelet and Prometheus, from anywhere', () => {
 
 describe('what only operators may see', () => {
   test.each(LOCAL_PATHS)('%s is refused to a peer on the network', async (url) => {
-    await using app = adminServer(parts())
+    await using app = createAdminApp(parts())
     const reply = await app.inject({ url, remoteAddress: '10.0.0.7', headers: local })
     expect(reply.statusCode).toBe(403)
     expect(reply.json()).toEqual({ error: expect.stringContaining('port-forward') })
@@ -64,12 +64,12 @@ describe('what only operators may see', () => {
     ['a name that only begins like this machine’s', { host: 'localhost.example' }],
     ['a proxy in between', { ...local, 'x-forwarded-for': '10.0.0.7' }],
   ])('is refused to a local peer that asks for %s', async (_, headers) => {
-    await using app = adminServer(parts())
+    await using app = createAdminApp(parts())
     expect((await app.inject({ url: '/status.json', headers })).statusCode).toBe(403)
   })
 
   test.each(['127.0.0.1', '::1', '::ffff:127.0.0.1'])('is shown to %s', async (remoteAddress) => {
-    await using app = adminServer(parts())
+    await using app = createAdminApp(parts())
     const reply = await app.inject({ url: '/status.json', remoteAddress, headers: local })
     expect(reply.statusCode).toBe(200)
     expect(reply.json()).toEqual(aStatus())
@@ -77,7 +77,7 @@ describe('what only operators may see', () => {
   })
 
   test('the page allows its own style and nothing else', async () => {
-    await using app = adminServer(parts())
+    await using app = createAdminApp(parts())
     const reply = await app.inject({ url: '/status', headers: local })
     expect(reply.headers['content-type']).toBe('text/html; charset=utf-8')
     expect(reply.headers['content-security-policy']).toMatch(
@@ -89,7 +89,7 @@ describe('what only operators may see', () => {
 describe('the log level', () => {
   test.each(['debug', '"debug"', 'debug\n'])('becomes %j at once', async (payload) => {
     const given = parts()
-    await using app = adminServer(given)
+    await using app = createAdminApp(given)
     expect((await app.inject(put(payload))).json()).toEqual({ level: 'debug' })
     expect(given.log.level()).toBe('debug')
     expect((await app.inject({ url: '/log-level', headers: local })).json()).toEqual({
@@ -99,14 +99,14 @@ describe('the log level', () => {
 
   test.each(['', 'verbose', '{"level":"debug"}'])('does not become %j', async (payload) => {
     const given = parts()
-    await using app = adminServer(given)
+    await using app = createAdminApp(given)
     expect((await app.inject(put(payload))).statusCode).toBe(400)
     expect(given.log.level()).toBe('info')
   })
 
   test('is no business of the network', async () => {
     const given = parts()
-    await using app = adminServer(given)
+    await using app = createAdminApp(given)
     const reply = await app.inject({ ...put('debug'), remoteAddress: '10.0.0.7' })
     expect(reply.statusCode).toBe(403)
     expect(given.log.level()).toBe('info')

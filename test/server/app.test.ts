@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { imds } from '../../src/dialects/imds.ts'
 import { BrokerError } from '../../src/errors.ts'
-import { metadataServer } from '../../src/server/app.ts'
+import { createMetadataApp } from '../../src/server/app.ts'
 import { BILLING, ORDERS, parts } from '../fixtures/parts.ts'
 
 const QUERY = 'api-version=2018-02-01&resource=https://vault.azure.net'
@@ -12,7 +12,7 @@ const PROBE_BODY =
   '{"error":"invalid_request","error_description":"Required metadata header not specified"}'
 
 test('answers with the headers that every client accepts', async () => {
-  await using app = metadataServer(parts())
+  await using app = createMetadataApp(parts())
   const { statusCode, headers, body } = await app.inject({ url: TOKEN_URL, headers: HEADERS })
   expect(statusCode).toBe(200)
   expect(headers).toMatchObject({
@@ -32,7 +32,7 @@ test.each([
   '/metadata/identity/oauth2/token//',
 ])('finds the token endpoint at %s', async (path) => {
   const given = parts()
-  await using app = metadataServer(given)
+  await using app = createMetadataApp(given)
   // A whole URL, so that two leading slashes stay a path.
   const url = `http://localhost${path}?${QUERY}`
   const { statusCode } = await app.inject({ url, headers: HEADERS })
@@ -59,7 +59,7 @@ test.each([
   ],
 ])('echoes the resource %s and asks Entra for its scope', async (sent, echoed, scope) => {
   const given = parts()
-  await using app = metadataServer(given)
+  await using app = createMetadataApp(given)
   const url = `/metadata/identity/oauth2/token?api-version=2018-02-01&resource=${sent}`
   const reply = await app.inject({ url, headers: HEADERS })
   expect(reply.json()).toMatchObject({ resource: echoed })
@@ -73,7 +73,7 @@ test.each([
   ['', 'orders'],
 ])('asks for the token of the identity that %j selects', async (selector, name) => {
   const given = parts()
-  await using app = metadataServer(given)
+  await using app = createMetadataApp(given)
   await app.inject({ url: `${TOKEN_URL}&${selector}`, headers: HEADERS })
   expect(given.asked.map(({ identity }) => identity.name)).toEqual([name])
 })
@@ -87,7 +87,7 @@ test.each([
   'msi-res-id=/subscriptions/x',
 ])('has no identity for %s, asks for none, and says so as the real service', async (selector) => {
   const given = parts()
-  await using app = metadataServer(given)
+  await using app = createMetadataApp(given)
   const reply = await app.inject({ url: `${TOKEN_URL}&${selector}`, headers: HEADERS })
   expect(reply.statusCode).toBe(400)
   expect(reply.body).toBe('{"error":"invalid_request","error_description":"Identity not found"}')
@@ -98,7 +98,7 @@ test.each([
 test.each([TOKEN_URL, '/metadata/identity/oauth2/token', `${TOKEN_URL}&client_id=x`])(
   'answers the probe %s as the real service, in 88 bytes',
   async (url) => {
-    await using app = metadataServer(parts())
+    await using app = createMetadataApp(parts())
     const reply = await app.inject({ url, headers: { host: '169.254.169.254' } })
     expect(reply.statusCode).toBe(400)
     expect(reply.body).toBe(PROBE_BODY)
@@ -109,14 +109,18 @@ test.each([TOKEN_URL, '/metadata/identity/oauth2/token', `${TOKEN_URL}&client_id
 test.each(['entra_unreachable', 'entra_timeout', 'entra_throttled', 'internal'] as const)(
   'tells a caller when to come back after %s',
   async (code) => {
-    await using app = metadataServer(refusing(new BrokerError(code, 'x', { retryAfterMs: 1001 })))
+    await using app = createMetadataApp(
+      refusing(new BrokerError(code, 'x', { retryAfterMs: 1001 })),
+    )
     const reply = await app.inject({ url: TOKEN_URL, headers: HEADERS })
     expect(reply.headers['retry-after']).toBe('2')
   },
 )
 
 test('tells nobody to come back after a permanent refusal', async () => {
-  await using app = metadataServer(refusing(new BrokerError('federated_credential_not_found', 'x')))
+  await using app = createMetadataApp(
+    refusing(new BrokerError('federated_credential_not_found', 'x')),
+  )
   const reply = await app.inject({ url: TOKEN_URL, headers: HEADERS })
   expect(reply.statusCode).toBe(400)
   expect(reply.headers).not.toHaveProperty('retry-after')
@@ -125,7 +129,7 @@ test('tells nobody to come back after a permanent refusal', async () => {
 test('says nothing of an unexpected failure, and reports it', async () => {
   const cause = Object.assign(new TypeError('secret detail'), { statusCode: 502 })
   const given = refusing(cause)
-  await using app = metadataServer(given)
+  await using app = createMetadataApp(given)
   const reply = await app.inject({ url: TOKEN_URL, headers: HEADERS })
   expect(reply.statusCode).toBe(500)
   expect(reply.body).not.toContain('detail')
@@ -134,7 +138,7 @@ test('says nothing of an unexpected failure, and reports it', async () => {
 
 test('writes errors in ASCII on one line, whatever Entra said', async () => {
   const said = 'Größe “x” → 🔑\r\nTrace: 1'
-  await using app = metadataServer(
+  await using app = createMetadataApp(
     refusing(new BrokerError('federated_credential_not_found', said)),
   )
   const { body, headers } = await app.inject({ url: TOKEN_URL, headers: HEADERS })
@@ -145,7 +149,7 @@ test('writes errors in ASCII on one line, whatever Entra said', async () => {
 
 test('reports each reply with its dialect and its caller', async () => {
   const given = parts()
-  await using app = metadataServer(given)
+  await using app = createMetadataApp(given)
   const headers = { ...HEADERS, 'user-agent': 'azsdk/1' }
   await app.inject({ url: TOKEN_URL, headers })
   await app.inject({ url: '/metadata/versions', headers })
@@ -161,7 +165,7 @@ test.each([
   [true, 200],
   [false, 503],
 ])('says on /readyz whether it is ready: %s', async (isReady, status) => {
-  await using app = metadataServer(parts({ isReady: () => isReady }))
+  await using app = createMetadataApp(parts({ isReady: () => isReady }))
   // The kubelet comes by the pod's address, and knows no Metadata header.
   const reply = await app.inject({ url: '/readyz', headers: { host: '10.1.2.3:8000' } })
   expect(reply.statusCode).toBe(status)
@@ -177,7 +181,7 @@ test('answers in the dialect’s words when a reply cannot be written', async ()
   const unwritable = { status: 200, headers: { 'X-Name': '鍵' }, body: '' }
   const dialects = [{ ...imds, render: () => unwritable }]
   const given = parts({ dialects })
-  await using app = metadataServer(given)
+  await using app = createMetadataApp(given)
   const reply = await app.inject({ url: TOKEN_URL, headers: HEADERS })
   expect([reply.statusCode, reply.statusMessage]).toEqual([500, 'Internal Server Error'])
   expect(reply.json()).toMatchObject({ error: expect.any(String) })

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { BrokerError } from '../../src/errors.ts'
-import { guard } from '../../src/server/guard.ts'
+import { createGuard } from '../../src/server/guard.ts'
 
 const TOKEN = '/metadata/identity/oauth2/token'
 
@@ -22,7 +22,7 @@ function judge(sent: Sent, allowedHosts: readonly string[] = ['imds.internal']):
     headers[String(rawHeaders[index]).toLowerCase()] ??= String(rawHeaders[index + 1])
   }
   try {
-    guard({ allowedHosts })({ method, url, httpVersion, headers, rawHeaders })
+    createGuard({ allowedHosts })({ method, url, httpVersion, headers, rawHeaders })
     return 'passed'
   } catch (error) {
     if (error instanceof BrokerError) return error.code

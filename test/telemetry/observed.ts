@@ -2,7 +2,7 @@
 import type { Config } from '../../src/config/config.ts'
 import { BrokerError, type ErrorCode } from '../../src/errors.ts'
 import type { AssertionState } from '../../src/exchange/assertion-watcher.ts'
-import type { ReplyEvent } from '../../src/server/wire.ts'
+import type { ReplyEvent } from '../../src/server/reply.ts'
 import type { Identity } from '../../src/identities.ts'
 import { Secret } from '../../src/secret.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'

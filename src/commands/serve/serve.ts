@@ -6,9 +6,9 @@ import type { Address } from '../../config/parsers.ts'
 import type { Dialect } from '../../dialects/dialect.ts'
 import { imds } from '../../dialects/imds.ts'
 import { BrokerError, UsageError } from '../../errors.ts'
-import { adminServer } from '../../server/admin.ts'
-import { guard } from '../../server/guard.ts'
-import { metadataServer } from '../../server/app.ts'
+import { createAdminApp } from '../../server/admin.ts'
+import { createGuard } from '../../server/guard.ts'
+import { createMetadataApp } from '../../server/app.ts'
 import { createMetadataDocuments, renderDocumentError } from '../../metadata/documents.ts'
 import { createPassThrough } from '../../metadata/pass-through.ts'
 import { errorFields } from '../../telemetry/events.ts'
@@ -49,7 +49,7 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   const { telemetry, watch, prefetch, close, ...parts } = broker(config, log)
   const isReady = () => telemetry.readiness().ready
   const settings = describeSettings(io.env)
-  const admin = adminServer({
+  const admin = createAdminApp({
     readiness: telemetry.readiness,
     scrape: telemetry.scrape,
     document: () => telemetry.document(settings),
@@ -61,8 +61,8 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
     name,
     listen: addresses,
     maxConnections,
-    app: metadataServer({
-      guard: guard({
+    app: createMetadataApp({
+      guard: createGuard({
         allowedHosts: [...config.allowedHosts, ...addresses.map(({ host }) => formatUrlHost(host))],
       }),
       dialects,

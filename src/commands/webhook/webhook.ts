@@ -20,8 +20,8 @@ import { createReviewServer, createWebhookAdminServer } from '../../kubernetes/w
 import { createServiceAccountLookup } from '../../kubernetes/webhook/service-accounts.ts'
 import { readWholeFile } from '../../lib/files.ts'
 import { scrub } from '../../secret.ts'
-import { bind } from '../../server/bind.ts'
-import { connections } from '../../server/connections.ts'
+import { bind } from '../../server/listen.ts'
+import { createConnectionLimiter } from '../../server/connections.ts'
 import { createLogger, type ProcessLog } from '../../telemetry/logger.ts'
 import { VERSION } from '../../version.ts'
 import { type CommandIo, untilShutdown } from '../io.ts'
@@ -75,7 +75,7 @@ async function serveReviews(
     return served && parseExpiry(served.certPem)
   })
   const admin = createWebhookAdminServer({
-    watch: connections(MAX_ADMIN_CONNECTIONS).watch,
+    watch: createConnectionLimiter(MAX_ADMIN_CONNECTIONS).attach,
     scrape: metrics.scrape,
     unreadyReasons: () => [
       ...(isDraining ? ['the webhook is shutting down'] : []),
@@ -106,7 +106,7 @@ async function serveReviews(
     clientCa,
     review: (read) => reviewPod(read, admission),
     isDraining: () => isDraining,
-    watch: connections(MAX_CONNECTIONS).watch,
+    watch: createConnectionLimiter(MAX_CONNECTIONS).attach,
     onError,
     onReview: (event) => {
       metrics.onReview(event)

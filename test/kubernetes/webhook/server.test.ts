@@ -6,7 +6,7 @@ import { Agent, request as httpsRequest } from 'node:https'
 import { text } from 'node:stream/consumers'
 import * as x509 from '@peculiar/x509'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { connections } from '../../../src/server/connections.ts'
+import { createConnectionLimiter } from '../../../src/server/connections.ts'
 import type { Decision } from '../../../src/kubernetes/webhook/admission.ts'
 import { createWebhookMetrics } from '../../../src/kubernetes/webhook/metrics.ts'
 import { MalformedReview } from '../../../src/kubernetes/webhook/review-queue.ts'
@@ -39,12 +39,12 @@ const server = createReviewServer({
   },
   onError: (error) => failures.push(error),
   isDraining: () => isDraining,
-  watch: connections(128).watch,
+  watch: createConnectionLimiter(128).attach,
 })
 const admin = createWebhookAdminServer({
   unreadyReasons: () => unready,
   scrape: metrics.scrape,
-  watch: connections(64).watch,
+  watch: createConnectionLimiter(64).attach,
 })
 let agent: Agent
 const PATH = '/mutate?timeout=5s'
@@ -216,11 +216,11 @@ test('evicts half-sent reviews, and answers a small one beside them', async () =
 
 test('both servers bound the number of their connections', async () => {
   const bounded = [
-    createReviewServer({ ...PARTS, watch: connections(2).watch }),
+    createReviewServer({ ...PARTS, watch: createConnectionLimiter(2).attach }),
     createWebhookAdminServer({
       unreadyReasons: () => [],
       scrape: metrics.scrape,
-      watch: connections(2).watch,
+      watch: createConnectionLimiter(2).attach,
     }),
   ]
   for (const each of bounded) {
@@ -245,7 +245,7 @@ test('serves only callers with a client certificate, where a CA for them is give
   const authority = await createCertificateAuthority()
   const { certPem, keyPem } = await authority.issue({ names: ['wimds.wimds.svc'] })
   const clientCa = client.cert
-  const guarded = createReviewServer({ ...PARTS, clientCa, watch: connections(8).watch })
+  const guarded = createReviewServer({ ...PARTS, clientCa, watch: createConnectionLimiter(8).attach })
   guarded.setSecureContext({ cert: certPem, key: keyPem, ca: clientCa, minVersion: 'TLSv1.3' })
   await using stack = new AsyncDisposableStack()
   const { port } = stack.use(await listening(guarded))

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { metadataServer } from '../../src/server/app.ts'
+import { createMetadataApp } from '../../src/server/app.ts'
 import { parts } from '../fixtures/parts.ts'
 
 const TOKEN_URL =
@@ -35,7 +35,7 @@ test.each([
   ],
 ])('refuses %s in JSON, without asking for a token', async (_, sent, status) => {
   const given = parts()
-  await using app = metadataServer(given)
+  await using app = createMetadataApp(given)
   const request = { ...sent, headers: { ...HEADERS, ...('headers' in sent && sent.headers) } }
   const reply = await app.inject(request)
   expect(reply.statusCode).toBe(status)
@@ -52,7 +52,7 @@ test.each(['POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS'] as const)(
   'refuses %s on the token endpoint and says what is allowed',
   async (method) => {
     const given = parts()
-    await using app = metadataServer(given)
+    await using app = createMetadataApp(given)
     const reply = await app.inject({ method, url: TOKEN_URL, headers: HEADERS })
     expect(reply.statusCode).toBe(405)
     expect(reply.headers['allow']).toBe('GET')

@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { Server } from 'node:net'
 import { constants } from 'node:os'
 import { afterEach, expect, test, vi } from 'vitest'
-import { bind } from '../../src/server/bind.ts'
+import { bind } from '../../src/server/listen.ts'
 import { portOf } from '../fixtures/listening.ts'
 
 let servers: Server[] = []
@@ -18,7 +18,7 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-/** As on a node that was booted with `ipv6.disable=1`: the kernel refuses every socket of IPv6. */
+/** Simulates a node booted with `ipv6.disable=1`. */
 async function withoutIpv6(): Promise<void> {
   const any = server().listen(0, '127.0.0.1')
   await once(any, 'listening')
@@ -27,24 +27,24 @@ async function withoutIpv6(): Promise<void> {
   vi.spyOn(sockets, 'bind6').mockReturnValue(-constants.errno.EAFNOSUPPORT)
 }
 
-test('tells the port that a 0 became', async () => {
+test('returns the port that a 0 became', async () => {
   const bound = server()
   const { host, port } = await bind(bound, { host: '127.0.0.1', port: 0 })
   expect({ host, port }).toEqual({ host: '127.0.0.1', port: portOf(bound) })
 })
 
-test('listens on all addresses of IPv4 in place of [::] where there is no IPv6', async () => {
+test('binds 0.0.0.0 for [::] on a machine without IPv6', async () => {
   await withoutIpv6()
   expect(await bind(server(), { host: '::', port: 0 })).toMatchObject({ host: '0.0.0.0' })
 })
 
-test('fails on any other address of IPv6 where there is none', async () => {
+test('rejects any other IPv6 address on a machine without IPv6', async () => {
   await withoutIpv6()
   const failure = bind(server(), { host: '::1', port: 0 })
   await expect(failure).rejects.toMatchObject({ code: 'EAFNOSUPPORT' })
 })
 
-test.each(['::', '127.0.0.1'])('fails when the port is taken on %s', async (host) => {
+test.each(['::', '127.0.0.1'])('rejects when the port is taken on %s', async (host) => {
   const { port } = await bind(server(), { host, port: 0 })
   const failure = bind(server(), { host, port })
   await expect(failure).rejects.toMatchObject({ code: 'EADDRINUSE' })
