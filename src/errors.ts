@@ -62,6 +62,7 @@ export const ERROR_KINDS = {
   tenant_refused: permanent(),
   resource_refused: permanent(),
   policy_refused: permanent(),
+  token_proxy_forbidden: permanent(),
   entra_request_rejected: permanent(),
 
   internal: temporary(500),

@@ -2,6 +2,9 @@
 import { BrokerError } from './errors.ts'
 import { normalizeResource } from './resource.ts'
 
+/** Straight to Entra ID, or through the token proxy of AKS identity bindings. */
+export type ExchangeVia = 'entra' | 'token-proxy'
+
 /** One Entra identity that this sidecar can act as. */
 export interface Identity {
   readonly name: string
@@ -13,6 +16,8 @@ export interface Identity {
   readonly authorityHost: string
   /** Path of the projected service-account token. */
   readonly tokenFile: string
+  /** Where its exchanges go if there is a token proxy; undefined: the audience of its assertion decides. */
+  readonly exchangeVia?: ExchangeVia
   readonly objectId?: string
   /** ARM id, in lower case. */
   readonly resourceId?: string

@@ -1,6 +1,6 @@
 /** The exchange without server and cache, for commands that need one token and end. */
 import { createAssertionReader } from '../exchange/assertion.ts'
-import { createExchangeDispatcher } from '../exchange/dispatcher.ts'
+import { createExchangeDispatchers } from '../exchange/dispatcher.ts'
 import { createEntraExchange } from '../exchange/entra.ts'
 import { systemClock } from '../tokens/clock.ts'
 import type { TokenSource } from '../tokens/token.ts'
@@ -15,12 +15,12 @@ export interface DirectExchange extends AsyncDisposable {
 /** Creates the exchange of `wimds serve` for this configuration. Use it with `await using`. */
 export function createDirectExchange(config: Pick<Config, 'exchange'>): DirectExchange {
   const { audience, region, timeoutMs } = config.exchange
-  const dispatcher = createExchangeDispatcher(config.exchange)
+  const dispatchers = createExchangeDispatchers(config.exchange)
   let skewMs: number | undefined
   return {
     exchange: createEntraExchange({
       readAssertion: createAssertionReader(audience === undefined ? {} : { audience }),
-      dispatcher,
+      ...dispatchers,
       clock: systemClock,
       timeoutMs,
       onSkew: (ms) => {
@@ -29,6 +29,8 @@ export function createDirectExchange(config: Pick<Config, 'exchange'>): DirectEx
       ...(region !== undefined && { region }),
     }),
     skewMs: () => skewMs,
-    [Symbol.asyncDispose]: () => dispatcher.destroy(),
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all([dispatchers.dispatcher.destroy(), dispatchers.tokenProxy?.destroy()])
+    },
   }
 }

@@ -7,10 +7,11 @@ import type { ParsedSettings } from './settings.ts'
 /** Creates the directory of the one default identity that the environment describes. */
 export function createEnvironmentDirectory(settings: ParsedSettings): IdentityDirectory {
   const { AZURE_CLIENT_ID: clientId, WIMDS_UNLISTED_CLIENT_IDS: unlisted = 'allow' } = settings
-  const open = unlisted === 'allow' ? { unlisted: createUnlisted(settings) } : {}
+  const defaults = { ...defaultsFrom(settings), ...viaTokenProxy(settings) }
+  const open = unlisted === 'allow' ? { unlisted: createUnlisted(defaults) } : {}
   if (clientId === undefined) return { identities: [], ...open }
   const identity: Identity = {
-    ...defaultsFrom(settings),
+    ...defaults,
     name: 'default',
     clientId,
     prefetch: settings.WIMDS_PREFETCH ?? [],
@@ -30,7 +31,9 @@ export function createFileDirectory(
   return {
     identities,
     ...(defaultIdentity !== undefined && { defaultIdentity }),
-    ...(settings.WIMDS_UNLISTED_CLIENT_IDS === 'allow' && { unlisted: createUnlisted(settings) }),
+    ...(settings.WIMDS_UNLISTED_CLIENT_IDS === 'allow' && {
+      unlisted: createUnlisted(defaultsFrom(settings)),
+    }),
   }
 }
 
@@ -49,7 +52,7 @@ function createIdentity(
   isDefault: boolean,
   settings: ParsedSettings,
 ): Identity {
-  const { objectId, resourceId, resources, prefetch = [] } = entry
+  const { objectId, resourceId, resources, exchangeVia, prefetch = [] } = entry
   const defaults = defaultsFrom(settings)
   return {
     name: entry.name ?? entry.clientId,
@@ -58,14 +61,14 @@ function createIdentity(
     authorityHost: entry.authorityHost ?? defaults.authorityHost,
     tokenFile: entry.tokenFile ?? defaults.tokenFile,
     prefetch: [...new Set([...prefetch, ...(isDefault ? (settings.WIMDS_PREFETCH ?? []) : [])])],
+    ...(exchangeVia !== undefined && { exchangeVia }),
     ...(objectId !== undefined && { objectId }),
     ...(resourceId !== undefined && { resourceId }),
     ...(resources !== undefined && { resources: resources.map(normalizeResource) }),
   }
 }
 
-function createUnlisted(settings: ParsedSettings): (clientId: string) => Identity {
-  const defaults = defaultsFrom(settings)
+function createUnlisted(defaults: ReturnType<typeof defaultsFrom>): (clientId: string) => Identity {
   return (clientId) => ({ ...defaults, name: clientId, clientId, prefetch: [] })
 }
 
@@ -76,4 +79,12 @@ function defaultsFrom(settings: ParsedSettings) {
     authorityHost: settings.AZURE_AUTHORITY_HOST,
     tokenFile: settings.AZURE_FEDERATED_TOKEN_FILE ?? '',
   }
+}
+
+/**
+ * Without an identities file there is one projected token, which the AKS webhook added together with the
+ * token proxy, so every exchange goes through that.
+ */
+function viaTokenProxy(settings: ParsedSettings): Pick<Identity, 'exchangeVia'> {
+  return settings.AZURE_KUBERNETES_TOKEN_PROXY === undefined ? {} : { exchangeVia: 'token-proxy' }
 }

@@ -4,7 +4,7 @@ import type { Document, LineCounter } from 'yaml'
 import * as z from 'zod/mini'
 import { readRegularFile } from '../lib/files.ts'
 import { normalizeResource } from '../resource.ts'
-import { authorityHost, createSchema, guid, quote, resource, tenant } from './parsers.ts'
+import { authorityHost, choice, createSchema, guid, quote, resource, tenant } from './parsers.ts'
 
 /** Enough for thousands of identities, and little enough to parse quickly. */
 const MAX_FILE_BYTES = 131_072
@@ -44,6 +44,7 @@ const IdentityEntry = z.strictObject({
   resourceId: z.optional(resourceId),
   authorityHost: z.optional(authorityHost),
   tokenFile: z.optional(tokenFile),
+  exchangeVia: z.optional(choice('entra', 'token-proxy')),
   resources: z.optional(z.array(resource).check(z.minLength(1))),
   prefetch: z.optional(z.array(resource)),
   default: z.optional(z.boolean()),

@@ -14,8 +14,8 @@ import type { AssertionReport } from './report.ts'
 interface CheckOptions {
   /** Origins of the clouds that the token is sent to. */
   readonly authorityHosts: readonly string[]
-  /** True if it is sent to the token proxy, which has an audience of its own. */
-  readonly hasTokenProxy: boolean
+  /** Returns true if the token is sent to the token proxy, which has an audience of its own. */
+  readonly isForTokenProxy: (assertion: Assertion) => boolean
   /** WIMDS_AUDIENCE. */
   readonly audience?: string
   /** Epoch milliseconds. */
@@ -58,7 +58,7 @@ const ENABLE_OIDC_ISSUER =
 function findFailure(
   file: string,
   assertion: Assertion,
-  { audience, hasTokenProxy, now }: CheckOptions,
+  { audience, isForTokenProxy, now }: CheckOptions,
 ): BrokerError | undefined {
   const { issuer, expiresAt } = assertion
   try {
@@ -69,7 +69,7 @@ function findFailure(
     const step = `; on AKS, if the cluster has no OIDC issuer, first run ${ENABLE_OIDC_ISSUER}`
     return new BrokerError(code, isApiToken ? `${message}${step}` : message)
   }
-  if (!hasTokenProxy && isInternalIssuer(issuer)) {
+  if (!isForTokenProxy(assertion) && isInternalIssuer(issuer)) {
     return new BrokerError(
       'issuer_unreachable',
       `Entra ID cannot reach the issuer ${issuer}, which is internal to the cluster. Fix: on AKS run ${ENABLE_OIDC_ISSUER}, then restart the pod; on other clusters set --service-account-issuer of the API server to a public https URL that serves the discovery document and the keys`,
@@ -115,9 +115,9 @@ function findWarnings(assertion: Assertion, options: CheckOptions): string[] {
 
 function findAudienceWarnings(
   assertion: Assertion,
-  { authorityHosts, hasTokenProxy, audience }: CheckOptions,
+  { authorityHosts, isForTokenProxy, audience }: CheckOptions,
 ): string[] {
-  if (hasTokenProxy || audience !== undefined) return []
+  if (isForTokenProxy(assertion) || audience !== undefined) return []
   const expected = new Set(
     authorityHosts.flatMap((origin) => findCloud(new URL(origin).hostname)?.audience ?? []),
   )

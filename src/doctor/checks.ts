@@ -1,14 +1,14 @@
 /** Runs the checks of `wimds doctor`: everything between the configuration and a token. */
 import type { Config } from '../config/config.ts'
 import { toBrokerError } from '../errors.ts'
-import { findCloud, resolveAuthority } from '../exchange/clouds.ts'
+import { findCloud } from '../exchange/clouds.ts'
 import type { Identity } from '../identities.ts'
-import { readWholeFile } from '../lib/files.ts'
 import { toScope, type TokenSource } from '../tokens/token.ts'
 import { VERSION } from '../version.ts'
 import { checkAssertion } from './assertion-check.ts'
-import { checkEndpoint, type Endpoint } from './connectivity.ts'
-import { createCredentialCommands } from './credential-commands.ts'
+import { checkEndpoint } from './connectivity.ts'
+import { createBindingCommands, createCredentialCommands } from './credential-commands.ts'
+import { findEndpoints, isViaTokenProxy } from './endpoints.ts'
 import { createProblem, toProblem } from './problem.ts'
 import type { DoctorReport, ExchangeReport, IdentityReport } from './report.ts'
 import { checkSidecar } from './sidecar-check.ts'
@@ -33,18 +33,18 @@ export async function runChecks(options: CheckOptions): Promise<DoctorReport> {
   const { identities } = config.directory
   const [address] = options.skipSidecar ? [] : config.listen
   const sidecar = address === undefined ? undefined : await checkSidecar(address)
-  const assertionChecks = await checkAssertions(options)
-  const endpoints = await Promise.all((await findEndpoints(options)).map(checkEndpoint))
-  const exchanges =
-    exchange === undefined ? [] : await attemptExchanges(identities, exchange, assertionChecks)
+  const checks = await checkAssertions(options)
+  const endpoints = await findEndpoints(config, ({ tokenFile }) => checks.get(tokenFile)?.assertion)
+  const endpointReports = await Promise.all(endpoints.map(checkEndpoint))
+  const exchanges = exchange === undefined ? [] : await attemptExchanges(config, exchange, checks)
   const skew = skewMs()
-  const assertions = [...assertionChecks.values()].map(({ report }) => report)
+  const assertions = [...checks.values()].map(({ report }) => report)
   return {
     schemaVersion: 1,
     version: VERSION,
     ok:
       identities.length > 0 &&
-      [sidecar ?? [], assertions, endpoints, exchanges].flat().every(({ ok }) => ok),
+      [sidecar ?? [], assertions, endpointReports, exchanges].flat().every(({ ok }) => ok),
     settings,
     warnings: config.warnings,
     ...(sidecar !== undefined && { sidecar }),
@@ -57,7 +57,7 @@ export async function runChecks(options: CheckOptions): Promise<DoctorReport> {
       ),
     }),
     assertions,
-    endpoints,
+    endpoints: endpointReports,
     ...(skew !== undefined && { clockSkewSeconds: Math.round(skew / 100) / 10 }),
     exchanges,
   }
@@ -67,14 +67,13 @@ async function checkAssertions({
   config,
   now,
 }: CheckOptions): Promise<ReadonlyMap<string, AssertionCheck>> {
-  const { audience, tokenProxy } = config.exchange
+  const { audience } = config.exchange
   const checks = config.tokenFiles.map(async (file) => {
-    const authorityHosts = config.directory.identities
-      .filter(({ tokenFile }) => tokenFile === file)
-      .map(({ authorityHost }) => authorityHost)
+    const identities = config.directory.identities.filter(({ tokenFile }) => tokenFile === file)
     const check = await checkAssertion(file, {
-      authorityHosts,
-      hasTokenProxy: tokenProxy !== undefined,
+      authorityHosts: identities.map(({ authorityHost }) => authorityHost),
+      isForTokenProxy: (assertion) =>
+        identities.some((identity) => isViaTokenProxy(identity, config.exchange, assertion)),
       ...(audience !== undefined && { audience }),
       now: now(),
     })
@@ -99,55 +98,18 @@ function describeIdentity(
   }
 }
 
-/** Returns the distinct token endpoints of the identities, or the token proxy if there is one. */
-async function findEndpoints({ config }: CheckOptions): Promise<Endpoint[]> {
-  const { proxy, region, tokenProxy, extraCa } = config.exchange
-  if (tokenProxy !== undefined) return [await createTokenProxyEndpoint(tokenProxy)]
-  const tokenHosts = config.directory.identities.map(
-    ({ authorityHost, tenantId }) => resolveAuthority(authorityHost, tenantId, region).tokenHost,
-  )
-  return [...new Set(tokenHosts)].map((tokenHost) => ({
-    ...splitHost(new URL(`https://${tokenHost}`)),
-    isTokenProxy: false,
-    ...(extraCa !== undefined && { ca: { pem: extraCa, isExclusive: false } }),
-    ...(proxy !== undefined && { proxy }),
-  }))
-}
-
-async function createTokenProxyEndpoint({
-  url,
-  ca,
-  sniName,
-}: NonNullable<Config['exchange']['tokenProxy']>): Promise<Endpoint> {
-  return {
-    ...splitHost(new URL(url)),
-    isTokenProxy: true,
-    ...(sniName !== undefined && { serverName: sniName }),
-    ...(ca !== undefined && {
-      ca: {
-        // An unreadable file trusts no certificate, as in an exchange.
-        pem: 'pem' in ca ? ca.pem : await readWholeFile(ca.file).catch(() => ''),
-        isExclusive: true,
-      },
-    }),
-  }
-}
-
-function splitHost({ hostname: host, port }: URL): { host: string; port: number } {
-  return { host, port: port === '' ? 443 : Number(port) }
-}
-
 /** Attempts one exchange after the other: this is not a load test. */
 async function attemptExchanges(
-  identities: readonly Identity[],
+  config: Config,
   exchange: TokenSource,
-  assertions: ReadonlyMap<string, AssertionCheck>,
+  checks: ReadonlyMap<string, AssertionCheck>,
 ): Promise<ExchangeReport[]> {
   const reports: ExchangeReport[] = []
-  for (const identity of identities) {
+  for (const identity of config.directory.identities) {
+    const check = checks.get(identity.tokenFile)
     for (const resource of findResources(identity)) {
-      const assertion = assertions.get(identity.tokenFile)
-      reports.push(await attemptExchange(identity, resource, exchange, assertion))
+      const report = await attemptExchange(identity, resource, exchange)
+      reports.push({ ...report, ...createCommands(report, identity, config, check) })
     }
   }
   return reports
@@ -164,25 +126,32 @@ async function attemptExchange(
   identity: Identity,
   resource: string,
   exchange: TokenSource,
-  check: AssertionCheck | undefined,
 ): Promise<ExchangeReport> {
   const base = { identity: identity.name, clientId: identity.clientId, resource }
   try {
     const { expiresAt } = await exchange({ identity, scope: toScope(resource) })
     return { ...base, ok: true, expiresAt: new Date(expiresAt).toISOString() }
-  } catch (thrown) {
-    const error = toBrokerError(thrown)
-    const { code } = error
-    const needsCredential =
-      code === 'federated_credential_not_found' || code === 'federated_credential_mismatch'
-    return {
-      ...base,
-      ok: false,
-      error: toProblem(error),
-      // A credential for a token that Entra ID cannot accept would be of no use.
-      ...(needsCredential &&
-        check?.assertion !== undefined &&
-        check.report.ok && { commands: createCredentialCommands(identity, check.assertion) }),
-    }
+  } catch (error) {
+    return { ...base, ok: false, error: toProblem(toBrokerError(error)) }
   }
+}
+
+const CREDENTIAL_CODES = new Set([
+  'federated_credential_not_found',
+  'federated_credential_mismatch',
+  'token_proxy_forbidden',
+])
+
+/** Returns the commands that fix a failed exchange; none for an assertion that no credential could fix. */
+function createCommands(
+  { error }: ExchangeReport,
+  identity: Identity,
+  { exchange }: Config,
+  check: AssertionCheck | undefined,
+): Pick<ExchangeReport, 'commands' | 'bindingCommands'> {
+  const assertion = check?.report.ok === true ? check.assertion : undefined
+  if (assertion === undefined || !CREDENTIAL_CODES.has(error?.code ?? '')) return {}
+  return isViaTokenProxy(identity, exchange, assertion)
+    ? { bindingCommands: createBindingCommands(identity, assertion) }
+    : { commands: createCredentialCommands(identity, assertion) }
 }

@@ -1,8 +1,8 @@
-/** Creates the commands for the federated credential that matches an assertion. */
+/** Creates the commands for what an exchange needs: a federated credential, or an identity binding. */
 import type { Assertion } from '../exchange/assertion.ts'
 import type { Identity } from '../identities.ts'
 import { quoteForShell } from '../lib/shell.ts'
-import type { CredentialCommands } from './report.ts'
+import type { BindingCommands, CredentialCommands } from './report.ts'
 
 type Claims = Pick<Assertion, 'issuer' | 'subject' | 'audience'>
 
@@ -37,6 +37,53 @@ export function createCredentialCommands(
   subject             = ${quoteHcl(subject)}
   audience            = [${quoteHcl(audience)}]
 }`,
+  }
+}
+
+/** Returns the commands for an exchange through the token proxy of AKS identity bindings. */
+export function createBindingCommands(
+  { clientId, resourceId }: Pick<Identity, 'clientId' | 'resourceId'>,
+  { subject }: Pick<Claims, 'subject'>,
+): BindingCommands {
+  const [namespace = 'NAMESPACE', account = 'SERVICEACCOUNT'] = subject
+    .replace(/^system:serviceaccount:/, '')
+    .split(':')
+  const { group, identity } = parseResourceId(resourceId)
+  const name = `use-identity-${clientId}`
+  return {
+    azIdentityBinding: [
+      'az aks identity-binding create',
+      '--resource-group RESOURCE_GROUP --cluster-name CLUSTER',
+      `--name ${quoteForShell(identity)}`,
+      `--managed-identity-resource-id ${
+        resourceId === undefined
+          ? `"$(az identity show --resource-group ${group} --name ${identity} --query id --output tsv)"`
+          : quoteForShell(resourceId)
+      }`,
+    ].join(' '),
+    kubectlApply: `kubectl apply -f - <<'EOF'
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: ${name}
+rules:
+  - apiGroups: [cid.wi.aks.azure.com]
+    resources: [${clientId}]
+    verbs: [use-managed-identity]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata:
+  name: ${name}-${createName(subject)}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: ClusterRole
+  name: ${name}
+subjects:
+  - kind: ServiceAccount
+    name: ${JSON.stringify(account)}
+    namespace: ${JSON.stringify(namespace)}
+EOF`,
   }
 }
 

@@ -37,6 +37,7 @@ export function formatReport(report: DoctorReport): string {
     ),
     formatSection('Clock', formatClock(report.clockSkewSeconds)),
     formatSection('Token exchanges', report.exchanges.flatMap(formatExchange)),
+    ...report.exchanges.map(formatBindingCommands),
     formatSection(
       'Default settings',
       formatSettings(settings.filter((setting) => !isChanged(setting))),
@@ -152,6 +153,20 @@ function formatCommands({ azManagedIdentity, azApplication, terraform }: Credent
     'or of a managed identity with Terraform:',
     ...terraform.split('\n').map(indent),
   ]
+}
+
+/** Not indented, since the end of a here-document must not be. */
+function formatBindingCommands({ identity, bindingCommands }: ExchangeReport): string {
+  if (bindingCommands === undefined) return ''
+  const { kubectlApply, azIdentityBinding } = bindingCommands
+  return `Allow the service account to use the identity ${identity}:
+
+${kubectlApply}
+
+Create its identity binding, unless there is one:
+
+${azIdentityBinding}
+`
 }
 
 function formatVerdict(report: DoctorReport): string {

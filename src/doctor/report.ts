@@ -77,6 +77,8 @@ export interface ExchangeReport {
   readonly error?: Problem
   /** Commands that create the missing federated credential. */
   readonly commands?: CredentialCommands
+  /** What identity bindings need, if the token proxy rejects the exchange. */
+  readonly bindingCommands?: BindingCommands
 }
 
 export interface Problem {
@@ -99,4 +101,12 @@ export interface CredentialCommands {
   readonly azApplication: string
   /** For a user-assigned managed identity. */
   readonly terraform: string
+}
+
+/** Commands for an exchange through the token proxy of AKS identity bindings. */
+export interface BindingCommands {
+  /** Creates the identity binding, and with it the federated credential. */
+  readonly azIdentityBinding: string
+  /** Allows the service account to use the identity: ClusterRole and ClusterRoleBinding. */
+  readonly kubectlApply: string
 }

@@ -42,8 +42,10 @@ const Claims = z.object({
 })
 
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/
-/** The audience of every cloud; identity bindings use another. */
-const EXPECTED_AUDIENCE = /^api:\/\/AzureADTokenExchange\w*$/
+/** The audiences of direct federation, by cloud. */
+const FEDERATION_AUDIENCE = /^api:\/\/AzureADTokenExchange\w*$/
+/** The audience of the token that the AKS webhook projects for identity bindings. */
+const BINDING_AUDIENCE = 'api://AKSIdentityBinding'
 /** `https://kubernetes.default.svc`, `kubernetes` and `https://NAME.hcp.REGION.azmk8s.io`, also in quotes. */
 const API_AUDIENCE = /^"?(?:https?:\/\/)?(?:kubernetes|[^/]+\.azmk8s\.io)/i
 
@@ -114,11 +116,19 @@ function removeTrailingSlash(url: string): string {
 }
 
 /**
- * Returns true if Entra ID will probably reject the assertion for its audience. This is only worth a
- * warning: the federated credential decides, and clouds and identity bindings use other audiences.
+ * Returns true for an audience that is neither of direct federation nor of identity bindings. This is only
+ * worth a warning: the federated credential decides.
  */
 export function hasUnexpectedAudience({ audience }: Pick<Assertion, 'audience'>): boolean {
-  return audience.length !== 1 || !audience.every((name) => EXPECTED_AUDIENCE.test(name))
+  return (
+    audience.length !== 1 ||
+    !audience.every((name) => FEDERATION_AUDIENCE.test(name) || name === BINDING_AUDIENCE)
+  )
+}
+
+/** Returns true for a token that is projected for direct federation with Entra ID. */
+export function isForDirectFederation({ audience }: Pick<Assertion, 'audience'>): boolean {
+  return audience.some((name) => FEDERATION_AUDIENCE.test(name))
 }
 
 async function readTokenFile(path: string): Promise<string> {

@@ -16,17 +16,28 @@ interface DispatcherOptions {
   readonly connectTimeoutMs?: number
 }
 
-/** Creates the dispatcher of a configuration: to the cluster's token proxy, or to Entra ID. */
-export function createExchangeDispatcher({
+/** The dispatchers of a configuration. Nothing is connected before a request is sent. */
+export interface ExchangeDispatchers {
+  /** Sends requests to Entra ID. */
+  readonly dispatcher: Dispatcher
+  /** Sends requests to the token proxy of identity bindings; undefined: there is none. */
+  readonly tokenProxy?: Dispatcher
+}
+
+export function createExchangeDispatchers({
   proxy,
   tokenProxy,
   extraCa,
-}: Pick<Config['exchange'], 'proxy' | 'tokenProxy' | 'extraCa'>): Dispatcher {
-  if (tokenProxy !== undefined) return createTokenProxyDispatcher({ settings: tokenProxy })
-  return createEntraDispatcher({
-    ...(extraCa !== undefined && { extraCa }),
-    ...(proxy !== undefined && { proxy }),
-  })
+}: Pick<Config['exchange'], 'proxy' | 'tokenProxy' | 'extraCa'>): ExchangeDispatchers {
+  return {
+    dispatcher: createEntraDispatcher({
+      ...(extraCa !== undefined && { extraCa }),
+      ...(proxy !== undefined && { proxy }),
+    }),
+    ...(tokenProxy !== undefined && {
+      tokenProxy: createTokenProxyDispatcher({ settings: tokenProxy }),
+    }),
+  }
 }
 
 /** Creates a dispatcher to Entra ID that pools connections and closes them when they are idle. */

@@ -10,6 +10,7 @@ import { parseHttpDate, type TokenEndpointResponse } from './http-client.ts'
 const MAX_RETRY_AFTER_MS = 3_600_000
 const MAX_DESCRIPTION = 1000
 const MAX_POLICIES = 5
+const MAX_REASON = 300
 
 /** A member of the wrong type counts as absent, so that the others can still be used. */
 const withDefault = z.catch
@@ -62,6 +63,36 @@ export function parseEntraError(
     entra,
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   })
+}
+
+/**
+ * Returns the error of a token proxy that rejects the request itself; undefined for a response that it
+ * passes on from Entra ID, which has an AADSTS code. 403: RBAC does not allow the service account to use
+ * the identity. 401: it is not a token for the token proxy.
+ */
+export function parseTokenProxyError(
+  { status, json = {}, excerpt }: TokenEndpointResponse,
+  { subject, audience }: Pick<Assertion, 'subject' | 'audience'>,
+  clientId: string,
+): BrokerError | undefined {
+  const { data: { error_codes: codes, error_description: description = '' } = {} } =
+    ErrorBody.safeParse(json)
+  if (codes !== undefined || description.startsWith('AADSTS')) return undefined
+  const reason = typeof json['message'] === 'string' ? json['message'] : excerpt
+  const answered = `the token proxy of the cluster answered ${status} ${JSON.stringify(scrubAndTruncate(reason, MAX_REASON))}`
+  if (status === 403) {
+    return new BrokerError(
+      'token_proxy_forbidden',
+      `${answered}: ${subject} may not use the managed identity ${clientId}. Fix: create a ClusterRole with the verb use-managed-identity on the resource ${clientId} of the API group cid.wi.aks.azure.com, and bind the service account to it; wimds doctor prints both`,
+    )
+  }
+  if (status === 401) {
+    return new BrokerError(
+      'assertion_refused',
+      `${answered}: it does not accept the projected token with the audience ${audience.join(', ')}. Fix: use the token that the AKS webhook projects for identity bindings, with the audience api://AKSIdentityBinding; for direct federation set exchangeVia: entra in the identities file`,
+    )
+  }
+  return undefined
 }
 
 /** Returns true for a rejection that a rotated projected token may resolve at once. */

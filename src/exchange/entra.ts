@@ -11,13 +11,19 @@ import type { Clock } from '../tokens/clock.ts'
 import type { AccessToken, TokenAudit, TokenRequest, TokenSource } from '../tokens/token.ts'
 import type { Assertion, AssertionReader } from './assertion.ts'
 import { type Authority, resolveAuthority } from './clouds.ts'
-import { mayRecoverWithNewAssertion, parseDateHeader, parseEntraError } from './entra-errors.ts'
+import type { ExchangeDispatchers } from './dispatcher.ts'
+import {
+  mayRecoverWithNewAssertion,
+  parseDateHeader,
+  parseEntraError,
+  parseTokenProxyError,
+} from './entra-errors.ts'
 import { createMsalNetworkClient, type TokenEndpointResponse } from './http-client.ts'
+import { usesTokenProxy } from './token-proxy.ts'
 import { isBrokenConnection } from './transport-errors.ts'
 
-interface ExchangeOptions {
+interface ExchangeOptions extends ExchangeDispatchers {
   readonly readAssertion: AssertionReader
-  readonly dispatcher: Dispatcher
   readonly clock: Clock
   /** Time limit of one exchange in milliseconds, from reading the assertion to the last response. */
   readonly timeoutMs: number
@@ -103,36 +109,26 @@ async function sendRequest(
   options: ExchangeOptions,
   signal: AbortSignal,
 ): Promise<AccessToken> {
-  const { clock, region, onSkew } = options
-  const { authorityHost, tenantId } = request.identity
+  const { clock, dispatcher, tokenProxy, region, onSkew } = options
+  const { authorityHost, clientId, tenantId } = request.identity
   const authority = resolveAuthority(authorityHost, tenantId, region)
+  const viaTokenProxy = tokenProxy !== undefined && usesTokenProxy(request.identity, assertion)
   const start = { wall: clock.wall(), monotonic: clock.monotonic() }
-  const response = await post(request, authority, assertion, options.dispatcher, signal)
+  const route = viaTokenProxy ? tokenProxy : dispatcher
+  const response = await post(request, authority, assertion, route, signal)
   const durationMs = clock.monotonic() - start.monotonic
   const now = clock.wall()
   const skewMs = measureSkew(response, now - durationMs / 2)
   if (skewMs !== undefined) onSkew?.(skewMs)
-  if (response.status !== 200) throw parseEntraError(response, assertion, now)
+  if (response.status !== 200) {
+    const rejection = viaTokenProxy
+      ? parseTokenProxyError(response, assertion, clientId)
+      : undefined
+    throw rejection ?? parseEntraError(response, assertion, now)
+  }
   const token = parseToken(response, start)
   const { issuer, subject } = assertion
   return { ...token, audit: { ...readTokenIds(token.secret), issuer, subject } }
-}
-
-const withDefault = z.catch
-
-const TokenIds = z.object({
-  uti: withDefault(z.optional(z.string().check(z.regex(/^[\w-]{1,64}$/))), undefined),
-  oid: withDefault(z.optional(z.guid()), undefined),
-})
-
-/** Reads the claims that identify a token in the sign-in logs; empty for a token that is not a JWT. */
-function readTokenIds(secret: Secret): Pick<TokenAudit, 'uti' | 'oid'> {
-  try {
-    const { uti, oid } = TokenIds.parse(decodeJwt(secret.reveal()))
-    return { ...(uti !== undefined && { uti }), ...(oid !== undefined && { oid }) }
-  } catch {
-    return {}
-  }
 }
 
 /**
@@ -184,6 +180,8 @@ async function post(
 /** A year: Entra's longest lifetime is 28 hours, and a JavaScript `Date` cannot hold every number. */
 const MAX_LIFETIME_SECONDS = 31_536_000
 
+const withDefault = z.catch
+
 /** A `refresh_in` that makes no sense counts as absent, since the token itself is good. */
 const TokenBody = z.object({
   access_token: z.string().check(z.minLength(1)),
@@ -214,6 +212,21 @@ function parseToken(
     expiresAtMonotonic: start.monotonic + lifetimeMs,
     lifetimeMs,
     ...(data.refresh_in !== undefined && { refreshInMs: data.refresh_in * 1000 }),
+  }
+}
+
+const TokenIds = z.object({
+  uti: withDefault(z.optional(z.string().check(z.regex(/^[\w-]{1,64}$/))), undefined),
+  oid: withDefault(z.optional(z.guid()), undefined),
+})
+
+/** Reads the claims that identify a token in the sign-in logs; empty for a token that is not a JWT. */
+function readTokenIds(secret: Secret): Pick<TokenAudit, 'uti' | 'oid'> {
+  try {
+    const { uti, oid } = TokenIds.parse(decodeJwt(secret.reveal()))
+    return { ...(uti !== undefined && { uti }), ...(oid !== undefined && { oid }) }
+  } catch {
+    return {}
   }
 }
 

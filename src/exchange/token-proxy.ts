@@ -7,6 +7,8 @@ import type { TokenProxySettings } from '../config/config.ts'
 import { isCertificates } from '../config/parsers.ts'
 import { BrokerError } from '../errors.ts'
 import { readWholeFile } from '../lib/files.ts'
+import type { Identity } from '../identities.ts'
+import { type Assertion, isForDirectFederation } from './assertion.ts'
 import { CONNECT_OPTIONS } from './http-client.ts'
 import { TOKEN_PROXY, toTransportError } from './transport-errors.ts'
 
@@ -69,4 +71,16 @@ export function createTokenProxyDispatcher({ settings }: TokenProxyOptions): Dis
       `the CA file ${file} of the token proxy ${text === undefined ? 'cannot be read' : 'has no PEM certificates'}. Fix: set AZURE_KUBERNETES_CA_FILE to the CA certificate that the AKS webhook mounts`,
     )
   }
+}
+
+/**
+ * Returns whether the exchanges of an identity go through the token proxy, if there is one. By default the
+ * assertion decides: a token for direct federation goes to Entra ID, which is the only one to accept it.
+ */
+export function usesTokenProxy(
+  { exchangeVia }: Pick<Identity, 'exchangeVia'>,
+  assertion: Pick<Assertion, 'audience'>,
+): boolean {
+  if (exchangeVia !== undefined) return exchangeVia === 'token-proxy'
+  return !isForDirectFederation(assertion)
 }

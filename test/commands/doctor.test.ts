@@ -1,8 +1,9 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { parseAllDocuments } from 'yaml'
 import { doctor } from '../../src/commands/doctor.ts'
 import type { DoctorReport } from '../../src/doctor/report.ts'
 import { serve } from '../../src/simulator/http/serve.ts'
@@ -332,6 +333,79 @@ test('connects to the token proxy of identity bindings with its CA and name', as
   const { endpoints, ok } = await runJson(env)
   expect(endpoints).toMatchObject([{ endpoint: `127.0.0.1:${running.port}`, via: 'token-proxy' }])
   expect(ok).toBe(true)
+})
+
+test('prints the ClusterRole and its binding when the token proxy answers 403', async () => {
+  const authority = await createCertificateAuthority()
+  const tls = await authority.issue({ names: ['proxy.example'] })
+  await using running = await serve(
+    () => Promise.resolve(Response.json({ kind: 'Status' }, { status: 403 })),
+    { tls },
+  )
+  const env = {
+    AZURE_KUBERNETES_TOKEN_PROXY: running.url,
+    AZURE_KUBERNETES_SNI_NAME: 'proxy.example',
+    AZURE_KUBERNETES_CA_DATA: authority.caPem,
+  }
+  const { exchanges } = await runJson(env)
+  expect(exchanges).toMatchObject([
+    {
+      error: { code: 'token_proxy_forbidden', url: expect.stringContaining('#token_proxy_forb') },
+      bindingCommands: {
+        azIdentityBinding: expect.stringMatching(/^az aks identity-binding create /),
+      },
+    },
+  ])
+  const [exchange] = exchanges
+  expect(exchange?.commands).toBeUndefined()
+  const { out } = await run([], env)
+  const [manifest = ''] = /(?<=<<'EOF'\n)[^]*?(?=^EOF$)/m.exec(out) ?? []
+  expect(parseAllDocuments(manifest).map((document): unknown => document.toJS())).toMatchObject([
+    {
+      kind: 'ClusterRole',
+      rules: [
+        {
+          apiGroups: ['cid.wi.aks.azure.com'],
+          resources: [world.clientId],
+          verbs: ['use-managed-identity'],
+        },
+      ],
+    },
+    {
+      kind: 'ClusterRoleBinding',
+      subjects: [{ kind: 'ServiceAccount', name: 'orders', namespace: 'shop' }],
+    },
+  ])
+})
+
+test('checks both endpoints of a pod with identity bindings and direct federation', async () => {
+  const folder = dirname(world.caFile)
+  await world.rotateToken({ audience: 'api://AKSIdentityBinding' })
+  const bindingToken = join(folder, 'binding-token')
+  await copyFile(world.tokenFile, bindingToken)
+  await world.rotateToken()
+  const config = join(folder, 'both.yaml')
+  await writeFile(
+    config,
+    JSON.stringify({
+      identities: [
+        { name: 'orders', clientId: world.clientId, default: true },
+        { name: 'billing', clientId: BILLING.clientId, tokenFile: bindingToken },
+      ],
+    }),
+  )
+  const { endpoints, exchanges } = await runJson({
+    WIMDS_CONFIG: config,
+    AZURE_KUBERNETES_TOKEN_PROXY: 'https://127.0.0.1:1/',
+  })
+  expect(endpoints.map(({ via, ok }) => [via, ok])).toEqual([
+    ['token-proxy', false],
+    ['direct', true],
+  ])
+  expect(exchanges.map(({ identity, ok }) => [identity, ok])).toEqual([
+    ['orders', true],
+    ['billing', false],
+  ])
 })
 
 test('exits 64 with all problems of the settings, as JSON too', async () => {

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { request as send } from 'undici'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import type { TokenProxySettings } from '../../src/config/config.ts'
 import { createAssertionReader } from '../../src/exchange/assertion.ts'
 import { createEntraExchange } from '../../src/exchange/entra.ts'
@@ -123,6 +123,78 @@ test('fails with entra_tls when the CA file is a pipe without a writer', async (
   })
 })
 
+describe('an identity', () => {
+  test.each([
+    ['with a token for bindings uses the token proxy', 'api://AKSIdentityBinding', undefined, 1],
+    ['with a token for direct federation does not', 'api://AzureADTokenExchange', undefined, 0],
+    ['of another cloud does not either', 'api://AzureADTokenExchangeUSGov', undefined, 0],
+    ['with exchangeVia entra does not', 'api://AKSIdentityBinding', 'entra', 0],
+    ['with exchangeVia token-proxy does', 'api://AzureADTokenExchange', 'token-proxy', 1],
+  ] as const)('%s', async (_, audience, exchangeVia, proxied) => {
+    const { world, createDispatcher, requests, caPem } = await startTokenProxy('')
+    for (const { federatedCredentials } of world.directory.applications) {
+      for (const credential of federatedCredentials) credential.audience = audience
+    }
+    await world.rotateToken({ audience })
+    const source = createEntraExchange({
+      readAssertion: createAssertionReader(),
+      dispatcher: world.dispatcher,
+      tokenProxy: createDispatcher({ ca: { pem: caPem }, sniName: NAME }, ''),
+      clock: systemClock,
+      timeoutMs: 30_000,
+    })
+    const identity = { ...identityOf(world), ...(exchangeVia !== undefined && { exchangeVia }) }
+    await source({ identity, scope: 'https://vault.azure.net/.default' })
+    expect(requests).toHaveLength(proxied)
+    expect(world.exchanges()).toBe(1)
+  })
+})
+
+describe('a rejection of the token proxy itself', () => {
+  const forbidden = {
+    kind: 'Status',
+    status: 'Failure',
+    reason: 'Forbidden',
+    message: 'system:serviceaccount:shop:orders cannot use-managed-identity',
+  }
+
+  test.each<[string, number, string, string, RegExp]>([
+    [
+      'of RBAC',
+      403,
+      JSON.stringify(forbidden),
+      'token_proxy_forbidden',
+      /answered 403 "system:serviceaccount:shop:orders cannot.*Fix: create a ClusterRole/,
+    ],
+    ['in plain text', 403, 'Forbidden', 'token_proxy_forbidden', /answered 403 "Forbidden"/],
+    ['of the token', 401, '{}', 'assertion_refused', /does not accept.*api:\/\/AKSIdentityBinding/],
+    [
+      'that is Entra ID’s',
+      401,
+      '{"error":"invalid_client","error_codes":[700213],"error_description":"AADSTS700213: no"}',
+      'federated_credential_not_found',
+      /^AADSTS700213/,
+    ],
+    ['of another kind', 500, 'no', 'entra_unavailable', /answered 500 "no"/],
+  ])('%s becomes an error code', async (_, status, body, code, message) => {
+    await using world = await createSimulator({ ports: false })
+    world.faults.add({ kind: 'status', status, body, contentType: 'application/json' })
+    const source = createEntraExchange({
+      readAssertion: createAssertionReader(),
+      dispatcher: world.dispatcher,
+      tokenProxy: world.dispatcher,
+      clock: systemClock,
+      timeoutMs: 30_000,
+    })
+    const identity = { ...identityOf(world), exchangeVia: 'token-proxy' } as const
+    const scope = 'https://vault.azure.net/.default'
+    await expect(source({ identity, scope })).rejects.toMatchObject({
+      code,
+      message: expect.stringMatching(message),
+    })
+  })
+})
+
 /** Starts a token proxy before a simulated Entra ID. */
 async function startTokenProxy(prefix: string) {
   const world = stack.use(await createSimulator({ ports: false }))
@@ -145,6 +217,7 @@ async function startTokenProxy(prefix: string) {
   }
 
   return {
+    world,
     caPem: authority.caPem,
     url: running.url,
     requests,

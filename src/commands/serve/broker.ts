@@ -136,13 +136,13 @@ interface Surroundings {
 /** MSAL and the transport: in two steps, so that others are answered in between. */
 async function loadExchange(config: Config, surroundings: Surroundings): Promise<TokenSource> {
   const { region, timeoutMs } = config.exchange
-  const { createExchangeDispatcher } = await import('../../exchange/dispatcher.ts')
-  const dispatcher = createExchangeDispatcher(config.exchange)
+  const { createExchangeDispatchers } = await import('../../exchange/dispatcher.ts')
+  const dispatchers = createExchangeDispatchers(config.exchange)
   await new Promise(setImmediate)
   const { createEntraExchange } = await import('../../exchange/entra.ts')
   return createEntraExchange({
     ...surroundings,
-    dispatcher,
+    ...dispatchers,
     clock: systemClock,
     timeoutMs,
     ...(region !== undefined && { region }),

@@ -41,6 +41,7 @@ export function createSidecar(pod: Pod, plan: Plan, mounts: readonly VolumeMount
     securityContext: createSecurityContext(plan),
     volumeMounts: [
       token.mount,
+      ...token.otherMounts,
       ...(options.configMap === undefined ? [] : [configMount]),
       ...mounts,
     ],

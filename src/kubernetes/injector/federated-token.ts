@@ -41,6 +41,8 @@ export interface FederatedToken {
   /** The path of the token inside the sidecar. */
   readonly file: string
   readonly mount: VolumeMount
+  /** The mounts of further tokens for Entra ID, which an identities file may name. */
+  readonly otherMounts: readonly VolumeMount[]
   /** The volume to add; undefined if the pod has it already. */
   readonly volume: Volume | undefined
   /** What the AKS webhook set on a container of the pod. */
@@ -55,10 +57,14 @@ export function findFederatedToken(pod: Pod, audience: string): FederatedToken {
   const tokens = findTokenPaths(pod)
   const variables = findAksVariables(pod)
   const found = findNamedToken(pod, tokens) ?? findAksToken(tokens)
-  if (found !== undefined) return { ...found, volume: undefined, variables }
+  if (found !== undefined) {
+    const otherMounts = findOtherMounts(pod, found.mount)
+    return { ...found, otherMounts, volume: undefined, variables }
+  }
   const serviceAccountToken = { audience, expirationSeconds: EXPIRATION_SECONDS, path: TOKEN_FILE }
   return {
     ...mountWhole(TOKEN_VOLUME, TOKEN_FILE),
+    otherMounts: findOtherMounts(pod, { name: TOKEN_VOLUME, mountPath: MOUNT_PATH }),
     volume: { name: TOKEN_VOLUME, projected: { sources: [{ serviceAccountToken }] } },
     variables,
   }
@@ -114,6 +120,32 @@ function findAksToken(tokens: TokenPaths): Location | undefined {
     file: posix.join(AKS_MOUNT_PATH, path),
     mount: { name, mountPath: AKS_MOUNT_PATH, readOnly: true },
   }
+}
+
+/**
+ * Finds where containers mount other volumes with a token for direct federation. A pod that uses one
+ * identity by an AKS identity binding and another by direct federation has two tokens in two volumes.
+ */
+function findOtherMounts(pod: Pod, own: VolumeMount): VolumeMount[] {
+  const volumes = new Set(
+    (pod.spec.volumes ?? [])
+      .filter(({ name, projected }) => name !== own.name && projected?.sources?.some(isForEntra))
+      .map(({ name }) => name),
+  )
+  const mounts = allContainers(pod).flatMap(({ volumeMounts }) => volumeMounts ?? [])
+  return [...volumes].flatMap((volume) => {
+    const found = mounts.find(
+      (mount) => mount.name === volume && !mount.subPathExpr && isReadableAsMounted(mount),
+    )
+    if (found === undefined || found.mountPath === own.mountPath) return []
+    return [{ name: volume, mountPath: found.mountPath, readOnly: true }]
+  })
+}
+
+type ProjectedSource = NonNullable<NonNullable<Volume['projected']>['sources']>[number]
+
+function isForEntra({ serviceAccountToken }: ProjectedSource): boolean {
+  return serviceAccountToken?.audience?.startsWith('api://AzureADTokenExchange') === true
 }
 
 /** Finds the innermost mount that holds the file. Only the kubelet can resolve a `subPathExpr`. */

@@ -35,7 +35,7 @@ const Container = z.looseObject({
   securityContext: z.nullish(SecurityContext),
 })
 
-const TokenSource = z.looseObject({ path: z.string() })
+const TokenSource = z.looseObject({ path: z.string(), audience: z.nullish(z.string()) })
 
 const Volume = z.looseObject({
   name: z.string(),

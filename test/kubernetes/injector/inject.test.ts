@@ -383,6 +383,33 @@ describe('the projected token', () => {
     })
   })
 
+  test('comes with a second one for direct federation in another volume', () => {
+    const binding = {
+      name: 'azure-identity-token',
+      mountPath: '/var/run/secrets/azure/tokens',
+      readOnly: true,
+    }
+    const federation = {
+      name: 'federation-token',
+      mountPath: '/var/run/secrets/federation',
+      readOnly: true,
+    }
+    const other = { name: 'aws-token', mountPath: '/var/run/secrets/aws', readOnly: true }
+    const file = `${binding.mountPath}/azure-identity-token`
+    const env = [{ name: 'AZURE_FEDERATED_TOKEN_FILE', value: file }]
+    const result = injected(
+      pod({
+        containers: [{ ...APP, env, volumeMounts: [binding, federation, other] }],
+        volumes: [
+          aksVolume('azure-identity-token', 'azure-identity-token'),
+          tokenVolume('federation-token', 'api://AzureADTokenExchange'),
+          tokenVolume('aws-token', 'sts.amazonaws.com'),
+        ],
+      }),
+    )
+    expect(containerOf(result, 'wimds').volumeMounts).toEqual([binding, federation])
+  })
+
   test('is found by the volume’s name alone', () => {
     const volumes = [aksVolume('azure-identity-token', 'azure-identity-token')]
     const result = injected(pod({ volumes }))
@@ -547,3 +574,8 @@ const withMore = (container: TestContainer) => ({
   imagePullPolicy: 'IfNotPresent',
   env: [...(container.env ?? []), { name: 'MESH', value: 'on' }],
 })
+
+function tokenVolume(name: string, audience: string) {
+  const serviceAccountToken = { audience, path: 'token' }
+  return { name, projected: { sources: [{ serviceAccountToken }] } }
+}
