@@ -1,11 +1,12 @@
-/** Which identity a request means: the selector a caller sent, held against the identities configured. */
+/** Identities, and the selectors by which requests name them. */
 import { BrokerError } from './errors.ts'
 import { normalizeResource } from './resource.ts'
+import { scrubAndTruncate } from './secret.ts'
 
 /** Straight to Entra ID, or through the token proxy of AKS identity bindings. */
 export type ExchangeVia = 'entra' | 'token-proxy'
 
-/** One Entra identity that this sidecar can act as. */
+/** An Entra ID identity that this sidecar gets tokens for. */
 export interface Identity {
   readonly name: string
   /** GUID in lower case. */
@@ -21,29 +22,30 @@ export interface Identity {
   readonly objectId?: string
   /** ARM id, in lower case. */
   readonly resourceId?: string
-  /** The resources it may ask for, as `normalizeResource` writes them; undefined: any. */
+  /** The allowed resources in the form of `normalizeResource`; undefined: all. */
   readonly resources?: readonly string[]
   readonly prefetch: readonly string[]
 }
 
-/** How a request names the identity it wants. */
+/** How a request names its identity. */
 export type Selector =
   | { readonly by: 'default' }
   | { readonly by: 'clientId' | 'objectId' | 'resourceId'; readonly value: string }
 
-/** Everything needed to answer selectors. */
+/** The configured identities. */
 export interface IdentityDirectory {
   readonly identities: readonly Identity[]
   readonly defaultIdentity?: Identity
-  /** Makes the identity of a client id that is not listed; undefined: such ids are refused. */
+  /** Creates the identity of a client id that is not configured; undefined: such ids are rejected. */
   readonly unlisted?: (clientId: string) => Identity
 }
 
 export type IdentityResolver = (selector: Selector) => Identity
 
 /**
- * Answers selectors from a directory. Throws `identity_not_found` for one that matches nothing (never
- * another identity in its stead) and `identity_ambiguous` for no selector among several identities.
+ * Creates the resolver of a directory. It returns the selected identity and never another one: it throws
+ * `identity_not_found` if none matches, and `identity_ambiguous` without a selector if several are
+ * configured and none is the default.
  */
 export function createIdentityResolver(directory: IdentityDirectory): IdentityResolver {
   const { identities, defaultIdentity, unlisted } = directory
@@ -52,7 +54,7 @@ export function createIdentityResolver(directory: IdentityDirectory): IdentityRe
   const byResourceId = indexBy(identities, ({ resourceId }) => resourceId)
 
   return (selector) => {
-    if (selector.by === 'default') return defaultIdentity ?? single(identities)
+    if (selector.by === 'default') return defaultIdentity ?? requireSingle(identities)
     const value = selector.value.toLowerCase()
     const found = { clientId: byClientId, objectId: byObjectId, resourceId: byResourceId }[
       selector.by
@@ -61,18 +63,18 @@ export function createIdentityResolver(directory: IdentityDirectory): IdentityRe
     if (selector.by === 'clientId' && unlisted !== undefined) return unlisted(value)
     throw new BrokerError(
       'identity_not_found',
-      `no identity of this sidecar has the ${PARAMETER[selector.by]} that was asked for`,
+      `no identity of this sidecar has this ${PARAMETER[selector.by]}: ${scrubAndTruncate(value, 200)}. Fix: correct the request, or add the identity to the identities file`,
     )
   }
 }
 
-/** Throws `resource_not_allowed` for a resource outside the identity's allow-list. */
+/** Throws `resource_not_allowed` if the resource is not on the identity's allow-list. */
 export function requireAllowedResource(identity: Identity, resource: string): void {
   const { name, resources } = identity
   if (resources === undefined || resources.includes(normalizeResource(resource))) return
   throw new BrokerError(
     'resource_not_allowed',
-    `the identity ${name} is not allowed to ask for this resource: add it to its resources in the identities file`,
+    `the identity ${name} may not request tokens for this resource. Fix: add it to the resources of the identity in the identities file`,
   )
 }
 
@@ -82,19 +84,19 @@ const PARAMETER = {
   resourceId: 'resource id',
 } as const
 
-/** A single identity needs no selector, as on a VM with one user-assigned identity. */
-function single(identities: readonly Identity[]): Identity {
+/** Returns the only identity: a request needs no selector then, as on a VM with one user-assigned identity. */
+function requireSingle(identities: readonly Identity[]): Identity {
   const [only, ...others] = identities
   if (only !== undefined && others.length === 0) return only
   if (only === undefined) {
     throw new BrokerError(
       'identity_not_found',
-      'no default identity is configured: set AZURE_CLIENT_ID, or name a client_id in the request',
+      'no default identity is configured. Fix: set AZURE_CLIENT_ID, or send client_id',
     )
   }
   throw new BrokerError(
     'identity_ambiguous',
-    'several identities are configured and none of them is the default',
+    'several identities are configured and none is the default. Fix: send client_id, or mark one as default',
   )
 }
 

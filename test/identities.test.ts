@@ -5,8 +5,8 @@ import { BILLING, ORDERS } from './fixtures/parts.ts'
 const UNKNOWN = '99999999-9999-4999-8999-999999999999'
 const both: IdentityDirectory = { identities: [ORDERS, BILLING], defaultIdentity: BILLING }
 
-/** The name of the identity that is found, or the code of the refusal. */
-function found(directory: IdentityDirectory, selector: Selector): string {
+/** Returns the name of the selected identity, or the error code. */
+function resolve(directory: IdentityDirectory, selector: Selector): string {
   try {
     return createIdentityResolver(directory)(selector).name
   } catch (error) {
@@ -25,32 +25,32 @@ test.each<[Selector, string]>([
   [{ by: 'resourceId', value: '/subscriptions/s/other' }, 'identity_not_found'],
   // An id of one kind is not one of another.
   [{ by: 'objectId', value: ORDERS.clientId }, 'identity_not_found'],
-])('answers %j with %s', (selector, expected) => {
-  expect(found(both, selector)).toBe(expected)
+])('the resolver answers %j with %s', (selector, expected) => {
+  expect(resolve(both, selector)).toBe(expected)
 })
 
-test('compares ids without their case', () => {
+test('the resolver ignores the case of ids', () => {
   const identity = { ...ORDERS, clientId: 'abcdefab-cdef-4bcd-8fab-cdefabcdefab' }
   const selector = { by: 'clientId', value: identity.clientId.toUpperCase() } as const
-  expect(found({ identities: [identity] }, selector)).toBe('orders')
+  expect(resolve({ identities: [identity] }, selector)).toBe('orders')
 })
 
-test('needs no selector for a single identity', () => {
-  expect(found({ identities: [ORDERS] }, { by: 'default' })).toBe('orders')
+test('the resolver returns a single identity without a selector', () => {
+  expect(resolve({ identities: [ORDERS] }, { by: 'default' })).toBe('orders')
 })
 
-test('does not choose among several identities, nor from none', () => {
-  expect(found({ identities: [ORDERS, BILLING] }, { by: 'default' })).toBe('identity_ambiguous')
-  expect(found({ identities: [] }, { by: 'default' })).toBe('identity_not_found')
+test('the resolver rejects a request without a selector for several identities, or none', () => {
+  expect(resolve({ identities: [ORDERS, BILLING] }, { by: 'default' })).toBe('identity_ambiguous')
+  expect(resolve({ identities: [] }, { by: 'default' })).toBe('identity_not_found')
 })
 
-test('makes an identity of an unlisted client id, and only of a client id, where that is allowed', () => {
+test('the resolver creates the identity of an unlisted client id where that is allowed', () => {
   const directory: IdentityDirectory = {
     ...both,
     unlisted: (clientId) => ({ ...ORDERS, name: `unlisted ${clientId}`, clientId }),
   }
   const upper = UNKNOWN.toUpperCase()
-  expect(found(directory, { by: 'clientId', value: upper })).toBe(`unlisted ${UNKNOWN}`)
-  expect(found(directory, { by: 'clientId', value: ORDERS.clientId })).toBe('orders')
-  expect(found(directory, { by: 'objectId', value: UNKNOWN })).toBe('identity_not_found')
+  expect(resolve(directory, { by: 'clientId', value: upper })).toBe(`unlisted ${UNKNOWN}`)
+  expect(resolve(directory, { by: 'clientId', value: ORDERS.clientId })).toBe('orders')
+  expect(resolve(directory, { by: 'objectId', value: UNKNOWN })).toBe('identity_not_found')
 })

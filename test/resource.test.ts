@@ -9,13 +9,12 @@ test.each([
   ['https://vault.azure.net//.DEFAULT', 'https://vault.azure.net'],
   ['api://a//b/', 'api://a//b'],
   ['//', ''],
-])('compares %s as %s', (resource, comparable) => {
-  expect(normalizeResource(resource)).toBe(comparable)
+])('normalizeResource(%s) is %s', (resource, normalized) => {
+  expect(normalizeResource(resource)).toBe(normalized)
 })
 
-test('compares a row of slashes in time that grows with its length alone', () => {
-  const resource = `${'/'.repeat(200_000)}x`
-  const start = performance.now()
+test('normalizeResource takes linear time for a row of slashes', () => {
+  // Quadratic time would exceed the time limit of a test many times over.
+  const resource = `${'/'.repeat(1_000_000)}x`
   expect(normalizeResource(resource)).toBe(resource)
-  expect(performance.now() - start).toBeLessThan(1000)
 })

@@ -51,15 +51,18 @@ export function computeExpiry(
 const REFRESH_MARGIN_MS = 10 * MINUTE_MS
 /** The shortest time between two exchanges of one key. */
 const MIN_REFRESH_MS = SECOND_MS
+/** The lower limits of `refresh_in`: a part of the lifetime, and a time for lifetimes twice as long. */
+const MIN_REFRESH_IN_SHARE = 1 / 10
+const MIN_REFRESH_IN_MS = MINUTE_MS
 /** A refresh may take this much longer than the exchange before it and still be in time. */
 const DURATION_TOLERANCE = 1.25
 const REFRESH_JITTER = 0.1
 
 /**
- * Returns when to refresh a token, in milliseconds after it was requested: at Entra's `refresh_in`, or at
- * half of its lifetime. Jitter keeps pods apart that started together. Not in the last ten minutes of a
- * lifetime longer than twenty, and early enough for an exchange that takes as long as the last one did
- * (`durationMs`). `random` returns [0, 1).
+ * Returns when to refresh a token, in milliseconds after it was requested: at Entra's `refresh_in`, with a
+ * lower limit so that a wrong value causes no flood of exchanges, or at half of its lifetime. Jitter keeps
+ * pods apart that started together. Not in the last ten minutes of a lifetime longer than twenty, and early
+ * enough for an exchange that takes as long as the last one did (`durationMs`). `random` returns [0, 1).
  */
 export function computeRefreshDelayMs(
   { lifetimeMs, refreshInMs }: Pick<AccessToken, 'lifetimeMs' | 'refreshInMs'>,
@@ -69,10 +72,14 @@ export function computeRefreshDelayMs(
   const desired =
     refreshInMs === undefined
       ? (lifetimeMs / 2) * (1 - REFRESH_JITTER + 2 * REFRESH_JITTER * random())
-      : refreshInMs * (1 + REFRESH_JITTER * random())
+      : Math.max(refreshInMs, minRefreshInMs(lifetimeMs)) * (1 + REFRESH_JITTER * random())
   const margin = lifetimeMs > 2 * REFRESH_MARGIN_MS ? REFRESH_MARGIN_MS : MIN_TTL_MS
   const latest = lifetimeMs - Math.max(margin, MIN_TTL_MS + DURATION_TOLERANCE * durationMs)
   return Math.max(MIN_REFRESH_MS, Math.min(desired, latest))
+}
+
+function minRefreshInMs(lifetimeMs: number): number {
+  return Math.max(lifetimeMs * MIN_REFRESH_IN_SHARE, Math.min(MIN_REFRESH_IN_MS, lifetimeMs / 2))
 }
 
 // Retry
@@ -97,6 +104,8 @@ const MIN_RETRY_MS = 250
 const PERMANENT_NEGATIVE_TTL_MS = 10 * SECOND_MS
 /** Added to Retry-After at most, so that clients with the same value do not return together. */
 const RETRY_AFTER_JITTER = 0.2
+/** No Retry-After blocks a key for longer, its jitter included. */
+const MAX_RETRY_AFTER_MS = 60 * MINUTE_MS
 
 /** What the delay after a failed exchange depends on. */
 export interface FailedExchange {
@@ -107,8 +116,8 @@ export interface FailedExchange {
 }
 
 /**
- * Returns after how many milliseconds the cache retries by itself. Not before Retry-After, unless the
- * failure is permanent: a fix must take effect. Not after the end of the cached token's lifetime, when
+ * Returns after how many milliseconds the cache retries by itself. Not before a Retry-After of up to 50
+ * minutes, which makes an hour with jitter, unless the failure is permanent: a fix must take effect. Not after the end of the cached token's lifetime, when
  * callers begin to wait. `random` returns [0, 1).
  */
 export function computeRetryDelayMs(
@@ -119,8 +128,9 @@ export function computeRetryDelayMs(
   const backoff = backoffMs(selectPolicy(error, tokenTtlMs > 0), failures, random)
   if (error.isPermanent && tokenTtlMs === 0) return Math.max(PERMANENT_NEGATIVE_TTL_MS, backoff)
   const delay = tokenTtlMs > 0 ? Math.min(tokenTtlMs, backoff) : backoff
-  const retryAfter = error.isPermanent ? 0 : (error.retryAfterMs ?? 0)
-  return Math.max(MIN_RETRY_MS, delay, retryAfter * (1 + RETRY_AFTER_JITTER * random()))
+  const requestedMs = error.isPermanent ? 0 : (error.retryAfterMs ?? 0)
+  const retryAfterMs = Math.min(requestedMs, MAX_RETRY_AFTER_MS / (1 + RETRY_AFTER_JITTER))
+  return Math.max(MIN_RETRY_MS, delay, retryAfterMs * (1 + RETRY_AFTER_JITTER * random()))
 }
 
 /** Returns for how many milliseconds a failure is cached: callers get it at once, without an exchange. */

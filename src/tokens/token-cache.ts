@@ -63,7 +63,7 @@ export interface TokenCache {
    * they are never evicted. Resolves when each has been attempted once.
    */
   readonly prefetch: (requests: readonly TokenRequest[]) => Promise<void>
-  /** Returns the state of every key. */
+  /** Returns the state of the keys, except failures that no caller has asked about for ten minutes. */
   readonly entries: () => readonly CacheEntry[]
   /** Retries at once what may have failed because of the projected token that was in this file. */
   readonly assertionRotated: (tokenFile: string) => void
@@ -386,7 +386,10 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
 
   function entries(): readonly CacheEntry[] {
     const now = clock.monotonic()
-    return allEntries().map(({ request, state }) => {
+    const isOld = ({ key, state, lastUsedAt }: Entry) =>
+      liveToken(state) === undefined && now - lastUsedAt > STREAK_RESET_MS && !prefetched.has(key)
+    const current = allEntries().filter((entry) => !isOld(entry))
+    return current.map(({ request, state }) => {
       const token = liveToken(state)
       const isNegative = state.kind === 'failed' && token === undefined
       return {

@@ -22,6 +22,8 @@ const propagating = new BrokerError('federated_credential_not_found', 'not found
   retryingUntil: 0,
 })
 
+const attempt = (failures: number, tokenTtlMs = 0) => ({ failures, tokenTtlMs })
+
 const at = (wall: number, monotonic: number): Clock => ({
   wall: () => wall,
   monotonic: () => monotonic,
@@ -71,6 +73,15 @@ describe('computeRefreshDelayMs', () => {
       lowest,
       50 * MINUTE_MS,
     ],
+    [
+      'a tenth of the lifetime',
+      { lifetimeMs: HOUR_MS, refreshInMs: 1000 },
+      5,
+      lowest,
+      6 * MINUTE_MS,
+    ],
+    ['a minute', { lifetimeMs: 5 * MINUTE_MS, refreshInMs: 1000 }, 5, lowest, MINUTE_MS],
+    ['half of a short lifetime', { lifetimeMs: 6000, refreshInMs: 1000 }, 5, lowest, 3000],
     ['at least a second', { lifetimeMs: 1000 }, 5, half, 1000],
     [
       'a time early enough for a slow exchange',
@@ -107,8 +118,6 @@ describe('computeRefreshDelayMs', () => {
 })
 
 describe('computeRetryDelayMs', () => {
-  const attempt = (failures: number, tokenTtlMs = 0) => ({ failures, tokenTtlMs })
-
   test.each([
     ['1 s at first', createError('entra_unavailable'), attempt(1), 1],
     ['twice as much each time', createError('entra_timeout'), attempt(3), 4],
@@ -156,6 +165,13 @@ describe('computeRetryDelayMs', () => {
         },
       ),
     )
+  })
+
+  test('is at most an hour for an enormous Retry-After, with jitter', () => {
+    const delays = [lowest, half, highest].map((random) =>
+      computeRetryDelayMs(createError('entra_throttled', 1e9), attempt(1), random),
+    )
+    expect(delays.map((ms) => Math.round(ms / MINUTE_MS))).toEqual([50, 55, 60])
   })
 
   test.each([0, HOUR_MS])(

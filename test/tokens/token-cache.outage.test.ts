@@ -1,10 +1,13 @@
 import { describe, expect, test, vi } from 'vitest'
 import type { ErrorCode } from '../../src/errors.ts'
+import type { TokenSource } from '../../src/tokens/token.ts'
 import { ask, askFor, slowest, textsOf } from './callers.ts'
 import { other, VAULT } from './scripted-entra.ts'
 import { HOUR_MS, MINUTE_MS, setUp, useFakeTime } from './setup.ts'
 
 useFakeTime()
+
+const getError = (get: TokenSource) => get(VAULT).catch((error: unknown) => error)
 
 describe('while a valid token is cached', () => {
   test.each<ErrorCode>([
@@ -161,11 +164,6 @@ describe('a permanent failure', () => {
 
 describe('a federated credential that is not found', () => {
   const NOT_FOUND = { error: 'federated_credential_not_found', retryAfterMs: HOUR_MS } as const
-
-  async function getError(get: ReturnType<typeof setUp>['get']) {
-    const error: unknown = await get(VAULT).catch((thrown: unknown) => thrown)
-    return error
-  }
 
   test('is a temporary error for ten minutes, then a permanent one', async () => {
     vi.setSystemTime(Date.UTC(2026, 10, 25, 9, 58))
