@@ -1,6 +1,5 @@
 /** What is said of an error that nothing caught: in one line, with nothing that could be a credential. */
 import { scrub } from '../secret.ts'
-import type { EventName } from '../telemetry/events.ts'
 
 /**
  * One line of JSON for standard error, in place of what Node prints. Node shows the properties of an
@@ -12,7 +11,7 @@ export function crashLine(thrown: unknown, now = new Date()): string {
   return `${JSON.stringify({
     level: 'fatal',
     time: now.toISOString(),
-    event: 'crashed' satisfies EventName,
+    event: 'crashed',
     stack,
     ...(causes.length > 0 && { causes }),
   })}\n`

@@ -6,7 +6,7 @@ import { normalizeResource } from '../resource.ts'
 import type { ReplyEvent } from '../server/reply.ts'
 import type { Clock } from '../tokens/clock.ts'
 import type { ExchangeEvent } from '../tokens/token-sources.ts'
-import type { CacheEntry } from '../tokens/token-cache.ts'
+import type { CacheEntry, CacheResult } from '../tokens/token-cache.ts'
 import type { ClientInventory, SeenClient } from './clients.ts'
 import { EVENTS } from './events.ts'
 import {
@@ -31,9 +31,6 @@ interface MetricsSources {
   /** Log lines dropped since the start, by event. */
   readonly droppedLines: ReadonlyMap<string, number>
 }
-
-/** How the token cache answered a request. */
-export type CacheResult = 'hit' | 'miss' | 'coalesced' | 'negative_hit' | 'bypass'
 
 export interface Metrics {
   readonly registry: Registry

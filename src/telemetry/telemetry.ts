@@ -14,7 +14,7 @@ import {
   logRefreshFailure,
   logRejection,
   logServedToken,
-} from './events.ts'
+} from './log-events.ts'
 import { createHistory } from './history.ts'
 import type { ProcessLog } from './logger.ts'
 import { createMetrics, type Metrics } from './metrics.ts'

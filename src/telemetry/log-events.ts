@@ -1,0 +1,152 @@
+/** Logs the events that have more than a name: their level and fields. */
+import { type BrokerError, type ErrorCode, toBrokerError } from '../errors.ts'
+import { type Assertion, hasUnexpectedAudience } from '../exchange/assertion.ts'
+import type { AssertionState } from '../exchange/assertion-watcher.ts'
+import { scrub } from '../secret.ts'
+import type { ReplyEvent, ServedToken } from '../server/reply.ts'
+import type { RefreshEvent } from '../tokens/token-cache.ts'
+import type { ExchangeEvent } from '../tokens/token-sources.ts'
+import type { TokenRequest } from '../tokens/token.ts'
+import type { SeenClient } from './clients.ts'
+import type { Logger } from './logger.ts'
+
+/**
+ * Returns the log fields of an error: code, message, Entra ID's ids and the cause. The stack is there
+ * for a fault of wimds itself alone. Texts from other servers are scrubbed.
+ */
+export function errorFields(thrown: unknown): Readonly<Record<string, unknown>> {
+  const error = toBrokerError(thrown)
+  const { aadsts, traceId, correlationId } = error.entra ?? {}
+  const message = scrub(error.message)
+  const cause = describeCause(error)
+  return {
+    code: error.code,
+    message,
+    ...(aadsts !== undefined && { aadsts }),
+    ...(traceId !== undefined && { entraTraceId: scrub(traceId) }),
+    ...(correlationId !== undefined && { entraCorrelationId: scrub(correlationId) }),
+    ...(cause !== undefined && !message.includes(cause) && { cause }),
+  }
+}
+
+function describeCause({ code, cause }: BrokerError): string | undefined {
+  if (!(cause instanceof Error)) return undefined
+  return scrub(code === 'internal' ? String(cause.stack) : cause.message)
+}
+
+/** Logs `token_obtained` or `exchange_failed`. */
+export function logExchange(log: Logger, { request, outcome, durationMs }: ExchangeEvent): void {
+  const { correlationId } = request
+  const fields = {
+    ...requestFields(request),
+    durationMs: Math.round(durationMs),
+    ...(correlationId !== undefined && { correlationId }),
+  }
+  if (outcome.ok) {
+    const { expiresAt, audit } = outcome.token
+    log.info('token_obtained', {
+      ...fields,
+      expiresAt: new Date(expiresAt).toISOString(),
+      ...audit,
+    })
+  } else {
+    log.warn('exchange_failed', { ...fields, ...errorFields(outcome.error) })
+  }
+}
+
+/** Logs `token_served`. */
+export function logServedToken(
+  log: Logger,
+  { dialect: protocol }: ReplyEvent,
+  { request, token }: ServedToken,
+  client: SeenClient,
+): void {
+  const { correlationId } = request
+  log.info('token_served', {
+    ...requestFields(request),
+    protocol,
+    client: formatClient(client),
+    ...(correlationId !== undefined && { correlationId }),
+    ...token.audit,
+  })
+}
+
+/** Logs `refresh_failed`, at `error` if no later attempt can succeed until somebody changes something. */
+export function logRefreshFailure(
+  log: Logger,
+  { request, ttlMs }: RefreshEvent,
+  error: BrokerError,
+): void {
+  log[error.isPermanent ? 'error' : 'warn']('refresh_failed', {
+    ...requestFields(request),
+    ...errorFields(error),
+    tokenLeftSeconds: Math.floor(ttlMs / 1000),
+  })
+}
+
+/** Returns the fields of a token request. Callers choose the scope, so it is scrubbed. */
+function requestFields({ identity, scope }: TokenRequest) {
+  return { identity: identity.name, clientId: identity.clientId, scope: scrub(scope) }
+}
+
+/**
+ * Logs `assertion_loaded` or `assertion_failed`; `assertion_audience_unexpected` where no audience is
+ * configured that the assertion has been checked against.
+ */
+export function logAssertion(
+  log: Logger,
+  file: string,
+  state: AssertionState,
+  configuredAudience: string | undefined,
+): void {
+  if (!state.ok) {
+    log.warn('assertion_failed', { file, ...errorFields(state.error) })
+    return
+  }
+  const fields = { file, ...assertionFields(state.assertion) }
+  if (configuredAudience === undefined && hasUnexpectedAudience(state.assertion)) {
+    log.warn('assertion_audience_unexpected', fields)
+  } else {
+    log.info('assertion_loaded', fields)
+  }
+}
+
+function assertionFields({ issuer, subject, audience, expiresAt }: Assertion) {
+  return { issuer, subject, audience, expiresAt: new Date(expiresAt).toISOString() }
+}
+
+/** Logs `request_rejected`. */
+export function logRejection(
+  log: Logger,
+  { dialect: protocol, status }: ReplyEvent,
+  error: BrokerError,
+  client: SeenClient,
+): void {
+  log[rejectionLevel(error.code)]('request_rejected', {
+    protocol,
+    status,
+    client: formatClient(client),
+    ...errorFields(error),
+  })
+}
+
+function formatClient({ library, version }: SeenClient): string {
+  return version === '' ? library.id : `${library.id}/${version}`
+}
+
+/** Errors that probes of client libraries are meant to get (R6, R7): every client start causes some. */
+const PROBE_ERRORS: ReadonlySet<ErrorCode> = new Set([
+  'metadata_header_missing',
+  'not_found',
+  'api_version_invalid',
+])
+/** Errors of an exchange or a projected token, which were logged when they happened. */
+const ALREADY_LOGGED =
+  /^(?:assertion|entra|federated_credential|issuer)_|^(?:application|tenant|resource|policy)_refused$/
+
+/** Returns the log level for a rejection with this code. */
+export function rejectionLevel(code: ErrorCode): keyof Logger {
+  if (code === 'internal') return 'error'
+  if (PROBE_ERRORS.has(code)) return 'debug'
+  return ALREADY_LOGGED.test(code) ? 'info' : 'warn'
+}
