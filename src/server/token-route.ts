@@ -1,9 +1,11 @@
 /** The route of a token path: parse → resolve → token → render. */
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Dialect, TokenQuery, WireRequest } from '../dialects/dialect.ts'
 import { BrokerError } from '../errors.ts'
 import { type Identity, type IdentityResolver, requireAllowedResource } from '../identities.ts'
+import { isGuid } from '../lib/guid.ts'
 import type { Clock } from '../tokens/clock.ts'
 import { computeExpiry } from '../tokens/refresh-policy.ts'
 import { type TokenRequest, type TokenSource, toScope } from '../tokens/token.ts'
@@ -49,7 +51,7 @@ export function addTokenRoute(
       const query = dialect.parse(wire)
       const identity = resolve(query.selector)
       requireAllowedResource(identity, query.resource)
-      const correlationId = parseTraceparent(request.headers['traceparent'])
+      const correlationId = findCorrelationId(request.headers)
       const tokenRequest = createTokenRequest(query, identity, correlationId)
       const token = await tokens(tokenRequest, closeSignal(request.socket))
       const answer = { query, identity, token, ...computeExpiry(token, clock) }
@@ -117,6 +119,14 @@ function memoizedCloseSignal(): (socket: Socket) => AbortSignal {
   }
 }
 
+/** Returns the trace id of the caller, or else the request id that MSAL sends; undefined if there is neither. */
+export function findCorrelationId(headers: IncomingHttpHeaders): string | undefined {
+  const traceId = parseTraceparent(headers['traceparent'])
+  if (traceId !== undefined) return traceId
+  const requestId = headers['x-ms-client-request-id']
+  return typeof requestId === 'string' && isGuid(requestId) ? requestId.toLowerCase() : undefined
+}
+
 /** Version, trace id, parent id and flags; later versions may add more. */
 const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?$/
 const ALL_ZEROS = /^0+$/
@@ -125,7 +135,7 @@ const ALL_ZEROS = /^0+$/
  * Returns the trace id of a `traceparent` header as the GUID that Entra ID calls client-request-id;
  * undefined for a header that is absent or invalid (W3C Trace Context, sections 3.2 and 4.3).
  */
-export function parseTraceparent(header: string | string[] | undefined): string | undefined {
+function parseTraceparent(header: string | string[] | undefined): string | undefined {
   if (typeof header !== 'string') return undefined
   const [, version, traceId = '', parentId = '', rest] = TRACEPARENT.exec(header) ?? []
   if (version === undefined || version === 'ff') return undefined

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { createMetadataApp } from '../../src/server/app.ts'
-import { parseTraceparent } from '../../src/server/token-route.ts'
+import { findCorrelationId } from '../../src/server/token-route.ts'
 import { parts } from '../fixtures/parts.ts'
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
@@ -22,9 +22,22 @@ test.each([
   [`${TRACE}-${PARENT}`, undefined],
   ['', undefined],
   [undefined, undefined],
-])('reads the traceparent %j as the correlation id %s', (traceparent, correlationId) => {
-  expect(parseTraceparent(traceparent)).toBe(correlationId)
+])('takes the traceparent %j as the correlation id %s', (traceparent, correlationId) => {
+  const headers = traceparent === undefined ? {} : { traceparent }
+  expect(findCorrelationId(headers)).toBe(correlationId)
 })
+
+test.each([
+  [GUID.toUpperCase(), undefined, GUID],
+  [GUID, `00-${'1'.repeat(32)}-${PARENT}-01`, '11111111-1111-1111-1111-111111111111'],
+  ['not a GUID', undefined, undefined],
+])(
+  'takes the x-ms-client-request-id %j with the traceparent %j as the correlation id %s',
+  (requestId, traceparent, correlationId) => {
+    const headers = { 'x-ms-client-request-id': requestId, ...(traceparent && { traceparent }) }
+    expect(findCorrelationId(headers)).toBe(correlationId)
+  },
+)
 
 test('passes the trace id on with the token request', async () => {
   const given = parts()
