@@ -2,6 +2,7 @@
 import { isIP } from 'node:net'
 import type { IdentityDirectory } from '../identities.ts'
 import { readWholeFile } from '../lib/files.ts'
+import { isLocalHost } from '../lib/hosts.ts'
 import { parseJsonObject } from '../lib/json.ts'
 import {
   DEFAULT_INSTANCE,
@@ -96,7 +97,11 @@ export async function loadConfig(
   const files = await readFiles(raw, readText, problems)
   if (settings === undefined || problems.length > 0) throw invalidConfiguration(problems)
   const config = createConfig(settings, files, findWarnings(env))
-  const late = [...findPrefetchProblems(config.directory, settings), ...findRegionProblems(config)]
+  const late = [
+    ...findListenProblems(settings),
+    ...findPrefetchProblems(config.directory, settings),
+    ...findRegionProblems(config),
+  ]
   if (late.length > 0) throw invalidConfiguration(late)
   return Object.freeze(config)
 }
@@ -233,6 +238,15 @@ function createTokenProxy(settings: ParsedSettings): TokenProxySettings | undefi
     ...(file !== undefined && { ca: { file } }),
     ...(pem !== undefined && { ca: { pem } }),
   }
+}
+
+/** Anybody who reaches the sidecar gets tokens, so that the network must be allowed explicitly. */
+function findListenProblems(settings: ParsedSettings): string[] {
+  if (settings.WIMDS_LISTEN_ON_NETWORK) return []
+  return settings.WIMDS_LISTEN.filter(({ host }) => !isLocalHost(host)).map(
+    ({ host }) =>
+      `WIMDS_LISTEN: ${host} is reachable from the network, and so would be the tokens. Fix: use 127.0.0.1, or set WIMDS_LISTEN_ON_NETWORK=true`,
+  )
 }
 
 /** Checks WIMDS_PREFETCH against the default identity, whose allow-list may be in the file. */

@@ -32,6 +32,7 @@ export type LogLevel = (typeof LOG_LEVELS)[number]
 export const DEFAULTS = {
   AZURE_AUTHORITY_HOST: 'https://login.microsoftonline.com/',
   WIMDS_LISTEN: '127.0.0.1:8000',
+  WIMDS_LISTEN_ON_NETWORK: 'false',
   WIMDS_ADMIN_LISTEN: '[::]:9169',
   WIMDS_LOG_LEVEL: 'info',
   WIMDS_LOG_FORMAT: 'auto',
@@ -58,6 +59,7 @@ export const Settings = z.object({
   AZURE_KUBERNETES_CA_DATA: z.optional(certificates),
   WIMDS_CONFIG: z.optional(z.string()),
   WIMDS_LISTEN: addresses,
+  WIMDS_LISTEN_ON_NETWORK: flag,
   WIMDS_ADMIN_LISTEN: addressesOrOff,
   WIMDS_ALLOWED_HOSTS: z.optional(hosts),
   WIMDS_MAX_CONNECTIONS: integer({ min: 1, max: 65_535 }),

@@ -35,4 +35,4 @@ const EXACT_SENTENCES: Partial<Record<ErrorCode, string>> = {
 
 /** Codes of the projected token, of the connection to Entra ID and of Entra ID's own errors. */
 const OPERATOR_ERRORS =
-  /^(?:assertion|entra|federated_credential|issuer)_|_refused$|^resource_not_allowed$/
+  /^(?:assertion|entra|federated_credential|issuer|token_proxy)_|_refused$|^resource_not_allowed$/

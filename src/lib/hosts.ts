@@ -12,3 +12,12 @@ export function formatUrlHost(host: string): string {
 export function toLocalHost(host: string): string {
   return host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
 }
+
+/**
+ * Returns true for a host that only this machine can reach: a loopback address or name, or the metadata
+ * address, which is link-local.
+ */
+export function isLocalHost(host: string): boolean {
+  const name = new URL(`http://${formatUrlHost(host)}`).hostname
+  return /^(?:127\.[\d.]+|169\.254\.169\.254|\[::1\]|localhost)$/.test(name)
+}

@@ -124,6 +124,17 @@ describe('the environment', () => {
     expect((await loadProblems({ WIMDS_LISTEN: address })).join()).toMatch(/^WIMDS_LISTEN: /)
   })
 
+  test.each(['0.0.0.0:8000', '[::]:8000', '127.0.0.1:8000,10.0.0.1:8000', 'node.example:80'])(
+    'requires WIMDS_LISTEN_ON_NETWORK to listen on %s',
+    async (address) => {
+      expect(await loadProblems({ WIMDS_LISTEN: address })).toEqual([
+        expect.stringMatching(/^WIMDS_LISTEN: \S+ is reachable from the network/),
+      ])
+      const env = { WIMDS_LISTEN: address, WIMDS_LISTEN_ON_NETWORK: 'true' }
+      expect(await loadProblems(env)).toEqual([])
+    },
+  )
+
   test('accepts listen addresses by name, IPv4 and IPv6', async () => {
     const { listen } = await load({ WIMDS_LISTEN: 'localhost:1, 127.1:2, [::1]:3' })
     expect(listen.map(({ host }) => host)).toEqual(['localhost', '127.1', '::1'])

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { toLocalHost } from '../../src/lib/hosts.ts'
+import { isLocalHost, toLocalHost } from '../../src/lib/hosts.ts'
 
 test.each([
   ['0.0.0.0', '127.0.0.1'],
@@ -9,4 +9,23 @@ test.each([
   ['localhost', 'localhost'],
 ])('reaches a listener on %s at %s', (host, expected) => {
   expect(toLocalHost(host)).toBe(expected)
+})
+
+test.each(['127.0.0.1', '127.0.0.6', '127.1', '::1', 'localhost', 'LOCALHOST', '169.254.169.254'])(
+  'recognizes %s as local',
+  (host) => {
+    expect(isLocalHost(host)).toBe(true)
+  },
+)
+
+test.each([
+  '0.0.0.0',
+  '::',
+  '10.0.0.1',
+  '128.0.0.1',
+  '::ffff:7f00:1',
+  'a.localhost',
+  '127.0.0.1.example',
+])('recognizes %s as reachable from the network', (host) => {
+  expect(isLocalHost(host)).toBe(false)
 })
