@@ -79,16 +79,21 @@ export async function reviewPod(read: ReadReview, options: AdmissionOptions): Pr
     const reason = scrub(error instanceof Error ? error.message : 'unknown reason')
     const message = `wimds could not read the ServiceAccount ${namespace}/${name} (${reason}); create the pod again`
     const outcome = error instanceof Overloaded ? 'overloaded' : 'error'
-    return { outcome, message, subject, review: reply(uid, denial(503, message)) }
+    return { outcome, message, subject, review: reply(uid, deny(503, message)) }
   }
+  if ('problem' in account) {
+    const place = `${subject.namespace}/${printable(name)}`
+    return reject(uid, subject, [`the ServiceAccount ${place} ${account.problem}`])
+  }
+  const serviceAccount = addTenant(account.annotations, options.defaultTenantId)
   return await read((body) => {
-    const { object } = parseRequest(body)
-    return decide(
-      object,
-      account,
-      { uid, subject, name: `${subject.namespace}/${printable(name)}` },
-      options,
-    )
+    const { object: pod } = parseRequest(body)
+    const injection = inject({ pod, serviceAccount, settings: options.settings })
+    if (injection.kind === 'rejected') return reject(uid, subject, injection.reasons)
+    if (injection.kind === 'skipped') {
+      return { outcome: 'skipped', review: reply(uid, { allowed: true }) }
+    }
+    return { outcome: 'injected', review: reply(uid, admit(injection)) }
   })
 }
 
@@ -115,37 +120,23 @@ function printable(name: string): string {
   return NAME.test(name.replace(/-$/, '')) ? name : scrubAndTruncate(name, 253)
 }
 
-function decide(
-  pod: unknown,
-  account: ServiceAccountResult,
-  { uid, subject, name }: { uid: string; subject: Subject; name: string },
-  { settings, defaultTenantId }: AdmissionOptions,
-): Decision {
-  const problem = 'problem' in account ? account.problem : undefined
-  const annotations = 'annotations' in account ? account.annotations : {}
-  const serviceAccount = withTenant(annotations, defaultTenantId)
-  const injection = inject({ pod, serviceAccount, settings })
-  if (injection.kind === 'skipped') {
-    return { outcome: 'skipped', review: reply(uid, { allowed: true }) }
-  }
-  if (problem !== undefined) return reject([`the ServiceAccount ${name} ${problem}`])
-  if (injection.kind === 'rejected') return reject(injection.reasons)
-  const patched = injection.patch.length > 0 && {
+function admit({ patch, warnings }: Extract<Injection, { kind: 'injected' }>): object {
+  const patched = patch.length > 0 && {
     patchType: 'JSONPatch',
-    patch: Buffer.from(JSON.stringify(injection.patch)).toString('base64'),
+    patch: Buffer.from(JSON.stringify(patch)).toString('base64'),
   }
-  const warned = injection.warnings.length > 0 && {
-    warnings: injection.warnings.slice(0, MAX_REASONS).map((text) => `wimds: ${truncate(text)}`),
+  const warned = warnings.length > 0 && {
+    warnings: warnings.slice(0, MAX_REASONS).map((text) => `wimds: ${truncate(text)}`),
   }
-  return { outcome: 'injected', review: reply(uid, { allowed: true, ...patched, ...warned }) }
-
-  function reject(reasons: readonly string[]): Decision {
-    const message = `wimds cannot be injected: ${joinTruncated(reasons)}`
-    return { outcome: 'rejected', message, subject, review: reply(uid, denial(422, message)) }
-  }
+  return { allowed: true, ...patched, ...warned }
 }
 
-function withTenant(
+function reject(uid: string, subject: Subject, reasons: readonly string[]): Decision {
+  const message = `wimds cannot be injected: ${joinTruncated(reasons)}`
+  return { outcome: 'rejected', message, subject, review: reply(uid, deny(422, message)) }
+}
+
+function addTenant(
   annotations: ServiceAccountAnnotations,
   tenantId: string | undefined,
 ): ServiceAccountAnnotations {
@@ -169,7 +160,7 @@ function truncate(text: string): string {
   return text.length > MAX_REASON_LENGTH ? `${text.slice(0, MAX_REASON_LENGTH)}…` : text
 }
 
-function denial(code: number, message: string): object {
+function deny(code: number, message: string): object {
   return { allowed: false, status: { code, message } }
 }
 

@@ -14,7 +14,7 @@ import {
   type V1Secret,
   VersionApi,
 } from '@kubernetes/client-node'
-import { fetch, type Dispatcher } from 'undici'
+import { type Dispatcher, request as sendRequest } from 'undici'
 import * as z from 'zod/mini'
 import { ConfigError } from '../../errors.ts'
 import { type Pause, retry } from '../../lib/backoff.ts'
@@ -79,9 +79,8 @@ export function connectToCluster({ onError, limits: given, ...options }: Cluster
   const shutdown = new AbortController()
   const { signal } = shutdown
   const limits = { ...LIMITS, ...given }
-  const reuse = createDispatcherCache()
-  const get = createGet(config, reuse, signal)
-  const call = createCallOptions(limits.callMs, reuse, signal)
+  const get = createGet(config, signal)
+  const call = createCallOptions(limits.callMs, signal)
   return {
     getMinorVersion: () =>
       retry(() => getMinorVersion(version, call), { ...options, onError, signal }),
@@ -110,34 +109,39 @@ function loadConfig(): KubeConfig {
   return config
 }
 
-/** A CA file can be replaced, so connections are opened anew after this time. */
-const DISPATCHER_TTL_MS = 60_000
+/** The kubelet rotates the token and the CA, which stay valid for much longer than this. */
+const CREDENTIALS_TTL_MS = 60_000
 
-type DispatcherCache = (created: Dispatcher | undefined) => Dispatcher | undefined
+interface Credentials {
+  readonly headers: Readonly<Record<string, string>>
+  /** Keeps connections open. */
+  readonly dispatcher: Dispatcher | undefined
+}
 
-/** Reuses connections: the Kubernetes client creates a dispatcher, and with it a connection, for each call. */
-function createDispatcherCache(now = () => performance.now()): DispatcherCache {
-  let cached: { readonly dispatcher: Dispatcher; readonly expiresAt: number } | undefined
-  return (created) => {
-    if (created === undefined) return undefined
-    if (cached !== undefined && now() < cached.expiresAt) return cached.dispatcher
-    void cached?.dispatcher.close()
-    cached = { dispatcher: created, expiresAt: now() + DISPATCHER_TTL_MS }
-    return created
+type GetCredentials = () => Promise<Credentials>
+
+/**
+ * Caches the credentials and the connections: the Kubernetes client reads the files again, and opens a
+ * connection, for each call.
+ */
+function createCredentials(config: KubeConfig, now = () => performance.now()): GetCredentials {
+  let cached: { readonly credentials: Credentials; readonly expiresAt: number } | undefined
+  return async () => {
+    if (cached !== undefined && now() < cached.expiresAt) return cached.credentials
+    const request = new RequestContext(`${config.getCurrentCluster()?.server}`, HttpMethod.GET)
+    await config.applySecurityAuthentication(request)
+    void cached?.credentials.dispatcher?.close()
+    const credentials = { headers: request.getHeaders(), dispatcher: request.getDispatcher() }
+    cached = { credentials, expiresAt: now() + CREDENTIALS_TTL_MS }
+    return credentials
   }
 }
 
-/** Options that give each call a time limit and the cached dispatcher. */
-function createCallOptions(
-  timeoutMs: number,
-  reuse: DispatcherCache,
-  shutdown: AbortSignal,
-): ConfigurationOptions {
+/** Options that give each call of the client a time limit. */
+function createCallOptions(timeoutMs: number, shutdown: AbortSignal): ConfigurationOptions {
   const middleware: ObservableMiddleware = {
     pre(request) {
       request.setSignal(withTimeout(timeoutMs, shutdown))
-      const dispatcher = reuse(request.getDispatcher())
-      if (dispatcher !== undefined) request.setDispatcher(dispatcher)
       return new Observable(Promise.resolve(request))
     },
     post: (response) => new Observable(Promise.resolve(response)),
@@ -150,18 +154,15 @@ interface GetOptions {
   readonly accept: string
 }
 
-type Get = (path: string, options: GetOptions) => ReturnType<typeof fetch>
+type Get = (path: string, options: GetOptions) => Promise<Dispatcher.ResponseData>
 
-/** A GET that the caller reads itself: the Kubernetes client reads every body whole, of any size. */
-function createGet(config: KubeConfig, reuse: DispatcherCache, shutdown: AbortSignal): Get {
+/** A GET whose body the caller reads: the Kubernetes client reads every body whole, of any size. */
+function createGet(config: KubeConfig, shutdown: AbortSignal): Get {
+  const getCredentials = createCredentials(config)
   return async (path, { timeoutMs, accept }) => {
-    const url = `${config.getCurrentCluster()?.server}${path}`
-    const request = new RequestContext(url, HttpMethod.GET)
-    await config.applySecurityAuthentication(request)
-    const dispatcher = reuse(request.getDispatcher())
-    return await fetch(url, {
-      headers: { ...request.getHeaders(), Accept: accept },
-      redirect: 'error',
+    const { headers, dispatcher } = await getCredentials()
+    return await sendRequest(`${config.getCurrentCluster()?.server}${path}`, {
+      headers: { ...headers, Accept: accept },
       signal: withTimeout(timeoutMs, shutdown),
       ...(dispatcher && { dispatcher }),
     })
@@ -196,11 +197,11 @@ async function getServiceAccount(
 ): Promise<ServiceAccountAnnotations | undefined> {
   return await attempt('read it', async () => {
     const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${name}`
-    const { status, body } = await get(path, { timeoutMs, accept: METADATA_ONLY })
-    if (status !== 200 || body === null) {
-      await body?.cancel()
-      if (status === 404) return undefined
-      throw new Error(`the API server answered ${status}`)
+    const { statusCode, body } = await get(path, { timeoutMs, accept: METADATA_ONLY })
+    if (statusCode !== 200) {
+      await body.dump()
+      if (statusCode === 404) return undefined
+      throw new Error(`the API server answered ${statusCode}`)
     }
     const text = await readBody(body, MAX_ACCOUNT_BYTES, () => new Error('it is larger than 1 MiB'))
     const parsed = ServiceAccount.safeParse(parseJson(text))
@@ -292,11 +293,12 @@ async function waitForChange(get: Get, name: string, resourceVersion: string): P
   const path = `/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations?${query.toString()}`
   await attempt(`watch the MutatingWebhookConfiguration ${name}`, async () => {
     const timeoutMs = (WATCH_SECONDS + 10) * 1000
-    const { status, body } = await get(path, { timeoutMs, accept: 'application/json' })
-    const reader = body?.getReader()
-    if (status === 200) await reader?.read()
-    await reader?.cancel()
-    if (status !== 200) throw new Error(`the API server answered ${status}`)
+    const { statusCode, body } = await get(path, { timeoutMs, accept: 'application/json' })
+    if (statusCode !== 200) {
+      await body.dump()
+      throw new Error(`the API server answered ${statusCode}`)
+    }
+    for await (const _ of body) return
   })
 }
 

@@ -201,13 +201,6 @@ describe('the ServiceAccount', () => {
     expect(response.status?.message).toContain('the ServiceAccount shop/orders does not exist')
   })
 
-  test('does not matter to a pod that opts out', async () => {
-    const object = { ...POD, metadata: { annotations: { 'wimds.io/inject': 'false' } } }
-    const more = { lookUpServiceAccount: findNothing }
-    const { outcome } = await responseTo(request({ object }), more)
-    expect(outcome).toBe('skipped')
-  })
-
   test.each([
     ['error', new Error('the API server answered 500')],
     ['overloaded', new Overloaded('too many ServiceAccounts to look up')],
