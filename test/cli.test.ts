@@ -6,7 +6,6 @@ import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { createSimulator } from '../src/simulator/simulator.ts'
 import { portOf } from './fixtures/listening.ts'
@@ -37,16 +36,16 @@ test.each([[[]], [['help']], [['--help']], [['-h']]])(
 )
 
 test.each(['frob', '', 'constructor', '__proto__'])(
-  'says that there is no command %j, and ends with 64',
+  'prints that the command %j is unknown, and exits with 64',
   (name) => {
     const { status, stdout, stderr } = wimds(name)
     expect(status).toBe(64)
     expect(stdout).toBe('')
-    expect(stderr).toBe(`wimds: there is no command "${name}"\n\nSee wimds --help.\n`)
+    expect(stderr).toBe(`wimds: unknown command "${name}"\n\nSee wimds --help.\n`)
   },
 )
 
-test('ends with 64 and names every variable when the configuration is wrong', () => {
+test('exits with 64 and names every missing variable', () => {
   const { status, stdout, stderr } = wimds('serve')
   expect(status).toBe(64)
   expect(stdout).toBe('')
@@ -56,17 +55,17 @@ test('ends with 64 and names every variable when the configuration is wrong', ()
   expect(stderr).not.toMatch(/^\s+at /m)
 })
 
-test('ends with 64 for arguments that a command does not know', () => {
+test('exits with 64 for unknown flags and arguments', () => {
   const { status, stderr } = wimds('probe', '--frob', 'now')
   expect(status).toBe(64)
   expect(stderr).toBe(`wimds probe: --frob is not a flag of this command
-wimds probe: now is not an argument of this command
+wimds probe: unexpected argument now
 
 See wimds probe --help.
 `)
 })
 
-test('says so on a Node that is too old, whatever is asked', async () => {
+test('exits with 64 on an unsupported Node', async () => {
   const old = `Object.defineProperty(process, 'versions', { value: { node: '22.18.0' } })`
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
@@ -75,14 +74,14 @@ test('says so on a Node that is too old, whatever is asked', async () => {
   )
   expect(status).toBe(64)
   expect(stdout).toBe('')
-  expect(stderr).toBe('wimds needs Node 22.19 or later; this is 22.18.0\n')
+  expect(stderr).toBe('wimds: Node 22.18.0 is too old. Fix: install Node 22.19 or later\n')
   const { engines }: { engines: { node: string } } = JSON.parse(
     await readFile('package.json', 'utf8'),
   )
   expect(engines.node).toBe('>=22.19')
 })
 
-test('ends quietly when nobody reads its output any more', async () => {
+test('exits with 0 when the reader closes the pipe', async () => {
   const child = spawn(process.execPath, [CLI, 'env', '--help'], {
     env: {},
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -98,18 +97,20 @@ test('ends quietly when nobody reads its output any more', async () => {
 test.each([
   ['SIGTERM', 143],
   ['SIGINT', 130],
-] as const)('a command that waits for its input ends by %s', async (signal, code) => {
-  const child = spawn(process.execPath, [CLI, 'inject', '-'], { env: {}, stdio: 'pipe' })
-  // It has read all there is, and waits for more.
-  child.stdin.write('#')
-  await expect.poll(() => child.stdin.writableLength, { timeout: 5000 }).toBe(0)
-  await sleep(500)
+] as const)('a waiting command exits on %s', async (signal, code) => {
+  const silent = createServer().listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const probed = once(silent, 'connection')
+  const child = spawn(process.execPath, [CLI, 'probe', '--port', String(portOf(silent))])
+  const [socket]: Socket[] = await probed
   child.kill(signal)
   await once(child, 'close')
   expect([child.exitCode, child.signalCode]).toEqual([code, null])
+  socket?.destroy()
+  silent.close()
 })
 
-test('serves on while its log cannot be written', async () => {
+test('keeps serving when its log cannot be written', async () => {
   const world = await createSimulator()
   const port = await freePort()
   const full = await open('/dev/full', 'w')
@@ -129,7 +130,7 @@ test('serves on while its log cannot be written', async () => {
   await world.close()
 })
 
-test('serves on while nobody reads its log, and the log goes on when somebody does', async () => {
+test('keeps serving when the reader of its log stalls, and logs again afterwards', async () => {
   await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-log-'))
   await using world = await createSimulator()
   const pipe = await namedPipe(join(directory.path, 'log'))
@@ -146,7 +147,7 @@ test('serves on while nobody reads its log, and the log goes on when somebody do
     const answer = () => fetch(`${origin}/readyz`).then(({ status }) => status, String)
     await expect.poll(answer, { timeout: 5000 }).toBe(200)
     await log.read(Buffer.alloc(PIPE_BYTES))
-    // The next line takes those along that could not be written.
+    // The next line flushes the buffered ones.
     await fetch(`${origin}/metadata/nothing`)
     const read = () =>
       log.read(Buffer.alloc(PIPE_BYTES)).then(
@@ -163,7 +164,7 @@ test('serves on while nobody reads its log, and the log goes on when somebody do
   expect(child.exitCode).toBe(0)
 })
 
-/** What a pipe holds on Linux, unless it is told otherwise. */
+/** The default capacity of a pipe on Linux. */
 const PIPE_BYTES = 65_536
 
 function fillUp(fd: number): void {
@@ -172,7 +173,7 @@ function fillUp(fd: number): void {
   }).toThrow('EAGAIN')
 }
 
-test('ends when it has been told to, whatever an exchange still waits for', async () => {
+test('exits after SIGTERM while an exchange is inflight', async () => {
   const world = await createSimulator()
   const silent = createServer().listen(0, '127.0.0.1')
   await once(silent, 'listening')
@@ -188,10 +189,8 @@ test('ends when it has been told to, whatever an exchange still waits for', asyn
   const out: Buffer[] = []
   child.stdout.on('data', (part: Buffer) => out.push(part))
   const [socket]: Socket[] = await connected
-  const start = performance.now()
   child.kill('SIGTERM')
   await once(child, 'close')
-  expect(performance.now() - start).toBeLessThan(2000)
   expect(child.exitCode).toBe(0)
   const lines = Buffer.concat(out).toString().trim().split('\n')
   expect(lines.at(-1)).toContain('"event":"shutdown_complete"')

@@ -3,7 +3,7 @@ import { type Config, loadConfig } from '../config/config.ts'
 import { runChecks } from '../doctor/checks.ts'
 import { formatReport } from '../doctor/format-report.ts'
 import { ConfigError, UsageError } from '../errors.ts'
-import { mistakesOfFlagsAlone, parseFlags } from '../lib/args.ts'
+import { findFlagProblems, parseFlags } from '../lib/args.ts'
 import { describeSettings } from '../telemetry/settings-view.ts'
 import { VERSION } from '../version.ts'
 import { createDirectExchange } from './direct-exchange.ts'
@@ -37,8 +37,8 @@ export async function doctor(args: readonly string[], io: CommandIo): Promise<nu
     io.stdout.write(USAGE)
     return 0
   }
-  const mistakes = mistakesOfFlagsAlone(flags)
-  if (mistakes.length > 0) throw new UsageError(mistakes)
+  const problems = findFlagProblems(flags)
+  if (problems.length > 0) throw new UsageError(problems)
   const config = await readConfig(io, flags.has('json'))
   if (config === undefined) return EXIT_USAGE
   await using direct = createDirectExchange(config)

@@ -1,7 +1,7 @@
 /** `wimds env`: prints the variables that lead SDKs to the sidecar without a redirect. */
 import { invalidConfiguration, type ParsedSettings, parseSettings } from '../config/settings.ts'
 import { UsageError } from '../errors.ts'
-import { type Flags, mistakesOfFlagsAlone, parseFlags } from '../lib/args.ts'
+import { type Flags, findFlagProblems, parseFlags } from '../lib/args.ts'
 import { formatUrlHost, toLocalHost } from '../lib/hosts.ts'
 import { addNoProxyHosts } from '../lib/no-proxy.ts'
 import { isPlainWord, quoteForShell } from '../lib/shell.ts'
@@ -73,7 +73,7 @@ function parseChoice(flags: Flags<keyof typeof FLAGS>): { sets: VariableSet[]; f
   const given = flags.value('format') ?? 'shell'
   const format = FORMATS.find((name) => name === given)
   const problems = [
-    ...mistakesOfFlagsAlone(flags),
+    ...findFlagProblems(flags),
     ...names
       .filter((name) => !isVariableSet(name))
       .map((name) => `--for ${name}: must be one of ${VARIABLE_SET_NAMES.join(', ')}`),

@@ -1,26 +1,26 @@
-/** What a command and its process agree on. */
+/** The interface between a command and its process. */
 import { once } from 'node:events'
 
-/** What a command is given of the process, so that it can be run and observed inside a test. */
+/** The streams, environment and signal of a command: those of the process, or of a test. */
 export interface CommandIo {
   readonly stdin?: NodeJS.ReadableStream
   readonly stdout: NodeJS.WritableStream
   readonly stderr: NodeJS.WritableStream
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Aborted when the process is asked to end. */
+  /** Aborted when the process gets SIGTERM or SIGINT. */
   readonly signal: AbortSignal
 }
 
 /**
- * A command: its arguments in, its exit code out (0 or 1). For bad usage or configuration it throws a
- * `ConfigError`, which the command line tells before it ends with `EXIT_USAGE`.
+ * Runs a command with its arguments. Returns the exit code, 0 or 1. Throws a `UsageError` or `ConfigError`,
+ * which the command line prints before it exits with `EXIT_USAGE`.
  */
 export type Command = (args: readonly string[], io: CommandIo) => Promise<number>
 
 /** The exit code for bad usage or configuration: EX_USAGE of sysexits.h. */
 export const EXIT_USAGE = 64
 
-/** Resolves when the process is asked to end, at once if it has been. */
+/** Resolves when the process gets SIGTERM or SIGINT, at once if it already has. */
 export async function untilShutdown({ signal }: Pick<CommandIo, 'signal'>): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort')
 }

@@ -1,22 +1,21 @@
-/** Where a command that runs for long writes its log. */
+/** The log output of long-running commands. */
 import pino, { type DestinationStream } from 'pino'
 import type { CommandIo } from './io.ts'
 
-/** Characters of lines that could not be written yet; beyond it they are lost. */
-const MAX_UNWRITTEN = 65_536
+/** Characters of buffered lines; further lines are dropped. */
+const MAX_BUFFERED = 65_536
 
 /**
- * The standard output, straight to its file descriptor: nothing is lost when the process ends. What a
- * reader that has stalled does not take waits for the next line, and nothing else waits for it. A log that
- * cannot be written ends no process.
+ * Creates a destination that writes standard output synchronously, so that no line is lost when the process
+ * ends. It never blocks: lines that a stalled reader does not take are buffered. Write errors are ignored.
  */
-export function logOutput({ stdout }: Pick<CommandIo, 'stdout'>): DestinationStream {
+export function createLogOutput({ stdout }: Pick<CommandIo, 'stdout'>): DestinationStream {
   if (!('fd' in stdout)) return stdout
   const fd = Number(stdout.fd)
-  const destination = pino.destination({ fd, sync: true, maxLength: MAX_UNWRITTEN, retryEAGAIN })
+  const destination = pino.destination({ fd, sync: true, maxLength: MAX_BUFFERED, retryEAGAIN })
   destination.on('error', () => {})
   return destination
 }
 
-/** Trying again would be done asleep, with all that the process does. */
+/** Pino would block the event loop while it waits to retry. */
 const retryEAGAIN = () => false

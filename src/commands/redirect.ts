@@ -1,9 +1,9 @@
 /** `wimds redirect`: the init container that redirects 169.254.169.254:80 to the sidecar. */
 import { isIPv4 } from 'node:net'
 import { UsageError } from '../errors.ts'
-import { type Flags, mistakesOfFlagsAlone, parseFlags } from '../lib/args.ts'
-import { messageOf } from '../lib/collect-errors.ts'
-import { complain } from '../lib/print-error.ts'
+import { type Flags, findFlagProblems, parseFlags } from '../lib/args.ts'
+import { errorMessage } from '../lib/describe-error.ts'
+import { printError } from '../lib/print-error.ts'
 import { waitForPort } from '../lib/wait-for-port.ts'
 import { applyRedirect, formatScript, removeRedirect } from '../redirect/apply.ts'
 import {
@@ -58,13 +58,13 @@ export async function redirect(args: readonly string[], io: CommandIo): Promise<
     const options = { path: io.env['PATH'], signal: io.signal }
     await (isRemoval ? removeRedirect : applyRedirect)(settings, options)
   } catch (error) {
-    complain(io, 'wimds redirect', messageOf(error))
+    printError(io, 'wimds redirect', errorMessage(error))
     return 1
   }
   io.stdout.write(`${formatSummary(settings, isRemoval)}\n`)
   if (waitSeconds === undefined) return 0
   if (await waitForPort(settings.port, waitSeconds * 1000, io.signal)) return 0
-  complain(
+  printError(
     io,
     'wimds redirect',
     `the sidecar does not accept connections on 127.0.0.1:${settings.port} after ${waitSeconds} s. Fix: read its log, kubectl logs POD -c wimds`,
@@ -81,7 +81,7 @@ interface Options extends RedirectSettings {
  * Throws a `UsageError` with every problem.
  */
 function parseOptions(flags: Flags<keyof typeof FLAGS>, env: CommandIo['env']): Options {
-  const problems = mistakesOfFlagsAlone(flags)
+  const problems = findFlagProblems(flags)
   const number = (flag: 'port' | 'uid', variable: string, max: number, fallback: number) =>
     parseNumber(flags.value(flag), `--${flag}`, max, problems) ??
     parseNumber(env[variable] || undefined, variable, max, problems) ??

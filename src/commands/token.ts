@@ -8,7 +8,7 @@ import { createIdentityResolver, requireAllowedResource } from '../identities.ts
 import { systemClock } from '../tokens/clock.ts'
 import { computeExpiry } from '../tokens/refresh-policy.ts'
 import { toScope } from '../tokens/token.ts'
-import { complain } from '../lib/print-error.ts'
+import { printError } from '../lib/print-error.ts'
 import { createDirectExchange } from './direct-exchange.ts'
 import { type Flags, parseFlags } from '../lib/args.ts'
 import type { CommandIo } from './io.ts'
@@ -54,7 +54,7 @@ export async function token(args: readonly string[], io: CommandIo): Promise<num
     return 0
   } catch (error) {
     const { code, message } = toBrokerError(error)
-    complain(io, 'wimds token', `${code}: ${message}`)
+    printError(io, 'wimds token', `${code}: ${message}`)
     return 1
   }
 }
@@ -62,13 +62,13 @@ export async function token(args: readonly string[], io: CommandIo): Promise<num
 function parseQuery(flags: TokenFlags) {
   const [resource, ...others] = flags.positionals
   const selectors = (['client-id', 'object-id', 'resource-id'] as const).filter(flags.has)
-  const mistakes = [
-    ...flags.mistakes,
+  const problems = [
+    ...flags.problems,
     ...(resource === undefined ? ['name a resource, such as https://vault.azure.net'] : []),
     ...others.map((word) => `unexpected argument ${word}`),
     ...(flags.has('json') && flags.has('curl-config') ? ['--json or --curl-config, not both'] : []),
   ]
-  if (mistakes.length > 0) throw new UsageError(mistakes)
+  if (problems.length > 0) throw new UsageError(problems)
   try {
     const parameters = parseParameters(
       [

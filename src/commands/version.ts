@@ -1,4 +1,4 @@
-/** `wimds version`: what runs. */
+/** `wimds version`: prints the version. */
 import { VERSION } from '../version.ts'
 import type { CommandIo } from './io.ts'
 

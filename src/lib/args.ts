@@ -1,4 +1,4 @@
-/** Command-line flags, read so that every mistake can be reported at once. */
+/** Parses command-line flags, and reports every problem at once. */
 import { parseArgs } from 'node:util'
 
 /** Whether a flag takes a value or is a plain switch. */
@@ -12,26 +12,26 @@ export interface Flags<Name extends string> {
   /** True if the flag was given. */
   has: (name: Name) => boolean
   readonly positionals: readonly string[]
-  /** A sentence for each unknown flag, missing value and superfluous value. */
-  readonly mistakes: readonly string[]
+  /** A sentence for each unknown flag, missing value and unexpected value. */
+  readonly problems: readonly string[]
 }
 
-/** Reads `--name value`, `--name=value` and `--name`; `-` alone and what follows `--` are positionals. */
+/** Parses `--name value`, `--name=value` and `--name`; `-` alone and what follows `--` are positionals. */
 export function parseFlags<Name extends string>(
   args: readonly string[],
   kinds: Readonly<Record<Name, FlagKind>>,
 ): Flags<Name> {
   const given = new Map<string, string[]>()
   const positionals: string[] = []
-  const mistakes: string[] = []
-  for (const token of tokensOf(args, kinds)) {
+  const problems: string[] = []
+  for (const token of tokenize(args, kinds)) {
     if (token.kind === 'positional') positionals.push(token.value)
     if (token.kind !== 'option') continue
-    const mistake = mistakeOf(token, kinds)
-    if (mistake === undefined) {
+    const problem = findProblem(token, kinds)
+    if (problem === undefined) {
       given.set(token.name, [...(given.get(token.name) ?? []), token.value ?? ''])
     } else {
-      mistakes.push(mistake)
+      problems.push(problem)
     }
   }
   return {
@@ -39,16 +39,21 @@ export function parseFlags<Name extends string>(
     values: (name) => given.get(name) ?? [],
     has: (name) => given.has(name),
     positionals,
-    mistakes,
+    problems,
   }
 }
 
-/** The mistakes in the flags of a command that takes nothing else. */
-export function mistakesOfFlagsAlone({
-  mistakes,
+/** Returns the problems of a command that takes only flags: its positionals are problems too. */
+export function findFlagProblems({
+  problems,
   positionals,
-}: Pick<Flags<string>, 'mistakes' | 'positionals'>): string[] {
-  return [...mistakes, ...positionals.map((word) => `${word} is not an argument of this command`)]
+}: Pick<Flags<string>, 'problems' | 'positionals'>): string[] {
+  return [...problems, ...positionals.map(unexpectedArgument)]
+}
+
+/** Returns the problem of an argument that the command does not take. */
+export function unexpectedArgument(argument: string): string {
+  return `unexpected argument ${argument}`
 }
 
 interface OptionToken {
@@ -58,7 +63,7 @@ interface OptionToken {
   readonly inlineValue?: boolean | undefined
 }
 
-function tokensOf(args: readonly string[], kinds: Readonly<Record<string, FlagKind>>) {
+function tokenize(args: readonly string[], kinds: Readonly<Record<string, FlagKind>>) {
   const options = Object.fromEntries(
     Object.entries(kinds).map(([name, kind]) => [
       name,
@@ -74,7 +79,7 @@ function tokensOf(args: readonly string[], kinds: Readonly<Record<string, FlagKi
   }).tokens
 }
 
-function mistakeOf(
+function findProblem(
   { name, rawName, value, inlineValue }: OptionToken,
   kinds: Readonly<Record<string, FlagKind>>,
 ): string | undefined {

@@ -1,30 +1,25 @@
-/** Mistakes that are collected, so that all of them are told at once. */
+/** Collects errors of configuration, so that all of them are reported at once. */
 import { ConfigError } from '../errors.ts'
-import { scrub } from '../secret.ts'
+import { errorMessage } from './describe-error.ts'
 
 /**
- * What `read` gives; undefined if it fails by a mistake, which is noted, a line each. What is no
- * mistake is thrown on: by default, all but a `ConfigError`.
+ * Returns what `read` resolves to. If it throws an error that `isProblem` accepts (by default a
+ * `ConfigError`), adds each line of its message to `problems` and returns undefined; rethrows others.
  */
-export async function noting<T>(
-  mistakes: string[],
+export async function collectErrors<T>(
+  problems: string[],
   read: () => Promise<T>,
-  isMistake = isConfigError,
+  isProblem = isConfigError,
 ): Promise<T | undefined> {
   try {
     return await read()
   } catch (error) {
-    if (!isMistake(error)) throw error
-    mistakes.push(...messageOf(error).split('\n'))
+    if (!isProblem(error)) throw error
+    problems.push(...errorMessage(error).split('\n'))
     return undefined
   }
 }
 
 export function isConfigError(error: unknown): boolean {
   return error instanceof ConfigError
-}
-
-/** What went wrong, for people. It may name a file, or repeat what another server said. */
-export function messageOf(error: unknown): string {
-  return scrub(error instanceof Error ? error.message : String(error))
 }

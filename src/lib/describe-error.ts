@@ -1,34 +1,39 @@
-/** What is said of an error that nothing caught: in one line, with nothing that could be a credential. */
+/** Describes errors for people and for the log, scrubbed of anything that may be a credential. */
 import { scrub } from '../secret.ts'
 
+/** Returns the message of an error. */
+export function errorMessage(error: unknown): string {
+  return scrub(error instanceof Error ? error.message : String(error))
+}
+
 /**
- * One line of JSON for standard error, in place of what Node prints. Node shows the properties of an
- * error and of its causes, and those of an HTTP client may hold the request: here only names, messages
- * and stacks are told, scrubbed.
+ * Returns the log line, in JSON, for an error that nothing caught. It contains names, messages and stacks
+ * only: the other properties of an error, which Node prints, may hold a request with its headers.
  */
-export function crashLine(thrown: unknown, now = new Date()): string {
-  const [stack, ...causes] = storiesOf(thrown)
+export function formatCrash(thrown: unknown, now = new Date()): string {
+  const [stack, ...causes] = describeCauses(thrown)
   return `${JSON.stringify({
     level: 'fatal',
     time: now.toISOString(),
     event: 'crashed',
+    message: 'Unhandled error; the process exits with code 1',
     stack,
     ...(causes.length > 0 && { causes }),
   })}\n`
 }
 
-/** A chain of causes may be a ring. */
+/** A chain of causes may be circular. */
 const MAX_CAUSES = 5
 
-/** The stack of the error, then those of its causes. */
-function storiesOf(thrown: unknown): string[] {
-  const stories: string[] = []
+/** Returns the stack of the error, then those of its causes. */
+function describeCauses(thrown: unknown): string[] {
+  const stacks: string[] = []
   let next = thrown
-  while (next !== undefined && stories.length <= MAX_CAUSES) {
-    stories.push(describeError(next))
+  while (next !== undefined && stacks.length <= MAX_CAUSES) {
+    stacks.push(describeError(next))
     next = next instanceof Error ? next.cause : undefined
   }
-  return stories.length > 0 ? stories : [describeError(thrown)]
+  return stacks.length > 0 ? stacks : [describeError(thrown)]
 }
 
 function describeError(thrown: unknown): string {

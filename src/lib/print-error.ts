@@ -1,31 +1,35 @@
-/** How the command line tells what went wrong: on standard error, without what could be a credential. */
+/** Prints errors of the command line on standard error, scrubbed of anything that may be a credential. */
 import { scrub } from '../secret.ts'
 import { type CommandIo, EXIT_USAGE } from '../commands/io.ts'
 
-type Complaining = Pick<CommandIo, 'stderr'>
+type ErrorOutput = Pick<CommandIo, 'stderr'>
 
-/** Prints each of the lines after the name of the program, such as `wimds token`. */
-export function complain(
-  { stderr }: Complaining,
+/** Prints each line after the name of the program, such as `wimds token`. */
+export function printError(
+  { stderr }: ErrorOutput,
   program: string,
   ...lines: readonly string[]
 ): void {
   for (const line of lines) stderr.write(`${scrub(`${program}: ${line}`)}\n`)
 }
 
-/** Tells bad usage: all its mistakes, and where the usage is to be found. Returns the exit code. */
-export function refuseUsage(io: Complaining, program: string, mistakes: readonly string[]): number {
-  complain(io, program, ...mistakes)
+/** Prints the problems of the arguments, and where the usage is. Returns the exit code. */
+export function exitWithUsage(
+  io: ErrorOutput,
+  program: string,
+  problems: readonly string[],
+): number {
+  printError(io, program, ...problems)
   io.stderr.write(`\nSee ${program} --help.\n`)
   return EXIT_USAGE
 }
 
-/** Tells what a command has thrown for bad usage or configuration. Throws on what is neither. */
-export function refuse(io: Complaining, program: string, error: unknown): number {
+/** Prints a `UsageError` or `ConfigError` of a command. Returns the exit code. Rethrows other errors. */
+export function exitWithError(io: ErrorOutput, program: string, error: unknown): number {
   if (!(error instanceof Error)) throw error
-  // By their names: the commands are bundles of their own, each with its classes.
-  if (error.name === 'UsageError') return refuseUsage(io, program, error.message.split('\n'))
+  // By name: each command is a bundle with its own copy of the classes.
+  if (error.name === 'UsageError') return exitWithUsage(io, program, error.message.split('\n'))
   if (error.name !== 'ConfigError') throw error
-  complain(io, program, error.message)
+  printError(io, program, error.message)
   return EXIT_USAGE
 }

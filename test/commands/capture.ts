@@ -1,6 +1,6 @@
 /** A command's surroundings for a test: what it prints is kept, what it reads is given. */
 import { Readable, Writable } from 'node:stream'
-import { refuse } from '../../src/lib/print-error.ts'
+import { exitWithError } from '../../src/lib/print-error.ts'
 import type { Command, CommandIo } from '../../src/commands/io.ts'
 
 export interface CapturedIo extends CommandIo {
@@ -33,7 +33,7 @@ export async function exitCode(
   try {
     return await command(args, io)
   } catch (error) {
-    return refuse(io, `wimds ${command.name}`, error)
+    return exitWithError(io, `wimds ${command.name}`, error)
   }
 }
 

@@ -1,4 +1,4 @@
-/** What all commands have in common: how they are asked, and how they tell that they were asked wrongly. */
+/** The usage and the argument errors of every command. */
 import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
 import { demo } from '../../src/commands/demo/demo.ts'
@@ -36,20 +36,20 @@ async function run(command: Command, args: readonly string[]) {
   return { code, out: io.out(), err: io.err() }
 }
 
-test('these are all commands but version, which takes whatever it is given', () => {
+test('lists every command but version, which ignores its arguments', () => {
   const usage = execFileSync(process.execPath, ['src/cli.ts', 'help'], { encoding: 'utf8' })
   const named = [...usage.matchAll(/^ {2}([a-z]+) {2}/gm)].map(([, name]) => name)
   expect(new Set(named)).toEqual(new Set([...COMMANDS.map(([name]) => name), 'version']))
 })
 
-test.each(COMMANDS)('wimds %s explains itself', async (name, command) => {
+test.each(COMMANDS)('wimds %s prints its usage', async (name, command) => {
   const { code, out, err } = await run(command, ['--help'])
   expect({ code, err }).toEqual({ code: 0, err: '' })
   expect(out).toMatch(new RegExp(`^usage: wimds ${name}\\b`))
 })
 
-test.each(COMMANDS)('wimds %s tells all mistakes in its use', async (name, command) => {
-  // Two for each: those that need a word are not given it.
+test.each(COMMANDS)('wimds %s prints every problem of its arguments', async (name, command) => {
+  // Two problems for each command: inject and token lack their argument.
   const args = [inject, token].includes(command) ? ['--frob'] : ['--frob', 'now']
   const { code, out, err } = await run(command, args)
   expect({ code, out }).toEqual({ code: 64, out: '' })
@@ -62,7 +62,7 @@ const JWT = [{ alg: 'RS256', kid: 'a-key' }, { sub: 'system:serviceaccount:shop:
   .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
   .join('.')
 
-test.each(COMMANDS)('wimds %s does not repeat a token given by mistake', async (_, command) => {
+test.each(COMMANDS)('wimds %s redacts a token in its arguments', async (_, command) => {
   const { err } = await run(command, [`--${JWT}`, JWT])
   expect(err).toContain('[redacted]')
   expect(findPiece(JWT, err)).toBeUndefined()

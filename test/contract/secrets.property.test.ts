@@ -1,6 +1,6 @@
 import { assert, asyncProperty, nat, uuid } from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
-import { crashLine } from '../../src/lib/describe-error.ts'
+import { formatCrash } from '../../src/lib/describe-error.ts'
 import { createSimulator } from '../../src/simulator/simulator.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
@@ -44,7 +44,7 @@ describe.each(SIDECARS)('sidecar %i', () => {
         expect(status).toBeGreaterThanOrEqual(400)
         expect(findPiece(assertion, body)).toBeUndefined()
         expect(findPiece(assertion, await shown())).toBeUndefined()
-        expect(findPiece(assertion, crashLine(new Error(`sent ${assertion}`)))).toBeUndefined()
+        expect(findPiece(assertion, formatCrash(new Error(`sent ${assertion}`)))).toBeUndefined()
       }),
       RUNS,
     )

@@ -2,7 +2,7 @@ import { mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { crashLine } from '../../src/lib/describe-error.ts'
+import { formatCrash } from '../../src/lib/describe-error.ts'
 import { EVENTS } from '../../src/telemetry/events.ts'
 import { runNode } from './run-node.ts'
 
@@ -46,13 +46,13 @@ test.each([
   },
 )
 
-describe('crashLine', () => {
+describe('formatCrash', () => {
   const NOW = new Date(0)
 
   test.each([[undefined], [null], ['eyJhbGciOiJSUzI1NiJ9.e30'], [{ token: ASSERTION }], [42]])(
     'tells of %j no more than its type',
     (thrown) => {
-      const said: unknown = JSON.parse(crashLine(thrown, NOW))
+      const said: unknown = JSON.parse(formatCrash(thrown, NOW))
       expect(said).toMatchObject({ stack: `a thrown ${typeof thrown}` })
     },
   )
@@ -60,11 +60,11 @@ describe('crashLine', () => {
   test('ends at a cause that is its own', () => {
     const error = new Error('a ring')
     error.cause = error
-    expect(crashLine(error, NOW).split('\n')).toHaveLength(2)
+    expect(formatCrash(error, NOW).split('\n')).toHaveLength(2)
   })
 
   test('gives the name of an error whose stack is no text', () => {
     const error = Object.assign(new RangeError('x'), { stack: { token: ASSERTION } })
-    expect(JSON.parse(crashLine(error, NOW))).toMatchObject({ stack: 'RangeError' })
+    expect(JSON.parse(formatCrash(error, NOW))).toMatchObject({ stack: 'RangeError' })
   })
 })

@@ -2,9 +2,9 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { UsageError } from '../../errors.ts'
-import { mistakesOfFlagsAlone, parseFlags } from '../../lib/args.ts'
-import { messageOf } from '../../lib/collect-errors.ts'
-import { complain } from '../../lib/print-error.ts'
+import { findFlagProblems, parseFlags } from '../../lib/args.ts'
+import { errorMessage } from '../../lib/describe-error.ts'
+import { printError } from '../../lib/print-error.ts'
 import { REPORTS } from '../../simulator/defaults.ts'
 import { createSimulator, type Simulator } from '../../simulator/simulator.ts'
 import { type CommandIo, untilShutdown } from '../io.ts'
@@ -39,12 +39,12 @@ export async function demo(
     print(USAGE)
     return 0
   }
-  const problems = mistakesOfFlagsAlone(flags)
+  const problems = findFlagProblems(flags)
   if (problems.length > 0) throw new UsageError(problems)
   const client = findLegacyClient(cli)
   if (client === undefined) {
     const problem = 'examples/legacy-client was not found. Fix: run the demo from a checkout'
-    complain(io, 'wimds demo', `${problem}, with: npm run demo`)
+    printError(io, 'wimds demo', `${problem}, with: npm run demo`)
     return 1
   }
 
@@ -68,7 +68,7 @@ export async function demo(
     }
     return 0
   } catch (error) {
-    complain(io, 'wimds demo', messageOf(error))
+    printError(io, 'wimds demo', errorMessage(error))
     return 1
   }
 }

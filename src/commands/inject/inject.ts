@@ -2,7 +2,7 @@
 import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff'
 import { injectManifests } from '../../kubernetes/manifests/inject-manifests.ts'
 import { parseFlags } from '../../lib/args.ts'
-import { complain } from '../../lib/print-error.ts'
+import { printError } from '../../lib/print-error.ts'
 import type { CommandIo } from '../io.ts'
 import { INJECT_FLAGS, parseInjectOptions } from './options.ts'
 import { readManifests } from './read-manifests.ts'
@@ -36,10 +36,10 @@ export async function inject(args: readonly string[], io: CommandIo): Promise<nu
   const injected = injectManifests(files, options)
   const problems = [...unreadable, ...injected.problems]
   const warnings = injected.warnings.map((warning) => `warning: ${warning}`)
-  complain(io, 'wimds inject', ...warnings, ...problems)
+  printError(io, 'wimds inject', ...warnings, ...problems)
   if (problems.length > 0) return 1
   if (injected.workloads === 0) {
-    complain(io, 'wimds inject', 'warning: there is no workload in the input')
+    printError(io, 'wimds inject', 'warning: there is no workload in the input')
   }
   const output = flags.has('diff')
     ? injected.files.map(formatDiff).join('')

@@ -31,7 +31,7 @@ type InjectFlags = Flags<keyof typeof INJECT_FLAGS>
 
 /** Returns the options. Throws a `UsageError` with every problem of the flags. */
 export function parseInjectOptions(flags: InjectFlags): ManifestOptions {
-  const problems = [...flags.mistakes]
+  const problems = [...flags.problems]
   if (flags.positionals.length === 0) problems.push('name a manifest, or - for standard input')
   const settings = parseInjectionSettings(flags, problems)
   if (problems.length > 0) throw new UsageError(problems)

@@ -5,7 +5,7 @@ import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import type { ManifestFile } from '../../kubernetes/manifests/inject-manifests.ts'
 import type { CommandIo } from '../io.ts'
-import { messageOf } from '../../lib/collect-errors.ts'
+import { errorMessage } from '../../lib/describe-error.ts'
 
 export interface Manifests {
   readonly files: readonly ManifestFile[]
@@ -26,7 +26,7 @@ export async function readManifests(names: readonly string[], io: CommandIo): Pr
       if (problem === undefined) files.push({ name, source: bytes.toString('utf8') })
       else problems.push(`${name}: ${problem}. Fix: save it as UTF-8`)
     } catch (error) {
-      problems.push(`${name}: ${messageOf(error)}`)
+      problems.push(`${name}: ${errorMessage(error)}`)
     }
   }
   return { files, problems }

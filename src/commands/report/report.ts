@@ -1,10 +1,10 @@
 /** `wimds report`: which workloads still call the metadata service, and how each could do without it. */
 import { UsageError } from '../../errors.ts'
 import { scrubSetting } from '../../secret.ts'
-import { complain } from '../../lib/print-error.ts'
-import { type Flags, mistakesOfFlagsAlone, parseFlags } from '../../lib/args.ts'
+import { printError } from '../../lib/print-error.ts'
+import { type Flags, findFlagProblems, parseFlags } from '../../lib/args.ts'
 import type { CommandIo } from '../io.ts'
-import { messageOf } from '../../lib/collect-errors.ts'
+import { errorMessage } from '../../lib/describe-error.ts'
 import { type ReportRow, createRows, type Sighting } from './rows.ts'
 import { fetchFromPrometheus, fetchFromSidecar } from './sources.ts'
 
@@ -43,7 +43,7 @@ export async function report(args: readonly string[], io: CommandIo): Promise<nu
     outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? outcome.value : [])),
   )
   const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome] : []))
-  complain(io, 'wimds report', ...failures.map(({ reason }) => messageOf(reason)))
+  printError(io, 'wimds report', ...failures.map(({ reason }) => errorMessage(reason)))
   if (failures.length < outcomes.length) {
     io.stdout.write(flags.has('json') ? `${JSON.stringify({ rows }, null, 2)}\n` : formatRows(rows))
   }
@@ -53,7 +53,7 @@ export async function report(args: readonly string[], io: CommandIo): Promise<nu
 function checkFlags(flags: Flags<keyof typeof FLAGS>): void {
   const urls = [...flags.values('url'), ...flags.values('prometheus')]
   const problems = [
-    ...mistakesOfFlagsAlone(flags),
+    ...findFlagProblems(flags),
     ...urls.flatMap((url) => findUrlProblems(url)),
     ...(SINCE.test(flags.value('since') ?? '7d')
       ? []

@@ -17,10 +17,10 @@ import { describeSettings } from '../../telemetry/settings-view.ts'
 import { systemClock } from '../../tokens/clock.ts'
 import { VERSION } from '../../version.ts'
 import { broker } from './broker.ts'
-import { complain } from '../../lib/print-error.ts'
+import { printError } from '../../lib/print-error.ts'
 import { createDialects } from './dialects.ts'
 import { type CommandIo, untilShutdown } from '../io.ts'
-import { logOutput } from '../log-output.ts'
+import { createLogOutput } from '../log-output.ts'
 import { openPorts, type Ports, type Service } from './listeners.ts'
 import { followIdentities } from './reload.ts'
 
@@ -96,7 +96,7 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
     const failure = listenFailure(error)
     log.error('listen_failed', errorFields(failure))
     // Who wants no log still wants to know why nothing runs.
-    if (log.level() === 'silent') complain(io, 'wimds serve', failure.message)
+    if (log.level() === 'silent') printError(io, 'wimds serve', failure.message)
     return 1
   }
   log.info('listening', { version: VERSION, ...ports.addresses })
@@ -122,7 +122,7 @@ const superfluous = (argument: string) =>
 function openLog({ log }: Config, io: CommandIo): ProcessLog {
   const isTerminal = 'isTTY' in io.stdout && io.stdout.isTTY === true
   const format = log.format === 'auto' ? (isTerminal ? 'text' : 'json') : log.format
-  return createLogger({ level: log.level, format, out: logOutput(io) })
+  return createLogger({ level: log.level, format, out: createLogOutput(io) })
 }
 
 function listenFailure(error: unknown): BrokerError {

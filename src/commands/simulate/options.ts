@@ -2,8 +2,8 @@
 import { isIP } from 'node:net'
 import { addresses, type Address } from '../../config/parsers.ts'
 import { UsageError } from '../../errors.ts'
-import { type Flags, mistakesOfFlagsAlone } from '../../lib/args.ts'
-import { isConfigError, noting } from '../../lib/collect-errors.ts'
+import { type Flags, findFlagProblems } from '../../lib/args.ts'
+import { isConfigError, collectErrors } from '../../lib/collect-errors.ts'
 import { readWholeFile } from '../../lib/files.ts'
 import type { IssuedCertificate } from '../../lib/x509.ts'
 import { readConfigFile, type FileSettings } from '../../simulator/config-file.ts'
@@ -39,11 +39,15 @@ export const MAX_ROTATE_SECONDS = 2_147_483
 
 /** Reads the options. Throws a UsageError with every problem in the flags and in the named files. */
 export async function readSimulateOptions(flags: SimulateFlags): Promise<SimulateOptions> {
-  const problems = mistakesOfFlagsAlone(flags)
+  const problems = findFlagProblems(flags)
   const listen = parseListen(flags, problems)
   const rotateSeconds = parseRotate(flags, problems)
   const tls = await readCertificate(flags, problems)
-  const file = await noting(problems, () => readConfigFile(flags.value('config')), isFileError)
+  const file = await collectErrors(
+    problems,
+    () => readConfigFile(flags.value('config')),
+    isFileError,
+  )
   if (problems.length === 0 && file !== undefined) {
     const hosts = flags.values('host')
     const stateDir = flags.value('dir')
@@ -105,8 +109,8 @@ async function readCertificate(
     problems.push('--tls-cert and --tls-key must be given together')
     return undefined
   }
-  const certPem = await noting(problems, () => readWholeFile(certFile), isFileError)
-  const keyPem = await noting(problems, () => readWholeFile(keyFile), isFileError)
+  const certPem = await collectErrors(problems, () => readWholeFile(certFile), isFileError)
+  const keyPem = await collectErrors(problems, () => readWholeFile(keyFile), isFileError)
   return certPem === undefined || keyPem === undefined ? undefined : { certPem, keyPem }
 }
 

@@ -2,8 +2,8 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseFlags } from '../../lib/args.ts'
-import { messageOf } from '../../lib/collect-errors.ts'
-import { complain } from '../../lib/print-error.ts'
+import { errorMessage } from '../../lib/describe-error.ts'
+import { printError } from '../../lib/print-error.ts'
 import { quoteForShell } from '../../lib/shell.ts'
 import { formatEnvironment } from '../../simulator/environment.ts'
 import { createSimulator, type Simulator } from '../../simulator/simulator.ts'
@@ -58,7 +58,7 @@ export async function simulate(args: readonly string[], io: CommandIo): Promise<
   try {
     return await run(options, io)
   } catch (error) {
-    complain(io, 'wimds simulate', messageOf(error))
+    printError(io, 'wimds simulate', errorMessage(error))
     return 1
   } finally {
     await options.file.close()
@@ -73,7 +73,11 @@ async function run(options: SimulateOptions, io: CommandIo): Promise<number> {
   const rotation = setInterval(
     () => {
       simulator.rotateToken().catch((error: unknown) => {
-        complain(io, 'wimds simulate', `rotating the projected token failed: ${messageOf(error)}`)
+        printError(
+          io,
+          'wimds simulate',
+          `rotating the projected token failed: ${errorMessage(error)}`,
+        )
       })
     },
     Math.min(everySeconds, MAX_ROTATE_SECONDS) * 1000,

@@ -12,7 +12,7 @@ import {
   ROUTING_MODES,
   type RoutingMode,
 } from '../../kubernetes/injector/settings.ts'
-import { type Flags, mistakesOfFlagsAlone, parseFlags } from '../../lib/args.ts'
+import { type Flags, findFlagProblems, parseFlags } from '../../lib/args.ts'
 import { parseInjectionSettings } from '../inject/options.ts'
 
 export const WEBHOOK_USAGE = `usage: wimds webhook [FLAGS]
@@ -105,7 +105,7 @@ export interface WebhookOptions {
 export function parseWebhookOptions(args: readonly string[]): WebhookOptions | 'help' {
   const flags = parseFlags(args, WEBHOOK_FLAGS)
   if (flags.has('help')) return 'help'
-  const problems = mistakesOfFlagsAlone(flags)
+  const problems = findFlagProblems(flags)
   const options: WebhookOptions = {
     listen: parseAddress(flags, 'listen', { host: '::', port: 8443 }, problems),
     adminListen: parseAddress(flags, 'admin-listen', { host: '::', port: 9440 }, problems),

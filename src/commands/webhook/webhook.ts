@@ -25,7 +25,7 @@ import { createConnectionLimiter } from '../../server/connections.ts'
 import { createLogger, type ProcessLog } from '../../telemetry/logger.ts'
 import { VERSION } from '../../version.ts'
 import { type CommandIo, untilShutdown } from '../io.ts'
-import { logOutput } from '../log-output.ts'
+import { createLogOutput } from '../log-output.ts'
 import { parseWebhookOptions, WEBHOOK_USAGE, type WebhookOptions } from './options.ts'
 
 /** An API server sends at most 200 reviews at the same time (its --max-mutating-requests-inflight). */
@@ -46,7 +46,7 @@ export async function webhook(args: readonly string[], io: CommandIo): Promise<n
   const log = createLogger({
     level: 'info',
     format: 'json',
-    out: logOutput(io),
+    out: createLogOutput(io),
     limitBy: 'namespace',
   })
   const onError = (error: unknown) =>
