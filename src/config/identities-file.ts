@@ -1,16 +1,14 @@
 /** The identities file: YAML → entries, or its problems, each with its line and column. */
-import type * as Yaml from 'yaml'
-import type { Document, LineCounter } from 'yaml'
 import * as z from 'zod/mini'
 import { readRegularFile } from '../lib/files.ts'
 import { normalizeResource } from '../resource.ts'
 import { authorityHost, choice, createSchema, guid, quote, resource, tenant } from './parsers.ts'
+import { parseYaml, type Path } from './yaml.ts'
 
 /** Enough for thousands of identities, and little enough to parse quickly. */
 const MAX_FILE_BYTES = 131_072
 /** A file of another kind has a problem in each line, and nobody reads them all. */
 const MAX_PROBLEMS = 20
-const MAX_ALIASES = 100
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9 ._-]{0,119}$/
 const ARM_ID = /^(?:\/[^\s/]+)+$/
@@ -103,7 +101,6 @@ export async function readIdentitiesFile(
   }
 }
 
-type Path = readonly PropertyKey[]
 interface Problem {
   readonly path: Path
   readonly text: string
@@ -114,97 +111,27 @@ export async function parseIdentities(
   text: string,
   defaults: IdentityDefaults,
 ): Promise<Pick<IdentitiesFile, 'entries' | 'problems'>> {
-  // Loaded on demand: most sidecars have no such file.
-  const yaml = await import('yaml')
-  const lines = new yaml.LineCounter()
-  // The library's own check compares each key with all before it.
-  const options = { prettyErrors: false, logLevel: 'error', uniqueKeys: false } as const
-  const document = yaml.parseDocument(text, { lineCounter: lines, ...options })
-  if (document.errors.length > 0) {
-    const problems = document.errors
-      .slice(0, MAX_PROBLEMS)
-      .map(({ pos, message }) => `${formatPlace(lines, pos[0])}: is not YAML: ${message}`)
-    return { entries: [], problems: [...problems, ...countRest(document.errors)] }
-  }
-  let content: unknown
-  try {
-    const problem = findStructureProblem(document, yaml)
-    if (problem !== undefined) {
-      const place = formatPlace(lines, problem.offset)
-      return { entries: [], problems: [`${place}: ${problem.text}`] }
-    }
-    content = document.toJS()
-  } catch (error) {
-    // Aliases of nothing or of many aliases (a billion laughs), and nesting beyond the stack.
-    const reason = error instanceof Error ? error.message : 'bad YAML'
-    return { entries: [], problems: [`1:1: cannot be read: ${reason}`] }
-  }
+  const yaml = await parseYaml(text)
+  if ('problems' in yaml)
+    return { entries: [], problems: limit(yaml.problems, yaml.problems.length) }
+  const { content, findOffset, formatPlace } = yaml
   const parsed = IdentitiesSchema.safeParse(content)
   const found = parsed.success
     ? findConflicts(parsed.data.identities, defaults)
     : parsed.error.issues.flatMap((issue) => toProblems(issue, content))
-  const located = found
+  if (parsed.success && found.length === 0) return { entries: parsed.data.identities, problems: [] }
+  const problems = found
     .slice(0, MAX_PROBLEMS)
-    .map(({ path, text: reason }) => ({
-      offset: findOffset(document, path),
-      line: `${formatPath(path)}${reason}`,
-    }))
+    .map(({ path, text: reason }) => ({ offset: findOffset(path), path, reason }))
     .toSorted((a, b) => a.offset - b.offset)
-  return {
-    entries: parsed.success && located.length === 0 ? parsed.data.identities : [],
-    problems: [
-      ...located.map(({ offset, line }) => `${formatPlace(lines, offset)}: ${line}`),
-      ...countRest(found),
-    ],
-  }
+    .map(({ offset, path, reason }) => `${formatPlace(offset)}: ${formatPath(path)}${reason}`)
+  return { entries: [], problems: limit(problems, found.length) }
 }
 
-/**
- * Finds a repeated key, or more aliases than a file of this kind needs: the library searches the
- * document for each.
- */
-function findStructureProblem(
-  document: Document,
-  { visit, isScalar }: Pick<typeof Yaml, 'visit' | 'isScalar'>,
-): { readonly offset: number; readonly text: string } | undefined {
-  let aliases = 0
-  let problem: ReturnType<typeof findStructureProblem>
-  visit(document, {
-    Alias: (_, { range }) => {
-      aliases += 1
-      if (aliases <= MAX_ALIASES) return undefined
-      problem = { offset: range?.[0] ?? 0, text: `is the alias after ${MAX_ALIASES} others` }
-      return visit.BREAK
-    },
-    Map: (_, { items }) => {
-      const keys = new Set<unknown>()
-      for (const { key } of items) {
-        if (!isScalar(key)) continue
-        if (keys.has(key.value)) {
-          problem = { offset: key.range?.[0] ?? 0, text: 'repeats a key' }
-          return visit.BREAK
-        }
-        keys.add(key.value)
-      }
-      return undefined
-    },
-  })
-  return problem
-}
-
-/** Finds the offset of the value at a path, or of its closest parent if the value is missing. */
-function findOffset(document: Document, path: Path): number {
-  for (let length = path.length; length >= 0; length -= 1) {
-    const node: unknown = document.getIn(path.slice(0, length), true)
-    const range = typeof node === 'object' && node !== null && 'range' in node ? node.range : null
-    if (Array.isArray(range) && typeof range[0] === 'number') return range[0]
-  }
-  return 0
-}
-
-function formatPlace(lines: LineCounter, offset: number): string {
-  const { line, col } = lines.linePos(offset)
-  return `${line}:${col}`
+/** Returns the first problems, and how many more there are of all. */
+function limit(problems: readonly string[], count: number): string[] {
+  const more = count - MAX_PROBLEMS
+  return [...problems.slice(0, MAX_PROBLEMS), ...(more > 0 ? [` and ${more} more`] : [])]
 }
 
 /** Formats `identities[1].clientId: `; nothing for the file as a whole. */
@@ -214,11 +141,6 @@ function formatPath(path: Path): string {
     .join('')
     .replace(/^\./, '')
   return formatted === '' ? '' : `${formatted}: `
-}
-
-function countRest(found: readonly unknown[]): string[] {
-  const more = found.length - MAX_PROBLEMS
-  return more > 0 ? [` and ${more} more`] : []
 }
 
 const KINDS: Readonly<Record<string, string>> = {
