@@ -19,6 +19,8 @@ export interface Identity {
   readonly tokenFile: string
   /** Where its exchanges go if there is a token proxy; undefined: the audience of its assertion decides. */
   readonly exchangeVia?: ExchangeVia
+  /** The managed identity whose token is the assertion; undefined: the projected token is. */
+  readonly assertionFrom?: Identity
   readonly objectId?: string
   /** ARM id, in lower case. */
   readonly resourceId?: string

@@ -26,7 +26,10 @@ export function createFileDirectory(
 ): IdentityDirectory {
   // A single identity is the default without being marked.
   const isDefault = (entry: IdentityEntry) => entry.default === true || entries.length === 1
-  const identities = entries.map((entry) => createIdentity(entry, isDefault(entry), settings))
+  const identities = chainIdentities(
+    entries.map((entry) => createIdentity(entry, isDefault(entry), settings)),
+    entries,
+  )
   const defaultIdentity = identities[entries.findIndex(isDefault)]
   return {
     identities,
@@ -35,6 +38,19 @@ export function createFileDirectory(
       unlisted: createUnlisted(defaultsFrom(settings)),
     }),
   }
+}
+
+/** Replaces the names in `assertionFrom` by the identities, whose token files the chained ones share. */
+function chainIdentities(
+  identities: readonly Identity[],
+  entries: readonly IdentityEntry[],
+): Identity[] {
+  const byName = new Map(identities.map((identity) => [identity.name, identity]))
+  return identities.map((identity, index) => {
+    const source = byName.get(entries[index]?.assertionFrom ?? '')
+    if (source === undefined) return identity
+    return { ...identity, tokenFile: source.tokenFile, assertionFrom: source }
+  })
 }
 
 /** Lists every projected token file that exchanges may read, each once. */

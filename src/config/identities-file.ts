@@ -43,6 +43,7 @@ const IdentityEntry = z.strictObject({
   authorityHost: z.optional(authorityHost),
   tokenFile: z.optional(tokenFile),
   exchangeVia: z.optional(choice('entra', 'token-proxy')),
+  assertionFrom: z.optional(name),
   resources: z.optional(z.array(resource).check(z.minLength(1))),
   prefetch: z.optional(z.array(resource)),
   default: z.optional(z.boolean()),
@@ -181,6 +182,7 @@ function findConflicts(entries: readonly IdentityEntry[], defaults: IdentityDefa
   const clientIds = new Map(
     entries.map(({ clientId }, index) => [clientId, index] as const).toReversed(),
   )
+  const byName = new Map(entries.map((entry) => [entry.name ?? entry.clientId, entry]))
   const firstDefault = entries.findIndex((entry) => entry.default === true)
   for (const [index, entry] of entries.entries()) {
     for (const key of ['name', 'clientId', 'objectId', 'resourceId'] as const) {
@@ -199,7 +201,12 @@ function findConflicts(entries: readonly IdentityEntry[], defaults: IdentityDefa
     if (entry.tenantId === undefined && defaults.tenantId === undefined) {
       at(index, 'tenantId', 'is missing; set it, or AZURE_TENANT_ID for all')
     }
-    if (entry.tokenFile === undefined && defaults.tokenFile === undefined) {
+    for (const { key, text } of findChainProblems(entry, byName)) at(index, key, text)
+    if (
+      entry.tokenFile === undefined &&
+      entry.assertionFrom === undefined &&
+      defaults.tokenFile === undefined
+    ) {
       at(index, 'tokenFile', 'is missing; set it, or AZURE_FEDERATED_TOKEN_FILE for all')
     }
     const allowed = entry.resources && new Set(entry.resources.map(normalizeResource))
@@ -210,4 +217,30 @@ function findConflicts(entries: readonly IdentityEntry[], defaults: IdentityDefa
     }
   }
   return problems
+}
+
+/** Finds what is wrong with `assertionFrom`: a chain has one step, within one cloud. */
+function findChainProblems(
+  { name: ownName, clientId, authorityHost: ownHost, assertionFrom, ...entry }: IdentityEntry,
+  byName: ReadonlyMap<string, IdentityEntry>,
+): { key: string; text: string }[] {
+  if (assertionFrom === undefined) return []
+  const problems = (['tokenFile', 'exchangeVia'] as const)
+    .filter((key) => entry[key] !== undefined)
+    .map((key) => ({
+      key,
+      text: 'conflicts with assertionFrom: the identity that it names has it',
+    }))
+  const source = byName.get(assertionFrom)
+  const text =
+    source === undefined
+      ? 'names no identity of this file'
+      : assertionFrom === (ownName ?? clientId)
+        ? 'names the identity itself'
+        : source.assertionFrom !== undefined
+          ? 'names an identity that has an assertionFrom itself: a chain has one step'
+          : source.authorityHost !== ownHost
+            ? 'names an identity with another authorityHost: both must be in one cloud'
+            : undefined
+  return text === undefined ? problems : [...problems, { key: 'assertionFrom', text }]
 }

@@ -1,7 +1,7 @@
 /** Runs the checks of `wimds doctor`: everything between the configuration and a token. */
 import type { Config } from '../config/config.ts'
 import { toBrokerError } from '../errors.ts'
-import { findCloud } from '../exchange/clouds.ts'
+import { findAudience, findCloud, resolveAuthority } from '../exchange/clouds.ts'
 import type { Identity } from '../identities.ts'
 import { toScope, type TokenSource } from '../tokens/token.ts'
 import { VERSION } from '../version.ts'
@@ -109,7 +109,11 @@ async function attemptExchanges(
     const check = checks.get(identity.tokenFile)
     for (const resource of findResources(identity)) {
       const report = await attemptExchange(identity, resource, exchange)
-      reports.push({ ...report, ...createCommands(report, identity, config, check) })
+      const isSourceFailing = reports.some(
+        (each) => each.identity === identity.assertionFrom?.name && !each.ok,
+      )
+      const commands = isSourceFailing ? {} : createCommands(report, identity, config, check)
+      reports.push({ ...report, ...commands })
     }
   }
   return reports
@@ -151,7 +155,20 @@ function createCommands(
 ): Pick<ExchangeReport, 'commands' | 'bindingCommands'> {
   const assertion = check?.report.ok === true ? check.assertion : undefined
   if (assertion === undefined || !CREDENTIAL_CODES.has(error?.code ?? '')) return {}
+  const { assertionFrom } = identity
+  if (assertionFrom !== undefined) {
+    return { commands: createCredentialCommands(identity, describeToken(assertionFrom)) }
+  }
   return isViaTokenProxy(identity, exchange, assertion)
     ? { bindingCommands: createBindingCommands(identity, assertion) }
     : { commands: createCredentialCommands(identity, assertion) }
+}
+
+/** Returns the claims of a managed identity's token as the assertion of a chained identity (E10). */
+function describeToken({ authorityHost, tenantId, objectId }: Identity) {
+  return {
+    issuer: `${resolveAuthority(authorityHost, tenantId).url}/v2.0`,
+    subject: objectId ?? 'OBJECT_ID',
+    audience: [findAudience(authorityHost)],
+  }
 }

@@ -96,3 +96,8 @@ export function resolveAuthority(
     }),
   }
 }
+
+/** Returns the audience of an assertion for the cloud of a login host; by default that of the public cloud. */
+export function findAudience(authorityHost: string): string {
+  return findCloud(new URL(authorityHost).hostname)?.audience ?? 'api://AzureADTokenExchange'
+}

@@ -5,12 +5,13 @@ import { randomUUID } from 'node:crypto'
 import type { Dispatcher } from 'undici'
 import * as z from 'zod/mini'
 import { BrokerError, type ErrorCode, toBrokerError } from '../errors.ts'
+import type { Identity } from '../identities.ts'
 import { startDeadline, untilAborted } from '../lib/deadline.ts'
 import { Secret } from '../secret.ts'
 import type { Clock } from '../tokens/clock.ts'
 import type { AccessToken, TokenAudit, TokenRequest, TokenSource } from '../tokens/token.ts'
 import type { Assertion, AssertionReader } from './assertion.ts'
-import { type Authority, resolveAuthority } from './clouds.ts'
+import { type Authority, findAudience, resolveAuthority } from './clouds.ts'
 import type { ExchangeDispatchers } from './dispatcher.ts'
 import {
   mayRecoverWithNewAssertion,
@@ -56,17 +57,58 @@ async function exchange(
   options: ExchangeOptions,
   signal: AbortSignal,
 ): Promise<AccessToken> {
-  const { tokenFile } = request.identity
-  const assertion = await readWithin(tokenFile, options, signal)
+  const { identity } = request
+  const assertion = await findAssertion(identity, options, signal)
   try {
     return await requestToken(request, assertion, options, signal)
   } catch (error) {
     if (!(error instanceof BrokerError) || signal.aborted) throw error
     if (isBrokenConnection(error)) return requestToken(request, assertion, options, signal)
     if (!mayRecoverWithNewAssertion(error)) throw error
-    const rotated = await readWithin(tokenFile, options, signal)
+    const rotated = await findAssertion(identity, options, signal)
     if (rotated.secret.reveal() === assertion.secret.reveal()) throw error
     return requestToken(request, rotated, options, signal)
+  }
+}
+
+async function findAssertion(
+  { name, tokenFile, assertionFrom }: Identity,
+  options: ExchangeOptions,
+  signal: AbortSignal,
+): Promise<Assertion> {
+  if (assertionFrom === undefined) return readWithin(tokenFile, options, signal)
+  try {
+    return await exchangeForAssertion(assertionFrom, options, signal)
+  } catch (error) {
+    if (!(error instanceof BrokerError)) throw error
+    const { code, message, entra, retryAfterMs } = error
+    throw new BrokerError(
+      code,
+      `the token of ${assertionFrom.name}, which is the assertion of ${name}: ${message}`,
+      {
+        cause: error.cause,
+        ...(entra !== undefined && { entra }),
+        ...(retryAfterMs !== undefined && { retryAfterMs }),
+      },
+    )
+  }
+}
+
+/** Exchanges for a managed identity's token as the assertion of a chained identity (E10). */
+async function exchangeForAssertion(
+  identity: Identity,
+  options: ExchangeOptions,
+  signal: AbortSignal,
+): Promise<Assertion> {
+  const { authorityHost, tenantId } = identity
+  const audience = findAudience(authorityHost)
+  const token = await exchange({ identity, scope: `${audience}/.default` }, options, signal)
+  return {
+    secret: token.secret,
+    issuer: `${resolveAuthority(authorityHost, tenantId).url}/v2.0`,
+    subject: token.audit?.oid ?? '',
+    audience: [audience],
+    expiresAt: token.expiresAt,
   }
 }
 

@@ -76,11 +76,13 @@ export function createTokenProxyDispatcher({ settings }: TokenProxyOptions): Dis
 /**
  * Returns whether the exchanges of an identity go through the token proxy, if there is one. By default the
  * assertion decides: a token for direct federation goes to Entra ID, which is the only one to accept it.
+ * So does the token of a managed identity.
  */
 export function usesTokenProxy(
-  { exchangeVia }: Pick<Identity, 'exchangeVia'>,
+  { exchangeVia, assertionFrom }: Pick<Identity, 'exchangeVia' | 'assertionFrom'>,
   assertion: Pick<Assertion, 'audience'>,
 ): boolean {
+  if (assertionFrom !== undefined) return false
   if (exchangeVia !== undefined) return exchangeVia === 'token-proxy'
   return !isForDirectFederation(assertion)
 }

@@ -8,7 +8,7 @@ import { doctor } from '../../src/commands/doctor.ts'
 import type { DoctorReport } from '../../src/doctor/report.ts'
 import { serve } from '../../src/simulator/http/serve.ts'
 import { createTokenProxy } from '../../src/simulator/token-proxy.ts'
-import { BILLING } from '../../src/simulator/defaults.ts'
+import { BILLING, ORDERS, REPORTS } from '../../src/simulator/defaults.ts'
 import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { connectProxy } from '../exchange/connect-proxy.ts'
@@ -406,6 +406,28 @@ test('checks both endpoints of a pod with identity bindings and direct federatio
     ['orders', true],
     ['billing', false],
   ])
+})
+
+test('prints the federated credential that a chained identity needs', async () => {
+  const config = join(dirname(world.caFile), 'chained.yaml')
+  await writeFile(
+    config,
+    JSON.stringify({
+      identities: [
+        { name: 'orders', ...ORDERS, default: true },
+        { name: 'reports', clientId: REPORTS.clientId, assertionFrom: 'orders' },
+      ],
+    }),
+  )
+  const { exchanges } = await runJson({ WIMDS_CONFIG: config })
+  expect(exchanges.map(({ identity, ok }) => [identity, ok])).toEqual([
+    ['orders', true],
+    ['reports', false],
+  ])
+  const issuer = `${world.authorityHost}/${world.tenantId}/v2.0`
+  expect(exchanges[1]?.commands?.azApplication).toContain(
+    `"issuer":"${issuer}","subject":"${ORDERS.objectId}"`,
+  )
 })
 
 test('exits 64 with all problems of the settings, as JSON too', async () => {

@@ -252,6 +252,42 @@ describe('settings that belong together', () => {
   )
 })
 
+const entry = (name: string, clientId: string, more = '') =>
+  `  - { name: ${name}, clientId: ${clientId}${more} }\n`
+
+describe('assertionFrom', () => {
+  test('refers to another identity, whose token file the chained one shares', async () => {
+    const { directory, tokenFiles } = await load(
+      {},
+      `identities:\n${entry('partner', OTHER, ', assertionFrom: orders')}${entry('orders', CLIENT, ', tokenFile: /orders')}`,
+    )
+    const [partner, orders] = directory.identities
+    expect(partner).toMatchObject({ name: 'partner', tokenFile: '/orders' })
+    expect(partner?.assertionFrom).toEqual(orders)
+    expect(tokenFiles).toEqual(['/orders'])
+  })
+
+  test.each([
+    ['an unknown identity', ', assertionFrom: nobody', /names no identity of this file/],
+    ['itself', ', assertionFrom: partner', /names the identity itself/],
+    ['a chained identity', ', assertionFrom: chained', /a chain has one step/],
+    [
+      'an identity of another cloud',
+      ', assertionFrom: orders, authorityHost: "https://login.microsoftonline.us"',
+      /must be in one cloud/,
+    ],
+    ['an identity beside tokenFile', ', assertionFrom: orders, tokenFile: /x', /conflicts with/],
+    ['an identity beside exchangeVia', ', assertionFrom: orders, exchangeVia: entra', /conflicts/],
+  ])('is rejected if it names %s', async (_, more, problem) => {
+    const third = '55555555-5555-4555-8555-555555555555'
+    const problems = await loadProblems(
+      {},
+      `identities:\n${entry('orders', CLIENT)}${entry('chained', third, ', assertionFrom: orders')}${entry('partner', OTHER, more)}`,
+    )
+    expect(problems).toEqual([expect.stringMatching(problem)])
+  })
+})
+
 describe('the identities file', () => {
   test('takes the missing values of an identity from the environment', async () => {
     const { directory, tokenFiles } = await load(

@@ -22,6 +22,7 @@ const whole = {
   authorityHost: 'https://login.microsoftonline.us/',
   tokenFile: '/var/run/secrets/token',
   exchangeVia: 'token-proxy',
+  assertionFrom: 'billing',
   resources: ['https://vault.azure.net', GUID],
   prefetch: [],
   default: true,

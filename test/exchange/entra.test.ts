@@ -4,9 +4,11 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { BrokerError } from '../../src/errors.ts'
 import { createAssertionReader } from '../../src/exchange/assertion.ts'
 import { createEntraExchange } from '../../src/exchange/entra.ts'
+import { BILLING, ORDERS, REPORTS } from '../../src/simulator/defaults.ts'
 import type { FaultInput } from '../../src/simulator/faults/faults.ts'
 import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
 import type { TokenSource } from '../../src/tokens/token.ts'
+import type { Identity } from '../../src/identities.ts'
 import { identityOf } from '../fixtures/identity.ts'
 import { movedClock } from './moved-clock.ts'
 
@@ -261,4 +263,93 @@ test('aborts when the signal of the caller aborts', async () => {
   const source = createExchange()
   const outcome = source(request(), AbortSignal.timeout(50))
   await expect(outcome).rejects.toMatchObject({ code: 'entra_timeout' })
+})
+
+/** Returns an identity whose assertion is the token of `orders`. */
+function chained(): Identity {
+  const orders = identityOf(world)
+  return { ...orders, name: 'partner', clientId: REPORTS.clientId, assertionFrom: orders }
+}
+
+/** Makes the application accept the token of the managed identity with this object id. */
+function addCredential(objectId: string = ORDERS.objectId): void {
+  const application = world.directory.applications.find(
+    ({ clientId }) => clientId === REPORTS.clientId,
+  )
+  application?.federatedCredentials.push({
+    name: 'managed-identity',
+    issuer: `${world.authorityHost}/${world.tenantId}/v2.0`,
+    subject: objectId,
+    audience: 'api://AzureADTokenExchange',
+  })
+}
+
+describe('a chained identity', () => {
+  test('exchanges the token of a managed identity, which Entra ID validates', async () => {
+    addCredential()
+    const token = await createExchange()({ scope: SCOPE, identity: chained() })
+    expect(decodeJwt(token.secret.reveal())).toMatchObject({ appid: REPORTS.clientId })
+    expect(world.exchanges()).toBe(2)
+  })
+
+  test('requests the token from the endpoint of another tenant', async () => {
+    const tenantId = '99999999-9999-4999-8999-999999999999'
+    world.directory.tenants.push({ id: tenantId, name: 'Partner', domains: [] })
+    addCredential()
+    for (const application of world.directory.applications) {
+      if (application.clientId === REPORTS.clientId) application.tenantId = tenantId
+    }
+    const identity = { ...chained(), tenantId }
+    const token = await createExchange()({ scope: SCOPE, identity })
+    expect(decodeJwt(token.secret.reveal())).toMatchObject({ tid: tenantId })
+  })
+
+  test('fails with federated_credential_not_found for another object id', async () => {
+    addCredential(BILLING.objectId)
+    const outcome = createExchange()({ scope: SCOPE, identity: chained() })
+    await expect(outcome).rejects.toMatchObject({
+      code: 'federated_credential_not_found',
+      message: expect.stringMatching(/^AADSTS700213: /),
+    })
+  })
+
+  test('names the managed identity when the first exchange fails', async () => {
+    addCredential()
+    world.faults.add({ kind: 'aadsts', code: 700016, times: 1 })
+    const outcome = createExchange()({ scope: SCOPE, identity: chained() })
+    await expect(outcome).rejects.toMatchObject({
+      code: 'application_refused',
+      message: expect.stringMatching(
+        /^the token of orders, which is the assertion of partner: AADS/,
+      ),
+    })
+    expect(world.exchanges()).toBe(1)
+  })
+
+  test('uses the token proxy for the first exchange only', async () => {
+    addCredential()
+    const proxied: string[] = []
+    const tokenProxy = world.dispatcher.compose((dispatch) => (options, handler) => {
+      proxied.push(options.path)
+      return dispatch(options, handler)
+    })
+    const source = createEntraExchange({
+      readAssertion: createAssertionReader(),
+      dispatcher: world.dispatcher,
+      tokenProxy,
+      clock,
+      timeoutMs: 30_000,
+    })
+    const assertionFrom = { ...identityOf(world), exchangeVia: 'token-proxy' } as const
+    await source({ scope: SCOPE, identity: { ...chained(), assertionFrom } })
+    expect(proxied).toHaveLength(1)
+    expect(world.exchanges()).toBe(2)
+  })
+
+  test('ends both exchanges within one time limit', async () => {
+    addCredential()
+    world.faults.add({ kind: 'hang' })
+    const outcome = createExchange({ timeoutMs: 100 })({ scope: SCOPE, identity: chained() })
+    await expect(outcome).rejects.toMatchObject({ code: 'entra_timeout' })
+  })
 })
