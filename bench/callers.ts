@@ -51,7 +51,7 @@ export async function timed(url: string, agent?: Agent): Promise<Timed> {
 }
 
 /** `callers` at once, each asking `each` times, one after the other. */
-export async function crowd(
+export async function runCallers(
   url: string,
   { callers, each }: { readonly callers: number; readonly each: number },
 ): Promise<readonly Timed[]> {

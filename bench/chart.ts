@@ -1,5 +1,5 @@
-/** The chart of docs/performance.md: how much of each bar is used, and what the floor needs. */
-import { type Figure, inWords, isWithin, type Report } from './figures.ts'
+/** The chart of docs/performance.md: how much of each bar is used, and what the baseline needs. */
+import { type Figure, formatValue, isWithin, type Report } from './figures.ts'
 
 const WIDTH = 840
 const TOP = 56
@@ -45,7 +45,7 @@ ${rows.map((figure, index) => row(figure, TOP + index * ROW)).join('\n')}
 function row(figure: Figure, y: number): string {
   const { name, unit, wimds, bare, bar } = figure
   const limit = bar?.limit ?? 1
-  const label = `${name}: ${inWords(wimds, unit)} of ${inWords(limit, unit)}`
+  const label = `${name}: ${formatValue(wimds, unit)} of ${formatValue(limit, unit)}`
   const kind = isWithin(figure) === false ? 'over' : 'wimds'
   return [
     `<text x="${LEFT}" y="${y + 14}">${escaped(label)}</text>`,

@@ -1,4 +1,4 @@
-/** What is measured, what the floor of the same run needs for it, and the bar that it has to hold. */
+/** Figures: what wimds needs, what the baseline of the same run needs, and the bar. */
 
 export type Unit = 'µs' | 'ms' | 's' | 'MiB' | '/s' | ''
 
@@ -14,7 +14,7 @@ export interface Figure {
   readonly name: string
   readonly unit: Unit
   readonly wimds: number
-  /** The floor, where the question makes sense for it: a bare node:http server, or a pod alone. */
+  /** The baseline, where the question makes sense for it: a bare node:http server, or a pod alone. */
   readonly bare?: number
   readonly bar?: Bar
 }
@@ -28,13 +28,13 @@ export interface Report {
   readonly figures: readonly Figure[]
 }
 
-/** `limit` times what the floor needs. */
+/** `limit` times what the baseline needs. */
 export const times = (factor: number, bare: number): Bar => ({
   text: `≤ ${factor.toFixed(2)} × bare`,
   limit: factor * bare,
 })
 
-/** `more` than what the floor needs. */
+/** `more` than what the baseline needs. */
 export const plus = (more: number, bare: number, unit: Unit): Bar => ({
   text: `≤ bare + ${more} ${unit}`,
   limit: bare + more,
@@ -62,7 +62,7 @@ export function percentile(values: readonly number[], share: number): number {
 export const median = (values: readonly number[]): number => percentile(values, 0.5)
 
 /** Three significant digits at most, and thousands apart. */
-export function inWords(value: number, unit: Unit): string {
+export function formatValue(value: number, unit: Unit): string {
   const digits = value === 0 || Math.abs(value) >= 100 || Number.isInteger(value) ? 0 : 1
   const fraction = Math.abs(value) < 10 && digits === 1 ? 2 : digits
   const text = value.toFixed(fraction).replaceAll(/\B(?=(?:\d{3})+$)/gu, ' ')

@@ -9,7 +9,7 @@ import { freePort } from '../test/support/free-port.ts'
 import type { Answer } from './callers.ts'
 
 const CLI = fileURLToPath(new URL('../dist/wimds.js', import.meta.url))
-const FLOOR = fileURLToPath(new URL('floor.mjs', import.meta.url))
+const BASELINE = fileURLToPath(new URL('baseline.mjs', import.meta.url))
 /** Linux counts processor time in ticks of 10 ms, on every architecture that Node runs on. */
 const TICK_US = 10_000
 
@@ -20,16 +20,16 @@ export interface Server {
   readonly startedAt: number
   /** Answers 200 as soon as it serves. */
   readonly healthUrl: string
-  /** Where a token of `resource` is to be had; the floor answers the same whatever is asked. */
+  /** Where a token of `resource` is to be had; the baseline answers the same whatever is asked. */
   readonly tokenUrl: (resource?: string) => string
   readonly stop: () => Promise<void>
 }
 
-/** `wimds serve` against this world, at its defaults. It logs to nowhere. */
-export async function startSidecar(world: Simulator): Promise<Server> {
+/** `wimds serve` against this simulator, at its defaults. It logs to nowhere. */
+export async function startSidecar(simulator: Simulator): Promise<Server> {
   const [port, adminPort] = [await freePort(), await freePort()]
   const env = {
-    ...sidecarSettings(world),
+    ...sidecarSettings(simulator),
     WIMDS_LISTEN: `127.0.0.1:${port}`,
     WIMDS_ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
   }
@@ -38,10 +38,10 @@ export async function startSidecar(world: Simulator): Promise<Server> {
 }
 
 /** The bare server, with this answer to everything. */
-export async function startFloor({ headers, body }: Answer): Promise<Server> {
+export async function startBaseline({ headers, body }: Answer): Promise<Server> {
   const port = await freePort()
   const origin = `http://127.0.0.1:${port}`
-  return launch([FLOOR, `${port}`, JSON.stringify(headers), body], {}, origin, `${origin}/`)
+  return launch([BASELINE, `${port}`, JSON.stringify(headers), body], {}, origin, `${origin}/`)
 }
 
 function launch(

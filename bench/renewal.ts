@@ -12,15 +12,15 @@ const ENTRA_MS = 800
 
 /** One caller that asks about a hundred times a second sees every token and meets every renewal. */
 export async function renewal(): Promise<readonly Figure[]> {
-  await using world = await createSimulator()
-  world.faults.set([
+  await using simulator = await createSimulator()
+  simulator.faults.set([
     { kind: 'lifetime', expiresInSeconds: 3600, refreshInSeconds: 3 },
     { kind: 'delay', ms: ENTRA_MS },
   ])
-  const sidecar = await startSidecar(world)
+  const sidecar = await startSidecar(simulator)
   try {
     await firstAnswer(sidecar.tokenUrl())
-    world.log.clear()
+    simulator.log.clear()
     const answers = await asked(sidecar.tokenUrl(), SECONDS * 1000)
     if (failed(answers) > 0) throw new Error(`${failed(answers)} requests got no token`)
     const tokens = new Set(answers.map(({ body }) => tokenIn(body))).size
@@ -28,7 +28,7 @@ export async function renewal(): Promise<readonly Figure[]> {
     return [
       { name: `${name}: slowest`, unit: 'ms', wimds: slowestMs(answers), bar: atMost(200, 'ms') },
       { name: 'the same: distinct tokens', unit: '', wimds: tokens, bar: atLeast(3) },
-      { name: 'the same: exchanges', unit: '', wimds: world.exchanges(), bar: atMost(12, '') },
+      { name: 'the same: exchanges', unit: '', wimds: simulator.exchanges(), bar: atMost(12, '') },
     ]
   } finally {
     await sidecar.stop()

@@ -1,15 +1,15 @@
-/** `npm run bench`: measures wimds beside a bare node:http server, prints a table, writes JSON. */
+/** `npm run bench`: measures wimds and a bare node:http server in one run, prints a table, writes JSON. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { createSimulator } from '../src/simulator/simulator.ts'
 import { firstAnswer } from './callers.ts'
-import { crowds } from './crowds.ts'
+import { measureHerds } from './herds.ts'
 import type { Figure, Report } from './figures.ts'
 import { fleetTable } from './fleet/scenarios.ts'
-import { nothingHeld, outages } from './outage.ts'
-import { startFloor, startSidecar } from './processes.ts'
+import { measureWithoutToken, outages } from './outage.ts'
+import { startBaseline, startSidecar } from './processes.ts'
 import { publish } from './publish.ts'
 import { renewal } from './renewal.ts'
 import { starts } from './starts.ts'
@@ -27,23 +27,23 @@ async function measured(): Promise<Report> {
   const startedAt = performance.now()
   const figures: Figure[] = []
   {
-    await using world = await createSimulator()
-    tell('starts')
-    figures.push(...(await starts(world)))
-    tell('steady load')
-    figures.push(...(await steady(world)))
+    await using simulator = await createSimulator()
+    logStep('starts')
+    figures.push(...(await starts(simulator)))
+    logStep('steady load')
+    figures.push(...(await steady(simulator)))
   }
-  const floor = await startFloor(await exampleAnswer())
+  const baseline = await startBaseline(await exampleAnswer())
   try {
-    await firstAnswer(floor.healthUrl)
-    tell('outages')
-    figures.push(...(await outages(floor)), ...(await nothingHeld()))
-    tell('crowds')
-    figures.push(...(await crowds(floor)))
+    await firstAnswer(baseline.healthUrl)
+    logStep('outages')
+    figures.push(...(await outages(baseline)), ...(await measureWithoutToken()))
+    logStep('measureHerds')
+    figures.push(...(await measureHerds(baseline)))
   } finally {
-    await floor.stop()
+    await baseline.stop()
   }
-  tell('renewal')
+  logStep('renewal')
   figures.push(...(await renewal()))
   const [cpu] = cpus()
   return {
@@ -56,8 +56,8 @@ async function measured(): Promise<Report> {
 }
 
 async function exampleAnswer() {
-  await using world = await createSimulator()
-  const sidecar = await startSidecar(world)
+  await using simulator = await createSimulator()
+  const sidecar = await startSidecar(simulator)
   try {
     return await firstAnswer(sidecar.tokenUrl())
   } finally {
@@ -93,7 +93,7 @@ async function bench(args: readonly string[]): Promise<number> {
   return 0
 }
 
-const tell = (what: string) => process.stderr.write(`bench: ${what} …\n`)
+const logStep = (what: string) => process.stderr.write(`bench: ${what} …\n`)
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
 process.exitCode = await bench(process.argv.slice(2))

@@ -2,7 +2,7 @@
 import type { Simulator } from '../src/simulator/simulator.ts'
 import { type Answer, firstAnswer, timed } from './callers.ts'
 import { type Figure, median, times } from './figures.ts'
-import { type Server, startFloor, startSidecar } from './processes.ts'
+import { type Server, startBaseline, startSidecar } from './processes.ts'
 
 const STARTS = 7
 
@@ -12,17 +12,17 @@ interface Start {
 }
 
 /** Starts of both in turn, after one of each that fills the file cache and is not counted. */
-export async function starts(world: Simulator): Promise<readonly Figure[]> {
-  const answer = await answerOf(world)
+export async function starts(simulator: Simulator): Promise<readonly Figure[]> {
+  const answer = await answerOf(simulator)
   const sidecars: Start[] = []
-  const floors: Start[] = []
+  const baselines: Start[] = []
   for (let time = 0; time <= STARTS; time += 1) {
-    sidecars.push(await start(() => startSidecar(world)))
-    floors.push(await start(() => startFloor(answer)))
+    sidecars.push(await start(() => startSidecar(simulator)))
+    baselines.push(await start(() => startBaseline(answer)))
   }
   const both = (of: (start: Start) => number) => ({
     wimds: median(sidecars.slice(1).map(of)),
-    bare: median(floors.slice(1).map(of)),
+    bare: median(baselines.slice(1).map(of)),
   })
   const healthy = both(({ healthyMs }) => healthyMs)
   const token = {
@@ -35,8 +35,8 @@ export async function starts(world: Simulator): Promise<readonly Figure[]> {
   ]
 }
 
-async function answerOf(world: Simulator): Promise<Answer> {
-  const sidecar = await startSidecar(world)
+async function answerOf(simulator: Simulator): Promise<Answer> {
+  const sidecar = await startSidecar(simulator)
   try {
     return await firstAnswer(sidecar.tokenUrl())
   } finally {

@@ -1,10 +1,10 @@
-/** A token is held and asked for again and again: processor time, rate, latency, memory. */
+/** A steady load on one cached token: processor time, rate, latency, memory. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Simulator } from '../src/simulator/simulator.ts'
 import { firstAnswer } from './callers.ts'
 import { type Figure, median, percentile, plus, times } from './figures.ts'
 import { load, type Load } from './load.ts'
-import { privateMib, processorUs, type Server, startFloor, startSidecar } from './processes.ts'
+import { privateMib, processorUs, type Server, startBaseline, startSidecar } from './processes.ts'
 
 const ROUNDS = 5
 const REQUESTS = 40_000
@@ -17,25 +17,25 @@ interface Measured {
 }
 
 /** Rounds of both servers in turn, so that what else the machine does meets both. */
-export async function steady(world: Simulator): Promise<readonly Figure[]> {
-  const sidecar = await startSidecar(world)
-  const floor = await startFloor(await firstAnswer(sidecar.tokenUrl()))
+export async function steady(simulator: Simulator): Promise<readonly Figure[]> {
+  const sidecar = await startSidecar(simulator)
+  const baseline = await startBaseline(await firstAnswer(sidecar.tokenUrl()))
   try {
-    await firstAnswer(floor.tokenUrl())
+    await firstAnswer(baseline.tokenUrl())
     await sleep(SETTLE_MS)
-    const idle = [await privateMib(sidecar), await privateMib(floor)] as const
-    const rounds: [sidecar: Measured['rounds'], floor: Measured['rounds']] = [[], []]
+    const idle = [await privateMib(sidecar), await privateMib(baseline)] as const
+    const rounds: [sidecar: Measured['rounds'], baseline: Measured['rounds']] = [[], []]
     for (let round = 0; round < ROUNDS; round += 1) {
       rounds[0] = [...rounds[0], await oneRound(sidecar)]
-      rounds[1] = [...rounds[1], await oneRound(floor)]
+      rounds[1] = [...rounds[1], await oneRound(baseline)]
     }
     await sleep(SETTLE_MS)
     return figures(
       { idleMib: idle[0], afterMib: await privateMib(sidecar), rounds: rounds[0] },
-      { idleMib: idle[1], afterMib: await privateMib(floor), rounds: rounds[1] },
+      { idleMib: idle[1], afterMib: await privateMib(baseline), rounds: rounds[1] },
     )
   } finally {
-    await Promise.all([sidecar.stop(), floor.stop()])
+    await Promise.all([sidecar.stop(), baseline.stop()])
   }
 }
 

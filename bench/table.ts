@@ -1,9 +1,9 @@
 /** A report as a table, which reads as text on a terminal and as Markdown in the documentation. */
-import { type Figure, inWords, isWithin, type Report } from './figures.ts'
+import { type Figure, formatValue, isWithin, type Report } from './figures.ts'
 
-/** Markdown, in columns of equal width as prettier writes them; `floor` says what `bare` is. */
-export function table(figures: readonly Figure[], floor = 'bare node:http'): string {
-  return markdown([['Figure', 'wimds', floor, 'Bar', ''], ...figures.map(cells)])
+/** Markdown, in columns of equal width as prettier writes them; `baseline` says what `bare` is. */
+export function table(figures: readonly Figure[], baseline = 'bare node:http'): string {
+  return markdown([['Figure', 'wimds', baseline, 'Bar', ''], ...figures.map(cells)])
 }
 
 /** Rows of cells, the first being the head, as a Markdown table. */
@@ -32,8 +32,8 @@ function cells(figure: Figure): readonly string[] {
   const { name, unit, wimds, bare, bar } = figure
   return [
     name,
-    inWords(wimds, unit),
-    bare === undefined ? '' : inWords(bare, unit),
+    formatValue(wimds, unit),
+    bare === undefined ? '' : formatValue(bare, unit),
     bar === undefined ? '' : bar.text,
     { true: 'ok', false: 'over', undefined: '' }[`${isWithin(figure)}`],
   ]

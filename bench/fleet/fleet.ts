@@ -34,93 +34,93 @@ export interface FleetOptions {
 
 export interface FleetDay {
   /** Each pod's first try, by the second. */
-  readonly firstTries: Uint32Array
+  readonly firstAttempts: Uint32Array
   /** All other exchanges, by the second. */
-  readonly laterTries: Uint32Array
+  readonly laterAttempts: Uint32Array
   /** When each pod's first token was replaced, in ms; of pods that came so far. */
-  readonly firstRenewals: readonly number[]
+  readonly firstRefreshes: readonly number[]
   /** Exchanges that got no token. */
   readonly failures: number
-  /** Pods that hold a token at the end of the day, and pods that hold none. */
-  readonly holding: number
-  readonly without: number
+  /** Pods with and without a token at the end of the day. */
+  readonly withToken: number
+  readonly withoutToken: number
   /** Pods whose token ran out before they had a new one. */
-  readonly ranOut: number
+  readonly expired: number
 }
 
-/** What an exchange takes, in milliseconds; it matters little beside delays of seconds. */
-const TOOK_MS = 100
+/** Duration of an exchange in milliseconds; small compared with delays of seconds. */
+const EXCHANGE_MS = 100
 const MEAN = 0.5
 /** One for all: making an error costs more than all else here. */
 const UNAVAILABLE = new BrokerError('entra_unavailable', 'Entra ID answers 503')
 const SECOND_MS = 1000
 
-export function fleetDay(options: FleetOptions): FleetDay {
+export function simulateFleet(options: FleetOptions): FleetDay {
   const { pods, startWithinMs, dayMs, seed } = options
   const random = seeded(seed)
   const seconds = Math.ceil(dayMs / SECOND_MS)
   const day = {
-    firstTries: new Uint32Array(seconds),
-    laterTries: new Uint32Array(seconds),
-    firstRenewals: new Array<number>(),
+    firstAttempts: new Uint32Array(seconds),
+    laterAttempts: new Uint32Array(seconds),
+    firstRefreshes: new Array<number>(),
     failures: 0,
-    holding: 0,
-    without: 0,
-    ranOut: 0,
+    withToken: 0,
+    withoutToken: 0,
+    expired: 0,
   }
   for (let pod = 0; pod < pods; pod += 1) {
-    const own = podDay(startWithinMs * random(), options, random)
-    for (const [index, at] of own.tries.entries()) {
-      const tries = index === 0 ? day.firstTries : day.laterTries
+    const own = simulatePod(startWithinMs * random(), options, random)
+    for (const [index, at] of own.attempts.entries()) {
+      const attempts = index === 0 ? day.firstAttempts : day.laterAttempts
       const second = Math.floor(at / SECOND_MS)
-      tries[second] = (tries[second] ?? 0) + 1
+      attempts[second] = (attempts[second] ?? 0) + 1
     }
     day.failures += own.failures
-    if (own.renewedAt !== undefined) day.firstRenewals.push(own.renewedAt)
-    if (own.hasRunOut) day.ranOut += 1
-    if (own.expiresAt > dayMs) day.holding += 1
-    else day.without += 1
+    if (own.refreshedAt !== undefined) day.firstRefreshes.push(own.refreshedAt)
+    if (own.hasExpired) day.expired += 1
+    if (own.expiresAt > dayMs) day.withToken += 1
+    else day.withoutToken += 1
   }
   return day
 }
 
 interface PodDay {
-  readonly tries: readonly number[]
+  readonly attempts: readonly number[]
   readonly failures: number
-  readonly renewedAt: number | undefined
+  readonly refreshedAt: number | undefined
   readonly expiresAt: number
-  readonly hasRunOut: boolean
+  readonly hasExpired: boolean
 }
 
-function podDay(startsAt: number, options: FleetOptions, random: () => number): PodDay {
+function simulatePod(startsAt: number, options: FleetOptions, random: () => number): PodDay {
   const { dayMs, token, jitter, outage } = options
   const drawn = jitter ? random : () => MEAN
-  const tries: number[] = []
-  let [failures, inARow, tokens, expiresAt] = [0, 0, 0, 0]
-  let renewedAt: number | undefined
-  let hasRunOut = false
+  const attempts: number[] = []
+  let [failures, streak, tokens, expiresAt] = [0, 0, 0, 0]
+  let refreshedAt: number | undefined
+  let hasExpired = false
   for (let at = startsAt; at < dayMs;) {
-    tries.push(at)
-    hasRunOut ||= tokens > 0 && at >= expiresAt
+    attempts.push(at)
+    hasExpired ||= tokens > 0 && at >= expiresAt
     if (outage !== undefined && at >= outage.fromMs && at < outage.toMs) {
       failures += 1
-      inARow += 1
+      streak += 1
       const tokenTtlMs = Math.max(0, expiresAt - at)
-      at += TOOK_MS + computeRetryDelayMs(UNAVAILABLE, { failures: inARow, tokenTtlMs }, drawn)
+      at += EXCHANGE_MS + computeRetryDelayMs(UNAVAILABLE, { failures: streak, tokenTtlMs }, drawn)
     } else {
-      inARow = 0
+      streak = 0
       tokens += 1
-      if (tokens === 2) renewedAt = at
-      const issued = issuedBy(token, random)
+      if (tokens === 2) refreshedAt = at
+      const issued = issueToken(token, random)
       expiresAt = at + issued.lifetimeMs
-      at += computeRefreshDelayMs(issued, TOOK_MS, drawn)
+      at += computeRefreshDelayMs(issued, EXCHANGE_MS, drawn)
     }
   }
-  return { tries, failures, renewedAt, expiresAt, hasRunOut }
+  return { attempts, failures, refreshedAt, expiresAt, hasExpired }
 }
 
-/** Entra ID's own chance, which is there with and without ours. */
-function issuedBy({ lifetimeMs: [least, most], refreshInMs }: TokenKind, random: () => number) {
+/** Issues a token with a random lifetime, which is part of a day with and without our jitter. */
+function issueToken({ lifetimeMs: [least, most], refreshInMs }: TokenKind, random: () => number) {
   const lifetimeMs = least + (most - least) * random()
   return { lifetimeMs, ...(refreshInMs !== undefined && { refreshInMs }) }
 }

@@ -1,8 +1,14 @@
-/** The days that docs/performance.md tells of, and their numbers. */
+/** The fleet scenarios of docs/performance.md and their numbers. */
 import { computeRefreshDelayMs } from '../../src/tokens/refresh-policy.ts'
-import { inWords, percentile } from '../figures.ts'
+import { formatValue, percentile } from '../figures.ts'
 import { markdown } from '../table.ts'
-import { type FleetDay, fleetDay, type FleetOptions, type Outage, type TokenKind } from './fleet.ts'
+import {
+  type FleetDay,
+  simulateFleet,
+  type FleetOptions,
+  type Outage,
+  type TokenKind,
+} from './fleet.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
@@ -20,7 +26,7 @@ const TOKENS: Readonly<Record<string, TokenKind>> = {
 /** None; from a minute before a fleet without jitter renews; from before the first pod starts. */
 const OUTAGES: Readonly<Record<string, (token: TokenKind) => Outage | undefined>> = {
   none: () => undefined,
-  'at renewal': (token) => lasting(meanRenewalMs(token) - MINUTE_MS),
+  'at renewal': (token) => lasting(meanRefreshDelayMs(token) - MINUTE_MS),
   'at the start': () => lasting(0),
 }
 
@@ -39,9 +45,9 @@ const HEAD = [
 /** All days as a Markdown table. Peaks leave out each pod's first try. */
 export function fleetTable(): string {
   const rows = Object.entries(TOKENS).flatMap(([life, token]) =>
-    Object.entries(OUTAGES).flatMap(([when, outageOf]) =>
+    Object.entries(OUTAGES).flatMap(([when, createOutage]) =>
       [false, true].map((jitter) => {
-        const outage = outageOf(token)
+        const outage = createOutage(token)
         const options = { ...DAY, token, jitter, ...(outage !== undefined && { outage }) }
         return [life, when, jitter ? 'yes' : 'no', ...numbers(options)]
       }),
@@ -61,31 +67,31 @@ export function peak(perSecond: Uint32Array, seconds: number): number {
 }
 
 /** Milliseconds within which the middle nine tenths of the pods replaced their first token. */
-export const spreadMs = ({ firstRenewals }: FleetDay): number =>
-  percentile(firstRenewals, 0.95) - percentile(firstRenewals, 0.05)
+export const spreadMs = ({ firstRefreshes }: FleetDay): number =>
+  percentile(firstRefreshes, 0.95) - percentile(firstRefreshes, 0.05)
 
 function numbers(options: FleetOptions): readonly string[] {
-  const day = fleetDay(options)
-  const exchanges = [day.firstTries, day.laterTries]
-    .map((tries) => tries.reduce((sum, count) => sum + count, 0))
+  const day = simulateFleet(options)
+  const exchanges = [day.firstAttempts, day.laterAttempts]
+    .map((attempts) => attempts.reduce((sum, count) => sum + count, 0))
     .reduce((sum, count) => sum + count)
   return [
-    inWords(exchanges, ''),
-    inWords(day.failures, ''),
-    inWords(peak(day.laterTries, 1), ''),
-    inWords(peak(day.laterTries, 60), ''),
-    lengthInWords(spreadMs(day)),
-    inWords(day.ranOut, ''),
+    formatValue(exchanges, ''),
+    formatValue(day.failures, ''),
+    formatValue(peak(day.laterAttempts, 1), ''),
+    formatValue(peak(day.laterAttempts, 60), ''),
+    formatDuration(spreadMs(day)),
+    formatValue(day.expired, ''),
   ]
 }
 
 const lasting = (fromMs: number): Outage => ({ fromMs, toMs: fromMs + OUTAGE_MS })
 
-function meanRenewalMs({ lifetimeMs: [least, most], refreshInMs }: TokenKind): number {
+function meanRefreshDelayMs({ lifetimeMs: [least, most], refreshInMs }: TokenKind): number {
   const life = { lifetimeMs: (least + most) / 2, ...(refreshInMs !== undefined && { refreshInMs }) }
   return computeRefreshDelayMs(life, 0, () => 0.5)
 }
 
-function lengthInWords(ms: number): string {
+function formatDuration(ms: number): string {
   return ms < 2 * MINUTE_MS ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms / MINUTE_MS)} min`
 }

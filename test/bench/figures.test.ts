@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import {
   atLeast,
   atMost,
-  inWords,
+  formatValue,
   isWithin,
   median,
   percentile,
@@ -12,8 +12,8 @@ import {
 
 describe('a bar', () => {
   test.each([
-    ['a multiple of the floor', times(1.3, 10), 13, 13.1],
-    ['more than the floor', plus(14, 15, 'MiB'), 29, 29.1],
+    ['a multiple of the baseline', times(1.3, 10), 13, 13.1],
+    ['more than the baseline', plus(14, 15, 'MiB'), 29, 29.1],
     ['a limit', atMost(0, ''), 0, 1],
     ['a least number', atLeast(3), 3, 2],
   ])('that is %s holds up to its value and not past it', (_, bar, held, over) => {
@@ -43,5 +43,5 @@ test.each([
   [86.94, 'ms', '86.9 ms'],
   [0.214, 'ms', '0.21 ms'],
 ] as const)('%d %s reads %s', (value, unit, text) => {
-  expect(inWords(value, unit)).toBe(text)
+  expect(formatValue(value, unit)).toBe(text)
 })

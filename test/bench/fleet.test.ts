@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { fleetDay, type FleetOptions } from '../../bench/fleet/fleet.ts'
+import { simulateFleet, type FleetOptions } from '../../bench/fleet/fleet.ts'
 import { peak, spreadMs } from '../../bench/fleet/scenarios.ts'
 
 const MINUTE_MS = 60_000
@@ -21,9 +21,9 @@ const sum = (counts: Uint32Array) => counts.reduce((total, count) => total + cou
 
 describe('a simulated day of a fleet', () => {
   test('is the same for the same seed, and another for another', () => {
-    const day = fleetDay({ ...OPTIONS, outage: OUTAGE })
-    expect(fleetDay({ ...OPTIONS, outage: OUTAGE })).toEqual(day)
-    expect(fleetDay({ ...OPTIONS, outage: OUTAGE, seed: 8 })).not.toEqual(day)
+    const day = simulateFleet({ ...OPTIONS, outage: OUTAGE })
+    expect(simulateFleet({ ...OPTIONS, outage: OUTAGE })).toEqual(day)
+    expect(simulateFleet({ ...OPTIONS, outage: OUTAGE, seed: 8 })).not.toEqual(day)
   })
 
   test.each([
@@ -32,44 +32,44 @@ describe('a simulated day of a fleet', () => {
     ['applications', APPLICATION, undefined],
     ['applications through an outage', APPLICATION, OUTAGE],
   ])('loses no pod of %s, and no token', (_, token, outage) => {
-    const day = fleetDay({ ...OPTIONS, token, ...(outage !== undefined && { outage }) })
-    expect(sum(day.firstTries)).toBe(PODS)
-    expect(day.firstRenewals).toHaveLength(PODS)
-    expect([day.holding, day.without, day.ranOut]).toEqual([PODS, 0, 0])
+    const day = simulateFleet({ ...OPTIONS, token, ...(outage !== undefined && { outage }) })
+    expect(sum(day.firstAttempts)).toBe(PODS)
+    expect(day.firstRefreshes).toHaveLength(PODS)
+    expect([day.withToken, day.withoutToken, day.expired]).toEqual([PODS, 0, 0])
   })
 
   test('counts pods that find no Entra ID all day as being without a token', () => {
-    const day = fleetDay({ ...OPTIONS, pods: 5, outage: { fromMs: 0, toMs: 24 * HOUR_MS } })
-    expect([day.holding, day.without]).toEqual([0, 5])
-    expect(day.failures).toBe(sum(day.firstTries) + sum(day.laterTries))
+    const day = simulateFleet({ ...OPTIONS, pods: 5, outage: { fromMs: 0, toMs: 24 * HOUR_MS } })
+    expect([day.withToken, day.withoutToken]).toEqual([0, 5])
+    expect(day.failures).toBe(sum(day.firstAttempts) + sum(day.laterAttempts))
   })
 
   test('has a token renewed once in half of a day, and more often after failures', () => {
     const until = { ...OPTIONS, dayMs: 23 * HOUR_MS }
-    expect(sum(fleetDay(until).laterTries)).toBe(PODS)
-    const withOutage = fleetDay({ ...until, outage: OUTAGE })
+    expect(sum(simulateFleet(until).laterAttempts)).toBe(PODS)
+    const withOutage = simulateFleet({ ...until, outage: OUTAGE })
     expect(withOutage.failures).toBeGreaterThan(0)
-    expect(sum(withOutage.laterTries)).toBe(PODS + withOutage.failures)
+    expect(sum(withOutage.laterAttempts)).toBe(PODS + withOutage.failures)
   })
 })
 
 describe('jitter', () => {
-  const withJitter = fleetDay(OPTIONS)
-  const without = fleetDay({ ...OPTIONS, jitter: false })
+  const withJitter = simulateFleet(OPTIONS)
+  const withoutJitter = simulateFleet({ ...OPTIONS, jitter: false })
 
   test('lowers the peak of renewals a hundredfold for pods that started in one second', () => {
-    expect(peak(without.laterTries, 2)).toBe(PODS)
-    expect(peak(withJitter.laterTries, 2)).toBeLessThan(PODS / 100)
+    expect(peak(withoutJitter.laterAttempts, 2)).toBe(PODS)
+    expect(peak(withJitter.laterAttempts, 2)).toBeLessThan(PODS / 100)
   })
 
   test('spreads the renewals over about an hour, where they came within a second', () => {
-    expect(spreadMs(without)).toBeLessThan(1000)
+    expect(spreadMs(withoutJitter)).toBeLessThan(1000)
     expect(spreadMs(withJitter)).toBeGreaterThan(HOUR_MS)
   })
 
   test('keeps an outage from putting the fleet back in step', () => {
-    const after = fleetDay({ ...OPTIONS, outage: OUTAGE })
-    expect(peak(after.laterTries, 1)).toBeLessThan(PODS / 50)
+    const after = simulateFleet({ ...OPTIONS, outage: OUTAGE })
+    expect(peak(after.laterAttempts, 1)).toBeLessThan(PODS / 50)
   })
 })
 

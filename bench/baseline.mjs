@@ -1,5 +1,5 @@
-// The floor that wimds is measured against: a bare node:http server that answers every request with
-// the same bytes: `node floor.mjs PORT HEADERS BODY`, the headers as JSON. It is what a few lines on
+// The baseline: a bare node:http server that answers every request with
+// the same bytes: `node baseline.mjs PORT HEADERS BODY`, the headers as JSON. It is what a few lines on
 // Node are today, an import included; docs/performance.md says what a require would save.
 import { createServer } from 'node:http'
 

@@ -1,7 +1,7 @@
-/** Many callers at once of what is not held yet: of one new resource, and of several. */
+/** Thundering herds: many callers at once of one resource that is not cached, and of several. */
 import { Agent } from 'node:http'
 import { createSimulator, type Simulator } from '../src/simulator/simulator.ts'
-import { crowd, failed, firstAnswer, slowestMs, timed } from './callers.ts'
+import { runCallers, failed, firstAnswer, slowestMs, timed } from './callers.ts'
 import { atMost, type Figure } from './figures.ts'
 import { type Server, startSidecar } from './processes.ts'
 
@@ -9,36 +9,40 @@ const CALLERS = 200
 const RESOURCES = 8
 const ENTRA_MS = 100
 
-/** Beside `floor`, which is asked by as many callers. */
-export async function crowds(floor: Server): Promise<readonly Figure[]> {
-  await using world = await createSimulator()
-  world.directory.unknownResources = 'issue'
-  const sidecar = await startSidecar(world)
+/** Measures a sidecar, and the baseline with as many callers. */
+export async function measureHerds(baseline: Server): Promise<readonly Figure[]> {
+  await using simulator = await createSimulator()
+  simulator.directory.unknownResources = 'issue'
+  const sidecar = await startSidecar(simulator)
   try {
     await firstAnswer(sidecar.tokenUrl())
-    world.faults.set([{ kind: 'delay', ms: ENTRA_MS }])
-    return [...(await herd(world, sidecar, floor)), ...(await contention(sidecar, floor))]
+    simulator.faults.set([{ kind: 'delay', ms: ENTRA_MS }])
+    return [...(await herd(simulator, sidecar, baseline)), ...(await contention(sidecar, baseline))]
   } finally {
     await sidecar.stop()
   }
 }
 
-async function herd(world: Simulator, sidecar: Server, floor: Server): Promise<readonly Figure[]> {
-  world.log.clear()
+async function herd(
+  simulator: Simulator,
+  sidecar: Server,
+  baseline: Server,
+): Promise<readonly Figure[]> {
+  simulator.log.clear()
   const size = { callers: CALLERS, each: 1 }
-  const answers = await crowd(sidecar.tokenUrl('https://herd.example'), size)
+  const answers = await runCallers(sidecar.tokenUrl('https://herd.example'), size)
   if (failed(answers) > 0) throw new Error(`${failed(answers)} callers of the herd got no token`)
-  const bare = slowestMs(await crowd(floor.tokenUrl(), size))
+  const bare = slowestMs(await runCallers(baseline.tokenUrl(), size))
   const name = `${CALLERS} callers of one new resource, Entra ID at ${ENTRA_MS} ms`
   return [
-    { name: `${name}: exchanges`, unit: '', wimds: world.exchanges(), bar: atMost(1, '') },
+    { name: `${name}: exchanges`, unit: '', wimds: simulator.exchanges(), bar: atMost(1, '') },
     { name: 'the same: slowest', unit: 'ms', wimds: slowestMs(answers), bare },
   ]
 }
 
-async function contention(sidecar: Server, floor: Server): Promise<readonly Figure[]> {
+async function contention(sidecar: Server, baseline: Server): Promise<readonly Figure[]> {
   const wimds = await allAtOnce(sidecar)
-  const bare = await allAtOnce(floor)
+  const bare = await allAtOnce(baseline)
   const name = `${RESOURCES} new resources at once, Entra ID at ${ENTRA_MS} ms`
   return [{ name, unit: 'ms', wimds, bare, bar: atMost(300, 'ms') }]
 }
