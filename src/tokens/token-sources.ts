@@ -1,11 +1,12 @@
-/** Decorators of token sources, and the order in which they are stacked between cache and exchange. */
+/** What lies between the token cache and the exchange: limiter → observer → lazy loading → retries. */
 import { randomUUID } from 'node:crypto'
 import { type BrokerError, toBrokerError } from '../errors.ts'
 import type { Clock } from './clock.ts'
 import { limitExchanges } from './limiter.ts'
+import { retryExchanges } from './retries.ts'
 import type { AccessToken, TokenRequest, TokenSource } from './token.ts'
 
-/** The outcome of one exchange with Entra ID. */
+/** The outcome of one exchange with Entra ID: that of its last attempt. */
 export interface ExchangeEvent {
   readonly request: TokenRequest
   readonly durationMs: number
@@ -15,28 +16,41 @@ export interface ExchangeEvent {
 }
 
 interface ExchangeSourceOptions {
+  readonly loadDelayMs: number
   /** Exchanges that may run at the same time. */
   readonly maxConcurrent: number
-  /** Time limit of an exchange in milliseconds, the wait for its turn included. */
+  /** Time limit of an exchange in milliseconds, from its place in the queue to its last attempt. */
   readonly timeoutMs: number
   readonly clock: Pick<Clock, 'monotonic'>
+  /** Receives whole exchanges, each with all of its attempts. */
   readonly onExchange: (event: ExchangeEvent) => void
+  /** Returns [0, 1), for the jitter of retries. */
+  readonly random?: () => number
 }
 
-/** Creates the source that a token cache is for: exchanges that are limited in number and time. */
+/**
+ * Creates the source of a token cache: exchanges that are limited in number and time, reported, and
+ * retried. The source that `load` returns makes one attempt. It is loaded by the first request, or after
+ * `loadDelayMs`: loading blocks the event loop, and with it the first health checks.
+ */
 export function createExchangeSource(
-  exchange: TokenSource,
-  { maxConcurrent, timeoutMs, clock, onExchange }: ExchangeSourceOptions,
+  load: () => Promise<TokenSource>,
+  options: ExchangeSourceOptions,
 ): TokenSource {
-  const observed = observeExchanges(exchange, onExchange, clock)
+  const { loadDelayMs, maxConcurrent, timeoutMs, clock, onExchange, random } = options
+  // Retries are inside, so that loading does not count for the time limit of an attempt.
+  const exchange = createLazySource(
+    async () => retryExchanges(await load(), { clock, ...(random !== undefined && { random }) }),
+    loadDelayMs,
+  )
+  const observed = observeExchanges(exchange, { clock, onExchange })
   return limitExchanges(observed, { maxConcurrent, timeoutMs })
 }
 
 /** Reports every exchange of `next`, and gives it a correlation id if its request has none. */
-export function observeExchanges(
+function observeExchanges(
   next: TokenSource,
-  onExchange: (event: ExchangeEvent) => void,
-  clock: Pick<Clock, 'monotonic'>,
+  { clock, onExchange }: Pick<ExchangeSourceOptions, 'clock' | 'onExchange'>,
 ): TokenSource {
   return async (original, signal) => {
     const request = { correlationId: randomUUID(), ...original }
@@ -55,11 +69,8 @@ export function observeExchanges(
   }
 }
 
-/**
- * Creates a source that is loaded by the first request, or after `delayMs`: loading blocks the event loop,
- * and with it the first health checks. If loading fails, so does every request.
- */
-export function createLazySource(load: () => Promise<TokenSource>, delayMs: number): TokenSource {
+/** Creates a source that is loaded by the first request, or after `delayMs`. If loading fails, so does every request. */
+function createLazySource(load: () => Promise<TokenSource>, delayMs: number): TokenSource {
   let source: Promise<TokenSource> | undefined
 
   function loadOnce(): Promise<TokenSource> {

@@ -17,7 +17,8 @@ function stackOn(world: Simulator) {
     clock: systemClock,
     timeoutMs: 3000,
   })
-  const source = createExchangeSource(exchange, {
+  const source = createExchangeSource(() => Promise.resolve(exchange), {
+    loadDelayMs: 0,
     maxConcurrent: 4,
     timeoutMs: 3000,
     clock: systemClock,

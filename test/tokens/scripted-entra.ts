@@ -25,8 +25,8 @@ export interface Behaviour {
 
 interface ScriptedEntra {
   readonly source: TokenSource
-  /** Changes the behaviour of exchanges that start from now on. */
-  readonly behave: (behaviour: Behaviour) => void
+  /** Sets the behaviour of exchanges that start from now on: of the next ones in turn, then of all others. */
+  readonly behave: (...behaviours: readonly Behaviour[]) => void
   /** Every exchange, with its start on the monotonic clock. */
   readonly exchanges: readonly { readonly request: TokenRequest; readonly at: number }[]
   /** The most exchanges of one key that ran at the same time. */
@@ -35,20 +35,23 @@ interface ScriptedEntra {
 
 /** Creates one. The text of its n-th token is `SCOPE #n`, counting all exchanges from 1. */
 export function createScriptedEntra(first: Behaviour = {}): ScriptedEntra {
-  let behaviour = first
+  let behaviours: readonly Behaviour[] = [first]
   let most = 0
   const running = new Map<string, number>()
   const exchanges: { request: TokenRequest; at: number }[] = []
 
-  async function source(request: TokenRequest): Promise<AccessToken> {
+  async function source(request: TokenRequest, signal?: AbortSignal): Promise<AccessToken> {
     const { scope } = request
+    const [behaviour = {}, ...later] = behaviours
+    if (later.length > 0) behaviours = later
     const { latencyMs = 0, error, retryAfterMs, lifetimeMs = 3_600_000, refreshInMs } = behaviour
     const start = { wall: systemClock.wall(), monotonic: systemClock.monotonic() }
     const text = `${scope} #${exchanges.push({ request, at: start.monotonic })}`
     running.set(scope, (running.get(scope) ?? 0) + 1)
     most = Math.max(most, running.get(scope) ?? 0)
-    if (latencyMs > 0) await new Promise((resolve) => setTimeout(resolve, latencyMs))
+    if (latencyMs > 0) await sleepUntilAborted(latencyMs, signal)
     running.set(scope, (running.get(scope) ?? 0) - 1)
+    if (signal?.aborted === true) throw new BrokerError('entra_timeout', 'no response in time')
     if (error !== undefined) {
       throw new BrokerError(error, `scripted failure: ${error}`, {
         ...(retryAfterMs !== undefined && { retryAfterMs }),
@@ -66,10 +69,20 @@ export function createScriptedEntra(first: Behaviour = {}): ScriptedEntra {
 
   return {
     source,
-    behave: (next) => {
-      behaviour = next
+    behave: (...next) => {
+      behaviours = next
     },
     exchanges,
     maxInflight: () => most,
   }
+}
+
+function sleepUntilAborted(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms)
+    signal?.addEventListener('abort', () => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
 }

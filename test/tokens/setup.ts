@@ -6,7 +6,7 @@ import {
   type RefreshEvent,
   type TokenCacheOptions,
 } from '../../src/tokens/token-cache.ts'
-import { createExchangeSource } from '../../src/tokens/token-sources.ts'
+import { createExchangeSource, type ExchangeEvent } from '../../src/tokens/token-sources.ts'
 import { type Behaviour, createScriptedEntra } from './scripted-entra.ts'
 
 export const SECOND_MS = 1000
@@ -51,13 +51,16 @@ export const MAX_CONCURRENT = 32
 /** The same with the limits of a sidecar. */
 export function setUpLimited({ maxEntries = 100 } = {}) {
   const entra = createScriptedEntra()
-  const source = createExchangeSource(entra.source, {
+  const exchanges: ExchangeEvent[] = []
+  const source = createExchangeSource(() => Promise.resolve(entra.source), {
+    loadDelayMs: 0,
     maxConcurrent: MAX_CONCURRENT,
     timeoutMs: 8000,
     clock: systemClock,
-    onExchange: () => {},
+    onExchange: (event) => exchanges.push(event),
+    random: () => 0.5,
   })
   const options = { maxEntries, maxWaiting: MAX_WAITING, random: () => 0.5 }
   const cache = createTokenCache(source, options)
-  return { entra, cache, get: cache.get }
+  return { entra, cache, get: cache.get, exchanges }
 }

@@ -6,6 +6,7 @@ import {
   MAX_WAITING,
   MINUTE_MS,
   range,
+  setUp,
   setUpLimited,
   useFakeTime,
 } from './setup.ts'
@@ -34,7 +35,7 @@ describe('a caller that asks for 10 000 resources', () => {
   })
 
   test('causes few retries in an outage', async () => {
-    const { entra, cache, get } = setUpLimited({ maxEntries: 1000 })
+    const { entra, cache, get } = setUp({ maxEntries: 1000 })
     entra.behave({ error: 'entra_unreachable' })
     for (const index of range(10_000)) await ask(get, other(index))
     expect(vi.getTimerCount()).toBe(16)

@@ -1,6 +1,8 @@
 import * as fc from 'fast-check'
 import { expect, test, vi } from 'vitest'
 import { createTokenCache, type TokenCache } from '../../src/tokens/token-cache.ts'
+import { systemClock } from '../../src/tokens/clock.ts'
+import { retryExchanges } from '../../src/tokens/retries.ts'
 import { ask } from './callers.ts'
 import { type Behaviour, createScriptedEntra, other } from './scripted-entra.ts'
 import { HOUR_MS, jump, MINUTE_MS, useFakeTime } from './setup.ts'
@@ -124,11 +126,12 @@ test('the cache meets its specification in every order of events', async () => {
       failures = []
       const spec = specification()
       const entra = createScriptedEntra()
-      const cache = createTokenCache(spec.watch(entra.source), { maxEntries: 10, random: () => r })
+      const retried = retryExchanges(entra.source, { clock: systemClock, random: () => r })
+      const cache = createTokenCache(spec.watch(retried), { maxEntries: 10, random: () => r })
       try {
         await fc.asyncModelRun(() => ({ model: spec, real: { cache, behave: entra.behave } }), run)
         // Until every caller has its answer.
-        await vi.advanceTimersByTimeAsync(15_000)
+        await vi.advanceTimersByTimeAsync(30_000)
         rethrow()
         spec.checkBackoff()
         expect(cache.entries().length).toBeLessThanOrEqual(3)

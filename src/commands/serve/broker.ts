@@ -7,7 +7,7 @@ import type { ProcessLog } from '../../telemetry/logger.ts'
 import { createTelemetry, type Telemetry } from '../../telemetry/telemetry.ts'
 import { systemClock } from '../../tokens/clock.ts'
 import { createTokenCache } from '../../tokens/token-cache.ts'
-import { createExchangeSource, createLazySource } from '../../tokens/token-sources.ts'
+import { createExchangeSource } from '../../tokens/token-sources.ts'
 import { toScope, type TokenSource } from '../../tokens/token.ts'
 
 /** A broker that answers as soon as its exchange has been loaded. */
@@ -52,7 +52,8 @@ export function broker(config: Config, log: ProcessLog): Broker {
       onSkew: told.onSkew,
       onAttempt: told.onAttempt,
     })
-  const source = createExchangeSource(createLazySource(load, LATEST_LOAD_MS), {
+  const source = createExchangeSource(load, {
+    loadDelayMs: LATEST_LOAD_MS,
     maxConcurrent: exchange.maxConcurrent,
     timeoutMs: exchange.timeoutMs,
     clock,

@@ -1,0 +1,107 @@
+/** Retries of an exchange that callers wait for, so that a cold start survives a transient failure. */
+import { type BrokerError, toBrokerError } from '../errors.ts'
+import { startDeadline } from '../lib/deadline.ts'
+import type { Clock } from './clock.ts'
+import type { TokenSource } from './token.ts'
+
+interface RetryOptions {
+  readonly clock: Pick<Clock, 'monotonic'>
+  /** Returns [0, 1), for jitter. */
+  readonly random?: () => number
+}
+
+const MAX_ATTEMPTS = 3
+/** No retry starts later than this after the first attempt, except one for a response that did not come. */
+const RETRY_WINDOW_MS = 2500
+/** A failure that took longer is not retried: a slow resolver would be as slow again. */
+const MAX_QUICK_FAILURE_MS = 1000
+/** An attempt without a response ends after this time, unless it is the last one. */
+const ATTEMPT_TIMEOUT_MS = 3000
+/** Full jitter: the n-th delay is at most `BASE_DELAY_MS` × 2ⁿ⁻¹. */
+const BASE_DELAY_MS = 500
+const MIN_DELAY_MS = 50
+/** A response with a longer Retry-After is not retried. */
+const MAX_RETRY_AFTER_MS = 2000
+const RETRY_AFTER_JITTER = 0.2
+/** Retries of the process in any minute: a fleet must not multiply the load of an outage. */
+const MAX_RETRIES_PER_MINUTE = 10
+
+/**
+ * Retries exchanges of `next` that failed in a way that may pass within seconds, three attempts at most.
+ * Throws the error of the last attempt. A response that does not come is waited for until
+ * `ATTEMPT_TIMEOUT_MS`, and then in a last attempt, on another connection, until the signal aborts. An
+ * exchange in the background has one attempt: the cache retries it, and no caller waits.
+ */
+export function retryExchanges(
+  next: TokenSource,
+  { clock, random = Math.random }: RetryOptions,
+): TokenSource {
+  const budget = createRetryBudget(clock)
+
+  return async (request, signal) => {
+    if (request.isBackground === true) return next(request, signal)
+    const firstStartedAt = clock.monotonic()
+    const elapsedMs = () => clock.monotonic() - firstStartedAt
+    let attempts = 1
+    while (attempts < MAX_ATTEMPTS && elapsedMs() <= RETRY_WINDOW_MS && budget.hasRetries()) {
+      const startedMs = elapsedMs()
+      const attempt = startDeadline(ATTEMPT_TIMEOUT_MS, signal)
+      try {
+        return await next(request, attempt.signal)
+      } catch (thrown) {
+        const error = toBrokerError(thrown)
+        const tookMs = elapsedMs() - startedMs
+        const delayMs = attempt.signal.aborted ? 0 : computeDelayMs(error, tookMs, attempts, random)
+        const isLate = !attempt.signal.aborted && elapsedMs() + delayMs > RETRY_WINDOW_MS
+        if (isLate || signal?.aborted === true || !budget.spend()) throw error
+        attempts += 1
+        await new Promise((resolve) => setTimeout(resolve, delayMs))
+      } finally {
+        attempt.clear()
+      }
+    }
+    return next(request, signal)
+  }
+}
+
+/** Returns the delay before the next attempt in milliseconds; Infinity if the error is not worth one. */
+function computeDelayMs(
+  { code, retryAfterMs = 0 }: BrokerError,
+  tookMs: number,
+  attempts: number,
+  random: () => number,
+): number {
+  const isTransient =
+    code === 'entra_unavailable' ||
+    code === 'entra_unreachable' ||
+    (code === 'entra_throttled' && retryAfterMs > 0)
+  if (!isTransient || tookMs > MAX_QUICK_FAILURE_MS || retryAfterMs > MAX_RETRY_AFTER_MS) {
+    return Infinity
+  }
+  const backoffMs = BASE_DELAY_MS * 2 ** (attempts - 1) * random()
+  return Math.max(MIN_DELAY_MS, backoffMs, retryAfterMs * (1 + RETRY_AFTER_JITTER * random()))
+}
+
+interface RetryBudget {
+  readonly hasRetries: () => boolean
+  /** Returns false if no retry is left. */
+  readonly spend: () => boolean
+}
+
+/** Limits the retries in any minute. */
+function createRetryBudget(clock: Pick<Clock, 'monotonic'>): RetryBudget {
+  let spentAt: readonly number[] = []
+
+  function hasRetries(): boolean {
+    spentAt = spentAt.filter((at) => at > clock.monotonic() - 60_000)
+    return spentAt.length < MAX_RETRIES_PER_MINUTE
+  }
+
+  function spend(): boolean {
+    if (!hasRetries()) return false
+    spentAt = [...spentAt, clock.monotonic()]
+    return true
+  }
+
+  return { hasRetries, spend }
+}
