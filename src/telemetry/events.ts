@@ -29,11 +29,6 @@ export const EVENTS = {
 } as const
 
 /** The events that only the webhook logs. */
-export const WEBHOOK_EVENTS = {
-  certificate_loaded: 'A new certificate is served; it is valid until expiresAt.',
-  pod_rejected:
-    'A pod was rejected; namespace and pod name it, message says why, outcome whether the pod or the cluster is at fault.',
-  webhook_error: 'The API server, the certificate or a review failed; message says how.',
-} as const
+type WebhookEventName = 'certificate_loaded' | 'pod_rejected' | 'webhook_error'
 
-export type EventName = keyof typeof EVENTS | keyof typeof WEBHOOK_EVENTS
+export type EventName = keyof typeof EVENTS | WebhookEventName

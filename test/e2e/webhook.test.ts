@@ -1,4 +1,4 @@
-/** The chart and its webhook: installed, asked, renewed, upgraded under load, and gone. */
+/** The chart and its webhook: admission, certificate rotation, upgrade under load and uninstall. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { stringify } from 'yaml'
@@ -11,7 +11,7 @@ import { appPod, curl, replyIn, serviceAccount, STAY, TOKEN_PATH } from './suppo
 
 const NAMESPACE = 'wimds-e2e-webhook'
 const CLIENT = '11111111-1111-4111-8111-111111111111'
-const ASKING = { 'wimds.io/inject': 'true' }
+const OPT_IN = { 'wimds.io/inject': 'true' }
 
 const cluster = testCluster(NAMESPACE, {
   clientId: CLIENT,
@@ -35,43 +35,43 @@ const containersOf = async (name: string) => {
 }
 
 describe('admission', () => {
-  test('a pod that asks is injected and gets its identity’s token', async () => {
-    await cluster.namespace.create(pod('asking', ASKING, { initScript: curl(TOKEN_PATH) }))
-    await cluster.namespace.ready('asking')
-    expect(await containersOf('asking')).toEqual(['wimds', 'wimds-redirect', 'init', 'app'])
+  test('injects a pod that opts in, which gets a token of its identity', async () => {
+    await cluster.namespace.create(pod('opted-in', OPT_IN, { initScript: curl(TOKEN_PATH) }))
+    await cluster.namespace.ready('opted-in')
+    expect(await containersOf('opted-in')).toEqual(['wimds', 'wimds-redirect', 'init', 'app'])
     for (const container of ['init', 'app']) {
-      const { body } = replyIn(await cluster.namespace.logs('asking', container))
+      const { body } = replyIn(await cluster.namespace.logs('opted-in', container))
       expect(await cluster.entra.clientIdOf(String(body['access_token']))).toBe(CLIENT)
     }
   })
 
-  test('a pod that asks the incumbent’s way is injected in mode env', async () => {
+  test('injects a pod with the annotation of azure-workload-identity', async () => {
     const annotations = {
       'azure.workload.identity/inject-proxy-sidecar': 'true',
       'wimds.io/mode': 'env',
     }
-    await cluster.namespace.create(pod('incumbent', annotations))
-    expect(await containersOf('incumbent')).toEqual(['wimds', 'wimds-wait', 'app'])
+    await cluster.namespace.create(pod('azwi', annotations))
+    expect(await containersOf('azwi')).toEqual(['wimds', 'wimds-wait', 'app'])
   })
 
   test.each([
-    ['says nothing', {}],
+    ['has no annotation', {}],
     ['opts out', { 'wimds.io/inject': 'false' }],
     [
-      'asks the incumbent with a false value',
+      'has the annotation of azure-workload-identity with a false value',
       { 'azure.workload.identity/inject-proxy-sidecar': 'false' },
     ],
-  ])('a pod that %s is left as it is', async (_, annotations) => {
+  ])('does not change a pod that %s', async (_, annotations) => {
     const name = `plain-${Object.keys(annotations).length}-${Object.values(annotations).join('')}`
     const manifest = stringify(pod(name.replace(/-$/, ''), annotations))
     const args = ['create', '--dry-run=server', '-f', '-', '-o', 'json']
     expect(await cluster.namespace.kubectl(args, manifest)).not.toContain('wimds-token')
   })
 
-  test('a refusal says what to change', async () => {
+  test('rejects a pod with the fix', async () => {
     const manifest = pod(
       'host',
-      { ...ASKING, 'wimds.io/mdoe': 'nft' },
+      { ...OPT_IN, 'wimds.io/mdoe': 'nft' },
       { spec: { hostNetwork: true } },
     )
     const created = cluster.namespace.create(manifest)
@@ -79,17 +79,17 @@ describe('admission', () => {
     await expect(cluster.namespace.create(manifest)).rejects.toThrow('wimds.io/mdoe is unknown')
   })
 
-  test('a ServiceAccount made in the same breath is found', async () => {
+  test('finds a ServiceAccount that was created just before its pod', async () => {
     const account = serviceAccount('fresh', CLIENT)
     await cluster.namespace.create(
       account,
-      appPod({ name: 'fresh', account: 'fresh', script: STAY, annotations: ASKING }),
+      appPod({ name: 'fresh', account: 'fresh', script: STAY, annotations: OPT_IN }),
     )
     const found = await cluster.namespace.get('pod', 'fresh')
     expect(JSON.stringify(found)).toContain(`"AZURE_CLIENT_ID","value":"${CLIENT}"`)
   })
 
-  test('its metrics count the reviews', async () => {
+  test('counts reviews in its metrics', async () => {
     const label = 'app.kubernetes.io/name=wimds'
     const names = 'jsonpath={.items[*].metadata.name}'
     const replicas = (await own.kubectl(['get', 'pods', '-l', label, '-o', names])).split(' ')
@@ -101,20 +101,20 @@ describe('admission', () => {
     )
   })
 
-  test('a pod in an excluded namespace is left as it is', async () => {
-    const manifest = stringify(appPod({ name: 'excluded', script: STAY, annotations: ASKING }))
+  test('does not change a pod in an excluded namespace', async () => {
+    const manifest = stringify(appPod({ name: 'excluded', script: STAY, annotations: OPT_IN }))
     const args = ['create', '--dry-run=server', '-f', '-', '-o', 'json']
     expect(await own.kubectl(args, manifest)).not.toContain('wimds-token')
   })
 })
 
-/** Creates pods by dry run, one after the other in two rows, until told to stop. */
-function underLoad() {
-  const manifest = stringify(pod('load', ASKING))
+/** Creates pods by dry run, two at a time, until it is stopped. */
+function startLoad() {
+  const manifest = stringify(pod('load', OPT_IN))
   const stopping = new AbortController()
   const failures: string[] = []
   let count = 0
-  async function ask(): Promise<void> {
+  async function createPods(): Promise<void> {
     const volumes = 'jsonpath={.spec.volumes[*].name}'
     while (!stopping.signal.aborted) {
       try {
@@ -127,21 +127,21 @@ function underLoad() {
       count += 1
     }
   }
-  const asking = Promise.all([ask(), ask()])
+  const creating = Promise.all([createPods(), createPods()])
   return {
     async stop() {
       stopping.abort()
-      await asking
+      await creating
       return { failures, count }
     },
   }
 }
 
-test('a new certificate is served without a restart and without a failed review', async () => {
+test('serves a new certificate without a restart and without a failed review', async () => {
   const bundle = ['get', 'mutatingwebhookconfiguration', RELEASE, '-o']
   const path = 'jsonpath={.webhooks[0].clientConfig.caBundle}'
   const before = await kubectl([...bundle, path])
-  const load = underLoad()
+  const load = startLoad()
   await own.kubectl(['patch', 'secret', `${RELEASE}-tls`, '--type=merge', '-p', '{"data":null}'])
   await eventually('both replicas serve the new certificate', async () => {
     const logs = await own.kubectl(['logs', '-l', 'app.kubernetes.io/name=wimds', '--tail=-1'])
@@ -157,8 +157,8 @@ test('a new certificate is served without a restart and without a failed review'
   expect(await own.kubectl(['get', 'pods', '-o', restarts])).toBe('0 0')
 })
 
-test('an upgrade under load refuses no pod', async () => {
-  const load = underLoad()
+test('an upgrade under load rejects no pod', async () => {
+  const load = startLoad()
   const flags = ['--namespace=wimds', '--wait', '--timeout=90s', '--reuse-values']
   await helm('upgrade', RELEASE, CHART, ...flags, '--set=podAnnotations.changed=yes')
   await sleep(5000)
@@ -167,7 +167,53 @@ test('an upgrade under load refuses no pod', async () => {
   expect(count).toBeGreaterThan(20)
 })
 
-test('without its webhook a pod that asks is not let in, and any other is', async () => {
+test('an upgrade that changes the mode rejects no pod that both generations review', async () => {
+  const load = startLoad()
+  const flags = ['--namespace=wimds', '--wait', '--timeout=90s', '--reuse-values']
+  await helm('upgrade', RELEASE, CHART, ...flags, '--set=injection.mode=env')
+  await sleep(2000)
+  const { failures } = await load.stop()
+  expect(failures).toEqual([])
+  await helm('upgrade', RELEASE, CHART, ...flags, '--set=injection.mode=loopback')
+})
+
+test('restores a removed caBundle within a second', async () => {
+  const path = 'jsonpath={.webhooks[0].clientConfig.caBundle}'
+  const patch = '[{"op":"remove","path":"/webhooks/0/clientConfig/caBundle"}]'
+  const configuration = ['mutatingwebhookconfiguration', RELEASE]
+  for (let time = 0; time < 3; time += 1) {
+    await kubectl(['patch', ...configuration, '--type=json', '-p', patch])
+    const removedAt = performance.now()
+    await eventually('the caBundle is there', async () => {
+      const bundle = await kubectl(['get', ...configuration, '-o', path])
+      return bundle === '' ? undefined : bundle
+    })
+    expect(performance.now() - removedAt).toBeLessThan(5000)
+  }
+})
+
+test('creates a deleted Secret again, and a new replica starts with it', async () => {
+  await own.kubectl(['delete', 'secret', `${RELEASE}-tls`])
+  await own.kubectl(['rollout', 'restart', `deployment/${RELEASE}`])
+  await own.kubectl(['rollout', 'status', `deployment/${RELEASE}`, '--timeout=90s'])
+  const data = ['get', 'secret', `${RELEASE}-tls`, '-o', 'jsonpath={.data}']
+  expect(await own.kubectl(data)).toContain('tls.crt')
+})
+
+test('its account can change the caBundle alone, and create no other Secret', async () => {
+  const as = `--as=system:serviceaccount:wimds:${RELEASE}`
+  const configuration = ['mutatingwebhookconfiguration', RELEASE]
+  const patch = '[{"op":"replace","path":"/webhooks/0/failurePolicy","value":"Ignore"}]'
+  await expect(
+    kubectl([as, 'patch', ...configuration, '--type=json', '-p', patch]),
+  ).rejects.toThrow('must change nothing of its configuration but the caBundle')
+  await expect(
+    own.kubectl([as, 'create', 'secret', 'generic', 'other', '--from-literal=a=b']),
+  ).rejects.toThrow('must create no Secret but its own')
+  await expect(own.kubectl([as, 'get', 'serviceaccounts'])).rejects.toThrow('Forbidden')
+})
+
+test('without the webhook, rejects pods that opt in and admits all others', async () => {
   await own.kubectl(['scale', 'deployment', RELEASE, '--replicas=0'])
   await own.kubectl([
     'wait',
@@ -177,13 +223,13 @@ test('without its webhook a pod that asks is not let in, and any other is', asyn
     'app.kubernetes.io/name=wimds',
     '--timeout=60s',
   ])
-  await expect(cluster.namespace.create(pod('asking-nobody', ASKING))).rejects.toThrow(
+  await expect(cluster.namespace.create(pod('opted-in-again', OPT_IN))).rejects.toThrow(
     /failed calling webhook/,
   )
-  await cluster.namespace.create(pod('not-asking'))
+  await cluster.namespace.create(pod('not-opted-in'))
 })
 
-test('nothing is left after helm uninstall', async () => {
+test('helm uninstall leaves nothing', async () => {
   await helm('uninstall', RELEASE, '--namespace=wimds', '--wait')
   const kinds = [
     'mutatingwebhookconfigurations,clusterroles,clusterrolebindings',

@@ -61,7 +61,7 @@ interface ClusterOptions {
 }
 
 /** A call of the API server failed; the message names the object. */
-export class ClusterError extends Error {
+class ClusterError extends Error {
   readonly status: number | undefined
 
   constructor(action: string, cause: unknown) {
