@@ -1,4 +1,4 @@
-/** What an injected pod is allowed, what it can reach, and what it does not disturb. */
+/** The boundaries of an injected pod: Pod Security, the node's metadata service, the ports of the app. */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { testCluster } from './support/cluster.ts'
 import type { TestNamespace } from './support/namespace.ts'
@@ -62,7 +62,7 @@ test('a namespace that enforces restricted admits mode env, and its pod gets a t
   expect(await cluster.entra.clientIdOf(String(replyIn(output).body['access_token']))).toBe(CLIENT)
 })
 
-test('that namespace refuses the transparent modes, whose init container has NET_ADMIN', async () => {
+test('that namespace rejects the transparent modes, whose init container has NET_ADMIN', async () => {
   const created = restricted.create(await injectedPods('loopback', [ACCOUNT], [pod('loopback')]))
   await expect(created).rejects.toThrow(/violates PodSecurity "restricted.*NET_ADMIN/s)
 })
@@ -78,7 +78,7 @@ test('an app that listens on 0.0.0.0:80 runs in mode loopback', async () => {
   expect(web).toBe('404')
 })
 
-describe('the node’s own metadata service', () => {
+describe('the node’s metadata service', () => {
   test('cannot be reached in mode loopback, on any port', async () => {
     await cluster.namespace.ready('loopback')
     const { body } = replyIn(
@@ -88,7 +88,7 @@ describe('the node’s own metadata service', () => {
     await expect(inPod('loopback', `curl -sS -m 5 ${OTHER}`)).rejects.toThrow(/refused|connect/)
   })
 
-  test('keeps its other ports in mode nft, and gets no request of port 80', async () => {
+  test('can be reached on other ports in mode nft, and gets no request on port 80', async () => {
     await cluster.namespace.ready('nft')
     expect(await inPod('nft', `curl -sS -m 5 ${OTHER}`)).toBe('from the node')
     const { status } = replyIn(await inPod('nft', curl('/metadata/loadbalancer')))
@@ -96,7 +96,7 @@ describe('the node’s own metadata service', () => {
     expect(await requestsToRealImds()).toEqual([])
   })
 
-  test('gets the allowed paths with pass-through, and never a token’s', async () => {
+  test('gets the listed paths with pass-through, and never a token path', async () => {
     await cluster.namespace.ready('passing')
     const allowed = replyIn(await inPod('passing', curl('/metadata/loadbalancer?api-version=1')))
     expect(allowed.body).toEqual({ from: 'the node', url: '/metadata/loadbalancer?api-version=1' })

@@ -1,4 +1,4 @@
-/** The images under the pod spec that the azure-workload-identity webhook makes (its v1.6.0). */
+/** The images in a pod that the azure-workload-identity webhook (v1.6.0) has injected. */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { testCluster } from './support/cluster.ts'
 import { AUTHORITY, TENANT_ID } from './support/entra.ts'
@@ -21,7 +21,7 @@ beforeAll(async () => {
 
 const mounts = [{ name: VOLUME, mountPath: '/var/run/secrets/azure/wi', readOnly: true }]
 
-/** What that webhook puts into every container; the CA is of the cluster that stands for Azure. */
+/** The variables that this webhook sets on every container, and the CA of the simulated Entra ID. */
 const env = Object.entries({
   AZURE_CLIENT_ID: CLIENT,
   AZURE_TENANT_ID: TENANT_ID,
@@ -30,7 +30,7 @@ const env = Object.entries({
   WIMDS_CA_FILE: CLUSTER_CA_IN_PODS,
 }).map(([name, value]) => ({ name, value }))
 
-/** A pod as it leaves that webhook, with PROXY_IMAGE and PROXY_INIT_IMAGE set to ours. */
+/** A pod injected by that webhook with PROXY_IMAGE and PROXY_INIT_IMAGE set to the images of wimds. */
 function mutated(name: string, port: number, isNative: boolean) {
   const plain = appPod({ name, script: `${curl(TOKEN_PATH)}; ${STAY}` })
   const [app] = plain.spec.containers
@@ -38,7 +38,7 @@ function mutated(name: string, port: number, isNative: boolean) {
     name: 'azwi-proxy-init',
     image: IMAGES.redirect,
     env: [{ name: 'PROXY_PORT', value: String(port) }, ...env],
-    // The native pod's is as that webhook has it, the classic pod's the least that is needed.
+    // The native pod has what that webhook sets, the classic pod the minimum.
     securityContext: {
       privileged: isNative,
       runAsNonRoot: false,
@@ -75,7 +75,7 @@ function mutated(name: string, port: number, isNative: boolean) {
     metadata: { ...plain.metadata, labels: { 'azure.workload.identity/use': 'true' } },
     spec: {
       ...plain.spec,
-      // With a pod-wide runAsUser that webhook's proxy would have it too.
+      // A pod-wide runAsUser would apply to the proxy too.
       securityContext: { seccompProfile: { type: 'RuntimeDefault' } },
       initContainers: isNative ? [proxy, proxyInit] : [proxyInit],
       containers: [...(isNative ? [] : [proxy]), { ...app, env, volumeMounts: mounts }],
@@ -96,7 +96,7 @@ describe.each([
     expect(await cluster.entra.clientIdOf(String(body['access_token']))).toBe(CLIENT)
   })
 
-  test('serves that proxy’s routes on its port, and opens no other', async () => {
+  test('serves the proxy’s routes on its port, and opens no other port', async () => {
     const script = [
       `curl -sS -o /dev/null -w '%{http_code} ' http://127.0.0.1:${port}/readyz`,
       `curl -sS -o /dev/null -w '%{http_code} ' -H Metadata:true http://127.0.0.1:${port}/Metadata/identity/oauth2/token/?resource=https://vault.azure.net`,
@@ -106,12 +106,12 @@ describe.each([
     expect(codes.trim()).toMatch(/^200 (?:200|400) 000$/)
   })
 
-  test('runs as that proxy’s uid', async () => {
+  test('runs with the proxy’s uid', async () => {
     const uid = ['/nodejs/bin/node', '-p', 'process.getuid()']
     expect(await cluster.namespace.exec(name, 'azwi-proxy', uid)).toBe('1501\n')
   })
 
-  test('has that proxy’s program at its place, and wimds on the path', async () => {
+  test('has the proxy’s program at its path, and wimds on the PATH', async () => {
     expect(await cluster.namespace.exec(name, 'azwi-proxy', ['/proxy', '--version'])).toMatch(
       /^wimds \d/,
     )
@@ -121,7 +121,7 @@ describe.each([
   })
 })
 
-test('the init container honours METADATA_IP and METADATA_PORT, with NET_ADMIN alone', async () => {
+test('the init container reads METADATA_IP and METADATA_PORT, with NET_ADMIN alone', async () => {
   const pod = mutated('elsewhere', 8000, false)
   const [init] = pod.spec.initContainers
   const more = { METADATA_IP: '169.254.169.253', METADATA_PORT: '8080', PROXY_UID: '1501' }

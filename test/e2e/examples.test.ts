@@ -1,4 +1,4 @@
-/** Every manifest in examples/, as it is and injected, judged by the API server with strict fields. */
+/** The API server validates every manifest in examples/, as it is and injected, with strict fields. */
 import { readdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { afterAll, expect, test } from 'vitest'
@@ -27,20 +27,20 @@ afterAll(async () => {
 const apply = (manifest: string, ...flags: readonly string[]) =>
   kubectl(['apply', '--validate=strict', '-f', '-', ...flags], manifest)
 
-/** A dry run of a pod needs its namespace and ServiceAccount to be there. */
+/** A dry run of a pod needs its namespace and ServiceAccount. */
 async function prepare(manifest: string): Promise<void> {
   for (const document of parseAllDocuments(manifest)) {
     const { kind, metadata } = Manifest.parse(document.toJS())
     if (kind === 'Namespace') await apply(String(document))
     if (kind !== 'ServiceAccount') continue
-    await eventually('a namespace is ready', () => apply(String(document)))
-    await eventually('its CA is there', () =>
+    await eventually('the namespace is ready', () => apply(String(document)))
+    await eventually('the CA of the namespace exists', () =>
       kubectl(['get', 'configmap', 'kube-root-ca.crt', '--namespace', metadata.namespace]),
     )
   }
 }
 
-test.each(FILES)('%s is right for the API server, as it is and injected', async (file) => {
+test.each(FILES)('%s is valid for the API server, as it is and injected', async (file) => {
   const plain = await readFile(file, 'utf8')
   await prepare(plain)
   await apply(plain, '--dry-run=server')

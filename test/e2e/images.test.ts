@@ -1,4 +1,4 @@
-/** What is in the images, and what is not. */
+/** The contents of the images. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { IMAGES } from './support/environment.ts'
 import { eventually } from './support/eventually.ts'
@@ -8,11 +8,11 @@ let namespace: TestNamespace
 const resources = new AsyncDisposableStack()
 afterAll(() => resources.disposeAsync())
 beforeAll(async () => {
-  // Read-only, without capabilities and as an ordinary user, or it would not admit them.
+  // This level admits only pods that are read-only, unprivileged and without capabilities.
   namespace = resources.use(await testNamespace('wimds-e2e-images', 'restricted'))
 })
 
-/** A hardened pod that runs the command once. */
+/** Returns a hardened pod that runs the command once. */
 function once(name: string, image: string, command: readonly string[]) {
   return {
     apiVersion: 'v1',
@@ -54,7 +54,7 @@ describe.each([
     expect(await endOf(`${name}-${program}`)).toContain('executable file not found')
   })
 
-  test('has code that its V8 takes as compiled', async () => {
+  test('has compiled code that its V8 accepts', async () => {
     const read = `
       const cachedData = fs.readFileSync('/app/serve.cjs.cache')
       const script = new vm.Script(fs.readFileSync('/app/serve.cjs', 'latin1'), { cachedData })
@@ -64,7 +64,7 @@ describe.each([
     expect(await namespace.logs(`${name}-compiled`)).toBe('rejected: false')
   })
 
-  test('says in a CycloneDX document what it was made of', async () => {
+  test('lists its components in a CycloneDX document', async () => {
     const read = `process.stdout.write(fs.readFileSync('/app/sbom.cdx.json'))`
     await namespace.create(once(`${name}-sbom`, image, ['/nodejs/bin/node', '-e', read]))
     await endOf(`${name}-sbom`)

@@ -1,4 +1,4 @@
-/** Applications that know only the SDK of their time, or curl, injected by `wimds inject`. */
+/** Applications with an SDK of 2021, or with curl, injected by `wimds inject`. */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { testCluster } from './support/cluster.ts'
 import { eventually } from './support/eventually.ts'
@@ -18,7 +18,7 @@ import {
 const NAMESPACE = 'wimds-e2e-injected'
 const ORDERS = '11111111-1111-4111-8111-111111111111'
 const BILLING = '44444444-4444-4444-8444-444444444444'
-/** Known to Entra ID, which does not trust this service account. */
+/** An application that has no federated credential for this service account. */
 const STRANGER = '66666666-6666-4666-8666-666666666666'
 const MODES: readonly Mode[] = ['env', 'loopback', 'nft']
 const TRANSPARENT: readonly Mode[] = ['loopback', 'nft']
@@ -48,7 +48,7 @@ beforeAll(async () => {
   }
 })
 
-/** A token that the pod projects for itself, at a path that the sidecar's image may not read. */
+/** A token that the pod projects itself, at a path that the sidecar's image may not read. */
 const ownTokenPod = () => {
   const serviceAccountToken = { path: 'app/token', audience: 'api://AzureADTokenExchange' }
   return appPod({
@@ -63,7 +63,7 @@ const ownTokenPod = () => {
   })
 }
 
-/** An app and an init container that know curl and the metadata address. */
+/** An app and an init container that request a token with curl. */
 const curlPod = (who: string, mode: Mode) =>
   appPod({
     name: `${who}-${mode}`,
@@ -80,7 +80,7 @@ test.each(MODES)('an SDK of 2021 gets its first token in mode %s', async (mode) 
   expect(await cluster.entra.clientIdOf(token ?? '')).toBe(ORDERS)
 })
 
-test('a token that the pod projects for itself is used, wherever its app has mounted it', async () => {
+test('a token that the pod projects itself is used, wherever its app has mounted it', async () => {
   await cluster.namespace.ready('own-token')
   const pod = JSON.stringify(await cluster.namespace.get('pod', 'own-token'))
   expect(pod).not.toContain('wimds-token')
@@ -90,7 +90,7 @@ test('a token that the pod projects for itself is used, wherever its app has mou
   expect(await cluster.entra.clientIdOf(String(body['access_token']))).toBe(ORDERS)
 })
 
-/** A pod is ready before its app has printed. */
+/** A pod may be ready before its app has printed. */
 const tokenLine = (pod: string) =>
   eventually('a token is printed', async () => {
     const output = await cluster.namespace.logs(pod)
@@ -116,13 +116,13 @@ describe.each(TRANSPARENT)('in mode %s', (mode) => {
     const asked = curl(`${TOKEN_PATH}&client_id=${BILLING}`)
     const output = await cluster.namespace.exec(`orders-${mode}`, 'app', ['sh', '-c', asked])
     const { status, body } = replyIn(output)
-    // For its first minutes a trust that is missing may be one that has not spread yet.
+    // For the first minutes a missing federated credential may be one that is still propagating.
     expect([400, 503]).toContain(status)
     expect(String(body['error_description'])).toContain('AADSTS700213')
     expect(body).not.toHaveProperty('access_token')
   })
 
-  test('a subject that is not trusted is told so, with what to do', async () => {
+  test('a subject without a federated credential gets an error with its fix', async () => {
     const pod = `stranger-${mode}`
     await cluster.namespace.ready(pod)
     for (const container of ['init', 'app']) {
@@ -135,9 +135,9 @@ describe.each(TRANSPARENT)('in mode %s', (mode) => {
     }
   })
 
-  test('the init container had NET_ADMIN alone, and nothing else is more than it must', async () => {
+  test('the init container has NET_ADMIN alone, and the sidecar has no capability', async () => {
     await cluster.namespace.ready(`orders-${mode}`)
-    // The image's Node refuses files by itself; here it is the kernel that is looked at.
+    // Node's own permissions are off here: the test is about those of the kernel.
     const node = ['/nodejs/bin/node', '--allow-fs-read=*', '--allow-fs-write=*', '-p']
     const status = [...node, 'fs.readFileSync("/proc/self/status","utf8")']
     const sidecar = await cluster.namespace.exec(`orders-${mode}`, 'wimds', status)
@@ -155,6 +155,6 @@ describe.each(TRANSPARENT)('in mode %s', (mode) => {
   })
 })
 
-test('nothing has reached the node’s own metadata service', async () => {
+test('no request has reached the node’s metadata service', async () => {
   expect(await requestsToRealImds()).toEqual([])
 })

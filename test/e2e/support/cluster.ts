@@ -1,4 +1,4 @@
-/** What a file of tests finds in the cluster: Entra ID, and a namespace of its own. */
+/** The resources of one file of tests: the simulated Entra ID and a namespace. */
 import { afterAll, beforeAll } from 'vitest'
 import { connectToEntra, type Entra, type Trust } from './entra.ts'
 import { type Level, type TestNamespace, testNamespace } from './namespace.ts'
@@ -6,7 +6,7 @@ import { type Level, type TestNamespace, testNamespace } from './namespace.ts'
 export interface TestCluster {
   readonly entra: Entra
   readonly namespace: TestNamespace
-  /** Makes one more namespace, which is gone with the first. */
+  /** Creates another namespace, which is deleted with the first. */
   readonly another: (name: string, level?: Level) => Promise<TestNamespace>
 }
 

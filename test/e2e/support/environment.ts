@@ -1,4 +1,4 @@
-/** What the suite is told of its surroundings; test/e2e/README.md lists it. */
+/** The environment variables of the suite; test/e2e/README.md lists them. */
 import { fileURLToPath } from 'node:url'
 
 const env: Readonly<Record<string, string | undefined>> = process.env
@@ -19,7 +19,7 @@ export const ENTRA_TLS = {
   keyFile: env['CLUSTER_TLS_KEY'] ?? '',
 } as const
 
-/** Where pods find the cluster's CA. */
+/** The path of the cluster's CA in pods. */
 export const CLUSTER_CA_IN_PODS = '/var/run/secrets/kubernetes.io/serviceaccount/ca.crt'
 
 /** The command line under test. */

@@ -1,7 +1,7 @@
-/** Waiting for what a cluster does in its own time. */
+/** Waits for conditions in the cluster. */
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** The first result of `attempt` that is not undefined. A failing attempt is tried again. */
+/** Returns the first result of `attempt` that is not undefined. Retries an attempt that throws. */
 export async function eventually<T>(
   what: string,
   attempt: () => Promise<T | undefined>,

@@ -1,4 +1,4 @@
-/** Around all tests: Entra ID at its own name, trusting the cluster's real issuer, and the node's IMDS. */
+/** Starts, for all tests, Entra ID at its own name with the cluster's issuer, and the node's IMDS. */
 import { spawn } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

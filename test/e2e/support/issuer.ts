@@ -1,4 +1,4 @@
-/** Who the cluster says that issues its service-account tokens. */
+/** Reads the issuer of the cluster's service-account tokens. */
 import { z } from 'zod'
 import { kubectl } from './run.ts'
 

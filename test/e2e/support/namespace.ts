@@ -1,4 +1,4 @@
-/** A namespace of its own for each file of tests, gone afterwards. */
+/** Creates a namespace for each file of tests, and deletes it afterwards. */
 import { stringify } from 'yaml'
 import { eventually } from './eventually.ts'
 import { kubectl } from './run.ts'
@@ -26,7 +26,7 @@ export async function testNamespace(name: string, level: Level = 'privileged') {
   await kubectl(['create', '-f', '-'], stringify(namespace))
   const inside = (args: readonly string[], input?: string) =>
     kubectl(['--namespace', name, ...args], input)
-  // Pods are refused until the controller has made it.
+  // The API server rejects pods until the controller has created it.
   await eventually(`a default ServiceAccount in ${name}`, () =>
     inside(['get', 'serviceaccount', 'default', 'configmap/kube-root-ca.crt'].slice(0, 3)),
   )

@@ -1,4 +1,4 @@
-/** A stand-in for the node's own metadata service, which remembers what it was asked. */
+/** A simulated metadata service of the node, which records its requests. */
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { run } from './run.ts'
@@ -7,7 +7,7 @@ const ADDRESS = '169.254.169.254'
 export const OTHER_PORT = 8080
 const REQUESTS = '/stand-in/requests'
 
-/** Puts the address on the node and answers there. */
+/** Adds the address to the node and serves on it. */
 export async function startRealImds(): Promise<AsyncDisposable> {
   const paths: string[] = []
   await run('ip', ['address', 'replace', `${ADDRESS}/32`, 'dev', 'lo'])
@@ -20,7 +20,7 @@ export async function startRealImds(): Promise<AsyncDisposable> {
   })
   server.listen(80, ADDRESS)
   await once(server, 'listening')
-  // A port that no rule redirects: whether the address itself can be reached.
+  // A port that no rule redirects: it shows whether the address itself can be reached.
   const other = createServer((_, reply) => reply.end('from the node'))
   other.listen(OTHER_PORT, ADDRESS)
   await once(other, 'listening')
@@ -35,12 +35,12 @@ export async function startRealImds(): Promise<AsyncDisposable> {
   }
 }
 
-/** Forgets what others have asked. */
+/** Clears the recorded requests. */
 export async function forgetRequestsToRealImds(): Promise<void> {
   await fetch(`http://${ADDRESS}${REQUESTS}`, { method: 'DELETE' })
 }
 
-/** Paths and queries of all requests that have reached it since then. */
+/** Returns the paths and queries of the recorded requests. */
 export async function requestsToRealImds(): Promise<readonly string[]> {
   const reply = await fetch(`http://${ADDRESS}${REQUESTS}`)
   const paths: readonly string[] = JSON.parse(await reply.text())

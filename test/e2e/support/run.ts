@@ -1,4 +1,4 @@
-/** Child processes: their output, or an error that holds all of it. */
+/** Runs child processes. Errors contain all of their output. */
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import { CLI } from './environment.ts'
@@ -15,7 +15,7 @@ export interface Finished {
   readonly stderr: string
 }
 
-/** Runs a program to its end. Rejects with what it printed when its exit code is not allowed. */
+/** Runs a program to its end. Rejects with its output if its exit code is not allowed. */
 export async function run(
   command: string,
   args: readonly string[],
@@ -26,7 +26,7 @@ export async function run(
     child.on('error', reject)
     child.on('close', (code) => resolve(code ?? -1))
   })
-  // A child that ended early has closed its input; its exit code says why.
+  // EPIPE if the child ended early; its exit code is the error to report.
   child.stdin.on('error', () => {})
   child.stdin.end(input)
   const [code, stdout, stderr] = await Promise.all([closed, text(child.stdout), text(child.stderr)])
@@ -36,7 +36,7 @@ export async function run(
   return { code, stdout, stderr }
 }
 
-/** Runs kubectl; what it prints. */
+/** Runs kubectl and returns its output. */
 export async function kubectl(args: readonly string[], input?: string): Promise<string> {
   return (await run('kubectl', args, input === undefined ? {} : { input })).stdout
 }

@@ -1,4 +1,4 @@
-/** The applications of the tests, which know nothing of wimds, and how they are injected. */
+/** Creates the applications of the tests and injects them. */
 import { stringify } from 'yaml'
 import { TENANT_ID, VAULT } from './entra.ts'
 import { CLUSTER_CA_IN_PODS, IMAGES } from './environment.ts'
@@ -7,11 +7,11 @@ import { wimds } from './run.ts'
 export const METADATA = 'http://169.254.169.254'
 export const TOKEN_PATH = `/metadata/identity/oauth2/token?api-version=2018-02-01&resource=${VAULT}`
 
-/** A shell command that prints the metadata service's answer, and its status on a second line. */
+/** Returns a shell command that prints the reply of the metadata service, and its status on a second line. */
 export const curl = (path: string, origin = METADATA) =>
   String.raw`curl -sS -m 20 -w '\n%{http_code}\n' -H Metadata:true '${origin}${path}'`
 
-/** Runs until it is told to end, and then at once. */
+/** Runs until SIGTERM, and then ends at once. */
 export const STAY = `trap 'exit 0' TERM; while :; do sleep 0.2; done`
 
 interface AppPod {
@@ -37,7 +37,7 @@ const shell = (name: string, script: string) => ({
   securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
 })
 
-/** A pod of the tools image, as Pod Security `restricted` wants it. */
+/** Returns a pod of the tools image that Pod Security `restricted` admits. */
 export function appPod({ name, script, initScript, account = 'default', ...more }: AppPod) {
   return {
     apiVersion: 'v1',
@@ -58,7 +58,7 @@ export function appPod({ name, script, initScript, account = 'default', ...more 
   }
 }
 
-/** The application with an SDK of 2021. */
+/** Returns the application with an SDK of 2021. */
 export function legacyPod(name: string, account: string) {
   return appPod({
     name,
@@ -68,7 +68,7 @@ export function legacyPod(name: string, account: string) {
   })
 }
 
-/** A ServiceAccount that says which identity is its own. */
+/** Returns a ServiceAccount that is annotated with its identity. */
 export function serviceAccount(name: string, clientId: string) {
   return {
     apiVersion: 'v1',
@@ -85,7 +85,7 @@ export function serviceAccount(name: string, clientId: string) {
 
 export type Mode = 'env' | 'loopback' | 'nft'
 
-/** The objects as `wimds inject` prints them; it finds the identities in the accounts. */
+/** Injects the objects with `wimds inject`, which finds the identities in the accounts. */
 async function injected(
   mode: Mode,
   objects: readonly object[],
@@ -107,17 +107,18 @@ async function injected(
   return stdout
 }
 
-/** The pods injected, without the accounts, which are in the cluster already. */
+/** Injects the pods. The accounts are not in the result: they are in the cluster already. */
 export async function injectedPods(
   mode: Mode,
   accounts: readonly object[],
   pods: readonly object[],
+  flags: readonly string[] = [],
 ): Promise<string> {
-  const documents = (await injected(mode, [...accounts, ...pods])).split('---\n')
+  const documents = (await injected(mode, [...accounts, ...pods], flags)).split('---\n')
   return documents.slice(accounts.length).join('---\n')
 }
 
-/** What `curl` above printed: status and JSON. */
+/** Parses the output of `curl` above: status and JSON. */
 export function replyIn(output: string): { status: number; body: Record<string, unknown> } {
   const lines = output.trim().split('\n')
   const status = Number(lines.at(-1))
