@@ -26,7 +26,7 @@ const TOKENS: Readonly<Record<string, TokenKind>> = {
 /** None; from a minute before a fleet without jitter renews; from before the first pod starts. */
 const OUTAGES: Readonly<Record<string, (token: TokenKind) => Outage | undefined>> = {
   none: () => undefined,
-  'at renewal': (token) => lasting(meanRefreshDelayMs(token) - MINUTE_MS),
+  'at the refresh': (token) => lasting(meanRefreshDelayMs(token) - MINUTE_MS),
   'at the start': () => lasting(0),
 }
 
@@ -38,8 +38,8 @@ const HEAD = [
   'Failed',
   'Peak per s',
   'Peak per min',
-  'First renewals within',
-  'Pods run out',
+  'First refreshes within',
+  'Pods without a token',
 ] as const
 
 /** All days as a Markdown table. Peaks leave out each pod's first try. */
