@@ -14,7 +14,7 @@ async function run(pod: PodNetwork, ...args: string[]): Promise<string> {
   return io.out()
 }
 
-/** A client that holds one connection, and asks again and again. */
+/** A client that sends requests on one connection. */
 const KEEP_ALIVE_CLIENT = `
   const socket = require('node:net').connect(80, '169.254.169.254')
   const ask = () => socket.write('GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n')
@@ -24,7 +24,7 @@ const KEEP_ALIVE_CLIENT = `
   setInterval(ask, 100)
   setTimeout(() => process.exit(), 5000)`
 
-/** Something that makes the kernel track connections; without it, old ones count as new. */
+/** Enables connection tracking, without which earlier connections count as new. */
 const TRACKING =
   'table ip other { chain c { type filter hook output priority 0; ct state established counter; }; }'
 

@@ -1,4 +1,4 @@
-/** A network namespace like a pod's, with a node beside it that has a real IMDS. */
+/** Creates a network namespace like a pod's, and one of a node with an IMDS. */
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -6,7 +6,7 @@ import { join } from 'node:path'
 
 const IP = 'ip'
 
-/** Why these tests cannot run here, or undefined. */
+/** Returns why these tests cannot run here; undefined if they can. */
 export function reasonToSkip(): string | undefined {
   if (process.getuid?.() !== 0) return 'network namespaces need root'
   for (const tool of ['nft', 'ip', 'curl', 'setpriv']) {
@@ -24,7 +24,7 @@ export interface PodNetwork extends Disposable {
   readonly path: string
   /** Runs a command in the pod's namespace and returns what it prints. */
   readonly exec: (...argv: string[]) => string
-  /** The body that a fresh connection to 169.254.169.254:80 gets, as `uid`. */
+  /** Returns the body that a new connection of `uid` to 169.254.169.254:80 gets. */
   readonly fetchMetadata: (uid?: number) => string
   /** Serves `body` over HTTP in the pod; resolves when it listens, rejects when it cannot. */
   readonly serve: (host: string, port: number, body: string) => Promise<void>
@@ -36,7 +36,7 @@ const SERVER = (host: string, port: number, body: string) => `
   require('node:http').createServer((request, response) => response.end(${JSON.stringify(body)}))
     .listen(${port}, ${JSON.stringify(host)}, () => console.log('listening'))`
 
-/** Makes the namespaces; the node answers 169.254.169.254:80 with `real imds`. */
+/** Creates the namespaces; the node answers 169.254.169.254:80 with `real imds`. */
 export async function podNetwork(): Promise<PodNetwork> {
   const id = `${process.pid}-${Math.random().toString(36).slice(2, 6)}`
   const pod = `wimds-pod-${id}`

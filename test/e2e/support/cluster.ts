@@ -1,6 +1,6 @@
 /** The resources of one file of tests: the simulated Entra ID and a namespace. */
 import { afterAll, beforeAll } from 'vitest'
-import { connectToEntra, type Entra, type Trust } from './entra.ts'
+import { connectToEntra, type Entra, type Application } from './entra.ts'
 import { type Level, type TestNamespace, testNamespace } from './namespace.ts'
 
 export interface TestCluster {
@@ -11,10 +11,10 @@ export interface TestCluster {
 }
 
 /**
- * Before the tests of the file, and before a `beforeAll` that follows: Entra ID trusts these
- * applications alone, and the namespace is new. What is returned can be used from then on.
+ * Prepares the tests of the file, and the `beforeAll` hooks that follow: Entra ID has these applications alone,
+ * and the namespace is new. The result can be used from then on.
  */
-export function testCluster(name: string, ...trusted: readonly Trust[]): TestCluster {
+export function testCluster(name: string, ...applications: readonly Application[]): TestCluster {
   const resources = new AsyncDisposableStack()
   const another = async (other: string, level?: Level) =>
     resources.use(await testNamespace(other, level))
@@ -22,7 +22,7 @@ export function testCluster(name: string, ...trusted: readonly Trust[]): TestClu
   let namespace: TestNamespace
   beforeAll(async () => {
     entra = resources.use(await connectToEntra())
-    await entra.trust(...trusted)
+    await entra.setApplications(...applications)
     namespace = await another(name)
   })
   afterAll(() => resources.disposeAsync())

@@ -1,4 +1,4 @@
-/** The simulated Entra ID at login.microsoftonline.com, as the tests bend and observe it. */
+/** Controls and observes the simulated Entra ID at login.microsoftonline.com. */
 import { createLocalJWKSet, decodeJwt, jwtVerify } from 'jose'
 import { Agent, request } from 'undici'
 import { z } from 'zod'
@@ -9,20 +9,20 @@ export const TENANT_ID = '22222222-2222-4222-8222-222222222222'
 export const AUTHORITY = 'https://login.microsoftonline.com'
 export const VAULT = 'https://vault.azure.net'
 
-/** An application in Entra ID that trusts these service accounts, as NAMESPACE:NAME. */
-export interface Trust {
+/** An application with a federated credential for each of its service accounts, as NAMESPACE:NAME. */
+export interface Application {
   readonly clientId: string
   readonly serviceAccounts: readonly string[]
 }
 
 export interface Entra extends AsyncDisposable {
-  /** Makes these the only applications. */
-  readonly trust: (...applications: readonly Trust[]) => Promise<void>
-  /** The client id of a token that Entra has signed for the resource; throws for any other. */
+  /** Replaces all applications. */
+  readonly setApplications: (...applications: readonly Application[]) => Promise<void>
+  /** Returns the client id of a token that Entra has signed for the resource. Throws for any other. */
   readonly clientIdOf: (token: string, resource?: string) => Promise<string>
-  /** How many tokens were issued since the last `trust`. */
+  /** Returns how many tokens were issued since the last `setApplications`. */
   readonly issued: () => Promise<number>
-  /** Faults, as the simulator's control endpoint takes them. */
+  /** Sets the faults, in the format of the simulator's control endpoint. */
   readonly faults: (faults: readonly object[]) => Promise<void>
 }
 
@@ -48,7 +48,7 @@ export async function connectToEntra(): Promise<Entra> {
   const keys = Keys.parse(await call('GET', `/${TENANT_ID}/discovery/v2.0/keys`))
   const keySet = createLocalJWKSet(keys)
   return {
-    async trust(...applications) {
+    async setApplications(...applications) {
       const directory = Directory.parse(await call('GET', '/simulator/directory'))
       await call('PUT', '/simulator/directory', {
         ...directory,
@@ -77,7 +77,7 @@ export async function connectToEntra(): Promise<Entra> {
   }
 }
 
-/** The cluster's CA, as every namespace has it. */
+/** Reads the cluster's CA, which every namespace has in a ConfigMap. */
 export async function clusterCa(): Promise<string> {
   return await kubectl([
     'get',

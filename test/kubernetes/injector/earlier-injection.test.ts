@@ -31,14 +31,14 @@ test.each<[string, Record<string, string>, Record<string, string>]>([
     { ...ENV, 'wimds.io/identity-header-secret': 'two' },
   ],
 ])('with %s it is injected like a new pod', (_, before, now) => {
-  expect(unordered(injected(saying(injected(pod(before)), now)))).toEqual(
+  expect(unordered(injected(withAnnotations(injected(pod(before)), now)))).toEqual(
     unordered(injected(pod(now))),
   )
 })
 
 test('without its ConfigMap it has no volume of that', () => {
   const once = injected(pod({ 'wimds.io/config-map': 'identities' }))
-  expect(injected(saying(once, {}))).toEqual(injected(pod()))
+  expect(injected(withAnnotations(once, {}))).toEqual(injected(pod()))
 })
 
 test('without the pod’s own token it has no mount of that', () => {
@@ -58,7 +58,7 @@ test('without the pod’s own token it has no mount of that', () => {
 test('with another audience or ConfigMap it is injected like a new pod', () => {
   const other = { audience: 'api://other' }
   const once = injected(pod({ 'wimds.io/config-map': 'one' }))
-  const twice = injected(saying(once, { 'wimds.io/config-map': 'two' }), other)
+  const twice = injected(withAnnotations(once, { 'wimds.io/config-map': 'two' }), other)
   expect(twice).toEqual(injected(pod({ 'wimds.io/config-map': 'two' }), other))
 })
 
@@ -76,7 +76,7 @@ test('without an annotation it keeps its mode whatever the settings say', () => 
 
 test('with an annotation it changes its mode', () => {
   const once = injected(pod(), { mode: 'env' })
-  expect(injected(saying(once, NFT), { mode: 'env' })).toEqual(injected(pod(NFT)))
+  expect(injected(withAnnotations(once, NFT), { mode: 'env' })).toEqual(injected(pod(NFT)))
 })
 
 describe('a container of a reserved name in a pod that claims to be injected', () => {
@@ -133,13 +133,13 @@ describe('a container of a reserved name in a pod that claims to be injected', (
   })
 })
 
-/** The pod with other annotations than before, but for the record of its injection. */
-function saying(given: InjectedPod, annotations: Record<string, string>): InjectedPod {
+/** Replaces the pod's annotations, without that of its injection. */
+function withAnnotations(given: InjectedPod, annotations: Record<string, string>): InjectedPod {
   const record = { [RECORD]: given.metadata.annotations[RECORD] ?? '' }
   return { ...given, metadata: { annotations: { ...annotations, ...record } } }
 }
 
-/** The pod with its containers' variables in the order of their names. */
+/** Sorts the variables of each container by name. */
 function unordered({ metadata, spec }: InjectedPod): unknown {
   const containers = spec.containers.map(sorted)
   return {

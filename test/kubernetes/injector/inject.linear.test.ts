@@ -9,7 +9,7 @@ const repeat = <T>(count: number, one: (index: number) => T) =>
   Array.from({ length: count }, (_, at) => one(at))
 const token = (path: string) => ({ serviceAccountToken: { path } })
 
-/** Pods of a size. Each crafts another quadratic: many entries beside one long value. */
+/** Containers of a size, each with many entries and one long value that the injector might combine. */
 const CRAFTED: readonly (readonly [string, (size: number) => object])[] = [
   [
     'NO_PROXY entries and a long no_proxy',

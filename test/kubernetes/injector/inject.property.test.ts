@@ -1,4 +1,4 @@
-/** What holds for every pod that can be injected. */
+/** Properties of every pod that can be injected. */
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ROUTING_MODES } from '../../../src/kubernetes/injector/settings.ts'
@@ -20,7 +20,7 @@ describe('for every pod', () => {
     )
   })
 
-  test('every field the user wrote is still there, and lists keep their order', () => {
+  test('every field of the author is kept, and lists keep their order', () => {
     fc.assert(
       fc.property(cases, ({ pod, ...settings }) => {
         expect(lost(pod, injected(pod, settings))).toEqual([])
@@ -28,7 +28,7 @@ describe('for every pod', () => {
     )
   })
 
-  test('fsGroup and the pod’s security context are as the user wrote them', () => {
+  test('the pod’s security context and its fsGroup are not changed', () => {
     fc.assert(
       fc.property(cases, ({ pod, ...settings }) => {
         const { securityContext } = pod.spec
@@ -38,7 +38,7 @@ describe('for every pod', () => {
   })
 })
 
-/** The paths of what was in `before` and is not in `after`. NO_PROXY alone may have grown. */
+/** Returns the paths of values that `after` does not have. NO_PROXY may have grown. */
 function lost(before: unknown, after: unknown, path = ''): string[] {
   if (before === null) return []
   if (Array.isArray(before)) return lostElements(before, after, path)
@@ -51,7 +51,7 @@ function lost(before: unknown, after: unknown, path = ''): string[] {
   })
 }
 
-/** Elements may have come between; those of before are there, in their order. */
+/** Elements may have been added between; the earlier ones keep their order. */
 function lostElements(before: readonly unknown[], after: unknown, path: string): string[] {
   let rest: readonly unknown[] = Array.isArray(after) ? after : []
   return before.flatMap((element, index) => {

@@ -302,7 +302,7 @@ describe('NO_PROXY', () => {
     expect(envOf(result, 'app')).toMatchObject(expected)
   })
 
-  test('that comes from elsewhere is left alone, with a warning', () => {
+  test('from a ConfigMap is not changed, with a warning', () => {
     const valueFrom = { configMapKeyRef: { name: 'proxy', key: 'none' } }
     const given = pod({ containers: [{ ...APP, env: [{ name: 'NO_PROXY', valueFrom }] }] })
     expect(envOf(injected(given), 'app')).toEqual({ NO_PROXY: valueFrom })
@@ -311,19 +311,19 @@ describe('NO_PROXY', () => {
     })
   })
 
-  test('that may come with envFrom is not hidden', () => {
+  test('that may come from envFrom is not hidden', () => {
     const envFrom = [{ configMapRef: { name: 'proxy' } }]
     expect(envOf(injected(pod({ containers: [{ ...APP, envFrom }] })), 'app')).toEqual({})
   })
 
-  test('and the rest of a skipped container’s environment is left alone', () => {
+  test('and the whole environment of a skipped container are not changed', () => {
     const skip = annotated({ 'wimds.io/skip-containers': 'app; other' })
     expect(envOf(injected(skip, { mode: 'env' }), 'app')).toEqual({})
   })
 })
 
 describe('the projected token', () => {
-  test('gets a volume with audience and expiry, and nothing is said of its mode or fsGroup', () => {
+  test('gets a volume with audience and expiry, without a mode or an fsGroup', () => {
     const result = injected(pod())
     expect(result.spec.volumes).toEqual([
       {
@@ -360,7 +360,7 @@ describe('the projected token', () => {
       '/var/run/secrets/azure/wi',
       'token/azure-identity-token',
     ],
-  ])('is the one of the AKS webhook %s, with what it says beside', (_, name, mountPath, path) => {
+  ])('is the one of the AKS webhook %s, with its variables', (_, name, mountPath, path) => {
     const file = `${mountPath}/${path}`
     const env = [
       { name: 'AZURE_FEDERATED_TOKEN_FILE', value: file },
@@ -419,13 +419,13 @@ describe('the projected token', () => {
     })
   })
 
-  test('is our own where the variable names a file that the pod does not project', () => {
+  test('gets a volume of the injector if the variable names a file that the pod does not project', () => {
     const env = [{ name: 'AZURE_FEDERATED_TOKEN_FILE', value: '/etc/token' }]
     const result = injected(pod({ containers: [{ ...APP, env }] }))
     expect(result.spec.volumes?.map(({ name }) => name)).toEqual(['wimds-token'])
   })
 
-  describe('of a volume of the pod’s own', () => {
+  describe('of a volume of the pod', () => {
     const OWN = { name: 'tokens', mountPath: '/var/run/secrets/wimds', readOnly: true }
     const serviceAccountTokens = ['vault/token', 'azure/token'].map((path) => ({
       serviceAccountToken: { path },
@@ -457,7 +457,7 @@ describe('the projected token', () => {
       expect(patchFor(result)).toEqual([])
     })
 
-    test('is used where it is if the image may read it there', () => {
+    test('is used at its mount path if the image may read it there', () => {
       const mount = { name: 'tokens', mountPath: '/run/secrets/tokens' }
       const result = injected(mounting('/run/secrets/tokens/azure/token', mount))
       expect(containerOf(result, 'wimds').volumeMounts).toEqual([mount])
@@ -466,7 +466,7 @@ describe('the projected token', () => {
       })
     })
 
-    test('is told from what is mounted around it', () => {
+    test('is distinguished from the mounts around it', () => {
       const around = { name: 'data', mountPath: '/mnt' }
       const inside = { name: 'tokens', mountPath: '/mnt/tokens' }
       const result = injected(mounting('/mnt/tokens/azure/token', around, inside))
@@ -480,13 +480,13 @@ describe('the projected token', () => {
         '/mnt/token',
         { mountPath: '/mnt', subPathExpr: '$(WHICH)' },
       ],
-    ])('is not taken for it: %s', (_, file, mount) => {
+    ])('gets a volume of the injector for %s', (_, file, mount) => {
       const result = injected(mounting(file, { name: 'tokens', ...mount }))
       expect(result.spec.volumes?.map(({ name }) => name)).toEqual(['tokens', 'wimds-token'])
     })
   })
 
-  test('is where the options of the image let Node read', async () => {
+  test('is where the permissions of the image let Node read', async () => {
     const dockerfile = await readFile('Dockerfile', 'utf8')
     for (const directory of READABLE) {
       expect(dockerfile).toContain(` --allow-fs-read=${directory} `)
@@ -527,7 +527,7 @@ describe('before Kubernetes 1.29', () => {
   })
 })
 
-describe('called again', () => {
+describe('injecting again', () => {
   test('restores the injected containers after others have changed them', () => {
     const once = injected(pod())
     const spec = { ...once.spec, initContainers: once.spec.initContainers?.map(withMore) }

@@ -1,4 +1,4 @@
-/** A JSON Patch applied as RFC 6902 says, apart from the code under test. */
+/** Applies JSON Patches (RFC 6902) independently of the code under test. */
 import {
   inject,
   type InjectionRequest,
@@ -17,32 +17,32 @@ export const SERVICE_ACCOUNT = {
   'azure.workload.identity/tenant-id': TENANT,
 }
 
-/** Settings under which every pod is injected. */
+/** Returns settings with which every pod is injected. */
 export function settings(more: Partial<InjectionSettings> = {}): InjectionSettings {
   const images = { image: 'wimds:test', redirectImage: 'wimds-redirect:test' }
   return { ...INJECTION_DEFAULTS, ...images, injectByDefault: true, ...more }
 }
 
-/** A request for the pod, with an annotated ServiceAccount. */
+/** Returns a request for the pod, with an annotated ServiceAccount. */
 export function request(pod: unknown, more: Partial<InjectionSettings> = {}): InjectionRequest {
   return { pod, serviceAccount: SERVICE_ACCOUNT, settings: settings(more) }
 }
 
-/** The patch that injects the pod. Fails if it is refused or left alone. */
+/** Returns the patch that injects the pod. Throws if it is rejected or skipped. */
 export function patchFor(pod: unknown, more: Partial<InjectionSettings> = {}): Operation[] {
   const injection = inject(request(pod, more))
   if (injection.kind !== 'injected') throw new Error(JSON.stringify(injection))
   return [...injection.patch]
 }
 
-/** The pod as the API server would have it after the patch. */
+/** Returns the pod with the patch applied. */
 export function injected(pod: object, more: Partial<InjectionSettings> = {}): InjectedPod {
   const result = applyPatch(pod, patchFor(pod, more))
   if (!isInjectedPod(result)) throw new Error(`no pod: ${JSON.stringify(result)}`)
   return result
 }
 
-/** The reasons for which the pod is refused. */
+/** Returns the reasons for which the pod is rejected. */
 export function reasonsFor(pod: unknown, more: Partial<InjectionSettings> = {}): readonly string[] {
   const injection = inject(request(pod, more))
   return injection.kind === 'rejected' ? injection.reasons : []
@@ -78,7 +78,7 @@ export interface TestContainer {
   readonly volumeMounts?: readonly { name: string; mountPath: string }[]
 }
 
-/** What the tests look at in an injected pod. */
+/** The fields of an injected pod that the tests read. */
 export interface InjectedPod {
   readonly metadata: { readonly annotations: Record<string, string> }
   readonly spec: {
@@ -89,7 +89,7 @@ export interface InjectedPod {
   }
 }
 
-/** The container of that name, wherever it is. */
+/** Returns the container or init container of that name. */
 export function containerOf({ spec }: InjectedPod, name: string): TestContainer {
   const all = [...(spec.initContainers ?? []), ...spec.containers]
   const found = all.find((container) => container.name === name)
@@ -97,7 +97,7 @@ export function containerOf({ spec }: InjectedPod, name: string): TestContainer 
   return found
 }
 
-/** A container's plain variables. */
+/** Returns the container's variables. */
 export function envOf(pod: InjectedPod, name: string): Record<string, unknown> {
   const env = containerOf(pod, name).env ?? []
   return Object.fromEntries(env.map((entry) => [entry.name, entry.value ?? entry.valueFrom]))

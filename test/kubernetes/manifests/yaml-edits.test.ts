@@ -1,4 +1,4 @@
-/** Where additions go among a manifest's comments and blank lines. */
+/** Places of additions among the comments and blank lines of a manifest. */
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { injectManifests } from '../../../src/kubernetes/manifests/inject-manifests.ts'
@@ -120,7 +120,7 @@ test.each([
   })
 })
 
-/** The source's own lines, and of the added ones those that name something. */
+/** Returns the lines of the source, and those of the additions that name something. */
 function outline(text: string): string {
   const own = new Set(SOURCE.split('\n'))
   let isInSidecar = false

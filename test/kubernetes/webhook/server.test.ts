@@ -245,7 +245,11 @@ test('serves only callers with a client certificate, where a CA for them is give
   const authority = await createCertificateAuthority()
   const { certPem, keyPem } = await authority.issue({ names: ['wimds.wimds.svc'] })
   const clientCa = client.cert
-  const guarded = createReviewServer({ ...PARTS, clientCa, watch: createConnectionLimiter(8).attach })
+  const guarded = createReviewServer({
+    ...PARTS,
+    clientCa,
+    watch: createConnectionLimiter(8).attach,
+  })
   guarded.setSecureContext({ cert: certPem, key: keyPem, ca: clientCa, minVersion: 'TLSv1.3' })
   await using stack = new AsyncDisposableStack()
   const { port } = stack.use(await listening(guarded))
