@@ -1,15 +1,12 @@
 /** The exchange: projected token → client assertion → POST to the token endpoint → access token. */
 import { ConfidentialClientApplication } from '@azure/msal-node'
-import { decodeJwt } from 'jose/jwt/decode'
 import { randomUUID } from 'node:crypto'
 import type { Dispatcher } from 'undici'
-import * as z from 'zod/mini'
 import { BrokerError, type ErrorCode, toBrokerError } from '../errors.ts'
 import type { Identity } from '../identities.ts'
 import { startDeadline, untilAborted } from '../lib/deadline.ts'
-import { Secret } from '../secret.ts'
 import type { Clock } from '../tokens/clock.ts'
-import type { AccessToken, TokenAudit, TokenRequest, TokenSource } from '../tokens/token.ts'
+import type { AccessToken, TokenRequest, TokenSource } from '../tokens/token.ts'
 import type { Assertion, AssertionReader } from './assertion.ts'
 import { type Authority, findAudience, resolveAuthority } from './clouds.ts'
 import type { ExchangeDispatchers } from './dispatcher.ts'
@@ -21,6 +18,7 @@ import {
 } from './entra-errors.ts'
 import { createMsalNetworkClient, type TokenEndpointResponse } from './http-client.ts'
 import { usesTokenProxy } from './token-proxy.ts'
+import { parseToken } from './token-response.ts'
 import { isBrokenConnection } from './transport-errors.ts'
 
 interface ExchangeOptions extends ExchangeDispatchers {
@@ -168,9 +166,7 @@ async function sendRequest(
       : undefined
     throw rejection ?? parseEntraError(response, assertion, now)
   }
-  const token = parseToken(response, start)
-  const { issuer, subject } = assertion
-  return { ...token, audit: { ...readTokenIds(token.secret), issuer, subject } }
+  return parseToken(response, assertion, start)
 }
 
 /**
@@ -217,59 +213,6 @@ async function post(
   const response = network.response()
   if (response === undefined) throw new BrokerError('internal', 'MSAL sent no request')
   return response
-}
-
-/** A year: Entra's longest lifetime is 28 hours, and a JavaScript `Date` cannot hold every number. */
-const MAX_LIFETIME_SECONDS = 31_536_000
-
-const withDefault = z.catch
-
-/** A `refresh_in` that makes no sense counts as absent, since the token itself is good. */
-const TokenBody = z.object({
-  access_token: z.string().check(z.minLength(1)),
-  expires_in: z.coerce.number().check(z.positive(), z.maximum(MAX_LIFETIME_SECONDS)),
-  refresh_in: withDefault(z.optional(z.coerce.number().check(z.positive())), undefined),
-})
-
-/**
- * Returns the token of a 200, whose lifetime counts from the start of the request. Throws
- * `entra_bad_response` if there is none: MSAL takes that for success (E4).
- */
-function parseToken(
-  { json }: TokenEndpointResponse,
-  start: { readonly wall: number; readonly monotonic: number },
-): AccessToken {
-  const { data } = TokenBody.safeParse(json)
-  if (data === undefined) {
-    throw new BrokerError(
-      'entra_bad_response',
-      'the token endpoint answered 200 without a usable token. Fix: check for a proxy between the pod and the login host',
-    )
-  }
-  const lifetimeMs = data.expires_in * 1000
-  return {
-    secret: new Secret(data.access_token),
-    obtainedAt: start.wall,
-    expiresAt: start.wall + lifetimeMs,
-    expiresAtMonotonic: start.monotonic + lifetimeMs,
-    lifetimeMs,
-    ...(data.refresh_in !== undefined && { refreshInMs: data.refresh_in * 1000 }),
-  }
-}
-
-const TokenIds = z.object({
-  uti: withDefault(z.optional(z.string().check(z.regex(/^[\w-]{1,64}$/))), undefined),
-  oid: withDefault(z.optional(z.guid()), undefined),
-})
-
-/** Reads the claims that identify a token in the sign-in logs; empty for a token that is not a JWT. */
-function readTokenIds(secret: Secret): Pick<TokenAudit, 'uti' | 'oid'> {
-  try {
-    const { uti, oid } = TokenIds.parse(decodeJwt(secret.reveal()))
-    return { ...(uti !== undefined && { uti }), ...(oid !== undefined && { oid }) }
-  } catch {
-    return {}
-  }
 }
 
 /**

@@ -1,0 +1,64 @@
+/** Parses the token response of Entra ID. */
+import { decodeJwt } from 'jose/jwt/decode'
+import * as z from 'zod/mini'
+import { BrokerError } from '../errors.ts'
+import { Secret } from '../secret.ts'
+import type { AccessToken, TokenAudit } from '../tokens/token.ts'
+import type { Assertion } from './assertion.ts'
+import type { TokenEndpointResponse } from './http-client.ts'
+
+/** A year: Entra's longest lifetime is 28 hours, and a JavaScript `Date` cannot hold every number. */
+const MAX_LIFETIME_SECONDS = 31_536_000
+
+const withDefault = z.catch
+
+/** A `refresh_in` that makes no sense counts as absent, since the token itself is good. */
+const TokenBody = z.object({
+  access_token: z.string().check(z.minLength(1)),
+  expires_in: z.coerce.number().check(z.positive(), z.maximum(MAX_LIFETIME_SECONDS)),
+  refresh_in: withDefault(z.optional(z.coerce.number().check(z.positive())), undefined),
+})
+
+/**
+ * Returns the token of a 200, whose lifetime counts from the start of the request. Throws
+ * `entra_bad_response` if there is none: MSAL takes that for success (E4).
+ */
+export function parseToken(
+  { json }: TokenEndpointResponse,
+  { issuer, subject }: Pick<Assertion, 'issuer' | 'subject'>,
+  start: { readonly wall: number; readonly monotonic: number },
+): AccessToken {
+  const { data } = TokenBody.safeParse(json)
+  if (data === undefined) {
+    throw new BrokerError(
+      'entra_bad_response',
+      'the token endpoint answered 200 without a usable token. Fix: check for a proxy between the pod and the login host',
+    )
+  }
+  const lifetimeMs = data.expires_in * 1000
+  const secret = new Secret(data.access_token)
+  return {
+    secret,
+    obtainedAt: start.wall,
+    expiresAt: start.wall + lifetimeMs,
+    expiresAtMonotonic: start.monotonic + lifetimeMs,
+    lifetimeMs,
+    ...(data.refresh_in !== undefined && { refreshInMs: data.refresh_in * 1000 }),
+    audit: { ...readTokenIds(secret), issuer, subject },
+  }
+}
+
+const TokenIds = z.object({
+  uti: withDefault(z.optional(z.string().check(z.regex(/^[\w-]{1,64}$/))), undefined),
+  oid: withDefault(z.optional(z.guid()), undefined),
+})
+
+/** Reads the claims that identify a token in the sign-in logs; empty for a token that is not a JWT. */
+function readTokenIds(secret: Secret): Pick<TokenAudit, 'uti' | 'oid'> {
+  try {
+    const { uti, oid } = TokenIds.parse(decodeJwt(secret.reveal()))
+    return { ...(uti !== undefined && { uti }), ...(oid !== undefined && { oid }) }
+  } catch {
+    return {}
+  }
+}
