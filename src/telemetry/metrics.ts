@@ -8,7 +8,7 @@ import type { Clock } from '../tokens/clock.ts'
 import type { ExchangeEvent } from '../tokens/token-sources.ts'
 import type { CacheEntry, CacheResult } from '../tokens/token-cache.ts'
 import type { ClientInventory, SeenClient } from './clients.ts'
-import { EVENTS } from './events.ts'
+import type { EventName } from './events.ts'
 import {
   Counter,
   createRegistry,
@@ -51,6 +51,12 @@ export interface Metrics {
 const REQUEST_BUCKETS = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const EXCHANGE_BUCKETS = [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10]
 const CACHE_RESULTS: readonly CacheResult[] = ['hit', 'miss', 'coalesced', 'negative_hit', 'bypass']
+/** The events that callers or Entra ID can repeat without limit. */
+const REPEATING_EVENTS: readonly EventName[] = [
+  'request_rejected',
+  'exchange_failed',
+  'refresh_failed',
+]
 /** The label value of identities and resources that only requests name. */
 const OTHER = 'other'
 
@@ -280,7 +286,8 @@ function registerStateMetrics(
     registers: [registry],
     collect() {
       this.reset()
-      for (const event of Object.keys(EVENTS)) this.inc({ event }, droppedLines.get(event) ?? 0)
+      for (const event of REPEATING_EVENTS) this.inc({ event }, 0)
+      for (const [event, count] of droppedLines) this.inc({ event }, count)
     },
   })
 }

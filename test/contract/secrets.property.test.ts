@@ -23,7 +23,7 @@ async function start() {
   const sidecar = onFailure.use(
     await startServe({ ...environmentOf(world), WIMDS_IDENTITY_HEADER: IDENTITY_HEADER }),
   )
-  await vi.waitFor(() => expect(sidecar.log()).toContain('"event":"ready"'), 5000)
+  await vi.waitFor(() => expect(sidecar.log()).toContain('"event":"ready"'), 30_000)
   const parts = onFailure.move()
 
   const shown = () => fetchEverythingShown(sidecar)
