@@ -16,8 +16,8 @@ import { Settings } from '../../src/config/settings.ts'
 import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
 import { portOf } from '../fixtures/listening.ts'
 import { environmentOf } from '../fixtures/served.ts'
-import { findPiece } from '../contract/secrets.ts'
-import { captureIo, exitCode } from './capture.ts'
+import { findPiece } from './secrets.ts'
+import { captureIo, exitCode } from '../commands/capture.ts'
 
 const JWT = [
   { alg: 'RS256', kid: 'a-key-of-the-cluster' },
@@ -35,7 +35,7 @@ beforeAll(async () => {
 afterAll(() => world.close())
 
 /** Returns everything that the command prints. */
-async function printed(
+async function captureOutput(
   command: Command,
   args: readonly string[],
   variables: Readonly<Record<string, string>> = {},
@@ -62,13 +62,17 @@ describe.each<[string, string, string]>([
   )
   test.each(names)('in %s is not printed', async (name) => {
     const variables = { ...environmentOf(world), [name]: value }
-    expect(findPiece(secret, await printed(doctor, ['--no-exchange'], variables))).toBeUndefined()
     expect(
-      findPiece(secret, await printed(doctor, ['--no-exchange', '--json'], variables)),
+      findPiece(secret, await captureOutput(doctor, ['--no-exchange'], variables)),
+    ).toBeUndefined()
+    expect(
+      findPiece(secret, await captureOutput(doctor, ['--no-exchange', '--json'], variables)),
     ).toBeUndefined()
     // These are printed on purpose: applications need them.
     if (name === 'WIMDS_IDENTITY_HEADER' || /no_proxy/i.test(name)) return
-    expect(findPiece(secret, await printed(env, ['--for', 'imds'], variables))).toBeUndefined()
+    expect(
+      findPiece(secret, await captureOutput(env, ['--for', 'imds'], variables)),
+    ).toBeUndefined()
   })
 })
 
@@ -83,7 +87,7 @@ test.each([`user:${PASSWORD}%@proxy.test`, `http://user%zz:${PASSWORD}@proxy.tes
   'HTTPS_PROXY rejects a password that is not percent-encoded: %s',
   async (url) => {
     const variables = { ...environmentOf(world), HTTPS_PROXY: url }
-    const text = await printed(doctor, ['--no-exchange'], variables)
+    const text = await captureOutput(doctor, ['--no-exchange'], variables)
     expect(text).toMatch(/^wimds doctor: the configuration is not valid:\n {2}HTTPS_PROXY: .*%25/)
     expect(findPiece(PASSWORD, text)).toBeUndefined()
   },
@@ -92,18 +96,18 @@ test.each([`user:${PASSWORD}%@proxy.test`, `http://user%zz:${PASSWORD}@proxy.tes
 describe('wimds report', () => {
   test('does not print the password of a URL', async () => {
     for (const flag of ['--url', '--prometheus']) {
-      const text = await printed(report, [flag, `http://user:${PASSWORD}@127.0.0.1:1/`])
+      const text = await captureOutput(report, [flag, `http://user:${PASSWORD}@127.0.0.1:1/`])
       expect(text).toContain('user and password')
       expect(findPiece(PASSWORD, text)).toBeUndefined()
       expect(
-        findPiece(PASSWORD, await printed(report, [flag, `user:${PASSWORD}@127.0.0.1:1/`])),
+        findPiece(PASSWORD, await captureOutput(report, [flag, `user:${PASSWORD}@127.0.0.1:1/`])),
       ).toBeUndefined()
     }
   })
 
   test('does not print a token in a response', async () => {
     await using other = await answering(`denied, ${'x '.repeat(60)}${JWT}`)
-    const text = await printed(report, ['--url', other.origin])
+    const text = await captureOutput(report, ['--url', other.origin])
     expect(text).toContain('HTTP status 403: denied')
     expect(findPiece(JWT, text)).toBeUndefined()
   })
@@ -132,7 +136,7 @@ describe('given a file with a token in the wrong place', () => {
       `${JWT}: 1\n${JWT}: 2\n`,
     ]) {
       await writeFile(file, content)
-      expect(findPiece(JWT, await printed(command, argumentsFor(file)))).toBeUndefined()
+      expect(findPiece(JWT, await captureOutput(command, argumentsFor(file)))).toBeUndefined()
     }
   })
 
@@ -148,13 +152,13 @@ describe('given a file with a token in the wrong place', () => {
     ]) {
       await writeFile(file, content)
       const variables = { ...environmentOf(world), WIMDS_CONFIG: file }
-      expect(findPiece(JWT, await printed(doctor, [], variables))).toBeUndefined()
+      expect(findPiece(JWT, await captureOutput(doctor, [], variables))).toBeUndefined()
     }
   })
 })
 
 test('wimds report does not print a token in the path of a URL', async () => {
-  const text = await printed(report, ['--prometheus', `http://127.0.0.1:1/${JWT}/`])
+  const text = await captureOutput(report, ['--prometheus', `http://127.0.0.1:1/${JWT}/`])
   expect(text).toMatch(/^wimds report: http:.*\[redacted\]/)
   expect(findPiece(JWT, text)).toBeUndefined()
 })
@@ -164,7 +168,7 @@ test('wimds redirect does not print a token that a tool prints', async () => {
   await writeFile(join(tools.path, 'nft'), `#!/bin/sh\necho "${JWT}" >&2; exit 1\n`, {
     mode: 0o755,
   })
-  const text = await printed(redirect, ['--mode=nft'], { PATH: tools.path })
+  const text = await captureOutput(redirect, ['--mode=nft'], { PATH: tools.path })
   expect(text).toBe('wimds redirect: nft -f -: [redacted]\n')
 })
 
@@ -172,7 +176,7 @@ test('wimds simulate does not print a token in a path', async () => {
   const missing = `/nowhere/${JWT}`
   const both = ['--tls-cert', missing, '--tls-key', missing]
   for (const args of [both, ['--dir', `/dev/null/${JWT}`]]) {
-    const text = await printed(simulate, args)
+    const text = await captureOutput(simulate, args)
     expect(text).toMatch(/^wimds simulate: \w+: .*\[redacted\]/)
     expect(findPiece(JWT, text)).toBeUndefined()
   }
