@@ -3,7 +3,7 @@
 export interface AadstsEntry {
   readonly status: number
   readonly error: string
-  /** Text for a code that a fault forces. A failed check has a more exact text of its own. */
+  /** Text for a code that a fault forces. The text of a failed check is more specific. */
   readonly text: string
   /** Some codes have no `error_uri`. */
   readonly hasNoLink: boolean

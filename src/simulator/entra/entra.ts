@@ -149,7 +149,7 @@ export async function createEntra(options: EntraOptions): Promise<EntraHandler> 
 /** OpenID Connect scopes. Entra ID ignores them in a client credentials request; MSAL for Go sends them. */
 const OIDC_SCOPES: ReadonlySet<string> = new Set(['openid', 'profile', 'email', 'offline_access'])
 
-/** Parses a scope with exactly one `{resource}/.default`, beside which OIDC scopes are ignored. */
+/** Parses a scope with exactly one `{resource}/.default`. OIDC scopes are ignored. */
 function parseResourceScope(scope: string): string {
   const scopes = scope.split(' ').filter((part) => part !== '' && !OIDC_SCOPES.has(part))
   const [only, ...more] = scopes

@@ -1,4 +1,4 @@
-/** The servers that some clients call with their token: Resource Manager and blob storage. For a sandbox only. */
+/** The Azure servers that some clients call with their token. For a sandbox only. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -11,7 +11,12 @@ import { createCertificateAuthority } from '../../../src/lib/x509.ts'
 import { TENANT_ID } from '../harness/identities.ts'
 import { overrideHosts, pathOnly } from '../harness/sandbox.ts'
 
-const ARM = { name: 'management.azure.com', address: '127.0.0.2' }
+const ARM = 'management.azure.com'
+/** Names of the recorder; the storage account is for clients that do not return their token. */
+const RECORDED = [ARM, 'wimdstest.blob.core.windows.net', 'wimdstest.dfs.core.windows.net']
+const RECORDER = '127.0.0.2'
+const EMPTY_CONTAINER =
+  '<?xml version="1.0" encoding="utf-8"?><EnumerationResults><Blobs/><NextMarker/></EnumerationResults>'
 const BLOBS = { name: 'devstoreaccount1.blob.core.windows.net', address: '127.0.0.3' }
 const SUBSCRIPTION_ID = '55555555-5555-4555-8555-555555555555'
 const LISTENS_WITHIN_MS = 20_000
@@ -27,14 +32,17 @@ interface ServerFiles {
   readonly keyFile: string
 }
 
-/** Starts Resource Manager and, if Azurite is installed, blob storage. */
+/** Starts a recorder and, if Azurite is installed, blob storage. */
 export async function startAzureServers(azurite: string | undefined): Promise<AzureServers> {
   await using onFailure = new AsyncDisposableStack()
   const directory = await mkdtemp(join(tmpdir(), 'wimds-azure-'))
   onFailure.defer(() => rm(directory, { recursive: true, force: true }))
-  await overrideHosts(directory, { [ARM.name]: ARM.address, [BLOBS.name]: BLOBS.address })
+  await overrideHosts(directory, {
+    ...Object.fromEntries(RECORDED.map((name) => [name, RECORDER])),
+    [BLOBS.name]: BLOBS.address,
+  })
   const authority = await createCertificateAuthority({ commonName: 'simulated Azure servers' })
-  const { certPem, keyPem } = await authority.issue({ names: [ARM.name, BLOBS.name] })
+  const { certPem, keyPem } = await authority.issue({ names: [...RECORDED, BLOBS.name] })
   const caFile = join(directory, 'ca.crt')
   const files = {
     directory,
@@ -44,22 +52,28 @@ export async function startAzureServers(azurite: string | undefined): Promise<Az
   await writeFile(caFile, authority.caPem)
   await writeFile(files.certFile, certPem)
   await writeFile(files.keyFile, keyPem)
-  onFailure.use(await startResourceManager(certPem, keyPem))
+  onFailure.use(await startRecorder(certPem, keyPem))
   if (azurite !== undefined) onFailure.use(await startAzurite(azurite, files))
   const parts = onFailure.move()
   return {
     env: {
       WIMDS_TEST_CA_FILE: caFile,
       WIMDS_TEST_BLOB_ENDPOINT: `https://${BLOBS.name}`,
+      WIMDS_TEST_LAST_TOKEN_URL: `https://${ARM}/last-token`,
       NODE_EXTRA_CA_CERTS: caFile,
+      SSL_CERT_FILE: caFile,
       REQUESTS_CA_BUNDLE: caFile,
     },
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   }
 }
 
-/** Answers each request with a bearer token with one subscription, which is enough for a login. */
-async function startResourceManager(cert: string, key: string): Promise<AsyncDisposable> {
+/**
+ * Starts a server that answers each request with a bearer token: storage hosts with an empty container,
+ * Resource Manager with one subscription. `GET /last-token` returns the last token, for clients that do
+ * not return theirs.
+ */
+async function startRecorder(cert: string, key: string): Promise<AsyncDisposable> {
   const subscription = {
     id: `/subscriptions/${SUBSCRIPTION_ID}`,
     subscriptionId: SUBSCRIPTION_ID,
@@ -67,12 +81,24 @@ async function startResourceManager(cert: string, key: string): Promise<AsyncDis
     state: 'Enabled',
     tenantId: TENANT_ID,
   }
-  const server = createServer({ cert, key }, (request, response) => {
-    const isAllowed = request.headers.authorization?.startsWith('Bearer ') === true
-    response.writeHead(isAllowed ? 200 : 401, { 'content-type': 'application/json' })
-    response.end(JSON.stringify(isAllowed ? { value: [subscription] } : {}))
+  let lastToken = ''
+  const server = createServer({ cert, key }, ({ headers, url }, response) => {
+    if (url === '/last-token') {
+      response.end(lastToken)
+      lastToken = ''
+      return
+    }
+    const token = /^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1]
+    if (token === undefined) {
+      response.writeHead(401).end()
+      return
+    }
+    lastToken = token
+    const isStorage = headers.host !== ARM
+    response.writeHead(200, { 'content-type': isStorage ? 'application/xml' : 'application/json' })
+    response.end(isStorage ? EMPTY_CONTAINER : JSON.stringify({ value: [subscription] }))
   })
-  server.listen(443, ARM.address)
+  server.listen(443, RECORDER)
   await once(server, 'listening')
   return {
     async [Symbol.asyncDispose]() {

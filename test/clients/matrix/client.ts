@@ -20,7 +20,7 @@ export interface Client {
   /** The modes that the client supports. */
   readonly modes: readonly ModeName[]
   /** Servers that the client calls with its token. */
-  readonly needs?: readonly ('arm' | 'blob-storage')[]
+  readonly needs?: readonly ('azure' | 'blob-storage')[]
 }
 
 /** One client in one mode. */

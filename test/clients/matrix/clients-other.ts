@@ -1,4 +1,4 @@
-/** The clients in Rust, .NET and shell, and rclone. */
+/** The clients in Rust, .NET and C++, and programs and scripts. */
 import { type Client, IMDS_MODES, STORAGE } from './client.ts'
 import { driverPath } from './workspaces.ts'
 
@@ -7,6 +7,12 @@ const shell = (name: string): Pick<Client, 'language' | 'workspace' | 'version' 
   workspace: 'shell',
   version: '',
   command: () => [driverPath(`shell/${name}.sh`)],
+})
+
+const program = (name: string): Pick<Client, 'language' | 'workspace' | 'command'> => ({
+  language: 'Programs and scripts',
+  workspace: 'python-programs',
+  command: (workspace) => [`${workspace}/bin/python`, driverPath(`python/${name}_driver.py`)],
 })
 
 export const OTHER_CLIENTS: readonly Client[] = [
@@ -29,20 +35,54 @@ export const OTHER_CLIENTS: readonly Client[] = [
   },
   {
     language: '.NET',
-    name: 'Azure.Identity ManagedIdentityCredential',
-    version: '1.13.2',
+    name: 'Azure.Identity in the Azure MCP server',
+    version: '3.0.0-beta.46',
     workspace: 'dotnet',
-    command: (workspace) => [`${workspace}/build/driver`],
+    command: (workspace) => [
+      driverPath('shell/azure-mcp.sh'),
+      `${workspace}/node_modules/@azure/mcp-linux-x64/dist/azmcp`,
+    ],
+    resource: 'https://management.azure.com/',
     modes: ['system', 'client-id', 'host-override', 'app-service-2019', 'cloud-shell'],
+    needs: ['azure'],
   },
   {
-    language: '.NET',
-    name: 'Azure.Identity DefaultAzureCredential',
-    version: '1.13.2',
-    workspace: 'dotnet',
-    command: (workspace) => [`${workspace}/build/driver`],
-    variant: 'default',
+    ...program('pyarrow'),
+    language: 'C++',
+    name: 'azure-sdk-for-cpp in pyarrow AzureFileSystem',
+    version: '26.0.1',
+    resource: STORAGE,
+    modes: ['system', 'client-id', 'app-service-2019', 'app-service-2017', 'cloud-shell'],
+    needs: ['azure'],
+  },
+  {
+    ...program('mssql_python'),
+    name: 'mssql-python Authentication=ActiveDirectoryMSI',
+    version: '1.16.0',
+    resource: 'https://database.windows.net',
     modes: ['system', 'client-id', 'host-override', 'app-service-2019'],
+  },
+  {
+    ...program('google_auth'),
+    name: 'google-auth workload identity federation',
+    version: '2.63.0',
+    modes: ['system', 'client-id'],
+  },
+  {
+    ...program('opendal'),
+    name: 'Apache OpenDAL azblob',
+    version: '0.47.12',
+    resource: `${STORAGE}/`,
+    modes: ['system'],
+    needs: ['azure'],
+  },
+  {
+    language: 'Programs and scripts',
+    name: 'MongoDB driver ENVIRONMENT:azure',
+    version: '7.9.0',
+    workspace: 'js-pinned',
+    command: (workspace) => [process.execPath, `${workspace}/mongodb.mjs`],
+    modes: ['system', 'client-id'],
   },
   {
     language: 'Programs and scripts',

@@ -67,7 +67,7 @@ export const PYTHON_CLIENTS: readonly Client[] = [
     command: az,
     variant: 'username',
     modes: [...IMDS_MODES, 'cloud-shell'],
-    needs: ['arm'],
+    needs: ['azure'],
   },
   {
     ...current,
@@ -76,7 +76,7 @@ export const PYTHON_CLIENTS: readonly Client[] = [
     workspace: 'az-current',
     command: az,
     modes: [...IMDS_MODES, 'host-override', 'app-service-2019'],
-    needs: ['arm'],
+    needs: ['azure'],
   },
   {
     ...current,

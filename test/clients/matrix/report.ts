@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { MODE_NAMES, MODES, type ModeName } from '../harness/modes.ts'
 import { formatTitle, type Client } from './client.ts'
 import { CLIENTS } from './clients.ts'
-import type { RowResult } from './result.ts'
+import { formatSummary, type RowResult } from './result.ts'
 
 export const COMPATIBILITY_FILE = fileURLToPath(
   new URL('../../../docs/compatibility.md', import.meta.url),
@@ -33,6 +33,8 @@ audience and identity and, where the client reports one, the right expiry.
 - ✓ passed; ✗ failed; – the client has no such mode.
 - skipped: the client's toolchain was not on the machine that wrote this page; not run: the mode was
   not selected.
+- A few clients do not return their token. It is then the one that the server got which the client
+  called: Resource Manager, storage.
 
 The columns:
 
@@ -46,6 +48,9 @@ The columns:
 - **Cloud Shell**: \`MSI_ENDPOINT\` alone.
 - **port 50342**: the form of the retired VM extension, posted to localhost.
 
+The .NET client is the self-contained program of the npm package \`@azure/mcp-linux-x64\`; its first token
+must take less than 5 s. The C++ client is the file system of the PyPI package \`pyarrow\`.
+
 DefaultAzureCredential first probes for IMDS with a time limit between 0.3 and 2 s. Its rows show that
 the probe succeeds and that no other credential of the chain is used.
 `
@@ -58,7 +63,15 @@ export function formatCompatibility(results: readonly RowResult[]): string {
     'left-out'
   const languages = [...new Set(CLIENTS.map(({ language }) => language))]
   const sections = languages.map((language) => formatSection(language, findStatus))
-  return [INTRODUCTION, ...sections, formatVariables(findStatus)].join('\n')
+  return [INTRODUCTION, formatTotals(results), ...sections, formatVariables(findStatus)].join('\n')
+}
+
+/** Formats the numbers of clients and rows of the run. */
+function formatTotals(results: readonly RowResult[]): string {
+  const clients = new Set(
+    results.map(({ language, title }) => `${language} ${title.split(': ')[0]}`),
+  )
+  return `The last run: ${clients.size} clients in ${results.length} rows; ${formatSummary(results)}.\n`
 }
 
 type FindStatus = (client: Client, mode: ModeName) => Status

@@ -7,20 +7,27 @@ import { formatTitle, type Row } from './client.ts'
 import type { Installation, Installations } from './install.ts'
 import { startAzureServers } from './azure-servers.ts'
 import type { RowResult } from './result.ts'
+import type { Selection } from './selection.ts'
 
 const RESOURCE = 'https://vault.azure.net'
 
+const LISTEN = ['169.254.169.254:80', '127.0.0.1:50342']
+
 /** Starts all servers, runs the rows and reports each result at once. */
 export async function runRows(
-  rows: readonly Row[],
+  { rows, coldStart }: Pick<Selection, 'rows' | 'coldStart'>,
   installations: Installations,
   onResult: (result: RowResult) => void,
 ): Promise<readonly RowResult[]> {
   await using azure = await startAzureServers(findAzurite(rows, installations))
-  await using stack = await startStack({ listen: ['169.254.169.254:80', '127.0.0.1:50342'] })
+  await using servers = new AsyncDisposableStack()
+  const shared = coldStart ? undefined : servers.use(await startStack({ listen: LISTEN }))
   const results: RowResult[] = []
   for (const row of rows) {
-    const outcome = await runInstalled(row, { stack, env: azure.env, installations })
+    const context = { env: azure.env, installations }
+    const outcome = shared
+      ? await runInstalled(row, { stack: shared, ...context })
+      : await runColdStart(row, context)
     const result = { language: row.client.language, title: formatTitle(row), ...outcome }
     onResult(result)
     results.push(result)
@@ -54,10 +61,20 @@ interface RunContext {
   readonly installations: Installations
 }
 
-async function runInstalled(
-  row: Row,
-  { stack, env, installations }: RunContext,
-): Promise<Pick<RowResult, 'status' | 'reason'>> {
+type Outcome = Pick<RowResult, 'status' | 'reason'>
+
+/** Runs a row against a new sidecar whose first exchange fails with 503. */
+async function runColdStart(row: Row, context: Omit<RunContext, 'stack'>): Promise<Outcome> {
+  await setLinkLocal(true)
+  await using stack = await startStack({ listen: LISTEN })
+  const { faults } = stack.simulator
+  faults.add({ kind: 'unavailable', times: 1 })
+  const outcome = await runInstalled(row, { stack, ...context })
+  if (outcome.status !== 'passed' || faults.list().length === 0) return outcome
+  return { status: 'failed', reason: 'the token was cached before the client requested it' }
+}
+
+async function runInstalled(row: Row, { stack, env, installations }: RunContext): Promise<Outcome> {
   const needed = [
     row.client.workspace,
     ...(requiresStorage(row.client) ? (['js-pinned'] as const) : []),
@@ -73,9 +90,7 @@ async function runInstalled(
   return reason === undefined ? { status: 'passed' } : { status: 'failed', reason }
 }
 
-function findInstallProblem(
-  installation: Installation | undefined,
-): Pick<RowResult, 'status' | 'reason'> | undefined {
+function findInstallProblem(installation: Installation | undefined): Outcome | undefined {
   if (installation === undefined) return { status: 'failed', reason: 'not installed' }
   if ('missing' in installation) return { status: 'skipped', reason: installation.missing }
   if ('failed' in installation) return { status: 'failed', reason: installation.failed }

@@ -32,7 +32,7 @@ async function main(argv: readonly string[], env: Environment): Promise<number> 
   if (selection.installations !== undefined) {
     const text = await readFile(selection.installations, 'utf8')
     const installations = Installations.parse(JSON.parse(text))
-    return finish(selection, await runRows(selection.rows, installations, printResult))
+    return finish(selection, await runRows(selection, installations, printResult))
   }
   const obstacle = await findSandboxObstacle()
   if (obstacle !== undefined) {

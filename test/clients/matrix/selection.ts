@@ -10,14 +10,18 @@ export interface Selection {
   readonly json?: string
   /** True: docs/compatibility.md is rewritten. */
   readonly writesDocs: boolean
+  /** True: every row has a new sidecar, whose first exchange is answered with 503. */
+  readonly coldStart: boolean
   /** Set inside the sandbox: the file with the installations. */
   readonly installations?: string
 }
 
-export const USAGE = `usage: npm run test:clients -- [--only TEXT]... [--modes LIST] [--json FILE] [--write-docs]
+export const USAGE = `usage: npm run test:clients -- [--only TEXT]... [--modes LIST] [--json FILE] [--cold-start]
+                                      [--write-docs]
   --only TEXT    rows whose title contains the text, as in "Python", "1.5.0" or "azidentity"
   --modes LIST   modes or protocols, separated by commas: ${MODE_NAMES.join(', ')},
                  or imds, app-service, cloud-shell
+  --cold-start   a new sidecar for each row; Entra ID answers its first exchange with 503
   --json FILE    writes the results to the file
   --write-docs   writes docs/compatibility.md (on a machine with every toolchain, without --only and --modes)
 `
@@ -34,6 +38,7 @@ export function parseSelection(argv: readonly string[]): Selection {
     options: {
       only: { type: 'string', multiple: true },
       modes: { type: 'string' },
+      'cold-start': { type: 'boolean' },
       json: { type: 'string' },
       'write-docs': { type: 'boolean' },
       inside: { type: 'string' },
@@ -46,6 +51,7 @@ export function parseSelection(argv: readonly string[]): Selection {
       (row) =>
         (modes?.has(row.mode) ?? true) && (only?.some((text) => matchesText(row, text)) ?? true),
     ),
+    coldStart: values['cold-start'] ?? false,
     writesDocs: values['write-docs'] ?? false,
     ...(values.json !== undefined && { json: values.json }),
     ...(values.inside !== undefined && { installations: values.inside }),

@@ -12,7 +12,6 @@ const PROBES = {
     ['javac', '--version'],
   ],
   rust: [['cargo', '--version']],
-  dotnet: [['dotnet', '--version']],
   shell: [['curl', '--version']],
   debian: [
     ['apt-get', '--version'],

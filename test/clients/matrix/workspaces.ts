@@ -21,6 +21,7 @@ export const WORKSPACES = {
   'js-pinned': npm('js/pinned'),
   'python-current': pip('current'),
   'python-legacy': pip('legacy'),
+  'python-programs': pip('programs'),
   // Without dependencies: they are a gigabyte, and a login does not need them.
   'az-2.45': pip('az-2.45', 'azure-cli==2.45.0'),
   'az-current': pip('az-current', 'azure-cli==2.91.0'),
@@ -32,7 +33,8 @@ export const WORKSPACES = {
   'java-abfs': maven('java/abfs'),
   'java-mssql': maven('java/mssql'),
   rust: cargo('rust'),
-  dotnet: dotnet('dotnet'),
+  // A self-contained program of 150 MB in an npm package; no .NET SDK is needed.
+  dotnet: npm('dotnet'),
   shell: { toolchain: 'shell', sources: [], steps: () => [] },
   rclone: debian('rclone'),
 } as const satisfies Record<string, Workspace>
@@ -110,14 +112,6 @@ function cargo(folder: string): Workspace {
         target,
       ],
     ],
-  }
-}
-
-function dotnet(folder: string): Workspace {
-  return {
-    toolchain: 'dotnet',
-    sources: [driverPath(folder)],
-    steps: () => [copy(folder), ['dotnet', 'build', '--nologo', '--output', 'build']],
   }
 }
 

@@ -50,8 +50,8 @@ describe('a control endpoint', () => {
 
   test('writes projected tokens for concurrent requests', async () => {
     await using simulator = await startInMemory()
-    const asked = Array.from({ length: 8 }, () => control(simulator, 'POST', 'token'))
-    for (const { status } of await Promise.all(asked)) expect(status).toBe(200)
+    const responses = Array.from({ length: 8 }, () => control(simulator, 'POST', 'token'))
+    for (const { status } of await Promise.all(responses)) expect(status).toBe(200)
     expect((await exchange(simulator)).status).toBe(200)
   })
 
