@@ -12,8 +12,7 @@ import { createEntra, type EntraOptions } from './entra/entra.ts'
 import { parseTokenRoute } from './entra/token-request.ts'
 import { createFaults, type Faults, type FaultTarget } from './faults/faults.ts'
 import { withFaults } from './faults/inject-faults.ts'
-import { createInMemoryDispatcher } from './http/dispatcher.ts'
-import { createInMemoryFetch, createNetworkFetch, type FetchText } from './http/fetch-text.ts'
+import { createFetchText } from './http/fetch-text.ts'
 import { createOrigins, type Listen, type Origins } from './http/origins.ts'
 import { createIssuer, type ClusterIssuer, type ProjectedTokenClaims } from './issuer/issuer.ts'
 import { createProjectedTokenFile } from './issuer/projected-token-file.ts'
@@ -25,8 +24,8 @@ export interface SimulatorOptions extends Pick<
   'externalIssuers' | 'issuerCacheMs' | 'toleranceMs' | 'trailerSeparator'
 > {
   /**
-   * `true` (default): every server has a port and speaks TLS. `false`: no server has a port; their
-   * origins are names under `.test` that only `dispatcher` reaches.
+   * `true` (default): the origins have ports. `false`: they are names under `.test`, which only
+   * `dispatcher` reaches.
    */
   readonly ports?: boolean
   /** Folder for `ca.crt` and the volume `token/`. Default: a temporary folder, removed on close. */
@@ -80,7 +79,7 @@ export interface Simulator extends AsyncDisposable {
   readonly log: ExchangeLog
   /** Returns the number of token requests to Entra ID since the last `log.clear()`. */
   exchanges(): number
-  /** An undici dispatcher that calls the servers in this process. It works with ports, too. */
+  /** An undici dispatcher that reaches the servers without DNS and accepts their certificates. */
   readonly dispatcher: Dispatcher
   /** Signs a new projected token and replaces the file, as the kubelet does. */
   rotateToken(claims?: ProjectedTokenClaims): Promise<void>
@@ -125,8 +124,8 @@ async function build(
 ): Promise<Simulator> {
   const { now = Date.now } = options
   const stateDir = await prepareStateDir(options, closers)
-  const dispatcher = createInMemoryDispatcher(origins.inMemory)
-  const { caPem, tokenProxy, ...at } = await openOrigins(origins, dispatcher, options)
+  const { dispatcher } = origins
+  const { caPem, tokenProxy, ...at } = await openOrigins(origins, options)
   const caFile = join(stateDir, 'ca.crt')
   await writeFile(caFile, caPem)
 
@@ -134,19 +133,14 @@ async function build(
   const directory = DirectorySchema.parse((options.directory ?? defaultDirectory)(issuer.issuer))
   const [first] = directory.applications
   const tenantId = first?.tenantId ?? directory.tenants[0]?.id ?? TENANT_ID
-  const inMemory = createInMemoryFetch(origins.inMemory)
-  const entra = await createEntra({
-    ...options,
-    directory,
-    fetchText: options.ports === false ? inMemory : fetchOverTls(caPem, closers),
-    now,
-  })
+  const fetchText = createFetchText(dispatcher)
+  const entra = await createEntra({ ...options, directory, fetchText, now })
   const secrets = new Map(Object.entries(options.secrets ?? DEFAULT_SECRETS))
   const vault = createVault({
     secrets,
     tenantId,
     authorityHost: at.entra.url,
-    fetchText: inMemory,
+    fetchText,
     now,
   })
 
@@ -189,7 +183,6 @@ async function build(
 /** Opens the origins of all servers. Only the token proxy is mounted yet. */
 async function openOrigins(
   origins: Origins,
-  dispatcher: Dispatcher,
   { listen = {}, names = [], addresses = [], tls }: SimulatorOptions,
 ) {
   const authority = await createCertificateAuthority({ commonName: 'wimds simulator CA' })
@@ -209,7 +202,9 @@ async function openOrigins(
       tls: proxyTls,
       publicName,
     })
-    proxy.mount(createTokenProxy({ prefix: '', authorityHost: entra.url, dispatcher }))
+    proxy.mount(
+      createTokenProxy({ prefix: '', authorityHost: entra.url, dispatcher: origins.dispatcher }),
+    )
     tokenProxy = { url: proxy.url, sniName: TOKEN_PROXY_SNI_NAME }
   }
   return { issuer, entra, vault, tokenProxy, caPem: authority.caPem }
@@ -224,12 +219,6 @@ async function prepareStateDir({ stateDir }: SimulatorOptions, closers: Closer[]
   }
   await mkdir(stateDir, { recursive: true })
   return stateDir
-}
-
-function fetchOverTls(caPem: string, closers: Closer[]): FetchText {
-  const { fetchText, close } = createNetworkFetch({ caPem })
-  closers.push(close)
-  return fetchText
 }
 
 const findEntraTarget = (request: Request): FaultTarget =>

@@ -8,8 +8,8 @@ export const CORRELATION_ID = 'abababab-abab-4bab-8bab-abababababab'
 
 export const NOW = Date.UTC(2026, 10, 24, 12, 0, 0)
 
-/** Starts a simulator without ports, whose clock always returns `NOW`. */
-export const startInMemory = (options: SimulatorOptions = {}): Promise<Simulator> =>
+/** Starts a simulator with names instead of ports, whose clock always returns `NOW`. */
+export const startSimulator = (options: SimulatorOptions = {}): Promise<Simulator> =>
   createSimulator({ ports: false, now: () => NOW, ...options })
 
 export interface RequestChanges {

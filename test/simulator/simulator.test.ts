@@ -15,7 +15,7 @@ const readSecret = async (vaultUrl: string, dispatcher: Dispatcher, token: unkno
   return response.json()
 }
 
-test('in memory, a projected token is exchanged for an access token, which reads a secret', async () => {
+test('with names, a projected token is exchanged for an access token, which reads a secret', async () => {
   await using simulator = await createSimulator({ ports: false })
   const { body } = await exchange(simulator)
   expect(

@@ -1,6 +1,5 @@
 /** GET requests of the simulated servers to each other and to external issuers. */
-import { Agent, fetch } from 'undici'
-import { isSocketFault, type Server } from './handler.ts'
+import { Agent, type Dispatcher, fetch } from 'undici'
 
 /** Fetches a document as text. Rejects when the server cannot be reached or redirects. */
 export type FetchText = (url: string) => Promise<{ readonly status: number; readonly text: string }>
@@ -24,25 +23,21 @@ export function createNetworkFetch({ caPem, bearerToken }: NetworkOptions): {
     maxResponseSize: MAX_RESPONSE_BYTES,
     ...(caPem === undefined ? {} : { connect: { ca: caPem } }),
   })
-  return {
-    async fetchText(url) {
-      const response = await fetch(url, {
-        dispatcher: agent,
-        redirect: 'error',
-        signal: AbortSignal.timeout(TIMEOUT_MS),
-        headers: bearerToken ? { authorization: `Bearer ${await bearerToken()}` } : {},
-      })
-      return { status: response.status, text: await response.text() }
-    },
-    close: () => agent.destroy(),
-  }
+  return { fetchText: createFetchText(agent, bearerToken), close: () => agent.destroy() }
 }
 
-/** Creates a {@link FetchText} that calls a server in this process. Rejects on a socket fault. */
-export function createInMemoryFetch(server: Server): FetchText {
+/** Creates a {@link FetchText} with this dispatcher. */
+export function createFetchText(
+  dispatcher: Dispatcher,
+  bearerToken?: () => Promise<string>,
+): FetchText {
   return async (url) => {
-    const reply = await server(new Request(url))
-    if (isSocketFault(reply)) throw new Error(`simulated ${reply.socket}`)
-    return { status: reply.status, text: await reply.text() }
+    const response = await fetch(url, {
+      dispatcher,
+      redirect: 'error',
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      headers: bearerToken ? { authorization: `Bearer ${await bearerToken()}` } : {},
+    })
+    return { status: response.status, text: await response.text() }
   }
 }

@@ -1,5 +1,8 @@
-/** Gives each simulated server an origin: a port, or a name that only exists in memory. */
+/** Starts the simulated servers on ports and gives each one an origin. */
+import type { Dispatcher } from 'undici'
+import { toLocalHost } from '../../lib/hosts.ts'
 import type { IssuedCertificate } from '../../lib/x509.ts'
+import { createLocalDispatcher, type LocalAddress } from './dispatcher.ts'
 import type { Server } from './handler.ts'
 import { serve } from './serve.ts'
 
@@ -9,7 +12,7 @@ export interface Listen {
   readonly port?: number
 }
 
-/** An origin that is reserved before its server exists, because servers name each other's URLs. */
+/** An origin that exists before its server does, because servers name each other's URLs. */
 export interface Origin {
   readonly url: string
   /** Sets the server. Requests before that are answered with 503. */
@@ -24,53 +27,37 @@ interface OriginOptions extends Listen {
 
 export interface Origins {
   open(name: string, options: OriginOptions): Promise<Origin>
-  /** Routes a request to the server of its origin, without a port. */
-  readonly inMemory: Server
+  /** Reaches all origins by their URLs. */
+  readonly dispatcher: Dispatcher
   close(): Promise<void>
 }
 
-/** Creates origins with ports, or origins such as `https://entra.test` that only `inMemory` reaches. */
+/** Creates origins with ports, or with names such as `https://entra.test` for `dispatcher` only. */
 export function createOrigins(ports: boolean): Origins {
-  const servers = new Map<string, Server>()
-  const closers: (() => Promise<void>)[] = []
+  const addresses = new Map<string, LocalAddress>()
+  const dispatcher = createLocalDispatcher(addresses)
+  const closers = [() => dispatcher.destroy()]
   return {
+    dispatcher,
     async open(name, { publicName, ...options }) {
       let mounted = answerUnavailable
-      const server: Server = (request) => mounted(request)
-      const url = ports ? await listen(server, publicName, options) : `https://${name}.test`
-      servers.set(url, server)
+      const running = await serve((request) => mounted(request), options)
+      closers.push(() => running.close())
+      const host = publicName === undefined ? running.url : `https://${publicName}:${running.port}`
+      const url = ports ? host : `https://${name}.test`
+      const local = toLocalHost(options.host ?? '127.0.0.1')
+      addresses.set(new URL(url).host, { host: local, port: running.port })
       return {
         url,
-        mount: (next) => {
-          mounted = next
+        mount: (server) => {
+          mounted = server
         },
       }
     },
-    inMemory: routeByOrigin(servers),
     async close() {
       await Promise.all(closers.splice(0).map((close) => close()))
     },
   }
-
-  async function listen(
-    server: Server,
-    publicName: string | undefined,
-    options: Listen & { readonly tls: IssuedCertificate },
-  ): Promise<string> {
-    const running = await serve(server, options)
-    closers.push(() => running.close())
-    return publicName === undefined ? running.url : `https://${publicName}:${running.port}`
-  }
 }
 
 const answerUnavailable: Server = async () => new Response(null, { status: 503 })
-
-/** Combines servers into one that routes by origin. An unknown origin rejects, like a refused connection. */
-export function routeByOrigin(servers: ReadonlyMap<string, Server>): Server {
-  return async (request) => {
-    const { origin } = new URL(request.url)
-    const server = servers.get(origin)
-    if (!server) throw new Error(`nothing listens at ${origin}`)
-    return server(request)
-  }
-}

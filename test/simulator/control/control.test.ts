@@ -3,7 +3,7 @@ import { fetch } from 'undici'
 import { describe, expect, test } from 'vitest'
 import { BILLING } from '../../../src/simulator/defaults.ts'
 import type { Simulator } from '../../../src/simulator/simulator.ts'
-import { startInMemory, exchange } from '../exchange.ts'
+import { startSimulator, exchange } from '../exchange.ts'
 
 const control = async (simulator: Simulator, method: string, path: string, body?: unknown) => {
   const response = await fetch(`${simulator.authorityHost}/simulator/${path}`, {
@@ -16,7 +16,7 @@ const control = async (simulator: Simulator, method: string, path: string, body?
 
 describe('a control endpoint', () => {
   test('sets, adds, lists and clears faults', async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     const shown = [expect.objectContaining({ kind: 'throttled', times: 3 })]
     expect(await control(simulator, 'PUT', 'faults', [{ kind: 'throttled', times: 3 }])).toEqual({
       status: 200,
@@ -41,7 +41,7 @@ describe('a control endpoint', () => {
       /retryAfterSeconds/u,
     ],
   ])('answers 400 with a reason for %s', async (_, body, reason) => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     expect(await control(simulator, 'PUT', 'faults', body)).toMatchObject({
       status: 400,
       body: { error: expect.stringMatching(reason) },
@@ -49,14 +49,14 @@ describe('a control endpoint', () => {
   })
 
   test('writes projected tokens for concurrent requests', async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     const responses = Array.from({ length: 8 }, () => control(simulator, 'POST', 'token'))
     for (const { status } of await Promise.all(responses)) expect(status).toBe(200)
     expect((await exchange(simulator)).status).toBe(200)
   })
 
   test('counts and lists exchanges without tokens', async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     const { body } = await exchange(simulator)
     await exchange(simulator, { form: { client_id: BILLING.clientId } })
     const seen = await control(simulator, 'GET', 'requests')
@@ -86,7 +86,7 @@ describe('a control endpoint', () => {
   })
 
   test('ignores faults, and lists all endpoints for an unknown path', async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     simulator.faults.add({ kind: 'hang', target: 'metadata' })
     expect(await control(simulator, 'GET', 'nothing')).toMatchObject({
       status: 404,
@@ -95,7 +95,7 @@ describe('a control endpoint', () => {
   })
 
   test('changes the directory at run time', async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     const { body } = await control(simulator, 'GET', 'directory')
     expect(Object(body).applications).toHaveLength(3)
     const changed = { ...Object(body), applications: [] }
@@ -107,7 +107,7 @@ describe('a control endpoint', () => {
   })
 
   test('writes a projected token with the given claims', async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     const before = await readFile(simulator.tokenFile, 'utf8')
     expect(await control(simulator, 'POST', 'token', { serviceAccount: 'intruder' })).toEqual({
       status: 200,
@@ -120,7 +120,7 @@ describe('a control endpoint', () => {
   })
 
   test('rotates the signing key, published or not', async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     await control(simulator, 'POST', 'issuer-key')
     await control(simulator, 'POST', 'token')
     expect((await exchange(simulator)).status).toBe(200)

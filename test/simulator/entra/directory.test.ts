@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { BILLING, REPORTS } from '../../../src/simulator/defaults.ts'
 import type { Simulator } from '../../../src/simulator/simulator.ts'
-import { exchange, formatFailure, startInMemory } from '../exchange.ts'
+import { exchange, formatFailure, startSimulator } from '../exchange.ts'
 
 const OTHER_GUID = '99999999-9999-4999-8999-999999999999'
 
@@ -83,7 +83,7 @@ describe('an exchange', () => {
       /not assigned to a role/,
     ],
   ])('fails with its AADSTS code: %s', async (_, change, clientId, failure, text) => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     change(simulator)
     const outcome = await exchange(
       simulator,
@@ -94,7 +94,7 @@ describe('an exchange', () => {
   })
 
   test('fails with the claims of a conditional-access block', async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     const policy = 'cccccccc-cccc-4ccc-8ccc-cccccccccccc'
     findOrders(simulator).application.blockedByPolicy = policy
     const outcome = await exchange(simulator)
@@ -106,7 +106,7 @@ describe('an exchange', () => {
   })
 
   test('succeeds as soon as a second federated credential matches', async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     await simulator.rotateToken({ serviceAccount: 'orders-v2' })
     expect(formatFailure(await exchange(simulator))).toBe('401 invalid_client 700213')
     const { application, credential } = findOrders(simulator)

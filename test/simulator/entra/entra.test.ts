@@ -3,7 +3,7 @@ import { fetch } from 'undici'
 import { describe, expect, test } from 'vitest'
 import { ORDERS, TENANT_ID } from '../../../src/simulator/defaults.ts'
 import type { Simulator } from '../../../src/simulator/simulator.ts'
-import { startInMemory, exchange, NOW } from '../exchange.ts'
+import { startSimulator, exchange, NOW } from '../exchange.ts'
 
 const V1_ISSUER = `https://sts.windows.net/${TENANT_ID}/`
 const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u
@@ -32,7 +32,7 @@ const get = async (simulator: Simulator, path: string) => {
 
 describe('an access token', () => {
   test('for a version 1 resource has the claims of version 1 on both endpoints', async () => {
-    await using simulator = await startInMemory({ random: () => 0 })
+    await using simulator = await startSimulator({ random: () => 0 })
     const { body } = await exchange(simulator)
     const { payload, protectedHeader } = await validate(simulator, body['access_token'], 1)
 
@@ -63,7 +63,7 @@ describe('an access token', () => {
   })
 
   test('for a version 2 resource has the claims of version 2 on both endpoints', async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     const { body } = await exchange(simulator, {
       version: 1,
       form: { resource: 'api://orders-api' },
@@ -92,13 +92,13 @@ describe('an access token', () => {
     ['openid offline_access profile https://vault.azure.net/.default', 'https://vault.azure.net'],
     ['https://vault.azure.net/.default email', 'https://vault.azure.net'],
   ])('for the scope %s has the audience %s', async (scope, audience) => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     const { body } = await exchange(simulator, { form: { scope } })
     expect(decodeJwt(String(body['access_token'])).aud).toBe(audience)
   })
 
   test('contains roles, the managed identity and the client capability', async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     const [application] = simulator.directory.applications
     Object.assign(application ?? {}, {
       kind: 'managed-identity',
@@ -118,7 +118,7 @@ describe('an access token', () => {
 
 describe('a token response', () => {
   test('of the v2 endpoint has numbers and the members that Entra ID sends', async () => {
-    await using simulator = await startInMemory({ random: () => 0.999 })
+    await using simulator = await startSimulator({ random: () => 0.999 })
     const { body, headers } = await exchange(simulator)
     expect(body).toEqual({
       token_type: 'Bearer',
@@ -131,7 +131,7 @@ describe('a token response', () => {
   })
 
   test('of the v1 endpoint has strings, the resource and absolute times', async () => {
-    await using simulator = await startInMemory({ random: () => 0 })
+    await using simulator = await startSimulator({ random: () => 0 })
     const { body } = await exchange(simulator, { version: 1 })
     expect(body).toEqual({
       token_type: 'Bearer',
@@ -150,19 +150,19 @@ describe('a token response', () => {
     ['unknown form fields', { form: { 'x-client-SKU': 'msal.js.node' } }],
     ['a verified domain as tenant', { tenant: 'contoso.onmicrosoft.com' }],
   ])('is sent for %s', async (_, attempt) => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     expect((await exchange(simulator, attempt)).status).toBe(200)
   })
 
   test('is sent for any resource with unknownResources: issue', async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     simulator.directory.unknownResources = 'issue'
     const { body } = await exchange(simulator, { form: { scope: 'https://load-17.test/.default' } })
     expect(decodeJwt(String(body['access_token'])).aud).toBe('https://load-17.test')
   })
 
   test('has the lifetime of the application', async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     Object.assign(simulator.directory.applications[0] ?? {}, {
       tokenLifetimeSeconds: 120,
       refreshInSeconds: 60,
@@ -173,7 +173,7 @@ describe('a token response', () => {
 
 describe('Entra ID metadata', () => {
   test('discovery documents have the origin of the request', async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     const base = `https://entra.test/${TENANT_ID}`
     expect(
       (await get(simulator, `/${TENANT_ID}/v2.0/.well-known/openid-configuration`)).body,
@@ -193,7 +193,7 @@ describe('Entra ID metadata', () => {
   test.each(['/common/discovery/keys', `/${TENANT_ID}/discovery/keys`])(
     '%s contains only public keys',
     async (path) => {
-      await using simulator = await startInMemory()
+      await using simulator = await startSimulator()
       const { body } = await get(simulator, path)
       expect(Object.keys(body.keys[0]).toSorted()).toEqual([
         'alg',
@@ -208,7 +208,7 @@ describe('Entra ID metadata', () => {
   )
 
   test('instance discovery accepts only its own host', async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     const ask = (host: string) =>
       get(
         simulator,
@@ -235,13 +235,13 @@ describe('Entra ID metadata', () => {
     ['/', 404],
     [`/${TENANT_ID}/oauth2/v2.0/authorize`, 404],
   ])('%s answers %i', async (path, status) => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     expect((await get(simulator, path)).status).toBe(status)
   })
 })
 
 test('a projected token has the header and claims of a cluster, with stable uids', async () => {
-  await using simulator = await startInMemory()
+  await using simulator = await startSimulator()
   const token = (await simulator.issuer.sign({ pod: 'orders-7d9f' })).reveal()
   const claims = decodeJwt(token)
   expect(decodeProtectedHeader(token)).toEqual({
@@ -269,7 +269,7 @@ test('a projected token has the header and claims of a cluster, with stable uids
 })
 
 test('tokens of an old key are valid while the key is published', async () => {
-  await using simulator = await startInMemory()
+  await using simulator = await startSimulator()
   const old = (await simulator.issuer.sign()).reveal()
   await simulator.issuer.rotateKey()
   await simulator.rotateToken()

@@ -2,7 +2,7 @@ import { exportJWK, generateKeyPair } from 'jose'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { SimulatorOptions } from '../../../src/simulator/simulator.ts'
-import { exchange, formatFailure, NOW, startInMemory } from '../exchange.ts'
+import { exchange, formatFailure, NOW, startSimulator } from '../exchange.ts'
 
 const KeySet = z.object({ keys: z.array(z.unknown()) })
 const ISSUER = 'https://issuer.test'
@@ -43,14 +43,14 @@ describe("the issuer's keys", () => {
       /Failed to parse provider signing keys/,
     ],
   ])('fail the exchange with an AADSTS code: %s', async (_, documents, failure, text) => {
-    await using simulator = await startInMemory(serveDocuments(documents))
+    await using simulator = await startSimulator(serveDocuments(documents))
     const outcome = await exchange(simulator)
     expect(formatFailure(outcome)).toBe(failure)
     expect(outcome.body['error_description']).toMatch(text)
   })
 
   test('fail the exchange while the issuer answers 500', async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     simulator.faults.add({ kind: 'status', status: 500, target: 'issuer', times: 1 })
     expect(formatFailure(await exchange(simulator))).toBe('400 invalid_request 501661')
     expect((await exchange(simulator)).status).toBe(200)
@@ -59,11 +59,11 @@ describe("the issuer's keys", () => {
   test('beyond the first hundred are ignored', async () => {
     const { publicKey } = await generateKeyPair('RS256', { extractable: true })
     const jwk = await exportJWK(publicKey)
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     const response = await simulator.issuer.handler(new Request(`${ISSUER}/openid/v1/jwks`))
     const { keys } = KeySet.parse(await response.json())
     const others = Array.from({ length: 100 }, (_, index) => ({ ...jwk, kid: `other-${index}` }))
-    await using crowded = await startInMemory(
+    await using crowded = await startSimulator(
       serveDocuments({ [WELL_KNOWN]: DISCOVERY, '/jwks': { keys: [...others, ...keys] } }),
     )
     const assertion = (await simulator.issuer.sign()).reveal()
@@ -73,7 +73,7 @@ describe("the issuer's keys", () => {
 
   test('are cached, so that a new key is unknown until the cache expires', async () => {
     let now = NOW
-    await using simulator = await startInMemory({ now: () => now, issuerCacheMs: 60_000 })
+    await using simulator = await startSimulator({ now: () => now, issuerCacheMs: 60_000 })
     expect((await exchange(simulator)).status).toBe(200)
     await simulator.issuer.rotateKey()
     await simulator.rotateToken()

@@ -5,7 +5,7 @@ import {
   exchange,
   formatFailure,
   type RequestChanges,
-  startInMemory,
+  startSimulator,
 } from '../exchange.ts'
 
 const form = (changes: NonNullable<RequestChanges['form']>): RequestChanges => ({ form: changes })
@@ -80,7 +80,7 @@ describe('a token request', () => {
       /malform/,
     ],
   ])('fails with its AADSTS code: %s', async (_, changes, failure, text) => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     const outcome = await exchange(simulator, changes)
     expect(formatFailure(outcome)).toBe(failure)
     expect(outcome.body['error_description']).toMatch(text)
@@ -94,7 +94,7 @@ describe('an error response', () => {
   const noCredential = form({ client_id: REPORTS.clientId })
 
   test('has the trailer, ids, time, link and headers of Entra ID', async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     const { body, headers } = await exchange(simulator, noCredential)
     const traceId = headers.get('x-ms-request-id')
     expect(body).toEqual({
@@ -113,7 +113,7 @@ describe('an error response', () => {
   })
 
   test('has CRLF in the trailer with the option for the format before 2024', async () => {
-    await using simulator = await startInMemory({ trailerSeparator: '\r\n' })
+    await using simulator = await startSimulator({ trailerSeparator: '\r\n' })
     const { body } = await exchange(simulator, noCredential)
     expect(body['error_description']).toMatch(/credentials\.\r\nTrace ID: \S+\r\nCorrelation ID: /)
   })
@@ -136,7 +136,7 @@ describe('an error response', () => {
       form({ 'client-request-id': '<a>' }),
     ],
   ])('has as correlation id %s', async (_, id, changes) => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     const defaults = { 'client-request-id': undefined, grant_type: undefined }
     const { body } = await exchange(simulator, {
       ...changes,
@@ -146,7 +146,7 @@ describe('an error response', () => {
   })
 
   test.each([[900612], [90033], [900382]])('has no link for AADSTS%i', async (code) => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     simulator.faults.add({ kind: 'aadsts', code })
     expect((await exchange(simulator)).body).not.toHaveProperty('error_uri')
   })

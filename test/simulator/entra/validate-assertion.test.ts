@@ -4,7 +4,7 @@ import { ORDERS } from '../../../src/simulator/defaults.ts'
 import type { FederatedCredential } from '../../../src/simulator/entra/directory.ts'
 import type { ProjectedTokenClaims } from '../../../src/simulator/issuer/issuer.ts'
 import type { Simulator } from '../../../src/simulator/simulator.ts'
-import { exchange, formatFailure, NOW, startInMemory } from '../exchange.ts'
+import { exchange, formatFailure, NOW, startSimulator } from '../exchange.ts'
 
 const T = NOW / 1000
 const claims = (overrides: Readonly<Record<string, unknown>>): ProjectedTokenClaims => ({
@@ -71,7 +71,7 @@ describe('an assertion', () => {
     ],
     ['no subject', claims({ sub: undefined }), '400 50027', /malformed/],
   ])('is rejected with its AADSTS code: %s', async (_, token, failure, text) => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     await simulator.rotateToken(token)
     const { status, body } = await exchange(simulator)
     expect(`${status} ${String(body['error_codes'])}`).toBe(failure)
@@ -82,13 +82,13 @@ describe('an assertion', () => {
     ['at the maximum lifetime', { lifetimeSeconds: 90_000 }],
     ['within the tolerance', claims({ iat: T - 3899, nbf: T - 3899, exp: T - 299 })],
   ])('is accepted %s', async (_, token) => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     await simulator.rotateToken(token)
     expect((await exchange(simulator)).status).toBe(200)
   })
 
   test('is rejected when another key signed it under the right key id', async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     const [header = '', payload = ''] = await sign(simulator)
     const { privateKey } = await generateKeyPair('RS256')
     const assertion = await new SignJWT(decode(payload))
@@ -100,7 +100,7 @@ describe('an assertion', () => {
   })
 
   test('is rejected without a signature', async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     const [, payload] = await sign(simulator)
     const assertion = `${encode({ alg: 'none', kid: 'any' })}.${payload}.`
     const outcome = await exchange(simulator, { assertion })
@@ -108,7 +108,7 @@ describe('an assertion', () => {
   })
 
   test('is rejected with a changed payload', async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     const [header, , signature] = await sign(simulator, { serviceAccount: 'intruder' })
     const [, payload] = await sign(simulator)
     const assertion = [header, payload, signature].join('.')
@@ -117,7 +117,7 @@ describe('an assertion', () => {
   })
 
   test('is rejected when its key is not published', async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     const kid = await simulator.issuer.rotateKey({ published: false })
     await simulator.rotateToken()
     const outcome = await exchange(simulator)
@@ -126,7 +126,7 @@ describe('an assertion', () => {
   })
 
   test("is accepted when it is a managed identity's token (chained identities)", async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     const { applications } = simulator.directory
     const [orders] = applications
     if (orders === undefined) throw new Error('orders is in the default directory')

@@ -8,7 +8,7 @@ import {
 } from '../../../src/simulator/faults/faults.ts'
 import { BILLING } from '../../../src/simulator/defaults.ts'
 import type { Simulator } from '../../../src/simulator/simulator.ts'
-import { startInMemory, exchange, NOW } from '../exchange.ts'
+import { startSimulator, exchange, NOW } from '../exchange.ts'
 
 /** Sends a token request without parameters and returns the response as text. */
 async function sendRequest(simulator: Simulator) {
@@ -96,19 +96,19 @@ describe('a replaced answer', () => {
       { status: 200, text: expect.stringMatching(/^.{200000}$/u) },
     ],
   ])('is sent for %s', async (_, fault, expected) => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     simulator.faults.add(fault)
     expect(await sendRequest(simulator)).toMatchObject(expected)
   })
 
   test('has valid JSON when it is oversized', async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     simulator.faults.add({ kind: 'oversized', bytes: 100_000 })
     expect(JSON.parse((await sendRequest(simulator)).text)).toHaveProperty('access_token')
   })
 
   test('is logged with the outcome hang or reset', async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     simulator.faults.add({ kind: 'hang', times: 1 }, { kind: 'reset', times: 1 })
     const init = { method: 'POST', body: 'a=b', signal: AbortSignal.timeout(50) }
     await expect(exchange(simulator, { init })).rejects.toMatchObject({ name: 'TimeoutError' })
@@ -122,7 +122,7 @@ describe('a replaced answer', () => {
   })
 
   test('has the form of an AADSTS error, with overrides', async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     simulator.faults.add(
       { kind: 'aadsts', code: 53003, times: 1 },
       { kind: 'aadsts', code: 123456, status: 403, error: 'odd', text: 'Never seen.', times: 1 },
@@ -143,7 +143,7 @@ describe('a replaced answer', () => {
 
 describe('a changed answer', () => {
   test('lacks the fields of missing-fields', async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     simulator.faults.add({ kind: 'missing-fields', fields: ['access_token', 'expires_in'] })
     const { status, body } = await exchange(simulator)
     expect(status).toBe(200)
@@ -151,7 +151,7 @@ describe('a changed answer', () => {
   })
 
   test('is sent in chunks by slow-body', async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     simulator.faults.add({ kind: 'slow-body', chunkBytes: 100, everyMs: 1 })
     const response = await fetch(`${simulator.authorityHost}/t/oauth2/v2.0/token`, {
       method: 'POST',
@@ -164,7 +164,7 @@ describe('a changed answer', () => {
   })
 
   test('has the lifetimes of the fault', async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     simulator.faults.add({ kind: 'lifetime', expiresInSeconds: 4, refreshInSeconds: 2 })
     expect((await exchange(simulator)).body).toMatchObject({
       expires_in: 4,
@@ -175,7 +175,7 @@ describe('a changed answer', () => {
 
   test('is delayed, also together with another fault', async () => {
     const slept: number[] = []
-    await using simulator = await startInMemory({
+    await using simulator = await startSimulator({
       sleep: async (ms) => {
         slept.push(ms)
       },
@@ -186,7 +186,7 @@ describe('a changed answer', () => {
   })
 
   test("has Entra ID's skewed clock in Date, tokens and checks", async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     simulator.faults.add({ kind: 'clock', offsetMs: 200_000 })
     const ahead = await exchange(simulator, { version: 1 })
     expect(ahead.headers.get('date')).toBe('Tue, 24 Nov 2026 12:03:20 GMT')
@@ -201,7 +201,7 @@ describe('a changed answer', () => {
   test('fails at random within the window of propagation, and not after it', async () => {
     let now = NOW
     const chances = [0.1, 0.9, 0.1]
-    await using simulator = await startInMemory({
+    await using simulator = await startSimulator({
       now: () => now,
       random: () => chances.shift() ?? 0,
     })
@@ -215,7 +215,7 @@ describe('a changed answer', () => {
 
 describe('a fault', () => {
   test('applies to `times` requests; the next fault follows', async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     simulator.faults.add({ kind: 'unavailable', times: 2 }, { kind: 'throttled', times: 1 })
     const statuses: number[] = []
     for (let turn = 0; turn < 4; turn += 1) statuses.push((await sendRequest(simulator)).status)
@@ -224,7 +224,7 @@ describe('a fault', () => {
   })
 
   test('applies only to its client id', async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     simulator.faults.add({ kind: 'aadsts', code: 90033, clientId: BILLING.clientId })
     expect((await exchange(simulator)).status).toBe(200)
     expect((await exchange(simulator, { form: { client_id: BILLING.clientId } })).status).toBe(503)
@@ -235,7 +235,7 @@ describe('a fault', () => {
     ['issuer', 'https://issuer.test/openid/v1/jwks'],
     ['vault', 'https://vault.test/secrets/x'],
   ])('applies only to its target: %s', async (target, url) => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     simulator.faults.add({ kind: 'status', status: 418, target })
     expect((await fetch(url, { dispatcher: simulator.dispatcher })).status).toBe(418)
     expect((await sendRequest(simulator)).status).toBe(400)

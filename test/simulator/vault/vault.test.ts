@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { createVault } from '../../../src/simulator/vault/vault.ts'
 import { ORDERS, TENANT_ID } from '../../../src/simulator/defaults.ts'
 import type { Simulator } from '../../../src/simulator/simulator.ts'
-import { startInMemory, exchange, NOW } from '../exchange.ts'
+import { startSimulator, exchange, NOW } from '../exchange.ts'
 
 const SECRET = '/secrets/database-password'
 
@@ -21,7 +21,7 @@ const tokenFor = async (simulator: Simulator, scope = 'https://vault.azure.net/.
   `Bearer ${String((await exchange(simulator, { form: { scope } })).body['access_token'])}`
 
 test('the vault returns the secret for a valid token', async () => {
-  await using simulator = await startInMemory()
+  await using simulator = await startSimulator()
   expect(await get(simulator, SECRET, await tokenFor(simulator))).toMatchObject({
     status: 200,
     body: {
@@ -35,7 +35,7 @@ test('the vault returns the secret for a valid token', async () => {
 })
 
 test('the vault accepts an audience with a trailing slash', async () => {
-  await using simulator = await startInMemory()
+  await using simulator = await startSimulator()
   const token = await tokenFor(simulator, 'https://vault.azure.net//.default')
   expect((await get(simulator, SECRET, token)).status).toBe(200)
 })
@@ -46,7 +46,7 @@ describe('the vault answers 401 with a challenge', () => {
     ['another scheme', 'Basic dTpw', /AKV10000/],
     ['a token that is not a JWT', 'Bearer nonsense', /S2S12000/],
   ])('for %s', async (_, authorization, message) => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     expect(await get(simulator, SECRET, authorization)).toEqual({
       status: 401,
       challenge: `Bearer authorization="https://entra.test/${TENANT_ID}", resource="https://vault.azure.net"`,
@@ -55,7 +55,7 @@ describe('the vault answers 401 with a challenge', () => {
   })
 
   test('for a token with another audience', async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     const token = await tokenFor(simulator, 'https://storage.azure.com/.default')
     expect(await get(simulator, SECRET, token)).toMatchObject({
       status: 401,
@@ -67,7 +67,7 @@ describe('the vault answers 401 with a challenge', () => {
 
   test('for an expired token', async () => {
     let now = NOW
-    await using simulator = await startInMemory({ now: () => now })
+    await using simulator = await startSimulator({ now: () => now })
     const token = await tokenFor(simulator)
     now += 2 * 3_600_000
     expect(await get(simulator, SECRET, token)).toMatchObject({
@@ -77,7 +77,7 @@ describe('the vault answers 401 with a challenge', () => {
   })
 
   test('for a token signed by another key', async () => {
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     const { privateKey } = await generateKeyPair('RS256')
     const forged = await new SignJWT({
       aud: 'https://vault.azure.net',
@@ -92,14 +92,14 @@ describe('the vault answers 401 with a challenge', () => {
   })
 
   test('for a token of another Entra ID', async () => {
-    await using simulator = await startInMemory()
-    await using other = await startInMemory()
+    await using simulator = await startSimulator()
+    await using other = await startSimulator()
     expect((await get(simulator, SECRET, await tokenFor(other))).status).toBe(401)
   })
 
   test('for a token of another tenant', async () => {
     const otherTenant = '99999999-9999-4999-8999-999999999999'
-    await using simulator = await startInMemory()
+    await using simulator = await startSimulator()
     simulator.directory.tenants.push({ id: otherTenant, name: 'Fabrikam', domains: [] })
     const [application] = simulator.directory.applications
     if (application)
@@ -136,7 +136,7 @@ test('the vault answers 401 for another tenant under the right issuer', async ()
 })
 
 test('the vault answers 403 when the permission has been removed', async () => {
-  await using simulator = await startInMemory()
+  await using simulator = await startSimulator()
   simulator.secrets.set('database-password', { value: 'x', allowedClientIds: [] })
   expect(await get(simulator, SECRET, await tokenFor(simulator))).toMatchObject({
     status: 403,
@@ -154,7 +154,7 @@ test.each([
   ['/secrets/unknown', 'SecretNotFound'],
   ['/keys/some', 'NotFound'],
 ])('the vault answers 404 for %s', async (path, code) => {
-  await using simulator = await startInMemory()
+  await using simulator = await startSimulator()
   expect(await get(simulator, path, await tokenFor(simulator))).toMatchObject({
     status: 404,
     body: { error: { code } },
