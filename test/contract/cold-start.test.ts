@@ -1,0 +1,67 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
+import { request, roundTrip } from '../fixtures/connection.ts'
+import { environmentOf, startServe } from '../fixtures/served.ts'
+import { BROKEN_ROUTES, expectToken, startFaultySidecar } from './faulty-sidecar.ts'
+
+const TARGET =
+  '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
+
+/** The exchange itself repeats a request whose connection broke, so two are broken. */
+describe('the first caller gets its token after', () => {
+  test.each([
+    'a refused connection',
+    'a name that does not resolve',
+    'a server that resets the connection',
+  ] as const)('%s', async (name) => {
+    await using sidecar = await startFaultySidecar()
+    await using broken = await BROKEN_ROUTES[name]()
+    sidecar.reroute(broken.dispatcher, name === 'a server that resets the connection' ? 2 : 1)
+    await expectToken(sidecar, await sidecar.ask())
+    expect(sidecar.codes).toEqual([])
+  })
+})
+
+describe('wimds serve', () => {
+  let world: Simulator
+  beforeAll(async () => {
+    world = await createSimulator()
+  })
+  afterAll(() => world.close())
+
+  test.each([
+    ['a 503', { kind: 'unavailable', times: 1 }, 'entra_unavailable'],
+    ['a 503 without a body', { kind: 'unavailable', body: 'empty', times: 1 }, 'entra_unavailable'],
+    [
+      'a 429 with Retry-After: 1',
+      { kind: 'throttled', retryAfterSeconds: 1, times: 1 },
+      'entra_throttled',
+    ],
+    ['two resets', { kind: 'reset', times: 2 }, 'entra_unreachable'],
+  ] as const)('answers 200 after %s, and counts the attempts', async (_, fault, code) => {
+    await using sidecar = await startServe(environmentOf(world))
+    world.faults.set([fault])
+    const replies = await Promise.all(
+      Array.from({ length: 5 }, () => roundTrip(sidecar.port, request(TARGET))),
+    )
+    expect(replies.map(({ status }) => status)).toEqual(Array(5).fill(200))
+    const metrics = (await roundTrip(sidecar.adminPort, request('/metrics'))).body
+    expect(metrics).toMatch(
+      new RegExp(`^wimds_exchange_attempts_total\\{code="${code}"\\} [12]$`, 'm'),
+    )
+    expect(metrics).toMatch(/^wimds_exchange_attempts_total\{code="ok"\} 1$/m)
+    expect(metrics).toMatch(/^wimds_exchange_duration_seconds_count\{code="ok"\} 1$/m)
+    expect(metrics).not.toMatch(
+      new RegExp(`^wimds_exchange_duration_seconds_count\\{code="${code}"`, 'm'),
+    )
+  })
+
+  test('answers a rejection of Entra ID after one attempt', async () => {
+    await using sidecar = await startServe(environmentOf(world))
+    world.faults.set([{ kind: 'aadsts', code: 700016 }])
+    expect((await roundTrip(sidecar.port, request(TARGET))).status).toBe(400)
+    const metrics = (await roundTrip(sidecar.adminPort, request('/metrics'))).body
+    expect(metrics).toMatch(/^wimds_exchange_attempts_total\{code="application_refused"\} 1$/m)
+    world.faults.clear()
+  })
+})

@@ -1,0 +1,191 @@
+/** A whole sidecar whose connections to Entra ID can be broken, with clocks that a test can set. */
+import { createServer, type Server, type Socket } from 'node:net'
+import { createServer as createHttpsServer } from 'node:https'
+import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
+import { Agent, buildConnector, type Dispatcher, fetch } from 'undici'
+import { expect } from 'vitest'
+import { createAssertionReader } from '../../src/exchange/assertion.ts'
+import { watchAssertions } from '../../src/exchange/assertion-watcher.ts'
+import { createEntraExchange } from '../../src/exchange/entra.ts'
+import { createIdentityResolver } from '../../src/identities.ts'
+import { createCertificateAuthority } from '../../src/lib/x509.ts'
+import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
+import { createTokenCache, type RefreshEvent } from '../../src/tokens/token-cache.ts'
+import { createExchangeSource } from '../../src/tokens/token-sources.ts'
+import { movedClock } from '../exchange/moved-clock.ts'
+import { request, roundTrip } from '../fixtures/connection.ts'
+import { identityOf } from '../fixtures/identity.ts'
+import { portOf } from '../fixtures/listening.ts'
+import { parts } from '../fixtures/parts.ts'
+import { serveParts } from '../fixtures/sidecar.ts'
+
+export interface Reply {
+  readonly status: number
+  readonly retryAfter: string | undefined
+  readonly body: Readonly<Record<string, string>>
+}
+
+export interface FaultySidecar extends AsyncDisposable {
+  readonly world: Simulator
+  readonly clock: ReturnType<typeof movedClock>
+  /** Error codes of the replies, in their order. */
+  readonly codes: readonly string[]
+  /** The refreshes of cached tokens, in their order. */
+  readonly refreshes: readonly RefreshEvent[]
+  readonly ask: () => Promise<Reply>
+  /** Sends the next `times` requests to Entra ID through `dispatcher`. Returns the function that ends it. */
+  readonly reroute: (dispatcher: Dispatcher, times?: number) => () => void
+}
+
+const RESOURCE = 'https://vault.azure.net'
+const TARGET = `/metadata/identity/oauth2/token?api-version=2018-02-01&resource=${RESOURCE}`
+
+/** Starts a sidecar with the least jitter: the cache retries after a quarter of a second. */
+export async function startFaultySidecar({ timeoutMs = 20_000 } = {}): Promise<FaultySidecar> {
+  await using onFailure = new AsyncDisposableStack()
+  const clock = movedClock()
+  const world = onFailure.use(await createSimulator({ ports: false, now: clock.truth }))
+  let detour: Dispatcher | undefined
+  let remaining = 0
+  const dispatcher = world.dispatcher.compose((dispatch) => (options, handler) => {
+    if (detour === undefined || remaining === 0) return dispatch(options, handler)
+    remaining -= 1
+    return detour.dispatch(options, handler)
+  })
+  const readAssertion = createAssertionReader()
+  const exchange = createEntraExchange({ readAssertion, dispatcher, clock, timeoutMs })
+  const random = () => 0
+  const source = createExchangeSource(() => Promise.resolve(exchange), {
+    loadDelayMs: 0,
+    maxConcurrent: 32,
+    timeoutMs,
+    clock,
+    random,
+    onExchange: () => {},
+  })
+  const refreshes: RefreshEvent[] = []
+  const onRefresh = (event: RefreshEvent) => refreshes.push(event)
+  const cache = createTokenCache(source, { maxEntries: 100, clock, random, onRefresh })
+  onFailure.defer(() => cache.close())
+  const watch = watchAssertions({
+    files: () => [world.tokenFile],
+    read: readAssertion,
+    onChange: cache.assertionRotated,
+  })
+  onFailure.defer(() => watch.close())
+  await watch.poll()
+  const orders = identityOf(world)
+  const codes: string[] = []
+  const { port } = onFailure.use(
+    await serveParts(
+      parts({
+        tokens: cache.get,
+        clock,
+        resolve: createIdentityResolver({ identities: [orders], defaultIdentity: orders }),
+        onReply: ({ error }) => {
+          if (error !== undefined) codes.push(error.code)
+        },
+      }),
+    ),
+  )
+  const started = onFailure.move()
+  return {
+    world,
+    clock,
+    codes,
+    refreshes,
+    ask: async () => {
+      const { status, headers, body } = await roundTrip(port, request(TARGET))
+      return { status, retryAfter: headers.get('retry-after'), body: JSON.parse(body) }
+    },
+    reroute: (to, times = Infinity) => {
+      detour = to
+      remaining = times
+      return () => {
+        remaining = 0
+      }
+    },
+    [Symbol.asyncDispose]: () => started.disposeAsync(),
+  }
+}
+
+/** Expects a token of the default identity that is valid now. */
+export async function expectToken({ world, clock }: FaultySidecar, reply: Reply): Promise<void> {
+  expect(reply).toMatchObject({ status: 200 })
+  const url = `${world.authorityHost}/${world.tenantId}/discovery/v2.0/keys`
+  const response = await fetch(url, { dispatcher: world.dispatcher })
+  // oxlint-disable-next-line no-unsafe-type-assertion -- the simulator's own document
+  const keys = createLocalJWKSet((await response.json()) as JSONWebKeySet)
+  const { payload } = await jwtVerify(reply.body['access_token'] ?? '', keys, {
+    audience: RESOURCE,
+    currentDate: new Date(clock.truth()),
+  })
+  expect(payload['appid']).toBe(world.clientId)
+}
+
+interface BrokenRoute extends AsyncDisposable {
+  readonly dispatcher: Dispatcher
+}
+
+/** Routes to Entra ID that are broken below HTTP, with real sockets. Use each with `await using`. */
+export const BROKEN_ROUTES = {
+  'a refused connection': async () => {
+    const server = await listen(createServer())
+    const port = portOf(server)
+    await new Promise((resolve) => server.close(resolve))
+    return createRoute(port)
+  },
+  'a name that does not resolve': () => {
+    const error = Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' })
+    const connect = {
+      lookup: (_name: string, _options: object, done: LookupCallback) => done(error, ''),
+    }
+    return Promise.resolve(disposable(new Agent({ connect }), () => Promise.resolve()))
+  },
+  'a server that resets the connection': () =>
+    createRouteThrough(createServer((socket) => socket.resetAndDestroy())),
+  'a server that accepts and never answers': () => createRouteThrough(createServer(() => {})),
+  'a certificate of an unknown authority': async () => {
+    const authority = await createCertificateAuthority()
+    const { certPem, keyPem } = await authority.issue({ names: ['entra.test'] })
+    return createRouteThrough(createHttpsServer({ cert: certPem, key: keyPem }))
+  },
+} satisfies Record<string, () => Promise<BrokenRoute>>
+
+type LookupCallback = (error: NodeJS.ErrnoException | null, address: string) => void
+
+function createRoute(
+  port: number,
+  close: () => Promise<void> = () => Promise.resolve(),
+): BrokenRoute {
+  const connector = buildConnector({})
+  const dispatcher = new Agent({
+    connect: (options, done) =>
+      connector({ ...options, hostname: '127.0.0.1', port: String(port) }, done),
+  })
+  return disposable(dispatcher, close)
+}
+
+async function createRouteThrough(server: Server): Promise<BrokenRoute> {
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket: Socket) => sockets.add(socket))
+  await listen(server)
+  return createRoute(portOf(server), async () => {
+    for (const socket of sockets) socket.destroy()
+    await new Promise((resolve) => server.close(resolve))
+  })
+}
+
+function disposable(dispatcher: Dispatcher, close: () => Promise<void>): BrokenRoute {
+  return {
+    dispatcher,
+    [Symbol.asyncDispose]: async () => {
+      await dispatcher.destroy()
+      await close()
+    },
+  }
+}
+
+function listen<T extends Server>(server: T): Promise<T> {
+  return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)))
+}

@@ -1,0 +1,134 @@
+import { rename } from 'node:fs/promises'
+import { expect, test, vi } from 'vitest'
+import { type ErrorCode, ERROR_KINDS } from '../../src/errors.ts'
+import type { FaultInput } from '../../src/simulator/faults/faults.ts'
+import {
+  BROKEN_ROUTES,
+  expectToken,
+  type FaultySidecar,
+  startFaultySidecar,
+} from './faulty-sidecar.ts'
+
+const MINUTE_MS = 60_000
+/** Generous: nothing here depends on the speed of the machine. */
+const PATIENCE = { timeout: 15_000, interval: 20 }
+
+interface Outage {
+  /** Starts it. Returns the function that ends it. */
+  readonly start: (sidecar: FaultySidecar) => Promise<() => Promise<unknown>>
+  readonly code: ErrorCode
+  /** Time limit of an exchange, for outages in which it has to pass. */
+  readonly timeoutMs?: number
+}
+
+const fault = (code: ErrorCode, input: FaultInput): Outage => ({
+  start: ({ world }) => {
+    world.faults.set([input])
+    return Promise.resolve(() => Promise.resolve(world.faults.clear()))
+  },
+  code,
+})
+
+const route = (code: ErrorCode, name: keyof typeof BROKEN_ROUTES): [string, Outage] => [
+  name,
+  {
+    start: async ({ reroute }) => {
+      const broken = await BROKEN_ROUTES[name]()
+      const end = reroute(broken.dispatcher)
+      return async () => {
+        end()
+        await broken[Symbol.asyncDispose]()
+      }
+    },
+    code,
+  },
+]
+
+const projectedToken = (
+  code: ErrorCode,
+  start: (sidecar: FaultySidecar) => Promise<unknown>,
+): Outage => ({
+  start: async (sidecar) => {
+    await start(sidecar)
+    return () => sidecar.world.rotateToken()
+  },
+  code,
+})
+
+const OUTAGES: readonly [string, Outage][] = [
+  route('entra_unreachable', 'a refused connection'),
+  route('entra_unreachable', 'a name that does not resolve'),
+  route('entra_unreachable', 'a server that resets the connection'),
+  route('entra_tls', 'a certificate of an unknown authority'),
+  ['a 503', fault('entra_unavailable', { kind: 'unavailable' })],
+  ['a 429', fault('entra_throttled', { kind: 'throttled', retryAfterSeconds: 30 })],
+  ['garbage', fault('entra_bad_response', { kind: 'garbage' })],
+  ['a success without a token', fault('entra_bad_response', { kind: 'missing-fields' })],
+  ['no response', { ...fault('entra_timeout', { kind: 'hang' }), timeoutMs: 2000 }],
+  [
+    'a projected token that is missing',
+    {
+      start: async ({ world: { tokenFile } }) => {
+        await rename(tokenFile, `${tokenFile}-gone`)
+        return () => rename(`${tokenFile}-gone`, tokenFile)
+      },
+      code: 'assertion_missing',
+    },
+  ],
+  [
+    'an expired projected token',
+    projectedToken('assertion_expired', ({ world, clock }) => {
+      const now = Math.floor(clock.wall() / 1000)
+      return world.rotateToken({ claims: { iat: now - 7200, nbf: now - 7200, exp: now - 3600 } })
+    }),
+  ],
+  [
+    'a projected token of another service account',
+    projectedToken('federated_credential_not_found', ({ world }) =>
+      world.rotateToken({ serviceAccount: 'default' }),
+    ),
+  ],
+]
+
+test.each(OUTAGES)('a cached token is served through an outage: %s', async (_, outage) => {
+  await using sidecar = await startFaultySidecar(outage)
+  const { clock, codes, refreshes } = sidecar
+  const first = await sidecar.ask()
+  await expectToken(sidecar, first)
+  const end = await outage.start(sidecar)
+  // The refresh is due, and the token valid for a quarter of an hour at least.
+  clock.pass(45 * MINUTE_MS)
+  await vi.waitFor(async () => {
+    expect((await sidecar.ask()).body['access_token']).toBe(first.body['access_token'])
+    expect(refreshes).not.toEqual([])
+  }, PATIENCE)
+  expect(refreshes[0]?.error?.code).toBe(outage.code)
+
+  await end()
+  // Past the Retry-After.
+  clock.pass(MINUTE_MS)
+  await vi.waitFor(async () => {
+    const reply = await sidecar.ask()
+    expect(reply.body['access_token']).not.toBe(first.body['access_token'])
+    await expectToken(sidecar, reply)
+  }, PATIENCE)
+  expect(codes).toEqual([])
+})
+
+test.each(OUTAGES)('a cold start in an outage gets an honest answer: %s', async (_, outage) => {
+  await using sidecar = await startFaultySidecar(outage)
+  const { clock, codes, world } = sidecar
+  const end = await outage.start(sidecar)
+  const status =
+    outage.code === 'federated_credential_not_found' ? 503 : ERROR_KINDS[outage.code].status
+  for (const reply of [await sidecar.ask(), await sidecar.ask()]) {
+    expect(reply.status).toBe(status)
+    expect(Number(reply.retryAfter)).toBeGreaterThanOrEqual(1)
+  }
+  expect(new Set(codes)).toEqual(new Set([outage.code]))
+  expect(world.exchanges()).toBeLessThanOrEqual(6)
+
+  await end()
+  clock.pass(MINUTE_MS)
+  await vi.waitFor(async () => expectToken(sidecar, await sidecar.ask()), PATIENCE)
+})
