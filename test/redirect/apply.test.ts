@@ -22,7 +22,7 @@ const KEEP_ALIVE_CLIENT = `
   socket.on('error', (error) => { console.log(error.code); process.exit() })
   ask()
   setInterval(ask, 100)
-  setTimeout(() => process.exit(), 5000)`
+  setTimeout(() => process.exit(), 60_000)`
 
 /** Enables connection tracking, without which earlier connections count as new. */
 const TRACKING =
@@ -51,8 +51,8 @@ describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', (
     await run(pod)
     await pod.serve('0.0.0.0', 80, 'app')
     expect(pod.fetchMetadata()).toBe('sidecar')
-    expect(pod.exec('curl', '-s', '-m', '2', 'http://127.0.0.1/')).toBe('app')
-    expect(pod.exec('curl', '-s', '-m', '2', 'http://10.9.0.2/')).toBe('app')
+    expect(pod.exec('curl', '-s', '-m', '10', 'http://127.0.0.1/')).toBe('app')
+    expect(pod.exec('curl', '-s', '-m', '10', 'http://10.9.0.2/')).toBe('app')
   })
 
   test('with pass-through only the sidecar’s uid reaches the node’s IMDS', async () => {
@@ -140,7 +140,7 @@ describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', (
       PROXY_UID: '1501',
     })
     expect(await redirect([], io)).toBe(0)
-    expect(pod.exec('curl', '-s', '-m', '2', 'http://169.254.169.250:8080/')).toBe('sidecar')
+    expect(pod.exec('curl', '-s', '-m', '10', 'http://169.254.169.250:8080/')).toBe('sidecar')
   })
 })
 

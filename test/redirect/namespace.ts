@@ -92,7 +92,7 @@ export async function podNetwork(): Promise<PodNetwork> {
         'curl',
         '-s',
         '-m',
-        '2',
+        '10',
         'http://169.254.169.254/',
       ),
     serve: async (host, port, body) => {
