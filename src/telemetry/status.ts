@@ -12,6 +12,7 @@ import type { CacheEntry } from '../tokens/token-cache.ts'
 import { supportsWorkloadIdentity, type SeenClient } from './clients.ts'
 import type { FailedRequests, History, PastExchange } from './history.ts'
 import type { ReadinessState } from './readiness.ts'
+import { findState } from './state.ts'
 import type { StatusDocument } from './status-schema.ts'
 
 interface StatusSources {
@@ -57,75 +58,6 @@ export function createStatusDocument(sources: StatusSources): StatusDocument {
     settings: sources.settings,
     warnings: config.warnings.map(scrub),
   }
-}
-
-/** Failures whose next attempt is overdue by this much belong to tokens that nobody requests any more. */
-const FORGOTTEN_MS = 10 * 60_000
-
-/** Returns the state as the schema defines it, with a reason for each failure. */
-function findState({
-  readiness,
-  entries,
-  assertions,
-  clock,
-}: Pick<StatusSources, 'readiness' | 'entries' | 'assertions' | 'clock'>): Pick<
-  StatusDocument,
-  'state' | 'reasons'
-> {
-  if (!readiness.ready) return { state: 'starting', reasons: [...readiness.reasons] }
-  const failing = entries.filter(
-    ({ failure, nextAttemptAt }) =>
-      failure !== undefined && nextAttemptAt > clock.monotonic() - FORGOTTEN_MS,
-  )
-  const reasons = [
-    ...describeAssertionFailures(assertions, clock.wall()),
-    ...describeTokenFailures(failing),
-  ]
-  const isRejected = failing.some(
-    ({ token, failure }) => token === undefined && failure?.error.isPermanent === true,
-  )
-  const hasNoToken = failing.length > 0 && entries.every(({ token }) => token === undefined)
-  if (isRejected || hasNoToken) return { state: 'failing', reasons }
-  return { state: reasons.length > 0 ? 'degraded' : 'ready', reasons }
-}
-
-function describeAssertionFailures(
-  assertions: ReadonlyMap<string, AssertionState>,
-  now: number,
-): string[] {
-  return [...assertions].flatMap(([file, state]) => {
-    if (!state.ok) return scrub(state.error.message)
-    if (state.assertion.expiresAt > now) return []
-    return `the projected token in ${file} has expired: check that the kubelet rotates it`
-  })
-}
-
-/** Returns one sentence for all tokens of an identity that fail with the same code. */
-function describeTokenFailures(failing: readonly CacheEntry[]): string[] {
-  const groups = Map.groupBy(failing, ({ request: { identity }, token, failure }) =>
-    JSON.stringify([identity.clientId, failure?.error.code, token === undefined]),
-  )
-  return [...groups.values()].flatMap((group) => {
-    const [first] = group
-    if (first === undefined) return []
-    const { request, token, failure } = first
-    const resources = group.map(({ request: { scope } }) => toResource(scope))
-    const subject = scrub(`${joinFirst(resources)} as ${request.identity.name}`)
-    const code = failure?.error.code ?? ''
-    const noun = group.length === 1 ? 'the token' : 'tokens'
-    const verb = group.length === 1 ? 'is' : 'are'
-    return token === undefined
-      ? `no token for ${subject}: ${code}`
-      : `${noun} for ${subject} cannot be refreshed and ${verb} still served: ${code}`
-  })
-}
-
-const MAX_NAMED = 3
-
-function joinFirst(names: readonly string[]): string {
-  const rest = names.length - MAX_NAMED
-  const named = names.slice(0, MAX_NAMED).join(', ')
-  return rest > 0 ? `${named} and ${rest} more` : named
 }
 
 /** Reads namespace and service account of the subject `system:serviceaccount:NAMESPACE:NAME`. */
