@@ -48,12 +48,7 @@ export function findFlagProblems({
   problems,
   positionals,
 }: Pick<Flags<string>, 'problems' | 'positionals'>): string[] {
-  return [...problems, ...positionals.map(unexpectedArgument)]
-}
-
-/** Returns the problem of an argument that the command does not take. */
-export function unexpectedArgument(argument: string): string {
-  return `unexpected argument ${argument}`
+  return [...problems, ...positionals.map((word) => `unexpected argument ${word}`)]
 }
 
 interface OptionToken {

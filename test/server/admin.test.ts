@@ -23,10 +23,10 @@ const local = { host: 'localhost:9169' }
 const put = (payload: string) =>
   ({ method: 'PUT', url: '/log-level', payload, headers: local }) as const
 
-describe('for the kubelet and Prometheus, from anywhere', () => {
+describe('from any address', () => {
   const anywhere = { remoteAddress: '10.0.0.7', headers: { host: '10.1.2.3:9169' } }
 
-  test('/healthz is 200 as long as anything answers', async () => {
+  test('/healthz returns 200', async () => {
     await using app = createAdminApp(parts())
     expect((await app.inject({ url: '/healthz', ...anywhere })).statusCode).toBe(200)
   })
@@ -34,14 +34,14 @@ describe('for the kubelet and Prometheus, from anywhere', () => {
   test.each([
     [{ ready: true, reasons: [] }, 200],
     [{ ready: false, reasons: ['the projected token has not been read yet'] }, 503],
-  ])('/readyz says %j with %i', async (readiness, status) => {
+  ])('/readyz returns %j with %i', async (readiness, status) => {
     await using app = createAdminApp(parts({ readiness }))
     const reply = await app.inject({ url: '/readyz', ...anywhere })
     expect(reply.statusCode).toBe(status)
     expect(reply.json()).toEqual(readiness)
   })
 
-  test('/metrics gives the exposition with its content type', async () => {
+  test('/metrics returns the exposition with its content type', async () => {
     await using app = createAdminApp(parts())
     const reply = await app.inject({ url: '/metrics', ...anywhere })
     expect(reply.body).toBe('wimds_ready 1\n')
@@ -49,8 +49,8 @@ describe('for the kubelet and Prometheus, from anywhere', () => {
   })
 })
 
-describe('what only operators may see', () => {
-  test.each(LOCAL_PATHS)('%s is refused to a peer on the network', async (url) => {
+describe('from loopback only', () => {
+  test.each(LOCAL_PATHS)('%s rejects a peer on the network', async (url) => {
     await using app = createAdminApp(parts())
     const reply = await app.inject({ url, remoteAddress: '10.0.0.7', headers: local })
     expect(reply.statusCode).toBe(403)
@@ -58,25 +58,28 @@ describe('what only operators may see', () => {
   })
 
   test.each([
-    ['a name that was made to point here', { host: 'rebound.example:9169' }],
-    ['an address of the pod', { host: '10.1.2.3:9169' }],
-    ['a name behind a user', { host: 'localhost@example.com' }],
-    ['a name that only begins like this machine’s', { host: 'localhost.example' }],
-    ['a proxy in between', { ...local, 'x-forwarded-for': '10.0.0.7' }],
-  ])('is refused to a local peer that asks for %s', async (_, headers) => {
+    ['a name that resolves to loopback', { host: 'rebound.example:9169' }],
+    ['the address of the pod', { host: '10.1.2.3:9169' }],
+    ['loopback as user name', { host: 'localhost@example.com' }],
+    ['a name that begins with localhost', { host: 'localhost.example' }],
+    ['X-Forwarded-For', { ...local, 'x-forwarded-for': '10.0.0.7' }],
+  ])('the status rejects a loopback peer whose request has %s', async (_, headers) => {
     await using app = createAdminApp(parts())
     expect((await app.inject({ url: '/status.json', headers })).statusCode).toBe(403)
   })
 
-  test.each(['127.0.0.1', '::1', '::ffff:127.0.0.1'])('is shown to %s', async (remoteAddress) => {
-    await using app = createAdminApp(parts())
-    const reply = await app.inject({ url: '/status.json', remoteAddress, headers: local })
-    expect(reply.statusCode).toBe(200)
-    expect(reply.json()).toEqual(aStatus())
-    expect(reply.headers['cache-control']).toBe('no-store')
-  })
+  test.each(['127.0.0.1', '::1', '::ffff:127.0.0.1'])(
+    'the status accepts the peer %s',
+    async (remoteAddress) => {
+      await using app = createAdminApp(parts())
+      const reply = await app.inject({ url: '/status.json', remoteAddress, headers: local })
+      expect(reply.statusCode).toBe(200)
+      expect(reply.json()).toEqual(aStatus())
+      expect(reply.headers['cache-control']).toBe('no-store')
+    },
+  )
 
-  test('the page allows its own style and nothing else', async () => {
+  test('the status page allows only its own style', async () => {
     await using app = createAdminApp(parts())
     const reply = await app.inject({ url: '/status', headers: local })
     expect(reply.headers['content-type']).toBe('text/html; charset=utf-8')
@@ -86,25 +89,31 @@ describe('what only operators may see', () => {
   })
 })
 
-describe('the log level', () => {
-  test.each(['debug', '"debug"', 'debug\n'])('becomes %j at once', async (payload) => {
-    const given = parts()
-    await using app = createAdminApp(given)
-    expect((await app.inject(put(payload))).json()).toEqual({ level: 'debug' })
-    expect(given.log.level()).toBe('debug')
-    expect((await app.inject({ url: '/log-level', headers: local })).json()).toEqual({
-      level: 'debug',
-    })
-  })
+describe('/log-level', () => {
+  test.each(['debug', '"debug"', 'debug\n'])(
+    'changes the level for the body %j',
+    async (payload) => {
+      const given = parts()
+      await using app = createAdminApp(given)
+      expect((await app.inject(put(payload))).json()).toEqual({ level: 'debug' })
+      expect(given.log.level()).toBe('debug')
+      expect((await app.inject({ url: '/log-level', headers: local })).json()).toEqual({
+        level: 'debug',
+      })
+    },
+  )
 
-  test.each(['', 'verbose', '{"level":"debug"}'])('does not become %j', async (payload) => {
-    const given = parts()
-    await using app = createAdminApp(given)
-    expect((await app.inject(put(payload))).statusCode).toBe(400)
-    expect(given.log.level()).toBe('info')
-  })
+  test.each(['', 'verbose', '{"level":"debug"}'])(
+    'returns 400 for the body %j',
+    async (payload) => {
+      const given = parts()
+      await using app = createAdminApp(given)
+      expect((await app.inject(put(payload))).statusCode).toBe(400)
+      expect(given.log.level()).toBe('info')
+    },
+  )
 
-  test('is no business of the network', async () => {
+  test('rejects a peer on the network', async () => {
     const given = parts()
     await using app = createAdminApp(given)
     const reply = await app.inject({ ...put('debug'), remoteAddress: '10.0.0.7' })

@@ -11,7 +11,7 @@ const HEADERS = { host: '169.254.169.254', metadata: 'true' }
 const PROBE_BODY =
   '{"error":"invalid_request","error_description":"Required metadata header not specified"}'
 
-test('answers with the headers that every client accepts', async () => {
+test('replies with the headers that every client needs', async () => {
   await using app = createMetadataApp(parts())
   const { statusCode, headers, body } = await app.inject({ url: TOKEN_URL, headers: HEADERS })
   expect(statusCode).toBe(200)
@@ -30,7 +30,7 @@ test.each([
   '/metadata//identity///oauth2/token',
   '/metadata/identity/oauth2/token/',
   '/metadata/identity/oauth2/token//',
-])('finds the token endpoint at %s', async (path) => {
+])('routes %s to the token endpoint', async (path) => {
   const given = parts()
   await using app = createMetadataApp(given)
   // A whole URL, so that two leading slashes stay a path.
@@ -57,7 +57,7 @@ test.each([
     '00000003-0000-0000-c000-000000000000',
     '00000003-0000-0000-c000-000000000000/.default',
   ],
-])('echoes the resource %s and asks Entra for its scope', async (sent, echoed, scope) => {
+])('echoes the resource %s and requests its scope', async (sent, echoed, scope) => {
   const given = parts()
   await using app = createMetadataApp(given)
   const url = `/metadata/identity/oauth2/token?api-version=2018-02-01&resource=${sent}`
@@ -71,7 +71,7 @@ test.each([
   [`object_id=${BILLING.objectId}`, 'billing'],
   [`mi_res_id=${ORDERS.resourceId?.toUpperCase()}`, 'orders'],
   ['', 'orders'],
-])('asks for the token of the identity that %j selects', async (selector, name) => {
+])('requests a token of the identity that %j selects', async (selector, name) => {
   const given = parts()
   await using app = createMetadataApp(given)
   await app.inject({ url: `${TOKEN_URL}&${selector}`, headers: HEADERS })
@@ -85,7 +85,7 @@ test.each([
   'msi_res_id=/subscriptions/x',
   'mi_res_id=/subscriptions/x',
   'msi-res-id=/subscriptions/x',
-])('has no identity for %s, asks for none, and says so as the real service', async (selector) => {
+])('returns 400 byte-for-byte like IMDS for the unknown identity %s', async (selector) => {
   const given = parts()
   await using app = createMetadataApp(given)
   const reply = await app.inject({ url: `${TOKEN_URL}&${selector}`, headers: HEADERS })
@@ -96,7 +96,7 @@ test.each([
 })
 
 test.each([TOKEN_URL, '/metadata/identity/oauth2/token', `${TOKEN_URL}&client_id=x`])(
-  'answers the probe %s as the real service, in 88 bytes',
+  'returns 400 byte-for-byte like IMDS without the Metadata header: %s',
   async (url) => {
     await using app = createMetadataApp(parts())
     const reply = await app.inject({ url, headers: { host: '169.254.169.254' } })
@@ -107,28 +107,28 @@ test.each([TOKEN_URL, '/metadata/identity/oauth2/token', `${TOKEN_URL}&client_id
 )
 
 test.each(['entra_unreachable', 'entra_timeout', 'entra_throttled', 'internal'] as const)(
-  'tells a caller when to come back after %s',
+  'sets Retry-After for %s',
   async (code) => {
     await using app = createMetadataApp(
-      refusing(new BrokerError(code, 'x', { retryAfterMs: 1001 })),
+      failingWith(new BrokerError(code, 'x', { retryAfterMs: 1001 })),
     )
     const reply = await app.inject({ url: TOKEN_URL, headers: HEADERS })
     expect(reply.headers['retry-after']).toBe('2')
   },
 )
 
-test('tells nobody to come back after a permanent refusal', async () => {
+test('sets no Retry-After for a permanent error', async () => {
   await using app = createMetadataApp(
-    refusing(new BrokerError('federated_credential_not_found', 'x')),
+    failingWith(new BrokerError('federated_credential_not_found', 'x')),
   )
   const reply = await app.inject({ url: TOKEN_URL, headers: HEADERS })
   expect(reply.statusCode).toBe(400)
   expect(reply.headers).not.toHaveProperty('retry-after')
 })
 
-test('says nothing of an unexpected failure, and reports it', async () => {
+test('returns 500 without details for an unexpected error, and reports its cause', async () => {
   const cause = Object.assign(new TypeError('secret detail'), { statusCode: 502 })
-  const given = refusing(cause)
+  const given = failingWith(cause)
   await using app = createMetadataApp(given)
   const reply = await app.inject({ url: TOKEN_URL, headers: HEADERS })
   expect(reply.statusCode).toBe(500)
@@ -136,10 +136,10 @@ test('says nothing of an unexpected failure, and reports it', async () => {
   expect(given.replies).toMatchObject([{ status: 500, error: { code: 'internal', cause } }])
 })
 
-test('writes errors in ASCII on one line, whatever Entra said', async () => {
+test('writes error bodies as one line of ASCII', async () => {
   const said = 'Größe “x” → 🔑\r\nTrace: 1'
   await using app = createMetadataApp(
-    refusing(new BrokerError('federated_credential_not_found', said)),
+    failingWith(new BrokerError('federated_credential_not_found', said)),
   )
   const { body, headers } = await app.inject({ url: TOKEN_URL, headers: HEADERS })
   expect(body).toMatch(/^[\x20-\x7e]+$/)
@@ -147,7 +147,7 @@ test('writes errors in ASCII on one line, whatever Entra said', async () => {
   expect(JSON.parse(body)).toMatchObject({ error_description: expect.stringContaining(said) })
 })
 
-test('reports each reply with its dialect and its caller', async () => {
+test('reports each reply with its dialect and the request headers', async () => {
   const given = parts()
   await using app = createMetadataApp(given)
   const headers = { ...HEADERS, 'user-agent': 'azsdk/1' }
@@ -164,20 +164,20 @@ test('reports each reply with its dialect and its caller', async () => {
 test.each([
   [true, 200],
   [false, 503],
-])('says on /readyz whether it is ready: %s', async (isReady, status) => {
+])('returns the readiness %s on /readyz with %i', async (isReady, status) => {
   await using app = createMetadataApp(parts({ isReady: () => isReady }))
-  // The kubelet comes by the pod's address, and knows no Metadata header.
+  // The kubelet sends the pod's address as Host, and no Metadata header.
   const reply = await app.inject({ url: '/readyz', headers: { host: '10.1.2.3:8000' } })
   expect(reply.statusCode).toBe(status)
   expect(reply.json()).toEqual({ ready: isReady })
 })
 
-/** Parts whose token source fails with this. */
-function refusing(cause: Error) {
+/** Returns parts whose token source throws. */
+function failingWith(cause: Error) {
   return parts({ tokens: () => Promise.reject(cause) })
 }
 
-test('answers in the dialect’s words when a reply cannot be written', async () => {
+test('returns 500 in the format of the dialect when a reply cannot be written', async () => {
   const unwritable = { status: 200, headers: { 'X-Name': '鍵' }, body: '' }
   const dialects = [{ ...imds, render: () => unwritable }]
   const given = parts({ dialects })
@@ -190,3 +190,58 @@ test('answers in the dialect’s words when a reply cannot be written', async ()
     [500, 'internal'],
   ])
 })
+
+/** Without the Metadata header of IMDS clients. */
+const HOST_ONLY = { host: '169.254.169.254', metadata: 'false' }
+
+test.each([
+  ['a foreign Host', { url: TOKEN_URL, headers: { host: 'evil.example' } }, 400],
+  ['X-Forwarded-For', { url: TOKEN_URL, headers: { 'x-forwarded-for': '' } }, 400],
+  ['an encoded slash', { url: TOKEN_URL.replace('/token', '%2ftoken') }, 400],
+  ['a broken encoding', { url: '/metadata/%zz' }, 400],
+  ['an unknown path', { url: '/metadata/attested/document?api-version=2018-10-01' }, 404],
+  ['a path with the same prefix', { url: TOKEN_URL.replace('token', 'tokens') }, 404],
+  ['a path below the token path', { url: TOKEN_URL.replace('token', 'token/x') }, 404],
+  ['another root', { url: '/' }, 404],
+  ['an IMDSv2 probe', { url: '/metadata/identity/getplatformmetadata', headers: HOST_ONLY }, 403],
+  [
+    'an IMDSv2 request',
+    {
+      method: 'POST' as const,
+      url: '/metadata/identity/issuecredential?cred-api-version=2.0',
+      headers: { ...HOST_ONLY, 'content-type': 'application/json' },
+      payload: '{"csr":"x"}',
+    },
+    403,
+  ],
+  [
+    'a body that is too large',
+    { method: 'POST' as const, url: '/x', payload: 'x'.repeat(70_000) },
+    413,
+  ],
+])('rejects %s in JSON, without requesting a token', async (_, sent, status) => {
+  const given = parts()
+  await using app = createMetadataApp(given)
+  const request = { ...sent, headers: { ...HEADERS, ...('headers' in sent && sent.headers) } }
+  const reply = await app.inject(request)
+  expect(reply.statusCode).toBe(status)
+  expect(reply.headers).toMatchObject({
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': String(reply.body.length),
+  })
+  expect(reply.json()).toHaveProperty('error')
+  expect(given.asked).toEqual([])
+  expect(given.replies).toMatchObject([{ status }])
+})
+
+test.each(['POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS'] as const)(
+  'returns 405 with Allow for %s on the token endpoint',
+  async (method) => {
+    const given = parts()
+    await using app = createMetadataApp(given)
+    const reply = await app.inject({ method, url: TOKEN_URL, headers: HEADERS })
+    expect(reply.statusCode).toBe(405)
+    expect(reply.headers['allow']).toBe('GET')
+    expect(given.asked).toEqual([])
+  },
+)

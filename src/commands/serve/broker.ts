@@ -1,4 +1,4 @@
-/** The broker put together: exchange, cache, projected-token watch, and what they report to. */
+/** Builds what stands behind the ports: exchange, token cache, projected tokens and telemetry. */
 import type { Config } from '../../config/config.ts'
 import { type AssertionReader, createAssertionReader } from '../../exchange/assertion.ts'
 import { watchAssertions } from '../../exchange/assertion-watcher.ts'
@@ -10,72 +10,40 @@ import { createTokenCache } from '../../tokens/token-cache.ts'
 import { createExchangeSource } from '../../tokens/token-sources.ts'
 import { toScope, type TokenSource } from '../../tokens/token.ts'
 
-/** A broker that answers as soon as its exchange has been loaded. */
 export interface Broker {
   readonly tokens: TokenSource
   readonly resolve: IdentityResolver
   readonly telemetry: Telemetry
-  /** Begins to follow the projected tokens; resolves after the first look at them. */
-  readonly watch: () => Promise<void>
-  /** Fetches the configured resources and keeps them warm; resolves when each was tried once. */
+  /** Starts to poll the projected tokens; resolves after the first poll. */
+  readonly watchAssertions: () => Promise<void>
+  /** Fetches the resources of WIMDS_PREFETCH, and keeps them refreshed. Resolves after one attempt for each. */
   readonly prefetch: () => Promise<void>
-  /** Goes on with the identities of another configuration; what they share is kept. */
-  readonly adopt: (next: Config) => void
-  /** Has the status say, among its warnings, what keeps a new configuration out. */
+  /** Replaces the identities. Tokens that the new ones may still ask for stay cached. */
+  readonly applyConfig: (next: Config) => void
+  /** Reports a reload; `problem` says why the new identities file is not in use. */
   readonly onReload: (problem: string | undefined) => void
   readonly close: () => void
 }
 
-/** Long enough for the ports to be open and the first probe to be answered, and before most callers. */
-const LATEST_LOAD_MS = 50
+/** Loading the exchange blocks the event loop: the ports and the first probe go first. */
+const PRELOAD_DELAY_MS = 50
 
 /**
- * This part of the connections may be of callers that wait for Entra ID. The rest is for callers that are
- * answered at once, so that whoever asks for a held token gets in.
+ * Share of the connections whose callers may wait for Entra ID. The others are for callers whose token is
+ * cached.
  */
 const WAITING_SHARE = 3 / 4
 
-/** Nothing is read or connected to before it is asked for. */
-export function broker(config: Config, log: ProcessLog): Broker {
-  const clock = systemClock
+/** Creates the broker. It reads no file and opens no connection yet. */
+export function createBroker(config: Config, log: ProcessLog): Broker {
   const { exchange } = config
+  const audience = exchange.audience === undefined ? {} : { audience: exchange.audience }
+  // Replaced by `applyConfig`.
   let { directory, tokenFiles, warnings } = config
-  let resolver = createIdentityResolver(directory)
+  let resolve = createIdentityResolver(directory)
 
-  const read = createAssertionReader({
-    ...(exchange.audience !== undefined && { audience: exchange.audience }),
-  })
-  // These report to `told`, which shows what they hold: it is there before any of them has begun.
-  const load = () =>
-    loadExchange(config, {
-      readAssertion: read,
-      onSkew: told.onSkew,
-      onAttempt: told.onAttempt,
-    })
-  const source = createExchangeSource(load, {
-    loadDelayMs: LATEST_LOAD_MS,
-    maxConcurrent: exchange.maxConcurrent,
-    timeoutMs: exchange.timeoutMs,
-    clock,
-    onExchange: (event) => told.onExchange(event),
-  })
-  const cache = createTokenCache(source, {
-    maxEntries: config.cacheSize,
-    maxWaiting: Math.max(1, Math.floor(config.maxConnections * WAITING_SHARE)),
-    clock,
-    onResult: (result) => told.onCacheResult(result),
-    onRefresh: (event) => told.onRefresh(event),
-  })
-  const assertions = watchAssertions({
-    files: () => tokenFiles,
-    read,
-    onChange: (file, state) => {
-      told.onAssertion(file, state)
-      cache.assertionRotated(file)
-    },
-  })
-  const told = createTelemetry({
-    ...(exchange.audience !== undefined && { audience: exchange.audience }),
+  const telemetry = createTelemetry({
+    ...audience,
     auditsTokens: config.log.auditsTokens,
     config: {
       get directory() {
@@ -86,10 +54,34 @@ export function broker(config: Config, log: ProcessLog): Broker {
       },
     },
     log,
-    clock,
-    entries: cache.entries,
+    clock: systemClock,
+    entries: () => cache.entries(),
     assertions: () => assertions.states,
     awaitsPrefetch: config.readyAfterPrefetch,
+  })
+  const readAssertion = createAssertionReader(audience)
+  const load = () => loadExchange(config, readAssertion, telemetry)
+  const source = createExchangeSource(load, {
+    loadDelayMs: PRELOAD_DELAY_MS,
+    maxConcurrent: exchange.maxConcurrent,
+    timeoutMs: exchange.timeoutMs,
+    clock: systemClock,
+    onExchange: telemetry.onExchange,
+  })
+  const cache = createTokenCache(source, {
+    maxEntries: config.cacheSize,
+    maxWaiting: Math.max(1, Math.floor(config.maxConnections * WAITING_SHARE)),
+    clock: systemClock,
+    onResult: telemetry.onCacheResult,
+    onRefresh: telemetry.onRefresh,
+  })
+  const assertions = watchAssertions({
+    files: () => tokenFiles,
+    read: readAssertion,
+    onChange: (file, state) => {
+      telemetry.onAssertion(file, state)
+      cache.assertionRotated(file)
+    },
   })
 
   async function prefetch(): Promise<void> {
@@ -98,29 +90,25 @@ export function broker(config: Config, log: ProcessLog): Broker {
         identity.prefetch.map((resource) => ({ identity, scope: toScope(resource) })),
       ),
     )
-    told.onPrefetched()
-  }
-
-  function adopt(next: Config): void {
-    ;({ directory, tokenFiles, warnings } = next)
-    resolver = createIdentityResolver(directory)
-    void assertions.poll()
-    void prefetch()
-  }
-
-  function onReload(problem: string | undefined): void {
-    told.onReload(problem === undefined)
-    if (problem !== undefined) warnings = [...config.warnings, problem]
+    telemetry.onPrefetched()
   }
 
   return {
     tokens: cache.get,
-    resolve: (selector) => resolver(selector),
-    adopt,
-    onReload,
-    telemetry: told,
-    watch: assertions.poll,
+    resolve: (selector) => resolve(selector),
+    telemetry,
+    watchAssertions: assertions.poll,
     prefetch,
+    applyConfig: (next) => {
+      ;({ directory, tokenFiles, warnings } = next)
+      resolve = createIdentityResolver(directory)
+      void assertions.poll()
+      void prefetch()
+    },
+    onReload: (problem) => {
+      telemetry.onReload(problem === undefined)
+      if (problem !== undefined) warnings = [...config.warnings, problem]
+    },
     close: () => {
       assertions.close()
       cache.close()
@@ -128,21 +116,21 @@ export function broker(config: Config, log: ProcessLog): Broker {
   }
 }
 
-interface Surroundings {
-  readonly readAssertion: AssertionReader
-  readonly onSkew: (skewMs: number) => void
-  readonly onAttempt: Telemetry['onAttempt']
-}
-
-/** MSAL and the transport: in two steps, so that others are answered in between. */
-async function loadExchange(config: Config, surroundings: Surroundings): Promise<TokenSource> {
+/** Imports MSAL and the transport, in two steps, so that other requests are answered in between. */
+async function loadExchange(
+  config: Config,
+  readAssertion: AssertionReader,
+  { onSkew, onAttempt }: Pick<Telemetry, 'onSkew' | 'onAttempt'>,
+): Promise<TokenSource> {
   const { region, timeoutMs } = config.exchange
   const { createExchangeDispatchers } = await import('../../exchange/dispatcher.ts')
   const dispatchers = createExchangeDispatchers(config.exchange)
   await new Promise(setImmediate)
   const { createEntraExchange } = await import('../../exchange/entra.ts')
   return createEntraExchange({
-    ...surroundings,
+    readAssertion,
+    onSkew,
+    onAttempt,
     ...dispatchers,
     clock: systemClock,
     timeoutMs,

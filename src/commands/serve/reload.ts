@@ -1,4 +1,4 @@
-/** Follows the identities file of a running sidecar: a good new one is adopted, a bad one is not. */
+/** Hot reload of the identities file: a valid one is applied, with an invalid one the old one stays. */
 import { type Config, loadConfig } from '../../config/config.ts'
 import { readIdentitiesText } from '../../config/identities-file.ts'
 import type { Environment } from '../../config/settings.ts'
@@ -10,27 +10,31 @@ interface ReloadOptions {
   readonly config: Pick<Config, 'identitiesFile'>
   readonly env: Environment
   readonly log: Logger
-  /** Takes a new configuration over. */
-  readonly adopt: (next: Config) => void
-  /** Told of each try; `problem` says why the old identities are still in force. */
+  readonly applyConfig: (next: Config) => void
+  /** Called after each reload; `problem` says why the old identities stay in force. */
   readonly onReload: (problem: string | undefined) => void
 }
 
-/** Begins to follow the file, if there is one. Returns how to stop. */
-export function followIdentities(options: ReloadOptions): () => void {
-  const { config, env, log, adopt, onReload } = options
-  if (config.identitiesFile === undefined) return () => {}
-  const { path, text } = config.identitiesFile
+/** Starts to watch the identities file, if there is one. Returns the function that stops it. */
+export function watchIdentities({
+  config: { identitiesFile },
+  env,
+  log,
+  applyConfig,
+  onReload,
+}: ReloadOptions): () => void {
+  if (identitiesFile === undefined) return () => {}
+  const { path, text } = identitiesFile
 
   async function reload(): Promise<void> {
     try {
       const next = await loadConfig(env)
-      adopt(next)
+      applyConfig(next)
       onReload(undefined)
       log.info('config_reloaded', { file: path, identities: next.directory.identities.length })
     } catch (error) {
       const problem = error instanceof ConfigError ? error.message : 'it cannot be read'
-      onReload(`the identities file has changed and is not used, the old one still is: ${problem}`)
+      onReload(`the identities file has changed, and the old one is still in use: ${problem}`)
       log.error('config_reload_failed', { file: path, message: problem })
     }
   }

@@ -3,17 +3,18 @@ import { copyFile, mkdtempDisposable, readFile, rm, writeFile } from 'node:fs/pr
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { serve } from '../../src/commands/serve/serve.ts'
-import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
-import { openConnection, request, roundTrip } from '../fixtures/connection.ts'
-import { listening } from '../fixtures/listening.ts'
-import { namedPipe } from '../fixtures/pipe.ts'
-import { environmentOf, startServe } from '../fixtures/served.ts'
-import { captureIo } from './capture.ts'
+import { serve } from '../../../src/commands/serve/serve.ts'
+import { createSimulator, type Simulator } from '../../../src/simulator/simulator.ts'
+import { openConnection, request, roundTrip } from '../../fixtures/connection.ts'
+import { listening } from '../../fixtures/listening.ts'
+import { namedPipe } from '../../fixtures/pipe.ts'
+import { environmentOf, startServe } from '../../fixtures/served.ts'
+import { captureIo } from '../capture.ts'
 
 const TOKEN = '/metadata/identity/oauth2/token?api-version=2018-02-01&resource='
+
+const GENEROUS = { timeout: 15_000 }
 
 let world: Simulator
 beforeAll(async () => {
@@ -23,7 +24,7 @@ afterAll(() => world.close())
 
 const get = (port: number, path: string) => roundTrip(port, request(path))
 
-test('serves tokens and health until it is told to end, and ends with 0', async () => {
+test('serves tokens, probes and metrics until SIGTERM, and exits with 0', async () => {
   await using sidecar = await startServe(environmentOf(world))
   const reply = await get(sidecar.port, `${TOKEN}https://vault.azure.net`)
   expect(reply.status).toBe(200)
@@ -37,7 +38,7 @@ test('serves tokens and health until it is told to end, and ends with 0', async 
   await expect(get(sidecar.adminPort, '/readyz')).rejects.toThrow('ECONNREFUSED')
 })
 
-test('logs what happens and never a token, an assertion or a query', async () => {
+test('logs no token, no assertion and no query', async () => {
   await using sidecar = await startServe(environmentOf(world))
   const { body } = await get(sidecar.port, `${TOKEN}https://vault.azure.net`)
   await get(sidecar.port, `${TOKEN}https://nowhere.example&client_id=&x=secret-of-a-caller`)
@@ -54,9 +55,9 @@ test('logs what happens and never a token, an assertion or a query', async () =>
   expect(sidecar.log()).not.toContain('secret-of-a-caller')
 })
 
-test('ends when told to though the projected token file does not answer', async () => {
+test('shuts down while the file system of the projected token hangs', async () => {
   await using temporary = await mkdtempDisposable(join(tmpdir(), 'wimds-test-'))
-  // Every thread that could read files waits for a writer, as on a network's file system that hangs.
+  // Every thread of the pool waits for a writer, as on a network file system that hangs.
   const pipes = await Promise.all(
     ['1', '2', '3', '4'].map((name) => namedPipe(join(temporary.path, name))),
   )
@@ -71,14 +72,14 @@ test('ends when told to though the projected token file does not answer', async 
       WIMDS_ADMIN_LISTEN: '127.0.0.1:0',
     })
     expect((await get(sidecar.port, '/readyz')).status).toBe(503)
-    expect(await Promise.race([sidecar.stop(), sleep(5000, 'still running')])).toBe(0)
+    expect(await sidecar.stop()).toBe(0)
   } finally {
     for (const pipe of pipes) writeFileSync(pipe, '')
     await Promise.all(readers)
   }
 })
 
-test('listens before there is a projected token, and is ready once there is', async () => {
+test('listens without a projected token, and becomes ready with one', async () => {
   const token = await readFile(world.tokenFile, 'utf8')
   const file = join(dirname(world.caFile), 'late-token')
   const env = { ...environmentOf(world), AZURE_FEDERATED_TOKEN_FILE: file }
@@ -90,24 +91,24 @@ test('listens before there is a projected token, and is ready once there is', as
 
   await writeFile(file, token)
   const ready = async () => (await get(sidecar.port, '/readyz')).status
-  await expect.poll(ready, { timeout: 5000 }).toBe(200)
+  await expect.poll(ready, GENEROUS).toBe(200)
   const served = async () => (await get(sidecar.port, `${TOKEN}https://vault.azure.net`)).status
-  await expect.poll(served, { timeout: 5000 }).toBe(200)
+  await expect.poll(served, GENEROUS).toBe(200)
 })
 
-test('is ready for good by a projected token that came and went while nobody asked', async () => {
+test('stays ready after the projected token was read once and removed', async () => {
   const file = join(dirname(world.caFile), 'short-token')
   await using sidecar = await startServe({
     ...environmentOf(world),
     AZURE_FEDERATED_TOKEN_FILE: file,
   })
   const seen = () => sidecar.events().map(({ event }) => event)
-  await expect.poll(seen, { timeout: 5000 }).toContain('assertion_failed')
+  await expect.poll(seen, GENEROUS).toContain('assertion_failed')
   await copyFile(world.tokenFile, file)
-  await expect.poll(seen, { timeout: 5000 }).toContain('assertion_loaded')
+  await expect.poll(seen, GENEROUS).toContain('assertion_loaded')
   await rm(file)
   const lastSeen = () => seen().findLast((event) => event.startsWith('assertion_'))
-  await expect.poll(lastSeen, { timeout: 5000 }).toBe('assertion_failed')
+  await expect.poll(lastSeen, GENEROUS).toBe('assertion_failed')
   expect(seen().slice(seen().lastIndexOf('assertion_loaded'))).toContain('ready')
   expect((await get(sidecar.port, '/readyz')).status).toBe(200)
 })
@@ -126,59 +127,47 @@ test('stays ready while Entra is down', async () => {
   }
 })
 
-test('waits for nobody who has hung up', async () => {
+test('frees the place of a waiting caller that hangs up', async () => {
   const settings = { WIMDS_MAX_CONNECTIONS: '4', WIMDS_EXCHANGE_TIMEOUT: '5s' }
   await using sidecar = await startServe({ ...environmentOf(world), ...settings })
+  world.log.clear()
   world.faults.add({ kind: 'hang' })
   try {
     for (const hangUp of ['end', 'destroy', 'reset'] as const) {
       await using caller = await openConnection(sidecar.port)
       caller.write(request(`${TOKEN}https://storage.azure.com`))
-      await sleep(50)
+      // The first caller starts the exchange, the others wait for it.
+      await expect.poll(() => world.exchanges(), GENEROUS).toBeGreaterThan(0)
       caller[hangUp]()
     }
-    await sleep(50)
     world.faults.clear()
-    expect((await get(sidecar.port, `${TOKEN}https://vault.azure.net`)).status).toBe(200)
+    const served = async () => (await get(sidecar.port, `${TOKEN}https://vault.azure.net`)).status
+    await expect.poll(served, GENEROUS).toBe(200)
   } finally {
     world.faults.clear()
   }
 })
 
-test('leaves a quarter of its connections to callers who need not wait for Entra ID', async () => {
-  const settings = { WIMDS_MAX_CONNECTIONS: '8', WIMDS_EXCHANGE_TIMEOUT: '2s' }
+test('keeps a quarter of the connections for callers whose token is cached', async () => {
+  const settings = { WIMDS_MAX_CONNECTIONS: '8', WIMDS_EXCHANGE_TIMEOUT: '4s' }
   await using sidecar = await startServe({ ...environmentOf(world), ...settings })
   const ask = (resource: string) => get(sidecar.port, `${TOKEN}${resource}`)
   expect((await ask('https://vault.azure.net')).status).toBe(200)
   world.faults.add({ kind: 'hang' })
   try {
-    const start = performance.now()
-    const crowd = Array.from({ length: 8 }, async () => {
-      const { status, headers } = await ask('https://storage.azure.com')
-      return {
-        status,
-        isAtOnce: performance.now() - start < 1000,
-        wait: headers.get('retry-after'),
-      }
-    })
-    await expect.poll(() => sidecar.log().match(/overloaded/g)?.length).toBe(2)
+    const crowd = Array.from({ length: 8 }, () => ask('https://storage.azure.com'))
+    await expect.poll(() => sidecar.log().match(/overloaded/g)?.length, GENEROUS).toBe(2)
     expect((await ask('https://vault.azure.net')).status).toBe(200)
-    expect(performance.now() - start).toBeLessThan(1000)
     const replies = await Promise.all(crowd)
-    const [refused, waited] = [true, false].map((wanted) =>
-      replies.filter(({ isAtOnce }) => isAtOnce === wanted),
-    )
-    expect(refused?.map(({ status, wait }) => [status, wait])).toEqual([
-      [503, '1'],
-      [503, '1'],
-    ])
-    expect(waited?.map(({ status }) => status)).toEqual([504, 504, 504, 504, 504, 504])
+    const rejected = replies.filter(({ status }) => status === 503)
+    expect(rejected.map(({ headers }) => headers.get('retry-after'))).toEqual(['1', '1'])
+    expect(replies.filter(({ status }) => status === 504)).toHaveLength(6)
   } finally {
     world.faults.clear()
   }
 })
 
-test('answers with the instance document that it was given', async () => {
+test('serves the document of WIMDS_INSTANCE_FILE', async () => {
   const file = join(dirname(world.caFile), 'instance.json')
   await writeFile(file, '{"compute":{"location":"westeurope"}}')
   await using sidecar = await startServe({ ...environmentOf(world), WIMDS_INSTANCE_FILE: file })
@@ -193,15 +182,18 @@ test.each([
     { AZURE_TENANT_ID: 'common', AZURE_CLIENT_ID: 'me', WIMDS_LISTEN: 'here' },
     ['AZURE_TENANT_ID', 'AZURE_CLIENT_ID', 'WIMDS_LISTEN', 'AZURE_FEDERATED_TOKEN_FILE'],
   ],
-])('names each variable that is wrong when it is %s, and binds nothing', async (_, env, names) => {
-  const io = captureIo(env)
-  const failure = await serve([], io).catch(String)
-  for (const name of names) expect(failure).toContain(name)
-  expect(io.out()).toBe('')
-})
+])(
+  'throws an error that names each invalid variable (%s), and binds nothing',
+  async (_, env, names) => {
+    const io = captureIo(env)
+    const failure = await serve([], io).catch(String)
+    for (const name of names) expect(failure).toContain(name)
+    expect(io.out()).toBe('')
+  },
+)
 
 test.each(['WIMDS_LISTEN', 'WIMDS_ADMIN_LISTEN'])(
-  'ends with 1 when the port of %s is taken',
+  'exits with 1 when the port of %s is taken',
   async (name) => {
     await using taken = await listening(createServer())
     const io = captureIo({ ...environmentOf(world), [name]: `127.0.0.1:${taken.port}` })
@@ -210,7 +202,7 @@ test.each(['WIMDS_LISTEN', 'WIMDS_ADMIN_LISTEN'])(
   },
 )
 
-test('tells why it cannot start on standard error if its log is silent', async () => {
+test('prints the error on standard error when the log is silent', async () => {
   await using taken = await listening(createServer())
   const listen = { WIMDS_LISTEN: `127.0.0.1:${taken.port}`, WIMDS_LOG_LEVEL: 'silent' }
   const io = captureIo({ ...environmentOf(world), ...listen })

@@ -13,8 +13,8 @@ import { serve } from '../../src/commands/serve/serve.ts'
 import { simulate } from '../../src/commands/simulate/simulate.ts'
 import { token } from '../../src/commands/token.ts'
 import { webhook } from '../../src/commands/webhook/webhook.ts'
-import { findPiece } from '../contract/secrets.ts'
-import { captureIo, exitCode } from './capture.ts'
+import { findPiece } from './secrets.ts'
+import { captureIo, exitCode } from '../commands/capture.ts'
 
 const COMMANDS = [
   serve,
