@@ -65,7 +65,7 @@ test('rotates the projected token at the interval of --rotate', async () => {
   const { env, stop } = await started('--rotate', '1')
   const file = env['AZURE_FEDERATED_TOKEN_FILE'] ?? ''
   const first = await readFile(file, 'utf8')
-  await expect.poll(() => readFile(file, 'utf8'), { timeout: 5_000 }).not.toBe(first)
+  await expect.poll(() => readFile(file, 'utf8'), { timeout: 30_000 }).not.toBe(first)
   expect((await exchange(env)).status).toBe(200)
   await stop()
 })
@@ -169,7 +169,7 @@ issuers:
     expect(await exitCode(simulate, args, io)).toBe(64)
     for (const problem of [
       '--bogus is not a flag',
-      'word is not an argument',
+      'unexpected argument word',
       '--listen must be host:port',
       '--rotate must be',
       '--tls-cert and --tls-key must be given together',

@@ -1,8 +1,11 @@
 /** A minimal client of the token endpoint, with which a test changes one part of a valid request. */
 import { readFile } from 'node:fs/promises'
 import { fetch, type RequestInit } from 'undici'
-import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
-import type { SimulatorOptions } from '../../src/simulator/simulator.ts'
+import {
+  createSimulator,
+  type Simulator,
+  type SimulatorOptions,
+} from '../../src/simulator/simulator.ts'
 
 export const CORRELATION_ID = 'abababab-abab-4bab-8bab-abababababab'
 

@@ -15,7 +15,7 @@ import { createSimulator, type Simulator } from '../../../src/simulator/simulato
 import { createDirectory, DEFAULT_IDENTITY, formatIdentitiesFile } from './identities.ts'
 
 const SIDECAR = fileURLToPath(new URL('../../../dist/wimds.js', import.meta.url))
-const READY_WITHIN_MS = 15_000
+const READY_WITHIN_MS = 60_000
 const KeySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) })
 
 /** Endpoints of the sidecar on loopback. */

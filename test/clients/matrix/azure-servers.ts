@@ -19,7 +19,7 @@ const EMPTY_CONTAINER =
   '<?xml version="1.0" encoding="utf-8"?><EnumerationResults><Blobs/><NextMarker/></EnumerationResults>'
 const BLOBS = { name: 'devstoreaccount1.blob.core.windows.net', address: '127.0.0.3' }
 const SUBSCRIPTION_ID = '55555555-5555-4555-8555-555555555555'
-const LISTENS_WITHIN_MS = 20_000
+const LISTENS_WITHIN_MS = 60_000
 
 export interface AzureServers extends AsyncDisposable {
   /** Variables with which clients find and trust the servers. */

@@ -110,8 +110,11 @@ describe('a replaced answer', () => {
   test('is logged with the outcome hang or reset', async () => {
     await using simulator = await startSimulator()
     simulator.faults.add({ kind: 'hang', times: 1 }, { kind: 'reset', times: 1 })
-    const init = { method: 'POST', body: 'a=b', signal: AbortSignal.timeout(50) }
-    await expect(exchange(simulator, { init })).rejects.toMatchObject({ name: 'TimeoutError' })
+    const abort = new AbortController()
+    const hanging = exchange(simulator, { init: { signal: abort.signal } })
+    await expect.poll(() => simulator.exchanges(), { timeout: 20_000 }).toBe(1)
+    abort.abort()
+    await expect(hanging).rejects.toMatchObject({ name: 'AbortError' })
     await expect(exchange(simulator)).rejects.toMatchObject({ cause: { code: 'ECONNRESET' } })
     expect((await exchange(simulator)).status).toBe(200)
     expect(
