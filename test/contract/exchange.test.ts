@@ -36,22 +36,20 @@ test.each([
   expect(sidecar.world.exchanges()).toBe(0)
 })
 
-test.each([
-  [
-    'resource',
-    target('https://nowhere.example'),
-    /^\{"error":"invalid_resource",.*"AADSTS500011: /,
-  ],
-  [
-    'identity',
+test('passes on what Entra says of a wrong resource', async () => {
+  const { status, headers, body } = await get(target('https://nowhere.example'))
+  expect(status).toBe(400)
+  expect(body).toMatch(/^\{"error":"invalid_resource",.*"AADSTS500011: /)
+  expect(headers.has('retry-after')).toBe(false)
+})
+
+test('is temporary while a missing federated credential may still be propagating', async () => {
+  const { status, headers, body } = await get(
     `${target('https://vault.azure.net')}&client_id=${BILLING.clientId}`,
-    /^\{"error":"invalid_(?:client|request)",.*"AADSTS700213: /,
-  ],
-])('passes on what Entra says of a wrong %s', async (_, path, body) => {
-  const reply = await get(path)
-  expect(reply.status).toBe(400)
-  expect(reply.body).toMatch(body)
-  expect(reply.headers.has('retry-after')).toBe(false)
+  )
+  expect(status).toBe(503)
+  expect(body).toMatch(/"AADSTS700213: .*retrying until \d\d:\d\d UTC/)
+  expect(headers.has('retry-after')).toBe(true)
 })
 
 test.each([

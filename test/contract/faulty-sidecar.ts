@@ -37,10 +37,12 @@ export interface FaultySidecar extends AsyncDisposable {
   readonly reroute: (dispatcher: Dispatcher, times?: number) => () => void
 }
 
+/** No jitter: the cache retries after its shortest delay. */
+const random = () => 0
 const RESOURCE = 'https://vault.azure.net'
 const TARGET = `/metadata/identity/oauth2/token?api-version=2018-02-01&resource=${RESOURCE}`
 
-/** Starts a sidecar with the least jitter: the cache retries after a quarter of a second. */
+/** Starts a sidecar that retries soon. */
 export async function startFaultySidecar({ timeoutMs = 20_000 } = {}): Promise<FaultySidecar> {
   await using onFailure = new AsyncDisposableStack()
   const clock = movedClock()
@@ -54,7 +56,6 @@ export async function startFaultySidecar({ timeoutMs = 20_000 } = {}): Promise<F
   })
   const readAssertion = createAssertionReader()
   const exchange = createEntraExchange({ readAssertion, dispatcher, clock, timeoutMs })
-  const random = () => 0
   const source = createExchangeSource(() => Promise.resolve(exchange), {
     loadDelayMs: 0,
     maxConcurrent: 32,
