@@ -1,4 +1,4 @@
-/** Tokens are renewed behind the callers' backs, every three seconds at a slow Entra ID. */
+/** Refreshes in the background: every three seconds, at a slow Entra ID. */
 import { Agent } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createSimulator } from '../src/simulator/simulator.ts'
@@ -10,20 +10,20 @@ const SECONDS = 15
 const PAUSE_MS = 10
 const ENTRA_MS = 800
 
-/** One caller that asks about a hundred times a second sees every token and meets every renewal. */
+/** Measures one caller that asks about a hundred times a second during the refreshes. */
 export async function renewal(): Promise<readonly Figure[]> {
   await using simulator = await createSimulator()
   simulator.faults.set([
-    { kind: 'lifetime', expiresInSeconds: 3600, refreshInSeconds: 3 },
+    { kind: 'lifetime', expiresInSeconds: 6, refreshInSeconds: 3 },
     { kind: 'delay', ms: ENTRA_MS },
   ])
   const sidecar = await startSidecar(simulator)
   try {
     await firstAnswer(sidecar.tokenUrl())
     simulator.log.clear()
-    const answers = await asked(sidecar.tokenUrl(), SECONDS * 1000)
+    const answers = await askRepeatedly(sidecar.tokenUrl(), SECONDS * 1000)
     if (failed(answers) > 0) throw new Error(`${failed(answers)} requests got no token`)
-    const tokens = new Set(answers.map(({ body }) => tokenIn(body))).size
+    const tokens = new Set(answers.map(({ body }) => findToken(body))).size
     const name = `renewed every 3 s, Entra ID at ${ENTRA_MS} ms, for ${SECONDS} s`
     return [
       { name: `${name}: slowest`, unit: 'ms', wimds: slowestMs(answers), bar: atMost(200, 'ms') },
@@ -35,7 +35,7 @@ export async function renewal(): Promise<readonly Figure[]> {
   }
 }
 
-async function asked(url: string, forMs: number): Promise<readonly Timed[]> {
+async function askRepeatedly(url: string, forMs: number): Promise<readonly Timed[]> {
   const agent = new Agent({ keepAlive: true })
   const endsAt = performance.now() + forMs
   const answers: Timed[] = []
@@ -50,4 +50,4 @@ async function asked(url: string, forMs: number): Promise<readonly Timed[]> {
   }
 }
 
-const tokenIn = (body: string): string | undefined => /"access_token":"([^"]+)"/u.exec(body)?.[1]
+const findToken = (body: string): string | undefined => /"access_token":"([^"]+)"/u.exec(body)?.[1]
