@@ -8,7 +8,7 @@ import { createIssuer } from '../../src/simulator/issuer/issuer.ts'
 import { serve } from '../../src/simulator/http/serve.ts'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { namedPipe } from '../fixtures/pipe.ts'
-import { simulated, trusting } from '../fixtures/simulated.ts'
+import { startSimulate, formatExternalIssuer } from '../fixtures/simulate.ts'
 import { captureIo, exitCode } from './capture.ts'
 
 let directory = ''
@@ -17,8 +17,8 @@ beforeEach(async () => {
 })
 afterEach(() => rm(directory, { recursive: true }))
 
-/** Starts the command in the test's directory. */
-const started = (...args: readonly string[]) => simulated(directory, ...args)
+/** Starts the command with the test's folder. */
+const start = (...args: readonly string[]) => startSimulate(directory, ...args)
 
 async function exchange(env: NodeJS.Dict<string>, assertion?: string, ca?: string) {
   const agent = new Agent({ connect: { ca: ca ?? (await readFile(env['WIMDS_CA_FILE'] ?? '')) } })
@@ -45,7 +45,7 @@ async function exchange(env: NodeJS.Dict<string>, assertion?: string, ca?: strin
 }
 
 test('writes the environment of a sidecar and prints no token', async () => {
-  const { env, io, stop } = await started()
+  const { env, io, stop } = await start()
   expect(Object.keys(env).toSorted()).toEqual([
     'AZURE_AUTHORITY_HOST',
     'AZURE_CLIENT_ID',
@@ -62,7 +62,7 @@ test('writes the environment of a sidecar and prints no token', async () => {
 })
 
 test('rotates the projected token at the interval of --rotate', async () => {
-  const { env, stop } = await started('--rotate', '1')
+  const { env, stop } = await start('--rotate', '1')
   const file = env['AZURE_FEDERATED_TOKEN_FILE'] ?? ''
   const first = await readFile(file, 'utf8')
   await expect.poll(() => readFile(file, 'utf8'), { timeout: 30_000 }).not.toBe(first)
@@ -84,7 +84,7 @@ faults:
   - { kind: unavailable, times: 1 }
 `,
   )
-  const { env, stop } = await started(
+  const { env, stop } = await start(
     '--config',
     config,
     '--host',
@@ -115,10 +115,10 @@ test('fetches the documents of an external issuer with a CA file and a bearer to
   await file('reviewer', 'reviewer\n')
   await file(
     'config.yaml',
-    `${trusting('https://kubernetes.default.svc', apiServer.url, join(directory, 'api-ca.crt'))}    bearerTokenFile: ${join(directory, 'reviewer')}
+    `${formatExternalIssuer('https://kubernetes.default.svc', apiServer.url, join(directory, 'api-ca.crt'))}    bearerTokenFile: ${join(directory, 'reviewer')}
 `,
   )
-  const { env, stop } = await started('--config', join(directory, 'config.yaml'))
+  const { env, stop } = await start('--config', join(directory, 'config.yaml'))
   const foreign = (await issuer.sign()).reveal()
   expect((await exchange(env, foreign)).status).toBe(200)
   expect((await exchange(env)).body).toMatchObject({ error_codes: [700211] })
@@ -130,7 +130,7 @@ test('serves the certificate of --tls-cert and then sets no WIMDS_CA_FILE', asyn
   const { certPem, keyPem } = await authority.issue({ names: [], addresses: ['127.0.0.1'] })
   await writeFile(join(directory, 'tls.crt'), certPem)
   await writeFile(join(directory, 'tls.key'), keyPem)
-  const { env, stop } = await started(
+  const { env, stop } = await start(
     '--tls-cert',
     join(directory, 'tls.crt'),
     '--tls-key',

@@ -12,7 +12,7 @@ import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { connectProxy } from '../exchange/connect-proxy.ts'
 import { environmentOf } from '../fixtures/served.ts'
 import { portOf } from '../fixtures/listening.ts'
-import { trusting, writtenEnvironment } from '../fixtures/simulated.ts'
+import { formatExternalIssuer, readEnvironment } from '../fixtures/simulate.ts'
 import { freePort } from '../support/free-port.ts'
 
 const HOST = 'login.entra.example'
@@ -61,13 +61,13 @@ test('the simulator reads the keys of an issuer that would rather speak HTTP/2',
   try {
     await writeFile(caFile, authority.caPem)
     const origin = `https://127.0.0.1:${portOf(server)}`
-    await writeFile(config, trusting('https://kubernetes.default.svc', origin, caFile))
+    await writeFile(config, formatExternalIssuer('https://kubernetes.default.svc', origin, caFile))
     const args = ['simulate', '--dir', directory.path, '--config', config]
     await using simulator = startChild({ script: 'dist/wimds.js', args, env: {} })
     await expect.poll(() => simulator.output(), { timeout: 10_000 }).toContain('ready')
     const assertion = join(directory.path, 'assertion')
     await writeFile(assertion, (await issuer.sign()).reveal())
-    const env = await writtenEnvironment(directory.path)
+    const env = await readEnvironment(directory.path)
     await using sidecar = startChild({
       script: 'dist/wimds.js',
       args: ['token', 'https://vault.azure.net'],

@@ -5,7 +5,7 @@ import { decodeJwt } from 'jose'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { startServe } from '../fixtures/served.ts'
-import { simulated } from '../fixtures/simulated.ts'
+import { startSimulate } from '../fixtures/simulate.ts'
 
 const TOKEN = request(
   '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net',
@@ -28,7 +28,7 @@ async function requestToken(env: Readonly<Record<string, string>>) {
 }
 
 test('the environment routes exchanges through the token proxy to Entra ID', async () => {
-  await using simulator = await simulated(directory, '--token-proxy-listen', '127.0.0.1:0')
+  await using simulator = await startSimulate(directory, '--token-proxy-listen', '127.0.0.1:0')
   const { env, io } = simulator
   expect(io.out()).toContain(`token proxy  ${env['AZURE_KUBERNETES_TOKEN_PROXY']}`)
   // The authority host does not exist, so the token can only come through the proxy.
@@ -43,7 +43,7 @@ test('the environment routes exchanges through the token proxy to Entra ID', asy
 test.each(['AZURE_KUBERNETES_SNI_NAME', 'AZURE_KUBERNETES_CA_FILE'])(
   'the sidecar rejects the certificate of the proxy without %s',
   async (name) => {
-    await using simulator = await simulated(directory, '--token-proxy-listen', '127.0.0.1:0')
+    await using simulator = await startSimulate(directory, '--token-proxy-listen', '127.0.0.1:0')
     const { [name]: taken, ...env } = simulator.env
     expect(taken).toBeDefined()
     const { status, body } = await requestToken(env)
@@ -55,7 +55,7 @@ test.each(['AZURE_KUBERNETES_SNI_NAME', 'AZURE_KUBERNETES_CA_FILE'])(
 test('the proxy passes errors of Entra ID', async () => {
   const config = join(directory, 'config.yaml')
   await writeFile(config, 'faults: [{ kind: aadsts, code: 700016 }]')
-  await using simulator = await simulated(
+  await using simulator = await startSimulate(
     directory,
     '--token-proxy-listen',
     '127.0.0.1:0',
@@ -68,7 +68,7 @@ test('the proxy passes errors of Entra ID', async () => {
 })
 
 test('the environment has no proxy without the flag', async () => {
-  await using simulator = await simulated(directory)
+  await using simulator = await startSimulate(directory)
   expect(Object.keys(simulator.env).filter((name) => name.includes('KUBERNETES'))).toEqual([])
   expect(simulator.io.out()).not.toContain('token proxy')
 })
