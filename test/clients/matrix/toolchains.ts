@@ -32,7 +32,8 @@ export async function findToolchainObstacle(toolchain: Toolchain): Promise<strin
     // rustup finds its toolchain through the home folder.
     const env = { ...pathOnly(), HOME: homedir() }
     const { exitCode } = await runProcess(command, { env, timeoutMs: 30_000 })
-    if (exitCode !== 0) return `no ${toolchain} toolchain on this machine: ${command.join(' ')} failed`
+    if (exitCode !== 0)
+      return `no ${toolchain} toolchain on this machine: ${command.join(' ')} failed`
   }
   return undefined
 }
