@@ -32,6 +32,8 @@ type Name = (typeof NAMES)[number]
 export interface PodOptions {
   /** Undefined if the pod has no such annotation. */
   readonly inject: boolean | undefined
+  /** True if an earlier injection decides the mode, and the operator's settings have another one. */
+  readonly keepsEarlierMode: boolean
   /** The operator's settings with the pod's overrides. */
   readonly settings: Pick<InjectionSettings, 'mode' | 'port' | 'adminPort' | 'resources'>
   /** A ConfigMap with the key `identities.yaml`. */
@@ -76,13 +78,16 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings): PodOpti
   const memoryRequest = readQuantity('memory-request') ?? defaults.resources.memoryRequest
   const cpuRequest = readQuantity('cpu-request')
   const aMode = `one of ${ROUTING_MODES.join(', ')}`
+  const mode = read('mode', parseMode, aMode)
   const injectedMode = read('injected', parseMode, aMode)
   const aPort = 'a port from 1024 to 65535'
   return {
     inject: read('inject', parseBoolean, 'true or false') ?? (asksForAzwiProxy(pod) || undefined),
+    keepsEarlierMode:
+      mode === undefined && injectedMode !== undefined && injectedMode !== defaults.mode,
     settings: {
       // An injected pod keeps its mode while replicas of the webhook with different defaults review it.
-      mode: read('mode', parseMode, aMode) ?? injectedMode ?? defaults.mode,
+      mode: mode ?? injectedMode ?? defaults.mode,
       port:
         parseFirst([`${PREFIX}port`, `${AZWI_PREFIX}proxy-sidecar-port`], parsePort, aPort) ??
         defaults.port,

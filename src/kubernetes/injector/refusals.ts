@@ -247,10 +247,16 @@ const ownSdkCredentials: Check = (pod, { options, appVariables }) =>
         `the container ${name} sets ${SDK_CREDENTIALS} itself, so wimds.io/sdk-credentials does not change it`,
     )
 
+const earlierMode: Check = (_, { options, settings: { mode } }) =>
+  options.keepsEarlierMode
+    ? [`the pod keeps mode ${mode} of its earlier injection. Fix: set wimds.io/mode to change it`]
+    : []
+
 const WARNINGS: readonly Check[] = [
   skippedContainers,
   initContainersWithoutSidecar,
   clientId,
   noProxyFromElsewhere,
   ownSdkCredentials,
+  earlierMode,
 ]

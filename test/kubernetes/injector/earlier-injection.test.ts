@@ -1,7 +1,8 @@
 /** Pods that were injected before: injecting them again gives what injecting a new pod gives. */
 import { describe, expect, test } from 'vitest'
+import { inject } from '../../../src/kubernetes/injector/inject.ts'
 import type { InjectionSettings } from '../../../src/kubernetes/injector/settings.ts'
-import { containerOf, injected, type InjectedPod, type TestContainer } from './patched.ts'
+import { containerOf, injected, type InjectedPod, type TestContainer, request } from './patched.ts'
 
 const pod = (annotations: Record<string, string> = {}) => ({
   metadata: { annotations },
@@ -69,9 +70,13 @@ test.each<[string, Partial<InjectionSettings>, Partial<InjectionSettings>]>([
   expect(unordered(injected(injected(pod(), before), now))).toEqual(unordered(injected(pod(), now)))
 })
 
-test('without an annotation it keeps its mode whatever the settings say', () => {
+test('without an annotation it keeps its mode whatever the settings say, with a warning', () => {
   const once = injected(pod(), { mode: 'nft' })
   expect(injected(once, { mode: 'env' })).toEqual(once)
+  expect(inject(request(once, { mode: 'env' }))).toMatchObject({
+    warnings: [expect.stringContaining('keeps mode nft of its earlier injection')],
+  })
+  expect(inject(request(once, { mode: 'nft' }))).toMatchObject({ warnings: [] })
 })
 
 test('with an annotation it changes its mode', () => {
