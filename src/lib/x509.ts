@@ -1,11 +1,11 @@
-/** Throw-away X.509: a certificate authority that lives in memory and issues server certificates. */
-// oxlint-disable-next-line import/no-unassigned-import -- @peculiar/x509 looks for its global effect
+/** A certificate authority in memory that issues server certificates (X.509). */
+// oxlint-disable-next-line import/no-unassigned-import -- @peculiar/x509 needs its global effect
 import 'reflect-metadata'
 import * as x509 from '@peculiar/x509'
 
 /** A certificate with its private key, both PEM. */
 export interface IssuedCertificate {
-  /** The leaf followed by the authority's certificate, as a TLS server sends them. */
+  /** The leaf, then the CA certificate. */
   readonly certPem: string
   /** PKCS #8. */
   readonly keyPem: string
@@ -20,7 +20,7 @@ interface IssueOptions {
 }
 
 export interface CertificateAuthority {
-  /** The authority's own certificate: what a client has to trust. */
+  /** The CA certificate, which clients have to trust. */
   readonly caPem: string
   /** Issues a certificate for a TLS server. */
   issue(options: IssueOptions): Promise<IssuedCertificate>
@@ -34,11 +34,11 @@ interface AuthorityOptions {
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 const DAY_MS = 86_400_000
-/** Certificates start in the past, so that a peer whose clock is behind accepts them too. */
+/** `notBefore` is in the past for peers whose clock is behind. */
 const BACKDATED_MS = 300_000
 const SERVER_AUTHENTICATION = '1.3.6.1.5.5.7.3.1'
 
-/** Makes an authority with a new key. Nothing is written anywhere; the key cannot be exported. */
+/** Creates an authority with a new key, which stays in memory and cannot be exported. */
 export async function createCertificateAuthority({
   commonName = 'wimds throw-away CA',
   validMs = 365 * DAY_MS,
@@ -61,7 +61,7 @@ export async function createCertificateAuthority({
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   })
-  const caPem = pem(authority.toString('pem'))
+  const caPem = endLine(authority.toString('pem'))
 
   return {
     caPem,
@@ -89,8 +89,8 @@ export async function createCertificateAuthority({
       })
       const privateKey = await crypto.subtle.exportKey('pkcs8', leafKeys.privateKey)
       return {
-        certPem: pem(leaf.toString('pem')) + caPem,
-        keyPem: pem(x509.PemConverter.encode(privateKey, 'PRIVATE KEY')),
+        certPem: endLine(leaf.toString('pem')) + caPem,
+        keyPem: endLine(x509.PemConverter.encode(privateKey, 'PRIVATE KEY')),
       }
     },
   }
@@ -100,12 +100,12 @@ function validity(now: number, validMs: number) {
   return { notBefore: new Date(now - BACKDATED_MS), notAfter: new Date(now + validMs) }
 }
 
-/** 127 random bits: positive, and at most the 20 octets that RFC 5280 §4.1.2.2 allows. */
+/** Returns 127 random bits: positive, and within the 20 octets of RFC 5280 §4.1.2.2. */
 function serialNumber(): string {
   const bytes = crypto.getRandomValues(Buffer.alloc(16))
   bytes[0] = (bytes[0] ?? 0) & 0x7f || 1
   return bytes.toString('hex')
 }
 
-/** PEM texts are joined into chains, so each has to end its own last line. */
-const pem = (text: string): string => (text.endsWith('\n') ? text : `${text}\n`)
+/** Ends the last line, because PEM texts are joined into chains. */
+const endLine = (text: string): string => (text.endsWith('\n') ? text : `${text}\n`)

@@ -11,10 +11,10 @@ import { createReviewServer, type ReviewEvent } from '../../src/kubernetes/webho
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { portOf } from '../fixtures/listening.ts'
 import { applyPatch, settings } from '../kubernetes/injector/patched.ts'
-import { corrupted, reviews } from './admission-reviews.ts'
+import { corrupt, reviews } from './admission-reviews.ts'
 import { fuzzRuns, mutated } from './mutations.ts'
 
-/** The identity of each ServiceAccount is its own; those of some namespaces name no client. */
+/** Each ServiceAccount has an identity of its own; those of one namespace name no client. */
 function annotationsOf(namespace: string, name: string): Record<string, string> {
   return {
     'azure.workload.identity/tenant-id': guidOf(`tenant of ${namespace}/${name}`),
@@ -81,7 +81,7 @@ async function answerTo(body: string | Buffer): Promise<Answer> {
   return { status: reply.statusCode, size: answered.length, body: JSON.parse(answered) }
 }
 
-/** All that may be said of a review: exactly this, so that nothing odd gets by. */
+/** Strict: a reply with any other member fails. */
 const uid = z.string().min(1)
 const words = z.string().min(1)
 const ReviewAnswer = z.strictObject({
@@ -104,7 +104,7 @@ const ReviewAnswer = z.strictObject({
 })
 const Refusal = z.strictObject({ error: words })
 
-/** The answer's response; undefined for a clear 4xx. Throws for anything else. */
+/** Returns the response of the review; undefined for a 4xx. Throws for anything else. */
 function responseIn({ status, body }: Answer) {
   if (status === 200) return ReviewAnswer.parse(body).response
   if (status < 400 || status > 499) throw new Error(`answered ${status}`)
@@ -138,7 +138,7 @@ const valuesOf = ({ env }: Container, name: string) =>
 
 const withoutEnv = ({ env: _env, ...container }: Container) => container
 
-/** The pod that the patch makes is the same, beside the sidecar, which has its ServiceAccount's identity. */
+/** Expects the patched pod to be the same but for the sidecar, which has the identity of the ServiceAccount. */
 function expectInjected(request: { namespace?: string; object: Pod }, patch: string): void {
   const { object, namespace = '' } = request
   const operations = JSON.parse(Buffer.from(patch, 'base64').toString())
@@ -172,7 +172,7 @@ function expectInjected(request: { namespace?: string; object: Pod }, patch: str
 
 const seen = { injected: 0, refused: 0, malformed: 0 }
 
-/** Sends the review and looks at all that is promised of its answer. */
+/** Sends the review and checks every property of its reply. */
 async function expectSound(body: string): Promise<void> {
   const answer = await answerTo(body)
   const response = responseIn(answer)
@@ -199,7 +199,7 @@ test('injects the identity of the pod’s own ServiceAccount by a valid patch, o
 test('answers a review with a member that is missing or of another type', async () => {
   await fc.assert(
     fc.asyncProperty(
-      reviews.chain((body) => corrupted(body)),
+      reviews.chain((body) => corrupt(body)),
       async (body) => expectSound(JSON.stringify(body) ?? 'undefined'),
     ),
     fuzzRuns(600),
@@ -239,7 +239,7 @@ test('answers or rejects text that is almost a review', async () => {
   )
 })
 
-/** The review with this in its pod. */
+/** Returns the review with these members of its pod. */
 const withPod = (more: { metadata?: unknown; spec?: object }) => {
   const { request } = VALID
   const { metadata, spec } = request.object

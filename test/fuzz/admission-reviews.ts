@@ -1,11 +1,11 @@
-/** AdmissionReviews for pods that somebody wrote to do harm, or without care. */
+/** Generates AdmissionReviews of hostile and malformed pods. */
 import * as fc from 'fast-check'
 import { pods } from '../kubernetes/injector/arbitrary-pod.ts'
 
 const CONTAINER = { name: 'app', image: 'app:1' }
 const MOUNT = { name: 'wimds-token', mountPath: '/var/run/secrets/wimds' }
 
-/** Names that mean something to a path, a URL or an object. */
+/** Names with a meaning in a path, a URL or an object. */
 const HOSTILE_NAMES = [
   ['', '.', '..', '../../default', 'a/b', 'a%2fb', 'a?b', 'a#b', '__proto__', 'constructor'],
   ['Default', 'orders ', 'ordérs', '\0', '\ud800', 'x'.repeat(300)],
@@ -53,7 +53,7 @@ const VARIABLES = [
   { name: 'IDENTITY_ENDPOINT', value: 'http://evil.example' },
 ]
 
-/** Containers, also such as pass for the injector's own, and volumes that pass for a token's. */
+/** Specs whose containers and volumes imitate injected ones. */
 const hostileSpec = fc.record(
   {
     containers: fc.array(
@@ -111,7 +111,7 @@ interface Request {
   readonly object: unknown
 }
 
-/** A review of which nothing but its pod, its names and its uid is odd. */
+/** Well-formed reviews with a hostile pod, name or uid. */
 export const reviews = fc
   .record(
     {
@@ -131,21 +131,21 @@ export const reviews = fc
     },
   }))
 
-/** The value with one thing in it, anywhere, taken out or replaced by something else. */
-export function corrupted(value: unknown): fc.Arbitrary<unknown> {
+/** Removes or replaces one member of the value, at any depth. */
+export function corrupt(value: unknown): fc.Arbitrary<unknown> {
   return fc
     .tuple(fc.array(fc.nat(30), { maxLength: 8 }), fc.oneof(fc.constant(undefined), fc.jsonValue()))
-    .map(([turns, other]) => replaced(value, turns, other))
+    .map(([turns, other]) => replaceMember(value, turns, other))
 }
 
-/** Each turn leads to a member: by its number, around as often as it takes. */
-function replaced(value: unknown, turns: readonly number[], other: unknown): unknown {
+/** Each turn selects a member by its number, modulo the number of members. */
+function replaceMember(value: unknown, turns: readonly number[], other: unknown): unknown {
   const [turn, ...rest] = turns
   if (turn === undefined || typeof value !== 'object' || value === null) return other
   const keys = Object.keys(value)
   const key = keys[turn % Math.max(1, keys.length)]
   if (key === undefined) return other
   const copy: object = Array.isArray(value) ? [...value] : { ...value }
-  Reflect.set(copy, key, replaced(Reflect.get(value, key), rest, other))
+  Reflect.set(copy, key, replaceMember(Reflect.get(value, key), rest, other))
   return copy
 }

@@ -1,7 +1,7 @@
 /** `wimds webhook` as a whole, with an API server that fails. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { webhook } from '../../src/commands/webhook/webhook.ts'
-import { ConfigError } from '../../src/errors.ts'
+import { webhook } from '../../../src/commands/webhook/webhook.ts'
+import { ConfigError } from '../../../src/errors.ts'
 import {
   answer,
   CREATE_SECRET,
@@ -10,8 +10,8 @@ import {
   READ_SECRET,
   startApiServer,
   VERSION,
-} from '../fixtures/api-server.ts'
-import { captureIo } from './capture.ts'
+} from '../../fixtures/api-server.ts'
+import { captureIo } from '../capture.ts'
 
 const FLAGS = ['--listen=127.0.0.1:0', '--admin-listen=127.0.0.1:0', '--drain=0s']
 

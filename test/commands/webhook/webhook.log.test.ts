@@ -9,11 +9,11 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { startApiServer } from '../fixtures/api-server.ts'
-import { namedPipe } from '../fixtures/pipe.ts'
-import { freePort } from '../support/free-port.ts'
+import { startApiServer } from '../../fixtures/api-server.ts'
+import { namedPipe } from '../../fixtures/pipe.ts'
+import { freePort } from '../../support/free-port.ts'
 
-const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
+const CLI = fileURLToPath(new URL('../../../src/cli.ts', import.meta.url))
 
 /** Sends a malformed review, which is logged, and returns the status of the reply. */
 async function sendMalformed(port: number): Promise<number | undefined> {

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { webhook } from '../../src/commands/webhook/webhook.ts'
-import { parseWebhookOptions } from '../../src/commands/webhook/options.ts'
-import { UsageError } from '../../src/errors.ts'
-import { captureIo } from './capture.ts'
+import { webhook } from '../../../src/commands/webhook/webhook.ts'
+import { parseWebhookOptions } from '../../../src/commands/webhook/options.ts'
+import { UsageError } from '../../../src/errors.ts'
+import { captureIo } from '../capture.ts'
 
 test('--help prints the flags and exits 0', async () => {
   const io = captureIo()
