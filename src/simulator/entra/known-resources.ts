@@ -1,7 +1,7 @@
 /** The resources of the default directory. */
 import { type ResourceInput, TOKEN_EXCHANGE } from './directory.ts'
 
-/** Name, app id and identifiers of resources in the public cloud; `*` stands for an account's name. */
+/** Name, app id (from public lists) and identifiers; `*` stands for an account's name. */
 const PUBLIC_CLOUD: readonly (readonly [name: string, appId: string, ...identifiers: string[]])[] =
   [
     ['Azure Key Vault', 'cfa8b339-82a2-471a-a3c9-0fc0be7a4093', 'https://vault.azure.net'],
@@ -68,11 +68,27 @@ const PUBLIC_CLOUD: readonly (readonly [name: string, appId: string, ...identifi
       '7d312290-28c8-473c-a0ed-8e53749b6d6d',
       'https://cognitiveservices.azure.com',
     ],
+    [
+      'Azure Machine Learning',
+      '18a66f5f-dbdf-4c17-9dd7-1634712a9cbe',
+      'https://ai.azure.com',
+      'https://ml.azure.com',
+    ],
     ['Azure AI Search', '880da380-985e-4198-81b9-e05b1cc53158', 'https://search.azure.com'],
     ['Azure Batch', 'ddbf3205-c6bd-46ae-8127-60eb93363864', 'https://batch.core.windows.net'],
     ['Azure Log Analytics', 'ca7f3f0b-7d91-482c-8e09-c5d840d0eac5', 'https://api.loganalytics.io'],
-    ['Azure Monitor', 'be14bf7e-8ab4-49b0-9dc6-a0eddd6fa73e', 'https://monitor.azure.com'],
+    [
+      'Azure Monitor',
+      'be14bf7e-8ab4-49b0-9dc6-a0eddd6fa73e',
+      'https://monitor.azure.com',
+      'https://prometheus.monitor.azure.com',
+    ],
     ['Azure IoT Hub', '89d10474-74af-4874-99a7-c23c2f643083', 'https://iothubs.azure.net'],
+    [
+      'Snowflake',
+      'fd3f753b-eed3-462c-b6a7-a4b5bb650aad',
+      'api://fd3f753b-eed3-462c-b6a7-a4b5bb650aad',
+    ],
     ['Azure DevOps', '499b84ac-1321-427f-aa17-267ca6975798'],
     ['Microsoft Graph', '00000003-0000-0000-c000-000000000000', 'https://graph.microsoft.com'],
     ['Azure AD Graph', '00000002-0000-0000-c000-000000000000', 'https://graph.windows.net'],
