@@ -88,7 +88,7 @@ test('reports all problems of the flags', async () => {
   ]
   await expect(webhook(flags, captureIo())).rejects.toBeInstanceOf(UsageError)
   for (const reason of [
-    'now is not an argument',
+    'unexpected argument now',
     '--listen must be host:port',
     '--drain must be a duration',
     '--mode must be one of',
