@@ -1,11 +1,13 @@
 /** The application of the admin port: probes and metrics, and for people on loopback the status. */
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders } from 'node:http'
+import { isIPv4 } from 'node:net'
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { LOG_LEVELS } from '../config/settings.ts'
 import type { Exposition } from '../telemetry/prometheus.ts'
 import type { ProcessLog } from '../telemetry/logger.ts'
 import type { ReadinessState } from '../telemetry/readiness.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
+import { shareScrapes } from './share-scrapes.ts'
 
 interface AdminParts {
   readonly readiness: () => ReadinessState
@@ -16,7 +18,8 @@ interface AdminParts {
 
 /** Creates the application, without a port: for `listen` and for `inject`. */
 export function createAdminApp(parts: AdminParts): FastifyInstance {
-  const { readiness, scrape } = parts
+  const { readiness } = parts
+  const scrape = shareScrapes(parts.scrape)
   const app = fastify({ logger: false, bodyLimit: 1024 })
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
 
@@ -76,17 +79,36 @@ function parseLevel({ body }: FastifyRequest): string {
   return typeof body === 'string' ? body.trim().replace(/^"(.*)"$/, '$1') : ''
 }
 
-/** `kubectl port-forward` comes from loopback; a dual-stack socket writes IPv4 peers as IPv6. */
-const LOOPBACK_PEER = /^(?:127(?:\.\d{1,3}){3}|::1|::ffff:127(?:\.\d{1,3}){3})$/
 /** A page whose name was made to resolve to loopback (DNS rebinding) sends its own name as Host. */
 const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i
 
-/** Returns whether a loopback peer has sent the request, to a loopback host, and forwards it for nobody. */
-function isFromLoopback({ socket, headers }: IncomingMessage): boolean {
+interface Received {
+  readonly socket: {
+    readonly remoteAddress?: string | undefined
+    readonly localAddress?: string | undefined
+  }
+  readonly headers: IncomingHttpHeaders
+}
+
+/**
+ * Returns whether the request came over loopback, as that of `kubectl port-forward` does, names a loopback
+ * host and was not forwarded. The peer must be 127.0.0.1 or ::1: a mesh delivers requests of other pods from
+ * 127.0.0.6.
+ */
+export function isFromLoopback({ socket, headers }: Received): boolean {
+  const peer = unmapIpv4(socket.remoteAddress)
+  // `inject` has no local address.
+  const local = unmapIpv4(socket.localAddress ?? peer)
   return (
-    LOOPBACK_PEER.test(socket.remoteAddress ?? '') &&
+    (peer === '127.0.0.1' || peer === '::1') &&
+    (local === '::1' || (isIPv4(local) && local.startsWith('127.'))) &&
     LOOPBACK_HOST.test(headers.host ?? '') &&
     headers['x-forwarded-for'] === undefined &&
     headers['forwarded'] === undefined
   )
+}
+
+/** Returns the address without the prefix that a dual-stack socket adds to IPv4 addresses. */
+function unmapIpv4(address = ''): string {
+  return address.replace(/^::ffff:/i, '')
 }

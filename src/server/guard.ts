@@ -28,10 +28,11 @@ const HOST = /^(\[[^\]]*\]|[^:[\]]*)(?::\d*)?$/
 /** A target in absolute form, as clients send it to a proxy (RFC 9112 section 3.2.2). */
 const ABSOLUTE_FORM = /^http:\/\/([^/?#]*)/
 /**
- * Paths that another server, or a router, may read differently: backslashes, dot segments, and escapes of
- * characters that need none (RFC 3986 section 2.3).
+ * Paths that another server, or a router, may read differently: backslashes, dot segments, escapes of
+ * characters that need none (RFC 3986 section 2.3), and of the Kelvin sign, whose lower case is an ASCII k.
  */
-const AMBIGUOUS_PATH = /\\|%(?:00|2[d-f]|3\d|[46][1-9a-f]|[57][\da]|5[cf]|7e)|#|\/\.{1,2}(?:\/|$)/i
+const AMBIGUOUS_PATH =
+  /\\|%(?:00|2[d-f]|3\d|[46][1-9a-f]|[57][\da]|5[cf]|7e|e2%84%aa)|#|\/\.{1,2}(?:\/|$)/i
 const METADATA = /^\/+metadata(?:\/|$)/i
 /** IMDSv2's endpoints. Its clients fall back to IMDSv1 at once after 403, but retry after 404 (R7). */
 const IMDS_V2 = /^\/+metadata\/+identity\/+(?:getplatformmetadata|issuecredential)\/*$/i

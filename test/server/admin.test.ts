@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createAdminApp } from '../../src/server/admin.ts'
+import { createAdminApp, isFromLoopback } from '../../src/server/admin.ts'
 import { createLogger, type ProcessLog } from '../../src/telemetry/logger.ts'
 import type { ReadinessState } from '../../src/telemetry/readiness.ts'
 import { aStatus } from '../fixtures/status.ts'
@@ -78,6 +78,22 @@ describe('from loopback only', () => {
       expect(reply.headers['cache-control']).toBe('no-store')
     },
   )
+
+  test.each([
+    ['127.0.0.1', '127.0.0.1', true],
+    ['::ffff:127.0.0.1', '::ffff:127.0.0.5', true],
+    ['::1', '::1', true],
+    // A mesh delivers the requests of other pods from this address.
+    ['127.0.0.6', '127.0.0.1', false],
+    ['::ffff:127.0.0.6', '::ffff:127.0.0.1', false],
+    ['127.0.0.1', '10.1.2.3', false],
+    ['::1', 'fd00::1', false],
+    ['10.0.0.7', '127.0.0.1', false],
+  ])('the peer %s at %s is loopback: %s', (remoteAddress, localAddress, expected) => {
+    expect(isFromLoopback({ socket: { remoteAddress, localAddress }, headers: local })).toBe(
+      expected,
+    )
+  })
 
   test('the status page allows only its own style', async () => {
     await using app = createAdminApp(parts())

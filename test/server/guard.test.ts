@@ -130,6 +130,7 @@ test.each([
   '/%4Detadata/identity/oauth2/token',
   '/metadata/identity/oauth%32/token',
   '/metadata/instance/compute/tags%5flist',
+  '/metadata/identity/oauth2/to%E2%84%AAen',
   '/metadata/identity/oauth2/token#x',
   'metadata/identity/oauth2/token',
   '*',

@@ -68,7 +68,7 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   try {
     listeners = await openListeners(config, metadataApp, adminApp)
   } catch (error) {
-    const failure = new BrokerError('internal', `cannot listen: ${errorMessage(error)}`)
+    const failure = new BrokerError('listen_failed', `cannot listen: ${errorMessage(error)}`)
     log.error('listen_failed', errorFields(failure))
     if (log.level() === 'silent') printError(io, 'wimds serve', failure.message)
     return 1

@@ -7,6 +7,7 @@ import {
   type ServerResponse,
 } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
+import { shareScrapes } from '../../server/share-scrapes.ts'
 import type { Exposition } from '../../telemetry/prometheus.ts'
 import type { Decision } from './admission.ts'
 import { createReviewQueue, MalformedReview, Overloaded, type ReadReview } from './review-queue.ts'
@@ -104,6 +105,7 @@ export function createWebhookAdminServer({
   scrape,
   watch,
 }: AdminServerParts): Server {
+  const sharedScrape = shareScrapes(scrape)
   const server = createServer(LIMITS)
   watch(server, ({ url }, response) => {
     const reasons = unreadyReasons()
@@ -111,7 +113,7 @@ export function createWebhookAdminServer({
     if (url === '/healthz') sendJson(response, 200, { status: 'ok' })
     else if (url === '/readyz') sendJson(response, ready ? 200 : 503, { ready, reasons })
     else if (url === '/metrics') {
-      scrape().then(
+      sharedScrape().then(
         ({ contentType, body }) =>
           response.writeHead(200, { 'Content-Type': contentType }).end(body),
         () => sendJson(response, 500, { error: 'the metrics could not be collected' }),

@@ -1,0 +1,48 @@
+import { connect, type Socket } from 'node:net'
+import { expect, test } from 'vitest'
+import { createSimulator } from '../../src/simulator/simulator.ts'
+import { request, roundTrip } from '../fixtures/connection.ts'
+import { environmentOf, startServe } from '../fixtures/served.ts'
+
+const CONNECTIONS = 150
+const PIPELINED = request('/metrics', { headers: { Host: '10.1.2.3:9169' } }).repeat(16)
+
+/** Sends pipelined scrapes over many connections, again after each reply and each close, until disposed. */
+function startFlood(port: number): Disposable & { readonly replies: () => number } {
+  const sockets = new Set<Socket>()
+  let isOver = false
+  let replies = 0
+  function open(): void {
+    if (isOver) return
+    const socket = connect({ port, host: '127.0.0.1' })
+    sockets.add(socket)
+    socket.on('connect', () => socket.write(PIPELINED))
+    socket.on('data', () => {
+      replies += 1
+      if (replies % 16 === 0) socket.write(PIPELINED)
+    })
+    socket.on('error', () => {})
+    socket.on('close', () => {
+      sockets.delete(socket)
+      setImmediate(open)
+    })
+  }
+  for (let index = 0; index < CONNECTIONS; index += 1) open()
+  return {
+    replies: () => replies,
+    [Symbol.dispose]: () => {
+      isOver = true
+      for (const socket of sockets) socket.destroy()
+    },
+  }
+}
+
+test('/healthz is answered while 150 connections pipeline scrapes', async () => {
+  await using world = await createSimulator()
+  await using sidecar = await startServe(environmentOf(world))
+  using flood = startFlood(sidecar.adminPort)
+  await expect.poll(() => flood.replies(), { timeout: 15_000 }).toBeGreaterThan(CONNECTIONS)
+  for (let time = 0; time < 5; time += 1) {
+    expect((await roundTrip(sidecar.adminPort, request('/healthz'))).status).toBe(200)
+  }
+}, 60_000)
