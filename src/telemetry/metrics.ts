@@ -39,7 +39,6 @@ export interface Metrics {
 /** From an answer out of the cache, through an exchange, to a caller that waited for the time limit. */
 const REQUEST_BUCKETS = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const EXCHANGE_BUCKETS = [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10]
-const CACHE_RESULTS: readonly CacheResult[] = ['hit', 'miss', 'coalesced', 'negative_hit', 'bypass']
 
 /** Creates the metrics in a new registry. Those of `gauges.ts` are read at each scrape. */
 export function createMetrics(sources: MetricsSources): Metrics {
@@ -63,13 +62,24 @@ export function createMetrics(sources: MetricsSources): Metrics {
   for (const outcome of ['success', 'client_error', 'server_error']) {
     requestDuration.zero({ protocol: 'imds', outcome })
   }
-  const cacheResults = new Counter({
+  // Every request counts here, so it adds to a number; prom-client's `inc` builds a hash of the labels.
+  const cacheResults: Record<CacheResult, number> = {
+    hit: 0,
+    miss: 0,
+    coalesced: 0,
+    negative_hit: 0,
+    bypass: 0,
+  }
+  new Counter({
     name: 'wimds_token_cache_results_total',
     help: 'Token requests by cache result: hit, miss, coalesced (waited for the exchange of another request), negative_hit (a cached failure) or bypass (the caller wanted a new token).',
     labelNames: ['result'],
     registers,
+    collect() {
+      this.reset()
+      for (const [result, count] of Object.entries(cacheResults)) this.inc({ result }, count)
+    },
   })
-  for (const result of CACHE_RESULTS) cacheResults.inc({ result }, 0)
   const refreshes = new Counter({
     name: 'wimds_token_refreshes_total',
     help: 'Refreshes of cached tokens in the background, by outcome: success or failure.',
@@ -127,7 +137,9 @@ export function createMetrics(sources: MetricsSources): Metrics {
       requests.inc({ protocol, code: error?.code ?? 'ok', client: library.id })
       requestDuration.observe({ protocol, outcome: classifyStatus(status) }, durationMs / 1000)
     },
-    onCacheResult: (result) => cacheResults.inc({ result }),
+    onCacheResult: (result) => {
+      cacheResults[result] += 1
+    },
     onRefresh: (isSuccess) => refreshes.inc({ outcome: isSuccess ? 'success' : 'failure' }),
     onExchange: ({ durationMs, outcome }) =>
       exchangeDuration.observe({ code: outcome.ok ? 'ok' : outcome.error.code }, durationMs / 1000),
