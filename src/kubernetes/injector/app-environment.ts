@@ -2,7 +2,6 @@
 import { addNoProxyHosts, NO_PROXY_NAMES } from '../../lib/no-proxy.ts'
 import { ENDPOINT_VARIABLES } from '../../sdk-variables.ts'
 import { type Container, type EnvVar, findVariable, plainValue } from './pod.ts'
-import type { Plan } from './plan.ts'
 
 /** The variable by which DefaultAzureCredential chooses among its credentials. */
 export const SDK_CREDENTIALS = 'AZURE_TOKEN_CREDENTIALS'
@@ -22,11 +21,11 @@ export function createEndpointVariables(
   ]
 }
 
-/** Returns the container with NO_PROXY extended and the plan's variables added. */
-export function addAppEnvironment(container: Container, { appVariables }: Plan): Container {
+/** Returns the container with NO_PROXY extended and the variables added that it does not set. */
+export function addAppEnvironment(container: Container, variables: readonly EnvVar[]): Container {
   const env = excludeFromProxy(container)
   const names = new Set(env.map(({ name }) => name))
-  const added = appVariables.filter(({ name }) => !names.has(name))
+  const added = variables.filter(({ name }) => !names.has(name))
   return env.length + added.length === 0 ? container : { ...container, env: [...env, ...added] }
 }
 
@@ -68,11 +67,14 @@ function isNoProxyName(name: string): name is (typeof NO_PROXY_NAMES)[number] {
 /** The variables by which an SDK prefers another endpoint (R21); an identity's name is none. */
 const ENDPOINT_SWITCHES = ENDPOINT_VARIABLES.filter((name) => name !== 'DEFAULT_IDENTITY_CLIENT_ID')
 
-/** Returns the names of variables that lead the container's SDKs to another endpoint than the plan's. */
-export function findConflictingVariables(container: Container, { appVariables }: Plan): string[] {
+/** Returns the names of variables that lead the container's SDKs to another endpoint than these do. */
+export function findConflictingVariables(
+  container: Container,
+  variables: readonly EnvVar[],
+): string[] {
   return ENDPOINT_SWITCHES.filter((name) => {
     const present = findVariable(container, name)
-    const wanted = appVariables.find((entry) => entry.name === name)
+    const wanted = variables.find((entry) => entry.name === name)
     return present !== undefined && JSON.stringify(present) !== JSON.stringify(wanted)
   })
 }

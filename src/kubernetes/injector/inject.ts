@@ -68,7 +68,9 @@ const MAX_PATCH_BYTES = 2 ** 20
 function addInjection(pod: Pod, plan: Plan, apiAccess: VolumeMount | undefined): Pod {
   const { mode, hasNativeSidecars } = plan.settings
   const addEnvironment = (container: Container) =>
-    plan.options.skipped.has(container.name) ? container : addAppEnvironment(container, plan)
+    plan.options.skipped.has(container.name)
+      ? container
+      : addAppEnvironment(container, plan.appVariables)
   const sidecar = createSidecar(pod, plan, apiAccess === undefined ? [] : [apiAccess])
   // First, so that the pod's own init containers have the sidecar and the route to it.
   const initContainers = [

@@ -155,7 +155,7 @@ const sdkVariables: Check = (pod, plan) =>
   allContainers(pod)
     .filter(({ name }) => !plan.options.skipped.has(name))
     .flatMap((container) =>
-      findConflictingVariables(container, plan)
+      findConflictingVariables(container, plan.appVariables)
         .filter(
           (name) =>
             plan.settings.mode === 'env' || Object.hasOwn(UNSUPPORTED_PROTOCOL_VARIABLES, name),
