@@ -2,17 +2,22 @@
 import { LRUCache } from 'lru-cache'
 import { BrokerError, toBrokerError } from '../errors.ts'
 import { startDeadline, untilAborted } from '../lib/deadline.ts'
+import {
+  type Failed,
+  liveToken,
+  msUntilDue,
+  remainingTtlMs,
+  requestedAt,
+  type State,
+  STREAK_RESET_MS,
+  toDue,
+  toFailed,
+  toFresh,
+  withRetryAfter,
+} from './cache-state.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { createOverloadedError } from './limiter.ts'
-import {
-  computeNegativeTtlMs,
-  computeRefreshDelayMs,
-  computeRetryDelayMs,
-  mayRecoverWithNewAssertion,
-  MIN_TTL_MS,
-  ttlAt,
-  ttlMs,
-} from './refresh-policy.ts'
+import { mayRecoverWithNewAssertion, MIN_TTL_MS, ttlAt, ttlMs } from './refresh-policy.ts'
 import { type AccessToken, cacheKey, type TokenRequest, type TokenSource } from './token.ts'
 
 /** How the cache answered a request; the label values of `wimds_token_cache_results_total`. */
@@ -71,37 +76,6 @@ export interface TokenCache {
   readonly close: () => void
 }
 
-/** The state of one key; the functions at the end of this file lead from state to state. */
-type State = Empty | Fresh | Failed
-
-interface Empty {
-  readonly kind: 'empty'
-  readonly token?: undefined
-}
-
-interface Fresh {
-  readonly kind: 'fresh'
-  readonly token: AccessToken
-  /** In time to live, so that a clock set forward, or a machine that slept, brings the refresh forward. */
-  readonly refreshWhenTtlBelowMs: number
-}
-
-/** Instants are on the monotonic clock. */
-interface Failed {
-  readonly kind: 'failed'
-  /** The token from before the failure, which is served until it expires. */
-  readonly token?: AccessToken
-  readonly error: BrokerError
-  /** Failed exchanges in a row. */
-  readonly failures: number
-  /** When the first of them failed for want of a federated credential. */
-  readonly notFoundSince?: number
-  /** Until then, callers without a token get the cached failure (negative cache). */
-  readonly cachedUntil: number
-  /** When the cache retries by itself, if the key is in use. */
-  readonly retryAt: number
-}
-
 interface Entry {
   readonly key: string
   request: TokenRequest
@@ -131,10 +105,6 @@ const RETRY_WINDOW_MS = 2 * 60_000
 const MAX_RETRYING = 16
 /** A retry that is later than this did not start: the next caller makes the exchange. */
 const RETRY_LATENESS_MS = 100
-/** A failure this long after the last one was due for a retry begins a new streak. */
-const STREAK_RESET_MS = 10 * 60_000
-/** A federated credential may take this long to reach all nodes of Entra ID (E8). */
-const PROPAGATION_MS = 10 * 60_000
 /** Timers fire at least this often to read the clocks, since they stop while the machine sleeps. */
 const MAX_TIMER_MS = 60_000
 
@@ -264,7 +234,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     const ttl = ttlMs(token, clock)
     if (ttl < MIN_TTL_MS) return onFailure(entry, createExpiredOnArrivalError())
     inflight.delete(entry.key)
-    const hadToken = liveToken(entry.state) !== undefined
+    const hadToken = liveToken(entry.state, clock) !== undefined
     entry.state = toFresh(token, ttl, random)
     if (hadToken) onRefresh({ request: entry.request, ttlMs: ttl })
     schedule(entry)
@@ -274,13 +244,13 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
   function onFailure(entry: Entry, error: BrokerError): never {
     const isOutdated = inflight.get(entry.key)?.assertionRotated === true
     inflight.delete(entry.key)
-    const token = liveToken(entry.state)
+    const token = liveToken(entry.state, clock)
     if (error.code === 'overloaded' && token === undefined && !prefetched.has(entry.key)) {
       // Not cached: the key itself is fine, and is to be served as soon as there is capacity.
       if (entry.state.kind === 'empty' && lru.peek(entry.key) === entry) lru.delete(entry.key)
       throw error
     }
-    const failed = toFailed(entry.state, error, { token, clock, random })
+    const failed = toFailed(entry.state, error, clock, random)
     entry.state =
       isOutdated && mayRecoverWithNewAssertion(failed.error) ? toDue(failed, clock) : failed
     if (token !== undefined) {
@@ -298,7 +268,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     // Evicted, or the cache is closed.
     if (!isPrefetched && lru.peek(key) !== entry) return
     if (state.kind === 'empty') return
-    const ttl = remainingTtlMs(state)
+    const ttl = remainingTtlMs(state, clock)
     if (ttl === 0 && !isPrefetched) {
       if (state.kind === 'failed' && state.error.isPermanent) return
       if (retrying.size >= MAX_RETRYING) return
@@ -317,7 +287,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
   function onTimer(entry: Entry): void {
     cancelTimer(entry)
     const now = clock.monotonic()
-    const ttl = remainingTtlMs(entry.state)
+    const ttl = remainingTtlMs(entry.state, clock)
     if (msUntilDue(entry.state, ttl, now) > 0) schedule(entry)
     else if (isInUse(entry, now)) void refresh(entry)
     else if (ttl > 0) schedule(entry, ttl)
@@ -327,7 +297,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
   /** Returns whether the token is worth an exchange that no caller has asked for. */
   function isInUse({ key, state, lastUsedAt }: Entry, now: number): boolean {
     if (prefetched.has(key)) return true
-    const token = liveToken(state)
+    const token = liveToken(state, clock)
     if (token !== undefined) return lastUsedAt > requestedAt(token)
     return state.kind === 'failed' && !state.error.isPermanent && now - lastUsedAt < RETRY_WINDOW_MS
   }
@@ -366,7 +336,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
   function retryNow(entry: Entry, state: Failed): void {
     const willRetry = entry.timer !== undefined && isInUse(entry, clock.monotonic())
     entry.state = toDue(state, clock)
-    if (liveToken(state) !== undefined) {
+    if (liveToken(state, clock) !== undefined) {
       schedule(entry)
       return
     }
@@ -387,10 +357,12 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
   function entries(): readonly CacheEntry[] {
     const now = clock.monotonic()
     const isOld = ({ key, state, lastUsedAt }: Entry) =>
-      liveToken(state) === undefined && now - lastUsedAt > STREAK_RESET_MS && !prefetched.has(key)
+      liveToken(state, clock) === undefined &&
+      now - lastUsedAt > STREAK_RESET_MS &&
+      !prefetched.has(key)
     const current = allEntries().filter((entry) => !isOld(entry))
     return current.map(({ request, state }) => {
-      const token = liveToken(state)
+      const token = liveToken(state, clock)
       const isNegative = state.kind === 'failed' && token === undefined
       return {
         request,
@@ -398,19 +370,9 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
         ...(state.kind === 'failed' && { failure: { error: state.error, count: state.failures } }),
         nextAttemptAt: isNegative
           ? state.cachedUntil
-          : now + msUntilDue(state, remainingTtlMs(state), now),
+          : now + msUntilDue(state, remainingTtlMs(state, clock), now),
       }
     })
-  }
-
-  function liveToken({ token }: State): AccessToken | undefined {
-    return token !== undefined && ttlMs(token, clock) >= MIN_TTL_MS ? token : undefined
-  }
-
-  /** Returns the time to live of the cached token in milliseconds; 0 without one that is valid. */
-  function remainingTtlMs(state: State): number {
-    const token = liveToken(state)
-    return token === undefined ? 0 : ttlMs(token, clock)
   }
 
   function close(): void {
@@ -427,81 +389,6 @@ function createEntry(key: string, request: TokenRequest): Entry {
 /** Returns what all requests of a key have in common. */
 function toSharedRequest({ identity, scope }: TokenRequest): TokenRequest {
   return { identity, scope }
-}
-
-/** Returns when the token was requested, on the monotonic clock. */
-function requestedAt({ expiresAtMonotonic, lifetimeMs }: AccessToken): number {
-  return expiresAtMonotonic - lifetimeMs
-}
-
-/** Returns the milliseconds until the refresh or the retry of a key whose token has this time to live. */
-function msUntilDue(state: State, ttl: number, now: number): number {
-  if (state.kind === 'failed') return state.retryAt - now
-  return state.kind === 'fresh' ? ttl - state.refreshWhenTtlBelowMs : 0
-}
-
-function toFresh(token: AccessToken, ttl: number, random: () => number): Fresh {
-  const refreshDelayMs = computeRefreshDelayMs(token, token.lifetimeMs - ttl, random)
-  return { kind: 'fresh', token, refreshWhenTtlBelowMs: token.lifetimeMs - refreshDelayMs }
-}
-
-function toFailed(
-  previous: State,
-  thrown: BrokerError,
-  { token, clock, random }: { token?: AccessToken | undefined; clock: Clock; random: () => number },
-): Failed {
-  const now = clock.monotonic()
-  const isStreak = previous.kind === 'failed' && now - previous.retryAt < STREAK_RESET_MS
-  const streak = isStreak ? previous : undefined
-  const failures = (streak?.failures ?? 0) + 1
-  const isNotFound = thrown.code === 'federated_credential_not_found'
-  const notFoundSince = streak?.notFoundSince ?? (isNotFound ? now : undefined)
-  const graceMs = notFoundSince === undefined ? 0 : notFoundSince + PROPAGATION_MS - now
-  const error = isNotFound && graceMs > 0 ? withGrace(thrown, clock.wall() + graceMs) : thrown
-  const tokenTtlMs = token === undefined ? 0 : ttlMs(token, clock)
-  const retryDelayMs = computeRetryDelayMs(error, { failures, tokenTtlMs }, random)
-  return {
-    kind: 'failed',
-    ...(token !== undefined && { token }),
-    error,
-    failures,
-    ...(notFoundSince !== undefined && { notFoundSince }),
-    cachedUntil: now + computeNegativeTtlMs(error, retryDelayMs, random),
-    retryAt: now + retryDelayMs,
-  }
-}
-
-/** Returns the state whose backoff has ended. */
-function toDue(state: Failed, clock: Clock): Failed {
-  const now = clock.monotonic()
-  return { ...state, cachedUntil: now, retryAt: now }
-}
-
-/**
- * Returns the error of a federated credential that may still be propagating, and is temporary for that
- * long. Without Retry-After: Entra's belongs to a permanent rejection.
- */
-function withGrace(
-  { code, message, cause, entra }: BrokerError,
-  retryingUntil: number,
-): BrokerError {
-  const time = new Date(retryingUntil).toISOString().slice(11, 16)
-  return new BrokerError(code, `${message}; retrying until ${time} UTC`, {
-    cause,
-    retryingUntil,
-    ...(entra !== undefined && { entra }),
-  })
-}
-
-/** Returns the error as one more caller gets it: the same, with the time until the next attempt. */
-function withRetryAfter(error: BrokerError, retryAfterMs: number): BrokerError {
-  const { code, message, cause, entra, retryingUntil } = error
-  return new BrokerError(code, message, {
-    cause,
-    retryAfterMs: Math.max(0, retryAfterMs),
-    ...(entra !== undefined && { entra }),
-    ...(retryingUntil !== undefined && { retryingUntil }),
-  })
 }
 
 function createExpiredOnArrivalError(): BrokerError {

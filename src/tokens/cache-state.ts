@@ -1,0 +1,138 @@
+/** The state of one key of the token cache, and the transitions from state to state. */
+import { BrokerError } from '../errors.ts'
+import type { Clock } from './clock.ts'
+import {
+  computeNegativeTtlMs,
+  computeRefreshDelayMs,
+  computeRetryDelayMs,
+  MIN_TTL_MS,
+  ttlMs,
+} from './refresh-policy.ts'
+import type { AccessToken } from './token.ts'
+
+/** The state of one key. */
+export type State = Empty | Fresh | Failed
+
+interface Empty {
+  readonly kind: 'empty'
+  readonly token?: undefined
+}
+
+interface Fresh {
+  readonly kind: 'fresh'
+  readonly token: AccessToken
+  /** In time to live, so that a clock set forward, or a machine that slept, brings the refresh forward. */
+  readonly refreshWhenTtlBelowMs: number
+}
+
+/** Instants are on the monotonic clock. */
+export interface Failed {
+  readonly kind: 'failed'
+  /** The token from before the failure, which is served until it expires. */
+  readonly token?: AccessToken
+  readonly error: BrokerError
+  /** Failed exchanges in a row. */
+  readonly failures: number
+  /** When the first of them failed for want of a federated credential. */
+  readonly notFoundSince?: number
+  /** Until then, callers without a token get the cached failure (negative cache). */
+  readonly cachedUntil: number
+  /** When the cache retries by itself, if the key is in use. */
+  readonly retryAt: number
+}
+
+/** A failure this long after the last one was due for a retry begins a new streak. */
+export const STREAK_RESET_MS = 10 * 60_000
+/** A federated credential may take this long to reach all nodes of Entra ID (E8). */
+const PROPAGATION_MS = 10 * 60_000
+
+/** Returns the cached token while it is valid. */
+export function liveToken({ token }: State, clock: Clock): AccessToken | undefined {
+  return token !== undefined && ttlMs(token, clock) >= MIN_TTL_MS ? token : undefined
+}
+
+/** Returns the time to live of the cached token in milliseconds; 0 without one that is valid. */
+export function remainingTtlMs(state: State, clock: Clock): number {
+  const token = liveToken(state, clock)
+  return token === undefined ? 0 : ttlMs(token, clock)
+}
+
+/** Returns when the token was requested, on the monotonic clock. */
+export function requestedAt({ expiresAtMonotonic, lifetimeMs }: AccessToken): number {
+  return expiresAtMonotonic - lifetimeMs
+}
+
+/** Returns the milliseconds until the refresh or the retry of a key whose token has this time to live. */
+export function msUntilDue(state: State, ttl: number, now: number): number {
+  if (state.kind === 'failed') return state.retryAt - now
+  return state.kind === 'fresh' ? ttl - state.refreshWhenTtlBelowMs : 0
+}
+
+/** Returns the state after an exchange that returned a token with this time to live. */
+export function toFresh(token: AccessToken, ttl: number, random: () => number): Fresh {
+  const refreshDelayMs = computeRefreshDelayMs(token, token.lifetimeMs - ttl, random)
+  return { kind: 'fresh', token, refreshWhenTtlBelowMs: token.lifetimeMs - refreshDelayMs }
+}
+
+/** Returns the state after a failed exchange, with its backoff. A token that is valid stays cached. */
+export function toFailed(
+  previous: State,
+  thrown: BrokerError,
+  clock: Clock,
+  random: () => number,
+): Failed {
+  const now = clock.monotonic()
+  const token = liveToken(previous, clock)
+  const isStreak = previous.kind === 'failed' && now - previous.retryAt < STREAK_RESET_MS
+  const streak = isStreak ? previous : undefined
+  const failures = (streak?.failures ?? 0) + 1
+  const isNotFound = thrown.code === 'federated_credential_not_found'
+  const notFoundSince = streak?.notFoundSince ?? (isNotFound ? now : undefined)
+  const graceMs = notFoundSince === undefined ? 0 : notFoundSince + PROPAGATION_MS - now
+  const error =
+    isNotFound && graceMs > 0 ? withPropagationGrace(thrown, clock.wall() + graceMs) : thrown
+  const tokenTtlMs = remainingTtlMs(previous, clock)
+  const retryDelayMs = computeRetryDelayMs(error, { failures, tokenTtlMs }, random)
+  return {
+    kind: 'failed',
+    ...(token !== undefined && { token }),
+    error,
+    failures,
+    ...(notFoundSince !== undefined && { notFoundSince }),
+    cachedUntil: now + computeNegativeTtlMs(error, retryDelayMs, random),
+    retryAt: now + retryDelayMs,
+  }
+}
+
+/** Returns the state whose backoff has ended. */
+export function toDue(state: Failed, clock: Clock): Failed {
+  const now = clock.monotonic()
+  return { ...state, cachedUntil: now, retryAt: now }
+}
+
+/**
+ * Returns the error of a federated credential that may still be propagating, and is temporary for that
+ * long. Without Retry-After: Entra's belongs to a permanent rejection.
+ */
+function withPropagationGrace(
+  { code, message, cause, entra }: BrokerError,
+  retryingUntil: number,
+): BrokerError {
+  const time = new Date(retryingUntil).toISOString().slice(11, 16)
+  return new BrokerError(code, `${message}; retrying until ${time} UTC`, {
+    cause,
+    retryingUntil,
+    ...(entra !== undefined && { entra }),
+  })
+}
+
+/** Returns the error as one more caller gets it: the same, with the time until the next attempt. */
+export function withRetryAfter(error: BrokerError, retryAfterMs: number): BrokerError {
+  const { code, message, cause, entra, retryingUntil } = error
+  return new BrokerError(code, message, {
+    cause,
+    retryAfterMs: Math.max(0, retryAfterMs),
+    ...(entra !== undefined && { entra }),
+    ...(retryingUntil !== undefined && { retryingUntil }),
+  })
+}
