@@ -91,7 +91,10 @@ export function createConnectionLimiter(max: number): ConnectionLimiter {
       state.queue.shift()
       events += 1
       state.idleSince = events
-      const [next] = state.queue
+      // Other connections are served before the next pipelined request of this one.
+      if (state.queue.length > 0) setImmediate(answerNext, socket, state)
+    }
+    function answerNext(socket: Socket, { queue: [next] }: ConnectionState): void {
       if (next !== undefined && !socket.destroyed) handler(next.req, next)
     }
     server.on('connection', onConnection)
