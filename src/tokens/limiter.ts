@@ -50,7 +50,12 @@ export function limitExchanges(
       }
       const timer = setTimeout(() => {
         queue.delete(onPermit)
-        reject(createOverloadedError('too many exchanges with Entra ID are running'))
+        reject(
+          createOverloadedError(
+            'too many exchanges with Entra ID are running',
+            'WIMDS_MAX_EXCHANGES',
+          ),
+        )
       }, timeoutMs / 2)
       queue.add(onPermit)
     })
@@ -64,9 +69,9 @@ export function limitExchanges(
   }
 }
 
-/** Creates the error of a request that finds no capacity; the request itself is fine. */
-export function createOverloadedError(reason: string): BrokerError {
-  return new BrokerError('overloaded', `${reason}. Fix: retry, or raise WIMDS_MAX_EXCHANGES`, {
+/** Creates the error of a request that finds no capacity, which `setting` limits. */
+export function createOverloadedError(reason: string, setting: string): BrokerError {
+  return new BrokerError('overloaded', `${reason}. Fix: retry, or raise ${setting}`, {
     retryAfterMs: RETRY_AFTER_MS,
   })
 }

@@ -158,7 +158,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
       }
     }
     if (waiting.size >= maxWaiting) {
-      throw createOverloadedError('too many requests wait for Entra ID')
+      throw createOverloadedError('too many requests wait for Entra ID', 'WIMDS_MAX_CONNECTIONS')
     }
     onResult(flight === undefined ? 'miss' : 'coalesced')
     return waitAsCaller(exchange(entry, { isBackground: false, correlationId }), signal)
@@ -209,7 +209,10 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     }
   }
 
-  /** Single flight: returns the running exchange of this key, or starts one. */
+  /**
+   * Single flight: returns the running exchange of this key, or starts one. The outcome goes to the entry that
+   * the key has then, which is another one if this one is evicted and the key requested again.
+   */
   function exchange(
     entry: Entry,
     { isBackground, correlationId }: { isBackground: boolean; correlationId?: string | undefined },
@@ -223,8 +226,8 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
       ...(correlationId !== undefined && { correlationId }),
     }
     const token = source(request).then(
-      (obtained) => onSuccess(entry, obtained),
-      (thrown: unknown) => onFailure(entry, toBrokerError(thrown)),
+      (obtained) => onSuccess(findEntry(entry.key) ?? entry, obtained),
+      (thrown: unknown) => onFailure(findEntry(entry.key) ?? entry, toBrokerError(thrown)),
     )
     inflight.set(entry.key, { token, isBackground, assertionRotated: false })
     return token
@@ -247,7 +250,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     const token = liveToken(entry.state, clock)
     if (error.code === 'overloaded' && token === undefined && !prefetched.has(entry.key)) {
       // Not cached: the key itself is fine, and is to be served as soon as there is capacity.
-      if (entry.state.kind === 'empty' && lru.peek(entry.key) === entry) lru.delete(entry.key)
+      if (entry.state.kind === 'empty') lru.delete(entry.key)
       throw error
     }
     const failed = toFailed(entry.state, error, clock, random)
@@ -264,12 +267,10 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
   function schedule(entry: Entry, delayMs?: number): void {
     cancelTimer(entry)
     const { key, state } = entry
-    const isPrefetched = prefetched.get(key) === entry
     // Evicted, or the cache is closed.
-    if (!isPrefetched && lru.peek(key) !== entry) return
-    if (state.kind === 'empty') return
+    if (findEntry(key) !== entry || state.kind === 'empty') return
     const ttl = remainingTtlMs(state, clock)
-    if (ttl === 0 && !isPrefetched) {
+    if (ttl === 0 && !prefetched.has(key)) {
       if (state.kind === 'failed' && state.error.isPermanent) return
       if (retrying.size >= MAX_RETRYING) return
       retrying.add(entry)
@@ -310,7 +311,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
       lru.set(key, entry)
     }
     const attempts = [...byKey].map(async ([key, request]) => {
-      const entry = prefetched.get(key) ?? lru.peek(key) ?? createEntry(key, request)
+      const entry = findEntry(key) ?? createEntry(key, request)
       prefetched.set(key, entry)
       lru.delete(key)
       entry.request = toSharedRequest(request)
@@ -342,6 +343,11 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     }
     cancelTimer(entry)
     if (willRetry) exchange(entry, { isBackground: false }).catch(() => {})
+  }
+
+  /** Returns the entry of a key without counting as a use. */
+  function findEntry(key: string): Entry | undefined {
+    return prefetched.get(key) ?? lru.peek(key)
   }
 
   function addEntry(key: string, request: TokenRequest): Entry {

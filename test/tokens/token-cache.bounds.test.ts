@@ -156,3 +156,16 @@ test('a token that was evicted while its refresh runs is not cached again', asyn
   expect(cache.entries().map(({ request }) => request.scope)).toEqual([other('newer').scope])
   expect(vi.getTimerCount()).toBe(1)
 })
+
+test('a key that is prefetched after it was evicted gets the token of its running exchange', async () => {
+  const { entra, cache, get } = setUpLimited({ maxEntries: 1 })
+  entra.behave({ latencyMs: 100 })
+  const answer = ask(get, VAULT)
+  void ask(get, other('newer'))
+  void cache.prefetch([VAULT])
+  await vi.advanceTimersByTimeAsync(100)
+  expect((await answer).ok).toBe(true)
+  expect(entra.exchanges).toHaveLength(2)
+  await vi.advanceTimersByTimeAsync(31 * MINUTE_MS)
+  expect(entra.exchanges).toHaveLength(3)
+})
