@@ -28,12 +28,15 @@ const script = {
   define: { 'import.meta.dirname': '__dirname', 'import.meta.filename': '__filename' },
 }
 
-/** Leaves the command modules out of wimds.js and collects them as entry points of their own. */
+/**
+ * Leaves the command modules out of wimds.js and collects them as entry points. The flags of the
+ * azure-workload-identity proxy stay in it, since they run serve.cjs.
+ */
 const commands = []
 const separateCommands = {
   name: 'separate-commands',
   setup({ onResolve }) {
-    onResolve({ filter: /^\.\/commands\/.*\.ts$/ }, ({ path, kind }) => {
+    onResolve({ filter: /^\.\/commands\/(?!drop-in).*\.ts$/ }, ({ path, kind }) => {
       if (kind !== 'dynamic-import') return undefined
       commands.push(`src/${path}`)
       return { path: path.replace(/ts$/, 'mjs'), external: true }

@@ -52,7 +52,8 @@ export async function dropIn(args: readonly string[], io: CommandIo): Promise<nu
   if (problems.length > 0) throw new ConfigError(`${problems.join('\n')}\n\n${USAGE}`)
   if (flags.has('version')) return (await import('./version.ts')).version([], io)
   if (flags.has('probe')) return (await import('./probe.ts')).probe(['--port', port], io)
-  const { serve } = await import('./serve/serve.ts')
+  const { loadServe } = await import('../precompiled.ts')
+  const serve = await loadServe()
   const settings = {
     WIMDS_LISTEN: `127.0.0.1:${port}`,
     WIMDS_ADMIN_LISTEN: 'off',

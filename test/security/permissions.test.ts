@@ -46,12 +46,12 @@ test('wimds gets a token with the permissions of its image', async () => {
   expect(code).toBe(0)
 })
 
-test('the demo says in one line that it is not for an image', async () => {
+test('the demo prints one line about the checkout that it needs', async () => {
   const { code, stdout, stderr } = await runNode([join(app, 'wimds.js'), 'demo'], {
     NODE_OPTIONS: options,
   })
   expect(stderr).toBe(
-    'wimds demo: the demo needs a checkout and a Node that may start processes: npm run demo\n',
+    'wimds demo: examples/legacy-client was not found. Fix: run the demo from a checkout, with: npm run demo\n',
   )
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
 })
