@@ -36,8 +36,8 @@ const commands = []
 const separateCommands = {
   name: 'separate-commands',
   setup({ onResolve }) {
-    onResolve({ filter: /^\.\/commands\/(?!drop-in).*\.ts$/ }, ({ path, kind }) => {
-      if (kind !== 'dynamic-import') return undefined
+    onResolve({ filter: /^\.\/commands\/.*\.ts$/ }, ({ path, kind }) => {
+      if (kind !== 'dynamic-import' || path.includes('drop-in')) return undefined
       commands.push(`src/${path}`)
       return { path: path.replace(/ts$/, 'mjs'), external: true }
     })
