@@ -1,28 +1,26 @@
-/** The webhook's calls of the API server. Only this file knows the Kubernetes client. */
+/** What the webhook reads and writes in its cluster. */
 import {
   AdmissionregistrationV1Api,
-  ApiException,
   type ConfigurationOptions,
   CoreV1Api,
-  HttpMethod,
-  KubeConfig,
-  Observable,
-  type ObservableMiddleware,
-  PatchStrategy,
-  RequestContext,
-  setHeaderOptions,
   type V1Secret,
   VersionApi,
 } from '@kubernetes/client-node'
-import { type Dispatcher, request as sendRequest } from 'undici'
 import * as z from 'zod/mini'
-import { ConfigError } from '../../errors.ts'
 import { type Pause, retry } from '../../lib/backoff.ts'
 import { parseJson } from '../../lib/json.ts'
 import { readBody } from '../../lib/read-body.ts'
-import { scrub } from '../../secret.ts'
 import type { ServiceAccountAnnotations } from '../injector/plan.ts'
 import type { CertificateMaterial, CertificateStore } from './certificates.ts'
+import {
+  attempt,
+  createCallOptions,
+  createGet,
+  type Get,
+  hasStatus,
+  loadKubeConfig,
+  setJsonPatch,
+} from './kubernetes-client.ts'
 
 /** Milliseconds after which a call without an answer fails. */
 interface Limits {
@@ -60,19 +58,9 @@ interface ClusterOptions {
   readonly limits?: Partial<Limits>
 }
 
-/** A call of the API server failed; the message names the object. */
-class ClusterError extends Error {
-  readonly status: number | undefined
-
-  constructor(action: string, cause: unknown) {
-    super(`cannot ${action}: ${describeFailure(cause)}`, { cause })
-    this.status = cause instanceof ApiException ? cause.code : undefined
-  }
-}
-
 /** Connects to the cluster of this pod, or to that of KUBECONFIG. Throws `ConfigError` if there is neither. */
 export function connectToCluster({ onError, limits: given, ...options }: ClusterOptions): Cluster {
-  const config = loadConfig()
+  const config = loadKubeConfig()
   const core = config.makeApiClient(CoreV1Api)
   const registration = config.makeApiClient(AdmissionregistrationV1Api)
   const version = config.makeApiClient(VersionApi)
@@ -92,85 +80,6 @@ export function connectToCluster({ onError, limits: given, ...options }: Cluster
     close: () => shutdown.abort(),
   }
 }
-
-function loadConfig(): KubeConfig {
-  const config = new KubeConfig()
-  try {
-    config.loadFromDefault()
-  } catch (error) {
-    throw new ConfigError(`cannot read the kubeconfig file: ${describeFailure(error)}`)
-  }
-  // What the client falls back to where there is no configuration at all.
-  if (config.getCurrentCluster()?.server === 'http://localhost:8080') {
-    throw new ConfigError(
-      'no Kubernetes cluster: this is not a pod with a ServiceAccount token, and neither KUBECONFIG nor ~/.kube/config names a cluster. Fix: run the webhook by the chart charts/wimds, or set KUBECONFIG',
-    )
-  }
-  return config
-}
-
-/** The kubelet rotates the token and the CA, which stay valid for much longer than this. */
-const CREDENTIALS_TTL_MS = 60_000
-
-interface Credentials {
-  readonly headers: Readonly<Record<string, string>>
-  /** Keeps connections open. */
-  readonly dispatcher: Dispatcher | undefined
-}
-
-type GetCredentials = () => Promise<Credentials>
-
-/**
- * Caches the credentials and the connections: the Kubernetes client reads the files again, and opens a
- * connection, for each call.
- */
-function createCredentials(config: KubeConfig, now = () => performance.now()): GetCredentials {
-  let cached: { readonly credentials: Credentials; readonly expiresAt: number } | undefined
-  return async () => {
-    if (cached !== undefined && now() < cached.expiresAt) return cached.credentials
-    const request = new RequestContext(`${config.getCurrentCluster()?.server}`, HttpMethod.GET)
-    await config.applySecurityAuthentication(request)
-    void cached?.credentials.dispatcher?.close()
-    const credentials = { headers: request.getHeaders(), dispatcher: request.getDispatcher() }
-    cached = { credentials, expiresAt: now() + CREDENTIALS_TTL_MS }
-    return credentials
-  }
-}
-
-/** Options that give each call of the client a time limit. */
-function createCallOptions(timeoutMs: number, shutdown: AbortSignal): ConfigurationOptions {
-  const middleware: ObservableMiddleware = {
-    pre(request) {
-      request.setSignal(withTimeout(timeoutMs, shutdown))
-      return new Observable(Promise.resolve(request))
-    },
-    post: (response) => new Observable(Promise.resolve(response)),
-  }
-  return { middleware: [middleware], middlewareMergeStrategy: 'append' }
-}
-
-interface GetOptions {
-  readonly timeoutMs: number
-  readonly accept: string
-}
-
-type Get = (path: string, options: GetOptions) => Promise<Dispatcher.ResponseData>
-
-/** A GET whose body the caller reads: the Kubernetes client reads every body whole, of any size. */
-function createGet(config: KubeConfig, shutdown: AbortSignal): Get {
-  const getCredentials = createCredentials(config)
-  return async (path, { timeoutMs, accept }) => {
-    const { headers, dispatcher } = await getCredentials()
-    return await sendRequest(`${config.getCurrentCluster()?.server}${path}`, {
-      headers: { ...headers, Accept: accept },
-      signal: withTimeout(timeoutMs, shutdown),
-      ...(dispatcher && { dispatcher }),
-    })
-  }
-}
-
-const withTimeout = (ms: number, shutdown: AbortSignal) =>
-  AbortSignal.any([shutdown, AbortSignal.timeout(ms)])
 
 async function getMinorVersion(api: VersionApi, call: ConfigurationOptions): Promise<number> {
   const { minor } = await attempt('read the version of Kubernetes', () => api.getCode({}, call))
@@ -302,9 +211,6 @@ async function waitForChange(get: Get, name: string, resourceVersion: string): P
   })
 }
 
-const setJsonPatch = (call: ConfigurationOptions) =>
-  setHeaderOptions('Content-Type', PatchStrategy.JsonPatch, call)
-
 function parseSecret({ data = {} }: V1Secret): CertificateMaterial | undefined {
   const [certPem, keyPem, caPem] = ['tls.crt', 'tls.key', 'ca.crt'].map((key) =>
     Buffer.from(data[key] ?? '', 'base64').toString(),
@@ -321,27 +227,3 @@ function formatSecret({ certPem, keyPem, caPem }: CertificateMaterial): Record<s
 }
 
 const encodeBase64 = (text: string): string => Buffer.from(text).toString('base64')
-
-async function attempt<T>(action: string, call: () => Promise<T>): Promise<T> {
-  try {
-    return await call()
-  } catch (error) {
-    throw new ClusterError(action, error)
-  }
-}
-
-function hasStatus(error: unknown, status: number): boolean {
-  return error instanceof ClusterError && error.status === status
-}
-
-/** In a line: the client's own message holds the whole response, headers included. */
-function describeFailure(error: unknown): string {
-  if (error instanceof ApiException) return `the API server answered ${error.code}`
-  if (error instanceof DOMException && error.name === 'TimeoutError')
-    return 'the API server did not answer in time'
-  // Its message holds a piece of what was not JSON.
-  if (error instanceof SyntaxError) return 'the API server did not send JSON'
-  if (!(error instanceof Error)) return 'unknown reason'
-  const { cause } = error
-  return scrub(cause instanceof Error ? `${error.message} (${cause.message})` : error.message)
-}
