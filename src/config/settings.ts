@@ -90,7 +90,7 @@ export const Settings = z.object({
   no_proxy: z.optional(z.string()),
 })
 
-export type SettingName = keyof (typeof Settings)['shape']
+type SettingName = keyof (typeof Settings)['shape']
 export type ParsedSettings = z.infer<typeof Settings>
 export type Environment = Readonly<Record<string, string | undefined>>
 

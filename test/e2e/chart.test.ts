@@ -79,6 +79,7 @@ test.each([
   ],
   ['a variable that is a number', '--set=injection.env.B=12345678', '/injection/env/B'],
   ['a variable that is true', '--set=injection.env.B=true', '/injection/env/B'],
+  ['a region with capitals', '--set=injection.instance.region=West', '/injection/instance/region'],
   ['uid 0', '--set=injection.uid=0', '/injection/uid'],
   ['a uid that is a name', '--set=injection.uid=root', '/injection/uid'],
   ['an unknown unit', '--set=injection.resources.memoryLimit=1foo', '/memoryLimit'],
@@ -118,6 +119,12 @@ test.each([
   ['a part of a CPU', { 'injection.resources.cpuRequest': 0.05 }, '--cpu-request=0.05'],
   ['bytes', { 'injection.resources.memoryLimit': 134_217_728 }, '--memory-limit=134217728'],
   ['a variable of digits', { 'injection.env.B': '12345678' }, '--env=B=12345678'],
+  [
+    'the region of the cluster',
+    { 'injection.instance.region': 'westeurope' },
+    '--env=WIMDS_INSTANCE_REGION=westeurope',
+  ],
+  ['the zone of the cluster', { 'injection.instance.zone': '1' }, '--env=WIMDS_INSTANCE_ZONE=1'],
   [
     'the allowed modes',
     { 'injection.allowedModes': ['env', 'loopback'] },
