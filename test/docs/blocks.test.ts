@@ -23,7 +23,18 @@ const IDENTITIES_FILES = DOCUMENTS.filter(
 )
 
 test('every block names a language that readers and highlighters know', () => {
-  const known = new Set(['', 'console', 'json', 'kusto', 'mermaid', 'promql', 'sh', 'text', 'toml', 'yaml'])
+  const known = new Set([
+    '',
+    'console',
+    'json',
+    'kusto',
+    'mermaid',
+    'promql',
+    'sh',
+    'text',
+    'toml',
+    'yaml',
+  ])
   expect(BLOCKS.filter(({ language }) => !known.has(language)).map(({ place }) => place)).toEqual(
     [],
   )

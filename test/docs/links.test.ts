@@ -14,6 +14,13 @@ describe('docs/troubleshooting.md', () => {
   })
 })
 
+test('the index of the decisions lists each page', () => {
+  const index = readPage('docs/decisions/README.md')
+  const pages = PAGES.filter((page) => /^docs\/decisions\/\d/.test(page))
+  expect(pages.length).toBeGreaterThan(20)
+  expect(pages.filter((page) => !index.includes(`(${page.replace(/^.*\//, '')})`))).toEqual([])
+})
+
 describe.each(PAGES)('%s', (page) => {
   const links = [...readPage(page).matchAll(/\]\((?!https?:)([^)#]*)(?:#([\w-]*))?\)/g)]
 
