@@ -241,5 +241,5 @@ function unavailable(
   code: 'entra_throttled' | 'entra_unavailable',
   explanation: string,
 ): AadstsEntry {
-  return { code, explanation, fix: 'nothing: wimds tries again by itself' }
+  return { code, explanation, fix: 'wait: wimds retries with backoff' }
 }

@@ -79,8 +79,8 @@ export async function readAssertion(path: string, readFile = readTokenFile): Pro
 
 /**
  * Throws `assertion_audience` for a token without the audience of WIMDS_AUDIENCE, and for a token of
- * the Kubernetes API, which whoever receives it could use against the cluster: it leaves the pod only
- * if WIMDS_AUDIENCE names that very audience.
+ * the Kubernetes API, which its receiver could use against the cluster: it leaves the pod only if
+ * WIMDS_AUDIENCE names that audience.
  */
 export function requireAudience(
   assertion: Pick<Assertion, 'issuer' | 'audience'>,

@@ -77,9 +77,9 @@ export function resolveAuthority(
   tenantId: string,
   region?: string,
 ): Authority {
-  const { host: givenHost, hostname, port } = new URL(authorityHost)
+  const { host: configuredHost, hostname, port } = new URL(authorityHost)
   const cloud = port === '' ? findCloud(hostname) : undefined
-  const host = cloud?.hosts[0] ?? givenHost
+  const host = cloud?.hosts[0] ?? configuredHost
   const url = `https://${host}/${tenantId}`
   const tokenHost = region === undefined ? host : `${region}.${cloud?.regionalHost ?? host}`
   const tokenEndpoint = `https://${tokenHost}/${tenantId}/oauth2/v2.0/token`

@@ -35,7 +35,7 @@ interface ExchangeOptions extends ExchangeDispatchers {
 }
 
 /**
- * Creates the token source that asks Entra ID, with one POST for each token. Throws the `BrokerError` of
+ * Creates the token source that exchanges with Entra ID, with one POST for each token. Throws the `BrokerError` of
  * the assertion, of the transport, or of Entra's rejection. It posts a second time, at once, in two
  * cases only: the connection broke, or the assertion was rejected as expired and has been rotated.
  */
@@ -56,20 +56,20 @@ async function exchange(
   signal: AbortSignal,
 ): Promise<AccessToken> {
   const { identity } = request
-  const assertion = await findAssertion(identity, options, signal)
+  const assertion = await loadAssertion(identity, options, signal)
   try {
     return await requestToken(request, assertion, options, signal)
   } catch (error) {
     if (!(error instanceof BrokerError) || signal.aborted) throw error
     if (isBrokenConnection(error)) return requestToken(request, assertion, options, signal)
     if (!mayRecoverWithNewAssertion(error)) throw error
-    const rotated = await findAssertion(identity, options, signal)
-    if (rotated.secret.reveal() === assertion.secret.reveal()) throw error
+    const rotated = await loadAssertion(identity, options, signal)
+    if (rotated.secret.sha256() === assertion.secret.sha256()) throw error
     return requestToken(request, rotated, options, signal)
   }
 }
 
-async function findAssertion(
+async function loadAssertion(
   { name, tokenFile, assertionFrom }: Identity,
   options: ExchangeOptions,
   signal: AbortSignal,
@@ -171,8 +171,8 @@ async function sendRequest(
 
 /**
  * Posts the assertion with MSAL and returns the response. MSAL builds the request only: success and
- * failure are read from the response. Each attempt has a client of its own, which costs next to nothing:
- * a client that is kept has throttle records that answer instead of Entra ID, and a second cache (E4).
+ * failure are read from the response. Each attempt creates a client, which costs next to nothing: a client
+ * that is kept has throttle records that answer instead of Entra ID, and a second cache (E4).
  */
 async function post(
   { identity, scope, correlationId = randomUUID() }: TokenRequest,

@@ -53,7 +53,7 @@ interface MsalNetworkClient {
 const MAX_BODY_BYTES = 262_144
 const EXCERPT_LENGTH = 200
 
-/** Creates the network client that one exchange gives to MSAL. */
+/** Creates the network client that MSAL uses for one exchange. */
 export function createMsalNetworkClient(options: ClientOptions): MsalNetworkClient {
   let response: TokenEndpointResponse | undefined
   let failure: BrokerError | undefined
@@ -81,7 +81,7 @@ export function createMsalNetworkClient(options: ClientOptions): MsalNetworkClie
   }
 }
 
-/** MSAL is given the metadata of its authority, so that it has nothing to fetch (E3). */
+/** MSAL has the metadata of its authority, so it has nothing to fetch (E3). */
 function rejectGet(url: string): never {
   throw new BrokerError('internal', `MSAL sent an unexpected GET to ${new URL(url).pathname}`)
 }

@@ -99,8 +99,8 @@ describe('fails with a code and a fix when the file is', () => {
   })
 
   test('not permitted to be read: assertion_unreadable', async () => {
-    const refused = Object.assign(new Error('permission denied'), { code: 'EACCES' })
-    const read = createAssertionReader({ readFile: () => Promise.reject(refused) })
+    const denied = Object.assign(new Error('permission denied'), { code: 'EACCES' })
+    const read = createAssertionReader({ readFile: () => Promise.reject(denied) })
     await expect(read(path)).rejects.toMatchObject({
       code: 'assertion_unreadable',
       message: expect.stringMatching(/EACCES.*may read it/u),
