@@ -89,7 +89,7 @@ export interface Simulator extends AsyncDisposable {
   close(): Promise<void>
 }
 
-export interface TokenProxySettings {
+interface TokenProxySettings {
   /** The value for AZURE_KUBERNETES_TOKEN_PROXY. */
   readonly url: string
   /** The only name in its certificate: the value for AZURE_KUBERNETES_SNI_NAME. */

@@ -116,7 +116,7 @@ const FaultSchema = z.discriminatedUnion('kind', [
 
 export const FaultsSchema = z.array(FaultSchema)
 export type FaultInput = z.input<typeof FaultSchema>
-export type Fault = z.infer<typeof FaultSchema>
+type Fault = z.infer<typeof FaultSchema>
 type FaultKind = Fault['kind']
 
 /** The faults that apply to one request: at most one replacement, and one of each change. */

@@ -13,7 +13,7 @@ export interface Listen {
 }
 
 /** An origin that exists before its server does, because servers name each other's URLs. */
-export interface Origin {
+interface Origin {
   readonly url: string
   /** Sets the server. Requests before that are answered with 503. */
   mount(server: Server): void
