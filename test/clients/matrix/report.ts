@@ -48,6 +48,10 @@ The columns:
 - **Cloud Shell**: \`MSI_ENDPOINT\` alone.
 - **port 50342**: the form of the retired VM extension, posted to localhost.
 
+\`npm run test:clients -- --cold-start\` runs each row with a new sidecar, and Entra ID answers its first
+exchange with 503. All rows pass: the sidecar retries while the client waits. DefaultAzureCredential of
+Go azidentity 1.1 allows 1 s for the whole request, so it can fail on a machine under load.
+
 The .NET client is the self-contained program of the npm package \`@azure/mcp-linux-x64\`; its first token
 must take less than 5 s. The C++ client is the file system of the PyPI package \`pyarrow\`.
 

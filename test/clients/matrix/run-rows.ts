@@ -63,8 +63,20 @@ interface RunContext {
 
 type Outcome = Pick<RowResult, 'status' | 'reason'>
 
-/** Runs a row against a new sidecar whose first exchange fails with 503. */
+/**
+ * Runs a row against a new sidecar whose first exchange fails with 503. Without a retry in the sidecar,
+ * every run of a client that does not retry fails, so the best of three runs counts: some clients allow
+ * 1 s for the token, which a busy machine can exceed.
+ */
 async function runColdStart(row: Row, context: Omit<RunContext, 'stack'>): Promise<Outcome> {
+  let outcome = await runColdStartOnce(row, context)
+  for (let runs = 1; outcome.status === 'failed' && runs < 3; runs += 1) {
+    outcome = await runColdStartOnce(row, context)
+  }
+  return outcome
+}
+
+async function runColdStartOnce(row: Row, context: Omit<RunContext, 'stack'>): Promise<Outcome> {
   await setLinkLocal(true)
   await using stack = await startStack({ listen: LISTEN })
   const { faults } = stack.simulator
