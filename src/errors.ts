@@ -65,7 +65,7 @@ export const ERROR_KINDS = {
   token_proxy_forbidden: permanent(),
   entra_request_rejected: permanent(),
 
-  listen_failed: permanent(500),
+  listen_failed: temporary(500),
   internal: temporary(500),
 } as const satisfies Record<string, ErrorKind>
 

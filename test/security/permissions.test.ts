@@ -6,7 +6,7 @@ import { sidecarSettings } from '../../src/simulator/environment.ts'
 import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
 import { runNode } from './run-node.ts'
 
-/** Where the image has wimds and the projected token; here they are in a directory of the test. */
+/** The directories of the image, which a temporary directory replaces here. */
 const APP = '/app'
 const SECRETS = '/var/run/secrets'
 
@@ -31,7 +31,7 @@ async function nodeOptions(): Promise<string> {
   return line
 }
 
-/** Asks for a token as a command of the image. */
+/** Runs `wimds token` with the options of the image. */
 const token = (env: Readonly<Record<string, string>> = {}) =>
   runNode([join(app, 'wimds.js'), 'token', 'https://vault.azure.net'], {
     NODE_OPTIONS: options,
@@ -56,9 +56,9 @@ test('the demo prints one line about the checkout that it needs', async () => {
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
 })
 
-/** Tries each in a module of the image, and says how it ended. */
-const TRIES = `
-  const tries = {
+/** A module that prints the error code of each attempt. */
+const ATTEMPTS = `
+  const attempts = {
     process: async () => (await import('node:child_process')).execFileSync('id'),
     thread: async () => new (await import('node:worker_threads')).Worker('1', { eval: true }),
     debugger: async () => (await import('node:inspector')).open(0),
@@ -66,17 +66,18 @@ const TRIES = `
     read: async () => (await import('node:fs')).readFileSync('/etc/passwd'),
     link: async () => (await import('node:fs')).symlinkSync('/etc/passwd', '/app/passwd'),
     write: async () => (await import('node:fs')).writeFileSync('/app/wimds.js', ''),
+    sqlite: async () => new (await import('node:sqlite')).DatabaseSync('/app/x.db'),
     report: () => process.report.writeReport('report.json'),
     openFiles: async () => (await import('node:fs')).readdirSync('/proc/self/fd'),
   }
-  for (const [name, attempt] of Object.entries(tries)) {
+  for (const [name, attempt] of Object.entries(attempts)) {
     try { await attempt(); console.log(name, 'allowed') } catch (error) { console.log(name, error.code) }
   }
 `
 
-test('nothing in the image may start processes or threads, or read and write at will', async () => {
-  const module = join(app, 'tries.mjs')
-  await writeFile(module, TRIES.replaceAll('/app/', `${app}/`))
+test('the image denies processes, threads, add-ons, SQLite and other files', async () => {
+  const module = join(app, 'attempts.mjs')
+  await writeFile(module, ATTEMPTS.replaceAll('/app/', `${app}/`))
   const { stdout } = await runNode([module], { NODE_OPTIONS: options })
   expect(
     Object.fromEntries(
@@ -93,12 +94,13 @@ test('nothing in the image may start processes or threads, or read and write at 
     read: 'ERR_ACCESS_DENIED',
     link: 'ERR_ACCESS_DENIED',
     write: 'ERR_ACCESS_DENIED',
+    sqlite: 'ERR_UNKNOWN_BUILTIN_MODULE',
     report: 'ERR_ACCESS_DENIED',
     openFiles: 'allowed',
   })
 })
 
-test('a file elsewhere is refused by name, and can be allowed', async () => {
+test('reading another file fails with its path, and can be allowed', async () => {
   await using elsewhere = await mkdtempDisposable(join(tmpdir(), 'wimds-elsewhere-'))
   const caFile = join(elsewhere.path, 'ca.crt')
   await cp(world.caFile, caFile)
