@@ -4,7 +4,7 @@ import { normalizeResource } from './resource.ts'
 import { scrubAndTruncate } from './secret.ts'
 
 /** Straight to Entra ID, or through the token proxy of AKS identity bindings. */
-export type ExchangeVia = 'entra' | 'token-proxy'
+type ExchangeVia = 'entra' | 'token-proxy'
 
 /** An Entra ID identity that this sidecar gets tokens for. */
 export interface Identity {

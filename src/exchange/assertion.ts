@@ -27,7 +27,7 @@ interface ReaderOptions {
 export type AssertionReader = (path: string) => Promise<Assertion>
 
 /** Projected tokens have 1 to 2 kB. */
-export const MAX_TOKEN_BYTES = 65_536
+const MAX_TOKEN_BYTES = 65_536
 
 /** The range of a JavaScript `Date` in epoch seconds: logs and the status page print these claims. */
 const MAX_DATE_SECONDS = 8_640_000_000_000

@@ -8,6 +8,7 @@ import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { IdentitiesSchema } from '../../src/config/identities-file.ts'
+import { freePort } from '../support/free-port.ts'
 import { BLOCKS, ROOT } from './pages.ts'
 
 const DOCUMENTS = BLOCKS.filter(({ language }) => language === 'yaml').flatMap(
@@ -53,27 +54,36 @@ test('the commands with which the README tries wimds on this machine return a to
   const block = BLOCKS.find(({ place, text: commands }) => {
     return place.startsWith('README.md:') && commands.includes('simulate')
   })
+  const port = await freePort()
   const commands = (block?.text ?? 'exit 1')
     // What the test runs with is built already.
     .replace(/^npm run setup.*$/m, '')
     .replaceAll('--dir sim', `--dir ${directory.path}`)
     .replaceAll('. sim/env', `. ${directory.path}/env`)
-    // A port that no other test uses; what a person waits for by eye is waited for here.
-    .replaceAll('127.0.0.1:8000', '127.0.0.1:18080')
+    // What a person waits for by eye is waited for here.
+    .replaceAll('127.0.0.1:8000', `127.0.0.1:${port}`)
     .replaceAll(
       /sleep \d+; set -a/g,
       `until [ -s ${directory.path}/env ]; do sleep 0.1; done; set -a`,
     )
-    .replaceAll(/sleep \d+; curl/g, 'curl --retry 100 --retry-connrefused --retry-delay 1 -s')
+    .replaceAll(
+      /sleep \d+; curl/g,
+      'curl --retry 100 --retry-connrefused --retry-delay 1 --max-time 60 -s',
+    )
   const shell = spawn('bash', ['-ec', `trap 'kill $(jobs -p)' EXIT\n${commands}`], {
     cwd: ROOT,
     env: {
       PATH: `${join(ROOT, 'node_modules/.bin')}:${process.env['PATH']}`,
-      WIMDS_LISTEN: '127.0.0.1:18080',
-      WIMDS_ADMIN_LISTEN: '127.0.0.1:18081',
+      WIMDS_LISTEN: `127.0.0.1:${port}`,
+      WIMDS_ADMIN_LISTEN: 'off',
     },
     stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true,
   })
-  const [output] = await Promise.all([text(shell.stdout), once(shell, 'exit')])
-  expect(output).toMatch(/"access_token":"eyJ/)
+  try {
+    const [output] = await Promise.all([text(shell.stdout), once(shell, 'exit')])
+    expect(output).toMatch(/"access_token":"eyJ/)
+  } finally {
+    if (shell.exitCode === null && shell.pid !== undefined) process.kill(-shell.pid, 'SIGKILL')
+  }
 })
