@@ -2,36 +2,45 @@ import { expect, test } from 'vitest'
 import { BrokerError, ERROR_KINDS, toBrokerError } from '../src/errors.ts'
 
 const kinds = Object.entries(ERROR_KINDS)
+/** The codes of documents and of the process, which no token request gets. */
+const NOT_FOR_TOKENS = ['not_found', 'imdsv2_not_supported', 'listen_failed']
 
-// Clients read 401 and 403 as "no IMDS here", give up on 400, and ask again after the rest (R6, R14).
-test.each(kinds.filter(([code]) => !['not_found', 'imdsv2_not_supported'].includes(code)))(
-  '%s has a status that clients take for what it is',
+// Clients take 401, 403 and 404 for "no IMDS here", give up after 400, and retry the others (R6, R14).
+test.each(kinds.filter(([code]) => !NOT_FOR_TOKENS.includes(code)))(
+  'the status of %s tells clients whether to retry',
   (_, { permanent, status }) => {
     expect(permanent ? [400, 405, 413] : [429, 500, 503, 504]).toContain(status)
   },
 )
 
-test('only a path that is not ours is not found', () => {
-  expect(kinds.filter(([, { status }]) => status === 404).map(([code]) => code)).toEqual([
-    'not_found',
-  ])
+test('only not_found has the status 404', () => {
+  const codes = kinds.filter(([, { status }]) => status === 404).map(([code]) => code)
+  expect(codes).toEqual(['not_found'])
 })
 
-test('an error knows its kind', () => {
+test('a BrokerError has the status and the permanence of its code', () => {
   expect(new BrokerError('entra_timeout', 'x')).toMatchObject({ status: 504, isPermanent: false })
-  expect(new BrokerError('federated_credential_not_found', 'x')).toMatchObject({
-    status: 400,
-    isPermanent: true,
-  })
+  const error = new BrokerError('federated_credential_not_found', 'x')
+  expect(error).toMatchObject({ status: 400, isPermanent: true })
 })
 
-test('keeps an error of the closed list as it is', () => {
+test('a BrokerError with retryingUntil is temporary, with status 503', () => {
+  const error = new BrokerError('federated_credential_not_found', 'x', { retryingUntil: 1 })
+  expect(error).toMatchObject({ status: 503, isPermanent: false })
+})
+
+test('a BrokerError has a cause only if it was given one', () => {
+  expect(new BrokerError('internal', 'x')).not.toHaveProperty('cause')
+  expect(new BrokerError('internal', 'x', { cause: 1 }).cause).toBe(1)
+})
+
+test('toBrokerError returns a BrokerError as it is', () => {
   const error = new BrokerError('entra_timeout', 'x', { retryAfterMs: 5 })
   expect(toBrokerError(error)).toBe(error)
 })
 
 test.each([new Error('the password is hunter2'), 'hunter2', undefined])(
-  'tells a caller nothing of an unexpected %s',
+  'toBrokerError hides the details of an unexpected %s',
   (thrown) => {
     const error = toBrokerError(thrown)
     expect(error).toMatchObject({ code: 'internal', status: 500, isPermanent: false })
@@ -39,8 +48,3 @@ test.each([new Error('the password is hunter2'), 'hunter2', undefined])(
     expect(error.cause).toBe(thrown)
   },
 )
-
-test('has a cause only when it was given one', () => {
-  expect(new BrokerError('internal', 'x')).not.toHaveProperty('cause')
-  expect(new BrokerError('internal', 'x', { cause: 1 }).cause).toBe(1)
-})
