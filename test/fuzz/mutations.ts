@@ -1,4 +1,4 @@
-/** Texts that are nearly right: what a valid one becomes when pieces of it are cut, doubled and swapped. */
+/** Mutates valid texts: cuts, repeats, replaces and inserts pieces. */
 import * as fc from 'fast-check'
 
 /** Multiplies the runs of every fuzz test: set in the weekly workflow. */
@@ -10,10 +10,10 @@ export const fuzzRuns = (numRuns: number) => ({
   seed: FACTOR === 1 ? 20_261_124 : Math.trunc(Math.random() * 2 ** 31),
 })
 
-/** One change at a place from 0 to 1 of the text. */
+/** Changes the text at an offset. */
 type Mutation = (text: string, at: number) => string
 
-/** Up to `max` changes of a valid text; `pieces` are what may be put in. */
+/** Creates texts with up to `max` mutations of a valid one, which insert some of `pieces`. */
 export function mutated(valid: string, pieces: readonly string[], max = 6): fc.Arbitrary<string> {
   const insert = fc.constantFrom(...pieces).map(
     (piece): Mutation =>

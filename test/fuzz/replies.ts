@@ -1,48 +1,48 @@
-/** Reads what a server sent until it closed as replies, and throws for whatever is none. */
+/** Parses the bytes of a connection as HTTP replies, and throws for anything else. */
 
 interface Reply {
   readonly status: number
-  /** Parsed; undefined for a reply without one. */
+  /** The parsed JSON; undefined for a reply without a body. */
   readonly body: unknown
 }
 
 const STATUS_LINE = /^HTTP\/1\.1 (\d{3}) [\x20-\x7e]+$/
 const HEADER = /^[\w-]+: [\x20-\x7e]*$/
 
-/** Each has a well-formed head, its length, and JSON of that length unless it answers a HEAD. */
-export function repliesIn(received: string): Reply[] {
+/** Each reply must have a valid head, one length, and JSON of that length unless it answers a HEAD. */
+export function parseReplies(received: string): Reply[] {
   const replies: Reply[] = []
   let rest = received
   while (rest !== '') {
     const end = rest.indexOf('\r\n\r\n')
-    if (end < 0) throw new Error(`half a head: ${JSON.stringify(rest)}`)
+    if (end < 0) throw new Error(`incomplete head: ${JSON.stringify(rest)}`)
     const [statusLine = '', ...lines] = rest.slice(0, end).split('\r\n')
     const [, status] = STATUS_LINE.exec(statusLine) ?? []
-    const odd = lines.filter((line) => !HEADER.test(line))
-    if (status === undefined || odd.length > 0) {
-      throw new Error(`not a head: ${JSON.stringify([statusLine, ...odd])}`)
+    const invalid = lines.filter((line) => !HEADER.test(line))
+    if (status === undefined || invalid.length > 0) {
+      throw new Error(`invalid head: ${JSON.stringify([statusLine, ...invalid])}`)
     }
     rest = rest.slice(end + 4)
     if (status === '100') continue
-    const { body, after } = bodyOf(rest, lengthOf(lines))
+    const { body, after } = parseBody(rest, parseLength(lines))
     replies.push({ status: Number(status), body })
     rest = after
   }
   return replies
 }
 
-function lengthOf(lines: readonly string[]): number {
+function parseLength(lines: readonly string[]): number {
   const lengths = lines.filter((line) => /^content-length:/i.test(line))
   const [, digits] = /^content-length: (\d+)$/i.exec(lengths[0] ?? '') ?? []
   if (lengths.length !== 1 || digits === undefined) {
-    throw new Error(`not one length: ${JSON.stringify(lines)}`)
+    throw new Error(`no single length: ${JSON.stringify(lines)}`)
   }
   return Number(digits)
 }
 
-function bodyOf(text: string, length: number): { body: unknown; after: string } {
-  // The reply to a HEAD says the length of a body that it does not have.
+function parseBody(text: string, length: number): { body: unknown; after: string } {
+  // The reply to a HEAD has the length of a body that is not sent.
   if (text === '' || text.startsWith('HTTP/1.1 ')) return { body: undefined, after: text }
-  if (text.length < length) throw new Error(`half a body: ${JSON.stringify(text)}`)
+  if (text.length < length) throw new Error(`incomplete body: ${JSON.stringify(text)}`)
   return { body: JSON.parse(text.slice(0, length)), after: text.slice(length) }
 }

@@ -1,15 +1,15 @@
-/** A grammar of requests: each part in right and wrong ways, so that a test knows what is due to them. */
+/** Generates requests from valid and invalid parts, and knows which of them must get a token. */
 import * as fc from 'fast-check'
 
-/** Whether a token may be given for it; undefined: the part leaves that open. */
-type Verdict = 'right' | 'wrong' | undefined
+/** Whether the request must get a token, or must not; undefined: either is correct. */
+type Verdict = 'valid' | 'invalid' | undefined
 
 interface Part {
   readonly text: string
   readonly verdict: Verdict
 }
 
-/** A request and whether it may, and must, get a token. */
+/** A request and its verdict. */
 export interface FuzzedRequest {
   readonly bytes: string
   readonly verdict: Verdict
@@ -19,13 +19,13 @@ const QUERY = 'api-version=2018-02-01&resource=https://vault.azure.net'
 const PATH = '/metadata/identity/oauth2/token'
 const TARGET = `${PATH}?${QUERY}`
 
-/** A part of which some texts are right, some wrong, and of some nothing is claimed. */
-function part(right: string[], wrong: string[], open: string[] = []): fc.Arbitrary<Part> {
+/** Creates a part of a request from valid texts, invalid texts and texts of which either is correct. */
+function part(valid: string[], invalid: string[], open: string[] = []): fc.Arbitrary<Part> {
   const of = (texts: string[], verdict: Verdict) =>
     fc.constantFrom(...texts).map((text): Part => ({ text, verdict }))
   return fc.oneof(
-    { arbitrary: of(right, 'right'), weight: 8 },
-    { arbitrary: of(wrong, 'wrong'), weight: 1 },
+    { arbitrary: of(valid, 'valid'), weight: 8 },
+    { arbitrary: of(invalid, 'invalid'), weight: 1 },
     ...(open.length > 0 ? [{ arbitrary: of(open, undefined), weight: 1 }] : []),
   )
 }
@@ -147,7 +147,7 @@ const more = part(
     'a:\r\n'.repeat(200) + 'b: c',
   ],
   [
-    // What comes right behind an offer to speak otherwise may be of that other protocol.
+    // Bytes after an upgrade may belong to the other protocol.
     'Connection: keep-alive, Upgrade\r\nUpgrade: websocket',
     'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA',
     'Transfer-Encoding: gzip',
@@ -157,9 +157,9 @@ const more = part(
   ],
 )
 
-/** What follows the headers; bodies of which nothing tells the length are the next request. */
+/** The body; without a length its bytes are the next request. */
 const body = fc.oneof(
-  { arbitrary: fc.constant({ head: '', text: '', verdict: 'right' } as const), weight: 6 },
+  { arbitrary: fc.constant({ head: '', text: '', verdict: 'valid' } as const), weight: 6 },
   {
     arbitrary: fc
       .constantFrom(
@@ -181,19 +181,19 @@ const body = fc.oneof(
   },
 )
 
-/** One request of the grammar. */
+/** Generates a request. */
 export const fuzzedRequest: fc.Arbitrary<FuzzedRequest> = fc
   .record({ method, target, version, host, metadata, more, body })
   .map(({ body: { head, text, verdict }, ...parts }) => {
-    const { method: verb, target: where, version: http, ...headers } = parts
+    const { method: verb, target: uri, version: http, ...headers } = parts
     const lines = Object.values(headers).map((header) => header.text)
     return {
-      bytes: `${verb.text} ${where.text}${http.text}\r\n${lines.join('\r\n')}\r\n${head}\r\n${text}`,
-      verdict: overall([verdict, ...Object.values(parts).map((each) => each.verdict)]),
+      bytes: `${verb.text} ${uri.text}${http.text}\r\n${lines.join('\r\n')}\r\n${head}\r\n${text}`,
+      verdict: combineVerdicts([verdict, ...Object.values(parts).map((each) => each.verdict)]),
     }
   })
 
-function overall(verdicts: readonly Verdict[]): Verdict {
-  if (verdicts.includes('wrong')) return 'wrong'
-  return verdicts.includes(undefined) ? undefined : 'right'
+function combineVerdicts(verdicts: readonly Verdict[]): Verdict {
+  if (verdicts.includes('invalid')) return 'invalid'
+  return verdicts.includes(undefined) ? undefined : 'valid'
 }
