@@ -144,8 +144,8 @@ function mayExceedBodyLimit({ headers }: IncomingMessage): boolean {
 }
 
 /**
- * Rejects too many headers. Node before 24 drops those above the limit, and one of them might be what
- * the guard rejects the request for. Later versions reject by themselves.
+ * Rejects too many headers. Node before 24 drops those above the limit, and one of them might make
+ * the guard reject the request. Later versions reject by themselves.
  */
 function rejectHeaders(response: ServerResponse, body: string): void {
   response.writeHead(431, {

@@ -1,4 +1,4 @@
-/** A command's surroundings for a test: what it prints is kept, what it reads is given. */
+/** The input and output of a command in a test. */
 import { Readable, Writable } from 'node:stream'
 import { exitWithError } from '../../src/lib/print-error.ts'
 import type { Command, CommandIo } from '../../src/commands/io.ts'
@@ -24,7 +24,7 @@ export function captureIo(env: CommandIo['env'] = {}, input = ''): CapturedIo {
   }
 }
 
-/** The exit code of the command, run as src/cli.ts runs it: what it throws for bad usage is told. */
+/** Runs the command as src/cli.ts does: prints its usage errors. Returns the exit code. */
 export async function exitCode(
   command: Command,
   args: readonly string[],

@@ -9,9 +9,9 @@ import { captureIo } from './capture.ts'
 
 const READY = 'is ready'
 
-/** A proxy that says it is not ready for the first `refusals` times. */
-function proxy(refusals = 0) {
-  let left = refusals
+/** Starts a proxy that is not ready for the first `failures` requests. */
+function proxy(failures = 0) {
+  let left = failures
   return listening(createServer((_, reply) => reply.writeHead(left-- > 0 ? 503 : 200).end()))
 }
 
@@ -24,32 +24,32 @@ test.each([['--version'], ['-version'], ['--version=true']])(
   },
 )
 
-test('--probe asks the port that --proxy-port names, until it is ready', async () => {
+test('--probe polls the port of --proxy-port until it is ready', async () => {
   await using server = await proxy(1)
   const flags = [`--proxy-port=${server.port}`, '--probe', '--log-level=info']
   expect(await dropIn(flags, captureIo())).toBe(0)
 })
 
-test('--probe also asks again when the connection is refused', async () => {
+test('--probe retries when the connection is refused', async () => {
   const { port, [Symbol.asyncDispose]: stop } = await proxy()
   await stop()
-  const asked = dropIn(['--proxy-port', String(port), '-probe'], captureIo())
+  const running = dropIn(['--proxy-port', String(port), '-probe'], captureIo())
   const late = createServer((_, reply) => reply.end(READY))
   setTimeout(() => late.listen(port, '127.0.0.1'), 300)
-  expect(await asked).toBe(0)
+  expect(await running).toBe(0)
   late.close()
 })
 
-test('without --probe it is the sidecar, which names what is missing in its environment', async () => {
-  const asked = dropIn(['--proxy-port=8000', '--log-level=trace', '--probe=false'], captureIo())
-  await expect(asked).rejects.toThrow(/AZURE_TENANT_ID.*missing/)
+test('without --probe it serves, and names the missing variables', async () => {
+  const running = dropIn(['--proxy-port=8000', '--log-level=trace', '--probe=false'], captureIo())
+  await expect(running).rejects.toThrow(/AZURE_TENANT_ID.*missing/)
 })
 
-test('serves where the flag says, with no second port, at that proxy’s level', async () => {
+test('serves on the port of the flag, without an admin port, at the level of that proxy', async () => {
   const io = captureIo({ WIMDS_MAX_CONNECTIONS: 'x' })
-  const asked = dropIn(['--proxy-port=65535', '--log-level='], io)
+  const running = dropIn(['--proxy-port=65535', '--log-level='], io)
   // All other settings are judged to be right.
-  await expect(asked).rejects.toThrow(
+  await expect(running).rejects.toThrow(
     expect.objectContaining({ message: expect.not.stringMatching(/LISTEN|LOG_LEVEL/) }),
   )
 })
@@ -61,7 +61,7 @@ test.each([
   [['--probe', 'serve'], 'serve is not a command'],
   [['--metrics-addr=:1'], '--metrics-addr is not a flag'],
 ])('%s is bad usage', async (flags, reason) => {
-  const asked = dropIn(flags, captureIo())
-  await expect(asked).rejects.toBeInstanceOf(ConfigError)
+  const running = dropIn(flags, captureIo())
+  await expect(running).rejects.toBeInstanceOf(ConfigError)
   await expect(dropIn(flags, captureIo())).rejects.toThrow(reason)
 })

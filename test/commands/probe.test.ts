@@ -6,12 +6,12 @@ import { probe } from '../../src/commands/probe.ts'
 import { listening, portOf } from '../fixtures/listening.ts'
 import { captureIo } from './capture.ts'
 
-const asked = (port: number, timeout = '1') =>
+const runProbe = (port: number, timeout = '1') =>
   probe(['--port', String(port), '--timeout', timeout], captureIo())
 
 async function exitCodeAt(handler: RequestListener) {
   await using server = await listening(createServer(handler))
-  return await asked(server.port)
+  return await runProbe(server.port)
 }
 
 test('exits 0 when the sidecar is ready', async () => {
@@ -36,7 +36,7 @@ test('polls once with a timeout of 0', async () => {
       response.writeHead(503).end()
     }),
   )
-  expect(await asked(server.port, '0')).toBe(1)
+  expect(await runProbe(server.port, '0')).toBe(1)
   expect(count).toBe(1)
 })
 
@@ -56,7 +56,7 @@ test.each([
     answer(socket)
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
-  expect(await asked(portOf(server))).toBe(1)
+  expect(await runProbe(portOf(server))).toBe(1)
   server.close()
 })
 
@@ -71,7 +71,7 @@ test('does not wait for the end of the body', async () => {
       })
     }),
   )
-  expect(await asked(server.port)).toBe(0)
+  expect(await runProbe(server.port)).toBe(0)
   // The process can exit.
   await closed.promise
 })

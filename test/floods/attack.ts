@@ -1,4 +1,4 @@
-/** Starts the attacker, and says whether this machine can bear it. */
+/** Starts the attacker process, and checks that this machine allows enough open files. */
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { startChild } from '../../src/commands/demo/child-process.ts'
@@ -6,7 +6,7 @@ import { startChild } from '../../src/commands/demo/child-process.ts'
 /** 8000 idle connections; 300 that drip their headers; 200 bodies of a megabyte each second. */
 export type Flood = 'idle' | 'slowloris' | 'bodies'
 
-/** What the attacker did. */
+/** The attacker's counts. */
 export interface Attack {
   readonly opened: number
   readonly closed: number
@@ -17,17 +17,17 @@ export interface Attack {
 /** Descriptors that the attacker needs. */
 const DESCRIPTORS = 9000
 
-/** Floods the port while `meanwhile` runs. */
+/** Floods the port while `measure` runs. */
 export async function under<T>(
   floods: readonly Flood[],
   port: string,
-  meanwhile: () => Promise<T>,
+  measure: () => Promise<T>,
 ): Promise<{ attack: Attack; seen: T }> {
   const script = fileURLToPath(new URL('attacker.ts', import.meta.url))
   const attacker = startChild({ script, args: [port, ...floods], env: {} })
   let seen: T
   try {
-    seen = await meanwhile()
+    seen = await measure()
   } finally {
     await attacker[Symbol.asyncDispose]()
   }
@@ -35,7 +35,7 @@ export async function under<T>(
   return { attack, seen }
 }
 
-/** Whether a process may open as many files as the attacker does; says so if not. */
+/** Returns whether a process may open as many files as the attacker needs; prints why not. */
 export function hasDescriptors(): boolean {
   const [, hard] =
     /^Max open files\s+\S+\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? []

@@ -1,6 +1,6 @@
 /**
- * The attacker, run as a process of its own: `attacker.ts PORT FLOOD...`. It floods the port until it is
- * told to end, and then prints what it did as one line of JSON.
+ * The attacker process: `attacker.ts PORT FLOOD...`. It floods the port until SIGTERM, and then prints its
+ * counts as one line of JSON.
  */
 import { connect, type Socket } from 'node:net'
 import type { Attack, Flood } from './attack.ts'

@@ -1,4 +1,4 @@
-/** Good callers of a sidecar, and what it costs meanwhile, as seen from outside. */
+/** Measures the latency of well-behaved callers, and the memory of the sidecar. */
 import { Agent } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Timed, timed } from '../../bench/callers.ts'
@@ -6,7 +6,7 @@ import { percentile } from '../../bench/figures.ts'
 import { privateMib } from '../../bench/processes.ts'
 import type { Sidecar } from '../../src/commands/demo/sidecar.ts'
 
-/** What callers met within some seconds. */
+/** The measurements of one run. */
 export interface Seen {
   /** Of the caller that keeps its connection. */
   readonly p99Ms: number

@@ -6,17 +6,16 @@ import { callFor } from './callers.ts'
 
 const WARM_UP_MS = 1000
 const CALM_MS = 4000
-/** Longer than the listener waits for headers, and looks whether they came. */
+/** Longer than the timeout for headers and the interval of its check. */
 const FLOOD_MS = 11_000
 
 /**
- * A good caller's p99 in a flood. The aim is less than three times what it is in calm; both are printed.
- * Attacker, sidecar and callers share the machine's cores with whatever else it does, so that the test
- * judges by what no scheduler adds.
+ * The limit for the p99 of a well-behaved caller during a flood. The aim is three times the idle one; the test
+ * prints both, but the attacker, the sidecar and the callers share the cores, so that the limit is generous.
  */
 const LATE_MS = 100
 const GROWTH_MIB = 64
-/** A caller whom the kernel finds no room for tries again after a second. */
+/** The kernel retries a connection after a second if the accept queue is full. */
 const NEW_CALLER_MS = 1000
 
 const ALL: readonly Flood[] = ['idle', 'slowloris', 'bodies']
@@ -26,30 +25,27 @@ const OPENED: Readonly<Record<Flood, number>> = { idle: 8000, slowloris: 300, bo
 describe.skipIf(!hasDescriptors())('a sidecar with the usual settings', () => {
   test.each(
     [...ALL.map((flood) => [flood]), ALL].map((floods) => [floods.join(' + '), floods] as const),
-  )(
-    'serves good callers as before, in bounded memory, under a flood of %s',
-    async (name, floods) => {
-      await using world = await createSimulator()
-      await using sidecar = await startSidecar('dist/wimds.js', world)
-      await callFor(WARM_UP_MS, sidecar)
-      const before = await callFor(CALM_MS, sidecar)
-      const { port } = new URL(sidecar.origin)
-      const { attack, seen } = await under(floods, port, () => callFor(FLOOD_MS, sidecar))
-      const after = await callFor(CALM_MS, sidecar)
-      const grewMib = seen.peakMib - before.peakMib
-      process.stdout.write(
-        `${name}: p99 ${before.p99Ms.toFixed(1)} → ${seen.p99Ms.toFixed(1)} → ${after.p99Ms.toFixed(1)} ms, ` +
-          `slowest new caller ${seen.slowestNewMs.toFixed(0)} ms, ` +
-          `${before.peakMib.toFixed(0)} + ${grewMib.toFixed(0)} MiB, ${JSON.stringify(attack)}\n`,
-      )
+  )('serves well-behaved callers in bounded memory under a flood of %s', async (name, floods) => {
+    await using world = await createSimulator()
+    await using sidecar = await startSidecar('dist/wimds.js', world)
+    await callFor(WARM_UP_MS, sidecar)
+    const before = await callFor(CALM_MS, sidecar)
+    const { port } = new URL(sidecar.origin)
+    const { attack, seen } = await under(floods, port, () => callFor(FLOOD_MS, sidecar))
+    const after = await callFor(CALM_MS, sidecar)
+    const grewMib = seen.peakMib - before.peakMib
+    process.stdout.write(
+      `${name}: p99 ${before.p99Ms.toFixed(1)} → ${seen.p99Ms.toFixed(1)} → ${after.p99Ms.toFixed(1)} ms, ` +
+        `slowest new caller ${seen.slowestNewMs.toFixed(0)} ms, ` +
+        `${before.peakMib.toFixed(0)} + ${grewMib.toFixed(0)} MiB, ${JSON.stringify(attack)}\n`,
+    )
 
-      expect(sidecar.hasEnded()).toBe(false)
-      expect(Object.keys({ ...seen.statuses, ...after.statuses })).toEqual(['200'])
-      expect(seen.slowestNewMs).toBeLessThan(NEW_CALLER_MS)
-      expect(seen.p99Ms).toBeLessThan(LATE_MS)
-      expect(grewMib).toBeLessThan(GROWTH_MIB)
-      const opened = floods.reduce((sum, flood) => sum + OPENED[flood], 0)
-      expect(attack.opened).toBeGreaterThanOrEqual(opened)
-    },
-  )
+    expect(sidecar.hasEnded()).toBe(false)
+    expect(Object.keys({ ...seen.statuses, ...after.statuses })).toEqual(['200'])
+    expect(seen.slowestNewMs).toBeLessThan(NEW_CALLER_MS)
+    expect(seen.p99Ms).toBeLessThan(LATE_MS)
+    expect(grewMib).toBeLessThan(GROWTH_MIB)
+    const opened = floods.reduce((sum, flood) => sum + OPENED[flood], 0)
+    expect(attack.opened).toBeGreaterThanOrEqual(opened)
+  })
 })

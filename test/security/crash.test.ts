@@ -16,7 +16,7 @@ const FAILURE = `Object.assign(
       input: 'http://user:${PASSWORD}@proxy', cause: new Error('${ASSERTION}') }) }),
   { body: 'client_assertion=${ASSERTION}', headers: { authorization: 'Basic ${PASSWORD}' } })`
 
-/** A command in a process of its own, in which something fails that nothing expects. */
+/** Runs a command in a process with an unhandled error. */
 async function crashed(command: string, failing: string) {
   await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-crash-'))
   // In a file: the stack names its module, which would otherwise hold the secrets.
@@ -29,28 +29,25 @@ test.each([
   ['an error is thrown', 'simulate', `setImmediate(() => { throw ${FAILURE} })`],
   ['a rejection is not handled', 'simulate', `setImmediate(() => { Promise.reject(${FAILURE}) })`],
   ['its command fails', 'version', `process.stdout.write = () => { throw ${FAILURE} }`],
-])(
-  'a process that ends because %s says why in one line without a secret',
-  async (_, command, failing) => {
-    const { code, stdout, stderr } = await crashed(command, failing)
-    expect(code).toBe(1)
-    for (const output of [stdout, stderr]) {
-      expect(output).not.toContain(PASSWORD)
-      expect(output).not.toMatch(/eyJ|c3ViamVjdA/)
-    }
-    const said: Record<string, unknown> = JSON.parse(stderr)
-    expect(said).toMatchObject({ event: 'crashed', level: 'fatal' })
-    expect(EVENTS).toHaveProperty(String(said['event']))
-    expect(said['stack']).toMatch(/^Error: POST \/token failed: .*\[redacted\]\n +at /)
-    expect(said['causes']).toHaveLength(2)
-  },
-)
+])('logs one line without a secret when %s', async (_, command, failing) => {
+  const { code, stdout, stderr } = await crashed(command, failing)
+  expect(code).toBe(1)
+  for (const output of [stdout, stderr]) {
+    expect(output).not.toContain(PASSWORD)
+    expect(output).not.toMatch(/eyJ|c3ViamVjdA/)
+  }
+  const said: Record<string, unknown> = JSON.parse(stderr)
+  expect(said).toMatchObject({ event: 'crashed', level: 'fatal' })
+  expect(EVENTS).toHaveProperty(String(said['event']))
+  expect(said['stack']).toMatch(/^Error: POST \/token failed: .*\[redacted\]\n +at /)
+  expect(said['causes']).toHaveLength(2)
+})
 
 describe('formatCrash', () => {
   const NOW = new Date(0)
 
   test.each([[undefined], [null], ['eyJhbGciOiJSUzI1NiJ9.e30'], [{ token: ASSERTION }], [42]])(
-    'tells of %j no more than its type',
+    'describes %j by its type alone',
     (thrown) => {
       const said: unknown = JSON.parse(formatCrash(thrown, NOW))
       expect(said).toMatchObject({ stack: `a thrown ${typeof thrown}` })

@@ -12,7 +12,7 @@ beforeAll(async () => {
 })
 afterAll(() => server[Symbol.asyncDispose]())
 
-/** A right request with so many headers in all, the last of which is one that refuses it. */
+/** Returns a valid request with this many headers, the last of which is X-Forwarded-For. */
 const forwarded = (count: number) =>
   request(TARGET, {
     headers: {
@@ -22,7 +22,7 @@ const forwarded = (count: number) =>
   })
 
 test.each([4, 127, 128, 129, 160, 500, 2000])(
-  'sees a forwarded request as one, though it has %i headers',
+  'rejects a forwarded request with %i headers',
   async (count) => {
     await using connection = await openConnection(server.port)
     connection.write(forwarded(count))
@@ -36,12 +36,12 @@ test('answers a request with a hundred headers', async () => {
   expect((await connection.reply()).status).toBe(200)
 })
 
-test('answers what came before too many headers, and closes then', async () => {
+test('answers the request before one with too many headers, rejects that, and closes', async () => {
   await using connection = await openConnection(server.port)
   connection.write(request(TARGET) + forwarded(200))
   expect((await connection.reply()).status).toBe(200)
-  const refusal = await connection.reply()
-  expect(refusal.status).toBe(431)
-  expect(JSON.parse(refusal.body)).toHaveProperty('error')
+  const rejection = await connection.reply()
+  expect(rejection.status).toBe(431)
+  expect(JSON.parse(rejection.body)).toHaveProperty('error')
   expect(await connection.closed()).toBe('')
 })

@@ -1,4 +1,4 @@
-/** Runs a script in a Node of its own, to its end. */
+/** Runs a script in a Node process until it exits. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'

@@ -1,4 +1,4 @@
-/** Builds what stands behind the ports: exchange, token cache, projected tokens and telemetry. */
+/** Builds the broker behind the ports: exchange, token cache, projected tokens and telemetry. */
 import type { Config } from '../../config/config.ts'
 import { type AssertionReader, createAssertionReader } from '../../exchange/assertion.ts'
 import { watchAssertions } from '../../exchange/assertion-watcher.ts'
