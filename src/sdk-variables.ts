@@ -45,7 +45,7 @@ export const VARIABLE_SET_NAMES = Object.keys(VARIABLE_SETS).filter(isVariableSe
 
 /**
  * Variables that lead SDKs to a protocol that the sidecar does not speak. They win over most sets, so
- * a container that has one of its own never reaches the sidecar.
+ * a container that sets one never reaches the sidecar.
  */
 export const UNSUPPORTED_PROTOCOL_VARIABLES = {
   IMDS_ENDPOINT: 'Azure Arc',

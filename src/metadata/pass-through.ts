@@ -31,8 +31,8 @@ interface PassThroughOptions {
 }
 
 /**
- * The only paths that can be forwarded, in lower case. A closed list: what a metadata service has beside
- * these, in any cloud and any version, may be a credential (identity tokens, AWS roles, GKE's kube-env).
+ * The only paths that can be forwarded, in lower case. A closed list: anything else that a metadata
+ * service has, in any cloud and version, may be a credential (identity tokens, AWS roles, GKE's kube-env).
  */
 const ALLOWED_PREFIXES = [
   '/metadata/instance',
@@ -117,7 +117,7 @@ export function createPassThrough(options: PassThroughOptions): PassThrough {
   }
 }
 
-/** Sends one GET on a connection of its own, without a proxy. */
+/** Sends one GET on a new connection, without a proxy. */
 async function fetchReply(
   path: string,
   headers: Record<string, string>,

@@ -138,11 +138,12 @@ function formatClient({ library, version }: SeenClient): string {
 const PROBE_ERRORS: ReadonlySet<ErrorCode> = new Set([
   'metadata_header_missing',
   'not_found',
+  'imdsv2_not_supported',
   'api_version_invalid',
 ])
 /** Errors of an exchange or a projected token, which were logged when they happened. */
 const ALREADY_LOGGED =
-  /^(?:assertion|entra|federated_credential|issuer)_|^(?:application|tenant|resource|policy)_refused$/
+  /^(?:assertion|entra|federated_credential|issuer|token_proxy)_|^(?:application|tenant|resource|policy)_refused$/
 
 /** Returns the log level for a rejection with this code. */
 export function rejectionLevel(code: ErrorCode): keyof Logger {
