@@ -38,7 +38,7 @@ async function measured(): Promise<Report> {
     await firstAnswer(baseline.healthUrl)
     logStep('outages')
     figures.push(...(await outages(baseline)), ...(await measureWithoutToken()))
-    logStep('measureHerds')
+    logStep('herds')
     figures.push(...(await measureHerds(baseline)))
   } finally {
     await baseline.stop()
