@@ -49,7 +49,7 @@ export async function env(args: readonly string[], io: CommandIo): Promise<numbe
   }
   const { sets, format } = parseChoice(flags)
   const settings = readSettings(io.env)
-  const chosen = sets.length > 0 ? sets : defaultSets(settings)
+  const chosen = sets.length > 0 ? sets : selectDefaultSets(settings)
   const problems = [...findSetConflicts(chosen), ...findDisabledSets(chosen, settings)]
   if (problems.length > 0) throw new UsageError(problems)
   const endpoint = {
@@ -90,7 +90,7 @@ function readSettings(environment: CommandIo['env']): ParsedSettings {
   return settings
 }
 
-function defaultSets({ WIMDS_IDENTITY_HEADER: secret }: ParsedSettings): VariableSet[] {
+function selectDefaultSets({ WIMDS_IDENTITY_HEADER: secret }: ParsedSettings): VariableSet[] {
   return secret === undefined ? ['imds'] : ['imds', 'app-service']
 }
 

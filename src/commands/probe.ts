@@ -18,7 +18,7 @@ A refused connection is retried too: the sidecar may just be starting.
 const ATTEMPT_TIMEOUT_MS = 5000
 const INTERVAL_MS = 250
 
-/** Returns 0 when the sidecar is ready, 1 after the timeout, 64 for bad usage. */
+/** Returns 0 when the sidecar is ready, 1 after the timeout. Throws `UsageError`. */
 export async function probe(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, {
     port: 'value',
@@ -52,7 +52,7 @@ async function isReadyWithin(port: number, timeoutMs: number): Promise<boolean> 
   }
 }
 
-/** The time limit holds for the whole attempt. */
+/** Returns true if /readyz answers 200 within `timeoutMs`. */
 function isReady(port: number, timeoutMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     const signal = AbortSignal.timeout(Math.ceil(timeoutMs))
@@ -60,7 +60,7 @@ function isReady(port: number, timeoutMs: number): Promise<boolean> {
       { host: '127.0.0.1', port, path: '/readyz', agent: false, signal },
       (response) => {
         resolve(response.statusCode === 200)
-        // The body is not read: one without an end would keep the process.
+        // The body is not read: one that never ends would keep the process alive.
         response.destroy()
       },
     )

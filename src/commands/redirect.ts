@@ -41,7 +41,10 @@ const FLAGS = {
   help: 'switch',
 } as const
 
-/** Runs the command. Exit code 0, 1 if a tool failed or the sidecar does not answer, 64 for bad usage. */
+/**
+ * Applies or removes the redirect. Returns 0, or 1 if a tool failed or the sidecar does not accept
+ * connections. Throws `UsageError`.
+ */
 export async function redirect(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, FLAGS)
   if (flags.has('help')) {

@@ -35,7 +35,7 @@ const FLAGS = {
 } as const
 type TokenFlags = Flags<keyof typeof FLAGS>
 
-/** Returns 0, 1 if there is no token (the error is on standard error), 64 for bad usage. */
+/** Prints a token. Returns 0, or 1 if the exchange failed. Throws `UsageError` and `ConfigError`. */
 export async function token(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, FLAGS)
   if (flags.has('help')) {

@@ -1,4 +1,4 @@
-/** The environment and the files that it names → one frozen Config, or one error with every problem. */
+/** Reads the environment and the files that it names into one frozen `Config`. */
 import { isIP } from 'node:net'
 import type { IdentityDirectory } from '../identities.ts'
 import { readWholeFile } from '../lib/files.ts'
@@ -112,7 +112,7 @@ interface Files {
   readonly instance: InstanceDocument | undefined
 }
 
-/** Reads the files that settings name, and adds to `problems` what is wrong with them. */
+/** Reads the files that settings name. Adds a problem for each that is missing or malformed. */
 async function readFiles(raw: RawSettings, readText: ReadText, problems: string[]): Promise<Files> {
   const path = raw['WIMDS_CONFIG']
   const defaults = {

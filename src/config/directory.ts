@@ -1,4 +1,4 @@
-/** Settings and identities file → the identities that requests can select. */
+/** Creates the identities that requests can select, from the settings and the identities file. */
 import type { Identity, IdentityDirectory } from '../identities.ts'
 import { normalizeResource } from '../resource.ts'
 import type { IdentityEntry } from './identities-file.ts'
@@ -7,7 +7,7 @@ import type { ParsedSettings } from './settings.ts'
 /** Creates the directory of the one default identity that the environment describes. */
 export function createEnvironmentDirectory(settings: ParsedSettings): IdentityDirectory {
   const { AZURE_CLIENT_ID: clientId, WIMDS_UNLISTED_CLIENT_IDS: unlisted = 'allow' } = settings
-  const defaults = { ...defaultsFrom(settings), ...viaTokenProxy(settings) }
+  const defaults = { ...selectDefaults(settings), ...selectExchangeVia(settings) }
   const open = unlisted === 'allow' ? { unlisted: createUnlisted(defaults) } : {}
   if (clientId === undefined) return { identities: [], ...open }
   const identity: Identity = {
@@ -35,7 +35,7 @@ export function createFileDirectory(
     identities,
     ...(defaultIdentity !== undefined && { defaultIdentity }),
     ...(settings.WIMDS_UNLISTED_CLIENT_IDS === 'allow' && {
-      unlisted: createUnlisted(defaultsFrom(settings)),
+      unlisted: createUnlisted(selectDefaults(settings)),
     }),
   }
 }
@@ -69,7 +69,7 @@ function createIdentity(
   settings: ParsedSettings,
 ): Identity {
   const { objectId, resourceId, resources, exchangeVia, prefetch = [] } = entry
-  const defaults = defaultsFrom(settings)
+  const defaults = selectDefaults(settings)
   return {
     name: entry.name ?? entry.clientId,
     clientId: entry.clientId,
@@ -84,12 +84,14 @@ function createIdentity(
   }
 }
 
-function createUnlisted(defaults: ReturnType<typeof defaultsFrom>): (clientId: string) => Identity {
+function createUnlisted(
+  defaults: ReturnType<typeof selectDefaults>,
+): (clientId: string) => Identity {
   return (clientId) => ({ ...defaults, name: clientId, clientId, prefetch: [] })
 }
 
 /** An empty value is never used: `loadConfig` has checked that each identity has its own. */
-function defaultsFrom(settings: ParsedSettings) {
+function selectDefaults(settings: ParsedSettings) {
   return {
     tenantId: settings.AZURE_TENANT_ID ?? '',
     authorityHost: settings.AZURE_AUTHORITY_HOST,
@@ -101,6 +103,6 @@ function defaultsFrom(settings: ParsedSettings) {
  * Without an identities file there is one projected token, which the AKS webhook added together with the
  * token proxy, so every exchange goes through that.
  */
-function viaTokenProxy(settings: ParsedSettings): Pick<Identity, 'exchangeVia'> {
+function selectExchangeVia(settings: ParsedSettings): Pick<Identity, 'exchangeVia'> {
   return settings.AZURE_KUBERNETES_TOKEN_PROXY === undefined ? {} : { exchangeVia: 'token-proxy' }
 }

@@ -1,4 +1,4 @@
-/** The identities file: YAML → entries, or its problems, each with its line and column. */
+/** Parses the identities file: YAML with entries. Each problem has its line and column. */
 import * as z from 'zod/mini'
 import { readRegularFile } from '../lib/files.ts'
 import { normalizeResource } from '../resource.ts'
@@ -114,7 +114,7 @@ export async function parseIdentities(
 ): Promise<Pick<IdentitiesFile, 'entries' | 'problems'>> {
   const yaml = await parseYaml(text)
   if ('problems' in yaml)
-    return { entries: [], problems: limit(yaml.problems, yaml.problems.length) }
+    return { entries: [], problems: truncateProblems(yaml.problems, yaml.problems.length) }
   const { content, findOffset, formatPlace } = yaml
   const parsed = IdentitiesSchema.safeParse(content)
   const found = parsed.success
@@ -126,11 +126,11 @@ export async function parseIdentities(
     .map(({ path, text: reason }) => ({ offset: findOffset(path), path, reason }))
     .toSorted((a, b) => a.offset - b.offset)
     .map(({ offset, path, reason }) => `${formatPlace(offset)}: ${formatPath(path)}${reason}`)
-  return { entries: [], problems: limit(problems, found.length) }
+  return { entries: [], problems: truncateProblems(problems, found.length) }
 }
 
 /** Returns the first problems, and how many more there are of all. */
-function limit(problems: readonly string[], count: number): string[] {
+function truncateProblems(problems: readonly string[], count: number): string[] {
   const more = count - MAX_PROBLEMS
   return [...problems.slice(0, MAX_PROBLEMS), ...(more > 0 ? [` and ${more} more`] : [])]
 }
@@ -151,7 +151,7 @@ const KINDS: Readonly<Record<string, string>> = {
   object: 'a mapping',
 }
 
-/** Words an issue of the schema. */
+/** Converts an issue of the schema into problems. */
 function toProblems(issue: z.core.$ZodIssue, content: unknown): Problem[] {
   const { path } = issue
   if (issue.code === 'unrecognized_keys') {
@@ -172,7 +172,7 @@ function getIn(content: unknown, path: Path): unknown {
   }, content)
 }
 
-/** Finds what is wrong between entries that are each valid. */
+/** Finds conflicts between entries that are each valid. */
 function findConflicts(entries: readonly IdentityEntry[], defaults: IdentityDefaults): Problem[] {
   const problems: Problem[] = []
   const at = (index: number, key: string, text: string) =>
@@ -219,7 +219,7 @@ function findConflicts(entries: readonly IdentityEntry[], defaults: IdentityDefa
   return problems
 }
 
-/** Finds what is wrong with `assertionFrom`: a chain has one step, within one cloud. */
+/** Finds the problems of `assertionFrom`: a chain has one step, within one cloud. */
 function findChainProblems(
   { name: ownName, clientId, authorityHost: ownHost, assertionFrom, ...entry }: IdentityEntry,
   byName: ReadonlyMap<string, IdentityEntry>,

@@ -1,4 +1,4 @@
-/** Schemas of single setting values: text in, a typed value or a sentence about the problem out. */
+/** Schemas of single setting values: parse text into a typed value, or explain the problem in a sentence. */
 import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import * as z from 'zod/mini'
@@ -97,7 +97,7 @@ export const resourceGroup = createSchema((text) => {
   return text
 })
 
-/** Path of a projected token. The token itself, an easy mistake, is rejected. */
+/** Path of a projected token. The token itself in place of its path is rejected. */
 export const tokenPath = createSchema((text) => {
   if (!text.includes('/') && scrub(text) !== text) {
     throw new Error('must be the path of the projected token, not the token itself')

@@ -41,7 +41,7 @@ export interface Reply {
 }
 
 /**
- * One managed identity protocol at one path. Its functions are pure and know nothing of Entra ID.
+ * One managed identity protocol at one path. Its functions are pure and do not depend on Entra ID.
  * Several dialects may share a path; the first whose `matches` returns true handles the request.
  */
 export interface Dialect {

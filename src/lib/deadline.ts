@@ -20,7 +20,7 @@ export function startDeadline(ms: number, outer?: AbortSignal): Deadline {
   }
 }
 
-/** Returns the outcome of `work`, or throws the signal's reason if that comes first; the work goes on. */
+/** Settles as `work` does, or rejects with the signal's reason if it aborts first. Does not stop the work. */
 export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     // oxlint-disable-next-line prefer-promise-reject-errors -- a signal's reason is what it was given

@@ -8,7 +8,7 @@ export function errorMessage(error: unknown): string {
 
 /**
  * Returns the log line, in JSON, for an error that nothing caught. It contains names, messages and stacks
- * only: the other properties of an error, which Node prints, may hold a request with its headers.
+ * only: the other properties of an error, which Node prints, may contain a request with its headers.
  */
 export function formatCrash(thrown: unknown, now = new Date()): string {
   const [stack, ...causes] = describeCauses(thrown)

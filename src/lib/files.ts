@@ -43,7 +43,7 @@ async function readUpTo(file: FileHandle, maxBytes: number): Promise<string> {
   return text + decoder.end()
 }
 
-/** Words an error like Node's own system errors. */
+/** Creates an error with the code and message format of Node's system errors. */
 function createSystemError(code: string, reason: string, path: string): Error {
   return Object.assign(new Error(`${code}: ${reason}, open '${path}'`), { code })
 }

@@ -1,4 +1,4 @@
-/** Hosts of listen addresses, as other places write them. */
+/** Formats and classifies the hosts of listen addresses. */
 
 /** Returns the host as a URL or a Host header writes it: an IPv6 address in brackets. */
 export function formatUrlHost(host: string): string {

@@ -1,4 +1,4 @@
-/** Parses JSON that somebody else wrote. */
+/** Parses JSON from outside, which may be malformed. */
 
 /** Returns the parsed value; undefined if the text is not JSON. */
 export function parseJson(text: string): unknown {

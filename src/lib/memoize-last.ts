@@ -1,6 +1,5 @@
 /**
- * Returns the pure function `compute`, remembering its last argument and result. Errors are not
- * remembered.
+ * Returns the pure function `compute`, memoized for its last argument alone. Errors are not memoized.
  */
 export function memoizeLast<T>(compute: (text: string) => T): (text: string) => T {
   let last: { readonly text: string; readonly result: T } | undefined

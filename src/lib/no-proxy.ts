@@ -7,7 +7,7 @@ export const NO_PROXY_NAMES = ['NO_PROXY', 'no_proxy'] as const
 
 /**
  * Returns the value of one of the two variables with the hosts of the sidecar added. If it is unset or
- * empty it starts from the other one, which it would hide otherwise. A lone `*` is returned as it is:
+ * empty it starts from the other one, which it would override. A lone `*` is returned unchanged:
  * curl takes it for all hosts only while nothing else is listed.
  */
 export function addNoProxyHosts(value: string | undefined, other: string | undefined): string {

@@ -50,8 +50,8 @@ export async function createCertificateAuthority({
     name: subject,
     keys,
     signingAlgorithm: ALGORITHM,
-    serialNumber: serialNumber(),
-    ...validity(now(), validMs),
+    serialNumber: createSerialNumber(),
+    ...createValidity(now(), validMs),
     extensions: [
       new x509.BasicConstraintsExtension(true, 0, true),
       new x509.KeyUsagesExtension(
@@ -61,7 +61,7 @@ export async function createCertificateAuthority({
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   })
-  const caPem = endLine(authority.toString('pem'))
+  const caPem = ensureNewline(authority.toString('pem'))
 
   return {
     caPem,
@@ -73,8 +73,8 @@ export async function createCertificateAuthority({
         publicKey: leafKeys.publicKey,
         signingKey: keys.privateKey,
         signingAlgorithm: ALGORITHM,
-        serialNumber: serialNumber(),
-        ...validity(now(), leafValidMs),
+        serialNumber: createSerialNumber(),
+        ...createValidity(now(), leafValidMs),
         extensions: [
           new x509.BasicConstraintsExtension(false, undefined, true),
           new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
@@ -89,23 +89,23 @@ export async function createCertificateAuthority({
       })
       const privateKey = await crypto.subtle.exportKey('pkcs8', leafKeys.privateKey)
       return {
-        certPem: endLine(leaf.toString('pem')) + caPem,
-        keyPem: endLine(x509.PemConverter.encode(privateKey, 'PRIVATE KEY')),
+        certPem: ensureNewline(leaf.toString('pem')) + caPem,
+        keyPem: ensureNewline(x509.PemConverter.encode(privateKey, 'PRIVATE KEY')),
       }
     },
   }
 }
 
-function validity(now: number, validMs: number) {
+function createValidity(now: number, validMs: number) {
   return { notBefore: new Date(now - BACKDATED_MS), notAfter: new Date(now + validMs) }
 }
 
 /** Returns 127 random bits: positive, and within the 20 octets of RFC 5280 §4.1.2.2. */
-function serialNumber(): string {
+function createSerialNumber(): string {
   const bytes = crypto.getRandomValues(Buffer.alloc(16))
   bytes[0] = (bytes[0] ?? 0) & 0x7f || 1
   return bytes.toString('hex')
 }
 
-/** Ends the last line, because PEM texts are joined into chains. */
-const endLine = (text: string): string => (text.endsWith('\n') ? text : `${text}\n`)
+/** Returns the text with a newline at its end, because PEM texts are joined into chains. */
+const ensureNewline = (text: string): string => (text.endsWith('\n') ? text : `${text}\n`)

@@ -1,5 +1,5 @@
 /**
- * The client libraries that call an IMDS: how to recognise each by its request headers, and from which
+ * The client libraries that call an IMDS: how to recognize each by its request headers, and from which
  * version it supports workload identity without a sidecar. A version is absent where no public source
  * names it.
  */
@@ -240,7 +240,7 @@ export const UNKNOWN_LIBRARY: ClientLibrary = {
   source: 'not in the table',
 }
 
-/** Finds a library by its id in metrics; `UNKNOWN_LIBRARY` for an id that this version does not know. */
+/** Finds a library by its id in metrics; `UNKNOWN_LIBRARY` for an unknown id. */
 export function findLibrary(id: string): ClientLibrary {
   return (
     [...CLIENT_LIBRARIES, NO_USER_AGENT].find((library) => library.id === id) ?? UNKNOWN_LIBRARY

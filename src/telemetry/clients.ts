@@ -1,4 +1,4 @@
-/** Client inventory: recognises each client library and version by request headers, and counts requests. */
+/** Client inventory: recognizes each client library and version by request headers, and counts requests. */
 import type { IncomingHttpHeaders } from 'node:http'
 import {
   CLIENT_LIBRARIES,
@@ -10,7 +10,7 @@ import {
 /** One client library in one version. */
 export interface SeenClient {
   readonly library: ClientLibrary
-  /** Empty: the client does not say. `other`: past the limit of versions. */
+  /** Empty if the client sends none; `other` past the limit of versions. */
   readonly version: string
   readonly requests: number
   /** Epoch milliseconds. */
@@ -107,7 +107,7 @@ export function recognizeClient({
 
 /**
  * Returns whether this version can use workload identity without a sidecar; such a client calls the
- * IMDS because of its configuration. Undefined if the table or the version does not tell.
+ * IMDS because of its configuration. Undefined if the table has no version or `version` is malformed.
  */
 export function supportsWorkloadIdentity(
   { workloadIdentitySince }: ClientLibrary,

@@ -2,7 +2,7 @@
 
 /** Every event. The names are an interface: people search, count and alert on them (docs/logs.md). */
 export const EVENTS = {
-  config_warning: 'A setting is allowed but probably a mistake; message says which.',
+  config_warning: 'A setting is valid but probably wrong; message says which.',
   listening: 'The servers accept connections; addresses and adminAddresses list the ports.',
   listen_failed: 'An address could not be bound; the process exits with code 1.',
   ready: 'A valid projected token has been read: /readyz answers 200 from now on.',

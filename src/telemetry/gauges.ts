@@ -1,4 +1,4 @@
-/** The metrics that are read at each scrape, from parts of the sidecar that know their values anyway. */
+/** The metrics that are computed at each scrape, from the state of the sidecar. */
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import type { IdentityDirectory } from '../identities.ts'
 import { normalizeResource } from '../resource.ts'

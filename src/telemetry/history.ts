@@ -1,4 +1,4 @@
-/** Remembers the latest exchanges and failed requests for the status page. */
+/** Keeps the latest exchanges and failed requests for the status page. */
 import type { ReplyEvent } from '../server/reply.ts'
 import type { ExchangeEvent } from '../tokens/token-sources.ts'
 import type { SeenClient } from './clients.ts'

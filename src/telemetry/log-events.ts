@@ -11,8 +11,8 @@ import type { SeenClient } from './clients.ts'
 import type { Logger } from './logger.ts'
 
 /**
- * Returns the log fields of an error: code, message, Entra ID's ids and the cause. The stack is there
- * for a fault of wimds itself alone. Texts from other servers are scrubbed.
+ * Returns the log fields of an error: code, message, Entra ID's ids and the cause. Only the code
+ * `internal` has a stack. Texts from other servers are scrubbed.
  */
 export function errorFields(thrown: unknown): Readonly<Record<string, unknown>> {
   const error = toBrokerError(thrown)
@@ -71,7 +71,7 @@ export function logServedToken(
   })
 }
 
-/** Logs `refresh_failed`, at `error` if no later attempt can succeed until somebody changes something. */
+/** Logs `refresh_failed`, at level `error` if the failure is permanent. */
 export function logRefreshFailure(
   log: Logger,
   { request, ttlMs }: RefreshEvent,

@@ -29,7 +29,7 @@ interface LoggerOptions {
   readonly out: DestinationStream
   /** Lines of one event that are written within ten seconds. */
   readonly burst?: number
-  /** A field whose values each have a rate limit of their own. */
+  /** A field by whose values the rate limit is kept separately. */
   readonly limitBy?: string
 }
 

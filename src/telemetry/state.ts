@@ -14,8 +14,8 @@ interface StateSources {
   readonly clock: Clock
 }
 
-/** Failures whose next attempt is overdue by this much belong to tokens that nobody requests any more. */
-const FORGOTTEN_MS = 10 * 60_000
+/** Failures whose next attempt is overdue by this much belong to tokens that are no longer requested. */
+const ABANDONED_MS = 10 * 60_000
 
 /** Returns the state as the status schema defines it, with a reason for each failure. */
 export function findState({
@@ -27,7 +27,7 @@ export function findState({
   if (!readiness.ready) return { state: 'starting', reasons: [...readiness.reasons] }
   const failing = entries.filter(
     ({ failure, nextAttemptAt }) =>
-      failure !== undefined && nextAttemptAt > clock.monotonic() - FORGOTTEN_MS,
+      failure !== undefined && nextAttemptAt > clock.monotonic() - ABANDONED_MS,
   )
   const reasons = [
     ...describeAssertionFailures(assertions, clock.wall()),

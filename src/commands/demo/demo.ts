@@ -27,7 +27,7 @@ interface DemoOptions {
   readonly prepare?: (simulator: Simulator) => void
 }
 
-/** Exit code 0 when every step succeeded, 1 when one failed, 64 for wrong usage. */
+/** Runs the demo. Returns 0 if every step succeeded, 1 if one failed. Throws `UsageError`. */
 export async function demo(
   args: readonly string[],
   io: CommandIo,

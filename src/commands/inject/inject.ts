@@ -1,4 +1,4 @@
-/** `wimds inject`: manifests in, manifests with the sidecar out. Needs no cluster. */
+/** `wimds inject`: adds the sidecar to manifests, without access to a cluster. */
 import { isUtf8 } from 'node:buffer'
 import { readFile } from 'node:fs/promises'
 import { Readable } from 'node:stream'
@@ -28,7 +28,7 @@ with the annotation wimds.io/inject: "false", and prints the result.
   --diff                  print what would change, as a unified diff
 `
 
-/** Runs the command. Exit code 0, 1 if something cannot be injected, 64 for bad usage. */
+/** Prints the injected manifests. Returns 0, or 1 if one cannot be injected. Throws `UsageError`. */
 export async function inject(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, INJECT_FLAGS)
   if (flags.has('help')) {
@@ -94,7 +94,7 @@ async function readManifests(names: readonly string[], io: CommandIo): Promise<M
   return { files, problems }
 }
 
-/** Returns why the bytes are not the text that its author wrote. */
+/** Returns why the bytes are not UTF-8 text; undefined if they are. */
 function findEncodingProblem(bytes: Buffer): string | undefined {
   if (isUtf16(bytes)) return 'it is UTF-16, as > of Windows PowerShell writes it'
   if (isUtf8(bytes)) return undefined

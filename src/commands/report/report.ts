@@ -1,4 +1,4 @@
-/** `wimds report`: which workloads still call the metadata service, and how each could do without it. */
+/** `wimds report`: lists the workloads that still call the metadata service, with advice on migration. */
 import { UsageError } from '../../errors.ts'
 import { scrubSetting } from '../../secret.ts'
 import { printError } from '../../lib/print-error.ts'

@@ -1,4 +1,4 @@
-/** The rows of the report: which workloads call, with which client library in which version. */
+/** The rows of the report: one for each workload, client library and version. */
 import { findLibrary } from '../../telemetry/client-libraries.ts'
 import { supportsWorkloadIdentity } from '../../telemetry/clients.ts'
 
@@ -8,7 +8,7 @@ export interface ReportRow {
   readonly workload: string
   readonly client: string
   readonly title: string
-  /** Empty: the client does not say. */
+  /** Empty if the client sends no version. */
   readonly version: string
   readonly requests: number
   readonly lastSeenAt: string
@@ -19,7 +19,7 @@ export interface ReportRow {
   readonly advice: string
 }
 
-/** What a source knows of a client. */
+/** The requests of one client, as a sidecar or a Prometheus reports them. */
 export type Sighting = Pick<
   ReportRow,
   'workload' | 'client' | 'version' | 'requests' | 'lastSeenAt'

@@ -48,14 +48,14 @@ export async function fetchFromPrometheus(url: string, since: string): Promise<S
   )
   const requests = await query(`sum ${BY} (increase(wimds_client_requests_total[${since}]))`)
   const counts = new Map(
-    requests.map(({ metric, value }) => [seriesKey(metric), parseSample(value)]),
+    requests.map(({ metric, value }) => [formatSeriesKey(metric), parseSample(value)]),
   )
   return lastSeen.flatMap(({ metric, value }) => {
     const lastSeenAt = new Date((parseSample(value) ?? NaN) * 1000)
     if (Number.isNaN(lastSeenAt.getTime())) return []
     const client = metric['client'] ?? ''
     const version = metric['version'] ?? ''
-    const count = Math.round(counts.get(seriesKey(metric)) ?? 0)
+    const count = Math.round(counts.get(formatSeriesKey(metric)) ?? 0)
     const seen = { client, version, requests: count, lastSeenAt: lastSeenAt.toISOString() }
     return [{ workload: formatWorkload(metric), ...seen }]
   })
@@ -72,7 +72,7 @@ function formatWorkload({ namespace, workload, pod, instance }: Record<string, s
   return namespace === undefined ? name : `${namespace}/${name}`
 }
 
-function seriesKey(metric: Record<string, string>): string {
+function formatSeriesKey(metric: Record<string, string>): string {
   const names = Object.keys(metric).toSorted((a, b) => a.localeCompare(b))
   return JSON.stringify(names.map((name) => [name, metric[name]]))
 }
@@ -83,7 +83,7 @@ async function fetchJson<T>(url: URL, schema: z.ZodMiniType<T>): Promise<T> {
       redirect: 'error',
       signal: AbortSignal.timeout(TIMEOUT_MS),
     })
-    const body = await readBody(response.body ?? [], MAX_BYTES, tooLong)
+    const body = await readBody(response.body ?? [], MAX_BYTES, createTooLongError)
     if (!response.ok)
       throw new Error(`HTTP status ${response.status}: ${scrubAndTruncate(body, 200)}`)
     return schema.parse(JSON.parse(body))
@@ -92,7 +92,7 @@ async function fetchJson<T>(url: URL, schema: z.ZodMiniType<T>): Promise<T> {
   }
 }
 
-const tooLong = () => new Error('the response is too long')
+const createTooLongError = () => new Error('the response is too long')
 
 function describeFetchError(error: unknown): string {
   if (error instanceof z.core.$ZodError || error instanceof SyntaxError) {

@@ -47,7 +47,7 @@ While it runs, these endpoints of Entra ID's origin control and observe it:
 /** The kubelet rotates a projected token after 80 % of its lifetime. */
 const ROTATE_AFTER_FRACTION = 0.8
 
-/** Runs until the signal. Exit code 0, 1 when a port cannot be bound, 64 for wrong usage. */
+/** Runs the simulator until shutdown. Returns 0, or 1 if a port cannot be bound. Throws `UsageError`. */
 export async function simulate(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, SIMULATE_FLAGS)
   if (flags.has('help')) {

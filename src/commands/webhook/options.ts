@@ -209,7 +209,7 @@ function parseAddress(
   return fallback
 }
 
-/** A timer holds less than 25 days; a certificate with a short life would be rotated all the time. */
+/** Node's timers are limited to 25 days; a short certificate lifetime would cause constant rotation. */
 const DURATIONS = {
   drain: duration({ maxMs: 3_600_000 }),
   'certificate-lifetime': duration({ minMs: 60_000, maxMs: 10 * 365 * 86_400_000 }),

@@ -18,6 +18,7 @@ import type { Cluster } from '../../kubernetes/webhook/cluster.ts'
 import { createWebhookMetrics } from '../../kubernetes/webhook/metrics.ts'
 import { createReviewServer, createWebhookAdminServer } from '../../kubernetes/webhook/server.ts'
 import { createServiceAccountLookup } from '../../kubernetes/webhook/service-accounts.ts'
+import { errorMessage } from '../../lib/describe-error.ts'
 import { readWholeFile } from '../../lib/files.ts'
 import { scrub } from '../../secret.ts'
 import { bind } from '../../server/listen.ts'
@@ -49,10 +50,7 @@ export async function webhook(args: readonly string[], io: CommandIo): Promise<n
     out: createLogOutput(io),
     limitBy: 'namespace',
   })
-  const onError = (error: unknown) =>
-    log.warn('webhook_error', {
-      message: scrub(error instanceof Error ? error.message : 'unknown'),
-    })
+  const onError = (error: unknown) => log.warn('webhook_error', { message: errorMessage(error) })
   return await serveReviews(options, connectToCluster({ onError }), { io, log, onError })
 }
 
@@ -135,14 +133,14 @@ async function serveReviews(
   await sleep(options.drainMs)
   const stopped = rotation.stop()
   await close(server)
-  // Only now, because reviews in flight may need the API server.
+  // Not earlier: inflight reviews may need the API server.
   cluster.close()
   await Promise.all([stopped, close(admin)])
   log.info('shutdown_complete')
   return 0
 }
 
-/** Waits for an API server that answers, if its version decides. */
+/** Returns true if the cluster has native sidecars. May wait for the API server, to read its version. */
 async function supportsNativeSidecars(
   cluster: Cluster,
   { readsVersion, settings }: WebhookOptions,
