@@ -120,7 +120,7 @@ export class BrokerError extends Error {
   }
 }
 
-/** Returns a `BrokerError` as it is, and any other error as `internal`, without details of its cause. */
+/** Returns a `BrokerError` unchanged, and any other error as `internal`, without details of its cause. */
 export function toBrokerError(error: unknown): BrokerError {
   if (error instanceof BrokerError) return error
   return new BrokerError('internal', 'wimds failed unexpectedly; its log has the cause', {

@@ -104,11 +104,11 @@ function requireSingle(identities: readonly Identity[]): Identity {
 
 function indexBy(
   identities: readonly Identity[],
-  keyOf: (identity: Identity) => string | undefined,
+  selectKey: (identity: Identity) => string | undefined,
 ): ReadonlyMap<string, Identity> {
   const index = new Map<string, Identity>()
   for (const identity of identities) {
-    const key = keyOf(identity)
+    const key = selectKey(identity)
     if (key !== undefined && !index.has(key)) index.set(key, identity)
   }
   return index

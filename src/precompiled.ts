@@ -1,4 +1,4 @@
-/** Loads `wimds serve`: from one script and its compiled code where the build has left them, else as it is. */
+/** Loads `wimds serve`: from one script and its compiled code if the build has written them, else from source. */
 import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'

@@ -6,9 +6,9 @@ import { setFlagsFromString } from 'node:v8'
 const NODE_MODULES = ['assert', 'crypto', 'dns', 'fs/promises', 'http', 'https', 'tls']
 
 /**
- * Keeps V8 from paying with memory for speed that a sidecar has no use for. Call it before code runs
- * that has been read: with settings of its own V8 takes no code that was compiled under others. That
- * also holds for what Node brings of itself, so that is loaded first, or a start takes 20 ms more.
+ * Sets V8's flags for little memory instead of peak speed, which a sidecar does not need. V8 rejects
+ * compiled code that was cached under other flags. So call this after reading such code and before running
+ * it; Node's own modules are loaded first, or a start takes 20 ms more.
  */
 export function spareMemory(): void {
   const require = createRequire(import.meta.filename)

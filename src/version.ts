@@ -1,4 +1,4 @@
-/** The release that this is; a test holds it against package.json. */
+/** The version of this release; a test compares it with package.json. */
 export const VERSION = '0.1.0'
 
 /** The published documentation, for links in messages. */

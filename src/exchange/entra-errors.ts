@@ -1,4 +1,4 @@
-/** Maps the error responses of Entra ID, and of what answers in its place, to error codes. */
+/** Maps the error responses of Entra ID, the token proxy and intercepting proxies to error codes. */
 import * as z from 'zod/mini'
 import { BrokerError, type EntraDetails, type ErrorCode } from '../errors.ts'
 import { parseJson } from '../lib/json.ts'

@@ -18,7 +18,7 @@ interface TokenProxyOptions {
 
 /**
  * Creates a dispatcher that sends every request to the token proxy, with the path appended to the
- * proxy's, each on a connection of its own. It uses no HTTP proxy, since the token proxy is inside the
+ * proxy's, each on a new connection. It uses no HTTP proxy, since the token proxy is inside the
  * cluster. Requests fail with a `BrokerError`: `entra_tls` if the CA file has never been usable. The
  * cluster rotates that file, so it is read for each connection, and while it is unusable the last good
  * content stays in use.

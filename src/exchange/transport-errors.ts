@@ -74,7 +74,7 @@ export function toTransportError(error: unknown, to: Destination = ENTRA): Broke
 
 /**
  * Returns true if the connection broke under the request, as a pooled one does that was idle for too
- * long. Such a request is worth sending once more at once.
+ * long. Such a request can be repeated at once.
  */
 export function isBrokenConnection(error: BrokerError): boolean {
   return error.code === 'entra_unreachable' && BROKEN_CONNECTION_CODES.has(findCode(error.cause))

@@ -46,7 +46,7 @@ export function createConnectionLimiter(max: number): ConnectionLimiter {
     socket.once('close', () => open.delete(socket))
   }
 
-  /** Requests over TLS know only the encrypted socket: it replaces the one that it encrypts. */
+  /** Tracks the TLS socket in place of the TCP socket below it: requests refer to the TLS socket only. */
   function onSecureConnection(encrypted: Socket): void {
     const key = connectionKey(encrypted)
     const [socket, state] = [...open].findLast(([, { key: other }]) => other === key) ?? []

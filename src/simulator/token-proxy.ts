@@ -13,7 +13,7 @@ interface TokenProxyOptions {
   readonly onRequest?: (request: Request) => void
 }
 
-/** The name in its certificate. No DNS server knows it: clients connect to the address. */
+/** The name in its certificate. It is in no DNS: clients connect to the address. */
 export const TOKEN_PROXY_SNI_NAME = 'token-proxy.wimds.test'
 
 const HOP_BY_HOP = new Set(['host', 'connection', 'content-length', 'transfer-encoding'])

@@ -1,4 +1,4 @@
-/** What every section of the status page is built from: sections, tables, failures and times. */
+/** The components of the status page: sections, tables, failures and times. */
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 import { type Html, html } from './html.ts'
 

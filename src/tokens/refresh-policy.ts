@@ -96,7 +96,7 @@ const WITHOUT_TOKEN: BackoffPolicy = { baseMs: SECOND_MS, capMs: 8 * SECOND_MS }
 const WITH_TOKEN: BackoffPolicy = { baseMs: 2 * SECOND_MS, capMs: 60 * SECOND_MS }
 /** A change in Entra ID takes minutes to reach all of its nodes (E8). */
 const PROPAGATION: BackoffPolicy = { baseMs: 5 * SECOND_MS, capMs: 30 * SECOND_MS }
-/** Somebody has to change something first. */
+/** Retries fail until an operator changes the configuration. */
 const PERMANENT: BackoffPolicy = { baseMs: 30 * SECOND_MS, capMs: 300 * SECOND_MS }
 
 const MIN_RETRY_MS = 250
@@ -107,7 +107,7 @@ const RETRY_AFTER_JITTER = 0.2
 /** No Retry-After blocks a key for longer, its jitter included. */
 const MAX_RETRY_AFTER_MS = 60 * MINUTE_MS
 
-/** What the delay after a failed exchange depends on. */
+/** The inputs of the delay after a failed exchange. */
 export interface FailedExchange {
   /** Failed exchanges of this key in a row, this one included. */
   readonly failures: number

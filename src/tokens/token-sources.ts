@@ -1,4 +1,4 @@
-/** What lies between the token cache and the exchange: limiter → observer → lazy loading → retries. */
+/** The layers between the token cache and the exchange: limiter → observer → lazy loading → retries. */
 import { randomUUID } from 'node:crypto'
 import { type BrokerError, toBrokerError } from '../errors.ts'
 import type { Clock } from './clock.ts'

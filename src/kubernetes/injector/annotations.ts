@@ -28,7 +28,7 @@ const NAMES = [
 ] as const
 type Name = (typeof NAMES)[number]
 
-/** What a pod's annotations say about its injection. */
+/** The options of an injection that a pod's annotations set. */
 export interface PodOptions {
   /** Undefined if the pod has no such annotation. */
   readonly inject: boolean | undefined

@@ -1,4 +1,4 @@
-/** Removes from a pod what an earlier injection added to it, so that it can be injected like a new one. */
+/** Removes an earlier injection from a pod, so that it can be injected like a new one. */
 import { INJECTED } from './annotations.ts'
 import { createEndpointVariables } from './app-environment.ts'
 import { CONFIG_VOLUME } from './containers.ts'
@@ -16,7 +16,7 @@ import {
 
 /**
  * Returns the pod without the containers, volumes and variables of an earlier injection, which the
- * annotation `wimds.io/injected` records. A pod without that annotation is returned as it is.
+ * annotation `wimds.io/injected` records. Returns a pod without that annotation unchanged.
  *
  * NO_PROXY stays extended: the injector cannot tell its hosts from those of the author.
  */

@@ -26,7 +26,7 @@ export const CONFIG_DIRECTORY = '/etc/wimds'
 /** A classic sidecar is stopped at the same time as its app, which may still need a token. */
 const CLASSIC_DRAIN = '10s'
 
-/** Creates the plan. Whether it may be carried out is for `findRefusals` to say. */
+/** Creates the plan. `findRefusals` decides whether it may be carried out. */
 export function createPlan(
   pod: Pod,
   serviceAccount: ServiceAccountAnnotations,

@@ -150,7 +150,7 @@ const duplicateVariables: Check = (pod, { appVariables, options }) => {
     )
 }
 
-/** In mode env any other endpoint; in every mode one whose protocol wimds does not speak. */
+/** Rejects variables of any other endpoint in mode env, and of unsupported protocols in every mode. */
 const sdkVariables: Check = (pod, plan) =>
   allContainers(pod)
     .filter(({ name }) => !plan.options.skipped.has(name))

@@ -1,4 +1,4 @@
-/** Edits of a text: what no edit covers keeps its bytes. */
+/** Edits a text: every byte outside the edits is kept. */
 import { isNode, isPair, type YAMLMap, type YAMLSeq } from 'yaml'
 import { asNode, rangeOf } from './yaml-nodes.ts'
 

@@ -45,7 +45,7 @@ const MAX_CA_CERTIFICATES = 3
 
 /**
  * Returns the stored certificate, or stores a new one if that is missing, invalid or due for rotation.
- * Each certificate has a certificate authority of its own, whose key is thrown away after it has signed.
+ * Each certificate is issued by a new certificate authority, whose key is discarded after it has signed.
  * Throws what the store throws, and if every write conflicts.
  */
 export async function ensureCertificate(

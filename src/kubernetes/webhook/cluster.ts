@@ -1,4 +1,4 @@
-/** What the webhook reads and writes in its cluster. */
+/** The calls by which the webhook reads and writes its cluster. */
 import {
   AdmissionregistrationV1Api,
   type ConfigurationOptions,

@@ -1,4 +1,4 @@
-/** Bounds the memory and the order of work of all reviews together, whoever sends them. */
+/** Queues admission reviews: bounds the memory of all of them together, and starts the smallest first. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { parseJson } from '../../lib/json.ts'
 
@@ -36,7 +36,7 @@ export interface QueuedReview {
 /** A review in memory, from the first byte of its body to the last byte of its reply. */
 interface Entry {
   buffer: ArrayBuffer
-  /** What counts against the bound. */
+  /** Bytes counted against `maxTotalBytes`. */
   bytes: number
   evict: () => void
 }

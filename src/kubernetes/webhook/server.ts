@@ -29,7 +29,7 @@ interface ReviewServerParts {
   readonly clientCa?: string | undefined
 }
 
-/** Has the handler answer the server's requests, and bounds the number of its connections. */
+/** Attaches the handler to the server's requests, and limits the number of its connections. */
 type WatchConnections = (server: Server, handler: RequestListener) => void
 
 /** Together with the parsed body of the review in turn, they fit into the memory limit of the chart. */
@@ -87,7 +87,7 @@ export function createReviewServer(parts: ReviewServerParts): TlsServer {
       sendJson(response, 405, { error: 'the method must be POST' })
     else void handleReview(request, response)
   })
-  // Callers that hang up or speak no TLS are no error of the webhook.
+  // Callers that hang up, or do not use TLS, are no error of the webhook.
   server.on('tlsClientError', () => {})
   return server
 }

@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache'
 import type { ServiceAccountAnnotations } from '../injector/plan.ts'
 import { Overloaded } from './review-queue.ts'
 
-/** What a review needs to know of a ServiceAccount, or why there is nothing to know. */
+/** The annotations of a ServiceAccount that a review needs, or why they cannot be used. */
 export type ServiceAccountResult =
   | { readonly annotations: ServiceAccountAnnotations }
   /** Completes "the ServiceAccount NAMESPACE/NAME …". */

@@ -41,7 +41,7 @@ export interface ExchangeLog {
 
 /** Longer texts are truncated. */
 const MAX_LENGTH = 256
-/** Client ids with a counter of their own; the rest are counted as `others`. */
+/** Client ids that are counted separately; the rest are counted as `others`. */
 const MAX_CLIENT_IDS = 1000
 
 /** Creates a log of the last `max` exchanges, with counts of all. */

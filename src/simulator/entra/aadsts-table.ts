@@ -1,4 +1,4 @@
-/** The AADSTS codes that the simulator knows: HTTP status, OAuth error and default text of each. */
+/** The AADSTS codes of the simulator: HTTP status, OAuth error and default text of each. */
 
 export interface AadstsEntry {
   readonly status: number

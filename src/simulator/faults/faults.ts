@@ -65,7 +65,7 @@ const FaultSchema = z.discriminatedUnion('kind', [
     kind: z.literal('aadsts'),
     ...common,
     code: z.int().positive(),
-    /** For codes that the simulator does not know, or to override its table. */
+    /** For codes that are not in the simulator's table, or to override it. */
     status: z.int().min(400).max(599).optional(),
     error: z.string().optional(),
     text: z.string().optional(),
