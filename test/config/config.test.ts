@@ -276,8 +276,16 @@ describe('assertionFrom', () => {
       ', assertionFrom: orders, authorityHost: "https://login.microsoftonline.us"',
       /must be in one cloud/,
     ],
-    ['an identity beside tokenFile', ', assertionFrom: orders, tokenFile: /x', /conflicts with/],
-    ['an identity beside exchangeVia', ', assertionFrom: orders, exchangeVia: entra', /conflicts/],
+    [
+      'an identity together with tokenFile',
+      ', assertionFrom: orders, tokenFile: /x',
+      /conflicts with/,
+    ],
+    [
+      'an identity together with exchangeVia',
+      ', assertionFrom: orders, exchangeVia: entra',
+      /conflicts/,
+    ],
   ])('is rejected if it names %s', async (_, more, problem) => {
     const third = '55555555-5555-4555-8555-555555555555'
     const problems = await loadProblems(

@@ -57,13 +57,13 @@ describe.each(FILES)('%s', (file) => {
 
 test('docs/kubernetes.md has a row for each annotation, and none for another', () => {
   const rows = [...readPage('docs/kubernetes.md').matchAll(/^\| (`wimds\.io\/.+?) +\|/gm)]
-  const told = rows.flatMap(([, names = '']) =>
+  const listed = rows.flatMap(([, names = '']) =>
     [...names.matchAll(/`(?:wimds\.io\/)?([\w-]+)`/g)].map(([, name]) => name),
   )
   const [mistake = ''] = mistakesOf('wimds.io/unknown')
   const [, known = ''] = /\{(.+)\}/.exec(mistake) ?? []
   // The injector's own record.
-  expect(new Set(told)).toEqual(new Set(known.split(',').filter((name) => name !== 'injected')))
+  expect(new Set(listed)).toEqual(new Set(known.split(',').filter((name) => name !== 'injected')))
 })
 
 /** Annotations of pods, and labels of namespaces, which the chart's templates select by. */

@@ -80,7 +80,7 @@ test('the simulator reads the keys of an issuer that would rather speak HTTP/2',
   }
 })
 
-test('the webhook has metrics, and ends when told to, without an API server', async () => {
+test('the webhook has metrics, and shuts down on SIGTERM without an API server', async () => {
   await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-bundle-'))
   const kubeconfig = join(directory.path, 'kubeconfig')
   const port = await freePort()

@@ -186,7 +186,7 @@ test('answers on the same connection after a body that is too large', async () =
   expect([first.status, second.status]).toEqual([400, 200])
 })
 
-test('evicts half-sent reviews, and answers a small one beside them', async () => {
+test('evicts half-sent reviews, and answers a small one at the same time', async () => {
   answer = () => Promise.resolve(ADMITTED)
   const half = Buffer.alloc(3 * 1024 * 1024 - 1, ' ')
   const statuses: (number | undefined)[] = []
