@@ -111,11 +111,11 @@ test.each([
 })
 
 test('keeps serving when its log cannot be written', async () => {
-  const world = await createSimulator()
+  const simulator = await createSimulator()
   const port = await freePort()
   const full = await open('/dev/full', 'w')
   const child = spawn(process.execPath, [CLI, 'serve'], {
-    env: { ...environmentOf(world), WIMDS_LISTEN: `127.0.0.1:${port}` },
+    env: { ...environmentOf(simulator), WIMDS_LISTEN: `127.0.0.1:${port}` },
     stdio: ['ignore', full.fd, 'pipe'],
   })
   await full.close()
@@ -127,19 +127,19 @@ test('keeps serving when its log cannot be written', async () => {
   await once(child, 'close')
   expect(child.exitCode).toBe(0)
   expect(Buffer.concat(errors).toString()).toBe('')
-  await world.close()
+  await simulator.close()
 })
 
 test('keeps serving when the reader of its log stalls, and logs again afterwards', async () => {
   await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-log-'))
-  await using world = await createSimulator()
+  await using simulator = await createSimulator()
   const pipe = await namedPipe(join(directory.path, 'log'))
   const log = await open(pipe, constants.O_RDWR | constants.O_NONBLOCK)
   fillUp(log.fd)
   const port = await freePort()
   const origin = `http://127.0.0.1:${port}`
   const child = spawn(process.execPath, [CLI, 'serve'], {
-    env: { ...environmentOf(world), WIMDS_LISTEN: `127.0.0.1:${port}` },
+    env: { ...environmentOf(simulator), WIMDS_LISTEN: `127.0.0.1:${port}` },
     stdio: ['ignore', log.fd, 'inherit'],
   })
   const ended = once(child, 'close')
@@ -174,13 +174,13 @@ function fillUp(fd: number): void {
 }
 
 test('exits after SIGTERM while an exchange is inflight', async () => {
-  const world = await createSimulator()
+  const simulator = await createSimulator()
   const silent = createServer().listen(0, '127.0.0.1')
   await once(silent, 'listening')
   const connected = once(silent, 'connection')
   const child = spawn(process.execPath, [CLI, 'serve'], {
     env: {
-      ...environmentOf(world),
+      ...environmentOf(simulator),
       AZURE_AUTHORITY_HOST: `https://127.0.0.1:${portOf(silent)}/`,
       WIMDS_PREFETCH: 'https://vault.azure.net',
     },
@@ -196,5 +196,5 @@ test('exits after SIGTERM while an exchange is inflight', async () => {
   expect(lines.at(-1)).toContain('"event":"shutdown_complete"')
   socket?.destroy()
   silent.close()
-  await world.close()
+  await simulator.close()
 })

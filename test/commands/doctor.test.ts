@@ -16,20 +16,20 @@ import { environmentOf, startServe } from '../fixtures/served.ts'
 import { portOf } from '../fixtures/listening.ts'
 import { captureIo } from './capture.ts'
 
-let world: Simulator
+let simulator: Simulator
 let sidecar: Awaited<ReturnType<typeof startServe>>
 beforeAll(async () => {
-  world = await createSimulator()
-  sidecar = await startServe(environmentOf(world))
+  simulator = await createSimulator()
+  sidecar = await startServe(environmentOf(simulator))
 })
 afterAll(async () => {
   await sidecar.stop()
-  await world.close()
+  await simulator.close()
 })
 
 async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
   const listen = { WIMDS_LISTEN: `127.0.0.1:${sidecar.port}` }
-  const io = captureIo({ ...environmentOf(world), ...listen, ...env })
+  const io = captureIo({ ...environmentOf(simulator), ...listen, ...env })
   const code = await doctor(args, io)
   return { code, out: io.out() }
 }
@@ -53,7 +53,7 @@ test('exits 0 when all checks pass', async () => {
 })
 
 test('prints no token, no assertion and no secret', async () => {
-  const assertion = await readFile(world.tokenFile, 'utf8')
+  const assertion = await readFile(simulator.tokenFile, 'utf8')
   const env = {
     WIMDS_IDENTITY_HEADER: 'secret-of-the-pod',
     HTTPS_PROXY: 'http://me:secret-of-the-proxy@127.0.0.1:9',
@@ -81,13 +81,13 @@ test('reports everything as JSON', async () => {
     warnings: [],
     sidecar: { ok: true },
     identities: [
-      { name: 'default', clientId: world.clientId, isDefault: true, source: 'environment' },
+      { name: 'default', clientId: simulator.clientId, isDefault: true, source: 'environment' },
     ],
     assertions: [
       {
-        file: world.tokenFile,
+        file: simulator.tokenFile,
         ok: true,
-        issuer: world.issuer.issuer,
+        issuer: simulator.issuer.issuer,
         subject: 'system:serviceaccount:shop:orders',
         audience: ['api://AzureADTokenExchange'],
         warnings: [],
@@ -102,7 +102,7 @@ test('reports everything as JSON', async () => {
 })
 
 test('prints the commands that create a missing federated credential', async () => {
-  const { issuer } = world.issuer
+  const { issuer } = simulator.issuer
   const { exchanges, ok } = await runJson({ AZURE_CLIENT_ID: BILLING.clientId })
   expect(ok).toBe(false)
   const [exchange] = exchanges
@@ -130,14 +130,14 @@ test('prints the commands that create a missing federated credential', async () 
 })
 
 test('exchanges for the resources that each identity prefetches', async () => {
-  const file = join(dirname(world.caFile), 'doctor.yaml')
+  const file = join(dirname(simulator.caFile), 'doctor.yaml')
   const vault = 'https://vault.azure.net'
   const storage = 'https://storage.azure.com'
   await writeFile(
     file,
     JSON.stringify({
       identities: [
-        { name: 'orders', clientId: world.clientId, default: true, prefetch: [vault, storage] },
+        { name: 'orders', clientId: simulator.clientId, default: true, prefetch: [vault, storage] },
         { name: 'billing', clientId: BILLING.clientId, resources: [vault] },
       ],
     }),
@@ -152,9 +152,9 @@ test('exchanges for the resources that each identity prefetches', async () => {
 })
 
 test('sends no exchange with --no-exchange, and says so', async () => {
-  world.log.clear()
+  simulator.log.clear()
   const { code, out } = await run(['--no-exchange', '--no-sidecar'])
-  expect({ code, count: world.exchanges() }).toEqual({ code: 0, count: 0 })
+  expect({ code, count: simulator.exchanges() }).toEqual({ code: 0, count: 0 })
   expect(out).toMatch(/All checks passed\. Not checked: the sidecar, token exchanges\.\n$/)
 })
 
@@ -173,7 +173,7 @@ describe('fails with a code, a fix and a link when', () => {
 
   test('the sidecar is not ready', async () => {
     await using other = await startServe({
-      ...environmentOf(world),
+      ...environmentOf(simulator),
       AZURE_FEDERATED_TOKEN_FILE: '/no/token',
     })
     const env = { WIMDS_LISTEN: `127.0.0.1:${other.port}` }
@@ -223,7 +223,7 @@ describe('fails with a code, a fix and a link when', () => {
       'issuer_unreachable',
     ],
   ])('%s, and prints no command for a credential', async (_, token, code) => {
-    await world.rotateToken(token)
+    await simulator.rotateToken(token)
     try {
       const { ok, assertions, exchanges } = await runJson()
       expect(ok).toBe(false)
@@ -240,18 +240,18 @@ describe('fails with a code, a fix and a link when', () => {
       expect(exchanges).toMatchObject([{ ok: false }])
       expect(exchanges[0]?.commands).toBeUndefined()
     } finally {
-      await world.rotateToken()
+      await simulator.rotateToken()
     }
   })
 
   test('the projected token has expired', async () => {
     const now = Math.floor(Date.now() / 1000)
-    await world.rotateToken({ claims: { iat: now - 7200, nbf: now - 7200, exp: now - 3600 } })
+    await simulator.rotateToken({ claims: { iat: now - 7200, nbf: now - 7200, exp: now - 3600 } })
     try {
       const { assertions } = await runJson({}, '--no-exchange')
       expect(assertions).toMatchObject([{ ok: false, error: { code: 'assertion_expired' } }])
     } finally {
-      await world.rotateToken()
+      await simulator.rotateToken()
     }
   })
 })
@@ -260,13 +260,13 @@ test.each([
   ['a long lifetime', { lifetimeSeconds: 365 * 86_400 }, /more than 24 hours/, 70023],
   ['another audience', { audience: 'vault' }, /audience is vault/, 700212],
 ])('warns of a projected token with %s', async (_, claims, warning, aadsts) => {
-  await world.rotateToken(claims)
+  await simulator.rotateToken(claims)
   try {
     const { assertions, exchanges } = await runJson()
     expect(assertions[0]?.warnings.join()).toMatch(warning)
     expect(exchanges).toMatchObject([{ ok: false, error: { aadsts } }])
   } finally {
-    await world.rotateToken()
+    await simulator.rotateToken()
   }
 })
 
@@ -320,8 +320,8 @@ test('connects to the token proxy of identity bindings with its CA and name', as
   const authority = await createCertificateAuthority()
   const proxy = createTokenProxy({
     prefix: '/cluster',
-    authorityHost: world.authorityHost,
-    dispatcher: world.dispatcher,
+    authorityHost: simulator.authorityHost,
+    dispatcher: simulator.dispatcher,
   })
   const tls = await authority.issue({ names: ['proxy.example'] })
   await using running = await serve(proxy, { tls })
@@ -366,7 +366,7 @@ test('prints the ClusterRole and its binding when the token proxy answers 403', 
       rules: [
         {
           apiGroups: ['cid.wi.aks.azure.com'],
-          resources: [world.clientId],
+          resources: [simulator.clientId],
           verbs: ['use-managed-identity'],
         },
       ],
@@ -379,17 +379,17 @@ test('prints the ClusterRole and its binding when the token proxy answers 403', 
 })
 
 test('checks both endpoints of a pod with identity bindings and direct federation', async () => {
-  const folder = dirname(world.caFile)
-  await world.rotateToken({ audience: 'api://AKSIdentityBinding' })
+  const folder = dirname(simulator.caFile)
+  await simulator.rotateToken({ audience: 'api://AKSIdentityBinding' })
   const bindingToken = join(folder, 'binding-token')
-  await copyFile(world.tokenFile, bindingToken)
-  await world.rotateToken()
+  await copyFile(simulator.tokenFile, bindingToken)
+  await simulator.rotateToken()
   const config = join(folder, 'both.yaml')
   await writeFile(
     config,
     JSON.stringify({
       identities: [
-        { name: 'orders', clientId: world.clientId, default: true },
+        { name: 'orders', clientId: simulator.clientId, default: true },
         { name: 'billing', clientId: BILLING.clientId, tokenFile: bindingToken },
       ],
     }),
@@ -409,7 +409,7 @@ test('checks both endpoints of a pod with identity bindings and direct federatio
 })
 
 test('prints the federated credential that a chained identity needs', async () => {
-  const config = join(dirname(world.caFile), 'chained.yaml')
+  const config = join(dirname(simulator.caFile), 'chained.yaml')
   await writeFile(
     config,
     JSON.stringify({
@@ -424,7 +424,7 @@ test('prints the federated credential that a chained identity needs', async () =
     ['orders', true],
     ['reports', false],
   ])
-  const issuer = `${world.authorityHost}/${world.tenantId}/v2.0`
+  const issuer = `${simulator.authorityHost}/${simulator.tenantId}/v2.0`
   expect(exchanges[1]?.commands?.azApplication).toContain(
     `"issuer":"${issuer}","subject":"${ORDERS.objectId}"`,
   )

@@ -108,7 +108,7 @@ shop/orders   azure-identity (Python)  1.5.0    42        2026-11-24 11:59 UTC
       /403.*only for this/,
     ],
     ['a redirect', { status: 302, body: '' }, /cannot connect|redirect/],
-    ['another document', { body: { hello: 'world' } }, /unexpected format/],
+    ['another document', { body: { hello: 'simulator' } }, /unexpected format/],
     ['HTML', { body: '<html>' }, /unexpected format/],
   ])('explains %s', async (_, answer, message) => {
     await using other = await answering(() => answer)

@@ -10,14 +10,14 @@ import { captureIo } from './capture.ts'
 
 const VAULT = 'https://vault.azure.net'
 
-let world: Simulator
+let simulator: Simulator
 beforeAll(async () => {
-  world = await createSimulator()
+  simulator = await createSimulator()
 })
-afterAll(() => world.close())
+afterAll(() => simulator.close())
 
 async function run(...args: readonly string[]) {
-  const io = captureIo(environmentOf(world))
+  const io = captureIo(environmentOf(simulator))
   const code = await token(args, io)
   return { code, out: io.out(), err: io.err() }
 }
@@ -40,8 +40,8 @@ test('prints a curl configuration with --curl-config', async () => {
 
 test.runIf(hasCurl())('prints a configuration that curl accepts', async () => {
   const { out } = await run(VAULT, '--curl-config')
-  const url = `${world.vaultUrl}/secrets/database-password?api-version=7.4`
-  const curl = spawn('curl', ['--config', '-', '--silent', '--cacert', world.caFile, url])
+  const url = `${simulator.vaultUrl}/secrets/database-password?api-version=7.4`
+  const curl = spawn('curl', ['--config', '-', '--silent', '--cacert', simulator.caFile, url])
   curl.stdin.end(out)
   const body = await text(curl.stdout)
   expect(JSON.parse(body)).toMatchObject({ value: 'correct-horse' })

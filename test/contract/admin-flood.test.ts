@@ -38,8 +38,8 @@ function startFlood(port: number): Disposable & { readonly replies: () => number
 }
 
 test('/healthz is answered while 150 connections pipeline scrapes', async () => {
-  await using world = await createSimulator()
-  await using sidecar = await startServe(environmentOf(world))
+  await using simulator = await createSimulator()
+  await using sidecar = await startServe(environmentOf(simulator))
   using flood = startFlood(sidecar.adminPort)
   await expect.poll(() => flood.replies(), { timeout: 15_000 }).toBeGreaterThan(CONNECTIONS)
   for (let time = 0; time < 5; time += 1) {

@@ -12,8 +12,8 @@ const GUID = '4bf92f35-77b3-4da6-a3ce-929d0e0e4736'
 
 /** Requests one token as three clients, two of which are the same, and returns the events and the token. */
 async function requestTokens(env: Record<string, string>) {
-  await using world = await createSimulator()
-  await using sidecar = await startServe({ ...environmentOf(world), ...env })
+  await using simulator = await createSimulator()
+  await using sidecar = await startServe({ ...environmentOf(simulator), ...env })
   const bodies: string[] = []
   for (const agent of ['curl/8.0.1', 'curl/8.0.1', 'Wget/1.21.3']) {
     const headers = { 'User-Agent': agent, traceparent: `00-${TRACE_ID}-00f067aa0ba902b7-01` }

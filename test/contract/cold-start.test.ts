@@ -23,11 +23,11 @@ describe('the first caller gets its token after', () => {
 })
 
 describe('wimds serve', () => {
-  let world: Simulator
+  let simulator: Simulator
   beforeAll(async () => {
-    world = await createSimulator()
+    simulator = await createSimulator()
   })
-  afterAll(() => world.close())
+  afterAll(() => simulator.close())
 
   test.each([
     ['a 503', { kind: 'unavailable', times: 1 }, 'entra_unavailable'],
@@ -39,8 +39,8 @@ describe('wimds serve', () => {
     ],
     ['two resets', { kind: 'reset', times: 2 }, 'entra_unreachable'],
   ] as const)('answers 200 after %s, and counts the attempts', async (_, fault, code) => {
-    await using sidecar = await startServe(environmentOf(world))
-    world.faults.set([fault])
+    await using sidecar = await startServe(environmentOf(simulator))
+    simulator.faults.set([fault])
     const replies = await Promise.all(
       Array.from({ length: 5 }, () => roundTrip(sidecar.port, request(TARGET))),
     )
@@ -57,11 +57,11 @@ describe('wimds serve', () => {
   })
 
   test('answers a rejection of Entra ID after one attempt', async () => {
-    await using sidecar = await startServe(environmentOf(world))
-    world.faults.set([{ kind: 'aadsts', code: 700016 }])
+    await using sidecar = await startServe(environmentOf(simulator))
+    simulator.faults.set([{ kind: 'aadsts', code: 700016 }])
     expect((await roundTrip(sidecar.port, request(TARGET))).status).toBe(400)
     const metrics = (await roundTrip(sidecar.adminPort, request('/metrics'))).body
     expect(metrics).toMatch(/^wimds_exchange_attempts_total\{code="application_refused"\} 1$/m)
-    world.faults.clear()
+    simulator.faults.clear()
   })
 })

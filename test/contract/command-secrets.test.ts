@@ -28,11 +28,11 @@ const JWT = [
   .join('.')
 const PASSWORD = 'correct-horse-battery-staple-21'
 
-let world: Simulator
+let simulator: Simulator
 beforeAll(async () => {
-  world = await createSimulator()
+  simulator = await createSimulator()
 })
-afterAll(() => world.close())
+afterAll(() => simulator.close())
 
 /** Returns everything that the command prints. */
 async function captureOutput(
@@ -61,7 +61,7 @@ describe.each<[string, string, string]>([
     (name) => !(isPassword && /_(?:FILE|DIR|CONFIG|AUDIENCE)$/.test(name)),
   )
   test.each(names)('in %s is not printed', async (name) => {
-    const variables = { ...environmentOf(world), [name]: value }
+    const variables = { ...environmentOf(simulator), [name]: value }
     expect(
       findPiece(secret, await captureOutput(doctor, ['--no-exchange'], variables)),
     ).toBeUndefined()
@@ -77,7 +77,7 @@ describe.each<[string, string, string]>([
 })
 
 test('AZURE_FEDERATED_TOKEN_FILE rejects a token instead of a path', async () => {
-  const variables = { ...environmentOf(world), AZURE_FEDERATED_TOKEN_FILE: JWT }
+  const variables = { ...environmentOf(simulator), AZURE_FEDERATED_TOKEN_FILE: JWT }
   await expect(loadConfig(variables)).rejects.toThrow(
     'AZURE_FEDERATED_TOKEN_FILE: must be the path of the projected token, not the token itself',
   )
@@ -86,7 +86,7 @@ test('AZURE_FEDERATED_TOKEN_FILE rejects a token instead of a path', async () =>
 test.each([`user:${PASSWORD}%@proxy.test`, `http://user%zz:${PASSWORD}@proxy.test:3128`])(
   'HTTPS_PROXY rejects a password that is not percent-encoded: %s',
   async (url) => {
-    const variables = { ...environmentOf(world), HTTPS_PROXY: url }
+    const variables = { ...environmentOf(simulator), HTTPS_PROXY: url }
     const text = await captureOutput(doctor, ['--no-exchange'], variables)
     expect(text).toMatch(/^wimds doctor: the configuration is not valid:\n {2}HTTPS_PROXY: .*%25/)
     expect(findPiece(PASSWORD, text)).toBeUndefined()
@@ -151,7 +151,7 @@ describe('given a file with a token in the wrong place', () => {
       `identities:\n  - clientId: !<${JWT}> x\n`,
     ]) {
       await writeFile(file, content)
-      const variables = { ...environmentOf(world), WIMDS_CONFIG: file }
+      const variables = { ...environmentOf(simulator), WIMDS_CONFIG: file }
       expect(findPiece(JWT, await captureOutput(doctor, [], variables))).toBeUndefined()
     }
   })

@@ -9,11 +9,11 @@ import type { TokenRequest } from '../../src/tokens/token.ts'
 
 const GUID = '4bf92f35-77b3-4da6-a3ce-929d0e0e4736'
 
-function stackOn(world: Simulator) {
+function stackOn(simulator: Simulator) {
   const events: ExchangeEvent[] = []
   const exchange = createEntraExchange({
     readAssertion: createAssertionReader({}),
-    dispatcher: world.dispatcher,
+    dispatcher: simulator.dispatcher,
     clock: systemClock,
     timeoutMs: 3000,
   })
@@ -25,44 +25,44 @@ function stackOn(world: Simulator) {
     onExchange: (event) => events.push(event),
   })
   const cache = createTokenCache(source, { maxEntries: 10 })
-  const { tenantId, clientId, authorityHost, tokenFile } = world
+  const { tenantId, clientId, authorityHost, tokenFile } = simulator
   const identity = { name: 'orders', tenantId, clientId, authorityHost, tokenFile, prefetch: [] }
   const request: TokenRequest = { identity, scope: 'https://vault.azure.net/.default' }
   return { cache, request, events }
 }
 
-const sentIds = (world: Simulator) =>
-  world.log
+const sentIds = (simulator: Simulator) =>
+  simulator.log
     .entries()
     .filter(({ target }) => target === 'token')
     .map(({ correlationId }) => correlationId)
 
 test('an exchange has the correlation id of the request that started it', async () => {
-  await using world = await createSimulator({ ports: false })
-  const { cache, request, events } = stackOn(world)
+  await using simulator = await createSimulator({ ports: false })
+  const { cache, request, events } = stackOn(simulator)
   await cache.get({ ...request, correlationId: GUID })
   await cache.get({ ...request, correlationId: GUID.replace('4', '5') })
   cache.close()
-  expect(sentIds(world)).toEqual([GUID])
+  expect(sentIds(simulator)).toEqual([GUID])
   expect(events.map(({ request: { correlationId } }) => correlationId)).toEqual([GUID])
 })
 
 test('an exchange without a correlation id gets a new one, which is reported', async () => {
-  await using world = await createSimulator({ ports: false })
-  const { cache, request, events } = stackOn(world)
+  await using simulator = await createSimulator({ ports: false })
+  const { cache, request, events } = stackOn(simulator)
   await cache.get(request)
   await cache.get({ ...request, scope: 'https://storage.azure.com/.default' })
   cache.close()
-  const [first, second] = sentIds(world)
+  const [first, second] = sentIds(simulator)
   expect(first).toMatch(/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
   expect(first).not.toBe(second)
   expect(events.map(({ request: { correlationId } }) => correlationId)).toEqual([first, second])
 })
 
 test('a rejection has the ids of Entra ID for a support ticket', async () => {
-  await using world = await createSimulator({ ports: false })
-  const { cache, request } = stackOn(world)
-  world.faults.add({ kind: 'aadsts', code: 700016 })
+  await using simulator = await createSimulator({ ports: false })
+  const { cache, request } = stackOn(simulator)
+  simulator.faults.add({ kind: 'aadsts', code: 700016 })
   const rejected = cache.get({ ...request, correlationId: GUID })
   await expect(rejected).rejects.toMatchObject({
     entra: {

@@ -16,12 +16,12 @@ const get = (path: string, options = {}) => roundTrip(sidecar.port, request(path
 
 test('200 callers of one new resource cost one exchange', async () => {
   await using patient = await startSidecar({ maxConnections: 300, timeoutMs: 15_000 })
-  patient.world.faults.add({ kind: 'delay', ms: 100 })
+  patient.simulator.faults.add({ kind: 'delay', ms: 100 })
   const path = target('https://storage.azure.com')
   const callers = Array.from({ length: 200 }, () => roundTrip(patient.port, request(path)))
   const replies = await Promise.all(callers)
   expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([200]))
-  expect(patient.world.exchanges()).toBe(1)
+  expect(patient.simulator.exchanges()).toBe(1)
 })
 
 test.each([
@@ -35,7 +35,7 @@ test.each([
     400,
     '{"error":"invalid_request","error_description":"Identity not found"}',
   ])
-  expect(sidecar.world.exchanges()).toBe(0)
+  expect(sidecar.simulator.exchanges()).toBe(0)
 })
 
 test('passes on what Entra says of a wrong resource', async () => {
@@ -61,7 +61,7 @@ test.each([
   ['hangs', { kind: 'hang' }, 504, 1],
   ['sends garbage', { kind: 'garbage' }, 503, 1],
 ] as const)('tells a caller to come back when Entra %s', async (_, fault, status, seconds) => {
-  sidecar.world.faults.add(fault)
+  sidecar.simulator.faults.add(fault)
   const reply = await get(target('https://vault.azure.net'))
   expect(reply.status).toBe(status)
   expect(Number(reply.headers.get('retry-after'))).toBeGreaterThanOrEqual(seconds)
@@ -69,14 +69,14 @@ test.each([
 })
 
 test('tells a caller to come back while there is no projected token', async () => {
-  await sidecar.world.writeToken('')
+  await sidecar.simulator.writeToken('')
   const reply = await get(target('https://vault.azure.net'))
   expect(reply.status).toBe(503)
   expect(reply.headers.has('retry-after')).toBe(true)
 })
 
 test('answers probes and documents at once while Entra hangs', async () => {
-  sidecar.world.faults.add({ kind: 'hang' })
+  sidecar.simulator.faults.add({ kind: 'hang' })
   const waiting = get(target('https://vault.azure.net'))
   const probes = [
     get('/metadata/identity/oauth2/token', { headers: { Metadata: undefined } }),

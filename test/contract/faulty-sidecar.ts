@@ -26,7 +26,7 @@ export interface Reply {
 }
 
 export interface FaultySidecar extends AsyncDisposable {
-  readonly world: Simulator
+  readonly simulator: Simulator
   readonly clock: ReturnType<typeof movedClock>
   /** Error codes of the replies, in their order. */
   readonly codes: readonly string[]
@@ -46,10 +46,10 @@ const TARGET = `/metadata/identity/oauth2/token?api-version=2018-02-01&resource=
 export async function startFaultySidecar({ timeoutMs = 20_000 } = {}): Promise<FaultySidecar> {
   await using onFailure = new AsyncDisposableStack()
   const clock = movedClock()
-  const world = onFailure.use(await createSimulator({ ports: false, now: clock.truth }))
+  const simulator = onFailure.use(await createSimulator({ ports: false, now: clock.truth }))
   let detour: Dispatcher | undefined
   let remaining = 0
-  const dispatcher = world.dispatcher.compose((dispatch) => (options, handler) => {
+  const dispatcher = simulator.dispatcher.compose((dispatch) => (options, handler) => {
     if (detour === undefined || remaining === 0) return dispatch(options, handler)
     remaining -= 1
     return detour.dispatch(options, handler)
@@ -69,13 +69,13 @@ export async function startFaultySidecar({ timeoutMs = 20_000 } = {}): Promise<F
   const cache = createTokenCache(source, { maxEntries: 100, clock, random, onRefresh })
   onFailure.defer(() => cache.close())
   const watch = watchAssertions({
-    files: () => [world.tokenFile],
+    files: () => [simulator.tokenFile],
     read: readAssertion,
     onChange: cache.assertionRotated,
   })
   onFailure.defer(() => watch.close())
   await watch.poll()
-  const orders = identityOf(world)
+  const orders = identityOf(simulator)
   const codes: string[] = []
   const { port } = onFailure.use(
     await serveParts(
@@ -91,7 +91,7 @@ export async function startFaultySidecar({ timeoutMs = 20_000 } = {}): Promise<F
   )
   const started = onFailure.move()
   return {
-    world,
+    simulator,
     clock,
     codes,
     refreshes,
@@ -111,17 +111,20 @@ export async function startFaultySidecar({ timeoutMs = 20_000 } = {}): Promise<F
 }
 
 /** Expects a token of the default identity that is valid now. */
-export async function expectToken({ world, clock }: FaultySidecar, reply: Reply): Promise<void> {
+export async function expectToken(
+  { simulator, clock }: FaultySidecar,
+  reply: Reply,
+): Promise<void> {
   expect(reply).toMatchObject({ status: 200 })
-  const url = `${world.authorityHost}/${world.tenantId}/discovery/v2.0/keys`
-  const response = await fetch(url, { dispatcher: world.dispatcher })
+  const url = `${simulator.authorityHost}/${simulator.tenantId}/discovery/v2.0/keys`
+  const response = await fetch(url, { dispatcher: simulator.dispatcher })
   // oxlint-disable-next-line no-unsafe-type-assertion -- the simulator's own document
   const keys = createLocalJWKSet((await response.json()) as JSONWebKeySet)
   const { payload } = await jwtVerify(reply.body['access_token'] ?? '', keys, {
     audience: RESOURCE,
     currentDate: new Date(clock.truth()),
   })
-  expect(payload['appid']).toBe(world.clientId)
+  expect(payload['appid']).toBe(simulator.clientId)
 }
 
 interface BrokenRoute extends AsyncDisposable {

@@ -22,9 +22,9 @@ interface Outage {
 }
 
 const fault = (code: ErrorCode, input: FaultInput): Outage => ({
-  start: ({ world }) => {
-    world.faults.set([input])
-    return Promise.resolve(() => Promise.resolve(world.faults.clear()))
+  start: ({ simulator }) => {
+    simulator.faults.set([input])
+    return Promise.resolve(() => Promise.resolve(simulator.faults.clear()))
   },
   code,
 })
@@ -50,7 +50,7 @@ const projectedToken = (
 ): Outage => ({
   start: async (sidecar) => {
     await start(sidecar)
-    return () => sidecar.world.rotateToken()
+    return () => sidecar.simulator.rotateToken()
   },
   code,
 })
@@ -68,7 +68,7 @@ const OUTAGES: readonly [string, Outage][] = [
   [
     'a projected token that is missing',
     {
-      start: async ({ world: { tokenFile } }) => {
+      start: async ({ simulator: { tokenFile } }) => {
         await rename(tokenFile, `${tokenFile}-gone`)
         return () => rename(`${tokenFile}-gone`, tokenFile)
       },
@@ -77,15 +77,17 @@ const OUTAGES: readonly [string, Outage][] = [
   ],
   [
     'an expired projected token',
-    projectedToken('assertion_expired', ({ world, clock }) => {
+    projectedToken('assertion_expired', ({ simulator, clock }) => {
       const now = Math.floor(clock.wall() / 1000)
-      return world.rotateToken({ claims: { iat: now - 7200, nbf: now - 7200, exp: now - 3600 } })
+      return simulator.rotateToken({
+        claims: { iat: now - 7200, nbf: now - 7200, exp: now - 3600 },
+      })
     }),
   ],
   [
     'a projected token of another service account',
-    projectedToken('federated_credential_not_found', ({ world }) =>
-      world.rotateToken({ serviceAccount: 'default' }),
+    projectedToken('federated_credential_not_found', ({ simulator }) =>
+      simulator.rotateToken({ serviceAccount: 'default' }),
     ),
   ],
 ]
@@ -117,7 +119,7 @@ test.each(OUTAGES)('a cached token is served through an outage: %s', async (_, o
 
 test.each(OUTAGES)('a cold start in an outage gets an honest answer: %s', async (_, outage) => {
   await using sidecar = await startFaultySidecar(outage)
-  const { clock, codes, world } = sidecar
+  const { clock, codes, simulator } = sidecar
   const end = await outage.start(sidecar)
   const status =
     outage.code === 'federated_credential_not_found' ? 503 : ERROR_KINDS[outage.code].status
@@ -126,7 +128,7 @@ test.each(OUTAGES)('a cold start in an outage gets an honest answer: %s', async 
     expect(Number(reply.retryAfter)).toBeGreaterThanOrEqual(1)
   }
   expect(new Set(codes)).toEqual(new Set([outage.code]))
-  expect(world.exchanges()).toBeLessThanOrEqual(6)
+  expect(simulator.exchanges()).toBeLessThanOrEqual(6)
 
   await end()
   clock.pass(MINUTE_MS)

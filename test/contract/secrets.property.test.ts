@@ -19,9 +19,9 @@ const SIDECARS = [1, 2, 3]
 /** Starts a simulator and a ready sidecar, which stays ready whatever happens to the projected token. */
 async function start() {
   await using onFailure = new AsyncDisposableStack()
-  const world = onFailure.use(await createSimulator())
+  const simulator = onFailure.use(await createSimulator())
   const sidecar = onFailure.use(
-    await startServe({ ...environmentOf(world), WIMDS_IDENTITY_HEADER: IDENTITY_HEADER }),
+    await startServe({ ...environmentOf(simulator), WIMDS_IDENTITY_HEADER: IDENTITY_HEADER }),
   )
   await vi.waitFor(() => expect(sidecar.log()).toContain('"event":"ready"'), 30_000)
   const parts = onFailure.move()
@@ -29,17 +29,17 @@ async function start() {
   const shown = () => fetchEverythingShown(sidecar)
   const ask = (target: string, headers: Record<string, string | undefined> = {}) =>
     roundTrip(sidecar.port, request(target, { headers }))
-  return { world, ask, shown, [Symbol.asyncDispose]: () => parts.disposeAsync() }
+  return { simulator, ask, shown, [Symbol.asyncDispose]: () => parts.disposeAsync() }
 }
 
 describe.each(SIDECARS)('sidecar %i', () => {
   test('does not show a rejected assertion, however Entra ID repeats it', async () => {
     await using wimds = await start()
-    const { world, ask, shown } = wimds
+    const { simulator, ask, shown } = wimds
     await assert(
       asyncProperty(anAssertion, anEcho, uuid(), async (assertion, echo, clientId) => {
-        await world.writeToken(assertion)
-        world.faults.set([echo(assertion)])
+        await simulator.writeToken(assertion)
+        simulator.faults.set([echo(assertion)])
         const { status, body } = await ask(`${TOKEN}&${VAULT}&client_id=${clientId}`)
         expect(status).toBeGreaterThanOrEqual(400)
         expect(findPiece(assertion, body)).toBeUndefined()
@@ -52,10 +52,10 @@ describe.each(SIDECARS)('sidecar %i', () => {
 
   test('does not show a token in an unexpected place of a response', async () => {
     await using wimds = await start()
-    const { world, ask, shown } = wimds
+    const { simulator, ask, shown } = wimds
     await assert(
       asyncProperty(aToken, aStray, uuid(), async (token, stray, clientId) => {
-        world.faults.set([stray(token)])
+        simulator.faults.set([stray(token)])
         const { status, body } = await ask(`${TOKEN}&${VAULT}&client_id=${clientId}`)
         // The token of a valid response goes to the caller alone.
         expect(findPiece(token, body) === undefined).toBe(status !== 200)

@@ -15,10 +15,10 @@ const TOKEN =
 const aSecret = () => randomBytes(32).toString('base64url')
 
 test('the App Service secret does not appear in logs or pages, whether right or wrong', async () => {
-  await using world = await createSimulator()
+  await using simulator = await createSimulator()
   const [secret, wrong] = [aSecret(), aSecret()]
   await using sidecar = await startServe({
-    ...environmentOf(world),
+    ...environmentOf(simulator),
     WIMDS_IDENTITY_HEADER: secret,
   })
   const path = '/msi/token?api-version=2019-08-01&resource=https://vault.azure.net'
@@ -48,9 +48,9 @@ describe('the password of an HTTP proxy does not appear when the proxy answers C
     const password = aSecret()
     const basic = Buffer.from(`user:${password}`).toString('base64')
     await using proxy = await startServer(answer)
-    await using world = await createSimulator()
+    await using simulator = await createSimulator()
     await using sidecar = await startServe({
-      ...environmentOf(world),
+      ...environmentOf(simulator),
       AZURE_AUTHORITY_HOST: 'https://login.microsoftonline.com',
       HTTPS_PROXY: `http://user:${password}@127.0.0.1:${proxy.port}`,
     })

@@ -40,7 +40,7 @@ test('replies byte for byte as the real service does', async () => {
     /^\{"access_token":"[\w.-]+","client_id":"([\w-]+)","expires_in":"(\d+)","expires_on":"(\d+)","ext_expires_in":"\2","not_before":"(\d+)","resource":"https:\/\/vault\.azure\.net","token_type":"Bearer"\}$/
   const [, clientId, expiresIn, expiresOn, notBefore] = pattern.exec(body) ?? []
   const now = Date.now() / 1000
-  expect(clientId).toBe(sidecar.world.clientId)
+  expect(clientId).toBe(sidecar.simulator.clientId)
   expect(Number(expiresIn)).toBeGreaterThan(3000)
   expect(Math.abs(Number(expiresOn) - (now + Number(expiresIn)))).toBeLessThan(2)
   expect(Number(notBefore)).toBeLessThan(now)
@@ -49,8 +49,8 @@ test('replies byte for byte as the real service does', async () => {
 test('hands out a JWT with the claims that clients read', async () => {
   expect(claimsOf(await get(RIGHT))).toMatchObject({
     aud: 'https://vault.azure.net',
-    tid: sidecar.world.tenantId,
-    appid: sidecar.world.clientId,
+    tid: sidecar.simulator.tenantId,
+    appid: sidecar.simulator.clientId,
     oid: expect.any(String),
     exp: expect.any(Number),
   })
@@ -70,9 +70,9 @@ test.each([
 })
 
 test('gives the identity that an upper-case client id names', async () => {
-  const clientId = sidecar.world.clientId.toUpperCase()
+  const clientId = sidecar.simulator.clientId.toUpperCase()
   const reply = await get(`${RIGHT}&client_id=${clientId}`)
-  expect(claimsOf(reply)).toMatchObject({ appid: sidecar.world.clientId })
+  expect(claimsOf(reply)).toMatchObject({ appid: sidecar.simulator.clientId })
 })
 
 test.each([

@@ -27,29 +27,29 @@ describe('an exchange through a proxy', () => {
     ['a sovereign cloud', 'https://login.sovcloud-identity.de', 'login.sovcloud-identity.de'],
     ['a private authority', 'https://login.airgap.example', 'login.airgap.example'],
   ])('connects to the login host of %s and sends one request', async (_, authorityHost, host) => {
-    await using world = await createSimulator({ names: [host] })
-    await using proxy = await startProxy(world, host)
-    const token = await exchange(world, proxy, { authorityHost })
+    await using simulator = await createSimulator({ names: [host] })
+    await using proxy = await startProxy(simulator, host)
+    const token = await exchange(simulator, proxy, { authorityHost })
     expect(token.secret.length).toBeGreaterThan(100)
     expect(proxy.tunnels).toEqual([`${host}:443`])
-    expect(world.exchanges()).toBe(1)
+    expect(simulator.exchanges()).toBe(1)
   })
 
   test('connects to the regional endpoint', async () => {
     const host = 'westeurope.login.microsoft.com'
-    await using world = await createSimulator({ names: [host] })
-    await using proxy = await startProxy(world, host)
-    await exchange(world, proxy, { region: 'westeurope' })
+    await using simulator = await createSimulator({ names: [host] })
+    await using proxy = await startProxy(simulator, host)
+    await exchange(simulator, proxy, { region: 'westeurope' })
     expect(proxy.tunnels).toEqual([`${host}:443`])
   })
 
   test('sends the password to the proxy, and puts it in no error', async () => {
-    await using world = await createSimulator({ names: [LOGIN] })
-    await using proxy = await startProxy(world, LOGIN, 'me:s%3Cret')
-    await exchange(world, proxy, { userInfo: 'me:s%253Cret@' })
+    await using simulator = await createSimulator({ names: [LOGIN] })
+    await using proxy = await startProxy(simulator, LOGIN, 'me:s%3Cret')
+    await exchange(simulator, proxy, { userInfo: 'me:s%253Cret@' })
     expect(proxy.tunnels).toEqual([`${LOGIN}:443`])
 
-    const rejected = await exchange(world, proxy, { userInfo: 'me:guessed@' }).catch(
+    const rejected = await exchange(simulator, proxy, { userInfo: 'me:guessed@' }).catch(
       (error: unknown) => error,
     )
     expect(rejected).toMatchObject({
@@ -60,18 +60,18 @@ describe('an exchange through a proxy', () => {
   })
 
   test('rejects a certificate of an unknown CA', async () => {
-    await using world = await createSimulator({ names: [LOGIN] })
-    await using proxy = await startProxy(world, LOGIN)
-    await expect(exchange(world, proxy, { extraCa: false })).rejects.toMatchObject({
+    await using simulator = await createSimulator({ names: [LOGIN] })
+    await using proxy = await startProxy(simulator, LOGIN)
+    await expect(exchange(simulator, proxy, { extraCa: false })).rejects.toMatchObject({
       code: 'entra_tls',
     })
-    expect(world.exchanges()).toBe(0)
+    expect(simulator.exchanges()).toBe(0)
   })
 
   test('rejects a certificate for another name', async () => {
-    await using world = await createSimulator({ names: ['login.microsoftonline.us'] })
-    await using proxy = await startProxy(world, LOGIN)
-    await expect(exchange(world, proxy)).rejects.toMatchObject({ code: 'entra_tls' })
+    await using simulator = await createSimulator({ names: ['login.microsoftonline.us'] })
+    await using proxy = await startProxy(simulator, LOGIN)
+    await expect(exchange(simulator, proxy)).rejects.toMatchObject({ code: 'entra_tls' })
   })
 })
 
@@ -82,10 +82,10 @@ interface Settings {
   readonly extraCa?: false
 }
 
-async function exchange(world: Simulator, proxy: ConnectProxy, settings: Settings = {}) {
+async function exchange(simulator: Simulator, proxy: ConnectProxy, settings: Settings = {}) {
   const { authorityHost = `https://${LOGIN}`, region, userInfo = '', extraCa } = settings
   const dispatcher = createEntraDispatcher({
-    ...(extraCa !== false && { extraCa: world.caPem }),
+    ...(extraCa !== false && { extraCa: simulator.caPem }),
     proxy: { url: new Secret(`http://${userInfo}127.0.0.1:${proxy.port}`), noProxy: '' },
   })
   const source = createEntraExchange({
@@ -96,16 +96,20 @@ async function exchange(world: Simulator, proxy: ConnectProxy, settings: Setting
     ...(region !== undefined && { region }),
   })
   try {
-    const identity = { ...identityOf(world), authorityHost }
+    const identity = { ...identityOf(simulator), authorityHost }
     return await source({ identity, scope: 'https://vault.azure.net/.default' })
   } finally {
     await dispatcher.destroy()
   }
 }
 
-/** Starts a proxy through which `host` on port 443 is the world's Entra ID. */
-function startProxy(world: Simulator, host: string, credentials?: string): Promise<ConnectProxy> {
-  const routes = { [`${host}:443`]: Number(new URL(world.authorityHost).port) }
+/** Starts a proxy through which `host` on port 443 is the simulator's Entra ID. */
+function startProxy(
+  simulator: Simulator,
+  host: string,
+  credentials?: string,
+): Promise<ConnectProxy> {
+  const routes = { [`${host}:443`]: Number(new URL(simulator.authorityHost).port) }
   return connectProxy({ routes, ...(credentials !== undefined && { credentials }) })
 }
 

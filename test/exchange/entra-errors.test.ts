@@ -7,20 +7,20 @@ import { systemClock } from '../../src/tokens/clock.ts'
 
 const policy = (index: number) => `cccccccc-cccc-4ccc-8ccc-${String(index).padStart(12, '0')}`
 
-let world: Simulator
+let simulator: Simulator
 beforeEach(async () => {
-  world = await createSimulator({ ports: false })
+  simulator = await createSimulator({ ports: false })
 })
-afterEach(() => world.close())
+afterEach(() => simulator.close())
 
 async function rejection(): Promise<BrokerError> {
   const exchange = createEntraExchange({
     readAssertion: createAssertionReader({}),
-    dispatcher: world.dispatcher,
+    dispatcher: simulator.dispatcher,
     clock: systemClock,
     timeoutMs: 30_000,
   })
-  const { clientId, tenantId, authorityHost, tokenFile } = world
+  const { clientId, tenantId, authorityHost, tokenFile } = simulator
   const identity = { name: 'orders', clientId, tenantId, authorityHost, tokenFile, prefetch: [] }
   return exchange({ identity, scope: 'https://vault.azure.net/.default' }).then(
     () => expect.unreachable('the exchange succeeded'),
@@ -36,7 +36,7 @@ function blockWith(claims: unknown): void {
     error_codes: [53003],
     claims,
   }
-  world.faults.add({ kind: 'status', status: 400, body: JSON.stringify(body) })
+  simulator.faults.add({ kind: 'status', status: 400, body: JSON.stringify(body) })
 }
 
 const MINUTE_MS = 60_000
@@ -46,8 +46,8 @@ const claimsOf = (values: unknown) =>
   JSON.stringify({ access_token: { capolids: { essential: true, values } } })
 
 test('names the Conditional Access policy between description and fix', async () => {
-  const [application] = world.directory.applications
-  if (application === undefined) throw new Error('the world has no application')
+  const [application] = simulator.directory.applications
+  if (application === undefined) throw new Error('the simulator has no application')
   application.blockedByPolicy = policy(1)
   const { code, message } = await rejection()
   expect(code).toBe('policy_refused')
@@ -81,7 +81,7 @@ test.each([
 ])('names no policy when the claims are %s', async (_, claims) => {
   blockWith(undefined)
   const { message } = await rejection()
-  world.faults.clear()
+  simulator.faults.clear()
   blockWith(claims)
   expect(await rejection()).toMatchObject({ code: 'policy_refused', message })
 })
@@ -92,19 +92,19 @@ test('compares a Retry-After date with Entra’s clock', async () => {
     date: new Date(entraTime).toUTCString(),
     'retry-after': new Date(entraTime + 90_000).toUTCString(),
   }
-  world.faults.add({ kind: 'status', status: 429, headers })
+  simulator.faults.add({ kind: 'status', status: 429, headers })
   expect((await rejection()).retryAfterMs).toBe(90_000)
 })
 
 test.each(['garbage 5000', 'max-age=3600', 'in 2100', '-5', '1.5', '60s', '60, 60'])(
   'ignores a Retry-After of %j',
   async (value) => {
-    world.faults.add({ kind: 'status', status: 429, headers: { 'retry-after': value } })
+    simulator.faults.add({ kind: 'status', status: 429, headers: { 'retry-after': value } })
     expect((await rejection()).retryAfterMs).toBeUndefined()
   },
 )
 
 test('caps Retry-After at one hour', async () => {
-  world.faults.add({ kind: 'status', status: 429, headers: { 'retry-after': '9'.repeat(400) } })
+  simulator.faults.add({ kind: 'status', status: 429, headers: { 'retry-after': '9'.repeat(400) } })
   expect((await rejection()).retryAfterMs).toBe(HOUR_MS)
 })

@@ -16,17 +16,17 @@ const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 const SCOPE = 'https://vault.azure.net/.default'
 
-let world: Simulator
+let simulator: Simulator
 let clock: ReturnType<typeof movedClock>
 const skews: number[] = []
 beforeEach(async () => {
   clock = movedClock()
   skews.length = 0
-  world = await createSimulator({ ports: false, now: clock.truth })
+  simulator = await createSimulator({ ports: false, now: clock.truth })
 })
-afterEach(() => world.close())
+afterEach(() => simulator.close())
 
-const request = () => ({ scope: SCOPE, identity: identityOf(world) })
+const request = () => ({ scope: SCOPE, identity: identityOf(simulator) })
 
 const onSkew = (ms: number) => skews.push(ms)
 
@@ -36,7 +36,7 @@ function createExchange({
 } = {}): TokenSource {
   return createEntraExchange({
     readAssertion,
-    dispatcher: world.dispatcher,
+    dispatcher: simulator.dispatcher,
     clock,
     timeoutMs,
     onSkew,
@@ -56,9 +56,9 @@ test('exchanges the projected token with one request and no discovery', async ()
   const token = await createExchange()(request())
   expect(decodeJwt(token.secret.reveal())).toMatchObject({
     aud: 'https://vault.azure.net',
-    tid: world.tenantId,
+    tid: simulator.tenantId,
   })
-  expect(world.log.counters().byTarget).toMatchObject({ token: 1, metadata: 0 })
+  expect(simulator.log.counters().byTarget).toMatchObject({ token: 1, metadata: 0 })
   expect(token.expiresAt - token.obtainedAt).toBe(token.lifetimeMs)
 })
 
@@ -156,34 +156,34 @@ describe('maps the response', () => {
       1,
     ],
   ])('%s to an error code', async (_, fault, expected, exchanges) => {
-    world.faults.add(fault)
+    simulator.faults.add(fault)
     const error = await failure(createExchange({ timeoutMs: 300 }))
     expect({ code: error.code }).toEqual({ code: expected.code })
     const retryAfterMs = error.retryAfterMs ?? 0
     // A date has whole seconds.
     expect(Math.abs(retryAfterMs - (expected.retryAfterMs ?? 0))).toBeLessThanOrEqual(1000)
-    expect(world.exchanges()).toBe(exchanges)
+    expect(simulator.exchanges()).toBe(exchanges)
   })
 
   test('redacts the assertion in errors', async () => {
-    const assertion = await readFile(world.tokenFile, 'utf8')
-    world.faults.add({ kind: 'status', status: 400, body: `no: ${assertion}` })
+    const assertion = await readFile(simulator.tokenFile, 'utf8')
+    simulator.faults.add({ kind: 'status', status: 400, body: `no: ${assertion}` })
     const error = await failure(createExchange())
     expect(error.message).toContain('[redacted]')
     expect(JSON.stringify([error.message, error.cause])).not.toContain(assertion.slice(0, 40))
   })
 
   test('retries a broken connection once', async () => {
-    world.faults.add({ kind: 'reset', times: 1 })
+    simulator.faults.add({ kind: 'reset', times: 1 })
     await expect(createExchange()(request())).resolves.toBeDefined()
-    expect(world.exchanges()).toBe(2)
+    expect(simulator.exchanges()).toBe(2)
   })
 
   test('ignores an invalid refresh_in', async () => {
     for (const refresh of ['0', '-5', '"soon"', 'null', '[]']) {
       const body = `{"access_token":"t","expires_in":3599,"refresh_in":${refresh}}`
       const contentType = 'application/json'
-      world.faults.set([{ kind: 'status', status: 200, body, contentType }])
+      simulator.faults.set([{ kind: 'status', status: 200, body, contentType }])
       const token = await createExchange()(request())
       expect(token.refreshInMs).toBeUndefined()
     }
@@ -193,8 +193,8 @@ describe('maps the response', () => {
 test.each([0, 5 * MINUTE_MS, -5 * MINUTE_MS])(
   'measures a clock skew of %d ms',
   async (offsetMs) => {
-    world.faults.add({ kind: 'clock', offsetMs })
-    await world.rotateToken({ lifetimeSeconds: 7200 })
+    simulator.faults.add({ kind: 'clock', offsetMs })
+    await simulator.rotateToken({ lifetimeSeconds: 7200 })
     await createExchange()(request()).catch(() => {})
     const [skew = NaN] = skews
     expect(Math.abs(skew + offsetMs)).toBeLessThanOrEqual(600)
@@ -203,7 +203,7 @@ test.each([0, 5 * MINUTE_MS, -5 * MINUTE_MS])(
 
 test('measures no clock skew by a response that is not JSON', async () => {
   const headers = { date: new Date(0).toUTCString() }
-  world.faults.add({ kind: 'status', status: 503, body: 'no', headers })
+  simulator.faults.add({ kind: 'status', status: 503, body: 'no', headers })
   await failure(createExchange())
   expect(skews).toEqual([])
 })
@@ -221,11 +221,11 @@ describe('an expired projected token', () => {
   })
 
   test('is exchanged if it has expired by the local clock only', async () => {
-    const { expiresAt } = await createAssertionReader()(world.tokenFile)
+    const { expiresAt } = await createAssertionReader()(simulator.tokenFile)
     const late = { ...clock, wall: () => expiresAt + 10 * HOUR_MS }
     const source = createEntraExchange({
       readAssertion: createAssertionReader(),
-      dispatcher: world.dispatcher,
+      dispatcher: simulator.dispatcher,
       clock: late,
       timeoutMs: 30_000,
     })
@@ -233,20 +233,20 @@ describe('an expired projected token', () => {
   })
 
   test('is exchanged again at once if it has been rotated', async () => {
-    const stale = await createAssertionReader()(world.tokenFile)
+    const stale = await createAssertionReader()(simulator.tokenFile)
     clock.pass(2 * HOUR_MS)
-    await world.rotateToken()
-    const reads = [stale, await createAssertionReader()(world.tokenFile)]
+    await simulator.rotateToken()
+    const reads = [stale, await createAssertionReader()(simulator.tokenFile)]
     await expect(
       createExchange({ readAssertion: async () => reads.shift() ?? stale })(request()),
     ).resolves.toBeDefined()
-    expect(world.exchanges()).toBe(2)
+    expect(simulator.exchanges()).toBe(2)
   })
 
   test('is exchanged once only if it has not been rotated', async () => {
     clock.pass(2 * HOUR_MS)
     await failure(createExchange())
-    expect(world.exchanges()).toBe(1)
+    expect(simulator.exchanges()).toBe(1)
   })
 })
 
@@ -255,11 +255,11 @@ const never = () => new Promise<never>(() => {})
 test('fails within the time limit when reading the assertion hangs', async () => {
   const error = await failure(createExchange({ readAssertion: never, timeoutMs: 50 }))
   expect(error.code).toBe('assertion_unreadable')
-  expect(world.exchanges()).toBe(0)
+  expect(simulator.exchanges()).toBe(0)
 })
 
 test('aborts when the signal of the caller aborts', async () => {
-  world.faults.add({ kind: 'hang' })
+  simulator.faults.add({ kind: 'hang' })
   const source = createExchange()
   const outcome = source(request(), AbortSignal.timeout(50))
   await expect(outcome).rejects.toMatchObject({ code: 'entra_timeout' })
@@ -267,18 +267,18 @@ test('aborts when the signal of the caller aborts', async () => {
 
 /** Returns an identity whose assertion is the token of `orders`. */
 function chained(): Identity {
-  const orders = identityOf(world)
+  const orders = identityOf(simulator)
   return { ...orders, name: 'partner', clientId: REPORTS.clientId, assertionFrom: orders }
 }
 
 /** Makes the application accept the token of the managed identity with this object id. */
 function addCredential(objectId: string = ORDERS.objectId): void {
-  const application = world.directory.applications.find(
+  const application = simulator.directory.applications.find(
     ({ clientId }) => clientId === REPORTS.clientId,
   )
   application?.federatedCredentials.push({
     name: 'managed-identity',
-    issuer: `${world.authorityHost}/${world.tenantId}/v2.0`,
+    issuer: `${simulator.authorityHost}/${simulator.tenantId}/v2.0`,
     subject: objectId,
     audience: 'api://AzureADTokenExchange',
   })
@@ -289,14 +289,14 @@ describe('a chained identity', () => {
     addCredential()
     const token = await createExchange()({ scope: SCOPE, identity: chained() })
     expect(decodeJwt(token.secret.reveal())).toMatchObject({ appid: REPORTS.clientId })
-    expect(world.exchanges()).toBe(2)
+    expect(simulator.exchanges()).toBe(2)
   })
 
   test('requests the token from the endpoint of another tenant', async () => {
     const tenantId = '99999999-9999-4999-8999-999999999999'
-    world.directory.tenants.push({ id: tenantId, name: 'Partner', domains: [] })
+    simulator.directory.tenants.push({ id: tenantId, name: 'Partner', domains: [] })
     addCredential()
-    for (const application of world.directory.applications) {
+    for (const application of simulator.directory.applications) {
       if (application.clientId === REPORTS.clientId) application.tenantId = tenantId
     }
     const identity = { ...chained(), tenantId }
@@ -315,7 +315,7 @@ describe('a chained identity', () => {
 
   test('names the managed identity when the first exchange fails', async () => {
     addCredential()
-    world.faults.add({ kind: 'aadsts', code: 700016, times: 1 })
+    simulator.faults.add({ kind: 'aadsts', code: 700016, times: 1 })
     const outcome = createExchange()({ scope: SCOPE, identity: chained() })
     await expect(outcome).rejects.toMatchObject({
       code: 'application_refused',
@@ -323,32 +323,32 @@ describe('a chained identity', () => {
         /^the token of orders, which is the assertion of partner: AADS/,
       ),
     })
-    expect(world.exchanges()).toBe(1)
+    expect(simulator.exchanges()).toBe(1)
   })
 
   test('uses the token proxy for the first exchange only', async () => {
     addCredential()
     const proxied: string[] = []
-    const tokenProxy = world.dispatcher.compose((dispatch) => (options, handler) => {
+    const tokenProxy = simulator.dispatcher.compose((dispatch) => (options, handler) => {
       proxied.push(options.path)
       return dispatch(options, handler)
     })
     const source = createEntraExchange({
       readAssertion: createAssertionReader(),
-      dispatcher: world.dispatcher,
+      dispatcher: simulator.dispatcher,
       tokenProxy,
       clock,
       timeoutMs: 30_000,
     })
-    const assertionFrom = { ...identityOf(world), exchangeVia: 'token-proxy' } as const
+    const assertionFrom = { ...identityOf(simulator), exchangeVia: 'token-proxy' } as const
     await source({ scope: SCOPE, identity: { ...chained(), assertionFrom } })
     expect(proxied).toHaveLength(1)
-    expect(world.exchanges()).toBe(2)
+    expect(simulator.exchanges()).toBe(2)
   })
 
   test('ends both exchanges within one time limit', async () => {
     addCredential()
-    world.faults.add({ kind: 'hang' })
+    simulator.faults.add({ kind: 'hang' })
     const outcome = createExchange({ timeoutMs: 100 })({ scope: SCOPE, identity: chained() })
     await expect(outcome).rejects.toMatchObject({ code: 'entra_timeout' })
   })

@@ -8,9 +8,9 @@ import { environmentOf, startServe } from '../fixtures/served.ts'
 test.each(['https://evil.test/token', 'http://login.test/token', 'https://login.test:444/token'])(
   'does not send the assertion to %s when https://login.test is allowed',
   async (url) => {
-    await using world = await createSimulator({ ports: false })
+    await using simulator = await createSimulator({ ports: false })
     const network = createMsalNetworkClient({
-      dispatcher: world.dispatcher,
+      dispatcher: simulator.dispatcher,
       allowedHost: 'login.test',
       assertion: new Secret('x'),
       signal: new AbortController().signal,
@@ -22,9 +22,9 @@ test.each(['https://evil.test/token', 'http://login.test/token', 'https://login.
 )
 
 test('fails a redirected request over a real connection, and none after it', async () => {
-  await using world = await createSimulator()
-  world.faults.add({ kind: 'redirect', to: 'https://elsewhere.test/', times: 1 })
-  await using sidecar = await startServe(environmentOf(world))
+  await using simulator = await createSimulator()
+  simulator.faults.add({ kind: 'redirect', to: 'https://elsewhere.test/', times: 1 })
+  await using sidecar = await startServe(environmentOf(simulator))
   const getToken = (resource: string) =>
     roundTrip(
       sidecar.port,

@@ -131,22 +131,22 @@ describe('an identity', () => {
     ['with exchangeVia entra does not', 'api://AKSIdentityBinding', 'entra', 0],
     ['with exchangeVia token-proxy does', 'api://AzureADTokenExchange', 'token-proxy', 1],
   ] as const)('%s', async (_, audience, exchangeVia, proxied) => {
-    const { world, createDispatcher, requests, caPem } = await startTokenProxy('')
-    for (const { federatedCredentials } of world.directory.applications) {
+    const { simulator, createDispatcher, requests, caPem } = await startTokenProxy('')
+    for (const { federatedCredentials } of simulator.directory.applications) {
       for (const credential of federatedCredentials) credential.audience = audience
     }
-    await world.rotateToken({ audience })
+    await simulator.rotateToken({ audience })
     const source = createEntraExchange({
       readAssertion: createAssertionReader(),
-      dispatcher: world.dispatcher,
+      dispatcher: simulator.dispatcher,
       tokenProxy: createDispatcher({ ca: { pem: caPem }, sniName: NAME }, ''),
       clock: systemClock,
       timeoutMs: 30_000,
     })
-    const identity = { ...identityOf(world), ...(exchangeVia !== undefined && { exchangeVia }) }
+    const identity = { ...identityOf(simulator), ...(exchangeVia !== undefined && { exchangeVia }) }
     await source({ identity, scope: 'https://vault.azure.net/.default' })
     expect(requests).toHaveLength(proxied)
-    expect(world.exchanges()).toBe(1)
+    expect(simulator.exchanges()).toBe(1)
   })
 })
 
@@ -177,16 +177,16 @@ describe('a rejection of the token proxy itself', () => {
     ],
     ['of another kind', 500, 'no', 'entra_unavailable', /answered 500 "no"/],
   ])('%s becomes an error code', async (_, status, body, code, message) => {
-    await using world = await createSimulator({ ports: false })
-    world.faults.add({ kind: 'status', status, body, contentType: 'application/json' })
+    await using simulator = await createSimulator({ ports: false })
+    simulator.faults.add({ kind: 'status', status, body, contentType: 'application/json' })
     const source = createEntraExchange({
       readAssertion: createAssertionReader(),
-      dispatcher: world.dispatcher,
-      tokenProxy: world.dispatcher,
+      dispatcher: simulator.dispatcher,
+      tokenProxy: simulator.dispatcher,
       clock: systemClock,
       timeoutMs: 30_000,
     })
-    const identity = { ...identityOf(world), exchangeVia: 'token-proxy' } as const
+    const identity = { ...identityOf(simulator), exchangeVia: 'token-proxy' } as const
     const scope = 'https://vault.azure.net/.default'
     await expect(source({ identity, scope })).rejects.toMatchObject({
       code,
@@ -197,13 +197,13 @@ describe('a rejection of the token proxy itself', () => {
 
 /** Starts a token proxy before a simulated Entra ID. */
 async function startTokenProxy(prefix: string) {
-  const world = stack.use(await createSimulator({ ports: false }))
+  const simulator = stack.use(await createSimulator({ ports: false }))
   const authority = await createCertificateAuthority()
   const requests: Request[] = []
   const server = createTokenProxy({
     prefix,
-    authorityHost: world.authorityHost,
-    dispatcher: world.dispatcher,
+    authorityHost: simulator.authorityHost,
+    dispatcher: simulator.dispatcher,
     onRequest: (request) => requests.push(request),
   })
   const running = stack.use(await serve(server, { tls: await authority.issue({ names: [NAME] }) }))
@@ -217,7 +217,7 @@ async function startTokenProxy(prefix: string) {
   }
 
   return {
-    world,
+    simulator,
     caPem: authority.caPem,
     url: running.url,
     requests,
@@ -228,7 +228,7 @@ async function startTokenProxy(prefix: string) {
         dispatcher: createDispatcher(settings, path),
         clock: systemClock,
         timeoutMs: 30_000,
-      })({ identity: identityOf(world), scope: 'https://vault.azure.net/.default' }),
+      })({ identity: identityOf(simulator), scope: 'https://vault.azure.net/.default' }),
   }
 }
 

@@ -26,8 +26,8 @@ describe.skipIf(!hasDescriptors())('a sidecar with the usual settings', () => {
   test.each(
     [...ALL.map((flood) => [flood]), ALL].map((floods) => [floods.join(' + '), floods] as const),
   )('serves well-behaved callers in bounded memory under a flood of %s', async (name, floods) => {
-    await using world = await createSimulator()
-    await using sidecar = await startSidecar('dist/wimds.js', world)
+    await using simulator = await createSimulator()
+    await using sidecar = await startSidecar('dist/wimds.js', simulator)
     await callFor(WARM_UP_MS, sidecar)
     const before = await callFor(CALM_MS, sidecar)
     const { port } = new URL(sidecar.origin)

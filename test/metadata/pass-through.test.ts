@@ -36,28 +36,28 @@ async function startBehind(
 }
 
 test('forwards an allowed path with its query and returns the reply', async () => {
-  await using world = await startBehind(['/metadata/loadbalancer'], (_, reply) => {
+  await using simulator = await startBehind(['/metadata/loadbalancer'], (_, reply) => {
     reply.writeHead(404, { 'content-type': 'text/x-real', 'x-internal': '1', connection: 'close' })
     reply.end('no balancer')
   })
-  const reply = await world.get('/metadata//loadbalancer?api-version=2020-10-01')
+  const reply = await simulator.get('/metadata//loadbalancer?api-version=2020-10-01')
   expect(reply.statusCode).toBe(404)
   expect(reply.body).toBe('no balancer')
   expect(reply.headers).toMatchObject({ 'content-type': 'text/x-real' })
   expect(reply.headers).not.toHaveProperty('x-internal')
-  expect(world.seen.map(({ url }) => url)).toEqual([
+  expect(simulator.seen.map(({ url }) => url)).toEqual([
     '/metadata/loadbalancer?api-version=2020-10-01',
   ])
 })
 
 test('forwards only the headers that the service reads', async () => {
-  await using world = await startBehind(['/metadata/instance'])
-  await world.get('/metadata/instance/compute', {
+  await using simulator = await startBehind(['/metadata/instance'])
+  await simulator.get('/metadata/instance/compute', {
     authorization: 'Bearer x',
     cookie: 'a=b',
     te: 'trailers',
   })
-  expect(world.seen[0]?.headers).toEqual({
+  expect(simulator.seen[0]?.headers).toEqual({
     metadata: 'true',
     host: '169.254.169.254',
     'user-agent': 'wimds-pass-through',
@@ -66,9 +66,9 @@ test('forwards only the headers that the service reads', async () => {
 })
 
 test('replaces the sidecar’s own document at an allowed path', async () => {
-  await using world = await startBehind(['/metadata/instance'])
-  expect((await world.get('/metadata/instance?api-version=2021-02-01')).body).toBe('real')
-  expect((await world.get('/metadata/versions')).body).toContain('apiVersions')
+  await using simulator = await startBehind(['/metadata/instance'])
+  expect((await simulator.get('/metadata/instance?api-version=2021-02-01')).body).toBe('real')
+  expect((await simulator.get('/metadata/versions')).body).toContain('apiVersions')
 })
 
 describe('does not forward', () => {
@@ -91,38 +91,40 @@ describe('does not forward', () => {
     ['AWS role credentials', '/latest/meta-data/iam/security-credentials/node', 404],
     ['GCP tokens', '/computeMetadata/v1/instance/service-accounts/default/token', 404],
   ])('%s', async (_, url, status) => {
-    await using world = await startBehind(
+    await using simulator = await startBehind(
       ['/metadata/instance', '/metadata', '/latest', '/2021-01-03', '/computeMetadata/v1'].slice(
         0,
         url.includes('instances') || url.includes('scheduled') ? 1 : undefined,
       ),
     )
-    expect((await world.get(url)).statusCode).toBe(status)
-    expect(world.seen).toEqual([])
+    expect((await simulator.get(url)).statusCode).toBe(status)
+    expect(simulator.seen).toEqual([])
   })
 
   test('another method than GET', async () => {
-    await using world = await startBehind(['/latest/meta-data/placement'])
-    expect((await world.get('/latest/meta-data/placement/region', {}, 'POST')).statusCode).toBe(405)
-    expect(world.seen).toEqual([])
+    await using simulator = await startBehind(['/latest/meta-data/placement'])
+    expect((await simulator.get('/latest/meta-data/placement/region', {}, 'POST')).statusCode).toBe(
+      405,
+    )
+    expect(simulator.seen).toEqual([])
   })
 
   test('a forwarded request', async () => {
-    await using world = await startBehind(['/metadata/instance'])
-    const reply = await world.get('/metadata/instance', { 'x-forwarded-for': '10.0.0.9' })
+    await using simulator = await startBehind(['/metadata/instance'])
+    const reply = await simulator.get('/metadata/instance', { 'x-forwarded-for': '10.0.0.9' })
     expect(reply.statusCode).toBe(400)
-    expect(world.seen).toEqual([])
+    expect(simulator.seen).toEqual([])
   })
 })
 
 test('does not follow redirects', async () => {
-  await using world = await startBehind(['/metadata/instance'], (_, reply) => {
+  await using simulator = await startBehind(['/metadata/instance'], (_, reply) => {
     reply.writeHead(302, { location: '/metadata/identity/oauth2/token' }).end()
   })
-  const reply = await world.get('/metadata/instance')
+  const reply = await simulator.get('/metadata/instance')
   expect(reply.statusCode).toBe(302)
   expect(reply.headers).not.toHaveProperty('location')
-  expect(world.seen).toHaveLength(1)
+  expect(simulator.seen).toHaveLength(1)
 })
 
 test.each<[string, RequestListener, object]>([
@@ -130,24 +132,24 @@ test.each<[string, RequestListener, object]>([
   ['sends an endless body', (_, reply) => void reply.write('a'.repeat(5000)), { maxBytes: 1000 }],
   ['closes the connection', (request) => request.socket.destroy(), {}],
 ])('replies 503 if the real service %s', async (_, answer, limits) => {
-  await using world = await startBehind(['/metadata/instance'], answer, limits)
-  const reply = await world.get('/metadata/instance')
+  await using simulator = await startBehind(['/metadata/instance'], answer, limits)
+  const reply = await simulator.get('/metadata/instance')
   expect(reply.statusCode).toBe(503)
   expect(reply.headers).toHaveProperty('retry-after')
 })
 
 test('rejects its own request, so that a wrong redirect rule makes no loop', async () => {
-  await using world = await startBehind(['/metadata/instance'])
-  const reply = await world.get('/metadata/instance', { 'user-agent': 'wimds-pass-through' })
+  await using simulator = await startBehind(['/metadata/instance'])
+  const reply = await simulator.get('/metadata/instance', { 'user-agent': 'wimds-pass-through' })
   expect(reply.statusCode).toBe(503)
   expect(reply.body).toContain('--pass-through')
-  expect(world.seen).toEqual([])
+  expect(simulator.seen).toEqual([])
 })
 
 test('is off without a prefix', async () => {
-  await using world = await startBehind([])
-  expect((await world.get('/metadata/loadbalancer')).statusCode).toBe(404)
-  expect(world.seen).toEqual([])
+  await using simulator = await startBehind([])
+  expect((await simulator.get('/metadata/loadbalancer')).statusCode).toBe(404)
+  expect(simulator.seen).toEqual([])
 })
 
 test.each([

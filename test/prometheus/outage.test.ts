@@ -54,10 +54,10 @@ function application(sidecar: Sidecar) {
 
 describe.skipIf(!hasPrometheus())('an outage of Entra ID, observed by Prometheus', () => {
   test('fires an alert while applications still get tokens, and resolves it afterwards', async () => {
-    await using world = await createSimulator()
-    await using sidecar = await startSidecar('dist/wimds.js', world)
+    await using simulator = await createSimulator()
+    await using sidecar = await startSidecar('dist/wimds.js', simulator)
     // A token that is soon due for a refresh, so that a short outage makes exchanges fail.
-    world.faults.add({ kind: 'lifetime', expiresInSeconds: 20, times: 1 })
+    simulator.faults.add({ kind: 'lifetime', expiresInSeconds: 20, times: 1 })
     const requestShortLived = () => requestToken(sidecar, { resource: 'https://storage.azure.com' })
     expect((await requestShortLived()).status).toBe(200)
     expect((await requestShortLived()).status).toBe(200)
@@ -73,7 +73,7 @@ describe.skipIf(!hasPrometheus())('an outage of Entra ID, observed by Prometheus
     )
     expect(await prometheus.firing('WimdsExchangesFailing')).toBeUndefined()
 
-    world.faults.add({ kind: 'unavailable' })
+    simulator.faults.add({ kind: 'unavailable' })
     const alert = await until('the alert fires', 90_000, () =>
       prometheus.firing('WimdsExchangesFailing'),
     )
@@ -83,7 +83,7 @@ describe.skipIf(!hasPrometheus())('an outage of Entra ID, observed by Prometheus
     })
     expect(await prometheus.firing('WimdsRequestsFailing')).toBeUndefined()
 
-    world.faults.clear()
+    simulator.faults.clear()
     await until('the alert clears', 90_000, async () => {
       await requestShortLived()
       return (await prometheus.firing('WimdsExchangesFailing')) === undefined ? true : undefined

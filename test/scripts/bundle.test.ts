@@ -20,16 +20,16 @@ const TOKEN =
   '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
 
 test('the sidecar reaches Entra ID by an HTTP proxy that wants a password', async () => {
-  await using world = await createSimulator({ names: [HOST] })
+  await using simulator = await createSimulator({ names: [HOST] })
   const credentials = 'me:secret'
-  const routes = { [`${HOST}:443`]: Number(new URL(world.authorityHost).port) }
+  const routes = { [`${HOST}:443`]: Number(new URL(simulator.authorityHost).port) }
   await using proxy = await connectProxy({ routes, credentials })
   const port = await freePort()
   await using sidecar = startChild({
     script: 'dist/wimds.js',
     args: ['serve'],
     env: {
-      ...environmentOf(world),
+      ...environmentOf(simulator),
       WIMDS_LISTEN: `127.0.0.1:${port}`,
       AZURE_AUTHORITY_HOST: `https://${HOST}`,
       HTTPS_PROXY: `http://${credentials}@127.0.0.1:${proxy.port}`,

@@ -13,13 +13,13 @@ const SECRETS = '/var/run/secrets'
 const stack = new AsyncDisposableStack()
 let app: string
 let options: string
-let world: Simulator
+let simulator: Simulator
 beforeAll(async () => {
   const directory = stack.use(await mkdtempDisposable(join(tmpdir(), 'wimds-permissions-')))
   app = join(directory.path, 'app')
   const secrets = join(directory.path, 'secrets')
   await cp('dist', app, { recursive: true })
-  world = stack.use(await createSimulator({ stateDir: secrets }))
+  simulator = stack.use(await createSimulator({ stateDir: secrets }))
   options = (await nodeOptions()).replaceAll(`=${APP}`, `=${app}`).replaceAll(SECRETS, secrets)
 })
 afterAll(() => stack.disposeAsync())
@@ -35,7 +35,7 @@ async function nodeOptions(): Promise<string> {
 const token = (env: Readonly<Record<string, string>> = {}) =>
   runNode([join(app, 'wimds.js'), 'token', 'https://vault.azure.net'], {
     NODE_OPTIONS: options,
-    ...sidecarSettings(world),
+    ...sidecarSettings(simulator),
     ...env,
   })
 
@@ -103,7 +103,7 @@ test('the image denies processes, threads, add-ons, SQLite and other files', asy
 test('reading another file fails with its path, and can be allowed', async () => {
   await using elsewhere = await mkdtempDisposable(join(tmpdir(), 'wimds-elsewhere-'))
   const caFile = join(elsewhere.path, 'ca.crt')
-  await cp(world.caFile, caFile)
+  await cp(simulator.caFile, caFile)
   const refused = await token({ WIMDS_CA_FILE: caFile })
   expect(refused.code).not.toBe(0)
   expect(refused.stderr).toContain(caFile)

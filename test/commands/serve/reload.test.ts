@@ -19,26 +19,26 @@ const VAULT = 'https://vault.azure.net'
 
 const GENEROUS = { timeout: 15_000 }
 
-let world: Simulator
+let simulator: Simulator
 let file: string
 beforeAll(async () => {
-  world = await createSimulator()
-  const [orders] = world.directory.applications
+  simulator = await createSimulator()
+  const [orders] = simulator.directory.applications
   if (orders === undefined) throw new Error('no application')
-  world.directory.applications.push({ ...orders, ...OTHER, name: 'invoices' })
+  simulator.directory.applications.push({ ...orders, ...OTHER, name: 'invoices' })
 })
-afterAll(() => world.close())
+afterAll(() => simulator.close())
 beforeEach(() => {
-  file = join(dirname(world.caFile), `${crypto.randomUUID()}.yaml`)
+  file = join(dirname(simulator.caFile), `${crypto.randomUUID()}.yaml`)
 })
 
-const orders = () => `  - {name: orders, clientId: ${world.clientId}`
+const orders = () => `  - {name: orders, clientId: ${simulator.clientId}`
 const invoices = `  - {name: invoices, clientId: ${OTHER.clientId}, objectId: ${OTHER.objectId}, resourceId: ${ARM_ID}`
 const identities = (...entries: readonly string[]) =>
   `identities:\n${entries.map((entry) => `${entry}}\n`).join('')}`
 
 const start = (env: Readonly<Record<string, string>> = {}) =>
-  startServe({ ...environmentOf(world), WIMDS_CONFIG: file, ...env })
+  startServe({ ...environmentOf(simulator), WIMDS_CONFIG: file, ...env })
 
 /** Status, and the client id of the token or what went wrong. */
 async function ask(port: number, query: string): Promise<string> {
@@ -51,7 +51,7 @@ test('selects the identity by each of its ids', async () => {
   await writeFile(file, identities(`${orders()}, default: true`, invoices))
   await using sidecar = await start()
   const { port } = sidecar
-  expect(await ask(port, VAULT)).toBe(`200 ${world.clientId}`)
+  expect(await ask(port, VAULT)).toBe(`200 ${simulator.clientId}`)
   for (const selector of [
     `client_id=${OTHER.clientId}`,
     `object_id=${OTHER.objectId.toUpperCase()}`,
@@ -76,8 +76,8 @@ test('returns 400 like IMDS without a selector when the file has no default iden
 test('accepts an unlisted client id with WIMDS_UNLISTED_CLIENT_IDS=allow', async () => {
   await writeFile(file, identities(invoices))
   await using sidecar = await start({ WIMDS_UNLISTED_CLIENT_IDS: 'allow' })
-  expect(await ask(sidecar.port, `${VAULT}&client_id=${world.clientId}`)).toBe(
-    `200 ${world.clientId}`,
+  expect(await ask(sidecar.port, `${VAULT}&client_id=${simulator.clientId}`)).toBe(
+    `200 ${simulator.clientId}`,
   )
 })
 
@@ -85,7 +85,7 @@ test('allows only the resources of an identity, in every spelling', async () => 
   await writeFile(file, identities(`${orders()}, resources: [${VAULT}/]`))
   await using sidecar = await start()
   for (const resource of [VAULT, `${VAULT}/`, `${VAULT}/.default`, 'HTTPS://VAULT.AZURE.NET']) {
-    expect(await ask(sidecar.port, resource)).toBe(`200 ${world.clientId}`)
+    expect(await ask(sidecar.port, resource)).toBe(`200 ${simulator.clientId}`)
   }
   for (const resource of ['https://management.azure.com/', `${VAULT}.evil`, `${VAULT}/x`]) {
     expect(await ask(sidecar.port, resource)).toMatch(/^400 .*\(wimds: resource_not_allowed\)$/)
@@ -93,12 +93,12 @@ test('allows only the resources of an identity, in every spelling', async () => 
 })
 
 test('uses the token file and the authority of the identity', async () => {
-  const token = join(dirname(world.caFile), 'own-token')
-  await writeFile(token, await readFile(world.tokenFile))
+  const token = join(dirname(simulator.caFile), 'own-token')
+  await writeFile(token, await readFile(simulator.tokenFile))
   await writeFile(
     file,
     identities(
-      `${orders()}, tokenFile: ${token}, tenantId: ${world.tenantId}, authorityHost: "${world.authorityHost}"`,
+      `${orders()}, tokenFile: ${token}, tenantId: ${simulator.tenantId}, authorityHost: "${simulator.authorityHost}"`,
     ),
   )
   await using sidecar = await start({
@@ -106,23 +106,23 @@ test('uses the token file and the authority of the identity', async () => {
     AZURE_TENANT_ID: '',
     AZURE_AUTHORITY_HOST: 'https://login.nowhere.example',
   })
-  expect(await ask(sidecar.port, VAULT)).toBe(`200 ${world.clientId}`)
+  expect(await ask(sidecar.port, VAULT)).toBe(`200 ${simulator.clientId}`)
 })
 
 test('prefetches the resources of each identity', async () => {
   await writeFile(file, identities(`${invoices}, prefetch: [${VAULT}]`))
-  world.log.clear()
+  simulator.log.clear()
   await using sidecar = await start({ WIMDS_READY_AFTER_PREFETCH: 'true' })
   const ready = async () => (await roundTrip(sidecar.port, request('/readyz'))).status
   await expect.poll(ready).toBe(200)
-  expect(world.exchanges()).toBe(1)
+  expect(simulator.exchanges()).toBe(1)
   expect(await ask(sidecar.port, VAULT)).toBe(`200 ${OTHER.clientId}`)
-  expect(world.exchanges()).toBe(1)
+  expect(simulator.exchanges()).toBe(1)
 })
 
 test('reloads a ConfigMap, and reports an invalid one while the old identities stay', async () => {
   // The kubelet's layout: the file is a symlink through ..data, which is swapped.
-  const volume = join(dirname(world.caFile), `volume-${crypto.randomUUID()}`)
+  const volume = join(dirname(simulator.caFile), `volume-${crypto.randomUUID()}`)
   const publish = async (version: string, text: string) => {
     await mkdir(join(volume, version), { recursive: true })
     await writeFile(join(volume, version, 'identities.yaml'), text)
@@ -139,7 +139,7 @@ test('reloads a ConfigMap, and reports an invalid one while the old identities s
 
   await publish('..v2', identities(invoices))
   await expect.poll(asOther, GENEROUS).toBe(`200 ${OTHER.clientId}`)
-  expect(await ask(port, `${VAULT}&client_id=${world.clientId}`)).toBe('400 Identity not found')
+  expect(await ask(port, `${VAULT}&client_id=${simulator.clientId}`)).toBe('400 Identity not found')
 
   const metrics = async () => (await roundTrip(adminPort, request('/metrics'))).body
   await publish('..v3', identities('  - {clientId: nobody'))
@@ -156,7 +156,7 @@ test('reloads a ConfigMap, and reports an invalid one while the old identities s
 
   await publish('..v4', identities(orders()))
   await expect.poll(metrics, GENEROUS).toMatch(/reload\w*success\w* 1$/m)
-  expect(await ask(port, VAULT)).toBe(`200 ${world.clientId}`)
+  expect(await ask(port, VAULT)).toBe(`200 ${simulator.clientId}`)
   expect(JSON.parse((await roundTrip(adminPort, local)).body)).toMatchObject({ warnings: [] })
 }, 30_000)
 
@@ -171,14 +171,14 @@ test('applies new names and resources without a new exchange', async () => {
       ({ identity, resource, cached }) => cached !== undefined && `${resource} as ${identity}`,
     )
   await expect.poll(tokens, GENEROUS).toEqual([`${VAULT} as orders`, `${storage} as orders`])
-  const exchanges = world.exchanges()
+  const exchanges = simulator.exchanges()
 
-  const renamed = `  - {name: shop, clientId: ${world.clientId}`
+  const renamed = `  - {name: shop, clientId: ${simulator.clientId}`
   await writeFile(file, identities(`${renamed}, prefetch: [${VAULT}], resources: [${VAULT}]`))
   await expect.poll(tokens, GENEROUS).toContain(`${VAULT} as shop`)
   expect((await local('/metrics')).body).toMatch(
     /^wimds_token_expiry_timestamp_seconds\{identity="shop",resource="https:\/\/vault\.azure\.net"\}/m,
   )
-  expect(await ask(sidecar.port, VAULT)).toBe(`200 ${world.clientId}`)
-  expect(world.exchanges()).toBe(exchanges)
+  expect(await ask(sidecar.port, VAULT)).toBe(`200 ${simulator.clientId}`)
+  expect(simulator.exchanges()).toBe(exchanges)
 }, 30_000)

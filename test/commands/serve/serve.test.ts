@@ -16,16 +16,16 @@ const TOKEN = '/metadata/identity/oauth2/token?api-version=2018-02-01&resource='
 
 const GENEROUS = { timeout: 15_000 }
 
-let world: Simulator
+let simulator: Simulator
 beforeAll(async () => {
-  world = await createSimulator()
+  simulator = await createSimulator()
 })
-afterAll(() => world.close())
+afterAll(() => simulator.close())
 
 const get = (port: number, path: string) => roundTrip(port, request(path))
 
 test('serves tokens, probes and metrics until SIGTERM, and exits with 0', async () => {
-  await using sidecar = await startServe(environmentOf(world))
+  await using sidecar = await startServe(environmentOf(simulator))
   const reply = await get(sidecar.port, `${TOKEN}https://vault.azure.net`)
   expect(reply.status).toBe(200)
   expect((await get(sidecar.port, '/readyz')).status).toBe(200)
@@ -39,7 +39,7 @@ test('serves tokens, probes and metrics until SIGTERM, and exits with 0', async 
 })
 
 test('logs no token, no assertion and no query', async () => {
-  await using sidecar = await startServe(environmentOf(world))
+  await using sidecar = await startServe(environmentOf(simulator))
   const { body } = await get(sidecar.port, `${TOKEN}https://vault.azure.net`)
   await get(sidecar.port, `${TOKEN}https://nowhere.example&client_id=&x=secret-of-a-caller`)
   await sidecar.stop()
@@ -48,7 +48,7 @@ test('logs no token, no assertion and no query', async () => {
     expect.arrayContaining(['listening', 'token_obtained', 'shutdown_complete']),
   )
   const { access_token: token }: { access_token: string } = JSON.parse(body)
-  const assertion = await readFile(world.tokenFile, 'utf8')
+  const assertion = await readFile(simulator.tokenFile, 'utf8')
   for (const jwt of [token, assertion]) {
     for (const part of jwt.split('.')) expect(sidecar.log()).not.toContain(part)
   }
@@ -61,7 +61,7 @@ test('shuts down while the file system of the projected token hangs', async () =
   const pipes = await Promise.all(
     ['1', '2', '3', '4'].map((name) => namedPipe(join(temporary.path, name))),
   )
-  const { AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_FEDERATED_TOKEN_FILE } = environmentOf(world)
+  const { AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_FEDERATED_TOKEN_FILE } = environmentOf(simulator)
   const readers = pipes.map((pipe) => readFile(pipe, 'utf8'))
   try {
     const sidecar = await startServe({
@@ -80,9 +80,9 @@ test('shuts down while the file system of the projected token hangs', async () =
 })
 
 test('listens without a projected token, and becomes ready with one', async () => {
-  const token = await readFile(world.tokenFile, 'utf8')
-  const file = join(dirname(world.caFile), 'late-token')
-  const env = { ...environmentOf(world), AZURE_FEDERATED_TOKEN_FILE: file }
+  const token = await readFile(simulator.tokenFile, 'utf8')
+  const file = join(dirname(simulator.caFile), 'late-token')
+  const env = { ...environmentOf(simulator), AZURE_FEDERATED_TOKEN_FILE: file }
   await using sidecar = await startServe(env)
   expect((await get(sidecar.port, '/readyz')).status).toBe(503)
   const refused = await get(sidecar.port, `${TOKEN}https://vault.azure.net`)
@@ -97,14 +97,14 @@ test('listens without a projected token, and becomes ready with one', async () =
 })
 
 test('stays ready after the projected token was read once and removed', async () => {
-  const file = join(dirname(world.caFile), 'short-token')
+  const file = join(dirname(simulator.caFile), 'short-token')
   await using sidecar = await startServe({
-    ...environmentOf(world),
+    ...environmentOf(simulator),
     AZURE_FEDERATED_TOKEN_FILE: file,
   })
   const seen = () => sidecar.events().map(({ event }) => event)
   await expect.poll(seen, GENEROUS).toContain('assertion_failed')
-  await copyFile(world.tokenFile, file)
+  await copyFile(simulator.tokenFile, file)
   await expect.poll(seen, GENEROUS).toContain('assertion_loaded')
   await rm(file)
   const lastSeen = () => seen().findLast((event) => event.startsWith('assertion_'))
@@ -114,8 +114,8 @@ test('stays ready after the projected token was read once and removed', async ()
 })
 
 test('stays ready while Entra is down', async () => {
-  await using sidecar = await startServe(environmentOf(world))
-  world.faults.add({ kind: 'unavailable' })
+  await using sidecar = await startServe(environmentOf(simulator))
+  simulator.faults.add({ kind: 'unavailable' })
   try {
     expect((await get(sidecar.port, `${TOKEN}https://storage.azure.com`)).status).toBe(503)
     expect((await get(sidecar.port, '/readyz')).status).toBe(200)
@@ -123,37 +123,37 @@ test('stays ready while Entra is down', async () => {
     expect(status).toBe(200)
     expect(JSON.parse(body)).toMatchObject({ ready: true, lastExchange: { ok: false } })
   } finally {
-    world.faults.clear()
+    simulator.faults.clear()
   }
 })
 
 test('frees the place of a waiting caller that hangs up', async () => {
   const settings = { WIMDS_MAX_CONNECTIONS: '4', WIMDS_EXCHANGE_TIMEOUT: '5s' }
-  await using sidecar = await startServe({ ...environmentOf(world), ...settings })
-  world.log.clear()
-  world.faults.add({ kind: 'hang' })
+  await using sidecar = await startServe({ ...environmentOf(simulator), ...settings })
+  simulator.log.clear()
+  simulator.faults.add({ kind: 'hang' })
   try {
     for (const hangUp of ['end', 'destroy', 'reset'] as const) {
       await using caller = await openConnection(sidecar.port)
       caller.write(request(`${TOKEN}https://storage.azure.com`))
       // The first caller starts the exchange, the others wait for it.
-      await expect.poll(() => world.exchanges(), GENEROUS).toBeGreaterThan(0)
+      await expect.poll(() => simulator.exchanges(), GENEROUS).toBeGreaterThan(0)
       caller[hangUp]()
     }
-    world.faults.clear()
+    simulator.faults.clear()
     const served = async () => (await get(sidecar.port, `${TOKEN}https://vault.azure.net`)).status
     await expect.poll(served, GENEROUS).toBe(200)
   } finally {
-    world.faults.clear()
+    simulator.faults.clear()
   }
 })
 
 test('keeps a quarter of the connections for callers whose token is cached', async () => {
   const settings = { WIMDS_MAX_CONNECTIONS: '8', WIMDS_EXCHANGE_TIMEOUT: '4s' }
-  await using sidecar = await startServe({ ...environmentOf(world), ...settings })
+  await using sidecar = await startServe({ ...environmentOf(simulator), ...settings })
   const ask = (resource: string) => get(sidecar.port, `${TOKEN}${resource}`)
   expect((await ask('https://vault.azure.net')).status).toBe(200)
-  world.faults.add({ kind: 'hang' })
+  simulator.faults.add({ kind: 'hang' })
   try {
     const crowd = Array.from({ length: 8 }, () => ask('https://storage.azure.com'))
     await expect.poll(() => sidecar.log().match(/overloaded/g)?.length, GENEROUS).toBe(2)
@@ -163,14 +163,14 @@ test('keeps a quarter of the connections for callers whose token is cached', asy
     expect(rejected.map(({ headers }) => headers.get('retry-after'))).toEqual(['1', '1'])
     expect(replies.filter(({ status }) => status === 504)).toHaveLength(6)
   } finally {
-    world.faults.clear()
+    simulator.faults.clear()
   }
 })
 
 test('serves the document of WIMDS_INSTANCE_FILE', async () => {
-  const file = join(dirname(world.caFile), 'instance.json')
+  const file = join(dirname(simulator.caFile), 'instance.json')
   await writeFile(file, '{"compute":{"location":"westeurope"}}')
-  await using sidecar = await startServe({ ...environmentOf(world), WIMDS_INSTANCE_FILE: file })
+  await using sidecar = await startServe({ ...environmentOf(simulator), WIMDS_INSTANCE_FILE: file })
   const path = '/metadata/instance/compute/location?api-version=2021-02-01&format=text'
   expect((await get(sidecar.port, path)).body).toBe('westeurope')
 })
@@ -196,7 +196,7 @@ test.each(['WIMDS_LISTEN', 'WIMDS_ADMIN_LISTEN'])(
   'exits with 1 when the port of %s is taken',
   async (name) => {
     await using taken = await listening(createServer())
-    const io = captureIo({ ...environmentOf(world), [name]: `127.0.0.1:${taken.port}` })
+    const io = captureIo({ ...environmentOf(simulator), [name]: `127.0.0.1:${taken.port}` })
     expect(await serve([], io)).toBe(1)
     expect(io.out()).toContain('EADDRINUSE')
   },
@@ -205,7 +205,7 @@ test.each(['WIMDS_LISTEN', 'WIMDS_ADMIN_LISTEN'])(
 test('prints the error on standard error when the log is silent', async () => {
   await using taken = await listening(createServer())
   const listen = { WIMDS_LISTEN: `127.0.0.1:${taken.port}`, WIMDS_LOG_LEVEL: 'silent' }
-  const io = captureIo({ ...environmentOf(world), ...listen })
+  const io = captureIo({ ...environmentOf(simulator), ...listen })
   expect(await serve([], io)).toBe(1)
   expect(io.out()).toBe('')
   expect(io.err()).toMatch(/^wimds serve: cannot listen: listen EADDRINUSE.*\n$/)
