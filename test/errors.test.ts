@@ -3,10 +3,10 @@ import { BrokerError, ERROR_KINDS, toBrokerError } from '../src/errors.ts'
 
 const kinds = Object.entries(ERROR_KINDS)
 /** The codes of documents and of the process, which no token request gets. */
-const NOT_FOR_TOKENS = ['not_found', 'imdsv2_not_supported', 'listen_failed']
+const NOT_FOR_TOKENS = new Set(['not_found', 'imdsv2_not_supported', 'listen_failed'])
 
 // Clients take 401, 403 and 404 for "no IMDS here", give up after 400, and retry the others (R6, R14).
-test.each(kinds.filter(([code]) => !NOT_FOR_TOKENS.includes(code)))(
+test.each(kinds.filter(([code]) => !NOT_FOR_TOKENS.has(code)))(
   'the status of %s tells clients whether to retry',
   (_, { permanent, status }) => {
     expect(permanent ? [400, 405, 413] : [429, 500, 503, 504]).toContain(status)
