@@ -10,7 +10,7 @@ const NODE_MODULES = ['assert', 'crypto', 'dns', 'fs/promises', 'http', 'https',
  * compiled code that was cached under other flags. So call this after reading such code and before running
  * it; Node's own modules are loaded first, or a start takes 20 ms more.
  */
-export function spareMemory(): void {
+export function setMemoryFlags(): void {
   const require = createRequire(import.meta.filename)
   for (const name of NODE_MODULES) require(`node:${name}`)
   // One exchange runs undici's HTTP parser long enough for V8 to optimize it, on a thread whose arena

@@ -95,13 +95,8 @@ export function parseTokenProxyError(
   return undefined
 }
 
-/** Returns true for a rejection that a rotated projected token may resolve at once. */
-export function mayRecoverWithNewAssertion({ entra }: BrokerError): boolean {
-  return isAssertionTimeError(entra?.aadsts)
-}
-
-/** AADSTS700024: the assertion is not within its valid time range. */
-function isAssertionTimeError(aadsts: number | undefined): boolean {
+/** Returns true for AADSTS700024: the assertion is not within its valid time range. */
+export function isAssertionTimeError(aadsts: number | undefined): boolean {
   return aadsts !== undefined && String(aadsts).startsWith('700024')
 }
 

@@ -11,7 +11,7 @@ import type { Assertion, AssertionReader } from './assertion.ts'
 import { type Authority, findAudience, resolveAuthority } from './clouds.ts'
 import type { ExchangeDispatchers } from './dispatcher.ts'
 import {
-  mayRecoverWithNewAssertion,
+  isAssertionTimeError,
   parseDateHeader,
   parseEntraError,
   parseTokenProxyError,
@@ -62,7 +62,7 @@ async function exchange(
   } catch (error) {
     if (!(error instanceof BrokerError) || signal.aborted) throw error
     if (isBrokenConnection(error)) return requestToken(request, assertion, options, signal)
-    if (!mayRecoverWithNewAssertion(error)) throw error
+    if (!isAssertionTimeError(error.entra?.aadsts)) throw error
     const rotated = await loadAssertion(identity, options, signal)
     if (rotated.secret.sha256() === assertion.secret.sha256()) throw error
     return requestToken(request, rotated, options, signal)

@@ -61,11 +61,12 @@ export function createClientInventory(now: () => number = Date.now): ClientInven
     const agent = headers['user-agent'] ?? ''
     const sku = headers['x-client-sku']
     const skuVersion = headers['x-client-ver']
-    const key = sku === undefined ? agent : `${asText(sku)} ${asText(skuVersion)} ${agent}`
+    const key =
+      sku === undefined ? agent : `${singleValue(sku)} ${singleValue(skuVersion)} ${agent}`
     const cached = byHeaders.get(key)
     if (cached !== undefined) return cached
     const client = findOrAdd(
-      recognizeClient({ agent, sku: asText(sku), skuVersion: asText(skuVersion) }),
+      recognizeClient({ agent, sku: singleValue(sku), skuVersion: singleValue(skuVersion) }),
     )
     if (byHeaders.size >= MAX_CACHED_HEADERS) byHeaders.clear()
     if (key.length <= MAX_LENGTH) byHeaders.set(key, client)
@@ -127,6 +128,6 @@ function parseVersion(text = ''): string {
   return VERSION.test(text) ? text : ''
 }
 
-function asText(header: string | string[] | undefined): string {
+function singleValue(header: string | string[] | undefined): string {
   return typeof header === 'string' ? header : ''
 }

@@ -47,13 +47,13 @@ export const STREAK_RESET_MS = 10 * 60_000
 const PROPAGATION_MS = 10 * 60_000
 
 /** Returns the cached token while it is valid. */
-export function liveToken({ token }: State, clock: Clock): AccessToken | undefined {
+export function findValidToken({ token }: State, clock: Clock): AccessToken | undefined {
   return token !== undefined && ttlMs(token, clock) >= MIN_TTL_MS ? token : undefined
 }
 
 /** Returns the time to live of the cached token in milliseconds; 0 without one that is valid. */
 export function remainingTtlMs(state: State, clock: Clock): number {
-  const token = liveToken(state, clock)
+  const token = findValidToken(state, clock)
   return token === undefined ? 0 : ttlMs(token, clock)
 }
 
@@ -82,7 +82,7 @@ export function toFailed(
   random: () => number,
 ): Failed {
   const now = clock.monotonic()
-  const token = liveToken(previous, clock)
+  const token = findValidToken(previous, clock)
   const isStreak = previous.kind === 'failed' && now - previous.retryAt < STREAK_RESET_MS
   const streak = isStreak ? previous : undefined
   const failures = (streak?.failures ?? 0) + 1

@@ -20,11 +20,11 @@ type Expiry = Pick<AccessToken, 'expiresAt' | 'expiresAtMonotonic'>
  * back, or stood still while the machine slept, must not make an expired token look valid.
  */
 export function ttlMs(token: Expiry, clock: Clock): number {
-  return ttlAt(token, clock.wall(), clock.monotonic())
+  return computeTtlMs(token, clock.wall(), clock.monotonic())
 }
 
 /** Returns the same as `ttlMs`, for instants that have been read already. */
-export function ttlAt(token: Expiry, wall: number, monotonic: number): number {
+export function computeTtlMs(token: Expiry, wall: number, monotonic: number): number {
   const byWall = token.expiresAt - wall
   const byMonotonic = token.expiresAtMonotonic - monotonic
   return byWall - byMonotonic > MAX_DRIFT_MS ? byMonotonic : byWall
@@ -40,7 +40,7 @@ export function computeExpiry(
 ): { expiresIn: number; expiresOn: number } {
   const wall = clock.wall()
   const now = Math.floor(wall / SECOND_MS)
-  const end = Math.floor((wall + ttlAt(token, wall, clock.monotonic())) / SECOND_MS)
+  const end = Math.floor((wall + computeTtlMs(token, wall, clock.monotonic())) / SECOND_MS)
   const expiresIn = Math.max(1, end - now)
   return { expiresIn, expiresOn: now + expiresIn }
 }

@@ -12,7 +12,7 @@ interface RetryOptions {
 
 const MAX_ATTEMPTS = 3
 /** No retry starts later than this after the first attempt, except one for a response that did not come. */
-const RETRY_WINDOW_MS = 2500
+const MAX_RETRY_START_MS = 2500
 /** A failure that took longer is not retried: a slow resolver would be as slow again. */
 const MAX_QUICK_FAILURE_MS = 1000
 /** An attempt without a response ends after this time, unless it is the last one. */
@@ -43,7 +43,7 @@ export function retryExchanges(
     const firstStartedAt = clock.monotonic()
     const elapsedMs = () => clock.monotonic() - firstStartedAt
     let attempts = 1
-    while (attempts < MAX_ATTEMPTS && elapsedMs() <= RETRY_WINDOW_MS && budget.hasRetries()) {
+    while (attempts < MAX_ATTEMPTS && elapsedMs() <= MAX_RETRY_START_MS && budget.hasRetries()) {
       const startedMs = elapsedMs()
       const attempt = startDeadline(ATTEMPT_TIMEOUT_MS, signal)
       try {
@@ -52,7 +52,7 @@ export function retryExchanges(
         const error = toBrokerError(thrown)
         const tookMs = elapsedMs() - startedMs
         const delayMs = attempt.signal.aborted ? 0 : computeDelayMs(error, tookMs, attempts, random)
-        const isLate = !attempt.signal.aborted && elapsedMs() + delayMs > RETRY_WINDOW_MS
+        const isLate = !attempt.signal.aborted && elapsedMs() + delayMs > MAX_RETRY_START_MS
         if (isLate || signal?.aborted === true || !budget.spend()) throw error
         attempts += 1
         await new Promise((resolve) => setTimeout(resolve, delayMs))

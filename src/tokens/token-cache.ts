@@ -4,7 +4,7 @@ import { BrokerError, toBrokerError } from '../errors.ts'
 import { startDeadline, untilAborted } from '../lib/deadline.ts'
 import {
   type Failed,
-  liveToken,
+  findValidToken,
   msUntilDue,
   remainingTtlMs,
   requestedAt,
@@ -17,7 +17,7 @@ import {
 } from './cache-state.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { createOverloadedError } from './limiter.ts'
-import { mayRecoverWithNewAssertion, MIN_TTL_MS, ttlAt, ttlMs } from './refresh-policy.ts'
+import { mayRecoverWithNewAssertion, MIN_TTL_MS, computeTtlMs, ttlMs } from './refresh-policy.ts'
 import { type AccessToken, cacheKey, type TokenRequest, type TokenSource } from './token.ts'
 
 /** How the cache answered a request; the label values of `wimds_token_cache_results_total`. */
@@ -100,7 +100,7 @@ const MIN_BYPASS_AGE_MS = 60_000
 /** How long a caller with `bypass_cache` waits for a new token before it gets the cached one. */
 const MAX_BYPASS_WAIT_MS = 2000
 /** Callers that got a failure are expected back within this time; until then the cache retries. */
-const RETRY_WINDOW_MS = 2 * 60_000
+const BACKGROUND_RETRY_WINDOW_MS = 2 * 60_000
 /** Failing keys that are retried in the background at the same time; callers retry the others. */
 const MAX_RETRYING = 16
 /** A retry that is later than this did not start: the next caller makes the exchange. */
@@ -127,7 +127,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     entry.lastUsedAt = now
     if (entry.request.identity !== request.identity) entry.request = toSharedRequest(request)
     const { state } = entry
-    const ttl = state.token === undefined ? 0 : ttlAt(state.token, clock.wall(), now)
+    const ttl = state.token === undefined ? 0 : computeTtlMs(state.token, clock.wall(), now)
     if (state.token === undefined || ttl < MIN_TTL_MS) {
       return waitForToken(entry, request, signal)
     }
@@ -237,7 +237,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     const ttl = ttlMs(token, clock)
     if (ttl < MIN_TTL_MS) return onFailure(entry, createExpiredOnArrivalError())
     inflight.delete(entry.key)
-    const hadToken = liveToken(entry.state, clock) !== undefined
+    const hadToken = findValidToken(entry.state, clock) !== undefined
     entry.state = toFresh(token, ttl, random)
     if (hadToken) onRefresh({ request: entry.request, ttlMs: ttl })
     schedule(entry)
@@ -247,7 +247,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
   function onFailure(entry: Entry, error: BrokerError): never {
     const isOutdated = inflight.get(entry.key)?.assertionRotated === true
     inflight.delete(entry.key)
-    const token = liveToken(entry.state, clock)
+    const token = findValidToken(entry.state, clock)
     if (error.code === 'overloaded' && token === undefined && !prefetched.has(entry.key)) {
       // Not cached: the key itself is fine, and is to be served as soon as there is capacity.
       if (entry.state.kind === 'empty') lru.delete(entry.key)
@@ -298,9 +298,13 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
   /** Returns whether the token is worth an exchange that no caller has asked for. */
   function isInUse({ key, state, lastUsedAt }: Entry, now: number): boolean {
     if (prefetched.has(key)) return true
-    const token = liveToken(state, clock)
+    const token = findValidToken(state, clock)
     if (token !== undefined) return lastUsedAt > requestedAt(token)
-    return state.kind === 'failed' && !state.error.isPermanent && now - lastUsedAt < RETRY_WINDOW_MS
+    return (
+      state.kind === 'failed' &&
+      !state.error.isPermanent &&
+      now - lastUsedAt < BACKGROUND_RETRY_WINDOW_MS
+    )
   }
 
   async function prefetch(requests: readonly TokenRequest[]): Promise<void> {
@@ -337,7 +341,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
   function retryNow(entry: Entry, state: Failed): void {
     const willRetry = entry.timer !== undefined && isInUse(entry, clock.monotonic())
     entry.state = toDue(state, clock)
-    if (liveToken(state, clock) !== undefined) {
+    if (findValidToken(state, clock) !== undefined) {
       schedule(entry)
       return
     }
@@ -363,12 +367,12 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
   function entries(): readonly CacheEntry[] {
     const now = clock.monotonic()
     const isOld = ({ key, state, lastUsedAt }: Entry) =>
-      liveToken(state, clock) === undefined &&
+      findValidToken(state, clock) === undefined &&
       now - lastUsedAt > STREAK_RESET_MS &&
       !prefetched.has(key)
     const current = allEntries().filter((entry) => !isOld(entry))
     return current.map(({ request, state }) => {
-      const token = liveToken(state, clock)
+      const token = findValidToken(state, clock)
       const isNegative = state.kind === 'failed' && token === undefined
       return {
         request,

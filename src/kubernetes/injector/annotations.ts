@@ -97,7 +97,8 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings): PodOpti
         cpuLimit: readQuantity('cpu-limit') ?? defaults.resources.cpuLimit,
         memoryRequest,
         memoryLimit:
-          readQuantity('memory-limit') ?? greater(defaults.resources.memoryLimit, memoryRequest),
+          readQuantity('memory-limit') ??
+          maxQuantity(defaults.resources.memoryLimit, memoryRequest),
         guaranteedCpu: cpuRequest ?? defaults.resources.guaranteedCpu,
       },
     },
@@ -173,4 +174,4 @@ function parseSecretKey(value: string) {
   return name && key && rest.length === 0 ? { name, key } : undefined
 }
 
-const greater = (first: string, second: string) => (isGreater(second, first) ? second : first)
+const maxQuantity = (first: string, second: string) => (isGreater(second, first) ? second : first)

@@ -1,7 +1,7 @@
 /** The environment of the app's containers: SDK endpoints in mode env, NO_PROXY and more in every mode. */
 import { addNoProxyHosts, NO_PROXY_NAMES } from '../../lib/no-proxy.ts'
 import { ENDPOINT_VARIABLES } from '../../sdk-variables.ts'
-import { type Container, type EnvVar, findVariable, plainValue } from './pod.ts'
+import { type Container, type EnvVar, findVariable, getLiteralValue } from './pod.ts'
 
 /** The variable by which DefaultAzureCredential chooses among its credentials. */
 export const SDK_CREDENTIALS = 'AZURE_TOKEN_CREDENTIALS'
@@ -37,7 +37,7 @@ export function addAppEnvironment(container: Container, variables: readonly EnvV
 function excludeFromProxy(container: Container): EnvVar[] {
   const env = container.env ?? []
   const entries = NO_PROXY_NAMES.map((name) => findVariable(container, name))
-  const values = entries.map(plainValue)
+  const values = entries.map(getLiteralValue)
   const [upper, lower] = values
   const extended = new Map([
     [NO_PROXY_NAMES[0], addNoProxyHosts(upper, lower)],
@@ -58,7 +58,7 @@ function excludeFromProxy(container: Container): EnvVar[] {
   ]
 }
 
-const isPlain = (entry: EnvVar) => plainValue(entry) !== undefined
+const isPlain = (entry: EnvVar) => getLiteralValue(entry) !== undefined
 
 function isNoProxyName(name: string): name is (typeof NO_PROXY_NAMES)[number] {
   return NO_PROXY_NAMES.some((each) => each === name)

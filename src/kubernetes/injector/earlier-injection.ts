@@ -8,7 +8,7 @@ import {
   type Container,
   findVariable,
   isInjected,
-  plainValue,
+  getLiteralValue,
   type Pod,
   SIDECAR,
   type VolumeMount,
@@ -27,7 +27,8 @@ export function removeInjection(pod: Pod): Pod {
   const clean = (list: readonly Container[]) =>
     list.filter((container) => !isInjected(container)).map(removeVariables)
   const sidecar = findSidecar(pod)
-  const [address] = plainValue(sidecar && findVariable(sidecar, 'WIMDS_LISTEN'))?.split(',') ?? []
+  const [address] =
+    getLiteralValue(sidecar && findVariable(sidecar, 'WIMDS_LISTEN'))?.split(',') ?? []
   const variables =
     sidecar === undefined || address === undefined
       ? []

@@ -5,7 +5,7 @@ import {
   type Container,
   type EnvVar,
   findVariable,
-  plainValue,
+  getLiteralValue,
   type Pod,
   type Volume,
   type VolumeMount,
@@ -88,7 +88,7 @@ function findTokenPaths({ spec }: Pod): TokenPaths {
 /** Finds the token that AZURE_FEDERATED_TOKEN_FILE of a container names, if the pod projects it. */
 function findNamedToken(pod: Pod, tokens: TokenPaths): Location | undefined {
   for (const container of allContainers(pod)) {
-    const file = plainValue(findVariable(container, 'AZURE_FEDERATED_TOKEN_FILE'))
+    const file = getLiteralValue(findVariable(container, 'AZURE_FEDERATED_TOKEN_FILE'))
     const mount = file === undefined ? undefined : findMount(container, file)
     if (file === undefined || mount === undefined) continue
     const path = pathInVolume(file, mount)

@@ -6,7 +6,7 @@ import { createInitContainers, createSidecar, createVolumes } from './containers
 import { findApiAccessMount, removeInjection } from './earlier-injection.ts'
 import { createPlan, type Plan, type ServiceAccountAnnotations } from './plan.ts'
 import { type Container, parsePod, type Pod, type VolumeMount } from './pod.ts'
-import { findRefusals, findWarnings } from './refusals.ts'
+import { findRejections, findWarnings } from './rejections.ts'
 import type { InjectionSettings } from './settings.ts'
 
 export interface InjectionRequest {
@@ -50,7 +50,7 @@ export function inject({ pod: value, serviceAccount, settings }: InjectionReques
   if (options.inject === false || (!isWanted && isReadable)) return { kind: 'skipped' }
   const original = removeInjection(pod)
   const plan = createPlan(original, serviceAccount, options, settings)
-  const reasons = findRefusals(original, plan)
+  const reasons = findRejections(original, plan)
   if (reasons.length > 0) return { kind: 'rejected', reasons }
   const injected = addInjection(original, plan, findApiAccessMount(pod))
   const patch = createPatch(pod, injected)

@@ -26,7 +26,7 @@ export const CONFIG_DIRECTORY = '/etc/wimds'
 /** A classic sidecar is stopped at the same time as its app, which may still need a token. */
 const CLASSIC_DRAIN = '10s'
 
-/** Creates the plan. `findRefusals` decides whether it may be carried out. */
+/** Creates the plan. `findRejections` decides whether it may be carried out. */
 export function createPlan(
   pod: Pod,
   serviceAccount: ServiceAccountAnnotations,
@@ -44,7 +44,7 @@ export function createPlan(
     sidecarEnv,
     appVariables: [
       // First: another injection removes and appends the variables of mode env alone.
-      ...plain(
+      ...toVariable(
         SDK_CREDENTIALS,
         options.usesManagedIdentityOnly ? 'ManagedIdentityCredential' : undefined,
       ),
@@ -67,15 +67,15 @@ function createSidecarEnv(
   const tenantId = settings.tenantId ?? serviceAccount['azure.workload.identity/tenant-id']
   const entries = [
     ...token.variables,
-    ...plain('AZURE_CLIENT_ID', clientId),
-    ...plain('AZURE_TENANT_ID', tenantId),
-    ...plain('AZURE_FEDERATED_TOKEN_FILE', token.file),
-    ...plain('WIMDS_LISTEN', `127.0.0.1:${settings.port}`),
-    ...plain('WIMDS_ADMIN_LISTEN', adminListen(settings.adminPort)),
-    ...plain('WIMDS_CONFIG', configMap && `${CONFIG_DIRECTORY}/identities.yaml`),
-    ...plain('WIMDS_PREFETCH', prefetch),
-    ...plain('WIMDS_PASS_THROUGH', passThrough),
-    ...plain('WIMDS_DRAIN', settings.hasNativeSidecars ? undefined : CLASSIC_DRAIN),
+    ...toVariable('AZURE_CLIENT_ID', clientId),
+    ...toVariable('AZURE_TENANT_ID', tenantId),
+    ...toVariable('AZURE_FEDERATED_TOKEN_FILE', token.file),
+    ...toVariable('WIMDS_LISTEN', `127.0.0.1:${settings.port}`),
+    ...toVariable('WIMDS_ADMIN_LISTEN', adminListen(settings.adminPort)),
+    ...toVariable('WIMDS_CONFIG', configMap && `${CONFIG_DIRECTORY}/identities.yaml`),
+    ...toVariable('WIMDS_PREFETCH', prefetch),
+    ...toVariable('WIMDS_PASS_THROUGH', passThrough),
+    ...toVariable('WIMDS_DRAIN', settings.hasNativeSidecars ? undefined : CLASSIC_DRAIN),
     ...(identityHeaderSecret
       ? [{ name: 'WIMDS_IDENTITY_HEADER', valueFrom: { secretKeyRef: identityHeaderSecret } }]
       : []),
@@ -89,6 +89,6 @@ function adminListen(port: number): string | undefined {
   return port === INJECTION_DEFAULTS.adminPort ? undefined : `[::]:${port}`
 }
 
-function plain(name: string, value: string | undefined): EnvVar[] {
+function toVariable(name: string, value: string | undefined): EnvVar[] {
   return value ? [{ name, value }] : []
 }

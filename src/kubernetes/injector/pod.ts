@@ -119,7 +119,7 @@ export function findVariable(container: Container, name: string): EnvVar | undef
 }
 
 /** Returns the value of a variable; undefined if it is not set, or comes from `valueFrom`. */
-export function plainValue(entry: EnvVar | undefined): string | undefined {
+export function getLiteralValue(entry: EnvVar | undefined): string | undefined {
   if (entry === undefined || entry['valueFrom'] != null) return undefined
   const value = entry['value'] ?? ''
   return typeof value === 'string' ? value : undefined

@@ -1,6 +1,6 @@
 /** Edits a text: every byte outside the edits is kept. */
 import { isNode, isPair, type YAMLMap, type YAMLSeq } from 'yaml'
-import { asNode, rangeOf } from './yaml-nodes.ts'
+import { asNode, getRange } from './yaml-nodes.ts'
 
 export interface TextEdit {
   /** Offsets into the original text; equal for an insertion. */
@@ -47,7 +47,7 @@ export function addToFlow(
   index: number,
   added: readonly { readonly key?: string; readonly value: unknown }[],
 ): TextEdit {
-  const [open] = rangeOf(node)
+  const [open] = getRange(node)
   const { separator, print } = findFlowLayout(source, node)
   const list = added
     .map(({ key, value }) => (key === undefined ? '' : `${JSON.stringify(key)}: `) + print(value))
@@ -69,7 +69,7 @@ interface FlowLayout {
 }
 
 function findFlowLayout(source: string, node: YAMLMap | YAMLSeq): FlowLayout {
-  const [open] = rangeOf(node)
+  const [open] = getRange(node)
   const first = flowItemStart(node.items[0])
   const isOnOneLine = first === undefined || !source.slice(open, first).includes('\n')
   if (isOnOneLine) return { separator: ' ', print: (value) => JSON.stringify(value) }
@@ -84,9 +84,9 @@ function findFlowLayout(source: string, node: YAMLMap | YAMLSeq): FlowLayout {
 
 function flowItemStart(item: unknown): number | undefined {
   const node = isPair(item) ? item.key : item
-  return isNode(node) ? rangeOf(node)[0] : undefined
+  return isNode(node) ? getRange(node)[0] : undefined
 }
 
 function flowItemEnd(item: unknown): number {
-  return rangeOf(asNode(isPair(item) ? (item.value ?? item.key) : item))[1]
+  return getRange(asNode(isPair(item) ? (item.value ?? item.key) : item))[1]
 }

@@ -7,7 +7,7 @@ import { isMap, isSeq, type Node, stringify, type YAMLMap, type YAMLSeq } from '
 import { addToFlow, indent, lineEnd, lineStart, type TextEdit } from './text-edits.ts'
 import {
   asNode,
-  columnOf,
+  getColumn,
   contentEnd,
   findMember,
   findPlace,
@@ -15,7 +15,7 @@ import {
   isQuoted,
   type Key,
   type Place,
-  rangeOf,
+  getRange,
   UneditableError,
   type YamlDocument,
 } from './yaml-nodes.ts'
@@ -94,8 +94,8 @@ export function findEdits(
         members.map(([key, value]) => ({ key, value })),
       )
     }
-    const text = indent(print(Object.fromEntries(members)), columnOf(node))
-    return insertLines(afterContent(contentEnd(node), columnOf(node)), text)
+    const text = indent(print(Object.fromEntries(members)), getColumn(node))
+    return insertLines(afterContent(contentEnd(node), getColumn(node)), text)
   }
 
   function addElements(
@@ -112,22 +112,22 @@ export function findEdits(
         elements.map((value) => ({ value })),
       )
     }
-    const text = indent(print(elements), columnOf(node))
+    const text = indent(print(elements), getColumn(node))
     const at =
       index === 0
         ? afterKey(key)
-        : afterContent(contentEnd(asNode(node.items[index - 1])), columnOf(node) + 1)
+        : afterContent(contentEnd(asNode(node.items[index - 1])), getColumn(node) + 1)
     return insertLines(at, text)
   }
 
   function removeMember({ node, key }: Place): TextEdit {
     if (key === undefined) throw new UneditableError('a member has no key')
-    return removeLines(rangeOf(key)[0], contentEnd(node), /^[ ]*$/)
+    return removeLines(getRange(key)[0], contentEnd(node), /^[ ]*$/)
   }
 
   function removeElement(node: YAMLSeq, index: number): TextEdit {
     const item = asNode(node.items[index])
-    return removeLines(rangeOf(item)[0], contentEnd(item), /^[ ]*-[ ]*$/)
+    return removeLines(getRange(item)[0], contentEnd(item), /^[ ]*-[ ]*$/)
   }
 
   /** Removes whole lines. Only text that `prefix` matches may precede the offset in its line. */
@@ -140,7 +140,7 @@ export function findEdits(
   }
 
   function replaceValue({ node, key, parent }: Place, value: unknown): TextEdit[] {
-    const [start, end] = rangeOf(node)
+    const [start, end] = getRange(node)
     if (isFlow(parent)) return [{ start, end, text: JSON.stringify(value) }]
     if (isEmptyText(source.slice(start, end)) && key !== undefined && isMap(parent)) {
       return fillValue(parent, key, start, end, value)
@@ -149,7 +149,7 @@ export function findEdits(
     const last = contentEnd(node)
     const contentStop = source[last - 1] === '\n' ? last - 1 : last
     if (isEmptyCollection(value) && key !== undefined) {
-      const colon = source.indexOf(':', rangeOf(key)[1])
+      const colon = source.indexOf(':', getRange(key)[1])
       return [{ start: colon + 1, end: contentStop, text: ` ${JSON.stringify(value)}` }]
     }
     const column = start - lineStart(source, start)
@@ -165,8 +165,8 @@ export function findEdits(
     value: unknown,
   ): TextEdit[] {
     if (isEmptyCollection(value)) return [{ start, end, text: JSON.stringify(value) }]
-    const column = columnOf(parent) + (Array.isArray(value) && !hasIndentedLists ? 0 : 2)
-    const colon = source.indexOf(':', rangeOf(key)[1])
+    const column = getColumn(parent) + (Array.isArray(value) && !hasIndentedLists ? 0 : 2)
+    const colon = source.indexOf(':', getRange(key)[1])
     // Without a value the blank after the colon stays: a comment needs it.
     const cleared = start === end ? [] : [{ start: Math.min(start, colon + 1), end, text: '' }]
     return [...cleared, insertLines(endOfLine(end), indent(print(value), column))]
@@ -200,7 +200,7 @@ export function findEdits(
   /** Returns the offset after the line of a list's key: before the comments of its first element. */
   function afterKey(key: Node | undefined): number {
     if (key === undefined) throw new UneditableError('a list has no key')
-    return endOfLine(source.indexOf(':', rangeOf(key)[1]) + 1)
+    return endOfLine(source.indexOf(':', getRange(key)[1]) + 1)
   }
 
   /** Returns the end of the line. Only blanks and a comment may follow the offset in it. */
@@ -223,7 +223,7 @@ export function findEdits(
 function areListsIndented(yaml: YamlDocument, path: readonly Key[]): boolean {
   const { node, parent } = findPlace(yaml, [...path, 'spec', 'containers'])
   if (!isSeq(node) || !isMap(parent) || isFlow(node)) return true
-  return columnOf(node) > columnOf(parent)
+  return getColumn(node) > getColumn(parent)
 }
 
 function isObject(value: unknown): value is JsonObject {

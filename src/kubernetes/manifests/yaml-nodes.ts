@@ -92,13 +92,13 @@ export function asNode(value: unknown): Node {
 }
 
 /** Returns where the node begins and where its own text ends. */
-export function rangeOf(node: Node): readonly [start: number, end: number] {
+export function getRange(node: Node): readonly [start: number, end: number] {
   if (!node.range) throw new UneditableError('a node has no range')
   return [node.range[0], node.range[1]]
 }
 
 /** Returns the column of a block collection: of its keys, or of its dashes. */
-export function columnOf(node: YAMLMap | YAMLSeq): number {
+export function getColumn(node: YAMLMap | YAMLSeq): number {
   const token = node.srcToken
   if (token === undefined || !('indent' in token)) throw new UneditableError('a node has no token')
   return token.indent
@@ -106,7 +106,7 @@ export function columnOf(node: YAMLMap | YAMLSeq): number {
 
 /** Returns the offset after the node's last character, without the comments that follow. */
 export function contentEnd(node: Node): number {
-  if (isFlow(node) || isScalar(node) || isAlias(node)) return rangeOf(node)[1]
+  if (isFlow(node) || isScalar(node) || isAlias(node)) return getRange(node)[1]
   if (isSeq(node)) return contentEnd(asNode(node.items.at(-1)))
   if (!isMap(node)) throw new UneditableError('a node is of an unknown kind')
   const last = node.items.at(-1)

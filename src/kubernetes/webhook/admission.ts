@@ -82,7 +82,7 @@ export async function reviewPod(read: ReadReview, options: AdmissionOptions): Pr
     return { outcome, message, subject, review: reply(uid, deny(503, message)) }
   }
   if ('problem' in account) {
-    const place = `${subject.namespace}/${printable(name)}`
+    const place = `${subject.namespace}/${toPrintable(name)}`
     return reject(uid, subject, [`the ServiceAccount ${place} ${account.problem}`])
   }
   const serviceAccount = addTenant(account.annotations, options.defaultTenantId)
@@ -111,12 +111,12 @@ function parseSubject(body: unknown) {
     isNewPod: kind.group === '' && kind.kind === 'Pod' && operation === 'CREATE',
     namespace,
     name: serviceAccountName(PodAccount.safeParse(object).data?.spec ?? {}),
-    subject: { namespace: printable(namespace), pod: printable(name || generateName || '') },
+    subject: { namespace: toPrintable(namespace), pod: toPrintable(name || generateName || '') },
   }
 }
 
 /** The API server calls webhooks before it validates names, so a name may be any text. */
-function printable(name: string): string {
+function toPrintable(name: string): string {
   return NAME.test(name.replace(/-$/, '')) ? name : scrubAndTruncate(name, 253)
 }
 

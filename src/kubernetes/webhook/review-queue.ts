@@ -41,7 +41,7 @@ interface Entry {
   evict: () => void
 }
 
-interface Turn {
+interface WaitingReview {
   readonly bytes: number
   readonly start: () => void
 }
@@ -52,7 +52,7 @@ const INITIAL_BYTES = 16_384
 /** Creates a queue: a function that receives the body of one request. */
 export function createReviewQueue({ maxBytes, maxTotalBytes, maxValues }: QueueLimits) {
   const entries = new Set<Entry>()
-  const turns: Turn[] = []
+  const waiting: WaitingReview[] = []
 
   /** Frees the memory now: garbage collection would come too late for a flood of bodies. */
   function release(entry: Entry): void {
@@ -110,21 +110,21 @@ export function createReviewQueue({ maxBytes, maxTotalBytes, maxValues }: QueueL
   }
 
   /** Resolves when no smaller body waits: a few large ones do not delay the others. */
-  function takeTurn(bytes: number): Promise<void> {
+  function waitForTurn(bytes: number): Promise<void> {
     return new Promise((resolve) => {
-      turns.push({ bytes, start: resolve })
-      if (turns.length === 1) setImmediate(startNext)
+      waiting.push({ bytes, start: resolve })
+      if (waiting.length === 1) setImmediate(startNext)
     })
   }
 
   /** Starts one turn in each round of the event loop, so that sockets are served in between. */
   function startNext(): void {
-    const [first, ...rest] = turns
+    const [first, ...rest] = waiting
     if (first === undefined) return
     const next = rest.reduce((a, b) => (b.bytes < a.bytes ? b : a), first)
-    turns.splice(turns.indexOf(next), 1)
+    waiting.splice(waiting.indexOf(next), 1)
     next.start()
-    if (turns.length > 0) setImmediate(startNext)
+    if (waiting.length > 0) setImmediate(startNext)
   }
 
   return async function receiveReview(
@@ -145,7 +145,7 @@ export function createReviewQueue({ maxBytes, maxTotalBytes, maxValues }: QueueL
     }
     return {
       read: async (work) => {
-        await takeTurn(size)
+        await waitForTurn(size)
         checkStructure(bytes(), maxValues)
         const body = parseJson(bytes().toString())
         if (body === undefined) throw new MalformedReview('the body is not JSON')

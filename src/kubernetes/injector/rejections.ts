@@ -1,4 +1,4 @@
-/** Checks whether a pod can be injected: refusals, each with its fix, and warnings. */
+/** Checks whether a pod can be injected: rejections, each with its fix, and warnings. */
 import { parseSettings } from '../../config/settings.ts'
 import { NO_PROXY_NAMES } from '../../lib/no-proxy.ts'
 import { UNSUPPORTED_PROTOCOL_VARIABLES } from '../../sdk-variables.ts'
@@ -11,7 +11,7 @@ import {
   findVariable,
   isInjected,
   isWindows,
-  plainValue,
+  getLiteralValue,
   type Pod,
   serviceAccountName,
 } from './pod.ts'
@@ -22,8 +22,8 @@ import { findResourceProblems } from './resources.ts'
  * Returns every reason for which the pod cannot be injected, each with its fix. The pod is the one
  * without an earlier injection.
  */
-export function findRefusals(pod: Pod, plan: Plan): string[] {
-  return [...plan.options.problems, ...REFUSALS.flatMap((check) => check(pod, plan))]
+export function findRejections(pod: Pod, plan: Plan): string[] {
+  return [...plan.options.problems, ...REJECTIONS.flatMap((check) => check(pod, plan))]
 }
 
 /** Returns a sentence for each thing that works, but probably not as its author expects. */
@@ -185,7 +185,7 @@ const sidecarSettings: Check = (_, { sidecarEnv }) => {
 
 const resources: Check = (_, { settings }) => findResourceProblems(settings.resources)
 
-const REFUSALS: readonly Check[] = [
+const REJECTIONS: readonly Check[] = [
   hostNetwork,
   windows,
   azwiProxy,
@@ -202,7 +202,7 @@ const REFUSALS: readonly Check[] = [
   resources,
 ]
 
-/** A misspelt name, or a container that another webhook adds later: no reason to refuse. */
+/** A misspelt name, or a container that another webhook adds later: no reason to reject. */
 const skippedContainers: Check = (pod, { options }) => {
   const present = new Set(allContainers(pod).map(({ name }) => name))
   return [...options.skipped]
@@ -226,7 +226,7 @@ const noProxyFromElsewhere: Check = ({ spec }, { options }) =>
     .filter((container) =>
       NO_PROXY_NAMES.some((name) => {
         const entry = findVariable(container, name)
-        return entry !== undefined && plainValue(entry) === undefined
+        return entry !== undefined && getLiteralValue(entry) === undefined
       }),
     )
     .map(
@@ -240,7 +240,7 @@ const ownSdkCredentials: Check = (pod, { options, appVariables }) =>
     .filter((container) => {
       const entry = findVariable(container, SDK_CREDENTIALS)
       const wanted = appVariables.find(({ name }) => name === SDK_CREDENTIALS)
-      return entry !== undefined && plainValue(entry) !== plainValue(wanted)
+      return entry !== undefined && getLiteralValue(entry) !== getLiteralValue(wanted)
     })
     .map(
       ({ name }) =>
