@@ -2,7 +2,7 @@
 import { isIP } from 'node:net'
 import type { IdentityDirectory } from '../identities.ts'
 import { readWholeFile } from '../lib/files.ts'
-import { isLocalHost } from '../lib/hosts.ts'
+import { isLocalHost, removeBrackets } from '../lib/hosts.ts'
 import { parseJsonObject } from '../lib/json.ts'
 import {
   DEFAULT_INSTANCE,
@@ -272,7 +272,7 @@ function findRegionProblems({ directory, exchange }: Config): string[] {
   if (exchange.region === undefined) return []
   const hosts = directory.identities.map(({ authorityHost }) => new URL(authorityHost).hostname)
   return [...new Set(hosts)]
-    .filter((host) => isIP(host.replaceAll(/^\[|\]$/g, '')) !== 0)
+    .filter((host) => isIP(removeBrackets(host)) !== 0)
     .map((host) => `WIMDS_REGION: cannot be used with the authority host ${host}, an IP address`)
 }
 

@@ -1,5 +1,6 @@
 /** Parses the identities file: YAML with entries. Each problem has its line and column. */
 import * as z from 'zod/mini'
+import { errorCode, errorMessage } from '../lib/describe-error.ts'
 import { readRegularFile } from '../lib/files.ts'
 import { normalizeResource } from '../resource.ts'
 import { authorityHost, choice, createSchema, guid, quote, resource, tenant } from './parsers.ts'
@@ -86,8 +87,8 @@ export async function readIdentitiesFile(
   try {
     text = await readText(path)
   } catch (error) {
-    const reason = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : ''
-    const problems = [`WIMDS_CONFIG: ${path} cannot be read${reason}`]
+    const reason = errorCode(error) ?? errorMessage(error)
+    const problems = [`WIMDS_CONFIG: ${path} cannot be read (${reason})`]
     return { path, text: '', entries: [], problems }
   }
   if (Buffer.byteLength(text) > MAX_FILE_BYTES) {

@@ -2,6 +2,7 @@
 import { decodeJwt } from 'jose/jwt/decode'
 import * as z from 'zod/mini'
 import { BrokerError } from '../errors.ts'
+import { errorCode } from '../lib/describe-error.ts'
 import { readRegularFile } from '../lib/files.ts'
 import { Secret } from '../secret.ts'
 
@@ -139,7 +140,7 @@ async function read(path: string, readFile: (path: string) => Promise<string>): 
   try {
     return await readFile(path)
   } catch (error) {
-    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+    const reason = errorCode(error) ?? 'unknown'
     if (reason === 'ENOENT' || reason === 'ENOTDIR') {
       throw new BrokerError(
         'assertion_missing',

@@ -3,6 +3,7 @@ import { BlockList, isIP } from 'node:net'
 import { createSecureContext, getCACertificates } from 'node:tls'
 import { Agent, type Dispatcher, EnvHttpProxyAgent, Pool, request } from 'undici'
 import type { Config } from '../config/config.ts'
+import { removeBrackets } from '../lib/hosts.ts'
 import { CONNECT_OPTIONS } from './http-client.ts'
 import { createTokenProxyDispatcher } from './token-proxy.ts'
 
@@ -107,7 +108,7 @@ LOCAL_ADDRESSES.addSubnet('fe80::', 10, 'ipv6')
 
 /** Returns true for a loopback or link-local host; an IPv4-mapped address counts as IPv4. */
 function isLocal(hostname: string): boolean {
-  const host = hostname.replace(/^\[(.+)\]$/, '$1').replace(/\.$/, '')
+  const host = removeBrackets(hostname).replace(/\.$/, '')
   const version = isIP(host)
   if (version === 0) return host === 'localhost' || host.endsWith('.localhost')
   return LOCAL_ADDRESSES.check(host, version === 4 ? 'ipv4' : 'ipv6')

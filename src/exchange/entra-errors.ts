@@ -1,6 +1,7 @@
 /** Maps the error responses of Entra ID, the token proxy and intercepting proxies to error codes. */
 import * as z from 'zod/mini'
 import { BrokerError, type EntraDetails, type ErrorCode } from '../errors.ts'
+import { firstItems } from '../lib/first-items.ts'
 import { parseJson } from '../lib/json.ts'
 import { scrub, scrubAndTruncate } from '../secret.ts'
 import { explainAadsts } from './aadsts.ts'
@@ -157,7 +158,5 @@ function formatPolicies(claims = ''): string | undefined {
     (value) => PolicyId.safeParse(value).success,
   )
   if (ids.length === 0) return undefined
-  const more = ids.length - MAX_POLICIES
-  const listed = ids.slice(0, MAX_POLICIES).join(', ')
-  return `Conditional Access policy ${listed}${more > 0 ? ` and ${more} more` : ''}`
+  return `Conditional Access policy ${firstItems(ids.map(String), MAX_POLICIES).join(', ')}`
 }

@@ -1,5 +1,6 @@
 /** Maps the errors of requests without a response (DNS, TCP, TLS, proxy, time limit) to error codes. */
 import { BrokerError } from '../errors.ts'
+import { errorCode } from '../lib/describe-error.ts'
 
 const TIMEOUT_CODES = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
@@ -85,5 +86,5 @@ function findCode(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown'
   const inner = error.cause === undefined ? 'unknown' : findCode(error.cause)
   if (inner !== 'unknown') return inner
-  return 'code' in error && typeof error.code === 'string' ? error.code : 'unknown'
+  return errorCode(error) ?? 'unknown'
 }

@@ -6,6 +6,13 @@ export function errorMessage(error: unknown): string {
   return scrub(error instanceof Error ? error.message : String(error))
 }
 
+/** Returns the code of an error of Node, such as `ENOENT`; undefined for any other error. */
+export function errorCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : undefined
+}
+
 /**
  * Returns the log line, in JSON, for an error that nothing caught. It contains names, messages and stacks
  * only: the other properties of an error, which Node prints, may contain a request with its headers.

@@ -5,6 +5,11 @@ export function formatUrlHost(host: string): string {
   return host.includes(':') ? `[${host}]` : host
 }
 
+/** Returns the host of a URL without the brackets of an IPv6 address. */
+export function removeBrackets(host: string): string {
+  return host.replace(/^\[(.+)\]$/, '$1')
+}
+
 /**
  * Returns the host by which this machine reaches a listener. A wildcard becomes 127.0.0.1, since `::`
  * accepts IPv4 too, and is bound as 0.0.0.0 on a machine without IPv6.

@@ -1,5 +1,6 @@
 /** The state of a sidecar in one word, with its reasons. */
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
+import { firstItems } from '../lib/first-items.ts'
 import { scrub } from '../secret.ts'
 import type { Clock } from '../tokens/clock.ts'
 import { toResource } from '../tokens/token.ts'
@@ -62,7 +63,9 @@ function describeTokenFailures(failing: readonly CacheEntry[]): string[] {
     if (first === undefined) return []
     const { request, token, failure } = first
     const resources = group.map(({ request: { scope } }) => toResource(scope))
-    const subject = scrub(`${joinFirst(resources)} as ${request.identity.name}`)
+    const subject = scrub(
+      `${firstItems(resources, MAX_NAMED).join(', ')} as ${request.identity.name}`,
+    )
     const code = failure?.error.code ?? ''
     const noun = group.length === 1 ? 'the token' : 'tokens'
     const verb = group.length === 1 ? 'is' : 'are'
@@ -73,9 +76,3 @@ function describeTokenFailures(failing: readonly CacheEntry[]): string[] {
 }
 
 const MAX_NAMED = 3
-
-function joinFirst(names: readonly string[]): string {
-  const rest = names.length - MAX_NAMED
-  const named = names.slice(0, MAX_NAMED).join(', ')
-  return rest > 0 ? `${named} and ${rest} more` : named
-}

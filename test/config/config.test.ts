@@ -431,7 +431,7 @@ describe('the identities file', () => {
 
   test('reports that it cannot be read', async () => {
     expect(await loadProblems({ WIMDS_CONFIG: '/nowhere.yaml' })).toEqual([
-      'WIMDS_CONFIG: /nowhere.yaml cannot be read',
+      'WIMDS_CONFIG: /nowhere.yaml cannot be read (no /nowhere.yaml)',
     ])
   })
 })

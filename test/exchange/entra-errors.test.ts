@@ -66,7 +66,7 @@ test('names each policy once', async () => {
 test('names at most five policies and counts the rest', async () => {
   blockWith(claimsOf(Array.from({ length: 5000 }, (_, index) => policy(index))))
   const { message } = await rejection()
-  expect(message).toContain(`${policy(4)} and 4995 more)`)
+  expect(message).toContain(`${policy(4)}, and 4995 more)`)
   expect(message).not.toContain(policy(5))
 })
 

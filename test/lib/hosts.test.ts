@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { isLocalHost, toLocalHost } from '../../src/lib/hosts.ts'
+import { isLocalHost, removeBrackets, toLocalHost } from '../../src/lib/hosts.ts'
 
 test.each([
   ['0.0.0.0', '127.0.0.1'],
@@ -28,4 +28,11 @@ test.each([
   '127.0.0.1.example',
 ])('recognizes %s as reachable from the network', (host) => {
   expect(isLocalHost(host)).toBe(false)
+})
+
+test.each([
+  ['[::1]', '::1'],
+  ['127.0.0.1', '127.0.0.1'],
+])('removes the brackets of %s', (host, expected) => {
+  expect(removeBrackets(host)).toBe(expected)
 })

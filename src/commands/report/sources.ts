@@ -1,5 +1,6 @@
 /** The sources of the report: status documents of sidecars, or a Prometheus that scrapes them. */
 import * as z from 'zod/mini'
+import { errorCode } from '../../lib/describe-error.ts'
 import { readBody } from '../../lib/read-body.ts'
 import { scrubAndTruncate } from '../../secret.ts'
 import { StatusSchema } from '../../telemetry/status-schema.ts'
@@ -102,6 +103,5 @@ function describeFetchError(error: unknown): string {
   // The message of fetch() is "fetch failed"; its cause has the reason.
   const { cause } = error
   if (!(cause instanceof Error)) return error.message
-  const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.message
-  return `cannot connect (${code})`
+  return `cannot connect (${errorCode(cause) ?? cause.message})`
 }

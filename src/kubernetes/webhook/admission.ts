@@ -1,5 +1,6 @@
 /** Answers AdmissionReviews (admission.k8s.io/v1) of new pods, without side effects. */
 import * as z from 'zod/mini'
+import { firstItems } from '../../lib/first-items.ts'
 import { scrub, scrubAndTruncate } from '../../secret.ts'
 import { inject, type Injection } from '../injector/inject.ts'
 import type { ServiceAccountAnnotations } from '../injector/plan.ts'
@@ -150,9 +151,7 @@ const MAX_REASONS = 10
 const MAX_REASON_LENGTH = 500
 
 function joinTruncated(reasons: readonly string[]): string {
-  const rest = reasons.length - MAX_REASONS
-  const shown = reasons.slice(0, MAX_REASONS).map(truncate)
-  return [...shown, ...(rest > 0 ? [`and ${rest} more`] : [])].join('; ')
+  return firstItems(reasons, MAX_REASONS).map(truncate).join('; ')
 }
 
 /** Reasons repeat names and annotations, which can have any length. */

@@ -1,0 +1,7 @@
+/** Shortens lists for messages. */
+
+/** Returns the first `max` items, and then how many more there are, such as `and 3 more`. */
+export function firstItems(items: readonly string[], max: number): string[] {
+  const rest = items.length - max
+  return [...items.slice(0, max), ...(rest > 0 ? [`and ${rest} more`] : [])]
+}
