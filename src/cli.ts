@@ -1,26 +1,10 @@
 /** The command line: argv → one command → an exit code. */
-import { exitWithError, exitWithUsage } from './lib/print-error.ts'
-import type { Command, CommandIo } from './commands/io.ts'
+import { exitWithError } from './lib/print-error.ts'
+import { type Command, type CommandIo, SIGNAL_EXIT_CODES } from './commands/io.ts'
 import { ConfigError } from './errors.ts'
 import { formatCrash } from './lib/describe-error.ts'
 
-const USAGE = `usage: wimds COMMAND
-
-  serve     run the sidecar: answer IMDS token requests by workload identity federation
-  demo      run the whole flow on this machine, offline, with explanations
-  simulate  simulate Entra ID, a cluster issuer and a resource server for development and CI
-  inject    add the sidecar to Kubernetes manifests
-  redirect  redirect 169.254.169.254:80 to the sidecar (init container)
-  webhook   run the admission webhook, which adds the sidecar to pods
-  probe     exit 0 when the sidecar on this machine is ready
-  report    list the workloads that still call the sidecar, and how to migrate them
-  doctor    find out why there is no token, and how to fix it
-  token     print an access token, for shell scripts
-  env       print the variables that configure SDKs for the sidecar
-  version   print the version
-
-Without a command it takes the flags of the azure-workload-identity proxy.
-`
+const loadHelp = async () => (await import('./commands/help.ts')).help
 
 /** Commands are imported lazily, so that none pays for the libraries of another. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
@@ -36,6 +20,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   token: async () => (await import('./commands/token.ts')).token,
   version: async () => (await import('./commands/version.ts')).version,
   redirect: async () => (await import('./commands/redirect.ts')).redirect,
+  help: loadHelp,
 }
 
 /** Commands that shut down gracefully; a signal ends the others at once. */
@@ -48,22 +33,27 @@ let isLongRunning = false
 
 async function main(argv: readonly string[], io: CommandIo): Promise<number> {
   const [name = 'help', ...args] = argv
-  if (name === 'help' || name === '--help' || name === '-h') {
-    io.stdout.write(USAGE)
-    return 0
-  }
-  const named = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
-  const load = name.startsWith('-') ? dropIn : named
-  if (load === undefined) {
-    return exitWithUsage(io, 'wimds', [`unknown command ${JSON.stringify(name)}`])
-  }
-  isLongRunning = load === dropIn || LONG_RUNNING.has(name)
+  const isDropIn = name.startsWith('-')
   try {
-    const command = await load()
-    return await command(load === dropIn ? argv : args, io)
+    if (asksForHelp(argv)) return await (await loadHelp())(isDropIn ? [] : [name], io)
+    const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+    isLongRunning = isDropIn || LONG_RUNNING.has(name)
+    if (isDropIn) return await (await dropIn())(argv, io)
+    // An unknown command is one that `help` cannot explain.
+    if (load === undefined) return await (await loadHelp())([name], io)
+    return await (
+      await load()
+    )(args, io)
   } catch (error) {
-    return exitWithError(io, `wimds ${name}`, error)
+    const isCommand = Object.hasOwn(COMMANDS, name) && name !== 'help'
+    return exitWithError(io, isCommand ? `wimds ${name}` : 'wimds', error)
   }
+}
+
+/** Returns true for `-h` or `--help` before a `--`; no flag has them as its value. */
+function asksForHelp(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--')
+  return argv.slice(0, end === -1 ? undefined : end).some((arg) => /^(?:-h|--?help)$/.test(arg))
 }
 
 /** Returns whether this Node is one of `engines` in package.json. */
@@ -78,8 +68,6 @@ process.on('uncaughtException', (error) => {
   process.exit(1)
 })
 const shutdown = new AbortController()
-/** Exit codes by signal: 128 + its number, as in a shell. */
-const SIGNAL_EXIT_CODES = { SIGTERM: 143, SIGINT: 130 } as const
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.on(signal, () => {
     // Process 1 of a container ignores signals that have no handler.

@@ -55,6 +55,33 @@ test.each([
   expect(importsOf(folder).filter((name) => forbidden.test(name))).toEqual([])
 })
 
+/** The files that are loaded with this one, without those that it imports with `import()`. */
+function loadedWith(file: string, found = new Set<string>()): ReadonlySet<string> {
+  if (found.has(file) || !IMPORTS.has(file)) return found
+  found.add(file)
+  const source = readFileSync(join(SRC, file), 'utf8')
+  for (const [, name = ''] of source.matchAll(/^(?:import|\} from|export) .*'(\.[^']+)'/gm)) {
+    loadedWith(posix.join(dirname(file), name), found)
+  }
+  return found
+}
+
+test('the sidecar is started without the parser of flags and without help texts', () => {
+  const loaded = new Set([...loadedWith('cli.ts'), ...loadedWith('commands/serve/serve.ts')])
+  expect(loaded).toContain('server/app.ts')
+  expect(
+    [...loaded].filter((file) => /^lib\/args|^commands\/(?:declarations|help)/.test(file)),
+  ).toEqual([])
+})
+
+test.each(['probe', 'redirect'])('wimds %s loads the declaration of no other command', (name) => {
+  const loaded = [...loadedWith(`commands/${name}.ts`)]
+  const declarations = loaded.filter((file) => /^commands\/(?:declarations|help)/.test(file))
+  expect(declarations.filter((file) => !file.endsWith('/declaration.ts'))).toEqual([
+    `commands/declarations/${name}.ts`,
+  ])
+})
+
 test('no imports form a cycle', () => {
   const done = new Set<string>()
   const findCycle = (file: string, path: readonly string[]): readonly string[] | undefined => {

@@ -35,6 +35,38 @@ test.each([[[]], [['help']], [['--help']], [['-h']]])(
   },
 )
 
+test.each([[['help', 'probe']], [['probe', '--help']], [['probe', '--port', '1', '-h']]])(
+  'explains a command for %j',
+  (args: string[]) => {
+    const { status, stdout, stderr } = wimds(...args)
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(stdout).toMatch(/^usage: wimds probe \[FLAGS\]\n/)
+  },
+)
+
+test.each([
+  [['prob'], 'wimds: unknown command "prob". Did you mean probe?\n\nSee wimds --help.\n'],
+  [
+    ['help', 'docter'],
+    'wimds: unknown command "docter". Did you mean doctor?\n\nSee wimds --help.\n',
+  ],
+  [
+    ['probe', '--tiemout=1'],
+    'wimds probe: --tiemout is not a flag of this command. Did you mean --timeout?\n\nSee wimds probe --help.\n',
+  ],
+  [
+    ['env', '-o', 'jsn'],
+    'wimds env: -o jsn: must be one of shell, dotenv, yaml, json. Did you mean json?\n\nSee wimds env --help.\n',
+  ],
+  [
+    ['--prob'],
+    'wimds: --prob is not a flag of this command. Did you mean --probe?\n\nSee wimds --help.\n',
+  ],
+])('suggests what %j may have meant', (args, message) => {
+  const { status, stdout, stderr } = wimds(...args)
+  expect({ status, stdout, stderr }).toEqual({ status: 64, stdout: '', stderr: message })
+})
+
 test.each(['frob', '', 'constructor', '__proto__'])(
   'prints that the command %j is unknown, and exits with 64',
   (name) => {

@@ -6,40 +6,17 @@ import { ConfigError, UsageError } from '../errors.ts'
 import { findFlagProblems, parseFlags } from '../lib/args.ts'
 import { describeSettings } from '../telemetry/settings-view.ts'
 import { VERSION } from '../version.ts'
+import { isJsonOutput } from './declarations/declaration.ts'
+import { DOCTOR } from './declarations/doctor.ts'
 import { createDirectExchange } from './direct-exchange.ts'
 import { type CommandIo, EXIT_USAGE } from './io.ts'
 
-const USAGE = `usage: wimds doctor [--json] [--no-sidecar] [--no-exchange]
-
-Checks the settings, the sidecar on this machine, the claims of the projected token, the
-connectivity to Entra ID and the clock, and exchanges once for each identity: for its prefetch
-resources, or else for Azure Resource Manager. Explains each failure, with a fix, and prints the
-commands that create a missing federated credential. It prints no token.
-
-  --json          print the report as JSON
-  --no-sidecar    do not check the sidecar
-  --no-exchange   do not exchange
-
-Exit code 0 if all checks passed, 1 if one failed, 64 if the settings are invalid.
-`
-
-const FLAGS = {
-  json: 'switch',
-  'no-sidecar': 'switch',
-  'no-exchange': 'switch',
-  help: 'switch',
-} as const
-
 /** Prints the report. Returns 0 if all checks passed, 1 if one failed, 64 if the settings are invalid. */
 export async function doctor(args: readonly string[], io: CommandIo): Promise<number> {
-  const flags = parseFlags(args, FLAGS)
-  if (flags.has('help')) {
-    io.stdout.write(USAGE)
-    return 0
-  }
+  const flags = parseFlags(args, DOCTOR.flags)
   const problems = findFlagProblems(flags)
   if (problems.length > 0) throw new UsageError(problems)
-  const config = await readConfig(io, flags.has('json'))
+  const config = await readConfig(io, isJsonOutput(flags))
   if (config === undefined) return EXIT_USAGE
   await using direct = createDirectExchange(config)
   const report = await runChecks({
@@ -50,7 +27,9 @@ export async function doctor(args: readonly string[], io: CommandIo): Promise<nu
     skewMs: direct.skewMs,
     now: Date.now,
   })
-  io.stdout.write(flags.has('json') ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report))
+  io.stdout.write(
+    isJsonOutput(flags) ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report),
+  )
   return report.ok ? 0 : 1
 }
 

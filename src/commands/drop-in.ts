@@ -1,25 +1,8 @@
 /** The command line of the azure-workload-identity proxy, which its webhook and existing manifests use. */
-import { ConfigError } from '../errors.ts'
+import { UsageError } from '../errors.ts'
 import { parseFlags } from '../lib/args.ts'
+import { DROP_IN } from './declarations/drop-in.ts'
 import type { CommandIo } from './io.ts'
-
-const USAGE = `usage: wimds [--proxy-port PORT] [--log-level LEVEL] [--probe] [--version]
-
-Without a command wimds takes the flags of the azure-workload-identity proxy, which it replaces.
-
-  --proxy-port PORT  serve on 127.0.0.1:PORT (default 8000)
-  --log-level LEVEL  info (the default), debug, trace or all
-  --probe            wait until http://127.0.0.1:PORT/readyz is 200, and exit 0
-  --version          print the version
-`
-
-const FLAGS = {
-  'proxy-port': 'value',
-  'log-level': 'value',
-  probe: 'switch',
-  version: 'switch',
-  help: 'switch',
-} as const
 
 /** The levels of that proxy, and the corresponding ones of wimds. */
 const LEVELS: Readonly<Record<string, string>> = {
@@ -32,14 +15,10 @@ const LEVELS: Readonly<Record<string, string>> = {
 
 /**
  * Serves, probes or prints the version, as that proxy does. The variables of wimds take precedence over the
- * flags. There is no admin port unless `WIMDS_ADMIN_LISTEN` is set. Throws `ConfigError`.
+ * flags. There is no admin port unless `WIMDS_ADMIN_LISTEN` is set. Throws `UsageError` and `ConfigError`.
  */
 export async function dropIn(args: readonly string[], io: CommandIo): Promise<number> {
-  const flags = parseFlags(args.map(toLongFlag).filter(isEnabled), FLAGS)
-  if (flags.has('help')) {
-    io.stdout.write(USAGE)
-    return 0
-  }
+  const flags = parseFlags(args.map(toLongFlag).filter(isEnabled), DROP_IN.flags)
   const level = flags.value('log-level') ?? ''
   const logLevel = Object.hasOwn(LEVELS, level) ? LEVELS[level] : undefined
   const port = flags.value('proxy-port') ?? '8000'
@@ -49,7 +28,7 @@ export async function dropIn(args: readonly string[], io: CommandIo): Promise<nu
     ...(logLevel === undefined ? ['--log-level must be info, debug, trace or all'] : []),
     ...(isPort(port) ? [] : ['--proxy-port is not a port']),
   ]
-  if (problems.length > 0) throw new ConfigError(`${problems.join('\n')}\n\n${USAGE}`)
+  if (problems.length > 0) throw new UsageError(problems)
   if (flags.has('version')) return (await import('./version.ts')).version([], io)
   if (flags.has('probe')) return (await import('./probe.ts')).probe(['--port', port], io)
   const { loadServe } = await import('../precompiled.ts')

@@ -5,33 +5,18 @@ import { type Flags, findFlagProblems, parseFlags } from '../lib/args.ts'
 import { formatUrlHost, toLocalHost } from '../lib/hosts.ts'
 import { addNoProxyHosts } from '../lib/no-proxy.ts'
 import { isPlainWord, quoteForShell } from '../lib/shell.ts'
+import { VERSION } from '../version.ts'
 import {
   ENDPOINT_VARIABLES,
   findSetConflicts,
   isVariableSet,
-  VARIABLE_SET_NAMES,
   VARIABLE_SETS,
   type VariableSet,
 } from '../sdk-variables.ts'
+import { ENV, ENV_FORMATS } from './declarations/env.ts'
 import type { CommandIo } from './io.ts'
 
-const USAGE = `usage: wimds env [--for SET]... [--format shell|dotenv|yaml]
-
-Prints the variables that make SDKs use the sidecar, from the sidecar's settings (WIMDS_LISTEN …).
-In a shell: eval "$(wimds env --for imds)"
-
-  --for SET      ${VARIABLE_SET_NAMES.join(', ')};
-                 several sets: separate them by commas or repeat the flag
-                 Default: imds, and app-service if WIMDS_IDENTITY_HEADER is set
-  --format       shell: export and unset commands (default); dotenv; yaml: for a container's env
-
-docs/compatibility.md lists the set for each SDK. SDKs that support workload identity prefer
-AZURE_FEDERATED_TOKEN_FILE where it is set.
-`
-
-const FLAGS = { for: 'value', format: 'value', help: 'switch' } as const
-const FORMATS = ['shell', 'dotenv', 'yaml'] as const
-type Format = (typeof FORMATS)[number]
+type Format = (typeof ENV_FORMATS)[number]
 
 /** The sets whose endpoint is guarded by WIMDS_IDENTITY_HEADER. */
 const SETS_WITH_SECRET: ReadonlySet<VariableSet> = new Set([
@@ -42,11 +27,7 @@ const SETS_WITH_SECRET: ReadonlySet<VariableSet> = new Set([
 
 /** Returns 0. Throws `UsageError` for bad flags and for sets that conflict or are switched off. */
 export async function env(args: readonly string[], io: CommandIo): Promise<number> {
-  const flags = parseFlags(args, FLAGS)
-  if (flags.has('help')) {
-    io.stdout.write(USAGE)
-    return 0
-  }
+  const flags = parseFlags(args, ENV.flags)
   const { sets, format } = parseChoice(flags)
   const settings = readSettings(io.env)
   const chosen = sets.length > 0 ? sets : selectDefaultSets(settings)
@@ -68,18 +49,15 @@ export async function env(args: readonly string[], io: CommandIo): Promise<numbe
   return 0
 }
 
-function parseChoice(flags: Flags<keyof typeof FLAGS>): { sets: VariableSet[]; format: Format } {
+function parseChoice(flags: Flags<keyof typeof ENV.flags>): {
+  sets: VariableSet[]
+  format: Format
+} {
   const names = [...new Set(flags.values('for').flatMap((value) => value.split(',')))]
-  const given = flags.value('format') ?? 'shell'
-  const format = FORMATS.find((name) => name === given)
-  const problems = [
-    ...findFlagProblems(flags),
-    ...names
-      .filter((name) => !isVariableSet(name))
-      .map((name) => `--for ${name}: must be one of ${VARIABLE_SET_NAMES.join(', ')}`),
-  ]
-  if (format === undefined) problems.push(`--format ${given}: must be shell, dotenv or yaml`)
-  if (problems.length > 0 || format === undefined) throw new UsageError(problems)
+  const problems = findFlagProblems(flags)
+  if (problems.length > 0) throw new UsageError(problems)
+  const given = flags.value('output') ?? flags.value('format')
+  const format = ENV_FORMATS.find((name) => name === given) ?? 'shell'
   return { sets: names.filter(isVariableSet), format }
 }
 
@@ -112,6 +90,10 @@ function formatVariables(
   unset: readonly string[],
   format: Format,
 ): string {
+  if (format === 'json') {
+    const document = { schemaVersion: 1, version: VERSION, variables, unset }
+    return `${JSON.stringify(document, null, 2)}\n`
+  }
   const entries = Object.entries(variables)
   if (format === 'yaml') {
     return entries

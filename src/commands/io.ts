@@ -20,6 +20,21 @@ export type Command = (args: readonly string[], io: CommandIo) => Promise<number
 /** The exit code for bad usage or configuration: EX_USAGE of sysexits.h. */
 export const EXIT_USAGE = 64
 
+/** Exit codes by signal: 128 + its number, as in a shell. */
+export const SIGNAL_EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const
+
+/** Every exit code and what it means, for help texts and docs/cli.md. */
+export const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] = [
+  [0, 'success'],
+  [1, 'the command failed, and said why on standard error'],
+  [EXIT_USAGE, 'the arguments or the settings are invalid'],
+  [
+    SIGNAL_EXIT_CODES.SIGINT,
+    'ended by SIGINT; serve, webhook, redirect, demo and simulate shut down instead',
+  ],
+  [SIGNAL_EXIT_CODES.SIGTERM, 'ended by SIGTERM, likewise'],
+]
+
 /** Resolves when the process gets SIGTERM or SIGINT, at once if it already has. */
 export async function untilShutdown({ signal }: Pick<CommandIo, 'signal'>): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort')

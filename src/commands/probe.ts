@@ -5,31 +5,15 @@ import { UsageError } from '../errors.ts'
 import { printError } from '../lib/print-error.ts'
 import { waitForPort } from '../lib/wait-for-port.ts'
 import { findFlagProblems, parseFlags } from '../lib/args.ts'
+import { PROBE } from './declarations/probe.ts'
 import type { CommandIo } from './io.ts'
-
-const USAGE = `usage: wimds probe [--port PORT] [--timeout SECONDS] [--listening]
-
-Polls http://127.0.0.1:PORT/readyz (8000) until it returns 200, for at most SECONDS (10).
-A refused connection is retried too: the sidecar may just be starting.
-
-  --listening  wait until PORT accepts connections, whether or not wimds is ready
-`
 
 const ATTEMPT_TIMEOUT_MS = 5000
 const INTERVAL_MS = 250
 
 /** Returns 0 when the sidecar is ready, 1 after the timeout. Throws `UsageError`. */
 export async function probe(args: readonly string[], io: CommandIo): Promise<number> {
-  const flags = parseFlags(args, {
-    port: 'value',
-    timeout: 'value',
-    listening: 'switch',
-    help: 'switch',
-  })
-  if (flags.has('help')) {
-    io.stdout.write(USAGE)
-    return 0
-  }
+  const flags = parseFlags(args, PROBE.flags)
   const port = Number(flags.value('port') ?? 8000)
   const timeoutMs = Number(flags.value('timeout') ?? 10) * 1000
   const problems = [

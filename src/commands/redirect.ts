@@ -6,51 +6,16 @@ import { errorMessage } from '../lib/describe-error.ts'
 import { printError } from '../lib/print-error.ts'
 import { waitForPort } from '../lib/wait-for-port.ts'
 import { applyRedirect, formatScript, removeRedirect } from '../redirect/apply.ts'
-import {
-  REDIRECT_DEFAULTS,
-  REDIRECT_MODES,
-  type RedirectMode,
-  type RedirectSettings,
-} from '../redirect/ruleset.ts'
+import { REDIRECT_DEFAULTS, REDIRECT_MODES, type RedirectSettings } from '../redirect/ruleset.ts'
+import { REDIRECT } from './declarations/redirect.ts'
 import type { CommandIo } from './io.ts'
-
-const USAGE = `usage: wimds redirect [--mode loopback|nft] [--port PORT] [--uid UID] [--pass-through]
-                      [--wait SECONDS] [--dry-run] [--undo]
-
-Redirects connections to 169.254.169.254:80 in this network namespace to the sidecar.
-Needs the capability NET_ADMIN, and the tools nft and ip.
-
-  --mode loopback   also add 169.254.169.254 to lo, so that the node's IMDS is out of reach (the default)
-  --mode nft        redirect alone
-  --port PORT       the sidecar's port (default 8000, or $PROXY_PORT)
-  --uid UID         the sidecar's uid, exempt with --pass-through (default 1501, or $PROXY_UID)
-  --pass-through    let that uid reach the node's IMDS; only with --mode nft
-  --wait SECONDS    then wait until the sidecar accepts connections on its port
-  --dry-run         print what would be run, and run nothing
-  --undo            remove the redirect
-`
-
-const FLAGS = {
-  mode: 'value',
-  port: 'value',
-  uid: 'value',
-  'pass-through': 'switch',
-  wait: 'value',
-  'dry-run': 'switch',
-  undo: 'switch',
-  help: 'switch',
-} as const
 
 /**
  * Applies or removes the redirect. Returns 0, or 1 if a tool failed or the sidecar does not accept
  * connections. Throws `UsageError`.
  */
 export async function redirect(args: readonly string[], io: CommandIo): Promise<number> {
-  const flags = parseFlags(args, FLAGS)
-  if (flags.has('help')) {
-    io.stdout.write(USAGE)
-    return 0
-  }
+  const flags = parseFlags(args, REDIRECT.flags)
   const { waitSeconds, ...settings } = parseOptions(flags, io.env)
   const isRemoval = flags.has('undo')
   if (flags.has('dry-run')) {
@@ -83,15 +48,15 @@ interface Options extends RedirectSettings {
  * Returns the options. A flag overrides the variable of the same meaning of azure-workload-identity.
  * Throws a `UsageError` with every problem.
  */
-function parseOptions(flags: Flags<keyof typeof FLAGS>, env: CommandIo['env']): Options {
+function parseOptions(flags: Flags<keyof typeof REDIRECT.flags>, env: CommandIo['env']): Options {
   const problems = findFlagProblems(flags)
   const number = (flag: 'port' | 'uid', variable: string, max: number, fallback: number) =>
     parseNumber(flags.value(flag), `--${flag}`, max, problems) ??
     parseNumber(env[variable] || undefined, variable, max, problems) ??
     fallback
 
-  const mode = flags.value('mode') ?? REDIRECT_DEFAULTS.mode
-  if (!isMode(mode)) problems.push(`--mode must be one of ${REDIRECT_MODES.join(', ')}`)
+  const given = flags.value('mode')
+  const mode = REDIRECT_MODES.find((each) => each === given) ?? REDIRECT_DEFAULTS.mode
   const hasPassThrough = flags.has('pass-through')
   if (hasPassThrough && mode === 'loopback') {
     problems.push(
@@ -106,13 +71,9 @@ function parseOptions(flags: Flags<keyof typeof FLAGS>, env: CommandIo['env']): 
     parseNumber(env['METADATA_PORT'] || undefined, 'METADATA_PORT', 65_535, problems) ??
     REDIRECT_DEFAULTS.metadataPort
   const waitSeconds = parseNumber(flags.value('wait'), '--wait', 3600, problems)
-  if (problems.length > 0 || !isMode(mode)) throw new UsageError(problems)
+  if (problems.length > 0) throw new UsageError(problems)
   const exemptUid = hasPassThrough ? uid : undefined
   return { mode, port, metadataIp, metadataPort, exemptUid, waitSeconds }
-}
-
-function isMode(text: string): text is RedirectMode {
-  return REDIRECT_MODES.some((mode) => mode === text)
 }
 
 /** Parses a whole number from 1 to `max`; adds a problem under the setting's name if it is malformed. */

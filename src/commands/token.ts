@@ -9,39 +9,16 @@ import { systemClock } from '../tokens/clock.ts'
 import { computeExpiry } from '../tokens/refresh-policy.ts'
 import { toScope } from '../tokens/token.ts'
 import { printError } from '../lib/print-error.ts'
+import { TOKEN } from './declarations/token.ts'
 import { createDirectExchange } from './direct-exchange.ts'
 import { type Flags, parseFlags } from '../lib/args.ts'
 import type { CommandIo } from './io.ts'
 
-const USAGE = `usage: wimds token RESOURCE [--client-id ID | --object-id ID | --resource-id ID]
-                  [--json | --curl-config]
-
-Exchanges the projected token for an access token with the settings of wimds serve, and prints it.
-It asks Entra ID directly, with or without a running sidecar, and caches nothing.
-
-  --client-id ID    an identity other than the default one; likewise --object-id, --resource-id
-  --json            print the response of the IMDS endpoint
-  --curl-config     print a line for curl, which keeps the token out of process lists:
-                    curl --config <(wimds token https://vault.azure.net --curl-config) URL
-`
-
-const FLAGS = {
-  'client-id': 'value',
-  'object-id': 'value',
-  'resource-id': 'value',
-  json: 'switch',
-  'curl-config': 'switch',
-  help: 'switch',
-} as const
-type TokenFlags = Flags<keyof typeof FLAGS>
+type TokenFlags = Flags<keyof typeof TOKEN.flags>
 
 /** Prints a token. Returns 0, or 1 if the exchange failed. Throws `UsageError` and `ConfigError`. */
 export async function token(args: readonly string[], io: CommandIo): Promise<number> {
-  const flags = parseFlags(args, FLAGS)
-  if (flags.has('help')) {
-    io.stdout.write(USAGE)
-    return 0
-  }
+  const flags = parseFlags(args, TOKEN.flags)
   const query = parseQuery(flags)
   const config = await loadConfig(io.env)
   await using direct = createDirectExchange(config)

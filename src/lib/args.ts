@@ -1,8 +1,26 @@
-/** Parses command-line flags, and reports every problem at once. */
+/** Parses command-line flags by their declarations, and reports every problem at once. */
 import { parseArgs } from 'node:util'
+import { closestMatch } from 'leven'
 
-/** Whether a flag takes a value or is a plain switch. */
-export type FlagKind = 'value' | 'switch'
+/** A flag: parsing, help texts, completion and docs/cli.md use this one declaration. */
+export interface FlagDeclaration {
+  /** The placeholder of the value in help texts, such as `PORT`; absent: a switch without a value. */
+  readonly value?: string
+  /** A phrase for help texts. */
+  readonly help: string
+  /** One letter: `o` for `-o`. */
+  readonly short?: string
+  /** The allowed values. */
+  readonly choices?: readonly string[]
+  /** True if the value is a list, separated by commas. */
+  readonly isList?: true
+  /** What the value names, for completion. */
+  readonly completion?: 'file' | 'directory'
+  /** The heading under which help texts list the flag. */
+  readonly group?: string
+}
+
+export type FlagDeclarations<Name extends string = string> = Readonly<Record<Name, FlagDeclaration>>
 
 export interface Flags<Name extends string> {
   /** The last value given, or undefined. */
@@ -12,22 +30,25 @@ export interface Flags<Name extends string> {
   /** True if the flag was given. */
   has: (name: Name) => boolean
   readonly positionals: readonly string[]
-  /** A sentence for each unknown flag, missing value and unexpected value. */
+  /** A sentence for each unknown flag, missing or unexpected value, and value that is not allowed. */
   readonly problems: readonly string[]
 }
 
-/** Parses `--name value`, `--name=value` and `--name`; `-` alone and what follows `--` are positionals. */
+/**
+ * Parses `--name value`, `--name=value`, `--name`, `-n value` and `-n`; `-` alone and what follows `--` are
+ * positionals. `-h` and `--help` never get here: the command line answers them.
+ */
 export function parseFlags<Name extends string>(
   args: readonly string[],
-  kinds: Readonly<Record<Name, FlagKind>>,
+  declarations: FlagDeclarations<Name>,
 ): Flags<Name> {
   const given = new Map<string, string[]>()
   const positionals: string[] = []
   const problems: string[] = []
-  for (const token of tokenize(args, kinds)) {
+  for (const token of tokenize(args, declarations)) {
     if (token.kind === 'positional') positionals.push(token.value)
     if (token.kind !== 'option') continue
-    const problem = findProblem(token, kinds)
+    const problem = findProblem(token, declarations)
     if (problem === undefined) {
       given.set(token.name, [...(given.get(token.name) ?? []), token.value ?? ''])
     } else {
@@ -51,6 +72,13 @@ export function findFlagProblems({
   return [...problems, ...positionals.map((word) => `unexpected argument ${word}`)]
 }
 
+/** Returns `. Did you mean …?` with the candidate that is most like the word; empty if none is. */
+export function suggest(word: string, candidates: readonly string[], prefix = ''): string {
+  const maxDistance = Math.floor(word.length * 0.4)
+  const match = closestMatch(word.toLowerCase(), [...candidates], { maxDistance })
+  return match === undefined ? '' : `. Did you mean ${prefix}${match}?`
+}
+
 interface OptionToken {
   readonly name: string
   readonly rawName: string
@@ -58,11 +86,14 @@ interface OptionToken {
   readonly inlineValue?: boolean | undefined
 }
 
-function tokenize(args: readonly string[], kinds: Readonly<Record<string, FlagKind>>) {
+function tokenize(args: readonly string[], declarations: FlagDeclarations) {
   const options = Object.fromEntries(
-    Object.entries(kinds).map(([name, kind]) => [
+    Object.entries(declarations).map(([name, { value, short }]) => [
       name,
-      { type: kind === 'value' ? ('string' as const) : ('boolean' as const) },
+      {
+        type: value === undefined ? ('boolean' as const) : ('string' as const),
+        ...(short !== undefined && { short }),
+      },
     ]),
   )
   return parseArgs({
@@ -76,12 +107,21 @@ function tokenize(args: readonly string[], kinds: Readonly<Record<string, FlagKi
 
 function findProblem(
   { name, rawName, value, inlineValue }: OptionToken,
-  kinds: Readonly<Record<string, FlagKind>>,
+  declarations: FlagDeclarations,
 ): string | undefined {
-  const kind = Object.hasOwn(kinds, name) ? kinds[name] : undefined
-  if (kind === undefined) return `${rawName} is not a flag of this command`
-  if (kind === 'switch') return value === undefined ? undefined : `${rawName} takes no value`
+  const declaration = Object.hasOwn(declarations, name) ? declarations[name] : undefined
+  if (declaration === undefined) {
+    const suggestion = suggest(name, [...Object.keys(declarations), 'help'], '--')
+    return `${rawName} is not a flag of this command${suggestion}`
+  }
+  if (declaration.value === undefined) {
+    return value === undefined ? undefined : `${rawName} takes no value`
+  }
   const isAnotherFlag = inlineValue !== true && value !== '-' && value?.startsWith('-') === true
   if (value === undefined || isAnotherFlag) return `${rawName} needs a value`
-  return undefined
+  const { choices, isList } = declaration
+  if (choices === undefined) return undefined
+  const other = (isList ? value.split(',') : [value]).find((each) => !choices.includes(each))
+  if (other === undefined) return undefined
+  return `${rawName} ${other}: must be one of ${choices.join(', ')}${suggest(other, choices)}`
 }

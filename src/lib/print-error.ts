@@ -14,11 +14,7 @@ export function printError(
 }
 
 /** Prints the problems of the arguments, and where the usage is. Returns the exit code. */
-export function exitWithUsage(
-  io: ErrorOutput,
-  program: string,
-  problems: readonly string[],
-): number {
+function exitWithUsage(io: ErrorOutput, program: string, problems: readonly string[]): number {
   printError(io, program, ...problems)
   io.stderr.write(`\nSee ${program} --help.\n`)
   return EXIT_USAGE

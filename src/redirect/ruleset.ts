@@ -1,7 +1,7 @@
 /** The nftables rules of the redirect from 169.254.169.254:80 to the sidecar. */
 
 export const REDIRECT_MODES = ['loopback', 'nft'] as const
-export type RedirectMode = (typeof REDIRECT_MODES)[number]
+type RedirectMode = (typeof REDIRECT_MODES)[number]
 
 export interface RedirectSettings {
   /** `loopback` also adds the metadata address to `lo`; `nft` leaves the node's IMDS reachable. */

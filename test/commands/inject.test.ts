@@ -326,7 +326,7 @@ a: *nothing
 
   test.each([
     ['no file', [], 'name a manifest'],
-    ['an unknown mode', ['--mode', 'x', '-'], '--mode must be one of env, loopback, nft'],
+    ['an unknown mode', ['--mode', 'x', '-'], '--mode x: must be one of env, loopback, nft'],
     ['an empty image', ['--image=', '-'], '--image must be the name of an image'],
     ['an image that is none', ['--image', 'a b', '-'], '--image must be the name of an image'],
     ['an empty image of the redirect', ['--redirect-image=', '-'], '--redirect-image must be the'],

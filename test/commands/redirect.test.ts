@@ -67,7 +67,7 @@ describe('wimds redirect --dry-run', () => {
 
 describe('wimds redirect rejects', () => {
   test.each([
-    ['an unknown mode', ['--mode', 'magic'], {}, '--mode must be one of loopback, nft'],
+    ['an unknown mode', ['--mode', 'magic'], {}, '--mode magic: must be one of loopback, nft'],
     ['a port of 0', ['--port', '0'], {}, '--port must be a whole number from 1 to 65535'],
     ['a port that is a word', [], { PROXY_PORT: 'http' }, 'PROXY_PORT must be a whole number'],
     ['the uid of root', ['--uid', '0'], {}, '--uid must be a whole number from 1'],

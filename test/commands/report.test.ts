@@ -2,6 +2,7 @@ import { createServer } from 'node:http'
 import { describe, expect, test } from 'vitest'
 import { report } from '../../src/commands/report/report.ts'
 import { UsageError } from '../../src/errors.ts'
+import { VERSION } from '../../src/version.ts'
 import { listening } from '../fixtures/listening.ts'
 import { aStatus } from '../fixtures/status.ts'
 import { captureIo } from './capture.ts'
@@ -64,6 +65,8 @@ shop/orders   azure-identity (Python)  1.5.0    42        2026-11-24 11:59 UTC
     await using second = await answering(() => ({ body: sidecar('orders', early) }))
     const { out } = await run(['--json', '--url', first.origin, '--url', second.origin])
     expect(JSON.parse(out)).toEqual({
+      schemaVersion: 1,
+      version: VERSION,
       rows: [
         {
           workload: 'shop/orders',

@@ -215,22 +215,3 @@ issuers:
     expect(io.err()).toMatch(/EADDRINUSE/u)
   })
 })
-
-test('prints the usage of every flag with --help', async () => {
-  const io = captureIo()
-  expect(await simulate(['--help'], io)).toBe(0)
-  for (const flag of [
-    'dir',
-    'config',
-    'listen',
-    'issuer-listen',
-    'vault-listen',
-    'token-proxy-listen',
-    'host',
-    'tls-cert',
-    'tls-key',
-    'rotate',
-  ]) {
-    expect(io.out()).toContain(`--${flag} `)
-  }
-})

@@ -3,7 +3,9 @@ import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
 import { demo } from '../../src/commands/demo/demo.ts'
 import { doctor } from '../../src/commands/doctor.ts'
+import { ALL_COMMANDS } from '../../src/commands/declarations/all.ts'
 import { env } from '../../src/commands/env.ts'
+import { help } from '../../src/commands/help.ts'
 import { inject } from '../../src/commands/inject/inject.ts'
 import type { Command } from '../../src/commands/io.ts'
 import { probe } from '../../src/commands/probe.ts'
@@ -36,16 +38,19 @@ async function run(command: Command, args: readonly string[]) {
   return { code, out: io.out(), err: io.err() }
 }
 
-test('lists every command but version, which ignores its arguments', () => {
+test('lists every command', () => {
   const usage = execFileSync(process.execPath, ['src/cli.ts', 'help'], { encoding: 'utf8' })
   const named = [...usage.matchAll(/^ {2}([a-z]+) {2}/gm)].map(([, name]) => name)
-  expect(new Set(named)).toEqual(new Set([...COMMANDS.map(([name]) => name), 'version']))
+  expect(new Set(named)).toEqual(new Set([...COMMANDS.map(([name]) => name), 'version', 'help']))
 })
 
-test.each(COMMANDS)('wimds %s prints its usage', async (name, command) => {
-  const { code, out, err } = await run(command, ['--help'])
-  expect({ code, err }).toEqual({ code: 0, err: '' })
-  expect(out).toMatch(new RegExp(`^usage: wimds ${name}\\b`))
+test.each(ALL_COMMANDS)('$name has its usage, flags and exit codes explained', async (command) => {
+  const io = captureIo()
+  expect(await help([command.name], io)).toBe(0)
+  expect(io.out()).toMatch(new RegExp(`^usage: wimds ${command.name}\\b`))
+  for (const flag of Object.keys(command.flags)) expect(io.out()).toContain(`--${flag}`)
+  expect(io.out()).toContain('-h, --help')
+  expect(io.out()).toMatch(/^ {2}64 /m)
 })
 
 test.each(COMMANDS)('wimds %s prints every problem of its arguments', async (name, command) => {
@@ -55,7 +60,9 @@ test.each(COMMANDS)('wimds %s prints every problem of its arguments', async (nam
   expect({ code, out }).toEqual({ code: 64, out: '' })
   const line = String.raw`wimds ${name}: .+\n`
   expect(err).toMatch(new RegExp(`^${line}${line}\nSee wimds ${name} --help\\.\n$`))
-  expect(err).toContain(`wimds ${name}: --frob is not`)
+  expect(err).toContain(
+    `wimds ${name}: ${command === serve ? 'unexpected argument --frob' : '--frob is not a flag'}`,
+  )
 })
 
 const JWT = [{ alg: 'RS256', kid: 'a-key' }, { sub: 'system:serviceaccount:shop:orders' }, 'signed']

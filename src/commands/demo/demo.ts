@@ -8,17 +8,10 @@ import { printError } from '../../lib/print-error.ts'
 import { REPORTS } from '../../simulator/defaults.ts'
 import { createSimulator, type Simulator } from '../../simulator/simulator.ts'
 import { type CommandIo, untilShutdown } from '../io.ts'
+import { DEMO } from '../declarations/demo.ts'
 import { runToEnd } from './child-process.ts'
 import { type Sidecar, startSidecar } from './sidecar.ts'
 import { runSteps } from './steps.ts'
-
-const USAGE = `usage: wimds demo [--keep]
-
-Starts a simulated cluster issuer, an Entra ID and a vault that validate signatures and claims, and a
-sidecar. A legacy client then reads a secret, and each step is explained. Works offline.
-
-  --keep   keep running afterwards, and print URLs and commands to try
-`
 
 interface DemoOptions {
   /** Script of the command line, which starts the sidecar. */
@@ -33,12 +26,8 @@ export async function demo(
   io: CommandIo,
   { cli = process.argv[1] ?? '', prepare = () => {} }: DemoOptions = {},
 ): Promise<number> {
-  const flags = parseFlags(args, { keep: 'switch', help: 'switch' })
+  const flags = parseFlags(args, DEMO.flags)
   const print = (line: string) => void io.stdout.write(`${line}\n`)
-  if (flags.has('help')) {
-    print(USAGE)
-    return 0
-  }
   const problems = findFlagProblems(flags)
   if (problems.length > 0) throw new UsageError(problems)
   const client = findLegacyClient(cli)

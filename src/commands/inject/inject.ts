@@ -8,33 +8,13 @@ import { injectManifests, type ManifestFile } from '../../kubernetes/manifests/i
 import { parseFlags } from '../../lib/args.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { printError } from '../../lib/print-error.ts'
+import { INJECT } from '../declarations/inject.ts'
 import type { CommandIo } from '../io.ts'
-import { INJECT_FLAGS, parseInjectOptions } from './options.ts'
-
-const USAGE = `usage: wimds inject [FLAGS] FILE...
-
-Adds the sidecar to every workload in the manifests (- is standard input) that does not opt out
-with the annotation wimds.io/inject: "false", and prints the result.
-
-  --mode MODE             env, loopback (the default) or nft
-  --image IMAGE           the sidecar's image
-  --redirect-image IMAGE  the init container's image
-  --env NAME=VALUE        a variable for the sidecar; may be given more than once
-  --client-id ID          else from the ServiceAccount in the same input
-  --tenant-id ID          else from the ServiceAccount in the same input
-  --namespace NAME        of objects that name none
-  --uid UID|none          the sidecar's uid (default 1501); none leaves it to the cluster
-  --kubernetes-version V  of the cluster (default: 1.29 or newer)
-  --diff                  print what would change, as a unified diff
-`
+import { parseInjectOptions } from './options.ts'
 
 /** Prints the injected manifests. Returns 0, or 1 if one cannot be injected. Throws `UsageError`. */
 export async function inject(args: readonly string[], io: CommandIo): Promise<number> {
-  const flags = parseFlags(args, INJECT_FLAGS)
-  if (flags.has('help')) {
-    io.stdout.write(USAGE)
-    return 0
-  }
+  const flags = parseFlags(args, INJECT.flags)
   const options = parseInjectOptions(flags)
   const { files, problems: unreadable } = await readManifests(flags.positionals, io)
   const injected = injectManifests(files, options)

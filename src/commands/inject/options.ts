@@ -11,23 +11,10 @@ import {
   ROUTING_MODES,
 } from '../../kubernetes/injector/settings.ts'
 import { VERSION } from '../../version.ts'
+import type { INJECT } from '../declarations/inject.ts'
 import type { Flags } from '../../lib/args.ts'
 
-export const INJECT_FLAGS = {
-  mode: 'value',
-  image: 'value',
-  'redirect-image': 'value',
-  env: 'value',
-  'client-id': 'value',
-  'tenant-id': 'value',
-  namespace: 'value',
-  uid: 'value',
-  'kubernetes-version': 'value',
-  diff: 'switch',
-  help: 'switch',
-} as const
-
-type InjectFlags = Flags<keyof typeof INJECT_FLAGS>
+type InjectFlags = Flags<keyof typeof INJECT.flags>
 
 /** Returns the options. Throws a `UsageError` with every problem of the flags. */
 export function parseInjectOptions(flags: InjectFlags): ManifestOptions {
@@ -39,7 +26,7 @@ export function parseInjectOptions(flags: InjectFlags): ManifestOptions {
 }
 
 /** The flags that `wimds webhook` has too. */
-type SettingFlag = Exclude<keyof typeof INJECT_FLAGS, 'namespace' | 'diff' | 'help'>
+type SettingFlag = Exclude<keyof typeof INJECT.flags, 'namespace' | 'diff'>
 
 /** Returns the injector's settings. If problems were added to the list, the result must not be used. */
 export function parseInjectionSettings(
@@ -47,9 +34,7 @@ export function parseInjectionSettings(
   problems: string[],
 ): InjectionSettings {
   const release = releaseImages(VERSION)
-  const mode = flags.value('mode') ?? INJECTION_DEFAULTS.mode
-  const knownMode = ROUTING_MODES.find((each) => each === mode)
-  if (knownMode === undefined) problems.push(`--mode must be one of ${ROUTING_MODES.join(', ')}`)
+  const mode = flags.value('mode')
   const image = parseImage(flags, 'image', problems) ?? release.image
   const redirectImage = parseImage(flags, 'redirect-image', problems) ?? release.redirectImage
   const clientId = flags.value('client-id')
@@ -60,7 +45,7 @@ export function parseInjectionSettings(
   }
   return {
     ...INJECTION_DEFAULTS,
-    mode: knownMode ?? INJECTION_DEFAULTS.mode,
+    mode: ROUTING_MODES.find((each) => each === mode) ?? INJECTION_DEFAULTS.mode,
     image,
     redirectImage,
     sidecarEnv: flags.values('env').flatMap((entry) => parseVariable(entry, problems)),

@@ -3,40 +3,19 @@ import { UsageError } from '../../errors.ts'
 import { scrubSetting } from '../../secret.ts'
 import { printError } from '../../lib/print-error.ts'
 import { type Flags, findFlagProblems, parseFlags } from '../../lib/args.ts'
+import { isJsonOutput } from '../declarations/declaration.ts'
+import { REPORT } from '../declarations/report.ts'
 import type { CommandIo } from '../io.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
+import { VERSION } from '../../version.ts'
 import { type ReportRow, createRows, type Sighting } from './rows.ts'
 import { fetchFromPrometheus, fetchFromSidecar } from './sources.ts'
 
-const USAGE = `usage: wimds report [--url URL]... [--prometheus URL [--since 7d]] [--json]
-
-Which workloads still call the metadata service, with which client library, and the version from which
-that library supports workload identity, so that the sidecar can be removed.
-
-  --url URL         admin port of a sidecar (http://127.0.0.1:9169), reached by kubectl port-forward
-  --prometheus URL  a Prometheus that scrapes the sidecars, for all workloads at once
-  --since TIME      how far back Prometheus looks (7d)
-  --json            the rows as JSON
-
-The exit code is 1 if a source could not be read; the report then covers the others.
-`
-
-const FLAGS = {
-  url: 'value',
-  prometheus: 'value',
-  since: 'value',
-  json: 'switch',
-  help: 'switch',
-} as const
 const SINCE = /^\d{1,5}[mhdwy]$/
 
 /** Prints the rows. Returns exit code 0, or 1 if a source could not be read. Throws `UsageError`. */
 export async function report(args: readonly string[], io: CommandIo): Promise<number> {
-  const flags = parseFlags(args, FLAGS)
-  if (flags.has('help')) {
-    io.stdout.write(USAGE)
-    return 0
-  }
+  const flags = parseFlags(args, REPORT.flags)
   checkFlags(flags)
   const outcomes = await Promise.allSettled(fetchSightings(flags))
   const rows = createRows(
@@ -45,12 +24,15 @@ export async function report(args: readonly string[], io: CommandIo): Promise<nu
   const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome] : []))
   printError(io, 'wimds report', ...failures.map(({ reason }) => errorMessage(reason)))
   if (failures.length < outcomes.length) {
-    io.stdout.write(flags.has('json') ? `${JSON.stringify({ rows }, null, 2)}\n` : formatRows(rows))
+    const document = { schemaVersion: 1, version: VERSION, rows }
+    io.stdout.write(
+      isJsonOutput(flags) ? `${JSON.stringify(document, null, 2)}\n` : formatRows(rows),
+    )
   }
   return failures.length === 0 ? 0 : 1
 }
 
-function checkFlags(flags: Flags<keyof typeof FLAGS>): void {
+function checkFlags(flags: Flags<keyof typeof REPORT.flags>): void {
   const urls = [...flags.values('url'), ...flags.values('prometheus')]
   const problems = [
     ...findFlagProblems(flags),
@@ -75,7 +57,7 @@ function findUrlProblems(text: string): string[] {
       ]
 }
 
-function fetchSightings(flags: Flags<keyof typeof FLAGS>): Promise<Sighting[]>[] {
+function fetchSightings(flags: Flags<keyof typeof REPORT.flags>): Promise<Sighting[]>[] {
   const prometheus = flags.value('prometheus')
   const given = flags.values('url')
   const urls = given.length === 0 && prometheus === undefined ? ['http://127.0.0.1:9169'] : given

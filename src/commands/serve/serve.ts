@@ -8,7 +8,6 @@ import { createAppServiceDialects } from '../../dialects/app-service.ts'
 import { cloudShell } from '../../dialects/cloud-shell.ts'
 import { imds } from '../../dialects/imds.ts'
 import { BrokerError, UsageError } from '../../errors.ts'
-import { findFlagProblems, parseFlags } from '../../lib/args.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { formatUrlHost } from '../../lib/hosts.ts'
 import { printError } from '../../lib/print-error.ts'
@@ -28,11 +27,6 @@ import { createLogOutput } from '../log-output.ts'
 import { type Broker, createBroker } from './broker.ts'
 import { watchIdentities } from './reload.ts'
 
-const USAGE = `usage: wimds serve
-
-Runs the sidecar. It takes no flags: docs/configuration.md lists the variables that it reads.
-`
-
 /** Probes and Prometheus need few. */
 const MAX_ADMIN_CONNECTIONS = 64
 
@@ -41,14 +35,8 @@ const MAX_FIRST_POLL_MS = 1000
 
 /** Serves until the signal, then drains. Throws a `ConfigError` before anything is bound. */
 export async function serve(args: readonly string[], io: CommandIo): Promise<number> {
-  const flags = parseFlags(args, { help: 'switch' })
-  if (flags.has('help')) {
-    io.stdout.write(USAGE)
-    return 0
-  }
-  const problems = findFlagProblems(flags)
-  if (problems.length > 0) throw new UsageError(problems)
-
+  // Not by lib/args.ts, which the sidecar does not load.
+  if (args.length > 0) throw new UsageError(args.map((arg) => `unexpected argument ${arg}`))
   const config = await loadConfig(io.env)
   const log = createProcessLog(config, io)
   for (const warning of config.warnings) log.warn('config_warning', { message: warning })

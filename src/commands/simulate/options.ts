@@ -6,24 +6,11 @@ import { type Flags, findFlagProblems } from '../../lib/args.ts'
 import { isConfigError, collectErrors } from '../../lib/collect-errors.ts'
 import { readWholeFile } from '../../lib/files.ts'
 import type { IssuedCertificate } from '../../lib/x509.ts'
+import type { SIMULATE } from '../declarations/simulate.ts'
 import { readConfigFile, type FileSettings } from '../../simulator/config-file.ts'
 import type { SimulatorOptions } from '../../simulator/simulator.ts'
 
-export const SIMULATE_FLAGS = {
-  dir: 'value',
-  config: 'value',
-  listen: 'value',
-  'issuer-listen': 'value',
-  'vault-listen': 'value',
-  'token-proxy-listen': 'value',
-  host: 'value',
-  'tls-cert': 'value',
-  'tls-key': 'value',
-  rotate: 'value',
-  help: 'switch',
-} as const
-
-type SimulateFlags = Flags<keyof typeof SIMULATE_FLAGS>
+type SimulateFlags = Flags<keyof typeof SIMULATE.flags>
 
 export interface SimulateOptions {
   /** Settings of the `--config` file. The caller closes it. */

@@ -7,53 +7,16 @@ import { printError } from '../../lib/print-error.ts'
 import { quoteForShell } from '../../lib/shell.ts'
 import { formatEnvironment } from '../../simulator/environment.ts'
 import { createSimulator, type Simulator } from '../../simulator/simulator.ts'
+import { SIMULATE } from '../declarations/simulate.ts'
 import { type CommandIo, untilShutdown } from '../io.ts'
-import {
-  MAX_ROTATE_SECONDS,
-  readSimulateOptions,
-  SIMULATE_FLAGS,
-  type SimulateOptions,
-} from './options.ts'
-
-export const SIMULATE_USAGE = `usage: wimds simulate [--dir DIR] [--config FILE] [--listen HOST:PORT] …
-
-Runs a Kubernetes token issuer, an Entra ID token endpoint that validates signatures and claims, and
-a key vault, and writes a projected token as the kubelet does. Works offline.
-
-  --dir DIR                  folder for ca.crt, token/azure-identity-token and env
-                             (default: a temporary folder, removed at the end)
-  --config FILE              tenants, applications, resources, issuers, secrets and faults (YAML)
-  --listen HOST:PORT         Entra ID, over TLS (default: 127.0.0.1 and a free port)
-  --issuer-listen HOST:PORT  the token issuer, over TLS
-  --vault-listen HOST:PORT   the key vault, over TLS
-  --token-proxy-listen HOST:PORT
-                             also the token proxy of identity bindings, over TLS; the environment
-                             then routes exchanges to it (default: no token proxy)
-  --host NAME                DNS name or address for the certificate; repeatable. The first name is
-                             also the host in the URLs
-  --tls-cert FILE            certificate of Entra ID and the vault (PEM)
-  --tls-key FILE             its key
-  --rotate SECONDS           rotation interval of the projected token (default: 80 % of its lifetime)
-  --help
-
-While it runs, these endpoints of Entra ID's origin control and observe it:
-  GET PUT POST DELETE  /simulator/faults      a JSON array, such as [{"kind":"throttled","times":1}]
-  GET DELETE           /simulator/requests    counters and the last exchanges, without tokens
-  GET PUT              /simulator/directory   tenants, applications and resources
-  POST                 /simulator/token       write a projected token, such as {"serviceAccount":"x"}
-  POST                 /simulator/issuer-key  sign with a new key
-`
+import { MAX_ROTATE_SECONDS, readSimulateOptions, type SimulateOptions } from './options.ts'
 
 /** The kubelet rotates a projected token after 80 % of its lifetime. */
 const ROTATE_AFTER_FRACTION = 0.8
 
 /** Runs the simulator until shutdown. Returns 0, or 1 if a port cannot be bound. Throws `UsageError`. */
 export async function simulate(args: readonly string[], io: CommandIo): Promise<number> {
-  const flags = parseFlags(args, SIMULATE_FLAGS)
-  if (flags.has('help')) {
-    io.stdout.write(SIMULATE_USAGE)
-    return 0
-  }
+  const flags = parseFlags(args, SIMULATE.flags)
   const options = await readSimulateOptions(flags)
   try {
     return await run(options, io)

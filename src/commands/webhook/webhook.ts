@@ -27,7 +27,7 @@ import { createLogger, type ProcessLog } from '../../telemetry/logger.ts'
 import { VERSION } from '../../version.ts'
 import { type CommandIo, untilShutdown } from '../io.ts'
 import { createLogOutput } from '../log-output.ts'
-import { parseWebhookOptions, WEBHOOK_USAGE, type WebhookOptions } from './options.ts'
+import { parseWebhookOptions, type WebhookOptions } from './options.ts'
 
 /** An API server sends at most 200 reviews at the same time (its --max-mutating-requests-inflight). */
 const MAX_CONNECTIONS = 256
@@ -39,10 +39,6 @@ const MAX_LOGGED_MESSAGE = 500
 /** Serves until the signal, then drains. Throws `UsageError` and `ConfigError`. */
 export async function webhook(args: readonly string[], io: CommandIo): Promise<number> {
   const options = parseWebhookOptions(args)
-  if (options === 'help') {
-    io.stdout.write(WEBHOOK_USAGE)
-    return 0
-  }
   const { connectToCluster } = await import('../../kubernetes/webhook/cluster.ts')
   const log = createLogger({
     level: 'info',

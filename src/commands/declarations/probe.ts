@@ -1,0 +1,18 @@
+/** Declares `wimds probe`. */
+import type { CommandDeclaration } from './declaration.ts'
+
+export const PROBE = {
+  name: 'probe',
+  group: 'Run in a cluster',
+  summary: 'exit 0 when the sidecar on this machine is ready',
+  description:
+    'Polls http://127.0.0.1:PORT/readyz until it returns 200. A refused connection is retried too: the sidecar may just be starting.',
+  flags: {
+    port: { value: 'PORT', help: "the sidecar's port (default 8000)" },
+    timeout: { value: 'SECONDS', help: 'how long to poll (default 10)' },
+    listening: {
+      help: 'wait until PORT accepts connections, whether or not wimds is ready',
+    },
+  },
+  exitCodes: { 0: 'ready', 1: 'not ready before the timeout' },
+} as const satisfies CommandDeclaration

@@ -1,0 +1,23 @@
+/** Declares `wimds report`. */
+import { type CommandDeclaration, OUTPUT_FLAGS } from './declaration.ts'
+
+export const REPORT = {
+  name: 'report',
+  group: 'Find problems',
+  summary: 'list the workloads that still call the sidecar, and how to migrate them',
+  description:
+    'Prints which workloads still call the metadata service, with which client library, and the version from which that library supports workload identity, so that the sidecar can be removed.',
+  flags: {
+    url: {
+      value: 'URL',
+      help: 'admin port of a sidecar, reached by kubectl port-forward; repeatable (default http://127.0.0.1:9169)',
+    },
+    prometheus: {
+      value: 'URL',
+      help: 'a Prometheus that scrapes the sidecars, for all workloads at once',
+    },
+    since: { value: 'TIME', help: 'how far back Prometheus looks (default 7d)' },
+    ...OUTPUT_FLAGS,
+  },
+  exitCodes: { 1: 'a source could not be read; the report then covers the others' },
+} as const satisfies CommandDeclaration

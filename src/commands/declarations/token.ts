@@ -1,0 +1,20 @@
+/** Declares `wimds token`. */
+import type { CommandDeclaration } from './declaration.ts'
+
+export const TOKEN = {
+  name: 'token',
+  group: 'Use in shells and scripts',
+  summary: 'print an access token',
+  arguments: { usage: 'RESOURCE' },
+  description:
+    'Exchanges the projected token for an access token with the settings of wimds serve, and prints it. It asks Entra ID directly, with or without a running sidecar, and caches nothing.',
+  flags: {
+    'client-id': { value: 'ID', help: 'an identity other than the default one' },
+    'object-id': { value: 'ID', help: 'likewise' },
+    'resource-id': { value: 'ID', help: 'likewise' },
+    json: { help: 'print the response of the IMDS endpoint' },
+    'curl-config': { help: 'print a line for curl, which keeps the token out of process lists' },
+  },
+  examples: ['curl --config <(wimds token https://vault.azure.net --curl-config) URL'],
+  exitCodes: { 1: 'the exchange failed' },
+} as const satisfies CommandDeclaration

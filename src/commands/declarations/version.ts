@@ -1,0 +1,10 @@
+/** Declares `wimds version`. */
+import type { CommandDeclaration } from './declaration.ts'
+
+export const VERSION_COMMAND = {
+  name: 'version',
+  group: 'About this program',
+  summary: 'print the version',
+  description: 'Prints the version of wimds and that of its Node.',
+  flags: {},
+} as const satisfies CommandDeclaration
