@@ -13,19 +13,20 @@ FROM ${RUNTIME_IMAGE} AS runtime
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --ignore-scripts
+# Without the Node that the project brings for machines that have another (scripts/node).
+RUN npm ci --ignore-scripts --workspaces=false
 COPY LICENSE ./
+COPY examples/legacy-client examples/legacy-client
 COPY scripts scripts
 COPY src src
 # By the Node of the images: V8 takes compiled code of the very same build of itself alone.
 COPY --from=runtime /nodejs /nodejs
 RUN /nodejs/bin/node scripts/build.mjs
-# What the bundles were made of, for scanners.
-RUN npm sbom --sbom-format cyclonedx --omit dev > sbom.cdx.json
 # Executables under the names that people and the azure-workload-identity webhook call, with the
 # absolute path of the Node that is in the image, since nothing there could search a PATH.
-RUN mkdir -p /image/app /image/usr/local/bin \
-  && cp -r dist/. sbom.cdx.json LICENSE /image/app/ \
+RUN rm -r dist/demo \
+  && mkdir -p /image/app /image/usr/local/bin \
+  && cp -r dist/. LICENSE /image/app/ \
   && sed -i '1s|^#!.*|#!/nodejs/bin/node|' /image/app/wimds.js \
   && chmod 755 /image/app/wimds.js \
   && ln -s /app/wimds.js /image/proxy \
@@ -53,7 +54,7 @@ CMD ["redirect"]
 FROM runtime AS sidecar
 COPY --from=build /image/ /
 # What neither the sidecar nor the webhook needs is refused to all commands: other files, processes,
-# threads, add-ons, debuggers. So demo and simulate are for a checkout. docs/security.md says how to
+# threads, add-ons, debuggers. So demo and simulate are for the npm package. docs/security.md says how to
 # allow more.
 # glibc keeps freed memory in an arena per thread; these settings return it (docs/performance.md).
 ENV MALLOC_ARENA_MAX=1 \

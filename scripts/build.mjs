@@ -1,10 +1,13 @@
 // Builds dist/: wimds.js, the command line; commands/, a module per command with the chunks that they share;
-// and serve.cjs, the sidecar as one script with its compiled code beside it (docs/decisions/0007).
-import { rm, writeFile } from 'node:fs/promises'
+// serve.cjs, the sidecar as one script with its compiled code beside it (docs/decisions/0007); and demo/, the
+// legacy client that `wimds demo` runs. Licence texts and an SBOM lie beside each bundle.
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import { bundledPackages } from './bundled-packages.mjs'
 import { compileSidecar } from './compile.mjs'
 import { notices } from './notices.mjs'
+import { formatSbom } from './sbom.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = `${root}dist/`
@@ -57,12 +60,35 @@ const NEVER_CALLED = [
   'node:http2',
 ]
 
+/** For CommonJS packages in ES modules. */
+const REQUIRE =
+  "import{createRequire as $createRequire}from'node:module';const require=$createRequire(import.meta.url);"
+
+/** Writes the licence texts and the SBOM of these builds. */
+async function describeBundle(directory, name, builds) {
+  const metafiles = builds.map(({ metafile }) => metafile)
+  const packages = await bundledPackages(metafiles, root)
+  await writeFile(`${directory}THIRD-PARTY-LICENSES.txt`, await notices(packages))
+  await writeFile(`${directory}sbom.cdx.json`, formatSbom(name, version, packages))
+}
+
+const { version, engines } = JSON.parse(await readFile(`${root}package.json`, 'utf8'))
+const [, major, minor] = /^>=(\d+)\.(\d+)$/.exec(engines.node)
+/** Runs before anything that an older Node lacks, in syntax that it can parse. */
+const CHECK_NODE = `(function(v){
+if(v[0]>${major}||v[0]==${major}&&v[1]>=${minor})return;
+console.error("wimds: Node "+process.versions.node+" is too old. Fix: install Node ${major}.${minor} or later");
+process.exit(64);
+})(process.versions.node.split("."));`
+
 await rm(dist, { recursive: true, force: true })
 const cli = await build({
   ...script,
   entryPoints: { wimds: 'src/cli.ts' },
-  // The image puts its Node's absolute path here.
-  banner: { js: '#!/usr/bin/env node' },
+  // For the check's sake: an older Node has to parse all of it.
+  target: 'node12.22',
+  // The image puts its Node's absolute path into the first line.
+  banner: { js: `#!/usr/bin/env node\n'use strict';\n${CHECK_NODE}` },
   plugins: [separateCommands],
 })
 const sidecar = await build({
@@ -82,17 +108,18 @@ const others = await build({
   format: 'esm',
   splitting: true,
   outExtension: { '.js': '.mjs' },
-  // For CommonJS packages.
-  banner: {
-    js: "import{createRequire as $createRequire}from'node:module';const require=$createRequire(import.meta.url);",
-  },
+  banner: { js: REQUIRE },
+})
+const legacyClient = await build({
+  ...common,
+  entryPoints: { 'demo/legacy-client': 'examples/legacy-client/fetch-secret.mjs' },
+  format: 'esm',
+  outExtension: { '.js': '.mjs' },
+  banner: { js: REQUIRE },
+  // Of its SDK's sign-in by secret and password, which it does not call.
+  alias: { 'adal-node': './scripts/not-bundled.cjs' },
 })
 await writeFile(`${dist}package.json`, '{"type":"commonjs"}\n')
-await writeFile(
-  `${dist}THIRD-PARTY-LICENSES.txt`,
-  await notices(
-    [cli, sidecar, others].map(({ metafile }) => metafile),
-    root,
-  ),
-)
+await describeBundle(dist, 'wimds', [cli, sidecar, others])
+await describeBundle(`${dist}demo/`, 'wimds-demo-client', [legacyClient])
 await compileSidecar(dist)

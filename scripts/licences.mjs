@@ -1,13 +1,12 @@
-// Holds the licence of every package of the lock file against a list: a strict one for what the
-// sidecar is made of, a wider one for the tools that are never passed on.
+// Holds the licence of every package of the lock file against a list: a strict one for what the bundles are made
+// of, by their SBOMs, and a wider one for the tools that are never passed on.
 //
-//   node scripts/licences.mjs [LOCKFILE]
-import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+//   node scripts/licences.mjs [LOCKFILE SBOM...]
 import satisfies from 'spdx-satisfies'
+import { lockedPackages, SBOMS } from './locked-packages.mjs'
 
 /** Ask for nothing but their notice, which dist/THIRD-PARTY-LICENSES.txt gives. */
-const RUNTIME = [
+const BUNDLED = [
   '0BSD',
   'Apache-2.0',
   'BlueOak-1.0.0',
@@ -19,26 +18,23 @@ const RUNTIME = [
   'Unlicense',
 ]
 /** MPL-2.0 asks for changes to its own files; CC-BY-3.0 and CC0-1.0 are of data. */
-const DEVELOPMENT = [...RUNTIME, 'CC-BY-3.0', 'CC0-1.0', 'MPL-2.0', 'Zlib']
+const DEVELOPMENT = [...BUNDLED, 'CC-BY-3.0', 'CC0-1.0', 'MPL-2.0', 'Zlib']
 
-const [file = 'package-lock.json'] = process.argv.slice(2)
-const packages = Object.entries(JSON.parse(readFileSync(resolve(file), 'utf8')).packages)
-  // The empty path is the project itself.
-  .filter(([path, { link }]) => path !== '' && link !== true)
-  .map(([path, { version, license, dev = false }]) => ({ path, version, license, dev }))
+const [file = 'package-lock.json', ...sboms] = process.argv.slice(2)
+const packages = lockedPackages(file, sboms.length > 0 ? sboms : SBOMS)
 
 const offences = packages.map(offenceOf).filter((offence) => offence !== undefined)
 for (const offence of offences) process.stderr.write(`licences: ${offence}\n`)
-const tools = packages.filter(({ dev }) => dev).length
+const bundled = packages.filter(({ isBundled }) => isBundled).length
 process.stdout.write(
-  `licences: ${packages.length - tools} packages at run time, ${tools} for development, ` +
+  `licences: ${bundled} bundled packages, ${packages.length - bundled} for development, ` +
     `${offences.length} refused\n`,
 )
 process.exitCode = offences.length === 0 ? 0 : 1
 
 /** What is wrong with a package's licence, or undefined. */
-function offenceOf({ path, version, license, dev }) {
-  const [kind, allowed] = dev ? ['development', DEVELOPMENT] : ['run-time', RUNTIME]
+function offenceOf({ path, version, license, isBundled }) {
+  const [kind, allowed] = isBundled ? ['bundled', BUNDLED] : ['development', DEVELOPMENT]
   const subject = `${path} ${version} (${kind})`
   if (typeof license !== 'string') return `${subject} names no licence`
   try {

@@ -1,44 +1,32 @@
-// What the licences of bundled packages ask for: their texts, beside the bundle.
+// Collects the licence texts of bundled packages, which their licences require to be passed on with the bundle.
+import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 
 /** The files of a package that hold its licence, or notices that go with it. */
 const LEGAL_FILE = /^(?:(?:un)?licen[cs]e|copying|notice|thirdpartynotice)/i
 /** Where a package that has no such file says the same. */
 const README = /^readme\.md$/i
 const README_SECTION = /^#+ licen[cs]e\n+((?:(?!#).*\n?)+)/im
+/** The texts of packages that contain none, NAME.txt, from their repositories. */
+const TEXTS = join(import.meta.dirname, 'licence-texts')
 
 /**
- * One text for all packages that have code in the outputs of these esbuild metafiles. Throws an error
- * that names every package without a licence text, since the bundle could not be passed on lawfully.
+ * Returns one text for all of these packages (scripts/bundled-packages.mjs). Throws an error that names every
+ * package without a licence text, since the bundle could not be passed on lawfully.
  */
-export async function notices(metafiles, root) {
-  const packages = await Promise.all(directoriesOf(metafiles, root).map(legalOf))
-  const silent = packages.filter(({ texts }) => texts.length === 0).map(({ title }) => title)
+export async function notices(packages) {
+  const entries = await Promise.all(packages.map(legalOf))
+  const silent = entries.filter(({ texts }) => texts.length === 0).map(({ title }) => title)
   if (silent.length > 0) throw new Error(`no licence text in ${silent.join(', ')}`)
-  const entries = packages
-    .toSorted((one, other) => one.title.localeCompare(other.title, 'en'))
-    .map(({ title, licence, texts }) => [`${title} (${licence})`, ...texts].join('\n\n'))
   const rule = `\n\n${'-'.repeat(80)}\n\n`
-  return `wimds is bundled with code of these packages.${rule}${entries.join(rule)}\n`
+  const text = entries
+    .map(({ title, licence, texts }) => [`${title} (${licence})`, ...texts].join('\n\n'))
+    .join(rule)
+  return `wimds is bundled with code of these packages.${rule}${text}\n`
 }
 
-/** The directories, nested ones too, of the packages that have bytes in an output. */
-function directoriesOf(metafiles, root) {
-  const inputs = metafiles
-    .flatMap(({ outputs }) => Object.values(outputs))
-    .flatMap((output) => Object.entries(output.inputs))
-    .filter(([, { bytesInOutput }]) => bytesInOutput > 0)
-    // Plugins put a namespace before the path: `on-call:/…`.
-    .map(([path]) => /^(?:[\w-]+:)?(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1])
-    .filter((path) => path !== undefined)
-  return [...new Set(inputs.map((path) => resolve(root, path)))]
-}
-
-async function legalOf(directory) {
-  const { name, version, license } = JSON.parse(
-    await readFile(join(directory, 'package.json'), 'utf8'),
-  )
+async function legalOf({ directory, name, version, license }) {
   const files = (await readdir(directory)).toSorted()
   const read = (pattern) =>
     Promise.all(
@@ -46,8 +34,12 @@ async function legalOf(directory) {
         .filter((file) => pattern.test(file))
         .map((file) => readFile(join(directory, file), 'utf8')),
     )
-  const own = await read(LEGAL_FILE)
-  const texts = own.length > 0 ? own : (await read(README)).map(licenceSection)
+  const fromRepository = join(TEXTS, `${name}.txt`)
+  let texts = await read(LEGAL_FILE)
+  if (texts.length === 0 && existsSync(fromRepository)) {
+    texts = [await readFile(fromRepository, 'utf8')]
+  }
+  if (texts.length === 0) texts = (await read(README)).map(licenceSection)
   return {
     title: `${name} ${version}`,
     licence: license,

@@ -1,7 +1,6 @@
 /** The command line: argv → one command → an exit code. */
 import { exitWithError } from './lib/print-error.ts'
 import { type Command, type CommandIo, SIGNAL_EXIT_CODES } from './commands/io.ts'
-import { ConfigError } from './errors.ts'
 import { formatCrash } from './lib/describe-error.ts'
 
 const loadHelp = async () => (await import('./commands/help.ts')).help
@@ -56,12 +55,6 @@ function asksForHelp(argv: readonly string[]): boolean {
   return argv.slice(0, end === -1 ? undefined : end).some((arg) => /^(?:-h|--?help)$/.test(arg))
 }
 
-/** Returns whether this Node is one of `engines` in package.json. */
-function isNodeSupported(): boolean {
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
-  return major > 22 || (major === 22 && minor >= 19)
-}
-
 // Receives unhandled rejections too.
 process.on('uncaughtException', (error) => {
   process.stderr.write(formatCrash(error))
@@ -94,15 +87,7 @@ const io: CommandIo = {
   signal: shutdown.signal,
 }
 async function run(): Promise<void> {
-  process.exitCode = isNodeSupported()
-    ? await main(process.argv.slice(2), io)
-    : exitWithError(
-        io,
-        'wimds',
-        new ConfigError(
-          `Node ${process.versions.node} is too old. Fix: install Node 22.19 or later`,
-        ),
-      )
+  process.exitCode = await main(process.argv.slice(2), io)
   // An inflight exchange would delay the exit after a shutdown. (Node still waits for a blocked file read.)
   if (shutdown.signal.aborted) process.exit()
 }

@@ -101,7 +101,8 @@ test('exits with 64 on an unsupported Node', async () => {
   const old = `Object.defineProperty(process, 'versions', { value: { node: '22.18.0' } })`
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    ['--import', `data:text/javascript,${encodeURIComponent(old)}`, CLI, 'version'],
+    // The build adds the check.
+    ['--import', `data:text/javascript,${encodeURIComponent(old)}`, 'dist/wimds.js', 'version'],
     { encoding: 'utf8', env: {}, timeout: 20_000 },
   )
   expect(status).toBe(64)

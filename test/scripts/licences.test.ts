@@ -4,23 +4,29 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { runNode } from '../security/run-node.ts'
 
-/** What the script says of a lock file that holds this package beside a good one. */
-async function judged(entry: object) {
+/** What the script says of a lock file that holds this package beside a good one. Both are bundled, unless it is a tool. */
+async function judged({ isTool = false, ...entry }: { isTool?: boolean; [key: string]: unknown }) {
   await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-licences-'))
   const lockFile = join(directory.path, 'package-lock.json')
+  const sbom = join(directory.path, 'sbom.cdx.json')
+  const components = [
+    { name: 'good', version: '1.0.0' },
+    ...(isTool ? [] : [{ name: 'other', version: '2.0.0' }]),
+  ]
+  await writeFile(sbom, JSON.stringify({ components }))
   const packages = {
     '': { name: 'project', license: 'AGPL-3.0-only' },
     'node_modules/good': { version: '1.0.0', license: 'MIT' },
     'node_modules/other': { version: '2.0.0', ...entry },
   }
   await writeFile(lockFile, JSON.stringify({ lockfileVersion: 3, packages }))
-  return await runNode(['scripts/licences.mjs', lockFile])
+  return await runNode(['scripts/licences.mjs', lockFile, sbom])
 }
 
 test('every package of the lock file has a licence that is allowed', async () => {
   const { code, stdout, stderr } = await runNode(['scripts/licences.mjs'])
   expect(stderr).toBe('')
-  expect(stdout).toMatch(/^licences: \d+ packages at run time, \d+ for development, 0 refused\n$/)
+  expect(stdout).toMatch(/^licences: [1-9]\d+ bundled packages, \d+ for development, 0 refused\n$/)
   expect(code).toBe(0)
 })
 
@@ -28,17 +34,20 @@ test.each([
   ['a licence of the list', { license: 'Apache-2.0' }],
   ['a choice, of which one is on the list', { license: '(GPL-3.0-only OR ISC)' }],
   ['two licences that are both on the list', { license: '(MIT AND BSD-3-Clause)' }],
-  ['a wider one, for a tool', { license: 'MPL-2.0', dev: true }],
+  ['a wider one, for a tool', { license: 'MPL-2.0', isTool: true }],
 ])('allows %s', async (_, entry) => {
   expect(await judged(entry)).toMatchObject({ code: 0, stderr: '' })
 })
 
 test.each([
   ['a licence that is not on the list', { license: 'GPL-3.0-only' }, 'has GPL-3.0-only; allowed'],
-  ['one that only tools may have', { license: 'MPL-2.0' }, '(run-time) has MPL-2.0; allowed'],
-  ['one that is optional too', { license: 'MPL-2.0', devOptional: true }, 'has MPL-2.0; allowed'],
+  ['one that only tools may have', { license: 'MPL-2.0' }, '(bundled) has MPL-2.0; allowed'],
   ['two licences of which one is not', { license: '(MIT AND GPL-2.0-only)' }, 'has (MIT AND GPL'],
-  ['a tool’s licence', { license: 'SSPL-1.0', dev: true }, '(development) has SSPL-1.0; allowed'],
+  [
+    'a tool’s licence',
+    { license: 'SSPL-1.0', isTool: true },
+    '(development) has SSPL-1.0; allowed',
+  ],
   ['no licence', {}, 'names no licence'],
   ['a licence without a name', { license: 'SEE LICENSE IN EULA.txt' }, 'is no SPDX expression'],
 ])('refuses %s, by the name of the package', async (_, entry, reason) => {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtempDisposable, readdir, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -16,12 +16,24 @@ test('the bundle comes with the licence texts of what it is made of', async () =
   )
   expect(bundled.size).toBe(entries.length)
   expect([...bundled].filter(([, text]) => text.trim() === '')).toEqual([])
-  const { dependencies }: { dependencies: Record<string, string> } = JSON.parse(
-    await readFile('package.json', 'utf8'),
-  )
-  const titles = Object.entries(dependencies).map(([name, version]) => `${name} ${version}`)
-  expect(titles.filter((title) => !bundled.has(title))).toEqual([])
+  const imported = await packagesOfSources()
+  expect(imported.length).toBeGreaterThan(10)
+  const names = new Set([...bundled.keys()].map((title) => title.replace(/ .*/, '')))
+  expect(imported.filter((name) => !names.has(name))).toEqual([])
 })
+
+/** The names of the packages that src/ imports at run time. */
+async function packagesOfSources(): Promise<readonly string[]> {
+  const texts = await Promise.all(
+    (await readdir('src', { recursive: true }))
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => readFile(join('src', name), 'utf8')),
+  )
+  const imports = texts.flatMap((source) => [
+    ...source.matchAll(/^(?:import (?!type)|\} from )[^']*'((?:@[\w-]+\/)?[a-z][\w-]*)/gm),
+  ])
+  return [...new Set(imports.map(([, name = '']) => name))].filter((name) => name !== 'node')
+}
 
 /** What the build writes for a bundle with one file of a package that has these files. */
 async function noticesOf(files: Readonly<Record<string, string>>) {
@@ -34,9 +46,11 @@ async function noticesOf(files: Readonly<Record<string, string>>) {
   }
   const inputs = { 'node_modules/@scope/silent/lib/index.js': { bytesInOutput: 1 } }
   const script = `
+    import { bundledPackages } from './scripts/bundled-packages.mjs'
     import { notices } from './scripts/notices.mjs'
     const metafile = ${JSON.stringify({ outputs: { 'wimds.js': { inputs } } })}
-    process.stdout.write(await notices([metafile], ${JSON.stringify(root.path)}))`
+    const packages = await bundledPackages([metafile], ${JSON.stringify(root.path)})
+    process.stdout.write(await notices(packages))`
   return await runNode(['--input-type=module', '--eval', script])
 }
 

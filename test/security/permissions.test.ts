@@ -1,4 +1,4 @@
-import { cp, mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
+import { cp, mkdtempDisposable, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -19,6 +19,8 @@ beforeAll(async () => {
   app = join(directory.path, 'app')
   const secrets = join(directory.path, 'secrets')
   await cp('dist', app, { recursive: true })
+  // The Dockerfile leaves it out.
+  await rm(join(app, 'demo'), { recursive: true })
   simulator = stack.use(await createSimulator({ stateDir: secrets }))
   options = (await nodeOptions()).replaceAll(`=${APP}`, `=${app}`).replaceAll(SECRETS, secrets)
 })
@@ -46,12 +48,12 @@ test('wimds gets a token with the permissions of its image', async () => {
   expect(code).toBe(0)
 })
 
-test('the demo prints one line about the checkout that it needs', async () => {
+test('the demo prints one line about the package that it needs', async () => {
   const { code, stdout, stderr } = await runNode([join(app, 'wimds.js'), 'demo'], {
     NODE_OPTIONS: options,
   })
   expect(stderr).toBe(
-    'wimds demo: examples/legacy-client was not found. Fix: run the demo from a checkout, with: npm run demo\n',
+    'wimds demo: its client was not found: images do not contain it. Fix: install the command line (docs/install.md)\n',
   )
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
 })

@@ -1,6 +1,6 @@
 /** `wimds demo`: the whole flow on this machine, offline; each step is checked and explained. */
 import { existsSync, realpathSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { dirname, join } from 'node:path'
 import { UsageError } from '../../errors.ts'
 import { findFlagProblems, parseFlags } from '../../lib/args.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
@@ -32,8 +32,8 @@ export async function demo(
   if (problems.length > 0) throw new UsageError(problems)
   const client = findLegacyClient(cli)
   if (client === undefined) {
-    const problem = 'examples/legacy-client was not found. Fix: run the demo from a checkout'
-    printError(io, 'wimds demo', `${problem}, with: npm run demo`)
+    const problem = 'its client was not found: images do not contain it'
+    printError(io, 'wimds demo', `${problem}. Fix: install the command line (docs/install.md)`)
     return 1
   }
 
@@ -78,12 +78,11 @@ Commands to try:
 }
 
 /**
- * Finds the script of the legacy client in the checkout that contains `cli`. Undefined in an image,
- * which does not contain it.
+ * Finds the script of the legacy client, which the build puts beside `cli`. Undefined in an image, which does
+ * not contain it.
  */
 function findLegacyClient(cli: string): string | undefined {
-  const root = resolve(dirname(realpathSync(cli)), '..')
-  const script = resolve(root, 'examples/legacy-client/fetch-secret.mjs')
+  const script = join(dirname(realpathSync(cli)), 'demo/legacy-client.mjs')
   try {
     return existsSync(script) ? script : undefined
   } catch {

@@ -1,0 +1,67 @@
+/** Which advisories fail the build. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempDisposable, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { expect, test } from 'vitest'
+
+const ADVISORY = 'https://github.com/advisories/GHSA-0000-0000-0000'
+
+/** What the script says of one advisory, where `fastify` is bundled and `vitest` is a tool. */
+async function judged(name: string, severity: string) {
+  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-audit-'))
+  const lockFile = join(directory.path, 'package-lock.json')
+  const sbom = join(directory.path, 'sbom.cdx.json')
+  const packages = {
+    'node_modules/fastify': { version: '5.0.0' },
+    'node_modules/vitest': { version: '5.0.0' },
+  }
+  await writeFile(lockFile, JSON.stringify({ packages }))
+  await writeFile(sbom, JSON.stringify({ components: [{ name: 'fastify', version: '5.0.0' }] }))
+  const vulnerability = { severity, nodes: [`node_modules/${name}`], via: [{ url: ADVISORY }] }
+  return await audit({ auditReportVersion: 2, vulnerabilities: { [name]: vulnerability } }, [
+    lockFile,
+    sbom,
+  ])
+}
+
+async function audit(report: object, args: readonly string[] = []) {
+  const child = spawn(process.execPath, ['scripts/audit.mjs', ...args], { env: {} })
+  child.stdin.end(JSON.stringify(report))
+  const [stdout, stderr] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close'),
+  ])
+  return { code: child.exitCode, stdout, stderr }
+}
+
+test.each([
+  ['fastify', 'moderate', 'bundled'],
+  ['fastify', 'critical', 'bundled'],
+  ['vitest', 'high', 'development'],
+])('an advisory of %s that is %s fails the build', async (name, severity, kind) => {
+  const { code, stdout, stderr } = await judged(name, severity)
+  expect(stderr).toBe(`audit: node_modules/${name} 5.0.0 (${kind}): ${severity}, ${ADVISORY}\n`)
+  expect(stdout).toBe('audit: 2 packages, 1 refused\n')
+  expect(code).toBe(1)
+})
+
+test.each([
+  ['fastify', 'low'],
+  ['vitest', 'moderate'],
+])('an advisory of %s that is %s does not', async (name, severity) => {
+  expect(await judged(name, severity)).toEqual({
+    code: 0,
+    stdout: 'audit: 2 packages, 0 refused\n',
+    stderr: '',
+  })
+})
+
+test('a reply without advisories fails the build', async () => {
+  const { code, stderr } = await audit({ message: 'the registry has no advisories' })
+  expect(stderr).toContain('no report of npm audit')
+  expect(code).toBe(1)
+})
