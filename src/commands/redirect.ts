@@ -5,7 +5,7 @@ import { type Flags, findFlagProblems, parseFlags } from '../lib/args.ts'
 import { errorMessage } from '../lib/describe-error.ts'
 import { printError } from '../lib/print-error.ts'
 import { waitForPort } from '../lib/wait-for-port.ts'
-import { applyRedirect, formatScript, removeRedirect } from '../redirect/apply.ts'
+import { applyRedirect, applyRestartRule, formatScript, removeRedirect } from '../redirect/apply.ts'
 import { REDIRECT_DEFAULTS, REDIRECT_MODES, type RedirectSettings } from '../redirect/ruleset.ts'
 import { REDIRECT } from './declarations/redirect.ts'
 import type { CommandIo } from './io.ts'
@@ -19,25 +19,30 @@ export async function redirect(args: readonly string[], io: CommandIo): Promise<
   const { waitSeconds, ...settings } = parseOptions(flags, io.env)
   const isRemoval = flags.has('undo')
   if (flags.has('dry-run')) {
-    io.stdout.write(formatScript(settings, isRemoval))
+    const action = isRemoval ? 'remove' : waitSeconds === undefined ? 'apply' : 'apply and await'
+    io.stdout.write(formatScript(settings, action))
     return 0
   }
   try {
     const options = { path: io.env['PATH'], signal: io.signal }
     await (isRemoval ? removeRedirect : applyRedirect)(settings, options)
+    io.stdout.write(`${formatSummary(settings, isRemoval)}\n`)
+    if (isRemoval || waitSeconds === undefined) return 0
+    await waitForSidecar(settings.port, waitSeconds, io.signal)
+    await applyRestartRule(settings, options)
+    return 0
   } catch (error) {
     printError(io, 'wimds redirect', errorMessage(error))
     return 1
   }
-  io.stdout.write(`${formatSummary(settings, isRemoval)}\n`)
-  if (waitSeconds === undefined) return 0
-  if (await waitForPort(settings.port, waitSeconds * 1000, io.signal)) return 0
-  printError(
-    io,
-    'wimds redirect',
-    `the sidecar does not accept connections on 127.0.0.1:${settings.port} after ${waitSeconds} s. Fix: read its log, kubectl logs POD -c wimds`,
+}
+
+/** Resolves when the sidecar accepts connections. Throws an error with the fix if it does not in time. */
+async function waitForSidecar(port: number, seconds: number, signal: AbortSignal): Promise<void> {
+  if (await waitForPort(port, seconds * 1000, signal)) return
+  throw new Error(
+    `the sidecar does not accept connections on 127.0.0.1:${port} after ${seconds} s. Fix: read its log, kubectl logs POD -c wimds`,
   )
-  return 1
 }
 
 interface Options extends RedirectSettings {

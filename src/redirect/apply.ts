@@ -1,6 +1,7 @@
 /** Applies, verifies and removes the redirect with the tools nft and ip. */
 import { execFile } from 'node:child_process'
 import {
+  createRestartRule,
   createRuleset,
   hasRedirect,
   type RedirectSettings,
@@ -37,6 +38,17 @@ export async function applyRedirect(
   }
 }
 
+/**
+ * Lets new connections wait while the sidecar restarts. Call it after `applyRedirect`, once the sidecar accepts
+ * connections: before, a caller has to learn at once that it does not listen yet.
+ */
+export async function applyRestartRule(
+  settings: RedirectSettings,
+  options: RunOptions,
+): Promise<void> {
+  await run(createRestartStep(settings), options)
+}
+
 /** Removes the redirect. Succeeds as well if there is none. */
 export async function removeRedirect(
   settings: RedirectSettings,
@@ -45,9 +57,17 @@ export async function removeRedirect(
   for (const step of createRemoval(settings)) await run(step, options)
 }
 
-/** Formats what `applyRedirect`, or `removeRedirect`, runs as a shell script. */
-export function formatScript(settings: RedirectSettings, isRemoval: boolean): string {
-  const steps = isRemoval ? createRemoval(settings) : createSteps(settings)
+type Action = 'apply' | 'apply and await' | 'remove'
+
+/** Formats what `applyRedirect` and `applyRestartRule`, or `removeRedirect`, run as a shell script. */
+export function formatScript(settings: RedirectSettings, action: Action): string {
+  if (action === 'remove') return formatSteps(createRemoval(settings))
+  const script = formatSteps(createSteps(settings))
+  if (action === 'apply') return script
+  return `${script}# once the sidecar accepts connections:\n${formatSteps([createRestartStep(settings)])}`
+}
+
+function formatSteps(steps: readonly Step[]): string {
   return steps
     .map(({ argv, input }) => {
       const line = argv.join(' ')
@@ -63,6 +83,10 @@ function createSteps(settings: RedirectSettings): Step[] {
     argv: ['ip', 'address', 'replace', `${settings.metadataIp}/32`, 'dev', 'lo', 'scope', 'host'],
   }
   return settings.mode === 'loopback' ? [address, rules] : [rules]
+}
+
+function createRestartStep(settings: RedirectSettings): Step {
+  return { argv: ['nft', '-f', '-'], input: createRestartRule(settings) }
 }
 
 function createRemoval(settings: RedirectSettings): Step[] {

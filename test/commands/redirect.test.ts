@@ -49,6 +49,14 @@ describe('wimds redirect --dry-run', () => {
     expect(off.out()).not.toContain('skuid')
   })
 
+  test('prints the rule for restarts of the sidecar with --wait', async () => {
+    const io = captureIo()
+    expect(await redirect(['--dry-run', '--wait=120'], io)).toBe(0)
+    expect(io.out()).toContain(
+      '    tcp sport 8000 tcp flags & (fin | syn | rst | ack) == rst | ack tcp sequence 0 drop\n',
+    )
+  })
+
   test('prints the removal with --undo', async () => {
     const io = captureIo()
     expect(await redirect(['--undo', '--dry-run'], io)).toBe(0)

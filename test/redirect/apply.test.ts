@@ -1,6 +1,9 @@
-import { describe, expect, test } from 'vitest'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { describe, expect, test, vi } from 'vitest'
 import { redirect } from '../../src/commands/redirect.ts'
 import { captureIo } from '../commands/capture.ts'
+import { freePort } from '../support/free-port.ts'
 import { podNetwork, reasonToSkip, type PodNetwork } from './namespace.ts'
 
 const reason = reasonToSkip()
@@ -20,9 +23,23 @@ const KEEP_ALIVE_CLIENT = `
   const ask = () => socket.write('GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n')
   socket.on('data', (data) => console.log(String(data).split('\\n').at(-1)))
   socket.on('error', (error) => { console.log(error.code); process.exit() })
+  socket.on('close', () => { console.log('closed'); process.exit() })
   ask()
   setInterval(ask, 100)
   setTimeout(() => process.exit(), 60_000)`
+
+/** Prints when it connects, and then the answer or the error. */
+const NEW_CONNECTION = `
+  console.log('connecting')
+  require('node:http').get('http://169.254.169.254/', (response) => {
+    response.on('data', (data) => console.log(String(data)))
+  }).on('error', (error) => console.log(error.code))`
+
+/** Resolves when a connection to the metadata address waits for the answer to its SYN (state 02). */
+async function waitForSyn(pod: PodNetwork): Promise<void> {
+  const isWaiting = () => pod.exec('cat', '/proc/net/tcp').includes(' FEA9FEA9:0050 02 ')
+  await vi.waitUntil(isWaiting, { timeout: 60_000 })
+}
 
 /** Enables connection tracking, without which earlier connections count as new. */
 const TRACKING =
@@ -116,6 +133,61 @@ describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', (
     expect(pod.fetchMetadata()).toBe('mesh')
     await run(pod)
     expect(pod.fetchMetadata()).toBe('sidecar')
+  })
+
+  describe('with --wait', () => {
+    /** The test's own process waits for the port, so it listens there too. */
+    async function runAndWait(pod: PodNetwork, mode: string) {
+      const port = await freePort()
+      await using listener = createServer().listen(port, '127.0.0.1')
+      await once(listener, 'listening')
+      const kill = await pod.serve('127.0.0.1', port, 'sidecar')
+      await run(pod, '--mode', mode, '--port', `${port}`, '--wait', '60')
+      return { port, kill }
+    }
+
+    test.each(['loopback', 'nft'])(
+      'a new connection waits while the sidecar restarts in mode %s',
+      async (mode) => {
+        using pod = await podNetwork()
+        const { port, kill } = await runAndWait(pod, mode)
+        await kill()
+        const client = pod.script(NEW_CONNECTION)
+        expect(await client.firstLine).toBe('connecting')
+        await waitForSyn(pod)
+        await pod.serve('127.0.0.1', port, 'restarted')
+        expect((await client.output).split('\n').at(-1)).toBe('restarted')
+      },
+    )
+
+    test('an established connection still breaks at once', async () => {
+      using pod = await podNetwork()
+      const { kill } = await runAndWait(pod, 'loopback')
+      const client = pod.script(KEEP_ALIVE_CLIENT)
+      expect(await client.firstLine).toBe('sidecar')
+      await kill()
+      expect((await client.output).split('\n').at(-1)).toMatch(/^(closed|ECONNRESET|EPIPE)$/)
+    })
+
+    test('ports of other programs are refused as before', async () => {
+      using pod = await podNetwork()
+      await runAndWait(pod, 'loopback')
+      const client = pod.script(`
+        require('node:net').connect(9, '127.0.0.1').on('error', ({ code }) => console.log(code))`)
+      expect(await client.output).toBe('ECONNREFUSED')
+    })
+
+    test('a second run leaves the same rules', async () => {
+      using pod = await podNetwork()
+      const port = await freePort()
+      await using listener = createServer().listen(port, '127.0.0.1')
+      await once(listener, 'listening')
+      await run(pod, '--port', `${port}`, '--wait', '60')
+      const first = pod.exec('nft', 'list', 'ruleset')
+      expect(first).toContain('chain await_restart')
+      await run(pod, '--port', `${port}`, '--wait', '60')
+      expect(pod.exec('nft', 'list', 'ruleset')).toBe(first)
+    })
   })
 
   test('--undo removes its own rules alone, and succeeds twice', async () => {

@@ -26,10 +26,19 @@ export interface PodNetwork extends Disposable {
   readonly exec: (...argv: string[]) => string
   /** Returns the body that a new connection of `uid` to 169.254.169.254:80 gets. */
   readonly fetchMetadata: (uid?: number) => string
-  /** Serves `body` over HTTP in the pod; resolves when it listens, rejects when it cannot. */
-  readonly serve: (host: string, port: number, body: string) => Promise<void>
+  /**
+   * Serves `body` over HTTP in the pod; resolves when it listens to a function that kills the server, rejects
+   * when it cannot.
+   */
+  readonly serve: (host: string, port: number, body: string) => Promise<() => Promise<void>>
   /** Starts a Node script in the pod and resolves with what it printed when it has ended. */
-  readonly script: (source: string) => { firstLine: Promise<string>; output: Promise<string> }
+  readonly script: (source: string) => Script
+}
+
+interface Script {
+  readonly firstLine: Promise<string>
+  readonly output: Promise<string>
+  readonly kill: () => void
 }
 
 const SERVER = (host: string, port: number, body: string) => `
@@ -63,7 +72,7 @@ export async function podNetwork(): Promise<PodNetwork> {
   }
   ip('-n', pod, 'route', 'add', 'default', 'via', '10.9.0.1')
 
-  const start = (namespace: string, source: string) => {
+  const start = (namespace: string, source: string): Script => {
     const argv = ['netns', 'exec', namespace, process.execPath, '-e', source]
     const child = spawn(IP, argv, { stdio: ['ignore', 'pipe', 'pipe'] })
     children.push(child)
@@ -76,7 +85,7 @@ export async function podNetwork(): Promise<PodNetwork> {
     child.stderr.on('data', (chunk: Buffer) => (printed += chunk.toString()))
     const output = new Promise<string>((done) => child.on('close', () => done(printed.trim())))
     void output.then((text) => reject(new Error(text)))
-    return { firstLine, output }
+    return { firstLine, output, kill: () => child.kill('SIGKILL') }
   }
   await start(node, SERVER('169.254.169.254', 80, 'real imds')).firstLine
 
@@ -96,7 +105,12 @@ export async function podNetwork(): Promise<PodNetwork> {
         'http://169.254.169.254/',
       ),
     serve: async (host, port, body) => {
-      await start(pod, SERVER(host, port, body)).firstLine
+      const server = start(pod, SERVER(host, port, body))
+      await server.firstLine
+      return async () => {
+        server.kill()
+        await server.output
+      }
     },
     script: (source) => start(pod, source),
     [Symbol.dispose]: () => {

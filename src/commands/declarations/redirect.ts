@@ -24,7 +24,7 @@ export const REDIRECT = {
     },
     wait: {
       value: 'SECONDS',
-      help: 'then wait until the sidecar accepts connections on its port',
+      help: 'then wait until the sidecar accepts connections on its port; whenever it restarts, new connections wait instead of being refused',
     },
     'dry-run': { help: 'print what would be run, and run nothing' },
     undo: { help: 'remove the redirect' },
