@@ -17,6 +17,16 @@ async function run(pod: PodNetwork, ...args: string[]): Promise<string> {
   return io.out()
 }
 
+/** Serves and redirects. The test's own process waits for the port, so it listens there too. */
+async function runAndWait(pod: PodNetwork, mode: string) {
+  const port = await freePort()
+  await using listener = createServer().listen(port, '127.0.0.1')
+  await once(listener, 'listening')
+  const kill = await pod.serve('127.0.0.1', port, 'sidecar')
+  await run(pod, '--mode', mode, '--port', `${port}`, '--wait', '60')
+  return { port, kill }
+}
+
 /** A client that sends requests on one connection. */
 const KEEP_ALIVE_CLIENT = `
   const socket = require('node:net').connect(80, '169.254.169.254')
@@ -109,9 +119,9 @@ describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', (
   test('a second run leaves the same rules and one address', async () => {
     using pod = await podNetwork()
     await run(pod)
-    const once = pod.exec('nft', 'list', 'ruleset') + addresses(pod)
+    const first = pod.exec('nft', 'list', 'ruleset') + addresses(pod)
     await run(pod)
-    expect(pod.exec('nft', 'list', 'ruleset') + addresses(pod)).toBe(once)
+    expect(pod.exec('nft', 'list', 'ruleset') + addresses(pod)).toBe(first)
   })
 
   test('a second run with another port replaces the rule', async () => {
@@ -136,16 +146,6 @@ describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', (
   })
 
   describe('with --wait', () => {
-    /** The test's own process waits for the port, so it listens there too. */
-    async function runAndWait(pod: PodNetwork, mode: string) {
-      const port = await freePort()
-      await using listener = createServer().listen(port, '127.0.0.1')
-      await once(listener, 'listening')
-      const kill = await pod.serve('127.0.0.1', port, 'sidecar')
-      await run(pod, '--mode', mode, '--port', `${port}`, '--wait', '60')
-      return { port, kill }
-    }
-
     test.each(['loopback', 'nft'])(
       'a new connection waits while the sidecar restarts in mode %s',
       async (mode) => {
