@@ -33,14 +33,16 @@ const lookUps: string[] = []
 const faults: unknown[] = []
 const events: ReviewEvent[] = []
 const server = createReviewServer({
-  review: (read) =>
-    reviewPod(read, {
-      settings: settings({ injectByDefault: true }),
-      lookUpServiceAccount: (namespace, name) => {
-        lookUps.push(`${namespace}/${name}`)
-        return Promise.resolve({ annotations: annotationsOf(namespace, name) })
-      },
-    }),
+  reviews: {
+    '/mutate': (read) =>
+      reviewPod(read, {
+        settings: settings({ injectByDefault: true }),
+        lookUpServiceAccount: (namespace, name) => {
+          lookUps.push(`${namespace}/${name}`)
+          return Promise.resolve({ annotations: annotationsOf(namespace, name) })
+        },
+      }),
+  },
   onReview: (event) => events.push(event),
   onError: (error) => faults.push(error),
   isDraining: () => false,

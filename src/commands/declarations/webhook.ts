@@ -10,7 +10,7 @@ export const WEBHOOK = {
   group: 'Run in a cluster',
   summary: 'run the admission webhook, which adds the sidecar to pods',
   description:
-    'Serves the mutating admission webhook, which injects the sidecar into pods with the annotation wimds.io/inject: "true". Runs in a cluster; the chart charts/wimds installs it.',
+    'Serves the mutating admission webhook, which injects the sidecar into pods with the annotation wimds.io/inject: "true", and into the pods of namespaces with a label of this name and value. Runs in a cluster; the chart charts/wimds installs it.',
   flags: {
     listen: { value: 'HOST:PORT', help: 'reviews, over TLS 1.3 (default [::]:8443)' },
     'admin-listen': {

@@ -96,9 +96,14 @@ async function serveReviews(
     ...(defaultTenantId !== undefined && { defaultTenantId }),
   }
   const clientCa = clientCaFile === undefined ? undefined : await readWholeFile(clientCaFile)
+  const ofNamespace = { ...admission, settings: { ...admission.settings, injectByDefault: true } }
   const server = createReviewServer({
     clientCa,
-    review: (read) => reviewPod(read, admission),
+    reviews: {
+      '/mutate': (read) => reviewPod(read, admission),
+      // The API server sends the pods of labelled namespaces here, so that no namespace has to be read.
+      '/mutate/namespace': (read) => reviewPod(read, ofNamespace),
+    },
     isDraining: () => isDraining,
     watch: createConnectionLimiter(MAX_CONNECTIONS).attach,
     onError,
@@ -154,7 +159,7 @@ function createCertificateSource({ certificate }: WebhookOptions, cluster: Clust
     }
   }
   const { namespace, service, secret, configuration, lifetimeMs } = certificate
-  const store = cluster.createCertificateStore(namespace, secret)
+  const store = cluster.createCertificateStore(namespace, secret, configuration)
   const names = [`${service}.${namespace}.svc`]
   return {
     getCertificate: (served: CertificateMaterial | undefined) =>

@@ -68,7 +68,10 @@ export interface Decision {
  * `MalformedReview`, and `Overloaded` if the body was evicted.
  */
 export async function reviewPod(read: ReadReview, options: AdmissionOptions): Promise<Decision> {
+  const { injectByDefault } = options.settings
   const { uid, isNewPod, namespace, name, subject } = await read(parseSubject)
+  const reject = (reasons: readonly string[]) =>
+    createRejection(uid, subject, reasons, injectByDefault)
   if (!isNewPod) return { outcome: 'skipped', review: reply(uid, { allowed: true }) }
   let account: ServiceAccountResult
   try {
@@ -84,13 +87,13 @@ export async function reviewPod(read: ReadReview, options: AdmissionOptions): Pr
   }
   if ('problem' in account) {
     const place = `${subject.namespace}/${toPrintable(name)}`
-    return reject(uid, subject, [`the ServiceAccount ${place} ${account.problem}`])
+    return reject([`the ServiceAccount ${place} ${account.problem}`])
   }
   const serviceAccount = addTenant(account.annotations, options.defaultTenantId)
   return await read((body) => {
     const { object: pod } = parseRequest(body)
     const injection = inject({ pod, serviceAccount, settings: options.settings })
-    if (injection.kind === 'rejected') return reject(uid, subject, injection.reasons)
+    if (injection.kind === 'rejected') return reject(injection.reasons)
     if (injection.kind === 'skipped') {
       return { outcome: 'skipped', review: reply(uid, { allowed: true }) }
     }
@@ -132,8 +135,13 @@ function admit({ patch, warnings }: Extract<Injection, { kind: 'injected' }>): o
   return { allowed: true, ...patched, ...warned }
 }
 
-function reject(uid: string, subject: Subject, reasons: readonly string[]): Decision {
-  const message = `wimds cannot be injected: ${joinTruncated(reasons)}`
+function createRejection(
+  uid: string,
+  subject: Subject,
+  reasons: readonly string[],
+  injectByDefault: boolean,
+): Decision {
+  const message = `wimds cannot be injected${injectByDefault ? BY_NAMESPACE : ''}: ${joinTruncated(reasons)}`
   return { outcome: 'rejected', message, subject, review: reply(uid, deny(422, message)) }
 }
 
@@ -145,6 +153,10 @@ function addTenant(
     ? annotations
     : { 'azure.workload.identity/tenant-id': tenantId, ...annotations }
 }
+
+/** Pods of such a namespace may belong to somebody who does not know of wimds. */
+const BY_NAMESPACE =
+  ', as the label wimds.io/inject of the namespace asks (the annotation wimds.io/inject: "false" leaves a pod out)'
 
 /** A pod can have a reason for each of thousands of containers. */
 const MAX_REASONS = 10

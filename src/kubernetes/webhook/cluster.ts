@@ -3,6 +3,7 @@ import {
   AdmissionregistrationV1Api,
   type ConfigurationOptions,
   CoreV1Api,
+  type V1MutatingWebhookConfiguration,
   type V1Secret,
   VersionApi,
 } from '@kubernetes/client-node'
@@ -39,7 +40,12 @@ export interface Cluster {
     namespace: string,
     name: string,
   ) => Promise<ServiceAccountAnnotations | undefined>
-  readonly createCertificateStore: (namespace: string, name: string) => CertificateStore
+  /** The Secret is deleted together with the configuration. */
+  readonly createCertificateStore: (
+    namespace: string,
+    name: string,
+    configuration: string,
+  ) => CertificateStore
   /**
    * Writes the CA certificates into every webhook of the configuration that has others. Returns the
    * configuration's resource version.
@@ -74,7 +80,13 @@ export function connectToCluster({ onError, limits: given, ...options }: Cluster
       retry(() => getMinorVersion(version, call), { ...options, onError, signal }),
     getServiceAccount: (namespace, name) =>
       getServiceAccount(get, limits.lookupMs, namespace, name),
-    createCertificateStore: (namespace, name) => createSecretStore(core, { namespace, name }, call),
+    createCertificateStore: (namespace, name, configuration) =>
+      createSecretStore(
+        core,
+        { namespace, name },
+        () => readConfiguration(registration, configuration, call),
+        call,
+      ),
     publishCa: (name, caPem) => publishCa(registration, { name, caPem }, call),
     waitForChange: (name, resourceVersion) => waitForChange(get, name, resourceVersion),
     close: () => shutdown.abort(),
@@ -122,6 +134,7 @@ async function getServiceAccount(
 function createSecretStore(
   core: CoreV1Api,
   secret: { readonly namespace: string; readonly name: string },
+  readOwner: () => Promise<V1MutatingWebhookConfiguration>,
   call: ConfigurationOptions,
 ): CertificateStore {
   const title = `the Secret ${secret.namespace}/${secret.name}`
@@ -137,9 +150,12 @@ function createSecretStore(
     },
     async write(material, revision) {
       const data = formatSecret(material)
+      const owner = revision === undefined ? await readOwner() : undefined
       try {
-        if (revision === undefined) {
-          const body = { metadata: { name: secret.name }, type: 'Opaque', data }
+        if (owner !== undefined) {
+          // A Secret that is created during an uninstall must not be left behind.
+          const ownerReferences = [formatOwner(owner)]
+          const body = { metadata: { name: secret.name, ownerReferences }, type: 'Opaque', data }
           await attempt(`create ${title}`, () =>
             core.createNamespacedSecret({ namespace: secret.namespace, body }, call),
           )
@@ -162,16 +178,32 @@ function createSecretStore(
   }
 }
 
+function formatOwner({ metadata }: V1MutatingWebhookConfiguration) {
+  return {
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    kind: 'MutatingWebhookConfiguration',
+    name: metadata?.name ?? '',
+    uid: metadata?.uid ?? '',
+  }
+}
+
+async function readConfiguration(
+  registration: AdmissionregistrationV1Api,
+  name: string,
+  call: ConfigurationOptions,
+): Promise<V1MutatingWebhookConfiguration> {
+  return await attempt(`read the MutatingWebhookConfiguration ${name}`, () =>
+    registration.readMutatingWebhookConfiguration({ name }, call),
+  )
+}
+
 async function publishCa(
   registration: AdmissionregistrationV1Api,
   { name, caPem }: { readonly name: string; readonly caPem: string },
   call: ConfigurationOptions,
 ): Promise<string> {
-  const title = `the MutatingWebhookConfiguration ${name}`
   const caBundle = encodeBase64(caPem)
-  const current = await attempt(`read ${title}`, () =>
-    registration.readMutatingWebhookConfiguration({ name }, call),
-  )
+  const current = await readConfiguration(registration, name, call)
   const body = (current.webhooks ?? []).flatMap((webhook, index) =>
     webhook.clientConfig.caBundle === caBundle
       ? []
@@ -182,8 +214,9 @@ async function publishCa(
         ],
   )
   if (body.length === 0) return current.metadata?.resourceVersion ?? ''
-  const patched = await attempt(`write the caBundle of ${title}`, () =>
-    registration.patchMutatingWebhookConfiguration({ name, body }, setJsonPatch(call)),
+  const patched = await attempt(
+    `write the caBundle of the MutatingWebhookConfiguration ${name}`,
+    () => registration.patchMutatingWebhookConfiguration({ name, body }, setJsonPatch(call)),
   )
   return patched.metadata?.resourceVersion ?? ''
 }

@@ -17,8 +17,12 @@ export interface ReviewEvent extends Pick<Decision, 'message' | 'subject'> {
   readonly durationMs: number
 }
 
+/** Reviews one pod, whose review `read` parses. */
+type Review = (read: ReadReview) => Promise<Decision>
+
 interface ReviewServerParts {
-  readonly review: (read: ReadReview) => Promise<Decision>
+  /** Decides on the pods that are posted to each path. */
+  readonly reviews: Readonly<Record<string, Review>>
   readonly onReview: (event: ReviewEvent) => void
   /** Called with an unexpected error of a review. Its caller does not learn the cause. */
   readonly onError: (error: unknown) => void
@@ -40,14 +44,18 @@ const QUEUE_LIMITS = {
   maxTotalBytes: 24 * 1024 * 1024,
   maxValues: 80_000,
 }
-const PATH = '/mutate'
 
-/** Creates the server for `POST /mutate`. Its certificate is set later, by `setSecureContext`. */
+/** Creates the server for the reviews. Its certificate is set later, by `setSecureContext`. */
 export function createReviewServer(parts: ReviewServerParts): TlsServer {
-  const { review, onReview, onError, isDraining, watch, clientCa } = parts
+  const { onReview, onError, isDraining, watch, clientCa } = parts
+  const reviews = new Map(Object.entries(parts.reviews))
   const receiveReview = createReviewQueue(QUEUE_LIMITS)
 
-  async function handleReview(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function handleReview(
+    review: Review,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
     const startedAt = performance.now()
     const report = (event: Omit<ReviewEvent, 'durationMs'>) =>
       onReview({ ...event, durationMs: performance.now() - startedAt })
@@ -81,11 +89,12 @@ export function createReviewServer(parts: ReviewServerParts): TlsServer {
   const server = createTlsServer({ ...LIMITS, ...TLS_LIMITS, ...clientAuth })
   watch(server, (request, response) => {
     if (isDraining()) response.setHeader('Connection', 'close')
-    const path = request.url?.split('?', 1)[0]
-    if (path !== PATH) sendJson(response, 404, { error: `the only path is ${PATH}` })
-    else if (request.method !== 'POST')
+    const review = reviews.get(request.url?.split('?', 1)[0] ?? '')
+    if (review === undefined) {
+      sendJson(response, 404, { error: `the paths are ${[...reviews.keys()].join(' and ')}` })
+    } else if (request.method !== 'POST') {
       sendJson(response, 405, { error: 'the method must be POST' })
-    else void handleReview(request, response)
+    } else void handleReview(review, request, response)
   })
   // Callers that hang up, or do not use TLS, are no error of the webhook.
   server.on('tlsClientError', () => {})

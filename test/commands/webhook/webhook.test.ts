@@ -1,8 +1,12 @@
 /** `wimds webhook` as a whole, with an API server that fails. */
+import { once } from 'node:events'
+import { request } from 'node:https'
+import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { webhook } from '../../../src/commands/webhook/webhook.ts'
 import { ConfigError } from '../../../src/errors.ts'
 import {
+  ACCOUNT,
   answer,
   CREATE_SECRET,
   PATCH_CONFIGURATION,
@@ -13,6 +17,21 @@ import {
 } from '../../fixtures/api-server.ts'
 import { captureIo } from '../capture.ts'
 
+const TENANT = '72f988bf-86f1-41af-91ab-2d7cd011db47'
+const REVIEW = {
+  apiVersion: 'admission.k8s.io/v1',
+  kind: 'AdmissionReview',
+  request: {
+    uid: '705ab4f5-6393-11e8-b7cc-42010a800002',
+    kind: { group: '', version: 'v1', kind: 'Pod' },
+    operation: 'CREATE',
+    namespace: 'n',
+    object: {
+      metadata: {},
+      spec: { serviceAccountName: 'app', containers: [{ name: 'app', image: 'app:1' }] },
+    },
+  },
+}
 const FLAGS = ['--listen=127.0.0.1:0', '--admin-listen=127.0.0.1:0', '--drain=0s']
 
 let shutdown: AbortController
@@ -47,6 +66,28 @@ test('serves after an API server that failed at first', async () => {
   shutdown.abort()
   expect(await exit).toBe(0)
   await expect.poll(() => api.watches.length).toBe(0)
+})
+
+test.each([
+  ['/mutate', false],
+  ['/mutate/namespace', true],
+])('reviews at %s, and injects a pod without an annotation: %s', async (path, isInjected) => {
+  await using _ = await startApiServer({
+    [ACCOUNT]: (response) =>
+      answer(response, 200, {
+        metadata: { annotations: { 'azure.workload.identity/tenant-id': TENANT } },
+      }),
+  })
+  const { log } = startWebhook()
+  await expect.poll(log, { timeout: 10_000 }).toContain('"listening"')
+  await expect.poll(log, { timeout: 10_000 }).toContain('"certificate_loaded"')
+  const port = Number(/"listening".*"port":(\d+)/.exec(log())?.[1])
+  const sent = request({ host: '127.0.0.1', port, path, method: 'POST', rejectUnauthorized: false })
+  sent.end(JSON.stringify(REVIEW))
+  const [reply] = await once(sent, 'response')
+  const { response } = JSON.parse(await text(reply))
+  expect(response).toMatchObject({ allowed: true })
+  expect('patch' in response).toBe(isInjected)
 })
 
 test('creates its Secret again after it was deleted', async () => {

@@ -100,6 +100,16 @@ test('rejects a pod with every reason', async () => {
   expect(response.status?.message).toMatch(/Fix: remove hostNetwork; .*runs on Windows/)
 })
 
+test('says how to leave a pod out where the namespace asks for injection', async () => {
+  const object = { spec: { ...POD.spec, hostNetwork: true } }
+  const { response } = await responseTo(request({ object }), {
+    settings: settings({ injectByDefault: true }),
+  })
+  expect(response.status?.message).toMatch(
+    /as the label wimds.io\/inject of the namespace asks \(the annotation wimds.io\/inject: "false" leaves a pod out\): .*remove hostNetwork/,
+  )
+})
+
 describe('the name of a rejected pod in the log', () => {
   const JWT = `eyJhbGciOiJSUzI1NiJ9.${'eyJzdWIiOiJhIn0'.repeat(9)}.c2ln`
   const LONG = `orders-${'a'.repeat(300)}`

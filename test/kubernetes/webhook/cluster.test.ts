@@ -6,6 +6,7 @@ import {
   ACCOUNT,
   answer,
   CONFIGURATION,
+  CONFIGURATION_UID,
   CREATE_SECRET,
   type Fault,
   PATCH_CONFIGURATION,
@@ -103,7 +104,7 @@ describe('getMinorVersion', () => {
     ]
     await using api = await startApiServer({
       [VERSION]: (response, count) =>
-        faults[count - 1]?.(response.setHeader('X-A', 'a-header'), count),
+        faults[count - 1]?.(response.setHeader('X-A', 'a-header'), count, ''),
     })
     const { cluster, errors } = connect()
     expect(await cluster.getMinorVersion()).toBe(31)
@@ -128,7 +129,7 @@ describe('getMinorVersion', () => {
 
 const MATERIAL = { certPem: 'c', keyPem: 'k', caPem: 'a' }
 const storeOf = ({ createCertificateStore }: Cluster) =>
-  createCertificateStore('wimds', 'wimds-webhook-tls')
+  createCertificateStore('wimds', 'wimds-webhook-tls', 'wimds')
 
 describe('the certificate store', () => {
   test('creates a Secret that does not exist', async () => {
@@ -140,6 +141,40 @@ describe('the certificate store', () => {
     expect({ material, revision }).toEqual({ material: undefined, revision: undefined })
     expect(await store.write(MATERIAL, revision)).toBe(true)
     expect(api.calls(CREATE_SECRET)).toBe(1)
+  })
+
+  test('lets the configuration own the Secret, so that an uninstall deletes it', async () => {
+    let created = ''
+    await using _ = await startApiServer({
+      [CREATE_SECRET]: (response, _count, body) => {
+        created = body
+        answer(response, 201, {})
+      },
+    })
+    await storeOf(connect().cluster).write(MATERIAL, undefined)
+    expect(JSON.parse(created)).toMatchObject({
+      metadata: {
+        name: 'wimds-webhook-tls',
+        ownerReferences: [
+          {
+            apiVersion: 'admissionregistration.k8s.io/v1',
+            kind: 'MutatingWebhookConfiguration',
+            name: 'wimds',
+            uid: CONFIGURATION_UID,
+          },
+        ],
+      },
+    })
+  })
+
+  test('creates no Secret after the configuration was deleted', async () => {
+    await using api = await startApiServer({
+      [CONFIGURATION]: (response) => answer(response, 404, {}),
+    })
+    await expect(storeOf(connect().cluster).write(MATERIAL, undefined)).rejects.toThrow(
+      'cannot read the MutatingWebhookConfiguration wimds: the API server answered 404',
+    )
+    expect(api.calls(CREATE_SECRET)).toBe(0)
   })
 
   test.each([

@@ -29,9 +29,12 @@ let answer = (): Promise<Decision> => Promise.resolve(ADMITTED)
 let isDraining = false
 let unready: string[] = []
 const server = createReviewServer({
-  review: async (read) => {
-    await read((body) => bodies.push(body))
-    return await answer()
+  reviews: {
+    '/mutate': async (read) => {
+      await read((body) => bodies.push(body))
+      return await answer()
+    },
+    '/mutate/namespace': () => Promise.resolve({ ...ADMITTED, outcome: 'skipped' }),
   },
   onReview: (event) => {
     events.push(event)
@@ -101,6 +104,11 @@ test('reports a rejection with its pod', async () => {
   await post('{}')
   answer = () => Promise.resolve(ADMITTED)
   expect(events.at(-1)).toEqual({ ...decision, durationMs: expect.any(Number) })
+})
+
+test('reviews by the path', async () => {
+  expect((await post('{}', { path: '/mutate/namespace?timeout=5s' })).status).toBe(200)
+  expect(events.at(-1)?.outcome).toBe('skipped')
 })
 
 test.each([
@@ -234,7 +242,7 @@ test('both servers bound the number of their connections', async () => {
 })
 
 const PARTS = {
-  review: () => Promise.resolve(ADMITTED),
+  reviews: { '/mutate': () => Promise.resolve(ADMITTED) },
   onReview: () => {},
   onError: () => {},
   isDraining: () => false,
