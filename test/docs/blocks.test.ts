@@ -1,5 +1,5 @@
-/** Checks the code blocks of the pages: YAML against its schema, and the commands of the README by running them. */
-import { spawn } from 'node:child_process'
+/** Checks the code blocks of the pages: YAML against its schema, shell syntax, and the README's commands by running them. */
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -48,6 +48,13 @@ test.each(DOCUMENTS)('$place is valid YAML', ({ document }) => {
 test.each(IDENTITIES_FILES)('$place matches the schema of identities files', ({ value }) => {
   expect(IdentitiesSchema.safeParse(value).error).toBeUndefined()
 })
+
+test.each(BLOCKS.filter(({ language }) => language === 'sh'))(
+  '$place is valid for bash',
+  ({ text: commands }) => {
+    expect(spawnSync('bash', ['-n'], { input: commands, encoding: 'utf8' }).stderr).toBe('')
+  },
+)
 
 test('the commands with which the README tries wimds on this machine return a token', async () => {
   await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-readme-'))

@@ -25,6 +25,8 @@ interface Block {
   /** The word after the fence; empty for plain text. */
   readonly language: string
   readonly text: string
+  /** The name in a comment `<!-- run: NAME -->` before the block, by which a test runs it; else undefined. */
+  readonly run: string | undefined
 }
 
 export const readPage = (page: string): string => readFileSync(join(ROOT, page), 'utf8')
@@ -39,10 +41,25 @@ const FENCED = /^( *)```(.*)\n([^]*?)^ *```$/gm
 export const BLOCKS: readonly Block[] = PAGES.flatMap((page) => {
   const text = readPage(page)
   return [...text.matchAll(FENCED)].map(
-    ({ index, 1: indent = '', 2: language = '', 3: body = '' }) => ({
-      place: `${page}:${text.slice(0, index).split('\n').length}`,
-      language,
-      text: body.replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
-    }),
+    ({ index, 1: indent = '', 2: language = '', 3: body = '' }) => {
+      const before = text.slice(0, index)
+      return {
+        place: `${page}:${before.split('\n').length}`,
+        language,
+        text: body.replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
+        run: /<!-- run: ([\w-]+) -->\s*$/.exec(before)?.[1],
+      }
+    },
   )
 })
+
+/** Returns the commands of the block that the page marks with this name. Throws an error unless there is one. */
+export function findCommands(page: string, name: string): string {
+  const [block, ...more] = BLOCKS.filter(
+    ({ place, run }) => place.startsWith(`${page}:`) && run === name,
+  )
+  if (block === undefined || more.length > 0) {
+    throw new Error(`${page} has ${more.length + (block ? 1 : 0)} blocks marked run: ${name}`)
+  }
+  return block.text
+}

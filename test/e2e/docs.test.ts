@@ -1,0 +1,122 @@
+/** The commands of the pages by task that need no Azure, in their order, and what an uninstall leaves. */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { stringify } from 'yaml'
+import { BLOCKS } from '../docs/pages.ts'
+import { createReader, type Reader } from './support/docs.ts'
+import { connectToEntra, type Entra } from './support/entra.ts'
+import { eventually } from './support/eventually.ts'
+import { kubectl } from './support/run.ts'
+
+const QUICK_START = 'docs/tasks/quick-start-aks.md'
+const EXISTING = 'docs/tasks/existing-workload.md'
+const NAMESPACE = 'docs/tasks/namespace.md'
+const CLIENT = '11111111-1111-4111-8111-111111111111'
+const ARM = 'https://management.azure.com'
+
+const resources = new AsyncDisposableStack()
+let entra: Entra
+let reader: Reader
+let before: ReadonlySet<string>
+
+beforeAll(async () => {
+  await kubectl(['delete', 'namespace', 'shop', 'wimds', '--ignore-not-found'])
+  entra = resources.use(await connectToEntra())
+  await entra.setApplications({ clientId: CLIENT, serviceAccounts: ['shop:orders'] })
+  reader = resources.use(await createReader(CLIENT))
+  before = await listObjects()
+})
+
+afterAll(async () => {
+  await resources.disposeAsync()
+  await kubectl(['delete', 'namespace', 'shop', 'wimds', '--ignore-not-found', '--wait=false'])
+})
+
+/** Kinds whose objects come and go by themselves. */
+const TRANSIENT = /^(?:events|leases|certificatesigningrequests)\b|\.metrics\.k8s\.io$/
+
+/** Lists every object of the cluster, as KIND NAMESPACE NAME. */
+async function listObjects(): Promise<ReadonlySet<string>> {
+  const kinds = (await kubectl(['api-resources', '--verbs=list', '-o=name'])).trim().split('\n')
+  const listed = kinds.filter((kind) => !TRANSIENT.test(kind)).join(',')
+  const columns = '-o=custom-columns=KIND:.kind,NAMESPACE:.metadata.namespace,NAME:.metadata.name'
+  const table = await kubectl(['get', listed, '--all-namespaces', '--no-headers', columns])
+  return new Set(table.trim().split('\n'))
+}
+
+const initContainersOf = async (...selected: readonly string[]) => {
+  const names = 'jsonpath={.items[*].spec.initContainers[*].name}'
+  return await kubectl(['get', 'pods', '--namespace=shop', ...selected, '-o', names])
+}
+
+test('the quick start installs the webhook and gets a token in its application', async () => {
+  await reader.run(QUICK_START, 'install')
+  await reader.run(QUICK_START, 'application')
+  await reader.run(QUICK_START, 'check')
+  const reply = await reader.run(QUICK_START, 'token')
+  expect(JSON.parse(reply)).toMatchObject({ access_token: '…', resource: ARM, client_id: CLIENT })
+})
+
+test('an existing workload gets the sidecar, and loses it again', async () => {
+  const labels = { app: 'deployed' }
+  const containers = [{ name: 'orders', image: 'kit.local/tools:1', command: ['sleep', '9999'] }]
+  const spec = { serviceAccountName: 'orders', terminationGracePeriodSeconds: 1, containers }
+  const deployment = {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'orders', namespace: 'shop' },
+    spec: { selector: { matchLabels: labels }, template: { metadata: { labels }, spec } },
+  }
+  const account = { kind: 'ServiceAccount', apiVersion: 'v1', metadata: { name: 'orders' } }
+  await kubectl(['delete', 'serviceaccount', 'orders', '--namespace=shop'])
+  await kubectl(['create', '--namespace=shop', '-f', '-'], stringify(account))
+  await kubectl(['create', '-f', '-'], stringify(deployment))
+  await reader.run(EXISTING, 'annotate')
+  await reader.run(EXISTING, 'opt-in')
+  expect(await initContainersOf('--selector=app=deployed')).toContain('wimds wimds-redirect')
+  await reader.run(EXISTING, 'check')
+  await reader.run(EXISTING, 'opt-out')
+  await eventually('the pods with the sidecar are gone', async () => {
+    expect(await initContainersOf('--selector=app=deployed')).toBe('')
+    return true
+  })
+  const path = 'jsonpath={.metadata.annotations}'
+  expect(await kubectl(['get', 'serviceaccount', 'orders', '--namespace=shop', '-o', path])).toBe(
+    '',
+  )
+})
+
+test('a labelled namespace has the sidecar in every new pod', async () => {
+  await reader.run(NAMESPACE, 'install')
+  await reader.run(EXISTING, 'annotate')
+  await reader.run(NAMESPACE, 'label')
+  await kubectl(['rollout', 'restart', 'deployment/orders', '--namespace=shop'])
+  await kubectl(['rollout', 'status', 'deployment/orders', '--namespace=shop', '--timeout=2m'])
+  await eventually('every pod of the Deployment has it', async () => {
+    expect(await initContainersOf('--selector=app=deployed')).toBe('wimds wimds-redirect')
+    return true
+  })
+  await reader.run(NAMESPACE, 'unlabel')
+})
+
+const BUILT_IN = /^(?:v1|apps\/v1|batch\/v1|(?:rbac\.authorization|networking)\.k8s\.io\/v1)$/
+
+const isBuiltIn = (document: string) =>
+  BUILT_IN.test(/^apiVersion: (\S+)$/m.exec(document)?.[1] ?? '')
+
+const manifests = BLOCKS.filter(({ language }) => language === 'yaml').flatMap((block) => {
+  const documents = block.text.split(/^---$/m).filter(isBuiltIn)
+  return documents.length > 0 ? [{ place: block.place, manifest: documents.join('---') }] : []
+})
+
+test.each(manifests)('$place is valid for the API server', async ({ manifest }) => {
+  const flags = ['--dry-run=server', '--validate=strict', '--namespace=shop', '-f', '-']
+  expect(await kubectl(['apply', ...flags], manifest)).toContain('(server dry run)')
+})
+
+test('an uninstall as the quick start has it leaves nothing', async () => {
+  await reader.run(QUICK_START, 'uninstall')
+  await eventually('the cluster is as it was', async () => {
+    expect([...(await listObjects())].filter((object) => !before.has(object))).toEqual([])
+    return true
+  })
+})

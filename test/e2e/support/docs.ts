@@ -1,0 +1,56 @@
+/** Runs the commands of the pages in the cluster, as a reader would, with the images and the CA under test. */
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { findCommands } from '../../docs/pages.ts'
+import { TENANT_ID } from './entra.ts'
+import { CLUSTER_CA_IN_PODS, IMAGES } from './environment.ts'
+import { run } from './run.ts'
+
+/** The application of the pages, which the test cluster does not have. */
+const CURL_IMAGE = 'docker.io/curlimages/curl:8.10.1'
+
+export interface Reader extends AsyncDisposable {
+  /** Runs the block of the page with that mark. Returns its output; throws with it if a command fails. */
+  readonly run: (page: string, name: string) => Promise<string>
+}
+
+/**
+ * Creates a shell for the commands. `helm install` and `helm upgrade` get the tag of the images under test and
+ * the CA of the simulated Entra ID; nothing else of a command is changed but the application's image.
+ */
+export async function createReader(clientId: string): Promise<Reader> {
+  const [, registry = 'docker.io/library', tag] = /^(?:(.+)\/)?wimds:([\w.-]+)$/.exec(
+    IMAGES.sidecar,
+  ) ?? ['', '', undefined]
+  if (tag === undefined) {
+    throw new Error(`WIMDS_IMAGE must be [REGISTRY/]wimds:TAG here, not ${IMAGES.sidecar}`)
+  }
+  const directory = await mkdtemp(join(tmpdir(), 'wimds-docs-'))
+  const helm = (await run('bash', ['-c', 'command -v helm'])).stdout.trim()
+  const values = [
+    `image.tag=${tag}`,
+    `redirectImage.tag=${tag}`,
+    `injection.env.WIMDS_CA_FILE=${CLUSTER_CA_IN_PODS}`,
+  ].map((value) => `--set=${value}`)
+  await writeFile(
+    join(directory, 'helm'),
+    `#!/bin/sh\ncase $1 in install | upgrade) set -- "$@" ${values.join(' ')} ;; esac\nexec ${helm} "$@"\n`,
+  )
+  await chmod(join(directory, 'helm'), 0o755)
+  const variables = {
+    CLIENT_ID: clientId,
+    TENANT_ID,
+    REGISTRY: registry,
+    PATH: [directory, process.env['PATH']].join(delimiter),
+  }
+  const exports = Object.entries(variables).map(([name, value]) => `export ${name}='${value}'`)
+  return {
+    async run(page, name) {
+      const commands = findCommands(page, name).replaceAll(CURL_IMAGE, IMAGES.tools)
+      const script = ['set -euo pipefail', ...exports, commands].join('\n')
+      return (await run('bash', ['-c', script])).stdout
+    },
+    [Symbol.asyncDispose]: () => rm(directory, { recursive: true }),
+  }
+}
