@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -350,3 +350,18 @@ a: *nothing
 function member(value: unknown, key: string): unknown {
   return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined
 }
+
+test('reads the manifests of a directory and below it', async () => {
+  mkdirSync(join(directory, 'tree/base'), { recursive: true })
+  file('tree/base/account.yml', SERVICE_ACCOUNT)
+  file('tree/notes.txt', 'kind: [')
+  file(
+    'tree/pod.yaml',
+    'apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: shop}\nspec: {serviceAccountName: orders, containers: [{name: a}]}\n',
+  )
+  const { code, out } = await run([join(directory, 'tree')])
+  expect(code).toBe(0)
+  const [account, pod] = parseAllDocuments(out).map((each) => each.toJS())
+  expect(account.kind).toBe('ServiceAccount')
+  expect(pod.spec.initContainers[0].env).toContainEqual({ name: 'AZURE_CLIENT_ID', value: CLIENT })
+})

@@ -6,9 +6,9 @@ export const INJECT = {
   name: 'inject',
   group: 'Prepare manifests',
   summary: 'add the sidecar to Kubernetes manifests',
-  arguments: { usage: 'FILE...', completion: 'file' },
+  arguments: { usage: 'PATH...', completion: 'file' },
   description:
-    'Adds the sidecar to every workload in the manifests (- is standard input) that does not opt out with the annotation wimds.io/inject: "false", and prints the result.',
+    'Adds the sidecar to every workload in the manifests (files, directories; - is standard input) that does not opt out with the annotation wimds.io/inject: "false", and prints the result.',
   flags: {
     mode: {
       value: 'MODE',
