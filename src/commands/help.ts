@@ -5,7 +5,7 @@ import { ALL_COMMANDS } from './declarations/all.ts'
 import { type CommandDeclaration, GROUPS } from './declarations/declaration.ts'
 import { DROP_IN } from './declarations/drop-in.ts'
 import { HELP } from './declarations/help.ts'
-import { type CommandIo, EXIT_CODES, EXIT_USAGE } from './io.ts'
+import { type CommandIo, EXIT_CODES, EXIT_NOT_CHECKED, EXIT_USAGE } from './io.ts'
 
 /** Explains the command that is named, or lists all. Returns 0. Throws a `UsageError` for an unknown one. */
 export async function help(args: readonly string[], { stdout }: CommandIo): Promise<number> {
@@ -75,10 +75,9 @@ export function formatUsage({ name, flags, ...command }: CommandDeclaration): st
 
 /** Returns the exit codes of the command, and what each means for it, without those of signals. */
 export function listExitCodes({ exitCodes = {} }: CommandDeclaration): [number, string][] {
-  return EXIT_CODES.filter(([code]) => code <= EXIT_USAGE).map(([code, meaning]) => [
-    code,
-    exitCodes[code] ?? meaning,
-  ])
+  return EXIT_CODES.filter(
+    ([code]) => code <= EXIT_USAGE && (code !== EXIT_NOT_CHECKED || code in exitCodes),
+  ).map(([code, meaning]) => [code, exitCodes[code] ?? meaning])
 }
 
 /** Returns `-o, --output FORMAT`. */

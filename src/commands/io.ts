@@ -17,6 +17,9 @@ export interface CommandIo {
  */
 export type Command = (args: readonly string[], io: CommandIo) => Promise<number>
 
+/** The exit code of doctor if no check failed, but one could not be made. */
+export const EXIT_NOT_CHECKED = 2
+
 /** The exit code for bad usage or configuration: EX_USAGE of sysexits.h. */
 export const EXIT_USAGE = 64
 
@@ -27,6 +30,7 @@ export const SIGNAL_EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const
 export const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] = [
   [0, 'success'],
   [1, 'the command failed, and said why on standard error'],
+  [EXIT_NOT_CHECKED, 'doctor only: no check failed, but one could not be made'],
   [EXIT_USAGE, 'the arguments or the settings are invalid'],
   [
     SIGNAL_EXIT_CODES.SIGINT,

@@ -4,6 +4,7 @@ import type { IdentityDirectory } from '../identities.ts'
 import { readWholeFile } from '../lib/files.ts'
 import { isLocalHost, removeBrackets } from '../lib/hosts.ts'
 import { parseJsonObject } from '../lib/json.ts'
+import type { RoutingMode } from '../lib/routing-modes.ts'
 import {
   DEFAULT_INSTANCE,
   type InstanceDocument,
@@ -61,6 +62,8 @@ export interface Config {
   /** The secret of the App Service endpoint; undefined: the endpoint is off. */
   readonly identityHeader?: Secret
   readonly readyAfterPrefetch: boolean
+  /** How requests of the app reach the sidecar; undefined: not known. Only doctor needs it. */
+  readonly mode?: RoutingMode
   /** The document of `/metadata/instance`. */
   readonly instance: InstanceDocument
   /** Paths that are forwarded to the real metadata service; empty: none. */
@@ -205,7 +208,10 @@ function createConfig(
         proxy: { url: proxyUrl, noProxy: settings.NO_PROXY ?? settings.no_proxy ?? '' },
       }),
     },
-    ...omitUndefined({ identityHeader: settings.WIMDS_IDENTITY_HEADER }),
+    ...omitUndefined({
+      identityHeader: settings.WIMDS_IDENTITY_HEADER,
+      mode: settings.WIMDS_MODE,
+    }),
     instance: withInstanceDefaults(instance ?? DEFAULT_INSTANCE, {
       location: settings.WIMDS_INSTANCE_REGION,
       zone: settings.WIMDS_INSTANCE_ZONE,

@@ -1,6 +1,7 @@
 /** The environment variables that wimds reads: names, defaults, schemas, and what they require of each other. */
 import * as z from 'zod/mini'
 import { ConfigError } from '../errors.ts'
+import { ROUTING_MODES } from '../lib/routing-modes.ts'
 import { scrub } from '../secret.ts'
 import {
   addresses,
@@ -73,6 +74,7 @@ export const Settings = z.object({
   WIMDS_CACHE_SIZE: integer({ min: 1, max: 100_000 }),
   WIMDS_EXCHANGE_TIMEOUT: duration({ minMs: 100, maxMs: 60_000 }),
   WIMDS_MAX_EXCHANGES: integer({ min: 1, max: 1000 }),
+  WIMDS_MODE: z.optional(choice(...ROUTING_MODES)),
   WIMDS_INSTANCE_FILE: z.optional(z.string()),
   WIMDS_INSTANCE_REGION: z.optional(region),
   WIMDS_INSTANCE_ZONE: z.optional(zone),

@@ -11,9 +11,14 @@ import { createBindingCommands, createCredentialCommands } from './credential-co
 import { findEndpoints, isViaTokenProxy } from './endpoints.ts'
 import { createProblem, toProblem } from './problem.ts'
 import type { DoctorReport, ExchangeReport, IdentityReport } from './report.ts'
+import { checkRoute } from './route-check.ts'
 import { checkSidecar } from './sidecar-check.ts'
+import { isOk, summarizeChecks } from './summary.ts'
 
 type AssertionCheck = Awaited<ReturnType<typeof checkAssertion>>
+
+/** The part of a configuration that leads to the sidecar. */
+export type SidecarSettings = Pick<Config, 'listen' | 'adminListen' | 'mode' | 'passThrough'>
 
 interface CheckOptions {
   readonly config: Config
@@ -29,25 +34,18 @@ const DEFAULT_RESOURCE = 'https://management.azure.com/'
 
 /** Returns the report, which contains no secret. A check that fails is reported, not thrown. */
 export async function runChecks(options: CheckOptions): Promise<DoctorReport> {
-  const { config, settings, exchange, skewMs } = options
+  const { config, settings, exchange, skewMs, skipSidecar } = options
   const { identities } = config.directory
-  const [address] = options.skipSidecar ? [] : config.listen
-  const sidecar = address === undefined ? undefined : await checkSidecar(address)
-  const checks = await checkAssertions(options)
-  const endpoints = await findEndpoints(config, ({ tokenFile }) => checks.get(tokenFile)?.assertion)
+  const sidecar = skipSidecar ? {} : await checkSidecarAndRoute(config)
+  const used = { ...config, directory: { ...config.directory, identities: findUsed(config) } }
+  const checks = await checkAssertions(used, options.now())
+  const endpoints = await findEndpoints(used, ({ tokenFile }) => checks.get(tokenFile)?.assertion)
   const endpointReports = await Promise.all(endpoints.map(checkEndpoint))
   const exchanges = exchange === undefined ? [] : await attemptExchanges(config, exchange, checks)
-  const skew = skewMs()
-  const assertions = [...checks.values()].map(({ report }) => report)
-  return {
-    schemaVersion: 1,
-    version: VERSION,
-    ok:
-      identities.length > 0 &&
-      [sidecar ?? [], assertions, endpointReports, exchanges].flat().every(({ ok }) => ok),
-    settings,
+  const findings = {
+    ...startReport(settings),
     warnings: config.warnings,
-    ...(sidecar !== undefined && { sidecar }),
+    ...sidecar,
     identities: identities.map((identity) => describeIdentity(identity, config)),
     ...(identities.length === 0 && {
       identityError: createProblem(
@@ -56,17 +54,101 @@ export async function runChecks(options: CheckOptions): Promise<DoctorReport> {
         'set AZURE_CLIENT_ID to the client id of the managed identity or application, or list identities in the file of WIMDS_CONFIG',
       ),
     }),
-    assertions,
+    assertions: [...checks.values()].map(({ report }) => report),
     endpoints: endpointReports,
-    ...(skew !== undefined && { clockSkewSeconds: Math.round(skew / 100) / 10 }),
+    ...describeSkew(skewMs()),
     exchanges,
+  }
+  return finishReport(findings, { sidecar: skipSidecar, exchange: exchange === undefined })
+}
+
+interface InvalidSettings {
+  /** One sentence for each problem. */
+  readonly problems: readonly string[]
+  readonly settings: DoctorReport['settings']
+  readonly skipSidecar: boolean
+  /** What leads to the sidecar; undefined if that is invalid too. */
+  readonly sidecar: SidecarSettings | undefined
+}
+
+/** Returns the report for invalid settings: they are a failed check, and those without need of them are made. */
+export async function reportInvalidSettings(invalid: InvalidSettings): Promise<DoctorReport> {
+  const { problems, settings, sidecar, skipSidecar } = invalid
+  const findings = {
+    ...startReport(settings),
+    problems,
+    settingsError: createProblem(
+      'settings_invalid',
+      `the settings are invalid, and wimds serve does not start with them: ${problems.join('; ')}`,
+      'correct the settings that are named; docs/configuration.md describes each',
+    ),
+    warnings: [],
+    ...(sidecar !== undefined && !skipSidecar && (await checkSidecarAndRoute(sidecar))),
+    identities: [],
+    assertions: [],
+    endpoints: [],
+    exchanges: [],
+  }
+  return finishReport(findings, { sidecar: skipSidecar, exchange: false })
+}
+
+function startReport(settings: DoctorReport['settings']) {
+  return { schemaVersion: 1 as const, version: VERSION, settings }
+}
+
+function finishReport(
+  findings: Omit<DoctorReport, 'ok' | 'checks'>,
+  leftOut: Parameters<typeof summarizeChecks>[1],
+): DoctorReport {
+  const checks = summarizeChecks(findings, leftOut)
+  return { ...findings, ok: isOk(checks), checks }
+}
+
+async function checkSidecarAndRoute({
+  listen,
+  adminListen,
+  mode,
+  passThrough,
+}: SidecarSettings): Promise<Pick<DoctorReport, 'sidecar' | 'admin' | 'route'>> {
+  const { instanceId, ...reports } = await checkSidecar(listen, adminListen)
+  const route = await checkRoute({ mode, hasPassThrough: passThrough.length > 0, instanceId })
+  return { ...reports, route }
+}
+
+/** Above it, Entra ID and resources may reject tokens as expired or not yet valid. */
+const MAX_SKEW_MS = 300_000
+
+function describeSkew(
+  skewMs: number | undefined,
+): Pick<DoctorReport, 'clockSkewSeconds' | 'clockError'> {
+  if (skewMs === undefined) return {}
+  const clockSkewSeconds = Math.round(skewMs / 100) / 10
+  if (Math.abs(skewMs) <= MAX_SKEW_MS) return { clockSkewSeconds }
+  return {
+    clockSkewSeconds,
+    clockError: createProblem(
+      'clock_skew',
+      `the clock of this machine is ${Math.abs(clockSkewSeconds)} s ${skewMs > 0 ? 'ahead of' : 'behind'} that of Entra ID, so that wimds takes tokens for expired too early, or too late`,
+      'synchronize the clock of the node (NTP)',
+    ),
   }
 }
 
-async function checkAssertions({
-  config,
-  now,
-}: CheckOptions): Promise<ReadonlyMap<string, AssertionCheck>> {
+/** Any client id: only its tenant, cloud and token file are used. */
+const ANY_CLIENT_ID = '00000000-0000-0000-0000-000000000000'
+
+/**
+ * Returns the identities whose token and endpoint are checked. Without one, a request may name any client id: then
+ * it is that of such a request.
+ */
+function findUsed({ directory: { identities, unlisted } }: Config): readonly Identity[] {
+  return identities.length === 0 && unlisted !== undefined ? [unlisted(ANY_CLIENT_ID)] : identities
+}
+
+async function checkAssertions(
+  config: Config,
+  now: number,
+): Promise<ReadonlyMap<string, AssertionCheck>> {
   const { audience } = config.exchange
   const checks = config.tokenFiles.map(async (file) => {
     const identities = config.directory.identities.filter(({ tokenFile }) => tokenFile === file)
@@ -75,7 +157,7 @@ async function checkAssertions({
       isForTokenProxy: (assertion) =>
         identities.some((identity) => isViaTokenProxy(identity, config.exchange, assertion)),
       ...(audience !== undefined && { audience }),
-      now: now(),
+      now,
     })
     return [file, check] as const
   })
@@ -108,15 +190,34 @@ async function attemptExchanges(
   for (const identity of config.directory.identities) {
     const check = checks.get(identity.tokenFile)
     for (const resource of findResources(identity)) {
-      const report = await attemptExchange(identity, resource, exchange)
+      const base = { identity: identity.name, clientId: identity.clientId, resource }
+      const notChecked = findReasonNotToExchange(identity, check)
+      if (notChecked !== undefined) {
+        reports.push({ ...base, ok: false, notChecked })
+        continue
+      }
+      const outcome = await attemptExchange(identity, resource, exchange)
       const isSourceFailing = reports.some(
         (each) => each.identity === identity.assertionFrom?.name && !each.ok,
       )
-      const commands = isSourceFailing ? {} : createCommands(report, identity, config, check)
-      reports.push({ ...report, ...commands })
+      const commands = isSourceFailing ? {} : createCommands(outcome, identity, config, check)
+      reports.push({ ...base, ...outcome, ...commands })
     }
   }
   return reports
+}
+
+/**
+ * Returns why an exchange would only repeat the failure of its projected token, perhaps under another name. A
+ * token that is expired by the local clock is sent: Entra ID decides.
+ */
+function findReasonNotToExchange(
+  { tokenFile }: Identity,
+  check: AssertionCheck | undefined,
+): string | undefined {
+  const error = check?.report.error
+  if (error === undefined || error.code === 'assertion_expired') return undefined
+  return `the projected token ${tokenFile} fails (${error.code})`
 }
 
 /** Returns the resources to prefetch, or else one that the identity may request. */
@@ -130,13 +231,12 @@ async function attemptExchange(
   identity: Identity,
   resource: string,
   exchange: TokenSource,
-): Promise<ExchangeReport> {
-  const base = { identity: identity.name, clientId: identity.clientId, resource }
+): Promise<Pick<ExchangeReport, 'ok' | 'expiresAt' | 'error'>> {
   try {
     const { expiresAt } = await exchange({ identity, scope: toScope(resource) })
-    return { ...base, ok: true, expiresAt: new Date(expiresAt).toISOString() }
+    return { ok: true, expiresAt: new Date(expiresAt).toISOString() }
   } catch (error) {
-    return { ...base, ok: false, error: toProblem(toBrokerError(error)) }
+    return { ok: false, error: toProblem(toBrokerError(error)) }
   }
 }
 
@@ -148,7 +248,7 @@ const CREDENTIAL_CODES = new Set([
 
 /** Returns the commands that fix a failed exchange; none for an assertion that no credential could fix. */
 function createCommands(
-  { error }: ExchangeReport,
+  { error }: Pick<ExchangeReport, 'error'>,
   identity: Identity,
   { exchange }: Config,
   check: AssertionCheck | undefined,

@@ -1,55 +1,61 @@
 /** Formats the report for people: one line for each fact, and a fix for each failure. */
 import type {
   AssertionReport,
+  CheckSummary,
   CredentialCommands,
   DoctorReport,
   EndpointReport,
   ExchangeReport,
   IdentityReport,
   Problem,
-  SidecarReport,
 } from './report.ts'
 
 const PASS = '✓'
 const FAIL = '✗'
 const WARN = '!'
+/** Neither passed nor failed. */
+const NOT_CHECKED = '–'
+
+interface FormatOptions {
+  /** Also prints the settings that have their default. */
+  readonly isVerbose: boolean
+}
 
 /** Returns the report as text that ends with a newline. */
-export function formatReport(report: DoctorReport): string {
-  const { sidecar, identityError, settings } = report
+export function formatReport(report: DoctorReport, { isVerbose }: FormatOptions): string {
+  const { settings, settingsError } = report
   const sections = [
-    formatSection('Settings', formatSettings(settings.filter(isChanged))),
+    formatSection('Settings', [
+      ...formatSettings(settings.filter(isChanged)),
+      ...(settingsError === undefined ? [] : formatInvalidSettings(report, settingsError)),
+    ]),
     formatSection('Warnings', report.warnings.map(formatWarning)),
-    ...(sidecar === undefined
-      ? []
-      : [formatSection(`Sidecar ${sidecar.address}`, formatSidecar(sidecar))]),
-    formatSection(
-      'Identities',
-      identityError === undefined
-        ? report.identities.flatMap(formatIdentity)
-        : formatFailure('no identity', identityError),
-    ),
+    formatSection('Sidecar', formatSidecar(report)),
+    formatSection('Route 169.254.169.254:80', formatRoute(report)),
+    formatSection('Identities', formatIdentities(report)),
     ...report.assertions.map((assertion) =>
       formatSection(`Projected token ${assertion.file}`, formatAssertion(assertion)),
     ),
     ...report.endpoints.map((endpoint) =>
       formatSection(formatEndpointTitle(endpoint), formatEndpoint(endpoint)),
     ),
-    formatSection('Clock', formatClock(report.clockSkewSeconds)),
+    formatSection('Clock', formatClock(report)),
     formatSection('Token exchanges', report.exchanges.flatMap(formatExchange)),
     ...report.exchanges.map(formatBindingCommands),
-    formatSection(
-      'Default settings',
-      formatSettings(settings.filter((setting) => !isChanged(setting))),
-    ),
+    ...(isVerbose
+      ? [formatSection('Default settings', formatSettings(settings.filter(hasDefault)))]
+      : []),
   ]
-  return [`wimds ${report.version}\n`, ...sections.filter(Boolean), formatVerdict(report)].join(
-    '\n',
-  )
+  const parts = [`wimds ${report.version}\n`, ...sections.filter(Boolean)]
+  return [...parts, formatVerdict(report.checks)].join('\n')
 }
 
 function isChanged({ source }: DoctorReport['settings'][number]): boolean {
   return source !== 'default'
+}
+
+function hasDefault({ source }: DoctorReport['settings'][number]): boolean {
+  return source === 'default'
 }
 
 function formatSection(title: string, lines: readonly string[]): string {
@@ -61,8 +67,44 @@ function formatSettings(settings: DoctorReport['settings']): string[] {
   return settings.map(({ name, value }) => `${name.padEnd(width)}  ${value}`)
 }
 
-function formatSidecar({ error }: SidecarReport): string[] {
-  return error === undefined ? [`${PASS} listens and is ready`] : formatFailure('sidecar', error)
+function formatInvalidSettings({ problems = [] }: DoctorReport, error: Problem): string[] {
+  return [
+    `${FAIL} invalid settings`,
+    ...problems.map((problem) => `  ${problem}`),
+    ...formatProblem({ ...error, message: 'wimds serve does not start with these settings' }),
+  ]
+}
+
+function formatSidecar({ sidecar, admin }: DoctorReport): string[] {
+  if (sidecar === undefined) return []
+  return [
+    ...(sidecar.error === undefined
+      ? [`${PASS} ${sidecar.address} listens and is ready`]
+      : formatFailure(sidecar.address, sidecar.error)),
+    ...(admin === undefined
+      ? []
+      : admin.error === undefined
+        ? [`${PASS} ${admin.address} (admin port) answers`]
+        : formatFailure(`${admin.address} (admin port)`, admin.error)),
+  ]
+}
+
+function formatRoute({ route }: DoctorReport): string[] {
+  if (route === undefined) return []
+  const { status, detail, error } = route
+  if (error !== undefined) return formatFailure('route', error)
+  const text = status === 'not_checked' ? `not checked: it ${detail}` : detail
+  const [problem = '', fix] = text.split('. Fix: ')
+  return [
+    `${status === 'ok' ? PASS : NOT_CHECKED} ${problem}`,
+    ...(fix === undefined ? [] : [`  Fix: ${fix}`]),
+  ]
+}
+
+function formatIdentities({ identities, identityError }: DoctorReport): string[] {
+  return identityError === undefined
+    ? identities.flatMap(formatIdentity)
+    : formatFailure('no identity', identityError)
 }
 
 function formatIdentity(identity: IdentityReport): string[] {
@@ -108,8 +150,9 @@ function formatEndpoint({ steps, error }: EndpointReport): string[] {
 
 const MAX_SKEW_SECONDS = 60
 
-function formatClock(skewSeconds: number | undefined): string[] {
+function formatClock({ clockSkewSeconds: skewSeconds, clockError }: DoctorReport): string[] {
   if (skewSeconds === undefined) return []
+  if (clockError !== undefined) return formatFailure('clock', clockError)
   const size = Math.abs(skewSeconds)
   if (size < 1) return [`${PASS} Clock skew: OK (less than 1 s)`]
   const skew = `${size} s ${skewSeconds > 0 ? 'ahead of' : 'behind'} the clock of Entra ID`
@@ -121,8 +164,9 @@ function formatClock(skewSeconds: number | undefined): string[] {
 }
 
 function formatExchange(exchange: ExchangeReport): string[] {
-  const { identity, resource, expiresAt, error, commands } = exchange
+  const { identity, resource, expiresAt, error, notChecked, commands } = exchange
   const title = `${identity} → ${resource}`
+  if (notChecked !== undefined) return [`${NOT_CHECKED} ${title}: not checked: ${notChecked}`]
   if (error === undefined) return [`${PASS} ${title}: token until ${expiresAt ?? 'unknown'}`]
   return [
     ...formatFailure(title, error),
@@ -169,30 +213,28 @@ ${azIdentityBinding}
 `
 }
 
-function formatVerdict(report: DoctorReport): string {
-  const { ok, sidecar, identityError, assertions, endpoints, exchanges } = report
-  const skipped = [
-    ...(sidecar === undefined ? ['the sidecar'] : []),
-    ...(exchanges.length === 0 ? ['token exchanges'] : []),
+/** Returns the last line: the passing symbol only if every check was made, or is not needed. */
+function formatVerdict(checks: readonly CheckSummary[]): string {
+  const failed = checks.filter(({ status }) => status === 'failed')
+  const notChecked = checks.filter(({ status }) => status === 'not_checked')
+  const skipped = checks.filter(({ status }) => status === 'skipped')
+  if (failed.length + notChecked.length + skipped.length === 0)
+    return `${PASS} All checks passed.\n`
+  const sentences = [
+    failed.length === 0
+      ? 'No check failed, but not everything was checked.'
+      : `${failed.length} check${failed.length === 1 ? '' : 's'} failed: ${listNames(failed)}.`,
+    ...(notChecked.length === 0 ? [] : [`Not checked: ${listNames(notChecked)}.`]),
+    ...(skipped.length === 0 ? [] : [`Left out by flags: ${listNames(skipped)}.`]),
   ]
-  const note = skipped.length === 0 ? '' : ` Not checked: ${skipped.join(', ')}.`
-  if (ok) return `${PASS} All checks passed.${note}\n`
-  const failures = [
-    [sidecar?.ok === false ? 1 : 0, 'sidecar'],
-    [identityError === undefined ? 0 : 1, 'identities'],
-    [countFailed(assertions), 'projected token'],
-    [countFailed(endpoints), 'connectivity'],
-    [countFailed(exchanges), 'token exchange'],
-  ] as const
-  const total = failures.reduce((sum, [number]) => sum + number, 0)
-  const list = failures
-    .filter(([number]) => number > 0)
-    .map(([number, name]) => (number === 1 ? name : `${name} (${number})`))
-  return `${FAIL} ${total} check${total === 1 ? '' : 's'} failed: ${list.join(', ')}.${note}\n`
+  return `${failed.length === 0 ? NOT_CHECKED : FAIL} ${sentences.join(' ')}\n`
 }
 
-function countFailed(checks: readonly { readonly ok: boolean }[]): number {
-  return checks.filter(({ ok }) => !ok).length
+/** Lists each name once, with its number where there are several. */
+function listNames(checks: readonly CheckSummary[]): string {
+  return [...Map.groupBy(checks, ({ check }) => check)]
+    .map(([name, { length }]) => (length === 1 ? name : `${name} (${length})`))
+    .join(', ')
 }
 
 function formatWarning(text: string): string {

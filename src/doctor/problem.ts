@@ -1,19 +1,25 @@
 /** Converts errors to the problems of the report. */
-import { type BrokerError, type ErrorCode } from '../errors.ts'
+import type { BrokerError, ErrorCode } from '../errors.ts'
 import { explainAadsts } from '../exchange/aadsts.ts'
 import { scrub } from '../secret.ts'
 import { DOCS_URL } from '../version.ts'
 import type { Problem } from './report.ts'
 
-/** Checks without an error code of their own: only doctor makes them. */
-type DoctorCode = 'sidecar_not_listening' | 'sidecar_not_ready'
+/** The names of faults that only doctor finds; docs/troubleshooting.md has a section for each. */
+export const DOCTOR_CODES = [
+  'settings_invalid',
+  'sidecar_not_listening',
+  'sidecar_not_ready',
+  'admin_not_listening',
+  'route_missing',
+  'route_to_other_service',
+  'clock_skew',
+] as const
+
+export type ProblemCode = ErrorCode | (typeof DOCTOR_CODES)[number]
 
 /** Creates a problem with the link to its section of docs/troubleshooting.md. */
-export function createProblem(
-  code: ErrorCode | DoctorCode,
-  message: string,
-  fix?: string,
-): Problem {
+export function createProblem(code: ProblemCode, message: string, fix?: string): Problem {
   return {
     code,
     message: scrub(message),

@@ -4,12 +4,21 @@ import type { StatusDocument } from '../telemetry/status-schema.ts'
 export interface DoctorReport {
   readonly schemaVersion: 1
   readonly version: string
-  /** False if a check failed; warnings alone leave it true. */
+  /** True if every check passed, is not needed, or was left out by a flag; warnings leave it true. */
   readonly ok: boolean
+  /** Every check with its outcome, those that were not made among them. */
+  readonly checks: readonly CheckSummary[]
   readonly settings: StatusDocument['settings']
+  /** The problems of invalid settings; then nothing that depends on them was checked. */
+  readonly problems?: readonly string[]
+  readonly settingsError?: Problem
   readonly warnings: readonly string[]
   /** Absent if it was not checked. */
   readonly sidecar?: SidecarReport
+  /** The admin port. Absent if it was not checked, or is off. */
+  readonly admin?: SidecarReport
+  /** Where 169.254.169.254:80 leads. Absent if it was not checked. */
+  readonly route?: RouteReport
   readonly identities: readonly IdentityReport[]
   /** Present if no identity is configured. */
   readonly identityError?: Problem
@@ -17,8 +26,36 @@ export interface DoctorReport {
   readonly endpoints: readonly EndpointReport[]
   /** Seconds that the local clock is ahead of Entra's; absent if Entra ID did not answer. */
   readonly clockSkewSeconds?: number
-  /** Empty with `--no-exchange`. */
+  /** Present if the skew is too large for tokens to be trusted. */
+  readonly clockError?: Problem
+  /** Empty with `--no-exchange`, and without identities. */
   readonly exchanges: readonly ExchangeReport[]
+}
+
+/**
+ * `not_checked`: it could not be checked, or a failed check made it pointless. `not_needed`: this mode, or these
+ * settings, have no use for it. `skipped`: left out by a flag.
+ */
+export type CheckStatus = 'ok' | 'failed' | 'not_checked' | 'not_needed' | 'skipped'
+
+/** One check. Of these statuses only `ok` means that something was found to be right. */
+export interface CheckSummary {
+  readonly check: string
+  /** What was checked, such as a file or an endpoint. */
+  readonly subject?: string
+  readonly status: CheckStatus
+  /** The name of the fault, of a failed check. */
+  readonly code?: string
+  /** Why it was not made. */
+  readonly reason?: string
+}
+
+export interface RouteReport {
+  readonly status: CheckStatus
+  /** Absent in mode env, in which nothing is sent. */
+  readonly leadsTo?: 'sidecar' | 'another_service' | 'nothing'
+  readonly detail: string
+  readonly error?: Problem
 }
 
 export interface SidecarReport {
@@ -75,6 +112,8 @@ export interface ExchangeReport {
   readonly ok: boolean
   readonly expiresAt?: string
   readonly error?: Problem
+  /** Why no exchange was attempted. */
+  readonly notChecked?: string
   /** Commands that create the missing federated credential. */
   readonly commands?: CredentialCommands
   /** What identity bindings need, if the token proxy rejects the exchange. */

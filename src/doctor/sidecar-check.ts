@@ -1,50 +1,136 @@
 /** Checks that the sidecar on this machine listens and is ready. */
-import { request } from 'undici'
 import * as z from 'zod/mini'
 import type { Address } from '../config/parsers.ts'
+import { errorMessage } from '../lib/describe-error.ts'
 import { formatUrlHost, toLocalHost } from '../lib/hosts.ts'
-import { parseJson } from '../lib/json.ts'
-import { readBody } from '../lib/read-body.ts'
+import { scrubAndTruncate } from '../secret.ts'
+import { getLocal } from './local-http.ts'
 import { createProblem } from './problem.ts'
 import type { Problem, SidecarReport } from './report.ts'
 
+interface SidecarCheck {
+  readonly sidecar: SidecarReport
+  /** Absent if it was not checked: the sidecar does not listen, or the admin port is off. */
+  readonly admin?: SidecarReport
+  /** Identifies the process on /readyz; undefined without a sidecar. */
+  readonly instanceId?: string
+}
+
 const TIMEOUT_MS = 5000
-const MAX_BODY_BYTES = 65_536
+const MAX_REASON = 300
 
-const Readiness = z.object({ ready: z.boolean() })
+const Readiness = z.object({ ready: z.boolean(), instanceId: z.optional(z.string()) })
+const AdminReadiness = z.object({ ready: z.boolean(), reasons: z.array(z.string()) })
 
-/** Sends `GET /readyz` to the address of WIMDS_LISTEN. */
-export async function checkSidecar({ host, port }: Address): Promise<SidecarReport> {
-  const address = `${formatUrlHost(toLocalHost(host))}:${port}`
-  const error = await findProblem(address)
+/** Sends `GET /readyz` to each address of WIMDS_LISTEN and of WIMDS_ADMIN_LISTEN. */
+export async function checkSidecar(
+  listen: readonly Address[],
+  adminListen: readonly Address[],
+): Promise<SidecarCheck> {
+  const addresses = listen.map(formatLocalAddress)
+  const checks = await Promise.all(addresses.map(checkMetadataPort))
+  const failed = checks.find(({ problem, isReady }) => problem !== undefined || isReady === false)
+  const instanceId = checks.find((check) => check.instanceId !== undefined)?.instanceId
+  const isListening = checks.some(({ isReady }) => isReady !== undefined)
+  const admin = isListening ? await checkAdminPorts(adminListen) : undefined
+  const problem = failed?.isReady === false ? createNotReadyProblem(failed, admin) : failed?.problem
+  return {
+    sidecar: createReport(failed?.address ?? addresses.join(', '), problem),
+    ...(admin !== undefined && { admin: admin.report }),
+    ...(instanceId !== undefined && { instanceId }),
+  }
+}
+
+interface PortCheck {
+  readonly address: string
+  readonly problem?: Problem
+  readonly instanceId?: string | undefined
+  readonly isReady?: boolean
+}
+
+async function checkMetadataPort(address: string): Promise<PortCheck> {
+  try {
+    const { status, json } = await getLocal(`http://${address}/readyz`, { timeoutMs: TIMEOUT_MS })
+    const { data } = Readiness.safeParse(json)
+    if (data === undefined) return { address, problem: createTakenProblem(address, status) }
+    const { ready: isReady, instanceId } = data
+    return { address, isReady, instanceId }
+  } catch (error) {
+    return {
+      address,
+      problem: createProblem(
+        'sidecar_not_listening',
+        `no sidecar listens on ${address} (${errorMessage(error)})`,
+        'run doctor in the container of the sidecar (kubectl exec POD -c wimds -- wimds doctor, or wimds doctor --pod NAMESPACE/POD from outside), or start wimds serve; --no-sidecar leaves out this check',
+      ),
+    }
+  }
+}
+
+function createTakenProblem(address: string, status: number): Problem {
+  return createProblem(
+    'listen_failed',
+    `another program listens on ${address}: it answered ${status} to /readyz, and wimds cannot open the port`,
+    'stop that program, or give the sidecar another port (the annotation wimds.io/port, or WIMDS_LISTEN); run doctor with the WIMDS_LISTEN of the sidecar',
+  )
+}
+
+interface AdminCheck {
+  readonly report: SidecarReport
+  readonly reasons: readonly string[]
+}
+
+/** Returns undefined if WIMDS_ADMIN_LISTEN is off. */
+async function checkAdminPorts(adminListen: readonly Address[]): Promise<AdminCheck | undefined> {
+  if (adminListen.length === 0) return undefined
+  const addresses = adminListen.map(formatLocalAddress)
+  const checks = await Promise.all(addresses.map(checkAdminPort))
+  const failed = checks.find(({ report }) => !report.ok)
+  return (
+    failed ?? {
+      report: createReport(addresses.join(', ')),
+      reasons: checks.flatMap(({ reasons }) => reasons),
+    }
+  )
+}
+
+async function checkAdminPort(address: string): Promise<AdminCheck> {
+  const fail = (reason: string): AdminCheck => ({
+    report: createReport(
+      address,
+      createProblem(
+        'admin_not_listening',
+        `the admin port ${address} does not answer (${reason}), so the probes of the kubelet and Prometheus fail`,
+        'run doctor with the WIMDS_ADMIN_LISTEN of the sidecar; if the port is that of another program, change it with the annotation wimds.io/admin-port or WIMDS_ADMIN_LISTEN',
+      ),
+    ),
+    reasons: [],
+  })
+  try {
+    const { status, json } = await getLocal(`http://${address}/readyz`, { timeoutMs: TIMEOUT_MS })
+    const { data } = AdminReadiness.safeParse(json)
+    if (data === undefined) return fail(`another program answered ${status}`)
+    return { report: createReport(address), reasons: data.reasons }
+  } catch (error) {
+    return fail(errorMessage(error))
+  }
+}
+
+function createNotReadyProblem({ address }: PortCheck, admin: AdminCheck | undefined): Problem {
+  const reasons = admin?.reasons ?? []
+  const reason = reasons.length === 0 ? '' : `: ${scrubAndTruncate(reasons.join('; '), MAX_REASON)}`
+  return createProblem(
+    'sidecar_not_ready',
+    `the sidecar on ${address} is not ready${reason}`,
+    'fix the failed checks below',
+  )
+}
+
+function createReport(address: string, error?: Problem): SidecarReport {
   return { address, ok: error === undefined, ...(error !== undefined && { error }) }
 }
 
-async function findProblem(address: string): Promise<Problem | undefined> {
-  const signal = AbortSignal.timeout(TIMEOUT_MS)
-  try {
-    const { statusCode, body } = await request(`http://${address}/readyz`, { signal })
-    const text = await readBody(body, MAX_BODY_BYTES, () => new Error('the response is too large'))
-    const { data } = Readiness.safeParse(parseJson(text))
-    if (data === undefined) {
-      return createProblem(
-        'sidecar_not_listening',
-        `another program listens on ${address}: it answered ${statusCode}`,
-        'run doctor in the container of the sidecar, with its WIMDS_LISTEN',
-      )
-    }
-    if (data.ready) return undefined
-    return createProblem(
-      'sidecar_not_ready',
-      `the sidecar on ${address} is not ready`,
-      'fix the failed checks below; /readyz on the admin port of the sidecar has the reason',
-    )
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    return createProblem(
-      'sidecar_not_listening',
-      `no sidecar listens on ${address} (${reason})`,
-      'run doctor in the container of the sidecar (kubectl exec POD -c wimds -- wimds doctor) or start wimds serve; --no-sidecar leaves this check out',
-    )
-  }
+/** Returns the address by which this machine reaches a listener. */
+function formatLocalAddress({ host, port }: Address): string {
+  return `${formatUrlHost(toLocalHost(host))}:${port}`
 }

@@ -15,6 +15,8 @@ export interface MetadataParts extends TokenRouteParts {
   readonly documents: readonly MetadataDocument[]
   readonly renderDocumentError: (error: BrokerError) => Reply
   readonly isReady: () => boolean
+  /** Identifies this process on /readyz, so that doctor recognizes it at the end of a route. */
+  readonly instanceId: string
   /** Forwards the paths that are not served here; undefined: every one of them is a 404. */
   readonly passThrough?: PassThrough
 }
@@ -24,7 +26,7 @@ const READY_PATH = '/readyz'
 
 /** Creates the application, without a port: for `listen` and for `inject`. */
 export function createMetadataApp(parts: MetadataParts): FastifyInstance {
-  const { guard, dialects, documents, passThrough, isReady, onReply } = parts
+  const { guard, dialects, documents, passThrough, isReady, instanceId, onReply } = parts
   /** Renders errors of paths that belong to no dialect. */
   const renderUnrouted = dialects[0]?.renderError ?? parts.renderDocumentError
   const app = fastify({
@@ -81,7 +83,8 @@ export function createMetadataApp(parts: MetadataParts): FastifyInstance {
 
   app.get(READY_PATH, (request, reply) => {
     const ready = isReady()
-    const prepared = prepareReply({ status: ready ? 200 : 503, body: JSON.stringify({ ready }) })
+    const body = JSON.stringify({ ready, instanceId })
+    const prepared = prepareReply({ status: ready ? 200 : 503, body })
     sendReply(request, reply, prepared, { dialect: 'none' }, onReply)
   })
 

@@ -21,6 +21,8 @@ export function formatEnvironment(simulator: Simulator, ownCertificate: boolean)
   const { WIMDS_CA_FILE, ...settings } = sidecarSettings(simulator)
   const variables = {
     ...settings,
+    // Nothing redirects 169.254.169.254 to the sidecar of a developer.
+    WIMDS_MODE: 'env',
     ...(ownCertificate && { WIMDS_CA_FILE }),
     ...(simulator.tokenProxy && {
       AZURE_KUBERNETES_TOKEN_PROXY: simulator.tokenProxy.url,

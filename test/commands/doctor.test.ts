@@ -28,7 +28,10 @@ afterAll(async () => {
 })
 
 async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  const listen = { WIMDS_LISTEN: `127.0.0.1:${sidecar.port}` }
+  const listen = {
+    WIMDS_LISTEN: `127.0.0.1:${sidecar.port}`,
+    WIMDS_ADMIN_LISTEN: `127.0.0.1:${sidecar.adminPort}`,
+  }
   const io = captureIo({ ...environmentOf(simulator), ...listen, ...env })
   const code = await doctor(args, io)
   return { code, out: io.out() }
@@ -44,7 +47,9 @@ async function runJson(env: Readonly<Record<string, string>> = {}, ...args: read
 test('exits 0 when all checks pass', async () => {
   const { code, out } = await run([])
   expect(code).toBe(0)
-  expect(out).toContain('✓ listens and is ready')
+  expect(out).toContain(`✓ 127.0.0.1:${sidecar.port} listens and is ready`)
+  expect(out).toContain(`✓ 127.0.0.1:${sidecar.adminPort} (admin port) answers`)
+  expect(out).toContain('– not needed in mode env')
   expect(out).toContain('✓ subject   system:serviceaccount:shop:orders')
   expect(out).toMatch(/✓ tls {4}TLSv1\.3, certificate by wimds simulator CA until/)
   expect(out).toContain('✓ Clock skew: OK')
@@ -66,11 +71,13 @@ test('prints no token, no assertion and no secret', async () => {
   }
 })
 
-test('prints the settings that differ from their defaults first', async () => {
-  const { out } = await run(['--no-exchange'], { WIMDS_DRAIN: '3s' })
-  expect(out).toMatch(
-    /^wimds .*\n\nSettings\n[^]*WIMDS_DRAIN +3s[^]*Default settings\n[^]*WIMDS_LOG_FORMAT +auto/,
-  )
+test('prints the settings that differ from their defaults first, and the others with --verbose', async () => {
+  const env = { WIMDS_DRAIN: '3s' }
+  const { out } = await run(['--no-exchange'], env)
+  expect(out).toMatch(/^wimds .*\n\nSettings\n[^]*WIMDS_DRAIN +3s/)
+  expect(out).not.toContain('WIMDS_LOG_FORMAT')
+  const { out: verbose } = await run(['--no-exchange', '--verbose'], env)
+  expect(verbose).toMatch(/WIMDS_DRAIN +3s[^]*Default settings\n[^]*WIMDS_LOG_FORMAT +auto/)
 })
 
 test('reports everything as JSON', async () => {
@@ -155,7 +162,9 @@ test('sends no exchange with --no-exchange, and says so', async () => {
   simulator.log.clear()
   const { code, out } = await run(['--no-exchange', '--no-sidecar'])
   expect({ code, count: simulator.exchanges() }).toEqual({ code: 0, count: 0 })
-  expect(out).toMatch(/All checks passed\. Not checked: the sidecar, token exchanges\.\n$/)
+  expect(out).toMatch(
+    /– No check failed, but not everything was checked\. Left out by flags: sidecar, admin port, route, clock, token exchange\.\n$/,
+  )
 })
 
 describe('fails with a code, a fix and a link when', () => {
@@ -203,7 +212,8 @@ describe('fails with a code, a fix and a link when', () => {
     const { ok, assertions, exchanges } = await runJson({ AZURE_FEDERATED_TOKEN_FILE: '/no/token' })
     expect(ok).toBe(false)
     expect(assertions).toMatchObject([{ ok: false, error: { code: 'assertion_missing' } }])
-    expect(exchanges).toMatchObject([{ ok: false, error: { code: 'assertion_missing' } }])
+    const notChecked = 'the projected token /no/token fails (assertion_missing)'
+    expect(exchanges).toMatchObject([{ ok: false, notChecked }])
   })
 
   test.each([
@@ -291,6 +301,7 @@ test('connects through the HTTP proxy and reports its rejection', async () => {
   const env = {
     ...environmentOf(elsewhere),
     WIMDS_LISTEN: `127.0.0.1:${sidecar.port}`,
+    WIMDS_ADMIN_LISTEN: `127.0.0.1:${sidecar.adminPort}`,
     AZURE_AUTHORITY_HOST: `https://${host}`,
     HTTPS_PROXY: `http://me:secret@127.0.0.1:${proxy.port}`,
   }
@@ -430,16 +441,27 @@ test('prints the federated credential that a chained identity needs', async () =
   )
 })
 
-test('exits 64 with all problems of the settings, as JSON too', async () => {
+test('reports invalid settings as a failed check, and what that leaves unchecked', async () => {
   const env = { AZURE_TENANT_ID: 'common', WIMDS_DRAIN: 'soon' }
-  await expect(run([], env)).rejects.toThrow(/AZURE_TENANT_ID[^]*WIMDS_DRAIN/)
-  const { code, out } = await run(['--json'], env)
-  expect(code).toBe(64)
-  expect(JSON.parse(out)).toMatchObject({
+  const { code, out } = await run([], env)
+  expect(code).toBe(1)
+  expect(out).toMatch(/✗ invalid settings\n +AZURE_TENANT_ID: [^]*WIMDS_DRAIN: /)
+  expect(out).toContain(`✓ 127.0.0.1:${sidecar.port} listens and is ready`)
+  expect(out).toMatch(
+    /✗ 1 check failed: settings\. Not checked: identity, projected token, connectivity, clock, token exchange\.\n$/,
+  )
+  const report = await runJson(env)
+  expect(report).toMatchObject({
     ok: false,
+    settingsError: { code: 'settings_invalid', url: expect.stringMatching(/#settings_invalid$/) },
     problems: [
       expect.stringMatching(/^AZURE_TENANT_ID: /),
       expect.stringMatching(/^WIMDS_DRAIN: /),
     ],
   })
+})
+
+test('leaves the check of the sidecar out as well if its own settings are invalid', async () => {
+  const { checks } = await runJson({ WIMDS_LISTEN: 'here' })
+  expect(checks).toContainEqual({ check: 'sidecar', status: 'not_checked' })
 })

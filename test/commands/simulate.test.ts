@@ -52,6 +52,7 @@ test('writes the environment of a sidecar and prints no token', async () => {
     'AZURE_FEDERATED_TOKEN_FILE',
     'AZURE_TENANT_ID',
     'WIMDS_CA_FILE',
+    'WIMDS_MODE',
   ])
   expect(await exchange(env)).toMatchObject({ status: 200, body: { token_type: 'Bearer' } })
   expect(await stop()).toBe(0)

@@ -1,13 +1,19 @@
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
-import { createProblem } from '../../src/doctor/problem.ts'
+import { createProblem, DOCTOR_CODES } from '../../src/doctor/problem.ts'
+import { ERROR_KINDS, type ErrorCode } from '../../src/errors.ts'
 
-test.each(['sidecar_not_listening', 'sidecar_not_ready', 'identity_not_found'] as const)(
-  'links %s to a heading of docs/troubleshooting.md',
-  async (code) => {
-    const page = await readFile(new URL('../../docs/troubleshooting.md', import.meta.url), 'utf8')
-    const { url } = createProblem(code, 'x')
-    const [, anchor] = url.split('/docs/troubleshooting.md#')
-    expect(page).toMatch(new RegExp(`^#{2,3} ${anchor}$`, 'm'))
-  },
-)
+const isErrorCode = (name: string): name is ErrorCode => name in ERROR_KINDS
+const CODES = [...Object.keys(ERROR_KINDS).filter(isErrorCode), ...DOCTOR_CODES]
+const PAGE = await readFile(new URL('../../docs/troubleshooting.md', import.meta.url), 'utf8')
+
+test.each(CODES)('links %s to a heading of docs/troubleshooting.md', (code) => {
+  const { url } = createProblem(code, 'x')
+  const [, anchor] = url.split('/docs/troubleshooting.md#')
+  expect(PAGE).toMatch(new RegExp(`^#{2,3} ${anchor}$`, 'm'))
+})
+
+test('the page has no heading for a check that doctor does not make', () => {
+  const headings = [...PAGE.matchAll(/^### (\w+)$/gm)].map(([, name]) => name)
+  expect(new Set(headings)).toEqual(new Set(DOCTOR_CODES))
+})

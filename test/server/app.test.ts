@@ -165,11 +165,11 @@ test.each([
   [true, 200],
   [false, 503],
 ])('returns the readiness %s on /readyz with %i', async (isReady, status) => {
-  await using app = createMetadataApp(parts({ isReady: () => isReady }))
+  await using app = createMetadataApp(parts({ isReady: () => isReady, instanceId: '1' }))
   // The kubelet sends the pod's address as Host, and no Metadata header.
   const reply = await app.inject({ url: '/readyz', headers: { host: '10.1.2.3:8000' } })
   expect(reply.statusCode).toBe(status)
-  expect(reply.json()).toEqual({ ready: isReady })
+  expect(reply.json()).toEqual({ ready: isReady, instanceId: '1' })
 })
 
 /** Returns parts whose token source throws. */

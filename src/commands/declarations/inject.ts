@@ -1,5 +1,5 @@
 /** Declares `wimds inject`. */
-import { ROUTING_MODES } from '../../kubernetes/injector/settings.ts'
+import { ROUTING_MODES } from '../../lib/routing-modes.ts'
 import type { CommandDeclaration } from './declaration.ts'
 
 export const INJECT = {

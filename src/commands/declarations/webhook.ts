@@ -1,5 +1,5 @@
 /** Declares `wimds webhook`. */
-import { ROUTING_MODES } from '../../kubernetes/injector/settings.ts'
+import { ROUTING_MODES } from '../../lib/routing-modes.ts'
 import type { CommandDeclaration } from './declaration.ts'
 
 const CERTIFICATE = 'A certificate of its own, which the replicas share in a Secret'

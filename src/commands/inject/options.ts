@@ -8,8 +8,8 @@ import {
   type InjectionSettings,
   NATIVE_SIDECARS_SINCE,
   releaseImages,
-  ROUTING_MODES,
 } from '../../kubernetes/injector/settings.ts'
+import { ROUTING_MODES } from '../../lib/routing-modes.ts'
 import { VERSION } from '../../version.ts'
 import type { INJECT } from '../declarations/inject.ts'
 import type { Flags } from '../../lib/args.ts'

@@ -1,4 +1,5 @@
 /** `wimds serve`, the sidecar: read config → build → listen → drain. */
+import { randomUUID } from 'node:crypto'
 import type { RequestListener } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
@@ -108,6 +109,7 @@ function buildMetadataApp(config: Config, { resolve, tokens, telemetry }: Broker
     tokens,
     clock: systemClock,
     isReady: () => telemetry.readiness().ready,
+    instanceId: randomUUID(),
     passThrough: createPassThrough({ prefixes: config.passThrough }),
     onReply: telemetry.onReply,
   })

@@ -6,12 +6,8 @@ import {
   findResourceProblems,
   type ResourceSettings,
 } from '../../kubernetes/injector/resources.ts'
-import {
-  INJECTION_DEFAULTS,
-  type InjectionSettings,
-  ROUTING_MODES,
-  type RoutingMode,
-} from '../../kubernetes/injector/settings.ts'
+import { INJECTION_DEFAULTS, type InjectionSettings } from '../../kubernetes/injector/settings.ts'
+import { ROUTING_MODES, type RoutingMode } from '../../lib/routing-modes.ts'
 import { type Flags, findFlagProblems, parseFlags } from '../../lib/args.ts'
 import { WEBHOOK } from '../declarations/webhook.ts'
 import { parseInjectionSettings } from '../inject/options.ts'

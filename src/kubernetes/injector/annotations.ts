@@ -1,7 +1,8 @@
 /** Parses the pod's annotations: those of wimds, and those of azure-workload-identity. */
 import type { Pod } from './pod.ts'
 import { isGreater, parseQuantity } from './resources.ts'
-import { type InjectionSettings, ROUTING_MODES, type RoutingMode } from './settings.ts'
+import type { InjectionSettings } from './settings.ts'
+import { ROUTING_MODES, type RoutingMode } from '../../lib/routing-modes.ts'
 
 const PREFIX = 'wimds.io/'
 const AZWI_PREFIX = 'azure.workload.identity/'

@@ -70,6 +70,7 @@ function createSidecarEnv(
     ...toVariable('AZURE_CLIENT_ID', clientId),
     ...toVariable('AZURE_TENANT_ID', tenantId),
     ...toVariable('AZURE_FEDERATED_TOKEN_FILE', token.file),
+    ...toVariable('WIMDS_MODE', settings.mode),
     ...toVariable('WIMDS_LISTEN', `127.0.0.1:${settings.port}`),
     ...toVariable('WIMDS_ADMIN_LISTEN', adminListen(settings.adminPort)),
     ...toVariable('WIMDS_CONFIG', configMap && `${CONFIG_DIRECTORY}/identities.yaml`),

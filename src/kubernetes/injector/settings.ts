@@ -1,11 +1,7 @@
 /** Settings of the injector, which the operator gives. A pod's annotations override some of them. */
+import { ROUTING_MODES, type RoutingMode } from '../../lib/routing-modes.ts'
 import type { EnvVar } from './pod.ts'
 import type { ResourceSettings } from './resources.ts'
-
-export const ROUTING_MODES = ['env', 'loopback', 'nft'] as const
-
-/** How requests of the app reach the sidecar; docs/kubernetes.md compares the three. */
-export type RoutingMode = (typeof ROUTING_MODES)[number]
 
 /** The minor version of Kubernetes 1 that introduced native sidecars. */
 export const NATIVE_SIDECARS_SINCE = 29

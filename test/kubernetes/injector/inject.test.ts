@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { READABLE } from '../../../src/kubernetes/injector/federated-token.ts'
 import { inject } from '../../../src/kubernetes/injector/inject.ts'
-import { ROUTING_MODES } from '../../../src/kubernetes/injector/settings.ts'
+import { ROUTING_MODES } from '../../../src/lib/routing-modes.ts'
 import {
   CLIENT,
   TENANT,

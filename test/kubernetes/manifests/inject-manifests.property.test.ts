@@ -4,11 +4,8 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments, stringify } from 'yaml'
 import { injectManifests } from '../../../src/kubernetes/manifests/inject-manifests.ts'
-import {
-  type InjectionSettings,
-  ROUTING_MODES,
-  type RoutingMode,
-} from '../../../src/kubernetes/injector/settings.ts'
+import type { InjectionSettings } from '../../../src/kubernetes/injector/settings.ts'
+import { ROUTING_MODES, type RoutingMode } from '../../../src/lib/routing-modes.ts'
 import { pods } from '../injector/arbitrary-pod.ts'
 import { injected, settings, TENANT, CLIENT } from '../injector/patched.ts'
 
