@@ -1,0 +1,109 @@
+// Builds both images for a registry of the user's, with the first tool that works here, and formats what to do next.
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+
+export const ROOT = fileURLToPath(new URL('..', import.meta.url))
+export const { version: VERSION } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'))
+
+/** Each with a call that fails where its program is there and cannot build: Docker needs its daemon. */
+const TOOLS = [
+  { name: 'docker', check: ['version', '--format', '{{.Server.Version}}'] },
+  { name: 'podman', check: ['info'] },
+  { name: 'buildah', check: ['info'] },
+]
+
+/** Parses `--registry REG [--push] [--tag TAG] [-- OPTION...]`. Throws an error whose message is the usage problem. */
+export function parseImageArgs(args, { isRegistryRequired }) {
+  const end = args.includes('--') ? args.indexOf('--') : args.length
+  const { values } = parseArgs({
+    args: args.slice(0, end),
+    options: {
+      registry: { type: 'string' },
+      tag: { type: 'string', default: VERSION },
+      push: { type: 'boolean', default: false },
+    },
+  })
+  const { registry, push } = values
+  const needed = isRegistryRequired || push || values.tag !== VERSION
+  if (registry === undefined && needed) throw new Error('--registry is missing')
+  if (
+    registry !== undefined &&
+    !/^[a-z0-9][a-z0-9.-]*(?::\d+)?(?:\/[a-z0-9._-]+)*$/.test(registry)
+  ) {
+    throw new Error(
+      `--registry ${JSON.stringify(registry)} is not of the form HOST[:PORT][/PATH], such as example.azurecr.io`,
+    )
+  }
+  return { ...values, buildOptions: args.slice(end + 1) }
+}
+
+/**
+ * Builds both images, and pushes them with `push`. Returns their names without tags. Throws an error with a message
+ * for people where there is no tool, or where it fails.
+ */
+export function buildImages({ registry, tag, push, buildOptions }) {
+  const tool = findTool()
+  const images = { sidecar: `${registry}/wimds`, redirect: `${registry}/wimds-redirect` }
+  for (const [target, name] of Object.entries(images)) {
+    run(tool, ['build', ...buildOptions, '--target', target, '--tag', `${name}:${tag}`, '.'])
+  }
+  if (push) {
+    for (const name of Object.values(images)) run(tool, ['push', `${name}:${tag}`])
+  }
+  process.stdout.write(
+    `\nimages: ${push ? 'built and pushed' : 'built'} with ${tool}:\n` +
+      `  ${images.sidecar}:${tag}  the sidecar and the webhook\n` +
+      `  ${images.redirect}:${tag}  the init container of the modes loopback and nft\n`,
+  )
+  return images
+}
+
+/** Formats the commands that use these images, with a path of the chart. */
+export function formatImageSteps({ registry, tag, push }, images, chart) {
+  const pushing = push
+    ? ''
+    : `
+Push them:
+
+  npm run images -- --registry ${registry} --push${tag === VERSION ? '' : ` --tag ${tag}`}
+`
+  const tagValue =
+    tag === VERSION
+      ? ''
+      : ` \\
+    --set image.tag=${tag} --set redirectImage.tag=${tag}`
+  return `${pushing}
+Install the webhook:
+
+  helm install wimds ${chart} --namespace wimds --create-namespace \\
+    --set image.repository=${images.sidecar} \\
+    --set redirectImage.repository=${images.redirect}${tagValue}
+
+Or inject by hand:
+
+  wimds inject --image ${images.sidecar}:${tag} \\
+    --redirect-image ${images.redirect}:${tag} deployment.yaml | kubectl apply -f -
+`
+}
+
+function findTool() {
+  const obstacles = []
+  for (const { name, check } of TOOLS) {
+    const { status, error, stderr } = spawnSync(name, check, { encoding: 'utf8' })
+    if (status === 0) return name
+    const reason = error === undefined ? stderr.trim().split('\n').at(-1) : 'not found'
+    obstacles.push(`  ${name}: ${reason}`)
+  }
+  throw new Error(
+    'no tool here can build images. Fix: install docker, podman or buildah, or start its daemon or machine\n' +
+      obstacles.join('\n'),
+  )
+}
+
+function run(tool, args) {
+  process.stdout.write(`\n${tool} ${args.join(' ')}\n`)
+  const { status } = spawnSync(tool, args, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] })
+  if (status !== 0) throw new Error(`${tool} ${args[0]} failed (exit code ${status})`)
+}

@@ -1,0 +1,28 @@
+// `npm run images`: builds both images from this checkout. For any Node ≥ 20.
+import { buildImages, formatImageSteps, parseImageArgs } from './build-images.mjs'
+
+const USAGE = `usage: npm run images -- --registry REGISTRY [--push] [--tag TAG] [-- BUILD_OPTION...]
+
+Builds REGISTRY/wimds and REGISTRY/wimds-redirect with docker, podman or buildah.
+
+  --registry  such as example.azurecr.io, ghcr.io/example
+  --push      push them as well; log in first: docker login, az acr login
+  --tag       default: the version of this checkout
+
+What follows a second -- is passed to the tool, such as --platform linux/amd64 on a machine of another
+architecture, or --build-arg BUILD_IMAGE=… for a mirror of the base images.
+`
+
+let options
+try {
+  options = parseImageArgs(process.argv.slice(2), { isRegistryRequired: true })
+} catch (error) {
+  process.stderr.write(`images: ${error.message}\n\n${USAGE}`)
+  process.exit(64)
+}
+try {
+  process.stdout.write(formatImageSteps(options, buildImages(options), 'charts/wimds'))
+} catch (error) {
+  process.stderr.write(`images: ${error.message}\n`)
+  process.exitCode = 1
+}

@@ -1,0 +1,72 @@
+// `npm run package`: makes everything that an installation needs from this checkout, below artifacts/: the command
+// line as an npm package, the chart, and with --registry both images. For any Node ≥ 20.
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, rmSync } from 'node:fs'
+import { buildImages, formatImageSteps, parseImageArgs, ROOT, VERSION } from './build-images.mjs'
+
+const USAGE = `usage: npm run package [-- --registry REGISTRY [--push] [--tag TAG] [-- BUILD_OPTION...]]
+
+Makes artifacts/wimds-${VERSION}.tgz, the command line, and artifacts/charts/wimds-${VERSION}.tgz, the chart.
+With --registry it makes both images too, as npm run images does.
+`
+const CLI = `artifacts/wimds-${VERSION}.tgz`
+const CHART = `artifacts/charts/wimds-${VERSION}.tgz`
+
+const WITHOUT_IMAGES = `
+Build the images:
+
+  npm run images -- --registry REGISTRY --push
+`
+
+let options
+try {
+  options = parseImageArgs(process.argv.slice(2), { isRegistryRequired: false })
+} catch (error) {
+  process.stderr.write(`package: ${error.message}\n\n${USAGE}`)
+  process.exit(64)
+}
+try {
+  makePackages()
+} catch (error) {
+  process.stderr.write(`package: ${error.message}\n`)
+  process.exitCode = 1
+}
+
+function makePackages() {
+  rmSync(`${ROOT}artifacts`, { recursive: true, force: true })
+  mkdirSync(`${ROOT}artifacts/charts`, { recursive: true })
+  // npm builds first: the script prepack of package.json.
+  run('npm', ['pack', '--silent', '--pack-destination', 'artifacts'])
+  const packer = packChart()
+  const images = options.registry === undefined ? undefined : buildImages(options)
+  process.stdout.write(`
+  ${CLI}         the command line
+  ${CHART}  the chart, packed by ${packer}
+
+Install the command line:
+
+  npm install --global ./${CLI}
+${images === undefined ? WITHOUT_IMAGES : formatImageSteps(options, images, CHART)}`)
+}
+
+/** A chart's archive is its folder in a tar file; helm also checks it. Returns which program packed it. */
+function packChart() {
+  const { status } = spawnSync('helm', ['version'], { stdio: 'ignore' })
+  if (status === 0) {
+    run('helm', ['package', 'charts/wimds', '--destination', 'artifacts/charts'])
+    return 'helm'
+  }
+  run('tar', ['-czf', CHART, '-X', 'charts/wimds/.helmignore', '-C', 'charts', 'wimds'])
+  return 'tar, since helm was not found; not checked'
+}
+
+function run(program, args) {
+  const { status, error } = spawnSync(program, args, {
+    cwd: ROOT,
+    stdio: ['ignore', 'ignore', 'inherit'],
+    // macOS' tar adds files of its own otherwise.
+    env: { ...process.env, COPYFILE_DISABLE: '1' },
+  })
+  if (error !== undefined) throw new Error(`cannot run ${program}: ${error.message}`)
+  if (status !== 0) throw new Error(`${program} ${args[0]} failed (exit code ${status})`)
+}

@@ -1,0 +1,112 @@
+/** The npm package: packed, installed into an empty prefix without a network, and run from there. */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdir, mkdtempDisposable, readFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startChild } from '../../src/commands/demo/child-process.ts'
+
+const PATH = `${dirname(process.execPath)}${delimiter}${process.env['PATH'] ?? ''}`
+
+const stack = new AsyncDisposableStack()
+afterAll(() => stack.disposeAsync())
+let packed: { filename: string; files: readonly { path: string }[] }
+let prefix: string
+let home: string
+
+/** Nothing of this machine's npm configuration: no cache, no `.npmrc`. */
+const environment = () => ({ HOME: home, PATH: `${join(prefix, 'bin')}${delimiter}${PATH}` })
+
+beforeAll(async () => {
+  const directory = stack.use(await mkdtempDisposable(join(tmpdir(), 'wimds-package-')))
+  prefix = join(directory.path, 'prefix')
+  home = join(directory.path, 'home')
+  await Promise.all([mkdir(prefix), mkdir(home)])
+  // Without the script `prepack`: dist/ is built already, and other tests use it now.
+  const options = ['--ignore-scripts', '--json', '--pack-destination', directory.path]
+  packed = JSON.parse(
+    execFileSync('npm', ['pack', ...options], { encoding: 'utf8', env: environment() }),
+  )[0]
+  execFileSync(
+    'npm',
+    ['install', '--global', '--offline', '--prefix', prefix, join(directory.path, packed.filename)],
+    { cwd: home, env: environment(), stdio: 'pipe' },
+  )
+})
+
+/** Runs the installed command. */
+const wimds = (args: readonly string[], input = '') =>
+  spawnSync('wimds', [...args], { cwd: home, env: environment(), encoding: 'utf8', input })
+
+test('the package holds the bundle, its licences and the README, and nothing else', () => {
+  const outside = packed.files
+    .map(({ path }) => path)
+    .filter((path) => !path.startsWith('dist/'))
+    .toSorted()
+  expect(outside).toEqual(['LICENSE', 'README.md', 'package.json'])
+  const inside = new Set(packed.files.map(({ path }) => path))
+  expect(inside).toContain('dist/THIRD-PARTY-LICENSES.txt')
+  expect(inside).toContain('dist/demo/THIRD-PARTY-LICENSES.txt')
+  // It is for one build of V8 on one architecture.
+  expect(inside).not.toContain('dist/serve.cjs.cache')
+})
+
+test('the package installs no other package and runs no script', async () => {
+  const manifest: Record<string, unknown> = JSON.parse(await readFile('package.json', 'utf8'))
+  const keys = ['private', 'dependencies', 'optionalDependencies', 'peerDependencies']
+  expect(keys.filter((key) => key in manifest)).toEqual([])
+  const scripts = ['preinstall', 'install', 'postinstall', 'prepare']
+  expect(scripts.filter((name) => name in Object(manifest['scripts']))).toEqual([])
+})
+
+test('the installed command prints its version', () => {
+  const { status, stdout } = wimds(['--version'])
+  expect(stdout).toMatch(/^wimds \d+\.\d+\.\d+ /)
+  expect(status).toBe(0)
+})
+
+test('the installed command injects a manifest', () => {
+  const manifest = `apiVersion: v1
+kind: Pod
+metadata:
+  name: orders
+spec:
+  containers:
+    - name: app
+      image: example
+`
+  const id = '11111111-2222-3333-4444-555555555555'
+  const { status, stdout } = wimds(['inject', '--client-id', id, '--tenant-id', id, '-'], manifest)
+  expect(stdout).toMatch(/^ +- name: wimds$/m)
+  expect(status).toBe(0)
+})
+
+test('the installed command runs the demo, and its sidecar has a status page', async () => {
+  await using demo = startChild({
+    script: join(prefix, 'bin/wimds'),
+    args: ['demo', '--keep'],
+    env: environment(),
+  })
+  await expect.poll(() => demo.output(), { timeout: 60_000 }).toMatch(/Commands to try/)
+  expect(demo.output()).toContain('Demo completed')
+  const page = await fetch(/Status page +(\S+)/.exec(demo.output())?.[1] ?? '')
+  expect(await page.text()).toContain('</html>')
+}, 90_000)
+
+test('the installed command gets a token from the simulator', async () => {
+  const state = join(home, 'sim')
+  await using simulator = startChild({
+    script: join(prefix, 'bin/wimds'),
+    args: ['simulate', '--dir', state],
+    env: environment(),
+  })
+  await expect.poll(() => simulator.output(), { timeout: 20_000 }).toContain('ready')
+  const { stdout, stderr, status } = spawnSync(
+    'sh',
+    ['-c', 'set -a && . "$0/env" && wimds token https://vault.azure.net', state],
+    { cwd: home, env: environment(), encoding: 'utf8' },
+  )
+  expect(stderr).toBe('')
+  expect(stdout).toMatch(/^eyJ/)
+  expect(status).toBe(0)
+})
