@@ -51,11 +51,21 @@ test('a Job completes although its sidecar does not end by itself', async () => 
   expect(replyIn(await cluster.namespace.logs('job/job')).status).toBe(200)
 })
 
-/** Redirects inbound connections to a proxy that does not run yet, as Istio's and Linkerd's CNI plugins do. */
+/**
+ * Redirects connections to a proxy that does not run, as Istio's and Linkerd's CNI plugins do before theirs runs:
+ * all inbound ones, and outbound ones but those over lo and, excluded by annotation, to port 443.
+ */
 const meshInit = {
   name: 'mesh-init',
   image: IMAGES.tools,
-  command: 'iptables -t nat -A PREROUTING -p tcp -j REDIRECT --to-ports 15006'.split(' '),
+  command: [
+    'sh',
+    '-euc',
+    `iptables -t nat -A PREROUTING -p tcp -j REDIRECT --to-ports 15006
+     iptables -t nat -A OUTPUT -o lo -j RETURN
+     iptables -t nat -A OUTPUT -p tcp --dport 443 -j RETURN
+     iptables -t nat -A OUTPUT -p tcp -j REDIRECT --to-ports 15001`,
+  ],
   securityContext: {
     runAsUser: 0,
     runAsNonRoot: false,
@@ -64,13 +74,20 @@ const meshInit = {
 }
 
 test.each(MODES)(
-  'an earlier redirect of inbound connections does not block mode %s',
+  'the earlier redirects of a mesh do not keep mode %s from tokens',
   async (mode) => {
     const name = `mesh-${mode}`
-    const { spec, ...rest } = parse(await injectedPods(mode, [ACCOUNT], [pod(name, STAY)]))
+    const origin = mode === 'env' ? 'http://127.0.0.1:8000' : METADATA
+    const script = `${curl(TOKEN_PATH, origin)}; ${STAY}`
+    const { spec, ...rest } = parse(await injectedPods(mode, [ACCOUNT], [pod(name, script)]))
     const initContainers = [meshInit, ...spec.initContainers]
     await cluster.namespace.create({ ...rest, spec: { ...spec, initContainers } })
     await cluster.namespace.ready(name)
+    await eventually('the token', async () => {
+      expect(replyIn(await cluster.namespace.logs(name)).status).toBe(200)
+      return true
+    })
+    // The rules are in effect: nothing else gets in or out.
     const ip = await cluster.namespace.kubectl([
       'get',
       'pod',
@@ -79,6 +96,17 @@ test.each(MODES)(
       'jsonpath={.status.podIP}',
     ])
     await expect(fetch(`http://${ip}:9169/healthz`)).rejects.toThrow('fetch failed')
+    const host = await cluster.namespace.kubectl([
+      'get',
+      'pod',
+      name,
+      '-o',
+      'jsonpath={.status.hostIP}',
+    ])
+    const outside = ['curl', '-sS', '-m', '5', `https://${host}:6443`]
+    await expect(cluster.namespace.exec(name, 'app', outside)).rejects.toThrow(
+      /[Cc]onn.*refused|connect to/,
+    )
   },
 )
 

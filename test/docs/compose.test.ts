@@ -1,0 +1,77 @@
+/** The compose file: its services run as processes, with the commands and variables that it gives them. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempDisposable, readFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { freePort } from '../support/free-port.ts'
+import { ROOT } from './pages.ts'
+
+const Service = z.looseObject({
+  command: z.array(z.string()).default(['serve']),
+  environment: z.record(z.string(), z.string()).default({}),
+})
+const Compose = z.object({
+  services: z.object({
+    simulator: Service,
+    wimds: Service,
+    redirect: Service,
+    application: Service,
+  }),
+  volumes: z.object({ assertion: z.null() }),
+})
+
+const { services } = Compose.parse(
+  parse(await readFile(join(ROOT, 'examples/compose/compose.yaml'), 'utf8')),
+)
+
+/** Starts a service without a container: the simulator's name is this machine, and the volume a directory. */
+function start(
+  { command, environment }: z.output<typeof Service>,
+  replacements: Readonly<Record<string, string>>,
+  more: Readonly<Record<string, string>> = {},
+): AsyncDisposable {
+  const adapt = (text: string) =>
+    Object.entries(replacements).reduce((done, [from, to]) => done.replaceAll(from, to), text)
+  const env = Object.entries(environment).map(([name, value]) => [name, adapt(value)])
+  const child = spawn(process.execPath, [join(ROOT, 'dist/wimds.js'), ...command.map(adapt)], {
+    env: { ...Object.fromEntries(env), ...more },
+    stdio: 'ignore',
+  })
+  const ended = once(child, 'exit')
+  return {
+    async [Symbol.asyncDispose]() {
+      child.kill()
+      await ended
+    },
+  }
+}
+
+test('its sidecar gets a token from its simulator', async () => {
+  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-compose-'))
+  const [entraPort, port] = [await freePort(), await freePort()]
+  const replacements = {
+    '/var/run/secrets/wimds': directory.path,
+    '0.0.0.0:8443': `127.0.0.1:${entraPort}`,
+    'simulator:8443': `localhost:${entraPort}`,
+    '--host=simulator': '--host=localhost',
+  }
+  await using started = new AsyncDisposableStack()
+  started.use(start(services.simulator, replacements))
+  await expect
+    .poll(() => readFile(join(directory.path, 'env'), 'utf8'), { timeout: 60_000 })
+    .toBeTruthy()
+  const listen = { WIMDS_LISTEN: `127.0.0.1:${port}`, WIMDS_ADMIN_LISTEN: 'off' }
+  started.use(start(services.wimds, replacements, listen))
+  const url = services.application.command.at(-1)?.replace('169.254.169.254', `127.0.0.1:${port}`)
+  const ask = async (): Promise<unknown> => {
+    const reply = await fetch(String(url), { headers: { Metadata: 'true' } })
+    return await reply.json()
+  }
+  await expect
+    .poll(ask, { timeout: 60_000 })
+    .toMatchObject({ client_id: services.wimds.environment['AZURE_CLIENT_ID'] })
+}, 120_000)
