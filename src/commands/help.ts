@@ -64,7 +64,8 @@ function formatHelp(command: CommandDeclaration): string {
   return `${parts.join('\n\n')}\n`
 }
 
-const HELP_FLAG: FlagDeclaration = { short: 'h', help: 'print this help' }
+/** Every command has it; the command line answers it. */
+export const HELP_FLAG: FlagDeclaration = { short: 'h', help: 'print this help' }
 
 /** Returns `wimds probe [FLAGS]`. */
 export function formatUsage({ name, flags, ...command }: CommandDeclaration): string {
@@ -74,7 +75,7 @@ export function formatUsage({ name, flags, ...command }: CommandDeclaration): st
 }
 
 /** Returns the exit codes of the command, and what each means for it, without those of signals. */
-export function listExitCodes({ exitCodes = {} }: CommandDeclaration): [number, string][] {
+function listExitCodes({ exitCodes = {} }: CommandDeclaration): [number, string][] {
   return EXIT_CODES.filter(
     ([code]) => code <= EXIT_USAGE && (code !== EXIT_NOT_CHECKED || code in exitCodes),
   ).map(([code, meaning]) => [code, exitCodes[code] ?? meaning])
@@ -86,6 +87,10 @@ export function formatFlag(name: string, { short, value }: FlagDeclaration): str
   return value === undefined ? names : `${names} ${value}`
 }
 
+export function formatFlagHelp({ help: text, isRepeatable }: FlagDeclaration): string {
+  return isRepeatable ? `${text}; repeatable` : text
+}
+
 type Row = readonly [first: string, second: string]
 
 /** Lists the flags by their headings. */
@@ -94,7 +99,7 @@ function listFlags(flags: CommandDeclaration['flags']): ReadonlyMap<string, read
   return new Map(
     [...groups].map(([group, entries]) => [
       group,
-      entries.map(([name, flag]) => [formatFlag(name, flag), flag.help] as const),
+      entries.map(([name, flag]) => [formatFlag(name, flag), formatFlagHelp(flag)] as const),
     ]),
   )
 }

@@ -14,6 +14,7 @@ export interface FlagDeclaration {
   readonly choices?: readonly string[]
   /** True if the value is a list, separated by commas. */
   readonly isList?: true
+  readonly isRepeatable?: true
   /** What the value names, for completion. */
   readonly completion?: 'file' | 'directory'
   /** The heading under which help texts list the flag. */

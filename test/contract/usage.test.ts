@@ -41,7 +41,9 @@ async function run(command: Command, args: readonly string[]) {
 test('lists every command', () => {
   const usage = execFileSync(process.execPath, ['src/cli.ts', 'help'], { encoding: 'utf8' })
   const named = [...usage.matchAll(/^ {2}([a-z]+) {2}/gm)].map(([, name]) => name)
-  expect(new Set(named)).toEqual(new Set([...COMMANDS.map(([name]) => name), 'version', 'help']))
+  expect(new Set(named)).toEqual(
+    new Set([...COMMANDS.map(([name]) => name), 'completion', 'version', 'help']),
+  )
 })
 
 test.each(ALL_COMMANDS)('$name has its usage, flags and exit codes explained', async (command) => {

@@ -1,4 +1,5 @@
 /** Every command, in the order of `wimds help`. Only help, completion and docs/cli.md need them all. */
+import { COMPLETION } from './completion.ts'
 import type { CommandDeclaration } from './declaration.ts'
 import { DEMO } from './demo.ts'
 import { DOCTOR } from './doctor.ts'
@@ -26,6 +27,7 @@ export const ALL_COMMANDS: readonly CommandDeclaration[] = [
   ENV,
   DEMO,
   SIMULATE,
+  COMPLETION,
   VERSION_COMMAND,
   HELP,
 ]

@@ -16,7 +16,8 @@ docs/compatibility.md lists the set for each SDK. SDKs that support workload ide
       value: 'SET',
       choices: VARIABLE_SET_NAMES,
       isList: true,
-      help: `${VARIABLE_SET_NAMES.join(', ')}; several sets are separated by commas, or the flag is repeated (default: imds, and app-service if WIMDS_IDENTITY_HEADER is set)`,
+      isRepeatable: true,
+      help: `${VARIABLE_SET_NAMES.join(', ')}; several sets are separated by commas (default: imds, and app-service if WIMDS_IDENTITY_HEADER is set)`,
     },
     output: {
       short: 'o',

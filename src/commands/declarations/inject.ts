@@ -17,7 +17,7 @@ export const INJECT = {
     },
     image: { value: 'IMAGE', help: "the sidecar's image" },
     'redirect-image': { value: 'IMAGE', help: "the init container's image" },
-    env: { value: 'NAME=VALUE', help: 'a variable for the sidecar; repeatable' },
+    env: { value: 'NAME=VALUE', isRepeatable: true, help: 'a variable for the sidecar' },
     'client-id': { value: 'ID', help: 'else from the ServiceAccount in the same input' },
     'tenant-id': { value: 'ID', help: 'else from the ServiceAccount in the same input' },
     namespace: { value: 'NAME', help: 'of objects that name none' },

@@ -10,7 +10,8 @@ export const REPORT = {
   flags: {
     url: {
       value: 'URL',
-      help: 'admin port of a sidecar, reached by kubectl port-forward; repeatable (default http://127.0.0.1:9169)',
+      isRepeatable: true,
+      help: 'admin port of a sidecar, reached by kubectl port-forward (default http://127.0.0.1:9169)',
     },
     prometheus: {
       value: 'URL',

@@ -30,7 +30,8 @@ export const SIMULATE = {
     },
     host: {
       value: 'NAME',
-      help: 'DNS name or address for the certificate; repeatable. The first name is also the host in the URLs',
+      isRepeatable: true,
+      help: 'DNS name or address for the certificate; the first name is also the host in the URLs',
     },
     'tls-cert': {
       value: 'FILE',

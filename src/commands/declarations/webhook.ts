@@ -68,7 +68,7 @@ export const WEBHOOK = {
       choices: ROUTING_MODES,
       isList: true,
       group: INJECTION,
-      help: 'modes that pods may choose, separated by commas (default: all)',
+      help: 'modes that pods may choose, separated by commas (default: env,loopback,nft)',
     },
     'allow-pass-through': {
       group: INJECTION,
@@ -79,7 +79,8 @@ export const WEBHOOK = {
     env: {
       value: 'NAME=VALUE',
       group: INJECTION,
-      help: 'a variable for the sidecar; repeatable',
+      isRepeatable: true,
+      help: 'a variable for the sidecar',
     },
     'tenant-id': {
       value: 'ID',

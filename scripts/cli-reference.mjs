@@ -1,0 +1,99 @@
+// Writes docs/cli.md from the declarations of the commands. With --check it writes nothing, and exits with 1
+// if the page is not current. Needs a Node that runs TypeScript: `npm run docs:cli` brings it.
+import { readFile, writeFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { format, resolveConfig } from 'prettier'
+import { ALL_COMMANDS } from '../src/commands/declarations/all.ts'
+import { GROUPS } from '../src/commands/declarations/declaration.ts'
+import { DROP_IN } from '../src/commands/declarations/drop-in.ts'
+import { formatFlag, formatFlagHelp, formatUsage } from '../src/commands/help.ts'
+import { EXIT_CODES } from '../src/commands/io.ts'
+
+const path = fileURLToPath(new URL('../docs/cli.md', import.meta.url))
+const page = await format(formatPage(), { ...(await resolveConfig(path)), filepath: path })
+if (!process.argv.includes('--check')) {
+  await writeFile(path, page)
+} else if ((await readFile(path, 'utf8')) !== page) {
+  process.stderr.write('docs/cli.md is not current. Fix: npm run docs:cli\n')
+  process.exitCode = 1
+}
+
+function formatPage() {
+  return `# Command line
+
+<!-- Written by npm run docs:cli from src/commands/declarations; edit those. -->
+
+\`wimds help COMMAND\`, \`wimds COMMAND --help\` and \`wimds COMMAND -h\` print what is below.
+
+${GROUPS.map(formatGroup).join('\n')}
+
+## Exit codes
+
+| code | meaning |
+|---|---|
+${EXIT_CODES.map(([code, meaning]) => `| ${code} | ${meaning} |`).join('\n')}
+
+Errors are on standard error and name the command, the value and the fix.
+
+${ALL_COMMANDS.map(formatCommand).join('\n')}
+
+## Without a command
+
+${formatText(DROP_IN.description)}
+
+${formatFlags(DROP_IN.flags)}
+`
+}
+
+function formatGroup(group) {
+  const commands = ALL_COMMANDS.filter((command) => command.group === group)
+  const items = commands.map(
+    ({ name, summary }) => `- [\`wimds ${name}\`](#wimds-${name}): ${formatText(summary)}`,
+  )
+  return `${group}:\n\n${items.join('\n')}\n`
+}
+
+function formatCommand(command) {
+  const { name, description, flags, notes, examples = [] } = command
+  return `
+## wimds ${name}
+
+\`\`\`text
+${formatUsage(command)}
+\`\`\`
+
+${formatText(description)}
+
+${formatFlags(flags)}
+
+${notes === undefined ? '' : `\`\`\`text\n${notes}\n\`\`\``}
+
+${examples.length === 0 ? '' : `\`\`\`sh\n${examples.join('\n')}\n\`\`\``}
+
+${formatExitCodes(command)}
+`
+}
+
+function formatExitCodes({ exitCodes = {} }) {
+  const meanings = Object.entries(exitCodes).map(([code, meaning]) => `${code}: ${meaning}`)
+  return meanings.length === 0 ? '' : `[Exit codes](#exit-codes): ${meanings.join('; ')}.`
+}
+
+function formatFlags(flags) {
+  const groups = Map.groupBy(Object.entries(flags), ([, { group }]) => group)
+  return [...groups]
+    .map(([group, entries]) => {
+      const rows = entries.map(([name, flag]) => {
+        const names = formatFlag(name, flag).replaceAll('|', String.raw`\|`)
+        return `| \`${names}\` | ${formatText(formatFlagHelp(flag))} |`
+      })
+      const heading = group === undefined ? '' : `${group}:\n\n`
+      return `${heading}| flag | |\n|---|---|\n${rows.join('\n')}`
+    })
+    .join('\n\n')
+}
+
+/** Links to the pages that a text names. */
+function formatText(text) {
+  return text.replaceAll(/docs\/([\w-]+\.md)/g, '[$1]($1)')
+}

@@ -1,0 +1,39 @@
+/** `wimds completion`: prints the completion script of a shell, made from the declarations of the commands. */
+import { UsageError } from '../../errors.ts'
+import { findFlagProblems, parseFlags, suggest } from '../../lib/args.ts'
+import { ALL_COMMANDS } from '../declarations/all.ts'
+import { COMPLETION, SHELLS } from '../declarations/completion.ts'
+import type { CommandDeclaration } from '../declarations/declaration.ts'
+import { HELP_FLAG } from '../help.ts'
+import type { CommandIo } from '../io.ts'
+import { formatBash } from './bash.ts'
+import { formatFish } from './fish.ts'
+import { formatZsh } from './zsh.ts'
+
+const FORMATTERS = { bash: formatBash, zsh: formatZsh, fish: formatFish }
+
+/** Prints the script. Returns 0. Throws `UsageError`. */
+export async function completion(args: readonly string[], { stdout }: CommandIo): Promise<number> {
+  const { positionals, problems: flagProblems } = parseFlags(args, COMPLETION.flags)
+  const [name, ...others] = positionals
+  const problems = findFlagProblems({ problems: flagProblems, positionals: others })
+  const shell = SHELLS.find((each) => each === name)
+  if (name === undefined) problems.unshift(`name a shell: ${SHELLS.join(', ')}`)
+  else if (shell === undefined) {
+    problems.unshift(`${name}: must be one of ${SHELLS.join(', ')}${suggest(name, SHELLS)}`)
+  }
+  if (problems.length > 0 || shell === undefined) throw new UsageError(problems)
+  stdout.write(FORMATTERS[shell](ALL_COMMANDS.map(prepare)))
+  return 0
+}
+
+/** Adds what every command has: `--help`; and the commands as arguments of `help`. */
+function prepare(command: CommandDeclaration): CommandDeclaration {
+  const { name, flags } = command
+  const choices = ALL_COMMANDS.map((each) => each.name)
+  return {
+    ...command,
+    flags: { ...flags, help: HELP_FLAG },
+    ...(name === 'help' && { arguments: { usage: 'COMMAND', choices } }),
+  }
+}

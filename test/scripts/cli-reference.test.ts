@@ -1,0 +1,9 @@
+import { expect, test } from 'vitest'
+import { runNode } from '../security/run-node.ts'
+
+test('docs/cli.md is what the declarations of the commands say', async () => {
+  expect(await runNode(['scripts/cli-reference.mjs', '--check'])).toMatchObject({
+    code: 0,
+    stderr: '',
+  })
+})
