@@ -56,8 +56,8 @@ export interface Config {
     /** The Azure region whose token endpoint to use. */
     readonly region?: string
     readonly tokenProxy?: TokenProxySettings
-    /** The certificates of WIMDS_CA_FILE, PEM. */
-    readonly extraCa?: string
+    /** The file of WIMDS_CA_FILE with the certificates that it had, PEM. */
+    readonly extraCa?: { readonly file: string; readonly pem: string }
   }
   /** The secret of the App Service endpoint; undefined: the endpoint is off. */
   readonly identityHeader?: Secret
@@ -111,7 +111,7 @@ export async function loadConfig(
 
 interface Files {
   readonly identities: IdentitiesFile | undefined
-  readonly extraCa: string | undefined
+  readonly extraCa: Config['exchange']['extraCa']
   readonly instance: InstanceDocument | undefined
 }
 
@@ -125,10 +125,12 @@ async function readFiles(raw: RawSettings, readText: ReadText, problems: string[
   const identities =
     path === undefined ? undefined : await readIdentitiesFile(path, defaults, readText)
   problems.push(...(identities?.problems ?? []))
-  const extraCa = await readSettingFile('WIMDS_CA_FILE', raw, problems)
-  if (extraCa !== undefined && !isCertificates(extraCa)) {
+  const file = raw['WIMDS_CA_FILE']
+  const pem = await readSettingFile('WIMDS_CA_FILE', raw, problems)
+  const extraCa = file === undefined || pem === undefined ? undefined : { file, pem }
+  if (extraCa !== undefined && !isCertificates(extraCa.pem)) {
     // Node would ignore such a file.
-    problems.push(`WIMDS_CA_FILE: ${raw['WIMDS_CA_FILE']} holds no valid PEM certificates`)
+    problems.push(`WIMDS_CA_FILE: ${file} holds no valid PEM certificates`)
   }
   const document = await readSettingFile('WIMDS_INSTANCE_FILE', raw, problems)
   const instance = document === undefined ? undefined : parseJsonObject(document)

@@ -34,7 +34,7 @@ export async function findEndpoints(
   const endpoints = [...new Set(tokenHosts)].map((tokenHost) => ({
     ...splitHost(new URL(`https://${tokenHost}`)),
     isTokenProxy: false,
-    ...(extraCa !== undefined && { ca: { pem: extraCa, isExclusive: false } }),
+    ...(extraCa !== undefined && { ca: { pem: extraCa.pem, isExclusive: false } }),
     ...(proxy !== undefined && { proxy }),
   }))
   const hasProxied = direct.length < directory.identities.length

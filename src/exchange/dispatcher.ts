@@ -3,6 +3,7 @@ import { BlockList, isIP } from 'node:net'
 import { createSecureContext, getCACertificates } from 'node:tls'
 import { Agent, type Dispatcher, EnvHttpProxyAgent, Pool, request } from 'undici'
 import type { Config } from '../config/config.ts'
+import { CaFileDispatcher } from './ca-file.ts'
 import { removeBrackets } from '../lib/hosts.ts'
 import { CONNECT_OPTIONS } from './http-client.ts'
 import { createTokenProxyDispatcher } from './token-proxy.ts'
@@ -30,11 +31,14 @@ export function createExchangeDispatchers({
   tokenProxy,
   extraCa,
 }: Pick<Config['exchange'], 'proxy' | 'tokenProxy' | 'extraCa'>): ExchangeDispatchers {
+  const options = proxy === undefined ? {} : { proxy }
   return {
-    dispatcher: createEntraDispatcher({
-      ...(extraCa !== undefined && { extraCa }),
-      ...(proxy !== undefined && { proxy }),
-    }),
+    dispatcher:
+      extraCa === undefined
+        ? createEntraDispatcher(options)
+        : new CaFileDispatcher(extraCa, (pem) =>
+            createEntraDispatcher({ ...options, extraCa: pem }),
+          ),
     ...(tokenProxy !== undefined && {
       tokenProxy: createTokenProxyDispatcher({ settings: tokenProxy }),
     }),

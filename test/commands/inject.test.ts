@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterAll, describe, expect, test } from 'vitest'
-import { parse, parseAllDocuments } from 'yaml'
+import { parse, parseAllDocuments, stringify } from 'yaml'
 import { inject } from '../../src/commands/inject/inject.ts'
 import { captureIo, exitCode } from './capture.ts'
 
@@ -195,6 +195,16 @@ spec: {template: {${inner}spec: {hostNetwork: true, containers: [{name: a}]}}}
     })
   })
 
+  test.each([
+    ['--ca-config-map', 'configMap:\n        name: corporate\n'],
+    ['--ca-secret', 'secret:\n        secretName: corporate\n'],
+  ])('mounts the CA of %s', async (flag, volume) => {
+    const source = stringify({ ...podOf('x'), spec: POD_SPEC })
+    const { out } = await run([...IDENTITY, flag, 'corporate/bundle.pem', '-'], source)
+    expect(out).toContain(`- name: wimds-ca\n      ${volume}`)
+    expect(out).toContain('- key: bundle.pem')
+  })
+
   test('uses the image of the redirect that it is given', async () => {
     const source = JSON.stringify({ ...podOf('x'), spec: POD_SPEC })
     const { out } = await run([...IDENTITY, '--redirect-image', 'r:9', '-'], source)
@@ -332,6 +342,17 @@ a: *nothing
     ['an empty image of the redirect', ['--redirect-image=', '-'], '--redirect-image must be the'],
     ['a client id that is none', ['--client-id', 'orders', '-'], '--client-id must be a GUID'],
     ['a tenant that is none', ['--tenant-id', 'a b', '-'], '--tenant-id must be'],
+    ['a CA of no valid name', ['--ca-secret', 'My CA', '-'], 'NAME or NAME/KEY, not "My CA"'],
+    [
+      'two CAs',
+      ['--ca-config-map=a', '--ca-secret=b', '-'],
+      '--ca-config-map and --ca-secret are both given',
+    ],
+    [
+      'a CA and its variable',
+      ['--ca-config-map=a', '--env=WIMDS_CA_FILE=/x', '-'],
+      '--env WIMDS_CA_FILE and the CA of a ConfigMap or Secret are both given',
+    ],
     ['a variable without a value', ['--env', 'TOKEN', '-'], '--env must be NAME=VALUE'],
     ['the uid of root', ['--uid', '0', '-'], '--uid must be a number above 0, or none'],
     ['a version that is none', ['--kubernetes-version', 'new', '-'], 'must look like 1.29'],

@@ -481,7 +481,7 @@ describe('the files that settings name', () => {
     await writeFile(ca, caPem)
     await writeFile(instance, '{"compute":{"location":"westeurope"}}')
     const config = await load({ WIMDS_CA_FILE: ca, WIMDS_INSTANCE_FILE: instance })
-    expect(config.exchange.extraCa).toBe(caPem)
+    expect(config.exchange.extraCa?.pem).toBe(caPem)
     expect(config.instance).toEqual({ compute: { location: 'westeurope' } })
   })
 

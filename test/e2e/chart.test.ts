@@ -104,6 +104,12 @@ test.each([
     String.raw`--set=podLabels.app\.kubernetes\.io/name=mine`,
     'podLabels must not contain app.kubernetes.io/name',
   ],
+  [
+    'two CAs',
+    '--set=injection.ca.configMap=a,injection.ca.secret=b',
+    'injection.ca.configMap and injection.ca.secret are both set',
+  ],
+  ['a CA of no valid name', '--set=injection.ca.configMap=My_CA', '/injection/ca/configMap'],
   ['a drain without a unit', '--set=drain=5', '/drain'],
   ['a disruption budget of 0', '--set=podDisruptionBudget.maxUnavailable=0', '/maxUnavailable'],
 ])('rejects %s', async (_, flag, message) => {
@@ -130,6 +136,12 @@ test.each([
     { 'injection.allowedModes': ['env', 'loopback'] },
     '--allowed-modes=env,loopback',
   ],
+  [
+    'a CA of a ConfigMap',
+    { 'injection.ca.configMap': 'ca/bundle.pem' },
+    '--ca-config-map=ca/bundle.pem',
+  ],
+  ['a CA of a Secret', { 'injection.ca.secret': 'ca' }, '--ca-secret=ca'],
   ['pass-through', { 'injection.allowPassThrough': true }, '--allow-pass-through'],
   ['an extra flag', { extraArgs: ['--kubernetes-version=1.28'] }, '--kubernetes-version=1.28'],
   ['a client CA', { 'webhook.clientCaSecret': 'ca' }, '--client-ca=/etc/wimds/client-ca/ca.crt'],

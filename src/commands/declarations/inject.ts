@@ -18,6 +18,11 @@ export const INJECT = {
     image: { value: 'IMAGE', help: "the sidecar's image" },
     'redirect-image': { value: 'IMAGE', help: "the init container's image" },
     env: { value: 'NAME=VALUE', isRepeatable: true, help: 'a variable for the sidecar' },
+    'ca-config-map': {
+      value: 'NAME[/KEY]',
+      help: "a ConfigMap in the pod's namespace with CA certificates that the sidecar trusts (key ca.crt)",
+    },
+    'ca-secret': { value: 'NAME[/KEY]', help: 'the same from a Secret' },
     'client-id': { value: 'ID', help: 'else from the ServiceAccount in the same input' },
     'tenant-id': { value: 'ID', help: 'else from the ServiceAccount in the same input' },
     namespace: { value: 'NAME', help: 'of objects that name none' },

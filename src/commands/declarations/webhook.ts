@@ -82,6 +82,12 @@ export const WEBHOOK = {
       isRepeatable: true,
       help: 'a variable for the sidecar',
     },
+    'ca-config-map': {
+      value: 'NAME[/KEY]',
+      group: INJECTION,
+      help: "a ConfigMap in each pod's namespace with CA certificates that sidecars trust (key ca.crt)",
+    },
+    'ca-secret': { value: 'NAME[/KEY]', group: INJECTION, help: 'the same from a Secret' },
     'tenant-id': {
       value: 'ID',
       group: INJECTION,

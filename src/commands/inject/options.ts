@@ -4,9 +4,11 @@ import { isGuid } from '../../lib/guid.ts'
 import type { ManifestOptions } from '../../kubernetes/manifests/inject-manifests.ts'
 import type { EnvVar } from '../../kubernetes/injector/pod.ts'
 import {
+  type CaSource,
   INJECTION_DEFAULTS,
   type InjectionSettings,
   NATIVE_SIDECARS_SINCE,
+  parseCaSource,
   releaseImages,
 } from '../../kubernetes/injector/settings.ts'
 import { ROUTING_MODES } from '../../lib/routing-modes.ts'
@@ -43,12 +45,20 @@ export function parseInjectionSettings(
   if (tenantId !== undefined && !/^[\w.-]+$/.test(tenantId)) {
     problems.push("--tenant-id must be a tenant's GUID or domain")
   }
+  const sidecarEnv = flags.values('env').flatMap((entry) => parseVariable(entry, problems))
+  const ca = parseCa(flags, problems)
+  if (ca !== undefined && sidecarEnv.some(({ name }) => name === 'WIMDS_CA_FILE')) {
+    problems.push(
+      '--env WIMDS_CA_FILE and the CA of a ConfigMap or Secret are both given: give one',
+    )
+  }
   return {
     ...INJECTION_DEFAULTS,
     mode: ROUTING_MODES.find((each) => each === mode) ?? INJECTION_DEFAULTS.mode,
     image,
     redirectImage,
-    sidecarEnv: flags.values('env').flatMap((entry) => parseVariable(entry, problems)),
+    sidecarEnv,
+    ca,
     clientId,
     tenantId,
     uid: parseUid(flags.value('uid'), problems),
@@ -65,6 +75,24 @@ function parseImage(
   const isName = image === undefined || /^\S+$/.test(image)
   if (!isName) problems.push(`--${name} must be the name of an image`)
   return image
+}
+
+function parseCa(
+  flags: Pick<Flags<SettingFlag>, 'value'>,
+  problems: string[],
+): CaSource | undefined {
+  function read(name: 'ca-config-map' | 'ca-secret', kind: CaSource['kind']): CaSource | undefined {
+    const text = flags.value(name)
+    const ca = text === undefined ? undefined : parseCaSource(kind, text)
+    if (text !== undefined && ca === undefined) {
+      problems.push(`--${name} must be NAME or NAME/KEY, not ${JSON.stringify(text)}`)
+    }
+    return ca
+  }
+  const configMap = read('ca-config-map', 'configMap')
+  const secret = read('ca-secret', 'secret')
+  if (configMap && secret) problems.push('--ca-config-map and --ca-secret are both given: give one')
+  return configMap ?? secret
 }
 
 function parseVariable(entry: string, problems: string[]): EnvVar[] {

@@ -1,7 +1,8 @@
 /** Parses the pod's annotations: those of wimds, and those of azure-workload-identity. */
+import { type ObjectKey, parseObjectKey, parseObjectName } from './object-keys.ts'
 import type { Pod } from './pod.ts'
 import { isGreater, parseQuantity } from './resources.ts'
-import type { InjectionSettings } from './settings.ts'
+import { type CaSource, type InjectionSettings, parseCaSource } from './settings.ts'
 import { ROUTING_MODES, type RoutingMode } from '../../lib/routing-modes.ts'
 
 const PREFIX = 'wimds.io/'
@@ -20,6 +21,11 @@ const NAMES = [
   'prefetch',
   'pass-through',
   'identity-header-secret',
+  'ca-config-map',
+  'ca-secret',
+  'https-proxy',
+  'https-proxy-secret',
+  'no-proxy',
   'sdk-credentials',
   'cpu-request',
   'cpu-limit',
@@ -36,13 +42,19 @@ export interface PodOptions {
   /** True if an earlier injection decides the mode, and the operator's settings have another one. */
   readonly keepsEarlierMode: boolean
   /** The operator's settings with the pod's overrides. */
-  readonly settings: Pick<InjectionSettings, 'mode' | 'port' | 'adminPort' | 'resources'>
+  readonly settings: Pick<InjectionSettings, 'mode' | 'port' | 'adminPort' | 'resources' | 'ca'>
   /** A ConfigMap with the key `identities.yaml`. */
   readonly configMap: string | undefined
   readonly prefetch: string | undefined
   /** Paths of the node's IMDS that the sidecar may forward. */
   readonly passThrough: string | undefined
-  readonly identityHeaderSecret: { readonly name: string; readonly key: string } | undefined
+  readonly identityHeaderSecret: ObjectKey | undefined
+  /** URL of the HTTP proxy to Entra ID. */
+  readonly httpsProxy: string | undefined
+  /** The Secret with that URL, if it contains a password. */
+  readonly httpsProxySecret: ObjectKey | undefined
+  /** Hosts that are reached without the proxy. */
+  readonly noProxy: string | undefined
   /** True if SDKs are to use the managed identity and no other credential. */
   readonly usesManagedIdentityOnly: boolean
   /** Containers whose environment is not changed. */
@@ -54,7 +66,11 @@ export interface PodOptions {
 /** Parses the annotations; settings that they do not override have the operator's value. */
 export function parseAnnotations(pod: Pod, defaults: InjectionSettings): PodOptions {
   const annotations = pod.metadata?.annotations ?? {}
-  const problems = findUnknownAnnotations(annotations)
+  const problems = [
+    ...findUnknownAnnotations(annotations),
+    ...findConflicts(annotations),
+    ...findPassword(annotations),
+  ]
 
   /** Parses the first of the annotations that is set. `expected` completes "must be …". */
   function parseFirst<T>(
@@ -75,6 +91,11 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings): PodOpti
     parseFirst([PREFIX + name], parse, expected)
   const readQuantity = (name: Name) =>
     read(name, (value) => (parseQuantity(value) === undefined ? undefined : value), 'a quantity')
+
+  const readKey = (name: Name, defaultKey: string) =>
+    read(name, (value) => parseObjectKey(value, defaultKey), 'NAME or NAME/KEY of a Secret')
+  const readCa = (name: Name, kind: CaSource['kind'], object: string) =>
+    read(name, (value) => parseCaSource(kind, value), `NAME or NAME/KEY of a ${object}`)
 
   const memoryRequest = readQuantity('memory-request') ?? defaults.resources.memoryRequest
   const cpuRequest = readQuantity('cpu-request')
@@ -102,15 +123,18 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings): PodOpti
           maxQuantity(defaults.resources.memoryLimit, memoryRequest),
         guaranteedCpu: cpuRequest ?? defaults.resources.guaranteedCpu,
       },
+      ca:
+        readCa('ca-config-map', 'configMap', 'ConfigMap') ??
+        readCa('ca-secret', 'secret', 'Secret') ??
+        defaults.ca,
     },
-    configMap: read('config-map', parseText, 'the name of a ConfigMap'),
+    configMap: read('config-map', parseObjectName, 'the name of a ConfigMap'),
     prefetch: read('prefetch', parseText, 'a comma-separated list of resources'),
     passThrough: read('pass-through', parseText, 'a comma-separated list of paths'),
-    identityHeaderSecret: read(
-      'identity-header-secret',
-      parseSecretKey,
-      'NAME or NAME/KEY of a Secret',
-    ),
+    identityHeaderSecret: readKey('identity-header-secret', 'identity-header'),
+    httpsProxy: read('https-proxy', parseText, 'the URL of a proxy'),
+    httpsProxySecret: readKey('https-proxy-secret', 'https-proxy'),
+    noProxy: read('no-proxy', parseText, 'a comma-separated list of hosts'),
     usesManagedIdentityOnly:
       read('sdk-credentials', parseSdkCredentials, 'managed-identity') ?? false,
     skipped: new Set(
@@ -148,6 +172,27 @@ function findUnknownAnnotations(annotations: Readonly<Record<string, string>>): 
     .map((key) => `the annotation ${key} is unknown; known are ${PREFIX}{${NAMES.join(',')}}`)
 }
 
+/** Annotations of which a pod may have one. */
+const ALTERNATIVES = [
+  ['ca-config-map', 'ca-secret'],
+  ['https-proxy', 'https-proxy-secret'],
+] as const satisfies readonly Name[][]
+
+function findConflicts(annotations: Readonly<Record<string, string>>): string[] {
+  return ALTERNATIVES.map((names) => names.map((name) => PREFIX + name))
+    .filter((keys) => keys.every((key) => annotations[key] !== undefined))
+    .map((keys) => `the annotations ${keys.join(' and ')} are both set. Fix: remove one`)
+}
+
+/** The problem does not repeat the value, which may contain a password. */
+function findPassword(annotations: Readonly<Record<string, string>>): string[] {
+  const key = `${PREFIX}https-proxy`
+  if (annotations[key]?.includes('@') !== true) return []
+  return [
+    `the annotation ${key} must not contain a user or a password, since annotations are no secrets. Fix: put the URL into a Secret, and name that in ${key}-secret`,
+  ]
+}
+
 const parseBoolean = (value: string) =>
   value === 'true' ? true : value === 'false' ? false : undefined
 
@@ -169,10 +214,5 @@ const parseList = (value: string) =>
     .split(/[,;]/)
     .map((name) => name.trim())
     .filter((name) => name !== '')
-
-function parseSecretKey(value: string) {
-  const [name, key = 'identity-header', ...rest] = value.split('/')
-  return name && key && rest.length === 0 ? { name, key } : undefined
-}
 
 const maxQuantity = (first: string, second: string) => (isGreater(second, first) ? second : first)

@@ -1,5 +1,5 @@
 /** The containers and volumes that the injector adds. */
-import { CONFIG_DIRECTORY, type Plan } from './plan.ts'
+import { CA_DIRECTORY, CA_FILE_NAME, CONFIG_DIRECTORY, type Plan } from './plan.ts'
 import {
   type Container,
   type Pod,
@@ -10,9 +10,13 @@ import {
   WAIT,
 } from './pod.ts'
 import { createResources } from './resources.ts'
+import type { CaSource } from './settings.ts'
 
 /** The volume of the ConfigMap with the identities file. */
 export const CONFIG_VOLUME = 'wimds-config'
+
+/** The volume of the ConfigMap or Secret with the CA bundle. */
+export const CA_VOLUME = 'wimds-ca'
 
 /** How long an init container waits for the sidecar: with a CPU limit of 10m a start takes 26 s. */
 const WAIT_SECONDS = 120
@@ -30,6 +34,7 @@ export function createSidecar(pod: Pod, plan: Plan, mounts: readonly VolumeMount
   const { settings, options, token, sidecarEnv } = plan
   const postStart = { exec: { command: ['wimds', ...createProbeArgs(plan)] } }
   const configMount = { name: CONFIG_VOLUME, mountPath: CONFIG_DIRECTORY, readOnly: true }
+  const caMount = { name: CA_VOLUME, mountPath: CA_DIRECTORY, readOnly: true }
   return {
     name: SIDECAR,
     image: settings.image,
@@ -43,6 +48,7 @@ export function createSidecar(pod: Pod, plan: Plan, mounts: readonly VolumeMount
       token.mount,
       ...token.otherMounts,
       ...(options.configMap === undefined ? [] : [configMount]),
+      ...(settings.ca === undefined ? [] : [caMount]),
       ...mounts,
     ],
   }
@@ -125,9 +131,21 @@ function createSecurityContext({ settings: { uid } }: Plan) {
 }
 
 /** Creates the volumes that the sidecar mounts and the pod does not have. */
-export function createVolumes({ token, options: { configMap } }: Plan): Volume[] {
+export function createVolumes({ token, options: { configMap }, settings: { ca } }: Plan): Volume[] {
   return [
     ...(token.volume === undefined ? [] : [token.volume]),
     ...(configMap === undefined ? [] : [{ name: CONFIG_VOLUME, configMap: { name: configMap } }]),
+    ...(ca === undefined ? [] : [createCaVolume(ca)]),
   ]
+}
+
+/** Only the one key: a Secret with a CA often has a private key too. The kubelet updates the file. */
+function createCaVolume({ kind, name, key }: CaSource): Volume {
+  const items = [{ key, path: CA_FILE_NAME }]
+  return {
+    name: CA_VOLUME,
+    ...(kind === 'secret'
+      ? { secret: { secretName: name, items } }
+      : { configMap: { name, items } }),
+  }
 }

@@ -1,7 +1,7 @@
 /** Removes an earlier injection from a pod, so that it can be injected like a new one. */
 import { INJECTED } from './annotations.ts'
 import { createEndpointVariables } from './app-environment.ts'
-import { CONFIG_VOLUME } from './containers.ts'
+import { CA_VOLUME, CONFIG_VOLUME } from './containers.ts'
 import { TOKEN_VOLUME } from './federated-token.ts'
 import {
   allContainers,
@@ -54,7 +54,7 @@ export function removeInjection(pod: Pod): Pod {
 
 /** True for the names of the volumes that the injector adds. */
 export function isReservedVolume(name: string): boolean {
-  return name === TOKEN_VOLUME || name === CONFIG_VOLUME
+  return name === TOKEN_VOLUME || name === CONFIG_VOLUME || name === CA_VOLUME
 }
 
 const API_ACCESS_PATH = '/var/run/secrets/kubernetes.io/serviceaccount'

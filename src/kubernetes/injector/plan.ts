@@ -2,6 +2,7 @@
 import type { PodOptions } from './annotations.ts'
 import { createEndpointVariables, SDK_CREDENTIALS } from './app-environment.ts'
 import { type FederatedToken, findFederatedToken } from './federated-token.ts'
+import type { ObjectKey } from './object-keys.ts'
 import type { EnvVar, Pod } from './pod.ts'
 import { INJECTION_DEFAULTS, type InjectionSettings } from './settings.ts'
 
@@ -22,6 +23,10 @@ export interface Plan {
 
 /** The directory where the ConfigMap of `wimds.io/config-map` is mounted. */
 export const CONFIG_DIRECTORY = '/etc/wimds'
+
+/** The directory where the CA bundle is mounted: another than that of the ConfigMap, which is read-only. */
+export const CA_DIRECTORY = '/etc/ssl/wimds'
+export const CA_FILE_NAME = 'ca.crt'
 
 /** A classic sidecar is stopped at the same time as its app, which may still need a token. */
 const CLASSIC_DRAIN = '10s'
@@ -59,10 +64,11 @@ export function createPlan(
 /** Later entries override earlier ones of the same name. */
 function createSidecarEnv(
   serviceAccount: ServiceAccountAnnotations,
-  { configMap, prefetch, passThrough, identityHeaderSecret }: PodOptions,
+  options: PodOptions,
   settings: InjectionSettings,
   token: FederatedToken,
 ): EnvVar[] {
+  const { configMap, prefetch, passThrough, identityHeaderSecret } = options
   const clientId = settings.clientId ?? serviceAccount['azure.workload.identity/client-id']
   const tenantId = settings.tenantId ?? serviceAccount['azure.workload.identity/tenant-id']
   const entries = [
@@ -77,10 +83,13 @@ function createSidecarEnv(
     ...toVariable('WIMDS_PREFETCH', prefetch),
     ...toVariable('WIMDS_PASS_THROUGH', passThrough),
     ...toVariable('WIMDS_DRAIN', settings.hasNativeSidecars ? undefined : CLASSIC_DRAIN),
-    ...(identityHeaderSecret
-      ? [{ name: 'WIMDS_IDENTITY_HEADER', valueFrom: { secretKeyRef: identityHeaderSecret } }]
-      : []),
+    ...toSecretVariable('WIMDS_IDENTITY_HEADER', identityHeaderSecret),
     ...settings.sidecarEnv,
+    // Last: a pod's annotations override the operator's variables.
+    ...toVariable('WIMDS_CA_FILE', settings.ca && `${CA_DIRECTORY}/${CA_FILE_NAME}`),
+    ...toVariable('HTTPS_PROXY', options.httpsProxy),
+    ...toSecretVariable('HTTPS_PROXY', options.httpsProxySecret),
+    ...toVariable('NO_PROXY', options.noProxy),
   ]
   return [...new Map(entries.map((entry) => [entry.name, entry])).values()]
 }
@@ -92,4 +101,8 @@ function adminListen(port: number): string | undefined {
 
 function toVariable(name: string, value: string | undefined): EnvVar[] {
   return value ? [{ name, value }] : []
+}
+
+function toSecretVariable(name: string, secretKeyRef: ObjectKey | undefined): EnvVar[] {
+  return secretKeyRef === undefined ? [] : [{ name, valueFrom: { secretKeyRef } }]
 }

@@ -1,10 +1,22 @@
 /** Settings of the injector, which the operator gives. A pod's annotations override some of them. */
 import { ROUTING_MODES, type RoutingMode } from '../../lib/routing-modes.ts'
+import { type ObjectKey, parseObjectKey } from './object-keys.ts'
 import type { EnvVar } from './pod.ts'
 import type { ResourceSettings } from './resources.ts'
 
 /** The minor version of Kubernetes 1 that introduced native sidecars. */
 export const NATIVE_SIDECARS_SINCE = 29
+
+/** Where the CA bundle comes from that the sidecar trusts in addition to Node's roots. */
+export interface CaSource extends ObjectKey {
+  readonly kind: 'configMap' | 'secret'
+}
+
+/** Parses `NAME` or `NAME/KEY` of a ConfigMap or Secret with a CA bundle; the usual key is the default. */
+export function parseCaSource(kind: CaSource['kind'], text: string): CaSource | undefined {
+  const found = parseObjectKey(text, 'ca.crt')
+  return found && { kind, ...found }
+}
 
 export interface InjectionSettings {
   readonly mode: RoutingMode
@@ -23,6 +35,8 @@ export interface InjectionSettings {
   readonly resources: ResourceSettings
   /** Additional variables for the sidecar. They override the injector's variables of the same name. */
   readonly sidecarEnv: readonly EnvVar[]
+  /** The CA bundle to mount into each sidecar; undefined: none. */
+  readonly ca: CaSource | undefined
   /** Override the annotations of the ServiceAccount. */
   readonly clientId: string | undefined
   readonly tenantId: string | undefined
@@ -51,6 +65,7 @@ export const INJECTION_DEFAULTS = {
     guaranteedCpu: '100m',
   },
   sidecarEnv: [],
+  ca: undefined,
   clientId: undefined,
   tenantId: undefined,
   audience: 'api://AzureADTokenExchange',

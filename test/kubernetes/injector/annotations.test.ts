@@ -68,9 +68,35 @@ describe('a malformed annotation is rejected', () => {
     ['other SDK credentials', 'sdk-credentials', 'all', 'must be managed-identity'],
     ['a malformed quantity', 'cpu-request', 'lots', 'must be a quantity'],
     ['a Secret of three parts', 'identity-header-secret', 'a/b/c', 'NAME/KEY'],
+    [
+      'a ConfigMap of no valid name',
+      'config-map',
+      'My_Map',
+      'the name of a ConfigMap, not "My_Map"',
+    ],
+    ['a CA with a path as key', 'ca-config-map', 'ca/../x', 'NAME or NAME/KEY of a ConfigMap'],
+    ['a CA of a namespace', 'ca-secret', 'Shop:ca', 'NAME or NAME/KEY of a Secret, not "Shop:ca"'],
+    ['a proxy of no valid URL', 'https-proxy', 'ftp://proxy', 'would not start with HTTPS_PROXY'],
+    ['no proxy', 'https-proxy', ' ', 'must be the URL of a proxy'],
   ])('%s', (_, name, value, reason) => {
     const annotations = { [`wimds.io/${name}`]: value }
     expect(reasonsFor(pod({ annotations }))).toEqual([expect.stringContaining(reason)])
+  })
+
+  test.each([
+    [{ 'wimds.io/ca-config-map': 'a', 'wimds.io/ca-secret': 'b' }],
+    [{ 'wimds.io/https-proxy': 'http://proxy', 'wimds.io/https-proxy-secret': 'b' }],
+  ])('two of which one excludes the other: %j', (annotations) => {
+    expect(reasonsFor(pod({ annotations }))).toEqual([
+      `the annotations ${Object.keys(annotations).join(' and ')} are both set. Fix: remove one`,
+    ])
+  })
+
+  test('a proxy with a password, which is not repeated', () => {
+    const annotations = { 'wimds.io/https-proxy': 'http://me:hunter2@proxy:3128' }
+    const reasons = reasonsFor(pod({ annotations }))
+    expect(reasons).toEqual([expect.stringMatching(/Fix: .*wimds\.io\/https-proxy-secret$/)])
+    expect(reasons.join('')).not.toContain('hunter2')
   })
 
   test('and every problem is reported at once', () => {

@@ -24,6 +24,9 @@ test.each<[string, Record<string, string>, Record<string, string>]>([
   ['the usual admin port', { 'wimds.io/admin-port': '9200' }, {}],
   ['another port', { ...ENV, 'wimds.io/port': '8100' }, { ...ENV, 'wimds.io/port': '8200' }],
   ['the usual port', { ...NFT, 'wimds.io/port': '8100' }, NFT],
+  ['another CA', { 'wimds.io/ca-config-map': 'old' }, { 'wimds.io/ca-secret': 'new' }],
+  ['no CA', { 'wimds.io/ca-config-map': 'old' }, {}],
+  ['no proxy', { 'wimds.io/https-proxy': 'http://proxy:3128', 'wimds.io/no-proxy': 'a' }, {}],
   ['nothing to prefetch', { 'wimds.io/prefetch': 'https://vault.azure.net' }, {}],
   ['no pass-through', { ...NFT, 'wimds.io/pass-through': '/metadata/instance' }, NFT],
   [

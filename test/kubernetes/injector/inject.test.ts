@@ -129,6 +129,79 @@ describe('the sidecar', () => {
   })
 })
 
+describe('the CA bundle', () => {
+  const FILE = '/etc/ssl/wimds/ca.crt'
+  const mount = { name: 'wimds-ca', mountPath: '/etc/ssl/wimds', readOnly: true }
+  const items = [{ key: 'ca.crt', path: 'ca.crt' }]
+  const settingsCa = { kind: 'configMap', name: 'operator', key: 'ca.crt' } as const
+
+  test.each([
+    ['ca-config-map', 'corporate', { configMap: { name: 'corporate', items } }],
+    [
+      'ca-config-map',
+      'corporate/bundle.pem',
+      { configMap: { name: 'corporate', items: [{ key: 'bundle.pem', path: 'ca.crt' }] } },
+    ],
+    ['ca-secret', 'corporate', { secret: { secretName: 'corporate', items } }],
+  ])('of wimds.io/%s: %s is mounted into the sidecar alone', (name, value, source) => {
+    const result = injected(annotated({ [`wimds.io/${name}`]: value }))
+    expect(result.spec.volumes).toContainEqual({ name: 'wimds-ca', ...source })
+    expect(envOf(result, 'wimds')).toMatchObject({ WIMDS_CA_FILE: FILE })
+    const mounts = [...(result.spec.initContainers ?? []), ...result.spec.containers]
+      .filter(({ volumeMounts }) => volumeMounts?.some((each) => each.name === 'wimds-ca'))
+      .map(({ name: container, volumeMounts }) => [container, volumeMounts?.at(-1)])
+    expect(mounts).toEqual([['wimds', mount]])
+  })
+
+  test('of the settings is mounted into every sidecar', () => {
+    const result = injected(pod(), { ca: settingsCa })
+    expect(result.spec.volumes).toContainEqual({
+      name: 'wimds-ca',
+      configMap: { name: 'operator', items },
+    })
+    expect(envOf(result, 'wimds')).toMatchObject({ WIMDS_CA_FILE: FILE })
+  })
+
+  test('of a pod’s annotation replaces that of the settings, file and variable', () => {
+    const sidecarEnv = [{ name: 'WIMDS_CA_FILE', value: '/etc/ssl/other.pem' }]
+    const result = injected(annotated({ 'wimds.io/ca-secret': 'own' }), {
+      ca: settingsCa,
+      sidecarEnv,
+    })
+    expect(result.spec.volumes?.filter(({ name }) => name === 'wimds-ca')).toEqual([
+      { name: 'wimds-ca', secret: { secretName: 'own', items } },
+    ])
+    expect(envOf(result, 'wimds')).toMatchObject({ WIMDS_CA_FILE: FILE })
+  })
+
+  test('is where the sidecar’s image lets Node read', async () => {
+    expect(await readFile('Dockerfile', 'utf8')).toContain(' --allow-fs-read=/etc/ssl ')
+  })
+})
+
+describe('the HTTP proxy', () => {
+  test('is a variable of the sidecar alone, and replaces the operator’s', () => {
+    const sidecarEnv = [{ name: 'HTTPS_PROXY', value: 'http://operator:3128' }]
+    const annotations = {
+      'wimds.io/https-proxy': 'http://proxy:3128',
+      'wimds.io/no-proxy': '.corp',
+    }
+    const result = injected(annotated(annotations), { sidecarEnv })
+    expect(envOf(result, 'wimds')).toMatchObject({
+      HTTPS_PROXY: 'http://proxy:3128',
+      NO_PROXY: '.corp',
+    })
+    expect(envOf(result, 'app')).not.toHaveProperty('HTTPS_PROXY')
+  })
+
+  test('may come from a Secret', () => {
+    const result = injected(annotated({ 'wimds.io/https-proxy-secret': 'egress' }))
+    expect(envOf(result, 'wimds')).toMatchObject({
+      HTTPS_PROXY: { secretKeyRef: { name: 'egress', key: 'https-proxy' } },
+    })
+  })
+})
+
 describe('routing', () => {
   test.each(['loopback', 'nft'] as const)(
     'in mode %s the sidecar comes first, and a redirect that waits for it second',

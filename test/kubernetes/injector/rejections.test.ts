@@ -74,6 +74,12 @@ describe('a pod is rejected with a fix for', () => {
       'a volume wimds-config',
     ],
     [
+      'a volume of the name of the CA',
+      {},
+      { volumes: [{ name: 'wimds-ca', emptyDir: {} }] },
+      'a volume wimds-ca',
+    ],
+    [
       'an app on the sidecar’s port',
       {},
       container({ ports: [{ containerPort: 8000 }] }),

@@ -1,0 +1,117 @@
+/** The CA file while it is rotated, over real TLS. */
+import { once } from 'node:events'
+import { mkdtempDisposable, rm, writeFile } from 'node:fs/promises'
+import { createServer, type Server } from 'node:https'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { request } from 'undici'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createExchangeDispatchers } from '../../src/exchange/dispatcher.ts'
+import { type CertificateAuthority, createCertificateAuthority } from '../../src/lib/x509.ts'
+import { Secret } from '../../src/secret.ts'
+import { portOf } from '../fixtures/listening.ts'
+import { connectProxy } from './connect-proxy.ts'
+
+let resources: AsyncDisposableStack
+let file: string
+let oldCa: CertificateAuthority
+let newCa: CertificateAuthority
+let server: Server
+
+/** Starts a server whose certificate is of the old CA, which the file holds. */
+beforeEach(async () => {
+  resources = new AsyncDisposableStack()
+  const directory = resources.use(await mkdtempDisposable(join(tmpdir(), 'wimds-ca-')))
+  file = join(directory.path, 'ca.crt')
+  oldCa = await createCertificateAuthority()
+  newCa = await createCertificateAuthority()
+  await writeFile(file, oldCa.caPem)
+  server = createServer(await certificateOf(oldCa), (_, response) => response.end())
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  resources.defer(async () => {
+    server.closeAllConnections()
+    server.close()
+  })
+})
+afterEach(() => resources.disposeAsync())
+
+async function certificateOf(ca: CertificateAuthority) {
+  const issued = await ca.issue({ names: ['login.entra.example'], addresses: ['127.0.0.1'] })
+  return { cert: issued.certPem, key: issued.keyPem }
+}
+
+/** Gives the server a certificate of the new CA, and ends the connections that have the old one. */
+async function rotateServer(): Promise<void> {
+  server.setSecureContext(await certificateOf(newCa))
+  server.closeAllConnections()
+}
+
+/** Returns a function that sends a request, and the status or the error's code. */
+function connect(proxyPort?: number) {
+  const proxy = { url: new Secret(`http://127.0.0.1:${proxyPort}`), noProxy: '' }
+  const { dispatcher } = createExchangeDispatchers({
+    extraCa: { file, pem: oldCa.caPem },
+    ...(proxyPort !== undefined && { proxy }),
+  })
+  resources.defer(() => dispatcher.destroy())
+  const host = proxyPort === undefined ? `127.0.0.1:${portOf(server)}` : 'login.entra.example'
+  return async () => {
+    try {
+      const { statusCode, body } = await request(`https://${host}/`, { dispatcher })
+      await body.dump()
+      return statusCode
+    } catch (error) {
+      return error instanceof Error && 'code' in error ? error.code : error
+    }
+  }
+}
+
+describe.each(['directly', 'through a proxy'])('a request %s', (route) => {
+  test('trusts the CA that the file has now, without a restart', async () => {
+    const routes = { 'login.entra.example:443': portOf(server) }
+    const proxy = resources.use(await connectProxy({ routes }))
+    const send = connect(route === 'directly' ? undefined : proxy.port)
+    expect(await send()).toBe(200)
+    await rotateServer()
+    expect(await send()).toBe('SELF_SIGNED_CERT_IN_CHAIN')
+    await writeFile(file, newCa.caPem)
+    expect(await send()).toBe(200)
+  })
+})
+
+test('a CA that was removed from the file is no longer trusted, also on open connections', async () => {
+  const send = connect()
+  expect(await send()).toBe(200)
+  await writeFile(file, newCa.caPem)
+  expect(await send()).toBe('SELF_SIGNED_CERT_IN_CHAIN')
+})
+
+test('requests that are inflight when the file changes are served', async () => {
+  const send = connect()
+  const slow = Promise.withResolvers<void>()
+  server.removeAllListeners('request')
+  server.on('request', (_, response) => void slow.promise.then(() => response.end()))
+  const inflight = send()
+  await once(server, 'request')
+  await writeFile(file, `${oldCa.caPem}${newCa.caPem}`)
+  const next = send()
+  await once(server, 'request')
+  slow.resolve()
+  expect(await Promise.all([inflight, next])).toEqual([200, 200])
+})
+
+test.each([
+  ['is gone', () => rm(file)],
+  ['is empty', () => writeFile(file, '')],
+  ['has a broken certificate', () => writeFile(file, newCa.caPem.replace('MII', '!!!'))],
+])('while the file %s, the last good certificates stay in use', async (_, spoil) => {
+  const send = connect()
+  expect(await send()).toBe(200)
+  await spoil()
+  server.closeAllConnections()
+  expect(await send()).toBe(200)
+  await writeFile(file, newCa.caPem)
+  await rotateServer()
+  expect(await send()).toBe(200)
+})
