@@ -1,7 +1,7 @@
 /** Checks the code blocks of the pages: YAML against its schema, shell syntax, and the README's commands by running them. */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempDisposable } from 'node:fs/promises'
+import { mkdir, mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -9,7 +9,7 @@ import { expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { IdentitiesSchema } from '../../src/config/identities-file.ts'
 import { freePort } from '../support/free-port.ts'
-import { BLOCKS, ROOT } from './pages.ts'
+import { BLOCKS, readPage, ROOT } from './pages.ts'
 
 const DOCUMENTS = BLOCKS.filter(({ language }) => language === 'yaml').flatMap(
   ({ place, text: yaml }) =>
@@ -56,15 +56,22 @@ test.each(BLOCKS.filter(({ language }) => language === 'sh'))(
   },
 )
 
-test('the commands with which the README tries wimds on this machine return a token', async () => {
+/** The commands below a heading of the README. */
+const commandsBelow = (heading: string) => {
+  const [, section = 'exit 1'] = readPage('README.md').split(`\n## ${heading}\n`)
+  const blocks = section.split('\n## ')[0]?.matchAll(/^```sh\n([^]*?)^```$/gm) ?? []
+  return [...blocks].map(([, commands = '']) => commands).join('\n')
+}
+
+test('the commands with which the README tries wimds install it and return a token', async () => {
   await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-readme-'))
-  const block = BLOCKS.find(({ place, text: commands }) => {
-    return place.startsWith('README.md:') && commands.includes('simulate')
-  })
+  const prefix = join(directory.path, 'prefix')
+  const home = join(directory.path, 'home')
+  await Promise.all([mkdir(prefix), mkdir(home)])
   const port = await freePort()
-  const commands = (block?.text ?? 'exit 1')
-    // What the test runs with is built already.
-    .replace(/^npm run setup.*$/m, '')
+  const commands = commandsBelow('Try it')
+    // The checkout is this one.
+    .replace(/^git clone .*$/m, '')
     .replaceAll('--dir sim', `--dir ${directory.path}`)
     .replaceAll('. sim/env', `. ${directory.path}/env`)
     // What a person waits for by eye is waited for here.
@@ -80,7 +87,11 @@ test('the commands with which the README tries wimds on this machine return a to
   const shell = spawn('bash', ['-ec', `trap 'kill $(jobs -p)' EXIT\n${commands}`], {
     cwd: ROOT,
     env: {
-      PATH: `${join(ROOT, 'node_modules/.bin')}:${process.env['PATH']}`,
+      PATH: [join(prefix, 'bin'), join(ROOT, 'node_modules/.bin'), process.env['PATH']].join(':'),
+      HOME: home,
+      npm_config_prefix: prefix,
+      // dist/ is built already, and other tests use it now.
+      npm_config_ignore_scripts: 'true',
       WIMDS_LISTEN: `127.0.0.1:${port}`,
       WIMDS_ADMIN_LISTEN: 'off',
     },
@@ -89,8 +100,10 @@ test('the commands with which the README tries wimds on this machine return a to
   })
   try {
     const [output] = await Promise.all([text(shell.stdout), once(shell, 'exit')])
+    expect(output).toContain('Demo completed')
     expect(output).toMatch(/"access_token":"eyJ/)
+    expect(shell.exitCode).toBe(0)
   } finally {
     if (shell.exitCode === null && shell.pid !== undefined) process.kill(-shell.pid, 'SIGKILL')
   }
-})
+}, 120_000)

@@ -2,8 +2,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
 import { Settings } from '../../src/config/settings.ts'
-import { INJECTION_DEFAULTS } from '../../src/kubernetes/injector/settings.ts'
+import { INJECTION_DEFAULTS, releaseImages } from '../../src/kubernetes/injector/settings.ts'
 import { parseAnnotations } from '../../src/kubernetes/injector/annotations.ts'
 import type { Pod } from '../../src/kubernetes/injector/pod.ts'
 import { PAGES, readPage, ROOT } from './pages.ts'
@@ -64,6 +65,21 @@ test('docs/kubernetes.md has a row for each annotation, and none for another', (
   const [, known = ''] = /\{(.+)\}/.exec(mistake) ?? []
   // The injector's own record.
   expect(new Set(listed)).toEqual(new Set(known.split(',').filter((name) => name !== 'injected')))
+})
+
+test('docs/install.md has the names of a release, which the chart and the injector use', () => {
+  const { image, redirectImage } = releaseImages('0')
+  const published = readPage('docs/install.md').split('\n## Once published\n')[1] ?? ''
+  const values: unknown = parse(textOf(['charts/wimds/values.yaml']))
+  for (const [name, key] of [
+    [image.replace(':0', ''), 'image'],
+    [redirectImage.replace(':0', ''), 'redirectImage'],
+  ] as const) {
+    expect(values).toMatchObject({ [key]: { repository: name } })
+    expect(published).toContain(`\`${name}\``)
+  }
+  const { name }: { name: string } = JSON.parse(textOf(['package.json']))
+  expect(published).toContain(`npm install --global ${name}\``)
 })
 
 /** Annotations of pods, and labels of namespaces, which the chart's templates select by. */
