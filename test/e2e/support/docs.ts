@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { findCommands } from '../../docs/pages.ts'
 import { TENANT_ID } from './entra.ts'
-import { CLUSTER_CA_IN_PODS, IMAGES } from './environment.ts'
+import { IMAGES } from './environment.ts'
 import { run } from './run.ts'
 
 /** The application of the pages, which the test cluster does not have. */
@@ -31,7 +31,8 @@ export async function createReader(clientId: string): Promise<Reader> {
   const values = [
     `image.tag=${tag}`,
     `redirectImage.tag=${tag}`,
-    `injection.env.WIMDS_CA_FILE=${CLUSTER_CA_IN_PODS}`,
+    // Every namespace has it, with the cluster's CA.
+    'injection.ca.configMap=kube-root-ca.crt',
   ].map((value) => `--set=${value}`)
   await writeFile(
     join(directory, 'helm'),
