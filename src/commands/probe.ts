@@ -23,7 +23,13 @@ export async function probe(args: readonly string[], io: CommandIo): Promise<num
   ]
   if (problems.length > 0) throw new UsageError(problems)
   const wait = flags.has('listening') ? waitForPort : isReadyWithin
-  return (await wait(port, timeoutMs, io.signal)) ? 0 : fail(io, port, flags.has('listening'))
+  if (await wait(port, timeoutMs, io.signal)) return 0
+  const isListening = !flags.has('listening') && (await waitForPort(port, 0, io.signal))
+  const problem = isListening
+    ? `http://127.0.0.1:${port}/readyz is not 200. Fix: read the log of the sidecar`
+    : `nothing accepts connections on 127.0.0.1:${port}. Fix: check that the sidecar was injected here, and read its log`
+  printError(io, 'wimds probe', problem)
+  return 1
 }
 
 async function isReadyWithin(port: number, timeoutMs: number): Promise<boolean> {
@@ -50,12 +56,4 @@ function isReady(port: number, timeoutMs: number): Promise<boolean> {
     )
     request.on('error', () => resolve(false))
   })
-}
-
-function fail(io: CommandIo, port: number, isListening: boolean): number {
-  const problem = isListening
-    ? `nothing accepts connections on 127.0.0.1:${port}`
-    : `http://127.0.0.1:${port}/readyz is not 200`
-  printError(io, 'wimds probe', `${problem}. Fix: read the log of the sidecar`)
-  return 1
 }

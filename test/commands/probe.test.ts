@@ -82,8 +82,15 @@ test('with --listening it exits 0 for a sidecar that is not ready', async () => 
   expect(await probe(args, captureIo())).toBe(0)
 })
 
-test('with --listening it exits 1 if nothing listens', async () => {
+test.each([['--listening'], []])('names it if nothing listens, with flags %j', async (...flags) => {
   const io = captureIo()
-  expect(await probe(['--port', '1', '--timeout', '0', '--listening'], io)).toBe(1)
-  expect(io.err()).toContain('nothing accepts connections on 127.0.0.1:1')
+  expect(await probe(['--port', '1', '--timeout', '0', ...flags], io)).toBe(1)
+  expect(io.err()).toContain('nothing accepts connections on 127.0.0.1:1. Fix: check that')
+})
+
+test('names a sidecar that is not ready', async () => {
+  await using server = await listening(createServer((_, response) => response.writeHead(503).end()))
+  const io = captureIo()
+  expect(await probe(['--port', String(server.port), '--timeout', '0'], io)).toBe(1)
+  expect(io.err()).toContain('/readyz is not 200. Fix: read the log of the sidecar')
 })

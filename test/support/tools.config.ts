@@ -8,7 +8,7 @@ export default mergeConfig(
   { ...rest, test: { ...test, include: [], exclude: [] } },
   defineConfig({
     test: {
-      include: ['test/{browser,prometheus,floods}/**/*.test.ts'],
+      include: ['test/{browser,chart,prometheus,floods}/**/*.test.ts'],
       testTimeout: 110_000,
       fileParallelism: false,
     },

@@ -21,6 +21,19 @@ app.kubernetes.io/name: {{ include "wimds.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
+{{/* The port of the reviews. */}}
+{{- define "wimds.port" -}}
+{{- with .Values.webhook -}}
+{{- if and $.Values.hostNetwork (eq (int .port) 10250) -}}
+{{- fail "webhook.port 10250 is the kubelet's on every node. With hostNetwork set another, such as 10260" -}}
+{{- end -}}
+{{- if eq (int .port) (int .adminPort) -}}
+{{- fail (printf "webhook.port and webhook.adminPort are both %d" (int .port)) -}}
+{{- end -}}
+{{- .port -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Labels of every object. commonLabels cannot replace those of the selector. */}}
 {{- define "wimds.labels" -}}
 {{- $labels := dict "app.kubernetes.io/version" .Chart.AppVersion "app.kubernetes.io/managed-by" .Release.Service -}}
@@ -98,4 +111,16 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{/* Whether the API server evaluates matchConditions and ValidatingAdmissionPolicies. */}}
 {{- define "wimds.hasAdmissionCel" -}}
 {{- if semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version }}true{{ end -}}
+{{- end -}}
+
+{{/* Whether the webhook injects pods of its own namespace that ask for it, so that there can be a test. */}}
+{{- define "wimds.hasTest" -}}
+{{- $isExcluded := or (has .Release.Namespace .Values.webhook.excludedNamespaces) .Values.webhook.namespaceSelector -}}
+{{- if and (include "wimds.hasAdmissionCel" .) (not $isExcluded) }}true{{ end -}}
+{{- end -}}
+
+{{/* Labels of what the test needs. The selectors of the webhook's pods must not match them. */}}
+{{- define "wimds.testLabels" -}}
+{{- $labels := dict "app.kubernetes.io/name" (printf "%s-test" (include "wimds.name" .)) "app.kubernetes.io/component" "test" -}}
+{{- merge $labels (include "wimds.labels" . | fromYaml) | toYaml -}}
 {{- end -}}

@@ -1,0 +1,31 @@
+/** The versions of Helm that the suite runs: those of HELMS, paths separated by colons, or that of the PATH. */
+import { execFile, execFileSync } from 'node:child_process'
+import { promisify } from 'node:util'
+
+export const CHART = 'charts/wimds'
+export const RELEASE = 'wimds'
+
+export interface Helm {
+  readonly version: string
+  /** Runs it; returns what it prints. Throws with its error output. */
+  readonly run: (...args: readonly string[]) => Promise<string>
+}
+
+const env: Readonly<Record<string, string | undefined>> = process.env
+const run = promisify(execFile)
+
+export const HELMS: readonly Helm[] = (env['HELMS'] || 'helm').split(':').map((path) => ({
+  version: readVersion(path),
+  run: async (...args) => (await run(path, args, { maxBuffer: 16 * 1024 * 1024 })).stdout,
+}))
+
+/** Returns `v4.3.1`. */
+function readVersion(path: string): string {
+  try {
+    return execFileSync(path, ['version', '--template={{.Version}}'], { encoding: 'utf8' })
+  } catch (cause) {
+    throw new Error(`no Helm at ${path}. Fix: set HELMS to paths, as \`.ci/run chart\` does`, {
+      cause,
+    })
+  }
+}

@@ -1,0 +1,384 @@
+/** What the chart renders, and the values that it rejects, by each Helm. */
+import { describe, expect, test } from 'vitest'
+import { parseAllDocuments } from 'yaml'
+import { z } from 'zod'
+import { CHART, HELMS, RELEASE } from './helm.ts'
+
+const Manifest = z.looseObject({
+  kind: z.string(),
+  metadata: z.looseObject({ name: z.string(), labels: z.record(z.string(), z.string()) }),
+})
+const Labels = z.record(z.string(), z.string())
+const Deployment = z.object({
+  spec: z.object({
+    selector: z.object({ matchLabels: Labels }),
+    template: z.object({
+      metadata: z.object({ labels: Labels }),
+      spec: z.object({
+        terminationGracePeriodSeconds: z.int(),
+        containers: z.tuple([z.object({ args: z.array(z.string()) })]),
+      }),
+    }),
+  }),
+})
+const Webhooks = z.object({
+  webhooks: z.array(
+    z.object({
+      name: z.string(),
+      clientConfig: z.object({ service: z.object({ path: z.string() }) }),
+      namespaceSelector: z.object({ matchExpressions: z.array(z.unknown()) }),
+    }),
+  ),
+})
+
+/** Keeps the types of a values file. */
+const assignments = (values: object) =>
+  Object.entries(values)
+    .map(([name, value]) => `${name}=${JSON.stringify(value)}`)
+    .join(',')
+
+test('runs with Helm 3 and Helm 4', () => {
+  const majors = new Set(HELMS.map(({ version }) => version.split('.')[0]))
+  expect(majors).toEqual(new Set(['v3', 'v4']))
+})
+
+describe.each(HELMS)('Helm $version', ({ run }) => {
+  /** Renders for a current Kubernetes; a later flag of the same name takes precedence. */
+  const template = (...flags: readonly string[]) =>
+    run('template', RELEASE, CHART, '--kube-version=1.34.0', ...flags)
+
+  /** Returns the objects of that kind. Values are an object or a flag. */
+  async function renderAll(kind: string, values: object | string = {}): Promise<unknown[]> {
+    const flag = typeof values === 'string' ? values : `--set-json=${assignments(values)}`
+    const documents = parseAllDocuments(await template(...(flag === '--set-json=' ? [] : [flag])))
+    return documents.flatMap((document): unknown[] => {
+      // A duplicate key would be an error.
+      expect(document.errors).toEqual([])
+      const object: unknown = document.toJS()
+      return Manifest.safeParse(object).data?.kind === kind ? [object] : []
+    })
+  }
+
+  /** Returns the only object of that kind, or undefined. */
+  async function render(kind: string, values: object | string = {}): Promise<unknown> {
+    const [found, ...more] = await renderAll(kind, values)
+    expect(more).toEqual([])
+    return found
+  }
+
+  const deployment = async (values: object | string = {}) =>
+    Deployment.parse(await render('Deployment', values)).spec
+
+  const argsOf = async (values: object | string) =>
+    (await deployment(values)).template.spec.containers[0].args
+
+  const webhooks = async (...flags: readonly string[]) => {
+    const documents = parseAllDocuments(await template(...flags))
+    return documents.flatMap((document) => Webhooks.safeParse(document.toJS()).data?.webhooks ?? [])
+  }
+
+  test('passes helm lint', async () => {
+    expect(await run('lint', '--strict', CHART)).toContain('0 chart(s) failed')
+  })
+
+  test.each([
+    ['an unknown value', '--set=injektion.mode=env', 'injektion'],
+    ['an unknown mode', '--set=injection.mode=iptables', '/injection/mode'],
+    [
+      'an unknown allowed mode',
+      '--set=injection.allowedModes={iptables}',
+      '/injection/allowedModes',
+    ],
+    [
+      'a mode that is not allowed',
+      '--set=injection.allowedModes={env}',
+      'injection.mode loopback is not in injection.allowedModes',
+    ],
+    [
+      'no ServiceAccount at all',
+      '--set=serviceAccount.create=false',
+      'serviceAccount.name is needed with serviceAccount.create=false',
+    ],
+    ['a malformed digest', '--set=image.digest=latest', '/image/digest'],
+    ['cert-manager without an issuer', '--set=certificates.source=cert-manager', 'issuerRef'],
+    [
+      'a Secret without a name',
+      '--set=certificates.source=secret',
+      'is needed with certificates.source=secret',
+    ],
+    ['a variable that is a number', '--set=injection.env.B=12345678', '/injection/env/B'],
+    ['a variable that is true', '--set=injection.env.B=true', '/injection/env/B'],
+    [
+      'a region with capitals',
+      '--set=injection.instance.region=West',
+      '/injection/instance/region',
+    ],
+    ['uid 0', '--set=injection.uid=0', '/injection/uid'],
+    ['a uid that is a name', '--set=injection.uid=root', '/injection/uid'],
+    ['an unknown unit', '--set=injection.resources.memoryLimit=1foo', '/memoryLimit'],
+    ['an empty limit', '--set=injection.resources.memoryLimit=', '/memoryLimit'],
+    [
+      'a memory limit below the request',
+      '--set=injection.resources.memoryLimit=32Mi',
+      'injection.resources.memoryLimit 32Mi is below memoryRequest 64Mi',
+    ],
+    [
+      'a memory limit below the request in other units',
+      '--set-json=injection.resources={"memoryRequest":"1Gi","memoryLimit":"1000M"}',
+      'memoryLimit 1000M is below memoryRequest 1Gi',
+    ],
+    [
+      'a CPU limit below the request',
+      '--set-json=injection.resources={"cpuRequest":1.5,"cpuLimit":1}',
+      'cpuLimit 1 is below cpuRequest 1.5',
+    ],
+    [
+      'a pod label of the selector',
+      String.raw`--set=podLabels.app\.kubernetes\.io/name=mine`,
+      'podLabels must not contain app.kubernetes.io/name',
+    ],
+    [
+      'two CAs',
+      '--set=injection.ca.configMap=a,injection.ca.secret=b',
+      'injection.ca.configMap and injection.ca.secret are both set',
+    ],
+    ['a CA of no valid name', '--set=injection.ca.configMap=My_CA', '/injection/ca/configMap'],
+    [
+      'an annotation of pods that asks for injection',
+      String.raw`--set-string=podAnnotations.wimds\.io/inject=true`,
+      'podAnnotations must not contain wimds.io/inject',
+    ],
+    [
+      'hostNetwork with the port of the kubelet',
+      '--set=hostNetwork=true',
+      "webhook.port 10250 is the kubelet's on every node",
+    ],
+    [
+      'one port for both servers',
+      '--set=webhook.port=9440',
+      'webhook.port and webhook.adminPort are both 9440',
+    ],
+    ['a privileged port', '--set=webhook.port=443', '/webhook/port'],
+    ['a drain without a unit', '--set=drain=5', '/drain'],
+    ['a disruption budget of 0', '--set=podDisruptionBudget.maxUnavailable=0', '/maxUnavailable'],
+  ])('rejects %s', async (_, flag, message) => {
+    await expect(template(flag)).rejects.toThrow(message)
+  })
+
+  test.each([
+    ['a uid as a number', { 'injection.uid': 1501 }, '--uid=1501'],
+    ['a uid as a text', { 'injection.uid': '1501' }, '--uid=1501'],
+    ['a uid of OpenShift’s range', { 'injection.uid': 1_000_680_000 }, '--uid=1000680000'],
+    ['no uid', { 'injection.uid': 'none' }, '--uid=none'],
+    ['whole CPUs', { 'injection.resources.cpuLimit': 1 }, '--cpu-limit=1'],
+    ['a part of a CPU', { 'injection.resources.cpuRequest': 0.05 }, '--cpu-request=0.05'],
+    ['bytes', { 'injection.resources.memoryLimit': 134_217_728 }, '--memory-limit=134217728'],
+    ['a variable of digits', { 'injection.env.B': '12345678' }, '--env=B=12345678'],
+    [
+      'the region of the cluster',
+      { 'injection.instance.region': 'westeurope' },
+      '--env=WIMDS_INSTANCE_REGION=westeurope',
+    ],
+    ['the zone of the cluster', { 'injection.instance.zone': '1' }, '--env=WIMDS_INSTANCE_ZONE=1'],
+    [
+      'the allowed modes',
+      { 'injection.allowedModes': ['env', 'loopback'] },
+      '--allowed-modes=env,loopback',
+    ],
+    [
+      'a CA of a ConfigMap',
+      { 'injection.ca.configMap': 'ca/bundle.pem' },
+      '--ca-config-map=ca/bundle.pem',
+    ],
+    ['a CA of a Secret', { 'injection.ca.secret': 'ca' }, '--ca-secret=ca'],
+    ['pass-through', { 'injection.allowPassThrough': true }, '--allow-pass-through'],
+    ['the port', { 'webhook.port': 8443 }, '--listen=[::]:8443'],
+    ['the port of health and metrics', { 'webhook.adminPort': 9000 }, '--admin-listen=[::]:9000'],
+    ['an extra flag', { extraArgs: ['--kubernetes-version=1.28'] }, '--kubernetes-version=1.28'],
+    ['a client CA', { 'webhook.clientCaSecret': 'ca' }, '--client-ca=/etc/wimds/client-ca/ca.crt'],
+  ])('renders %s as it was written', async (_, values, flag) => {
+    expect(await argsOf(values)).toContain(flag)
+  })
+
+  test.each([
+    ['5s', 30],
+    ['60s', 85],
+    ['1.5m', 115],
+    ['100ms', 26],
+  ])('gives a pod that drains for %s a grace period of %i seconds', async (drain, seconds) => {
+    const { template: pod } = await deployment({ drain })
+    expect(pod.spec.terminationGracePeriodSeconds).toBe(seconds)
+  })
+
+  test('podLabels replace the labels of pods but those of the selector', async () => {
+    const version = { 'app.kubernetes.io/version': 'mine', team: 'shop' }
+    const { selector, template: pod } = await deployment({ podLabels: version })
+    expect(pod.metadata.labels).toMatchObject({ ...selector.matchLabels, ...version })
+  })
+
+  test('one replica does not block the drain of a node', async () => {
+    const budget = await render('PodDisruptionBudget', { replicaCount: 1 })
+    expect(budget).toMatchObject({ spec: { maxUnavailable: 1 } })
+    expect(budget).not.toHaveProperty('spec.minAvailable')
+  })
+
+  test('needs no Secret, Role or policy with a certificate of cert-manager', async () => {
+    const flags = ['--set=certificates.source=cert-manager', '--set=certificates.issuerRef.name=ca']
+    const output = await template(...flags)
+    expect(output).toContain('cert-manager.io/inject-ca-from: default/wimds')
+    expect(output).toContain('--cert-dir=/tls')
+    expect(output).not.toMatch(/kind: (?:Role|Secret|ValidatingAdmissionPolicy)$/m)
+  })
+
+  const HAS_LABEL = { key: 'wimds.io/inject', operator: 'In', values: ['true'] }
+
+  test('calls the webhook by the label of the namespace alone before Kubernetes 1.30', async () => {
+    const output = await template('--kube-version=1.29.0')
+    expect(output).not.toMatch(/matchConditions:|kind: ValidatingAdmission|helm.sh\/hook/)
+    const [only, ...more] = await webhooks('--kube-version=1.29.0')
+    expect(more).toEqual([])
+    expect(only?.clientConfig.service.path).toBe('/mutate/namespace')
+    expect(only?.namespaceSelector.matchExpressions).toContainEqual(HAS_LABEL)
+  })
+
+  test('calls the webhook for no pod twice', async () => {
+    const [annotated, labelled] = await webhooks()
+    expect(annotated?.clientConfig.service.path).toBe('/mutate')
+    expect(annotated?.namespaceSelector.matchExpressions).toContainEqual({
+      ...HAS_LABEL,
+      operator: 'NotIn',
+      values: ['true', 'false'],
+    })
+    expect(labelled?.clientConfig.service.path).toBe('/mutate/namespace')
+    expect(labelled?.namespaceSelector.matchExpressions).toContainEqual(HAS_LABEL)
+  })
+
+  const EXCLUDED = { key: 'kubernetes.io/metadata.name', operator: 'NotIn' }
+
+  test('calls the webhook for all pods of no namespace that its own pods are in', async () => {
+    const flags = ['--namespace=own', '--set-json=webhook.excludedNamespaces=[]']
+    const [annotated, labelled] = await webhooks(...flags)
+    expect(annotated?.namespaceSelector.matchExpressions).toHaveLength(1)
+    expect(labelled?.namespaceSelector.matchExpressions).toContainEqual({
+      ...EXCLUDED,
+      values: ['own'],
+    })
+  })
+
+  test('adds the conditions of webhook.namespaceSelector to both', async () => {
+    const condition = { key: 'team', operator: 'In', values: ['shop'] }
+    const flag = `--set-json=webhook.namespaceSelector=[${JSON.stringify(condition)}]`
+    const found = await webhooks(flag)
+    expect(found).toHaveLength(2)
+    for (const { namespaceSelector } of found) {
+      expect(namespaceSelector.matchExpressions).toContainEqual(condition)
+    }
+  })
+
+  test('on the network of the node, replaces a pod before it starts another', async () => {
+    const flag = '--set=hostNetwork=true,webhook.port=10260'
+    expect(await render('Deployment', flag)).toMatchObject({
+      spec: {
+        strategy: { rollingUpdate: { maxUnavailable: 1, maxSurge: 0 } },
+        template: { spec: { hostNetwork: true, dnsPolicy: 'ClusterFirstWithHostNet' } },
+      },
+    })
+    expect(await render('NetworkPolicy', flag)).toBeUndefined()
+  })
+
+  describe('helm test', () => {
+    test('is a pod that no selector of the webhook’s pods matches', async () => {
+      const [pod] = await renderAll('Pod')
+      const { selector } = await deployment()
+      const { labels } = Manifest.parse(pod).metadata
+      expect(labels['app.kubernetes.io/instance']).toBe(RELEASE)
+      expect(
+        Object.entries(selector.matchLabels).every(([name, value]) => labels[name] === value),
+      ).toBe(false)
+      expect(pod).toMatchObject({
+        metadata: { annotations: { 'helm.sh/hook': 'test', 'wimds.io/mode': 'env' } },
+        spec: { serviceAccountName: 'wimds-test' },
+      })
+    })
+
+    test('asks for the default mode where env is not allowed', async () => {
+      const [pod] = await renderAll('Pod', { 'injection.allowedModes': ['loopback'] })
+      expect(pod).not.toHaveProperty(['metadata', 'annotations', 'wimds.io/mode'])
+    })
+
+    test.each([
+      ['is excluded', '--set=webhook.excludedNamespaces={default}'],
+      [
+        'may not be selected',
+        '--set-json=webhook.namespaceSelector=[{"key":"a","operator":"Exists"}]',
+      ],
+    ])('is left out where the namespace of the release %s', async (_, flag) => {
+      expect(await template(flag)).not.toContain('helm.sh/hook')
+    })
+  })
+
+  test('may read ServiceAccounts one by one only', async () => {
+    const role = await render('ClusterRole')
+    expect(role).toMatchObject({
+      rules: [
+        { resources: ['serviceaccounts'], verbs: ['get'] },
+        { resources: ['mutatingwebhookconfigurations'], resourceNames: ['wimds'] },
+      ],
+    })
+  })
+
+  test('gives the calls of the webhook a priority level', async () => {
+    expect(await render('FlowSchema')).toMatchObject({
+      spec: { priorityLevelConfiguration: { name: 'wimds' } },
+    })
+    expect(await render('PriorityLevelConfiguration')).toMatchObject({
+      metadata: { name: 'wimds' },
+    })
+    expect(await render('FlowSchema', { 'flowSchema.enabled': false })).toBeUndefined()
+  })
+
+  test('names every object by fullnameOverride, and labels it by commonLabels', async () => {
+    const output = await template('--set=fullnameOverride=other', '--set=commonLabels.team=shop')
+    for (const document of parseAllDocuments(output)) {
+      const { metadata } = Manifest.parse(document.toJS())
+      expect(metadata.name).toMatch(/^other(?:-tls|-ca-bundle|-secret|-test)?$/)
+      expect(metadata.labels['team']).toBe('shop')
+    }
+  })
+
+  test('uses an existing ServiceAccount', async () => {
+    const flag = '--set=serviceAccount.create=false,serviceAccount.name=mine'
+    const created = await renderAll('ServiceAccount', flag)
+    expect(created.map((each) => Manifest.parse(each).metadata.name)).toEqual(['wimds-test'])
+    const output = await template(flag)
+    expect(output).toContain('serviceAccountName: mine')
+    expect(output).toContain("'system:serviceaccount:default:mine'")
+  })
+
+  test('sets no priority class by default, and any that is given', async () => {
+    expect(await template()).not.toContain('priorityClassName')
+    expect(await template('--set=priorityClassName=p')).toContain('priorityClassName: p')
+  })
+
+  test('leaves the uids of the webhook’s pods to the cluster', async () => {
+    expect(await template()).not.toContain('runAsUser')
+  })
+
+  test('passes more variables and security contexts on', async () => {
+    const rendered = await render('Deployment', {
+      extraEnv: [{ name: 'A', value: 'b' }],
+      'podSecurityContext.runAsUser': 7,
+      'securityContext.runAsGroup': 8,
+    })
+    expect(rendered).toMatchObject({
+      spec: {
+        template: {
+          spec: {
+            securityContext: { runAsUser: 7, runAsNonRoot: true },
+            containers: [{ env: [{ name: 'A', value: 'b' }], securityContext: { runAsGroup: 8 } }],
+          },
+        },
+      },
+    })
+  })
+})

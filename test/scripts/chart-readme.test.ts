@@ -1,0 +1,122 @@
+/** The values of the chart: their table is current, and their schema covers them. */
+import { existsSync } from 'node:fs'
+import { cp, mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import { expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { VERSION } from '../../src/version.ts'
+import { runNode } from '../security/run-node.ts'
+
+const CHART = 'charts/wimds'
+const FILES = ['README.md', 'values.yaml', 'values.schema.json'] as const
+
+/** Copies the chart, changes one of its files, and writes the table. */
+async function writeTable(
+  file: (typeof FILES)[number] = 'README.md',
+  change: (text: string) => string = (text) => text,
+) {
+  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-chart-'))
+  const inDirectory = (name: string) => join(directory.path, name)
+  for (const name of FILES) await cp(join(CHART, name), inDirectory(name))
+  await writeFile(inDirectory(file), change(await readFile(inDirectory(file), 'utf8')))
+  const { code, stderr } = await runNode(['scripts/chart-readme.mjs', directory.path])
+  return { code, stderr, readme: await readFile(inDirectory('README.md'), 'utf8') }
+}
+
+test('the table of the README is that of values.yaml', async () => {
+  const { code, readme } = await writeTable()
+  expect(code).toBe(0)
+  expect(readme).toBe(await readFile(join(CHART, 'README.md'), 'utf8'))
+})
+
+test('writes a changed comment and a changed default', async () => {
+  const { readme } = await writeTable('values.yaml', (text) =>
+    text.replace(/# Replicas.*\nreplicaCount: 2/, '# Of\n# webhooks a|b.\nreplicaCount: 3'),
+  )
+  expect(readme).toMatch(/^\| `replicaCount` +\| `3` +\| Of webhooks a\\\|b\. +\|$/m)
+})
+
+test.each([
+  [
+    'a value without a comment',
+    'values.yaml',
+    (text: string) => text.replace(/ *# Labels of the PodMonitor\.\n/, ''),
+    'podMonitor.labels has no comment',
+  ],
+  [
+    'a value without a schema',
+    'values.yaml',
+    (text: string) => `${text}# New.\nother: 1\n`,
+    'other is not in values.schema.json',
+  ],
+  [
+    'a schema without a value',
+    'values.schema.json',
+    (text: string) => text.replace('"timeoutSeconds"', '"timeout"'),
+    'webhook.timeout has no value',
+  ],
+  [
+    'a README without the table',
+    'README.md',
+    (text: string) => text.replace('<!-- end of the table -->', ''),
+    'README.md has no lines',
+  ],
+] as const)('ends with an error that names %s', async (_, file, change, message) => {
+  const { code, stderr } = await writeTable(file, change)
+  expect(code).toBe(1)
+  expect(stderr).toContain(message)
+})
+
+const schema: Schema = JSON.parse(await readFile(join(CHART, 'values.schema.json'), 'utf8'))
+const values: unknown = parse(await readFile(join(CHART, 'values.yaml'), 'utf8'))
+
+interface Schema {
+  readonly properties?: Readonly<Record<string, Schema>>
+  readonly additionalProperties?: unknown
+}
+
+test('the schema accepts the default values', () => {
+  const ajv = new Ajv2020({ strict: true, allowUnionTypes: true })
+  const isValid = ajv.compile(schema)
+  isValid(values)
+  expect(isValid.errors).toBeNull()
+})
+
+/** Every group of values, by its path. */
+function groupsOf(node: Schema, path: string): [string, Schema][] {
+  if (node.properties === undefined) return []
+  const below = Object.entries(node.properties)
+  return [[path, node], ...below.flatMap(([name, each]) => groupsOf(each, `${path}.${name}`))]
+}
+
+test.each(groupsOf(schema, 'values'))('the schema rejects unknown members of %s', (_, group) => {
+  expect(group.additionalProperties).toBe(false)
+})
+
+test.each([`${CHART}/README.md`, `${CHART}/Chart.yaml`, `${CHART}/templates/NOTES.txt`])(
+  'the addresses of the repository in %s lead to files of it',
+  async (file) => {
+    const text = await readFile(file, 'utf8')
+    const paths = [...text.matchAll(REPOSITORY)].map(([, path = '']) => path)
+    expect(paths.filter((path) => !existsSync(path))).toEqual([])
+  },
+)
+
+const REPOSITORY =
+  /https:\/\/(?:github\.com\/wimds\/wimds\/blob|raw\.githubusercontent\.com\/wimds\/wimds)\/main\/([\w./-]+)/g
+
+test('the version of the chart and of its application is that of the package', async () => {
+  const { version, appVersion } = parse(await readFile(join(CHART, 'Chart.yaml'), 'utf8'))
+  expect([version, appVersion]).toEqual([VERSION, VERSION])
+})
+
+test('the images that Chart.yaml lists are those of the default values', async () => {
+  const { appVersion, annotations } = parse(await readFile(join(CHART, 'Chart.yaml'), 'utf8'))
+  const listed: { image: string }[] = parse(annotations['artifacthub.io/images'])
+  const { image, redirectImage } = parse(await readFile(join(CHART, 'values.yaml'), 'utf8'))
+  expect(listed.map((each) => each.image)).toEqual(
+    [image, redirectImage].map(({ repository }) => `${repository}:${appVersion}`),
+  )
+})
