@@ -8,7 +8,10 @@ import { fileURLToPath } from 'node:url'
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const installed = resolve(root, 'node_modules/.package-lock.json')
 
-if (!isInstalled()) npm(['ci', '--ignore-scripts', '--loglevel=error'])
+if (!isInstalled()) {
+  process.stderr.write('setup: installing the packages of package-lock.json\n')
+  npm(['ci', '--ignore-scripts', '--loglevel=error'])
+}
 npm(['run', '--silent', 'build'])
 
 /** True when node_modules holds the versions of the lock file. */
