@@ -21,8 +21,9 @@ const MAX_ALIASES = 100
 
 /** Parses one document. Problems have the form `LINE:COLUMN: …`. */
 export async function parseYaml(text: string): Promise<ParsedYaml> {
-  // Loaded on demand: most sidecars have no YAML file.
-  const yaml = await import('yaml')
+  // Loaded on demand: most sidecars have no YAML file. A bundle has the names of this CommonJS package in
+  // `default` alone.
+  const { default: yaml } = await import('yaml')
   const lines = new yaml.LineCounter()
   const formatPlace = (offset: number) => {
     const { line, col } = lines.linePos(offset)
