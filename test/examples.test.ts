@@ -1,30 +1,130 @@
-/** The manifests of examples/ without a cluster; test/e2e applies them to one, which validates every field. */
-import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
-import { expect, test } from 'vitest'
+/** The examples without a cluster: what they share, and what their scripts do when a request fails. */
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
-import { inject } from '../src/commands/inject/inject.ts'
-import { IdentitiesSchema } from '../src/config/identities-file.ts'
-import { captureIo } from './commands/capture.ts'
+import { z } from 'zod'
 import { readPage, ROOT } from './docs/pages.ts'
 
-const MANIFESTS = ['examples/kubernetes', 'examples/services'].flatMap((folder) =>
-  readdirSync(join(ROOT, folder))
-    .filter((name) => name.endsWith('.yaml'))
-    .map((name) => `${folder}/${name}`),
+const EXAMPLES = ['kubernetes', 'services'].flatMap((folder) =>
+  readdirSync(join(ROOT, 'examples', folder)).map((name) => `${folder}/${name}`),
 )
 
-test.each(MANIFESTS)('%s is injected without a warning', async (file) => {
-  const io = captureIo()
-  expect(await inject([join(ROOT, file)], io)).toBe(0)
-  expect(io.err()).toBe('')
-  expect(io.out()).toMatch(/^ +- name: wimds$/m)
+const Image = z.object({ name: z.string(), newName: z.string(), newTag: z.string() })
+const Settings = z.looseObject({ images: z.array(Image) })
+const Container = z.looseObject({
+  name: z.string(),
+  image: z.string(),
+  args: z.tuple([z.string()]),
+})
+const PodSpec = z.looseObject({
+  containers: z.array(Container),
+  initContainers: z.array(Container).default([]),
+})
+const Workload = z.looseObject({
+  kind: z.enum(['Deployment', 'Job']),
+  spec: z.looseObject({ template: z.looseObject({ spec: PodSpec }) }),
 })
 
-test('the identities of the example’s ConfigMap are a valid identities file', () => {
-  const example = MANIFESTS.find((file) => file.endsWith('/identities-in-a-configmap.yaml')) ?? ''
-  const documents = parseAllDocuments(readPage(example))
-  const text = documents.map((each) => each.getIn(['data', 'identities.yaml'])).find(Boolean)
-  const { identities } = IdentitiesSchema.parse(parse(String(text)))
-  expect(identities.map(({ name }) => name)).toEqual(['orders', 'billing'])
+/** The containers of each example, with the example's name. */
+const CONTAINERS = EXAMPLES.flatMap((example) =>
+  ['deployment', 'job']
+    .map((name) => `examples/${example}/${name}.yaml`)
+    .filter((file) => existsSync(join(ROOT, file)))
+    .flatMap((file) => {
+      const [document] = parseAllDocuments(readPage(file))
+      const { kind, spec } = Workload.parse(document?.toJS())
+      const { initContainers, containers } = spec.template.spec
+      return [...initContainers, ...containers].map(({ image, args: [script] }) => ({
+        example,
+        kind,
+        image,
+        script,
+      }))
+    }),
+)
+
+test('every example is in the table of the README, and has its containers here', () => {
+  const readme = readPage('examples/README.md')
+  expect(EXAMPLES.filter((example) => !readme.includes(`| [${example}](${example}) `))).toEqual([])
+  const found = new Set(CONTAINERS.map(({ example }) => example))
+  // It is a patch of another example.
+  expect(EXAMPLES.filter((example) => !found.has(example))).toEqual([
+    'kubernetes/identity-binding-and-federation',
+  ])
 })
+
+test('every image is one of the settings, with a registry and a version', () => {
+  const { images } = Settings.parse(parse(readPage('examples/settings/kustomization.yaml')))
+  for (const { newName, newTag } of images) {
+    expect(`${newName}:${newTag}`).toMatch(/^[a-z]+(?:\.[a-z]+)+\/[a-z/]+:\d[\w.-]+$/)
+  }
+  const names = new Set(images.map(({ name }) => name))
+  expect(CONTAINERS.filter(({ image }) => !names.has(image))).toEqual([])
+})
+
+describe('the script of', () => {
+  let directory: string
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), 'wimds-examples-'))
+    // Counts its calls, and fails at the one that FAILS_AT names, with the body of an error.
+    const curl = `#!/bin/bash
+      echo x >>"$CALLS"
+      calls=$(wc -l <"$CALLS")
+      if [ "$calls" -eq "$FAILS_AT" ]; then echo '{"error":"the body"}'; exit 22; fi
+      case "$*" in
+        */oauth2/token*) echo '{"access_token":"secret-token","expires_in":"86399"}' ;;
+        *) echo '{"value":"secret-value"}' ;;
+      esac
+    `
+    writeFileSync(join(directory, 'curl'), curl, { mode: 0o755 })
+    // Ends the loop of a Deployment.
+    writeFileSync(join(directory, 'sleep'), '#!/bin/bash\nkill $PPID\n', { mode: 0o755 })
+  })
+  afterAll(() => rmSync(directory, { recursive: true }))
+
+  function run(script: string, failsAt: number) {
+    const calls = join(directory, `calls-${failsAt}`)
+    writeFileSync(calls, '')
+    const { status, stdout } = spawnSync('bash', ['-c', script], {
+      encoding: 'utf8',
+      env: {
+        PATH: `${directory}${delimiter}${process.env['PATH']}`,
+        CALLS: calls,
+        FAILS_AT: String(failsAt),
+        ...Object.fromEntries(VARIABLES.map((name) => [name, 'http://example.com'])),
+      },
+    })
+    return { status, stdout, calls: readFileSync(calls, 'utf8').length / 2 }
+  }
+
+  const scripts = CONTAINERS.filter(({ image }) => image === 'curl')
+  test.each(scripts)('$example ($kind) fails if one of its requests does', ({ script }) => {
+    const { status, stdout, calls } = run(script, 0)
+    expect(status).toBe(0)
+    expect(calls).toBeGreaterThan(0)
+    expect(stdout).not.toContain('secret-token')
+    for (let failsAt = 1; failsAt <= calls; failsAt++) {
+      const failed = run(script, failsAt)
+      expect(failed.status).not.toBe(0)
+      // Its log says why.
+      expect(failed.stdout).toContain('the body')
+    }
+  })
+
+  test('services/key-vault does not print the secret', () => {
+    const vault = scripts.find(({ example }) => example === 'services/key-vault')
+    expect(run(vault?.script ?? '', 0).stdout).not.toContain('secret-value')
+  })
+})
+
+/** What an example or the sidecar sets in the environment of the scripts. */
+const VARIABLES = [
+  'AZURE_POD_IDENTITY_AUTHORITY_HOST',
+  'BILLING',
+  'BLOB',
+  'CONTAINER',
+  'SECRET',
+] as const
