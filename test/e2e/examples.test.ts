@@ -1,52 +1,144 @@
-/** The API server validates every manifest in examples/, as it is and injected, with strict fields. */
-import { readdirSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
-import { afterAll, expect, test } from 'vitest'
-import { parseAllDocuments } from 'yaml'
-import { z } from 'zod'
-import { IMAGES } from './support/environment.ts'
-import { eventually } from './support/eventually.ts'
+/**
+ * The examples, built by kustomize with the settings of the suite: the API server validates every object with strict
+ * fields, as it is and injected, and those that need no Azure run.
+ */
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { testCluster } from './support/cluster.ts'
+import { clusterCa, TENANT_ID } from './support/entra.ts'
+import { CLUSTER_CA_IN_PODS, IMAGES } from './support/environment.ts'
 import { kubectl, wimds } from './support/run.ts'
 
-const FILES = ['examples/kubernetes', 'examples/services'].flatMap((folder) =>
-  readdirSync(folder)
-    .filter((name) => name.endsWith('.yaml'))
-    .map((name) => `${folder}/${name}`),
+const NAMESPACE = 'wimds-e2e-examples'
+/** Enforces Pod Security `restricted`. */
+const RESTRICTED = `${NAMESPACE}-restricted`
+const ORDERS = '11111111-1111-4111-8111-111111111111'
+const SECOND = '44444444-4444-4444-8444-444444444444'
+
+const EXAMPLES = ['kubernetes', 'services'].flatMap((folder) =>
+  readdirSync(join('examples', folder)).map((name) => `${folder}/${name}`),
 )
 
-const Manifest = z.looseObject({
-  kind: z.string(),
-  metadata: z.looseObject({ name: z.string(), namespace: z.string().default('default') }),
-})
+const cluster = testCluster(
+  NAMESPACE,
+  { clientId: ORDERS, serviceAccounts: [`${NAMESPACE}:orders`, `${RESTRICTED}:orders`] },
+  { clientId: SECOND, serviceAccounts: [`${NAMESPACE}:orders`] },
+)
 
-afterAll(async () => {
-  await kubectl(['delete', 'namespace', 'shop-restricted', '--ignore-not-found', '--wait=false'])
-  await kubectl(['delete', 'serviceaccount', 'orders', '--ignore-not-found'])
+/** A copy of the examples, edited as their README says. */
+let directory: string
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'wimds-examples-'))
+  cpSync('examples', directory, { recursive: true })
+  const [image = '', tag = ''] = IMAGES.tools.split(':')
+  edit('settings/kustomization.yaml', [
+    [/clientId=.+/, `clientId=${ORDERS}`],
+    [/tenantId=.+/, `tenantId=${TENANT_ID}`],
+    [/secondClientId=.+/, `secondClientId=${SECOND}`],
+    [/(?<=name: curl\n +newName: ).+/, image],
+    [/(?<=newName: .+\n +newTag: ).+/, `'${tag}'`],
+    [/(?<=^namespace: ).+/m, NAMESPACE],
+  ])
+  edit('kubernetes/identity-binding-and-federation/kustomization.yaml', [
+    [/(?<=^namespace: ).+/m, NAMESPACE],
+  ])
+  writeFileSync(join(directory, 'kubernetes/corporate-ca/ca.crt'), await clusterCa())
+  // A dry run of a pod needs its ServiceAccount.
+  await cluster.namespace.kubectl(['create', 'serviceaccount', 'orders'])
 })
+afterAll(() => rmSync(directory, { recursive: true }))
+
+function edit(name: string, replacements: readonly (readonly [RegExp, string])[]): void {
+  const file = join(directory, name)
+  const text = replacements.reduce(
+    (before, [pattern, replacement]) => {
+      expect(before).toMatch(pattern)
+      return before.replace(pattern, replacement)
+    },
+    readFileSync(file, 'utf8'),
+  )
+  writeFileSync(file, text)
+}
+
+const build = (example: string) => kubectl(['kustomize', join(directory, example)])
 
 const apply = (manifest: string, ...flags: readonly string[]) =>
   kubectl(['apply', '--validate=strict', '-f', '-', ...flags], manifest)
 
-/** A dry run of a pod needs its namespace and ServiceAccount. */
-async function prepare(manifest: string): Promise<void> {
-  for (const document of parseAllDocuments(manifest)) {
-    const { kind, metadata } = Manifest.parse(document.toJS())
-    if (kind === 'Namespace') await apply(String(document))
-    if (kind !== 'ServiceAccount') continue
-    await eventually('the namespace is ready', () => apply(String(document)))
-    await eventually('the CA of the namespace exists', () =>
-      kubectl(['get', 'configmap', 'kube-root-ca.crt', '--namespace', metadata.namespace]),
-    )
-  }
+async function inject(manifest: string, ...flags: readonly string[]): Promise<string> {
+  const images = [`--image=${IMAGES.sidecar}`, `--redirect-image=${IMAGES.redirect}`]
+  const { stdout, stderr } = await wimds(['inject', ...images, ...flags, '-'], { input: manifest })
+  expect(stderr).not.toMatch(/warning/)
+  return stdout
 }
 
-test.each(FILES)('%s is valid for the API server, as it is and injected', async (file) => {
-  const plain = await readFile(file, 'utf8')
-  await prepare(plain)
+test.each(EXAMPLES)('%s is valid for the API server, as it is and injected', async (example) => {
+  const plain = await build(example)
+  expect(plain).toContain(`client-id: ${ORDERS}`)
+  expect(plain).not.toContain('of the settings')
   await apply(plain, '--dry-run=server')
-  const images = [`--image=${IMAGES.sidecar}`, `--redirect-image=${IMAGES.redirect}`]
-  const { stdout, stderr } = await wimds(['inject', ...images, file])
-  expect(stderr).toBe('')
-  const applied = await apply(stdout, '--dry-run=server', '--output=yaml')
+  const applied = await apply(await inject(plain), '--dry-run=server', '--output=yaml')
   expect(applied).toContain(`image: ${IMAGES.sidecar}`)
+})
+
+/** The sidecars of the suite trust the CA of the simulated Entra ID by a variable. */
+const TRUSTS_ENTRA = `--env=WIMDS_CA_FILE=${CLUSTER_CA_IN_PODS}`
+const TOKEN = /"access_token":"\(not shown\)"/
+
+async function logsOf(workload: string): Promise<string> {
+  return cluster.namespace.kubectl(['logs', workload, '--all-containers'])
+}
+
+describe('run', () => {
+  test.each([
+    ['kubernetes/job', 'migrate', 2],
+    ['kubernetes/mode-nft', 'mode-nft', 1],
+    ['kubernetes/several-identities', 'several-identities', 2],
+    // It has no such variable, but the ConfigMap with the CA.
+    ['kubernetes/corporate-ca', 'corporate-ca', 1],
+  ])('%s completes, with its tokens', async (example, job, tokens) => {
+    const flags = example.endsWith('-ca') ? [] : [TRUSTS_ENTRA]
+    await apply(await inject(await build(example), ...flags))
+    const complete = ['wait', '--for=condition=complete', `job/${job}`, '--timeout=120s']
+    await cluster.namespace.kubectl(complete)
+    const logs = await logsOf(`job/${job}`)
+    expect(logs.match(new RegExp(TOKEN, 'g'))).toHaveLength(tokens)
+    expect(logs).not.toContain('eyJ')
+  })
+
+  test('kubernetes/mode-env completes where Pod Security `restricted` is enforced', async () => {
+    const restricted = await cluster.another(RESTRICTED, 'restricted')
+    const manifest = (await build('kubernetes/mode-env')).replaceAll(NAMESPACE, RESTRICTED)
+    await apply(await inject(manifest, TRUSTS_ENTRA))
+    const complete = ['wait', '--for=condition=complete', 'job/mode-env', '--timeout=120s']
+    await restricted.kubectl(complete)
+    expect(await restricted.kubectl(['logs', 'job/mode-env'])).toMatch(TOKEN)
+  })
+
+  test('kubernetes/mode-nft gets the machine’s description from the node', async () => {
+    expect(await logsOf('job/mode-nft')).toContain('"from":"the node"')
+  })
+
+  test('kubernetes/deployment becomes available, and has a token', async () => {
+    await apply(await inject(await build('kubernetes/deployment'), TRUSTS_ENTRA))
+    const rollout = ['rollout', 'status', 'deployment/orders', '--timeout=120s']
+    await cluster.namespace.kubectl(rollout)
+    await expect.poll(() => logsOf('deployment/orders'), { timeout: 60_000 }).toMatch(TOKEN)
+  })
+
+  test.each([
+    ['services/key-vault', 'read-secret'],
+    ['services/blob-storage', 'read-blob'],
+    ['services/cosmos-db', 'read-container'],
+  ])('%s gets its token, and fails without the service', async (example, job) => {
+    const once = (await build(example)).replace('backoffLimit: 2', 'backoffLimit: 0')
+    await apply(await inject(once, TRUSTS_ENTRA))
+    const failed = ['wait', '--for=condition=failed', `job/${job}`, '--timeout=120s']
+    await cluster.namespace.kubectl(failed)
+    const logs = await logsOf(`job/${job}`)
+    expect(logs).toContain('"event":"token_obtained"')
+    expect(logs).toMatch(/Could not resolve host: shop-?prod\./)
+  })
 })

@@ -45,6 +45,22 @@ describe('admission', () => {
     }
   })
 
+  test('mounts the CA that an annotation names, in place of the operator’s', async () => {
+    const annotations = { ...OPT_IN, 'wimds.io/ca-config-map': 'kube-root-ca.crt' }
+    await cluster.namespace.create(pod('own-ca', annotations))
+    await cluster.namespace.ready('own-ca')
+    const variable = '.env[?(@.name=="WIMDS_CA_FILE")].value}'
+    const path = `jsonpath={.spec.initContainers[?(@.name=="wimds")]${variable}`
+    expect(await cluster.namespace.kubectl(['get', 'pod', 'own-ca', '-o', path])).toBe(
+      '/etc/ssl/wimds/ca.crt',
+    )
+    const reply = await eventually('the app has a reply', async () => {
+      const logs = await cluster.namespace.logs('own-ca')
+      return logs.includes('\n') ? replyIn(logs) : undefined
+    })
+    expect(reply.status).toBe(200)
+  })
+
   test('injects a pod with the annotation of azure-workload-identity', async () => {
     const annotations = {
       'azure.workload.identity/inject-proxy-sidecar': 'true',
