@@ -3,6 +3,8 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { isIPv4 } from 'node:net'
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { LOG_LEVELS } from '../config/settings.ts'
+import type { StatusPage } from '../status-page/page.ts'
+import type { TrafficSample } from '../telemetry/metrics.ts'
 import type { Exposition } from '../telemetry/prometheus.ts'
 import type { ProcessLog } from '../telemetry/logger.ts'
 import type { ReadinessState } from '../telemetry/readiness.ts'
@@ -12,6 +14,8 @@ import { shareScrapes } from './share-scrapes.ts'
 interface AdminParts {
   readonly readiness: () => ReadinessState
   readonly scrape: () => Promise<Exposition>
+  /** Returns the counts behind the curves of the status page. */
+  readonly readTraffic: () => Promise<TrafficSample>
   readonly document: () => StatusDocument
   readonly log: ProcessLog
 }
@@ -50,15 +54,17 @@ export function createAdminApp(parts: AdminParts): FastifyInstance {
 const LOOPBACK_ONLY =
   'only from loopback. Fix: use kubectl port-forward, and localhost or a loopback address as the host'
 
-function addLocalRoutes(app: FastifyInstance, { document, log }: AdminParts): void {
+function addLocalRoutes(app: FastifyInstance, { readTraffic, document, log }: AdminParts): void {
+  let page: Promise<StatusPage> | undefined
+
   app.get('/', (_request, reply) => reply.redirect('/status'))
 
   app.get('/status.json', (_request, reply) => reply.send(document()))
 
   app.get('/status', async (_request, reply) => {
     // Loaded on the first visit: most sidecars never get one, and their memory stays smaller.
-    const { renderStatusPage } = await import('../status-page/page.ts')
-    const { headers, body } = renderStatusPage(document())
+    page ??= import('../status-page/page.ts').then((module) => module.createStatusPage(readTraffic))
+    const { headers, body } = await (await page)(document())
     return reply.headers(headers).send(body)
   })
 

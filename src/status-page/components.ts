@@ -7,8 +7,8 @@ type Failure = StatusDocument['failedRequests'][number]['failure']
 interface Column<Row> {
   readonly title: string
   readonly cell: (row: Row) => Html | string | number
-  /** `short`: never wrapped; `name`: wide enough for a host name; `text`: takes the space that is left. */
-  readonly width?: 'short' | 'name' | 'text'
+  /** `short`: never wrapped; `text`: takes the space that is left. */
+  readonly width?: 'short' | 'text'
 }
 
 /** Renders a heading and its content. */
@@ -84,41 +84,68 @@ export function renderFacts(
 }
 
 export function renderMono(text: string): Html {
-  return html`<span class="mono">${renderBreakable(text)}</span>`
+  return html`<span class="mono">${renderText(text)}</span>`
 }
 
-/** Renders a text that may wrap after punctuation, so that long URLs and names need not break inside words. */
-export function renderBreakable(text: string): Html {
-  const parts = text.split(/(?<=[/.:_?&=@-])(?=[\p{L}\p{N}])/u)
-  return html`${parts.map((part, index) => (index === 0 ? part : html`<wbr />${part}`))}`
+/** A longer name or URL may wrap on a wide screen, too. */
+const MAX_UNBROKEN = 40
+
+/**
+ * Renders a text whose names and URLs stay in one piece on a wide screen. Where there is no room, they wrap
+ * after punctuation, not inside words.
+ */
+export function renderText(text: string): Html {
+  return html`${text.split(/(\s+)/).map((word) => {
+    const parts = word.split(/(?<=[/.:_?&=@",-])(?=[\p{L}\p{N}])/u)
+    if (parts.length === 1) return word
+    const content = parts.map((part, index) => (index === 0 ? part : html`<wbr />${part}`))
+    return word.length > MAX_UNBROKEN ? content : html`<span class="name">${content}</span>`
+  })}`
 }
 
-/** Renders the code of a failure: red if it keeps tokens from coming, grey if only a caller is wrong. */
-export function renderErrorCode({ code }: Failure, tone: 'failing' | 'starting' = 'failing'): Html {
-  return html`<span class="tag mono ${tone}">${renderBreakable(code)}</span>`
+/** Renders a command to copy. */
+export function renderCommand(command: string): Html {
+  return html`<div class="command">
+    <pre><code>${renderText(command)}</code></pre>
+  </div>`
 }
 
-/** Renders what happened, what to do, and the ids for a support ticket. */
-export function renderFailure(
-  { message, entraTraceId, entraCorrelationId }: Failure,
-  explanation?: string,
+/** Renders the code of a failure, as a link if `href` is given. */
+export function renderErrorCode(
+  { code }: Failure,
+  tone: 'failing' | 'degraded' | 'starting',
+  href?: string,
 ): Html {
-  // Entra ID repeats the ids and the time at the end of its message; the fix follows them.
+  return href === undefined
+    ? html`<span class="tag mono ${tone}">${renderText(code)}</span>`
+    : html`<a class="tag mono ${tone}" href="${href}">${renderText(code)}</a>`
+}
+
+/** Splits the message of a failure into what happened and what to do, without the ids at the end of Entra ID's. */
+export function parseFailure({ message }: Failure): {
+  readonly problem: string
+  readonly fix: string | undefined
+} {
   const [problem = '', fix] = message
     .replace(/\s+Trace ID:.*?Timestamp: [\d:\- ]+Z/s, '')
-    .split(' Fix: ')
+    .split(/\.? Fix: /)
+  return { problem, fix }
+}
+
+/** Renders what happened and what to do. */
+export function renderFailure(failure: Failure): Html {
+  const { problem, fix } = parseFailure(failure)
+  return html`<p>${renderText(problem)}</p>
+    ${fix === undefined ? undefined : html`<p><strong>Fix:</strong> ${renderText(fix)}.</p>`}`
+}
+
+/** Renders the ids that Microsoft's support asks for; nothing if there are none. */
+export function renderSupportIds({ entraTraceId, entraCorrelationId }: Failure): Html | undefined {
   const ids = [
     ...(entraTraceId === undefined ? [] : [`trace ${entraTraceId}`]),
     ...(entraCorrelationId === undefined ? [] : [`correlation ${entraCorrelationId}`]),
   ]
-  return html`${explanation === undefined ? undefined : html`<p>Meaning: ${renderBreakable(explanation)}.</p>`}
-    <p>${renderBreakable(problem)}</p>
-    ${fix === undefined ? undefined : html`<p><strong>Fix:</strong> ${renderBreakable(fix)}.</p>`}
-    ${
-      ids.length === 0
-        ? undefined
-        : html`<p class="quiet small">For support: ${renderMono(ids.join(', '))}</p>`
-    }`
+  return ids.length === 0 ? undefined : html`. For support: ${renderMono(ids.join(', '))}`
 }
 
 const UNITS = [

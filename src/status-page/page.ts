@@ -1,13 +1,10 @@
-/** The status page: the status document as one HTML page without scripts or other assets. */
+/** The status page: the status document as one HTML page that loads nothing else. */
+import type { TrafficSample } from '../telemetry/metrics.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
-import {
-  renderBreakable,
-  renderFacts,
-  renderMono,
-  formatClock,
-  formatDuration,
-} from './components.ts'
+import { formatClock, formatDuration, renderFacts, renderText } from './components.ts'
 import { Html, html } from './html.ts'
+import { renderProblems } from './problems.ts'
+import { SCRIPT, SCRIPT_HASH } from './refresh.ts'
 import {
   renderAssertions,
   renderClients,
@@ -18,67 +15,126 @@ import {
 } from './sections.ts'
 import { STYLE, STYLE_HASH } from './style.ts'
 import { renderTokens } from './tokens.ts'
+import { addSample, renderTraffic } from './traffic.ts'
 
-interface Page {
+/** Renders the page of a document. */
+export type StatusPage = (status: StatusDocument) => Promise<{
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
+}>
+
+const STATES: Readonly<Record<StatusDocument['state'], { name: string; color: string }>> = {
+  starting: { name: 'Not ready: starting', color: '#6b7280' },
+  ready: { name: 'Ready', color: '#1d8a52' },
+  degraded: { name: 'Ready, with problems', color: '#b97700' },
+  failing: { name: 'Not ready: no token', color: '#c9362c' },
 }
 
-const STATES: Readonly<Record<StatusDocument['state'], string>> = {
-  starting: 'Not ready: starting',
-  ready: 'Ready',
-  degraded: 'Ready, with problems',
-  failing: 'Not ready: no token',
+/** Creates the page, which takes a sample for its curves each time it is rendered. */
+export function createStatusPage(readTraffic: () => Promise<TrafficSample>): StatusPage {
+  let samples: readonly TrafficSample[] = []
+  return async (status) => {
+    samples = addSample(samples, await readTraffic())
+    return { headers: HEADERS, body: renderPage(status, samples).markup }
+  }
 }
 
-/** Renders the page, with a Content-Security-Policy that allows its own style and nothing else. */
-export function renderStatusPage(status: StatusDocument): Page {
-  const { workload, state } = status
+/** The script replaces the elements with `data-part`. */
+function renderPage(status: StatusDocument, samples: readonly TrafficSample[]): Html {
+  const { build, workload, state, generatedAt } = status
   const name = formatWorkload(workload)
-  const page = html`<!doctype html>
-    <html lang="en">
+  return html`<!doctype html>
+    <html lang="en" data-version="${build.version}">
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <title>${STATES[state]} – ${name} – wimds</title>
-        <link rel="icon" href="data:," />
+        <title>${describeState(status)} – ${name} – wimds</title>
+        <link rel="icon" href="${createIcon(STATES[state].color)}" />
         ${STYLE_ELEMENT}
       </head>
       <body>
         <a class="skip" href="#tokens">Skip to the tokens</a>
         <header>
-          <p class="brand">wimds sidecar of</p>
           <div class="top">
-            <h1>${renderBreakable(name)}</h1>
-            <span class="pill ${state}">${STATES[state]}</span>
+            <div>
+              <p class="brand"><strong>wimds</strong> sidecar of</p>
+              <h1>${renderText(name)}</h1>
+            </div>
+            <div class="state">
+              <div role="status">${renderPart('state', renderState(status))}</div>
+              <p class="live">
+                <span id="live">As of ${formatClock(generatedAt, generatedAt)}</span>
+                <button type="button" id="pause" hidden>Pause</button>
+              </p>
+            </div>
           </div>
-          ${renderReasons(status)} ${renderFacts(describeSidecar(status))}
+          ${renderPart('facts', renderFacts(describeSidecar(status)))}
         </header>
         <main>
-          ${renderTokens(status)} ${renderExchanges(status)} ${renderFailedRequests(status)}
-          ${renderClients(status)} ${renderAssertions(status)} ${renderIdentities(status)}
-          ${renderSettings(status)}
+          ${renderPart('problems', renderProblems(status))}
+          ${renderPart('traffic', renderTraffic(samples))}
+          ${renderPart('tokens', renderTokens(status))}
+          ${renderPart('exchanges', renderExchanges(status))}
+          ${renderPart('failed-requests', renderFailedRequests(status))}
+          ${renderPart('clients', renderClients(status))}
+          ${renderPart('assertions', renderAssertions(status))}
+          ${renderPart('identities', renderIdentities(status))}
+          ${renderPart('settings', renderSettings(status))}
         </main>
         <footer>
+          ${renderPart('as-of', renderTime(generatedAt))}
           <p>
-            As of ${formatClock(status.generatedAt, '')}. <a href="/status">Reload</a>, or read it
-            as <a href="/status.json">JSON</a>. The metrics are at <a href="/metrics">/metrics</a>.
-            No token is ever shown here.
+            <a href="/status">Reload</a>, or read it as <a href="/status.json">JSON</a>. The metrics
+            are at <a href="/metrics">/metrics</a>. No token is ever shown here.
           </p>
         </footer>
+        ${SCRIPT_ELEMENT}
       </body>
     </html> `
-  return { headers: HEADERS, body: page.markup }
 }
 
-/** Not through `html`: the policy has the hash of this exact text. */
-const STYLE_ELEMENT = new Html(`<style>${STYLE}</style>`)
+/** Renders a part of the page that the script replaces when it changes. */
+function renderPart(name: string, content: Html): Html {
+  return html`<div data-part="${name}">${content}</div>`
+}
 
+function renderState(status: StatusDocument): Html {
+  const tone = isIdle(status) ? 'starting' : status.state
+  return html`<span class="pill ${tone}">${describeState(status)}</span>`
+}
+
+function describeState(status: StatusDocument): string {
+  return isIdle(status) ? 'Ready, no token requested yet' : STATES[status.state].name
+}
+
+/** Returns true if nothing fails because nothing has been tried. */
+function isIdle({ state, tokens }: StatusDocument): boolean {
+  return state === 'ready' && tokens.length === 0
+}
+
+function renderTime(generatedAt: string): Html {
+  const clock = formatClock(generatedAt, generatedAt)
+  return html`<p>As of ${generatedAt.slice(0, 10)} <span id="as-of">${clock}</span>.</p>`
+}
+
+/** Returns a disc in the color of the state, for the browser's tab. */
+function createIcon(color: string): string {
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><circle cx="8" cy="8" r="6" fill="${color}"/></svg>`
+  return `data:image/svg+xml,${encodeURIComponent(svg)}`
+}
+
+// Not through `html`: the policy has the hashes of these exact texts.
+const STYLE_ELEMENT = new Html(`<style>${STYLE}</style>`)
+const SCRIPT_ELEMENT = new Html(`<script type="module">${SCRIPT}</script>`)
+
+/** The Content-Security-Policy allows the page's own style and script and nothing else. */
 const HEADERS = {
   'Content-Type': 'text/html; charset=utf-8',
   'Content-Security-Policy': [
     "default-src 'none'",
     `style-src '${STYLE_HASH}'`,
+    `script-src '${SCRIPT_HASH}'`,
+    "connect-src 'self'",
     'img-src data:',
     "base-uri 'none'",
     "form-action 'none'",
@@ -93,21 +149,6 @@ const HEADERS = {
 
 function formatWorkload({ host, namespace, serviceAccount }: StatusDocument['workload']): string {
   return namespace === undefined ? host : `${namespace}/${serviceAccount ?? host}`
-}
-
-function renderReasons({ state, reasons, workload: { host, namespace } }: StatusDocument): Html {
-  if (reasons.length === 0) return html``
-  const inNamespace = namespace === undefined ? '' : ` -n ${namespace}`
-  return html`<div class="reasons ${state}">
-    <strong>Why</strong>
-    <ul>
-      ${reasons.map((reason) => html`<li>${renderBreakable(reason)}</li>`)}
-    </ul>
-    <p class="small">
-      For a diagnosis with the commands that fix it:
-      ${renderMono(`kubectl exec${inNamespace} ${host} -c wimds -- wimds doctor`)}
-    </p>
-  </div>`
 }
 
 function describeSidecar(status: StatusDocument): readonly (readonly [string, string])[] {

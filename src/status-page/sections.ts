@@ -1,7 +1,7 @@
 /** The sections of the status page below the tokens: history, clients and configuration. */
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 import {
-  renderBreakable,
+  renderText,
   renderErrorCode,
   renderEmpty,
   renderFacts,
@@ -14,63 +14,78 @@ import {
   renderTableBox,
 } from './components.ts'
 import { type Html, html } from './html.ts'
+import { findProblemLink } from './problems.ts'
 
-/** Renders the latest exchanges; repeats are one row with a count. */
-export function renderExchanges({ exchanges, generatedAt, tokens }: StatusDocument): Html {
-  const shown = new Set(tokens.map(({ failure }) => failure?.code))
+/** Renders the latest exchanges; those with the same request and outcome are one row with a count. */
+export function renderExchanges(status: StatusDocument): Html {
+  const { generatedAt } = status
   const title = 'Latest exchanges with Entra ID'
   const rows = renderTableBox(
     title,
     [
-      { title: 'When', cell: ({ at }) => formatClock(at, generatedAt), width: 'short' },
+      { title: 'Last', cell: ({ at }) => formatRelative(at, generatedAt), width: 'short' },
       { title: 'Times', cell: ({ count }) => count, width: 'short' },
-      { title: 'Identity', cell: ({ identity }) => renderBreakable(identity) },
-      { title: 'Resource', cell: ({ resource }) => renderBreakable(resource), width: 'name' },
+      { title: 'Identity', cell: ({ identity }) => renderText(identity) },
+      { title: 'Resource', cell: ({ resource }) => renderText(resource) },
       { title: 'Took', cell: ({ durationMs }) => `${durationMs} ms`, width: 'short' },
       {
         title: 'Outcome',
         width: 'text',
-        cell: ({ failure, explanation }) => {
+        cell: ({ identity, failure }) => {
           if (failure === undefined) return html`<span class="tag ok">token</span>`
-          if (shown.has(failure.code)) return html`${renderErrorCode(failure)} see the token above`
-          return html`${renderErrorCode(failure)}${renderFailure(failure, explanation)}`
+          const clientId = status.identities.find(({ name }) => name === identity)?.clientId
+          const link = findProblemLink(status, failure.code, clientId ?? identity)
+          if (link !== undefined) return renderErrorCode(failure, 'failing', link)
+          return html`${renderErrorCode(failure, 'starting')}${renderFailure(failure)}`
         },
       },
     ],
-    exchanges,
+    groupExchanges(status.exchanges),
     'No exchange yet.',
   )
   return renderSection('exchanges', title, rows)
 }
 
-/** Renders the failed requests by kind. A failure that a token above explains is not explained again. */
-export function renderFailedRequests({
-  failedRequests,
-  tokens,
-  generatedAt,
-}: StatusDocument): Html {
-  const shown = new Set(tokens.map(({ failure }) => failure?.code))
+type Exchange = StatusDocument['exchanges'][number]
+
+/** Returns the latest exchange of each request and outcome, with the number of all of them. */
+function groupExchanges(exchanges: readonly Exchange[]): Exchange[] {
+  const groups = Map.groupBy(exchanges, ({ identity, resource, failure }) =>
+    JSON.stringify([identity, resource, failure?.code]),
+  )
+  return [...groups.values()].flatMap(([latest, ...others]) => {
+    if (latest === undefined) return []
+    return { ...latest, count: others.reduce((sum, { count }) => sum + count, latest.count) }
+  })
+}
+
+/** Renders the failed requests by kind. A failure that is a problem of the sidecar is not explained again. */
+export function renderFailedRequests(status: StatusDocument): Html {
   const rows = renderTableBox(
     'Failed requests',
     [
-      { title: 'Last', cell: ({ lastAt }) => formatRelative(lastAt, generatedAt), width: 'short' },
+      {
+        title: 'Last',
+        cell: ({ lastAt }) => formatRelative(lastAt, status.generatedAt),
+        width: 'short',
+      },
       { title: 'Times', cell: ({ count }) => count, width: 'short' },
       {
         title: 'Client',
-        cell: ({ client, clientVersion }) => `${client} ${clientVersion}`,
-        width: 'name',
+        cell: ({ client, clientVersion }) => renderText(`${client} ${clientVersion}`),
       },
       { title: 'Protocol', cell: ({ protocol }) => protocol, width: 'short' },
       {
         title: 'Error',
         width: 'text',
-        cell: ({ failure }) =>
-          shown.has(failure.code)
-            ? html`${renderErrorCode(failure)} see the token above`
-            : html`${renderErrorCode(failure, 'starting')}${renderFailure(failure)}`,
+        cell: ({ failure }) => {
+          const link = findProblemLink(status, failure.code)
+          if (link !== undefined) return renderErrorCode(failure, 'failing', link)
+          return html`${renderErrorCode(failure, 'starting')}${renderFailure(failure)}`
+        },
       },
     ],
-    failedRequests,
+    status.failedRequests,
     'No failed request yet.',
   )
   return renderSection('failed-requests', 'Failed requests', rows)
@@ -81,7 +96,7 @@ export function renderClients({ clients, generatedAt }: StatusDocument): Html {
   const rows = renderTableBox(
     'Clients',
     [
-      { title: 'Library', cell: ({ title }) => renderBreakable(title), width: 'name' },
+      { title: 'Library', cell: ({ title }) => renderText(title) },
       { title: 'Version', cell: ({ version }) => (version === '' ? '–' : version), width: 'short' },
       { title: 'Requests', cell: ({ requests }) => requests, width: 'short' },
       {
@@ -94,8 +109,8 @@ export function renderClients({ clients, generatedAt }: StatusDocument): Html {
         width: 'text',
         cell: ({ supportsWorkloadIdentity, advice }) =>
           supportsWorkloadIdentity === true
-            ? html`<span class="tag ok">supports workload identity</span> ${advice}`
-            : advice,
+            ? html`<span class="tag ok">supports workload identity</span> ${renderText(advice)}`
+            : renderText(advice),
       },
     ],
     clients,
@@ -105,18 +120,18 @@ export function renderClients({ clients, generatedAt }: StatusDocument): Html {
 }
 
 /** Renders each projected token: its claims, or why it cannot be read. */
-export function renderAssertions({ assertions, generatedAt }: StatusDocument): Html {
+export function renderAssertions(status: StatusDocument): Html {
+  const { assertions, generatedAt } = status
   const title = 'Projected token'
   if (assertions.length === 0)
     return renderSection('assertions', title, renderEmpty('Not read yet.'))
   const cards = assertions.map(
     ({ file, claims, failure }) =>
       html`<li class="card">
-        <h3 class="mono">${file}</h3>
+        <h3 class="mono">${renderText(file)}</h3>
         ${
           failure &&
-          html`<p>${renderErrorCode(failure)}</p>
-            ${renderFailure(failure)}`
+          html`<p>${renderErrorCode(failure, 'failing', findProblemLink(status, failure.code))}</p>`
         }
         ${claims && renderFacts(describeClaims(claims, generatedAt), 'small')}
       </li>`,
@@ -153,7 +168,7 @@ export function renderIdentities({ identities, allowsUnlistedClientIds }: Status
     ({ name, isDefault, clientId, tenantId, authorityHost, resources }) =>
       html`<li class="card">
         <div class="row">
-          <h3>${renderBreakable(name)}</h3>
+          <h3>${renderText(name)}</h3>
           ${isDefault ? html`<span class="tag starting">default</span>` : undefined}
         </div>
         ${renderFacts(
@@ -170,10 +185,14 @@ export function renderIdentities({ identities, allowsUnlistedClientIds }: Status
   return renderSection(
     'identities',
     'Identities',
-    html`<ul class="cards">
-        ${cards}
-      </ul>
-      <p class="quiet small">${note}</p>`,
+    html`${
+        cards.length === 0
+          ? renderEmpty('No identity is configured.')
+          : html`<ul class="cards">
+              ${cards}
+            </ul>`
+      }
+      <p class="quiet small note">${note}</p>`,
   )
 }
 
@@ -189,7 +208,8 @@ export function renderSettings({ settings, warnings }: StatusDocument): Html {
     settings,
   )
   const notes = warnings.map(
-    (warning) => html`<p class="small"><span class="tag degraded">warning</span> ${warning}</p>`,
+    (warning) =>
+      html`<p class="small"><span class="tag degraded">warning</span> ${renderText(warning)}</p>`,
   )
   return renderSection(
     'settings',

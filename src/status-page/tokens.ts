@@ -1,10 +1,9 @@
 /** The tokens of the status page: what each is for, its age, and its next refresh. */
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 import {
-  renderBreakable,
+  renderText,
   renderErrorCode,
   renderEmpty,
-  renderFailure,
   formatClock,
   formatDuration,
   formatRelative,
@@ -12,40 +11,55 @@ import {
   renderSection,
 } from './components.ts'
 import { type Html, html } from './html.ts'
+import { findProblemLink } from './problems.ts'
 
 type Token = StatusDocument['tokens'][number]
 
 /** Renders a card for each token that is cached or was requested. */
-export function renderTokens({ tokens, generatedAt }: StatusDocument): Html {
+export function renderTokens(status: StatusDocument): Html {
+  const { tokens } = status
   const content =
     tokens.length === 0
       ? renderEmpty('No token has been requested yet.')
       : html`<ul class="cards">
-          ${tokens.map((token) => renderToken(token, generatedAt, findSameFailure(token, tokens)))}
+          ${tokens.map((token) => renderToken(token, status))}
         </ul>`
   return renderSection('tokens', 'Tokens', content)
 }
 
-/** Returns the first token with the same identity and error code, if it is not this one. */
-function findSameFailure(token: Token, tokens: readonly Token[]): Token | undefined {
-  const first = tokens.find(
-    ({ clientId, failure }) => clientId === token.clientId && failure?.code === token.failure?.code,
-  )
-  return first === token ? undefined : first
-}
-
-function renderToken(token: Token, now: string, same: Token | undefined): Html {
+function renderToken(token: Token, status: StatusDocument): Html {
   const { resource, identity, clientId, cached, failure } = token
-  const name = identity === clientId ? undefined : `${identity}, `
+  const now = status.generatedAt
+  const name = identity === clientId ? undefined : html`${renderText(identity)}, `
   return html`<li class="card">
     <div class="row">
-      <h3>${renderBreakable(resource)}</h3>
-      ${failure === undefined ? html`<span class="tag ok">cached</span>` : renderErrorCode(failure)}
+      <h3>${renderText(resource)}</h3>
+      ${failure === undefined ? renderCached(cached) : renderTokenFailure(token, failure, status)}
     </div>
     <p class="quiet small">as ${name}${renderMono(clientId)}</p>
     ${cached === undefined ? renderMissingToken(token, now) : renderLifetime(cached, token.nextAttemptAt, now)}
-    ${failure === undefined ? undefined : renderFailureBox(token, failure, same)}
+    ${failure === undefined ? undefined : html`<p class="small">${describeFailures(token)}</p>`}
   </li>`
+}
+
+function renderCached(cached: Token['cached']): Html {
+  return cached === undefined
+    ? html`<span class="tag starting">requested</span>`
+    : html`<span class="tag ok">cached</span>`
+}
+
+function renderTokenFailure(
+  { cached, clientId }: Token,
+  failure: NonNullable<Token['failure']>,
+  status: StatusDocument,
+): Html {
+  const link = findProblemLink(status, failure.code, clientId)
+  return renderErrorCode(failure, cached === undefined ? 'failing' : 'degraded', link)
+}
+
+function describeFailures({ consecutiveFailures, cached }: Token): string {
+  const times = consecutiveFailures === 1 ? 'once' : `${consecutiveFailures} times in a row`
+  return cached === undefined ? `Failed ${times}.` : `The refresh failed ${times}.`
 }
 
 function renderMissingToken({ nextAttemptAt, failure }: Token, now: string): Html {
@@ -82,20 +96,4 @@ function renderLifetime(
       <span>${age} old</span><span>next refresh ${refresh}</span
       ><span title="${formatClock(expiresAt, now)}">expires ${expiry}</span>
     </div>`
-}
-
-function renderFailureBox(
-  { consecutiveFailures }: Token,
-  failure: NonNullable<Token['failure']>,
-  same: Token | undefined,
-): Html {
-  const times = consecutiveFailures === 1 ? 'once' : `${consecutiveFailures} times in a row`
-  return html`<div class="why">
-    <p class="quiet">Failed ${times}</p>
-    ${
-      same === undefined
-        ? renderFailure(failure)
-        : html`<p>For the same reason as ${renderBreakable(same.resource)}</p>`
-    }
-  </div>`
 }

@@ -34,6 +34,25 @@ export interface Metrics {
   /** Records a later reading of the configuration; the first one succeeded. */
   readonly onReload: (isSuccess: boolean) => void
   readonly scrape: () => Promise<Exposition>
+  /** Returns the counts behind the curves of the status page. */
+  readonly readTraffic: () => Promise<TrafficSample>
+}
+
+/** What a sidecar has answered since its start. */
+export interface TrafficSample {
+  /** On the monotonic clock, which starts with the process: milliseconds. */
+  readonly at: number
+  readonly requests: number
+  /** Requests that were answered with 400 and above. */
+  readonly failed: number
+  /**
+   * Requests by duration: `counts[i]` took at most `bounds[i]` seconds and more than the bound before it. The
+   * last count, which has no bound, took longer.
+   */
+  readonly durations: { readonly bounds: readonly number[]; readonly counts: readonly number[] }
+  /** Token requests, and those that were answered from the cache. */
+  readonly lookups: number
+  readonly hits: number
 }
 
 /** From an answer out of the cache, through an exchange, to a caller that waited for the time limit. */
@@ -147,7 +166,35 @@ export function createMetrics(sources: MetricsSources): Metrics {
     onSkew: (skewMs) => skew.set(skewMs / 1000),
     onReload,
     scrape: () => scrapeRegistry(registry),
+    readTraffic: async () => {
+      const { hit } = cacheResults
+      const lookups = Object.values(cacheResults).reduce((sum, count) => sum + count, 0)
+      const durations = sumDurations(await requestDuration.get())
+      return { at: clock.monotonic(), ...durations, lookups, hits: hit }
+    },
   }
+}
+
+/** Adds up the series of the request histogram, whose buckets are cumulative. */
+function sumDurations({
+  values,
+}: Awaited<ReturnType<typeof Histogram.prototype.get>>): Pick<
+  TrafficSample,
+  'requests' | 'failed' | 'durations'
+> {
+  const cumulative = REQUEST_BUCKETS.map(() => 0)
+  let requests = 0
+  let failed = 0
+  for (const { metricName = '', labels, value } of values) {
+    if (metricName.endsWith('_count')) {
+      requests += value
+      if (labels['outcome'] !== 'success') failed += value
+    }
+    const bucket = REQUEST_BUCKETS.indexOf(Number(labels['le']))
+    if (bucket >= 0) cumulative[bucket] = (cumulative[bucket] ?? 0) + value
+  }
+  const counts = [...cumulative, requests].map((count, at) => count - (cumulative[at - 1] ?? 0))
+  return { requests, failed, durations: { bounds: REQUEST_BUCKETS, counts } }
 }
 
 function classifyStatus(status: number): 'success' | 'client_error' | 'server_error' {

@@ -1,5 +1,7 @@
-/** The state of a sidecar in one word, with its reasons. */
+/** The state of a sidecar in one word, with the problems behind it. */
+import { BrokerError } from '../errors.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
+import type { Identity, IdentityDirectory } from '../identities.ts'
 import { firstItems } from '../lib/first-items.ts'
 import { scrub } from '../secret.ts'
 import type { Clock } from '../tokens/clock.ts'
@@ -12,66 +14,114 @@ interface StateSources {
   readonly readiness: Pick<ReadinessState, 'ready' | 'reasons'>
   readonly entries: readonly CacheEntry[]
   readonly assertions: ReadonlyMap<string, AssertionState>
+  readonly directory: Pick<IdentityDirectory, 'identities'>
   readonly clock: Clock
+}
+
+/** Why a sidecar is not in state ready: one fault, and the tokens that it concerns. */
+export interface Problem {
+  /** One sentence without a full stop. */
+  readonly summary: string
+  readonly error?: BrokerError
+  /** Whose tokens it concerns; undefined: those of every identity. */
+  readonly identity?: Identity
+  /** Scrubbed; undefined: all. */
+  readonly resources?: readonly string[]
+  /** Failed exchanges in a row, of the token with the most. */
+  readonly failures?: number
+}
+
+interface FoundState {
+  readonly state: StatusDocument['state']
+  readonly problems: readonly Problem[]
 }
 
 /** Failures whose next attempt is overdue by this much belong to tokens that are no longer requested. */
 const ABANDONED_MS = 10 * 60_000
 
-/** Returns the state as the status schema defines it, with a reason for each failure. */
-export function findState({
-  readiness,
-  entries,
-  assertions,
-  clock,
-}: StateSources): Pick<StatusDocument, 'state' | 'reasons'> {
-  if (!readiness.ready) return { state: 'starting', reasons: [...readiness.reasons] }
+/** Returns the state as the status schema defines it, with the problems that explain it. */
+export function findState(sources: StateSources): FoundState {
+  const { readiness, entries, assertions, directory, clock } = sources
+  if (!readiness.ready) {
+    return { state: 'starting', problems: findStartProblems(readiness.reasons, assertions) }
+  }
   const failing = entries.filter(
     ({ failure, nextAttemptAt }) =>
       failure !== undefined && nextAttemptAt > clock.monotonic() - ABANDONED_MS,
   )
-  const reasons = [
-    ...describeAssertionFailures(assertions, clock.wall()),
-    ...describeTokenFailures(failing),
+  const hasToken = entries.some(({ token }) => token !== undefined)
+  const problems = [
+    ...findAssertionProblems(assertions, clock.wall()),
+    ...(directory.identities.length === 0 && !hasToken ? [NO_IDENTITY] : []),
+    ...findTokenProblems(failing),
   ]
+  if (problems.length === 0) return { state: 'ready', problems }
   const isRejected = failing.some(
     ({ token, failure }) => token === undefined && failure?.error.isPermanent === true,
   )
-  const hasNoToken = failing.length > 0 && entries.every(({ token }) => token === undefined)
-  if (isRejected || hasNoToken) return { state: 'failing', reasons }
-  return { state: reasons.length > 0 ? 'degraded' : 'ready', reasons }
+  return { state: isRejected || !hasToken ? 'failing' : 'degraded', problems }
 }
 
-function describeAssertionFailures(
+/** Returns the problem in one sentence, with its error code unless the sentence is the error itself. */
+export function describeProblem({ summary, error }: Problem): string {
+  return error === undefined || summary === scrub(error.message)
+    ? summary
+    : `${summary}: ${error.code}`
+}
+
+const NO_IDENTITY: Problem = {
+  summary: 'no identity is configured, so a request without client_id gets no token',
+  error: new BrokerError(
+    'identity_not_found',
+    'no identity is configured. Fix: set AZURE_CLIENT_ID to the client id of the managed identity or application, or list identities in the file of WIMDS_CONFIG',
+  ),
+}
+
+function findStartProblems(
+  reasons: readonly string[],
   assertions: ReadonlyMap<string, AssertionState>,
-  now: number,
-): string[] {
-  return [...assertions].flatMap(([file, state]) => {
-    if (!state.ok) return scrub(state.error.message)
-    if (state.assertion.expiresAt > now) return []
-    return `the projected token in ${file} has expired: check that the kubelet rotates it`
+): Problem[] {
+  const errors = [...assertions.values()].flatMap((state) => (state.ok ? [] : state.error))
+  return reasons.map((summary) => {
+    const error = errors.find(({ message }) => scrub(message) === summary)
+    return { summary, ...(error !== undefined && { error }) }
   })
 }
 
-/** Returns one sentence for all tokens of an identity that fail with the same code. */
-function describeTokenFailures(failing: readonly CacheEntry[]): string[] {
+function findAssertionProblems(
+  assertions: ReadonlyMap<string, AssertionState>,
+  now: number,
+): Problem[] {
+  return [...assertions].flatMap(([file, state]) => {
+    if (!state.ok) return { summary: scrub(state.error.message), error: state.error }
+    if (state.assertion.expiresAt > now) return []
+    const summary = `the projected token in ${file} has expired: check that the kubelet rotates it`
+    return { summary }
+  })
+}
+
+/** Returns one problem for all tokens of an identity that fail with the same code. */
+function findTokenProblems(failing: readonly CacheEntry[]): Problem[] {
   const groups = Map.groupBy(failing, ({ request: { identity }, token, failure }) =>
     JSON.stringify([identity.clientId, failure?.error.code, token === undefined]),
   )
   return [...groups.values()].flatMap((group) => {
     const [first] = group
-    if (first === undefined) return []
-    const { request, token, failure } = first
-    const resources = group.map(({ request: { scope } }) => toResource(scope))
-    const subject = scrub(
-      `${firstItems(resources, MAX_NAMED).join(', ')} as ${request.identity.name}`,
-    )
-    const code = failure?.error.code ?? ''
-    const noun = group.length === 1 ? 'the token' : 'tokens'
-    const verb = group.length === 1 ? 'is' : 'are'
-    return token === undefined
-      ? `no token for ${subject}: ${code}`
-      : `${noun} for ${subject} cannot be refreshed and ${verb} still served: ${code}`
+    if (first?.failure === undefined) return []
+    const { identity } = first.request
+    const resources = group.map(({ request: { scope } }) => scrub(toResource(scope)))
+    const subject = scrub(`${firstItems(resources, MAX_NAMED).join(', ')} as ${identity.name}`)
+    const isSingle = group.length === 1
+    return {
+      summary:
+        first.token === undefined
+          ? `no token for ${subject}`
+          : `${isSingle ? 'the token' : 'tokens'} for ${subject} cannot be refreshed and ${isSingle ? 'is' : 'are'} still served`,
+      error: first.failure.error,
+      identity,
+      resources,
+      failures: Math.max(...group.map(({ failure }) => failure?.count ?? 0)),
+    }
   })
 }
 

@@ -28,11 +28,31 @@ export const StatusSchema = z.object({
   /**
    * starting: no valid projected token yet. ready: nothing fails. degraded: something fails that may
    * recover, or for which a valid token is still cached. failing: a requested token cannot be obtained,
-   * because Entra ID rejects it until somebody changes something, or because no exchange succeeds.
+   * because Entra ID rejects it until somebody changes something, no exchange succeeds, no projected token is
+   * valid, or no identity is configured.
    */
   state: z.enum(['starting', 'ready', 'degraded', 'failing']),
   /** Why the state is not ready, one sentence each. */
   reasons: z.array(z.string()),
+  /** The same with details, in the same order; absent in the documents of older versions. */
+  problems: z.optional(
+    z.array(
+      z.object({
+        /** One sentence without a full stop. */
+        summary: z.string(),
+        /** Whose tokens it concerns; absent: those of every identity. */
+        identity: z.optional(z.string()),
+        clientId: z.optional(z.string()),
+        /** Absent: all. */
+        resources: z.optional(z.array(z.string())),
+        /** Failed exchanges in a row, of the token with the most. */
+        consecutiveFailures: z.optional(count),
+        failure: z.optional(Failure),
+        /** What Entra ID's error code means, where that is known. */
+        explanation: z.optional(z.string()),
+      }),
+    ),
+  ),
   logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']),
   /** How far the local clock is ahead of Entra ID's; absent before the first exchange. */
   clockSkewSeconds: z.optional(z.number()),

@@ -12,7 +12,7 @@ import type { CacheEntry } from '../tokens/token-cache.ts'
 import { supportsWorkloadIdentity, type SeenClient } from './clients.ts'
 import type { FailedRequests, History, PastExchange } from './history.ts'
 import type { ReadinessState } from './readiness.ts'
-import { findState } from './state.ts'
+import { describeProblem, findState, type Problem } from './state.ts'
 import type { StatusDocument } from './status-schema.ts'
 
 interface StatusSources {
@@ -39,13 +39,16 @@ export function createStatusDocument(sources: StatusSources): StatusDocument {
   const wall = clock.wall()
   const monotonic = clock.monotonic()
   const toWallTime = (at: number) => wall + at - monotonic
+  const { state, problems } = findState({ ...sources, directory: config.directory })
   return {
     schemaVersion: 1,
     generatedAt: formatTime(wall),
     workload: describeWorkload(assertions),
     build: { version, node: process.version },
     startedAt: formatTime(startedAt),
-    ...findState(sources),
+    state,
+    reasons: problems.map(describeProblem),
+    problems: problems.map(formatProblem),
     logLevel: sources.logLevel,
     ...(skewMs !== undefined && { clockSkewSeconds: Math.round(skewMs / 100) / 10 }),
     identities: describeIdentities(config.directory),
@@ -58,6 +61,23 @@ export function createStatusDocument(sources: StatusSources): StatusDocument {
     settings: sources.settings,
     warnings: config.warnings.map(scrub),
   }
+}
+
+function formatProblem(problem: Problem): NonNullable<StatusDocument['problems']>[number] {
+  const { summary, error, identity, resources, failures } = problem
+  return {
+    summary,
+    ...(identity !== undefined && { identity: identity.name, clientId: identity.clientId }),
+    ...(resources !== undefined && { resources: [...resources] }),
+    ...(failures !== undefined && { consecutiveFailures: failures }),
+    ...(error !== undefined && { failure: describeFailure(error), ...describeMeaning(error) }),
+  }
+}
+
+/** Returns what Entra ID's error code means, where that is known. */
+function describeMeaning({ entra }: BrokerError): { readonly explanation?: string } {
+  const known = entra?.aadsts === undefined ? undefined : explainAadsts(entra.aadsts)
+  return known === undefined ? {} : { explanation: known.explanation }
 }
 
 /** Reads namespace and service account of the subject `system:serviceaccount:NAMESPACE:NAME`. */
@@ -135,13 +155,7 @@ function describeExchange({
     durationMs: Math.round(durationMs),
   }
   if (outcome.ok) return past
-  const { aadsts } = outcome.error.entra ?? {}
-  const explanation = aadsts === undefined ? undefined : explainAadsts(aadsts)?.explanation
-  return {
-    ...past,
-    failure: describeFailure(outcome.error),
-    ...(explanation !== undefined && { explanation }),
-  }
+  return { ...past, failure: describeFailure(outcome.error), ...describeMeaning(outcome.error) }
 }
 
 function describeFailedRequests({

@@ -127,6 +127,7 @@ export function createTelemetry(sources: TelemetrySources): Telemetry {
     onReload: metrics.onReload,
     readiness: readiness.check,
     scrape: metrics.scrape,
+    readTraffic: metrics.readTraffic,
     document: (settings) =>
       createStatusDocument({
         version: VERSION,

@@ -19,6 +19,7 @@ export function chromiumPath(): string | undefined {
 interface View {
   readonly colorScheme: 'light' | 'dark'
   readonly width: number
+  readonly javaScriptEnabled?: boolean
 }
 
 export const VIEWS = {
@@ -30,13 +31,14 @@ export const VIEWS = {
 /** Starts a browser with an empty profile and without background requests. Use it with `await using`. */
 export async function browse(
   executablePath: string,
-  { colorScheme, width }: View,
+  { colorScheme, width, javaScriptEnabled = true }: View,
 ): Promise<{ context: BrowserContext } & AsyncDisposable> {
   const profile = await mkdtemp(join(tmpdir(), 'wimds-browser-'))
   const context = await chromium.launchPersistentContext(profile, {
     executablePath,
     headless: true,
     colorScheme,
+    javaScriptEnabled,
     viewport: { width, height: 900 },
     args: [
       '--no-sandbox',

@@ -11,6 +11,9 @@ const ARM = 'https://management.azure.com/'
 const ORDERS = '11111111-1111-4111-8111-111111111111'
 const BILLING = '44444444-4444-4444-8444-444444444444'
 
+const COSMOS = 'https://contoso-orders-prod.documents.azure.com'
+const UNLISTED = '55555555-5555-4555-8555-555555555555'
+
 const TIMEOUT: Failure = {
   code: 'entra_unreachable',
   message:
@@ -23,6 +26,13 @@ const NO_MATCH: Failure = {
   aadsts: 700213,
   entraTraceId: '0f7c2a9e-6f0b-4c8e-9a43-9d4c1a6f3b00',
   entraCorrelationId: '5b1d7f0e-2c8a-4b63-8f51-3f1f6f3c2a11',
+}
+
+const NO_SUBJECT = 'no federated credential of the identity has the subject of the assertion'
+const UNKNOWN: Failure = {
+  code: 'application_refused',
+  message: `AADSTS700016: Application with identifier '${UNLISTED}' was not found in the directory 'Contoso'. Fix: check AZURE_CLIENT_ID and AZURE_TENANT_ID (or the identities file): use the client id, not the object id; if the application was created minutes ago, wait`,
+  aadsts: 700016,
 }
 
 const identities: StatusDocument['identities'] = [
@@ -105,13 +115,28 @@ export const READY = aStatus({
   ],
 })
 
+/** Returns the reasons of these problems, as the sidecar words them. */
+const withReasons = (problems: NonNullable<StatusDocument['problems']>) => ({
+  problems,
+  reasons: problems.map(({ summary, failure }) =>
+    failure === undefined ? summary : `${summary}: ${failure.code}`,
+  ),
+})
+
 export const DEGRADED = aStatus({
   ...healthy,
   state: 'degraded',
   clockSkewSeconds: 3.4,
-  reasons: [
-    `the token for ${STORAGE} as billing cannot be refreshed and is still served: entra_unreachable`,
-  ],
+  ...withReasons([
+    {
+      summary: `the token for ${STORAGE} as billing cannot be refreshed and is still served`,
+      identity: 'billing',
+      clientId: BILLING,
+      resources: [STORAGE],
+      consecutiveFailures: 4,
+      failure: TIMEOUT,
+    },
+  ]),
   tokens: [
     token(VAULT),
     token(STORAGE, {
@@ -139,7 +164,26 @@ export const DEGRADED = aStatus({
 export const FAILING = aStatus({
   ...healthy,
   state: 'failing',
-  reasons: [`no token for ${VAULT}, ${STORAGE} as orders: federated_credential_not_found`],
+  ...withReasons([
+    {
+      summary: `no token for ${VAULT}, ${STORAGE} as orders`,
+      identity: 'orders',
+      clientId: ORDERS,
+      resources: [VAULT, STORAGE],
+      consecutiveFailures: 61,
+      failure: NO_MATCH,
+      explanation: NO_SUBJECT,
+    },
+    {
+      summary: `no token for ${COSMOS} as ${UNLISTED}`,
+      identity: UNLISTED,
+      clientId: UNLISTED,
+      resources: [COSMOS],
+      consecutiveFailures: 9,
+      failure: UNKNOWN,
+      explanation: 'the application is not known in the tenant',
+    },
+  ]),
   tokens: [
     {
       identity: 'orders',
@@ -159,6 +203,15 @@ export const FAILING = aStatus({
       consecutiveFailures: 3,
       failure: NO_MATCH,
     },
+    {
+      identity: UNLISTED,
+      clientId: UNLISTED,
+      resource: COSMOS,
+      scope: `${COSMOS}/.default`,
+      nextAttemptAt: '2026-11-24T12:00:20.000Z',
+      consecutiveFailures: 9,
+      failure: UNKNOWN,
+    },
   ],
   exchanges: [
     {
@@ -168,8 +221,31 @@ export const FAILING = aStatus({
       resource: VAULT,
       durationMs: 187,
       failure: NO_MATCH,
-      explanation:
-        'no federated identity credential of the identity has the subject of the assertion',
+      explanation: NO_SUBJECT,
+    },
+    {
+      at: '2026-11-24T11:59:38.000Z',
+      count: 4,
+      identity: UNLISTED,
+      resource: COSMOS,
+      durationMs: 203,
+      failure: UNKNOWN,
+    },
+    {
+      at: '2026-11-24T11:59:10.000Z',
+      count: 1,
+      identity: 'orders',
+      resource: VAULT,
+      durationMs: 174,
+      failure: NO_MATCH,
+    },
+    {
+      at: '2026-11-24T11:58:31.000Z',
+      count: 5,
+      identity: UNLISTED,
+      resource: COSMOS,
+      durationMs: 198,
+      failure: UNKNOWN,
     },
   ],
   failedRequests: [
@@ -186,10 +262,40 @@ export const FAILING = aStatus({
   warnings: ['WIMDS_PREFECH is not a setting of wimds and has no effect'],
 })
 
+const NO_FILE: Failure = {
+  code: 'assertion_missing',
+  message:
+    'there is no projected token at /var/run/secrets/azure/tokens/azure-identity-token. Fix: mount a projected service-account token there, or set AZURE_FEDERATED_TOKEN_FILE to its path',
+}
+
+/** No projected token, and no identity. */
+export const UNCONFIGURED = aStatus({
+  state: 'failing',
+  ...withReasons([
+    { summary: NO_FILE.message, failure: NO_FILE },
+    {
+      summary: 'no identity is configured, so a request without client_id gets no token',
+      failure: {
+        code: 'identity_not_found',
+        message:
+          'no identity is configured. Fix: set AZURE_CLIENT_ID to the client id of the managed identity or application, or list identities in the file of WIMDS_CONFIG',
+      },
+    },
+  ]),
+  allowsUnlistedClientIds: true,
+  identities: [],
+  assertions: [{ file: '/var/run/secrets/azure/tokens/azure-identity-token', failure: NO_FILE }],
+  tokens: [],
+  exchanges: [],
+})
+
+/** Ready, and nothing has been requested. */
+export const IDLE = aStatus({ tokens: [], exchanges: [], clients: [] })
+
 /** Before anything has happened. */
 export const STARTING = aStatus({
   state: 'starting',
-  reasons: ['the projected token has not been read yet'],
+  ...withReasons([{ summary: 'the projected token has not been read yet' }]),
   assertions: [],
   tokens: [],
   exchanges: [],

@@ -1,21 +1,48 @@
-/** Starts an admin server that serves this status document. */
+/** Starts an admin server that serves a status document, with the traffic of ten minutes before it. */
 import { createAdminApp } from '../../src/server/admin.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import type { StatusDocument } from '../../src/telemetry/status-schema.ts'
 import { portOf } from '../fixtures/listening.ts'
+import { aTrafficSample } from '../fixtures/status.ts'
 
+interface Served extends AsyncDisposable {
+  readonly origin: string
+  /** Replaces the document. */
+  readonly change: (document: StatusDocument) => void
+  readonly close: () => Promise<void>
+}
+
+const SAMPLES = 120
+const SPACING_MS = 5000
+const HOUR_MS = 3_600_000
+
+/** Starts the server. `hasTraffic: false` serves a page on which nothing has been requested. */
 export async function serveStatus(
   document: StatusDocument,
-): Promise<{ origin: string } & AsyncDisposable> {
+  { hasTraffic = true }: { readonly hasTraffic?: boolean } = {},
+): Promise<Served> {
+  let current = document
+  let visits = 0
   const app = createAdminApp({
     readiness: () => ({ ready: true, reasons: [] }),
     scrape: () => Promise.resolve({ contentType: 'text/plain', body: '' }),
-    document: () => document,
+    readTraffic: () => {
+      visits += 1
+      const at = (hasTraffic ? 3 * HOUR_MS : 0) + visits * SPACING_MS
+      return Promise.resolve(aTrafficSample(hasTraffic ? visits : 0, at))
+    },
+    document: () => current,
     log: createLogger({ level: 'silent', format: 'json', out: { write: () => {} } }),
   })
   await app.listen({ host: '127.0.0.1', port: 0 })
+  const visitsBefore = hasTraffic ? SAMPLES : 0
+  for (let visit = 0; visit < visitsBefore; visit += 1) {
+    await app.inject({ url: '/status', headers: { host: 'localhost' } })
+  }
   return {
     origin: `http://localhost:${portOf(app.server)}`,
+    change: (next) => (current = next),
+    close: () => app.close(),
     [Symbol.asyncDispose]: () => app.close(),
   }
 }

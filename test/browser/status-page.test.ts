@@ -5,11 +5,18 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { StatusDocument } from '../../src/telemetry/status-schema.ts'
 import { browse, chromiumPath, VIEWS } from './chromium.ts'
-import { DEGRADED, hostile, READY, FAILING, STARTING } from './documents.ts'
+import { DEGRADED, hostile, IDLE, READY, FAILING, STARTING, UNCONFIGURED } from './documents.ts'
 import { serveStatus } from './served.ts'
 
 const chromium = chromiumPath() ?? ''
-const STATES = { ready: READY, degraded: DEGRADED, failing: FAILING, starting: STARTING }
+const STATES = {
+  ready: READY,
+  degraded: DEGRADED,
+  failing: FAILING,
+  unconfigured: UNCONFIGURED,
+  starting: STARTING,
+  idle: IDLE,
+}
 /** Where `npm run test:browser` puts its screenshots; those in docs/images are copies. */
 const SCREENSHOTS = 'coverage/screenshots'
 
@@ -25,42 +32,76 @@ async function findViolations(page: Page): Promise<(readonly [string, string | u
   return violations.map(({ id, nodes }) => [id, nodes[0]?.html])
 }
 
-/** Returns the words that are wrapped onto two lines; words end at white space and punctuation. */
-async function findBrokenWords(page: Page): Promise<unknown> {
+/** Returns the matches of a pattern in the texts of the page that are wrapped onto two lines. */
+async function findWrapped(page: Page, pattern: RegExp): Promise<unknown> {
   return page.evaluate(`{
-    const broken = []
+    const wrapped = []
     const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
     while (texts.nextNode()) {
       const node = texts.currentNode
-      for (const { index, 0: word } of node.data.matchAll(/[\\p{L}\\p{N}]+/gu)) {
+      for (const { index, 0: word } of node.data.matchAll(${String(pattern)})) {
         const range = document.createRange()
         range.setStart(node, index)
         range.setEnd(node, index + word.length)
         const lines = new Set([...range.getClientRects()].map(({ top }) => top))
-        if (lines.size > 1) broken.push(word)
+        if (lines.size > 1) wrapped.push(word)
       }
     }
-    broken
+    wrapped
   }`)
+}
+
+/** Matches what lies between punctuation and white space. */
+const WORD = /[\p{L}\p{N}]+/gu
+/** Matches what lies between white space; longer names may wrap. */
+const NAME = /(?<!\S)\S{1,40}(?!\S)/g
+
+/** Returns the names with punctuation in them that are wrapped onto two lines. */
+async function findWrappedNames(page: Page): Promise<unknown> {
+  const names = await page.evaluate(`
+    [...document.querySelectorAll('.name')]
+      .filter((name) => new Set([...name.getClientRects()].map(({ top }) => top)).size > 1)
+      .map((name) => name.textContent)
+  `)
+  return [names, await findWrapped(page, NAME)].flat()
+}
+
+/** Returns the texts of tables and cards that are wider than their frame. */
+async function findOverflowing(page: Page): Promise<unknown> {
+  return page.evaluate(`
+    [...document.querySelectorAll('.box, .card, .command')]
+      .filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)
+      .map((element) => element.textContent)
+  `)
+}
+
+interface Seen {
+  readonly messages: string[]
+  /** URLs; `data:` ones do not count. */
+  readonly requests: string[]
+  readonly server: Awaited<ReturnType<typeof serveStatus>>
 }
 
 /** Opens the page of a document, and collects console messages and requests of the browser. */
 async function visit(
   document: StatusDocument,
   view: (typeof VIEWS)[keyof typeof VIEWS],
-  check: (page: Page, seen: { messages: string[]; requests: string[] }) => Promise<void>,
+  check: (page: Page, seen: Seen) => Promise<void>,
 ): Promise<void> {
-  await using server = await serveStatus(document)
+  const hasTraffic = document.tokens.length > 0
+  await using server = await serveStatus(document, { hasTraffic })
   await using browser = await browse(chromium, view)
   const page = await browser.context.newPage()
-  const seen: { messages: string[]; requests: string[] } = { messages: [], requests: [] }
+  const seen: Seen = { messages: [], requests: [], server }
   page.on('console', (message) => seen.messages.push(message.text()))
   page.on('pageerror', (error) => seen.messages.push(error.message))
   page.on('dialog', (dialog) => {
     seen.messages.push(`dialog: ${dialog.message()}`)
     void dialog.dismiss()
   })
-  page.on('request', (request) => seen.requests.push(request.url()))
+  page.on('request', (request) => {
+    if (!request.url().startsWith('data:')) seen.requests.push(request.url())
+  })
   await page.goto(`${server.origin}/status`)
   await check(page, seen)
 }
@@ -75,9 +116,11 @@ describe.skipIf(chromium === '')('the status page in a browser', () => {
           expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(
             view.width,
           )
-          expect(await findBrokenWords(page)).toEqual([])
+          expect(await findOverflowing(page)).toEqual([])
+          expect(await findWrapped(page, WORD)).toEqual([])
+          expect(view.width < 1280 ? [] : await findWrappedNames(page)).toEqual([])
           expect(messages).toEqual([])
-          expect(requests.filter((url) => !url.startsWith('data:'))).toEqual([page.url()])
+          expect(new Set(requests)).toEqual(new Set([page.url()]))
           await mkdir(SCREENSHOTS, { recursive: true })
           await page.screenshot({
             path: `${SCREENSHOTS}/status-${state}-${name}.png`,
@@ -105,6 +148,8 @@ describe.skipIf(chromium === '')('the status page in a browser', () => {
       expect(await focused()).toBe('Skip to the tokens')
       expect(await page.getByText('Skip to the tokens').isVisible()).toBe(true)
       await page.keyboard.press('Tab')
+      expect(await focused()).toBe('Pause')
+      await page.keyboard.press('Tab')
       expect(await focused()).toMatch(/settings in force/)
       await page.keyboard.press('Enter')
       expect(await page.getByText('WIMDS_LISTEN').isVisible()).toBe(true)
@@ -115,12 +160,13 @@ describe.skipIf(chromium === '')('the status page in a browser', () => {
 
   test('escapes hostile names', async () => {
     await visit(hostile(), VIEWS.light, async (page, { messages, requests }) => {
-      expect(await page.locator('script, img, svg[onload], b').count()).toBe(0)
+      expect(await page.locator('body > script').count()).toBe(1)
+      expect(await page.locator('main script, header script, img, svg[onload], b').count()).toBe(0)
       expect(await page.getByRole('heading', { level: 1 }).textContent()).toContain(
         '<script>alert(2)</script>',
       )
       expect(messages).toEqual([])
-      expect(requests.filter((url) => !url.startsWith('data:'))).toEqual([page.url()])
+      expect(new Set(requests)).toEqual(new Set([page.url()]))
     })
   })
 
@@ -135,5 +181,80 @@ describe.skipIf(chromium === '')('the status page in a browser', () => {
       expect(ran).toBe(false)
       expect(messages.join()).toMatch(/Content Security Policy/)
     })
+  })
+
+  test('shows a new state by itself, and keeps focus, opened details and scroll position', async () => {
+    await visit(READY, VIEWS.light, async (page, { server, messages, requests }) => {
+      await page.getByText('settings in force').click()
+      await page.evaluate('scrollTo(0, 400)')
+      expect(await page.getByText('federated_credential_not_found').count()).toBe(0)
+      server.change(FAILING)
+      await page.getByText('Not ready: no token').waitFor()
+      expect(await page.title()).toMatch(/^Not ready: no token/)
+      expect(await page.getByText('No token for https://vault.azure.net').count()).toBe(1)
+      expect(await page.locator(':focus').textContent()).toMatch(/settings in force/)
+      expect(await page.getByText('WIMDS_LISTEN').isVisible()).toBe(true)
+      expect(await page.evaluate('scrollY')).toBeGreaterThan(0)
+      expect(requests.length).toBeGreaterThan(1)
+      expect(new Set(requests)).toEqual(new Set([page.url()]))
+      expect(messages).toEqual([])
+      expect(await findViolations(page)).toEqual([])
+    })
+  })
+
+  test('does not replace text that is being selected', async () => {
+    await visit(READY, VIEWS.light, async (page, { server }) => {
+      await page.evaluate(`getSelection().selectAllChildren(document.querySelector('#tokens'))`)
+      server.change(FAILING)
+      await page.getByText('Not ready: no token').waitFor()
+      expect(await page.evaluate('getSelection().toString()')).toContain('expires in 21 h')
+      await page.evaluate('getSelection().removeAllRanges()')
+      await page.getByText('Failed 61 times in a row').waitFor()
+    })
+  })
+
+  test('can be paused', async () => {
+    await visit(READY, VIEWS.light, async (page, { server, requests }) => {
+      await page.getByRole('button', { name: 'Pause' }).click()
+      await page.getByText('Paused at 12:00:00 UTC').waitFor()
+      server.change(FAILING)
+      const count = requests.length
+      // Longer than two intervals, in the time of the page.
+      await page.clock.install()
+      await page.clock.runFor(11_000)
+      expect(requests.length).toBe(count)
+      expect(await page.getByText('Not ready: no token').count()).toBe(0)
+      await page.getByRole('button', { name: 'Resume' }).click()
+      await page.getByText('Not ready: no token').waitFor()
+    })
+  })
+
+  test('says when the sidecar does not answer any more', async () => {
+    await visit(READY, VIEWS.light, async (page, { server }) => {
+      await server.close()
+      await page.getByText('No answer since 12:00:00 UTC').waitFor()
+      expect(await findViolations(page)).toEqual([])
+    })
+  })
+
+  test('copies a command', async () => {
+    await visit(FAILING, VIEWS.light, async (page) => {
+      await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
+      await page.getByRole('button', { name: 'Copy' }).first().click()
+      await page.getByRole('button', { name: 'Copied' }).waitFor()
+      const copied = await page.evaluate('navigator.clipboard.readText()')
+      expect(copied).toContain('--subject system:serviceaccount:shop:orders \\\n')
+    })
+  })
+
+  test('says the same without scripts', async () => {
+    await using server = await serveStatus(FAILING)
+    await using browser = await browse(chromium, { ...VIEWS.light, javaScriptEnabled: false })
+    const page = await browser.context.newPage()
+    await page.goto(`${server.origin}/status`)
+    expect(await page.getByText('As of 12:00:00 UTC').isVisible()).toBe(true)
+    expect(await page.getByRole('button').count()).toBe(0)
+    expect(await page.getByText('az identity federated-credential create').isVisible()).toBe(true)
+    expect(await page.getByRole('link', { name: 'Reload' }).isVisible()).toBe(true)
   })
 })

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { createAdminApp, isFromLoopback } from '../../src/server/admin.ts'
 import { createLogger, type ProcessLog } from '../../src/telemetry/logger.ts'
 import type { ReadinessState } from '../../src/telemetry/readiness.ts'
-import { aStatus } from '../fixtures/status.ts'
+import { aStatus, aTrafficSample } from '../fixtures/status.ts'
 
 function parts({
   readiness = { ready: true, reasons: [] },
@@ -12,6 +12,7 @@ function parts({
     readiness: () => readiness,
     scrape: () =>
       Promise.resolve({ contentType: 'text/plain; version=0.0.4', body: 'wimds_ready 1\n' }),
+    readTraffic: () => Promise.resolve(aTrafficSample(1, 5000)),
     document: aStatus,
     log,
   }
@@ -95,12 +96,12 @@ describe('from loopback only', () => {
     )
   })
 
-  test('the status page allows only its own style', async () => {
+  test('the status page allows only its own style and script', async () => {
     await using app = createAdminApp(parts())
     const reply = await app.inject({ url: '/status', headers: local })
     expect(reply.headers['content-type']).toBe('text/html; charset=utf-8')
     expect(reply.headers['content-security-policy']).toMatch(
-      /^default-src 'none'; style-src 'sha256-[^']+'; img-src data:; base-uri 'none'/,
+      /^default-src 'none'; style-src 'sha256-[^']+'; script-src 'sha256-[^']+'; connect-src 'self'; img-src data:; base-uri 'none'/,
     )
   })
 })

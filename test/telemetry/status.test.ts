@@ -72,6 +72,58 @@ describe('the state', () => {
     })
   })
 
+  test('is failing without an identity, unless a token is cached for a client id of a request', () => {
+    const directory = { identities: [] }
+    expect(documentOf({ directory })).toMatchObject({
+      state: 'failing',
+      reasons: [
+        'no identity is configured, so a request without client_id gets no token: identity_not_found',
+      ],
+      problems: [{ failure: { code: 'identity_not_found' } }],
+    })
+    expect(documentOf({ directory, entries: [cached()] }).state).toBe('ready')
+  })
+
+  test.each([
+    ['failing', 'no token', []],
+    ['degraded', 'a token', [cached()]],
+  ])('is %s while the projected token cannot be read and %s is cached', (state, _, entries) => {
+    const error = new BrokerError('assertion_missing', 'there is no projected token. Fix: mount it')
+    const observed = observe({ entries, assertion: { ok: false, error } })
+    // An exchange has succeeded, so the sidecar is ready.
+    observed.onExchange(exchange())
+    expect(observed.document([])).toMatchObject({
+      state,
+      problems: [
+        {
+          summary: 'there is no projected token. Fix: mount it',
+          failure: { code: 'assertion_missing' },
+        },
+      ],
+    })
+  })
+
+  test('is one problem for all tokens of an identity that fail with the same code', () => {
+    const storage = { identity: ORDERS, scope: 'https://storage.azure.com/.default' }
+    const entries = [
+      failing('federated_credential_mismatch', 2),
+      failing('federated_credential_mismatch', 7, { request: storage }),
+    ]
+    expect(documentOf({ entries }).problems).toEqual([
+      {
+        summary: 'no token for https://vault.azure.net, https://storage.azure.com as orders',
+        identity: 'orders',
+        clientId: ORDERS.clientId,
+        resources: ['https://vault.azure.net', 'https://storage.azure.com'],
+        consecutiveFailures: 7,
+        failure: {
+          code: 'federated_credential_mismatch',
+          message: 'federated_credential_mismatch happened',
+        },
+      },
+    ])
+  })
+
   test('ignores a failure that is no longer requested', () => {
     expect(
       documentOf({

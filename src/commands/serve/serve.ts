@@ -49,6 +49,7 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   const adminApp = createAdminApp({
     readiness: telemetry.readiness,
     scrape: telemetry.scrape,
+    readTraffic: telemetry.readTraffic,
     document: () => telemetry.document(settings),
     log,
   })

@@ -1,0 +1,100 @@
+/** The script that keeps the open status page up to date. The page works without it. */
+import { createHash } from 'node:crypto'
+
+/**
+ * Fetches the page every five seconds while it is visible, and replaces the parts that have changed. The scroll
+ * position, the keyboard's focus and opened details stay; a part in which text is selected is replaced later.
+ */
+export const SCRIPT = `
+'use strict'
+const INTERVAL_MS = 5000
+const live = document.getElementById('live')
+const button = document.getElementById('pause')
+const FOCUSABLE = 'a, button, summary'
+const partsOf = (root) => root.querySelectorAll('[data-part]')
+const markup = new Map([...partsOf(document)].map((part) => [part.dataset.part, part.innerHTML]))
+let timer
+let paused = false
+let answeredAt = ''
+
+function schedule(ms) {
+  clearTimeout(timer)
+  if (!paused && !document.hidden) timer = setTimeout(refresh, ms)
+}
+
+async function refresh() {
+  try {
+    const response = await fetch('/status', { signal: AbortSignal.timeout(INTERVAL_MS) })
+    if (!response.ok) throw new Error(response.statusText)
+    const next = new DOMParser().parseFromString(await response.text(), 'text/html')
+    if (next.documentElement.dataset.version !== document.documentElement.dataset.version) return location.reload()
+    if (!paused) show(next)
+  } catch {
+    live.textContent = 'No answer since ' + answeredAt + '. Trying again.'
+    live.classList.add('lost')
+  }
+  schedule(INTERVAL_MS)
+}
+
+function show(next) {
+  document.title = next.title
+  document.querySelector('link[rel=icon]').href = next.querySelector('link[rel=icon]').href
+  for (const source of partsOf(next)) {
+    const { part } = source.dataset
+    const target = document.querySelector('[data-part="' + part + '"]')
+    if (markup.get(part) === source.innerHTML || isSelected(target)) continue
+    markup.set(part, source.innerHTML)
+    replace(target, source)
+  }
+  showTime()
+}
+
+function isSelected(part) {
+  const selection = getSelection()
+  return !selection.isCollapsed && selection.containsNode(part, true)
+}
+
+function replace(target, source) {
+  const focusedAt = [...target.querySelectorAll(FOCUSABLE)].indexOf(document.activeElement)
+  const wasOpen = [...target.querySelectorAll('details')].map((details) => details.open)
+  target.replaceChildren(...source.childNodes)
+  target.querySelectorAll('details').forEach((details, at) => (details.open = wasOpen[at] === true))
+  addCopyButtons(target)
+  if (focusedAt >= 0) target.querySelectorAll(FOCUSABLE)[focusedAt]?.focus({ preventScroll: true })
+}
+
+function showTime() {
+  answeredAt = document.getElementById('as-of').textContent
+  live.textContent = paused ? 'Paused at ' + answeredAt : 'Live, as of ' + answeredAt
+  live.classList.remove('lost')
+  live.classList.toggle('paused', paused)
+}
+
+function addCopyButtons(root) {
+  for (const command of root.querySelectorAll('.command')) {
+    const copy = document.createElement('button')
+    copy.type = 'button'
+    copy.textContent = 'Copy'
+    copy.addEventListener('click', async () => {
+      await navigator.clipboard.writeText(command.querySelector('code').textContent)
+      copy.textContent = 'Copied'
+    })
+    command.append(copy)
+  }
+}
+
+button.addEventListener('click', () => {
+  paused = !paused
+  button.textContent = paused ? 'Resume' : 'Pause'
+  showTime()
+  schedule(0)
+})
+document.addEventListener('visibilitychange', () => schedule(0))
+button.hidden = false
+showTime()
+addCopyButtons(document)
+schedule(1500)
+`
+
+/** The hash of the script for the Content-Security-Policy. */
+export const SCRIPT_HASH = `sha256-${createHash('sha256').update(SCRIPT).digest('base64')}`

@@ -1,0 +1,145 @@
+/** The commands that find or fix the cause of a problem, with the values of this sidecar filled in. */
+import { createBindingCommands, createCredentialCommands } from '../doctor/credential-commands.ts'
+import { quoteForShell } from '../lib/shell.ts'
+import type { StatusDocument } from '../telemetry/status-schema.ts'
+
+type Problem = NonNullable<StatusDocument['problems']>[number]
+
+export interface Remedy {
+  /** What the command is for, without a full stop. */
+  readonly label: string
+  readonly command: string
+}
+
+type FindRemedies = (problem: Problem, status: StatusDocument) => readonly Remedy[]
+
+/** By error code; `wimds doctor` finds the rest. Capital letters stand for what the sidecar does not know. */
+const REMEDIES: Readonly<Record<string, FindRemedies>> = {
+  federated_credential_not_found: createCredential,
+  federated_credential_mismatch: listCredentials,
+  issuer_unreachable: checkIssuer,
+  token_proxy_forbidden: allowIdentity,
+  identity_not_found: setClientId,
+  application_refused: ({ clientId = 'CLIENT_ID' }) => [
+    {
+      label: 'Check that the application exists in the tenant to which az is signed in',
+      command: `az ad sp show --id ${quoteForShell(clientId)}`,
+    },
+  ],
+  assertion_missing: describePod,
+  assertion_unreadable: describePod,
+  assertion_empty: describePod,
+}
+
+/** Returns the commands for a problem; empty if only `wimds doctor` knows more. */
+export function findRemedies(problem: Problem, status: StatusDocument): readonly Remedy[] {
+  const find = problem.failure === undefined ? undefined : REMEDIES[problem.failure.code]
+  return find?.(problem, status) ?? []
+}
+
+/** Returns the command for a full diagnosis of this pod. */
+export function createDoctorCommand({ workload }: StatusDocument): string {
+  return `kubectl exec${namespaceFlag(workload)} ${quoteForShell(workload.host)} -c wimds -- wimds doctor`
+}
+
+function createCredential(problem: Problem, status: StatusDocument): readonly Remedy[] {
+  const commands = createCredentialCommands(findIdentity(problem, status), findClaims(status))
+  return [
+    {
+      label: 'Create the federated credential of a managed identity',
+      command: splitFlags(commands.azManagedIdentity),
+    },
+    {
+      label: 'Or that of an application registration',
+      command: splitFlags(commands.azApplication),
+    },
+  ]
+}
+
+function listCredentials(problem: Problem, status: StatusDocument): readonly Remedy[] {
+  const { azManagedIdentity } = createCredentialCommands(
+    findIdentity(problem, status),
+    findClaims(status),
+  )
+  const flags = azManagedIdentity.split(' --').slice(1)
+  const selecting = flags.filter((flag) =>
+    /^(?:identity-name|resource-group|subscription) /.test(flag),
+  )
+  return [
+    {
+      label: 'Compare subject and audience with those of the projected token below',
+      command: splitFlags(
+        ['az identity federated-credential list', ...selecting, 'output table'].join(' --'),
+      ),
+    },
+  ]
+}
+
+function checkIssuer(_problem: Problem, status: StatusDocument): readonly Remedy[] {
+  const { issuer } = findClaims(status)
+  const discovery = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
+  return [
+    {
+      label: 'Check from outside the cluster that Entra ID can read the issuer',
+      command: `curl -fsS ${quoteForShell(discovery)}`,
+    },
+    {
+      label: 'On AKS, enable the public issuer',
+      command: splitFlags(
+        'az aks update --resource-group RESOURCE_GROUP --name CLUSTER --enable-oidc-issuer --enable-workload-identity',
+      ),
+    },
+  ]
+}
+
+function allowIdentity(problem: Problem, status: StatusDocument): readonly Remedy[] {
+  const { kubectlApply } = createBindingCommands(findIdentity(problem, status), findClaims(status))
+  return [{ label: 'Allow the service account to use the managed identity', command: kubectlApply }]
+}
+
+function setClientId(_problem: Problem, { workload }: StatusDocument): readonly Remedy[] {
+  const account = quoteForShell(workload.serviceAccount ?? 'SERVICEACCOUNT')
+  return [
+    {
+      label: 'Name the identity on the service account, and restart the workload',
+      command: `kubectl annotate serviceaccount${namespaceFlag(workload)} ${account} \\
+  azure.workload.identity/client-id=CLIENT_ID
+kubectl rollout restart${namespaceFlag(workload)} deployment/DEPLOYMENT`,
+    },
+  ]
+}
+
+function describePod(_problem: Problem, { workload }: StatusDocument): readonly Remedy[] {
+  return [
+    {
+      label: 'See the volumes and the events of the pod',
+      command: `kubectl describe pod${namespaceFlag(workload)} ${quoteForShell(workload.host)}`,
+    },
+  ]
+}
+
+function namespaceFlag({ namespace }: StatusDocument['workload']): string {
+  return namespace === undefined ? '' : ` -n ${quoteForShell(namespace)}`
+}
+
+function findIdentity({ clientId = 'CLIENT_ID' }: Problem, { identities }: StatusDocument) {
+  const resourceId = identities.find((identity) => identity.clientId === clientId)?.resourceId
+  return { clientId, ...(resourceId !== undefined && { resourceId }) }
+}
+
+const PLACEHOLDERS = {
+  issuer: 'ISSUER',
+  subject: 'system:serviceaccount:NAMESPACE:SERVICEACCOUNT',
+  audience: ['api://AzureADTokenExchange'],
+}
+
+/** Returns the claims of the projected token, with placeholders if there is none or more than one. */
+function findClaims({ assertions }: StatusDocument) {
+  const [first, ...others] = assertions
+  return (others.length === 0 ? first?.claims : undefined) ?? PLACEHOLDERS
+}
+
+/** Puts each flag on a line of its own. */
+function splitFlags(command: string): string {
+  return command.replaceAll(/ (?=--[a-z])/g, ' \\\n  ')
+}

@@ -1,0 +1,72 @@
+import { expect, test } from 'vitest'
+import { createDoctorCommand, findRemedies } from '../../src/status-page/remedies.ts'
+import { aStatus } from '../fixtures/status.ts'
+
+const CLIENT_ID = '11111111-1111-4111-8111-111111111111'
+
+const commandsFor = (code: string, status = aStatus()) =>
+  findRemedies(
+    { summary: 'no token', clientId: CLIENT_ID, failure: { code, message: 'it failed' } },
+    status,
+  ).map(({ command }) => command)
+
+test('a missing federated credential has the commands that create it, with the claims of the token', () => {
+  const [managedIdentity = '', application = ''] = commandsFor('federated_credential_not_found')
+  expect(managedIdentity).toBe(`az identity federated-credential create \\
+  --name wimds-shop-orders \\
+  --identity-name IDENTITY_NAME \\
+  --resource-group RESOURCE_GROUP \\
+  --issuer https://eastus.oic.prod-aks.azure.com/t/c/ \\
+  --subject system:serviceaccount:shop:orders \\
+  --audiences api://AzureADTokenExchange`)
+  expect(application).toContain(`--id ${CLIENT_ID} \\\n`)
+})
+
+test('the name and the resource group come from the resource id of the identity, if it is configured', () => {
+  const resourceId =
+    '/subscriptions/s/resourcegroups/contoso/providers/microsoft.managedidentity/userassignedidentities/id-orders'
+  const identities = aStatus().identities.map((identity) => ({ ...identity, resourceId }))
+  const status = aStatus({ identities })
+  expect(commandsFor('federated_credential_mismatch', status)).toEqual([
+    `az identity federated-credential list \\
+  --identity-name id-orders \\
+  --resource-group contoso \\
+  --subscription s \\
+  --output table`,
+  ])
+})
+
+test.each([
+  [
+    'issuer_unreachable',
+    'curl -fsS https://eastus.oic.prod-aks.azure.com/t/c/.well-known/openid-configuration',
+  ],
+  ['token_proxy_forbidden', 'use-managed-identity'],
+  ['identity_not_found', 'kubectl annotate serviceaccount -n shop orders'],
+  ['application_refused', `az ad sp show --id ${CLIENT_ID}`],
+  ['assertion_missing', 'kubectl describe pod -n shop orders-7f9c4-x2x8k'],
+])('%s has the command %s', (code, command) => {
+  expect(commandsFor(code).join('\n')).toContain(command)
+})
+
+test('a fault that only doctor can explain has no command of its own', () => {
+  expect(commandsFor('entra_bad_response')).toEqual([])
+})
+
+test('texts of the projected token are quoted for the shell', () => {
+  const workload = { host: 'a pod; reboot', namespace: '$(reboot)', serviceAccount: '`reboot`' }
+  const claims = {
+    issuer: "https://x'; reboot #",
+    subject: '$(reboot)',
+    audience: ['api://AzureADTokenExchange'],
+    expiresAt: '2026-11-24T12:41:00.000Z',
+  }
+  const status = aStatus({ workload, assertions: [{ file: '/token', claims }] })
+  expect(createDoctorCommand(status)).toBe(
+    "kubectl exec -n '$(reboot)' 'a pod; reboot' -c wimds -- wimds doctor",
+  )
+  const [command] = commandsFor('federated_credential_not_found', status)
+  expect(command).toContain(String.raw`--issuer 'https://x'\''; reboot #' `)
+  expect(command).toContain(`--subject '$(reboot)' `)
+  expect(commandsFor('identity_not_found', status)[0]).toContain("-n '$(reboot)' '`reboot`' \\\n")
+})
