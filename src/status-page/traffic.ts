@@ -79,7 +79,9 @@ type Curve = (interval: Interval) => number | undefined
 
 const perSecond = (count: number, { from, to }: Interval) => (count * 1000) / Math.max(1, to - from)
 const requestRate: Curve = (interval) => perSecond(interval.requests, interval)
-const failureRate: Curve = (interval) => perSecond(interval.failed, interval)
+/** Without failures there is no curve: it would cover the axis. */
+const failureRate: Curve = (interval) =>
+  interval.failed > 0 ? perSecond(interval.failed, interval) : undefined
 const hitRatio: Curve = ({ lookups, hits }) => (lookups > 0 ? hits / lookups : undefined)
 const p99: Curve = ({ durations }) => estimateQuantile(0.99, durations)
 
