@@ -17,7 +17,7 @@ const STATES = {
   starting: STARTING,
   idle: IDLE,
 }
-/** Where `npm run test:browser` puts its screenshots; those in docs/images are copies. */
+/** Where `npm run test:browser` puts its screenshots; those in docs/images are their upper parts. */
 const SCREENSHOTS = 'coverage/screenshots'
 
 const Violations = z.object({
