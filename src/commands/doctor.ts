@@ -1,12 +1,17 @@
-/** `wimds doctor`: checks everything between the configuration and a token. */
-import { type Config, loadConfig } from '../config/config.ts'
+/** `wimds doctor`: checks everything between the configuration and a token, here, in a pod or before an installation. */
+import { type Config, loadConfig, loadNetwork } from '../config/config.ts'
 import { addresses, addressesOrOff } from '../config/parsers.ts'
 import { withDefaults } from '../config/settings.ts'
 import { reportInvalidSettings, runChecks, type SidecarSettings } from '../doctor/checks.ts'
+import { formatPodReport, formatPreReport } from '../doctor/format-findings.ts'
 import { formatReport } from '../doctor/format-report.ts'
+import { createKubectl } from '../doctor/kubectl.ts'
+import { checkPod, parsePodName } from '../doctor/pod/pod-check.ts'
+import { checkBeforeInstallation } from '../doctor/pre/pre-check.ts'
 import type { CheckSummary, DoctorReport } from '../doctor/report.ts'
 import { ConfigError, UsageError } from '../errors.ts'
-import { findFlagProblems, parseFlags } from '../lib/args.ts'
+import { type Flags, findFlagProblems, parseFlags } from '../lib/args.ts'
+import { INJECTION_DEFAULTS } from '../kubernetes/injector/settings.ts'
 import { ROUTING_MODES, type RoutingMode } from '../lib/routing-modes.ts'
 import { describeSettings } from '../telemetry/settings-view.ts'
 import { isJsonOutput } from './declarations/declaration.ts'
@@ -14,39 +19,98 @@ import { DOCTOR } from './declarations/doctor.ts'
 import { createDirectExchange } from './direct-exchange.ts'
 import { type CommandIo, EXIT_NOT_CHECKED } from './io.ts'
 
-interface DoctorOptions {
-  readonly mode: RoutingMode | undefined
-  readonly skipSidecar: boolean
-  readonly skipExchange: boolean
+type DoctorFlags = Flags<keyof typeof DOCTOR.flags>
+
+/** A report, as it is printed. */
+interface Printed {
+  readonly document: object
+  readonly text: string
+  readonly checks: readonly Pick<CheckSummary, 'status'>[]
 }
 
-/** Prints the report. Returns 0, or 1 if a check failed, or 2 if one could not be made. */
+/**
+ * Prints the report. Returns 0, or 1 if a check failed, or `EXIT_NOT_CHECKED` if none failed and one could not be
+ * made. Throws `UsageError`, and `ConfigError` for settings that `--pre` cannot use.
+ */
 export async function doctor(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, DOCTOR.flags)
-  const problems = findFlagProblems(flags)
+  const problems = [...findFlagProblems(flags), ...findConflicts(flags)]
   if (problems.length > 0) throw new UsageError(problems)
-  const report = await checkHere(io.env, {
-    mode: ROUTING_MODES.find((mode) => mode === flags.value('mode')),
-    skipSidecar: flags.has('no-sidecar'),
-    skipExchange: flags.has('no-exchange'),
-  })
-  const text = isJsonOutput(flags)
-    ? `${JSON.stringify(report, null, 2)}\n`
-    : formatReport(report, { isVerbose: flags.has('verbose') })
-  io.stdout.write(text)
-  return toExitCode(report.checks)
-}
-
-function toExitCode(checks: readonly CheckSummary[]): number {
+  const check = flags.has('pre') ? checkCluster : flags.has('pod') ? checkOtherPod : checkHere
+  const { document, text, checks } = await check(flags, io)
+  io.stdout.write(isJsonOutput(flags) ? `${JSON.stringify(document, null, 2)}\n` : text)
   if (checks.some(({ status }) => status === 'failed')) return 1
   return checks.some(({ status }) => status === 'not_checked') ? EXIT_NOT_CHECKED : 0
 }
 
+/** Returns a sentence for each flag that has no meaning among the others. */
+function findConflicts(flags: DoctorFlags): string[] {
+  const pod = flags.value('pod')
+  const needs = (names: readonly (keyof typeof DOCTOR.flags)[], isMet: boolean, other: string) =>
+    isMet
+      ? []
+      : names.filter((name) => flags.has(name)).map((name) => `--${name} is only for ${other}`)
+  return [
+    ...(pod !== undefined && flags.has('pre') ? ['--pod and --pre cannot be combined'] : []),
+    ...(pod !== undefined && parsePodName(pod) === undefined
+      ? [`--pod must be NAMESPACE/POD, not ${JSON.stringify(pod)}`]
+      : []),
+    ...needs(['namespace', 'issuer'], flags.has('pre'), '--pre'),
+    ...needs(['context'], flags.has('pre') || pod !== undefined, '--pre and --pod'),
+    ...needs(
+      ['no-sidecar', 'no-exchange'],
+      !flags.has('pre'),
+      'checks of a sidecar, without --pre',
+    ),
+  ]
+}
+
+function getMode(flags: DoctorFlags): RoutingMode | undefined {
+  return ROUTING_MODES.find((mode) => mode === flags.value('mode'))
+}
+
+/** Checks a cluster before an installation. */
+async function checkCluster(flags: DoctorFlags, { env, signal }: CommandIo): Promise<Printed> {
+  const report = await checkBeforeInstallation({
+    kubectl: createKubectl({ env, signal, context: flags.value('context') }),
+    network: await loadNetwork(env),
+    mode: getMode(flags) ?? INJECTION_DEFAULTS.mode,
+    namespace: flags.value('namespace'),
+    issuer: flags.value('issuer'),
+  })
+  return { document: report, text: formatPreReport(report), checks: report.checks }
+}
+
+/** Checks a pod from outside. */
+async function checkOtherPod(flags: DoctorFlags, { env, signal }: CommandIo): Promise<Printed> {
+  const report = await checkPod({
+    kubectl: createKubectl({ env, signal, context: flags.value('context') }),
+    target: parsePodName(flags.value('pod') ?? '') ?? { namespace: undefined, name: '' },
+    mode: getMode(flags),
+    args: (['no-sidecar', 'no-exchange'] as const)
+      .filter((name) => flags.has(name))
+      .map((name) => `--${name}`),
+  })
+  return {
+    document: report,
+    text: formatPodReport(report, { isVerbose: flags.has('verbose') }),
+    checks: [...report.checks, ...(report.inside?.checks ?? [])],
+  }
+}
+
 /** Checks this machine, with the settings of the environment. */
-async function checkHere(
-  env: CommandIo['env'],
-  { mode, skipSidecar, skipExchange }: DoctorOptions,
-): Promise<DoctorReport> {
+async function checkHere(flags: DoctorFlags, { env }: CommandIo): Promise<Printed> {
+  const report = await runChecksHere(flags, env)
+  return {
+    document: report,
+    text: formatReport(report, { isVerbose: flags.has('verbose') }),
+    checks: report.checks,
+  }
+}
+
+async function runChecksHere(flags: DoctorFlags, env: CommandIo['env']): Promise<DoctorReport> {
+  const mode = getMode(flags)
+  const skipSidecar = flags.has('no-sidecar')
   const settings = describeSettings(env)
   let config: Config
   try {
@@ -63,7 +127,7 @@ async function checkHere(
     config,
     settings,
     skipSidecar,
-    exchange: skipExchange ? undefined : direct.exchange,
+    exchange: flags.has('no-exchange') ? undefined : direct.exchange,
     skewMs: direct.skewMs,
     now: Date.now,
   })

@@ -109,6 +109,17 @@ export async function loadConfig(
   return Object.freeze(config)
 }
 
+/** Reads how this machine reaches the internet, for commands without an identity. Throws a `ConfigError`. */
+export async function loadNetwork(
+  env: Environment,
+): Promise<Pick<Config['exchange'], 'proxy' | 'extraCa'>> {
+  const { settings, problems: invalid } = parseSettings(env)
+  const problems: string[] = [...invalid]
+  const extraCa = await readExtraCa(withDefaults(env), problems)
+  if (settings === undefined || problems.length > 0) throw invalidConfiguration(problems)
+  return { ...omitUndefined({ extraCa }), ...createProxy(settings) }
+}
+
 interface Files {
   readonly identities: IdentitiesFile | undefined
   readonly extraCa: Config['exchange']['extraCa']
@@ -125,19 +136,24 @@ async function readFiles(raw: RawSettings, readText: ReadText, problems: string[
   const identities =
     path === undefined ? undefined : await readIdentitiesFile(path, defaults, readText)
   problems.push(...(identities?.problems ?? []))
-  const file = raw['WIMDS_CA_FILE']
-  const pem = await readSettingFile('WIMDS_CA_FILE', raw, problems)
-  const extraCa = file === undefined || pem === undefined ? undefined : { file, pem }
-  if (extraCa !== undefined && !isCertificates(extraCa.pem)) {
-    // Node would ignore such a file.
-    problems.push(`WIMDS_CA_FILE: ${file} holds no valid PEM certificates`)
-  }
+  const extraCa = await readExtraCa(raw, problems)
   const document = await readSettingFile('WIMDS_INSTANCE_FILE', raw, problems)
   const instance = document === undefined ? undefined : parseJsonObject(document)
   if (document !== undefined && instance === undefined) {
     problems.push(`WIMDS_INSTANCE_FILE: ${raw['WIMDS_INSTANCE_FILE']} is not a JSON object`)
   }
   return { identities, extraCa, instance }
+}
+
+async function readExtraCa(raw: RawSettings, problems: string[]): Promise<Files['extraCa']> {
+  const file = raw['WIMDS_CA_FILE']
+  const pem = await readSettingFile('WIMDS_CA_FILE', raw, problems)
+  if (file === undefined || pem === undefined) return undefined
+  if (!isCertificates(pem)) {
+    // Node would ignore such a file.
+    problems.push(`WIMDS_CA_FILE: ${file} holds no valid PEM certificates`)
+  }
+  return { file, pem }
 }
 
 async function readSettingFile(
@@ -180,7 +196,6 @@ function createConfig(
     identities === undefined
       ? createEnvironmentDirectory(settings)
       : createFileDirectory(identities.entries, settings)
-  const proxyUrl = settings.HTTPS_PROXY ?? settings.https_proxy
   return {
     listen: settings.WIMDS_LISTEN,
     adminListen: settings.WIMDS_ADMIN_LISTEN,
@@ -206,9 +221,7 @@ function createConfig(
         tokenProxy: createTokenProxy(settings),
         extraCa,
       }),
-      ...(proxyUrl !== undefined && {
-        proxy: { url: proxyUrl, noProxy: settings.NO_PROXY ?? settings.no_proxy ?? '' },
-      }),
+      ...createProxy(settings),
     },
     ...omitUndefined({
       identityHeader: settings.WIMDS_IDENTITY_HEADER,
@@ -230,6 +243,12 @@ function createConfig(
     shutdown: { drainMs: settings.WIMDS_DRAIN, timeoutMs: settings.WIMDS_SHUTDOWN_TIMEOUT },
     warnings,
   }
+}
+
+function createProxy(settings: ParsedSettings): Pick<Config['exchange'], 'proxy'> {
+  const url = settings.HTTPS_PROXY ?? settings.https_proxy
+  if (url === undefined) return {}
+  return { proxy: { url, noProxy: settings.NO_PROXY ?? settings.no_proxy ?? '' } }
 }
 
 function createTokenProxy(settings: ParsedSettings): TokenProxySettings | undefined {

@@ -1,4 +1,5 @@
 /** Checks a projected token before it is sent anywhere. */
+import { stat } from 'node:fs/promises'
 import { BrokerError, toBrokerError } from '../errors.ts'
 import {
   type Assertion,
@@ -7,7 +8,7 @@ import {
   readAssertion,
   requireAudience,
 } from '../exchange/assertion.ts'
-import { findCloud } from '../exchange/clouds.ts'
+import { findAudience, findCloud } from '../exchange/clouds.ts'
 import { toProblem } from './problem.ts'
 import type { AssertionReport } from './report.ts'
 
@@ -47,27 +48,49 @@ export async function checkAssertion(
       ...(error !== undefined && { error: toProblem(error) }),
     }
     return { report, assertion }
-  } catch (error) {
-    return { report: { file, ok: false, warnings: [], error: toProblem(toBrokerError(error)) } }
+  } catch (thrown) {
+    const error = await explainPermissions(file, toBrokerError(thrown))
+    return { report: { file, ok: false, warnings: [], error: toProblem(error) } }
   }
 }
 
-const ENABLE_OIDC_ISSUER =
+/** Adds who may read the file, and who this process is, to the error of a file that it may not read. */
+async function explainPermissions(file: string, error: BrokerError): Promise<BrokerError> {
+  const reason =
+    error.cause instanceof Error && 'code' in error.cause ? error.cause.code : undefined
+  if (reason === 'ERR_ACCESS_DENIED') {
+    return new BrokerError(
+      error.code,
+      `the image of the sidecar does not let Node read ${file}. Fix: mount the projected token below /var/run/secrets, or allow the folder (docs/security.md)`,
+    )
+  }
+  const stats = reason === 'EACCES' ? await stat(file).catch(() => undefined) : undefined
+  if (stats === undefined) return error
+  const permissions = (stats.mode & 0o777).toString(8)
+  return new BrokerError(
+    error.code,
+    `the projected token file ${file} has the mode ${permissions} and belongs to uid ${stats.uid} and gid ${stats.gid}, and this process has uid ${process.getuid?.()} and may not read it. Fix: remove defaultMode from the projected volume, or set fsGroup of the pod's securityContext`,
+  )
+}
+
+export const ENABLE_OIDC_ISSUER =
   'az aks update --resource-group RESOURCE_GROUP --name CLUSTER --enable-oidc-issuer --enable-workload-identity'
 
 function findFailure(
   file: string,
   assertion: Assertion,
-  { audience, isForTokenProxy, now }: CheckOptions,
+  { authorityHosts, audience, isForTokenProxy, now }: CheckOptions,
 ): BrokerError | undefined {
   const { issuer, expiresAt } = assertion
   try {
     requireAudience(assertion, file, audience)
   } catch (error) {
-    const { code, message } = toBrokerError(error)
-    const isApiToken = findApiAudience(assertion) !== undefined
-    const step = `; on AKS, if the cluster has no OIDC issuer, first run ${ENABLE_OIDC_ISSUER}`
-    return new BrokerError(code, isApiToken ? `${message}${step}` : message)
+    const apiAudience = findApiAudience(assertion)
+    if (apiAudience === undefined) return toBrokerError(error)
+    return new BrokerError(
+      toBrokerError(error).code,
+      `the token in ${file} has the audience ${apiAudience}: it is a credential for the Kubernetes API, such as the default service-account token, and is not sent to Entra ID. Fix: mount a projected service-account token with the audience of Entra ID, ${usualAudience(authorityHosts)}, as injection does; on AKS, if the cluster has no OIDC issuer, first run ${ENABLE_OIDC_ISSUER}`,
+    )
   }
   if (!isForTokenProxy(assertion) && isInternalIssuer(issuer)) {
     return new BrokerError(
@@ -85,8 +108,12 @@ function findFailure(
   return undefined
 }
 
+function usualAudience([host]: readonly string[]): string {
+  return host === undefined ? 'api://AzureADTokenExchange' : findAudience(host)
+}
+
 /** Returns true for an issuer that no host outside the cluster can resolve. */
-function isInternalIssuer(issuer: string): boolean {
+export function isInternalIssuer(issuer: string): boolean {
   if (!URL.canParse(issuer)) return true
   const { protocol, hostname } = new URL(issuer)
   if (protocol !== 'https:') return true

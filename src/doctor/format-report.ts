@@ -1,6 +1,7 @@
 /** Formats the report for people: one line for each fact, and a fix for each failure. */
 import type {
   AssertionReport,
+  CheckStatus,
   CheckSummary,
   CredentialCommands,
   DoctorReport,
@@ -16,15 +17,34 @@ const WARN = '!'
 /** Neither passed nor failed. */
 const NOT_CHECKED = '–'
 
-interface FormatOptions {
+/** Returns the symbol of an outcome. */
+export function formatStatus(status: CheckStatus): string {
+  return status === 'ok' ? PASS : status === 'failed' ? FAIL : NOT_CHECKED
+}
+
+export interface FormatOptions {
   /** Also prints the settings that have their default. */
   readonly isVerbose: boolean
 }
 
 /** Returns the report as text that ends with a newline. */
-export function formatReport(report: DoctorReport, { isVerbose }: FormatOptions): string {
+export function formatReport(report: DoctorReport, options: FormatOptions): string {
+  return joinSections([...formatSections(report, options), formatVerdict(report.checks)])
+}
+
+/** Joins the sections that are not empty by empty lines. Control characters of foreign texts are left out. */
+export function joinSections(sections: readonly string[]): string {
+  return sections
+    .filter(Boolean)
+    .join('\n')
+    .replaceAll(/[^\P{Cc}\n]/gu, '')
+}
+
+/** Returns the sections of the report, without the verdict. */
+export function formatSections(report: DoctorReport, { isVerbose }: FormatOptions): string[] {
   const { settings, settingsError } = report
-  const sections = [
+  return [
+    `wimds ${report.version}\n`,
     formatSection('Settings', [
       ...formatSettings(settings.filter(isChanged)),
       ...(settingsError === undefined ? [] : formatInvalidSettings(report, settingsError)),
@@ -46,8 +66,6 @@ export function formatReport(report: DoctorReport, { isVerbose }: FormatOptions)
       ? [formatSection('Default settings', formatSettings(settings.filter(hasDefault)))]
       : []),
   ]
-  const parts = [`wimds ${report.version}\n`, ...sections.filter(Boolean)]
-  return [...parts, formatVerdict(report.checks)].join('\n')
 }
 
 function isChanged({ source }: DoctorReport['settings'][number]): boolean {
@@ -58,7 +76,8 @@ function hasDefault({ source }: DoctorReport['settings'][number]): boolean {
   return source === 'default'
 }
 
-function formatSection(title: string, lines: readonly string[]): string {
+/** Returns the lines under a title; an empty text without lines. */
+export function formatSection(title: string, lines: readonly string[]): string {
   return lines.length === 0 ? '' : `${title}\n${lines.map((line) => `  ${line}\n`).join('')}`
 }
 
@@ -178,7 +197,8 @@ function formatFailure(title: string, problem: Problem): string[] {
   return [`${FAIL} ${title}`, ...formatProblem(problem)]
 }
 
-function formatProblem({ code, message, aadsts, explanation, fix, url }: Problem): string[] {
+/** Returns the lines of a problem: its name and message, the fix and the link. */
+export function formatProblem({ code, message, aadsts, explanation, fix, url }: Problem): string[] {
   const title = aadsts === undefined ? code : `${code}, AADSTS${aadsts}`
   return [
     `${title}: ${explanation ?? message}`,
@@ -214,7 +234,7 @@ ${azIdentityBinding}
 }
 
 /** Returns the last line: the passing symbol only if every check was made, or is not needed. */
-function formatVerdict(checks: readonly CheckSummary[]): string {
+export function formatVerdict(checks: readonly CheckSummary[]): string {
   const failed = checks.filter(({ status }) => status === 'failed')
   const notChecked = checks.filter(({ status }) => status === 'not_checked')
   const skipped = checks.filter(({ status }) => status === 'skipped')

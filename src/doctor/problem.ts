@@ -14,6 +14,20 @@ export const DOCTOR_CODES = [
   'route_missing',
   'route_to_other_service',
   'clock_skew',
+  // Of a pod, from outside
+  'kubectl_missing',
+  'kubectl_failed',
+  'pod_not_found',
+  'pod_not_injected',
+  'redirect_failed',
+  'sidecar_not_running',
+  'sdk_variables_missing',
+  'sdk_variables_conflict',
+  // Before an installation
+  'kubernetes_version',
+  'issuer_mismatch',
+  'pod_not_admitted',
+  'webhook_not_ready',
 ] as const
 
 export type ProblemCode = ErrorCode | (typeof DOCTOR_CODES)[number]

@@ -50,6 +50,35 @@ export interface CheckSummary {
   readonly reason?: string
 }
 
+/** A check with everything that is printed of it. */
+export interface Finding extends CheckSummary {
+  /** What was found, one line each. */
+  readonly details: readonly string[]
+  readonly error?: Problem
+}
+
+/** The report of `wimds doctor --pod`. */
+export interface PodReport {
+  readonly schemaVersion: 1
+  readonly version: string
+  readonly ok: boolean
+  /** Absent: the current namespace of the kubeconfig. */
+  readonly namespace?: string
+  readonly pod: string
+  /** The checks from outside. */
+  readonly checks: readonly Finding[]
+  /** The report of doctor inside the container of the sidecar; absent if it could not be run. */
+  readonly inside?: DoctorReport
+}
+
+/** The report of `wimds doctor --pre`. */
+export interface PreReport {
+  readonly schemaVersion: 1
+  readonly version: string
+  readonly ok: boolean
+  readonly checks: readonly Finding[]
+}
+
 export interface RouteReport {
   readonly status: CheckStatus
   /** Absent in mode env, in which nothing is sent. */

@@ -2,23 +2,51 @@
 import { ROUTING_MODES } from '../../lib/routing-modes.ts'
 import { type CommandDeclaration, OUTPUT_FLAGS } from './declaration.ts'
 
+const ELSEWHERE = 'From another machine, with its kubectl'
+
 export const DOCTOR = {
   name: 'doctor',
   group: 'Find problems',
   summary: 'find out why there is no token, and how to fix it',
-  description:
-    'Checks the settings, the sidecar on this machine, the route to it, the claims of the projected token, the connectivity to Entra ID and the clock, and exchanges once for each identity: for its prefetch resources, or else for Azure Resource Manager. Explains each failure, with a fix, and prints the commands that create a missing federated credential. It prints no token.',
+  description: `Checks the settings, the sidecar on this machine, the route to it, the claims of the projected token, the connectivity to Entra ID and the clock, and exchanges once for each identity: for its prefetch resources, or else for Azure Resource Manager. Explains each failure, with a fix, and prints the commands that create a missing federated credential. It prints no token.
+
+Nothing is reported as right that was not checked. docs/doctor.md lists the checks.`,
   flags: {
     ...OUTPUT_FLAGS,
     verbose: { help: 'also print the settings that have their default' },
     mode: {
       value: 'MODE',
       choices: ROUTING_MODES,
-      help: 'the routing mode, if WIMDS_MODE is not set: env, loopback or nft',
+      help: 'the routing mode: env, loopback or nft (default: WIMDS_MODE; that of the pod; with --pre loopback)',
     },
     'no-sidecar': { help: 'do not check the sidecar and the route to it' },
     'no-exchange': { help: 'do not exchange' },
+    pod: {
+      value: 'NAMESPACE/POD',
+      help: 'check this pod from outside, and run doctor in the container of its sidecar',
+      group: ELSEWHERE,
+    },
+    pre: {
+      help: 'check, before an installation, the issuer, the API server, and whether a namespace admits injected pods',
+      group: ELSEWHERE,
+    },
+    namespace: {
+      value: 'NAME',
+      help: 'with --pre: the namespace (default: the current one of the kubeconfig)',
+      group: ELSEWHERE,
+    },
+    issuer: {
+      value: 'URL',
+      help: 'with --pre: the issuer (default: the one that the API server names)',
+      group: ELSEWHERE,
+    },
+    context: { value: 'NAME', help: 'the context of the kubeconfig', group: ELSEWHERE },
   },
+  examples: [
+    'kubectl exec POD -c wimds -- wimds doctor',
+    'wimds doctor --pod shop/orders-6d4cf56db6-x2x8p',
+    'wimds doctor --pre --namespace shop --mode loopback',
+  ],
   exitCodes: {
     0: 'every check passed, is not needed, or was left out by a flag',
     1: 'a check failed',

@@ -1,0 +1,40 @@
+/** Formats the reports of checks from outside for people. */
+import {
+  type FormatOptions,
+  formatProblem,
+  formatSection,
+  formatSections,
+  formatStatus,
+  formatVerdict,
+  joinSections,
+} from './format-report.ts'
+import type { Finding, PodReport, PreReport } from './report.ts'
+
+/** Returns the report of a pod as text that ends with a newline. */
+export function formatPodReport(report: PodReport, options: FormatOptions): string {
+  const { namespace, pod, checks, inside } = report
+  const name = namespace === undefined ? pod : `${namespace}/${pod}`
+  return joinSections([
+    formatSection(`Pod ${name}`, checks.flatMap(formatFinding)),
+    ...(inside === undefined ? [] : formatSections(inside, options)),
+    formatVerdict([...checks, ...(inside?.checks ?? [])]),
+  ])
+}
+
+/** Returns the report of a cluster before an installation as text that ends with a newline. */
+export function formatPreReport({ checks, version }: PreReport): string {
+  return joinSections([
+    formatSection(`Before an installation of wimds ${version}`, checks.flatMap(formatFinding)),
+    formatVerdict(checks),
+  ])
+}
+
+function formatFinding({ check, status, details, reason, error }: Finding): string[] {
+  const first = status === 'not_checked' ? `not checked: ${reason}` : reason
+  const [title, ...others] = [...(first === undefined ? [] : [first]), ...details]
+  return [
+    `${formatStatus(status)} ${check}${title === undefined ? '' : `: ${title}`}`,
+    ...others.map((line) => `  ${line}`),
+    ...(error === undefined ? [] : formatProblem(error)),
+  ]
+}

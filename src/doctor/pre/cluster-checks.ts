@@ -1,0 +1,218 @@
+/** Checks whether a cluster, and a namespace of it, can run injected pods. */
+import * as z from 'zod/mini'
+import { inject } from '../../kubernetes/injector/inject.ts'
+import {
+  INJECTION_DEFAULTS,
+  NATIVE_SIDECARS_SINCE,
+  releaseImages,
+} from '../../kubernetes/injector/settings.ts'
+import { parseJson } from '../../lib/json.ts'
+import type { RoutingMode } from '../../lib/routing-modes.ts'
+import { VERSION } from '../../version.ts'
+import { failed, notChecked, notNeeded, passed } from '../findings.ts'
+import { createKubectlProblem, firstLineOf, type Kubectl } from '../kubectl.ts'
+import { createProblem } from '../problem.ts'
+import type { Finding } from '../report.ts'
+
+/** The minor version of Kubernetes 1 from which on the chart can be installed. */
+const SUPPORTED_SINCE = 27
+
+const Version = z.object({
+  serverVersion: z.object({ gitVersion: z.string(), major: z.string(), minor: z.string() }),
+})
+
+/** Returns whether the version of the API server is supported, and what an old one lacks. */
+export async function checkVersion(kubectl: Kubectl): Promise<Finding> {
+  const check = 'API server'
+  const args = ['version', '--output=json']
+  const result = await kubectl(args)
+  if (!result.ran) return failed(check, result.problem)
+  const { data } = Version.safeParse(parseJson(result.stdout))
+  if (data === undefined) return failed(check, createKubectlProblem(args, result))
+  const { gitVersion, minor } = data.serverVersion
+  const version = Number.parseInt(minor, 10)
+  if (version < SUPPORTED_SINCE) {
+    return failed(
+      check,
+      createProblem(
+        'kubernetes_version',
+        `the API server is ${gitVersion}, and wimds supports 1.${SUPPORTED_SINCE} and later`,
+        'upgrade the cluster',
+      ),
+    )
+  }
+  return version < NATIVE_SIDECARS_SINCE
+    ? passed(
+        check,
+        gitVersion,
+        `before 1.${NATIVE_SIDECARS_SINCE} there are no native sidecars: pods that run to completion, such as Jobs, cannot be injected`,
+      )
+    : passed(check, gitVersion)
+}
+
+const Namespace = z.object({
+  metadata: z.object({ labels: z.optional(z.record(z.string(), z.string())) }),
+})
+
+const ENFORCE = 'pod-security.kubernetes.io/enforce'
+
+/**
+ * Returns whether the namespace admits an injected pod. The API server decides by a dry run, which creates nothing:
+ * that includes its default Pod Security level and other policies, which no label shows.
+ */
+export async function checkAdmission(
+  kubectl: Kubectl,
+  namespace: string | undefined,
+  mode: RoutingMode,
+): Promise<Finding> {
+  const scope = namespace === undefined ? [] : [`--namespace=${namespace}`]
+  const check = `a pod in mode ${mode}, in ${namespace === undefined ? 'the current namespace' : `the namespace ${namespace}`}`
+  const level = namespace === undefined ? undefined : await readLevel(kubectl, namespace)
+  if (level?.finding !== undefined) return { ...level.finding, check }
+  const details = level?.text === undefined ? [] : [level.text]
+  const args = ['create', '--dry-run=server', '--output=name', ...scope, '--filename=-']
+  const result = await kubectl(args, JSON.stringify(createSamplePod(mode)))
+  if (!result.ran) return failed(check, result.problem)
+  if (result.code === 0) return passed(check, 'is admitted (dry run)', ...details)
+  const reason = firstLineOf(result.stderr)
+  if (/cannot create resource|does not support dry run/.test(result.stderr)) {
+    return notChecked(check, reason, ...details)
+  }
+  if (/\((?:Forbidden|Invalid|BadRequest)\)|admission webhook|denied/.test(result.stderr)) {
+    return failed(check, createProblem('pod_not_admitted', reason, ADMIT), ...details)
+  }
+  return failed(check, createKubectlProblem(args, result), ...details)
+}
+
+const ADMIT =
+  'the modes loopback and nft need an init container with NET_ADMIN: label the namespace pod-security.kubernetes.io/enforce=privileged, exempt it from the policy that is named, or choose mode env, which needs no privileges; on OpenShift set the uid of the injector to none'
+
+async function readLevel(
+  kubectl: Kubectl,
+  namespace: string,
+): Promise<{ readonly finding?: Finding; readonly text?: string }> {
+  const result = await kubectl(['get', 'namespace', namespace, '--output=json'])
+  if (!result.ran) return { finding: failed('', result.problem) }
+  if (result.stderr.includes('(NotFound)')) {
+    return {
+      finding: notChecked('', `there is no namespace ${namespace}. Create it, or name another one`),
+    }
+  }
+  // Without permission to read it, the dry run decides alone.
+  const { data } = Namespace.safeParse(parseJson(result.stdout))
+  if (data === undefined) return {}
+  const level = data.metadata.labels?.[ENFORCE]
+  return {
+    text:
+      level === undefined
+        ? `it has no label ${ENFORCE}, so the default of the cluster applies`
+        : `its Pod Security level is ${level}`,
+  }
+}
+
+const HARDENED = {
+  allowPrivilegeEscalation: false,
+  capabilities: { drop: ['ALL'] },
+}
+
+/** Returns a pod that Pod Security `restricted` admits, injected in the mode. */
+function createSamplePod(mode: RoutingMode) {
+  const injection = inject({
+    pod: {
+      metadata: {
+        name: 'wimds-doctor',
+        annotations: { 'wimds.io/inject': 'true', 'wimds.io/mode': mode },
+      },
+      spec: {
+        securityContext: {
+          runAsUser: 1000,
+          runAsNonRoot: true,
+          seccompProfile: { type: 'RuntimeDefault' },
+        },
+        containers: [
+          {
+            name: 'app',
+            image: 'registry.k8s.io/pause:3.10',
+            resources: {
+              requests: { cpu: '10m', memory: '16Mi' },
+              limits: { cpu: '100m', memory: '64Mi' },
+            },
+            securityContext: HARDENED,
+          },
+        ],
+      },
+    },
+    serviceAccount: { 'azure.workload.identity/tenant-id': ANY_ID },
+    settings: { ...INJECTION_DEFAULTS, ...releaseImages(VERSION), clientId: ANY_ID },
+  })
+  if (injection.kind !== 'injected') throw new Error('the sample pod cannot be injected')
+  return { apiVersion: 'v1', kind: 'Pod', ...injection.pod }
+}
+
+const ANY_ID = '00000000-0000-0000-0000-000000000000'
+
+const Webhooks = z.object({
+  items: z.array(
+    z.object({
+      metadata: z.object({ name: z.string() }),
+      webhooks: z.optional(
+        z.array(
+          z.object({
+            name: z.string(),
+            failurePolicy: z.optional(z.string()),
+            clientConfig: z.object({
+              caBundle: z.optional(z.string()),
+              service: z.optional(z.object({ name: z.string(), namespace: z.string() })),
+            }),
+          }),
+        ),
+      ),
+    }),
+  ),
+})
+
+const OWN_WEBHOOK = 'pods.wimds.io'
+/** The webhook of azure-workload-identity, which AKS runs with --enable-workload-identity. */
+const AZWI_WEBHOOK = /^mutation\.azure-workload-identity\.io$/
+
+/** Returns whether the webhooks of wimds and of azure-workload-identity are there. */
+export async function checkWebhooks(kubectl: Kubectl): Promise<Finding> {
+  const check = 'webhook'
+  const args = ['get', 'mutatingwebhookconfigurations', '--output=json']
+  const result = await kubectl(args)
+  if (!result.ran) return failed(check, result.problem)
+  const { data } = Webhooks.safeParse(parseJson(result.stdout))
+  if (result.code !== 0 || data === undefined) return notChecked(check, firstLineOf(result.stderr))
+  const all = data.items.flatMap(({ metadata, webhooks = [] }) =>
+    webhooks.map((webhook) => ({ ...webhook, configuration: metadata.name })),
+  )
+  const azwi = all.find(({ name }) => AZWI_WEBHOOK.test(name))
+  const details = azwi === undefined ? [] : [`azure-workload-identity: ${azwi.configuration}`]
+  const own = all.find(({ name }) => name === OWN_WEBHOOK)
+  if (own === undefined) {
+    return notNeeded(
+      check,
+      'that of wimds is not installed yet: install the chart, or use wimds inject without it',
+      ...details,
+    )
+  }
+  const { configuration, failurePolicy = 'Fail', clientConfig } = own
+  const { service, caBundle = '' } = clientConfig
+  const place = service === undefined ? 'a URL' : `the Service ${service.namespace}/${service.name}`
+  if (caBundle === '') {
+    return failed(
+      check,
+      createProblem(
+        'webhook_not_ready',
+        `${configuration} has no caBundle, so the API server cannot call ${place}`,
+        'wait until a pod of the webhook is ready, and read its log; with cert-manager see the Certificate',
+      ),
+      ...details,
+    )
+  }
+  return passed(
+    check,
+    `${configuration} is installed and calls ${place} (failurePolicy ${failurePolicy}); whether it answers was not tried`,
+    ...details,
+  )
+}

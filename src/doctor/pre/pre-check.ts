@@ -1,0 +1,52 @@
+/** Checks a cluster before wimds is installed, from the machine of the user. */
+import type { Config } from '../../config/config.ts'
+import type { RoutingMode } from '../../lib/routing-modes.ts'
+import { VERSION } from '../../version.ts'
+import { notChecked } from '../findings.ts'
+import type { Kubectl } from '../kubectl.ts'
+import type { Finding, PreReport } from '../report.ts'
+import { isOk } from '../summary.ts'
+import { checkAdmission, checkVersion, checkWebhooks } from './cluster-checks.ts'
+import { createDocumentFetch } from './fetch-document.ts'
+import { checkIssuer } from './issuer-check.ts'
+
+interface PreOptions {
+  readonly kubectl: Kubectl
+  /** How this machine reaches the internet. */
+  readonly network: Pick<Config['exchange'], 'proxy' | 'extraCa'>
+  readonly mode: RoutingMode
+  /** Undefined: the current namespace of the kubeconfig. */
+  readonly namespace: string | undefined
+  /** Undefined: the issuer of the cluster. */
+  readonly issuer: string | undefined
+}
+
+/** Returns the report. A check that fails is reported, not thrown. */
+export async function checkBeforeInstallation(options: PreOptions): Promise<PreReport> {
+  const checks = await runChecks(options)
+  return { schemaVersion: 1, version: VERSION, ok: isOk(checks), checks }
+}
+
+async function runChecks(options: PreOptions): Promise<Finding[]> {
+  const { kubectl, network, mode, namespace, issuer } = options
+  const fetchDocument = createDocumentFetch(network)
+  const version = await checkVersion(kubectl)
+  const issuerFindings = () => checkIssuer({ kubectl, fetchDocument, issuer })
+  if (version.status === 'failed' && version.code !== 'kubernetes_version') {
+    return [
+      // With an issuer given, its check needs no cluster.
+      ...(issuer === undefined
+        ? [version]
+        : [notChecked(version.check, version.error?.message ?? ''), ...(await issuerFindings())]),
+      ...(issuer === undefined ? ['issuer'] : [])
+        .concat('injected pod', 'webhook')
+        .map((check) => notChecked(check, 'the cluster cannot be reached')),
+    ]
+  }
+  return [
+    version,
+    ...(await issuerFindings()),
+    await checkAdmission(kubectl, namespace, mode),
+    await checkWebhooks(kubectl),
+  ]
+}

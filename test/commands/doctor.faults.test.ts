@@ -1,0 +1,333 @@
+/** What `wimds doctor` makes of misconfigurations: real processes before a simulated Entra ID. */
+import { chmod, realpath, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { DoctorReport, Problem } from '../../src/doctor/report.ts'
+import { BILLING, REPORTS } from '../../src/simulator/defaults.ts'
+import type { FaultInput } from '../../src/simulator/faults/faults.ts'
+import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
+import { connectProxy } from '../exchange/connect-proxy.ts'
+import { listening } from '../fixtures/listening.ts'
+import { runWimds } from '../fixtures/run-wimds.ts'
+import { environmentOf, startServe } from '../fixtures/served.ts'
+
+let simulator: Simulator
+let sidecar: Awaited<ReturnType<typeof startServe>>
+beforeAll(async () => {
+  simulator = await createSimulator()
+  sidecar = await startServe(environmentOf(simulator))
+})
+afterAll(async () => {
+  await sidecar.stop()
+  await simulator.close()
+})
+
+interface Case {
+  readonly env?: Readonly<Record<string, string>>
+  readonly uid?: number
+}
+
+/** Runs doctor with the settings of the sidecar, changed by the case. */
+async function diagnose({ env = {}, uid }: Case = {}) {
+  const { code, stdout } = await runWimds(['doctor', '-o', 'json'], {
+    env: {
+      ...environmentOf(simulator),
+      WIMDS_LISTEN: `127.0.0.1:${sidecar.port}`,
+      WIMDS_ADMIN_LISTEN: `127.0.0.1:${sidecar.adminPort}`,
+      ...env,
+    },
+    ...(uid !== undefined && { uid }),
+  })
+  const report: DoctorReport = JSON.parse(stdout)
+  const failed = report.checks.filter(({ status }) => status === 'failed')
+  return {
+    code,
+    report,
+    /** `check: code` of each failed check. */
+    failures: failed.map((each) => `${each.check}: ${each.code}`),
+    problems: findProblems(report),
+  }
+}
+
+function findProblems(report: DoctorReport): Problem[] {
+  const { sidecar: own, admin, route, assertions, endpoints, exchanges } = report
+  const parts = [own, admin, route, ...assertions, ...endpoints, ...exchanges]
+  return [
+    ...parts.map((part) => part?.error),
+    report.identityError,
+    report.settingsError,
+    report.clockError,
+  ].filter((problem) => problem !== undefined)
+}
+
+const fixesOf = (problems: readonly Problem[]) => problems.map(({ fix }) => fix).join('\n')
+
+test('passes without a fault, and sends as many exchanges as there are resources', async () => {
+  const { code, failures, report } = await diagnose()
+  expect({ code, failures, ok: report.ok }).toEqual({ code: 0, failures: [], ok: true })
+  expect(new Set(report.checks.map(({ status }) => status))).toEqual(new Set(['ok', 'not_needed']))
+})
+
+const AKS_COMMAND =
+  'az aks update --resource-group RESOURCE_GROUP --name CLUSTER --enable-oidc-issuer --enable-workload-identity'
+
+test.each<[string, Case, readonly string[], RegExp]>([
+  [
+    'no sidecar',
+    { env: { WIMDS_LISTEN: '127.0.0.1:1' } },
+    ['sidecar: sidecar_not_listening'],
+    /kubectl exec POD -c wimds/,
+  ],
+  [
+    'a closed admin port',
+    { env: { WIMDS_ADMIN_LISTEN: '127.0.0.1:1' } },
+    ['admin port: admin_not_listening'],
+    /WIMDS_ADMIN_LISTEN/,
+  ],
+  [
+    'no identity',
+    { env: { AZURE_CLIENT_ID: '' } },
+    ['identity: identity_not_found'],
+    /AZURE_CLIENT_ID/,
+  ],
+  [
+    'nothing configured at all',
+    {
+      env: { AZURE_CLIENT_ID: '', AZURE_TENANT_ID: '', AZURE_FEDERATED_TOKEN_FILE: '' },
+    },
+    ['settings: settings_invalid'],
+    /docs\/configuration\.md/,
+  ],
+  [
+    'a wrong tenant',
+    { env: { AZURE_TENANT_ID: '99999999-9999-4999-8999-999999999999' } },
+    ['token exchange: tenant_refused'],
+    /AZURE_TENANT_ID/,
+  ],
+  [
+    'an identity without federated credentials',
+    { env: { AZURE_CLIENT_ID: REPORTS.clientId } },
+    ['token exchange: federated_credential_not_found'],
+    /create one/,
+  ],
+  [
+    'the federated credential of another service account',
+    { env: { AZURE_CLIENT_ID: BILLING.clientId } },
+    ['token exchange: federated_credential_not_found'],
+    /system:serviceaccount:NAMESPACE:SERVICEACCOUNT/,
+  ],
+  [
+    'a client id that the tenant does not know',
+    { env: { AZURE_CLIENT_ID: '99999999-9999-4999-8999-999999999999' } },
+    ['token exchange: application_refused'],
+    /client id, not the object id/,
+  ],
+  [
+    'another audience in WIMDS_AUDIENCE',
+    { env: { WIMDS_AUDIENCE: 'api://other' } },
+    ['projected token: assertion_audience'],
+    /projected volume to api:\/\/other/,
+  ],
+  [
+    'a token file that is not there',
+    { env: { AZURE_FEDERATED_TOKEN_FILE: '/no/token' } },
+    ['projected token: assertion_missing'],
+    /mount a projected service-account token/,
+  ],
+  [
+    'a login host without DNS',
+    { env: { AZURE_AUTHORITY_HOST: 'https://login.invalid' } },
+    ['connectivity: entra_unreachable', 'token exchange: entra_unreachable'],
+    /check DNS/,
+  ],
+  [
+    'a CA that is not trusted, as that of a proxy that intercepts TLS',
+    { env: { WIMDS_CA_FILE: '' } },
+    ['connectivity: entra_tls', 'token exchange: entra_tls'],
+    /WIMDS_CA_FILE/,
+  ],
+])('names %s and its fix', async (_, given, expected, fix) => {
+  const { code, failures, problems } = await diagnose(given)
+  expect(failures).toEqual(expected)
+  expect(code).toBe(1)
+  expect(fixesOf(problems)).toMatch(fix)
+  for (const { url } of problems) expect(url).toMatch(/\/docs\/troubleshooting\.md#\w+$/)
+})
+
+test.each<[string, Parameters<Simulator['rotateToken']>[0], string]>([
+  [
+    'the default service-account token',
+    { audience: 'https://kubernetes.default.svc.cluster.local' },
+    'assertion_audience',
+  ],
+  [
+    'the default service-account token of AKS',
+    { audience: 'https://shop-1234.hcp.westeurope.azmk8s.io' },
+    'assertion_audience',
+  ],
+  [
+    'the token of an internal issuer',
+    { claims: { iss: 'https://kubernetes.default.svc.cluster.local' } },
+    'issuer_unreachable',
+  ],
+])('names %s, and prints no federated credential, which would not help', async (...given) => {
+  const [, token, name] = given
+  await simulator.rotateToken(token)
+  try {
+    const { code, failures, problems, report } = await diagnose()
+    expect({ code, failures }).toEqual({ code: 1, failures: [`projected token: ${name}`] })
+    expect(fixesOf(problems)).toContain(AKS_COMMAND)
+    expect(JSON.stringify(report)).not.toContain('federated-credential')
+    expect(report.exchanges).toMatchObject([{ notChecked: expect.stringContaining(name) }])
+  } finally {
+    await simulator.rotateToken()
+  }
+})
+
+const now = Math.floor(Date.now() / 1000)
+
+test.each<[string, Parameters<Simulator['rotateToken']>[0], readonly string[], string]>([
+  [
+    'a token for another audience',
+    { audience: 'vault' },
+    ['token exchange: federated_credential_mismatch'],
+    'set the same audience',
+  ],
+  [
+    'an expired token',
+    { claims: { iat: now - 7200, nbf: now - 7200, exp: now - 3600 } },
+    ['projected token: assertion_expired', 'token exchange: assertion_expired'],
+    'projected volume',
+  ],
+])('names %s and its fix', async (_, token, expected, fix) => {
+  await simulator.rotateToken(token)
+  try {
+    const { code, failures, problems } = await diagnose()
+    expect({ code, failures }).toEqual({ code: 1, failures: expected })
+    expect(fixesOf(problems)).toContain(fix)
+  } finally {
+    await simulator.rotateToken()
+  }
+})
+
+test.skipIf(process.getuid?.() !== 0)(
+  'names a token file that the user of the sidecar may not read',
+  async () => {
+    const file = await realpath(simulator.tokenFile)
+    await chmod(dirname(simulator.caFile), 0o755)
+    await chmod(file, 0o600)
+    try {
+      const { code, failures, problems } = await diagnose({ uid: 1501 })
+      expect(failures).toEqual(['projected token: assertion_unreadable'])
+      expect(code).toBe(1)
+      expect(problems[0]?.message).toMatch(
+        /has the mode 600 and belongs to uid 0 and gid 0, and this process has uid 1501/,
+      )
+      expect(fixesOf(problems)).toMatch(/defaultMode.*fsGroup/)
+    } finally {
+      await chmod(file, 0o644)
+    }
+  },
+)
+
+test('names another program on the port of the sidecar', async () => {
+  await using other = await listening(createServer((_, reply) => reply.end('hello')))
+  const { code, failures, problems } = await diagnose({
+    env: { WIMDS_LISTEN: `127.0.0.1:${other.port}` },
+  })
+  expect(failures).toEqual(['sidecar: listen_failed'])
+  expect(code).toBe(1)
+  expect(fixesOf(problems)).toMatch(/wimds\.io\/port/)
+})
+
+test.each<[string, FaultInput, readonly string[], RegExp]>([
+  [
+    'a clock that is far off',
+    { kind: 'clock', offsetMs: 20 * 60_000 },
+    ['clock: clock_skew'],
+    /synchronize the clock/,
+  ],
+  [
+    'a captive portal',
+    { kind: 'status', status: 200, body: '<html>Welcome</html>', contentType: 'text/html' },
+    ['token exchange: entra_bad_response'],
+    /proxy between the pod and the login host/,
+  ],
+  [
+    'a firewall that drops what it does not know',
+    { kind: 'hang' },
+    ['token exchange: entra_timeout'],
+    /firewall/,
+  ],
+])('names %s and its fix', async (_, fault, expected, fix) => {
+  simulator.faults.add(fault)
+  try {
+    const { code, failures, problems } = await diagnose({ env: { WIMDS_EXCHANGE_TIMEOUT: '2s' } })
+    expect(failures).toEqual(expected)
+    expect(code).toBe(1)
+    expect(fixesOf(problems)).toMatch(fix)
+  } finally {
+    simulator.faults.clear()
+  }
+})
+
+test('names a proxy that does not open a tunnel to the login host', async () => {
+  await using proxy = await connectProxy({ routes: {} })
+  const { code, failures, problems } = await diagnose({
+    env: {
+      AZURE_AUTHORITY_HOST: 'https://login.entra.example',
+      HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`,
+    },
+  })
+  expect(failures).toEqual(['connectivity: entra_unreachable', 'token exchange: entra_unreachable'])
+  expect(code).toBe(1)
+  expect(fixesOf(problems)).toMatch(/HTTPS_PROXY/)
+})
+
+test('names the login host of another cloud', async () => {
+  const host = 'login.microsoftonline.us'
+  await using government = await createSimulator({
+    names: [host],
+    directory: () => ({
+      tenants: [{ id: '77777777-7777-4777-8777-777777777777', name: 'Government' }],
+      applications: [],
+    }),
+  })
+  const port = Number(new URL(government.authorityHost).port)
+  await using proxy = await connectProxy({ routes: { [`${host}:443`]: port } })
+  const { code, failures, problems, report } = await diagnose({
+    env: {
+      AZURE_AUTHORITY_HOST: `https://${host}`,
+      WIMDS_CA_FILE: government.caFile,
+      HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`,
+    },
+  })
+  expect(failures).toEqual(['token exchange: tenant_refused'])
+  expect(code).toBe(1)
+  expect(fixesOf(problems)).toMatch(/AZURE_AUTHORITY_HOST/)
+  expect(report.assertions[0]?.warnings.join()).toMatch(/api:\/\/AzureADTokenExchangeUSGov/)
+})
+
+test('names each problem of an identities file with its line', async () => {
+  const file = join(dirname(simulator.caFile), 'broken.yaml')
+  await writeFile(file, 'identities:\n  - name: orders\n    clientID: nonsense\n')
+  const { code, failures, report } = await diagnose({ env: { WIMDS_CONFIG: file } })
+  expect(failures).toEqual(['settings: settings_invalid'])
+  expect(code).toBe(1)
+  expect(report.problems?.join('\n')).toMatch(/broken\.yaml.*(?:clientID|3)/)
+  expect(report.checks).toContainEqual({
+    check: 'token exchange',
+    status: 'not_checked',
+    reason: 'the settings are invalid',
+  })
+})
+
+test('is neither right nor wrong about a route whose mode is not known', async () => {
+  const { code, failures, report } = await diagnose({ env: { WIMDS_MODE: '' } })
+  expect({ code, failures, ok: report.ok }).toEqual({ code: 2, failures: [], ok: false })
+  expect(report.checks.find(({ check }) => check === 'route')).toMatchObject({
+    status: 'not_checked',
+    reason: expect.stringContaining('--mode env'),
+  })
+})

@@ -1,0 +1,363 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { PodReport } from '../../../src/doctor/report.ts'
+import { inject } from '../../../src/kubernetes/injector/inject.ts'
+import { INJECTION_DEFAULTS } from '../../../src/kubernetes/injector/settings.ts'
+import type { RoutingMode } from '../../../src/lib/routing-modes.ts'
+import { createSimulator, type Simulator } from '../../../src/simulator/simulator.ts'
+import { fakeKubectl, type KubectlAnswer } from '../../fixtures/kubectl.ts'
+import { runWimds } from '../../fixtures/run-wimds.ts'
+import { environmentOf, startServe } from '../../fixtures/served.ts'
+
+let simulator: Simulator
+let sidecar: Awaited<ReturnType<typeof startServe>>
+let sidecarEnv: Readonly<Record<string, string>>
+beforeAll(async () => {
+  simulator = await createSimulator()
+  sidecar = await startServe(environmentOf(simulator))
+  sidecarEnv = {
+    ...environmentOf(simulator),
+    WIMDS_LISTEN: `127.0.0.1:${sidecar.port}`,
+    WIMDS_ADMIN_LISTEN: `127.0.0.1:${sidecar.adminPort}`,
+  }
+})
+afterAll(async () => {
+  await sidecar.stop()
+  await simulator.close()
+})
+
+const RUNNING = { running: { startedAt: '2026-01-01T00:00:00Z' } }
+const ENDED = { terminated: { exitCode: 0, reason: 'Completed' } }
+
+interface PodChanges {
+  readonly mode?: RoutingMode
+  readonly containers?: readonly object[]
+  readonly phase?: string
+  readonly status?: object
+  readonly sidecar?: object
+  readonly redirect?: object
+}
+
+/** Returns an injected pod as the API server has it, with the states of its containers. */
+function clusterPod(changes: PodChanges = {}): string {
+  const { mode = 'env', containers, phase = 'Running', status } = changes
+  const injection = inject({
+    pod: {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'orders', annotations: { 'wimds.io/inject': 'true' } },
+      spec: { containers: [{ name: 'app', image: 'app' }] },
+    },
+    serviceAccount: { 'azure.workload.identity/tenant-id': simulator.tenantId },
+    settings: { ...INJECTION_DEFAULTS, mode, image: 'wimds', redirectImage: 'redirect' },
+  })
+  if (injection.kind !== 'injected') throw new Error('not injected')
+  const { pod } = injection
+  return JSON.stringify({
+    ...pod,
+    ...(containers !== undefined && { spec: { ...pod.spec, containers } }),
+    status: {
+      phase,
+      initContainerStatuses: [
+        { name: 'wimds', restartCount: 0, state: RUNNING, ...changes.sidecar },
+        { name: 'wimds-redirect', state: ENDED, ...changes.redirect },
+      ],
+      ...status,
+    },
+  })
+}
+
+async function check(answers: readonly KubectlAnswer[], ...flags: readonly string[]) {
+  await using fake = await fakeKubectl(answers)
+  const args = ['doctor', '--pod', 'shop/orders', '-o', 'json', ...flags]
+  const { code, stdout } = await runWimds(args, { env: fake.env })
+  const report: PodReport = JSON.parse(stdout)
+  return { code, report, calls: await fake.calls() }
+}
+
+/** Returns the finding of a check from outside. */
+const findingOf = (report: PodReport, check_: string) =>
+  report.checks.find(({ check: name }) => name === check_)
+
+const GET = 'get pod orders --namespace shop'
+const EXEC = 'exec orders --namespace shop --container=wimds -- wimds doctor'
+
+describe('with a running sidecar', () => {
+  test('passes, and takes the mode from the pod', async () => {
+    const { code, report, calls } = await check([
+      { call: GET, stdout: clusterPod() },
+      { call: EXEC, runsWimdsWith: { ...sidecarEnv, WIMDS_MODE: '' } },
+    ])
+    expect(report).toMatchObject({
+      schemaVersion: 1,
+      ok: true,
+      namespace: 'shop',
+      pod: 'orders',
+      inside: { ok: true, route: { status: 'not_needed' } },
+    })
+    expect(code).toBe(0)
+    expect(report.checks.map(({ check: name, status }) => [name, status])).toEqual([
+      ['pod', 'ok'],
+      ['sidecar container', 'ok'],
+      ['variables of the application', 'ok'],
+    ])
+    expect(calls.at(-1)).toBe(`${EXEC} --output=json --mode=env`)
+  })
+
+  test('prints one report, with one verdict', async () => {
+    await using fake = await fakeKubectl([
+      { call: GET, stdout: clusterPod() },
+      { call: EXEC, runsWimdsWith: { ...sidecarEnv, AZURE_CLIENT_ID: '' } },
+    ])
+    const { code, stdout } = await runWimds(['doctor', '--pod', 'shop/orders'], { env: fake.env })
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/^Pod shop\/orders\n {2}✓ pod: phase Running\n/)
+    expect(stdout).toContain('identity_not_found: no identity is configured')
+    expect(stdout).toMatch(
+      /\n\n✗ 1 check failed: identity\. Not checked: clock, token exchange\.\n$/,
+    )
+    expect(stdout.match(/check(?:s)? failed|All checks/g)).toHaveLength(1)
+  })
+
+  test('passes the flags that leave checks out', async () => {
+    const { code, calls, report } = await check(
+      [
+        { call: GET, stdout: clusterPod() },
+        { call: EXEC, runsWimdsWith: sidecarEnv },
+      ],
+      '--no-exchange',
+    )
+    expect(code).toBe(0)
+    expect(calls.at(-1)).toContain('--no-exchange')
+    expect(report.inside?.checks).toContainEqual({ check: 'token exchange', status: 'skipped' })
+  })
+
+  test.each<[string, Omit<KubectlAnswer, 'call'>, string, RegExp]>([
+    [
+      'may not be entered',
+      {
+        code: 1,
+        stderr:
+          'Error from server (Forbidden): pods "orders" is forbidden: User "me" cannot create resource "pods/exec"',
+      },
+      'kubectl_failed',
+      /pods\/exec/,
+    ],
+    [
+      'has the image of something else',
+      { code: 126, stderr: 'exec: "wimds": executable file not found in $PATH: unknown' },
+      'pod_not_injected',
+      /image of the sidecar/,
+    ],
+    [
+      'has no memory for it',
+      { code: 137, stderr: 'command terminated with exit code 137' },
+      'kubectl_failed',
+      /wimds\.io\/memory-limit/,
+    ],
+    ['prints no report', { stdout: 'hello' }, 'kubectl_failed', /version of the sidecar/],
+  ])('fails if the container %s', async (_, answer, code, fix) => {
+    const { report } = await check([
+      { call: GET, stdout: clusterPod() },
+      { call: EXEC, ...answer },
+    ])
+    expect(findingOf(report, 'doctor in the sidecar')).toMatchObject({
+      status: 'failed',
+      error: { code, fix: expect.stringMatching(fix) },
+    })
+    expect(report.ok).toBe(false)
+  })
+})
+
+test.each<[string, PodChanges, RegExp, RegExp]>([
+  [
+    'its image cannot be pulled',
+    { sidecar: { state: { waiting: { reason: 'ImagePullBackOff', message: 'no such tag' } } } },
+    /is waiting \(ImagePullBackOff: no such tag\)/,
+    /image\.repository/,
+  ],
+  [
+    'its ConfigMap is missing',
+    {
+      sidecar: {
+        state: {
+          waiting: { reason: 'CreateContainerConfigError', message: 'configmap "x" not found' },
+        },
+      },
+    },
+    /configmap "x" not found/,
+    /wimds\.io\/config-map/,
+  ],
+  [
+    'its settings are invalid',
+    {
+      sidecar: {
+        state: { waiting: { reason: 'CrashLoopBackOff' } },
+        lastState: { terminated: { exitCode: 64, reason: 'Error' } },
+      },
+    },
+    /exit code 64/,
+    /kubectl logs --namespace shop orders -c wimds --previous/,
+  ],
+  [
+    'its memory does not suffice',
+    {
+      sidecar: {
+        state: { waiting: { reason: 'CrashLoopBackOff' } },
+        lastState: { terminated: { exitCode: 137, reason: 'OOMKilled' } },
+      },
+    },
+    /OOMKilled/,
+    /memory-limit/,
+  ],
+  [
+    'the pod has no node',
+    {
+      phase: 'Pending',
+      status: {
+        initContainerStatuses: [],
+        conditions: [{ type: 'PodScheduled', status: 'False', message: '0/3 nodes are available' }],
+      },
+    },
+    /0\/3 nodes are available/,
+    /kubectl describe pod/,
+  ],
+  [
+    'the pod has ended',
+    { phase: 'Succeeded', sidecar: { state: ENDED } },
+    /has ended with the pod \(Succeeded\)/,
+    /while the pod is running/,
+  ],
+])('explains a sidecar that does not run because %s', async (_, changes, message, fix) => {
+  const { code, report, calls } = await check([{ call: GET, stdout: clusterPod(changes) }])
+  expect(findingOf(report, 'sidecar container')).toMatchObject({
+    status: 'failed',
+    error: {
+      code: 'sidecar_not_running',
+      message: expect.stringMatching(message),
+      fix: expect.stringMatching(fix),
+    },
+  })
+  expect(findingOf(report, 'doctor in the sidecar')).toMatchObject({ status: 'not_checked' })
+  expect(code).toBe(1)
+  expect(calls).toHaveLength(1)
+})
+
+test.each<[string, object, string, RegExp]>([
+  [
+    'has failed for want of NET_ADMIN',
+    {
+      state: { waiting: { reason: 'CrashLoopBackOff' } },
+      lastState: {
+        terminated: { exitCode: 1, reason: 'Error', message: 'nft: Operation not permitted' },
+      },
+    },
+    'failed',
+    /capability NET_ADMIN/,
+  ],
+  ['waits for the sidecar', { state: RUNNING }, 'not_checked', /waits for the sidecar/],
+  ['has ended well', {}, 'ok', /ended well/],
+])('tells that the redirect %s', async (_, redirect, status, expected) => {
+  const { report } = await check([
+    { call: GET, stdout: clusterPod({ mode: 'loopback', redirect }) },
+  ])
+  const finding = findingOf(report, 'redirect')
+  expect(finding?.status).toBe(status)
+  expect(JSON.stringify(finding)).toMatch(expected)
+})
+
+const app = (name: string, value: string) => [{ name: 'app', env: [{ name, value }] }]
+
+describe('finds variables of the application that', () => {
+  test.each<[string, PodChanges, string]>([
+    [
+      'are missing in mode env',
+      { containers: [{ name: 'app', env: [] }, { name: 'worker' }] },
+      'sdk_variables_missing',
+    ],
+    [
+      'lead to another port',
+      { containers: app('AZURE_POD_IDENTITY_AUTHORITY_HOST', 'http://127.0.0.1:8001') },
+      'sdk_variables_conflict',
+    ],
+    [
+      'select Azure Arc',
+      { mode: 'loopback', containers: app('IMDS_ENDPOINT', 'http://localhost:40342') },
+      'sdk_variables_conflict',
+    ],
+    [
+      'lead to App Service in mode loopback',
+      { mode: 'loopback', containers: app('IDENTITY_ENDPOINT', 'http://172.16.1.2:8081/msi') },
+      'sdk_variables_conflict',
+    ],
+  ])('%s', async (_, changes, code) => {
+    const { report } = await check([{ call: GET, stdout: clusterPod(changes) }])
+    expect(findingOf(report, 'variables of the application')).toMatchObject({
+      status: 'failed',
+      error: { code },
+    })
+  })
+
+  test.each<[string, PodChanges, string]>([
+    ['may come from a ConfigMap', { containers: [{ name: 'app', envFrom: [{}] }] }, 'not_checked'],
+    ['are not needed in mode nft', { mode: 'nft' }, 'not_needed'],
+    [
+      'are only missing in the container of a mesh',
+      {
+        containers: [
+          ...app('AZURE_POD_IDENTITY_AUTHORITY_HOST', 'http://127.0.0.1:8000'),
+          { name: 'istio-proxy' },
+        ],
+      },
+      'ok',
+    ],
+  ])('%s', async (_, changes, status) => {
+    const { report } = await check([{ call: GET, stdout: clusterPod(changes) }])
+    expect(findingOf(report, 'variables of the application')?.status).toBe(status)
+  })
+})
+
+const podWith = (annotations: Readonly<Record<string, string>>) =>
+  JSON.stringify({
+    metadata: { annotations },
+    spec: { containers: [{ name: 'app' }] },
+    status: { phase: 'Running' },
+  })
+
+describe('explains a pod without a sidecar', () => {
+  test.each([
+    ['that nobody asked for', {}, /add the annotation wimds\.io\/inject/],
+    ['that no webhook injected', { 'wimds.io/inject': 'true' }, /create the pod again/],
+  ])('%s', async (_, annotations, fix) => {
+    const { report, code } = await check([{ call: GET, stdout: podWith(annotations) }])
+    expect(findingOf(report, 'sidecar container')).toMatchObject({
+      status: 'failed',
+      error: { code: 'pod_not_injected', fix: expect.stringMatching(fix) },
+    })
+    expect(code).toBe(1)
+  })
+})
+
+test.each<[string, Omit<KubectlAnswer, 'call'>, string]>([
+  [
+    'there is no such pod',
+    { code: 1, stderr: 'Error from server (NotFound): pods "orders" not found' },
+    'pod_not_found',
+  ],
+  [
+    'the cluster does not answer',
+    { code: 1, stderr: 'Unable to connect to the server: dial tcp: i/o timeout' },
+    'kubectl_failed',
+  ],
+])('fails if %s', async (_, answer, code) => {
+  const { report } = await check([{ call: GET, ...answer }])
+  expect(report.checks).toMatchObject([
+    { check: 'pod', status: 'failed', error: { code } },
+    { check: 'doctor in the sidecar', status: 'not_checked' },
+  ])
+})
+
+test.each(['--all', 'a/b/c', 'NS/POD', 'shop/', ''])('rejects the name %j', async (name) => {
+  const { code, stderr } = await runWimds(['doctor', `--pod=${name}`], { env: {} })
+  expect(code).toBe(64)
+  expect(stderr).toContain('--pod must be NAMESPACE/POD')
+})
