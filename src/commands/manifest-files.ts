@@ -1,6 +1,7 @@
 /** Reads the manifests that a command is given. */
 import { isUtf8 } from 'node:buffer'
-import { readdir, readFile } from 'node:fs/promises'
+import type { Dirent } from 'node:fs'
+import { glob, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
@@ -14,14 +15,14 @@ interface Manifests {
   readonly problems: readonly string[]
 }
 
-/** Reads every file, and those of every directory and below it; `-` is standard input. */
+/** Reads every file, those of every directory and below it, and those that a pattern matches; `-` is standard input. */
 export async function readManifests(
   names: readonly string[],
   io: Pick<CommandIo, 'stdin'>,
 ): Promise<Manifests> {
   const files: ManifestFile[] = []
   const problems: string[] = []
-  for (const given of await expandDirectories(names)) {
+  for (const given of await expandPaths(names)) {
     const name = given === '-' ? 'stdin' : given
     try {
       const bytes =
@@ -38,23 +39,34 @@ export async function readManifests(
 
 const MANIFEST = /\.(?:ya?ml|json)$/i
 
-/** Replaces each directory by the manifests in it and below it, in the order of their paths. */
-async function expandDirectories(names: readonly string[]): Promise<string[]> {
+/** Replaces each directory and each pattern by the manifests that it names, in the order of their paths. */
+async function expandPaths(names: readonly string[]): Promise<string[]> {
   return (await Promise.all(names.map(findManifests))).flat()
 }
 
 async function findManifests(name: string): Promise<string[]> {
   if (name === '-') return [name]
   try {
+    if (!(await stat(name)).isDirectory()) return [name]
     const entries = await readdir(name, { recursive: true, withFileTypes: true })
-    return entries
-      .filter((entry) => entry.isFile() && MANIFEST.test(entry.name))
-      .map((entry) => join(entry.parentPath, entry.name))
-      .toSorted()
+    return listFiles(entries).filter((path) => MANIFEST.test(path))
   } catch {
-    // A file; or what cannot be read, which is reported when it is read as one.
-    return [name]
+    // What neither exists nor matches anything is reported when it is read.
+    const entries: Dirent[] = []
+    if (isPattern(name)) {
+      for await (const entry of glob(name, { withFileTypes: true })) entries.push(entry)
+    }
+    return entries.length === 0 ? [name] : listFiles(entries)
   }
+}
+
+const isPattern = (name: string): boolean => /[*?[{]/.test(name)
+
+function listFiles(entries: readonly Dirent[]): string[] {
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .toSorted()
 }
 
 /** Returns why the bytes are not UTF-8 text; undefined if they are. */

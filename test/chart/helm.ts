@@ -6,6 +6,7 @@ export const CHART = 'charts/wimds'
 export const RELEASE = 'wimds'
 
 export interface Helm {
+  readonly path: string
   readonly version: string
   /** Runs it; returns what it prints. Throws with its error output. */
   readonly run: (...args: readonly string[]) => Promise<string>
@@ -15,6 +16,7 @@ const env: Readonly<Record<string, string | undefined>> = process.env
 const run = promisify(execFile)
 
 export const HELMS: readonly Helm[] = (env['HELMS'] || 'helm').split(':').map((path) => ({
+  path,
   version: readVersion(path),
   run: async (...args) => (await run(path, args, { maxBuffer: 16 * 1024 * 1024 })).stdout,
 }))

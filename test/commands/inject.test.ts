@@ -20,7 +20,12 @@ function file(name: string, source: string | Uint8Array): string {
   return path
 }
 
+/** Runs it without the lines on what was done to each object. */
 async function run(args: readonly string[], input: string | Uint8Array = '') {
+  return await runVerbosely(['--quiet', ...args], input)
+}
+
+async function runVerbosely(args: readonly string[], input: string | Uint8Array = '') {
   const io = { ...captureIo(), stdin: Readable.from([Buffer.from(input)]) }
   return { code: await exitCode(inject, args, io), out: io.out(), err: io.err() }
 }
@@ -102,7 +107,7 @@ describe('wimds inject', () => {
     expect(found.out).toContain(`"value":"${CLIENT}"`)
     const missed = await run([here, account])
     expect(missed).toMatchObject({ code: 1, out: '' })
-    expect(missed.err).toContain(`${here}, document 1, Pod/orders: no tenant id`)
+    expect(missed.err).toContain(`${here}:1: Pod/orders: no tenant id`)
   })
 
   test('knows the ServiceAccount by the older name of its field, too', async () => {
@@ -152,7 +157,7 @@ describe('wimds inject', () => {
     })
     const { out, err } = await run([...IDENTITY, '-'], source)
     expect(out).toBe(source)
-    expect(err).toContain('there is no workload in the input')
+    expect(err).toContain('--path Job.batch.volcano.sh=spec.template')
   })
 
   test.each(['on the workload', 'on the pod template'])(
@@ -253,8 +258,155 @@ spec: {template: {${inner}spec: {hostNetwork: true, containers: [{name: a}]}}}
   })
 })
 
+const ROLLOUT = `apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata: {name: canary}
+spec:
+  template:
+    spec:
+      containers: [{name: app}]
+`
+
+const RAY = `apiVersion: ray.io/v1
+kind: RayCluster
+metadata: {name: ray}
+spec:
+  headGroupSpec:
+    template: {spec: {containers: [{name: head}]}}
+  workerGroupSpecs:
+  - template: {spec: {containers: [{name: small}]}}
+  - template: {spec: {containers: [{name: large}]}}
+`
+
+describe('wimds inject says what it did to', () => {
+  test('each object, in the order of the input', async () => {
+    const source = `${COMMENTED}---
+apiVersion: v1
+kind: Pod
+metadata: {name: not-me, annotations: {wimds.io/inject: "false"}}
+spec: {containers: [{name: a}]}
+---
+apiVersion: v1
+kind: List
+items:
+- apiVersion: v1
+  kind: Secret
+  metadata: {name: s}
+- apiVersion: batch/v1
+  kind: Job
+  metadata: {generateName: job-}
+  spec: {template: {metadata: {annotations: {wimds.io/inject: "false"}}, spec: {containers: [{name: a}]}}}
+---
+replicaCount: 1
+`
+    const path = file('several.yaml', source)
+    const { code, err } = await runVerbosely([path])
+    const lines = err.replaceAll(`wimds inject: ${path}:`, '').split('\n')
+    expect({ code, lines }).toEqual({
+      code: 0,
+      lines: [
+        '2: ServiceAccount/orders: skipped: kind ServiceAccount',
+        '11: Deployment/orders: injected',
+        '35: ConfigMap/untouched: skipped: kind ConfigMap',
+        '39: Pod/not-me: skipped: opted out',
+        '47: Secret/s: skipped: kind Secret',
+        '50: Job/job-: skipped: opted out',
+        '55: document: skipped: no apiVersion and kind',
+        '',
+      ],
+    })
+  })
+
+  test('a workload that has the sidecar already', async () => {
+    const { out } = await run(['-'], COMMENTED)
+    const again = await runVerbosely(['-'], out)
+    expect(again.out).toBe(out)
+    expect(again.err).toContain('stdin:11: Deployment/orders: unchanged\n')
+  })
+
+  test('a kind that it does not know, with the flag that makes it known', async () => {
+    const { code, out, err } = await run([...IDENTITY, '-'], RAY)
+    expect({ code, out }).toEqual({ code: 0, out: RAY })
+    const [, flags = ''] =
+      /stdin:1: RayCluster\/ray: warning: unsupported kind RayCluster\. Fix: (.*)\n/.exec(err) ?? []
+    expect(flags).toBe(
+      '--path RayCluster.ray.io=spec.headGroupSpec.template --path RayCluster.ray.io=spec.workerGroupSpecs.*.template',
+    )
+    const injected = await run([...IDENTITY, ...flags.split(' '), '-'], RAY)
+    expect(injected).toMatchObject({ code: 0, err: '' })
+    expect(parse(injected.out)).toMatchObject({
+      spec: {
+        headGroupSpec: { template: { spec: { initContainers: [{ name: 'wimds' }, {}] } } },
+        workerGroupSpecs: [
+          { template: { spec: { initContainers: [{ name: 'wimds' }, {}] } } },
+          { template: { spec: { initContainers: [{ name: 'wimds' }, {}] } } },
+        ],
+      },
+    })
+  })
+
+  test('a Rollout of Argo, which may leave its pods to a Deployment', async () => {
+    const { out, err } = await runVerbosely([...IDENTITY, '-'], ROLLOUT)
+    expect(err).toContain('Rollout/canary: injected\n')
+    expect(out).toContain('- name: wimds\n')
+    const referring = ROLLOUT.replace(
+      /  template:[^]*/,
+      '  workloadRef: {kind: Deployment, name: orders}\n',
+    )
+    expect((await runVerbosely(['-'], referring)).err).toContain(
+      'Rollout/canary: skipped: no pod template\n',
+    )
+  })
+
+  test('each object, as a document for programs', async () => {
+    const { code, out } = await runVerbosely(['-o', 'json', '-'], `${COMMENTED}---\n${ROLLOUT}`)
+    expect(code).toBe(1)
+    expect(JSON.parse(out)).toMatchObject({
+      schemaVersion: 1,
+      ok: false,
+      objects: [
+        { file: 'stdin', line: 2, kind: 'ServiceAccount', outcome: 'skipped' },
+        { apiVersion: 'apps/v1', label: 'Deployment/orders', outcome: 'injected', reasons: [] },
+        { kind: 'ConfigMap', reasons: ['kind ConfigMap'] },
+        { kind: 'Rollout', outcome: 'refused', reasons: [expect.stringContaining('no tenant id')] },
+      ],
+      problems: [expect.stringContaining('stdin:39: Rollout/canary: no tenant id')],
+    })
+  })
+
+  test('the files that a pattern matches', async () => {
+    mkdirSync(join(directory, 'apps/orders'), { recursive: true })
+    const path = file('apps/orders/pod.yaml', ROLLOUT)
+    file('apps/orders/notes.txt', 'none')
+    const { err } = await runVerbosely([...IDENTITY, join(directory, 'apps/**/*.yaml')])
+    expect(err).toBe(`wimds inject: ${path}:1: Rollout/canary: injected\n`)
+    const nothing = await run([join(directory, 'apps/*.json')])
+    expect(nothing).toMatchObject({ code: 1, out: '' })
+    expect(nothing.err).toContain('apps/*.json: ENOENT')
+  })
+})
+
+test('wimds inject keeps the ResourceList of a pipeline of functions', async () => {
+  const items = [
+    parse(SERVICE_ACCOUNT),
+    { ...podOf('x'), spec: { ...POD_SPEC, serviceAccountName: 'orders' } },
+  ]
+  const list = {
+    apiVersion: 'config.kubernetes.io/v1',
+    kind: 'ResourceList',
+    functionConfig: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'config' } },
+    items,
+  }
+  const { code, out, err } = await run(['--namespace', 'shop', '-'], stringify(list))
+  expect({ code, err }).toEqual({ code: 0, err: '' })
+  expect(parse(out)).toMatchObject({
+    ...list,
+    items: [items[0], { spec: { initContainers: [{ name: 'wimds' }, {}] } }],
+  })
+})
+
 describe('wimds inject reports, with nothing on standard output,', () => {
-  test('every workload that cannot be injected, with its file, document, kind and name', async () => {
+  test('every workload that cannot be injected, with its file, line, kind and name', async () => {
     const source = `apiVersion: v1
 kind: Pod
 metadata: {name: host}
@@ -277,12 +429,14 @@ a: *nothing
     const path = file('bad.yaml', source)
     const { code, out, err } = await run([...IDENTITY, path, join(directory, 'missing.yaml')])
     expect({ code, out }).toEqual({ code: 1, out: '' })
-    expect(err).toContain(`${path}, document 1, Pod/host: the pod uses hostNetwork`)
-    expect(err).toContain(`${path}, document 3, Deployment/windows: the pod runs on Windows`)
-    expect(err).toContain(`${path}, document 4: `)
-    expect(err).toMatch(/bad\.yaml, document 5: Unresolved alias .*: nothing\n/)
+    expect(err).toContain(`${path}:1: Pod/host: the pod uses hostNetwork`)
+    expect(err).toContain(`${path}:11: Deployment/windows: the pod runs on Windows`)
+    expect(err).toContain(
+      `${path}:16:4: Nested mappings are not allowed in compact mappings\n    a: b: c\n       ^\n`,
+    )
+    expect(err).toMatch(/bad\.yaml:18:1: Unresolved alias .*: nothing\n/)
     expect(err).toContain('missing.yaml: ENOENT')
-    expect(err).not.toContain('document 2')
+    expect(err).not.toContain('Pod/fine')
   })
 
   test.each([
@@ -305,7 +459,7 @@ a: *nothing
     const source = `{apiVersion: v1, kind: Pod, metadata: {name: x}, spec: {${spec}}}`
     const { code, out, err } = await run([...IDENTITY, '-'], source)
     expect({ code, out }).toEqual({ code: 1, out: '' })
-    expect(err).toContain(`stdin, document 1, Pod/x: it cannot be edited safely: ${message}`)
+    expect(err).toContain(`stdin:1: Pod/x: it cannot be edited safely: ${message}`)
   })
 
   test.each([
@@ -331,12 +485,14 @@ a: *nothing
     const source = 'apiVersion: v1\nkind: Pod\nmetadata:\n  name: {{ .Release.Name }}\n'
     const { code, err } = await run([...IDENTITY, '-'], source)
     expect(code).toBe(1)
-    expect(err).toContain('metadata.name must be of type string')
+    expect(err).toContain('stdin:4: an unrendered template: {{ .Release.Name }}. Fix: ')
+    expect(err).not.toContain('must be of type string')
   })
 
   test.each([
     ['no file', [], 'name a manifest'],
     ['an unknown mode', ['--mode', 'x', '-'], '--mode x: must be one of env, loopback, nft'],
+    ['a path without a kind', ['--path', 'spec.template', '-'], '--path must be KIND=PATH'],
     ['an empty image', ['--image=', '-'], '--image must be the name of an image'],
     ['an image that is none', ['--image', 'a b', '-'], '--image must be the name of an image'],
     ['an empty image of the redirect', ['--redirect-image=', '-'], '--redirect-image must be the'],

@@ -6,9 +6,10 @@ export const INJECT = {
   name: 'inject',
   group: 'Prepare manifests',
   summary: 'add the sidecar to Kubernetes manifests',
-  arguments: { usage: 'PATH...', completion: 'file' },
-  description:
-    'Adds the sidecar to every workload in the manifests (files, directories; - is standard input) that does not opt out with the annotation wimds.io/inject: "false", and prints the result.',
+  arguments: { usage: 'FILE...', completion: 'file' },
+  description: `Adds the sidecar to every workload in the manifests that does not opt out with the annotation wimds.io/inject: "false", and prints the result; on standard error it says what was done to each object.
+
+FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standard input. It can be the post-renderer of Helm and an exec function of kustomize: a ResourceList stays one.`,
   flags: {
     mode: {
       value: 'MODE',
@@ -34,7 +35,22 @@ export const INJECT = {
       value: 'VERSION',
       help: 'of the cluster (default: 1.29 or newer)',
     },
-    diff: { help: 'print what would change, as a unified diff' },
+    path: {
+      value: 'KIND=PATH',
+      isRepeatable: true,
+      help: 'where another kind has its pod template, such as RayCluster=spec.workerGroupSpecs.*.template or Service.serving.knative.dev=spec.template; a Rollout of Argo is known',
+    },
+    output: {
+      short: 'o',
+      value: 'FORMAT',
+      choices: ['yaml', 'diff', 'json'],
+      help: 'yaml (the default): the manifests; diff: what would change, as a unified diff; json: what was done to each object, with a schemaVersion',
+    },
+    diff: { help: 'the same as -o diff' },
+    quiet: {
+      short: 'q',
+      help: 'print problems and warnings, and not what was done to each object',
+    },
   },
   exitCodes: { 1: 'a manifest cannot be read, or a workload cannot be injected' },
 } as const satisfies CommandDeclaration

@@ -1,30 +1,37 @@
 /** `wimds inject`: adds the sidecar to manifests, without access to a cluster. */
 import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff'
-import { injectManifests } from '../../kubernetes/manifests/inject-manifests.ts'
+import { injectManifests, isWorkload } from '../../kubernetes/manifests/inject-manifests.ts'
 import { parseFlags } from '../../lib/args.ts'
 import { printError } from '../../lib/print-error.ts'
 import { INJECT } from '../declarations/inject.ts'
 import type { CommandIo } from '../io.ts'
 import { readManifests } from '../manifest-files.ts'
 import { parseInjectOptions } from './options.ts'
+import { formatDocument, formatObjects, formatUnsupported } from './report.ts'
 
-/** Prints the injected manifests. Returns 0, or 1 if one cannot be injected. Throws `UsageError`. */
+/**
+ * Prints the injected manifests, and on standard error what was done to each object. Returns 0, or 1 if one
+ * cannot be injected. Throws `UsageError`.
+ */
 export async function inject(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, INJECT.flags)
   const options = parseInjectOptions(flags)
+  const output = flags.has('diff') ? 'diff' : flags.value('output')
   const { files, problems: unreadable } = await readManifests(flags.positionals, io)
   const injected = injectManifests(files, options)
   const problems = [...unreadable, ...injected.problems]
-  const warnings = injected.warnings.map((warning) => `warning: ${warning}`)
-  printError(io, 'wimds inject', ...warnings, ...problems)
-  if (problems.length > 0) return 1
-  if (injected.workloads === 0) {
+  const { objects, warnings } = injected
+  const lines = flags.has('quiet') ? [] : formatObjects(objects)
+  printError(io, 'wimds inject', ...lines, ...formatUnsupported(objects), ...warnings, ...problems)
+  if (problems.length === 0 && !objects.some(isWorkload)) {
     printError(io, 'wimds inject', 'warning: there is no workload in the input')
   }
-  const output = flags.has('diff')
-    ? injected.files.map(formatDiff).join('')
-    : joinDocuments(injected.files.map(({ result }) => result))
-  io.stdout.write(output)
+  if (output === 'json') io.stdout.write(formatDocument(injected, problems))
+  if (problems.length > 0) return 1
+  if (output === 'diff') io.stdout.write(injected.files.map(formatDiff).join(''))
+  if (output === undefined || output === 'yaml') {
+    io.stdout.write(joinDocuments(injected.files.map(({ result }) => result)))
+  }
   return 0
 }
 

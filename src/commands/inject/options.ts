@@ -2,6 +2,7 @@
 import { UsageError } from '../../errors.ts'
 import { isGuid } from '../../lib/guid.ts'
 import type { ManifestOptions } from '../../kubernetes/manifests/inject-manifests.ts'
+import type { TemplatePath } from '../../kubernetes/manifests/workloads.ts'
 import type { EnvVar } from '../../kubernetes/injector/pod.ts'
 import {
   type CaSource,
@@ -23,12 +24,32 @@ export function parseInjectOptions(flags: InjectFlags): ManifestOptions {
   const problems = [...flags.problems]
   if (flags.positionals.length === 0) problems.push('name a manifest, or - for standard input')
   const settings = parseInjectionSettings(flags, problems)
+  const templatePaths = flags.values('path').flatMap((text) => parseTemplatePath(text, problems))
   if (problems.length > 0) throw new UsageError(problems)
-  return { namespace: flags.value('namespace'), settings: { ...settings, injectByDefault: true } }
+  return {
+    namespace: flags.value('namespace'),
+    templatePaths,
+    settings: { ...settings, injectByDefault: true },
+  }
 }
 
+/** Parses `Rollout=spec.template`, or with the API group: `Rollout.argoproj.io=spec.template`. */
+function parseTemplatePath(text: string, problems: string[]): TemplatePath[] {
+  const [, kind, group, path] = TEMPLATE_PATH.exec(text) ?? []
+  if (kind !== undefined && path !== undefined) return [{ kind, group, keys: path.split('.') }]
+  problems.push(
+    `--path must be KIND=PATH or KIND.GROUP=PATH, such as Rollout=spec.template, not ${JSON.stringify(text)}`,
+  )
+  return []
+}
+
+const TEMPLATE_PATH = /^([A-Z]\w*)(?:\.([a-z0-9.-]+))?=((?:[\w-]+|\*)(?:\.(?:[\w-]+|\*))*)$/
+
 /** The flags that `wimds webhook` has too. */
-type SettingFlag = Exclude<keyof typeof INJECT.flags, 'namespace' | 'diff'>
+type SettingFlag = Exclude<
+  keyof typeof INJECT.flags,
+  'namespace' | 'path' | 'output' | 'diff' | 'quiet'
+>
 
 /** Returns the injector's settings. If problems were added to the list, the result must not be used. */
 export function parseInjectionSettings(
@@ -40,10 +61,12 @@ export function parseInjectionSettings(
   const image = parseImage(flags, 'image', problems) ?? release.image
   const redirectImage = parseImage(flags, 'redirect-image', problems) ?? release.redirectImage
   const clientId = flags.value('client-id')
-  if (clientId !== undefined && !isGuid(clientId)) problems.push('--client-id must be a GUID')
+  if (clientId !== undefined && !isGuid(clientId)) {
+    problems.push(`--client-id must be a GUID, not ${JSON.stringify(clientId)}`)
+  }
   const tenantId = flags.value('tenant-id')
   if (tenantId !== undefined && !/^[\w.-]+$/.test(tenantId)) {
-    problems.push("--tenant-id must be a tenant's GUID or domain")
+    problems.push(`--tenant-id must be a tenant's GUID or domain, not ${JSON.stringify(tenantId)}`)
   }
   const sidecarEnv = flags.values('env').flatMap((entry) => parseVariable(entry, problems))
   const ca = parseCa(flags, problems)
@@ -73,7 +96,9 @@ function parseImage(
 ): string | undefined {
   const image = flags.value(name)
   const isName = image === undefined || /^\S+$/.test(image)
-  if (!isName) problems.push(`--${name} must be the name of an image`)
+  if (!isName) {
+    problems.push(`--${name} must be the name of an image, not ${JSON.stringify(image)}`)
+  }
   return image
 }
 
@@ -106,7 +131,9 @@ function parseVariable(entry: string, problems: string[]): EnvVar[] {
 function parseUid(text: string | undefined, problems: string[]): number | undefined {
   if (text === undefined) return INJECTION_DEFAULTS.uid
   if (text === 'none') return undefined
-  if (!/^[1-9]\d{0,8}$/.test(text)) problems.push('--uid must be a number above 0, or none')
+  if (!/^[1-9]\d{0,8}$/.test(text)) {
+    problems.push(`--uid must be a number above 0, or none, not ${JSON.stringify(text)}`)
+  }
   return Number(text)
 }
 
@@ -114,6 +141,8 @@ function parseUid(text: string | undefined, problems: string[]): number | undefi
 function parseKubernetesVersion(version: string | undefined, problems: string[]): boolean {
   if (version === undefined) return INJECTION_DEFAULTS.hasNativeSidecars
   const [, minor] = /^v?1\.(\d+)(?:[.+-].*)?$/.exec(version) ?? []
-  if (minor === undefined) problems.push('--kubernetes-version must look like 1.29')
+  if (minor === undefined) {
+    problems.push(`--kubernetes-version must look like 1.29, not ${JSON.stringify(version)}`)
+  }
   return Number(minor) >= NATIVE_SIDECARS_SINCE
 }

@@ -5,6 +5,7 @@ import {
   isCollection,
   isPair,
   isScalar,
+  type LineCounter,
   parseAllDocuments,
   YAMLParseError,
 } from 'yaml'
@@ -16,10 +17,11 @@ export interface ParsedDocument {
   readonly data: unknown
 }
 
-/** Parses every document of the text, so that their ranges in it can be edited. */
-export function parseDocuments(source: string): ParsedDocument[] {
+/** Parses every document of the text, so that their ranges in it can be edited. Counts the lines if asked to. */
+export function parseDocuments(source: string, lineCounter?: LineCounter): ParsedDocument[] {
   const documents = parseAllDocuments(source, {
     keepSourceTokens: true,
+    ...(lineCounter !== undefined && { lineCounter }),
     logLevel: 'error',
     merge: true,
   })

@@ -1,14 +1,24 @@
-/** Injects the workloads of manifests. Every line that injection does not change keeps its bytes. */
+/**
+ * Injects the workloads of manifests, and reports what was done to each object. Every line that injection does
+ * not change keeps its bytes.
+ */
 import { isDeepStrictEqual } from 'node:util'
-import { parseDocument } from 'yaml'
+import { isNode, LineCounter, parseDocument, type YAMLError } from 'yaml'
 import { inject } from '../injector/inject.ts'
 import type { InjectionSettings } from '../injector/settings.ts'
 import { type ParsedDocument, parseDocuments, readData } from './documents.ts'
 import { applyEdits, lineEnd, type TextEdit } from './text-edits.ts'
 import {
+  apiGroup,
+  findObjects,
   findServiceAccounts,
-  findWorkloads,
+  findTemplateKeys,
+  formatLabel,
+  type Located,
+  readAnnotation,
+  readWorkloads,
   type ServiceAccount,
+  type TemplatePath,
   type Workload,
 } from './workloads.ts'
 import { findEdits } from './yaml-edits.ts'
@@ -23,26 +33,54 @@ export interface ManifestOptions {
   readonly settings: InjectionSettings
   /** The namespace of objects that name none. */
   readonly namespace: string | undefined
+  /** Pod templates of kinds that are not known. */
+  readonly templatePaths?: readonly TemplatePath[]
 }
 
 export interface InjectedManifests {
   readonly files: readonly (ManifestFile & { readonly result: string })[]
-  /** Each names file, document, kind and name. */
+  /** Every object, in the order of the input. */
+  readonly objects: readonly ObjectReport[]
+  /** Why files and objects are not injected. Each begins with file and line. */
   readonly problems: readonly string[]
+  /** Each begins with file and line. */
   readonly warnings: readonly string[]
-  /** How many workloads were found, injected or not. */
-  readonly workloads: number
+}
+
+/** What was done to one object of the input. */
+export interface ObjectReport {
+  readonly file: string
+  /** The line on which it begins. */
+  readonly line: number
+  readonly apiVersion: string
+  readonly kind: string
+  /** `Deployment/orders` */
+  readonly label: string
+  readonly outcome:
+    | 'injected'
+    /** It has the sidecar already, as it would be injected now. */
+    | 'unchanged'
+    | 'skipped'
+    /** It has a pod template where its kind is not known to have one. */
+    | 'unsupported'
+    | 'refused'
+  /** Why it is not injected. */
+  readonly reasons: readonly string[]
+  readonly warnings: readonly string[]
 }
 
 interface Context extends ManifestOptions {
   readonly accounts: readonly ServiceAccount[]
-  readonly problems: string[]
-  readonly warnings: string[]
+}
+
+/** One document of a file. */
+interface Part extends ParsedDocument {
+  readonly file: ManifestFile
+  readonly lines: LineCounter
 }
 
 /** A workload's pod template before and after. */
 interface Injected {
-  readonly label: string
   readonly path: readonly Key[]
   readonly template: unknown
   readonly pod: unknown
@@ -53,71 +91,185 @@ export function injectManifests(
   files: readonly ManifestFile[],
   options: ManifestOptions,
 ): InjectedManifests {
-  const parsed = files.map((file) => ({ ...file, documents: parseDocuments(file.source) }))
-  const documents = parsed.flatMap((file) => file.documents)
-  const accounts = documents.flatMap(({ data }) => findServiceAccounts(data))
-  const context: Context = { ...options, accounts, problems: [], warnings: [] }
-  const results = parsed.map(({ name, source, documents: parts }) => {
-    const edits = parts.flatMap((part, index) =>
-      injectDocument(part, source, `${name}, document ${index + 1}`, context),
-    )
-    return { name, source, result: applyEdits(source, edits) }
+  const parsed = files.map((file) => {
+    const lines = new LineCounter()
+    return parseDocuments(file.source, lines).map((each) => ({ ...each, file, lines }))
   })
+  const accounts = parsed.flat().flatMap(({ data }) => findServiceAccounts(data))
+  const context: Context = { ...options, accounts }
+  const injected = parsed.map((parts) => parts.map((part) => injectDocument(part, context)))
+  const documents = injected.flat()
+  const objects = documents.flatMap((document) => document.objects)
   return {
-    files: results,
-    problems: context.problems,
-    warnings: context.warnings,
-    workloads: documents.flatMap(({ data }) => findWorkloads(data)).length,
+    files: files.map((file, index) => ({
+      ...file,
+      result: applyEdits(file.source, injected[index]?.flatMap(({ edits }) => edits) ?? []),
+    })),
+    objects,
+    problems: documents.flatMap(({ problems }) => problems),
+    warnings: objects.flatMap((object) =>
+      object.warnings.map((warning) => `${formatPlace(object)}: warning: ${warning}`),
+    ),
   }
 }
 
-/** Returns the edits of one document; a workload that cannot be injected has a problem and no edits. */
-function injectDocument(
-  { document, data }: ParsedDocument,
-  source: string,
-  place: string,
-  context: Context,
-): TextEdit[] {
-  const { problems } = context
-  const [error] = document.errors
+/** Returns `orders.yaml:12: Deployment/orders`. */
+export function formatPlace({ file, line, label }: ObjectReport): string {
+  return `${file}:${line}: ${label}`
+}
+
+/** Returns whether the object has, or seems to have, a pod template. */
+export function isWorkload({ outcome, reasons }: ObjectReport): boolean {
+  return outcome !== 'skipped' || reasons.includes(OPTED_OUT)
+}
+
+const OPTED_OUT = 'opted out'
+
+interface InjectedDocument {
+  readonly objects: readonly ObjectReport[]
+  readonly edits: readonly TextEdit[]
+  readonly problems: readonly string[]
+}
+
+/** An object that cannot be injected has a problem and no edits. */
+function injectDocument(part: Part, context: Context): InjectedDocument {
+  const [error] = part.document.errors
   if (error !== undefined) {
-    problems.push(`${place}: ${error.message.split('\n')[0] ?? ''}`)
-    return []
+    const problem = findTemplateSyntax(part) ?? formatParseError(part, error)
+    return { objects: [], edits: [], problems: [problem] }
   }
-  const problemsBefore = problems.length
-  const injected = findWorkloads(data).flatMap((workload) =>
-    injectWorkload(workload, `${place}, ${workload.label}`, context),
+  const located = findObjects(part.data, [])
+  if (located.length === 0 && part.data !== null) return skipDocument(part)
+  const results = located.map((each) => injectObject(each, part, context))
+  const edits = results.flatMap((result) => result.edits)
+  const injected = results.flatMap((result) => result.injected)
+  const isSafe = edits.length === 0 || verifyEdits(part, edits, injected)
+  const objects = results.map(({ report }) =>
+    isSafe || report.outcome !== 'injected' ? report : { ...report, ...UNSAFE },
   )
-  const yaml = createYamlDocument(document, source)
-  const edits = injected.flatMap(({ label, path, template, pod }) => {
-    try {
-      return findEdits(yaml, path, template, pod)
-    } catch (cause) {
-      if (!(cause instanceof UneditableError)) throw cause
-      problems.push(`${label}: it cannot be edited safely: ${cause.message}`)
-      return []
-    }
-  })
-  const isComplete = problems.length === problemsBefore
-  if (isComplete && edits.length > 0 && !verifyEdits({ document, data }, source, edits, injected)) {
-    problems.push(`${place}: it cannot be edited safely. Fix: write it in plain block style`)
-  }
-  return edits
+  const problems = objects
+    .filter(({ outcome }) => outcome === 'refused')
+    .flatMap((object) => object.reasons.map((reason) => `${formatPlace(object)}: ${reason}`))
+  const template = problems.length > 0 ? findTemplateSyntax(part) : undefined
+  return { objects, edits, problems: template === undefined ? problems : [template] }
 }
 
-function injectWorkload(workload: Workload, label: string, context: Context): Injected[] {
-  const { template, path, annotations, problems } = workload
-  if (annotations['wimds.io/inject'] === 'false') return []
-  context.problems.push(...problems.map((problem) => `${label}: ${problem}`))
-  if (problems.length > 0) return []
+/** Reports a document that is no object, such as one without a kind. */
+function skipDocument({ file, document, lines }: Part): InjectedDocument {
+  const { line } = lines.linePos(startOf(document.contents))
+  const about = { file: file.name, line, apiVersion: '', kind: '', label: 'document' }
+  const reasons = ['no apiVersion and kind']
+  const report = { ...about, outcome: 'skipped', reasons, warnings: [] } as const
+  return { objects: [report], edits: [], problems: [] }
+}
+
+const UNSAFE = {
+  outcome: 'refused',
+  reasons: ['it cannot be edited safely. Fix: write it in plain block style'],
+} as const
+
+interface InjectedObject {
+  readonly report: ObjectReport
+  readonly edits: readonly TextEdit[]
+  readonly injected: readonly Injected[]
+}
+
+function injectObject(located: Located, part: Part, context: Context): InjectedObject {
+  const { object } = located
+  const { file, document } = part
+  const about = describeObject(located, part)
+  const leave = (outcome: ObjectReport['outcome'], ...reasons: string[]): InjectedObject => ({
+    report: { ...about, outcome, reasons },
+    edits: [],
+    injected: [],
+  })
+  if (readAnnotation(object, 'wimds.io/inject') === 'false') return leave('skipped', OPTED_OUT)
+  const workloads = readWorkloads(located, context.templatePaths ?? [])
+  const isOptOut = readAnnotation(object, 'wimds.io/inject') === 'false'
+  if (isOptOut) return leave('skipped', OPTED_OUT)
+  if (workloads === undefined) {
+    const group = apiGroup(object)
+    const kind = group === '' ? object.kind : `${object.kind}.${group}`
+    const flags = findTemplateKeys(object).map((keys) => `--path ${kind}=${keys.join('.')}`)
+    return flags.length === 0
+      ? leave('skipped', `kind ${object.kind}`)
+      : leave('unsupported', `unsupported kind ${object.kind}. Fix: ${flags.join(' ')}`)
+  }
+  if (workloads.length === 0) return leave('skipped', 'no pod template')
+  const results = workloads.map((workload) => injectWorkload(workload, context))
+  const reasons = results.flatMap((result) => result.reasons)
+  if (reasons.length > 0) return leave('refused', ...reasons)
+  const injected = results.flatMap((result) => result.injected)
+  if (injected.length === 0) return leave('skipped', OPTED_OUT)
+  const yaml = createYamlDocument(document, file.source)
+  try {
+    const edits = injected.flatMap((each) => findEdits(yaml, each.path, each.template, each.pod))
+    const outcome = edits.length === 0 ? 'unchanged' : 'injected'
+    const warnings = results.flatMap((result) => result.warnings)
+    return { report: { ...about, outcome, reasons: [], warnings }, edits, injected }
+  } catch (cause) {
+    if (!(cause instanceof UneditableError)) throw cause
+    return leave('refused', `it cannot be edited safely: ${cause.message}`)
+  }
+}
+
+function describeObject({ object, path }: Located, { file, document, lines }: Part) {
+  const node = path.length === 0 ? document.contents : document.getIn(path, true)
+  return {
+    file: file.name,
+    line: lines.linePos(startOf(node)).line,
+    apiVersion: object.apiVersion,
+    kind: object.kind,
+    label: formatLabel(object),
+    warnings: [],
+  }
+}
+
+/** Returns the offset of a node in the file. */
+function startOf(node: unknown): number {
+  return isNode(node) ? (node.range?.[0] ?? 0) : 0
+}
+
+interface InjectedWorkload {
+  readonly reasons: readonly string[]
+  readonly warnings: readonly string[]
+  /** Empty if the pod template opts out. */
+  readonly injected: readonly Injected[]
+}
+
+function injectWorkload(workload: Workload, context: Context): InjectedWorkload {
+  const { template, path, problems } = workload
+  if (problems.length > 0) return { reasons: problems, warnings: [], injected: [] }
   const serviceAccount = findAccount(workload, context)?.annotations ?? {}
   const injection = inject({ pod: template, serviceAccount, settings: context.settings })
   if (injection.kind === 'rejected') {
-    context.problems.push(...injection.reasons.map((reason) => `${label}: ${reason}`))
+    return { reasons: injection.reasons, warnings: [], injected: [] }
   }
-  if (injection.kind !== 'injected') return []
-  context.warnings.push(...injection.warnings.map((warning) => `${label}: ${warning}`))
-  return [{ label, path, template, pod: injection.pod }]
+  if (injection.kind === 'skipped') return { reasons: [], warnings: [], injected: [] }
+  const { pod, warnings } = injection
+  return { reasons: [], warnings, injected: [{ path, template, pod }] }
+}
+
+/** Returns `orders.yaml:7:3: Nested mappings are not allowed …` and the place in the text. */
+function formatParseError({ file, document, lines }: Part, error: YAMLError): string {
+  const [{ line, col }] = error.linePos ?? [lines.linePos(startOf(document.contents))]
+  const [message = '', ...excerpt] = error.message.split('\n').filter((each) => each !== '')
+  const place = `${file.name}:${line}:${col}`
+  return [`${place}: ${message.replace(/ at line \d+, column \d+:$/, '')}`, ...excerpt].join(
+    '\n    ',
+  )
+}
+
+/** Template syntax where YAML has a value; in a text of its own, such as a ConfigMap's, it is usual. */
+const TEMPLATE_SYNTAX = /^[^#'"\n]*?(\{\{[^\n]{0,60})/m
+
+/** Returns the problem of a document that has template syntax; undefined if it has none. */
+function findTemplateSyntax({ file, document, lines }: Part): string | undefined {
+  const [start = 0, , end = file.source.length] = document.range ?? []
+  const match = TEMPLATE_SYNTAX.exec(file.source.slice(start, end))
+  if (match === null) return undefined
+  const { line } = lines.linePos(start + match.index)
+  return `${file.name}:${line}: an unrendered template: ${match[1]}. Fix: render it first, such as by helm template RELEASE CHART | wimds inject -`
 }
 
 function findAccount(
@@ -133,8 +285,7 @@ function findAccount(
 
 /** True if the edited text parses to the injected pods and to nothing else: the net under the edits. */
 function verifyEdits(
-  { document, data }: ParsedDocument,
-  source: string,
+  { document, data, file: { source } }: Part,
   edits: readonly TextEdit[],
   injected: readonly Injected[],
 ): boolean {

@@ -12,8 +12,6 @@ export interface Workload {
   readonly path: readonly Key[]
   readonly template: unknown
   readonly serviceAccountName: string
-  /** The annotations of the workload itself, which may opt out. */
-  readonly annotations: Readonly<Record<string, unknown>>
   /** What is malformed in its metadata. */
   readonly problems: readonly string[]
 }
@@ -38,8 +36,20 @@ const TEMPLATE_PATHS: Readonly<Record<string, readonly string[]>> = {
   'batch/CronJob': ['spec', 'jobTemplate', 'spec', 'template'],
 }
 
+/** Where objects of a kind have their pod template. */
+export interface TemplatePath {
+  readonly kind: string
+  /** The API group; undefined: every group in which the kind is not one of Kubernetes itself. */
+  readonly group: string | undefined
+  /** The keys of the template; `*` stands for every member of a list or a map. */
+  readonly keys: readonly string[]
+}
+
+/** A Rollout with a `workloadRef` has no template: its Deployment has. */
+const ROLLOUT: TemplatePath = { kind: 'Rollout', group: 'argoproj.io', keys: SPEC_TEMPLATE }
+
 const KubernetesObject = z.looseObject({ apiVersion: z.string(), kind: z.string() })
-type KubernetesObject = z.infer<typeof KubernetesObject>
+export type KubernetesObject = z.infer<typeof KubernetesObject>
 
 const WithMetadata = z.looseObject({
   metadata: z.nullish(
@@ -52,24 +62,79 @@ const WithMetadata = z.looseObject({
   ),
 })
 
-/** Returns the workloads of one document, also those in a List. */
-export function findWorkloads(document: unknown): Workload[] {
-  return findObjects(document, []).flatMap(({ object, path }) => {
-    const templatePath = TEMPLATE_PATHS[`${apiGroup(object)}/${object.kind}`]
-    if (templatePath === undefined) return []
-    const parsed = WithMetadata.safeParse(object)
-    const metadata = parsed.data?.metadata
+/** Returns a workload for each pod template of the object; undefined if it is of another kind. */
+export function readWorkloads(
+  { object, path }: Located,
+  templatePaths: readonly TemplatePath[],
+): Workload[] | undefined {
+  const parsed = WithMetadata.safeParse(object)
+  const metadata = parsed.data?.metadata
+  return findTemplatePaths(object, templatePaths)?.map((templatePath) => {
     const template = templatePath.reduce<unknown>(member, object)
     return {
-      label: `${object.kind}/${metadata?.name ?? metadata?.generateName ?? '?'}`,
+      label: formatLabel(object),
       namespace: metadata?.namespace ?? undefined,
       path: [...path, ...templatePath],
       template,
       serviceAccountName: accountName(template),
-      annotations: metadata?.annotations ?? {},
       problems: parsed.success ? [] : parsed.error.issues.map(formatIssue),
     }
   })
+}
+
+/** Returns an annotation of the object itself; undefined if its metadata is malformed. */
+export function readAnnotation(object: KubernetesObject, name: string): unknown {
+  return WithMetadata.safeParse(object).data?.metadata?.annotations?.[name]
+}
+
+/** Returns `Deployment/orders`. */
+export function formatLabel(object: KubernetesObject): string {
+  const metadata = WithMetadata.safeParse(object).data?.metadata
+  return `${object.kind}/${metadata?.name ?? metadata?.generateName ?? '?'}`
+}
+
+function findTemplatePaths(
+  object: KubernetesObject,
+  templatePaths: readonly TemplatePath[],
+): (readonly Key[])[] | undefined {
+  const group = apiGroup(object)
+  const known = TEMPLATE_PATHS[`${group}/${object.kind}`]
+  if (known !== undefined) return [known]
+  const given = [ROLLOUT, ...templatePaths].filter(
+    (each) => each.kind === object.kind && (each.group ?? group) === group,
+  )
+  return given.length === 0 ? undefined : given.flatMap(({ keys }) => expandPath(object, keys))
+}
+
+/** Returns the paths of the members that the keys lead to. */
+function expandPath(value: unknown, keys: readonly string[]): Key[][] {
+  const [key, ...rest] = keys
+  if (value === undefined || value === null) return []
+  if (key === undefined) return [[]]
+  const names = key === '*' && typeof value === 'object' ? Object.keys(value) : [key]
+  return names.flatMap((name) =>
+    expandPath(member(value, name), rest).map((path) => [
+      Array.isArray(value) ? Number(name) : name,
+      ...path,
+    ]),
+  )
+}
+
+/** Deeper than the pod template of any known kind. */
+const MAX_DEPTH = 8
+
+/** Returns the keys, as in a `TemplatePath`, of what looks like a pod template in an object of another kind. */
+export function findTemplateKeys(object: KubernetesObject): (readonly string[])[] {
+  const found = new Map<string, readonly string[]>()
+  const search = (value: unknown, keys: readonly string[]) => {
+    if (typeof value !== 'object' || value === null || keys.length > MAX_DEPTH) return
+    const containers = member(member(value, 'spec'), 'containers')
+    if (keys.length > 0 && Array.isArray(containers)) found.set(keys.join('.'), keys)
+    else if (Array.isArray(value)) for (const each of value) search(each, [...keys, '*'])
+    else for (const [key, each] of Object.entries(value)) search(each, [...keys, key])
+  }
+  search(object, [])
+  return [...found.values()]
 }
 
 /** Returns the ServiceAccounts of one document. */
@@ -85,12 +150,13 @@ export function findServiceAccounts(document: unknown): ServiceAccount[] {
   })
 }
 
-interface Located {
+export interface Located {
   readonly object: KubernetesObject
   readonly path: readonly Key[]
 }
 
-function findObjects(document: unknown, path: readonly Key[]): Located[] {
+/** Returns the objects of one document, those of a List one by one. */
+export function findObjects(document: unknown, path: readonly Key[]): Located[] {
   const parsed = KubernetesObject.safeParse(document)
   if (!parsed.success) return []
   const items = parsed.data['items']
@@ -101,7 +167,7 @@ function findObjects(document: unknown, path: readonly Key[]): Located[] {
 }
 
 /** Returns the API group: the part before the slash; empty for the core group. */
-function apiGroup({ apiVersion }: KubernetesObject): string {
+export function apiGroup({ apiVersion }: KubernetesObject): string {
   return apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : ''
 }
 
@@ -113,6 +179,6 @@ function accountName(template: unknown): string {
   })
 }
 
-function member(value: unknown, key: string): unknown {
+function member(value: unknown, key: Key): unknown {
   return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined
 }

@@ -47,7 +47,7 @@ test.each([
   ['a hundred thousand aliases', `data:\n- &a x\n${'- *a\n'.repeat(100_000)}`],
 ])('rejects %s', (_, data) => {
   const { problems } = run(`apiVersion: v1\nkind: ConfigMap\n${data}`)
-  expect(problems).toEqual([expect.stringContaining('pod.yaml, document 1: its aliases expand to')])
+  expect(problems).toEqual([expect.stringContaining('pod.yaml:1:1: its aliases expand to')])
 })
 
 test.each([
@@ -56,7 +56,7 @@ test.each([
   ['of what comes later', 'data: *a\nmore: &a x', 'Unresolved alias'],
 ])('rejects an alias %s', (_, data, message) => {
   const { problems } = run(`apiVersion: v1\nkind: ConfigMap\n${data}\n`)
-  expect(problems).toEqual([expect.stringContaining(`pod.yaml, document 1: ${message}`)])
+  expect(problems).toEqual([expect.stringContaining(`pod.yaml:1:1: ${message}`)])
 })
 
 test('takes the last anchor of a name', () => {

@@ -12,11 +12,14 @@ const deployments = Array.from({ length: 250 }, (_, index) => ({
 }))
 
 function run(source: string): string {
-  const { files, problems, workloads } = injectManifests([{ name: 'list.yaml', source }], {
+  const { files, problems, objects } = injectManifests([{ name: 'list.yaml', source }], {
     settings: settings({ tenantId: TENANT }),
     namespace: undefined,
   })
-  expect({ problems, workloads }).toEqual({ problems: [], workloads: deployments.length })
+  expect(problems).toEqual([])
+  expect(objects.map(({ label, outcome }) => `${label} ${outcome}`)).toEqual(
+    deployments.map(({ metadata }) => `Deployment/${metadata.name} injected`),
+  )
   return files[0]?.result ?? ''
 }
 

@@ -1,0 +1,139 @@
+/** `wimds inject` as the post-renderer of each Helm and as an exec function of kustomize. */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, join, resolve } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { parseAllDocuments } from 'yaml'
+import { BLOCKS } from '../docs/pages.ts'
+import { HELMS } from './helm.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'wimds-post-renderer-'))
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+const { env: environment } = process
+const env = {
+  HOME: directory,
+  PATH: [join(directory, 'bin'), environment['PATH']].join(delimiter),
+}
+
+const MANIFESTS = `apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: orders
+  annotations:
+    azure.workload.identity/client-id: 11111111-1111-4111-8111-111111111111
+    azure.workload.identity/tenant-id: 22222222-2222-4222-8222-222222222222
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: orders}
+spec:
+  selector: {matchLabels: {app: orders}}
+  template:
+    metadata: {labels: {app: orders}}
+    spec:
+      serviceAccountName: orders
+      containers: [{name: app, image: 'orders:1'}]
+`
+
+function write(path: string, text: string): void {
+  mkdirSync(join(directory, path, '..'), { recursive: true })
+  writeFileSync(join(directory, path), text)
+}
+
+beforeAll(() => {
+  write('bin/wimds', `#!/bin/sh\nexec '${process.execPath}' '${resolve('dist/wimds.js')}' "$@"\n`)
+  chmodSync(join(directory, 'bin/wimds'), 0o755)
+  write('chart/Chart.yaml', 'apiVersion: v2\nname: orders\nversion: 0.1.0\n')
+  write('chart/templates/orders.yaml', MANIFESTS)
+  write('orders.yaml', MANIFESTS)
+  write('kustomization.yaml', 'resources: [orders.yaml]\ntransformers: [wimds.yaml]\n')
+  write('wimds.yaml', readFunctionOfPage())
+})
+
+/** The function's configuration as docs/tasks/gitops.md has it. */
+function readFunctionOfPage(): string {
+  const block = BLOCKS.find(
+    ({ place, text }) =>
+      place.startsWith('docs/tasks/gitops.md:') && text.includes('config.kubernetes.io/function'),
+  )
+  return block?.text ?? ''
+}
+
+function run(program: string, ...args: readonly string[]) {
+  const { status, stdout, stderr } = spawnSync(program, args, {
+    cwd: directory,
+    env,
+    encoding: 'utf8',
+  })
+  return { status, stdout, stderr }
+}
+
+/** The pods of the Deployments in the output. */
+function podsOf(output: string): unknown[] {
+  return parseAllDocuments(output)
+    .filter((document) => document.get('kind') === 'Deployment')
+    .map((document) => document.getIn(['spec', 'template', 'spec']))
+    .map((spec) => JSON.parse(JSON.stringify(spec)) as unknown)
+}
+
+const INJECTED = { initContainers: [{ name: 'wimds' }, { name: 'wimds-wait' }] }
+
+describe.each(HELMS)('Helm $version', ({ path, version }) => {
+  const isPlugin = version.startsWith('v4')
+  const renderer = isPlugin
+    ? ['--post-renderer=wimds']
+    : ['--post-renderer=wimds', '--post-renderer-args=inject', '--post-renderer-args=-']
+
+  beforeAll(() => {
+    if (isPlugin)
+      execFileSync(path, ['plugin', 'install', resolve('examples/helm-plugin')], { env })
+  })
+
+  test('renders the workloads of a chart with the sidecar', () => {
+    const { status, stdout } = run(
+      path,
+      'template',
+      'orders',
+      'chart',
+      ...renderer,
+      '--post-renderer-args=--mode=env',
+    )
+    expect(status).toBe(0)
+    expect(podsOf(stdout)).toMatchObject([INJECTED])
+  })
+
+  test('fails if a workload cannot be injected', () => {
+    const { status, stdout, stderr } = run(
+      path,
+      'template',
+      'orders',
+      'chart',
+      ...renderer,
+      '--post-renderer-args=--env=WIMDS_LISTEN=nowhere',
+    )
+    expect(status).toBe(1)
+    expect(stdout).toBe('')
+    // Helm 4 drops what a plugin prints on standard error.
+    expect(stderr).toContain(
+      isPlugin ? 'plugin "wimds" exited with error' : 'WIMDS_LISTEN: must be',
+    )
+  })
+})
+
+const kustomize = environment['KUSTOMIZE'] || 'kustomize'
+const isMissing = spawnSync(kustomize, ['version']).status !== 0
+
+test.skipIf(isMissing)('kustomize builds the workloads with the sidecar', () => {
+  const { status, stdout, stderr } = run(
+    kustomize,
+    'build',
+    '--enable-alpha-plugins',
+    '--enable-exec',
+    '.',
+  )
+  expect(stderr).toContain('Deployment/orders: injected\n')
+  expect(status).toBe(0)
+  expect(podsOf(stdout)).toMatchObject([INJECTED])
+})
