@@ -31,7 +31,7 @@ export async function checkRoute(options: RouteOptions): Promise<RouteReport> {
   if (mode === 'env') {
     return {
       status: 'not_needed',
-      detail: 'not needed in mode env: the variables of the application lead to the sidecar',
+      detail: 'not needed in mode env, in which applications find the sidecar by variables',
     }
   }
   const { leadsTo, detail } = await findTarget(options)

@@ -1,0 +1,108 @@
+/** The route in a network namespace like a pod's: real processes, and a metadata service on the node. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { DoctorReport, RouteReport } from '../../src/doctor/report.ts'
+import type { RoutingMode } from '../../src/lib/routing-modes.ts'
+import { applyRedirect, removeRedirect } from '../../src/redirect/apply.ts'
+import { REDIRECT_DEFAULTS, type RedirectSettings } from '../../src/redirect/ruleset.ts'
+import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
+import { BUILT_CLI } from '../fixtures/run-wimds.ts'
+import { environmentOf } from '../fixtures/served.ts'
+import { podNetwork, type PodNetwork, reasonToSkip } from '../redirect/namespace.ts'
+
+const SIDECAR_UID = 1501
+const APP_UID = 1000
+
+describe.skipIf(reasonToSkip() !== undefined)('in a network namespace', () => {
+  let simulator: Simulator
+  let pod: PodNetwork
+  let env: Readonly<Record<string, string>>
+  beforeAll(async () => {
+    simulator = await createSimulator()
+    pod = await podNetwork()
+    env = {
+      ...environmentOf(simulator),
+      WIMDS_LISTEN: '127.0.0.1:8000',
+      WIMDS_ADMIN_LISTEN: '127.0.0.1:9169',
+    }
+    await pod.script(runInProcess(['serve'])).firstLine
+  })
+  afterAll(async () => {
+    pod[Symbol.dispose]()
+    await simulator.close()
+  })
+
+  /** Returns a script that runs the command line with the settings of the sidecar, changed by `more`. */
+  function runInProcess(args: readonly string[], more: Readonly<Record<string, string>> = {}) {
+    const argv = JSON.stringify([BUILT_CLI, ...args])
+    return `
+      Object.assign(process.env, ${JSON.stringify({ ...env, ...more })})
+      process.argv.push(...${argv})
+      require(${JSON.stringify(BUILT_CLI)})`
+  }
+
+  async function checkRoute(
+    mode: RoutingMode,
+    { uid = 0, more = {} }: { uid?: number; more?: Readonly<Record<string, string>> } = {},
+  ): Promise<RouteReport | undefined> {
+    const script = runInProcess(['doctor', '-o', 'json', `--mode=${mode}`, '--no-exchange'], more)
+    const asUser = `process.setgroups([]); process.setgid(${uid}); process.setuid(${uid})`
+    const output = await pod.script(`${uid === 0 ? '' : asUser}\n${script}`).output
+    const report: DoctorReport = JSON.parse(output)
+    return report.route
+  }
+
+  const settings = (changes: Partial<RedirectSettings> = {}): RedirectSettings => ({
+    ...REDIRECT_DEFAULTS,
+    exemptUid: undefined,
+    ...changes,
+  })
+
+  async function withRedirect<T>(redirect: RedirectSettings, work: () => Promise<T>): Promise<T> {
+    const options = { path: pod.path, signal: new AbortController().signal }
+    await applyRedirect(redirect, options)
+    try {
+      return await work()
+    } finally {
+      await removeRedirect(redirect, options)
+    }
+  }
+
+  test('finds the metadata service of the node without a redirect', async () => {
+    expect(await checkRoute('loopback')).toMatchObject({
+      status: 'failed',
+      leadsTo: 'another_service',
+      error: { code: 'route_to_other_service' },
+    })
+  })
+
+  test('does not look in mode env', async () => {
+    expect(await checkRoute('env')).toMatchObject({ status: 'not_needed' })
+  })
+
+  test.each(['loopback', 'nft'] as const)('finds this sidecar in mode %s', async (mode) => {
+    const route = await withRedirect(settings({ mode }), () => checkRoute(mode))
+    expect(route).toMatchObject({ status: 'ok', leadsTo: 'sidecar' })
+  })
+
+  test('does not judge what the uid of the sidecar sees with pass-through', async () => {
+    const redirect = settings({ mode: 'nft', exemptUid: SIDECAR_UID })
+    const more = { WIMDS_PASS_THROUGH: '/metadata/instance' }
+    const routes = await withRedirect(redirect, async () => [
+      await checkRoute('nft', { uid: SIDECAR_UID, more }),
+      await checkRoute('nft', { uid: APP_UID, more }),
+    ])
+    expect(routes).toMatchObject([
+      { status: 'not_checked', leadsTo: 'another_service' },
+      { status: 'ok', leadsTo: 'sidecar' },
+    ])
+  })
+
+  test('finds nothing where nobody answers', async () => {
+    pod.exec('ip', 'route', 'replace', 'blackhole', '169.254.169.254/32')
+    expect(await checkRoute('loopback')).toMatchObject({
+      status: 'failed',
+      leadsTo: 'nothing',
+      error: { code: 'route_missing' },
+    })
+  })
+})

@@ -1,0 +1,134 @@
+/** `wimds doctor` from the user's machine: of pods from outside, and of a cluster before an installation. */
+import { beforeAll, describe, expect, test } from 'vitest'
+import type { PodReport, PreReport } from '../../src/doctor/report.ts'
+import { testCluster } from './support/cluster.ts'
+import { eventually } from './support/eventually.ts'
+import { wimds } from './support/run.ts'
+import { appPod, injectedPods, type Mode, serviceAccount, STAY } from './support/workloads.ts'
+
+const NAMESPACE = 'wimds-e2e-doctor'
+const ORDERS = '11111111-1111-4111-8111-111111111111'
+const STRANGER = '66666666-6666-4666-8666-666666666666'
+
+const cluster = testCluster(
+  NAMESPACE,
+  { clientId: ORDERS, serviceAccounts: [`${NAMESPACE}:orders`] },
+  { clientId: STRANGER, serviceAccounts: [`${NAMESPACE}:somebody-else`] },
+)
+
+const accounts = [serviceAccount('orders', ORDERS), serviceAccount('stranger', STRANGER)]
+
+/** Creates a pod of an account, injected in the mode. */
+async function createPod(name: string, mode: Mode, account: string, flags: string[] = []) {
+  const pod = appPod({ name, account, script: STAY })
+  await cluster.namespace.create(await injectedPods(mode, accounts, [pod], flags))
+}
+
+beforeAll(async () => {
+  await cluster.namespace.create(...accounts)
+  await createPod('loopback', 'loopback', 'orders')
+  await createPod('env', 'env', 'orders')
+  await createPod('stranger', 'env', 'stranger')
+  await createPod('broken', 'env', 'orders', ['--image=registry.invalid/wimds:none'])
+  await createPod('misconfigured', 'env', 'orders', [
+    '--env=WIMDS_DRAIN=10s',
+    '--env=AZURE_KUBERNETES_SNI_NAME=x',
+  ])
+  await cluster.namespace.create(appPod({ name: 'plain', script: STAY }))
+})
+
+async function ofPod(name: string) {
+  const args = ['doctor', '--pod', `${NAMESPACE}/${name}`, '-o', 'json']
+  const { code, stdout } = await wimds(args, { allow: [0, 1, 2] })
+  const report: PodReport = JSON.parse(stdout)
+  const checks = [...report.checks, ...(report.inside?.checks ?? [])]
+  const failures = checks.filter(({ status }) => status === 'failed')
+  return { code, report, checks, failures: failures.map((each) => `${each.check}: ${each.code}`) }
+}
+
+describe('of a pod', () => {
+  test('finds everything right in mode loopback, the route with it', async () => {
+    await cluster.namespace.ready('loopback')
+    const { code, failures, checks } = await ofPod('loopback')
+    expect({ code, failures }).toEqual({ code: 0, failures: [] })
+    const statuses = new Map(checks.map(({ check, status }) => [check, status]))
+    expect(statuses.get('route')).toBe('ok')
+    expect(statuses.get('redirect')).toBe('ok')
+    expect(statuses.get('token exchange')).toBe('ok')
+    expect(statuses.get('variables of the application')).toBe('not_needed')
+  })
+
+  test('finds the variables in mode env, in which the route is not needed', async () => {
+    await cluster.namespace.ready('env')
+    const { code, failures, checks } = await ofPod('env')
+    expect({ code, failures }).toEqual({ code: 0, failures: [] })
+    const statuses = new Map(checks.map(({ check, status }) => [check, status]))
+    expect(statuses.get('route')).toBe('not_needed')
+    expect(statuses.get('variables of the application')).toBe('ok')
+  })
+
+  test('prints the federated credential that is missing', async () => {
+    await cluster.namespace.ready('stranger')
+    const { code, failures, report } = await ofPod('stranger')
+    expect({ code, failures }).toEqual({
+      code: 1,
+      failures: ['token exchange: federated_credential_not_found'],
+    })
+    expect(report.inside?.exchanges[0]?.commands?.azManagedIdentity).toContain(
+      `--subject system:serviceaccount:${NAMESPACE}:stranger`,
+    )
+  })
+
+  test.each([
+    ['broken', 'sidecar container: sidecar_not_running', /is waiting \((?:ErrImagePull|ImagePull)/],
+    ['misconfigured', 'sidecar container: sidecar_not_running', /exit code 64/],
+    ['plain', 'sidecar container: pod_not_injected', /no annotation asks for it/],
+    ['nobody', 'pod: pod_not_found', /there is no pod nobody/],
+  ])('names what is wrong with the pod %s', async (name, failure, message) => {
+    // The kubelet takes a moment to see it.
+    const { code, report, failures } = await eventually(`doctor explains ${name}`, async () => {
+      const result = await ofPod(name)
+      return message.test(JSON.stringify(result.report)) ? result : undefined
+    })
+    expect({ code, failures }).toEqual({ code: 1, failures: [failure] })
+    expect(report.inside).toBeUndefined()
+  })
+})
+
+async function before(namespace: string, mode: Mode) {
+  const args = ['doctor', '--pre', '-o', 'json', `--namespace=${namespace}`, `--mode=${mode}`]
+  const { stdout } = await wimds(args, { allow: [0, 1, 2] })
+  const report: PreReport = JSON.parse(stdout)
+  return new Map(report.checks.map((finding) => [finding.check.replace(/,.*/, ''), finding]))
+}
+
+describe('before an installation', () => {
+  test('asks the API server whether it admits a pod, and creates none', async () => {
+    await using restricted = await cluster.another('wimds-e2e-doctor-restricted', 'restricted')
+    const privileged = await before(NAMESPACE, 'loopback')
+    expect(privileged.get('API server')).toMatchObject({ status: 'ok' })
+    expect(privileged.get('a pod in mode loopback')).toMatchObject({ status: 'ok' })
+    const refused = (await before(restricted.name, 'loopback')).get('a pod in mode loopback')
+    expect(refused).toMatchObject({
+      status: 'failed',
+      error: {
+        code: 'pod_not_admitted',
+        message: expect.stringMatching(/violates PodSecurity "restricted:latest".*NET_ADMIN/),
+      },
+    })
+    const admitted = (await before(restricted.name, 'env')).get('a pod in mode env')
+    expect(admitted).toMatchObject({
+      status: 'ok',
+      details: expect.arrayContaining(['its Pod Security level is restricted']),
+    })
+    expect(await restricted.kubectl(['get', 'pods', '--output=name'])).toBe('')
+  })
+
+  test('finds that Entra ID cannot reach the issuer of this cluster', async () => {
+    const findings = await before(NAMESPACE, 'env')
+    expect(findings.get('issuer')).toMatchObject({
+      status: 'failed',
+      error: { code: 'issuer_unreachable', fix: expect.stringContaining('az aks update') },
+    })
+  })
+})
