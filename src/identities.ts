@@ -1,7 +1,8 @@
 /** Identities, and the selectors by which requests name them. */
 import { BrokerError } from './errors.ts'
+import { firstItems } from './lib/first-items.ts'
+import { printable } from './lib/printable.ts'
 import { normalizeResource } from './resource.ts'
-import { scrubAndTruncate } from './secret.ts'
 
 /** Straight to Entra ID, or through the token proxy of AKS identity bindings. */
 type ExchangeVia = 'entra' | 'token-proxy'
@@ -65,7 +66,7 @@ export function createIdentityResolver(directory: IdentityDirectory): IdentityRe
     if (selector.by === 'clientId' && unlisted !== undefined) return unlisted(value)
     throw new BrokerError(
       'identity_not_found',
-      `no identity of this sidecar has this ${PARAMETER[selector.by]}: ${scrubAndTruncate(value, 200)}. Fix: correct the request, or add the identity to the identities file`,
+      `no identity of this sidecar has the ${PARAMETER[selector.by]} ${printable(value)}; configured: ${formatIdentities(identities)}. Fix: correct the request, or add the identity to the identities file`,
     )
   }
 }
@@ -76,7 +77,7 @@ export function requireAllowedResource(identity: Identity, resource: string): vo
   if (resources === undefined || resources.includes(normalizeResource(resource))) return
   throw new BrokerError(
     'resource_not_allowed',
-    `the identity ${name} may not request tokens for this resource. Fix: add it to the resources of the identity in the identities file`,
+    `the identity ${name} may not request tokens for ${printable(resource)}; its resources are ${formatList(resources)}. Fix: correct the request, or add the resource to the identity in the identities file`,
   )
 }
 
@@ -85,6 +86,16 @@ const PARAMETER = {
   objectId: 'object id',
   resourceId: 'resource id',
 } as const
+
+const MAX_LISTED = 5
+
+function formatIdentities(identities: readonly Identity[]): string {
+  return formatList(identities.map(({ name, clientId }) => `${name} (client id ${clientId})`))
+}
+
+function formatList(items: readonly string[]): string {
+  return items.length === 0 ? 'none' : firstItems(items, MAX_LISTED).join(', ')
+}
 
 /** Returns the only identity: a request needs no selector then, as on a VM with one user-assigned identity. */
 function requireSingle(identities: readonly Identity[]): Identity {
@@ -98,7 +109,7 @@ function requireSingle(identities: readonly Identity[]): Identity {
   }
   throw new BrokerError(
     'identity_ambiguous',
-    'several identities are configured and none is the default. Fix: send client_id, or mark one as default',
+    `${identities.length} identities are configured and none is the default: ${formatIdentities(identities)}. Fix: send client_id, or mark one as default`,
   )
 }
 

@@ -1,5 +1,10 @@
 import { expect, test } from 'vitest'
-import { createIdentityResolver, type IdentityDirectory, type Selector } from '../src/identities.ts'
+import {
+  createIdentityResolver,
+  type IdentityDirectory,
+  requireAllowedResource,
+  type Selector,
+} from '../src/identities.ts'
 import { BILLING, ORDERS } from './fixtures/parts.ts'
 
 const UNKNOWN = '99999999-9999-4999-8999-999999999999'
@@ -53,4 +58,47 @@ test('the resolver creates the identity of an unlisted client id where that is a
   expect(resolve(directory, { by: 'clientId', value: upper })).toBe(`unlisted ${UNKNOWN}`)
   expect(resolve(directory, { by: 'clientId', value: ORDERS.clientId })).toBe('orders')
   expect(resolve(directory, { by: 'objectId', value: UNKNOWN })).toBe('identity_not_found')
+})
+
+/** Returns the message of the rejection. */
+function rejection(act: () => unknown): string {
+  try {
+    act()
+  } catch (error) {
+    return error instanceof Error ? error.message : ''
+  }
+  throw new Error('it was not rejected')
+}
+
+const OTHER: Selector = { by: 'clientId', value: UNKNOWN }
+const ORDERS_AND_BILLING = `orders (client id ${ORDERS.clientId}), billing (client id ${BILLING.clientId})`
+
+test('a rejection names what was asked for and what is configured', () => {
+  expect(rejection(() => createIdentityResolver(both)(OTHER))).toBe(
+    `no identity of this sidecar has the client id ${UNKNOWN}; configured: ${ORDERS_AND_BILLING}. Fix: correct the request, or add the identity to the identities file`,
+  )
+  const ambiguous = createIdentityResolver({ identities: [ORDERS, BILLING] })
+  expect(rejection(() => ambiguous({ by: 'default' }))).toBe(
+    `2 identities are configured and none is the default: ${ORDERS_AND_BILLING}. Fix: send client_id, or mark one as default`,
+  )
+  const limited = { ...ORDERS, resources: ['https://vault.azure.net', 'https://storage.azure.com'] }
+  expect(rejection(() => requireAllowedResource(limited, 'https://graph.microsoft.com/'))).toBe(
+    'the identity orders may not request tokens for https://graph.microsoft.com/; its resources are https://vault.azure.net, https://storage.azure.com. Fix: correct the request, or add the resource to the identity in the identities file',
+  )
+})
+
+test('a rejection is bounded and printable, whatever was asked for and is configured', () => {
+  const identities = Array.from({ length: 500 }, (_, index) => ({
+    ...ORDERS,
+    name: `app-${index}`,
+  }))
+  const value = `/subscriptions/\u001b[31m\n<script>'${'/x'.repeat(2000)}`
+  const message = rejection(() =>
+    createIdentityResolver({ identities })({ by: 'resourceId', value }),
+  )
+  expect(message).toMatch(/^[\x20-\x7e]+$/)
+  expect(message).not.toContain('<')
+  expect(message).toContain('app-4 (client id')
+  expect(message).toContain(', and 495 more. Fix:')
+  expect(message.length).toBeLessThan(800)
 })

@@ -1,6 +1,7 @@
 /** The dialect of the Azure Instance Metadata Service: GET /metadata/identity/oauth2/token. */
 import { BrokerError } from '../errors.ts'
 import { memoizeLast } from '../lib/memoize-last.ts'
+import { printable } from '../lib/printable.ts'
 import type { Dialect, Reply, TokenAnswer, TokenQuery, WireRequest } from './dialect.ts'
 import { findOAuthError, formatDescription } from './error-body.ts'
 import { parseParameters, parseResource, parseSelector } from './parameters.ts'
@@ -34,7 +35,7 @@ export function requireApiVersion(version: string | undefined, first: string): v
   if (!isApiVersion(version, first)) {
     throw new BrokerError(
       'api_version_invalid',
-      `Query variable 'api-version' must be a date from ${first} on`,
+      `Query variable 'api-version' must be a date from ${first} on, not '${printable(version, 40)}'`,
     )
   }
 }

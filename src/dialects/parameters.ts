@@ -2,6 +2,7 @@
 import { BrokerError } from '../errors.ts'
 import type { Selector } from '../identities.ts'
 import { isGuid } from '../lib/guid.ts'
+import { printable } from '../lib/printable.ts'
 import { isResource } from '../resource.ts'
 
 /** Decoded parameters by lower-case name; SDKs differ in case (R8). */
@@ -20,7 +21,7 @@ export function parseParameters(text: string): Parameters {
     if (parameters.has(name)) {
       throw new BrokerError(
         'parameter_duplicate',
-        `Query variable '${toPrintable(name)}' is repeated`,
+        `Query variable '${printable(name, 40)}' is repeated`,
       )
     }
     parameters.set(name, equals < 0 ? '' : decode(pair.slice(equals + 1)))
@@ -48,11 +49,12 @@ export function parseSelector(parameters: Parameters, { ignoreEmpty = false } = 
       if (selector.by !== 'default') {
         throw new BrokerError(
           'selector_invalid',
-          'Only one of client_id, object_id and msi_res_id may be given',
+          `Only one of client_id, object_id and msi_res_id may be given, not '${printable(selector.value)}' and '${printable(value)}'`,
         )
       }
       if (value === '' || (by !== 'resourceId' && !isGuid(value))) {
-        throw new BrokerError('selector_invalid', `Query variable '${name}' is not valid`)
+        const reason = value === '' ? 'empty' : `not a GUID: '${printable(value)}'`
+        throw new BrokerError('selector_invalid', `Query variable '${name}' is ${reason}`)
       }
       selector = { by, value }
     }
@@ -67,14 +69,12 @@ export function parseResource(parameters: Parameters): string {
     throw new BrokerError('resource_missing', "Required query variable 'resource' is missing")
   }
   if (!isResource(resource)) {
-    throw new BrokerError('resource_invalid', "Query variable 'resource' is not valid")
+    throw new BrokerError(
+      'resource_invalid',
+      `Query variable 'resource' is not a URI or GUID of at most 2048 ASCII characters: '${printable(resource)}'`,
+    )
   }
   return resource
-}
-
-/** Bounds a parameter's name to what an error message may repeat. */
-function toPrintable(name: string): string {
-  return name.slice(0, 40).replace(/[^\w.-]/g, '?')
 }
 
 function decode(text: string): string {

@@ -2,6 +2,8 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { isIPv4 } from 'node:net'
 import { BrokerError } from '../errors.ts'
+import { firstItems } from '../lib/first-items.ts'
+import { printable } from '../lib/printable.ts'
 
 interface GuardOptions {
   /** Host names and addresses, without ports, that are allowed in addition to `DEFAULT_HOSTS`. */
@@ -72,18 +74,22 @@ function requireSingleHost(
   httpVersion: string,
 ): void {
   const isMissing = header === undefined && httpVersion !== '1.0'
-  if (isMissing || countHeaders('host', rawHeaders) > 1) throw createHostError()
+  if (isMissing || countHeaders('host', rawHeaders) > 1) {
+    throw new BrokerError('host_not_allowed', 'A request must have one Host header')
+  }
 }
+
+const MAX_LISTED = 8
 
 /** Throws for another host: a page in a browser sends its own name after DNS rebinding. */
 function requireAllowedHost(host: string | undefined, hosts: ReadonlySet<string>): void {
   if (host === undefined) return
   const name = parseHostName(host)
-  if (!hosts.has(name) && !(isIPv4(name) && name.startsWith('127.'))) throw createHostError()
-}
-
-function createHostError(): BrokerError {
-  return new BrokerError('host_not_allowed', 'The Host header is not one of this service')
+  if (hosts.has(name) || (isIPv4(name) && name.startsWith('127.'))) return
+  throw new BrokerError(
+    'host_not_allowed',
+    `The host '${printable(host)}' is not one of this service; allowed: ${firstItems([...hosts], MAX_LISTED).join(', ')}. Fix: use one of them, or add the host to WIMDS_ALLOWED_HOSTS`,
+  )
 }
 
 function countHeaders(name: string, rawHeaders: readonly string[]): number {

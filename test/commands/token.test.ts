@@ -65,9 +65,9 @@ test.each([
   [[], 'name a resource'],
   [[VAULT, 'more'], 'unexpected argument more'],
   [[VAULT, '--json', '--curl-config'], 'not both'],
-  [[VAULT, '--client-id', 'me'], "'client_id' is not valid"],
+  [[VAULT, '--client-id', 'me'], "'client_id' is not a GUID: 'me'"],
   [[VAULT, '--client-id', ORDERS.clientId, '--object-id', ORDERS.objectId], 'Only one of'],
-  [['a resource'], "'resource' is not valid"],
+  [['a resource'], "'resource' is not a URI"],
 ])('rejects %j as bad usage', async (args, message) => {
   await expect(run(...args)).rejects.toThrow(message)
 })

@@ -41,9 +41,9 @@ test.each(['a=%', 'a=%zz', '%ff=1', 'a=%c3%28', 'a=%2'])(
 )
 
 test('bounds and sanitizes a repeated name in the message', () => {
-  const name = `<b>${'x'.repeat(100)}`
+  const name = `<b>${'x-y '.repeat(30)}`
   expect(() => parseParameters(`${name}=1&${name}=2`)).toThrow(
-    `Query variable '?b?${'x'.repeat(37)}' is repeated`,
+    `Query variable '?b?${'x-y?'.repeat(10).slice(0, 37)}' is repeated`,
   )
 })
 

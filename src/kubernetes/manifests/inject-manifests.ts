@@ -4,6 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { isNode, LineCounter, parseDocument, type YAMLError } from 'yaml'
+import { scrub, scrubAndTruncate } from '../../secret.ts'
 import { inject } from '../injector/inject.ts'
 import type { InjectionSettings } from '../injector/settings.ts'
 import { type ParsedDocument, parseDocuments, readData } from './documents.ts'
@@ -252,12 +253,21 @@ function injectWorkload(workload: Workload, context: Context): InjectedWorkload 
 
 /** Returns `orders.yaml:7:3: Nested mappings are not allowed …` and the place in the text. */
 function formatParseError({ file, document, lines }: Part, error: YAMLError): string {
-  const [{ line, col }] = error.linePos ?? [lines.linePos(startOf(document.contents))]
-  const [message = '', ...excerpt] = error.message.split('\n').filter((each) => each !== '')
-  const place = `${file.name}:${line}:${col}`
-  return [`${place}: ${message.replace(/ at line \d+, column \d+:$/, '')}`, ...excerpt].join(
-    '\n    ',
-  )
+  const { line, col } = error.linePos?.[0] ?? lines.linePos(startOf(document.contents))
+  const [message = ''] = error.message.split('\n')
+  const problem = `${file.name}:${line}:${col}: ${message.replace(/ at line \d+, column \d+:$/, '')}`
+  const excerpt = error.linePos === undefined ? [] : formatExcerpt(file.source, line, col)
+  return [problem, ...excerpt].join('\n    ')
+}
+
+const EXCERPT_LENGTH = 80
+
+/** Returns the line around the column, with a mark below; a line with a credential is scrubbed before it is cut. */
+function formatExcerpt(source: string, line: number, column: number): string[] {
+  const text = source.split('\n', line)[line - 1]?.trimEnd() ?? ''
+  if (scrub(text) !== text) return [scrubAndTruncate(text, EXCERPT_LENGTH)]
+  const from = Math.max(0, column - EXCERPT_LENGTH / 2)
+  return [text.slice(from, from + EXCERPT_LENGTH), `${' '.repeat(column - 1 - from)}^`]
 }
 
 /** Template syntax where YAML has a value; in a text of its own, such as a ConfigMap's, it is usual. */
