@@ -1,12 +1,17 @@
-import { readFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
+import { DOCS_URL } from '../../src/version.ts'
 import {
   dashboard,
   dashboardQueries,
   EXAMPLES,
   exposedSeries,
   knownNames,
+  OTHER_SERIES,
   namesIn,
   rules,
 } from './queries.ts'
@@ -30,7 +35,7 @@ describe('every query', () => {
 
   test('uses labels of its metric, or labels that a scrape adds', async () => {
     const added = new Set(['namespace', 'pod', 'workload', 'container', 'le'])
-    const exposed = await exposedSeries()
+    const exposed = new Map([...(await exposedSeries()), ...OTHER_SERIES])
     const recorded = new Set((await rules()).flatMap(({ record }) => record ?? []))
     const queries = [...(await rules()).map(({ expr }) => expr), ...(await dashboardQueries())]
     const selectors = [...queries.join('\n').matchAll(/([\w:]+)\{([^}]*)\}/g)]
@@ -47,6 +52,27 @@ describe('every query', () => {
   })
 })
 
+/** Checks a dashboard as an object literal, which must not have unknown fields. Returns the compiler's errors. */
+async function typeCheck(dashboardJson: string): Promise<string> {
+  const types = join(import.meta.dirname, 'grafana.ts')
+  await mkdir('coverage', { recursive: true })
+  // Inside the project, so that Grafana's package is found.
+  const directory = await mkdtemp('coverage/dashboard-')
+  try {
+    const file = join(directory, 'dashboard.ts')
+    const imports = `import type { GrafanaDashboard } from ${JSON.stringify(types)}`
+    await writeFile(file, `${imports}\nexport const it: GrafanaDashboard = ${dashboardJson}`)
+    const flags =
+      '--ignoreConfig --noEmit --strict --skipLibCheck --module nodenext --target esnext --allowImportingTsExtensions'
+    return await promisify(execFile)('node_modules/.bin/tsc', [...flags.split(' '), file]).then(
+      ({ stdout }) => stdout,
+      ({ stdout, stderr }) => `${stdout}${stderr}`,
+    )
+  } finally {
+    await rm(directory, { recursive: true })
+  }
+}
+
 describe('the dashboard', () => {
   test('has no overlapping panels and fits the grid', async () => {
     const { panels } = await dashboard()
@@ -58,6 +84,24 @@ describe('the dashboard', () => {
       )
     })
     expect(new Set(cells).size).toBe(cells.length)
+  })
+
+  test('conforms to the types that Grafana publishes', async () => {
+    expect(await typeCheck(await readFile(`${EXAMPLES}/dashboard.json`, 'utf8'))).toBe('')
+  })
+
+  test.each([
+    ['an unknown option', '"showLegend"', '"showLegends"'],
+    ['an unknown value', '"displayMode": "list"', '"displayMode": "lists"'],
+    ['an unknown type of panel', '"type": "stat"', '"type": "stats"'],
+    ['no title', '"title": "wimds"', '"name": "wimds"'],
+  ])('would fail with %s', async (_, from, to) => {
+    const text = await readFile(`${EXAMPLES}/dashboard.json`, 'utf8')
+    expect(await typeCheck(text.replace(from, to))).toContain('error TS')
+  })
+
+  test('does not need the recording rules', async () => {
+    expect((await dashboardQueries()).join('\n')).not.toMatch(/wimds:/)
   })
 
   test('has a unique title for every panel', async () => {
@@ -74,7 +118,7 @@ describe('the dashboard', () => {
 })
 
 describe('the rules', () => {
-  test('have a severity, a summary and a description in every alert', async () => {
+  test('have a severity, a summary and a description for every alert', async () => {
     const { groups } = parse(await readFile(`${EXAMPLES}/rules.yaml`, 'utf8'))
     const alerts = groups.flatMap(({ rules: all }: { rules: { alert?: string }[] }) =>
       all.filter(({ alert }) => alert !== undefined),
@@ -86,6 +130,19 @@ describe('the rules', () => {
         annotations: { summary: expect.any(String), description: expect.any(String) },
       })
     }
+  })
+
+  test('have a section in docs/runbooks.md for every alert, to which runbook_url leads', async () => {
+    const [, ...sections] = (await readFile('docs/runbooks.md', 'utf8')).split('\n### ')
+    const alerts = (await rules()).filter(({ alert }) => alert !== undefined)
+    expect(sections.map((section) => section.split('\n')[0])).toEqual(
+      alerts.map(({ alert }) => alert),
+    )
+    expect(alerts.map(({ annotations }) => annotations?.['runbook_url'])).toEqual(
+      alerts.map(({ alert = '' }) => `${DOCS_URL}/runbooks.md#${alert.toLowerCase()}`),
+    )
+    const parts = ['**Meaning.** ', '**Impact.** ', '**What to do**']
+    expect(sections.filter((section) => !parts.every((part) => section.includes(part)))).toEqual([])
   })
 })
 

@@ -17,6 +17,7 @@ const Rules = z.object({
           alert: z.string().optional(),
           expr: z.string(),
           for: z.string().optional(),
+          annotations: z.record(z.string(), z.string()).optional(),
         }),
       ),
     }),
@@ -46,22 +47,34 @@ export async function dashboard() {
 }
 
 /** Returns the queries of the dashboard, with values for Grafana's variables. */
-export async function dashboardQueries(): Promise<string[]> {
+export async function dashboardQueries(rateInterval = '1m'): Promise<string[]> {
   const { panels } = await dashboard()
   return panels
     .flatMap(({ targets }) => targets)
     .map(({ expr }) =>
       expr
-        .replaceAll('$__rate_interval', '1m')
+        .replaceAll('$__rate_interval', rateInterval)
         .replaceAll('$__range', '6h')
         .replaceAll(/\$(?:namespace|pod)\b/g, '.*'),
     )
 }
 
+/** Series of Prometheus and of Kubernetes's API server, with their labels. */
+export const OTHER_SERIES: ReadonlyMap<string, readonly string[]> = new Map([
+  ['up', ['job', 'instance']],
+  ['apiserver_admission_webhook_fail_open_count', ['name', 'type']],
+  [
+    'apiserver_admission_webhook_rejection_count',
+    ['name', 'type', 'operation', 'error_type', 'rejection_code'],
+  ],
+])
+
 /** Returns the names of metrics and recorded series in a query, by their prefixes. */
 export function namesIn(query: string): string[] {
   const withoutStrings = query.replaceAll(/"(?:[^"\\]|\\.)*"/g, '""')
-  return [...withoutStrings.matchAll(/\b(?:wimds|process|nodejs)[_:][\w:]*/g)].map(([name]) => name)
+  return [
+    ...withoutStrings.matchAll(/\b(?:(?:wimds|process|nodejs|apiserver)[_:][\w:]*|up(?=\{))/g),
+  ].map(([name]) => name)
 }
 
 /** Returns the labels of every series that a sidecar or a webhook exposes, by name. */
@@ -80,5 +93,5 @@ export async function exposedSeries(): Promise<ReadonlyMap<string, readonly stri
 /** Returns every name that a query may use: exposed series and recorded ones. */
 export async function knownNames(): Promise<Set<string>> {
   const recorded = (await rules()).flatMap(({ record }) => record ?? [])
-  return new Set([...(await exposedSeries()).keys(), ...recorded])
+  return new Set([...(await exposedSeries()).keys(), ...OTHER_SERIES.keys(), ...recorded])
 }

@@ -25,7 +25,9 @@ type Alert = z.infer<typeof Alerts>['data']['alerts'][number]
 
 interface Prometheus extends AsyncDisposable {
   readonly origin: string
-  /** Returns the first value of an instant query. */
+  /** Returns the values of an instant query; some may be NaN. */
+  readonly values: (expression: string) => Promise<number[]>
+  /** Returns the first of them. */
   readonly query: (expression: string) => Promise<number | undefined>
   /** Returns the alert of this name if it fires. */
   readonly firing: (name: string) => Promise<Alert | undefined>
@@ -63,13 +65,15 @@ export async function startPrometheus(config: string, directory: string): Promis
     await stop()
     throw error
   }
+  const values = async (expression: string) => {
+    const answer = await fetch(`${origin}/api/v1/query?query=${encodeURIComponent(expression)}`)
+    const { data } = Vector.parse(await answer.json())
+    return data.result.map(({ value: [, value] }) => Number(value))
+  }
   return {
     origin,
-    query: async (expression) => {
-      const answer = await fetch(`${origin}/api/v1/query?query=${encodeURIComponent(expression)}`)
-      const { data } = Vector.parse(await answer.json())
-      return data.result[0] && Number(data.result[0].value[1])
-    },
+    values,
+    query: async (expression) => (await values(expression))[0],
     firing: async (name) => {
       const answer = await fetch(`${origin}/api/v1/alerts`)
       const { data } = Alerts.parse(await answer.json())
@@ -83,7 +87,7 @@ export async function startPrometheus(config: string, directory: string): Promis
 
 /** Polls every 250 ms until there is a value. Throws after `withinMs`. */
 export async function until<T>(
-  what: string,
+  what: string | (() => string),
   withinMs: number,
   poll: () => Promise<T | undefined>,
 ): Promise<T> {
@@ -91,7 +95,9 @@ export async function until<T>(
   for (;;) {
     const value = await poll()
     if (value !== undefined) return value
-    if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`)
+    if (performance.now() > deadline) {
+      throw new Error(`not within ${withinMs} ms: ${typeof what === 'string' ? what : what()}`)
+    }
     await sleep(250)
   }
 }

@@ -124,6 +124,8 @@ describe('counters with known labels', () => {
     'wimds_token_refreshes_total{outcome="success"}',
     'wimds_token_refreshes_total{outcome="failure"}',
     'wimds_exchange_attempts_total{code="ok"}',
+    'wimds_exchange_attempts_total{code="entra_timeout"}',
+    'wimds_exchange_attempts_total{code="federated_credential_not_found"}',
     'wimds_exchange_duration_seconds_count{code="ok"}',
     'wimds_request_duration_seconds_count{protocol="imds",outcome="server_error"}',
     'wimds_log_lines_dropped_total{event="request_rejected"}',

@@ -1,0 +1,116 @@
+import { once } from 'node:events'
+import { request } from 'node:https'
+import { text } from 'node:stream/consumers'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { stringify } from 'yaml'
+import { requestToken, type Sidecar, startSidecar } from '../../src/commands/demo/sidecar.ts'
+import { webhook } from '../../src/commands/webhook/webhook.ts'
+import { BILLING } from '../../src/simulator/defaults.ts'
+import { createSimulator } from '../../src/simulator/simulator.ts'
+import { captureIo } from '../commands/capture.ts'
+import { startApiServer } from '../fixtures/api-server.ts'
+import { dashboard, dashboardQueries } from '../observability/queries.ts'
+import { freePort } from '../support/free-port.ts'
+import { startPrometheus, until } from './server.ts'
+import { hasPrometheus, scratch } from './tools.ts'
+
+/** Sends a request that succeeds, one that Entra ID rejects, and a probe. */
+async function callSidecar(sidecar: Sidecar): Promise<void> {
+  const resource = 'https://vault.azure.net'
+  expect((await requestToken(sidecar, { resource })).status).toBe(200)
+  const rejected = await requestToken(sidecar, { resource, client_id: BILLING.clientId })
+  expect(rejected.status).toBeGreaterThanOrEqual(400)
+  expect((await fetch(sidecar.tokenUrl)).status).toBe(400)
+}
+
+/** Starts the webhook until the end of the test, and returns its ports. */
+async function startWebhook(): Promise<{ port: number; adminPort: number }> {
+  const shutdown = new AbortController()
+  const io = { ...captureIo(), signal: shutdown.signal }
+  const adminPort = await freePort()
+  const ended = webhook(
+    ['--listen=127.0.0.1:0', `--admin-listen=127.0.0.1:${adminPort}`, '--drain=0s'],
+    io,
+  )
+  onTestFinished(async () => {
+    shutdown.abort()
+    await ended
+  })
+  await until('the webhook has a certificate', 20_000, () =>
+    Promise.resolve(io.out().includes('"certificate_loaded"') ? true : undefined),
+  )
+  return { port: Number(/"listening".*"port":(\d+)/.exec(io.out())?.[1]), adminPort }
+}
+
+/** Has the webhook review a pod. */
+async function reviewPod(port: number): Promise<void> {
+  const review = {
+    apiVersion: 'admission.k8s.io/v1',
+    kind: 'AdmissionReview',
+    request: {
+      uid: '705ab4f5-6393-11e8-b7cc-42010a800002',
+      kind: { group: '', version: 'v1', kind: 'Pod' },
+      operation: 'CREATE',
+      namespace: 'n',
+      object: { metadata: {}, spec: { containers: [{ name: 'app', image: 'app:1' }] } },
+    },
+  }
+  const options = { host: '127.0.0.1', port, path: '/mutate', method: 'POST' }
+  const sent = request({ ...options, rejectUnauthorized: false }).end(JSON.stringify(review))
+  const [reply] = await once(sent, 'response')
+  expect(JSON.parse(await text(reply))).toMatchObject({ response: { allowed: expect.any(Boolean) } })
+}
+
+const scraping = (sidecar: Sidecar, adminPort: number) =>
+  stringify({
+    global: { scrape_interval: '1s', scrape_timeout: '1s' },
+    scrape_configs: [
+      {
+        job_name: 'wimds',
+        static_configs: [
+          {
+            targets: [new URL(sidecar.adminOrigin).host],
+            labels: {
+              namespace: 'shop',
+              pod: 'orders-1',
+              container: 'wimds',
+              workload: 'Deployment/orders',
+            },
+          },
+          {
+            targets: [`127.0.0.1:${adminPort}`],
+            labels: { namespace: 'wimds', pod: 'wimds-1', container: 'webhook' },
+          },
+        ],
+      },
+    ],
+  })
+
+describe.skipIf(!hasPrometheus())('the dashboard in Prometheus', () => {
+  test('has a value in every panel, without the recording rules', async () => {
+    await using simulator = await createSimulator()
+    await using sidecar = await startSidecar('dist/wimds.js', simulator)
+    await using _api = await startApiServer()
+    const { port, adminPort } = await startWebhook()
+    await using directory = await scratch()
+    const config = await directory.write('prometheus.yaml', scraping(sidecar, adminPort))
+    await using prometheus = await startPrometheus(config, directory.path)
+
+    const queries = await dashboardQueries('20s')
+    const panels = (await dashboard()).panels.filter(({ type }) => type !== 'row')
+    expect(queries.length).toBeGreaterThanOrEqual(panels.length)
+    let empty = queries
+    // Rates need requests between two scrapes.
+    await until(
+      () => `a value of ${empty.join('\n')}`,
+      60_000,
+      async () => {
+        await callSidecar(sidecar)
+        await reviewPod(port)
+        const values = await Promise.all(queries.map((query) => prometheus.values(query)))
+        empty = queries.filter((_, index) => !(values[index] ?? []).some(Number.isFinite))
+        return empty.length === 0 ? true : undefined
+      },
+    )
+  })
+})
