@@ -58,7 +58,9 @@ async function reviewPod(port: number): Promise<void> {
   const options = { host: '127.0.0.1', port, path: '/mutate', method: 'POST' }
   const sent = request({ ...options, rejectUnauthorized: false }).end(JSON.stringify(review))
   const [reply] = await once(sent, 'response')
-  expect(JSON.parse(await text(reply))).toMatchObject({ response: { allowed: expect.any(Boolean) } })
+  expect(JSON.parse(await text(reply))).toMatchObject({
+    response: { allowed: expect.any(Boolean) },
+  })
 }
 
 const scraping = (sidecar: Sidecar, adminPort: number) =>
@@ -90,7 +92,7 @@ describe.skipIf(!hasPrometheus())('the dashboard in Prometheus', () => {
   test('has a value in every panel, without the recording rules', async () => {
     await using simulator = await createSimulator()
     await using sidecar = await startSidecar('dist/wimds.js', simulator)
-    await using _api = await startApiServer()
+    await using _ = await startApiServer()
     const { port, adminPort } = await startWebhook()
     await using directory = await scratch()
     const config = await directory.write('prometheus.yaml', scraping(sidecar, adminPort))
