@@ -57,7 +57,7 @@ test('the quick start installs the webhook and gets a token in its application',
 })
 
 test('an existing workload gets the sidecar, and loses it again', async () => {
-  const labels = { app: 'deployed' }
+  const labels = { app: 'orders' }
   const containers = [{ name: 'orders', image: 'kit.local/tools:1', command: ['sleep', '9999'] }]
   const spec = { serviceAccountName: 'orders', terminationGracePeriodSeconds: 1, containers }
   const deployment = {
@@ -72,11 +72,11 @@ test('an existing workload gets the sidecar, and loses it again', async () => {
   await kubectl(['create', '-f', '-'], stringify(deployment))
   await reader.run(EXISTING, 'annotate')
   await reader.run(EXISTING, 'opt-in')
-  expect(await initContainersOf('--selector=app=deployed')).toContain('wimds wimds-redirect')
+  expect(await initContainersOf('--selector=app=orders')).toContain('wimds wimds-redirect')
   await reader.run(EXISTING, 'check')
   await reader.run(EXISTING, 'opt-out')
   await eventually('the pods with the sidecar are gone', async () => {
-    expect(await initContainersOf('--selector=app=deployed')).toBe('')
+    expect(await initContainersOf('--selector=app=orders')).toBe('')
     return true
   })
   const path = 'jsonpath={.metadata.annotations}'
@@ -93,7 +93,7 @@ test('a labelled namespace has the sidecar in every new pod', async () => {
   await kubectl(['rollout', 'restart', 'deployment/orders', '--namespace=shop'])
   await kubectl(['rollout', 'status', 'deployment/orders', '--namespace=shop', '--timeout=2m'])
   await eventually('every pod of the Deployment has it', async () => {
-    expect(await initContainersOf('--selector=app=deployed')).toBe('wimds wimds-redirect')
+    expect(await initContainersOf('--selector=app=orders')).toBe('wimds wimds-redirect')
     return true
   })
   await reader.run(NAMESPACE, 'unlabel')
