@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
@@ -54,7 +55,7 @@ describe('every query', () => {
 
 /** Checks a dashboard as an object literal, which must not have unknown fields. Returns the compiler's errors. */
 async function typeCheck(dashboardJson: string): Promise<string> {
-  const types = join(import.meta.dirname, 'grafana.ts')
+  const types = fileURLToPath(import.meta.resolve('./grafana.ts'))
   await mkdir('coverage', { recursive: true })
   // Inside the project, so that Grafana's package is found.
   const directory = await mkdtemp('coverage/dashboard-')
