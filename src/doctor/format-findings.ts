@@ -1,6 +1,7 @@
 /** Formats the reports of checks from outside for people. */
 import {
   type FormatOptions,
+  formatName,
   formatProblem,
   formatSection,
   formatSections,
@@ -29,11 +30,12 @@ export function formatPreReport({ checks, version }: PreReport): string {
   ])
 }
 
-function formatFinding({ check, status, details, reason, error }: Finding): string[] {
+function formatFinding({ check, subject, status, details, reason, error }: Finding): string[] {
   const first = status === 'not_checked' ? `not checked: ${reason}` : reason
   const [title, ...others] = [...(first === undefined ? [] : [first]), ...details]
+  const name = subject === undefined ? formatName(check) : `${formatName(check)} (${subject})`
   return [
-    `${formatStatus(status)} ${check}${title === undefined ? '' : `: ${title}`}`,
+    `${formatStatus(status)} ${name}${title === undefined ? '' : `: ${title}`}`,
     ...others.map((line) => `  ${line}`),
     ...(error === undefined ? [] : formatProblem(error)),
   ]

@@ -1,6 +1,7 @@
 /** Formats the report for people: one line for each fact, and a fix for each failure. */
 import type {
   AssertionReport,
+  CheckName,
   CheckStatus,
   CheckSummary,
   CredentialCommands,
@@ -253,8 +254,19 @@ export function formatVerdict(checks: readonly CheckSummary[]): string {
 /** Lists each name once, with its number where there are several. */
 function listNames(checks: readonly CheckSummary[]): string {
   return [...Map.groupBy(checks, ({ check }) => check)]
-    .map(([name, { length }]) => (length === 1 ? name : `${name} (${length})`))
+    .map(([name, { length }]) => `${formatName(name)}${length === 1 ? '' : ` (${length})`}`)
     .join(', ')
+}
+
+/** Returns the name of a check as people write it. */
+export function formatName(check: CheckName): string {
+  return (NAMES[check] ?? check).replaceAll('_', ' ')
+}
+
+const NAMES: Partial<Record<CheckName, string>> = {
+  sdk_variables: 'variables of the application',
+  doctor_inside: 'doctor in the sidecar',
+  api_server: 'API server',
 }
 
 function formatWarning(text: string): string {

@@ -38,9 +38,31 @@ export interface DoctorReport {
  */
 export type CheckStatus = 'ok' | 'failed' | 'not_checked' | 'not_needed' | 'skipped'
 
+/** The names of the checks: of a sidecar, of a pod from outside, and before an installation. */
+export type CheckName =
+  | 'settings'
+  | 'sidecar'
+  | 'admin_port'
+  | 'route'
+  | 'identity'
+  | 'projected_token'
+  | 'connectivity'
+  | 'clock'
+  | 'token_exchange'
+  | 'pod'
+  | 'sidecar_container'
+  | 'redirect'
+  | 'sdk_variables'
+  | 'doctor_inside'
+  | 'api_server'
+  | 'issuer'
+  | 'signing_keys'
+  | 'injected_pod'
+  | 'webhook'
+
 /** One check. Of these statuses only `ok` means that something was found to be right. */
 export interface CheckSummary {
-  readonly check: string
+  readonly check: CheckName
   /** What was checked, such as a file or an endpoint. */
   readonly subject?: string
   readonly status: CheckStatus

@@ -1,5 +1,5 @@
 /** Lists the outcome of each check of a report, so that nothing counts as right that was not checked. */
-import type { CheckStatus, CheckSummary, DoctorReport, Problem } from './report.ts'
+import type { CheckName, CheckStatus, CheckSummary, DoctorReport, Problem } from './report.ts'
 
 /** What was left out by flags. */
 interface LeftOut {
@@ -10,6 +10,14 @@ interface LeftOut {
 type Findings = Omit<DoctorReport, 'ok' | 'checks'>
 
 const SETTINGS_INVALID = 'the settings are invalid'
+const NEEDS_SETTINGS = [
+  'identity',
+  'projected_token',
+  'connectivity',
+  'clock',
+  'token_exchange',
+] as const
+const NEEDS_SIDECAR = ['sidecar', 'admin_port', 'route'] as const
 
 /** Returns every check, in the order of the report. */
 export function summarizeChecks(report: Findings, leftOut: LeftOut): CheckSummary[] {
@@ -21,7 +29,7 @@ export function summarizeChecks(report: Findings, leftOut: LeftOut): CheckSummar
           toSummary('identity', report.identityError),
           ...summarizeFederation(report, leftOut.exchange),
         ]
-      : ['identity', 'projected token', 'connectivity', 'clock', 'token exchange'].map((check) => ({
+      : NEEDS_SETTINGS.map((check) => ({
           check,
           status: 'not_checked' as const,
           reason: SETTINGS_INVALID,
@@ -39,17 +47,20 @@ function summarizeSidecar(
   leftOut: LeftOut,
 ): readonly CheckSummary[] {
   if (sidecar === undefined) {
-    const status = leftOut.sidecar ? ('skipped' as const) : ('not_checked' as const)
-    return ['sidecar', 'admin port', 'route'].map((check) => ({ check, status }))
+    return NEEDS_SIDECAR.map((check) =>
+      leftOut.sidecar
+        ? { check, status: 'skipped' }
+        : { check, status: 'not_checked', reason: SETTINGS_INVALID },
+    )
   }
   const isListening = sidecar.ok || sidecar.error?.code === 'sidecar_not_ready'
   return [
     { ...toSummary('sidecar', sidecar.error), subject: sidecar.address },
     admin === undefined
       ? isListening
-        ? { check: 'admin port', status: 'not_needed', reason: 'WIMDS_ADMIN_LISTEN is off' }
-        : { check: 'admin port', status: 'not_checked', reason: 'the sidecar does not listen' }
-      : { ...toSummary('admin port', admin.error), subject: admin.address },
+        ? { check: 'admin_port', status: 'not_needed', reason: 'WIMDS_ADMIN_LISTEN is off' }
+        : { check: 'admin_port', status: 'not_checked', reason: 'the sidecar does not listen' }
+      : { ...toSummary('admin_port', admin.error), subject: admin.address },
     summarizeRoute(route),
   ]
 }
@@ -67,42 +78,52 @@ function summarizeRoute(route: Findings['route']): CheckSummary {
 }
 
 function summarizeFederation(report: Findings, isExchangeLeftOut: boolean): CheckSummary[] {
-  const { assertions, endpoints, exchanges, identityError, clockSkewSeconds, clockError } = report
   return [
-    ...assertions.map(({ file, error }) => ({
-      ...toSummary('projected token', error),
+    ...report.assertions.map(({ file, error }) => ({
+      ...toSummary('projected_token', error),
       subject: file,
     })),
-    ...endpoints.map(({ endpoint, error }) => ({
+    ...report.endpoints.map(({ endpoint, error }) => ({
       ...toSummary('connectivity', error),
       subject: endpoint,
     })),
-    clockSkewSeconds === undefined
-      ? isExchangeLeftOut
-        ? { check: 'clock', status: 'skipped' }
-        : { check: 'clock', status: 'not_checked', reason: 'Entra ID did not answer' }
-      : toSummary('clock', clockError),
-    ...exchanges.map(({ identity, resource, error, notChecked }) => ({
-      ...(notChecked === undefined
-        ? toSummary('token exchange', error)
-        : { check: 'token exchange', status: 'not_checked' as const, reason: notChecked }),
-      subject: `${identity} → ${resource}`,
-    })),
-    ...(isExchangeLeftOut
-      ? [{ check: 'token exchange', status: 'skipped' as const }]
-      : identityError === undefined
-        ? []
-        : [
-            {
-              check: 'token exchange',
-              status: 'not_checked' as const,
-              reason: 'no identity is configured',
-            },
-          ]),
+    summarizeClock(report, isExchangeLeftOut),
+    ...report.exchanges.map(summarizeExchange),
+    ...summarizeNoExchange(report, isExchangeLeftOut),
   ]
 }
 
-function toSummary(check: string, error: Problem | undefined): CheckSummary {
+function summarizeClock(
+  { clockSkewSeconds, clockError }: Findings,
+  isExchangeLeftOut: boolean,
+): CheckSummary {
+  if (clockSkewSeconds !== undefined) return toSummary('clock', clockError)
+  return isExchangeLeftOut
+    ? { check: 'clock', status: 'skipped' }
+    : { check: 'clock', status: 'not_checked', reason: 'Entra ID did not answer an exchange' }
+}
+
+function summarizeExchange(exchange: Findings['exchanges'][number]): CheckSummary {
+  const { identity, resource, error, notChecked: reason } = exchange
+  const subject = `${identity} → ${resource}`
+  return reason === undefined
+    ? { ...toSummary('token_exchange', error), subject }
+    : { check: 'token_exchange', status: 'not_checked', reason, subject }
+}
+
+/** Returns why there is no exchange at all; nothing if there is one. */
+function summarizeNoExchange(
+  { identityError }: Findings,
+  isExchangeLeftOut: boolean,
+): readonly CheckSummary[] {
+  const check = 'token_exchange'
+  if (isExchangeLeftOut) return [{ check, status: 'skipped' }]
+  return identityError === undefined
+    ? []
+    : [{ check, status: 'not_checked', reason: 'no identity is configured' }]
+}
+
+function toSummary(check: CheckName, error: Problem | undefined): CheckSummary {
   return error === undefined
     ? { check, status: 'ok' }
     : { check, status: 'failed', code: error.code }

@@ -82,7 +82,7 @@ test.each<[string, Case, readonly string[], RegExp]>([
   [
     'a closed admin port',
     { env: { WIMDS_ADMIN_LISTEN: '127.0.0.1:1' } },
-    ['admin port: admin_not_listening'],
+    ['admin_port: admin_not_listening'],
     /WIMDS_ADMIN_LISTEN/,
   ],
   [
@@ -102,49 +102,49 @@ test.each<[string, Case, readonly string[], RegExp]>([
   [
     'a wrong tenant',
     { env: { AZURE_TENANT_ID: '99999999-9999-4999-8999-999999999999' } },
-    ['token exchange: tenant_refused'],
+    ['token_exchange: tenant_refused'],
     /AZURE_TENANT_ID/,
   ],
   [
     'an identity without federated credentials',
     { env: { AZURE_CLIENT_ID: REPORTS.clientId } },
-    ['token exchange: federated_credential_not_found'],
+    ['token_exchange: federated_credential_not_found'],
     /create one/,
   ],
   [
     'the federated credential of another service account',
     { env: { AZURE_CLIENT_ID: BILLING.clientId } },
-    ['token exchange: federated_credential_not_found'],
+    ['token_exchange: federated_credential_not_found'],
     /system:serviceaccount:NAMESPACE:SERVICEACCOUNT/,
   ],
   [
     'a client id that the tenant does not know',
     { env: { AZURE_CLIENT_ID: '99999999-9999-4999-8999-999999999999' } },
-    ['token exchange: application_refused'],
+    ['token_exchange: application_refused'],
     /client id, not the object id/,
   ],
   [
     'another audience in WIMDS_AUDIENCE',
     { env: { WIMDS_AUDIENCE: 'api://other' } },
-    ['projected token: assertion_audience'],
+    ['projected_token: assertion_audience'],
     /projected volume to api:\/\/other/,
   ],
   [
     'a token file that is not there',
     { env: { AZURE_FEDERATED_TOKEN_FILE: '/no/token' } },
-    ['projected token: assertion_missing'],
+    ['projected_token: assertion_missing'],
     /mount a projected service-account token/,
   ],
   [
     'a login host without DNS',
     { env: { AZURE_AUTHORITY_HOST: 'https://login.invalid' } },
-    ['connectivity: entra_unreachable', 'token exchange: entra_unreachable'],
+    ['connectivity: entra_unreachable', 'token_exchange: entra_unreachable'],
     /check DNS/,
   ],
   [
     'a CA that is not trusted, as that of a proxy that intercepts TLS',
     { env: { WIMDS_CA_FILE: '' } },
-    ['connectivity: entra_tls', 'token exchange: entra_tls'],
+    ['connectivity: entra_tls', 'token_exchange: entra_tls'],
     /WIMDS_CA_FILE/,
   ],
 ])('names %s and its fix', async (_, given, expected, fix) => {
@@ -176,7 +176,7 @@ test.each<[string, Parameters<Simulator['rotateToken']>[0], string]>([
   await simulator.rotateToken(token)
   try {
     const { code, failures, problems, report } = await diagnose()
-    expect({ code, failures }).toEqual({ code: 1, failures: [`projected token: ${name}`] })
+    expect({ code, failures }).toEqual({ code: 1, failures: [`projected_token: ${name}`] })
     expect(fixesOf(problems)).toContain(AKS_COMMAND)
     expect(JSON.stringify(report)).not.toContain('federated-credential')
     expect(report.exchanges).toMatchObject([{ notChecked: expect.stringContaining(name) }])
@@ -191,13 +191,13 @@ test.each<[string, Parameters<Simulator['rotateToken']>[0], readonly string[], s
   [
     'a token for another audience',
     { audience: 'vault' },
-    ['token exchange: federated_credential_mismatch'],
+    ['token_exchange: federated_credential_mismatch'],
     'set the same audience',
   ],
   [
     'an expired token',
     { claims: { iat: now - 7200, nbf: now - 7200, exp: now - 3600 } },
-    ['projected token: assertion_expired', 'token exchange: assertion_expired'],
+    ['projected_token: assertion_expired', 'token_exchange: assertion_expired'],
     'projected volume',
   ],
 ])('names %s and its fix', async (_, token, expected, fix) => {
@@ -219,7 +219,7 @@ test.skipIf(process.getuid?.() !== 0)(
     await chmod(file, 0o600)
     try {
       const { code, failures, problems } = await diagnose({ uid: 1501 })
-      expect(failures).toEqual(['projected token: assertion_unreadable'])
+      expect(failures).toEqual(['projected_token: assertion_unreadable'])
       expect(code).toBe(1)
       expect(problems[0]?.message).toMatch(
         /has the mode 600 and belongs to uid 0 and gid 0, and this process has uid 1501/,
@@ -251,13 +251,13 @@ test.each<[string, FaultInput, readonly string[], RegExp]>([
   [
     'a captive portal',
     { kind: 'status', status: 200, body: '<html>Welcome</html>', contentType: 'text/html' },
-    ['token exchange: entra_bad_response'],
+    ['token_exchange: entra_bad_response'],
     /proxy between the pod and the login host/,
   ],
   [
     'a firewall that drops what it does not know',
     { kind: 'hang' },
-    ['token exchange: entra_timeout'],
+    ['token_exchange: entra_timeout'],
     /firewall/,
   ],
 ])('names %s and its fix', async (_, fault, expected, fix) => {
@@ -280,7 +280,7 @@ test('names a proxy that does not open a tunnel to the login host', async () => 
       HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`,
     },
   })
-  expect(failures).toEqual(['connectivity: entra_unreachable', 'token exchange: entra_unreachable'])
+  expect(failures).toEqual(['connectivity: entra_unreachable', 'token_exchange: entra_unreachable'])
   expect(code).toBe(1)
   expect(fixesOf(problems)).toMatch(/HTTPS_PROXY/)
 })
@@ -303,7 +303,7 @@ test('names the login host of another cloud', async () => {
       HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`,
     },
   })
-  expect(failures).toEqual(['token exchange: tenant_refused'])
+  expect(failures).toEqual(['token_exchange: tenant_refused'])
   expect(code).toBe(1)
   expect(fixesOf(problems)).toMatch(/AZURE_AUTHORITY_HOST/)
   expect(report.assertions[0]?.warnings.join()).toMatch(/api:\/\/AzureADTokenExchangeUSGov/)
@@ -317,7 +317,7 @@ test('names each problem of an identities file with its line', async () => {
   expect(code).toBe(1)
   expect(report.problems?.join('\n')).toMatch(/broken\.yaml.*(?:clientID|3)/)
   expect(report.checks).toContainEqual({
-    check: 'token exchange',
+    check: 'token_exchange',
     status: 'not_checked',
     reason: 'the settings are invalid',
   })

@@ -463,5 +463,9 @@ test('reports invalid settings as a failed check, and what that leaves unchecked
 
 test('leaves the check of the sidecar out as well if its own settings are invalid', async () => {
   const { checks } = await runJson({ WIMDS_LISTEN: 'here' })
-  expect(checks).toContainEqual({ check: 'sidecar', status: 'not_checked' })
+  expect(checks).toContainEqual({
+    check: 'sidecar',
+    status: 'not_checked',
+    reason: 'the settings are invalid',
+  })
 })

@@ -54,8 +54,8 @@ describe('of a pod', () => {
     const statuses = new Map(checks.map(({ check, status }) => [check, status]))
     expect(statuses.get('route')).toBe('ok')
     expect(statuses.get('redirect')).toBe('ok')
-    expect(statuses.get('token exchange')).toBe('ok')
-    expect(statuses.get('variables of the application')).toBe('not_needed')
+    expect(statuses.get('token_exchange')).toBe('ok')
+    expect(statuses.get('sdk_variables')).toBe('not_needed')
   })
 
   test('finds the variables in mode env, in which the route is not needed', async () => {
@@ -64,7 +64,7 @@ describe('of a pod', () => {
     expect({ code, failures }).toEqual({ code: 0, failures: [] })
     const statuses = new Map(checks.map(({ check, status }) => [check, status]))
     expect(statuses.get('route')).toBe('not_needed')
-    expect(statuses.get('variables of the application')).toBe('ok')
+    expect(statuses.get('sdk_variables')).toBe('ok')
   })
 
   test('prints the federated credential that is missing', async () => {
@@ -72,7 +72,7 @@ describe('of a pod', () => {
     const { code, failures, report } = await ofPod('stranger')
     expect({ code, failures }).toEqual({
       code: 1,
-      failures: ['token exchange: federated_credential_not_found'],
+      failures: ['token_exchange: federated_credential_not_found'],
     })
     expect(report.inside?.exchanges[0]?.commands?.azManagedIdentity).toContain(
       `--subject system:serviceaccount:${NAMESPACE}:stranger`,
@@ -80,9 +80,9 @@ describe('of a pod', () => {
   })
 
   test.each([
-    ['broken', 'sidecar container: sidecar_not_running', /is waiting \((?:ErrImagePull|ImagePull)/],
-    ['misconfigured', 'sidecar container: sidecar_not_running', /exit code 64/],
-    ['plain', 'sidecar container: pod_not_injected', /no annotation asks for it/],
+    ['broken', 'sidecar_container: sidecar_not_running', /is waiting \((?:ErrImagePull|ImagePull)/],
+    ['misconfigured', 'sidecar_container: sidecar_not_running', /exit code 64/],
+    ['plain', 'sidecar_container: pod_not_injected', /no annotation asks for it/],
     ['nobody', 'pod: pod_not_found', /there is no pod nobody/],
   ])('names what is wrong with the pod %s', async (name, failure, message) => {
     // The kubelet takes a moment to see it.
@@ -99,16 +99,16 @@ async function before(namespace: string, mode: Mode) {
   const args = ['doctor', '--pre', '-o', 'json', `--namespace=${namespace}`, `--mode=${mode}`]
   const { stdout } = await wimds(args, { allow: [0, 1, 2] })
   const report: PreReport = JSON.parse(stdout)
-  return new Map(report.checks.map((finding) => [finding.check.replace(/,.*/, ''), finding]))
+  return new Map(report.checks.map((finding) => [finding.check, finding]))
 }
 
 describe('before an installation', () => {
   test('asks the API server whether it admits a pod, and creates none', async () => {
     await using restricted = await cluster.another('wimds-e2e-doctor-restricted', 'restricted')
     const privileged = await before(NAMESPACE, 'loopback')
-    expect(privileged.get('API server')).toMatchObject({ status: 'ok' })
-    expect(privileged.get('a pod in mode loopback')).toMatchObject({ status: 'ok' })
-    const refused = (await before(restricted.name, 'loopback')).get('a pod in mode loopback')
+    expect(privileged.get('api_server')).toMatchObject({ status: 'ok' })
+    expect(privileged.get('injected_pod')).toMatchObject({ status: 'ok' })
+    const refused = (await before(restricted.name, 'loopback')).get('injected_pod')
     expect(refused).toMatchObject({
       status: 'failed',
       error: {
@@ -116,7 +116,7 @@ describe('before an installation', () => {
         message: expect.stringMatching(/violates PodSecurity "restricted:latest".*NET_ADMIN/),
       },
     })
-    const admitted = (await before(restricted.name, 'env')).get('a pod in mode env')
+    const admitted = (await before(restricted.name, 'env')).get('injected_pod')
     expect(admitted).toMatchObject({
       status: 'ok',
       details: expect.arrayContaining(['its Pod Security level is restricted']),

@@ -30,7 +30,7 @@ export function checkAppVariables(
   sidecar: Container,
   mode: RoutingMode | undefined,
 ): Finding {
-  const check = 'variables of the application'
+  const check = 'sdk_variables'
   const { skipped } = parseAnnotations(pod, { ...INJECTION_DEFAULTS, ...releaseImages(VERSION) })
   const apps = allContainers(pod).filter(
     (container) => container !== sidecar && !isInjected(container) && !skipped.has(container.name),

@@ -19,7 +19,7 @@ export function checkSidecarContainer(
   container: string,
   kubectlLogs: string,
 ): Finding {
-  const check = 'sidecar container'
+  const check = 'sidecar_container'
   const status = findStatus(cluster, container)
   if (status?.state?.running !== undefined) {
     const restarts = status.restartCount ?? 0

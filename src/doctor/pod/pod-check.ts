@@ -35,7 +35,7 @@ interface PodOptions {
 }
 
 /** The check that stands for all of those inside the pod. */
-const INSIDE = 'doctor in the sidecar'
+const INSIDE = 'doctor_inside'
 
 /** Parses `NAMESPACE/POD` or `POD`; undefined if it is neither. */
 export function parsePodName(text: string): PodName | undefined {
@@ -72,7 +72,7 @@ export async function checkPod(options: PodOptions): Promise<PodReport> {
   if (sidecar === undefined) {
     return finish([
       found,
-      failed('sidecar container', createNotInjectedProblem(pod)),
+      failed('sidecar_container', createNotInjectedProblem(pod)),
       skipInside('the pod has no sidecar'),
     ])
   }

@@ -23,7 +23,7 @@ const Version = z.object({
 
 /** Returns whether the version of the API server is supported, and what an old one lacks. */
 export async function checkVersion(kubectl: Kubectl): Promise<Finding> {
-  const check = 'API server'
+  const check = 'api_server'
   const args = ['version', '--output=json']
   const result = await kubectl(args)
   if (!result.ran) return failed(check, result.problem)
@@ -65,11 +65,23 @@ export async function checkAdmission(
   namespace: string | undefined,
   mode: RoutingMode,
 ): Promise<Finding> {
-  const scope = namespace === undefined ? [] : [`--namespace=${namespace}`]
-  const check = `a pod in mode ${mode}, in ${namespace === undefined ? 'the current namespace' : `the namespace ${namespace}`}`
+  const finding = await findAdmission(kubectl, namespace, mode)
+  const place = namespace === undefined ? 'the current namespace' : `namespace ${namespace}`
+  return { ...finding, subject: `mode ${mode}, ${place}` }
+}
+
+async function findAdmission(
+  kubectl: Kubectl,
+  namespace: string | undefined,
+  mode: RoutingMode,
+): Promise<Finding> {
+  const check = 'injected_pod'
   const level = namespace === undefined ? undefined : await readLevel(kubectl, namespace)
-  if (level?.finding !== undefined) return { ...level.finding, check }
+  if (level?.isMissing === true) {
+    return notChecked(check, `there is no namespace ${namespace}. Create it, or name another one`)
+  }
   const details = level?.text === undefined ? [] : [level.text]
+  const scope = namespace === undefined ? [] : [`--namespace=${namespace}`]
   const args = ['create', '--dry-run=server', '--output=name', ...scope, '--filename=-']
   const result = await kubectl(args, JSON.stringify(createSamplePod(mode)))
   if (!result.ran) return failed(check, result.problem)
@@ -87,27 +99,22 @@ export async function checkAdmission(
 const ADMIT =
   'the modes loopback and nft need an init container with NET_ADMIN: label the namespace pod-security.kubernetes.io/enforce=privileged, exempt it from the policy that is named, or choose mode env, which needs no privileges; on OpenShift set the uid of the injector to none'
 
+/** Without permission to read the namespace the result is empty: the dry run decides alone. */
 async function readLevel(
   kubectl: Kubectl,
   namespace: string,
-): Promise<{ readonly finding?: Finding; readonly text?: string }> {
+): Promise<{ readonly isMissing?: boolean; readonly text?: string }> {
   const result = await kubectl(['get', 'namespace', namespace, '--output=json'])
-  if (!result.ran) return { finding: failed('', result.problem) }
-  if (result.stderr.includes('(NotFound)')) {
-    return {
-      finding: notChecked('', `there is no namespace ${namespace}. Create it, or name another one`),
-    }
-  }
-  // Without permission to read it, the dry run decides alone.
+  if (!result.ran) return {}
+  if (result.stderr.includes('(NotFound)')) return { isMissing: true }
   const { data } = Namespace.safeParse(parseJson(result.stdout))
   if (data === undefined) return {}
   const level = data.metadata.labels?.[ENFORCE]
-  return {
-    text:
-      level === undefined
-        ? `it has no label ${ENFORCE}, so the default of the cluster applies`
-        : `its Pod Security level is ${level}`,
-  }
+  const text =
+    level === undefined
+      ? `it has no label ${ENFORCE}, so the default of the cluster applies`
+      : `its Pod Security level is ${level}`
+  return { text }
 }
 
 const HARDENED = {

@@ -94,7 +94,7 @@ async function checkPublished(issuer: string, fetchDocument: FetchDocument): Pro
 
 /** Returns a failure if the API server signs, or may sign, with a key that is not published. */
 async function compareKeys(kubectl: Kubectl, published: readonly string[]): Promise<Finding> {
-  const check = 'signing keys'
+  const check = 'signing_keys'
   const { json, finding } = await readClusterDocument(kubectl, '/openid/v1/jwks')
   if (json === undefined) {
     return notChecked(check, finding?.reason ?? 'the API server did not say which keys it uses')

@@ -32,21 +32,18 @@ async function runChecks(options: PreOptions): Promise<Finding[]> {
   const fetchDocument = createDocumentFetch(network)
   const version = await checkVersion(kubectl)
   const issuerFindings = () => checkIssuer({ kubectl, fetchDocument, issuer })
-  if (version.status === 'failed' && version.code !== 'kubernetes_version') {
+  if (version.status === 'ok' || version.code === 'kubernetes_version') {
     return [
-      // With an issuer given, its check needs no cluster.
-      ...(issuer === undefined
-        ? [version]
-        : [notChecked(version.check, version.error?.message ?? ''), ...(await issuerFindings())]),
-      ...(issuer === undefined ? ['issuer'] : [])
-        .concat('injected pod', 'webhook')
-        .map((check) => notChecked(check, 'the cluster cannot be reached')),
+      version,
+      ...(await issuerFindings()),
+      await checkAdmission(kubectl, namespace, mode),
+      await checkWebhooks(kubectl),
     ]
   }
-  return [
-    version,
-    ...(await issuerFindings()),
-    await checkAdmission(kubectl, namespace, mode),
-    await checkWebhooks(kubectl),
-  ]
+  const reason = 'the cluster cannot be reached'
+  const others = [notChecked('injected_pod', reason), notChecked('webhook', reason)]
+  if (issuer === undefined) return [version, notChecked('issuer', reason), ...others]
+  // The issuer is given, so its check needs no cluster, and that there is none is no failure.
+  const { message = reason } = version.error ?? {}
+  return [notChecked('api_server', message), ...(await issuerFindings()), ...others]
 }

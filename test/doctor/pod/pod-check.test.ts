@@ -97,8 +97,8 @@ describe('with a running sidecar', () => {
     expect(code).toBe(0)
     expect(report.checks.map(({ check: name, status }) => [name, status])).toEqual([
       ['pod', 'ok'],
-      ['sidecar container', 'ok'],
-      ['variables of the application', 'ok'],
+      ['sidecar_container', 'ok'],
+      ['sdk_variables', 'ok'],
     ])
     expect(calls.at(-1)).toBe(`${EXEC} --output=json --mode=env`)
   })
@@ -128,7 +128,7 @@ describe('with a running sidecar', () => {
     )
     expect(code).toBe(0)
     expect(calls.at(-1)).toContain('--no-exchange')
-    expect(report.inside?.checks).toContainEqual({ check: 'token exchange', status: 'skipped' })
+    expect(report.inside?.checks).toContainEqual({ check: 'token_exchange', status: 'skipped' })
   })
 
   test.each<[string, Omit<KubectlAnswer, 'call'>, string, RegExp]>([
@@ -160,7 +160,7 @@ describe('with a running sidecar', () => {
       { call: GET, stdout: clusterPod() },
       { call: EXEC, ...answer },
     ])
-    expect(findingOf(report, 'doctor in the sidecar')).toMatchObject({
+    expect(findingOf(report, 'doctor_inside')).toMatchObject({
       status: 'failed',
       error: { code, fix: expect.stringMatching(fix) },
     })
@@ -229,7 +229,7 @@ test.each<[string, PodChanges, RegExp, RegExp]>([
   ],
 ])('explains a sidecar that does not run because %s', async (_, changes, message, fix) => {
   const { code, report, calls } = await check([{ call: GET, stdout: clusterPod(changes) }])
-  expect(findingOf(report, 'sidecar container')).toMatchObject({
+  expect(findingOf(report, 'sidecar_container')).toMatchObject({
     status: 'failed',
     error: {
       code: 'sidecar_not_running',
@@ -237,7 +237,7 @@ test.each<[string, PodChanges, RegExp, RegExp]>([
       fix: expect.stringMatching(fix),
     },
   })
-  expect(findingOf(report, 'doctor in the sidecar')).toMatchObject({ status: 'not_checked' })
+  expect(findingOf(report, 'doctor_inside')).toMatchObject({ status: 'not_checked' })
   expect(code).toBe(1)
   expect(calls).toHaveLength(1)
 })
@@ -291,7 +291,7 @@ describe('finds variables of the application that', () => {
     ],
   ])('%s', async (_, changes, code) => {
     const { report } = await check([{ call: GET, stdout: clusterPod(changes) }])
-    expect(findingOf(report, 'variables of the application')).toMatchObject({
+    expect(findingOf(report, 'sdk_variables')).toMatchObject({
       status: 'failed',
       error: { code },
     })
@@ -312,7 +312,7 @@ describe('finds variables of the application that', () => {
     ],
   ])('%s', async (_, changes, status) => {
     const { report } = await check([{ call: GET, stdout: clusterPod(changes) }])
-    expect(findingOf(report, 'variables of the application')?.status).toBe(status)
+    expect(findingOf(report, 'sdk_variables')?.status).toBe(status)
   })
 })
 
@@ -329,7 +329,7 @@ describe('explains a pod without a sidecar', () => {
     ['that no webhook injected', { 'wimds.io/inject': 'true' }, /create the pod again/],
   ])('%s', async (_, annotations, fix) => {
     const { report, code } = await check([{ call: GET, stdout: podWith(annotations) }])
-    expect(findingOf(report, 'sidecar container')).toMatchObject({
+    expect(findingOf(report, 'sidecar_container')).toMatchObject({
       status: 'failed',
       error: { code: 'pod_not_injected', fix: expect.stringMatching(fix) },
     })
@@ -352,7 +352,7 @@ test.each<[string, Omit<KubectlAnswer, 'call'>, string]>([
   const { report } = await check([{ call: GET, ...answer }])
   expect(report.checks).toMatchObject([
     { check: 'pod', status: 'failed', error: { code } },
-    { check: 'doctor in the sidecar', status: 'not_checked' },
+    { check: 'doctor_inside', status: 'not_checked' },
   ])
 })
 

@@ -68,14 +68,14 @@ async function check(answers: readonly KubectlAnswer[] = [], ...flags: readonly 
 
 const statusesOf = ({ checks }: PreReport) =>
   checks.map(({ check: name, status }) => [name, status])
-const ADMISSION = 'a pod in mode loopback, in the namespace shop'
+const ADMISSION = 'injected_pod'
 
 test('passes for a cluster that is ready, and changes nothing in it', async () => {
   const { code, report, calls } = await check()
   expect(statusesOf(report)).toEqual([
-    ['API server', 'ok'],
+    ['api_server', 'ok'],
     ['issuer', 'ok'],
-    ['signing keys', 'ok'],
+    ['signing_keys', 'ok'],
     [ADMISSION, 'ok'],
     ['webhook', 'not_needed'],
   ])
@@ -184,7 +184,7 @@ describe('the issuer', () => {
     ])
     expect(statusesOf(report).slice(1, 3)).toEqual([
       ['issuer', 'ok'],
-      ['signing keys', 'failed'],
+      ['signing_keys', 'failed'],
     ])
     expect(report.checks[2]).toMatchObject({ error: { code: 'issuer_unreachable' } })
     expect(code).toBe(1)
@@ -206,7 +206,7 @@ describe('the issuer', () => {
     const { code, report } = await check(answers, `--issuer=${ISSUER}`)
     expect(statusesOf(report).slice(1, 3)).toEqual([
       ['issuer', 'ok'],
-      ['signing keys', 'not_checked'],
+      ['signing_keys', 'not_checked'],
     ])
     expect(code).toBe(2)
   })
@@ -220,10 +220,10 @@ describe('the issuer', () => {
     )
     const report: PreReport = JSON.parse(stdout)
     expect(statusesOf(report)).toEqual([
-      ['API server', 'not_checked'],
+      ['api_server', 'not_checked'],
       ['issuer', 'ok'],
-      ['signing keys', 'not_checked'],
-      ['injected pod', 'not_checked'],
+      ['signing_keys', 'not_checked'],
+      ['injected_pod', 'not_checked'],
       ['webhook', 'not_checked'],
     ])
     expect(code).toBe(2)
@@ -305,7 +305,7 @@ test.each([
 ])('judges the API server %s', async (gitVersion, minor, status) => {
   const serverVersion = { gitVersion, major: '1', minor }
   const { report } = await check([{ call: 'version', stdout: JSON.stringify({ serverVersion }) }])
-  expect(report.checks[0]).toMatchObject({ check: 'API server', status })
+  expect(report.checks[0]).toMatchObject({ check: 'api_server', status })
   expect(report.checks).toHaveLength(5)
 })
 
