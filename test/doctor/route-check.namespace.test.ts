@@ -12,6 +12,12 @@ import { podNetwork, type PodNetwork, reasonToSkip } from '../redirect/namespace
 const SIDECAR_UID = 1501
 const APP_UID = 1000
 
+const settings = (changes: Partial<RedirectSettings> = {}): RedirectSettings => ({
+  ...REDIRECT_DEFAULTS,
+  exemptUid: undefined,
+  ...changes,
+})
+
 describe.skipIf(reasonToSkip() !== undefined)('in a network namespace', () => {
   let simulator: Simulator
   let pod: PodNetwork
@@ -50,12 +56,6 @@ describe.skipIf(reasonToSkip() !== undefined)('in a network namespace', () => {
     const report: DoctorReport = JSON.parse(output)
     return report.route
   }
-
-  const settings = (changes: Partial<RedirectSettings> = {}): RedirectSettings => ({
-    ...REDIRECT_DEFAULTS,
-    exemptUid: undefined,
-    ...changes,
-  })
 
   async function withRedirect<T>(redirect: RedirectSettings, work: () => Promise<T>): Promise<T> {
     const options = { path: pod.path, signal: new AbortController().signal }
