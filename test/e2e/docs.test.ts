@@ -5,6 +5,7 @@ import { BLOCKS } from '../docs/pages.ts'
 import { createReader, type Reader } from './support/docs.ts'
 import { connectToEntra, type Entra } from './support/entra.ts'
 import { eventually } from './support/eventually.ts'
+import { listObjects } from './support/objects.ts'
 import { kubectl } from './support/run.ts'
 
 const QUICK_START = 'docs/tasks/quick-start-aks.md'
@@ -30,18 +31,6 @@ afterAll(async () => {
   await resources.disposeAsync()
   await kubectl(['delete', 'namespace', 'shop', 'wimds', '--ignore-not-found', '--wait=false'])
 })
-
-/** Kinds whose objects come and go by themselves. */
-const TRANSIENT = /^(?:events|leases|certificatesigningrequests)\b|\.metrics\.k8s\.io$/
-
-/** Lists every object of the cluster, as KIND NAMESPACE NAME. */
-async function listObjects(): Promise<ReadonlySet<string>> {
-  const kinds = (await kubectl(['api-resources', '--verbs=list', '-o=name'])).trim().split('\n')
-  const listed = kinds.filter((kind) => !TRANSIENT.test(kind)).join(',')
-  const columns = '-o=custom-columns=KIND:.kind,NAMESPACE:.metadata.namespace,NAME:.metadata.name'
-  const table = await kubectl(['get', listed, '--all-namespaces', '--no-headers', columns])
-  return new Set(table.trim().split('\n'))
-}
 
 const initContainersOf = async (...selected: readonly string[]) => {
   const names = 'jsonpath={.items[*].spec.initContainers[*].name}'

@@ -1,4 +1,4 @@
-/** The chart and its webhook: admission, certificate rotation, upgrade under load and uninstall. */
+/** The chart and its webhook: admission, certificate rotation, upgrade under load, test and uninstall. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { stringify } from 'yaml'
@@ -6,11 +6,13 @@ import { CHART, helm, installChart, RELEASE } from './support/chart.ts'
 import { testCluster } from './support/cluster.ts'
 import { eventually } from './support/eventually.ts'
 import type { TestNamespace } from './support/namespace.ts'
-import { kubectl } from './support/run.ts'
+import { listObjects } from './support/objects.ts'
+import { kubectl, run } from './support/run.ts'
 import { appPod, curl, replyIn, serviceAccount, STAY, TOKEN_PATH } from './support/workloads.ts'
 
 const NAMESPACE = 'wimds-e2e-webhook'
 const CLIENT = '11111111-1111-4111-8111-111111111111'
+const ENFORCE = 'pod-security.kubernetes.io/enforce'
 const OPT_IN = { 'wimds.io/inject': 'true' }
 
 const cluster = testCluster(NAMESPACE, {
@@ -18,10 +20,15 @@ const cluster = testCluster(NAMESPACE, {
   serviceAccounts: [`${NAMESPACE}:app`],
 })
 let own: TestNamespace
+let labelled: TestNamespace
+let objectsBefore: ReadonlySet<string>
 
 beforeAll(async () => {
   // The webhook's own namespace enforces restricted: its pods have to be admitted there.
   own = await cluster.another('wimds', 'restricted')
+  labelled = await cluster.another(`${NAMESPACE}-labelled`)
+  await kubectl(['label', 'namespace', labelled.name, 'wimds.io/inject=true'])
+  objectsBefore = await listObjects()
   await installChart()
   await cluster.namespace.create(serviceAccount('app', CLIENT))
 })
@@ -119,8 +126,55 @@ describe('admission', () => {
 
   test('does not change a pod in an excluded namespace', async () => {
     const manifest = stringify(appPod({ name: 'excluded', script: STAY, annotations: OPT_IN }))
-    const args = ['create', '--dry-run=server', '-f', '-', '-o', 'json']
-    expect(await own.kubectl(args, manifest)).not.toContain('wimds-token')
+    const args = ['create', '--namespace=kube-system', '--dry-run=server', '-f', '-', '-o', 'json']
+    expect(await kubectl(args, manifest)).not.toContain('wimds-token')
+  })
+})
+
+const DRY_RUN = ['create', '--dry-run=server', '-f', '-', '-o', 'json']
+const dryRun = (manifest: object) => labelled.kubectl(DRY_RUN, stringify(manifest))
+
+describe('a namespace with the label', () => {
+  beforeAll(() => labelled.create(serviceAccount('app', CLIENT)))
+
+  test('has the sidecar in pods without an annotation', async () => {
+    expect(await dryRun(pod('plain'))).toContain('wimds-token')
+  })
+
+  test('leaves out pods that opt out', async () => {
+    expect(await dryRun(pod('opted-out', { 'wimds.io/inject': 'false' }))).not.toContain(
+      'wimds-token',
+    )
+  })
+
+  test('rejects a pod without an identity, and says how to leave it out', async () => {
+    const created = dryRun(appPod({ name: 'default', script: STAY }))
+    await expect(created).rejects.toThrow(
+      /label wimds.io\/inject of the namespace.*no tenant id. Fix: annotate the ServiceAccount default/s,
+    )
+  })
+
+  test('may be that of the webhook, whose pods are not changed', async () => {
+    await kubectl(['label', 'namespace', own.name, 'wimds.io/inject=true'])
+    const manifest = stringify(appPod({ name: 'own', script: STAY }))
+    expect(await own.kubectl(DRY_RUN, manifest)).not.toContain('wimds-token')
+    await kubectl(['label', 'namespace', own.name, 'wimds.io/inject-'])
+  })
+})
+
+describe('after the installation', () => {
+  test('helm test succeeds, and leaves no pod', async () => {
+    const output = await helm('test', RELEASE, '--namespace=wimds', '--timeout=90s')
+    expect(output).toMatch(/Phase: +Succeeded/)
+    expect(await own.kubectl(['get', 'pods', '-o', 'name'])).not.toContain('test')
+  })
+
+  test('the notes have a command that shows what a pod would get', async () => {
+    const notes = await helm('get', 'notes', RELEASE, '--namespace=wimds')
+    const [command = ''] = /kubectl run [^]*?'$/m.exec(notes) ?? []
+    const shown = command.replace('NAMESPACE', NAMESPACE).replace('NAME', 'app')
+    const { stdout } = await run('bash', ['-c', shown])
+    expect(stdout).toBe('wimds wimds-redirect')
   })
 })
 
@@ -229,6 +283,22 @@ test('its account can change the caBundle alone, and create no other Secret', as
   await expect(own.kubectl([as, 'get', 'serviceaccounts'])).rejects.toThrow('Forbidden')
 })
 
+test('serves on the network of its node, also through an upgrade', async () => {
+  await kubectl(['label', '--overwrite', 'namespace', 'wimds', `${ENFORCE}=privileged`])
+  const flags = ['--namespace=wimds', '--wait', '--timeout=90s', '--reuse-values']
+  const onNode = ['--set=hostNetwork=true,webhook.port=10260,replicaCount=1']
+  await helm('upgrade', RELEASE, CHART, ...flags, ...onNode)
+  const addresses = 'jsonpath={.items[0].status.hostIP} {.items[0].status.podIP}'
+  const [host, podIp] = (await own.kubectl(['get', 'pods', '-o', addresses])).split(' ')
+  expect(podIp).toBe(host)
+  expect(await helm('test', RELEASE, '--namespace=wimds', '--timeout=90s')).toContain('Succeeded')
+  await helm('upgrade', RELEASE, CHART, ...flags, ...onNode, '--set=podAnnotations.changed=again')
+  expect(await helm('test', RELEASE, '--namespace=wimds', '--timeout=90s')).toContain('Succeeded')
+  const back = '--set=hostNetwork=false,webhook.port=10250,replicaCount=2'
+  await helm('upgrade', RELEASE, CHART, ...flags, back)
+  await kubectl(['label', '--overwrite', 'namespace', 'wimds', `${ENFORCE}=restricted`])
+})
+
 test('without the webhook, rejects pods that opt in and admits all others', async () => {
   await own.kubectl(['scale', 'deployment', RELEASE, '--replicas=0'])
   await own.kubectl([
@@ -243,15 +313,24 @@ test('without the webhook, rejects pods that opt in and admits all others', asyn
     /failed calling webhook/,
   )
   await cluster.namespace.create(pod('not-opted-in'))
+  await expect(helm('test', RELEASE, '--namespace=wimds', '--timeout=60s')).rejects.toThrow(
+    /failed calling webhook "pods.wimds.io"/,
+  )
 })
 
-test('helm uninstall leaves nothing', async () => {
+test('helm uninstall leaves nothing, also of a Secret that the webhook has created again', async () => {
+  await own.kubectl(['scale', 'deployment', RELEASE, '--replicas=2'])
+  await own.kubectl(['delete', 'secret', `${RELEASE}-tls`])
+  const owner = 'jsonpath={.metadata.ownerReferences[*].kind}'
+  await eventually('the Secret is there again', async () => {
+    const kind = await own.kubectl(['get', 'secret', `${RELEASE}-tls`, '-o', owner])
+    expect(kind).toBe('MutatingWebhookConfiguration')
+    return true
+  })
   await helm('uninstall', RELEASE, '--namespace=wimds', '--wait')
-  const kinds = [
-    'mutatingwebhookconfigurations,clusterroles,clusterrolebindings',
-    'deployments,services,secrets,roles,rolebindings,networkpolicies,poddisruptionbudgets',
-  ].join(',')
-  const selector = 'app.kubernetes.io/instance=wimds'
-  expect(await own.kubectl(['get', kinds, '-l', selector, '-o', 'name'])).toBe('')
-  expect(await own.kubectl(['get', 'secrets', '-o', 'name'])).toBe('')
+  await eventually('the cluster is as it was', async () => {
+    const left = [...(await listObjects())].filter((object) => !objectsBefore.has(object))
+    expect(left.filter((object) => !object.includes(NAMESPACE))).toEqual([])
+    return true
+  })
 })
