@@ -85,6 +85,7 @@ test('a labelled namespace has the sidecar in every new pod', async () => {
     expect(await initContainersOf('--selector=app=orders')).toBe('wimds wimds-redirect')
     return true
   })
+  expect(await reader.run(NAMESPACE, 'check')).toMatch(/Phase: +Succeeded/)
   await reader.run(NAMESPACE, 'unlabel')
 })
 

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { CHART, helm, installChart, RELEASE } from './support/chart.ts'
 import { testCluster } from './support/cluster.ts'
+import { clusterCa } from './support/entra.ts'
 import { eventually } from './support/eventually.ts'
 import type { TestNamespace } from './support/namespace.ts'
 import { listObjects } from './support/objects.ts'
@@ -12,6 +13,7 @@ import { appPod, curl, replyIn, serviceAccount, STAY, TOKEN_PATH } from './suppo
 
 const NAMESPACE = 'wimds-e2e-webhook'
 const CLIENT = '11111111-1111-4111-8111-111111111111'
+const NODE_ADDRESS = 'jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}'
 const ENFORCE = 'pod-security.kubernetes.io/enforce'
 const OPT_IN = { 'wimds.io/inject': 'true' }
 
@@ -53,14 +55,13 @@ describe('admission', () => {
   })
 
   test('mounts the CA that an annotation names, in place of the operator’s', async () => {
-    const annotations = { ...OPT_IN, 'wimds.io/ca-config-map': 'kube-root-ca.crt' }
+    const bundle = `--from-literal=bundle.pem=${await clusterCa()}`
+    await cluster.namespace.kubectl(['create', 'configmap', 'own-ca', bundle])
+    const annotations = { ...OPT_IN, 'wimds.io/ca-config-map': 'own-ca/bundle.pem' }
     await cluster.namespace.create(pod('own-ca', annotations))
     await cluster.namespace.ready('own-ca')
-    const variable = '.env[?(@.name=="WIMDS_CA_FILE")].value}'
-    const path = `jsonpath={.spec.initContainers[?(@.name=="wimds")]${variable}`
-    expect(await cluster.namespace.kubectl(['get', 'pod', 'own-ca', '-o', path])).toBe(
-      '/etc/ssl/wimds/ca.crt',
-    )
+    const path = 'jsonpath={.spec.volumes[*].configMap.name}'
+    expect(await cluster.namespace.kubectl(['get', 'pod', 'own-ca', '-o', path])).toBe('own-ca')
     const reply = await eventually('the app has a reply', async () => {
       const logs = await cluster.namespace.logs('own-ca')
       return logs.includes('\n') ? replyIn(logs) : undefined
@@ -288,9 +289,12 @@ test('serves on the network of its node, also through an upgrade', async () => {
   const flags = ['--namespace=wimds', '--wait', '--timeout=90s', '--reuse-values']
   const onNode = ['--set=hostNetwork=true,webhook.port=10260,replicaCount=1']
   await helm('upgrade', RELEASE, CHART, ...flags, ...onNode)
-  const addresses = 'jsonpath={.items[0].status.hostIP} {.items[0].status.podIP}'
-  const [host, podIp] = (await own.kubectl(['get', 'pods', '-o', addresses])).split(' ')
-  expect(podIp).toBe(host)
+  const addresses = 'jsonpath={.items[*].status.podIP}'
+  await eventually('the only pod has the address of its node', async () => {
+    const node = await kubectl(['get', 'nodes', '-o', NODE_ADDRESS])
+    expect(await own.kubectl(['get', 'pods', '-o', addresses])).toBe(node)
+    return true
+  })
   expect(await helm('test', RELEASE, '--namespace=wimds', '--timeout=90s')).toContain('Succeeded')
   await helm('upgrade', RELEASE, CHART, ...flags, ...onNode, '--set=podAnnotations.changed=again')
   expect(await helm('test', RELEASE, '--namespace=wimds', '--timeout=90s')).toContain('Succeeded')

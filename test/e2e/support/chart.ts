@@ -1,5 +1,5 @@
 /** The chart with the images under test. */
-import { CLUSTER_CA_IN_PODS, IMAGES } from './environment.ts'
+import { IMAGES } from './environment.ts'
 import { run } from './run.ts'
 
 export const RELEASE = 'wimds'
@@ -17,7 +17,8 @@ export async function installChart(): Promise<void> {
     'image.tag': tag,
     'redirectImage.repository': redirect,
     'redirectImage.tag': redirectTag,
-    'injection.env.WIMDS_CA_FILE': CLUSTER_CA_IN_PODS,
+    // Every namespace has it, with the cluster's CA.
+    'injection.ca.configMap': 'kube-root-ca.crt',
     drain: '3s',
   }).map(([name, value]) => `--set=${name}=${value}`)
   await helm('install', RELEASE, CHART, '--namespace=wimds', '--wait', '--timeout=90s', ...values)
