@@ -66,10 +66,11 @@ a.tag{text-decoration:none}a.tag:hover{text-decoration:underline}
 .command button{flex:none}
 .tiles{grid-template-columns:repeat(auto-fit,minmax(min(17rem,100%),1fr))}
 .tile{display:flex;flex-direction:column}
+.figure+p{margin-bottom:.75rem}
 .tile h3{color:var(--quiet);font-weight:500;font-size:.875rem}
 .figure{font-size:1.75rem;line-height:1.2;font-weight:650;letter-spacing:-.01em;margin:.1rem 0 .25rem;font-variant-numeric:tabular-nums}
 .unit{font-size:1rem;font-weight:500;color:var(--quiet);margin-left:.1rem}
-.spark{display:block;width:100%;height:52px;margin:.75rem 0 .3rem}
+.spark{display:block;width:100%;height:52px;margin:auto 0 .3rem}
 .spark path{fill:none;stroke:var(--rest);stroke-width:1.5;vector-effect:non-scaling-stroke;stroke-linejoin:round}
 .spark .axis{stroke:var(--line)}
 .spark .bad{stroke:var(--bad)}
