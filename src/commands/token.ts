@@ -1,5 +1,6 @@
 /** `wimds token RESOURCE`: prints an access token, for shell scripts. */
 import { loadConfig } from '../config/config.ts'
+import { duration } from '../config/parsers.ts'
 import type { TokenAnswer } from '../dialects/dialect.ts'
 import { imds } from '../dialects/imds.ts'
 import { parseParameters, parseResource, parseSelector } from '../dialects/parameters.ts'
@@ -8,6 +9,7 @@ import { createIdentityResolver, requireAllowedResource } from '../identities.ts
 import { systemClock } from '../tokens/clock.ts'
 import { computeExpiry } from '../tokens/refresh-policy.ts'
 import { toScope } from '../tokens/token.ts'
+import { backoffMs, createPause, type Pause } from '../lib/backoff.ts'
 import { printError } from '../lib/print-error.ts'
 import { TOKEN } from './declarations/token.ts'
 import { createDirectExchange } from './direct-exchange.ts'
@@ -16,27 +18,85 @@ import type { CommandIo } from './io.ts'
 
 type TokenFlags = Flags<keyof typeof TOKEN.flags>
 
+interface TokenOptions {
+  /** Waits between attempts. */
+  readonly pause?: Pause
+}
+
 /** Prints a token. Returns 0, or 1 if the exchange failed. Throws `UsageError` and `ConfigError`. */
-export async function token(args: readonly string[], io: CommandIo): Promise<number> {
+export async function token(
+  args: readonly string[],
+  io: CommandIo,
+  { pause = createPause(io.signal) }: TokenOptions = {},
+): Promise<number> {
   const flags = parseFlags(args, TOKEN.flags)
-  const query = parseQuery(flags)
+  const { waitMs, ...query } = parseOptions(flags)
   const config = await loadConfig(io.env)
   await using direct = createDirectExchange(config)
+  const printLine = (line: string) => printError(io, 'wimds token', line)
   try {
     const identity = createIdentityResolver(config.directory)(query.selector)
     requireAllowedResource(identity, query.resource)
-    const obtained = await direct.exchange({ identity, scope: toScope(query.resource) })
+    const request = { identity, scope: toScope(query.resource) }
+    const obtained = await retryFor(waitMs, () => direct.exchange(request), pause, printLine)
     const answer = { query, identity, token: obtained, ...computeExpiry(obtained, systemClock) }
     io.stdout.write(`${formatAnswer(answer, flags)}\n`)
     return 0
-  } catch (error) {
-    const { code, message } = toBrokerError(error)
-    printError(io, 'wimds token', `${code}: ${message}`)
+  } catch (thrown) {
+    const error = toBrokerError(thrown)
+    printLine(`${error.code}: ${error.message}`)
+    const advice = waitMs === 0 ? formatAdvice(error) : undefined
+    if (advice !== undefined) printLine(advice)
     return 1
   }
 }
 
-function parseQuery(flags: TokenFlags) {
+/** Repeats the exchange while its failure may pass, and until the time is over. Throws the last failure. */
+async function retryFor<T>(
+  totalMs: number,
+  exchange: () => Promise<T>,
+  pause: Pause,
+  printLine: (line: string) => void,
+): Promise<T> {
+  let leftMs = totalMs
+  for (let failures = 1; ; failures += 1) {
+    const startedAt = performance.now()
+    try {
+      return await exchange()
+    } catch (thrown) {
+      const error = toBrokerError(thrown)
+      const delayMs = Math.max(backoffMs(failures), error.retryAfterMs ?? 0)
+      leftMs -= performance.now() - startedAt + delayMs
+      if (!mayPass(error) || leftMs < 0) throw error
+      const seconds = Math.ceil(delayMs / 1000)
+      printLine(`${error.code}: ${error.message} The next attempt is in ${seconds} s.`)
+      await pause(delayMs)
+    }
+  }
+}
+
+/** Returns true if the same exchange may succeed later, without a change by anybody. */
+function mayPass(error: BrokerError): boolean {
+  return !error.isPermanent || isNewCredential(error)
+}
+
+/** A new federated credential takes minutes to reach all of Entra ID (E8). */
+function isNewCredential({ code }: BrokerError): boolean {
+  return code === 'federated_credential_not_found'
+}
+
+function formatAdvice(error: BrokerError): string | undefined {
+  if (isNewCredential(error)) {
+    return 'if the federated credential was created minutes ago, run it again in 30 s, or with --wait 10m'
+  }
+  if (error.isPermanent) return undefined
+  const seconds = Math.ceil((error.retryAfterMs ?? 5000) / 1000)
+  return `this failure may pass: run it again in ${seconds} s, or with --wait 5m`
+}
+
+const wait = duration({ minMs: 1000, maxMs: 3_600_000 })
+
+function parseOptions(flags: TokenFlags) {
   const [resource, ...others] = flags.positionals
   const selectors = (['client-id', 'object-id', 'resource-id'] as const).filter(flags.has)
   const problems = [
@@ -45,6 +105,11 @@ function parseQuery(flags: TokenFlags) {
     ...others.map((word) => `unexpected argument ${word}`),
     ...(flags.has('json') && flags.has('curl-config') ? ['--json or --curl-config, not both'] : []),
   ]
+  const waitText = flags.value('wait')
+  const waited = waitText === undefined ? undefined : wait.safeParse(waitText)
+  if (waited?.success === false) {
+    problems.push(`--wait ${waited.error.issues[0]?.message ?? 'is not valid'}`)
+  }
   if (problems.length > 0) throw new UsageError(problems)
   try {
     const parameters = parseParameters(
@@ -55,7 +120,11 @@ function parseQuery(flags: TokenFlags) {
         ),
       ].join('&'),
     )
-    return { resource: parseResource(parameters), selector: parseSelector(parameters) }
+    return {
+      resource: parseResource(parameters),
+      selector: parseSelector(parameters),
+      waitMs: waited?.data ?? 0,
+    }
   } catch (error) {
     if (error instanceof BrokerError) throw new UsageError([error.message], { cause: error })
     throw error

@@ -16,10 +16,12 @@ beforeAll(async () => {
 })
 afterAll(() => simulator.close())
 
+/** Runs the command; `pauses` has its waits, which take no time. */
 async function run(...args: readonly string[]) {
   const io = captureIo(environmentOf(simulator))
-  const code = await token(args, io)
-  return { code, out: io.out(), err: io.err() }
+  const pauses: number[] = []
+  const code = await token(args, io, { pause: async (ms) => void pauses.push(ms) })
+  return { code, out: io.out(), err: io.err(), pauses }
 }
 
 test('prints only the token', async () => {
@@ -55,6 +57,42 @@ test('prints the error on standard error', async () => {
   )
 })
 
+test('says when a failure may pass, and does not repeat it unasked', async () => {
+  simulator.faults.set([{ kind: 'throttled', times: 1, retryAfterSeconds: 7 }])
+  const { code, err, pauses } = await run(VAULT)
+  expect({ code, pauses }).toEqual({ code: 1, pauses: [] })
+  expect(err).toMatch(/^wimds token: entra_throttled: /)
+  expect(err).toContain(
+    '\nwimds token: this failure may pass: run it again in 7 s, or with --wait 5m\n',
+  )
+})
+
+test('--wait repeats a failure that may pass, not before its Retry-After', async () => {
+  simulator.faults.set([{ kind: 'throttled', times: 2, retryAfterSeconds: 7 }])
+  const { code, out, err, pauses } = await run(VAULT, '--wait', '1m')
+  expect(code).toBe(0)
+  expect(decodeJwt(out.trim())).toMatchObject({ aud: VAULT })
+  expect(pauses).toEqual([7000, 7000])
+  expect(err).toContain('The next attempt is in 7 s.\n')
+})
+
+test('--wait ends in time, and at once for a failure that stays', async () => {
+  simulator.faults.set([{ kind: 'throttled', times: 9, retryAfterSeconds: 40 }])
+  const { code, pauses } = await run(VAULT, '--wait', '1m')
+  simulator.faults.set([])
+  expect({ code, pauses }).toEqual({ code: 1, pauses: [40_000] })
+  const unknown = await run('https://unknown.example', '--wait', '1m')
+  expect(unknown).toMatchObject({ code: 1, pauses: [] })
+})
+
+test('--wait outlasts the propagation of a federated credential', async () => {
+  const { code, err, pauses } = await run(VAULT, '--client-id', BILLING.clientId, '--wait', '2m')
+  expect(code).toBe(1)
+  expect(pauses.length).toBeGreaterThan(4)
+  expect(pauses.reduce((sum, ms) => sum + ms, 0)).toBeLessThanOrEqual(120_000)
+  expect(err).toContain('federated_credential_not_found')
+})
+
 test('fails for an identity that is not configured', async () => {
   const { code, err } = await run(VAULT, '--object-id', ORDERS.objectId)
   expect(code).toBe(1)
@@ -65,6 +103,7 @@ test.each([
   [[], 'name a resource'],
   [[VAULT, 'more'], 'unexpected argument more'],
   [[VAULT, '--json', '--curl-config'], 'not both'],
+  [[VAULT, '--wait', 'soon'], '--wait must be a duration such as'],
   [[VAULT, '--client-id', 'me'], "'client_id' is not a GUID: 'me'"],
   [[VAULT, '--client-id', ORDERS.clientId, '--object-id', ORDERS.objectId], 'Only one of'],
   [['a resource'], "'resource' is not a URI"],

@@ -12,6 +12,10 @@ export const TOKEN = {
     'client-id': { value: 'ID', help: 'an identity other than the default one' },
     'object-id': { value: 'ID', help: 'likewise' },
     'resource-id': { value: 'ID', help: 'likewise' },
+    wait: {
+      value: 'DURATION',
+      help: 'try again for so long, such as 5m, while a failure may pass: an outage, or a new federated credential (default: one attempt)',
+    },
     json: { help: 'print the response of the IMDS endpoint' },
     'curl-config': { help: 'print a line for curl, which keeps the token out of process lists' },
   },
