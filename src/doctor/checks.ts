@@ -80,7 +80,9 @@ export async function reportInvalidSettings(invalid: InvalidSettings): Promise<D
     settingsError: createProblem(
       'settings_invalid',
       `the settings are invalid, and wimds serve does not start with them: ${problems.join('; ')}`,
-      'correct the settings that are named; docs/configuration.md describes each',
+      settings.every(({ source }) => source === 'default')
+        ? 'run doctor where the settings of a sidecar are: in its container, or from here with --pod NAMESPACE/POD. Before an installation, use --pre. docs/configuration.md describes each setting'
+        : 'correct the settings that are named; docs/configuration.md describes each',
     ),
     warnings: [],
     ...(sidecar !== undefined && !skipSidecar && (await checkSidecarAndRoute(sidecar))),

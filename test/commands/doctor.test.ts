@@ -461,6 +461,12 @@ test('reports invalid settings as a failed check, and what that leaves unchecked
   })
 })
 
+test('leads away from a machine without any setting', async () => {
+  const io = captureIo({})
+  expect(await doctor(['--no-sidecar'], io)).toBe(1)
+  expect(io.out()).toMatch(/Fix: run doctor where .*--pod NAMESPACE\/POD.*--pre/)
+})
+
 test('leaves the check of the sidecar out as well if its own settings are invalid', async () => {
   const { checks } = await runJson({ WIMDS_LISTEN: 'here' })
   expect(checks).toContainEqual({

@@ -67,7 +67,7 @@ export async function checkPod(options: PodOptions): Promise<PodReport> {
     return finish([failed('pod', problem), skipInside('the pod was not read')])
   }
   const { pod, status } = cluster
-  const found = passed('pod', `phase ${status.phase ?? 'unknown'}`)
+  const found = passed('pod', `exists, in phase ${status.phase ?? 'Unknown'}`)
   const sidecar = findSidecarContainer(pod)
   if (sidecar === undefined) {
     return finish([

@@ -86,7 +86,7 @@ async function findAdmission(
   const result = await kubectl(args, JSON.stringify(createSamplePod(mode)))
   if (!result.ran) return failed(check, result.problem)
   if (result.code === 0) return passed(check, 'is admitted (dry run)', ...details)
-  const reason = firstLineOf(result.stderr)
+  const reason = firstLineOf(result.stderr).replace(/^error when creating "STDIN": /, '')
   if (/cannot create resource|does not support dry run/.test(result.stderr)) {
     return notChecked(check, reason, ...details)
   }

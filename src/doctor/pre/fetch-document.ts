@@ -29,7 +29,7 @@ export function createDocumentFetch({ proxy, extraCa }: Network): FetchDocument 
       const isDirect = proxy === undefined || !(await usesProxy(url.origin, proxy))
       const address = isDirect ? await findPrivateAddress(url.hostname) : undefined
       if (address !== undefined) {
-        return fail(`${url.hostname} has the address ${address}, which is not public`)
+        return fail(`the address ${address} of its host is not public`)
       }
       const dispatcher = createEntraDispatcher({
         ...(proxy !== undefined && { proxy }),

@@ -110,7 +110,7 @@ describe('with a running sidecar', () => {
     ])
     const { code, stdout } = await runWimds(['doctor', '--pod', 'shop/orders'], { env: fake.env })
     expect(code).toBe(1)
-    expect(stdout).toMatch(/^Pod shop\/orders\n {2}✓ pod: phase Running\n/)
+    expect(stdout).toMatch(/^Pod shop\/orders\n {2}✓ pod: exists, in phase Running\n/)
     expect(stdout).toContain('identity_not_found: no identity is configured')
     expect(stdout).toMatch(
       /\n\n✗ 1 check failed: identity\. Not checked: clock, token exchange\.\n$/,

@@ -138,8 +138,12 @@ describe('the issuer', () => {
   })
 
   test.each([
-    ['has a private address', 'https://10.98.0.1:6443', /10\.98\.0\.1, which is not public/],
-    ['has a loopback address', 'https://localhost', /which is not public/],
+    [
+      'has a private address',
+      'https://10.98.0.1:6443',
+      /the address 10\.98\.0\.1 of its host is not public/,
+    ],
+    ['has a loopback address', 'https://localhost', /of its host is not public/],
     ['does not resolve', 'https://oidc.invalid', /ENOTFOUND|EAI_AGAIN/],
   ])('fails if its host %s', async (_, issuer, reason) => {
     await using fake = await fakeKubectl([discovery(issuer), ...(await cluster())])
