@@ -76,7 +76,6 @@ test('an existing workload gets the sidecar, and loses it again', async () => {
 
 test('a labelled namespace has the sidecar in every new pod', async () => {
   await reader.run(NAMESPACE, 'install')
-  await reader.run(NAMESPACE, 'test')
   await reader.run(EXISTING, 'annotate')
   await reader.run(NAMESPACE, 'label')
   await kubectl(['rollout', 'restart', 'deployment/orders', '--namespace=shop'])
