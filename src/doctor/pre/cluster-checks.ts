@@ -178,7 +178,8 @@ const Webhooks = z.object({
   ),
 })
 
-const OWN_WEBHOOK = 'pods.wimds.io'
+/** The second is for labelled namespaces, and the only one before Kubernetes 1.30. */
+const OWN_WEBHOOK = /^(?:namespace\.)?pods\.wimds\.io$/
 /** The webhook of azure-workload-identity, which AKS runs with --enable-workload-identity. */
 const AZWI_WEBHOOK = /^mutation\.azure-workload-identity\.io$/
 
@@ -195,7 +196,7 @@ export async function checkWebhooks(kubectl: Kubectl): Promise<Finding> {
   )
   const azwi = all.find(({ name }) => AZWI_WEBHOOK.test(name))
   const details = azwi === undefined ? [] : [`azure-workload-identity: ${azwi.configuration}`]
-  const own = all.find(({ name }) => name === OWN_WEBHOOK)
+  const own = all.find(({ name }) => OWN_WEBHOOK.test(name))
   if (own === undefined) {
     return notNeeded(
       check,

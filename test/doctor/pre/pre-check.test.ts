@@ -313,7 +313,7 @@ test.each([
   expect(report.checks).toHaveLength(5)
 })
 
-const webhooks = (caBundle: string): KubectlAnswer => ({
+const webhooks = (caBundle: string, name = 'pods.wimds.io'): KubectlAnswer => ({
   call: 'mutatingwebhookconfigurations',
   stdout: JSON.stringify({
     items: [
@@ -325,7 +325,7 @@ const webhooks = (caBundle: string): KubectlAnswer => ({
         metadata: { name: 'wimds' },
         webhooks: [
           {
-            name: 'pods.wimds.io',
+            name,
             failurePolicy: 'Ignore',
             clientConfig: { caBundle, service: { name: 'wimds', namespace: 'wimds' } },
           },
@@ -337,10 +337,11 @@ const webhooks = (caBundle: string): KubectlAnswer => ({
 
 describe('the webhook', () => {
   test.each([
-    ['is installed', 'LS0t', 'ok', ''],
-    ['has no certificate yet', '', 'failed', 'webhook_not_ready'],
-  ])('%s', async (_, caBundle, status, code) => {
-    const { report } = await check([webhooks(caBundle)])
+    ['is installed', 'LS0t', 'pods.wimds.io', 'ok', ''],
+    ['is installed before Kubernetes 1.30', 'LS0t', 'namespace.pods.wimds.io', 'ok', ''],
+    ['has no certificate yet', '', 'pods.wimds.io', 'failed', 'webhook_not_ready'],
+  ])('%s', async (_, caBundle, name, status, code) => {
+    const { report } = await check([webhooks(caBundle, name)])
     const finding = report.checks.at(-1)
     expect({ status: finding?.status, code: finding?.code ?? '' }).toEqual({ status, code })
     expect(finding?.details.join()).toContain('azure-wi-webhook-mutating-webhook-configuration')
