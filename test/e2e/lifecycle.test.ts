@@ -51,6 +51,20 @@ test('a Job completes although its sidecar does not end by itself', async () => 
   expect(replyIn(await cluster.namespace.logs('job/job')).status).toBe(200)
 })
 
+/** The priority of a mesh's rules, in their order. A proxy listens on neither port. */
+const MESH_RULES = `table ip mesh {
+  chain prerouting {
+    type nat hook prerouting priority -100;
+    meta l4proto tcp redirect to :15006
+  }
+  chain output {
+    type nat hook output priority -100;
+    oifname "lo" return
+    tcp dport 443 return
+    meta l4proto tcp redirect to :15001
+  }
+}`
+
 /**
  * Redirects connections to a proxy that does not run, as Istio's and Linkerd's CNI plugins do before theirs runs:
  * all inbound ones, and outbound ones but those over lo and, excluded by annotation, to port 443.
@@ -58,14 +72,7 @@ test('a Job completes although its sidecar does not end by itself', async () => 
 const meshInit = {
   name: 'mesh-init',
   image: IMAGES.tools,
-  command: [
-    'sh',
-    '-euc',
-    `iptables -t nat -A PREROUTING -p tcp -j REDIRECT --to-ports 15006
-     iptables -t nat -A OUTPUT -o lo -j RETURN
-     iptables -t nat -A OUTPUT -p tcp --dport 443 -j RETURN
-     iptables -t nat -A OUTPUT -p tcp -j REDIRECT --to-ports 15001`,
-  ],
+  command: ['nft', MESH_RULES],
   securityContext: {
     runAsUser: 0,
     runAsNonRoot: false,
