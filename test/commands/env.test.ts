@@ -126,7 +126,7 @@ test.each(['app-service', 'app-service-2017', 'azure-ml'])(
 
 test.each([
   [['--for', 'nothing'], {}, '--for nothing: must be one of imds'],
-  [['--format', 'xml'], {}, '--format xml: must be shell, dotenv or yaml'],
+  [['--format', 'xml'], {}, '--format xml: must be one of shell, dotenv, yaml, json'],
   [[], { WIMDS_LISTEN: 'here' }, 'WIMDS_LISTEN: must be host:port'],
 ])('rejects %j with the environment %j', async (args, environment, message) => {
   await expect(env(args, captureIo(environment))).rejects.toThrow(message)
