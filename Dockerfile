@@ -34,10 +34,10 @@ RUN rm -r dist/demo \
 
 FROM ${BUILD_IMAGE} AS tools
 RUN apt-get update && apt-get install -y --no-install-recommends nftables iproute2
-# nft and ip with the libraries that they load, and the licences of all of them, as far as a base
+# nft, ip and nsenter with the libraries that they load, and the licences of all of them, as far as a base
 # that was made small has kept its own.
 RUN mkdir -p /tools/usr/sbin \
-  && cp /usr/sbin/nft "$(readlink -f "$(command -v ip)")" /tools/usr/sbin/ \
+  && cp /usr/sbin/nft /usr/bin/nsenter "$(readlink -f "$(command -v ip)")" /tools/usr/sbin/ \
   && ldd /tools/usr/sbin/* | grep -o '/[^ )]*\.so[^ )]*' | sort -u | xargs cp -L --parents -t /tools \
   && find /tools -type f -printf '*/%f\n' | xargs dpkg-query -S | cut -d: -f1 | sort -u \
     | sed 's|.*|/usr/share/doc/&/copyright|' | xargs ls 2>/dev/null \

@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   inject: async () => (await import('./commands/inject/inject.ts')).inject,
   demo: async () => (await import('./commands/demo/demo.ts')).demo,
   webhook: async () => (await import('./commands/webhook/webhook.ts')).webhook,
+  'node-agent': async () => (await import('./commands/node-agent/node-agent.ts')).nodeAgent,
   probe: async () => (await import('./commands/probe.ts')).probe,
   report: async () => (await import('./commands/report/report.ts')).report,
   doctor: async () => (await import('./commands/doctor.ts')).doctor,
@@ -24,7 +25,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 }
 
 /** Commands that shut down gracefully; a signal ends the others at once. */
-const LONG_RUNNING = new Set(['serve', 'simulate', 'webhook', 'demo', 'redirect'])
+const LONG_RUNNING = new Set(['serve', 'simulate', 'webhook', 'node-agent', 'demo', 'redirect'])
 
 /** Flags without a command are those of the azure-workload-identity proxy, which wimds replaces. */
 const dropIn = async () => (await import('./commands/drop-in.ts')).dropIn

@@ -2,6 +2,7 @@
 import { get } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UsageError } from '../errors.ts'
+import { getLocal } from '../lib/local-http.ts'
 import { printError } from '../lib/print-error.ts'
 import { waitForPort } from '../lib/wait-for-port.ts'
 import { findFlagProblems, parseFlags } from '../lib/args.ts'
@@ -20,8 +21,17 @@ export async function probe(args: readonly string[], io: CommandIo): Promise<num
     ...findFlagProblems(flags),
     ...(Number.isInteger(port) && port > 0 && port < 65_536 ? [] : ['--port is not a port']),
     ...(timeoutMs >= 0 ? [] : ['--timeout is not a number of seconds']),
+    ...(flags.has('listening') && flags.has('route')
+      ? ['--listening and --route exclude each other']
+      : []),
   ]
   if (problems.length > 0) throw new UsageError(problems)
+  if (flags.has('route')) {
+    const routeProblem = await waitForRoute(port, timeoutMs, io.env['WIMDS_NODE_NAME'])
+    if (routeProblem === undefined) return 0
+    printError(io, 'wimds probe', routeProblem)
+    return 1
+  }
   const wait = flags.has('listening') ? waitForPort : isReadyWithin
   if (await wait(port, timeoutMs, io.signal)) return 0
   const isListening = !flags.has('listening') && (await waitForPort(port, 0, io.signal))
@@ -56,4 +66,48 @@ function isReady(port: number, timeoutMs: number): Promise<boolean> {
     )
     request.on('error', () => resolve(false))
   })
+}
+
+const METADATA_ORIGIN = 'http://169.254.169.254'
+const ROUTE_TIMEOUT_MS = 1000
+/** The first pause; each is twice as long as the one before, up to a second. */
+const MIN_ROUTE_INTERVAL_MS = 50
+
+/**
+ * Polls until a connection to the metadata address reaches the sidecar of this port: both ways the same
+ * instance id, which each process draws at random, must come back. Returns undefined, or after the timeout
+ * what is missing.
+ */
+async function waitForRoute(
+  port: number,
+  timeoutMs: number,
+  node = 'this node',
+): Promise<string | undefined> {
+  const deadline = performance.now() + timeoutMs
+  for (let interval = MIN_ROUTE_INTERVAL_MS; ; interval = Math.min(2 * interval, 1000)) {
+    const own = await findInstanceId(`http://127.0.0.1:${port}`)
+    const routed = own === undefined ? undefined : await findInstanceId(METADATA_ORIGIN)
+    if (own !== undefined && own === routed) return undefined
+    if (performance.now() + interval > deadline) {
+      if (own === undefined)
+        return `nothing answers on 127.0.0.1:${port}. Fix: read the log of the sidecar`
+      const target =
+        routed === undefined ? 'does not lead to a sidecar' : 'leads to another sidecar'
+      return `169.254.169.254:80 ${target}: no node agent on ${node} has routed this pod. Fix: kubectl get pods -A -l app.kubernetes.io/component=node-agent --field-selector spec.nodeName=${node}, and read its log`
+    }
+    await sleep(interval)
+  }
+}
+
+/** Returns the instance id on /readyz, which no other metadata service has; undefined without one. */
+async function findInstanceId(origin: string): Promise<unknown> {
+  try {
+    const headers = { Metadata: 'true' }
+    const { json } = await getLocal(`${origin}/readyz`, { timeoutMs: ROUTE_TIMEOUT_MS, headers })
+    return typeof json === 'object' && json !== null && 'instanceId' in json
+      ? json.instanceId
+      : undefined
+  } catch {
+    return undefined
+  }
 }

@@ -75,6 +75,7 @@ export const Settings = z.object({
   WIMDS_EXCHANGE_TIMEOUT: duration({ minMs: 100, maxMs: 60_000 }),
   WIMDS_MAX_EXCHANGES: integer({ min: 1, max: 1000 }),
   WIMDS_MODE: z.optional(choice(...ROUTING_MODES)),
+  WIMDS_NODE_NAME: z.optional(z.string()),
   WIMDS_INSTANCE_FILE: z.optional(z.string()),
   WIMDS_INSTANCE_REGION: z.optional(region),
   WIMDS_INSTANCE_ZONE: z.optional(zone),

@@ -2,7 +2,7 @@
 import * as z from 'zod/mini'
 import { errorMessage } from '../lib/describe-error.ts'
 import type { RoutingMode } from '../lib/routing-modes.ts'
-import { getLocal } from './local-http.ts'
+import { getLocal } from '../lib/local-http.ts'
 import { createProblem } from './problem.ts'
 import type { RouteReport } from './report.ts'
 

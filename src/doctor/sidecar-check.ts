@@ -4,7 +4,7 @@ import type { Address } from '../config/parsers.ts'
 import { errorMessage } from '../lib/describe-error.ts'
 import { formatUrlHost, toLocalHost } from '../lib/hosts.ts'
 import { scrubAndTruncate } from '../secret.ts'
-import { getLocal } from './local-http.ts'
+import { getLocal } from '../lib/local-http.ts'
 import { createProblem } from './problem.ts'
 import type { Problem, SidecarReport } from './report.ts'
 

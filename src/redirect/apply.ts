@@ -1,5 +1,4 @@
 /** Applies, verifies and removes the redirect with the tools nft and ip. */
-import { execFile } from 'node:child_process'
 import {
   createRestartRule,
   createRuleset,
@@ -8,34 +7,32 @@ import {
   REMOVE_TABLE,
   TABLE,
 } from './ruleset.ts'
-
-/** One child process: its argv and its standard input. */
-interface Step {
-  readonly argv: readonly [command: string, ...args: string[]]
-  readonly input?: string
-}
-
-interface RunOptions {
-  /** The PATH on which the tools are found. */
-  readonly path: string | undefined
-  readonly signal: AbortSignal
-}
+import { type RunOptions, runTool, type Step } from './run-tool.ts'
 
 /** Applies the redirect and verifies it in the kernel. Idempotent. Throws an error with the tool's message. */
 export async function applyRedirect(
   settings: RedirectSettings,
   options: RunOptions,
 ): Promise<void> {
-  for (const step of createSteps(settings)) await run(step, options)
-  const rules = await run({ argv: ['nft', '-n', 'list', 'table', 'ip', TABLE] }, options)
+  for (const step of createSteps(settings)) await runTool(step, options)
+  const problem = await findRedirectProblem(settings, options)
+  if (problem !== undefined) throw new Error(problem)
+}
+
+/** Returns what the kernel lacks of the redirect; undefined if it is complete. Throws if it has no such table. */
+export async function findRedirectProblem(
+  settings: RedirectSettings,
+  options: RunOptions,
+): Promise<string | undefined> {
+  const rules = await runTool({ argv: ['nft', '-n', 'list', 'table', 'ip', TABLE] }, options)
   if (!hasRedirect(rules, settings)) {
-    throw new Error(`the table ip ${TABLE} does not contain the redirect to port ${settings.port}`)
+    return `the table ip ${TABLE} does not contain the redirect to port ${settings.port}`
   }
-  if (settings.mode !== 'loopback') return
-  const addresses = await run({ argv: ['ip', 'address', 'show', 'dev', 'lo'] }, options)
-  if (!addresses.includes(` ${settings.metadataIp}/32 `)) {
-    throw new Error(`${settings.metadataIp} is not on lo`)
-  }
+  if (settings.mode !== 'loopback') return undefined
+  const addresses = await runTool({ argv: ['ip', 'address', 'show', 'dev', 'lo'] }, options)
+  return addresses.includes(` ${settings.metadataIp}/32 `)
+    ? undefined
+    : `${settings.metadataIp} is not on lo`
 }
 
 /**
@@ -46,7 +43,7 @@ export async function applyRestartRule(
   settings: RedirectSettings,
   options: RunOptions,
 ): Promise<void> {
-  await run(createRestartStep(settings), options)
+  await runTool(createRestartStep(settings), options)
 }
 
 /** Removes the redirect. Succeeds as well if there is none. */
@@ -54,7 +51,7 @@ export async function removeRedirect(
   settings: RedirectSettings,
   options: RunOptions,
 ): Promise<void> {
-  for (const step of createRemoval(settings)) await run(step, options)
+  for (const step of createRemoval(settings)) await runTool(step, options)
 }
 
 type Action = 'apply' | 'apply and await' | 'remove'
@@ -95,33 +92,4 @@ function createRemoval(settings: RedirectSettings): Step[] {
     argv: ['ip', 'address', 'flush', 'dev', 'lo', 'to', `${settings.metadataIp}/32`],
   }
   return settings.mode === 'loopback' ? [rules, address] : [rules]
-}
-
-const TIMEOUT_MS = 10_000
-
-/** Runs one step without a shell and returns its standard output. */
-function run(step: Step, { path, signal }: RunOptions): Promise<string> {
-  const [command, ...args] = step.argv
-  return new Promise((resolve, reject) => {
-    // The output is parsed, so it must not depend on a locale.
-    const env = { LC_ALL: 'C', ...(path !== undefined && { PATH: path }) }
-    const options = { env, signal, timeout: TIMEOUT_MS }
-    const child = execFile(command, args, options, (error, stdout, stderr) => {
-      if (error === null) resolve(stdout)
-      else {
-        const message = `${step.argv.join(' ')}: ${explainFailure(error, stderr)}`
-        reject(new Error(message, { cause: error }))
-      }
-    })
-    // EPIPE if the child ended early; its exit code is the error to report.
-    child.stdin?.on('error', () => {})
-    child.stdin?.end(step.input ?? '')
-  })
-}
-
-function explainFailure(error: Error & { code?: unknown }, stderr: string): string {
-  if (error.code === 'ENOENT') return 'not found; the redirect needs nft and ip on the PATH'
-  const message = stderr.trim() || error.message
-  const isForbidden = /not permitted|permission denied/i.test(message)
-  return isForbidden ? `${message}\n(it needs uid 0 and the capability NET_ADMIN)` : message
 }

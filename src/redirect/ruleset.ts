@@ -69,16 +69,14 @@ export function createRuleset(settings: RedirectSettings): string {
  * Creates the script that adds the chain `await_restart` to the table: while the sidecar restarts, new
  * connections wait for it instead of being refused. It drops the reset that answers a SYN (RFC 9293 section
  * 3.5.2: sequence number 0, with ACK), so that the kernel of the caller sends the SYN again, after 1, 3, 7 and
- * 15 s. All other resets pass: a caller whose connection broke has to know.
+ * 15 s. All other resets pass: a caller whose connection broke has to know. A second run changes nothing.
  */
 export function createRestartRule({ port }: Pick<RedirectSettings, 'port'>): string {
+  const chain = `ip ${TABLE} await_restart`
   return [
-    `table ip ${TABLE} {`,
-    '  chain await_restart {',
-    '    type filter hook output priority 0; policy accept;',
-    `    tcp sport ${port} tcp flags & (fin | syn | rst | ack) == rst | ack tcp sequence 0 drop`,
-    '  }',
-    '}',
+    `add chain ${chain} { type filter hook output priority 0; policy accept; }`,
+    `flush chain ${chain}`,
+    `add rule ${chain} tcp sport ${port} tcp flags & (fin | syn | rst | ack) == rst | ack tcp sequence 0 drop`,
     '',
   ].join('\n')
 }

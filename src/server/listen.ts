@@ -128,7 +128,11 @@ export async function bind(server: TcpServer, { host, port }: Address): Promise<
   return { host: bound.address, port: bound.port }
 }
 
-function closeServer(server: Server, timeoutMs: number): Promise<void> {
+/** A server with or without TLS. */
+type Closable = Pick<Server, 'close' | 'closeAllConnections'>
+
+/** Stops accepting, and closes every connection after `timeoutMs` at the latest. */
+export function closeServer(server: Closable, timeoutMs: number): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => server.closeAllConnections(), timeoutMs)
     server.close(() => {

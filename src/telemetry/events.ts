@@ -31,4 +31,7 @@ export const EVENTS = {
 /** The events that only the webhook logs. */
 type WebhookEventName = 'certificate_loaded' | 'pod_rejected' | 'webhook_error'
 
-export type EventName = keyof typeof EVENTS | WebhookEventName
+/** The events that only the node agent logs. */
+type NodeAgentEventName = 'pod_routed' | 'pod_not_routed' | 'node_agent_error'
+
+export type EventName = keyof typeof EVENTS | WebhookEventName | NodeAgentEventName

@@ -53,7 +53,7 @@ describe('wimds redirect --dry-run', () => {
     const io = captureIo()
     expect(await redirect(['--dry-run', '--wait=120'], io)).toBe(0)
     expect(io.out()).toContain(
-      '    tcp sport 8000 tcp flags & (fin | syn | rst | ack) == rst | ack tcp sequence 0 drop\n',
+      'await_restart tcp sport 8000 tcp flags & (fin | syn | rst | ack) == rst | ack tcp sequence 0 drop\n',
     )
   })
 

@@ -20,6 +20,8 @@ export function reasonToSkip(): string | undefined {
 }
 
 export interface PodNetwork extends Disposable {
+  /** The file of the pod's namespace. */
+  readonly namespacePath: string
   /** A PATH on which `nft` and `ip` act inside the pod's namespace. */
   readonly path: string
   /** Runs a command in the pod's namespace and returns what it prints. */
@@ -46,7 +48,7 @@ const SERVER = (host: string, port: number, body: string) => `
     .listen(${port}, ${JSON.stringify(host)}, () => console.log('listening'))`
 
 /** Creates the namespaces; the node answers 169.254.169.254:80 with `real imds`. */
-export async function podNetwork(): Promise<PodNetwork> {
+export async function podNetwork(address = '10.9.0.2'): Promise<PodNetwork> {
   const id = `${process.pid}-${Math.random().toString(36).slice(2, 6)}`
   const pod = `wimds-pod-${id}`
   const node = `wimds-node-${id}`
@@ -63,7 +65,7 @@ export async function podNetwork(): Promise<PodNetwork> {
   ip('netns', 'add', pod)
   ip('netns', 'add', node)
   ip('link', 'add', 'eth0', 'netns', pod, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', node)
-  ip('-n', pod, 'address', 'add', '10.9.0.2/24', 'dev', 'eth0')
+  ip('-n', pod, 'address', 'add', `${address}/24`, 'dev', 'eth0')
   ip('-n', node, 'address', 'add', '10.9.0.1/24', 'dev', 'eth0')
   ip('-n', node, 'address', 'add', '169.254.169.254/32', 'dev', 'eth0')
   for (const name of [pod, node]) {
@@ -91,6 +93,7 @@ export async function podNetwork(): Promise<PodNetwork> {
 
   const exec = (...argv: string[]) => execFileSync(IP, ['netns', 'exec', pod, ...argv]).toString()
   return {
+    namespacePath: `/var/run/netns/${pod}`,
     path: `${bin}:/usr/bin:/bin`,
     exec,
     fetchMetadata: (uid = 0) =>

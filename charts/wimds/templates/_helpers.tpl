@@ -124,3 +124,14 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- $labels := dict "app.kubernetes.io/name" (printf "%s-test" (include "wimds.name" .)) "app.kubernetes.io/component" "test" -}}
 {{- merge $labels (include "wimds.labels" . | fromYaml) | toYaml -}}
 {{- end -}}
+
+{{- define "wimds.nodeAgentSelector" -}}
+app.kubernetes.io/name: {{ include "wimds.name" . }}-node-agent
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{/* Labels of what belongs to the node agent. The selectors of the webhook's pods must not match them. */}}
+{{- define "wimds.nodeAgentLabels" -}}
+{{- $labels := merge (include "wimds.nodeAgentSelector" . | fromYaml) (dict "app.kubernetes.io/component" "node-agent") -}}
+{{- merge $labels (include "wimds.labels" . | fromYaml) | toYaml -}}
+{{- end -}}

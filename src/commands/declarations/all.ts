@@ -6,6 +6,7 @@ import { DOCTOR } from './doctor.ts'
 import { ENV } from './env.ts'
 import { HELP } from './help.ts'
 import { INJECT } from './inject.ts'
+import { NODE_AGENT } from './node-agent.ts'
 import { PROBE } from './probe.ts'
 import { REDIRECT } from './redirect.ts'
 import { REPORT } from './report.ts'
@@ -20,6 +21,7 @@ export const ALL_COMMANDS: readonly CommandDeclaration[] = [
   REDIRECT,
   PROBE,
   WEBHOOK,
+  NODE_AGENT,
   INJECT,
   DOCTOR,
   REPORT,

@@ -13,6 +13,9 @@ export const PROBE = {
     listening: {
       help: 'wait until PORT accepts connections, whether or not wimds is ready',
     },
+    route: {
+      help: 'wait until a connection to 169.254.169.254:80 reaches the sidecar at PORT; the start-up probe of mode node',
+    },
   },
   exitCodes: { 0: 'ready', 1: 'not ready before the timeout' },
 } as const satisfies CommandDeclaration

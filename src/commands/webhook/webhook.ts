@@ -1,7 +1,6 @@
 /** `wimds webhook`: serves the admission webhook until shutdown. */
-import { once } from 'node:events'
-import type { Server } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { createAdminServer } from '../../kubernetes/admin-server.ts'
 import { NATIVE_SIDECARS_SINCE } from '../../kubernetes/injector/settings.ts'
 import { reviewPod } from '../../kubernetes/webhook/admission.ts'
 import {
@@ -16,12 +15,12 @@ import {
 } from '../../kubernetes/webhook/certificates.ts'
 import type { Cluster } from '../../kubernetes/webhook/cluster.ts'
 import { createWebhookMetrics } from '../../kubernetes/webhook/metrics.ts'
-import { createReviewServer, createWebhookAdminServer } from '../../kubernetes/webhook/server.ts'
+import { createReviewServer } from '../../kubernetes/webhook/server.ts'
 import { createServiceAccountLookup } from '../../kubernetes/webhook/service-accounts.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { readWholeFile } from '../../lib/files.ts'
 import { scrub } from '../../secret.ts'
-import { bind } from '../../server/listen.ts'
+import { bind, closeServer } from '../../server/listen.ts'
 import { createConnectionLimiter } from '../../server/connections.ts'
 import { createLogger, type ProcessLog } from '../../telemetry/logger.ts'
 import { VERSION } from '../../version.ts'
@@ -33,6 +32,8 @@ import { parseWebhookOptions, type WebhookOptions } from './options.ts'
 const MAX_CONNECTIONS = 256
 /** For probes and Prometheus. */
 const MAX_ADMIN_CONNECTIONS = 64
+/** For answers that are still being sent, once nothing new is accepted. */
+const CLOSE_TIMEOUT_MS = 1000
 /** Reasons repeat what callers send. */
 const MAX_LOGGED_MESSAGE = 500
 
@@ -68,7 +69,7 @@ async function serveReviews(
     const served = rotation?.served()
     return served && parseExpiry(served.certPem)
   })
-  const admin = createWebhookAdminServer({
+  const admin = createAdminServer({
     watch: createConnectionLimiter(MAX_ADMIN_CONNECTIONS).attach,
     scrape: metrics.scrape,
     unreadyReasons: () => [
@@ -85,7 +86,7 @@ async function serveReviews(
   ])
   if (hasNativeSidecars === undefined) {
     cluster.close()
-    await close(admin)
+    await closeServer(admin, CLOSE_TIMEOUT_MS)
     log.info('shutdown_complete')
     return 0
   }
@@ -133,10 +134,10 @@ async function serveReviews(
   log.info('draining', { drainMs: options.drainMs })
   await sleep(options.drainMs)
   const stopped = rotation.stop()
-  await close(server)
+  await closeServer(server, CLOSE_TIMEOUT_MS)
   // Not earlier: inflight reviews may need the API server.
   cluster.close()
-  await Promise.all([stopped, close(admin)])
+  await Promise.all([stopped, closeServer(admin, CLOSE_TIMEOUT_MS)])
   log.info('shutdown_complete')
   return 0
 }
@@ -167,11 +168,4 @@ function createCertificateSource({ certificate }: WebhookOptions, cluster: Clust
     publish: (caPem: string) => cluster.publishCa(configuration, caPem),
     waitForChange: (revision: string) => cluster.waitForChange(configuration, revision),
   }
-}
-
-async function close(server: Server & { closeAllConnections?: () => void }): Promise<void> {
-  const closed = once(server, 'close')
-  server.close()
-  setTimeout(() => server.closeAllConnections?.(), 1000).unref()
-  await closed
 }

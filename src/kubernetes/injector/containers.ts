@@ -40,6 +40,7 @@ export function createSidecar(pod: Pod, plan: Plan, mounts: readonly VolumeMount
     image: settings.image,
     args: ['serve'],
     ...(settings.hasNativeSidecars ? { restartPolicy: 'Always' } : { lifecycle: { postStart } }),
+    ...(settings.mode === 'node' && { startupProbe: createRouteProbe(plan) }),
     env: [...sidecarEnv],
     ports: [{ name: 'wimds-admin', containerPort: settings.adminPort }],
     resources: createResources(pod, settings.resources),
@@ -60,10 +61,10 @@ export function createSidecar(pod: Pod, plan: Plan, mounts: readonly VolumeMount
  * for prefetched tokens (WIMDS_READY_AFTER_PREFETCH).
  */
 export function createInitContainers(pod: Pod, plan: Plan): Container[] {
-  const isEnvMode = plan.settings.mode === 'env'
-  const waits = plan.settings.hasNativeSidecars && (isEnvMode || waitsForPrefetch(plan))
+  const { mode, hasNativeSidecars } = plan.settings
+  const waits = hasNativeSidecars && (mode === 'env' || waitsForPrefetch(plan))
   return [
-    ...(isEnvMode ? [] : [createRedirectContainer(pod, plan)]),
+    ...(mode === 'loopback' || mode === 'nft' ? [createRedirectContainer(pod, plan)] : []),
     ...(waits ? [createWaitContainer(pod, plan)] : []),
   ]
 }
@@ -90,6 +91,25 @@ function createRedirectContainer(pod: Pod, { settings, hasPassThrough }: Plan): 
       ...HARDENED,
       capabilities: { drop: ['ALL'], add: ['NET_ADMIN'] },
     },
+  }
+}
+
+/** Seconds of one run of the start-up probe, which polls; the kubelet starts the next one after it. */
+const ROUTE_PROBE_SECONDS = 20
+/** The pod waits for the node agent for a day; then the sidecar restarts and it waits again. */
+const MAX_ROUTE_PROBES = 10_000
+
+/**
+ * Creates the start-up probe of mode node: the containers that follow start once the node agent has routed the
+ * pod. It runs inside the pod, so a mesh does not see it, and its message becomes an event of the kubelet.
+ */
+function createRouteProbe({ settings: { port } }: Plan) {
+  const args = ['--route', `--port=${port}`, `--timeout=${ROUTE_PROBE_SECONDS}`]
+  return {
+    exec: { command: ['wimds', 'probe', ...args] },
+    periodSeconds: 1,
+    timeoutSeconds: ROUTE_PROBE_SECONDS + 20,
+    failureThreshold: MAX_ROUTE_PROBES,
   }
 }
 

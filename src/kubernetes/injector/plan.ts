@@ -61,6 +61,11 @@ export function createPlan(
   }
 }
 
+const NODE_NAME = {
+  name: 'WIMDS_NODE_NAME',
+  valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } },
+}
+
 /** Later entries override earlier ones of the same name. */
 function createSidecarEnv(
   serviceAccount: ServiceAccountAnnotations,
@@ -77,6 +82,8 @@ function createSidecarEnv(
     ...toVariable('AZURE_TENANT_ID', tenantId),
     ...toVariable('AZURE_FEDERATED_TOKEN_FILE', token.file),
     ...toVariable('WIMDS_MODE', settings.mode),
+    // For the message of the start-up probe.
+    ...(settings.mode === 'node' ? [NODE_NAME] : []),
     ...toVariable('WIMDS_LISTEN', `127.0.0.1:${settings.port}`),
     ...toVariable('WIMDS_ADMIN_LISTEN', adminListen(settings.adminPort)),
     ...toVariable('WIMDS_CONFIG', configMap && `${CONFIG_DIRECTORY}/identities.yaml`),

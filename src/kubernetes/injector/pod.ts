@@ -125,6 +125,11 @@ export function getLiteralValue(entry: EnvVar | undefined): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
+/** True for runtimes (Kata, gVisor) whose pods have a network stack that rules of the node's kernel do not reach. */
+export function hasOwnNetworkStack(runtimeClass: string): boolean {
+  return /kata|gvisor|runsc/i.test(runtimeClass)
+}
+
 /** True if the pod selects Windows nodes. */
 export function isWindows({ spec }: Pod): boolean {
   return spec.os?.name === 'windows' || spec.nodeSelector?.['kubernetes.io/os'] === 'windows'

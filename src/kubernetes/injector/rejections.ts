@@ -9,6 +9,7 @@ import {
   allContainers,
   type Container,
   findVariable,
+  hasOwnNetworkStack,
   isInjected,
   isWindows,
   getLiteralValue,
@@ -90,6 +91,18 @@ const ports: Check = (pod, { settings: { port, adminPort } }) => {
     ...findConflicts(port, 'wimds.io/port'),
     ...findConflicts(adminPort, 'wimds.io/admin-port'),
   ]
+}
+
+const nodeMode: Check = ({ spec }, { settings: { mode, hasNativeSidecars } }) => {
+  if (mode !== 'node') return []
+  if (!hasNativeSidecars)
+    return ['mode node needs Kubernetes 1.29. Fix: set wimds.io/mode to another']
+  const runtimeClass = spec['runtimeClassName']
+  return typeof runtimeClass === 'string' && hasOwnNetworkStack(runtimeClass)
+    ? [
+        `mode node does not work with the runtime class ${runtimeClass}, whose pods have a network stack of their own. Fix: set wimds.io/mode: env`,
+      ]
+    : []
 }
 
 const allowedMode: Check = (_, { settings: { mode, allowedModes } }) =>
@@ -194,6 +207,7 @@ const REJECTIONS: readonly Check[] = [
   jobWithoutNativeSidecars,
   ports,
   allowedMode,
+  nodeMode,
   passThrough,
   duplicateVariables,
   sdkVariables,

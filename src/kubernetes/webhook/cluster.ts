@@ -21,7 +21,7 @@ import {
   hasStatus,
   loadKubeConfig,
   setJsonPatch,
-} from './kubernetes-client.ts'
+} from '../api-client.ts'
 
 /** Milliseconds after which a call without an answer fails. */
 interface Limits {

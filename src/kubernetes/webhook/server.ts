@@ -1,14 +1,7 @@
-/** The webhook's two servers: reviews over TLS 1.3, and health and metrics over HTTP. */
-import {
-  createServer,
-  type IncomingMessage,
-  type RequestListener,
-  type Server,
-  type ServerResponse,
-} from 'node:http'
+/** The webhook's server for reviews, over TLS 1.3. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
-import { shareScrapes } from '../../server/share-scrapes.ts'
-import type { Exposition } from '../../telemetry/prometheus.ts'
+import { LIMITS, sendJson, type WatchConnections, writeHead } from '../admin-server.ts'
 import type { Decision } from './admission.ts'
 import { createReviewQueue, MalformedReview, Overloaded, type ReadReview } from './review-queue.ts'
 
@@ -32,9 +25,6 @@ interface ReviewServerParts {
   /** CA certificates, PEM: only callers with a client certificate of one of them are served. */
   readonly clientCa?: string | undefined
 }
-
-/** Attaches the handler to the server's requests, and limits the number of its connections. */
-type WatchConnections = (server: Server, handler: RequestListener) => void
 
 /** Together with the parsed body of the review in turn, they fit into the memory limit of the chart. */
 const QUEUE_LIMITS = {
@@ -101,54 +91,4 @@ export function createReviewServer(parts: ReviewServerParts): TlsServer {
   return server
 }
 
-interface AdminServerParts {
-  /** Returns why the webhook is not ready; empty if it is. */
-  readonly unreadyReasons: () => readonly string[]
-  readonly scrape: () => Promise<Exposition>
-  readonly watch: WatchConnections
-}
-
-/** Creates the server for `/healthz`, `/readyz` and `/metrics`. */
-export function createWebhookAdminServer({
-  unreadyReasons,
-  scrape,
-  watch,
-}: AdminServerParts): Server {
-  const sharedScrape = shareScrapes(scrape)
-  const server = createServer(LIMITS)
-  watch(server, ({ url }, response) => {
-    const reasons = unreadyReasons()
-    const ready = reasons.length === 0
-    if (url === '/healthz') sendJson(response, 200, { status: 'ok' })
-    else if (url === '/readyz') sendJson(response, ready ? 200 : 503, { ready, reasons })
-    else if (url === '/metrics') {
-      sharedScrape().then(
-        ({ contentType, body }) =>
-          response.writeHead(200, { 'Content-Type': contentType }).end(body),
-        () => sendJson(response, 500, { error: 'the metrics could not be collected' }),
-      )
-    } else sendJson(response, 404, { error: 'not found' })
-  })
-  return server
-}
-
-const LIMITS = {
-  headersTimeout: 5000,
-  requestTimeout: 10_000,
-  connectionsCheckingInterval: 5000,
-  keepAliveTimeout: 75_000,
-}
 const TLS_LIMITS = { handshakeTimeout: 5000, minVersion: 'TLSv1.3' } as const
-
-function sendJson(response: ServerResponse, status: number, body: object): void {
-  const text = JSON.stringify(body)
-  writeHead(response, status, text)
-  response.end(text)
-}
-
-function writeHead(response: ServerResponse, status: number, text: string): void {
-  response.writeHead(status, {
-    'Content-Type': 'application/json',
-    'Content-Length': Buffer.byteLength(text),
-  })
-}

@@ -83,7 +83,7 @@ export function serviceAccount(name: string, clientId: string) {
   }
 }
 
-export type Mode = 'env' | 'loopback' | 'nft'
+export type Mode = 'env' | 'loopback' | 'nft' | 'node'
 
 /** Injects the objects with `wimds inject`, which finds the identities in the accounts. */
 async function injected(

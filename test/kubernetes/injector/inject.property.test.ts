@@ -5,11 +5,13 @@ import { ROUTING_MODES } from '../../../src/lib/routing-modes.ts'
 import { injected, patchFor } from './patched.ts'
 import { pods } from './arbitrary-pod.ts'
 
-const cases = fc.record({
-  pod: pods,
-  mode: fc.constantFrom(...ROUTING_MODES),
-  hasNativeSidecars: fc.boolean(),
-})
+const cases = fc
+  .record({
+    pod: pods,
+    mode: fc.constantFrom(...ROUTING_MODES),
+    hasNativeSidecars: fc.boolean(),
+  })
+  .filter(({ mode, hasNativeSidecars }) => mode !== 'node' || hasNativeSidecars)
 
 describe('for every pod', () => {
   test('injecting the result again changes nothing', () => {

@@ -6,15 +6,12 @@ import { Agent, request as httpsRequest } from 'node:https'
 import { text } from 'node:stream/consumers'
 import * as x509 from '@peculiar/x509'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createAdminServer } from '../../../src/kubernetes/admin-server.ts'
 import { createConnectionLimiter } from '../../../src/server/connections.ts'
 import type { Decision } from '../../../src/kubernetes/webhook/admission.ts'
 import { createWebhookMetrics } from '../../../src/kubernetes/webhook/metrics.ts'
 import { MalformedReview } from '../../../src/kubernetes/webhook/review-queue.ts'
-import {
-  createReviewServer,
-  createWebhookAdminServer,
-  type ReviewEvent,
-} from '../../../src/kubernetes/webhook/server.ts'
+import { createReviewServer, type ReviewEvent } from '../../../src/kubernetes/webhook/server.ts'
 import { createCertificateAuthority } from '../../../src/lib/x509.ts'
 import { openConnection } from '../../fixtures/connection.ts'
 import { listening, portOf } from '../../fixtures/listening.ts'
@@ -44,7 +41,7 @@ const server = createReviewServer({
   isDraining: () => isDraining,
   watch: createConnectionLimiter(128).attach,
 })
-const admin = createWebhookAdminServer({
+const admin = createAdminServer({
   unreadyReasons: () => unready,
   scrape: metrics.scrape,
   watch: createConnectionLimiter(64).attach,
@@ -225,7 +222,7 @@ test('evicts half-sent reviews, and answers a small one at the same time', async
 test('both servers bound the number of their connections', async () => {
   const bounded = [
     createReviewServer({ ...PARTS, watch: createConnectionLimiter(2).attach }),
-    createWebhookAdminServer({
+    createAdminServer({
       unreadyReasons: () => [],
       scrape: metrics.scrape,
       watch: createConnectionLimiter(2).attach,

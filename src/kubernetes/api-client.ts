@@ -11,8 +11,8 @@ import {
   setHeaderOptions,
 } from '@kubernetes/client-node'
 import { type Dispatcher, request as sendRequest } from 'undici'
-import { ConfigError } from '../../errors.ts'
-import { scrub } from '../../secret.ts'
+import { ConfigError } from '../errors.ts'
+import { scrub } from '../secret.ts'
 
 /** A call of the API server failed; the message names the object. */
 class ClusterError extends Error {
@@ -36,7 +36,7 @@ export function loadKubeConfig(): KubeConfig {
   const { server = 'http://localhost:8080' } = config.getCurrentCluster() ?? {}
   if (server === 'http://localhost:8080') {
     throw new ConfigError(
-      'no Kubernetes cluster: this is not a pod with a ServiceAccount token, and neither KUBECONFIG nor ~/.kube/config names a cluster. Fix: run the webhook by the chart charts/wimds, or set KUBECONFIG',
+      'no Kubernetes cluster: this is not a pod with a ServiceAccount token, and neither KUBECONFIG nor ~/.kube/config names a cluster. Fix: run it by the chart charts/wimds, or set KUBECONFIG',
     )
   }
   return config

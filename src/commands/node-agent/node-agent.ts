@@ -1,0 +1,87 @@
+/** `wimds node-agent`: routes the pods of mode `node` on this node until shutdown. */
+import { createAdminServer } from '../../kubernetes/admin-server.ts'
+import { createGet, loadKubeConfig } from '../../kubernetes/api-client.ts'
+import { createNodeAgentMetrics } from '../../kubernetes/node-agent/metrics.ts'
+import { createNamespaceSearch } from '../../kubernetes/node-agent/network-namespaces.ts'
+import { createPodEvents } from '../../kubernetes/node-agent/pod-events.ts'
+import { watchPods } from '../../kubernetes/node-agent/pod-watch.ts'
+import { createReconciler } from '../../kubernetes/node-agent/reconciler.ts'
+import { createPodRouter, RouteFailure } from '../../kubernetes/node-agent/route-pod.ts'
+import type { RoutedPod } from '../../kubernetes/node-agent/routed-pod.ts'
+import { errorMessage } from '../../lib/describe-error.ts'
+import { createConnectionLimiter } from '../../server/connections.ts'
+import { bind, closeServer } from '../../server/listen.ts'
+import { createLogger } from '../../telemetry/logger.ts'
+import { VERSION } from '../../version.ts'
+import { type CommandIo } from '../io.ts'
+import { createLogOutput } from '../log-output.ts'
+import { parseNodeAgentOptions } from './options.ts'
+
+const MAX_ADMIN_CONNECTIONS = 64
+const CLOSE_TIMEOUT_MS = 1000
+
+/**
+ * Serves until the signal. What is routed stays so: the rules belong to the pods. Throws `UsageError` and
+ * `ConfigError`.
+ */
+export async function nodeAgent(args: readonly string[], io: CommandIo): Promise<number> {
+  const { nodeName, discovery, netnsDirectory, adminListen } = parseNodeAgentOptions(args, io.env)
+  const { signal } = io
+  const config = loadKubeConfig()
+  const out = createLogOutput(io)
+  const log = createLogger({ level: 'info', format: 'json', out, limitBy: 'namespace' })
+  const onError = (error: unknown) => log.warn('node_agent_error', { message: errorMessage(error) })
+  const writeEvent = createPodEvents({ config, nodeName, signal, onError })
+
+  let isListed = false
+  const tools = { path: io.env['PATH'], signal }
+  const findNamespaces = createNamespaceSearch({
+    discovery,
+    netnsDirectory,
+    procDirectory: '/proc',
+  })
+  const reconciler = createReconciler({
+    route: createPodRouter({ findNamespaces, tools }),
+    onRouted: (pod, durationMs) => {
+      metrics.onRouted(durationMs)
+      log.info('pod_routed', {
+        ...subjectOf(pod),
+        port: pod.port,
+        durationMs: Math.round(durationMs),
+      })
+    },
+    onFailure: (pod, error) => {
+      const reason = error instanceof RouteFailure ? error.reason : 'tool_failed'
+      const message = errorMessage(error)
+      metrics.onFailure(reason)
+      log.warn('pod_not_routed', { ...subjectOf(pod), reason, message })
+      writeEvent(pod, message)
+    },
+  })
+  const metrics = createNodeAgentMetrics(reconciler.counts)
+  const admin = createAdminServer({
+    watch: createConnectionLimiter(MAX_ADMIN_CONNECTIONS).attach,
+    scrape: metrics.scrape,
+    unreadyReasons: () => (isListed ? [] : ['the pods of the node have not been listed yet']),
+  })
+  const bound = await bind(admin, adminListen)
+  log.info('listening', { version: VERSION, ...bound, node: nodeName, discovery })
+  await watchPods({
+    get: createGet(config, signal),
+    nodeName,
+    signal,
+    onPod: reconciler.onPod,
+    onDeleted: reconciler.onDeleted,
+    onListed: (uids) => {
+      isListed = true
+      reconciler.onListed(uids)
+    },
+    onError,
+  })
+  reconciler.close()
+  await closeServer(admin, CLOSE_TIMEOUT_MS)
+  log.info('shutdown_complete')
+  return 0
+}
+
+const subjectOf = ({ namespace, name }: RoutedPod) => ({ namespace, pod: name })

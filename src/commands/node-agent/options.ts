@@ -1,0 +1,46 @@
+/** Parses the flags of `wimds node-agent`. */
+import { type Address, addresses } from '../../config/parsers.ts'
+import { UsageError } from '../../errors.ts'
+import { DISCOVERIES, type Discovery } from '../../kubernetes/node-agent/discovery.ts'
+import { findFlagProblems, parseFlags } from '../../lib/args.ts'
+import { NODE_AGENT } from '../declarations/node-agent.ts'
+import type { CommandIo } from '../io.ts'
+
+export interface NodeAgentOptions {
+  readonly nodeName: string
+  readonly discovery: Discovery
+  readonly netnsDirectory: string
+  readonly adminListen: Address
+}
+
+const DEFAULT_ADMIN_LISTEN = '127.0.0.1:9441'
+
+/** Returns the options. Throws a `UsageError` with every problem of the flags. */
+export function parseNodeAgentOptions(
+  args: readonly string[],
+  env: CommandIo['env'],
+): NodeAgentOptions {
+  const flags = parseFlags(args, NODE_AGENT.flags)
+  const problems = [...findFlagProblems(flags)]
+  const nodeName = flags.value('node-name') ?? (env['NODE_NAME'] || undefined)
+  if (nodeName === undefined) {
+    problems.push(
+      'the name of the node is missing. Fix: set --node-name, or NODE_NAME from spec.nodeName',
+    )
+  }
+  const text = flags.value('admin-listen') ?? DEFAULT_ADMIN_LISTEN
+  const parsed = addresses.safeParse(text)
+  const [adminListen, ...more] = parsed.success ? parsed.data : []
+  if (adminListen === undefined || more.length > 0) {
+    problems.push('--admin-listen must be host:port or [IPv6]:port')
+  }
+  if (problems.length > 0 || nodeName === undefined || adminListen === undefined) {
+    throw new UsageError(problems)
+  }
+  return {
+    nodeName,
+    discovery: DISCOVERIES.find((each) => each === flags.value('discovery')) ?? 'netns',
+    netnsDirectory: flags.value('netns-directory') ?? '/var/run/netns',
+    adminListen,
+  }
+}

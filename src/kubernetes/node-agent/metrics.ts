@@ -1,0 +1,61 @@
+/** The metrics of the node agent. docs/metrics.md lists them, and a test compares the two. */
+import {
+  Counter,
+  createRegistry,
+  type Exposition,
+  Gauge,
+  Histogram,
+  type Registry,
+  scrapeRegistry,
+} from '../../telemetry/prometheus.ts'
+import type { Reconciler } from './reconciler.ts'
+import type { RouteFailureReason } from './route-pod.ts'
+
+export interface NodeAgentMetrics {
+  readonly registry: Registry
+  readonly onRouted: (durationMs: number) => void
+  readonly onFailure: (reason: RouteFailureReason) => void
+  readonly scrape: () => Promise<Exposition>
+}
+
+const REASONS: readonly RouteFailureReason[] = [
+  'namespace_not_found',
+  'node_namespace',
+  'runtime_not_supported',
+  'tool_failed',
+]
+const ROUTE_BUCKETS = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
+
+/** Creates the metrics in a new registry. `counts` is read at each scrape. */
+export function createNodeAgentMetrics(counts: Reconciler['counts']): NodeAgentMetrics {
+  const registry = createRegistry()
+  const registers = [registry]
+  new Gauge({
+    name: 'wimds_node_agent_pods',
+    help: 'Pods of mode node on this node, by state: routed or pending.',
+    labelNames: ['state'],
+    registers,
+    collect() {
+      for (const [state, count] of Object.entries(counts())) this.set({ state }, count)
+    },
+  })
+  const duration = new Histogram({
+    name: 'wimds_node_agent_route_duration_seconds',
+    help: 'Time from the moment when a pod had an address until it was routed.',
+    buckets: ROUTE_BUCKETS,
+    registers,
+  })
+  const failures = new Counter({
+    name: 'wimds_node_agent_failures_total',
+    help: 'Attempts to route a pod that failed, by reason.',
+    labelNames: ['reason'],
+    registers,
+  })
+  for (const reason of REASONS) failures.inc({ reason }, 0)
+  return {
+    registry,
+    onRouted: (durationMs) => duration.observe(durationMs / 1000),
+    onFailure: (reason) => failures.inc({ reason }),
+    scrape: () => scrapeRegistry(registry),
+  }
+}

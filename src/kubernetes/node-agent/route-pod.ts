@@ -1,0 +1,111 @@
+/** Routes one pod: loads the redirect of mode `loopback` into its network namespace. */
+import { errorMessage } from '../../lib/describe-error.ts'
+import { applyRedirect, applyRestartRule, findRedirectProblem } from '../../redirect/apply.ts'
+import { REDIRECT_DEFAULTS, type RedirectSettings } from '../../redirect/ruleset.ts'
+import type { RunOptions } from '../../redirect/run-tool.ts'
+import { hasOwnNetworkStack } from '../injector/pod.ts'
+import { type FindNamespaces, readAddresses } from './network-namespaces.ts'
+import type { RoutedPod } from './routed-pod.ts'
+
+/** Why a pod was not routed; the label values of `wimds_node_agent_failures_total`. */
+export type RouteFailureReason =
+  'namespace_not_found' | 'node_namespace' | 'runtime_not_supported' | 'tool_failed'
+
+/** A pod could not be routed. The message names the fix. */
+export class RouteFailure extends Error {
+  readonly reason: RouteFailureReason
+
+  constructor(reason: RouteFailureReason, message: string, cause?: unknown) {
+    super(message, { cause })
+    this.reason = reason
+  }
+}
+
+export type RoutePod = (pod: RoutedPod) => Promise<void>
+
+interface RouteOptions {
+  readonly findNamespaces: FindNamespaces
+  readonly tools: Omit<RunOptions, 'namespace'>
+}
+
+/**
+ * Creates the function that routes a pod. Idempotent: a complete redirect is left as it is. Every namespace that
+ * has the pod's address is routed: only a pod with NET_ADMIN can take the address of another one, and the
+ * rules lead nowhere but to its own loopback. The function throws a `RouteFailure`.
+ */
+export function createPodRouter({ findNamespaces, tools }: RouteOptions): RoutePod {
+  /** By namespace: a node has one for each pod, and reading them takes two processes. */
+  const known = new Map<string, readonly string[]>()
+
+  return async (pod) => {
+    const { runtimeClass = '', addresses } = pod
+    if (hasOwnNetworkStack(runtimeClass)) {
+      throw new RouteFailure(
+        'runtime_not_supported',
+        `mode node does not work with the runtime class ${runtimeClass}, whose pods have a network stack of their own. Fix: set wimds.io/mode: env`,
+      )
+    }
+    let routed = 0
+    let unreadable: RouteFailure | undefined
+    for await (const namespace of findNamespaces(pod)) {
+      try {
+        const cached = known.get(namespace.id)
+        if (cached !== undefined && !hasCommon(cached, addresses)) continue
+        // Read again if cached: what is changed is what has the address now.
+        const found = await readAddresses(namespace, tools).catch((error: unknown) => {
+          // The directory may have files that are no namespace any more.
+          unreadable = createToolFailure(error)
+          return []
+        })
+        if (found.some((address) => !isLoopback(address))) known.set(namespace.id, found)
+        if (!hasCommon(found, addresses)) continue
+        if (hasCommon(found, pod.hostAddresses)) {
+          throw new RouteFailure(
+            'node_namespace',
+            `${namespace.path} has the address of the node, whose own network is never changed. Fix: remove hostNetwork from the pod`,
+          )
+        }
+        await routeNamespace(pod, { ...tools, namespace: namespace.handle.fd })
+        routed += 1
+      } finally {
+        await namespace.handle.close()
+      }
+    }
+    if (routed === 0) {
+      known.clear()
+      if (unreadable !== undefined) throw unreadable
+      throw new RouteFailure(
+        'namespace_not_found',
+        `no network namespace of this node has the address ${addresses.join(' or ')}. Fix: check the value nodeAgent.discovery of the chart, and that the container runtime keeps network namespaces in the directory that the agent mounts`,
+      )
+    }
+  }
+}
+
+function hasCommon(some: readonly string[], others: readonly string[]): boolean {
+  return some.some((each) => others.includes(each))
+}
+
+/** A namespace that has no other address yet is still being set up. */
+function isLoopback(address: string): boolean {
+  return address === '::1' || address.startsWith('127.')
+}
+
+async function routeNamespace(pod: RoutedPod, options: RunOptions): Promise<void> {
+  const { port, isSidecarStarted } = pod
+  const settings: RedirectSettings = { ...REDIRECT_DEFAULTS, port, exemptUid: undefined }
+  try {
+    // Without the table, or the tool, this throws; then so does what follows, or it helps.
+    const isComplete = await findRedirectProblem(settings, options).then(
+      (problem) => problem === undefined,
+      () => false,
+    )
+    if (!isComplete) await applyRedirect(settings, options)
+    if (isSidecarStarted) await applyRestartRule(settings, options)
+  } catch (error) {
+    throw createToolFailure(error)
+  }
+}
+
+const createToolFailure = (error: unknown) =>
+  new RouteFailure('tool_failed', errorMessage(error), error)

@@ -1,0 +1,51 @@
+/** Sends requests to servers of this machine and to the metadata address, never through a proxy. */
+import { Agent, get } from 'node:http'
+import { parseJson } from './json.ts'
+import { readBody } from './read-body.ts'
+
+interface LocalRequest {
+  /** Time limit of the whole request. */
+  readonly timeoutMs: number
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+interface LocalReply {
+  readonly status: number
+  /** The `Server` header; empty if there is none. */
+  readonly server: string
+  /** The parsed body; undefined if it is not JSON. */
+  readonly json: unknown
+}
+
+const MAX_BODY_BYTES = 65_536
+
+/** Sends a GET. Throws the error of `node:http`, or a `TimeoutError`. */
+export async function getLocal(
+  url: string,
+  { timeoutMs, headers = {} }: LocalRequest,
+): Promise<LocalReply> {
+  // An agent of its own: the global one may use a proxy (NODE_USE_ENV_PROXY).
+  const agent = new Agent()
+  const signal = AbortSignal.timeout(Math.ceil(timeoutMs))
+  try {
+    return await new Promise((resolve, reject) => {
+      const request = get(url, { headers, agent, signal }, (response) => {
+        readBody(response, MAX_BODY_BYTES, () => new Error('a long response')).then(
+          (text) =>
+            resolve({
+              status: response.statusCode ?? 0,
+              server: [response.headers['server'] ?? ''].flat().join(', '),
+              json: parseJson(text),
+            }),
+          reject,
+        )
+      })
+      request.on('error', reject)
+    })
+  } catch (error) {
+    // The request's own error says only that it was aborted.
+    throw signal.aborted ? signal.reason : error
+  } finally {
+    agent.destroy()
+  }
+}

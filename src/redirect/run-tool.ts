@@ -1,0 +1,71 @@
+/** Runs the tools of the redirect as child processes, in this network namespace or in another one. */
+import { spawn } from 'node:child_process'
+
+/** One child process: its argv and its standard input. */
+export interface Step {
+  readonly argv: readonly [command: string, ...args: string[]]
+  readonly input?: string
+}
+
+export interface RunOptions {
+  /** The PATH on which the tools are found. */
+  readonly path: string | undefined
+  readonly signal: AbortSignal
+  /** An open descriptor of the network namespace; undefined: the one of this process. */
+  readonly namespace?: number
+}
+
+const TIMEOUT_MS = 10_000
+/** The descriptor of the namespace in the child: the first after standard input, output and error. */
+const NAMESPACE_ARGV = ['nsenter', '--net=/proc/self/fd/3', '--']
+
+/**
+ * Runs one step without a shell and returns its standard output. Throws an error with the tool's message, and
+ * an explanation where the reason is known.
+ */
+export function runTool(step: Step, { path, signal, namespace }: RunOptions): Promise<string> {
+  const argv = namespace === undefined ? step.argv : [...NAMESPACE_ARGV, ...step.argv]
+  const [command = '', ...args] = argv
+  // The output is parsed, so it must not depend on a locale.
+  const env = { LC_ALL: 'C', ...(path !== undefined && { PATH: path }) }
+  const stdio = ['pipe', 'pipe', 'pipe', ...(namespace === undefined ? [] : [namespace])] as const
+  return new Promise((resolve, reject) => {
+    const fail = (reason: string, cause?: unknown) =>
+      reject(new Error(`${step.argv.join(' ')}: ${reason}`, { cause }))
+    const child = spawn(command, args, { env, signal, timeout: TIMEOUT_MS, stdio: [...stdio] })
+    let [stdout, stderr] = ['', '']
+    child.stdout?.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
+    child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
+    child.on('error', (error: NodeJS.ErrnoException) => fail(explainSpawnError(error), error))
+    child.on('close', (code, killedBy) => {
+      if (code === 0) resolve(stdout)
+      else fail(explainFailure(stderr, killedBy ?? `exit code ${code}`))
+    })
+    // EPIPE if the child ended early; its exit code is the error to report.
+    child.stdin?.on('error', () => {})
+    child.stdin?.end(step.input ?? '')
+  })
+}
+
+function explainSpawnError(error: NodeJS.ErrnoException): string {
+  if (error.code === 'ENOENT') return 'not found; the redirect needs nft and ip on the PATH'
+  if (error.code === 'EAGAIN')
+    return 'no process could be started: the limit of processes is reached'
+  return error.message
+}
+
+function explainFailure(stderr: string, end: string): string {
+  const message = stderr.trim() || end
+  if (/failed to execute (?:nft|ip)\b/.test(message)) {
+    return `${message}\n(the redirect needs nft and ip on the PATH)`
+  }
+  if (/not permitted|permission denied/i.test(message)) {
+    return `${message}\n(it needs uid 0 and the capability NET_ADMIN)`
+  }
+  if (
+    /operation not supported|protocol not supported|address family not supported/i.test(message)
+  ) {
+    return `${message}\n(the kernel has no nf_tables: load the modules nf_tables and nft_redir on the node)`
+  }
+  return message
+}

@@ -1,0 +1,109 @@
+/** The watch against an API server of this test, over a real connection. */
+import { createServer, type ServerResponse } from 'node:http'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { request } from 'undici'
+import type { Get } from '../../../src/kubernetes/api-client.ts'
+import { watchPods } from '../../../src/kubernetes/node-agent/pod-watch.ts'
+import { listening } from '../../fixtures/listening.ts'
+import { nodeModePod } from './pods.ts'
+
+type Answer = (response: ServerResponse) => void
+
+let stop: AbortController
+beforeEach(() => {
+  stop = new AbortController()
+})
+afterEach(() => stop.abort())
+
+/** Answers lists and watches in turn. Without an answer left, a watch stays open. */
+async function setUp({ lists, watches }: { lists: Answer[]; watches: Answer[] }) {
+  const queries: URLSearchParams[] = []
+  const server = await listening(
+    createServer((incoming, response) => {
+      const { searchParams, pathname } = new URL(`http://x${incoming.url}`)
+      expect(pathname).toBe('/api/v1/pods')
+      queries.push(searchParams)
+      const answer = searchParams.has('watch') ? watches.shift() : lists.shift()
+      answer?.(response)
+    }),
+  )
+  const get: Get = (path, { timeoutMs }) =>
+    request(`http://127.0.0.1:${server.port}${path}`, {
+      signal: AbortSignal.any([stop.signal, AbortSignal.timeout(timeoutMs)]),
+    })
+  const events: string[] = []
+  const errors: unknown[] = []
+  const ended = watchPods({
+    get,
+    nodeName: 'node-1',
+    signal: stop.signal,
+    onPod: (uid) => events.push(`pod ${uid}`),
+    onDeleted: (uid) => events.push(`deleted ${uid}`),
+    onListed: (uids) => events.push(`listed ${[...uids].join(',')}`),
+    onError: (error) => errors.push(error),
+  })
+  const seen = (expected: readonly string[]) =>
+    vi.waitFor(() => expect(events).toEqual(expected), { timeout: 30_000 })
+  return { server, queries, events, errors, ended, seen }
+}
+
+const list =
+  (uids: readonly string[], metadata: object = {}): Answer =>
+  (response) =>
+    response.end(
+      JSON.stringify({
+        metadata: { resourceVersion: '7', ...metadata },
+        items: uids.map((uid) => nodeModePod({ uid })),
+      }),
+    )
+
+const event = (type: string, uid: string) =>
+  `${JSON.stringify({ type, object: nodeModePod({ uid }) })}\n`
+
+/** Three events, cut within the first. */
+const changes: Answer = (response) => {
+  const text = event('ADDED', 'c') + event('MODIFIED', 'a') + event('DELETED', 'b')
+  response.write(text.slice(0, 100))
+  setImmediate(() => response.write(text.slice(100)))
+}
+
+test('lists by pages, then follows the changes, also when an event comes in pieces', async () => {
+  const { server, queries, seen, ended } = await setUp({
+    lists: [list(['a'], { continue: 'next' }), list(['b'])],
+    watches: [changes],
+  })
+  await using _ = server
+  await seen(['pod a', 'pod b', 'listed a,b', 'pod c', 'pod a', 'deleted b'])
+  const field = (name: string) => queries.map((query) => query.get(name))
+  expect(field('fieldSelector')).toEqual(queries.map(() => 'spec.nodeName=node-1'))
+  expect(field('continue')).toEqual([null, 'next', null])
+  expect(field('resourceVersion')).toEqual([null, null, '7'])
+  stop.abort()
+  await ended
+})
+
+test.each<[string, Answer]>([
+  ['ends', (response) => response.end()],
+  [
+    'says that the version is too old',
+    (response) => response.end('{"type":"ERROR","object":{}}\n'),
+  ],
+  ['sends garbage', (response) => response.end('<html>\n')],
+])('lists again when the watch %s', async (_, watch) => {
+  const { server, seen } = await setUp({ lists: [list(['a']), list(['b'])], watches: [watch] })
+  await using closed = server
+  await seen(['pod a', 'listed a', 'pod b', 'listed b'])
+  expect(closed.port).toBeGreaterThan(0)
+})
+
+test.each<[string, Answer, string]>([
+  ['an error', (response) => response.writeHead(503).end('busy'), 'the API server answered 503'],
+  ['garbage', (response) => response.end('{}'), 'what is not a list of pods'],
+  ['a broken connection', (response) => response.destroy(), 'cannot list the pods'],
+])('tries again after %s of the API server', async (_, answer, message) => {
+  const { server, seen, errors } = await setUp({ lists: [answer, list(['a'])], watches: [] })
+  await using closed = server
+  await seen(['pod a', 'listed a'])
+  expect(String(errors[0])).toContain(message)
+  expect(closed.port).toBeGreaterThan(0)
+})
