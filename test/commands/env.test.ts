@@ -81,6 +81,16 @@ test('quotes values for a shell and unsets the variables of other protocols', as
   expect(out).toBe("it's a $ecret||")
 })
 
+test('prints a document for programs', async () => {
+  const document: unknown = JSON.parse(await run(['--for', 'app-service', '-o', 'json'], HEADER))
+  expect(document).toMatchObject({
+    schemaVersion: 1,
+    variables: { IDENTITY_HEADER: "it's a $ecret" },
+    unset: expect.arrayContaining(['MSI_ENDPOINT']) as unknown,
+  })
+  expect(await run(['-o', 'dotenv'])).toBe(await run(['--format', 'dotenv']))
+})
+
 test('keeps the hosts that NO_PROXY already has', async () => {
   const out = await run(['--format', 'dotenv'], { NO_PROXY: 'a.example, localhost' })
   expect(out).toMatch(/^NO_PROXY='?a\.example, ?localhost,169\.254\.169\.254/m)

@@ -366,7 +366,13 @@ replicaCount: 1
       ok: false,
       objects: [
         { file: 'stdin', line: 2, kind: 'ServiceAccount', outcome: 'skipped' },
-        { apiVersion: 'apps/v1', label: 'Deployment/orders', outcome: 'injected', reasons: [] },
+        {
+          apiVersion: 'apps/v1',
+          name: 'orders',
+          namespace: 'shop',
+          outcome: 'injected',
+          reasons: [],
+        },
         { kind: 'ConfigMap', reasons: ['kind ConfigMap'] },
         { kind: 'Rollout', outcome: 'refused', reasons: [expect.stringContaining('no tenant id')] },
       ],

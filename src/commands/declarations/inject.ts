@@ -14,7 +14,7 @@ FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standa
     mode: {
       value: 'MODE',
       choices: ROUTING_MODES,
-      help: 'env, loopback (the default) or nft',
+      help: 'env, loopback (the default) or nft; docs/kubernetes.md compares them',
     },
     image: { value: 'IMAGE', help: "the sidecar's image" },
     'redirect-image': { value: 'IMAGE', help: "the init container's image" },
@@ -52,5 +52,9 @@ FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standa
       help: 'print problems and warnings, and not what was done to each object',
     },
   },
+  examples: [
+    'wimds inject --mode loopback deployment.yaml | kubectl apply -f -',
+    'kubectl kustomize overlays/production | wimds inject - > production.yaml',
+  ],
   exitCodes: { 1: 'a manifest cannot be read, or a workload cannot be injected' },
 } as const satisfies CommandDeclaration

@@ -9,9 +9,12 @@ export const TOKEN = {
   description:
     'Exchanges the projected token for an access token with the settings of wimds serve, and prints it. It asks Entra ID directly, with or without a running sidecar, and caches nothing.',
   flags: {
-    'client-id': { value: 'ID', help: 'an identity other than the default one' },
-    'object-id': { value: 'ID', help: 'likewise' },
-    'resource-id': { value: 'ID', help: 'likewise' },
+    'client-id': {
+      value: 'ID',
+      help: 'the identity with this client id instead of the default one',
+    },
+    'object-id': { value: 'ID', help: 'the identity with this object id' },
+    'resource-id': { value: 'ID', help: 'the identity with this Azure resource id' },
     wait: {
       value: 'DURATION',
       help: 'try again for so long, such as 5m, while a failure may pass: an outage, or a new federated credential (default: one attempt)',

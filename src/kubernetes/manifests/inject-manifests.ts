@@ -14,16 +14,16 @@ import {
   findObjects,
   findServiceAccounts,
   findTemplateKeys,
-  formatLabel,
   type Located,
   readAnnotation,
+  readName,
   readWorkloads,
   type ServiceAccount,
   type TemplatePath,
   type Workload,
 } from './workloads.ts'
 import { findEdits } from './yaml-edits.ts'
-import { createYamlDocument, type Key, UneditableError } from './yaml-nodes.ts'
+import { createYamlDocument, type Key, UneditableError, type YamlDocument } from './yaml-nodes.ts'
 
 export interface ManifestFile {
   readonly name: string
@@ -54,9 +54,11 @@ export interface ObjectReport {
   /** The line on which it begins. */
   readonly line: number
   readonly apiVersion: string
+  /** Empty, as the name, for a document that is no object. */
   readonly kind: string
-  /** `Deployment/orders` */
-  readonly label: string
+  readonly name: string
+  /** Absent if the object names none. */
+  readonly namespace?: string
   readonly outcome:
     | 'injected'
     /** It has the sidecar already, as it would be injected now. */
@@ -115,8 +117,8 @@ export function injectManifests(
 }
 
 /** Returns `orders.yaml:12: Deployment/orders`. */
-export function formatPlace({ file, line, label }: ObjectReport): string {
-  return `${file}:${line}: ${label}`
+export function formatPlace({ file, line, kind, name }: ObjectReport): string {
+  return `${file}:${line}: ${kind === '' ? 'document' : `${kind}/${name}`}`
 }
 
 /** Returns whether the object has, or seems to have, a pod template. */
@@ -141,7 +143,8 @@ function injectDocument(part: Part, context: Context): InjectedDocument {
   }
   const located = findObjects(part.data, [])
   if (located.length === 0 && part.data !== null) return skipDocument(part)
-  const results = located.map((each) => injectObject(each, part, context))
+  const yaml = createYamlDocument(part.document, part.file.source)
+  const results = located.map((each) => injectObject(each, { ...part, yaml }, context))
   const edits = results.flatMap((result) => result.edits)
   const injected = results.flatMap((result) => result.injected)
   const isSafe = edits.length === 0 || verifyEdits(part, edits, injected)
@@ -158,7 +161,7 @@ function injectDocument(part: Part, context: Context): InjectedDocument {
 /** Reports a document that is no object, such as one without a kind. */
 function skipDocument({ file, document, lines }: Part): InjectedDocument {
   const { line } = lines.linePos(startOf(document.contents))
-  const about = { file: file.name, line, apiVersion: '', kind: '', label: 'document' }
+  const about = { file: file.name, line, apiVersion: '', kind: '', name: '' }
   const reasons = ['no apiVersion and kind']
   const report = { ...about, outcome: 'skipped', reasons, warnings: [] } as const
   return { objects: [report], edits: [], problems: [] }
@@ -175,12 +178,15 @@ interface InjectedObject {
   readonly injected: readonly Injected[]
 }
 
-function injectObject(located: Located, part: Part, context: Context): InjectedObject {
+function injectObject(
+  located: Located,
+  part: Part & { readonly yaml: YamlDocument },
+  context: Context,
+): InjectedObject {
   const { object } = located
-  const { file, document } = part
   const about = describeObject(located, part)
   const leave = (outcome: ObjectReport['outcome'], ...reasons: string[]): InjectedObject => ({
-    report: { ...about, outcome, reasons },
+    report: { ...about, outcome, reasons, warnings: [] },
     edits: [],
     injected: [],
   })
@@ -202,9 +208,10 @@ function injectObject(located: Located, part: Part, context: Context): InjectedO
   if (reasons.length > 0) return leave('refused', ...reasons)
   const injected = results.flatMap((result) => result.injected)
   if (injected.length === 0) return leave('skipped', OPTED_OUT)
-  const yaml = createYamlDocument(document, file.source)
   try {
-    const edits = injected.flatMap((each) => findEdits(yaml, each.path, each.template, each.pod))
+    const edits = injected.flatMap((each) =>
+      findEdits(part.yaml, each.path, each.template, each.pod),
+    )
     const outcome = edits.length === 0 ? 'unchanged' : 'injected'
     const warnings = results.flatMap((result) => result.warnings)
     return { report: { ...about, outcome, reasons: [], warnings }, edits, injected }
@@ -221,8 +228,7 @@ function describeObject({ object, path }: Located, { file, document, lines }: Pa
     line: lines.linePos(startOf(node)).line,
     apiVersion: object.apiVersion,
     kind: object.kind,
-    label: formatLabel(object),
-    warnings: [],
+    ...readName(object),
   }
 }
 

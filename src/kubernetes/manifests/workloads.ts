@@ -5,8 +5,6 @@ import { formatIssue, serviceAccountName } from '../injector/pod.ts'
 import type { Key } from './yaml-nodes.ts'
 
 export interface Workload {
-  /** `Deployment/orders` */
-  readonly label: string
   readonly namespace: string | undefined
   /** The path of the pod template in the document. */
   readonly path: readonly Key[]
@@ -72,7 +70,6 @@ export function readWorkloads(
   return findTemplatePaths(object, templatePaths)?.map((templatePath) => {
     const template = templatePath.reduce<unknown>(member, object)
     return {
-      label: formatLabel(object),
       namespace: metadata?.namespace ?? undefined,
       path: [...path, ...templatePath],
       template,
@@ -87,10 +84,14 @@ export function readAnnotation(object: KubernetesObject, name: string): unknown 
   return WithMetadata.safeParse(object).data?.metadata?.annotations?.[name]
 }
 
-/** Returns `Deployment/orders`. */
-export function formatLabel(object: KubernetesObject): string {
+/** Returns the name of the object, or the beginning of the one that it will get, and its namespace. */
+export function readName(object: KubernetesObject): {
+  readonly name: string
+  readonly namespace?: string
+} {
   const metadata = WithMetadata.safeParse(object).data?.metadata
-  return `${object.kind}/${metadata?.name ?? metadata?.generateName ?? '?'}`
+  const name = metadata?.name ?? metadata?.generateName ?? '?'
+  return metadata?.namespace == null ? { name } : { name, namespace: metadata.namespace }
 }
 
 function findTemplatePaths(

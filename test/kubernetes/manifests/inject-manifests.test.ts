@@ -17,13 +17,13 @@ function run(source: string): string {
     namespace: undefined,
   })
   expect(problems).toEqual([])
-  expect(objects.map(({ label, outcome }) => `${label} ${outcome}`)).toEqual(
+  expect(objects.map(({ kind, name, outcome }) => `${kind}/${name} ${outcome}`)).toEqual(
     deployments.map(({ metadata }) => `Deployment/${metadata.name} injected`),
   )
   return files[0]?.result ?? ''
 }
 
-test('a List of 250 workloads is injected like 250 documents', () => {
+test('a List of 250 workloads is injected like 250 documents', { timeout: 120_000 }, () => {
   const documents = run(deployments.map((each) => `---\n${stringify(each)}`).join(''))
   const list: unknown = parse(
     run(stringify({ apiVersion: 'v1', kind: 'List', items: deployments })),

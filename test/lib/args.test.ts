@@ -1,0 +1,60 @@
+import { expect, test } from 'vitest'
+import { type FlagDeclarations, findFlagProblems, parseFlags, suggest } from '../../src/lib/args.ts'
+
+const FLAGS = {
+  output: { short: 'o', value: 'FORMAT', choices: ['text', 'json'], help: '' },
+  for: { value: 'SET', choices: ['imds', 'cloud-shell'], isList: true, help: '' },
+  port: { value: 'PORT', help: '' },
+  quiet: { short: 'q', help: '' },
+} as const satisfies FlagDeclarations
+
+test.each([
+  ['--output json'],
+  ['--output=json'],
+  ['-o json'],
+  ['-ojson'],
+  ['-q -o json'],
+  ['-qo json'],
+  ['-o text -o json'],
+])('reads the value of %j', (line) => {
+  const flags = parseFlags(line.split(' '), FLAGS)
+  expect(flags.problems).toEqual([])
+  expect(flags.value('output')).toBe('json')
+  expect(flags.has('quiet')).toBe(line.startsWith('-q'))
+})
+
+test('keeps every value and every positional in order', () => {
+  const flags = parseFlags(['a', '--port', '1', '-', '--port=-2', '--', '--quiet'], FLAGS)
+  expect(flags.values('port')).toEqual(['1', '-2'])
+  expect(flags.positionals).toEqual(['a', '-', '--quiet'])
+  expect(findFlagProblems(flags)).toEqual(
+    ['a', '-', '--quiet'].map((word) => `unexpected argument ${word}`),
+  )
+})
+
+test.each([
+  ['--ouput=json', '--ouput is not a flag of this command. Did you mean --output?'],
+  ['--frobnicate', '--frobnicate is not a flag of this command'],
+  ['-x', '-x is not a flag of this command'],
+  ['--port', '--port needs a value'],
+  ['--port --quiet', '--port needs a value'],
+  ['--quiet=yes', '--quiet takes no value'],
+  ['-o josn', '-o josn: must be one of text, json'],
+  ['-o JSON', '-o JSON: must be one of text, json. Did you mean json?'],
+  [
+    '--for imds,cloudshell',
+    '--for cloudshell: must be one of imds, cloud-shell. Did you mean cloud-shell?',
+  ],
+])('explains the problem of %j', (line, problem) => {
+  expect(parseFlags(line.split(' '), FLAGS).problems[0]).toBe(problem)
+})
+
+test.each([
+  ['docter', '. Did you mean doctor?'],
+  ['hlp', '. Did you mean help?'],
+  ['', ''],
+  ['x', ''],
+  ['x'.repeat(100_000), ''],
+])('suggests for %.20j: %j', (word, suggestion) => {
+  expect(suggest(word, ['doctor', 'help', 'env'])).toBe(suggestion)
+})
