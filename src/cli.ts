@@ -21,6 +21,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   version: async () => (await import('./commands/version.ts')).version,
   redirect: async () => (await import('./commands/redirect.ts')).redirect,
   completion: async () => (await import('./commands/completion/completion.ts')).completion,
+  trust: async () => (await import('./commands/trust.ts')).trust,
   help: loadHelp,
 }
 

@@ -49,6 +49,7 @@ test.each([
     /^(?:dialects|exchange|tokens|commands|server|kubernetes\/(?!injector))\//,
   ],
   ['kubernetes/', /^(?:dialects|exchange|tokens|commands)\//],
+  ['trust/', /^(?:dialects|metadata|tokens|server|telemetry|simulator|doctor|commands)\//],
   // The simulator checks the sidecar, so it shares nothing with it that it checks.
   ['simulator/', /^(?:dialects|metadata|exchange|server|tokens|identities|telemetry|commands)\b/],
 ])('%s imports nothing that matches %s', (folder, forbidden) => {
@@ -70,7 +71,7 @@ test('the sidecar is started without the parser of flags and without help texts'
   const loaded = new Set([...loadedWith('cli.ts'), ...loadedWith('commands/serve/serve.ts')])
   expect(loaded).toContain('server/app.ts')
   expect(
-    [...loaded].filter((file) => /^lib\/args|^commands\/(?:declarations|help)/.test(file)),
+    [...loaded].filter((file) => /^lib\/args|^commands\/(?:declarations|help)|^trust\//.test(file)),
   ).toEqual([])
 })
 

@@ -14,6 +14,7 @@ import { report } from '../../src/commands/report/report.ts'
 import { serve } from '../../src/commands/serve/serve.ts'
 import { simulate } from '../../src/commands/simulate/simulate.ts'
 import { token } from '../../src/commands/token.ts'
+import { trust } from '../../src/commands/trust.ts'
 import { webhook } from '../../src/commands/webhook/webhook.ts'
 import { findPiece } from './secrets.ts'
 import { captureIo, exitCode } from '../commands/capture.ts'
@@ -23,6 +24,7 @@ const COMMANDS = [
   demo,
   simulate,
   inject,
+  trust,
   redirect,
   webhook,
   probe,

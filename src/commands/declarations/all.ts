@@ -13,6 +13,7 @@ import { REPORT } from './report.ts'
 import { SERVE } from './serve.ts'
 import { SIMULATE } from './simulate.ts'
 import { TOKEN } from './token.ts'
+import { TRUST } from './trust.ts'
 import { VERSION_COMMAND } from './version.ts'
 import { WEBHOOK } from './webhook.ts'
 
@@ -23,6 +24,7 @@ export const ALL_COMMANDS: readonly CommandDeclaration[] = [
   WEBHOOK,
   NODE_AGENT,
   INJECT,
+  TRUST,
   DOCTOR,
   REPORT,
   TOKEN,

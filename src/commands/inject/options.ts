@@ -34,7 +34,7 @@ export function parseInjectOptions(flags: InjectFlags): ManifestOptions {
 }
 
 /** Parses `Rollout=spec.template`, or with the API group: `Rollout.argoproj.io=spec.template`. */
-function parseTemplatePath(text: string, problems: string[]): TemplatePath[] {
+export function parseTemplatePath(text: string, problems: string[]): TemplatePath[] {
   const [, kind, group, path] = TEMPLATE_PATH.exec(text) ?? []
   if (kind !== undefined && path !== undefined) return [{ kind, group, keys: path.split('.') }]
   problems.push(

@@ -1,0 +1,192 @@
+/** `wimds trust`: lists the federated credentials that a cluster needs in Azure. It writes nothing there. */
+import { authorityHost as authorityHostSchema, tenant } from '../config/parsers.ts'
+import { UsageError } from '../errors.ts'
+import { readAssertion } from '../exchange/assertion.ts'
+import { findAudience } from '../exchange/clouds.ts'
+import type { TemplatePath } from '../kubernetes/manifests/workloads.ts'
+import { type Flags, parseFlags } from '../lib/args.ts'
+import { errorMessage } from '../lib/describe-error.ts'
+import { readWholeFile } from '../lib/files.ts'
+import { isGuid } from '../lib/guid.ts'
+import { parseJsonObject } from '../lib/json.ts'
+import { printError } from '../lib/print-error.ts'
+import { type ClusterObjects, readClusterObjects } from '../trust/cluster-objects.ts'
+import type { Finding } from '../trust/finding.ts'
+import { parseExistingLists, parseIdentityList } from '../trust/inventory.ts'
+import { findIssuerProblem, isAudience } from '../trust/issuer.ts'
+import { migrateFromAadPodIdentity } from '../trust/migration/aad-pod-identity.ts'
+import { migrateFromAzureWorkloadIdentity } from '../trust/migration/azure-workload-identity.ts'
+import type { Migration } from '../trust/migration/change.ts'
+import type { TrustOptions } from '../trust/needs.ts'
+import { formatAsoObjects } from '../trust/output/aso.ts'
+import { formatAzScript } from '../trust/output/az.ts'
+import { formatBicep } from '../trust/output/bicep.ts'
+import { formatJson } from '../trust/output/json.ts'
+import { formatTerraform } from '../trust/output/terraform.ts'
+import type { Output } from '../trust/output/names.ts'
+import { formatText } from '../trust/output/text.ts'
+import { createTrustPlan, type Inventory, type Plan } from '../trust/plan.ts'
+import { TRUST, TRUST_OUTPUTS } from './declarations/trust.ts'
+import { parseTemplatePath } from './inject/options.ts'
+import type { CommandIo } from './io.ts'
+import { readManifests } from './manifest-files.ts'
+
+type TrustFlags = Flags<keyof typeof TRUST.flags>
+
+/**
+ * Prints the plan. Returns 0, or 1 if an input cannot be read or something is left out. Throws `UsageError` and
+ * `ConfigError`.
+ */
+export async function trust(args: readonly string[], io: CommandIo): Promise<number> {
+  const flags = parseFlags(args, TRUST.flags)
+  const { options, templatePaths } = await parseOptions(flags)
+  const problems: string[] = []
+  const manifests = await readManifests(flags.positionals, io)
+  const inventory = await readInventory(flags, io, problems)
+  problems.unshift(...manifests.problems)
+  printError(io, 'wimds trust', ...problems)
+  // A plan of a part of the input would call credentials of the rest superfluous.
+  if (problems.length > 0) return 1
+  const namespace = flags.value('namespace')
+  const { objects, findings } = await readClusterObjects(manifests.files, {
+    namespace,
+    templatePaths,
+  })
+  const migration = migrate(flags, objects, options, findings)
+  const known = [...inventory.known, ...(migration?.known ?? [])]
+  const planned = createTrustPlan(migration?.objects ?? objects, { ...inventory, known }, options)
+  const plan = {
+    ...selectGroup(planned, flags.value('resource-group')),
+    findings: [...findings, ...planned.findings],
+  }
+  const output = format(flags.value('output'), plan, migration)
+  const all = [...plan.findings, ...output.findings]
+  const lines = all.map(({ severity, object, message }) => {
+    return `${severity === 'warning' ? 'warning: ' : ''}${object}: ${message}`
+  })
+  printError(io, 'wimds trust', ...new Set(lines))
+  io.stdout.write(output.text)
+  return all.some(({ severity }) => severity === 'error') ? 1 : 0
+}
+
+async function parseOptions(
+  flags: TrustFlags,
+): Promise<{ options: TrustOptions; templatePaths: TemplatePath[] }> {
+  const problems = [...flags.problems]
+  if (flags.positionals.length === 0)
+    problems.push('name a manifest or a directory, or - for standard input')
+  const clientId = flags.value('client-id')?.toLowerCase()
+  for (const id of [clientId, ...flags.values('application')]) {
+    if (id !== undefined && !isGuid(id))
+      problems.push(`the client id ${JSON.stringify(id)} is not a GUID`)
+  }
+  const tenantId = flags.value('tenant-id')
+  if (tenantId !== undefined && !tenant.safeParse(tenantId).success) {
+    problems.push(`--tenant-id ${JSON.stringify(tenantId)} is not the GUID or domain of a tenant`)
+  }
+  const host = authorityHostSchema.safeParse(
+    flags.value('authority-host') ?? 'https://login.microsoftonline.com',
+  )
+  for (const { message } of host.error?.issues ?? []) problems.push(`--authority-host ${message}`)
+  const audience = flags.value('audience')
+  if (audience !== undefined && !isAudience(audience)) {
+    problems.push(`--audience ${JSON.stringify(audience)} is not a URI or GUID`)
+  }
+  if (flags.has('force-namespaced') && flags.value('from') !== 'aad-pod-identity') {
+    problems.push('--force-namespaced needs --from aad-pod-identity')
+  }
+  const templatePaths = flags.values('path').flatMap((text) => parseTemplatePath(text, problems))
+  const issuer = await readIssuer(flags.value('issuer'), problems)
+  if (problems.length > 0 || !host.success || issuer === undefined) throw new UsageError(problems)
+  const audienceOrDefault = audience ?? findAudience(host.data)
+  return {
+    options: { issuer, authorityHost: host.data, audience: audienceOrDefault, clientId, tenantId },
+    templatePaths,
+  }
+}
+
+/** Returns the issuer that the flag is, or that the file has which it names. */
+async function readIssuer(
+  given: string | undefined,
+  problems: string[],
+): Promise<string | undefined> {
+  if (given === undefined) {
+    problems.push(
+      '--issuer is required: on AKS az aks show --query oidcIssuerProfile.issuerUrl, elsewhere kubectl get --raw /.well-known/openid-configuration',
+    )
+    return undefined
+  }
+  const issuer = given.includes('://') ? given : await readIssuerFile(given, problems)
+  const problem = issuer === undefined ? undefined : findIssuerProblem(issuer)
+  if (problem !== undefined) problems.push(problem)
+  return issuer
+}
+
+async function readIssuerFile(path: string, problems: string[]): Promise<string | undefined> {
+  try {
+    const document = parseJsonObject(await readWholeFile(path))
+    if (document === undefined) return (await readAssertion(path)).issuer
+    if (typeof document['issuer'] === 'string') return document['issuer']
+    problems.push(`--issuer: ${path} is a JSON document without issuer`)
+  } catch (error) {
+    problems.push(`--issuer: ${errorMessage(error)}`)
+  }
+  return undefined
+}
+
+async function readInventory(
+  flags: TrustFlags,
+  io: CommandIo,
+  problems: string[],
+): Promise<Inventory> {
+  const [identities, existing] = await Promise.all(
+    [flags.values('identities'), flags.values('existing')].map((names) => readManifests(names, io)),
+  )
+  problems.push(...(identities?.problems ?? []), ...(existing?.problems ?? []))
+  return {
+    known: [
+      ...flags.values('application').map((clientId) => ({
+        clientId: clientId.toLowerCase(),
+        kind: 'application' as const,
+      })),
+      ...(identities?.files ?? []).flatMap((file) => parseIdentityList(file, problems)),
+    ],
+    existing: (existing?.files ?? []).flatMap((file) => parseExistingLists(file, problems)),
+  }
+}
+
+function migrate(
+  flags: TrustFlags,
+  objects: ClusterObjects,
+  { tenantId }: TrustOptions,
+  findings: Finding[],
+): Migration | undefined {
+  const from = flags.value('from')
+  if (from === 'azure-workload-identity') return migrateFromAzureWorkloadIdentity(objects, tenantId)
+  if (from !== 'aad-pod-identity') return undefined
+  const options = { isNamespaced: flags.has('force-namespaced'), tenantId }
+  return migrateFromAadPodIdentity(objects, options, (severity, object, message) => {
+    findings.push({ severity, object, message })
+  })
+}
+
+function selectGroup(plan: Plan, group: string | undefined): Plan {
+  if (group === undefined) return plan
+  const identities = plan.identities.filter(
+    ({ id }) => id?.resourceGroup.toLowerCase() === group.toLowerCase(),
+  )
+  return { ...plan, identities }
+}
+
+function format(name: string | undefined, plan: Plan, migration: Migration | undefined): Output {
+  const changes = migration?.changes
+  const formats = {
+    text: () => ({ text: formatText(plan, changes), findings: [] }),
+    json: () => ({ text: formatJson(plan, changes), findings: [] }),
+    az: () => ({ text: formatAzScript(plan), findings: [] }),
+    terraform: () => ({ text: formatTerraform(plan), findings: [] }),
+    bicep: () => formatBicep(plan),
+    aso: () => formatAsoObjects(plan),
+  }
+  return formats[TRUST_OUTPUTS.find((each) => each === name) ?? 'text']()
+}

@@ -1,0 +1,11 @@
+/** What is wrong with an input object, or has to be known about it. */
+export interface Finding {
+  /** An `error`: something is left out of the output. */
+  readonly severity: 'error' | 'warning'
+  /** Such as `ServiceAccount shop/orders`. */
+  readonly object: string
+  /** What is wrong, the value, and the fix. */
+  readonly message: string
+}
+
+export type Report = (severity: Finding['severity'], object: string, message: string) => void

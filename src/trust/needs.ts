@@ -1,0 +1,303 @@
+/** Finds the federated credentials that the objects of a cluster need. */
+import type { IdentityEntry } from '../config/identities-file.ts'
+import { findAudience, resolveAuthority } from '../exchange/clouds.ts'
+import { parseAnnotations } from '../kubernetes/injector/annotations.ts'
+import {
+  allContainers,
+  findVariable,
+  getLiteralValue,
+  type Pod,
+} from '../kubernetes/injector/pod.ts'
+import { INJECTION_DEFAULTS, releaseImages } from '../kubernetes/injector/settings.ts'
+import { isGuid } from '../lib/guid.ts'
+import { VERSION } from '../version.ts'
+import {
+  type ClusterObjects,
+  findAccountName,
+  formatObject,
+  isObjectName,
+  type ServiceAccountObject,
+  type WorkloadObject,
+} from './cluster-objects.ts'
+import type { Report } from './finding.ts'
+import type { IdentityKind, KnownIdentity } from './inventory.ts'
+import { type ManagedIdentityId, parseManagedIdentityId } from './managed-identity.ts'
+import { BINDING, findMainToken, findTokenAt, type TokenUse } from './projected-token.ts'
+
+export interface TrustOptions {
+  /** The issuer of the cluster's tokens. */
+  readonly issuer: string
+  /** The login host of the cloud. */
+  readonly authorityHost: string
+  /** The audience of projected tokens for Entra ID. */
+  readonly audience: string
+  /** The identity of injected workloads whose ServiceAccount names none. */
+  readonly clientId: string | undefined
+  /** The tenant of identities that name none. */
+  readonly tenantId: string | undefined
+}
+
+/** A federated credential that one object needs. */
+export interface Need {
+  readonly clientId: string
+  /** Undefined if the objects do not say. */
+  readonly kind: IdentityKind | undefined
+  readonly id: ManagedIdentityId | undefined
+  readonly issuer: string
+  readonly subject: string
+  readonly audience: string
+  /** The object, such as `Deployment shop/orders`. */
+  readonly source: string
+}
+
+export const CLIENT_ID = 'azure.workload.identity/client-id'
+export const TENANT_ID = 'azure.workload.identity/tenant-id'
+export const USE = 'azure.workload.identity/use'
+
+const SETTINGS = { ...INJECTION_DEFAULTS, ...releaseImages(VERSION) }
+
+interface Context {
+  readonly objects: ClusterObjects
+  readonly known: readonly KnownIdentity[]
+  readonly options: TrustOptions
+  readonly report: Report
+  /** Subjects whose tokens go to the token proxy of an identity binding. */
+  readonly bound: Set<string>
+}
+
+/** Returns the need of each object. The credential of one identity and subject may be needed by several. */
+export function findNeeds(
+  objects: ClusterObjects,
+  known: readonly KnownIdentity[],
+  options: TrustOptions,
+  report: Report,
+): Need[] {
+  const context: Context = { objects, known, options, report, bound: new Set() }
+  const ofWorkloads = objects.workloads.flatMap((workload) => findWorkloadNeeds(workload, context))
+  const ofAccounts = objects.serviceAccounts.flatMap((account) =>
+    findAccountNeeds(account, ofWorkloads, context),
+  )
+  return [...ofAccounts, ...ofWorkloads]
+}
+
+/** Returns the need of an annotated ServiceAccount. Its workloads may not be in the input. */
+function findAccountNeeds(
+  account: ServiceAccountObject,
+  ofWorkloads: readonly Need[],
+  { options, report, bound }: Context,
+): Need[] {
+  const source = formatObject('ServiceAccount', account)
+  const clientId = account.annotations[CLIENT_ID]?.trim().toLowerCase()
+  if (clientId === undefined) return []
+  if (!isGuid(clientId)) {
+    report(
+      'error',
+      source,
+      `the annotation ${CLIENT_ID} must be a GUID, not ${JSON.stringify(clientId)}`,
+    )
+    return []
+  }
+  const subject = formatSubject(account.namespace, account.name)
+  const same = ofWorkloads.find((need) => need.clientId === clientId && need.subject === subject)
+  if (same !== undefined) return [{ ...same, source }]
+  if (bound.has(subject)) {
+    report(
+      'warning',
+      source,
+      `uses an identity binding, so ${clientId} needs no federated credential for it`,
+    )
+    return []
+  }
+  const { issuer, audience } = options
+  return [{ clientId, kind: undefined, id: undefined, issuer, subject, audience, source }]
+}
+
+function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
+  const { objects, options, report, bound } = context
+  const { template, namespace } = workload
+  const source = formatObject(workload.kind, workload)
+  const accountName = findAccountName(workload)
+  if (!isObjectName(accountName)) {
+    report('error', source, `serviceAccountName ${JSON.stringify(accountName)} is not a valid name`)
+    return []
+  }
+  const subject = formatSubject(namespace, accountName)
+  const main = findMainToken(template, options.audience)
+  const toNeed = (identity: WorkloadIdentity): Need[] => {
+    if (identity.token === BINDING) {
+      bound.add(subject)
+      return []
+    }
+    const { clientId, kind, id, token: audience } = identity
+    return [{ clientId, kind, id, issuer: options.issuer, subject, audience, source }]
+  }
+  const { configMap } = parseAnnotations(template, SETTINGS)
+  const isInjected = asksForInjection(workload)
+  const explicit = findExplicitIdentities(template, main)
+  if (isInjected && configMap !== undefined) {
+    const entries = findEntries(workload, configMap, context)
+    return [
+      ...[
+        ...explicit,
+        ...entries.flatMap((entry) => fromEntry(entry, template, main, options)),
+      ].flatMap(toNeed),
+      ...findChainedNeeds(entries, source, context),
+    ]
+  }
+  const isLabelled = template.metadata?.labels?.[USE] === 'true'
+  if (explicit.length > 0 || (!isInjected && !isLabelled)) return explicit.flatMap(toNeed)
+  const account = objects.serviceAccounts.find(
+    (each) => each.namespace === namespace && each.name === accountName,
+  )
+  const annotated = account?.annotations[CLIENT_ID]?.trim().toLowerCase()
+  const clientId = annotated ?? (isInjected ? options.clientId : undefined)
+  if (clientId === undefined) {
+    reportNoIdentity(
+      source,
+      formatObject('ServiceAccount', { namespace, name: accountName }),
+      account,
+      report,
+    )
+    return []
+  }
+  // The problem of another value is that of the ServiceAccount.
+  return isGuid(clientId) ? toNeed({ clientId, kind: undefined, id: undefined, token: main }) : []
+}
+
+/** True if the pods have the sidecar, or annotations for it: a label of the namespace can ask for it, too. */
+function asksForInjection({ template, annotations }: WorkloadObject): boolean {
+  const { inject } = parseAnnotations(template, SETTINGS)
+  if (inject === false || annotations['wimds.io/inject'] === 'false') return false
+  const names = Object.keys(template.metadata?.annotations ?? {})
+  return inject === true || names.some((name) => name.startsWith('wimds.io/'))
+}
+
+function reportNoIdentity(
+  source: string,
+  accountLabel: string,
+  account: ServiceAccountObject | undefined,
+  report: Report,
+): void {
+  if (account === undefined) {
+    report(
+      'error',
+      source,
+      `uses ${accountLabel}, which is not in the input. Fix: add it to the input`,
+    )
+    return
+  }
+  const fix = `Fix: add the annotation ${CLIENT_ID} to it, or pass --client-id`
+  report('error', source, `has no identity: ${accountLabel} names none. ${fix}`)
+}
+
+interface WorkloadIdentity extends Pick<Need, 'clientId' | 'kind' | 'id'> {
+  readonly token: TokenUse
+}
+
+/** Finds the client ids in the environment of containers that have a projected token for Entra ID. */
+function findExplicitIdentities(pod: Pod, main: TokenUse): WorkloadIdentity[] {
+  const clientIds = allContainers(pod)
+    .filter(
+      (container) =>
+        findVariable(container, 'AZURE_FEDERATED_TOKEN_FILE') !== undefined &&
+        // The identities file replaces the variable.
+        findVariable(container, 'WIMDS_CONFIG') === undefined,
+    )
+    .map(
+      (container) =>
+        getLiteralValue(findVariable(container, 'AZURE_CLIENT_ID'))?.toLowerCase() ?? '',
+    )
+  return [...new Set(clientIds)]
+    .filter(isGuid)
+    .map((clientId) => ({ clientId, kind: undefined, id: undefined, token: main }))
+}
+
+function findEntries(
+  { namespace, kind, name }: WorkloadObject,
+  configMap: string,
+  { objects, report }: Context,
+): readonly IdentityEntry[] {
+  const found = objects.configMaps.find(
+    (each) => each.namespace === namespace && each.name === configMap,
+  )
+  if (found === undefined) {
+    const label = formatObject('ConfigMap', { namespace, name: configMap })
+    const message = `uses the identities of ${label}, which is not in the input or has no key identities.yaml. Fix: add it to the input`
+    report('error', formatObject(kind, { namespace, name }), message)
+  }
+  return found?.entries ?? []
+}
+
+/** Returns the identity of an entry; none for a chained one, which has no credential for the pod. */
+function fromEntry(
+  { clientId, resourceId, tokenFile, exchangeVia, authorityHost, assertionFrom }: IdentityEntry,
+  pod: Pod,
+  main: TokenUse,
+  options: TrustOptions,
+): WorkloadIdentity[] {
+  if (assertionFrom !== undefined) return []
+  const audience = authorityHost === undefined ? options.audience : findAudience(authorityHost)
+  const projected = tokenFile === undefined ? main : findTokenAt(pod, tokenFile, audience)
+  const token =
+    exchangeVia === 'token-proxy'
+      ? BINDING
+      : exchangeVia === 'entra' && projected === BINDING
+        ? audience
+        : projected
+  const id = resourceId === undefined ? undefined : parseManagedIdentityId(resourceId)
+  return [{ clientId, kind: id && 'managed-identity', id, token }]
+}
+
+/** Returns the credentials by which applications accept the token of a managed identity (`assertionFrom`). */
+function findChainedNeeds(
+  entries: readonly IdentityEntry[],
+  source: string,
+  { objects, known, options, report }: Context,
+): Need[] {
+  return entries.flatMap(({ clientId, assertionFrom }) => {
+    if (assertionFrom === undefined) return []
+    const managed = entries.find((entry) => (entry.name ?? entry.clientId) === assertionFrom)
+    if (managed === undefined) return []
+    const { objectId, tenantId, authorityHost = options.authorityHost } = managed
+    const listed = known.find((each) => each.clientId === managed.clientId)
+    const subject = objectId ?? listed?.principalId
+    const tenant =
+      tenantId ??
+      listed?.tenantId ??
+      options.tenantId ??
+      findAccountTenant(managed.clientId, objects)
+    if (subject === undefined || tenant === undefined || !isGuid(subject)) {
+      const missing = subject === undefined ? 'object id' : 'tenant'
+      report(
+        'error',
+        source,
+        `the ${missing} of ${assertionFrom}, whose token ${clientId} accepts, is not known. Fix: set ${subject === undefined ? 'objectId' : 'tenantId'} in the identities file, or pass --identities`,
+      )
+      return []
+    }
+    return [
+      {
+        clientId,
+        kind: 'application' as const,
+        id: undefined,
+        issuer: `${resolveAuthority(authorityHost, tenant).url}/v2.0`,
+        subject,
+        audience: findAudience(authorityHost),
+        source,
+      },
+    ]
+  })
+}
+
+function findAccountTenant(
+  clientId: string,
+  { serviceAccounts }: ClusterObjects,
+): string | undefined {
+  return serviceAccounts.find(
+    ({ annotations }) => annotations[CLIENT_ID]?.toLowerCase() === clientId,
+  )?.annotations[TENANT_ID]
+}
+
+function formatSubject(namespace: string, account: string): string {
+  return `system:serviceaccount:${namespace}:${account}`
+}

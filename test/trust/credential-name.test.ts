@@ -1,0 +1,40 @@
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { CREDENTIAL_NAME, createCredentialName } from '../../src/trust/credential-name.ts'
+
+const subject = (namespace: string, name: string) => `system:serviceaccount:${namespace}:${name}`
+
+test('names a credential after namespace and ServiceAccount', () => {
+  expect(createCredentialName('https://oidc.example/', subject('shop', 'orders'))).toMatch(
+    /^wimds-shop-orders-[0-9a-f]{8}$/,
+  )
+})
+
+test('gives clusters, and subjects that look alike, names of their own', () => {
+  const names = [
+    createCredentialName('https://one.example/', subject('shop', 'orders')),
+    createCredentialName('https://two.example/', subject('shop', 'orders')),
+    createCredentialName('https://one.example/', subject('shop-orders', 'a')),
+    createCredentialName('https://one.example/', subject('shop', 'orders-a')),
+    createCredentialName('https://one.example/', subject('shop', 'orders.a')),
+  ]
+  expect(new Set(names).size).toBe(names.length)
+})
+
+test('returns the same name each time', () => {
+  const [one, other] = [1, 2].map(() =>
+    createCredentialName('https://one.example/', subject('shop', 'orders')),
+  )
+  expect(one).toBe(other)
+})
+
+test('returns only names that Azure allows', () => {
+  fc.assert(
+    fc.property(fc.webUrl(), fc.string(), fc.string(), (issuer, namespace, name) => {
+      expect(createCredentialName(issuer, subject(namespace, name))).toMatch(CREDENTIAL_NAME)
+    }),
+  )
+  expect(
+    createCredentialName('https://one.example/', subject('n'.repeat(63), 'a.'.repeat(126))),
+  ).toMatch(CREDENTIAL_NAME)
+})

@@ -1,0 +1,2 @@
+/** A type of Emscripten that the declarations of web-tree-sitter mention. */
+interface EmscriptenModule {}
