@@ -11,6 +11,7 @@ import {
 import { findAudience, findCloud } from '../exchange/clouds.ts'
 import { toProblem } from './problem.ts'
 import type { AssertionReport } from './report.ts'
+import { isInternalIssuer } from '../trust/issuer.ts'
 
 interface CheckOptions {
   /** Origins of the clouds that the token is sent to. */
@@ -110,16 +111,6 @@ function findFailure(
 
 function usualAudience([host]: readonly string[]): string {
   return host === undefined ? 'api://AzureADTokenExchange' : findAudience(host)
-}
-
-/** Returns true for an issuer that no host outside the cluster can resolve. */
-export function isInternalIssuer(issuer: string): boolean {
-  if (!URL.canParse(issuer)) return true
-  const { protocol, hostname } = new URL(issuer)
-  if (protocol !== 'https:') return true
-  return /^kubernetes(?:\.default|$)|\.(?:svc|cluster|cluster\.local|local|internal)$|\.azmk8s\.io$/.test(
-    hostname,
-  )
 }
 
 function findWarnings(assertion: Assertion, options: CheckOptions): string[] {

@@ -1,7 +1,10 @@
 /** Creates the commands for what an exchange needs: a federated credential, or an identity binding. */
 import type { Assertion } from '../exchange/assertion.ts'
 import type { Identity } from '../identities.ts'
+import { quoteHcl } from '../lib/hcl.ts'
 import { quoteForShell } from '../lib/shell.ts'
+import { createCredentialName } from '../trust/credential-name.ts'
+import { formatManagedIdentityId, parseManagedIdentityId } from '../trust/managed-identity.ts'
 import type { BindingCommands, CredentialCommands } from './report.ts'
 
 type Claims = Pick<Assertion, 'issuer' | 'subject' | 'audience'>
@@ -14,28 +17,27 @@ export function createCredentialCommands(
   { clientId, resourceId }: Pick<Identity, 'clientId' | 'resourceId'>,
   { issuer, subject, audience: [audience = 'api://AzureADTokenExchange'] }: Claims,
 ): CredentialCommands {
-  const name = createName(subject)
-  const { group, identity, subscription } = parseResourceId(resourceId)
+  const name = createCredentialName(issuer, subject)
+  const id = parseManagedIdentityId(resourceId ?? '')
   const parameters = JSON.stringify({ name, issuer, subject, audiences: [audience] })
   return {
     azManagedIdentity: [
       'az identity federated-credential create',
       `--name ${name}`,
-      `--identity-name ${quoteForShell(identity)}`,
-      `--resource-group ${quoteForShell(group)}`,
-      ...(subscription === undefined ? [] : [`--subscription ${quoteForShell(subscription)}`]),
+      `--identity-name ${quoteForShell(id?.name ?? 'IDENTITY_NAME')}`,
+      `--resource-group ${quoteForShell(id?.resourceGroup ?? 'RESOURCE_GROUP')}`,
+      ...(id === undefined ? [] : [`--subscription ${quoteForShell(id.subscription)}`]),
       `--issuer ${quoteForShell(issuer)}`,
       `--subject ${quoteForShell(subject)}`,
       `--audiences ${quoteForShell(audience)}`,
     ].join(' '),
     azApplication: `az ad app federated-credential create --id ${clientId} --parameters ${quoteForShell(parameters)}`,
     terraform: `resource "azurerm_federated_identity_credential" ${quoteHcl(name)} {
-  name                = ${quoteHcl(name)}
-  resource_group_name = ${quoteHcl(group)}
-  parent_id           = ${resourceId === undefined ? 'azurerm_user_assigned_identity.IDENTITY_NAME.id' : quoteHcl(resourceId)}
-  issuer              = ${quoteHcl(issuer)}
-  subject             = ${quoteHcl(subject)}
-  audience            = [${quoteHcl(audience)}]
+  name                      = ${quoteHcl(name)}
+  user_assigned_identity_id = ${id === undefined ? 'azurerm_user_assigned_identity.IDENTITY_NAME.id' : quoteHcl(formatManagedIdentityId(id))}
+  issuer                    = ${quoteHcl(issuer)}
+  subject                   = ${quoteHcl(subject)}
+  audience                  = [${quoteHcl(audience)}]
 }`,
   }
 }
@@ -43,22 +45,22 @@ export function createCredentialCommands(
 /** Returns the commands for an exchange through the token proxy of AKS identity bindings. */
 export function createBindingCommands(
   { clientId, resourceId }: Pick<Identity, 'clientId' | 'resourceId'>,
-  { subject }: Pick<Claims, 'subject'>,
+  { issuer, subject }: Pick<Claims, 'issuer' | 'subject'>,
 ): BindingCommands {
   const [namespace = 'NAMESPACE', account = 'SERVICEACCOUNT'] = subject
     .replace(/^system:serviceaccount:/, '')
     .split(':')
-  const { group, identity } = parseResourceId(resourceId)
+  const id = parseManagedIdentityId(resourceId ?? '')
   const name = `use-identity-${clientId}`
   return {
     azIdentityBinding: [
       'az aks identity-binding create',
       '--resource-group RESOURCE_GROUP --cluster-name CLUSTER',
-      `--name ${quoteForShell(identity)}`,
+      `--name ${quoteForShell(id?.name ?? 'IDENTITY_NAME')}`,
       `--managed-identity-resource-id ${
-        resourceId === undefined
-          ? `"$(az identity show --resource-group ${group} --name ${identity} --query id --output tsv)"`
-          : quoteForShell(resourceId)
+        id === undefined
+          ? '"$(az identity show --resource-group RESOURCE_GROUP --name IDENTITY_NAME --query id --output tsv)"'
+          : quoteForShell(formatManagedIdentityId(id))
       }`,
     ].join(' '),
     kubectlApply: `kubectl apply -f - <<'EOF'
@@ -74,7 +76,7 @@ rules:
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
 metadata:
-  name: ${name}-${createName(subject)}
+  name: ${name}-${createCredentialName(issuer, subject)}
 roleRef:
   apiGroup: rbac.authorization.k8s.io
   kind: ClusterRole
@@ -85,33 +87,4 @@ subjects:
     namespace: ${JSON.stringify(namespace)}
 EOF`,
   }
-}
-
-/** Returns a name of 3 to 120 URL-safe characters, derived from the subject. */
-function createName(subject: string): string {
-  const [namespace = '', account = ''] = subject
-    .replace(/^system:serviceaccount:/, '')
-    .split(':')
-    .map((part) => part.replace(/[^\w-]+/g, '-'))
-  return `wimds-${namespace}-${account}`.replace(/-+$/, '').slice(0, 120)
-}
-
-interface ResourceIdParts {
-  readonly subscription?: string
-  readonly group: string
-  readonly identity: string
-}
-
-function parseResourceId(resourceId = ''): ResourceIdParts {
-  const [, subscription, group, identity] =
-    /^\/subscriptions\/([^/]+)\/resourcegroups\/([^/]+)\/.*\/([^/]+)$/i.exec(resourceId) ?? []
-  if (subscription === undefined || group === undefined || identity === undefined) {
-    return { group: 'RESOURCE_GROUP', identity: 'IDENTITY_NAME' }
-  }
-  return { subscription, group, identity }
-}
-
-/** Quotes an HCL string, in which `${` and `%{` begin templates. */
-function quoteHcl(text: string): string {
-  return JSON.stringify(text).replaceAll(/[$%](?=\{)/g, (sign) => sign + sign)
 }

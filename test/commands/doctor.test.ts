@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { doctor } from '../../src/commands/doctor.ts'
 import type { DoctorReport } from '../../src/doctor/report.ts'
+import { createCredentialName } from '../../src/trust/credential-name.ts'
 import { serve } from '../../src/simulator/http/serve.ts'
 import { createTokenProxy } from '../../src/simulator/token-proxy.ts'
 import { BILLING, ORDERS, REPORTS } from '../../src/simulator/defaults.ts'
@@ -124,10 +125,10 @@ test('prints the commands that create a missing federated credential', async () 
   })
   const commands = exchange?.commands
   expect(commands?.azManagedIdentity).toBe(
-    `az identity federated-credential create --name wimds-shop-orders --identity-name IDENTITY_NAME --resource-group RESOURCE_GROUP --issuer ${issuer} --subject system:serviceaccount:shop:orders --audiences api://AzureADTokenExchange`,
+    `az identity federated-credential create --name ${createCredentialName(issuer, 'system:serviceaccount:shop:orders')} --identity-name IDENTITY_NAME --resource-group RESOURCE_GROUP --issuer ${issuer} --subject system:serviceaccount:shop:orders --audiences api://AzureADTokenExchange`,
   )
   expect(commands?.azApplication).toContain(`--id ${BILLING.clientId} --parameters '{"name":`)
-  expect(commands?.terraform).toContain(`issuer              = "${issuer}"`)
+  expect(commands?.terraform).toContain(`issuer                    = "${issuer}"`)
 
   const { code, out } = await run([], { AZURE_CLIENT_ID: BILLING.clientId })
   expect(code).toBe(1)

@@ -19,7 +19,9 @@ test('uses identity, group and subscription of the resource id', () => {
   expect(azManagedIdentity).toContain(
     "--identity-name orders --resource-group 'my shop' --subscription 55555555-5555-4555-8555-555555555555",
   )
-  expect(terraform).toContain(`parent_id           = "${ARM_ID}"`)
+  expect(terraform).toContain(
+    'user_assigned_identity_id = "/subscriptions/55555555-5555-4555-8555-555555555555/resourceGroups/my shop/providers/Microsoft.ManagedIdentity/userAssignedIdentities/orders"',
+  )
 })
 
 test('has placeholders without a resource id', () => {
@@ -54,7 +56,7 @@ test('derives a valid credential name from the service account', () => {
     { clientId },
     { ...CLAIMS, subject: `system:serviceaccount:shop:${'a.b/'.repeat(60)}` },
   )
-  const [, name = ''] = /name {16}= "([^"]+)"/.exec(terraform) ?? []
+  const [, name = ''] = /name {22}= "([^"]+)"/.exec(terraform) ?? []
   expect(name).toMatch(/^[A-Za-z0-9][\w-]{2,119}$/)
 })
 

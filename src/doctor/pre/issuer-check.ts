@@ -1,7 +1,8 @@
 /** Checks whether Entra ID can validate the tokens of a cluster's issuer. */
 import * as z from 'zod/mini'
 import { parseJsonObject } from '../../lib/json.ts'
-import { ENABLE_OIDC_ISSUER, isInternalIssuer } from '../assertion-check.ts'
+import { isInternalIssuer } from '../../trust/issuer.ts'
+import { ENABLE_OIDC_ISSUER } from '../assertion-check.ts'
 import { failed, notChecked, passed } from '../findings.ts'
 import { createKubectlProblem, firstLineOf, type Kubectl } from '../kubectl.ts'
 import { createProblem, type ProblemCode } from '../problem.ts'
