@@ -3,8 +3,8 @@ import type { Assertion } from '../exchange/assertion.ts'
 import type { Identity } from '../identities.ts'
 import { quoteHcl } from '../lib/hcl.ts'
 import { quoteForShell } from '../lib/shell.ts'
-import { createCredentialName } from '../trust/credential-name.ts'
-import { formatManagedIdentityId, parseManagedIdentityId } from '../trust/managed-identity.ts'
+import { createCredentialName } from '../lib/credential-name.ts'
+import { formatManagedIdentityId, parseManagedIdentityId } from '../lib/managed-identity.ts'
 import type { BindingCommands, CredentialCommands } from './report.ts'
 
 type Claims = Pick<Assertion, 'issuer' | 'subject' | 'audience'>

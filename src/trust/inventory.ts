@@ -7,7 +7,7 @@ import {
   formatManagedIdentityId,
   type ManagedIdentityId,
   parseManagedIdentityId,
-} from './managed-identity.ts'
+} from '../lib/managed-identity.ts'
 
 export type IdentityKind = 'managed-identity' | 'application'
 

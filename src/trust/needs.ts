@@ -21,7 +21,7 @@ import {
 } from './cluster-objects.ts'
 import type { Report } from './finding.ts'
 import type { IdentityKind, KnownIdentity } from './inventory.ts'
-import { type ManagedIdentityId, parseManagedIdentityId } from './managed-identity.ts'
+import { type ManagedIdentityId, parseManagedIdentityId } from '../lib/managed-identity.ts'
 import { BINDING, findMainToken, findTokenAt, type TokenUse } from './projected-token.ts'
 
 export interface TrustOptions {

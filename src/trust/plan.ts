@@ -1,9 +1,9 @@
 /** Plans the federated credentials of a cluster: what must exist in Azure, beside what does. */
 import type { ClusterObjects } from './cluster-objects.ts'
-import { createCredentialName } from './credential-name.ts'
+import { createCredentialName } from '../lib/credential-name.ts'
 import type { Finding, Report } from './finding.ts'
 import type { ExistingCredential, ExistingList, IdentityKind, KnownIdentity } from './inventory.ts'
-import { isSameIdentity, type ManagedIdentityId } from './managed-identity.ts'
+import { isSameIdentity, type ManagedIdentityId } from '../lib/managed-identity.ts'
 import { findNeeds, type Need, type TrustOptions } from './needs.ts'
 
 /** How many federated credentials Azure allows for an identity. */

@@ -15,7 +15,7 @@ import {
   ORDERS_ID,
   serviceAccount,
 } from '../trust/fixtures.ts'
-import { formatManagedIdentityId } from '../../src/trust/managed-identity.ts'
+import { formatManagedIdentityId } from '../../src/lib/managed-identity.ts'
 import { captureIo, exitCode } from './capture.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'wimds-trust-'))

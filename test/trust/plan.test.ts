@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { ExistingCredential } from '../../src/trust/inventory.ts'
-import { createCredentialName } from '../../src/trust/credential-name.ts'
+import { createCredentialName } from '../../src/lib/credential-name.ts'
 import {
   AUDIENCE,
   BILLING,

@@ -16,7 +16,7 @@ import {
 } from '../cluster-objects.ts'
 import type { Report } from '../finding.ts'
 import type { KnownIdentity } from '../inventory.ts'
-import { parseManagedIdentityId } from '../managed-identity.ts'
+import { parseManagedIdentityId } from '../../lib/managed-identity.ts'
 import { CLIENT_ID, TENANT_ID } from '../needs.ts'
 import type { Change, Migration } from './change.ts'
 import { editWorkload, formatTexts } from './edit-workload.ts'

@@ -1,6 +1,6 @@
 /** Names identities in comments and as symbols of the output. */
 import type { Finding } from '../finding.ts'
-import { formatManagedIdentityId } from '../managed-identity.ts'
+import { formatManagedIdentityId } from '../../lib/managed-identity.ts'
 import type { PlannedIdentity } from '../plan.ts'
 
 /** The text in one format. */

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { formatTerraform } from '../../../src/trust/output/terraform.ts'
-import { formatManagedIdentityId } from '../../../src/trust/managed-identity.ts'
+import { formatManagedIdentityId } from '../../../src/lib/managed-identity.ts'
 import {
   AUDIENCE,
   BILLING,
