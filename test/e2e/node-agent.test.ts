@@ -159,6 +159,9 @@ test('an earlier redirect of a pod outlives its agent, and new pods wait for the
 })
 
 test('thirty pods at once are all routed before their containers run', async () => {
+  // An upgrade: the new agent starts beside the old one.
+  await installAgent()
+  await inAgentNamespace('rollout', 'status', AGENT, '--timeout=120s')
   const names = Array.from({ length: 30 }, (_, index) => `many-${index}`)
   await create(...names.map((name) => askingPod(name, 'two')))
   for (const name of names) await cluster.namespace.ready(name, 300)

@@ -1,5 +1,6 @@
 /** Finds the network namespaces of this node in which a pod may be, and says which addresses they have. */
-import { type FileHandle, open, readdir, readFile, readlink, stat } from 'node:fs/promises'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { type FileHandle, open, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as z from 'zod/mini'
 import { errorCode } from '../../lib/describe-error.ts'
@@ -82,31 +83,38 @@ async function* openRuntimeNamespaces(directory: string): AsyncGenerator<Opened>
 
 /**
  * A process can end and its number be used again, so its cgroup is read again after its namespace was opened.
- * A process may also have left the pod's namespace: the caller compares the addresses.
+ * A process may also have left the pod's namespace: the caller compares the addresses. The files are read
+ * synchronously: a node has a thousand processes, and each asynchronous call costs several times the read.
  */
 async function* openProcessNamespaces(procDirectory: string, uid: string): AsyncGenerator<Opened> {
   const opened = new Set<string>()
-  for (const name of await readdir(procDirectory)) {
+  for (const name of readdirSync(procDirectory)) {
     if (!/^\d+$/.test(name)) continue
     const directory = join(procDirectory, name)
-    if (!(await isProcessOf(uid, directory))) continue
+    if (!isProcessOf(uid, directory)) continue
     const path = join(directory, 'ns/net')
-    const link = await readlink(path).catch(() => undefined)
+    const link = ignoreEnded(() => readlinkSync(path))
     if (link === undefined || opened.has(link)) continue
     const handle = await openIfPresent(path)
     if (handle === undefined) continue
-    if (await isProcessOf(uid, directory)) {
+    if (isProcessOf(uid, directory)) {
       opened.add(link)
       yield { path, handle }
     } else await handle.close()
   }
 }
 
-async function isProcessOf(uid: string, directory: string): Promise<boolean> {
+function isProcessOf(uid: string, directory: string): boolean {
+  const cgroups = ignoreEnded(() => readFileSync(join(directory, 'cgroup'), 'utf8'))
+  return cgroups !== undefined && belongsToPod(cgroups, uid)
+}
+
+/** Returns undefined if the process has ended in the meantime. */
+function ignoreEnded<T>(read: () => T): T | undefined {
   try {
-    return belongsToPod(await readFile(join(directory, 'cgroup'), 'utf8'), uid)
+    return read()
   } catch (error) {
-    if (isGone(error)) return false
+    if (isGone(error)) return undefined
     throw error
   }
 }
