@@ -54,6 +54,8 @@ export interface ClusterObjects {
   readonly serviceAccounts: readonly ServiceAccountObject[]
   readonly workloads: readonly WorkloadObject[]
   readonly configMaps: readonly IdentitiesConfigMap[]
+  /** Namespaces whose label asks for injection of all their pods. */
+  readonly injectedNamespaces: ReadonlySet<string>
   /** Those of the API group aadpodidentity.k8s.io. */
   readonly podIdentities: readonly OtherObject[]
 }
@@ -148,6 +150,16 @@ export async function readClusterObjects(
     configMaps: (
       await Promise.all(located.map(({ object, ...own }) => readConfigMap(object, own, report)))
     ).flat(),
+    injectedNamespaces: new Set(
+      parsed
+        .filter(
+          ({ apiVersion, kind, metadata }) =>
+            apiVersion === 'v1' &&
+            kind === 'Namespace' &&
+            metadata.labels['wimds.io/inject'] === 'true',
+        )
+        .map(({ metadata }) => metadata.name ?? ''),
+    ),
     podIdentities: located
       .filter(({ object }) => apiGroup(object) === 'aadpodidentity.k8s.io')
       .map(({ object, ...own }) => ({

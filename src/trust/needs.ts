@@ -132,7 +132,7 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
     return [{ clientId, kind, id, issuer: options.issuer, subject, audience, source }]
   }
   const { configMap } = parseAnnotations(template, SETTINGS)
-  const isInjected = asksForInjection(workload)
+  const isInjected = isToBeInjected(workload, objects)
   const explicit = findExplicitIdentities(template, main)
   if (isInjected && configMap !== undefined) {
     const entries = findEntries(workload, configMap, context)
@@ -164,12 +164,19 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
   return isGuid(clientId) ? toNeed({ clientId, kind: undefined, id: undefined, token: main }) : []
 }
 
-/** True if the pods have the sidecar, or annotations for it: a label of the namespace can ask for it, too. */
-function asksForInjection({ template, annotations }: WorkloadObject): boolean {
+/** True if the pods have the sidecar or an annotation for it, or their namespace asks for it. */
+function isToBeInjected(
+  { template, annotations, namespace }: WorkloadObject,
+  { injectedNamespaces }: ClusterObjects,
+): boolean {
   const { inject } = parseAnnotations(template, SETTINGS)
   if (inject === false || annotations['wimds.io/inject'] === 'false') return false
   const names = Object.keys(template.metadata?.annotations ?? {})
-  return inject === true || names.some((name) => name.startsWith('wimds.io/'))
+  return (
+    inject === true ||
+    injectedNamespaces.has(namespace) ||
+    names.some((name) => name.startsWith('wimds.io/'))
+  )
 }
 
 function reportNoIdentity(

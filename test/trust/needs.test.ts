@@ -108,6 +108,25 @@ test('gives injected workloads without an identity the default one', async () =>
   })
 })
 
+test('gives pods of a labelled namespace the default identity', async () => {
+  const namespace = {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { name: 'shop', labels: { 'wimds.io/inject': 'true' } },
+  }
+  const objects = [
+    namespace,
+    serviceAccount('default', undefined),
+    serviceAccount('out', undefined),
+    deployment('web', undefined),
+    deployment('out', 'out', { annotations: { 'wimds.io/inject': 'false' } }),
+  ]
+  expect((await needs(objects, { clientId: BILLING })).planned).toEqual([
+    `${BILLING} ${subject('default')}`,
+  ])
+  expect((await needs(objects)).findings).toMatchObject([{ object: 'Deployment shop/web' }])
+})
+
 test('needs a credential for each entry of an identities file', async () => {
   const file = `identities:
   - name: orders

@@ -74,7 +74,7 @@ export const TRUST = {
     },
   },
   examples: [
-    'kubectl get serviceaccounts,deployments,statefulsets,daemonsets,cronjobs,configmaps -A -o json | wimds trust --issuer "$ISSUER" -',
+    'kubectl get namespaces,serviceaccounts,deployments,statefulsets,daemonsets,cronjobs,configmaps -A -o json | wimds trust --issuer "$ISSUER" -',
     'wimds trust --issuer "$ISSUER" --identities identities.json -o az manifests/ > credentials.sh',
   ],
   exitCodes: {
