@@ -47,7 +47,7 @@ export async function checkRoute(options: RouteOptions): Promise<RouteReport> {
     return {
       status: 'not_checked',
       leadsTo,
-      detail: `${detail}. Whether that is right depends on the mode, which is not known. Fix: set WIMDS_MODE, or add --mode env if the variables of wimds env lead the application to the sidecar, else --mode loopback or --mode nft`,
+      detail: `${detail}. Whether that is right depends on the mode, which is not known. Fix: set WIMDS_MODE, or add --mode env if the variables of wimds env lead the application to the sidecar, else the mode of the pod`,
     }
   }
   return {
@@ -57,10 +57,15 @@ export async function checkRoute(options: RouteOptions): Promise<RouteReport> {
     error: createProblem(
       leadsTo === 'nothing' ? 'route_missing' : 'route_to_other_service',
       `${detail}, and in mode ${mode} applications call the sidecar by that address`,
-      'run the init container of the redirect before the application (wimds inject and the webhook add it; its log is in kubectl logs POD -c wimds-redirect), or choose mode env',
+      mode === 'node' ? ROUTE_BY_AGENT : ROUTE_BY_INIT_CONTAINER,
     ),
   }
 }
+
+const ROUTE_BY_INIT_CONTAINER =
+  'run the init container of the redirect before the application (wimds inject and the webhook add it; its log is in kubectl logs POD -c wimds-redirect), or choose mode env'
+const ROUTE_BY_AGENT =
+  'let the node agent route the pod: the events of the pod (kubectl describe pod) say whether one runs on its node and what failed; docs/node-agent.md installs it'
 
 /** Returns where a request to the metadata address arrives. */
 async function findTarget({

@@ -88,6 +88,17 @@ describe('with a metadata service of the node', () => {
     })
   })
 
+  test('names the node agent in mode node', async () => {
+    await using server = await nodeImds()
+    const { error } = await checkRoute({
+      ...here,
+      mode: 'node',
+      instanceId,
+      origin: `http://127.0.0.1:${server.port}`,
+    })
+    expect(error?.fix).toMatch(/node agent/)
+  })
+
   test.each([
     ['pass-through exempts the uid of doctor', { mode: 'nft', hasPassThrough: true } as const],
     ['the mode is not known', { mode: undefined, hasPassThrough: false } as const],

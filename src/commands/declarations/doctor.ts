@@ -17,7 +17,7 @@ Nothing is reported as right that was not checked. docs/doctor.md lists the chec
     mode: {
       value: 'MODE',
       choices: ROUTING_MODES,
-      help: 'the routing mode: env, loopback or nft (default: WIMDS_MODE; that of the pod; with --pre loopback)',
+      help: `the routing mode: ${ROUTING_MODES.join(', ')} (default: WIMDS_MODE; that of the pod; with --pre loopback)`,
     },
     'no-sidecar': { help: 'do not check the sidecar and the route to it' },
     'no-exchange': { help: 'do not exchange' },

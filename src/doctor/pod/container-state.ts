@@ -27,6 +27,7 @@ export function checkSidecarContainer(
       check,
       `${container} is running${restarts === 0 ? '' : `, after ${restarts} restarts`}`,
       ...describeLastEnd(status),
+      ...(status.started === false ? ['its start-up probe has not passed yet'] : []),
     )
   }
   const { state, fix } = explain(cluster, status, kubectlLogs)

@@ -27,6 +27,7 @@ const State = z.looseObject({
 const ContainerStatus = z.looseObject({
   name: z.string(),
   restartCount: z.optional(z.number()),
+  started: z.optional(z.boolean()),
   state: z.optional(State),
   lastState: z.optional(State),
 })

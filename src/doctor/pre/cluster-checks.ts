@@ -97,7 +97,7 @@ async function findAdmission(
 }
 
 const ADMIT =
-  'the modes loopback and nft need an init container with NET_ADMIN: label the namespace pod-security.kubernetes.io/enforce=privileged, exempt it from the policy that is named, or choose mode env, which needs no privileges; on OpenShift set the uid of the injector to none'
+  'the modes loopback and nft need an init container with NET_ADMIN: label the namespace pod-security.kubernetes.io/enforce=privileged, exempt it from the policy that is named, or choose mode env or node, in which a pod needs no privileges; on OpenShift set the uid of the injector to none'
 
 /** Without permission to read the namespace the result is empty: the dry run decides alone. */
 async function readLevel(

@@ -103,6 +103,7 @@ test('prints the report for people', async () => {
 test.each([
   ['env', ['wimds', 'wimds-wait']],
   ['loopback', ['wimds', 'wimds-redirect']],
+  ['node', ['wimds']],
 ])('asks for a pod that is injected in mode %s', async (mode, names) => {
   await using fake = await fakeKubectl(await cluster())
   const args = ['doctor', '--pre', '--namespace=shop', `--mode=${mode}`]
