@@ -11,6 +11,7 @@ import { kubectl } from './support/run.ts'
 const QUICK_START = 'docs/tasks/quick-start-aks.md'
 const EXISTING = 'docs/tasks/existing-workload.md'
 const NAMESPACE = 'docs/tasks/namespace.md'
+const UPGRADE = 'docs/tasks/upgrade.md'
 const CLIENT = '11111111-1111-4111-8111-111111111111'
 const ARM = 'https://management.azure.com'
 
@@ -86,6 +87,11 @@ test('a labelled namespace has the sidecar in every new pod', async () => {
   })
   expect(await reader.run(NAMESPACE, 'check')).toMatch(/Phase: +Succeeded/)
   await reader.run(NAMESPACE, 'unlabel')
+})
+
+test('a diff of the chart shows nothing that the webhook writes, and an upgrade succeeds', async () => {
+  expect(await reader.run(UPGRADE, 'diff')).toBe('')
+  await reader.run(UPGRADE, 'upgrade')
 })
 
 const BUILT_IN = /^(?:v1|apps\/v1|batch\/v1|(?:rbac\.authorization|networking)\.k8s\.io\/v1)$/

@@ -1,8 +1,8 @@
 /** Runs the commands of the pages in the cluster, as a reader would, with the images and the CA under test. */
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
-import { findCommands } from '../../docs/pages.ts'
+import { findCommands, ROOT } from '../../docs/pages.ts'
 import { TENANT_ID } from './entra.ts'
 import { IMAGES } from './environment.ts'
 import { run } from './run.ts'
@@ -36,9 +36,19 @@ export async function createReader(clientId: string): Promise<Reader> {
   ].map((value) => `--set=${value}`)
   await writeFile(
     join(directory, 'helm'),
-    `#!/bin/sh\ncase $1 in install | upgrade) set -- "$@" ${values.join(' ')} ;; esac\nexec ${helm} "$@"\n`,
+    [
+      '#!/bin/sh',
+      'case $1 in',
+      `  install | upgrade) set -- "$@" ${values.join(' ')} ;;`,
+      // A helm that was built without the client's version takes an old one for the cluster's.
+      '  template) set -- "$@" --kube-version=1.34.0 ;;',
+      'esac',
+      `exec ${helm} "$@"`,
+      '',
+    ].join('\n'),
   )
   await chmod(join(directory, 'helm'), 0o755)
+  await symlink(join(ROOT, 'charts'), join(directory, 'charts'))
   const variables = {
     CLIENT_ID: clientId,
     TENANT_ID,
@@ -49,7 +59,7 @@ export async function createReader(clientId: string): Promise<Reader> {
   return {
     async run(page, name) {
       const commands = findCommands(page, name).replaceAll(CURL_IMAGE, IMAGES.tools)
-      const script = ['set -euo pipefail', ...exports, commands].join('\n')
+      const script = ['set -euo pipefail', `cd '${directory}'`, ...exports, commands].join('\n')
       return (await run('bash', ['-c', script])).stdout
     },
     [Symbol.asyncDispose]: () => rm(directory, { recursive: true }),
