@@ -14,7 +14,7 @@ FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standa
     mode: {
       value: 'MODE',
       choices: ROUTING_MODES,
-      help: 'env, loopback (the default) or nft; docs/kubernetes.md compares them',
+      help: 'env, loopback (the default), nft or node; docs/kubernetes.md compares them',
     },
     image: { value: 'IMAGE', help: "the sidecar's image" },
     'redirect-image': { value: 'IMAGE', help: "the init container's image" },

@@ -61,14 +61,14 @@ export const WEBHOOK = {
       value: 'MODE',
       choices: ROUTING_MODES,
       group: INJECTION,
-      help: 'env, loopback (the default) or nft, for pods without an annotation',
+      help: 'env, loopback (the default), nft or node, for pods without an annotation',
     },
     'allowed-modes': {
       value: 'LIST',
       choices: ROUTING_MODES,
       isList: true,
       group: INJECTION,
-      help: 'modes that pods may choose, separated by commas (default: env,loopback,nft)',
+      help: `modes that pods may choose, separated by commas (default: ${ROUTING_MODES.join(',')})`,
     },
     'allow-pass-through': {
       group: INJECTION,

@@ -13,7 +13,7 @@ test('creates its own certificate by default, and injects as wimds inject does',
     certificate: { kind: 'own', service: 'wimds-webhook', lifetimeMs: 90 * 86_400_000 },
     settings: {
       mode: 'loopback',
-      allowedModes: ['env', 'loopback', 'nft'],
+      allowedModes: ['env', 'loopback', 'nft', 'node'],
       allowPassThrough: false,
       uid: 1501,
       injectByDefault: false,
