@@ -72,10 +72,12 @@ const askingPod = (name: string, account: Account) =>
 async function clientIdsOf(name: string): Promise<string[]> {
   const ids: string[] = []
   for (const container of ['init', 'app']) {
-    const { status, body } = replyIn(await cluster.namespace.logs(name, container))
-    ids.push(
-      status === 200 ? await cluster.entra.clientIdOf(String(body['access_token'])) : `${status}`,
+    // The app is ready as soon as it runs.
+    const { status, body } = await eventually(`${container} of ${name} has a reply`, async () =>
+      replyIn(await cluster.namespace.logs(name, container)),
     )
+    const token = String(body['access_token'])
+    ids.push(status === 200 ? await cluster.entra.clientIdOf(token) : `${status}`)
   }
   return ids
 }
