@@ -10,5 +10,11 @@ export async function listObjects(): Promise<ReadonlySet<string>> {
   const listed = kinds.filter((kind) => !TRANSIENT.test(kind)).join(',')
   const columns = '-o=custom-columns=KIND:.kind,NAMESPACE:.metadata.namespace,NAME:.metadata.name'
   const table = await kubectl(['get', listed, '--all-namespaces', '--no-headers', columns])
-  return new Set(table.trim().split('\n'))
+  // The width of the columns depends on what else there is.
+  return new Set(
+    table
+      .trim()
+      .split('\n')
+      .map((line) => line.split(/ +/).join(' ')),
+  )
 }
