@@ -13,7 +13,7 @@ const commandsFor = (code: string, status = aStatus()) =>
 test('a missing federated credential has the commands that create it, with the claims of the token', () => {
   const [managedIdentity = '', application = ''] = commandsFor('federated_credential_not_found')
   expect(managedIdentity).toBe(`az identity federated-credential create \\
-  --name wimds-shop-orders \\
+  --name wimds-shop-orders-7a16d5e6 \\
   --identity-name IDENTITY_NAME \\
   --resource-group RESOURCE_GROUP \\
   --issuer https://eastus.oic.prod-aks.azure.com/t/c/ \\
