@@ -16,8 +16,14 @@ FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standa
       choices: ROUTING_MODES,
       help: 'env, loopback (the default), nft or node; docs/kubernetes.md compares them',
     },
-    image: { value: 'IMAGE', help: "the sidecar's image" },
-    'redirect-image': { value: 'IMAGE', help: "the init container's image" },
+    image: {
+      value: 'IMAGE',
+      help: "the sidecar's image (default ghcr.io/wimds/wimds of this version; none is published yet)",
+    },
+    'redirect-image': {
+      value: 'IMAGE',
+      help: "the init container's image (default ghcr.io/wimds/wimds-redirect of this version)",
+    },
     env: { value: 'NAME=VALUE', isRepeatable: true, help: 'a variable for the sidecar' },
     'ca-config-map': {
       value: 'NAME[/KEY]',
