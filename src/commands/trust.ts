@@ -5,7 +5,7 @@ import { readAssertion } from '../exchange/assertion.ts'
 import { findAudience } from '../exchange/clouds.ts'
 import type { TemplatePath } from '../kubernetes/manifests/workloads.ts'
 import { type Flags, parseFlags } from '../lib/args.ts'
-import { errorMessage } from '../lib/describe-error.ts'
+import { errorCode, errorMessage } from '../lib/describe-error.ts'
 import { readWholeFile } from '../lib/files.ts'
 import { isGuid } from '../lib/guid.ts'
 import { parseJsonObject } from '../lib/json.ts'
@@ -129,7 +129,11 @@ async function readIssuerFile(path: string, problems: string[]): Promise<string 
     if (typeof document['issuer'] === 'string') return document['issuer']
     problems.push(`--issuer: ${path} is a JSON document without issuer`)
   } catch (error) {
-    problems.push(`--issuer: ${errorMessage(error)}`)
+    problems.push(
+      errorCode(error) === 'ENOENT'
+        ? `--issuer: ${path} is neither an https URL nor a file`
+        : `--issuer: ${errorMessage(error)}`,
+    )
   }
   return undefined
 }
