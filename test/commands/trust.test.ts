@@ -137,7 +137,11 @@ describe('the issuer', () => {
   test.each([
     ['missing', [], '--issuer is required'],
     ['internal', ['--issuer', 'https://kubernetes.default.svc'], 'enable-oidc-issuer'],
-    ['in no file', ['--issuer', join(directory, 'nothing')], 'nothing is neither an https URL nor a file'],
+    [
+      'in no file',
+      ['--issuer', join(directory, 'nothing')],
+      'nothing is neither an https URL nor a file',
+    ],
     ['in no token', ['--issuer', manifests], 'service-account token'],
   ])('is %s: refused', async (_, flags, message) => {
     const { code, err } = await run([...flags, manifests])
