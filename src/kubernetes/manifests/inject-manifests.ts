@@ -192,8 +192,6 @@ function injectObject(
   })
   if (readAnnotation(object, 'wimds.io/inject') === 'false') return leave('skipped', OPTED_OUT)
   const workloads = readWorkloads(located, context.templatePaths ?? [])
-  const isOptOut = readAnnotation(object, 'wimds.io/inject') === 'false'
-  if (isOptOut) return leave('skipped', OPTED_OUT)
   if (workloads === undefined) {
     const group = apiGroup(object)
     const kind = group === '' ? object.kind : `${object.kind}.${group}`
