@@ -1,5 +1,5 @@
 /** The command line: argv → one command → an exit code. */
-import { exitWithError } from './lib/print-error.ts'
+import { exitWithError } from './commands/print-error.ts'
 import { type Command, type CommandIo, SIGNAL_EXIT_CODES } from './commands/io.ts'
 import { formatCrash } from './lib/describe-error.ts'
 

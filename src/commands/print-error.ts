@@ -1,6 +1,6 @@
 /** Prints errors of the command line on standard error, scrubbed of anything that may be a credential. */
 import { scrub } from '../secret.ts'
-import { type CommandIo, EXIT_USAGE } from '../commands/io.ts'
+import { type CommandIo, EXIT_USAGE } from './io.ts'
 
 type ErrorOutput = Pick<CommandIo, 'stderr'>
 

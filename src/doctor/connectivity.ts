@@ -9,6 +9,7 @@ import type { Config } from '../config/config.ts'
 import { BrokerError } from '../errors.ts'
 import { usesProxy } from '../exchange/dispatcher.ts'
 import { ENTRA, TOKEN_PROXY, toTransportError } from '../exchange/transport-errors.ts'
+import { removeBrackets } from '../lib/hosts.ts'
 import { scrub } from '../secret.ts'
 import { toProblem } from './problem.ts'
 import type { EndpointReport, StepReport } from './report.ts'
@@ -172,10 +173,6 @@ function getRoots({ ca }: Endpoint): string[] {
 
 function getPeer({ hostname: host, port, protocol }: URL): Peer {
   return { host, port: port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port) }
-}
-
-function removeBrackets(host: string): string {
-  return host.replace(/^\[(.+)\]$/, '$1')
 }
 
 async function withTimeout<T>(work: Promise<T>, resource: { destroy: () => unknown }): Promise<T> {

@@ -2,7 +2,7 @@
 import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff'
 import { injectManifests, isWorkload } from '../../kubernetes/manifests/inject-manifests.ts'
 import { parseFlags } from '../../lib/args.ts'
-import { printError } from '../../lib/print-error.ts'
+import { printError } from '../print-error.ts'
 import { INJECT } from '../declarations/inject.ts'
 import type { CommandIo } from '../io.ts'
 import { readManifests } from '../manifest-files.ts'

@@ -1,8 +1,9 @@
 /** Parses the flags of `wimds node-agent`. */
-import { type Address, addresses } from '../../config/parsers.ts'
+import type { Address } from '../../config/parsers.ts'
 import { UsageError } from '../../errors.ts'
 import { DISCOVERIES, type Discovery } from '../../kubernetes/node-agent/discovery.ts'
 import { findFlagProblems, parseFlags } from '../../lib/args.ts'
+import { parseAddressFlag } from '../address-flag.ts'
 import { NODE_AGENT } from '../declarations/node-agent.ts'
 import type { CommandIo } from '../io.ts'
 
@@ -13,7 +14,7 @@ export interface NodeAgentOptions {
   readonly adminListen: Address
 }
 
-const DEFAULT_ADMIN_LISTEN = '127.0.0.1:9441'
+const DEFAULT_ADMIN_LISTEN: Address = { host: '127.0.0.1', port: 9441 }
 
 /** Returns the options. Throws a `UsageError` with every problem of the flags. */
 export function parseNodeAgentOptions(
@@ -28,15 +29,8 @@ export function parseNodeAgentOptions(
       'the name of the node is missing. Fix: set --node-name, or NODE_NAME from spec.nodeName',
     )
   }
-  const text = flags.value('admin-listen') ?? DEFAULT_ADMIN_LISTEN
-  const parsed = addresses.safeParse(text)
-  const [adminListen, ...more] = parsed.success ? parsed.data : []
-  if (adminListen === undefined || more.length > 0) {
-    problems.push('--admin-listen must be host:port or [IPv6]:port')
-  }
-  if (problems.length > 0 || nodeName === undefined || adminListen === undefined) {
-    throw new UsageError(problems)
-  }
+  const adminListen = parseAddressFlag(flags, 'admin-listen', DEFAULT_ADMIN_LISTEN, problems)
+  if (problems.length > 0 || nodeName === undefined) throw new UsageError(problems)
   return {
     nodeName,
     discovery: DISCOVERIES.find((each) => each === flags.value('discovery')) ?? 'netns',

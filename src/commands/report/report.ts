@@ -1,7 +1,7 @@
 /** `wimds report`: lists the workloads that still call the metadata service, with advice on migration. */
 import { UsageError } from '../../errors.ts'
 import { scrubSetting } from '../../secret.ts'
-import { printError } from '../../lib/print-error.ts'
+import { printError } from '../print-error.ts'
 import { type Flags, findFlagProblems, parseFlags } from '../../lib/args.ts'
 import { isJsonOutput } from '../declarations/declaration.ts'
 import { REPORT } from '../declarations/report.ts'

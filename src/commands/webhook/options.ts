@@ -1,5 +1,5 @@
 /** Parses the flags of `wimds webhook`. */
-import { addresses, type Address, duration } from '../../config/parsers.ts'
+import { type Address, duration } from '../../config/parsers.ts'
 import { UsageError } from '../../errors.ts'
 import {
   parseQuantity,
@@ -9,6 +9,7 @@ import {
 import { INJECTION_DEFAULTS, type InjectionSettings } from '../../kubernetes/injector/settings.ts'
 import { ROUTING_MODES, type RoutingMode } from '../../lib/routing-modes.ts'
 import { type Flags, findFlagProblems, parseFlags } from '../../lib/args.ts'
+import { parseAddressFlag } from '../address-flag.ts'
 import { WEBHOOK } from '../declarations/webhook.ts'
 import { parseInjectionSettings } from '../inject/options.ts'
 
@@ -41,8 +42,8 @@ export function parseWebhookOptions(args: readonly string[]): WebhookOptions {
   const flags = parseFlags(args, WEBHOOK.flags)
   const problems = findFlagProblems(flags)
   const options: WebhookOptions = {
-    listen: parseAddress(flags, 'listen', { host: '::', port: 8443 }, problems),
-    adminListen: parseAddress(flags, 'admin-listen', { host: '::', port: 9440 }, problems),
+    listen: parseAddressFlag(flags, 'listen', { host: '::', port: 8443 }, problems),
+    adminListen: parseAddressFlag(flags, 'admin-listen', { host: '::', port: 9440 }, problems),
     drainMs: parseDuration(flags, 'drain', 5000, problems),
     clientCaFile: flags.value('client-ca'),
     settings: parseSettings(flags, problems),
@@ -124,21 +125,6 @@ function parseResources(flags: WebhookFlags, problems: string[]): ResourceSettin
   }
   problems.push(...findResourceProblems(resources))
   return resources
-}
-
-function parseAddress(
-  flags: WebhookFlags,
-  name: 'listen' | 'admin-listen',
-  fallback: Address,
-  problems: string[],
-): Address {
-  const text = flags.value(name)
-  if (text === undefined) return fallback
-  const parsed = addresses.safeParse(text)
-  const [address, ...more] = parsed.success ? parsed.data : []
-  if (address !== undefined && more.length === 0) return address
-  problems.push(`--${name} must be host:port or [IPv6]:port`)
-  return fallback
 }
 
 /** Node's timers are limited to 25 days; a short certificate lifetime would cause constant rotation. */

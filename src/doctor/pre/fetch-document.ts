@@ -4,6 +4,7 @@ import { BlockList, isIP } from 'node:net'
 import { type Dispatcher, request } from 'undici'
 import type { Config } from '../../config/config.ts'
 import { createEntraDispatcher, usesProxy } from '../../exchange/dispatcher.ts'
+import { removeBrackets } from '../../lib/hosts.ts'
 import { parseJsonObject } from '../../lib/json.ts'
 import { readBody } from '../../lib/read-body.ts'
 
@@ -83,7 +84,7 @@ for (const [network, bits] of [
 }
 
 async function findPrivateAddress(hostname: string): Promise<string | undefined> {
-  const found = await lookup(hostname.replace(/^\[(.+)\]$/, '$1'), { all: true })
+  const found = await lookup(removeBrackets(hostname), { all: true })
   return found
     .map(({ address }) => address)
     .find((address) => PRIVATE.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4'))
