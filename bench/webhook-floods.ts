@@ -14,6 +14,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '../test/support/free-port.ts'
+import { podReview } from '../test/fixtures/pod-review.ts'
 
 const CLI = fileURLToPath(new URL('../dist/wimds.js', import.meta.url))
 const LIMIT_BYTES = 256 * 1024 * 1024
@@ -61,18 +62,7 @@ function pod(spec: object, env: object[] = []): object {
   }
 }
 
-const reviewOf = (object: object) =>
-  JSON.stringify({
-    apiVersion: 'admission.k8s.io/v1',
-    kind: 'AdmissionReview',
-    request: {
-      uid: '1',
-      kind: { group: '', version: 'v1', kind: 'Pod' },
-      operation: 'CREATE',
-      namespace: 'shop',
-      object,
-    },
-  })
+const reviewOf = (object: object) => JSON.stringify(podReview(object))
 
 /** Sends one review and resolves to the reply, or to the error. */
 function post(port: number, agent: Agent, body: string): Promise<string> {

@@ -6,6 +6,7 @@ import { testNamespace } from '../../test/e2e/support/namespace.ts'
 import { kubectl } from '../../test/e2e/support/run.ts'
 import { appPod, serviceAccount, STAY } from '../../test/e2e/support/workloads.ts'
 import { atMost, type Figure, percentile } from '../figures.ts'
+import { podReview } from '../../test/fixtures/pod-review.ts'
 
 const PER_SECOND = 50
 const SECONDS = 10
@@ -61,15 +62,6 @@ async function reviewTimes(address: string): Promise<readonly number[]> {
 
 function review(): object {
   const annotations = { 'wimds.io/inject': 'true' }
-  return {
-    apiVersion: 'admission.k8s.io/v1',
-    kind: 'AdmissionReview',
-    request: {
-      uid: 'load',
-      kind: { group: '', version: 'v1', kind: 'Pod' },
-      operation: 'CREATE',
-      namespace: NAMESPACE,
-      object: appPod({ name: 'load', account: 'app', script: STAY, annotations }),
-    },
-  }
+  const pod = appPod({ name: 'load', account: 'app', script: STAY, annotations })
+  return podReview(pod, { uid: 'load', namespace: NAMESPACE })
 }

@@ -13,6 +13,7 @@ import { portOf } from '../fixtures/listening.ts'
 import { applyPatch, settings } from '../kubernetes/injector/patched.ts'
 import { corrupt, reviews } from './admission-reviews.ts'
 import { fuzzRuns, mutated } from './mutations.ts'
+import { podReview } from '../fixtures/pod-review.ts'
 
 /** Each ServiceAccount has an identity of its own; those of one namespace name no client. */
 function annotationsOf(namespace: string, name: string): Record<string, string> {
@@ -209,23 +210,13 @@ test('answers a review with a member that is missing or of another type', async 
   expect(seen.malformed).toBeGreaterThan(50)
 })
 
-const VALID = {
-  apiVersion: 'admission.k8s.io/v1',
-  kind: 'AdmissionReview',
-  request: {
-    uid: '705ab4f5-6393-11e8-b7cc-42010a800002',
-    kind: { group: '', version: 'v1', kind: 'Pod' },
-    operation: 'CREATE',
-    namespace: 'shop',
-    object: {
-      metadata: { annotations: { 'wimds.io/inject': 'true' } },
-      spec: {
-        serviceAccountName: 'orders',
-        containers: [{ name: 'app', image: 'app:1', env: [{ name: 'A', value: 'b' }] }],
-      },
-    },
+const VALID = podReview({
+  metadata: { annotations: { 'wimds.io/inject': 'true' } },
+  spec: {
+    serviceAccountName: 'orders',
+    containers: [{ name: 'app', image: 'app:1', env: [{ name: 'A', value: 'b' }] }],
   },
-}
+})
 const PIECES = [
   ['{', '}', '[', ']', '"', ',', ':', 'null', 'true', '1e999', '-0', '{}', '[]', '""', '\\ud800'],
   ['\\u0000', '\n', '\0', '\xff', '💥', '"__proto__":{"isAdmin":true},', '"toJSON":1,', '/*'],

@@ -13,6 +13,7 @@ import { dashboard, dashboardQueries } from '../observability/queries.ts'
 import { freePort } from '../support/free-port.ts'
 import { startPrometheus, until } from './server.ts'
 import { hasPrometheus, scratch } from './tools.ts'
+import { podReview } from '../fixtures/pod-review.ts'
 
 /** Sends a request that succeeds, one that Entra ID rejects, and a probe. */
 async function callSidecar(sidecar: Sidecar): Promise<void> {
@@ -44,17 +45,8 @@ async function startWebhook(): Promise<{ port: number; adminPort: number }> {
 
 /** Has the webhook review a pod. */
 async function reviewPod(port: number): Promise<void> {
-  const review = {
-    apiVersion: 'admission.k8s.io/v1',
-    kind: 'AdmissionReview',
-    request: {
-      uid: '705ab4f5-6393-11e8-b7cc-42010a800002',
-      kind: { group: '', version: 'v1', kind: 'Pod' },
-      operation: 'CREATE',
-      namespace: 'n',
-      object: { metadata: {}, spec: { containers: [{ name: 'app', image: 'app:1' }] } },
-    },
-  }
+  const pod = { metadata: {}, spec: { containers: [{ name: 'app', image: 'app:1' }] } }
+  const review = podReview(pod, { namespace: 'n' })
   const options = { host: '127.0.0.1', port, path: '/mutate', method: 'POST' }
   const sent = request({ ...options, rejectUnauthorized: false }).end(JSON.stringify(review))
   const [reply] = await once(sent, 'response')

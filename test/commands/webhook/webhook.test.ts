@@ -16,22 +16,16 @@ import {
   VERSION,
 } from '../../fixtures/api-server.ts'
 import { captureIo } from '../capture.ts'
+import { podReview } from '../../fixtures/pod-review.ts'
 
 const TENANT = '72f988bf-86f1-41af-91ab-2d7cd011db47'
-const REVIEW = {
-  apiVersion: 'admission.k8s.io/v1',
-  kind: 'AdmissionReview',
-  request: {
-    uid: '705ab4f5-6393-11e8-b7cc-42010a800002',
-    kind: { group: '', version: 'v1', kind: 'Pod' },
-    operation: 'CREATE',
-    namespace: 'n',
-    object: {
-      metadata: {},
-      spec: { serviceAccountName: 'app', containers: [{ name: 'app', image: 'app:1' }] },
-    },
+const REVIEW = podReview(
+  {
+    metadata: {},
+    spec: { serviceAccountName: 'app', containers: [{ name: 'app', image: 'app:1' }] },
   },
-}
+  { namespace: 'n' },
+)
 const FLAGS = ['--listen=127.0.0.1:0', '--admin-listen=127.0.0.1:0', '--drain=0s']
 
 let shutdown: AbortController

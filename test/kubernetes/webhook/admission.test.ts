@@ -7,25 +7,14 @@ import {
   type ReadReview,
 } from '../../../src/kubernetes/webhook/review-queue.ts'
 import { applyPatch, CLIENT, SERVICE_ACCOUNT, settings, TENANT } from '../injector/patched.ts'
+import { podReview, REVIEW_UID } from '../../fixtures/pod-review.ts'
 
-const UID = '705ab4f5-6393-11e8-b7cc-42010a800002'
 const POD = {
   metadata: { annotations: { 'wimds.io/inject': 'true' } },
   spec: { serviceAccountName: 'orders', containers: [{ name: 'app', image: 'app:1' }] },
 }
 
-const request = (more: object = {}) => ({
-  apiVersion: 'admission.k8s.io/v1',
-  kind: 'AdmissionReview',
-  request: {
-    uid: UID,
-    kind: { group: '', version: 'v1', kind: 'Pod' },
-    operation: 'CREATE',
-    namespace: 'shop',
-    object: POD,
-    ...more,
-  },
-})
+const request = (more: object = {}) => podReview(POD, more)
 
 const withAccount = (serviceAccountName: string) => ({
   ...POD,
@@ -67,7 +56,7 @@ test('admits a pod that opts in with a patch that injects it, under the uid of t
   const { outcome, response, envelope } = await responseTo(request())
   expect(outcome).toBe('injected')
   expect(envelope).toEqual({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview' })
-  expect(response).toMatchObject({ uid: UID, allowed: true, patchType: 'JSONPatch' })
+  expect(response).toMatchObject({ uid: REVIEW_UID, allowed: true, patchType: 'JSONPatch' })
   const patched = JSON.stringify(applyPatch(POD, patchIn(response)))
   expect(patched).toContain(CLIENT)
   expect(patched).toContain(TENANT)
@@ -78,7 +67,7 @@ test('admits an injected pod without a patch', async () => {
   const object = applyPatch(POD, patchIn(first.response))
   const { outcome, response } = await responseTo(request({ object }))
   expect(outcome).toBe('injected')
-  expect(response).toEqual({ uid: UID, allowed: true })
+  expect(response).toEqual({ uid: REVIEW_UID, allowed: true })
 })
 
 test.each([
@@ -88,7 +77,7 @@ test.each([
 ])('admits %s unchanged', async (_, more) => {
   const { outcome, response } = await responseTo(request(more))
   expect(outcome).toBe('skipped')
-  expect(response).toEqual({ uid: UID, allowed: true })
+  expect(response).toEqual({ uid: REVIEW_UID, allowed: true })
 })
 
 test('rejects a pod with every reason', async () => {
@@ -218,7 +207,7 @@ describe('the ServiceAccount', () => {
     const lookUpServiceAccount = () => Promise.reject(error)
     const { outcome, response } = await responseTo(request(), { lookUpServiceAccount })
     expect(outcome).toBe(expected)
-    expect(response).toMatchObject({ uid: UID, allowed: false, status: { code: 503 } })
+    expect(response).toMatchObject({ uid: REVIEW_UID, allowed: false, status: { code: 503 } })
     expect(response.status?.message).toContain('shop/orders')
   })
 })
