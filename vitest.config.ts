@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
@@ -6,6 +7,8 @@ export default defineConfig({
     // Suites with needs of their own (other toolchains, a browser, a cluster) have scripts of their own.
     exclude: ['test/e2e/**', 'test/clients/matrix/**', 'test/{browser,chart,prometheus,floods}/**'],
     reporters: ['default', './test/support/counting-reporter.ts'],
+    // Many tests wait for a process or a socket, and Vitest's default leaves a core unused.
+    maxWorkers: availableParallelism() + 1,
     testTimeout: 20_000,
     hookTimeout: 60_000,
     restoreMocks: true,
