@@ -25,21 +25,27 @@ const importsOf = (folder: string) =>
 
 test('the imports are found', () => {
   expect(IMPORTS.get('precompiled.ts')).toContain('commands/serve/serve.ts')
-  expect(IMPORTS.get('exchange/http-client.ts')).toContain('undici')
+  expect(IMPORTS.get('exchange/http-client.ts')).toContain('lib/undici.ts')
 })
 
 test.each([
   // lib/ is the ground floor.
   ['lib/', /^(?!lib\/|errors\.ts|secret\.ts)[\w-]+(?:\/.*)?\.ts$/],
   // The wire, and nothing of Entra ID or of servers.
-  ['dialects/', /^(?:exchange|server|config|telemetry|commands)\/|^(?:undici|fastify)$/],
-  ['metadata/', /^(?:exchange|server|config|telemetry|commands|tokens)\/|^(?:undici|fastify)$/],
+  [
+    'dialects/',
+    /^(?:exchange|server|config|telemetry|commands)\/|^(?:lib\/undici\.ts|undici|fastify)$/,
+  ],
+  [
+    'metadata/',
+    /^(?:exchange|server|config|telemetry|commands|tokens)\/|^(?:lib\/undici\.ts|undici|fastify)$/,
+  ],
   // Entra ID, and nothing of servers.
   ['exchange/', /^(?:dialects|metadata|server|telemetry|commands)\/|^fastify$/],
   // Neither, and no I/O.
   [
     'tokens/',
-    /^(?:dialects|metadata|exchange|server|config|telemetry|commands)\/|^node:(?:fs|net|http|tls)|^undici$/,
+    /^(?:dialects|metadata|exchange|server|config|telemetry|commands)\/|^node:(?:fs|net|http|tls)|^(?:lib\/undici\.ts|undici)$/,
   ],
   ['server/', /^(?:exchange|kubernetes|simulator|commands)\//],
   ['config/', /^(?:dialects|exchange|server|tokens|telemetry|commands)\//],

@@ -1,7 +1,8 @@
 /** A dispatcher whose trusted CAs follow a file: a mounted ConfigMap or Secret changes when a CA is rotated. */
-import { Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
 import { isCertificates } from '../config/parsers.ts'
 import { readWholeFile } from '../lib/files.ts'
+import { DispatcherBase } from '../lib/undici.ts'
 
 interface CaFile {
   readonly file: string
@@ -14,7 +15,7 @@ interface CaFile {
  * Connections that were trusted by the former ones serve their requests to the end and no more. While the
  * file cannot be read, or has no certificates, the last good ones stay in use.
  */
-export class CaFileDispatcher extends Dispatcher {
+export class CaFileDispatcher extends DispatcherBase {
   readonly #file: string
   readonly #create: (pem: string) => Dispatcher
   #pem: string

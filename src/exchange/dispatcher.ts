@@ -1,10 +1,11 @@
 /** Creates the dispatchers for exchanges: direct, through an HTTP proxy, or to the token proxy. */
 import { BlockList, isIP } from 'node:net'
 import { createSecureContext, getCACertificates } from 'node:tls'
-import { Agent, type Dispatcher, EnvHttpProxyAgent, Pool, request } from 'undici'
+import type { Dispatcher } from 'undici'
 import type { Config } from '../config/config.ts'
 import { CaFileDispatcher } from './ca-file.ts'
 import { removeBrackets } from '../lib/hosts.ts'
+import { Agent, EnvHttpProxyAgent, Pool, request } from '../lib/undici.ts'
 import { CONNECT_OPTIONS } from './http-client.ts'
 import { createTokenProxyDispatcher } from './token-proxy.ts'
 

@@ -3,10 +3,11 @@
  * MSAL's own client follows redirects with the assertion in the body and has no time limit (E4).
  */
 import type { INetworkModule, NetworkRequestOptions } from '@azure/msal-node'
-import { type Dispatcher, request } from 'undici'
+import type { Dispatcher } from 'undici'
 import { BrokerError } from '../errors.ts'
 import { parseJsonObject } from '../lib/json.ts'
 import { readBody } from '../lib/read-body.ts'
+import { request } from '../lib/undici.ts'
 import { scrubAndTruncate, type Secret } from '../secret.ts'
 import { toTransportError } from './transport-errors.ts'
 

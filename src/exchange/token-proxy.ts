@@ -2,11 +2,12 @@
  * The token proxy of a cluster's identity bindings: exchanges go to it instead of Entra ID, otherwise
  * unchanged. Its certificate may be issued by the cluster's own CA, which then is the only trusted one.
  */
-import { Agent, buildConnector, type Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
 import type { TokenProxySettings } from '../config/config.ts'
 import { isCertificates } from '../config/parsers.ts'
 import { BrokerError } from '../errors.ts'
 import { readWholeFile } from '../lib/files.ts'
+import { Agent, buildConnector } from '../lib/undici.ts'
 import type { Identity } from '../identities.ts'
 import { type Assertion, isForDirectFederation } from './assertion.ts'
 import { CONNECT_OPTIONS } from './http-client.ts'

@@ -1,12 +1,13 @@
 /** Fetches the public documents of an issuer, as Entra ID does: https, no redirects, a size cap. */
 import { lookup } from 'node:dns/promises'
 import { BlockList, isIP } from 'node:net'
-import { type Dispatcher, request } from 'undici'
+import type { Dispatcher } from 'undici'
 import type { Config } from '../../config/config.ts'
 import { createEntraDispatcher, usesProxy } from '../../exchange/dispatcher.ts'
 import { removeBrackets } from '../../lib/hosts.ts'
 import { parseJsonObject } from '../../lib/json.ts'
 import { readBody } from '../../lib/read-body.ts'
+import { request } from '../../lib/undici.ts'
 
 /** A JSON object, or why there is none. */
 type FetchResult =
