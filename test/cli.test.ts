@@ -62,7 +62,8 @@ test.each([
     ['--prob'],
     'wimds: --prob is not a flag of this command. Did you mean --probe?\n\nSee wimds --help.\n',
   ],
-])('suggests what %j may have meant', (args, message) => {
+  [['version', 'now'], 'wimds version: unexpected argument now\n\nSee wimds version --help.\n'],
+])('explains what is wrong with %j, and suggests what may have been meant', (args, message) => {
   const { status, stdout, stderr } = wimds(...args)
   expect({ status, stdout, stderr }).toEqual({ status: 64, stdout: '', stderr: message })
 })

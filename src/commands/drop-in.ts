@@ -43,7 +43,9 @@ export async function dropIn(args: readonly string[], io: CommandIo): Promise<nu
 
 /** Converts a flag of Go, which has one dash or two, and a switch that may have a value. */
 function toLongFlag(arg: string): string {
-  return arg.replace(/^--?(?=[a-z])/, '--').replace(/^(--(?:probe|version))=(?:true|1|t)$/i, '$1')
+  return arg
+    .replace(/^--?(?=[a-z]{2})/, '--')
+    .replace(/^(--(?:probe|version))=(?:true|1|t)$/i, '$1')
 }
 
 const isEnabled = (arg: string): boolean => !/^--(?:probe|version)=(?:false|0|f)$/i.test(arg)

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import type { ManifestFile } from '../kubernetes/manifests/inject-manifests.ts'
-import { errorMessage } from '../lib/describe-error.ts'
+import { describeFileError } from '../lib/files.ts'
 import type { CommandIo } from './io.ts'
 
 interface Manifests {
@@ -31,7 +31,7 @@ export async function readManifests(
       if (problem === undefined) files.push({ name, source: bytes.toString('utf8') })
       else problems.push(`${name}: ${problem}. Fix: save it as UTF-8`)
     } catch (error) {
-      problems.push(`${name}: ${errorMessage(error)}`)
+      problems.push(describeFileError(name, error))
     }
   }
   return { files, problems }

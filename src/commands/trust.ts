@@ -1,12 +1,12 @@
 /** `wimds trust`: lists the federated credentials that a cluster needs in Azure. It writes nothing there. */
 import { authorityHost as authorityHostSchema, tenant } from '../config/parsers.ts'
-import { UsageError } from '../errors.ts'
+import { ConfigError, UsageError } from '../errors.ts'
 import { readAssertion } from '../exchange/assertion.ts'
 import { findAudience } from '../exchange/clouds.ts'
 import type { TemplatePath } from '../kubernetes/manifests/workloads.ts'
 import { type Flags, parseFlags } from '../lib/args.ts'
 import { errorCode, errorMessage } from '../lib/describe-error.ts'
-import { readWholeFile } from '../lib/files.ts'
+import { readNamedFile } from '../lib/files.ts'
 import { isGuid } from '../lib/guid.ts'
 import { parseJsonObject } from '../lib/json.ts'
 import { printError } from './print-error.ts'
@@ -124,15 +124,14 @@ async function readIssuer(
 
 async function readIssuerFile(path: string, problems: string[]): Promise<string | undefined> {
   try {
-    const document = parseJsonObject(await readWholeFile(path))
+    const document = parseJsonObject(await readNamedFile(path))
     if (document === undefined) return (await readAssertion(path)).issuer
     if (typeof document['issuer'] === 'string') return document['issuer']
     problems.push(`--issuer: ${path} is a JSON document without issuer`)
   } catch (error) {
+    const isMissing = error instanceof ConfigError && errorCode(error.cause) === 'ENOENT'
     problems.push(
-      errorCode(error) === 'ENOENT'
-        ? `--issuer: ${path} is neither an https URL nor a file`
-        : `--issuer: ${errorMessage(error)}`,
+      `--issuer: ${isMissing ? `${path} is neither an https URL nor a file` : errorMessage(error)}`,
     )
   }
   return undefined

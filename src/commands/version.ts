@@ -1,9 +1,14 @@
 /** `wimds version`: prints the version. */
+import { UsageError } from '../errors.ts'
+import { findFlagProblems, parseFlags } from '../lib/args.ts'
 import { VERSION } from '../version.ts'
+import { VERSION_COMMAND } from './declarations/version.ts'
 import type { CommandIo } from './io.ts'
 
-/** Prints the version of wimds and that of its Node. */
-export async function version(_args: readonly string[], { stdout }: CommandIo): Promise<number> {
+/** Prints the version of wimds and that of its Node. Throws `UsageError`. */
+export async function version(args: readonly string[], { stdout }: CommandIo): Promise<number> {
+  const problems = findFlagProblems(parseFlags(args, VERSION_COMMAND.flags))
+  if (problems.length > 0) throw new UsageError(problems)
   stdout.write(`wimds ${VERSION} (node ${process.version})\n`)
   return 0
 }

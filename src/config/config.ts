@@ -1,7 +1,7 @@
 /** Reads the environment and the files that it names into one frozen `Config`. */
 import { isIP } from 'node:net'
 import type { IdentityDirectory } from '../identities.ts'
-import { readWholeFile } from '../lib/files.ts'
+import { describeFileError, readWholeFile } from '../lib/files.ts'
 import { isLocalHost, removeBrackets } from '../lib/hosts.ts'
 import { parseJsonObject } from '../lib/json.ts'
 import type { RoutingMode } from '../lib/routing-modes.ts'
@@ -166,9 +166,7 @@ async function readSettingFile(
   try {
     return await readWholeFile(path)
   } catch (error) {
-    // `ENOENT: no such file or directory`, without the path that Node appends.
-    const reason = error instanceof Error ? error.message.replace(/, .*/s, '') : 'unknown'
-    problems.push(`${name}: cannot read ${path} (${reason})`)
+    problems.push(`${name}: ${describeFileError(path, error)}`)
     return undefined
   }
 }

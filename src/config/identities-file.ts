@@ -1,7 +1,6 @@
 /** Parses the identities file: YAML with entries. Each problem has its line and column. */
 import * as z from 'zod/mini'
-import { errorCode, errorMessage } from '../lib/describe-error.ts'
-import { readRegularFile } from '../lib/files.ts'
+import { describeFileError, readRegularFile } from '../lib/files.ts'
 import { normalizeResource } from '../resource.ts'
 import { authorityHost, choice, createSchema, guid, quote, resource, tenant } from './parsers.ts'
 import { parseYaml, type Path } from './yaml.ts'
@@ -87,8 +86,7 @@ export async function readIdentitiesFile(
   try {
     text = await readText(path)
   } catch (error) {
-    const reason = errorCode(error) ?? errorMessage(error)
-    const problems = [`WIMDS_CONFIG: ${path} cannot be read (${reason})`]
+    const problems = [`WIMDS_CONFIG: ${describeFileError(path, error)}`]
     return { path, text: '', entries: [], problems }
   }
   if (Buffer.byteLength(text) > MAX_FILE_BYTES) {

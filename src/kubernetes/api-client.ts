@@ -30,7 +30,9 @@ export function loadKubeConfig(): KubeConfig {
   try {
     config.loadFromDefault()
   } catch (error) {
-    throw new ConfigError(`cannot read the kubeconfig file: ${describeFailure(error)}`)
+    throw new ConfigError(
+      `cannot read the kubeconfig file: ${describeFailure(error)}. Fix: correct KUBECONFIG`,
+    )
   }
   // The client's default where there is no configuration at all.
   const { server = 'http://localhost:8080' } = config.getCurrentCluster() ?? {}

@@ -1,6 +1,8 @@
 /** Reads files that others write, which may be large or not regular files. */
 import { constants, type FileHandle, open } from 'node:fs/promises'
 import { StringDecoder } from 'node:string_decoder'
+import { ConfigError } from '../errors.ts'
+import { errorCode, errorMessage } from './describe-error.ts'
 
 const CHUNK_BYTES = 65_536
 /** Enough for any file that a setting names: a distribution's CA bundle has 300 kB. */
@@ -28,6 +30,24 @@ export async function readWholeFile(path: string): Promise<string> {
     throw createSystemError('EFBIG', 'larger than 4 MiB', path)
   }
   return text
+}
+
+/** Reads a whole regular file that a flag or setting names. Throws a `ConfigError` with path, reason and fix. */
+export async function readNamedFile(path: string): Promise<string> {
+  try {
+    return await readWholeFile(path)
+  } catch (error) {
+    throw new ConfigError(describeFileError(path, error), { cause: error })
+  }
+}
+
+/** Returns `cannot read PATH: no such file or directory. Fix: check the path`, from an error of Node. */
+export function describeFileError(path: string, error: unknown): string {
+  // `ENOENT: no such file or directory, open 'PATH'`
+  const reason = errorMessage(error).replace(/^[A-Z0-9_]+: ([^,]*), .*$/s, '$1')
+  const isForbidden = ['EACCES', 'EPERM'].includes(errorCode(error) ?? '')
+  const fix = isForbidden ? 'let the user who runs wimds read it' : 'check the path'
+  return `cannot read ${path}: ${reason}. Fix: ${fix}`
 }
 
 async function readUpTo(file: FileHandle, maxBytes: number): Promise<string> {

@@ -2,7 +2,7 @@
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { ConfigError } from '../errors.ts'
-import { readWholeFile } from '../lib/files.ts'
+import { readNamedFile, readWholeFile } from '../lib/files.ts'
 import { DirectorySchema } from './entra/directory.ts'
 import type { IssuerRoute } from './entra/issuer-keys.ts'
 import { KNOWN_RESOURCES } from './entra/known-resources.ts'
@@ -90,8 +90,9 @@ export async function readConfigFile(path: string | undefined): Promise<FileSett
 }
 
 async function readYaml(path: string): Promise<unknown> {
+  const text = await readNamedFile(path)
   try {
-    return parse(await readWholeFile(path)) ?? {}
+    return parse(text) ?? {}
   } catch (error) {
     throw new ConfigError(`${path}: ${firstLine(error)}`, { cause: error })
   }
@@ -126,7 +127,7 @@ async function openExternalIssuers({ issuers }: ConfigFile) {
   for (const { issuer, caFile, bearerTokenFile, discoveryUrl, jwksUrl } of issuers) {
     try {
       const network = createNetworkFetch({
-        ...(caFile === undefined ? {} : { caPem: await readWholeFile(caFile) }),
+        ...(caFile === undefined ? {} : { caPem: await readNamedFile(caFile) }),
         ...(bearerTokenFile === undefined
           ? {}
           : { bearerToken: async () => (await readWholeFile(bearerTokenFile)).trim() }),

@@ -15,7 +15,7 @@ function proxy(failures = 0) {
   return listening(createServer((_, reply) => reply.writeHead(left-- > 0 ? 503 : 200).end()))
 }
 
-test.each([['--version'], ['-version'], ['--version=true']])(
+test.each([['--version'], ['-version'], ['--version=true'], ['-v']])(
   '%s prints the version',
   async (flag) => {
     const io = captureIo()

@@ -388,7 +388,7 @@ replicaCount: 1
     expect(err).toBe(`wimds inject: ${path}:1: Rollout/canary: injected\n`)
     const nothing = await run([join(directory, 'apps/*.json')])
     expect(nothing).toMatchObject({ code: 1, out: '' })
-    expect(nothing.err).toContain('apps/*.json: ENOENT')
+    expect(nothing.err).toContain('apps/*.json: no such file or directory. Fix: check the path')
   })
 })
 
@@ -441,7 +441,7 @@ a: *nothing
       `${path}:16:4: Nested mappings are not allowed in compact mappings\n    a: b: c\n       ^\n`,
     )
     expect(err).toMatch(/bad\.yaml:18:1: Unresolved alias .*: nothing\n/)
-    expect(err).toContain('missing.yaml: ENOENT')
+    expect(err).toContain('missing.yaml: no such file or directory. Fix: check the path')
     expect(err).not.toContain('Pod/fine')
   })
 

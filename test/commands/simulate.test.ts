@@ -176,7 +176,7 @@ issuers:
       '--tls-cert and --tls-key must be given together',
       'applications[0].clientId',
       'colour',
-      'issuers: https://10.0.0.1:6443: ENOENT',
+      'issuers: https://10.0.0.1:6443: cannot read /does/not/exist: no such file',
     ]) {
       expect(io.err()).toContain(problem)
     }
@@ -188,11 +188,11 @@ issuers:
     const io = captureIo()
     const args = ['--tls-cert', pipe, '--tls-key', pipe, '--config', pipe]
     expect(await exitCode(simulate, args, io)).toBe(64)
-    expect(io.err().match(/EFTYPE: not a regular file/gu)).toHaveLength(3)
+    expect(io.err().match(/pipe: not a regular file\. Fix: check the path/gu)).toHaveLength(3)
   })
 
   test.each([
-    ['a missing file', undefined, /ENOENT/u],
+    ['a missing file', undefined, /cannot read .*config\.yaml: no such file/u],
     ['invalid YAML', 'a: [', /config\.yaml/u],
     ['an unknown section', 'aplications: []', /aplications/u],
     ['a list instead of a mapping', '- 1', /expected object/u],

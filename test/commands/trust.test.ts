@@ -207,7 +207,7 @@ test('prints nothing if an input cannot be read', async () => {
     manifests,
   ])
   expect({ code, out }).toEqual({ code: 1, out: '' })
-  expect(err).toContain('missing.json')
+  expect(err).toContain('missing.json: no such file or directory. Fix: check the path')
   expect(err).toContain('not-a-list.json: is not the output of az identity list')
 })
 

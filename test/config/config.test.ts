@@ -431,7 +431,7 @@ describe('the identities file', () => {
 
   test('reports that it cannot be read', async () => {
     expect(await loadProblems({ WIMDS_CONFIG: '/nowhere.yaml' })).toEqual([
-      'WIMDS_CONFIG: /nowhere.yaml cannot be read (no /nowhere.yaml)',
+      'WIMDS_CONFIG: cannot read /nowhere.yaml: no /nowhere.yaml. Fix: check the path',
     ])
   })
 })
@@ -441,7 +441,7 @@ describe('the files that settings name', () => {
     'are reported if %s is missing',
     async (name) => {
       expect(await loadProblems({ [name]: '/nonexistent/file' })).toEqual([
-        `${name}: cannot read /nonexistent/file (ENOENT: no such file or directory)`,
+        `${name}: cannot read /nonexistent/file: no such file or directory. Fix: check the path`,
       ])
     },
   )
@@ -452,7 +452,7 @@ describe('the files that settings name', () => {
       await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-config-'))
       const pipe = await namedPipe(join(directory.path, 'pipe'))
       expect(await loadProblems({ [name]: pipe })).toEqual([
-        `${name}: cannot read ${pipe} (EFTYPE: not a regular file)`,
+        `${name}: cannot read ${pipe}: not a regular file. Fix: check the path`,
       ])
     },
   )

@@ -2,7 +2,12 @@ import { mkdtempDisposable, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { readRegularFile, readWholeFile } from '../../src/lib/files.ts'
+import {
+  describeFileError,
+  readNamedFile,
+  readRegularFile,
+  readWholeFile,
+} from '../../src/lib/files.ts'
 import { namedPipe } from '../fixtures/pipe.ts'
 
 const directory = () => mkdtempDisposable(join(tmpdir(), 'wimds-test-'))
@@ -44,4 +49,24 @@ test('rejects a pipe, a device and a directory without waiting', async () => {
       message: `EFTYPE: not a regular file, open '${path}'`,
     })
   }
+})
+
+test.each([
+  ['a missing file', 'x/y.yaml', 'no such file or directory. Fix: check the path'],
+  ['a file below a file', 'package.json/x', 'not a directory. Fix: check the path'],
+  ['a directory', 'src', 'not a regular file. Fix: check the path'],
+])('describes %s by its path, the reason and the fix', async (_, path, reason) => {
+  await expect(readNamedFile(path)).rejects.toMatchObject({
+    name: 'ConfigError',
+    message: `cannot read ${path}: ${reason}`,
+  })
+})
+
+test('describes a file without permission by whom to give it to', () => {
+  const error = Object.assign(new Error("EACCES: permission denied, open '/a, b'"), {
+    code: 'EACCES',
+  })
+  expect(describeFileError('/a, b', error)).toBe(
+    'cannot read /a, b: permission denied. Fix: let the user who runs wimds read it',
+  )
 })

@@ -14,6 +14,6 @@ export const DROP_IN = {
       help: 'info (the default), debug, trace or all',
     },
     probe: { help: 'wait until http://127.0.0.1:PORT/readyz is 200, and exit 0' },
-    version: { help: 'print the version' },
+    version: { short: 'v', help: 'print the version' },
   },
 } as const satisfies CommandDeclaration

@@ -3,8 +3,8 @@ import { isIP } from 'node:net'
 import { addresses, type Address } from '../../config/parsers.ts'
 import { UsageError } from '../../errors.ts'
 import { type Flags, findFlagProblems } from '../../lib/args.ts'
-import { isConfigError, collectErrors } from '../../lib/collect-errors.ts'
-import { readWholeFile } from '../../lib/files.ts'
+import { collectErrors } from '../../lib/collect-errors.ts'
+import { readNamedFile } from '../../lib/files.ts'
 import type { IssuedCertificate } from '../../lib/x509.ts'
 import type { SIMULATE } from '../declarations/simulate.ts'
 import { readConfigFile, type FileSettings } from '../../simulator/config-file.ts'
@@ -30,11 +30,7 @@ export async function readSimulateOptions(flags: SimulateFlags): Promise<Simulat
   const listen = parseListen(flags, problems)
   const rotateSeconds = parseRotate(flags, problems)
   const tls = await readCertificate(flags, problems)
-  const file = await collectErrors(
-    problems,
-    () => readConfigFile(flags.value('config')),
-    isFileError,
-  )
+  const file = await collectErrors(problems, () => readConfigFile(flags.value('config')))
   if (problems.length === 0 && file !== undefined) {
     const hosts = flags.values('host')
     const stateDir = flags.value('dir')
@@ -96,11 +92,7 @@ async function readCertificate(
     problems.push('--tls-cert and --tls-key must be given together')
     return undefined
   }
-  const certPem = await collectErrors(problems, () => readWholeFile(certFile), isFileError)
-  const keyPem = await collectErrors(problems, () => readWholeFile(keyFile), isFileError)
+  const certPem = await collectErrors(problems, () => readNamedFile(certFile))
+  const keyPem = await collectErrors(problems, () => readNamedFile(keyFile))
   return certPem === undefined || keyPem === undefined ? undefined : { certPem, keyPem }
 }
-
-/** Returns true for an invalid file and for a system error, such as ENOENT. */
-const isFileError = (error: unknown): boolean =>
-  isConfigError(error) || (error instanceof Error && 'code' in error)

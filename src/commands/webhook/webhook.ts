@@ -18,7 +18,7 @@ import { createWebhookMetrics } from '../../kubernetes/webhook/metrics.ts'
 import { createReviewServer } from '../../kubernetes/webhook/server.ts'
 import { createServiceAccountLookup } from '../../kubernetes/webhook/service-accounts.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
-import { readWholeFile } from '../../lib/files.ts'
+import { readNamedFile } from '../../lib/files.ts'
 import { scrub } from '../../secret.ts'
 import { bind, closeServer } from '../../server/listen.ts'
 import { createConnectionLimiter } from '../../server/connections.ts'
@@ -96,7 +96,7 @@ async function serveReviews(
     lookUpServiceAccount: createServiceAccountLookup({ get: cluster.getServiceAccount }),
     ...(defaultTenantId !== undefined && { defaultTenantId }),
   }
-  const clientCa = clientCaFile === undefined ? undefined : await readWholeFile(clientCaFile)
+  const clientCa = clientCaFile === undefined ? undefined : await readNamedFile(clientCaFile)
   const ofNamespace = { ...admission, settings: { ...admission.settings, injectByDefault: true } }
   const server = createReviewServer({
     clientCa,
