@@ -30,6 +30,7 @@ export const ERROR_KINDS = {
   identity_not_found: permanent(),
   identity_ambiguous: permanent(),
   resource_not_allowed: permanent(),
+  caller_not_allowed: permanent(),
   overloaded: temporary(),
 
   // The projected service-account token

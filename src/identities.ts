@@ -27,6 +27,8 @@ export interface Identity {
   readonly resourceId?: string
   /** The allowed resources in the form of `normalizeResource`; undefined: all. */
   readonly resources?: readonly string[]
+  /** The only uids that may ask for it; undefined: all. */
+  readonly allowedUids?: readonly number[]
   readonly prefetch: readonly string[]
 }
 
@@ -78,6 +80,21 @@ export function requireAllowedResource(identity: Identity, resource: string): vo
   throw new BrokerError(
     'resource_not_allowed',
     `the identity ${name} may not request tokens for ${printable(resource)}; its resources are ${formatList(resources)}. Fix: correct the request, or add the resource to the identity in the identities file`,
+  )
+}
+
+/**
+ * Throws `caller_not_allowed` if the uid is not one of the identity's; one that is not known (undefined) is
+ * rejected, too.
+ */
+export function requireAllowedUid(identity: Identity, uid: number | undefined): void {
+  const { name, allowedUids } = identity
+  if (allowedUids === undefined || (uid !== undefined && allowedUids.includes(uid))) return
+  const who =
+    uid === undefined ? 'the uid of the caller is not known' : `the caller has the uid ${uid}`
+  throw new BrokerError(
+    'caller_not_allowed',
+    `the identity ${name} may be used by ${formatList(allowedUids.map((each) => `uid ${each}`))}, and ${who}. Fix: correct runAsUser of the caller, or add its uid to the allowedUids of the identity in the identities file`,
   )
 }
 

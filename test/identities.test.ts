@@ -3,6 +3,7 @@ import {
   createIdentityResolver,
   type IdentityDirectory,
   requireAllowedResource,
+  requireAllowedUid,
   type Selector,
 } from '../src/identities.ts'
 import { BILLING, ORDERS } from './fixtures/parts.ts'
@@ -84,6 +85,18 @@ test('a rejection names what was asked for and what is configured', () => {
   const limited = { ...ORDERS, resources: ['https://vault.azure.net', 'https://storage.azure.com'] }
   expect(rejection(() => requireAllowedResource(limited, 'https://graph.microsoft.com/'))).toBe(
     'the identity orders may not request tokens for https://graph.microsoft.com/; its resources are https://vault.azure.net, https://storage.azure.com. Fix: correct the request, or add the resource to the identity in the identities file',
+  )
+})
+
+test('a rejection of a uid names it and those that are allowed', () => {
+  const limited = { ...ORDERS, allowedUids: [1000, 0] }
+  expect(() => requireAllowedUid(ORDERS, undefined)).not.toThrow()
+  expect(() => requireAllowedUid(limited, 0)).not.toThrow()
+  expect(rejection(() => requireAllowedUid(limited, 1001))).toBe(
+    'the identity orders may be used by uid 1000, uid 0, and the caller has the uid 1001. Fix: correct runAsUser of the caller, or add its uid to the allowedUids of the identity in the identities file',
+  )
+  expect(rejection(() => requireAllowedUid(limited, undefined))).toContain(
+    ', and the uid of the caller is not known. Fix:',
   )
 })
 

@@ -68,7 +68,7 @@ function createIdentity(
   isDefault: boolean,
   settings: ParsedSettings,
 ): Identity {
-  const { objectId, resourceId, resources, exchangeVia, prefetch = [] } = entry
+  const { objectId, resourceId, resources, allowedUids, exchangeVia, prefetch = [] } = entry
   const defaults = selectDefaults(settings)
   return {
     name: entry.name ?? entry.clientId,
@@ -81,6 +81,7 @@ function createIdentity(
     ...(objectId !== undefined && { objectId }),
     ...(resourceId !== undefined && { resourceId }),
     ...(resources !== undefined && { resources: resources.map(normalizeResource) }),
+    ...(allowedUids !== undefined && { allowedUids }),
   }
 }
 

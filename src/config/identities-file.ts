@@ -34,6 +34,15 @@ const tokenFile = createSchema((text) => {
   return text
 })
 
+/** The largest one; the next number means none. */
+const MAX_UID = 4_294_967_294
+
+const uid = z.number().check(
+  z.refine((value) => Number.isInteger(value) && value >= 0 && value <= MAX_UID, {
+    error: ({ input }) => `must be a uid from 0 to ${MAX_UID}, not ${String(input)}`,
+  }),
+)
+
 const IdentityEntry = z.strictObject({
   name: z.optional(name),
   clientId: guid,
@@ -45,6 +54,7 @@ const IdentityEntry = z.strictObject({
   exchangeVia: z.optional(choice('entra', 'token-proxy')),
   assertionFrom: z.optional(name),
   resources: z.optional(z.array(resource).check(z.minLength(1))),
+  allowedUids: z.optional(z.array(uid).check(z.minLength(1))),
   prefetch: z.optional(z.array(resource)),
   default: z.optional(z.boolean()),
 })
@@ -145,6 +155,7 @@ function formatPath(path: Path): string {
 
 const KINDS: Readonly<Record<string, string>> = {
   string: 'text',
+  number: 'a number',
   boolean: 'true or false',
   array: 'a list',
   object: 'a mapping',

@@ -21,6 +21,7 @@ export function formatDescription({ code, message }: BrokerError): string {
 const OAUTH_ERRORS: Partial<Record<ErrorCode, string>> = {
   not_found: 'not_found',
   imdsv2_not_supported: 'forbidden',
+  caller_not_allowed: 'access_denied',
   method_not_allowed: 'method_not_allowed',
   entra_throttled: 'too_many_requests',
   internal: 'server_error',
@@ -35,4 +36,4 @@ const EXACT_SENTENCES: Partial<Record<ErrorCode, string>> = {
 
 /** Codes of the projected token, of the connection to Entra ID and of Entra ID's own errors. */
 const OPERATOR_ERRORS =
-  /^(?:assertion|entra|federated_credential|issuer|token_proxy)_|_refused$|^resource_not_allowed$/
+  /^(?:assertion|entra|federated_credential|issuer|token_proxy)_|_refused$|^(?:resource|caller)_not_allowed$/

@@ -4,16 +4,23 @@ import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Dialect, TokenQuery, WireRequest } from '../dialects/dialect.ts'
 import { BrokerError } from '../errors.ts'
-import { type Identity, type IdentityResolver, requireAllowedResource } from '../identities.ts'
+import {
+  type Identity,
+  type IdentityResolver,
+  requireAllowedResource,
+  requireAllowedUid,
+} from '../identities.ts'
 import { isGuid } from '../lib/guid.ts'
 import type { Clock } from '../tokens/clock.ts'
 import { computeExpiry } from '../tokens/refresh-policy.ts'
 import { type TokenRequest, type TokenSource, toScope } from '../tokens/token.ts'
+import type { FindPeerUid } from './peer-uid.ts'
 import { memoizedRenderer, type ReplyEvent, sendReply } from './reply.ts'
 
 export interface TokenRouteParts {
   readonly resolve: IdentityResolver
   readonly tokens: TokenSource
+  readonly findPeerUid: FindPeerUid
   readonly clock: Clock
   /** Called after each reply. */
   readonly onReply: (event: ReplyEvent) => void
@@ -33,7 +40,7 @@ export function addTokenRoute(
   app: FastifyInstance,
   url: string,
   dialects: readonly Dialect[],
-  { resolve, tokens, clock, onReply }: TokenRouteParts,
+  { resolve, tokens, findPeerUid, clock, onReply }: TokenRouteParts,
 ): void {
   const render = memoizedRenderer()
   const createTokenRequest = memoizedTokenRequest()
@@ -51,6 +58,9 @@ export function addTokenRoute(
       const query = dialect.parse(wire)
       const identity = resolve(query.selector)
       requireAllowedResource(identity, query.resource)
+      if (identity.allowedUids !== undefined) {
+        requireAllowedUid(identity, await findPeerUid(request.socket))
+      }
       const correlationId = findCorrelationId(request.headers)
       const tokenRequest = createTokenRequest(query, identity, correlationId)
       const token = await tokens(tokenRequest, closeSignal(request.socket))

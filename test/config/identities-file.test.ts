@@ -24,6 +24,7 @@ const whole = {
   exchangeVia: 'token-proxy',
   assertionFrom: 'billing',
   resources: ['https://vault.azure.net', GUID],
+  allowedUids: [1000, 0],
   prefetch: [],
   default: true,
 }
@@ -85,6 +86,10 @@ const VALUES = [
   ['https://vault.azure.net', ''],
   ['a b'],
   [1],
+  [-1],
+  [1.5],
+  [4_294_967_294],
+  [4_294_967_295],
   {},
 ]
 

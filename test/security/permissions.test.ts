@@ -71,6 +71,9 @@ const ATTEMPTS = `
     sqlite: async () => new (await import('node:sqlite')).DatabaseSync('/app/x.db'),
     report: () => process.report.writeReport('report.json'),
     openFiles: async () => (await import('node:fs')).readdirSync('/proc/self/fd'),
+    sockets: async () => (await import('node:fs')).readFileSync('/proc/self/net/tcp'),
+    socketsOfIpv6: async () => (await import('node:fs')).readFileSync('/proc/self/net/tcp6'),
+    routes: async () => (await import('node:fs')).readFileSync('/proc/self/net/route'),
   }
   for (const [name, attempt] of Object.entries(attempts)) {
     try { await attempt(); console.log(name, 'allowed') } catch (error) { console.log(name, error.code) }
@@ -99,6 +102,9 @@ test('the image denies processes, threads, add-ons, SQLite and other files', asy
     sqlite: 'ERR_UNKNOWN_BUILTIN_MODULE',
     report: 'ERR_ACCESS_DENIED',
     openFiles: 'allowed',
+    sockets: 'allowed',
+    socketsOfIpv6: 'allowed',
+    routes: 'ERR_ACCESS_DENIED',
   })
 })
 

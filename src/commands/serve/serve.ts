@@ -18,6 +18,7 @@ import { createAdminApp } from '../../server/admin.ts'
 import { createMetadataApp } from '../../server/app.ts'
 import { createGuard } from '../../server/guard.ts'
 import { listen, type Listener } from '../../server/listen.ts'
+import { createPeerUidLookup } from '../../server/peer-uid.ts'
 import { errorFields } from '../../telemetry/log-events.ts'
 import { createLogger, type ProcessLog } from '../../telemetry/logger.ts'
 import { describeSettings } from '../../telemetry/settings-view.ts'
@@ -108,6 +109,7 @@ function buildMetadataApp(config: Config, { resolve, tokens, telemetry }: Broker
     renderDocumentError,
     resolve,
     tokens,
+    findPeerUid: createPeerUidLookup(),
     clock: systemClock,
     isReady: () => telemetry.readiness().ready,
     instanceId: randomUUID(),
