@@ -11,6 +11,7 @@ import type { CommandIo } from './io.ts'
 
 const ATTEMPT_TIMEOUT_MS = 5000
 const INTERVAL_MS = 250
+const EXCLUSIVE = ['listening', 'live', 'route'] as const
 
 /** Returns 0 when the sidecar is ready, 1 after the timeout. Throws `UsageError`. */
 export async function probe(args: readonly string[], io: CommandIo): Promise<number> {
@@ -21,8 +22,8 @@ export async function probe(args: readonly string[], io: CommandIo): Promise<num
     ...findFlagProblems(flags),
     ...(Number.isInteger(port) && port > 0 && port < 65_536 ? [] : ['--port is not a port']),
     ...(timeoutMs >= 0 ? [] : ['--timeout is not a number of seconds']),
-    ...(flags.has('listening') && flags.has('route')
-      ? ['--listening and --route exclude each other']
+    ...(EXCLUSIVE.filter((name) => flags.has(name)).length > 1
+      ? ['--listening, --live and --route exclude each other']
       : []),
   ]
   if (problems.length > 0) throw new UsageError(problems)
@@ -32,38 +33,38 @@ export async function probe(args: readonly string[], io: CommandIo): Promise<num
     printError(io, 'wimds probe', routeProblem)
     return 1
   }
-  const wait = flags.has('listening') ? waitForPort : isReadyWithin
-  if (await wait(port, timeoutMs, io.signal)) return 0
+  const path = flags.has('live') ? '/healthz' : '/readyz'
+  const hasPassed = flags.has('listening')
+    ? await waitForPort(port, timeoutMs, io.signal)
+    : await answersWithin(port, path, timeoutMs)
+  if (hasPassed) return 0
   const isListening = !flags.has('listening') && (await waitForPort(port, 0, io.signal))
   const problem = isListening
-    ? `http://127.0.0.1:${port}/readyz is not 200. Fix: read the log of the sidecar`
+    ? `http://127.0.0.1:${port}${path} is not 200. Fix: read the log of the ${flags.has('live') ? 'process' : 'sidecar'}`
     : `nothing accepts connections on 127.0.0.1:${port}. Fix: check that the sidecar was injected here, and read its log`
   printError(io, 'wimds probe', problem)
   return 1
 }
 
-async function isReadyWithin(port: number, timeoutMs: number): Promise<boolean> {
+async function answersWithin(port: number, path: string, timeoutMs: number): Promise<boolean> {
   const deadline = performance.now() + timeoutMs
   for (;;) {
     const leftMs = Math.max(deadline - performance.now(), INTERVAL_MS)
-    if (await isReady(port, Math.min(leftMs, ATTEMPT_TIMEOUT_MS))) return true
+    if (await answers(port, path, Math.min(leftMs, ATTEMPT_TIMEOUT_MS))) return true
     if (performance.now() + INTERVAL_MS > deadline) return false
     await sleep(INTERVAL_MS)
   }
 }
 
-/** Returns true if /readyz answers 200 within `timeoutMs`. */
-function isReady(port: number, timeoutMs: number): Promise<boolean> {
+/** Returns true if the path answers 200 within `timeoutMs`. */
+function answers(port: number, path: string, timeoutMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     const signal = AbortSignal.timeout(Math.ceil(timeoutMs))
-    const request = get(
-      { host: '127.0.0.1', port, path: '/readyz', agent: false, signal },
-      (response) => {
-        resolve(response.statusCode === 200)
-        // The body is not read: one that never ends would keep the process alive.
-        response.destroy()
-      },
-    )
+    const request = get({ host: '127.0.0.1', port, path, agent: false, signal }, (response) => {
+      resolve(response.statusCode === 200)
+      // The body is not read: one that never ends would keep the process alive.
+      response.destroy()
+    })
     request.on('error', () => resolve(false))
   })
 }

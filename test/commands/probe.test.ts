@@ -94,3 +94,30 @@ test('names a sidecar that is not ready', async () => {
   expect(await probe(['--port', String(server.port), '--timeout', '0'], io)).toBe(1)
   expect(io.err()).toContain('/readyz is not 200. Fix: read the log of the sidecar')
 })
+
+test('with --live it exits 0 for a process that is alive and not ready', async () => {
+  const paths: unknown[] = []
+  await using server = await listening(
+    createServer(({ url }, response) => {
+      paths.push(url)
+      response.writeHead(url === '/healthz' ? 200 : 503).end()
+    }),
+  )
+  const args = ['--port', String(server.port), '--timeout', '0', '--live']
+  expect(await probe(args, captureIo())).toBe(0)
+  expect(paths).toEqual(['/healthz'])
+})
+
+test('with --live it exits 1 for a process that accepts connections and does not answer', async () => {
+  await using server = await listening(createServer(() => {}))
+  const io = captureIo()
+  const args = ['--port', String(server.port), '--timeout', '0', '--live']
+  expect(await probe(args, io)).toBe(1)
+  expect(io.err()).toContain('/healthz is not 200. Fix: read the log of the process')
+})
+
+test('rejects --live with --listening', async () => {
+  await expect(probe(['--live', '--listening'], captureIo())).rejects.toThrow(
+    '--listening, --live and --route exclude each other',
+  )
+})

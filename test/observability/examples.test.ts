@@ -147,6 +147,17 @@ describe('the rules', () => {
   })
 })
 
+describe('examples/observability/README.md', () => {
+  test('explains the thresholds of every alert', async () => {
+    const page = await readFile(`${EXAMPLES}/README.md`, 'utf8')
+    const [, table = ''] = page.split('\n## Thresholds\n')
+    const rows = [...table.matchAll(/^\| (`Wimds.+?) +\|/gm)].map(([, names = '']) => names)
+    const explained = rows.flatMap((names) => [...names.matchAll(/\w+/g)].map(([name]) => name))
+    const alerts = (await rules()).flatMap(({ alert }) => alert ?? [])
+    expect(new Set(explained)).toEqual(new Set(alerts))
+  })
+})
+
 describe('the scrape configurations', () => {
   test('select the port name of the injected sidecar', async () => {
     const containers = await readFile('src/kubernetes/injector/containers.ts', 'utf8')

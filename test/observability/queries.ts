@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { parse } from 'yaml'
 import { z } from 'zod'
+import { createNodeAgentMetrics } from '../../src/kubernetes/node-agent/metrics.ts'
 import { createWebhookMetrics } from '../../src/kubernetes/webhook/metrics.ts'
 import { aMetricsRegistry } from '../telemetry/observed.ts'
 
@@ -59,7 +60,7 @@ export async function dashboardQueries(rateInterval = '1m'): Promise<string[]> {
     )
 }
 
-/** Series of Prometheus and of Kubernetes's API server, with their labels. */
+/** Series of Prometheus, Kubernetes's API server and kube-state-metrics, with their labels. */
 export const OTHER_SERIES: ReadonlyMap<string, readonly string[]> = new Map([
   ['up', ['job', 'instance']],
   ['apiserver_admission_webhook_fail_open_count', ['name', 'type']],
@@ -67,20 +68,29 @@ export const OTHER_SERIES: ReadonlyMap<string, readonly string[]> = new Map([
     'apiserver_admission_webhook_rejection_count',
     ['name', 'type', 'operation', 'error_type', 'rejection_code'],
   ],
+  ['kube_pod_info', ['node']],
+  ['kube_pod_container_status_running', []],
+  ['kube_pod_init_container_status_running', []],
+  ['kube_pod_init_container_status_ready', []],
 ])
 
 /** Returns the names of metrics and recorded series in a query, by their prefixes. */
 export function namesIn(query: string): string[] {
   const withoutStrings = query.replaceAll(/"(?:[^"\\]|\\.)*"/g, '""')
   return [
-    ...withoutStrings.matchAll(/\b(?:(?:wimds|process|nodejs|apiserver)[_:][\w:]*|up(?=\{))/g),
+    ...withoutStrings.matchAll(/\b(?:(?:wimds|process|nodejs|apiserver|kube)[_:][\w:]*|up(?=\{))/g),
   ].map(([name]) => name)
 }
 
-/** Returns the labels of every series that a sidecar or a webhook exposes, by name. */
+/** Returns the labels of every series that a sidecar, a webhook or a node agent exposes, by name. */
 export async function exposedSeries(): Promise<ReadonlyMap<string, readonly string[]>> {
   const series = new Map<string, readonly string[]>()
-  for (const registry of [aMetricsRegistry(), createWebhookMetrics(() => 0).registry]) {
+  const registries = [
+    aMetricsRegistry(),
+    createWebhookMetrics(() => 0).registry,
+    createNodeAgentMetrics(() => ({ routed: 0, pending: 0 })).registry,
+  ]
+  for (const registry of registries) {
     for (const { name, type } of await registry.getMetricsAsJSON()) {
       const { labelNames } = Object(registry.getSingleMetric(name))
       const suffixes = String(type) === 'histogram' ? ['_bucket', '_sum', '_count'] : ['']

@@ -5,10 +5,14 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { stringify } from 'yaml'
 import { requestToken, type Sidecar, startSidecar } from '../../src/commands/demo/sidecar.ts'
 import { webhook } from '../../src/commands/webhook/webhook.ts'
+import { createAdminServer } from '../../src/kubernetes/admin-server.ts'
+import { createNodeAgentMetrics } from '../../src/kubernetes/node-agent/metrics.ts'
+import { createConnectionLimiter } from '../../src/server/connections.ts'
 import { BILLING } from '../../src/simulator/defaults.ts'
 import { createSimulator } from '../../src/simulator/simulator.ts'
 import { captureIo } from '../commands/capture.ts'
 import { startApiServer } from '../fixtures/api-server.ts'
+import { listening } from '../fixtures/listening.ts'
 import { dashboard, dashboardQueries } from '../observability/queries.ts'
 import { freePort } from '../support/free-port.ts'
 import { startPrometheus, until } from './server.ts'
@@ -43,6 +47,16 @@ async function startWebhook(): Promise<{ port: number; adminPort: number }> {
   return { port: Number(/"listening".*"port":(\d+)/.exec(io.out())?.[1]), adminPort }
 }
 
+/** Starts the admin server of a node agent, whose pods the test routes. */
+async function startNodeAgent() {
+  const metrics = createNodeAgentMetrics(() => ({ routed: 3, pending: 1 }))
+  metrics.onSync(true)
+  const { attach } = createConnectionLimiter(64)
+  const parts = { watch: attach, scrape: metrics.scrape, unreadyReasons: () => [] }
+  const server = await listening(createAdminServer(parts))
+  return { ...server, metrics }
+}
+
 /** Has the webhook review a pod. */
 async function reviewPod(port: number): Promise<void> {
   const pod = { metadata: {}, spec: { containers: [{ name: 'app', image: 'app:1' }] } }
@@ -55,7 +69,7 @@ async function reviewPod(port: number): Promise<void> {
   })
 }
 
-const scraping = (sidecar: Sidecar, adminPort: number) =>
+const scraping = (sidecar: Sidecar, adminPort: number, agentPort: number) =>
   stringify({
     global: { scrape_interval: '1s', scrape_timeout: '1s' },
     scrape_configs: [
@@ -75,6 +89,15 @@ const scraping = (sidecar: Sidecar, adminPort: number) =>
             targets: [`127.0.0.1:${adminPort}`],
             labels: { namespace: 'wimds', pod: 'wimds-1', container: 'webhook' },
           },
+          {
+            targets: [`127.0.0.1:${agentPort}`],
+            labels: {
+              namespace: 'wimds-node-agent',
+              pod: 'agent-1',
+              container: 'wimds-node-agent',
+              node: 'node-1',
+            },
+          },
         ],
       },
     ],
@@ -86,8 +109,12 @@ describe.skipIf(!hasPrometheus())('the dashboard in Prometheus', () => {
     await using sidecar = await startSidecar('dist/wimds.js', simulator)
     await using _ = await startApiServer()
     const { port, adminPort } = await startWebhook()
+    await using agent = await startNodeAgent()
     await using directory = await scratch()
-    const config = await directory.write('prometheus.yaml', scraping(sidecar, adminPort))
+    const config = await directory.write(
+      'prometheus.yaml',
+      scraping(sidecar, adminPort, agent.port),
+    )
     await using prometheus = await startPrometheus(config, directory.path)
 
     const queries = await dashboardQueries('20s')
@@ -101,6 +128,8 @@ describe.skipIf(!hasPrometheus())('the dashboard in Prometheus', () => {
       async () => {
         await callSidecar(sidecar)
         await reviewPod(port)
+        agent.metrics.onRouted(300)
+        agent.metrics.onFailure('tool_failed')
         const answers = await Promise.all(
           queries.map(async (query) => ({ query, values: await prometheus.values(query) })),
         )

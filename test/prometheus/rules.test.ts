@@ -2,12 +2,14 @@ import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { BrokerError } from '../../src/errors.ts'
+import { createNodeAgentMetrics } from '../../src/kubernetes/node-agent/metrics.ts'
+import { createWebhookMetrics } from '../../src/kubernetes/webhook/metrics.ts'
 import { cached, exchange, failing, observe, reply } from '../telemetry/observed.ts'
 import { dashboardQueries, EXAMPLES, rules } from '../observability/queries.ts'
 import { hasPrometheus, promtool, scratch } from './tools.ts'
 
 describe.skipIf(!hasPrometheus())('promtool', () => {
-  test('accepts the metrics', async () => {
+  test('accepts the metrics of the sidecar', async () => {
     const observed = observe({ entries: [cached(), failing('federated_credential_not_found')] })
     observed.onReply(reply())
     observed.onReply(reply({ error: new BrokerError('identity_not_found', 'no') }))
@@ -17,6 +19,14 @@ describe.skipIf(!hasPrometheus())('promtool', () => {
     const { isOk, output } = await promtool(['check', 'metrics'], (await observed.scrape()).body)
     expect(output).toBe('')
     expect(isOk).toBe(true)
+  })
+
+  test.each([
+    ['the webhook', createWebhookMetrics(() => Date.now())],
+    ['the node agent', createNodeAgentMetrics(() => ({ routed: 1, pending: 0 }))],
+  ])('accepts the metrics of %s', async (_, metrics) => {
+    const { body } = await metrics.scrape()
+    expect(await promtool(['check', 'metrics'], body)).toEqual({ isOk: true, output: '' })
   })
 
   test('accepts the rules, and their tests pass', async () => {

@@ -42,7 +42,7 @@ test.each([
   [
     'a value without a comment',
     'values.yaml',
-    (text: string) => text.replace(/ *# Labels of the PodMonitor\.\n/, ''),
+    (text: string) => text.replace(/ *# Labels of the PodMonitors\..*\n/, ''),
     'podMonitor.labels has no comment',
   ],
   [

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { BrokerError } from '../../src/errors.ts'
+import { createNodeAgentMetrics } from '../../src/kubernetes/node-agent/metrics.ts'
 import { createWebhookMetrics } from '../../src/kubernetes/webhook/metrics.ts'
 import { aToken, NOW, ORDERS } from '../fixtures/parts.ts'
 import {
@@ -217,12 +218,15 @@ describe('state metrics', () => {
   })
 })
 
+const aNodeAgentRegistry = () => createNodeAgentMetrics(() => ({ routed: 0, pending: 0 })).registry
+
 const PROCESS_METRIC = /^(?:process|nodejs)_/
 
 describe('docs/metrics.md', () => {
   test.each([
     ['the sidecar', '## Metrics of the sidecar', aMetricsRegistry()],
     ['the webhook', '## Metrics of the webhook', createWebhookMetrics(() => 0).registry],
+    ['the node agent', '## Metrics of the node agent', aNodeAgentRegistry()],
   ])('lists the metrics of %s', async (_, heading, registry) => {
     const page = await readFile('docs/metrics.md', 'utf8')
     const section = page.split(heading)[1]?.split('\n## ')[0] ?? ''

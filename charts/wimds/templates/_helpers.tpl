@@ -135,3 +135,8 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- $labels := merge (include "wimds.nodeAgentSelector" . | fromYaml) (dict "app.kubernetes.io/component" "node-agent") -}}
 {{- merge $labels (include "wimds.labels" . | fromYaml) | toYaml -}}
 {{- end -}}
+
+{{/* Whether health and metrics of the node agent can be reached from outside its pod. */}}
+{{- define "wimds.isNodeAgentReachable" -}}
+{{- if not (regexMatch `^(127\.|localhost:|\[::1\]:)` .Values.nodeAgent.adminListen) }}true{{ end -}}
+{{- end -}}

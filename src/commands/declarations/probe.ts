@@ -13,6 +13,9 @@ export const PROBE = {
     listening: {
       help: 'wait until PORT accepts connections, whether or not wimds is ready',
     },
+    live: {
+      help: 'poll /healthz in place of /readyz: whether the process answers at all; the liveness probe of the node agent',
+    },
     route: {
       help: 'wait until a connection to 169.254.169.254:80 reaches the sidecar at PORT; the start-up probe of mode node',
     },

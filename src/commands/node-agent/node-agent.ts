@@ -74,9 +74,13 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
     onDeleted: reconciler.onDeleted,
     onListed: (uids) => {
       isListed = true
+      metrics.onSync(true)
       reconciler.onListed(uids)
     },
-    onError,
+    onError: (error) => {
+      metrics.onSync(false)
+      onError(error)
+    },
   })
   reconciler.close()
   await closeServer(admin, CLOSE_TIMEOUT_MS)

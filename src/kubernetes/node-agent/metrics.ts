@@ -15,6 +15,8 @@ export interface NodeAgentMetrics {
   readonly registry: Registry
   readonly onRouted: (durationMs: number) => void
   readonly onFailure: (reason: RouteFailureReason) => void
+  /** Takes whether the pods of the node could be read. */
+  readonly onSync: (isSynced: boolean) => void
   readonly scrape: () => Promise<Exposition>
 }
 
@@ -52,10 +54,16 @@ export function createNodeAgentMetrics(counts: Reconciler['counts']): NodeAgentM
     registers,
   })
   for (const reason of REASONS) failures.inc({ reason }, 0)
+  const synced = new Gauge({
+    name: 'wimds_node_agent_synced',
+    help: 'Whether the agent could read the pods of its node at the last attempt.',
+    registers,
+  })
   return {
     registry,
     onRouted: (durationMs) => duration.observe(durationMs / 1000),
     onFailure: (reason) => failures.inc({ reason }),
+    onSync: (isSynced) => synced.set(isSynced ? 1 : 0),
     scrape: () => scrapeRegistry(registry),
   }
 }

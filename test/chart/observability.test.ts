@@ -1,0 +1,188 @@
+/** What the chart renders for Prometheus and Grafana, and how the node agent can be probed and scraped. */
+import { readFile } from 'node:fs/promises'
+import { describe, expect, test } from 'vitest'
+import { parse, parseAllDocuments } from 'yaml'
+import { z } from 'zod'
+import { EXAMPLES } from '../observability/queries.ts'
+import { CHART, HELMS, RELEASE } from './helm.ts'
+
+const Objects = z.array(
+  z.looseObject({ kind: z.string(), metadata: z.looseObject({ name: z.string() }) }),
+)
+const Container = z.object({
+  name: z.string(),
+  ports: z.array(z.object({ name: z.string(), containerPort: z.int() })).optional(),
+  startupProbe: z.looseObject({}),
+  livenessProbe: z.looseObject({}),
+})
+const DaemonSet = z.object({
+  spec: z.object({
+    template: z.object({ spec: z.object({ containers: z.tuple([Container]) }) }),
+  }),
+})
+const Rules = z.object({ groups: z.array(z.looseObject({ name: z.string() })) })
+
+const AGENT = 'nodeAgent.enabled=true'
+const REACHABLE = 'nodeAgent.adminListen=[::]:9441'
+const NODE_AGENT_RULES = 'wimds-node-agent-alerts'
+
+describe.each(HELMS)('Helm $version', ({ run }) => {
+  /** Returns the objects of a kind with these values. */
+  async function render(kind: string, ...values: readonly string[]) {
+    const flags = values.flatMap((value) => ['--set', value])
+    const output = await run('template', RELEASE, CHART, '--kube-version=1.34.0', ...flags)
+    const documents = parseAllDocuments(output).map((document): unknown => {
+      expect(document.errors).toEqual([])
+      return document.toJS()
+    })
+    return Objects.parse(documents).filter((object) => object.kind === kind)
+  }
+
+  const agentContainer = async (...values: readonly string[]) => {
+    const [daemonSet] = await render('DaemonSet', AGENT, ...values)
+    return DaemonSet.parse(daemonSet).spec.template.spec.containers[0]
+  }
+
+  test('creates nothing for Prometheus and Grafana by default', async () => {
+    for (const kind of ['PodMonitor', 'PrometheusRule', 'ConfigMap']) {
+      expect(await render(kind, AGENT)).toEqual([])
+    }
+  })
+
+  describe('podMonitor', () => {
+    test('scrapes the sidecars as the example does', async () => {
+      const [, sidecars] = await render('PodMonitor', 'podMonitor.enabled=true')
+      const example = parse(await readFile(`${EXAMPLES}/podmonitor.yaml`, 'utf8'))
+      expect(sidecars?.metadata.name).toBe('wimds-sidecars')
+      expect(sidecars?.['spec']).toEqual(example.spec)
+    })
+
+    test('leaves the sidecars out if told so', async () => {
+      const values = ['podMonitor.enabled=true', 'podMonitor.sidecars=false']
+      const monitors = await render('PodMonitor', ...values)
+      expect(monitors.map(({ metadata }) => metadata.name)).toEqual(['wimds'])
+    })
+
+    test('scrapes the port of the node agent, and labels it by its node', async () => {
+      const values = ['podMonitor.enabled=true', AGENT, REACHABLE]
+      const [webhook, , agent] = await render('PodMonitor', ...values)
+      const { ports = [] } = await agentContainer(REACHABLE)
+      expect(ports).toEqual([{ name: 'admin', containerPort: 9441 }])
+      expect(agent).toMatchObject({
+        metadata: { name: 'wimds-node-agent' },
+        spec: {
+          namespaceSelector: { matchNames: ['wimds-node-agent'] },
+          podMetricsEndpoints: [
+            {
+              port: 'admin',
+              relabelings: [
+                { sourceLabels: ['__meta_kubernetes_pod_node_name'], targetLabel: 'node' },
+              ],
+            },
+          ],
+        },
+      })
+      const [daemonSet] = await render('DaemonSet', AGENT)
+      const { spec } = z
+        .object({ spec: z.object({ selector: z.object({ matchLabels: z.unknown() }) }) })
+        .parse(daemonSet)
+      expect(agent?.['spec']).toHaveProperty('selector.matchLabels', spec.selector.matchLabels)
+      expect(webhook?.['spec']).not.toHaveProperty(
+        'selector.matchLabels',
+        spec.selector.matchLabels,
+      )
+    })
+
+    test('has none for a node agent that listens on loopback alone', async () => {
+      const monitors = await render('PodMonitor', 'podMonitor.enabled=true', AGENT)
+      expect(monitors.map(({ metadata }) => metadata.name)).toEqual(['wimds', 'wimds-sidecars'])
+    })
+
+    test('has the labels and the interval that are given', async () => {
+      const labels = 'podMonitor.labels.release=prometheus'
+      const values = ['podMonitor.enabled=true', labels, 'podMonitor.interval=1m', AGENT, REACHABLE]
+      const monitors = await render('PodMonitor', ...values)
+      expect(monitors).toHaveLength(3)
+      for (const monitor of monitors) {
+        expect(monitor).toMatchObject({
+          metadata: { labels: { release: 'prometheus' } },
+          spec: { podMetricsEndpoints: [{ interval: '1m' }] },
+        })
+      }
+    })
+  })
+
+  describe('prometheusRule', () => {
+    test('has the rules of the example, those of the node agent where there is one', async () => {
+      const { groups } = Rules.parse(parse(await readFile(`${EXAMPLES}/rules.yaml`, 'utf8')))
+      const withAgent = await render('PrometheusRule', 'prometheusRule.enabled=true', AGENT)
+      expect(withAgent).toMatchObject([{ metadata: { name: 'wimds' } }])
+      expect(withAgent[0]?.['spec']).toEqual({ groups })
+      const [without] = await render('PrometheusRule', 'prometheusRule.enabled=true')
+      expect(groups.some(({ name }) => name === NODE_AGENT_RULES)).toBe(true)
+      expect(without?.['spec']).toEqual({
+        groups: groups.filter(({ name }) => name !== NODE_AGENT_RULES),
+      })
+    })
+
+    test('has the labels that are given', async () => {
+      const labels = 'prometheusRule.labels.release=prometheus'
+      expect(await render('PrometheusRule', 'prometheusRule.enabled=true', labels)).toMatchObject([
+        { metadata: { labels: { release: 'prometheus', 'app.kubernetes.io/name': 'wimds' } } },
+      ])
+    })
+  })
+
+  describe('dashboard', () => {
+    test('has the dashboard of the example, and the label by which Grafana’s sidecar finds it', async () => {
+      const [configMap] = await render('ConfigMap', 'dashboard.enabled=true')
+      expect(configMap).toMatchObject({
+        metadata: {
+          name: 'wimds-dashboard',
+          namespace: 'default',
+          labels: { grafana_dashboard: '1' },
+        },
+      })
+      const { data } = z.object({ data: z.record(z.string(), z.string()) }).parse(configMap)
+      const example = await readFile(`${EXAMPLES}/dashboard.json`, 'utf8')
+      expect(Object.keys(data)).toEqual(['wimds.json'])
+      expect(data['wimds.json']?.trim()).toBe(example.trim())
+    })
+
+    test('is in the namespace and has the annotations that are given', async () => {
+      const values = [
+        'dashboard.namespace=monitoring',
+        'dashboard.annotations.grafana_folder=wimds',
+      ]
+      expect(await render('ConfigMap', 'dashboard.enabled=true', ...values)).toMatchObject([
+        { metadata: { namespace: 'monitoring', annotations: { grafana_folder: 'wimds' } } },
+      ])
+    })
+  })
+
+  describe('the probes of the node agent', () => {
+    test('run inside the pod while it listens on loopback alone, and rarely', async () => {
+      const { name, ports, startupProbe, livenessProbe } = await agentContainer()
+      expect(name).toBe('wimds-node-agent')
+      expect(ports).toBeUndefined()
+      const command = expect.arrayContaining(['wimds', 'probe', '--live', '--port=9441'])
+      expect(startupProbe).toMatchObject({ exec: { command } })
+      expect(livenessProbe).toMatchObject({ exec: { command }, periodSeconds: 300 })
+    })
+
+    test.each(['localhost:9441', '[::1]:9441', '127.0.0.2:9441'])(
+      'treat %s as loopback',
+      async (address) => {
+        const { livenessProbe } = await agentContainer(`nodeAgent.adminListen=${address}`)
+        expect(livenessProbe).toHaveProperty('exec')
+      },
+    )
+
+    test('call /healthz, which does not depend on the API server, where they can', async () => {
+      const { startupProbe, livenessProbe } = await agentContainer(REACHABLE)
+      const httpGet = { path: '/healthz', port: 'admin' }
+      expect(startupProbe).toMatchObject({ httpGet })
+      expect(livenessProbe).toMatchObject({ httpGet })
+    })
+  })
+})
