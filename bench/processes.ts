@@ -10,6 +10,7 @@ import type { Answer } from './callers.ts'
 
 const CLI = fileURLToPath(new URL('../dist/wimds.js', import.meta.url))
 const BASELINE = fileURLToPath(new URL('baseline.mjs', import.meta.url))
+const DOCKERFILE = new URL('../Dockerfile', import.meta.url)
 /** Linux counts processor time in ticks of 10 ms, on every architecture that Node runs on. */
 const TICK_US = 10_000
 
@@ -25,16 +26,25 @@ export interface Server {
   readonly stop: () => Promise<void>
 }
 
-/** `wimds serve` against this simulator, at its defaults. It logs to nowhere. */
+/** `wimds serve` against this simulator, at its defaults and with the image's malloc. It logs to nowhere. */
 export async function startSidecar(simulator: Simulator): Promise<Server> {
   const [port, adminPort] = [await freePort(), await freePort()]
   const env = {
+    ...(await readMallocSettings()),
     ...sidecarSettings(simulator),
     WIMDS_LISTEN: `127.0.0.1:${port}`,
     WIMDS_ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
   }
   const healthUrl = `http://127.0.0.1:${adminPort}/healthz`
   return launch([CLI, 'serve'], env, `http://127.0.0.1:${port}`, healthUrl)
+}
+
+/** The settings of malloc in the image, which the bare server goes without. */
+async function readMallocSettings(): Promise<NodeJS.ProcessEnv> {
+  const dockerfile = await readFile(DOCKERFILE, 'utf8')
+  return Object.fromEntries(
+    [...dockerfile.matchAll(/\b(MALLOC_\w+)=(\d+)/gu)].map(([, name = '', value]) => [name, value]),
+  )
 }
 
 /** The bare server, with this answer to everything. */
