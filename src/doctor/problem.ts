@@ -48,7 +48,7 @@ export function toProblem({ code, message, entra }: BrokerError): Problem {
   const aadsts = entra?.aadsts
   const explained = aadsts === undefined ? undefined : explainAadsts(aadsts)
   return {
-    ...createProblem(code, text, explained?.fix ?? fix),
+    ...createProblem(code, text, fix),
     ...(aadsts !== undefined && { aadsts }),
     ...(explained !== undefined && { explanation: explained.explanation }),
   }

@@ -6,7 +6,7 @@ export interface AadstsEntry {
   readonly code: ErrorCode
   /** One sentence without a full stop. */
   readonly explanation: string
-  /** An instruction without a full stop. */
+  /** An instruction without a full stop. `{issuer}`, `{subject}` and `{audience}` are those of the assertion. */
   readonly fix: string
 }
 
@@ -17,27 +17,27 @@ export const AADSTS_TABLE: Readonly<Record<string, AadstsEntry>> = {
   // The federated credential: does one match the assertion?
   70021: notFound(
     'no federated credential of the identity matches the assertion',
-    'compare issuer, subject and audience of the projected token with the federated credential; wimds doctor prints them and the command that creates it',
+    'create one with issuer {issuer}, subject {subject} and audience {audience}; wimds doctor prints the command',
   ),
   700211: notFound(
     'no federated credential of the identity has the issuer of the assertion',
-    'set its issuer to exactly the OIDC issuer URL of the cluster, with the trailing slash if there is one; a recreated cluster has a new issuer',
+    'set its issuer to exactly {issuer} (a slash at the end counts); a recreated cluster has a new issuer',
   ),
   700212: mismatch(
     'no federated credential of the identity has the audience of the assertion',
-    'set the same audience in the projected volume and the federated credential; in the public cloud it is api://AzureADTokenExchange',
+    'set its audience to {audience}, or give the projected volume the audience that it has; in the public cloud that is api://AzureADTokenExchange',
   ),
   700213: notFound(
     'no federated credential of the identity has the subject of the assertion',
-    'set its subject to system:serviceaccount:NAMESPACE:SERVICEACCOUNT of this pod, or run the pod under the service account that it names; if they are equal, delete and recreate the credential',
+    'create one with subject {subject}, or run the pod under the service account that an existing one names; if there is one already, delete and recreate it',
   ),
   7002138: mismatch(
     'the subject of the federated credential differs from that of the assertion in upper and lower case',
-    'write namespace and service account in the subject exactly as they are named: the comparison is case-sensitive',
+    'write its subject exactly as {subject}: the comparison is case-sensitive',
   ),
   70025: notFound(
     'the identity has no federated credentials',
-    'create one; if it was created minutes ago, wait until it has propagated',
+    'create one with issuer {issuer}, subject {subject} and audience {audience}; if it was created minutes ago, wait until it has propagated',
   ),
 
   // The assertion itself

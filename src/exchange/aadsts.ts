@@ -2,7 +2,9 @@
  * Explains AADSTS codes. Microsoft adds digits to a code for its variants (70021 became 700211, 7002138
  * and so on), so a code is found by its longest known prefix (E6).
  */
+import { scrubAndTruncate } from '../secret.ts'
 import { type AadstsEntry, AADSTS_TABLE } from './aadsts-table.ts'
+import type { Assertion } from './assertion.ts'
 
 /** Codes whose longer neighbours mean something else: 700231 is no variant of 70023. */
 const WITHOUT_VARIANTS = new Set(['70023', '70003', '50000'])
@@ -19,4 +21,19 @@ export function explainAadsts(aadsts: number): AadstsEntry | undefined {
     return entry
   }
   return undefined
+}
+
+const MAX_CLAIM = 300
+
+/** Returns the fix of an entry with the values of this assertion. */
+export function formatFix(
+  { fix }: AadstsEntry,
+  { issuer, subject, audience }: Pick<Assertion, 'issuer' | 'subject' | 'audience'>,
+): string {
+  const claims: Readonly<Record<string, string>> = {
+    issuer,
+    subject,
+    audience: audience.join(', '),
+  }
+  return fix.replaceAll(/\{(\w+)\}/g, (_, name) => scrubAndTruncate(claims[name] ?? '', MAX_CLAIM))
 }

@@ -4,7 +4,7 @@ import { BrokerError, type EntraDetails, type ErrorCode } from '../errors.ts'
 import { firstItems } from '../lib/first-items.ts'
 import { parseJson } from '../lib/json.ts'
 import { scrub, scrubAndTruncate } from '../secret.ts'
-import { explainAadsts } from './aadsts.ts'
+import { explainAadsts, formatFix } from './aadsts.ts'
 import type { Assertion } from './assertion.ts'
 import { parseHttpDate, type TokenEndpointResponse } from './http-client.ts'
 
@@ -31,7 +31,7 @@ const ErrorBody = z.object({
  */
 export function parseEntraError(
   response: TokenEndpointResponse,
-  assertion: Pick<Assertion, 'expiresAt'>,
+  assertion: Omit<Assertion, 'secret'>,
   now: number,
 ): BrokerError {
   const body = ErrorBody.safeParse(response.json ?? {}).data ?? {}
@@ -58,7 +58,7 @@ export function parseEntraError(
   const parts = [
     description === '' ? formatResponse(response, code) : description,
     ...(policies === undefined ? [] : [`(${policies})`]),
-    ...(explained === undefined ? [] : [`Fix: ${explained.fix}`]),
+    ...(explained === undefined ? [] : [`Fix: ${formatFix(explained, assertion)}`]),
   ]
   return new BrokerError(code, parts.join(' '), {
     entra,

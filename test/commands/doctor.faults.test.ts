@@ -115,7 +115,7 @@ test.each<[string, Case, readonly string[], RegExp]>([
     'the federated credential of another service account',
     { env: { AZURE_CLIENT_ID: BILLING.clientId } },
     ['token_exchange: federated_credential_not_found'],
-    /system:serviceaccount:NAMESPACE:SERVICEACCOUNT/,
+    /create one with subject system:serviceaccount:\w+:\w+, or run/,
   ],
   [
     'a client id that the tenant does not know',

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { AADSTS_TABLE } from '../../src/exchange/aadsts-table.ts'
-import { explainAadsts } from '../../src/exchange/aadsts.ts'
+import { explainAadsts, formatFix } from '../../src/exchange/aadsts.ts'
 import { ERROR_KINDS, type ErrorCode } from '../../src/errors.ts'
 
 const CODES: readonly (readonly [ErrorCode, readonly number[]])[] = [
@@ -67,3 +67,25 @@ function isTemporary(number: number): boolean {
   const found = explainAadsts(number)
   return found !== undefined && !ERROR_KINDS[found.code].permanent
 }
+
+describe('formatFix', () => {
+  const claims = {
+    issuer: 'https://issuer.example/',
+    subject: 'system:serviceaccount:shop:orders',
+    audience: ['api://AzureADTokenExchange'],
+  }
+
+  test('names the issuer, the subject and the audience of the assertion', () => {
+    const entry = AADSTS_TABLE['70025']
+    expect(entry && formatFix(entry, claims)).toBe(
+      'create one with issuer https://issuer.example/, subject system:serviceaccount:shop:orders and audience api://AzureADTokenExchange; if it was created minutes ago, wait until it has propagated',
+    )
+  })
+
+  test.each(Object.entries(AADSTS_TABLE))(
+    'leaves no placeholder in that of AADSTS%s',
+    (_, entry) => {
+      expect(formatFix(entry, claims)).not.toMatch(/[{}]|undefined|NAMESPACE/)
+    },
+  )
+})
