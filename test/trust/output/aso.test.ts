@@ -71,13 +71,24 @@ test('gives the credentials of two identities for one ServiceAccount two names',
   expect(new Set(objects.map(({ metadata }) => metadata.name)).size).toBe(2)
 })
 
-test('leaves out what the operator cannot have, and says so', () => {
+test('has a variable for a resource id that is not known, and says how to fill it in', () => {
+  const { text, findings } = formatAsoObjects(planWith(identity()))
+  const [object] = parse(text)
+  const variable = `IDENTITY_${ORDERS.slice(0, 8)}_ID`
+  expect(findings).toEqual([])
+  expect(object.spec.owner).toEqual({ armId: `\${${variable}}` })
+  expect(text).toContain(`#   ${variable}  the one with the client id ${ORDERS}\n`)
+  expect(text).toContain('az identity list -o json')
+  const filled = text.replace(`\${${variable}}`, formatManagedIdentityId(ORDERS_ID))
+  expect(new Ajv().compile(SCHEMA)(parse(filled)[0])).toBe(true)
+})
+
+test('leaves out applications, which the operator does not have, and says so', () => {
   const { text, findings } = formatAsoObjects(
-    planWith(identity(), identity({ clientId: BILLING }, 'application')),
+    planWith(identity({ clientId: BILLING }, 'application')),
   )
   expect(parse(text).filter(Boolean)).toEqual([])
   expect(findings).toMatchObject([
-    { severity: 'error', object: ORDERS, message: expect.stringContaining('--identities') },
     { severity: 'error', object: BILLING, message: expect.stringContaining('applications') },
   ])
 })
