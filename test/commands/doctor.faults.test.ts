@@ -192,7 +192,7 @@ test.each<[string, Parameters<Simulator['rotateToken']>[0], readonly string[], s
     'a token for another audience',
     { audience: 'vault' },
     ['token_exchange: federated_credential_mismatch'],
-    'set the same audience',
+    'set its audience to ',
   ],
   [
     'an expired token',
