@@ -1,4 +1,5 @@
 /** `wimds node-agent`: routes the pods of mode `node` on this node until shutdown. */
+import { stat } from 'node:fs/promises'
 import { createAdminServer } from '../../kubernetes/admin-server.ts'
 import { createGet, loadKubeConfig } from '../../kubernetes/api-client.ts'
 import { createNodeAgentMetrics } from '../../kubernetes/node-agent/metrics.ts'
@@ -18,6 +19,7 @@ import { createLogOutput } from '../log-output.ts'
 import { parseNodeAgentOptions } from './options.ts'
 
 const MAX_ADMIN_CONNECTIONS = 64
+const PROC = '/proc'
 const CLOSE_TIMEOUT_MS = 1000
 
 /**
@@ -38,7 +40,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
   const findNamespaces = createNamespaceSearch({
     discovery,
     netnsDirectory,
-    procDirectory: '/proc',
+    procDirectory: PROC,
   })
   const reconciler = createReconciler({
     route: createPodRouter({ findNamespaces, tools }),
@@ -66,6 +68,8 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
   })
   const bound = await bind(admin, adminListen)
   log.info('listening', { version: VERSION, ...bound, node: nodeName, discovery })
+  // Starts Node's threads for files. Later, with a full table of processes, Node would abort.
+  await stat(PROC)
   await watchPods({
     get: createGet(config, signal),
     nodeName,

@@ -23,14 +23,14 @@ export function parseNodeAgentOptions(
 ): NodeAgentOptions {
   const flags = parseFlags(args, NODE_AGENT.flags)
   const problems = [...findFlagProblems(flags)]
-  const nodeName = flags.value('node-name') ?? (env['NODE_NAME'] || undefined)
-  if (nodeName === undefined) {
+  const nodeName = flags.value('node-name') ?? env['NODE_NAME'] ?? ''
+  if (nodeName === '') {
     problems.push(
       'the name of the node is missing. Fix: set --node-name, or NODE_NAME from spec.nodeName',
     )
   }
   const adminListen = parseAddressFlag(flags, 'admin-listen', DEFAULT_ADMIN_LISTEN, problems)
-  if (problems.length > 0 || nodeName === undefined) throw new UsageError(problems)
+  if (problems.length > 0) throw new UsageError(problems)
   return {
     nodeName,
     discovery: DISCOVERIES.find((each) => each === flags.value('discovery')) ?? 'netns',

@@ -68,6 +68,36 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     expect(rulesOf(other)).toBe(before)
   })
 
+  test.each([
+    ['IPv6 before IPv4', ['fd00::9', '10.9.0.2'], true],
+    ['IPv6 alone', ['fd00::9'], false],
+  ])('finds a pod with %s by its address', async (_, addresses, hasIpv4) => {
+    using pod = await podNetwork()
+    keep(pod)
+    pod.exec('ip', '-6', 'address', 'add', 'fd00::9/64', 'dev', 'eth0', 'nodad')
+    if (!hasIpv4) pod.exec('ip', '-4', 'address', 'flush', 'dev', 'eth0')
+    await pod.serve('127.0.0.1', 8000, 'sidecar')
+    await createRouter()(podWith({ addresses }))
+    expect(pod.fetchMetadata()).toBe('sidecar')
+  })
+
+  test('the rules of a mesh, made with the network, do not keep a pod from its sidecar', async () => {
+    using pod = await podNetwork()
+    keep(pod)
+    pod.exec(
+      'nft',
+      `table ip mesh {
+        chain prerouting { type nat hook prerouting priority -100; meta l4proto tcp redirect to :15006; }
+        chain output { type nat hook output priority -100; oifname "lo" return; meta l4proto tcp redirect to :15001; }
+      }`,
+    )
+    const mesh = pod.exec('nft', 'list', 'table', 'ip', 'mesh')
+    await pod.serve('127.0.0.1', 8000, 'sidecar')
+    await createRouter()(podWith({}))
+    expect(pod.fetchMetadata()).toBe('sidecar')
+    expect(pod.exec('nft', 'list', 'table', 'ip', 'mesh')).toBe(mesh)
+  })
+
   test('passes over a file that is no namespace any more', async () => {
     using pod = await podNetwork()
     writeFileSync(join(directory, 'aaa-stale'), '')
