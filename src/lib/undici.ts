@@ -3,13 +3,18 @@
  * WebSocket, its cache and its mocks, which need 1.7 MiB in each sidecar (docs/decisions/0064).
  */
 import type { Dispatcher } from 'undici'
+import connect from 'undici/lib/api/api-connect.js'
 import send from 'undici/lib/api/api-request.js'
+import DispatcherBase from 'undici/lib/dispatcher/dispatcher.js'
 
 export { default as buildConnector } from 'undici/lib/core/connect.js'
 export { default as Agent } from 'undici/lib/dispatcher/agent.js'
-export { default as DispatcherBase } from 'undici/lib/dispatcher/dispatcher.js'
 export { default as EnvHttpProxyAgent } from 'undici/lib/dispatcher/env-http-proxy-agent.js'
 export { default as Pool } from 'undici/lib/dispatcher/pool.js'
+export { DispatcherBase }
+
+// The main module adds the methods of its API to every dispatcher. The one for proxies calls this one.
+Object.assign(DispatcherBase.prototype, { connect })
 
 /** What undici's own `request` takes, with a dispatcher: there is no global one here. */
 type RequestOptions = Omit<Dispatcher.RequestOptions, 'origin' | 'path' | 'method'> & {
