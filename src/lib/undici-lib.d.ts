@@ -1,19 +1,9 @@
 /** Types of the undici modules that src/lib/undici.ts loads. */
-declare module 'undici/lib/api/api-connect.js' {
+declare module 'undici/lib/api/index.js' {
   import type { Dispatcher } from 'undici'
 
-  export default function connect(
-    this: Dispatcher,
-    options: Dispatcher.ConnectOptions,
-  ): Promise<Dispatcher.ConnectData>
-}
-declare module 'undici/lib/api/api-request.js' {
-  import type { Dispatcher } from 'undici'
-
-  export default function request(
-    this: Dispatcher,
-    options: Dispatcher.RequestOptions,
-  ): Promise<Dispatcher.ResponseData>
+  const api: Pick<Dispatcher, 'request' | 'stream' | 'pipeline' | 'connect' | 'upgrade'>
+  export default api
 }
 declare module 'undici/lib/core/connect.js' {
   export { buildConnector as default } from 'undici'

@@ -3,8 +3,7 @@
  * WebSocket, its cache and its mocks, which need 1.7 MiB in each sidecar (docs/decisions/0064).
  */
 import type { Dispatcher } from 'undici'
-import connect from 'undici/lib/api/api-connect.js'
-import send from 'undici/lib/api/api-request.js'
+import api from 'undici/lib/api/index.js'
 import DispatcherBase from 'undici/lib/dispatcher/dispatcher.js'
 
 export { default as buildConnector } from 'undici/lib/core/connect.js'
@@ -13,8 +12,8 @@ export { default as EnvHttpProxyAgent } from 'undici/lib/dispatcher/env-http-pro
 export { default as Pool } from 'undici/lib/dispatcher/pool.js'
 export { DispatcherBase }
 
-// The main module adds the methods of its API to every dispatcher. The one for proxies calls this one.
-Object.assign(DispatcherBase.prototype, { connect })
+// As the main module does: `request` and, for the agent of a proxy, `connect` are methods of a dispatcher.
+Object.assign(DispatcherBase.prototype, api)
 
 /** What undici's own `request` takes, with a dispatcher: there is no global one here. */
 type RequestOptions = Omit<Dispatcher.RequestOptions, 'origin' | 'path' | 'method'> & {
@@ -28,5 +27,5 @@ export function request(
   { dispatcher, method = 'GET', ...options }: RequestOptions,
 ): Promise<Dispatcher.ResponseData> {
   const { origin, pathname, search } = new URL(url)
-  return send.call(dispatcher, { ...options, method, origin, path: `${pathname}${search}` })
+  return dispatcher.request({ ...options, method, origin, path: `${pathname}${search}` })
 }
