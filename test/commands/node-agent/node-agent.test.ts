@@ -220,9 +220,11 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
   test('a full table of processes is named in the event of the pod, which is routed when there is room', async ({
     skip,
   }) => {
-    const limit = createProcessLimit()
-    if (limit === undefined) return skip('no cgroup with the pids controller can be made')
-    using _limit = limit
+    using limit = createProcessLimit()
+    if (limit === undefined) {
+      skip('no cgroup with the pids controller can be made')
+      return
+    }
     using pod = await podNetwork()
     keep(pod, 'pod')
     await using api = await startApi()
@@ -256,19 +258,19 @@ function createProcessLimit() {
       return false
     })
   if (directory === undefined) return undefined
-  const read = (name: string) => readFileSync(join(directory, name), 'utf8').trim()
-  const write = (path: string, text: string) => writeFileSync(path, text)
+  const path = (name: string) => join(directory, name)
+  const read = (name: string) => readFileSync(path(name), 'utf8').trim()
   return {
     /** Moves the process there, and allows it no other one than its own threads. */
     fill(pid: number) {
-      write(join(directory, 'cgroup.procs'), `${pid}`)
-      write(join(directory, 'pids.max'), read('pids.current'))
+      writeFileSync(path('cgroup.procs'), `${pid}`)
+      writeFileSync(path('pids.max'), read('pids.current'))
     },
-    lift: () => write(join(directory, 'pids.max'), 'max'),
+    lift: () => writeFileSync(path('pids.max'), 'max'),
     [Symbol.dispose]() {
       // Its processes first.
-      const parent = join(directory, '..', 'cgroup.procs')
-      for (const pid of read('cgroup.procs').split('\n')) if (pid !== '') write(parent, pid)
+      const processes = read('cgroup.procs').split('\n')
+      for (const pid of processes) if (pid !== '') writeFileSync(path('../cgroup.procs'), pid)
       rmdirSync(directory)
     },
   }

@@ -30,9 +30,15 @@ test('takes every option', () => {
 test.each([
   [[], 'the name of the node is missing. Fix: set --node-name, or NODE_NAME from spec.nodeName'],
   [['--node-name='], 'the name of the node is missing'],
-  [['--node-name=a', '--discovery=runtime'], '--discovery runtime: must be one of netns, processes'],
+  [
+    ['--node-name=a', '--discovery=runtime'],
+    '--discovery runtime: must be one of netns, processes',
+  ],
   [['--node-name=a', '--admin-listen=9441'], '--admin-listen must be host:port or [IPv6]:port'],
-  [['--node-name=a', '--admin-listen=127.0.0.1:70000'], '--admin-listen must be host:port or [IPv6]:port'],
+  [
+    ['--node-name=a', '--admin-listen=127.0.0.1:70000'],
+    '--admin-listen must be host:port or [IPv6]:port',
+  ],
   [['--node-name=a', '--netns-dir=/x'], '--netns-dir is not a flag of this command'],
   [['--node-name=a', 'more'], 'unexpected argument more'],
 ])('rejects %j', async (args, problem) => {
