@@ -16,7 +16,11 @@ export interface Figure {
   readonly wimds: number
   /** The baseline, where the question makes sense for it: a bare node:http server, or a pod alone. */
   readonly bare?: number
+  /** The proxy of azure-workload-identity, where the run was given it. */
+  readonly incumbent?: number
   readonly bar?: Bar
+  /** What users are promised, if the bar is a promise, and the file that measures it. */
+  readonly promise?: { readonly text: string; readonly source: string }
 }
 
 /** One run of the whole benchmark. */
@@ -52,6 +56,10 @@ export function isWithin({ wimds, bar }: Figure): boolean | undefined {
   if (bar === undefined) return undefined
   return bar.isLeast === true ? wimds >= bar.limit : wimds <= bar.limit
 }
+
+/** Returns the figures whose bar is exceeded. */
+export const findExceeded = (figures: readonly Figure[]): readonly Figure[] =>
+  figures.filter((figure) => isWithin(figure) === false)
 
 /** The value at this share (0 to 1) of the values in order; NaN for none. */
 export function percentile(values: readonly number[], share: number): number {

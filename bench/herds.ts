@@ -3,23 +3,31 @@ import { Agent } from 'node:http'
 import { createSimulator, type Simulator } from '../src/simulator/simulator.ts'
 import { runCallers, failed, firstAnswer, slowestMs, timed } from './callers.ts'
 import { atMost, type Figure } from './figures.ts'
-import { type Server, startSidecar } from './processes.ts'
+import { type Server, SIMULATED, startIncumbent, startSidecar } from './processes.ts'
 
 const CALLERS = 200
 const RESOURCES = 8
 const ENTRA_MS = 100
 
 /** Measures a sidecar, and the baseline with as many callers. */
-export async function measureHerds(baseline: Server): Promise<readonly Figure[]> {
-  await using simulator = await createSimulator()
+export async function measureHerds(
+  baseline: Server,
+  incumbent: string | undefined,
+): Promise<readonly Figure[]> {
+  await using simulator = await createSimulator(SIMULATED)
   simulator.directory.unknownResources = 'issue'
   const sidecar = await startSidecar(simulator)
+  const other = incumbent === undefined ? undefined : await startIncumbent(incumbent, simulator)
   try {
     await firstAnswer(sidecar.tokenUrl())
+    if (other !== undefined) await firstAnswer(other.tokenUrl())
     simulator.faults.set([{ kind: 'delay', ms: ENTRA_MS }])
-    return [...(await herd(simulator, sidecar, baseline)), ...(await contention(sidecar, baseline))]
+    return [
+      ...(await herd(simulator, sidecar, baseline)),
+      ...(await contention(sidecar, baseline, other)),
+    ]
   } finally {
-    await sidecar.stop()
+    await Promise.all([sidecar.stop(), other?.stop()])
   }
 }
 
@@ -40,11 +48,16 @@ async function herd(
   ]
 }
 
-async function contention(sidecar: Server, baseline: Server): Promise<readonly Figure[]> {
+async function contention(
+  sidecar: Server,
+  baseline: Server,
+  other: Server | undefined,
+): Promise<readonly Figure[]> {
   const wimds = await allAtOnce(sidecar)
   const bare = await allAtOnce(baseline)
   const name = `${RESOURCES} new resources at once, Entra ID at ${ENTRA_MS} ms`
-  return [{ name, unit: 'ms', wimds, bare, bar: atMost(300, 'ms') }]
+  const incumbent = other && { incumbent: await allAtOnce(other) }
+  return [{ name, unit: 'ms', wimds, bare, ...incumbent, bar: atMost(300, 'ms') }]
 }
 
 async function allAtOnce(server: Server): Promise<number> {

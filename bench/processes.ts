@@ -2,9 +2,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { connect } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { sidecarSettings } from '../src/simulator/environment.ts'
 import type { Simulator } from '../src/simulator/simulator.ts'
+import { portOf } from '../test/fixtures/listening.ts'
 import { freePort } from '../test/support/free-port.ts'
 import type { Answer } from './callers.ts'
 
@@ -26,6 +29,11 @@ export interface Server {
   readonly stop: () => Promise<void>
 }
 
+/** The name by which the proxy of azure-workload-identity asks Entra ID; it accepts few others. */
+const PUBLIC_NAME = 'login.microsoftonline.com'
+/** Options of a simulator that this proxy can use as well: at the usual address, with a certificate for that name too. */
+export const SIMULATED = { names: ['127.0.0.1', PUBLIC_NAME] } as const
+
 /** `wimds serve` against this simulator, at its defaults and with the image's malloc. It logs to nowhere. */
 export async function startSidecar(simulator: Simulator): Promise<Server> {
   const [port, adminPort] = [await freePort(), await freePort()]
@@ -36,7 +44,47 @@ export async function startSidecar(simulator: Simulator): Promise<Server> {
     WIMDS_ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
   }
   const healthUrl = `http://127.0.0.1:${adminPort}/healthz`
-  return launch([CLI, 'serve'], env, `http://127.0.0.1:${port}`, healthUrl)
+  return launch([process.execPath, CLI, 'serve'], env, `http://127.0.0.1:${port}`, healthUrl)
+}
+
+/**
+ * Starts this build of the azure-workload-identity proxy against a simulator with the options `SIMULATED`. An HTTP
+ * proxy leads the name of Entra ID to the simulator.
+ */
+export async function startIncumbent(program: string, simulator: Simulator): Promise<Server> {
+  const tunnels = await startTunnels(Number(new URL(simulator.authorityHost).port))
+  const port = await freePort()
+  const env = {
+    AZURE_TENANT_ID: simulator.tenantId,
+    AZURE_CLIENT_ID: simulator.clientId,
+    AZURE_FEDERATED_TOKEN_FILE: simulator.tokenFile,
+    AZURE_AUTHORITY_HOST: `https://${PUBLIC_NAME}/`,
+    SSL_CERT_FILE: simulator.caFile,
+    HTTPS_PROXY: tunnels.url,
+  }
+  const origin = `http://127.0.0.1:${port}`
+  const server = launch([program, `--proxy-port=${port}`], env, origin, `${origin}/readyz`)
+  return {
+    ...server,
+    stop: async () => {
+      await server.stop()
+      tunnels.close()
+    },
+  }
+}
+
+/** Starts an HTTP proxy that connects every CONNECT to this port of 127.0.0.1. */
+async function startTunnels(port: number) {
+  const proxy = createServer().on('connect', (_request, client) => {
+    const target = connect(port, '127.0.0.1', () => {
+      client.write('HTTP/1.1 200 Connection established\r\n\r\n')
+      client.pipe(target).pipe(client)
+    })
+    target.on('error', () => client.destroy())
+    client.on('error', () => target.destroy())
+  })
+  await once(proxy.listen(0, '127.0.0.1'), 'listening')
+  return { url: `http://127.0.0.1:${portOf(proxy)}`, close: () => proxy.close() }
 }
 
 /** The settings of malloc in the image, which the bare server goes without. */
@@ -51,19 +99,20 @@ async function readMallocSettings(): Promise<NodeJS.ProcessEnv> {
 export async function startBaseline({ headers, body }: Answer): Promise<Server> {
   const port = await freePort()
   const origin = `http://127.0.0.1:${port}`
-  return launch([BASELINE, `${port}`, JSON.stringify(headers), body], {}, origin, `${origin}/`)
+  const args = [BASELINE, `${port}`, JSON.stringify(headers), body]
+  return launch([process.execPath, ...args], {}, origin, `${origin}/`)
 }
 
 function launch(
-  args: readonly string[],
+  [program, ...args]: readonly [string, ...string[]],
   env: NodeJS.ProcessEnv,
   origin: string,
   healthUrl: string,
 ): Server {
   const startedAt = performance.now()
-  const child = spawn(process.execPath, args, { stdio: 'ignore', env })
+  const child = spawn(program, args, { stdio: 'ignore', env })
   const { pid } = child
-  if (pid === undefined) throw new Error('Node could not be started')
+  if (pid === undefined) throw new Error(`${program} could not be started`)
   // Whatever ends the benchmark ends it, too.
   const kill = () => child.kill('SIGKILL')
   process.once('exit', kill)

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { chart } from './chart.ts'
 import type { Report } from './figures.ts'
 import { fleetTable } from './fleet/scenarios.ts'
-import { heading, table } from './table.ts'
+import { heading, incumbentTable, promiseTable, table } from './table.ts'
 
 const REFERENCE = new URL('results/reference.json', import.meta.url)
 const PAGE = new URL('../docs/performance.md', import.meta.url)
@@ -16,10 +16,15 @@ export async function publish(report: Report): Promise<void> {
   await writeFile(PAGE, withTables(await readFile(PAGE, 'utf8'), report))
 }
 
-/** The page with this report's table and the fleet's. Throws when their marks are gone. */
+/** The page with this report's tables and the fleet's. Throws when their marks are gone. */
 export function withTables(page: string, report: Report): string {
-  const figures = `${heading(report)}\n\n${table(report.figures)}`
-  return between(between(page, 'figures', figures), 'fleet', fleetTable())
+  const { figures } = report
+  return Object.entries({
+    promises: promiseTable(figures),
+    figures: `${heading(report)}\n\n${table(figures)}`,
+    incumbent: incumbentTable(figures),
+    fleet: fleetTable(),
+  }).reduce((text, [mark, content]) => between(text, mark, content), page)
 }
 
 function between(page: string, mark: string, text: string): string {

@@ -6,10 +6,10 @@ import { parseArgs } from 'node:util'
 import { createSimulator } from '../src/simulator/simulator.ts'
 import { firstAnswer } from './callers.ts'
 import { measureHerds } from './herds.ts'
-import type { Figure, Report } from './figures.ts'
+import { type Figure, findExceeded, type Report } from './figures.ts'
 import { fleetTable } from './fleet/scenarios.ts'
 import { measureWithoutToken, outages } from './outage.ts'
-import { startBaseline, startSidecar } from './processes.ts'
+import { SIMULATED, startBaseline, startSidecar } from './processes.ts'
 import { publish } from './publish.ts'
 import { renewal } from './renewal.ts'
 import { starts } from './starts.ts'
@@ -18,28 +18,32 @@ import { heading, table, verdict } from './table.ts'
 
 const USAGE = `usage: npm run bench -- [--reference | --fleet]
 
-  --reference  also write the figures, table and chart of docs/performance.md
+  --reference  also write the figures, tables and chart of docs/performance.md
   --fleet      print the simulation of a fleet in place of measuring
+
+INCUMBENT=PATH measures that build of the azure-workload-identity proxy in the same run.
+Exits with 1 if a bar is exceeded.
 `
+const { INCUMBENT } = process.env
 const RESULTS = new URL('results/', import.meta.url)
 
 async function measured(): Promise<Report> {
   const startedAt = performance.now()
   const figures: Figure[] = []
   {
-    await using simulator = await createSimulator()
+    await using simulator = await createSimulator(SIMULATED)
     logStep('starts')
-    figures.push(...(await starts(simulator)))
+    figures.push(...(await starts(simulator, INCUMBENT)))
     logStep('steady load')
-    figures.push(...(await steady(simulator)))
+    figures.push(...(await steady(simulator, INCUMBENT)))
   }
   const baseline = await startBaseline(await exampleAnswer())
   try {
     await firstAnswer(baseline.healthUrl)
     logStep('outages')
-    figures.push(...(await outages(baseline)), ...(await measureWithoutToken()))
+    figures.push(...(await outages(baseline, INCUMBENT)), ...(await measureWithoutToken()))
     logStep('herds')
-    figures.push(...(await measureHerds(baseline)))
+    figures.push(...(await measureHerds(baseline, INCUMBENT)))
   } finally {
     await baseline.stop()
   }
@@ -90,7 +94,7 @@ async function bench(args: readonly string[]): Promise<number> {
   await writeFile(new URL('latest.json', RESULTS), json)
   process.stdout.write(`JSON: ${fileURLToPath(new URL('latest.json', RESULTS))}\n`)
   if (values.reference === true) await publish(report)
-  return 0
+  return findExceeded(report.figures).length > 0 ? 1 : 0
 }
 
 const logStep = (what: string) => process.stderr.write(`bench: ${what} …\n`)

@@ -2,7 +2,7 @@
 import type { Simulator } from '../src/simulator/simulator.ts'
 import { type Answer, firstAnswer, timed } from './callers.ts'
 import { type Figure, median, times } from './figures.ts'
-import { type Server, startBaseline, startSidecar } from './processes.ts'
+import { type Server, startBaseline, startIncumbent, startSidecar } from './processes.ts'
 
 const STARTS = 7
 
@@ -11,24 +11,29 @@ interface Start {
   readonly tokenMs: number
 }
 
-/** Starts of both in turn, after one of each that fills the file cache and is not counted. */
-export async function starts(simulator: Simulator): Promise<readonly Figure[]> {
+/** Starts of all in turn, after one of each that fills the file cache and is not counted. */
+export async function starts(
+  simulator: Simulator,
+  incumbent: string | undefined,
+): Promise<readonly Figure[]> {
   const answer = await answerOf(simulator)
   const sidecars: Start[] = []
   const baselines: Start[] = []
+  const incumbents: Start[] = []
   for (let time = 0; time <= STARTS; time += 1) {
     sidecars.push(await start(() => startSidecar(simulator)))
     baselines.push(await start(() => startBaseline(answer)))
+    if (incumbent !== undefined) {
+      incumbents.push(await start(() => startIncumbent(incumbent, simulator)))
+    }
   }
-  const both = (of: (start: Start) => number) => ({
+  const medians = (of: (start: Start) => number) => ({
     wimds: median(sidecars.slice(1).map(of)),
     bare: median(baselines.slice(1).map(of)),
+    ...(incumbent !== undefined && { incumbent: median(incumbents.slice(1).map(of)) }),
   })
-  const healthy = both(({ healthyMs }) => healthyMs)
-  const token = {
-    wimds: median(sidecars.slice(1).map(({ tokenMs }) => tokenMs)),
-    bare: healthy.bare,
-  }
+  const healthy = medians(({ healthyMs }) => healthyMs)
+  const token = { ...medians(({ tokenMs }) => tokenMs), bare: healthy.bare }
   return [
     { name: 'exec → healthy', unit: 'ms', ...healthy, bar: times(1.6, healthy.bare) },
     { name: 'exec → first token', unit: 'ms', ...token, bar: times(2.6, token.bare) },
