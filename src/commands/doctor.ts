@@ -147,6 +147,7 @@ function readSidecarSettings(
     listen: listen.data,
     adminListen: adminListen.data,
     ...(knownMode !== undefined && { mode: knownMode }),
+    ...(raw['WIMDS_NODE_NAME'] !== undefined && { nodeName: raw['WIMDS_NODE_NAME'] }),
     passThrough: raw['WIMDS_PASS_THROUGH'] === undefined ? [] : [raw['WIMDS_PASS_THROUGH']],
   }
 }

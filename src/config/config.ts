@@ -64,6 +64,8 @@ export interface Config {
   readonly readyAfterPrefetch: boolean
   /** How requests of the app reach the sidecar; undefined: not known. Only doctor needs it. */
   readonly mode?: RoutingMode
+  /** The node of the pod in mode node. Only doctor needs it. */
+  readonly nodeName?: string
   /** The document of `/metadata/instance`. */
   readonly instance: InstanceDocument
   /** Paths that are forwarded to the real metadata service; empty: none. */
@@ -224,6 +226,7 @@ function createConfig(
     ...omitUndefined({
       identityHeader: settings.WIMDS_IDENTITY_HEADER,
       mode: settings.WIMDS_MODE,
+      nodeName: settings.WIMDS_NODE_NAME,
     }),
     instance: withInstanceDefaults(instance ?? DEFAULT_INSTANCE, {
       location: settings.WIMDS_INSTANCE_REGION,

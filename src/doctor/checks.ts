@@ -18,7 +18,10 @@ import { isOk, summarizeChecks } from './summary.ts'
 type AssertionCheck = Awaited<ReturnType<typeof checkAssertion>>
 
 /** The part of a configuration that leads to the sidecar. */
-export type SidecarSettings = Pick<Config, 'listen' | 'adminListen' | 'mode' | 'passThrough'>
+export type SidecarSettings = Pick<
+  Config,
+  'listen' | 'adminListen' | 'mode' | 'nodeName' | 'passThrough'
+>
 
 interface CheckOptions {
   readonly config: Config
@@ -110,10 +113,12 @@ async function checkSidecarAndRoute({
   listen,
   adminListen,
   mode,
+  nodeName,
   passThrough,
 }: SidecarSettings): Promise<Pick<DoctorReport, 'sidecar' | 'admin' | 'route'>> {
   const { instanceId, ...reports } = await checkSidecar(listen, adminListen)
-  const route = await checkRoute({ mode, hasPassThrough: passThrough.length > 0, instanceId })
+  const hasPassThrough = passThrough.length > 0
+  const route = await checkRoute({ mode, nodeName, hasPassThrough, instanceId })
   return { ...reports, route }
 }
 

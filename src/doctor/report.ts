@@ -52,6 +52,7 @@ export type CheckName =
   | 'pod'
   | 'sidecar_container'
   | 'redirect'
+  | 'node_agent'
   | 'sdk_variables'
   | 'doctor_inside'
   | 'api_server'

@@ -9,6 +9,8 @@ import type { RouteReport } from './report.ts'
 interface RouteOptions {
   /** How requests of the app reach the sidecar; undefined: not known. */
   readonly mode: RoutingMode | undefined
+  /** The node of the pod; undefined: not known. */
+  readonly nodeName?: string | undefined
   /** True if the redirect may exempt the uid of the sidecar, and so of doctor. */
   readonly hasPassThrough: boolean
   /** What the sidecar has on /readyz; undefined if it does not listen. */
@@ -27,7 +29,7 @@ const OwnReadiness = z.object({ ready: z.boolean(), instanceId: z.string() })
  * metadata service acts on. Sends nothing in mode env, where the route is not needed.
  */
 export async function checkRoute(options: RouteOptions): Promise<RouteReport> {
-  const { mode, hasPassThrough } = options
+  const { mode, nodeName, hasPassThrough } = options
   if (mode === 'env') {
     return {
       status: 'not_needed',
@@ -56,7 +58,9 @@ export async function checkRoute(options: RouteOptions): Promise<RouteReport> {
     detail,
     error: createProblem(
       leadsTo === 'nothing' ? 'route_missing' : 'route_to_other_service',
-      `${detail}, and in mode ${mode} applications call the sidecar by that address`,
+      mode === 'node'
+        ? `${detail}: no node agent on ${nodeName ?? 'the node'} has routed this pod`
+        : `${detail}, and in mode ${mode} applications call the sidecar by that address`,
       mode === 'node' ? ROUTE_BY_AGENT : ROUTE_BY_INIT_CONTAINER,
     ),
   }
@@ -65,7 +69,7 @@ export async function checkRoute(options: RouteOptions): Promise<RouteReport> {
 const ROUTE_BY_INIT_CONTAINER =
   'run the init container of the redirect before the application (wimds inject and the webhook add it; its log is in kubectl logs POD -c wimds-redirect), or choose mode env'
 const ROUTE_BY_AGENT =
-  'let the node agent route the pod: the events of the pod (kubectl describe pod) say whether one runs on its node and what failed; docs/node-agent.md installs it'
+  'let the node agent of that node route the pod: wimds doctor --pod NAMESPACE/POD, from your machine, says whether one runs there, and the events of the pod what failed; docs/node-agent.md installs it'
 
 /** Returns where a request to the metadata address arrives. */
 async function findTarget({

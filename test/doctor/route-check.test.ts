@@ -131,3 +131,12 @@ test.each([
     error: { code: 'route_missing' },
   })
 })
+
+test.each([
+  ['node-1', 'no node agent on node-1 has routed this pod'],
+  [undefined, 'no node agent on the node has routed this pod'],
+])('in mode node says that the agent on %s has not routed the pod', async (nodeName, message) => {
+  const report = await checkRoute({ ...here, mode: 'node', nodeName, instanceId: 'other', origin })
+  expect(report.error?.message).toContain(message)
+  expect(report.error?.fix).toContain('wimds doctor --pod NAMESPACE/POD')
+})

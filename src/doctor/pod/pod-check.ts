@@ -11,6 +11,7 @@ import type { DoctorReport, Finding, PodReport, Problem } from '../report.ts'
 import { isOk } from '../summary.ts'
 import { checkAppVariables } from './app-variables.ts'
 import { checkRedirectContainer, checkSidecarContainer } from './container-state.ts'
+import { checkNodeAgent } from './node-agent-check.ts'
 import {
   findMode,
   findRedirectContainer,
@@ -91,6 +92,9 @@ export async function checkPod(options: PodOptions): Promise<PodReport> {
   ]
   if (container.status !== 'ok') {
     return finish([...outside, skipInside(`the container ${sidecar.name} is not running`)])
+  }
+  if (mode === 'node') {
+    outside.push(await checkNodeAgent({ kubectl, cluster, name, scope, sidecar: sidecar.name }))
   }
   const command = ['wimds', 'doctor', '--output=json', ...(mode ? [`--mode=${mode}`] : []), ...args]
   const exec = ['exec', name, ...scope, `--container=${sidecar.name}`, '--', ...command]

@@ -24,13 +24,15 @@ const State = z.looseObject({
   ),
 })
 
-const ContainerStatus = z.looseObject({
+export const ContainerStatus = z.looseObject({
   name: z.string(),
   restartCount: z.optional(z.number()),
   started: z.optional(z.boolean()),
   state: z.optional(State),
   lastState: z.optional(State),
 })
+
+const Spec = z.looseObject({ nodeName: text })
 
 const Status = z.object({
   phase: text,
@@ -47,6 +49,8 @@ export type ContainerStatus = z.infer<typeof ContainerStatus>
 
 export interface ClusterPod {
   readonly pod: Pod
+  /** Undefined until it is scheduled. */
+  readonly node: string | undefined
   readonly status: z.infer<typeof Status>
 }
 
@@ -54,8 +58,10 @@ export interface ClusterPod {
 export function parseClusterPod(json: string): ClusterPod | undefined {
   const value = parseJson(json)
   const pod = parsePod(value, [])
-  const parsed = z.object({ status: Status }).safeParse(value)
-  return pod === undefined || !parsed.success ? undefined : { pod, status: parsed.data.status }
+  const parsed = z.object({ spec: Spec, status: Status }).safeParse(value)
+  if (pod === undefined || !parsed.success) return undefined
+  const { spec, status } = parsed.data
+  return { pod, node: spec.nodeName, status }
 }
 
 /** The name under which the webhook of azure-workload-identity adds the image of wimds as its proxy. */

@@ -66,6 +66,11 @@ function clusterPod(changes: PodChanges = {}): string {
   })
 }
 
+function onNode(pod: string, nodeName: string): string {
+  const object: { spec: object } = JSON.parse(pod)
+  return JSON.stringify({ ...object, spec: { ...object.spec, nodeName } })
+}
+
 async function check(answers: readonly KubectlAnswer[], ...flags: readonly string[]) {
   await using fake = await fakeKubectl(answers)
   const args = ['doctor', '--pod', 'shop/orders', '-o', 'json', ...flags]
@@ -263,6 +268,39 @@ test.each<[string, object, string, RegExp]>([
   const finding = findingOf(report, 'redirect')
   expect(finding?.status).toBe(status)
   expect(JSON.stringify(finding)).toMatch(expected)
+})
+
+describe('in mode node', () => {
+  const AGENTS = 'get pods --all-namespaces --selector=app.kubernetes.io/component=node-agent'
+
+  test('says that no agent runs on the node of a pod that waits, inside and outside', async () => {
+    const pod = clusterPod({ mode: 'node', phase: 'Pending', sidecar: { started: false } })
+    const { code, report } = await check([
+      { call: GET, stdout: onNode(pod, 'node-1') },
+      { call: `${AGENTS} --field-selector=spec.nodeName=node-1`, stdout: '{"items":[]}' },
+      { call: 'get daemonsets', stdout: '{"items":[]}' },
+      { call: EXEC, runsWimdsWith: { ...sidecarEnv, WIMDS_NODE_NAME: 'node-1' } },
+    ])
+    expect(code).toBe(1)
+    expect(findingOf(report, 'node_agent')).toMatchObject({
+      status: 'failed',
+      error: { code: 'node_agent_missing', message: expect.stringContaining('the node node-1') },
+    })
+    expect(report.inside?.route).toMatchObject({
+      status: 'failed',
+      error: { message: expect.stringContaining('no node agent on node-1 has routed this pod') },
+    })
+  })
+
+  test('needs no agent for a pod that was routed', async () => {
+    const pod = clusterPod({ mode: 'node', sidecar: { started: true } })
+    const { report, calls } = await check([
+      { call: GET, stdout: onNode(pod, 'node-1') },
+      { call: EXEC, runsWimdsWith: { ...sidecarEnv, WIMDS_NODE_NAME: 'node-1' } },
+    ])
+    expect(findingOf(report, 'node_agent')).toMatchObject({ status: 'not_needed' })
+    expect(calls).toHaveLength(2)
+  })
 })
 
 const app = (name: string, value: string) => [{ name: 'app', env: [{ name, value }] }]

@@ -1,11 +1,11 @@
 /** The command in this process, with an API server of this test. It has no pods to route. */
 import type { ServerResponse } from 'node:http'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { nodeAgent } from '../../src/commands/node-agent/node-agent.ts'
-import { answer, startApiServer } from '../fixtures/api-server.ts'
-import { freePort } from '../support/free-port.ts'
-import { parseSamples } from '../telemetry/scraped.ts'
-import { captureIo } from './capture.ts'
+import { nodeAgent } from '../../../src/commands/node-agent/node-agent.ts'
+import { answer, startApiServer } from '../../fixtures/api-server.ts'
+import { freePort } from '../../support/free-port.ts'
+import { parseSamples } from '../../telemetry/scraped.ts'
+import { captureIo } from '../capture.ts'
 
 const LIST = 'GET /api/v1/pods'
 
