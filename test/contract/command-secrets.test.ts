@@ -177,7 +177,7 @@ test('wimds simulate does not print a token in a path', async () => {
   const both = ['--tls-cert', missing, '--tls-key', missing]
   for (const args of [both, ['--dir', `/dev/null/${JWT}`]]) {
     const text = await captureOutput(simulate, args)
-    expect(text).toMatch(/^wimds simulate: \w+: .*\[redacted\]/)
+    expect(text).toMatch(/^wimds simulate: .*\[redacted\]/)
     expect(findPiece(JWT, text)).toBeUndefined()
   }
 })

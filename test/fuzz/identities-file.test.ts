@@ -174,5 +174,7 @@ test('does not read a file that is too large or not regular to its end', async (
   await expect(loadConfig({ ...ENVIRONMENT, WIMDS_CONFIG: large })).rejects.toThrow(
     'is larger than 128 KiB',
   )
-  await expect(loadConfig({ ...ENVIRONMENT, WIMDS_CONFIG: '/dev/zero' })).rejects.toThrow('EFTYPE')
+  await expect(loadConfig({ ...ENVIRONMENT, WIMDS_CONFIG: '/dev/zero' })).rejects.toThrow(
+    'not a regular file',
+  )
 })

@@ -39,7 +39,7 @@ test('the sidecar reaches Entra ID by an HTTP proxy that wants a password', asyn
     const reply = await fetch(`http://127.0.0.1:${port}${TOKEN}`, { headers: { metadata: 'true' } })
     return reply.status
   }
-  await expect.poll(() => status().catch(() => undefined), { timeout: 5000 }).toBe(200)
+  await expect.poll(() => status().catch(() => undefined), { timeout: 15_000 }).toBe(200)
   expect(sidecar.hasEnded()).toBe(false)
   expect(proxy.tunnels).toEqual([`${HOST}:443`])
 })
@@ -91,9 +91,9 @@ test('the webhook has metrics, and shuts down on SIGTERM without an API server',
     env: { KUBECONFIG: kubeconfig },
   })
   const scraped = async () => (await fetch(`http://127.0.0.1:${port}/metrics`)).status
-  await expect.poll(() => scraped().catch(() => undefined), { timeout: 5000 }).toBe(200)
+  await expect.poll(() => scraped().catch(() => undefined), { timeout: 15_000 }).toBe(200)
   process.kill(webhook.pid, 'SIGTERM')
-  await expect.poll(() => webhook.hasEnded(), { timeout: 5000 }).toBe(true)
+  await expect.poll(() => webhook.hasEnded(), { timeout: 15_000 }).toBe(true)
   expect(webhook.output()).toContain('"event":"shutdown_complete"')
 })
 

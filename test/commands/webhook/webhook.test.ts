@@ -99,7 +99,7 @@ test('writes its CA again as soon as its configuration has changed', async () =>
   await expect.poll(() => api.watches.length, { timeout: 10_000 }).toBe(1)
   expect(api.calls(PATCH_CONFIGURATION)).toBe(1)
   api.watches[0]?.write('{}\n')
-  await expect.poll(() => api.calls(PATCH_CONFIGURATION), { timeout: 5000 }).toBe(2)
+  await expect.poll(() => api.calls(PATCH_CONFIGURATION), { timeout: 15_000 }).toBe(2)
 })
 
 test.each([
