@@ -9,6 +9,8 @@ interface Exchange {
   readonly startedAt: number
   endedAt?: number
   token?: AccessToken
+  /** The token had expired when the clock was set: the cache may have dropped it, even if it is valid again. */
+  hasExpired?: boolean
   error?: { readonly code: ErrorCode; readonly retryAfterMs: number }
 }
 
@@ -30,6 +32,7 @@ interface Specification {
   /** Checks the answer when the caller gets it. */
   readonly check: (call: Call, answer: Answer) => void
   readonly assertionRotated: () => void
+  /** Records the state before the wall clock is set. */
   readonly clockJumped: () => void
   /** Checks the times between all exchanges. */
   readonly checkBackoff: () => void
@@ -83,8 +86,9 @@ export function specification(): Specification {
 
   function call(request: TokenRequest): Call {
     const history = historyOf(request)
-    const held = history.findLast(({ token }) => token !== undefined)?.token
-    const owed = held !== undefined && ttlOf(held) >= MIN_TTL_MS ? held : undefined
+    const { token: held, hasExpired } = history.findLast(({ token }) => token !== undefined) ?? {}
+    const isOwed = held !== undefined && hasExpired !== true && ttlOf(held) >= MIN_TTL_MS
+    const owed = isOwed ? held : undefined
     if (request.bypassCache === true) {
       bypassedAt.set(request.scope, [...(bypassedAt.get(request.scope) ?? []), now()])
     }
@@ -143,13 +147,20 @@ export function specification(): Specification {
     }
   }
 
+  function clockJumped(): void {
+    jumps.push(now())
+    for (const exchange of [...histories.values()].flat()) {
+      if (exchange.token && ttlOf(exchange.token) < MIN_TTL_MS) exchange.hasExpired = true
+    }
+  }
+
   return {
     watch,
     call,
     check,
     checkBackoff,
     assertionRotated: () => rotations.push(now()),
-    clockJumped: () => jumps.push(now()),
+    clockJumped,
   }
 }
 
