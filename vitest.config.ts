@@ -9,8 +9,9 @@ export default defineConfig({
     reporters: ['default', './test/support/counting-reporter.ts'],
     // Many tests wait for a process or a socket, and Vitest's default leaves a core unused.
     maxWorkers: availableParallelism() + 1,
-    testTimeout: 20_000,
-    hookTimeout: 60_000,
+    // Only what hangs ends by these: on a busy machine a test takes ten times as long.
+    testTimeout: 90_000,
+    hookTimeout: 120_000,
     restoreMocks: true,
     coverage: { include: ['src/**'], reporter: ['text-summary', 'json-summary'] },
   },
