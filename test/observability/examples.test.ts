@@ -9,6 +9,7 @@ import { DOCS_URL } from '../../src/version.ts'
 import {
   dashboard,
   dashboardQueries,
+  documentedQueries,
   EXAMPLES,
   exposedSeries,
   knownNames,
@@ -34,11 +35,22 @@ describe('every query', () => {
     expect(queries.flatMap(namesIn).filter((name) => !known.has(name))).toEqual([])
   })
 
+  test('of docs/metrics.md uses names that exist', async () => {
+    const known = await knownNames()
+    const queries = await documentedQueries()
+    expect(queries.length).toBeGreaterThan(10)
+    expect(queries.flatMap(namesIn).filter((name) => !known.has(name))).toEqual([])
+  })
+
   test('uses labels of its metric, or labels that a scrape adds', async () => {
     const added = new Set(['namespace', 'pod', 'workload', 'container', 'le'])
     const exposed = new Map([...(await exposedSeries()), ...OTHER_SERIES])
     const recorded = new Set((await rules()).flatMap(({ record }) => record ?? []))
-    const queries = [...(await rules()).map(({ expr }) => expr), ...(await dashboardQueries())]
+    const queries = [
+      ...(await rules()).map(({ expr }) => expr),
+      ...(await dashboardQueries()),
+      ...(await documentedQueries()),
+    ]
     const selectors = [...queries.join('\n').matchAll(/([\w:]+)\{([^}]*)\}/g)]
     const wrong = selectors.flatMap(([, name = '', selector = '']) => {
       if (recorded.has(name)) return []

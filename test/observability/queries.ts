@@ -60,6 +60,13 @@ export async function dashboardQueries(rateInterval = '1m'): Promise<string[]> {
     )
 }
 
+/** Returns the queries of docs/metrics.md: those of a block have an empty line between them. */
+export async function documentedQueries(): Promise<string[]> {
+  const page = await readFile('docs/metrics.md', 'utf8')
+  const blocks = [...page.matchAll(/^```promql\n(.*?)^```$/gms)].map(([, block = '']) => block)
+  return blocks.flatMap((block) => block.trim().split(/\n\s*\n/))
+}
+
 /** Series of Prometheus, Kubernetes's API server and kube-state-metrics, with their labels. */
 export const OTHER_SERIES: ReadonlyMap<string, readonly string[]> = new Map([
   ['up', ['job', 'instance']],

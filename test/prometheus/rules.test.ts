@@ -5,7 +5,7 @@ import { BrokerError } from '../../src/errors.ts'
 import { createNodeAgentMetrics } from '../../src/kubernetes/node-agent/metrics.ts'
 import { createWebhookMetrics } from '../../src/kubernetes/webhook/metrics.ts'
 import { cached, exchange, failing, observe, reply } from '../telemetry/observed.ts'
-import { dashboardQueries, EXAMPLES, rules } from '../observability/queries.ts'
+import { dashboardQueries, documentedQueries, EXAMPLES, rules } from '../observability/queries.ts'
 import { hasPrometheus, promtool, scratch } from './tools.ts'
 
 describe.skipIf(!hasPrometheus())('promtool', () => {
@@ -58,8 +58,11 @@ describe.skipIf(!hasPrometheus())('promtool', () => {
     expect(untested).toEqual([])
   })
 
-  test('parses every query of the dashboard', async () => {
-    const queries = await dashboardQueries()
+  test.each([
+    ['the dashboard', dashboardQueries],
+    ['docs/metrics.md', documentedQueries],
+  ])('parses every query of %s', async (_, read) => {
+    const queries = await read()
     const recorded = queries.map((expr, index) => ({ record: `panel:${index}`, expr }))
     await using directory = await scratch()
     const file = await directory.write(

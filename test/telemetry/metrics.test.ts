@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { BrokerError } from '../../src/errors.ts'
 import { createNodeAgentMetrics } from '../../src/kubernetes/node-agent/metrics.ts'
 import { createWebhookMetrics } from '../../src/kubernetes/webhook/metrics.ts'
+import { Histogram } from '../../src/telemetry/prometheus.ts'
 import { aToken, NOW, ORDERS } from '../fixtures/parts.ts'
 import {
   aMetricsRegistry,
@@ -243,6 +244,24 @@ describe('docs/metrics.md', () => {
       }
     })
     expect(listed).toEqual(registered.filter(({ name }) => !PROCESS_METRIC.test(name)))
+  })
+
+  test('lists the buckets of every histogram', async () => {
+    const page = await readFile('docs/metrics.md', 'utf8')
+    const listed = [...page.matchAll(/^\| `(\w+)` +\| ([\d., ]+?) +\|$/gm)].map(
+      ([, name, bounds = '']) => [name, bounds.split(', ').map(Number)],
+    )
+    const registries = [
+      aMetricsRegistry(),
+      createWebhookMetrics(() => 0).registry,
+      aNodeAgentRegistry(),
+    ]
+    const histograms = registries
+      .flatMap((registry) => registry.getMetricsAsArray())
+      .flatMap((metric) => (metric instanceof Histogram ? [metric] : []))
+      .map((metric) => [Object(metric).name, Object(metric).upperBounds])
+    expect(histograms).toHaveLength(4)
+    expect(listed).toEqual(histograms)
   })
 
   test('lists the metrics of the process', async () => {
