@@ -3,6 +3,7 @@ import { get } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UsageError } from '../errors.ts'
 import { getLocal } from '../lib/local-http.ts'
+import { findInstanceId, findRouteTarget } from '../lib/metadata-route.ts'
 import { printError } from './print-error.ts'
 import { waitForPort } from '../lib/wait-for-port.ts'
 import { findFlagProblems, parseFlags } from '../lib/args.ts'
@@ -69,15 +70,13 @@ function answers(port: number, path: string, timeoutMs: number): Promise<boolean
   })
 }
 
-const METADATA_ORIGIN = 'http://169.254.169.254'
 const ROUTE_TIMEOUT_MS = 1000
 /** The first pause; each is twice as long as the one before, up to a second. */
 const MIN_ROUTE_INTERVAL_MS = 50
 
 /**
- * Polls until a connection to the metadata address reaches the sidecar of this port: both ways the same
- * instance id, which each process draws at random, must come back. Returns undefined, or after the timeout
- * what is missing.
+ * Polls until a connection to the metadata address reaches the sidecar of this port. Returns undefined, or after the
+ * timeout what is missing.
  */
 async function waitForRoute(
   port: number,
@@ -86,29 +85,22 @@ async function waitForRoute(
 ): Promise<string | undefined> {
   const deadline = performance.now() + timeoutMs
   for (let interval = MIN_ROUTE_INTERVAL_MS; ; interval = Math.min(2 * interval, 1000)) {
-    const own = await findInstanceId(`http://127.0.0.1:${port}`)
-    const routed = own === undefined ? undefined : await findInstanceId(METADATA_ORIGIN)
-    if (own !== undefined && own === routed) return undefined
-    if (performance.now() + interval > deadline) {
-      if (own === undefined)
-        return `nothing answers on 127.0.0.1:${port}. Fix: read the log of the sidecar`
-      const target =
-        routed === undefined ? 'does not lead to a sidecar' : 'leads to another sidecar'
-      return `169.254.169.254:80 ${target}: no node agent on ${node} has routed this pod. Fix: kubectl get pods -A -l app.kubernetes.io/component=node-agent --field-selector spec.nodeName=${node}, and read its log`
-    }
+    const problem = await findRouteProblem(port, node)
+    if (problem === undefined || performance.now() + interval > deadline) return problem
     await sleep(interval)
   }
 }
 
-/** Returns the instance id on /readyz, which no other metadata service has; undefined without one. */
-async function findInstanceId(origin: string): Promise<unknown> {
-  try {
-    const headers = { Metadata: 'true' }
-    const { json } = await getLocal(`${origin}/readyz`, { timeoutMs: ROUTE_TIMEOUT_MS, headers })
-    return typeof json === 'object' && json !== null && 'instanceId' in json
-      ? json.instanceId
-      : undefined
-  } catch {
-    return undefined
+async function findRouteProblem(port: number, node: string): Promise<string | undefined> {
+  const timeoutMs = ROUTE_TIMEOUT_MS
+  const own = await getLocal(`http://127.0.0.1:${port}/readyz`, { timeoutMs }).catch(
+    () => undefined,
+  )
+  const instanceId = findInstanceId(own?.json)
+  if (instanceId === undefined) {
+    return `no sidecar answers on 127.0.0.1:${port}. Fix: read the log of the sidecar`
   }
+  const { leadsTo, detail } = await findRouteTarget({ instanceId, timeoutMs })
+  if (leadsTo === 'sidecar') return undefined
+  return `169.254.169.254:80 ${detail}: no node agent on ${node} has routed this pod. Fix: kubectl get pods -A -l app.kubernetes.io/component=node-agent --field-selector spec.nodeName=${node}, and read its log`
 }

@@ -1,8 +1,6 @@
 /** Checks where the route to the metadata address leads: to this sidecar, to another service, or nowhere. */
-import * as z from 'zod/mini'
-import { errorMessage } from '../lib/describe-error.ts'
+import { findRouteTarget } from '../lib/metadata-route.ts'
 import type { RoutingMode } from '../lib/routing-modes.ts'
-import { getLocal } from '../lib/local-http.ts'
 import { createProblem } from './problem.ts'
 import type { RouteReport } from './report.ts'
 
@@ -19,15 +17,9 @@ interface RouteOptions {
   readonly origin?: string
 }
 
-const METADATA_ORIGIN = 'http://169.254.169.254'
 const TIMEOUT_MS = 2000
 
-const OwnReadiness = z.object({ ready: z.boolean(), instanceId: z.string() })
-
-/**
- * Sends `GET /readyz` to 169.254.169.254:80, which only wimds answers with its instance id, and no other
- * metadata service acts on. Sends nothing in mode env, where the route is not needed.
- */
+/** Sends nothing in mode env, where the route is not needed. */
 export async function checkRoute(options: RouteOptions): Promise<RouteReport> {
   const { mode, nodeName, hasPassThrough } = options
   if (mode === 'env') {
@@ -36,7 +28,7 @@ export async function checkRoute(options: RouteOptions): Promise<RouteReport> {
       detail: 'not needed in mode env, in which applications find the sidecar by variables',
     }
   }
-  const { leadsTo, detail } = await findTarget(options)
+  const { leadsTo, detail } = await findRouteTarget({ ...options, timeoutMs: TIMEOUT_MS })
   if (leadsTo === 'sidecar') return { status: 'ok', leadsTo, detail }
   if (hasPassThrough && leadsTo === 'another_service') {
     return {
@@ -70,29 +62,3 @@ const ROUTE_BY_INIT_CONTAINER =
   'run the init container of the redirect before the application (wimds inject and the webhook add it; its log is in kubectl logs POD -c wimds-redirect), or choose mode env'
 const ROUTE_BY_AGENT =
   'let the node agent of that node route the pod: wimds doctor --pod NAMESPACE/POD, from your machine, says whether one runs there, and the events of the pod what failed; docs/node-agent.md installs it'
-
-/** Returns where a request to the metadata address arrives. */
-async function findTarget({
-  instanceId,
-  origin = METADATA_ORIGIN,
-}: RouteOptions): Promise<Required<Pick<RouteReport, 'leadsTo' | 'detail'>>> {
-  try {
-    const { status, server, json } = await getLocal(`${origin}/readyz`, {
-      headers: { Metadata: 'true' },
-      timeoutMs: TIMEOUT_MS,
-    })
-    const { data } = OwnReadiness.safeParse(json)
-    if (data === undefined) {
-      const name = server === '' ? '' : `, Server ${JSON.stringify(server.slice(0, 60))}`
-      return {
-        leadsTo: 'another_service',
-        detail: `leads to another metadata service, such as that of the node (it answered ${status}${name})`,
-      }
-    }
-    return data.instanceId === instanceId
-      ? { leadsTo: 'sidecar', detail: 'leads to this sidecar' }
-      : { leadsTo: 'another_service', detail: 'leads to another instance of wimds' }
-  } catch (error) {
-    return { leadsTo: 'nothing', detail: `leads nowhere (${errorMessage(error)})` }
-  }
-}

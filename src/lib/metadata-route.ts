@@ -1,0 +1,55 @@
+/** Finds out which service a request to the metadata address reaches. */
+import { errorMessage } from './describe-error.ts'
+import { getLocal } from './local-http.ts'
+
+const METADATA_ORIGIN = 'http://169.254.169.254'
+
+interface RouteOptions {
+  /** What the sidecar has on /readyz; undefined if it does not listen. */
+  readonly instanceId: string | undefined
+  readonly timeoutMs: number
+  /** The metadata address; only tests have another. */
+  readonly origin?: string
+}
+
+export interface RouteTarget {
+  readonly leadsTo: 'sidecar' | 'another_service' | 'nothing'
+  /** Begins with `leads`. */
+  readonly detail: string
+}
+
+/**
+ * Sends `GET /readyz` to 169.254.169.254:80, which only wimds answers with an instance id, and no other metadata
+ * service acts on. Each process draws its id at random.
+ */
+export async function findRouteTarget({
+  instanceId,
+  timeoutMs,
+  origin = METADATA_ORIGIN,
+}: RouteOptions): Promise<RouteTarget> {
+  try {
+    const headers = { Metadata: 'true' }
+    const { status, server, json } = await getLocal(`${origin}/readyz`, { headers, timeoutMs })
+    const found = findInstanceId(json)
+    if (found === undefined) {
+      const name = server === '' ? '' : `, Server ${JSON.stringify(server.slice(0, 60))}`
+      return {
+        leadsTo: 'another_service',
+        detail: `leads to another metadata service, such as that of the node (it answered ${status}${name})`,
+      }
+    }
+    return found === instanceId
+      ? { leadsTo: 'sidecar', detail: 'leads to this sidecar' }
+      : { leadsTo: 'another_service', detail: 'leads to another instance of wimds' }
+  } catch (error) {
+    return { leadsTo: 'nothing', detail: `leads nowhere (${errorMessage(error)})` }
+  }
+}
+
+/** Returns the instance id in the body of /readyz; undefined in that of another program. */
+export function findInstanceId(json: unknown): string | undefined {
+  const isObject = typeof json === 'object' && json !== null
+  return isObject && 'instanceId' in json && typeof json.instanceId === 'string'
+    ? json.instanceId
+    : undefined
+}
