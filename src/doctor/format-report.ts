@@ -46,6 +46,7 @@ export function formatSections(report: DoctorReport, { isVerbose }: FormatOption
   const { settings, settingsError } = report
   return [
     `wimds ${report.version}\n`,
+    ...(isUnconfigured(report) ? [WHERE_TO_RUN] : []),
     formatSection('Settings', [
       ...formatSettings(settings.filter(isChanged)),
       ...(settingsError === undefined ? [] : formatInvalidSettings(report, settingsError)),
@@ -69,6 +70,17 @@ export function formatSections(report: DoctorReport, { isVerbose }: FormatOption
   ]
 }
 
+/** Returns true where nothing is set, such as on the machine of somebody who does not know yet where to run doctor. */
+function isUnconfigured({ settings, settingsError }: DoctorReport): boolean {
+  return settingsError !== undefined && settings.every(hasDefault)
+}
+
+const WHERE_TO_RUN = `No setting of a sidecar is set here. Run one of:
+  wimds doctor --pre                 before an installation: checks the cluster
+  wimds doctor --pod NAMESPACE/POD   checks an injected pod
+To check a sidecar on this machine, set its variables, which docs/configuration.md describes.
+`
+
 function isChanged({ source }: DoctorReport['settings'][number]): boolean {
   return source !== 'default'
 }
@@ -87,11 +99,14 @@ function formatSettings(settings: DoctorReport['settings']): string[] {
   return settings.map(({ name, value }) => `${name.padEnd(width)}  ${value}`)
 }
 
-function formatInvalidSettings({ problems = [] }: DoctorReport, error: Problem): string[] {
+function formatInvalidSettings(report: DoctorReport, error: Problem): string[] {
+  const { problems = [] } = report
+  const { fix, ...rest } = { ...error, message: 'wimds serve does not start with these settings' }
   return [
     `${FAIL} invalid settings`,
     ...problems.map((problem) => `  ${problem}`),
-    ...formatProblem({ ...error, message: 'wimds serve does not start with these settings' }),
+    // The fix of a report without settings is at its head.
+    ...formatProblem(fix === undefined || isUnconfigured(report) ? rest : { ...rest, fix }),
   ]
 }
 

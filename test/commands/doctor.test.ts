@@ -45,6 +45,17 @@ async function runJson(env: Readonly<Record<string, string>> = {}, ...args: read
   return report
 }
 
+test('says first where to run it if nothing is set, and exits 1', async () => {
+  const io = captureIo({})
+  expect(await doctor(['--no-sidecar'], io)).toBe(1)
+  const [, , ...lines] = io.out().split('\n')
+  expect(lines.slice(0, 3)).toEqual([
+    'No setting of a sidecar is set here. Run one of:',
+    expect.stringMatching(/^ {2}wimds doctor --pre /),
+    expect.stringMatching(/^ {2}wimds doctor --pod NAMESPACE\/POD /),
+  ])
+})
+
 test('exits 0 when all checks pass', async () => {
   const { code, out } = await run([])
   expect(code).toBe(0)
@@ -460,12 +471,6 @@ test('reports invalid settings as a failed check, and what that leaves unchecked
       expect.stringMatching(/^WIMDS_DRAIN: /),
     ],
   })
-})
-
-test('leads away from a machine without any setting', async () => {
-  const io = captureIo({})
-  expect(await doctor(['--no-sidecar'], io)).toBe(1)
-  expect(io.out()).toMatch(/Fix: run doctor where .*--pod NAMESPACE\/POD.*--pre/)
 })
 
 test('leaves the check of the sidecar out as well if its own settings are invalid', async () => {
