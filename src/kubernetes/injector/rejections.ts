@@ -85,7 +85,7 @@ const ports: Check = (pod, { settings: { port, adminPort } }) => {
       .filter((each) => each.ports?.some(({ containerPort }) => containerPort === wanted))
       .map(
         ({ name }) =>
-          `the container ${name} uses port ${wanted}. Fix: set ${annotation} to another port`,
+          `the container ${name} declares port ${wanted}, on which the sidecar would listen. Fix: set the annotation ${annotation} to another port`,
       )
   return [
     ...findConflicts(port, 'wimds.io/port'),
