@@ -20,12 +20,18 @@ function file(name: string, source: string | Uint8Array): string {
   return path
 }
 
+const IMAGES = ['--image', 'registry.test/wimds:1', '--redirect-image', 'registry.test/redirect:1']
+
 /** Runs it without the lines on what was done to each object. */
 async function run(args: readonly string[], input: string | Uint8Array = '') {
   return await runVerbosely(['--quiet', ...args], input)
 }
 
 async function runVerbosely(args: readonly string[], input: string | Uint8Array = '') {
+  return await runAsGiven([...IMAGES, ...args], input)
+}
+
+async function runAsGiven(args: readonly string[], input: string | Uint8Array = '') {
   const io = { ...captureIo(), stdin: Readable.from([Buffer.from(input)]) }
   return { code: await exitCode(inject, args, io), out: io.out(), err: io.err() }
 }
@@ -374,7 +380,11 @@ replicaCount: 1
           reasons: [],
         },
         { kind: 'ConfigMap', reasons: ['kind ConfigMap'] },
-        { kind: 'Rollout', outcome: 'refused', reasons: [expect.stringContaining('no tenant id')] },
+        {
+          kind: 'Rollout',
+          outcome: 'rejected',
+          reasons: [expect.stringContaining('no tenant id')],
+        },
       ],
       problems: [expect.stringContaining('stdin:39: Rollout/canary: no tenant id')],
     })
@@ -389,6 +399,36 @@ replicaCount: 1
     const nothing = await run([join(directory, 'apps/*.json')])
     expect(nothing).toMatchObject({ code: 1, out: '' })
     expect(nothing.err).toContain('apps/*.json: no such file or directory. Fix: check the path')
+  })
+})
+
+describe('wimds inject warns once of images that are not published', () => {
+  const pods = `${stringify({ ...podOf('a'), spec: POD_SPEC })}---\n${stringify({ ...podOf('b'), spec: POD_SPEC })}`
+  const warning =
+    /^wimds inject: warning: (\S+) (?:and (\S+) )?(?:is|are) not published yet\. Fix: .*\n$/
+
+  test.each([
+    [
+      'both',
+      [],
+      /wimds:[\d.]+ and \S+wimds-redirect:[\d.]+ are .* pass --image and --redirect-image/,
+    ],
+    [
+      'one that no flag names',
+      IMAGES.slice(0, 2),
+      /wimds-redirect:[\d.]+ is .* pass --redirect-image/,
+    ],
+    ['the one that its mode needs', ['--mode', 'env'], /wimds:[\d.]+ is .* pass --image/],
+  ])('%s', async (_, flags, expected) => {
+    const { code, out, err } = await runAsGiven(['--quiet', ...IDENTITY, ...flags, '-'], pods)
+    expect(code).toBe(0)
+    expect(err).toMatch(warning)
+    expect(err).toMatch(expected)
+    expect(parseAllDocuments(out)).toHaveLength(2)
+  })
+
+  test('and not where nothing is injected', async () => {
+    expect((await runAsGiven(['--quiet', '-'], SERVICE_ACCOUNT)).err).not.toContain('published')
   })
 })
 

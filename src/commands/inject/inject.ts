@@ -1,7 +1,13 @@
 /** `wimds inject`: adds the sidecar to manifests, without access to a cluster. */
 import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff'
-import { injectManifests, isWorkload } from '../../kubernetes/manifests/inject-manifests.ts'
-import { parseFlags } from '../../lib/args.ts'
+import { releaseImages } from '../../kubernetes/injector/settings.ts'
+import {
+  type InjectedManifests,
+  injectManifests,
+  isWorkload,
+} from '../../kubernetes/manifests/inject-manifests.ts'
+import { type Flags, parseFlags } from '../../lib/args.ts'
+import { DOCS_URL, VERSION } from '../../version.ts'
 import { printError } from '../print-error.ts'
 import { INJECT } from '../declarations/inject.ts'
 import type { CommandIo } from '../io.ts'
@@ -20,7 +26,8 @@ export async function inject(args: readonly string[], io: CommandIo): Promise<nu
   const { files, problems: unreadable } = await readManifests(flags.positionals, io)
   const injected = injectManifests(files, options)
   const problems = [...unreadable, ...injected.problems]
-  const { objects, warnings } = injected
+  const { objects } = injected
+  const warnings = [...injected.warnings, ...findUnpublishedImages(injected, flags)]
   const lines = flags.has('quiet') ? [] : formatObjects(objects)
   printError(io, 'wimds inject', ...lines, ...formatUnsupported(objects), ...warnings, ...problems)
   if (problems.length === 0 && !objects.some(isWorkload)) {
@@ -33,6 +40,24 @@ export async function inject(args: readonly string[], io: CommandIo): Promise<nu
     io.stdout.write(joinDocuments(injected.files.map(({ result }) => result)))
   }
   return 0
+}
+
+/** Warns of the default images where a manifest has got them: those of this version are not published. */
+function findUnpublishedImages(
+  { files }: InjectedManifests,
+  flags: Pick<Flags<keyof typeof INJECT.flags>, 'has'>,
+): string[] {
+  const { image, redirectImage } = releaseImages(VERSION)
+  const used = (
+    [
+      ['image', image],
+      ['redirect-image', redirectImage],
+    ] as const
+  ).filter(([flag, name]) => !flags.has(flag) && files.some(({ result }) => result.includes(name)))
+  if (used.length === 0) return []
+  const names = used.map(([, name]) => name).join(' and ')
+  const fix = `build your own (${DOCS_URL}/install.md) and pass ${used.map(([flag]) => `--${flag}`).join(' and ')}`
+  return [`warning: ${names} ${used.length === 1 ? 'is' : 'are'} not published yet. Fix: ${fix}`]
 }
 
 function formatDiff(file: { name: string; source: string; result: string }): string {

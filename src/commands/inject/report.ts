@@ -9,7 +9,7 @@ import { VERSION } from '../../version.ts'
 /** Returns a line for each object that is injected or left alone on purpose. */
 export function formatObjects(objects: readonly ObjectReport[]): string[] {
   return objects
-    .filter(({ outcome }) => outcome !== 'refused' && outcome !== 'unsupported')
+    .filter(({ outcome }) => outcome !== 'rejected' && outcome !== 'unsupported')
     .map((object) => `${formatPlace(object)}: ${formatOutcome(object)}`)
 }
 

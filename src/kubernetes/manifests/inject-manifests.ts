@@ -66,7 +66,7 @@ export interface ObjectReport {
     | 'skipped'
     /** It has a pod template where its kind is not known to have one. */
     | 'unsupported'
-    | 'refused'
+    | 'rejected'
   /** Why it is not injected. */
   readonly reasons: readonly string[]
   readonly warnings: readonly string[]
@@ -152,7 +152,7 @@ function injectDocument(part: Part, context: Context): InjectedDocument {
     isSafe || report.outcome !== 'injected' ? report : { ...report, ...UNSAFE },
   )
   const problems = objects
-    .filter(({ outcome }) => outcome === 'refused')
+    .filter(({ outcome }) => outcome === 'rejected')
     .flatMap((object) => object.reasons.map((reason) => `${formatPlace(object)}: ${reason}`))
   const template = problems.length > 0 ? findTemplateSyntax(part) : undefined
   return { objects, edits, problems: template === undefined ? problems : [template] }
@@ -168,7 +168,7 @@ function skipDocument({ file, document, lines }: Part): InjectedDocument {
 }
 
 const UNSAFE = {
-  outcome: 'refused',
+  outcome: 'rejected',
   reasons: ['it cannot be edited safely. Fix: write it in plain block style'],
 } as const
 
@@ -203,7 +203,7 @@ function injectObject(
   if (workloads.length === 0) return leave('skipped', 'no pod template')
   const results = workloads.map((workload) => injectWorkload(workload, context))
   const reasons = results.flatMap((result) => result.reasons)
-  if (reasons.length > 0) return leave('refused', ...reasons)
+  if (reasons.length > 0) return leave('rejected', ...reasons)
   const injected = results.flatMap((result) => result.injected)
   if (injected.length === 0) return leave('skipped', OPTED_OUT)
   try {
@@ -215,7 +215,7 @@ function injectObject(
     return { report: { ...about, outcome, reasons: [], warnings }, edits, injected }
   } catch (cause) {
     if (!(cause instanceof UneditableError)) throw cause
-    return leave('refused', `it cannot be edited safely: ${cause.message}`)
+    return leave('rejected', `it cannot be edited safely: ${cause.message}`)
   }
 }
 
