@@ -51,6 +51,10 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
   test('the notes offer metrics where the Prometheus operator is, until they are enabled', async () => {
     const operator = '--api-versions=monitoring.coreos.com/v1/PodMonitor'
     expect(await renderNotes(operator)).toContain('--set podMonitor.enabled=true')
+    const managed = '--api-versions=azmonitoring.coreos.com/v1/PodMonitor'
+    expect(await renderNotes(managed)).toContain(
+      '--set podMonitor.enabled=true --set podMonitor.apiVersion=azmonitoring.coreos.com/v1',
+    )
     const enabled = await renderNotes(operator, '--set=podMonitor.enabled=true')
     expect(enabled).not.toContain('podMonitor.enabled')
   })

@@ -98,6 +98,24 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       expect(monitors.map(({ metadata }) => metadata.name)).toEqual(['wimds', 'wimds-sidecars'])
     })
 
+    test('has the group and the limits of Azure Monitor’s managed Prometheus if told so', async () => {
+      const group = 'podMonitor.apiVersion=azmonitoring.coreos.com/v1'
+      const monitors = await render(
+        'PodMonitor',
+        'podMonitor.enabled=true',
+        group,
+        AGENT,
+        REACHABLE,
+      )
+      expect(monitors).toHaveLength(3)
+      for (const monitor of monitors) {
+        expect(monitor).toMatchObject({
+          apiVersion: 'azmonitoring.coreos.com/v1',
+          spec: { labelLimit: 63, labelNameLengthLimit: 511, labelValueLengthLimit: 1023 },
+        })
+      }
+    })
+
     test('has the labels and the interval that are given', async () => {
       const labels = 'podMonitor.labels.release=prometheus'
       const values = ['podMonitor.enabled=true', labels, 'podMonitor.interval=1m', AGENT, REACHABLE]
