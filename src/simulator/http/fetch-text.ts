@@ -21,7 +21,12 @@ export function createNetworkFetch({ caPem, bearerToken }: NetworkOptions): {
 } {
   const agent = new Agent({
     maxResponseSize: MAX_RESPONSE_BYTES,
-    ...(caPem === undefined ? {} : { connect: { ca: caPem } }),
+    connect: {
+      // An API server ends an HTTP/2 connection after an anonymous request (CVE-2023-44487), and undici fails
+      // the other requests on it.
+      allowH2: false,
+      ...(caPem !== undefined && { ca: caPem }),
+    },
   })
   return { fetchText: createFetchText(agent, bearerToken), close: () => agent.destroy() }
 }
