@@ -6,6 +6,7 @@ import { testCluster } from './support/cluster.ts'
 import { TENANT_ID } from './support/entra.ts'
 import { CLUSTER_CA_IN_PODS, IMAGES } from './support/environment.ts'
 import { eventually } from './support/eventually.ts'
+import { meshInit } from './support/mesh.ts'
 import {
   appPod,
   curl,
@@ -50,35 +51,6 @@ test('a Job completes although its sidecar does not end by itself', async () => 
   await cluster.namespace.kubectl(['wait', '--for=condition=Complete', 'job/job', '--timeout=60s'])
   expect(replyIn(await cluster.namespace.logs('job/job')).status).toBe(200)
 })
-
-/** The priority of a mesh's rules, in their order. A proxy listens on neither port. */
-const MESH_RULES = `table ip mesh {
-  chain prerouting {
-    type nat hook prerouting priority -100;
-    meta l4proto tcp redirect to :15006
-  }
-  chain output {
-    type nat hook output priority -100;
-    oifname "lo" return
-    tcp dport 443 return
-    meta l4proto tcp redirect to :15001
-  }
-}`
-
-/**
- * Redirects connections to a proxy that does not run, as Istio's and Linkerd's CNI plugins do before theirs runs:
- * all inbound ones, and outbound ones but those over lo and, excluded by annotation, to port 443.
- */
-const meshInit = {
-  name: 'mesh-init',
-  image: IMAGES.tools,
-  command: ['nft', MESH_RULES],
-  securityContext: {
-    runAsUser: 0,
-    runAsNonRoot: false,
-    capabilities: { add: ['NET_ADMIN', 'NET_RAW'] },
-  },
-}
 
 test.each(MODES)(
   'the earlier redirects of a mesh do not keep mode %s from tokens',

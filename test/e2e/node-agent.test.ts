@@ -1,8 +1,11 @@
 /** Mode node: pods without any capability, which the agent of their node routes. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { parse, stringify } from 'yaml'
 import { RELEASE, CHART, helm, imageValues } from './support/chart.ts'
 import { testCluster } from './support/cluster.ts'
+import { TENANT_ID } from './support/entra.ts'
 import { eventually } from './support/eventually.ts'
+import { meshInit } from './support/mesh.ts'
 import { kubectl } from './support/run.ts'
 import {
   appPod,
@@ -169,15 +172,84 @@ test('an earlier redirect of a pod outlives its agent, and new pods wait for the
   expect(await clientIdsOf('late')).toEqual([CLIENTS.two, CLIENTS.two])
 })
 
-test('thirty pods at once are all routed before their containers run', async () => {
+test('the earlier redirects of a mesh do not keep a pod from its token', async () => {
+  // Its init container has NET_ADMIN; the CNI plugin of a mesh makes the same rules in any namespace.
+  const mesh = await cluster.another('wimds-e2e-node-mesh')
+  const account = serviceAccount('mesh', CLIENTS.one)
+  await mesh.create(account)
+  const script = `${curl(TOKEN_PATH)}; ${STAY}`
+  const pod = appPod({ name: 'mesh', account: 'mesh', initScript: curl(TOKEN_PATH), script })
+  const { spec, ...rest } = parse(await injectedPods('node', [account], [pod]))
+  await mesh.create({
+    ...rest,
+    spec: { ...spec, initContainers: [meshInit, ...spec.initContainers] },
+  })
+  await mesh.ready('mesh')
+  for (const container of ['init', 'app']) {
+    const { status, body } = await eventually(`${container} has a reply`, async () =>
+      replyIn(await mesh.logs('mesh', container)),
+    )
+    expect(status).toBe(200)
+    expect(await cluster.entra.clientIdOf(String(body['access_token']))).toBe(CLIENTS.one)
+  }
+  // The rules are in effect: nothing gets in.
+  const ip = await mesh.kubectl(['get', 'pod', 'mesh', '-o', 'jsonpath={.status.podIP}'])
+  await expect(fetch(`http://${ip}:9169/healthz`)).rejects.toThrow('fetch failed')
+})
+
+test('an identity for some uids is refused to a container with another one', async () => {
+  const file = stringify({
+    identities: [{ name: 'one', clientId: CLIENTS.one, tenantId: TENANT_ID, allowedUids: [1000] }],
+  })
+  const configMap = {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'identities' },
+    data: { 'identities.yaml': file },
+  }
+  const annotations = { 'wimds.io/config-map': 'identities' }
+  const pod = appPod({
+    name: 'uids',
+    account: 'one',
+    annotations,
+    initScript: curl(TOKEN_PATH),
+    script: `${curl(TOKEN_PATH)}; ${STAY}`,
+    container: {
+      securityContext: {
+        runAsUser: 2000,
+        allowPrivilegeEscalation: false,
+        capabilities: { drop: ['ALL'] },
+      },
+    },
+  })
+  await cluster.namespace.create(configMap)
+  await create(pod)
+  await cluster.namespace.ready('uids')
+  expect(replyIn(await cluster.namespace.logs('uids', 'init')).status).toBe(200)
+  const { status, body } = await eventually('the app has a reply', async () =>
+    replyIn(await cluster.namespace.logs('uids')),
+  )
+  expect(status).toBe(400)
+  expect(body['error_description']).toContain('the caller has the uid 2000')
+})
+
+test('thirty pods at once are routed before their containers run, and get their own tokens at the first try', async () => {
   // An upgrade: the new agent starts beside the old one.
   await installAgent()
   await inAgentNamespace('rollout', 'status', AGENT, '--timeout=120s')
   const names = Array.from({ length: 30 }, (_, index) => `many-${index}`)
-  // Answered without Entra ID, which is not what is tested here.
-  const initScript = curl('/metadata/instance?api-version=2021-02-01')
-  await create(...names.map((name) => appPod({ name, account: 'two', initScript, script: STAY })))
+  const pods = names.map((name, index) => {
+    const account = index % 2 === 0 ? 'one' : 'two'
+    return appPod({ name, account, initScript: curl(TOKEN_PATH), script: STAY })
+  })
+  await create(...pods)
   for (const name of names) await cluster.namespace.ready(name, 300)
   const replies = await Promise.all(names.map((name) => cluster.namespace.logs(name, 'init')))
-  expect(replies.map((reply) => replyIn(reply).status)).toEqual(names.map(() => 200))
+  const clientIds = replies.map(async (reply) => {
+    const { status, body } = replyIn(reply)
+    return status === 200 ? await cluster.entra.clientIdOf(String(body['access_token'])) : reply
+  })
+  expect(await Promise.all(clientIds)).toEqual(
+    names.map((_, index) => (index % 2 === 0 ? CLIENTS.one : CLIENTS.two)),
+  )
 }, 400_000)

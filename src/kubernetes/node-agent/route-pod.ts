@@ -4,7 +4,7 @@ import { applyRedirect, applyRestartRule, findRedirectProblem } from '../../redi
 import { REDIRECT_DEFAULTS, type RedirectSettings } from '../../redirect/ruleset.ts'
 import type { RunOptions } from '../../redirect/run-tool.ts'
 import { hasOwnNetworkStack } from '../injector/pod.ts'
-import { type FindNamespaces, readAddresses } from './network-namespaces.ts'
+import { type FindNamespaces, type NetworkNamespace, readAddresses } from './network-namespaces.ts'
 import type { RoutedPod } from './routed-pod.ts'
 
 /** Why a pod was not routed; the label values of `wimds_node_agent_failures_total`. */
@@ -36,6 +36,16 @@ interface RouteOptions {
 export function createPodRouter({ findNamespaces, tools }: RouteOptions): RoutePod {
   /** By namespace: a node has one for each pod, and reading them takes two processes. */
   const known = new Map<string, readonly string[]>()
+  /** Reads in flight, which pods that start together share. */
+  const reads = new Map<string, Promise<readonly string[]>>()
+
+  function readShared(namespace: NetworkNamespace): Promise<readonly string[]> {
+    const inflight = reads.get(namespace.id)
+    if (inflight !== undefined) return inflight
+    const read = readAddresses(namespace, tools).finally(() => reads.delete(namespace.id))
+    reads.set(namespace.id, read)
+    return read
+  }
 
   return async (pod) => {
     const { runtimeClass = '', addresses } = pod
@@ -52,7 +62,7 @@ export function createPodRouter({ findNamespaces, tools }: RouteOptions): RouteP
         const cached = known.get(namespace.id)
         if (cached !== undefined && !hasCommon(cached, addresses)) continue
         // Read again if cached: what is changed is what has the address now.
-        const found = await readAddresses(namespace, tools).catch((error: unknown) => {
+        const found = await readShared(namespace).catch((error: unknown) => {
           // The directory may have files that are no namespace any more.
           unreadable = createToolFailure(error)
           return []
@@ -65,7 +75,7 @@ export function createPodRouter({ findNamespaces, tools }: RouteOptions): RouteP
             `${namespace.path} has the address of the node, whose own network is never changed. Fix: remove hostNetwork from the pod`,
           )
         }
-        await routeNamespace(pod, { ...tools, namespace: namespace.handle.fd })
+        await routeNamespace(pod, found, { ...tools, namespace: namespace.handle.fd })
         routed += 1
       } finally {
         await namespace.handle.close()
@@ -91,15 +101,21 @@ function isLoopback(address: string): boolean {
   return address === '::1' || address.startsWith('127.')
 }
 
-async function routeNamespace(pod: RoutedPod, options: RunOptions): Promise<void> {
+async function routeNamespace(
+  pod: RoutedPod,
+  addresses: readonly string[],
+  options: RunOptions,
+): Promise<void> {
   const { port, isSidecarStarted } = pod
   const settings: RedirectSettings = { ...REDIRECT_DEFAULTS, port, exemptUid: undefined }
   try {
     // Without the table, or the tool, this throws; then so does what follows, or it helps.
-    const isComplete = await findRedirectProblem(settings, options).then(
-      (problem) => problem === undefined,
-      () => false,
-    )
+    const isComplete =
+      addresses.includes(settings.metadataIp) &&
+      (await findRedirectProblem(settings, options).then(
+        (problem) => problem === undefined,
+        () => false,
+      ))
     if (!isComplete) await applyRedirect(settings, options)
     if (isSidecarStarted) await applyRestartRule(settings, options)
   } catch (error) {

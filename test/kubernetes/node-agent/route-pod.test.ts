@@ -1,7 +1,7 @@
 /** Routes pods in real network namespaces. */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -195,6 +195,31 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     const failure = await failureOf(createRouter()(podWith({ spec: { runtimeClassName: name } })))
     expect(failure.reason).toBe('runtime_not_supported')
     expect(failure.message).toContain(name)
+  })
+
+  test('pods that start together read each namespace once, and not again those of others', async () => {
+    using first = await podNetwork('10.9.0.2')
+    using second = await podNetwork('10.9.0.3')
+    using third = await podNetwork('10.9.0.4')
+    for (const pod of [first, second, third]) keep(pod)
+    const tools = mkdtempSync(join(tmpdir(), 'wimds-tools-'))
+    try {
+      const ip = execFileSync('which', ['ip']).toString().trim()
+      const script = `#!/bin/sh\n[ "$1" = -json ] && echo read >> ${tools}/reads\nexec ${ip} "$@"\n`
+      writeFileSync(join(tools, 'ip'), script, { mode: 0o755 })
+      const route = createRouter(`${tools}:${process.env['PATH']}`)
+      await Promise.all(
+        ['10.9.0.2', '10.9.0.3', '10.9.0.4'].map((address) =>
+          route(podWith({ addresses: [address] })),
+        ),
+      )
+      for (const pod of [first, second, third]) expect(rulesOf(pod)).toContain('to_sidecar')
+      // Three namespaces, each at most once more for its own pod, whose address may have moved.
+      const reads = readFileSync(join(tools, 'reads'), 'utf8').trim().split('\n')
+      expect(reads.length).toBeLessThanOrEqual(6)
+    } finally {
+      rmSync(tools, { recursive: true })
+    }
   })
 
   test('says which tool is missing', async () => {
