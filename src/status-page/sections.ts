@@ -91,7 +91,7 @@ export function renderFailedRequests(status: StatusDocument): Html {
   return renderSection('failed-requests', 'Failed requests', rows)
 }
 
-/** Renders each client library and version, and how it could do without the sidecar. */
+/** Renders each client library and version, in a fixed order, and how it could do without the sidecar. */
 export function renderClients({ clients, generatedAt }: StatusDocument): Html {
   const rows = renderTableBox(
     'Clients',
@@ -113,7 +113,7 @@ export function renderClients({ clients, generatedAt }: StatusDocument): Html {
             : renderText(advice),
       },
     ],
-    clients,
+    clients.toSorted((a, b) => `${a.title} ${a.version}`.localeCompare(`${b.title} ${b.version}`)),
     'No request yet.',
   )
   return renderSection('clients', 'Clients', rows)

@@ -15,9 +15,12 @@ import { findProblemLink } from './problems.ts'
 
 type Token = StatusDocument['tokens'][number]
 
-/** Renders a card for each token that is cached or was requested. */
+/**
+ * Renders a card for each token that is cached or was requested. The order is that of the resources, since a page that
+ * renews itself must not move its cards at each request.
+ */
 export function renderTokens(status: StatusDocument): Html {
-  const { tokens } = status
+  const tokens = status.tokens.toSorted((a, b) => sortKey(a).localeCompare(sortKey(b)))
   const content =
     tokens.length === 0
       ? renderEmpty('No token has been requested yet.')
@@ -25,6 +28,11 @@ export function renderTokens(status: StatusDocument): Html {
           ${tokens.map((token) => renderToken(token, status))}
         </ul>`
   return renderSection('tokens', 'Tokens', content)
+}
+
+/** Failing tokens come first. */
+function sortKey({ resource, identity, failure }: Token): string {
+  return `${failure === undefined ? 1 : 0} ${resource} ${identity}`
 }
 
 function renderToken(token: Token, status: StatusDocument): Html {

@@ -17,7 +17,10 @@ const STATES = {
   starting: STARTING,
   idle: IDLE,
 }
-/** Where `npm run test:browser` puts its screenshots; those in docs/images are their upper parts. */
+/**
+ * Where `npm run test:browser` puts its screenshots; docs/images has the upper parts of two. status-ready.png there is
+ * of `wimds serve` beside `wimds simulate`, after three clients had called it for 25 minutes.
+ */
 const SCREENSHOTS = 'coverage/screenshots'
 
 const Violations = z.object({

@@ -1,0 +1,13 @@
+import { expect, test } from 'vitest'
+import { renderClients } from '../../src/status-page/sections.ts'
+import { aStatus } from '../fixtures/status.ts'
+
+test('a client that calls again keeps its row', () => {
+  const [client] = aStatus().clients
+  if (client === undefined) throw new Error('the status has no client')
+  const versions = ['1.5.0', '1.12.0'].map((version) => ({ ...client, version }))
+  const [before, after] = [versions, versions.toReversed()].map((clients) =>
+    renderClients(aStatus({ clients })),
+  )
+  expect(after).toEqual(before)
+})
