@@ -46,6 +46,9 @@ function makePackages() {
 Install the command line:
 
   npm install --global ./${CLI}
+
+  without the right to write there    add --prefix ~/.local, and put ~/.local/bin on the PATH
+  with a Node older than 22.19        export PATH=$PWD/node_modules/.bin:$PATH    # the checkout's, on Linux x64
 ${images === undefined ? WITHOUT_IMAGES : formatImageSteps(options, images, CHART)}`)
 }
 

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Agent, fetch } from 'undici'
@@ -56,6 +56,7 @@ test('writes the environment of a sidecar and prints no token', async () => {
   ])
   expect(await exchange(env)).toMatchObject({ status: 200, body: { token_type: 'Bearer' } })
   expect(await stop()).toBe(0)
+  await expect(access(join(directory, 'env'))).rejects.toMatchObject({ code: 'ENOENT' })
   expect(io.out()).toContain(`Entra ID     ${env['AZURE_AUTHORITY_HOST']}`)
   expect(io.out()).toContain('orders: system:serviceaccount:shop:orders')
   expect(io.out() + io.err()).not.toContain('eyJ')

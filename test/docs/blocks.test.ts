@@ -72,18 +72,9 @@ test('the commands with which the README tries wimds install it and return a tok
   const commands = commandsBelow('Try it')
     // The checkout is this one.
     .replace(/^git clone .*$/m, '')
-    .replaceAll('--dir sim', `--dir ${directory.path}`)
-    .replaceAll('. sim/env', `. ${directory.path}/env`)
-    // What a person waits for by eye is waited for here.
+    .replaceAll(/(?<= )(?:sim\b|simulator\.log|sidecar\.log)/g, `${directory.path}/$&`)
     .replaceAll('127.0.0.1:8000', `127.0.0.1:${port}`)
-    .replaceAll(
-      /sleep \d+; set -a/g,
-      `until [ -s ${directory.path}/env ]; do sleep 0.1; done; set -a`,
-    )
-    .replaceAll(
-      /sleep \d+; curl/g,
-      'curl --retry 100 --retry-connrefused --retry-delay 1 --max-time 60 -s',
-    )
+    .replaceAll('wimds probe', `wimds probe --port ${port}`)
   const shell = spawn('bash', ['-ec', `trap 'kill $(jobs -p)' EXIT\n${commands}`], {
     cwd: ROOT,
     env: {

@@ -1,5 +1,5 @@
 /** `wimds simulate`: the simulated issuer, Entra ID and vault on ports, for development and CI. */
-import { writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseFlags } from '../../lib/args.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
@@ -45,15 +45,17 @@ async function run(options: SimulateOptions, io: CommandIo): Promise<number> {
     },
     Math.min(everySeconds, MAX_ROTATE_SECONDS) * 1000,
   )
+  // It exists while the simulator can be used, so that scripts can wait for it.
+  const envFile = join(simulator.caFile, '..', 'env')
   try {
     simulator.faults.set(file.faults)
-    const envFile = join(simulator.caFile, '..', 'env')
     await writeFile(envFile, formatEnvironment(simulator, options.simulator.tls === undefined))
     io.stdout.write(formatSummary(simulator, envFile, everySeconds))
     await untilShutdown(io)
     return 0
   } finally {
     clearInterval(rotation)
+    await rm(envFile, { force: true })
   }
 }
 
