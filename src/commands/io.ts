@@ -34,7 +34,7 @@ export const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] =
   [EXIT_USAGE, 'the arguments or the settings are invalid'],
   [
     SIGNAL_EXIT_CODES.SIGINT,
-    'ended by SIGINT; serve, webhook, redirect, demo and simulate shut down instead',
+    'ended by SIGINT; serve, webhook, node-agent, redirect, demo and simulate shut down instead',
   ],
   [SIGNAL_EXIT_CODES.SIGTERM, 'ended by SIGTERM, likewise'],
 ]

@@ -17,12 +17,18 @@ const EXCLUSIVE = ['listening', 'live', 'route'] as const
 /** Returns 0 when the sidecar is ready, 1 after the timeout. Throws `UsageError`. */
 export async function probe(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, PROBE.flags)
-  const port = Number(flags.value('port') ?? 8000)
-  const timeoutMs = Number(flags.value('timeout') ?? 10) * 1000
+  const portText = flags.value('port') ?? '8000'
+  const timeoutText = flags.value('timeout') ?? '10'
+  const port = Number(portText)
+  const timeoutMs = Number(timeoutText) * 1000
   const problems = [
     ...findFlagProblems(flags),
-    ...(Number.isInteger(port) && port > 0 && port < 65_536 ? [] : ['--port is not a port']),
-    ...(timeoutMs >= 0 ? [] : ['--timeout is not a number of seconds']),
+    ...(Number.isInteger(port) && port > 0 && port < 65_536
+      ? []
+      : [`--port must be a port from 1 to 65535, not ${JSON.stringify(portText)}`]),
+    ...(timeoutMs >= 0
+      ? []
+      : [`--timeout must be a number of seconds, not ${JSON.stringify(timeoutText)}`]),
     ...(EXCLUSIVE.filter((name) => flags.has(name)).length > 1
       ? ['--listening, --live and --route exclude each other']
       : []),

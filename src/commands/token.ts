@@ -126,9 +126,19 @@ function parseOptions(flags: TokenFlags) {
       waitMs: waited?.data ?? 0,
     }
   } catch (error) {
-    if (error instanceof BrokerError) throw new UsageError([error.message], { cause: error })
-    throw error
+    if (!(error instanceof BrokerError)) throw error
+    throw new UsageError([nameFlags(error.message)], { cause: error })
   }
+}
+
+/** Names the flags in the message of a parser of query parameters. */
+function nameFlags(message: string): string {
+  return Object.entries(PARAMETERS)
+    .reduce(
+      (text, [flag, parameter]) => text.replace(`Query variable '${parameter}'`, `--${flag}`),
+      message,
+    )
+    .replace("Query variable 'resource'", 'the resource')
 }
 
 /** Ids are validated as query parameters. */

@@ -104,9 +104,9 @@ test.each([
   [[VAULT, 'more'], 'unexpected argument more'],
   [[VAULT, '--json', '--curl-config'], 'not both'],
   [[VAULT, '--wait', 'soon'], '--wait must be a duration such as'],
-  [[VAULT, '--client-id', 'me'], "'client_id' is not a GUID: 'me'"],
+  [[VAULT, '--client-id', 'me'], "--client-id is not a GUID: 'me'"],
   [[VAULT, '--client-id', ORDERS.clientId, '--object-id', ORDERS.objectId], 'Only one of'],
-  [['a resource'], "'resource' is not a URI"],
+  [['a resource'], 'the resource is not a URI'],
 ])('rejects %j as bad usage', async (args, message) => {
   await expect(run(...args)).rejects.toThrow(message)
 })

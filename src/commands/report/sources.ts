@@ -103,5 +103,5 @@ function describeFetchError(error: unknown): string {
   // The message of fetch() is "fetch failed"; its cause has the reason.
   const { cause } = error
   if (!(cause instanceof Error)) return error.message
-  return `cannot connect (${errorCode(cause) ?? cause.message})`
+  return `cannot connect (${errorCode(cause) ?? cause.message}). Fix: make it reachable from here, such as by kubectl port-forward pod/POD 9169, or name another address by --url or --prometheus`
 }
