@@ -24,9 +24,21 @@ class ClusterError extends Error {
   }
 }
 
+/**
+ * Connects by HTTP/1.1. An API server ends HTTP/2 connections while requests are in flight (GOAWAY: when it shuts
+ * down, and by chance with --goaway-chance), and undici fails those requests.
+ */
+class ClusterConfig extends KubeConfig {
+  override createDispatcherOptions(...args: Parameters<KubeConfig['createDispatcherOptions']>) {
+    const options = super.createDispatcherOptions(...args)
+    if (options.type !== 'agent') return options
+    return { ...options, connect: { ...options.connect, allowH2: false } }
+  }
+}
+
 /** Loads the configuration of this pod, or that of KUBECONFIG. Throws `ConfigError` if there is neither. */
 export function loadKubeConfig(): KubeConfig {
-  const config = new KubeConfig()
+  const config = new ClusterConfig()
   try {
     config.loadFromDefault()
   } catch (error) {
@@ -60,14 +72,23 @@ type GetCredentials = () => Promise<Credentials>
  * connection, for each call.
  */
 function createCredentials(config: KubeConfig, now = () => performance.now()): GetCredentials {
-  let cached: { readonly credentials: Credentials; readonly expiresAt: number } | undefined
-  return async () => {
-    if (cached !== undefined && now() < cached.expiresAt) return cached.credentials
+  let cached: { readonly credentials: Promise<Credentials>; readonly expiresAt: number } | undefined
+
+  async function read(): Promise<Credentials> {
     const request = new RequestContext(`${config.getCurrentCluster()?.server}`, HttpMethod.GET)
     await config.applySecurityAuthentication(request)
-    void cached?.credentials.dispatcher?.close()
-    const credentials = { headers: request.getHeaders(), dispatcher: request.getDispatcher() }
+    return { headers: request.getHeaders(), dispatcher: request.getDispatcher() }
+  }
+
+  return () => {
+    if (cached !== undefined && now() < cached.expiresAt) return cached.credentials
+    const earlier = cached?.credentials
+    const credentials = read()
     cached = { credentials, expiresAt: now() + CREDENTIALS_TTL_MS }
+    credentials.then(
+      () => earlier?.then(({ dispatcher }) => dispatcher?.close()).catch(() => undefined),
+      () => (cached = undefined),
+    )
     return credentials
   }
 }

@@ -1,0 +1,58 @@
+import { once } from 'node:events'
+import { createSecureServer } from 'node:http2'
+import { mkdtempDisposable, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { CoreV1Api } from '@kubernetes/client-node'
+import { afterEach, expect, test, vi } from 'vitest'
+import { createGet, loadKubeConfig } from '../../src/kubernetes/api-client.ts'
+import { createCertificateAuthority } from '../../src/lib/x509.ts'
+
+afterEach(() => {
+  vi.unstubAllEnvs()
+})
+
+test('calls at the same time succeed at an API server that ends HTTP/2 connections', async () => {
+  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-api-'))
+  const authority = await createCertificateAuthority()
+  const { certPem, keyPem } = await authority.issue({ names: [], addresses: ['127.0.0.1'] })
+  const tls = { cert: certPem, key: keyPem, allowHTTP1: true }
+  const server = createSecureServer(tls, ({ httpVersion }, response) => {
+    if ('stream' in response) response.stream.session?.goaway()
+    response.setHeader('Content-Type', 'application/json')
+    response.end(JSON.stringify({ metadata: { name: httpVersion } }))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  try {
+    const address = server.address()
+    if (address === null || typeof address === 'string') throw new Error('it has no port')
+    const file = join(directory.path, 'config')
+    const ca = Buffer.from(authority.caPem).toString('base64')
+    const origin = `https://127.0.0.1:${address.port}`
+    await writeFile(
+      file,
+      JSON.stringify({
+        'current-context': 'here',
+        contexts: [{ name: 'here', context: { cluster: 'here', user: 'one' } }],
+        clusters: [{ name: 'here', cluster: { server: origin, 'certificate-authority-data': ca } }],
+        users: [{ name: 'one', user: { token: 'a-token' } }],
+      }),
+    )
+    vi.stubEnv('KUBECONFIG', file)
+    const config = loadKubeConfig()
+    const get = createGet(config, new AbortController().signal)
+    const read = async () => {
+      const call = { timeoutMs: 30_000, accept: 'application/json' }
+      const { body } = await get('/api/v1/namespaces/n/serviceaccounts/a', call)
+      return await body.json()
+    }
+    const answers = await Promise.all(Array.from({ length: 20 }, read))
+    expect(answers).toEqual(answers.map(() => ({ metadata: { name: '1.1' } })))
+    const core = config.makeApiClient(CoreV1Api)
+    const account = await core.readNamespacedServiceAccount({ namespace: 'n', name: 'a' })
+    expect(account.metadata?.name).toBe('1.1')
+  } finally {
+    server.close()
+  }
+})
