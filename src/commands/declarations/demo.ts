@@ -10,5 +10,6 @@ export const DEMO = {
   flags: {
     keep: { help: 'keep running afterwards, and print URLs and commands to try' },
   },
+  examples: ['wimds demo --keep'],
   exitCodes: { 0: 'every step succeeded', 1: 'a step failed' },
 } as const satisfies CommandDeclaration

@@ -20,5 +20,6 @@ export const PROBE = {
       help: 'wait until a connection to 169.254.169.254:80 reaches the sidecar at PORT; the start-up probe of mode node',
     },
   },
+  examples: ['wimds probe --timeout 60 && ./application'],
   exitCodes: { 0: 'ready', 1: 'not ready before the timeout' },
 } as const satisfies CommandDeclaration

@@ -29,5 +29,6 @@ export const REDIRECT = {
     'dry-run': { help: 'print what would be run, and run nothing' },
     undo: { help: 'remove the redirect' },
   },
+  examples: ['wimds redirect --dry-run', 'wimds redirect --undo'],
   exitCodes: { 1: 'a tool failed, or the sidecar does not accept connections' },
 } as const satisfies CommandDeclaration

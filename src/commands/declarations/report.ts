@@ -20,5 +20,9 @@ export const REPORT = {
     since: { value: 'TIME', help: 'how far back Prometheus looks (default 7d)' },
     ...OUTPUT_FLAGS,
   },
+  examples: [
+    'wimds report                # while kubectl port-forward -n shop pod/POD 9169 runs',
+    'wimds report --prometheus http://localhost:9090 --since 30d',
+  ],
   exitCodes: { 1: 'a source could not be read; the report then covers the others' },
 } as const satisfies CommandDeclaration
