@@ -10,6 +10,12 @@ ARG RUNTIME_IMAGE=gcr.io/distroless/nodejs24-debian12:nonroot
 
 FROM ${RUNTIME_IMAGE} AS runtime
 
+# `wimds` on the PATH: it links the C library that Node needs, too.
+FROM ${BUILD_IMAGE} AS launcher
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev
+COPY native/wimds.c ./
+RUN gcc -std=gnu11 -Os -s -Wall -Wextra -Werror -o /launcher wimds.c
+
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
@@ -22,15 +28,15 @@ COPY src src
 # By the Node of the images: V8 takes compiled code of the very same build of itself alone.
 COPY --from=runtime /nodejs /nodejs
 RUN /nodejs/bin/node scripts/build.mjs
-# Executables under the names that people and the azure-workload-identity webhook call, with the
+# Executables under the names that people and the azure-workload-identity webhook call; the script's has the
 # absolute path of the Node that is in the image, since nothing there could search a PATH.
+COPY --from=launcher /launcher /image/usr/local/bin/wimds
 RUN rm -r dist/demo \
-  && mkdir -p /image/app /image/usr/local/bin \
+  && mkdir -p /image/app \
   && cp -r dist/. LICENSE /image/app/ \
   && sed -i '1s|^#!.*|#!/nodejs/bin/node|' /image/app/wimds.js \
   && chmod 755 /image/app/wimds.js \
-  && ln -s /app/wimds.js /image/proxy \
-  && ln -s /app/wimds.js /image/usr/local/bin/wimds
+  && ln -s /usr/local/bin/wimds /image/proxy
 
 FROM ${BUILD_IMAGE} AS tools
 RUN apt-get update && apt-get install -y --no-install-recommends nftables iproute2
