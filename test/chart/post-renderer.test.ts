@@ -78,7 +78,7 @@ function podsOf(output: string): unknown[] {
     .map((spec) => JSON.parse(JSON.stringify(spec)) as unknown)
 }
 
-const INJECTED = { initContainers: [{ name: 'wimds' }, { name: 'wimds-wait' }] }
+const INJECTED = { initContainers: [{ name: 'wimds' }] }
 
 describe.each(HELMS)('Helm $version', ({ path, version }) => {
   const isPlugin = version.startsWith('v4')

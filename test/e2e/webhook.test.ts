@@ -75,7 +75,7 @@ describe('admission', () => {
       'wimds.io/mode': 'env',
     }
     await cluster.namespace.create(pod('azwi', annotations))
-    expect(await containersOf('azwi')).toEqual(['wimds', 'wimds-wait', 'app'])
+    expect(await containersOf('azwi')).toEqual(['wimds', 'app'])
   })
 
   test.each([

@@ -18,14 +18,14 @@ export const CONFIG_VOLUME = 'wimds-config'
 /** The volume of the ConfigMap or Secret with the CA bundle. */
 export const CA_VOLUME = 'wimds-ca'
 
-/** How long an init container waits for the sidecar: with a CPU limit of 10m a start takes 26 s. */
+/** How long a start hook or an init container waits for the sidecar: with a CPU limit of 10m a start takes 26 s. */
 const WAIT_SECONDS = 120
 
 /**
  * Creates the sidecar. No probe reaches it over the network: a mesh that redirects inbound connections to
- * its own proxy, which starts later, would make the kubelet's probe fail for ever. The init containers
- * after it wait for its port inside the pod instead. A classic sidecar (before Kubernetes 1.29) has no
- * init container after it: its start hook delays the containers that follow.
+ * its own proxy, which starts later, would make the kubelet's probe fail for ever. The init container
+ * after it waits for its port inside the pod instead. Where there is none, its start hook delays the containers
+ * that follow.
  *
  * It has no readiness probe either: the readiness of a native sidecar counts for the pod's, and a
  * healthy app must not leave its Service because the sidecar answers late.
@@ -39,7 +39,8 @@ export function createSidecar(pod: Pod, plan: Plan, mounts: readonly VolumeMount
     name: SIDECAR,
     image: settings.image,
     args: ['serve'],
-    ...(settings.hasNativeSidecars ? { restartPolicy: 'Always' } : { lifecycle: { postStart } }),
+    ...(settings.hasNativeSidecars && { restartPolicy: 'Always' }),
+    ...(hasStartHook(plan) && { lifecycle: { postStart } }),
     ...(settings.mode === 'node' && { startupProbe: createRouteProbe(plan) }),
     env: [...sidecarEnv],
     ports: [{ name: 'wimds-admin', containerPort: settings.adminPort }],
@@ -57,16 +58,25 @@ export function createSidecar(pod: Pod, plan: Plan, mounts: readonly VolumeMount
 
 /**
  * Creates the init containers that start after a native sidecar and end once it serves: the redirect in
- * the transparent modes, and one that only waits where there is no redirect, or where the pod has to wait
- * for prefetched tokens (WIMDS_READY_AFTER_PREFETCH).
+ * the transparent modes, and one that waits for prefetched tokens if the pod has to (WIMDS_READY_AFTER_PREFETCH).
+ * Entra ID decides how long that takes, so it is no start hook, whose failure would end the sidecar.
  */
 export function createInitContainers(pod: Pod, plan: Plan): Container[] {
-  const { mode, hasNativeSidecars } = plan.settings
-  const waits = hasNativeSidecars && (mode === 'env' || waitsForPrefetch(plan))
+  const { hasNativeSidecars } = plan.settings
   return [
-    ...(mode === 'loopback' || mode === 'nft' ? [createRedirectContainer(pod, plan)] : []),
-    ...(waits ? [createWaitContainer(pod, plan)] : []),
+    ...(isTransparent(plan) ? [createRedirectContainer(pod, plan)] : []),
+    ...(hasNativeSidecars && waitsForPrefetch(plan) ? [createWaitContainer(pod, plan)] : []),
   ]
+}
+
+/** True if no init container after the sidecar waits for it. Mode node has a start-up probe instead. */
+function hasStartHook(plan: Plan): boolean {
+  const { mode, hasNativeSidecars } = plan.settings
+  return !hasNativeSidecars || (mode === 'env' && !waitsForPrefetch(plan))
+}
+
+function isTransparent({ settings: { mode } }: Plan): boolean {
+  return mode === 'loopback' || mode === 'nft'
 }
 
 /** Creates the init container of the redirect. Adding rules needs root and NET_ADMIN, and nothing else. */

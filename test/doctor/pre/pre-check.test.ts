@@ -101,7 +101,7 @@ test('prints the report for people', async () => {
 })
 
 test.each([
-  ['env', ['wimds', 'wimds-wait']],
+  ['env', ['wimds']],
   ['loopback', ['wimds', 'wimds-redirect']],
   ['node', ['wimds']],
 ])('asks for a pod that is injected in mode %s', async (mode, names) => {

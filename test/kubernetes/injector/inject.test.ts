@@ -224,11 +224,7 @@ describe('routing', () => {
 
   test('in env mode there is no redirect, and every container gets the variables', () => {
     const result = injected(pod({ initContainers: [{ name: 'migrate' }] }), { mode: 'env' })
-    expect(result.spec.initContainers?.map(({ name }) => name)).toEqual([
-      'wimds',
-      'wimds-wait',
-      'migrate',
-    ])
+    expect(result.spec.initContainers?.map(({ name }) => name)).toEqual(['wimds', 'migrate'])
     for (const name of ['app', 'migrate']) {
       const env = envOf(result, name)
       expect(env).toMatchObject({ AZURE_POD_IDENTITY_AUTHORITY_HOST: 'http://127.0.0.1:8000' })
@@ -309,29 +305,44 @@ describe('wimds.io/sdk-credentials', () => {
   })
 })
 
-describe('the init container that waits for the sidecar', () => {
-  test('is as restricted as the sidecar, and waits for its port', () => {
+const hook = (...flags: readonly string[]) => ({
+  postStart: { exec: { command: ['wimds', 'probe', ...flags] } },
+})
+
+describe('the containers after the sidecar', () => {
+  test('in mode env are delayed by its start hook until its port accepts connections', () => {
     const result = injected(annotated({ 'wimds.io/mode': 'env', 'wimds.io/port': '8100' }))
-    const { securityContext, resources, image } = containerOf(result, 'wimds')
-    expect(containerOf(result, 'wimds-wait')).toEqual({
+    expect(containerOf(result, 'wimds')).toMatchObject({
+      restartPolicy: 'Always',
+      lifecycle: hook('--port=8100', '--timeout=120', '--listening'),
+    })
+  })
+
+  test.each(['loopback', 'nft', 'node'] as const)('in mode %s need no hook', (mode) => {
+    expect(containerOf(injected(pod(), { mode }), 'wimds')).not.toHaveProperty('lifecycle')
+  })
+
+  test.each(ROUTING_MODES)('in mode %s wait for prefetched tokens if they have to', (mode) => {
+    const sidecarEnv = [{ name: 'WIMDS_READY_AFTER_PREFETCH', value: 'true' }]
+    const result = injected(pod(), { mode, sidecarEnv })
+    const { securityContext, resources, image, ...sidecar } = containerOf(result, 'wimds')
+    expect(result.spec.initContainers?.at(-1)).toEqual({
       name: 'wimds-wait',
       image,
-      args: ['probe', '--port=8100', '--timeout=120', '--listening'],
+      args: ['probe', '--port=8000', '--timeout=120'],
       terminationMessagePolicy: 'FallbackToLogsOnError',
       resources,
       securityContext,
     })
+    expect(sidecar).not.toHaveProperty('lifecycle')
   })
 
-  test.each(ROUTING_MODES)('in mode %s waits for prefetched tokens if asked to', (mode) => {
+  test('before Kubernetes 1.29 wait for prefetched tokens in the start hook', () => {
     const sidecarEnv = [{ name: 'WIMDS_READY_AFTER_PREFETCH', value: 'true' }]
-    const result = injected(pod(), { mode, sidecarEnv })
-    expect(containerOf(result, 'wimds-wait').args).toEqual([
-      'probe',
-      '--port=8000',
-      '--timeout=120',
-    ])
-    expect(result.spec.initContainers?.at(-1)?.name).toBe('wimds-wait')
+    const result = injected(pod(), { hasNativeSidecars: false, sidecarEnv })
+    expect(containerOf(result, 'wimds')).toMatchObject({
+      lifecycle: hook('--port=8000', '--timeout=120'),
+    })
   })
 })
 

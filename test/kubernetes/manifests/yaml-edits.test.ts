@@ -47,7 +47,6 @@ metadata:
 spec:
   initContainers: # first come
   - name: wimds
-  - name: wimds-wait
   # of migrate
   - name: migrate
     env: # none yet
@@ -113,7 +112,7 @@ test.each([
   expect(parse(result)).toMatchObject({
     metadata: { annotations: { 'wimds.io/injected': 'env' } },
     spec: {
-      initContainers: [{ name: 'wimds' }, { name: 'wimds-wait' }],
+      initContainers: [{ name: 'wimds' }],
       containers: [{ name: 'app', env: [{ name: 'NO_PROXY' }, {}, {}] }],
       volumes: [{ name: 'wimds-token' }],
     },
@@ -125,8 +124,8 @@ function outline(text: string): string {
   const own = new Set(SOURCE.split('\n'))
   let isInSidecar = false
   const lines = text.split('\n').filter((line) => {
-    if (line.startsWith('  - name:')) isInSidecar = /wimds(?:-wait)?$/.test(line)
-    if (/- name: wimds(?:-wait)?$/.test(line)) return true
+    if (line.startsWith('  - name:')) isInSidecar = line.endsWith(' wimds')
+    if (line.endsWith('- name: wimds')) return true
     if (own.has(line)) isInSidecar = false
     return own.has(line) || (!isInSidecar && /- name: |env:|annotations:|volumes:/.test(line))
   })
