@@ -22,11 +22,18 @@ export interface Entra extends AsyncDisposable {
   readonly clientIdOf: (token: string, resource?: string) => Promise<string>
   /** Returns how many tokens were issued since the last `setApplications`. */
   readonly issued: () => Promise<number>
+  /** Returns how many requests there were since then, for tokens and for metadata. */
+  readonly requests: () => Promise<number>
   /** Sets the faults, in the format of the simulator's control endpoint. */
   readonly faults: (faults: readonly object[]) => Promise<void>
 }
 
-const Counters = z.object({ counters: z.object({ issued: z.number() }) })
+const Counters = z.object({
+  counters: z.object({
+    issued: z.number(),
+    byTarget: z.object({ token: z.number(), metadata: z.number() }),
+  }),
+})
 const Directory = z.looseObject({})
 const Keys = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) })
 
@@ -45,6 +52,7 @@ export async function connectToEntra(): Promise<Entra> {
     const parsed: unknown = JSON.parse(text)
     return parsed
   }
+  const counters = async () => Counters.parse(await call('GET', '/simulator/requests')).counters
   const keys = Keys.parse(await call('GET', `/${TENANT_ID}/discovery/v2.0/keys`))
   const keySet = createLocalJWKSet(keys)
   return {
@@ -69,7 +77,11 @@ export async function connectToEntra(): Promise<Entra> {
       await jwtVerify(token, keySet, { audience: resource })
       return String(decodeJwt(token)['appid'])
     },
-    issued: async () => Counters.parse(await call('GET', '/simulator/requests')).counters.issued,
+    issued: async () => (await counters()).issued,
+    async requests() {
+      const { token, metadata } = (await counters()).byTarget
+      return token + metadata
+    },
     async faults(faults) {
       await call('PUT', '/simulator/faults', faults)
     },

@@ -13,6 +13,9 @@ export const IMAGES = {
   tools: env['TOOLS_IMAGE'] || 'kit.local/tools:1',
 } as const
 
+/** The proxy of azure-workload-identity v1.6.0, for comparison; undefined: it is not measured. */
+export const AZWI_PROXY_IMAGE = env['AZWI_PROXY_IMAGE'] || undefined
+
 /** A certificate for login.microsoftonline.com that the cluster's own CA has signed. */
 export const ENTRA_TLS = {
   certFile: env['CLUSTER_TLS_CERT'] ?? '',

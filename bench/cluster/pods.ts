@@ -1,0 +1,77 @@
+/** The kinds of pods that are compared: alone, injected in each mode, and with the azure-workload-identity proxy. */
+import { azwiPod } from '../../test/e2e/support/azwi.ts'
+import { AZWI_PROXY_IMAGE, IMAGES } from '../../test/e2e/support/environment.ts'
+import {
+  appPod,
+  curl,
+  injectedPods,
+  METADATA,
+  type Mode,
+  serviceAccount,
+  STAY,
+  TOKEN_PATH,
+} from '../../test/e2e/support/workloads.ts'
+
+export const CLIENT = '11111111-1111-4111-8111-111111111111'
+export const ACCOUNT = serviceAccount('app', CLIENT)
+
+export interface Kind {
+  readonly name: string
+  /** The name of the sidecar's container; undefined for a pod alone. */
+  readonly sidecar?: string
+  readonly manifests: (pods: readonly string[]) => Promise<readonly (object | string)[]>
+}
+
+export const ALONE: Kind = {
+  name: 'alone',
+  manifests: async (names) => names.map((name) => appPod({ name, account: 'app', script: STAY })),
+}
+
+/** Injected in one mode. The app requests one token. */
+export const injected = (mode: Mode): Kind => ({
+  name: mode,
+  sidecar: 'wimds',
+  manifests: async (names) => {
+    const origin = mode === 'env' ? 'http://127.0.0.1:8000' : METADATA
+    const script = askOnce(origin)
+    const pods = names.map((name) => appPod({ name, account: 'app', script }))
+    return [await injectedPods(mode, [ACCOUNT], pods)]
+  },
+})
+
+/** The images of wimds in a pod that the azure-workload-identity webhook has injected. */
+export const DROP_IN: Kind = {
+  name: 'drop-in',
+  sidecar: 'azwi-proxy',
+  manifests: async (names) => names.map((name) => azwiPod({ ...APP, name })),
+}
+
+/** What that proxy's own init container runs (init/init-iptables.sh of v1.6.0), in the image with a shell. */
+const IPTABLES = [
+  '-N AZWI_PROXY_OUTPUT',
+  '-N AZWI_PROXY_REDIRECT',
+  '-A AZWI_PROXY_REDIRECT -p tcp -j REDIRECT --to-port 8000',
+  '-A OUTPUT -p tcp -d 169.254.169.254 --dport 80 -j AZWI_PROXY_OUTPUT',
+  '-A AZWI_PROXY_OUTPUT -m owner --uid-owner 1501 -j ACCEPT',
+  '-A AZWI_PROXY_OUTPUT -j AZWI_PROXY_REDIRECT',
+  '--list',
+]
+
+/** The azure-workload-identity proxy itself, where its image is given. */
+export const INCUMBENT: Kind | undefined =
+  AZWI_PROXY_IMAGE === undefined ? undefined : createIncumbent(AZWI_PROXY_IMAGE)
+
+function createIncumbent(proxyImage: string): Kind {
+  const script = IPTABLES.map((rule) => `iptables -t nat ${rule}`).join('\n')
+  const proxyInit = { image: IMAGES.tools, command: ['/bin/sh', '-c', script] }
+  return {
+    name: 'azure-workload-identity',
+    sidecar: 'azwi-proxy',
+    manifests: async (names) =>
+      names.map((name) => azwiPod({ ...APP, proxyImage, proxyInit, name })),
+  }
+}
+
+/** The status of the reply is the app's log. */
+const askOnce = (origin: string) => `${curl(TOKEN_PATH, origin)} | tail -n 1; ${STAY}`
+const APP = { clientId: CLIENT, account: 'app', script: askOnce(METADATA) }

@@ -1,0 +1,93 @@
+/** Pods as the azure-workload-identity webhook v1.6.0 injects its proxy. */
+import { AUTHORITY, TENANT_ID } from './entra.ts'
+import { CLUSTER_CA_IN_PODS, IMAGES } from './environment.ts'
+import { appPod } from './workloads.ts'
+
+const TOKEN_FILE = '/var/run/secrets/azure/wi/token/azure-identity-token'
+const VOLUME = 'azure-workload-identity-reserved-0f1e2d'
+const mounts = [{ name: VOLUME, mountPath: '/var/run/secrets/azure/wi', readOnly: true }]
+
+interface AzwiPod {
+  readonly name: string
+  readonly script: string
+  readonly clientId: string
+  /** False: a classic sidecar, as before Kubernetes 1.32. */
+  readonly isNative?: boolean
+  readonly port?: number
+  readonly account?: string
+  /** The image of the proxy and the image and command of its init container; default: those of wimds. */
+  readonly proxyImage?: string
+  readonly proxyInit?: { readonly image: string; readonly command?: readonly string[] }
+}
+
+/** Returns the pod, with the settings PROXY_IMAGE and PROXY_INIT_IMAGE of that webhook. */
+export function azwiPod({
+  name,
+  script,
+  clientId,
+  isNative = true,
+  port = 8000,
+  account = 'default',
+  proxyImage = IMAGES.sidecar,
+  proxyInit = { image: IMAGES.redirect },
+}: AzwiPod) {
+  const plain = appPod({ name, script, account })
+  const [app] = plain.spec.containers
+  /** What that webhook sets on every container, and the CA of the simulated Entra ID for both programs. */
+  const env = Object.entries({
+    AZURE_CLIENT_ID: clientId,
+    AZURE_TENANT_ID: TENANT_ID,
+    AZURE_FEDERATED_TOKEN_FILE: TOKEN_FILE,
+    AZURE_AUTHORITY_HOST: `${AUTHORITY}/`,
+    WIMDS_CA_FILE: CLUSTER_CA_IN_PODS,
+    SSL_CERT_FILE: CLUSTER_CA_IN_PODS,
+  }).map(([variable, value]) => ({ name: variable, value }))
+  const init = {
+    name: 'azwi-proxy-init',
+    ...proxyInit,
+    env: [{ name: 'PROXY_PORT', value: String(port) }, ...env],
+    // The native pod has what that webhook sets, the classic pod the minimum.
+    securityContext: {
+      privileged: isNative,
+      runAsNonRoot: false,
+      runAsUser: 0,
+      capabilities: { drop: ['ALL'], add: ['NET_ADMIN'] },
+    },
+    volumeMounts: mounts,
+  }
+  const proxy = {
+    name: 'azwi-proxy',
+    image: proxyImage,
+    args: [`--proxy-port=${port}`, '--log-level=info'],
+    ports: [{ containerPort: port }],
+    env,
+    lifecycle: {
+      postStart: {
+        exec: { command: ['/proxy', `--proxy-port=${port}`, '--probe', '--log-level=info'] },
+      },
+    },
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ['ALL'] },
+      privileged: false,
+      readOnlyRootFilesystem: true,
+      runAsNonRoot: true,
+    },
+    volumeMounts: mounts,
+    ...(isNative && { restartPolicy: 'Always' }),
+  }
+  const source = { audience: 'api://AzureADTokenExchange', expirationSeconds: 3600 }
+  const sources = [{ serviceAccountToken: { ...source, path: 'token/azure-identity-token' } }]
+  return {
+    ...plain,
+    metadata: { ...plain.metadata, labels: { 'azure.workload.identity/use': 'true' } },
+    spec: {
+      ...plain.spec,
+      // A pod-wide runAsUser would apply to the proxy too.
+      securityContext: { seccompProfile: { type: 'RuntimeDefault' } },
+      initContainers: isNative ? [proxy, init] : [init],
+      containers: [...(isNative ? [] : [proxy]), { ...app, env, volumeMounts: mounts }],
+      volumes: [{ name: VOLUME, projected: { sources } }],
+    },
+  }
+}
