@@ -50,6 +50,8 @@ export const SIMULATE = {
   GET PUT              /simulator/directory   tenants, applications and resources
   POST                 /simulator/token       write a projected token, such as {"serviceAccount":"x"}
   POST                 /simulator/issuer-key  sign with a new key`,
-  examples: ['wimds simulate --dir sim    # then, elsewhere: set -a; . sim/env; set +a; wimds serve'],
+  examples: [
+    'wimds simulate --dir sim    # then, elsewhere: set -a; . sim/env; set +a; wimds serve',
+  ],
   exitCodes: { 1: 'an address cannot be bound' },
 } as const satisfies CommandDeclaration
