@@ -39,9 +39,12 @@ describe.skipIf(!hasPrometheus())('promtool', () => {
   })
 
   test('fails a test without any single rule', async () => {
-    const tests = await readFile(`${EXAMPLES}/rules.test.yaml`, 'utf8')
+    const { tests, ...rest } = parse(await readFile(`${EXAMPLES}/rules.test.yaml`, 'utf8'))
     const untested: string[] = []
     for (const { alert, record } of await rules()) {
+      const name = alert ?? record ?? ''
+      // The others take seconds, and cannot be about it.
+      const about = tests.filter((each: object) => stringify(each).includes(name))
       const { groups } = parse(await readFile(`${EXAMPLES}/rules.yaml`, 'utf8'))
       for (const group of groups) {
         group.rules = group.rules.filter(
@@ -51,9 +54,9 @@ describe.skipIf(!hasPrometheus())('promtool', () => {
       }
       await using directory = await scratch()
       await directory.write('rules.yaml', stringify({ groups }))
-      const without = await directory.write('rules.test.yaml', tests)
+      const without = await directory.write('rules.test.yaml', stringify({ ...rest, tests: about }))
       const { isOk } = await promtool(['test', 'rules', without])
-      if (isOk) untested.push(alert ?? record ?? '')
+      if (isOk) untested.push(name)
     }
     expect(untested).toEqual([])
   })
