@@ -42,12 +42,16 @@ export async function readNamedFile(path: string): Promise<string> {
 }
 
 /** Returns `cannot read PATH: no such file or directory. Fix: check the path`, from an error of Node. */
-export function describeFileError(path: string, error: unknown): string {
+export function describeFileError(
+  path: string,
+  error: unknown,
+  action: 'read' | 'create' = 'read',
+): string {
   // `ENOENT: no such file or directory, open 'PATH'`
   const reason = errorMessage(error).replace(/^[A-Z0-9_]+: ([^,]*), .*$/s, '$1')
   const isForbidden = ['EACCES', 'EPERM'].includes(errorCode(error) ?? '')
-  const fix = isForbidden ? 'let the user who runs wimds read it' : 'check the path'
-  return `cannot read ${path}: ${reason}. Fix: ${fix}`
+  const fix = isForbidden ? `let the user who runs wimds ${action} it` : 'check the path'
+  return `cannot ${action} ${path}: ${reason}. Fix: ${fix}`
 }
 
 async function readUpTo(file: FileHandle, maxBytes: number): Promise<string> {

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Dispatcher } from 'undici'
+import { describeFileError } from '../lib/files.ts'
 import { createCertificateAuthority, type IssuedCertificate } from '../lib/x509.ts'
 import { withControl } from './control/control.ts'
 import { createExchangeLog, type ExchangeLog } from './control/exchange-log.ts'
@@ -217,7 +218,9 @@ async function prepareStateDir({ stateDir }: SimulatorOptions, closers: Closer[]
     closers.unshift(() => rm(temporary, { recursive: true, force: true }))
     return temporary
   }
-  await mkdir(stateDir, { recursive: true })
+  await mkdir(stateDir, { recursive: true }).catch((error: unknown) => {
+    throw new Error(describeFileError(stateDir, error, 'create'), { cause: error })
+  })
   return stateDir
 }
 

@@ -210,6 +210,15 @@ issuers:
     expect(io.err()).toMatch(reason)
   })
 
+  test('exits with 1 and names a folder that cannot be created', async () => {
+    const io = captureIo()
+    const folder = join(import.meta.filename, 'sim')
+    expect(await simulate(['--dir', folder], io)).toBe(1)
+    expect(io.err()).toBe(
+      `wimds simulate: cannot create ${folder}: not a directory. Fix: check the path\n`,
+    )
+  })
+
   test('exits with 1 when a port is in use', async () => {
     await using taken = await serve(async () => new Response('taken'))
     const io = captureIo()

@@ -59,7 +59,10 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   try {
     listeners = await openListeners(config, metadataApp, adminApp)
   } catch (error) {
-    const failure = new BrokerError('listen_failed', `cannot listen: ${errorMessage(error)}`)
+    const failure = new BrokerError(
+      'listen_failed',
+      `cannot listen: ${errorMessage(error)}. Fix: choose another port by WIMDS_LISTEN or WIMDS_ADMIN_LISTEN, in a pod by the annotations wimds.io/port and wimds.io/admin-port`,
+    )
     log.error('listen_failed', errorFields(failure))
     if (log.level() === 'silent') printError(io, 'wimds serve', failure.message)
     return 1

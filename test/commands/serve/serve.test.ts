@@ -208,5 +208,7 @@ test('prints the error on standard error when the log is silent', async () => {
   const io = captureIo({ ...environmentOf(simulator), ...listen })
   expect(await serve([], io)).toBe(1)
   expect(io.out()).toBe('')
-  expect(io.err()).toMatch(/^wimds serve: cannot listen: listen EADDRINUSE.*\n$/)
+  expect(io.err()).toMatch(
+    /^wimds serve: cannot listen: listen EADDRINUSE.*\. Fix: choose another port by WIMDS_LISTEN .*\n$/,
+  )
 })
