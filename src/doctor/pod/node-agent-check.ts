@@ -64,11 +64,13 @@ export async function checkNodeAgent(options: NodeAgentOptions): Promise<Finding
     `--field-selector=spec.nodeName=${node}`,
   ])
   if (typeof agents === 'string') return notChecked(check, `the agents were not read: ${agents}`)
-  const agent = agents.items.find(({ spec }) => isAgent(spec))
+  // During a rollout a node has two.
+  const found = agents.items.filter(({ spec }) => isAgent(spec))
+  const agent = found.find((each) => findContainer(each)?.state?.running !== undefined) ?? found[0]
   if (agent === undefined) return failed(check, await createMissingProblem(kubectl, node))
   const subject = `${agent.metadata.namespace}/${agent.metadata.name}`
   const logs = `kubectl logs --namespace ${agent.metadata.namespace} ${agent.metadata.name}`
-  const status = agent.status.containerStatuses?.find((each) => each.name === CONTAINER)
+  const status = findContainer(agent)
   if (status?.state?.running === undefined) {
     const { reason = 'no status yet' } = status?.state?.waiting ?? status?.state?.terminated ?? {}
     return failed(
@@ -102,6 +104,9 @@ export async function checkNodeAgent(options: NodeAgentOptions): Promise<Finding
 
 const isAgent = ({ containers }: z.infer<typeof PodTemplate>) =>
   containers.some((container) => container.name === CONTAINER)
+
+const findContainer = ({ status }: z.infer<typeof Agents>['items'][number]) =>
+  status.containerStatuses?.find(({ name }) => name === CONTAINER)
 
 /** Explains it by the DaemonSet: there is none, or it leaves the node out. */
 async function createMissingProblem(kubectl: Kubectl, node: string) {

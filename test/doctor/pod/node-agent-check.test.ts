@@ -103,6 +103,13 @@ test('says why the agent of the node does not run', async () => {
   })
 })
 
+test('prefers the agent that runs, of two during a rollout', async () => {
+  const { finding } = await check({
+    pods: [agentPod({ waiting: { reason: 'ContainerCreating' } }), agentPod(RUNNING)],
+  })
+  expect(finding.code).toBe('pod_not_routed')
+})
+
 test('has the reason and the fix of the last event of the agent', async () => {
   const { finding, calls } = await check({
     pods: [agentPod(RUNNING)],
