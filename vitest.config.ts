@@ -12,6 +12,7 @@ export default defineConfig({
     // Only what hangs ends by these: on a busy machine a test takes ten times as long.
     testTimeout: 90_000,
     hookTimeout: 120_000,
+    expect: { poll: { timeout: 60_000 } },
     restoreMocks: true,
     coverage: { include: ['src/**'], reporter: ['text-summary', 'json-summary'] },
   },

@@ -156,7 +156,7 @@ test('keeps serving when its log cannot be written', async () => {
   const errors: Buffer[] = []
   child.stderr?.on('data', (part: Buffer) => errors.push(part))
   const answer = () => fetch(`http://127.0.0.1:${port}/readyz`).then(({ status }) => status, String)
-  await expect.poll(answer, { timeout: 15_000 }).toBe(200)
+  await expect.poll(answer).toBe(200)
   child.kill('SIGTERM')
   await once(child, 'close')
   expect(child.exitCode).toBe(0)
@@ -179,7 +179,7 @@ test('keeps serving when the reader of its log stalls, and logs again afterwards
   const ended = once(child, 'close')
   try {
     const answer = () => fetch(`${origin}/readyz`).then(({ status }) => status, String)
-    await expect.poll(answer, { timeout: 15_000 }).toBe(200)
+    await expect.poll(answer).toBe(200)
     await log.read(Buffer.alloc(PIPE_BYTES))
     // The next line flushes the buffered ones.
     await fetch(`${origin}/metadata/nothing`)
@@ -188,7 +188,7 @@ test('keeps serving when the reader of its log stalls, and logs again afterwards
         ({ buffer, bytesRead }) => buffer.toString('utf8', 0, bytesRead),
         () => 'nothing yet',
       )
-    await expect.poll(read, { timeout: 15_000 }).toContain('"event":"listening"')
+    await expect.poll(read).toContain('"event":"listening"')
     fillUp(log.fd)
   } finally {
     child.kill('SIGTERM')

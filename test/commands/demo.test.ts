@@ -23,7 +23,7 @@ test('the demo with --keep prints the URL of the status page and runs until shut
   const shutdown = new AbortController()
   const io = { ...captureIo(), signal: shutdown.signal }
   const exit = demo(['--keep'], io, { cli: CLI })
-  await expect.poll(() => io.out() + io.err(), { timeout: 60_000 }).toMatch(/Commands to try/)
+  await expect.poll(() => io.out() + io.err()).toMatch(/Commands to try/)
   const page = await fetch(/Status page +(\S+)/.exec(io.out())?.[1] ?? '')
   expect(page.headers.get('content-type')).toContain('text/html')
   shutdown.abort()

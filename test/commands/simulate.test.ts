@@ -67,7 +67,7 @@ test('rotates the projected token at the interval of --rotate', async () => {
   const { env, stop } = await start('--rotate', '1')
   const file = env['AZURE_FEDERATED_TOKEN_FILE'] ?? ''
   const first = await readFile(file, 'utf8')
-  await expect.poll(() => readFile(file, 'utf8'), { timeout: 30_000 }).not.toBe(first)
+  await expect.poll(() => readFile(file, 'utf8')).not.toBe(first)
   expect((await exchange(env)).status).toBe(200)
   await stop()
 })

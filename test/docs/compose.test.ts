@@ -61,9 +61,7 @@ test('its sidecar gets a token from its simulator', async () => {
   }
   await using started = new AsyncDisposableStack()
   started.use(start(services.simulator, replacements))
-  await expect
-    .poll(() => readFile(join(directory.path, 'env'), 'utf8'), { timeout: 60_000 })
-    .toBeTruthy()
+  await expect.poll(() => readFile(join(directory.path, 'env'), 'utf8')).toBeTruthy()
   const listen = { WIMDS_LISTEN: `127.0.0.1:${port}`, WIMDS_ADMIN_LISTEN: 'off' }
   started.use(start(services.wimds, replacements, listen))
   const url = services.application.command.at(-1)?.replace('169.254.169.254', `127.0.0.1:${port}`)
@@ -71,7 +69,5 @@ test('its sidecar gets a token from its simulator', async () => {
     const reply = await fetch(String(url), { headers: { Metadata: 'true' } })
     return await reply.json()
   }
-  await expect
-    .poll(ask, { timeout: 60_000 })
-    .toMatchObject({ client_id: services.wimds.environment['AZURE_CLIENT_ID'] })
+  await expect.poll(ask).toMatchObject({ client_id: services.wimds.environment['AZURE_CLIENT_ID'] })
 }, 120_000)

@@ -39,7 +39,7 @@ test('the sidecar reaches Entra ID by an HTTP proxy that wants a password', asyn
     const reply = await fetch(`http://127.0.0.1:${port}${TOKEN}`, { headers: { metadata: 'true' } })
     return reply.status
   }
-  await expect.poll(() => status().catch(() => undefined), { timeout: 15_000 }).toBe(200)
+  await expect.poll(() => status().catch(() => undefined)).toBe(200)
   expect(sidecar.hasEnded()).toBe(false)
   expect(proxy.tunnels).toEqual([`${HOST}:443`])
 })
@@ -64,7 +64,7 @@ test('the simulator reads the keys of an issuer that would rather speak HTTP/2',
     await writeFile(config, formatExternalIssuer('https://kubernetes.default.svc', origin, caFile))
     const args = ['simulate', '--dir', directory.path, '--config', config]
     await using simulator = startChild({ script: 'dist/wimds.js', args, env: {} })
-    await expect.poll(() => simulator.output(), { timeout: 10_000 }).toContain('ready')
+    await expect.poll(() => simulator.output()).toContain('ready')
     const assertion = join(directory.path, 'assertion')
     await writeFile(assertion, (await issuer.sign()).reveal())
     const env = await readEnvironment(directory.path)
@@ -73,7 +73,7 @@ test('the simulator reads the keys of an issuer that would rather speak HTTP/2',
       args: ['token', 'https://vault.azure.net'],
       env: { ...env, AZURE_FEDERATED_TOKEN_FILE: assertion },
     })
-    await expect.poll(() => sidecar.output(), { timeout: 10_000 }).toMatch(/^eyJ/)
+    await expect.poll(() => sidecar.output()).toMatch(/^eyJ/)
     expect(simulator.hasEnded()).toBe(false)
   } finally {
     server.close()
@@ -91,9 +91,9 @@ test('the webhook has metrics, and shuts down on SIGTERM without an API server',
     env: { KUBECONFIG: kubeconfig },
   })
   const scraped = async () => (await fetch(`http://127.0.0.1:${port}/metrics`)).status
-  await expect.poll(() => scraped().catch(() => undefined), { timeout: 15_000 }).toBe(200)
+  await expect.poll(() => scraped().catch(() => undefined)).toBe(200)
   process.kill(webhook.pid, 'SIGTERM')
-  await expect.poll(() => webhook.hasEnded(), { timeout: 15_000 }).toBe(true)
+  await expect.poll(() => webhook.hasEnded()).toBe(true)
   expect(webhook.output()).toContain('"event":"shutdown_complete"')
 })
 

@@ -87,7 +87,7 @@ test('the installed command runs the demo, and its sidecar has a status page', a
     args: ['demo', '--keep'],
     env: environment(),
   })
-  await expect.poll(() => demo.output(), { timeout: 60_000 }).toMatch(/Commands to try/)
+  await expect.poll(() => demo.output()).toMatch(/Commands to try/)
   expect(demo.output()).toContain('Demo completed')
   const page = await fetch(/Status page +(\S+)/.exec(demo.output())?.[1] ?? '')
   expect(await page.text()).toContain('</html>')
@@ -100,7 +100,7 @@ test('the installed command gets a token from the simulator', async () => {
     args: ['simulate', '--dir', state],
     env: environment(),
   })
-  await expect.poll(() => simulator.output(), { timeout: 20_000 }).toContain('ready')
+  await expect.poll(() => simulator.output()).toContain('ready')
   const { stdout, stderr, status } = spawnSync(
     'sh',
     ['-c', 'set -a && . "$0/env" && wimds token https://vault.azure.net', state],

@@ -181,7 +181,7 @@ test('8000 connections that arrive during a read share the next one', async () =
   expect(reads()).toBe(1)
   release()
   expect(await first).toBe(1000)
-  await vi.waitUntil(() => reads() === 2)
+  await vi.waitUntil(() => reads() === 2, { timeout: 60_000 })
   release()
   expect(new Set(await Promise.all(others))).toEqual(new Set([1000]))
   expect(reads()).toBe(2)

@@ -42,7 +42,7 @@ async function startWebhook(stdout: number | 'pipe') {
   })
   const status = (path: string) =>
     fetch(`http://127.0.0.1:${adminPort}${path}`).then((reply) => reply.status, String)
-  await expect.poll(() => status('/readyz'), { timeout: 10_000 }).toBe(200)
+  await expect.poll(() => status('/readyz')).toBe(200)
   return {
     child,
     port,

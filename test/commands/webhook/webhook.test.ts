@@ -53,7 +53,7 @@ test('serves after an API server that failed at first', async () => {
       count === 1 ? answer(response, 500, 'a-body') : answer(response, 200, { minor: '31' }),
   })
   const { log, exit } = startWebhook()
-  await expect.poll(log, { timeout: 10_000 }).toContain('"certificate_loaded"')
+  await expect.poll(log).toContain('"certificate_loaded"')
   expect(log()).toContain('cannot read the version of Kubernetes: the API server answered 500')
   expect(log()).toContain('"hasNativeSidecars":true')
   expect(api.calls(VERSION)).toBe(2)
@@ -73,8 +73,8 @@ test.each([
       }),
   })
   const { log } = startWebhook()
-  await expect.poll(log, { timeout: 10_000 }).toContain('"listening"')
-  await expect.poll(log, { timeout: 10_000 }).toContain('"certificate_loaded"')
+  await expect.poll(log).toContain('"listening"')
+  await expect.poll(log).toContain('"certificate_loaded"')
   const port = Number(/"listening".*"port":(\d+)/.exec(log())?.[1])
   const sent = request({ host: '127.0.0.1', port, path, method: 'POST', rejectUnauthorized: false })
   sent.end(JSON.stringify(REVIEW))
@@ -89,17 +89,17 @@ test('creates its Secret again after it was deleted', async () => {
     [READ_SECRET]: (response) => answer(response, 404, {}),
   })
   const { log } = startWebhook()
-  await expect.poll(log, { timeout: 10_000 }).toContain('"certificate_loaded"')
+  await expect.poll(log).toContain('"certificate_loaded"')
   expect(api.calls(CREATE_SECRET)).toBe(1)
 })
 
 test('writes its CA again as soon as its configuration has changed', async () => {
   await using api = await startApiServer()
   startWebhook()
-  await expect.poll(() => api.watches.length, { timeout: 10_000 }).toBe(1)
+  await expect.poll(() => api.watches.length).toBe(1)
   expect(api.calls(PATCH_CONFIGURATION)).toBe(1)
   api.watches[0]?.write('{}\n')
-  await expect.poll(() => api.calls(PATCH_CONFIGURATION), { timeout: 15_000 }).toBe(2)
+  await expect.poll(() => api.calls(PATCH_CONFIGURATION)).toBe(2)
 })
 
 test.each([
@@ -109,7 +109,7 @@ test.each([
 ])('shuts down while it waits for %s', async (_, call) => {
   await using api = await startApiServer({ [call]: () => {} })
   const { log, exit } = startWebhook()
-  await expect.poll(() => api.calls(call), { timeout: 10_000 }).toBe(1)
+  await expect.poll(() => api.calls(call)).toBe(1)
   shutdown.abort()
   expect(await exit).toBe(0)
   expect(log()).not.toContain('webhook_error')
@@ -120,7 +120,7 @@ test('shuts down while every write of its Secret conflicts', async () => {
     [PATCH_SECRET]: (response) => answer(response, 422, {}),
   })
   const { log, exit } = startWebhook()
-  await expect.poll(log, { timeout: 10_000 }).toContain('could not be stored')
+  await expect.poll(log).toContain('could not be stored')
   shutdown.abort()
   expect(await exit).toBe(0)
   expect(api.calls(PATCH_SECRET)).toBe(3)

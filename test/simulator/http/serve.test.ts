@@ -32,7 +32,7 @@ describe('a socket fault', () => {
     const simulator = await createSimulator()
     simulator.faults.add({ kind: 'hang', times: 1 })
     const hanging = await sendRequest(simulator)
-    await expect.poll(() => simulator.exchanges(), { timeout: 20_000 }).toBe(1)
+    await expect.poll(() => simulator.exchanges()).toBe(1)
     const next = await sendRequest(simulator)
     expect(await next.ended).toBeUndefined()
     expect(next.text()).toMatch(/^HTTP\/1\.1 400 /u)
