@@ -124,6 +124,24 @@ test.each<[string, Mode, readonly string[]]>([
   300_000,
 )
 
+test.each(MODES)(
+  'no container of 30 pods starts before its sidecar answers: mode %s',
+  async (mode) => {
+    const origin = mode === 'env' ? 'http://127.0.0.1:8000' : METADATA
+    const path = '/metadata/instance?api-version=2021-02-01'
+    const ask = `curl -sS -m 60 -o /dev/null -H Metadata:true '${origin}${path}'`
+    const names = Array.from({ length: 30 }, (_, index) => `herd-${mode}-${index}`)
+    const pods = names.map((name) => appPod({ name, account: 'app', script: `${ask}; ${STAY}` }))
+    await cluster.namespace.create(await injectedPods(mode, [ACCOUNT], pods))
+    for (const name of names) {
+      await cluster.namespace.ready(name, 240)
+      expect(await cluster.namespace.logs(name)).toBe('')
+    }
+    await cluster.namespace.kubectl(['delete', 'pods', '--now', ...names])
+  },
+  300_000,
+)
+
 /** curl's exit codes for a connection that broke after it was established. */
 const BROKEN = new Set(['52', '56'])
 const CALLERS = 4

@@ -6,6 +6,7 @@ import { CHART, helm, installChart, RELEASE } from './support/chart.ts'
 import { testCluster } from './support/cluster.ts'
 import { clusterCa } from './support/entra.ts'
 import { eventually } from './support/eventually.ts'
+import { startLoad } from './support/load.ts'
 import type { TestNamespace } from './support/namespace.ts'
 import { listObjects } from './support/objects.ts'
 import { kubectl, run } from './support/run.ts'
@@ -179,40 +180,11 @@ describe('after the installation', () => {
   })
 })
 
-/** Creates pods by dry run, two at a time, until it is stopped. */
-function startLoad() {
-  const manifest = stringify(pod('load', OPT_IN))
-  const stopping = new AbortController()
-  const failures: string[] = []
-  let count = 0
-  async function createPods(): Promise<void> {
-    const volumes = 'jsonpath={.spec.volumes[*].name}'
-    while (!stopping.signal.aborted) {
-      try {
-        const args = ['create', '--dry-run=server', '-f', '-', '-o', volumes]
-        const output = await cluster.namespace.kubectl(args, manifest)
-        if (!output.includes('wimds-token')) failures.push('not injected')
-      } catch (error) {
-        failures.push(String(error))
-      }
-      count += 1
-    }
-  }
-  const creating = Promise.all([createPods(), createPods()])
-  return {
-    async stop() {
-      stopping.abort()
-      await creating
-      return { failures, count }
-    },
-  }
-}
-
 test('serves a new certificate without a restart and without a failed review', async () => {
   const bundle = ['get', 'mutatingwebhookconfiguration', RELEASE, '-o']
   const path = 'jsonpath={.webhooks[0].clientConfig.caBundle}'
   const before = await kubectl([...bundle, path])
-  const load = startLoad()
+  const load = startLoad(cluster.namespace, pod('load', OPT_IN))
   await own.kubectl(['patch', 'secret', `${RELEASE}-tls`, '--type=merge', '-p', '{"data":null}'])
   await eventually('both replicas serve the new certificate', async () => {
     const logs = await own.kubectl(['logs', '-l', 'app.kubernetes.io/name=wimds', '--tail=-1'])
@@ -229,7 +201,7 @@ test('serves a new certificate without a restart and without a failed review', a
 })
 
 test('an upgrade under load rejects no pod', async () => {
-  const load = startLoad()
+  const load = startLoad(cluster.namespace, pod('load', OPT_IN))
   const flags = ['--namespace=wimds', '--wait', '--timeout=90s', '--reuse-values']
   await helm('upgrade', RELEASE, CHART, ...flags, '--set=podAnnotations.changed=yes')
   await sleep(5000)
@@ -239,7 +211,7 @@ test('an upgrade under load rejects no pod', async () => {
 })
 
 test('an upgrade that changes the mode rejects no pod that both generations review', async () => {
-  const load = startLoad()
+  const load = startLoad(cluster.namespace, pod('load', OPT_IN))
   const flags = ['--namespace=wimds', '--wait', '--timeout=90s', '--reuse-values']
   await helm('upgrade', RELEASE, CHART, ...flags, '--set=injection.mode=env')
   await sleep(2000)

@@ -8,10 +8,13 @@ export const CHART = 'charts/wimds'
 /** Runs helm; what it prints. */
 export const helm = async (...args: readonly string[]) => (await run('helm', args)).stdout
 
-/** The flags of helm that set the images under test. */
-export function imageValues(): string[] {
-  const [repository = '', tag = ''] = IMAGES.sidecar.split(':')
-  const [redirect = '', redirectTag = ''] = IMAGES.redirect.split(':')
+/** The images of one version. */
+type Images = Readonly<Record<'sidecar' | 'redirect', string>>
+
+/** The flags of helm that set the images, those under test by default. */
+export function imageValues(images: Images = IMAGES): string[] {
+  const [repository = '', tag = ''] = images.sidecar.split(':')
+  const [redirect = '', redirectTag = ''] = images.redirect.split(':')
   return Object.entries({
     'image.repository': repository,
     'image.tag': tag,
@@ -20,13 +23,13 @@ export function imageValues(): string[] {
   }).map(([name, value]) => `--set=${name}=${value}`)
 }
 
-/** Installs it in the namespace `wimds`, which must exist, and waits until its webhook serves. */
-export async function installChart(): Promise<void> {
+/** Installs a chart in the namespace `wimds`, which must exist, and waits until its webhook serves. */
+export async function installChart(chart = CHART, images: Images = IMAGES): Promise<void> {
   const values = [
-    ...imageValues(),
+    ...imageValues(images),
     // Every namespace has it, with the cluster's CA.
     '--set=injection.ca.configMap=kube-root-ca.crt',
     '--set=drain=3s',
   ]
-  await helm('install', RELEASE, CHART, '--namespace=wimds', '--wait', '--timeout=90s', ...values)
+  await helm('install', RELEASE, chart, '--namespace=wimds', '--wait', '--timeout=90s', ...values)
 }

@@ -27,3 +27,12 @@ export const CLUSTER_CA_IN_PODS = '/var/run/secrets/kubernetes.io/serviceaccount
 
 /** The command line under test. */
 export const CLI = fileURLToPath(new URL('../../../dist/wimds.js', import.meta.url))
+
+/** The earlier commit or tag to upgrade from; undefined: upgrades are not tested. */
+export const UPGRADE_FROM = env['UPGRADE_FROM'] || undefined
+
+/** The images of that version. */
+export const EARLIER_IMAGES = {
+  sidecar: env['WIMDS_EARLIER_IMAGE'] || 'wimds:earlier',
+  redirect: env['WIMDS_EARLIER_REDIRECT_IMAGE'] || 'wimds-redirect:earlier',
+} as const

@@ -1,0 +1,146 @@
+/** The upgrade of the chart from an earlier version, and back, while pods are created. */
+import { mkdtempDisposableSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { stringify } from 'yaml'
+import { CHART, helm, imageValues, installChart, RELEASE } from './support/chart.ts'
+import { testCluster } from './support/cluster.ts'
+import { EARLIER_IMAGES, IMAGES, UPGRADE_FROM } from './support/environment.ts'
+import { startLoad } from './support/load.ts'
+import { run } from './support/run.ts'
+import {
+  appPod,
+  curl,
+  METADATA,
+  replyIn,
+  serviceAccount,
+  STAY,
+  TOKEN_PATH,
+} from './support/workloads.ts'
+
+const NAMESPACE = 'wimds-e2e-upgrade'
+const CLIENT = '11111111-1111-4111-8111-111111111111'
+const MODES = ['env', 'loopback', 'nft'] as const
+const ORIGINS = { env: 'http://127.0.0.1:8000', loopback: METADATA, nft: METADATA }
+const HELM = ['--namespace=wimds', '--wait', '--timeout=90s']
+
+type Mode = (typeof MODES)[number]
+interface PodObject {
+  readonly metadata: {
+    readonly annotations: Record<string, string>
+    readonly labels: Record<string, string>
+  }
+  readonly spec: { readonly initContainers: readonly { name: string; image: string }[] }
+}
+
+const pod = (name: string, mode: Mode) =>
+  appPod({
+    name,
+    account: 'app',
+    script: STAY,
+    annotations: { 'wimds.io/inject': 'true', 'wimds.io/mode': mode },
+  })
+
+const imageOf = ({ spec }: PodObject) =>
+  spec.initContainers.find(({ name }) => name === 'wimds')?.image
+
+const initContainersOf = ({ spec }: PodObject) => spec.initContainers.map(({ name }) => name)
+
+describe.skipIf(UPGRADE_FROM === undefined)(`from ${UPGRADE_FROM ?? 'no given version'}`, () => {
+  const cluster = testCluster(NAMESPACE, {
+    clientId: CLIENT,
+    serviceAccounts: [`${NAMESPACE}:app`],
+  })
+  const directory = mkdtempDisposableSync(join(tmpdir(), 'wimds-upgrade-'))
+  beforeAll(async () => {
+    const archive = join(directory.path, 'chart.tar')
+    await run('git', ['archive', `--output=${archive}`, String(UPGRADE_FROM), CHART])
+    await run('tar', ['-xf', archive, '-C', directory.path])
+    await cluster.another('wimds', 'restricted')
+    await installChart(join(directory.path, CHART), EARLIER_IMAGES)
+    await cluster.namespace.create(serviceAccount('app', CLIENT))
+    await createPods('earlier')
+  })
+  afterAll(async () => {
+    await helm('uninstall', RELEASE, '--namespace=wimds', '--wait')
+    directory.remove()
+  })
+
+  /** Creates a pod of each mode, and waits until they are ready. */
+  async function createPods(name: string): Promise<void> {
+    await cluster.namespace.create(...MODES.map((mode) => pod(`${name}-${mode}`, mode)))
+    for (const mode of MODES) await cluster.namespace.ready(`${name}-${mode}`)
+  }
+
+  async function get(name: string): Promise<PodObject> {
+    return JSON.parse(await cluster.namespace.kubectl(['get', 'pod', name, '-o', 'json']))
+  }
+
+  /** Returns what the webhook makes of a new pod with the containers of one that was injected before. */
+  async function injectAgain({ metadata, spec }: PodObject): Promise<PodObject> {
+    const { annotations, labels } = metadata
+    const again = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'again', annotations, labels },
+      spec: { ...spec, nodeName: undefined },
+    }
+    const args = ['create', '--dry-run=server', '-f', '-', '-o', 'json']
+    return JSON.parse(await cluster.namespace.kubectl(args, stringify(again)))
+  }
+
+  /** Expects a token from the sidecar of that pod, which has never been restarted. */
+  async function expectToken(name: string, mode: Mode): Promise<void> {
+    const ask = ['sh', '-c', curl(TOKEN_PATH, ORIGINS[mode])]
+    const { body } = replyIn(await cluster.namespace.exec(name, 'app', ask))
+    expect(await cluster.entra.clientIdOf(String(body['access_token']))).toBe(CLIENT)
+    const counts = 'jsonpath={.status.initContainerStatuses[*].restartCount}'
+    expect(await cluster.namespace.kubectl(['get', 'pod', name, '-o', counts])).toMatch(/^[0 ]+$/)
+  }
+
+  /** Runs helm while pods are created. */
+  async function helmUnderLoad(...args: readonly string[]) {
+    const load = startLoad(cluster.namespace, pod('load', 'loopback'))
+    await helm(...args, ...HELM)
+    return await load.stop()
+  }
+
+  test('no creation of a pod fails during the upgrade', async () => {
+    const values = ['--reset-then-reuse-values', ...imageValues()]
+    const { failures, count } = await helmUnderLoad('upgrade', RELEASE, CHART, ...values)
+    expect(failures).toEqual([])
+    expect(count).toBeGreaterThan(10)
+    await createPods('later')
+  })
+
+  test.each(MODES)('sidecars of both versions serve in mode %s', async (mode) => {
+    expect(imageOf(await get(`earlier-${mode}`))).toBe(EARLIER_IMAGES.sidecar)
+    expect(imageOf(await get(`later-${mode}`))).toBe(IMAGES.sidecar)
+    await expectToken(`earlier-${mode}`, mode)
+    await expectToken(`later-${mode}`, mode)
+  })
+
+  test.each(MODES)('a pod of the earlier version is injected again in mode %s', async (mode) => {
+    const once = await injectAgain(await get(`earlier-${mode}`))
+    expect(imageOf(once)).toBe(IMAGES.sidecar)
+    expect(initContainersOf(once)).toEqual(initContainersOf(await get(`later-${mode}`)))
+    expect((await injectAgain(once)).spec).toEqual(once.spec)
+  })
+
+  test('no creation of a pod fails during the downgrade', async () => {
+    const { failures, count } = await helmUnderLoad('rollback', RELEASE, '1')
+    expect(failures).toEqual([])
+    expect(count).toBeGreaterThan(10)
+    await createPods('last')
+  })
+
+  test.each(MODES)('sidecars of both versions serve after it in mode %s', async (mode) => {
+    expect(imageOf(await get(`last-${mode}`))).toBe(EARLIER_IMAGES.sidecar)
+    await expectToken(`later-${mode}`, mode)
+    await expectToken(`last-${mode}`, mode)
+    const once = await injectAgain(await get(`later-${mode}`))
+    expect(imageOf(once)).toBe(EARLIER_IMAGES.sidecar)
+    expect((await injectAgain(once)).spec).toEqual(once.spec)
+  })
+})
