@@ -17,7 +17,7 @@ const HEAD = [
   'Ready p50',
   'p99',
   'Restarts',
-  'First tokens',
+  'First replies',
   'CPU per sidecar',
   'Requests per pod',
 ]
@@ -63,7 +63,7 @@ async function measure(
   const row = [String(count), kind.name, seconds(times, 0.5), seconds(times, 0.99)]
   row.push(String(await countRestarts(namespace)))
   if (kind.sidecar !== undefined) {
-    row.push(String(await countTokens(namespace, names)))
+    row.push(await tallyReplies(namespace, names))
     const cpu = await cpuSecondsOf(kind.sidecar, count)
     row.push(formatValue(cpu * 1000, 'ms'), ((await entra.requests()) / count).toFixed(1))
   }
@@ -81,17 +81,17 @@ async function countRestarts(namespace: TestNamespace): Promise<number> {
   return counts.split(' ').reduce((sum, text) => sum + Number(text), 0)
 }
 
-/** Returns how many apps got a token with their first request. */
-async function countTokens(namespace: TestNamespace, names: readonly string[]): Promise<number> {
-  let tokens = 0
+/** Returns how many apps got which status with their first request; 000: no reply. */
+async function tallyReplies(namespace: TestNamespace, names: readonly string[]): Promise<string> {
+  const tally = new Map<string, number>()
   for (const name of names) {
     const status = await eventually(`a reply in ${name}`, async () => {
       const log = await namespace.logs(name)
-      return log.includes('\n') ? log.trim() : undefined
+      return log.includes('\n') ? log.trim().split('\n').at(-1) : undefined
     })
-    if (status === '200') tokens += 1
+    tally.set(status, (tally.get(status) ?? 0) + 1)
   }
-  return tokens
+  return [...tally].map(([status, number]) => `${number} × ${status}`).join(', ')
 }
 
 /** Returns the mean processor time of the containers of that name, their hooks included, soon after their start. */
