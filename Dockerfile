@@ -1,20 +1,43 @@
-# Two images from one file: `sidecar` (the default) and `redirect`, the init container that routes
-# 169.254.169.254:80 to it. Neither has a shell or a package manager.
+# Two images from one file: `sidecar` (the default), and `redirect`, the same with nft, ip and nsenter, for the init
+# container that routes 169.254.169.254:80 to it and for the node agent. Neither has a shell or a package manager.
+# They share every layer but the last, so that a node pulls Node and wimds once.
 #
 #   docker build -t wimds .
 #   docker build -t wimds-redirect --target redirect .
 
-# The release passes both by digest.
+# The release passes it by digest.
 ARG BUILD_IMAGE=docker.io/library/node:24-bookworm-slim
-ARG RUNTIME_IMAGE=gcr.io/distroless/nodejs24-debian12:nonroot
 
-FROM ${RUNTIME_IMAGE} AS runtime
-
+FROM ${BUILD_IMAGE} AS debian
+# A time of snapshot.debian.org, such as 20261126T000000Z: the packages of then, so that a build can be repeated.
+ARG DEBIAN_SNAPSHOT
+RUN if [ -n "$DEBIAN_SNAPSHOT" ]; then \
+    rm -rf /etc/apt/sources.list.d/* \
+    && for suite in 'debian bookworm' 'debian bookworm-updates' 'debian-security bookworm-security'; do \
+      echo "deb [check-valid-until=no] http://snapshot.debian.org/archive/${suite% *}/$DEBIAN_SNAPSHOT ${suite#* } main"; \
+    done >/etc/apt/sources.list; \
+  fi \
+  && apt-get update \
+  && apt-get install -y --no-install-recommends binutils ca-certificates gcc iproute2 libc6-dev nftables
+COPY scripts/image-root.sh /
+# Node without its symbols, which only a debugger reads: a sixth of the file. Debian's libraries for it, the CA
+# bundle, and what says who is who. The files have the time 0: while Node and Debian's packages stay the same, so does
+# this layer, whatever else is released.
+RUN mkdir -p /base/nodejs/bin /base/etc/ssl/certs && mkdir -m 1777 /base/tmp \
+  && strip --strip-all -o /base/nodejs/bin/node /usr/local/bin/node \
+  && if [ -e /usr/local/LICENSE ]; then cp /usr/local/LICENSE /base/nodejs/; fi \
+  && /image-root.sh /base ca-certificates /etc/os-release /etc/debian_version \
+    $(ldd /base/nodejs/bin/node | grep -o '/[^ )]*') \
+  && cp /etc/ssl/certs/ca-certificates.crt /base/etc/ssl/certs/ \
+  && echo 'hosts: files dns' >/base/etc/nsswitch.conf \
+  && printf '%s\n' 'root:x:0:0:root:/:/sbin/nologin' 'wimds:x:1501:1501:wimds:/:/sbin/nologin' >/base/etc/passwd \
+  && printf '%s\n' 'root:x:0:' 'wimds:x:1501:' >/base/etc/group \
+  && /image-root.sh /tools /usr/sbin/nft /usr/bin/nsenter "$(readlink -f "$(command -v ip)")" \
+  && cd /tools && find . -type f -exec cmp -s {} /base/{} \; -delete && find . -type d -empty -delete \
+  && find /base /tools -exec touch --no-dereference --date=@0 {} +
 # `wimds` on the PATH: it links the C library that Node needs, too.
-FROM ${BUILD_IMAGE} AS launcher
-RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev
-COPY native/wimds.c ./
-RUN gcc -std=gnu11 -Os -s -Wall -Wextra -Werror -o /launcher wimds.c
+COPY native/wimds.c /
+RUN gcc -std=gnu11 -Os -s -Wall -Wextra -Werror -o /launcher /wimds.c
 
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /build
@@ -26,39 +49,35 @@ COPY examples/legacy-client examples/legacy-client
 COPY scripts scripts
 COPY src src
 # By the Node of the images: V8 takes compiled code of the very same build of itself alone.
-COPY --from=runtime /nodejs /nodejs
+COPY --from=debian /base/nodejs /nodejs
 RUN /nodejs/bin/node scripts/build.mjs
 # Executables under the names that people and the azure-workload-identity webhook call; the script's has the
 # absolute path of the Node that is in the image, since nothing there could search a PATH.
-COPY --from=launcher /launcher /image/usr/local/bin/wimds
+COPY --from=debian /launcher /image/usr/local/bin/wimds
 RUN rm -r dist/demo \
   && mkdir -p /image/app \
   && cp -r dist/. LICENSE /image/app/ \
   && sed -i '1s|^#!.*|#!/nodejs/bin/node|' /image/app/wimds.js \
   && chmod 755 /image/app/wimds.js \
-  && ln -s /usr/local/bin/wimds /image/proxy
+  && ln -s /usr/local/bin/wimds /image/proxy \
+  && find /image -exec touch --no-dereference --date=@0 {} +
 
-FROM ${BUILD_IMAGE} AS tools
-RUN apt-get update && apt-get install -y --no-install-recommends nftables iproute2
-# nft, ip and nsenter with the libraries that they load, and the licences of all of them, as far as a base
-# that was made small has kept its own.
-RUN mkdir -p /tools/usr/sbin \
-  && cp /usr/sbin/nft /usr/bin/nsenter "$(readlink -f "$(command -v ip)")" /tools/usr/sbin/ \
-  && ldd /tools/usr/sbin/* | grep -o '/[^ )]*\.so[^ )]*' | sort -u | xargs cp -L --parents -t /tools \
-  && find /tools -type f -printf '*/%f\n' | xargs dpkg-query -S | cut -d: -f1 | sort -u \
-    | sed 's|.*|/usr/share/doc/&/copyright|' | xargs ls 2>/dev/null \
-    | xargs cp -L --parents -t /tools /usr/share/common-licenses/*
+FROM scratch AS runtime
+COPY --from=debian /base/ /
 
-FROM runtime AS redirect
-COPY --from=tools /tools/ /
+FROM runtime AS wimds
 COPY --from=build /image/ /
+ENV PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+WORKDIR /
+ENTRYPOINT ["/nodejs/bin/node", "/app/wimds.js"]
+
+FROM wimds AS redirect
+COPY --from=debian /tools/ /
 # The kernel's rules are root's; the pod drops every capability but NET_ADMIN.
 USER 0:0
-ENTRYPOINT ["/nodejs/bin/node", "/app/wimds.js"]
 CMD ["redirect"]
 
-FROM runtime AS sidecar
-COPY --from=build /image/ /
+FROM wimds AS sidecar
 # What neither the sidecar nor the webhook needs is refused to all commands: other files, processes,
 # threads, add-ons, debuggers. So demo and simulate are for the npm package. docs/security.md says how to
 # allow more.
@@ -69,7 +88,5 @@ ENV MALLOC_ARENA_MAX=1 \
     NODE_ENV=production \
     NODE_OPTIONS="--permission --allow-fs-read=/app --allow-fs-read=/var/run/secrets --allow-fs-read=/run/secrets --allow-fs-read=/etc/wimds --allow-fs-read=/etc/ssl --allow-fs-read=/tls --allow-fs-read=/proc/self/fd --allow-fs-read=/proc/self/net/tcp --allow-fs-read=/proc/self/net/tcp6 --disable-sigusr1 --report-exclude-env --no-experimental-sqlite"
 USER 1501:1501
-WORKDIR /
 EXPOSE 8000 9169
-ENTRYPOINT ["/nodejs/bin/node", "/app/wimds.js"]
 CMD ["serve"]

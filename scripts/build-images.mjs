@@ -14,7 +14,10 @@ const TOOLS = [
   { name: 'buildah', check: ['info'] },
 ]
 
-/** Parses `--registry REG [--push] [--tag TAG] [-- OPTION...]`. Throws an error whose message is the usage problem. */
+/** docker push compresses by gzip and has no option for it. */
+const ZSTD = ['--compression-format', 'zstd', '--compression-level', '19']
+
+/** Parses `--registry REG [--push] [--gzip] [--tag TAG] [-- OPTION...]`. Throws an error whose message is the usage problem. */
 export function parseImageArgs(args, { isRegistryRequired }) {
   const end = args.includes('--') ? args.indexOf('--') : args.length
   const { values } = parseArgs({
@@ -23,6 +26,7 @@ export function parseImageArgs(args, { isRegistryRequired }) {
       registry: { type: 'string' },
       tag: { type: 'string', default: VERSION },
       push: { type: 'boolean', default: false },
+      gzip: { type: 'boolean', default: false },
     },
   })
   const { registry, push } = values
@@ -43,14 +47,15 @@ export function parseImageArgs(args, { isRegistryRequired }) {
  * Builds both images, and pushes them with `push`. Returns their names without tags. Throws an error with a message
  * for people where there is no tool, or where it fails.
  */
-export function buildImages({ registry, tag, push, buildOptions }) {
+export function buildImages({ registry, tag, push, gzip, buildOptions }) {
   const tool = findTool()
   const images = { sidecar: `${registry}/wimds`, redirect: `${registry}/wimds-redirect` }
   for (const [target, name] of Object.entries(images)) {
     run(tool, ['build', ...buildOptions, '--target', target, '--tag', `${name}:${tag}`, '.'])
   }
   if (push) {
-    for (const name of Object.values(images)) run(tool, ['push', `${name}:${tag}`])
+    const compression = gzip || tool === 'docker' ? [] : ZSTD
+    for (const name of Object.values(images)) run(tool, ['push', ...compression, `${name}:${tag}`])
   }
   process.stdout.write(
     `\nimages: ${push ? 'built and pushed' : 'built'} with ${tool}:\n` +

@@ -11,11 +11,13 @@ import { fileURLToPath } from 'node:url'
 import { parseEnv } from 'node:util'
 
 const RECORDER = fileURLToPath(new URL('record-compiled-code.mjs', import.meta.url))
+const RENUMBERER = fileURLToPath(new URL('renumber-compiled-code.mjs', import.meta.url))
 const TOKEN =
   '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
 
 /** Without the cache the sidecar starts some 30 ms later: a failure is printed and the build goes on. */
 export async function compileSidecar(dist) {
+  const script = join(dist, 'serve.cjs')
   const directory = await mkdtemp(join(tmpdir(), 'wimds-build-'))
   const children = []
   const run = (args, env) => {
@@ -31,7 +33,7 @@ export async function compileSidecar(dist) {
     await firstLine(simulator)
     const settings = parseEnv(await readFile(join(directory, 'env'), 'utf8'))
     // The same seed gives the same hash tables, and so the same bytes in every build.
-    const sidecar = run(['--random-seed=1', RECORDER, join(dist, 'serve.cjs')], {
+    const sidecar = run(['--random-seed=1', RECORDER, script], {
       ...settings,
       WIMDS_LISTEN: '127.0.0.1:0',
       WIMDS_ADMIN_LISTEN: '127.0.0.1:0',
@@ -48,15 +50,24 @@ export async function compileSidecar(dist) {
       if (!answer.ok) throw new Error(`${url} answered ${answer.status}`)
       await answer.text()
     }
+    // undici's timer of timeouts ticks each half second: in every build it has.
+    await sleep(1500)
+    await stop(sidecar)
+    const renumberer = run(['--random-seed=1', RENUMBERER, script], {})
+    const [code] = await once(renumberer, 'exit')
+    if (code !== 0) throw new Error(`${RENUMBERER} exited with code ${code}`)
   } catch (error) {
     process.stderr.write(`build: no compiled code: ${error.message}\n`)
   } finally {
-    for (const child of children.toReversed()) {
-      child.kill('SIGTERM')
-      if (child.exitCode === null) await once(child, 'exit')
-    }
+    for (const child of children.toReversed()) await stop(child)
     await rm(directory, { recursive: true, force: true })
   }
+}
+
+async function stop(child) {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  child.kill('SIGTERM')
+  await once(child, 'exit')
 }
 
 /** Throws when the process ends without one. */

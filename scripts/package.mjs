@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, rmSync } from 'node:fs'
 import { buildImages, formatImageSteps, parseImageArgs, ROOT, VERSION } from './build-images.mjs'
 
-const USAGE = `usage: npm run package [-- --registry REGISTRY [--push] [--tag TAG] [-- BUILD_OPTION...]]
+const USAGE = `usage: npm run package [-- --registry REGISTRY [--push] [--gzip] [--tag TAG] [-- BUILD_OPTION...]]
 
 Makes artifacts/wimds-${VERSION}.tgz, the command line, and artifacts/charts/wimds-${VERSION}.tgz, the chart.
 With --registry it makes both images too, as npm run images does.

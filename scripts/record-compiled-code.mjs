@@ -6,7 +6,13 @@ import { setFlagsFromString } from 'node:v8'
 import { Script } from 'node:vm'
 
 // What V8 optimizes or drops depends on time, and would change the bytes that come out.
-const TIMED = ['opt', 'sparkplug', 'flush-bytecode', 'concurrent-recompilation']
+const TIMED = [
+  'opt',
+  'sparkplug',
+  'flush-bytecode',
+  'concurrent-recompilation',
+  'profile-guided-optimization',
+]
 for (const flag of TIMED) setFlagsFromString(`--no-${flag}`)
 
 const [, , filename] = process.argv

@@ -45,6 +45,11 @@ const endOf = (name: string) =>
     return ended === '' ? undefined : ended
   })
 
+test.each(['nft', 'ip', 'nsenter'])('the image sidecar has no %s', async (program) => {
+  await namespace.create(once(`sidecar-${program}`, IMAGES.sidecar, [program]))
+  expect(await endOf(`sidecar-${program}`)).toContain('executable file not found')
+})
+
 describe.each([
   ['sidecar', IMAGES.sidecar],
   ['redirect', IMAGES.redirect],
@@ -52,6 +57,21 @@ describe.each([
   test.each(['sh', 'bash', 'npm', 'apt-get'])('has no %s', async (program) => {
     await namespace.create(once(`${name}-${program}`, image, [program]))
     expect(await endOf(`${name}-${program}`)).toContain('executable file not found')
+  })
+
+  test('lists its Debian packages and their release, for scanners', async () => {
+    const read = `
+      console.log(fs.readFileSync('/etc/os-release', 'utf8'))
+      console.log(fs.readdirSync('/var/lib/dpkg/status.d').join())
+      console.log(fs.readFileSync('/var/lib/dpkg/status.d/libc6', 'utf8'))`
+    const node = ['/nodejs/bin/node', '--permission', '--allow-fs-read=*', '-e', read]
+    await namespace.create(once(`${name}-packages`, image, node))
+    await endOf(`${name}-packages`)
+    const output = await namespace.logs(`${name}-packages`)
+    expect(output).toMatch(/^VERSION_ID="12"$/m)
+    expect(output).toMatch(/^.*\bca-certificates,.*libstdc\+\+6\b.*$/m)
+    expect(output).toMatch(/^Version: 2\.36-/m)
+    expect(output.includes('nftables')).toBe(name === 'redirect')
   })
 
   test('has compiled code that its V8 accepts', async () => {

@@ -38,6 +38,7 @@ async function runImages(programs: Programs, args: readonly string[]) {
 
 const REGISTRY = ['--registry', 'example.azurecr.io/platform']
 const IMAGE = `example.azurecr.io/platform/wimds:${version}`
+const ZSTD = '--compression-format zstd --compression-level 19'
 const REDIRECT = `example.azurecr.io/platform/wimds-redirect:${version}`
 
 test.each([
@@ -68,12 +69,24 @@ test('pushes both, under another tag and with options for the tool', async () =>
   expect(builds).toEqual([
     `podman build --platform linux/amd64 --target sidecar --tag ${IMAGE.replace(version, 'next')} .`,
     `podman build --platform linux/amd64 --target redirect --tag ${REDIRECT.replace(version, 'next')} .`,
-    `podman push ${IMAGE.replace(version, 'next')}`,
-    `podman push ${REDIRECT.replace(version, 'next')}`,
+    `podman push ${ZSTD} ${IMAGE.replace(version, 'next')}`,
+    `podman push ${ZSTD} ${REDIRECT.replace(version, 'next')}`,
   ])
   expect(stdout).toContain('--set image.tag=next --set redirectImage.tag=next')
   expect(stdout).not.toContain('Push them')
 })
+
+test.each([
+  ['docker, which has no other', { docker: 'working' }, []],
+  ['buildah that is told so', { buildah: 'working' }, ['--gzip']],
+] satisfies [string, Programs, string[]][])(
+  'compresses by gzip with %s',
+  async (_, programs, options) => {
+    const { builds } = await runImages(programs, [...REGISTRY, '--push', ...options])
+    const [tool] = Object.keys(programs)
+    expect(builds.slice(2)).toEqual([`${tool} push ${IMAGE}`, `${tool} push ${REDIRECT}`])
+  },
+)
 
 test('names each tool and what it lacks where none can build', async () => {
   const { status, stderr } = await runImages({ docker: 'without a daemon' }, REGISTRY)
