@@ -19,6 +19,7 @@ import {
 } from './support/workloads.ts'
 
 const NAMESPACE = 'wimds-e2e-node'
+const MESH_NAMESPACE = `${NAMESPACE}-mesh`
 const CLIENTS = {
   one: '11111111-1111-4111-8111-111111111111',
   two: '22222222-2222-4222-8222-222222222222',
@@ -32,7 +33,7 @@ const cluster = testCluster(
   NAMESPACE,
   ...Object.entries(CLIENTS).map(([name, clientId]) => ({
     clientId,
-    serviceAccounts: [`${NAMESPACE}:${name}`],
+    serviceAccounts: [`${NAMESPACE}:${name}`, `${MESH_NAMESPACE}:${name}`],
   })),
 )
 
@@ -174,12 +175,11 @@ test('an earlier redirect of a pod outlives its agent, and new pods wait for the
 
 test('the earlier redirects of a mesh do not keep a pod from its token', async () => {
   // Its init container has NET_ADMIN; the CNI plugin of a mesh makes the same rules in any namespace.
-  const mesh = await cluster.another('wimds-e2e-node-mesh')
-  const account = serviceAccount('mesh', CLIENTS.one)
-  await mesh.create(account)
+  const mesh = await cluster.another(MESH_NAMESPACE)
+  await mesh.create(...ACCOUNTS)
   const script = `${curl(TOKEN_PATH)}; ${STAY}`
-  const pod = appPod({ name: 'mesh', account: 'mesh', initScript: curl(TOKEN_PATH), script })
-  const { spec, ...rest } = parse(await injectedPods('node', [account], [pod]))
+  const pod = appPod({ name: 'mesh', account: 'one', initScript: curl(TOKEN_PATH), script })
+  const { spec, ...rest } = parse(await injectedPods('node', ACCOUNTS, [pod]))
   await mesh.create({
     ...rest,
     spec: { ...spec, initContainers: [meshInit, ...spec.initContainers] },
