@@ -26,6 +26,8 @@ async function startEntra(): Promise<AsyncDisposable> {
     tenants: [{ id: TENANT_ID, name: 'Contoso' }],
     applications: [],
     issuers: [{ issuer: await clusterIssuer(), caFile }],
+    // As Entra ID does, so that a busy API server does not fail the exchanges of many pods.
+    issuerCacheSeconds: 60,
   }
   await writeFile(caFile, await clusterCa())
   await writeFile(configFile, stringify(config))
