@@ -41,7 +41,7 @@ export function promiseTable(figures: readonly Figure[]): string {
       : [
           [
             promise.text,
-            bar.text,
+            bar.text.includes('bare') ? `${bar.text} = ${formatValue(bar.limit, unit)}` : bar.text,
             formatValue(wimds, unit),
             `[${promise.source}](../bench/${promise.source})`,
           ],
