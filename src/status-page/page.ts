@@ -27,7 +27,7 @@ const STATES: Readonly<Record<StatusDocument['state'], { name: string; color: st
   starting: { name: 'Not ready: starting', color: '#6b7280' },
   ready: { name: 'Ready', color: '#1d8a52' },
   degraded: { name: 'Ready, with problems', color: '#b97700' },
-  failing: { name: 'Not ready: no token', color: '#c9362c' },
+  failing: { name: 'Failing: no token', color: '#c9362c' },
 }
 
 /** Creates the page, which takes a sample for its curves each time it is rendered. */

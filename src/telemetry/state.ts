@@ -56,10 +56,9 @@ export function findState(sources: StateSources): FoundState {
     ...findTokenProblems(failing),
   ]
   if (problems.length === 0) return { state: 'ready', problems }
-  const isRejected = failing.some(
-    ({ token, failure }) => token === undefined && failure?.error.isPermanent === true,
-  )
-  return { state: isRejected || !hasToken ? 'failing' : 'degraded', problems }
+  // A resource that Entra ID refuses says nothing about the tokens for others.
+  const concernsResourcesAlone = problems.every(({ error }) => error?.code === 'resource_refused')
+  return { state: hasToken || concernsResourcesAlone ? 'degraded' : 'failing', problems }
 }
 
 /** Returns the problem in one sentence, with its error code unless the sentence is the error itself. */

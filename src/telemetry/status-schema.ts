@@ -26,9 +26,9 @@ export const StatusSchema = z.object({
   build: z.object({ version: z.string(), node: z.string() }),
   startedAt: instant,
   /**
-   * starting: no valid projected token yet. ready: nothing fails. degraded: something fails that may
-   * recover, or for which a valid token is still cached. failing: a requested token cannot be obtained,
-   * because Entra ID rejects it until somebody changes something, no exchange succeeds, no projected token is
+   * starting: not ready, in most cases because no valid projected token has been read yet. ready: nothing
+   * fails. degraded: something fails, while another token is cached or Entra ID refuses a resource alone.
+   * failing: no token is cached and none can be obtained, because no exchange succeeds, no projected token is
    * valid, or no identity is configured.
    */
   state: z.enum(['starting', 'ready', 'degraded', 'failing']),

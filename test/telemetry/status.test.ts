@@ -63,13 +63,25 @@ describe('the state', () => {
     expect(documentOf({ entries }).state).toBe(state)
   })
 
-  test('is failing while Entra ID rejects a token for good', () => {
+  test('is degraded while one resource is rejected and another token is cached', () => {
     expect(
       documentOf({ entries: [failing('federated_credential_mismatch'), cached()] }),
     ).toMatchObject({
-      state: 'failing',
+      state: 'degraded',
       reasons: ['no token for https://vault.azure.net as orders: federated_credential_mismatch'],
     })
+  })
+
+  test.each([
+    ['degraded', 'a resource alone', [failing('resource_refused')]],
+    ['failing', 'the identity', [failing('federated_credential_mismatch')]],
+    [
+      'failing',
+      'a resource, and the identity',
+      [failing('resource_refused'), failing('federated_credential_mismatch')],
+    ],
+  ])('is %s while no token is cached and Entra ID rejects %s', (state, _, entries) => {
+    expect(documentOf({ entries }).state).toBe(state)
   })
 
   test('is failing without an identity, unless a token is cached for a client id of a request', () => {
