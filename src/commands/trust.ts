@@ -57,7 +57,7 @@ export async function trust(args: readonly string[], io: CommandIo): Promise<num
   const planned = createTrustPlan(migration?.objects ?? objects, { ...inventory, known }, options)
   const plan = {
     ...selectGroup(planned, flags.value('resource-group')),
-    findings: [...findings, ...planned.findings],
+    findings: [...findings, ...planned.findings, ...findEmptyInput(objects, findings)],
   }
   const output = format(flags.value('output'), plan, migration)
   const all = [...plan.findings, ...output.findings]
@@ -157,6 +157,19 @@ async function readInventory(
     existing: (existing?.files ?? []).flatMap((file) => parseExistingLists(file, problems)),
   }
 }
+
+/** Returns an error if there is nothing to plan for and no other error says why. */
+function findEmptyInput(
+  { serviceAccounts, workloads }: ClusterObjects,
+  findings: readonly Finding[],
+): Finding[] {
+  const isExplained = findings.some(({ severity }) => severity === 'error')
+  if (serviceAccounts.length + workloads.length > 0 || isExplained) return []
+  return [{ severity: 'error', object: 'input', message: EMPTY_INPUT }]
+}
+
+const EMPTY_INPUT =
+  'nothing could be determined: it has no ServiceAccount and no workload. Fix: pass the manifests of both, or the output of kubectl get serviceaccounts,deployments,statefulsets,daemonsets,cronjobs -A -o json'
 
 function migrate(
   flags: TrustFlags,

@@ -197,6 +197,45 @@ test('prints findings on standard error, and exits with 1 if something is left o
   expect(out).toContain('system:serviceaccount:shop:orders')
 })
 
+describe('says that nothing could be determined, and exits with 1, for', () => {
+  const empty = join(directory, 'empty')
+  mkdirSync(empty)
+  const none =
+    'wimds trust: input: nothing could be determined: it has no ServiceAccount and no workload. Fix: pass the manifests of both, or the output of kubectl get serviceaccounts,deployments,statefulsets,daemonsets,cronjobs -A -o json\n'
+
+  test.each([
+    ['an empty directory', empty, none],
+    ['a text', file('README.md', 'Orders of the shop\n'), none],
+    ['other objects', file('service.yaml', 'apiVersion: v1\nkind: Namespace\n'), none],
+    ['what is not YAML', file('bad.yaml', 'a: b: c\n'), 'bad.yaml'],
+    [
+      'an account without a namespace',
+      file('no-namespace.yaml', 'apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: a}\n'),
+      'has no namespace',
+    ],
+  ])('%s', async (_, path, message) => {
+    const { code, out, err } = await run([...BASE, path])
+    expect(code).toBe(1)
+    expect(out).not.toContain('None is needed')
+    expect(out).toContain('Nothing could be determined: see standard error.\n')
+    expect(err).toContain(message)
+    expect(err.match(/^wimds trust: /gm)).toHaveLength(1)
+  })
+
+  test('a program, in the findings', async () => {
+    const { code, document } = await json(...BASE, empty)
+    expect(code).toBe(1)
+    expect(document.findings).toMatchObject([{ severity: 'error', object: 'input' }])
+  })
+})
+
+test('says that no credential is needed by accounts without an identity', async () => {
+  const path = file('plain.yaml', stringify(serviceAccount('plain', undefined)))
+  const { code, out, err } = await run([...BASE, path])
+  expect({ code, err }).toEqual({ code: 0, err: '' })
+  expect(out).toContain('None is needed by the input.\n')
+})
+
 test('prints nothing if an input cannot be read', async () => {
   const { code, out, err } = await run([
     ...BASE,

@@ -78,6 +78,6 @@ export const TRUST = {
     'wimds trust --issuer "$ISSUER" --identities identities.json -o az manifests/ > credentials.sh',
   ],
   exitCodes: {
-    1: 'an input cannot be read, or something is left out of the output, as standard error says',
+    1: 'an input cannot be read or has no ServiceAccount and no workload, or something is left out of the output, as standard error says',
   },
 } as const satisfies CommandDeclaration

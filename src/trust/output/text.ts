@@ -15,9 +15,15 @@ export function formatText(plan: Plan, changes: readonly Change[] | undefined): 
     ...(changes === undefined ? [] : formatChanges(changes)),
     `Federated credentials for the issuer ${toLine(plan.issuer)}`,
     ...plan.identities.flatMap((identity) => ['', ...formatIdentity(identity)]),
-    ...(plan.identities.length === 0 ? ['', 'None is needed by the input.'] : []),
+    ...(plan.identities.length === 0 ? ['', formatNone(plan)] : []),
     '',
   ].join('\n')
+}
+
+function formatNone({ findings }: Plan): string {
+  return findings.some(({ severity }) => severity === 'error')
+    ? 'Nothing could be determined: see standard error.'
+    : 'None is needed by the input.'
 }
 
 function formatIdentity(identity: PlannedIdentity): string[] {
