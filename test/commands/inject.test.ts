@@ -86,6 +86,9 @@ const podOf = (name: string, kind = 'Pod', apiVersion = 'v1') => ({
 })
 const POD_SPEC = { containers: [{ name: 'app', image: 'app:1' }] }
 
+const optOut = (pod: string) =>
+  pod.replace('name: x', `name: x\n  annotations: {wimds.io/inject: "false"}`)
+
 describe('wimds inject', () => {
   test('keeps every line but the one it has to change, and the order of comments', async () => {
     const { code, out, err } = await run(['-'], COMMENTED)
@@ -255,6 +258,54 @@ spec: {template: {${inner}spec: {hostNetwork: true, containers: [{name: a}]}}}
     const removed = out.split('\n').filter((line) => /^-(?!--)/.test(line))
     expect(removed).toEqual([`-          value: '.svc' # the cluster's own`])
     expect(readFileSync(changed, 'utf8')).toBe(COMMENTED)
+  })
+
+  describe('input in which nothing is injected', () => {
+    const empty = join(directory, 'empty')
+    mkdirSync(empty)
+    const unknown = stringify({
+      ...podOf('x', 'Deploymnet', 'apps/v1'),
+      spec: { template: { spec: POD_SPEC } },
+    })
+    const pod = stringify({ ...podOf('x'), spec: POD_SPEC })
+    const unversioned = file('unversioned.yaml', stringify({ kind: 'Pod', spec: POD_SPEC }))
+
+    test.each([
+      ['an empty directory', [empty], '', 'nothing is injected'],
+      ['an empty file', ['-'], '', 'nothing is injected'],
+      ['an object without an apiVersion', [unversioned], '', 'nothing is injected'],
+      ['a workload that opted out', ['-'], optOut(pod), 'nothing is injected'],
+      ['an unknown kind', ['-'], unknown, 'an object of an unsupported kind is not injected'],
+      [
+        'an unknown kind beside a Pod',
+        ['-'],
+        `${pod}---\n${unknown}`,
+        'an object of an unsupported kind is not injected',
+      ],
+    ])('%s: 0, and 1 with --strict', async (_, names, input, message) => {
+      const lax = await run([...IDENTITY, ...names], input)
+      expect(lax.code).toBe(0)
+      expect(lax.err).not.toContain('--strict')
+      const { code, out, err } = await run([...IDENTITY, '--strict', ...names], input)
+      expect({ code, out }).toEqual({ code: 1, out: '' })
+      expect(err).toContain(`wimds inject: --strict: ${message}`)
+    })
+
+    test('-o json --strict: names the problem', async () => {
+      const { code, out } = await run(['--strict', '-o', 'json', empty])
+      expect(code).toBe(1)
+      expect(JSON.parse(out)).toMatchObject({
+        ok: false,
+        problems: [expect.stringMatching(/^--strict: /)],
+      })
+    })
+
+    test('--strict accepts a workload, also one that has the sidecar already', async () => {
+      const first = await run([...IDENTITY, '--strict', '-'], pod)
+      expect(first).toMatchObject({ code: 0, err: '' })
+      const second = await run([...IDENTITY, '--strict', '-'], first.out)
+      expect(second).toEqual(first)
+    })
   })
 
   test('classic sidecars for older clusters', async () => {

@@ -53,6 +53,9 @@ FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standa
       help: 'yaml (the default): the manifests; diff: what would change, as a unified diff; json: what was done to each object, with a schemaVersion',
     },
     diff: { help: 'the same as -o diff' },
+    strict: {
+      help: 'exit with 1 if nothing is injected or a kind is unsupported, which is else a warning',
+    },
     quiet: {
       short: 'q',
       help: 'print problems and warnings, and not what was done to each object',
@@ -62,5 +65,7 @@ FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standa
     'wimds inject --mode loopback deployment.yaml | kubectl apply -f -',
     'kubectl kustomize overlays/production | wimds inject - > production.yaml',
   ],
-  exitCodes: { 1: 'a manifest cannot be read, or a workload cannot be injected' },
+  exitCodes: {
+    1: 'a manifest cannot be read, or a workload cannot be injected; with --strict also: nothing is injected, or a kind is unsupported',
+  },
 } as const satisfies CommandDeclaration

@@ -5,6 +5,7 @@ import {
   type InjectedManifests,
   injectManifests,
   isWorkload,
+  type ObjectReport,
 } from '../../kubernetes/manifests/inject-manifests.ts'
 import { type Flags, parseFlags } from '../../lib/args.ts'
 import { DOCS_URL, VERSION } from '../../version.ts'
@@ -17,7 +18,7 @@ import { formatDocument, formatObjects, formatUnsupported } from './report.ts'
 
 /**
  * Prints the injected manifests, and on standard error what was done to each object. Returns 0, or 1 if one
- * cannot be injected. Throws `UsageError`.
+ * cannot be injected, or with `--strict` if none is. Throws `UsageError`.
  */
 export async function inject(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, INJECT.flags)
@@ -25,12 +26,16 @@ export async function inject(args: readonly string[], io: CommandIo): Promise<nu
   const output = flags.has('diff') ? 'diff' : flags.value('output')
   const { files, problems: unreadable } = await readManifests(flags.positionals, io)
   const injected = injectManifests(files, options)
-  const problems = [...unreadable, ...injected.problems]
   const { objects } = injected
+  const failures = [...unreadable, ...injected.problems]
+  const problems = [
+    ...failures,
+    ...(flags.has('strict') && failures.length === 0 ? findOmissions(objects) : []),
+  ]
   const warnings = [...injected.warnings, ...findUnpublishedImages(injected, flags)]
   const lines = flags.has('quiet') ? [] : formatObjects(objects)
   printError(io, 'wimds inject', ...lines, ...formatUnsupported(objects), ...warnings, ...problems)
-  if (problems.length === 0 && !objects.some(isWorkload)) {
+  if (failures.length === 0 && !objects.some(isWorkload)) {
     printError(io, 'wimds inject', 'warning: there is no workload in the input')
   }
   if (output === 'json') io.stdout.write(formatDocument(injected, problems))
@@ -40,6 +45,19 @@ export async function inject(args: readonly string[], io: CommandIo): Promise<nu
     io.stdout.write(joinDocuments(injected.files.map(({ result }) => result)))
   }
   return 0
+}
+
+/** Returns what `--strict` takes for a failure: an unsupported kind, or that nothing in the input has the sidecar. */
+function findOmissions(objects: readonly ObjectReport[]): string[] {
+  if (objects.some(({ outcome }) => outcome === 'unsupported')) {
+    return [
+      '--strict: an object of an unsupported kind is not injected. Fix: correct its kind or apiVersion, or pass --path',
+    ]
+  }
+  if (objects.some(({ outcome }) => outcome === 'injected' || outcome === 'unchanged')) return []
+  return [
+    '--strict: nothing is injected. Fix: pass a file with a workload that has apiVersion and kind and does not opt out',
+  ]
 }
 
 /** Warns of the default images where a manifest has got them: those of this version are not published. */

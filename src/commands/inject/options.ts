@@ -48,7 +48,7 @@ const TEMPLATE_PATH = /^([A-Z]\w*)(?:\.([a-z0-9.-]+))?=((?:[\w-]+|\*)(?:\.(?:[\w
 /** The flags that `wimds webhook` has too. */
 type SettingFlag = Exclude<
   keyof typeof INJECT.flags,
-  'namespace' | 'path' | 'output' | 'diff' | 'quiet'
+  'namespace' | 'path' | 'output' | 'diff' | 'quiet' | 'strict'
 >
 
 /** Returns the injector's settings. If problems were added to the list, the result must not be used. */
