@@ -122,6 +122,13 @@ describe('the dashboard', () => {
     expect(new Set(titles).size).toBe(titles.length)
   })
 
+  test('does not colour the next expiry: an idle token expires, and nothing has failed', async () => {
+    const { panels } = JSON.parse(await readFile(`${EXAMPLES}/dashboard.json`, 'utf8'))
+    const panel = panels.find(({ title }: { title: string }) => title === 'Next expiry')
+    const { steps } = panel.fieldConfig.defaults.thresholds
+    expect(steps).toEqual([{ color: 'text', value: null }])
+  })
+
   test('declares the variables that its queries use', async () => {
     const { templating } = await dashboard()
     const text = await readFile(`${EXAMPLES}/dashboard.json`, 'utf8')

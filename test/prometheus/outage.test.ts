@@ -79,7 +79,7 @@ describe.skipIf(!hasPrometheus())('an outage of Entra ID, observed by Prometheus
     )
     expect(alert).toMatchObject({
       labels: { namespace: 'shop', pod: 'orders-1', identity: 'default', severity: 'warning' },
-      annotations: { summary: 'shop/orders-1 gets no tokens for identity default' },
+      annotations: { summary: 'Exchanges of shop/orders-1 for identity default fail' },
     })
     expect(await prometheus.firing('WimdsRequestsFailing')).toBeUndefined()
 
