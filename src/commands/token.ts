@@ -29,6 +29,7 @@ export async function token(
   io: CommandIo,
   { pause = createPause(io.signal) }: TokenOptions = {},
 ): Promise<number> {
+  rejectResourceFlag(args)
   const flags = parseFlags(args, TOKEN.flags)
   const { waitMs, ...query } = parseOptions(flags)
   const config = await loadConfig(io.env)
@@ -92,6 +93,16 @@ function formatAdvice(error: BrokerError): string | undefined {
   if (error.isPermanent) return undefined
   const seconds = Math.ceil((error.retryAfterMs ?? 5000) / 1000)
   return `this failure may pass: run it again in ${seconds} s, or with --wait 5m`
+}
+
+/** Throws a `UsageError` for `--resource`, as `az account get-access-token` has it; it resembles `--resource-id`. */
+function rejectResourceFlag(args: readonly string[]): void {
+  const at = args.findIndex((arg) => /^--resource(?:=|$)/.test(arg))
+  if (at === -1) return
+  const [, resource = args[at + 1] ?? 'RESOURCE'] = args[at]?.split(/=(.*)/s) ?? []
+  throw new UsageError([
+    `--resource is not a flag of this command. Fix: the resource is an argument: wimds token ${resource}`,
+  ])
 }
 
 const wait = duration({ minMs: 1000, maxMs: 3_600_000 })

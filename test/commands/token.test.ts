@@ -30,6 +30,15 @@ test('prints only the token', async () => {
   expect(decodeJwt(out.trim())).toMatchObject({ aud: VAULT, appid: ORDERS.clientId })
 })
 
+test.each([[['--resource', VAULT]], [[`--resource=${VAULT}`]]])(
+  'says for %j that the resource is an argument',
+  async (args) => {
+    await expect(run(...args)).rejects.toThrow(
+      /^--resource is not a flag of this command\. Fix: the resource is an argument: wimds token https:\/\/vault\.azure\.net$/,
+    )
+  },
+)
+
 test('prints the IMDS response with --json', async () => {
   const { out } = await run(VAULT, '--json')
   expect(JSON.parse(out)).toMatchObject({ resource: VAULT, token_type: 'Bearer' })
