@@ -95,6 +95,11 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       'injection.mode loopback is not in injection.allowedModes',
     ],
     [
+      'mode node without its agent',
+      '--set=injection.mode=node',
+      'injection.mode node is not in injection.allowedModes. Fix: set nodeAgent.enabled=true, which adds it',
+    ],
+    [
       'no ServiceAccount at all',
       '--set=serviceAccount.create=false',
       'serviceAccount.name is needed with serviceAccount.create=false',
