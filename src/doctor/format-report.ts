@@ -101,12 +101,10 @@ function formatSettings(settings: DoctorReport['settings']): string[] {
 
 function formatInvalidSettings(report: DoctorReport, error: Problem): string[] {
   const { problems = [] } = report
-  const { fix, ...rest } = { ...error, message: 'wimds serve does not start with these settings' }
   return [
     `${FAIL} invalid settings`,
     ...problems.map((problem) => `  ${problem}`),
-    // The fix of a report without settings is at its head.
-    ...formatProblem(fix === undefined || isUnconfigured(report) ? rest : { ...rest, fix }),
+    ...formatProblem({ ...error, message: 'wimds serve does not start with these settings' }),
   ]
 }
 

@@ -54,6 +54,9 @@ test('says first where to run it if nothing is set, and exits 1', async () => {
     expect.stringMatching(/^ {2}wimds doctor --pre /),
     expect.stringMatching(/^ {2}wimds doctor --pod NAMESPACE\/POD /),
   ])
+  expect(io.out()).toMatch(
+    /\n +settings_invalid: .*\n +Fix: run doctor where the settings of a sidecar are: /,
+  )
 })
 
 test('exits 0 when all checks pass', async () => {
