@@ -37,7 +37,7 @@ async function main(argv: readonly string[], io: CommandIo): Promise<number> {
   const [name = 'help', ...args] = argv
   const isDropIn = name.startsWith('-')
   try {
-    if (asksForHelp(argv)) return await (await loadHelp())(isDropIn ? [] : [name], io)
+    if (asksForHelp(argv)) return await (await loadHelp())(findHelpTopic(argv), io)
     const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
     isLongRunning = isDropIn || LONG_RUNNING.has(name)
     if (isDropIn) return await (await dropIn())(argv, io)
@@ -55,7 +55,17 @@ async function main(argv: readonly string[], io: CommandIo): Promise<number> {
 /** Returns true for `-h` or `--help` before a `--`; no flag has them as its value. */
 function asksForHelp(argv: readonly string[]): boolean {
   const end = argv.indexOf('--')
-  return argv.slice(0, end === -1 ? undefined : end).some((arg) => /^(?:-h|--?help)$/.test(arg))
+  return argv.slice(0, end === -1 ? undefined : end).some(isHelpFlag)
+}
+
+function isHelpFlag(arg: string): boolean {
+  return /^(?:-h|--?help)$/.test(arg)
+}
+
+/** Returns the command that help is asked for, which is before or behind the flag; empty if there is none. */
+function findHelpTopic([first = '', ...others]: readonly string[]): string[] {
+  const topic = isHelpFlag(first) ? others[0] : first
+  return topic === undefined || topic.startsWith('-') ? [] : [topic]
 }
 
 // Receives unhandled rejections too.

@@ -35,19 +35,26 @@ test.each([[[]], [['help']], [['--help']], [['-h']]])(
   },
 )
 
-test.each([[['help', 'probe']], [['probe', '--help']], [['probe', '--port', '1', '-h']]])(
-  'explains a command for %j',
-  (args: string[]) => {
-    const { status, stdout, stderr } = wimds(...args)
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
-    expect(stdout).toMatch(/^usage: wimds probe \[FLAGS\]\n/)
-  },
-)
+test.each([
+  [['help', 'probe']],
+  [['--help', 'probe']],
+  [['-h', 'probe']],
+  [['probe', '--help']],
+  [['probe', '--port', '1', '-h']],
+])('explains a command for %j', (args: string[]) => {
+  const { status, stdout, stderr } = wimds(...args)
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  expect(stdout).toMatch(/^usage: wimds probe \[FLAGS\]\n/)
+})
 
 test.each([
   [['prob'], 'wimds: unknown command "prob". Did you mean probe?\n\nSee wimds --help.\n'],
   [
     ['help', 'docter'],
+    'wimds: unknown command "docter". Did you mean doctor?\n\nSee wimds --help.\n',
+  ],
+  [
+    ['--help', 'docter'],
     'wimds: unknown command "docter". Did you mean doctor?\n\nSee wimds --help.\n',
   ],
   [
