@@ -415,6 +415,29 @@ replicaCount: 1
     )
   })
 
+  describe('that pods of mode node wait for the node agent', () => {
+    const pod = { ...podOf('x'), spec: POD_SPEC }
+    const annotated = { ...pod, metadata: { name: 'x', annotations: { 'wimds.io/mode': 'node' } } }
+    const note =
+      'wimds inject: note: the pods of mode node wait in Init until a node agent on their node routes them. Fix: install it, such as by nodeAgent.enabled=true of the chart\n'
+
+    test.each([
+      ['a flag', ['--mode', 'node'], stringify(pod)],
+      ['an annotation', [], stringify(annotated)],
+      ['JSON', [], JSON.stringify(annotated)],
+    ])('once, by %s', async (_, flags, source) => {
+      const { code, err } = await runVerbosely([...IDENTITY, ...flags, '-'], source)
+      expect(code).toBe(0)
+      expect(err.split(note)).toHaveLength(2)
+      expect((await run([...IDENTITY, ...flags, '-'], source)).err).toBe('')
+    })
+
+    test('and nothing of it in another mode', async () => {
+      const { err } = await runVerbosely([...IDENTITY, '--mode', 'env', '-'], stringify(pod))
+      expect(err).not.toContain('note:')
+    })
+  })
+
   test('each object, as a document for programs', async () => {
     const { code, out } = await runVerbosely(['-o', 'json', '-'], `${COMMENTED}---\n${ROLLOUT}`)
     expect(code).toBe(1)

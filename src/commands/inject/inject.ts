@@ -33,7 +33,7 @@ export async function inject(args: readonly string[], io: CommandIo): Promise<nu
     ...(flags.has('strict') && failures.length === 0 ? findOmissions(objects) : []),
   ]
   const warnings = [...injected.warnings, ...findUnpublishedImages(injected, flags)]
-  const lines = flags.has('quiet') ? [] : formatObjects(objects)
+  const lines = flags.has('quiet') ? [] : [...formatObjects(objects), ...findWaitingPods(injected)]
   printError(io, 'wimds inject', ...lines, ...formatUnsupported(objects), ...warnings, ...problems)
   if (failures.length === 0 && !objects.some(isWorkload)) {
     printError(io, 'wimds inject', 'warning: there is no workload in the input')
@@ -59,6 +59,16 @@ function findOmissions(objects: readonly ObjectReport[]): string[] {
     '--strict: nothing is injected. Fix: pass a file with a workload that has apiVersion and kind and does not opt out',
   ]
 }
+
+/** Returns a note on the node agent if a manifest has a pod of mode node. */
+function findWaitingPods({ files }: InjectedManifests): string[] {
+  if (!files.some(({ result }) => INJECTED_AS_NODE.test(result))) return []
+  return [
+    'note: the pods of mode node wait in Init until a node agent on their node routes them. Fix: install it, such as by nodeAgent.enabled=true of the chart',
+  ]
+}
+
+const INJECTED_AS_NODE = /\bwimds\.io\/injected["']?: *["']?node\b/
 
 /** Warns of the default images where a manifest has got them: those of this version are not published. */
 function findUnpublishedImages(
