@@ -1,8 +1,9 @@
 /** Reads the Kubernetes objects that decide which federated credentials must exist. */
+import { LineCounter } from 'yaml'
 import * as z from 'zod/mini'
 import { type IdentityEntry, parseIdentities } from '../config/identities-file.ts'
 import { parsePod, type Pod, serviceAccountName } from '../kubernetes/injector/pod.ts'
-import { parseDocuments } from '../kubernetes/manifests/documents.ts'
+import { locateError, parseDocuments } from '../kubernetes/manifests/documents.ts'
 import type { ManifestFile } from '../kubernetes/manifests/inject-manifests.ts'
 import { parseJsonObject } from '../lib/json.ts'
 import {
@@ -182,11 +183,13 @@ function parseFile(
   const parse = (document: unknown, place: string) =>
     parseObjects(document, place, templatePaths, report)
   if (json !== undefined) return parse(json, name)
-  return parseDocuments(source).flatMap(({ document, data }, index) => {
+  const lines = new LineCounter()
+  return parseDocuments(source, lines).flatMap(({ document, data }, index) => {
     const place = index === 0 ? name : `${name}, document ${index + 1}`
     const [error] = document.errors
     if (error === undefined) return parse(data, place)
-    report('error', place, error.message.split('\n')[0] ?? 'is not YAML')
+    const { line, col, reason } = locateError(error, document, lines)
+    report('error', `${name}:${line}:${col}`, reason)
     return []
   })
 }

@@ -68,7 +68,9 @@ test.each(['{{ .Values.name }}', "a'; id; '", 'a\nb', ''])('rejects the name %j'
 })
 
 test('reports what is not YAML and what is not a pod, with the place', async () => {
-  const source = `a: b: c
+  const source = `a: 1
+---
+a: b: c
 ---
 apiVersion: v1
 kind: Pod
@@ -79,7 +81,11 @@ spec: {containers: []}
     namespace: undefined,
   })
   expect(findings).toMatchObject([
-    { severity: 'error', object: 'bad.yaml' },
+    {
+      severity: 'error',
+      object: 'bad.yaml:3:4',
+      message: 'Nested mappings are not allowed in compact mappings',
+    },
     { severity: 'error', object: 'Pod shop/a', message: 'spec.containers must not be empty' },
   ])
 })

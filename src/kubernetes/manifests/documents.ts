@@ -3,10 +3,12 @@ import {
   type Document,
   isAlias,
   isCollection,
+  isNode,
   isPair,
   isScalar,
   type LineCounter,
   parseAllDocuments,
+  type YAMLError,
   YAMLParseError,
 } from 'yaml'
 
@@ -27,6 +29,18 @@ export function parseDocuments(source: string, lineCounter?: LineCounter): Parse
   })
   if (!Array.isArray(documents)) return []
   return documents.map((document) => ({ document, data: readData(document) }))
+}
+
+/** Returns where the error of the document is in the file, and the reason without the place. */
+export function locateError(error: YAMLError, document: Document, lines: LineCounter) {
+  const { line, col } = error.linePos?.[0] ?? lines.linePos(startOf(document.contents))
+  const [message = ''] = error.message.split('\n')
+  return { line, col, reason: message.replace(/ at line \d+, column \d+:$/, '') }
+}
+
+/** Returns the offset of a node in the file. */
+export function startOf(node: unknown): number {
+  return isNode(node) ? (node.range?.[0] ?? 0) : 0
 }
 
 /** Returns the document as plain values; undefined if it has errors. Aliases become shared objects. */

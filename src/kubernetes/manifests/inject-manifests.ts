@@ -3,11 +3,11 @@
  * not change keeps its bytes.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { isNode, LineCounter, parseDocument, type YAMLError } from 'yaml'
+import { LineCounter, parseDocument, type YAMLError } from 'yaml'
 import { scrub, scrubAndTruncate } from '../../secret.ts'
 import { inject } from '../injector/inject.ts'
 import type { InjectionSettings } from '../injector/settings.ts'
-import { type ParsedDocument, parseDocuments, readData } from './documents.ts'
+import { locateError, type ParsedDocument, parseDocuments, readData, startOf } from './documents.ts'
 import { applyEdits, lineEnd, type TextEdit } from './text-edits.ts'
 import {
   apiGroup,
@@ -230,11 +230,6 @@ function describeObject({ object, path }: Located, { file, document, lines }: Pa
   }
 }
 
-/** Returns the offset of a node in the file. */
-function startOf(node: unknown): number {
-  return isNode(node) ? (node.range?.[0] ?? 0) : 0
-}
-
 interface InjectedWorkload {
   readonly reasons: readonly string[]
   readonly warnings: readonly string[]
@@ -257,9 +252,8 @@ function injectWorkload(workload: Workload, context: Context): InjectedWorkload 
 
 /** Returns `orders.yaml:7:3: Nested mappings are not allowed …` and the place in the text. */
 function formatParseError({ file, document, lines }: Part, error: YAMLError): string {
-  const { line, col } = error.linePos?.[0] ?? lines.linePos(startOf(document.contents))
-  const [message = ''] = error.message.split('\n')
-  const problem = `${file.name}:${line}:${col}: ${message.replace(/ at line \d+, column \d+:$/, '')}`
+  const { line, col, reason } = locateError(error, document, lines)
+  const problem = `${file.name}:${line}:${col}: ${reason}`
   const excerpt = error.linePos === undefined ? [] : formatExcerpt(file.source, line, col)
   return [problem, ...excerpt].join('\n    ')
 }
