@@ -436,6 +436,13 @@ replicaCount: 1
       const { err } = await runVerbosely([...IDENTITY, '--mode', 'env', '-'], stringify(pod))
       expect(err).not.toContain('note:')
     })
+
+    test('and nothing of it for a ConfigMap that mentions the mode', async () => {
+      const data = { notes: 'wimds.io/injected: node' }
+      const configMap = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x' }, data }
+      const { err } = await runVerbosely(['-'], stringify(configMap))
+      expect(err).not.toContain('note:')
+    })
   })
 
   test('each object, as a document for programs', async () => {

@@ -1,5 +1,6 @@
 /** `wimds inject`: adds the sidecar to manifests, without access to a cluster. */
 import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff'
+import { allContainers } from '../../kubernetes/injector/pod.ts'
 import { releaseImages } from '../../kubernetes/injector/settings.ts'
 import {
   type InjectedManifests,
@@ -61,27 +62,27 @@ function findOmissions(objects: readonly ObjectReport[]): string[] {
 }
 
 /** Returns a note on the node agent if a manifest has a pod of mode node. */
-function findWaitingPods({ files }: InjectedManifests): string[] {
-  if (!files.some(({ result }) => INJECTED_AS_NODE.test(result))) return []
+function findWaitingPods({ pods }: InjectedManifests): string[] {
+  if (!pods.some(({ metadata }) => metadata?.annotations?.['wimds.io/injected'] === 'node'))
+    return []
   return [
     'note: the pods of mode node wait in Init until a node agent on their node routes them. Fix: install it, such as by nodeAgent.enabled=true of the chart',
   ]
 }
 
-const INJECTED_AS_NODE = /\bwimds\.io\/injected["']?: *["']?node\b/
-
-/** Warns of the default images where a manifest has got them: those of this version are not published. */
+/** Warns of the default images where a pod has got them: those of this version are not published. */
 function findUnpublishedImages(
-  { files }: InjectedManifests,
+  { pods }: InjectedManifests,
   flags: Pick<Flags<keyof typeof INJECT.flags>, 'has'>,
 ): string[] {
   const { image, redirectImage } = releaseImages(VERSION)
+  const images = new Set(pods.flatMap(allContainers).map((container) => container['image']))
   const used = (
     [
       ['image', image],
       ['redirect-image', redirectImage],
     ] as const
-  ).filter(([flag, name]) => !flags.has(flag) && files.some(({ result }) => result.includes(name)))
+  ).filter(([flag, name]) => !flags.has(flag) && images.has(name))
   if (used.length === 0) return []
   const names = used.map(([, name]) => name).join(' and ')
   const fix = `build your own (${DOCS_URL}/install.md) and pass ${used.map(([flag]) => `--${flag}`).join(' and ')}`

@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { LineCounter, parseDocument, type YAMLError } from 'yaml'
 import { scrub, scrubAndTruncate } from '../../secret.ts'
 import { inject } from '../injector/inject.ts'
+import type { Pod } from '../injector/pod.ts'
 import type { InjectionSettings } from '../injector/settings.ts'
 import { locateError, type ParsedDocument, parseDocuments, readData, startOf } from './documents.ts'
 import { applyEdits, lineEnd, type TextEdit } from './text-edits.ts'
@@ -42,6 +43,8 @@ export interface InjectedManifests {
   readonly files: readonly (ManifestFile & { readonly result: string })[]
   /** Every object, in the order of the input. */
   readonly objects: readonly ObjectReport[]
+  /** The pods and pod templates that have the sidecar now. */
+  readonly pods: readonly Pod[]
   /** Why files and objects are not injected. Each begins with file and line. */
   readonly problems: readonly string[]
   /** Each begins with file and line. */
@@ -86,7 +89,7 @@ interface Part extends ParsedDocument {
 interface Injected {
   readonly path: readonly Key[]
   readonly template: unknown
-  readonly pod: unknown
+  readonly pod: Pod
 }
 
 /** Injects every workload of the files that does not opt out. Pure; reports all problems together. */
@@ -109,6 +112,7 @@ export function injectManifests(
       result: applyEdits(file.source, injected[index]?.flatMap(({ edits }) => edits) ?? []),
     })),
     objects,
+    pods: documents.flatMap(({ pods }) => pods),
     problems: documents.flatMap(({ problems }) => problems),
     warnings: objects.flatMap((object) =>
       object.warnings.map((warning) => `${formatPlace(object)}: warning: ${warning}`),
@@ -131,6 +135,7 @@ const OPTED_OUT = 'opted out'
 interface InjectedDocument {
   readonly objects: readonly ObjectReport[]
   readonly edits: readonly TextEdit[]
+  readonly pods: readonly Pod[]
   readonly problems: readonly string[]
 }
 
@@ -139,7 +144,7 @@ function injectDocument(part: Part, context: Context): InjectedDocument {
   const [error] = part.document.errors
   if (error !== undefined) {
     const problem = findTemplateSyntax(part) ?? formatParseError(part, error)
-    return { objects: [], edits: [], problems: [problem] }
+    return { objects: [], edits: [], pods: [], problems: [problem] }
   }
   const located = findObjects(part.data, [])
   if (located.length === 0 && part.data !== null) return skipDocument(part)
@@ -155,7 +160,8 @@ function injectDocument(part: Part, context: Context): InjectedDocument {
     .filter(({ outcome }) => outcome === 'rejected')
     .flatMap((object) => object.reasons.map((reason) => `${formatPlace(object)}: ${reason}`))
   const template = problems.length > 0 ? findTemplateSyntax(part) : undefined
-  return { objects, edits, problems: template === undefined ? problems : [template] }
+  const pods = injected.map(({ pod }) => pod)
+  return { objects, edits, pods, problems: template === undefined ? problems : [template] }
 }
 
 /** Reports a document that is no object, such as one without a kind. */
@@ -164,7 +170,7 @@ function skipDocument({ file, document, lines }: Part): InjectedDocument {
   const about = { file: file.name, line, apiVersion: '', kind: '', name: '' }
   const reasons = ['no apiVersion and kind']
   const report = { ...about, outcome: 'skipped', reasons, warnings: [] } as const
-  return { objects: [report], edits: [], problems: [] }
+  return { objects: [report], edits: [], pods: [], problems: [] }
 }
 
 const UNSAFE = {
