@@ -2,11 +2,11 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { z } from 'zod'
-import { readPage, ROOT } from './docs/pages.ts'
+import { PAGES, readPage, ROOT } from './docs/pages.ts'
 
 const EXAMPLES = ['kubernetes', 'services'].flatMap((folder) =>
   readdirSync(join(ROOT, 'examples', folder)).map((name) => `${folder}/${name}`),
@@ -46,6 +46,17 @@ const CONTAINERS = EXAMPLES.flatMap((example) =>
     }),
 )
 
+/** The manifests of the examples; the kustomizations are none. */
+const MANIFESTS = [...EXAMPLES, 'settings'].flatMap((example) =>
+  readdirSync(join(ROOT, 'examples', example))
+    .filter((name) => name.endsWith('.yaml') && name !== 'kustomization.yaml')
+    .map((name) => `examples/${example}/${name}`),
+)
+const KubernetesObject = z.looseObject({
+  kind: z.string(),
+  metadata: z.looseObject({ namespace: z.string().optional() }),
+})
+
 test('every example is in the table of the README, and has its containers here', () => {
   const readme = readPage('examples/README.md')
   expect(EXAMPLES.filter((example) => !readme.includes(`| [${example}](${example}) `))).toEqual([])
@@ -63,6 +74,45 @@ test('every image is one of the settings, with a registry and a version', () => 
   }
   const names = new Set(images.map(({ name }) => name))
   expect(CONTAINERS.filter(({ image }) => !names.has(image))).toEqual([])
+})
+
+test('curl has one version in all examples and pages', () => {
+  const { images } = Settings.parse(parse(readPage('examples/settings/kustomization.yaml')))
+  const curl = images.find(({ name }) => name === 'curl')
+  const files = [...PAGES, 'examples/compose/compose.yaml', 'test/e2e/support/docs.ts']
+  const used = files.flatMap(
+    (file) => readPage(file).match(/docker\.io\/curlimages\/curl:[\w.]+/g) ?? [],
+  )
+  expect(used.length).toBeGreaterThan(2)
+  expect(new Set(used)).toEqual(new Set([`${curl?.newName}:${curl?.newTag}`]))
+})
+
+/** What kustomize replaces by the namespace of the settings. The API server refuses it: there is no such namespace. */
+const PLACEHOLDER = 'use-kubectl-apply-k-not-f'
+
+describe.each(MANIFESTS)('%s', (file) => {
+  const text = readPage(file)
+
+  test('is refused by the API server if it is applied without kustomize', () => {
+    const objects = parseAllDocuments(text).map((document) =>
+      KubernetesObject.parse(document.toJS()),
+    )
+    const namespaced = objects.filter(({ kind }) => !kind.startsWith('Cluster'))
+    expect(namespaced.filter(({ metadata }) => metadata.namespace !== PLACEHOLDER)).toEqual([])
+  })
+
+  test.runIf(/(?:job|deployment)\.yaml$/.test(file))(
+    'says what it shows, and how to check it',
+    () => {
+      const name = /^kind: (\w+)\nmetadata:\n  name: (.+)$/m
+        .exec(text)
+        ?.slice(1)
+        .join('/')
+        .toLowerCase()
+      const parts = `^# Shows: [^]*\\n# Apply: kubectl apply -k ${dirname(file)}\\n[^]*\\n# Check: .* ${name}`
+      expect(text).toMatch(new RegExp(parts))
+    },
+  )
 })
 
 describe('the script of', () => {
@@ -119,6 +169,28 @@ describe('the script of', () => {
     expect(run(vault?.script ?? '', 0).stdout).not.toContain('secret-value')
   })
 })
+
+test.skipIf(spawnSync('systemd-analyze', ['--version']).error !== undefined)(
+  'systemd finds nothing to complain about in the unit',
+  () => {
+    const directory = mkdtempSync(join(tmpdir(), 'wimds-systemd-'))
+    try {
+      const unit = join(directory, 'wimds.service')
+      // It checks that the program exists.
+      const text = readPage('examples/systemd/wimds.service').replace(
+        '/usr/local/bin/wimds',
+        process.execPath,
+      )
+      writeFileSync(unit, text)
+      const { status, stderr } = spawnSync('systemd-analyze', ['verify', unit], {
+        encoding: 'utf8',
+      })
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  },
+)
 
 /** What an example or the sidecar sets in the environment of the scripts. */
 const VARIABLES = [

@@ -1,7 +1,7 @@
-// An application of 2021. Its SDK supports IMDS but not workload identity. Neither this file nor the
-// SDK was changed for wimds.
-//
-//   VAULT_URL=https://… SECRET_NAME=… [MSI_ENDPOINT=…] node fetch-secret.mjs
+// Shows: an application of 2021. Its SDK supports IMDS but not workload identity. Neither this file nor the SDK was
+//   changed for wimds.
+// Run:   VAULT_URL=https://… SECRET_NAME=… [MSI_ENDPOINT=…] node fetch-secret.mjs     as `wimds demo` does
+// Check: it prints the value of the secret, and how long the token took.
 import { loginWithVmMSI } from '@azure/ms-rest-nodeauth'
 
 const { VAULT_URL, SECRET_NAME, MSI_ENDPOINT } = process.env

@@ -1,6 +1,9 @@
-# A task with a sidecar. The servers need `oidc_issuer`, a URL that Entra ID can read, and the identity a federated
-# credential for that issuer and the subject `global:default:orders:orders:wimds:azure`:
-# REGION:NAMESPACE:JOB:GROUP:TASK:IDENTITY.
+# Shows: a task with a sidecar and a redirect. Not run; Nomad's parser accepts it.
+# Run:   nomad job run examples/nomad/orders.nomad.hcl
+# Check: nomad alloc exec -job -task wimds orders wimds doctor
+#
+# The servers need `oidc_issuer`, a URL that Entra ID can read, and the identity a federated credential for that issuer
+# and the subject `global:default:orders:orders:wimds:azure`: REGION:NAMESPACE:JOB:GROUP:TASK:IDENTITY.
 job "orders" {
   group "orders" {
     # Tasks of the group share one network namespace.
