@@ -1,6 +1,6 @@
 /** Checks that the pages by task have the same parts in the same order, and that the index has all of them. */
 import { describe, expect, test } from 'vitest'
-import { PAGES, readPage } from './pages.ts'
+import { BLOCKS, PAGES, readPage } from './pages.ts'
 
 const TASKS = PAGES.filter((page) => page.startsWith('docs/tasks/'))
 
@@ -33,3 +33,12 @@ test.each(TASKS.filter((page) => readPage(page).includes('\n> ')))(
     expect(head).toMatch(/\b20\d\d-\d\d-\d\d\b/)
   },
 )
+
+test('every page installs the chart from where `npm run package` puts it', () => {
+  const commands = BLOCKS.filter(({ text }) =>
+    /\bhelm (?:install|upgrade|upgrade --install|template) wimds(?:-\w+)? /.test(text),
+  )
+  expect(commands.length).toBeGreaterThan(8)
+  const others = commands.filter(({ text }) => !text.includes('./artifacts/charts/wimds-*.tgz'))
+  expect(others.map(({ place }) => place)).toEqual([])
+})

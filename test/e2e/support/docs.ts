@@ -1,5 +1,5 @@
 /** Runs the commands of the pages in the cluster, as a reader would, with the images and the CA under test. */
-import { chmod, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { findCommands, ROOT } from '../../docs/pages.ts'
@@ -8,7 +8,7 @@ import { IMAGES } from './environment.ts'
 import { run } from './run.ts'
 
 /** The application of the pages, which the test cluster does not have. */
-const CURL_IMAGE = 'docker.io/curlimages/curl:8.10.1'
+const CURL_IMAGE = 'docker.io/curlimages/curl:8.16.0'
 
 export interface Reader extends AsyncDisposable {
   /** Runs the block of the page with that mark. Returns its output; throws with it if a command fails. */
@@ -38,17 +38,15 @@ export async function createReader(clientId: string): Promise<Reader> {
     join(directory, 'helm'),
     [
       '#!/bin/sh',
-      'case $1 in',
-      `  install | upgrade) set -- "$@" ${values.join(' ')} ;;`,
-      // A helm that was built without the client's version takes an old one for the cluster's.
-      '  template) set -- "$@" --kube-version=1.34.0 ;;',
-      'esac',
+      `case $1 in install | upgrade) set -- "$@" ${values.join(' ')} ;; esac`,
       `exec ${helm} "$@"`,
       '',
     ].join('\n'),
   )
   await chmod(join(directory, 'helm'), 0o755)
-  await symlink(join(ROOT, 'charts'), join(directory, 'charts'))
+  await mkdir(join(directory, 'artifacts/charts'), { recursive: true })
+  const archive = join(directory, 'artifacts/charts/wimds-0.0.0.tgz')
+  await run('tar', ['-czf', archive, '-C', join(ROOT, 'charts'), 'wimds'])
   const variables = {
     CLIENT_ID: clientId,
     TENANT_ID,
