@@ -105,16 +105,33 @@ function registerTokenMetrics(
     labelNames: ['identity', 'resource'],
     registers,
     collect() {
-      this.reset()
-      const { tokenLabels } = createLabels(directory())
-      const cached = entries().flatMap(({ request: { identity, scope }, token }) =>
-        token === undefined ? [] : { labels: tokenLabels(identity.name, scope), token },
-      )
-      // The earliest is set last, over those with the same labels.
-      cached.sort((a, b) => b.token.expiresAt - a.token.expiresAt)
-      for (const { labels, token } of cached) this.set(labels, toUnixTime(token.expiresAt))
+      setExpiry(this, entries())
     },
   })
+  new Gauge({
+    name: 'wimds_failing_token_expiry_timestamp_seconds',
+    help: 'When a cached token whose refresh fails expires, in Unix time; absent while no refresh fails.',
+    labelNames: ['identity', 'resource'],
+    registers,
+    collect() {
+      setExpiry(
+        this,
+        entries().filter(({ failure }) => failure !== undefined),
+      )
+    },
+  })
+
+  /** Sets the expiry of the tokens of these entries. */
+  function setExpiry(gauge: Gauge, of: readonly CacheEntry[]): void {
+    gauge.reset()
+    const { tokenLabels } = createLabels(directory())
+    const cached = of.flatMap(({ request: { identity, scope }, token }) =>
+      token === undefined ? [] : { labels: tokenLabels(identity.name, scope), token },
+    )
+    // The earliest is set last, over those with the same labels.
+    cached.sort((a, b) => b.token.expiresAt - a.token.expiresAt)
+    for (const { labels, token } of cached) gauge.set(labels, toUnixTime(token.expiresAt))
+  }
 }
 
 function registerAssertionMetrics(registry: Registry, { assertions }: GaugeSources): void {

@@ -43,7 +43,7 @@ describe('every query', () => {
   })
 
   test('uses labels of its metric, or labels that a scrape adds', async () => {
-    const added = new Set(['namespace', 'pod', 'workload', 'container', 'le'])
+    const added = new Set(['cluster', 'namespace', 'pod', 'workload', 'container', 'le'])
     const exposed = new Map([...(await exposedSeries()), ...OTHER_SERIES])
     const recorded = new Set((await rules()).flatMap(({ record }) => record ?? []))
     const queries = [
@@ -138,6 +138,23 @@ describe('the dashboard', () => {
 })
 
 describe('the rules', () => {
+  test('keep clusters apart in every aggregation and join, since one Prometheus may have many', async () => {
+    const exprs = (await rules()).map(({ expr }) => expr).join('\n')
+    const groupings = [...exprs.matchAll(/\b(?:by|on) \(([^)]*)\)/g)].map(
+      ([, labels = '']) => labels,
+    )
+    expect(groupings.length).toBeGreaterThan(20)
+    expect(groupings.filter((labels) => !labels.split(', ').includes('cluster'))).toEqual([])
+    expect(exprs).not.toMatch(
+      /absent|\b(?:ignoring|without) \(|\b(?:sum|max|min|avg|count|group) ?\((?!by)/,
+    )
+  })
+
+  test('do not repeat in a text how long a condition lasts, which users may change', async () => {
+    const texts = (await rules()).flatMap(({ annotations = {} }) => Object.values(annotations))
+    expect(texts.filter((text) => /\bfor \d+ (?:minutes|hours)/.test(text))).toEqual([])
+  })
+
   test('have a severity, a summary and a description for every alert', async () => {
     const { groups } = parse(await readFile(`${EXAMPLES}/rules.yaml`, 'utf8'))
     const alerts = groups.flatMap(({ rules: all }: { rules: { alert?: string }[] }) =>

@@ -75,6 +75,12 @@ export const OTHER_SERIES: ReadonlyMap<string, readonly string[]> = new Map([
     'apiserver_admission_webhook_rejection_count',
     ['name', 'type', 'operation', 'error_type', 'rejection_code'],
   ],
+  [
+    'kube_mutatingwebhookconfiguration_webhook_clientconfig_service',
+    ['mutatingwebhookconfiguration', 'webhook_name', 'service_name', 'service_namespace'],
+  ],
+  ['kube_deployment_spec_replicas', ['deployment']],
+  ['kube_deployment_status_replicas_available', ['deployment']],
   ['kube_pod_info', ['node']],
   ['kube_pod_container_status_running', []],
   ['kube_pod_init_container_status_running', []],

@@ -1,18 +1,23 @@
-/** Prometheus's programs, if the machine has them. */
+/** The programs of Prometheus and Alertmanager, if the machine has them. */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-const PROGRAMS = ['/usr/bin/promtool', '/usr/bin/prometheus']
+/** Returns whether Prometheus is installed; prints a line if not. */
+export const hasPrometheus = (): boolean =>
+  hasPrograms('prometheus', ['/usr/bin/promtool', '/usr/bin/prometheus'])
 
-/** Returns whether they are installed; prints a line if not. */
-export function hasPrometheus(): boolean {
-  const missing = PROGRAMS.filter((path) => !existsSync(path))
+/** Returns whether Alertmanager is installed; prints a line if not. */
+export const hasAlertmanager = (): boolean =>
+  hasPrograms('prometheus-alertmanager', ['/usr/bin/amtool', '/usr/bin/prometheus-alertmanager'])
+
+function hasPrograms(debianPackage: string, paths: readonly string[]): boolean {
+  const missing = paths.filter((path) => !existsSync(path))
   if (missing.length === 0) return true
   process.stdout.write(
-    `skipped: there is no ${missing.join(' and no ')} (Debian's package prometheus)\n`,
+    `skipped: there is no ${missing.join(' and no ')} (Debian's package ${debianPackage})\n`,
   )
   return false
 }
@@ -32,13 +37,21 @@ export async function scratch(): Promise<
   }
 }
 
+interface Result {
+  readonly isOk: boolean
+  readonly output: string
+}
+
 /** Runs promtool; `input` goes to its standard input. */
-export function promtool(
-  args: readonly string[],
-  input = '',
-): Promise<{ isOk: boolean; output: string }> {
+export const promtool = (args: readonly string[], input = '') =>
+  runProgram('/usr/bin/promtool', args, input)
+
+/** Runs amtool. */
+export const amtool = (...args: readonly string[]) => runProgram('/usr/bin/amtool', args)
+
+function runProgram(path: string, args: readonly string[], input = ''): Promise<Result> {
   return new Promise((resolve) => {
-    const child = execFile('/usr/bin/promtool', args, (error, stdout, stderr) => {
+    const child = execFile(path, args, (error, stdout, stderr) => {
       resolve({ isOk: error === null, output: stdout + stderr })
     })
     child.stdin?.end(input)

@@ -148,6 +148,24 @@ describe('token metrics', () => {
     expect(samples.get(expiry)).toBe(NOW / 1000 + 3600)
   })
 
+  test('give the expiry of a cached token whose refresh fails, and of no other', async () => {
+    const storage = { request: { identity: ORDERS, scope: 'https://storage.azure.com/.default' } }
+    const expiringSoon = { token: { ...aToken(), expiresAt: NOW + 60_000 } }
+    const samples = await scrape(
+      observe({
+        entries: [
+          cached(),
+          failing('entra_timeout', 3, { ...storage, ...expiringSoon }),
+          failing('entra_timeout', 3, storage),
+        ],
+      }),
+    )
+    const name = 'wimds_failing_token_expiry_timestamp_seconds'
+    expect([...samples].filter(([series]) => series.startsWith(name))).toEqual([
+      [`${name}{identity="orders",resource="other"}`, NOW / 1000 + 60],
+    ])
+  })
+
   test('have labels from the configuration only; the earliest expiry stands for all others', async () => {
     const invented = Array.from({ length: 500 }, (_, index) =>
       cached({

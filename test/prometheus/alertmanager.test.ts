@@ -1,0 +1,110 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { EXAMPLES, rules } from '../observability/queries.ts'
+import { freePort } from '../support/free-port.ts'
+import { until } from './server.ts'
+import { amtool, hasAlertmanager, scratch } from './tools.ts'
+
+const CONFIG = `${EXAMPLES}/alertmanager.yaml`
+
+const Alerts = z.array(
+  z.object({
+    labels: z.record(z.string(), z.string()),
+    status: z.object({ inhibitedBy: z.array(z.string()) }),
+  }),
+)
+
+interface Labels extends Readonly<Record<string, string>> {
+  readonly alertname: string
+}
+
+/** Starts Alertmanager with the example's configuration. */
+async function startAlertmanager(directory: string) {
+  const origin = `http://127.0.0.1:${await freePort()}`
+  const child = spawn(
+    '/usr/bin/prometheus-alertmanager',
+    [
+      `--config.file=${CONFIG}`,
+      `--storage.path=${directory}`,
+      `--web.listen-address=${origin.slice('http://'.length)}`,
+      '--cluster.listen-address=',
+      '--log.level=error',
+    ],
+    { stdio: ['ignore', 'ignore', 'inherit'] },
+  )
+  const ended = once(child, 'close')
+  await until('Alertmanager is ready', 20_000, async () => {
+    if (child.exitCode !== null) throw new Error('Alertmanager ended')
+    const answer = await fetch(`${origin}/-/ready`).catch(() => undefined)
+    return answer?.ok === true ? true : undefined
+  })
+  return {
+    fire: async (alerts: readonly Labels[]) => {
+      const answer = await fetch(`${origin}/api/v2/alerts`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(alerts.map((labels) => ({ labels }))),
+      })
+      expect(answer.status).toBe(200)
+    },
+    alerts: async () => Alerts.parse(await (await fetch(`${origin}/api/v2/alerts`)).json()),
+    [Symbol.asyncDispose]: async () => {
+      child.kill('SIGTERM')
+      await ended
+    },
+  }
+}
+
+describe('examples/observability/alertmanager.yaml', () => {
+  test('names alerts that exist', async () => {
+    const { inhibit_rules: inhibitions } = parse(await readFile(CONFIG, 'utf8'))
+    const names = [...JSON.stringify(inhibitions).matchAll(/Wimds\w+/g)].map(([name]) => name)
+    const alerts = new Set((await rules()).flatMap(({ alert }) => alert ?? []))
+    expect(names.length).toBeGreaterThan(10)
+    expect(names.filter((name) => !alerts.has(name))).toEqual([])
+  })
+})
+
+describe.skipIf(!hasAlertmanager())('Alertmanager', () => {
+  test('accepts the configuration', async () => {
+    expect(await amtool('check-config', CONFIG)).toMatchObject({ isOk: true })
+  })
+
+  test('inhibits the alerts of pods by that of their fleet, and of no other cluster', async () => {
+    await using directory = await scratch()
+    await using alertmanager = await startAlertmanager(directory.path)
+    const pod = { namespace: 'shop', pod: 'orders-1', identity: 'orders' }
+    const inhibited: Labels[] = [
+      { alertname: 'WimdsExchangesFailing', cluster: 'west', ...pod },
+      { alertname: 'WimdsLastTokenExpiring', cluster: 'west', ...pod },
+      { alertname: 'WimdsRequestsFailing', cluster: 'west', ...pod },
+      // Without a fleet: the more urgent one of a pod.
+      { alertname: 'WimdsTokenExpiring', cluster: 'east', ...pod },
+      { alertname: 'WimdsWebhookReplicaDown', cluster: 'east', namespace: 'wimds' },
+      // Without the label.
+      { alertname: 'WimdsNotReady', namespace: 'shop', pod: 'orders-1' },
+    ]
+    const active: Labels[] = [
+      { alertname: 'WimdsFleetExchangesFailing', cluster: 'west' },
+      { alertname: 'WimdsFleetNotReady' },
+      { alertname: 'WimdsClockSkew', cluster: 'west', namespace: 'shop', pod: 'orders-1' },
+      { alertname: 'WimdsLastTokenExpiring', cluster: 'east', ...pod },
+      { alertname: 'WimdsExchangesFailing', cluster: 'east', ...pod, pod: 'orders-2' },
+      { alertname: 'WimdsWebhookDown', cluster: 'east', namespace: 'wimds' },
+      { alertname: 'WimdsWebhookReplicaDown', cluster: 'west', namespace: 'wimds' },
+    ]
+    await alertmanager.fire([...inhibited, ...active])
+    const labelsOf = async (isInhibited: boolean) =>
+      (await alertmanager.alerts())
+        .filter(({ status }) => status.inhibitedBy.length > 0 === isInhibited)
+        .map(({ labels }) => labels)
+    // It evaluates the rules as it groups the alerts.
+    await expect.poll(() => labelsOf(true), { timeout: 30_000 }).toHaveLength(inhibited.length)
+    expect(new Set(await labelsOf(true))).toEqual(new Set(inhibited))
+    expect(new Set(await labelsOf(false))).toEqual(new Set(active))
+  })
+})
