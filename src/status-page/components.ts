@@ -11,11 +11,11 @@ interface Column<Row> {
   readonly width?: 'short' | 'text'
 }
 
-/** Renders a heading and its content. */
-export function renderSection(id: string, title: string, content: Html): Html {
+/** Renders a heading, a sentence that says what the section shows, and its content. */
+export function renderSection(id: string, title: string, content: Html, about?: string): Html {
   return html`<section id="${id}" aria-labelledby="${id}-title">
     <h2 id="${id}-title">${title}</h2>
-    ${content}
+    ${about === undefined ? undefined : html`<p class="quiet small about">${about}</p>`} ${content}
   </section>`
 }
 
@@ -67,13 +67,15 @@ function renderCell<Row>({ title, cell, width }: Column<Row>, row: Row, isFirst:
     : html`<td role="cell" class="${width ?? ''}" data-label="${title}">${cell(row)}</td>`
 }
 
-/** Renders terms and their values. */
+/** Renders terms and their values, of which those that are undefined are left out. */
 export function renderFacts(
-  items: readonly (readonly [string, Html | string])[],
+  items: readonly (readonly [string, Html | string | undefined])[],
   className = '',
 ): Html {
+  const known = items.filter(([, value]) => value !== undefined)
+  if (known.length === 0) return html``
   return html`<dl class="facts ${className}">
-    ${items.map(
+    ${known.map(
       ([term, value]) =>
         html`<div>
           <dt>${term}</dt>
@@ -122,7 +124,7 @@ export function renderErrorCode(
 }
 
 /** Splits the message of a failure into what happened and what to do, without the ids at the end of Entra ID's. */
-export function parseFailure({ message }: Failure): {
+export function parseFailure({ message }: Pick<Failure, 'message'>): {
   readonly problem: string
   readonly fix: string | undefined
 } {
@@ -133,7 +135,7 @@ export function parseFailure({ message }: Failure): {
 }
 
 /** Renders what happened and what to do. */
-export function renderFailure(failure: Failure): Html {
+export function renderFailure(failure: Pick<Failure, 'message'>): Html {
   const { problem, fix } = parseFailure(failure)
   return html`<p>${renderText(problem)}</p>
     ${fix === undefined ? undefined : html`<p><strong>Fix:</strong> ${renderText(fix)}.</p>`}`
@@ -146,6 +148,10 @@ export function renderSupportIds({ entraTraceId, entraCorrelationId }: Failure):
     ...(entraCorrelationId === undefined ? [] : [`correlation ${entraCorrelationId}`]),
   ]
   return ids.length === 0 ? undefined : html`. For support: ${renderMono(ids.join(', '))}`
+}
+
+export function capitalize(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1)
 }
 
 const UNITS = [
@@ -170,6 +176,18 @@ export function formatRelative(time: string, now: string): string {
   const ms = Date.parse(time) - Date.parse(now)
   if (Math.abs(ms) < 1000) return 'now'
   return ms > 0 ? `in ${formatDuration(ms)}` : `${formatDuration(-ms)} ago`
+}
+
+/** Renders a time as `5 min ago` and on the clock. */
+export function renderTime(time: string, now: string): Html {
+  return html`<time datetime="${time}"
+    >${formatRelative(time, now)} <span class="clock">${formatClock(time, now)}</span></time
+  >`
+}
+
+/** Renders the time of the next exchange, which waits for a request once it is due. */
+export function renderNextAttempt(time: string, now: string): Html | string {
+  return Date.parse(time) <= Date.parse(now) ? 'at the next request' : renderTime(time, now)
 }
 
 /** Formats a time as `12:00:00 UTC`, with the date unless it is the day of `now`. */

@@ -12,6 +12,7 @@ import {
   renderFailedRequests,
   renderIdentities,
   renderSettings,
+  renderWarnings,
 } from './sections.ts'
 import { STYLE, STYLE_HASH } from './style.ts'
 import { renderTokens } from './tokens.ts'
@@ -41,15 +42,16 @@ export function createStatusPage(readTraffic: () => Promise<TrafficSample>): Sta
 
 /** The script replaces the elements with `data-part`. */
 function renderPage(status: StatusDocument, samples: readonly TrafficSample[]): Html {
-  const { build, workload, state, generatedAt } = status
+  const { build, workload, generatedAt } = status
   const name = formatWorkload(workload)
+  const state = describeState(status)
   return html`<!doctype html>
     <html lang="en" data-version="${build.version}">
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <title>${describeState(status)} – ${name} – wimds</title>
-        <link rel="icon" href="${createIcon(STATES[state].color)}" />
+        <title>${state.name} – ${name} – wimds</title>
+        <link rel="icon" href="${createIcon(STATES[state.tone].color)}" />
         ${STYLE_ELEMENT}
       </head>
       <body>
@@ -65,6 +67,7 @@ function renderPage(status: StatusDocument, samples: readonly TrafficSample[]): 
               <p class="live">
                 <span id="live">As of ${formatClock(generatedAt, generatedAt)}</span>
                 <button type="button" id="pause" hidden>Pause</button>
+                <noscript><a href="/status">Reload</a></noscript>
               </p>
             </div>
           </div>
@@ -72,6 +75,7 @@ function renderPage(status: StatusDocument, samples: readonly TrafficSample[]): 
         </header>
         <main>
           ${renderPart('problems', renderProblems(status))}
+          ${renderPart('warnings', renderWarnings(status))}
           ${renderPart('traffic', renderTraffic(samples))}
           ${renderPart('tokens', renderTokens(status))}
           ${renderPart('exchanges', renderExchanges(status))}
@@ -99,12 +103,20 @@ function renderPart(name: string, content: Html): Html {
 }
 
 function renderState(status: StatusDocument): Html {
-  const tone = isIdle(status) ? 'starting' : status.state
-  return html`<span class="pill ${tone}">${describeState(status)}</span>`
+  const { tone, name } = describeState(status)
+  return html`<span class="pill ${tone}">${name}</span>`
 }
 
-function describeState(status: StatusDocument): string {
-  return isIdle(status) ? 'Ready, no token requested yet' : STATES[status.state].name
+function describeState(status: StatusDocument): {
+  readonly tone: StatusDocument['state']
+  readonly name: string
+} {
+  const { state, warnings } = status
+  if (state === 'ready' && warnings.length > 0) {
+    return { tone: 'degraded', name: 'Ready, with warnings' }
+  }
+  if (isIdle(status)) return { tone: 'starting', name: 'Ready, no token requested yet' }
+  return { tone: state, name: STATES[state].name }
 }
 
 /** Returns true if nothing fails because nothing has been tried. */
@@ -151,11 +163,15 @@ function formatWorkload({ host, namespace, serviceAccount }: StatusDocument['wor
   return namespace === undefined ? host : `${namespace}/${serviceAccount ?? host}`
 }
 
-function describeSidecar(status: StatusDocument): readonly (readonly [string, string])[] {
+function describeSidecar(status: StatusDocument): readonly (readonly [string, Html | string])[] {
   const { workload, build, startedAt, generatedAt, clockSkewSeconds, logLevel } = status
   return [
     ['Pod', workload.host],
-    ['Running for', formatDuration(Date.parse(generatedAt) - Date.parse(startedAt))],
+    [
+      'Running for',
+      html`${formatDuration(Date.parse(generatedAt) - Date.parse(startedAt))}
+        <span class="clock">since ${formatClock(startedAt, generatedAt)}</span>`,
+    ],
     ['Clock skew', formatSkew(clockSkewSeconds)],
     ['Log level', logLevel],
     ['Version', `${build.version} on Node ${build.node.replace(/^v/, '')}`],

@@ -2,12 +2,16 @@
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 import { DOCS_URL } from '../version.ts'
 import {
+  capitalize,
   parseFailure,
   renderCommand,
   renderErrorCode,
+  renderFacts,
+  renderNextAttempt,
   renderSection,
   renderSupportIds,
   renderText,
+  renderTime,
 } from './components.ts'
 import { type Html, html } from './html.ts'
 import { createDoctorCommand, findRemedies } from './remedies.ts'
@@ -16,9 +20,10 @@ type Problem = NonNullable<StatusDocument['problems']>[number]
 
 /** Renders a card for each problem, and the command for a diagnosis; nothing if there is no problem. */
 export function renderProblems(status: StatusDocument): Html {
-  const { problems = [] } = status
+  const { problems = [], state } = status
   if (problems.length === 0) return html``
-  const title = problems.length === 1 ? 'What is wrong' : `What is wrong (${problems.length})`
+  const heading = state === 'starting' ? 'What it waits for' : 'What is wrong'
+  const title = problems.length === 1 ? heading : `${heading} (${problems.length})`
   return renderSection(
     'problems',
     title,
@@ -26,7 +31,7 @@ export function renderProblems(status: StatusDocument): Html {
         ${problems.map((problem, index) => renderProblem(problem, `problem-${index + 1}`, status))}
       </ul>
       <div class="card diagnosis">
-        <p>For a diagnosis of this pod, with the fix of each failed check:</p>
+        <p>Next, check this sidecar; each failed check comes with its fix:</p>
         ${renderCommand(createDoctorCommand(status))}
       </div>`,
   )
@@ -48,9 +53,11 @@ export function findProblemLink(
 
 function renderProblem(problem: Problem, id: string, status: StatusDocument): Html {
   const { summary, failure, explanation, resources = [] } = problem
+  const tone = findTone(problem, status)
   if (failure === undefined) {
-    return html`<li class="card problem ${status.state}" id="${id}">
+    return html`<li class="card problem ${tone}" id="${id}">
       <h3>${renderText(capitalize(summary))}</h3>
+      ${renderEffect(problem, status)}
     </li>`
   }
   const { problem: message, fix } = parseFailure(failure)
@@ -58,19 +65,19 @@ function renderProblem(problem: Problem, id: string, status: StatusDocument): Ht
   const [title = ''] = summary.split(/\.? Fix: /)
   const isInTitle = title.startsWith(message)
   const remedies = findRemedies(problem, status)
-  return html`<li class="card problem ${status.state}" id="${id}">
+  return html`<li class="card problem ${tone}" id="${id}">
     <div class="row">
       <h3>${renderText(capitalize(title))}</h3>
-      ${renderErrorCode(failure, status.state === 'degraded' ? 'degraded' : 'failing')}
+      ${renderErrorCode(failure, tone)}
     </div>
-    <p class="quiet small">${renderExtent(problem, status)}</p>
+    ${renderEffect(problem, status)}
     ${resources.length > 3 ? html`<p class="small">${renderText(resources.join(', '))}</p>` : undefined}
     ${explanation === undefined ? undefined : html`<p>${renderText(capitalize(explanation))}.</p>`}
     ${isInTitle ? undefined : html`<p class="${explanation === undefined ? '' : 'quiet small'}">${renderText(message)}</p>`}
     ${fix === undefined ? undefined : html`<p><strong>Fix:</strong> ${renderText(fix)}.</p>`}
     ${remedies.map(
       ({ label, command }) =>
-        html`<p class="label">${label}:</p>
+        html`<p class="label">${label}${describePlaceholders(command)}:</p>
           ${renderCommand(command)}`,
     )}
     <p class="quiet small">
@@ -81,23 +88,45 @@ function renderProblem(problem: Problem, id: string, status: StatusDocument): Ht
   </li>`
 }
 
-/** Renders how often it happened: exchanges in a row, and requests that got this error. */
-function renderExtent({ consecutiveFailures, failure }: Problem, status: StatusDocument): string {
+/** A problem whose tokens are still served is less urgent than one without a token. */
+function findTone({ servedUntil }: Problem, { state }: StatusDocument) {
+  if (state === 'starting') return 'starting'
+  return servedUntil === undefined ? 'failing' : 'degraded'
+}
+
+/** Renders what applications get meanwhile, since when, and how often it happened. */
+function renderEffect(problem: Problem, status: StatusDocument): Html {
+  const { consecutiveFailures, failingSince, servedUntil, nextAttemptAt, failure } = problem
+  const { generatedAt } = status
   const requests = status.failedRequests
     .filter((each) => each.failure.code === failure?.code)
     .reduce((sum, { count }) => sum + count, 0)
-  return [
-    ...(consecutiveFailures === undefined
-      ? []
-      : [
-          `${consecutiveFailures} failed ${consecutiveFailures === 1 ? 'exchange' : 'exchanges in a row'}`,
-        ]),
-    ...(requests === 0
-      ? []
-      : [`${requests} ${requests === 1 ? 'request' : 'requests'} answered with this error`]),
-  ].join(', ')
+  return renderFacts(
+    [
+      ['Failing since', failingSince && renderTime(failingSince, generatedAt)],
+      ['Applications get', describeServed(problem)],
+      ['Until', servedUntil && html`${renderTime(servedUntil, generatedAt)}, then an error`],
+      ['Next attempt', nextAttemptAt && renderNextAttempt(nextAttemptAt, generatedAt)],
+      [
+        'Failed exchanges',
+        consecutiveFailures === undefined ? undefined : `${consecutiveFailures} in a row`,
+      ],
+      ['Requests with this error', requests === 0 ? undefined : String(requests)],
+    ],
+    'small',
+  )
 }
 
-function capitalize(text: string): string {
-  return text.slice(0, 1).toUpperCase() + text.slice(1)
+/** Returns what a request for these tokens gets; undefined if the problem does not concern certain tokens. */
+function describeServed({ servedUntil, resources }: Problem): string | undefined {
+  if (servedUntil === undefined) return resources === undefined ? undefined : 'an error'
+  return resources?.length === 1 ? 'the cached token' : 'cached tokens'
+}
+
+/** The words in capitals that stand for what the sidecar does not know. */
+const PLACEHOLDER = /\b(?:IDENTITY_NAME|RESOURCE_GROUP|CLUSTER|CLIENT_ID|DEPLOYMENT|NAMESPACE)\b/g
+
+function describePlaceholders(command: string): string {
+  const names = [...new Set(command.match(PLACEHOLDER))]
+  return names.length === 0 ? '' : ` (fill in ${names.join(', ')})`
 }

@@ -1,6 +1,6 @@
 /** The commands that find or fix the cause of a problem, with the values of this sidecar filled in. */
 import { createBindingCommands, createCredentialCommands } from '../doctor/credential-commands.ts'
-import { quoteForShell } from '../lib/shell.ts'
+import { isPlainWord, quoteForShell } from '../lib/shell.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 
 type Problem = NonNullable<StatusDocument['problems']>[number]
@@ -37,14 +37,21 @@ export function findRemedies(problem: Problem, status: StatusDocument): readonly
   return find?.(problem, status) ?? []
 }
 
-/** Returns the command for a full diagnosis of this pod. */
-export function createDoctorCommand({ workload }: StatusDocument): string {
-  return `kubectl exec${namespaceFlag(workload)} ${quoteForShell(workload.host)} -c wimds -- wimds doctor`
+/** Returns the command for a full diagnosis, in the pod or, outside Kubernetes, on the machine itself. */
+export function createDoctorCommand({ workload, assertions }: StatusDocument): string {
+  const isOutside =
+    workload.namespace === undefined && assertions.some(({ claims }) => claims !== undefined)
+  const command = 'wimds doctor'
+  return isOutside
+    ? command
+    : `kubectl exec${namespaceFlag(workload)} ${quoteForShell(workload.host)} -c wimds -- ${command}`
 }
 
 function createCredential(problem: Problem, status: StatusDocument): readonly Remedy[] {
-  const commands = createCredentialCommands(findIdentity(problem, status), findClaims(status))
+  const identity = findIdentity(problem, status)
+  const commands = createCredentialCommands(identity, findClaims(status))
   return [
+    ...findIdentityName(identity),
     {
       label: 'Create the federated credential of a managed identity',
       command: splitFlags(commands.azManagedIdentity),
@@ -57,20 +64,31 @@ function createCredential(problem: Problem, status: StatusDocument): readonly Re
 }
 
 function listCredentials(problem: Problem, status: StatusDocument): readonly Remedy[] {
-  const { azManagedIdentity } = createCredentialCommands(
-    findIdentity(problem, status),
-    findClaims(status),
-  )
+  const identity = findIdentity(problem, status)
+  const { azManagedIdentity } = createCredentialCommands(identity, findClaims(status))
   const flags = azManagedIdentity.split(' --').slice(1)
   const selecting = flags.filter((flag) =>
     /^(?:identity-name|resource-group|subscription) /.test(flag),
   )
   return [
+    ...findIdentityName(identity),
     {
       label: 'Compare subject and audience with those of the projected token below',
       command: splitFlags(
         ['az identity federated-credential list', ...selecting, 'output table'].join(' --'),
       ),
+    },
+  ]
+}
+
+/** Returns the command that finds a managed identity by its client id; none if its resource id is configured. */
+function findIdentityName({ clientId, resourceId }: ReturnType<typeof findIdentity>): Remedy[] {
+  if (resourceId !== undefined || !isPlainWord(clientId)) return []
+  const query = `[?clientId=='${clientId}'].{name:name, resourceGroup:resourceGroup}`
+  return [
+    {
+      label: 'Find the name and the resource group of the managed identity',
+      command: `az identity list --output table \\\n  --query "${query}"`,
     },
   ]
 }
@@ -119,7 +137,7 @@ function describePod(_problem: Problem, { workload }: StatusDocument): readonly 
 }
 
 function namespaceFlag({ namespace }: StatusDocument['workload']): string {
-  return namespace === undefined ? '' : ` -n ${quoteForShell(namespace)}`
+  return ` -n ${namespace === undefined ? 'NAMESPACE' : quoteForShell(namespace)}`
 }
 
 function findIdentity({ clientId = 'CLIENT_ID' }: Problem, { identities }: StatusDocument) {

@@ -1,17 +1,17 @@
 /** The sections of the status page below the tokens: history, clients and configuration. */
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 import {
+  capitalize,
   renderText,
   renderErrorCode,
   renderEmpty,
   renderFacts,
   renderFailure,
-  formatClock,
-  formatRelative,
   renderMono,
   renderSection,
   renderTable,
   renderTableBox,
+  renderTime,
 } from './components.ts'
 import { type Html, html } from './html.ts'
 import { findProblemLink } from './problems.ts'
@@ -23,7 +23,7 @@ export function renderExchanges(status: StatusDocument): Html {
   const rows = renderTableBox(
     title,
     [
-      { title: 'Last', cell: ({ at }) => formatRelative(at, generatedAt), width: 'short' },
+      { title: 'Last', cell: ({ at }) => renderTime(at, generatedAt), width: 'short' },
       { title: 'Times', cell: ({ count }) => count, width: 'short' },
       { title: 'Identity', cell: ({ identity }) => renderText(identity) },
       { title: 'Resource', cell: ({ resource }) => renderText(resource) },
@@ -43,7 +43,12 @@ export function renderExchanges(status: StatusDocument): Html {
     groupExchanges(status.exchanges),
     'No exchange yet.',
   )
-  return renderSection('exchanges', title, rows)
+  return renderSection(
+    'exchanges',
+    title,
+    rows,
+    'In an exchange, Entra ID checks the projected token and issues an access token.',
+  )
 }
 
 type Exchange = StatusDocument['exchanges'][number]
@@ -66,7 +71,7 @@ export function renderFailedRequests(status: StatusDocument): Html {
     [
       {
         title: 'Last',
-        cell: ({ lastAt }) => formatRelative(lastAt, status.generatedAt),
+        cell: ({ lastAt }) => renderTime(lastAt, status.generatedAt),
         width: 'short',
       },
       { title: 'Times', cell: ({ count }) => count, width: 'short' },
@@ -88,7 +93,12 @@ export function renderFailedRequests(status: StatusDocument): Html {
     status.failedRequests,
     'No failed request yet.',
   )
-  return renderSection('failed-requests', 'Failed requests', rows)
+  return renderSection(
+    'failed-requests',
+    'Failed requests',
+    rows,
+    'Requests of applications that were answered with an error, since the start.',
+  )
 }
 
 /** Renders each client library and version, in a fixed order, and how it could do without the sidecar. */
@@ -101,7 +111,7 @@ export function renderClients({ clients, generatedAt }: StatusDocument): Html {
       { title: 'Requests', cell: ({ requests }) => requests, width: 'short' },
       {
         title: 'Last',
-        cell: ({ lastSeenAt }) => formatRelative(lastSeenAt, generatedAt),
+        cell: ({ lastSeenAt }) => renderTime(lastSeenAt, generatedAt),
         width: 'short',
       },
       {
@@ -116,7 +126,12 @@ export function renderClients({ clients, generatedAt }: StatusDocument): Html {
     clients.toSorted((a, b) => `${a.title} ${a.version}`.localeCompare(`${b.title} ${b.version}`)),
     'No request yet.',
   )
-  return renderSection('clients', 'Clients', rows)
+  return renderSection(
+    'clients',
+    'Clients',
+    rows,
+    'The libraries that call, and how each could do without this sidecar.',
+  )
 }
 
 /** Renders each projected token: its claims, or why it cannot be read. */
@@ -124,7 +139,7 @@ export function renderAssertions(status: StatusDocument): Html {
   const { assertions, generatedAt } = status
   const title = 'Projected token'
   if (assertions.length === 0)
-    return renderSection('assertions', title, renderEmpty('Not read yet.'))
+    return renderSection('assertions', title, renderEmpty('Not read yet.'), ABOUT_ASSERTIONS)
   const cards = assertions.map(
     ({ file, claims, failure }) =>
       html`<li class="card">
@@ -142,8 +157,12 @@ export function renderAssertions(status: StatusDocument): Html {
     html`<ul class="cards">
       ${cards}
     </ul>`,
+    ABOUT_ASSERTIONS,
   )
 }
+
+const ABOUT_ASSERTIONS =
+  'The token of the service account, which the kubelet writes and rotates. It proves to Entra ID who this pod is.'
 
 type Claims = NonNullable<StatusDocument['assertions'][number]['claims']>
 
@@ -155,7 +174,7 @@ function describeClaims(
     ['Issuer', renderMono(issuer)],
     ['Subject', renderMono(subject)],
     ['Audience', renderMono(audience.join(', '))],
-    ['Expires', renderMono(`${formatRelative(expiresAt, now)}, ${formatClock(expiresAt, now)}`)],
+    ['Expires', renderTime(expiresAt, now)],
   ]
 }
 
@@ -196,8 +215,25 @@ export function renderIdentities({ identities, allowsUnlistedClientIds }: Status
   )
 }
 
-/** Renders the settings, collapsed, below the warnings about them. */
-export function renderSettings({ settings, warnings }: StatusDocument): Html {
+/** Renders the warnings about the settings and the identities file; nothing if there is none. */
+export function renderWarnings({ warnings }: StatusDocument): Html {
+  if (warnings.length === 0) return html``
+  return renderSection(
+    'warnings',
+    warnings.length === 1 ? 'Warning' : `Warnings (${warnings.length})`,
+    html`<ul class="problems">
+      ${warnings.map(
+        (warning) =>
+          html`<li class="card problem warning degraded">
+            ${renderFailure({ message: capitalize(warning) })}
+          </li>`,
+      )}
+    </ul>`,
+  )
+}
+
+/** Renders the settings, collapsed. */
+export function renderSettings({ settings }: StatusDocument): Html {
   const rows = renderTable(
     'Settings',
     [
@@ -207,17 +243,12 @@ export function renderSettings({ settings, warnings }: StatusDocument): Html {
     ],
     settings,
   )
-  const notes = warnings.map(
-    (warning) =>
-      html`<p class="small"><span class="tag degraded">warning</span> ${renderText(warning)}</p>`,
-  )
   return renderSection(
     'settings',
     'Settings',
-    html`${notes}
-      <details class="box">
-        <summary>${settings.length} settings in force</summary>
-        ${rows}
-      </details>`,
+    html`<details class="box">
+      <summary>${settings.length} settings in force</summary>
+      ${rows}
+    </details>`,
   )
 }

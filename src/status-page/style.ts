@@ -26,6 +26,12 @@ a{color:var(--link)}
 .quiet{color:var(--quiet)}
 .small{font-size:.875rem}
 .note{margin-top:.6rem}
+.about{margin:-.5rem 0 .75rem;max-width:62rem}
+.clock{color:var(--quiet);font-size:.86em;white-space:nowrap}
+td .clock,th .clock{display:block}
+.times{justify-content:space-between;gap:.5rem 1rem}
+.times .clock{display:block}
+.card .times{margin-top:.4rem}
 .mono,code{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;font-size:.86em;overflow-wrap:anywhere}
 .name{white-space:nowrap}.name wbr{display:none}
 .top{display:flex;flex-wrap:wrap;gap:.75rem 1.5rem;align-items:flex-start;justify-content:space-between}
@@ -45,6 +51,7 @@ button:hover{background:var(--idle-bg)}
 a.tag{text-decoration:none}a.tag:hover{text-decoration:underline}
 .facts{display:flex;flex-wrap:wrap;gap:.75rem 2.25rem;margin:1.25rem 0 0}
 .card .facts{margin-top:.75rem}
+.problem .facts{margin-bottom:.75rem}
 .facts dt{color:var(--quiet);font-size:.82rem}
 .facts dd{margin:0;font-variant-numeric:tabular-nums}
 .cards,.tiles{display:grid;gap:.85rem;grid-template-columns:repeat(auto-fill,minmax(min(24rem,100%),1fr));list-style:none;margin:0;padding:0}
@@ -59,6 +66,7 @@ a.tag{text-decoration:none}a.tag:hover{text-decoration:underline}
 .problem:target{outline:2px solid var(--link)}
 .problem p,.diagnosis p{max-width:62rem}
 .problem h3{font-size:1rem}
+.warning p{white-space:pre-line}
 .label{margin-top:.75rem;font-weight:500}
 .diagnosis{margin-top:.85rem}
 .command{display:flex;align-items:flex-start;justify-content:space-between;gap:.75rem;margin:.35rem 0;padding:.55rem .75rem;background:var(--code);border-radius:7px}
@@ -73,7 +81,7 @@ a.tag{text-decoration:none}a.tag:hover{text-decoration:underline}
 .spark{display:block;width:100%;height:52px;margin:auto 0 .3rem}
 .spark path{fill:none;stroke:var(--rest);stroke-width:1.5;vector-effect:non-scaling-stroke;stroke-linejoin:round}
 .spark .axis{stroke:var(--line)}
-.spark .bad{stroke:var(--bad)}
+.spark .bad{stroke:var(--bad);stroke-dasharray:4 2}
 .tile .row{margin:0;font-size:.8rem}
 .life{display:block;width:100%;height:14px;margin:.75rem 0 .45rem}
 .life .past{fill:var(--past)}.life .rest{fill:var(--rest)}.life .mark{fill:var(--mark)}

@@ -4,11 +4,13 @@ import {
   renderText,
   renderErrorCode,
   renderEmpty,
-  formatClock,
   formatDuration,
   formatRelative,
+  renderFacts,
   renderMono,
+  renderNextAttempt,
   renderSection,
+  renderTime,
 } from './components.ts'
 import { type Html, html } from './html.ts'
 import { findProblemLink } from './problems.ts'
@@ -27,7 +29,12 @@ export function renderTokens(status: StatusDocument): Html {
       : html`<ul class="cards">
           ${tokens.map((token) => renderToken(token, status))}
         </ul>`
-  return renderSection('tokens', 'Tokens', content)
+  return renderSection(
+    'tokens',
+    'Tokens',
+    content,
+    'Access tokens in memory, one for each resource and identity. The pale part of a bar has passed; the mark is the next refresh.',
+  )
 }
 
 /** Failing tokens come first. */
@@ -46,7 +53,7 @@ function renderToken(token: Token, status: StatusDocument): Html {
     </div>
     <p class="quiet small">as ${name}${renderMono(clientId)}</p>
     ${cached === undefined ? renderMissingToken(token, now) : renderLifetime(cached, token.nextAttemptAt, now)}
-    ${failure === undefined ? undefined : html`<p class="small">${describeFailures(token)}</p>`}
+    ${failure === undefined ? undefined : renderFailures(token, now)}
   </li>`
 }
 
@@ -65,16 +72,18 @@ function renderTokenFailure(
   return renderErrorCode(failure, cached === undefined ? 'failing' : 'degraded', link)
 }
 
-function describeFailures({ consecutiveFailures, cached }: Token): string {
+function renderFailures({ consecutiveFailures, cached, failingSince }: Token, now: string): Html {
   const times = consecutiveFailures === 1 ? 'once' : `${consecutiveFailures} times in a row`
-  return cached === undefined ? `Failed ${times}.` : `The refresh failed ${times}.`
+  const what = cached === undefined ? 'Failed' : 'The refresh failed'
+  const since = failingSince === undefined ? '' : html`, first ${renderTime(failingSince, now)}`
+  return html`<p class="small">${what} ${times}${since}</p>`
 }
 
 function renderMissingToken({ nextAttemptAt, failure }: Token, now: string): Html {
   if (failure === undefined) return html`<p class="small">Exchange in progress.</p>`
-  const isOverdue = Date.parse(nextAttemptAt) <= Date.parse(now)
-  const next = isOverdue ? 'at the next request' : formatRelative(nextAttemptAt, now)
-  return html`<p class="small">No token cached; next attempt ${next}.</p>`
+  return html`<p class="small">
+    No token cached; next attempt ${renderNextAttempt(nextAttemptAt, now)}
+  </p>`
 }
 
 /** Renders the lifetime of a token as a bar: the past, the rest, and a mark at the next refresh. */
@@ -100,8 +109,12 @@ function renderLifetime(
       <rect class="past" width="${percent(now)}%" height="8" y="3" rx="4" />
       <rect class="mark" x="${mark}%" width="3" height="14" rx="1.5" />
     </svg>
-    <div class="row small">
-      <span>${age} old</span><span>next refresh ${refresh}</span
-      ><span title="${formatClock(expiresAt, now)}">expires ${expiry}</span>
-    </div>`
+    ${renderFacts(
+      [
+        ['Obtained', renderTime(obtainedAt, now)],
+        ['Next refresh', renderNextAttempt(nextAttemptAt, now)],
+        ['Expires', renderTime(expiresAt, now)],
+      ],
+      'small times',
+    )}`
 }

@@ -26,7 +26,7 @@ interface Interval extends Omit<TrafficSample, 'at'> {
   readonly to: number
 }
 
-/** Renders three tiles: a figure of the last minute and a curve of the last ten. */
+/** Renders three tiles: a figure of the last minute and a curve of the last ten minutes. */
 export function renderTraffic(samples: readonly TrafficSample[]): Html {
   const latest = samples.at(-1)
   if (latest === undefined) return html``
@@ -44,7 +44,8 @@ export function renderTraffic(samples: readonly TrafficSample[]): Html {
         ${tiles}
       </ul>
       <p class="quiet small note">
-        Curves are drawn while this page is open. Prometheus keeps the same for longer.
+        Requests that waited for Entra ID take as long as the exchange; the others are answered from
+        memory. Curves are drawn while this page is open; Prometheus keeps the same for longer.
       </p>`,
   )
 }
@@ -72,6 +73,7 @@ function subtract(later: TrafficSample, earlier: TrafficSample | undefined): Int
     },
     lookups: later.lookups - (earlier?.lookups ?? 0),
     hits: later.hits - (earlier?.hits ?? 0),
+    waited: later.waited - (earlier?.waited ?? 0),
   }
 }
 
@@ -83,7 +85,11 @@ const requestRate: Curve = (interval) => perSecond(interval.requests, interval)
 const failureRate: Curve = (interval) =>
   interval.failed > 0 ? perSecond(interval.failed, interval) : undefined
 const hitRatio: Curve = ({ lookups, hits }) => (lookups > 0 ? hits / lookups : undefined)
-const p99: Curve = ({ durations }) => estimateQuantile(0.99, durations)
+/** The bound of the bucket that the slowest request is in. */
+const slowest: Curve = ({ durations: { bounds, counts } }) => {
+  const last = counts.findLastIndex((count) => count > 0)
+  return last < 0 ? undefined : (bounds[last] ?? Infinity)
+}
 
 function renderRequests(total: TrafficSample, recent: Interval, intervals: Interval[]): Html {
   const rate = requestRate(recent) ?? 0
@@ -100,29 +106,36 @@ function renderRequests(total: TrafficSample, recent: Interval, intervals: Inter
     intervals,
     curves: [
       { value: requestRate, className: 'curve' },
-      { value: failureRate, className: 'curve bad' },
+      { value: failureRate, className: 'curve bad', legend: 'failed (dashed)' },
     ],
-    format: (value) => `${formatRate(value)}/s`,
+    format: (value) => `highest ${formatRate(value)}/s`,
   })
 }
 
 function renderLatency(total: TrafficSample, recent: Interval, intervals: Interval[]): Html {
-  const format = (seconds: number) => formatLatency(seconds, total.durations.bounds)
-  const median = estimateQuantile(0.5, recent.durations)
-  const slowest = p99(recent)
+  const { bounds } = total.durations
+  const median = estimateMedian(recent.durations)
+  const longest = slowest(recent)
   return renderTile({
     title: 'Latency',
-    figure: html`${median === undefined ? '–' : format(median)}`,
+    figure: html`${median === undefined ? '–' : formatLatency(median, bounds)}`,
     notes: [
       `${median === undefined ? 'no request' : 'median'} ${describePeriod(recent)}`,
-      `99th percentile ${slowest === undefined ? '–' : format(slowest)}`,
+      longest === undefined
+        ? ''
+        : `slowest ${formatBound(longest, bounds)}, ${describeWaiting(recent)}`,
     ],
-    name: '99th percentile of the latency',
+    name: 'Latency of the slowest request',
     total,
     intervals,
-    curves: [{ value: p99, className: 'curve' }],
-    format,
+    curves: [{ value: slowest, className: 'curve' }],
+    format: (seconds) => `slowest ${formatBound(seconds, bounds)}`,
   })
+}
+
+/** Returns what explains a slow request: an exchange, or else the node or a CPU limit. */
+function describeWaiting({ waited }: Interval): string {
+  return waited === 0 ? 'none waited for Entra ID' : `${formatCount(waited)} waited for Entra ID`
 }
 
 function renderCacheHits(total: TrafficSample, recent: Interval, intervals: Interval[]): Html {
@@ -139,7 +152,7 @@ function renderCacheHits(total: TrafficSample, recent: Interval, intervals: Inte
     intervals,
     curves: [{ value: hitRatio, className: 'curve' }],
     isRatio: true,
-    format: formatPercent,
+    format: (lowest) => `lowest ${formatPercent(lowest)}`,
   })
 }
 
@@ -151,9 +164,15 @@ interface Tile {
   readonly name: string
   readonly total: TrafficSample
   readonly intervals: readonly Interval[]
-  readonly curves: readonly { readonly value: Curve; readonly className: string }[]
+  readonly curves: readonly {
+    readonly value: Curve
+    readonly className: string
+    /** Names the curve where it is drawn. */
+    readonly legend?: string
+  }[]
   /** The axis ends at 1, and the lowest value is named instead of the highest. */
   readonly isRatio?: boolean
+  /** Formats the extreme. */
   readonly format: (value: number) => string
 }
 
@@ -164,8 +183,15 @@ function renderTile({ title, figure, notes, name, total, intervals, ...rest }: T
   const { curves, isRatio = false, format } = rest
   const values = intervals.flatMap((interval) => curves[0]?.value(interval) ?? [])
   const highest = Math.max(0, ...values)
-  const extreme = isRatio ? `lowest ${format(Math.min(...values))}` : `highest ${format(highest)}`
-  const scale = isRatio ? 1 : highest || 1
+  const extreme = format(isRatio ? Math.min(...values) : highest)
+  const scale = isRatio ? 1 : Math.max(0, ...values.filter(Number.isFinite)) || 1
+  const lines = curves
+    .map((curve) => ({
+      ...curve,
+      line: drawSteps(intervals, curve.value, { end: total.at, scale }),
+    }))
+    .filter(({ line }) => line !== '')
+  const legends = lines.flatMap(({ legend }) => legend ?? [])
   return html`<li class="card tile">
     <h3>${title}</h3>
     <p class="figure">${figure}</p>
@@ -178,14 +204,11 @@ function renderTile({ title, figure, notes, name, total, intervals, ...rest }: T
       preserveAspectRatio="none"
     >
       <path class="axis" d="M0 ${HEIGHT}H${WIDTH}" />
-      ${curves.map(({ value, className }) => {
-        const line = drawSteps(intervals, value, { end: total.at, scale })
-        return line === '' ? undefined : html`<path class="${className}" d="${line}" />`
-      })}
+      ${lines.map(({ line, className }) => html`<path class="${className}" d="${line}" />`)}
     </svg>
     <p class="row small quiet">
       <span>10 min ago</span>
-      ${values.length === 0 ? undefined : html`<span>${extreme}</span>`}
+      ${values.length === 0 ? undefined : html`<span>${[extreme, ...legends].join(', ')}</span>`}
       <span>now</span>
     </p>
   </li>`
@@ -216,16 +239,13 @@ function round(value: number): number {
 }
 
 /**
- * Estimates a quantile in seconds as Prometheus does: values are spread evenly over their bucket, and no value
+ * Estimates the median in seconds as Prometheus does: values are spread evenly over their bucket, and no value
  * is above the last bound. Undefined without values.
  */
-function estimateQuantile(
-  quantile: number,
-  { bounds, counts }: TrafficSample['durations'],
-): number | undefined {
+function estimateMedian({ bounds, counts }: TrafficSample['durations']): number | undefined {
   const total = counts.reduce((sum, count) => sum + count, 0)
   if (total === 0) return undefined
-  let rank = quantile * total
+  let rank = total / 2
   for (const [index, bound] of bounds.entries()) {
     const count = counts[index] ?? 0
     const lower = bounds[index - 1] ?? 0
@@ -254,6 +274,12 @@ function formatLatency(seconds: number, bounds: readonly number[]): string {
   if (seconds >= longest) return `≥ ${longest} s`
   if (seconds < 1) return `${Number((seconds * 1000).toPrecision(2))} ms`
   return `${Number(seconds.toPrecision(2))} s`
+}
+
+/** Formats the bound of a bucket; the last bucket has none. */
+function formatBound(bound: number, bounds: readonly number[]): string {
+  if (bound === Infinity) return `> ${bounds.at(-1)} s`
+  return `≤ ${bound < 1 ? `${bound * 1000} ms` : `${bound} s`}`
 }
 
 function formatPercent(ratio: number): string {

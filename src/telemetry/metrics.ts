@@ -51,9 +51,10 @@ export interface TrafficSample {
    * last count, which has no bound, took longer.
    */
   readonly durations: { readonly bounds: readonly number[]; readonly counts: readonly number[] }
-  /** Token requests, and those that were answered from the cache. */
+  /** Token requests, those that were answered from the cache, and those that waited for an exchange. */
   readonly lookups: number
   readonly hits: number
+  readonly waited: number
 }
 
 /** From an answer out of the cache, through an exchange, to a caller that waited for the time limit. */
@@ -183,10 +184,16 @@ export function createMetrics(sources: MetricsSources): Metrics {
     onReload,
     scrape: () => scrapeRegistry(registry),
     readTraffic: async () => {
-      const { hit } = cacheResults
+      const { hit, miss, coalesced, bypass } = cacheResults
       const lookups = Object.values(cacheResults).reduce((sum, count) => sum + count, 0)
       const durations = sumDurations(await requestDuration.get())
-      return { at: clock.monotonic(), ...durations, lookups, hits: hit }
+      return {
+        at: clock.monotonic(),
+        ...durations,
+        lookups,
+        hits: hit,
+        waited: miss + coalesced + bypass,
+      }
     },
   }
 }

@@ -29,10 +29,17 @@ export interface Problem {
   readonly resources?: readonly string[]
   /** Failed exchanges in a row, of the token with the most. */
   readonly failures?: number
+  /** When the first of these exchanges failed, on the monotonic clock. */
+  readonly failingSince?: number
+  /** When the first of the cached tokens that it concerns expires, in epoch milliseconds; undefined: none is cached. */
+  readonly servedUntil?: number
+  /** When the first of them is tried again, on the monotonic clock. */
+  readonly nextAttemptAt?: number
 }
 
 interface FoundState {
   readonly state: StatusDocument['state']
+  /** Those without a cached token first, then by the expiry of the token. */
   readonly problems: readonly Problem[]
 }
 
@@ -51,14 +58,18 @@ export function findState(sources: StateSources): FoundState {
   )
   const hasToken = entries.some(({ token }) => token !== undefined)
   const problems = [
-    ...findAssertionProblems(assertions, clock.wall()),
+    ...findAssertionProblems(assertions, entries, clock.wall()),
     ...(directory.identities.length === 0 && !hasToken ? [NO_IDENTITY] : []),
     ...findTokenProblems(failing),
   ]
   if (problems.length === 0) return { state: 'ready', problems }
+  const byUrgency = problems.toSorted((a, b) => (a.servedUntil ?? 0) - (b.servedUntil ?? 0))
   // A resource that Entra ID refuses says nothing about the tokens for others.
   const concernsResourcesAlone = problems.every(({ error }) => error?.code === 'resource_refused')
-  return { state: hasToken || concernsResourcesAlone ? 'degraded' : 'failing', problems }
+  return {
+    state: hasToken || concernsResourcesAlone ? 'degraded' : 'failing',
+    problems: byUrgency,
+  }
 }
 
 /** Returns the problem in one sentence, with its error code unless the sentence is the error itself. */
@@ -89,14 +100,23 @@ function findStartProblems(
 
 function findAssertionProblems(
   assertions: ReadonlyMap<string, AssertionState>,
+  entries: readonly CacheEntry[],
   now: number,
 ): Problem[] {
   return [...assertions].flatMap(([file, state]) => {
-    if (!state.ok) return { summary: scrub(state.error.message), error: state.error }
+    const served = findServedUntil(
+      entries.filter(({ request: { identity } }) => identity.tokenFile === file),
+    )
+    if (!state.ok) return { summary: scrub(state.error.message), error: state.error, ...served }
     if (state.assertion.expiresAt > now) return []
     const summary = `the projected token in ${file} has expired: check that the kubelet rotates it`
-    return { summary }
+    return { summary, ...served }
   })
+}
+
+function findServedUntil(entries: readonly CacheEntry[]): Pick<Problem, 'servedUntil'> {
+  const expiries = entries.flatMap(({ token }) => token?.expiresAt ?? [])
+  return expiries.length === 0 ? {} : { servedUntil: Math.min(...expiries) }
 }
 
 /** Returns one problem for all tokens of an identity that fail with the same code. */
@@ -120,6 +140,9 @@ function findTokenProblems(failing: readonly CacheEntry[]): Problem[] {
       identity,
       resources,
       failures: Math.max(...group.map(({ failure }) => failure?.count ?? 0)),
+      failingSince: Math.min(...group.flatMap(({ failure }) => failure?.since ?? [])),
+      nextAttemptAt: Math.min(...group.map(({ nextAttemptAt }) => nextAttemptAt)),
+      ...findServedUntil(group),
     }
   })
 }

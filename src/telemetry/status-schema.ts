@@ -47,6 +47,12 @@ export const StatusSchema = z.object({
         resources: z.optional(z.array(z.string())),
         /** Failed exchanges in a row, of the token with the most. */
         consecutiveFailures: z.optional(count),
+        /** When the first of these exchanges failed. */
+        failingSince: z.optional(instant),
+        /** When the first of the cached tokens that it concerns expires; absent: none is cached. */
+        servedUntil: z.optional(instant),
+        /** When the next exchange is due; in the past: at the next request. */
+        nextAttemptAt: z.optional(instant),
         failure: z.optional(Failure),
         /** What Entra ID's error code means, where that is known. */
         explanation: z.optional(z.string()),
@@ -97,6 +103,8 @@ export const StatusSchema = z.object({
       cached: z.optional(z.object({ obtainedAt: instant, expiresAt: instant })),
       nextAttemptAt: instant,
       consecutiveFailures: count,
+      /** When the first of them failed. */
+      failingSince: z.optional(instant),
       failure: z.optional(Failure),
     }),
   ),

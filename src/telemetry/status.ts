@@ -48,7 +48,7 @@ export function createStatusDocument(sources: StatusSources): StatusDocument {
     startedAt: formatTime(startedAt),
     state,
     reasons: problems.map(describeProblem),
-    problems: problems.map(formatProblem),
+    problems: problems.map((problem) => formatProblem(problem, toWallTime)),
     logLevel: sources.logLevel,
     ...(skewMs !== undefined && { clockSkewSeconds: Math.round(skewMs / 100) / 10 }),
     identities: describeIdentities(config.directory),
@@ -63,13 +63,20 @@ export function createStatusDocument(sources: StatusSources): StatusDocument {
   }
 }
 
-function formatProblem(problem: Problem): NonNullable<StatusDocument['problems']>[number] {
+function formatProblem(
+  problem: Problem,
+  toWallTime: (at: number) => number,
+): NonNullable<StatusDocument['problems']>[number] {
   const { summary, error, identity, resources, failures } = problem
+  const { failingSince, servedUntil, nextAttemptAt } = problem
   return {
     summary,
     ...(identity !== undefined && { identity: identity.name, clientId: identity.clientId }),
     ...(resources !== undefined && { resources: [...resources] }),
     ...(failures !== undefined && { consecutiveFailures: failures }),
+    ...(failingSince !== undefined && { failingSince: formatTime(toWallTime(failingSince)) }),
+    ...(servedUntil !== undefined && { servedUntil: formatTime(servedUntil) }),
+    ...(nextAttemptAt !== undefined && { nextAttemptAt: formatTime(toWallTime(nextAttemptAt)) }),
     ...(error !== undefined && { failure: describeFailure(error), ...describeMeaning(error) }),
   }
 }
@@ -136,7 +143,10 @@ function describeToken(
     }),
     nextAttemptAt: formatTime(toWallTime(nextAttemptAt)),
     consecutiveFailures: failure?.count ?? 0,
-    ...(failure !== undefined && { failure: describeFailure(failure.error) }),
+    ...(failure !== undefined && {
+      failingSince: formatTime(toWallTime(failure.since)),
+      failure: describeFailure(failure.error),
+    }),
   }
 }
 

@@ -33,6 +33,8 @@ export interface Failed {
   readonly error: BrokerError
   /** Failed exchanges in a row. */
   readonly failures: number
+  /** When the first of them failed. */
+  readonly since: number
   /** When the first of them failed for want of a federated credential. */
   readonly notFoundSince?: number
   /** Until then, callers without a token get the cached failure (negative cache). */
@@ -98,6 +100,7 @@ export function toFailed(
     ...(token !== undefined && { token }),
     error,
     failures,
+    since: streak?.since ?? now,
     ...(notFoundSince !== undefined && { notFoundSince }),
     cachedUntil: now + computeNegativeTtlMs(error, retryDelayMs, random),
     retryAt: now + retryDelayMs,

@@ -28,8 +28,12 @@ export interface CacheEntry {
   readonly request: TokenRequest
   /** The cached token; undefined once it has expired. */
   readonly token?: AccessToken
-  /** The last exchanges failed: the latest error, and how many failed in a row. */
-  readonly failure?: { readonly error: BrokerError; readonly count: number }
+  /** The last exchanges failed: the latest error, how many failed in a row, and since when (monotonic clock). */
+  readonly failure?: {
+    readonly error: BrokerError
+    readonly count: number
+    readonly since: number
+  }
   /** When the token is refreshed or the exchange is retried, on the monotonic clock. */
   readonly nextAttemptAt: number
 }
@@ -377,7 +381,9 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
       return {
         request,
         ...(token !== undefined && { token }),
-        ...(state.kind === 'failed' && { failure: { error: state.error, count: state.failures } }),
+        ...(state.kind === 'failed' && {
+          failure: { error: state.error, count: state.failures, since: state.since },
+        }),
         nextAttemptAt: isNegative
           ? state.cachedUntil
           : now + msUntilDue(state, remainingTtlMs(state, clock), now),

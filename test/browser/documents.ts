@@ -134,6 +134,9 @@ export const DEGRADED = aStatus({
       clientId: BILLING,
       resources: [STORAGE],
       consecutiveFailures: 4,
+      failingSince: '2026-11-24T11:56:48.000Z',
+      servedUntil: '2026-11-24T12:24:00.000Z',
+      nextAttemptAt: '2026-11-24T12:00:21.000Z',
       failure: TIMEOUT,
     },
   ]),
@@ -145,6 +148,7 @@ export const DEGRADED = aStatus({
       cached: { obtainedAt: '2026-11-24T11:20:00.000Z', expiresAt: '2026-11-24T12:24:00.000Z' },
       nextAttemptAt: '2026-11-24T12:00:21.000Z',
       consecutiveFailures: 4,
+      failingSince: '2026-11-24T11:56:48.000Z',
       failure: TIMEOUT,
     }),
   ],
@@ -171,6 +175,8 @@ export const FAILING = aStatus({
       clientId: ORDERS,
       resources: [VAULT, STORAGE],
       consecutiveFailures: 61,
+      failingSince: '2026-11-24T09:00:12.000Z',
+      nextAttemptAt: '2026-11-24T11:59:10.000Z',
       failure: NO_MATCH,
       explanation: NO_SUBJECT,
     },
@@ -180,6 +186,8 @@ export const FAILING = aStatus({
       clientId: UNLISTED,
       resources: [COSMOS],
       consecutiveFailures: 9,
+      failingSince: '2026-11-24T11:57:02.000Z',
+      nextAttemptAt: '2026-11-24T12:00:20.000Z',
       failure: UNKNOWN,
       explanation: 'the application is not known in the tenant',
     },
@@ -192,6 +200,7 @@ export const FAILING = aStatus({
       scope: `${VAULT}/.default`,
       nextAttemptAt: '2026-11-24T12:00:08.000Z',
       consecutiveFailures: 61,
+      failingSince: '2026-11-24T09:00:12.000Z',
       failure: NO_MATCH,
     },
     {
@@ -201,6 +210,7 @@ export const FAILING = aStatus({
       scope: `${STORAGE}/.default`,
       nextAttemptAt: '2026-11-24T11:59:10.000Z',
       consecutiveFailures: 3,
+      failingSince: '2026-11-24T11:58:12.000Z',
       failure: NO_MATCH,
     },
     {
@@ -210,6 +220,7 @@ export const FAILING = aStatus({
       scope: `${COSMOS}/.default`,
       nextAttemptAt: '2026-11-24T12:00:20.000Z',
       consecutiveFailures: 9,
+      failingSince: '2026-11-24T11:57:02.000Z',
       failure: UNKNOWN,
     },
   ],
@@ -260,6 +271,14 @@ export const FAILING = aStatus({
     probe,
   ],
   warnings: ['WIMDS_PREFECH is not a setting of wimds and has no effect'],
+})
+
+/** Ready, after a change of the identities file that is not valid. */
+export const RELOADED = aStatus({
+  ...healthy,
+  warnings: [
+    'the identities file has changed (read at 2026-11-24 11:42:10 UTC), and the old one is still in use: the configuration is not valid:\n  WIMDS_CONFIG: /etc/wimds/identities.yaml:3:12: identities[1].nmae: is not a known setting\n  WIMDS_CONFIG: /etc/wimds/identities.yaml:4:15: identities[1].clientId: must be a GUID, not "billing". Fix: correct the file; it is read again by itself',
+  ],
 })
 
 const NO_FILE: Failure = {

@@ -11,7 +11,9 @@ const commandsFor = (code: string, status = aStatus()) =>
   ).map(({ command }) => command)
 
 test('a missing federated credential has the commands that create it, with the claims of the token', () => {
-  const [managedIdentity = '', application = ''] = commandsFor('federated_credential_not_found')
+  const [find, managedIdentity, application] = commandsFor('federated_credential_not_found')
+  expect(find).toBe(`az identity list --output table \\
+  --query "[?clientId=='${CLIENT_ID}'].{name:name, resourceGroup:resourceGroup}"`)
   expect(managedIdentity).toBe(`az identity federated-credential create \\
   --name wimds-shop-orders-7a16d5e6 \\
   --identity-name IDENTITY_NAME \\
@@ -49,6 +51,22 @@ test.each([
   expect(commandsFor(code).join('\n')).toContain(command)
 })
 
+test.each([
+  ['in a pod', { namespace: 'shop' }, 'kubectl exec -n shop orders-0 -c wimds -- wimds doctor'],
+  ['outside Kubernetes', {}, 'wimds doctor'],
+])('%s the diagnosis is %s', (_, workload, command) => {
+  expect(createDoctorCommand(aStatus({ workload: { host: 'orders-0', ...workload } }))).toBe(
+    command,
+  )
+})
+
+test('a namespace that is not known, as there is no projected token, is a placeholder', () => {
+  const status = aStatus({ workload: { host: 'orders-0' }, assertions: [{ file: '/token' }] })
+  expect(createDoctorCommand(status)).toBe(
+    'kubectl exec -n NAMESPACE orders-0 -c wimds -- wimds doctor',
+  )
+})
+
 test('a fault that only doctor can explain has no command of its own', () => {
   expect(commandsFor('entra_bad_response')).toEqual([])
 })
@@ -65,7 +83,7 @@ test('texts of the projected token are quoted for the shell', () => {
   expect(createDoctorCommand(status)).toBe(
     "kubectl exec -n '$(reboot)' 'a pod; reboot' -c wimds -- wimds doctor",
   )
-  const [command] = commandsFor('federated_credential_not_found', status)
+  const [, command] = commandsFor('federated_credential_not_found', status)
   expect(command).toContain(String.raw`--issuer 'https://x'\''; reboot #' `)
   expect(command).toContain(`--subject '$(reboot)' `)
   expect(commandsFor('identity_not_found', status)[0]).toContain("-n '$(reboot)' '`reboot`' \\\n")

@@ -13,6 +13,7 @@ function sample(at: number, overrides: Partial<TrafficSample> = {}): TrafficSamp
     durations: { bounds: BOUNDS, counts: [0, 0, 0, 0] },
     lookups: 0,
     hits: 0,
+    waited: 0,
     ...overrides,
   }
 }
@@ -25,6 +26,7 @@ function tilesOf(samples: readonly TrafficSample[]): string[] {
     tile
       .replaceAll(/<[^>]+>/g, ' ')
       .replaceAll('&lt;', '<')
+      .replaceAll('&gt;', '>')
       .replaceAll(/\s+/g, ' ')
       .trim(),
   )
@@ -62,10 +64,11 @@ describe('the tiles', () => {
       durations: { bounds: BOUNDS, counts: [40, 10, 0, 0] },
       lookups: 40,
       hits: 30,
+      waited: 3,
     })
     expect(tilesOf([first])).toEqual([
       'Requests 0.5 /s on average since the start 50 since the start, 2 failed 10 min ago now',
-      'Latency < 1 ms median since the start 99th percentile 95 ms 10 min ago now',
+      'Latency < 1 ms median since the start slowest ≤ 100 ms, 3 waited for Entra ID 10 min ago now',
       'Cache hits 75 % of token requests since the start 30 of 40 since the start 10 min ago now',
     ])
   })
@@ -88,9 +91,15 @@ describe('the tiles', () => {
     ]
     expect(tilesOf(samples)).toEqual([
       'Requests 21 /s in the last minute 1,360 since the start, none failed 10 min ago highest 21/s now',
-      'Latency < 1 ms median in the last minute 99th percentile < 1 ms 10 min ago highest ≥ 1 s now',
+      'Latency < 1 ms median in the last minute slowest ≤ 1 ms, none waited for Entra ID 10 min ago slowest > 1 s now',
       'Cache hits 100 % of token requests in the last minute 1,310 of 1,360 since the start 10 min ago lowest 50 % now',
     ])
+  })
+
+  test('name the curve of failed requests, which is dashed as well as red', () => {
+    const samples = [sample(5000), sample(10_000, { requests: 10, failed: 5 })]
+    expect(tilesOf(samples)[0]).toContain('highest 2/s, failed (dashed) now')
+    expect(tilesOf(samples.map((each) => ({ ...each, failed: 0 })))[0]).not.toContain('dashed')
   })
 
   test('draw nothing where no request was made', () => {

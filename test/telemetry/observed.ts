@@ -71,7 +71,7 @@ export const failing = (
   overrides: Partial<CacheEntry> = {},
 ): CacheEntry => ({
   request: { identity: orders, scope: VAULT },
-  failure: { error: new BrokerError(code, `${code} happened`), count },
+  failure: { error: new BrokerError(code, `${code} happened`), count, since: -60_000 },
   nextAttemptAt: 5000,
   ...overrides,
 })

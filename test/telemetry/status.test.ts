@@ -5,9 +5,9 @@ import * as z from 'zod/mini'
 import { BrokerError } from '../../src/errors.ts'
 import { describeSettings } from '../../src/telemetry/settings-view.ts'
 import { type StatusDocument, StatusSchema } from '../../src/telemetry/status-schema.ts'
-import { ORDERS } from '../fixtures/parts.ts'
+import { aToken, NOW, ORDERS } from '../fixtures/parts.ts'
 import { aStatus } from '../fixtures/status.ts'
-import { cached, exchange, failing, observe, reply } from './observed.ts'
+import { cached, exchange, failing, observe, reply, TOKEN_FILE, VAULT } from './observed.ts'
 
 const documentOf = (given: Parameters<typeof observe>[0]) => {
   const { readiness, document } = observe(given)
@@ -119,7 +119,14 @@ describe('the state', () => {
     const storage = { identity: ORDERS, scope: 'https://storage.azure.com/.default' }
     const entries = [
       failing('federated_credential_mismatch', 2),
-      failing('federated_credential_mismatch', 7, { request: storage }),
+      failing('federated_credential_mismatch', 7, {
+        request: storage,
+        failure: {
+          error: new BrokerError('federated_credential_mismatch', 'it happened'),
+          count: 7,
+          since: -90_000,
+        },
+      }),
     ]
     expect(documentOf({ entries }).problems).toEqual([
       {
@@ -128,11 +135,44 @@ describe('the state', () => {
         clientId: ORDERS.clientId,
         resources: ['https://vault.azure.net', 'https://storage.azure.com'],
         consecutiveFailures: 7,
+        failingSince: new Date(NOW - 90_000).toISOString(),
+        nextAttemptAt: new Date(NOW + 5000).toISOString(),
         failure: {
           code: 'federated_credential_mismatch',
           message: 'federated_credential_mismatch happened',
         },
       },
+    ])
+  })
+
+  test('says until when the tokens are served that cannot be refreshed: until the first expires', () => {
+    const times = [NOW + 900_000, NOW + 600_000]
+    const entries = times.map((expiresAt, index) =>
+      failing('entra_timeout', 2, {
+        request: { identity: ORDERS, scope: `https://${index}.example/.default` },
+        token: { ...aToken(), expiresAt },
+      }),
+    )
+    const { problems, tokens } = documentOf({ entries })
+    expect(problems).toMatchObject([{ servedUntil: new Date(NOW + 600_000).toISOString() }])
+    expect(tokens[0]?.failingSince).toBe(new Date(NOW - 60_000).toISOString())
+  })
+
+  test('says until when cached tokens are served if the projected token cannot be read', () => {
+    const error = new BrokerError('assertion_missing', 'there is no projected token. Fix: mount it')
+    const identity = { ...ORDERS, tokenFile: TOKEN_FILE }
+    const token = { ...aToken(), expiresAt: NOW + 600_000 }
+    const entries = [
+      cached({ request: { identity, scope: VAULT }, token }),
+      cached({
+        request: { identity: { ...identity, tokenFile: '/other' }, scope: VAULT },
+        token: { ...token, expiresAt: NOW + 1000 },
+      }),
+    ]
+    const observed = observe({ entries, assertion: { ok: false, error } })
+    observed.onExchange(exchange())
+    expect(observed.document([]).problems).toMatchObject([
+      { servedUntil: new Date(NOW + 600_000).toISOString() },
     ])
   })
 

@@ -108,6 +108,22 @@ describe('while no token is cached', () => {
     expect((await ask(get, VAULT)).retryAfterMs).toBeLessThanOrEqual(1000)
   })
 
+  test('a failure keeps the time of the first one until an exchange succeeds', async () => {
+    const { entra, cache, get } = setUp()
+    const since = () => cache.entries()[0]?.failure?.since
+    entra.behave({ error: 'entra_unreachable' })
+    const start = performance.now()
+    await askFor(get, VAULT, { forMs: 5 * MINUTE_MS, everyMs: 2000 })
+    expect(cache.entries()[0]?.failure?.count).toBeGreaterThan(2)
+    expect(since()).toBe(start)
+    entra.behave({})
+    await askFor(get, VAULT, { forMs: 2 * MINUTE_MS, everyMs: 2000 })
+    expect(since()).toBeUndefined()
+    entra.behave({ error: 'entra_unreachable' })
+    await askFor(get, VAULT, { forMs: HOUR_MS, everyMs: 2000 })
+    expect(since()).toBeGreaterThan(start + 7 * MINUTE_MS)
+  })
+
   test('the retries stop when callers stay away', async () => {
     const { entra, get } = setUp()
     entra.behave({ error: 'entra_unreachable' })

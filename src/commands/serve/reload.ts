@@ -34,7 +34,10 @@ export function watchIdentities({
       log.info('config_reloaded', { file: path, identities: next.directory.identities.length })
     } catch (error) {
       const problem = error instanceof ConfigError ? error.message : 'it cannot be read'
-      onReload(`the identities file has changed, and the old one is still in use: ${problem}`)
+      const at = new Date().toISOString().slice(0, 19).replace('T', ' ')
+      onReload(
+        `the identities file has changed (read at ${at} UTC), and the old one is still in use: ${problem}. Fix: correct the file; it is read again by itself`,
+      )
       log.error('config_reload_failed', { file: path, message: problem })
     }
   }

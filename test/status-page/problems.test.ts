@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest'
+import { renderProblems } from '../../src/status-page/problems.ts'
+import type { StatusDocument } from '../../src/telemetry/status-schema.ts'
+import { aStatus } from '../fixtures/status.ts'
+
+const FAILURE = {
+  summary: 'no token for https://vault.azure.net as orders',
+  resources: ['https://vault.azure.net'],
+  consecutiveFailures: 4,
+  failingSince: '2026-11-24T11:45:00.000Z',
+  nextAttemptAt: '2026-11-24T12:00:21.000Z',
+  failure: { code: 'entra_unreachable', message: 'Entra ID cannot be reached' },
+}
+
+/** Returns the text of the cards; it is 12:00:00 UTC. */
+function textOf(problem: NonNullable<StatusDocument['problems']>[number]): string {
+  return renderProblems(aStatus({ state: 'degraded', problems: [problem] }))
+    .markup.replaceAll(/<[^>]+>/g, ' ')
+    .replaceAll(/\s+/g, ' ')
+}
+
+test('a failing refresh says since when, and until when the cached token is served', () => {
+  const text = textOf({ ...FAILURE, servedUntil: '2026-11-24T12:24:00.000Z' })
+  expect(text).toContain('Failing since 15 min ago 11:45:00 UTC')
+  expect(text).toContain('Applications get the cached token')
+  expect(text).toContain('Until in 24 min 12:24:00 UTC , then an error')
+  expect(text).toContain('Next attempt in 21 s 12:00:21 UTC')
+  expect(text).toContain('Failed exchanges 4 in a row')
+})
+
+test('a failure without a token says what applications get, and that an overdue attempt waits for a request', () => {
+  const text = textOf({ ...FAILURE, nextAttemptAt: '2026-11-24T11:59:00.000Z' })
+  expect(text).toContain('Applications get an error')
+  expect(text).toContain('Next attempt at the next request')
+  expect(text).not.toContain('Until')
+})
+
+test('a command names the placeholders in it', () => {
+  const failure = { code: 'federated_credential_not_found', message: 'there is none' }
+  expect(textOf({ ...FAILURE, failure })).toContain('(fill in IDENTITY_NAME, RESOURCE_GROUP):')
+})
