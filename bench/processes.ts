@@ -1,7 +1,7 @@
 /** Starts what is measured as processes of their own, asks Linux what they used, and ends them. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import { fileURLToPath } from 'node:url'
@@ -14,8 +14,6 @@ import type { Answer } from './callers.ts'
 const CLI = fileURLToPath(new URL('../dist/wimds.js', import.meta.url))
 const BASELINE = fileURLToPath(new URL('baseline.mjs', import.meta.url))
 const DOCKERFILE = new URL('../Dockerfile', import.meta.url)
-/** Linux counts processor time in ticks of 10 ms, on every architecture that Node runs on. */
-const TICK_US = 10_000
 
 /** A process that was started and may not be ready yet. */
 export interface Server {
@@ -130,15 +128,16 @@ function launch(
   }
 }
 
-/** Processor time that it has used so far, user and system, in microseconds. */
+/** Returns the processor time that its threads have used so far, user and system, in microseconds. */
 export async function processorUs({ pid }: Server): Promise<number> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
-  // The second field is a name that may hold blanks; the 14th and 15th are the times.
-  const [user, system] = stat
-    .slice(stat.lastIndexOf(')') + 2)
-    .split(' ')
-    .slice(11, 13)
-  return (Number(user) + Number(system)) * TICK_US
+  const threads = await readdir(`/proc/${pid}/task`)
+  const times = threads.map(async (thread) => {
+    const [nanoseconds] = (await readFile(`/proc/${pid}/task/${thread}/schedstat`, 'utf8')).split(
+      ' ',
+    )
+    return Number(nanoseconds) / 1000
+  })
+  return (await Promise.all(times)).reduce((sum, us) => sum + us, 0)
 }
 
 /** Memory that is its own, in MiB: pages that no file backs. */

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { Script } from 'node:vm'
 import type { Command } from './commands/io.ts'
-import { setMemoryFlags } from './v8-settings.ts'
+import { keepTickShape, setMemoryFlags } from './v8-settings.ts'
 
 type Exports = Readonly<Record<string, Command>>
 type CommonJsModule = (
@@ -27,6 +27,7 @@ export async function loadServe(): Promise<Command> {
   // Frees two megabytes now and not at V8's next major collection. Small buffers share their memory.
   if (cachedData?.length === cachedData?.buffer.byteLength) cachedData?.buffer.transfer(0)
   setMemoryFlags()
+  keepTickShape()
   const module: { exports: Exports } = { exports: {} }
   const evaluate: CommonJsModule = script.runInThisContext()
   evaluate(module.exports, createRequire(filename), module)

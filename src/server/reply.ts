@@ -97,7 +97,8 @@ export function sendReply(
   reply.raw.end(body, encoding)
   reply.hijack()
   const durationMs = request.startedAt === 0 ? 0 : performance.now() - request.startedAt
-  onReply({ ...event, status, durationMs, headers: request.raw.headers })
+  const { dialect, error, served } = event
+  onReply({ dialect, error, served, status, durationMs, headers: request.raw.headers })
 }
 
 type Render = (dialect: Dialect, answer: TokenAnswer, request: WireRequest) => PreparedReply

@@ -64,7 +64,8 @@ export function addTokenRoute(
       const correlationId = findCorrelationId(request.headers)
       const tokenRequest = createTokenRequest(query, identity, correlationId)
       const token = await tokens(tokenRequest, closeSignal(request.socket))
-      const answer = { query, identity, token, ...computeExpiry(token, clock) }
+      const { expiresIn, expiresOn } = computeExpiry(token, clock)
+      const answer = { query, identity, token, expiresIn, expiresOn }
       const event = { dialect: dialect.name, served: { request: tokenRequest, token } }
       sendReply(request, reply, render(dialect, answer, wire), event, onReply)
     },
