@@ -85,6 +85,17 @@ test.each(['frob', '', 'constructor', '__proto__'])(
   },
 )
 
+test('prints its version, and with -o json a document', () => {
+  expect(wimds('version').stdout).toMatch(/^wimds \d+\.\d+\.\d+ \(node v\d+/)
+  const { status, stdout } = wimds('version', '-o', 'json')
+  expect(status).toBe(0)
+  expect(JSON.parse(stdout)).toEqual({
+    schemaVersion: 1,
+    version: expect.stringMatching(/^\d+\.\d+\.\d+/),
+    node: expect.stringMatching(/^v\d+/),
+  })
+})
+
 test('exits with 64 and names every missing variable', () => {
   const { status, stdout, stderr } = wimds('serve')
   expect(status).toBe(64)

@@ -3,9 +3,10 @@ import { loadConfig } from '../config/config.ts'
 import { duration } from '../config/parsers.ts'
 import type { TokenAnswer } from '../dialects/dialect.ts'
 import { imds } from '../dialects/imds.ts'
-import { parseParameters, parseResource, parseSelector } from '../dialects/parameters.ts'
-import { BrokerError, toBrokerError, UsageError } from '../errors.ts'
-import { createIdentityResolver, requireAllowedResource } from '../identities.ts'
+import { type BrokerError, toBrokerError, UsageError } from '../errors.ts'
+import { createIdentityResolver, requireAllowedResource, type Selector } from '../identities.ts'
+import { isResource } from '../resource.ts'
+import { isGuid } from '../lib/guid.ts'
 import { systemClock } from '../tokens/clock.ts'
 import { computeExpiry } from '../tokens/refresh-policy.ts'
 import { toScope } from '../tokens/token.ts'
@@ -107,60 +108,71 @@ function rejectResourceFlag(args: readonly string[]): void {
 
 const wait = duration({ minMs: 1000, maxMs: 3_600_000 })
 
+/** The flags that select an identity, and what they select it by. */
+const SELECTORS = [
+  ['client-id', 'clientId'],
+  ['object-id', 'objectId'],
+  ['resource-id', 'resourceId'],
+] as const
+
+/** The flags that choose what is printed; `--json` is older than `-o`. */
+const OUTPUTS = ['output', 'json', 'curl-config'] as const
+
 function parseOptions(flags: TokenFlags) {
   const [resource, ...others] = flags.positionals
-  const selectors = (['client-id', 'object-id', 'resource-id'] as const).filter(flags.has)
-  const problems = [
-    ...flags.problems,
-    ...(resource === undefined ? ['name a resource, such as https://vault.azure.net'] : []),
-    ...others.map((word) => `unexpected argument ${word}`),
-    ...(flags.has('json') && flags.has('curl-config') ? ['--json or --curl-config, not both'] : []),
-  ]
+  const selectors = SELECTORS.filter(([flag]) => flags.has(flag)).map(
+    ([flag, by]) => ({ flag, by, value: flags.value(flag) ?? '' }) as const,
+  )
+  const [output, otherOutput] = OUTPUTS.filter(flags.has).map((name) => `--${name}`)
   const waitText = flags.value('wait')
   const waited = waitText === undefined ? undefined : wait.safeParse(waitText)
-  if (waited?.success === false) {
-    problems.push(`--wait ${waited.error.issues[0]?.message ?? 'is not valid'}`)
-  }
-  if (problems.length > 0) throw new UsageError(problems)
-  try {
-    const parameters = parseParameters(
-      [
-        `resource=${encodeURIComponent(resource ?? '')}`,
-        ...selectors.map(
-          (name) => `${PARAMETERS[name]}=${encodeURIComponent(flags.value(name) ?? '')}`,
-        ),
-      ].join('&'),
-    )
-    return {
-      resource: parseResource(parameters),
-      selector: parseSelector(parameters),
-      waitMs: waited?.data ?? 0,
-    }
-  } catch (error) {
-    if (!(error instanceof BrokerError)) throw error
-    throw new UsageError([nameFlags(error.message)], { cause: error })
-  }
+  const problems = [
+    ...flags.problems,
+    ...findResourceProblems(resource),
+    ...others.map((word) => `unexpected argument ${word}`),
+    ...(otherOutput === undefined ? [] : [`${output} or ${otherOutput}, not both`]),
+    ...(selectors.length < 2 ? [] : ['give one of --client-id, --object-id and --resource-id']),
+    ...selectors.flatMap(({ flag, by, value }) => {
+      if (value === '') return [`--${flag} is empty`]
+      return by === 'resourceId' || isGuid(value)
+        ? []
+        : [`--${flag} must be a GUID, not "${value}"`]
+    }),
+    ...(waited?.success === false
+      ? [`--wait ${waited.error.issues[0]?.message ?? 'is not valid'}`]
+      : []),
+  ]
+  if (resource === undefined || problems.length > 0) throw new UsageError(problems)
+  const selector: Selector = selectors[0] ?? { by: 'default' }
+  return { resource, selector, waitMs: waited?.data ?? 0 }
 }
 
-/** Names the flags in the message of a parser of query parameters. */
-function nameFlags(message: string): string {
-  return Object.entries(PARAMETERS)
-    .reduce(
-      (text, [flag, parameter]) => text.replace(`Query variable '${parameter}'`, `--${flag}`),
-      message,
-    )
-    .replace("Query variable 'resource'", 'the resource')
+function findResourceProblems(resource: string | undefined): string[] {
+  if (resource === undefined) return ['name a resource, such as https://vault.azure.net']
+  if (isResource(resource)) return []
+  return [
+    `the resource "${resource}" is not a URI or GUID of at most 2048 ASCII characters. Fix: name one such as https://vault.azure.net`,
+  ]
 }
-
-/** Ids are validated as query parameters. */
-const PARAMETERS = {
-  'client-id': 'client_id',
-  'object-id': 'object_id',
-  'resource-id': 'msi_res_id',
-} as const
 
 function formatAnswer(answer: TokenAnswer, flags: TokenFlags): string {
-  if (flags.has('json')) return imds.render(answer).body
+  const format = flags.value('output')
+  if (flags.has('json') || format === 'imds') return imds.render(answer).body
   const text = answer.token.secret.reveal()
+  if (format === 'json') return formatDocument(answer, text)
   return flags.has('curl-config') ? `header = "Authorization: Bearer ${text}"` : text
+}
+
+/** Formats the document of `-o json`, which holds the token as every other output does. */
+function formatDocument({ identity, query, token: obtained }: TokenAnswer, text: string): string {
+  const document = {
+    schemaVersion: 1,
+    accessToken: text,
+    tokenType: 'Bearer',
+    resource: query.resource,
+    clientId: identity.clientId,
+    obtainedAt: new Date(obtained.obtainedAt).toISOString(),
+    expiresAt: new Date(obtained.expiresAt).toISOString(),
+  }
+  return JSON.stringify(document, null, 2)
 }

@@ -44,6 +44,28 @@ test('prints the IMDS response with --json', async () => {
   expect(JSON.parse(out)).toMatchObject({ resource: VAULT, token_type: 'Bearer' })
 })
 
+test('prints a document with -o json, and the IMDS response with -o imds', async () => {
+  const document = JSON.parse((await run(VAULT, '-o', 'json')).out)
+  expect(document).toEqual({
+    schemaVersion: 1,
+    accessToken: expect.any(String),
+    tokenType: 'Bearer',
+    resource: VAULT,
+    clientId: ORDERS.clientId,
+    obtainedAt: expect.stringMatching(/Z$/),
+    expiresAt: expect.stringMatching(/Z$/),
+  })
+  const { exp = 0 } = decodeJwt(document.accessToken)
+  expect(Math.abs(Date.parse(document.expiresAt) / 1000 - exp)).toBeLessThan(5)
+  const { out } = await run(VAULT, '-o', 'imds')
+  expect(JSON.parse(out)).toMatchObject({ client_id: ORDERS.clientId, token_type: 'Bearer' })
+})
+
+test('prints nothing on standard output with -o json if the exchange fails', async () => {
+  const { code, out } = await run(VAULT, '-o', 'json', '--client-id', BILLING.clientId)
+  expect({ code, out }).toEqual({ code: 1, out: '' })
+})
+
 test('prints a curl configuration with --curl-config', async () => {
   const { out } = await run(VAULT, '--curl-config')
   expect(out).toMatch(/^header = "Authorization: Bearer [\w-]+\.[\w-]+\.[\w-]+"\n$/)
@@ -113,9 +135,14 @@ test.each([
   [[VAULT, 'more'], 'unexpected argument more'],
   [[VAULT, '--json', '--curl-config'], 'not both'],
   [[VAULT, '--wait', 'soon'], '--wait must be a duration such as'],
-  [[VAULT, '--client-id', 'me'], "--client-id is not a GUID: 'me'"],
-  [[VAULT, '--client-id', ORDERS.clientId, '--object-id', ORDERS.objectId], 'Only one of'],
-  [['a resource'], 'the resource is not a URI'],
+  [[VAULT, '-o', 'json', '--curl-config'], '--output or --curl-config, not both'],
+  [[VAULT, '--client-id', 'me'], '--client-id must be a GUID, not "me"'],
+  [[VAULT, '--object-id', ''], '--object-id is empty'],
+  [
+    [VAULT, '--client-id', ORDERS.clientId, '--object-id', ORDERS.objectId],
+    'give one of --client-id, --object-id and --resource-id',
+  ],
+  [['a resource'], 'the resource "a resource" is not a URI or GUID'],
 ])('rejects %j as bad usage', async (args, message) => {
   await expect(run(...args)).rejects.toThrow(message)
 })

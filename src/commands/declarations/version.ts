@@ -1,10 +1,10 @@
 /** Declares `wimds version`. */
-import type { CommandDeclaration } from './declaration.ts'
+import { type CommandDeclaration, OUTPUT_FLAGS } from './declaration.ts'
 
 export const VERSION_COMMAND = {
   name: 'version',
   group: 'About this program',
   summary: 'print the version',
   description: 'Prints the version of wimds and that of its Node.',
-  flags: {},
+  flags: OUTPUT_FLAGS,
 } as const satisfies CommandDeclaration
