@@ -1,7 +1,48 @@
-// Copies the rules and the dashboard of the examples to charts/wimds/files, since a chart can read only files of its
-// own folder: `node scripts/chart-files.mjs`. A test compares them.
-import { copyFileSync } from 'node:fs'
+// Brings the rules and the dashboard of the examples into charts/wimds: copies, since a chart can read only files of
+// its own folder, and the part of values.schema.json that names the alerts. `node scripts/chart-files.mjs [DIRECTORY]`;
+// a test compares them.
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { format } from 'prettier'
+import { parse } from 'yaml'
+
+const directory = process.argv[2] ?? 'charts/wimds'
+const examples = 'examples/observability'
+// That of templates/prometheus-rule.yaml, which replaces the first one of an expr.
+const THRESHOLD = / (>=|<=|>|<) (0\.[0-9]+|[1-9][0-9.]*)/
 
 for (const name of ['rules.yaml', 'dashboard.json']) {
-  copyFileSync(`examples/observability/${name}`, `charts/wimds/files/${name}`)
+  copyFileSync(`${examples}/${name}`, `${directory}/files/${name}`)
 }
+
+const { groups } = parse(readFileSync(`${examples}/rules.yaml`, 'utf8'))
+const alerts = groups.flatMap(({ rules }) => rules).filter(({ alert }) => alert !== undefined)
+const names = alerts.map(({ alert }) => alert)
+const withThreshold = alerts.filter(({ expr }) => THRESHOLD.test(expr)).map(({ alert }) => alert)
+const others = names.filter((name) => !withThreshold.includes(name))
+
+const duration = { type: 'string', pattern: '^(0|([0-9]+(ms|[smhdwy]))+)$' }
+const changes = {
+  for: duration,
+  keepFiringFor: duration,
+  severity: { type: 'string', minLength: 1 },
+}
+const changesOf = (properties) => ({ type: 'object', additionalProperties: false, properties })
+// Not propertyNames: Helm reports its errors at the place of another value.
+const byName = (patternProperties) => ({
+  type: 'object',
+  additionalProperties: false,
+  patternProperties,
+})
+const anyOf = (list) => `^(${list.join('|')})$`
+
+const path = `${directory}/values.schema.json`
+const schema = JSON.parse(readFileSync(path, 'utf8'))
+Object.assign(schema.properties.prometheusRule.properties, {
+  disabled: byName({ [anyOf(names)]: { type: 'boolean' } }),
+  alerts: byName({
+    [anyOf(withThreshold)]: changesOf({ ...changes, threshold: { type: 'number' } }),
+    [anyOf(others)]: changesOf(changes),
+  }),
+})
+const text = JSON.stringify(schema, null, 2)
+writeFileSync(path, await format(text, { parser: 'json', printWidth: 100 }))

@@ -1,9 +1,10 @@
 /** What the chart renders for Prometheus and Grafana, and how the node agent can be probed and scraped. */
 import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
-import { parse, parseAllDocuments } from 'yaml'
+import { parse, parseAllDocuments, stringify } from 'yaml'
 import { z } from 'zod'
 import { EXAMPLES } from '../observability/queries.ts'
+import { hasPrometheus, promtool, scratch } from '../prometheus/tools.ts'
 import { CHART, HELMS, RELEASE } from './helm.ts'
 
 const Objects = z.array(
@@ -20,7 +21,17 @@ const DaemonSet = z.object({
     template: z.object({ spec: z.object({ containers: z.tuple([Container]) }) }),
   }),
 })
-const Rules = z.object({ groups: z.array(z.looseObject({ name: z.string() })) })
+const Labels = z.record(z.string(), z.string())
+const Rule = z.looseObject({
+  alert: z.string().optional(),
+  record: z.string().optional(),
+  expr: z.string(),
+  labels: Labels.optional(),
+  annotations: Labels.optional(),
+})
+const Rules = z.object({
+  groups: z.array(z.looseObject({ name: z.string(), rules: z.array(Rule) })),
+})
 
 const AGENT = 'nodeAgent.enabled=true'
 const REACHABLE = 'nodeAgent.adminListen=[::]:9441'
@@ -29,7 +40,7 @@ const NODE_AGENT_RULES = 'wimds-node-agent-alerts'
 describe.each(HELMS)('Helm $version', ({ run }) => {
   /** Returns the objects of a kind with these values. */
   async function render(kind: string, ...values: readonly string[]) {
-    const flags = values.flatMap((value) => ['--set', value])
+    const flags = values.flatMap((value) => (value.startsWith('--') ? [value] : ['--set', value]))
     const output = await run('template', RELEASE, CHART, '--kube-version=1.34.0', ...flags)
     const documents = parseAllDocuments(output).map((document): unknown => {
       expect(document.errors).toEqual([])
@@ -41,6 +52,13 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
   const agentContainer = async (...values: readonly string[]) => {
     const [daemonSet] = await render('DaemonSet', AGENT, ...values)
     return DaemonSet.parse(daemonSet).spec.template.spec.containers[0]
+  }
+
+  /** Returns the alerts and recording rules with these values of `prometheusRule`, those of the node agent included. */
+  async function renderRules(values: object) {
+    const settings = `--set-json=prometheusRule=${JSON.stringify({ ...values, enabled: true })}`
+    const [object] = await render('PrometheusRule', AGENT, settings)
+    return Rules.parse(object?.['spec']).groups.flatMap(({ rules }) => rules)
   }
 
   test('creates nothing for Prometheus and Grafana by default', async () => {
@@ -141,6 +159,146 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       expect(without?.['spec']).toEqual({
         groups: groups.filter(({ name }) => name !== NODE_AGENT_RULES),
       })
+    })
+
+    test('adds labels and annotations to every alert, and to no recording rule', async () => {
+      const rules = await renderRules({
+        additionalRuleLabels: { team: 'platform' },
+        additionalRuleAnnotations: { dashboard: 'https://grafana.test' },
+      })
+      const alerts = rules.filter(({ alert }) => alert !== undefined)
+      expect(alerts.length).toBeGreaterThan(20)
+      for (const { labels, annotations } of alerts) {
+        expect(labels).toMatchObject({ team: 'platform', severity: expect.any(String) })
+        expect(annotations).toMatchObject({
+          dashboard: 'https://grafana.test',
+          runbook_url: expect.any(String),
+        })
+      }
+      const recordings = rules.filter(({ record }) => record !== undefined)
+      expect(recordings.length).toBeGreaterThan(5)
+      expect(recordings.filter(({ labels }) => labels !== undefined)).toEqual([])
+    })
+
+    test('leaves out the alerts that are disabled, and no other', async () => {
+      const disabled = { WimdsEntraSlow: true, WimdsNodeAgentSlow: true, WimdsDown: false }
+      const names = (await renderRules({ disabled })).map(({ alert, record }) => alert ?? record)
+      const all = (await renderRules({})).map(({ alert, record }) => alert ?? record)
+      expect(names).toEqual(
+        all.filter((name) => name !== 'WimdsEntraSlow' && name !== 'WimdsNodeAgentSlow'),
+      )
+      expect(names).toContain('WimdsDown')
+    })
+
+    test('changes what is given of one alert, and nothing else', async () => {
+      const WimdsNotReady = { for: '1h30m', keepFiringFor: '10m', severity: 'page' }
+      const before = await renderRules({})
+      const after = await renderRules({ alerts: { WimdsNotReady } })
+      expect(after).toEqual(
+        before.map((rule) =>
+          rule.alert === 'WimdsNotReady'
+            ? { ...rule, for: '1h30m', keep_firing_for: '10m', labels: { severity: 'page' } }
+            : rule,
+        ),
+      )
+    })
+
+    test('a severity of an alert takes precedence over that of all alerts', async () => {
+      const rules = await renderRules({
+        additionalRuleLabels: { severity: 'info' },
+        alerts: { WimdsNotReady: { severity: 'page' } },
+      })
+      const severityOf = (name: string) =>
+        rules.find(({ alert }) => alert === name)?.labels?.['severity']
+      expect(severityOf('WimdsNotReady')).toBe('page')
+      expect(severityOf('WimdsDown')).toBe('info')
+    })
+
+    // The comparisons that a threshold replaces: what an alert is about, and not the least rate at which it is.
+    const THRESHOLDS = {
+      WimdsFleetExchangesFailing: ':ratio > 0.2',
+      WimdsFleetNotReady: ':ratio > 0.2',
+      WimdsExchangesFailing: '(wimds_exchange_consecutive_failures) >= 3',
+      WimdsTokenExpiring: 'time() < 900',
+      WimdsLastTokenExpiring: 'time() < 900',
+      WimdsRequestsFailing: 'error_ratio5m > 0.05',
+      WimdsClockSkew: '> 120',
+      WimdsEntraSlow: 'p90_5m > 3',
+      WimdsEventLoopBlocked: '> 0.2',
+      WimdsRestarting: '> 2',
+      WimdsWebhookFailing: '(rate(wimds_webhook_review_duration_seconds_count[5m])) > 0.05',
+      WimdsWebhookUnreachable: ') > 3',
+      WimdsWebhookRejectingPods: '> 3',
+      WimdsWebhookCertificateExpiring: 'time() < 604800',
+      WimdsNodeAgentSlow: '> 5',
+    }
+
+    test('replaces the threshold of every alert that has one', async () => {
+      const thresholds = Object.keys(THRESHOLDS).map((name) => [name, { threshold: 1234567 }])
+      const before = await renderRules({})
+      const after = await renderRules({ alerts: Object.fromEntries(thresholds) })
+      expect(after).toEqual(
+        before.map((rule) => {
+          const comparison = new Map(Object.entries(THRESHOLDS)).get(rule.alert ?? '')
+          if (comparison === undefined) return rule
+          expect(rule.expr).toContain(comparison)
+          const replaced = comparison.replace(/[\d.]+$/, '1234567')
+          return { ...rule, expr: rule.expr.replace(comparison, replaced) }
+        }),
+      )
+    })
+
+    test('takes a threshold of 0 and a fraction', async () => {
+      const rules = await renderRules({
+        alerts: { WimdsRestarting: { threshold: 0 }, WimdsRequestsFailing: { threshold: 0.5 } },
+      })
+      const exprOf = (name: string) => rules.find(({ alert }) => alert === name)?.expr
+      expect(exprOf('WimdsRestarting')).toMatch(/ > 0$/)
+      expect(exprOf('WimdsRequestsFailing')).toContain('error_ratio5m > 0.5 and ')
+    })
+
+    test.each([
+      [
+        'an unknown alert that is disabled',
+        { disabled: { WimdsEntraSow: true } },
+        "'/prometheusRule/disabled': additional properties 'WimdsEntraSow' not allowed",
+      ],
+      [
+        'an unknown alert that is changed',
+        { alerts: { WimdsEntraSow: { for: '5m' } } },
+        "'/prometheusRule/alerts': additional properties 'WimdsEntraSow' not allowed",
+      ],
+      [
+        'a threshold of an alert without one',
+        { alerts: { WimdsDown: { threshold: 1 } } },
+        "'/prometheusRule/alerts/WimdsDown': additional properties 'threshold' not allowed",
+      ],
+      [
+        'a duration without a unit',
+        { alerts: { WimdsDown: { for: '5' } } },
+        '/prometheusRule/alerts/WimdsDown/for',
+      ],
+      [
+        'a threshold that is no number',
+        { alerts: { WimdsEntraSlow: { threshold: '5s' } } },
+        '/prometheusRule/alerts/WimdsEntraSlow/threshold',
+      ],
+    ])('rejects %s', async (_, values, message) => {
+      await expect(renderRules(values)).rejects.toThrow(message)
+    })
+
+    test.skipIf(!hasPrometheus())('has rules that Prometheus accepts', async () => {
+      const alerts = Object.keys(THRESHOLDS).map((name) => [
+        name,
+        { threshold: 0.5, for: '7m', keepFiringFor: '1h', severity: 'page' },
+      ])
+      const rules = await renderRules({ alerts: Object.fromEntries(alerts) })
+      await using directory = await scratch()
+      const groups = [{ name: 'rendered', rules }]
+      const file = await directory.write('rules.yaml', stringify({ groups }))
+      const { isOk, output } = await promtool(['check', 'rules', file])
+      expect(output).toContain(`${rules.length} rules found`)
+      expect(isOk).toBe(true)
     })
 
     test('has the labels that are given', async () => {

@@ -84,6 +84,15 @@ test('the schema accepts the default values', () => {
   expect(isValid.errors).toBeNull()
 })
 
+test('the schema accepts the values of examples/observability/README.md', async () => {
+  const page = await readFile('examples/observability/README.md', 'utf8')
+  const [, block = ''] = /```yaml\n(prometheusRule:\n[^]*?)```/.exec(page) ?? []
+  const isValid = new Ajv2020({ strict: true, allowUnionTypes: true }).compile(schema)
+  isValid(parse(block))
+  expect(isValid.errors).toBeNull()
+  expect(parse(block)).toMatchObject({ prometheusRule: { alerts: expect.any(Object) } })
+})
+
 /** Every group of values, by its path. */
 function groupsOf(node: Schema, path: string): [string, Schema][] {
   if (node.properties === undefined) return []
