@@ -3,9 +3,12 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
+import { Readable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { z } from 'zod'
+import { inject } from '../src/commands/inject/inject.ts'
+import { captureIo, exitCode } from './commands/capture.ts'
 import { PAGES, readPage, ROOT } from './docs/pages.ts'
 
 const EXAMPLES = ['kubernetes', 'services'].flatMap((folder) =>
@@ -27,6 +30,9 @@ const Workload = z.looseObject({
   kind: z.enum(['Deployment', 'Job']),
   spec: z.looseObject({ template: z.looseObject({ spec: PodSpec }) }),
 })
+
+const CLIENT = '11111111-1111-4111-8111-111111111111'
+const TENANT = '22222222-2222-4222-8222-222222222222'
 
 /** The containers of each example, with the example's name. */
 const CONTAINERS = EXAMPLES.flatMap((example) =>
@@ -87,6 +93,13 @@ test('curl has one version in all examples and pages', () => {
   expect(new Set(used)).toEqual(new Set([`${curl?.newName}:${curl?.newTag}`]))
 })
 
+/** The messages of the rules in a file of policies. */
+function messagesOf(name: string): ReadonlySet<string> {
+  const documents = parseAllDocuments(readPage(`examples/policies/${name}.yaml`))
+  const json = JSON.stringify(documents.map((document): unknown => document.toJS()))
+  return new Set(json.match(/(?<="message(?:Expression)?":")(?:[^"\\]|\\.)+/g))
+}
+
 /** What kustomize replaces by the namespace of the settings. The API server refuses it: there is no such namespace. */
 const PLACEHOLDER = 'use-kubectl-apply-k-not-f'
 
@@ -113,6 +126,26 @@ describe.each(MANIFESTS)('%s', (file) => {
       expect(text).toMatch(new RegExp(parts))
     },
   )
+})
+
+describe('examples/policies', () => {
+  test('the pod that the policies allow is as injection makes it', async () => {
+    const documents = readPage('examples/policies/pods.yaml').split('\n---\n')
+    const pod = documents.find((text) => text.includes('name: allowed-injected')) ?? ''
+    const images = ['image', 'redirect-image'].map(
+      (flag) =>
+        `--${flag}=registry.example.com/platform/${flag === 'image' ? 'wimds' : 'wimds-redirect'}:0.1.0`,
+    )
+    const io = { ...captureIo(), stdin: Readable.from([Buffer.from(pod)]) }
+    const identity = [`--client-id=${CLIENT}`, `--tenant-id=${TENANT}`]
+    expect(await exitCode(inject, ['--quiet', ...images, ...identity, '-'], io)).toBe(0)
+    expect(parse(io.out())).toEqual(parse(pod))
+  })
+
+  test('have the same rules for Gatekeeper and for Kyverno', () => {
+    expect(messagesOf('kyverno').size).toBe(6)
+    expect(messagesOf('gatekeeper')).toEqual(messagesOf('kyverno'))
+  })
 })
 
 describe('the script of', () => {
