@@ -100,6 +100,31 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       'injection.mode node is not in injection.allowedModes. Fix: set nodeAgent.enabled=true, which adds it',
     ],
     [
+      'a tenant that is neither a GUID nor a domain',
+      '--set=injection.tenantId=foo',
+      'injection.tenantId "foo" is neither a GUID nor a domain. Fix: set it to the output of `az account show --query tenantId --output tsv`',
+    ],
+    [
+      'a tenant id with a digit too few',
+      '--set=injection.tenantId=11111111-1111-4111-8111-11111111111',
+      'is neither a GUID nor a domain',
+    ],
+    [
+      'a subscription that is not a GUID',
+      '--set=injection.instance.subscriptionId=contoso.com',
+      'injection.instance.subscriptionId "contoso.com" is not a GUID. Fix: set it to the output of `az account show --query id --output tsv`',
+    ],
+    [
+      'a label of the agent’s pods that its selector has',
+      String.raw`--set=nodeAgent.enabled=true,nodeAgent.podLabels.app\.kubernetes\.io/name=mine`,
+      'nodeAgent.podLabels must not contain app.kubernetes.io/name',
+    ],
+    [
+      'an annotation of the agent’s pods that asks for injection',
+      String.raw`--set=nodeAgent.enabled=true,nodeAgent.podAnnotations.wimds\.io/mode=env`,
+      'nodeAgent.podAnnotations must not contain wimds.io/mode',
+    ],
+    [
       'no ServiceAccount at all',
       '--set=serviceAccount.create=false',
       'serviceAccount.name is needed with serviceAccount.create=false',
@@ -175,6 +200,12 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     ['a uid as a text', { 'injection.uid': '1501' }, '--uid=1501'],
     ['a uid of OpenShift’s range', { 'injection.uid': 1_000_680_000 }, '--uid=1000680000'],
     ['no uid', { 'injection.uid': 'none' }, '--uid=none'],
+    [
+      'a tenant id',
+      { 'injection.tenantId': '1111aAbB-1111-4111-8111-111111111111' },
+      '--tenant-id=1111aAbB-1111-4111-8111-111111111111',
+    ],
+    ['a tenant’s domain', { 'injection.tenantId': 'contoso.com' }, '--tenant-id=contoso.com'],
     ['whole CPUs', { 'injection.resources.cpuLimit': 1 }, '--cpu-limit=1'],
     ['a part of a CPU', { 'injection.resources.cpuRequest': 0.05 }, '--cpu-request=0.05'],
     ['bytes', { 'injection.resources.memoryLimit': 134_217_728 }, '--memory-limit=134217728'],
@@ -219,6 +250,54 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     const version = { 'app.kubernetes.io/version': 'mine', team: 'shop' }
     const { selector, template: pod } = await deployment({ podLabels: version })
     expect(pod.metadata.labels).toMatchObject({ ...selector.matchLabels, ...version })
+  })
+
+  describe('the node agent', () => {
+    const enabled = { 'nodeAgent.enabled': true }
+
+    test('starts on a node before the old one ends, unless told otherwise', async () => {
+      expect(await render('DaemonSet', enabled)).toMatchObject({
+        spec: { updateStrategy: { rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } } },
+      })
+      const updateStrategy = {
+        type: 'RollingUpdate',
+        rollingUpdate: { maxSurge: 0, maxUnavailable: '10%' },
+      }
+      const values = { ...enabled, 'nodeAgent.updateStrategy': updateStrategy }
+      expect(await render('DaemonSet', values)).toMatchObject({ spec: { updateStrategy } })
+    })
+
+    test('takes affinity, labels, annotations, flags and variables by the names of the webhook’s', async () => {
+      const affinity = { nodeAffinity: { a: 1 } }
+      const rendered = await render('DaemonSet', {
+        ...enabled,
+        'nodeAgent.affinity': affinity,
+        'nodeAgent.podLabels.team': 'shop',
+        'nodeAgent.podAnnotations.note': 'mine',
+        'nodeAgent.extraArgs': ['--log-level=debug'],
+        'nodeAgent.extraEnv': [{ name: 'A', value: 'b' }],
+      })
+      expect(rendered).toMatchObject({
+        spec: {
+          selector: { matchLabels: { 'app.kubernetes.io/name': 'wimds-node-agent' } },
+          template: {
+            metadata: {
+              labels: { team: 'shop', 'app.kubernetes.io/name': 'wimds-node-agent' },
+              annotations: { note: 'mine' },
+            },
+            spec: {
+              affinity,
+              containers: [
+                {
+                  args: expect.arrayContaining(['node-agent', '--log-level=debug']),
+                  env: expect.arrayContaining([{ name: 'A', value: 'b' }]),
+                },
+              ],
+            },
+          },
+        },
+      })
+    })
   })
 
   test('one replica does not block the drain of a node', async () => {

@@ -46,13 +46,43 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- merge (dict) (.more | default dict) (include "wimds.labels" .root | fromYaml) | toYaml -}}
 {{- end -}}
 
+{{/*
+Labels of pods: dict "root" … "labels" "selector" (templates) "more" … "value" (its name). The latter take precedence,
+but for those by which objects select the pods.
+*/}}
 {{- define "wimds.podLabels" -}}
-{{- range $name, $_ := include "wimds.selector" . | fromYaml -}}
-{{- if hasKey ($.Values.podLabels | default dict) $name -}}
-{{- fail (printf "podLabels must not contain %s: the Service and the Deployment select their pods by it" $name) -}}
+{{- range $name, $_ := include .selector .root | fromYaml -}}
+{{- if hasKey ($.more | default dict) $name -}}
+{{- fail (printf "%s must not contain %s: the pods are selected by it" $.value $name) -}}
 {{- end -}}
 {{- end -}}
-{{- include "wimds.labelsWith" (dict "root" . "more" .Values.podLabels) -}}
+{{- merge (dict) (.more | default dict) (include .labels .root | fromYaml) | toYaml -}}
+{{- end -}}
+
+{{/* Annotations of pods that must not be injected: dict "annotations" … "value" (its name). */}}
+{{- define "wimds.podAnnotations" -}}
+{{- range $name, $_ := .annotations -}}
+{{- if or (hasPrefix "wimds.io/" $name) (eq $name "azure.workload.identity/inject-proxy-sidecar") -}}
+{{- fail (printf "%s must not contain %s: the webhook would have to review pods of its own installation" $.value $name) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml .annotations -}}
+{{- end -}}
+
+{{/* Ends with an error that names the value and the fix, which a pattern of the schema would not. */}}
+{{- define "wimds.checkIds" -}}
+{{- $guid := `^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$` -}}
+{{- $domain := `^[A-Za-z0-9-]+([.][A-Za-z0-9-]+)+$` -}}
+{{- with .Values.injection.tenantId -}}
+{{- if not (or (regexMatch $guid .) (regexMatch $domain .)) -}}
+{{- fail (printf "injection.tenantId %q is neither a GUID nor a domain. Fix: set it to the output of `az account show --query tenantId --output tsv`" .) -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.injection.instance.subscriptionId -}}
+{{- if not (regexMatch $guid .) -}}
+{{- fail (printf "injection.instance.subscriptionId %q is not a GUID. Fix: set it to the output of `az account show --query id --output tsv`" .) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/* A number as it was written: Helm would print a large one as 1e+09. */}}
