@@ -1,19 +1,22 @@
-// Writes the table of charts/wimds/README.md from the comments of values.yaml, whose structure is that of
-// values.schema.json: `node scripts/chart-readme.mjs [DIRECTORY]`. Ends with an error that names each
-// value without a comment or a schema, and each schema without a value.
+// Writes the reference of the values in charts/wimds/README.md from values.yaml: a heading for each comment
+// `# @section -- NAME`, and an item for each value, with its default and the last paragraph of its comment. Its structure
+// is that of values.schema.json: `node scripts/chart-readme.mjs [DIRECTORY]`. Ends with an error that names each
+// value without a comment, a section or a schema, and each schema without a value.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { format } from 'prettier'
 import { isMap, parseDocument } from 'yaml'
 
 const directory = process.argv[2] ?? 'charts/wimds'
-const BEGIN = '<!-- npm run docs:chart writes this table -->'
-const END = '<!-- end of the table -->'
+const BEGIN = '<!-- npm run docs:chart writes what follows -->'
+const END = '<!-- end of the values -->'
+/** So that `helm show readme` can be read in a terminal. */
+const WIDTH = 100
 
 const read = (name) => readFileSync(`${directory}/${name}`, 'utf8')
 const problems = []
 
-/** Returns a row for each value, and for each group that has a comment. */
-function rowsOf(map, schema, path = '') {
+/** Returns an item for each value, and for each group that has a comment. */
+function itemsOf(map, schema, path = '') {
   const values = new Map(
     map.items.map(({ key, value }, index) => [key.value, { key, value, index }]),
   )
@@ -22,35 +25,49 @@ function rowsOf(map, schema, path = '') {
   return [...values].flatMap(([name, { key, value, index }]) => {
     const property = schema.properties[name]
     // The comment before the first key of a map belongs to the map.
-    const comment = (key.commentBefore ?? (index === 0 ? map.commentBefore : undefined))?.trim()
-    if (property === undefined) problems.push(`${path}${name} is not in values.schema.json`)
+    const comment = lastParagraph(
+      key.commentBefore ?? (index === 0 ? map.commentBefore : undefined),
+    )
+    const at = { name: `${path}${name}`, offset: key.range[0] }
+    if (property === undefined) problems.push(`${at.name} is not in values.schema.json`)
     else if (property.properties !== undefined && isMap(value)) {
-      const rows = rowsOf(value, property, `${path}${name}.`)
-      return comment ? [`| \`${path}${name}\` | | ${cell(comment)} |`, ...rows] : rows
-    } else if (!comment) problems.push(`${path}${name} has no comment`)
-    else return [`| \`${path}${name}\` | ${defaultOf(value)} | ${cell(comment)} |`]
+      const items = itemsOf(value, property, `${at.name}.`)
+      return comment ? [{ ...at, text: `- \`${at.name}\`: ${comment}` }, ...items] : items
+    } else if (!comment) problems.push(`${at.name} has no comment`)
+    else return [{ ...at, text: `- \`${at.name}\`${defaultOf(value)}: ${comment}` }]
     return []
   })
 }
 
-/** Returns the last paragraph of a comment on one line. */
-const cell = (text) =>
-  text
-    .split(/\n\s*\n/)
+const lastParagraph = (text) => {
+  const last = text
+    ?.split(/\n\s*\n/)
     .at(-1)
     .replace(/\s*\n\s*/g, ' ')
-    .replaceAll('|', '\\|')
+    .trim()
+  return last?.startsWith('@section') ? undefined : last
+}
 
 function defaultOf(node) {
   const value = node.toJSON()
   if (value === '') return ''
-  return `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``
+  return ` (\`${typeof value === 'string' ? value : JSON.stringify(value)}\`)`
 }
 
 const schema = JSON.parse(read('values.schema.json'))
 // Helm puts it there; the chart has no such value.
 delete schema.properties.global
-const rows = rowsOf(parseDocument(read('values.yaml')).contents, schema)
+const text = read('values.yaml')
+const sections = [...text.matchAll(/^# @section -- (.+)$/gm)].map(({ 1: title, index }) => ({
+  title,
+  offset: index,
+  items: [],
+}))
+for (const item of itemsOf(parseDocument(text).contents, schema)) {
+  const section = sections.findLast(({ offset }) => offset < item.offset)
+  if (section === undefined) problems.push(`${item.name} is in no section`)
+  else section.items.push(item)
+}
 const readme = read('README.md')
 const [head, rest = ''] = readme.split(BEGIN)
 const [, tail] = rest.split(END)
@@ -59,6 +76,12 @@ if (problems.length > 0) {
   process.stderr.write(problems.map((problem) => `${directory}: ${problem}\n`).join(''))
   process.exit(1)
 }
-const table = ['| value | default | meaning |', '| --- | --- | --- |', ...rows].join('\n')
-const text = `${head}${BEGIN}\n\n${table}\n\n${END}${tail}`
-writeFileSync(`${directory}/README.md`, await format(text, { parser: 'markdown', printWidth: 100 }))
+const reference = sections.flatMap(({ title, items }) => [
+  `### ${title}\n`,
+  ...items.map((item) => item.text),
+])
+const page = `${head}${BEGIN}\n\n${reference.join('\n')}\n\n${END}${tail}`
+writeFileSync(
+  `${directory}/README.md`,
+  await format(page, { parser: 'markdown', printWidth: WIDTH, proseWrap: 'always' }),
+)

@@ -78,10 +78,11 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
   test('accepts the common settings of the README', async () => {
     const page = await readFile(`${CHART}/README.md`, 'utf8')
     const [, section = ''] = page.split('\n## Common settings\n')
-    const [table = ''] = section.split('\n## ')
-    const rows = [...table.matchAll(/^\| .* \| +(`.*`) +\|$/gm)].map(([, values = '']) =>
-      [...values.matchAll(/`([^`]+: [^`]+)`/g)].map(([, text = '']) => parse(text)),
-    )
+    const [list = ''] = section.split('\n## ')
+    const rows = list
+      .split(/^- /m)
+      .slice(1)
+      .map((item) => [...item.matchAll(/`([^`]+: [^`]+)`/g)].map(([, text = '']) => parse(text)))
     expect(rows.length).toBeGreaterThan(8)
     for (const values of rows) {
       await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-values-'))

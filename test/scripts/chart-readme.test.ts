@@ -1,4 +1,4 @@
-/** The values of the chart: their table is current, and their schema covers them. */
+/** The values of the chart: their reference is current, and their schema covers them. */
 import { existsSync } from 'node:fs'
 import { cp, mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -12,8 +12,8 @@ import { runNode } from '../security/run-node.ts'
 const CHART = 'charts/wimds'
 const FILES = ['README.md', 'values.yaml', 'values.schema.json'] as const
 
-/** Copies the chart, changes one of its files, and writes the table. */
-async function writeTable(
+/** Copies the chart, changes one of its files, and writes the reference. */
+async function writeReference(
   file: (typeof FILES)[number] = 'README.md',
   change: (text: string) => string = (text) => text,
 ) {
@@ -25,17 +25,22 @@ async function writeTable(
   return { code, stderr, readme: await readFile(inDirectory('README.md'), 'utf8') }
 }
 
-test('the table of the README is that of values.yaml', async () => {
-  const { code, readme } = await writeTable()
+test('the reference of the README is that of values.yaml', async () => {
+  const { code, readme } = await writeReference()
   expect(code).toBe(0)
   expect(readme).toBe(await readFile(join(CHART, 'README.md'), 'utf8'))
 })
 
 test('writes a changed comment and a changed default', async () => {
-  const { readme } = await writeTable('values.yaml', (text) =>
+  const { readme } = await writeReference('values.yaml', (text) =>
     text.replace(/# Replicas.*\nreplicaCount: 2/, '# Of\n# webhooks a|b.\nreplicaCount: 3'),
   )
-  expect(readme).toMatch(/^\| `replicaCount` +\| `3` +\| Of webhooks a\\\|b\. +\|$/m)
+  expect(readme).toContain('\n- `replicaCount` (`3`): Of webhooks a|b.\n')
+})
+
+test('can be read in a terminal: no line is wider than 120 characters', async () => {
+  const readme = await readFile(join(CHART, 'README.md'), 'utf8')
+  expect(readme.split('\n').filter((line) => line.length > 120)).toEqual([])
 })
 
 test.each([
@@ -58,13 +63,19 @@ test.each([
     'webhook.timeout has no value',
   ],
   [
-    'a README without the table',
+    'a value without a section',
+    'values.yaml',
+    (text: string) => text.replace('# @section -- General', ''),
+    'replicaCount is in no section',
+  ],
+  [
+    'a README without the reference',
     'README.md',
-    (text: string) => text.replace('<!-- end of the table -->', ''),
+    (text: string) => text.replace('<!-- end of the values -->', ''),
     'README.md has no lines',
   ],
 ] as const)('ends with an error that names %s', async (_, file, change, message) => {
-  const { code, stderr } = await writeTable(file, change)
+  const { code, stderr } = await writeReference(file, change)
   expect(code).toBe(1)
   expect(stderr).toContain(message)
 })
