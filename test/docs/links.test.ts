@@ -22,7 +22,12 @@ test('the index of the decisions lists each page', () => {
 })
 
 describe.each(PAGES)('%s', (page) => {
-  const links = [...readPage(page).matchAll(/\]\((?!https?:)([^)#]*)(?:#([\w-]*))?\)/g)]
+  // [text](path#anchor), and [text]: path of a reference.
+  const links = [
+    ...readPage(page).matchAll(
+      /(?:\]\(|^\[[^\]\n]+\]: )(?!https?:)([^)#\s]*)(?:#([\w-]*))?(?:\)|$)/gm,
+    ),
+  ]
 
   test('links only to what is there', () => {
     const missing = links

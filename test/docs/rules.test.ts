@@ -17,7 +17,7 @@ describe.each([
   ['docs/protocol.md', 'R'],
   ['docs/entra.md', 'E'],
 ])('%s', (page, letter) => {
-  const rows = [...readPage(page).matchAll(/^\| ([RE]\d+) /gm)].map(([, rule = '']) => rule)
+  const rows = [...readPage(page).matchAll(/^- \*\*([RE]\d+)\*\*\s/gm)].map(([, rule = '']) => rule)
 
   test('numbers its rows from 1 on', () => {
     expect(rows).toEqual(rows.map((_, index) => `${letter}${index + 1}`))
