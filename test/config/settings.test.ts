@@ -14,17 +14,16 @@ interface Row {
   readonly example: string
 }
 
-/** Rows of the tables that begin with the name of a variable. */
-const rows: Row[] = text
-  .split('\n')
-  .filter((line) => /^\| `\w*_\w*`/.test(line))
-  .map((line) => line.split('|').map((cell) => cell.trim().replace(/^`(.*)`$/, '$1')))
-  .map(([, name = '', fallback = '', meaning = '', example = '']) => ({
+/** The items of the lists that begin with the name of a variable: its default, its meaning and an example. */
+const ITEM = /^- \*\*`(\w+_\w+)`\*\* \(`?([^`)]+)`?\): ([^]+?)\s+For\s+example\s+`([^`]+)`\.$/gm
+const rows: Row[] = [...text.matchAll(ITEM)].map(
+  ([, name = '', fallback = '', meaning = '', example = '']) => ({
     name,
     fallback,
     meaning,
     example,
-  }))
+  }),
+)
 
 test('has one row for each setting', () => {
   const names = rows.map(({ name }) => name)
@@ -40,7 +39,7 @@ test('states the defaults', () => {
 
 test.each(rows)('explains $name with a valid example', ({ name, meaning, example }) => {
   expect(meaning.length).toBeGreaterThan(10)
-  // A certificate is too long for a table.
+  // A certificate is too long for the page.
   if (example.endsWith('…')) return
   const parsed = Settings.safeParse({ ...DEFAULTS, [name]: example })
   expect(parsed.error?.issues ?? []).toEqual([])
