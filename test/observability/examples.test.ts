@@ -86,6 +86,13 @@ async function typeCheck(dashboardJson: string): Promise<string> {
   }
 }
 
+interface Shown {
+  readonly title: string
+  readonly description?: string
+  readonly links?: readonly { readonly title: string; readonly url: string }[]
+  readonly fieldConfig: { readonly defaults: { readonly unit?: string } }
+}
+
 describe('the dashboard', () => {
   test('has no overlapping panels and fits the grid', async () => {
     const { panels } = await dashboard()
@@ -127,6 +134,41 @@ describe('the dashboard', () => {
     const panel = panels.find(({ title }: { title: string }) => title === 'Next expiry')
     const { steps } = panel.fieldConfig.defaults.thresholds
     expect(steps).toEqual([{ color: 'text', value: null }])
+  })
+
+  test('restricts every series to the chosen clusters and namespaces', async () => {
+    const exprs = (await dashboard()).panels.flatMap(({ targets }) =>
+      targets.map(({ expr }) => expr),
+    )
+    const series = exprs.flatMap((expr) => [
+      ...expr.matchAll(/\b((?:wimds|process|nodejs)_\w+|up)(?:\{([^}]*)\})?(?=[[)\s{]|$)/g),
+    ])
+    expect(series.length).toBeGreaterThan(40)
+    const unrestricted = series.filter(([, name = '', selector = '']) => {
+      const variable = /^wimds_(?:webhook|node_agent)_/.test(name) ? 'system' : 'namespace'
+      return !selector.includes(`cluster=~"$cluster",namespace=~"$${variable}"`)
+    })
+    expect(unrestricted.map(([text]) => text)).toEqual([])
+    const groupings = [...exprs.join('\n').matchAll(/by \(([^)]*\bnamespace\b[^)]*)\)/g)]
+    expect(groupings.length).toBeGreaterThan(8)
+    expect(groupings.filter(([, labels = '']) => !labels.startsWith('cluster, '))).toEqual([])
+  })
+
+  test('has a description and a unit for every panel, and links to runbooks that exist', async () => {
+    const { panels } = JSON.parse(await readFile(`${EXAMPLES}/dashboard.json`, 'utf8'))
+    const shown: Shown[] = panels.filter(({ type }: { type: string }) => type !== 'row')
+    for (const { title, description, fieldConfig } of shown) {
+      expect([title, description]).toEqual([title, expect.stringMatching(/\.$/)])
+      expect([title, fieldConfig.defaults.unit]).toEqual([title, expect.any(String)])
+    }
+    const alerts = new Set((await rules()).flatMap(({ alert }) => alert ?? []))
+    const links = shown.flatMap((panel) => panel.links ?? [])
+    expect(links.length).toBeGreaterThan(20)
+    for (const { title, url } of links) {
+      const alert = title.replace('Runbook of ', '')
+      expect(alerts).toContain(alert)
+      expect(url).toBe(`${DOCS_URL}/runbooks.md#${alert.toLowerCase()}`)
+    }
   })
 
   test('declares the variables that its queries use', async () => {

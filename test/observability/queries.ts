@@ -25,6 +25,11 @@ const Rules = z.object({
   ),
 })
 
+const Variable = z.looseObject({
+  name: z.string(),
+  query: z.union([z.string(), z.object({ query: z.string() })]),
+})
+
 const Dashboard = z.object({
   title: z.string(),
   panels: z.array(
@@ -35,7 +40,7 @@ const Dashboard = z.object({
       targets: z.array(z.object({ expr: z.string() })).default([]),
     }),
   ),
-  templating: z.object({ list: z.array(z.looseObject({ name: z.string() })) }),
+  templating: z.object({ list: z.array(Variable) }),
 })
 
 export async function rules() {
@@ -53,12 +58,24 @@ export async function dashboardQueries(rateInterval = '1m'): Promise<string[]> {
   return panels
     .flatMap(({ targets }) => targets)
     .map(({ expr }) =>
-      expr
-        .replaceAll('$__rate_interval', rateInterval)
-        .replaceAll('$__range', '6h')
-        .replaceAll(/\$(?:namespace|pod)\b/g, '.*'),
+      replaceVariables(
+        expr.replaceAll('$__rate_interval', rateInterval).replaceAll('$__range', '6h'),
+      ),
     )
 }
+
+/** Returns the queries of the dashboard's variables, with values for the variables in them. */
+export async function variableQueries() {
+  const { templating } = await dashboard()
+  return templating.list.flatMap(({ name, query }) => {
+    const text = typeof query === 'object' ? query.query : ''
+    const [, selector = '', label = ''] = /^label_values\((.+), (\w+)\)$/.exec(text) ?? []
+    return label === '' ? [] : [{ name, label, selector: replaceVariables(selector) }]
+  })
+}
+
+const replaceVariables = (query: string) =>
+  query.replaceAll(/\$(?:cluster|namespace|pod|system)\b/g, '.*')
 
 /** Returns the queries of docs/metrics.md: those of a block have an empty line between them. */
 export async function documentedQueries(): Promise<string[]> {

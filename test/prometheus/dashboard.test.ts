@@ -13,7 +13,7 @@ import { createSimulator } from '../../src/simulator/simulator.ts'
 import { captureIo } from '../commands/capture.ts'
 import { startApiServer } from '../fixtures/api-server.ts'
 import { listening } from '../fixtures/listening.ts'
-import { dashboard, dashboardQueries } from '../observability/queries.ts'
+import { dashboard, dashboardQueries, variableQueries } from '../observability/queries.ts'
 import { freePort } from '../support/free-port.ts'
 import { startPrometheus, until } from './server.ts'
 import { hasPrometheus, scratch } from './tools.ts'
@@ -79,6 +79,7 @@ const scraping = (sidecar: Sidecar, adminPort: number, agentPort: number) =>
           {
             targets: [new URL(sidecar.adminOrigin).host],
             labels: {
+              cluster: 'west',
               namespace: 'shop',
               pod: 'orders-1',
               container: 'wimds',
@@ -87,11 +88,12 @@ const scraping = (sidecar: Sidecar, adminPort: number, agentPort: number) =>
           },
           {
             targets: [`127.0.0.1:${adminPort}`],
-            labels: { namespace: 'wimds', pod: 'wimds-1', container: 'webhook' },
+            labels: { cluster: 'west', namespace: 'wimds', pod: 'wimds-1', container: 'webhook' },
           },
           {
             targets: [`127.0.0.1:${agentPort}`],
             labels: {
+              cluster: 'west',
               namespace: 'wimds-node-agent',
               pod: 'agent-1',
               container: 'wimds-node-agent',
@@ -104,7 +106,7 @@ const scraping = (sidecar: Sidecar, adminPort: number, agentPort: number) =>
   })
 
 describe.skipIf(!hasPrometheus())('the dashboard in Prometheus', () => {
-  test('has a value in every panel, without the recording rules', async () => {
+  test('has a value in every panel and variable, without the recording rules', async () => {
     await using simulator = await createSimulator()
     await using sidecar = await startSidecar('dist/wimds.js', simulator)
     await using _ = await startApiServer()
@@ -137,5 +139,22 @@ describe.skipIf(!hasPrometheus())('the dashboard in Prometheus', () => {
         return empty.length === 0 ? true : undefined
       },
     )
+
+    const variables = await variableQueries()
+    expect(
+      Object.fromEntries(
+        await Promise.all(
+          variables.map(async ({ name, label, selector }) => [
+            name,
+            await prometheus.labelValues(label, selector),
+          ]),
+        ),
+      ),
+    ).toEqual({
+      cluster: ['west'],
+      namespace: ['shop'],
+      pod: ['orders-1'],
+      system: ['wimds', 'wimds-node-agent'],
+    })
   })
 })

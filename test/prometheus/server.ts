@@ -21,6 +21,8 @@ const Vector = z.object({
   data: z.object({ result: z.array(z.object({ value: z.tuple([z.number(), z.string()]) })) }),
 })
 
+const Values = z.object({ data: z.array(z.string()) })
+
 type Alert = z.infer<typeof Alerts>['data']['alerts'][number]
 
 interface Prometheus extends AsyncDisposable {
@@ -29,6 +31,8 @@ interface Prometheus extends AsyncDisposable {
   readonly values: (expression: string) => Promise<number[]>
   /** Returns the first of them. */
   readonly query: (expression: string) => Promise<number | undefined>
+  /** Returns the values that a label has in the series of a selector. */
+  readonly labelValues: (label: string, selector: string) => Promise<string[]>
   /** Returns the alert of this name if it fires. */
   readonly firing: (name: string) => Promise<Alert | undefined>
 }
@@ -74,6 +78,11 @@ export async function startPrometheus(config: string, directory: string): Promis
     origin,
     values,
     query: async (expression) => (await values(expression))[0],
+    labelValues: async (label, selector) => {
+      const query = `match[]=${encodeURIComponent(selector)}`
+      const answer = await fetch(`${origin}/api/v1/label/${label}/values?${query}`)
+      return Values.parse(await answer.json()).data
+    },
     firing: async (name) => {
       const answer = await fetch(`${origin}/api/v1/alerts`)
       const { data } = Alerts.parse(await answer.json())
