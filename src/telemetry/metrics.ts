@@ -12,6 +12,7 @@ import {
   createRegistry,
   Gauge,
   Histogram,
+  registerBuildInfo,
   type Registry,
   scrapeRegistry,
   type Exposition,
@@ -160,12 +161,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
   }
   onReload(true)
   registerGauges(registry, sources)
-  new Gauge({
-    name: 'wimds_build_info',
-    help: 'Always 1; the labels say which version runs on which Node.js.',
-    labelNames: ['version', 'node'],
-    registers,
-  }).set({ version, node: process.version }, 1)
+  registerBuildInfo(registry, 'wimds_build_info', version)
 
   return {
     registry,

@@ -47,6 +47,16 @@ export function createRegistry(): Registry {
   return registry
 }
 
+/** Registers the metric whose labels say which version runs. */
+export function registerBuildInfo(registry: Registry, name: string, version: string): void {
+  new Gauge({
+    name,
+    help: 'Always 1; the labels say which version runs on which Node.js.',
+    labelNames: ['version', 'node'],
+    registers: [registry],
+  }).set({ version, node: process.version }, 1)
+}
+
 /** Returns the metrics of the registry in Prometheus's text format. */
 export async function scrapeRegistry(registry: Registry): Promise<Exposition> {
   return { contentType: registry.contentType, body: await registry.metrics() }

@@ -16,7 +16,7 @@ import { listening } from '../fixtures/listening.ts'
 import { dashboard, dashboardQueries, variableQueries } from '../observability/queries.ts'
 import { freePort } from '../support/free-port.ts'
 import { startPrometheus, until } from './server.ts'
-import { hasPrometheus, scratch } from './tools.ts'
+import { hasPrometheus, promtool, scratch } from './tools.ts'
 import { podReview } from '../fixtures/pod-review.ts'
 
 /** Sends a request that succeeds, one that Entra ID rejects, and a probe. */
@@ -106,7 +106,7 @@ const scraping = (sidecar: Sidecar, adminPort: number, agentPort: number) =>
   })
 
 describe.skipIf(!hasPrometheus())('the dashboard in Prometheus', () => {
-  test('has a value in every panel and variable, without the recording rules', async () => {
+  test('has a value in every panel and variable, without the recording rules, from metrics that promtool accepts', async () => {
     await using simulator = await createSimulator()
     await using sidecar = await startSidecar('dist/wimds.js', simulator)
     await using _ = await startApiServer()
@@ -139,6 +139,17 @@ describe.skipIf(!hasPrometheus())('the dashboard in Prometheus', () => {
         return empty.length === 0 ? true : undefined
       },
     )
+
+    for (const target of [
+      sidecar.adminOrigin,
+      `http://127.0.0.1:${adminPort}`,
+      `http://127.0.0.1:${agent.port}`,
+    ]) {
+      const answer = await fetch(`${target}/metrics`)
+      expect(answer.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8')
+      const linted = await promtool(['check', 'metrics'], await answer.text())
+      expect(linted).toEqual({ isOk: true, output: '' })
+    }
 
     const variables = await variableQueries()
     expect(

@@ -5,9 +5,11 @@ import {
   type Exposition,
   Gauge,
   Histogram,
+  registerBuildInfo,
   type Registry,
   scrapeRegistry,
 } from '../../telemetry/prometheus.ts'
+import { VERSION } from '../../version.ts'
 import type { Reconciler } from './reconciler.ts'
 import type { RouteFailureReason } from './route-pod.ts'
 
@@ -59,6 +61,7 @@ export function createNodeAgentMetrics(counts: Reconciler['counts']): NodeAgentM
     help: 'Whether the agent could read the pods of its node at the last attempt.',
     registers,
   })
+  registerBuildInfo(registry, 'wimds_node_agent_build_info', VERSION)
   return {
     registry,
     onRouted: (durationMs) => duration.observe(durationMs / 1000),

@@ -4,9 +4,11 @@ import {
   type Exposition,
   Gauge,
   Histogram,
+  registerBuildInfo,
   type Registry,
   scrapeRegistry,
 } from '../../telemetry/prometheus.ts'
+import { VERSION } from '../../version.ts'
 import type { ReviewEvent } from './server.ts'
 
 export interface WebhookMetrics {
@@ -46,6 +48,7 @@ export function createWebhookMetrics(expiresAt: () => number | undefined): Webho
       else this.set(Math.floor(expiry / 1000))
     },
   })
+  registerBuildInfo(registry, 'wimds_webhook_build_info', VERSION)
   return {
     registry,
     onReview: ({ outcome, durationMs }) => reviewDuration.observe({ outcome }, durationMs / 1000),
