@@ -66,6 +66,21 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     return found
   }
 
+  test('two releases have no object in common, as docs/tasks/upgrade.md needs for a canary', async () => {
+    const nameObjects = async (release: string) => {
+      const flags = ['--kube-version=1.34.0', '--skip-tests', `--namespace=${release}`]
+      const documents = parseAllDocuments(await run('template', release, CHART, ...flags))
+      return documents.map((document) => {
+        const { kind, metadata } = Manifest.parse(document.toJS())
+        return `${kind}/${metadata.name}`
+      })
+    }
+    const objects = await nameObjects(RELEASE)
+    expect(objects.length).toBeGreaterThan(10)
+    const canary = new Set(await nameObjects(`${RELEASE}-canary`))
+    expect(objects.filter((object) => canary.has(object))).toEqual([])
+  })
+
   const deployment = async (values: object | string = {}) =>
     Deployment.parse(await render('Deployment', values)).spec
 
