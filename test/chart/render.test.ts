@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { z } from 'zod'
-import { CHART, HELMS, RELEASE } from './helm.ts'
+import { CHART, type Helm, HELMS, RELEASE } from './helm.ts'
 
 const Manifest = z.looseObject({
   kind: z.string(),
@@ -37,6 +37,15 @@ const assignments = (values: object) =>
     .map(([name, value]) => `${name}=${JSON.stringify(value)}`)
     .join(',')
 
+/** Returns kind and name of what a release of that name consists of. */
+async function nameObjects(run: Helm['run'], release: string): Promise<readonly string[]> {
+  const flags = ['--kube-version=1.34.0', '--skip-tests', `--namespace=${release}`]
+  return parseAllDocuments(await run('template', release, CHART, ...flags)).map((document) => {
+    const { kind, metadata } = Manifest.parse(document.toJS())
+    return `${kind}/${metadata.name}`
+  })
+}
+
 test('runs with Helm 3 and Helm 4', () => {
   const majors = new Set(HELMS.map(({ version }) => version.split('.')[0]))
   expect(majors).toEqual(new Set(['v3', 'v4']))
@@ -67,17 +76,9 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
   }
 
   test('two releases have no object in common, as docs/tasks/upgrade.md needs for a canary', async () => {
-    const nameObjects = async (release: string) => {
-      const flags = ['--kube-version=1.34.0', '--skip-tests', `--namespace=${release}`]
-      const documents = parseAllDocuments(await run('template', release, CHART, ...flags))
-      return documents.map((document) => {
-        const { kind, metadata } = Manifest.parse(document.toJS())
-        return `${kind}/${metadata.name}`
-      })
-    }
-    const objects = await nameObjects(RELEASE)
+    const objects = await nameObjects(run, RELEASE)
     expect(objects.length).toBeGreaterThan(10)
-    const canary = new Set(await nameObjects(`${RELEASE}-canary`))
+    const canary = new Set(await nameObjects(run, `${RELEASE}-canary`))
     expect(objects.filter((object) => canary.has(object))).toEqual([])
   })
 
