@@ -74,6 +74,10 @@ describe.skipIf(!hasPrometheus())('an outage of Entra ID, observed by Prometheus
     expect(await prometheus.firing('WimdsExchangesFailing')).toBeUndefined()
 
     simulator.faults.add({ kind: 'unavailable' })
+    // Of the short token, until it expires.
+    await until('the expiry of the token that cannot be refreshed', 90_000, () =>
+      prometheus.query('wimds_failing_token_expiry_timestamp_seconds - time() > 0'),
+    )
     const alert = await until('the alert fires', 90_000, () =>
       prometheus.firing('WimdsExchangesFailing'),
     )
