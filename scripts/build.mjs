@@ -58,6 +58,7 @@ const NEVER_CALLED = [
   'semver',
   'jsonwebtoken',
   'node:http2',
+  'node:https',
 ]
 
 /** For CommonJS packages in ES modules. */

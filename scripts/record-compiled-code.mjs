@@ -2,7 +2,7 @@
 // has compiled of it to SCRIPT.cache. Evaluates it exactly as src/precompiled.ts does.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { setFlagsFromString } from 'node:v8'
+import v8, { setFlagsFromString } from 'node:v8'
 import { Script } from 'node:vm'
 
 // What V8 optimizes or drops depends on time, and would change the bytes that come out.
@@ -25,7 +25,11 @@ process.once('SIGTERM', () => {
   shutdown.abort()
 })
 const module = { exports: {} }
-script.runInThisContext()(module.exports, createRequire(filename), module)
+const requireModule = createRequire(filename)
+// Without the flags that the sidecar sets once it listens: they would be those of the compiled code.
+const require = (name) =>
+  name === 'node:v8' ? { ...v8, setFlagsFromString: () => {} } : requireModule(name)
+script.runInThisContext()(module.exports, require, module)
 const { stdin, stdout, stderr, env } = process
 process.exitCode = await module.exports.serve([], {
   stdin,

@@ -1,6 +1,7 @@
 /** Connections over real TLS: certificates, HTTP proxies and NO_PROXY. */
 import { once } from 'node:events'
 import { createSecureServer } from 'node:http2'
+import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { request } from 'undici'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { createAssertionReader } from '../../src/exchange/assertion.ts'
@@ -155,6 +156,31 @@ describe('a connection', () => {
     await body.dump()
     await dispatcher.destroy()
     expect(versions.at(-1)).toBe('1.1')
+  })
+
+  test('trusts extra CAs in addition to the default ones, for its own connections alone', async () => {
+    const defaults = getCACertificates('default')
+    const fetchStatus = async (settings: { extraCa?: string }) => {
+      const dispatcher = createEntraDispatcher(settings)
+      try {
+        const { statusCode, body } = await request(origin(), { dispatcher })
+        await body.dump()
+        return statusCode
+      } catch (error) {
+        return formatChain(error)
+      } finally {
+        await dispatcher.destroy()
+      }
+    }
+    expect(await fetchStatus({ extraCa: `${otherCaPem}${caPem}` })).toBe(200)
+    expect(await fetchStatus({})).toMatch(/certificate/)
+    expect(await fetchStatus({ extraCa: otherCaPem })).toMatch(/certificate/)
+    try {
+      setDefaultCACertificates([...defaults, caPem])
+      expect(await fetchStatus({ extraCa: otherCaPem })).toBe(200)
+    } finally {
+      setDefaultCACertificates(defaults)
+    }
   })
 
   test('times out when a proxy does not open the tunnel, without blocking the next one', async () => {

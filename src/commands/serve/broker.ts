@@ -9,6 +9,7 @@ import { systemClock } from '../../tokens/clock.ts'
 import { createTokenCache } from '../../tokens/token-cache.ts'
 import { createExchangeSource } from '../../tokens/token-sources.ts'
 import { toScope, type TokenSource } from '../../tokens/token.ts'
+import { setMemoryFlags } from '../../v8-settings.ts'
 
 export interface Broker {
   readonly tokens: TokenSource
@@ -123,6 +124,7 @@ async function loadExchange(
   { onSkew, onAttempt }: Pick<Telemetry, 'onSkew' | 'onAttempt'>,
 ): Promise<TokenSource> {
   const { region, timeoutMs } = config.exchange
+  setMemoryFlags()
   const { createExchangeDispatchers } = await import('../../exchange/dispatcher.ts')
   const dispatchers = createExchangeDispatchers(config.exchange)
   await new Promise(setImmediate)
