@@ -90,7 +90,12 @@ interface Shown {
   readonly title: string
   readonly description?: string
   readonly links?: readonly { readonly title: string; readonly url: string }[]
-  readonly fieldConfig: { readonly defaults: { readonly unit?: string } }
+  readonly fieldConfig?: {
+    readonly defaults: {
+      readonly unit?: string
+      readonly custom?: { readonly stacking?: { readonly mode: string } }
+    }
+  }
 }
 
 describe('the dashboard', () => {
@@ -154,12 +159,22 @@ describe('the dashboard', () => {
     expect(groupings.filter(([, labels = '']) => !labels.startsWith('cluster, '))).toEqual([])
   })
 
+  test('stacks counts and rates alone: a sum of shares or of times has no meaning', async () => {
+    const { panels } = JSON.parse(await readFile(`${EXAMPLES}/dashboard.json`, 'utf8'))
+    const stacked: Shown[] = panels.filter(
+      ({ fieldConfig }: Shown) => fieldConfig?.defaults.custom?.stacking?.mode === 'normal',
+    )
+    expect(stacked.length).toBeGreaterThan(3)
+    const units = stacked.map(({ fieldConfig }) => fieldConfig?.defaults.unit)
+    expect(units.filter((unit) => unit === 's' || unit === 'percentunit')).toEqual([])
+  })
+
   test('has a description and a unit for every panel, and links to runbooks that exist', async () => {
     const { panels } = JSON.parse(await readFile(`${EXAMPLES}/dashboard.json`, 'utf8'))
     const shown: Shown[] = panels.filter(({ type }: { type: string }) => type !== 'row')
     for (const { title, description, fieldConfig } of shown) {
       expect([title, description]).toEqual([title, expect.stringMatching(/\.$/)])
-      expect([title, fieldConfig.defaults.unit]).toEqual([title, expect.any(String)])
+      expect([title, fieldConfig?.defaults.unit]).toEqual([title, expect.any(String)])
     }
     const alerts = new Set((await rules()).flatMap(({ alert }) => alert ?? []))
     const links = shown.flatMap((panel) => panel.links ?? [])
