@@ -37,6 +37,10 @@ const AGENT = 'nodeAgent.enabled=true'
 const REACHABLE = 'nodeAgent.adminListen=[::]:9441'
 const NODE_AGENT_RULES = 'wimds-node-agent-alerts'
 
+const Endpoint = z.looseObject({ relabelings: z.array(z.unknown()).optional() })
+const Monitor = z.object({ spec: z.object({ podMetricsEndpoints: z.tuple([Endpoint]) }) })
+const endpointOf = (monitor: unknown) => Monitor.parse(monitor).spec.podMetricsEndpoints[0]
+
 describe.each(HELMS)('Helm $version', ({ run }) => {
   /** Returns the objects of a kind with these values. */
   async function render(kind: string, ...values: readonly string[]) {
@@ -132,6 +136,26 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
           spec: { labelLimit: 63, labelNameLengthLimit: 511, labelValueLengthLimit: 1023 },
         })
       }
+    })
+
+    test('adds relabelings to each after its own', async () => {
+      const cluster = { targetLabel: 'cluster', replacement: 'west' }
+      const drop = { sourceLabels: ['__name__'], regex: 'nodejs_.+', action: 'drop' }
+      const monitors = await render(
+        'PodMonitor',
+        `--set-json=podMonitor=${JSON.stringify({ enabled: true, relabelings: [cluster], metricRelabelings: [drop] })}`,
+        AGENT,
+        REACHABLE,
+      )
+      const before = await render('PodMonitor', 'podMonitor.enabled=true', AGENT, REACHABLE)
+      expect(before).toHaveLength(3)
+      expect(monitors.map(endpointOf)).toEqual(
+        before.map(endpointOf).map(({ relabelings = [], ...rest }) => ({
+          ...rest,
+          relabelings: [...relabelings, cluster],
+          metricRelabelings: [drop],
+        })),
+      )
     })
 
     test('has the labels and the interval that are given', async () => {
