@@ -15,6 +15,9 @@ interface Manifests {
   readonly problems: readonly string[]
 }
 
+/** The name of standard input in messages. */
+export const STDIN = 'stdin'
+
 /** Reads every file, those of every directory and below it, and those that a pattern matches; `-` is standard input. */
 export async function readManifests(
   names: readonly string[],
@@ -22,8 +25,8 @@ export async function readManifests(
 ): Promise<Manifests> {
   const files: ManifestFile[] = []
   const problems: string[] = []
-  for (const given of await expandPaths(names)) {
-    const name = given === '-' ? 'stdin' : given
+  for (const given of await expandPaths(names, problems)) {
+    const name = given === '-' ? STDIN : given
     try {
       const bytes =
         given === '-' ? await buffer(io.stdin ?? Readable.from([])) : await readFile(given)
@@ -40,23 +43,31 @@ export async function readManifests(
 const MANIFEST = /\.(?:ya?ml|json)$/i
 
 /** Replaces each directory and each pattern by the manifests that it names, in the order of their paths. */
-async function expandPaths(names: readonly string[]): Promise<string[]> {
-  return (await Promise.all(names.map(findManifests))).flat()
+async function expandPaths(names: readonly string[], problems: string[]): Promise<string[]> {
+  return (await Promise.all(names.map((name) => findManifests(name, problems)))).flat()
 }
 
-async function findManifests(name: string): Promise<string[]> {
+async function findManifests(name: string, problems: string[]): Promise<string[]> {
   if (name === '-') return [name]
   try {
     if (!(await stat(name)).isDirectory()) return [name]
     const entries = await readdir(name, { recursive: true, withFileTypes: true })
-    return listFiles(entries).filter((path) => MANIFEST.test(path))
-  } catch {
-    // What neither exists nor matches anything is reported when it is read.
-    const entries: Dirent[] = []
-    if (isPattern(name)) {
-      for await (const entry of glob(name, { withFileTypes: true })) entries.push(entry)
+    const paths = listFiles(entries).filter((path) => MANIFEST.test(path))
+    if (paths.length === 0) {
+      problems.push(
+        `${name}: no file in this directory ends with .yaml, .yml or .json. Fix: name the directory of the manifests`,
+      )
     }
-    return entries.length === 0 ? [name] : listFiles(entries)
+    return paths
+  } catch {
+    // What does not exist is reported when it is read.
+    if (!isPattern(name)) return [name]
+    const entries: Dirent[] = []
+    for await (const entry of glob(name, { withFileTypes: true })) entries.push(entry)
+    if (entries.length === 0) {
+      problems.push(`${name}: no file matches this pattern. Fix: check it, and the directory`)
+    }
+    return listFiles(entries)
   }
 }
 

@@ -65,8 +65,14 @@ export async function trust(args: readonly string[], io: CommandIo): Promise<num
     return `${severity === 'warning' ? 'warning: ' : ''}${object}: ${message}`
   })
   printError(io, 'wimds trust', ...new Set(lines))
-  io.stdout.write(output.text)
+  if (hasContent(plan, migration) || flags.value('output') === 'json') io.stdout.write(output.text)
   return all.some(({ severity }) => severity === 'error') ? 1 : 0
+}
+
+/** Returns false for a plan of nothing but errors, which are on standard error. */
+function hasContent(plan: Plan, migration: Migration | undefined): boolean {
+  const hasErrors = plan.findings.some(({ severity }) => severity === 'error')
+  return !hasErrors || plan.identities.length + (migration?.changes.length ?? 0) > 0
 }
 
 async function parseOptions(

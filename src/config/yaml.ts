@@ -1,5 +1,6 @@
 /** Parses YAML in linear time, and finds the place of each value. */
 import type * as Yaml from 'yaml'
+import { findYamlFix } from '../lib/yaml-fix.ts'
 
 export type Path = readonly PropertyKey[]
 
@@ -35,7 +36,8 @@ export async function parseYaml(text: string): Promise<ParsedYaml> {
   if (document.errors.length > 0) {
     return {
       problems: document.errors.map(
-        ({ pos, message }) => `${formatPlace(pos[0])}: is not YAML: ${message}`,
+        ({ pos, message, code }) =>
+          `${formatPlace(pos[0])}: is not YAML: ${message}. Fix: ${findYamlFix(code)}`,
       ),
     }
   }
@@ -49,7 +51,11 @@ export async function parseYaml(text: string): Promise<ParsedYaml> {
   } catch (error) {
     // An alias without an anchor, a billion laughs, or nesting beyond the stack.
     const reason = error instanceof Error ? error.message : 'bad YAML'
-    return { problems: [`1:1: cannot be read: ${reason}`] }
+    return {
+      problems: [
+        `1:1: cannot be read: ${reason}. Fix: write out the values of aliases, and nest less deeply`,
+      ],
+    }
   }
 }
 
@@ -64,7 +70,10 @@ function findStructureProblem(
     Alias: (_, { range }) => {
       aliases += 1
       if (aliases <= MAX_ALIASES) return undefined
-      problem = { offset: range?.[0] ?? 0, text: `is the alias after ${MAX_ALIASES} others` }
+      problem = {
+        offset: range?.[0] ?? 0,
+        text: `is the alias after ${MAX_ALIASES} others. Fix: write some of the values out`,
+      }
       return visit.BREAK
     },
     Map: (_, { items }) => {
@@ -72,7 +81,7 @@ function findStructureProblem(
       for (const { key } of items) {
         if (!isScalar(key)) continue
         if (keys.has(key.value)) {
-          problem = { offset: key.range?.[0] ?? 0, text: 'repeats a key' }
+          problem = { offset: key.range?.[0] ?? 0, text: 'repeats a key. Fix: keep one of the two' }
           return visit.BREAK
         }
         keys.add(key.value)

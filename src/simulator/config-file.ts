@@ -1,6 +1,6 @@
 /** Reads the YAML file of `wimds simulate --config`: directory, external issuers and faults. */
-import { parse } from 'yaml'
 import { z } from 'zod'
+import { type ParsedYaml, parseYaml } from '../config/yaml.ts'
 import { ConfigError } from '../errors.ts'
 import { readNamedFile, readWholeFile } from '../lib/files.ts'
 import { DirectorySchema } from './entra/directory.ts'
@@ -66,13 +66,11 @@ export interface FileSettings {
  * every problem, including each referenced file that cannot be read.
  */
 export async function readConfigFile(path: string | undefined): Promise<FileSettings> {
-  const file = ConfigFile.safeParse(path === undefined ? {} : await readYaml(path))
-  if (!file.success) throw new ConfigError(z.prettifyError(file.error))
-  const { data } = file
+  const data = path === undefined ? ConfigFile.parse({}) : await readSections(path)
   // The simulator's issuer URL is unknown until it listens. Validation works with any URL.
   const directory = DirectorySchema.safeParse(createDirectoryInput(data, 'https://issuer.invalid'))
   const { routes, problems, close } = await openExternalIssuers(data)
-  if (!directory.success) problems.unshift(z.prettifyError(directory.error))
+  if (!directory.success) problems.unshift(...formatIssues(directory.error, `${path}: `))
   if (problems.length > 0) throw new ConfigError(problems.join('\n'))
   return {
     simulator: {
@@ -89,13 +87,27 @@ export async function readConfigFile(path: string | undefined): Promise<FileSett
   }
 }
 
-async function readYaml(path: string): Promise<unknown> {
-  const text = await readNamedFile(path)
-  try {
-    return parse(text) ?? {}
-  } catch (error) {
-    throw new ConfigError(`${path}: ${firstLine(error)}`, { cause: error })
+/** Throws a `ConfigError` with the place of each problem in the file. */
+async function readSections(path: string): Promise<ConfigFile> {
+  const yaml: ParsedYaml = await parseYaml(await readNamedFile(path))
+  if ('problems' in yaml) {
+    throw new ConfigError(yaml.problems.map((problem) => `${path}:${problem}`).join('\n'))
   }
+  const file = ConfigFile.safeParse(yaml.content ?? {})
+  if (file.success) return file.data
+  const lines = file.error.issues.flatMap((issue) => {
+    const place = yaml.formatPlace(yaml.findOffset(issue.path))
+    return formatIssues({ issues: [issue] }, `${path}:${place}: `)
+  })
+  throw new ConfigError(lines.join('\n'))
+}
+
+/** Formats `applications[0].clientId: …`, which says what is allowed, after the prefix. */
+function formatIssues({ issues }: Pick<z.ZodError, 'issues'>, prefix: string): string[] {
+  return issues.map(({ path, message }) => {
+    const name = path.length === 0 ? '' : `${z.core.toDotPath(path)}: `
+    return `${prefix}${name}${message}`
+  })
 }
 
 /** Builds the directory. Default issuer: the simulator's own. Default tenant: the first one. */

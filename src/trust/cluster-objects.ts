@@ -188,8 +188,8 @@ function parseFile(
     const place = index === 0 ? name : `${name}, document ${index + 1}`
     const [error] = document.errors
     if (error === undefined) return parse(data, place)
-    const { line, col, reason } = locateError(error, document, lines)
-    report('error', `${name}:${line}:${col}`, reason)
+    const { line, col, reason, fix } = locateError(error, document, lines)
+    report('error', `${name}:${line}:${col}`, `${reason}. Fix: ${fix}`)
     return []
   })
 }

@@ -8,6 +8,7 @@ import {
   type ManagedIdentityId,
   parseManagedIdentityId,
 } from '../lib/managed-identity.ts'
+import { quoteForShell } from '../lib/shell.ts'
 
 export type IdentityKind = 'managed-identity' | 'application'
 
@@ -61,13 +62,17 @@ const Application = z.object({ appId: Guid })
 export function parseIdentityList({ name, source }: JsonFile, problems: string[]): KnownIdentity[] {
   const items = parseArray(source)
   if (items === undefined) {
-    problems.push(`${name}: is not the output of az identity list or az ad app list with -o json`)
+    problems.push(
+      `${name}: is not the output of az identity list or az ad app list with -o json. Fix: az identity list -o json > ${quoteForShell(name)}`,
+    )
     return []
   }
   return items.flatMap((item, index) => {
     const known = parseIdentity(item)
     if (known === undefined) {
-      problems.push(`${name}: element ${index} is neither a managed identity nor an application`)
+      problems.push(
+        `${name}: element ${index} is neither a managed identity nor an application. Fix: pass the output of az identity list or az ad app list as it is`,
+      )
       return []
     }
     return [known]
@@ -109,7 +114,9 @@ const Credential = z.object({
 export function parseExistingLists({ name, source }: JsonFile, problems: string[]): ExistingList[] {
   const parsed = z.array(Credential).safeParse(parseJson(source))
   if (!parsed.success) {
-    problems.push(`${name}: is not the output of az … federated-credential list with -o json`)
+    problems.push(
+      `${name}: is not the output of az identity federated-credential list or az ad app federated-credential list with -o json. Fix: write that output to it`,
+    )
     return []
   }
   const credentials = parsed.data.map(({ id = '', subject, ...credential }) => ({

@@ -261,8 +261,6 @@ spec: {template: {${inner}spec: {hostNetwork: true, containers: [{name: a}]}}}
   })
 
   describe('input in which nothing is injected', () => {
-    const empty = join(directory, 'empty')
-    mkdirSync(empty)
     const unknown = stringify({
       ...podOf('x', 'Deploymnet', 'apps/v1'),
       spec: { template: { spec: POD_SPEC } },
@@ -271,7 +269,6 @@ spec: {template: {${inner}spec: {hostNetwork: true, containers: [{name: a}]}}}
     const unversioned = file('unversioned.yaml', stringify({ kind: 'Pod', spec: POD_SPEC }))
 
     test.each([
-      ['an empty directory', [empty], '', 'nothing is injected'],
       ['an empty file', ['-'], '', 'nothing is injected'],
       ['an object without an apiVersion', [unversioned], '', 'nothing is injected'],
       ['a workload that opted out', ['-'], optOut(pod), 'nothing is injected'],
@@ -292,7 +289,7 @@ spec: {template: {${inner}spec: {hostNetwork: true, containers: [{name: a}]}}}
     })
 
     test('-o json --strict: names the problem', async () => {
-      const { code, out } = await run(['--strict', '-o', 'json', empty])
+      const { code, out } = await run(['--strict', '-o', 'json', '-'])
       expect(code).toBe(1)
       expect(JSON.parse(out)).toMatchObject({
         ok: false,
@@ -479,8 +476,56 @@ replicaCount: 1
     expect(err).toBe(`wimds inject: ${path}:1: Rollout/canary: injected\n`)
     const nothing = await run([join(directory, 'apps/*.json')])
     expect(nothing).toMatchObject({ code: 1, out: '' })
-    expect(nothing.err).toContain('apps/*.json: no such file or directory. Fix: check the path')
+    expect(nothing.err).toContain('apps/*.json: no file matches this pattern. Fix: ')
   })
+})
+
+const podWith = (container: object) =>
+  stringify({ ...podOf('a'), spec: { containers: [{ name: 'a', ...container }] } })
+
+describe('wimds inject says what the input lacks', () => {
+  test('a directory without manifests', async () => {
+    mkdirSync(join(directory, 'notes'))
+    file('notes/readme.txt', 'none')
+    const { code, out, err } = await run([join(directory, 'notes')])
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(err).toMatch(
+      /notes: no file in this directory ends with \.yaml, \.yml or \.json\. Fix: .*\n$/,
+    )
+  })
+
+  test.each([
+    ['an empty input', '\n', /^wimds inject: warning: the input is empty\. Fix: .*\n$/],
+    ['one without workloads', SERVICE_ACCOUNT, /warning: there is no workload .*\. Fix: pass/],
+  ])('%s', async (_, source, message) => {
+    const { code, err } = await run(['-'], source)
+    expect(code).toBe(0)
+    expect(err).toMatch(message)
+  })
+
+  test('a kustomization beside the manifest, with --quiet only beside a problem', async () => {
+    mkdirSync(join(directory, 'base'))
+    file('base/kustomization.yaml', 'resources: [pod.yaml]\n')
+    const path = file('base/pod.yaml', podWith({ image: 'orders' }))
+    const note = `wimds inject: note: a kustomization, which is not applied, lies beside the manifests of ${join(directory, 'base')}. Fix: if they need it, kubectl kustomize ${join(directory, 'base')} | wimds inject -\n`
+    expect((await runVerbosely([...IDENTITY, path])).err).toContain(note)
+    expect((await run([...IDENTITY, path])).err).toBe('')
+    const failed = await run([path])
+    expect(failed.err).toContain(note)
+    expect(failed.err).toContain('no tenant id')
+    expect(
+      (await runVerbosely([...IDENTITY, '-'], podWith({ image: 'orders' }))).err,
+    ).not.toContain('kustom')
+  })
+
+  test.each(['${REGISTRY}/orders:1', 'REPLACE_ME', '<image>', '$(IMAGE)'])(
+    'the placeholder %s',
+    async (image) => {
+      const { code, err } = await run([...IDENTITY, '-'], podWith({ image }))
+      expect(code).toBe(0)
+      expect(err).toContain(`warning: ${image} is a placeholder. Fix: fill in the values first`)
+    },
+  )
 })
 
 describe('wimds inject warns once of images that are not published', () => {
@@ -559,9 +604,11 @@ a: *nothing
     expect(err).toContain(`${path}:1: Pod/host: the pod uses hostNetwork`)
     expect(err).toContain(`${path}:11: Deployment/windows: the pod runs on Windows`)
     expect(err).toContain(
-      `${path}:16:4: Nested mappings are not allowed in compact mappings\n    a: b: c\n       ^\n`,
+      `${path}:16:4: Nested mappings are not allowed in compact mappings\n    a: b: c\n       ^\n    Fix: put the value in quotes`,
     )
-    expect(err).toMatch(/bad\.yaml:18:1: Unresolved alias .*: nothing\n/)
+    expect(err).toMatch(
+      /bad\.yaml:18:1: Unresolved alias .*: nothing\n {4}Fix: write out the value/,
+    )
     expect(err).toContain('missing.yaml: no such file or directory. Fix: check the path')
     expect(err).not.toContain('Pod/fine')
   })

@@ -180,9 +180,9 @@ describe('from a Prometheus', () => {
 })
 
 test.each([
-  [['--url', 'localhost:9169'], /is not an http/],
-  [['--prometheus', 'file:///etc/passwd'], /is not an http/],
-  [['--since', '1 week'], /--since must be/],
+  [['--url', 'localhost:9169'], /^--url must be a URL such as \S+, not "localhost:9169"$/],
+  [['--prometheus', 'file:///etc/passwd'], /^--prometheus must be a URL/],
+  [['--since', '1 week'], /--since must be .*, not "1 week"/],
   [['--since', '7d]) or (up'], /--since must be/],
 ])('rejects %j', async (args, message) => {
   await expect(run(args)).rejects.toThrow(UsageError)

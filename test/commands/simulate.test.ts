@@ -194,8 +194,17 @@ issuers:
 
   test.each([
     ['a missing file', undefined, /cannot read .*config\.yaml: no such file/u],
-    ['invalid YAML', 'a: [', /config\.yaml/u],
-    ['an unknown section', 'aplications: []', /aplications/u],
+    [
+      'invalid YAML',
+      'a: [',
+      /config\.yaml:1:5: is not YAML: .* Fix: correct the indentation here, or close a bracket above$/mu,
+    ],
+    ['an unknown section', 'aplications: []', /config\.yaml:1:1: .*aplications/u],
+    [
+      'a wrong value in a section',
+      'tenants: []\nprojectedToken:\n  lifetimeSeconds: soon\n',
+      /config\.yaml:3:20: projectedToken\.lifetimeSeconds: .*expected number/u,
+    ],
     ['a list instead of a mapping', '- 1', /expected object/u],
     [
       'two credentials of one issuer and subject',

@@ -84,7 +84,8 @@ spec: {containers: []}
     {
       severity: 'error',
       object: 'bad.yaml:3:4',
-      message: 'Nested mappings are not allowed in compact mappings',
+      message:
+        'Nested mappings are not allowed in compact mappings. Fix: put the value in quotes if its colon is text, or begin the inner mapping on a new line',
     },
     { severity: 'error', object: 'Pod shop/a', message: 'spec.containers must not be empty' },
   ])

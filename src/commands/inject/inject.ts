@@ -6,6 +6,7 @@ import {
   type InjectedManifests,
   injectManifests,
   isWorkload,
+  type ManifestFile,
   type ObjectReport,
 } from '../../kubernetes/manifests/inject-manifests.ts'
 import { type Flags, parseFlags } from '../../lib/args.ts'
@@ -16,6 +17,7 @@ import type { CommandIo } from '../io.ts'
 import { readManifests } from '../manifest-files.ts'
 import { parseInjectOptions } from './options.ts'
 import { formatDocument, formatObjects, formatUnsupported } from './report.ts'
+import { findKustomizations, findPlaceholders } from './unfinished-input.ts'
 
 /**
  * Prints the injected manifests, and on standard error what was done to each object. Returns 0, or 1 if one
@@ -33,11 +35,17 @@ export async function inject(args: readonly string[], io: CommandIo): Promise<nu
     ...failures,
     ...(flags.has('strict') && failures.length === 0 ? findOmissions(objects) : []),
   ]
-  const warnings = [...injected.warnings, ...findUnpublishedImages(injected, flags)]
+  const warnings = [
+    ...injected.warnings,
+    ...findPlaceholders(injected.pods),
+    ...findUnpublishedImages(injected, flags),
+  ]
   const lines = flags.has('quiet') ? [] : [...formatObjects(objects), ...findWaitingPods(injected)]
+  // With --quiet only beside a problem, which it may explain.
+  if (!flags.has('quiet') || problems.length > 0) lines.push(...findKustomizations(objects))
   printError(io, 'wimds inject', ...lines, ...formatUnsupported(objects), ...warnings, ...problems)
   if (failures.length === 0 && !objects.some(isWorkload)) {
-    printError(io, 'wimds inject', 'warning: there is no workload in the input')
+    printError(io, 'wimds inject', describeNothing(files))
   }
   if (output === 'json') io.stdout.write(formatDocument(injected, problems))
   if (problems.length > 0) return 1
@@ -46,6 +54,13 @@ export async function inject(args: readonly string[], io: CommandIo): Promise<nu
     io.stdout.write(joinDocuments(injected.files.map(({ result }) => result)))
   }
   return 0
+}
+
+/** Returns the warning that nothing in the input can have the sidecar. */
+function describeNothing(files: readonly ManifestFile[]): string {
+  return files.every(({ source }) => source.trim() === '')
+    ? 'warning: the input is empty. Fix: check the command or the file that it comes from'
+    : 'warning: there is no workload in the input. Fix: pass the manifest of a Deployment, a Job, a Pod or another object with a pod template'
 }
 
 /** Returns what `--strict` takes for a failure: an unsupported kind, or that nothing in the input has the sidecar. */

@@ -33,27 +33,30 @@ export async function report(args: readonly string[], io: CommandIo): Promise<nu
 }
 
 function checkFlags(flags: Flags<keyof typeof REPORT.flags>): void {
-  const urls = [...flags.values('url'), ...flags.values('prometheus')]
   const problems = [
     ...findFlagProblems(flags),
-    ...urls.flatMap((url) => findUrlProblems(url)),
+    ...(['url', 'prometheus'] as const).flatMap((flag) =>
+      flags.values(flag).flatMap((url) => findUrlProblems(flag, url)),
+    ),
     ...(SINCE.test(flags.value('since') ?? '7d')
       ? []
-      : ['--since must be a time such as 12h or 7d']),
+      : [`--since must be a time such as 12h or 7d, not ${JSON.stringify(flags.value('since'))}`]),
   ]
   if (problems.length > 0) throw new UsageError(problems)
 }
 
-function findUrlProblems(text: string): string[] {
+function findUrlProblems(flag: string, text: string): string[] {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
-    return [`${scrubSetting(text)} is not an http(s) URL`]
+    return [
+      `--${flag} must be a URL such as http://127.0.0.1:9169, not ${JSON.stringify(scrubSetting(text))}`,
+    ]
   }
   const isAnonymous = url.username === '' && url.password === ''
   return isAnonymous
     ? []
     : [
-        `${scrubSetting(text)} has a user and password, which are not sent: use kubectl port-forward`,
+        `--${flag} ${scrubSetting(text)} has a user and password, which are not sent. Fix: use kubectl port-forward`,
       ]
 }
 

@@ -11,6 +11,7 @@ import {
   type YAMLError,
   YAMLParseError,
 } from 'yaml'
+import { findYamlFix } from '../../lib/yaml-fix.ts'
 
 export interface ParsedDocument {
   /** Its errors include aliases that cannot be expanded. */
@@ -31,11 +32,12 @@ export function parseDocuments(source: string, lineCounter?: LineCounter): Parse
   return documents.map((document) => ({ document, data: readData(document) }))
 }
 
-/** Returns where the error of the document is in the file, and the reason without the place. */
+/** Returns where the error of the document is in the file, the reason without the place, and what to do. */
 export function locateError(error: YAMLError, document: Document, lines: LineCounter) {
   const { line, col } = error.linePos?.[0] ?? lines.linePos(startOf(document.contents))
   const [message = ''] = error.message.split('\n')
-  return { line, col, reason: message.replace(/ at line \d+, column \d+:$/, '') }
+  const reason = message.replace(/ at line \d+, column \d+:$/, '')
+  return { line, col, reason, fix: findYamlFix(error.code) }
 }
 
 /** Returns the offset of a node in the file. */
@@ -106,7 +108,5 @@ function findAliasProblem({ contents }: Document): string | undefined {
 
   weigh(contents)
   if (recursive !== undefined) return `the alias *${recursive} is part of the value that it names`
-  return added > MAX_ADDED
-    ? 'its aliases expand to too much. Fix: write some of them out'
-    : undefined
+  return added > MAX_ADDED ? 'its aliases expand to too much' : undefined
 }

@@ -256,12 +256,12 @@ function injectWorkload(workload: Workload, context: Context): InjectedWorkload 
   return { reasons: [], warnings, injected: [{ path, template, pod }] }
 }
 
-/** Returns `orders.yaml:7:3: Nested mappings are not allowed …` and the place in the text. */
+/** Returns `orders.yaml:7:3: Nested mappings are not allowed …`, the place in the text, and the fix. */
 function formatParseError({ file, document, lines }: Part, error: YAMLError): string {
-  const { line, col, reason } = locateError(error, document, lines)
+  const { line, col, reason, fix } = locateError(error, document, lines)
   const problem = `${file.name}:${line}:${col}: ${reason}`
   const excerpt = error.linePos === undefined ? [] : formatExcerpt(file.source, line, col)
-  return [problem, ...excerpt].join('\n    ')
+  return [problem, ...excerpt, `Fix: ${fix}`].join('\n    ')
 }
 
 const EXCERPT_LENGTH = 80

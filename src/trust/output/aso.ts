@@ -10,10 +10,11 @@ import {
   toLine,
 } from './names.ts'
 
-/** Quoted, so that no text is taken for a number or null. */
+/** Quoted, so that no text is taken for a number or null; as JSON, since the library folds some texts wrongly. */
 const YAML_OPTIONS = {
   defaultStringType: 'QUOTE_DOUBLE',
   defaultKeyType: 'PLAIN',
+  doubleQuotedAsJSON: true,
   lineWidth: 0,
 } as const
 

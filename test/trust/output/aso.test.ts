@@ -5,7 +5,16 @@ import { parseAllDocuments } from 'yaml'
 import { CREDENTIAL_NAME } from '../../../src/lib/credential-name.ts'
 import { formatManagedIdentityId } from '../../../src/lib/managed-identity.ts'
 import { formatAsoObjects } from '../../../src/trust/output/aso.ts'
-import { AUDIENCE, BILLING, identity, ISSUER, ORDERS, ORDERS_ID, planWith } from '../fixtures.ts'
+import {
+  AUDIENCE,
+  BILLING,
+  credential,
+  identity,
+  ISSUER,
+  ORDERS,
+  ORDERS_ID,
+  planWith,
+} from '../fixtures.ts'
 import { hostilePlan } from './hostile.ts'
 
 /** What version v1api20230131 of the operator's resource definition accepts, as far as it is used. */
@@ -91,6 +100,12 @@ test('leaves out applications, which the operator does not have, and says so', (
   expect(findings).toMatchObject([
     { severity: 'error', object: BILLING, message: expect.stringContaining('applications') },
   ])
+})
+
+test('keeps a text that the library would fold wrongly', () => {
+  const audience = '\na" "a  \n"\raa\t\n\t\n \n\r\\\n\n'
+  const planned = identity({ id: ORDERS_ID, credentials: [credential({ audience })] })
+  expect(parse(formatAsoObjects(planWith(planned)).text)[0].spec.audiences).toEqual([audience])
 })
 
 test('keeps any text in its value', () => {

@@ -1,0 +1,45 @@
+/** Notes on manifests that something else has to finish before `wimds inject`: kustomize, or a substitution. */
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { allContainers, type Pod } from '../../kubernetes/injector/pod.ts'
+import { isWorkload, type ObjectReport } from '../../kubernetes/manifests/inject-manifests.ts'
+import { firstItems } from '../../lib/first-items.ts'
+import { quoteForShell } from '../../lib/shell.ts'
+import { STDIN } from '../manifest-files.ts'
+
+const KUSTOMIZATIONS = ['kustomization.yaml', 'kustomization.yml', 'Kustomization']
+const MAX_NAMED = 3
+
+/** Returns a note if a kustomization, which is not applied, lies beside a workload's file. */
+export function findKustomizations(objects: readonly ObjectReport[]): string[] {
+  const files = objects.filter(isWorkload).map(({ file }) => file)
+  const folders = [...new Set(files.filter((file) => file !== STDIN).map((file) => dirname(file)))]
+  const found = folders.filter((folder) =>
+    KUSTOMIZATIONS.some((name) => existsSync(join(folder, name))),
+  )
+  const [first] = found
+  if (first === undefined) return []
+  const named = firstItems(found, MAX_NAMED).join(', ')
+  return [
+    `note: a kustomization, which is not applied, lies beside the manifests of ${named}. Fix: if they need it, kubectl kustomize ${quoteForShell(first)} | wimds inject -`,
+  ]
+}
+
+/** Matches `${REGISTRY}/orders`, `REPLACE_ME`, `<image>` and the like, which no name of an image or account has. */
+const PLACEHOLDER = /\$[{(]|[<>{}]|REPLACE|CHANGE_?ME/
+
+/** Returns a warning for the images and ServiceAccounts that are placeholders. */
+export function findPlaceholders(pods: readonly Pod[]): string[] {
+  const values = pods.flatMap((pod) => [
+    pod.spec.serviceAccountName,
+    ...allContainers(pod).map((container) => container['image']),
+  ])
+  const found = [...new Set(values)].filter(
+    (value): value is string => typeof value === 'string' && PLACEHOLDER.test(value),
+  )
+  if (found.length === 0) return []
+  const named = firstItems(found, MAX_NAMED).join(', ')
+  return [
+    `warning: ${named} ${found.length === 1 ? 'is a placeholder' : 'are placeholders'}. Fix: fill in the values first, such as by envsubst or kubectl kustomize, and inject the result`,
+  ]
+}
