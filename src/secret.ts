@@ -1,5 +1,4 @@
 /** Keeps credentials out of logs, error messages and JSON: a wrapper, and scrubbers for foreign text. */
-import { createHash } from 'node:crypto'
 import { inspect } from 'node:util'
 
 /** Printed instead of a credential. */
@@ -29,9 +28,9 @@ export class Secret {
     return this.#value.length
   }
 
-  /** Returns the lower-case hex SHA-256 of the value, to recognise the value without storing it. */
-  sha256(): string {
-    return createHash('sha256').update(this.#value).digest('hex')
+  /** Returns whether both hold the same value. Its duration depends on them: not for what a caller sends. */
+  equals(other: Secret): boolean {
+    return this.#value === other.#value
   }
 
   /**

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { format, inspect } from 'node:util'
 import * as fc from 'fast-check'
 import pino from 'pino'
@@ -34,8 +33,9 @@ test('reveal returns the value', () => {
   expect(new Secret(VALUE).length).toBe(VALUE.length)
 })
 
-test('sha256 returns the digest of the value', () => {
-  expect(new Secret(VALUE).sha256()).toBe(createHash('sha256').update(VALUE).digest('hex'))
+test('equals compares the values', () => {
+  expect(new Secret(VALUE).equals(new Secret(VALUE))).toBe(true)
+  expect(new Secret(VALUE).equals(new Secret(VALUE.slice(1)))).toBe(false)
 })
 
 test.each([

@@ -2,9 +2,9 @@
  * The dialects of App Service at /msi/token: 2019-08-01, and 2017-09-01, which Azure ML speaks too
  * (R24). The header that carries the secret distinguishes them.
  */
-import { randomUUID, timingSafeEqual } from 'node:crypto'
+import { createHash, randomUUID, timingSafeEqual } from 'node:crypto'
 import { BrokerError } from '../errors.ts'
-import { Secret } from '../secret.ts'
+import type { Secret } from '../secret.ts'
 import { cloudShell } from './cloud-shell.ts'
 import type { Dialect, Reply, TokenAnswer, TokenQuery, WireRequest } from './dialect.ts'
 import { findOAuthError, formatDescription } from './error-body.ts'
@@ -74,7 +74,7 @@ function parse(request: WireRequest, secret: Secret, header: string, first: stri
 function requireSecret({ headers }: WireRequest, name: string, secret: Secret): void {
   const sent = headers[name]
   const isValid =
-    typeof sent === 'string' && timingSafeEqual(digest(new Secret(sent)), digest(secret))
+    typeof sent === 'string' && timingSafeEqual(digest(sent), digest(secret.reveal()))
   if (!isValid) {
     throw new BrokerError(
       'invalid_secret_header',
@@ -83,8 +83,8 @@ function requireSecret({ headers }: WireRequest, name: string, secret: Secret): 
   }
 }
 
-function digest(secret: Secret): Buffer {
-  return Buffer.from(secret.sha256(), 'hex')
+function digest(secret: string): Buffer {
+  return createHash('sha256').update(secret).digest()
 }
 
 function renderToken({ query, identity, token }: TokenAnswer, expiresOn: string): Reply {

@@ -71,6 +71,6 @@ export function watchAssertions({ files, read, onChange }: WatcherOptions): Asse
 
 function isSameState(a: AssertionState | undefined, b: AssertionState): boolean {
   if (a === undefined || a.ok !== b.ok) return false
-  if (a.ok && b.ok) return a.assertion.secret.sha256() === b.assertion.secret.sha256()
+  if (a.ok && b.ok) return a.assertion.secret.equals(b.assertion.secret)
   return !a.ok && !b.ok && a.error.code === b.error.code
 }

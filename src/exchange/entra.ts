@@ -64,7 +64,7 @@ async function exchange(
     if (isBrokenConnection(error)) return requestToken(request, assertion, options, signal)
     if (!isAssertionTimeError(error.entra?.aadsts)) throw error
     const rotated = await loadAssertion(identity, options, signal)
-    if (rotated.secret.sha256() === assertion.secret.sha256()) throw error
+    if (rotated.secret.equals(assertion.secret)) throw error
     return requestToken(request, rotated, options, signal)
   }
 }

@@ -160,24 +160,12 @@ describe('a connection', () => {
 
   test('trusts extra CAs in addition to the default ones, for its own connections alone', async () => {
     const defaults = getCACertificates('default')
-    const fetchStatus = async (settings: { extraCa?: string }) => {
-      const dispatcher = createEntraDispatcher(settings)
-      try {
-        const { statusCode, body } = await request(origin(), { dispatcher })
-        await body.dump()
-        return statusCode
-      } catch (error) {
-        return formatChain(error)
-      } finally {
-        await dispatcher.destroy()
-      }
-    }
-    expect(await fetchStatus({ extraCa: `${otherCaPem}${caPem}` })).toBe(200)
-    expect(await fetchStatus({})).toMatch(/certificate/)
-    expect(await fetchStatus({ extraCa: otherCaPem })).toMatch(/certificate/)
+    expect(await fetchStatus(origin(), { extraCa: `${otherCaPem}${caPem}` })).toBe(200)
+    expect(await fetchStatus(origin(), {})).toMatch(/certificate/)
+    expect(await fetchStatus(origin(), { extraCa: otherCaPem })).toMatch(/certificate/)
     try {
       setDefaultCACertificates([...defaults, caPem])
-      expect(await fetchStatus({ extraCa: otherCaPem })).toBe(200)
+      expect(await fetchStatus(origin(), { extraCa: otherCaPem })).toBe(200)
     } finally {
       setDefaultCACertificates(defaults)
     }
@@ -260,6 +248,20 @@ describe('a connection', () => {
     expect(other.tunnels).toEqual([])
   })
 })
+
+/** Returns the status that a server answers, or the chain of messages of the error. */
+async function fetchStatus(origin: string, settings: { extraCa?: string }) {
+  const dispatcher = createEntraDispatcher(settings)
+  try {
+    const { statusCode, body } = await request(origin, { dispatcher })
+    await body.dump()
+    return statusCode
+  } catch (error) {
+    return formatChain(error)
+  } finally {
+    await dispatcher.destroy()
+  }
+}
 
 describe('usesProxy', () => {
   const url = new Secret('http://proxy.example:3128')
