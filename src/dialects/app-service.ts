@@ -73,8 +73,7 @@ function parse(request: WireRequest, secret: Secret, header: string, first: stri
  */
 function requireSecret({ headers }: WireRequest, name: string, secret: Secret): void {
   const sent = headers[name]
-  const isValid =
-    typeof sent === 'string' && timingSafeEqual(digest(sent), digest(secret.reveal()))
+  const isValid = typeof sent === 'string' && timingSafeEqual(digest(sent), digest(secret.reveal()))
   if (!isValid) {
     throw new BrokerError(
       'invalid_secret_header',
