@@ -82,13 +82,14 @@ async function parseOptions(
   if (flags.positionals.length === 0)
     problems.push('name a manifest or a directory, or - for standard input')
   const clientId = flags.value('client-id')?.toLowerCase()
-  for (const id of [clientId, ...flags.values('application')]) {
-    if (id !== undefined && !isGuid(id))
-      problems.push(`the client id ${JSON.stringify(id)} is not a GUID`)
+  for (const flag of ['client-id', 'application'] as const) {
+    for (const id of flags.values(flag).filter((each) => !isGuid(each))) {
+      problems.push(`--${flag} must be a GUID, not ${JSON.stringify(id)}`)
+    }
   }
   const tenantId = flags.value('tenant-id')
   if (tenantId !== undefined && !tenant.safeParse(tenantId).success) {
-    problems.push(`--tenant-id ${JSON.stringify(tenantId)} is not the GUID or domain of a tenant`)
+    problems.push(`--tenant-id must be a tenant's GUID or domain, not ${JSON.stringify(tenantId)}`)
   }
   const host = authorityHostSchema.safeParse(
     flags.value('authority-host') ?? 'https://login.microsoftonline.com',
@@ -96,7 +97,7 @@ async function parseOptions(
   for (const { message } of host.error?.issues ?? []) problems.push(`--authority-host ${message}`)
   const audience = flags.value('audience')
   if (audience !== undefined && !isAudience(audience)) {
-    problems.push(`--audience ${JSON.stringify(audience)} is not a URI or GUID`)
+    problems.push(`--audience must be a URI or GUID, not ${JSON.stringify(audience)}`)
   }
   if (flags.has('force-namespaced') && flags.value('from') !== 'aad-pod-identity') {
     problems.push('--force-namespaced needs --from aad-pod-identity')
@@ -137,7 +138,9 @@ async function readIssuerFile(path: string, problems: string[]): Promise<string 
   } catch (error) {
     const isMissing = error instanceof ConfigError && errorCode(error.cause) === 'ENOENT'
     problems.push(
-      `--issuer: ${isMissing ? `${path} is neither an https URL nor a file` : errorMessage(error)}`,
+      isMissing
+        ? `--issuer: ${path} is neither an https URL nor a file. Fix: pass the URL of the issuer`
+        : `--issuer: ${errorMessage(error).split('. Fix: ')[0]}. Fix: pass the URL of the issuer, its discovery document, or a projected token`,
     )
   }
   return undefined

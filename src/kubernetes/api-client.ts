@@ -42,8 +42,10 @@ export function loadKubeConfig(): KubeConfig {
   try {
     config.loadFromDefault()
   } catch (error) {
+    // The further lines of a YAML error quote the file, which has credentials.
+    const [reason = ''] = describeFailure(error).split('\n')
     throw new ConfigError(
-      `cannot read the kubeconfig file: ${describeFailure(error)}. Fix: correct KUBECONFIG`,
+      `cannot read the kubeconfig file: ${reason}. Fix: correct the file that KUBECONFIG names, or else ~/.kube/config`,
     )
   }
   // The client's default where there is no configuration at all.

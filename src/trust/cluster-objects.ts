@@ -3,7 +3,11 @@ import { LineCounter } from 'yaml'
 import * as z from 'zod/mini'
 import { type IdentityEntry, parseIdentities } from '../config/identities-file.ts'
 import { parsePod, type Pod, serviceAccountName } from '../kubernetes/injector/pod.ts'
-import { locateError, parseDocuments } from '../kubernetes/manifests/documents.ts'
+import {
+  findTemplateSyntax,
+  locateError,
+  parseDocuments,
+} from '../kubernetes/manifests/documents.ts'
 import type { ManifestFile } from '../kubernetes/manifests/inject-manifests.ts'
 import { parseJsonObject } from '../lib/json.ts'
 import {
@@ -188,6 +192,11 @@ function parseFile(
     const place = index === 0 ? name : `${name}, document ${index + 1}`
     const [error] = document.errors
     if (error === undefined) return parse(data, place)
+    const template = findTemplateSyntax(source, document, lines)
+    if (template !== undefined) {
+      report('error', `${name}:${template.line}`, template.problem)
+      return []
+    }
     const { line, col, reason, fix } = locateError(error, document, lines)
     report('error', `${name}:${line}:${col}`, `${reason}. Fix: ${fix}`)
     return []

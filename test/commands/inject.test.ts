@@ -655,6 +655,15 @@ a: *nothing
     }
   })
 
+  test('an unrendered template that is YAML: its braces are a mapping', async () => {
+    const source = `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec:\n  replicas: {{ .Values.replicas }}\n  template: {spec: {containers: [{name: a}]}}\n`
+    const { code, out, err } = await run([...IDENTITY, '-'], source)
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(err).toBe(
+      'wimds inject: stdin:5: an unrendered template: {{ .Values.replicas }}. Fix: render it first, such as by helm template RELEASE CHART, and pass the output\n',
+    )
+  })
+
   test('an unrendered template', async () => {
     const source = 'apiVersion: v1\nkind: Pod\nmetadata:\n  name: {{ .Release.Name }}\n'
     const { code, err } = await run([...IDENTITY, '-'], source)

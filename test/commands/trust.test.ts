@@ -207,6 +207,11 @@ describe('says that nothing could be determined, and exits with 1, for', () => {
     ['a text', file('README.md', 'Orders of the shop\n'), none],
     ['other objects', file('service.yaml', 'apiVersion: v1\nkind: Namespace\n'), none],
     ['what is not YAML', file('bad.yaml', 'a: b: c\n'), 'bad.yaml:1:4: Nested mappings'],
+    [
+      'an unrendered template',
+      file('template.yaml', 'kind: Pod\nspec:\n  {{- if .Values.a }}\n  a: 1\n'),
+      'template.yaml:3: an unrendered template: {{- if .Values.a }}. Fix: render it first',
+    ],
     ['a directory without manifests', empty, 'empty: no file in this directory ends with .yaml'],
     [
       'an account without a namespace',
@@ -252,10 +257,14 @@ test('prints nothing if an input cannot be read', async () => {
 
 test.each([
   ['no input', [...BASE], 'name a manifest'],
-  ['a client id', [...BASE, manifests, '--client-id', 'x'], '"x" is not a GUID'],
-  ['an application', [...BASE, manifests, '--application', 'x'], '"x" is not a GUID'],
+  ['a client id', [...BASE, manifests, '--client-id', 'x'], '--client-id must be a GUID, not "x"'],
+  [
+    'an application',
+    [...BASE, manifests, '--application', 'x'],
+    '--application must be a GUID, not "x"',
+  ],
   ['an audience', [...BASE, manifests, '--audience', '@/etc/passwd'], '--audience'],
-  ['a tenant', [...BASE, manifests, '--tenant-id', 'common'], '--tenant-id "common"'],
+  ['a tenant', [...BASE, manifests, '--tenant-id', 'common'], '--tenant-id must be a tenant'],
   ['a login host', [...BASE, manifests, '--authority-host', 'x'], '--authority-host'],
   ['a format', [...BASE, manifests, '-o', 'yaml'], '-o yaml: must be one of text, az'],
   [

@@ -56,3 +56,14 @@ test('calls at the same time succeed at an API server that ends HTTP/2 connectio
     server.close()
   }
 })
+
+test('an error in the kubeconfig file does not quote the file, which has credentials', async () => {
+  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-api-'))
+  const file = join(directory.path, 'config')
+  await writeFile(file, 'users:\n  - user: {token: a-very-secret-token\n')
+  vi.stubEnv('KUBECONFIG', file)
+  expect(() => loadKubeConfig()).toThrow(
+    /^cannot read the kubeconfig file: [^\n]+\. Fix: correct the file that KUBECONFIG names, or else ~\/\.kube\/config$/,
+  )
+  expect(() => loadKubeConfig()).not.toThrow('secret')
+})

@@ -40,6 +40,25 @@ export function locateError(error: YAMLError, document: Document, lines: LineCou
   return { line, col, reason, fix: findYamlFix(error.code) }
 }
 
+/** Template syntax where YAML has a value; in a text of its own, such as a ConfigMap's, it is usual. */
+const TEMPLATE_SYNTAX = /^[^#'"\n]*?(\{\{[^\n]{0,60})/m
+
+/** Returns the problem of a document that has template syntax, and its line; undefined if it has none. */
+export function findTemplateSyntax(
+  source: string,
+  document: Document,
+  lines: LineCounter,
+): { readonly line: number; readonly problem: string } | undefined {
+  const [start = 0, , end = source.length] = document.range ?? []
+  const match = TEMPLATE_SYNTAX.exec(source.slice(start, end))
+  if (match === null) return undefined
+  const { line } = lines.linePos(start + match.index)
+  return {
+    line,
+    problem: `an unrendered template: ${match[1]}. Fix: render it first, such as by helm template RELEASE CHART, and pass the output`,
+  }
+}
+
 /** Returns the offset of a node in the file. */
 export function startOf(node: unknown): number {
   return isNode(node) ? (node.range?.[0] ?? 0) : 0
@@ -48,7 +67,7 @@ export function startOf(node: unknown): number {
 /** Returns the document as plain values; undefined if it has errors. Aliases become shared objects. */
 export function readData(document: Document): unknown {
   if (document.errors.length > 0) return undefined
-  const problem = findAliasProblem(document)
+  const problem = findStructureProblem(document)
   if (problem === undefined) {
     try {
       // The library's own limit counts aliases, however small the values that they name.
@@ -77,12 +96,16 @@ const VALUE_WEIGHT = 16
 /** Added for each alias, since the library searches all anchors for it. */
 const ALIAS_WEIGHT = 2048
 
-/** Returns why the aliases cannot be expanded. The time is linear in the document's text. */
-function findAliasProblem({ contents }: Document): string | undefined {
+/**
+ * Returns why the document is no object: a key that is no text, as unquoted template syntax is, or aliases that
+ * cannot be expanded. The time is linear in the document's text.
+ */
+function findStructureProblem({ contents }: Document): string | undefined {
   /** The weight of the value of each anchor; undefined while it is being computed. */
   const weights = new Map<string, number | undefined>()
   let added = 0
   let recursive: string | undefined
+  let hasComplexKey = false
 
   function weigh(node: unknown): number {
     if (isAlias(node)) {
@@ -101,12 +124,16 @@ function findAliasProblem({ contents }: Document): string | undefined {
   }
 
   function weighContent(node: unknown): number {
-    if (isPair(node)) return weigh(node.key) + weigh(node.value)
+    if (isPair(node)) {
+      hasComplexKey ||= isCollection(node.key)
+      return weigh(node.key) + weigh(node.value)
+    }
     if (isCollection(node)) return node.items.reduce<number>((sum, item) => sum + weigh(item), 0)
     return isScalar(node) ? String(node.value).length : 0
   }
 
   weigh(contents)
   if (recursive !== undefined) return `the alias *${recursive} is part of the value that it names`
+  if (hasComplexKey) return 'a mapping or a list is the key of a mapping'
   return added > MAX_ADDED ? 'its aliases expand to too much' : undefined
 }

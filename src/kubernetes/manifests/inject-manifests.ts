@@ -8,7 +8,14 @@ import { scrub, scrubAndTruncate } from '../../secret.ts'
 import { inject } from '../injector/inject.ts'
 import type { Pod } from '../injector/pod.ts'
 import type { InjectionSettings } from '../injector/settings.ts'
-import { locateError, type ParsedDocument, parseDocuments, readData, startOf } from './documents.ts'
+import {
+  findTemplateSyntax,
+  locateError,
+  type ParsedDocument,
+  parseDocuments,
+  readData,
+  startOf,
+} from './documents.ts'
 import { applyEdits, lineEnd, type TextEdit } from './text-edits.ts'
 import {
   apiGroup,
@@ -143,7 +150,7 @@ interface InjectedDocument {
 function injectDocument(part: Part, context: Context): InjectedDocument {
   const [error] = part.document.errors
   if (error !== undefined) {
-    const problem = findTemplateSyntax(part) ?? formatParseError(part, error)
+    const problem = describeTemplate(part) ?? formatParseError(part, error)
     return { objects: [], edits: [], pods: [], problems: [problem] }
   }
   const located = findObjects(part.data, [])
@@ -159,7 +166,7 @@ function injectDocument(part: Part, context: Context): InjectedDocument {
   const problems = objects
     .filter(({ outcome }) => outcome === 'rejected')
     .flatMap((object) => object.reasons.map((reason) => `${formatPlace(object)}: ${reason}`))
-  const template = problems.length > 0 ? findTemplateSyntax(part) : undefined
+  const template = problems.length > 0 ? describeTemplate(part) : undefined
   const pods = injected.map(({ pod }) => pod)
   return { objects, edits, pods, problems: template === undefined ? problems : [template] }
 }
@@ -274,16 +281,10 @@ function formatExcerpt(source: string, line: number, column: number): string[] {
   return [text.slice(from, from + EXCERPT_LENGTH), `${' '.repeat(column - 1 - from)}^`]
 }
 
-/** Template syntax where YAML has a value; in a text of its own, such as a ConfigMap's, it is usual. */
-const TEMPLATE_SYNTAX = /^[^#'"\n]*?(\{\{[^\n]{0,60})/m
-
-/** Returns the problem of a document that has template syntax; undefined if it has none. */
-function findTemplateSyntax({ file, document, lines }: Part): string | undefined {
-  const [start = 0, , end = file.source.length] = document.range ?? []
-  const match = TEMPLATE_SYNTAX.exec(file.source.slice(start, end))
-  if (match === null) return undefined
-  const { line } = lines.linePos(start + match.index)
-  return `${file.name}:${line}: an unrendered template: ${match[1]}. Fix: render it first, such as by helm template RELEASE CHART | wimds inject -`
+/** Returns `orders.yaml:4: an unrendered template: …`; undefined if the document has no template syntax. */
+function describeTemplate({ file, document, lines }: Part): string | undefined {
+  const found = findTemplateSyntax(file.source, document, lines)
+  return found === undefined ? undefined : `${file.name}:${found.line}: ${found.problem}`
 }
 
 function findAccount(
