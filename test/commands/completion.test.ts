@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { completion } from '../../src/commands/completion/completion.ts'
 import { ALL_COMMANDS } from '../../src/commands/declarations/all.ts'
-import type { SHELLS } from '../../src/commands/declarations/completion.ts'
+import { SHELLS } from '../../src/commands/declarations/completion.ts'
 import { captureIo } from './capture.ts'
 
 type Shell = (typeof SHELLS)[number]
@@ -71,6 +71,15 @@ function run(cwd: string, shell: string, args: readonly string[]): string[] {
 
 const names = ALL_COMMANDS.map(({ name }) => name)
 
+test.each(SHELLS)('the script for %s has every flag of every command', async (shell) => {
+  const script = await scriptOf(shell)
+  const flags = new Set(ALL_COMMANDS.flatMap((command) => Object.keys(command.flags)))
+  const missing = [...flags].filter(
+    (flag) => !new RegExp(`(?:--|-l '?)${flag}(?![\\w-])`).test(script),
+  )
+  expect(missing).toEqual([])
+})
+
 describe.each([
   ['bash', inBash],
   ['zsh', inZsh],
@@ -101,6 +110,11 @@ describe.each([
     ],
     [['redirect', '--mode', 'l'], ['loopback']],
     [['env', '-o', 'd'], ['dotenv']],
+    [
+      ['token', '-o', ''],
+      ['imds', 'json', 'text'],
+    ],
+    [['version', '--output', 'j'], ['json']],
     [['env', '--for', 'imds,cl'], [shell === 'zsh' ? 'cloud-shell' : 'imds,cloud-shell']],
     [['redirect', '--mode=l'], [shell === 'fish' ? '--mode=loopback' : 'loopback']],
     // Readline adds file names where the script offers nothing.
