@@ -26,12 +26,14 @@ interface Interval extends Omit<TrafficSample, 'at'> {
   readonly to: number
 }
 
-/** Renders three tiles: a figure of the last minute and a curve of the last ten minutes. */
+/** Renders three tiles: a figure of the last minute, or at first since the start, and a curve of the last ten minutes. */
 export function renderTraffic(samples: readonly TrafficSample[]): Html {
   const latest = samples.at(-1)
   if (latest === undefined) return html``
   const intervals = samples.slice(1).map((sample, index) => subtract(sample, samples[index]))
-  const recent = subtract(latest, findBase(samples, latest))
+  // Since the start of the sidecar until the samples cover a minute.
+  const base = samples.findLast(({ at }) => latest.at - at >= FIGURE_MS)
+  const recent = subtract(latest, base)
   const tiles = [
     renderRequests(latest, recent, intervals),
     renderLatency(latest, recent, intervals),
@@ -48,15 +50,6 @@ export function renderTraffic(samples: readonly TrafficSample[]): Html {
         memory. Curves are drawn while this page is open; Prometheus keeps the same for longer.
       </p>`,
   )
-}
-
-/** Returns the sample that the figures are measured from; undefined: the start of the sidecar. */
-function findBase(
-  samples: readonly TrafficSample[],
-  latest: TrafficSample,
-): TrafficSample | undefined {
-  if (samples.length === 1) return undefined
-  return samples.findLast(({ at }) => latest.at - at >= FIGURE_MS) ?? samples[0]
 }
 
 /** Returns what was counted after `earlier`, or since the start of the sidecar. */

@@ -96,6 +96,17 @@ describe('the tiles', () => {
     ])
   })
 
+  test('show averages since the start until the samples cover a minute', () => {
+    const samples = [
+      sample(100_000, { requests: 50, lookups: 50, hits: 49 }),
+      sample(159_000, { requests: 50, lookups: 50, hits: 49 }),
+    ]
+    expect(tilesOf(samples)[0]).toContain('Requests 0.31 /s on average since the start')
+    expect(tilesOf(samples)[2]).toContain('98 % of token requests since the start')
+    const later = [...samples, sample(160_000, { requests: 50, lookups: 50, hits: 49 })]
+    expect(tilesOf(later)[0]).toContain('Requests 0 /s in the last minute')
+  })
+
   test('name the curve of failed requests, which is dashed as well as red', () => {
     const samples = [sample(5000), sample(10_000, { requests: 10, failed: 5 })]
     expect(tilesOf(samples)[0]).toContain('highest 2/s, failed (dashed) now')
@@ -106,6 +117,6 @@ describe('the tiles', () => {
     const samples = [sample(5000), sample(10_000), sample(15_000, { requests: 1 })]
     const [, latency = ''] = renderTraffic(samples).markup.split('<h3>Latency</h3>')
     expect(latency).not.toContain('class="curve"')
-    expect(tilesOf(samples)[1]).toContain('Latency – no request in the last 10 s')
+    expect(tilesOf(samples)[1]).toContain('Latency – no request since the start')
   })
 })
