@@ -1,7 +1,7 @@
 /** `wimds env`: prints the variables that lead SDKs to the sidecar without a redirect. */
 import { invalidConfiguration, type ParsedSettings, parseSettings } from '../config/settings.ts'
 import { UsageError } from '../errors.ts'
-import { type Flags, findFlagProblems, parseFlags } from '../lib/args.ts'
+import { findConflict, type Flags, findFlagProblems, parseFlags } from '../lib/args.ts'
 import { formatUrlHost, toLocalHost } from '../lib/hosts.ts'
 import { addNoProxyHosts } from '../lib/no-proxy.ts'
 import { isPlainWord, quoteForShell } from '../lib/shell.ts'
@@ -54,7 +54,7 @@ function parseChoice(flags: Flags<keyof typeof ENV.flags>): {
   format: Format
 } {
   const names = [...new Set(flags.values('for').flatMap((value) => value.split(',')))]
-  const problems = findFlagProblems(flags)
+  const problems = [...findFlagProblems(flags), ...findConflict(flags, ['output', 'format'])]
   if (problems.length > 0) throw new UsageError(problems)
   const given = flags.value('output') ?? flags.value('format')
   const format = ENV_FORMATS.find((name) => name === given) ?? 'shell'

@@ -14,7 +14,7 @@ import { backoffMs, createPause, type Pause } from '../lib/backoff.ts'
 import { printError } from './print-error.ts'
 import { TOKEN } from './declarations/token.ts'
 import { createDirectExchange } from './direct-exchange.ts'
-import { type Flags, parseFlags } from '../lib/args.ts'
+import { findConflict, type Flags, parseFlags } from '../lib/args.ts'
 import type { CommandIo } from './io.ts'
 
 type TokenFlags = Flags<keyof typeof TOKEN.flags>
@@ -123,14 +123,13 @@ function parseOptions(flags: TokenFlags) {
   const selectors = SELECTORS.filter(([flag]) => flags.has(flag)).map(
     ([flag, by]) => ({ flag, by, value: flags.value(flag) ?? '' }) as const,
   )
-  const [output, otherOutput] = OUTPUTS.filter(flags.has).map((name) => `--${name}`)
   const waitText = flags.value('wait')
   const waited = waitText === undefined ? undefined : wait.safeParse(waitText)
   const problems = [
     ...flags.problems,
     ...findResourceProblems(resource),
     ...others.map((word) => `unexpected argument ${word}`),
-    ...(otherOutput === undefined ? [] : [`${output} or ${otherOutput}, not both`]),
+    ...findConflict(flags, OUTPUTS),
     ...(selectors.length < 2 ? [] : ['give one of --client-id, --object-id and --resource-id']),
     ...selectors.flatMap(({ flag, by, value }) => {
       if (value === '') return [`--${flag} is empty`]

@@ -73,6 +73,15 @@ export function findFlagProblems({
   return [...problems, ...positionals.map((word) => `unexpected argument ${word}`)]
 }
 
+/** Returns the problem of flags of which only one can be given; empty if no more than one is. */
+export function findConflict<Name extends string>(
+  { has }: Pick<Flags<Name>, 'has'>,
+  names: readonly Name[],
+): string[] {
+  const [first, second] = names.filter(has)
+  return second === undefined ? [] : [`--${first} or --${second}, not both`]
+}
+
 /** Returns `. Did you mean …?` with the candidate that is most like the word; empty if none is. */
 export function suggest(word: string, candidates: readonly string[], prefix = ''): string {
   const maxDistance = Math.floor(word.length * 0.4)

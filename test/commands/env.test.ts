@@ -136,6 +136,7 @@ test.each(['app-service', 'app-service-2017', 'azure-ml'])(
 
 test.each([
   [['--for', 'nothing'], {}, '--for nothing: must be one of imds'],
+  [['--format', 'yaml', '-o', 'json'], {}, '--output or --format, not both'],
   [['--format', 'xml'], {}, '--format xml: must be one of shell, dotenv, yaml, json'],
   [[], { WIMDS_LISTEN: 'here' }, 'WIMDS_LISTEN: must be host:port'],
 ])('rejects %j with the environment %j', async (args, environment, message) => {

@@ -675,6 +675,7 @@ a: *nothing
   test.each([
     ['no file', [], 'name a manifest'],
     ['an unknown mode', ['--mode', 'x', '-'], '--mode x: must be one of env, loopback, nft'],
+    ['two outputs', ['--diff', '-o', 'json', '-'], '--output or --diff, not both'],
     ['a path without a kind', ['--path', 'spec.template', '-'], '--path must be KIND=PATH'],
     ['an empty image', ['--image=', '-'], '--image must be the name of an image'],
     ['an image that is none', ['--image', 'a b', '-'], '--image must be the name of an image'],

@@ -15,13 +15,13 @@ import {
 import { ROUTING_MODES } from '../../lib/routing-modes.ts'
 import { VERSION } from '../../version.ts'
 import type { INJECT } from '../declarations/inject.ts'
-import type { Flags } from '../../lib/args.ts'
+import { findConflict, type Flags } from '../../lib/args.ts'
 
 type InjectFlags = Flags<keyof typeof INJECT.flags>
 
 /** Returns the options. Throws a `UsageError` with every problem of the flags. */
 export function parseInjectOptions(flags: InjectFlags): ManifestOptions {
-  const problems = [...flags.problems]
+  const problems = [...flags.problems, ...findConflict(flags, ['output', 'diff'])]
   if (flags.positionals.length === 0) problems.push('name a manifest, or - for standard input')
   const settings = parseInjectionSettings(flags, problems)
   const templatePaths = flags.values('path').flatMap((text) => parseTemplatePath(text, problems))
