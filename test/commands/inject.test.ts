@@ -505,10 +505,15 @@ describe('wimds inject says what the input lacks', () => {
 
   test('a kustomization beside the manifest, with --quiet only beside a problem', async () => {
     mkdirSync(join(directory, 'base'))
-    file('base/kustomization.yaml', 'resources: [pod.yaml]\n')
+    file(
+      'base/kustomization.yaml',
+      'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [pod.yaml]\n',
+    )
     const path = file('base/pod.yaml', podWith({ image: 'orders' }))
     const note = `wimds inject: note: a kustomization, which is not applied, lies beside the manifests of ${join(directory, 'base')}. Fix: if they need it, kubectl kustomize ${join(directory, 'base')} | wimds inject -\n`
     expect((await runVerbosely([...IDENTITY, path])).err).toContain(note)
+    const folder = await runVerbosely([...IDENTITY, join(directory, 'base')])
+    expect(folder.err).toContain('Kustomization: skipped: kind Kustomization')
     expect((await run([...IDENTITY, path])).err).toBe('')
     const failed = await run([path])
     expect(failed.err).toContain(note)

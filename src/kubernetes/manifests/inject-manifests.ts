@@ -129,7 +129,8 @@ export function injectManifests(
 
 /** Returns `orders.yaml:12: Deployment/orders`. */
 export function formatPlace({ file, line, kind, name }: ObjectReport): string {
-  return `${file}:${line}: ${kind === '' ? 'document' : `${kind}/${name}`}`
+  const object = [kind, name].filter((part) => part !== '').join('/')
+  return `${file}:${line}: ${object === '' ? 'document' : object}`
 }
 
 /** Returns whether the object has, or seems to have, a pod template. */

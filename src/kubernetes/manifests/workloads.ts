@@ -90,7 +90,7 @@ export function readName(object: KubernetesObject): {
   readonly namespace?: string
 } {
   const metadata = WithMetadata.safeParse(object).data?.metadata
-  const name = metadata?.name ?? metadata?.generateName ?? '?'
+  const name = metadata?.name ?? metadata?.generateName ?? ''
   return metadata?.namespace == null ? { name } : { name, namespace: metadata.namespace }
 }
 
