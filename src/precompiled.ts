@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { Script } from 'node:vm'
 import type { Command } from './commands/io.ts'
-import { compileIpv6Expression, keepTickShape } from './v8-settings.ts'
+import { keepTickShape } from './v8-settings.ts'
 
 type Exports = Readonly<Record<string, Command>>
 type CommonJsModule = (
@@ -27,7 +27,6 @@ export async function loadServe(): Promise<Command> {
   // Frees two megabytes now and not at V8's next major collection. Small buffers share their memory.
   if (cachedData?.length === cachedData?.buffer.byteLength) cachedData?.buffer.transfer(0)
   keepTickShape()
-  compileIpv6Expression()
   const module: { exports: Exports } = { exports: {} }
   const evaluate: CommonJsModule = script.runInThisContext()
   evaluate(module.exports, createRequire(filename), module)

@@ -1,6 +1,5 @@
 /** Settings of V8 that take effect while it runs; docs/performance.md has their figures. */
 import { createHook } from 'node:async_hooks'
-import { isIPv6 } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 
 /** Those of Node's own modules that an exchange uses and that take a millisecond to compile. */
@@ -44,15 +43,4 @@ export function keepTickShape(): object | undefined {
   process.nextTick(() => undefined)
   hook.disable()
   return keptTick
-}
-
-/**
- * Compiles the expression by which Node recognizes IPv6 addresses, as each `listen` does. V8 compiles an expression to
- * bytecode first, which takes 4 ms for this one, and to machine code when it is used again, in 1 ms.
- */
-export function compileIpv6Expression(): void {
-  setFlagsFromString('--no-regexp-tier-up')
-  isIPv6('')
-  // Back to the default: other flags would make V8 reject compiled code.
-  setFlagsFromString('--regexp-tier-up')
 }
