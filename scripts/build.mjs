@@ -65,6 +65,19 @@ const NEVER_CALLED = [
 const REQUIRE =
   "import{createRequire as $createRequire}from'node:module';const require=$createRequire(import.meta.url);"
 
+/**
+ * Throws at a character outside ASCII: the script is loaded as Latin-1. esbuild escapes such characters in strings,
+ * not in tagged templates and regular expressions.
+ */
+async function checkAscii(path) {
+  const lines = (await readFile(path, 'latin1')).split('\n')
+  const index = lines.findIndex((line) => /[^\0-\x7f]/.test(line))
+  if (index === -1) return
+  throw new Error(
+    `${path}:${index + 1} is not ASCII: ${lines[index].trim().slice(0, 80)}. Fix: write the character as an escape or an HTML entity`,
+  )
+}
+
 /** Writes the licence texts and the SBOM of these builds. */
 async function describeBundle(directory, name, builds) {
   const metafiles = builds.map(({ metafile }) => metafile)
@@ -123,4 +136,5 @@ const legacyClient = await build({
 await writeFile(`${dist}package.json`, '{"type":"commonjs"}\n')
 await describeBundle(dist, 'wimds', [cli, sidecar, others])
 await describeBundle(`${dist}demo/`, 'wimds-demo-client', [legacyClient])
+await checkAscii(`${dist}serve.cjs`)
 await compileSidecar(dist)

@@ -50,7 +50,7 @@ function renderPage(status: StatusDocument, samples: readonly TrafficSample[]): 
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <title>${state.name} – ${name} – wimds</title>
+        <title>${state.name} &ndash; ${name} &ndash; wimds</title>
         <link rel="icon" href="${createIcon(STATES[state.tone].color)}" />
         ${STYLE_ELEMENT}
       </head>

@@ -44,6 +44,19 @@ test('the sidecar reaches Entra ID by an HTTP proxy that wants a password', asyn
   expect(proxy.tunnels).toEqual([`${HOST}:443`])
 })
 
+test('the title of the status page has no character that the bundle garbles', async () => {
+  await using simulator = await createSimulator()
+  const port = await freePort()
+  await using sidecar = startChild({
+    script: 'dist/wimds.js',
+    args: ['serve'],
+    env: { ...environmentOf(simulator), WIMDS_ADMIN_LISTEN: `127.0.0.1:${port}` },
+  })
+  const page = async () => (await fetch(`http://127.0.0.1:${port}/status`)).text()
+  await expect.poll(() => page().catch(() => undefined)).toMatch(/<title>[ -~]+ &ndash; wimds</)
+  expect(sidecar.hasEnded()).toBe(false)
+})
+
 test('the simulator reads the keys of an issuer that would rather speak HTTP/2', async () => {
   await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-bundle-'))
   const [caFile, config] = [join(directory.path, 'ca.crt'), join(directory.path, 'config.yaml')]
