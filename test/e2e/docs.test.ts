@@ -12,6 +12,7 @@ const QUICK_START = 'docs/tasks/quick-start-aks.md'
 const EXISTING = 'docs/tasks/existing-workload.md'
 const NAMESPACE = 'docs/tasks/namespace.md'
 const UPGRADE = 'docs/tasks/upgrade.md'
+const UNINSTALL = 'docs/tasks/uninstall.md'
 const CLIENT = '11111111-1111-4111-8111-111111111111'
 const ARM = 'https://management.azure.com'
 
@@ -109,7 +110,24 @@ test.each(manifests)('$place is valid for the API server', async ({ manifest }) 
   expect(await kubectl(['apply', ...flags], manifest)).toContain('(server dry run)')
 })
 
+test('an uninstall frees the workloads of a labelled namespace', async () => {
+  await kubectl(['delete', 'pod', 'orders', '--namespace=shop', '--ignore-not-found'])
+  await reader.run(NAMESPACE, 'label')
+  await kubectl(['rollout', 'restart', 'deployment/orders', '--namespace=shop'])
+  await kubectl(['rollout', 'status', 'deployment/orders', '--namespace=shop', '--timeout=2m'])
+  expect(await reader.run(UNINSTALL, 'check-pods')).toMatch(/^shop\/orders-/m)
+  await reader.run(UNINSTALL, 'unlabel')
+  await reader.run(UNINSTALL, 'opt-out')
+  await eventually('no pod has a sidecar', async () => {
+    expect(await reader.run(UNINSTALL, 'check-pods')).toBe('')
+    return true
+  })
+  await reader.run(UNINSTALL, 'uninstall')
+  expect(await reader.run(UNINSTALL, 'check-webhook')).toBe('')
+})
+
 test('an uninstall as the quick start has it leaves nothing', async () => {
+  await reader.run(NAMESPACE, 'install')
   await reader.run(QUICK_START, 'uninstall')
   await eventually('the cluster is as it was', async () => {
     expect([...(await listObjects())].filter((object) => !before.has(object))).toEqual([])
