@@ -38,6 +38,12 @@ test('writes a changed comment and a changed default', async () => {
   expect(readme).toContain('\n- `replicaCount` (`3`): Of webhooks a|b.\n')
 })
 
+test('markdown leaves the examples of values as they are', async () => {
+  const readme = await readFile(join(CHART, 'README.md'), 'utf8')
+  expect(readme).toContain('[__name__]')
+  expect(readme).not.toMatch(/\[\*\*\w+\*\*\]/)
+})
+
 test('can be read in a terminal: no line is wider than 120 characters', async () => {
   const readme = await readFile(join(CHART, 'README.md'), 'utf8')
   expect(readme.split('\n').filter((line) => line.length > 120)).toEqual([])
