@@ -12,7 +12,8 @@ import type { Server as TcpServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Address } from '../config/parsers.ts'
 import { type ConnectionLimiter, createConnectionLimiter } from './connections.ts'
-import { JSON_TYPE } from './reply.ts'
+import type { ErrorCode } from '../errors.ts'
+import { ERROR_HEADER, JSON_TYPE } from './reply.ts'
 
 export interface ListenOptions {
   readonly maxConnections: number
@@ -128,6 +129,9 @@ export async function bind(server: TcpServer, { host, port }: Address): Promise<
   return { host: bound.address, port: bound.port }
 }
 
+/** The error code of what Node rejects before there is a request. */
+const MALFORMED: ErrorCode = 'request_malformed'
+
 /** A server with or without TLS. */
 type Closable = Pick<Server, 'close' | 'closeAllConnections'>
 
@@ -155,6 +159,7 @@ function rejectHeaders(response: ServerResponse, body: string): void {
   response.writeHead(431, {
     'Content-Type': JSON_TYPE,
     'Content-Length': Buffer.byteLength(body),
+    [ERROR_HEADER]: MALFORMED,
     Connection: 'close',
   })
   response.end(body)
@@ -173,7 +178,8 @@ function writeErrorAndClose(socket: Duplex, status: string, body: string): void 
   if (!socket.writable) return
   socket.end(
     `HTTP/1.1 ${status}\r\nContent-Type: ${JSON_TYPE}\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+      `Content-Length: ${Buffer.byteLength(body)}\r\n${ERROR_HEADER}: ${MALFORMED}\r\n` +
+      `Connection: close\r\n\r\n${body}`,
   )
   const timer = setTimeout(() => socket.destroy(), LINGER_MS)
   socket.once('close', () => clearTimeout(timer))

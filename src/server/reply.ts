@@ -34,6 +34,8 @@ export interface ReplyEvent {
 
 /** The real service's name; the newest clients look for `IMDS` in it. */
 const SERVER = 'IMDS/150.870.65.1854'
+/** The header with the error code: clients ignore it, and bodies that are those of IMDS have no place for it. */
+export const ERROR_HEADER = 'X-Wimds-Error'
 export const JSON_TYPE = 'application/json; charset=utf-8'
 
 /** A reply in the form in which Node writes it. */
@@ -65,7 +67,7 @@ export function prepareError(
   error: BrokerError,
   methods: readonly string[],
 ): PreparedReply {
-  const headers = { ...reply.headers }
+  const headers: Record<string, string> = { [ERROR_HEADER]: error.code, ...reply.headers }
   if (error.code === 'method_not_allowed') headers['Allow'] = methods.join(', ')
   if (!error.isPermanent) {
     headers['Retry-After'] = String(Math.max(1, Math.ceil((error.retryAfterMs ?? 0) / 1000)))

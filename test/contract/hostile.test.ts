@@ -23,6 +23,7 @@ test('answers the probe of the old SDKs byte for byte', async () => {
       'Content-Type: application/json; charset=utf-8\r\n' +
       'Server: IMDS/150.870.65.1854\r\n' +
       'Content-Length: 88\r\n' +
+      'X-Wimds-Error: metadata_header_missing\r\n' +
       'Date: now\r\n' +
       'Connection: keep-alive\r\n' +
       'Keep-Alive: timeout=75\r\n\r\n' +
@@ -56,6 +57,7 @@ test.each([
   expect(reply.status).toBe(status)
   expect(reply.headers.get('content-type')).toBe('application/json; charset=utf-8')
   expect(reply.headers.get('connection')).toBe('close')
+  expect(reply.headers.get('x-wimds-error')).toBe('request_malformed')
   expect(reply.body).toBe(MALFORMED)
   expect(await connection.closed()).toBe('')
 })

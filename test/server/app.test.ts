@@ -117,6 +117,26 @@ test.each(['entra_unreachable', 'entra_timeout', 'entra_throttled', 'internal'] 
   },
 )
 
+test('names the error code of a failed exchange in a header, and none beside a token', async () => {
+  await using app = createMetadataApp(failingWith(new BrokerError('entra_tls', 'x')))
+  const failed = await app.inject({ url: TOKEN_URL, headers: HEADERS })
+  expect(failed.headers['x-wimds-error']).toBe('entra_tls')
+  await using another = createMetadataApp(parts())
+  const { headers } = await another.inject({ url: TOKEN_URL, headers: HEADERS })
+  expect(headers).not.toHaveProperty('x-wimds-error')
+})
+
+test.each([
+  ['identity_not_found', `${TOKEN_URL}&client_id=99999999-9999-4999-8999-999999999999`],
+  ['not_found', '/nowhere'],
+  ['invalid_path', '/metadata/%zz'],
+  ['api_version_invalid', '/metadata/instance'],
+])('names %s in a header of a rejected request', async (code, url) => {
+  await using app = createMetadataApp(parts())
+  const reply = await app.inject({ url, headers: HEADERS })
+  expect(reply.headers['x-wimds-error']).toBe(code)
+})
+
 test('sets no Retry-After for a permanent error', async () => {
   await using app = createMetadataApp(
     failingWith(new BrokerError('federated_credential_not_found', 'x')),
