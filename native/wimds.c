@@ -25,6 +25,8 @@
 #define SCRIPT "/app/wimds.js"
 #endif
 
+/* The webhook of that proxy passes no time: as long as the start hooks that wimds injects itself. */
+enum { DROP_IN_SECONDS = 120 };
 enum { CONNECT_SECONDS = 1, ANSWER_MS = 5000, RETRY_MS = 20, NOT_READY_MS = 250 };
 
 struct probe {
@@ -77,6 +79,7 @@ static bool parse_probe(int argc, char **argv, struct probe *probe) {
 /* True if the arguments are --probe and known flags of the azure-workload-identity proxy. */
 static bool parse_drop_in(int argc, char **argv, struct probe *probe) {
   bool is_probe = false;
+  probe->seconds = DROP_IN_SECONDS;
   for (int i = 1; i < argc; i++) {
     if (strcmp(argv[i], "--probe") == 0)
       is_probe = true;

@@ -4,6 +4,9 @@ import { parseFlags } from '../lib/args.ts'
 import { DROP_IN } from './declarations/drop-in.ts'
 import type { CommandIo } from './io.ts'
 
+/** That webhook passes no time: as long as the start hooks that wimds injects itself (native/wimds.c has the same). */
+const PROBE_SECONDS = '120'
+
 /** The levels of that proxy, and the corresponding ones of wimds. */
 const LEVELS: Readonly<Record<string, string>> = {
   '': 'info',
@@ -30,7 +33,10 @@ export async function dropIn(args: readonly string[], io: CommandIo): Promise<nu
   ]
   if (problems.length > 0) throw new UsageError(problems)
   if (flags.has('version')) return (await import('./version.ts')).version([], io)
-  if (flags.has('probe')) return (await import('./probe.ts')).probe(['--port', port], io)
+  if (flags.has('probe')) {
+    const { probe } = await import('./probe.ts')
+    return await probe(['--port', port, '--timeout', PROBE_SECONDS], io)
+  }
   const { loadServe } = await import('../precompiled.ts')
   const serve = await loadServe()
   const settings = {
