@@ -27,6 +27,7 @@ const Webhooks = z.object({
       name: z.string(),
       clientConfig: z.object({ service: z.object({ path: z.string() }) }),
       namespaceSelector: z.object({ matchExpressions: z.array(z.unknown()) }),
+      matchConditions: z.array(z.object({ expression: z.string() })).optional(),
     }),
   ),
 })
@@ -351,6 +352,15 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     })
     expect(labelled?.clientConfig.service.path).toBe('/mutate/namespace')
     expect(labelled?.namespaceSelector.matchExpressions).toContainEqual(HAS_LABEL)
+  })
+
+  test('calls the webhook for no pod that azure-workload-identity injects', async () => {
+    const [annotated] = await webhooks()
+    const [condition, ...more] = annotated?.matchConditions ?? []
+    expect(more).toEqual([])
+    expect(condition?.expression).toContain(
+      "!(has(object.metadata.labels) && object.metadata.labels.exists(name, name == 'azure.workload.identity/use'",
+    )
   })
 
   const EXCLUDED = { key: 'kubernetes.io/metadata.name', operator: 'NotIn' }

@@ -288,7 +288,14 @@ test('without the webhook, rejects pods that opt in and admits all others', asyn
   await expect(cluster.namespace.create(pod('opted-in-again', OPT_IN))).rejects.toThrow(
     /failed calling webhook/,
   )
+  const proxy = 'azure.workload.identity/inject-proxy-sidecar'
+  await expect(cluster.namespace.create(pod('azwi', { [proxy]: 'true' }))).rejects.toThrow(
+    /failed calling webhook/,
+  )
   await cluster.namespace.create(pod('not-opted-in'))
+  await cluster.namespace.create(pod('not-for-azwi', { [proxy]: 'false' }))
+  const labels = { 'azure.workload.identity/use': 'true' }
+  await cluster.namespace.create(pod('of-azwi', { [proxy]: 'true' }, { labels }))
   await expect(helm('test', RELEASE, '--namespace=wimds', '--timeout=60s')).rejects.toThrow(
     /failed calling webhook "pods.wimds.io"/,
   )
