@@ -1,4 +1,5 @@
 /** The components of the status page: sections, tables, failures and times. */
+import { isGuid } from '../lib/guid.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 import { type Html, html } from './html.ts'
 
@@ -92,16 +93,23 @@ export function renderMono(text: string): Html {
 /** A longer name or URL may wrap on a wide screen, too. */
 const MAX_UNBROKEN = 40
 
+/** Renders the name of an identity. That of a client id which is not configured is the id itself. */
+export function renderIdentity(name: string): Html {
+  return isGuid(name)
+    ? html`an unlisted client id<br /><span class="mono quiet">${renderText(name, 20)}</span>`
+    : renderText(name, 20)
+}
+
 /**
  * Renders a text whose names and URLs stay in one piece on a wide screen. Where there is no room, they wrap
  * after punctuation, not inside words.
  */
-export function renderText(text: string): Html {
+export function renderText(text: string, maxUnbroken = MAX_UNBROKEN): Html {
   return html`${text.split(/(\s+)/).map((word) => {
     const parts = word.split(/(?<=[/.:_?&=@",-])(?=[\p{L}\p{N}])/u)
     if (parts.length === 1) return word
     const content = parts.map((part, index) => (index === 0 ? part : html`<wbr />${part}`))
-    return word.length > MAX_UNBROKEN ? content : html`<span class="name">${content}</span>`
+    return word.length > maxUnbroken ? content : html`<span class="name">${content}</span>`
   })}`
 }
 

@@ -7,6 +7,7 @@ import {
   renderEmpty,
   renderFacts,
   renderFailure,
+  renderIdentity,
   renderMono,
   renderSection,
   renderTable,
@@ -25,8 +26,8 @@ export function renderExchanges(status: StatusDocument): Html {
     [
       { title: 'Last', cell: ({ at }) => renderTime(at, generatedAt), width: 'short' },
       { title: 'Times', cell: ({ count }) => count, width: 'short' },
-      { title: 'Identity', cell: ({ identity }) => renderText(identity) },
-      { title: 'Resource', cell: ({ resource }) => renderText(resource) },
+      { title: 'Identity', cell: ({ identity }) => renderIdentity(identity) },
+      { title: 'Resource', cell: ({ resource }) => renderText(resource, 30) },
       { title: 'Took', cell: ({ durationMs }) => `${durationMs} ms`, width: 'short' },
       {
         title: 'Outcome',

@@ -273,6 +273,58 @@ export const FAILING = aStatus({
   warnings: ['WIMDS_PREFECH is not a setting of wimds and has no effect'],
 })
 
+/** An unlisted client id, which is longer than names are, without a federated credential; and other long names. */
+export const UNLISTED_FAILS = aStatus({
+  ...healthy,
+  state: 'failing',
+  allowsUnlistedClientIds: true,
+  ...withReasons([
+    {
+      summary: `no token for ${ARM} as ${UNLISTED}`,
+      identity: UNLISTED,
+      clientId: UNLISTED,
+      resources: [ARM],
+      consecutiveFailures: 12,
+      failingSince: '2026-11-24T11:57:02.000Z',
+      nextAttemptAt: '2026-11-24T12:00:20.000Z',
+      failure: NO_MATCH,
+      explanation: NO_SUBJECT,
+    },
+  ]),
+  tokens: [
+    {
+      identity: UNLISTED,
+      clientId: UNLISTED,
+      resource: ARM,
+      scope: `${ARM}.default`,
+      nextAttemptAt: '2026-11-24T12:00:20.000Z',
+      consecutiveFailures: 12,
+      failingSince: '2026-11-24T11:57:02.000Z',
+      failure: NO_MATCH,
+    },
+  ],
+  exchanges: [
+    {
+      at: '2026-11-24T11:59:40.000Z',
+      count: 12,
+      identity: UNLISTED,
+      resource: ARM,
+      durationMs: 187,
+      failure: NO_MATCH,
+      explanation: NO_SUBJECT,
+    },
+    {
+      at: '2026-11-23T11:59:40.000Z',
+      count: 1,
+      identity: 'contoso-orders-production-westeurope-001',
+      resource: 'https://contoso-orders-prod.azconfig.io/',
+      durationMs: 10_187,
+      failure: TIMEOUT,
+    },
+    ...aStatus().exchanges,
+  ],
+})
+
 /** Ready, after a change of the identities file that is not valid. */
 export const RELOADED = aStatus({
   ...healthy,

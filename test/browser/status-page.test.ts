@@ -14,6 +14,7 @@ import {
   RELOADED,
   STARTING,
   UNCONFIGURED,
+  UNLISTED_FAILS,
 } from './documents.ts'
 import { serveStatus } from './served.ts'
 
@@ -23,6 +24,7 @@ const STATES = {
   reloaded: RELOADED,
   degraded: DEGRADED,
   failing: FAILING,
+  unlisted: UNLISTED_FAILS,
   unconfigured: UNCONFIGURED,
   starting: STARTING,
   idle: IDLE,
