@@ -43,19 +43,13 @@ interface FoundState {
   readonly problems: readonly Problem[]
 }
 
-/** Failures whose next attempt is overdue by this much belong to tokens that are no longer requested. */
-const ABANDONED_MS = 10 * 60_000
-
 /** Returns the state as the status schema defines it, with the problems that explain it. */
 export function findState(sources: StateSources): FoundState {
   const { readiness, entries, assertions, directory, clock } = sources
   if (!readiness.ready) {
     return { state: 'starting', problems: findStartProblems(readiness.reasons, assertions) }
   }
-  const failing = entries.filter(
-    ({ failure, nextAttemptAt }) =>
-      failure !== undefined && nextAttemptAt > clock.monotonic() - ABANDONED_MS,
-  )
+  const failing = entries.filter(({ failure }) => failure !== undefined)
   const hasToken = entries.some(({ token }) => token !== undefined)
   const problems = [
     ...findAssertionProblems(assertions, entries, clock.wall()),

@@ -44,7 +44,7 @@ export interface Failed {
 }
 
 /** A failure this long after the last one was due for a retry begins a new streak. */
-export const STREAK_RESET_MS = 10 * 60_000
+const STREAK_RESET_MS = 10 * 60_000
 /** A federated credential may take this long to reach all nodes of Entra ID (E8). */
 const PROPAGATION_MS = 10 * 60_000
 

@@ -9,7 +9,6 @@ import {
   remainingTtlMs,
   requestedAt,
   type State,
-  STREAK_RESET_MS,
   toDue,
   toFailed,
   toFresh,
@@ -28,7 +27,7 @@ export interface CacheEntry {
   readonly request: TokenRequest
   /** The cached token; undefined once it has expired. */
   readonly token?: AccessToken
-  /** The last exchanges failed: the latest error, how many failed in a row, and since when (monotonic clock). */
+  /** The last exchanges failed, and somebody is expected to ask: the latest error, how many failed in a row, and since when (monotonic clock). */
   readonly failure?: {
     readonly error: BrokerError
     readonly count: number
@@ -72,7 +71,11 @@ export interface TokenCache {
    * they are never evicted. Resolves when each has been attempted once.
    */
   readonly prefetch: (requests: readonly TokenRequest[]) => Promise<void>
-  /** Returns the state of the keys, except failures that no caller has asked about for ten minutes. */
+  /**
+   * Returns the state of the keys. A failure counts while somebody is expected to ask for the token: it is prefetched;
+   * or a token is cached that was requested since it was obtained; or, without one, the last request was less than
+   * five minutes ago. Then it is left out, whether or not it was permanent.
+   */
   readonly entries: () => readonly CacheEntry[]
   /** Retries at once what may have failed because of the projected token that was in this file. */
   readonly assertionRotated: (tokenFile: string) => void
@@ -105,6 +108,11 @@ const MIN_BYPASS_AGE_MS = 60_000
 const MAX_BYPASS_WAIT_MS = 2000
 /** Callers that got a failure are expected back within this time; until then the cache retries. */
 const BACKGROUND_RETRY_WINDOW_MS = 2 * 60_000
+/**
+ * A failure without a token counts for this long after the last request. Longer than the retries, so that an
+ * application that asks every few minutes, as in a crash loop, shows as failing all the time.
+ */
+const FAILURE_WINDOW_MS = 5 * 60_000
 /** Failing keys that are retried in the background at the same time; callers retry the others. */
 const MAX_RETRYING = 16
 /** A retry that is later than this did not start: the next caller makes the exchange. */
@@ -300,15 +308,20 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
   }
 
   /** Returns whether the token is worth an exchange that no caller has asked for. */
-  function isInUse({ key, state, lastUsedAt }: Entry, now: number): boolean {
+  function isInUse(entry: Entry, now: number): boolean {
+    const { key, state } = entry
+    const mayRetry =
+      prefetched.has(key) ||
+      findValidToken(state, clock) !== undefined ||
+      (state.kind === 'failed' && !state.error.isPermanent)
+    return mayRetry && isAwaited(entry, now, BACKGROUND_RETRY_WINDOW_MS)
+  }
+
+  /** Returns whether somebody is expected to ask for the token: without one, for `windowMs` after the last request. */
+  function isAwaited({ key, state, lastUsedAt }: Entry, now: number, windowMs: number): boolean {
     if (prefetched.has(key)) return true
     const token = findValidToken(state, clock)
-    if (token !== undefined) return lastUsedAt > requestedAt(token)
-    return (
-      state.kind === 'failed' &&
-      !state.error.isPermanent &&
-      now - lastUsedAt < BACKGROUND_RETRY_WINDOW_MS
-    )
+    return token === undefined ? now - lastUsedAt < windowMs : lastUsedAt > requestedAt(token)
   }
 
   async function prefetch(requests: readonly TokenRequest[]): Promise<void> {
@@ -370,24 +383,25 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
 
   function entries(): readonly CacheEntry[] {
     const now = clock.monotonic()
-    const isOld = ({ key, state, lastUsedAt }: Entry) =>
-      findValidToken(state, clock) === undefined &&
-      now - lastUsedAt > STREAK_RESET_MS &&
-      !prefetched.has(key)
-    const current = allEntries().filter((entry) => !isOld(entry))
-    return current.map(({ request, state }) => {
+    return allEntries().flatMap((entry): CacheEntry[] => {
+      const { request, state } = entry
       const token = findValidToken(state, clock)
+      const counts = isAwaited(entry, now, FAILURE_WINDOW_MS)
+      if (token === undefined && !counts) return []
       const isNegative = state.kind === 'failed' && token === undefined
-      return {
-        request,
-        ...(token !== undefined && { token }),
-        ...(state.kind === 'failed' && {
-          failure: { error: state.error, count: state.failures, since: state.since },
-        }),
-        nextAttemptAt: isNegative
-          ? state.cachedUntil
-          : now + msUntilDue(state, remainingTtlMs(state, clock), now),
-      }
+      return [
+        {
+          request,
+          ...(token !== undefined && { token }),
+          ...(state.kind === 'failed' &&
+            counts && {
+              failure: { error: state.error, count: state.failures, since: state.since },
+            }),
+          nextAttemptAt: isNegative
+            ? state.cachedUntil
+            : now + msUntilDue(state, remainingTtlMs(state, clock), now),
+        },
+      ]
     })
   }
 

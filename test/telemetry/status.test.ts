@@ -175,14 +175,6 @@ describe('the state', () => {
       { servedUntil: new Date(NOW + 600_000).toISOString() },
     ])
   })
-
-  test('ignores a failure that is no longer requested', () => {
-    expect(
-      documentOf({
-        entries: [failing('federated_credential_mismatch', 1, { nextAttemptAt: -700_000 })],
-      }).state,
-    ).toBe('ready')
-  })
 })
 
 describe('the document', () => {

@@ -3,9 +3,12 @@ import type { ErrorCode } from '../../src/errors.ts'
 import type { TokenSource } from '../../src/tokens/token.ts'
 import { ask, askFor, slowest, textsOf } from './callers.ts'
 import { other, VAULT } from './scripted-entra.ts'
-import { HOUR_MS, MINUTE_MS, setUp, useFakeTime } from './setup.ts'
+import { HOUR_MS, MINUTE_MS, SECOND_MS, setUp, useFakeTime } from './setup.ts'
 
 useFakeTime()
+
+const failures = ({ cache }: ReturnType<typeof setUp>) =>
+  cache.entries().flatMap(({ failure }) => failure?.error.code ?? [])
 
 const getError = (get: TokenSource) => get(VAULT).catch((error: unknown) => error)
 
@@ -175,6 +178,57 @@ describe('a permanent failure', () => {
     expect(vi.getTimerCount()).toBe(0)
     await vi.advanceTimersByTimeAsync(HOUR_MS)
     expect(entra.exchanges).toHaveLength(1)
+  })
+})
+
+describe('a failure in the entries', () => {
+  test.each<ErrorCode>(['entra_unreachable', 'federated_credential_not_found', 'tenant_refused'])(
+    'of %s counts until five minutes after the last request, without a cached token',
+    async (error) => {
+      const given = setUp({ behaviour: { error } })
+      await ask(given.get, VAULT)
+      await vi.advanceTimersByTimeAsync(4 * MINUTE_MS)
+      expect(failures(given)).toEqual([error])
+      await ask(given.get, VAULT)
+      await vi.advanceTimersByTimeAsync(5 * MINUTE_MS - 1)
+      expect(failures(given)).toEqual([error])
+      await vi.advanceTimersByTimeAsync(1)
+      expect(given.cache.entries()).toEqual([])
+      await ask(given.get, VAULT)
+      expect(failures(given)).toEqual([error])
+    },
+  )
+
+  test('counts while the cached token is refreshed for callers, and ends with it', async () => {
+    const given = setUp()
+    await ask(given.get, VAULT)
+    await vi.advanceTimersByTimeAsync(1)
+    await ask(given.get, VAULT)
+    given.entra.behave({ error: 'entra_unreachable' })
+    await vi.advanceTimersByTimeAsync(HOUR_MS - SECOND_MS)
+    expect(failures(given)).toEqual(['entra_unreachable'])
+    await vi.advanceTimersByTimeAsync(SECOND_MS)
+    expect(given.cache.entries()).toEqual([])
+  })
+
+  test('of a prefetched resource counts whether or not callers ask, until it is removed', async () => {
+    const given = setUp({ behaviour: { error: 'tenant_refused' } })
+    await given.cache.prefetch([VAULT])
+    await vi.advanceTimersByTimeAsync(HOUR_MS)
+    expect(failures(given)).toEqual(['tenant_refused'])
+    await given.cache.prefetch([])
+    expect(given.cache.entries()).toEqual([])
+  })
+
+  test('does not count for a cached token that nobody has requested', async () => {
+    const given = setUp()
+    await given.cache.prefetch([VAULT])
+    given.entra.behave({ error: 'entra_unreachable' })
+    await vi.advanceTimersByTimeAsync(40 * MINUTE_MS)
+    expect(failures(given)).toEqual(['entra_unreachable'])
+    await given.cache.prefetch([])
+    expect(given.cache.entries()).toMatchObject([{ token: {} }])
+    expect(failures(given)).toEqual([])
   })
 })
 
