@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
+import { ERROR_KINDS } from '../../src/errors.ts'
 import { DOCS_URL } from '../../src/version.ts'
 import {
   dashboard,
@@ -205,6 +206,19 @@ describe('the rules', () => {
     expect(exprs).not.toMatch(
       /absent|\b(?:ignoring|without) \(|\b(?:sum|max|min|avg|count|group) ?\((?!by)/,
     )
+  })
+
+  test('count failures of a fleet by the codes of connectivity, and of none that rejects a workload', async () => {
+    const { expr = '' } =
+      (await rules()).find(({ record }) => record === 'wimds:sidecars_failing:count') ?? {}
+    const [, pattern = ''] = /code=~"([^"]+)"/.exec(expr) ?? []
+    const codes = Object.entries(ERROR_KINDS)
+    const counted = codes.filter(([code]) => new RegExp(`^(?:${pattern})$`, 'u').test(code))
+    const temporary = codes.filter(
+      ([code, { permanent }]) => /^(?:entra|issuer)_/.test(code) && !permanent,
+    )
+    expect(temporary.length).toBeGreaterThan(5)
+    expect(counted).toEqual(temporary)
   })
 
   test('do not repeat in a text how long a condition lasts, which users may change', async () => {
