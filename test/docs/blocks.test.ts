@@ -63,11 +63,13 @@ const commandsBelow = (heading: string) => {
   return [...blocks].map(([, commands = '']) => commands).join('\n')
 }
 
-test('the commands with which the README tries wimds install it and return a token', async () => {
+/** The command of docs/install.md that removes the command line. */
+const [UNINSTALL] = /^npm uninstall .+$/m.exec(readPage('docs/install.md')) ?? ['exit 1']
+
+test('the commands with which the README tries wimds install it and return a token, and it can be uninstalled', async () => {
   await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-readme-'))
-  const prefix = join(directory.path, 'prefix')
   const home = join(directory.path, 'home')
-  await Promise.all([mkdir(prefix), mkdir(home)])
+  await mkdir(home)
   const port = await freePort()
   const commands = commandsBelow('Try it')
     // The checkout is this one.
@@ -75,12 +77,18 @@ test('the commands with which the README tries wimds install it and return a tok
     .replaceAll(/(?<= )(?:sim\b|simulator\.log|sidecar\.log)/g, `${directory.path}/$&`)
     .replaceAll('127.0.0.1:8000', `127.0.0.1:${port}`)
     .replaceAll('wimds probe', `wimds probe --port ${port}`)
-  const shell = spawn('bash', ['-ec', `trap 'kill $(jobs -p)' EXIT\n${commands}`], {
+  const script = [
+    "trap 'kill $(jobs -p) || true' EXIT",
+    commands,
+    'command -v wimds',
+    UNINSTALL,
+    'test ! -e ~/.local/bin/wimds',
+  ].join('\n')
+  const shell = spawn('bash', ['-ec', script], {
     cwd: ROOT,
     env: {
-      PATH: [join(prefix, 'bin'), join(ROOT, 'node_modules/.bin'), process.env['PATH']].join(':'),
+      PATH: [join(ROOT, 'node_modules/.bin'), process.env['PATH']].join(':'),
       HOME: home,
-      npm_config_prefix: prefix,
       // dist/ is built already, and other tests use it now.
       npm_config_ignore_scripts: 'true',
       WIMDS_LISTEN: `127.0.0.1:${port}`,
@@ -93,6 +101,7 @@ test('the commands with which the README tries wimds install it and return a tok
     const [output] = await Promise.all([text(shell.stdout), once(shell, 'exit')])
     expect(output).toContain('Demo completed')
     expect(output).toMatch(/"access_token":"eyJ/)
+    expect(output).toContain(`${home}/.local/bin/wimds\n`)
     expect(shell.exitCode).toBe(0)
   } finally {
     if (shell.exitCode === null && shell.pid !== undefined) process.kill(-shell.pid, 'SIGKILL')
