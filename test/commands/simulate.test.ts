@@ -51,9 +51,11 @@ test('writes the environment of a sidecar and prints no token', async () => {
     'AZURE_CLIENT_ID',
     'AZURE_FEDERATED_TOKEN_FILE',
     'AZURE_TENANT_ID',
+    'WIMDS_ADMIN_LISTEN',
     'WIMDS_CA_FILE',
     'WIMDS_MODE',
   ])
+  expect(env['WIMDS_ADMIN_LISTEN']).toMatch(/^127\.0\.0\.1:/)
   expect(await exchange(env)).toMatchObject({ status: 200, body: { token_type: 'Bearer' } })
   expect(await stop()).toBe(0)
   await expect(access(join(directory, 'env'))).rejects.toMatchObject({ code: 'ENOENT' })

@@ -77,6 +77,8 @@ test('the commands with which the README tries wimds install it and return a tok
     .replaceAll(/(?<= )(?:sim\b|simulator\.log|sidecar\.log)/g, `${directory.path}/$&`)
     .replaceAll('127.0.0.1:8000', `127.0.0.1:${port}`)
     .replaceAll('wimds probe', `wimds probe --port ${port}`)
+    // Another test may have the port of sim/env.
+    .replaceAll('exec wimds serve', 'WIMDS_ADMIN_LISTEN=off exec wimds serve')
   const script = [
     "trap 'kill $(jobs -p) || true' EXIT",
     commands,
@@ -92,7 +94,6 @@ test('the commands with which the README tries wimds install it and return a tok
       // dist/ is built already, and other tests use it now.
       npm_config_ignore_scripts: 'true',
       WIMDS_LISTEN: `127.0.0.1:${port}`,
-      WIMDS_ADMIN_LISTEN: 'off',
     },
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: true,
