@@ -221,6 +221,25 @@ describe('the rules', () => {
     expect(counted).toEqual(temporary)
   })
 
+  test('count the mistakes of callers by the codes of requests, and apart from other failures', async () => {
+    const all = await rules()
+    const codesOf = (name: string) => {
+      const { expr = '' } = all.find(({ record }) => record === name) ?? {}
+      const [, pattern = ''] = /code[=!]~"([^"]+)"/.exec(expr) ?? []
+      return pattern.split('|')
+    }
+    const codes = Object.keys(ERROR_KINDS)
+    const ofRequests = codes.slice(0, codes.indexOf('overloaded'))
+    const probes = ['metadata_header_missing', 'api_version_invalid', 'resource_missing']
+    expect(ofRequests).toEqual(expect.arrayContaining(['identity_not_found', ...probes]))
+    expect(codesOf('wimds:token_requests:rejected_ratio5m').toSorted()).toEqual(
+      ofRequests.filter((code) => !probes.includes(code)).toSorted(),
+    )
+    expect(codesOf('wimds:token_requests:error_ratio5m').toSorted()).toEqual(
+      ['ok', ...ofRequests].toSorted(),
+    )
+  })
+
   test('do not repeat in a text how long a condition lasts, which users may change', async () => {
     const texts = (await rules()).flatMap(({ annotations = {} }) => Object.values(annotations))
     expect(texts.filter((text) => /\bfor \d+ (?:minutes|hours)/.test(text))).toEqual([])
