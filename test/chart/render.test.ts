@@ -153,6 +153,41 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       '--set=certificates.source=secret',
       'is needed with certificates.source=secret',
     ],
+    [
+      'a caBundle that is no base64',
+      '--set=certificates.source=secret,certificates.secretName=tls,certificates.caBundle=notb64',
+      'certificates.caBundle is not the base64 of a PEM certificate. Fix: set it to the output of `base64 -w0 ca.crt`',
+    ],
+    [
+      'a certificate that lives for minutes',
+      '--set=certificates.lifetime=5m',
+      'certificates.lifetime 5m must be from 1h to 87600h',
+    ],
+    [
+      'a certificate that lives for more than ten years',
+      '--set=certificates.lifetime=87601h',
+      'certificates.lifetime 87601h must be from 1h to 87600h',
+    ],
+    [
+      'the variable of the mode',
+      '--set=injection.env.WIMDS_MODE=nft',
+      'injection.env must not contain WIMDS_MODE, which injection sets. Fix: use injection.mode',
+    ],
+    [
+      'the variable of the port',
+      '--set=injection.env.WIMDS_LISTEN=127.0.0.1:80',
+      'Fix: use the annotation wimds.io/port of a pod',
+    ],
+    [
+      'the variable of the CA',
+      '--set=injection.env.WIMDS_CA_FILE=/ca.crt',
+      'Fix: use injection.ca.configMap or injection.ca.secret',
+    ],
+    [
+      'the variable of the tenant',
+      '--set=injection.env.AZURE_TENANT_ID=contoso.com',
+      'Fix: use injection.tenantId',
+    ],
     ['a variable that is a number', '--set=injection.env.B=12345678', '/injection/env/B'],
     ['a variable that is true', '--set=injection.env.B=true', '/injection/env/B'],
     [
@@ -248,6 +283,11 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     ['the port', { 'webhook.port': 8443 }, '--listen=[::]:8443'],
     ['the port of health and metrics', { 'webhook.adminPort': 9000 }, '--admin-listen=[::]:9000'],
     ['an extra flag', { extraArgs: ['--kubernetes-version=1.28'] }, '--kubernetes-version=1.28'],
+    [
+      'the lifetime of certificates',
+      { 'certificates.lifetime': '87600h' },
+      '--certificate-lifetime=87600h',
+    ],
     ['a client CA', { 'webhook.clientCaSecret': 'ca' }, '--client-ca=/etc/wimds/client-ca/ca.crt'],
   ])('renders %s as it was written', async (_, values, flag) => {
     expect(await argsOf(values)).toContain(flag)

@@ -70,7 +70,7 @@ but for those by which objects select the pods.
 {{- end -}}
 
 {{/* Ends with an error that names the value and the fix, which a pattern of the schema would not. */}}
-{{- define "wimds.checkIds" -}}
+{{- define "wimds.checkValues" -}}
 {{- $guid := `^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$` -}}
 {{- $domain := `^[A-Za-z0-9-]+([.][A-Za-z0-9-]+)+$` -}}
 {{- with .Values.injection.tenantId -}}
@@ -81,6 +81,30 @@ but for those by which objects select the pods.
 {{- with .Values.injection.instance.subscriptionId -}}
 {{- if not (regexMatch $guid .) -}}
 {{- fail (printf "injection.instance.subscriptionId %q is not a GUID. Fix: set it to the output of `az account show --query id --output tsv`" .) -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.certificates.caBundle -}}
+{{- if not (contains "-----BEGIN CERTIFICATE-----" (b64dec .)) -}}
+{{- fail "certificates.caBundle is not the base64 of a PEM certificate. Fix: set it to the output of `base64 -w0 ca.crt`" -}}
+{{- end -}}
+{{- end -}}
+{{- $lifetime := include "wimds.seconds" .Values.certificates.lifetime | int -}}
+{{- if or (lt $lifetime 3600) (gt $lifetime (mul 87600 3600 | int)) -}}
+{{- fail (printf "certificates.lifetime %s must be from 1h to 87600h" .Values.certificates.lifetime) -}}
+{{- end -}}
+{{- $set := dict
+  "AZURE_CLIENT_ID" "the annotation azure.workload.identity/client-id of ServiceAccounts"
+  "AZURE_TENANT_ID" "injection.tenantId"
+  "AZURE_FEDERATED_TOKEN_FILE" "AZURE_FEDERATED_TOKEN_FILE of a pod's own container"
+  "WIMDS_MODE" "injection.mode"
+  "WIMDS_LISTEN" "the annotation wimds.io/port of a pod"
+  "WIMDS_ADMIN_LISTEN" "the annotation wimds.io/admin-port of a pod"
+  "WIMDS_CONFIG" "the annotation wimds.io/config-map of a pod"
+  "WIMDS_CA_FILE" "injection.ca.configMap or injection.ca.secret"
+-}}
+{{- range $name, $_ := .Values.injection.env -}}
+{{- with get $set $name -}}
+{{- fail (printf "injection.env must not contain %s, which injection sets. Fix: use %s" $name .) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
