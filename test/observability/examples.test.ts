@@ -9,6 +9,7 @@ import { ERROR_KINDS } from '../../src/errors.ts'
 import { DOCS_URL } from '../../src/version.ts'
 import {
   dashboard,
+  dashboardPanels,
   dashboardQueries,
   documentedQueries,
   EXAMPLES,
@@ -87,29 +88,42 @@ async function typeCheck(dashboardJson: string): Promise<string> {
   }
 }
 
-interface Shown {
-  readonly title: string
-  readonly description?: string
-  readonly links?: readonly { readonly title: string; readonly url: string }[]
-  readonly fieldConfig?: {
-    readonly defaults: {
-      readonly unit?: string
-      readonly custom?: { readonly stacking?: { readonly mode: string } }
-    }
-  }
-}
-
 describe('the dashboard', () => {
-  test('has no overlapping panels and fits the grid', async () => {
-    const { panels } = await dashboard()
-    const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) => {
-      expect(x + w).toBeLessThanOrEqual(24)
-      return Array.from(
-        { length: w * h },
-        (_, index) => `${x + (index % w)},${y + Math.floor(index / w)}`,
-      )
-    })
-    expect(new Set(cells).size).toBe(cells.length)
+  test('has no overlapping panels and fits the grid, whichever row is open', async () => {
+    const { panels: shown } = await dashboard()
+    for (const panels of [shown, ...shown.map((row) => [row, ...row.panels])]) {
+      const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) => {
+        expect(x + w).toBeLessThanOrEqual(24)
+        return Array.from(
+          { length: w * h },
+          (_, index) => `${x + (index % w)},${y + Math.floor(index / w)}`,
+        )
+      })
+      expect(new Set(cells).size).toBe(cells.length)
+    }
+  })
+
+  test('opens with the first panels and two rows: the others load when they are opened', async () => {
+    const rows = (await dashboard()).panels.filter(({ type }) => type === 'row')
+    const open = rows.filter(({ collapsed }) => !collapsed)
+    expect(open.map(({ title, panels }) => [title, panels])).toEqual([
+      ['Fleet', []],
+      ['Callers', []],
+    ])
+    const closed = rows.filter(({ collapsed }) => collapsed)
+    expect(closed.map(({ title }) => title)).toEqual([
+      'Entra ID',
+      'Tokens',
+      'Migration',
+      'Processes',
+      'Webhook',
+      'Node agent',
+    ])
+    for (const { gridPos, panels } of closed) {
+      expect(Math.min(...panels.map((panel) => panel.gridPos.y))).toBe(gridPos.y + 1)
+    }
+    const loaded = (await dashboard()).panels.length - rows.length
+    expect(loaded).toBeLessThan((await dashboardPanels()).length / 2)
   })
 
   test('conforms to the types that Grafana publishes', async () => {
@@ -131,7 +145,8 @@ describe('the dashboard', () => {
   })
 
   test('has a unique title for every panel', async () => {
-    const titles = (await dashboard()).panels.map(({ title }) => title)
+    const rows = (await dashboard()).panels.filter(({ type }) => type === 'row')
+    const titles = [...rows, ...(await dashboardPanels())].map(({ title }) => title)
     expect(new Set(titles).size).toBe(titles.length)
   })
 
@@ -143,7 +158,7 @@ describe('the dashboard', () => {
   })
 
   test('restricts every series to the chosen clusters and namespaces', async () => {
-    const exprs = (await dashboard()).panels.flatMap(({ targets }) =>
+    const exprs = (await dashboardPanels()).flatMap(({ targets }) =>
       targets.map(({ expr }) => expr),
     )
     const series = exprs.flatMap((expr) => [
@@ -161,9 +176,8 @@ describe('the dashboard', () => {
   })
 
   test('stacks counts and rates alone: a sum of shares or of times has no meaning', async () => {
-    const { panels } = JSON.parse(await readFile(`${EXAMPLES}/dashboard.json`, 'utf8'))
-    const stacked: Shown[] = panels.filter(
-      ({ fieldConfig }: Shown) => fieldConfig?.defaults.custom?.stacking?.mode === 'normal',
+    const stacked = (await dashboardPanels()).filter(
+      ({ fieldConfig }) => fieldConfig?.defaults.custom?.stacking?.mode === 'normal',
     )
     expect(stacked.length).toBeGreaterThan(3)
     const units = stacked.map(({ fieldConfig }) => fieldConfig?.defaults.unit)
@@ -171,14 +185,13 @@ describe('the dashboard', () => {
   })
 
   test('has a description and a unit for every panel, and links to runbooks that exist', async () => {
-    const { panels } = JSON.parse(await readFile(`${EXAMPLES}/dashboard.json`, 'utf8'))
-    const shown: Shown[] = panels.filter(({ type }: { type: string }) => type !== 'row')
+    const shown = await dashboardPanels()
     for (const { title, description, fieldConfig } of shown) {
       expect([title, description]).toEqual([title, expect.stringMatching(/\.$/)])
       expect([title, fieldConfig?.defaults.unit]).toEqual([title, expect.any(String)])
     }
     const alerts = new Set((await rules()).flatMap(({ alert }) => alert ?? []))
-    const links = shown.flatMap((panel) => panel.links ?? [])
+    const links = shown.flatMap((panel) => panel.links)
     expect(links.length).toBeGreaterThan(20)
     for (const { title, url } of links) {
       const alert = title.replace('Runbook of ', '')

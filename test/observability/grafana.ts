@@ -33,14 +33,14 @@ type PanelOf<Type extends string, Options, Config = never> = Omit<
   }
 }
 
-/** The model that a file of this type can be imported as. */
+type ShownPanel =
+  | PanelOf<'stat', StatOptions>
+  | PanelOf<'table', TableOptions>
+  | PanelOf<'timeseries', TimeSeriesOptions, TimeSeriesConfig>
+
+/** The model that a file of this type can be imported as. A collapsed row has its panels. */
 export type GrafanaDashboard = Json<
   Omit<Dashboard, 'panels'> & {
-    panels: (
-      | RowPanel
-      | PanelOf<'stat', StatOptions>
-      | PanelOf<'table', TableOptions>
-      | PanelOf<'timeseries', TimeSeriesOptions, TimeSeriesConfig>
-    )[]
+    panels: (ShownPanel | (Omit<RowPanel, 'panels'> & { panels: ShownPanel[] }))[]
   }
 >

@@ -30,15 +30,27 @@ const Variable = z.looseObject({
   query: z.union([z.string(), z.object({ query: z.string() })]),
 })
 
+const Panel = z.object({
+  title: z.string(),
+  type: z.string(),
+  description: z.string().optional(),
+  links: z.array(z.object({ title: z.string(), url: z.string() })).default([]),
+  fieldConfig: z
+    .object({
+      defaults: z.object({
+        unit: z.string().optional(),
+        custom: z.object({ stacking: z.object({ mode: z.string() }).optional() }).optional(),
+      }),
+    })
+    .optional(),
+  gridPos: z.object({ x: z.number(), y: z.number(), w: z.number(), h: z.number() }),
+  targets: z.array(z.object({ expr: z.string() })).default([]),
+})
+
 const Dashboard = z.object({
   title: z.string(),
   panels: z.array(
-    z.object({
-      title: z.string(),
-      type: z.string(),
-      gridPos: z.object({ x: z.number(), y: z.number(), w: z.number(), h: z.number() }),
-      targets: z.array(z.object({ expr: z.string() })).default([]),
-    }),
+    Panel.extend({ collapsed: z.boolean().default(false), panels: z.array(Panel).default([]) }),
   ),
   templating: z.object({ list: z.array(Variable) }),
 })
@@ -48,14 +60,20 @@ export async function rules() {
   return groups.flatMap((group) => group.rules)
 }
 
+/** Returns the dashboard as it is written: a collapsed row has its panels. */
 export async function dashboard() {
   return Dashboard.parse(JSON.parse(await readFile(`${EXAMPLES}/dashboard.json`, 'utf8')))
 }
 
+/** Returns all panels of the dashboard but its rows, also those of collapsed rows. */
+export async function dashboardPanels() {
+  const { panels } = await dashboard()
+  return panels.flatMap((panel) => (panel.type === 'row' ? panel.panels : [panel]))
+}
+
 /** Returns the queries of the dashboard, with values for Grafana's variables. */
 export async function dashboardQueries(rateInterval = '1m'): Promise<string[]> {
-  const { panels } = await dashboard()
-  return panels
+  return (await dashboardPanels())
     .flatMap(({ targets }) => targets)
     .map(({ expr }) =>
       replaceVariables(

@@ -13,7 +13,7 @@ import { createSimulator } from '../../src/simulator/simulator.ts'
 import { captureIo } from '../commands/capture.ts'
 import { startApiServer } from '../fixtures/api-server.ts'
 import { listening } from '../fixtures/listening.ts'
-import { dashboard, dashboardQueries, variableQueries } from '../observability/queries.ts'
+import { dashboardPanels, dashboardQueries, variableQueries } from '../observability/queries.ts'
 import { freePort } from '../support/free-port.ts'
 import { startPrometheus, until } from './server.ts'
 import { hasPrometheus, promtool, scratch } from './tools.ts'
@@ -120,7 +120,7 @@ describe.skipIf(!hasPrometheus())('the dashboard in Prometheus', () => {
     await using prometheus = await startPrometheus(config, directory.path)
 
     const queries = await dashboardQueries('20s')
-    const panels = (await dashboard()).panels.filter(({ type }) => type !== 'row')
+    const panels = await dashboardPanels()
     expect(queries.length).toBeGreaterThanOrEqual(panels.length)
     let empty = queries
     // Rates need requests between two scrapes.
