@@ -10,6 +10,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./precompiled.ts')).loadServe(),
   simulate: async () => (await import('./commands/simulate/simulate.ts')).simulate,
   inject: async () => (await import('./commands/inject/inject.ts')).inject,
+  uninject: async () => (await import('./commands/inject/uninject.ts')).uninject,
   demo: async () => (await import('./commands/demo/demo.ts')).demo,
   webhook: async () => (await import('./commands/webhook/webhook.ts')).webhook,
   'node-agent': async () => (await import('./commands/node-agent/node-agent.ts')).nodeAgent,

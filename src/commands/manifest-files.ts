@@ -5,7 +5,7 @@ import { glob, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import type { ManifestFile } from '../kubernetes/manifests/inject-manifests.ts'
+import type { ManifestFile } from '../kubernetes/manifests/edit-manifests.ts'
 import { describeFileError } from '../lib/files.ts'
 import type { CommandIo } from './io.ts'
 

@@ -8,7 +8,7 @@ import {
   locateError,
   parseDocuments,
 } from '../kubernetes/manifests/documents.ts'
-import type { ManifestFile } from '../kubernetes/manifests/inject-manifests.ts'
+import type { ManifestFile } from '../kubernetes/manifests/edit-manifests.ts'
 import { parseJsonObject } from '../lib/json.ts'
 import {
   apiGroup,

@@ -7,6 +7,7 @@ import { ALL_COMMANDS } from '../../src/commands/declarations/all.ts'
 import { env } from '../../src/commands/env.ts'
 import { help } from '../../src/commands/help.ts'
 import { inject } from '../../src/commands/inject/inject.ts'
+import { uninject } from '../../src/commands/inject/uninject.ts'
 import type { Command } from '../../src/commands/io.ts'
 import { probe } from '../../src/commands/probe.ts'
 import { redirect } from '../../src/commands/redirect.ts'
@@ -24,6 +25,7 @@ const COMMANDS = [
   demo,
   simulate,
   inject,
+  uninject,
   trust,
   redirect,
   webhook,
@@ -58,8 +60,8 @@ test.each(ALL_COMMANDS)('$name has its usage, flags and exit codes explained', a
 })
 
 test.each(COMMANDS)('wimds %s prints every problem of its arguments', async (name, command) => {
-  // Two problems for each command: inject and token lack their argument.
-  const args = [inject, token].includes(command) ? ['--frob'] : ['--frob', 'now']
+  // Two problems for each command: these lack their argument.
+  const args = [inject, uninject, token].includes(command) ? ['--frob'] : ['--frob', 'now']
   const { code, out, err } = await run(command, args)
   expect({ code, out }).toEqual({ code: 64, out: '' })
   const line = String.raw`wimds ${name}: .+\n`

@@ -14,6 +14,7 @@ import { SERVE } from './serve.ts'
 import { SIMULATE } from './simulate.ts'
 import { TOKEN } from './token.ts'
 import { TRUST } from './trust.ts'
+import { UNINJECT } from './uninject.ts'
 import { VERSION_COMMAND } from './version.ts'
 import { WEBHOOK } from './webhook.ts'
 
@@ -24,6 +25,7 @@ export const ALL_COMMANDS: readonly CommandDeclaration[] = [
   WEBHOOK,
   NODE_AGENT,
   INJECT,
+  UNINJECT,
   TRUST,
   DOCTOR,
   REPORT,

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { allContainers, type Pod } from '../../kubernetes/injector/pod.ts'
-import { isWorkload, type ObjectReport } from '../../kubernetes/manifests/inject-manifests.ts'
+import { isWorkload, type ObjectReport } from '../../kubernetes/manifests/edit-manifests.ts'
 import { firstItems } from '../../lib/first-items.ts'
 import { quoteForShell } from '../../lib/shell.ts'
 import { STDIN } from '../manifest-files.ts'

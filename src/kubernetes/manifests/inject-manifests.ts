@@ -1,42 +1,13 @@
-/**
- * Injects the workloads of manifests, and reports what was done to each object. Every line that injection does
- * not change keeps its bytes.
- */
-import { isDeepStrictEqual } from 'node:util'
-import { LineCounter, parseDocument, type YAMLError } from 'yaml'
-import { scrub, scrubAndTruncate } from '../../secret.ts'
+/** Injects the workloads of manifests. */
 import { inject } from '../injector/inject.ts'
-import type { Pod } from '../injector/pod.ts'
 import type { InjectionSettings } from '../injector/settings.ts'
+import { type EditedManifests, editManifests, type ManifestFile } from './edit-manifests.ts'
 import {
-  findTemplateSyntax,
-  locateError,
-  type ParsedDocument,
-  parseDocuments,
-  readData,
-  startOf,
-} from './documents.ts'
-import { applyEdits, lineEnd, type TextEdit } from './text-edits.ts'
-import {
-  apiGroup,
-  findObjects,
-  findServiceAccounts,
-  findTemplateKeys,
-  type Located,
   readAnnotation,
-  readName,
-  readWorkloads,
   type ServiceAccount,
   type TemplatePath,
   type Workload,
 } from './workloads.ts'
-import { findEdits } from './yaml-edits.ts'
-import { createYamlDocument, type Key, UneditableError, type YamlDocument } from './yaml-nodes.ts'
-
-export interface ManifestFile {
-  readonly name: string
-  readonly source: string
-}
 
 export interface ManifestOptions {
   readonly settings: InjectionSettings
@@ -46,292 +17,32 @@ export interface ManifestOptions {
   readonly templatePaths?: readonly TemplatePath[]
 }
 
-export interface InjectedManifests {
-  readonly files: readonly (ManifestFile & { readonly result: string })[]
-  /** Every object, in the order of the input. */
-  readonly objects: readonly ObjectReport[]
-  /** The pods and pod templates that have the sidecar now. */
-  readonly pods: readonly Pod[]
-  /** Why files and objects are not injected. Each begins with file and line. */
-  readonly problems: readonly string[]
-  /** Each begins with file and line. */
-  readonly warnings: readonly string[]
-}
-
-/** What was done to one object of the input. */
-export interface ObjectReport {
-  readonly file: string
-  /** The line on which it begins. */
-  readonly line: number
-  readonly apiVersion: string
-  /** Empty, as the name, for a document that is no object. */
-  readonly kind: string
-  readonly name: string
-  /** Absent if the object names none. */
-  readonly namespace?: string
-  readonly outcome:
-    | 'injected'
-    /** It has the sidecar already, as it would be injected now. */
-    | 'unchanged'
-    | 'skipped'
-    /** It has a pod template where its kind is not known to have one. */
-    | 'unsupported'
-    | 'rejected'
-  /** Why it is not injected. */
-  readonly reasons: readonly string[]
-  readonly warnings: readonly string[]
-}
-
-interface Context extends ManifestOptions {
-  readonly accounts: readonly ServiceAccount[]
-}
-
-/** One document of a file. */
-interface Part extends ParsedDocument {
-  readonly file: ManifestFile
-  readonly lines: LineCounter
-}
-
-/** A workload's pod template before and after. */
-interface Injected {
-  readonly path: readonly Key[]
-  readonly template: unknown
-  readonly pod: Pod
-}
-
 /** Injects every workload of the files that does not opt out. Pure; reports all problems together. */
 export function injectManifests(
   files: readonly ManifestFile[],
-  options: ManifestOptions,
-): InjectedManifests {
-  const parsed = files.map((file) => {
-    const lines = new LineCounter()
-    return parseDocuments(file.source, lines).map((each) => ({ ...each, file, lines }))
+  { settings, namespace, templatePaths = [] }: ManifestOptions,
+): EditedManifests {
+  return editManifests(files, {
+    outcome: 'injected',
+    skipped: 'opted out',
+    templatePaths,
+    isOptedOut: (object) => readAnnotation(object, 'wimds.io/inject') === 'false',
+    editPod: (workload, accounts) => {
+      const serviceAccount = findAccount(workload, accounts, namespace)?.annotations ?? {}
+      const injection = inject({ pod: workload.template, serviceAccount, settings })
+      return injection.kind === 'injected' ? { ...injection, kind: 'edited' } : injection
+    },
   })
-  const accounts = parsed.flat().flatMap(({ data }) => findServiceAccounts(data))
-  const context: Context = { ...options, accounts }
-  const injected = parsed.map((parts) => parts.map((part) => injectDocument(part, context)))
-  const documents = injected.flat()
-  const objects = documents.flatMap((document) => document.objects)
-  return {
-    files: files.map((file, index) => ({
-      ...file,
-      result: applyEdits(file.source, injected[index]?.flatMap(({ edits }) => edits) ?? []),
-    })),
-    objects,
-    pods: documents.flatMap(({ pods }) => pods),
-    problems: documents.flatMap(({ problems }) => problems),
-    warnings: objects.flatMap((object) =>
-      object.warnings.map((warning) => `${formatPlace(object)}: warning: ${warning}`),
-    ),
-  }
-}
-
-/** Returns `orders.yaml:12: Deployment/orders`. */
-export function formatPlace({ file, line, kind, name }: ObjectReport): string {
-  const object = [kind, name].filter((part) => part !== '').join('/')
-  return `${file}:${line}: ${object === '' ? 'document' : object}`
-}
-
-/** Returns whether the object has, or seems to have, a pod template. */
-export function isWorkload({ outcome, reasons }: ObjectReport): boolean {
-  return outcome !== 'skipped' || reasons.includes(OPTED_OUT)
-}
-
-const OPTED_OUT = 'opted out'
-
-interface InjectedDocument {
-  readonly objects: readonly ObjectReport[]
-  readonly edits: readonly TextEdit[]
-  readonly pods: readonly Pod[]
-  readonly problems: readonly string[]
-}
-
-/** An object that cannot be injected has a problem and no edits. */
-function injectDocument(part: Part, context: Context): InjectedDocument {
-  const [error] = part.document.errors
-  if (error !== undefined) {
-    const problem = describeTemplate(part) ?? formatParseError(part, error)
-    return { objects: [], edits: [], pods: [], problems: [problem] }
-  }
-  const located = findObjects(part.data, [])
-  if (located.length === 0 && part.data !== null) return skipDocument(part)
-  const yaml = createYamlDocument(part.document, part.file.source)
-  const results = located.map((each) => injectObject(each, { ...part, yaml }, context))
-  const edits = results.flatMap((result) => result.edits)
-  const injected = results.flatMap((result) => result.injected)
-  const isSafe = edits.length === 0 || verifyEdits(part, edits, injected)
-  const objects = results.map(({ report }) =>
-    isSafe || report.outcome !== 'injected' ? report : { ...report, ...UNSAFE },
-  )
-  const problems = objects
-    .filter(({ outcome }) => outcome === 'rejected')
-    .flatMap((object) => object.reasons.map((reason) => `${formatPlace(object)}: ${reason}`))
-  const template = problems.length > 0 ? describeTemplate(part) : undefined
-  const pods = injected.map(({ pod }) => pod)
-  return { objects, edits, pods, problems: template === undefined ? problems : [template] }
-}
-
-/** Reports a document that is no object, such as one without a kind. */
-function skipDocument({ file, document, lines }: Part): InjectedDocument {
-  const { line } = lines.linePos(startOf(document.contents))
-  const about = { file: file.name, line, apiVersion: '', kind: '', name: '' }
-  const reasons = ['no apiVersion and kind']
-  const report = { ...about, outcome: 'skipped', reasons, warnings: [] } as const
-  return { objects: [report], edits: [], pods: [], problems: [] }
-}
-
-const UNSAFE = {
-  outcome: 'rejected',
-  reasons: ['it cannot be edited safely. Fix: write it in plain block style'],
-} as const
-
-interface InjectedObject {
-  readonly report: ObjectReport
-  readonly edits: readonly TextEdit[]
-  readonly injected: readonly Injected[]
-}
-
-function injectObject(
-  located: Located,
-  part: Part & { readonly yaml: YamlDocument },
-  context: Context,
-): InjectedObject {
-  const { object } = located
-  const about = describeObject(located, part)
-  const leave = (outcome: ObjectReport['outcome'], ...reasons: string[]): InjectedObject => ({
-    report: { ...about, outcome, reasons, warnings: [] },
-    edits: [],
-    injected: [],
-  })
-  if (readAnnotation(object, 'wimds.io/inject') === 'false') return leave('skipped', OPTED_OUT)
-  const workloads = readWorkloads(located, context.templatePaths ?? [])
-  if (workloads === undefined) {
-    const group = apiGroup(object)
-    const kind = group === '' ? object.kind : `${object.kind}.${group}`
-    const flags = findTemplateKeys(object).map((keys) => `--path ${kind}=${keys.join('.')}`)
-    return flags.length === 0
-      ? leave('skipped', `kind ${object.kind}`)
-      : leave('unsupported', `unsupported kind ${object.kind}. Fix: ${flags.join(' ')}`)
-  }
-  if (workloads.length === 0) return leave('skipped', 'no pod template')
-  const results = workloads.map((workload) => injectWorkload(workload, context))
-  const reasons = results.flatMap((result) => result.reasons)
-  if (reasons.length > 0) return leave('rejected', ...reasons)
-  const injected = results.flatMap((result) => result.injected)
-  if (injected.length === 0) return leave('skipped', OPTED_OUT)
-  try {
-    const edits = injected.flatMap((each) =>
-      findEdits(part.yaml, each.path, each.template, each.pod),
-    )
-    const outcome = edits.length === 0 ? 'unchanged' : 'injected'
-    const warnings = results.flatMap((result) => result.warnings)
-    return { report: { ...about, outcome, reasons: [], warnings }, edits, injected }
-  } catch (cause) {
-    if (!(cause instanceof UneditableError)) throw cause
-    return leave('rejected', `it cannot be edited safely: ${cause.message}`)
-  }
-}
-
-function describeObject({ object, path }: Located, { file, document, lines }: Part) {
-  const node = path.length === 0 ? document.contents : document.getIn(path, true)
-  return {
-    file: file.name,
-    line: lines.linePos(startOf(node)).line,
-    apiVersion: object.apiVersion,
-    kind: object.kind,
-    ...readName(object),
-  }
-}
-
-interface InjectedWorkload {
-  readonly reasons: readonly string[]
-  readonly warnings: readonly string[]
-  /** Empty if the pod template opts out. */
-  readonly injected: readonly Injected[]
-}
-
-function injectWorkload(workload: Workload, context: Context): InjectedWorkload {
-  const { template, path, problems } = workload
-  if (problems.length > 0) return { reasons: problems, warnings: [], injected: [] }
-  const serviceAccount = findAccount(workload, context)?.annotations ?? {}
-  const injection = inject({ pod: template, serviceAccount, settings: context.settings })
-  if (injection.kind === 'rejected') {
-    return { reasons: injection.reasons, warnings: [], injected: [] }
-  }
-  if (injection.kind === 'skipped') return { reasons: [], warnings: [], injected: [] }
-  const { pod, warnings } = injection
-  return { reasons: [], warnings, injected: [{ path, template, pod }] }
-}
-
-/** Returns `orders.yaml:7:3: Nested mappings are not allowed …`, the place in the text, and the fix. */
-function formatParseError({ file, document, lines }: Part, error: YAMLError): string {
-  const { line, col, reason, fix } = locateError(error, document, lines)
-  const problem = `${file.name}:${line}:${col}: ${reason}`
-  const excerpt = error.linePos === undefined ? [] : formatExcerpt(file.source, line, col)
-  return [problem, ...excerpt, `Fix: ${fix}`].join('\n    ')
-}
-
-const EXCERPT_LENGTH = 80
-
-/** Returns the line around the column, with a mark below; a line with a credential is scrubbed before it is cut. */
-function formatExcerpt(source: string, line: number, column: number): string[] {
-  const text = source.split('\n', line)[line - 1]?.trimEnd() ?? ''
-  if (scrub(text) !== text) return [scrubAndTruncate(text, EXCERPT_LENGTH)]
-  const from = Math.max(0, column - EXCERPT_LENGTH / 2)
-  return [text.slice(from, from + EXCERPT_LENGTH), `${' '.repeat(column - 1 - from)}^`]
-}
-
-/** Returns `orders.yaml:4: an unrendered template: …`; undefined if the document has no template syntax. */
-function describeTemplate({ file, document, lines }: Part): string | undefined {
-  const found = findTemplateSyntax(file.source, document, lines)
-  return found === undefined ? undefined : `${file.name}:${found.line}: ${found.problem}`
 }
 
 function findAccount(
   workload: Workload,
-  { accounts, namespace }: Context,
+  accounts: readonly ServiceAccount[],
+  namespace: string | undefined,
 ): ServiceAccount | undefined {
   return accounts.find(
     (account) =>
       account.name === workload.serviceAccountName &&
       (account.namespace ?? namespace) === (workload.namespace ?? namespace),
   )
-}
-
-/** True if the edited text parses to the injected pods and to nothing else: the net under the edits. */
-function verifyEdits(
-  { document, data, file: { source } }: Part,
-  edits: readonly TextEdit[],
-  injected: readonly Injected[],
-): boolean {
-  const [from, , last] = document.range ?? [0, 0, source.length]
-  // If the last value is empty, the line break is not in the document's range.
-  const to = source[last - 1] === '\n' ? last : lineEnd(source, last)
-  const shifted = edits.map(({ start, end, text }) => ({
-    start: start - from,
-    end: end - from,
-    text,
-  }))
-  const edited = parseDocument(applyEdits(source.slice(from, to), shifted), { merge: true })
-  const actual = readData(edited)
-  const expected = injected.reduce(
-    (value, { path, pod }) => replaceAt(value, path, pod),
-    toJson(data),
-  )
-  return edited.errors.length === 0 && isDeepStrictEqual(toJson(actual), toJson(expected))
-}
-
-/** Copies the value, so that aliases, which share one object, become separate ones. */
-function toJson(value: unknown): unknown {
-  return JSON.parse(JSON.stringify(value ?? null))
-}
-
-function replaceAt(root: unknown, path: readonly Key[], value: unknown): unknown {
-  const [key, ...rest] = path
-  if (key === undefined) return value
-  if (typeof root === 'object' && root !== null) {
-    Reflect.set(root, key, replaceAt(Reflect.get(root, key), rest, value))
-  }
-  return root
 }

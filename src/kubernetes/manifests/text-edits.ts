@@ -62,6 +62,30 @@ export function addToFlow(
   return { start: open + 1, end: open + 1, text }
 }
 
+/**
+ * Removes items of a collection in brackets or braces, of which at least one is kept, with the comma and the blank
+ * that `addToFlow` writes.
+ */
+export function removeFromFlow(
+  source: string,
+  node: YAMLMap | YAMLSeq,
+  indexes: readonly number[],
+): TextEdit[] {
+  const removed = new Set(indexes)
+  const firstKept = node.items.findIndex((_, index) => !removed.has(index))
+  const others = [...removed]
+    .filter((index) => index > firstKept)
+    .map((index) => ({
+      start: flowItemEnd(node.items[index - 1]),
+      end: flowItemEnd(node.items[index]),
+      text: '',
+    }))
+  if (firstKept <= 0) return others
+  const comma = source.indexOf(',', flowItemEnd(node.items[firstKept - 1]))
+  const end = source[comma + 1] === ' ' ? comma + 2 : comma + 1
+  return [{ start: getRange(node)[0] + 1, end, text: '' }, ...others]
+}
+
 interface FlowLayout {
   /** The text between a comma and the next element. */
   readonly separator: string

@@ -4,7 +4,14 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { isMap, isSeq, type Node, stringify, type YAMLMap, type YAMLSeq } from 'yaml'
-import { addToFlow, indent, lineEnd, lineStart, type TextEdit } from './text-edits.ts'
+import {
+  addToFlow,
+  indent,
+  lineEnd,
+  lineStart,
+  removeFromFlow,
+  type TextEdit,
+} from './text-edits.ts'
 import {
   asNode,
   getColumn,
@@ -52,10 +59,13 @@ export function findEdits(
   function editMap(place: Place, node: YAMLMap, old: JsonObject, value: JsonObject): TextEdit[] {
     const isEmpty = Object.keys(old).length === 0
     const removed = Object.keys(old).filter((key) => !Object.hasOwn(value, key))
-    if (isEmpty || (isFlow(node) && removed.length > 0)) return replaceValue(place, value)
     const added = Object.entries(value).filter(([key]) => !Object.hasOwn(old, key))
+    const keepsNone = removed.length === Object.keys(old).length
+    if (isEmpty || (isFlow(node) && removed.length > 0 && (added.length > 0 || keepsNone))) {
+      return replaceValue(place, value)
+    }
     return [
-      ...removed.map((key) => removeMember(findMember(yaml, place, key))),
+      ...removeMembers(place, node, removed),
       ...Object.keys(value)
         .filter((key) => Object.hasOwn(old, key))
         .flatMap((key) => {
@@ -73,9 +83,13 @@ export function findEdits(
     value: readonly Named[],
   ): TextEdit[] {
     const { kept, added, removed } = alignLists(old, value)
-    if (isFlow(node) && removed.length > 0) return replaceValue(place, value)
+    if (isFlow(node) && removed.length > 0 && (added.size > 0 || kept.length === 0)) {
+      return replaceValue(place, value)
+    }
     return [
-      ...removed.map((index) => removeElement(node, index)),
+      ...(isFlow(node)
+        ? removeFromFlow(source, node, removed)
+        : removed.map((index) => removeElement(node, index))),
       ...kept.flatMap(([index, element]) =>
         isDeepStrictEqual(old[index], element)
           ? []
@@ -120,9 +134,22 @@ export function findEdits(
     return insertLines(at, text)
   }
 
-  function removeMember({ node, key }: Place): TextEdit {
-    if (key === undefined) throw new UneditableError('a member has no key')
-    return removeLines(getRange(key)[0], contentEnd(node), /^[ ]*$/)
+  function removeMembers(place: Place, map: YAMLMap, keys: readonly string[]): TextEdit[] {
+    const members = keys.map((key) => findMember(yaml, place, key))
+    const indexes = members.map(({ key }) => map.items.findIndex((pair) => pair.key === key))
+    if (isFlow(map)) return removeFromFlow(source, map, indexes)
+    return members.map(({ node, key }, index) => {
+      const start = getRange(asNode(key))[0]
+      const next = map.items[(indexes[index] ?? 0) + 1]
+      // The first member of a list's element is in the line of the dash.
+      return isAfterDash(start) && next !== undefined
+        ? { start, end: getRange(asNode(next.key))[0], text: '' }
+        : removeLines(start, contentEnd(node), /^[ ]*$/)
+    })
+  }
+
+  function isAfterDash(offset: number): boolean {
+    return /^[ ]*-[ -]*$/.test(source.slice(lineStart(source, offset), offset))
   }
 
   function removeElement(node: YAMLSeq, index: number): TextEdit {

@@ -2,38 +2,18 @@
 import { isDeepStrictEqual } from 'node:util'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { parse, parseAllDocuments, stringify } from 'yaml'
+import { parse, parseAllDocuments } from 'yaml'
 import { injectManifests } from '../../../src/kubernetes/manifests/inject-manifests.ts'
 import type { InjectionSettings } from '../../../src/kubernetes/injector/settings.ts'
 import { ROUTING_MODES, type RoutingMode } from '../../../src/lib/routing-modes.ts'
 import { pods } from '../injector/arbitrary-pod.ts'
 import { injected, settings, TENANT, CLIENT } from '../injector/patched.ts'
+import { PRINTERS } from './printers.ts'
 
 /** Each run parses and prints a manifest several times. */
 const RUNS = { numRuns: 50 }
 
 const OPTIONS = { clientId: CLIENT, tenantId: TENANT }
-
-/** Ways to print the same data. */
-const PRINTERS: readonly ((value: unknown) => string)[] = [
-  (value) => stringify(value, PLAIN),
-  (value) => stringify(value, { ...PLAIN, indentSeq: false }),
-  (value) => stringify(value, { ...PLAIN, indent: 4 }),
-  (value) => stringify(value, { ...PLAIN, collectionStyle: 'flow' }),
-  (value) => stringify(value, { ...PLAIN, defaultStringType: 'PLAIN' }),
-  (value) => stringify(value, { ...PLAIN, defaultStringType: 'BLOCK_LITERAL' }),
-  (value) => stringify(value, PLAIN).trimEnd(),
-  (value) => stringify(value, PLAIN).replaceAll('\n', '\r\n'),
-  (value) => `# before\n---\n${stringify(value, PLAIN)}\n\n# behind\n`,
-  (value) => JSON.stringify(value),
-  (value) => `${JSON.stringify(value, null, 2)}\n`,
-  (value) => JSON.stringify(value, null, '    '),
-]
-const PLAIN = {
-  aliasDuplicateObjects: false,
-  lineWidth: 0,
-  defaultStringType: 'QUOTE_DOUBLE',
-} as const
 
 const cases = fc
   .record({

@@ -1,0 +1,23 @@
+/** Declares `wimds uninject`. */
+import type { CommandDeclaration } from './declaration.ts'
+import { INJECT } from './inject.ts'
+
+const { path, output, diff, quiet } = INJECT.flags
+
+export const UNINJECT = {
+  name: 'uninject',
+  group: 'Prepare manifests',
+  summary: 'remove the sidecar from Kubernetes manifests',
+  arguments: INJECT.arguments,
+  description: `Removes what wimds inject or the webhook added to the workloads in the manifests: containers, init containers, volumes, variables and the annotation wimds.io/injected. Every other line stays as it is, comments included. It prints the result, and on standard error what was done to each object.
+
+The annotations that you wrote stay; with the webhook in the cluster, delete wimds.io/inject. So do the hosts that injection added to a NO_PROXY of yours: they are harmless. An empty list or map that injection filled, such as volumes: [], is removed.
+
+FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standard input.`,
+  flags: { path, output, diff, quiet },
+  examples: [
+    'wimds uninject deployment.yaml | kubectl apply -f -',
+    'kubectl get deployment orders -o yaml | wimds uninject -o diff -',
+  ],
+  exitCodes: { 1: 'a manifest cannot be read, or a workload cannot be edited' },
+} as const satisfies CommandDeclaration

@@ -1,0 +1,331 @@
+/**
+ * Edits the pod templates of manifests, and reports what was done to each object. Every line that an edit does
+ * not change keeps its bytes.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import { LineCounter, parseDocument, type YAMLError } from 'yaml'
+import { scrub, scrubAndTruncate } from '../../secret.ts'
+import type { Pod } from '../injector/pod.ts'
+import {
+  findTemplateSyntax,
+  locateError,
+  type ParsedDocument,
+  parseDocuments,
+  readData,
+  startOf,
+} from './documents.ts'
+import { applyEdits, lineEnd, type TextEdit } from './text-edits.ts'
+import {
+  apiGroup,
+  findObjects,
+  findServiceAccounts,
+  findTemplateKeys,
+  type KubernetesObject,
+  type Located,
+  readName,
+  readWorkloads,
+  type ServiceAccount,
+  type TemplatePath,
+  type Workload,
+} from './workloads.ts'
+import { findEdits } from './yaml-edits.ts'
+import { createYamlDocument, type Key, UneditableError, type YamlDocument } from './yaml-nodes.ts'
+
+export interface ManifestFile {
+  readonly name: string
+  readonly source: string
+}
+
+/** What is done to each workload. */
+export interface ManifestOperation {
+  /** The outcome of an object that is changed. */
+  readonly outcome: 'injected' | 'uninjected'
+  /** Why an object is skipped whose pods are left alone. */
+  readonly skipped: WorkloadSkipped
+  /** Pod templates of kinds that are not known. */
+  readonly templatePaths: readonly TemplatePath[]
+  /** True if the object is left alone, whatever its pod template is. */
+  readonly isOptedOut: (object: KubernetesObject) => boolean
+  readonly editPod: (workload: Workload, accounts: readonly ServiceAccount[]) => PodEdit
+}
+
+type PodEdit =
+  | { readonly kind: 'edited'; readonly pod: Pod; readonly warnings: readonly string[] }
+  | { readonly kind: 'skipped' }
+  | { readonly kind: 'rejected'; readonly reasons: readonly string[] }
+
+export interface EditedManifests {
+  readonly files: readonly (ManifestFile & { readonly result: string })[]
+  /** Every object, in the order of the input. */
+  readonly objects: readonly ObjectReport[]
+  /** The pods and pod templates as the operation leaves them, without those that it skips. */
+  readonly pods: readonly Pod[]
+  /** Why files and objects cannot be edited. Each begins with file and line. */
+  readonly problems: readonly string[]
+  /** Each begins with file and line. */
+  readonly warnings: readonly string[]
+}
+
+/** What was done to one object of the input. */
+export interface ObjectReport {
+  readonly file: string
+  /** The line on which it begins. */
+  readonly line: number
+  readonly apiVersion: string
+  /** Empty, as the name, for a document that is no object. */
+  readonly kind: string
+  readonly name: string
+  /** Absent if the object names none. */
+  readonly namespace?: string
+  readonly outcome:
+    | ManifestOperation['outcome']
+    /** It is already as the operation would leave it. */
+    | 'unchanged'
+    | 'skipped'
+    /** It has a pod template where its kind is not known to have one. */
+    | 'unsupported'
+    | 'rejected'
+  /** Why it is not changed. */
+  readonly reasons: readonly string[]
+  readonly warnings: readonly string[]
+}
+
+interface Context extends ManifestOperation {
+  readonly accounts: readonly ServiceAccount[]
+}
+
+/** One document of a file. */
+interface Part extends ParsedDocument {
+  readonly file: ManifestFile
+  readonly lines: LineCounter
+}
+
+/** A workload's pod template before and after. */
+interface Edited {
+  readonly path: readonly Key[]
+  readonly template: unknown
+  readonly pod: Pod
+}
+
+/** Edits every workload of the files that is not skipped. Pure; reports all problems together. */
+export function editManifests(
+  files: readonly ManifestFile[],
+  operation: ManifestOperation,
+): EditedManifests {
+  const parsed = files.map((file) => {
+    const lines = new LineCounter()
+    return parseDocuments(file.source, lines).map((each) => ({ ...each, file, lines }))
+  })
+  const accounts = parsed.flat().flatMap(({ data }) => findServiceAccounts(data))
+  const context: Context = { ...operation, accounts }
+  const edited = parsed.map((parts) => parts.map((part) => editDocument(part, context)))
+  const documents = edited.flat()
+  const objects = documents.flatMap((document) => document.objects)
+  return {
+    files: files.map((file, index) => ({
+      ...file,
+      result: applyEdits(file.source, edited[index]?.flatMap(({ edits }) => edits) ?? []),
+    })),
+    objects,
+    pods: documents.flatMap(({ pods }) => pods),
+    problems: documents.flatMap(({ problems }) => problems),
+    warnings: objects.flatMap((object) =>
+      object.warnings.map((warning) => `${formatPlace(object)}: warning: ${warning}`),
+    ),
+  }
+}
+
+/** Returns `orders.yaml:12: Deployment/orders`. */
+export function formatPlace({ file, line, kind, name }: ObjectReport): string {
+  const object = [kind, name].filter((part) => part !== '').join('/')
+  return `${file}:${line}: ${object === '' ? 'document' : object}`
+}
+
+/** Returns whether the object has, or seems to have, a pod template. */
+export function isWorkload({ outcome, reasons }: ObjectReport): boolean {
+  return outcome !== 'skipped' || WORKLOAD_SKIPPED.some((reason) => reasons.includes(reason))
+}
+
+/** Why an object with a pod template is skipped. */
+const WORKLOAD_SKIPPED = ['opted out', 'not injected'] as const
+type WorkloadSkipped = (typeof WORKLOAD_SKIPPED)[number]
+
+interface EditedDocument {
+  readonly objects: readonly ObjectReport[]
+  readonly edits: readonly TextEdit[]
+  readonly pods: readonly Pod[]
+  readonly problems: readonly string[]
+}
+
+/** An object that cannot be edited has a problem and no edits. */
+function editDocument(part: Part, context: Context): EditedDocument {
+  const [error] = part.document.errors
+  if (error !== undefined) {
+    const problem = describeTemplate(part) ?? formatParseError(part, error)
+    return { objects: [], edits: [], pods: [], problems: [problem] }
+  }
+  const located = findObjects(part.data, [])
+  if (located.length === 0 && part.data !== null) return skipDocument(part)
+  const yaml = createYamlDocument(part.document, part.file.source)
+  const results = located.map((each) => editObject(each, { ...part, yaml }, context))
+  const edits = results.flatMap((result) => result.edits)
+  const edited = results.flatMap((result) => result.edited)
+  const isSafe = edits.length === 0 || verifyEdits(part, edits, edited)
+  const objects = results.map(({ report }) =>
+    isSafe || report.outcome !== context.outcome ? report : { ...report, ...UNSAFE },
+  )
+  const problems = objects
+    .filter(({ outcome }) => outcome === 'rejected')
+    .flatMap((object) => object.reasons.map((reason) => `${formatPlace(object)}: ${reason}`))
+  const template = problems.length > 0 ? describeTemplate(part) : undefined
+  const pods = edited.map(({ pod }) => pod)
+  return { objects, edits, pods, problems: template === undefined ? problems : [template] }
+}
+
+/** Reports a document that is no object, such as one without a kind. */
+function skipDocument({ file, document, lines }: Part): EditedDocument {
+  const { line } = lines.linePos(startOf(document.contents))
+  const about = { file: file.name, line, apiVersion: '', kind: '', name: '' }
+  const reasons = ['no apiVersion and kind']
+  const report = { ...about, outcome: 'skipped', reasons, warnings: [] } as const
+  return { objects: [report], edits: [], pods: [], problems: [] }
+}
+
+const UNSAFE = {
+  outcome: 'rejected',
+  reasons: ['it cannot be edited safely. Fix: write it in plain block style'],
+} as const
+
+interface EditedObject {
+  readonly report: ObjectReport
+  readonly edits: readonly TextEdit[]
+  readonly edited: readonly Edited[]
+}
+
+function editObject(
+  located: Located,
+  part: Part & { readonly yaml: YamlDocument },
+  context: Context,
+): EditedObject {
+  const { object } = located
+  const about = describeObject(located, part)
+  const leave = (outcome: ObjectReport['outcome'], ...reasons: string[]): EditedObject => ({
+    report: { ...about, outcome, reasons, warnings: [] },
+    edits: [],
+    edited: [],
+  })
+  if (context.isOptedOut(object)) return leave('skipped', context.skipped)
+  const workloads = readWorkloads(located, context.templatePaths)
+  if (workloads === undefined) {
+    const group = apiGroup(object)
+    const kind = group === '' ? object.kind : `${object.kind}.${group}`
+    const flags = findTemplateKeys(object).map((keys) => `--path ${kind}=${keys.join('.')}`)
+    return flags.length === 0
+      ? leave('skipped', `kind ${object.kind}`)
+      : leave('unsupported', `unsupported kind ${object.kind}. Fix: ${flags.join(' ')}`)
+  }
+  if (workloads.length === 0) return leave('skipped', 'no pod template')
+  const results = workloads.map((workload) => editWorkload(workload, context))
+  const reasons = results.flatMap((result) => result.reasons)
+  if (reasons.length > 0) return leave('rejected', ...reasons)
+  const edited = results.flatMap((result) => result.edited)
+  if (edited.length === 0) return leave('skipped', context.skipped)
+  try {
+    const edits = edited.flatMap((each) => findEdits(part.yaml, each.path, each.template, each.pod))
+    const outcome = edits.length === 0 ? 'unchanged' : context.outcome
+    const warnings = results.flatMap((result) => result.warnings)
+    return { report: { ...about, outcome, reasons: [], warnings }, edits, edited }
+  } catch (cause) {
+    if (!(cause instanceof UneditableError)) throw cause
+    return leave('rejected', `it cannot be edited safely: ${cause.message}`)
+  }
+}
+
+function describeObject({ object, path }: Located, { file, document, lines }: Part) {
+  const node = path.length === 0 ? document.contents : document.getIn(path, true)
+  return {
+    file: file.name,
+    line: lines.linePos(startOf(node)).line,
+    apiVersion: object.apiVersion,
+    kind: object.kind,
+    ...readName(object),
+  }
+}
+
+interface EditedWorkload {
+  readonly reasons: readonly string[]
+  readonly warnings: readonly string[]
+  /** Empty if the pod template is skipped. */
+  readonly edited: readonly Edited[]
+}
+
+function editWorkload(workload: Workload, { editPod, accounts }: Context): EditedWorkload {
+  const { template, path, problems } = workload
+  if (problems.length > 0) return { reasons: problems, warnings: [], edited: [] }
+  const edit = editPod(workload, accounts)
+  if (edit.kind === 'rejected') return { reasons: edit.reasons, warnings: [], edited: [] }
+  if (edit.kind === 'skipped') return { reasons: [], warnings: [], edited: [] }
+  const { pod, warnings } = edit
+  return { reasons: [], warnings, edited: [{ path, template, pod }] }
+}
+
+/** Returns `orders.yaml:7:3: Nested mappings are not allowed …`, the place in the text, and the fix. */
+function formatParseError({ file, document, lines }: Part, error: YAMLError): string {
+  const { line, col, reason, fix } = locateError(error, document, lines)
+  const problem = `${file.name}:${line}:${col}: ${reason}`
+  const excerpt = error.linePos === undefined ? [] : formatExcerpt(file.source, line, col)
+  return [problem, ...excerpt, `Fix: ${fix}`].join('\n    ')
+}
+
+const EXCERPT_LENGTH = 80
+
+/** Returns the line around the column, with a mark below; a line with a credential is scrubbed before it is cut. */
+function formatExcerpt(source: string, line: number, column: number): string[] {
+  const text = source.split('\n', line)[line - 1]?.trimEnd() ?? ''
+  if (scrub(text) !== text) return [scrubAndTruncate(text, EXCERPT_LENGTH)]
+  const from = Math.max(0, column - EXCERPT_LENGTH / 2)
+  return [text.slice(from, from + EXCERPT_LENGTH), `${' '.repeat(column - 1 - from)}^`]
+}
+
+/** Returns `orders.yaml:4: an unrendered template: …`; undefined if the document has no template syntax. */
+function describeTemplate({ file, document, lines }: Part): string | undefined {
+  const found = findTemplateSyntax(file.source, document, lines)
+  return found === undefined ? undefined : `${file.name}:${found.line}: ${found.problem}`
+}
+
+/** True if the edited text parses to the edited pods and to nothing else: the net under the edits. */
+function verifyEdits(
+  { document, data, file: { source } }: Part,
+  edits: readonly TextEdit[],
+  edited: readonly Edited[],
+): boolean {
+  const [from, , last] = document.range ?? [0, 0, source.length]
+  // If the last value is empty, the line break is not in the document's range.
+  const to = source[last - 1] === '\n' ? last : lineEnd(source, last)
+  const shifted = edits.map(({ start, end, text }) => ({
+    start: start - from,
+    end: end - from,
+    text,
+  }))
+  const reparsed = parseDocument(applyEdits(source.slice(from, to), shifted), { merge: true })
+  const actual = readData(reparsed)
+  const expected = edited.reduce(
+    (value, { path, pod }) => replaceAt(value, path, pod),
+    toJson(data),
+  )
+  return reparsed.errors.length === 0 && isDeepStrictEqual(toJson(actual), toJson(expected))
+}
+
+/** Copies the value, so that aliases, which share one object, become separate ones. */
+function toJson(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value ?? null))
+}
+
+function replaceAt(root: unknown, path: readonly Key[], value: unknown): unknown {
+  const [key, ...rest] = path
+  if (key === undefined) return value
+  if (typeof root === 'object' && root !== null) {
+    Reflect.set(root, key, replaceAt(Reflect.get(root, key), rest, value))
+  }
+  return root
+}
