@@ -3,7 +3,7 @@ import { createHook } from 'node:async_hooks'
 import { setFlagsFromString } from 'node:v8'
 
 /** Those of Node's own modules that an exchange uses and that take a millisecond to compile. */
-const NODE_MODULES = ['assert', 'crypto', 'dns', 'fs/promises', 'http', 'tls']
+const NODE_MODULES = ['assert', 'crypto', 'dns', 'http', 'tls']
 
 /**
  * Sets V8's flags for little memory instead of peak speed, which a sidecar does not need. Call it once the
