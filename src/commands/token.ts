@@ -79,7 +79,12 @@ async function retryFor<T>(
 
 /** Returns true if the same exchange may succeed later, without a change by anybody. */
 function mayPass(error: BrokerError): boolean {
-  return !error.isPermanent || isNewCredential(error)
+  return (!error.isPermanent && !isUntrusted(error)) || isNewCredential(error)
+}
+
+/** A certificate that is not trusted stays so until somebody changes the CA file or the server. */
+function isUntrusted({ code }: BrokerError): boolean {
+  return code === 'entra_tls'
 }
 
 /** A new federated credential takes minutes to reach all of Entra ID (E8). */
@@ -91,7 +96,7 @@ function formatAdvice(error: BrokerError): string | undefined {
   if (isNewCredential(error)) {
     return 'if the federated credential was created minutes ago, run it again in 30 s, or with --wait 10m'
   }
-  if (error.isPermanent) return undefined
+  if (!mayPass(error)) return undefined
   const seconds = Math.ceil((error.retryAfterMs ?? 5000) / 1000)
   return `this failure may pass: run it again in ${seconds} s, or with --wait 5m`
 }

@@ -26,7 +26,8 @@ interface Destination {
 export const ENTRA: Destination = {
   name: 'Entra ID',
   timeoutFix: 'check the network, the firewall and the proxy between the pod and the login host',
-  tlsFix: 'if a proxy intercepts TLS, or the authority has a private CA, set WIMDS_CA_FILE',
+  tlsFix:
+    'if a proxy intercepts TLS, or the authority has a private CA, set WIMDS_CA_FILE to a PEM file with that CA',
   unreachableFix: 'check DNS, the firewall and the proxy between the pod and the login host',
 }
 

@@ -98,6 +98,17 @@ test('says when a failure may pass, and does not repeat it unasked', async () =>
   )
 })
 
+test.each([[[]], [['--wait', '5m']]])(
+  'names the setting for a certificate that is not trusted, and does not repeat it (%j)',
+  async (flags) => {
+    const { WIMDS_CA_FILE: _, ...env } = environmentOf(simulator)
+    const io = captureIo(env)
+    const code = await token([VAULT, ...flags], io, { pause: () => Promise.reject(new Error()) })
+    expect({ code, out: io.out() }).toEqual({ code: 1, out: '' })
+    expect(io.err()).toMatch(/^wimds token: entra_tls: .*Fix: .*set WIMDS_CA_FILE to .*\n$/)
+  },
+)
+
 test('--wait repeats a failure that may pass, not before its Retry-After', async () => {
   simulator.faults.set([{ kind: 'throttled', times: 2, retryAfterSeconds: 7 }])
   const { code, out, err, pauses } = await run(VAULT, '--wait', '1m')
