@@ -90,6 +90,20 @@ const optOut = (pod: string) =>
   pod.replace('name: x', `name: x\n  annotations: {wimds.io/inject: "false"}`)
 
 describe('wimds inject', () => {
+  test.each([
+    ['apps/v1', 'Deployment', 'spec: {}', 'spec.template is missing'],
+    ['apps/v1', 'Deployment', 'status: {}', 'spec.template is missing'],
+    ['apps/v1', 'Deployment', 'spec: {template: x}', 'spec.template must be an object'],
+    ['batch/v1', 'CronJob', 'spec: {}', 'spec.jobTemplate.spec.template is missing'],
+  ])('names the place of the pod template: %s %s with %s', async (version, kind, spec, problem) => {
+    const object = `apiVersion: ${version}\nkind: ${kind}\nmetadata: {name: x}\n${spec}\n`
+    const { code, err } = await run([...IDENTITY, '-'], object)
+    expect(code).toBe(1)
+    expect(err).toBe(
+      `wimds inject: stdin:1: ${kind}/x: ${problem}. Fix: write the pod template there, with metadata and spec\n`,
+    )
+  })
+
   test('keeps every line but the one it has to change, and the order of comments', async () => {
     const { code, out, err } = await run(['-'], COMMENTED)
     expect({ code, err }).toEqual({ code: 0, err: '' })

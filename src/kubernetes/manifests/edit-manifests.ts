@@ -225,7 +225,10 @@ function editObject(
       : leave('unsupported', `unsupported kind ${object.kind}. Fix: ${flags.join(' ')}`)
   }
   if (workloads.length === 0) return leave('skipped', 'no pod template')
-  const results = workloads.map((workload) => editWorkload(workload, context))
+  const results = workloads.map((workload) => {
+    const templatePath = workload.path.slice(located.path.length).join('.')
+    return editWorkload(workload, templatePath, context)
+  })
   const reasons = results.flatMap((result) => result.reasons)
   if (reasons.length > 0) return leave('rejected', ...reasons)
   const edited = results.flatMap((result) => result.edited)
@@ -259,9 +262,18 @@ interface EditedWorkload {
   readonly edited: readonly Edited[]
 }
 
-function editWorkload(workload: Workload, { editPod, accounts }: Context): EditedWorkload {
+function editWorkload(
+  workload: Workload,
+  templatePath: string,
+  { editPod, accounts }: Context,
+): EditedWorkload {
   const { template, path, problems } = workload
   if (problems.length > 0) return { reasons: problems, warnings: [], edited: [] }
+  if (typeof template !== 'object' || template === null || Array.isArray(template)) {
+    const problem = template == null ? 'is missing' : 'must be an object'
+    const reason = `${templatePath} ${problem}. Fix: write the pod template there, with metadata and spec`
+    return { reasons: [reason], warnings: [], edited: [] }
+  }
   const edit = editPod(workload, accounts)
   if (edit.kind === 'rejected') return { reasons: edit.reasons, warnings: [], edited: [] }
   if (edit.kind === 'skipped') return { reasons: [], warnings: [], edited: [] }
