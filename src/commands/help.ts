@@ -1,6 +1,7 @@
 /** `wimds help`: the commands, and the flags and exit codes of each, from their declarations. */
 import { UsageError } from '../errors.ts'
-import { type FlagDeclaration, findFlagProblems, parseFlags, suggest } from '../lib/args.ts'
+import { type FlagDeclaration, findFlagProblems, parseFlags } from '../lib/args.ts'
+import { suggest } from '../lib/suggest.ts'
 import { ALL_COMMANDS } from './declarations/all.ts'
 import { type CommandDeclaration, GROUPS } from './declarations/declaration.ts'
 import { DROP_IN } from './declarations/drop-in.ts'

@@ -24,6 +24,7 @@ import {
   type Environment,
   findIncompleteSettings,
   findUnknownSettings,
+  suggestSetting,
   invalidConfiguration,
   type LogLevel,
   type ParsedSettings,
@@ -177,7 +178,7 @@ async function readSettingFile(
 function findWarnings(env: Environment): string[] {
   return [
     ...findUnknownSettings(env).map(
-      (name) => `${name} is not a setting of wimds and has no effect`,
+      (name) => `${name} is not a setting of wimds and has no effect${suggestSetting(name)}`,
     ),
     ...(env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0'
       ? [

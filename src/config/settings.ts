@@ -2,6 +2,7 @@
 import * as z from 'zod/mini'
 import { ConfigError } from '../errors.ts'
 import { ROUTING_MODES } from '../lib/routing-modes.ts'
+import { suggest } from '../lib/suggest.ts'
 import { scrub } from '../secret.ts'
 import {
   addresses,
@@ -153,11 +154,20 @@ const TOKEN_PROXY_DETAILS = [
 /** Kubernetes sets such variables in a pod for every Service. */
 const SERVICE_LINK = /_(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)?)$/
 
+const PREFIX = 'WIMDS_'
+
 /** Returns the names that begin with `WIMDS_` and are no settings: most often typing errors. */
 export function findUnknownSettings(env: Environment): string[] {
   return Object.keys(env).filter(
-    (name) => name.startsWith('WIMDS_') && !(name in Settings.shape) && !SERVICE_LINK.test(name),
+    (name) => name.startsWith(PREFIX) && !(name in Settings.shape) && !SERVICE_LINK.test(name),
   )
+}
+
+/** Returns `. Did you mean WIMDS_…?` for the name of an unknown setting; empty if none resembles it. */
+export function suggestSetting(name: string): string {
+  const shorten = (each: string) => each.replace(PREFIX, '')
+  const known = Object.keys(Settings.shape).filter((each) => each.startsWith(PREFIX))
+  return suggest(shorten(name), known.map(shorten), PREFIX)
 }
 
 /** Creates the error that lists all problems. Each is scrubbed: it may repeat a misplaced token. */

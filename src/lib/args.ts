@@ -1,6 +1,6 @@
 /** Parses command-line flags by their declarations, and reports every problem at once. */
 import { parseArgs } from 'node:util'
-import { closestMatch } from 'leven'
+import { suggest } from './suggest.ts'
 
 /** A flag: parsing, help texts, completion and docs/cli.md use this one declaration. */
 export interface FlagDeclaration {
@@ -80,13 +80,6 @@ export function findConflict<Name extends string>(
 ): string[] {
   const [first, second] = names.filter(has)
   return second === undefined ? [] : [`--${first} or --${second}, not both`]
-}
-
-/** Returns `. Did you mean …?` with the candidate that is most like the word; empty if none is. */
-export function suggest(word: string, candidates: readonly string[], prefix = ''): string {
-  const maxDistance = Math.floor(word.length * 0.4)
-  const match = closestMatch(word.toLowerCase(), [...candidates], { maxDistance })
-  return match === undefined ? '' : `. Did you mean ${prefix}${match}?`
 }
 
 interface OptionToken {

@@ -73,7 +73,12 @@ describe('the environment', () => {
 
   test('warns of unknown WIMDS_ names except service links of Kubernetes', async () => {
     const { warnings } = await load({ WIMDS_LISTEM: 'x', WIMDS_WEBHOOK_SERVICE_HOST: '10.0.0.1' })
-    expect(warnings).toEqual(['WIMDS_LISTEM is not a setting of wimds and has no effect'])
+    expect(warnings).toEqual([
+      'WIMDS_LISTEM is not a setting of wimds and has no effect. Did you mean WIMDS_LISTEN?',
+    ])
+    expect((await load({ WIMDS_OTHER_PROGRAM: 'x' })).warnings).toEqual([
+      'WIMDS_OTHER_PROGRAM is not a setting of wimds and has no effect',
+    ])
   })
 
   test('warns of NODE_TLS_REJECT_UNAUTHORIZED=0', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type FlagDeclarations, findFlagProblems, parseFlags, suggest } from '../../src/lib/args.ts'
+import { type FlagDeclarations, findFlagProblems, parseFlags } from '../../src/lib/args.ts'
 
 const FLAGS = {
   output: { short: 'o', value: 'FORMAT', choices: ['text', 'json'], help: '' },
@@ -47,14 +47,4 @@ test.each([
   ],
 ])('explains the problem of %j', (line, problem) => {
   expect(parseFlags(line.split(' '), FLAGS).problems[0]).toBe(problem)
-})
-
-test.each([
-  ['docter', '. Did you mean doctor?'],
-  ['hlp', '. Did you mean help?'],
-  ['', ''],
-  ['x', ''],
-  ['x'.repeat(100_000), ''],
-])('suggests for %.20j: %j', (word, suggestion) => {
-  expect(suggest(word, ['doctor', 'help', 'env'])).toBe(suggestion)
 })

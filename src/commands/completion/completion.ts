@@ -1,6 +1,7 @@
 /** `wimds completion`: prints the completion script of a shell, made from the declarations of the commands. */
 import { UsageError } from '../../errors.ts'
-import { findFlagProblems, parseFlags, suggest } from '../../lib/args.ts'
+import { findFlagProblems, parseFlags } from '../../lib/args.ts'
+import { suggest } from '../../lib/suggest.ts'
 import { ALL_COMMANDS } from '../declarations/all.ts'
 import { COMPLETION, SHELLS } from '../declarations/completion.ts'
 import type { CommandDeclaration } from '../declarations/declaration.ts'
