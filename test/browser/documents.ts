@@ -270,7 +270,9 @@ export const FAILING = aStatus({
     },
     probe,
   ],
-  warnings: ['WIMDS_PREFECH is not a setting of wimds and has no effect. Did you mean WIMDS_PREFETCH?'],
+  warnings: [
+    'WIMDS_PREFECH is not a setting of wimds and has no effect. Did you mean WIMDS_PREFETCH?',
+  ],
 })
 
 /** An unlisted client id, which is longer than names are, without a federated credential; and other long names. */

@@ -61,7 +61,7 @@ test('docs/kubernetes.md has a row for each annotation, and none for another', (
   const listed = rows.flatMap(([, names = '']) =>
     [...names.matchAll(/`(?:wimds\.io\/)?([\w-]+)`/g)].map(([, name]) => name),
   )
-  const [mistake = ''] = mistakesOf('wimds.io/unknown')
+  const [mistake = ''] = mistakesOf('wimds.io/frobnicate')
   const [, known = ''] = /\{(.+)\}/.exec(mistake) ?? []
   // The injector's own record.
   expect(new Set(listed)).toEqual(new Set(known.split(',').filter((name) => name !== 'injected')))

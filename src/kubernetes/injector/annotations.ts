@@ -4,6 +4,7 @@ import type { Pod } from './pod.ts'
 import { isGreater, parseQuantity } from './resources.ts'
 import { type CaSource, type InjectionSettings, parseCaSource } from './settings.ts'
 import { ROUTING_MODES, type RoutingMode } from '../../lib/routing-modes.ts'
+import { suggest } from '../../lib/suggest.ts'
 
 const PREFIX = 'wimds.io/'
 const AZWI_PREFIX = 'azure.workload.identity/'
@@ -169,7 +170,12 @@ function findUnknownAnnotations(annotations: Readonly<Record<string, string>>): 
   const known: readonly string[] = NAMES
   return Object.keys(annotations)
     .filter((key) => key.startsWith(PREFIX) && !known.includes(key.slice(PREFIX.length)))
-    .map((key) => `the annotation ${key} is unknown; known are ${PREFIX}{${NAMES.join(',')}}`)
+    .map((key) => {
+      const suggestion = suggest(key.slice(PREFIX.length), NAMES, PREFIX)
+      return suggestion === ''
+        ? `the annotation ${key} is unknown; known are ${PREFIX}{${NAMES.join(',')}}`
+        : `the annotation ${key} is unknown${suggestion}`
+    })
 }
 
 /** Annotations of which a pod may have one. */

@@ -58,6 +58,18 @@ test('a pod that opts out is skipped, however malformed its other annotations ar
   })
 })
 
+test.each([
+  ['mod', 'the annotation wimds.io/mod is unknown. Did you mean wimds.io/mode?'],
+  ['inejct', 'the annotation wimds.io/inejct is unknown. Did you mean wimds.io/inject?'],
+  [
+    'frobnicate',
+    expect.stringMatching(/wimds\.io\/frobnicate is unknown; known are wimds\.io\/\{/),
+  ],
+])('an unknown annotation has the name that was meant, or else all of them: %s', (name, reason) => {
+  const annotations = { [`wimds.io/${name}`]: 'env' }
+  expect(reasonsFor(pod({ annotations }))).toEqual([reason])
+})
+
 describe('a malformed annotation is rejected', () => {
   test.each<[string, string, string, string]>([
     ['an unknown name', 'prot', '1', 'the annotation wimds.io/prot is unknown'],
