@@ -28,10 +28,12 @@ export function createAdminServer({ unreadyReasons, scrape, watch }: AdminServer
           response.writeHead(200, { 'Content-Type': contentType }).end(body),
         () => sendJson(response, 500, { error: 'the metrics could not be collected' }),
       )
-    } else sendJson(response, 404, { error: 'not found' })
+    } else sendJson(response, 404, { error: NOT_FOUND })
   })
   return server
 }
+
+const NOT_FOUND = 'there is no such path here. Paths: /healthz, /readyz, /metrics'
 
 /** Limits of each connection, in milliseconds. */
 export const LIMITS = {

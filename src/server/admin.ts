@@ -27,6 +27,8 @@ export function createAdminApp(parts: AdminParts): FastifyInstance {
   const app = fastify({ logger: false, bodyLimit: 1024 })
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
 
+  app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: NOT_FOUND }))
+
   app.get('/healthz', () => ({ status: 'ok' }))
 
   app.get('/readyz', (_request, reply) => {
@@ -50,6 +52,9 @@ export function createAdminApp(parts: AdminParts): FastifyInstance {
   })
   return app
 }
+
+const NOT_FOUND =
+  'there is no such path here. Paths: /healthz, /readyz, /metrics; from loopback /status, /status.json, GET and PUT /log-level'
 
 const LOOPBACK_ONLY =
   'only from loopback. Fix: use kubectl port-forward, and localhost or a loopback address as the host'

@@ -50,6 +50,29 @@ describe('from any address', () => {
   })
 })
 
+test.each([
+  ['GET', '/foo'],
+  ['GET', '/metadata/identity/oauth2/token?resource=x'],
+  ['POST', '/log-level'],
+] as const)('%s %s returns 404 with the paths that exist', async (method, url) => {
+  await using app = createAdminApp(parts())
+  const reply = await app.inject({ method, url, headers: local })
+  expect(reply.statusCode).toBe(404)
+  const { error } = reply.json<{ error: string }>()
+  const named = error.match(/\/[\w.-]+/g) ?? []
+  expect(named).toEqual([
+    '/healthz',
+    '/readyz',
+    '/metrics',
+    '/status',
+    '/status.json',
+    '/log-level',
+  ])
+  for (const path of named) {
+    expect((await app.inject({ url: path, headers: local })).statusCode).toBe(200)
+  }
+})
+
 describe('from loopback only', () => {
   test.each(LOCAL_PATHS)('%s rejects a peer on the network', async (url) => {
     await using app = createAdminApp(parts())
