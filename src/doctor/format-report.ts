@@ -24,12 +24,15 @@ export function formatStatus(status: CheckStatus): string {
 }
 
 export interface FormatOptions {
-  /** Also prints the settings that have their default. */
+  /** Also prints the settings that have their default, and the checks where nothing is set. */
   readonly isVerbose: boolean
 }
 
 /** Returns the report as text that ends with a newline. */
 export function formatReport(report: DoctorReport, options: FormatOptions): string {
+  if (!options.isVerbose && isUnconfigured(report) && report.sidecar?.ok !== true) {
+    return joinSections([`wimds ${report.version}\n`, WHERE_TO_RUN, HOW_TO_SEE_ALL])
+  }
   return joinSections([...formatSections(report, options), formatVerdict(report.checks)])
 }
 
@@ -80,6 +83,8 @@ const WHERE_TO_RUN = `No setting of a sidecar is set here. Run one of:
   wimds doctor --pod NAMESPACE/POD   checks an injected pod
 To check a sidecar on this machine, set its variables, which docs/configuration.md describes.
 `
+
+const HOW_TO_SEE_ALL = 'Without them the checks fail; --verbose prints each.\n'
 
 function isChanged({ source }: DoctorReport['settings'][number]): boolean {
   return source !== 'default'

@@ -45,16 +45,22 @@ async function runJson(env: Readonly<Record<string, string>> = {}, ...args: read
   return report
 }
 
-test('says first where to run it if nothing is set, and exits 1', async () => {
+test('says only where to run it if nothing is set, and exits 1', async () => {
   const io = captureIo({})
   expect(await doctor(['--no-sidecar'], io)).toBe(1)
   const [, , ...lines] = io.out().split('\n')
-  expect(lines.slice(0, 3)).toEqual([
+  expect(lines).toEqual([
     'No setting of a sidecar is set here. Run one of:',
     expect.stringMatching(/^ {2}wimds doctor --pre /),
     expect.stringMatching(/^ {2}wimds doctor --pod NAMESPACE\/POD /),
+    expect.stringMatching(/^To check a sidecar on this machine, set its variables/),
+    '',
+    'Without them the checks fail; --verbose prints each.',
+    '',
   ])
-  expect(io.out()).toMatch(
+  const verbose = captureIo({})
+  expect(await doctor(['--no-sidecar', '--verbose'], verbose)).toBe(1)
+  expect(verbose.out()).toMatch(
     /\n +settings_invalid: .*\n +Fix: run doctor where the settings of a sidecar are: /,
   )
 })

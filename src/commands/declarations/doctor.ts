@@ -15,7 +15,9 @@ It checks the settings, the sidecar on this machine, the route to it, the claims
 Nothing is reported as right that was not checked. docs/doctor.md lists the checks.`,
   flags: {
     ...OUTPUT_FLAGS,
-    verbose: { help: 'also print the settings that have their default' },
+    verbose: {
+      help: 'also print the settings that have their default, and the checks where nothing is set',
+    },
     mode: {
       value: 'MODE',
       choices: ROUTING_MODES,
