@@ -93,10 +93,18 @@ export function renderMono(text: string): Html {
 /** A longer name or URL may wrap on a wide screen, too. */
 const MAX_UNBROKEN = 40
 
-/** Renders the name of an identity. That of a client id which is not configured is the id itself. */
-export function renderIdentity(name: string): Html {
-  return isGuid(name)
-    ? html`an unlisted client id<br /><span class="mono quiet">${renderText(name, 20)}</span>`
+/** Stands for the name of an identity that is not configured. */
+export const UNLISTED = 'an unlisted client id'
+
+/** Returns true for the name of an identity that is not configured: its client id. */
+export function isUnlisted(name: string, { identities }: StatusDocument): boolean {
+  return isGuid(name) && !identities.some(({ clientId }) => clientId === name)
+}
+
+/** Renders the name of an identity, which wraps where a table has no room. */
+export function renderIdentity(name: string, status: StatusDocument): Html {
+  return isUnlisted(name, status)
+    ? html`${UNLISTED}<br /><span class="mono quiet">${renderText(name, 20)}</span>`
     : renderText(name, 20)
 }
 

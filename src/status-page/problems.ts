@@ -3,15 +3,18 @@ import type { StatusDocument } from '../telemetry/status-schema.ts'
 import { DOCS_URL } from '../version.ts'
 import {
   capitalize,
+  isUnlisted,
   parseFailure,
   renderCommand,
   renderErrorCode,
   renderFacts,
+  renderMono,
   renderNextAttempt,
   renderSection,
   renderSupportIds,
   renderText,
   renderTime,
+  UNLISTED,
 } from './components.ts'
 import { type Html, html } from './html.ts'
 import { createDoctorCommand, findRemedies } from './remedies.ts'
@@ -62,7 +65,7 @@ function renderProblem(problem: Problem, id: string, status: StatusDocument): Ht
   }
   const { problem: message, fix } = parseFailure(failure)
   // The summary of a faulty projected token is its message, with the fix.
-  const [title = ''] = summary.split(/\.? Fix: /)
+  const [title = ''] = nameUnlisted(summary, problem, status).split(/\.? Fix: /)
   const isInTitle = title.startsWith(message)
   const remedies = findRemedies(problem, status)
   return html`<li class="card problem ${tone}" id="${id}">
@@ -88,6 +91,13 @@ function renderProblem(problem: Problem, id: string, status: StatusDocument): Ht
   </li>`
 }
 
+/** Replaces a client id that stands for a name by what it is; the id is among the facts. */
+function nameUnlisted(summary: string, { identity }: Problem, status: StatusDocument): string {
+  return identity !== undefined && isUnlisted(identity, status)
+    ? summary.replace(` as ${identity}`, ` as ${UNLISTED}`)
+    : summary
+}
+
 /** A problem whose tokens are still served is less urgent than one without a token. */
 function findTone({ servedUntil }: Problem, { state }: StatusDocument) {
   if (state === 'starting') return 'starting'
@@ -96,13 +106,15 @@ function findTone({ servedUntil }: Problem, { state }: StatusDocument) {
 
 /** Renders what applications get meanwhile, since when, and how often it happened. */
 function renderEffect(problem: Problem, status: StatusDocument): Html {
-  const { consecutiveFailures, failingSince, servedUntil, nextAttemptAt, failure } = problem
+  const { consecutiveFailures, failingSince, servedUntil, nextAttemptAt, failure, identity } =
+    problem
   const { generatedAt } = status
   const requests = status.failedRequests
     .filter((each) => each.failure.code === failure?.code)
     .reduce((sum, { count }) => sum + count, 0)
   return renderFacts(
     [
+      ['Client id', identity && isUnlisted(identity, status) ? renderMono(identity) : undefined],
       ['Failing since', failingSince && renderTime(failingSince, generatedAt)],
       ['Applications get', describeServed(problem)],
       ['Until', servedUntil && html`${renderTime(servedUntil, generatedAt)}, then an error`],

@@ -26,7 +26,7 @@ export function renderExchanges(status: StatusDocument): Html {
     [
       { title: 'Last', cell: ({ at }) => renderTime(at, generatedAt), width: 'short' },
       { title: 'Times', cell: ({ count }) => count, width: 'short' },
-      { title: 'Identity', cell: ({ identity }) => renderIdentity(identity) },
+      { title: 'Identity', cell: ({ identity }) => renderIdentity(identity, status) },
       { title: 'Resource', cell: ({ resource }) => renderText(resource, 30) },
       { title: 'Took', cell: ({ durationMs }) => `${durationMs} ms`, width: 'short' },
       {

@@ -176,6 +176,7 @@ function renderTile({ title, figure, notes, name, total, intervals, ...rest }: T
   const { curves, isRatio = false, format } = rest
   const values = intervals.flatMap((interval) => curves[0]?.value(interval) ?? [])
   const highest = Math.max(0, ...values)
+  const hasExtreme = values.length > 0 && (isRatio || highest > 0)
   const extreme = format(isRatio ? Math.min(...values) : highest)
   const scale = isRatio ? 1 : Math.max(0, ...values.filter(Number.isFinite)) || 1
   const lines = curves
@@ -192,7 +193,7 @@ function renderTile({ title, figure, notes, name, total, intervals, ...rest }: T
     <svg
       class="spark"
       role="img"
-      aria-label="${name} in the last ten minutes${values.length === 0 ? ': no curve yet' : `: ${extreme}`}"
+      aria-label="${name} in the last ten minutes${hasExtreme ? `: ${extreme}` : values.length === 0 ? ': no curve yet' : ': none'}"
       viewBox="0 -2 ${WIDTH} ${HEIGHT + 3}"
       preserveAspectRatio="none"
     >
@@ -201,7 +202,7 @@ function renderTile({ title, figure, notes, name, total, intervals, ...rest }: T
     </svg>
     <p class="row small quiet">
       <span>10 min ago</span>
-      ${values.length === 0 ? undefined : html`<span>${[extreme, ...legends].join(', ')}</span>`}
+      ${hasExtreme ? html`<span>${[extreme, ...legends].join(', ')}</span>` : undefined}
       <span>now</span>
     </p>
   </li>`

@@ -35,6 +35,23 @@ test('a failure without a token says what applications get, and that an overdue 
   expect(text).not.toContain('Until')
 })
 
+test('an unlisted client id is called so in the title, and the id is among the facts', () => {
+  const id = '55555555-5555-4555-8555-555555555555'
+  const summary = `no token for https://vault.azure.net as ${id}`
+  const text = textOf({ ...FAILURE, summary, identity: id, clientId: id })
+  expect(text).toContain(' as an unlisted client id ')
+  expect(text.replaceAll(/- (?=\d)/g, '-')).toContain(`Client id ${id}`)
+  const [configured] = aStatus().identities
+  const nameless = configured?.clientId ?? ''
+  const listed = { ...FAILURE, summary: `no token for x as ${nameless}` }
+  expect(textOf({ ...listed, identity: nameless, clientId: nameless })).not.toMatch(
+    /unlisted|Client id/,
+  )
+  const named = textOf({ ...FAILURE, identity: 'orders', clientId: id })
+  expect(named).toContain(' as orders')
+  expect(named).not.toContain('Client id')
+})
+
 test('a command names the placeholders in it', () => {
   const failure = { code: 'federated_credential_not_found', message: 'there is none' }
   expect(textOf({ ...FAILURE, failure })).toContain('(fill in IDENTITY_NAME, RESOURCE_GROUP):')

@@ -113,6 +113,13 @@ describe('the tiles', () => {
     expect(tilesOf(samples.map((each) => ({ ...each, failed: 0 })))[0]).not.toContain('dashed')
   })
 
+  test('name no highest rate where no request was made', () => {
+    const samples = [sample(5000), sample(10_000)]
+    expect(tilesOf(samples)[0]).toMatch(/10 min ago now$/)
+    const label = /aria-label="Requests per second in the last ten minutes: ([^"]*)"/
+    expect(label.exec(renderTraffic(samples).markup)?.[1]).toBe('none')
+  })
+
   test('draw nothing where no request was made', () => {
     const samples = [sample(5000), sample(10_000), sample(15_000, { requests: 1 })]
     const [, latency = ''] = renderTraffic(samples).markup.split('<h3>Latency</h3>')
