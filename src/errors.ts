@@ -91,7 +91,7 @@ interface BrokerErrorOptions {
    * Epoch milliseconds until which an error with a permanent code may pass by itself, such as a federated
    * credential that has not reached all of Entra ID. Until then the error is temporary, with status 503.
    */
-  readonly retryingUntil?: number
+  readonly temporaryUntil?: number
 }
 
 /** An error with a code of the closed list, and a message for operators that contains no secret. */
@@ -99,7 +99,7 @@ export class BrokerError extends Error {
   readonly code: ErrorCode
   readonly retryAfterMs: number | undefined
   readonly entra: EntraDetails | undefined
-  readonly retryingUntil: number | undefined
+  readonly temporaryUntil: number | undefined
 
   constructor(code: ErrorCode, message: string, options: BrokerErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -107,17 +107,17 @@ export class BrokerError extends Error {
     this.code = code
     this.retryAfterMs = options.retryAfterMs
     this.entra = options.entra
-    this.retryingUntil = options.retryingUntil
+    this.temporaryUntil = options.temporaryUntil
   }
 
   /** True if the same request cannot succeed until somebody changes the configuration. */
   get isPermanent(): boolean {
-    return this.retryingUntil === undefined && ERROR_KINDS[this.code].permanent
+    return this.temporaryUntil === undefined && ERROR_KINDS[this.code].permanent
   }
 
   /** The HTTP status of this error, unless a dialect has a different rule. */
   get status(): number {
-    return this.retryingUntil === undefined ? ERROR_KINDS[this.code].status : 503
+    return this.temporaryUntil === undefined ? ERROR_KINDS[this.code].status : 503
   }
 }
 

@@ -24,8 +24,8 @@ test('a BrokerError has the status and the permanence of its code', () => {
   expect(error).toMatchObject({ status: 400, isPermanent: true })
 })
 
-test('a BrokerError with retryingUntil is temporary, with status 503', () => {
-  const error = new BrokerError('federated_credential_not_found', 'x', { retryingUntil: 1 })
+test('a BrokerError with temporaryUntil is temporary, with status 503', () => {
+  const error = new BrokerError('federated_credential_not_found', 'x', { temporaryUntil: 1 })
   expect(error).toMatchObject({ status: 503, isPermanent: false })
 })
 

@@ -119,23 +119,23 @@ export function toDue(state: Failed, clock: Clock): Failed {
  */
 function withPropagationGrace(
   { code, message, cause, entra }: BrokerError,
-  retryingUntil: number,
+  temporaryUntil: number,
 ): BrokerError {
-  const time = new Date(retryingUntil).toISOString().slice(11, 16)
-  return new BrokerError(code, `${message}; retrying until ${time} UTC`, {
+  const time = new Date(temporaryUntil).toISOString().slice(11, 16)
+  return new BrokerError(code, `${message}; until ${time} UTC wimds answers with a temporary 503`, {
     cause,
-    retryingUntil,
+    temporaryUntil,
     ...(entra !== undefined && { entra }),
   })
 }
 
 /** Returns the error as one more caller gets it: the same, with the time until the next attempt. */
 export function withRetryAfter(error: BrokerError, retryAfterMs: number): BrokerError {
-  const { code, message, cause, entra, retryingUntil } = error
+  const { code, message, cause, entra, temporaryUntil } = error
   return new BrokerError(code, message, {
     cause,
     retryAfterMs: Math.max(0, retryAfterMs),
     ...(entra !== undefined && { entra }),
-    ...(retryingUntil !== undefined && { retryingUntil }),
+    ...(temporaryUntil !== undefined && { temporaryUntil }),
   })
 }

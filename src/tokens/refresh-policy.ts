@@ -160,5 +160,5 @@ function selectPolicy(error: BrokerError, hasToken: boolean): BackoffPolicy {
 
 /** Returns true for a rejection that ends when a change has reached all of Entra ID. */
 function isPropagating(error: BrokerError): boolean {
-  return error.retryingUntil !== undefined || error.code === 'issuer_unreachable'
+  return error.temporaryUntil !== undefined || error.code === 'issuer_unreachable'
 }

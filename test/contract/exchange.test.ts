@@ -50,7 +50,7 @@ test('is temporary while a missing federated credential may still be propagating
     `${target('https://vault.azure.net')}&client_id=${BILLING.clientId}`,
   )
   expect(status).toBe(503)
-  expect(body).toMatch(/"AADSTS700213: .*retrying until \d\d:\d\d UTC/)
+  expect(body).toMatch(/"AADSTS700213: .*until \d\d:\d\d UTC wimds answers with a temporary 503/)
   expect(headers.has('retry-after')).toBe(true)
 })
 

@@ -19,7 +19,7 @@ const half = () => 0.5
 const createError = (code: ErrorCode, retryAfterMs?: number) =>
   new BrokerError(code, 'failed', retryAfterMs === undefined ? {} : { retryAfterMs })
 const propagating = new BrokerError('federated_credential_not_found', 'not found', {
-  retryingUntil: 0,
+  temporaryUntil: 0,
 })
 
 const attempt = (failures: number, tokenTtlMs = 0) => ({ failures, tokenTtlMs })

@@ -240,7 +240,7 @@ describe('a federated credential that is not found', () => {
     const { get } = setUp({ behaviour: NOT_FOUND })
     expect(await getError(get)).toMatchObject({
       code: 'federated_credential_not_found',
-      message: expect.stringMatching(/; retrying until 10:08 UTC$/),
+      message: expect.stringMatching(/; until 10:08 UTC wimds answers with a temporary 503$/),
       isPermanent: false,
       status: 503,
     })
@@ -249,7 +249,7 @@ describe('a federated credential that is not found', () => {
     await askFor(get, VAULT, { forMs: 2 * MINUTE_MS, everyMs: 5000 })
     expect(await getError(get)).toMatchObject({
       code: 'federated_credential_not_found',
-      message: expect.not.stringContaining('retrying'),
+      message: expect.not.stringContaining('temporary'),
       isPermanent: true,
       status: 400,
     })
