@@ -253,7 +253,7 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       WimdsEventLoopBlocked: '> 0.2',
       WimdsRestarting: '> 2',
       WimdsWebhookFailing: '(rate(wimds_webhook_review_duration_seconds_count[5m])) > 0.05',
-      WimdsWebhookUnreachable: ') > 3',
+      WimdsWebhookUnreachable: ') >= 1',
       WimdsWebhookRejectingPods: '> 3',
       WimdsWebhookCertificateExpiring: 'time() < 604800',
       WimdsNodeAgentSlow: '> 5',
