@@ -133,6 +133,15 @@ describe('wimds inject', () => {
     expect(missed.err).toContain(`${here}:1: Pod/orders: no tenant id`)
   })
 
+  test('names the annotation of the ServiceAccount with a value that the sidecar rejects', async () => {
+    const { code, err } = await run(['-'], COMMENTED.replace(CLIENT, 'orders'))
+    expect(code).toBe(1)
+    expect(err).toContain(
+      'the annotation azure.workload.identity/client-id of the ServiceAccount orders must be a GUID, not "orders". Fix: ',
+    )
+    expect(err).not.toContain('AZURE_CLIENT_ID')
+  })
+
   test('knows the ServiceAccount by the older name of its field, too', async () => {
     const account = file('account.yaml', SERVICE_ACCOUNT)
     const runWith = async (fields: object) => {

@@ -15,6 +15,8 @@ export interface Plan {
   readonly token: FederatedToken
   /** The sidecar's whole environment, each name once. */
   readonly sidecarEnv: readonly EnvVar[]
+  /** The annotation of the ServiceAccount that gives a variable, by the variable's name. */
+  readonly accountVariables: ReadonlyMap<string, string>
   /** Variables to add to the app's containers, besides NO_PROXY. */
   readonly appVariables: readonly EnvVar[]
   /** True if the sidecar may reach the node's IMDS. */
@@ -47,6 +49,7 @@ export function createPlan(
     options,
     token,
     sidecarEnv,
+    accountVariables: findAccountVariables(serviceAccount, settings, sidecarEnv),
     appVariables: [
       // First: another injection removes and appends the variables of mode env alone.
       ...toVariable(
@@ -59,6 +62,28 @@ export function createPlan(
     ],
     hasPassThrough: find('WIMDS_PASS_THROUGH') !== undefined,
   }
+}
+
+const CLIENT_ID = 'azure.workload.identity/client-id'
+const TENANT_ID = 'azure.workload.identity/tenant-id'
+
+/** Finds the variables whose value is an annotation's: neither the operator's settings nor variables override it. */
+function findAccountVariables(
+  serviceAccount: ServiceAccountAnnotations,
+  settings: InjectionSettings,
+  sidecarEnv: readonly EnvVar[],
+): ReadonlyMap<string, string> {
+  const candidates = [
+    ['AZURE_CLIENT_ID', CLIENT_ID, settings.clientId],
+    ['AZURE_TENANT_ID', TENANT_ID, settings.tenantId],
+  ] as const
+  return new Map(
+    candidates.flatMap(([variable, annotation, override]) => {
+      const value = sidecarEnv.find(({ name }) => name === variable)?.['value']
+      const isOfAccount = override === undefined && value === serviceAccount[annotation]
+      return isOfAccount ? [[variable, annotation] as const] : []
+    }),
+  )
 }
 
 const NODE_NAME = {
@@ -74,8 +99,8 @@ function createSidecarEnv(
   token: FederatedToken,
 ): EnvVar[] {
   const { configMap, prefetch, passThrough, identityHeaderSecret } = options
-  const clientId = settings.clientId ?? serviceAccount['azure.workload.identity/client-id']
-  const tenantId = settings.tenantId ?? serviceAccount['azure.workload.identity/tenant-id']
+  const clientId = settings.clientId ?? serviceAccount[CLIENT_ID]
+  const tenantId = settings.tenantId ?? serviceAccount[TENANT_ID]
   const entries = [
     ...token.variables,
     ...toVariable('AZURE_CLIENT_ID', clientId),

@@ -187,13 +187,17 @@ const tenant: Check = ({ spec }, { sidecarEnv }) =>
       ]
 
 /** Rejected here, since the sidecar would not start. Values with $(NAME) are not known yet. */
-const sidecarSettings: Check = (_, { sidecarEnv }) => {
+const sidecarSettings: Check = ({ spec }, { sidecarEnv, accountVariables }) => {
   const known = sidecarEnv.flatMap(({ name, value }) =>
     typeof value === 'string' && !value.includes('$(') ? [[name, value] as const] : [],
   )
-  return parseSettings(Object.fromEntries(known)).problems.map(
-    (problem) => `the sidecar would not start with ${problem}`,
-  )
+  return parseSettings(Object.fromEntries(known)).problems.map((problem) => {
+    const [variable = '', reason = ''] = problem.split(/: (.*)/s)
+    const annotation = accountVariables.get(variable)
+    return annotation === undefined
+      ? `the sidecar would not start with ${problem}`
+      : `the annotation ${annotation} of the ServiceAccount ${serviceAccountName(spec)} ${reason}. Fix: correct the annotation`
+  })
 }
 
 const resources: Check = (_, { settings }) => findResourceProblems(settings.resources)
