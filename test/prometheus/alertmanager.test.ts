@@ -74,6 +74,20 @@ describe.skipIf(!hasAlertmanager())('Alertmanager', () => {
     expect(await amtool('check-config', CONFIG)).toMatchObject({ isOk: true })
   })
 
+  test.each([
+    ['no-page', { alertname: 'WimdsRequestsFailing', namespace: 'dev-shop' }],
+    ['no-page', { alertname: 'WimdsNotReady', namespace: 'dev', cluster: 'west' }],
+    ['default', { alertname: 'WimdsRequestsFailing', namespace: 'shop' }],
+    ['default', { alertname: 'WimdsRequestsFailing', namespace: 'devices' }],
+    ['default', { alertname: 'WimdsFleetExchangesFailing', cluster: 'west' }],
+    ['default', { alertname: 'Watchdog', namespace: 'dev' }],
+  ])('sends to %s: %o', async (receiver, labels) => {
+    const args = Object.entries(labels).map(([name, value]) => `${name}=${value}`)
+    const { output } = await amtool('config', 'routes', 'test', `--config.file=${CONFIG}`, ...args)
+    // A warning of amtool about its own flag follows.
+    expect(output.split('\n')[0]).toBe(receiver)
+  })
+
   test('inhibits the alerts of pods by that of their fleet, and of no other cluster', async () => {
     await using directory = await scratch()
     await using alertmanager = await startAlertmanager(directory.path)
