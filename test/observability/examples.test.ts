@@ -232,6 +232,9 @@ describe('the rules', () => {
     )
     expect(temporary.length).toBeGreaterThan(5)
     expect(counted).toEqual(temporary)
+    // The dashboard shows what the alert counts.
+    const shown = (await dashboardQueries()).filter((query) => query.includes('>= bool 3'))
+    expect(shown).toEqual([expect.stringContaining(`code=~"${pattern}"`)])
   })
 
   test('count the mistakes of callers by the codes of requests, and apart from other failures', async () => {
