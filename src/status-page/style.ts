@@ -51,10 +51,10 @@ button:hover{background:var(--idle-bg)}
 a.tag{text-decoration:none}a.tag:hover{text-decoration:underline}
 .facts{display:flex;flex-wrap:wrap;gap:.75rem 2.25rem;margin:1.25rem 0 0}
 .card .facts{margin-top:.75rem}
-.problem .facts{margin-bottom:.75rem}
+.problem .facts{gap:.75rem 1.75rem;margin-bottom:.75rem}
 .facts dt{color:var(--quiet);font-size:.82rem}
 .facts dd{margin:0;font-variant-numeric:tabular-nums}
-.cards,.tiles{display:grid;gap:.85rem;grid-template-columns:repeat(auto-fill,minmax(min(24rem,100%),1fr));list-style:none;margin:0;padding:0}
+.cards,.tiles{display:grid;gap:.85rem;grid-template-columns:repeat(auto-fit,minmax(min(24rem,100%),1fr));list-style:none;margin:0;padding:0}
 .cards{align-items:start}
 .card{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:1rem 1.1rem;min-width:0}
 .row{display:flex;flex-wrap:wrap;justify-content:space-between;gap:.1rem 1rem}
@@ -103,11 +103,16 @@ footer{padding-top:2.5rem;padding-bottom:3rem;color:var(--quiet);font-size:.875r
 main,header,footer{padding-left:1rem;padding-right:1rem}
 header{padding-top:1.25rem}
 h1{font-size:1.4rem}
+h2{margin:1.75rem 0 .6rem}
+.card{padding:.75rem .9rem}
+.card .facts{gap:.4rem 1.25rem}
+.card .times{display:grid;grid-template-columns:repeat(3,1fr);gap:.4rem .5rem}
+.card .times .clock{white-space:normal}
 .state{align-items:flex-start}
 .command{flex-direction:column}
 thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 table,tbody,tr,th,td{display:block;width:auto}
-tr{padding:.7rem 1.1rem;border-top:1px solid var(--line)}
+tr{padding:.5rem .9rem;border-top:1px solid var(--line)}
 tbody tr:first-child{border-top:0}
 tbody th,td,tbody th:first-child,td:last-child{border:0;padding:.12rem 0}
 .short{white-space:normal}
