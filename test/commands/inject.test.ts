@@ -203,9 +203,30 @@ kind: Deployment
 metadata: {name: x${own}}
 spec: {template: {${inner}spec: {hostNetwork: true, containers: [{name: a}]}}}
 `
-      expect(await run([...IDENTITY, '-'], source)).toEqual({ code: 0, out: source, err: '' })
+      const { code, out, err } = await run([...IDENTITY, '-'], source)
+      expect({ code, out }).toEqual({ code: 0, out: source })
+      expect(err).toBe(
+        own === ''
+          ? ''
+          : 'wimds inject: stdin:1: Deployment/x: warning: the annotation wimds.io/inject of the workload itself is honored here if it is "false", but the webhook ignores it there. Fix: move it to spec.template.metadata.annotations\n',
+      )
     },
   )
+
+  test('warns of an annotation on the workload itself, which has no effect', async () => {
+    const source = `apiVersion: batch/v1
+kind: CronJob
+metadata: {name: x, annotations: {wimds.io/mode: env, team: shop}}
+spec: {jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: a}]}}}}}
+`
+    const { code, out, err } = await run([...IDENTITY, '-'], source)
+    expect(code).toBe(0)
+    expect(out).toContain('"wimds.io/injected":"loopback"')
+    expect(err).toContain(
+      'warning: the annotation wimds.io/mode of the workload itself has no effect. Fix: move it to spec.jobTemplate.spec.template.metadata.annotations',
+    )
+    expect(err).not.toContain('annotation team')
+  })
 
   test('follows the flags', async () => {
     const flags = [

@@ -46,6 +46,8 @@ export interface ManifestOperation {
   readonly templatePaths: readonly TemplatePath[]
   /** True if the object is left alone, whatever its pod template is. */
   readonly isOptedOut: (object: KubernetesObject) => boolean
+  /** Returns warnings about a workload itself, outside its pod templates. */
+  readonly findWarnings?: (object: KubernetesObject, templatePaths: readonly string[]) => string[]
   readonly editPod: (workload: Workload, accounts: readonly ServiceAccount[]) => PodEdit
 }
 
@@ -209,13 +211,16 @@ function editObject(
 ): EditedObject {
   const { object } = located
   const about = describeObject(located, part)
+  const workloads = readWorkloads(located, context.templatePaths)
+  const templatePaths =
+    workloads?.map(({ path }) => path.slice(located.path.length).join('.')) ?? []
+  const ownWarnings = context.findWarnings?.(object, templatePaths) ?? []
   const leave = (outcome: ObjectReport['outcome'], ...reasons: string[]): EditedObject => ({
-    report: { ...about, outcome, reasons, warnings: [] },
+    report: { ...about, outcome, reasons, warnings: ownWarnings },
     edits: [],
     edited: [],
   })
   if (context.isOptedOut(object)) return leave('skipped', context.skipped)
-  const workloads = readWorkloads(located, context.templatePaths)
   if (workloads === undefined) {
     const group = apiGroup(object)
     const kind = group === '' ? object.kind : `${object.kind}.${group}`
@@ -225,10 +230,9 @@ function editObject(
       : leave('unsupported', `unsupported kind ${object.kind}. Fix: ${flags.join(' ')}`)
   }
   if (workloads.length === 0) return leave('skipped', 'no pod template')
-  const results = workloads.map((workload) => {
-    const templatePath = workload.path.slice(located.path.length).join('.')
-    return editWorkload(workload, templatePath, context)
-  })
+  const results = workloads.map((workload, index) =>
+    editWorkload(workload, templatePaths[index] ?? '', context),
+  )
   const reasons = results.flatMap((result) => result.reasons)
   if (reasons.length > 0) return leave('rejected', ...reasons)
   const edited = results.flatMap((result) => result.edited)
@@ -236,7 +240,7 @@ function editObject(
   try {
     const edits = edited.flatMap((each) => findEdits(part.yaml, each.path, each.template, each.pod))
     const outcome = edits.length === 0 ? 'unchanged' : context.outcome
-    const warnings = results.flatMap((result) => result.warnings)
+    const warnings = [...ownWarnings, ...results.flatMap((result) => result.warnings)]
     return { report: { ...about, outcome, reasons: [], warnings }, edits, edited }
   } catch (cause) {
     if (!(cause instanceof UneditableError)) throw cause

@@ -84,6 +84,11 @@ export function readAnnotation(object: KubernetesObject, name: string): unknown 
   return WithMetadata.safeParse(object).data?.metadata?.annotations?.[name]
 }
 
+/** Returns the names of the annotations of the object itself; none if its metadata is malformed. */
+export function findAnnotationNames(object: KubernetesObject): string[] {
+  return Object.keys(WithMetadata.safeParse(object).data?.metadata?.annotations ?? {})
+}
+
 /** Returns the name of the object, or the beginning of the one that it will get, and its namespace. */
 export function readName(object: KubernetesObject): {
   readonly name: string
