@@ -292,9 +292,9 @@ describe('the rules', () => {
 describe('examples/observability/README.md', () => {
   test('explains the thresholds of every alert', async () => {
     const page = await readFile(`${EXAMPLES}/README.md`, 'utf8')
-    const [, table = ''] = page.split('\n## Thresholds\n')
-    const rows = [...table.matchAll(/^\| (`Wimds.+?) +\|/gm)].map(([, names = '']) => names)
-    const explained = rows.flatMap((names) => [...names.matchAll(/\w+/g)].map(([name]) => name))
+    const [, list = ''] = page.split('\n## Thresholds\n')
+    const entries = [...list.matchAll(/^- (`Wimds[^:]+):\s/gm)].map(([, names = '']) => names)
+    const explained = entries.flatMap((names) => [...names.matchAll(/\w+/g)].map(([name]) => name))
     const alerts = (await rules()).flatMap(({ alert }) => alert ?? [])
     expect(new Set(explained)).toEqual(new Set(alerts))
   })
