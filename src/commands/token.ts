@@ -79,12 +79,12 @@ async function retryFor<T>(
 
 /** Returns true if the same exchange may succeed later, without a change by anybody. */
 function mayPass(error: BrokerError): boolean {
-  return (!error.isPermanent && !isUntrusted(error)) || isNewCredential(error)
+  return (!error.isPermanent && !needsChange(error)) || isNewCredential(error)
 }
 
-/** A certificate that is not trusted stays so until somebody changes the CA file or the server. */
-function isUntrusted({ code }: BrokerError): boolean {
-  return code === 'entra_tls'
+/** A certificate that is not trusted stays so, and a file that holds no token, until somebody changes a setting. */
+function needsChange({ code }: BrokerError): boolean {
+  return code === 'entra_tls' || code === 'assertion_malformed'
 }
 
 /** A new federated credential takes minutes to reach all of Entra ID (E8). */

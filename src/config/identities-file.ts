@@ -1,6 +1,7 @@
 /** Parses the identities file: YAML with entries. Each problem has its line and column. */
 import * as z from 'zod/mini'
 import { describeFileError, readRegularFile } from '../lib/files.ts'
+import { suggest } from '../lib/suggest.ts'
 import { normalizeResource } from '../resource.ts'
 import { authorityHost, choice, createSchema, guid, quote, resource, tenant } from './parsers.ts'
 import { parseYaml, type Path } from './yaml.ts'
@@ -165,7 +166,11 @@ const KINDS: Readonly<Record<string, string>> = {
 function toProblems(issue: z.core.$ZodIssue, content: unknown): Problem[] {
   const { path } = issue
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({ path: [...path, key], text: 'is not a known setting' }))
+    const known = Object.keys((path.length === 0 ? IdentitiesSchema : IdentityEntry).shape)
+    return issue.keys.map((key) => ({
+      path: [...path, key],
+      text: `is not a known setting${suggest(key, known)}`,
+    }))
   }
   if (issue.code === 'invalid_type') {
     const isMissing = getIn(content, path) === undefined

@@ -241,5 +241,9 @@ function unavailable(
   code: 'entra_throttled' | 'entra_unavailable',
   explanation: string,
 ): AadstsEntry {
-  return { code, explanation, fix: 'wait: wimds retries with backoff' }
+  return {
+    code,
+    explanation,
+    fix: 'wait until Entra ID recovers; the sidecar retries with backoff',
+  }
 }

@@ -228,6 +228,14 @@ spec: {jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: 
     expect(err).not.toContain('annotation team')
   })
 
+  test('calls a List without items an empty list', async () => {
+    const source = 'apiVersion: v1\nkind: List\nitems: []\n'
+    const { out, err } = await runVerbosely([...IDENTITY, '-'], source)
+    expect(out).toBe(source)
+    expect(err).toContain('stdin:1: document: skipped: an empty list\n')
+    expect(err).not.toContain('no apiVersion')
+  })
+
   test('follows the flags', async () => {
     const flags = [
       ['--mode', 'env'],

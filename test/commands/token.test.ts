@@ -109,6 +109,12 @@ test.each([[[]], [['--wait', '5m']]])(
   },
 )
 
+test('does not say that a file without a token may pass', async () => {
+  const io = captureIo({ ...environmentOf(simulator), AZURE_FEDERATED_TOKEN_FILE: 'package.json' })
+  expect(await token([VAULT], io)).toBe(1)
+  expect(io.err()).toMatch(/^wimds token: assertion_malformed: .*\n$/)
+})
+
 test('--wait repeats a failure that may pass, not before its Retry-After', async () => {
   simulator.faults.set([{ kind: 'throttled', times: 2, retryAfterSeconds: 7 }])
   const { code, out, err, pauses } = await run(VAULT, '--wait', '1m')

@@ -185,10 +185,11 @@ function editDocument(part: Part, context: Context): EditedDocument {
 }
 
 /** Reports a document that is no object, such as one without a kind. */
-function skipDocument({ file, document, lines }: Part): EditedDocument {
+function skipDocument({ file, data, document, lines }: Part): EditedDocument {
   const { line } = lines.linePos(startOf(document.contents))
   const about = { file: file.name, line, apiVersion: '', kind: '', name: '' }
-  const reasons = ['no apiVersion and kind']
+  const isEmptyList = typeof data === 'object' && data !== null && 'items' in data && 'kind' in data
+  const reasons = [isEmptyList ? 'an empty list' : 'no apiVersion and kind']
   const report = { ...about, outcome: 'skipped', reasons, warnings: [] } as const
   return { objects: [report], edits: [], pods: [], problems: [] }
 }
