@@ -53,7 +53,9 @@ async function checkPublished(issuer: string, fetchDocument: FetchDocument): Pro
     return {
       finding: fail(
         'issuer_unreachable',
-        `the issuer ${issuer} is internal to the cluster: Entra ID cannot reach it`,
+        issuer.startsWith('https://')
+          ? `the issuer ${issuer} is internal to the cluster: Entra ID cannot reach it`
+          : `the issuer ${issuer} is no https:// URL: Entra ID reads no other`,
         MAKE_PUBLIC,
       ),
     }

@@ -132,6 +132,9 @@ describe('the issuer', () => {
       status: 'failed',
       error: {
         code: 'issuer_unreachable',
+        message: expect.stringContaining(
+          issuer.startsWith('https:') ? 'is internal to the cluster' : 'is no https:// URL',
+        ),
         fix: expect.stringContaining('az aks update --resource-group'),
       },
     })
