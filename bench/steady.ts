@@ -13,6 +13,8 @@ import {
   startSidecar,
 } from './processes.ts'
 
+/** Processes of each server: two of the same build differ by a tenth in processor time. */
+const PROCESSES = 3
 const ROUNDS = 5
 const REQUESTS = 40_000
 /** V8 collects what the start left behind about eight seconds after a process has become idle. */
@@ -20,9 +22,10 @@ const SETTLE_MS = 20_000
 
 type Round = Load & { readonly cpuUs: number }
 
+/** What all processes of a server have shown. */
 interface Measured {
-  readonly idleMib: number
-  readonly afterMib: number
+  readonly idleMib: readonly number[]
+  readonly afterMib: readonly number[]
   readonly rounds: readonly Round[]
 }
 
@@ -31,32 +34,42 @@ export async function steady(
   simulator: Simulator,
   incumbent: string | undefined,
 ): Promise<readonly Figure[]> {
-  const sidecar = await startSidecar(simulator)
-  const baseline = await startBaseline(await firstAnswer(sidecar.tokenUrl()))
-  const servers = [sidecar, baseline]
-  if (incumbent !== undefined) servers.push(await startIncumbent(incumbent, simulator))
+  const kinds: Server[][] = [[], [], ...(incumbent === undefined ? [] : [[]])]
+  const [sidecars = [], baselines = [], incumbents = []] = kinds
   try {
-    for (const server of servers) await firstAnswer(server.tokenUrl())
+    for (let count = 0; count < PROCESSES; count += 1) {
+      const sidecar = await startSidecar(simulator)
+      sidecars.push(sidecar)
+      baselines.push(await startBaseline(await firstAnswer(sidecar.tokenUrl())))
+      if (incumbent !== undefined) incumbents.push(await startIncumbent(incumbent, simulator))
+    }
+    for (const server of kinds.flat()) await firstAnswer(server.tokenUrl())
     await sleep(SETTLE_MS)
-    const idle = await Promise.all(servers.map(privateMib))
-    const rounds: Round[][] = servers.map(() => [])
+    const idle = await memoryOf(kinds)
+    const rounds: Round[][] = kinds.map(() => [])
     for (let round = 0; round < ROUNDS; round += 1) {
-      for (const [index, server] of servers.entries()) {
-        rounds[index]?.push(await oneRound(server))
+      for (let process = 0; process < PROCESSES; process += 1) {
+        for (const [index, servers] of kinds.entries()) {
+          const server = servers[process]
+          if (server !== undefined) rounds[index]?.push(await oneRound(server))
+        }
       }
     }
     await sleep(SETTLE_MS)
-    const after = await Promise.all(servers.map(privateMib))
-    const measured = servers.map((_, index): Measured => ({
-      idleMib: idle[index] ?? Number.NaN,
-      afterMib: after[index] ?? Number.NaN,
+    const after = await memoryOf(kinds)
+    const measured = kinds.map((_, index): Measured => ({
+      idleMib: idle[index] ?? [],
+      afterMib: after[index] ?? [],
       rounds: rounds[index] ?? [],
     }))
     return figures(measured)
   } finally {
-    await Promise.all(servers.map((server) => server.stop()))
+    await Promise.all(kinds.flat().map((server) => server.stop()))
   }
 }
+
+const memoryOf = (kinds: readonly (readonly Server[])[]) =>
+  Promise.all(kinds.map((servers) => Promise.all(servers.map(privateMib))))
 
 async function oneRound(server: Server): Promise<Round> {
   const before = await processorUs(server)
@@ -76,8 +89,8 @@ function figures([wimds, bare, incumbent]: readonly Measured[]): readonly Figure
     both(({ rounds }) => median(rounds.map(({ latencies }) => percentile(latencies, share))))
   const cpu = both(({ rounds }) => median(rounds.map(({ cpuUs }) => cpuUs)))
   const rate = both(({ rounds }) => median(rounds.map((round) => round.requestsPerSecond)))
-  const idle = both(({ idleMib }) => idleMib)
-  const after = both(({ afterMib }) => afterMib)
+  const idle = both(({ idleMib }) => median(idleMib))
+  const after = both(({ afterMib }) => median(afterMib))
   const total = (ROUNDS * REQUESTS) / 1000
   return [
     { name: 'CPU per cached request', unit: 'µs', ...cpu, bar: times(1.25, cpu.bare) },
