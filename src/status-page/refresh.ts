@@ -30,13 +30,13 @@ async function refresh() {
     if (next.documentElement.dataset.version !== document.documentElement.dataset.version) return location.reload()
     if (!paused) show(next)
   } catch {
-    live.textContent = 'No answer since ' + answeredAt + '. Trying again.'
-    live.classList.add('lost')
+    showLost()
   }
   schedule(INTERVAL_MS)
 }
 
 function show(next) {
+  document.body.classList.remove('outdated')
   document.title = next.title
   document.querySelector('link[rel=icon]').href = next.querySelector('link[rel=icon]').href
   for (const source of partsOf(next)) {
@@ -47,6 +47,19 @@ function show(next) {
     replace(target, source)
   }
   showTime()
+}
+
+// What the page shows is no longer known to be true.
+function showLost() {
+  live.textContent = 'No answer since ' + answeredAt + '. Trying again.'
+  live.classList.add('lost')
+  if (document.body.classList.contains('outdated')) return
+  document.body.classList.add('outdated')
+  document.title = 'No answer: ' + document.querySelector('h1').textContent
+  const state = document.querySelector('.pill')
+  state.className = 'pill starting'
+  state.textContent = 'No answer'
+  markup.delete('state')
 }
 
 function isSelected(part) {

@@ -38,6 +38,7 @@ td .clock,th .clock{display:block}
 .state{display:flex;flex-direction:column;align-items:flex-end;gap:.4rem}
 .live{display:flex;align-items:center;gap:.6rem;margin:0;color:var(--quiet);font-size:.82rem;font-variant-numeric:tabular-nums}
 .live .lost{color:var(--bad)}
+.outdated main,.outdated .facts{filter:grayscale(1)}
 .live .paused{color:var(--warn)}
 button{font:inherit;font-size:.8rem;line-height:1.4;color:var(--text);background:var(--card);border:1px solid var(--edge);border-radius:6px;padding:.1rem .6rem;cursor:pointer}
 button:hover{background:var(--idle-bg)}

@@ -87,19 +87,20 @@ const slowest: Curve = ({ durations: { bounds, counts } }) => {
 function renderRequests(total: TrafficSample, recent: Interval, intervals: Interval[]): Html {
   const rate = requestRate(recent) ?? 0
   const failed = total.failed === 0 ? 'none failed' : `${formatCount(total.failed)} failed`
+  const isDrawn = intervals.some((interval) => failureRate(interval) !== undefined)
   return renderTile({
     title: 'Requests',
     figure: html`${formatRate(rate)}<span class="unit">/s</span>`,
     notes: [
       `${recent.from === 0 ? 'on average ' : ''}${describePeriod(recent)}`,
-      `${formatCount(total.requests)} since the start, ${failed}`,
+      `${formatCount(total.requests)} since the start, ${failed}${isDrawn ? ' (dashed)' : ''}`,
     ],
     name: 'Requests per second',
     total,
     intervals,
     curves: [
       { value: requestRate, className: 'curve' },
-      { value: failureRate, className: 'curve bad', legend: 'failed (dashed)' },
+      { value: failureRate, className: 'curve bad' },
     ],
     format: (value) => `highest ${formatRate(value)}/s`,
   })
@@ -160,8 +161,6 @@ interface Tile {
   readonly curves: readonly {
     readonly value: Curve
     readonly className: string
-    /** Names the curve where it is drawn. */
-    readonly legend?: string
   }[]
   /** The axis ends at 1, and the lowest value is named instead of the highest. */
   readonly isRatio?: boolean
@@ -185,7 +184,6 @@ function renderTile({ title, figure, notes, name, total, intervals, ...rest }: T
       line: drawSteps(intervals, curve.value, { end: total.at, scale }),
     }))
     .filter(({ line }) => line !== '')
-  const legends = lines.flatMap(({ legend }) => legend ?? [])
   return html`<li class="card tile">
     <h3>${title}</h3>
     <p class="figure">${figure}</p>
@@ -202,7 +200,7 @@ function renderTile({ title, figure, notes, name, total, intervals, ...rest }: T
     </svg>
     <p class="row small quiet">
       <span>10 min ago</span>
-      ${hasExtreme ? html`<span>${[extreme, ...legends].join(', ')}</span>` : undefined}
+      ${hasExtreme ? html`<span>${extreme}</span>` : undefined}
       <span>now</span>
     </p>
   </li>`

@@ -248,7 +248,22 @@ describe.skipIf(chromium === '')('the status page in a browser', () => {
     await visit(READY, VIEWS.light, async (page, { server }) => {
       await server.close()
       await page.getByText('No answer since 12:00:00 UTC').waitFor()
+      expect(await page.getByRole('status').textContent()).toBe('No answer')
+      expect(await page.title()).toBe('No answer: shop/orders')
       expect(await findViolations(page)).toEqual([])
+      await page.screenshot({ path: `${SCREENSHOTS}/no-answer-light.png`, fullPage: true })
+    })
+  })
+
+  test('is as before when the sidecar answers again', async () => {
+    await visit(READY, VIEWS.light, async (page) => {
+      const title = await page.title()
+      await page.route('**/status', (route) => route.abort())
+      await page.getByText('No answer since').waitFor()
+      await page.unroute('**/status')
+      await page.getByText('Live, as of').waitFor()
+      expect(await page.getByRole('status').textContent()).toBe('Ready')
+      expect(await page.title()).toBe(title)
     })
   })
 

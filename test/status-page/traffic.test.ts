@@ -109,7 +109,7 @@ describe('the tiles', () => {
 
   test('name the curve of failed requests, which is dashed as well as red', () => {
     const samples = [sample(5000), sample(10_000, { requests: 10, failed: 5 })]
-    expect(tilesOf(samples)[0]).toContain('highest 2/s, failed (dashed) now')
+    expect(tilesOf(samples)[0]).toContain('failed (dashed)')
     expect(tilesOf(samples.map((each) => ({ ...each, failed: 0 })))[0]).not.toContain('dashed')
   })
 
