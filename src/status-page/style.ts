@@ -100,6 +100,7 @@ td,tbody th{overflow-wrap:anywhere}
 details summary{cursor:pointer;padding:.8rem 1.1rem;font-weight:500}
 footer{padding-top:2.5rem;padding-bottom:3rem;color:var(--quiet);font-size:.875rem}
 @media (max-width:72rem){.name{white-space:normal}.name wbr{display:inline}}
+@media(min-width:52rem){td{min-width:6.5rem}}
 @media (max-width:52rem){
 main,header,footer{padding-left:1rem;padding-right:1rem}
 header{padding-top:1.25rem}
