@@ -1,5 +1,10 @@
 /** `wimds env`: prints the variables that lead SDKs to the sidecar without a redirect. */
-import { invalidConfiguration, type ParsedSettings, parseSettings } from '../config/settings.ts'
+import {
+  formatSettingProblem,
+  invalidConfiguration,
+  type ParsedSettings,
+  parseSettings,
+} from '../config/settings.ts'
 import { UsageError } from '../errors.ts'
 import { findConflict, type Flags, findFlagProblems, parseFlags } from '../lib/args.ts'
 import { formatUrlHost, toLocalHost } from '../lib/hosts.ts'
@@ -64,7 +69,7 @@ function parseChoice(flags: Flags<keyof typeof ENV.flags>): {
 /** Parses the settings alone: an application's container has no projected token for `loadConfig`. */
 function readSettings(environment: CommandIo['env']): ParsedSettings {
   const { settings, problems } = parseSettings(environment)
-  if (settings === undefined) throw invalidConfiguration(problems)
+  if (settings === undefined) throw invalidConfiguration(problems.map(formatSettingProblem))
   return settings
 }
 

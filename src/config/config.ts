@@ -24,6 +24,7 @@ import {
   type Environment,
   findIncompleteSettings,
   findUnknownSettings,
+  formatSettingProblem,
   suggestSetting,
   invalidConfiguration,
   type LogLevel,
@@ -99,7 +100,7 @@ export async function loadConfig(
 ): Promise<Config> {
   const raw = withDefaults(env)
   const { settings, problems: invalid } = parseSettings(env)
-  const problems = [...invalid, ...findIncompleteSettings(raw)]
+  const problems = [...invalid.map(formatSettingProblem), ...findIncompleteSettings(raw)]
   const files = await readFiles(raw, readText, problems)
   if (settings === undefined || problems.length > 0) throw invalidConfiguration(problems)
   const config = createConfig(settings, files, findWarnings(env))
@@ -117,7 +118,7 @@ export async function loadNetwork(
   env: Environment,
 ): Promise<Pick<Config['exchange'], 'proxy' | 'extraCa'>> {
   const { settings, problems: invalid } = parseSettings(env)
-  const problems: string[] = [...invalid]
+  const problems = invalid.map(formatSettingProblem)
   const extraCa = await readExtraCa(withDefaults(env), problems)
   if (settings === undefined || problems.length > 0) throw invalidConfiguration(problems)
   return { ...omitUndefined({ extraCa }), ...createProxy(settings) }

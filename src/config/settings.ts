@@ -107,17 +107,29 @@ export function withDefaults(env: Environment): RawSettings {
   return { ...DEFAULTS, ...Object.fromEntries(set) }
 }
 
-/** The outcome of parsing an environment: the settings, or one sentence for each problem. */
+/** Why the value of one setting is rejected. */
+export interface SettingProblem {
+  readonly name: string
+  readonly reason: string
+}
+
+/** The outcome of parsing an environment: the settings, or what is wrong with them. */
 type SettingsResult =
   | { readonly settings: ParsedSettings; readonly problems: readonly [] }
-  | { readonly settings?: undefined; readonly problems: readonly string[] }
+  | { readonly settings?: undefined; readonly problems: readonly SettingProblem[] }
 
 /** Parses each setting by itself. What settings require of each other is checked by `loadConfig`. */
 export function parseSettings(env: Environment): SettingsResult {
   const parsed = Settings.safeParse(withDefaults(env))
   if (parsed.success) return { settings: parsed.data, problems: [] }
   const { issues } = parsed.error
-  return { problems: issues.map(({ path, message }) => `${path.join('.')}: ${message}`) }
+  return {
+    problems: issues.map(({ path, message }) => ({ name: path.join('.'), reason: message })),
+  }
+}
+
+export function formatSettingProblem({ name, reason }: SettingProblem): string {
+  return `${name}: ${reason}`
 }
 
 /** Returns a sentence for each setting that is missing for another one, or contradicts it. */

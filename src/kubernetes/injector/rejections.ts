@@ -1,5 +1,5 @@
 /** Checks whether a pod can be injected: rejections, each with its fix, and warnings. */
-import { parseSettings } from '../../config/settings.ts'
+import { formatSettingProblem, parseSettings } from '../../config/settings.ts'
 import { NO_PROXY_NAMES } from '../../lib/no-proxy.ts'
 import { UNSUPPORTED_PROTOCOL_VARIABLES } from '../../sdk-variables.ts'
 import { isInjectedByAzwi } from './annotations.ts'
@@ -192,11 +192,10 @@ const sidecarSettings: Check = ({ spec }, { sidecarEnv, accountVariables }) => {
     typeof value === 'string' && !value.includes('$(') ? [[name, value] as const] : [],
   )
   return parseSettings(Object.fromEntries(known)).problems.map((problem) => {
-    const [variable = '', reason = ''] = problem.split(/: (.*)/s)
-    const annotation = accountVariables.get(variable)
+    const annotation = accountVariables.get(problem.name)
     return annotation === undefined
-      ? `the sidecar would not start with ${problem}`
-      : `the annotation ${annotation} of the ServiceAccount ${serviceAccountName(spec)} ${reason}. Fix: correct the annotation`
+      ? `the sidecar would not start with ${formatSettingProblem(problem)}`
+      : `the annotation ${annotation} of the ServiceAccount ${serviceAccountName(spec)} ${problem.reason}. Fix: correct the annotation`
   })
 }
 
