@@ -1,11 +1,9 @@
 /** The command line of the azure-workload-identity proxy, which its webhook and existing manifests use. */
 import { UsageError } from '../errors.ts'
 import { parseFlags } from '../lib/args.ts'
+import { START_WAIT_SECONDS } from '../lib/wait-for-port.ts'
 import { DROP_IN } from './declarations/drop-in.ts'
 import type { CommandIo } from './io.ts'
-
-/** That webhook passes no time: as long as the start hooks that wimds injects itself (native/wimds.c has the same). */
-const PROBE_SECONDS = '120'
 
 /** The levels of that proxy, and the corresponding ones of wimds. */
 const LEVELS: Readonly<Record<string, string>> = {
@@ -35,7 +33,8 @@ export async function dropIn(args: readonly string[], io: CommandIo): Promise<nu
   if (flags.has('version')) return (await import('./version.ts')).version([], io)
   if (flags.has('probe')) {
     const { probe } = await import('./probe.ts')
-    return await probe(['--port', port, '--timeout', PROBE_SECONDS], io)
+    // That webhook passes no time.
+    return await probe(['--port', port, '--timeout', `${START_WAIT_SECONDS}`], io)
   }
   const { loadServe } = await import('../precompiled.ts')
   const serve = await loadServe()

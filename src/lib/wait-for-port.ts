@@ -2,6 +2,12 @@
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
+/**
+ * How long start hooks and init containers wait for the sidecar, in seconds: with a CPU limit of 10m a start takes 26 s.
+ * native/wimds.c has the same for the start hook of the azure-workload-identity webhook.
+ */
+export const START_WAIT_SECONDS = 120
+
 const ATTEMPT_TIMEOUT_MS = 1000
 const INTERVAL_MS = 50
 

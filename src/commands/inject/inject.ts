@@ -1,4 +1,5 @@
 /** `wimds inject`: adds the sidecar to manifests, without access to a cluster. */
+import { INJECTED } from '../../kubernetes/injector/annotations.ts'
 import { allContainers } from '../../kubernetes/injector/pod.ts'
 import { releaseImages } from '../../kubernetes/injector/settings.ts'
 import {
@@ -62,8 +63,7 @@ function findOmissions(objects: readonly ObjectReport[]): string[] {
 
 /** Returns a note on the node agent if a manifest has a pod of mode node. */
 function findWaitingPods({ pods }: EditedManifests): string[] {
-  if (!pods.some(({ metadata }) => metadata?.annotations?.['wimds.io/injected'] === 'node'))
-    return []
+  if (!pods.some(({ metadata }) => metadata?.annotations?.[INJECTED] === 'node')) return []
   return [
     'note: the pods of mode node wait in Init until a node agent on their node routes them. Fix: install it, such as by nodeAgent.enabled=true of the chart',
   ]

@@ -5,6 +5,8 @@ import { type Container, type EnvVar, findVariable, getLiteralValue } from './po
 
 /** The variable by which DefaultAzureCredential chooses among its credentials. */
 export const SDK_CREDENTIALS = 'AZURE_TOKEN_CREDENTIALS'
+/** What the annotation wimds.io/sdk-credentials adds. */
+export const MANAGED_IDENTITY_ONLY = { name: SDK_CREDENTIALS, value: 'ManagedIdentityCredential' }
 
 /** Returns the variables that lead SDKs to the sidecar in mode env. */
 export function createEndpointVariables(

@@ -1,4 +1,5 @@
 /** The containers and volumes that the injector adds. */
+import { START_WAIT_SECONDS } from '../../lib/wait-for-port.ts'
 import { CA_DIRECTORY, CA_FILE_NAME, CONFIG_DIRECTORY, type Plan } from './plan.ts'
 import {
   type Container,
@@ -17,9 +18,6 @@ export const CONFIG_VOLUME = 'wimds-config'
 
 /** The volume of the ConfigMap or Secret with the CA bundle. */
 export const CA_VOLUME = 'wimds-ca'
-
-/** How long a start hook or an init container waits for the sidecar: with a CPU limit of 10m a start takes 26 s. */
-const WAIT_SECONDS = 120
 
 /**
  * Creates the sidecar. No probe reaches it over the network: a mesh that redirects inbound connections to
@@ -90,7 +88,7 @@ function createRedirectContainer(pod: Pod, { settings, hasPassThrough }: Plan): 
       `--mode=${mode}`,
       `--port=${port}`,
       // A classic sidecar starts after all init containers.
-      ...(hasNativeSidecars ? [`--wait=${WAIT_SECONDS}`] : []),
+      ...(hasNativeSidecars ? [`--wait=${START_WAIT_SECONDS}`] : []),
       ...(hasPassThrough ? ['--pass-through', `--uid=${uid}`] : []),
     ],
     terminationMessagePolicy: 'FallbackToLogsOnError',
@@ -135,7 +133,7 @@ function createWaitContainer(pod: Pod, plan: Plan): Container {
 }
 
 function createProbeArgs(plan: Plan): string[] {
-  const args = ['probe', `--port=${plan.settings.port}`, `--timeout=${WAIT_SECONDS}`]
+  const args = ['probe', `--port=${plan.settings.port}`, `--timeout=${START_WAIT_SECONDS}`]
   return waitsForPrefetch(plan) ? args : [...args, '--listening']
 }
 

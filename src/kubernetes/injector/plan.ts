@@ -1,6 +1,6 @@
 /** The plan of one pod's injection: settings, annotations and the identity of its ServiceAccount. */
 import type { PodOptions } from './annotations.ts'
-import { createEndpointVariables, SDK_CREDENTIALS } from './app-environment.ts'
+import { createEndpointVariables, MANAGED_IDENTITY_ONLY } from './app-environment.ts'
 import { type FederatedToken, findFederatedToken } from './federated-token.ts'
 import type { ObjectKey } from './object-keys.ts'
 import type { EnvVar, Pod } from './pod.ts'
@@ -52,10 +52,7 @@ export function createPlan(
     accountVariables: findAccountVariables(serviceAccount, settings, sidecarEnv),
     appVariables: [
       // First: another injection removes and appends the variables of mode env alone.
-      ...toVariable(
-        SDK_CREDENTIALS,
-        options.usesManagedIdentityOnly ? 'ManagedIdentityCredential' : undefined,
-      ),
+      ...(options.usesManagedIdentityOnly ? [MANAGED_IDENTITY_ONLY] : []),
       ...(settings.mode === 'env'
         ? createEndpointVariables(`127.0.0.1:${settings.port}`, find('WIMDS_IDENTITY_HEADER'))
         : []),

@@ -1,6 +1,6 @@
 /** Removes the sidecar from a pod: the inverse of injection. */
 import { addNoProxyHosts, NO_PROXY_NAMES } from '../../lib/no-proxy.ts'
-import { SDK_CREDENTIALS } from './app-environment.ts'
+import { MANAGED_IDENTITY_ONLY } from './app-environment.ts'
 import { INJECTED } from './annotations.ts'
 import { removeInjection } from './earlier-injection.ts'
 import {
@@ -39,7 +39,9 @@ const NO_PROXY_HOSTS = addNoProxyHosts(undefined, undefined)
 function removeAppEnvironment(pod: Pod): Pod {
   const annotation = pod.metadata?.annotations?.['wimds.io/sdk-credentials']
   const isAdded = ({ name, value }: EnvVar) =>
-    name === SDK_CREDENTIALS && annotation !== undefined && value === 'ManagedIdentityCredential'
+    annotation !== undefined &&
+    name === MANAGED_IDENTITY_ONLY.name &&
+    value === MANAGED_IDENTITY_ONLY.value
 
   function clean(container: Container): Container {
     const { env } = container
