@@ -22,11 +22,12 @@ const SETTLE_MS = 20_000
 
 type Round = Load & { readonly cpuUs: number }
 
-/** What all processes of a server have shown. */
+/** The processes of one server, and what they have shown. */
 interface Measured {
-  readonly idleMib: readonly number[]
-  readonly afterMib: readonly number[]
-  readonly rounds: readonly Round[]
+  readonly servers: Server[]
+  readonly rounds: Round[]
+  idleMib: readonly number[]
+  afterMib: readonly number[]
 }
 
 /** Rounds of all servers in turn, so that what else the machine does meets each of them. */
@@ -34,42 +35,35 @@ export async function steady(
   simulator: Simulator,
   incumbent: string | undefined,
 ): Promise<readonly Figure[]> {
-  const kinds: Server[][] = [[], [], ...(incumbent === undefined ? [] : [[]])]
-  const [sidecars = [], baselines = [], incumbents = []] = kinds
+  const [wimds, bare] = [createMeasured(), createMeasured()]
+  const other = incumbent === undefined ? undefined : createMeasured()
+  const all = other === undefined ? [wimds, bare] : [wimds, bare, other]
+  const servers = () => all.flatMap((each) => each.servers)
   try {
     for (let count = 0; count < PROCESSES; count += 1) {
       const sidecar = await startSidecar(simulator)
-      sidecars.push(sidecar)
-      baselines.push(await startBaseline(await firstAnswer(sidecar.tokenUrl())))
-      if (incumbent !== undefined) incumbents.push(await startIncumbent(incumbent, simulator))
+      wimds.servers.push(sidecar)
+      bare.servers.push(await startBaseline(await firstAnswer(sidecar.tokenUrl())))
+      if (incumbent !== undefined) other?.servers.push(await startIncumbent(incumbent, simulator))
     }
-    for (const server of kinds.flat()) await firstAnswer(server.tokenUrl())
+    for (const server of servers()) await firstAnswer(server.tokenUrl())
     await sleep(SETTLE_MS)
-    const idle = await memoryOf(kinds)
-    const rounds: Round[][] = kinds.map(() => [])
-    for (let round = 0; round < ROUNDS; round += 1) {
-      for (let process = 0; process < PROCESSES; process += 1) {
-        for (const [index, servers] of kinds.entries()) {
-          const server = servers[process]
-          if (server !== undefined) rounds[index]?.push(await oneRound(server))
-        }
+    for (const each of all) each.idleMib = await Promise.all(each.servers.map(privateMib))
+    for (let round = 0; round < ROUNDS * PROCESSES; round += 1) {
+      for (const each of all) {
+        const server = each.servers[round % PROCESSES]
+        if (server !== undefined) each.rounds.push(await oneRound(server))
       }
     }
     await sleep(SETTLE_MS)
-    const after = await memoryOf(kinds)
-    const measured = kinds.map((_, index): Measured => ({
-      idleMib: idle[index] ?? [],
-      afterMib: after[index] ?? [],
-      rounds: rounds[index] ?? [],
-    }))
-    return figures(measured)
+    for (const each of all) each.afterMib = await Promise.all(each.servers.map(privateMib))
+    return figures(wimds, bare, other)
   } finally {
-    await Promise.all(kinds.flat().map((server) => server.stop()))
+    await Promise.all(servers().map((server) => server.stop()))
   }
 }
 
-const memoryOf = (kinds: readonly (readonly Server[])[]) =>
-  Promise.all(kinds.map((servers) => Promise.all(servers.map(privateMib))))
+const createMeasured = (): Measured => ({ servers: [], rounds: [], idleMib: [], afterMib: [] })
 
 async function oneRound(server: Server): Promise<Round> {
   const before = await processorUs(server)
@@ -77,9 +71,7 @@ async function oneRound(server: Server): Promise<Round> {
   return { ...result, cpuUs: ((await processorUs(server)) - before) / REQUESTS }
 }
 
-function figures([wimds, bare, incumbent]: readonly Measured[]): readonly Figure[] {
-  if (wimds === undefined || bare === undefined)
-    throw new Error('two servers are measured at least')
+function figures(wimds: Measured, bare: Measured, incumbent?: Measured): readonly Figure[] {
   const both = (of: (measured: Measured) => number) => ({
     wimds: of(wimds),
     bare: of(bare),
