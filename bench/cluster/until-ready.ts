@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { TestNamespace } from '../../test/e2e/support/namespace.ts'
 import type { Kind } from './pods.ts'
 
@@ -11,6 +12,9 @@ const COLUMNS = String.raw`jsonpath={.metadata.name}{" "}{.status.conditions[?(@
 /**
  * Creates pods of the kind with one call and returns the milliseconds from that call until each is ready. Throws
  * if one is not ready within five minutes.
+ *
+ * The call comes some time after the manifests are made, at no particular moment of the second in which the kubelet
+ * looks at its pods: `kubectl` takes a tenth of a second longer just after the process that injects them.
  */
 export async function timesUntilReady(
   namespace: TestNamespace,
@@ -18,6 +22,7 @@ export async function timesUntilReady(
   names: readonly string[],
 ): Promise<readonly number[]> {
   const manifests = await kind.manifests(names)
+  await sleep(500 + Math.random() * 1000)
   const args = ['get', 'pods', '--watch', '--output', COLUMNS, '--namespace', namespace.name]
   const watch = spawn('kubectl', args, { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = once(watch, 'exit')
