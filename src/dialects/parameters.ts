@@ -82,6 +82,9 @@ function decode(text: string): string {
   try {
     return decodeURIComponent(text.replaceAll('+', ' '))
   } catch {
-    throw new BrokerError('request_malformed', 'A query variable is not encoded correctly')
+    throw new BrokerError(
+      'request_malformed',
+      `'${printable(text, 40)}' is not percent-encoded correctly. Fix: write a % as %25`,
+    )
   }
 }

@@ -97,7 +97,7 @@ async function postForm(
   if (host !== allowedHost || protocol !== 'https:') {
     throw new BrokerError(
       'entra_host_not_allowed',
-      `the assertion must not be sent to ${protocol}//${host}: the token endpoint is on https://${allowedHost}`,
+      `the assertion must not be sent to ${protocol}//${host}: the token endpoint is on https://${allowedHost}. Fix: report this as a bug of wimds`,
     )
   }
   const response = await request(url, { method: 'POST', headers, body, dispatcher, signal })

@@ -103,7 +103,7 @@ export function createPassThrough(options: PassThroughOptions): PassThrough {
       const { pathname, search } = new URL(url.replace(/^\/+/, '/'), 'http://metadata')
       if (!allows(pathname)) return undefined
       if (method !== 'GET') {
-        throw new BrokerError('method_not_allowed', `${method} is not allowed here`)
+        throw new BrokerError('method_not_allowed', `${method} is not allowed here. Fix: use GET`)
       }
       if (headers['user-agent'] === USER_AGENT) {
         throw new BrokerError(

@@ -4,7 +4,7 @@ import type { Dialect, Reply } from '../dialects/dialect.ts'
 import { BrokerError, toBrokerError } from '../errors.ts'
 import type { MetadataDocument } from '../metadata/documents.ts'
 import type { PassThrough } from '../metadata/pass-through.ts'
-import type { Guard } from './guard.ts'
+import { createPathError, type Guard } from './guard.ts'
 import { MAX_BODY_BYTES } from './listen.ts'
 import { prepareError, prepareReply, sendReply } from './reply.ts'
 import { addTokenRoute, selectDialect, type TokenRouteParts, toWireRequest } from './token-route.ts'
@@ -41,7 +41,7 @@ export function createMetadataApp(parts: MetadataParts): FastifyInstance {
       querystringParser: () => ({}),
     },
     frameworkErrors: (_error, request, reply) => {
-      const error = new BrokerError('invalid_path', 'The path is ambiguous')
+      const error = createPathError()
       const prepared = prepareError(renderUnrouted(error), error, ['GET'])
       sendReply(request, reply, prepared, { dialect: 'none', error }, onReply)
     },
@@ -106,6 +106,9 @@ function toHttpError(thrown: unknown): BrokerError | undefined {
   const status = thrown instanceof Error && 'statusCode' in thrown ? thrown.statusCode : undefined
   if (typeof status !== 'number' || status < 400 || status > 499) return undefined
   return status === 413
-    ? new BrokerError('request_too_large', 'The request body is too large')
+    ? new BrokerError(
+        'request_too_large',
+        `The request body is larger than ${MAX_BODY_BYTES} bytes. Fix: send only the parameters of a token request`,
+      )
     : new BrokerError('request_malformed', 'The request is malformed')
 }

@@ -56,12 +56,25 @@ export function createGuard({ allowedHosts }: GuardOptions): Guard {
     if (headers['x-forwarded-for'] !== undefined) {
       throw new BrokerError('forwarded_request', 'Requests must not be forwarded (X-Forwarded-For)')
     }
-    if (target.isAmbiguous) throw new BrokerError('invalid_path', 'The path is ambiguous')
-    if (target.isImdsV2) throw new BrokerError('imdsv2_not_supported', 'IMDSv2 is not supported')
+    if (target.isAmbiguous) throw createPathError()
+    if (target.isImdsV2) {
+      throw new BrokerError(
+        'imdsv2_not_supported',
+        'IMDSv2 is not supported. Fix: use IMDSv1, as clients do by themselves',
+      )
+    }
     if (method !== 'GET' && target.isMetadata) {
-      throw new BrokerError('method_not_allowed', `${method} is not allowed here`)
+      throw new BrokerError('method_not_allowed', `${method} is not allowed here. Fix: use GET`)
     }
   }
+}
+
+/** Creates the error of a path that routers read in different ways, or not at all. */
+export function createPathError(): BrokerError {
+  return new BrokerError(
+    'invalid_path',
+    'The path is ambiguous. Fix: send it plain, without dot segments, backslashes and unnecessary escapes',
+  )
 }
 
 /** What the guard has to know of a request target. */

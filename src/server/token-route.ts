@@ -53,7 +53,10 @@ export function addTokenRoute(
       const wire = toWireRequest(request)
       const dialect = selectDialect(dialects, wire)
       if (!dialect.methods.some((method) => method === request.method)) {
-        throw new BrokerError('method_not_allowed', `${request.method} is not allowed here`)
+        throw new BrokerError(
+          'method_not_allowed',
+          `${request.method} is not allowed here. Fix: use ${dialect.methods.join(' or ')}`,
+        )
       }
       const query = dialect.parse(wire)
       const identity = resolve(query.selector)

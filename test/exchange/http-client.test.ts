@@ -16,7 +16,10 @@ test.each(['https://evil.test/token', 'http://login.test/token', 'https://login.
       signal: new AbortController().signal,
     })
     const sent = network.networkModule.sendPostRequestAsync(url, { body: 'client_assertion=x' })
-    await expect(sent).rejects.toMatchObject({ code: 'entra_host_not_allowed' })
+    await expect(sent).rejects.toMatchObject({
+      code: 'entra_host_not_allowed',
+      message: expect.stringContaining('Fix: report this as a bug of wimds'),
+    })
     expect(network.response()).toBeUndefined()
   },
 )

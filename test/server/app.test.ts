@@ -127,6 +127,27 @@ test('names the error code of a failed exchange in a header, and none beside a t
 })
 
 test.each([
+  ['an ambiguous path', { url: TOKEN_URL.replace('token', '%74oken') }, 'Fix: send it plain'],
+  ['a broken encoding of the path', { url: '/metadata/%zz' }, 'Fix: send it plain'],
+  ['a broken encoding of the query', { url: `${TOKEN_URL}&x=5%` }, "'5%' is not"],
+  ['another method', { method: 'POST' as const, url: TOKEN_URL }, 'Fix: use GET'],
+  [
+    'an IMDSv2 probe',
+    { url: '/metadata/identity/getplatformmetadata' },
+    'Fix: use IMDSv1, as clients do by themselves',
+  ],
+  [
+    'a large body',
+    { method: 'POST' as const, url: '/x', payload: 'x'.repeat(70_000) },
+    'larger than 65536 bytes. Fix: ',
+  ],
+])('names the fix in the reply to %s', async (_, sent, fix) => {
+  await using app = createMetadataApp(parts())
+  const reply = await app.inject({ ...sent, headers: HEADERS })
+  expect(reply.json().error_description).toContain(fix)
+})
+
+test.each([
   ['identity_not_found', `${TOKEN_URL}&client_id=99999999-9999-4999-8999-999999999999`],
   ['not_found', '/nowhere'],
   ['invalid_path', '/metadata/%zz'],
