@@ -160,6 +160,27 @@ describe('from a Prometheus', () => {
       expect(url).toMatch(/^\/prefix\/api\/v1\/query\?query=.*7d/)
   })
 
+  test('names the fix for a Prometheus, and not that for a sidecar', async () => {
+    const gone = await answering(() => ({ body: '' }))
+    await gone[Symbol.asyncDispose]()
+    const { code, err } = await run(['--prometheus', gone.origin])
+    expect(code).toBe(1)
+    expect(err).toMatch(
+      /cannot connect \(ECONNREFUSED\)\. Fix: .*kubectl port-forward service\/PROMETHEUS 9090.* --prometheus$/m,
+    )
+    await using other = await answering(() => ({ body: { hello: 'grafana' } }))
+    expect((await run(['--prometheus', other.origin])).err).toMatch(
+      /unexpected format\. Fix: give the URL of a Prometheus/,
+    )
+  })
+
+  test('explains a port that no HTTP client of Node connects to', async () => {
+    const { code, err } = await run(['--prometheus', 'http://127.0.0.1:6000'])
+    expect(code).toBe(1)
+    expect(err).toContain('port 6000 is reserved for another protocol')
+    expect(err).toContain('Fix: forward another port of this machine')
+  })
+
   test.each(['NaN', '+Inf', '-Inf', '1e300', 'soon'])('ignores a sample %s', async (value) => {
     await using prometheus = await answering((url) => {
       const isTime = url.searchParams.get('query')?.includes('last_seen') === true
@@ -180,8 +201,18 @@ describe('from a Prometheus', () => {
 })
 
 test.each([
-  [['--url', 'localhost:9169'], /^--url must be a URL such as \S+, not "localhost:9169"$/],
-  [['--prometheus', 'file:///etc/passwd'], /^--prometheus must be a URL/],
+  [
+    ['--url', 'localhost:9169'],
+    /^--url must be a URL such as http:\/\/127\.0\.0\.1:9169, .*, not "localhost:9169"$/,
+  ],
+  [
+    ['--prometheus', 'file:///etc/passwd'],
+    /^--prometheus must be a URL such as http:\/\/127\.0\.0\.1:9090, its port/,
+  ],
+  [
+    ['--prometheus', 'http://localhost:99999'],
+    /its port at most 65535, not "http:\/\/localhost:99999"/,
+  ],
   [['--since', '1 week'], /--since must be .*, not "1 week"/],
   [['--since', '7d]) or (up'], /--since must be/],
 ])('rejects %j', async (args, message) => {

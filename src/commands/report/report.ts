@@ -45,11 +45,13 @@ function checkFlags(flags: Flags<keyof typeof REPORT.flags>): void {
   if (problems.length > 0) throw new UsageError(problems)
 }
 
-function findUrlProblems(flag: string, text: string): string[] {
+const EXAMPLES = { url: 'http://127.0.0.1:9169', prometheus: 'http://127.0.0.1:9090' } as const
+
+function findUrlProblems(flag: keyof typeof EXAMPLES, text: string): string[] {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
     return [
-      `--${flag} must be a URL such as http://127.0.0.1:9169, not ${JSON.stringify(scrubSetting(text))}`,
+      `--${flag} must be a URL such as ${EXAMPLES[flag]}, its port at most 65535, not ${JSON.stringify(scrubSetting(text))}`,
     ]
   }
   const isAnonymous = url.username === '' && url.password === ''
@@ -63,7 +65,7 @@ function findUrlProblems(flag: string, text: string): string[] {
 function fetchSightings(flags: Flags<keyof typeof REPORT.flags>): Promise<Sighting[]>[] {
   const prometheus = flags.value('prometheus')
   const given = flags.values('url')
-  const urls = given.length === 0 && prometheus === undefined ? ['http://127.0.0.1:9169'] : given
+  const urls = given.length === 0 && prometheus === undefined ? [EXAMPLES.url] : given
   return [
     ...urls.map(fetchFromSidecar),
     ...(prometheus === undefined

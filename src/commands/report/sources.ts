@@ -11,7 +11,11 @@ const MAX_BYTES = 64 * 1024 * 1024
 
 /** Fetches the clients of the sidecar with this admin port. Throws an `Error` that names the URL. */
 export async function fetchFromSidecar(url: string): Promise<Sighting[]> {
-  const { workload, clients } = await fetchJson(new URL('/status.json', url), StatusSchema)
+  const { workload, clients } = await fetchJson(
+    new URL('/status.json', url),
+    StatusSchema,
+    SIDECAR_FIXES,
+  )
   const { host, namespace, serviceAccount } = workload
   const name = namespace === undefined ? host : `${namespace}/${serviceAccount ?? host}`
   return clients.map(({ client, version, requests, lastSeenAt }) => ({
@@ -21,6 +25,12 @@ export async function fetchFromSidecar(url: string): Promise<Sighting[]> {
     requests,
     lastSeenAt,
   }))
+}
+
+const SIDECAR_FIXES: Fixes = {
+  connect:
+    'make it reachable from here, such as by kubectl port-forward pod/POD 9169, or name another address by --url',
+  format: 'give the URL of the admin port of a sidecar',
 }
 
 const Vector = z.object({
@@ -42,7 +52,7 @@ export async function fetchFromPrometheus(url: string, since: string): Promise<S
   const query = async (expression: string) => {
     const target = new URL('api/v1/query', url.endsWith('/') ? url : `${url}/`)
     target.searchParams.set('query', expression)
-    return (await fetchJson(target, Vector)).data.result
+    return (await fetchJson(target, Vector, PROMETHEUS_FIXES)).data.result
   }
   const lastSeen = await query(
     `max ${BY} (max_over_time(wimds_client_last_seen_timestamp_seconds[${since}]))`,
@@ -78,7 +88,19 @@ function formatSeriesKey(metric: Record<string, string>): string {
   return JSON.stringify(names.map((name) => [name, metric[name]]))
 }
 
-async function fetchJson<T>(url: URL, schema: z.ZodMiniType<T>): Promise<T> {
+const PROMETHEUS_FIXES: Fixes = {
+  connect:
+    'make it reachable from here, such as by kubectl port-forward service/PROMETHEUS 9090, or name another address by --prometheus',
+  format: 'give the URL of a Prometheus, with the path before /api/v1 if it has one',
+}
+
+/** What to do about a source, by what failed. */
+interface Fixes {
+  readonly connect: string
+  readonly format: string
+}
+
+async function fetchJson<T>(url: URL, schema: z.ZodMiniType<T>, fixes: Fixes): Promise<T> {
   try {
     const response = await fetch(url, {
       redirect: 'error',
@@ -89,19 +111,25 @@ async function fetchJson<T>(url: URL, schema: z.ZodMiniType<T>): Promise<T> {
       throw new Error(`HTTP status ${response.status}: ${scrubAndTruncate(body, 200)}`)
     return schema.parse(JSON.parse(body))
   } catch (error) {
-    throw new Error(`${url.origin}${url.pathname}: ${describeFetchError(error)}`, { cause: error })
+    throw new Error(`${url.origin}${url.pathname}: ${describeFetchError(error, url, fixes)}`, {
+      cause: error,
+    })
   }
 }
 
 const createTooLongError = () => new Error('the response is too long')
 
-function describeFetchError(error: unknown): string {
+function describeFetchError(error: unknown, { port }: URL, fixes: Fixes): string {
   if (error instanceof z.core.$ZodError || error instanceof SyntaxError) {
-    return 'the response has an unexpected format: check that the URL is the admin port of wimds, or a Prometheus'
+    return `the response has an unexpected format. Fix: ${fixes.format}`
   }
   if (!(error instanceof Error)) return 'cannot connect'
   // The message of fetch() is "fetch failed"; its cause has the reason.
   const { cause } = error
   if (!(cause instanceof Error)) return error.message
-  return `cannot connect (${errorCode(cause) ?? cause.message}). Fix: make it reachable from here, such as by kubectl port-forward pod/POD 9169, or name another address by --url or --prometheus`
+  // The Fetch standard blocks some ports.
+  if (cause.message === 'bad port') {
+    return `port ${port} is reserved for another protocol, so Node does not connect to it. Fix: forward another port of this machine to it, and name that`
+  }
+  return `cannot connect (${errorCode(cause) ?? cause.message}). Fix: ${fixes.connect}`
 }
