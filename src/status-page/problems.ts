@@ -40,18 +40,21 @@ export function renderProblems(status: StatusDocument): Html {
   )
 }
 
-/** Returns the link to the problem with this error code; undefined if none has it. */
+/** Returns the link to the problem of a failure; undefined if none, or more than one, may be the one. */
 export function findProblemLink(
   { problems = [] }: StatusDocument,
   code: string,
-  clientId?: string,
+  of: Partial<Pick<StatusDocument['tokens'][number], 'clientId' | 'resource'>> = {},
 ): string | undefined {
-  const index = problems.findIndex(
-    ({ failure, clientId: concerned }) =>
-      failure?.code === code &&
-      (clientId === undefined || concerned === undefined || concerned === clientId),
+  const indexes = problems.flatMap(({ failure, clientId, resources }, index) =>
+    failure?.code === code &&
+    (of.clientId === undefined || clientId === undefined || clientId === of.clientId) &&
+    (of.resource === undefined || resources === undefined || resources.includes(of.resource))
+      ? index
+      : [],
   )
-  return index < 0 ? undefined : `#problem-${index + 1}`
+  const [index] = indexes
+  return index === undefined || indexes.length > 1 ? undefined : `#problem-${index + 1}`
 }
 
 function renderProblem(problem: Problem, id: string, status: StatusDocument): Html {
@@ -104,14 +107,10 @@ function findTone({ servedUntil }: Problem, { state }: StatusDocument) {
   return servedUntil === undefined ? 'failing' : 'degraded'
 }
 
-/** Renders what applications get meanwhile, since when, and how often it happened. */
+/** Renders what applications get meanwhile, since when, and how often the exchange failed. */
 function renderEffect(problem: Problem, status: StatusDocument): Html {
-  const { consecutiveFailures, failingSince, servedUntil, nextAttemptAt, failure, identity } =
-    problem
+  const { consecutiveFailures, failingSince, servedUntil, nextAttemptAt, identity } = problem
   const { generatedAt } = status
-  const requests = status.failedRequests
-    .filter((each) => each.failure.code === failure?.code)
-    .reduce((sum, { count }) => sum + count, 0)
   return renderFacts(
     [
       ['Client id', identity && isUnlisted(identity, status) ? renderMono(identity) : undefined],
@@ -123,7 +122,6 @@ function renderEffect(problem: Problem, status: StatusDocument): Html {
         'Failed exchanges',
         consecutiveFailures === undefined ? undefined : `${consecutiveFailures} in a row`,
       ],
-      ['Requests with this error', requests === 0 ? undefined : String(requests)],
     ],
     'small',
   )

@@ -32,10 +32,11 @@ export function renderExchanges(status: StatusDocument): Html {
       {
         title: 'Outcome',
         width: 'text',
-        cell: ({ identity, failure }) => {
+        cell: ({ identity, resource, failure }) => {
           if (failure === undefined) return html`<span class="tag ok">token</span>`
-          const clientId = status.identities.find(({ name }) => name === identity)?.clientId
-          const link = findProblemLink(status, failure.code, clientId ?? identity)
+          const listed = status.identities.find(({ name }) => name === identity)
+          const clientId = listed?.clientId ?? identity
+          const link = findProblemLink(status, failure.code, { clientId, resource })
           if (link !== undefined) return renderErrorCode(failure, 'failing', link)
           return html`${renderErrorCode(failure, 'starting')}${renderFailure(failure)}`
         },

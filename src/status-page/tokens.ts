@@ -64,12 +64,12 @@ function renderCached(cached: Token['cached']): Html {
 }
 
 function renderTokenFailure(
-  { cached, clientId }: Token,
+  token: Token,
   failure: NonNullable<Token['failure']>,
   status: StatusDocument,
 ): Html {
-  const link = findProblemLink(status, failure.code, clientId)
-  return renderErrorCode(failure, cached === undefined ? 'failing' : 'degraded', link)
+  const link = findProblemLink(status, failure.code, token)
+  return renderErrorCode(failure, token.cached === undefined ? 'failing' : 'degraded', link)
 }
 
 function renderFailures({ consecutiveFailures, cached, failingSince }: Token, now: string): Html {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { renderProblems } from '../../src/status-page/problems.ts'
+import { findProblemLink, renderProblems } from '../../src/status-page/problems.ts'
 import type { StatusDocument } from '../../src/telemetry/status-schema.ts'
 import { aStatus } from '../fixtures/status.ts'
 
@@ -55,4 +55,26 @@ test('an unlisted client id is called so in the title, and the id is among the f
 test('a command names the placeholders in it', () => {
   const failure = { code: 'federated_credential_not_found', message: 'there is none' }
   expect(textOf({ ...FAILURE, failure })).toContain('(fill in IDENTITY_NAME, RESOURCE_GROUP):')
+})
+
+test('two faults with the same code do not share the failed requests of that code', () => {
+  const problems = ['orders', 'billing'].map((identity) => ({
+    ...FAILURE,
+    summary: `no token for https://vault.azure.net as ${identity}`,
+    clientId: identity,
+  }))
+  const failedRequests = [
+    {
+      lastAt: '2026-11-24T11:59:00.000Z',
+      count: 212,
+      protocol: 'imds',
+      client: 'curl',
+      clientVersion: '7.88.1',
+      failure: FAILURE.failure,
+    },
+  ]
+  const status = aStatus({ state: 'failing', problems, failedRequests })
+  expect(renderProblems(status).markup).not.toContain('212')
+  expect(findProblemLink(status, 'entra_unreachable')).toBeUndefined()
+  expect(findProblemLink(status, 'entra_unreachable', { clientId: 'billing' })).toBe('#problem-2')
 })
