@@ -1,6 +1,7 @@
 /** Parses the identities file: YAML with entries. Each problem has its line and column. */
 import * as z from 'zod/mini'
 import { describeFileError, readRegularFile } from '../lib/files.ts'
+import { formatKind } from '../lib/schema-kinds.ts'
 import { suggest } from '../lib/suggest.ts'
 import { normalizeResource } from '../resource.ts'
 import { authorityHost, choice, createSchema, guid, quote, resource, tenant } from './parsers.ts'
@@ -154,14 +155,6 @@ function formatPath(path: Path): string {
   return formatted === '' ? '' : `${formatted}: `
 }
 
-const KINDS: Readonly<Record<string, string>> = {
-  string: 'text',
-  number: 'a number',
-  boolean: 'true or false',
-  array: 'a list',
-  object: 'a mapping',
-}
-
 /** Converts an issue of the schema into problems. */
 function toProblems(issue: z.core.$ZodIssue, content: unknown): Problem[] {
   const { path } = issue
@@ -174,8 +167,7 @@ function toProblems(issue: z.core.$ZodIssue, content: unknown): Problem[] {
   }
   if (issue.code === 'invalid_type') {
     const isMissing = getIn(content, path) === undefined
-    const kind = KINDS[issue.expected] ?? issue.expected
-    return [{ path, text: isMissing ? 'is missing' : `must be ${kind}` }]
+    return [{ path, text: isMissing ? 'is missing' : `must be ${formatKind(issue.expected)}` }]
   }
   return [{ path, text: issue.code === 'too_small' ? 'must not be empty' : issue.message }]
 }

@@ -1,5 +1,6 @@
 /** Parses a pod, or the pod template of a workload. Fields that the injector does not read are kept. */
 import * as z from 'zod/mini'
+import { formatKind } from '../../lib/schema-kinds.ts'
 
 const EnvVar = z.looseObject({ name: z.string() })
 
@@ -23,7 +24,10 @@ const SecurityContext = z.looseObject({
   capabilities: z.nullish(z.looseObject({ add: Names, drop: Names })),
 })
 
-const Quantities = z.nullish(z.record(z.string(), z.union([z.string(), z.number()])))
+const Quantity = z.union([z.string(), z.number()], {
+  error: 'must be a quantity. Fix: write one such as 100m or 64Mi',
+})
+const Quantities = z.nullish(z.record(z.string(), Quantity))
 
 const Container = z.looseObject({
   name: z.string(),
@@ -51,7 +55,7 @@ const Texts = z.nullish(z.record(z.string(), z.string('must be a string. Fix: pu
 const Pod = z.looseObject({
   metadata: z.nullish(z.looseObject({ annotations: Texts, labels: Texts })),
   spec: z.looseObject({
-    containers: z.array(Container).check(z.minLength(1, 'must not be empty')),
+    containers: z.array(Container).check(z.minLength(1, 'must not be empty. Fix: add a container')),
     initContainers: z.nullish(z.array(Container)),
     volumes: z.nullish(z.array(Volume)),
     serviceAccountName: z.nullish(z.string()),
@@ -78,17 +82,27 @@ const RESERVED: ReadonlySet<string> = new Set([SIDECAR, REDIRECT, WAIT])
 
 /** Returns the pod; undefined if it is malformed, with a sentence added to `problems` for each field. */
 export function parsePod(value: unknown, problems: string[]): Pod | undefined {
-  const parsed = Pod.safeParse(value)
+  const parsed = Pod.safeParse(value, WITH_INPUT)
   if (parsed.success) return parsed.data
   problems.push(...parsed.error.issues.map(formatIssue))
   return undefined
 }
 
-/** Formats an issue of zod as `spec.containers must be of type array`. */
+/** Parses with the input in the issues, which `formatIssue` needs. */
+export const WITH_INPUT = { reportInput: true } as const
+
+/** Formats an issue of zod as `spec.containers must be a list. Fix: …`. The value may be a secret. */
 export function formatIssue(issue: z.core.$ZodIssue): string {
   const place = issue.path.join('.') || 'the pod template'
-  const isDefaultMessage = issue.code === 'invalid_type' && issue.message === 'Invalid input'
-  return `${place} ${isDefaultMessage ? `must be of type ${issue.expected}` : issue.message}`
+  if (issue.code !== 'invalid_type' || issue.message !== 'Invalid input') {
+    return `${place} ${issue.message}`
+  }
+  const field = ['pod', ...issue.path.filter((key) => typeof key !== 'number')].join('.')
+  const [reason, fix] =
+    issue.input == null
+      ? ['is missing', 'add']
+      : [`must be ${formatKind(issue.expected)}`, 'correct']
+  return `${place} ${reason}. Fix: ${fix} it (kubectl explain ${field})`
 }
 
 /** Returns all containers, init containers first. */

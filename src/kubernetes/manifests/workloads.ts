@@ -1,7 +1,7 @@
 /** Finds the workloads with a pod template, and the ServiceAccounts, of a manifest. */
 import * as z from 'zod/mini'
 import type { ServiceAccountAnnotations } from '../injector/plan.ts'
-import { formatIssue, serviceAccountName } from '../injector/pod.ts'
+import { formatIssue, serviceAccountName, WITH_INPUT } from '../injector/pod.ts'
 import type { Key } from './yaml-nodes.ts'
 
 export interface Workload {
@@ -65,7 +65,7 @@ export function readWorkloads(
   { object, path }: Located,
   templatePaths: readonly TemplatePath[],
 ): Workload[] | undefined {
-  const parsed = WithMetadata.safeParse(object)
+  const parsed = WithMetadata.safeParse(object, WITH_INPUT)
   const metadata = parsed.data?.metadata
   return findTemplatePaths(object, templatePaths)?.map((templatePath) => {
     const template = templatePath.reduce<unknown>(member, object)

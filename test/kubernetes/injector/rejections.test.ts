@@ -252,9 +252,18 @@ describe('a pod is rejected with a fix for', () => {
   })
 
   test('a malformed pod', () => {
-    expect(reasonsFor('a pod')).toEqual(['the pod template must be of type object'])
+    expect(reasonsFor('a pod')).toEqual([
+      'the pod template must be a mapping. Fix: correct it (kubectl explain pod)',
+    ])
+    expect(reasonsFor({})).toEqual(['spec is missing. Fix: add it (kubectl explain pod.spec)'])
     expect(reasonsFor({ spec: { containers: 'app' } })).toEqual([
-      'spec.containers must be of type array',
+      'spec.containers must be a list. Fix: correct it (kubectl explain pod.spec.containers)',
+    ])
+    const malformed = { env: [{ value: 'secret' }], resources: { limits: { cpu: true } } }
+    expect(reasonsFor({ spec: { containers: [malformed] } })).toEqual([
+      'spec.containers.0.name is missing. Fix: add it (kubectl explain pod.spec.containers.name)',
+      'spec.containers.0.env.0.name is missing. Fix: add it (kubectl explain pod.spec.containers.env.name)',
+      'spec.containers.0.resources.limits.cpu must be a quantity. Fix: write one such as 100m or 64Mi',
     ])
   })
 })
