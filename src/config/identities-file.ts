@@ -116,6 +116,8 @@ export async function readIdentitiesFile(
 interface Problem {
   readonly path: Path
   readonly text: string
+  /** True if the key is wrong, and not its value. */
+  readonly isOfKey?: boolean
 }
 
 /** Parses the text of an identities file. Its time is linear in the text's length. */
@@ -126,7 +128,7 @@ export async function parseIdentities(
   const yaml = await parseYaml(text)
   if ('problems' in yaml)
     return { entries: [], problems: truncateProblems(yaml.problems, yaml.problems.length) }
-  const { content, findOffset, formatPlace } = yaml
+  const { content, findOffset, findKeyOffset, formatPlace } = yaml
   const parsed = IdentitiesSchema.safeParse(content)
   const found = parsed.success
     ? findConflicts(parsed.data.identities, defaults)
@@ -134,7 +136,11 @@ export async function parseIdentities(
   if (parsed.success && found.length === 0) return { entries: parsed.data.identities, problems: [] }
   const problems = found
     .slice(0, MAX_PROBLEMS)
-    .map(({ path, text: reason }) => ({ offset: findOffset(path), path, reason }))
+    .map(({ path, text: reason, isOfKey }) => ({
+      offset: isOfKey === true ? findKeyOffset(path) : findOffset(path),
+      path,
+      reason,
+    }))
     .toSorted((a, b) => a.offset - b.offset)
     .map(({ offset, path, reason }) => `${formatPlace(offset)}: ${formatPath(path)}${reason}`)
   return { entries: [], problems: truncateProblems(problems, found.length) }
@@ -163,6 +169,7 @@ function toProblems(issue: z.core.$ZodIssue, content: unknown): Problem[] {
     return issue.keys.map((key) => ({
       path: [...path, key],
       text: `is not a known setting${suggest(key, known)}`,
+      isOfKey: true,
     }))
   }
   if (issue.code === 'invalid_type') {
