@@ -246,7 +246,7 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       WimdsTokenExpiring: 'time() < 900',
       WimdsLastTokenExpiring: 'time() < 900',
       WimdsRequestsFailing: 'error_ratio5m > 0.05',
-      WimdsNamespaceRequestsFailing: ') >= 3',
+      WimdsNamespaceRequestsFailing: 'error_ratio4h > 0.1',
       WimdsRequestsRejected: 'rejected_ratio5m > 0.5',
       WimdsClockSkew: '> 120',
       WimdsEntraSlow: 'p90_5m > 3',
