@@ -1,5 +1,5 @@
 /** Starts the simulated cluster issuer, Entra ID, vault and token proxy, connected to each other. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Dispatcher } from 'undici'
@@ -7,6 +7,7 @@ import { describeFileError } from '../lib/files.ts'
 import { createCertificateAuthority, type IssuedCertificate } from '../lib/x509.ts'
 import { withControl } from './control/control.ts'
 import { createExchangeLog, type ExchangeLog } from './control/exchange-log.ts'
+import { createDirectory } from './create-directory.ts'
 import { DEFAULT_SECRETS, defaultDirectory, ORDERS, TENANT_ID } from './defaults.ts'
 import { DirectorySchema, type Directory, type DirectoryInput } from './entra/directory.ts'
 import { createEntra, type EntraOptions } from './entra/entra.ts'
@@ -128,7 +129,7 @@ async function build(
   const { dispatcher } = origins
   const { caPem, tokenProxy, ...at } = await openOrigins(origins, options)
   const caFile = join(stateDir, 'ca.crt')
-  await writeFile(caFile, caPem)
+  await writeFile(caFile, caPem).catch(failToCreate(caFile))
 
   const issuer = await createIssuer({ issuer: at.issuer.url, now })
   const directory = DirectorySchema.parse((options.directory ?? defaultDirectory)(issuer.issuer))
@@ -218,10 +219,13 @@ async function prepareStateDir({ stateDir }: SimulatorOptions, closers: Closer[]
     closers.unshift(() => rm(temporary, { recursive: true, force: true }))
     return temporary
   }
-  await mkdir(stateDir, { recursive: true }).catch((error: unknown) => {
-    throw new Error(describeFileError(stateDir, error, 'create'), { cause: error })
-  })
+  await createDirectory(stateDir).catch(failToCreate(stateDir))
   return stateDir
+}
+
+/** Returns a function that throws an error with the path, the reason and the fix. */
+const failToCreate = (path: string) => (error: unknown) => {
+  throw new Error(describeFileError(path, error, 'create'), { cause: error })
 }
 
 const findEntraTarget = (request: Request): FaultTarget =>

@@ -230,6 +230,25 @@ issuers:
     )
   })
 
+  test.runIf(process.platform === 'linux').each([
+    ['/proc', '/proc/ca.crt'],
+    ['/proc/x', '/proc/x'],
+    ['/proc/x/sim', '/proc/x/sim'],
+  ])('exits with 1 at once for %s, where nothing can be created', async (folder, path) => {
+    const io = captureIo()
+    expect(await simulate(['--dir', folder], io)).toBe(1)
+    expect(io.err()).toBe(
+      `wimds simulate: cannot create ${path}: no such file or directory. Fix: check the path\n`,
+    )
+  })
+
+  test('creates the folders above --dir', async () => {
+    const folder = join(directory, 'a/b/c/')
+    const { env, stop } = await startSimulate(folder)
+    expect(env['WIMDS_CA_FILE']).toContain('a/b/c')
+    expect(await stop()).toBe(0)
+  })
+
   test('exits with 1 when a port is in use', async () => {
     await using taken = await serve(async () => new Response('taken'))
     const io = captureIo()

@@ -1,7 +1,8 @@
 /** Writes a token file as the kubelet does, with the same atomic replacement. */
-import { chmod, mkdir, mkdtemp, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Secret } from '../../secret.ts'
+import { createDirectory } from '../create-directory.ts'
 
 export interface ProjectedTokenFile {
   /** Path that a pod reads: a symbolic link to `..data/NAME`. */
@@ -39,7 +40,7 @@ export function createProjectedTokenFile({
   }
 
   async function replace(text: string): Promise<void> {
-    await mkdir(directory, { recursive: true })
+    await createDirectory(directory)
     const previous = await readLinkTarget(dataLink)
     const current = await mkdtemp(join(directory, `..${formatTimestamp(now())}.`))
     await chmod(current, 0o755)
