@@ -1,6 +1,10 @@
 /** Checks whether the variables of the application's containers lead SDKs to the sidecar. */
 import { parseAnnotations } from '../../kubernetes/injector/annotations.ts'
 import {
+  type EndpointAddress,
+  findEndpointAddresses,
+} from '../../kubernetes/injector/app-environment.ts'
+import {
   allContainers,
   type Container,
   findVariable,
@@ -16,11 +20,6 @@ import { failed, notChecked, notNeeded, passed } from '../findings.ts'
 import { createProblem } from '../problem.ts'
 import type { Finding } from '../report.ts'
 
-/** The variables whose value is the origin of an endpoint (R21). */
-const ENDPOINTS = ['AZURE_POD_IDENTITY_AUTHORITY_HOST', 'IDENTITY_ENDPOINT', 'MSI_ENDPOINT']
-
-const METADATA_ORIGIN = 'http://169.254.169.254'
-
 /**
  * Returns a failure for containers whose variables lead elsewhere, and in mode env for a pod in which no container
  * has a variable that leads to the sidecar. A single container without may be that of a mesh.
@@ -35,8 +34,9 @@ export function checkAppVariables(
   const apps = allContainers(pod).filter(
     (container) => container !== sidecar && !isInjected(container) && !skipped.has(container.name),
   )
-  const origins = [...findOrigins(sidecar), ...(mode === 'env' ? [] : [METADATA_ORIGIN])]
-  const conflicts = apps.flatMap((container) => findConflicts(container, origins))
+  const ports = findPorts(sidecar)
+  const find = (container: Container) => findEndpointAddresses(container, ports, mode)
+  const conflicts = apps.flatMap((container) => findConflicts(container, find(container)))
   if (conflicts.length > 0) {
     return failed(
       check,
@@ -55,7 +55,7 @@ export function checkAppVariables(
         )
       : notNeeded(check, `not needed in mode ${mode}`)
   }
-  const reached = apps.filter((container) => leadsTo(container, origins))
+  const reached = apps.filter((container) => find(container).some(({ isSidecar }) => isSidecar))
   const others = apps.filter((container) => !reached.includes(container)).map(({ name }) => name)
   if (reached.length > 0) {
     return passed(
@@ -80,40 +80,23 @@ export function checkAppVariables(
   )
 }
 
-/** Returns the origins of the addresses that the sidecar listens on, with the other names of loopback. */
-function findOrigins(sidecar: Container): string[] {
+/** Returns the ports of the addresses that the sidecar listens on. */
+function findPorts(sidecar: Container): string[] {
   const listen =
     getLiteralValue(findVariable(sidecar, 'WIMDS_LISTEN')) ?? `:${INJECTION_DEFAULTS.port}`
-  return listen.split(',').flatMap((address) => {
-    const port = address.slice(address.lastIndexOf(':') + 1).trim()
-    return [`http://127.0.0.1:${port}`, `http://localhost:${port}`, `http://[::1]:${port}`]
-  })
+  return listen.split(',').map((address) => address.slice(address.lastIndexOf(':') + 1).trim())
 }
 
-function findConflicts(container: Container, origins: readonly string[]): string[] {
+function findConflicts(container: Container, addresses: readonly EndpointAddress[]): string[] {
   const unsupported = Object.entries(UNSUPPORTED_PROTOCOL_VARIABLES).filter(
     ([name]) => findVariable(container, name) !== undefined,
   )
-  const elsewhere = ENDPOINTS.flatMap((name) => {
-    const value = getLiteralValue(findVariable(container, name))
-    return value === undefined || value === '' || isBelow(value, origins) ? [] : [[name, value]]
-  })
   return [
     ...unsupported.map(
       ([name, protocol]) => `${container.name} has ${name}, which selects ${protocol}`,
     ),
-    ...elsewhere.map(
-      ([name, value]) => `${container.name} has ${name}=${value}, which is not the sidecar`,
-    ),
+    ...addresses
+      .filter(({ isSidecar }) => !isSidecar)
+      .map(({ name, value }) => `${container.name} has ${name}=${value}, which is not the sidecar`),
   ]
-}
-
-function leadsTo(container: Container, origins: readonly string[]): boolean {
-  return ENDPOINTS.some((name) =>
-    isBelow(getLiteralValue(findVariable(container, name)) ?? '', origins),
-  )
-}
-
-function isBelow(url: string, origins: readonly string[]): boolean {
-  return URL.canParse(url) && origins.includes(new URL(url).origin)
 }

@@ -1,5 +1,6 @@
 /** The environment of the app's containers: SDK endpoints in mode env, NO_PROXY and more in every mode. */
 import { addNoProxyHosts, NO_PROXY_NAMES } from '../../lib/no-proxy.ts'
+import type { RoutingMode } from '../../lib/routing-modes.ts'
 import { ENDPOINT_VARIABLES } from '../../sdk-variables.ts'
 import { type Container, type EnvVar, findVariable, getLiteralValue } from './pod.ts'
 
@@ -65,6 +66,41 @@ const isPlain = (entry: EnvVar) => getLiteralValue(entry) !== undefined
 function isNoProxyName(name: string): name is (typeof NO_PROXY_NAMES)[number] {
   return NO_PROXY_NAMES.some((each) => each === name)
 }
+
+/** The variables whose value is the address of an endpoint (R21). */
+const ENDPOINT_ADDRESSES = [
+  'AZURE_POD_IDENTITY_AUTHORITY_HOST',
+  'IDENTITY_ENDPOINT',
+  'MSI_ENDPOINT',
+]
+
+/** A variable of a container with the address of an endpoint. */
+export interface EndpointAddress {
+  readonly name: string
+  readonly value: string
+  readonly isSidecar: boolean
+}
+
+/** Returns the endpoint variables of a container with a known value, by whether they lead to the sidecar's ports. */
+export function findEndpointAddresses(
+  container: Container,
+  ports: readonly (number | string)[],
+  mode: RoutingMode | undefined,
+): EndpointAddress[] {
+  const origins = new Set([
+    ...ports.flatMap((port) => LOOPBACK.map((host) => `http://${host}:${port}`)),
+    ...(mode === 'env' ? [] : [METADATA_ORIGIN]),
+  ])
+  return ENDPOINT_ADDRESSES.flatMap((name) => {
+    const value = getLiteralValue(findVariable(container, name))
+    if (value === undefined || value === '') return []
+    const isSidecar = URL.canParse(value) && origins.has(new URL(value).origin)
+    return { name, value, isSidecar }
+  })
+}
+
+const LOOPBACK = ['127.0.0.1', 'localhost', '[::1]']
+const METADATA_ORIGIN = 'http://169.254.169.254'
 
 /** The variables by which an SDK prefers another endpoint (R21); an identity's name is none. */
 const ENDPOINT_SWITCHES = ENDPOINT_VARIABLES.filter((name) => name !== 'DEFAULT_IDENTITY_CLIENT_ID')

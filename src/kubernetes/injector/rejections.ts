@@ -3,7 +3,11 @@ import { formatSettingProblem, parseSettings } from '../../config/settings.ts'
 import { NO_PROXY_NAMES } from '../../lib/no-proxy.ts'
 import { UNSUPPORTED_PROTOCOL_VARIABLES } from '../../sdk-variables.ts'
 import { isInjectedByAzwi } from './annotations.ts'
-import { findConflictingVariables, SDK_CREDENTIALS } from './app-environment.ts'
+import {
+  findConflictingVariables,
+  findEndpointAddresses,
+  SDK_CREDENTIALS,
+} from './app-environment.ts'
 import { isReservedVolume } from './earlier-injection.ts'
 import {
   allContainers,
@@ -264,6 +268,19 @@ const ownSdkCredentials: Check = (pod, { options, appVariables }) =>
         `the container ${name} sets ${SDK_CREDENTIALS} itself, so wimds.io/sdk-credentials does not change it`,
     )
 
+/** Works for programs that ask 169.254.169.254, and not for SDKs that read the variable; mode env rejects it. */
+const endpointElsewhere: Check = (pod, { options, settings: { mode, port } }) =>
+  allContainers(pod)
+    .filter(({ name }) => !options.skipped.has(name))
+    .flatMap((container) =>
+      findEndpointAddresses(container, [port], mode)
+        .filter(({ isSidecar }) => !isSidecar)
+        .map(
+          ({ name }) =>
+            `the container ${container.name} sets ${name}, and SDKs that read it never ask the sidecar. Fix: remove the variable, or list the container in wimds.io/skip-containers`,
+        ),
+    )
+
 const earlierMode: Check = (_, { options, settings: { mode } }) =>
   options.keepsEarlierMode
     ? [`the pod keeps mode ${mode} of its earlier injection. Fix: set wimds.io/mode to change it`]
@@ -275,5 +292,6 @@ const WARNINGS: readonly Check[] = [
   clientId,
   noProxyFromElsewhere,
   ownSdkCredentials,
+  endpointElsewhere,
   earlierMode,
 ]

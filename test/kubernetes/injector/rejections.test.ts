@@ -286,7 +286,32 @@ test('a variable with $(NAME) is not validated', () => {
   expect(inject(request(pod({}), { sidecarEnv: wrong })).kind).toBe('rejected')
 })
 
+const withEnv = (name: string, value: string) =>
+  pod({}, { containers: [{ name: 'app', env: [{ name, value }] }] })
+
 describe('a warning', () => {
+  test.each(['loopback', 'nft'] as const)(
+    'names a variable that leads SDKs past the redirect of mode %s',
+    (mode) => {
+      for (const name of ['IDENTITY_ENDPOINT', 'MSI_ENDPOINT', 'AZURE_POD_IDENTITY_AUTHORITY_HOST'])
+        expect(
+          inject(request(withEnv(name, 'http://127.0.0.1:41000/msi/token'), { mode })),
+        ).toMatchObject({
+          warnings: [
+            `the container app sets ${name}, and SDKs that read it never ask the sidecar. Fix: remove the variable, or list the container in wimds.io/skip-containers`,
+          ],
+        })
+    },
+  )
+
+  test.each([
+    ['http://169.254.169.254/metadata/identity/oauth2/token'],
+    ['http://localhost:8000/msi/token'],
+    [''],
+  ])('is not given for the endpoint %s, which leads to the sidecar or nowhere', (value) => {
+    expect(inject(request(withEnv('MSI_ENDPOINT', value)))).toMatchObject({ warnings: [] })
+  })
+
   test.each([
     ['app', []],
     ['app, migrate; ', []],
