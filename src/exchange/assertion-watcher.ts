@@ -1,16 +1,25 @@
 /** Polls the projected token files, and reports when a token appears, is rotated or fails. */
 import { type BrokerError, toBrokerError } from '../errors.ts'
+import type { Clock } from '../tokens/clock.ts'
 import type { Assertion, AssertionReader } from './assertion.ts'
 
 /** The last result of reading one projected token file. */
 export type AssertionState =
   | { readonly ok: true; readonly assertion: Assertion }
-  | { readonly ok: false; readonly error: BrokerError }
+  | {
+      readonly ok: false
+      readonly error: BrokerError
+      /** When the first read in a row failed, on the monotonic clock. */
+      readonly since: number
+      /** The subject of the last token that was read; undefined if there was none. */
+      readonly lastSubject?: string | undefined
+    }
 
 interface WatcherOptions {
   /** Called at each poll, since a config reload may name other files. */
   readonly files: () => readonly string[]
   readonly read: AssertionReader
+  readonly clock: Pick<Clock, 'monotonic'>
   /** Called when the content of a file, or the error of reading it, has changed. */
   readonly onChange: (file: string, state: AssertionState) => void
 }
@@ -29,7 +38,8 @@ const INITIAL_POLL_MS = 200
 const POLL_MS = 2000
 
 /** Polls, because not every file system reports the kubelet's symlink swap as a change. */
-export function watchAssertions({ files, read, onChange }: WatcherOptions): AssertionWatcher {
+export function watchAssertions(options: WatcherOptions): AssertionWatcher {
+  const { files, read, clock, onChange } = options
   const states = new Map<string, AssertionState>()
   const inflight = new Set<string>()
   let timer: NodeJS.Timeout | undefined
@@ -48,13 +58,13 @@ export function watchAssertions({ files, read, onChange }: WatcherOptions): Asse
 
   async function pollFile(file: string): Promise<void> {
     inflight.add(file)
+    const previous = states.get(file)
     const state = await read(file).then(
       (assertion): AssertionState => ({ ok: true, assertion }),
-      (error: unknown): AssertionState => ({ ok: false, error: toBrokerError(error) }),
+      (error: unknown) => toFailure(toBrokerError(error), previous, clock.monotonic()),
     )
     inflight.delete(file)
     if (isClosed || !files().includes(file)) return
-    const previous = states.get(file)
     states.set(file, state)
     if (!isSameState(previous, state)) onChange(file, state)
   }
@@ -67,6 +77,15 @@ export function watchAssertions({ files, read, onChange }: WatcherOptions): Asse
       clearTimeout(timer)
     },
   }
+}
+
+function toFailure(
+  error: BrokerError,
+  previous: AssertionState | undefined,
+  now: number,
+): AssertionState {
+  if (previous?.ok === false) return { ...previous, error }
+  return { ok: false, error, since: now, lastSubject: previous?.assertion.subject }
 }
 
 function isSameState(a: AssertionState | undefined, b: AssertionState): boolean {

@@ -1,9 +1,9 @@
 /** The status page: the status document as one HTML page that loads nothing else. */
 import type { TrafficSample } from '../telemetry/metrics.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
-import { formatClock, formatDuration, renderFacts, renderText } from './components.ts'
+import { formatClock, formatDuration, renderFacts, renderText, renderTime } from './components.ts'
 import { Html, html } from './html.ts'
-import { renderProblems } from './problems.ts'
+import { findFailingSince, renderProblems } from './problems.ts'
 import { SCRIPT, SCRIPT_HASH } from './refresh.ts'
 import {
   renderAssertions,
@@ -86,7 +86,7 @@ function renderPage(status: StatusDocument, samples: readonly TrafficSample[]): 
           ${renderPart('settings', renderSettings(status))}
         </main>
         <footer>
-          ${renderPart('as-of', renderTime(generatedAt))}
+          ${renderPart('as-of', renderAsOf(generatedAt))}
           <p>
             <a href="/status">Reload</a>, or read it as <a href="/status.json">JSON</a>. The metrics
             are at <a href="/metrics">/metrics</a>. No token is ever shown here.
@@ -111,7 +111,10 @@ function describeState(status: StatusDocument): {
   readonly tone: StatusDocument['state']
   readonly name: string
 } {
-  const { state, warnings } = status
+  const { state, warnings, problems = [] } = status
+  if (state === 'starting' && problems.some(({ failure }) => failure !== undefined)) {
+    return { tone: 'failing', name: 'Not ready: no valid projected token' }
+  }
   if (state === 'ready' && warnings.length > 0) {
     return { tone: 'degraded', name: 'Ready, with warnings' }
   }
@@ -124,7 +127,7 @@ function isIdle({ state, tokens }: StatusDocument): boolean {
   return state === 'ready' && tokens.length === 0
 }
 
-function renderTime(generatedAt: string): Html {
+function renderAsOf(generatedAt: string): Html {
   const clock = formatClock(generatedAt, generatedAt)
   return html`<p>As of ${generatedAt.slice(0, 10)} <span id="as-of">${clock}</span>.</p>`
 }
@@ -163,9 +166,16 @@ function formatWorkload({ host, namespace, serviceAccount }: StatusDocument['wor
   return namespace === undefined ? host : `${namespace}/${serviceAccount ?? host}`
 }
 
-function describeSidecar(status: StatusDocument): readonly (readonly [string, Html | string])[] {
+function describeSidecar(
+  status: StatusDocument,
+): readonly (readonly [string, Html | string | undefined])[] {
   const { workload, build, startedAt, generatedAt, clockSkewSeconds, logLevel } = status
+  const failingSince = findFailingSince(status)
   return [
+    [
+      describeState(status).tone === 'failing' ? 'Failing since' : 'Some requests fail since',
+      failingSince && renderTime(failingSince, generatedAt),
+    ],
     ['Pod', workload.host],
     [
       'Running for',

@@ -1,4 +1,5 @@
 /** The problems of the status page: each fault once, with what it concerns and what to do. */
+import { firstItems } from '../lib/first-items.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 import { DOCS_URL } from '../version.ts'
 import {
@@ -23,9 +24,10 @@ type Problem = NonNullable<StatusDocument['problems']>[number]
 
 /** Renders a card for each problem, and the command for a diagnosis; nothing if there is no problem. */
 export function renderProblems(status: StatusDocument): Html {
-  const { problems = [], state } = status
+  const { problems = [] } = status
   if (problems.length === 0) return html``
-  const heading = state === 'starting' ? 'What it waits for' : 'What is wrong'
+  const isWaiting = problems.every((problem) => findTone(problem, status) === 'starting')
+  const heading = isWaiting ? 'What it waits for' : 'What is wrong'
   const title = problems.length === 1 ? heading : `${heading} (${problems.length})`
   return renderSection(
     'problems',
@@ -101,10 +103,21 @@ function nameUnlisted(summary: string, { identity }: Problem, status: StatusDocu
     : summary
 }
 
-/** A problem whose tokens are still served is less urgent than one without a token. */
-function findTone({ servedUntil }: Problem, { state }: StatusDocument) {
-  if (state === 'starting') return 'starting'
-  return servedUntil === undefined ? 'failing' : 'degraded'
+/** A sidecar that starts waits without a fault. A problem is less urgent while all its tokens are still served. */
+function findTone(problem: Problem, { state }: StatusDocument) {
+  if (state === 'starting' && problem.failure === undefined) return 'starting'
+  return failsRequests(problem) ? 'failing' : 'degraded'
+}
+
+/** Returns true unless all tokens that a problem concerns are cached. */
+function failsRequests({ servedUntil, resourcesWithoutToken }: Problem): boolean {
+  return servedUntil === undefined || resourcesWithoutToken !== undefined
+}
+
+/** Returns since when requests fail: the earliest time of a problem for which they do; undefined if none does. */
+export function findFailingSince({ problems = [] }: StatusDocument): string | undefined {
+  const times = problems.filter(failsRequests).flatMap(({ failingSince }) => failingSince ?? [])
+  return times.toSorted()[0]
 }
 
 /** Renders what applications get meanwhile, since when, and how often the exchange failed. */
@@ -116,7 +129,7 @@ function renderEffect(problem: Problem, status: StatusDocument): Html {
       ['Client id', identity && isUnlisted(identity, status) ? renderMono(identity) : undefined],
       ['Failing since', failingSince && renderTime(failingSince, generatedAt)],
       ['Applications get', describeServed(problem)],
-      ['Until', servedUntil && html`${renderTime(servedUntil, generatedAt)}, then an error`],
+      ['Until', servedUntil && html`${renderTime(servedUntil, generatedAt)}, then errors`],
       ['Next attempt', nextAttemptAt && renderNextAttempt(nextAttemptAt, generatedAt)],
       [
         'Failed exchanges',
@@ -127,11 +140,18 @@ function renderEffect(problem: Problem, status: StatusDocument): Html {
   )
 }
 
-/** Returns what a request for these tokens gets; undefined if the problem does not concern certain tokens. */
-function describeServed({ servedUntil, resources }: Problem): string | undefined {
-  if (servedUntil === undefined) return resources === undefined ? undefined : 'an error'
+/** Returns what a request for these tokens gets; undefined if nothing has failed yet. */
+function describeServed(problem: Problem): Html | string | undefined {
+  const { servedUntil, resources, failingSince, resourcesWithoutToken } = problem
+  if (servedUntil === undefined) return failingSince === undefined ? undefined : 'an error'
+  if (resourcesWithoutToken !== undefined) {
+    const named = firstItems(resourcesWithoutToken, MAX_NAMED).join(', ')
+    return html`cached tokens, and an error for ${renderText(named)}`
+  }
   return resources?.length === 1 ? 'the cached token' : 'cached tokens'
 }
+
+const MAX_NAMED = 3
 
 /** The words in capitals that stand for what the sidecar does not know. */
 const PLACEHOLDER = /\b(?:IDENTITY_NAME|RESOURCE_GROUP|CLUSTER|CLIENT_ID|DEPLOYMENT|NAMESPACE)\b/g

@@ -1,4 +1,6 @@
 /** Readiness: whether the sidecar has had a valid projected token, for `/readyz`. */
+import { BrokerError } from '../errors.ts'
+import type { Assertion } from '../exchange/assertion.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { scrub } from '../secret.ts'
 import type { ExchangeEvent } from '../tokens/token-sources.ts'
@@ -49,9 +51,9 @@ export function createReadiness(options: ReadinessOptions): Readiness {
   const isValid = (state: AssertionState) => state.ok && state.assertion.expiresAt > now()
 
   function check(): ReadinessState {
-    const states = [...assertions().values()]
+    const states = assertions()
     // Checked at each call: the local clock may have been corrected since the token was read.
-    hasValidToken ||= states.some(isValid)
+    hasValidToken ||= [...states.values()].some(isValid)
     const reasons = [
       ...(hasValidToken ? [] : describeAssertions(states)),
       ...(isPrefetched ? [] : ['the resources of WIMDS_PREFETCH are still being fetched']),
@@ -85,9 +87,20 @@ export function createReadiness(options: ReadinessOptions): Readiness {
   }
 }
 
-function describeAssertions(states: readonly AssertionState[]): string[] {
-  if (states.length === 0) return ['the projected token has not been read yet']
-  return states.map((state) =>
-    state.ok ? 'the projected token has expired' : scrub(state.error.message),
+function describeAssertions(states: ReadonlyMap<string, AssertionState>): string[] {
+  if (states.size === 0) return ['the projected token has not been read yet']
+  return [...states].map(([file, state]) =>
+    scrub((state.ok ? createExpiredError(file, state.assertion) : state.error).message),
+  )
+}
+
+/** Creates the error of a projected token that has expired by the clock of this machine. */
+export function createExpiredError(
+  file: string,
+  { expiresAt }: Pick<Assertion, 'expiresAt'>,
+): BrokerError {
+  return new BrokerError(
+    'assertion_expired',
+    `the projected token in ${file} expired at ${new Date(expiresAt).toISOString()} by the clock of this machine. Fix: check that it is a projected volume, the kubelet's log, and the clock of the node`,
   )
 }

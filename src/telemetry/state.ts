@@ -7,7 +7,7 @@ import { scrub } from '../secret.ts'
 import type { Clock } from '../tokens/clock.ts'
 import { toResource } from '../tokens/token.ts'
 import type { CacheEntry } from '../tokens/token-cache.ts'
-import type { ReadinessState } from './readiness.ts'
+import { createExpiredError, type ReadinessState } from './readiness.ts'
 import type { StatusDocument } from './status-schema.ts'
 
 interface StateSources {
@@ -29,41 +29,61 @@ export interface Problem {
   readonly resources?: readonly string[]
   /** Failed exchanges in a row, of the token with the most. */
   readonly failures?: number
-  /** When the first of these exchanges failed, on the monotonic clock. */
+  /** When it began, on the monotonic clock: the first of these exchanges, or reading the projected token, failed. */
   readonly failingSince?: number
   /** When the first of the cached tokens that it concerns expires, in epoch milliseconds; undefined: none is cached. */
   readonly servedUntil?: number
+  /** Scrubbed: what requests fail for meanwhile, if other tokens that it concerns are cached. */
+  readonly resourcesWithoutToken?: readonly string[]
   /** When the first of them is tried again, on the monotonic clock. */
   readonly nextAttemptAt?: number
 }
 
+interface AssertionProblem extends Problem {
+  readonly file: string
+}
+
 interface FoundState {
   readonly state: StatusDocument['state']
-  /** Those without a cached token first, then by the expiry of the token. */
+  /** The most urgent first. */
   readonly problems: readonly Problem[]
 }
 
 /** Returns the state as the status schema defines it, with the problems that explain it. */
 export function findState(sources: StateSources): FoundState {
   const { readiness, entries, assertions, directory, clock } = sources
+  const assertionProblems = findAssertionProblems(assertions, entries, clock)
   if (!readiness.ready) {
-    return { state: 'starting', problems: findStartProblems(readiness.reasons, assertions) }
+    const problems = readiness.reasons.map(
+      (summary) => assertionProblems.find((problem) => problem.summary === summary) ?? { summary },
+    )
+    return { state: 'starting', problems }
   }
-  const failing = entries.filter(({ failure }) => failure !== undefined)
   const hasToken = entries.some(({ token }) => token !== undefined)
   const problems = [
-    ...findAssertionProblems(assertions, entries, clock.wall()),
+    ...assertionProblems,
     ...(directory.identities.length === 0 && !hasToken ? [NO_IDENTITY] : []),
-    ...findTokenProblems(failing),
+    ...findTokenProblems(entries.filter((entry) => !isExplained(entry, assertionProblems))),
   ]
   if (problems.length === 0) return { state: 'ready', problems }
-  const byUrgency = problems.toSorted((a, b) => (a.servedUntil ?? 0) - (b.servedUntil ?? 0))
   // A resource that Entra ID refuses says nothing about the tokens for others.
   const concernsResourcesAlone = problems.every(({ error }) => error?.code === 'resource_refused')
   return {
     state: hasToken || concernsResourcesAlone ? 'degraded' : 'failing',
-    problems: byUrgency,
+    problems: problems.toSorted(compareUrgency),
   }
+}
+
+/**
+ * Compares the urgency of two problems: what fails requests now, the longest first; then what will when a cached
+ * token expires, the next one first.
+ */
+function compareUrgency(a: Problem, b: Problem): number {
+  return failsAt(a) - failsAt(b) || (a.failingSince ?? -Infinity) - (b.failingSince ?? -Infinity)
+}
+
+function failsAt({ servedUntil = 0, resourcesWithoutToken }: Problem): number {
+  return resourcesWithoutToken === undefined ? servedUntil : 0
 }
 
 /** Returns the problem in one sentence, with its error code unless the sentence is the error itself. */
@@ -81,31 +101,54 @@ const NO_IDENTITY: Problem = {
   ),
 }
 
-function findStartProblems(
-  reasons: readonly string[],
-  assertions: ReadonlyMap<string, AssertionState>,
-): Problem[] {
-  const errors = [...assertions.values()].flatMap((state) => (state.ok ? [] : state.error))
-  return reasons.map((summary) => {
-    const error = errors.find(({ message }) => scrub(message) === summary)
-    return { summary, ...(error !== undefined && { error }) }
-  })
-}
-
+/** Returns a problem for each projected token that cannot be used, with the tokens that fail for this reason. */
 function findAssertionProblems(
   assertions: ReadonlyMap<string, AssertionState>,
   entries: readonly CacheEntry[],
-  now: number,
-): Problem[] {
+  clock: Clock,
+): AssertionProblem[] {
   return [...assertions].flatMap(([file, state]) => {
-    const served = findServedUntil(
-      entries.filter(({ request: { identity } }) => identity.tokenFile === file),
-    )
-    if (!state.ok) return { summary: scrub(state.error.message), error: state.error, ...served }
-    if (state.assertion.expiresAt > now) return []
-    const summary = `the projected token in ${file} has expired: check that the kubelet rotates it`
-    return { summary, ...served }
+    const failure = findAssertionFailure(file, state, clock)
+    if (failure === undefined) return []
+    const { error, since } = failure
+    const concerned = entries.filter(({ request: { identity } }) => identity.tokenFile === file)
+    const resources = concerned
+      .filter((entry) => entry.token === undefined && entry.failure?.error.code === error.code)
+      .map(({ request: { scope } }) => scrub(toResource(scope)))
+    const served = findServedUntil(concerned)
+    return {
+      summary: scrub(error.message),
+      error,
+      file,
+      failingSince: since,
+      ...served,
+      ...(served.servedUntil !== undefined &&
+        resources.length > 0 && { resourcesWithoutToken: [...new Set(resources)] }),
+    }
   })
+}
+
+/** Returns why a projected token cannot be used, and since when on the monotonic clock; undefined if it can. */
+function findAssertionFailure(
+  file: string,
+  state: AssertionState,
+  { wall, monotonic }: Clock,
+): { readonly error: BrokerError; readonly since: number } | undefined {
+  if (!state.ok) return state
+  const { expiresAt } = state.assertion
+  if (expiresAt > wall()) return undefined
+  const error = createExpiredError(file, state.assertion)
+  return { error, since: monotonic() - (wall() - expiresAt) }
+}
+
+/** Returns true if a token fails because of a projected token, which is a problem already. */
+function isExplained(
+  { request: { identity }, failure }: CacheEntry,
+  problems: readonly AssertionProblem[],
+): boolean {
+  return problems.some(
+    ({ file, error }) => identity.tokenFile === file && failure?.error.code === error?.code,
+  )
 }
 
 function findServedUntil(entries: readonly CacheEntry[]): Pick<Problem, 'servedUntil'> {
@@ -114,7 +157,8 @@ function findServedUntil(entries: readonly CacheEntry[]): Pick<Problem, 'servedU
 }
 
 /** Returns one problem for all tokens of an identity that fail with the same code. */
-function findTokenProblems(failing: readonly CacheEntry[]): Problem[] {
+function findTokenProblems(entries: readonly CacheEntry[]): Problem[] {
+  const failing = entries.filter(({ failure }) => failure !== undefined)
   const groups = Map.groupBy(failing, ({ request: { identity }, token, failure }) =>
     JSON.stringify([identity.clientId, failure?.error.code, token === undefined]),
   )

@@ -32,7 +32,10 @@ export const StatusSchema = z.object({
    * valid, or no identity is configured.
    */
   state: z.enum(['starting', 'ready', 'degraded', 'failing']),
-  /** Why the state is not ready, one sentence each. */
+  /**
+   * Why the state is not ready, one sentence each: first what fails requests now, the longest first, then what
+   * will when a cached token expires, the next one first.
+   */
   reasons: z.array(z.string()),
   /** The same with details, in the same order; absent in the documents of older versions. */
   problems: z.optional(
@@ -47,10 +50,12 @@ export const StatusSchema = z.object({
         resources: z.optional(z.array(z.string())),
         /** Failed exchanges in a row, of the token with the most. */
         consecutiveFailures: z.optional(count),
-        /** When the first of these exchanges failed. */
+        /** When the first of these exchanges, or reading the projected token, failed. */
         failingSince: z.optional(instant),
         /** When the first of the cached tokens that it concerns expires; absent: none is cached. */
         servedUntil: z.optional(instant),
+        /** What requests fail for meanwhile, if other tokens that it concerns are cached. */
+        resourcesWithoutToken: z.optional(z.array(z.string())),
         /** When the next exchange is due; in the past: at the next request. */
         nextAttemptAt: z.optional(instant),
         failure: z.optional(Failure),

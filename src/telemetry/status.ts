@@ -68,7 +68,7 @@ function formatProblem(
   toWallTime: (at: number) => number,
 ): NonNullable<StatusDocument['problems']>[number] {
   const { summary, error, identity, resources, failures } = problem
-  const { failingSince, servedUntil, nextAttemptAt } = problem
+  const { failingSince, servedUntil, nextAttemptAt, resourcesWithoutToken } = problem
   return {
     summary,
     ...(identity !== undefined && { identity: identity.name, clientId: identity.clientId }),
@@ -76,6 +76,9 @@ function formatProblem(
     ...(failures !== undefined && { consecutiveFailures: failures }),
     ...(failingSince !== undefined && { failingSince: formatTime(toWallTime(failingSince)) }),
     ...(servedUntil !== undefined && { servedUntil: formatTime(servedUntil) }),
+    ...(resourcesWithoutToken !== undefined && {
+      resourcesWithoutToken: [...resourcesWithoutToken],
+    }),
     ...(nextAttemptAt !== undefined && { nextAttemptAt: formatTime(toWallTime(nextAttemptAt)) }),
     ...(error !== undefined && { failure: describeFailure(error), ...describeMeaning(error) }),
   }
@@ -87,14 +90,14 @@ function describeMeaning({ entra }: BrokerError): { readonly explanation?: strin
   return known === undefined ? {} : { explanation: known.explanation }
 }
 
-/** Reads namespace and service account of the subject `system:serviceaccount:NAMESPACE:NAME`. */
+/** Reads namespace and service account of the last subject, `system:serviceaccount:NAMESPACE:NAME`. */
 function describeWorkload(
   assertions: ReadonlyMap<string, AssertionState>,
 ): StatusDocument['workload'] {
   const host = hostname()
   for (const state of assertions.values()) {
-    const parts = state.ok ? state.assertion.subject.split(':') : []
-    const [, kind, namespace, serviceAccount] = parts
+    const subject = state.ok ? state.assertion.subject : state.lastSubject
+    const [, kind, namespace, serviceAccount] = subject?.split(':') ?? []
     if (kind === 'serviceaccount' && namespace !== undefined && serviceAccount !== undefined) {
       return { host, namespace, serviceAccount }
     }

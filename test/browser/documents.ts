@@ -119,7 +119,7 @@ export const READY = aStatus({
 const withReasons = (problems: NonNullable<StatusDocument['problems']>) => ({
   problems,
   reasons: problems.map(({ summary, failure }) =>
-    failure === undefined ? summary : `${summary}: ${failure.code}`,
+    failure === undefined || summary === failure.message ? summary : `${summary}: ${failure.code}`,
   ),
 })
 
@@ -345,7 +345,11 @@ const NO_FILE: Failure = {
 export const UNCONFIGURED = aStatus({
   state: 'failing',
   ...withReasons([
-    { summary: NO_FILE.message, failure: NO_FILE },
+    {
+      summary: NO_FILE.message,
+      failingSince: '2026-11-24T11:56:48.000Z',
+      failure: NO_FILE,
+    },
     {
       summary: 'no identity is configured, so a request without client_id gets no token',
       failure: {
@@ -360,6 +364,51 @@ export const UNCONFIGURED = aStatus({
   assertions: [{ file: '/var/run/secrets/azure/tokens/azure-identity-token', failure: NO_FILE }],
   tokens: [],
   exchanges: [],
+})
+
+/** No projected token since the start. */
+export const NO_TOKEN_FILE = aStatus({
+  state: 'starting',
+  workload: { host: 'orders-7f9c4-x2x8k' },
+  ...withReasons([
+    {
+      summary: NO_FILE.message,
+      failingSince: '2026-11-24T09:00:00.000Z',
+      failure: NO_FILE,
+    },
+  ]),
+  assertions: [{ file: '/var/run/secrets/azure/tokens/azure-identity-token', failure: NO_FILE }],
+  tokens: [],
+  exchanges: [],
+  clients: [],
+})
+
+/** The projected token has gone while one token is cached and another is not. */
+export const TOKEN_FILE_GONE = aStatus({
+  state: 'degraded',
+  ...withReasons([
+    {
+      summary: NO_FILE.message,
+      failingSince: '2026-11-24T11:56:48.000Z',
+      servedUntil: '2026-11-25T09:00:00.000Z',
+      resourcesWithoutToken: [STORAGE],
+      failure: NO_FILE,
+    },
+  ]),
+  assertions: [{ file: '/var/run/secrets/azure/tokens/azure-identity-token', failure: NO_FILE }],
+  tokens: [
+    {
+      identity: 'orders',
+      clientId: ORDERS,
+      resource: STORAGE,
+      scope: `${STORAGE}/.default`,
+      nextAttemptAt: '2026-11-24T12:00:08.000Z',
+      consecutiveFailures: 5,
+      failingSince: '2026-11-24T11:57:12.000Z',
+      failure: NO_FILE,
+    },
+    token(VAULT),
+  ],
 })
 
 /** Ready, and nothing has been requested. */

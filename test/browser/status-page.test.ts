@@ -9,10 +9,12 @@ import {
   DEGRADED,
   hostile,
   IDLE,
+  NO_TOKEN_FILE,
   READY,
   FAILING,
   RELOADED,
   STARTING,
+  TOKEN_FILE_GONE,
   UNCONFIGURED,
   UNLISTED_FAILS,
 } from './documents.ts'
@@ -26,6 +28,8 @@ const STATES = {
   failing: FAILING,
   unlisted: UNLISTED_FAILS,
   unconfigured: UNCONFIGURED,
+  'no-token-file': NO_TOKEN_FILE,
+  'token-file-gone': TOKEN_FILE_GONE,
   starting: STARTING,
   idle: IDLE,
 }

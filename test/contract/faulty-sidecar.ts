@@ -71,6 +71,7 @@ export async function startFaultySidecar({ timeoutMs = 20_000 } = {}): Promise<F
   const watch = watchAssertions({
     files: () => [simulator.tokenFile],
     read: readAssertion,
+    clock,
     onChange: cache.assertionRotated,
   })
   onFailure.defer(() => watch.close())

@@ -3,6 +3,7 @@ import { BrokerError } from '../../src/errors.ts'
 import type { Assertion } from '../../src/exchange/assertion.ts'
 import { watchAssertions } from '../../src/exchange/assertion-watcher.ts'
 import { Secret } from '../../src/secret.ts'
+import { systemClock } from '../../src/tokens/clock.ts'
 
 const FILE = '/var/run/token'
 const anAssertion = (text: string): Assertion => ({
@@ -32,6 +33,7 @@ function createWatcher(first: string) {
         ? Promise.reject(new BrokerError('assertion_missing', content))
         : Promise.resolve(anAssertion(content))
     },
+    clock: systemClock,
     onChange: (_file, state) =>
       reported.push(state.ok ? state.assertion.secret.reveal() : state.error.code),
   })
@@ -49,6 +51,19 @@ test('reports the first state and each change once', async () => {
   becomes('two')
   await vi.advanceTimersByTimeAsync(200)
   expect(reported).toEqual(['one', 'two', 'assertion_missing', 'two'])
+  watch.close()
+})
+
+test('a failure keeps the time of the first failed read, and the subject of the last token', async () => {
+  const { watch, becomes } = createWatcher('one')
+  await watch.poll()
+  becomes('assertion_missing')
+  await vi.advanceTimersByTimeAsync(200)
+  const { since, lastSubject } = { since: 0, lastSubject: '', ...watch.states.get(FILE) }
+  expect(since).toBe(performance.now())
+  expect(lastSubject).toBe('system:serviceaccount:shop:orders')
+  await vi.advanceTimersByTimeAsync(10_000)
+  expect(watch.states.get(FILE)).toMatchObject({ since, lastSubject })
   watch.close()
 })
 
@@ -83,6 +98,7 @@ test('goes on with the other files while one does not answer, which is reads onc
       reads += 1
       return stuck.promise
     },
+    clock: systemClock,
     onChange: (_file, state) => reported.push(state.ok ? state.assertion.secret.reveal() : ''),
   })
   void watch.poll()
@@ -104,6 +120,7 @@ test('reports no state that arrives after it was closed', async () => {
   const watch = watchAssertions({
     files: () => [FILE],
     read: () => late.promise,
+    clock: systemClock,
     onChange: (file) => reported.push(file),
   })
   const polled = watch.poll()

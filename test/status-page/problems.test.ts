@@ -15,7 +15,8 @@ const FAILURE = {
 /** Returns the text of the cards; it is 12:00:00 UTC. */
 function textOf(problem: NonNullable<StatusDocument['problems']>[number]): string {
   return renderProblems(aStatus({ state: 'degraded', problems: [problem] }))
-    .markup.replaceAll(/<[^>]+>/g, ' ')
+    .markup.replaceAll('<wbr />', '')
+    .replaceAll(/<[^>]+>/g, ' ')
     .replaceAll(/\s+/g, ' ')
 }
 
@@ -23,7 +24,7 @@ test('a failing refresh says since when, and until when the cached token is serv
   const text = textOf({ ...FAILURE, servedUntil: '2026-11-24T12:24:00.000Z' })
   expect(text).toContain('Failing since 15 min ago 11:45:00 UTC')
   expect(text).toContain('Applications get the cached token')
-  expect(text).toContain('Until in 24 min 12:24:00 UTC , then an error')
+  expect(text).toContain('Until in 24 min 12:24:00 UTC , then errors')
   expect(text).toContain('Next attempt in 21 s 12:00:21 UTC')
   expect(text).toContain('Failed exchanges 4 in a row')
 })
@@ -35,12 +36,42 @@ test('a failure without a token says what applications get, and that an overdue 
   expect(text).not.toContain('Until')
 })
 
+test('while some tokens are still served, a fault names what requests fail for, and is as urgent as any', () => {
+  const problem = {
+    summary: 'there is no projected token',
+    failingSince: '2026-11-24T11:45:00.000Z',
+    servedUntil: '2026-11-24T12:24:00.000Z',
+    resourcesWithoutToken: ['https://storage.azure.com'],
+    failure: { code: 'assertion_missing', message: 'there is no projected token' },
+  }
+  expect(textOf(problem)).toContain(
+    'Applications get cached tokens, and an error for https://storage.azure.com Until in 24 min 12:24:00 UTC , then errors',
+  )
+  const { markup } = renderProblems(aStatus({ state: 'degraded', problems: [problem] }))
+  expect(markup).toContain('class="card problem failing"')
+})
+
+test('a fault of the projected token, before one was read, is shown as a fault, and waiting is not', () => {
+  const problem = {
+    summary: 'there is no projected token',
+    failingSince: '2026-11-24T11:45:00.000Z',
+    failure: { code: 'assertion_missing', message: 'there is no projected token' },
+  }
+  const waiting = { summary: 'the projected token has not been read yet' }
+  const [faulty, calm] = [problem, waiting].map((each) =>
+    renderProblems(aStatus({ state: 'starting', problems: [each] })),
+  )
+  expect(faulty?.markup).toMatch(/What is wrong[^]*class="card problem failing"/)
+  expect(calm?.markup).toMatch(/What it waits for[^]*class="card problem starting"/)
+  expect(textOf(problem)).toContain('Applications get an error')
+})
+
 test('an unlisted client id is called so in the title, and the id is among the facts', () => {
   const id = '55555555-5555-4555-8555-555555555555'
   const summary = `no token for https://vault.azure.net as ${id}`
   const text = textOf({ ...FAILURE, summary, identity: id, clientId: id })
   expect(text).toContain(' as an unlisted client id ')
-  expect(text.replaceAll(/- (?=\d)/g, '-')).toContain(`Client id ${id}`)
+  expect(text).toContain(`Client id ${id}`)
   const [configured] = aStatus().identities
   const nameless = configured?.clientId ?? ''
   const listed = { ...FAILURE, summary: `no token for x as ${nameless}` }

@@ -56,7 +56,7 @@ describe('logAssertion', () => {
   test('logs why a token cannot be read', () => {
     const { log, events } = logging()
     const error = new BrokerError('assertion_empty', 'it is empty')
-    logAssertion(log, '/token', { ok: false, error }, undefined)
+    logAssertion(log, '/token', { ok: false, error, since: 0 }, undefined)
     const fields = { file: '/token', code: 'assertion_empty', message: 'it is empty' }
     expect(events()).toMatchObject([{ level: 'warn', event: 'assertion_failed', ...fields }])
   })

@@ -201,7 +201,7 @@ describe('projected-token metrics', () => {
 
   test('give no expiry of an unreadable token', async () => {
     const error = new BrokerError('assertion_missing', 'there is no file')
-    const samples = await scrape(observe({ assertion: { ok: false, error } }))
+    const samples = await scrape(observe({ assertion: { ok: false, error, since: 0 } }))
     expect(samples.get(`wimds_assertion_readable{file="${TOKEN_FILE}"}`)).toBe(0)
     expect([...samples.keys()].filter((name) => name.includes('assertion_expiry'))).toEqual([])
   })

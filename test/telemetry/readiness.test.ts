@@ -10,6 +10,7 @@ const JWT = `eyJhbGciOiJSUzI1NiJ9.${'payload'.repeat(5)}.${'signature'.repeat(4)
 const absent: AssertionState = {
   ok: false,
   error: new BrokerError('assertion_missing', 'there is no projected token'),
+  since: 0,
 }
 const expired: AssertionState = {
   ok: true,
@@ -40,7 +41,11 @@ describe('readiness', () => {
   test.each<[string, AssertionState | undefined, string]>([
     ['before the first poll', undefined, 'the projected token has not been read yet'],
     ['while the token is missing', absent, 'there is no projected token'],
-    ['while no token was valid', expired, 'the projected token has expired'],
+    [
+      'while no token was valid',
+      expired,
+      "the projected token in file expired at 2026-11-24T11:59:59.999Z by the clock of this machine. Fix: check that it is a projected volume, the kubelet's log, and the clock of the node",
+    ],
   ])('is false %s', (_, state, reason) => {
     expect(start(state).check()).toEqual({ ready: false, reasons: [reason] })
   })
@@ -86,7 +91,7 @@ test.each([
 
 test('the readiness state has no token in it', () => {
   const error = new BrokerError('assertion_missing', `no file at /run/${JWT}`)
-  const states = new Map<string, AssertionState>([['file', { ok: false, error }]])
+  const states = new Map<string, AssertionState>([['file', { ok: false, error, since: 0 }]])
   const { check: readiness, onExchange } = createReadiness({
     assertions: () => states,
     awaitsPrefetch: false,

@@ -7,7 +7,8 @@ import { describeSettings } from '../../src/telemetry/settings-view.ts'
 import { type StatusDocument, StatusSchema } from '../../src/telemetry/status-schema.ts'
 import { aToken, NOW, ORDERS } from '../fixtures/parts.ts'
 import { aStatus } from '../fixtures/status.ts'
-import { cached, exchange, failing, observe, reply, TOKEN_FILE, VAULT } from './observed.ts'
+import type { CacheEntry } from '../../src/tokens/token-cache.ts'
+import { cached, exchange, failing, observe, readable, reply, VAULT } from './observed.ts'
 
 const documentOf = (given: Parameters<typeof observe>[0]) => {
   const { readiness, document } = observe(given)
@@ -33,16 +34,43 @@ function busy(): StatusDocument {
 const view = (env: Record<string, string>) =>
   Object.fromEntries(describeSettings(env).map(({ name, ...rest }) => [name, rest]))
 
+/** Returns a failing token for a resource as an identity of the same name. */
+const aFailure = (name: string, since: number, expiresAt?: number): CacheEntry =>
+  failing('entra_timeout', 1, {
+    request: {
+      identity: { ...ORDERS, name, clientId: name },
+      scope: `https://${name}.example/.default`,
+    },
+    failure: { error: new BrokerError('entra_timeout', 'too slow'), count: 1, since },
+    ...(expiresAt !== undefined && { token: { ...aToken(), expiresAt } }),
+  })
+
 describe('the state', () => {
   test('is ready when nothing fails', () => {
     expect(documentOf({ entries: [cached()] })).toMatchObject({ state: 'ready', reasons: [] })
   })
 
-  test('is starting before a projected token is read', () => {
+  test('is starting before a projected token is read, and says since when it fails', () => {
     const error = new BrokerError('assertion_missing', 'there is no projected token')
-    expect(documentOf({ assertion: { ok: false, error } })).toMatchObject({
+    const assertion = { ok: false, error, since: -60_000 } as const
+    expect(documentOf({ assertion })).toMatchObject({
       state: 'starting',
       reasons: ['there is no projected token'],
+      problems: [{ failingSince: new Date(NOW - 60_000).toISOString() }],
+    })
+  })
+
+  test('is starting while the first projected token has expired, with the code and since when', () => {
+    const { assertion } = readable
+    const expired = { ok: true, assertion: { ...assertion, expiresAt: NOW - 5000 } } as const
+    expect(documentOf({ assertion: expired })).toMatchObject({
+      state: 'starting',
+      problems: [
+        {
+          failure: { code: 'assertion_expired' },
+          failingSince: new Date(NOW - 5000).toISOString(),
+        },
+      ],
     })
   })
 
@@ -101,7 +129,7 @@ describe('the state', () => {
     ['degraded', 'a token', [cached()]],
   ])('is %s while the projected token cannot be read and %s is cached', (state, _, entries) => {
     const error = new BrokerError('assertion_missing', 'there is no projected token. Fix: mount it')
-    const observed = observe({ entries, assertion: { ok: false, error } })
+    const observed = observe({ entries, assertion: { ok: false, error, since: -60_000 } })
     // An exchange has succeeded, so the sidecar is ready.
     observed.onExchange(exchange())
     expect(observed.document([])).toMatchObject({
@@ -158,21 +186,72 @@ describe('the state', () => {
     expect(tokens[0]?.failingSince).toBe(new Date(NOW - 60_000).toISOString())
   })
 
-  test('says until when cached tokens are served if the projected token cannot be read', () => {
+  describe('while the projected token cannot be read', () => {
     const error = new BrokerError('assertion_missing', 'there is no projected token. Fix: mount it')
-    const identity = { ...ORDERS, tokenFile: TOKEN_FILE }
     const token = { ...aToken(), expiresAt: NOW + 600_000 }
+
+    /** Returns the document of a sidecar whose token was read before. */
+    function documentWith(entries: readonly CacheEntry[]): StatusDocument {
+      const lastSubject = 'system:serviceaccount:shop:orders'
+      const observed = observe({
+        entries,
+        assertion: { ok: false, error, since: -60_000, lastSubject },
+      })
+      observed.onExchange(exchange())
+      return observed.document([])
+    }
+
+    test('says until when cached tokens are served', () => {
+      const other = { ...ORDERS, tokenFile: '/other' }
+      const entries = [
+        cached({ request: { identity: ORDERS, scope: VAULT }, token }),
+        cached({
+          request: { identity: other, scope: VAULT },
+          token: { ...token, expiresAt: NOW + 1000 },
+        }),
+      ]
+      const [problem] = documentWith(entries).problems ?? []
+      expect(problem?.servedUntil).toBe(new Date(NOW + 600_000).toISOString())
+      expect(problem?.resourcesWithoutToken).toBeUndefined()
+    })
+
+    test('is one problem for all tokens that fail for this reason, and names those that are not served', () => {
+      const storage = { identity: ORDERS, scope: 'https://storage.azure.com/.default' }
+      const entries = [
+        failing('assertion_missing', 3, { request: storage }),
+        failing('assertion_missing', 2, { token }),
+      ]
+      expect(documentWith(entries).problems).toEqual([
+        {
+          summary: error.message,
+          failingSince: new Date(NOW - 60_000).toISOString(),
+          servedUntil: new Date(NOW + 600_000).toISOString(),
+          resourcesWithoutToken: ['https://storage.azure.com'],
+          failure: { code: 'assertion_missing', message: error.message },
+        },
+      ])
+    })
+
+    test('names the workload of the last projected token', () => {
+      expect(documentWith([]).workload).toMatchObject({
+        namespace: 'shop',
+        serviceAccount: 'orders',
+      })
+    })
+  })
+
+  test('has what fails requests now first, the longest first, and then what will, the next first', () => {
     const entries = [
-      cached({ request: { identity, scope: VAULT }, token }),
-      cached({
-        request: { identity: { ...identity, tokenFile: '/other' }, scope: VAULT },
-        token: { ...token, expiresAt: NOW + 1000 },
-      }),
+      aFailure('later', -9000, NOW + 2000),
+      aFailure('new', -1000),
+      aFailure('soon', -5000, NOW + 1000),
+      aFailure('old', -3000),
     ]
-    const observed = observe({ entries, assertion: { ok: false, error } })
-    observed.onExchange(exchange())
-    expect(observed.document([]).problems).toMatchObject([
-      { servedUntil: new Date(NOW + 600_000).toISOString() },
+    expect(documentOf({ entries }).problems?.map(({ identity }) => identity)).toEqual([
+      'old',
+      'new',
+      'soon',
+      'later',
     ])
   })
 })

@@ -79,6 +79,7 @@ export function createBroker(config: Config, log: ProcessLog): Broker {
   const assertions = watchAssertions({
     files: () => tokenFiles,
     read: readAssertion,
+    clock: systemClock,
     onChange: (file, state) => {
       telemetry.onAssertion(file, state)
       cache.assertionRotated(file)
