@@ -96,10 +96,13 @@ describe.skipIf(!hasAlertmanager())('Alertmanager', () => {
       { alertname: 'WimdsExchangesFailing', cluster: 'west', ...pod },
       { alertname: 'WimdsLastTokenExpiring', cluster: 'west', ...pod },
       { alertname: 'WimdsRequestsFailing', cluster: 'west', ...pod },
+      { alertname: 'WimdsNoToken', cluster: 'west', ...pod },
       { alertname: 'WimdsNamespaceRequestsFailing', cluster: 'west', namespace: 'batch' },
       { alertname: 'WimdsNamespaceRequestsFailing', cluster: 'east', namespace: 'shop' },
       // Without a fleet: the more urgent one of a pod.
       { alertname: 'WimdsTokenExpiring', cluster: 'east', ...pod },
+      { alertname: 'WimdsNoToken', cluster: 'east', ...pod, pod: 'orders-4' },
+      { alertname: 'WimdsExchangesFailing', cluster: 'east', ...pod, pod: 'orders-3' },
       { alertname: 'WimdsWebhookReplicaDown', cluster: 'east', namespace: 'wimds' },
       // Without the label.
       { alertname: 'WimdsNotReady', namespace: 'shop', pod: 'orders-1' },
@@ -110,6 +113,8 @@ describe.skipIf(!hasAlertmanager())('Alertmanager', () => {
       { alertname: 'WimdsClockSkew', cluster: 'west', namespace: 'shop', pod: 'orders-1' },
       { alertname: 'WimdsLastTokenExpiring', cluster: 'east', ...pod },
       { alertname: 'WimdsExchangesFailing', cluster: 'east', ...pod, pod: 'orders-2' },
+      { alertname: 'WimdsNoToken', cluster: 'east', ...pod, pod: 'orders-3' },
+      { alertname: 'WimdsRequestsFailing', cluster: 'east', namespace: 'shop', pod: 'orders-4' },
       { alertname: 'WimdsNamespaceRequestsFailing', cluster: 'east', namespace: 'batch' },
       { alertname: 'WimdsWebhookDown', cluster: 'east', namespace: 'wimds' },
       { alertname: 'WimdsWebhookReplicaDown', cluster: 'west', namespace: 'wimds' },
