@@ -111,14 +111,12 @@ describe.each(HELMS)('Helm $version', ({ path, version }) => {
       'orders',
       'chart',
       ...renderer,
-      '--post-renderer-args=--env=WIMDS_LISTEN=nowhere',
+      '--post-renderer-args=--env=WIMDS_DRAIN=never',
     )
     expect(status).toBe(1)
     expect(stdout).toBe('')
     // Helm 4 drops what a plugin prints on standard error.
-    expect(stderr).toContain(
-      isPlugin ? 'plugin "wimds" exited with error' : 'WIMDS_LISTEN: must be',
-    )
+    expect(stderr).toContain(isPlugin ? 'plugin "wimds" exited with error' : 'WIMDS_DRAIN: must be')
   })
 })
 

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { z } from 'zod'
+import { SET_BY_INJECTION } from '../../src/commands/inject/options.ts'
 import { CHART, type Helm, HELMS, RELEASE } from './helm.ts'
 
 const Manifest = z.looseObject({
@@ -180,14 +181,19 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     ],
     [
       'the variable of the CA',
-      '--set=injection.env.WIMDS_CA_FILE=/ca.crt',
-      'Fix: use injection.ca.configMap or injection.ca.secret',
+      '--set=injection.env.WIMDS_CA_FILE=/ca.crt,injection.ca.secret=ca',
+      'injection.env.WIMDS_CA_FILE and injection.ca are both set. Fix: remove one',
     ],
     [
       'the variable of the tenant',
       '--set=injection.env.AZURE_TENANT_ID=contoso.com',
       'Fix: use injection.tenantId',
     ],
+    ...[...SET_BY_INJECTION.keys()].map((name): [string, string, string] => [
+      `the variable ${name}, as wimds inject does`,
+      `--set=injection.env.${name}=x`,
+      `injection.env must not contain ${name}, which injection sets. Fix: use `,
+    ]),
     ['a variable that is a number', '--set=injection.env.B=12345678', '/injection/env/B'],
     ['a variable that is true', '--set=injection.env.B=true', '/injection/env/B'],
     [

@@ -5,6 +5,7 @@ import { Readable } from 'node:stream'
 import { afterAll, describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments, stringify } from 'yaml'
 import { inject } from '../../src/commands/inject/inject.ts'
+import { SET_BY_INJECTION } from '../../src/commands/inject/options.ts'
 import { captureIo, exitCode } from './capture.ts'
 
 const CLIENT = '11111111-1111-4111-8111-111111111111'
@@ -750,6 +751,11 @@ a: *nothing
       ['--ca-config-map=a', '--env=WIMDS_CA_FILE=/x', '-'],
       '--env WIMDS_CA_FILE and the CA of a ConfigMap or Secret are both given',
     ],
+    ...[...SET_BY_INJECTION].map(([name, fix]): [string, string[], string] => [
+      `the variable ${name}, which injection sets`,
+      [`--env=${name}=secret`, '-'],
+      `wimds inject: --env must not have ${name}, which injection sets. Fix: use ${fix}\n`,
+    ]),
     ['a variable without a value', ['--env', 'TOKEN', '-'], '--env must be NAME=VALUE'],
     ['the uid of root', ['--uid', '0', '-'], '--uid must be a number above 0, or none'],
     ['a version that is none', ['--kubernetes-version', 'new', '-'], 'must look like 1.29'],

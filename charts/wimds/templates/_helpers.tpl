@@ -100,11 +100,15 @@ but for those by which objects select the pods.
   "WIMDS_LISTEN" "the annotation wimds.io/port of a pod"
   "WIMDS_ADMIN_LISTEN" "the annotation wimds.io/admin-port of a pod"
   "WIMDS_CONFIG" "the annotation wimds.io/config-map of a pod"
-  "WIMDS_CA_FILE" "injection.ca.configMap or injection.ca.secret"
 -}}
 {{- range $name, $_ := .Values.injection.env -}}
 {{- with get $set $name -}}
 {{- fail (printf "injection.env must not contain %s, which injection sets. Fix: use %s" $name .) -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.injection -}}
+{{- if and (hasKey .env "WIMDS_CA_FILE") (or .ca.configMap .ca.secret) -}}
+{{- fail "injection.env.WIMDS_CA_FILE and injection.ca are both set. Fix: remove one of them" -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

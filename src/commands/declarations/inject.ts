@@ -24,7 +24,11 @@ FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standa
       value: 'IMAGE',
       help: "the init container's image (default ghcr.io/wimds/wimds-redirect of this version)",
     },
-    env: { value: 'NAME=VALUE', isRepeatable: true, help: 'a variable for the sidecar' },
+    env: {
+      value: 'NAME=VALUE',
+      isRepeatable: true,
+      help: 'a variable for the sidecar that injection does not set',
+    },
     'ca-config-map': {
       value: 'NAME[/KEY]',
       help: "a ConfigMap in the pod's namespace with CA certificates that the sidecar trusts (key ca.crt)",

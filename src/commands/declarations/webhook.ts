@@ -80,7 +80,7 @@ export const WEBHOOK = {
       value: 'NAME=VALUE',
       group: INJECTION,
       isRepeatable: true,
-      help: 'a variable for the sidecar',
+      help: 'a variable for the sidecar that injection does not set',
     },
     'ca-config-map': {
       value: 'NAME[/KEY]',

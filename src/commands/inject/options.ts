@@ -120,9 +120,28 @@ function parseCa(
   return configMap ?? secret
 }
 
+/** What to use instead of a variable that injection sets. The chart has the same names (injection.env). */
+export const SET_BY_INJECTION: ReadonlyMap<string, string> = new Map([
+  [
+    'AZURE_CLIENT_ID',
+    'the annotation azure.workload.identity/client-id of the ServiceAccount, or --client-id of wimds inject',
+  ],
+  ['AZURE_TENANT_ID', '--tenant-id'],
+  ['AZURE_FEDERATED_TOKEN_FILE', 'AZURE_FEDERATED_TOKEN_FILE of a container of the pod'],
+  ['WIMDS_MODE', '--mode'],
+  ['WIMDS_LISTEN', 'the annotation wimds.io/port of the pod'],
+  ['WIMDS_ADMIN_LISTEN', 'the annotation wimds.io/admin-port of the pod'],
+  ['WIMDS_CONFIG', 'the annotation wimds.io/config-map of the pod'],
+])
+
 function parseVariable(entry: string, problems: string[]): EnvVar[] {
   const [, name, value] = /^([-._a-zA-Z][-._a-zA-Z0-9]*)=([^]*)$/.exec(entry) ?? []
-  if (name !== undefined && value !== undefined) return [{ name, value }]
+  if (name !== undefined && value !== undefined) {
+    const instead = SET_BY_INJECTION.get(name)
+    if (instead === undefined) return [{ name, value }]
+    problems.push(`--env must not have ${name}, which injection sets. Fix: use ${instead}`)
+    return []
+  }
   // The value may be a secret, so the message does not repeat it.
   problems.push('--env must be NAME=VALUE')
   return []
