@@ -242,6 +242,7 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     const THRESHOLDS = {
       WimdsFleetExchangesFailing: ':ratio > 0.2',
       WimdsFleetNotReady: ':ratio > 0.2',
+      WimdsFleetDown: ':ratio > 0.2',
       WimdsExchangesFailing: '(wimds_exchange_consecutive_failures) >= 3',
       WimdsTokenExpiring: 'time() < 900',
       WimdsLastTokenExpiring: 'time() < 900',

@@ -75,12 +75,18 @@ describe.skipIf(!hasAlertmanager())('Alertmanager', () => {
   })
 
   test.each([
-    ['no-page', { alertname: 'WimdsRequestsFailing', namespace: 'dev-shop' }],
-    ['no-page', { alertname: 'WimdsNotReady', namespace: 'dev', cluster: 'west' }],
-    ['default', { alertname: 'WimdsRequestsFailing', namespace: 'shop' }],
-    ['default', { alertname: 'WimdsRequestsFailing', namespace: 'devices' }],
-    ['default', { alertname: 'WimdsFleetExchangesFailing', cluster: 'west' }],
-    ['default', { alertname: 'Watchdog', namespace: 'dev' }],
+    ['no-page', { alertname: 'WimdsRequestsFailing', severity: 'critical', namespace: 'dev-shop' }],
+    [
+      'no-page',
+      { alertname: 'WimdsNotReady', severity: 'critical', namespace: 'dev', cluster: 'a' },
+    ],
+    ['no-page', { alertname: 'WimdsFleetDown', severity: 'critical', cluster: 'dev-west' }],
+    ['pager', { alertname: 'WimdsRequestsFailing', severity: 'critical', namespace: 'devices' }],
+    ['pager', { alertname: 'WimdsFleetExchangesFailing', severity: 'critical', cluster: 'west' }],
+    ['pager', { alertname: 'WimdsFleetNotReady', severity: 'critical' }],
+    ['chat', { alertname: 'WimdsClockSkew', severity: 'warning', namespace: 'shop' }],
+    ['default', { alertname: 'WimdsEntraSlow', severity: 'info', namespace: 'shop' }],
+    ['default', { alertname: 'Watchdog', severity: 'critical', namespace: 'dev' }],
   ])('sends to %s: %o', async (receiver, labels) => {
     const args = Object.entries(labels).map(([name, value]) => `${name}=${value}`)
     const { output } = await amtool('config', 'routes', 'test', `--config.file=${CONFIG}`, ...args)
@@ -99,6 +105,8 @@ describe.skipIf(!hasAlertmanager())('Alertmanager', () => {
       { alertname: 'WimdsNoToken', cluster: 'west', ...pod },
       { alertname: 'WimdsNamespaceRequestsFailing', cluster: 'west', namespace: 'batch' },
       { alertname: 'WimdsNamespaceRequestsFailing', cluster: 'east', namespace: 'shop' },
+      { alertname: 'WimdsDown', cluster: 'west', namespace: 'shop', pod: 'orders-1' },
+      { alertname: 'WimdsRestarting', cluster: 'west', namespace: 'shop', pod: 'orders-2' },
       // Without a fleet: the more urgent one of a pod.
       { alertname: 'WimdsTokenExpiring', cluster: 'east', ...pod },
       { alertname: 'WimdsNoToken', cluster: 'east', ...pod, pod: 'orders-4' },
@@ -110,6 +118,8 @@ describe.skipIf(!hasAlertmanager())('Alertmanager', () => {
     const active: Labels[] = [
       { alertname: 'WimdsFleetExchangesFailing', cluster: 'west' },
       { alertname: 'WimdsFleetNotReady' },
+      { alertname: 'WimdsFleetDown', cluster: 'west' },
+      { alertname: 'WimdsDown', cluster: 'east', namespace: 'shop', pod: 'orders-1' },
       { alertname: 'WimdsClockSkew', cluster: 'west', namespace: 'shop', pod: 'orders-1' },
       { alertname: 'WimdsLastTokenExpiring', cluster: 'east', ...pod },
       { alertname: 'WimdsExchangesFailing', cluster: 'east', ...pod, pod: 'orders-2' },
