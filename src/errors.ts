@@ -124,9 +124,13 @@ export class BrokerError extends Error {
 /** Returns a `BrokerError` unchanged, and any other error as `internal`, without details of its cause. */
 export function toBrokerError(error: unknown): BrokerError {
   if (error instanceof BrokerError) return error
-  return new BrokerError('internal', 'wimds failed unexpectedly; its log has the cause', {
-    cause: error,
-  })
+  return new BrokerError(
+    'internal',
+    'wimds failed unexpectedly. Fix: see the cause in its log, and report it as a bug of wimds',
+    {
+      cause: error,
+    },
+  )
 }
 
 /** Bad usage or configuration: the command line prints the message and exits with 64 (EX_USAGE). */

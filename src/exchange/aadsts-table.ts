@@ -13,6 +13,16 @@ export interface AadstsEntry {
 const REPORT = 'report this as a bug of wimds'
 const IDS = 'check AZURE_CLIENT_ID and AZURE_TENANT_ID (or the identities file)'
 
+/** What to do about a response without a known AADSTS code, by error code; without a full stop. */
+export const DEFAULT_FIXES = {
+  entra_throttled:
+    'wait: wimds retries after the time of Retry-After, an hour at most; look for pods that restart often, or that request tokens for many resources',
+  entra_unavailable: 'wait: wimds retries by itself; if it lasts, see the service health of Azure',
+  entra_bad_response: 'check for a proxy between the pod and the login host',
+  entra_request_rejected:
+    'look up the AADSTS code, if the message has one, at https://login.microsoftonline.com/error',
+} as const satisfies Partial<Record<ErrorCode, string>>
+
 export const AADSTS_TABLE: Readonly<Record<string, AadstsEntry>> = {
   // The federated credential: does one match the assertion?
   70021: notFound(
@@ -241,9 +251,5 @@ function unavailable(
   code: 'entra_throttled' | 'entra_unavailable',
   explanation: string,
 ): AadstsEntry {
-  return {
-    code,
-    explanation,
-    fix: 'wait until Entra ID recovers; the sidecar retries with backoff',
-  }
+  return { code, explanation, fix: DEFAULT_FIXES[code] }
 }

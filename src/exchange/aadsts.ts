@@ -27,7 +27,7 @@ const MAX_CLAIM = 300
 
 /** Returns the fix of an entry with the values of this assertion. */
 export function formatFix(
-  { fix }: AadstsEntry,
+  { fix }: Pick<AadstsEntry, 'fix'>,
   { issuer, subject, audience }: Pick<Assertion, 'issuer' | 'subject' | 'audience'>,
 ): string {
   const claims: Readonly<Record<string, string>> = {

@@ -5,6 +5,7 @@ import { firstItems } from '../lib/first-items.ts'
 import { parseJson } from '../lib/json.ts'
 import { scrub, scrubAndTruncate } from '../secret.ts'
 import { explainAadsts, formatFix } from './aadsts.ts'
+import { DEFAULT_FIXES } from './aadsts-table.ts'
 import type { Assertion } from './assertion.ts'
 import { parseHttpDate, type TokenEndpointResponse } from './http-client.ts'
 
@@ -52,15 +53,15 @@ export function parseEntraError(
     )
   }
   const explained = aadsts === undefined ? undefined : explainAadsts(aadsts)
-  const code = explained?.code ?? findCode(response, body.error)
+  const known = explained ?? findDefault(response, body.error)
   const retryAfterMs = parseRetryAfter(response.headers['retry-after'], entraTime)
   const policies = formatPolicies(body.claims)
   const parts = [
-    description === '' ? formatResponse(response, code) : description,
+    description === '' ? formatResponse(response, known.code) : description,
     ...(policies === undefined ? [] : [`(${policies})`]),
-    ...(explained === undefined ? [] : [`Fix: ${formatFix(explained, assertion)}`]),
+    `Fix: ${formatFix(known, assertion)}`,
   ]
-  return new BrokerError(code, parts.join(' '), {
+  return new BrokerError(known.code, parts.join(' '), {
     entra,
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   })
@@ -101,8 +102,16 @@ export function isAssertionTimeError(aadsts: number | undefined): boolean {
   return aadsts !== undefined && String(aadsts).startsWith('700024')
 }
 
-/** Returns the error code of a response whose AADSTS code is unknown or absent. */
-function findCode({ status, json }: TokenEndpointResponse, error: string | undefined): ErrorCode {
+/** Returns the error code, with its fix, of a response whose AADSTS code is unknown or absent. */
+function findDefault(response: TokenEndpointResponse, error: string | undefined) {
+  const code = findCode(response, error)
+  return { code, fix: DEFAULT_FIXES[code] }
+}
+
+function findCode(
+  { status, json }: TokenEndpointResponse,
+  error: string | undefined,
+): keyof typeof DEFAULT_FIXES {
   if (status === 429) return 'entra_throttled'
   if (status === 408 || status >= 500 || error === 'temporarily_unavailable') {
     return 'entra_unavailable'
@@ -116,8 +125,8 @@ function formatResponse({ status, excerpt }: TokenEndpointResponse, code: ErrorC
   const body = excerpt.replace(/\s+/g, ' ').trim()
   const answered = `the token endpoint answered ${status}${body === '' ? '' : ` ${JSON.stringify(body)}`}`
   return code === 'entra_bad_response'
-    ? `${answered}, which is not a response of Entra ID. Fix: check for a proxy between the pod and the login host`
-    : answered
+    ? `${answered}, which is not a response of Entra ID.`
+    : `${answered}.`
 }
 
 function parseAadsts(description: string): number | undefined {

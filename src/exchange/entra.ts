@@ -211,7 +211,8 @@ async function post(
     if (network.response() === undefined) throw error
   }
   const response = network.response()
-  if (response === undefined) throw new BrokerError('internal', 'MSAL sent no request')
+  if (response === undefined)
+    throw new BrokerError('internal', 'MSAL sent no request. Fix: report this as a bug of wimds')
   return response
 }
 
