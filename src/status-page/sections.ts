@@ -1,4 +1,5 @@
 /** The sections of the status page below the tokens: history, clients and configuration. */
+import type { ErrorCode } from '../errors.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 import {
   capitalize,
@@ -20,7 +21,7 @@ import { findProblemLink } from './problems.ts'
 /** Renders the latest exchanges; those with the same request and outcome are one row with a count. */
 export function renderExchanges(status: StatusDocument): Html {
   const { generatedAt } = status
-  const title = 'Latest exchanges with Entra ID'
+  const title = 'Latest exchanges'
   const rows = renderTableBox(
     title,
     [
@@ -28,7 +29,11 @@ export function renderExchanges(status: StatusDocument): Html {
       { title: 'Times', cell: ({ count }) => count, width: 'short' },
       { title: 'Identity', cell: ({ identity }) => renderIdentity(identity, status) },
       { title: 'Resource', cell: ({ resource }) => renderText(resource, 30) },
-      { title: 'Took', cell: ({ durationMs }) => `${durationMs} ms`, width: 'short' },
+      {
+        title: 'Took',
+        cell: ({ durationMs, failure }) => (isUnasked(failure) ? '–' : `${durationMs} ms`),
+        width: 'short',
+      },
       {
         title: 'Outcome',
         width: 'text',
@@ -37,8 +42,9 @@ export function renderExchanges(status: StatusDocument): Html {
           const listed = status.identities.find(({ name }) => name === identity)
           const clientId = listed?.clientId ?? identity
           const link = findProblemLink(status, failure.code, { clientId, resource })
-          if (link !== undefined) return renderErrorCode(failure, 'failing', link)
-          return html`${renderErrorCode(failure, 'starting')}${renderFailure(failure)}`
+          const note = isUnasked(failure) ? html` <span class="quiet">${UNASKED}</span>` : undefined
+          if (link !== undefined) return html`${renderErrorCode(failure, 'failing', link)}${note}`
+          return html`${renderErrorCode(failure, 'starting')}${note}${renderFailure(failure)}`
         },
       },
     ],
@@ -49,11 +55,26 @@ export function renderExchanges(status: StatusDocument): Html {
     'exchanges',
     title,
     rows,
-    'In an exchange, Entra ID checks the projected token and issues an access token.',
+    'In an exchange, the sidecar sends the projected token to Entra ID, which checks it and issues an access token.',
   )
 }
 
 type Exchange = StatusDocument['exchanges'][number]
+
+const UNASKED = 'Entra ID was not asked'
+
+/** The faults of a projected token that the sidecar finds itself, before it sends the token. */
+const UNASKED_CODES: ReadonlySet<string> = new Set([
+  'assertion_missing',
+  'assertion_unreadable',
+  'assertion_empty',
+  'assertion_malformed',
+  'assertion_audience',
+] satisfies ErrorCode[])
+
+function isUnasked(failure: Exchange['failure']): boolean {
+  return failure !== undefined && UNASKED_CODES.has(failure.code)
+}
 
 /** Returns the latest exchange of each request and outcome, with the number of all of them. */
 function groupExchanges(exchanges: readonly Exchange[]): Exchange[] {

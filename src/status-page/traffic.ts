@@ -46,7 +46,7 @@ export function renderTraffic(samples: readonly TrafficSample[]): Html {
         ${tiles}
       </ul>
       <p class="quiet small note">
-        Requests that waited for Entra ID take as long as the exchange; the others are answered from
+        Requests that waited for an exchange take as long as it; the others are answered from
         memory. Curves are drawn while this page is open; Prometheus keeps the same for longer.
       </p>`,
   )
@@ -129,7 +129,7 @@ function renderLatency(total: TrafficSample, recent: Interval, intervals: Interv
 
 /** Returns what explains a slow request: an exchange, or else the node or a CPU limit. */
 function describeWaiting({ waited }: Interval): string {
-  return waited === 0 ? 'none waited for Entra ID' : `${formatCount(waited)} waited for Entra ID`
+  return `${waited === 0 ? 'none' : formatCount(waited)} waited for an exchange`
 }
 
 function renderCacheHits(total: TrafficSample, recent: Interval, intervals: Interval[]): Html {

@@ -68,7 +68,7 @@ describe('the tiles', () => {
     })
     expect(tilesOf([first])).toEqual([
       'Requests 0.5 /s on average since the start 50 since the start, 2 failed 10 min ago now',
-      'Latency < 1 ms median since the start slowest ≤ 100 ms, 3 waited for Entra ID 10 min ago now',
+      'Latency < 1 ms median since the start slowest ≤ 100 ms, 3 waited for an exchange 10 min ago now',
       'Cache hits 75 % of token requests since the start 30 of 40 since the start 10 min ago now',
     ])
   })
@@ -91,7 +91,7 @@ describe('the tiles', () => {
     ]
     expect(tilesOf(samples)).toEqual([
       'Requests 21 /s in the last minute 1,360 since the start, none failed 10 min ago highest 21/s now',
-      'Latency < 1 ms median in the last minute slowest ≤ 1 ms, none waited for Entra ID 10 min ago slowest > 1 s now',
+      'Latency < 1 ms median in the last minute slowest ≤ 1 ms, none waited for an exchange 10 min ago slowest > 1 s now',
       'Cache hits 100 % of token requests in the last minute 1,310 of 1,360 since the start 10 min ago lowest 50 % now',
     ])
   })
