@@ -257,6 +257,7 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       WimdsWebhookUnreachable: ') >= 1',
       WimdsWebhookRejectingPods: '> 3',
       WimdsWebhookCertificateExpiring: 'time() < 604800',
+      WimdsNodeAgentNotRouting: '> 300',
       WimdsNodeAgentSlow: '> 5',
     }
 

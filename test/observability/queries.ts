@@ -136,7 +136,8 @@ export async function exposedSeries(): Promise<ReadonlyMap<string, readonly stri
   const registries = [
     aMetricsRegistry(),
     createWebhookMetrics(() => 0).registry,
-    createNodeAgentMetrics(() => ({ routed: 0, pending: 0 })).registry,
+    createNodeAgentMetrics({ counts: () => ({ routed: 0, pending: 0 }), longestPendingMs: () => 0 })
+      .registry,
   ]
   for (const registry of registries) {
     for (const { name, type } of await registry.getMetricsAsJSON()) {

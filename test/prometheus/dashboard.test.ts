@@ -49,7 +49,10 @@ async function startWebhook(): Promise<{ port: number; adminPort: number }> {
 
 /** Starts the admin server of a node agent, whose pods the test routes. */
 async function startNodeAgent() {
-  const metrics = createNodeAgentMetrics(() => ({ routed: 3, pending: 1 }))
+  const metrics = createNodeAgentMetrics({
+    counts: () => ({ routed: 3, pending: 1 }),
+    longestPendingMs: () => 40_000,
+  })
   metrics.onSync(true)
   const { attach } = createConnectionLimiter(64)
   const parts = { watch: attach, scrape: metrics.scrape, unreadyReasons: () => [] }

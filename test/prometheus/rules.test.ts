@@ -23,7 +23,13 @@ describe.skipIf(!hasPrometheus())('promtool', () => {
 
   test.each([
     ['the webhook', createWebhookMetrics(() => Date.now())],
-    ['the node agent', createNodeAgentMetrics(() => ({ routed: 1, pending: 0 }))],
+    [
+      'the node agent',
+      createNodeAgentMetrics({
+        counts: () => ({ routed: 1, pending: 0 }),
+        longestPendingMs: () => 0,
+      }),
+    ],
   ])('accepts the metrics of %s', async (_, metrics) => {
     const { body } = await metrics.scrape()
     expect(await promtool(['check', 'metrics'], body)).toEqual({ isOk: true, output: '' })

@@ -237,7 +237,9 @@ describe('state metrics', () => {
   })
 })
 
-const aNodeAgentRegistry = () => createNodeAgentMetrics(() => ({ routed: 0, pending: 0 })).registry
+const aNodeAgentRegistry = () =>
+  createNodeAgentMetrics({ counts: () => ({ routed: 0, pending: 0 }), longestPendingMs: () => 0 })
+    .registry
 
 const PROCESS_METRIC = /^(?:process|nodejs)_/
 

@@ -60,7 +60,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
       writeEvent(pod, message)
     },
   })
-  const metrics = createNodeAgentMetrics(reconciler.counts)
+  const metrics = createNodeAgentMetrics(reconciler)
   const admin = createAdminServer({
     watch: createConnectionLimiter(MAX_ADMIN_CONNECTIONS).attach,
     scrape: metrics.scrape,

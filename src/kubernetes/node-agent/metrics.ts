@@ -30,8 +30,11 @@ const REASONS: readonly RouteFailureReason[] = [
 ]
 const ROUTE_BUCKETS = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 
-/** Creates the metrics in a new registry. `counts` is read at each scrape. */
-export function createNodeAgentMetrics(counts: Reconciler['counts']): NodeAgentMetrics {
+/** Creates the metrics in a new registry. The reconciler is read at each scrape. */
+export function createNodeAgentMetrics({
+  counts,
+  longestPendingMs,
+}: Pick<Reconciler, 'counts' | 'longestPendingMs'>): NodeAgentMetrics {
   const registry = createRegistry()
   const registers = [registry]
   new Gauge({
@@ -41,6 +44,14 @@ export function createNodeAgentMetrics(counts: Reconciler['counts']): NodeAgentM
     registers,
     collect() {
       for (const [state, count] of Object.entries(counts())) this.set({ state }, count)
+    },
+  })
+  new Gauge({
+    name: 'wimds_node_agent_longest_pending_seconds',
+    help: 'How long the pod has waited for its route that waits longest; 0 if none waits.',
+    registers,
+    collect() {
+      this.set(longestPendingMs() / 1000)
     },
   })
   const duration = new Histogram({

@@ -5,7 +5,7 @@ import { parseRoutedPod, type RoutedPod } from './routed-pod.ts'
 
 interface ReconcilerOptions {
   readonly route: RoutePod
-  /** Called when a pod was routed that was not before; `durationMs` since its address was first seen. */
+  /** Called when a pod was routed that was not before; `durationMs` since its address was first seen, or since an attempt to route it again failed. */
   readonly onRouted: (pod: RoutedPod, durationMs: number) => void
   readonly onFailure: (pod: RoutedPod, error: unknown) => void
 }
@@ -17,12 +17,15 @@ export interface Reconciler {
   /** Forgets every pod that is not among these. */
   readonly onListed: (uids: ReadonlySet<string>) => void
   readonly counts: () => { readonly routed: number; readonly pending: number }
+  /** Returns how long the pod has waited that waits longest, in milliseconds; 0 if none waits. */
+  readonly longestPendingMs: () => number
   readonly close: () => void
 }
 
 interface Entry {
   pod: RoutedPod
-  readonly seenAt: number
+  /** While it is not routed: since when. */
+  pendingSince: number
   /** What is in force; another address, or a sidecar that has started or restarted, needs another attempt. */
   done: string | undefined
   isRunning: boolean
@@ -47,7 +50,7 @@ export function createReconciler({ route, onRouted, onFailure }: ReconcilerOptio
     }
     const entry = entries.get(pod.uid) ?? {
       pod,
-      seenAt: performance.now(),
+      pendingSince: performance.now(),
       done: undefined,
       isRunning: false,
       failures: 0,
@@ -82,11 +85,12 @@ export function createReconciler({ route, onRouted, onFailure }: ReconcilerOptio
     try {
       await route(pod)
       entry.failures = 0
-      if (entry.done === undefined) onRouted(pod, performance.now() - entry.seenAt)
+      if (entry.done === undefined) onRouted(pod, performance.now() - entry.pendingSince)
       entry.done = stateOf(pod)
     } catch (error) {
       // A pod that has ended in the meantime is no failure.
       if (entries.get(pod.uid) !== entry) return
+      if (entry.done !== undefined) entry.pendingSince = performance.now()
       entry.done = undefined
       entry.failures += 1
       onFailure(pod, error)
@@ -119,6 +123,11 @@ export function createReconciler({ route, onRouted, onFailure }: ReconcilerOptio
     counts: () => {
       const routed = [...entries.values()].filter(({ done }) => done !== undefined).length
       return { routed, pending: entries.size - routed }
+    },
+    longestPendingMs: () => {
+      const now = performance.now()
+      const pending = [...entries.values()].filter(({ done }) => done === undefined)
+      return Math.max(0, ...pending.map(({ pendingSince }) => now - pendingSince))
     },
     close: () => {
       for (const uid of entries.keys()) onDeleted(uid)

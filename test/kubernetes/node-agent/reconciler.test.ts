@@ -69,6 +69,39 @@ test('tries again with backoff, without a second attempt for changes in between'
   expect(onRouted).toHaveBeenCalledTimes(1)
 })
 
+test('tells how long the pod has waited that waits longest', async () => {
+  const { add, reconciler } = setUp(({ uid }) =>
+    uid === 'routed' ? Promise.resolve() : Promise.reject(new Error('nft: not found')),
+  )
+  expect(reconciler.longestPendingMs()).toBe(0)
+  add({ uid: 'routed' })
+  add({ uid: 'first' })
+  await vi.advanceTimersByTimeAsync(100_000)
+  add({ uid: 'second' })
+  await vi.advanceTimersByTimeAsync(50_000)
+  expect(reconciler.longestPendingMs()).toBe(150_000)
+  reconciler.onDeleted('first')
+  expect(reconciler.longestPendingMs()).toBe(50_000)
+  reconciler.onDeleted('second')
+  expect(reconciler.longestPendingMs()).toBe(0)
+})
+
+test('counts from its failure how long a pod waits that was routed before', async () => {
+  let isBroken = false
+  const { add, onRouted, reconciler } = setUp(() =>
+    isBroken ? Promise.reject(new Error('nft: not found')) : Promise.resolve(),
+  )
+  add()
+  await vi.advanceTimersByTimeAsync(3_600_000)
+  isBroken = true
+  add({ isStarted: true })
+  await vi.advanceTimersByTimeAsync(100)
+  expect(reconciler.longestPendingMs()).toBe(100)
+  isBroken = false
+  await vi.advanceTimersByTimeAsync(1000)
+  expect(onRouted.mock.lastCall?.[1]).toBeLessThan(1100)
+})
+
 test('sees a change that comes during an attempt', async () => {
   const attempts: (() => void)[] = []
   const { add, calls } = setUp(() => new Promise((resolve) => attempts.push(resolve)))
