@@ -1,6 +1,7 @@
 /** What the chart renders, and the values that it rejects, by each Helm. */
+import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { parseAllDocuments } from 'yaml'
+import { parse, parseAllDocuments } from 'yaml'
 import { z } from 'zod'
 import { SET_BY_INJECTION } from '../../src/commands/inject/options.ts'
 import { CHART, type Helm, HELMS, RELEASE } from './helm.ts'
@@ -22,6 +23,7 @@ const Deployment = z.object({
     }),
   }),
 })
+const Group = z.object({ properties: z.record(z.string(), z.unknown()) })
 const Webhooks = z.object({
   webhooks: z.array(
     z.object({
@@ -32,6 +34,21 @@ const Webhooks = z.object({
     }),
   ),
 })
+
+/** The names of all values and groups of values. */
+const VALUES = findValues(
+  parse(readFileSync(`${CHART}/values.yaml`, 'utf8')),
+  JSON.parse(readFileSync(`${CHART}/values.schema.json`, 'utf8')),
+)
+
+function findValues(values: object, schema: unknown, prefix = ''): string[] {
+  const { properties } = Group.parse(schema)
+  return Object.entries(values).flatMap(([key, value]): string[] => {
+    const name = `${prefix}${key}`
+    const isGroup = Group.safeParse(properties[key]).success
+    return [name, ...(isGroup ? findValues(value, properties[key], `${name}.`) : [])]
+  })
+}
 
 /** Keeps the types of a values file. */
 const assignments = (values: object) =>
@@ -249,8 +266,32 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     ['a privileged port', '--set=webhook.port=443', '/webhook/port'],
     ['a drain without a unit', '--set=drain=5', '/drain'],
     ['a disruption budget of 0', '--set=podDisruptionBudget.maxUnavailable=0', '/maxUnavailable'],
+    [
+      'a tag with a blank',
+      '--set=image.tag=a b',
+      'image.tag "a b" is not a tag. Fix: set it to letters, digits and _ . -, such as 0.1.0, or leave it empty',
+    ],
+    [
+      'a repository with a tag',
+      '--set=redirectImage.repository=r.example:5000/redirect:1',
+      'redirectImage.repository "r.example:5000/redirect:1" is not the name of an image without tag and digest. Fix: set them by redirectImage.tag and redirectImage.digest',
+    ],
+    [
+      'a port above 65535',
+      '--set=nodeAgent.adminListen=127.0.0.1:99999',
+      'nodeAgent.adminListen "127.0.0.1:99999" has no port from 1 to 65535. Fix: set it to ADDRESS:PORT',
+    ],
   ])('rejects %s', async (_, flag, message) => {
     await expect(template(flag)).rejects.toThrow(message)
+  })
+
+  test.each(VALUES)('renders %s as null, or names it', async (value) => {
+    const everything =
+      '--set=nodeAgent.enabled=true,podMonitor.enabled=true,prometheusRule.enabled=true'
+    const output = await template(everything, `--set=${value}=null`).catch(String)
+    const name = value.split('.').at(-1) ?? ''
+    if (output.includes('missing property')) expect(output).toContain(`property '${name}'`)
+    else expect(output).not.toMatch(/^Error|<nil>|%!|=null$|: null$/m)
   })
 
   test.each([

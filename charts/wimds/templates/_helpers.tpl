@@ -73,6 +73,20 @@ but for those by which objects select the pods.
 {{- define "wimds.checkValues" -}}
 {{- $guid := `^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$` -}}
 {{- $domain := `^[A-Za-z0-9-]+([.][A-Za-z0-9-]+)+$` -}}
+{{- range $name := list "image" "redirectImage" -}}
+{{- with get $.Values $name -}}
+{{- if not (regexMatch `^(\S+/)?[^\s/:@]+$` .repository) -}}
+{{- fail (printf "%s.repository %q is not the name of an image without tag and digest. Fix: set them by %s.tag and %s.digest" $name .repository $name $name) -}}
+{{- end -}}
+{{- if not (regexMatch `^([0-9A-Za-z_][0-9A-Za-z_.-]{0,127})?$` (.tag | default "")) -}}
+{{- fail (printf "%s.tag %q is not a tag. Fix: set it to letters, digits and _ . -, such as 0.1.0, or leave it empty" $name .tag) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $adminPort := splitList ":" .Values.nodeAgent.adminListen | last | int -}}
+{{- if or (lt $adminPort 1) (gt $adminPort 65535) -}}
+{{- fail (printf "nodeAgent.adminListen %q has no port from 1 to 65535. Fix: set it to ADDRESS:PORT, such as 127.0.0.1:9441" .Values.nodeAgent.adminListen) -}}
+{{- end -}}
 {{- with .Values.injection.tenantId -}}
 {{- if not (or (regexMatch $guid .) (regexMatch $domain .)) -}}
 {{- fail (printf "injection.tenantId %q is neither a GUID nor a domain. Fix: set it to the output of `az account show --query tenantId --output tsv`" .) -}}
@@ -107,7 +121,7 @@ but for those by which objects select the pods.
 {{- end -}}
 {{- end -}}
 {{- with .Values.injection -}}
-{{- if and (hasKey .env "WIMDS_CA_FILE") (or .ca.configMap .ca.secret) -}}
+{{- if and (hasKey (.env | default dict) "WIMDS_CA_FILE") (or .ca.configMap .ca.secret) -}}
 {{- fail "injection.env.WIMDS_CA_FILE and injection.ca are both set. Fix: remove one of them" -}}
 {{- end -}}
 {{- end -}}
