@@ -262,6 +262,14 @@ describe('the rules', () => {
     expect(texts.filter((text) => /\bfor \d+ (?:minutes|hours)/.test(text))).toEqual([])
   })
 
+  test('have no noun in a text that depends on a number: a value can be 1', async () => {
+    const texts = (await rules()).flatMap(({ annotations = {} }) => Object.values(annotations))
+    const counts = /\$value(?: \| humanize)? \}\}|"%\.0f" \$value \}\}/
+    const counting = texts.filter((text) => counts.test(text))
+    expect(counting.length).toBeGreaterThan(5)
+    expect(counting.filter((text) => !/: \{\{ [^}]*\$value/.test(text))).toEqual([])
+  })
+
   test('have a severity, a summary and a description for every alert', async () => {
     const { groups } = parse(await readFile(`${EXAMPLES}/rules.yaml`, 'utf8'))
     const alerts = groups.flatMap(({ rules: all }: { rules: { alert?: string }[] }) =>
