@@ -47,6 +47,8 @@ export interface Config {
   readonly identitiesFile?: { readonly path: string; readonly text: string }
   /** The tenant of the default identity, or of identities that name none. */
   readonly tenantId: string
+  /** Whether the process runs in a pod, for the commands of the status page. */
+  readonly isInPod: boolean
   /** Every projected token file that an exchange may read. */
   readonly tokenFiles: readonly string[]
   readonly cacheSize: number
@@ -103,7 +105,9 @@ export async function loadConfig(
   const problems = [...invalid.map(formatSettingProblem), ...findIncompleteSettings(raw)]
   const files = await readFiles(raw, readText, problems)
   if (settings === undefined || problems.length > 0) throw invalidConfiguration(problems)
-  const config = createConfig(settings, files, findWarnings(env))
+  // The kubelet sets this variable in every container.
+  const isInPod = env['KUBERNETES_SERVICE_HOST'] !== undefined
+  const config = { ...createConfig(settings, files, findWarnings(env)), isInPod }
   const late = [
     ...findListenProblems(settings),
     ...findPrefetchProblems(config.directory, settings),
@@ -193,7 +197,7 @@ function createConfig(
   settings: ParsedSettings,
   { identities, extraCa, instance }: Files,
   warnings: readonly string[],
-): Config {
+): Omit<Config, 'isInPod'> {
   const directory =
     identities === undefined
       ? createEnvironmentDirectory(settings)

@@ -176,7 +176,7 @@ function describeSidecar(
       describeState(status).tone === 'failing' ? 'Failing since' : 'Some requests fail since',
       failingSince && renderTime(failingSince, generatedAt),
     ],
-    ['Pod', workload.host],
+    [workload.inPod === false ? 'Host' : 'Pod', workload.host],
     [
       'Running for',
       html`${formatDuration(Date.parse(generatedAt) - Date.parse(startedAt))}

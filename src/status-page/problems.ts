@@ -35,11 +35,22 @@ export function renderProblems(status: StatusDocument): Html {
     html`<ul class="problems">
         ${problems.map((problem, index) => renderProblem(problem, `problem-${index + 1}`, status))}
       </ul>
-      <div class="card diagnosis">
-        <p>Next, check this sidecar; each failed check comes with its fix:</p>
-        ${renderCommand(createDoctorCommand(status))}
-      </div>`,
+      <div class="card diagnosis">${renderDiagnosis(status)}</div>`,
   )
+}
+
+/** Renders the next step: `wimds doctor`, which needs the environment of the sidecar. */
+function renderDiagnosis(status: StatusDocument): Html {
+  const command = createDoctorCommand(status)
+  if (command !== undefined) {
+    return html`<p>Next, check this sidecar; each failed check comes with its fix:</p>
+      ${renderCommand(command)}`
+  }
+  return html`<p>
+    Next, run
+    <a href="${DOCS_URL}/doctor.md" rel="noreferrer">wimds doctor</a> with the environment of this
+    <code>wimds serve</code>; each failed check comes with its fix.
+  </p>`
 }
 
 /** Returns the link to the problem of a failure; undefined if none, or more than one, may be the one. */

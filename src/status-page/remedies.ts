@@ -37,14 +37,11 @@ export function findRemedies(problem: Problem, status: StatusDocument): readonly
   return find?.(problem, status) ?? []
 }
 
-/** Returns the command for a full diagnosis, in the pod or, outside Kubernetes, on the machine itself. */
-export function createDoctorCommand({ workload, assertions }: StatusDocument): string {
-  const isOutside =
-    workload.namespace === undefined && assertions.some(({ claims }) => claims !== undefined)
-  const command = 'wimds doctor'
-  return isOutside
-    ? command
-    : `kubectl exec${namespaceFlag(workload)} ${quoteForShell(workload.host)} -c wimds -- ${command}`
+/** Returns the command for a full diagnosis in the pod; undefined outside Kubernetes. */
+export function createDoctorCommand({ workload }: StatusDocument): string | undefined {
+  return workload.inPod === false
+    ? undefined
+    : `kubectl exec${namespaceFlag(workload)} ${quoteForShell(workload.host)} -c wimds -- wimds doctor`
 }
 
 function createCredential(problem: Problem, status: StatusDocument): readonly Remedy[] {
@@ -116,6 +113,7 @@ function allowIdentity(problem: Problem, status: StatusDocument): readonly Remed
 }
 
 function setClientId(_problem: Problem, { workload }: StatusDocument): readonly Remedy[] {
+  if (workload.inPod === false) return []
   const account = quoteForShell(workload.serviceAccount ?? 'SERVICEACCOUNT')
   return [
     {
@@ -128,6 +126,7 @@ kubectl rollout restart${namespaceFlag(workload)} deployment/DEPLOYMENT`,
 }
 
 function describePod(_problem: Problem, { workload }: StatusDocument): readonly Remedy[] {
+  if (workload.inPod === false) return []
   return [
     {
       label: 'See the volumes and the events of the pod',

@@ -17,11 +17,13 @@ export const StatusSchema = z.object({
   /** Increases when a field is removed or changes its meaning, not when one is added. */
   schemaVersion: z.literal(1),
   generatedAt: instant,
-  /** The pod: its host name, and the namespace and service account of its projected token. */
+  /** The pod, or the machine: its host name, and the namespace and service account of its projected token. */
   workload: z.object({
     host: z.string(),
     namespace: z.optional(z.string()),
     serviceAccount: z.optional(z.string()),
+    /** False outside Kubernetes; absent in the documents of older versions. */
+    inPod: z.optional(z.boolean()),
   }),
   build: z.object({ version: z.string(), node: z.string() }),
   startedAt: instant,

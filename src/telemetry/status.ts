@@ -20,7 +20,7 @@ interface StatusSources {
   /** Epoch milliseconds. */
   readonly startedAt: number
   readonly clock: Clock
-  readonly config: Pick<Config, 'directory' | 'warnings'>
+  readonly config: Pick<Config, 'directory' | 'warnings' | 'isInPod'>
   readonly readiness: ReadinessState
   readonly entries: readonly CacheEntry[]
   readonly assertions: ReadonlyMap<string, AssertionState>
@@ -43,7 +43,7 @@ export function createStatusDocument(sources: StatusSources): StatusDocument {
   return {
     schemaVersion: 1,
     generatedAt: formatTime(wall),
-    workload: describeWorkload(assertions),
+    workload: { ...describeWorkload(assertions), inPod: config.isInPod },
     build: { version, node: process.version },
     startedAt: formatTime(startedAt),
     state,

@@ -24,7 +24,7 @@ import type { StatusDocument } from './status-schema.ts'
 
 interface TelemetrySources {
   /** The configuration in force: its fields are read whenever they are needed. */
-  readonly config: Pick<Config, 'directory' | 'warnings'>
+  readonly config: Pick<Config, 'directory' | 'warnings' | 'isInPod'>
   /** The audience that assertions have been checked against; undefined: none is configured. */
   readonly audience?: string
   readonly log: ProcessLog

@@ -38,6 +38,13 @@ async function loadProblems(env: Record<string, string> = {}, file?: string): Pr
 }
 
 describe('the environment', () => {
+  test.each([
+    [true, { KUBERNETES_SERVICE_HOST: '10.0.0.1' }],
+    [false, {}],
+  ])('says whether this is a pod: %s with %o', async (isInPod, env) => {
+    expect((await load(env)).isInPod).toBe(isInPod)
+  })
+
   test('describes the default identity, with lower-case ids', async () => {
     const { directory, tokenFiles, tenantId } = await load({
       WIMDS_PREFETCH: 'https://a, https://b',

@@ -109,3 +109,10 @@ test('two faults with the same code do not share the failed requests of that cod
   expect(findProblemLink(status, 'entra_unreachable')).toBeUndefined()
   expect(findProblemLink(status, 'entra_unreachable', { clientId: 'billing' })).toBe('#problem-2')
 })
+
+test('outside Kubernetes the next step is wimds doctor, without kubectl', () => {
+  const workload = { host: 'vm', namespace: 'shop', serviceAccount: 'orders', inPod: false }
+  const { markup } = renderProblems(aStatus({ state: 'failing', problems: [FAILURE], workload }))
+  expect(markup).toMatch(/doctor\.md" rel="noreferrer">wimds doctor<\/a>/)
+  expect(markup).not.toContain('kubectl')
+})

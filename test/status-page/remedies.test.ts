@@ -52,13 +52,19 @@ test.each([
 })
 
 test.each([
-  ['in a pod', { namespace: 'shop' }, 'kubectl exec -n shop orders-0 -c wimds -- wimds doctor'],
-  ['outside Kubernetes', {}, 'wimds doctor'],
-])('%s the diagnosis is %s', (_, workload, command) => {
-  expect(createDoctorCommand(aStatus({ workload: { host: 'orders-0', ...workload } }))).toBe(
-    command,
-  )
+  ['in a pod', { inPod: true }, 'kubectl exec -n shop orders-0 -c wimds -- wimds doctor'],
+  ['outside Kubernetes, even with a token that names a pod,', { inPod: false }, undefined],
+])('%s the diagnosis is %s', (_, where, command) => {
+  const workload = { host: 'orders-0', namespace: 'shop', ...where }
+  expect(createDoctorCommand(aStatus({ workload }))).toBe(command)
 })
+
+test.each(['assertion_missing', 'assertion_unreadable', 'assertion_empty', 'identity_not_found'])(
+  'outside Kubernetes %s has no command for kubectl',
+  (code) => {
+    expect(commandsFor(code, aStatus({ workload: { host: 'vm', inPod: false } }))).toEqual([])
+  },
+)
 
 test('a namespace that is not known, as there is no projected token, is a placeholder', () => {
   const status = aStatus({ workload: { host: 'orders-0' }, assertions: [{ file: '/token' }] })

@@ -263,7 +263,11 @@ describe('the document', () => {
   })
 
   test('names the workload of the projected token', () => {
-    expect(busy().workload).toMatchObject({ namespace: 'shop', serviceAccount: 'orders' })
+    expect(busy().workload).toMatchObject({
+      namespace: 'shop',
+      serviceAccount: 'orders',
+      inPod: true,
+    })
   })
 
   test('explains the latest exchanges', () => {

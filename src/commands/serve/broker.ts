@@ -47,6 +47,7 @@ export function createBroker(config: Config, log: ProcessLog): Broker {
     ...audience,
     auditsTokens: config.log.auditsTokens,
     config: {
+      isInPod: config.isInPod,
       get directory() {
         return directory
       },
