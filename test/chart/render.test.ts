@@ -561,6 +561,15 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     expect(await template()).not.toContain('runAsUser')
   })
 
+  test('passes annotations and the history limit of the Deployment on', async () => {
+    expect(await render('Deployment')).toMatchObject({ spec: { revisionHistoryLimit: 10 } })
+    const values = { 'deploymentAnnotations.owner': 'platform', revisionHistoryLimit: 0 }
+    expect(await render('Deployment', values)).toMatchObject({
+      metadata: { annotations: { owner: 'platform' } },
+      spec: { revisionHistoryLimit: 0 },
+    })
+  })
+
   test('passes more variables and security contexts on', async () => {
     const rendered = await render('Deployment', {
       extraEnv: [{ name: 'A', value: 'b' }],
