@@ -238,23 +238,25 @@ describe('the rules', () => {
   })
 
   test('tell failures from the mistakes of callers by one pattern, which has every other code', async () => {
-    const exprs = (await rules()).map(({ expr }) => expr).join('\n')
+    const ofRules = (await rules()).map(({ expr }) => expr)
+    const exprs = [...ofRules, ...(await dashboardQueries())].join('\n')
     const patterns = [...exprs.matchAll(/code([=!]~)"([^"]*_\(failed\|refused\))"/g)]
     const failed = patterns.flatMap(([, operator, text = '']) => (operator === '=~' ? text : []))
     const [pattern = ''] = failed
-    expect(failed.length).toBeGreaterThan(2)
+    expect(failed.length).toBeGreaterThan(4)
     expect(new Set(failed)).toEqual(new Set([pattern]))
     const probes = 'metadata_header_missing|api_version_invalid|resource_missing'
-    expect(patterns.flatMap(([, operator, text]) => (operator === '!~' ? text : []))).toEqual([
-      `ok|${probes}|${pattern}`,
-    ])
+    // The share in the rules, and the pods in the dashboard.
+    expect(patterns.flatMap(([, operator, text]) => (operator === '!~' ? text : []))).toEqual(
+      Array(2).fill(`ok|${probes}|${pattern}`),
+    )
     const codes = Object.keys(ERROR_KINDS)
     expect(codes.filter((code) => new RegExp(`^(?:${pattern})$`, 'u').test(code))).toEqual(
       codes.slice(codes.indexOf('overloaded')),
     )
     // The probes are left out of every count of token requests.
     const others = exprs.replaceAll(/code[=!]~"[^"]*_\(failed\|refused\)"/g, '')
-    expect(others.match(/code!~"[^"]*"/g)).toEqual(Array(4).fill(`code!~"${probes}"`))
+    expect(others.match(/code!~"[^"]*"/g)).toEqual(Array(5).fill(`code!~"${probes}"`))
   })
 
   test('do not repeat in a text how long a condition lasts, which users may change', async () => {

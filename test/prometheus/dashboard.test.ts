@@ -19,12 +19,13 @@ import { startPrometheus, until } from './server.ts'
 import { hasPrometheus, promtool, scratch } from './tools.ts'
 import { podReview } from '../fixtures/pod-review.ts'
 
-/** Sends a request that succeeds, one that Entra ID rejects, and a probe. */
+/** Sends a request that succeeds, one that Entra ID rejects, a mistake and a probe. */
 async function callSidecar(sidecar: Sidecar): Promise<void> {
   const resource = 'https://vault.azure.net'
   expect((await requestToken(sidecar, { resource })).status).toBe(200)
   const rejected = await requestToken(sidecar, { resource, client_id: BILLING.clientId })
   expect(rejected.status).toBeGreaterThanOrEqual(400)
+  expect((await requestToken(sidecar, { resource, client_id: 'orders' })).status).toBe(400)
   expect((await fetch(sidecar.tokenUrl)).status).toBe(400)
 }
 
