@@ -37,6 +37,11 @@ spec:
       containers: [{name: app, image: 'orders:1'}]
 `
 
+const HOOK = `apiVersion: v1
+kind: ConfigMap
+metadata: {name: orders-hook, annotations: {helm.sh/hook: pre-install}}
+`
+
 function write(path: string, text: string): void {
   mkdirSync(join(directory, path, '..'), { recursive: true })
   writeFileSync(join(directory, path), text)
@@ -47,6 +52,8 @@ beforeAll(() => {
   chmodSync(join(directory, 'bin/wimds'), 0o755)
   write('chart/Chart.yaml', 'apiVersion: v2\nname: orders\nversion: 0.1.0\n')
   write('chart/templates/orders.yaml', MANIFESTS)
+  // Of no kind with pods: --strict must not fail for it.
+  write('chart/templates/hook.yaml', HOOK)
   write('orders.yaml', MANIFESTS)
   write('kustomization.yaml', 'resources: [orders.yaml]\ntransformers: [wimds.yaml]\n')
   write('wimds.yaml', readFunctionOfPage())
@@ -99,6 +106,7 @@ describe.each(HELMS)('Helm $version', ({ path, version }) => {
       'chart',
       ...renderer,
       '--post-renderer-args=--mode=env',
+      '--post-renderer-args=--strict',
     )
     expect(status).toBe(0)
     expect(podsOf(stdout)).toMatchObject([INJECTED])
