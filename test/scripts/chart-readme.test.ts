@@ -138,7 +138,7 @@ test.each([`${CHART}/README.md`, `${CHART}/Chart.yaml`, `${CHART}/templates/NOTE
 )
 
 const REPOSITORY =
-  /https:\/\/(?:github\.com\/wimds\/wimds\/blob|raw\.githubusercontent\.com\/wimds\/wimds)\/main\/([\w./-]+)/g
+  /https:\/\/(?:github\.com\/wimds\/wimds\/blob|raw\.githubusercontent\.com\/wimds\/wimds)\/[^/]+\/([\w./-]+)/g
 
 test('the version of the chart and of its application is that of the package', async () => {
   const { version, appVersion } = parse(await readFile(join(CHART, 'Chart.yaml'), 'utf8'))
