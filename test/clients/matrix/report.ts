@@ -13,14 +13,6 @@ export const COMPATIBILITY_FILE = fileURLToPath(
 type Status = RowResult['status'] | 'left-out'
 const SYMBOLS = { passed: '✓', failed: '✗', skipped: 'skipped', 'left-out': 'not run' } as const
 
-/** The variables that select a mode. */
-const BY_VARIABLE: Partial<Record<ModeName, string>> = {
-  'host-override': '`AZURE_POD_IDENTITY_AUTHORITY_HOST`',
-  'app-service-2019': '`IDENTITY_ENDPOINT` and `IDENTITY_HEADER`',
-  'app-service-2017': '`MSI_ENDPOINT` and `MSI_SECRET`',
-  'cloud-shell': '`MSI_ENDPOINT`',
-}
-
 const INTRODUCTION = `# Compatibility
 
 <!-- Written by \`npm run test:clients -- --write-docs\`; do not edit by hand. -->
@@ -36,16 +28,18 @@ audience and identity and, where the client reports one, the right expiry.
 - A few clients do not return their token. It is then the one that the server got which the client
   called: Resource Manager, storage.
 
-The columns:
+The columns, each where a client of the language has the mode; the name in parentheses is that of the set of
+variables, which \`wimds env --for\` prints:
 
 - **IMDS**: the request goes to 169.254.169.254:80 without an identity; **client id**,
-  **object id** and **resource id**: with one. These require the \`loopback\` or \`nft\` routing mode.
-- **host override**: \`AZURE_POD_IDENTITY_AUTHORITY_HOST\` changes the address of the same protocol.
-  The old \`ms-rest\` packages have an option instead.
-- **App Service 2019**: \`IDENTITY_ENDPOINT\` and \`IDENTITY_HEADER\`.
-- **App Service 2017**: \`MSI_ENDPOINT\` and \`MSI_SECRET\`. MSAL treats these as Azure Machine
-  Learning, which has the same protocol.
-- **Cloud Shell**: \`MSI_ENDPOINT\` alone.
+  **object id** and **resource id**: with one. These require the routing mode \`loopback\`, \`nft\` or
+  \`node\`.
+- **host override** (\`imds\`): \`AZURE_POD_IDENTITY_AUTHORITY_HOST\` changes the address of the same
+  protocol. Some clients have [an option](#without-a-redirect) instead.
+- **App Service 2019** (\`app-service\`): \`IDENTITY_ENDPOINT\` and \`IDENTITY_HEADER\`.
+- **App Service 2017** (\`app-service-2017\`): \`MSI_ENDPOINT\` and \`MSI_SECRET\`. MSAL treats these as
+  Azure Machine Learning, which has the same protocol.
+- **Cloud Shell** (\`cloud-shell\`): \`MSI_ENDPOINT\` alone.
 - **port 50342**: the form of the retired VM extension, posted to localhost.
 
 \`npm run test:clients -- --cold-start\` runs each row with a new sidecar, and Entra ID answers its first
@@ -67,7 +61,7 @@ export function formatCompatibility(results: readonly RowResult[]): string {
     'left-out'
   const languages = [...new Set(CLIENTS.map(({ language }) => language))]
   const sections = languages.map((language) => formatSection(language, findStatus))
-  return [INTRODUCTION, formatTotals(results), ...sections, formatVariables(findStatus)].join('\n')
+  return [INTRODUCTION, formatTotals(results), ...sections, formatVariables()].join('\n')
 }
 
 /** Formats the numbers of clients and rows of the run. */
@@ -85,43 +79,32 @@ const createKey = ({ language, title }: Pick<RowResult, 'language' | 'title'>): 
 
 function formatSection(language: string, findStatus: FindStatus): string {
   const clients = CLIENTS.filter((client) => client.language === language)
+  const modes = MODE_NAMES.filter((mode) => clients.some((client) => client.modes.includes(mode)))
   const rows = clients.map((client) => [
     client.name,
     client.version || '–',
-    ...MODE_NAMES.map((mode) =>
-      client.modes.includes(mode) ? SYMBOLS[findStatus(client, mode)] : '–',
-    ),
+    ...modes.map((mode) => (client.modes.includes(mode) ? SYMBOLS[findStatus(client, mode)] : '–')),
   ])
-  const header = ['Client', 'Version', ...MODE_NAMES.map((mode) => MODES[mode].title)]
+  const header = ['Client', 'Version', ...modes.map((mode) => MODES[mode].title)]
   return `## ${language}\n\n${formatTable([header, ...rows])}`
 }
 
-function formatVariables(findStatus: FindStatus): string {
-  const rows = CLIENTS.map((client) => [
-    [client.language, client.name, client.version].filter(Boolean).join(' '),
-    listVariables(client, findStatus),
-  ])
+/** Formats what a ✓ says to users of mode env, and the options that clients have instead of a variable. */
+function formatVariables(): string {
+  const options = CLIENTS.flatMap(({ language, name, hostOption }) =>
+    hostOption === undefined ? [] : `- ${language} ${name}: \`${hostOption}\``,
+  )
   return `## Without a redirect
 
-The routing mode \`env\` sets variables instead of redirecting 169.254.169.254. Set only one of the sets:
-most clients interpret several together as another protocol. \`wimds env\` prints them.
+The routing mode \`env\` sets variables instead of redirecting 169.254.169.254. A ✓ in **host override** or
+a later column is a set of variables that works for the client, except port 50342, which needs
+\`WIMDS_LISTEN=127.0.0.1:50342\` in the sidecar. Set only one of the sets: most clients interpret several
+together as another protocol. A client with no ✓ there needs a redirect.
 
-${formatTable([['Client', 'Set one of'], ...rows])}`
-}
+These have an option instead of the variable of host override:
 
-/** Lists the variables with which the client passed, or why there are none. */
-function listVariables(client: Client, findStatus: FindStatus): string {
-  const modes = client.modes.filter((mode) => mode in BY_VARIABLE)
-  const working = modes.filter((mode) => findStatus(client, mode) === 'passed')
-  const names = working.flatMap((mode) =>
-    mode === 'host-override' && client.hostOption !== undefined
-      ? [`its option \`${client.hostOption}\``]
-      : [BY_VARIABLE[mode] ?? []].flat(),
-  )
-  if (names.length > 0) return names.join('; or ')
-  if (client.modes.includes('vm-extension'))
-    return 'no variable; `WIMDS_LISTEN=127.0.0.1:50342` in the sidecar'
-  return modes.length === 0 ? 'requires a redirect' : 'not run'
+${options.join('\n')}
+`
 }
 
 /** Formats a Markdown table with aligned columns, as Prettier does. */
