@@ -204,6 +204,27 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       expect(recordings.filter(({ labels }) => labels !== undefined)).toEqual([])
     })
 
+    test('lets every runbook_url lead to other pages, with the name of the alert', async () => {
+      const before = await renderRules({})
+      const after = await renderRules({
+        runbookUrl: 'https://wiki.test/wimds',
+        additionalRuleAnnotations: { runbook_url: 'https://wiki.test' },
+      })
+      expect(after).toEqual(
+        before.map(({ annotations, ...rule }) =>
+          rule.alert === undefined
+            ? rule
+            : {
+                ...rule,
+                annotations: {
+                  ...annotations,
+                  runbook_url: `https://wiki.test/wimds#${rule.alert.toLowerCase()}`,
+                },
+              },
+        ),
+      )
+    })
+
     test('leaves out the alerts that are disabled, and no other', async () => {
       const disabled = { WimdsEntraSlow: true, WimdsNodeAgentSlow: true, WimdsDown: false }
       const names = (await renderRules({ disabled })).map(({ alert, record }) => alert ?? record)
