@@ -83,12 +83,11 @@ function formatFlags(flags) {
   const groups = Map.groupBy(Object.entries(flags), ([, { group }]) => group)
   return [...groups]
     .map(([group, entries]) => {
-      const rows = entries.map(([name, flag]) => {
-        const names = formatFlag(name, flag).replaceAll('|', String.raw`\|`)
-        return `| \`${names}\` | ${formatText(formatFlagHelp(flag))} |`
-      })
+      const items = entries.map(
+        ([name, flag]) => `- \`${formatFlag(name, flag)}\`: ${formatText(formatFlagHelp(flag))}`,
+      )
       const heading = group === undefined ? '' : `${group}:\n\n`
-      return `${heading}| flag | |\n|---|---|\n${rows.join('\n')}`
+      return `${heading}${items.join('\n')}`
     })
     .join('\n\n')
 }

@@ -252,8 +252,10 @@ describe('docs/metrics.md', () => {
     const page = await readFile('docs/metrics.md', 'utf8')
     const section = page.split(heading)[1]?.split('\n## ')[0] ?? ''
     const listed = [
-      ...section.matchAll(/^\| `(\w+)`\s*\| (\w+)\s*\| (.*?)\s*\| (.*?)\s*\|$/gm),
-    ].map(([, name = '', type, labels, help]) => ({ name, type, labels, help }))
+      ...section
+        .replaceAll('\n  ', ' ')
+        .matchAll(/^- \*\*`(\w+)`\*\* \((\w+)(?:; (.*?))?\): (.*)$/gm),
+    ].map(([, name = '', type, labels = '', help]) => ({ name, type, labels, help }))
     const registered = (await registry.getMetricsAsJSON()).map(({ name, type, help }) => {
       const { labelNames } = Object(registry.getSingleMetric(name))
       return {
