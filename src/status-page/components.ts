@@ -20,6 +20,31 @@ export function renderSection(id: string, title: string, content: Html, about?: 
   </section>`
 }
 
+interface Fold {
+  readonly id: string
+  readonly title: string
+  /** What the section comes to, which shows while it is closed. */
+  readonly summary: Html | string
+  /** Open as long as the reader does not close it. */
+  readonly isOpen: boolean
+  /** Says what the section shows. */
+  readonly about?: string
+}
+
+/** Renders a section that can be closed. The script compares `data-open` with what the reader has made of it. */
+export function renderFold({ id, title, summary, isOpen, about }: Fold, content: Html): Html {
+  return html`<section id="${id}" class="fold" aria-labelledby="${id}-title">
+    <details ${isOpen ? 'open data-open' : ''}>
+      <summary>
+        <h2 id="${id}-title">${title}</h2>
+        <span class="quiet small">${summary}</span>
+      </summary>
+      ${about === undefined ? undefined : html`<p class="quiet small about">${about}</p>`}
+      ${content}
+    </details>
+  </section>`
+}
+
 /** Renders the sentence that stands in for an empty table. */
 export function renderEmpty(sentence: string): Html {
   return html`<div class="box"><p class="empty">${sentence}</p></div>`

@@ -2,14 +2,13 @@
 import type { TrafficSample } from '../telemetry/metrics.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 import { formatClock, formatDuration, renderFacts, renderText, renderTime } from './components.ts'
+import { renderExchanges, renderFailedRequests } from './history.ts'
 import { Html, html } from './html.ts'
 import { findFailingSince, renderProblems } from './problems.ts'
 import { SCRIPT, SCRIPT_HASH } from './refresh.ts'
 import {
   renderAssertions,
   renderClients,
-  renderExchanges,
-  renderFailedRequests,
   renderIdentities,
   renderSettings,
   renderWarnings,

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 
 /**
  * Fetches the page every five seconds while it is visible, and replaces the parts that have changed. The scroll
- * position, the keyboard's focus and opened details stay; a part in which text is selected is replaced later.
+ * position, the keyboard's focus and what the reader has opened or closed stay; a part in which text is selected is replaced later.
  */
 export const SCRIPT = `
 'use strict'
@@ -69,11 +69,16 @@ function isSelected(part) {
 
 function replace(target, source) {
   const focusedAt = [...target.querySelectorAll(FOCUSABLE)].indexOf(document.activeElement)
-  const wasOpen = [...target.querySelectorAll('details')].map((details) => details.open)
+  const kept = [...target.querySelectorAll('details')].map(findChoice)
   target.replaceChildren(...source.childNodes)
-  target.querySelectorAll('details').forEach((details, at) => (details.open = wasOpen[at] === true))
+  target.querySelectorAll('details').forEach((details, at) => (details.open = kept[at] ?? details.open))
   addCopyButtons(target)
   if (focusedAt >= 0) target.querySelectorAll(FOCUSABLE)[focusedAt]?.focus({ preventScroll: true })
+}
+
+// What the reader has made of it; undefined if that is what the sidecar made of it.
+function findChoice({ open, dataset }) {
+  return open === 'open' in dataset ? undefined : open
 }
 
 function showTime() {

@@ -1,14 +1,15 @@
-/** The sections of the status page below the tokens: history, clients and configuration. */
-import type { ErrorCode } from '../errors.ts'
+/** The sections of the status page below the history: clients, projected token and configuration. */
 import type { StatusDocument } from '../telemetry/status-schema.ts'
+import { firstItems } from '../lib/first-items.ts'
 import {
   capitalize,
+  formatRelative,
   renderText,
   renderErrorCode,
   renderEmpty,
   renderFacts,
   renderFailure,
-  renderIdentity,
+  renderFold,
   renderMono,
   renderSection,
   renderTable,
@@ -17,112 +18,6 @@ import {
 } from './components.ts'
 import { type Html, html } from './html.ts'
 import { findProblemLink } from './problems.ts'
-
-/** Renders the latest exchanges; those with the same request and outcome are one row with a count. */
-export function renderExchanges(status: StatusDocument): Html {
-  const { generatedAt } = status
-  const title = 'Latest exchanges'
-  const rows = renderTableBox(
-    title,
-    [
-      { title: 'Last', cell: ({ at }) => renderTime(at, generatedAt), width: 'short' },
-      { title: 'Times', cell: ({ count }) => count, width: 'short' },
-      { title: 'Identity', cell: ({ identity }) => renderIdentity(identity, status) },
-      { title: 'Resource', cell: ({ resource }) => renderText(resource, 30) },
-      {
-        title: 'Took',
-        cell: ({ durationMs, failure }) => (isUnasked(failure) ? '–' : `${durationMs} ms`),
-        width: 'short',
-      },
-      {
-        title: 'Outcome',
-        width: 'text',
-        cell: ({ identity, resource, failure }) => {
-          if (failure === undefined) return html`<span class="tag ok">token</span>`
-          const listed = status.identities.find(({ name }) => name === identity)
-          const clientId = listed?.clientId ?? identity
-          const link = findProblemLink(status, failure.code, { clientId, resource })
-          const note = isUnasked(failure) ? html` <span class="quiet">${UNASKED}</span>` : undefined
-          if (link !== undefined) return html`${renderErrorCode(failure, 'failing', link)}${note}`
-          return html`${renderErrorCode(failure, 'starting')}${note}${renderFailure(failure)}`
-        },
-      },
-    ],
-    groupExchanges(status.exchanges),
-    'No exchange yet.',
-  )
-  return renderSection(
-    'exchanges',
-    title,
-    rows,
-    'In an exchange, the sidecar sends the projected token to Entra ID, which checks it and issues an access token.',
-  )
-}
-
-type Exchange = StatusDocument['exchanges'][number]
-
-const UNASKED = 'Entra ID was not asked'
-
-/** The faults of a projected token that the sidecar finds itself, before it sends the token. */
-const UNASKED_CODES: ReadonlySet<string> = new Set([
-  'assertion_missing',
-  'assertion_unreadable',
-  'assertion_empty',
-  'assertion_malformed',
-  'assertion_audience',
-] satisfies ErrorCode[])
-
-function isUnasked(failure: Exchange['failure']): boolean {
-  return failure !== undefined && UNASKED_CODES.has(failure.code)
-}
-
-/** Returns the latest exchange of each request and outcome, with the number of all of them. */
-function groupExchanges(exchanges: readonly Exchange[]): Exchange[] {
-  const groups = Map.groupBy(exchanges, ({ identity, resource, failure }) =>
-    JSON.stringify([identity, resource, failure?.code]),
-  )
-  return [...groups.values()].flatMap(([latest, ...others]) => {
-    if (latest === undefined) return []
-    return { ...latest, count: others.reduce((sum, { count }) => sum + count, latest.count) }
-  })
-}
-
-/** Renders the failed requests by kind. A failure that is a problem of the sidecar is not explained again. */
-export function renderFailedRequests(status: StatusDocument): Html {
-  const rows = renderTableBox(
-    'Failed requests',
-    [
-      {
-        title: 'Last',
-        cell: ({ lastAt }) => renderTime(lastAt, status.generatedAt),
-        width: 'short',
-      },
-      { title: 'Times', cell: ({ count }) => count, width: 'short' },
-      {
-        title: 'Client',
-        cell: ({ client, clientVersion }) => renderText(`${client} ${clientVersion}`),
-      },
-      { title: 'Protocol', cell: ({ protocol }) => protocol, width: 'short' },
-      {
-        title: 'Error',
-        width: 'text',
-        cell: ({ failure }) => {
-          const link = findProblemLink(status, failure.code)
-          if (link !== undefined) return renderErrorCode(failure, 'failing', link)
-          return html`${renderErrorCode(failure, 'starting')}${renderFailure(failure)}`
-        },
-      },
-    ],
-    status.failedRequests,
-    'No failed request yet.',
-  )
-  return renderSection(
-    'failed-requests',
-    'Failed requests',
-    rows,
-    'Requests of applications that were answered with an error, since the start.',
-  )
-}
 
 /** Renders each client library and version, in a fixed order, and how it could do without the sidecar. */
 export function renderClients({ clients, generatedAt }: StatusDocument): Html {
@@ -149,20 +44,26 @@ export function renderClients({ clients, generatedAt }: StatusDocument): Html {
     clients.toSorted((a, b) => `${a.title} ${a.version}`.localeCompare(`${b.title} ${b.version}`)),
     'No request yet.',
   )
-  return renderSection(
-    'clients',
-    'Clients',
+  return renderFold(
+    {
+      id: 'clients',
+      title: 'Clients',
+      summary:
+        clients.length === 0
+          ? 'none yet'
+          : clients.length === 1
+            ? '1 library'
+            : `${clients.length} libraries`,
+      isOpen: false,
+      about: 'The libraries that call, and how each could do without this sidecar.',
+    },
     rows,
-    'The libraries that call, and how each could do without this sidecar.',
   )
 }
 
 /** Renders each projected token: its claims, or why it cannot be read. */
 export function renderAssertions(status: StatusDocument): Html {
-  const { assertions, generatedAt } = status
-  const title = 'Projected token'
-  if (assertions.length === 0)
-    return renderSection('assertions', title, renderEmpty('Not read yet.'), ABOUT_ASSERTIONS)
+  const { assertions, generatedAt, problems = [] } = status
   const cards = assertions.map(
     ({ file, claims, failure }) =>
       html`<li class="card">
@@ -174,18 +75,32 @@ export function renderAssertions(status: StatusDocument): Html {
         ${claims && renderFacts(describeClaims(claims, generatedAt), 'small')}
       </li>`,
   )
-  return renderSection(
-    'assertions',
-    title,
-    html`<ul class="cards">
-      ${cards}
-    </ul>`,
-    ABOUT_ASSERTIONS,
+  return renderFold(
+    {
+      id: 'assertions',
+      title: 'Projected token',
+      summary: summarizeAssertions(status),
+      isOpen: problems.some(({ failure }) => CONCERNS_ASSERTION.test(failure?.code ?? '')),
+      about:
+        'The token of the service account, which the kubelet writes and rotates. It proves to Entra ID who this pod is.',
+    },
+    cards.length === 0
+      ? renderEmpty('Not read yet.')
+      : html`<ul class="cards">
+          ${cards}
+        </ul>`,
   )
 }
 
-const ABOUT_ASSERTIONS =
-  'The token of the service account, which the kubelet writes and rotates. It proves to Entra ID who this pod is.'
+/** Codes of faults for which the claims of the projected token are of use. */
+const CONCERNS_ASSERTION = /^(?:assertion|federated_credential|issuer)_/
+
+function summarizeAssertions({ assertions, generatedAt }: StatusDocument): string {
+  if (assertions.length === 0) return 'not read yet'
+  if (assertions.some(({ claims }) => claims === undefined)) return 'cannot be used'
+  const expiries = assertions.flatMap(({ claims }) => claims?.expiresAt ?? []).toSorted()
+  return `expires ${formatRelative(expiries[0] ?? generatedAt, generatedAt)}`
+}
 
 type Claims = NonNullable<StatusDocument['assertions'][number]['claims']>
 
@@ -224,9 +139,19 @@ export function renderIdentities({ identities, allowsUnlistedClientIds }: Status
         )}
       </li>`,
   )
-  return renderSection(
-    'identities',
-    'Identities',
+  return renderFold(
+    {
+      id: 'identities',
+      title: 'Identities',
+      summary:
+        identities.length === 0
+          ? 'none'
+          : firstItems(
+              identities.map(({ name }) => name),
+              3,
+            ).join(', '),
+      isOpen: false,
+    },
     html`${
         cards.length === 0
           ? renderEmpty('No identity is configured.')
@@ -255,7 +180,7 @@ export function renderWarnings({ warnings }: StatusDocument): Html {
   )
 }
 
-/** Renders the settings, collapsed. */
+/** Renders the settings. */
 export function renderSettings({ settings }: StatusDocument): Html {
   const rows = renderTable(
     'Settings',
@@ -266,12 +191,8 @@ export function renderSettings({ settings }: StatusDocument): Html {
     ],
     settings,
   )
-  return renderSection(
-    'settings',
-    'Settings',
-    html`<details class="box">
-      <summary>${settings.length} settings in force</summary>
-      ${rows}
-    </details>`,
+  return renderFold(
+    { id: 'settings', title: 'Settings', summary: `${settings.length} in force`, isOpen: false },
+    rows,
   )
 }

@@ -97,7 +97,14 @@ td,tbody th{overflow-wrap:anywhere}
 .short{white-space:nowrap;overflow-wrap:normal}
 .text{min-width:17rem}
 .empty{color:var(--quiet);margin:0;padding:.9rem 1.1rem}
-details summary{cursor:pointer;padding:.8rem 1.1rem;font-weight:500}
+.fold details{margin-top:.6rem;background:var(--card);border:1px solid var(--line);border-radius:10px}
+#exchanges details{margin-top:2.5rem}
+.fold summary{cursor:pointer;padding:.7rem 1.1rem}
+.fold h2{display:inline;margin:0 .5rem 0 .15rem;font-size:.95rem}
+.fold .about,.fold .note{margin:0 1.1rem .9rem}
+.fold .box,.fold .cards .card{border-width:1px 0 0;border-radius:0;background:none}
+.fold .cards{gap:0}
+.fold .note{margin-top:.6rem}
 footer{padding-top:2.5rem;padding-bottom:3rem;color:var(--quiet);font-size:.875rem}
 @media (max-width:72rem){.name{white-space:normal}.name wbr{display:inline}}
 @media(min-width:52rem){td{min-width:6.5rem}}
@@ -106,11 +113,18 @@ main,header,footer{padding-left:1rem;padding-right:1rem}
 header{padding-top:1.25rem}
 h1{font-size:1.4rem}
 h2{margin:1.75rem 0 .6rem}
+#exchanges details{margin-top:1.75rem}
+.fold summary{padding:.6rem .9rem}
+.fold .about,.fold .note{margin-left:.9rem;margin-right:.9rem}
 .card{padding:.75rem .9rem}
 .card .facts{gap:.4rem 1.25rem}
 .card .times{display:grid;grid-template-columns:repeat(3,1fr);gap:.4rem .5rem}
 .card .times .clock{white-space:normal}
 .state{align-items:flex-start}
+.tile{display:grid;grid-template-columns:minmax(6.5rem,auto) 1fr;column-gap:1rem;align-items:center}
+.tile h3,.tile svg,.tile .row{grid-column:1/-1}
+.figure+p{margin:0}
+.spark{height:36px;margin-top:.3rem}
 .command{flex-direction:column}
 thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 table,tbody,tr,th,td{display:block;width:auto}

@@ -94,6 +94,15 @@ async function findOverflowing(page: Page): Promise<unknown> {
   `)
 }
 
+const FOLDS = [
+  'Latest exchanges',
+  'Failed requests',
+  'Clients',
+  'Projected token',
+  'Identities',
+  'Settings',
+]
+
 interface Seen {
   readonly messages: string[]
   /** URLs; `data:` ones do not count. */
@@ -131,6 +140,14 @@ describe.skipIf(chromium === '')('the status page in a browser', () => {
       `is accessible and loads nothing else in state ${state}, %s view`,
       async (name, view) => {
         await visit(document, view, async (page, { messages, requests }) => {
+          await mkdir(SCREENSHOTS, { recursive: true })
+          await page.screenshot({
+            path: `${SCREENSHOTS}/status-${state}-${name}.png`,
+            fullPage: true,
+          })
+          await page.evaluate(
+            `document.querySelectorAll('details').forEach((each) => (each.open = true))`,
+          )
           expect(await findViolations(page)).toEqual([])
           expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(
             view.width,
@@ -140,11 +157,6 @@ describe.skipIf(chromium === '')('the status page in a browser', () => {
           expect(view.width < 1280 ? [] : await findWrappedNames(page)).toEqual([])
           expect(messages).toEqual([])
           expect(new Set(requests)).toEqual(new Set([page.url()]))
-          await mkdir(SCREENSHOTS, { recursive: true })
-          await page.screenshot({
-            path: `${SCREENSHOTS}/status-${state}-${name}.png`,
-            fullPage: true,
-          })
         })
       },
     )
@@ -154,7 +166,7 @@ describe.skipIf(chromium === '')('the status page in a browser', () => {
     await visit(FAILING, VIEWS.phone, async (page) => {
       const setting = page.getByText('WIMDS_IDENTITY_HEADER')
       expect(await setting.isVisible()).toBe(false)
-      await page.getByText('settings in force').click()
+      await page.locator('#settings summary').click()
       expect(await setting.isVisible()).toBe(true)
       expect(await findViolations(page)).toEqual([])
     })
@@ -168,8 +180,10 @@ describe.skipIf(chromium === '')('the status page in a browser', () => {
       expect(await page.getByText('Skip to the tokens').isVisible()).toBe(true)
       await page.keyboard.press('Tab')
       expect(await focused()).toBe('Pause')
-      await page.keyboard.press('Tab')
-      expect(await focused()).toMatch(/settings in force/)
+      for (const title of FOLDS) {
+        await page.keyboard.press('Tab')
+        expect(await focused()).toContain(title)
+      }
       await page.keyboard.press('Enter')
       expect(await page.getByText('WIMDS_LISTEN').isVisible()).toBe(true)
       await page.keyboard.press('Tab')
@@ -202,17 +216,22 @@ describe.skipIf(chromium === '')('the status page in a browser', () => {
     })
   })
 
-  test('shows a new state by itself, and keeps focus, opened details and scroll position', async () => {
+  test('shows a new state by itself, and keeps focus, what the reader opened or closed, and scroll position', async () => {
     await visit(READY, VIEWS.light, async (page, { server, messages, requests }) => {
-      await page.getByText('settings in force').click()
+      await page.locator('#settings summary').click()
+      await page.locator('#failed-requests summary').click()
+      await page.locator('#settings summary').focus()
       await page.evaluate('scrollTo(0, 400)')
       expect(await page.getByText('federated_credential_not_found').count()).toBe(0)
       server.change(FAILING)
       await page.getByText('Failing: no token').waitFor()
       expect(await page.title()).toMatch(/^Failing: no token/)
       expect(await page.getByText('No token for https://vault.azure.net').count()).toBe(1)
-      expect(await page.locator(':focus').textContent()).toMatch(/settings in force/)
+      expect(await page.locator(':focus').textContent()).toMatch(/Settings/)
       expect(await page.getByText('WIMDS_LISTEN').isVisible()).toBe(true)
+      // Opened by the sidecar, as something is wrong, and closed by the reader.
+      expect(await page.locator('#exchanges table').isVisible()).toBe(true)
+      expect(await page.locator('#failed-requests table').isVisible()).toBe(false)
       expect(await page.evaluate('scrollY')).toBeGreaterThan(0)
       expect(requests.length).toBeGreaterThan(1)
       expect(new Set(requests)).toEqual(new Set([page.url()]))

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { renderClients, renderExchanges } from '../../src/status-page/sections.ts'
+import { renderAssertions, renderClients } from '../../src/status-page/sections.ts'
 import { aStatus } from '../fixtures/status.ts'
 
 test('a client that calls again keeps its row', () => {
@@ -13,14 +13,11 @@ test('a client that calls again keeps its row', () => {
 })
 
 test.each([
-  ['assertion_missing', true],
-  ['assertion_expired', false],
-  ['entra_unreachable', false],
-])('an exchange that ends with %s says whether Entra ID was not asked: %s', (code, isUnasked) => {
-  const [exchange] = aStatus().exchanges
-  if (exchange === undefined) throw new Error('the status has no exchange')
-  const exchanges = [{ ...exchange, failure: { code, message: 'it failed' } }]
-  const { markup } = renderExchanges(aStatus({ exchanges }))
-  expect(markup.includes('Entra ID was not asked')).toBe(isUnasked)
-  expect(markup.includes('214 ms')).toBe(!isUnasked)
+  ['open', 'federated_credential_mismatch'],
+  ['closed', 'entra_unreachable'],
+])('the projected token is %s while tokens fail with %s', (state, code) => {
+  const problems = [{ summary: 'no token', failure: { code, message: 'it failed' } }]
+  const { markup } = renderAssertions(aStatus({ problems }))
+  expect(markup.includes('<details open data-open>')).toBe(state === 'open')
+  expect(markup).toContain('expires in 41 min')
 })
