@@ -139,7 +139,9 @@ export function renderFailedRequests(status: StatusDocument): Html {
         latest === undefined
           ? 'none'
           : `${countAll(status.failedRequests)}, the last ${formatRelative(latest.lastAt, status.generatedAt)}`,
-      isOpen: latest !== undefined,
+      isOpen: status.failedRequests.some(
+        ({ failure }) => findProblemLink(status, failure.code) === undefined,
+      ),
       about: 'Requests of applications that were answered with an error, since the start.',
     },
     rows,

@@ -43,7 +43,10 @@ export function renderProblems(status: StatusDocument): Html {
 function renderDiagnosis(status: StatusDocument): Html {
   const command = createDoctorCommand(status)
   if (command !== undefined) {
-    return html`<p>Next, check this sidecar; each failed check comes with its fix:</p>
+    return html`<p>
+        Next, check this sidecar${describePlaceholders(command)}; each failed check comes with its
+        fix:
+      </p>
       ${renderCommand(command)}`
   }
   return html`<p>

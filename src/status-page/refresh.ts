@@ -51,11 +51,14 @@ function show(next) {
 
 // What the page shows is no longer known to be true.
 function showLost() {
-  live.textContent = 'No answer since ' + answeredAt + '. Trying again.'
+  live.textContent =
+    'No answer since ' + answeredAt + ': the sidecar or the port-forward may have ended. Trying again.'
   live.classList.add('lost')
   if (document.body.classList.contains('outdated')) return
   document.body.classList.add('outdated')
   document.title = 'No answer: ' + document.querySelector('h1').textContent
+  const icon = document.querySelector('link[rel=icon]')
+  icon.href = icon.href.replace(/%23[0-9a-f]{6}/, '%236b7280')
   const state = document.querySelector('.pill')
   state.className = 'pill starting'
   state.textContent = 'No answer'

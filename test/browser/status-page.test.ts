@@ -94,6 +94,8 @@ async function findOverflowing(page: Page): Promise<unknown> {
   `)
 }
 
+const iconOf = (page: Page) => page.locator('link[rel=icon]').getAttribute('href')
+
 const FOLDS = [
   'Latest exchanges',
   'Failed requests',
@@ -273,6 +275,7 @@ describe.skipIf(chromium === '')('the status page in a browser', () => {
       await page.getByText('No answer since 12:00:00 UTC').waitFor()
       expect(await page.getByRole('status').textContent()).toBe('No answer')
       expect(await page.title()).toBe('No answer: shop/orders')
+      expect(await iconOf(page)).toMatch(/%236b7280/)
       expect(await findViolations(page)).toEqual([])
       await page.screenshot({ path: `${SCREENSHOTS}/no-answer-light.png`, fullPage: true })
     })
@@ -281,12 +284,14 @@ describe.skipIf(chromium === '')('the status page in a browser', () => {
   test('is as before when the sidecar answers again', async () => {
     await visit(READY, VIEWS.light, async (page) => {
       const title = await page.title()
+      const icon = await iconOf(page)
       await page.route('**/status', (route) => route.abort())
       await page.getByText('No answer since').waitFor()
       await page.unroute('**/status')
       await page.getByText('Live, as of').waitFor()
       expect(await page.getByRole('status').textContent()).toBe('Ready')
       expect(await page.title()).toBe(title)
+      expect(await iconOf(page)).toBe(icon)
     })
   })
 

@@ -29,7 +29,7 @@ test.each([
   expect(markup).toContain(summary)
 })
 
-test('failed requests are shown if there are any: their fault may be no problem of the sidecar', () => {
+test('failed requests are open if a card does not explain them: their fault may be one of the caller', () => {
   const failed = {
     lastAt: '2026-11-24T11:58:00.000Z',
     count: 6,
@@ -42,4 +42,7 @@ test('failed requests are shown if there are any: their fault may be no problem 
   const { markup } = renderFailedRequests(aStatus({ failedRequests: [failed, failed] }))
   expect(markup).toContain('<details open data-open>')
   expect(markup).toContain('12, the last 2 min ago')
+  const problems = [{ summary: 'no token', failure: failed.failure }]
+  const explained = renderFailedRequests(aStatus({ failedRequests: [failed], problems }))
+  expect(explained.markup).not.toContain('<details open')
 })

@@ -110,6 +110,12 @@ test('two faults with the same code do not share the failed requests of that cod
   expect(findProblemLink(status, 'entra_unreachable', { clientId: 'billing' })).toBe('#problem-2')
 })
 
+test('the next step names the placeholders in its command', () => {
+  const problems = [FAILURE]
+  const { markup } = renderProblems(aStatus({ problems, workload: { host: 'orders-0' } }))
+  expect(markup).toContain('Next, check this sidecar (fill in NAMESPACE);')
+})
+
 test('outside Kubernetes the next step is wimds doctor, without kubectl', () => {
   const workload = { host: 'vm', namespace: 'shop', serviceAccount: 'orders', inPod: false }
   const { markup } = renderProblems(aStatus({ state: 'failing', problems: [FAILURE], workload }))
