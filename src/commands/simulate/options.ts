@@ -1,6 +1,7 @@
 /** Reads the flags of `wimds simulate` and the files that they name. */
 import { isIP } from 'node:net'
-import { addresses, type Address } from '../../config/parsers.ts'
+import { quote } from '../../config/parsers.ts'
+import { parseAddressFlag } from '../address-flag.ts'
 import { UsageError } from '../../errors.ts'
 import { type Flags, findFlagProblems } from '../../lib/args.ts'
 import { collectErrors } from '../../lib/collect-errors.ts'
@@ -51,26 +52,13 @@ function parseListen(
   flags: SimulateFlags,
   problems: string[],
 ): NonNullable<SimulatorOptions['listen']> {
-  const tokenProxy = parseAddress(flags, 'token-proxy-listen', problems)
+  const tokenProxy = parseAddressFlag(flags, 'token-proxy-listen', undefined, problems)
   return {
-    entra: parseAddress(flags, 'listen', problems) ?? {},
-    issuer: parseAddress(flags, 'issuer-listen', problems) ?? {},
-    vault: parseAddress(flags, 'vault-listen', problems) ?? {},
+    entra: parseAddressFlag(flags, 'listen', undefined, problems) ?? {},
+    issuer: parseAddressFlag(flags, 'issuer-listen', undefined, problems) ?? {},
+    vault: parseAddressFlag(flags, 'vault-listen', undefined, problems) ?? {},
     ...(tokenProxy === undefined ? {} : { tokenProxy }),
   }
-}
-
-function parseAddress(
-  flags: SimulateFlags,
-  name: 'listen' | 'issuer-listen' | 'vault-listen' | 'token-proxy-listen',
-  problems: string[],
-): Address | undefined {
-  const text = flags.value(name)
-  if (text === undefined) return undefined
-  const parsed = addresses.safeParse(text)
-  if (!parsed.success) problems.push(`--${name} ${parsed.error.issues[0]?.message ?? 'is invalid'}`)
-  if (parsed.data && parsed.data.length > 1) problems.push(`--${name} takes one address`)
-  return parsed.data?.[0]
 }
 
 function parseRotate(flags: SimulateFlags, problems: string[]): number | undefined {
@@ -78,7 +66,9 @@ function parseRotate(flags: SimulateFlags, problems: string[]): number | undefin
   if (text === undefined) return undefined
   const value = Number(text)
   if (/^\d+$/u.test(text) && value >= 1 && value <= MAX_ROTATE_SECONDS) return value
-  problems.push(`--rotate must be a whole number of seconds from 1 to ${MAX_ROTATE_SECONDS}`)
+  problems.push(
+    `--rotate must be a whole number of seconds from 1 to ${MAX_ROTATE_SECONDS}, not ${quote(text)}`,
+  )
   return undefined
 }
 

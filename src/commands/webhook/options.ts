@@ -1,5 +1,5 @@
 /** Parses the flags of `wimds webhook`. */
-import { type Address, duration } from '../../config/parsers.ts'
+import { type Address, duration, quote } from '../../config/parsers.ts'
 import { UsageError } from '../../errors.ts'
 import {
   parseQuantity,
@@ -112,7 +112,7 @@ function parseResources(flags: WebhookFlags, problems: string[]): ResourceSettin
   const amount = (name: 'cpu-request' | 'cpu-limit' | 'memory-request' | 'memory-limit') => {
     const text = flags.value(name)
     if (text === undefined || parseQuantity(text) !== undefined) return text
-    problems.push(`--${name} must be a quantity`)
+    problems.push(`--${name} must be a quantity such as 100m or 64Mi, not ${quote(text)}`)
     return undefined
   }
   const { resources: defaults } = INJECTION_DEFAULTS

@@ -34,10 +34,13 @@ test.each([
     ['--node-name=a', '--discovery=runtime'],
     '--discovery runtime: must be one of netns, processes',
   ],
-  [['--node-name=a', '--admin-listen=9441'], '--admin-listen must be host:port or [IPv6]:port'],
+  [
+    ['--node-name=a', '--admin-listen=9441'],
+    '--admin-listen must be one host:port or [IPv6]:port, not "9441"',
+  ],
   [
     ['--node-name=a', '--admin-listen=127.0.0.1:70000'],
-    '--admin-listen must be host:port or [IPv6]:port',
+    '--admin-listen must be one host:port or [IPv6]:port, not "127.0.0.1:70000"',
   ],
   [['--node-name=a', '--netns-dir=/x'], '--netns-dir is not a flag of this command'],
   [['--node-name=a', 'more'], 'unexpected argument more'],
