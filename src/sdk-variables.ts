@@ -76,6 +76,6 @@ export function findSetConflicts(sets: readonly VariableSet[]): string[] {
       set === 'app-service'
         ? 'SDKs differ in whether they check IDENTITY_ENDPOINT or MSI_ENDPOINT first'
         : 'both set MSI_ENDPOINT, to different values'
-    return [`cloud-shell and ${set} conflict: ${reason}`]
+    return [`cloud-shell and ${set} conflict: ${reason}. Fix: give one of the two`]
   })
 }

@@ -1,5 +1,5 @@
 /** What the chart renders, and the values that it rejects, by each Helm. */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { z } from 'zod'
@@ -64,6 +64,15 @@ async function nameObjects(run: Helm['run'], release: string): Promise<readonly 
     return `${kind}/${metadata.name}`
   })
 }
+
+test('every error of the templates names a fix', () => {
+  const errors = readdirSync(`${CHART}/templates`)
+    .filter((name) => name.includes('.'))
+    .flatMap((name) => readFileSync(`${CHART}/templates/${name}`, 'utf8').split('\n'))
+    .filter((line) => /\{\{-? (?:fail|required) /.test(line))
+  expect(errors.length).toBeGreaterThan(15)
+  expect(errors.filter((line) => !line.includes('Fix: '))).toEqual([])
+})
 
 test('runs with Helm 3 and Helm 4', () => {
   const majors = new Set(HELMS.map(({ version }) => version.split('.')[0]))
@@ -179,12 +188,12 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     [
       'a certificate that lives for minutes',
       '--set=certificates.lifetime=5m',
-      'certificates.lifetime 5m must be from 1h to 87600h',
+      'certificates.lifetime 5m is too short or too long. Fix: set it to 1h up to 87600h',
     ],
     [
       'a certificate that lives for more than ten years',
       '--set=certificates.lifetime=87601h',
-      'certificates.lifetime 87601h must be from 1h to 87600h',
+      'certificates.lifetime 87601h is too short or too long. Fix: set it to 1h up to 87600h',
     ],
     [
       'the variable of the mode',

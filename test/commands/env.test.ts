@@ -113,7 +113,7 @@ test('leaves NO_PROXY=* unchanged', async () => {
 test.each([
   [['app-service-2017', 'cloud-shell'], 'MSI_ENDPOINT'],
   [['azure-ml', 'cloud-shell'], 'MSI_ENDPOINT'],
-  [['app-service', 'cloud-shell'], 'MSI_ENDPOINT first'],
+  [['app-service', 'cloud-shell'], 'MSI_ENDPOINT first. Fix: give one of the two'],
 ])('rejects %j together and says why', async (sets, reason) => {
   const args = sets.flatMap((set) => ['--for', set])
   await expect(env(args, captureIo(HEADER))).rejects.toThrow(reason)

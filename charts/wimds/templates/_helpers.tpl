@@ -12,7 +12,7 @@
 {{- if .Values.serviceAccount.create -}}
 {{- .Values.serviceAccount.name | default (include "wimds.fullname" .) -}}
 {{- else -}}
-{{- required "serviceAccount.name is needed with serviceAccount.create=false" .Values.serviceAccount.name -}}
+{{- required "serviceAccount.name is needed with serviceAccount.create=false. Fix: set it to an account of the namespace of the release" .Values.serviceAccount.name -}}
 {{- end -}}
 {{- end -}}
 
@@ -25,10 +25,10 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- define "wimds.port" -}}
 {{- with .Values.webhook -}}
 {{- if and $.Values.hostNetwork (eq (int .port) 10250) -}}
-{{- fail "webhook.port 10250 is the kubelet's on every node. With hostNetwork set another, such as 10260" -}}
+{{- fail "webhook.port 10250 is the kubelet's on every node. Fix: with hostNetwork set another, such as 10260" -}}
 {{- end -}}
 {{- if eq (int .port) (int .adminPort) -}}
-{{- fail (printf "webhook.port and webhook.adminPort are both %d" (int .port)) -}}
+{{- fail (printf "webhook.port and webhook.adminPort are both %d. Fix: change one of them" (int .port)) -}}
 {{- end -}}
 {{- .port -}}
 {{- end -}}
@@ -53,7 +53,7 @@ but for those by which objects select the pods.
 {{- define "wimds.podLabels" -}}
 {{- range $name, $_ := include .selector .root | fromYaml -}}
 {{- if hasKey ($.more | default dict) $name -}}
-{{- fail (printf "%s must not contain %s: the pods are selected by it" $.value $name) -}}
+{{- fail (printf "%s must not contain %s: the pods are selected by it. Fix: remove it" $.value $name) -}}
 {{- end -}}
 {{- end -}}
 {{- merge (dict) (.more | default dict) (include .labels .root | fromYaml) | toYaml -}}
@@ -63,7 +63,7 @@ but for those by which objects select the pods.
 {{- define "wimds.podAnnotations" -}}
 {{- range $name, $_ := .annotations -}}
 {{- if or (hasPrefix "wimds.io/" $name) (eq $name "azure.workload.identity/inject-proxy-sidecar") -}}
-{{- fail (printf "%s must not contain %s: the webhook would have to review pods of its own installation" $.value $name) -}}
+{{- fail (printf "%s must not contain %s: the webhook would have to review pods of its own installation. Fix: remove it" $.value $name) -}}
 {{- end -}}
 {{- end -}}
 {{- toYaml .annotations -}}
@@ -104,7 +104,7 @@ but for those by which objects select the pods.
 {{- end -}}
 {{- $lifetime := include "wimds.seconds" .Values.certificates.lifetime | int -}}
 {{- if or (lt $lifetime 3600) (gt $lifetime (mul 87600 3600 | int)) -}}
-{{- fail (printf "certificates.lifetime %s must be from 1h to 87600h" .Values.certificates.lifetime) -}}
+{{- fail (printf "certificates.lifetime %s is too short or too long. Fix: set it to 1h up to 87600h" .Values.certificates.lifetime) -}}
 {{- end -}}
 {{- $set := dict
   "AZURE_CLIENT_ID" "the annotation azure.workload.identity/client-id of ServiceAccounts"
@@ -156,7 +156,7 @@ but for those by which objects select the pods.
 - --{{ $what }}-request={{ include "wimds.text" $request }}
 {{ with $limit -}}
 {{- if lt (include "wimds.amount" . | float64) (include "wimds.amount" $request | float64) -}}
-{{- fail (printf "injection.resources.%sLimit %s is below %sRequest %s" $what (include "wimds.text" .) $what (include "wimds.text" $request)) -}}
+{{- fail (printf "injection.resources.%sLimit %s is below %sRequest %s. Fix: raise the limit" $what (include "wimds.text" .) $what (include "wimds.text" $request)) -}}
 {{- end -}}
 - --{{ $what }}-limit={{ include "wimds.text" . }}
 {{ end -}}
@@ -174,7 +174,7 @@ but for those by which objects select the pods.
 
 {{- define "wimds.tlsSecret" -}}
 {{- if eq .Values.certificates.source "secret" -}}
-{{ required "certificates.secretName is needed with certificates.source=secret" .Values.certificates.secretName }}
+{{ required "certificates.secretName is needed with certificates.source=secret. Fix: set it to a Secret with tls.crt and tls.key" .Values.certificates.secretName }}
 {{- else -}}
 {{ include "wimds.fullname" . }}-tls
 {{- end -}}
