@@ -96,7 +96,11 @@ async function readSections(path: string): Promise<ConfigFile> {
   const file = ConfigFile.safeParse(yaml.content ?? {})
   if (file.success) return file.data
   const lines = file.error.issues.flatMap((issue) => {
-    const place = yaml.formatPlace(yaml.findOffset(issue.path))
+    const offset =
+      issue.code === 'unrecognized_keys'
+        ? yaml.findKeyOffset([...issue.path, ...issue.keys.slice(0, 1)])
+        : yaml.findOffset(issue.path)
+    const place = yaml.formatPlace(offset)
     return formatIssues({ issues: [issue] }, `${path}:${place}: `)
   })
   throw new ConfigError(lines.join('\n'))

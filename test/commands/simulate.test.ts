@@ -203,6 +203,11 @@ issuers:
     ],
     ['an unknown section', 'aplications: []', /config\.yaml:1:1: .*aplications/u],
     [
+      'an unknown setting of a section',
+      'projectedToken:\n  namespace: shop\n  acount: orders\n',
+      /config\.yaml:3:3: projectedToken: .*acount/u,
+    ],
+    [
       'a wrong value in a section',
       'tenants: []\nprojectedToken:\n  lifetimeSeconds: soon\n',
       /config\.yaml:3:20: projectedToken\.lifetimeSeconds: .*expected number/u,
