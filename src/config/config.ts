@@ -105,9 +105,7 @@ export async function loadConfig(
   const problems = [...invalid.map(formatSettingProblem), ...findIncompleteSettings(raw)]
   const files = await readFiles(raw, readText, problems)
   if (settings === undefined || problems.length > 0) throw invalidConfiguration(problems)
-  // The kubelet sets this variable in every container.
-  const isInPod = env['KUBERNETES_SERVICE_HOST'] !== undefined
-  const config = { ...createConfig(settings, files, findWarnings(env)), isInPod }
+  const config = createConfig(settings, files, env)
   const late = [
     ...findListenProblems(settings),
     ...findPrefetchProblems(config.directory, settings),
@@ -196,8 +194,8 @@ function findWarnings(env: Environment): string[] {
 function createConfig(
   settings: ParsedSettings,
   { identities, extraCa, instance }: Files,
-  warnings: readonly string[],
-): Omit<Config, 'isInPod'> {
+  env: Environment,
+): Config {
   const directory =
     identities === undefined
       ? createEnvironmentDirectory(settings)
@@ -216,6 +214,8 @@ function createConfig(
       settings.AZURE_TENANT_ID ??
       directory.identities[0]?.tenantId ??
       '',
+    // The kubelet sets this variable in every container.
+    isInPod: env['KUBERNETES_SERVICE_HOST'] !== undefined,
     tokenFiles: listTokenFiles(directory, settings.AZURE_FEDERATED_TOKEN_FILE),
     cacheSize: settings.WIMDS_CACHE_SIZE,
     exchange: {
@@ -248,7 +248,7 @@ function createConfig(
       auditsTokens: settings.WIMDS_AUDIT_LOG,
     },
     shutdown: { drainMs: settings.WIMDS_DRAIN, timeoutMs: settings.WIMDS_SHUTDOWN_TIMEOUT },
-    warnings,
+    warnings: findWarnings(env),
   }
 }
 
