@@ -35,7 +35,7 @@ const STATES = {
 }
 /**
  * Where `npm run test:browser` puts its screenshots; docs/images has the upper parts of two. status-ready.png there is
- * of `wimds serve` beside `wimds simulate`, after three clients had called it for 23 minutes.
+ * of `wimds serve` beside `wimds simulate`, after three programs had called it for 14 minutes.
  */
 const SCREENSHOTS = 'coverage/screenshots'
 
