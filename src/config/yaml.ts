@@ -37,10 +37,11 @@ export async function parseYaml(text: string): Promise<ParsedYaml> {
   const document = yaml.parseDocument(text, { lineCounter: lines, ...options })
   if (document.errors.length > 0) {
     return {
-      problems: document.errors.map(
-        ({ pos, message, code }) =>
-          `${formatPlace(pos[0])}: is not YAML: ${message}. Fix: ${findYamlFix(code)}`,
-      ),
+      problems: document.errors.map(({ pos, message, code }) => {
+        const problem =
+          code === 'MULTIPLE_DOCS' ? 'has more than one document' : `is not YAML: ${message}`
+        return `${formatPlace(pos[0])}: ${problem}. Fix: ${findYamlFix(code)}`
+      }),
     }
   }
   try {

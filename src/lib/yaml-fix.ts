@@ -10,6 +10,7 @@ const FIXES: Readonly<Record<string, string>> = {
   DUPLICATE_KEY: 'keep one of the keys',
   MISSING_CHAR: 'add the missing character',
   MULTILINE_IMPLICIT_KEY: 'add the colon and the space after the key',
+  MULTIPLE_DOCS: 'keep one',
   TAB_AS_INDENT: 'indent with spaces',
 }
 

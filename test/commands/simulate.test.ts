@@ -201,6 +201,11 @@ issuers:
       'a: [',
       /config\.yaml:1:5: is not YAML: .* Fix: correct the indentation here, or close a bracket above$/mu,
     ],
+    [
+      'two documents',
+      'tenants: []\n---\ntenants: []',
+      /config\.yaml:2:1: has more than one document\. Fix: keep one$/mu,
+    ],
     ['an unknown section', 'aplications: []', /config\.yaml:1:1: .*aplications/u],
     [
       'an unknown setting of a section',

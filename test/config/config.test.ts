@@ -451,6 +451,11 @@ describe('the identities file', () => {
 
   test.each([
     ['invalid YAML', 'identities: [', /:1:\d+: is not YAML: /],
+    [
+      'two documents',
+      'identities: []\n---\nidentities: []',
+      /:2:1: has more than one document\. Fix: keep one$/,
+    ],
     ['a repeated key', 'identities: []\nidentities: []', /:2:1: repeats a key/],
     ['an empty file', '', /must be a mapping|is missing/],
     ['a list', '[]', /must be a mapping/],
