@@ -25,7 +25,6 @@ import {
   findIncompleteSettings,
   findUnknownSettings,
   formatSettingProblem,
-  suggestSetting,
   invalidConfiguration,
   type LogLevel,
   type ParsedSettings,
@@ -180,9 +179,7 @@ async function readSettingFile(
 /** Returns a warning for each variable that is set and has no effect. */
 function findWarnings(env: Environment): string[] {
   return [
-    ...findUnknownSettings(env).map(
-      (name) => `${name} is not a setting of wimds and has no effect${suggestSetting(name)}`,
-    ),
+    ...findUnknownSettings(env),
     ...(env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0'
       ? [
           'NODE_TLS_REJECT_UNAUTHORIZED=0 has no effect on connections to Entra ID: certificates are always verified. Fix: remove it, and set WIMDS_CA_FILE for a private CA',

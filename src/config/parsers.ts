@@ -18,7 +18,13 @@ const DOMAIN =
 const RESERVED_TENANTS = new Set(['common', 'organizations', 'consumers'])
 const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/
 const HOUR_MS = 3_600_000
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: HOUR_MS }
+/** Largest first. */
+const UNIT_MS: ReadonlyMap<string, number> = new Map([
+  ['h', HOUR_MS],
+  ['m', 60_000],
+  ['s', 1000],
+  ['ms', 1],
+])
 
 /** Creates a schema that runs `parse` and turns its error into the setting's problem. */
 export function createSchema<T>(parse: (text: string) => T) {
@@ -202,14 +208,24 @@ export const paths = createSchema((text) => {
 export function duration({ minMs = 0, maxMs = 24 * HOUR_MS } = {}) {
   return createSchema((text) => {
     const [, amount, unit = ''] = DURATION.exec(text) ?? []
-    const unitMs = UNIT_MS[unit]
+    const unitMs = UNIT_MS.get(unit)
     if (unitMs === undefined) {
       throw new Error(`must be a duration such as 500ms, 10s or 5m, not ${quote(text)}`)
     }
     const ms = Number(amount) * unitMs
-    if (ms < minMs || ms > maxMs) throw new Error(`must be from ${minMs}ms to ${maxMs}ms`)
+    if (ms < minMs || ms > maxMs) {
+      const bounds = `${formatDuration(minMs)} to ${formatDuration(maxMs)}`
+      throw new Error(`must be from ${bounds}, not ${quote(text)}`)
+    }
     return Math.round(ms)
   })
+}
+
+/** Formats milliseconds in the largest unit of which they are a whole number: `0s`, `500ms`, `1h`. */
+function formatDuration(ms: number): string {
+  if (ms === 0) return '0s'
+  const [unit, unitMs] = [...UNIT_MS].find(([, each]) => ms % each === 0) ?? ['ms', 1]
+  return `${ms / unitMs}${unit}`
 }
 
 /** Creates the schema of a whole number within bounds. */

@@ -168,15 +168,17 @@ const SERVICE_LINK = /_(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT(?:_\d+_(?:TCP|UDP|
 
 const PREFIX = 'WIMDS_'
 
-/** Returns the names that begin with `WIMDS_` and are no settings: most often typing errors. */
+/** Returns a sentence for each name that begins with `WIMDS_` and is no setting: most often a typing error. */
 export function findUnknownSettings(env: Environment): string[] {
-  return Object.keys(env).filter(
-    (name) => name.startsWith(PREFIX) && !(name in Settings.shape) && !SERVICE_LINK.test(name),
-  )
+  return Object.keys(env)
+    .filter(
+      (name) => name.startsWith(PREFIX) && !(name in Settings.shape) && !SERVICE_LINK.test(name),
+    )
+    .map((name) => `${name} is not a setting of wimds and has no effect${suggestSetting(name)}`)
 }
 
 /** Returns `. Did you mean WIMDS_…?` for the name of an unknown setting; empty if none resembles it. */
-export function suggestSetting(name: string): string {
+function suggestSetting(name: string): string {
   const shorten = (each: string) => each.replace(PREFIX, '')
   const known = Object.keys(Settings.shape).filter((each) => each.startsWith(PREFIX))
   return suggest(shorten(name), known.map(shorten), PREFIX)

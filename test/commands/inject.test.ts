@@ -262,6 +262,14 @@ spec: {jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: 
     })
   })
 
+  test('warns of a variable of --env that is misspelt', async () => {
+    const source = JSON.stringify({ ...podOf('x'), spec: POD_SPEC })
+    const { err } = await run([...IDENTITY, '--env', 'WIMDS_LOG_LEVLE=debug', '-'], source)
+    expect(err).toContain(
+      'warning: --env: WIMDS_LOG_LEVLE is not a setting of wimds and has no effect. Did you mean WIMDS_LOG_LEVEL?\n',
+    )
+  })
+
   test.each([
     ['--ca-config-map', 'configMap:\n        name: corporate\n'],
     ['--ca-secret', 'secret:\n        secretName: corporate\n'],

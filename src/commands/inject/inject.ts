@@ -1,6 +1,7 @@
 /** `wimds inject`: adds the sidecar to manifests, without access to a cluster. */
+import { findUnknownSettings } from '../../config/settings.ts'
 import { INJECTED } from '../../kubernetes/injector/annotations.ts'
-import { allContainers } from '../../kubernetes/injector/pod.ts'
+import { allContainers, type EnvVar } from '../../kubernetes/injector/pod.ts'
 import { releaseImages } from '../../kubernetes/injector/settings.ts'
 import {
   type EditedManifests,
@@ -35,6 +36,7 @@ export async function inject(args: readonly string[], io: CommandIo): Promise<nu
   ]
   const warnings = [
     ...injected.warnings,
+    ...findUnknownVariables(options.settings.sidecarEnv),
     ...findPlaceholders(injected.pods),
     ...findUnpublishedImages(injected, flags),
   ]
@@ -67,6 +69,12 @@ function findWaitingPods({ pods }: EditedManifests): string[] {
   return [
     'note: the pods of mode node wait in Init until a node agent on their node routes them. Fix: install it, such as by nodeAgent.enabled=true of the chart',
   ]
+}
+
+/** Warns of variables of `--env` that look like settings and are none. */
+function findUnknownVariables(sidecarEnv: readonly EnvVar[]): string[] {
+  const env = Object.fromEntries(sidecarEnv.map(({ name }) => [name, undefined]))
+  return findUnknownSettings(env).map((text) => `warning: --env: ${text}`)
 }
 
 /** Warns of the default images where a pod has got them: those of this version are not published. */

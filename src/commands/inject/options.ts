@@ -1,9 +1,11 @@
 /** Parses the flags of `wimds inject` into settings of the injector. */
+import { formatSettingProblem } from '../../config/settings.ts'
 import { UsageError } from '../../errors.ts'
 import { isGuid } from '../../lib/guid.ts'
 import type { ManifestOptions } from '../../kubernetes/manifests/inject-manifests.ts'
 import type { TemplatePath } from '../../kubernetes/manifests/workloads.ts'
 import type { EnvVar } from '../../kubernetes/injector/pod.ts'
+import { findSettingProblems } from '../../kubernetes/injector/rejections.ts'
 import {
   type CaSource,
   INJECTION_DEFAULTS,
@@ -69,6 +71,9 @@ export function parseInjectionSettings(
     problems.push(`--tenant-id must be a tenant's GUID or domain, not ${JSON.stringify(tenantId)}`)
   }
   const sidecarEnv = flags.values('env').flatMap((entry) => parseVariable(entry, problems))
+  problems.push(
+    ...findSettingProblems(sidecarEnv).map((problem) => `--env ${formatSettingProblem(problem)}`),
+  )
   const ca = parseCa(flags, problems)
   if (ca !== undefined && sidecarEnv.some(({ name }) => name === 'WIMDS_CA_FILE')) {
     problems.push(

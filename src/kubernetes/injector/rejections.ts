@@ -1,5 +1,5 @@
 /** Checks whether a pod can be injected: rejections, each with its fix, and warnings. */
-import { formatSettingProblem, parseSettings } from '../../config/settings.ts'
+import { formatSettingProblem, parseSettings, type SettingProblem } from '../../config/settings.ts'
 import { NO_PROXY_NAMES } from '../../lib/no-proxy.ts'
 import { UNSUPPORTED_PROTOCOL_VARIABLES } from '../../sdk-variables.ts'
 import { isInjectedByAzwi } from './annotations.ts'
@@ -12,6 +12,7 @@ import { isReservedVolume } from './earlier-injection.ts'
 import {
   allContainers,
   type Container,
+  type EnvVar,
   findVariable,
   hasOwnNetworkStack,
   isInjected,
@@ -190,17 +191,21 @@ const tenant: Check = ({ spec }, { sidecarEnv }) =>
         `no tenant id. Fix: annotate the ServiceAccount ${serviceAccountName(spec)} with azure.workload.identity/tenant-id (wimds inject reads it from its input, same namespace), or give --tenant-id`,
       ]
 
-/** Rejected here, since the sidecar would not start. Values with $(NAME) are not known yet. */
-const sidecarSettings: Check = ({ spec }, { sidecarEnv, accountVariables }) => {
-  const known = sidecarEnv.flatMap(({ name, value }) =>
-    typeof value === 'string' && !value.includes('$(') ? [[name, value] as const] : [],
-  )
-  return parseSettings(Object.fromEntries(known)).problems.map((problem) => {
+/** Rejected here, since the sidecar would not start. */
+const sidecarSettings: Check = ({ spec }, { sidecarEnv, accountVariables }) =>
+  findSettingProblems(sidecarEnv).map((problem) => {
     const annotation = accountVariables.get(problem.name)
     return annotation === undefined
       ? `the sidecar would not start with ${formatSettingProblem(problem)}`
       : `the annotation ${annotation} of the ServiceAccount ${serviceAccountName(spec)} ${problem.reason}. Fix: correct the annotation`
   })
+
+/** Returns the problems of the sidecar's variables. Values with $(NAME) are not known yet. */
+export function findSettingProblems(sidecarEnv: readonly EnvVar[]): readonly SettingProblem[] {
+  const known = sidecarEnv.flatMap(({ name, value }) =>
+    typeof value === 'string' && !value.includes('$(') ? [[name, value] as const] : [],
+  )
+  return parseSettings(Object.fromEntries(known)).problems
 }
 
 const resources: Check = (_, { settings }) => findResourceProblems(settings.resources)

@@ -97,6 +97,11 @@ test('reports all problems of the flags', async () => {
   }
 })
 
+test('accepts a value of --env that only the pod knows', () => {
+  const { settings } = parseWebhookOptions(['--env=WIMDS_LOG_LEVEL=$(LEVEL)'])
+  expect(settings.sidecarEnv).toEqual([{ name: 'WIMDS_LOG_LEVEL', value: '$(LEVEL)' }])
+})
+
 test.each([
   ['--drain=1h', 'drainMs', 3_600_000],
   ['--drain=0s', 'drainMs', 0],
@@ -105,14 +110,15 @@ test.each([
 })
 
 test.each([
-  ['--drain=720h', '--drain must be from 0ms to 3600000ms'],
+  ['--drain=720h', '--drain must be from 0s to 1h, not "720h"'],
   [
     '--certificate-lifetime=87601h',
-    '--certificate-lifetime must be from 60000ms to 315360000000ms',
+    '--certificate-lifetime must be from 1m to 87600h, not "87601h"',
   ],
   ['--allowed-modes=env,iptables', '--allowed-modes iptables: must be one of env, loopback, nft'],
   ['--allowed-modes=env', '--mode is loopback, which --allowed-modes does not contain'],
-  ['--certificate-lifetime=0s', '--certificate-lifetime must be from 60000ms'],
+  ['--certificate-lifetime=0s', '--certificate-lifetime must be from 1m to'],
+  ['--env=WIMDS_LOG_LEVEL=bogus', '--env WIMDS_LOG_LEVEL: must be one of '],
 ])('rejects %s', (flag, reason) => {
   expect(() => parseWebhookOptions([flag])).toThrow(reason)
 })
