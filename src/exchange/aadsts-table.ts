@@ -11,7 +11,6 @@ export interface AadstsEntry {
 }
 
 const REPORT = 'report this as a bug of wimds'
-const IDS = 'check AZURE_CLIENT_ID and AZURE_TENANT_ID (or the identities file)'
 
 /** What to do about a response without a known AADSTS code, by error code; without a full stop. */
 export const DEFAULT_FIXES = {
@@ -136,7 +135,7 @@ export const AADSTS_TABLE: Readonly<Record<string, AadstsEntry>> = {
   // The application and its tenant
   700016: application(
     'the application is not known in the tenant',
-    `${IDS}: use the client id, not the object id; if the application was created minutes ago, wait`,
+    'check the client id, which is not the object id (client_id of the request, or else the identities file or AZURE_CLIENT_ID), and the tenant (the identities file or AZURE_TENANT_ID); if the application was created minutes ago, wait',
   ),
   7000229: application(
     'the application has no service principal in the tenant',

@@ -34,6 +34,12 @@ describe('explainAadsts', () => {
     expect(entry.fix).toMatch(/.{10,}[^.]$/)
   })
 
+  test('looks for an unknown application in the request first, then in the configuration', () => {
+    expect(explainAadsts(700016)?.fix).toMatch(
+      /client_id of the request.*identities file.*AZURE_CLIENT_ID.*AZURE_TENANT_ID/,
+    )
+  })
+
   test('maps transient codes to temporary errors and the others to permanent ones', () => {
     expect([90033, 90055, 501661, 7000272].map(isTemporary)).toEqual([true, true, true, true])
     expect([700016, 500011, 53003, 90002].map(isTemporary)).toEqual([false, false, false, false])
