@@ -112,15 +112,17 @@ function findAssertionProblems(
     if (failure === undefined) return []
     const { error, since } = failure
     const concerned = entries.filter(({ request: { identity } }) => identity.tokenFile === file)
-    const resources = concerned
-      .filter((entry) => entry.token === undefined && entry.failure?.error.code === error.code)
+    const explained = concerned.filter(({ failure: own }) => own?.error.code === error.code)
+    const resources = explained
+      .filter(({ token }) => token === undefined)
       .map(({ request: { scope } }) => scrub(toResource(scope)))
     const served = findServedUntil(concerned)
     return {
       summary: scrub(error.message),
       error,
       file,
-      failingSince: since,
+      // A request can find the fault before the file is read again.
+      failingSince: Math.min(since, ...explained.flatMap(({ failure: own }) => own?.since ?? [])),
       ...served,
       ...(served.servedUntil !== undefined &&
         resources.length > 0 && { resourcesWithoutToken: [...new Set(resources)] }),

@@ -232,6 +232,19 @@ describe('the state', () => {
       ])
     })
 
+    test('begins with the first exchange that failed for this reason, if that was before the file was read', () => {
+      const entries = [
+        ...[-61_000, -62_000].map((since) =>
+          failing('assertion_missing', 1, { failure: { error, count: 1, since } }),
+        ),
+        aFailure('another', -90_000),
+      ]
+      const problem = documentWith(entries).problems?.find(
+        ({ failure }) => failure?.code === 'assertion_missing',
+      )
+      expect(problem?.failingSince).toBe(new Date(NOW - 62_000).toISOString())
+    })
+
     test('names the workload of the last projected token', () => {
       expect(documentWith([]).workload).toMatchObject({
         namespace: 'shop',
