@@ -142,7 +142,7 @@ function renderEffect(problem: Problem, status: StatusDocument): Html {
     [
       ['Client id', identity && isUnlisted(identity, status) ? renderMono(identity) : undefined],
       ['Failing since', failingSince && renderTime(failingSince, generatedAt)],
-      ['Applications get', describeServed(problem)],
+      ['Applications get', describeServed(problem, status)],
       ['Until', servedUntil && html`${renderTime(servedUntil, generatedAt)}, then errors`],
       ['Next attempt', nextAttemptAt && renderNextAttempt(nextAttemptAt, generatedAt)],
       [
@@ -155,14 +155,31 @@ function renderEffect(problem: Problem, status: StatusDocument): Html {
 }
 
 /** Returns what a request for these tokens gets; undefined if nothing has failed yet. */
-function describeServed(problem: Problem): Html | string | undefined {
+function describeServed(problem: Problem, status: StatusDocument): Html | string | undefined {
   const { servedUntil, resources, failingSince, resourcesWithoutToken } = problem
   if (servedUntil === undefined) return failingSince === undefined ? undefined : 'an error'
   if (resourcesWithoutToken !== undefined) {
-    const named = firstItems(resourcesWithoutToken, MAX_NAMED).join(', ')
-    return html`cached tokens, and an error for ${renderText(named)}`
+    const named = firstItems(nameFailing(resourcesWithoutToken, problem, status), MAX_NAMED)
+    return html`cached tokens, and an error for ${renderText(named.join(', '))}`
   }
   return resources?.length === 1 ? 'the cached token' : 'cached tokens'
+}
+
+/** Names what requests fail for: the resources, with the identity if there are tokens of several. */
+function nameFailing(
+  resources: readonly string[],
+  { failure }: Problem,
+  { tokens }: StatusDocument,
+): readonly string[] {
+  if (new Set(tokens.map(({ clientId }) => clientId)).size <= 1) return resources
+  return tokens
+    .filter(
+      (token) =>
+        token.cached === undefined &&
+        token.failure?.code === failure?.code &&
+        resources.includes(token.resource),
+    )
+    .map(({ resource, identity }) => `${resource} as ${identity}`)
 }
 
 const MAX_NAMED = 3

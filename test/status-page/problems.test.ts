@@ -13,8 +13,11 @@ const FAILURE = {
 }
 
 /** Returns the text of the cards; it is 12:00:00 UTC. */
-function textOf(problem: NonNullable<StatusDocument['problems']>[number]): string {
-  return renderProblems(aStatus({ state: 'degraded', problems: [problem] }))
+function textOf(
+  problem: NonNullable<StatusDocument['problems']>[number],
+  { tokens } = aStatus(),
+): string {
+  return renderProblems(aStatus({ state: 'degraded', problems: [problem], tokens }))
     .markup.replaceAll('<wbr />', '')
     .replaceAll(/<[^>]+>/g, ' ')
     .replaceAll(/\s+/g, ' ')
@@ -49,6 +52,31 @@ test('while some tokens are still served, a fault names what requests fail for, 
   )
   const { markup } = renderProblems(aStatus({ state: 'degraded', problems: [problem] }))
   expect(markup).toContain('class="card problem failing"')
+})
+
+test('a fault that concerns several identities names those whose requests fail', () => {
+  const failure = { code: 'assertion_missing', message: 'there is no projected token' }
+  const problem = {
+    summary: failure.message,
+    servedUntil: '2026-11-24T12:24:00.000Z',
+    resourcesWithoutToken: ['https://vault.azure.net'],
+    failure,
+  }
+  const { tokens } = aStatus()
+  const billing = '55555555-5555-4555-8555-555555555555'
+  const served = tokens.map((token) => ({
+    ...token,
+    identity: billing,
+    clientId: billing,
+    failure,
+  }))
+  const failing = tokens.map((token) => ({ ...token, cached: undefined, failure }))
+  expect(textOf(problem, aStatus({ tokens: [...served, ...failing] }))).toContain(
+    'cached tokens, and an error for https://vault.azure.net as orders Until',
+  )
+  expect(textOf(problem, aStatus({ tokens: failing }))).toContain(
+    'cached tokens, and an error for https://vault.azure.net Until',
+  )
 })
 
 test('a fault of the projected token, before one was read, is shown as a fault, and waiting is not', () => {
