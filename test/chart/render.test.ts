@@ -274,6 +274,31 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     ],
     ['a privileged port', '--set=webhook.port=443', '/webhook/port'],
     ['a drain without a unit', '--set=drain=5', '/drain'],
+    [
+      'a drain that wimds webhook refuses',
+      '--set=drain=2h',
+      'drain 2h is too long. Fix: set it to 0s up to 1h',
+    ],
+    [
+      'a memory limit that is no quantity',
+      '--set=resources.limits.memory=abc',
+      'resources.limits.memory "abc" is not a quantity. Fix: set it to a number with a unit, such as 100m or 128Mi',
+    ],
+    [
+      'a CPU request of the node agent that is no quantity',
+      '--set=nodeAgent.resources.requests.cpu=1 core',
+      'nodeAgent.resources.requests.cpu "1 core" is not a quantity',
+    ],
+    [
+      'a runbook that is no URL',
+      '--set=prometheusRule.runbookUrl=abc',
+      'prometheusRule.runbookUrl "abc" is not a URL. Fix: set it to one that begins with https:// or http://',
+    ],
+    [
+      'a repository with capitals',
+      '--set=image.repository=Foo/Bar',
+      'image.repository "Foo/Bar" is not the name of an image. Fix: set it to HOST/PATH with the path in lower case, such as ghcr.io/wimds/wimds',
+    ],
     ['a disruption budget of 0', '--set=podDisruptionBudget.maxUnavailable=0', '/maxUnavailable'],
     [
       'a tag with a blank',
@@ -294,6 +319,18 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     await expect(template(flag)).rejects.toThrow(message)
   })
 
+  test.each([
+    '--set=resources.limits.memory=268435456',
+    '--set=resources.limits.cpu=1.5',
+    '--set=nodeAgent.resources.requests.memory=1e3',
+    '--set=resources=null',
+    '--set=image.repository=wimds',
+    '--set=image.repository=registry.example:5000/a/b--c__d.e',
+    '--set=prometheusRule.runbookUrl=https://wiki.example/wimds',
+  ])('accepts %s', async (flag) => {
+    expect(await template(flag)).toContain('kind: Deployment')
+  })
+
   test.each(VALUES)('renders %s as null, or names it', async (value) => {
     const everything =
       '--set=nodeAgent.enabled=true,podMonitor.enabled=true,prometheusRule.enabled=true'
@@ -304,6 +341,7 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
   })
 
   test.each([
+    ['the longest drain', { drain: '1h' }, '--drain=1h'],
     ['a uid as a number', { 'injection.uid': 1501 }, '--uid=1501'],
     ['a uid as a text', { 'injection.uid': '1501' }, '--uid=1501'],
     ['a uid of OpenShift’s range', { 'injection.uid': 1_000_680_000 }, '--uid=1000680000'],

@@ -78,6 +78,9 @@ but for those by which objects select the pods.
 {{- if not (regexMatch `^(\S+/)?[^\s/:@]+$` .repository) -}}
 {{- fail (printf "%s.repository %q is not the name of an image without tag and digest. Fix: set them by %s.tag and %s.digest" $name .repository $name $name) -}}
 {{- end -}}
+{{- if not (regexMatch `^([^\s/]+/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$` .repository) -}}
+{{- fail (printf "%s.repository %q is not the name of an image. Fix: set it to HOST/PATH with the path in lower case, such as ghcr.io/wimds/wimds" $name .repository) -}}
+{{- end -}}
 {{- if not (regexMatch `^([0-9A-Za-z_][0-9A-Za-z_.-]{0,127})?$` (.tag | default "")) -}}
 {{- fail (printf "%s.tag %q is not a tag. Fix: set it to letters, digits and _ . -, such as 0.1.0, or leave it empty" $name .tag) -}}
 {{- end -}}
@@ -105,6 +108,24 @@ but for those by which objects select the pods.
 {{- $lifetime := include "wimds.seconds" .Values.certificates.lifetime | int -}}
 {{- if or (lt $lifetime 3600) (gt $lifetime (mul 87600 3600 | int)) -}}
 {{- fail (printf "certificates.lifetime %s is too short or too long. Fix: set it to 1h up to 87600h" .Values.certificates.lifetime) -}}
+{{- end -}}
+{{- if gt (include "wimds.seconds" .Values.drain | int) 3600 -}}
+{{- fail (printf "drain %s is too long. Fix: set it to 0s up to 1h" .Values.drain) -}}
+{{- end -}}
+{{- with .Values.prometheusRule.runbookUrl -}}
+{{- if not (regexMatch `^https?://\S+$` .) -}}
+{{- fail (printf "prometheusRule.runbookUrl %q is not a URL. Fix: set it to one that begins with https:// or http://" .) -}}
+{{- end -}}
+{{- end -}}
+{{- range $name, $resources := dict "resources" .Values.resources "nodeAgent.resources" .Values.nodeAgent.resources -}}
+{{- range $kind, $amounts := pick ($resources | default dict) "requests" "limits" -}}
+{{- range $what, $amount := $amounts -}}
+{{- $text := include "wimds.text" $amount -}}
+{{- if not (regexMatch `^(null|([0-9]+([.][0-9]*)?|[.][0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?)$` $text) -}}
+{{- fail (printf "%s.%s.%s %q is not a quantity. Fix: set it to a number with a unit, such as 100m or 128Mi" $name $kind $what $text) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- $set := dict
   "AZURE_CLIENT_ID" "the annotation azure.workload.identity/client-id of ServiceAccounts"
