@@ -22,10 +22,9 @@ const ExternalIssuer = z.strictObject({
   jwksUrl: z.url().optional(),
 })
 
-/** Members of an application that are optional in the file. DirectorySchema validates the others. */
+/** What defaults are filled into. DirectorySchema validates the members. */
 const FileApplication = z.looseObject({
-  tenantId: z.guid().optional(),
-  federatedCredentials: z.array(z.looseObject({ issuer: z.string().optional() })).default([]),
+  federatedCredentials: z.array(z.looseObject({})).default([]),
 })
 
 const ConfigFile = z.strictObject({
@@ -54,6 +53,14 @@ const ConfigFile = z.strictObject({
 })
 type ConfigFile = z.infer<typeof ConfigFile>
 
+/** The sections that DirectorySchema validates. */
+const DirectorySections = ConfigFile.pick({
+  tenants: true,
+  applications: true,
+  resources: true,
+  unknownResources: true,
+}).strip()
+
 export interface FileSettings {
   readonly simulator: SimulatorOptions
   readonly faults: readonly FaultInput[]
@@ -66,11 +73,11 @@ export interface FileSettings {
  * every problem, including each referenced file that cannot be read.
  */
 export async function readConfigFile(path: string | undefined): Promise<FileSettings> {
-  const data = path === undefined ? ConfigFile.parse({}) : await readSections(path)
-  // The simulator's issuer URL is unknown until it listens. Validation works with any URL.
-  const directory = DirectorySchema.safeParse(createDirectoryInput(data, 'https://issuer.invalid'))
-  const { routes, problems, close } = await openExternalIssuers(data)
-  if (!directory.success) problems.unshift(...formatIssues(directory.error, `${path}: `))
+  const { data, problems } =
+    path === undefined ? { data: ConfigFile.parse({}), problems: [] } : await readSections(path)
+  if (data === undefined) throw new ConfigError(problems.join('\n'))
+  const { routes, problems: unreadable, close } = await openExternalIssuers(data)
+  problems.push(...unreadable)
   if (problems.length > 0) throw new ConfigError(problems.join('\n'))
   return {
     simulator: {
@@ -87,35 +94,49 @@ export async function readConfigFile(path: string | undefined): Promise<FileSett
   }
 }
 
-/** Throws a `ConfigError` with the place of each problem in the file. */
-async function readSections(path: string): Promise<ConfigFile> {
+/** Returns the sections and the problems of the file, each with its place. Throws a `ConfigError` if it is not YAML. */
+async function readSections(
+  path: string,
+): Promise<{ readonly data: ConfigFile | undefined; readonly problems: string[] }> {
   const yaml: ParsedYaml = await parseYaml(await readNamedFile(path))
   if ('problems' in yaml) {
     throw new ConfigError(yaml.problems.map((problem) => `${path}:${problem}`).join('\n'))
   }
-  const file = ConfigFile.safeParse(yaml.content ?? {})
-  if (file.success) return file.data
-  const lines = file.error.issues.flatMap((issue) => {
+  const content = yaml.content ?? {}
+  const file = ConfigFile.safeParse(content)
+  const issues = [...(file.error?.issues ?? []), ...findDirectoryIssues(content)]
+  const problems = issues.map((issue) => {
     const offset =
       issue.code === 'unrecognized_keys'
         ? yaml.findKeyOffset([...issue.path, ...issue.keys.slice(0, 1)])
         : yaml.findOffset(issue.path)
-    const place = yaml.formatPlace(offset)
-    return formatIssues({ issues: [issue] }, `${path}:${place}: `)
+    return formatIssue(issue, `${path}:${yaml.formatPlace(offset)}: `)
   })
-  throw new ConfigError(lines.join('\n'))
+  return { data: file.data, problems }
+}
+
+/** Returns the issues of the directory, by their paths in the file. */
+function findDirectoryIssues(content: unknown): z.core.$ZodIssue[] {
+  const sections = DirectorySections.safeParse(content)
+  if (!sections.success) return []
+  // The simulator's issuer URL is unknown until it listens. Validation works with any URL.
+  const input = createDirectoryInput(sections.data, 'https://issuer.invalid')
+  const { error } = DirectorySchema.safeParse(input)
+  return (error?.issues ?? []).map((issue) => {
+    const [section, index, ...rest] = issue.path
+    if (section !== 'resources' || typeof index !== 'number') return issue
+    return { ...issue, path: [section, index - KNOWN_RESOURCES.length, ...rest] }
+  })
 }
 
 /** Formats `applications[0].clientId: …`, which says what is allowed, after the prefix. */
-function formatIssues({ issues }: Pick<z.ZodError, 'issues'>, prefix: string): string[] {
-  return issues.map(({ path, message }) => {
-    const name = path.length === 0 ? '' : `${z.core.toDotPath(path)}: `
-    return `${prefix}${name}${message}`
-  })
+function formatIssue({ path, message }: z.core.$ZodIssue, prefix: string): string {
+  const name = path.length === 0 ? '' : `${z.core.toDotPath(path)}: `
+  return `${prefix}${name}${message}`
 }
 
 /** Builds the directory. Default issuer: the simulator's own. Default tenant: the first one. */
-function createDirectoryInput(file: ConfigFile, issuer: string): unknown {
+function createDirectoryInput(file: z.infer<typeof DirectorySections>, issuer: string): unknown {
   const defaults = defaultDirectory(issuer)
   const tenants = file.tenants ?? defaults.tenants
   const firstTenant = z.object({ id: z.string() }).safeParse(tenants[0])

@@ -231,6 +231,32 @@ issuers:
     expect(io.err()).toMatch(reason)
   })
 
+  test('reports the problems of all sections together, each with its place', async () => {
+    const config = join(directory, 'config.yaml')
+    await writeFile(
+      config,
+      `applications:
+  - clientId: orders
+    colour: red
+    tenantId: contoso
+resources:
+  - { name: Shop, appId: shop }
+faults: 3
+`,
+    )
+    const io = captureIo()
+    expect(await exitCode(simulate, ['--config', config], io)).toBe(64)
+    for (const problem of [
+      'config.yaml:2:15: applications[0].clientId: Invalid GUID',
+      'config.yaml:3:5: applications[0]: Unrecognized key: "colour"',
+      'config.yaml:4:15: applications[0].tenantId: Invalid GUID',
+      'config.yaml:6:26: resources[0].appId: Invalid GUID',
+      'config.yaml:7:9: faults: Invalid input',
+    ]) {
+      expect(io.err()).toContain(problem)
+    }
+  })
+
   test('exits with 1 and names a folder that cannot be created', async () => {
     const io = captureIo()
     const folder = join(import.meta.filename, 'sim')
