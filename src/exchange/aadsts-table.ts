@@ -135,7 +135,7 @@ export const AADSTS_TABLE: Readonly<Record<string, AadstsEntry>> = {
   // The application and its tenant
   700016: application(
     'the application is not known in the tenant',
-    'check the client id, which is not the object id (client_id of the request, or else the identities file or AZURE_CLIENT_ID), and the tenant (the identities file or AZURE_TENANT_ID); if the application was created minutes ago, wait',
+    'use the client id, not the object id: check client_id of the request, or else AZURE_CLIENT_ID or the identities file, and the tenant; if the application was created minutes ago, wait',
   ),
   7000229: application(
     'the application has no service principal in the tenant',

@@ -31,7 +31,7 @@ const NO_MATCH: Failure = {
 const NO_SUBJECT = 'no federated credential of the identity has the subject of the assertion'
 const UNKNOWN: Failure = {
   code: 'application_refused',
-  message: `AADSTS700016: Application with identifier '${UNLISTED}' was not found in the directory 'Contoso'. Fix: check the client id, which is not the object id (client_id of the request, or else the identities file or AZURE_CLIENT_ID), and the tenant (the identities file or AZURE_TENANT_ID); if the application was created minutes ago, wait`,
+  message: `AADSTS700016: Application with identifier '${UNLISTED}' was not found in the directory 'Contoso'. Fix: use the client id, not the object id: check client_id of the request, or else AZURE_CLIENT_ID or the identities file, and the tenant; if the application was created minutes ago, wait`,
   aadsts: 700016,
 }
 

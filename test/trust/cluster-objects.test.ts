@@ -87,7 +87,11 @@ spec: {containers: []}
       message:
         'Nested mappings are not allowed in compact mappings. Fix: put the value in quotes if its colon is text, or begin the inner mapping on a new line',
     },
-    { severity: 'error', object: 'Pod shop/a', message: 'spec.containers must not be empty' },
+    {
+      severity: 'error',
+      object: 'Pod shop/a',
+      message: 'spec.containers must not be empty. Fix: add a container',
+    },
   ])
 })
 
