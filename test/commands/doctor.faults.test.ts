@@ -2,7 +2,7 @@
 import { chmod, realpath, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { DoctorReport, Problem } from '../../src/doctor/report.ts'
 import { BILLING, REPORTS } from '../../src/simulator/defaults.ts'
 import type { FaultInput } from '../../src/simulator/faults/faults.ts'
@@ -17,6 +17,10 @@ let sidecar: Awaited<ReturnType<typeof startServe>>
 beforeAll(async () => {
   simulator = await createSimulator()
   sidecar = await startServe(environmentOf(simulator))
+  // It reads the projected token some time after it listens.
+  await vi.waitUntil(() => sidecar.events().some(({ event }) => event === 'ready'), {
+    timeout: 60_000,
+  })
 })
 afterAll(async () => {
   await sidecar.stop()
