@@ -1,5 +1,8 @@
 /** Formats and classifies the hosts of listen addresses. */
 
+/** Where programs expect the metadata service of Azure. */
+export const METADATA_ORIGIN = 'http://169.254.169.254'
+
 /** Returns the host as a URL or a Host header writes it: an IPv6 address in brackets. */
 export function formatUrlHost(host: string): string {
   return host.includes(':') ? `[${host}]` : host

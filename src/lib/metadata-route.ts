@@ -1,8 +1,7 @@
 /** Finds out which service a request to the metadata address reaches. */
 import { errorMessage } from './describe-error.ts'
+import { METADATA_ORIGIN } from './hosts.ts'
 import { getLocal } from './local-http.ts'
-
-const METADATA_ORIGIN = 'http://169.254.169.254'
 
 interface RouteOptions {
   /** What the sidecar has on /readyz; undefined if it does not listen. */

@@ -95,9 +95,9 @@ function groupExchanges(exchanges: readonly Exchange[]): Exchange[] {
   const groups = Map.groupBy(exchanges, ({ identity, resource, failure }) =>
     JSON.stringify([identity, resource, failure?.code]),
   )
-  return [...groups.values()].flatMap(([latest, ...others]) => {
-    if (latest === undefined) return []
-    return { ...latest, count: others.reduce((sum, { count }) => sum + count, latest.count) }
+  return [...groups.values()].flatMap((group) => {
+    const [latest] = group
+    return latest === undefined ? [] : { ...latest, count: countAll(group) }
   })
 }
 

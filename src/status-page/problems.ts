@@ -159,7 +159,7 @@ function describeServed(problem: Problem, status: StatusDocument): Html | string
   const { servedUntil, resources, failingSince, resourcesWithoutToken } = problem
   if (servedUntil === undefined) return failingSince === undefined ? undefined : 'an error'
   if (resourcesWithoutToken !== undefined) {
-    const named = firstItems(nameFailing(resourcesWithoutToken, problem, status), MAX_NAMED)
+    const named = firstItems(nameFailing(resourcesWithoutToken, problem, status))
     return html`cached tokens, and an error for ${renderText(named.join(', '))}`
   }
   return resources?.length === 1 ? 'the cached token' : 'cached tokens'
@@ -181,8 +181,6 @@ function nameFailing(
     )
     .map(({ resource, identity }) => `${resource} as ${identity}`)
 }
-
-const MAX_NAMED = 3
 
 /** The words in capitals that stand for what the sidecar does not know. */
 const PLACEHOLDER = /\b(?:IDENTITY_NAME|RESOURCE_GROUP|CLUSTER|CLIENT_ID|DEPLOYMENT|NAMESPACE)\b/g

@@ -146,10 +146,7 @@ export function renderIdentities({ identities, allowsUnlistedClientIds }: Status
       summary:
         identities.length === 0
           ? 'none'
-          : firstItems(
-              identities.map(({ name }) => name),
-              3,
-            ).join(', '),
+          : firstItems(identities.map(({ name }) => name)).join(', '),
       isOpen: false,
     },
     html`${

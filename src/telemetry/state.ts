@@ -169,7 +169,7 @@ function findTokenProblems(entries: readonly CacheEntry[]): Problem[] {
     if (first?.failure === undefined) return []
     const { identity } = first.request
     const resources = group.map(({ request: { scope } }) => scrub(toResource(scope)))
-    const subject = scrub(`${firstItems(resources, MAX_NAMED).join(', ')} as ${identity.name}`)
+    const subject = scrub(`${firstItems(resources).join(', ')} as ${identity.name}`)
     const isSingle = group.length === 1
     return {
       summary:
@@ -186,5 +186,3 @@ function findTokenProblems(entries: readonly CacheEntry[]): Problem[] {
     }
   })
 }
-
-const MAX_NAMED = 3

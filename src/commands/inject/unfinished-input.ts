@@ -8,7 +8,6 @@ import { quoteForShell } from '../../lib/shell.ts'
 import { STDIN } from '../manifest-files.ts'
 
 const KUSTOMIZATIONS = ['kustomization.yaml', 'kustomization.yml', 'Kustomization']
-const MAX_NAMED = 3
 
 /** Returns a note if a kustomization, which is not applied, lies beside a workload's file. */
 export function findKustomizations(objects: readonly ObjectReport[]): string[] {
@@ -19,7 +18,7 @@ export function findKustomizations(objects: readonly ObjectReport[]): string[] {
   )
   const [first] = found
   if (first === undefined) return []
-  const named = firstItems(found, MAX_NAMED).join(', ')
+  const named = firstItems(found).join(', ')
   return [
     `note: a kustomization, which is not applied, lies beside the manifests of ${named}. Fix: if they need it, kubectl kustomize ${quoteForShell(first)} | wimds inject -`,
   ]
@@ -38,7 +37,7 @@ export function findPlaceholders(pods: readonly Pod[]): string[] {
     (value): value is string => typeof value === 'string' && PLACEHOLDER.test(value),
   )
   if (found.length === 0) return []
-  const named = firstItems(found, MAX_NAMED).join(', ')
+  const named = firstItems(found).join(', ')
   return [
     `warning: ${named} ${found.length === 1 ? 'is a placeholder' : 'are placeholders'}. Fix: fill in the values first, such as by envsubst or kubectl kustomize, and inject the result`,
   ]

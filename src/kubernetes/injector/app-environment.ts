@@ -1,4 +1,5 @@
 /** The environment of the app's containers: SDK endpoints in mode env, NO_PROXY and more in every mode. */
+import { METADATA_ORIGIN } from '../../lib/hosts.ts'
 import { addNoProxyHosts, NO_PROXY_NAMES } from '../../lib/no-proxy.ts'
 import type { RoutingMode } from '../../lib/routing-modes.ts'
 import { ENDPOINT_VARIABLES } from '../../sdk-variables.ts'
@@ -100,7 +101,6 @@ export function findEndpointAddresses(
 }
 
 const LOOPBACK = ['127.0.0.1', 'localhost', '[::1]']
-const METADATA_ORIGIN = 'http://169.254.169.254'
 
 /** The variables by which an SDK prefers another endpoint (R21); an identity's name is none. */
 const ENDPOINT_SWITCHES = ENDPOINT_VARIABLES.filter((name) => name !== 'DEFAULT_IDENTITY_CLIENT_ID')
