@@ -20,6 +20,13 @@ afterEach(() => rm(directory, { recursive: true }))
 /** Starts the command with the test's folder. */
 const start = (...args: readonly string[]) => startSimulate(directory, ...args)
 
+/** Writes the text to a file for --config, and returns its path. */
+async function writeConfig(text: string): Promise<string> {
+  const path = join(directory, 'config.yaml')
+  await writeFile(path, text)
+  return path
+}
+
 async function exchange(env: NodeJS.Dict<string>, assertion?: string, ca?: string) {
   const agent = new Agent({ connect: { ca: ca ?? (await readFile(env['WIMDS_CA_FILE'] ?? '')) } })
   try {
@@ -75,9 +82,7 @@ test('rotates the projected token at the interval of --rotate', async () => {
 })
 
 test('reads applications and faults from --config and the host names from --host', async () => {
-  const config = join(directory, 'config.yaml')
-  await writeFile(
-    config,
+  const config = await writeConfig(
     `applications:
   - clientId: aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa
     name: stock
@@ -147,9 +152,7 @@ test('serves the certificate of --tls-cert and then sets no WIMDS_CA_FILE', asyn
 
 describe('wrong usage', () => {
   test('exits with 64 and lists all problems', async () => {
-    const config = join(directory, 'config.yaml')
-    await writeFile(
-      config,
+    const config = await writeConfig(
       `applications:
   - clientId: orders
     colour: red
@@ -232,9 +235,7 @@ issuers:
   })
 
   test('reports the problems of all sections together, each with its place', async () => {
-    const config = join(directory, 'config.yaml')
-    await writeFile(
-      config,
+    const config = await writeConfig(
       `applications:
   - clientId: orders
     colour: red

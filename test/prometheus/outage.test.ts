@@ -7,7 +7,7 @@ import { report } from '../../src/commands/report/report.ts'
 import { createSimulator } from '../../src/simulator/simulator.ts'
 import { captureIo } from '../commands/capture.ts'
 import { EXAMPLES } from '../observability/queries.ts'
-import { startPrometheus, until } from './server.ts'
+import { type Prometheus, startPrometheus, until } from './server.ts'
 import { hasPrometheus, scratch } from './tools.ts'
 
 /** Returns the rules of the examples with short intervals. */
@@ -31,6 +31,19 @@ const scraping = (target: string) =>
       },
     ],
   })
+
+/** Starts a Prometheus that scrapes the sidecar, with the rules. */
+async function observe(sidecar: Sidecar, directory: Awaited<ReturnType<typeof scratch>>) {
+  await directory.write('rules.yaml', await fastRules())
+  const target = new URL(sidecar.adminOrigin).host
+  const config = await directory.write('prometheus.yaml', scraping(target))
+  return startPrometheus(config, directory.path)
+}
+
+const untilScraped = ({ query }: Pick<Prometheus, 'query'>) =>
+  until('three scrapes', 30_000, async () =>
+    ((await query('count_over_time(wimds_ready[1m])')) ?? 0) >= 3 ? true : undefined,
+  )
 
 /** Starts an application that requests tokens, and records the HTTP statuses. */
 function application(sidecar: Sidecar) {
@@ -63,14 +76,8 @@ describe.skipIf(!hasPrometheus())('an outage of Entra ID, observed by Prometheus
     expect((await requestShortLived()).status).toBe(200)
     await using app = application(sidecar)
     await using directory = await scratch()
-    await directory.write('rules.yaml', await fastRules())
-    const target = new URL(sidecar.adminOrigin).host
-    const config = await directory.write('prometheus.yaml', scraping(target))
-    await using prometheus = await startPrometheus(config, directory.path)
-
-    await until('three scrapes', 30_000, async () =>
-      ((await prometheus.query('count_over_time(wimds_ready[1m])')) ?? 0) >= 3 ? true : undefined,
-    )
+    await using prometheus = await observe(sidecar, directory)
+    await untilScraped(prometheus)
     expect(await prometheus.firing('WimdsExchangesFailing')).toBeUndefined()
 
     simulator.faults.add({ kind: 'unavailable' })
@@ -106,13 +113,8 @@ describe.skipIf(!hasPrometheus())('an outage of Entra ID, observed by Prometheus
     await using simulator = await createSimulator()
     await using sidecar = await startSidecar('dist/wimds.js', simulator)
     await using directory = await scratch()
-    await directory.write('rules.yaml', await fastRules())
-    const target = new URL(sidecar.adminOrigin).host
-    const config = await directory.write('prometheus.yaml', scraping(target))
-    await using prometheus = await startPrometheus(config, directory.path)
-    await until('three scrapes', 30_000, async () =>
-      ((await prometheus.query('count_over_time(wimds_ready[1m])')) ?? 0) >= 3 ? true : undefined,
-    )
+    await using prometheus = await observe(sidecar, directory)
+    await untilScraped(prometheus)
 
     simulator.faults.add({ kind: 'unavailable' })
     const requestVault = () => requestToken(sidecar, { resource: 'https://vault.azure.net' })

@@ -25,7 +25,7 @@ const Values = z.object({ data: z.array(z.string()) })
 
 type Alert = z.infer<typeof Alerts>['data']['alerts'][number]
 
-interface Prometheus extends AsyncDisposable {
+export interface Prometheus extends AsyncDisposable {
   readonly origin: string
   /** Returns the values of an instant query; some may be NaN. */
   readonly values: (expression: string) => Promise<number[]>
