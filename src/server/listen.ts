@@ -41,6 +41,8 @@ const LIMITS: ServerOptions = {
   keepAliveTimeout: 75_000,
   // The guard rejects a missing Host in JSON, and allows it from HTTP/1.0 clients (R17).
   requireHostHeader: false,
+  // The stream of a request without a body, with its events, is a fifth of a cached token's cost.
+  optimizeEmptyRequests: true,
 }
 
 /** More than any client sends, and few enough to be cheap: Node copies all headers at each 32. */
