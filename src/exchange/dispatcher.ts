@@ -114,17 +114,18 @@ export async function usesProxy(origin: string, proxy: ProxySettings): Promise<b
   return !isDirect
 }
 
-/** Loopback and link-local addresses, which no proxy can reach: the real IMDS is among them. */
-const LOCAL_ADDRESSES = new BlockList()
-LOCAL_ADDRESSES.addSubnet('127.0.0.0', 8)
-LOCAL_ADDRESSES.addSubnet('169.254.0.0', 16)
-LOCAL_ADDRESSES.addAddress('::1', 'ipv6')
-LOCAL_ADDRESSES.addSubnet('fe80::', 10, 'ipv6')
-
-/** Returns true for a loopback or link-local host; an IPv4-mapped address counts as IPv4. */
+/**
+ * Returns true for a loopback or link-local host, which no proxy can reach: the real IMDS is among them. An
+ * IPv4-mapped address counts as IPv4.
+ */
 function isLocal(hostname: string): boolean {
   const host = removeBrackets(hostname).replace(/\.$/, '')
   const version = isIP(host)
   if (version === 0) return host === 'localhost' || host.endsWith('.localhost')
-  return LOCAL_ADDRESSES.check(host, version === 4 ? 'ipv4' : 'ipv6')
+  const local = new BlockList()
+  local.addSubnet('127.0.0.0', 8)
+  local.addSubnet('169.254.0.0', 16)
+  local.addAddress('::1', 'ipv6')
+  local.addSubnet('fe80::', 10, 'ipv6')
+  return local.check(host, version === 4 ? 'ipv4' : 'ipv6')
 }

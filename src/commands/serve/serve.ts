@@ -46,12 +46,11 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   const broker = createBroker(config, log)
   const { telemetry } = broker
   const metadataApp = buildMetadataApp(config, broker)
-  const settings = describeSettings(io.env)
   const adminApp = createAdminApp({
     readiness: telemetry.readiness,
     scrape: telemetry.scrape,
     readTraffic: telemetry.readTraffic,
-    document: () => telemetry.document(settings),
+    document: () => telemetry.document(describeSettings(io.env)),
     log,
   })
 
