@@ -4,7 +4,7 @@ import { type Answer, firstAnswer, timed } from './callers.ts'
 import { type Figure, median, times } from './figures.ts'
 import { type Server, startBaseline, startIncumbent, startSidecar } from './processes.ts'
 
-const STARTS = 7
+const STARTS = 15
 
 interface Start {
   readonly healthyMs: number
