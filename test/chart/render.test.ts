@@ -273,6 +273,11 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       'webhook.port and webhook.adminPort are both 9440',
     ],
     ['a privileged port', '--set=webhook.port=443', '/webhook/port'],
+    [
+      'an excluded namespace without a name',
+      '--set=webhook.excludedNamespaces[0]=',
+      '/webhook/excludedNamespaces/0',
+    ],
     ['a drain without a unit', '--set=drain=5', '/drain'],
     [
       'a drain that wimds webhook refuses',

@@ -1,7 +1,6 @@
 /** `wimds inject`: adds the sidecar to manifests, without access to a cluster. */
-import { findUnknownSettings } from '../../config/settings.ts'
 import { INJECTED } from '../../kubernetes/injector/annotations.ts'
-import { allContainers, type EnvVar } from '../../kubernetes/injector/pod.ts'
+import { allContainers } from '../../kubernetes/injector/pod.ts'
 import { releaseImages } from '../../kubernetes/injector/settings.ts'
 import {
   type EditedManifests,
@@ -15,7 +14,7 @@ import { printError } from '../print-error.ts'
 import { INJECT } from '../declarations/inject.ts'
 import type { CommandIo } from '../io.ts'
 import { readManifests } from '../manifest-files.ts'
-import { parseInjectOptions } from './options.ts'
+import { findUnknownVariables, parseInjectOptions } from './options.ts'
 import { describeNothing, formatObjects, formatUnsupported, printManifests } from './report.ts'
 import { findKustomizations, findPlaceholders } from './unfinished-input.ts'
 
@@ -36,7 +35,7 @@ export async function inject(args: readonly string[], io: CommandIo): Promise<nu
   ]
   const warnings = [
     ...injected.warnings,
-    ...findUnknownVariables(options.settings.sidecarEnv),
+    ...findUnknownVariables(options.settings.sidecarEnv).map((text) => `warning: ${text}`),
     ...findPlaceholders(injected.pods),
     ...findUnpublishedImages(injected, flags),
   ]
@@ -69,12 +68,6 @@ function findWaitingPods({ pods }: EditedManifests): string[] {
   return [
     'note: the pods of mode node wait in Init until a node agent on their node routes them. Fix: install it, such as by nodeAgent.enabled=true of the chart',
   ]
-}
-
-/** Warns of variables of `--env` that look like settings and are none. */
-function findUnknownVariables(sidecarEnv: readonly EnvVar[]): string[] {
-  const env = Object.fromEntries(sidecarEnv.map(({ name }) => [name, undefined]))
-  return findUnknownSettings(env).map((text) => `warning: --env: ${text}`)
 }
 
 /** Warns of the default images where a pod has got them: those of this version are not published. */

@@ -1,5 +1,5 @@
 /** Parses the flags of `wimds inject` into settings of the injector. */
-import { formatSettingProblem } from '../../config/settings.ts'
+import { findUnknownSettings, formatSettingProblem } from '../../config/settings.ts'
 import { UsageError } from '../../errors.ts'
 import { isGuid } from '../../lib/guid.ts'
 import type { ManifestOptions } from '../../kubernetes/manifests/inject-manifests.ts'
@@ -18,6 +18,7 @@ import { ROUTING_MODES } from '../../lib/routing-modes.ts'
 import { VERSION } from '../../version.ts'
 import type { INJECT } from '../declarations/inject.ts'
 import { findConflict, type Flags } from '../../lib/args.ts'
+import { isPlaceholder } from './unfinished-input.ts'
 
 type InjectFlags = Flags<keyof typeof INJECT.flags>
 
@@ -94,15 +95,20 @@ export function parseInjectionSettings(
   }
 }
 
+/** A registry, a path, a tag and a digest, as the kubelet reads them (the grammar of distribution/reference). */
+const IMAGE_NAME =
+  /^(?:(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\])(?::\d+)?\/)?[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*(?::\w[\w.-]{0,127})?(?:@[a-z0-9]+:[0-9a-f]{32,})?$/
+
 function parseImage(
   flags: Pick<Flags<SettingFlag>, 'value'>,
   name: 'image' | 'redirect-image',
   problems: string[],
 ): string | undefined {
   const image = flags.value(name)
-  const isName = image === undefined || /^\S+$/.test(image)
-  if (!isName) {
-    problems.push(`--${name} must be the name of an image, not ${JSON.stringify(image)}`)
+  if (image !== undefined && !IMAGE_NAME.test(image) && !isPlaceholder(image)) {
+    problems.push(
+      `--${name} must be the name of an image such as registry.example.com/team/wimds:1.0.0, in lower case up to its tag, not ${JSON.stringify(image)}`,
+    )
   }
   return image
 }
@@ -169,4 +175,10 @@ function parseKubernetesVersion(version: string | undefined, problems: string[])
     problems.push(`--kubernetes-version must look like 1.29, not ${JSON.stringify(version)}`)
   }
   return Number(minor) >= NATIVE_SIDECARS_SINCE
+}
+
+/** Returns a warning for each variable of `--env` that looks like a setting and is none. */
+export function findUnknownVariables(sidecarEnv: readonly EnvVar[]): string[] {
+  const env = Object.fromEntries(sidecarEnv.map(({ name }) => [name, undefined]))
+  return findUnknownSettings(env).map((text) => `--env: ${text}`)
 }

@@ -27,6 +27,11 @@ export function findKustomizations(objects: readonly ObjectReport[]): string[] {
 /** Matches `${REGISTRY}/orders`, `REPLACE_ME`, `<image>` and the like, which no name of an image or account has. */
 const PLACEHOLDER = /\$[{(]|[<>{}]|REPLACE|CHANGE_?ME/
 
+/** Returns true for a value that is to be filled in. */
+export function isPlaceholder(value: string): boolean {
+  return PLACEHOLDER.test(value)
+}
+
 /** Returns a warning for the images and ServiceAccounts that are placeholders. */
 export function findPlaceholders(pods: readonly Pod[]): string[] {
   const values = pods.flatMap((pod) => [
@@ -34,7 +39,7 @@ export function findPlaceholders(pods: readonly Pod[]): string[] {
     ...allContainers(pod).map((container) => container['image']),
   ])
   const found = [...new Set(values)].filter(
-    (value): value is string => typeof value === 'string' && PLACEHOLDER.test(value),
+    (value): value is string => typeof value === 'string' && isPlaceholder(value),
   )
   if (found.length === 0) return []
   const named = firstItems(found).join(', ')

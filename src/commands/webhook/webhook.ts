@@ -25,6 +25,7 @@ import { createConnectionLimiter } from '../../server/connections.ts'
 import { createLogger, type ProcessLog } from '../../telemetry/logger.ts'
 import { VERSION } from '../../version.ts'
 import { type CommandIo, untilShutdown } from '../io.ts'
+import { findUnknownVariables } from '../inject/options.ts'
 import { createLogOutput } from '../log-output.ts'
 import { parseWebhookOptions, type WebhookOptions } from './options.ts'
 
@@ -47,6 +48,9 @@ export async function webhook(args: readonly string[], io: CommandIo): Promise<n
     out: createLogOutput(io),
     limitBy: 'namespace',
   })
+  for (const message of findUnknownVariables(options.settings.sidecarEnv)) {
+    log.warn('config_warning', { message })
+  }
   const onError = (error: unknown) => log.warn('webhook_error', { message: errorMessage(error) })
   return await serveReviews(options, connectToCluster({ onError }), { io, log, onError })
 }

@@ -35,9 +35,9 @@ beforeEach(() => {
 afterEach(() => shutdown.abort())
 
 /** Runs the webhook; returns its log and its exit code. */
-function startWebhook() {
+function startWebhook(...flags: readonly string[]) {
   const io = { ...captureIo(), signal: shutdown.signal }
-  return { log: io.out, exit: webhook(FLAGS, io) }
+  return { log: io.out, exit: webhook([...FLAGS, ...flags], io) }
 }
 
 test('throws a ConfigError outside a cluster', async () => {
@@ -45,6 +45,17 @@ test('throws a ConfigError outside a cluster', async () => {
   vi.stubEnv('HOME', '/nonexistent')
   await expect(startWebhook().exit).rejects.toThrow(ConfigError)
   vi.unstubAllEnvs()
+})
+
+test('warns of a variable for the sidecars that resembles a setting', async () => {
+  await using _api = await startApiServer()
+  const { log, exit } = startWebhook('--env=WIMDS_LOGLEVEL=debug')
+  await expect.poll(log).toContain('"certificate_loaded"')
+  expect(log()).toContain(
+    '--env: WIMDS_LOGLEVEL is not a setting of wimds and has no effect. Did you mean WIMDS_LOG_LEVEL?',
+  )
+  shutdown.abort()
+  expect(await exit).toBe(0)
 })
 
 test('serves after an API server that failed at first', async () => {
