@@ -32,8 +32,9 @@ export function createAdminApp(parts: AdminParts): FastifyInstance {
   app.get('/healthz', () => ({ status: 'ok' }))
 
   app.get('/readyz', (_request, reply) => {
-    const state = readiness()
-    return reply.code(state.ready ? 200 : 503).send(state)
+    const { reasons, ...state } = readiness()
+    const body = { ...state, reasons: reasons.map(({ summary }) => summary) }
+    return reply.code(state.ready ? 200 : 503).send(body)
   })
 
   app.get('/metrics', async (_request, reply) => {

@@ -124,8 +124,8 @@ function findTone(problem: Problem, { state }: StatusDocument) {
 }
 
 /** Returns true unless all tokens that a problem concerns are cached. */
-function failsRequests({ servedUntil, resourcesWithoutToken }: Problem): boolean {
-  return servedUntil === undefined || resourcesWithoutToken !== undefined
+function failsRequests({ servedUntil, withoutToken }: Problem): boolean {
+  return servedUntil === undefined || withoutToken !== undefined
 }
 
 /** Returns since when requests fail: the earliest time of a problem for which they do; undefined if none does. */
@@ -155,31 +155,18 @@ function renderEffect(problem: Problem, status: StatusDocument): Html {
 }
 
 /** Returns what a request for these tokens gets; undefined if nothing has failed yet. */
-function describeServed(problem: Problem, status: StatusDocument): Html | string | undefined {
-  const { servedUntil, resources, failingSince, resourcesWithoutToken } = problem
+function describeServed(problem: Problem, { tokens }: StatusDocument): Html | string | undefined {
+  const { servedUntil, resources, failingSince, withoutToken } = problem
   if (servedUntil === undefined) return failingSince === undefined ? undefined : 'an error'
-  if (resourcesWithoutToken !== undefined) {
-    const named = firstItems(nameFailing(resourcesWithoutToken, problem, status))
-    return html`cached tokens, and an error for ${renderText(named.join(', '))}`
+  if (withoutToken !== undefined) {
+    // The identity tells them apart if there are tokens of several.
+    const isOneIdentity = new Set(tokens.map(({ clientId }) => clientId)).size <= 1
+    const named = withoutToken.map(({ identity, resource }) =>
+      isOneIdentity ? resource : `${resource} as ${identity}`,
+    )
+    return html`cached tokens, and an error for ${renderText(firstItems(named).join(', '))}`
   }
   return resources?.length === 1 ? 'the cached token' : 'cached tokens'
-}
-
-/** Names what requests fail for: the resources, with the identity if there are tokens of several. */
-function nameFailing(
-  resources: readonly string[],
-  { failure }: Problem,
-  { tokens }: StatusDocument,
-): readonly string[] {
-  if (new Set(tokens.map(({ clientId }) => clientId)).size <= 1) return resources
-  return tokens
-    .filter(
-      (token) =>
-        token.cached === undefined &&
-        token.failure?.code === failure?.code &&
-        resources.includes(token.resource),
-    )
-    .map(({ resource, identity }) => `${resource} as ${identity}`)
 }
 
 /** The words in capitals that stand for what the sidecar does not know. */

@@ -15,11 +15,17 @@ interface ReadinessOptions {
   readonly onReady: () => void
 }
 
-/** The body of `/readyz`. */
+/** Why a sidecar is not ready. */
+interface UnreadyReason {
+  /** One sentence. */
+  readonly summary: string
+  /** The projected token that is not valid; undefined: something else is awaited. */
+  readonly file?: string
+}
+
 export interface ReadinessState {
   readonly ready: boolean
-  /** Why it is not ready, one sentence each. */
-  readonly reasons: readonly string[]
+  readonly reasons: readonly UnreadyReason[]
   readonly lastExchange?: {
     readonly at: string
     readonly ok: boolean
@@ -56,7 +62,9 @@ export function createReadiness(options: ReadinessOptions): Readiness {
     hasValidToken ||= [...states.values()].some(isValid)
     const reasons = [
       ...(hasValidToken ? [] : describeAssertions(states)),
-      ...(isPrefetched ? [] : ['the resources of WIMDS_PREFETCH are still being fetched']),
+      ...(isPrefetched
+        ? []
+        : [{ summary: 'the resources of WIMDS_PREFETCH are still being fetched' }]),
     ]
     const ready = reasons.length === 0
     if (ready && !isReported) {
@@ -87,11 +95,12 @@ export function createReadiness(options: ReadinessOptions): Readiness {
   }
 }
 
-function describeAssertions(states: ReadonlyMap<string, AssertionState>): string[] {
-  if (states.size === 0) return ['the projected token has not been read yet']
-  return [...states].map(([file, state]) =>
-    scrub((state.ok ? createExpiredError(file, state.assertion) : state.error).message),
-  )
+function describeAssertions(states: ReadonlyMap<string, AssertionState>): UnreadyReason[] {
+  if (states.size === 0) return [{ summary: 'the projected token has not been read yet' }]
+  return [...states].map(([file, state]) => {
+    const { message } = state.ok ? createExpiredError(file, state.assertion) : state.error
+    return { summary: scrub(message), file }
+  })
 }
 
 /** Creates the error of a projected token that has expired by the clock of this machine. */

@@ -5,7 +5,7 @@ import type { Identity, IdentityDirectory } from '../identities.ts'
 import { firstItems } from '../lib/first-items.ts'
 import { scrub } from '../secret.ts'
 import type { Clock } from '../tokens/clock.ts'
-import { toResource } from '../tokens/token.ts'
+import { type TokenRequest, toResource } from '../tokens/token.ts'
 import type { CacheEntry } from '../tokens/token-cache.ts'
 import { createExpiredError, type ReadinessState } from './readiness.ts'
 import type { StatusDocument } from './status-schema.ts'
@@ -33,8 +33,8 @@ export interface Problem {
   readonly failingSince?: number
   /** When the first of the cached tokens that it concerns expires, in epoch milliseconds; undefined: none is cached. */
   readonly servedUntil?: number
-  /** Scrubbed: what requests fail for meanwhile, if other tokens that it concerns are cached. */
-  readonly resourcesWithoutToken?: readonly string[]
+  /** Those of these tokens that are not cached, if others are: requests for them fail meanwhile. */
+  readonly withoutToken?: readonly Pick<TokenRequest, 'identity' | 'scope'>[]
   /** When the first of them is tried again, on the monotonic clock. */
   readonly nextAttemptAt?: number
 }
@@ -55,7 +55,8 @@ export function findState(sources: StateSources): FoundState {
   const assertionProblems = findAssertionProblems(assertions, entries, clock)
   if (!readiness.ready) {
     const problems = readiness.reasons.map(
-      (summary) => assertionProblems.find((problem) => problem.summary === summary) ?? { summary },
+      ({ summary, file }) =>
+        assertionProblems.find((problem) => problem.file === file) ?? { summary },
     )
     return { state: 'starting', problems }
   }
@@ -82,8 +83,8 @@ function compareUrgency(a: Problem, b: Problem): number {
   return failsAt(a) - failsAt(b) || (a.failingSince ?? -Infinity) - (b.failingSince ?? -Infinity)
 }
 
-function failsAt({ servedUntil = 0, resourcesWithoutToken }: Problem): number {
-  return resourcesWithoutToken === undefined ? servedUntil : 0
+function failsAt({ servedUntil = 0, withoutToken }: Problem): number {
+  return withoutToken === undefined ? servedUntil : 0
 }
 
 /** Returns the problem in one sentence, with its error code unless the sentence is the error itself. */
@@ -113,9 +114,9 @@ function findAssertionProblems(
     const { error, since } = failure
     const concerned = entries.filter(({ request: { identity } }) => identity.tokenFile === file)
     const explained = concerned.filter(({ failure: own }) => own?.error.code === error.code)
-    const resources = explained
+    const withoutToken = explained
       .filter(({ token }) => token === undefined)
-      .map(({ request: { scope } }) => scrub(toResource(scope)))
+      .map(({ request }) => request)
     const served = findServedUntil(concerned)
     return {
       summary: scrub(error.message),
@@ -124,8 +125,7 @@ function findAssertionProblems(
       // A request can find the fault before the file is read again.
       failingSince: Math.min(since, ...explained.flatMap(({ failure: own }) => own?.since ?? [])),
       ...served,
-      ...(served.servedUntil !== undefined &&
-        resources.length > 0 && { resourcesWithoutToken: [...new Set(resources)] }),
+      ...(served.servedUntil !== undefined && withoutToken.length > 0 && { withoutToken }),
     }
   })
 }

@@ -56,8 +56,8 @@ export const StatusSchema = z.object({
         failingSince: z.optional(instant),
         /** When the first of the cached tokens that it concerns expires; absent: none is cached. */
         servedUntil: z.optional(instant),
-        /** What requests fail for meanwhile, if other tokens that it concerns are cached. */
-        resourcesWithoutToken: z.optional(z.array(z.string())),
+        /** Those of these tokens that are not cached, if others are: requests for them fail meanwhile. */
+        withoutToken: z.optional(z.array(z.object({ identity: z.string(), resource: z.string() }))),
         /** When the next exchange is due; in the past: at the next request. */
         nextAttemptAt: z.optional(instant),
         failure: z.optional(Failure),

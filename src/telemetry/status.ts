@@ -68,7 +68,7 @@ function formatProblem(
   toWallTime: (at: number) => number,
 ): NonNullable<StatusDocument['problems']>[number] {
   const { summary, error, identity, resources, failures } = problem
-  const { failingSince, servedUntil, nextAttemptAt, resourcesWithoutToken } = problem
+  const { failingSince, servedUntil, nextAttemptAt, withoutToken } = problem
   return {
     summary,
     ...(identity !== undefined && { identity: identity.name, clientId: identity.clientId }),
@@ -76,8 +76,11 @@ function formatProblem(
     ...(failures !== undefined && { consecutiveFailures: failures }),
     ...(failingSince !== undefined && { failingSince: formatTime(toWallTime(failingSince)) }),
     ...(servedUntil !== undefined && { servedUntil: formatTime(servedUntil) }),
-    ...(resourcesWithoutToken !== undefined && {
-      resourcesWithoutToken: [...resourcesWithoutToken],
+    ...(withoutToken !== undefined && {
+      withoutToken: withoutToken.map(({ identity: { name }, scope }) => ({
+        identity: name,
+        resource: scrub(toResource(scope)),
+      })),
     }),
     ...(nextAttemptAt !== undefined && { nextAttemptAt: formatTime(toWallTime(nextAttemptAt)) }),
     ...(error !== undefined && { failure: describeFailure(error), ...describeMeaning(error) }),

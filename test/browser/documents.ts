@@ -391,7 +391,7 @@ export const TOKEN_FILE_GONE = aStatus({
       summary: NO_FILE.message,
       failingSince: '2026-11-24T11:56:48.000Z',
       servedUntil: '2026-11-25T09:00:00.000Z',
-      resourcesWithoutToken: [STORAGE],
+      withoutToken: [{ identity: 'orders', resource: STORAGE }],
       failure: NO_FILE,
     },
   ]),

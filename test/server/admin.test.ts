@@ -35,11 +35,12 @@ describe('from any address', () => {
   test.each([
     [{ ready: true, reasons: [] }, 200],
     [{ ready: false, reasons: ['the projected token has not been read yet'] }, 503],
-  ])('/readyz returns %j with %i', async (readiness, status) => {
-    await using app = createAdminApp(parts({ readiness }))
+  ])('/readyz returns %j with %i', async (body, status) => {
+    const reasons = body.reasons.map((summary) => ({ summary, file: '/token' }))
+    await using app = createAdminApp(parts({ readiness: { ...body, reasons } }))
     const reply = await app.inject({ url: '/readyz', ...anywhere })
     expect(reply.statusCode).toBe(status)
-    expect(reply.json()).toEqual(readiness)
+    expect(reply.json()).toEqual(body)
   })
 
   test('/metrics returns the exposition with its content type', async () => {

@@ -44,7 +44,7 @@ test('while some tokens are still served, a fault names what requests fail for, 
     summary: 'there is no projected token',
     failingSince: '2026-11-24T11:45:00.000Z',
     servedUntil: '2026-11-24T12:24:00.000Z',
-    resourcesWithoutToken: ['https://storage.azure.com'],
+    withoutToken: [{ identity: 'orders', resource: 'https://storage.azure.com' }],
     failure: { code: 'assertion_missing', message: 'there is no projected token' },
   }
   expect(textOf(problem)).toContain(
@@ -59,7 +59,7 @@ test('a fault that concerns several identities names those whose requests fail',
   const problem = {
     summary: failure.message,
     servedUntil: '2026-11-24T12:24:00.000Z',
-    resourcesWithoutToken: ['https://vault.azure.net'],
+    withoutToken: [{ identity: 'orders', resource: 'https://vault.azure.net' }],
     failure,
   }
   const { tokens } = aStatus()

@@ -212,7 +212,7 @@ describe('the state', () => {
       ]
       const [problem] = documentWith(entries).problems ?? []
       expect(problem?.servedUntil).toBe(new Date(NOW + 600_000).toISOString())
-      expect(problem?.resourcesWithoutToken).toBeUndefined()
+      expect(problem?.withoutToken).toBeUndefined()
     })
 
     test('is one problem for all tokens that fail for this reason, and names those that are not served', () => {
@@ -226,7 +226,7 @@ describe('the state', () => {
           summary: error.message,
           failingSince: new Date(NOW - 60_000).toISOString(),
           servedUntil: new Date(NOW + 600_000).toISOString(),
-          resourcesWithoutToken: ['https://storage.azure.com'],
+          withoutToken: [{ identity: 'orders', resource: 'https://storage.azure.com' }],
           failure: { code: 'assertion_missing', message: error.message },
         },
       ])
