@@ -48,7 +48,7 @@ test('throws a ConfigError outside a cluster', async () => {
 })
 
 test('warns of a variable for the sidecars that resembles a setting', async () => {
-  await using _api = await startApiServer()
+  await using _ = await startApiServer()
   const { log, exit } = startWebhook('--env=WIMDS_LOGLEVEL=debug')
   await expect.poll(log).toContain('"certificate_loaded"')
   expect(log()).toContain(
