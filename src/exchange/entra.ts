@@ -19,7 +19,7 @@ import {
 import { createMsalNetworkClient, type TokenEndpointResponse } from './http-client.ts'
 import { usesTokenProxy } from './token-proxy.ts'
 import { parseToken } from './token-response.ts'
-import { isBrokenConnection } from './transport-errors.ts'
+import { type Destination, ENTRA, isBrokenConnection, TOKEN_PROXY } from './transport-errors.ts'
 
 interface ExchangeOptions extends ExchangeDispatchers {
   readonly readAssertion: AssertionReader
@@ -32,6 +32,12 @@ interface ExchangeOptions extends ExchangeDispatchers {
   readonly onSkew?: (skewMs: number) => void
   /** Receives the outcome of each request to Entra ID; an exchange makes one or more. */
   readonly onAttempt?: (code: ErrorCode | 'ok') => void
+}
+
+/** The dispatcher of a request, and the server that it connects to. */
+interface Route {
+  readonly dispatcher: Dispatcher
+  readonly destination: Destination
 }
 
 /**
@@ -154,7 +160,9 @@ async function sendRequest(
   const authority = resolveAuthority(authorityHost, tenantId, region)
   const viaTokenProxy = tokenProxy !== undefined && usesTokenProxy(request.identity, assertion)
   const start = { wall: clock.wall(), monotonic: clock.monotonic() }
-  const route = viaTokenProxy ? tokenProxy : dispatcher
+  const route = viaTokenProxy
+    ? { dispatcher: tokenProxy, destination: TOKEN_PROXY }
+    : { dispatcher, destination: ENTRA }
   const response = await post(request, authority, assertion, route, signal)
   const durationMs = clock.monotonic() - start.monotonic
   const now = clock.wall()
@@ -166,7 +174,7 @@ async function sendRequest(
       : undefined
     throw rejection ?? parseEntraError(response, assertion, now)
   }
-  return parseToken(response, assertion, start)
+  return parseToken(response, assertion, start, route.destination)
 }
 
 /**
@@ -178,11 +186,11 @@ async function post(
   { identity, scope, correlationId = randomUUID() }: TokenRequest,
   authority: Authority,
   assertion: Assertion,
-  dispatcher: Dispatcher,
+  route: Route,
   signal: AbortSignal,
 ): Promise<TokenEndpointResponse> {
   const network = createMsalNetworkClient({
-    dispatcher,
+    ...route,
     allowedHost: authority.tokenHost,
     assertion: assertion.secret,
     signal,

@@ -9,7 +9,7 @@ import { parseJsonObject } from '../lib/json.ts'
 import { readBody } from '../lib/read-body.ts'
 import { request } from '../lib/undici.ts'
 import { scrubAndTruncate, type Secret } from '../secret.ts'
-import { toTransportError } from './transport-errors.ts'
+import { type Destination, toTransportError } from './transport-errors.ts'
 
 /** How every exchange connects, to Entra ID or to a proxy. */
 export const CONNECT_OPTIONS = {
@@ -23,6 +23,8 @@ export const CONNECT_OPTIONS = {
 
 interface ClientOptions {
   readonly dispatcher: Dispatcher
+  /** The server that the dispatcher connects to, for messages. */
+  readonly destination: Destination
   /** Host and port that the assertion may be sent to. */
   readonly allowedHost: string
   /** The assertion that is sent, which is redacted in the response unless that is a token. */
@@ -64,7 +66,7 @@ export function createMsalNetworkClient(options: ClientOptions): MsalNetworkClie
     try {
       response = await postForm(url, { headers, body }, options)
     } catch (error) {
-      failure = error instanceof BrokerError ? error : toTransportError(error)
+      failure = error instanceof BrokerError ? error : toTransportError(error, options.destination)
       throw failure
     }
     return {
@@ -91,7 +93,7 @@ function rejectGet(url: string): never {
 async function postForm(
   url: string,
   { headers, body }: { headers: Record<string, string>; body: string },
-  { dispatcher, allowedHost, assertion, signal }: ClientOptions,
+  { dispatcher, destination, allowedHost, assertion, signal }: ClientOptions,
 ): Promise<TokenEndpointResponse> {
   const { host, protocol } = new URL(url)
   if (host !== allowedHost || protocol !== 'https:') {
@@ -107,10 +109,12 @@ async function postForm(
     response.body.on('error', () => {}).destroy()
     throw new BrokerError(
       'entra_redirected',
-      `the token endpoint answered ${status}, a redirect, which would send the assertion to another host and is not followed. Fix: check AZURE_AUTHORITY_HOST, and whether a captive portal answers`,
+      `the request to ${destination.name} got a redirect (${status}), which would send the assertion to another host and is not followed. Fix: ${destination.wrongServerFix}`,
     )
   }
-  const received = await readBody(response.body, MAX_BODY_BYTES, createTooLargeError)
+  const received = await readBody(response.body, MAX_BODY_BYTES, () =>
+    createTooLargeError(destination),
+  )
   const text = status === 200 ? received : assertion.redactIn(received)
   return {
     status,
@@ -120,10 +124,10 @@ async function postForm(
   }
 }
 
-function createTooLargeError(): BrokerError {
+function createTooLargeError({ name, wrongServerFix }: Destination): BrokerError {
   return new BrokerError(
     'entra_bad_response',
-    `the response of the token endpoint is larger than ${MAX_BODY_BYTES} bytes. Fix: check for a proxy between the pod and the login host`,
+    `the request to ${name} got a response of more than ${MAX_BODY_BYTES} bytes. Fix: ${wrongServerFix}`,
   )
 }
 

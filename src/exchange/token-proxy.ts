@@ -11,7 +11,6 @@ import { Agent, buildConnector } from '../lib/undici.ts'
 import type { Identity } from '../identities.ts'
 import { type Assertion, isForDirectFederation } from './assertion.ts'
 import { CONNECT_OPTIONS } from './http-client.ts'
-import { TOKEN_PROXY, toTransportError } from './transport-errors.ts'
 
 interface TokenProxyOptions {
   readonly settings: TokenProxySettings
@@ -20,9 +19,8 @@ interface TokenProxyOptions {
 /**
  * Creates a dispatcher that sends every request to the token proxy, with the path appended to the
  * proxy's, each on a new connection. It uses no HTTP proxy, since the token proxy is inside the
- * cluster. Requests fail with a `BrokerError`: `entra_tls` if the CA file has never been usable. The
- * cluster rotates that file, so it is read for each connection, and while it is unusable the last good
- * content stays in use.
+ * cluster. Requests fail with `entra_tls` if the CA file has never been usable. The cluster rotates that
+ * file, so it is read for each connection, and while it is unusable the last good content stays in use.
  */
 export function createTokenProxyDispatcher({ settings }: TokenProxyOptions): Dispatcher {
   const { origin, pathname } = new URL(settings.url)
@@ -42,10 +40,7 @@ export function createTokenProxyDispatcher({ settings }: TokenProxyOptions): Dis
   async function connect(target: buildConnector.Options, done: buildConnector.Callback) {
     try {
       const connector = await createConnector()
-      connector(target, (error, socket) => {
-        if (error === null) done(null, socket)
-        else done(toTransportError(error, TOKEN_PROXY), null)
-      })
+      connector(target, done)
     } catch (error) {
       done(error instanceof Error ? error : new Error('cannot connect'), null)
     }

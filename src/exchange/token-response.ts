@@ -6,6 +6,7 @@ import { Secret } from '../secret.ts'
 import type { AccessToken, TokenAudit } from '../tokens/token.ts'
 import type { Assertion } from './assertion.ts'
 import type { TokenEndpointResponse } from './http-client.ts'
+import type { Destination } from './transport-errors.ts'
 
 /** A year: Entra's longest lifetime is 28 hours, and a JavaScript `Date` cannot hold every number. */
 const MAX_LIFETIME_SECONDS = 31_536_000
@@ -27,12 +28,13 @@ export function parseToken(
   { json }: TokenEndpointResponse,
   { issuer, subject }: Pick<Assertion, 'issuer' | 'subject'>,
   start: { readonly wall: number; readonly monotonic: number },
+  { name, wrongServerFix }: Destination,
 ): AccessToken {
   const { data } = TokenBody.safeParse(json)
   if (data === undefined) {
     throw new BrokerError(
       'entra_bad_response',
-      'the token endpoint answered 200 without a usable token. Fix: check for a proxy between the pod and the login host',
+      `the request to ${name} got 200 without a usable token. Fix: ${wrongServerFix}`,
     )
   }
   const lifetimeMs = data.expires_in * 1000

@@ -16,11 +16,13 @@ const BROKEN_CONNECTION_CODES = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'
 const PROXY_REJECTION = /^Proxy response \((\d{3})\)/
 
 /** The server that a request was for, and the fix for each kind of failure. */
-interface Destination {
+export interface Destination {
   readonly name: string
   readonly timeoutFix: string
   readonly tlsFix: string
   readonly unreachableFix: string
+  /** For a response that another server seems to have given. */
+  readonly wrongServerFix: string
 }
 
 export const ENTRA: Destination = {
@@ -29,6 +31,8 @@ export const ENTRA: Destination = {
   tlsFix:
     'if a proxy intercepts TLS, or the authority has a private CA, set WIMDS_CA_FILE to a PEM file with that CA',
   unreachableFix: 'check DNS, the firewall and the proxy between the pod and the login host',
+  wrongServerFix:
+    'check AZURE_AUTHORITY_HOST, and whether a captive portal or a proxy between the pod and the login host answers',
 }
 
 /** The token proxy of identity bindings, with the variables that the AKS webhook sets. */
@@ -40,10 +44,11 @@ export const TOKEN_PROXY: Destination = {
     'its certificate must be issued by a CA in AZURE_KUBERNETES_CA_FILE or AZURE_KUBERNETES_CA_DATA, and for the name in AZURE_KUBERNETES_SNI_NAME',
   unreachableFix:
     'check AZURE_KUBERNETES_TOKEN_PROXY, DNS, and the network policies between the pod and the token proxy',
+  wrongServerFix: 'check AZURE_KUBERNETES_TOKEN_PROXY, which must be the URL of the token proxy',
 }
 
 /** Returns `entra_timeout`, `entra_tls` or `entra_unreachable` for an error of undici or Node. */
-export function toTransportError(error: unknown, to: Destination = ENTRA): BrokerError {
+export function toTransportError(error: unknown, to: Destination): BrokerError {
   const code = findCode(error)
   if ((error instanceof Error && error.name === 'TimeoutError') || TIMEOUT_CODES.has(code)) {
     return new BrokerError(

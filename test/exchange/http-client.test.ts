@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { createMsalNetworkClient, parseHttpDate } from '../../src/exchange/http-client.ts'
+import { ENTRA } from '../../src/exchange/transport-errors.ts'
 import { Secret } from '../../src/secret.ts'
 import { createSimulator } from '../../src/simulator/simulator.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
@@ -11,6 +12,7 @@ test.each(['https://evil.test/token', 'http://login.test/token', 'https://login.
     await using simulator = await createSimulator({ ports: false })
     const network = createMsalNetworkClient({
       dispatcher: simulator.dispatcher,
+      destination: ENTRA,
       allowedHost: 'login.test',
       assertion: new Secret('x'),
       signal: new AbortController().signal,

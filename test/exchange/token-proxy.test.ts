@@ -8,6 +8,7 @@ import type { TokenProxySettings } from '../../src/config/config.ts'
 import { createAssertionReader } from '../../src/exchange/assertion.ts'
 import { createEntraExchange } from '../../src/exchange/entra.ts'
 import { createTokenProxyDispatcher } from '../../src/exchange/token-proxy.ts'
+import type { FaultInput } from '../../src/simulator/faults/faults.ts'
 import { serve } from '../../src/simulator/http/serve.ts'
 import { createTokenProxy } from '../../src/simulator/token-proxy.ts'
 import { createSimulator } from '../../src/simulator/simulator.ts'
@@ -61,12 +62,6 @@ test('names the settings of the token proxy in transport errors', async () => {
       /token proxy.*ERR_TLS_CERT_ALTNAME_INVALID.*AZURE_KUBERNETES_CA_FILE.*AZURE_KUBERNETES_SNI_NAME/,
     ),
     cause: { code: 'ERR_TLS_CERT_ALTNAME_INVALID' },
-  })
-  const unreachable = createTokenProxyDispatcher({ settings: { url: 'https://127.0.0.1:9' } })
-  stack.defer(() => unreachable.destroy())
-  await expect(send('https://login.test/', { dispatcher: unreachable })).rejects.toMatchObject({
-    code: 'entra_unreachable',
-    message: expect.stringMatching(/token proxy.*ECONNREFUSED.*AZURE_KUBERNETES_TOKEN_PROXY/),
   })
 })
 
@@ -195,6 +190,56 @@ describe('a rejection of the token proxy itself', () => {
   })
 })
 
+describe('a failure of the token proxy is not reported as one of Entra ID:', () => {
+  test.each<[string, FaultInput, string, RegExp]>([
+    [
+      'no response',
+      { kind: 'hang' },
+      'entra_timeout',
+      /^the token proxy of the cluster did not answer in time\. Fix: check AZURE_KUBERNETES_TOKEN_PROXY/,
+    ],
+    [
+      'a reset of each connection',
+      { kind: 'reset' },
+      'entra_unreachable',
+      /^the token proxy of the cluster cannot be reached.*Fix: check AZURE_KUBERNETES_TOKEN_PROXY/,
+    ],
+    [
+      'a redirect',
+      { kind: 'redirect', to: 'https://elsewhere.test/' },
+      'entra_redirected',
+      /the token proxy of the cluster got a redirect \(307\).*Fix: check AZURE_KUBERNETES_TOKEN_PROXY/,
+    ],
+    [
+      'a body that is too large',
+      { kind: 'oversized', bytes: 1_000_000 },
+      'entra_bad_response',
+      /the token proxy of the cluster got a response of more than 262144 bytes.*Fix: check AZURE_KUBERNETES_TOKEN_PROXY/,
+    ],
+    [
+      '200 without a token',
+      { kind: 'missing-fields' },
+      'entra_bad_response',
+      /the token proxy of the cluster got 200 without a usable token.*Fix: check AZURE_KUBERNETES_TOKEN_PROXY/,
+    ],
+  ])('%s', async (_, fault, code, message) => {
+    await using simulator = await createSimulator({ ports: false })
+    simulator.faults.add(fault)
+    const source = createEntraExchange({
+      readAssertion: createAssertionReader(),
+      dispatcher: simulator.dispatcher,
+      tokenProxy: simulator.dispatcher,
+      clock: systemClock,
+      timeoutMs: fault.kind === 'hang' ? 2000 : 30_000,
+    })
+    const identity = { ...identityOf(simulator), exchangeVia: 'token-proxy' } as const
+    const scope = 'https://vault.azure.net/.default'
+    const failure = await source({ identity, scope }).catch((error: unknown) => error)
+    expect(failure).toMatchObject({ code, message: expect.stringMatching(message) })
+    expect(String(failure)).not.toMatch(/Entra ID|login host/)
+  })
+})
+
 /** Starts a token proxy before a simulated Entra ID. */
 async function startTokenProxy(prefix: string) {
   const simulator = stack.use(await createSimulator({ ports: false }))
@@ -225,10 +270,14 @@ async function startTokenProxy(prefix: string) {
     exchange: (settings: Omit<TokenProxySettings, 'url'>, path: string) =>
       createEntraExchange({
         readAssertion: createAssertionReader({}),
-        dispatcher: createDispatcher(settings, path),
+        dispatcher: simulator.dispatcher,
+        tokenProxy: createDispatcher(settings, path),
         clock: systemClock,
         timeoutMs: 30_000,
-      })({ identity: identityOf(simulator), scope: 'https://vault.azure.net/.default' }),
+      })({
+        identity: { ...identityOf(simulator), exchangeVia: 'token-proxy' },
+        scope: 'https://vault.azure.net/.default',
+      }),
   }
 }
 

@@ -5,7 +5,7 @@ import { AADSTS_TABLE } from '../../src/exchange/aadsts-table.ts'
 import { readAssertion, requireAudience } from '../../src/exchange/assertion.ts'
 import { parseEntraError, parseTokenProxyError } from '../../src/exchange/entra-errors.ts'
 import { createMsalNetworkClient } from '../../src/exchange/http-client.ts'
-import { toTransportError } from '../../src/exchange/transport-errors.ts'
+import { ENTRA, toTransportError } from '../../src/exchange/transport-errors.ts'
 import { Secret } from '../../src/secret.ts'
 import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
 import { renderProblems } from '../../src/status-page/problems.ts'
@@ -26,7 +26,8 @@ afterAll(() => simulator.close())
 const fileError = (code: string) => () =>
   readAssertion(FILE, () => Promise.reject(Object.assign(new Error(code), { code })))
 const fileWith = (text: string) => () => readAssertion(FILE, () => Promise.resolve(text))
-const network = (code: string) => () => toTransportError(Object.assign(new Error(code), { code }))
+const network = (code: string) => () =>
+  toTransportError(Object.assign(new Error(code), { code }), ENTRA)
 const rejected =
   (status: number, json?: Readonly<Record<string, unknown>>, excerpt = '') =>
   () =>
@@ -36,6 +37,7 @@ const rejected =
 function post(url: string): Promise<unknown> {
   const client = createMsalNetworkClient({
     dispatcher: simulator.dispatcher,
+    destination: ENTRA,
     allowedHost: new URL(simulator.authorityHost).host,
     assertion: new Secret('x'),
     signal: new AbortController().signal,
