@@ -1,73 +1,85 @@
 /** The closed list of error codes, and what each means for the caller. */
 
-/** Whether a retry can succeed, and the HTTP status of the reply (R6, R14). */
+/** What an error is about: the request, the projected token, the exchange with Entra ID or the process. */
+type ErrorSource = 'request' | 'assertion' | 'exchange' | 'process'
+
 interface ErrorKind {
+  readonly source: ErrorSource
+  /** Whether a retry cannot succeed, and the HTTP status of the reply (R6, R14). */
   readonly permanent: boolean
   readonly status: 400 | 403 | 404 | 405 | 413 | 414 | 429 | 431 | 500 | 503 | 504
 }
 
-const permanent = (status: ErrorKind['status'] = 400): ErrorKind => ({ permanent: true, status })
-const temporary = (status: ErrorKind['status'] = 503): ErrorKind => ({ permanent: false, status })
+const permanent = (source: ErrorSource, status: ErrorKind['status'] = 400): ErrorKind => ({
+  source,
+  permanent: true,
+  status,
+})
+const temporary = (source: ErrorSource, status: ErrorKind['status'] = 503): ErrorKind => ({
+  source,
+  permanent: false,
+  status,
+})
 
 /** Every error code. They are public: replies, logs, metrics, doctor and docs/troubleshooting.md use them. */
 export const ERROR_KINDS = {
   // The request
-  metadata_header_missing: permanent(),
-  forwarded_request: permanent(),
-  host_not_allowed: permanent(),
-  invalid_path: permanent(),
-  method_not_allowed: permanent(405),
-  not_found: permanent(404),
-  imdsv2_not_supported: permanent(403),
-  request_too_large: permanent(413),
-  request_malformed: permanent(),
-  parameter_duplicate: permanent(),
-  api_version_invalid: permanent(),
-  resource_missing: permanent(),
-  resource_invalid: permanent(),
-  selector_invalid: permanent(),
-  invalid_secret_header: permanent(),
-  identity_not_found: permanent(),
-  identity_ambiguous: permanent(),
-  resource_not_allowed: permanent(),
-  caller_not_allowed: permanent(),
-  overloaded: temporary(),
+  metadata_header_missing: permanent('request'),
+  forwarded_request: permanent('request'),
+  host_not_allowed: permanent('request'),
+  invalid_path: permanent('request'),
+  method_not_allowed: permanent('request', 405),
+  not_found: permanent('request', 404),
+  imdsv2_not_supported: permanent('request', 403),
+  request_too_large: permanent('request', 413),
+  request_malformed: permanent('request'),
+  parameter_duplicate: permanent('request'),
+  api_version_invalid: permanent('request'),
+  resource_missing: permanent('request'),
+  resource_invalid: permanent('request'),
+  selector_invalid: permanent('request'),
+  invalid_secret_header: permanent('request'),
+  identity_not_found: permanent('request'),
+  identity_ambiguous: permanent('request'),
+  resource_not_allowed: permanent('request'),
+  caller_not_allowed: permanent('request'),
+  overloaded: temporary('process'),
 
   // The projected service-account token
-  assertion_missing: temporary(),
-  assertion_unreadable: temporary(),
-  assertion_empty: temporary(),
-  assertion_malformed: temporary(),
-  assertion_expired: temporary(),
-  assertion_audience: temporary(),
+  assertion_missing: temporary('assertion'),
+  assertion_unreadable: temporary('assertion'),
+  assertion_empty: temporary('assertion'),
+  assertion_malformed: temporary('assertion'),
+  assertion_expired: temporary('assertion'),
+  assertion_audience: temporary('assertion'),
 
   // Pass-through to the real metadata service
-  pass_through_failed: temporary(),
+  pass_through_failed: temporary('process'),
 
   // Connectivity to Entra ID
-  entra_unreachable: temporary(),
-  entra_tls: temporary(),
-  entra_timeout: temporary(504),
-  entra_throttled: temporary(429),
-  entra_unavailable: temporary(),
-  entra_bad_response: temporary(),
-  entra_redirected: temporary(),
-  entra_host_not_allowed: permanent(),
+  entra_unreachable: temporary('exchange'),
+  entra_tls: temporary('exchange'),
+  entra_timeout: temporary('exchange', 504),
+  entra_throttled: temporary('exchange', 429),
+  entra_unavailable: temporary('exchange'),
+  entra_bad_response: temporary('exchange'),
+  entra_redirected: temporary('exchange'),
+  entra_host_not_allowed: permanent('exchange'),
 
   // Rejections of Entra ID (src/exchange/aadsts-table.ts maps AADSTS codes to these)
-  federated_credential_not_found: permanent(),
-  federated_credential_mismatch: permanent(),
-  assertion_refused: permanent(),
-  issuer_unreachable: temporary(),
-  application_refused: permanent(),
-  tenant_refused: permanent(),
-  resource_refused: permanent(),
-  policy_refused: permanent(),
-  token_proxy_forbidden: permanent(),
-  entra_request_rejected: permanent(),
+  federated_credential_not_found: permanent('exchange'),
+  federated_credential_mismatch: permanent('exchange'),
+  assertion_refused: permanent('exchange'),
+  issuer_unreachable: temporary('exchange'),
+  application_refused: permanent('exchange'),
+  tenant_refused: permanent('exchange'),
+  resource_refused: permanent('exchange'),
+  policy_refused: permanent('exchange'),
+  token_proxy_forbidden: permanent('exchange'),
+  entra_request_rejected: permanent('exchange'),
 
-  listen_failed: temporary(500),
-  internal: temporary(500),
+  listen_failed: temporary('process', 500),
+  internal: temporary('process', 500),
 } as const satisfies Record<string, ErrorKind>
 
 export type ErrorCode = keyof typeof ERROR_KINDS
@@ -108,6 +120,10 @@ export class BrokerError extends Error {
     this.retryAfterMs = options.retryAfterMs
     this.entra = options.entra
     this.temporaryUntil = options.temporaryUntil
+  }
+
+  get source(): ErrorSource {
+    return ERROR_KINDS[this.code].source
   }
 
   /** True if the same request cannot succeed until somebody changes the configuration. */

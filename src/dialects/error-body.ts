@@ -12,10 +12,15 @@ export function findOAuthError(error: BrokerError): string {
  * Returns the sentence for the caller. Errors that an operator must act on end with their code, which
  * is a heading of docs/troubleshooting.md.
  */
-export function formatDescription({ code, message }: BrokerError): string {
+export function formatDescription({ code, source, message }: BrokerError): string {
   const exact = EXACT_SENTENCES[code]
   if (exact !== undefined) return exact
-  return OPERATOR_ERRORS.test(code) ? `${message} (wimds: ${code})` : message
+  const isForOperator =
+    source === 'assertion' ||
+    source === 'exchange' ||
+    code === 'resource_not_allowed' ||
+    code === 'caller_not_allowed'
+  return isForOperator ? `${message} (wimds: ${code})` : message
 }
 
 const OAUTH_ERRORS: Partial<Record<ErrorCode, string>> = {
@@ -33,7 +38,3 @@ const EXACT_SENTENCES: Partial<Record<ErrorCode, string>> = {
   identity_ambiguous:
     'Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request',
 }
-
-/** Codes of the projected token, of the connection to Entra ID and of Entra ID's own errors. */
-const OPERATOR_ERRORS =
-  /^(?:assertion|entra|federated_credential|issuer|token_proxy)_|_refused$|^(?:resource|caller)_not_allowed$/

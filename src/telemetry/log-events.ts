@@ -1,5 +1,5 @@
 /** Logs the events that have more than a name: their level and fields. */
-import { type BrokerError, type ErrorCode, toBrokerError } from '../errors.ts'
+import { type BrokerError, ERROR_KINDS, type ErrorCode, toBrokerError } from '../errors.ts'
 import { type Assertion, hasUnexpectedAudience } from '../exchange/assertion.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { scrub } from '../secret.ts'
@@ -141,13 +141,11 @@ const PROBE_ERRORS: ReadonlySet<ErrorCode> = new Set([
   'imdsv2_not_supported',
   'api_version_invalid',
 ])
-/** Errors of an exchange or a projected token, which were logged when they happened. */
-const ALREADY_LOGGED =
-  /^(?:assertion|entra|federated_credential|issuer|token_proxy)_|^(?:application|tenant|resource|policy)_refused$/
-
 /** Returns the log level for a rejection with this code. */
 export function rejectionLevel(code: ErrorCode): keyof Logger {
   if (code === 'internal') return 'error'
   if (PROBE_ERRORS.has(code)) return 'debug'
-  return ALREADY_LOGGED.test(code) ? 'info' : 'warn'
+  const { source } = ERROR_KINDS[code]
+  // Exchanges and projected tokens that fail are logged when they do.
+  return source === 'exchange' || source === 'assertion' ? 'info' : 'warn'
 }

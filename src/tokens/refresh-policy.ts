@@ -145,7 +145,7 @@ export function computeNegativeTtlMs(
 
 /** Returns true if an exchange with a rotated projected token may succeed after this error. */
 export function mayRecoverWithNewAssertion(error: BrokerError): boolean {
-  return error.isPermanent || error.code.startsWith('assertion_') || isPropagating(error)
+  return error.isPermanent || error.source === 'assertion' || isPropagating(error)
 }
 
 function backoffMs({ baseMs, capMs }: BackoffPolicy, failures: number, random: () => number) {
