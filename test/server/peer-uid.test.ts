@@ -143,6 +143,15 @@ test.each([
   )
 })
 
+test('a connection is looked up again after a table could not be read', async () => {
+  const tables = [failingFor('tcp', 'EMFILE'), tableOf(ROW)]
+  const findPeerUid = createPeerUidLookup((path) => (tables[0] ?? tableOf(ROW))(path))
+  const socket = createSocket()
+  await expect(findPeerUid(socket)).rejects.toThrow('EMFILE')
+  tables.shift()
+  expect(await findPeerUid(socket)).toBe(1000)
+})
+
 test('a socket that the first read has missed is found by the next', async () => {
   const tables = ['', '', ROW]
   const findPeerUid = createPeerUidLookup((path) => tableOf(tables.shift() ?? ROW)(path))
