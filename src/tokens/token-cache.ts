@@ -96,7 +96,7 @@ interface Entry {
 /** An exchange that is running. */
 interface Flight {
   readonly token: Promise<AccessToken>
-  /** No caller waits for it: see `TokenRequest.isBackground`. */
+  /** Callers have a token or a cached failure meanwhile: see `TokenRequest.isBackground`. */
   readonly isBackground: boolean
   /** The projected token changed after the exchange had started. */
   assertionRotated: boolean
@@ -179,7 +179,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
   /** Waits for the outcome as one of the waiting callers, until it is there or the caller hangs up. */
   async function waitAsCaller<T>(outcome: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     const leave = () => waiting.delete(leave)
-    waiting.add(leave)
+    if (signal?.aborted !== true) waiting.add(leave)
     signal?.addEventListener('abort', leave)
     try {
       return await outcome

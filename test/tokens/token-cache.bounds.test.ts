@@ -141,6 +141,14 @@ describe('while as many callers wait as may wait', () => {
     entra.behave({})
     expect((await ask(get, other('new'))).ok).toBe(true)
   })
+
+  test('a caller that has hung up before it could wait takes no place', async () => {
+    const { entra, get, hangUp } = await setUpCrowd()
+    hangUp.abort()
+    for (const _ of range(MAX_WAITING)) void ask(get, other('cold'), hangUp.signal)
+    entra.behave({})
+    expect((await ask(get, other('new'))).ok).toBe(true)
+  })
 })
 
 test('a token that was evicted while its refresh runs is not cached again', async () => {
