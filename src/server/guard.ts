@@ -49,12 +49,15 @@ export function createGuard({ allowedHosts }: GuardOptions): Guard {
 
   return ({ method, url, headers, rawHeaders, httpVersion }) => {
     const target = parse(url)
-    requireSingleHost(headers.host, rawHeaders, httpVersion)
+    requireSingleHost(rawHeaders, httpVersion)
     // The host of the URL takes precedence over the header (RFC 9112 section 3.2.2).
     const host = target.host ?? headers.host
     if (host !== undefined && !isAllowed(host)) throw createHostError(host, hosts)
     if (headers['x-forwarded-for'] !== undefined) {
-      throw new BrokerError('forwarded_request', 'Requests must not be forwarded (X-Forwarded-For)')
+      throw new BrokerError(
+        'forwarded_request',
+        'The request has been forwarded by a proxy (X-Forwarded-For). Fix: add 169.254.169.254 to NO_PROXY of the application',
+      )
     }
     if (target.isAmbiguous) throw createPathError()
     if (target.isImdsV2) {
@@ -101,15 +104,13 @@ function parseTarget(url: string): Target {
  * Throws without exactly one Host header; HTTP/1.0 clients may send none (R17). Of several, Node keeps the
  * first, while a filter in front may have checked another.
  */
-function requireSingleHost(
-  header: string | undefined,
-  rawHeaders: readonly string[],
-  httpVersion: string,
-): void {
-  const isMissing = header === undefined && httpVersion !== '1.0'
-  if (isMissing || countHeaders('host', rawHeaders) > 1) {
-    throw new BrokerError('host_not_allowed', 'A request must have one Host header')
-  }
+function requireSingleHost(rawHeaders: readonly string[], httpVersion: string): void {
+  const count = countHeaders('host', rawHeaders)
+  if (count === 1 || (count === 0 && httpVersion === '1.0')) return
+  throw new BrokerError(
+    'host_not_allowed',
+    `A request must have one Host header, not ${count}. Fix: send it without a proxy that changes headers`,
+  )
 }
 
 const MAX_LISTED = 8
