@@ -27,7 +27,7 @@ export interface Metrics {
   readonly registry: Registry
   readonly onReply: (event: ReplyEvent, client: SeenClient) => void
   readonly onCacheResult: (result: CacheResult) => void
-  /** Counts a refresh that no caller waited for. */
+  /** Counts an exchange that was made while a token was cached. */
   readonly onRefresh: (isSuccess: boolean) => void
   readonly onExchange: (event: ExchangeEvent) => void
   /** Counts one request to Entra ID, by error code or `ok`; an exchange makes one or more. */
@@ -99,7 +99,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
   for (const outcome of ['success', 'client_error', 'server_error']) {
     requestDuration.zero({ protocol: 'imds', outcome })
   }
-  // Every request counts here, so it adds to a number; prom-client's `inc` builds a hash of the labels.
+  // Numbers, which the status page reads too.
   const cacheResults: Record<CacheResult, number> = {
     hit: 0,
     miss: 0,
@@ -119,7 +119,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
   })
   const refreshes = new Counter({
     name: 'wimds_token_refreshes_total',
-    help: 'Refreshes of cached tokens in the background, by outcome: success or failure.',
+    help: 'Exchanges while a token was cached, by outcome: success or failure.',
     labelNames: ['outcome'],
     registers,
   })

@@ -116,9 +116,9 @@ export interface FailedExchange {
 }
 
 /**
- * Returns after how many milliseconds the cache retries by itself. Not before a Retry-After of up to 50
- * minutes, which makes an hour with jitter, unless the failure is permanent: a fix must take effect. Not after the end of the cached token's lifetime, when
- * callers begin to wait. `random` returns [0, 1).
+ * Returns after how many milliseconds the cache retries by itself. It waits for a Retry-After of up to 50 minutes, an
+ * hour with jitter, but not after a permanent failure, so that a fix takes effect. It retries at the end of the cached
+ * token's lifetime at the latest, when callers begin to wait. `random` returns [0, 1).
  */
 export function computeRetryDelayMs(
   error: BrokerError,
