@@ -21,7 +21,7 @@ const ATTEMPT_TIMEOUT_MS = 3000
 const BASE_DELAY_MS = 500
 const MIN_DELAY_MS = 50
 /** A response with a longer Retry-After is not retried. */
-const MAX_RETRY_AFTER_MS = 2000
+const MAX_AWAITED_RETRY_AFTER_MS = 2000
 const RETRY_AFTER_JITTER = 0.2
 /** Retries of the process in any minute: a fleet must not multiply the load of an outage. */
 const MAX_RETRIES_PER_MINUTE = 10
@@ -75,7 +75,7 @@ function computeDelayMs(
     code === 'entra_unavailable' ||
     code === 'entra_unreachable' ||
     (code === 'entra_throttled' && retryAfterMs > 0)
-  if (!isTransient || tookMs > MAX_QUICK_FAILURE_MS || retryAfterMs > MAX_RETRY_AFTER_MS) {
+  if (!isTransient || tookMs > MAX_QUICK_FAILURE_MS || retryAfterMs > MAX_AWAITED_RETRY_AFTER_MS) {
     return Infinity
   }
   const backoffMs = BASE_DELAY_MS * 2 ** (attempts - 1) * random()

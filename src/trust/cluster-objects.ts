@@ -83,9 +83,9 @@ export function isObjectName(text: string): boolean {
   return SUBDOMAIN.test(text)
 }
 
-const orElse = z.catch
+const withDefault = z.catch
 
-const Texts = orElse(z.record(z.string(), orElse(z.string(), '')), {})
+const Texts = withDefault(z.record(z.string(), withDefault(z.string(), '')), {})
 
 const KubernetesObject = z.looseObject({
   apiVersion: z.string(),
@@ -96,12 +96,12 @@ const KubernetesObject = z.looseObject({
     namespace: z.optional(z.string()),
     labels: Texts,
     annotations: Texts,
-    ownerReferences: orElse(
+    ownerReferences: withDefault(
       z.array(z.looseObject({ kind: z.string(), name: z.string(), controller: z.unknown() })),
       [],
     ),
   }),
-  data: orElse(z.record(z.string(), z.unknown()), {}),
+  data: withDefault(z.record(z.string(), z.unknown()), {}),
   spec: z.optional(z.unknown()),
 })
 

@@ -87,7 +87,7 @@ function findAccountNeeds(
   { options, report, bound }: Context,
 ): Need[] {
   const source = formatObject('ServiceAccount', account)
-  const clientId = account.annotations[CLIENT_ID]?.trim().toLowerCase()
+  const clientId = readClientId(account)
   if (clientId === undefined) return []
   if (!isGuid(clientId)) {
     report(
@@ -149,7 +149,7 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
   const account = objects.serviceAccounts.find(
     (each) => each.namespace === namespace && each.name === accountName,
   )
-  const annotated = account?.annotations[CLIENT_ID]?.trim().toLowerCase()
+  const annotated = account && readClientId(account)
   const clientId = annotated ?? (isInjected ? options.clientId : undefined)
   if (clientId === undefined) {
     reportNoIdentity(
@@ -300,9 +300,15 @@ function findAccountTenant(
   clientId: string,
   { serviceAccounts }: ClusterObjects,
 ): string | undefined {
-  return serviceAccounts.find(
-    ({ annotations }) => annotations[CLIENT_ID]?.toLowerCase() === clientId,
-  )?.annotations[TENANT_ID]
+  return serviceAccounts.find((account) => readClientId(account) === clientId)?.annotations[
+    TENANT_ID
+  ]
+}
+
+function readClientId({
+  annotations,
+}: Pick<ServiceAccountObject, 'annotations'>): string | undefined {
+  return annotations[CLIENT_ID]?.trim().toLowerCase()
 }
 
 function formatSubject(namespace: string, account: string): string {
