@@ -221,6 +221,17 @@ test.each([
   },
 )
 
+test('finds the tenant of a chained identity by a ServiceAccount, whose client id may end with a blank', async () => {
+  const file = CHAIN(`objectId: ${OBJECT_ID}`).replace(/ +tenantId: .*\n/, '')
+  const { identities } = await plan([
+    identitiesFile(file),
+    serviceAccount('other', `${ORDERS} `, { 'azure.workload.identity/tenant-id': TENANT }),
+    deployment('orders', 'orders', { annotations: CONFIG_MAP }),
+  ])
+  const issuers = identities.flatMap(({ credentials }) => credentials.map(({ issuer }) => issuer))
+  expect(issuers).toContain(`https://login.microsoftonline.com/${TENANT}/v2.0`)
+})
+
 test('reports a chained identity whose subject is not known', async () => {
   const { planned, findings } = await needs([
     identitiesFile(CHAIN('')),
