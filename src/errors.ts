@@ -151,16 +151,23 @@ export function toBrokerError(error: unknown): BrokerError {
 
 /** Bad usage or configuration: the command line prints the message and exits with 64 (EX_USAGE). */
 export class ConfigError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
+  /** The problems that the message lists. */
+  readonly problems: readonly string[]
+
+  constructor(
+    message: string,
+    { problems = [message], ...options }: ErrorOptions & { problems?: readonly string[] } = {},
+  ) {
     super(message, options)
     this.name = 'ConfigError'
+    this.problems = problems
   }
 }
 
 /** Bad usage: each line of the message is a problem; the command line refers to `--help`. */
 export class UsageError extends ConfigError {
   constructor(problems: readonly string[], options?: ErrorOptions) {
-    super(problems.join('\n'), options)
+    super(problems.join('\n'), { ...options, problems })
     this.name = 'UsageError'
   }
 }

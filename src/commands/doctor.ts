@@ -118,7 +118,7 @@ async function runChecksHere(flags: DoctorFlags, env: CommandIo['env']): Promise
     config = mode === undefined ? loaded : { ...loaded, mode }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    const [, ...problems] = error.message.split('\n').map((line) => line.trim())
+    const { problems } = error
     const sidecar = readSidecarSettings(env, mode)
     return reportInvalidSettings({ problems, settings, skipSidecar, sidecar })
   }

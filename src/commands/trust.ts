@@ -5,7 +5,7 @@ import { readAssertion } from '../exchange/assertion.ts'
 import { findAudience } from '../exchange/clouds.ts'
 import type { TemplatePath } from '../kubernetes/manifests/workloads.ts'
 import { type Flags, parseFlags } from '../lib/args.ts'
-import { errorCode, errorMessage } from '../lib/describe-error.ts'
+import { errorCode, errorMessage, splitFix } from '../lib/describe-error.ts'
 import { readNamedFile } from '../lib/files.ts'
 import { isGuid } from '../lib/guid.ts'
 import { parseJsonObject } from '../lib/json.ts'
@@ -140,7 +140,7 @@ async function readIssuerFile(path: string, problems: string[]): Promise<string 
     problems.push(
       isMissing
         ? `--issuer: ${path} is neither an https URL nor a file. Fix: pass the URL of the issuer`
-        : `--issuer: ${errorMessage(error).split('. Fix: ')[0]}. Fix: pass the URL of the issuer, its discovery document, or a projected token`,
+        : `--issuer: ${splitFix(errorMessage(error)).problem}. Fix: pass the URL of the issuer, its discovery document, or a projected token`,
     )
   }
   return undefined

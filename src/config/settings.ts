@@ -185,6 +185,9 @@ function suggestSetting(name: string): string {
 }
 
 /** Creates the error that lists all problems. Each is scrubbed: it may repeat a misplaced token. */
-export function invalidConfiguration(problems: readonly string[]): ConfigError {
-  return new ConfigError(`the configuration is not valid:\n  ${problems.map(scrub).join('\n  ')}`)
+export function invalidConfiguration(found: readonly string[]): ConfigError {
+  const problems = found.map(scrub)
+  return new ConfigError(`the configuration is not valid:\n  ${problems.join('\n  ')}`, {
+    problems,
+  })
 }

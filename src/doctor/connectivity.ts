@@ -9,6 +9,7 @@ import type { Config } from '../config/config.ts'
 import { BrokerError } from '../errors.ts'
 import { usesProxy } from '../exchange/dispatcher.ts'
 import { ENTRA, TOKEN_PROXY, toTransportError } from '../exchange/transport-errors.ts'
+import { splitFix } from '../lib/describe-error.ts'
 import { removeBrackets } from '../lib/hosts.ts'
 import { scrub } from '../secret.ts'
 import { toProblem } from './problem.ts'
@@ -195,5 +196,5 @@ function describeFailure(error: unknown): string {
     return error.errors.map(describeFailure).join('; ')
   }
   if (!(error instanceof Error)) return 'unknown reason'
-  return scrub(error.message.split(/\.? Fix: /)[0] ?? '')
+  return scrub(splitFix(error.message).problem)
 }

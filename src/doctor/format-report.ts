@@ -1,4 +1,5 @@
 /** Formats the report for people: one line for each fact, and a fix for each failure. */
+import { splitFix } from '../lib/describe-error.ts'
 import type {
   AssertionReport,
   CheckName,
@@ -132,7 +133,7 @@ function formatRoute({ route }: DoctorReport): string[] {
   const { status, detail, error } = route
   if (error !== undefined) return formatFailure('route', error)
   const text = status === 'not_checked' ? `not checked: it ${detail}` : detail
-  const [problem = '', fix] = text.split('. Fix: ')
+  const { problem, fix } = splitFix(text)
   return [
     `${status === 'ok' ? PASS : NOT_CHECKED} ${problem}`,
     ...(fix === undefined ? [] : [`  Fix: ${fix}`]),

@@ -1,6 +1,7 @@
 /** Converts errors to the problems of the report. */
 import type { BrokerError, ErrorCode } from '../errors.ts'
 import { explainAadsts } from '../exchange/aadsts.ts'
+import { splitFix } from '../lib/describe-error.ts'
 import { scrub } from '../secret.ts'
 import { DOCS_URL } from '../version.ts'
 import type { Problem } from './report.ts'
@@ -45,13 +46,13 @@ export function createProblem(code: ProblemCode, message: string, fix?: string):
   }
 }
 
-/** Converts an error, whose message has its fix behind `Fix:`. */
+/** Converts an error, with the fix of its message. */
 export function toProblem({ code, message, entra }: BrokerError): Problem {
-  const [text = '', fix] = message.split(/\.? Fix: /)
+  const { problem, fix } = splitFix(message)
   const aadsts = entra?.aadsts
   const explained = aadsts === undefined ? undefined : explainAadsts(aadsts)
   return {
-    ...createProblem(code, text, fix),
+    ...createProblem(code, problem, fix),
     ...(aadsts !== undefined && { aadsts }),
     ...(explained !== undefined && { explanation: explained.explanation }),
   }

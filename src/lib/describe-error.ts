@@ -47,3 +47,16 @@ function describeError(thrown: unknown): string {
   if (!(thrown instanceof Error)) return `a thrown ${typeof thrown}`
   return scrub(typeof thrown.stack === 'string' ? thrown.stack : thrown.name)
 }
+
+/** Splits the message of an error, `PROBLEM. Fix: FIX`; the fix is undefined if there is none. */
+export function splitFix(message: string): {
+  readonly problem: string
+  readonly fix: string | undefined
+} {
+  const separator = /\.? Fix: /.exec(message)
+  if (separator === null) return { problem: message, fix: undefined }
+  return {
+    problem: message.slice(0, separator.index),
+    fix: message.slice(separator.index + separator[0].length),
+  }
+}

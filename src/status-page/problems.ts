@@ -1,4 +1,5 @@
 /** The problems of the status page: each fault once, with what it concerns and what to do. */
+import { splitFix } from '../lib/describe-error.ts'
 import { firstItems } from '../lib/first-items.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 import { DOCS_URL } from '../version.ts'
@@ -84,7 +85,7 @@ function renderProblem(problem: Problem, id: string, status: StatusDocument): Ht
   }
   const { problem: message, fix } = parseFailure(failure)
   // The summary of a faulty projected token is its message, with the fix.
-  const [title = ''] = nameUnlisted(summary, problem, status).split(/\.? Fix: /)
+  const { problem: title } = splitFix(nameUnlisted(summary, problem, status))
   const isInTitle = title.startsWith(message)
   const remedies = findRemedies(problem, status)
   return html`<li class="card problem ${tone}" id="${id}">
