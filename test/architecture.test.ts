@@ -57,7 +57,10 @@ test.each([
   ['kubernetes/', /^(?:dialects|exchange|tokens|commands)\//],
   ['trust/', /^(?:dialects|metadata|tokens|server|telemetry|simulator|doctor|commands)\//],
   // The simulator checks the sidecar, so it shares nothing with it that it checks.
-  ['simulator/', /^(?:dialects|metadata|exchange|server|tokens|identities|telemetry|commands)\b/],
+  [
+    'simulator/',
+    /^(?:dialects|metadata|exchange|server|tokens|identities|clouds|telemetry|commands)\b/,
+  ],
 ])('%s imports nothing that matches %s', (folder, forbidden) => {
   expect(importsOf(folder).filter((name) => forbidden.test(name))).toEqual([])
 })

@@ -2,7 +2,7 @@
 import { authorityHost as authorityHostSchema, tenant } from '../config/parsers.ts'
 import { ConfigError, UsageError } from '../errors.ts'
 import { readAssertion } from '../exchange/assertion.ts'
-import { findAudience } from '../exchange/clouds.ts'
+import { findAudience } from '../clouds.ts'
 import type { TemplatePath } from '../kubernetes/manifests/workloads.ts'
 import { type Flags, parseFlags } from '../lib/args.ts'
 import { errorCode, errorMessage, splitFix } from '../lib/describe-error.ts'

@@ -19,7 +19,7 @@ import {
   readIdentitiesText,
   type ReadText,
 } from './identities-file.ts'
-import { type Address, isCertificates } from './parsers.ts'
+import { type Address, authorityHost as authorityHostSchema, isCertificates } from './parsers.ts'
 import {
   type Environment,
   findIncompleteSettings,
@@ -137,6 +137,7 @@ async function readFiles(raw: RawSettings, readText: ReadText, problems: string[
   const defaults = {
     tenantId: raw['AZURE_TENANT_ID'],
     tokenFile: raw['AZURE_FEDERATED_TOKEN_FILE'],
+    authorityHost: authorityHostSchema.safeParse(raw['AZURE_AUTHORITY_HOST']).data,
   }
   const identities =
     path === undefined ? undefined : await readIdentitiesFile(path, defaults, readText)

@@ -1,5 +1,6 @@
 /** Parses the identities file: YAML with entries. Each problem has its line and column. */
 import * as z from 'zod/mini'
+import { resolveLoginHost } from '../clouds.ts'
 import { describeFileError, readRegularFile } from '../lib/files.ts'
 import { formatKind } from '../lib/schema-kinds.ts'
 import { suggest } from '../lib/suggest.ts'
@@ -72,6 +73,8 @@ export const IdentitiesSchema = z.strictObject({
 export interface IdentityDefaults {
   readonly tenantId?: string | undefined
   readonly tokenFile?: string | undefined
+  /** Undefined: not known, so that entries without their own are not compared with others. */
+  readonly authorityHost?: string | undefined
 }
 
 /** The content of a file; `entries` is empty if there are problems. */
@@ -215,7 +218,7 @@ function findConflicts(entries: readonly IdentityEntry[], defaults: IdentityDefa
     if (entry.tenantId === undefined && defaults.tenantId === undefined) {
       at(index, 'tenantId', 'is missing; set it, or AZURE_TENANT_ID for all')
     }
-    for (const { key, text } of findChainProblems(entry, byName)) at(index, key, text)
+    for (const { key, text } of findChainProblems(entry, byName, defaults)) at(index, key, text)
     if (
       entry.tokenFile === undefined &&
       entry.assertionFrom === undefined &&
@@ -235,8 +238,9 @@ function findConflicts(entries: readonly IdentityEntry[], defaults: IdentityDefa
 
 /** Finds the problems of `assertionFrom`: a chain has one step, within one cloud. */
 function findChainProblems(
-  { name: ownName, clientId, authorityHost: ownHost, assertionFrom, ...entry }: IdentityEntry,
+  { name: ownName, clientId, assertionFrom, ...entry }: IdentityEntry,
   byName: ReadonlyMap<string, IdentityEntry>,
+  defaults: IdentityDefaults,
 ): { key: string; text: string }[] {
   if (assertionFrom === undefined) return []
   const problems = (['tokenFile', 'exchangeVia'] as const)
@@ -246,6 +250,8 @@ function findChainProblems(
       text: 'conflicts with assertionFrom: the identity that it names has it',
     }))
   const source = byName.get(assertionFrom)
+  const host = entry.authorityHost ?? defaults.authorityHost
+  const sourceHost = source?.authorityHost ?? defaults.authorityHost
   const text =
     source === undefined
       ? 'names no identity of this file'
@@ -253,8 +259,13 @@ function findChainProblems(
         ? 'names the identity itself'
         : source.assertionFrom !== undefined
           ? 'names an identity that has an assertionFrom itself: a chain has one step'
-          : source.authorityHost !== ownHost
-            ? 'names an identity with another authorityHost: both must be in one cloud'
+          : !isSameCloud(host, sourceHost)
+            ? `names an identity whose authorityHost is ${sourceHost}, and that of this one is ${host}: both must be in one cloud`
             : undefined
   return text === undefined ? problems : [...problems, { key: 'assertionFrom', text }]
+}
+
+function isSameCloud(host: string | undefined, other: string | undefined): boolean {
+  if (host === undefined || other === undefined) return true
+  return resolveLoginHost(host) === resolveLoginHost(other)
 }

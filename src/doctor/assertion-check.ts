@@ -8,7 +8,7 @@ import {
   readAssertion,
   requireAudience,
 } from '../exchange/assertion.ts'
-import { findAudience, findCloud } from '../exchange/clouds.ts'
+import { findAudience, findCloud } from '../clouds.ts'
 import { toProblem } from './problem.ts'
 import type { AssertionReport } from './report.ts'
 import { isInternalIssuer } from '../trust/issuer.ts'

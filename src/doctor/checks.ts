@@ -1,7 +1,7 @@
 /** Runs the checks of `wimds doctor`: everything between the configuration and a token. */
 import type { Config } from '../config/config.ts'
 import { toBrokerError } from '../errors.ts'
-import { findAudience, findCloud, resolveAuthority } from '../exchange/clouds.ts'
+import { findAudience, findCloud, resolveAuthority } from '../clouds.ts'
 import type { Identity } from '../identities.ts'
 import { toScope, type TokenSource } from '../tokens/token.ts'
 import { VERSION } from '../version.ts'

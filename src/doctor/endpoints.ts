@@ -1,7 +1,7 @@
 /** Finds the token endpoints that the identities of a configuration use. */
 import type { Config } from '../config/config.ts'
 import type { Assertion } from '../exchange/assertion.ts'
-import { resolveAuthority } from '../exchange/clouds.ts'
+import { resolveAuthority } from '../clouds.ts'
 import { usesTokenProxy } from '../exchange/token-proxy.ts'
 import type { Identity } from '../identities.ts'
 import { readWholeFile } from '../lib/files.ts'

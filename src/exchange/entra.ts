@@ -8,7 +8,7 @@ import { startDeadline, untilAborted } from '../lib/deadline.ts'
 import type { Clock } from '../tokens/clock.ts'
 import type { AccessToken, TokenRequest, TokenSource } from '../tokens/token.ts'
 import type { Assertion, AssertionReader } from './assertion.ts'
-import { type Authority, findAudience, resolveAuthority } from './clouds.ts'
+import { type Authority, findAudience, resolveAuthority } from '../clouds.ts'
 import type { ExchangeDispatchers } from './dispatcher.ts'
 import {
   isAssertionTimeError,

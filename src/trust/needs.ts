@@ -1,6 +1,6 @@
 /** Finds the federated credentials that the objects of a cluster need. */
 import type { IdentityEntry } from '../config/identities-file.ts'
-import { findAudience, resolveAuthority } from '../exchange/clouds.ts'
+import { findAudience, resolveAuthority } from '../clouds.ts'
 import { parseAnnotations } from '../kubernetes/injector/annotations.ts'
 import {
   allContainers,

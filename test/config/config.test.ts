@@ -267,6 +267,8 @@ describe('settings that belong together', () => {
 const entry = (name: string, clientId: string, more = '') =>
   `  - { name: ${name}, clientId: ${clientId}${more} }\n`
 
+const withHost = (value: string) => (value === '' ? '' : `, authorityHost: "${value}"`)
+
 describe('assertionFrom', () => {
   test('refers to another identity, whose token file the chained one shares', async () => {
     const { directory, tokenFiles } = await load(
@@ -280,13 +282,44 @@ describe('assertionFrom', () => {
   })
 
   test.each([
+    ['the default of the other one', '', 'https://login.microsoftonline.com', {}],
+    ['the other’s by default', 'https://login.microsoftonline.com', '', {}],
+    [
+      'an alias of the other’s',
+      'https://login.windows.net',
+      'https://login.microsoftonline.com',
+      {},
+    ],
+    [
+      'a private default',
+      'https://login.airgap.example:8443/',
+      '',
+      { AZURE_AUTHORITY_HOST: 'https://login.airgap.example:8443' },
+    ],
+  ])('may name an identity whose login host is %s', async (_, host, ownHost, env) => {
+    const { directory } = await load(
+      env,
+      `identities:\n${entry('orders', CLIENT, withHost(host))}${entry('partner', OTHER, `, assertionFrom: orders${withHost(ownHost)}`)}`,
+    )
+    expect(directory.identities[1]?.assertionFrom?.name).toBe('orders')
+  })
+
+  test('is not checked against a default login host that is invalid itself', async () => {
+    const problems = await loadProblems(
+      { AZURE_AUTHORITY_HOST: 'login' },
+      `identities:\n${entry('orders', CLIENT)}${entry('partner', OTHER, ', assertionFrom: orders, authorityHost: "https://login.microsoftonline.us"')}`,
+    )
+    expect(problems).toEqual([expect.stringMatching(/^AZURE_AUTHORITY_HOST: /)])
+  })
+
+  test.each([
     ['an unknown identity', ', assertionFrom: nobody', /names no identity of this file/],
     ['itself', ', assertionFrom: partner', /names the identity itself/],
     ['a chained identity', ', assertionFrom: chained', /a chain has one step/],
     [
       'an identity of another cloud',
       ', assertionFrom: orders, authorityHost: "https://login.microsoftonline.us"',
-      /must be in one cloud/,
+      /authorityHost is https:\/\/login\.microsoftonline\.com, and that of this one is https:\/\/login\.microsoftonline\.us: both must be in one cloud/,
     ],
     [
       'an identity together with tokenFile',

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { parseIdentities } from '../../src/config/identities-file.ts'
 import { DEFAULTS, Settings } from '../../src/config/settings.ts'
-import { findCloud } from '../../src/exchange/clouds.ts'
+import { findCloud } from '../../src/clouds.ts'
 
 const text = await readFile(new URL('../../docs/configuration.md', import.meta.url), 'utf8')
 

@@ -69,19 +69,25 @@ export function findCloud(host: string): Cloud | undefined {
 }
 
 /**
- * Returns the authority of a tenant for an origin such as `https://login.microsoftonline.com`. Replaces
- * an alias by the cloud's own login host, as MSAL does. With a region the token endpoint is regional.
+ * Returns host and port of an origin such as `https://login.microsoftonline.com`. Replaces an alias by the
+ * cloud's own login host, as MSAL does, so that the origins of one cloud have one login host.
  */
+export function resolveLoginHost(authorityHost: string): string {
+  const { host, hostname, port } = new URL(authorityHost)
+  const cloud = port === '' ? findCloud(hostname) : undefined
+  return cloud?.hosts[0] ?? host
+}
+
+/** Returns the authority of a tenant for an origin. With a region the token endpoint is regional. */
 export function resolveAuthority(
   authorityHost: string,
   tenantId: string,
   region?: string,
 ): Authority {
-  const { host: configuredHost, hostname, port } = new URL(authorityHost)
-  const cloud = port === '' ? findCloud(hostname) : undefined
-  const host = cloud?.hosts[0] ?? configuredHost
+  const host = resolveLoginHost(authorityHost)
   const url = `https://${host}/${tenantId}`
-  const tokenHost = region === undefined ? host : `${region}.${cloud?.regionalHost ?? host}`
+  const tokenHost =
+    region === undefined ? host : `${region}.${findCloud(host)?.regionalHost ?? host}`
   const tokenEndpoint = `https://${tokenHost}/${tenantId}/oauth2/v2.0/token`
   return {
     url,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { resolveAuthority } from '../../src/exchange/clouds.ts'
+import { resolveAuthority } from '../src/clouds.ts'
 
 const TENANT = '22222222-2222-4222-8222-222222222222'
 
