@@ -2,8 +2,10 @@
 import { type Config, loadConfig } from '../../config/config.ts'
 import { readIdentitiesText } from '../../config/identities-file.ts'
 import type { Environment } from '../../config/settings.ts'
+import { ConfigError, toBrokerError } from '../../errors.ts'
+import { splitFix } from '../../lib/describe-error.ts'
 import { watchFile } from '../../lib/watch-file.ts'
-import { ConfigError } from '../../errors.ts'
+import { errorFields } from '../../telemetry/log-events.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 
 interface ReloadOptions {
@@ -33,16 +35,27 @@ export function watchIdentities({
       onReload(undefined)
       log.info('config_reloaded', { file: path, identities: next.directory.identities.length })
     } catch (error) {
-      const problem = error instanceof ConfigError ? error.message : 'it cannot be read'
       const at = new Date().toISOString().slice(0, 19).replace('T', ' ')
-      onReload(
-        `the identities file has changed (read at ${at} UTC), and the old one is still in use: ${problem}. Fix: correct the file; it is read again by itself`,
-      )
-      log.error('config_reload_failed', { file: path, message: problem })
+      const change = `the identities file has changed (read at ${at} UTC)`
+      if (error instanceof ConfigError) {
+        onReload(`${change}, and the old one is still in use: ${joinProblems(error.problems)}`)
+        log.error('config_reload_failed', { file: path, message: error.message })
+      } else {
+        onReload(`${change}, and could not be applied: ${toBrokerError(error).message}`)
+        log.error('config_reload_failed', { file: path, ...errorFields(error) })
+      }
     }
   }
 
   const watch = watchFile({ path, text, readText: readIdentitiesText, onChange: reload })
   void watch.poll()
   return watch.close
+}
+
+/** Joins the problems into one sentence with one fix: their own, or to correct the file. */
+function joinProblems(problems: readonly string[]): string {
+  const split = problems.map(splitFix)
+  const fixes = new Set(split.flatMap(({ fix }) => fix ?? []))
+  if (fixes.size === 0) fixes.add('correct the file; it is read again by itself')
+  return `${split.map(({ problem }) => problem).join('; ')}. Fix: ${[...fixes].join('; ')}`
 }

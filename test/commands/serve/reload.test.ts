@@ -2,7 +2,9 @@
 import { mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { watchIdentities } from '../../../src/commands/serve/reload.ts'
 import { createSimulator, type Simulator } from '../../../src/simulator/simulator.ts'
+import { createLogger } from '../../../src/telemetry/logger.ts'
 import { StatusSchema } from '../../../src/telemetry/status-schema.ts'
 import { request, roundTrip } from '../../fixtures/connection.ts'
 import { environmentOf, startServe } from '../../fixtures/served.ts'
@@ -186,3 +188,64 @@ test('applies new names and resources without a new exchange', async () => {
   expect(await ask(sidecar.port, VAULT)).toBe(`200 ${simulator.clientId}`)
   expect(simulator.exchanges()).toBe(exchanges)
 }, 30_000)
+
+/** Reloads the file once, and returns what is logged and reported. */
+async function reload(applyConfig: () => void) {
+  const { promise, resolve } = Promise.withResolvers<Record<string, unknown>>()
+  let problem: string | undefined
+  const close = watchIdentities({
+    config: { identitiesFile: { path: file, text: 'another content' } },
+    env: { ...environmentOf(simulator), WIMDS_CONFIG: file },
+    log: createLogger({
+      level: 'info',
+      format: 'json',
+      out: { write: (line) => resolve(JSON.parse(line)) },
+    }),
+    applyConfig,
+    onReload: (reported) => {
+      problem = reported
+    },
+  })
+  const logged = await promise
+  close()
+  return { logged, problem }
+}
+
+test('logs an unexpected failure of a reload with its cause, not as a fault of the file', async () => {
+  await writeFile(file, identities(orders()))
+  const { logged, problem } = await reload(() => {
+    throw new TypeError('directory is undefined')
+  })
+  expect(logged).toMatchObject({
+    event: 'config_reload_failed',
+    file,
+    code: 'internal',
+    cause: expect.stringMatching(/TypeError: directory is undefined\n +at /),
+  })
+  expect(problem).toMatch(/could not be applied: wimds failed unexpectedly\. Fix: see the cause/)
+})
+
+test.each([
+  [
+    'a file that cannot be read',
+    undefined,
+    /cannot read .*: no such file.*\. Fix: check the path$/,
+  ],
+  [
+    'a problem that has its own fix',
+    () => `${identities(orders())}identities: []\n`,
+    /repeats a key\. Fix: keep one of the two$/,
+  ],
+  [
+    'problems without a fix',
+    () => identities('  - {clientId: nobody', '  - {clientId: nobody'),
+    /must be a GUID.*; .*must be a GUID.*\. Fix: correct the file; it is read again by itself$/,
+  ],
+])('reports %s with one fix', async (_, text, expected) => {
+  if (text !== undefined) await writeFile(file, text())
+  const { logged, problem } = await reload(() => expect.unreachable('the file is not valid'))
+  expect(logged).toMatchObject({ event: 'config_reload_failed', file, level: 'error' })
+  expect(problem).toMatch(/^the identities file has changed .* and the old one is still in use: /)
+  expect(problem).toMatch(expected)
+  expect(problem?.match(/Fix: /g)).toHaveLength(1)
+})
