@@ -7,8 +7,8 @@ import { findInstancePart, type InstanceDocument } from './instance.ts'
 
 interface DocumentsOptions {
   readonly instance: InstanceDocument
-  /** The tenant of the default identity, for `identity/info`. */
-  readonly tenantId: string
+  /** Returns the tenant of the default identity, for `identity/info`; a reload may change it. */
+  readonly tenantId: () => string
 }
 
 /** A document: its path and the function that answers requests for it. */
@@ -43,7 +43,7 @@ export function createMetadataDocuments({
       path: '/metadata/identity/info',
       answer(request) {
         parseRequest(request, FIRST_INFO_VERSION)
-        return toJsonReply({ tenantId })
+        return toJsonReply({ tenantId: tenantId() })
       },
     },
     {

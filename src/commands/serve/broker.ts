@@ -14,6 +14,8 @@ import { setMemoryFlags } from '../../v8-settings.ts'
 export interface Broker {
   readonly tokens: TokenSource
   readonly resolve: IdentityResolver
+  /** Returns the tenant of the default identity. */
+  readonly tenantId: () => string
   readonly telemetry: Telemetry
   /** Starts to poll the projected tokens; resolves after the first poll. */
   readonly watchAssertions: () => Promise<void>
@@ -40,7 +42,7 @@ export function createBroker(config: Config, log: ProcessLog): Broker {
   const { exchange } = config
   const audience = exchange.audience === undefined ? {} : { audience: exchange.audience }
   // Replaced by `applyConfig`.
-  let { directory, tokenFiles, warnings } = config
+  let { directory, tenantId, tokenFiles, warnings } = config
   let resolve = createIdentityResolver(directory)
 
   const telemetry = createTelemetry({
@@ -99,11 +101,12 @@ export function createBroker(config: Config, log: ProcessLog): Broker {
   return {
     tokens: cache.get,
     resolve: (selector) => resolve(selector),
+    tenantId: () => tenantId,
     telemetry,
     watchAssertions: assertions.poll,
     prefetch,
     applyConfig: (next) => {
-      ;({ directory, tokenFiles, warnings } = next)
+      ;({ directory, tenantId, tokenFiles, warnings } = next)
       resolve = createIdentityResolver(directory)
       void assertions.poll()
       void prefetch()

@@ -96,8 +96,11 @@ function createProcessLog({ log }: Config, io: CommandIo): ProcessLog {
   return createLogger({ level: log.level, format, out: createLogOutput(io) })
 }
 
-function buildMetadataApp(config: Config, { resolve, tokens, telemetry }: Broker): FastifyInstance {
-  const { allowedHosts, identityHeader, instance, tenantId } = config
+function buildMetadataApp(
+  config: Config,
+  { resolve, tenantId, tokens, telemetry }: Broker,
+): FastifyInstance {
+  const { allowedHosts, identityHeader, instance } = config
   return createMetadataApp({
     guard: createGuard({
       allowedHosts: [...allowedHosts, ...config.listen.map(({ host }) => formatUrlHost(host))],

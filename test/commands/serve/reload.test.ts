@@ -189,6 +189,18 @@ test('applies new names and resources without a new exchange', async () => {
   expect(simulator.exchanges()).toBe(exchanges)
 }, 30_000)
 
+test('applies a new tenant to /metadata/identity/info', async () => {
+  await writeFile(file, identities(`${orders()}, tenantId: first.example`))
+  await using sidecar = await start()
+  const info = async () => {
+    const path = '/metadata/identity/info?api-version=2018-02-01'
+    return (await roundTrip(sidecar.port, request(path))).body
+  }
+  expect(await info()).toBe('{"tenantId":"first.example"}')
+  await writeFile(file, identities(`${orders()}, tenantId: second.example`))
+  await expect.poll(info, GENEROUS).toBe('{"tenantId":"second.example"}')
+}, 30_000)
+
 /** Reloads the file once, and returns what is logged and reported. */
 async function reload(applyConfig: () => void) {
   const { promise, resolve } = Promise.withResolvers<Record<string, unknown>>()
