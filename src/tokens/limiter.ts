@@ -25,8 +25,8 @@ export function limitExchanges(
   const refreshes = new Set<() => void>()
   const firstTokens = new Set<() => void>()
 
-  return async (request, signal) => {
-    const deadline = startDeadline(timeoutMs, signal)
+  return async (request) => {
+    const deadline = startDeadline(timeoutMs)
     try {
       if (running < maxConcurrent) running += 1
       else await acquire(request.isBackground === true ? refreshes : firstTokens)

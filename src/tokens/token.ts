@@ -45,7 +45,10 @@ export interface AccessToken {
   readonly audit?: TokenAudit
 }
 
-/** Returns a token or throws a `BrokerError`. Sources are stacked by decoration. The signal ends the work. */
+/**
+ * Returns a token or throws a `BrokerError`. Sources are stacked by decoration. The signal ends the work; that of the
+ * cache's callers ends their waiting alone.
+ */
 export type TokenSource = (request: TokenRequest, signal?: AbortSignal) => Promise<AccessToken>
 
 /**
