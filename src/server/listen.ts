@@ -91,6 +91,8 @@ function createLimitedServer(
   const server = createServer(LIMITS)
   server.maxHeadersCount = MAX_HEADERS
   limiter.attach(server, (request, response) => {
+    // Fastify waits for the body that a type announces, and without a stream there is no end of it.
+    if (!hasBody(request)) delete request.headers['content-type']
     // Node reads an unread body to its end before the next request: the connection is closed instead.
     if (mayExceedBodyLimit(request)) response.shouldKeepAlive = false
     if (request.rawHeaders.length < 2 * MAX_HEADERS) handler(request, response)
@@ -146,6 +148,10 @@ export function closeServer(server: Closable, timeoutMs: number): Promise<void> 
       resolve()
     })
   })
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
 }
 
 function mayExceedBodyLimit({ headers }: IncomingMessage): boolean {

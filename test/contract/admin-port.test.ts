@@ -46,3 +46,18 @@ test('/healthz is answered while 150 connections pipeline scrapes', async () => 
     expect((await roundTrip(sidecar.adminPort, request('/healthz'))).status).toBe(200)
   }
 }, 60_000)
+
+test.each(['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])(
+  '%s with a Content-Type and without a body is answered on both ports',
+  async (method) => {
+    await using simulator = await createSimulator()
+    await using sidecar = await startServe(environmentOf(simulator))
+    const { port, adminPort } = sidecar
+    const bytes = (path: string) =>
+      request(path, { method, headers: { Host: 'localhost', 'Content-Type': 'text/plain' } })
+    expect((await roundTrip(adminPort, bytes('/no/such/path'))).status).toBe(404)
+    const { status } = await roundTrip(adminPort, bytes('/log-level'))
+    expect(status).toBe(method === 'PUT' ? 400 : 404)
+    expect((await roundTrip(port, bytes('/oauth2/token'))).status).toBeGreaterThanOrEqual(400)
+  },
+)
