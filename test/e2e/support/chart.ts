@@ -1,5 +1,6 @@
 /** The chart with the images under test. */
 import { IMAGES } from './environment.ts'
+import { eventually } from './eventually.ts'
 import { run } from './run.ts'
 
 export const RELEASE = 'wimds'
@@ -32,4 +33,15 @@ export async function installChart(chart = CHART, images: Images = IMAGES): Prom
     '--set=drain=3s',
   ]
   await helm('install', RELEASE, chart, '--namespace=wimds', '--wait', '--timeout=90s', ...values)
+  await eventually('the API server reaches the webhook', hasCalledWebhook)
+}
+
+/**
+ * Returns true once the webhook has answered, whatever it said. Helm waits for ready pods, and kube-proxy leads their
+ * Service to them some moments later.
+ */
+async function hasCalledWebhook(): Promise<true | undefined> {
+  const pod = ['probe', '--image=probe', '--annotations=wimds.io/inject=true', '--dry-run=server']
+  const { stderr } = await run('kubectl', ['run', '--namespace=default', ...pod], { allow: [0, 1] })
+  return stderr.includes('failed calling webhook') ? undefined : true
 }
