@@ -47,7 +47,10 @@ export const TOKEN_PROXY: Destination = {
   wrongServerFix: 'check AZURE_KUBERNETES_TOKEN_PROXY, which must be the URL of the token proxy',
 }
 
-/** Returns `entra_timeout`, `entra_tls` or `entra_unreachable` for an error of undici or Node. */
+/**
+ * Returns `entra_timeout`, `entra_tls`, `entra_bad_response` (no HTTP) or `entra_unreachable` for an error of undici
+ * or Node.
+ */
 export function toTransportError(error: unknown, to: Destination): BrokerError {
   const code = findCode(error)
   if ((error instanceof Error && error.name === 'TimeoutError') || TIMEOUT_CODES.has(code)) {
@@ -61,6 +64,14 @@ export function toTransportError(error: unknown, to: Destination): BrokerError {
     return new BrokerError(
       'entra_tls',
       `the TLS connection to ${to.name} failed (${code}). Fix: ${to.tlsFix}`,
+      { cause: error },
+    )
+  }
+  // undici gives most of these no code.
+  if (error instanceof Error && error.name === 'HTTPParserError') {
+    return new BrokerError(
+      'entra_bad_response',
+      `${to.name} answered in another protocol than HTTP. Fix: ${to.wrongServerFix}`,
       { cause: error },
     )
   }
