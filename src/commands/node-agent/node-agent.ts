@@ -57,7 +57,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
       const message = errorMessage(error)
       metrics.onFailure(reason)
       log.warn('pod_not_routed', { ...subjectOf(pod), reason, message })
-      writeEvent(pod, message)
+      void writeEvent(pod, message)
     },
   })
   const metrics = createNodeAgentMetrics(reconciler)
