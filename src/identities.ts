@@ -73,10 +73,15 @@ export function createIdentityResolver(directory: IdentityDirectory): IdentityRe
   }
 }
 
+/** Returns whether the resource is on the identity's allow-list, or there is none. */
+export function isAllowedResource({ resources }: Identity, resource: string): boolean {
+  return resources === undefined || resources.includes(normalizeResource(resource))
+}
+
 /** Throws `resource_not_allowed` if the resource is not on the identity's allow-list. */
 export function requireAllowedResource(identity: Identity, resource: string): void {
-  const { name, resources } = identity
-  if (resources === undefined || resources.includes(normalizeResource(resource))) return
+  const { name, resources = [] } = identity
+  if (isAllowedResource(identity, resource)) return
   throw new BrokerError(
     'resource_not_allowed',
     `the identity ${name} may not request tokens for ${printable(resource)}; its resources are ${formatList(resources)}. Fix: correct the request, or add the resource to the identity in the identities file`,

@@ -1,6 +1,7 @@
 /** The token cache: get · refresh · schedule · retry. One exchange per key at a time (single flight). */
 import { LRUCache } from 'lru-cache'
 import { BrokerError, toBrokerError } from '../errors.ts'
+import type { Identity } from '../identities.ts'
 import { startDeadline, untilAborted } from '../lib/deadline.ts'
 import {
   type Failed,
@@ -77,6 +78,11 @@ export interface TokenCache {
    * five minutes ago. Then it is left out, whether or not it was permanent.
    */
   readonly entries: () => readonly CacheEntry[]
+  /**
+   * Replaces the identity of each key by the one that `find` returns. Removes the keys for which that is none or
+   * one with another key; an exchange of theirs that is in flight is still answered to its callers.
+   */
+  readonly updateIdentities: (find: (request: TokenRequest) => Identity | undefined) => void
   /** Retries at once what may have failed because of the projected token that was in this file. */
   readonly assertionRotated: (tokenFile: string) => void
   /** Stops all refreshes and retries. */
@@ -130,7 +136,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
   const waiting = new Set<object>()
   const retrying = new Set<Entry>()
 
-  return { get, prefetch, entries, assertionRotated, close }
+  return { get, prefetch, entries, updateIdentities, assertionRotated, close }
 
   async function get(request: TokenRequest, signal?: AbortSignal): Promise<AccessToken> {
     const key = cacheKey(request)
@@ -341,6 +347,21 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     })
     // A failure is the entry's state, and is retried.
     await Promise.allSettled(attempts)
+  }
+
+  function updateIdentities(find: (request: TokenRequest) => Identity | undefined): void {
+    for (const entry of allEntries()) {
+      const { key, request } = entry
+      const identity = find(request)
+      const updated = identity && { identity, scope: request.scope }
+      if (updated !== undefined && cacheKey(updated) === key) {
+        entry.request = updated
+      } else {
+        cancelTimer(entry)
+        prefetched.delete(key)
+        lru.delete(key)
+      }
+    }
   }
 
   function assertionRotated(tokenFile: string): void {

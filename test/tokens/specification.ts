@@ -9,8 +9,11 @@ interface Exchange {
   readonly startedAt: number
   endedAt?: number
   token?: AccessToken
-  /** The token had expired when the clock was set: the cache may have dropped it, even if it is valid again. */
-  hasExpired?: boolean
+  /**
+   * The token had expired when the clock was set, or its key was removed: the cache may have dropped it, even if it
+   * is valid again.
+   */
+  isDropped?: boolean
   error?: { readonly code: ErrorCode; readonly retryAfterMs: number }
 }
 
@@ -34,6 +37,8 @@ interface Specification {
   readonly assertionRotated: () => void
   /** Records the state before the wall clock is set. */
   readonly clockJumped: () => void
+  /** Records that the key of this request is removed, and with it what is cached. */
+  readonly removed: (request: TokenRequest) => void
   /** Checks the times between all exchanges. */
   readonly checkBackoff: () => void
 }
@@ -55,6 +60,7 @@ export function specification(): Specification {
   const rotations: number[] = []
   const jumps: number[] = []
   const bypassedAt = new Map<string, number[]>()
+  const removedAt = new Map<string, number[]>()
 
   const historyOf = ({ scope }: TokenRequest) => {
     const history = histories.get(scope) ?? []
@@ -86,8 +92,8 @@ export function specification(): Specification {
 
   function call(request: TokenRequest): Call {
     const history = historyOf(request)
-    const { token: held, hasExpired } = history.findLast(({ token }) => token !== undefined) ?? {}
-    const isOwed = held !== undefined && hasExpired !== true && ttlOf(held) >= MIN_TTL_MS
+    const { token: held, isDropped } = history.findLast(({ token }) => token !== undefined) ?? {}
+    const isOwed = held !== undefined && isDropped !== true && ttlOf(held) >= MIN_TTL_MS
     const owed = isOwed ? held : undefined
     if (request.bypassCache === true) {
       bypassedAt.set(request.scope, [...(bypassedAt.get(request.scope) ?? []), now()])
@@ -135,12 +141,13 @@ export function specification(): Specification {
         const isRotated = rotations.some(isBetween)
         const isJump = jumps.some(isBetween)
         const isBypassed = bypassedAt.get(scope)?.some(isBetween) ?? false
-        // No retry before the backoff ends, unless the projected token was rotated.
-        if (error !== undefined && !isRotated) {
+        const isRemoved = removedAt.get(scope)?.some(isBetween) ?? false
+        // No retry before the backoff ends, unless the projected token was rotated or the key removed.
+        if (error !== undefined && !isRotated && !isRemoved) {
           expect(gap).toBeGreaterThanOrEqual(Math.max(250, error.retryAfterMs))
         }
-        // No exchange right after a token, unless it expired or a caller bypassed the cache.
-        if (error === undefined && !isBypassed && !isJump) {
+        // No exchange right after a token, unless it expired, its key was removed or a caller bypassed the cache.
+        if (error === undefined && !isBypassed && !isJump && !isRemoved) {
           expect(next.startedAt - startedAt).toBeGreaterThanOrEqual(MIN_TTL_MS)
         }
       }
@@ -150,8 +157,13 @@ export function specification(): Specification {
   function clockJumped(): void {
     jumps.push(now())
     for (const exchange of [...histories.values()].flat()) {
-      if (exchange.token && ttlOf(exchange.token) < MIN_TTL_MS) exchange.hasExpired = true
+      if (exchange.token && ttlOf(exchange.token) < MIN_TTL_MS) exchange.isDropped = true
     }
+  }
+
+  function removed({ scope }: TokenRequest): void {
+    removedAt.set(scope, [...(removedAt.get(scope) ?? []), now()])
+    for (const exchange of histories.get(scope) ?? []) exchange.isDropped = true
   }
 
   return {
@@ -161,6 +173,7 @@ export function specification(): Specification {
     checkBackoff,
     assertionRotated: () => rotations.push(now()),
     clockJumped,
+    removed,
   }
 }
 

@@ -61,6 +61,18 @@ const rotatingAssertion = () =>
     rethrow()
   })
 
+const removing = (key: number) =>
+  command(`remove(${key})`, async (spec, { cache }) => {
+    const removed = other(key)
+    spec.removed(removed)
+    cache.updateIdentities(({ identity, scope }) =>
+      scope === removed.scope ? undefined : identity,
+    )
+    expect(cache.entries().map(({ request }) => request.scope)).not.toContain(removed.scope)
+    await vi.advanceTimersByTimeAsync(0)
+    rethrow()
+  })
+
 const latencyMs = fc.constantFrom(0, 1, 100, 800, 10_000)
 const up = fc.record(
   {
@@ -108,6 +120,7 @@ const commands = fc.commands(
     failing.map(behaving),
     jumpMs.map(jumping),
     fc.constant(rotatingAssertion()),
+    fc.nat(2).map(removing),
   ],
   { maxCommands: 60 },
 )

@@ -2,13 +2,19 @@
 import type { Config } from '../../config/config.ts'
 import { type AssertionReader, createAssertionReader } from '../../exchange/assertion.ts'
 import { watchAssertions } from '../../exchange/assertion-watcher.ts'
-import { createIdentityResolver, type IdentityResolver } from '../../identities.ts'
+import {
+  createIdentityResolver,
+  type Identity,
+  type IdentityDirectory,
+  type IdentityResolver,
+  isAllowedResource,
+} from '../../identities.ts'
 import type { ProcessLog } from '../../telemetry/logger.ts'
 import { createTelemetry, type Telemetry } from '../../telemetry/telemetry.ts'
 import { systemClock } from '../../tokens/clock.ts'
 import { createTokenCache } from '../../tokens/token-cache.ts'
 import { createExchangeSource } from '../../tokens/token-sources.ts'
-import { toScope, type TokenSource } from '../../tokens/token.ts'
+import { type TokenRequest, toResource, toScope, type TokenSource } from '../../tokens/token.ts'
 import { setMemoryFlags } from '../../v8-settings.ts'
 
 export interface Broker {
@@ -21,7 +27,7 @@ export interface Broker {
   readonly watchAssertions: () => Promise<void>
   /** Fetches the resources of WIMDS_PREFETCH, and keeps them refreshed. Resolves after one attempt for each. */
   readonly prefetch: () => Promise<void>
-  /** Replaces the identities. Tokens that the new ones may still ask for stay cached. */
+  /** Replaces the identities. Tokens and failures stay cached if requests may still ask for them. */
   readonly applyConfig: (next: Config) => void
   /** Reports a reload; `problem` says why the new identities file is not in use. */
   readonly onReload: (problem: string | undefined) => void
@@ -108,6 +114,7 @@ export function createBroker(config: Config, log: ProcessLog): Broker {
     applyConfig: (next) => {
       ;({ directory, tenantId, tokenFiles, warnings } = next)
       resolve = createIdentityResolver(directory)
+      cache.updateIdentities(createIdentityFinder(directory))
       void assertions.poll()
       void prefetch()
     },
@@ -119,6 +126,15 @@ export function createBroker(config: Config, log: ProcessLog): Broker {
       assertions.close()
       cache.close()
     },
+  }
+}
+
+/** Creates the function that returns the identity with which a cached request may still be made. */
+function createIdentityFinder({ identities, unlisted }: IdentityDirectory) {
+  const byClientId = new Map(identities.map((identity) => [identity.clientId, identity]))
+  return ({ identity: { clientId }, scope }: TokenRequest): Identity | undefined => {
+    const found = byClientId.get(clientId) ?? unlisted?.(clientId)
+    return found && isAllowedResource(found, toResource(scope)) ? found : undefined
   }
 }
 

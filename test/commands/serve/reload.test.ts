@@ -138,12 +138,14 @@ test('reloads a ConfigMap, and reports an invalid one while the old identities s
   const { port, adminPort } = sidecar
   const asOther = () => ask(port, `${VAULT}&client_id=${OTHER.clientId}`)
   expect(await asOther()).toBe('400 Identity not found')
+  expect(await ask(port, VAULT)).toBe(`200 ${simulator.clientId}`)
 
   await publish('..v2', identities(invoices))
   await expect.poll(asOther, GENEROUS).toBe(`200 ${OTHER.clientId}`)
   expect(await ask(port, `${VAULT}&client_id=${simulator.clientId}`)).toBe('400 Identity not found')
 
   const metrics = async () => (await roundTrip(adminPort, request('/metrics'))).body
+  expect(await metrics()).not.toMatch(/^wimds_token_expiry_timestamp_seconds\{identity="orders"/m)
   await publish('..v3', identities('  - {clientId: nobody'))
   await expect.poll(metrics, GENEROUS).toMatch(/reload\w*success\w* 0$/m)
   expect(await asOther()).toBe(`200 ${OTHER.clientId}`)
@@ -181,7 +183,7 @@ test('applies new names and resources without a new exchange', async () => {
 
   const renamed = `  - {name: shop, clientId: ${simulator.clientId}`
   await writeFile(file, identities(`${renamed}, prefetch: [${VAULT}], resources: [${VAULT}]`))
-  await expect.poll(tokens, GENEROUS).toContain(`${VAULT} as shop`)
+  await expect.poll(tokens, GENEROUS).toEqual([`${VAULT} as shop`])
   expect((await local('/metrics')).body).toMatch(
     /^wimds_token_expiry_timestamp_seconds\{identity="shop",resource="https:\/\/vault\.azure\.net"\}/m,
   )
@@ -199,6 +201,50 @@ test('applies a new tenant to /metadata/identity/info', async () => {
   expect(await info()).toBe('{"tenantId":"first.example"}')
   await writeFile(file, identities(`${orders()}, tenantId: second.example`))
   await expect.poll(info, GENEROUS).toBe('{"tenantId":"second.example"}')
+}, 30_000)
+
+test('forgets what no request can ask for any more, failures included', async () => {
+  const storage = 'https://storage.azure.com'
+  await writeFile(file, identities(`${orders()}, default: true`, invoices))
+  await using sidecar = await start({ WIMDS_UNLISTED_CLIENT_IDS: 'allow' })
+  const { port, adminPort } = sidecar
+  const local = async (page: string) =>
+    (await roundTrip(adminPort, request(page, { headers: { Host: 'localhost' } }))).body
+  const tokens = async () =>
+    StatusSchema.parse(JSON.parse(await local('/status.json')))
+      .tokens.map(({ identity, resource, failure }) =>
+        [identity, resource, failure?.code].filter(Boolean).join(' '),
+      )
+      .toSorted()
+  await ask(port, VAULT)
+  await ask(port, storage)
+  await ask(port, `${VAULT}&client_id=${OTHER.clientId}`)
+  await ask(port, `${VAULT}&client_id=${UNKNOWN}`)
+  expect(await tokens()).toEqual([
+    `${UNKNOWN} ${VAULT} application_refused`,
+    `invoices ${VAULT}`,
+    `orders ${storage}`,
+    `orders ${VAULT}`,
+  ])
+  const exchanges = simulator.exchanges()
+
+  // The unlisted client id stays, and the client id of invoices is an unlisted one now, in the same tenant.
+  await writeFile(file, identities(`${orders()}, default: true, resources: [${VAULT}]`))
+  await expect
+    .poll(tokens, GENEROUS)
+    .toEqual([
+      `${UNKNOWN} ${VAULT} application_refused`,
+      `${OTHER.clientId} ${VAULT}`,
+      `orders ${VAULT}`,
+    ])
+  expect(await ask(port, `${VAULT}&client_id=${OTHER.clientId}`)).toBe(`200 ${OTHER.clientId}`)
+
+  await writeFile(file, identities(`${orders()}, tenantId: other.example`))
+  await expect
+    .poll(tokens, GENEROUS)
+    .toEqual([`${UNKNOWN} ${VAULT} application_refused`, `${OTHER.clientId} ${VAULT}`])
+  expect(await local('/metrics')).not.toMatch(/identity="orders"/)
+  expect(simulator.exchanges()).toBe(exchanges)
 }, 30_000)
 
 /** Reloads the file once, and returns what is logged and reported. */
