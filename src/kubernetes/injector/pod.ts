@@ -21,6 +21,7 @@ const Names = z.nullish(z.array(z.string()))
 const SecurityContext = z.looseObject({
   ...PodSecurityContext.shape,
   privileged: z.nullish(z.boolean()),
+  allowPrivilegeEscalation: z.nullish(z.boolean()),
   capabilities: z.nullish(z.looseObject({ add: Names, drop: Names })),
 })
 

@@ -127,27 +127,44 @@ const passThrough: Check = (pod, { hasPassThrough, settings }) => {
   if (uid === undefined) {
     return ['pass-through needs a known uid of the sidecar. Fix: set the uid of the injector']
   }
-  return allContainers(pod).flatMap((container) => findUidProblem(container, pod, uid) ?? [])
+  return allContainers(pod).flatMap((container) => findUidProblems(container, pod, uid))
 }
 
-/** Pass-through exempts a uid from the redirect: no other container may have it, or be able to take it. */
-function findUidProblem(
+/**
+ * Pass-through exempts a uid from the redirect: no other container may have it, or be able to take it. The kernel
+ * honours a setuid file without any capability, and ignores it only under no_new_privs.
+ */
+function findUidProblems(
   { name, securityContext }: Container,
   { spec }: Pod,
   exemptUid: number,
-): string | undefined {
+): string[] {
   const runAsUser = securityContext?.runAsUser ?? spec.securityContext?.runAsUser
   const runAsNonRoot = securityContext?.runAsNonRoot ?? spec.securityContext?.runAsNonRoot
+  const exemption = `uid ${exemptUid}, which pass-through exempts from the redirect`
   if (runAsUser === exemptUid) {
-    return `the container ${name} runs as uid ${exemptUid}, which pass-through exempts from the redirect. Fix: set another runAsUser`
+    return [`the container ${name} runs as ${exemption}. Fix: set another runAsUser`]
+  }
+  if (securityContext?.privileged === true) {
+    return [
+      `the container ${name} is privileged, so it may take ${exemption}. Fix: remove privileged`,
+    ]
   }
   const isOtherUser = typeof runAsUser === 'number' && runAsUser !== 0 && runAsNonRoot === true
-  const isPrivileged = securityContext?.privileged === true
   const { drop, add } = securityContext?.capabilities ?? {}
   const dropsSetuid = includesSetuid(drop) && !includesSetuid(add)
-  return !isPrivileged && (dropsSetuid || isOtherUser)
-    ? undefined
-    : `the container ${name} keeps the capability SETUID, so it may take uid ${exemptUid}, which pass-through exempts from the redirect. Fix: drop it, or set runAsNonRoot and another runAsUser`
+  return [
+    ...(securityContext?.allowPrivilegeEscalation === false
+      ? []
+      : [
+          `the container ${name} may run a setuid program and so take ${exemption}. Fix: set allowPrivilegeEscalation: false`,
+        ]),
+    ...(dropsSetuid || isOtherUser
+      ? []
+      : [
+          `the container ${name} keeps the capability SETUID, so it may take ${exemption}. Fix: drop it, or set runAsNonRoot and another runAsUser`,
+        ]),
+  ]
 }
 
 function includesSetuid(names: readonly string[] | null | undefined): boolean {

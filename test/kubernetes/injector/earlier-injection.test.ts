@@ -12,7 +12,7 @@ const pod = (annotations: Record<string, string> = {}) => ({
 const APP = {
   name: 'app',
   image: 'app:1',
-  securityContext: { capabilities: { drop: ['ALL'] } },
+  securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
 }
 
 const RECORD = 'wimds.io/injected'

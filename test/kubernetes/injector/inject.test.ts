@@ -254,7 +254,14 @@ describe('routing', () => {
     const on = injected(
       annotated(
         { 'wimds.io/mode': 'nft', 'wimds.io/pass-through': '/metadata/instance' },
-        { containers: [{ ...APP, securityContext: { capabilities: { drop: ['ALL'] } } }] },
+        {
+          containers: [
+            {
+              ...APP,
+              securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+            },
+          ],
+        },
       ),
     )
     expect(containerOf(on, 'wimds-redirect').args).toEqual([

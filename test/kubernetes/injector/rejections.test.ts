@@ -13,12 +13,15 @@ const pod = (metadata: object, spec: object = {}) => ({
 const passThrough = { 'wimds.io/pass-through': '/metadata/instance' }
 const nft = { 'wimds.io/mode': 'nft' }
 
-/** The reasons for a container with pass-through. */
-const setuid = (securityContext: object, podContext: object = {}) =>
+/** The reasons for a container with pass-through that runs no setuid program, unless its context says otherwise. */
+const setuid = (context: object, podContext: object = {}) =>
   reasonsFor(
     pod(
       { annotations: { ...passThrough, ...nft } },
-      { ...container({ securityContext }), securityContext: podContext },
+      {
+        ...container({ securityContext: { allowPrivilegeEscalation: false, ...context } }),
+        securityContext: podContext,
+      },
     ),
   )
 const drop = (...names: string[]) => ({ capabilities: { drop: names } })
@@ -174,7 +177,7 @@ describe('a pod is rejected with a fix for', () => {
 
   test('pass-through if the operator does not allow it', () => {
     const annotations = { ...passThrough, ...nft }
-    const spec = container({ securityContext: { capabilities: { drop: ['ALL'] } } })
+    const spec = container({ securityContext: { allowPrivilegeEscalation: false, ...drop('ALL') } })
     expect(reasonsFor(pod({ annotations }, spec))).toEqual([])
     expect(reasonsFor(pod({ annotations }, spec), { allowPassThrough: false })).toEqual([
       'pass-through is not allowed here. Fix: remove wimds.io/pass-through',
@@ -186,7 +189,6 @@ describe('a pod is rejected with a fix for', () => {
       ['says nothing', {}, {}],
       ['drops another capability', drop('NET_RAW'), {}],
       ['drops all and adds SETUID', { capabilities: { drop: ['ALL'], add: ['SETUID'] } }, {}],
-      ['is privileged', { privileged: true, ...drop('ALL') }, {}],
       ['runs as root', { runAsUser: 0 }, {}],
       ['may run as root', { runAsUser: 1000 }, {}],
       ['runs as a user of the image', { runAsNonRoot: true }, {}],
@@ -205,6 +207,32 @@ describe('a pod is rejected with a fix for', () => {
       ['runs as the pod’s user', {}, { runAsNonRoot: true, runAsUser: 1000 }],
     ])('is accepted: one that %s', (_, context, podContext) => {
       expect(setuid(context, podContext)).toEqual([])
+    })
+
+    test.each<[string, object]>([
+      ['drops all, which setuid files of that uid do not need', drop('ALL')],
+      ['runs as another user', { runAsNonRoot: true, runAsUser: 1000 }],
+    ])('is rejected with setuid programs: one that %s', (_, context) => {
+      const reason =
+        'the container app may run a setuid program and so take uid 1501, which pass-through exempts from the redirect. Fix: set allowPrivilegeEscalation: false'
+      for (const allowPrivilegeEscalation of [undefined, null, true]) {
+        expect(setuid({ ...context, allowPrivilegeEscalation })).toEqual([reason])
+      }
+    })
+
+    test('is rejected if it is privileged, whatever it drops', () => {
+      expect(setuid({ privileged: true, ...drop('ALL') })).toEqual([
+        'the container app is privileged, so it may take uid 1501, which pass-through exempts from the redirect. Fix: remove privileged',
+      ])
+    })
+
+    test('is rejected with all that it has to set', () => {
+      const context = { securityContext: {} }
+      const annotations = { ...passThrough, ...nft }
+      expect(reasonsFor(pod({ annotations }, container(context)))).toEqual([
+        expect.stringContaining('Fix: set allowPrivilegeEscalation: false'),
+        expect.stringContaining('Fix: drop it, or set runAsNonRoot and another runAsUser'),
+      ])
     })
   })
 
