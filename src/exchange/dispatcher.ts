@@ -41,7 +41,7 @@ export function createExchangeDispatchers({
             createEntraDispatcher({ ...options, extraCa: pem }),
           ),
     ...(tokenProxy !== undefined && {
-      tokenProxy: createTokenProxyDispatcher({ settings: tokenProxy }),
+      tokenProxy: createTokenProxyDispatcher(tokenProxy),
     }),
   }
 }

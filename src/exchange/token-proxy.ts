@@ -12,17 +12,13 @@ import type { Identity } from '../identities.ts'
 import { type Assertion, isForDirectFederation } from './assertion.ts'
 import { CONNECT_OPTIONS } from './http-client.ts'
 
-interface TokenProxyOptions {
-  readonly settings: TokenProxySettings
-}
-
 /**
  * Creates a dispatcher that sends every request to the token proxy, with the path appended to the
  * proxy's, each on a new connection. It uses no HTTP proxy, since the token proxy is inside the
  * cluster. Requests fail with `entra_tls` if the CA file has never been usable. The cluster rotates that
  * file, so it is read for each connection, and while it is unusable the last good content stays in use.
  */
-export function createTokenProxyDispatcher({ settings }: TokenProxyOptions): Dispatcher {
+export function createTokenProxyDispatcher(settings: TokenProxySettings): Dispatcher {
   const { origin, pathname } = new URL(settings.url)
   const prefix = pathname.replace(/\/+$/, '')
   let lastCa: string | undefined

@@ -146,10 +146,7 @@ describe('a connection', () => {
 
   test.each([
     ['Entra ID', () => createEntraDispatcher({ extraCa: caPem })],
-    [
-      'the token proxy',
-      () => createTokenProxyDispatcher({ settings: { url: origin(), ca: { pem: caPem } } }),
-    ],
+    ['the token proxy', () => createTokenProxyDispatcher({ url: origin(), ca: { pem: caPem } })],
   ])('to %s uses HTTP/1.1 although the server offers HTTP/2', async (_, createDispatcher) => {
     const dispatcher = createDispatcher()
     const { body } = await request(origin(), { dispatcher })
@@ -215,7 +212,7 @@ describe('a connection', () => {
   test.each([
     ['Entra ID', () => createEntraDispatcher({})],
     ['Entra ID with extra CAs', () => createEntraDispatcher({ extraCa: otherCaPem })],
-    ['the token proxy', () => createTokenProxyDispatcher({ settings: { url: origin() } })],
+    ['the token proxy', () => createTokenProxyDispatcher({ url: origin() })],
   ])('to %s verifies the certificate despite NODE_TLS_REJECT_UNAUTHORIZED=0', async (_, create) => {
     vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0')
     const dispatcher = create()

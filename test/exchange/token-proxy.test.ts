@@ -254,9 +254,7 @@ async function startTokenProxy(prefix: string) {
   const running = stack.use(await serve(server, { tls: await authority.issue({ names: [NAME] }) }))
 
   function createDispatcher(settings: Omit<TokenProxySettings, 'url'>, path: string) {
-    const dispatcher = createTokenProxyDispatcher({
-      settings: { ...settings, url: running.url + path },
-    })
+    const dispatcher = createTokenProxyDispatcher({ ...settings, url: running.url + path })
     stack.defer(() => dispatcher.destroy())
     return dispatcher
   }
