@@ -2,36 +2,78 @@
 import type { Assertion } from '../exchange/assertion.ts'
 import type { Identity } from '../identities.ts'
 import { quoteHcl } from '../lib/hcl.ts'
-import { quoteForShell } from '../lib/shell.ts'
+import { formatCommand, quoteForShell, type ShellCommand } from '../lib/shell.ts'
 import { createCredentialName } from '../lib/credential-name.ts'
 import { formatManagedIdentityId, parseManagedIdentityId } from '../lib/managed-identity.ts'
 import type { BindingCommands, CredentialCommands } from './report.ts'
 
 type Claims = Pick<Assertion, 'issuer' | 'subject' | 'audience'>
 
+type IdentityIds = Pick<Identity, 'clientId' | 'resourceId'>
+
+const DEFAULT_AUDIENCE = 'api://AzureADTokenExchange'
+
+/** Returns the flags that select a managed identity, with placeholders if its resource id is not configured. */
+export function createIdentityFlags(resourceId: string | undefined): ShellCommand['flags'] {
+  const id = parseManagedIdentityId(resourceId ?? '')
+  return [
+    ['identity-name', id?.name ?? 'IDENTITY_NAME'],
+    ['resource-group', id?.resourceGroup ?? 'RESOURCE_GROUP'],
+    ...(id === undefined ? [] : [['subscription', id.subscription] as const]),
+  ]
+}
+
+/** Returns the command that creates the federated credential of a managed identity. */
+export function createManagedIdentityCommand(
+  { resourceId }: Pick<IdentityIds, 'resourceId'>,
+  { issuer, subject, audience: [audience = DEFAULT_AUDIENCE] }: Claims,
+): ShellCommand {
+  return {
+    words: 'az identity federated-credential create',
+    flags: [
+      ['name', createCredentialName(issuer, subject)],
+      ...createIdentityFlags(resourceId),
+      ['issuer', issuer],
+      ['subject', subject],
+      ['audiences', audience],
+    ],
+  }
+}
+
+/** Returns the command that creates the federated credential of an application registration. */
+export function createApplicationCommand(
+  { clientId }: Pick<IdentityIds, 'clientId'>,
+  { issuer, subject, audience: [audience = DEFAULT_AUDIENCE] }: Claims,
+): ShellCommand {
+  const name = createCredentialName(issuer, subject)
+  const parameters = JSON.stringify({ name, issuer, subject, audiences: [audience] })
+  return {
+    words: 'az ad app federated-credential create',
+    flags: [
+      ['id', clientId],
+      ['parameters', parameters],
+    ],
+  }
+}
+
 /**
  * Returns the commands with placeholders in capital letters for what is not configured. Quotes the
  * claims, which come from a file that is not trusted.
  */
 export function createCredentialCommands(
-  { clientId, resourceId }: Pick<Identity, 'clientId' | 'resourceId'>,
-  { issuer, subject, audience: [audience = 'api://AzureADTokenExchange'] }: Claims,
+  identity: IdentityIds,
+  claims: Claims,
 ): CredentialCommands {
+  const {
+    issuer,
+    subject,
+    audience: [audience = DEFAULT_AUDIENCE],
+  } = claims
   const name = createCredentialName(issuer, subject)
-  const id = parseManagedIdentityId(resourceId ?? '')
-  const parameters = JSON.stringify({ name, issuer, subject, audiences: [audience] })
+  const id = parseManagedIdentityId(identity.resourceId ?? '')
   return {
-    azManagedIdentity: [
-      'az identity federated-credential create',
-      `--name ${name}`,
-      `--identity-name ${quoteForShell(id?.name ?? 'IDENTITY_NAME')}`,
-      `--resource-group ${quoteForShell(id?.resourceGroup ?? 'RESOURCE_GROUP')}`,
-      ...(id === undefined ? [] : [`--subscription ${quoteForShell(id.subscription)}`]),
-      `--issuer ${quoteForShell(issuer)}`,
-      `--subject ${quoteForShell(subject)}`,
-      `--audiences ${quoteForShell(audience)}`,
-    ].join(' '),
-    azApplication: `az ad app federated-credential create --id ${clientId} --parameters ${quoteForShell(parameters)}`,
+    azManagedIdentity: formatCommand(createManagedIdentityCommand(identity, claims)),
+    azApplication: formatCommand(createApplicationCommand(identity, claims)),
     terraform: `resource "azurerm_federated_identity_credential" ${quoteHcl(name)} {
   name                      = ${quoteHcl(name)}
   user_assigned_identity_id = ${id === undefined ? 'azurerm_user_assigned_identity.IDENTITY_NAME.id' : quoteHcl(formatManagedIdentityId(id))}
@@ -44,7 +86,7 @@ export function createCredentialCommands(
 
 /** Returns the commands for an exchange through the token proxy of AKS identity bindings. */
 export function createBindingCommands(
-  { clientId, resourceId }: Pick<Identity, 'clientId' | 'resourceId'>,
+  { clientId, resourceId }: IdentityIds,
   { issuer, subject }: Pick<Claims, 'issuer' | 'subject'>,
 ): BindingCommands {
   const [namespace = 'NAMESPACE', account = 'SERVICEACCOUNT'] = subject

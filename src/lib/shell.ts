@@ -1,4 +1,4 @@
-/** Quoting for a POSIX shell. */
+/** Quoting and commands for a POSIX shell. */
 
 /** Returns true for a word that needs no quotes, in a shell or a dotenv file. */
 export function isPlainWord(text: string): boolean {
@@ -8,4 +8,29 @@ export function isPlainWord(text: string): boolean {
 /** Returns the text as one shell word, quoted only where it needs to be. */
 export function quoteForShell(text: string): string {
   return isPlainWord(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
+}
+
+/** A command with its flags as data, so that none has to be found in its text again. */
+export interface ShellCommand {
+  /** The words before the flags, such as `az identity list`. */
+  readonly words: string
+  /** In their order, without dashes. A flag without a value is a switch. */
+  readonly flags: readonly (readonly [name: string, value?: string])[]
+}
+
+/** Returns the command with its values quoted, on one line. */
+export function formatCommand(command: ShellCommand): string {
+  return joinFlags(command, ' ')
+}
+
+/** Returns the command with its values quoted, and each flag on a line of its own. */
+export function formatCommandLines(command: ShellCommand): string {
+  return joinFlags(command, ' \\\n  ')
+}
+
+function joinFlags({ words, flags }: ShellCommand, separator: string): string {
+  const formatted = flags.map(([name, value]) =>
+    value === undefined ? `--${name}` : `--${name} ${quoteForShell(value)}`,
+  )
+  return [words, ...formatted].join(separator)
 }

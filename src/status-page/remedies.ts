@@ -1,6 +1,11 @@
 /** The commands that find or fix the cause of a problem, with the values of this sidecar filled in. */
-import { createBindingCommands, createCredentialCommands } from '../doctor/credential-commands.ts'
-import { isPlainWord, quoteForShell } from '../lib/shell.ts'
+import {
+  createApplicationCommand,
+  createBindingCommands,
+  createIdentityFlags,
+  createManagedIdentityCommand,
+} from '../doctor/credential-commands.ts'
+import { formatCommandLines, isPlainWord, quoteForShell } from '../lib/shell.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 
 type Problem = NonNullable<StatusDocument['problems']>[number]
@@ -46,34 +51,30 @@ export function createDoctorCommand({ workload }: StatusDocument): string | unde
 
 function createCredential(problem: Problem, status: StatusDocument): readonly Remedy[] {
   const identity = findIdentity(problem, status)
-  const commands = createCredentialCommands(identity, findClaims(status))
+  const claims = findClaims(status)
   return [
     ...findIdentityName(identity),
     {
       label: 'Create the federated credential of a managed identity',
-      command: splitFlags(commands.azManagedIdentity),
+      command: formatCommandLines(createManagedIdentityCommand(identity, claims)),
     },
     {
       label: 'Or that of an application registration',
-      command: splitFlags(commands.azApplication),
+      command: formatCommandLines(createApplicationCommand(identity, claims)),
     },
   ]
 }
 
 function listCredentials(problem: Problem, status: StatusDocument): readonly Remedy[] {
   const identity = findIdentity(problem, status)
-  const { azManagedIdentity } = createCredentialCommands(identity, findClaims(status))
-  const flags = azManagedIdentity.split(' --').slice(1)
-  const selecting = flags.filter((flag) =>
-    /^(?:identity-name|resource-group|subscription) /.test(flag),
-  )
   return [
     ...findIdentityName(identity),
     {
       label: 'Compare subject and audience with those of the projected token below',
-      command: splitFlags(
-        ['az identity federated-credential list', ...selecting, 'output table'].join(' --'),
-      ),
+      command: formatCommandLines({
+        words: 'az identity federated-credential list',
+        flags: [...createIdentityFlags(identity.resourceId), ['output', 'table']],
+      }),
     },
   ]
 }
@@ -100,9 +101,15 @@ function checkIssuer(_problem: Problem, status: StatusDocument): readonly Remedy
     },
     {
       label: 'On AKS, enable the public issuer',
-      command: splitFlags(
-        'az aks update --resource-group RESOURCE_GROUP --name CLUSTER --enable-oidc-issuer --enable-workload-identity',
-      ),
+      command: formatCommandLines({
+        words: 'az aks update',
+        flags: [
+          ['resource-group', 'RESOURCE_GROUP'],
+          ['name', 'CLUSTER'],
+          ['enable-oidc-issuer'],
+          ['enable-workload-identity'],
+        ],
+      }),
     },
   ]
 }
@@ -154,9 +161,4 @@ const PLACEHOLDERS = {
 function findClaims({ assertions }: StatusDocument) {
   const [first, ...others] = assertions
   return (others.length === 0 ? first?.claims : undefined) ?? PLACEHOLDERS
-}
-
-/** Puts each flag on a line of its own. */
-function splitFlags(command: string): string {
-  return command.replaceAll(/ (?=--[a-z])/g, ' \\\n  ')
 }

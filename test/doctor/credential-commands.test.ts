@@ -1,6 +1,6 @@
-import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
 import { createCredentialCommands } from '../../src/doctor/credential-commands.ts'
+import { shellWords } from '../fixtures/shell-words.ts'
 
 const CLAIMS = {
   issuer: 'https://oidc.example/',
@@ -38,10 +38,8 @@ test('quotes hostile claims for the shell', () => {
     { clientId },
     { ...CLAIMS, issuer },
   )
-  expect(words(azManagedIdentity).split('\n')).toContain(issuer)
-  const parameters = words(azApplication)
-    .split('\n')
-    .find((word) => word.startsWith('{'))
+  expect(shellWords(azManagedIdentity)).toContain(issuer)
+  const parameters = shellWords(azApplication).find((word) => word.startsWith('{'))
   expect(JSON.parse(parameters ?? '')).toMatchObject({ issuer, audiences: CLAIMS.audience })
 })
 
@@ -59,9 +57,3 @@ test('derives a valid credential name from the service account', () => {
   const [, name = ''] = /name {22}= "([^"]+)"/.exec(terraform) ?? []
   expect(name).toMatch(/^[A-Za-z0-9][\w-]{2,119}$/)
 })
-
-/** Returns the arguments that a shell passes to `az`, one per line. */
-function words(command: string): string {
-  const script = `az() { printf '%s\\n' "$@"; }\n${command}`
-  return execFileSync('sh', ['-c', script], { encoding: 'utf8' })
-}

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { createDoctorCommand, findRemedies } from '../../src/status-page/remedies.ts'
+import { shellWords } from '../fixtures/shell-words.ts'
 import { aStatus } from '../fixtures/status.ts'
 
 const CLIENT_ID = '11111111-1111-4111-8111-111111111111'
@@ -93,4 +94,36 @@ test('texts of the projected token are quoted for the shell', () => {
   expect(command).toContain(String.raw`--issuer 'https://x'\''; reboot #' `)
   expect(command).toContain(`--subject '$(reboot)' `)
   expect(commandsFor('identity_not_found', status)[0]).toContain("-n '$(reboot)' '`reboot`' \\\n")
+})
+
+test('a claim that looks like flags reaches az as it is in the token', () => {
+  const claims = {
+    issuer: 'https://x --a b',
+    subject: 'system:serviceaccount:shop:orders --identity-name other',
+    audience: ['api://x --output json'],
+    expiresAt: '2026-11-24T12:41:00.000Z',
+  }
+  const status = aStatus({ assertions: [{ file: '/token', claims }] })
+  const [, managedIdentity = '', application = ''] = commandsFor(
+    'federated_credential_not_found',
+    status,
+  )
+  const [audience] = claims.audience
+  expect(shellWords(managedIdentity).slice(-6)).toEqual([
+    '--issuer',
+    claims.issuer,
+    '--subject',
+    claims.subject,
+    '--audiences',
+    audience,
+  ])
+  expect(JSON.parse(shellWords(application).at(-1) ?? '')).toMatchObject({
+    issuer: claims.issuer,
+    subject: claims.subject,
+    audiences: [audience],
+  })
+  const list = commandsFor('federated_credential_mismatch', status).at(-1) ?? ''
+  expect(shellWords(list).join(' ')).toBe(
+    'identity federated-credential list --identity-name IDENTITY_NAME --resource-group RESOURCE_GROUP --output table',
+  )
 })
