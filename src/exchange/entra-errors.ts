@@ -8,6 +8,7 @@ import { explainAadsts, formatFix } from './aadsts.ts'
 import { DEFAULT_FIXES } from './aadsts-table.ts'
 import type { Assertion } from './assertion.ts'
 import { parseHttpDate, type TokenEndpointResponse } from './http-client.ts'
+import { TOKEN_PROXY } from './transport-errors.ts'
 
 const MAX_RETRY_AFTER_MS = 3_600_000
 const MAX_DESCRIPTION = 1000
@@ -68,16 +69,17 @@ export function parseEntraError(
 }
 
 /**
- * Returns the error of a token proxy that rejects the request itself; undefined for a response that it
- * passes on from Entra ID, which has an AADSTS code. 403: RBAC does not allow the service account to use
- * the identity. 401: it is not a token for the token proxy.
+ * Returns the error of a token proxy that rejects the request itself; undefined for a response that may come
+ * from Entra ID: with an AADSTS code or an OAuth error, or with a status that means to wait. 403: RBAC does not
+ * allow the service account to use the identity. 401: it is not a token for the token proxy.
  */
 export function parseTokenProxyError(
-  { status, json = {}, excerpt }: TokenEndpointResponse,
+  response: TokenEndpointResponse,
   { subject, audience }: Pick<Assertion, 'subject' | 'audience'>,
   clientId: string,
 ): BrokerError | undefined {
-  const { data: { error_codes: codes, error_description: description = '' } = {} } =
+  const { status, json = {}, excerpt } = response
+  const { data: { error, error_codes: codes, error_description: description = '' } = {} } =
     ErrorBody.safeParse(json)
   if (codes !== undefined || description.startsWith('AADSTS')) return undefined
   const reason = typeof json['message'] === 'string' ? json['message'] : excerpt
@@ -92,6 +94,12 @@ export function parseTokenProxyError(
     return new BrokerError(
       'assertion_refused',
       `${answered}: it does not accept the projected token with the audience ${audience.join(', ')}. Fix: use the token that the AKS webhook projects for identity bindings, with the audience api://AKSIdentityBinding; for direct federation set exchangeVia: entra in the identities file`,
+    )
+  }
+  if (findCode(response, error) === 'entra_bad_response') {
+    return new BrokerError(
+      'entra_bad_response',
+      `${answered}, which is not a response of Entra ID. Fix: ${TOKEN_PROXY.wrongServerFix}`,
     )
   }
   return undefined

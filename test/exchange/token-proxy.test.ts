@@ -170,6 +170,13 @@ describe('a rejection of the token proxy itself', () => {
       'federated_credential_not_found',
       /^AADSTS700213/,
     ],
+    [
+      'of the path',
+      404,
+      'no such path',
+      'entra_bad_response',
+      /^the token proxy of the cluster answered 404 "no such path", which.*Fix: check AZURE_KUBERNETES_TOKEN_PROXY/,
+    ],
     ['of another kind', 500, 'no', 'entra_unavailable', /answered 500 "no"/],
   ])('%s becomes an error code', async (_, status, body, code, message) => {
     await using simulator = await createSimulator({ ports: false })
