@@ -515,10 +515,11 @@ replicaCount: 1
           apiVersion: 'apps/v1',
           name: 'orders',
           namespace: 'shop',
+          isWorkload: true,
           outcome: 'injected',
           reasons: [],
         },
-        { kind: 'ConfigMap', reasons: ['kind ConfigMap'] },
+        { kind: 'ConfigMap', isWorkload: false, reasons: ['kind ConfigMap'] },
         {
           kind: 'Rollout',
           outcome: 'rejected',
@@ -558,6 +559,11 @@ describe('wimds inject says what the input lacks', () => {
   test.each([
     ['an empty input', '\n', /^wimds inject: warning: the input is empty\. Fix: .*\n$/],
     ['one without workloads', SERVICE_ACCOUNT, /warning: there is no workload .*\. Fix: pass/],
+    [
+      'one with the annotation of a workload on something else',
+      'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, annotations: {wimds.io/inject: "false"}}\n',
+      /warning: there is no workload/,
+    ],
   ])('%s', async (_, source, message) => {
     const { code, err } = await run(['-'], source)
     expect(code).toBe(0)

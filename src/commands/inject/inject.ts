@@ -2,11 +2,7 @@
 import { INJECTED } from '../../kubernetes/injector/annotations.ts'
 import { allContainers } from '../../kubernetes/injector/pod.ts'
 import { releaseImages } from '../../kubernetes/injector/settings.ts'
-import {
-  type EditedManifests,
-  isWorkload,
-  type ObjectReport,
-} from '../../kubernetes/manifests/edit-manifests.ts'
+import type { EditedManifests, ObjectReport } from '../../kubernetes/manifests/edit-manifests.ts'
 import { injectManifests } from '../../kubernetes/manifests/inject-manifests.ts'
 import { type Flags, parseFlags } from '../../lib/args.ts'
 import { DOCS_URL, VERSION } from '../../version.ts'
@@ -43,7 +39,7 @@ export async function inject(args: readonly string[], io: CommandIo): Promise<nu
   // With --quiet only beside a problem, which it may explain.
   if (!flags.has('quiet') || problems.length > 0) lines.push(...findKustomizations(objects))
   printError(io, 'wimds inject', ...lines, ...formatUnsupported(objects), ...warnings, ...problems)
-  if (failures.length === 0 && !objects.some(isWorkload)) {
+  if (failures.length === 0 && !objects.some(({ isWorkload }) => isWorkload)) {
     printError(io, 'wimds inject', describeNothing(files))
   }
   return printManifests(io, flags, injected, problems)

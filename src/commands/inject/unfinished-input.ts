@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { allContainers, type Pod } from '../../kubernetes/injector/pod.ts'
-import { isWorkload, type ObjectReport } from '../../kubernetes/manifests/edit-manifests.ts'
+import type { ObjectReport } from '../../kubernetes/manifests/edit-manifests.ts'
 import { firstItems } from '../../lib/first-items.ts'
 import { quoteForShell } from '../../lib/shell.ts'
 import { STDIN } from '../manifest-files.ts'
@@ -11,7 +11,7 @@ const KUSTOMIZATIONS = ['kustomization.yaml', 'kustomization.yml', 'Kustomizatio
 
 /** Returns a note if a kustomization, which is not applied, lies beside a workload's file. */
 export function findKustomizations(objects: readonly ObjectReport[]): string[] {
-  const files = objects.filter(isWorkload).map(({ file }) => file)
+  const files = objects.filter(({ isWorkload }) => isWorkload).map(({ file }) => file)
   const folders = [...new Set(files.filter((file) => file !== STDIN).map((file) => dirname(file)))]
   const found = folders.filter((folder) =>
     KUSTOMIZATIONS.some((name) => existsSync(join(folder, name))),

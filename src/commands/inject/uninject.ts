@@ -1,6 +1,5 @@
 /** `wimds uninject`: removes the sidecar from manifests, without access to a cluster. */
 import { UsageError } from '../../errors.ts'
-import { isWorkload } from '../../kubernetes/manifests/edit-manifests.ts'
 import { uninjectManifests } from '../../kubernetes/manifests/uninject-manifests.ts'
 import { findConflict, parseFlags } from '../../lib/args.ts'
 import { UNINJECT } from '../declarations/uninject.ts'
@@ -27,7 +26,7 @@ export async function uninject(args: readonly string[], io: CommandIo): Promise<
   const lines = flags.has('quiet') ? [] : formatObjects(objects)
   const warnings = [...formatUnsupported(objects), ...uninjected.warnings]
   printError(io, 'wimds uninject', ...lines, ...warnings, ...problems)
-  if (problems.length === 0 && !objects.some(isWorkload)) {
+  if (problems.length === 0 && !objects.some(({ isWorkload }) => isWorkload)) {
     printError(io, 'wimds uninject', describeNothing(files))
   }
   return printManifests(io, flags, uninjected, problems)

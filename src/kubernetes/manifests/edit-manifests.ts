@@ -41,7 +41,7 @@ export interface ManifestOperation {
   /** The outcome of an object that is changed. */
   readonly outcome: 'injected' | 'uninjected'
   /** Why an object is skipped whose pods are left alone. */
-  readonly skipped: WorkloadSkipped
+  readonly skipped: string
   /** Pod templates of kinds that are not known. */
   readonly templatePaths: readonly TemplatePath[]
   /** True if the object is left alone, whatever its pod template is. */
@@ -79,6 +79,8 @@ export interface ObjectReport {
   readonly name: string
   /** Absent if the object names none. */
   readonly namespace?: string
+  /** True if it has, seems to have or should have a pod template. */
+  readonly isWorkload: boolean
   readonly outcome:
     | ManifestOperation['outcome']
     /** It is already as the operation would leave it. */
@@ -143,15 +145,6 @@ export function formatPlace({ file, line, kind, name }: ObjectReport): string {
   return `${file}:${line}: ${object === '' ? 'document' : object}`
 }
 
-/** Returns whether the object has, or seems to have, a pod template. */
-export function isWorkload({ outcome, reasons }: ObjectReport): boolean {
-  return outcome !== 'skipped' || WORKLOAD_SKIPPED.some((reason) => reasons.includes(reason))
-}
-
-/** Why an object with a pod template is skipped. */
-const WORKLOAD_SKIPPED = ['opted out', 'not injected'] as const
-type WorkloadSkipped = (typeof WORKLOAD_SKIPPED)[number]
-
 interface EditedDocument {
   readonly objects: readonly ObjectReport[]
   readonly edits: readonly TextEdit[]
@@ -187,7 +180,7 @@ function editDocument(part: Part, context: Context): EditedDocument {
 /** Reports a document that is no object, such as one without a kind. */
 function skipDocument({ file, data, document, lines }: Part): EditedDocument {
   const { line } = lines.linePos(startOf(document.contents))
-  const about = { file: file.name, line, apiVersion: '', kind: '', name: '' }
+  const about = { file: file.name, line, apiVersion: '', kind: '', name: '', isWorkload: false }
   const isEmptyList = typeof data === 'object' && data !== null && 'items' in data && 'kind' in data
   const reasons = [isEmptyList ? 'an empty list' : 'no apiVersion and kind']
   const report = { ...about, outcome: 'skipped', reasons, warnings: [] } as const
@@ -215,9 +208,11 @@ function editObject(
   const workloads = readWorkloads(located, context.templatePaths)
   const templatePaths =
     workloads?.map(({ path }) => path.slice(located.path.length).join('.')) ?? []
+  const templateKeys = workloads === undefined ? findTemplateKeys(object) : []
+  const isWorkload = templatePaths.length > 0 || templateKeys.length > 0
   const ownWarnings = context.findWarnings?.(object, templatePaths) ?? []
   const leave = (outcome: ObjectReport['outcome'], ...reasons: string[]): EditedObject => ({
-    report: { ...about, outcome, reasons, warnings: ownWarnings },
+    report: { ...about, isWorkload, outcome, reasons, warnings: ownWarnings },
     edits: [],
     edited: [],
   })
@@ -225,7 +220,7 @@ function editObject(
   if (workloads === undefined) {
     const group = apiGroup(object)
     const kind = group === '' ? object.kind : `${object.kind}.${group}`
-    const flags = findTemplateKeys(object).map((keys) => `--path ${kind}=${keys.join('.')}`)
+    const flags = templateKeys.map((keys) => `--path ${kind}=${keys.join('.')}`)
     return flags.length === 0
       ? leave('skipped', `kind ${object.kind}`)
       : leave('unsupported', `unsupported kind ${object.kind}. Fix: ${flags.join(' ')}`)
@@ -242,7 +237,7 @@ function editObject(
     const edits = edited.flatMap((each) => findEdits(part.yaml, each.path, each.template, each.pod))
     const outcome = edits.length === 0 ? 'unchanged' : context.outcome
     const warnings = [...ownWarnings, ...results.flatMap((result) => result.warnings)]
-    return { report: { ...about, outcome, reasons: [], warnings }, edits, edited }
+    return { report: { ...about, isWorkload, outcome, reasons: [], warnings }, edits, edited }
   } catch (cause) {
     if (!(cause instanceof UneditableError)) throw cause
     return leave('rejected', `it cannot be edited safely: ${cause.message}`)
