@@ -331,7 +331,7 @@ export const UNLISTED_FAILS = aStatus({
 export const RELOADED = aStatus({
   ...healthy,
   warnings: [
-    'the identities file has changed (read at 2026-11-24 11:42:10 UTC), and the old one is still in use: the configuration is not valid:\n  WIMDS_CONFIG: /etc/wimds/identities.yaml:3:5: identities[1].nmae: is not a known setting\n  WIMDS_CONFIG: /etc/wimds/identities.yaml:4:15: identities[1].clientId: must be a GUID, not "billing". Fix: correct the file; it is read again by itself',
+    'the identities file has changed (read at 2026-11-24 11:42:10 UTC), and the old one is still in use:\n  WIMDS_CONFIG: /etc/wimds/identities.yaml:3:5: identities[1].nmae: is not a known setting\n  WIMDS_CONFIG: /etc/wimds/identities.yaml:4:15: identities[1].clientId: must be a GUID, not "billing". Fix: correct the file; it is read again by itself',
   ],
 })
 

@@ -38,7 +38,7 @@ export function watchIdentities({
       const at = new Date().toISOString().slice(0, 19).replace('T', ' ')
       const change = `the identities file has changed (read at ${at} UTC)`
       if (error instanceof ConfigError) {
-        onReload(`${change}, and the old one is still in use: ${joinProblems(error.problems)}`)
+        onReload(`${change}, and the old one is still in use:\n  ${joinProblems(error.problems)}`)
         log.error('config_reload_failed', { file: path, message: error.message })
       } else {
         onReload(`${change}, and could not be applied: ${toBrokerError(error).message}`)
@@ -52,10 +52,10 @@ export function watchIdentities({
   return watch.close
 }
 
-/** Joins the problems into one sentence with one fix: their own, or to correct the file. */
+/** Joins the problems, one a line, with one fix: their own, or to correct the file. */
 function joinProblems(problems: readonly string[]): string {
   const split = problems.map(splitFix)
   const fixes = new Set(split.flatMap(({ fix }) => fix ?? []))
   if (fixes.size === 0) fixes.add('correct the file; it is read again by itself')
-  return `${split.map(({ problem }) => problem).join('; ')}. Fix: ${[...fixes].join('; ')}`
+  return `${split.map(({ problem }) => problem).join('\n  ')}. Fix: ${[...fixes].join('; ')}`
 }

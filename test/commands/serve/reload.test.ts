@@ -157,7 +157,7 @@ test('reloads a ConfigMap, and reports an invalid one while the old identities s
   expect(JSON.parse(status)).toMatchObject({
     warnings: [
       expect.stringMatching(
-        /read at \d{4}-\d\d-\d\d [\d:]{8} UTC\), and the old one is still in use: .* Fix: correct the file; it is read again by itself$/s,
+        /read at \d{4}-\d\d-\d\d [\d:]{8} UTC\), and the old one is still in use:\n {2}WIMDS_CONFIG: .* Fix: correct the file; it is read again by itself$/s,
       ),
     ],
   })
@@ -297,13 +297,15 @@ test.each([
   [
     'problems without a fix',
     () => identities('  - {clientId: nobody', '  - {clientId: nobody'),
-    /must be a GUID.*; .*must be a GUID.*\. Fix: correct the file; it is read again by itself$/,
+    /must be a GUID.*\n {2}.*must be a GUID.*\. Fix: correct the file; it is read again by itself$/,
   ],
 ])('reports %s with one fix', async (_, text, expected) => {
   if (text !== undefined) await writeFile(file, text())
   const { logged, problem } = await reload(() => expect.unreachable('the file is not valid'))
   expect(logged).toMatchObject({ event: 'config_reload_failed', file, level: 'error' })
-  expect(problem).toMatch(/^the identities file has changed .* and the old one is still in use: /)
+  expect(problem).toMatch(
+    /^the identities file has changed .* and the old one is still in use:\n {2}WIMDS_CONFIG: /,
+  )
   expect(problem).toMatch(expected)
   expect(problem?.match(/Fix: /g)).toHaveLength(1)
 })
