@@ -1,5 +1,6 @@
 /** The server of health and metrics, of the webhook and of the node agent, and how both answer. */
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import { CONNECTION_TIMEOUTS } from '../server/listen.ts'
 import { shareScrapes } from '../server/share-scrapes.ts'
 import type { Exposition } from '../telemetry/prometheus.ts'
 
@@ -16,7 +17,7 @@ interface AdminServerParts {
 /** Creates the server for `/healthz`, `/readyz` and `/metrics`. */
 export function createAdminServer({ unreadyReasons, scrape, watch }: AdminServerParts): Server {
   const sharedScrape = shareScrapes(scrape)
-  const server = createServer(LIMITS)
+  const server = createServer(CONNECTION_TIMEOUTS)
   watch(server, ({ url }, response) => {
     const reasons = unreadyReasons()
     const ready = reasons.length === 0
@@ -34,14 +35,6 @@ export function createAdminServer({ unreadyReasons, scrape, watch }: AdminServer
 }
 
 const NOT_FOUND = 'there is no such path here. Paths: /healthz, /readyz, /metrics'
-
-/** Limits of each connection, in milliseconds. */
-export const LIMITS = {
-  headersTimeout: 5000,
-  requestTimeout: 10_000,
-  connectionsCheckingInterval: 5000,
-  keepAliveTimeout: 75_000,
-}
 
 /** Answers with JSON. */
 export function sendJson(response: ServerResponse, status: number, body: object): void {

@@ -32,13 +32,18 @@ export interface Listener {
 /** No dialect and no document reads a longer body. */
 export const MAX_BODY_BYTES = 65_536
 
-const LIMITS: ServerOptions = {
-  maxHeaderSize: 16_384,
+/** Timeouts of connections in milliseconds, which the servers of the webhook and the node agent share. */
+export const CONNECTION_TIMEOUTS = {
   headersTimeout: 5000,
   requestTimeout: 10_000,
   connectionsCheckingInterval: 5000,
   // Idle callers keep their connection; the cap closes them when others need the room.
   keepAliveTimeout: 75_000,
+}
+
+const LIMITS: ServerOptions = {
+  ...CONNECTION_TIMEOUTS,
+  maxHeaderSize: 16_384,
   // The guard rejects a missing Host in JSON, and allows it from HTTP/1.0 clients (R17).
   requireHostHeader: false,
   // The stream of a request without a body, with its events, is a fifth of a cached token's cost.

@@ -1,7 +1,8 @@
 /** The webhook's server for reviews, over TLS 1.3. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
-import { LIMITS, sendJson, type WatchConnections, writeHead } from '../admin-server.ts'
+import { CONNECTION_TIMEOUTS } from '../../server/listen.ts'
+import { sendJson, type WatchConnections, writeHead } from '../admin-server.ts'
 import type { Decision } from './admission.ts'
 import { createReviewQueue, MalformedReview, Overloaded, type ReadReview } from './review-queue.ts'
 
@@ -76,7 +77,7 @@ export function createReviewServer(parts: ReviewServerParts): TlsServer {
   }
 
   const clientAuth = clientCa !== undefined && { requestCert: true, rejectUnauthorized: true }
-  const server = createTlsServer({ ...LIMITS, ...TLS_LIMITS, ...clientAuth })
+  const server = createTlsServer({ ...CONNECTION_TIMEOUTS, ...TLS_LIMITS, ...clientAuth })
   watch(server, (request, response) => {
     if (isDraining()) response.setHeader('Connection', 'close')
     const review = reviews.get(request.url?.split('?', 1)[0] ?? '')
