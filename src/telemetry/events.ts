@@ -12,7 +12,7 @@ export const EVENTS = {
   assertion_failed: 'The projected token cannot be read; code and message say why.',
   config_reloaded: 'The identities file has changed, and its identities are in force.',
   config_reload_failed:
-    'The identities file has changed and is not valid; message says why. The old identities stay in force.',
+    'The identities file has changed and is not valid, or could not be applied; message says why. The old identities stay in force.',
   token_obtained:
     'Entra ID issued an access token for identity and scope; uti identifies it in the sign-in logs.',
   token_served:
