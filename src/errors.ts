@@ -84,6 +84,12 @@ export const ERROR_KINDS = {
 
 export type ErrorCode = keyof typeof ERROR_KINDS
 
+/** Returns true for the errors of exchanges, their projected tokens included, which operators have to act on. */
+export function isOfExchange(code: ErrorCode): boolean {
+  const { source } = ERROR_KINDS[code]
+  return source === 'exchange' || source === 'assertion'
+}
+
 /** The details of an error response of Entra ID, for replies, logs and support tickets. */
 export interface EntraDetails {
   /** Entra's own OAuth error, such as `invalid_client`. */

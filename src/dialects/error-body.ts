@@ -1,5 +1,5 @@
 /** The error words and sentences that the dialects share. */
-import type { BrokerError, ErrorCode } from '../errors.ts'
+import { type BrokerError, type ErrorCode, isOfExchange } from '../errors.ts'
 
 /** Returns the OAuth error word: Entra ID's own if it sent one, else one of IMDS's published words. */
 export function findOAuthError(error: BrokerError): string {
@@ -12,14 +12,11 @@ export function findOAuthError(error: BrokerError): string {
  * Returns the sentence for the caller. Errors that an operator must act on end with their code, which
  * is a heading of docs/troubleshooting.md.
  */
-export function formatDescription({ code, source, message }: BrokerError): string {
+export function formatDescription({ code, message }: BrokerError): string {
   const exact = EXACT_SENTENCES[code]
   if (exact !== undefined) return exact
   const isForOperator =
-    source === 'assertion' ||
-    source === 'exchange' ||
-    code === 'resource_not_allowed' ||
-    code === 'caller_not_allowed'
+    isOfExchange(code) || code === 'resource_not_allowed' || code === 'caller_not_allowed'
   return isForOperator ? `${message} (wimds: ${code})` : message
 }
 

@@ -1,5 +1,5 @@
 /** Logs the events that have more than a name: their level and fields. */
-import { type BrokerError, ERROR_KINDS, type ErrorCode, toBrokerError } from '../errors.ts'
+import { type BrokerError, type ErrorCode, isOfExchange, toBrokerError } from '../errors.ts'
 import { type Assertion, hasUnexpectedAudience } from '../exchange/assertion.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { scrub } from '../secret.ts'
@@ -145,7 +145,6 @@ const PROBE_ERRORS: ReadonlySet<ErrorCode> = new Set([
 export function rejectionLevel(code: ErrorCode): keyof Logger {
   if (code === 'internal') return 'error'
   if (PROBE_ERRORS.has(code)) return 'debug'
-  const { source } = ERROR_KINDS[code]
   // Exchanges and projected tokens that fail are logged when they do.
-  return source === 'exchange' || source === 'assertion' ? 'info' : 'warn'
+  return isOfExchange(code) ? 'info' : 'warn'
 }
