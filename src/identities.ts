@@ -53,24 +53,33 @@ export type IdentityResolver = (selector: Selector) => Identity
  * configured and none is the default.
  */
 export function createIdentityResolver(directory: IdentityDirectory): IdentityResolver {
-  const { identities, defaultIdentity, unlisted } = directory
-  const byClientId = indexBy(identities, ({ clientId }) => clientId)
+  const { identities, defaultIdentity } = directory
+  const findByClientId = createClientIdLookup(directory)
   const byObjectId = indexBy(identities, ({ objectId }) => objectId)
   const byResourceId = indexBy(identities, ({ resourceId }) => resourceId)
 
   return (selector) => {
     if (selector.by === 'default') return defaultIdentity ?? requireSingle(identities)
     const value = selector.value.toLowerCase()
-    const found = { clientId: byClientId, objectId: byObjectId, resourceId: byResourceId }[
-      selector.by
-    ].get(value)
+    const found =
+      selector.by === 'clientId'
+        ? findByClientId(value)
+        : { objectId: byObjectId, resourceId: byResourceId }[selector.by].get(value)
     if (found !== undefined) return found
-    if (selector.by === 'clientId' && unlisted !== undefined) return unlisted(value)
     throw new BrokerError(
       'identity_not_found',
       `no identity of this sidecar has the ${PARAMETER[selector.by]} ${printable(value)}; configured: ${formatIdentities(identities)}. Fix: correct the request, or add the identity to the identities file`,
     )
   }
+}
+
+/** Creates the function that returns the identity of a client id in lower case; undefined if it is rejected. */
+export function createClientIdLookup({
+  identities,
+  unlisted,
+}: IdentityDirectory): (clientId: string) => Identity | undefined {
+  const byClientId = indexBy(identities, ({ clientId }) => clientId)
+  return (clientId) => byClientId.get(clientId) ?? unlisted?.(clientId)
 }
 
 /** Returns whether the resource is on the identity's allow-list, or there is none. */

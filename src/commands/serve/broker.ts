@@ -3,6 +3,7 @@ import type { Config } from '../../config/config.ts'
 import { type AssertionReader, createAssertionReader } from '../../exchange/assertion.ts'
 import { watchAssertions } from '../../exchange/assertion-watcher.ts'
 import {
+  createClientIdLookup,
   createIdentityResolver,
   type Identity,
   type IdentityDirectory,
@@ -130,10 +131,10 @@ export function createBroker(config: Config, log: ProcessLog): Broker {
 }
 
 /** Creates the function that returns the identity with which a cached request may still be made. */
-function createIdentityFinder({ identities, unlisted }: IdentityDirectory) {
-  const byClientId = new Map(identities.map((identity) => [identity.clientId, identity]))
+function createIdentityFinder(directory: IdentityDirectory) {
+  const findByClientId = createClientIdLookup(directory)
   return ({ identity: { clientId }, scope }: TokenRequest): Identity | undefined => {
-    const found = byClientId.get(clientId) ?? unlisted?.(clientId)
+    const found = findByClientId(clientId)
     return found && isAllowedResource(found, toResource(scope)) ? found : undefined
   }
 }
