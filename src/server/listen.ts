@@ -46,7 +46,7 @@ const LIMITS: ServerOptions = {
   maxHeaderSize: 16_384,
   // The guard rejects a missing Host in JSON, and allows it from HTTP/1.0 clients (R17).
   requireHostHeader: false,
-  // The stream of a request without a body, with its events, is a fifth of a cached token's cost.
+  // The stream of a request without a body, with its events, is a tenth of a cached token's cost.
   optimizeEmptyRequests: true,
 }
 

@@ -353,7 +353,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     for (const entry of allEntries()) {
       const { key, request } = entry
       const identity = find(request)
-      const updated = identity && { identity, scope: request.scope }
+      const updated = identity && toSharedRequest({ ...request, identity })
       if (updated !== undefined && cacheKey(updated) === key) {
         entry.request = updated
       } else {
