@@ -7,7 +7,7 @@ import { kubectl } from '../../test/e2e/support/run.ts'
 import { formatValue, percentile } from '../figures.ts'
 import { markdown } from '../table.ts'
 import { ACCOUNT, ALONE, CLIENT, DROP_IN, INCUMBENT, injected, type Kind } from './pods.ts'
-import { deletePods, timesUntilReady } from './until-ready.ts'
+import { createPods, deletePods } from './until-ready.ts'
 
 const COUNTS = [30, 60]
 const NAMESPACE = 'wimds-bench-density'
@@ -55,7 +55,7 @@ export async function density(entra: Entra): Promise<string> {
 /** Lets the simulated Entra ID fetch the keys of the cluster, which on a busy machine fails in the midst of a start. */
 async function warmUp(namespace: TestNamespace, entra: Entra): Promise<void> {
   await entra.setApplications({ clientId: CLIENT, serviceAccounts: [`${NAMESPACE}:app`] })
-  await timesUntilReady(namespace, injected('env'), ['warm-up'])
+  await createPods(namespace, injected('env'), ['warm-up'])
   await eventually('the first token', async () => ((await entra.issued()) > 0 ? true : undefined))
   await deletePods(namespace)
 }
@@ -68,7 +68,7 @@ async function measure(
 ): Promise<string[]> {
   const requestsBefore = await entra.requests()
   const names = Array.from({ length: count }, (_, index) => `pod-${index}`)
-  const times = await timesUntilReady(namespace, kind, names)
+  const { times } = await createPods(namespace, kind, names)
   const row = [String(count), kind.name, seconds(times, 0.5), seconds(times, 0.99)]
   row.push(String(await countRestarts(namespace)))
   if (kind.sidecar !== undefined) {

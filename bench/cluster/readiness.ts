@@ -2,10 +2,12 @@
 import { testNamespace } from '../../test/e2e/support/namespace.ts'
 import { type Figure, median } from '../figures.ts'
 import { ACCOUNT, ALONE, DROP_IN, INCUMBENT, injected, type Kind } from './pods.ts'
-import { deletePods, timesUntilReady } from './until-ready.ts'
+import { createPods, deletePods } from './until-ready.ts'
 
 const ROUNDS = 15
-/** The kubelet takes the next step of a pod once a second: mode env adds one step, the others two. */
+/** How often the kubelet looks at its pods. */
+const LOOK_MS = 1000
+/** The kubelet takes one step of a pod at each look: mode env adds one step, the others two. */
 const MOST_MORE_MS = new Map([
   ['env', 1200],
   ['loopback', 2200],
@@ -14,15 +16,26 @@ const MOST_MORE_MS = new Map([
 
 const WIMDS = [injected('env'), injected('loopback'), injected('nft'), DROP_IN]
 
-/** Pods of each kind in turn, one at a time, so that what else the machine does meets all kinds. */
+/**
+ * Pods of each kind in turn, one at a time, so that what else the machine does meets all kinds. The kubelet looks at
+ * its pods once a second, so that a pod's time depends by up to a second on the moment of its creation: all pods of a
+ * round are created at the same moment of that second, and the rounds divide it evenly.
+ */
 export async function readiness(): Promise<readonly Figure[]> {
   await using namespace = await testNamespace('wimds-bench-readiness')
   await namespace.create(ACCOUNT)
   const kinds = [ALONE, ...WIMDS, ...(INCUMBENT === undefined ? [] : [INCUMBENT])]
   const times = new Map<string, number[]>(kinds.map(({ name }) => [name, []]))
+  let look = performance.now()
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const kind of kinds) {
-      times.get(kind.name)?.push(...(await timesUntilReady(namespace, kind, [`pod-${round}`])))
+      const moment = (earliest: number) => nextMoment(look, round / ROUNDS, earliest)
+      const pod = await createPods(namespace, kind, [`pod-${round}`], moment)
+      times.get(kind.name)?.push(...pod.times)
+      process.stderr.write(
+        `round ${round}  ${kind.name}  ${pod.times.map(Math.round).join(' ')} ms\n`,
+      )
+      look = pod.readyAt
       await deletePods(namespace)
     }
   }
@@ -37,6 +50,12 @@ export async function readiness(): Promise<readonly Figure[]> {
     ...(incumbent !== undefined && { incumbent }),
     ...createBar(kind.name, bare, incumbent),
   }))
+}
+
+/** Returns the first moment, not before `earliest`, that is a number of seconds and this share of one after `look`. */
+function nextMoment(look: number, share: number, earliest: number): number {
+  const first = look + share * LOOK_MS
+  return first + Math.ceil((earliest - first) / LOOK_MS) * LOOK_MS
 }
 
 /** What is left of the kubelet's second in the difference of two medians. */

@@ -7,27 +7,35 @@ import type { TestNamespace } from '../../test/e2e/support/namespace.ts'
 import type { Kind } from './pods.ts'
 
 const TIMEOUT_MS = 300_000
+/** `kubectl` takes a tenth of a second longer just after the process that injects the manifests. */
+const SETTLE_MS = 500
 const COLUMNS = String.raw`jsonpath={.metadata.name}{" "}{.status.conditions[?(@.type=="Ready")].status}{"\n"}`
 
+export interface ReadyPods {
+  /** Milliseconds from the call that created the pods until each was ready. */
+  readonly times: readonly number[]
+  /** When the last one was ready, on the clock of `performance.now()`. */
+  readonly readyAt: number
+}
+
 /**
- * Creates pods of the kind with one call and returns the milliseconds from that call until each is ready. Throws
- * if one is not ready within five minutes.
- *
- * The call comes some time after the manifests are made, at no particular moment of the second in which the kubelet
- * looks at its pods: `kubectl` takes a tenth of a second longer just after the process that injects them.
+ * Creates pods of the kind with one call and waits until they are ready. `chooseMoment` gets the earliest moment of
+ * that call, on the clock of `performance.now()`, and returns one that is as late or later. Throws if a pod is not
+ * ready within five minutes.
  */
-export async function timesUntilReady(
+export async function createPods(
   namespace: TestNamespace,
   kind: Kind,
   names: readonly string[],
-): Promise<readonly number[]> {
+  chooseMoment = (earliest: number) => earliest,
+): Promise<ReadyPods> {
   const manifests = await kind.manifests(names)
-  await sleep(500 + Math.random() * 1000)
   const args = ['get', 'pods', '--watch', '--output', COLUMNS, '--namespace', namespace.name]
   const watch = spawn('kubectl', args, { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = once(watch, 'exit')
   const timeout = setTimeout(() => watch.kill(), TIMEOUT_MS)
   try {
+    await sleep(chooseMoment(performance.now() + SETTLE_MS) - performance.now())
     const begin = performance.now()
     const creation = namespace.create(...manifests)
     const times = new Map<string, number>()
@@ -37,10 +45,11 @@ export async function timesUntilReady(
       times.set(name, performance.now() - begin)
       if (times.size === names.length) break
     }
+    const readyAt = performance.now()
     await creation
     const missing = names.filter((name) => !times.has(name))
     if (missing.length > 0) throw new Error(`not ready: ${missing.join(', ')}`)
-    return [...times.values()]
+    return { times: [...times.values()], readyAt }
   } finally {
     clearTimeout(timeout)
     watch.kill()
