@@ -75,7 +75,7 @@ async function explainPermissions(file: string, error: BrokerError): Promise<Bro
 }
 
 export const ENABLE_OIDC_ISSUER =
-  'az aks update --resource-group RESOURCE_GROUP --name CLUSTER --enable-oidc-issuer --enable-workload-identity'
+  'az aks update --resource-group RESOURCE_GROUP --name CLUSTER --enable-oidc-issuer'
 
 function findFailure(
   file: string,

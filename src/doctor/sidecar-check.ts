@@ -100,7 +100,7 @@ async function checkAdminPort(address: string): Promise<AdminCheck> {
       address,
       createProblem(
         'admin_not_listening',
-        `the admin port ${address} does not answer (${reason}), so the probes of the kubelet and Prometheus fail`,
+        `the admin port ${address} does not answer (${reason}), so Prometheus cannot scrape it`,
         'run doctor with the WIMDS_ADMIN_LISTEN of the sidecar; if the port is that of another program, change it with the annotation wimds.io/admin-port or WIMDS_ADMIN_LISTEN',
       ),
     ),

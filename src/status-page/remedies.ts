@@ -107,7 +107,6 @@ function checkIssuer(_problem: Problem, status: StatusDocument): readonly Remedy
           ['resource-group', 'RESOURCE_GROUP'],
           ['name', 'CLUSTER'],
           ['enable-oidc-issuer'],
-          ['enable-workload-identity'],
         ],
       }),
     },

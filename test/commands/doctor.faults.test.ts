@@ -67,6 +67,12 @@ function findProblems(report: DoctorReport): Problem[] {
 
 const fixesOf = (problems: readonly Problem[]) => problems.map(({ fix }) => fix).join('\n')
 
+test('names Prometheus alone for a closed admin port: no probe of the kubelet uses it', async () => {
+  const { problems } = await diagnose({ env: { WIMDS_ADMIN_LISTEN: '127.0.0.1:1' } })
+  const [problem] = problems
+  expect(problem?.message).toMatch(/, so Prometheus cannot scrape it$/)
+})
+
 test('passes without a fault, and sends as many exchanges as there are resources', async () => {
   const { code, failures, report } = await diagnose()
   expect({ code, failures, ok: report.ok }).toEqual({ code: 0, failures: [], ok: true })
@@ -74,7 +80,7 @@ test('passes without a fault, and sends as many exchanges as there are resources
 })
 
 const AKS_COMMAND =
-  'az aks update --resource-group RESOURCE_GROUP --name CLUSTER --enable-oidc-issuer --enable-workload-identity'
+  'az aks update --resource-group RESOURCE_GROUP --name CLUSTER --enable-oidc-issuer'
 
 test.each<[string, Case, readonly string[], RegExp]>([
   [
