@@ -120,7 +120,7 @@ const SELECTORS = [
   ['resource-id', 'resourceId'],
 ] as const
 
-/** The flags that choose what is printed; `--json` is older than `-o`. */
+/** The flags that choose what is printed. */
 const OUTPUTS = ['output', 'json', 'curl-config'] as const
 
 function parseOptions(flags: TokenFlags) {
@@ -161,9 +161,9 @@ function findResourceProblems(resource: string | undefined): string[] {
 
 function formatAnswer(answer: TokenAnswer, flags: TokenFlags): string {
   const format = flags.value('output')
-  if (flags.has('json') || format === 'imds') return imds.render(answer).body
+  if (format === 'imds') return imds.render(answer).body
   const text = answer.token.secret.reveal()
-  if (format === 'json') return formatDocument(answer, text)
+  if (flags.has('json') || format === 'json') return formatDocument(answer, text)
   return flags.has('curl-config') ? `header = "Authorization: Bearer ${text}"` : text
 }
 

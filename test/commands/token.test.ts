@@ -39,13 +39,8 @@ test.each([[['--resource', VAULT]], [[`--resource=${VAULT}`]]])(
   },
 )
 
-test('prints the IMDS response with --json', async () => {
-  const { out } = await run(VAULT, '--json')
-  expect(JSON.parse(out)).toMatchObject({ resource: VAULT, token_type: 'Bearer' })
-})
-
-test('prints a document with -o json, and the IMDS response with -o imds', async () => {
-  const document = JSON.parse((await run(VAULT, '-o', 'json')).out)
+test.each([[['-o', 'json']], [['--json']]])('prints a document with %j', async (flags) => {
+  const document = JSON.parse((await run(VAULT, ...flags)).out)
   expect(document).toEqual({
     schemaVersion: 1,
     accessToken: expect.any(String),
@@ -57,6 +52,9 @@ test('prints a document with -o json, and the IMDS response with -o imds', async
   })
   const { exp = 0 } = decodeJwt(document.accessToken)
   expect(Math.abs(Date.parse(document.expiresAt) / 1000 - exp)).toBeLessThan(5)
+})
+
+test('prints the IMDS response with -o imds', async () => {
   const { out } = await run(VAULT, '-o', 'imds')
   expect(JSON.parse(out)).toMatchObject({ client_id: ORDERS.clientId, token_type: 'Bearer' })
 })

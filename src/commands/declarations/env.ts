@@ -10,7 +10,7 @@ export const ENV = {
   summary: 'print the variables that configure SDKs for the sidecar',
   description: `Prints the variables that make SDKs use the sidecar, from the sidecar's settings (WIMDS_LISTEN …).
 
-docs/compatibility.md lists the set for each SDK. SDKs that support workload identity prefer AZURE_FEDERATED_TOKEN_FILE where it is set.`,
+docs/sdk-variables.md lists the set for each SDK. SDKs that support workload identity prefer AZURE_FEDERATED_TOKEN_FILE where it is set.`,
   flags: {
     for: {
       value: 'SET',
