@@ -69,7 +69,7 @@ function registerTokenMetrics(
   const registers = [registry]
   new Gauge({
     name: 'wimds_exchange_consecutive_failures',
-    help: 'The most failures in a row of any one token of the identity; 0 if the last exchanges succeeded.',
+    help: 'The largest number of consecutive failures of a token of the identity; 0 if the last exchanges succeeded.',
     labelNames: ['identity'],
     registers,
     collect() {

@@ -48,7 +48,7 @@ export function createNodeAgentMetrics({
   })
   new Gauge({
     name: 'wimds_node_agent_longest_pending_seconds',
-    help: 'How long the pod has waited for its route that waits longest; 0 if none waits.',
+    help: 'The longest time that a pod has been waiting for its route; 0 if none waits.',
     registers,
     collect() {
       this.set(longestPendingMs() / 1000)
@@ -56,13 +56,13 @@ export function createNodeAgentMetrics({
   })
   const duration = new Histogram({
     name: 'wimds_node_agent_route_duration_seconds',
-    help: 'Time from the moment when a pod had an address until it was routed.',
+    help: 'Time from when a pod had an address until it was routed.',
     buckets: ROUTE_BUCKETS,
     registers,
   })
   const failures = new Counter({
     name: 'wimds_node_agent_failures_total',
-    help: 'Attempts to route a pod that failed, by reason.',
+    help: 'Failed attempts to route a pod, by reason.',
     labelNames: ['reason'],
     registers,
   })
