@@ -103,11 +103,7 @@ function checkIssuer(_problem: Problem, status: StatusDocument): readonly Remedy
       label: 'On AKS, enable the public issuer',
       command: formatCommandLines({
         words: 'az aks update',
-        flags: [
-          ['resource-group', 'RESOURCE_GROUP'],
-          ['name', 'CLUSTER'],
-          ['enable-oidc-issuer'],
-        ],
+        flags: [['resource-group', 'RESOURCE_GROUP'], ['name', 'CLUSTER'], ['enable-oidc-issuer']],
       }),
     },
   ]
