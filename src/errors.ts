@@ -103,13 +103,13 @@ export interface EntraDetails {
 interface BrokerErrorOptions {
   readonly cause?: unknown
   /** Milliseconds that the caller should wait before it retries. */
-  readonly retryAfterMs?: number
-  readonly entra?: EntraDetails
+  readonly retryAfterMs?: number | undefined
+  readonly entra?: EntraDetails | undefined
   /**
    * Epoch milliseconds until which an error with a permanent code may pass by itself, such as a federated
    * credential that has not reached all of Entra ID. Until then the error is temporary, with status 503.
    */
-  readonly temporaryUntil?: number
+  readonly temporaryUntil?: number | undefined
 }
 
 /** An error with a code of the closed list, and a message for operators that contains no secret. */
@@ -126,6 +126,24 @@ export class BrokerError extends Error {
     this.retryAfterMs = options.retryAfterMs
     this.entra = options.entra
     this.temporaryUntil = options.temporaryUntil
+  }
+
+  /** Returns a copy with these changes. */
+  with({
+    message = this.message,
+    ...changes
+  }: { message?: string } & Pick<
+    BrokerErrorOptions,
+    'retryAfterMs' | 'temporaryUntil'
+  >): BrokerError {
+    const { code, cause, retryAfterMs, entra, temporaryUntil } = this
+    return new BrokerError(code, message, {
+      cause,
+      retryAfterMs,
+      entra,
+      temporaryUntil,
+      ...changes,
+    })
   }
 
   get source(): ErrorSource {

@@ -34,6 +34,16 @@ test('a BrokerError has a cause only if it was given one', () => {
   expect(new BrokerError('internal', 'x', { cause: 1 }).cause).toBe(1)
 })
 
+test('a copy of a BrokerError has the same details, but for the changes', () => {
+  const details = { cause: 1, retryAfterMs: 5, temporaryUntil: 7, entra: { aadsts: 700213 } }
+  const error = new BrokerError('federated_credential_not_found', 'x', details)
+  const { code } = error
+  expect(error.with({})).toMatchObject({ code, message: 'x', ...details })
+  const changed = error.with({ message: 'y', retryAfterMs: undefined })
+  expect(changed).toMatchObject({ code, message: 'y', ...details, retryAfterMs: undefined })
+  expect(new BrokerError('internal', 'x').with({})).not.toHaveProperty('cause')
+})
+
 test('toBrokerError returns a BrokerError as it is', () => {
   const error = new BrokerError('entra_timeout', 'x', { retryAfterMs: 5 })
   expect(toBrokerError(error)).toBe(error)

@@ -85,16 +85,9 @@ async function loadAssertion(
     return await exchangeForAssertion(assertionFrom, options, signal)
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error
-    const { code, message, entra, retryAfterMs } = error
-    throw new BrokerError(
-      code,
-      `the token of ${assertionFrom.name}, which is the assertion of ${name}: ${message}`,
-      {
-        cause: error.cause,
-        ...(entra !== undefined && { entra }),
-        ...(retryAfterMs !== undefined && { retryAfterMs }),
-      },
-    )
+    throw error.with({
+      message: `the token of ${assertionFrom.name}, which is the assertion of ${name}: ${error.message}`,
+    })
   }
 }
 

@@ -1,5 +1,5 @@
 /** The state of one key of the token cache, and the transitions from state to state. */
-import { BrokerError } from '../errors.ts'
+import type { BrokerError } from '../errors.ts'
 import type { Clock } from './clock.ts'
 import {
   computeNegativeTtlMs,
@@ -117,25 +117,13 @@ export function toDue(state: Failed, clock: Clock): Failed {
  * Returns the error of a federated credential that may still be propagating, and is temporary for that
  * long. Without Retry-After: Entra's belongs to a permanent rejection.
  */
-function withPropagationGrace(
-  { code, message, cause, entra }: BrokerError,
-  temporaryUntil: number,
-): BrokerError {
+function withPropagationGrace(error: BrokerError, temporaryUntil: number): BrokerError {
   const time = new Date(temporaryUntil).toISOString().slice(11, 16)
-  return new BrokerError(code, `${message}; until ${time} UTC wimds answers with a temporary 503`, {
-    cause,
-    temporaryUntil,
-    ...(entra !== undefined && { entra }),
-  })
+  const message = `${error.message}; until ${time} UTC wimds answers with a temporary 503`
+  return error.with({ message, temporaryUntil, retryAfterMs: undefined })
 }
 
 /** Returns the error as one more caller gets it: the same, with the time until the next attempt. */
 export function withRetryAfter(error: BrokerError, retryAfterMs: number): BrokerError {
-  const { code, message, cause, entra, temporaryUntil } = error
-  return new BrokerError(code, message, {
-    cause,
-    retryAfterMs: Math.max(0, retryAfterMs),
-    ...(entra !== undefined && { entra }),
-    ...(temporaryUntil !== undefined && { temporaryUntil }),
-  })
+  return error.with({ retryAfterMs: Math.max(0, retryAfterMs) })
 }
