@@ -1,5 +1,6 @@
 /** The state of one key of the token cache, and the transitions from state to state. */
 import type { BrokerError } from '../errors.ts'
+import { splitFix } from '../lib/describe-error.ts'
 import type { Clock } from './clock.ts'
 import {
   computeNegativeTtlMs,
@@ -119,7 +120,9 @@ export function toDue(state: Failed, clock: Clock): Failed {
  */
 function withPropagationGrace(error: BrokerError, temporaryUntil: number): BrokerError {
   const time = new Date(temporaryUntil).toISOString().slice(11, 16)
-  const message = `${error.message}; until ${time} UTC wimds answers with a temporary 503`
+  const { problem, fix } = splitFix(error.message)
+  const notice = `${problem}; until ${time} UTC wimds answers with a temporary 503`
+  const message = fix === undefined ? notice : `${notice}. Fix: ${fix}`
   return error.with({ message, temporaryUntil, retryAfterMs: undefined })
 }
 

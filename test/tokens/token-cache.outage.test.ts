@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
-import type { ErrorCode } from '../../src/errors.ts'
+import { BrokerError, type ErrorCode } from '../../src/errors.ts'
+import { createTokenCache } from '../../src/tokens/token-cache.ts'
 import type { TokenSource } from '../../src/tokens/token.ts'
 import { ask, askFor, slowest, textsOf } from './callers.ts'
 import { other, VAULT } from './scripted-entra.ts'
@@ -252,6 +253,16 @@ describe('a federated credential that is not found', () => {
       message: expect.not.stringContaining('temporary'),
       isPermanent: true,
       status: 400,
+    })
+  })
+
+  test('says before the fix until when it is temporary', async () => {
+    vi.setSystemTime(Date.UTC(2026, 10, 25, 9, 58))
+    const rejection = new BrokerError('federated_credential_not_found', 'not found. Fix: create it')
+    const { get } = createTokenCache(() => Promise.reject(rejection), { maxEntries: 1 })
+    expect(await getError(get)).toMatchObject({
+      message:
+        'not found; until 10:08 UTC wimds answers with a temporary 503. Fix: create it',
     })
   })
 
