@@ -10,7 +10,8 @@ import type { Assertion } from './assertion.ts'
 import { parseHttpDate, type TokenEndpointResponse } from './http-client.ts'
 import { TOKEN_PROXY } from './transport-errors.ts'
 
-const MAX_RETRY_AFTER_MS = 3_600_000
+/** No Retry-After blocks a key for longer than an hour, the jitter of the token cache included. */
+const MAX_RETRY_AFTER_MS = 50 * 60_000
 const MAX_DESCRIPTION = 1000
 const MAX_POLICIES = 5
 const MAX_REASON = 300
@@ -143,7 +144,7 @@ function parseAadsts(description: string): number | undefined {
 }
 
 /**
- * Returns the milliseconds of a Retry-After header in seconds or as HTTP date, one hour at most;
+ * Returns the milliseconds of a Retry-After header in seconds or as HTTP date, 50 minutes at most;
  * undefined if there is none. A date is compared with Entra's clock.
  */
 function parseRetryAfter(header = '', entraTime: number): number | undefined {

@@ -1,5 +1,6 @@
 /** When to refresh a token, and when to retry after a failure. Pure: no clock is read, no timer is set. */
 import type { BrokerError } from '../errors.ts'
+import { type BackoffPolicy, maxBackoffMs } from '../lib/backoff.ts'
 import type { Clock } from './clock.ts'
 import type { AccessToken } from './token.ts'
 
@@ -82,13 +83,7 @@ function minRefreshInMs(lifetimeMs: number): number {
   return Math.max(lifetimeMs * MIN_REFRESH_IN_SHARE, Math.min(MIN_REFRESH_IN_MS, lifetimeMs / 2))
 }
 
-// Retry
-
-/** Capped exponential backoff with full jitter: the cap of the n-th delay is `baseMs` × 2ⁿ⁻¹. */
-interface BackoffPolicy {
-  readonly baseMs: number
-  readonly capMs: number
-}
+// Retry, with full jitter: a delay is between 0 and the longest of its policy
 
 /** No token is cached: recovery must be noticed within seconds. */
 const WITHOUT_TOKEN: BackoffPolicy = { baseMs: SECOND_MS, capMs: 8 * SECOND_MS }
@@ -104,8 +99,6 @@ const MIN_RETRY_MS = 250
 const PERMANENT_NEGATIVE_TTL_MS = 10 * SECOND_MS
 /** Added to Retry-After at most, so that clients with the same value do not return together. */
 const RETRY_AFTER_JITTER = 0.2
-/** No Retry-After blocks a key for longer, its jitter included. */
-const MAX_RETRY_AFTER_MS = 60 * MINUTE_MS
 
 /** The inputs of the delay after a failed exchange. */
 export interface FailedExchange {
@@ -116,21 +109,26 @@ export interface FailedExchange {
 }
 
 /**
- * Returns after how many milliseconds the cache retries by itself. It waits for a Retry-After of up to 50 minutes, an
- * hour with jitter, but not after a permanent failure, so that a fix takes effect. It retries at the end of the cached
- * token's lifetime at the latest, when callers begin to wait. `random` returns [0, 1).
+ * Returns after how many milliseconds the cache retries by itself. It waits for Retry-After, but not after
+ * a permanent failure, so that a fix takes effect. It retries at the end of the cached token's lifetime at the latest,
+ * when callers begin to wait. `random` returns [0, 1).
  */
 export function computeRetryDelayMs(
   error: BrokerError,
   { failures, tokenTtlMs }: FailedExchange,
   random: () => number,
 ): number {
-  const backoff = backoffMs(selectPolicy(error, tokenTtlMs > 0), failures, random)
-  if (error.isPermanent && tokenTtlMs === 0) return Math.max(PERMANENT_NEGATIVE_TTL_MS, backoff)
-  const delay = tokenTtlMs > 0 ? Math.min(tokenTtlMs, backoff) : backoff
-  const requestedMs = error.isPermanent ? 0 : (error.retryAfterMs ?? 0)
-  const retryAfterMs = Math.min(requestedMs, MAX_RETRY_AFTER_MS / (1 + RETRY_AFTER_JITTER))
-  return Math.max(MIN_RETRY_MS, delay, retryAfterMs * (1 + RETRY_AFTER_JITTER * random()))
+  const hasToken = tokenTtlMs > 0
+  const backoffMs = maxBackoffMs(selectPolicy(error, hasToken), failures) * random()
+  if (error.isPermanent && !hasToken) return Math.max(PERMANENT_NEGATIVE_TTL_MS, backoffMs)
+  const delayMs = hasToken ? Math.min(tokenTtlMs, backoffMs) : backoffMs
+  const retryAfterMs = error.isPermanent ? 0 : (error.retryAfterMs ?? 0)
+  return Math.max(MIN_RETRY_MS, delayMs, jitterRetryAfter(retryAfterMs, random))
+}
+
+/** Adds jitter to the milliseconds of a Retry-After. */
+export function jitterRetryAfter(retryAfterMs: number, random: () => number): number {
+  return retryAfterMs * (1 + RETRY_AFTER_JITTER * random())
 }
 
 /** Returns for how many milliseconds a failure is cached: callers get it at once, without an exchange. */
@@ -146,10 +144,6 @@ export function computeNegativeTtlMs(
 /** Returns true if an exchange with a rotated projected token may succeed after this error. */
 export function mayRecoverWithNewAssertion(error: BrokerError): boolean {
   return error.isPermanent || error.source === 'assertion' || isPropagating(error)
-}
-
-function backoffMs({ baseMs, capMs }: BackoffPolicy, failures: number, random: () => number) {
-  return Math.min(capMs, baseMs * 2 ** Math.min(failures - 1, 20)) * random()
 }
 
 function selectPolicy(error: BrokerError, hasToken: boolean): BackoffPolicy {

@@ -1,7 +1,9 @@
 /** Retries of an exchange that callers wait for, so that a cold start survives a transient failure. */
 import { type BrokerError, toBrokerError } from '../errors.ts'
+import { type BackoffPolicy, maxBackoffMs } from '../lib/backoff.ts'
 import { startDeadline } from '../lib/deadline.ts'
 import type { Clock } from './clock.ts'
+import { jitterRetryAfter } from './refresh-policy.ts'
 import type { TokenSource } from './token.ts'
 
 interface RetryOptions {
@@ -17,12 +19,11 @@ const MAX_RETRY_START_MS = 2500
 const MAX_QUICK_FAILURE_MS = 1000
 /** An attempt without a response ends after this time, unless it is the last one. */
 const ATTEMPT_TIMEOUT_MS = 3000
-/** Full jitter: the n-th delay is at most `BASE_DELAY_MS` × 2ⁿ⁻¹. */
-const BASE_DELAY_MS = 500
+/** With full jitter. */
+const BACKOFF: BackoffPolicy = { baseMs: 500, capMs: 1000 }
 const MIN_DELAY_MS = 50
 /** A response with a longer Retry-After is not retried. */
 const MAX_AWAITED_RETRY_AFTER_MS = 2000
-const RETRY_AFTER_JITTER = 0.2
 /** Retries of the process in any minute: a fleet must not multiply the load of an outage. */
 const MAX_RETRIES_PER_MINUTE = 10
 
@@ -78,8 +79,8 @@ function computeDelayMs(
   if (!isTransient || tookMs > MAX_QUICK_FAILURE_MS || retryAfterMs > MAX_AWAITED_RETRY_AFTER_MS) {
     return Infinity
   }
-  const backoffMs = BASE_DELAY_MS * 2 ** (attempts - 1) * random()
-  return Math.max(MIN_DELAY_MS, backoffMs, retryAfterMs * (1 + RETRY_AFTER_JITTER * random()))
+  const backoffMs = maxBackoffMs(BACKOFF, attempts) * random()
+  return Math.max(MIN_DELAY_MS, backoffMs, jitterRetryAfter(retryAfterMs, random))
 }
 
 interface RetryBudget {
