@@ -1,5 +1,6 @@
 /** Creates the identities that requests can select, from the settings and the identities file. */
 import type { Identity, IdentityDirectory } from '../identities.ts'
+import { memoizeLast } from '../lib/memoize-last.ts'
 import { normalizeResource } from '../resource.ts'
 import type { IdentityEntry } from './identities-file.ts'
 import type { ParsedSettings } from './settings.ts'
@@ -85,10 +86,11 @@ function createIdentity(
   }
 }
 
+/** Creates the function of `unlisted`. It reuses an identity, as requests of one client id follow each other. */
 function createUnlisted(
   defaults: ReturnType<typeof selectDefaults>,
 ): (clientId: string) => Identity {
-  return (clientId) => ({ ...defaults, name: clientId, clientId, prefetch: [] })
+  return memoizeLast((clientId) => ({ ...defaults, name: clientId, clientId, prefetch: [] }))
 }
 
 /** An empty value is never used: `loadConfig` has checked that each identity has its own. */

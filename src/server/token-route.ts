@@ -13,13 +13,13 @@ import {
 import { isGuid } from '../lib/guid.ts'
 import type { Clock } from '../tokens/clock.ts'
 import { computeExpiry } from '../tokens/refresh-policy.ts'
-import { type TokenRequest, type TokenSource, toScope } from '../tokens/token.ts'
+import { type CacheRequest, createCacheRequest, type GetToken, toScope } from '../tokens/token.ts'
 import type { FindPeerUid } from './peer-uid.ts'
 import { memoizedRenderer, type ReplyEvent, sendReply } from './reply.ts'
 
 export interface TokenRouteParts {
   readonly resolve: IdentityResolver
-  readonly tokens: TokenSource
+  readonly tokens: GetToken
   readonly findPeerUid: FindPeerUid
   readonly clock: Clock
   /** Called after each reply. */
@@ -96,19 +96,19 @@ type CreateTokenRequest = (
   query: TokenQuery,
   identity: Identity,
   correlationId: string | undefined,
-) => TokenRequest
+) => CacheRequest
 
 /**
- * Creates a function that turns queries into token requests. It returns the same object for the same query
- * and identity, so that the cache computes its key once.
+ * Creates a function that turns queries into token requests. It reuses the request of the same query and identity,
+ * so that the cache key is made once.
  */
 function memoizedTokenRequest(): CreateTokenRequest {
-  const last = new WeakMap<TokenQuery, TokenRequest>()
+  const last = new WeakMap<TokenQuery, CacheRequest>()
   return (query, identity, correlationId) => {
     let tokenRequest = last.get(query)
     if (tokenRequest?.identity !== identity) {
       const { selector: _selector, resource, ...options } = query
-      tokenRequest = { identity, scope: toScope(resource), ...options }
+      tokenRequest = { ...createCacheRequest(identity, toScope(resource)), ...options }
       last.set(query, tokenRequest)
     }
     return correlationId === undefined ? tokenRequest : { ...tokenRequest, correlationId }

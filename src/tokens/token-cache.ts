@@ -18,7 +18,14 @@ import {
 import { type Clock, systemClock } from './clock.ts'
 import { createOverloadedError } from './limiter.ts'
 import { mayRecoverWithNewAssertion, MIN_TTL_MS, computeTtlMs, ttlMs } from './refresh-policy.ts'
-import { type AccessToken, cacheKey, type TokenRequest, type TokenSource } from './token.ts'
+import {
+  type AccessToken,
+  type CacheRequest,
+  createCacheKey,
+  type GetToken,
+  type TokenRequest,
+  type TokenSource,
+} from './token.ts'
 
 /** How the cache answered a request; the label values of `wimds_token_cache_results_total`. */
 export type CacheResult = 'hit' | 'miss' | 'coalesced' | 'negative_hit' | 'bypass'
@@ -66,12 +73,12 @@ export interface TokenCache {
    * the time until the next attempt. The signal says that the caller hung up: its place among the waiting
    * callers is free, and the exchange goes on for the others.
    */
-  readonly get: TokenSource
+  readonly get: GetToken
   /**
    * Keeps the tokens of these requests, and of no others, refreshed whether or not callers ask for them;
    * they are never evicted. Resolves when each has been attempted once.
    */
-  readonly prefetch: (requests: readonly TokenRequest[]) => Promise<void>
+  readonly prefetch: (requests: readonly CacheRequest[]) => Promise<void>
   /**
    * Returns the state of the keys. A failure counts while somebody is expected to ask for the token: it is prefetched;
    * or a token is cached that was requested since it was obtained; or, without one, the last request was less than
@@ -138,9 +145,9 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
 
   return { get, prefetch, entries, updateIdentities, assertionRotated, close }
 
-  async function get(request: TokenRequest, signal?: AbortSignal): Promise<AccessToken> {
-    const key = cacheKey(request)
-    const entry = prefetched.get(key) ?? lru.get(key) ?? addEntry(key, request)
+  async function get(request: CacheRequest, signal?: AbortSignal): Promise<AccessToken> {
+    const { key } = request
+    const entry = prefetched.get(key) ?? lru.get(key) ?? addEntry(request)
     const now = clock.monotonic()
     entry.lastUsedAt = now
     if (entry.request.identity !== request.identity) entry.request = toSharedRequest(request)
@@ -330,15 +337,15 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     return token === undefined ? now - lastUsedAt < windowMs : lastUsedAt > requestedAt(token)
   }
 
-  async function prefetch(requests: readonly TokenRequest[]): Promise<void> {
-    const byKey = new Map(requests.map((request) => [cacheKey(request), request]))
+  async function prefetch(requests: readonly CacheRequest[]): Promise<void> {
+    const byKey = new Map(requests.map((request) => [request.key, request]))
     for (const [key, entry] of prefetched) {
       if (byKey.has(key)) continue
       prefetched.delete(key)
       lru.set(key, entry)
     }
     const attempts = [...byKey].map(async ([key, request]) => {
-      const entry = findEntry(key) ?? createEntry(key, request)
+      const entry = findEntry(key) ?? createEntry(request)
       prefetched.set(key, entry)
       lru.delete(key)
       entry.request = toSharedRequest(request)
@@ -353,9 +360,8 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     for (const entry of allEntries()) {
       const { key, request } = entry
       const identity = find(request)
-      const updated = identity && toSharedRequest({ ...request, identity })
-      if (updated !== undefined && cacheKey(updated) === key) {
-        entry.request = updated
+      if (identity !== undefined && createCacheKey(identity, request.scope) === key) {
+        entry.request = { ...request, identity }
       } else {
         cancelTimer(entry)
         prefetched.delete(key)
@@ -392,9 +398,9 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     return prefetched.get(key) ?? lru.peek(key)
   }
 
-  function addEntry(key: string, request: TokenRequest): Entry {
-    const entry = createEntry(key, request)
-    lru.set(key, entry)
+  function addEntry(request: CacheRequest): Entry {
+    const entry = createEntry(request)
+    lru.set(entry.key, entry)
     return entry
   }
 
@@ -433,8 +439,13 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
   }
 }
 
-function createEntry(key: string, request: TokenRequest): Entry {
-  return { key, request: toSharedRequest(request), state: { kind: 'empty' }, lastUsedAt: -Infinity }
+function createEntry(request: CacheRequest): Entry {
+  return {
+    key: request.key,
+    request: toSharedRequest(request),
+    state: { kind: 'empty' },
+    lastUsedAt: -Infinity,
+  }
 }
 
 /** Returns what all requests of a key have in common. */

@@ -1,4 +1,4 @@
-/** The types that the token cache and the exchange share, and the cache key. */
+/** The types that the token cache and the exchange share, and the cache's requests. */
 import type { Identity } from '../identities.ts'
 import type { Secret } from '../secret.ts'
 
@@ -7,8 +7,6 @@ export interface TokenRequest {
   readonly identity: Identity
   /** The scope that Entra ID is asked for, such as `https://vault.azure.net/.default`. */
   readonly scope: string
-  /** Asks for a new token although one is cached (`bypass_cache`; Hadoop ABFS always sends it). */
-  readonly bypassCache?: boolean
   /** GUID under which Entra ID logs the exchange, if this request starts one. */
   readonly correlationId?: string
   /**
@@ -16,6 +14,14 @@ export interface TokenRequest {
    * failure. It goes first in the limiter's queue, and has no second attempt.
    */
   readonly isBackground?: boolean
+}
+
+/** A caller's request to the token cache. `createCacheRequest` creates it. */
+export interface CacheRequest extends TokenRequest {
+  /** Requests with the same key get the same token. */
+  readonly key: string
+  /** Asks for a new token although one is cached (`bypass_cache`; Hadoop ABFS always sends it). */
+  readonly bypassCache?: boolean
 }
 
 /** What identifies a token in Entra ID's sign-in logs. It contains no part of the token that is a credential. */
@@ -45,26 +51,27 @@ export interface AccessToken {
   readonly audit?: TokenAudit
 }
 
-/**
- * Returns a token or throws a `BrokerError`. Sources are stacked by decoration. The signal ends the work; that of the
- * cache's callers ends their waiting alone.
- */
+/** Returns a token or throws a `BrokerError`. Sources are stacked by decoration. The signal ends the work. */
 export type TokenSource = (request: TokenRequest, signal?: AbortSignal) => Promise<AccessToken>
+
+/** Returns a token or throws a `BrokerError`. The signal ends the caller's waiting, and not an exchange that others share. */
+export type GetToken = (request: CacheRequest, signal?: AbortSignal) => Promise<AccessToken>
+
+/** Creates a request to the token cache. It can be used for any number of calls, so that its key is made once. */
+export function createCacheRequest(identity: Identity, scope: string): CacheRequest {
+  return { key: createCacheKey(identity, scope), identity, scope }
+}
 
 /**
  * Returns the cache key: JSON of everything that decides which token Entra ID issues, so that two requests
- * for different tokens never share a key. Memoized by request object, since equal requests are reused.
+ * for different tokens never share a key. How the token is exchanged (`exchangeVia`, `assertionFrom`) is no part of it.
  */
-export function cacheKey(request: TokenRequest): string {
-  const memoized = keys.get(request)
-  if (memoized !== undefined) return memoized
-  const { authorityHost, tenantId, clientId, tokenFile } = request.identity
-  const key = JSON.stringify([authorityHost, tenantId, clientId, tokenFile, request.scope])
-  keys.set(request, key)
-  return key
+export function createCacheKey(
+  { authorityHost, tenantId, clientId, tokenFile }: Identity,
+  scope: string,
+): string {
+  return JSON.stringify([authorityHost, tenantId, clientId, tokenFile, scope])
 }
-
-const keys = new WeakMap<TokenRequest, string>()
 
 /**
  * Returns the scope for a resource as an IMDS client names it. A trailing slash is part of the audience

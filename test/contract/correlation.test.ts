@@ -5,7 +5,7 @@ import { createSimulator, type Simulator } from '../../src/simulator/simulator.t
 import { systemClock } from '../../src/tokens/clock.ts'
 import { createTokenCache } from '../../src/tokens/token-cache.ts'
 import { createExchangeSource, type ExchangeEvent } from '../../src/tokens/token-sources.ts'
-import type { TokenRequest } from '../../src/tokens/token.ts'
+import { createCacheRequest } from '../../src/tokens/token.ts'
 
 const GUID = '4bf92f35-77b3-4da6-a3ce-929d0e0e4736'
 
@@ -27,7 +27,7 @@ function stackOn(simulator: Simulator) {
   const cache = createTokenCache(source, { maxEntries: 10 })
   const { tenantId, clientId, authorityHost, tokenFile } = simulator
   const identity = { name: 'orders', tenantId, clientId, authorityHost, tokenFile, prefetch: [] }
-  const request: TokenRequest = { identity, scope: 'https://vault.azure.net/.default' }
+  const request = createCacheRequest(identity, 'https://vault.azure.net/.default')
   return { cache, request, events }
 }
 
@@ -51,7 +51,7 @@ test('an exchange without a correlation id gets a new one, which is reported', a
   await using simulator = await createSimulator({ ports: false })
   const { cache, request, events } = stackOn(simulator)
   await cache.get(request)
-  await cache.get({ ...request, scope: 'https://storage.azure.com/.default' })
+  await cache.get(createCacheRequest(request.identity, 'https://storage.azure.com/.default'))
   cache.close()
   const [first, second] = sentIds(simulator)
   expect(first).toMatch(/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)

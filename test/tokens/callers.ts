@@ -1,7 +1,7 @@
 /** Callers of a token source, with what each got and how long it took. */
 import { vi } from 'vitest'
 import { BrokerError } from '../../src/errors.ts'
-import type { TokenRequest, TokenSource } from '../../src/tokens/token.ts'
+import type { CacheRequest, GetToken } from '../../src/tokens/token.ts'
 
 export interface Answer {
   readonly ok: boolean
@@ -13,8 +13,8 @@ export interface Answer {
 
 /** Asks once. Resolves with the answer, also if it is an error. */
 export async function ask(
-  get: TokenSource,
-  request: TokenRequest,
+  get: GetToken,
+  request: CacheRequest,
   signal?: AbortSignal,
 ): Promise<Answer> {
   const startedAt = performance.now()
@@ -30,8 +30,8 @@ export async function ask(
 
 /** Asks every `everyMs` of fake time for `forMs`, without waiting for answers in between. */
 export async function askFor(
-  get: TokenSource,
-  request: TokenRequest,
+  get: GetToken,
+  request: CacheRequest,
   { forMs, everyMs }: { forMs: number; everyMs: number },
 ): Promise<readonly Answer[]> {
   const answers: Promise<Answer>[] = []

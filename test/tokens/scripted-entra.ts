@@ -2,16 +2,20 @@
 import { BrokerError, type ErrorCode } from '../../src/errors.ts'
 import { Secret } from '../../src/secret.ts'
 import { systemClock } from '../../src/tokens/clock.ts'
-import type { AccessToken, TokenRequest, TokenSource } from '../../src/tokens/token.ts'
+import {
+  type AccessToken,
+  type CacheRequest,
+  createCacheRequest,
+  type TokenRequest,
+  type TokenSource,
+} from '../../src/tokens/token.ts'
 import { ORDERS } from '../fixtures/parts.ts'
 
-export const VAULT: TokenRequest = { identity: ORDERS, scope: 'https://vault.test/.default' }
+export const VAULT: CacheRequest = createCacheRequest(ORDERS, 'https://vault.test/.default')
 
 /** A request for another key than `VAULT`. */
-export const other = (name: string | number): TokenRequest => ({
-  ...VAULT,
-  scope: `https://resource-${name}.test/.default`,
-})
+export const other = (name: string | number): CacheRequest =>
+  createCacheRequest(ORDERS, `https://resource-${name}.test/.default`)
 
 export interface Behaviour {
   /** How long an answer takes. */

@@ -1,7 +1,12 @@
 /** The specification of the token cache, checked from outside: by its requests and its answers. */
 import { expect } from 'vitest'
 import { type ErrorCode, ERROR_KINDS, toBrokerError } from '../../src/errors.ts'
-import type { AccessToken, TokenRequest, TokenSource } from '../../src/tokens/token.ts'
+import type {
+  AccessToken,
+  CacheRequest,
+  TokenRequest,
+  TokenSource,
+} from '../../src/tokens/token.ts'
 import type { Answer } from './callers.ts'
 
 /** One exchange of one key. Instants are on the monotonic clock. */
@@ -19,7 +24,7 @@ interface Exchange {
 
 /** One request of one caller. */
 interface Call {
-  readonly request: TokenRequest
+  readonly request: CacheRequest
   readonly askedAt: number
   /** The token that it must get at once. */
   readonly owed: AccessToken | undefined
@@ -31,7 +36,7 @@ interface Specification {
   /** Wraps the source of the cache under test. */
   readonly watch: (source: TokenSource) => TokenSource
   /** Records the state before a caller asks. */
-  readonly call: (request: TokenRequest) => Call
+  readonly call: (request: CacheRequest) => Call
   /** Checks the answer when the caller gets it. */
   readonly check: (call: Call, answer: Answer) => void
   readonly assertionRotated: () => void
@@ -90,7 +95,7 @@ export function specification(): Specification {
     }
   }
 
-  function call(request: TokenRequest): Call {
+  function call(request: CacheRequest): Call {
     const history = historyOf(request)
     const { token: held, isDropped } = history.findLast(({ token }) => token !== undefined) ?? {}
     const isOwed = held !== undefined && isDropped !== true && ttlOf(held) >= MIN_TTL_MS

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import { BrokerError, type ErrorCode } from '../../src/errors.ts'
 import { createTokenCache } from '../../src/tokens/token-cache.ts'
-import type { TokenSource } from '../../src/tokens/token.ts'
+import type { GetToken } from '../../src/tokens/token.ts'
 import { ask, askFor, slowest, textsOf } from './callers.ts'
 import { other, VAULT } from './scripted-entra.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS, setUp, useFakeTime } from './setup.ts'
@@ -11,7 +11,7 @@ useFakeTime()
 const failures = ({ cache }: ReturnType<typeof setUp>) =>
   cache.entries().flatMap(({ failure }) => failure?.error.code ?? [])
 
-const getError = (get: TokenSource) => get(VAULT).catch((error: unknown) => error)
+const getError = (get: GetToken) => get(VAULT).catch((error: unknown) => error)
 
 describe('while a valid token is cached', () => {
   test.each<ErrorCode>([
@@ -261,8 +261,7 @@ describe('a federated credential that is not found', () => {
     const rejection = new BrokerError('federated_credential_not_found', 'not found. Fix: create it')
     const { get } = createTokenCache(() => Promise.reject(rejection), { maxEntries: 1 })
     expect(await getError(get)).toMatchObject({
-      message:
-        'not found; until 10:08 UTC wimds answers with a temporary 503. Fix: create it',
+      message: 'not found; until 10:08 UTC wimds answers with a temporary 503. Fix: create it',
     })
   })
 

@@ -79,7 +79,7 @@ describe('a refresh', () => {
     const { entra, get, refreshes } = setUp()
     await ask(get, VAULT)
     await askFor(get, VAULT, { forMs: 31 * MINUTE_MS, everyMs: MINUTE_MS })
-    expect(refreshes).toMatchObject([{ request: VAULT, ttlMs: HOUR_MS }])
+    expect(refreshes).toMatchObject([{ request: { scope: VAULT.scope }, ttlMs: HOUR_MS }])
     expect(refreshes[0]?.error).toBeUndefined()
     entra.behave({ error: 'entra_timeout' })
     await askFor(get, VAULT, { forMs: 30 * MINUTE_MS, everyMs: MINUTE_MS })

@@ -15,11 +15,18 @@ import { createTelemetry, type Telemetry } from '../../telemetry/telemetry.ts'
 import { systemClock } from '../../tokens/clock.ts'
 import { createTokenCache } from '../../tokens/token-cache.ts'
 import { createExchangeSource } from '../../tokens/token-sources.ts'
-import { type TokenRequest, toResource, toScope, type TokenSource } from '../../tokens/token.ts'
+import {
+  createCacheRequest,
+  type GetToken,
+  type TokenRequest,
+  toResource,
+  toScope,
+  type TokenSource,
+} from '../../tokens/token.ts'
 import { setMemoryFlags } from '../../v8-settings.ts'
 
 export interface Broker {
-  readonly tokens: TokenSource
+  readonly tokens: GetToken
   readonly resolve: IdentityResolver
   /** Returns the tenant of the default identity. */
   readonly tenantId: () => string
@@ -99,7 +106,7 @@ export function createBroker(config: Config, log: ProcessLog): Broker {
   async function prefetch(): Promise<void> {
     await cache.prefetch(
       directory.identities.flatMap((identity) =>
-        identity.prefetch.map((resource) => ({ identity, scope: toScope(resource) })),
+        identity.prefetch.map((resource) => createCacheRequest(identity, toScope(resource))),
       ),
     )
     telemetry.onPrefetched()
