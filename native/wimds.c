@@ -27,7 +27,8 @@
 
 /* The webhook of that proxy passes no time: as long as the start hooks that wimds injects itself. */
 enum { DROP_IN_SECONDS = 120 };
-enum { CONNECT_SECONDS = 1, ANSWER_MS = 5000, RETRY_MS = 20, NOT_READY_MS = 250 };
+/* The pause doubles once the port is open: a sidecar that listens is ready milliseconds later, or not for some time. */
+enum { CONNECT_SECONDS = 1, ANSWER_MS = 5000, MIN_PAUSE_MS = 20, MAX_PAUSE_MS = 250 };
 
 struct probe {
   long port;
@@ -126,18 +127,18 @@ static bool answers_200(int connection, long port, long limit_ms) {
 /* Polls until the sidecar is ready. Returns 0, or 1 after the time, with a message. */
 static int run_probe(const struct probe *probe) {
   long deadline = now_ms() + probe->seconds * 1000;
+  long pause = MIN_PAUSE_MS;
   for (;;) {
     int connection = open_connection(probe->port);
     bool is_open = connection >= 0;
     if (is_open) {
       long limit = deadline - now_ms();
-      if (limit < NOT_READY_MS) limit = NOT_READY_MS;
+      if (limit < MAX_PAUSE_MS) limit = MAX_PAUSE_MS;
       if (limit > ANSWER_MS) limit = ANSWER_MS;
       bool is_ready = probe->listening || answers_200(connection, probe->port, limit);
       close(connection);
       if (is_ready) return 0;
     }
-    long pause = is_open ? NOT_READY_MS : RETRY_MS;
     if (now_ms() + pause > deadline) {
       if (is_open)
         fprintf(stderr, "wimds probe: http://127.0.0.1:%ld/readyz is not 200. Fix: read the log of the sidecar\n",
@@ -150,6 +151,7 @@ static int run_probe(const struct probe *probe) {
       return 1;
     }
     sleep_ms(pause);
+    if (is_open) pause = 2 * pause < MAX_PAUSE_MS ? 2 * pause : MAX_PAUSE_MS;
   }
 }
 

@@ -11,7 +11,9 @@ import { PROBE } from './declarations/probe.ts'
 import type { CommandIo } from './io.ts'
 
 const ATTEMPT_TIMEOUT_MS = 5000
-const INTERVAL_MS = 250
+/** The first pause; each is twice as long as the one before, up to the second. */
+const MIN_INTERVAL_MS = 20
+const MAX_INTERVAL_MS = 250
 const EXCLUSIVE = ['listening', 'live', 'route'] as const
 
 /** Returns 0 when the sidecar is ready, 1 after the timeout. Throws `UsageError`. */
@@ -55,11 +57,11 @@ export async function probe(args: readonly string[], io: CommandIo): Promise<num
 
 async function answersWithin(port: number, path: string, timeoutMs: number): Promise<boolean> {
   const deadline = performance.now() + timeoutMs
-  for (;;) {
-    const leftMs = Math.max(deadline - performance.now(), INTERVAL_MS)
+  for (let interval = MIN_INTERVAL_MS; ; interval = Math.min(2 * interval, MAX_INTERVAL_MS)) {
+    const leftMs = Math.max(deadline - performance.now(), MAX_INTERVAL_MS)
     if (await answers(port, path, Math.min(leftMs, ATTEMPT_TIMEOUT_MS))) return true
-    if (performance.now() + INTERVAL_MS > deadline) return false
-    await sleep(INTERVAL_MS)
+    if (performance.now() + interval > deadline) return false
+    await sleep(interval)
   }
 }
 
