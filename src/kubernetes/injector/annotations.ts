@@ -6,7 +6,8 @@ import { type CaSource, type InjectionSettings, parseCaSource } from './settings
 import { ROUTING_MODES, type RoutingMode } from '../../lib/routing-modes.ts'
 import { suggest } from '../../lib/suggest.ts'
 
-const PREFIX = 'wimds.io/'
+/** The prefix of the annotations of wimds. */
+export const PREFIX = 'wimds.io/'
 const AZWI_PREFIX = 'azure.workload.identity/'
 
 /** Records the mode of an injection: marks what the injector added as its own. */

@@ -1,6 +1,6 @@
 /** Injects the sidecar into a pod: the one function behind `wimds inject` and the admission webhook. */
 import { isDeepStrictEqual } from 'node:util'
-import { INJECTED, parseAnnotations } from './annotations.ts'
+import { INJECTED, parseAnnotations, PREFIX } from './annotations.ts'
 import { addAppEnvironment } from './app-environment.ts'
 import { createInitContainers, createSidecar, createVolumes } from './containers.ts'
 import { findApiAccessMount, removeInjection } from './earlier-injection.ts'
@@ -25,7 +25,7 @@ export type Injection =
       readonly warnings: readonly string[]
     }
   /** The pod opted out, or did not opt in. */
-  | { readonly kind: 'skipped' }
+  | { readonly kind: 'skipped'; readonly warnings: readonly string[] }
   /** Every reason, each with its fix. */
   | { readonly kind: 'rejected'; readonly reasons: readonly string[] }
 
@@ -47,7 +47,8 @@ export function inject({ pod: value, serviceAccount, settings }: InjectionReques
   const options = parseAnnotations(pod, settings)
   const isWanted = options.inject ?? settings.injectByDefault
   const isReadable = options.problems.length === 0
-  if (options.inject === false || (!isWanted && isReadable)) return { kind: 'skipped' }
+  if (options.inject === false) return { kind: 'skipped', warnings: [] }
+  if (!isWanted && isReadable) return { kind: 'skipped', warnings: findIneffective(pod) }
   const original = removeInjection(pod)
   const plan = createPlan(original, serviceAccount, options, settings)
   const reasons = findRejections(original, plan)
@@ -60,6 +61,15 @@ export function inject({ pod: value, serviceAccount, settings }: InjectionReques
     return { kind: 'rejected', reasons: [reason] }
   }
   return { kind: 'injected', pod: injected, patch, warnings: findWarnings(original, plan) }
+}
+
+/** Warns of annotations on a pod that does not opt in; not on one that `wimds inject` has injected. */
+function findIneffective({ metadata }: Pod): string[] {
+  const names = Object.keys(metadata?.annotations ?? {}).filter((name) => name.startsWith(PREFIX))
+  if (names.length === 0 || names.includes(INJECTED)) return []
+  return [
+    `the pod is not injected, and its annotations have no effect: ${names.join(', ')}. Fix: set ${PREFIX}inject: "true"`,
+  ]
 }
 
 /** The patch repeats the pod's containers, and the API server stores no object above 1.5 MiB. */

@@ -95,7 +95,11 @@ export async function reviewPod(read: ReadReview, options: AdmissionOptions): Pr
     const injection = inject({ pod, serviceAccount, settings: options.settings })
     if (injection.kind === 'rejected') return reject(injection.reasons)
     if (injection.kind === 'skipped') {
-      return { outcome: 'skipped', review: reply(uid, { allowed: true }) }
+      const { warnings } = injection
+      return {
+        outcome: 'skipped',
+        review: reply(uid, { allowed: true, ...formatWarnings(warnings) }),
+      }
     }
     return { outcome: 'injected', review: reply(uid, admit(injection)) }
   })
@@ -129,10 +133,12 @@ function admit({ patch, warnings }: Extract<Injection, { kind: 'injected' }>): o
     patchType: 'JSONPatch',
     patch: Buffer.from(JSON.stringify(patch)).toString('base64'),
   }
-  const warned = warnings.length > 0 && {
-    warnings: warnings.slice(0, MAX_REASONS).map((text) => `wimds: ${truncate(text)}`),
-  }
-  return { allowed: true, ...patched, ...warned }
+  return { allowed: true, ...patched, ...formatWarnings(warnings) }
+}
+
+function formatWarnings(warnings: readonly string[]): object {
+  if (warnings.length === 0) return {}
+  return { warnings: warnings.slice(0, MAX_REASONS).map((text) => `wimds: ${truncate(text)}`) }
 }
 
 function createRejection(

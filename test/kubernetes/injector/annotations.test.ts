@@ -55,6 +55,7 @@ test('a pod that opts out is skipped, however malformed its other annotations ar
   const annotations = { 'wimds.io/inject': 'false', 'wimds.io/port': 'x' }
   expect(inject(request(pod({ annotations }, { hostNetwork: true })))).toEqual({
     kind: 'skipped',
+    warnings: [],
   })
 })
 

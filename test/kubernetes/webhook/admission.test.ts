@@ -145,6 +145,35 @@ test('warns of what is probably a mistake', async () => {
   expect(response.warnings?.[0]).toMatch(/^wimds: no client id/)
 })
 
+async function skippedResponse(annotations: Record<string, string>) {
+  const { outcome, response } = await responseTo(
+    request({ object: { ...POD, metadata: { annotations } } }),
+  )
+  expect(outcome).toBe('skipped')
+  return response
+}
+
+describe('a pod that is not injected, and has annotations of wimds,', () => {
+  test('is admitted with a warning that they have no effect', async () => {
+    expect(
+      await skippedResponse({ 'wimds.io/mode': 'env', 'wimds.io/port': '8001', team: 'shop' }),
+    ).toEqual({
+      uid: REVIEW_UID,
+      allowed: true,
+      warnings: [
+        'wimds: the pod is not injected, and its annotations have no effect: wimds.io/mode, wimds.io/port. Fix: set wimds.io/inject: "true"',
+      ],
+    })
+  })
+
+  test.each([
+    ['opted out', { 'wimds.io/inject': 'false', 'wimds.io/mode': 'env' }],
+    ['was injected by `wimds inject`', { 'wimds.io/injected': 'env', 'wimds.io/mode': 'env' }],
+  ])('is admitted without a warning if it %s', async (_, annotations) => {
+    expect(await skippedResponse(annotations)).toEqual({ uid: REVIEW_UID, allowed: true })
+  })
+})
+
 describe('the ServiceAccount', () => {
   test.each([
     ['the pod’s own', POD, 'orders'],
