@@ -105,14 +105,40 @@ const LOOPBACK = ['127.0.0.1', 'localhost', '[::1]']
 /** The variables by which an SDK prefers another endpoint (R21); an identity's name is none. */
 const ENDPOINT_SWITCHES = ENDPOINT_VARIABLES.filter((name) => name !== 'DEFAULT_IDENTITY_CLIENT_ID')
 
-/** Returns the names of variables that lead the container's SDKs to another endpoint than these do. */
-export function findConflictingVariables(
+/** The variable with the address of the endpoint that a secret is for. */
+const ENDPOINT_OF_SECRET: ReadonlyMap<string, string> = new Map([
+  ['IDENTITY_HEADER', 'IDENTITY_ENDPOINT'],
+  ['MSI_SECRET', 'MSI_ENDPOINT'],
+])
+
+export interface EndpointSwitch {
+  readonly name: string
+  /** True for the secret of an endpoint of the sidecar; false if it leads to another endpoint. */
+  readonly isSecretOfSidecar: boolean
+}
+
+/**
+ * Returns the variables that select an endpoint and that injection does not set itself, without those that have
+ * the address of the sidecar.
+ */
+export function findEndpointSwitches(
   container: Container,
   variables: readonly EnvVar[],
-): string[] {
-  return ENDPOINT_SWITCHES.filter((name) => {
+  port: number,
+): EndpointSwitch[] {
+  const find = (name: string) => variables.find((entry) => entry.name === name)
+  const ofSidecar = new Set(
+    findEndpointAddresses(container, [port], 'env').flatMap(({ name, isSidecar }) =>
+      isSidecar ? [name] : [],
+    ),
+  )
+  const isOfSidecar = (name: string) =>
+    ofSidecar.has(name) || (findVariable(container, name) === undefined && find(name) !== undefined)
+  return ENDPOINT_SWITCHES.flatMap((name) => {
     const present = findVariable(container, name)
-    const wanted = variables.find((entry) => entry.name === name)
-    return present !== undefined && JSON.stringify(present) !== JSON.stringify(wanted)
+    const isWanted = JSON.stringify(present) === JSON.stringify(find(name))
+    if (present === undefined || isWanted || ofSidecar.has(name)) return []
+    const endpoint = ENDPOINT_OF_SECRET.get(name)
+    return [{ name, isSecretOfSidecar: endpoint !== undefined && isOfSidecar(endpoint) }]
   })
 }

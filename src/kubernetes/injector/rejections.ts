@@ -3,11 +3,7 @@ import { formatSettingProblem, parseSettings, type SettingProblem } from '../../
 import { NO_PROXY_NAMES } from '../../lib/no-proxy.ts'
 import { UNSUPPORTED_PROTOCOL_VARIABLES } from '../../sdk-variables.ts'
 import { isInjectedByAzwi } from './annotations.ts'
-import {
-  findConflictingVariables,
-  findEndpointAddresses,
-  SDK_CREDENTIALS,
-} from './app-environment.ts'
+import { findEndpointAddresses, findEndpointSwitches, SDK_CREDENTIALS } from './app-environment.ts'
 import { isReservedVolume } from './earlier-injection.ts'
 import {
   allContainers,
@@ -186,20 +182,27 @@ const duplicateVariables: Check = (pod, { appVariables, options }) => {
 }
 
 /** Rejects variables of any other endpoint in mode env, and of unsupported protocols in every mode. */
-const sdkVariables: Check = (pod, plan) =>
-  allContainers(pod)
-    .filter(({ name }) => !plan.options.skipped.has(name))
+const sdkVariables: Check = (pod, { appVariables, options, settings, sidecarEnv }) => {
+  const hasSecret = sidecarEnv.some(({ name }) => name === 'WIMDS_IDENTITY_HEADER')
+  return allContainers(pod)
+    .filter(({ name }) => !options.skipped.has(name))
     .flatMap((container) =>
-      findConflictingVariables(container, plan.appVariables)
+      findEndpointSwitches(container, appVariables, settings.port)
         .filter(
-          (name) =>
-            plan.settings.mode === 'env' || Object.hasOwn(UNSUPPORTED_PROTOCOL_VARIABLES, name),
+          ({ name }) =>
+            settings.mode === 'env' || Object.hasOwn(UNSUPPORTED_PROTOCOL_VARIABLES, name),
         )
-        .map(
-          (name) =>
-            `the container ${container.name} sets ${name}, which leads its SDKs to another endpoint. Fix: remove the variable, or list the container in wimds.io/skip-containers`,
-        ),
+        .flatMap(({ name, isSecretOfSidecar }) => {
+          const subject = `the container ${container.name} sets ${name}`
+          if (!isSecretOfSidecar) {
+            return `${subject}, which leads its SDKs to another endpoint. Fix: remove the variable, or list the container in wimds.io/skip-containers`
+          }
+          return hasSecret
+            ? []
+            : `${subject}, and the sidecar has no such secret. Fix: name its Secret in wimds.io/identity-header-secret`
+        }),
     )
+}
 
 const tenant: Check = ({ spec }, { sidecarEnv }) =>
   sidecarEnv.some(({ name }) => name === 'AZURE_TENANT_ID')

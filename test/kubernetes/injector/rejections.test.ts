@@ -1,7 +1,7 @@
 /** Pods that are rejected, each with its fix, and warnings. */
 import { describe, expect, test } from 'vitest'
 import { inject } from '../../../src/kubernetes/injector/inject.ts'
-import { reasonsFor, request, settings } from './patched.ts'
+import { envOf, injected, reasonsFor, request, settings } from './patched.ts'
 
 const USE = { 'azure.workload.identity/use': 'true' }
 const PROXY = 'azure.workload.identity/inject-proxy-sidecar'
@@ -26,6 +26,9 @@ const setuid = (context: object, podContext: object = {}) =>
   )
 const drop = (...names: string[]) => ({ capabilities: { drop: names } })
 const container = (more: object) => ({ containers: [{ name: 'app', ...more }] })
+
+const withVariables = (values: Readonly<Record<string, string>>) =>
+  container({ env: Object.entries(values).map(([name, value]) => ({ name, value })) })
 
 describe('a pod is rejected with a fix for', () => {
   const env = { 'wimds.io/mode': 'env' }
@@ -240,6 +243,63 @@ describe('a pod is rejected with a fix for', () => {
     const annotations = { ...env, 'wimds.io/skip-containers': 'app' }
     const spec = container({ env: [{ name: 'MSI_ENDPOINT', value: 'http://x' }] })
     expect(reasonsFor(pod({ annotations }, spec))).toEqual([])
+  })
+
+  describe('but not for endpoint variables in mode env', () => {
+    const header = { 'wimds.io/identity-header-secret': 'header' }
+
+    test.each<[string, Readonly<Record<string, string>>]>([
+      ['app-service-2017', { MSI_ENDPOINT: 'http://127.0.0.1:8000/msi/token', MSI_SECRET: 's' }],
+      [
+        'azure-ml',
+        {
+          MSI_ENDPOINT: 'http://localhost:8000/msi/token',
+          MSI_SECRET: 's',
+          DEFAULT_IDENTITY_CLIENT_ID: 'c',
+        },
+      ],
+      ['cloud-shell', { MSI_ENDPOINT: 'http://127.0.0.1:8000/oauth2/token' }],
+      [
+        'app-service',
+        { IDENTITY_ENDPOINT: 'http://localhost:8000/msi/token', IDENTITY_HEADER: 's' },
+      ],
+      [
+        'app-service, as injection sets it but for the secret',
+        { IDENTITY_HEADER: 's', IDENTITY_ENDPOINT: 'http://127.0.0.1:8000/msi/token' },
+      ],
+    ])('of the set %s that lead to the sidecar', (_, values) => {
+      const own = pod({ annotations: { ...env, ...header } }, withVariables(values))
+      expect(reasonsFor(own)).toEqual([])
+      const result = injected(own)
+      expect(envOf(result, 'app')).toMatchObject(values)
+      // The webhook may be called again.
+      expect(envOf(injected(result), 'app')).toEqual(envOf(result, 'app'))
+    })
+
+    test.each([
+      [
+        'a secret without its endpoint',
+        header,
+        { MSI_SECRET: 's' },
+        'sets MSI_SECRET, which leads',
+      ],
+      [
+        'another port',
+        { ...header, 'wimds.io/port': '8001' },
+        { MSI_ENDPOINT: 'http://127.0.0.1:8000/oauth2/token' },
+        'sets MSI_ENDPOINT, which leads',
+      ],
+      [
+        'a secret that the sidecar does not have',
+        {},
+        { IDENTITY_ENDPOINT: 'http://127.0.0.1:8000/msi/token', IDENTITY_HEADER: 's' },
+        'sets IDENTITY_HEADER, and the sidecar has no such secret. Fix: name its Secret in wimds.io/identity-header-secret',
+      ],
+    ])('unless they have %s', (_, annotations, values, reason) => {
+      expect(
+        reasonsFor(pod({ annotations: { ...env, ...annotations } }, withVariables(values))),
+      ).toContainEqual(expect.stringContaining(reason))
+    })
   })
 
   test('but an app may run as the sidecar’s uid without pass-through', () => {
