@@ -1,30 +1,30 @@
 /** The server of health and metrics, of the webhook and of the node agent, and how both answer. */
-import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
-import { CONNECTION_TIMEOUTS } from '../server/listen.ts'
+import { createServer, type Server, type ServerResponse } from 'node:http'
+import { createConnectionLimiter } from '../server/connections.ts'
+import { CONNECTION_TIMEOUTS, MAX_ADMIN_CONNECTIONS } from '../server/listen.ts'
 import { shareScrapes } from '../server/share-scrapes.ts'
 import type { Exposition } from '../telemetry/prometheus.ts'
-
-/** Attaches the handler to the server's requests, and limits the number of its connections. */
-export type WatchConnections = (server: Server, handler: RequestListener) => void
 
 interface AdminServerParts {
   /** Returns why it is not ready; empty if it is. */
   readonly unreadyReasons: () => readonly string[]
   readonly scrape: () => Promise<Exposition>
-  readonly watch: WatchConnections
+  readonly maxConnections?: number
 }
 
 /** Creates the server for `/healthz`, `/readyz` and `/metrics`. */
-export function createAdminServer({ unreadyReasons, scrape, watch }: AdminServerParts): Server {
-  const sharedScrape = shareScrapes(scrape)
+export function createAdminServer(parts: AdminServerParts): Server {
+  const { unreadyReasons, maxConnections = MAX_ADMIN_CONNECTIONS } = parts
+  const scrape = shareScrapes(parts.scrape)
   const server = createServer(CONNECTION_TIMEOUTS)
-  watch(server, ({ url }, response) => {
+  createConnectionLimiter(maxConnections).attach(server, ({ url }, response) => {
+    const path = url?.split('?', 1)[0]
     const reasons = unreadyReasons()
     const ready = reasons.length === 0
-    if (url === '/healthz') sendJson(response, 200, { status: 'ok' })
-    else if (url === '/readyz') sendJson(response, ready ? 200 : 503, { ready, reasons })
-    else if (url === '/metrics') {
-      sharedScrape().then(
+    if (path === '/healthz') sendJson(response, 200, { status: 'ok' })
+    else if (path === '/readyz') sendJson(response, ready ? 200 : 503, { ready, reasons })
+    else if (path === '/metrics') {
+      scrape().then(
         ({ contentType, body }) =>
           response.writeHead(200, { 'Content-Type': contentType }).end(body),
         () => sendJson(response, 500, { error: 'the metrics could not be collected' }),

@@ -41,6 +41,9 @@ export const CONNECTION_TIMEOUTS = {
   keepAliveTimeout: 75_000,
 }
 
+/** Open connections of an admin port: probes and Prometheus need few. */
+export const MAX_ADMIN_CONNECTIONS = 64
+
 const LIMITS: ServerOptions = {
   ...CONNECTION_TIMEOUTS,
   maxHeaderSize: 16_384,

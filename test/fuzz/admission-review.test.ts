@@ -5,7 +5,6 @@ import { text } from 'node:stream/consumers'
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
-import { createConnectionLimiter } from '../../src/server/connections.ts'
 import { reviewPod } from '../../src/kubernetes/webhook/admission.ts'
 import { createReviewServer, type ReviewEvent } from '../../src/kubernetes/webhook/server.ts'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
@@ -47,7 +46,6 @@ const server = createReviewServer({
   onReview: (event) => events.push(event),
   onError: (error) => faults.push(error),
   isDraining: () => false,
-  watch: createConnectionLimiter(64).attach,
 })
 let agent: Agent
 beforeAll(async () => {

@@ -7,7 +7,6 @@ import { requestToken, type Sidecar, startSidecar } from '../../src/commands/dem
 import { webhook } from '../../src/commands/webhook/webhook.ts'
 import { createAdminServer } from '../../src/kubernetes/admin-server.ts'
 import { createNodeAgentMetrics } from '../../src/kubernetes/node-agent/metrics.ts'
-import { createConnectionLimiter } from '../../src/server/connections.ts'
 import { BILLING } from '../../src/simulator/defaults.ts'
 import { createSimulator } from '../../src/simulator/simulator.ts'
 import { captureIo } from '../commands/capture.ts'
@@ -55,8 +54,7 @@ async function startNodeAgent() {
     longestPendingMs: () => 40_000,
   })
   metrics.onSync(true)
-  const { attach } = createConnectionLimiter(64)
-  const parts = { watch: attach, scrape: metrics.scrape, unreadyReasons: () => [] }
+  const parts = { scrape: metrics.scrape, unreadyReasons: () => [] }
   const server = await listening(createAdminServer(parts))
   return { ...server, metrics }
 }

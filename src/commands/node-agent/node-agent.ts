@@ -10,7 +10,6 @@ import { createReconciler } from '../../kubernetes/node-agent/reconciler.ts'
 import { createPodRouter, RouteFailure } from '../../kubernetes/node-agent/route-pod.ts'
 import type { RoutedPod } from '../../kubernetes/node-agent/routed-pod.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
-import { createConnectionLimiter } from '../../server/connections.ts'
 import { bind, closeServer } from '../../server/listen.ts'
 import { createLogger } from '../../telemetry/logger.ts'
 import { VERSION } from '../../version.ts'
@@ -18,7 +17,6 @@ import { type CommandIo } from '../io.ts'
 import { createLogOutput } from '../log-output.ts'
 import { parseNodeAgentOptions } from './options.ts'
 
-const MAX_ADMIN_CONNECTIONS = 64
 const PROC = '/proc'
 const CLOSE_TIMEOUT_MS = 1000
 
@@ -62,7 +60,6 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
   })
   const metrics = createNodeAgentMetrics(reconciler)
   const admin = createAdminServer({
-    watch: createConnectionLimiter(MAX_ADMIN_CONNECTIONS).attach,
     scrape: metrics.scrape,
     unreadyReasons: () => (isListed ? [] : ['the pods of the node have not been listed yet']),
   })

@@ -17,7 +17,7 @@ import { createPassThrough } from '../../metadata/pass-through.ts'
 import { createAdminApp } from '../../server/admin.ts'
 import { createMetadataApp } from '../../server/app.ts'
 import { createGuard } from '../../server/guard.ts'
-import { listen, type Listener } from '../../server/listen.ts'
+import { listen, type Listener, MAX_ADMIN_CONNECTIONS } from '../../server/listen.ts'
 import { createPeerUidLookup } from '../../server/peer-uid.ts'
 import { errorFields } from '../../telemetry/log-events.ts'
 import { createLogger, type ProcessLog } from '../../telemetry/logger.ts'
@@ -28,9 +28,6 @@ import { type CommandIo, untilShutdown } from '../io.ts'
 import { createLogOutput } from '../log-output.ts'
 import { type Broker, createBroker } from './broker.ts'
 import { watchIdentities } from './reload.ts'
-
-/** Probes and Prometheus need few. */
-const MAX_ADMIN_CONNECTIONS = 64
 
 /** The first poll of the projected tokens takes milliseconds, but a file system may hang. */
 const MAX_FIRST_POLL_MS = 1000

@@ -21,7 +21,6 @@ import { errorMessage } from '../../lib/describe-error.ts'
 import { readNamedFile } from '../../lib/files.ts'
 import { scrub } from '../../secret.ts'
 import { bind, closeServer } from '../../server/listen.ts'
-import { createConnectionLimiter } from '../../server/connections.ts'
 import { createLogger, type ProcessLog } from '../../telemetry/logger.ts'
 import { VERSION } from '../../version.ts'
 import { type CommandIo, untilShutdown } from '../io.ts'
@@ -29,10 +28,6 @@ import { findUnknownVariables } from '../inject/options.ts'
 import { createLogOutput } from '../log-output.ts'
 import { parseWebhookOptions, type WebhookOptions } from './options.ts'
 
-/** An API server sends at most 200 reviews at the same time (its --max-mutating-requests-inflight). */
-const MAX_CONNECTIONS = 256
-/** For probes and Prometheus. */
-const MAX_ADMIN_CONNECTIONS = 64
 /** For answers that are still being sent, once nothing new is accepted. */
 const CLOSE_TIMEOUT_MS = 1000
 /** Reasons repeat what callers send. */
@@ -74,7 +69,6 @@ async function serveReviews(
     return served && parseExpiry(served.certPem)
   })
   const admin = createAdminServer({
-    watch: createConnectionLimiter(MAX_ADMIN_CONNECTIONS).attach,
     scrape: metrics.scrape,
     unreadyReasons: () => [
       ...(isDraining ? ['the webhook is shutting down'] : []),
@@ -110,7 +104,6 @@ async function serveReviews(
       '/mutate/namespace': (read) => reviewPod(read, ofNamespace),
     },
     isDraining: () => isDraining,
-    watch: createConnectionLimiter(MAX_CONNECTIONS).attach,
     onError,
     onReview: (event) => {
       metrics.onReview(event)

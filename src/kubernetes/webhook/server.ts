@@ -1,8 +1,9 @@
 /** The webhook's server for reviews, over TLS 1.3. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
+import { createConnectionLimiter } from '../../server/connections.ts'
 import { CONNECTION_TIMEOUTS } from '../../server/listen.ts'
-import { sendJson, type WatchConnections, writeHead } from '../admin-server.ts'
+import { sendJson, writeHead } from '../admin-server.ts'
 import type { Decision } from './admission.ts'
 import { createReviewQueue, MalformedReview, Overloaded, type ReadReview } from './review-queue.ts'
 
@@ -22,10 +23,13 @@ interface ReviewServerParts {
   readonly onError: (error: unknown) => void
   /** True during shutdown: callers are sent to another replica. */
   readonly isDraining: () => boolean
-  readonly watch: WatchConnections
   /** CA certificates, PEM: only callers with a client certificate of one of them are served. */
   readonly clientCa?: string | undefined
+  readonly maxConnections?: number
 }
+
+/** An API server sends at most 200 reviews at the same time (its --max-mutating-requests-inflight). */
+const MAX_CONNECTIONS = 256
 
 /** Together with the parsed body of the review in turn, they fit into the memory limit of the chart. */
 const QUEUE_LIMITS = {
@@ -38,7 +42,7 @@ const QUEUE_LIMITS = {
 
 /** Creates the server for the reviews. Its certificate is set later, by `setSecureContext`. */
 export function createReviewServer(parts: ReviewServerParts): TlsServer {
-  const { onReview, onError, isDraining, watch, clientCa } = parts
+  const { onReview, onError, isDraining, clientCa, maxConnections = MAX_CONNECTIONS } = parts
   const reviews = new Map(Object.entries(parts.reviews))
   const receiveReview = createReviewQueue(QUEUE_LIMITS)
 
@@ -78,7 +82,7 @@ export function createReviewServer(parts: ReviewServerParts): TlsServer {
 
   const clientAuth = clientCa !== undefined && { requestCert: true, rejectUnauthorized: true }
   const server = createTlsServer({ ...CONNECTION_TIMEOUTS, ...TLS_LIMITS, ...clientAuth })
-  watch(server, (request, response) => {
+  createConnectionLimiter(maxConnections).attach(server, (request, response) => {
     if (isDraining()) response.setHeader('Connection', 'close')
     const review = reviews.get(request.url?.split('?', 1)[0] ?? '')
     if (review === undefined) {

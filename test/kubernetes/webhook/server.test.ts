@@ -7,7 +7,6 @@ import { text } from 'node:stream/consumers'
 import * as x509 from '@peculiar/x509'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createAdminServer } from '../../../src/kubernetes/admin-server.ts'
-import { createConnectionLimiter } from '../../../src/server/connections.ts'
 import type { Decision } from '../../../src/kubernetes/webhook/admission.ts'
 import { createWebhookMetrics } from '../../../src/kubernetes/webhook/metrics.ts'
 import { MalformedReview } from '../../../src/kubernetes/webhook/review-queue.ts'
@@ -39,12 +38,10 @@ const server = createReviewServer({
   },
   onError: (error) => failures.push(error),
   isDraining: () => isDraining,
-  watch: createConnectionLimiter(128).attach,
 })
 const admin = createAdminServer({
   unreadyReasons: () => unready,
   scrape: metrics.scrape,
-  watch: createConnectionLimiter(64).attach,
 })
 let agent: Agent
 const PATH = '/mutate?timeout=5s'
@@ -150,6 +147,7 @@ test('/readyz answers 503 with the reasons, /healthz answers 200', async () => {
   expect(reply.status).toBe(503)
   expect(await reply.json()).toEqual({ ready: false, reasons: unready })
   expect((await adminGet('/healthz')).status).toBe(200)
+  expect((await adminGet('/healthz?verbose')).status).toBe(200)
   unready = []
   expect((await adminGet('/readyz')).status).toBe(200)
   expect((await adminGet('/')).status).toBe(404)
@@ -219,11 +217,11 @@ test('evicts half-sent reviews, and answers a small one at the same time', async
 
 test('both servers bound the number of their connections', async () => {
   const bounded = [
-    createReviewServer({ ...PARTS, watch: createConnectionLimiter(2).attach }),
+    createReviewServer({ ...PARTS, maxConnections: 2 }),
     createAdminServer({
       unreadyReasons: () => [],
       scrape: metrics.scrape,
-      watch: createConnectionLimiter(2).attach,
+      maxConnections: 2,
     }),
   ]
   for (const each of bounded) {
@@ -251,7 +249,6 @@ test('serves only callers with a client certificate, where a CA for them is give
   const guarded = createReviewServer({
     ...PARTS,
     clientCa,
-    watch: createConnectionLimiter(8).attach,
   })
   guarded.setSecureContext({ cert: certPem, key: keyPem, ca: clientCa, minVersion: 'TLSv1.3' })
   await using stack = new AsyncDisposableStack()
