@@ -5,8 +5,11 @@ interface WatchOptions {
   /** The content that the caller already has. */
   readonly text: string
   readonly readText: (path: string) => Promise<string>
-  /** Called after each change of the content, also when the file becomes unreadable. */
-  readonly onChange: () => Promise<void>
+  /**
+   * Called after each change with the content that was read, or the error of reading it. Returns whether the
+   * content is in use now: until it is, it is called again at each poll.
+   */
+  readonly onChange: (content: Promise<string>) => Promise<boolean>
 }
 
 /** A watch that runs until it is closed. */
@@ -24,15 +27,17 @@ const INTERVAL_MS = 2000
  */
 export function watchFile({ path, text, readText, onChange }: WatchOptions): FileWatch {
   let last: string | undefined = text
+  let isInUse = true
   let timer: NodeJS.Timeout | undefined
   let isClosed = false
 
   async function poll(): Promise<void> {
     clearTimeout(timer)
-    const current = await readText(path).catch(() => undefined)
-    const isChanged = current !== last
+    const content = readText(path)
+    const current = await content.catch(() => undefined)
+    const isDue = current !== last || !isInUse
     last = current
-    if (isChanged && !isClosed) await onChange()
+    if (isDue && !isClosed) isInUse = await onChange(content)
     if (!isClosed) timer = setTimeout(() => void poll(), INTERVAL_MS).unref()
   }
 

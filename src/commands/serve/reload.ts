@@ -13,11 +13,17 @@ interface ReloadOptions {
   readonly env: Environment
   readonly log: Logger
   readonly applyConfig: (next: Config) => void
-  /** Called after each reload; `problem` says why the old identities stay in force. */
+  /**
+   * Called after each reload, and once for attempts that fail in the same way; `problem` says why the old
+   * identities stay in force.
+   */
   readonly onReload: (problem: string | undefined) => void
 }
 
-/** Starts to watch the identities file, if there is one. Returns the function that stops it. */
+/**
+ * Starts to watch the identities file, if there is one. Returns the function that stops it. A reload that fails is
+ * tried again at each poll: another file that it reads may be the cause.
+ */
 export function watchIdentities({
   config: { identitiesFile },
   env,
@@ -28,22 +34,33 @@ export function watchIdentities({
   if (identitiesFile === undefined) return () => {}
   const { path, text } = identitiesFile
 
-  async function reload(): Promise<void> {
+  let lastMessage: string | undefined
+
+  async function reload(content: Promise<string>): Promise<boolean> {
     try {
-      const next = await loadConfig(env)
+      const next = await loadConfig(env, () => content)
       applyConfig(next)
       onReload(undefined)
       log.info('config_reloaded', { file: path, identities: next.directory.identities.length })
+      lastMessage = undefined
+      return true
     } catch (error) {
-      const at = new Date().toISOString().slice(0, 19).replace('T', ' ')
-      const change = `the identities file has changed (read at ${at} UTC)`
-      if (error instanceof ConfigError) {
-        onReload(`${change}, and the old one is still in use:\n  ${joinProblems(error.problems)}`)
-        log.error('config_reload_failed', { file: path, message: error.message })
-      } else {
-        onReload(`${change}, and could not be applied: ${toBrokerError(error).message}`)
-        log.error('config_reload_failed', { file: path, ...errorFields(error) })
-      }
+      const { message } = error instanceof ConfigError ? error : toBrokerError(error)
+      if (message !== lastMessage) reportFailure(error)
+      lastMessage = message
+      return false
+    }
+  }
+
+  function reportFailure(error: unknown): void {
+    const at = new Date().toISOString().slice(0, 19).replace('T', ' ')
+    const change = `the identities file has changed (read at ${at} UTC)`
+    if (error instanceof ConfigError) {
+      onReload(`${change}, and the old one is still in use:\n  ${joinProblems(error.problems)}`)
+      log.error('config_reload_failed', { file: path, message: error.message })
+    } else {
+      onReload(`${change}, and could not be applied: ${toBrokerError(error).message}`)
+      log.error('config_reload_failed', { file: path, ...errorFields(error) })
     }
   }
 

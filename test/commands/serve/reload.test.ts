@@ -1,7 +1,7 @@
 /** The whole sidecar with an identities file: selection, allow-lists and reloads. */
-import { mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { watchIdentities } from '../../../src/commands/serve/reload.ts'
 import { createSimulator, type Simulator } from '../../../src/simulator/simulator.ts'
 import { createLogger } from '../../../src/telemetry/logger.ts'
@@ -168,6 +168,21 @@ test('reloads a ConfigMap, and reports an invalid one while the old identities s
   expect(JSON.parse((await roundTrip(adminPort, local)).body)).toMatchObject({ warnings: [] })
 }, 30_000)
 
+test('applies a change when another file that kept it from being read is back', async () => {
+  const caFile = join(dirname(simulator.caFile), `${crypto.randomUUID()}.crt`)
+  await copyFile(simulator.caFile, caFile)
+  await writeFile(file, identities(orders()))
+  await using sidecar = await start({ WIMDS_CA_FILE: caFile })
+  const asOther = () => ask(sidecar.port, `${VAULT}&client_id=${OTHER.clientId}`)
+  const failures = () => sidecar.events().filter(({ event }) => event === 'config_reload_failed')
+  await rm(caFile)
+  await writeFile(file, identities(invoices))
+  await expect.poll(failures, GENEROUS).toHaveLength(1)
+  await copyFile(simulator.caFile, caFile)
+  await expect.poll(asOther, GENEROUS).toBe(`200 ${OTHER.clientId}`)
+  expect(failures()).toHaveLength(1)
+}, 30_000)
+
 test('applies new names and resources without a new exchange', async () => {
   const storage = 'https://storage.azure.com'
   await writeFile(file, identities(`${orders()}, prefetch: [${VAULT}, ${storage}]`))
@@ -249,25 +264,50 @@ test('forgets what no request can ask for any more, failures included', async ()
 
 /** Reloads the file once, and returns what is logged and reported. */
 async function reload(applyConfig: () => void) {
-  const { promise, resolve } = Promise.withResolvers<Record<string, unknown>>()
-  let problem: string | undefined
+  const { logged, problems, close } = watch(applyConfig)
+  await vi.waitUntil(() => logged.length > 0, GENEROUS)
+  close()
+  return { logged: logged[0], problem: problems[0] }
+}
+
+/** Watches the file, whose content has changed. Returns what is logged and reported so far. */
+function watch(applyConfig: () => void) {
+  const logged: Record<string, unknown>[] = []
+  const problems: (string | undefined)[] = []
   const close = watchIdentities({
     config: { identitiesFile: { path: file, text: 'another content' } },
     env: { ...environmentOf(simulator), WIMDS_CONFIG: file },
     log: createLogger({
       level: 'info',
       format: 'json',
-      out: { write: (line) => resolve(JSON.parse(line)) },
+      out: { write: (line) => logged.push(JSON.parse(line)) },
     }),
     applyConfig,
-    onReload: (reported) => {
-      problem = reported
-    },
+    onReload: (problem) => problems.push(problem),
   })
-  const logged = await promise
-  close()
-  return { logged, problem }
+  return { logged, problems, close }
 }
+
+test('tries a reload that failed again, and reports the same failure once', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  await writeFile(file, identities(orders()))
+  let attempts = 0
+  const { logged, problems, close } = watch(() => {
+    attempts += 1
+    if (attempts < 4) throw new TypeError('directory is undefined')
+  })
+  const pollAgain = async () => {
+    await vi.advanceTimersByTimeAsync(2000)
+    return attempts
+  }
+  await expect.poll(pollAgain, GENEROUS).toBe(4)
+  await pollAgain()
+  close()
+  expect(logged).toMatchObject([{ event: 'config_reload_failed' }, { event: 'config_reloaded' }])
+  expect(problems).toEqual([expect.stringContaining('could not be applied'), undefined])
+  expect(attempts).toBe(4)
+})
 
 test('logs an unexpected failure of a reload with its cause, not as a fault of the file', async () => {
   await writeFile(file, identities(orders()))
