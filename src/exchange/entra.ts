@@ -61,6 +61,7 @@ async function exchange(
   options: ExchangeOptions,
   signal: AbortSignal,
 ): Promise<AccessToken> {
+  if (signal.aborted) throw createNotStartedError(signal)
   const { identity } = request
   const assertion = await loadAssertion(identity, options, signal)
   try {
@@ -73,6 +74,15 @@ async function exchange(
     if (rotated.secret.equals(assertion.secret)) throw error
     return requestToken(request, rotated, options, signal)
   }
+}
+
+/** Creates the error of an exchange whose time had passed when it could start, such as for want of CPU. */
+function createNotStartedError({ reason }: AbortSignal): BrokerError {
+  return new BrokerError(
+    'entra_timeout',
+    'the time limit of the exchange passed before Entra ID was asked. Fix: raise the CPU limit of the sidecar, or WIMDS_EXCHANGE_TIMEOUT',
+    { cause: reason },
+  )
 }
 
 async function loadAssertion(

@@ -1,7 +1,7 @@
 /** Retries of an exchange that callers wait for, so that a cold start survives a transient failure. */
 import { type BrokerError, toBrokerError } from '../errors.ts'
 import { type BackoffPolicy, maxBackoffMs } from '../lib/backoff.ts'
-import { startDeadline } from '../lib/deadline.ts'
+import { sleepUntilAborted, startDeadline } from '../lib/deadline.ts'
 import type { Clock } from './clock.ts'
 import { jitterRetryAfter } from './refresh-policy.ts'
 import type { TokenSource } from './token.ts'
@@ -56,7 +56,8 @@ export function retryExchanges(
         const isLate = !attempt.signal.aborted && elapsedMs() + delayMs > MAX_RETRY_START_MS
         if (isLate || signal?.aborted === true || !budget.spend()) throw error
         attempts += 1
-        await new Promise((resolve) => setTimeout(resolve, delayMs))
+        // If the time runs out meanwhile, this error says why.
+        if (!(await sleepUntilAborted(delayMs, signal))) throw error
       } finally {
         attempt.clear()
       }

@@ -264,6 +264,16 @@ test('fails within the time limit when reading the assertion hangs', async () =>
   expect(simulator.exchanges()).toBe(0)
 })
 
+test('does not blame the assertion or Entra ID when the time has passed before it starts', async () => {
+  const late = AbortSignal.abort(new DOMException('The time limit has passed', 'TimeoutError'))
+  const error = await failure((options) => createExchange()(options, late))
+  expect(error).toMatchObject({
+    code: 'entra_timeout',
+    message: expect.stringMatching(/ passed before Entra ID was asked\. Fix: raise the CPU limit /),
+  })
+  expect(simulator.exchanges()).toBe(0)
+})
+
 test('aborts when the signal of the caller aborts', async () => {
   simulator.faults.add({ kind: 'hang' })
   const caller = new AbortController()

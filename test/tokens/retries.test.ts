@@ -89,6 +89,18 @@ describe('a cold start', () => {
   })
 })
 
+test('throws the error of the last attempt if the time limit passes before the next one', async () => {
+  const { source, behave, exchanges } = createScriptedEntra()
+  behave({ error: 'entra_unavailable', retryAfterMs: 2000 }, {})
+  const retried = retryExchanges(source, { clock: systemClock })
+  const limit = new AbortController()
+  const answer = ask((request) => retried(request, limit.signal), VAULT)
+  setTimeout(() => limit.abort(), 1000)
+  await vi.advanceTimersByTimeAsync(8000)
+  expect(await answer).toMatchObject({ text: 'entra_unavailable', tookMs: 1000 })
+  expect(exchanges).toHaveLength(1)
+})
+
 test('a refresh is not retried at once', async () => {
   const { entra, get } = setUpLimited()
   await ask(get, VAULT)
