@@ -171,7 +171,8 @@ function describeServed(problem: Problem, { tokens }: StatusDocument): Html | st
 }
 
 /** The words in capitals that stand for what the sidecar does not know. */
-const PLACEHOLDER = /\b(?:IDENTITY_NAME|RESOURCE_GROUP|CLUSTER|CLIENT_ID|DEPLOYMENT|NAMESPACE)\b/g
+const PLACEHOLDER =
+  /\b(?:IDENTITY_NAME|RESOURCE_GROUP|CLUSTER|CLIENT_ID|DEPLOYMENT|NAMESPACE|SERVICEACCOUNT)\b/g
 
 function describePlaceholders(command: string): string {
   const names = [...new Set(command.match(PLACEHOLDER))]

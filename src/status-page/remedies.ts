@@ -50,8 +50,10 @@ export function createDoctorCommand({ workload }: StatusDocument): string | unde
 }
 
 function createCredential(problem: Problem, status: StatusDocument): readonly Remedy[] {
+  const claims = findClaims(problem, status)
+  // Never with placeholders: the name of the credential, made of them, would be the same in every cluster.
+  if (claims === undefined) return []
   const identity = findIdentity(problem, status)
-  const claims = findClaims(status)
   return [
     ...findIdentityName(identity),
     {
@@ -91,14 +93,9 @@ function findIdentityName({ clientId, resourceId }: ReturnType<typeof findIdenti
   ]
 }
 
-function checkIssuer(_problem: Problem, status: StatusDocument): readonly Remedy[] {
-  const { issuer } = findClaims(status)
-  const discovery = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
+function checkIssuer(problem: Problem, status: StatusDocument): readonly Remedy[] {
   return [
-    {
-      label: 'Check from outside the cluster that Entra ID can read the issuer',
-      command: `curl -fsS ${quoteForShell(discovery)}`,
-    },
+    ...fetchDiscovery(findClaims(problem, status)),
     {
       label: 'On AKS, enable the public issuer',
       command: formatCommandLines({
@@ -109,8 +106,21 @@ function checkIssuer(_problem: Problem, status: StatusDocument): readonly Remedy
   ]
 }
 
+function fetchDiscovery(claims: Claims | undefined): readonly Remedy[] {
+  if (claims === undefined) return []
+  const discovery = `${claims.issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
+  return [
+    {
+      label: 'Check from outside the cluster that Entra ID can read the issuer',
+      command: `curl -fsS ${quoteForShell(discovery)}`,
+    },
+  ]
+}
+
 function allowIdentity(problem: Problem, status: StatusDocument): readonly Remedy[] {
-  const { kubectlApply } = createBindingCommands(findIdentity(problem, status), findClaims(status))
+  const claims = findClaims(problem, status)
+  if (claims === undefined) return []
+  const { kubectlApply } = createBindingCommands(findIdentity(problem, status), claims)
   return [{ label: 'Allow the service account to use the managed identity', command: kubectlApply }]
 }
 
@@ -146,14 +156,18 @@ function findIdentity({ clientId = 'CLIENT_ID' }: Problem, { identities }: Statu
   return { clientId, ...(resourceId !== undefined && { resourceId }) }
 }
 
-const PLACEHOLDERS = {
-  issuer: 'ISSUER',
-  subject: 'system:serviceaccount:NAMESPACE:SERVICEACCOUNT',
-  audience: ['api://AzureADTokenExchange'],
-}
+type Claims = NonNullable<StatusDocument['assertions'][number]['claims']>
 
-/** Returns the claims of the projected token, with placeholders if there is none or more than one. */
-function findClaims({ assertions }: StatusDocument) {
-  const [first, ...others] = assertions
-  return (others.length === 0 ? first?.claims : undefined) ?? PLACEHOLDERS
+/**
+ * Returns the claims of the projected token that a problem's identity exchanges; undefined if it cannot be read,
+ * for a chained identity, and for an unlisted client id where there are several projected tokens.
+ */
+function findClaims(
+  { clientId }: Problem,
+  { identities, assertions }: StatusDocument,
+): Claims | undefined {
+  const identity = identities.find((each) => each.clientId === clientId)
+  const only = assertions.length === 1 ? assertions[0] : undefined
+  const file = identity === undefined ? only?.file : identity.tokenFile
+  return assertions.find((assertion) => assertion.file === file)?.claims
 }

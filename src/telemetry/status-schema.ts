@@ -77,6 +77,8 @@ export const StatusSchema = z.object({
       authorityHost: z.string(),
       objectId: z.optional(z.string()),
       resourceId: z.optional(z.string()),
+      /** The projected token that is its assertion; absent for a chained identity, and in older versions. */
+      tokenFile: z.optional(z.string()),
       isDefault: z.boolean(),
       /** Absent: any. */
       resources: z.optional(z.array(z.string())),

@@ -111,7 +111,7 @@ function describeWorkload(
 function describeIdentities(directory: IdentityDirectory): StatusDocument['identities'] {
   return directory.identities.map((identity) => {
     const { name, clientId, tenantId, authorityHost, objectId, resourceId } = identity
-    const { resources, prefetch } = identity
+    const { tokenFile, assertionFrom, resources, prefetch } = identity
     return {
       name,
       clientId,
@@ -119,6 +119,7 @@ function describeIdentities(directory: IdentityDirectory): StatusDocument['ident
       authorityHost,
       ...(objectId !== undefined && { objectId }),
       ...(resourceId !== undefined && { resourceId }),
+      ...(assertionFrom === undefined && { tokenFile }),
       isDefault: identity === directory.defaultIdentity,
       ...(resources !== undefined && { resources: [...resources] }),
       prefetch: [...prefetch],

@@ -1,9 +1,10 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { createDoctorCommand, findRemedies } from '../../src/status-page/remedies.ts'
 import { shellWords } from '../fixtures/shell-words.ts'
 import { aStatus } from '../fixtures/status.ts'
 
 const CLIENT_ID = '11111111-1111-4111-8111-111111111111'
+const TOKEN_FILE = '/var/run/secrets/azure/tokens/azure-identity-token'
 
 const commandsFor = (code: string, status = aStatus()) =>
   findRemedies(
@@ -37,6 +38,45 @@ test('the name and the resource group come from the resource id of the identity,
   --subscription s \\
   --output table`,
   ])
+})
+
+describe('with two projected tokens', () => {
+  const own = aStatus().assertions
+  const others = own.map(({ claims }) => ({
+    file: '/other/token',
+    ...(claims && { claims: { ...claims, issuer: 'https://other.test' } }),
+  }))
+  const assertions = [...others, ...own]
+
+  test('the claims are those of the identity', () => {
+    const [, command] = commandsFor('federated_credential_not_found', aStatus({ assertions }))
+    expect(command).toContain('--name wimds-shop-orders-7a16d5e6 ')
+    expect(command).toContain('--issuer https://eastus.oic.prod-aks.azure.com/t/c/ ')
+  })
+
+  // The name of a credential is a hash of the claims: with placeholders it would be that of another cluster.
+  test.each(['federated_credential_not_found', 'token_proxy_forbidden'])(
+    '%s of an unlisted client id has no command',
+    (code) => {
+      expect(commandsFor(code, aStatus({ assertions, identities: [] }))).toEqual([])
+    },
+  )
+})
+
+test('a chained identity has no command with the claims of the projected token', () => {
+  const identities = aStatus().identities.map(({ tokenFile: _tokenFile, ...identity }) => identity)
+  const status = aStatus({ identities })
+  expect(commandsFor('federated_credential_not_found', status)).toEqual([])
+})
+
+test.each([
+  ['federated_credential_not_found', 0],
+  ['token_proxy_forbidden', 0],
+  // Without that of the issuer.
+  ['issuer_unreachable', 1],
+])('%s has no command with the claims of a projected token that cannot be read', (code, count) => {
+  const assertions = [{ file: TOKEN_FILE }]
+  expect(commandsFor(code, aStatus({ assertions }))).toHaveLength(count)
 })
 
 test.each([
@@ -86,7 +126,7 @@ test('texts of the projected token are quoted for the shell', () => {
     audience: ['api://AzureADTokenExchange'],
     expiresAt: '2026-11-24T12:41:00.000Z',
   }
-  const status = aStatus({ workload, assertions: [{ file: '/token', claims }] })
+  const status = aStatus({ workload, assertions: [{ file: TOKEN_FILE, claims }] })
   expect(createDoctorCommand(status)).toBe(
     "kubectl exec -n '$(reboot)' 'a pod; reboot' -c wimds -- wimds doctor",
   )
@@ -103,7 +143,7 @@ test('a claim that looks like flags reaches az as it is in the token', () => {
     audience: ['api://x --output json'],
     expiresAt: '2026-11-24T12:41:00.000Z',
   }
-  const status = aStatus({ assertions: [{ file: '/token', claims }] })
+  const status = aStatus({ assertions: [{ file: TOKEN_FILE, claims }] })
   const [, managedIdentity = '', application = ''] = commandsFor(
     'federated_credential_not_found',
     status,
