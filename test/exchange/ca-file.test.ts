@@ -4,9 +4,10 @@ import { mkdtempDisposable, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { request } from 'undici'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createExchangeDispatchers } from '../../src/exchange/dispatcher.ts'
+import { type Dispatcher, request } from 'undici'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { CaFileDispatcher } from '../../src/exchange/ca-file.ts'
+import { createEntraDispatcher, createExchangeDispatchers } from '../../src/exchange/dispatcher.ts'
 import { type CertificateAuthority, createCertificateAuthority } from '../../src/lib/x509.ts'
 import { Secret } from '../../src/secret.ts'
 import { portOf } from '../fixtures/listening.ts'
@@ -41,6 +42,8 @@ async function certificateOf(ca: CertificateAuthority) {
   return { cert: issued.certPem, key: issued.keyPem }
 }
 
+const trust = (pem: string) => createEntraDispatcher({ extraCa: pem })
+
 /** Gives the server a certificate of the new CA, and ends the connections that have the old one. */
 async function rotateServer(): Promise<void> {
   server.setSecureContext(await certificateOf(newCa))
@@ -55,7 +58,10 @@ function connect(proxyPort?: number) {
     ...(proxyPort !== undefined && { proxy }),
   })
   resources.defer(() => dispatcher.destroy())
-  const host = proxyPort === undefined ? `127.0.0.1:${portOf(server)}` : 'login.entra.example'
+  return sendBy(dispatcher, proxyPort === undefined ? undefined : 'login.entra.example')
+}
+
+function sendBy(dispatcher: Dispatcher, host = `127.0.0.1:${portOf(server)}`) {
   return async () => {
     try {
       const { statusCode, body } = await request(`https://${host}/`, { dispatcher })
@@ -99,6 +105,37 @@ test('requests that are inflight when the file changes are served', async () => 
   await once(server, 'request')
   slow.resolve()
   expect(await Promise.all([inflight, next])).toEqual([200, 200])
+})
+
+test('while the file system hangs, requests share one read and are sent after a second', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  let reads = 0
+  const hang = () => {
+    reads += 1
+    return new Promise<never>(() => {})
+  }
+  const dispatcher = new CaFileDispatcher({ file, pem: oldCa.caPem }, trust, hang)
+  resources.defer(() => dispatcher.destroy())
+  const send = sendBy(dispatcher)
+  const replies = Promise.all([send(), send()])
+  await vi.advanceTimersByTimeAsync(1000)
+  expect(await replies).toEqual([200, 200])
+  expect(reads).toBe(1)
+})
+
+test('creates no dispatcher for a file that changes while it is destroyed', async () => {
+  const trusted: string[] = []
+  const create = (pem: string) => {
+    trusted.push(pem)
+    return trust(pem)
+  }
+  const dispatcher = new CaFileDispatcher({ file, pem: oldCa.caPem }, create)
+  await writeFile(file, newCa.caPem)
+  const reply = sendBy(dispatcher)()
+  await dispatcher.destroy()
+  expect(await reply).toBe('UND_ERR_DESTROYED')
+  expect(trusted).toEqual([oldCa.caPem])
 })
 
 test.each([
