@@ -98,7 +98,7 @@ export function requireAudience(
   if (apiAudience !== undefined && apiAudience !== audience) {
     throw new BrokerError(
       'assertion_audience',
-      `the token in ${path} has the audience ${apiAudience}: it is a credential for the Kubernetes API and is not sent to Entra ID. Fix: mount a projected service-account token with the audience api://AzureADTokenExchange, or set WIMDS_AUDIENCE to ${apiAudience} if the federated credential has that audience`,
+      `the token in ${path} has the audience ${apiAudience}: it is a credential for the Kubernetes API and is not sent to Entra ID. Fix: mount a projected service-account token with the audience of its cloud, in the public cloud api://AzureADTokenExchange, or set WIMDS_AUDIENCE to ${apiAudience} if the federated credential has that audience`,
     )
   }
 }

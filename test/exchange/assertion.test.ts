@@ -134,7 +134,9 @@ describe('a Kubernetes API token', () => {
     await writeFile(path, jwt({ ...CLAIMS, aud }))
     await expect(createAssertionReader()(path)).rejects.toMatchObject({
       code: 'assertion_audience',
-      message: expect.stringMatching(/credential for the Kubernetes API.* Fix: mount a projected/u),
+      message: expect.stringMatching(
+        /credential for the Kubernetes API.* Fix: mount a projected .* the audience of its cloud, in the public cloud api:/u,
+      ),
     })
   })
 
