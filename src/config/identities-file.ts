@@ -2,6 +2,7 @@
 import * as z from 'zod/mini'
 import { resolveLoginHost } from '../clouds.ts'
 import { describeFileError, readRegularFile } from '../lib/files.ts'
+import { isGuid } from '../lib/guid.ts'
 import { formatKind } from '../lib/schema-kinds.ts'
 import { suggest } from '../lib/suggest.ts'
 import { normalizeResource } from '../resource.ts'
@@ -22,7 +23,8 @@ const name = createSchema((text) => {
       `must be up to 120 letters, digits, blanks and . _ -, the first a letter or digit, not ${quote(text)}`,
     )
   }
-  return text
+  // `assertionFrom` names an identity without a name by its client id, in any case.
+  return isGuid(text) ? text.toLowerCase() : text
 })
 
 const resourceId = createSchema((text) => {

@@ -10,6 +10,7 @@ import { namedPipe } from '../fixtures/pipe.ts'
 
 const CLIENT = '11111111-1111-4111-8111-111111111111'
 const OTHER = '44444444-4444-4444-8444-444444444444'
+const WITH_LETTERS = 'abcdefab-cdef-4abc-8def-abcdefabcdef'
 const BASE = {
   AZURE_CLIENT_ID: CLIENT.toUpperCase(),
   AZURE_TENANT_ID: 'Contoso.example',
@@ -302,6 +303,14 @@ describe('assertionFrom', () => {
       `identities:\n${entry('orders', CLIENT, withHost(host))}${entry('partner', OTHER, `, assertionFrom: orders${withHost(ownHost)}`)}`,
     )
     expect(directory.identities[1]?.assertionFrom?.name).toBe('orders')
+  })
+
+  test('may name an identity without a name by its client id, in any case', async () => {
+    const { directory } = await load(
+      {},
+      `identities:\n  - { clientId: ${OTHER}, assertionFrom: ${WITH_LETTERS.toUpperCase()} }\n  - { clientId: ${WITH_LETTERS} }\n`,
+    )
+    expect(directory.identities[0]?.assertionFrom?.clientId).toBe(WITH_LETTERS)
   })
 
   test('is not checked against a default login host that is invalid itself', async () => {
