@@ -147,7 +147,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
 
   async function get(request: CacheRequest, signal?: AbortSignal): Promise<AccessToken> {
     const { key } = request
-    const entry = prefetched.get(key) ?? lru.get(key) ?? addEntry(request)
+    const entry = prefetched.get(key) ?? lru.get(key) ?? createEntry(request)
     const now = clock.monotonic()
     entry.lastUsedAt = now
     if (entry.request.identity !== request.identity) entry.request = toSharedRequest(request)
@@ -185,6 +185,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     if (waiting.size >= maxWaiting) {
       throw createOverloadedError('too many requests wait for Entra ID', 'WIMDS_MAX_CONNECTIONS')
     }
+    if (findEntry(entry.key) === undefined) lru.set(entry.key, entry)
     onResult(flight === undefined ? 'miss' : 'coalesced')
     return waitAsCaller(exchange(entry, { isBackground: false, correlationId }), signal)
   }
@@ -396,12 +397,6 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
   /** Returns the entry of a key without counting as a use. */
   function findEntry(key: string): Entry | undefined {
     return prefetched.get(key) ?? lru.peek(key)
-  }
-
-  function addEntry(request: CacheRequest): Entry {
-    const entry = createEntry(request)
-    lru.set(entry.key, entry)
-    return entry
   }
 
   function allEntries(): readonly Entry[] {

@@ -98,8 +98,8 @@ test('a flood of exchanges without an answer does not prevent a refresh', async 
 })
 
 /** A cache with a token for `VAULT`, while as many callers as may wait for another token do so. */
-async function setUpCrowd() {
-  const given = setUpLimited({ maxEntries: 1000 })
+async function setUpCrowd({ maxEntries = 1000 } = {}) {
+  const given = setUpLimited({ maxEntries })
   await ask(given.get, VAULT)
   await vi.advanceTimersByTimeAsync(MINUTE_MS)
   given.entra.behave({ latencyMs: 8000, error: 'entra_timeout' })
@@ -117,6 +117,14 @@ describe('while as many callers wait as may wait', () => {
     expect((await Promise.all(crowd)).every(({ text }) => text === 'entra_timeout')).toBe(true)
     entra.behave({})
     expect((await ask(get, other('new'))).ok).toBe(true)
+  })
+
+  test('the next one leaves no entry, and evicts none', async () => {
+    const { cache, get } = await setUpCrowd({ maxEntries: 2 })
+    for (const index of range(10)) await ask(get, other(index))
+    const scopes = cache.entries().map(({ request }) => request.scope)
+    expect(scopes).toEqual([other('cold').scope, VAULT.scope])
+    expect((await ask(get, VAULT)).text).toBe(`${VAULT.scope} #1`)
   })
 
   test('bypass_cache gets the cached token', async () => {
