@@ -22,6 +22,7 @@ import {
   type AccessToken,
   type CacheRequest,
   createCacheKey,
+  isSameExchange,
   type GetToken,
   type TokenRequest,
   type TokenSource,
@@ -86,8 +87,9 @@ export interface TokenCache {
    */
   readonly entries: () => readonly CacheEntry[]
   /**
-   * Replaces the identity of each key by the one that `find` returns. Removes the keys for which that is none or
-   * one with another key; an exchange of theirs that is in flight is still answered to its callers.
+   * Replaces the identity of each key by the one that `find` returns, and retries at once what may have failed because
+   * of how it was exchanged. Removes the keys for which that is none or one with another key; an exchange of theirs
+   * that is in flight is still answered to its callers.
    */
   readonly updateIdentities: (find: (request: TokenRequest) => Identity | undefined) => void
   /** Retries at once what may have failed because of the projected token that was in this file. */
@@ -111,8 +113,8 @@ interface Flight {
   readonly token: Promise<AccessToken>
   /** Callers have a token or a cached failure meanwhile: see `TokenRequest.isBackground`. */
   readonly isBackground: boolean
-  /** The projected token changed after the exchange had started. */
-  assertionRotated: boolean
+  /** The assertion, or where it goes, has changed since the exchange started. */
+  isOutdated: boolean
 }
 
 /** `bypass_cache` starts an exchange if the cached token is at least this old. */
@@ -255,7 +257,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
       (obtained) => onSuccess(findEntry(entry.key) ?? entry, obtained),
       (thrown: unknown) => onFailure(findEntry(entry.key) ?? entry, toBrokerError(thrown)),
     )
-    inflight.set(entry.key, { token, isBackground, assertionRotated: false })
+    inflight.set(entry.key, { token, isBackground, isOutdated: false })
     return token
   }
 
@@ -271,7 +273,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
   }
 
   function onFailure(entry: Entry, error: BrokerError): never {
-    const isOutdated = inflight.get(entry.key)?.assertionRotated === true
+    const isOutdated = inflight.get(entry.key)?.isOutdated === true
     inflight.delete(entry.key)
     const token = findValidToken(entry.state, clock)
     if (error.code === 'overloaded' && token === undefined && !prefetched.has(entry.key)) {
@@ -363,6 +365,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
       const identity = find(request)
       if (identity !== undefined && createCacheKey(identity, request.scope) === key) {
         entry.request = { ...request, identity }
+        if (!isSameExchange(request.identity, identity)) retryWithNewAssertion(entry)
       } else {
         cancelTimer(entry)
         prefetched.delete(key)
@@ -373,12 +376,17 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
 
   function assertionRotated(tokenFile: string): void {
     for (const entry of allEntries()) {
-      const { key, request, state } = entry
-      if (request.identity.tokenFile !== tokenFile) continue
-      const flight = inflight.get(key)
-      if (flight !== undefined) flight.assertionRotated = true
-      else if (state.kind === 'failed' && mayRecoverWithNewAssertion(state.error))
-        retryNow(entry, state)
+      if (entry.request.identity.tokenFile === tokenFile) retryWithNewAssertion(entry)
+    }
+  }
+
+  /** Retries at once what may have failed because of an assertion that is used no more. */
+  function retryWithNewAssertion(entry: Entry): void {
+    const { key, state } = entry
+    const flight = inflight.get(key)
+    if (flight !== undefined) flight.isOutdated = true
+    else if (state.kind === 'failed' && mayRecoverWithNewAssertion(state.error)) {
+      retryNow(entry, state)
     }
   }
 

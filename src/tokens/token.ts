@@ -1,4 +1,5 @@
 /** The types that the token cache and the exchange share, and the cache's requests. */
+import { isDeepStrictEqual } from 'node:util'
 import type { Identity } from '../identities.ts'
 import type { Secret } from '../secret.ts'
 
@@ -64,13 +65,18 @@ export function createCacheRequest(identity: Identity, scope: string): CacheRequ
 
 /**
  * Returns the cache key: JSON of everything that decides which token Entra ID issues, so that two requests
- * for different tokens never share a key. How the token is exchanged (`exchangeVia`, `assertionFrom`) is no part of it.
+ * for different tokens never share a key.
  */
 export function createCacheKey(
   { authorityHost, tenantId, clientId, tokenFile }: Identity,
   scope: string,
 ): string {
   return JSON.stringify([authorityHost, tenantId, clientId, tokenFile, scope])
+}
+
+/** Returns whether two identities with the same key are exchanged in the same way. */
+export function isSameExchange(a: Identity, b: Identity): boolean {
+  return a.exchangeVia === b.exchangeVia && isDeepStrictEqual(a.assertionFrom, b.assertionFrom)
 }
 
 /**

@@ -1,6 +1,7 @@
 /** What the cache keeps when the identities of the configuration change. */
-import { expect, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { Identity } from '../../src/identities.ts'
+import { BILLING } from '../fixtures/parts.ts'
 import { ask } from './callers.ts'
 import { type Behaviour, other, VAULT } from './scripted-entra.ts'
 import { HOUR_MS, MINUTE_MS, setUp, useFakeTime } from './setup.ts'
@@ -96,6 +97,45 @@ test.each<[string, Behaviour]>([
   await vi.advanceTimersByTimeAsync(HOUR_MS)
   expect(cache.entries()).toEqual([])
   expect(entra.exchanges).toHaveLength(2)
+})
+
+describe.each<[string, Partial<Identity>]>([
+  ['exchangeVia', { exchangeVia: 'token-proxy' }],
+  ['assertionFrom', { assertionFrom: BILLING }],
+])('a key whose identity has another %s', (_, change) => {
+  const changed = { ...VAULT, identity: { ...VAULT.identity, ...change } }
+  const applyChange = replacedBy(change)
+
+  test('is exchanged again after a permanent failure, once', async () => {
+    const { entra, cache, get } = setUp({ behaviour: { error: 'assertion_refused' } })
+    await ask(get, VAULT)
+    cache.updateIdentities(applyChange)
+    await ask(get, changed)
+    expect(entra.exchanges).toHaveLength(2)
+    entra.behave({})
+    cache.updateIdentities(() => structuredClone(changed.identity))
+    expect((await ask(get, changed)).text).toBe('assertion_refused')
+    expect(entra.exchanges).toHaveLength(2)
+  })
+
+  test('is exchanged again after the failure of an exchange that was running', async () => {
+    const { entra, cache, get } = setUp({ behaviour: { error: 'assertion_refused', latencyMs: 100 } })
+    void ask(get, VAULT)
+    cache.updateIdentities(applyChange)
+    await vi.advanceTimersByTimeAsync(100)
+    entra.behave({})
+    expect((await ask(get, changed)).ok).toBe(true)
+  })
+
+  test('waits for the end of a Retry-After', async () => {
+    const { entra, cache, get } = setUp({
+      behaviour: { error: 'entra_throttled', retryAfterMs: MINUTE_MS },
+    })
+    await ask(get, VAULT)
+    entra.behave({})
+    cache.updateIdentities(applyChange)
+    expect((await ask(get, changed)).text).toBe('entra_throttled')
+  })
 })
 
 test('a removed key that is requested again shares the exchange that is still in flight', async () => {
