@@ -1,21 +1,21 @@
 /** The token cache: get · refresh · schedule · retry. One exchange per key at a time (single flight). */
-import { LRUCache } from 'lru-cache'
 import { BrokerError, toBrokerError } from '../errors.ts'
 import type { Identity } from '../identities.ts'
 import { startDeadline, untilAborted } from '../lib/deadline.ts'
+import { createEntry, type Entry, toSharedRequest } from './cache-entry.ts'
 import {
   type Failed,
   findValidToken,
   msUntilDue,
   remainingTtlMs,
   requestedAt,
-  type State,
   toDue,
   toFailed,
   toFresh,
   withRetryAfter,
 } from './cache-state.ts'
 import { type Clock, systemClock } from './clock.ts'
+import { createEntryStore } from './entry-store.ts'
 import { createOverloadedError } from './limiter.ts'
 import { mayRecoverWithNewAssertion, MIN_TTL_MS, computeTtlMs, ttlMs } from './refresh-policy.ts'
 import {
@@ -98,16 +98,6 @@ export interface TokenCache {
   readonly close: () => void
 }
 
-interface Entry {
-  readonly key: string
-  request: TokenRequest
-  state: State
-  /** When a caller last asked for it. */
-  lastUsedAt: number
-  /** The one timer: for the refresh, the retry or the expiry. */
-  timer?: NodeJS.Timeout
-}
-
 /** An exchange that is running. */
 interface Flight {
   readonly token: Promise<AccessToken>
@@ -139,8 +129,7 @@ const MAX_TIMER_MS = 60_000
 export function createTokenCache(source: TokenSource, options: TokenCacheOptions): TokenCache {
   const { maxEntries, maxWaiting = Infinity, clock = systemClock, random = Math.random } = options
   const { onResult = () => {}, onRefresh = () => {} } = options
-  const prefetched = new Map<string, Entry>()
-  const lru = new LRUCache<string, Entry>({ max: maxEntries, dispose: cancelTimer })
+  const store = createEntryStore({ maxEntries, onRemove: cancelTimer })
   const inflight = new Map<string, Flight>()
   const waiting = new Set<object>()
   const retrying = new Set<Entry>()
@@ -149,7 +138,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
 
   async function get(request: CacheRequest, signal?: AbortSignal): Promise<AccessToken> {
     const { key } = request
-    const entry = prefetched.get(key) ?? lru.get(key) ?? createEntry(request)
+    const entry = store.use(key) ?? createEntry(request)
     const now = clock.monotonic()
     entry.lastUsedAt = now
     if (entry.request.identity !== request.identity) entry.request = toSharedRequest(request)
@@ -187,7 +176,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     if (waiting.size >= maxWaiting) {
       throw createOverloadedError('too many requests wait for Entra ID', 'WIMDS_MAX_CONNECTIONS')
     }
-    if (findEntry(entry.key) === undefined) lru.set(entry.key, entry)
+    store.add(entry)
     onResult(flight === undefined ? 'miss' : 'coalesced')
     return waitAsCaller(exchange(entry, { isBackground: false, correlationId }), signal)
   }
@@ -254,8 +243,8 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
       ...(correlationId !== undefined && { correlationId }),
     }
     const token = source(request).then(
-      (obtained) => onSuccess(findEntry(entry.key) ?? entry, obtained),
-      (thrown: unknown) => onFailure(findEntry(entry.key) ?? entry, toBrokerError(thrown)),
+      (obtained) => onSuccess(store.peek(entry.key) ?? entry, obtained),
+      (thrown: unknown) => onFailure(store.peek(entry.key) ?? entry, toBrokerError(thrown)),
     )
     inflight.set(entry.key, { token, isBackground, isOutdated: false })
     return token
@@ -276,9 +265,9 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     const isOutdated = inflight.get(entry.key)?.isOutdated === true
     inflight.delete(entry.key)
     const token = findValidToken(entry.state, clock)
-    if (error.code === 'overloaded' && token === undefined && !prefetched.has(entry.key)) {
+    if (error.code === 'overloaded' && token === undefined && !entry.isPrefetched) {
       // Not cached: the key itself is fine, and is to be served as soon as there is capacity.
-      if (entry.state.kind === 'empty') lru.delete(entry.key)
+      if (entry.state.kind === 'empty') store.remove(entry)
       throw error
     }
     const failed = toFailed(entry.state, error, clock, random)
@@ -294,11 +283,11 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
   /** Sets the timer for the entry's next refresh, retry or expiry, if it has one. */
   function schedule(entry: Entry, delayMs?: number): void {
     cancelTimer(entry)
-    const { key, state } = entry
-    // Evicted, or the cache is closed.
-    if (findEntry(key) !== entry || state.kind === 'empty') return
+    const { state } = entry
+    // Removed while its exchange ran.
+    if (store.peek(entry.key) !== entry) return
     const ttl = remainingTtlMs(state, clock)
-    if (ttl === 0 && !prefetched.has(key)) {
+    if (ttl === 0 && !entry.isPrefetched) {
       if (state.kind === 'failed' && state.error.isPermanent) return
       if (retrying.size >= MAX_RETRYING) return
       retrying.add(entry)
@@ -320,62 +309,59 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     if (msUntilDue(entry.state, ttl, now) > 0) schedule(entry)
     else if (isInUse(entry, now)) void refresh(entry)
     else if (ttl > 0) schedule(entry, ttl)
-    else if (entry.state.kind === 'fresh') lru.delete(entry.key)
+    else if (entry.state.kind === 'fresh') store.remove(entry)
   }
 
   /** Returns whether the token is worth an exchange that no caller has asked for. */
   function isInUse(entry: Entry, now: number): boolean {
-    const { key, state } = entry
+    const { state } = entry
     const mayRetry =
-      prefetched.has(key) ||
+      entry.isPrefetched ||
       findValidToken(state, clock) !== undefined ||
       (state.kind === 'failed' && !state.error.isPermanent)
     return mayRetry && isAwaited(entry, now, BACKGROUND_RETRY_WINDOW_MS)
   }
 
   /** Returns whether somebody is expected to ask for the token: without one, for `windowMs` after the last request. */
-  function isAwaited({ key, state, lastUsedAt }: Entry, now: number, windowMs: number): boolean {
-    if (prefetched.has(key)) return true
+  function isAwaited(entry: Entry, now: number, windowMs: number): boolean {
+    const { isPrefetched, state, lastUsedAt } = entry
+    if (isPrefetched) return true
     const token = findValidToken(state, clock)
     return token === undefined ? now - lastUsedAt < windowMs : lastUsedAt > requestedAt(token)
   }
 
   async function prefetch(requests: readonly CacheRequest[]): Promise<void> {
     const byKey = new Map(requests.map((request) => [request.key, request]))
-    for (const [key, entry] of prefetched) {
-      if (byKey.has(key)) continue
-      prefetched.delete(key)
-      lru.set(key, entry)
+    for (const entry of store.all()) {
+      if (entry.isPrefetched && !byKey.has(entry.key)) store.setPrefetched(entry, false)
     }
-    const attempts = [...byKey].map(async ([key, request]) => {
-      const entry = findEntry(key) ?? createEntry(request)
-      prefetched.set(key, entry)
-      lru.delete(key)
-      entry.request = toSharedRequest(request)
-      if (entry.state.kind === 'empty') await exchange(entry, { isBackground: false })
-      else if (!inflight.has(key)) schedule(entry)
-    })
     // A failure is the entry's state, and is retried.
-    await Promise.allSettled(attempts)
+    await Promise.allSettled([...byKey.values()].map(prefetchOne))
+  }
+
+  async function prefetchOne(request: CacheRequest): Promise<void> {
+    const entry = store.peek(request.key) ?? createEntry(request)
+    store.setPrefetched(entry, true)
+    entry.request = toSharedRequest(request)
+    if (entry.state.kind === 'empty') await exchange(entry, { isBackground: false })
+    else if (!inflight.has(entry.key)) schedule(entry)
   }
 
   function updateIdentities(find: (request: TokenRequest) => Identity | undefined): void {
-    for (const entry of allEntries()) {
+    for (const entry of store.all()) {
       const { key, request } = entry
       const identity = find(request)
       if (identity !== undefined && createCacheKey(identity, request.scope) === key) {
         entry.request = { ...request, identity }
         if (!isSameExchange(request.identity, identity)) retryWithNewAssertion(entry)
       } else {
-        cancelTimer(entry)
-        prefetched.delete(key)
-        lru.delete(key)
+        store.remove(entry)
       }
     }
   }
 
   function assertionRotated(tokenFile: string): void {
-    for (const entry of allEntries()) {
+    for (const entry of store.all()) {
       if (entry.request.identity.tokenFile === tokenFile) retryWithNewAssertion(entry)
     }
   }
@@ -402,18 +388,9 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     if (willRetry) exchange(entry, { isBackground: false }).catch(() => {})
   }
 
-  /** Returns the entry of a key without counting as a use. */
-  function findEntry(key: string): Entry | undefined {
-    return prefetched.get(key) ?? lru.peek(key)
-  }
-
-  function allEntries(): readonly Entry[] {
-    return [...prefetched.values(), ...lru.values()]
-  }
-
   function entries(): readonly CacheEntry[] {
     const now = clock.monotonic()
-    return allEntries().flatMap((entry): CacheEntry[] => {
+    return store.all().flatMap((entry): CacheEntry[] => {
       const { request, state } = entry
       const token = findValidToken(state, clock)
       const counts = isAwaited(entry, now, FAILURE_WINDOW_MS)
@@ -436,24 +413,8 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
   }
 
   function close(): void {
-    for (const entry of allEntries()) cancelTimer(entry)
-    prefetched.clear()
-    lru.clear()
+    for (const entry of store.all()) store.remove(entry)
   }
-}
-
-function createEntry(request: CacheRequest): Entry {
-  return {
-    key: request.key,
-    request: toSharedRequest(request),
-    state: { kind: 'empty' },
-    lastUsedAt: -Infinity,
-  }
-}
-
-/** Returns what all requests of a key have in common. */
-function toSharedRequest({ identity, scope }: TokenRequest): TokenRequest {
-  return { identity, scope }
 }
 
 function createExpiredOnArrivalError(): BrokerError {
