@@ -2,7 +2,7 @@
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import type { IdentityDirectory } from '../identities.ts'
 import { normalizeResource } from '../resource.ts'
-import type { CacheEntry } from '../tokens/token-cache.ts'
+import type { CacheEntry } from '../tokens/cache-entry.ts'
 import type { ClientInventory } from './clients.ts'
 import type { EventName } from './events.ts'
 import { Counter, Gauge, type Registry } from './prometheus.ts'

@@ -6,7 +6,7 @@ import { firstItems } from '../lib/first-items.ts'
 import { scrub } from '../secret.ts'
 import type { Clock } from '../tokens/clock.ts'
 import { type TokenRequest, toResource } from '../tokens/token.ts'
-import type { CacheEntry } from '../tokens/token-cache.ts'
+import type { CacheEntry } from '../tokens/cache-entry.ts'
 import { createExpiredError, type ReadinessState } from './readiness.ts'
 import type { StatusDocument } from './status-schema.ts'
 

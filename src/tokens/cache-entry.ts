@@ -1,6 +1,14 @@
-/** What the token cache knows of one key. */
-import type { State } from './cache-state.ts'
-import type { CacheRequest, TokenRequest } from './token.ts'
+/** What the token cache knows of one key, and whether anybody needs its token. */
+import type { BrokerError } from '../errors.ts'
+import {
+  findValidToken,
+  msUntilDue,
+  remainingTtlMs,
+  requestedAt,
+  type State,
+} from './cache-state.ts'
+import type { Clock } from './clock.ts'
+import type { AccessToken, CacheRequest, TokenRequest } from './token.ts'
 
 export interface Entry {
   readonly key: string
@@ -14,6 +22,29 @@ export interface Entry {
   /** The one timer: for the refresh, the retry or the expiry. */
   timer?: NodeJS.Timeout
 }
+
+/** The state of one key, for status and metrics. */
+export interface CacheEntry {
+  readonly request: TokenRequest
+  /** The cached token; undefined once it has expired. */
+  readonly token?: AccessToken
+  /** The last exchanges failed, and somebody is expected to ask: the latest error, how many failed in a row, and since when (monotonic clock). */
+  readonly failure?: {
+    readonly error: BrokerError
+    readonly count: number
+    readonly since: number
+  }
+  /** When the token is refreshed or the exchange is retried, on the monotonic clock. */
+  readonly nextAttemptAt: number
+}
+
+/** Callers that got a failure are expected back within this time; until then the cache retries. */
+const RETRY_WINDOW_MS = 2 * 60_000
+/**
+ * A failure without a token is shown for this long after the last request. Longer than the retries, so that an
+ * application that asks every few minutes, as in a crash loop, shows as failing all the time.
+ */
+const FAILURE_WINDOW_MS = 5 * 60_000
 
 /** Creates the entry of a key that nobody has asked for yet. */
 export function createEntry(request: CacheRequest): Entry {
@@ -29,4 +60,45 @@ export function createEntry(request: CacheRequest): Entry {
 /** Returns what all requests of a key have in common. */
 export function toSharedRequest({ identity, scope }: TokenRequest): TokenRequest {
   return { identity, scope }
+}
+
+/** Returns whether the token is worth an exchange that no caller has asked for. */
+export function isInUse(entry: Entry, clock: Clock): boolean {
+  const { isPrefetched, state } = entry
+  const hasToken = findValidToken(state, clock) !== undefined
+  const mayPass = state.kind === 'failed' && !state.error.isPermanent
+  return isPrefetched || ((hasToken || mayPass) && isAwaited(entry, clock, RETRY_WINDOW_MS))
+}
+
+/**
+ * Returns whether somebody is expected to ask for the token: it is prefetched; or it was requested again since it was
+ * obtained; or, while none is cached, the last request was less than `windowMs` ago.
+ */
+function isAwaited(entry: Entry, clock: Clock, windowMs: number): boolean {
+  if (entry.isPrefetched) return true
+  const token = findValidToken(entry.state, clock)
+  return token === undefined
+    ? clock.monotonic() - entry.lastUsedAt < windowMs
+    : entry.lastUsedAt > requestedAt(token)
+}
+
+/** Returns the state of a key; undefined if it has neither a token nor a caller who is expected to ask for one. */
+export function describeEntry(entry: Entry, clock: Clock): CacheEntry | undefined {
+  const { request, state } = entry
+  const now = clock.monotonic()
+  const token = findValidToken(state, clock)
+  const isFailureShown = isAwaited(entry, clock, FAILURE_WINDOW_MS)
+  if (token === undefined && !isFailureShown) return undefined
+  const isNegative = state.kind === 'failed' && token === undefined
+  return {
+    request,
+    ...(token !== undefined && { token }),
+    ...(state.kind === 'failed' &&
+      isFailureShown && {
+        failure: { error: state.error, count: state.failures, since: state.since },
+      }),
+    nextAttemptAt: isNegative
+      ? state.cachedUntil
+      : now + msUntilDue(state, remainingTtlMs(state, clock), now),
+  }
 }

@@ -2,7 +2,14 @@
 import { BrokerError, toBrokerError } from '../errors.ts'
 import type { Identity } from '../identities.ts'
 import { startDeadline, untilAborted } from '../lib/deadline.ts'
-import { createEntry, type Entry, toSharedRequest } from './cache-entry.ts'
+import {
+  type CacheEntry,
+  createEntry,
+  describeEntry,
+  type Entry,
+  isInUse,
+  toSharedRequest,
+} from './cache-entry.ts'
 import {
   type Failed,
   findValidToken,
@@ -30,21 +37,6 @@ import {
 
 /** How the cache answered a request; the label values of `wimds_token_cache_results_total`. */
 export type CacheResult = 'hit' | 'miss' | 'coalesced' | 'negative_hit' | 'bypass'
-
-/** The state of one key, for status and metrics. */
-export interface CacheEntry {
-  readonly request: TokenRequest
-  /** The cached token; undefined once it has expired. */
-  readonly token?: AccessToken
-  /** The last exchanges failed, and somebody is expected to ask: the latest error, how many failed in a row, and since when (monotonic clock). */
-  readonly failure?: {
-    readonly error: BrokerError
-    readonly count: number
-    readonly since: number
-  }
-  /** When the token is refreshed or the exchange is retried, on the monotonic clock. */
-  readonly nextAttemptAt: number
-}
 
 /** The outcome of an exchange that was made while a token was cached. */
 export interface RefreshEvent {
@@ -80,11 +72,7 @@ export interface TokenCache {
    * they are never evicted. Resolves when each has been attempted once.
    */
   readonly prefetch: (requests: readonly CacheRequest[]) => Promise<void>
-  /**
-   * Returns the state of the keys. A failure counts while somebody is expected to ask for the token: it is prefetched;
-   * or a token is cached that was requested since it was obtained; or, without one, the last request was less than
-   * five minutes ago. Then it is left out, whether or not it was permanent.
-   */
+  /** Returns the state of the keys. Leaves a failure out when nobody is expected to ask for the token any more. */
   readonly entries: () => readonly CacheEntry[]
   /**
    * Replaces the identity of each key by the one that `find` returns, and retries at once what may have failed because
@@ -111,13 +99,6 @@ interface Flight {
 const MIN_BYPASS_AGE_MS = 60_000
 /** How long a caller with `bypass_cache` waits for a new token before it gets the cached one. */
 const MAX_BYPASS_WAIT_MS = 2000
-/** Callers that got a failure are expected back within this time; until then the cache retries. */
-const BACKGROUND_RETRY_WINDOW_MS = 2 * 60_000
-/**
- * A failure without a token counts for this long after the last request. Longer than the retries, so that an
- * application that asks every few minutes, as in a crash loop, shows as failing all the time.
- */
-const FAILURE_WINDOW_MS = 5 * 60_000
 /** Failing keys that are retried in the background at the same time; callers retry the others. */
 const MAX_RETRYING = 16
 /** A retry that is later than this did not start: the next caller makes the exchange. */
@@ -307,27 +288,9 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     const now = clock.monotonic()
     const ttl = remainingTtlMs(entry.state, clock)
     if (msUntilDue(entry.state, ttl, now) > 0) schedule(entry)
-    else if (isInUse(entry, now)) void refresh(entry)
+    else if (isInUse(entry, clock)) void refresh(entry)
     else if (ttl > 0) schedule(entry, ttl)
     else if (entry.state.kind === 'fresh') store.remove(entry)
-  }
-
-  /** Returns whether the token is worth an exchange that no caller has asked for. */
-  function isInUse(entry: Entry, now: number): boolean {
-    const { state } = entry
-    const mayRetry =
-      entry.isPrefetched ||
-      findValidToken(state, clock) !== undefined ||
-      (state.kind === 'failed' && !state.error.isPermanent)
-    return mayRetry && isAwaited(entry, now, BACKGROUND_RETRY_WINDOW_MS)
-  }
-
-  /** Returns whether somebody is expected to ask for the token: without one, for `windowMs` after the last request. */
-  function isAwaited(entry: Entry, now: number, windowMs: number): boolean {
-    const { isPrefetched, state, lastUsedAt } = entry
-    if (isPrefetched) return true
-    const token = findValidToken(state, clock)
-    return token === undefined ? now - lastUsedAt < windowMs : lastUsedAt > requestedAt(token)
   }
 
   async function prefetch(requests: readonly CacheRequest[]): Promise<void> {
@@ -378,7 +341,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
 
   /** Ends the backoff. Callers without a token wait for the retry: the cached failure may be over. */
   function retryNow(entry: Entry, state: Failed): void {
-    const willRetry = entry.timer !== undefined && isInUse(entry, clock.monotonic())
+    const willRetry = entry.timer !== undefined && isInUse(entry, clock)
     entry.state = toDue(state, clock)
     if (findValidToken(state, clock) !== undefined) {
       schedule(entry)
@@ -389,27 +352,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
   }
 
   function entries(): readonly CacheEntry[] {
-    const now = clock.monotonic()
-    return store.all().flatMap((entry): CacheEntry[] => {
-      const { request, state } = entry
-      const token = findValidToken(state, clock)
-      const counts = isAwaited(entry, now, FAILURE_WINDOW_MS)
-      if (token === undefined && !counts) return []
-      const isNegative = state.kind === 'failed' && token === undefined
-      return [
-        {
-          request,
-          ...(token !== undefined && { token }),
-          ...(state.kind === 'failed' &&
-            counts && {
-              failure: { error: state.error, count: state.failures, since: state.since },
-            }),
-          nextAttemptAt: isNegative
-            ? state.cachedUntil
-            : now + msUntilDue(state, remainingTtlMs(state, clock), now),
-        },
-      ]
-    })
+    return store.all().flatMap((entry) => describeEntry(entry, clock) ?? [])
   }
 
   function close(): void {

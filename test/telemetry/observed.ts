@@ -8,7 +8,7 @@ import { Secret } from '../../src/secret.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { createTelemetry } from '../../src/telemetry/telemetry.ts'
-import type { CacheEntry } from '../../src/tokens/token-cache.ts'
+import type { CacheEntry } from '../../src/tokens/cache-entry.ts'
 import type { ExchangeEvent } from '../../src/tokens/token-sources.ts'
 import { aToken, frozenClock, NOW, ORDERS } from '../fixtures/parts.ts'
 

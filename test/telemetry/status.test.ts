@@ -7,7 +7,7 @@ import { describeSettings } from '../../src/telemetry/settings-view.ts'
 import { type StatusDocument, StatusSchema } from '../../src/telemetry/status-schema.ts'
 import { aToken, NOW, ORDERS } from '../fixtures/parts.ts'
 import { aStatus } from '../fixtures/status.ts'
-import type { CacheEntry } from '../../src/tokens/token-cache.ts'
+import type { CacheEntry } from '../../src/tokens/cache-entry.ts'
 import { cached, exchange, failing, observe, readable, reply, VAULT } from './observed.ts'
 
 const documentOf = (given: Parameters<typeof observe>[0]) => {
