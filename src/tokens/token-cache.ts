@@ -34,6 +34,7 @@ import {
   type TokenRequest,
   type TokenSource,
 } from './token.ts'
+import { createWaitingCallers } from './waiting-callers.ts'
 
 /** How the cache answered a request; the label values of `wimds_token_cache_results_total`. */
 export type CacheResult = 'hit' | 'miss' | 'coalesced' | 'negative_hit' | 'bypass'
@@ -112,7 +113,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
   const { onResult = () => {}, onRefresh = () => {} } = options
   const store = createEntryStore({ maxEntries, onRemove: cancelTimer })
   const inflight = new Map<string, Flight>()
-  const waiting = new Set<object>()
+  const waiting = createWaitingCallers(maxWaiting)
   const retrying = new Set<Entry>()
 
   return { get, prefetch, entries, updateIdentities, assertionRotated, close }
@@ -130,7 +131,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     }
     if (request.bypassCache === true && mayBypassCache(entry, state.token, now)) {
       onResult('bypass')
-      return waitAsCaller(replaceToken(entry, state.token, request.correlationId), signal)
+      return waiting.wait(replaceToken(entry, state.token, request.correlationId), signal)
     }
     // Timers are late after the machine slept, and are not set for a token that was not in use.
     if (msUntilDue(state, ttl, now) <= 0 && !inflight.has(key)) void refresh(entry)
@@ -154,31 +155,18 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
         throw withRetryAfter(state.error, state.cachedUntil - now)
       }
     }
-    if (waiting.size >= maxWaiting) {
+    if (waiting.isFull()) {
       throw createOverloadedError('too many requests wait for Entra ID', 'WIMDS_MAX_CONNECTIONS')
     }
     store.add(entry)
     onResult(flight === undefined ? 'miss' : 'coalesced')
-    return waitAsCaller(exchange(entry, { isBackground: false, correlationId }), signal)
-  }
-
-  /** Waits for the outcome as one of the waiting callers, until it is there or the caller hangs up. */
-  async function waitAsCaller<T>(outcome: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-    const leave = () => waiting.delete(leave)
-    if (signal?.aborted !== true) waiting.add(leave)
-    signal?.addEventListener('abort', leave)
-    try {
-      return await outcome
-    } finally {
-      leave()
-      signal?.removeEventListener('abort', leave)
-    }
+    return waiting.wait(exchange(entry, { isBackground: false, correlationId }), signal)
   }
 
   function mayBypassCache({ key, state }: Entry, token: AccessToken, now: number): boolean {
     const age = now - requestedAt(token)
     const isIdle = state.kind === 'fresh' && !inflight.has(key)
-    return isIdle && age >= MIN_BYPASS_AGE_MS && waiting.size < maxWaiting
+    return isIdle && age >= MIN_BYPASS_AGE_MS && !waiting.isFull()
   }
 
   /** Returns a new token if it comes soon, otherwise the cached one while it is valid. */
