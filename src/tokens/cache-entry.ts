@@ -3,9 +3,9 @@ import type { BrokerError } from '../errors.ts'
 import {
   findValidToken,
   msUntilDue,
-  remainingTtlMs,
   requestedAt,
   type State,
+  tokenTtlMs,
 } from './cache-state.ts'
 import type { Clock } from './clock.ts'
 import type { AccessToken, CacheRequest, TokenRequest } from './token.ts'
@@ -65,7 +65,7 @@ export function toSharedRequest({ identity, scope }: TokenRequest): TokenRequest
 /** Returns whether the token is worth an exchange that no caller has asked for. */
 export function isInUse(entry: Entry, clock: Clock): boolean {
   const { isPrefetched, state } = entry
-  const hasToken = findValidToken(state, clock) !== undefined
+  const hasToken = tokenTtlMs(state, clock) > 0
   const mayPass = state.kind === 'failed' && !state.error.isPermanent
   return isPrefetched || ((hasToken || mayPass) && isAwaited(entry, clock, RETRY_WINDOW_MS))
 }
@@ -99,6 +99,6 @@ export function describeEntry(entry: Entry, clock: Clock): CacheEntry | undefine
       }),
     nextAttemptAt: isNegative
       ? state.cachedUntil
-      : now + msUntilDue(state, remainingTtlMs(state, clock), now),
+      : now + msUntilDue(state, tokenTtlMs(state, clock), now),
   }
 }

@@ -49,15 +49,16 @@ const STREAK_RESET_MS = 10 * 60_000
 /** A federated credential may take this long to reach all nodes of Entra ID (E8). */
 const PROPAGATION_MS = 10 * 60_000
 
-/** Returns the cached token while it is valid. */
-export function findValidToken({ token }: State, clock: Clock): AccessToken | undefined {
-  return token !== undefined && ttlMs(token, clock) >= MIN_TTL_MS ? token : undefined
+/** Returns the time to live of the cached token in milliseconds; 0 without one that is valid. */
+export function tokenTtlMs({ token }: State, clock: Clock): number {
+  if (token === undefined) return 0
+  const ttl = ttlMs(token, clock)
+  return ttl < MIN_TTL_MS ? 0 : ttl
 }
 
-/** Returns the time to live of the cached token in milliseconds; 0 without one that is valid. */
-export function remainingTtlMs(state: State, clock: Clock): number {
-  const token = findValidToken(state, clock)
-  return token === undefined ? 0 : ttlMs(token, clock)
+/** Returns the cached token while it is valid. */
+export function findValidToken(state: State, clock: Clock): AccessToken | undefined {
+  return tokenTtlMs(state, clock) > 0 ? state.token : undefined
 }
 
 /** Returns when the token was requested, on the monotonic clock. */
@@ -65,15 +66,16 @@ export function requestedAt({ expiresAtMonotonic, lifetimeMs }: AccessToken): nu
   return expiresAtMonotonic - lifetimeMs
 }
 
-/** Returns the milliseconds until the refresh or the retry of a key whose token has this time to live. */
+/** Returns the milliseconds until the refresh or the retry of a key; `ttl` is the `tokenTtlMs` of its state. */
 export function msUntilDue(state: State, ttl: number, now: number): number {
   if (state.kind === 'failed') return state.retryAt - now
   return state.kind === 'fresh' ? ttl - state.refreshWhenTtlBelowMs : 0
 }
 
-/** Returns the state after an exchange that returned a token with this time to live. */
-export function toFresh(token: AccessToken, ttl: number, random: () => number): Fresh {
-  const refreshDelayMs = computeRefreshDelayMs(token, token.lifetimeMs - ttl, random)
+/** Returns the state after an exchange that returned a token. */
+export function toFresh(token: AccessToken, clock: Clock, random: () => number): Fresh {
+  const durationMs = token.lifetimeMs - ttlMs(token, clock)
+  const refreshDelayMs = computeRefreshDelayMs(token, durationMs, random)
   return { kind: 'fresh', token, refreshWhenTtlBelowMs: token.lifetimeMs - refreshDelayMs }
 }
 
@@ -94,8 +96,8 @@ export function toFailed(
   const graceMs = notFoundSince === undefined ? 0 : notFoundSince + PROPAGATION_MS - now
   const error =
     isNotFound && graceMs > 0 ? withPropagationGrace(thrown, clock.wall() + graceMs) : thrown
-  const tokenTtlMs = remainingTtlMs(previous, clock)
-  const retryDelayMs = computeRetryDelayMs(error, { failures, tokenTtlMs }, random)
+  const failed = { failures, tokenTtlMs: tokenTtlMs(previous, clock) }
+  const retryDelayMs = computeRetryDelayMs(error, failed, random)
   return {
     kind: 'failed',
     ...(token !== undefined && { token }),

@@ -25,7 +25,7 @@ export function ttlMs(token: Expiry, clock: Clock): number {
 }
 
 /** Returns the same as `ttlMs`, for instants that have been read already. */
-export function computeTtlMs(token: Expiry, wall: number, monotonic: number): number {
+function computeTtlMs(token: Expiry, wall: number, monotonic: number): number {
   const byWall = token.expiresAt - wall
   const byMonotonic = token.expiresAtMonotonic - monotonic
   return byWall - byMonotonic > MAX_DRIFT_MS ? byMonotonic : byWall

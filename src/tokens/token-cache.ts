@@ -12,19 +12,18 @@ import {
 } from './cache-entry.ts'
 import {
   type Failed,
-  findValidToken,
   msUntilDue,
-  remainingTtlMs,
   requestedAt,
   toDue,
   toFailed,
   toFresh,
+  tokenTtlMs,
   withRetryAfter,
 } from './cache-state.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { createEntryStore } from './entry-store.ts'
 import { createOverloadedError } from './limiter.ts'
-import { mayRecoverWithNewAssertion, MIN_TTL_MS, computeTtlMs, ttlMs } from './refresh-policy.ts'
+import { mayRecoverWithNewAssertion, MIN_TTL_MS, ttlMs } from './refresh-policy.ts'
 import {
   type AccessToken,
   type CacheRequest,
@@ -125,18 +124,17 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     entry.lastUsedAt = now
     if (entry.request.identity !== request.identity) entry.request = toSharedRequest(request)
     const { state } = entry
-    const ttl = state.token === undefined ? 0 : computeTtlMs(state.token, clock.wall(), now)
-    if (state.token === undefined || ttl < MIN_TTL_MS) {
-      return waitForToken(entry, request, signal)
-    }
-    if (request.bypassCache === true && mayBypassCache(entry, state.token, now)) {
+    const { token } = state
+    const ttl = tokenTtlMs(state, clock)
+    if (token === undefined || ttl === 0) return waitForToken(entry, request, signal)
+    if (request.bypassCache === true && mayBypassCache(entry, token, now)) {
       onResult('bypass')
-      return waiting.wait(replaceToken(entry, state.token, request.correlationId), signal)
+      return waiting.wait(replaceToken(entry, token, request.correlationId), signal)
     }
     // Timers are late after the machine slept, and are not set for a token that was not in use.
     if (msUntilDue(state, ttl, now) <= 0 && !inflight.has(key)) void refresh(entry)
     onResult('hit')
-    return state.token
+    return token
   }
 
   async function waitForToken(
@@ -223,8 +221,8 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     const ttl = ttlMs(token, clock)
     if (ttl < MIN_TTL_MS) return onFailure(entry, createExpiredOnArrivalError())
     inflight.delete(entry.key)
-    const hadToken = findValidToken(entry.state, clock) !== undefined
-    entry.state = toFresh(token, ttl, random)
+    const hadToken = tokenTtlMs(entry.state, clock) > 0
+    entry.state = toFresh(token, clock, random)
     if (hadToken) onRefresh({ request: entry.request, ttlMs: ttl })
     schedule(entry)
     return token
@@ -233,8 +231,8 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
   function onFailure(entry: Entry, error: BrokerError): never {
     const isOutdated = inflight.get(entry.key)?.isOutdated === true
     inflight.delete(entry.key)
-    const token = findValidToken(entry.state, clock)
-    if (error.code === 'overloaded' && token === undefined && !entry.isPrefetched) {
+    const ttl = tokenTtlMs(entry.state, clock)
+    if (error.code === 'overloaded' && ttl === 0 && !entry.isPrefetched) {
       // Not cached: the key itself is fine, and is to be served as soon as there is capacity.
       if (entry.state.kind === 'empty') store.remove(entry)
       throw error
@@ -242,9 +240,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     const failed = toFailed(entry.state, error, clock, random)
     entry.state =
       isOutdated && mayRecoverWithNewAssertion(failed.error) ? toDue(failed, clock) : failed
-    if (token !== undefined) {
-      onRefresh({ request: entry.request, error: failed.error, ttlMs: ttlMs(token, clock) })
-    }
+    if (ttl > 0) onRefresh({ request: entry.request, error: failed.error, ttlMs: ttl })
     schedule(entry)
     throw withRetryAfter(failed.error, entry.state.cachedUntil - clock.monotonic())
   }
@@ -255,7 +251,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     const { state } = entry
     // Removed while its exchange ran.
     if (store.peek(entry.key) !== entry) return
-    const ttl = remainingTtlMs(state, clock)
+    const ttl = tokenTtlMs(state, clock)
     if (ttl === 0 && !entry.isPrefetched) {
       if (state.kind === 'failed' && state.error.isPermanent) return
       if (retrying.size >= MAX_RETRYING) return
@@ -274,7 +270,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
   function onTimer(entry: Entry): void {
     cancelTimer(entry)
     const now = clock.monotonic()
-    const ttl = remainingTtlMs(entry.state, clock)
+    const ttl = tokenTtlMs(entry.state, clock)
     if (msUntilDue(entry.state, ttl, now) > 0) schedule(entry)
     else if (isInUse(entry, clock)) void refresh(entry)
     else if (ttl > 0) schedule(entry, ttl)
@@ -331,7 +327,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
   function retryNow(entry: Entry, state: Failed): void {
     const willRetry = entry.timer !== undefined && isInUse(entry, clock)
     entry.state = toDue(state, clock)
-    if (findValidToken(state, clock) !== undefined) {
+    if (tokenTtlMs(state, clock) > 0) {
       schedule(entry)
       return
     }
