@@ -1,12 +1,6 @@
 /** What the token cache knows of one key, and whether anybody needs its token. */
 import type { BrokerError } from '../errors.ts'
-import {
-  findValidToken,
-  msUntilDue,
-  requestedAt,
-  type State,
-  tokenTtlMs,
-} from './cache-state.ts'
+import { findValidToken, msUntilDue, requestedAt, type State, tokenTtlMs } from './cache-state.ts'
 import type { Clock } from './clock.ts'
 import type { AccessToken, CacheRequest, TokenRequest } from './token.ts'
 

@@ -132,7 +132,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
       return waiting.wait(replaceToken(entry, token, request.correlationId), signal)
     }
     // Timers are late after the machine slept, and are not set for a token that was not in use.
-    if (msUntilDue(state, ttl, now) <= 0 && !inflight.has(key)) void refresh(entry)
+    if (msUntilDue(state, ttl, now) <= 0 && !inflight.has(key)) refresh(entry)
     onResult('hit')
     return token
   }
@@ -184,19 +184,13 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     }
   }
 
-  /** Refreshes the token, or retries after a failure, in the background. */
-  async function refresh(entry: Entry): Promise<void> {
-    try {
-      await exchange(entry, { isBackground: true })
-    } catch {
-      // The failure is the entry's state, and `schedule` has set the timer for the next attempt.
-    }
+  /** Starts the refresh, or the retry after a failure, in the background. */
+  function refresh(entry: Entry): void {
+    // A failure is the entry's state.
+    exchange(entry, { isBackground: true }).catch(() => {})
   }
 
-  /**
-   * Single flight: returns the running exchange of this key, or starts one. The outcome goes to the entry that
-   * the key has then, which is another one if this one is evicted and the key requested again.
-   */
+  /** Single flight: returns the running exchange of this key, or starts one. */
   function exchange(
     entry: Entry,
     { isBackground, correlationId }: { isBackground: boolean; correlationId?: string | undefined },
@@ -204,45 +198,66 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     const running = inflight.get(entry.key)
     if (running !== undefined) return running.token
     cancelTimer(entry)
-    const request = {
+    const token = run(entry, {
       ...entry.request,
       isBackground,
       ...(correlationId !== undefined && { correlationId }),
-    }
-    const token = source(request).then(
-      (obtained) => onSuccess(store.peek(entry.key) ?? entry, obtained),
-      (thrown: unknown) => onFailure(store.peek(entry.key) ?? entry, toBrokerError(thrown)),
-    )
+    })
     inflight.set(entry.key, { token, isBackground, isOutdated: false })
     return token
   }
 
-  function onSuccess(entry: Entry, token: AccessToken): AccessToken {
-    const ttl = ttlMs(token, clock)
-    if (ttl < MIN_TTL_MS) return onFailure(entry, createExpiredOnArrivalError())
-    inflight.delete(entry.key)
-    const hadToken = tokenTtlMs(entry.state, clock) > 0
-    entry.state = toFresh(token, clock, random)
-    if (hadToken) onRefresh({ request: entry.request, ttlMs: ttl })
-    schedule(entry)
+  /** Makes one exchange and records its outcome. */
+  async function run(entry: Entry, request: TokenRequest): Promise<AccessToken> {
+    let token: AccessToken
+    try {
+      token = await source(request)
+      requireUnexpired(token)
+    } catch (thrown) {
+      throw recordFailure(findSuccessor(entry), toBrokerError(thrown))
+    } finally {
+      inflight.delete(entry.key)
+    }
+    recordSuccess(findSuccessor(entry), token)
     return token
   }
 
-  function onFailure(entry: Entry, error: BrokerError): never {
-    const isOutdated = inflight.get(entry.key)?.isOutdated === true
-    inflight.delete(entry.key)
+  /** Returns the entry that the key has now: another one if this one was evicted and the key requested again. */
+  function findSuccessor(entry: Entry): Entry {
+    return store.peek(entry.key) ?? entry
+  }
+
+  /** Throws if the exchange took longer than the token lives. */
+  function requireUnexpired(token: AccessToken): void {
+    if (ttlMs(token, clock) >= MIN_TTL_MS) return
+    throw new BrokerError(
+      'entra_bad_response',
+      'the access token had expired when it arrived. Fix: check its lifetime, and how long exchanges take',
+    )
+  }
+
+  function recordSuccess(entry: Entry, token: AccessToken): void {
+    const isRefresh = tokenTtlMs(entry.state, clock) > 0
+    entry.state = toFresh(token, clock, random)
+    if (isRefresh) onRefresh({ request: entry.request, ttlMs: ttlMs(token, clock) })
+    schedule(entry)
+  }
+
+  /** Records a failure, and returns the error for the callers that wait. */
+  function recordFailure(entry: Entry, error: BrokerError): BrokerError {
     const ttl = tokenTtlMs(entry.state, clock)
     if (error.code === 'overloaded' && ttl === 0 && !entry.isPrefetched) {
       // Not cached: the key itself is fine, and is to be served as soon as there is capacity.
       if (entry.state.kind === 'empty') store.remove(entry)
-      throw error
+      return error
     }
     const failed = toFailed(entry.state, error, clock, random)
-    entry.state =
-      isOutdated && mayRecoverWithNewAssertion(failed.error) ? toDue(failed, clock) : failed
+    const isOver =
+      inflight.get(entry.key)?.isOutdated === true && mayRecoverWithNewAssertion(failed.error)
+    entry.state = isOver ? toDue(failed, clock) : failed
     if (ttl > 0) onRefresh({ request: entry.request, error: failed.error, ttlMs: ttl })
     schedule(entry)
-    throw withRetryAfter(failed.error, entry.state.cachedUntil - clock.monotonic())
+    return withRetryAfter(failed.error, entry.state.cachedUntil - clock.monotonic())
   }
 
   /** Sets the timer for the entry's next refresh, retry or expiry, if it has one. */
@@ -272,7 +287,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     const now = clock.monotonic()
     const ttl = tokenTtlMs(entry.state, clock)
     if (msUntilDue(entry.state, ttl, now) > 0) schedule(entry)
-    else if (isInUse(entry, clock)) void refresh(entry)
+    else if (isInUse(entry, clock)) refresh(entry)
     else if (ttl > 0) schedule(entry, ttl)
     else if (entry.state.kind === 'fresh') store.remove(entry)
   }
@@ -342,11 +357,4 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
   function close(): void {
     for (const entry of store.all()) store.remove(entry)
   }
-}
-
-function createExpiredOnArrivalError(): BrokerError {
-  return new BrokerError(
-    'entra_bad_response',
-    'the access token had expired when it arrived. Fix: check its lifetime, and how long exchanges take',
-  )
 }

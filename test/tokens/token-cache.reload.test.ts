@@ -119,7 +119,9 @@ describe.each<[string, Partial<Identity>]>([
   })
 
   test('is exchanged again after the failure of an exchange that was running', async () => {
-    const { entra, cache, get } = setUp({ behaviour: { error: 'assertion_refused', latencyMs: 100 } })
+    const { entra, cache, get } = setUp({
+      behaviour: { error: 'assertion_refused', latencyMs: 100 },
+    })
     void ask(get, VAULT)
     cache.updateIdentities(applyChange)
     await vi.advanceTimersByTimeAsync(100)
