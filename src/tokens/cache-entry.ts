@@ -13,7 +13,7 @@ export interface Entry {
   lastUsedAt: number
   /** Its token is refreshed whether or not callers ask for it. The store sets this. */
   isPrefetched: boolean
-  /** The one timer: for the refresh, the retry or the expiry. */
+  /** The one timer: for the refresh, the retry or the expiry. See `hasOwnRetry`. */
   timer?: NodeJS.Timeout
 }
 
@@ -54,6 +54,11 @@ export function createEntry(request: CacheRequest): Entry {
 /** Returns what all requests of a key have in common. */
 export function toSharedRequest({ identity, scope }: TokenRequest): TokenRequest {
   return { identity, scope }
+}
+
+/** Returns whether the cache retries after a failure by itself; otherwise the next caller does. */
+export function hasOwnRetry({ timer }: Entry): boolean {
+  return timer !== undefined
 }
 
 /** Returns whether the token is worth an exchange that no caller has asked for. */

@@ -7,6 +7,7 @@ import {
   createEntry,
   describeEntry,
   type Entry,
+  hasOwnRetry,
   isInUse,
   toSharedRequest,
 } from './cache-entry.ts'
@@ -101,8 +102,8 @@ const MIN_BYPASS_AGE_MS = 60_000
 const MAX_BYPASS_WAIT_MS = 2000
 /** Failing keys that are retried in the background at the same time; callers retry the others. */
 const MAX_RETRYING = 16
-/** A retry that is later than this did not start: the next caller makes the exchange. */
-const RETRY_LATENESS_MS = 100
+/** A retry may start this late, as timers do. One that is later did not start: the next caller makes the exchange. */
+const MAX_RETRY_LATENESS_MS = 100
 /** Timers fire at least this often to read the clocks, since they stop while the machine sleeps. */
 const MAX_TIMER_MS = 60_000
 
@@ -137,28 +138,30 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     return token
   }
 
+  /** Answers a caller without a token: throws the cached failure at once, or waits for an exchange. */
   async function waitForToken(
     entry: Entry,
     { correlationId }: TokenRequest,
     signal: AbortSignal | undefined,
   ): Promise<AccessToken> {
-    const { state } = entry
-    const flight = inflight.get(entry.key)
-    const now = clock.monotonic()
-    if (state.kind === 'failed') {
-      // While the cache retries, or is about to, callers still get the cached failure at once.
-      const latenessMs = entry.timer === undefined ? 0 : RETRY_LATENESS_MS
-      if (now < state.cachedUntil + latenessMs || flight?.isBackground === true) {
-        onResult('negative_hit')
-        throw withRetryAfter(state.error, state.cachedUntil - now)
-      }
+    const { key, state } = entry
+    if (state.kind === 'failed' && isFailureCached(entry, state)) {
+      onResult('negative_hit')
+      throw withRetryAfter(state.error, state.cachedUntil - clock.monotonic())
     }
     if (waiting.isFull()) {
       throw createOverloadedError('too many requests wait for Entra ID', 'WIMDS_MAX_CONNECTIONS')
     }
     store.add(entry)
-    onResult(flight === undefined ? 'miss' : 'coalesced')
+    onResult(inflight.has(key) ? 'coalesced' : 'miss')
     return waiting.wait(exchange(entry, { isBackground: false, correlationId }), signal)
+  }
+
+  /** Returns whether callers get the failure at once: during its backoff, and while the cache retries or is about to. */
+  function isFailureCached(entry: Entry, { cachedUntil }: Failed): boolean {
+    if (inflight.get(entry.key)?.isBackground === true) return true
+    const latenessMs = hasOwnRetry(entry) ? MAX_RETRY_LATENESS_MS : 0
+    return clock.monotonic() < cachedUntil + latenessMs
   }
 
   function mayBypassCache({ key, state }: Entry, token: AccessToken, now: number): boolean {
@@ -260,8 +263,8 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     return withRetryAfter(failed.error, entry.state.cachedUntil - clock.monotonic())
   }
 
-  /** Sets the timer for the entry's next refresh, retry or expiry, if it has one. */
-  function schedule(entry: Entry, delayMs?: number): void {
+  /** Sets the timer for the next refresh or retry, unless it is left to the next caller. */
+  function schedule(entry: Entry): void {
     cancelTimer(entry)
     const { state } = entry
     // Removed while its exchange ran.
@@ -272,7 +275,10 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
       if (retrying.size >= MAX_RETRYING) return
       retrying.add(entry)
     }
-    const ms = delayMs ?? msUntilDue(state, ttl, clock.monotonic())
+    setTimer(entry, msUntilDue(state, ttl, clock.monotonic()))
+  }
+
+  function setTimer(entry: Entry, ms: number): void {
     entry.timer = setTimeout(onTimer, Math.min(ms, MAX_TIMER_MS), entry).unref()
   }
 
@@ -282,14 +288,15 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     retrying.delete(entry)
   }
 
+  /** Refreshes or retries what is due and in use. A token that is not in use stays until it expires. */
   function onTimer(entry: Entry): void {
     cancelTimer(entry)
-    const now = clock.monotonic()
-    const ttl = tokenTtlMs(entry.state, clock)
-    if (msUntilDue(entry.state, ttl, now) > 0) schedule(entry)
+    const { state } = entry
+    const ttl = tokenTtlMs(state, clock)
+    if (msUntilDue(state, ttl, clock.monotonic()) > 0) schedule(entry)
     else if (isInUse(entry, clock)) refresh(entry)
-    else if (ttl > 0) schedule(entry, ttl)
-    else if (entry.state.kind === 'fresh') store.remove(entry)
+    else if (ttl > 0) setTimer(entry, ttl)
+    else if (state.kind === 'fresh') store.remove(entry)
   }
 
   async function prefetch(requests: readonly CacheRequest[]): Promise<void> {
@@ -340,14 +347,11 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
 
   /** Ends the backoff. Callers without a token wait for the retry: the cached failure may be over. */
   function retryNow(entry: Entry, state: Failed): void {
-    const willRetry = entry.timer !== undefined && isInUse(entry, clock)
+    const willRetry = hasOwnRetry(entry) && isInUse(entry, clock)
     entry.state = toDue(state, clock)
-    if (tokenTtlMs(state, clock) > 0) {
-      schedule(entry)
-      return
-    }
-    cancelTimer(entry)
-    if (willRetry) exchange(entry, { isBackground: false }).catch(() => {})
+    if (tokenTtlMs(state, clock) > 0) schedule(entry)
+    else if (willRetry) exchange(entry, { isBackground: false }).catch(() => {})
+    else cancelTimer(entry)
   }
 
   function entries(): readonly CacheEntry[] {
