@@ -2,25 +2,33 @@
 import { expect, test } from 'vitest'
 import { readPage } from './pages.ts'
 
+const PERFORMANCE = readPage('docs/performance.md')
+const [, COMPARISON = ''] = PERFORMANCE.split('\n## Compared with a Go proxy\n')
 const ROLL_OUT = 'docs/tasks/roll-out.md'
 
-/** A row of a table: its name, and which of its columns has the figure, from 1 on. */
-type Row = readonly [name: string, column: number]
+/** A row of a table: its name, which of its columns has the figure, from 1 on, and whether it is of the Go proxy. */
+type Row = readonly [name: string, column: number, ofGoProxy?: 'Go proxy']
 
 const IDLE: Row = ['private memory, idle', 1]
 const HEALTHY: Row = ['exec → healthy', 1]
+const ENV: Row = ['mode `env`', 2]
+const LOOPBACK: Row = ['mode `loopback`', 2]
 
 test.each<[page: string, quote: RegExp, row: Row, unit?: number]>([
   ['README.md', /(\d+) MiB of memory idle/, IDLE],
   ['README.md', /(\d+) ms\s+until it listens/, HEALTHY],
+  ['README.md', /memory idle where .+ needs (\d+),/, [IDLE[0], 2, 'Go proxy']],
+  ['README.md', /until it listens where that needs (\d+)\./, [HEALTHY[0], 2, 'Go proxy']],
+  ['README.md', /\| memory per pod, idle +\| (\d+) MiB/, IDLE],
+  ['README.md', /\| memory per pod, idle +\| \d+ MiB +\| (\d+) MiB/, [IDLE[0], 2, 'Go proxy']],
   [ROLL_OUT, /\| (\d+) MiB; \d+ MiB \|/, IDLE],
   [ROLL_OUT, /\| \d+ MiB; (\d+) MiB \|/, ['private memory after 200 000 requests', 1]],
-  [ROLL_OUT, /\| ready later, .+\| ([\d.]+) s; [\d.]+ s +\|/, ['mode `env`', 2], 1000],
-  [ROLL_OUT, /\| ready later, .+\| [\d.]+ s; ([\d.]+) s +\|/, ['mode `loopback`', 2], 1000],
+  [ROLL_OUT, /\| ready later, .+\| ([\d.]+) s; [\d.]+ s +\|/, ENV, 1000],
+  [ROLL_OUT, /\| ready later, .+\| [\d.]+ s; ([\d.]+) s +\|/, LOOPBACK, 1000],
   [ROLL_OUT, /\| CPU of a start, [^|]+\| ([\d.]+) s +\|/, ['30 +\\| env', 5], 1000],
-])('%s quotes %s within a fifth of the row %j', (page, quote, [name, column], unit = 1) => {
+])('%s quotes %s within a fifth of the row %j', (page, quote, row, unit = 1) => {
   const quoted = Number(quote.exec(readPage(page))?.[1]) * unit
-  expect(computeDeviation(quoted, readFigure(name, column))).toBeLessThan(0.2)
+  expect(computeDeviation(quoted, readFigure(row))).toBeLessThan(0.2)
 })
 
 /** The figures of the webhook are in a sentence, since its runs are not in a table. */
@@ -28,7 +36,7 @@ test(`${ROLL_OUT} quotes the webhook's latency within a fifth of the range of it
   const [, p50, p99] = / in about (\d+) ms \(p50\) and (\d+) ms \(p99\)/.exec(text(ROLL_OUT)) ?? []
   const [, from50, to50, from99, to99] =
     / in ([\d.]+) to ([\d.]+) ms \(p50\) and ([\d.]+) to ([\d.]+) ms \(p99\)/.exec(
-      text('docs/performance.md'),
+      PERFORMANCE.replaceAll(/\s+/g, ' '),
     ) ?? []
   for (const [quoted, from, to] of [
     [p50, from50, to50],
@@ -42,9 +50,8 @@ test(`${ROLL_OUT} quotes the webhook's latency within a fifth of the range of it
 test(`${ROLL_OUT} quotes the peak of a fleet with jitter`, () => {
   const [, quoted] = /or (\d+) with an application's tokens/.exec(text(ROLL_OUT)) ?? []
   const [, measured] =
-    /^\| 60 to 90 min +\| none +\| yes +\| [\d ]+ \| [\d ]+ \| ([\d ]+?) +\|/m.exec(
-      readPage('docs/performance.md'),
-    ) ?? []
+    /^\| 60 to 90 min +\| none +\| yes +\| [\d ]+ \| [\d ]+ \| ([\d ]+?) +\|/m.exec(PERFORMANCE) ??
+    []
   expect(computeDeviation(Number(quoted), parseNumber(measured))).toBeLessThan(0.2)
 })
 
@@ -54,9 +61,9 @@ function computeDeviation(quoted: number, measured: number): number {
 }
 
 /** Reads a cell of docs/performance.md, from the first row that begins with the name. */
-function readFigure(name: string, column: number): number {
-  const [row = ''] =
-    new RegExp(`^\\| ${name} +\\|.+$`, 'm').exec(readPage('docs/performance.md')) ?? []
+function readFigure([name, column, ofGoProxy]: Row): number {
+  const page = ofGoProxy === undefined ? PERFORMANCE : COMPARISON
+  const [row = ''] = new RegExp(`^\\| ${name} +\\|.+$`, 'm').exec(page) ?? []
   const cells = row.replace(new RegExp(`^\\| ${name} +\\|`), '').split('|')
   return parseNumber(cells[column - 1])
 }
