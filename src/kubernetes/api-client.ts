@@ -122,6 +122,9 @@ export function createGet(config: KubeConfig, shutdown: AbortSignal): Get {
     return await sendRequest(`${config.getCurrentCluster()?.server}${path}`, {
       headers: { ...headers, Accept: accept },
       signal: withTimeout(timeoutMs, shutdown),
+      // The dispatcher's default of five minutes without a byte would break a watch on which nothing happens.
+      headersTimeout: timeoutMs,
+      bodyTimeout: timeoutMs,
       ...(dispatcher && { dispatcher }),
     })
   }

@@ -1,12 +1,16 @@
 import { once } from 'node:events'
+import { createServer } from 'node:http'
 import { createSecureServer } from 'node:http2'
 import { mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { CoreV1Api } from '@kubernetes/client-node'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { CoreV1Api, KubeConfig } from '@kubernetes/client-node'
+import { Agent, getGlobalDispatcher, setGlobalDispatcher } from 'undici'
 import { afterEach, expect, test, vi } from 'vitest'
 import { createGet, loadKubeConfig } from '../../src/kubernetes/api-client.ts'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
+import { listening } from '../fixtures/listening.ts'
 
 afterEach(() => {
   vi.unstubAllEnvs()
@@ -54,6 +58,46 @@ test('calls at the same time succeed at an API server that ends HTTP/2 connectio
     expect(account.metadata?.name).toBe('1.1')
   } finally {
     server.close()
+  }
+})
+
+/** Leaves connections to the global dispatcher, whose timeouts a test can set. */
+class GlobalDispatcherConfig extends KubeConfig {
+  override createDispatcherOptions() {
+    return { type: 'none' } as const
+  }
+}
+
+/** The dispatcher looks at its timeouts every half second. */
+const SILENCE_MS = 2500
+
+test('a server may be silent for longer than the dispatcher allows by default', async () => {
+  await using server = await listening(
+    createServer(({ url }, response) => {
+      if (url === '/headers-first') response.flushHeaders()
+      void sleep(SILENCE_MS).then(() => response.end('done'))
+    }),
+  )
+  const before = getGlobalDispatcher()
+  const dispatcher = new Agent({ headersTimeout: 1, bodyTimeout: 1 })
+  setGlobalDispatcher(dispatcher)
+  try {
+    const config = new GlobalDispatcherConfig()
+    const cluster = {
+      name: 'here',
+      server: `http://127.0.0.1:${server.port}`,
+      skipTLSVerify: true,
+    }
+    config.loadFromClusterAndUser(cluster, { name: 'one', token: 'a-token' })
+    const get = createGet(config, new AbortController().signal)
+    const read = async (path: string) => {
+      const { body } = await get(path, { timeoutMs: 60_000, accept: 'application/json' })
+      return await body.text()
+    }
+    expect(await Promise.all([read('/'), read('/headers-first')])).toEqual(['done', 'done'])
+  } finally {
+    setGlobalDispatcher(before)
+    await dispatcher.close()
   }
 })
 
