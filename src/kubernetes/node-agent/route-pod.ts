@@ -1,4 +1,5 @@
 /** Routes one pod: loads the redirect of mode `loopback` into its network namespace. */
+import { LRUCache } from 'lru-cache'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { applyRedirect, applyRestartRule, findRedirectProblem } from '../../redirect/apply.ts'
 import { REDIRECT_DEFAULTS, type RedirectSettings } from '../../redirect/ruleset.ts'
@@ -26,16 +27,25 @@ export type RoutePod = (pod: RoutedPod) => Promise<void>
 interface RouteOptions {
   readonly findNamespaces: FindNamespaces
   readonly tools: Omit<RunOptions, 'namespace'>
+  /** Namespaces whose addresses are cached. */
+  readonly maxCached?: number
 }
+
+/** A node has 250 pods at most, as a rule. Namespaces of pods that have ended are evicted in time. */
+const MAX_CACHED = 1000
 
 /**
  * Creates the function that routes a pod. Idempotent: a complete redirect is left as it is. Every namespace that
  * has the pod's address is routed: only a pod with NET_ADMIN can take the address of another one, and the
  * rules lead nowhere but to its own loopback. The function throws a `RouteFailure`.
  */
-export function createPodRouter({ findNamespaces, tools }: RouteOptions): RoutePod {
+export function createPodRouter({
+  findNamespaces,
+  tools,
+  maxCached = MAX_CACHED,
+}: RouteOptions): RoutePod {
   /** By namespace: a node has one for each pod, and reading them takes two processes. */
-  const known = new Map<string, readonly string[]>()
+  const known = new LRUCache<string, readonly string[]>({ max: maxCached })
   /** Reads in flight, which pods that start together share. */
   const reads = new Map<string, Promise<readonly string[]>>()
 

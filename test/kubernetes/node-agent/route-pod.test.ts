@@ -27,19 +27,38 @@ const keep = ({ namespacePath }: PodNetwork) =>
 const IP = 'ip'
 const signal = AbortSignal.timeout(600_000)
 
-function createRouter(path = process.env['PATH']) {
+interface RouterOptions {
+  readonly path?: string | undefined
+  readonly maxCached?: number
+}
+
+function createRouter({ path = process.env['PATH'], ...options }: RouterOptions = {}) {
   const findNamespaces = createNamespaceSearch({
     discovery: 'netns',
     netnsDirectory: directory,
     procDirectory: '/proc',
   })
-  return createPodRouter({ findNamespaces, tools: { path, signal } })
+  return createPodRouter({ findNamespaces, tools: { path, signal }, ...options })
 }
 
 function podWith(parts: Parameters<typeof nodeModePod>[0]): RoutedPod {
   const pod = parseRoutedPod(nodeModePod(parts))
   if (pod === undefined) throw new Error('not a pod of mode node')
   return pod
+}
+
+/** Creates a PATH on which `ip` counts the reads of addresses. */
+function createReadCounter() {
+  const bin = mkdtempSync(join(tmpdir(), 'wimds-tools-'))
+  const file = join(bin, 'reads')
+  const ip = execFileSync('which', ['ip']).toString().trim()
+  const script = `#!/bin/sh\n[ "$1" = -json ] && echo read >> ${file}\nexec ${ip} "$@"\n`
+  writeFileSync(join(bin, 'ip'), script, { mode: 0o755 })
+  return {
+    path: `${bin}:${process.env['PATH']}`,
+    reads: () => readFileSync(file, 'utf8').trim().split('\n').length,
+    [Symbol.dispose]: () => rmSync(bin, { recursive: true }),
+  }
 }
 
 async function failureOf(routed: Promise<void>): Promise<RouteFailure> {
@@ -202,23 +221,27 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     using second = await podNetwork('10.9.0.3')
     using third = await podNetwork('10.9.0.4')
     for (const pod of [first, second, third]) keep(pod)
-    const tools = mkdtempSync(join(tmpdir(), 'wimds-tools-'))
-    try {
-      const ip = execFileSync('which', ['ip']).toString().trim()
-      const script = `#!/bin/sh\n[ "$1" = -json ] && echo read >> ${tools}/reads\nexec ${ip} "$@"\n`
-      writeFileSync(join(tools, 'ip'), script, { mode: 0o755 })
-      const route = createRouter(`${tools}:${process.env['PATH']}`)
-      await Promise.all(
-        ['10.9.0.2', '10.9.0.3', '10.9.0.4'].map((address) =>
-          route(podWith({ addresses: [address] })),
-        ),
-      )
-      for (const pod of [first, second, third]) expect(rulesOf(pod)).toContain('to_sidecar')
-      // Three namespaces, each at most once more for its own pod, whose address may have moved.
-      const reads = readFileSync(join(tools, 'reads'), 'utf8').trim().split('\n')
-      expect(reads.length).toBeLessThanOrEqual(6)
-    } finally {
-      rmSync(tools, { recursive: true })
+    using counter = createReadCounter()
+    const route = createRouter({ path: counter.path })
+    await Promise.all(
+      ['10.9.0.2', '10.9.0.3', '10.9.0.4'].map((address) =>
+        route(podWith({ addresses: [address] })),
+      ),
+    )
+    for (const pod of [first, second, third]) expect(rulesOf(pod)).toContain('to_sidecar')
+    // Three namespaces, each at most once more for its own pod, whose address may have moved.
+    expect(counter.reads()).toBeLessThanOrEqual(6)
+  })
+
+  test('caches the addresses of so many namespaces and no more', async () => {
+    using pod = await podNetwork('10.9.0.2')
+    using other = await podNetwork('10.9.0.3')
+    for (const each of [pod, other]) keep(each)
+    using counter = createReadCounter()
+    const route = createRouter({ path: counter.path, maxCached: 1 })
+    for (const expected of [2, 4]) {
+      await route(podWith({}))
+      expect(counter.reads()).toBe(expected)
     }
   })
 
@@ -231,7 +254,7 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
         const path = execFileSync('which', [tool]).toString().trim()
         symlinkSync(path, join(tools, tool))
       }
-      const failure = await failureOf(createRouter(tools)(podWith({})))
+      const failure = await failureOf(createRouter({ path: tools })(podWith({})))
       expect(failure.reason).toBe('tool_failed')
       expect(failure.message).toContain('the redirect needs nft and ip on the PATH')
     } finally {
