@@ -77,7 +77,7 @@ export function createPodRouter({
           unreadable = createToolFailure(error)
           return []
         })
-        if (found.some((address) => !isLoopback(address))) known.set(namespace.id, found)
+        if (found.some(isRoutable)) known.set(namespace.id, found)
         if (!hasCommon(found, addresses)) continue
         if (hasCommon(found, pod.hostAddresses)) {
           throw new RouteFailure(
@@ -106,9 +106,12 @@ function hasCommon(some: readonly string[], others: readonly string[]): boolean 
   return some.some((each) => others.includes(each))
 }
 
-/** A namespace that has no other address yet is still being set up. */
-function isLoopback(address: string): boolean {
-  return address === '::1' || address.startsWith('127.')
+/**
+ * Returns true for an address that is neither loopback nor link-local. A namespace without one is still being set up:
+ * the kernel assigns fe80:: as soon as a link is up, and the network plugin the pod's address later.
+ */
+function isRoutable(address: string): boolean {
+  return !/^(?:127\.|169\.254\.|::1$|fe[89ab])/.test(address)
 }
 
 async function routeNamespace(

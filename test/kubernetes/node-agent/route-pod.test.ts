@@ -245,6 +245,19 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     }
   })
 
+  test('finds a pod whose namespace had only a link-local address when it was read', async () => {
+    using pod = await podNetwork('10.9.0.2')
+    using other = await podNetwork('10.9.0.3')
+    for (const each of [pod, other]) keep(each)
+    pod.exec('ip', '-4', 'address', 'flush', 'dev', 'eth0')
+    expect(pod.exec('ip', 'address', 'show', 'dev', 'eth0')).toMatch(/inet6 fe80:/)
+    const route = createRouter()
+    await route(podWith({ addresses: ['10.9.0.3'] }))
+    pod.exec('ip', 'address', 'add', '10.9.0.2/24', 'dev', 'eth0')
+    await route(podWith({ addresses: ['10.9.0.2'] }))
+    expect(rulesOf(pod)).toContain('to_sidecar')
+  })
+
   test('says which tool is missing', async () => {
     using pod = await podNetwork()
     keep(pod)
