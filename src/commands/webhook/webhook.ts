@@ -47,7 +47,9 @@ export async function webhook(args: readonly string[], io: CommandIo): Promise<n
     log.warn('config_warning', { message })
   }
   const onError = (error: unknown) => log.warn('webhook_error', { message: errorMessage(error) })
-  return await serveReviews(options, connectToCluster({ onError }), { io, log, onError })
+  await serveReviews(options, connectToCluster({ onError }), { io, log, onError })
+  log.info('shutdown_complete')
+  return 0
 }
 
 interface Environment {
@@ -56,11 +58,15 @@ interface Environment {
   readonly onError: (error: unknown) => void
 }
 
+/** Serves until the shutdown, and closes the cluster and every port, also when it fails. */
 async function serveReviews(
   options: WebhookOptions,
   cluster: Cluster,
   { io, log, onError }: Environment,
-): Promise<number> {
+): Promise<void> {
+  const { defaultTenantId, clientCaFile } = options
+  // Before anything is bound: it may throw a `ConfigError`.
+  const clientCa = clientCaFile === undefined ? undefined : await readNamedFile(clientCaFile)
   let isDraining = false
   let rotation: CertificateRotation | undefined
 
@@ -75,68 +81,64 @@ async function serveReviews(
       ...(rotation?.served() === undefined ? ['there is no certificate yet'] : []),
     ],
   })
-  await bind(admin, options.adminListen)
+  try {
+    await bind(admin, options.adminListen)
 
-  // The API server may be unreachable for a long time.
-  const hasNativeSidecars = await Promise.race([
-    supportsNativeSidecars(cluster, options),
-    untilShutdown(io),
-  ])
-  if (hasNativeSidecars === undefined) {
+    // The API server may be unreachable for a long time.
+    const hasNativeSidecars = await Promise.race([
+      supportsNativeSidecars(cluster, options),
+      untilShutdown(io),
+    ])
+    if (hasNativeSidecars === undefined) return
+    const admission = {
+      settings: { ...options.settings, hasNativeSidecars },
+      lookUpServiceAccount: createServiceAccountLookup({ get: cluster.getServiceAccount }),
+      ...(defaultTenantId !== undefined && { defaultTenantId }),
+    }
+    const ofNamespace = { ...admission, settings: { ...admission.settings, injectByDefault: true } }
+    const server = createReviewServer({
+      clientCa,
+      reviews: {
+        '/mutate': (read) => reviewPod(read, admission),
+        // The API server sends the pods of labelled namespaces here, so that no namespace has to be read.
+        '/mutate/namespace': (read) => reviewPod(read, ofNamespace),
+      },
+      isDraining: () => isDraining,
+      onError,
+      onReview: (event) => {
+        metrics.onReview(event)
+        const { outcome, message, subject } = event
+        if (message === undefined) return
+        const text = scrub(message).slice(0, MAX_LOGGED_MESSAGE)
+        log.warn('pod_rejected', { outcome, ...subject, message: text })
+      },
+    })
+    const bound = await bind(server, options.listen)
+    rotation = startCertificateRotation({
+      ...createCertificateSource(options, cluster),
+      onError,
+      serve: ({ certPem, keyPem }) => {
+        const ca = clientCa !== undefined && { ca: clientCa }
+        server.setSecureContext({ cert: certPem, key: keyPem, minVersion: 'TLSv1.3', ...ca })
+        log.info('certificate_loaded', { expiresAt: new Date(parseExpiry(certPem)).toISOString() })
+      },
+    })
+    log.info('listening', { version: VERSION, ...bound, hasNativeSidecars })
+
+    await untilShutdown(io)
+    // Not ready any more, but serving until every API server has noticed.
+    isDraining = true
+    log.info('draining', { drainMs: options.drainMs })
+    await sleep(options.drainMs)
+    const stopped = rotation.stop()
+    await closeServer(server, CLOSE_TIMEOUT_MS)
+    // Not earlier: inflight reviews may need the API server.
+    cluster.close()
+    await stopped
+  } finally {
     cluster.close()
     await closeServer(admin, CLOSE_TIMEOUT_MS)
-    log.info('shutdown_complete')
-    return 0
   }
-  const { defaultTenantId, clientCaFile } = options
-  const admission = {
-    settings: { ...options.settings, hasNativeSidecars },
-    lookUpServiceAccount: createServiceAccountLookup({ get: cluster.getServiceAccount }),
-    ...(defaultTenantId !== undefined && { defaultTenantId }),
-  }
-  const clientCa = clientCaFile === undefined ? undefined : await readNamedFile(clientCaFile)
-  const ofNamespace = { ...admission, settings: { ...admission.settings, injectByDefault: true } }
-  const server = createReviewServer({
-    clientCa,
-    reviews: {
-      '/mutate': (read) => reviewPod(read, admission),
-      // The API server sends the pods of labelled namespaces here, so that no namespace has to be read.
-      '/mutate/namespace': (read) => reviewPod(read, ofNamespace),
-    },
-    isDraining: () => isDraining,
-    onError,
-    onReview: (event) => {
-      metrics.onReview(event)
-      const { outcome, message, subject } = event
-      if (message === undefined) return
-      const text = scrub(message).slice(0, MAX_LOGGED_MESSAGE)
-      log.warn('pod_rejected', { outcome, ...subject, message: text })
-    },
-  })
-  const bound = await bind(server, options.listen)
-  rotation = startCertificateRotation({
-    ...createCertificateSource(options, cluster),
-    onError,
-    serve: ({ certPem, keyPem }) => {
-      const ca = clientCa !== undefined && { ca: clientCa }
-      server.setSecureContext({ cert: certPem, key: keyPem, minVersion: 'TLSv1.3', ...ca })
-      log.info('certificate_loaded', { expiresAt: new Date(parseExpiry(certPem)).toISOString() })
-    },
-  })
-  log.info('listening', { version: VERSION, ...bound, hasNativeSidecars })
-
-  await untilShutdown(io)
-  // Not ready any more, but serving until every API server has noticed.
-  isDraining = true
-  log.info('draining', { drainMs: options.drainMs })
-  await sleep(options.drainMs)
-  const stopped = rotation.stop()
-  await closeServer(server, CLOSE_TIMEOUT_MS)
-  // Not earlier: inflight reviews may need the API server.
-  cluster.close()
-  await Promise.all([stopped, closeServer(admin, CLOSE_TIMEOUT_MS)])
-  log.info('shutdown_complete')
-  return 0
 }
 
 /** Returns true if the cluster has native sidecars. May wait for the API server, to read its version. */

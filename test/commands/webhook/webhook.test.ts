@@ -1,4 +1,5 @@
 /** `wimds webhook` as a whole, with an API server that fails. */
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { request } from 'node:https'
 import { text } from 'node:stream/consumers'
@@ -15,6 +16,7 @@ import {
   startApiServer,
   VERSION,
 } from '../../fixtures/api-server.ts'
+import { BUILT_CLI } from '../../fixtures/run-wimds.ts'
 import { captureIo } from '../capture.ts'
 import { podReview } from '../../fixtures/pod-review.ts'
 
@@ -45,6 +47,20 @@ test('throws a ConfigError outside a cluster', async () => {
   vi.stubEnv('HOME', '/nonexistent')
   await expect(startWebhook().exit).rejects.toThrow(ConfigError)
   vi.unstubAllEnvs()
+})
+
+test('exits when the file of client CAs cannot be read', async () => {
+  await using _ = await startApiServer()
+  const args = ['webhook', ...FLAGS, '--client-ca=/nowhere/ca.crt']
+  const child = spawn(process.execPath, [BUILT_CLI, ...args], {
+    env: { KUBECONFIG: process.env['KUBECONFIG'] },
+    stdio: ['ignore', 'ignore', 'pipe'],
+    timeout: 30_000,
+    killSignal: 'SIGKILL',
+  })
+  const [stderr] = await Promise.all([text(child.stderr), once(child, 'close')])
+  expect(stderr).toContain('/nowhere/ca.crt')
+  expect(child.exitCode).toBe(64)
 })
 
 test('warns of a variable for the sidecars that resembles a setting', async () => {
