@@ -15,6 +15,7 @@ import { createLogger } from '../../telemetry/logger.ts'
 import { VERSION } from '../../version.ts'
 import { type CommandIo } from '../io.ts'
 import { createLogOutput } from '../log-output.ts'
+import { openPorts } from '../open-ports.ts'
 import { parseNodeAgentOptions } from './options.ts'
 
 const PROC = '/proc'
@@ -63,7 +64,13 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
     scrape: metrics.scrape,
     unreadyReasons: () => (isListed ? [] : ['the pods of the node have not been listed yet']),
   })
-  const bound = await bind(admin, adminListen)
+  const bound = await openPorts(bind(admin, adminListen), {
+    io,
+    log,
+    program: 'wimds node-agent',
+    setBy: '--admin-listen, in the chart by nodeAgent.adminListen',
+  })
+  if (bound === undefined) return 1
   log.info('listening', { version: VERSION, ...bound, node: nodeName, discovery })
   // Starts Node's threads for files. Later, with a full table of processes, Node would abort.
   await stat(PROC)

@@ -9,9 +9,7 @@ import { createAppServiceDialects } from '../../dialects/app-service.ts'
 import { cloudShell } from '../../dialects/cloud-shell.ts'
 import { imds } from '../../dialects/imds.ts'
 import { BrokerError, UsageError } from '../../errors.ts'
-import { errorMessage } from '../../lib/describe-error.ts'
 import { formatUrlHost } from '../../lib/hosts.ts'
-import { printError } from '../print-error.ts'
 import { createMetadataDocuments, renderDocumentError } from '../../metadata/documents.ts'
 import { createPassThrough } from '../../metadata/pass-through.ts'
 import { createAdminApp } from '../../server/admin.ts'
@@ -19,13 +17,13 @@ import { createMetadataApp } from '../../server/app.ts'
 import { createGuard } from '../../server/guard.ts'
 import { listen, type Listener, MAX_ADMIN_CONNECTIONS } from '../../server/listen.ts'
 import { createPeerUidLookup } from '../../server/peer-uid.ts'
-import { errorFields } from '../../telemetry/log-events.ts'
 import { createLogger, type ProcessLog } from '../../telemetry/logger.ts'
 import { describeSettings } from '../../telemetry/settings-view.ts'
 import { systemClock } from '../../tokens/clock.ts'
 import { VERSION } from '../../version.ts'
 import { type CommandIo, untilShutdown } from '../io.ts'
 import { createLogOutput } from '../log-output.ts'
+import { openPorts } from '../open-ports.ts'
 import { type Broker, createBroker } from './broker.ts'
 import { watchIdentities } from './reload.ts'
 
@@ -51,18 +49,14 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
     log,
   })
 
-  let listeners: Awaited<ReturnType<typeof openListeners>>
-  try {
-    listeners = await openListeners(config, metadataApp, adminApp)
-  } catch (error) {
-    const failure = new BrokerError(
-      'listen_failed',
-      `cannot listen: ${errorMessage(error)}. Fix: choose another port by WIMDS_LISTEN or WIMDS_ADMIN_LISTEN, in a pod by the annotations wimds.io/port and wimds.io/admin-port`,
-    )
-    log.error('listen_failed', errorFields(failure))
-    if (log.level() === 'silent') printError(io, 'wimds serve', failure.message)
-    return 1
-  }
+  const listeners = await openPorts(openListeners(config, metadataApp, adminApp), {
+    io,
+    log,
+    program: 'wimds serve',
+    setBy:
+      'WIMDS_LISTEN or WIMDS_ADMIN_LISTEN, in a pod by the annotations wimds.io/port and wimds.io/admin-port',
+  })
+  if (listeners === undefined) return 1
   const { metadata, admin } = listeners
   log.info('listening', {
     version: VERSION,

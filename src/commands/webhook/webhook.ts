@@ -26,10 +26,13 @@ import { VERSION } from '../../version.ts'
 import { type CommandIo, untilShutdown } from '../io.ts'
 import { findUnknownVariables } from '../inject/options.ts'
 import { createLogOutput } from '../log-output.ts'
+import { openPorts } from '../open-ports.ts'
 import { parseWebhookOptions, type WebhookOptions } from './options.ts'
 
 /** For answers that are still being sent, once nothing new is accepted. */
 const CLOSE_TIMEOUT_MS = 1000
+const PORT_SETTINGS =
+  '--listen or --admin-listen, in the chart by webhook.port or webhook.adminPort'
 /** Reasons repeat what callers send. */
 const MAX_LOGGED_MESSAGE = 500
 
@@ -47,7 +50,9 @@ export async function webhook(args: readonly string[], io: CommandIo): Promise<n
     log.warn('config_warning', { message })
   }
   const onError = (error: unknown) => log.warn('webhook_error', { message: errorMessage(error) })
-  await serveReviews(options, connectToCluster({ onError }), { io, log, onError })
+  const cluster = connectToCluster({ onError })
+  const hasServed = await serveReviews(options, cluster, { io, log, onError })
+  if (!hasServed) return 1
   log.info('shutdown_complete')
   return 0
 }
@@ -58,15 +63,19 @@ interface Environment {
   readonly onError: (error: unknown) => void
 }
 
-/** Serves until the shutdown, and closes the cluster and every port, also when it fails. */
+/**
+ * Serves until the shutdown, and closes the cluster and every port, also when it fails. Returns false if a port cannot
+ * be opened, which it logs.
+ */
 async function serveReviews(
   options: WebhookOptions,
   cluster: Cluster,
   { io, log, onError }: Environment,
-): Promise<void> {
+): Promise<boolean> {
   const { defaultTenantId, clientCaFile } = options
   // Before anything is bound: it may throw a `ConfigError`.
   const clientCa = clientCaFile === undefined ? undefined : await readNamedFile(clientCaFile)
+  const ports = { io, log, program: 'wimds webhook', setBy: PORT_SETTINGS }
   let isDraining = false
   let rotation: CertificateRotation | undefined
 
@@ -82,14 +91,14 @@ async function serveReviews(
     ],
   })
   try {
-    await bind(admin, options.adminListen)
+    if ((await openPorts(bind(admin, options.adminListen), ports)) === undefined) return false
 
     // The API server may be unreachable for a long time.
     const hasNativeSidecars = await Promise.race([
       supportsNativeSidecars(cluster, options),
       untilShutdown(io),
     ])
-    if (hasNativeSidecars === undefined) return
+    if (hasNativeSidecars === undefined) return true
     const admission = {
       settings: { ...options.settings, hasNativeSidecars },
       lookUpServiceAccount: createServiceAccountLookup({ get: cluster.getServiceAccount }),
@@ -113,7 +122,8 @@ async function serveReviews(
         log.warn('pod_rejected', { outcome, ...subject, message: text })
       },
     })
-    const bound = await bind(server, options.listen)
+    const bound = await openPorts(bind(server, options.listen), ports)
+    if (bound === undefined) return false
     rotation = startCertificateRotation({
       ...createCertificateSource(options, cluster),
       onError,
@@ -135,6 +145,7 @@ async function serveReviews(
     // Not earlier: inflight reviews may need the API server.
     cluster.close()
     await stopped
+    return true
   } finally {
     cluster.close()
     await closeServer(admin, CLOSE_TIMEOUT_MS)

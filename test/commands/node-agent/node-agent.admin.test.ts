@@ -1,8 +1,9 @@
 /** The command in this process, with an API server of this test. It has no pods to route. */
-import type { ServerResponse } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { nodeAgent } from '../../../src/commands/node-agent/node-agent.ts'
 import { answer, startApiServer } from '../../fixtures/api-server.ts'
+import { listening } from '../../fixtures/listening.ts'
 import { freePort } from '../../support/free-port.ts'
 import { parseSamples } from '../../telemetry/scraped.ts'
 import { captureIo } from '../capture.ts'
@@ -61,4 +62,15 @@ test('is alive and not ready before the first list, whatever the API server does
   expect(await status('/healthz')).toBe(200)
   expect(await status('/readyz')).toBe(503)
   expect(await sample('wimds_node_agent_synced')).toBe(0)
+})
+
+test('exits when its port is taken', async () => {
+  await using _ = await startApiServer()
+  await using taken = await listening(createServer())
+  const io = captureIo()
+  const flags = ['--node-name=node-1', `--admin-listen=127.0.0.1:${taken.port}`]
+  expect(await nodeAgent(flags, io)).toBe(1)
+  expect(io.out()).toMatch(
+    /"event":"listen_failed".*EADDRINUSE.*Fix: choose another port by --admin-listen/,
+  )
 })

@@ -1,6 +1,7 @@
 /** `wimds webhook` as a whole, with an API server that fails. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { createServer } from 'node:http'
 import { request } from 'node:https'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -16,6 +17,7 @@ import {
   startApiServer,
   VERSION,
 } from '../../fixtures/api-server.ts'
+import { listening } from '../../fixtures/listening.ts'
 import { BUILT_CLI } from '../../fixtures/run-wimds.ts'
 import { captureIo } from '../capture.ts'
 import { podReview } from '../../fixtures/pod-review.ts'
@@ -61,6 +63,16 @@ test('exits when the file of client CAs cannot be read', async () => {
   const [stderr] = await Promise.all([text(child.stderr), once(child, 'close')])
   expect(stderr).toContain('/nowhere/ca.crt')
   expect(child.exitCode).toBe(64)
+})
+
+test.each(['--listen', '--admin-listen'])('exits when the port of %s is taken', async (flag) => {
+  await using _ = await startApiServer()
+  await using taken = await listening(createServer())
+  const { log, exit } = startWebhook(`${flag}=127.0.0.1:${taken.port}`)
+  expect(await exit).toBe(1)
+  expect(log()).toMatch(
+    /"event":"listen_failed".*EADDRINUSE.*Fix: choose another port by --listen /,
+  )
 })
 
 test('warns of a variable for the sidecars that resembles a setting', async () => {
