@@ -6,9 +6,14 @@ import { getLocal } from '../lib/local-http.ts'
 import { findInstanceId, findRouteTarget } from '../lib/metadata-route.ts'
 import { printError } from './print-error.ts'
 import { waitForPort } from '../lib/wait-for-port.ts'
+import { parseWholeNumber } from '../lib/whole-number.ts'
 import { findFlagProblems, parseFlags } from '../lib/args.ts'
 import { PROBE } from './declarations/probe.ts'
 import type { CommandIo } from './io.ts'
+
+/** As in native/wimds.c. */
+const PORTS = { min: 1, max: 65_535 }
+const TIMEOUTS = { min: 0, max: 86_400 }
 
 const ATTEMPT_TIMEOUT_MS = 5000
 /** The first pause; each is twice as long as the one before, up to the second. */
@@ -21,21 +26,26 @@ export async function probe(args: readonly string[], io: CommandIo): Promise<num
   const flags = parseFlags(args, PROBE.flags)
   const portText = flags.value('port') ?? '8000'
   const timeoutText = flags.value('timeout') ?? '10'
-  const port = Number(portText)
-  const timeoutMs = Number(timeoutText) * 1000
+  const port = parseWholeNumber(portText, PORTS)
+  const seconds = parseWholeNumber(timeoutText, TIMEOUTS)
   const problems = [
     ...findFlagProblems(flags),
-    ...(Number.isInteger(port) && port > 0 && port < 65_536
-      ? []
-      : [`--port must be a port from 1 to 65535, not ${JSON.stringify(portText)}`]),
-    ...(timeoutMs >= 0
-      ? []
-      : [`--timeout must be a number of seconds, not ${JSON.stringify(timeoutText)}`]),
+    ...(port === undefined
+      ? [`--port must be a port from ${PORTS.min} to ${PORTS.max}, not ${JSON.stringify(portText)}`]
+      : []),
+    ...(seconds === undefined
+      ? [
+          `--timeout must be a whole number of seconds from ${TIMEOUTS.min} to ${TIMEOUTS.max}, not ${JSON.stringify(timeoutText)}`,
+        ]
+      : []),
     ...(EXCLUSIVE.filter((name) => flags.has(name)).length > 1
       ? ['--listening, --live and --route exclude each other']
       : []),
   ]
-  if (problems.length > 0) throw new UsageError(problems)
+  if (port === undefined || seconds === undefined || problems.length > 0) {
+    throw new UsageError(problems)
+  }
+  const timeoutMs = seconds * 1000
   if (flags.has('route')) {
     const routeProblem = await waitForRoute(port, timeoutMs, io.env['WIMDS_NODE_NAME'])
     if (routeProblem === undefined) return 0

@@ -176,3 +176,17 @@ test('rejects --live with --listening', async () => {
     '--listening, --live and --route exclude each other',
   )
 })
+
+test.each([
+  ['--timeout='],
+  ['--timeout=Infinity'],
+  ['--timeout=0.5'],
+  ['--timeout=86401'],
+  ['--port=0x1f40'],
+  ['--port=8e3'],
+])('rejects %s', async (flag) => {
+  const [name, value] = flag.split('=')
+  await expect(probe([flag, '--listening'], captureIo())).rejects.toThrow(
+    new RegExp(`^${name} must be .*, not "${value}"$`),
+  )
+})
