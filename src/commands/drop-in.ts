@@ -2,6 +2,7 @@
 import { UsageError } from '../errors.ts'
 import { parseFlags } from '../lib/args.ts'
 import { START_WAIT_SECONDS } from '../lib/wait-for-port.ts'
+import { parseWholeNumber } from '../lib/whole-number.ts'
 import { DROP_IN } from './declarations/drop-in.ts'
 import type { CommandIo } from './io.ts'
 
@@ -56,5 +57,5 @@ function toLongFlag(arg: string): string {
 const isEnabled = (arg: string): boolean => !/^--(?:probe|version)=(?:false|0|f)$/i.test(arg)
 
 function isPort(text: string): boolean {
-  return /^\d{1,5}$/.test(text) && Number(text) > 0 && Number(text) < 65_536
+  return parseWholeNumber(text, { min: 1, max: 65_535 }) !== undefined
 }

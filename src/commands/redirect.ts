@@ -5,6 +5,7 @@ import { type Flags, findFlagProblems, parseFlags } from '../lib/args.ts'
 import { errorMessage } from '../lib/describe-error.ts'
 import { printError } from './print-error.ts'
 import { waitForPort } from '../lib/wait-for-port.ts'
+import { parseWholeNumber } from '../lib/whole-number.ts'
 import { applyRedirect, applyRestartRule, formatScript, removeRedirect } from '../redirect/apply.ts'
 import { REDIRECT_DEFAULTS, REDIRECT_MODES, type RedirectSettings } from '../redirect/ruleset.ts'
 import { REDIRECT } from './declarations/redirect.ts'
@@ -84,8 +85,8 @@ function parseOptions(flags: Flags<keyof typeof REDIRECT.flags>, env: CommandIo[
 /** Parses a whole number from 1 to `max`; adds a problem under the setting's name if it is malformed. */
 function parseNumber(text: string | undefined, name: string, max: number, problems: string[]) {
   if (text === undefined) return undefined
-  const value = Number(text)
-  if (/^\d+$/.test(text) && value >= 1 && value <= max) return value
+  const value = parseWholeNumber(text, { min: 1, max })
+  if (value !== undefined) return value
   problems.push(`${name} must be a whole number from 1 to ${max}, not ${JSON.stringify(text)}`)
   return undefined
 }

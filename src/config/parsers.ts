@@ -3,6 +3,7 @@ import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import * as z from 'zod/mini'
 import { isGuid } from '../lib/guid.ts'
+import { parseWholeNumber } from '../lib/whole-number.ts'
 import { findPrefixProblem } from '../metadata/pass-through.ts'
 import { isResource } from '../resource.ts'
 import { scrub, scrubSetting, Secret } from '../secret.ts'
@@ -231,8 +232,8 @@ function formatDuration(ms: number): string {
 /** Creates the schema of a whole number within bounds. */
 export function integer({ min, max }: { min: number; max: number }) {
   return createSchema((text) => {
-    const value = Number(text)
-    if (!/^\d+$/.test(text) || value < min || value > max) {
+    const value = parseWholeNumber(text, { min, max })
+    if (value === undefined) {
       throw new Error(`must be a whole number from ${min} to ${max}, not ${quote(text)}`)
     }
     return value

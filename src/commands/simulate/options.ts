@@ -6,6 +6,7 @@ import { UsageError } from '../../errors.ts'
 import { type Flags, findFlagProblems } from '../../lib/args.ts'
 import { collectErrors } from '../../lib/collect-errors.ts'
 import { readNamedFile } from '../../lib/files.ts'
+import { parseWholeNumber } from '../../lib/whole-number.ts'
 import type { IssuedCertificate } from '../../lib/x509.ts'
 import type { SIMULATE } from '../declarations/simulate.ts'
 import { readConfigFile, type FileSettings } from '../../simulator/config-file.ts'
@@ -64,8 +65,8 @@ function parseListen(
 function parseRotate(flags: SimulateFlags, problems: string[]): number | undefined {
   const text = flags.value('rotate')
   if (text === undefined) return undefined
-  const value = Number(text)
-  if (/^\d+$/u.test(text) && value >= 1 && value <= MAX_ROTATE_SECONDS) return value
+  const value = parseWholeNumber(text, { min: 1, max: MAX_ROTATE_SECONDS })
+  if (value !== undefined) return value
   problems.push(
     `--rotate must be a whole number of seconds from 1 to ${MAX_ROTATE_SECONDS}, not ${quote(text)}`,
   )

@@ -5,6 +5,7 @@ import { isGreater, parseQuantity } from './resources.ts'
 import { type CaSource, type InjectionSettings, parseCaSource } from './settings.ts'
 import { ROUTING_MODES, type RoutingMode } from '../../lib/routing-modes.ts'
 import { suggest } from '../../lib/suggest.ts'
+import { parseWholeNumber } from '../../lib/whole-number.ts'
 
 /** The prefix of the annotations of wimds. */
 export const PREFIX = 'wimds.io/'
@@ -206,10 +207,7 @@ const parseBoolean = (value: string) =>
 const parseMode = (value: string): RoutingMode | undefined =>
   ROUTING_MODES.find((mode) => mode === value)
 
-const parsePort = (value: string) => {
-  const number = Number(value)
-  return /^\d+$/.test(value) && number >= 1024 && number <= 65_535 ? number : undefined
-}
+const parsePort = (value: string) => parseWholeNumber(value, { min: 1024, max: 65_535 })
 
 const parseText = (value: string) => (value === '' ? undefined : value)
 
