@@ -228,6 +228,12 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       '/injection/instance/region',
     ],
     ['uid 0', '--set=injection.uid=0', '/injection/uid'],
+    ['a uid above the largest', '--set=injection.uid=2147483648', '/injection/uid'],
+    [
+      'a text that is a uid above the largest',
+      '--set-string=injection.uid=2147483648',
+      'injection.uid 2147483648 is too large. Fix: set it to 1 up to 2147483647, or to none',
+    ],
     ['a uid that is a name', '--set=injection.uid=root', '/injection/uid'],
     ['an unknown unit', '--set=injection.resources.memoryLimit=1foo', '/memoryLimit'],
     ['an empty limit', '--set=injection.resources.memoryLimit=', '/memoryLimit'],

@@ -237,6 +237,13 @@ spec: {jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: 
     expect(err).not.toContain('no apiVersion')
   })
 
+  test('sets a uid of the ranges of OpenShift', async () => {
+    const source = JSON.stringify({ ...podOf('x'), spec: POD_SPEC })
+    const { out } = await run([...IDENTITY, '--uid', '1000680000', '-'], source)
+    const sidecar = ['spec', 'initContainers', '0'].reduce(member, parse(out))
+    expect(sidecar).toMatchObject({ securityContext: { runAsUser: 1_000_680_000 } })
+  })
+
   test('follows the flags', async () => {
     const flags = [
       ['--mode', 'env'],
@@ -776,7 +783,12 @@ a: *nothing
       `wimds inject: --env must not have ${name}, which injection sets. Fix: use ${fix}\n`,
     ]),
     ['a variable without a value', ['--env', 'TOKEN', '-'], '--env must be NAME=VALUE'],
-    ['the uid of root', ['--uid', '0', '-'], '--uid must be a number above 0, or none'],
+    [
+      'the uid of root',
+      ['--uid', '0', '-'],
+      '--uid must be a whole number from 1 to 2147483647, or',
+    ],
+    ['a uid that is too large', ['--uid', '2147483648', '-'], 'or none, not "2147483648"'],
     ['a version that is none', ['--kubernetes-version', 'new', '-'], 'must look like 1.29'],
   ])('bad usage: %s', async (_, args, message) => {
     const { code, out, err } = await run(args)

@@ -90,6 +90,10 @@ but for those by which objects select the pods.
 {{- if or (lt $adminPort 1) (gt $adminPort 65535) -}}
 {{- fail (printf "nodeAgent.adminListen %q has no port from 1 to 65535. Fix: set it to ADDRESS:PORT, such as 127.0.0.1:9441" .Values.nodeAgent.adminListen) -}}
 {{- end -}}
+{{- $uid := include "wimds.text" .Values.injection.uid -}}
+{{- if gt (float64 $uid) 2147483647.0 -}}
+{{- fail (printf "injection.uid %s is too large. Fix: set it to 1 up to 2147483647, or to none" $uid) -}}
+{{- end -}}
 {{- with .Values.injection.tenantId -}}
 {{- if not (or (regexMatch $guid .) (regexMatch $domain .)) -}}
 {{- fail (printf "injection.tenantId %q is neither a GUID nor a domain. Fix: set it to the output of `az account show --query tenantId --output tsv`" .) -}}

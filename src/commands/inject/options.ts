@@ -15,6 +15,7 @@ import {
   releaseImages,
 } from '../../kubernetes/injector/settings.ts'
 import { ROUTING_MODES } from '../../lib/routing-modes.ts'
+import { parseWholeNumber } from '../../lib/whole-number.ts'
 import { VERSION } from '../../version.ts'
 import type { INJECT } from '../declarations/inject.ts'
 import { findConflict, type Flags } from '../../lib/args.ts'
@@ -161,11 +162,17 @@ function parseVariable(entry: string, problems: string[]): EnvVar[] {
 function parseUid(text: string | undefined, problems: string[]): number | undefined {
   if (text === undefined) return INJECTION_DEFAULTS.uid
   if (text === 'none') return undefined
-  if (!/^[1-9]\d{0,8}$/.test(text)) {
-    problems.push(`--uid must be a number above 0, or none, not ${JSON.stringify(text)}`)
+  const uid = parseWholeNumber(text, UIDS)
+  if (uid === undefined) {
+    problems.push(
+      `--uid must be a whole number from ${UIDS.min} to ${UIDS.max}, or none, not ${JSON.stringify(text)}`,
+    )
   }
-  return Number(text)
+  return uid
 }
+
+/** Those of runAsUser, without root. */
+const UIDS = { min: 1, max: 2_147_483_647 }
 
 /** True if that version has native sidecars. */
 function parseKubernetesVersion(version: string | undefined, problems: string[]): boolean {
