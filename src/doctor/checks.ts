@@ -263,12 +263,12 @@ function createCommands(
   const assertion = check?.report.ok === true ? check.assertion : undefined
   if (assertion === undefined || !CREDENTIAL_CODES.has(error?.code ?? '')) return {}
   const { assertionFrom } = identity
-  if (assertionFrom !== undefined) {
-    return { commands: createCredentialCommands(identity, describeToken(assertionFrom)) }
+  if (assertionFrom === undefined && isViaTokenProxy(identity, exchange, assertion)) {
+    return { bindingCommands: createBindingCommands(identity, assertion) }
   }
-  return isViaTokenProxy(identity, exchange, assertion)
-    ? { bindingCommands: createBindingCommands(identity, assertion) }
-    : { commands: createCredentialCommands(identity, assertion) }
+  const claims = assertionFrom === undefined ? assertion : describeToken(assertionFrom)
+  const commands = createCredentialCommands(identity, claims)
+  return commands === undefined ? {} : { commands }
 }
 
 /** Returns the claims of a managed identity's token as the assertion of a chained identity (E10). */

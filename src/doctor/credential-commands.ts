@@ -1,6 +1,7 @@
 /** Creates the commands for what an exchange needs: a federated credential, or an identity binding. */
 import type { Assertion } from '../exchange/assertion.ts'
 import type { Identity } from '../identities.ts'
+import { namesFileForAz } from '../lib/az-files.ts'
 import { quoteHcl } from '../lib/hcl.ts'
 import { formatCommand, quoteForShell, type ShellCommand } from '../lib/shell.ts'
 import { createCredentialName } from '../lib/credential-name.ts'
@@ -21,6 +22,14 @@ export function createIdentityFlags(resourceId: string | undefined): ShellComman
     ['resource-group', id?.resourceGroup ?? 'RESOURCE_GROUP'],
     ...(id === undefined ? [] : [['subscription', id.subscription] as const]),
   ]
+}
+
+/**
+ * Returns false if the Azure CLI would replace a claim by the content of a file, and so upload that. The claims come
+ * from a file that is not trusted.
+ */
+export function canCreateCredential({ issuer, subject, audience }: Claims): boolean {
+  return ![issuer, subject, ...audience].some(namesFileForAz)
 }
 
 /** Returns the command that creates the federated credential of a managed identity. */
@@ -57,13 +66,14 @@ export function createApplicationCommand(
 }
 
 /**
- * Returns the commands with placeholders in capital letters for what is not configured. Quotes the
- * claims, which come from a file that is not trusted.
+ * Returns the commands with placeholders in capital letters for what is not configured; undefined for claims that no
+ * command can have. Quotes the claims, which come from a file that is not trusted.
  */
 export function createCredentialCommands(
   identity: IdentityIds,
   claims: Claims,
-): CredentialCommands {
+): CredentialCommands | undefined {
+  if (!canCreateCredential(claims)) return undefined
   const {
     issuer,
     subject,

@@ -6,8 +6,9 @@ export interface ManagedIdentityId {
   readonly name: string
 }
 
+/** Neither a subscription nor a group has `@` or `=`, by which the Azure CLI would read a file. */
 const RESOURCE_ID =
-  /^\/subscriptions\/([^/\s]+)\/resourcegroups\/([^/\p{Cc}]+)\/providers\/microsoft\.managedidentity\/userassignedidentities\/([\w-]+)(?:\/federatedidentitycredentials\/[\w-]+)?$/iu
+  /^\/subscriptions\/([^/\s@=]+)\/resourcegroups\/([^/\p{Cc}@=]+)\/providers\/microsoft\.managedidentity\/userassignedidentities\/([\w-]+)(?:\/federatedidentitycredentials\/[\w-]+)?$/iu
 
 /** Parses the resource id of an identity, or of one of its federated credentials; undefined for any other. */
 export function parseManagedIdentityId(text: string): ManagedIdentityId | undefined {

@@ -1,5 +1,6 @@
 /** The commands that find or fix the cause of a problem, with the values of this sidecar filled in. */
 import {
+  canCreateCredential,
   createApplicationCommand,
   createBindingCommands,
   createIdentityFlags,
@@ -52,7 +53,7 @@ export function createDoctorCommand({ workload }: StatusDocument): string | unde
 function createCredential(problem: Problem, status: StatusDocument): readonly Remedy[] {
   const claims = findClaims(problem, status)
   // Never with placeholders: the name of the credential, made of them, would be the same in every cluster.
-  if (claims === undefined) return []
+  if (claims === undefined || !canCreateCredential(claims)) return []
   const identity = findIdentity(problem, status)
   return [
     ...findIdentityName(identity),

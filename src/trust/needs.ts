@@ -21,6 +21,7 @@ import {
 } from './cluster-objects.ts'
 import type { Report } from './finding.ts'
 import type { IdentityKind, KnownIdentity } from './inventory.ts'
+import { isAudience } from './issuer.ts'
 import { type ManagedIdentityId, parseManagedIdentityId } from '../lib/managed-identity.ts'
 import { BINDING, findMainToken, findTokenAt, type TokenUse } from './projected-token.ts'
 
@@ -129,6 +130,14 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
       return []
     }
     const { clientId, kind, id, token: audience } = identity
+    if (!isAudience(audience)) {
+      report(
+        'error',
+        source,
+        `its projected token for ${clientId} has the audience ${JSON.stringify(audience)}, which must be a URI or a GUID. Fix: correct serviceAccountToken.audience of the volume`,
+      )
+      return []
+    }
     return [{ clientId, kind, id, issuer: options.issuer, subject, audience, source }]
   }
   const { configMap } = parseAnnotations(template, SETTINGS)
@@ -273,12 +282,13 @@ function findChainedNeeds(
       listed?.tenantId ??
       options.tenantId ??
       findAccountTenant(managed.clientId, objects)
-    if (subject === undefined || tenant === undefined || !isGuid(subject)) {
-      const missing = subject === undefined ? 'object id' : 'tenant'
+    const hasSubject = subject !== undefined && isGuid(subject)
+    if (!hasSubject || tenant === undefined || !TENANT.test(tenant)) {
+      const [missing, key] = hasSubject ? ['tenant', 'tenantId'] : ['object id', 'objectId']
       report(
         'error',
         source,
-        `the ${missing} of ${assertionFrom}, whose token ${clientId} accepts, is not known. Fix: set ${subject === undefined ? 'objectId' : 'tenantId'} in the identities file, or pass --identities`,
+        `the ${missing} of ${assertionFrom}, whose token ${clientId} accepts, is not known. Fix: set ${key} in the identities file, or pass --identities`,
       )
       return []
     }
@@ -295,6 +305,9 @@ function findChainedNeeds(
     ]
   })
 }
+
+/** A GUID or a domain. An annotation may have anything, and this becomes a part of the issuer. */
+const TENANT = /^[\w.-]+$/
 
 function findAccountTenant(
   clientId: string,

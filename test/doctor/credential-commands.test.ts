@@ -2,6 +2,12 @@ import { expect, test } from 'vitest'
 import { createCredentialCommands } from '../../src/doctor/credential-commands.ts'
 import { shellWords } from '../fixtures/shell-words.ts'
 
+function commandsFor(...args: Parameters<typeof createCredentialCommands>) {
+  const commands = createCredentialCommands(...args)
+  if (commands === undefined) throw new Error('there are no commands')
+  return commands
+}
+
 const CLAIMS = {
   issuer: 'https://oidc.example/',
   subject: 'system:serviceaccount:shop:orders',
@@ -12,10 +18,7 @@ const ARM_ID =
   '/subscriptions/55555555-5555-4555-8555-555555555555/resourcegroups/my shop/providers/microsoft.managedidentity/userassignedidentities/orders'
 
 test('uses identity, group and subscription of the resource id', () => {
-  const { azManagedIdentity, terraform } = createCredentialCommands(
-    { clientId, resourceId: ARM_ID },
-    CLAIMS,
-  )
+  const { azManagedIdentity, terraform } = commandsFor({ clientId, resourceId: ARM_ID }, CLAIMS)
   expect(azManagedIdentity).toContain(
     "--identity-name orders --resource-group 'my shop' --subscription 55555555-5555-4555-8555-555555555555",
   )
@@ -25,19 +28,24 @@ test('uses identity, group and subscription of the resource id', () => {
 })
 
 test('has placeholders without a resource id', () => {
-  const { azManagedIdentity, terraform } = createCredentialCommands({ clientId }, CLAIMS)
+  const { azManagedIdentity, terraform } = commandsFor({ clientId }, CLAIMS)
   expect(azManagedIdentity).toContain(
     '--identity-name IDENTITY_NAME --resource-group RESOURCE_GROUP',
   )
   expect(terraform).toContain('azurerm_user_assigned_identity.IDENTITY_NAME.id')
 })
 
+test.each([
+  { issuer: 'https://x/?a=@/etc/passwd' },
+  { subject: '@/etc/passwd' },
+  { audience: ['@/etc/passwd'] },
+])('prints no command for which the Azure CLI would upload a file: %j', (claims) => {
+  expect(createCredentialCommands({ clientId }, { ...CLAIMS, ...claims })).toBeUndefined()
+})
+
 test('quotes hostile claims for the shell', () => {
   const issuer = 'https://x/\'; echo "$(id)" `id`'
-  const { azManagedIdentity, azApplication } = createCredentialCommands(
-    { clientId },
-    { ...CLAIMS, issuer },
-  )
+  const { azManagedIdentity, azApplication } = commandsFor({ clientId }, { ...CLAIMS, issuer })
   expect(shellWords(azManagedIdentity)).toContain(issuer)
   const parameters = shellWords(azApplication).find((word) => word.startsWith('{'))
   expect(JSON.parse(parameters ?? '')).toMatchObject({ issuer, audiences: CLAIMS.audience })
@@ -45,12 +53,12 @@ test('quotes hostile claims for the shell', () => {
 
 test('escapes Terraform templates', () => {
   const issuer = 'https://x/${file("/etc/passwd")}%{if true}'
-  const { terraform } = createCredentialCommands({ clientId }, { ...CLAIMS, issuer })
+  const { terraform } = commandsFor({ clientId }, { ...CLAIMS, issuer })
   expect(terraform).toContain('"https://x/$${file(\\"/etc/passwd\\")}%%{if true}"')
 })
 
 test('derives a valid credential name from the service account', () => {
-  const { terraform } = createCredentialCommands(
+  const { terraform } = commandsFor(
     { clientId },
     { ...CLAIMS, subject: `system:serviceaccount:shop:${'a.b/'.repeat(60)}` },
   )

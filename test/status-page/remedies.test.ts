@@ -26,6 +26,14 @@ test('a missing federated credential has the commands that create it, with the c
   expect(application).toContain(`--id ${CLIENT_ID} \\\n`)
 })
 
+test('a token whose claims would make the Azure CLI upload a file has no command', () => {
+  const assertions = aStatus().assertions.map((assertion) => ({
+    ...assertion,
+    ...(assertion.claims && { claims: { ...assertion.claims, audience: ['@/etc/passwd'] } }),
+  }))
+  expect(commandsFor('federated_credential_not_found', aStatus({ assertions }))).toEqual([])
+})
+
 test('the name and the resource group come from the resource id of the identity, if it is configured', () => {
   const resourceId =
     '/subscriptions/s/resourcegroups/contoso/providers/microsoft.managedidentity/userassignedidentities/id-orders'

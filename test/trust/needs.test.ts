@@ -295,6 +295,50 @@ test('tells a direct exchange in a bound pod by the audience, or by exchangeVia'
   expect(planned).toEqual([`${BILLING} ${subject('orders')}`])
 })
 
+test.each([
+  ['a file that the Azure CLI would upload', '@/etc/passwd'],
+  ['an escape sequence of a terminal', '\u001B[2J'],
+])('rejects an audience that is %s', async (_, audience) => {
+  const spec = {
+    containers: [{ name: 'app', volumeMounts: [{ name: 'azure', mountPath: '/azure' }] }],
+    volumes: [
+      {
+        name: 'azure',
+        projected: { sources: [{ serviceAccountToken: { path: 'token', audience } }] },
+      },
+    ],
+  }
+  const file = `identities:
+  - clientId: ${ORDERS}
+    tokenFile: /azure/token
+`
+  const { planned, findings } = await needs([
+    identitiesFile(file),
+    deployment('orders', 'orders', { annotations: CONFIG_MAP, spec }),
+  ])
+  expect(planned).toEqual([])
+  expect(findings).toMatchObject([
+    {
+      severity: 'error',
+      object: 'Deployment shop/orders',
+      message: expect.stringContaining(`has the audience ${JSON.stringify(audience)}`),
+    },
+  ])
+})
+
+test('takes no tenant from an annotation that is none', async () => {
+  const file = CHAIN(`objectId: ${OBJECT_ID}`).replace(/ +tenantId: .*\n/, '')
+  const { planned, findings } = await needs([
+    identitiesFile(file),
+    serviceAccount('other', ORDERS, { 'azure.workload.identity/tenant-id': 'x=@/etc' }),
+    deployment('orders', 'orders', { annotations: CONFIG_MAP }),
+  ])
+  expect(planned.join('\n')).not.toContain(BILLING)
+  expect(findings).toMatchObject([
+    { severity: 'error', message: expect.stringContaining('the tenant of orders') },
+  ])
+})
+
 test('rejects a serviceAccountName that could break out of the output', async () => {
   const { planned, findings } = await needs([
     deployment('orders', "x'; rm -rf ~", { annotations: INJECT }),

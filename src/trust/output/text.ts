@@ -59,7 +59,7 @@ function formatCredential({
 }: PlannedCredential): string[] {
   const indent = ' '.repeat(13)
   return [
-    `  ${STATES[state].padEnd(9)}  ${subject}`,
+    `  ${STATES[state].padEnd(9)}  ${toLine(subject)}`,
     `${indent}${toLine(name)}, for ${toLine(sources.join(', '))}`,
     ...(existing === undefined || existing.issuer === issuer
       ? []
@@ -67,7 +67,7 @@ function formatCredential({
     ...(existing === undefined || existing.audiences.join() === audience
       ? []
       : [
-          `${indent}audience in Azure: ${toLine(existing.audiences.join(', '))}, in the tokens: ${audience}`,
+          `${indent}audience in Azure: ${toLine(existing.audiences.join(', '))}, in the tokens: ${toLine(audience)}`,
         ]),
   ]
 }

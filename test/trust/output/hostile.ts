@@ -27,6 +27,8 @@ const FRAGMENTS = [
   ' ',
   'a',
   '°',
+  '@',
+  '=',
 ]
 
 /** Any text but NUL, which no argument of a program can have. */
