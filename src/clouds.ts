@@ -26,6 +26,10 @@ export interface Authority {
   readonly metadata: string
 }
 
+/** The audience of projected tokens in the public cloud, which those of the other clouds begin with. */
+export const DEFAULT_AUDIENCE = 'api://AzureADTokenExchange'
+const FEDERATION_AUDIENCE = new RegExp(String.raw`^${DEFAULT_AUDIENCE}\w*$`)
+
 const CLOUDS: readonly Cloud[] = [
   {
     name: 'public',
@@ -36,7 +40,7 @@ const CLOUDS: readonly Cloud[] = [
       'sts.windows.net',
     ],
     regionalHost: 'login.microsoft.com',
-    audience: 'api://AzureADTokenExchange',
+    audience: DEFAULT_AUDIENCE,
     managementResource: 'https://management.azure.com/',
   },
   {
@@ -104,6 +108,12 @@ export function resolveAuthority(
 }
 
 /** Returns the audience of an assertion for the cloud of a login host; by default that of the public cloud. */
-export function findAudience(authorityHost: string): string {
-  return findCloud(new URL(authorityHost).hostname)?.audience ?? 'api://AzureADTokenExchange'
+export function findAudience(authorityHost?: string): string {
+  if (authorityHost === undefined) return DEFAULT_AUDIENCE
+  return findCloud(new URL(authorityHost).hostname)?.audience ?? DEFAULT_AUDIENCE
+}
+
+/** Returns true for the audience of a token that is projected for direct federation, in any cloud. */
+export function isFederationAudience(audience: string): boolean {
+  return FEDERATION_AUDIENCE.test(audience)
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { resolveAuthority } from '../src/clouds.ts'
+import { findAudience, isFederationAudience, resolveAuthority } from '../src/clouds.ts'
 
 const TENANT = '22222222-2222-4222-8222-222222222222'
 
@@ -33,3 +33,19 @@ describe('resolveAuthority', () => {
     expect(authority.host).toBe(new URL(origin).host)
   })
 })
+
+test.each([
+  [undefined, 'api://AzureADTokenExchange'],
+  ['https://login.partner.microsoftonline.cn', 'api://AzureADTokenExchangeChina'],
+  ['https://login.airgap.example:8443', 'api://AzureADTokenExchange'],
+])('the audience for %s is %s', (origin, audience) => {
+  expect(findAudience(origin)).toBe(audience)
+  expect(isFederationAudience(audience)).toBe(true)
+})
+
+test.each(['', 'api://AKSIdentityBinding', 'api://AzureADTokenExchange/x', 'https://issuer.test'])(
+  'the audience %j is not one of direct federation',
+  (audience) => {
+    expect(isFederationAudience(audience)).toBe(false)
+  },
+)

@@ -90,7 +90,7 @@ function findFailure(
     if (apiAudience === undefined) return toBrokerError(error)
     return new BrokerError(
       toBrokerError(error).code,
-      `the token in ${file} has the audience ${apiAudience}: it is a credential for the Kubernetes API, such as the default service-account token, and is not sent to Entra ID. Fix: mount a projected service-account token with the audience of Entra ID, ${usualAudience(authorityHosts)}, as injection does; on AKS, if the cluster has no OIDC issuer, first run ${ENABLE_OIDC_ISSUER}`,
+      `the token in ${file} has the audience ${apiAudience}: it is a credential for the Kubernetes API, such as the default service-account token, and is not sent to Entra ID. Fix: mount a projected service-account token with the audience of Entra ID, ${findAudience(authorityHosts[0])}, as injection does; on AKS, if the cluster has no OIDC issuer, first run ${ENABLE_OIDC_ISSUER}`,
     )
   }
   if (!isForTokenProxy(assertion) && isInternalIssuer(issuer)) {
@@ -107,10 +107,6 @@ function findFailure(
     )
   }
   return undefined
-}
-
-function usualAudience([host]: readonly string[]): string {
-  return host === undefined ? 'api://AzureADTokenExchange' : findAudience(host)
 }
 
 function findWarnings(assertion: Assertion, options: CheckOptions): string[] {

@@ -1,4 +1,5 @@
 /** Creates the commands for what an exchange needs: a federated credential, or an identity binding. */
+import { DEFAULT_AUDIENCE } from '../clouds.ts'
 import type { Assertion } from '../exchange/assertion.ts'
 import type { Identity } from '../identities.ts'
 import { namesFileForAz } from '../lib/az-files.ts'
@@ -11,8 +12,6 @@ import type { BindingCommands, CredentialCommands } from './report.ts'
 type Claims = Pick<Assertion, 'issuer' | 'subject' | 'audience'>
 
 type IdentityIds = Pick<Identity, 'clientId' | 'resourceId'>
-
-const DEFAULT_AUDIENCE = 'api://AzureADTokenExchange'
 
 /** Returns the flags that select a managed identity, with placeholders if its resource id is not configured. */
 export function createIdentityFlags(resourceId: string | undefined): ShellCommand['flags'] {

@@ -1,6 +1,7 @@
 /** Reads the projected service-account token that is sent to Entra ID as client assertion. */
 import { decodeJwt } from 'jose/jwt/decode'
 import * as z from 'zod/mini'
+import { DEFAULT_AUDIENCE, isFederationAudience } from '../clouds.ts'
 import { BrokerError } from '../errors.ts'
 import { errorCode } from '../lib/describe-error.ts'
 import { readRegularFile } from '../lib/files.ts'
@@ -43,8 +44,6 @@ const Claims = z.object({
 })
 
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/
-/** The audiences of direct federation, by cloud. */
-const FEDERATION_AUDIENCE = /^api:\/\/AzureADTokenExchange\w*$/
 /** The audience of the token that the AKS webhook projects for identity bindings. */
 const BINDING_AUDIENCE = 'api://AKSIdentityBinding'
 /** `https://kubernetes.default.svc`, `kubernetes` and `https://NAME.hcp.REGION.azmk8s.io`, also in quotes. */
@@ -98,7 +97,7 @@ export function requireAudience(
   if (apiAudience !== undefined && apiAudience !== audience) {
     throw new BrokerError(
       'assertion_audience',
-      `the token in ${path} has the audience ${apiAudience}: it is a credential for the Kubernetes API and is not sent to Entra ID. Fix: mount a projected service-account token with the audience of its cloud, in the public cloud api://AzureADTokenExchange, or set WIMDS_AUDIENCE to ${apiAudience} if the federated credential has that audience`,
+      `the token in ${path} has the audience ${apiAudience}: it is a credential for the Kubernetes API and is not sent to Entra ID. Fix: mount a projected service-account token with the audience of its cloud, in the public cloud ${DEFAULT_AUDIENCE}, or set WIMDS_AUDIENCE to ${apiAudience} if the federated credential has that audience`,
     )
   }
 }
@@ -123,13 +122,13 @@ function removeTrailingSlash(url: string): string {
 export function hasUnexpectedAudience({ audience }: Pick<Assertion, 'audience'>): boolean {
   return (
     audience.length !== 1 ||
-    !audience.every((name) => FEDERATION_AUDIENCE.test(name) || name === BINDING_AUDIENCE)
+    !audience.every((name) => isFederationAudience(name) || name === BINDING_AUDIENCE)
   )
 }
 
 /** Returns true for a token that is projected for direct federation with Entra ID. */
 export function isForDirectFederation({ audience }: Pick<Assertion, 'audience'>): boolean {
-  return audience.some((name) => FEDERATION_AUDIENCE.test(name))
+  return audience.some(isFederationAudience)
 }
 
 async function readTokenFile(path: string): Promise<string> {

@@ -1,5 +1,6 @@
 /** Finds the projected service-account token in a pod: the volume of AKS, one of the pod's, or a new one. */
 import { posix } from 'node:path'
+import { isFederationAudience } from '../../clouds.ts'
 import {
   allContainers,
   type Container,
@@ -145,7 +146,7 @@ function findOtherMounts(pod: Pod, own: VolumeMount): VolumeMount[] {
 type ProjectedSource = NonNullable<NonNullable<Volume['projected']>['sources']>[number]
 
 function isForEntra({ serviceAccountToken }: ProjectedSource): boolean {
-  return serviceAccountToken?.audience?.startsWith('api://AzureADTokenExchange') === true
+  return isFederationAudience(serviceAccountToken?.audience ?? '')
 }
 
 /** Finds the innermost mount that holds the file. Only the kubelet can resolve a `subPathExpr`. */

@@ -1,4 +1,5 @@
 /** Settings of the injector, which the operator gives. A pod's annotations override some of them. */
+import { DEFAULT_AUDIENCE } from '../../clouds.ts'
 import { ROUTING_MODES, type RoutingMode } from '../../lib/routing-modes.ts'
 import { type ObjectKey, parseObjectKey } from './object-keys.ts'
 import type { EnvVar } from './pod.ts'
@@ -68,7 +69,7 @@ export const INJECTION_DEFAULTS = {
   ca: undefined,
   clientId: undefined,
   tenantId: undefined,
-  audience: 'api://AzureADTokenExchange',
+  audience: DEFAULT_AUDIENCE,
   hasNativeSidecars: true,
   injectByDefault: false,
 } as const satisfies Omit<InjectionSettings, 'image' | 'redirectImage'>
