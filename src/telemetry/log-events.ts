@@ -10,22 +10,26 @@ import type { TokenRequest } from '../tokens/token.ts'
 import type { SeenClient } from './clients.ts'
 import type { Logger } from './logger.ts'
 
-/**
- * Returns the log fields of an error: code, message, Entra ID's ids and the cause. Only the code
- * `internal` has a stack. Texts from other servers are scrubbed.
- */
+/** Returns the log fields of an error: its failure and the cause. Only the code `internal` has a stack. */
 export function errorFields(thrown: unknown): Readonly<Record<string, unknown>> {
   const error = toBrokerError(thrown)
-  const { aadsts, traceId, correlationId } = error.entra ?? {}
-  const message = scrub(error.message)
+  const failure = describeFailure(error)
   const cause = describeCause(error)
   return {
-    code: error.code,
-    message,
+    ...failure,
+    ...(cause !== undefined && !failure.message.includes(cause) && { cause }),
+  }
+}
+
+/** Returns code, message and Entra ID's ids. Scrubs the texts, which can come from other servers and from callers. */
+export function describeFailure({ code, message, entra = {} }: BrokerError) {
+  const { aadsts, traceId, correlationId } = entra
+  return {
+    code,
+    message: scrub(message),
     ...(aadsts !== undefined && { aadsts }),
     ...(traceId !== undefined && { entraTraceId: scrub(traceId) }),
     ...(correlationId !== undefined && { entraCorrelationId: scrub(correlationId) }),
-    ...(cause !== undefined && !message.includes(cause) && { cause }),
   }
 }
 

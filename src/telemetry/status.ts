@@ -11,6 +11,7 @@ import { toResource } from '../tokens/token.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
 import { supportsWorkloadIdentity, type SeenClient } from './clients.ts'
 import type { FailedRequests, History, PastExchange } from './history.ts'
+import { describeFailure } from './log-events.ts'
 import type { ReadinessState } from './readiness.ts'
 import { describeProblem, findState, type Problem } from './state.ts'
 import type { StatusDocument } from './status-schema.ts'
@@ -30,8 +31,6 @@ interface StatusSources {
   readonly logLevel: StatusDocument['logLevel']
   readonly settings: StatusDocument['settings']
 }
-
-type Failure = NonNullable<StatusDocument['tokens'][number]['failure']>
 
 /** Creates the document of `/status.json`. Texts from callers and other servers are scrubbed. */
 export function createStatusDocument(sources: StatusSources): StatusDocument {
@@ -207,18 +206,6 @@ function describeClient(client: SeenClient): StatusDocument['clients'][number] {
     }),
     ...(isSupported !== undefined && { supportsWorkloadIdentity: isSupported }),
     advice: library.advice,
-  }
-}
-
-/** Scrubs the texts, which can come from other servers and from callers. */
-function describeFailure({ code, message, entra = {} }: BrokerError): Failure {
-  const { aadsts, traceId, correlationId } = entra
-  return {
-    code,
-    message: scrub(message),
-    ...(aadsts !== undefined && { aadsts }),
-    ...(traceId !== undefined && { entraTraceId: scrub(traceId) }),
-    ...(correlationId !== undefined && { entraCorrelationId: scrub(correlationId) }),
   }
 }
 
