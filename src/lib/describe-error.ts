@@ -48,6 +48,11 @@ function describeError(thrown: unknown): string {
   return scrub(typeof thrown.stack === 'string' ? thrown.stack : thrown.name)
 }
 
+/** Removes the ids and the time at the end of Entra ID's descriptions. */
+export function removeTraceIds(message: string): string {
+  return message.replace(/\s+Trace ID:.*?Timestamp: [\d:\- ]+Z/s, '')
+}
+
 /** Splits the message of an error, `PROBLEM. Fix: FIX`; the fix is undefined if there is none. */
 export function splitFix(message: string): {
   readonly problem: string

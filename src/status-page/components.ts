@@ -1,5 +1,5 @@
 /** The components of the status page: sections, tables, failures and times. */
-import { splitFix } from '../lib/describe-error.ts'
+import { removeTraceIds, splitFix } from '../lib/describe-error.ts'
 import { isGuid } from '../lib/guid.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 import { type Html, html } from './html.ts'
@@ -167,7 +167,7 @@ export function renderErrorCode(
 
 /** Splits the message of a failure into what happened and what to do, without the ids at the end of Entra ID's. */
 export function parseFailure({ message }: Pick<Failure, 'message'>): ReturnType<typeof splitFix> {
-  return splitFix(message.replace(/\s+Trace ID:.*?Timestamp: [\d:\- ]+Z/s, ''))
+  return splitFix(removeTraceIds(message))
 }
 
 /** Renders what happened and what to do. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { splitFix } from '../../src/lib/describe-error.ts'
+import { removeTraceIds, splitFix } from '../../src/lib/describe-error.ts'
 
 test.each([
   ['it failed. Fix: try again', 'it failed', 'try again'],
@@ -8,4 +8,10 @@ test.each([
   ['a failed. Fix: mend a. Fix: mend b', 'a failed', 'mend a. Fix: mend b'],
 ])('the message “%s” is split', (message, problem, fix) => {
   expect(splitFix(message)).toEqual({ problem, fix })
+})
+
+test.each([' ', '\r\n'])('removes the ids of Entra ID, which are separated by %j', (separator) => {
+  const trailer = ['Trace ID: 1-2', 'Correlation ID: 3-4', 'Timestamp: 2025-07-01 23:32:51Z']
+  const message = ['AADSTS700213: No match.', ...trailer].join(separator)
+  expect(removeTraceIds(`${message} Fix: create one`)).toBe('AADSTS700213: No match. Fix: create one')
 })
