@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises'
 import { BrokerError, toBrokerError } from '../errors.ts'
 import {
   type Assertion,
+  createExpiredError,
   findApiAudience,
   hasUnexpectedAudience,
   readAssertion,
@@ -99,14 +100,7 @@ function findFailure(
       `Entra ID cannot reach the issuer ${issuer}, which is internal to the cluster. Fix: on AKS run ${ENABLE_OIDC_ISSUER}, then restart the pod; on other clusters set --service-account-issuer of the API server to a public https URL that serves the discovery document and the keys`,
     )
   }
-  if (expiresAt <= now) {
-    const minutes = Math.max(1, Math.round((now - expiresAt) / 60_000))
-    return new BrokerError(
-      'assertion_expired',
-      `the projected token in ${file} expired ${minutes} min ago by the clock of this machine. Fix: check that it is a projected volume, the kubelet's log, and the clock of the node`,
-    )
-  }
-  return undefined
+  return expiresAt <= now ? createExpiredError(file, assertion) : undefined
 }
 
 function findWarnings(assertion: Assertion, options: CheckOptions): string[] {

@@ -131,6 +131,17 @@ export function isForDirectFederation({ audience }: Pick<Assertion, 'audience'>)
   return audience.some(isFederationAudience)
 }
 
+/** Creates the error of a projected token that has expired by the clock of this machine. */
+export function createExpiredError(
+  file: string,
+  { expiresAt }: Pick<Assertion, 'expiresAt'>,
+): BrokerError {
+  return new BrokerError(
+    'assertion_expired',
+    `the projected token in ${file} expired at ${new Date(expiresAt).toISOString()} by the clock of this machine. Fix: check that it is a projected volume, the kubelet's log, and the clock of the node`,
+  )
+}
+
 async function readTokenFile(path: string): Promise<string> {
   return readRegularFile(path, MAX_TOKEN_BYTES + 1)
 }

@@ -1,6 +1,5 @@
 /** Readiness: whether the sidecar has had a valid projected token, for `/readyz`. */
-import { BrokerError } from '../errors.ts'
-import type { Assertion } from '../exchange/assertion.ts'
+import { createExpiredError } from '../exchange/assertion.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { scrub } from '../secret.ts'
 import type { ExchangeEvent } from '../tokens/token-sources.ts'
@@ -101,15 +100,4 @@ function describeAssertions(states: ReadonlyMap<string, AssertionState>): Unread
     const { message } = state.ok ? createExpiredError(file, state.assertion) : state.error
     return { summary: scrub(message), file }
   })
-}
-
-/** Creates the error of a projected token that has expired by the clock of this machine. */
-export function createExpiredError(
-  file: string,
-  { expiresAt }: Pick<Assertion, 'expiresAt'>,
-): BrokerError {
-  return new BrokerError(
-    'assertion_expired',
-    `the projected token in ${file} expired at ${new Date(expiresAt).toISOString()} by the clock of this machine. Fix: check that it is a projected volume, the kubelet's log, and the clock of the node`,
-  )
 }

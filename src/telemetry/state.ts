@@ -1,5 +1,6 @@
 /** The state of a sidecar in one word, with the problems behind it. */
 import { BrokerError } from '../errors.ts'
+import { createExpiredError } from '../exchange/assertion.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import type { Identity, IdentityDirectory } from '../identities.ts'
 import { firstItems } from '../lib/first-items.ts'
@@ -7,7 +8,7 @@ import { scrub } from '../secret.ts'
 import type { Clock } from '../tokens/clock.ts'
 import { type TokenRequest, toResource } from '../tokens/token.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
-import { createExpiredError, type ReadinessState } from './readiness.ts'
+import type { ReadinessState } from './readiness.ts'
 import type { StatusDocument } from './status-schema.ts'
 
 interface StateSources {
