@@ -4,6 +4,7 @@ import type { IdentityDirectory } from '../identities.ts'
 import { describeFileError, readWholeFile } from '../lib/files.ts'
 import { isLocalHost, removeBrackets } from '../lib/hosts.ts'
 import { parseJsonObject } from '../lib/json.ts'
+import { isCertificates } from '../lib/pem.ts'
 import type { RoutingMode } from '../lib/routing-modes.ts'
 import {
   DEFAULT_INSTANCE,
@@ -19,7 +20,7 @@ import {
   readIdentitiesText,
   type ReadText,
 } from './identities-file.ts'
-import { type Address, authorityHost as authorityHostSchema, isCertificates } from './parsers.ts'
+import { type Address, authorityHost as authorityHostSchema } from './parsers.ts'
 import {
   type Environment,
   findIncompleteSettings,

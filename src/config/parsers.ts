@@ -1,8 +1,8 @@
 /** Schemas of single setting values: parse text into a typed value, or explain the problem in a sentence. */
-import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import * as z from 'zod/mini'
 import { isGuid } from '../lib/guid.ts'
+import { isCertificates } from '../lib/pem.ts'
 import { parseWholeNumber } from '../lib/whole-number.ts'
 import { findPrefixProblem } from '../metadata/pass-through.ts'
 import { isResource } from '../resource.ts'
@@ -151,27 +151,11 @@ export const tokenProxyUrl = createSchema((text) => {
   return url.href
 })
 
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g
-
 /** One or more PEM certificates. */
 export const certificates = createSchema((text) => {
   if (!isCertificates(text)) throw new Error('must hold PEM certificates')
   return text
 })
-
-/** Returns true for text with at least one PEM certificate, all of them parseable. */
-export function isCertificates(text: string): boolean {
-  const found = text.match(CERTIFICATE) ?? []
-  return found.length > 0 && found.every(isCertificate)
-}
-
-function isCertificate(pem: string): boolean {
-  try {
-    return new X509Certificate(pem).subject !== undefined
-  } catch {
-    return false
-  }
-}
 
 /** A credential. */
 export const secret = createSchema((text) => new Secret(text))

@@ -1,8 +1,8 @@
 /** A dispatcher whose trusted CAs follow a file: a mounted ConfigMap or Secret changes when a CA is rotated. */
 import type { Dispatcher } from 'undici'
-import { isCertificates } from '../config/parsers.ts'
 import { startDeadline, untilAborted } from '../lib/deadline.ts'
 import { readWholeFile } from '../lib/files.ts'
+import { isCertificates } from '../lib/pem.ts'
 import { DispatcherBase } from '../lib/undici.ts'
 
 interface CaFile {

@@ -4,9 +4,9 @@
  */
 import type { Dispatcher } from 'undici'
 import type { TokenProxySettings } from '../config/config.ts'
-import { isCertificates } from '../config/parsers.ts'
 import { BrokerError } from '../errors.ts'
 import { readWholeFile } from '../lib/files.ts'
+import { isCertificates } from '../lib/pem.ts'
 import { Agent, buildConnector } from '../lib/undici.ts'
 import type { Identity } from '../identities.ts'
 import { type Assertion, isForDirectFederation } from './assertion.ts'
