@@ -1,10 +1,9 @@
 /** Creates the dispatchers for exchanges: direct, through an HTTP proxy, or to the token proxy. */
-import { BlockList, isIP } from 'node:net'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Dispatcher } from 'undici'
 import type { Config } from '../config/config.ts'
 import { CaFileDispatcher } from './ca-file.ts'
-import { removeBrackets } from '../lib/hosts.ts'
+import { isLinkLocal, isLoopback, removeBrackets } from '../lib/hosts.ts'
 import { Agent, EnvHttpProxyAgent, Pool, request } from '../lib/undici.ts'
 import { CONNECT_OPTIONS } from './http-client.ts'
 import { createTokenProxyDispatcher } from './token-proxy.ts'
@@ -114,18 +113,9 @@ export async function usesProxy(origin: string, proxy: ProxySettings): Promise<b
   return !isDirect
 }
 
-/**
- * Returns true for a loopback or link-local host, which no proxy can reach: the real IMDS is among them. An
- * IPv4-mapped address counts as IPv4.
- */
+/** Returns true for a loopback or link-local host, which no proxy can reach: the real IMDS is among them. */
 function isLocal(hostname: string): boolean {
   const host = removeBrackets(hostname).replace(/\.$/, '')
-  const version = isIP(host)
-  if (version === 0) return host === 'localhost' || host.endsWith('.localhost')
-  const local = new BlockList()
-  local.addSubnet('127.0.0.0', 8)
-  local.addSubnet('169.254.0.0', 16)
-  local.addAddress('::1', 'ipv6')
-  local.addSubnet('fe80::', 10, 'ipv6')
-  return local.check(host, version === 4 ? 'ipv4' : 'ipv6')
+  const isLocalName = host === 'localhost' || host.endsWith('.localhost')
+  return isLocalName || isLoopback(host) || isLinkLocal(host)
 }

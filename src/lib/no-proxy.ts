@@ -1,7 +1,8 @@
 /** NO_PROXY of applications, in upper and lower case: which one is read first differs by client. */
+import { METADATA_IP } from './hosts.ts'
 
 /** Hosts that many clients would otherwise send to a proxy, the metadata address included (R20). */
-const UNPROXIED_HOSTS = ['169.254.169.254', 'localhost', '127.0.0.1']
+const UNPROXIED_HOSTS = [METADATA_IP, 'localhost', '127.0.0.1']
 
 export const NO_PROXY_NAMES = ['NO_PROXY', 'no_proxy'] as const
 

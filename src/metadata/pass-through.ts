@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { type IncomingMessage, request as httpRequest } from 'node:http'
 import type { Reply } from '../dialects/dialect.ts'
 import { BrokerError } from '../errors.ts'
+import { METADATA_IP } from '../lib/hosts.ts'
 import { readBody } from '../lib/read-body.ts'
 
 /** The part of a caller's request that matters here. */
@@ -73,7 +74,7 @@ function isBelow(prefixes: readonly string[], path: string): boolean {
   return prefixes.some((prefix) => path === prefix || path.startsWith(`${prefix}/`))
 }
 
-const REAL_IMDS = { host: '169.254.169.254', port: 80 }
+const REAL_IMDS = { host: METADATA_IP, port: 80 }
 
 /** The only forwarded headers; hop-by-hop headers and X-Forwarded-For are not among them. */
 const REQUEST_HEADERS = ['accept', 'metadata', 'metadata-flavor']

@@ -1,4 +1,5 @@
 /** The nftables rules of the redirect from 169.254.169.254:80 to the sidecar. */
+import { METADATA_IP } from '../lib/hosts.ts'
 
 export const REDIRECT_MODES = ['loopback', 'nft'] as const
 type RedirectMode = (typeof REDIRECT_MODES)[number]
@@ -18,7 +19,7 @@ export const REDIRECT_DEFAULTS = {
   mode: 'loopback',
   port: 8000,
   uid: 1501,
-  metadataIp: '169.254.169.254',
+  metadataIp: METADATA_IP,
   metadataPort: 80,
 } as const
 

@@ -1,8 +1,8 @@
 /** The checks of every request, whatever its dialect, before anything is parsed. Pure. */
 import type { IncomingHttpHeaders } from 'node:http'
-import { isIPv4 } from 'node:net'
 import { BrokerError } from '../errors.ts'
 import { firstItems } from '../lib/first-items.ts'
+import { isLoopback, METADATA_IP } from '../lib/hosts.ts'
 import { memoizeLast } from '../lib/memoize-last.ts'
 import { printable } from '../lib/printable.ts'
 
@@ -26,7 +26,7 @@ interface GuardedRequest {
 export type Guard = (request: GuardedRequest) => void
 
 /** The address of IMDS, and the names of loopback. */
-const DEFAULT_HOSTS = ['169.254.169.254', 'localhost', '127.0.0.1', '[::1]']
+const DEFAULT_HOSTS = [METADATA_IP, 'localhost', '127.0.0.1', '[::1]']
 const HOST = /^(\[[^\]]*\]|[^:[\]]*)(?::\d*)?$/
 /** A target in absolute form, as clients send it to a proxy (RFC 9112 section 3.2.2). */
 const ABSOLUTE_FORM = /^http:\/\/([^/?#]*)/
@@ -118,7 +118,7 @@ const MAX_LISTED = 8
 /** A page in a browser sends its own name after DNS rebinding. */
 function isAllowedHost(host: string, hosts: ReadonlySet<string>): boolean {
   const name = parseHostName(host)
-  return hosts.has(name) || (isIPv4(name) && name.startsWith('127.'))
+  return hosts.has(name) || isLoopback(name)
 }
 
 function createHostError(host: string, hosts: ReadonlySet<string>): BrokerError {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { isLocalHost, removeBrackets, toLocalHost } from '../../src/lib/hosts.ts'
+import { isLinkLocal, isLoopback, isLocalHost, removeBrackets, toLocalHost } from '../../src/lib/hosts.ts'
 
 test.each([
   ['0.0.0.0', '127.0.0.1'],
@@ -11,19 +11,26 @@ test.each([
   expect(toLocalHost(host)).toBe(expected)
 })
 
-test.each(['127.0.0.1', '127.0.0.6', '127.1', '::1', 'localhost', 'LOCALHOST', '169.254.169.254'])(
-  'recognizes %s as local',
-  (host) => {
-    expect(isLocalHost(host)).toBe(true)
-  },
-)
+test.each([
+  '127.0.0.1',
+  '127.0.0.6',
+  '127.1',
+  '::1',
+  '::ffff:7f00:1',
+  'localhost',
+  'LOCALHOST',
+  '169.254.169.254',
+])('recognizes %s as local', (host) => {
+  expect(isLocalHost(host)).toBe(true)
+})
 
 test.each([
   '0.0.0.0',
   '::',
   '10.0.0.1',
   '128.0.0.1',
-  '::ffff:7f00:1',
+  '::ffff:a00:1',
+  '169.254.169.253',
   'a.localhost',
   '127.0.0.1.example',
 ])('recognizes %s as reachable from the network', (host) => {
@@ -35,4 +42,17 @@ test.each([
   ['127.0.0.1', '127.0.0.1'],
 ])('removes the brackets of %s', (host, expected) => {
   expect(removeBrackets(host)).toBe(expected)
+})
+
+test.each([
+  ['127.0.0.6', true, false],
+  ['::1', true, false],
+  ['::ffff:127.0.0.1', true, false],
+  ['169.254.0.1', false, true],
+  ['febf::1', false, true],
+  ['::ffff:a9fe:101', false, true],
+  ['10.0.0.1', false, false],
+  ['localhost', false, false],
+])('classifies %s: loopback %s, link-local %s', (address, loopback, linkLocal) => {
+  expect([isLoopback(address), isLinkLocal(address)]).toEqual([loopback, linkLocal])
 })
