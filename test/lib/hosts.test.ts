@@ -1,5 +1,11 @@
 import { expect, test } from 'vitest'
-import { isLinkLocal, isLoopback, isLocalHost, removeBrackets, toLocalHost } from '../../src/lib/hosts.ts'
+import {
+  isLinkLocal,
+  isLoopback,
+  isLocalHost,
+  removeBrackets,
+  toLocalHost,
+} from '../../src/lib/hosts.ts'
 
 test.each([
   ['0.0.0.0', '127.0.0.1'],
