@@ -13,7 +13,7 @@ interface RetryOptions {
 }
 
 const MAX_ATTEMPTS = 3
-/** No retry starts later than this after the first attempt, except one for a response that did not come. */
+/** Retries start within this time of the first attempt; only the one after an attempt timeout may start later. */
 const MAX_RETRY_START_MS = 2500
 /** A failure that took longer is not retried: a slow resolver would be as slow again. */
 const MAX_QUICK_FAILURE_MS = 1000

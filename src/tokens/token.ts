@@ -55,7 +55,7 @@ export interface AccessToken {
 /** Returns a token or throws a `BrokerError`. Sources are stacked by decoration. The signal ends the work. */
 export type TokenSource = (request: TokenRequest, signal?: AbortSignal) => Promise<AccessToken>
 
-/** Returns a token or throws a `BrokerError`. The signal ends the caller's waiting, and not an exchange that others share. */
+/** Returns a token or throws a `BrokerError`. The signal ends only the caller's own waiting, not the exchange. */
 export type GetToken = (request: CacheRequest, signal?: AbortSignal) => Promise<AccessToken>
 
 /** Creates a request to the token cache. It can be used for any number of calls, so that its key is made once. */
