@@ -15,7 +15,7 @@ describe.each(TASKS)('%s', (page) => {
 
   test('begins with the result, then what is needed', () => {
     const [, begin = ''] = /^# .+\n\n(?:>.*\n)*\n?([^]*)/.exec(text) ?? []
-    expect(begin).toMatch(/^(?:At the end|\*\*Result:\*\*) [^]*?\n\n\*\*You need\*\* /)
+    expect(begin).toMatch(/^\*\*Result:\*\* [^]*?\n\n\*\*You need\*\* /)
   })
 
   test('ends with how to check and how to undo', () => {
