@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { stringify } from 'yaml'
+import type { PreReport } from '../../src/doctor/report.ts'
 import { CHART, helm, installChart, RELEASE } from './support/chart.ts'
 import { testCluster } from './support/cluster.ts'
 import { clusterCa } from './support/entra.ts'
@@ -9,7 +10,7 @@ import { eventually } from './support/eventually.ts'
 import { startLoad } from './support/load.ts'
 import type { TestNamespace } from './support/namespace.ts'
 import { listObjects } from './support/objects.ts'
-import { kubectl, run } from './support/run.ts'
+import { kubectl, run, wimds } from './support/run.ts'
 import { appPod, curl, replyIn, serviceAccount, STAY, TOKEN_PATH } from './support/workloads.ts'
 
 const NAMESPACE = 'wimds-e2e-webhook'
@@ -91,6 +92,15 @@ describe('admission', () => {
     const manifest = stringify(pod(name.replace(/-$/, ''), annotations))
     const args = ['create', '--dry-run=server', '-f', '-', '-o', 'json']
     expect(await cluster.namespace.kubectl(args, manifest)).not.toContain('wimds-token')
+  })
+
+  test('doctor --pre passes beside the installed chart', async () => {
+    const args = ['doctor', '--pre', '-o', 'json', `--namespace=${NAMESPACE}`, '--mode=loopback']
+    const { stdout } = await wimds(args, { allow: [0, 1, 2] })
+    const { checks }: PreReport = JSON.parse(stdout)
+    for (const name of ['injected_pod', 'webhook']) {
+      expect(checks.find(({ check }) => check === name)).toMatchObject({ status: 'ok' })
+    }
   })
 
   test('rejects a pod with the fix', async () => {

@@ -153,7 +153,10 @@ function createSamplePod(mode: RoutingMode) {
     settings: { ...INJECTION_DEFAULTS, ...releaseImages(VERSION), clientId: ANY_ID },
   })
   if (injection.kind !== 'injected') throw new Error('the sample pod cannot be injected')
-  return { apiVersion: 'v1', kind: 'Pod', ...injection.pod }
+  const { metadata, spec } = injection.pod
+  // An installed webhook would inject it again, for a ServiceAccount that has no identity, and so reject it.
+  const annotations = { 'wimds.io/inject': 'false' }
+  return { apiVersion: 'v1', kind: 'Pod', metadata: { ...metadata, annotations }, spec }
 }
 
 const ANY_ID = '00000000-0000-0000-0000-000000000000'

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { PreReport } from '../../../src/doctor/report.ts'
+import { inject } from '../../../src/kubernetes/injector/inject.ts'
+import { INJECTION_DEFAULTS, releaseImages } from '../../../src/kubernetes/injector/settings.ts'
 import { createCertificateAuthority } from '../../../src/lib/x509.ts'
 import { serve } from '../../../src/simulator/http/serve.ts'
 import { createIssuer, type ClusterIssuer } from '../../../src/simulator/issuer/issuer.ts'
@@ -113,6 +115,9 @@ test.each([
     kind: 'Pod',
     spec: { initContainers: names.map((name) => ({ name })) },
   })
+  // Where the webhook is installed, it leaves this pod as it is.
+  const settings = { ...INJECTION_DEFAULTS, ...releaseImages('1.0.0'), injectByDefault: true }
+  expect(inject({ pod: JSON.parse(pod), serviceAccount: {}, settings }).kind).toBe('skipped')
 })
 
 const discovery = (issuer: string, jwksUri = `${ISSUER}openid/v1/jwks`): KubectlAnswer => ({
