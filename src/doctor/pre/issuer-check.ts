@@ -29,7 +29,8 @@ export async function checkIssuer(options: IssuerOptions): Promise<Finding[]> {
   const { data: discovery } = Discovery.safeParse(own.json)
   const issuer = options.issuer ?? discovery?.issuer
   if (issuer === undefined) {
-    return own.finding === undefined ? [] : [own.finding]
+    const reason = 'the discovery document of the API server has no issuer and jwks_uri'
+    return [own.finding ?? notChecked(CHECK, reason, NAME_ISSUER)]
   }
   if (discovery !== undefined && discovery.issuer !== issuer) {
     return [
@@ -134,17 +135,14 @@ async function readClusterDocument(kubectl: Kubectl, path: string): Promise<Clus
   if (!result.ran) return { finding: failed(CHECK, result.problem) }
   if (result.code === 0) return { json: parseJsonObject(result.stdout) }
   if (/forbidden/i.test(result.stderr)) {
-    const fix = `add --issuer URL, which on AKS az aks show --query oidcIssuerProfile.issuerUrl prints`
-    return {
-      finding: notChecked(
-        CHECK,
-        `you may not read ${path} of the API server (${firstLineOf(result.stderr)})`,
-        `Fix: ${fix}`,
-      ),
-    }
+    const reason = `you may not read ${path} of the API server (${firstLineOf(result.stderr)})`
+    return { finding: notChecked(CHECK, reason, NAME_ISSUER) }
   }
   return { finding: failed(CHECK, createKubectlProblem(args, result)) }
 }
+
+const NAME_ISSUER =
+  'Fix: add --issuer URL, which on AKS az aks show --query oidcIssuerProfile.issuerUrl prints'
 
 const MAKE_PUBLIC = `on AKS run ${ENABLE_OIDC_ISSUER}; on other clusters set --service-account-issuer of the API server to a public https URL that serves the discovery document and the keys`
 

@@ -224,6 +224,23 @@ describe('the issuer', () => {
     expect(code).toBe(2)
   })
 
+  test.each([
+    ['lacks jwks_uri', JSON.stringify({ issuer: ISSUER })],
+    ['is no JSON object', '[]'],
+  ])('is not checked if the document of the API server %s', async (_, stdout) => {
+    const answers = [{ call: '/.well-known/openid-configuration', stdout }]
+    const { code, report } = await check(answers)
+    expect(report.checks.find((finding) => finding.check === 'issuer')).toMatchObject({
+      status: 'not_checked',
+      reason: 'the discovery document of the API server has no issuer and jwks_uri',
+    })
+    expect(code).toBe(2)
+    expect(statusesOf((await check(answers, `--issuer=${ISSUER}`)).report)[1]).toEqual([
+      'issuer',
+      'ok',
+    ])
+  })
+
   test('is checked without a cluster if the flag names it', async () => {
     const { code, stdout } = await runWimds(
       ['doctor', '--pre', '-o', 'json', `--issuer=${ISSUER}`],
