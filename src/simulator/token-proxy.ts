@@ -28,7 +28,8 @@ export function createTokenProxy(options: TokenProxyOptions): Handler {
     const response = await fetch(`${authorityHost}${pathname.slice(prefix.length)}${search}`, {
       method: request.method,
       headers: [...request.headers].filter(([name]) => !HOP_BY_HOP.has(name)),
-      body: await request.arrayBuffer(),
+      // Not an empty one: fetch takes none for GET and HEAD.
+      body: request.body === null ? null : await request.arrayBuffer(),
       dispatcher,
     })
     return new Response(await response.arrayBuffer(), {

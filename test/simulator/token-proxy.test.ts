@@ -1,7 +1,8 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { decodeJwt } from 'jose'
+import { Agent, request as send } from 'undici'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { startServe } from '../fixtures/served.ts'
@@ -65,6 +66,26 @@ test('the proxy passes errors of Entra ID', async () => {
   const { status, body } = await requestToken(simulator.env)
   expect(status).toBe(400)
   expect(body).toContain('AADSTS700016')
+})
+
+test.each([
+  ['GET', 200],
+  // As Entra ID itself answers here.
+  ['HEAD', 404],
+] as const)('the proxy passes %s requests', async (method, status) => {
+  await using simulator = await startSimulate(directory, '--token-proxy-listen', '127.0.0.1:0')
+  const {
+    AZURE_KUBERNETES_TOKEN_PROXY: proxy = '',
+    AZURE_KUBERNETES_CA_FILE: caFile = '',
+    AZURE_KUBERNETES_SNI_NAME: servername = '',
+    AZURE_TENANT_ID: tenant,
+  } = simulator.env
+  const dispatcher = new Agent({ connect: { ca: await readFile(caFile), servername } })
+  const url = `${proxy}/${tenant}/v2.0/.well-known/openid-configuration`
+  const { statusCode, body } = await send(url, { method, dispatcher })
+  await body.dump()
+  expect(statusCode).toBe(status)
+  await dispatcher.close()
 })
 
 test('the environment has no proxy without the flag', async () => {
