@@ -58,6 +58,7 @@ export function createBroker(config: Config, log: ProcessLog): Broker {
   // Replaced by `applyConfig`.
   let { directory, tenantId, tokenFiles, warnings } = config
   let resolve = createIdentityResolver(directory)
+  let reloadProblem: string | undefined
 
   const telemetry = createTelemetry({
     ...audience,
@@ -68,7 +69,7 @@ export function createBroker(config: Config, log: ProcessLog): Broker {
         return directory
       },
       get warnings() {
-        return warnings
+        return reloadProblem === undefined ? warnings : [...warnings, reloadProblem]
       },
     },
     log,
@@ -128,7 +129,7 @@ export function createBroker(config: Config, log: ProcessLog): Broker {
     },
     onReload: (problem) => {
       telemetry.onReload(problem === undefined)
-      if (problem !== undefined) warnings = [...config.warnings, problem]
+      reloadProblem = problem
     },
     close: () => {
       assertions.close()
