@@ -249,6 +249,7 @@ describe('a pod is rejected with a fix for', () => {
     const header = { 'wimds.io/identity-header-secret': 'header' }
 
     test.each<[string, Readonly<Record<string, string>>]>([
+      ['imds', { AZURE_POD_IDENTITY_AUTHORITY_HOST: 'http://localhost:8000' }],
       ['app-service-2017', { MSI_ENDPOINT: 'http://127.0.0.1:8000/msi/token', MSI_SECRET: 's' }],
       [
         'azure-ml',
