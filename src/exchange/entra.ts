@@ -1,6 +1,5 @@
 /** The exchange: projected token → client assertion → POST to the token endpoint → access token. */
 import { ConfidentialClientApplication } from '@azure/msal-node'
-import { randomUUID } from 'node:crypto'
 import type { Dispatcher } from 'undici'
 import { BrokerError, type ErrorCode, toBrokerError } from '../errors.ts'
 import type { Identity } from '../identities.ts'
@@ -186,7 +185,7 @@ async function sendRequest(
  * that is kept has throttle records that answer instead of Entra ID, and a second cache (E4).
  */
 async function post(
-  { identity, scope, correlationId = randomUUID() }: TokenRequest,
+  { identity, scope, correlationId }: TokenRequest,
   authority: Authority,
   assertion: Assertion,
   route: Route,
@@ -212,7 +211,7 @@ async function post(
     await msal.acquireTokenByClientCredential({
       scopes: [scope],
       skipCache: true,
-      correlationId,
+      ...(correlationId !== undefined && { correlationId }),
       // Otherwise MSAL_FORCE_REGION in the environment sends the assertion to another host (E3).
       azureRegion: 'DisableMsalForceRegion',
     })

@@ -55,8 +55,6 @@ export function createMetadataApp(parts: MetadataParts): FastifyInstance {
       const { method, headers, originalUrl: url, raw } = request
       guard({ method, headers, url, rawHeaders: raw.rawHeaders, httpVersion: raw.httpVersion })
     }
-    // Some clients send a form with no content type or a wrong one (R18).
-    delete request.headers['content-type']
     done()
   })
 

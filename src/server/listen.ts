@@ -99,8 +99,9 @@ function createLimitedServer(
   const server = createServer(LIMITS)
   server.maxHeadersCount = MAX_HEADERS
   limiter.attach(server, (request, response) => {
-    // Fastify waits for the body that a type announces, and without a stream there is no end of it.
-    if (!hasBody(request)) delete request.headers['content-type']
+    // Some clients send a form with no content type or a wrong one (R18). And Fastify waits for the body that a
+    // type announces, of which there is no end without a stream.
+    delete request.headers['content-type']
     // Node reads an unread body to its end before the next request: the connection is closed instead.
     if (mayExceedBodyLimit(request)) response.shouldKeepAlive = false
     if (request.rawHeaders.length < 2 * MAX_HEADERS) handler(request, response)
@@ -156,10 +157,6 @@ export function closeServer(server: Closable, timeoutMs: number): Promise<void> 
       resolve()
     })
   })
-}
-
-function hasBody({ headers }: IncomingMessage): boolean {
-  return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
 }
 
 function mayExceedBodyLimit({ headers }: IncomingMessage): boolean {
