@@ -2,6 +2,7 @@
 import { createAssertionReader } from '../exchange/assertion.ts'
 import { createExchangeDispatchers } from '../exchange/dispatcher.ts'
 import { createEntraExchange } from '../exchange/entra.ts'
+import { startDeadline } from '../lib/deadline.ts'
 import { systemClock } from '../tokens/clock.ts'
 import type { TokenSource } from '../tokens/token.ts'
 import type { Config } from '../config/config.ts'
@@ -17,17 +18,24 @@ export function createDirectExchange(config: Pick<Config, 'exchange'>): DirectEx
   const { audience, region, timeoutMs } = config.exchange
   const dispatchers = createExchangeDispatchers(config.exchange)
   let skewMs: number | undefined
+  const exchange = createEntraExchange({
+    readAssertion: createAssertionReader(audience === undefined ? {} : { audience }),
+    ...dispatchers,
+    clock: systemClock,
+    onSkew: (ms) => {
+      skewMs = ms
+    },
+    ...(region !== undefined && { region }),
+  })
   return {
-    exchange: createEntraExchange({
-      readAssertion: createAssertionReader(audience === undefined ? {} : { audience }),
-      ...dispatchers,
-      clock: systemClock,
-      timeoutMs,
-      onSkew: (ms) => {
-        skewMs = ms
-      },
-      ...(region !== undefined && { region }),
-    }),
+    exchange: async (request, signal) => {
+      const deadline = startDeadline(timeoutMs, signal)
+      try {
+        return await exchange(request, deadline.signal)
+      } finally {
+        deadline.clear()
+      }
+    },
     skewMs: () => skewMs,
     [Symbol.asyncDispose]: async () => {
       await Promise.all([dispatchers.dispatcher.destroy(), dispatchers.tokenProxy?.destroy()])

@@ -3,7 +3,7 @@ import { ConfidentialClientApplication } from '@azure/msal-node'
 import type { Dispatcher } from 'undici'
 import { BrokerError, type ErrorCode, toBrokerError } from '../errors.ts'
 import type { Identity } from '../identities.ts'
-import { startDeadline, untilAborted } from '../lib/deadline.ts'
+import { untilAborted } from '../lib/deadline.ts'
 import type { Clock } from '../tokens/clock.ts'
 import type { AccessToken, TokenRequest, TokenSource } from '../tokens/token.ts'
 import type { Assertion, AssertionReader } from './assertion.ts'
@@ -23,8 +23,6 @@ import { type Destination, ENTRA, isBrokenConnection, TOKEN_PROXY } from './tran
 interface ExchangeOptions extends ExchangeDispatchers {
   readonly readAssertion: AssertionReader
   readonly clock: Clock
-  /** Time limit of one exchange in milliseconds, from reading the assertion to the last response. */
-  readonly timeoutMs: number
   /** The Azure region whose token endpoint to use; undefined: the global endpoint. */
   readonly region?: string
   /** Receives the clock skew: milliseconds that the local clock is ahead of Entra's. */
@@ -42,17 +40,11 @@ interface Route {
 /**
  * Creates the token source that exchanges with Entra ID, with one POST for each token. Throws the `BrokerError` of
  * the assertion, of the transport, or of Entra's rejection. It posts a second time, at once, in two
- * cases only: the connection broke, or the assertion was rejected as expired and has been rotated.
+ * cases only: the connection broke, or the assertion was rejected as expired and has been rotated. The signal
+ * is the only time limit of the whole exchange, from reading the assertion to the last response.
  */
 export function createEntraExchange(options: ExchangeOptions): TokenSource {
-  return async (request, outer) => {
-    const { signal, clear } = startDeadline(options.timeoutMs, outer)
-    try {
-      return await exchange(request, options, signal)
-    } finally {
-      clear()
-    }
-  }
+  return (request, signal = new AbortController().signal) => exchange(request, options, signal)
 }
 
 async function exchange(

@@ -15,7 +15,6 @@ function stackOn(simulator: Simulator) {
     readAssertion: createAssertionReader({}),
     dispatcher: simulator.dispatcher,
     clock: systemClock,
-    timeoutMs: 3000,
   })
   const source = createExchangeSource(() => Promise.resolve(exchange), {
     loadDelayMs: 0,

@@ -55,7 +55,7 @@ export async function startFaultySidecar({ timeoutMs = 20_000 } = {}): Promise<F
     return detour.dispatch(options, handler)
   })
   const readAssertion = createAssertionReader()
-  const exchange = createEntraExchange({ readAssertion, dispatcher, clock, timeoutMs })
+  const exchange = createEntraExchange({ readAssertion, dispatcher, clock })
   const source = createExchangeSource(() => Promise.resolve(exchange), {
     loadDelayMs: 0,
     maxConcurrent: 32,

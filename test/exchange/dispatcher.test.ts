@@ -93,7 +93,6 @@ async function exchange(simulator: Simulator, proxy: ConnectProxy, settings: Set
     readAssertion: createAssertionReader(),
     dispatcher,
     clock: systemClock,
-    timeoutMs: 30_000,
     ...(region !== undefined && { region }),
   })
   try {

@@ -18,7 +18,6 @@ async function rejection(): Promise<BrokerError> {
     readAssertion: createAssertionReader({}),
     dispatcher: simulator.dispatcher,
     clock: systemClock,
-    timeoutMs: 30_000,
   })
   const { clientId, tenantId, authorityHost, tokenFile } = simulator
   const identity = { name: 'orders', clientId, tenantId, authorityHost, tokenFile, prefetch: [] }

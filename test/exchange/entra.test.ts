@@ -36,13 +36,9 @@ function createExchange({
   readAssertion = createAssertionReader(),
   timeoutMs = NO_LIMIT_MS,
 } = {}): TokenSource {
-  return createEntraExchange({
-    readAssertion,
-    dispatcher: simulator.dispatcher,
-    clock,
-    timeoutMs,
-    onSkew,
-  })
+  const { dispatcher } = simulator
+  const exchange = createEntraExchange({ readAssertion, dispatcher, clock, onSkew })
+  return (options, signal = AbortSignal.timeout(timeoutMs)) => exchange(options, signal)
 }
 
 const failure = (source: TokenSource): Promise<BrokerError> =>
@@ -233,7 +229,6 @@ describe('an expired projected token', () => {
       readAssertion: createAssertionReader(),
       dispatcher: simulator.dispatcher,
       clock: late,
-      timeoutMs: 30_000,
     })
     await expect(source(request())).resolves.toBeDefined()
   })
@@ -357,7 +352,6 @@ describe('a chained identity', () => {
       dispatcher: simulator.dispatcher,
       tokenProxy,
       clock,
-      timeoutMs: 30_000,
     })
     const assertionFrom = { ...identityOf(simulator), exchangeVia: 'token-proxy' } as const
     await source({ scope: SCOPE, identity: { ...chained(), assertionFrom } })

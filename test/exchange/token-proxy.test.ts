@@ -136,7 +136,6 @@ describe('an identity', () => {
       dispatcher: simulator.dispatcher,
       tokenProxy: createDispatcher({ ca: { pem: caPem }, sniName: NAME }, ''),
       clock: systemClock,
-      timeoutMs: 30_000,
     })
     const identity = { ...identityOf(simulator), ...(exchangeVia !== undefined && { exchangeVia }) }
     await source({ identity, scope: 'https://vault.azure.net/.default' })
@@ -186,7 +185,6 @@ describe('a rejection of the token proxy itself', () => {
       dispatcher: simulator.dispatcher,
       tokenProxy: simulator.dispatcher,
       clock: systemClock,
-      timeoutMs: 30_000,
     })
     const identity = { ...identityOf(simulator), exchangeVia: 'token-proxy' } as const
     const scope = 'https://vault.azure.net/.default'
@@ -237,11 +235,11 @@ describe('a failure of the token proxy is not reported as one of Entra ID:', () 
       dispatcher: simulator.dispatcher,
       tokenProxy: simulator.dispatcher,
       clock: systemClock,
-      timeoutMs: fault.kind === 'hang' ? 2000 : 30_000,
     })
     const identity = { ...identityOf(simulator), exchangeVia: 'token-proxy' } as const
     const scope = 'https://vault.azure.net/.default'
-    const failure = await source({ identity, scope }).catch((error: unknown) => error)
+    const limit = fault.kind === 'hang' ? AbortSignal.timeout(2000) : undefined
+    const failure = await source({ identity, scope }, limit).catch((error: unknown) => error)
     expect(failure).toMatchObject({ code, message: expect.stringMatching(message) })
     expect(String(failure)).not.toMatch(/Entra ID|login host/)
   })
@@ -278,7 +276,6 @@ async function startTokenProxy(prefix: string) {
         dispatcher: simulator.dispatcher,
         tokenProxy: createDispatcher(settings, path),
         clock: systemClock,
-        timeoutMs: 30_000,
       })({
         identity: { ...identityOf(simulator), exchangeVia: 'token-proxy' },
         scope: 'https://vault.azure.net/.default',

@@ -153,7 +153,7 @@ async function loadExchange(
   readAssertion: AssertionReader,
   { onSkew, onAttempt }: Pick<Telemetry, 'onSkew' | 'onAttempt'>,
 ): Promise<TokenSource> {
-  const { region, timeoutMs } = config.exchange
+  const { region } = config.exchange
   setMemoryFlags()
   const { createExchangeDispatchers } = await import('../../exchange/dispatcher.ts')
   const dispatchers = createExchangeDispatchers(config.exchange)
@@ -165,7 +165,6 @@ async function loadExchange(
     onAttempt,
     ...dispatchers,
     clock: systemClock,
-    timeoutMs,
     ...(region !== undefined && { region }),
   })
 }
