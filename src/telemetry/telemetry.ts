@@ -24,8 +24,8 @@ import { createStatusDocument } from './status.ts'
 import type { StatusDocument } from './status-schema.ts'
 
 interface TelemetrySources {
-  /** The configuration in force: its fields are read whenever they are needed. */
-  readonly config: Pick<Config, 'directory' | 'warnings' | 'isInPod'>
+  /** Returns the configuration in force. */
+  readonly config: () => Pick<Config, 'directory' | 'warnings' | 'isInPod'>
   /** The audience that assertions have been checked against; undefined: none is configured. */
   readonly audience?: string
   readonly log: ProcessLog
@@ -81,7 +81,7 @@ export function createTelemetry(sources: TelemetrySources): Telemetry {
   let skewMs: number | undefined
   const metrics = createMetrics({
     version: VERSION,
-    directory: () => config.directory,
+    directory: () => config().directory,
     clock,
     inventory,
     isReady: () => readiness.check().ready,
@@ -134,7 +134,7 @@ export function createTelemetry(sources: TelemetrySources): Telemetry {
         version: VERSION,
         startedAt,
         clock,
-        config,
+        config: config(),
         readiness: readiness.check(),
         entries: entries(),
         assertions: assertions(),

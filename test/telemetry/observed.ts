@@ -48,7 +48,7 @@ export function observe(given: Given = {}) {
     ...(given.burst !== undefined && { burst: given.burst }),
   })
   const telemetry = createTelemetry({
-    config: { directory, warnings: [], isInPod: true },
+    config: () => ({ directory, warnings: [], isInPod: true }),
     log,
     clock: frozenClock,
     entries: () => entries,

@@ -55,23 +55,18 @@ const WAITING_SHARE = 3 / 4
 export function createBroker(config: Config, log: ProcessLog): Broker {
   const { exchange } = config
   const audience = exchange.audience === undefined ? {} : { audience: exchange.audience }
-  // Replaced by `applyConfig`.
-  let { directory, tenantId, tokenFiles, warnings } = config
-  let resolve = createIdentityResolver(directory)
+  // A reload replaces them.
+  let current = config
+  let resolve = createIdentityResolver(config.directory)
   let reloadProblem: string | undefined
 
   const telemetry = createTelemetry({
     ...audience,
     auditsTokens: config.log.auditsTokens,
-    config: {
-      isInPod: config.isInPod,
-      get directory() {
-        return directory
-      },
-      get warnings() {
-        return reloadProblem === undefined ? warnings : [...warnings, reloadProblem]
-      },
-    },
+    config: () =>
+      reloadProblem === undefined
+        ? current
+        : { ...current, warnings: [...current.warnings, reloadProblem] },
     log,
     clock: systemClock,
     entries: () => cache.entries(),
@@ -95,7 +90,7 @@ export function createBroker(config: Config, log: ProcessLog): Broker {
     onRefresh: telemetry.onRefresh,
   })
   const assertions = watchAssertions({
-    files: () => tokenFiles,
+    files: () => current.tokenFiles,
     read: readAssertion,
     clock: systemClock,
     onChange: (file, state) => {
@@ -106,7 +101,7 @@ export function createBroker(config: Config, log: ProcessLog): Broker {
 
   async function prefetch(): Promise<void> {
     await cache.prefetch(
-      directory.identities.flatMap((identity) =>
+      current.directory.identities.flatMap((identity) =>
         identity.prefetch.map((resource) => createCacheRequest(identity, toScope(resource))),
       ),
     )
@@ -116,14 +111,14 @@ export function createBroker(config: Config, log: ProcessLog): Broker {
   return {
     tokens: cache.get,
     resolve: (selector) => resolve(selector),
-    tenantId: () => tenantId,
+    tenantId: () => current.tenantId,
     telemetry,
     watchAssertions: assertions.poll,
     prefetch,
     applyConfig: (next) => {
-      ;({ directory, tenantId, tokenFiles, warnings } = next)
-      resolve = createIdentityResolver(directory)
-      cache.updateIdentities(createIdentityFinder(directory))
+      current = next
+      resolve = createIdentityResolver(next.directory)
+      cache.updateIdentities(createIdentityFinder(next.directory))
       void assertions.poll()
       void prefetch()
     },
