@@ -16,7 +16,7 @@ Nothing is reported as right that was not checked. docs/doctor.md lists the chec
   flags: {
     ...OUTPUT_FLAGS,
     verbose: {
-      help: 'also print the settings that have their default, and the checks where nothing is set',
+      help: 'also print the settings that have their default, and the failed checks if nothing is set',
     },
     mode: {
       value: 'MODE',
@@ -24,7 +24,7 @@ Nothing is reported as right that was not checked. docs/doctor.md lists the chec
       help: `the routing mode: ${ROUTING_MODES.join(', ')} (default: WIMDS_MODE; that of the pod; with --pre loopback)`,
     },
     'no-sidecar': { help: 'do not check the sidecar and the route to it' },
-    'no-exchange': { help: 'do not exchange' },
+    'no-exchange': { help: 'do not attempt a token exchange' },
     pod: {
       value: 'NAMESPACE/POD',
       help: 'check this pod from outside, and run doctor in the container of its sidecar',

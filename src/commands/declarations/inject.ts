@@ -34,21 +34,27 @@ FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standa
       help: "a ConfigMap in the pod's namespace with CA certificates that the sidecar trusts (key ca.crt)",
     },
     'ca-secret': { value: 'NAME[/KEY]', help: 'the same from a Secret' },
-    'client-id': { value: 'ID', help: 'else from the ServiceAccount in the same input' },
-    'tenant-id': { value: 'ID', help: 'else from the ServiceAccount in the same input' },
-    namespace: { value: 'NAME', help: 'of objects that name none' },
+    'client-id': {
+      value: 'ID',
+      help: 'client id (default: from the ServiceAccount in the same input)',
+    },
+    'tenant-id': {
+      value: 'ID',
+      help: 'tenant id (default: from the ServiceAccount in the same input)',
+    },
+    namespace: { value: 'NAME', help: 'namespace of objects that name none' },
     uid: {
       value: 'UID|none',
       help: "the sidecar's uid (default 1501); none leaves it to the cluster",
     },
     'kubernetes-version': {
       value: 'VERSION',
-      help: 'of the cluster (default: 1.29 or newer)',
+      help: 'version of the cluster (default: 1.29 or newer)',
     },
     path: {
       value: 'KIND=PATH',
       isRepeatable: true,
-      help: 'where another kind has its pod template, such as RayCluster=spec.workerGroupSpecs.*.template or Service.serving.knative.dev=spec.template; a Rollout of Argo is known',
+      help: 'path of the pod template in another kind, such as RayCluster=spec.workerGroupSpecs.*.template or Service.serving.knative.dev=spec.template; Rollouts of Argo are known',
     },
     output: {
       short: 'o',
@@ -58,7 +64,7 @@ FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standa
     },
     diff: { help: 'the same as -o diff' },
     strict: {
-      help: 'exit with 1 if nothing is injected or a kind is unsupported, which is else a warning',
+      help: 'exit with 1 if nothing is injected or a kind is unsupported; without the flag that is a warning',
     },
     quiet: {
       short: 'q',

@@ -13,7 +13,7 @@ export const NODE_AGENT = {
     discovery: {
       value: 'HOW',
       choices: DISCOVERIES,
-      help: 'where network namespaces are found: netns (the default), the files of the container runtime; or processes, those of the pods, which needs hostPID and SYS_PTRACE',
+      help: 'how network namespaces are found: netns (the default), by the files of the container runtime; or processes, by the processes of the pods, which needs hostPID and SYS_PTRACE',
     },
     'netns-directory': {
       value: 'DIR',
@@ -22,7 +22,7 @@ export const NODE_AGENT = {
     },
     'admin-listen': {
       value: 'HOST:PORT',
-      help: '/healthz, /readyz and /metrics (default 127.0.0.1:9441)',
+      help: 'address for /healthz, /readyz and /metrics (default 127.0.0.1:9441)',
     },
   },
 } as const satisfies CommandDeclaration

@@ -7,7 +7,7 @@ export const REDIRECT = {
   group: 'Run in a cluster',
   summary: 'redirect 169.254.169.254:80 to the sidecar (init container)',
   description:
-    'Redirects connections to 169.254.169.254:80 in this network namespace to the sidecar. It changes the network at once: on a machine of yours run it with --dry-run first, and with --undo afterwards. Needs the capability NET_ADMIN, and the tools nft and ip.',
+    'Redirects connections to 169.254.169.254:80 in this network namespace to the sidecar. It changes the network at once: on your own machine run it with --dry-run first, and with --undo afterwards. Needs the capability NET_ADMIN, and the tools nft and ip.',
   flags: {
     mode: {
       value: 'MODE',
@@ -24,7 +24,7 @@ export const REDIRECT = {
     },
     wait: {
       value: 'SECONDS',
-      help: 'then wait until the sidecar accepts connections on its port; whenever it restarts, new connections wait instead of being refused',
+      help: 'then wait until the sidecar accepts connections on its port; while it restarts later, new connections wait and are not refused',
     },
     'dry-run': { help: 'print what would be run, and run nothing' },
     undo: { help: 'remove the redirect' },

@@ -20,10 +20,10 @@ export const SIMULATE = {
     },
     listen: {
       value: 'HOST:PORT',
-      help: 'Entra ID, over TLS (default: 127.0.0.1 and a free port)',
+      help: 'address of Entra ID, over TLS (default: 127.0.0.1 and a free port)',
     },
-    'issuer-listen': { value: 'HOST:PORT', help: 'the token issuer, over TLS' },
-    'vault-listen': { value: 'HOST:PORT', help: 'the key vault, over TLS' },
+    'issuer-listen': { value: 'HOST:PORT', help: 'address of the token issuer, over TLS' },
+    'vault-listen': { value: 'HOST:PORT', help: 'address of the key vault, over TLS' },
     'token-proxy-listen': {
       value: 'HOST:PORT',
       help: 'also the token proxy of identity bindings, over TLS; the environment then routes exchanges to it (default: no token proxy)',

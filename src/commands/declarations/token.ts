@@ -17,7 +17,7 @@ export const TOKEN = {
     'resource-id': { value: 'ID', help: 'the identity with this Azure resource id' },
     wait: {
       value: 'DURATION',
-      help: 'try again for so long, such as 5m, while a failure may pass: an outage, or a new federated credential (default: one attempt)',
+      help: 'how long to retry failures that may be temporary, such as 5m: an outage, or a new federated credential (default: one attempt)',
     },
     output: {
       short: 'o',

@@ -28,11 +28,11 @@ export const TRUST = {
       choices: MIGRATION_SOURCES,
       help: 'migrate from azure-workload-identity or aad-pod-identity: print what to change in the manifests, and the credentials after that',
     },
-    namespace: { value: 'NAME', help: 'of objects that name none' },
+    namespace: { value: 'NAME', help: 'namespace of objects that name none' },
     path: {
       value: 'KIND=PATH',
       isRepeatable: true,
-      help: 'where another kind has its pod template, as for wimds inject',
+      help: 'path of the pod template in another kind, as for wimds inject',
     },
     'client-id': {
       value: 'ID',
@@ -43,9 +43,12 @@ export const TRUST = {
       value: 'URL',
       help: 'login host of the cloud, which decides the audience (default https://login.microsoftonline.com)',
     },
-    audience: { value: 'TEXT', help: 'audience of the projected tokens, if it is another one' },
+    audience: {
+      value: 'TEXT',
+      help: 'audience of the projected tokens (default: that of the cloud)',
+    },
     'force-namespaced': {
-      help: 'with --from aad-pod-identity: it ran with --forceNamespaced (also found in its manifests)',
+      help: 'with --from aad-pod-identity: aad-pod-identity ran with --forceNamespaced (default: as its manifests in the input say)',
     },
     identities: {
       group: 'What exists in Azure',
@@ -58,7 +61,7 @@ export const TRUST = {
       group: 'What exists in Azure',
       value: 'CLIENT_ID',
       isRepeatable: true,
-      help: 'client id of an application registration; others are taken for managed identities',
+      help: 'client id of an application registration; others are assumed to be managed identities',
     },
     existing: {
       group: 'What exists in Azure',

@@ -2,7 +2,7 @@
 import { ROUTING_MODES } from '../../lib/routing-modes.ts'
 import type { CommandDeclaration } from './declaration.ts'
 
-const CERTIFICATE = 'A certificate of its own, which the replicas share in a Secret'
+const CERTIFICATE = 'Its own certificate, which the replicas share in a Secret'
 const INJECTION = 'Injection'
 
 export const WEBHOOK = {
@@ -12,10 +12,10 @@ export const WEBHOOK = {
   description:
     'Serves the mutating admission webhook, which injects the sidecar into pods with the annotation wimds.io/inject: "true", and into the pods of namespaces with a label of this name and value. Runs in a cluster; the chart charts/wimds installs it.',
   flags: {
-    listen: { value: 'HOST:PORT', help: 'reviews, over TLS 1.3 (default [::]:8443)' },
+    listen: { value: 'HOST:PORT', help: 'address for reviews, over TLS 1.3 (default [::]:8443)' },
     'admin-listen': {
       value: 'HOST:PORT',
-      help: '/healthz, /readyz and /metrics (default [::]:9440)',
+      help: 'address for /healthz, /readyz and /metrics (default [::]:9440)',
     },
     drain: {
       value: 'DURATION',
@@ -29,7 +29,7 @@ export const WEBHOOK = {
     namespace: {
       value: 'NAME',
       group: CERTIFICATE,
-      help: 'of the Service and the Secret (default wimds)',
+      help: 'namespace of the Service and the Secret (default wimds)',
     },
     service: {
       value: 'NAME',
@@ -49,7 +49,7 @@ export const WEBHOOK = {
     'certificate-lifetime': {
       value: 'DURATION',
       group: CERTIFICATE,
-      help: 'rotated when a third is left (default 2160h)',
+      help: 'lifetime of the certificate, which is rotated when a third is left (default 2160h)',
     },
     'cert-dir': {
       value: 'DIR',
@@ -61,7 +61,7 @@ export const WEBHOOK = {
       value: 'MODE',
       choices: ROUTING_MODES,
       group: INJECTION,
-      help: 'env, loopback (the default), nft or node, for pods without an annotation',
+      help: 'mode of pods without the annotation: env, loopback (the default), nft or node',
     },
     'allowed-modes': {
       value: 'LIST',
@@ -91,7 +91,7 @@ export const WEBHOOK = {
     'tenant-id': {
       value: 'ID',
       group: INJECTION,
-      help: 'for ServiceAccounts without a tenant id',
+      help: 'tenant id for ServiceAccounts without one',
     },
     uid: {
       value: 'UID|none',
@@ -101,7 +101,7 @@ export const WEBHOOK = {
     audience: {
       value: 'AUDIENCE',
       group: INJECTION,
-      help: 'of the projected token (default api://AzureADTokenExchange)',
+      help: 'audience of the projected token (default api://AzureADTokenExchange)',
     },
     'cpu-request': { value: 'QUANTITY', group: INJECTION, help: "the sidecar's CPU request" },
     'cpu-limit': { value: 'QUANTITY', group: INJECTION, help: "the sidecar's CPU limit" },
@@ -114,7 +114,7 @@ export const WEBHOOK = {
     'kubernetes-version': {
       value: 'VERSION',
       group: INJECTION,
-      help: "of the cluster (default: the API server's version)",
+      help: "version of the cluster (default: the API server's version)",
     },
   },
   exitCodes: { 0: 'shut down gracefully' },

@@ -17,19 +17,19 @@ const INTRODUCTION = `# Compatibility
 
 <!-- Written by \`npm run test:clients -- --write-docs\`; do not edit by hand. -->
 
-Every client below is the published package at the version shown. Each was run in each of its modes,
-in its own process, against the built sidecar and a simulated Entra ID that validates the projected
-token. A ✓ means that the token which the client returned to its application had the right signature,
-audience and identity and, where the client reports one, the right expiry.
+The Azure SDKs and programs that get tokens from wimds in its tests. Every client is the published package
+at the version shown. Each ran in each of its modes, in its own process, against the built sidecar and a
+simulated Entra ID that validates the projected token. A ✓ means that the token of the client had the right
+signature, audience and identity and, if the client reports one, the right expiry.
 
 - ✓ passed; ✗ failed; – the client has no such mode.
 - skipped: the client's toolchain was not on the machine that wrote this page; not run: the mode was
   not selected.
-- A few clients do not return their token. It is then the one that the server got which the client
-  called: Resource Manager, storage.
+- A few clients do not return their token to the application. Then the token that Resource Manager or the
+  storage service received is checked.
 
-The columns, each where a client of the language has the mode; the name in parentheses is that of the set of
-variables, which \`wimds env --for\` prints:
+The columns are below; a language has only those that its clients have. The name in parentheses is that of
+the set of variables, which \`wimds env --for\` prints:
 
 - **IMDS**: the request goes to 169.254.169.254:80 without an identity; **client id**,
   **object id** and **resource id**: with one. These require the routing mode \`loopback\`, \`nft\` or
@@ -39,12 +39,12 @@ variables, which \`wimds env --for\` prints:
 - **App Service 2019** (\`app-service\`): \`IDENTITY_ENDPOINT\` and \`IDENTITY_HEADER\`.
 - **App Service 2017** (\`app-service-2017\`): \`MSI_ENDPOINT\` and \`MSI_SECRET\`. MSAL treats these as
   Azure Machine Learning, which has the same protocol.
-- **Cloud Shell** (\`cloud-shell\`): \`MSI_ENDPOINT\` alone.
-- **port 50342**: the form of the retired VM extension, posted to localhost.
+- **Cloud Shell** (\`cloud-shell\`): only \`MSI_ENDPOINT\`.
+- **port 50342**: the protocol of the retired VM extension, a form posted to localhost.
 
-\`npm run test:clients -- --cold-start\` runs each row with a new sidecar, and Entra ID answers its first
-exchange with 503. All rows pass: the sidecar retries while the client waits. DefaultAzureCredential of
-Go azidentity 1.1 allows 1 s for the whole request, so it can fail on a machine under load.
+\`npm run test:clients -- --cold-start\` runs each row with a new sidecar whose first exchange gets a 503. All
+rows pass, because the sidecar retries while the client waits. DefaultAzureCredential of Go azidentity 1.1
+allows 1 s for the whole request, so it can fail on a machine under load.
 
 The .NET client is the self-contained program of the npm package \`@azure/mcp-linux-x64\`; its first token
 must take less than 5 s. The C++ client is the file system of the PyPI package \`pyarrow\`.
@@ -98,10 +98,10 @@ function formatVariables(): string {
 
 The routing mode \`env\` sets variables instead of redirecting 169.254.169.254. A ✓ in **host override** or
 a later column is a set of variables that works for the client, except port 50342, which needs
-\`WIMDS_LISTEN=127.0.0.1:50342\` in the sidecar. Set only one of the sets: most clients interpret several
-together as another protocol. A client with no ✓ there needs a redirect.
+\`WIMDS_LISTEN=127.0.0.1:50342\` in the sidecar. Use only one of the sets: most clients interpret several
+together as another protocol. A client without a ✓ in these columns needs a redirect.
 
-These have an option instead of the variable of host override:
+These clients have an option instead of the variable of host override:
 
 ${options.join('\n')}
 `
