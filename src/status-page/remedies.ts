@@ -113,7 +113,7 @@ function fetchDiscovery(claims: Claims | undefined): readonly Remedy[] {
   return [
     {
       label: 'Check from outside the cluster that Entra ID can read the issuer',
-      command: `curl -fsS ${quoteForShell(discovery)}`,
+      command: `curl -fsS --url ${quoteForShell(discovery)}`,
     },
   ]
 }

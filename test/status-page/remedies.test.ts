@@ -90,7 +90,7 @@ test.each([
 test.each([
   [
     'issuer_unreachable',
-    'curl -fsS https://eastus.oic.prod-aks.azure.com/t/c/.well-known/openid-configuration',
+    'curl -fsS --url https://eastus.oic.prod-aks.azure.com/t/c/.well-known/openid-configuration',
   ],
   ['token_proxy_forbidden', 'use-managed-identity'],
   ['identity_not_found', 'kubectl annotate serviceaccount -n shop orders'],
