@@ -34,7 +34,7 @@ export function parseDocuments(source: string, lineCounter?: LineCounter): Parse
 
 /** Returns where the error of the document is in the file, the reason without the place, and what to do. */
 export function locateError(error: YAMLError, document: Document, lines: LineCounter) {
-  const { line, col } = error.linePos?.[0] ?? lines.linePos(startOf(document.contents))
+  const { line, col } = error.linePos?.[0] ?? lines.linePos(getOffset(document.contents))
   const [message = ''] = error.message.split('\n')
   const reason = message.replace(/ at line \d+, column \d+:$/, '')
   return { line, col, reason, fix: findYamlFix(error.code) }
@@ -60,7 +60,7 @@ export function findTemplateSyntax(
 }
 
 /** Returns the offset of a node in the file. */
-export function startOf(node: unknown): number {
+export function getOffset(node: unknown): number {
   return isNode(node) ? (node.range?.[0] ?? 0) : 0
 }
 

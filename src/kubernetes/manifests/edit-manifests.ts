@@ -12,7 +12,7 @@ import {
   type ParsedDocument,
   parseDocuments,
   readData,
-  startOf,
+  getOffset,
 } from './documents.ts'
 import { applyEdits, lineEnd, type TextEdit } from './text-edits.ts'
 import {
@@ -21,7 +21,7 @@ import {
   findServiceAccounts,
   findTemplateKeys,
   type KubernetesObject,
-  type Located,
+  type LocatedObject,
   readName,
   readWorkloads,
   type ServiceAccount,
@@ -99,13 +99,13 @@ interface Context extends ManifestOperation {
 }
 
 /** One document of a file. */
-interface Part extends ParsedDocument {
+interface SourceDocument extends ParsedDocument {
   readonly file: ManifestFile
   readonly lines: LineCounter
 }
 
 /** A workload's pod template before and after. */
-interface Edited {
+interface TemplateChange {
   readonly path: readonly Key[]
   readonly template: unknown
   readonly pod: Pod
@@ -122,13 +122,13 @@ export function editManifests(
   })
   const accounts = parsed.flat().flatMap(({ data }) => findServiceAccounts(data))
   const context: Context = { ...operation, accounts }
-  const edited = parsed.map((parts) => parts.map((part) => editDocument(part, context)))
-  const documents = edited.flat()
+  const results = parsed.map((sources) => sources.map((source) => editDocument(source, context)))
+  const documents = results.flat()
   const objects = documents.flatMap((document) => document.objects)
   return {
     files: files.map((file, index) => ({
       ...file,
-      result: applyEdits(file.source, edited[index]?.flatMap(({ edits }) => edits) ?? []),
+      result: applyEdits(file.source, results[index]?.flatMap(({ edits }) => edits) ?? []),
     })),
     objects,
     pods: documents.flatMap(({ pods }) => pods),
@@ -145,7 +145,7 @@ export function formatPlace({ file, line, kind, name }: ObjectReport): string {
   return `${file}:${line}: ${object === '' ? 'document' : object}`
 }
 
-interface EditedDocument {
+interface DocumentResult {
   readonly objects: readonly ObjectReport[]
   readonly edits: readonly TextEdit[]
   readonly pods: readonly Pod[]
@@ -153,33 +153,33 @@ interface EditedDocument {
 }
 
 /** An object that cannot be edited has a problem and no edits. */
-function editDocument(part: Part, context: Context): EditedDocument {
-  const [error] = part.document.errors
+function editDocument(source: SourceDocument, context: Context): DocumentResult {
+  const [error] = source.document.errors
   if (error !== undefined) {
-    const problem = describeTemplate(part) ?? formatParseError(part, error)
+    const problem = describeTemplate(source) ?? formatParseError(source, error)
     return { objects: [], edits: [], pods: [], problems: [problem] }
   }
-  const located = findObjects(part.data, [])
-  if (located.length === 0 && part.data !== null) return skipDocument(part)
-  const yaml = createYamlDocument(part.document, part.file.source)
-  const results = located.map((each) => editObject(each, { ...part, yaml }, context))
+  const located = findObjects(source.data, [])
+  if (located.length === 0 && source.data !== null) return skipDocument(source)
+  const yaml = createYamlDocument(source.document, source.file.source)
+  const results = located.map((each) => editObject(each, { ...source, yaml }, context))
   const edits = results.flatMap((result) => result.edits)
-  const edited = results.flatMap((result) => result.edited)
-  const isSafe = edits.length === 0 || verifyEdits(part, edits, edited)
+  const changes = results.flatMap((result) => result.changes)
+  const isSafe = edits.length === 0 || verifyEdits(source, edits, changes)
   const objects = results.map(({ report }) =>
     isSafe || report.outcome !== context.outcome ? report : { ...report, ...UNSAFE },
   )
   const problems = objects
     .filter(({ outcome }) => outcome === 'rejected')
     .flatMap((object) => object.reasons.map((reason) => `${formatPlace(object)}: ${reason}`))
-  const template = problems.length > 0 ? describeTemplate(part) : undefined
-  const pods = edited.map(({ pod }) => pod)
+  const template = problems.length > 0 ? describeTemplate(source) : undefined
+  const pods = changes.map(({ pod }) => pod)
   return { objects, edits, pods, problems: template === undefined ? problems : [template] }
 }
 
 /** Reports a document that is no object, such as one without a kind. */
-function skipDocument({ file, data, document, lines }: Part): EditedDocument {
-  const { line } = lines.linePos(startOf(document.contents))
+function skipDocument({ file, data, document, lines }: SourceDocument): DocumentResult {
+  const { line } = lines.linePos(getOffset(document.contents))
   const about = { file: file.name, line, apiVersion: '', kind: '', name: '', isWorkload: false }
   const isEmptyList = typeof data === 'object' && data !== null && 'items' in data && 'kind' in data
   const reasons = [isEmptyList ? 'an empty list' : 'no apiVersion and kind']
@@ -192,29 +192,29 @@ const UNSAFE = {
   reasons: ['it cannot be edited safely. Fix: write it in plain block style'],
 } as const
 
-interface EditedObject {
+interface ObjectResult {
   readonly report: ObjectReport
   readonly edits: readonly TextEdit[]
-  readonly edited: readonly Edited[]
+  readonly changes: readonly TemplateChange[]
 }
 
 function editObject(
-  located: Located,
-  part: Part & { readonly yaml: YamlDocument },
+  located: LocatedObject,
+  source: SourceDocument & { readonly yaml: YamlDocument },
   context: Context,
-): EditedObject {
+): ObjectResult {
   const { object } = located
-  const about = describeObject(located, part)
+  const about = describeObject(located, source)
   const workloads = readWorkloads(located, context.templatePaths)
   const templatePaths =
     workloads?.map(({ path }) => path.slice(located.path.length).join('.')) ?? []
   const templateKeys = workloads === undefined ? findTemplateKeys(object) : []
   const isWorkload = templatePaths.length > 0 || templateKeys.length > 0
   const ownWarnings = context.findWarnings?.(object, templatePaths) ?? []
-  const leave = (outcome: ObjectReport['outcome'], ...reasons: string[]): EditedObject => ({
+  const leave = (outcome: ObjectReport['outcome'], ...reasons: string[]): ObjectResult => ({
     report: { ...about, isWorkload, outcome, reasons, warnings: ownWarnings },
     edits: [],
-    edited: [],
+    changes: [],
   })
   if (context.isOptedOut(object)) return leave('skipped', context.skipped)
   if (workloads === undefined) {
@@ -231,58 +231,65 @@ function editObject(
   )
   const reasons = results.flatMap((result) => result.reasons)
   if (reasons.length > 0) return leave('rejected', ...reasons)
-  const edited = results.flatMap((result) => result.edited)
-  if (edited.length === 0) return leave('skipped', context.skipped)
+  const changes = results.flatMap((result) => result.changes)
+  if (changes.length === 0) return leave('skipped', context.skipped)
   try {
-    const edits = edited.flatMap((each) => findEdits(part.yaml, each.path, each.template, each.pod))
+    const edits = changes.flatMap(({ path, template, pod }) =>
+      findEdits(source.yaml, path, template, pod),
+    )
     const outcome = edits.length === 0 ? 'unchanged' : context.outcome
     const warnings = [...ownWarnings, ...results.flatMap((result) => result.warnings)]
-    return { report: { ...about, isWorkload, outcome, reasons: [], warnings }, edits, edited }
+    return { report: { ...about, isWorkload, outcome, reasons: [], warnings }, edits, changes }
   } catch (cause) {
     if (!(cause instanceof UneditableError)) throw cause
     return leave('rejected', `it cannot be edited safely: ${cause.message}`)
   }
 }
 
-function describeObject({ object, path }: Located, { file, document, lines }: Part) {
+function describeObject(
+  { object, path }: LocatedObject,
+  { file, document, lines }: SourceDocument,
+) {
   const node = path.length === 0 ? document.contents : document.getIn(path, true)
   return {
     file: file.name,
-    line: lines.linePos(startOf(node)).line,
+    line: lines.linePos(getOffset(node)).line,
     apiVersion: object.apiVersion,
     kind: object.kind,
     ...readName(object),
   }
 }
 
-interface EditedWorkload {
+interface WorkloadResult {
+  /** Why the pod template cannot be edited. */
   readonly reasons: readonly string[]
   readonly warnings: readonly string[]
   /** Empty if the pod template is skipped. */
-  readonly edited: readonly Edited[]
+  readonly changes: readonly TemplateChange[]
 }
+
+const SKIPPED: WorkloadResult = { reasons: [], warnings: [], changes: [] }
 
 function editWorkload(
   workload: Workload,
   templatePath: string,
   { editPod, accounts }: Context,
-): EditedWorkload {
+): WorkloadResult {
   const { template, path, problems } = workload
-  if (problems.length > 0) return { reasons: problems, warnings: [], edited: [] }
+  if (problems.length > 0) return { ...SKIPPED, reasons: problems }
   if (typeof template !== 'object' || template === null || Array.isArray(template)) {
     const problem = template == null ? 'is missing' : 'must be an object'
     const reason = `${templatePath} ${problem}. Fix: write the pod template there, with metadata and spec`
-    return { reasons: [reason], warnings: [], edited: [] }
+    return { ...SKIPPED, reasons: [reason] }
   }
   const edit = editPod(workload, accounts)
-  if (edit.kind === 'rejected') return { reasons: edit.reasons, warnings: [], edited: [] }
-  if (edit.kind === 'skipped') return { reasons: [], warnings: [], edited: [] }
-  const { pod, warnings } = edit
-  return { reasons: [], warnings, edited: [{ path, template, pod }] }
+  if (edit.kind === 'skipped') return SKIPPED
+  if (edit.kind === 'rejected') return { ...SKIPPED, reasons: edit.reasons }
+  return { ...SKIPPED, warnings: edit.warnings, changes: [{ path, template, pod: edit.pod }] }
 }
 
 /** Returns `orders.yaml:7:3: Nested mappings are not allowed …`, the place in the text, and the fix. */
-function formatParseError({ file, document, lines }: Part, error: YAMLError): string {
+function formatParseError({ file, document, lines }: SourceDocument, error: YAMLError): string {
   const { line, col, reason, fix } = locateError(error, document, lines)
   const problem = `${file.name}:${line}:${col}: ${reason}`
   const excerpt = error.linePos === undefined ? [] : formatExcerpt(file.source, line, col)
@@ -300,16 +307,16 @@ function formatExcerpt(source: string, line: number, column: number): string[] {
 }
 
 /** Returns `orders.yaml:4: an unrendered template: …`; undefined if the document has no template syntax. */
-function describeTemplate({ file, document, lines }: Part): string | undefined {
+function describeTemplate({ file, document, lines }: SourceDocument): string | undefined {
   const found = findTemplateSyntax(file.source, document, lines)
   return found === undefined ? undefined : `${file.name}:${found.line}: ${found.problem}`
 }
 
-/** True if the edited text parses to the edited pods and to nothing else: the net under the edits. */
+/** Returns true if the edited text parses to the edited pods and to nothing else: a safeguard against wrong edits. */
 function verifyEdits(
-  { document, data, file: { source } }: Part,
+  { document, data, file: { source } }: SourceDocument,
   edits: readonly TextEdit[],
-  edited: readonly Edited[],
+  changes: readonly TemplateChange[],
 ): boolean {
   const [from, , last] = document.range ?? [0, 0, source.length]
   // If the last value is empty, the line break is not in the document's range.
@@ -321,7 +328,7 @@ function verifyEdits(
   }))
   const reparsed = parseDocument(applyEdits(source.slice(from, to), shifted), { merge: true })
   const actual = readData(reparsed)
-  const expected = edited.reduce(
+  const expected = changes.reduce(
     (value, { path, pod }) => replaceAt(value, path, pod),
     toJson(data),
   )

@@ -62,7 +62,7 @@ const WithMetadata = z.looseObject({
 
 /** Returns a workload for each pod template of the object; undefined if it is of another kind. */
 export function readWorkloads(
-  { object, path }: Located,
+  { object, path }: LocatedObject,
   templatePaths: readonly TemplatePath[],
 ): Workload[] | undefined {
   const parsed = WithMetadata.safeParse(object, WITH_INPUT)
@@ -156,13 +156,13 @@ export function findServiceAccounts(document: unknown): ServiceAccount[] {
   })
 }
 
-export interface Located {
+export interface LocatedObject {
   readonly object: KubernetesObject
   readonly path: readonly Key[]
 }
 
 /** Returns the objects of one document, those of a List one by one. */
-export function findObjects(document: unknown, path: readonly Key[]): Located[] {
+export function findObjects(document: unknown, path: readonly Key[]): LocatedObject[] {
   const parsed = KubernetesObject.safeParse(document)
   if (!parsed.success) return []
   const items = parsed.data['items']
