@@ -13,7 +13,7 @@ import { parseJsonObject } from '../lib/json.ts'
 import {
   apiGroup,
   findObjects,
-  findTemplateKeys,
+  formatPathFlags,
   readWorkloads,
   type TemplatePath,
   type Workload,
@@ -224,10 +224,7 @@ function reportTemplates(
   place: string,
   report: Report,
 ): void {
-  const flags = findTemplateKeys(object).map((keys) => {
-    const group = apiGroup(object)
-    return `--path ${object.kind}${group === '' ? '' : `.${group}`}=${keys.join('.')}`
-  })
+  const flags = formatPathFlags(object)
   if (flags.length === 0) return
   const label = `${object.kind} ${JSON.stringify(object.metadata.name ?? '')} (${place})`
   report(

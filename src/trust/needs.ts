@@ -8,7 +8,7 @@ import {
   getLiteralValue,
   type Pod,
 } from '../kubernetes/injector/pod.ts'
-import { INJECTION_DEFAULTS, releaseImages } from '../kubernetes/injector/settings.ts'
+import { createDefaultSettings } from '../kubernetes/injector/settings.ts'
 import { isGuid } from '../lib/guid.ts'
 import { VERSION } from '../version.ts'
 import {
@@ -55,7 +55,7 @@ export const CLIENT_ID = 'azure.workload.identity/client-id'
 export const TENANT_ID = 'azure.workload.identity/tenant-id'
 export const USE = 'azure.workload.identity/use'
 
-const SETTINGS = { ...INJECTION_DEFAULTS, ...releaseImages(VERSION) }
+const SETTINGS = createDefaultSettings(VERSION)
 
 interface Context {
   readonly objects: ClusterObjects

@@ -12,7 +12,7 @@ import {
   isInjected,
   type Pod,
 } from '../../kubernetes/injector/pod.ts'
-import { INJECTION_DEFAULTS, releaseImages } from '../../kubernetes/injector/settings.ts'
+import { createDefaultSettings, INJECTION_DEFAULTS } from '../../kubernetes/injector/settings.ts'
 import type { RoutingMode } from '../../lib/routing-modes.ts'
 import { UNSUPPORTED_PROTOCOL_VARIABLES } from '../../sdk-variables.ts'
 import { VERSION } from '../../version.ts'
@@ -30,7 +30,7 @@ export function checkAppVariables(
   mode: RoutingMode | undefined,
 ): Finding {
   const check = 'sdk_variables'
-  const { skipped } = parseAnnotations(pod, { ...INJECTION_DEFAULTS, ...releaseImages(VERSION) })
+  const { skipped } = parseAnnotations(pod, createDefaultSettings(VERSION))
   const apps = allContainers(pod).filter(
     (container) => container !== sidecar && !isInjected(container) && !skipped.has(container.name),
   )

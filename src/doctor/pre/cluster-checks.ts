@@ -1,11 +1,7 @@
 /** Checks whether a cluster, and a namespace of it, can run injected pods. */
 import * as z from 'zod/mini'
 import { inject } from '../../kubernetes/injector/inject.ts'
-import {
-  INJECTION_DEFAULTS,
-  NATIVE_SIDECARS_SINCE,
-  releaseImages,
-} from '../../kubernetes/injector/settings.ts'
+import { createDefaultSettings, NATIVE_SIDECARS_SINCE } from '../../kubernetes/injector/settings.ts'
 import { parseJson } from '../../lib/json.ts'
 import type { RoutingMode } from '../../lib/routing-modes.ts'
 import { VERSION } from '../../version.ts'
@@ -150,7 +146,7 @@ function createSamplePod(mode: RoutingMode) {
       },
     },
     serviceAccount: { 'azure.workload.identity/tenant-id': ANY_ID },
-    settings: { ...INJECTION_DEFAULTS, ...releaseImages(VERSION), clientId: ANY_ID },
+    settings: { ...createDefaultSettings(VERSION), clientId: ANY_ID },
   })
   if (injection.kind !== 'injected') throw new Error('the sample pod cannot be injected')
   const { metadata, spec } = injection.pod

@@ -83,3 +83,8 @@ export function releaseImages(version: string): Pick<InjectionSettings, 'image' 
     redirectImage: `${REGISTRY}/wimds-redirect:${version}`,
   }
 }
+
+/** Returns the defaults with the images of one release. */
+export function createDefaultSettings(version: string): InjectionSettings {
+  return { ...INJECTION_DEFAULTS, ...releaseImages(version) }
+}

@@ -16,10 +16,9 @@ import {
 } from './documents.ts'
 import { applyEdits, lineEnd, type TextEdit } from './text-edits.ts'
 import {
-  apiGroup,
   findObjects,
   findServiceAccounts,
-  findTemplateKeys,
+  formatPathFlags,
   type KubernetesObject,
   type LocatedObject,
   readName,
@@ -208,8 +207,8 @@ function editObject(
   const workloads = readWorkloads(located, context.templatePaths)
   const templatePaths =
     workloads?.map(({ path }) => path.slice(located.path.length).join('.')) ?? []
-  const templateKeys = workloads === undefined ? findTemplateKeys(object) : []
-  const isWorkload = templatePaths.length > 0 || templateKeys.length > 0
+  const pathFlags = workloads === undefined ? formatPathFlags(object) : []
+  const isWorkload = templatePaths.length > 0 || pathFlags.length > 0
   const ownWarnings = context.findWarnings?.(object, templatePaths) ?? []
   const leave = (outcome: ObjectReport['outcome'], ...reasons: string[]): ObjectResult => ({
     report: { ...about, isWorkload, outcome, reasons, warnings: ownWarnings },
@@ -218,12 +217,9 @@ function editObject(
   })
   if (context.isOptedOut(object)) return leave('skipped', context.skipped)
   if (workloads === undefined) {
-    const group = apiGroup(object)
-    const kind = group === '' ? object.kind : `${object.kind}.${group}`
-    const flags = templateKeys.map((keys) => `--path ${kind}=${keys.join('.')}`)
-    return flags.length === 0
+    return pathFlags.length === 0
       ? leave('skipped', `kind ${object.kind}`)
-      : leave('unsupported', `unsupported kind ${object.kind}. Fix: ${flags.join(' ')}`)
+      : leave('unsupported', `unsupported kind ${object.kind}. Fix: ${pathFlags.join(' ')}`)
   }
   if (workloads.length === 0) return leave('skipped', 'no pod template')
   const results = workloads.map((workload, index) =>

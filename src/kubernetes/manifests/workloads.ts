@@ -129,8 +129,15 @@ function expandPath(value: unknown, keys: readonly string[]): Key[][] {
 /** Deeper than the pod template of any known kind. */
 const MAX_DEPTH = 8
 
-/** Returns the keys, as in a `TemplatePath`, of what looks like a pod template in an object of another kind. */
-export function findTemplateKeys(object: KubernetesObject): (readonly string[])[] {
+/** Returns the flag for each pod template that an object of an unknown kind seems to have. */
+export function formatPathFlags(object: KubernetesObject): string[] {
+  const group = apiGroup(object)
+  const kind = group === '' ? object.kind : `${object.kind}.${group}`
+  return findTemplateKeys(object).map((keys) => `--path ${kind}=${keys.join('.')}`)
+}
+
+/** Returns the keys, as in a `TemplatePath`, of what looks like a pod template. */
+function findTemplateKeys(object: KubernetesObject): (readonly string[])[] {
   const found = new Map<string, readonly string[]>()
   const search = (value: unknown, keys: readonly string[]) => {
     if (typeof value !== 'object' || value === null || keys.length > MAX_DEPTH) return

@@ -1,6 +1,6 @@
 /** Edits the pod template of a workload, and says what was edited. */
 import { inject } from '../../kubernetes/injector/inject.ts'
-import { INJECTION_DEFAULTS, releaseImages } from '../../kubernetes/injector/settings.ts'
+import { createDefaultSettings } from '../../kubernetes/injector/settings.ts'
 import type { Container, Pod } from '../../kubernetes/injector/pod.ts'
 import { VERSION } from '../../version.ts'
 import { formatObject, type WorkloadObject } from '../cluster-objects.ts'
@@ -20,8 +20,7 @@ type Texts = Readonly<Record<string, string>>
 
 /** With placeholders for the identity, which is checked for itself. */
 const SETTINGS = {
-  ...INJECTION_DEFAULTS,
-  ...releaseImages(VERSION),
+  ...createDefaultSettings(VERSION),
   clientId: '00000000-0000-0000-0000-000000000000',
   tenantId: '00000000-0000-0000-0000-000000000000',
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { inject } from '../../../src/kubernetes/injector/inject.ts'
-import { INJECTION_DEFAULTS, releaseImages } from '../../../src/kubernetes/injector/settings.ts'
+import { createDefaultSettings } from '../../../src/kubernetes/injector/settings.ts'
 import { parseRoutedPod } from '../../../src/kubernetes/node-agent/routed-pod.ts'
 import { nodeModePod } from './pods.ts'
 
@@ -26,7 +26,7 @@ test('reads what the injector writes', () => {
       spec: { containers: [{ name: 'app' }] },
     },
     serviceAccount: { 'azure.workload.identity/tenant-id': 'contoso.example' },
-    settings: { ...INJECTION_DEFAULTS, ...releaseImages('1.0.0'), mode: 'node' },
+    settings: { ...createDefaultSettings('1.0.0'), mode: 'node' },
   })
   if (injection.kind !== 'injected') throw new Error(injection.kind)
   const { metadata, status } = nodeModePod()
