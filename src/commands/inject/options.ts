@@ -8,11 +8,11 @@ import type { EnvVar } from '../../kubernetes/injector/pod.ts'
 import { findSettingProblems } from '../../kubernetes/injector/rejections.ts'
 import {
   type CaSource,
+  createDefaultSettings,
   INJECTION_DEFAULTS,
   type InjectionSettings,
   NATIVE_SIDECARS_SINCE,
   parseCaSource,
-  releaseImages,
 } from '../../kubernetes/injector/settings.ts'
 import { ROUTING_MODES } from '../../lib/routing-modes.ts'
 import { parseWholeNumber } from '../../lib/whole-number.ts'
@@ -27,7 +27,11 @@ type InjectFlags = Flags<keyof typeof INJECT.flags>
 export function parseInjectOptions(flags: InjectFlags): ManifestOptions {
   const problems = [...flags.problems, ...findConflict(flags, ['output', 'diff'])]
   if (flags.positionals.length === 0) problems.push('name a manifest, or - for standard input')
-  const settings = parseInjectionSettings(flags, problems)
+  const settings = {
+    ...parseInjectionSettings(flags, problems),
+    clientId: parseClientId(flags.value('client-id'), problems),
+    tenantId: parseTenantId(flags.value('tenant-id'), problems),
+  }
   const templatePaths = flags.values('path').flatMap((text) => parseTemplatePath(text, problems))
   if (problems.length > 0) throw new UsageError(problems)
   return {
@@ -49,29 +53,39 @@ export function parseTemplatePath(text: string, problems: string[]): TemplatePat
 
 const TEMPLATE_PATH = /^([A-Z]\w*)(?:\.([a-z0-9.-]+))?=((?:[\w-]+|\*)(?:\.(?:[\w-]+|\*))*)$/
 
+function parseClientId(text: string | undefined, problems: string[]): string | undefined {
+  if (text !== undefined && !isGuid(text)) {
+    problems.push(`--client-id must be a GUID, not ${JSON.stringify(text)}`)
+  }
+  return text
+}
+
+/** Returns the value of `--tenant-id`. If a problem was added to the list, it must not be used. */
+export function parseTenantId(text: string | undefined, problems: string[]): string | undefined {
+  if (text !== undefined && !/^[\w.-]+$/.test(text)) {
+    problems.push(`--tenant-id must be a tenant's GUID or domain, not ${JSON.stringify(text)}`)
+  }
+  return text
+}
+
 /** The flags that `wimds webhook` has too. */
 type SettingFlag = Exclude<
   keyof typeof INJECT.flags,
-  'namespace' | 'path' | 'output' | 'diff' | 'quiet' | 'strict'
+  'client-id' | 'tenant-id' | 'namespace' | 'path' | 'output' | 'diff' | 'quiet' | 'strict'
 >
 
-/** Returns the injector's settings. If problems were added to the list, the result must not be used. */
+/**
+ * Returns the injector's settings, without those that override the ServiceAccount. If problems were added to the
+ * list, the result must not be used.
+ */
 export function parseInjectionSettings(
   flags: Pick<Flags<SettingFlag>, 'value' | 'values'>,
   problems: string[],
 ): InjectionSettings {
-  const release = releaseImages(VERSION)
+  const defaults = createDefaultSettings(VERSION)
   const mode = flags.value('mode')
-  const image = parseImage(flags, 'image', problems) ?? release.image
-  const redirectImage = parseImage(flags, 'redirect-image', problems) ?? release.redirectImage
-  const clientId = flags.value('client-id')
-  if (clientId !== undefined && !isGuid(clientId)) {
-    problems.push(`--client-id must be a GUID, not ${JSON.stringify(clientId)}`)
-  }
-  const tenantId = flags.value('tenant-id')
-  if (tenantId !== undefined && !/^[\w.-]+$/.test(tenantId)) {
-    problems.push(`--tenant-id must be a tenant's GUID or domain, not ${JSON.stringify(tenantId)}`)
-  }
+  const image = parseImage(flags, 'image', problems) ?? defaults.image
+  const redirectImage = parseImage(flags, 'redirect-image', problems) ?? defaults.redirectImage
   const sidecarEnv = flags.values('env').flatMap((entry) => parseVariable(entry, problems))
   problems.push(
     ...findSettingProblems(sidecarEnv).map((problem) => `--env ${formatSettingProblem(problem)}`),
@@ -83,14 +97,12 @@ export function parseInjectionSettings(
     )
   }
   return {
-    ...INJECTION_DEFAULTS,
-    mode: ROUTING_MODES.find((each) => each === mode) ?? INJECTION_DEFAULTS.mode,
+    ...defaults,
+    mode: ROUTING_MODES.find((each) => each === mode) ?? defaults.mode,
     image,
     redirectImage,
     sidecarEnv,
     ca,
-    clientId,
-    tenantId,
     uid: parseUid(flags.value('uid'), problems),
     hasNativeSidecars: parseKubernetesVersion(flags.value('kubernetes-version'), problems),
   }

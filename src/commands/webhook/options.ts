@@ -11,7 +11,7 @@ import { ROUTING_MODES, type RoutingMode } from '../../lib/routing-modes.ts'
 import { type Flags, findFlagProblems, parseFlags } from '../../lib/args.ts'
 import { parseAddressFlag } from '../address-flag.ts'
 import { WEBHOOK } from '../declarations/webhook.ts'
-import { parseInjectionSettings } from '../inject/options.ts'
+import { parseInjectionSettings, parseTenantId } from '../inject/options.ts'
 
 type WebhookFlags = Flags<keyof typeof WEBHOOK.flags>
 
@@ -22,6 +22,7 @@ export interface WebhookOptions {
   /** A file of CA certificates; undefined serves callers without a client certificate too. */
   readonly clientCaFile: string | undefined
   readonly settings: InjectionSettings
+  /** The tenant of a ServiceAccount that names none. */
   readonly defaultTenantId: string | undefined
   /** True if the API server's version decides whether the cluster supports native sidecars. */
   readonly readsVersion: boolean
@@ -47,7 +48,7 @@ export function parseWebhookOptions(args: readonly string[]): WebhookOptions {
     drainMs: parseDuration(flags, 'drain', 5000, problems),
     clientCaFile: flags.value('client-ca'),
     settings: parseSettings(flags, problems),
-    defaultTenantId: flags.value('tenant-id'),
+    defaultTenantId: parseTenantId(flags.value('tenant-id'), problems),
     readsVersion: flags.value('kubernetes-version') === undefined,
     certificate: parseCertificate(flags, problems),
   }
@@ -75,18 +76,10 @@ function parseCertificate(flags: WebhookFlags, problems: string[]): WebhookOptio
   }
 }
 
-/** The client id always comes from the ServiceAccount, and the tenant id if it has one. */
 function parseSettings(flags: WebhookFlags, problems: string[]): InjectionSettings {
-  const shared = parseInjectionSettings(
-    {
-      value: (name) => (name === 'client-id' ? undefined : flags.value(name)),
-      values: (name) => (name === 'client-id' ? [] : flags.values(name)),
-    },
-    problems,
-  )
+  const shared = parseInjectionSettings(flags, problems)
   return {
     ...shared,
-    tenantId: undefined,
     allowedModes: parseAllowedModes(flags, shared.mode, problems),
     allowPassThrough: flags.has('allow-pass-through'),
     resources: parseResources(flags, problems),
