@@ -1,5 +1,5 @@
 /** `wimds trust`: lists the federated credentials that a cluster needs in Azure. It writes nothing there. */
-import { authorityHost as authorityHostSchema, tenant } from '../config/parsers.ts'
+import { authorityHost as authorityHostSchema } from '../config/parsers.ts'
 import { ConfigError, UsageError } from '../errors.ts'
 import { readAssertion } from '../exchange/assertion.ts'
 import { findAudience } from '../clouds.ts'
@@ -30,6 +30,7 @@ import { TRUST, TRUST_OUTPUTS } from './declarations/trust.ts'
 import { parseTemplatePath } from './inject/options.ts'
 import type { CommandIo } from './io.ts'
 import { readManifests } from './manifest-files.ts'
+import { parseTenantFlag } from './tenant-flag.ts'
 
 type TrustFlags = Flags<keyof typeof TRUST.flags>
 
@@ -87,10 +88,7 @@ async function parseOptions(
       problems.push(`--${flag} must be a GUID, not ${JSON.stringify(id)}`)
     }
   }
-  const tenantId = flags.value('tenant-id')
-  if (tenantId !== undefined && !tenant.safeParse(tenantId).success) {
-    problems.push(`--tenant-id must be a tenant's GUID or domain, not ${JSON.stringify(tenantId)}`)
-  }
+  const tenantId = parseTenantFlag(flags, problems)
   const host = authorityHostSchema.safeParse(
     flags.value('authority-host') ?? 'https://login.microsoftonline.com',
   )

@@ -1,7 +1,7 @@
 /** Finds the federated credentials that the objects of a cluster need. */
 import type { IdentityEntry } from '../config/identities-file.ts'
 import { findAudience, resolveAuthority } from '../clouds.ts'
-import { parseAnnotations } from '../kubernetes/injector/annotations.ts'
+import { CLIENT_ID, parseAnnotations, TENANT_ID } from '../kubernetes/injector/annotations.ts'
 import {
   allContainers,
   findVariable,
@@ -51,8 +51,7 @@ export interface Need {
   readonly source: string
 }
 
-export const CLIENT_ID = 'azure.workload.identity/client-id'
-export const TENANT_ID = 'azure.workload.identity/tenant-id'
+/** The label of pods whose tokens the webhook of azure-workload-identity projects. */
 export const USE = 'azure.workload.identity/use'
 
 const SETTINGS = createDefaultSettings(VERSION)

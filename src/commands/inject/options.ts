@@ -19,6 +19,7 @@ import { parseWholeNumber } from '../../lib/whole-number.ts'
 import { VERSION } from '../../version.ts'
 import type { INJECT } from '../declarations/inject.ts'
 import { findConflict, type Flags } from '../../lib/args.ts'
+import { parseTenantFlag } from '../tenant-flag.ts'
 import { isPlaceholder } from './unfinished-input.ts'
 
 type InjectFlags = Flags<keyof typeof INJECT.flags>
@@ -30,7 +31,7 @@ export function parseInjectOptions(flags: InjectFlags): ManifestOptions {
   const settings = {
     ...parseInjectionSettings(flags, problems),
     clientId: parseClientId(flags.value('client-id'), problems),
-    tenantId: parseTenantId(flags.value('tenant-id'), problems),
+    tenantId: parseTenantFlag(flags, problems),
   }
   const templatePaths = flags.values('path').flatMap((text) => parseTemplatePath(text, problems))
   if (problems.length > 0) throw new UsageError(problems)
@@ -56,14 +57,6 @@ const TEMPLATE_PATH = /^([A-Z]\w*)(?:\.([a-z0-9.-]+))?=((?:[\w-]+|\*)(?:\.(?:[\w
 function parseClientId(text: string | undefined, problems: string[]): string | undefined {
   if (text !== undefined && !isGuid(text)) {
     problems.push(`--client-id must be a GUID, not ${JSON.stringify(text)}`)
-  }
-  return text
-}
-
-/** Returns the value of `--tenant-id`. If a problem was added to the list, it must not be used. */
-export function parseTenantId(text: string | undefined, problems: string[]): string | undefined {
-  if (text !== undefined && !/^[\w.-]+$/.test(text)) {
-    problems.push(`--tenant-id must be a tenant's GUID or domain, not ${JSON.stringify(text)}`)
   }
   return text
 }

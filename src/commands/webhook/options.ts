@@ -11,7 +11,8 @@ import { ROUTING_MODES, type RoutingMode } from '../../lib/routing-modes.ts'
 import { type Flags, findFlagProblems, parseFlags } from '../../lib/args.ts'
 import { parseAddressFlag } from '../address-flag.ts'
 import { WEBHOOK } from '../declarations/webhook.ts'
-import { parseInjectionSettings, parseTenantId } from '../inject/options.ts'
+import { parseInjectionSettings } from '../inject/options.ts'
+import { parseTenantFlag } from '../tenant-flag.ts'
 
 type WebhookFlags = Flags<keyof typeof WEBHOOK.flags>
 
@@ -48,7 +49,7 @@ export function parseWebhookOptions(args: readonly string[]): WebhookOptions {
     drainMs: parseDuration(flags, 'drain', 5000, problems),
     clientCaFile: flags.value('client-ca'),
     settings: parseSettings(flags, problems),
-    defaultTenantId: parseTenantId(flags.value('tenant-id'), problems),
+    defaultTenantId: parseTenantFlag(flags, problems),
     readsVersion: flags.value('kubernetes-version') === undefined,
     certificate: parseCertificate(flags, problems),
   }

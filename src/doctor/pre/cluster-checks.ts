@@ -1,5 +1,6 @@
 /** Checks whether a cluster, and a namespace of it, can run injected pods. */
 import * as z from 'zod/mini'
+import { TENANT_ID } from '../../kubernetes/injector/annotations.ts'
 import { inject } from '../../kubernetes/injector/inject.ts'
 import { createDefaultSettings, NATIVE_SIDECARS_SINCE } from '../../kubernetes/injector/settings.ts'
 import { parseJson } from '../../lib/json.ts'
@@ -145,7 +146,7 @@ function createSamplePod(mode: RoutingMode) {
         ],
       },
     },
-    serviceAccount: { 'azure.workload.identity/tenant-id': ANY_ID },
+    serviceAccount: { [TENANT_ID]: ANY_ID },
     settings: { ...createDefaultSettings(VERSION), clientId: ANY_ID },
   })
   if (injection.kind !== 'injected') throw new Error('the sample pod cannot be injected')

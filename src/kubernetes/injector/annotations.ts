@@ -9,7 +9,13 @@ import { parseWholeNumber } from '../../lib/whole-number.ts'
 
 /** The prefix of the annotations of wimds. */
 export const PREFIX = 'wimds.io/'
-const AZWI_PREFIX = 'azure.workload.identity/'
+
+/** The prefix of the annotations of azure-workload-identity. */
+export const AZWI_PREFIX = 'azure.workload.identity/'
+
+/** The annotations of a ServiceAccount that name its identity. */
+export const CLIENT_ID = `${AZWI_PREFIX}client-id`
+export const TENANT_ID = `${AZWI_PREFIX}tenant-id`
 
 /** Records the mode of an injection: marks what the injector added as its own. */
 export const INJECTED = `${PREFIX}injected`

@@ -1,5 +1,5 @@
 /** The plan of one pod's injection: settings, annotations and the identity of its ServiceAccount. */
-import type { PodOptions } from './annotations.ts'
+import { CLIENT_ID, type PodOptions, TENANT_ID } from './annotations.ts'
 import { createEndpointVariables, MANAGED_IDENTITY_ONLY } from './app-environment.ts'
 import { type FederatedToken, findFederatedToken } from './federated-token.ts'
 import type { ObjectKey } from './object-keys.ts'
@@ -15,8 +15,6 @@ export interface Plan {
   readonly token: FederatedToken
   /** The sidecar's whole environment, each name once. */
   readonly sidecarEnv: readonly EnvVar[]
-  /** The annotation of the ServiceAccount that gives a variable, by the variable's name. */
-  readonly accountVariables: ReadonlyMap<string, string>
   /** Variables to add to the app's containers, besides NO_PROXY. */
   readonly appVariables: readonly EnvVar[]
   /** True if the sidecar may reach the node's IMDS. */
@@ -49,7 +47,6 @@ export function createPlan(
     options,
     token,
     sidecarEnv,
-    accountVariables: findAccountVariables(serviceAccount, settings, sidecarEnv),
     appVariables: [
       // First: another injection removes and appends the variables of mode env alone.
       ...(options.usesManagedIdentityOnly ? [MANAGED_IDENTITY_ONLY] : []),
@@ -59,28 +56,6 @@ export function createPlan(
     ],
     hasPassThrough: find('WIMDS_PASS_THROUGH') !== undefined,
   }
-}
-
-const CLIENT_ID = 'azure.workload.identity/client-id'
-const TENANT_ID = 'azure.workload.identity/tenant-id'
-
-/** Finds the variables whose value is an annotation's: neither the operator's settings nor variables override it. */
-function findAccountVariables(
-  serviceAccount: ServiceAccountAnnotations,
-  settings: InjectionSettings,
-  sidecarEnv: readonly EnvVar[],
-): ReadonlyMap<string, string> {
-  const candidates = [
-    ['AZURE_CLIENT_ID', CLIENT_ID, settings.clientId],
-    ['AZURE_TENANT_ID', TENANT_ID, settings.tenantId],
-  ] as const
-  return new Map(
-    candidates.flatMap(([variable, annotation, override]) => {
-      const value = sidecarEnv.find(({ name }) => name === variable)?.['value']
-      const isOfAccount = override === undefined && value === serviceAccount[annotation]
-      return isOfAccount ? [[variable, annotation] as const] : []
-    }),
-  )
 }
 
 const NODE_NAME = {

@@ -2,7 +2,7 @@
 import { formatSettingProblem, parseSettings, type SettingProblem } from '../../config/settings.ts'
 import { NO_PROXY_NAMES } from '../../lib/no-proxy.ts'
 import { UNSUPPORTED_PROTOCOL_VARIABLES } from '../../sdk-variables.ts'
-import { isInjectedByAzwi } from './annotations.ts'
+import { CLIENT_ID, isInjectedByAzwi, TENANT_ID } from './annotations.ts'
 import { findEndpointAddresses, findEndpointSwitches, SDK_CREDENTIALS } from './app-environment.ts'
 import { isReservedVolume } from './earlier-injection.ts'
 import {
@@ -212,13 +212,19 @@ const tenant: Check = ({ spec }, { sidecarEnv }) =>
       ]
 
 /** Rejected here, since the sidecar would not start. */
-const sidecarSettings: Check = ({ spec }, { sidecarEnv, accountVariables }) =>
+const sidecarSettings: Check = ({ spec }, { sidecarEnv }) =>
   findSettingProblems(sidecarEnv).map((problem) => {
-    const annotation = accountVariables.get(problem.name)
+    const annotation = ACCOUNT_ANNOTATIONS.get(problem.name)
     return annotation === undefined
       ? `the sidecar would not start with ${formatSettingProblem(problem)}`
       : `the annotation ${annotation} of the ServiceAccount ${serviceAccountName(spec)} ${problem.reason}. Fix: correct the annotation`
   })
+
+/** The annotation with the value of a variable, by the variable's name; the flags that override it are validated. */
+const ACCOUNT_ANNOTATIONS: ReadonlyMap<string, string> = new Map([
+  ['AZURE_CLIENT_ID', CLIENT_ID],
+  ['AZURE_TENANT_ID', TENANT_ID],
+])
 
 /** Returns the problems of the sidecar's variables. Values with $(NAME) are not known yet. */
 export function findSettingProblems(sidecarEnv: readonly EnvVar[]): readonly SettingProblem[] {

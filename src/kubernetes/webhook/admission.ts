@@ -2,6 +2,7 @@
 import * as z from 'zod/mini'
 import { firstItems } from '../../lib/first-items.ts'
 import { scrub, scrubAndTruncate } from '../../secret.ts'
+import { TENANT_ID } from '../injector/annotations.ts'
 import { inject, type Injection } from '../injector/inject.ts'
 import type { ServiceAccountAnnotations } from '../injector/plan.ts'
 import { serviceAccountName } from '../injector/pod.ts'
@@ -155,9 +156,7 @@ function addTenant(
   annotations: ServiceAccountAnnotations,
   tenantId: string | undefined,
 ): ServiceAccountAnnotations {
-  return tenantId === undefined
-    ? annotations
-    : { 'azure.workload.identity/tenant-id': tenantId, ...annotations }
+  return tenantId === undefined ? annotations : { [TENANT_ID]: tenantId, ...annotations }
 }
 
 /** Pods of such a namespace may belong to somebody who does not know of wimds. */

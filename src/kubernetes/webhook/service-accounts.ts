@@ -1,5 +1,6 @@
 /** Looks up the ServiceAccounts of reviewed pods: coalesced, bounded, and with a negative cache. */
 import { LRUCache } from 'lru-cache'
+import { CLIENT_ID, TENANT_ID } from '../injector/annotations.ts'
 import type { ServiceAccountAnnotations } from '../injector/plan.ts'
 import { Overloaded } from './review-queue.ts'
 
@@ -35,7 +36,7 @@ const NEGATIVE_TTL_MS = 5000
 const MAX_NEGATIVE_ENTRIES = 1000
 
 /** The annotations that are read; no other is kept. */
-const ANNOTATIONS = ['azure.workload.identity/client-id', 'azure.workload.identity/tenant-id']
+const ANNOTATIONS: readonly string[] = [CLIENT_ID, TENANT_ID]
 /** Longer than any GUID or domain name. */
 const MAX_VALUE_LENGTH = 256
 

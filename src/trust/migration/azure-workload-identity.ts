@@ -1,4 +1,5 @@
 /** Migrates from the proxy sidecar of azure-workload-identity. */
+import { AZWI_PREFIX, TENANT_ID } from '../../kubernetes/injector/annotations.ts'
 import { allContainers } from '../../kubernetes/injector/pod.ts'
 import {
   type ClusterObjects,
@@ -7,14 +8,13 @@ import {
   type ServiceAccountObject,
   type WorkloadObject,
 } from '../cluster-objects.ts'
-import { TENANT_ID, USE } from '../needs.ts'
+import { USE } from '../needs.ts'
 import type { Change, Migration } from './change.ts'
 import { editWorkload, formatTexts } from './edit-workload.ts'
 
-const PREFIX = 'azure.workload.identity/'
-const INJECT_PROXY = `${PREFIX}inject-proxy-sidecar`
-const PROXY_PORT = `${PREFIX}proxy-sidecar-port`
-const TOKEN_EXPIRATION = `${PREFIX}service-account-token-expiration`
+const INJECT_PROXY = `${AZWI_PREFIX}inject-proxy-sidecar`
+const PROXY_PORT = `${AZWI_PREFIX}proxy-sidecar-port`
+const TOKEN_EXPIRATION = `${AZWI_PREFIX}service-account-token-expiration`
 const PROXY_CONTAINERS = ['azwi-proxy', 'azwi-proxy-init']
 
 /** Returns the changes of the workloads that use the proxy, and of their ServiceAccounts. */
@@ -40,7 +40,7 @@ export function migrateFromAzureWorkloadIdentity(
   }
 }
 
-/** The webhook of azure-workload-identity takes any value of the annotation for a yes. */
+/** The webhook of azure-workload-identity treats any value of the annotation as true. */
 function usesProxy({ template }: WorkloadObject): boolean {
   return (
     template.metadata?.annotations?.[INJECT_PROXY] !== undefined ||

@@ -1,6 +1,7 @@
 /** The ServiceAccounts of workloads that leave aad-pod-identity, and the ConfigMaps of their identities files. */
 import { stringify } from 'yaml'
 import type { IdentityEntry } from '../../config/identities-file.ts'
+import { CLIENT_ID, TENANT_ID } from '../../kubernetes/injector/annotations.ts'
 import {
   type ClusterObjects,
   findAccountName,
@@ -10,7 +11,6 @@ import {
   type ServiceAccountObject,
   type WorkloadObject,
 } from '../cluster-objects.ts'
-import { CLIENT_ID, TENANT_ID } from '../needs.ts'
 import type { Change } from './change.ts'
 import { formatTexts } from './edit-workload.ts'
 import type { PodIdentity } from './pod-identity-objects.ts'
