@@ -106,12 +106,12 @@ export async function loadConfig(
   const files = await readFiles(raw, readText, problems)
   if (settings === undefined || problems.length > 0) throw invalidConfiguration(problems)
   const config = createConfig(settings, files, env)
-  const late = [
+  const conflicts = [
     ...findListenProblems(settings),
     ...findPrefetchProblems(config.directory, settings),
     ...findRegionProblems(config),
   ]
-  if (late.length > 0) throw invalidConfiguration(late)
+  if (conflicts.length > 0) throw invalidConfiguration(conflicts)
   return Object.freeze(config)
 }
 
@@ -273,7 +273,7 @@ function createTokenProxy(settings: ParsedSettings): TokenProxySettings | undefi
   }
 }
 
-/** Anybody who reaches the sidecar gets tokens, so that the network must be allowed explicitly. */
+/** Rejects addresses on the network without WIMDS_LISTEN_ON_NETWORK, since anybody who reaches the sidecar gets tokens. */
 function findListenProblems(settings: ParsedSettings): string[] {
   if (settings.WIMDS_LISTEN_ON_NETWORK) return []
   return settings.WIMDS_LISTEN.filter(({ host }) => !isLocalHost(host)).map(
@@ -300,7 +300,7 @@ function findPrefetchProblems(
     .map((resource) => `WIMDS_PREFETCH: ${resource} is not one of the default identity's resources`)
 }
 
-/** A regional endpoint is a subdomain of the authority host, and an IP address has none. */
+/** Rejects a region for an authority host that is an IP address, which has no subdomain for it. */
 function findRegionProblems({ directory, exchange }: Config): string[] {
   if (exchange.region === undefined) return []
   const hosts = directory.identities.map(({ authorityHost }) => new URL(authorityHost).hostname)

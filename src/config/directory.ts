@@ -9,15 +9,15 @@ import type { ParsedSettings } from './settings.ts'
 export function createEnvironmentDirectory(settings: ParsedSettings): IdentityDirectory {
   const { AZURE_CLIENT_ID: clientId, WIMDS_UNLISTED_CLIENT_IDS: unlisted = 'allow' } = settings
   const defaults = { ...selectDefaults(settings), ...selectExchangeVia(settings) }
-  const open = unlisted === 'allow' ? { unlisted: createUnlisted(defaults) } : {}
-  if (clientId === undefined) return { identities: [], ...open }
+  const unlistedOption = unlisted === 'allow' ? { unlisted: createUnlisted(defaults) } : {}
+  if (clientId === undefined) return { identities: [], ...unlistedOption }
   const identity: Identity = {
     ...defaults,
     name: 'default',
     clientId,
     prefetch: settings.WIMDS_PREFETCH ?? [],
   }
-  return { identities: [identity], defaultIdentity: identity, ...open }
+  return { identities: [identity], defaultIdentity: identity, ...unlistedOption }
 }
 
 /** Creates the directory of an identities file, which alone lists the identities and the default. */
@@ -93,7 +93,7 @@ function createUnlisted(
   return memoizeLast((clientId) => ({ ...defaults, name: clientId, clientId, prefetch: [] }))
 }
 
-/** An empty value is never used: `loadConfig` has checked that each identity has its own. */
+/** Selects the values for identities without their own. An empty one is never used, as `loadConfig` has checked. */
 function selectDefaults(settings: ParsedSettings) {
   return {
     tenantId: settings.AZURE_TENANT_ID ?? '',
@@ -103,8 +103,8 @@ function selectDefaults(settings: ParsedSettings) {
 }
 
 /**
- * Without an identities file there is one projected token, which the AKS webhook added together with the
- * token proxy, so every exchange goes through that.
+ * Selects the token proxy, if there is one, for every exchange: without an identities file there is one projected
+ * token, which the AKS webhook added together with the token proxy.
  */
 function selectExchangeVia(settings: ParsedSettings): Pick<Identity, 'exchangeVia'> {
   return settings.AZURE_KUBERNETES_TOKEN_PROXY === undefined ? {} : { exchangeVia: 'token-proxy' }

@@ -194,7 +194,7 @@ function getIn(content: unknown, path: Path): unknown {
 /** Finds conflicts between entries that are each valid. */
 function findConflicts(entries: readonly IdentityEntry[], defaults: IdentityDefaults): Problem[] {
   const problems: Problem[] = []
-  const at = (index: number, key: string, text: string) =>
+  const addProblem = (index: number, key: string, text: string) =>
     problems.push({ path: ['identities', index, key], text })
   // The first index of each value, by its key; a name may not be another identity's client id either.
   const seen = new Map<string, number>()
@@ -208,25 +208,26 @@ function findConflicts(entries: readonly IdentityEntry[], defaults: IdentityDefa
       if (entry[key] === undefined) continue
       const first = seen.get(`${key} ${entry[key]}`)
       if (first === undefined) seen.set(`${key} ${entry[key]}`, index)
-      else at(index, key, `repeats that of identities[${first}]`)
+      else addProblem(index, key, `repeats that of identities[${first}]`)
     }
     const owner = clientIds.get(entry.name?.toLowerCase() ?? '')
     if (owner !== undefined && owner !== index) {
-      at(index, 'name', `is the client id of identities[${owner}]`)
+      addProblem(index, 'name', `is the client id of identities[${owner}]`)
     }
     if (entry.default === true && firstDefault < index) {
-      at(index, 'default', `is already set for identities[${firstDefault}]`)
+      addProblem(index, 'default', `is already set for identities[${firstDefault}]`)
     }
     if (entry.tenantId === undefined && defaults.tenantId === undefined) {
-      at(index, 'tenantId', 'is missing; set it, or AZURE_TENANT_ID for all')
+      addProblem(index, 'tenantId', 'is missing; set it, or AZURE_TENANT_ID for all')
     }
-    for (const { key, text } of findChainProblems(entry, byName, defaults)) at(index, key, text)
+    for (const { key, text } of findChainProblems(entry, byName, defaults))
+      addProblem(index, key, text)
     if (
       entry.tokenFile === undefined &&
       entry.assertionFrom === undefined &&
       defaults.tokenFile === undefined
     ) {
-      at(index, 'tokenFile', 'is missing; set it, or AZURE_FEDERATED_TOKEN_FILE for all')
+      addProblem(index, 'tokenFile', 'is missing; set it, or AZURE_FEDERATED_TOKEN_FILE for all')
     }
     const allowed = entry.resources && new Set(entry.resources.map(normalizeResource))
     for (const [position, wanted] of (entry.prefetch ?? []).entries()) {

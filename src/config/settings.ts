@@ -128,6 +128,7 @@ export function parseSettings(env: Environment): SettingsResult {
   }
 }
 
+/** Formats `NAME: REASON`. */
 export function formatSettingProblem({ name, reason }: SettingProblem): string {
   return `${name}: ${reason}`
 }
@@ -136,20 +137,24 @@ export function formatSettingProblem({ name, reason }: SettingProblem): string {
 export function findIncompleteSettings(raw: RawSettings): string[] {
   const has = (name: SettingName) => raw[name] !== undefined
   const problems: string[] = []
-  const require = (name: SettingName, reason: string) => {
+  const requireSetting = (name: SettingName, reason: string) => {
     if (!has(name)) problems.push(`${name}: is missing; ${reason}`)
   }
   const isUnlistedAllowed = raw['WIMDS_UNLISTED_CLIENT_IDS'] === 'allow'
   // An identities file may name a tenant and a token file for each of its identities.
   if (!has('WIMDS_CONFIG') || isUnlistedAllowed) {
-    require('AZURE_TENANT_ID', 'set it to the tenant that holds the identity')
-    require('AZURE_FEDERATED_TOKEN_FILE', 'set it to the path of the projected service-account token')
+    requireSetting('AZURE_TENANT_ID', 'set it to the tenant that holds the identity')
+    requireSetting(
+      'AZURE_FEDERATED_TOKEN_FILE',
+      'set it to the path of the projected service-account token',
+    )
   }
   if (!has('WIMDS_CONFIG') && raw['WIMDS_UNLISTED_CLIENT_IDS'] === 'deny') {
-    require('AZURE_CLIENT_ID', 'WIMDS_UNLISTED_CLIENT_IDS denies all other client ids')
+    requireSetting('AZURE_CLIENT_ID', 'WIMDS_UNLISTED_CLIENT_IDS denies all other client ids')
   }
   for (const name of TOKEN_PROXY_DETAILS) {
-    if (has(name)) require('AZURE_KUBERNETES_TOKEN_PROXY', `${name} has no effect without it`)
+    if (has(name))
+      requireSetting('AZURE_KUBERNETES_TOKEN_PROXY', `${name} has no effect without it`)
   }
   if (has('AZURE_KUBERNETES_CA_FILE') && has('AZURE_KUBERNETES_CA_DATA')) {
     problems.push('AZURE_KUBERNETES_CA_DATA: conflicts with AZURE_KUBERNETES_CA_FILE; set only one')

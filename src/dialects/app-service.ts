@@ -118,7 +118,7 @@ function renderError2019(error: BrokerError): Reply {
   return renderError(error, {})
 }
 
-/** Old clients recognize an error by `ExceptionMessage` and not by its status; Azure ML's by `message`. */
+/** Renders an error for old clients, which recognize it by `ExceptionMessage` and not by its status; Azure ML's by `message`. */
 function renderError2017(error: BrokerError): Reply {
   return renderError(error, {
     ExceptionMessage: formatDescription(error),

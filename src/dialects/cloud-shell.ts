@@ -14,7 +14,7 @@ export const cloudShell = {
   renderError,
 } satisfies Dialect
 
-/** The protocol has no api-version, and a form may be unencoded and of any content type (R18). */
+/** Parses the query and the form, which may be unencoded and of any content type (R18). There is no api-version. */
 function parse(request: WireRequest): TokenQuery {
   requireMetadataHeader(request)
   const form = request.body?.trim() ?? ''

@@ -1,9 +1,8 @@
 /** A dispatcher whose trusted CAs follow a file: a mounted ConfigMap or Secret changes when a CA is rotated. */
-import type { Dispatcher } from 'undici'
 import { startDeadline, untilAborted } from '../lib/deadline.ts'
 import { readWholeFile } from '../lib/files.ts'
 import { isCertificates } from '../lib/pem.ts'
-import { DispatcherBase } from '../lib/undici.ts'
+import { Dispatcher } from '../lib/undici.ts'
 
 interface CaFile {
   readonly file: string
@@ -19,7 +18,7 @@ const READ_TIMEOUT_MS = 1000
  * Connections that were trusted by the former ones serve their requests to the end and no more. While the
  * file cannot be read in time, or has no certificates, the last good ones stay in use.
  */
-export class CaFileDispatcher extends DispatcherBase {
+export class CaFileDispatcher extends Dispatcher {
   readonly #file: string
   readonly #create: (pem: string) => Dispatcher
   readonly #readFile: (path: string) => Promise<string>

@@ -26,6 +26,7 @@ export interface ExchangeDispatchers {
   readonly tokenProxy?: Dispatcher
 }
 
+/** Creates the dispatchers of a configuration. */
 export function createExchangeDispatchers({
   proxy,
   tokenProxy,

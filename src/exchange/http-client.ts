@@ -84,7 +84,7 @@ export function createMsalNetworkClient(options: ClientOptions): MsalNetworkClie
   }
 }
 
-/** MSAL has the metadata of its authority, so it has nothing to fetch (E3). */
+/** Throws: MSAL has the metadata of its authority, so it has nothing to fetch (E3). */
 function rejectGet(url: string): never {
   throw new BrokerError('internal', `MSAL sent an unexpected GET to ${new URL(url).pathname}`)
 }

@@ -28,7 +28,7 @@ export function formatManagedIdentityId(id: ManagedIdentityId): string {
   ].join('/')
 }
 
-/** True if both are the same identity. */
+/** Returns true if both are the same identity. */
 export function isSameIdentity(one: ManagedIdentityId, other: ManagedIdentityId): boolean {
   const [first, second] = [one, other].map((id) => formatManagedIdentityId(id).toLowerCase())
   return first === second

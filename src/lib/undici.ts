@@ -2,18 +2,17 @@
  * The parts of undici that wimds uses, loaded one by one. The package's main module also loads `fetch`,
  * WebSocket, its cache and its mocks, which need 1.7 MiB in each sidecar (docs/decisions/0064).
  */
-import type { Dispatcher } from 'undici'
 import api from 'undici/lib/api/index.js'
-import DispatcherBase from 'undici/lib/dispatcher/dispatcher.js'
+import Dispatcher from 'undici/lib/dispatcher/dispatcher.js'
 
 export { default as buildConnector } from 'undici/lib/core/connect.js'
 export { default as Agent } from 'undici/lib/dispatcher/agent.js'
 export { default as EnvHttpProxyAgent } from 'undici/lib/dispatcher/env-http-proxy-agent.js'
 export { default as Pool } from 'undici/lib/dispatcher/pool.js'
-export { DispatcherBase }
+export { Dispatcher }
 
 // As the main module does: `request` and, for the agent of a proxy, `connect` are methods of a dispatcher.
-Object.assign(DispatcherBase.prototype, api)
+Object.assign(Dispatcher.prototype, api)
 
 /** What undici's own `request` takes, with a dispatcher: there is no global one here. */
 type RequestOptions = Omit<Dispatcher.RequestOptions, 'origin' | 'path' | 'method'> & {

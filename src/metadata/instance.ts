@@ -85,7 +85,7 @@ function toTextReply(body: string, status = 200): Reply {
   return { status, headers: { 'Content-Type': 'text/plain; charset=utf-8' }, body }
 }
 
-/** IMDS documents an absent value as an empty text. */
+/** Returns true for an absent value, which IMDS documents as an empty text. */
 function isEmpty(value: unknown): boolean {
   return value === '' || value === null
 }

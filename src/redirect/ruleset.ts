@@ -82,7 +82,7 @@ export function createRestartRule({ port }: Pick<RedirectSettings, 'port'>): str
   ].join('\n')
 }
 
-/** True if a listing of the table contains the redirect of these settings. */
+/** Returns true if a listing of the table contains the redirect of these settings. */
 export function hasRedirect(listing: string, settings: RedirectSettings): boolean {
   const rule = `${formatTarget(settings)} redirect to :${settings.port}`
   return listing.split('\n').some((line) => line.trim() === rule)

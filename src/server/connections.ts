@@ -20,7 +20,7 @@ interface ConnectionState {
   readonly key: string
   /** Pending replies. Only the first is being answered; the others are the queue behind it. */
   readonly queue: ServerResponse[]
-  /** When it was opened or its last reply ended, in number of such events. */
+  /** When it was opened or its last reply ended, by the logical clock. */
   idleSince: number
 }
 
@@ -30,15 +30,16 @@ const MAX_PIPELINED = 16
 /** Creates the limiter for at most `max` open connections. */
 export function createConnectionLimiter(max: number): ConnectionLimiter {
   const open = new Map<Duplex, ConnectionState>()
-  let events = 0
+  /** A logical clock: increases with each opened connection and each ended reply. */
+  let now = 0
 
   function onConnection(socket: Socket): void {
     if (open.size >= max && !closeLongestIdle()) {
       socket.destroy()
       return
     }
-    events += 1
-    track(socket, { key: connectionKey(socket), queue: [], idleSince: events })
+    now += 1
+    track(socket, { key: connectionKey(socket), queue: [], idleSince: now })
   }
 
   function track(socket: Socket, state: ConnectionState): void {
@@ -89,8 +90,8 @@ export function createConnectionLimiter(max: number): ConnectionLimiter {
       const state = open.get(socket)
       if (state === undefined) return
       state.queue.shift()
-      events += 1
-      state.idleSince = events
+      now += 1
+      state.idleSince = now
       // Other connections are served before the next pipelined request of this one.
       if (state.queue.length > 0) setImmediate(answerNext, socket, state)
     }

@@ -115,7 +115,7 @@ function requireSingleHost(rawHeaders: readonly string[], httpVersion: string): 
 
 const MAX_LISTED = 8
 
-/** A page in a browser sends its own name after DNS rebinding. */
+/** Returns whether the host is this service: after DNS rebinding, the page of a browser sends its own name. */
 function isAllowedHost(host: string, hosts: ReadonlySet<string>): boolean {
   const name = parseHostName(host)
   return hosts.has(name) || isLoopback(name)

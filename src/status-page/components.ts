@@ -24,7 +24,7 @@ export function renderSection(id: string, title: string, content: Html, about?: 
 interface Fold {
   readonly id: string
   readonly title: string
-  /** What the section comes to, which shows while it is closed. */
+  /** The summary shown while the section is closed. */
   readonly summary: Html | string
   /** Open as long as the reader does not close it. */
   readonly isOpen: boolean
@@ -32,7 +32,7 @@ interface Fold {
   readonly about?: string
 }
 
-/** Renders a section that can be closed. The script compares `data-open` with what the reader has made of it. */
+/** Renders a section that can be closed. By `data-open` the script knows whether the reader opened or closed it. */
 export function renderFold({ id, title, summary, isOpen, about }: Fold, content: Html): Html {
   return html`<section id="${id}" class="fold" aria-labelledby="${id}-title">
     <details ${isOpen ? 'open data-open' : ''}>
@@ -112,6 +112,7 @@ export function renderFacts(
   </dl>`
 }
 
+/** Renders a text in the monospaced font. */
 export function renderMono(text: string): Html {
   return html`<span class="mono">${renderText(text)}</span>`
 }
@@ -186,6 +187,7 @@ export function renderSupportIds({ entraTraceId, entraCorrelationId }: Failure):
   return ids.length === 0 ? undefined : html`. For support: ${renderMono(ids.join(', '))}`
 }
 
+/** Returns the text with its first letter in upper case. */
 export function capitalize(text: string): string {
   return text.slice(0, 1).toUpperCase() + text.slice(1)
 }

@@ -27,7 +27,8 @@ export function renderExchanges(status: StatusDocument): Html {
       { title: 'Resource', cell: ({ resource }) => renderText(resource, 30) },
       {
         title: 'Took',
-        cell: ({ durationMs, failure }) => (isUnasked(failure) ? '–' : `${durationMs} ms`),
+        cell: ({ durationMs, failure }) =>
+          failedBeforeRequest(failure) ? '–' : `${durationMs} ms`,
         width: 'short',
       },
       {
@@ -38,7 +39,9 @@ export function renderExchanges(status: StatusDocument): Html {
           const listed = status.identities.find(({ name }) => name === identity)
           const clientId = listed?.clientId ?? identity
           const link = findProblemLink(status, failure.code, { clientId, resource })
-          const note = isUnasked(failure) ? html` <span class="quiet">${UNASKED}</span>` : undefined
+          const note = failedBeforeRequest(failure)
+            ? html` <span class="quiet">${NOT_ASKED_NOTE}</span>`
+            : undefined
           if (link !== undefined) return html`${renderErrorCode(failure, 'failing', link)}${note}`
           return html`${renderErrorCode(failure, 'starting')}${note}${renderFailure(failure)}`
         },
@@ -75,10 +78,10 @@ function countAll(rows: readonly { readonly count: number }[]): number {
 
 type Exchange = StatusDocument['exchanges'][number]
 
-const UNASKED = 'Entra ID was not asked'
+const NOT_ASKED_NOTE = 'Entra ID was not asked'
 
 /** The faults of a projected token that the sidecar finds itself, before it sends the token. */
-const UNASKED_CODES: ReadonlySet<string> = new Set([
+const FAILED_BEFORE_REQUEST: ReadonlySet<string> = new Set([
   'assertion_missing',
   'assertion_unreadable',
   'assertion_empty',
@@ -86,8 +89,8 @@ const UNASKED_CODES: ReadonlySet<string> = new Set([
   'assertion_audience',
 ] satisfies ErrorCode[])
 
-function isUnasked(failure: Exchange['failure']): boolean {
-  return failure !== undefined && UNASKED_CODES.has(failure.code)
+function failedBeforeRequest(failure: Exchange['failure']): boolean {
+  return failure !== undefined && FAILED_BEFORE_REQUEST.has(failure.code)
 }
 
 /** Returns the latest exchange of each request and outcome, with the number of all of them. */

@@ -39,7 +39,7 @@ export function createStatusPage(readTraffic: () => Promise<TrafficSample>): Sta
   }
 }
 
-/** The script replaces the elements with `data-part`. */
+/** Renders the page, of which the script replaces the elements with `data-part`. */
 function renderPage(status: StatusDocument, samples: readonly TrafficSample[]): Html {
   const { build, workload, generatedAt } = status
   const name = formatWorkload(workload)

@@ -118,7 +118,10 @@ function nameUnlisted(summary: string, { identity }: Problem, status: StatusDocu
     : summary
 }
 
-/** A sidecar that starts waits without a fault. A problem is less urgent while all its tokens are still served. */
+/**
+ * Returns how urgent a problem is: less while all its tokens are still served. A sidecar that starts waits without
+ * a fault.
+ */
 function findTone(problem: Problem, { state }: StatusDocument) {
   if (state === 'starting' && problem.failure === undefined) return 'starting'
   return failsRequests(problem) ? 'failing' : 'degraded'

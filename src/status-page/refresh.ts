@@ -11,8 +11,8 @@ const INTERVAL_MS = 5000
 const live = document.getElementById('live')
 const button = document.getElementById('pause')
 const FOCUSABLE = 'a, button, summary'
-const partsOf = (root) => root.querySelectorAll('[data-part]')
-const markup = new Map([...partsOf(document)].map((part) => [part.dataset.part, part.innerHTML]))
+const findParts = (root) => root.querySelectorAll('[data-part]')
+const markup = new Map([...findParts(document)].map((part) => [part.dataset.part, part.innerHTML]))
 let timer
 let paused = false
 let answeredAt = ''
@@ -39,7 +39,7 @@ function show(next) {
   document.body.classList.remove('outdated')
   document.title = next.title
   document.querySelector('link[rel=icon]').href = next.querySelector('link[rel=icon]').href
-  for (const source of partsOf(next)) {
+  for (const source of findParts(next)) {
     const { part } = source.dataset
     const target = document.querySelector('[data-part="' + part + '"]')
     if (markup.get(part) === source.innerHTML || isSelected(target)) continue
@@ -79,7 +79,7 @@ function replace(target, source) {
   if (focusedAt >= 0) target.querySelectorAll(FOCUSABLE)[focusedAt]?.focus({ preventScroll: true })
 }
 
-// What the reader has made of it; undefined if that is what the sidecar made of it.
+// Returns whether the reader opened or closed it; undefined if it is as the sidecar rendered it.
 function findChoice({ open, dataset }) {
   return open === 'open' in dataset ? undefined : open
 }

@@ -22,7 +22,7 @@ type Token = StatusDocument['tokens'][number]
  * renews itself must not move its cards at each request.
  */
 export function renderTokens(status: StatusDocument): Html {
-  const tokens = status.tokens.toSorted((a, b) => sortKey(a).localeCompare(sortKey(b)))
+  const tokens = status.tokens.toSorted((a, b) => createSortKey(a).localeCompare(createSortKey(b)))
   const content =
     tokens.length === 0
       ? renderEmpty('No token has been requested yet.')
@@ -37,8 +37,8 @@ export function renderTokens(status: StatusDocument): Html {
   )
 }
 
-/** Failing tokens come first. */
-function sortKey({ resource, identity, failure }: Token): string {
+/** Returns the key to sort by, with which failing tokens come first. */
+function createSortKey({ resource, identity, failure }: Token): string {
   return `${failure === undefined ? 1 : 0} ${resource} ${identity}`
 }
 

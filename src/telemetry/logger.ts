@@ -69,7 +69,7 @@ export function createLogger({
       })
     },
   })
-  const at =
+  const createWriter =
     (name: keyof Logger): Write =>
     (event, fields) => {
       if (!sink.isLevelEnabled(name)) return
@@ -79,10 +79,10 @@ export function createLogger({
       else dropped.set(event, (dropped.get(event) ?? 0) + 1)
     }
   return {
-    debug: at('debug'),
-    info: at('info'),
-    warn: at('warn'),
-    error: at('error'),
+    debug: createWriter('debug'),
+    info: createWriter('info'),
+    warn: createWriter('warn'),
+    error: createWriter('error'),
     level: () => current,
     changeLevel: (to) => {
       sink.level = 'info'
