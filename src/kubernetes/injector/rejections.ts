@@ -195,7 +195,7 @@ const sdkVariables: Check = (pod, { appVariables, options, settings, sidecarEnv 
         .flatMap(({ name, isSecretOfSidecar }) => {
           const subject = `the container ${container.name} sets ${name}`
           if (!isSecretOfSidecar) {
-            return `${subject}, which leads its SDKs to another endpoint. Fix: remove the variable, or list the container in wimds.io/skip-containers`
+            return `${subject}, which points its SDKs to another endpoint. Fix: remove the variable, or list the container in wimds.io/skip-containers`
           }
           return hasSecret
             ? []

@@ -282,13 +282,13 @@ describe('a pod is rejected with a fix for', () => {
         'a secret without its endpoint',
         header,
         { MSI_SECRET: 's' },
-        'sets MSI_SECRET, which leads',
+        'sets MSI_SECRET, which points',
       ],
       [
         'another port',
         { ...header, 'wimds.io/port': '8001' },
         { MSI_ENDPOINT: 'http://127.0.0.1:8000/oauth2/token' },
-        'sets MSI_ENDPOINT, which leads',
+        'sets MSI_ENDPOINT, which points',
       ],
       [
         'a secret that the sidecar does not have',
