@@ -34,8 +34,8 @@ export function checkAppVariables(
   const apps = allContainers(pod).filter(
     (container) => container !== sidecar && !isInjected(container) && !skipped.has(container.name),
   )
-  const ports = findPorts(sidecar)
-  const find = (container: Container) => findEndpointAddresses(container, ports, mode)
+  const listen = findListenAddresses(sidecar)
+  const find = (container: Container) => findEndpointAddresses(container, listen, mode)
   const conflicts = apps.flatMap((container) => findConflicts(container, find(container)))
   if (conflicts.length > 0) {
     return failed(
@@ -80,11 +80,10 @@ export function checkAppVariables(
   )
 }
 
-/** Returns the ports of the addresses that the sidecar listens on. */
-function findPorts(sidecar: Container): string[] {
-  const listen =
-    getLiteralValue(findVariable(sidecar, 'WIMDS_LISTEN')) ?? `:${INJECTION_DEFAULTS.port}`
-  return listen.split(',').map((address) => address.slice(address.lastIndexOf(':') + 1).trim())
+/** Returns the addresses that the sidecar listens on. */
+function findListenAddresses(sidecar: Container): string[] {
+  const listen = getLiteralValue(findVariable(sidecar, 'WIMDS_LISTEN'))
+  return (listen ?? `127.0.0.1:${INJECTION_DEFAULTS.port}`).split(',')
 }
 
 function findConflicts(container: Container, addresses: readonly EndpointAddress[]): string[] {

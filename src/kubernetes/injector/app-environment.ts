@@ -82,25 +82,43 @@ export interface EndpointAddress {
   readonly isSidecar: boolean
 }
 
-/** Returns the endpoint variables of a container with a known value, by whether they lead to the sidecar's ports. */
+/**
+ * Returns the endpoint variables of a container with a known value, by whether they lead to the sidecar, which listens
+ * on these addresses.
+ */
 export function findEndpointAddresses(
   container: Container,
-  ports: readonly (number | string)[],
+  listen: readonly string[],
   mode: RoutingMode | undefined,
 ): EndpointAddress[] {
-  const origins = new Set([
-    ...ports.flatMap((port) => LOOPBACK.map((host) => `http://${host}:${port}`)),
-    ...(mode === 'env' ? [] : [METADATA_ORIGIN]),
-  ])
+  const origins = [
+    ...listen.flatMap(findOrigins),
+    ...(mode === 'env' ? [] : [METADATA_ORIGIN, `${METADATA_ORIGIN}:80`]),
+  ]
   return ENDPOINT_ADDRESSES.flatMap((name) => {
     const value = getLiteralValue(findVariable(container, name))
     if (value === undefined || value === '') return []
-    const isSidecar = URL.canParse(value) && origins.has(new URL(value).origin)
-    return { name, value, isSidecar }
+    return { name, value, isSidecar: origins.some((origin) => isAtOrigin(value, origin)) }
   })
 }
 
-const LOOPBACK = ['127.0.0.1', 'localhost', '[::1]']
+/** Returns the origins by which a container of the pod reaches an address that the sidecar listens on. */
+function findOrigins(address: string): string[] {
+  const port = address.slice(address.lastIndexOf(':') + 1).trim()
+  const isIpv6 = address.trim().startsWith('[')
+  return ['127.0.0.1', 'localhost', ...(isIpv6 ? ['[::1]'] : [])].map(
+    (host) => `http://${host}:${port}`,
+  )
+}
+
+/**
+ * Compares the text. SDKs differ in how they parse an unusual URL, such as one with a backslash, and the kubelet
+ * replaces `$(NAME)`, which may end the user of a URL and begin another host.
+ */
+function isAtOrigin(url: string, origin: string): boolean {
+  const text = url.toLowerCase()
+  return text === origin || text.startsWith(`${origin}/`)
+}
 
 /** The variables by which an SDK prefers another endpoint (R21); an identity's name is none. */
 const ENDPOINT_SWITCHES = ENDPOINT_VARIABLES.filter((name) => name !== 'DEFAULT_IDENTITY_CLIENT_ID')
@@ -128,7 +146,7 @@ export function findEndpointSwitches(
 ): EndpointSwitch[] {
   const find = (name: string) => variables.find((entry) => entry.name === name)
   const ofSidecar = new Set(
-    findEndpointAddresses(container, [port], 'env').flatMap(({ name, isSidecar }) =>
+    findEndpointAddresses(container, [`127.0.0.1:${port}`], 'env').flatMap(({ name, isSidecar }) =>
       isSidecar ? [name] : [],
     ),
   )

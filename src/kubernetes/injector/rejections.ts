@@ -304,7 +304,7 @@ const endpointElsewhere: Check = (pod, { options, settings: { mode, port } }) =>
   allContainers(pod)
     .filter(({ name }) => !options.skipped.has(name))
     .flatMap((container) =>
-      findEndpointAddresses(container, [port], mode)
+      findEndpointAddresses(container, [`127.0.0.1:${port}`], mode)
         .filter(({ isSidecar }) => !isSidecar)
         .map(
           ({ name }) =>

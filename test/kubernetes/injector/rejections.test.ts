@@ -303,6 +303,20 @@ describe('a pod is rejected with a fix for', () => {
     })
   })
 
+  test.each([
+    ['the address of a user', 'http://$(USER)@127.0.0.1:8000/oauth2/token'],
+    ['a host for SDKs in Python', String.raw`http://127.0.0.1:8000\@example.com/`],
+    ['no host for SDKs in Python', 'http:127.0.0.1:8000/oauth2/token'],
+    ['IPv6, on which the sidecar does not listen', 'http://[::1]:8000/oauth2/token'],
+    ['another host', 'http://127.0.0.1:8000.example.com/'],
+    ['another port', 'http://127.0.0.1:80001/'],
+  ])('an endpoint in mode env with %s', (_, value) => {
+    const spec = withVariables({ MSI_ENDPOINT: value })
+    expect(reasonsFor(pod({ annotations: env }, spec))).toEqual([
+      expect.stringContaining('sets MSI_ENDPOINT, which leads'),
+    ])
+  })
+
   test('but an app may run as the sidecar’s uid without pass-through', () => {
     expect(reasonsFor(pod({ annotations: nft }, { securityContext: { runAsUser: 1501 } }))).toEqual(
       [],
@@ -395,7 +409,9 @@ describe('a warning', () => {
 
   test.each([
     ['http://169.254.169.254/metadata/identity/oauth2/token'],
+    ['http://169.254.169.254:80/metadata/identity/oauth2/token'],
     ['http://localhost:8000/msi/token'],
+    ['HTTP://LocalHost:8000'],
     [''],
   ])('is not given for the endpoint %s, which leads to the sidecar or nowhere', (value) => {
     expect(inject(request(withEnv('MSI_ENDPOINT', value)))).toMatchObject({ warnings: [] })
