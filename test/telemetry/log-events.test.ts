@@ -135,7 +135,8 @@ describe('docs/logs.md', () => {
     const page = await readFile('docs/logs.md', 'utf8')
     const [, section = ''] = /## Events of the webhook\n([^#]+)/.exec(page) ?? []
     const listed = [...section.matchAll(/^\| `(\w+)`/gm)].map(([, event]) => event)
-    const source = await readFile('src/commands/webhook/webhook.ts', 'utf8')
+    const files = ['src/commands/webhook/webhook.ts', 'src/commands/open-ports.ts']
+    const source = (await Promise.all(files.map((file) => readFile(file, 'utf8')))).join()
     const logged = [...source.matchAll(/log\.\w+\(\s*'(\w+)'/g)].map(([, event]) => event)
     expect(new Set(listed)).toEqual(new Set([...logged, 'log_rate_limited']))
   })
