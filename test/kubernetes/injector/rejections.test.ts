@@ -313,7 +313,7 @@ describe('a pod is rejected with a fix for', () => {
   ])('an endpoint in mode env with %s', (_, value) => {
     const spec = withVariables({ MSI_ENDPOINT: value })
     expect(reasonsFor(pod({ annotations: env }, spec))).toEqual([
-      expect.stringContaining('sets MSI_ENDPOINT, which leads'),
+      expect.stringContaining('sets MSI_ENDPOINT, which points'),
     ])
   })
 
