@@ -41,7 +41,7 @@ export async function checkRoute(options: RouteOptions): Promise<RouteReport> {
     return {
       status: 'not_checked',
       leadsTo,
-      detail: `${detail}. Whether that is right depends on the mode, which is not known. Fix: set WIMDS_MODE, or add --mode env if the variables of wimds env lead the application to the sidecar, else the mode of the pod`,
+      detail: `${detail}. Whether that is right depends on the mode, which is not known. Fix: set WIMDS_MODE, or add --mode env if the application uses the variables of wimds env, or else the mode of the pod`,
     }
   }
   return {

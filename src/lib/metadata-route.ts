@@ -34,14 +34,14 @@ export async function findRouteTarget({
       const name = server === '' ? '' : `, Server ${JSON.stringify(server.slice(0, 60))}`
       return {
         leadsTo: 'another_service',
-        detail: `leads to another metadata service, such as that of the node (it answered ${status}${name})`,
+        detail: `reaches another metadata service, such as that of the node (it answered ${status}${name})`,
       }
     }
     return found === instanceId
-      ? { leadsTo: 'sidecar', detail: 'leads to this sidecar' }
-      : { leadsTo: 'another_service', detail: 'leads to another instance of wimds' }
+      ? { leadsTo: 'sidecar', detail: 'reaches this sidecar' }
+      : { leadsTo: 'another_service', detail: 'reaches another instance of wimds' }
   } catch (error) {
-    return { leadsTo: 'nothing', detail: `leads nowhere (${errorMessage(error)})` }
+    return { leadsTo: 'nothing', detail: `gets no answer (${errorMessage(error)})` }
   }
 }
 

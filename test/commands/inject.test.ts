@@ -584,7 +584,7 @@ describe('wimds inject says what the input lacks', () => {
       'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [pod.yaml]\n',
     )
     const path = file('base/pod.yaml', podWith({ image: 'orders' }))
-    const note = `wimds inject: note: a kustomization, which is not applied, lies beside the manifests of ${join(directory, 'base')}. Fix: if they need it, kubectl kustomize ${join(directory, 'base')} | wimds inject -\n`
+    const note = `wimds inject: note: a kustomization, which is not applied, is next to the manifests of ${join(directory, 'base')}. Fix: if they need it, kubectl kustomize ${join(directory, 'base')} | wimds inject -\n`
     expect((await runVerbosely([...IDENTITY, path])).err).toContain(note)
     const folder = await runVerbosely([...IDENTITY, join(directory, 'base')])
     expect(folder.err).toContain('Kustomization: skipped: kind Kustomization')

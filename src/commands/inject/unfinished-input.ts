@@ -20,7 +20,7 @@ export function findKustomizations(objects: readonly ObjectReport[]): string[] {
   if (first === undefined) return []
   const named = firstItems(found).join(', ')
   return [
-    `note: a kustomization, which is not applied, lies beside the manifests of ${named}. Fix: if they need it, kubectl kustomize ${quoteForShell(first)} | wimds inject -`,
+    `note: a kustomization, which is not applied, is next to the manifests of ${named}. Fix: if they need it, kubectl kustomize ${quoteForShell(first)} | wimds inject -`,
   ]
 }
 

@@ -60,7 +60,7 @@ export function checkAppVariables(
   if (reached.length > 0) {
     return passed(
       check,
-      `lead to the sidecar: ${reached.map(({ name }) => name).join(', ')}`,
+      `point to the sidecar: ${reached.map(({ name }) => name).join(', ')}`,
       ...(others.length === 0 ? [] : [`do not, so these get no token: ${others.join(', ')}`]),
     )
   }
@@ -74,7 +74,7 @@ export function checkAppVariables(
     check,
     createProblem(
       'sdk_variables_missing',
-      `no container has a variable that leads its SDKs to the sidecar, and mode env has no other way: ${others.join(', ')}`,
+      `no container has a variable that points its SDKs to the sidecar, and mode env needs one: ${others.join(', ')}`,
       'inject the pod again, or add what wimds env --output yaml prints to the env of the container; wimds.io/skip-containers must not list it',
     ),
   )

@@ -157,7 +157,7 @@ function createExecProblem(
   if (code === 137) {
     return createProblem(
       'kubectl_failed',
-      `doctor was killed in the container ${container}, most likely for want of memory`,
+      `doctor was killed in the container ${container}, most likely because its memory limit is too low`,
       'raise the memory limit of the sidecar (the annotation wimds.io/memory-limit)',
     )
   }
@@ -165,7 +165,7 @@ function createExecProblem(
     return createProblem(
       'kubectl_failed',
       `kubectl exec is not allowed: ${reason}`,
-      'have somebody run this command who may create pods/exec in the namespace',
+      'run this command as a user who may create pods/exec in the namespace',
     )
   }
   const printed = stdout === '' ? '' : ', and printed no report of this version'
