@@ -1,5 +1,6 @@
 /** `wimds webhook`: serves the admission webhook until shutdown. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { ConfigError } from '../../errors.ts'
 import { createAdminServer } from '../../kubernetes/admin-server.ts'
 import { NATIVE_SIDECARS_SINCE } from '../../kubernetes/injector/settings.ts'
 import { reviewPod } from '../../kubernetes/webhook/admission.ts'
@@ -19,6 +20,7 @@ import { createReviewServer } from '../../kubernetes/webhook/server.ts'
 import { createServiceAccountLookup } from '../../kubernetes/webhook/service-accounts.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { readNamedFile } from '../../lib/files.ts'
+import { isCertificates } from '../../lib/pem.ts'
 import { scrub } from '../../secret.ts'
 import { bind, closeServer } from '../../server/listen.ts'
 import { createLogger, type ProcessLog } from '../../telemetry/logger.ts'
@@ -74,7 +76,7 @@ async function serveReviews(
 ): Promise<boolean> {
   const { defaultTenantId, clientCaFile } = options
   // Before anything is bound: it may throw a `ConfigError`.
-  const clientCa = clientCaFile === undefined ? undefined : await readNamedFile(clientCaFile)
+  const clientCa = clientCaFile === undefined ? undefined : await readClientCa(clientCaFile)
   const ports = { io, log, program: 'wimds webhook', setBy: PORT_SETTINGS }
   let isDraining = false
   let rotation: CertificateRotation | undefined
@@ -150,6 +152,15 @@ async function serveReviews(
     cluster.close()
     await closeServer(admin, CLOSE_TIMEOUT_MS)
   }
+}
+
+/** Reads the CAs of clients. From an empty text Node would trust its own roots, and from any other text nobody. */
+async function readClientCa(file: string): Promise<string> {
+  const pem = await readNamedFile(file)
+  if (isCertificates(pem)) return pem
+  throw new ConfigError(
+    `${file} holds no valid PEM certificates. Fix: write the CA certificates of the API server's client certificate into it`,
+  )
 }
 
 /** Returns true if the cluster has native sidecars. May wait for the API server, to read its version. */

@@ -1,10 +1,13 @@
 /** `wimds webhook` as a whole, with an API server that fails. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { request } from 'node:https'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { webhook } from '../../../src/commands/webhook/webhook.ts'
 import { ConfigError } from '../../../src/errors.ts'
 import {
@@ -64,6 +67,21 @@ test('exits when the file of client CAs cannot be read', async () => {
   expect(stderr).toContain('/nowhere/ca.crt')
   expect(child.exitCode).toBe(64)
 })
+
+test.each(['', 'no certificate'])(
+  'does not start with the content "%s" as client CAs, with which Node would trust its own roots or nobody',
+  async (content) => {
+    await using _ = await startApiServer()
+    const directory = await mkdtemp(join(tmpdir(), 'wimds-webhook-'))
+    onTestFinished(() => rm(directory, { recursive: true }))
+    const file = join(directory, 'ca.crt')
+    await writeFile(file, content)
+    const { exit } = startWebhook(`--client-ca=${file}`)
+    // Without the check it would serve.
+    setTimeout(() => shutdown.abort(), 2000).unref()
+    await expect(exit).rejects.toThrow(`${file} holds no valid PEM certificates. Fix: `)
+  },
+)
 
 test.each(['--listen', '--admin-listen'])('exits when the port of %s is taken', async (flag) => {
   await using _ = await startApiServer()
