@@ -279,7 +279,9 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
   }
 
   function setTimer(entry: Entry, ms: number): void {
-    entry.timer = setTimeout(onTimer, Math.min(ms, MAX_TIMER_MS), entry).unref()
+    // Node warns of a negative delay.
+    const delayMs = Math.max(0, Math.min(ms, MAX_TIMER_MS))
+    entry.timer = setTimeout(onTimer, delayMs, entry).unref()
   }
 
   function cancelTimer(entry: Entry): void {
