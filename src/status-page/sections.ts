@@ -55,7 +55,7 @@ export function renderClients({ clients, generatedAt }: StatusDocument): Html {
             ? '1 library'
             : `${clients.length} libraries`,
       isOpen: false,
-      about: 'The libraries that call, and how each could do without this sidecar.',
+      about: 'The client libraries that call, and what each needs to work without this sidecar.',
     },
     rows,
   )

@@ -52,7 +52,7 @@ shop/billing  azidentity (Go)          1.15.0   42        2026-11-24 11:59 UTC
 shop/orders   azure-identity (Python)  1.5.0    42        2026-11-24 11:59 UTC
     → upgrade to 1.13.0: use DefaultAzureCredential or WorkloadIdentityCredential of azure-identity (Python) 1.13.0 or later
 
-2 workloads call; 1 of them could do without the sidecar with their current library versions.
+2 workloads call; 1 of them could work without the sidecar with their current library versions.
 `)
     expect(orders.requests).toEqual(['/status.json'])
   })

@@ -116,5 +116,5 @@ function formatSummary(rows: readonly ReportRow[]): string {
     clients.every(({ supportsWorkloadIdentity }) => supportsWorkloadIdentity === true),
   )
   const called = `${workloads.size} ${workloads.size === 1 ? 'workload calls' : 'workloads call'}`
-  return `${called}; ${migratable.length} of them could do without the sidecar with their current library versions.`
+  return `${called}; ${migratable.length} of them could work without the sidecar with their current library versions.`
 }
