@@ -12,7 +12,7 @@ import {
 import { findAudience, findCloud } from '../clouds.ts'
 import { toProblem } from './problem.ts'
 import type { AssertionReport } from './report.ts'
-import { isInternalIssuer } from '../trust/issuer.ts'
+import { ENABLE_OIDC_ISSUER, isInternalIssuer, PUBLIC_ISSUER_FIX } from '../trust/issuer.ts'
 
 interface CheckOptions {
   /** Origins of the clouds that the token is sent to. */
@@ -75,9 +75,6 @@ async function explainPermissions(file: string, error: BrokerError): Promise<Bro
   )
 }
 
-export const ENABLE_OIDC_ISSUER =
-  'az aks update --resource-group RESOURCE_GROUP --name CLUSTER --enable-oidc-issuer'
-
 function findFailure(
   file: string,
   assertion: Assertion,
@@ -97,7 +94,7 @@ function findFailure(
   if (!isForTokenProxy(assertion) && isInternalIssuer(issuer)) {
     return new BrokerError(
       'issuer_unreachable',
-      `Entra ID cannot reach the issuer ${issuer}, which is internal to the cluster. Fix: on AKS run ${ENABLE_OIDC_ISSUER}, then restart the pod; on other clusters set --service-account-issuer of the API server to a public https URL that serves the discovery document and the keys`,
+      `Entra ID cannot reach the issuer ${issuer}, which is internal to the cluster. Fix: ${PUBLIC_ISSUER_FIX}; then restart the pod`,
     )
   }
   return expiresAt <= now ? createExpiredError(file, assertion) : undefined

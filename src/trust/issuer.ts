@@ -1,5 +1,11 @@
 /** Checks the issuer and the audience of a cluster's tokens. */
 
+export const ENABLE_OIDC_ISSUER =
+  'az aks update --resource-group RESOURCE_GROUP --name CLUSTER --enable-oidc-issuer'
+
+/** What to do if Entra ID cannot reach the issuer. */
+export const PUBLIC_ISSUER_FIX = `on AKS run ${ENABLE_OIDC_ISSUER}; on other clusters set --service-account-issuer of the API server to a public https URL that serves the discovery document and the keys`
+
 const MAX_LENGTH = 600
 
 /** Returns why Entra ID could not read the issuer's discovery document, with the fix; undefined if it may. */
@@ -12,7 +18,7 @@ export function findIssuerProblem(issuer: string): string | undefined {
   if (url.username !== '' || url.password !== '') return 'the issuer must have no user and password'
   if (issuer.length > MAX_LENGTH) return `the issuer has more than ${MAX_LENGTH} characters`
   if (isInternalIssuer(issuer)) {
-    return `Entra ID cannot reach the issuer ${text}, which is internal to the cluster. Fix: on AKS run az aks update --enable-oidc-issuer; on other clusters set --service-account-issuer of the API server to a public https URL`
+    return `Entra ID cannot reach the issuer ${text}, which is internal to the cluster. Fix: ${PUBLIC_ISSUER_FIX}`
   }
   return undefined
 }

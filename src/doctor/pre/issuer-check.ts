@@ -1,8 +1,7 @@
 /** Checks whether Entra ID can validate the tokens of a cluster's issuer. */
 import * as z from 'zod/mini'
 import { parseJsonObject } from '../../lib/json.ts'
-import { isInternalIssuer } from '../../trust/issuer.ts'
-import { ENABLE_OIDC_ISSUER } from '../assertion-check.ts'
+import { isInternalIssuer, PUBLIC_ISSUER_FIX } from '../../trust/issuer.ts'
 import { failed, notChecked, passed } from '../findings.ts'
 import { createKubectlProblem, firstLineOf, type Kubectl } from '../kubectl.ts'
 import { createProblem, type ProblemCode } from '../problem.ts'
@@ -57,7 +56,7 @@ async function checkPublished(issuer: string, fetchDocument: FetchDocument): Pro
         issuer.startsWith('https://')
           ? `the issuer ${issuer} is internal to the cluster: Entra ID cannot reach it`
           : `the issuer ${issuer} is no https:// URL: Entra ID reads no other`,
-        MAKE_PUBLIC,
+        PUBLIC_ISSUER_FIX,
       ),
     }
   }
@@ -144,13 +143,11 @@ async function readClusterDocument(kubectl: Kubectl, path: string): Promise<Clus
 const NAME_ISSUER =
   'Fix: add --issuer URL, which on AKS az aks show --query oidcIssuerProfile.issuerUrl prints'
 
-const MAKE_PUBLIC = `on AKS run ${ENABLE_OIDC_ISSUER}; on other clusters set --service-account-issuer of the API server to a public https URL that serves the discovery document and the keys`
-
 function failFetch(url: URL, reason: string): Finding {
   return fail(
     'issuer_unreachable',
     `${url.href} cannot be used from the internet: ${reason}`,
-    `make it reachable with a certificate of a public authority; ${MAKE_PUBLIC}`,
+    `make it reachable with a certificate of a public authority; ${PUBLIC_ISSUER_FIX}`,
   )
 }
 
