@@ -10,6 +10,7 @@ import {
 } from '../kubernetes/manifests/documents.ts'
 import type { ManifestFile } from '../kubernetes/manifests/edit-manifests.ts'
 import { parseJsonObject } from '../lib/json.ts'
+import { isDnsLabel, isDnsSubdomain } from '../lib/kubernetes-names.ts'
 import {
   apiGroup,
   findObjects,
@@ -78,11 +79,6 @@ export function findAccountName({ template }: WorkloadObject): string {
   return serviceAccountName(template.spec)
 }
 
-/** True for a valid name of a ServiceAccount: it can be a part of a subject and of commands. */
-export function isObjectName(text: string): boolean {
-  return SUBDOMAIN.test(text)
-}
-
 const withDefault = z.catch
 
 const Texts = withDefault(z.record(z.string(), withDefault(z.string(), '')), {})
@@ -112,8 +108,6 @@ interface ParsedObject extends z.infer<typeof KubernetesObject> {
   readonly workloads: readonly Workload[]
 }
 
-const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
-const SUBDOMAIN = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/
 /** An identities file needs no tenants where the ServiceAccount names one. */
 const IDENTITY_DEFAULTS = { tenantId: 'from-the-service-account', tokenFile: '/default' }
 
@@ -269,7 +263,7 @@ function locate(
     return undefined
   }
   // A template that was not rendered, or text that is meant to break out of the output.
-  if (!LABEL.test(namespace) || !isObjectName(name.replace(/-$/, ''))) {
+  if (!isDnsLabel(namespace) || !isDnsSubdomain(name.replace(/-$/, ''))) {
     report('error', label, `has no valid name and namespace (${JSON.stringify(namespace)})`)
     return undefined
   }

@@ -10,12 +10,12 @@ import {
 } from '../kubernetes/injector/pod.ts'
 import { createDefaultSettings } from '../kubernetes/injector/settings.ts'
 import { isGuid } from '../lib/guid.ts'
+import { isDnsSubdomain } from '../lib/kubernetes-names.ts'
 import { VERSION } from '../version.ts'
 import {
   type ClusterObjects,
   findAccountName,
   formatObject,
-  isObjectName,
   type ServiceAccountObject,
   type WorkloadObject,
 } from './cluster-objects.ts'
@@ -117,7 +117,7 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
   const { template, namespace } = workload
   const source = formatObject(workload.kind, workload)
   const accountName = findAccountName(workload)
-  if (!isObjectName(accountName)) {
+  if (!isDnsSubdomain(accountName)) {
     report('error', source, `serviceAccountName ${JSON.stringify(accountName)} is not a valid name`)
     return []
   }

@@ -2,6 +2,7 @@
 import * as z from 'zod/mini'
 import type { Pod } from '../../kubernetes/injector/pod.ts'
 import { parseJson } from '../../lib/json.ts'
+import { isDnsLabel, isDnsSubdomain } from '../../lib/kubernetes-names.ts'
 import type { RoutingMode } from '../../lib/routing-modes.ts'
 import { VERSION } from '../../version.ts'
 import { failed, notChecked, passed } from '../findings.ts'
@@ -40,8 +41,9 @@ const INSIDE = 'doctor_inside'
 
 /** Parses `NAMESPACE/POD` or `POD`; undefined if it is neither. */
 export function parsePodName(text: string): PodName | undefined {
-  const [, namespace, name] = /^(?:([a-z0-9][a-z0-9-]*)\/)?([a-z0-9][a-z0-9.-]*)$/.exec(text) ?? []
-  return name === undefined ? undefined : { namespace, name }
+  const [, namespace, name = ''] = /^(?:([^/]*)\/)?([^/]*)$/.exec(text) ?? []
+  const isValid = (namespace === undefined || isDnsLabel(namespace)) && isDnsSubdomain(name)
+  return isValid ? { namespace, name } : undefined
 }
 
 /** Returns the report of the pod. A check that fails is reported, not thrown. */

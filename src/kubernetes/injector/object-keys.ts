@@ -1,4 +1,5 @@
 /** Names of ConfigMaps and Secrets, and of keys in them, as annotations and flags give them. */
+import { isDnsSubdomain } from '../../lib/kubernetes-names.ts'
 
 /** A key of a ConfigMap or Secret in the pod's namespace. */
 export interface ObjectKey {
@@ -6,14 +7,12 @@ export interface ObjectKey {
   readonly key: string
 }
 
-const MAX_LENGTH = 253
-const LABEL = '[a-z0-9](?:[-a-z0-9]*[a-z0-9])?'
-const NAME = new RegExp(String.raw`^${LABEL}(?:\.${LABEL})*$`)
+const MAX_KEY_LENGTH = 253
 const KEY = /^[-._a-zA-Z0-9]+$/
 
-/** Returns the text if Kubernetes allows it as the name of a ConfigMap or Secret (an RFC 1123 subdomain). */
+/** Returns the text if Kubernetes allows it as the name of a ConfigMap or Secret. */
 export function parseObjectName(text: string): string | undefined {
-  return text.length <= MAX_LENGTH && NAME.test(text) ? text : undefined
+  return isDnsSubdomain(text) ? text : undefined
 }
 
 /** Parses `NAME` or `NAME/KEY`; undefined if Kubernetes allows no object or key of that name. */
@@ -25,5 +24,5 @@ export function parseObjectKey(text: string, defaultKey: string): ObjectKey | un
 }
 
 function isKey(text: string): boolean {
-  return text.length <= MAX_LENGTH && KEY.test(text) && text !== '.' && !text.startsWith('..')
+  return text.length <= MAX_KEY_LENGTH && KEY.test(text) && text !== '.' && !text.startsWith('..')
 }

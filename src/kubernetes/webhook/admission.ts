@@ -1,6 +1,7 @@
 /** Answers AdmissionReviews (admission.k8s.io/v1) of new pods, without side effects. */
 import * as z from 'zod/mini'
 import { firstItems } from '../../lib/first-items.ts'
+import { isDnsLabel, isDnsSubdomain } from '../../lib/kubernetes-names.ts'
 import { scrub, scrubAndTruncate } from '../../secret.ts'
 import { TENANT_ID } from '../injector/annotations.ts'
 import { inject, type Injection } from '../injector/inject.ts'
@@ -36,9 +37,6 @@ const PodAccount = z.object({
 const PodNames = z.object({
   metadata: z.object({ name: z.nullish(z.string()), generateName: z.nullish(z.string()) }),
 })
-
-/** A DNS-1123 name, as the API server requires. Anything else could change the path of the look-up. */
-const NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/
 
 export interface AdmissionOptions {
   readonly settings: InjectionSettings
@@ -76,8 +74,9 @@ export async function reviewPod(read: ReadReview, options: AdmissionOptions): Pr
   if (!isNewPod) return { outcome: 'skipped', review: reply(uid, { allowed: true }) }
   let account: ServiceAccountResult
   try {
+    // Any other text could change the path of the look-up.
     account =
-      NAME.test(namespace) && NAME.test(name)
+      isDnsLabel(namespace) && isDnsSubdomain(name)
         ? await options.lookUpServiceAccount(namespace, name)
         : { problem: 'has no valid name; correct spec.serviceAccountName' }
   } catch (error) {
@@ -126,7 +125,7 @@ function parseSubject(body: unknown) {
 
 /** The API server calls webhooks before it validates names, so a name may be any text. */
 function toPrintable(name: string): string {
-  return NAME.test(name.replace(/-$/, '')) ? name : scrubAndTruncate(name, 253)
+  return isDnsSubdomain(name.replace(/-$/, '')) ? name : scrubAndTruncate(name, 253)
 }
 
 function admit({ patch, warnings }: Extract<Injection, { kind: 'injected' }>): object {

@@ -2,12 +2,12 @@
 import { stringify } from 'yaml'
 import type { IdentityEntry } from '../../config/identities-file.ts'
 import { CLIENT_ID, TENANT_ID } from '../../kubernetes/injector/annotations.ts'
+import { isDnsSubdomain } from '../../lib/kubernetes-names.ts'
 import {
   type ClusterObjects,
   findAccountName,
   formatObject,
   type IdentitiesConfigMap,
-  isObjectName,
   type ServiceAccountObject,
   type WorkloadObject,
 } from '../cluster-objects.ts'
@@ -64,7 +64,7 @@ export function chooseAccounts(
       const wanted =
         more.length === 0 ? (first?.name ?? '') : label.toLowerCase().replaceAll('_', '-')
       const name = findFreeName(
-        isObjectName(wanted) ? wanted : 'identities',
+        isDnsSubdomain(wanted) ? wanted : 'identities',
         workload.namespace,
         taken,
       )
