@@ -19,7 +19,7 @@ export const HEADERS = { Metadata: 'true' } as const
 /** Node sends these by itself. */
 const OWN_OF_NODE = new Set(['date', 'connection', 'keep-alive'])
 
-/** Rejects when nobody listens or the connection breaks. */
+/** Sends a GET. Rejects if nobody listens or the connection breaks. */
 export function get(url: string, agent?: Agent): Promise<Answer> {
   return new Promise((resolve, reject) => {
     request(url, { headers: HEADERS, ...(agent === undefined ? {} : { agent }) }, (response) => {
@@ -43,14 +43,14 @@ export function get(url: string, agent?: Agent): Promise<Answer> {
   })
 }
 
-/** As `get`, and never rejects. */
+/** Sends a GET and measures it. Never rejects: a failure has the status 0. */
 export async function timed(url: string, agent?: Agent): Promise<Timed> {
   const startedAt = performance.now()
   const { status, body } = await get(url, agent).catch(() => ({ status: 0, body: '' }))
   return { status, body, ms: performance.now() - startedAt }
 }
 
-/** `callers` at once, each asking `each` times, one after the other. */
+/** Runs `callers` concurrently, each of which sends `each` requests, one after the other. */
 export async function runCallers(
   url: string,
   { callers, each }: { readonly callers: number; readonly each: number },
@@ -76,7 +76,7 @@ export const slowestMs = (answers: readonly Timed[]): number =>
 export const failed = (answers: readonly Timed[]): number =>
   answers.filter(({ status }) => status !== 200).length
 
-/** The first answer of 200, however often it has to ask. Rejects after `limitMs`. */
+/** Returns the first answer of 200, however often it has to ask. Rejects after `limitMs`. */
 export async function firstAnswer(url: string, limitMs = 20_000): Promise<Answer> {
   const startedAt = performance.now()
   while (performance.now() - startedAt < limitMs) {

@@ -9,7 +9,7 @@ const LEFT = 16
 const BAR_AT = 620
 const LONGEST = 1.3
 
-/** An SVG for light and dark pages. Rows are the figures with a bar that is a limit other than 0. */
+/** Formats an SVG for light and dark pages. Rows are the figures with a bar that is a limit other than 0. */
 export function chart({ figures, date, node }: Report): string {
   const rows = figures.filter(
     ({ bar }) => bar !== undefined && bar.isLeast !== true && bar.limit > 0,

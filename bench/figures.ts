@@ -32,13 +32,13 @@ export interface Report {
   readonly figures: readonly Figure[]
 }
 
-/** `limit` times what the baseline needs. */
+/** Creates a bar of `factor` times what the baseline needs. */
 export const times = (factor: number, bare: number): Bar => ({
   text: `≤ ${factor.toFixed(2)} × bare`,
   limit: factor * bare,
 })
 
-/** `more` than what the baseline needs. */
+/** Creates a bar of `more` than what the baseline needs. */
 export const plus = (more: number, bare: number, unit: Unit): Bar => ({
   text: `≤ bare + ${more} ${unit}`,
   limit: bare + more,
@@ -51,7 +51,7 @@ export const atMost = (limit: number, unit: Unit): Bar => ({
 
 export const atLeast = (limit: number): Bar => ({ text: `≥ ${limit}`, limit, isLeast: true })
 
-/** Undefined for a figure without a bar. */
+/** Returns true if the figure is within its bar; undefined for a figure without one. */
 export function isWithin({ wimds, bar }: Figure): boolean | undefined {
   if (bar === undefined) return undefined
   return bar.isLeast === true ? wimds >= bar.limit : wimds <= bar.limit
@@ -61,7 +61,7 @@ export function isWithin({ wimds, bar }: Figure): boolean | undefined {
 export const findExceeded = (figures: readonly Figure[]): readonly Figure[] =>
   figures.filter((figure) => isWithin(figure) === false)
 
-/** The value at this share (0 to 1) of the values in order; NaN for none. */
+/** Returns the value at this share (0 to 1) of the values in order; NaN for none. */
 export function percentile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b)
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN
@@ -69,7 +69,7 @@ export function percentile(values: readonly number[], share: number): number {
 
 export const median = (values: readonly number[]): number => percentile(values, 0.5)
 
-/** Three significant digits at most, and thousands apart. */
+/** Formats three significant digits at most, and thousands apart. */
 export function formatValue(value: number, unit: Unit): string {
   const digits = value === 0 || Math.abs(value) >= 100 || Number.isInteger(value) ? 0 : 1
   const fraction = Math.abs(value) < 10 && digits === 1 ? 2 : digits

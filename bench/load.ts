@@ -12,7 +12,7 @@ const CONNECTIONS = 16
 const SAMPLE_MS = 50
 
 /**
- * This many requests over 16 keep-alive connections, as fast as they are answered. Throws when one
+ * Sends this many requests over 16 keep-alive connections, as fast as they are answered. Throws when one
  * fails. Latencies are those of each request, which are finer than autocannon's own histogram.
  */
 export async function load(url: string, requests: number): Promise<Load> {

@@ -43,13 +43,13 @@ export async function outages(
   incumbent: string | undefined,
 ): Promise<readonly Figure[]> {
   const figures: Figure[] = []
-  for (const outage of OUTAGES) figures.push(...(await held(outage, baseline)))
-  if (incumbent !== undefined) figures.push(await compareHeld(incumbent))
+  for (const outage of OUTAGES) figures.push(...(await measureCached(outage, baseline)))
+  if (incumbent !== undefined) figures.push(await compareCached(incumbent))
   return figures
 }
 
 /** Measures four callers at once during the first outage, beside the proxy of azure-workload-identity. */
-async function compareHeld(program: string): Promise<Figure> {
+async function compareCached(program: string): Promise<Figure> {
   await using simulator = await createSimulator(SIMULATED)
   simulator.faults.set([SHORT_LIFETIME])
   const servers = [await startSidecar(simulator), await startIncumbent(program, simulator)]
@@ -71,7 +71,10 @@ async function compareHeld(program: string): Promise<Figure> {
   }
 }
 
-async function held({ name, begin }: Outage, baseline: Server): Promise<readonly Figure[]> {
+async function measureCached(
+  { name, begin }: Outage,
+  baseline: Server,
+): Promise<readonly Figure[]> {
   // Its own place for files: the projected token outlives the simulator that is closed.
   const stateDir = await mkdtemp(join(tmpdir(), 'wimds-bench-'))
   const simulator = await createSimulator({ stateDir })

@@ -32,7 +32,7 @@ const PUBLIC_NAME = 'login.microsoftonline.com'
 /** Options of a simulator that this proxy can use as well: at the usual address, with a certificate for that name too. */
 export const SIMULATED = { names: ['127.0.0.1', PUBLIC_NAME] } as const
 
-/** `wimds serve` against this simulator, at its defaults and with the image's malloc. It logs to nowhere. */
+/** Starts `wimds serve` against this simulator, at its defaults and with the image's malloc. Its log is dropped. */
 export async function startSidecar(simulator: Simulator): Promise<Server> {
   const [port, adminPort] = [await freePort(), await freePort()]
   const env = {
@@ -85,7 +85,7 @@ async function startTunnels(port: number) {
   return { url: `http://127.0.0.1:${portOf(proxy)}`, close: () => proxy.close() }
 }
 
-/** The settings of malloc in the image, which the bare server goes without. */
+/** Returns the settings of malloc in the image, which the bare server does not have. */
 async function readMallocSettings(): Promise<NodeJS.ProcessEnv> {
   const dockerfile = await readFile(DOCKERFILE, 'utf8')
   return Object.fromEntries(
@@ -93,7 +93,7 @@ async function readMallocSettings(): Promise<NodeJS.ProcessEnv> {
   )
 }
 
-/** The bare server, with this answer to everything. */
+/** Starts the bare server, which answers everything with this. */
 export async function startBaseline({ headers, body }: Answer): Promise<Server> {
   const port = await freePort()
   const origin = `http://127.0.0.1:${port}`
@@ -140,7 +140,7 @@ export async function processorUs({ pid }: Server): Promise<number> {
   return (await Promise.all(times)).reduce((sum, us) => sum + us, 0)
 }
 
-/** Memory that is its own, in MiB: pages that no file backs. */
+/** Returns the process's private memory, in MiB: pages that no file backs. */
 export async function privateMib({ pid }: Pick<Server, 'pid'>): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8')
   const [, kibibytes] = /^RssAnon:\s+(\d+) kB$/mu.exec(status) ?? []

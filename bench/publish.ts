@@ -16,7 +16,7 @@ export async function publish(report: Report): Promise<void> {
   await writeFile(PAGE, withTables(await readFile(PAGE, 'utf8'), report))
 }
 
-/** The page with this report's tables and the fleet's. Throws when their marks are gone. */
+/** Returns the page with this report's tables and the fleet's. Throws when their marks are gone. */
 export function withTables(page: string, report: Report): string {
   const { figures } = report
   return Object.entries({

@@ -16,7 +16,7 @@ export async function starts(
   simulator: Simulator,
   incumbent: string | undefined,
 ): Promise<readonly Figure[]> {
-  const answer = await answerOf(simulator)
+  const answer = await requestAnswer(simulator)
   const sidecars: Start[] = []
   const baselines: Start[] = []
   const incumbents: Start[] = []
@@ -40,7 +40,7 @@ export async function starts(
   ]
 }
 
-async function answerOf(simulator: Simulator): Promise<Answer> {
+async function requestAnswer(simulator: Simulator): Promise<Answer> {
   const sidecar = await startSidecar(simulator)
   try {
     return await firstAnswer(sidecar.tokenUrl())

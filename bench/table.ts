@@ -1,12 +1,12 @@
 /** A report as a table, which reads as text on a terminal and as Markdown in the documentation. */
 import { type Figure, findExceeded, formatValue, isWithin, type Report } from './figures.ts'
 
-/** Markdown, in columns of equal width as prettier writes them; `baseline` says what `bare` is. */
+/** Formats Markdown, in columns of equal width as prettier writes them; `baseline` says what `bare` is. */
 export function table(figures: readonly Figure[], baseline = 'bare node:http'): string {
   return markdown([['Figure', 'wimds', baseline, 'Bar', ''], ...figures.map(cells)])
 }
 
-/** Rows of cells, the first being the head, as a Markdown table. */
+/** Formats rows of cells, the first being the head, as a Markdown table. */
 export function markdown(rows: readonly (readonly string[])[]): string {
   const columns = rows[0]?.length ?? 0
   const widths = Array.from({ length: columns }, (_, column) =>
@@ -18,7 +18,7 @@ export function markdown(rows: readonly (readonly string[])[]): string {
   return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rest.map(line)].join('\n')
 }
 
-/** Where, when and on what a report was measured. */
+/** Formats where, when and on what a report was measured. */
 export const heading = ({ date, node, machine, seconds }: Report): string =>
   `Measured on ${date.slice(0, 10)} with Node ${node} on ${machine}, in ${seconds} seconds.`
 

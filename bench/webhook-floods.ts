@@ -15,6 +15,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '../test/support/free-port.ts'
 import { podReview } from '../test/fixtures/pod-review.ts'
+import { percentile } from './figures.ts'
 
 const CLI = fileURLToPath(new URL('../dist/wimds.js', import.meta.url))
 const LIMIT_BYTES = 256 * 1024 * 1024
@@ -62,7 +63,7 @@ function pod(spec: object, env: object[] = []): object {
   }
 }
 
-const reviewOf = (object: object) => JSON.stringify(podReview(object))
+const formatReview = (object: object) => JSON.stringify(podReview(object))
 
 /** Sends one review and resolves to the reply, or to the error. */
 function post(port: number, agent: Agent, body: string): Promise<string> {
@@ -85,14 +86,14 @@ async function flood(name: string, port: number): Promise<void> {
   const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS })
   let serial = 0
   const create = FLOODS[name] ?? (() => ({}))
-  const fixed = /ServiceAccounts/.test(name) ? undefined : reviewOf(create(0))
+  const fixed = /ServiceAccounts/.test(name) ? undefined : formatReview(create(0))
   const loop = async () => {
-    for (;;) await post(port, agent, fixed ?? reviewOf(create((serial += 1))))
+    for (;;) await post(port, agent, fixed ?? formatReview(create((serial += 1))))
   }
   await Promise.all(Array.from({ length: CONNECTIONS }, loop))
 }
 
-/** An API server with some ServiceAccounts; 5 ms for each call. */
+/** Starts an API server with some ServiceAccounts; each call takes 5 ms. */
 async function startApiServer() {
   const seen = { accounts: 0, concurrent: 0, maxConcurrent: 0 }
   const filler = 'x'.repeat(250_000)
@@ -125,7 +126,7 @@ async function startApiServer() {
   return { seen, port, close: () => server.close().closeAllConnections() }
 }
 
-/** A memory cgroup of version 1 or 2. */
+/** Creates a memory cgroup of version 1 or 2. */
 function createCgroup() {
   const isV2 = existsSync('/sys/fs/cgroup/cgroup.controllers')
   const path = `/sys/fs/cgroup/${isV2 ? '' : 'memory/'}wimds-floods-${process.pid}`
@@ -189,7 +190,7 @@ async function measure(name: string): Promise<string> {
   let attacker: ChildProcess | undefined
   try {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
-    const small = reviewOf(pod({}))
+    const small = formatReview(pod({}))
     await post(port, agent, small)
     attacker = fork(fileURLToPath(import.meta.url), ['flood', name, `${port}`])
     await sleep(1000)
@@ -206,14 +207,12 @@ async function measure(name: string): Promise<string> {
     const health = await status('/healthz')
     const healthMs = Math.round(performance.now() - healthStartedAt)
     const isAlive = webhook.exitCode === null && webhook.signalCode === null
-    times.sort((a, b) => a - b)
-    const quantile = (share: number) =>
-      Math.round(times[Math.floor((times.length - 1) * share)] ?? 0)
+    const [median, slowest] = [0.5, 1].map((share) => Math.round(percentile(times, share)))
     return [
       name,
       isAlive ? `alive, healthz ${health} in ${healthMs} ms` : 'KILLED',
       `peak ${cgroup.peakMiB()} MiB`,
-      `small review p50 ${quantile(0.5)} ms, max ${quantile(1)} ms, ${denied} of ${times.length} denied`,
+      `small review p50 ${median} ms, max ${slowest} ms, ${denied} of ${times.length} denied`,
       `look-ups ${api.seen.accounts}, at most ${api.seen.maxConcurrent} at the same time`,
     ].join(' | ')
   } finally {

@@ -73,7 +73,7 @@ async function measure(
   row.push(String(await countRestarts(namespace)))
   if (kind.sidecar !== undefined) {
     row.push(await tallyReplies(namespace, names))
-    const cpu = await cpuSecondsOf(kind.sidecar, count)
+    const cpu = await readCpuSeconds(kind.sidecar, count)
     const requests = (await entra.requests()) - requestsBefore
     row.push(formatValue(cpu * 1000, 'ms'), (requests / count).toFixed(1))
   }
@@ -105,7 +105,7 @@ async function tallyReplies(namespace: TestNamespace, names: readonly string[]):
 }
 
 /** Returns the mean processor time of the containers of that name, their hooks included, soon after their start. */
-async function cpuSecondsOf(container: string, count: number): Promise<number> {
+async function readCpuSeconds(container: string, count: number): Promise<number> {
   const [node = ''] = (await kubectl(['get', 'nodes', '--output', 'name'])).trim().split('\n')
   const path = `/api/v1/nodes/${node.replace('node/', '')}/proxy/stats/summary`
   return await eventually('the processor time of each sidecar', async () => {

@@ -27,7 +27,7 @@ export const ALONE: Kind = {
   manifests: async (names) => names.map((name) => appPod({ name, account: 'app', script: STAY })),
 }
 
-/** Injected in one mode. The app requests one token. */
+/** Returns the kind of pods that are injected in the mode. The app requests one token. */
 export const injected = (mode: Mode): Kind => ({
   name: mode,
   sidecar: 'wimds',
@@ -72,6 +72,6 @@ function createIncumbent(proxyImage: string): Kind {
   }
 }
 
-/** The status of the reply is the app's log. */
+/** Returns the app's script, which requests a token and logs the status of the reply. */
 const askOnce = (origin: string) => `${curl(TOKEN_PATH, origin)} | tail -n 1; ${STAY}`
 const APP = { clientId: CLIENT, account: 'app', script: askOnce(METADATA) }

@@ -17,9 +17,9 @@ const MOST_MORE_MS = new Map([
 const WIMDS = [injected('env'), injected('loopback'), injected('nft'), DROP_IN]
 
 /**
- * Pods of each kind in turn, one at a time, so that what else the machine does meets all kinds. The kubelet looks at
- * its pods once a second, so that a pod's time depends by up to a second on the moment of its creation: all pods of a
- * round are created at the same moment of that second, and the rounds divide it evenly.
+ * Measures pods of each kind in turn, one at a time, so that what else the machine does meets all kinds. The kubelet
+ * looks at its pods once a second, so that a pod's time depends by up to a second on the moment of its creation: all
+ * pods of a round are created at the same moment of that second, and the rounds divide it evenly.
  */
 export async function readiness(): Promise<readonly Figure[]> {
   await using namespace = await testNamespace('wimds-bench-readiness')
@@ -39,13 +39,13 @@ export async function readiness(): Promise<readonly Figure[]> {
       await deletePods(namespace)
     }
   }
-  const medianOf = ({ name }: Kind) => median(times.get(name) ?? [])
-  const bare = medianOf(ALONE)
-  const incumbent = INCUMBENT && medianOf(INCUMBENT)
+  const findMedian = ({ name }: Kind) => median(times.get(name) ?? [])
+  const bare = findMedian(ALONE)
+  const incumbent = INCUMBENT && findMedian(INCUMBENT)
   return WIMDS.map((kind) => ({
     name: `pod created → ready, ${kind.name}`,
     unit: 'ms',
-    wimds: medianOf(kind),
+    wimds: findMedian(kind),
     bare,
     ...(incumbent !== undefined && { incumbent }),
     ...createBar(kind.name, bare, incumbent),
@@ -61,7 +61,7 @@ function nextMoment(look: number, share: number, earliest: number): number {
 /** What is left of the kubelet's second in the difference of two medians. */
 const NOISE_MS = 250
 
-/** Those with as many steps as the proxy that they replace have to be ready when it is, too. */
+/** Creates the bar of a kind: with as many steps as the proxy that they replace, pods have to be ready when it is. */
 function createBar(name: string, bare: number, incumbent = Infinity): Pick<Figure, 'bar'> {
   const limit = bare + (MOST_MORE_MS.get(name) ?? Infinity)
   if (name !== 'env' && incumbent + NOISE_MS < limit) {

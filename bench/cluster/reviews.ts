@@ -12,7 +12,7 @@ const PER_SECOND = 50
 const SECONDS = 10
 const NAMESPACE = 'wimds-bench-reviews'
 
-/** The chart as it comes, with two replicas, asked through its Service over TLS. */
+/** Measures the chart at its defaults, with two replicas, called through its Service over TLS. */
 export async function reviews(): Promise<readonly Figure[]> {
   await using own = await testNamespace('wimds', 'restricted')
   await using namespace = await testNamespace(NAMESPACE)
@@ -31,7 +31,7 @@ export async function reviews(): Promise<readonly Figure[]> {
   }
 }
 
-/** How long each review took, in milliseconds. Throws when one is answered without a patch. */
+/** Returns how long each review took, in milliseconds. Throws when one is answered without a patch. */
 async function reviewTimes(address: string): Promise<readonly number[]> {
   const webhook = ['get', 'mutatingwebhookconfiguration', RELEASE, '-o']
   const bundle = await kubectl([...webhook, 'jsonpath={.webhooks[0].clientConfig.caBundle}'])

@@ -3,8 +3,7 @@
  * Time is simulated: pods do not depend on each other, so each is followed through its day in turn.
  */
 import { BrokerError } from '../../src/errors.ts'
-import { computeRetryDelayMs } from '../../src/tokens/refresh-policy.ts'
-import { computeRefreshDelayMs } from '../../src/tokens/refresh-policy.ts'
+import { computeRefreshDelayMs, computeRetryDelayMs } from '../../src/tokens/refresh-policy.ts'
 import { seeded } from './random.ts'
 
 export interface TokenKind {

@@ -42,7 +42,7 @@ const HEAD = [
   'Pods without a token',
 ] as const
 
-/** All days as a Markdown table. Peaks leave out each pod's first try. */
+/** Formats all days as a Markdown table. Peaks leave out each pod's first try. */
 export function fleetTable(): string {
   const rows = Object.entries(TOKENS).flatMap(([life, token]) =>
     Object.entries(OUTAGES).flatMap(([when, createOutage]) =>
@@ -56,7 +56,7 @@ export function fleetTable(): string {
   return markdown([HEAD, ...rows])
 }
 
-/** The most exchanges in any one period of so many seconds that begins with a full second. */
+/** Returns the most exchanges in any one period of so many seconds that begins with a full second. */
 export function peak(perSecond: Uint32Array, seconds: number): number {
   let [sum, most] = [0, 0]
   for (const [second, count] of perSecond.entries()) {
