@@ -21,8 +21,8 @@ RUN if [ -n "$DEBIAN_SNAPSHOT" ]; then \
   && apt-get install -y --no-install-recommends binutils ca-certificates gcc iproute2 libc6-dev nftables
 COPY scripts/image-root.sh /
 # Node without its symbols, which only a debugger reads: a sixth of the file. Debian's libraries for it, the CA
-# bundle, and what says who is who. The files have the time 0: while Node and Debian's packages stay the same, so does
-# this layer, whatever else is released.
+# bundle, and the user and group databases. The files have the time 0: while Node and Debian's packages stay the same,
+# so does this layer, whatever else is released.
 RUN mkdir -p /base/nodejs/bin /base/etc/ssl/certs && mkdir -m 1777 /base/tmp \
   && strip --strip-all -o /base/nodejs/bin/node /usr/local/bin/node \
   && if [ -e /usr/local/LICENSE ]; then cp /usr/local/LICENSE /base/nodejs/; fi \

@@ -22,7 +22,7 @@ export async function bundledPackages(metafiles, root) {
       return { directory, name, version, license }
     }),
   )
-  return packages.toSorted((one, other) => titleOf(one).localeCompare(titleOf(other), 'en'))
+  return packages.toSorted((one, other) => formatTitle(one).localeCompare(formatTitle(other), 'en'))
 }
 
-const titleOf = ({ name, version }) => `${name} ${version}`
+const formatTitle = ({ name, version }) => `${name} ${version}`

@@ -26,7 +26,11 @@ const changes = {
   keepFiringFor: duration,
   severity: { type: 'string', minLength: 1 },
 }
-const changesOf = (properties) => ({ type: 'object', additionalProperties: false, properties })
+const createChangesSchema = (properties) => ({
+  type: 'object',
+  additionalProperties: false,
+  properties,
+})
 // Not propertyNames: Helm reports its errors at the place of another value.
 const byName = (patternProperties) => ({
   type: 'object',
@@ -40,8 +44,8 @@ const schema = JSON.parse(readFileSync(path, 'utf8'))
 Object.assign(schema.properties.prometheusRule.properties, {
   disabled: byName({ [anyOf(names)]: { type: 'boolean' } }),
   alerts: byName({
-    [anyOf(withThreshold)]: changesOf({ ...changes, threshold: { type: 'number' } }),
-    [anyOf(others)]: changesOf(changes),
+    [anyOf(withThreshold)]: createChangesSchema({ ...changes, threshold: { type: 'number' } }),
+    [anyOf(others)]: createChangesSchema(changes),
   }),
 })
 const text = JSON.stringify(schema, null, 2)

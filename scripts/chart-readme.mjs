@@ -16,7 +16,7 @@ const read = (name) => readFileSync(`${directory}/${name}`, 'utf8')
 const problems = []
 
 /** Returns an item for each value, and for each group that has a comment. */
-function itemsOf(map, schema, path = '') {
+function createItems(map, schema, path = '') {
   const values = new Map(
     map.items.map(({ key, value }, index) => [key.value, { key, value, index }]),
   )
@@ -31,10 +31,10 @@ function itemsOf(map, schema, path = '') {
     const at = { name: `${path}${name}`, offset: key.range[0] }
     if (property === undefined) problems.push(`${at.name} is not in values.schema.json`)
     else if (property.properties !== undefined && isMap(value)) {
-      const items = itemsOf(value, property, `${at.name}.`)
+      const items = createItems(value, property, `${at.name}.`)
       return comment ? [{ ...at, text: `- \`${at.name}\`: ${comment}` }, ...items] : items
     } else if (!comment) problems.push(`${at.name} has no comment`)
-    else return [{ ...at, text: `- \`${at.name}\`${defaultOf(value)}: ${comment}` }]
+    else return [{ ...at, text: `- \`${at.name}\`${formatDefault(value)}: ${comment}` }]
     return []
   })
 }
@@ -48,7 +48,7 @@ const lastParagraph = (text) => {
   return last?.startsWith('@section') ? undefined : last
 }
 
-function defaultOf(node) {
+function formatDefault(node) {
   const value = node.toJSON()
   if (value === '') return ''
   return ` (\`${typeof value === 'string' ? value : JSON.stringify(value)}\`)`
@@ -63,7 +63,7 @@ const sections = [...text.matchAll(/^# @section -- (.+)$/gm)].map(({ 1: title, i
   offset: index,
   items: [],
 }))
-for (const item of itemsOf(parseDocument(text).contents, schema)) {
+for (const item of createItems(parseDocument(text).contents, schema)) {
   const section = sections.findLast(({ offset }) => offset < item.offset)
   if (section === undefined) problems.push(`${item.name} is in no section`)
   else section.items.push(item)

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 
 const [archive, version, ...references] = process.argv.slice(2)
-const images = references.map(imageOf)
+const images = references.map(createImage)
 const chart = {
   type: 'application',
   'bom-ref': `wimds-chart@${version}`,
@@ -30,7 +30,7 @@ const document = {
 process.stdout.write(`${JSON.stringify(document, undefined, 2)}\n`)
 
 /** A package URL of the type oci names the artifact by its digest, and says beside where it is. */
-function imageOf(reference) {
+function createImage(reference) {
   const [, name, tag, digest] = /^(.+):([^:@/]+)@sha256:([0-9a-f]{64})$/.exec(reference) ?? []
   if (digest === undefined) throw new Error(`${reference} is not of the form IMAGE:TAG@sha256:…`)
   const last = name.slice(name.lastIndexOf('/') + 1)

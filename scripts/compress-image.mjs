@@ -14,7 +14,7 @@ const ZSTD_LAYER = 'application/vnd.oci.image.layer.v1.tar+zstd'
 const LEVEL = 19
 
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex')
-const hexOf = ({ digest }) => digest.slice('sha256:'.length)
+const getHex = ({ digest }) => digest.slice('sha256:'.length)
 
 /** Compresses a layer as the release does. The same bytes come out of every machine with this version of Node. */
 export const compressLayer = (tar) =>
@@ -55,7 +55,7 @@ export function compressImage(archive) {
   /** Writes the blob of a descriptor, converted, and returns its new descriptor. */
   function convert(descriptor) {
     const { digest, mediaType, annotations } = descriptor
-    const bytes = readFileSync(join(blobs, hexOf(descriptor)))
+    const bytes = readFileSync(join(blobs, getHex(descriptor)))
     const [isLayer, compression] = LAYER.exec(mediaType) ?? []
     if (isLayer !== undefined) {
       if (!layers.has(digest)) {
@@ -65,7 +65,7 @@ export function compressImage(archive) {
       return { ...descriptor, ...layers.get(digest) }
     }
     const changed = write(mediaType, convertDocument(bytes.toString()))
-    renamed.set(hexOf(descriptor), hexOf(changed))
+    renamed.set(getHex(descriptor), getHex(changed))
     return {
       ...descriptor,
       ...changed,
@@ -86,7 +86,7 @@ export function compressImage(archive) {
   function write(mediaType, content) {
     const bytes = Buffer.from(content)
     const digest = `sha256:${sha256(bytes)}`
-    writeFileSync(join(newBlobs, hexOf({ digest })), bytes)
+    writeFileSync(join(newBlobs, getHex({ digest })), bytes)
     return { mediaType, digest, size: bytes.length }
   }
 }

@@ -23,7 +23,7 @@ const DEVELOPMENT = [...BUNDLED, 'CC-BY-3.0', 'CC0-1.0', 'MPL-2.0', 'Zlib']
 const [file = 'package-lock.json', ...sboms] = process.argv.slice(2)
 const packages = lockedPackages(file, sboms.length > 0 ? sboms : SBOMS)
 
-const offences = packages.map(offenceOf).filter((offence) => offence !== undefined)
+const offences = packages.map(findOffence).filter((offence) => offence !== undefined)
 for (const offence of offences) process.stderr.write(`licences: ${offence}\n`)
 const bundled = packages.filter(({ isBundled }) => isBundled).length
 process.stdout.write(
@@ -33,7 +33,7 @@ process.stdout.write(
 process.exitCode = offences.length === 0 ? 0 : 1
 
 /** What is wrong with a package's licence, or undefined. */
-function offenceOf({ path, version, license, isBundled }) {
+function findOffence({ path, version, license, isBundled }) {
   const [kind, allowed] = isBundled ? ['bundled', BUNDLED] : ['development', DEVELOPMENT]
   const subject = `${path} ${version} (${kind})`
   if (typeof license !== 'string') return `${subject} names no licence`

@@ -16,7 +16,7 @@ const TEXTS = join(import.meta.dirname, 'licence-texts')
  * package without a licence text, since the bundle could not be passed on lawfully.
  */
 export async function notices(packages) {
-  const entries = await Promise.all(packages.map(legalOf))
+  const entries = await Promise.all(packages.map(readLegalTexts))
   const silent = entries.filter(({ texts }) => texts.length === 0).map(({ title }) => title)
   if (silent.length > 0) throw new Error(`no licence text in ${silent.join(', ')}`)
   const rule = `\n\n${'-'.repeat(80)}\n\n`
@@ -26,7 +26,7 @@ export async function notices(packages) {
   return `wimds is bundled with code of these packages.${rule}${text}\n`
 }
 
-async function legalOf({ directory, name, version, license }) {
+async function readLegalTexts({ directory, name, version, license }) {
   const files = (await readdir(directory)).toSorted()
   const read = (pattern) =>
     Promise.all(

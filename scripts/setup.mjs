@@ -17,15 +17,15 @@ npm(['run', '--silent', 'build'])
 /** True when node_modules holds the versions of the lock file. */
 function isInstalled() {
   if (!existsSync(installed)) return false
-  const wanted = packagesOf(resolve(root, 'package-lock.json'))
-  const held = packagesOf(installed)
+  const wanted = readPackages(resolve(root, 'package-lock.json'))
+  const found = readPackages(installed)
   return Object.entries(wanted).every(([path, { version, optional }]) => {
     if (path === '' || optional === true) return true
-    return held[path]?.version === version
+    return found[path]?.version === version
   })
 }
 
-function packagesOf(lockFile) {
+function readPackages(lockFile) {
   return JSON.parse(readFileSync(lockFile, 'utf8')).packages
 }
 
