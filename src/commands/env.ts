@@ -114,7 +114,7 @@ function formatVariables(
   )
 }
 
-/** Single quotes are literal in dotenv files; a value that contains them needs double quotes. */
+/** Quotes a value: single quotes are literal in dotenv files; a value that contains them needs double quotes. */
 function quoteForDotenv(value: string): string {
   if (isPlainWord(value)) return value
   return value.includes("'") ? JSON.stringify(value) : `'${value}'`

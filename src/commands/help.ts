@@ -88,6 +88,7 @@ export function formatFlag(name: string, { short, value }: FlagDeclaration): str
   return value === undefined ? names : `${names} ${value}`
 }
 
+/** Returns the help text of a flag, and that it can be repeated. */
 export function formatFlagHelp({ help: text, isRepeatable }: FlagDeclaration): string {
   return isRepeatable ? `${text}; repeatable` : text
 }

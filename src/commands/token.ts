@@ -82,12 +82,12 @@ function mayPass(error: BrokerError): boolean {
   return (!error.isPermanent && !needsChange(error)) || isNewCredential(error)
 }
 
-/** A certificate that is not trusted stays so, and a file that holds no token, until somebody changes a setting. */
+/** Returns true for an untrusted certificate or a file without a token: both stay so until a setting is changed. */
 function needsChange({ code }: BrokerError): boolean {
   return code === 'entra_tls' || code === 'assertion_malformed'
 }
 
-/** A new federated credential takes minutes to reach all of Entra ID (E8). */
+/** Returns true if the federated credential may be new: it takes minutes to reach all of Entra ID (E8). */
 function isNewCredential({ code }: BrokerError): boolean {
   return code === 'federated_credential_not_found'
 }

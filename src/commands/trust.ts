@@ -46,7 +46,7 @@ export async function trust(args: readonly string[], io: CommandIo): Promise<num
   const inventory = await readInventory(flags, io, problems)
   problems.unshift(...manifests.problems)
   printError(io, 'wimds trust', ...problems)
-  // A plan of a part of the input would call credentials of the rest superfluous.
+  // A plan of a part of the input would report the credentials of the rest as extra.
   if (problems.length > 0) return 1
   const namespace = flags.value('namespace')
   const { objects, findings } = await readClusterObjects(manifests.files, {

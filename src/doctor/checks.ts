@@ -135,7 +135,7 @@ function describeSkew(
     clockSkewSeconds,
     clockError: createProblem(
       'clock_skew',
-      `the clock of this machine is ${Math.abs(clockSkewSeconds)} s ${skewMs > 0 ? 'ahead of' : 'behind'} that of Entra ID, so that wimds takes tokens for expired too early, or too late`,
+      `the clock of this machine is ${Math.abs(clockSkewSeconds)} s ${skewMs > 0 ? 'ahead of' : 'behind'} that of Entra ID, so that wimds treats tokens as expired too early, or too late`,
       'synchronize the clock of the node (NTP)',
     ),
   }

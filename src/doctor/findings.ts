@@ -1,14 +1,17 @@
 /** Creates the findings of checks from outside. */
 import type { CheckName, Finding, Problem } from './report.ts'
 
+/** Creates the finding of a check that passed. */
 export function passed(check: CheckName, ...details: readonly string[]): Finding {
   return { check, status: 'ok', details }
 }
 
+/** Creates the finding of a check that failed. */
 export function failed(check: CheckName, error: Problem, ...details: readonly string[]): Finding {
   return { check, status: 'failed', code: error.code, details, error }
 }
 
+/** Creates the finding of a check that could not be made. */
 export function notChecked(
   check: CheckName,
   reason: string,
@@ -17,6 +20,7 @@ export function notChecked(
   return { check, status: 'not_checked', reason, details }
 }
 
+/** Creates the finding of a check of something that is not in use. */
 export function notNeeded(
   check: CheckName,
   reason: string,

@@ -239,7 +239,7 @@ function formatCommands({ azManagedIdentity, azApplication, terraform }: Credent
   ]
 }
 
-/** Not indented, since the end of a here-document must not be. */
+/** Formats the commands of an identity binding, not indented, since the end of a here-document must not be. */
 function formatBindingCommands({ identity, bindingCommands }: ExchangeReport): string {
   if (bindingCommands === undefined) return ''
   const { kubectlApply, azIdentityBinding } = bindingCommands

@@ -53,13 +53,13 @@ export function createKubectlProblem(
 ): Problem {
   return createProblem(
     'kubectl_failed',
-    `kubectl ${args.slice(0, 2).join(' ')} failed: ${firstLineOf(result.stderr)}`,
+    `kubectl ${args.slice(0, 2).join(' ')} failed: ${extractReason(result.stderr)}`,
     'check the context (kubectl config current-context), the connection to the cluster (kubectl version), and your permissions (kubectl auth can-i --list)',
   )
 }
 
 /** Returns the reason that kubectl gave, without its prefixes. */
-export function firstLineOf(stderr: string): string {
+export function extractReason(stderr: string): string {
   const lines = stderr
     .split('\n')
     .map((line) => line.trim())

@@ -114,7 +114,7 @@ interface GetOptions {
 
 export type Get = (path: string, options: GetOptions) => Promise<Dispatcher.ResponseData>
 
-/** A GET whose body the caller reads: the Kubernetes client reads every body whole, of any size. */
+/** Creates a GET whose body the caller reads: the Kubernetes client reads every body whole, of any size. */
 export function createGet(config: KubeConfig, shutdown: AbortSignal): Get {
   const getCredentials = createCredentials(config)
   return async (path, { timeoutMs, accept }) => {
@@ -146,11 +146,12 @@ export async function attempt<T>(action: string, call: () => Promise<T>): Promis
   }
 }
 
+/** Returns true if the API server answered with the status. */
 export function hasStatus(error: unknown, status: number): boolean {
   return error instanceof ClusterError && error.status === status
 }
 
-/** In a line: the client's own message holds the whole response, headers included. */
+/** Describes the failure in one line: the client's own message holds the whole response, headers included. */
 function describeFailure(error: unknown): string {
   if (error instanceof ApiException) return `the API server answered ${error.code}`
   if (error instanceof DOMException && error.name === 'TimeoutError')

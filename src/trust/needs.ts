@@ -172,7 +172,7 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
   return isGuid(clientId) ? toNeed({ clientId, kind: undefined, id: undefined, token: main }) : []
 }
 
-/** True if the pods have the sidecar or an annotation for it, or their namespace asks for it. */
+/** Returns true if the pods have the sidecar or an annotation for it, or their namespace asks for it. */
 function isToBeInjected(
   { template, annotations, namespace }: WorkloadObject,
   { injectedNamespaces }: ClusterObjects,

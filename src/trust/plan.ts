@@ -1,4 +1,4 @@
-/** Plans the federated credentials of a cluster: what must exist in Azure, beside what does. */
+/** Plans the federated credentials of a cluster: compares those that must exist in Azure with those that do. */
 import type { ClusterObjects } from './cluster-objects.ts'
 import { createCredentialName } from '../lib/credential-name.ts'
 import type { Finding, Report } from './finding.ts'

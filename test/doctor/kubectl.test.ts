@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createKubectl, firstLineOf } from '../../src/doctor/kubectl.ts'
+import { createKubectl, extractReason } from '../../src/doctor/kubectl.ts'
 import { fakeKubectl } from '../fixtures/kubectl.ts'
 
 const { signal } = new AbortController()
@@ -34,5 +34,5 @@ test.each([
   ],
   ['', 'no reason given'],
 ])('finds the reason in %j', (stderr, reason) => {
-  expect(firstLineOf(stderr)).toBe(reason)
+  expect(extractReason(stderr)).toBe(reason)
 })

@@ -2,6 +2,7 @@
 import type { FlagDeclaration } from '../../lib/args.ts'
 import type { CommandDeclaration } from '../declarations/declaration.ts'
 
+/** Formats a script that can be sourced, or put into fish's folder `completions`. */
 export function formatFish(commands: readonly CommandDeclaration[]): string {
   return `# Completes wimds in fish. Printed by: wimds completion fish
 function __wimds_command
@@ -42,5 +43,5 @@ function formatLine(command: string, completion: string, description?: string): 
   return `complete -c wimds -n ${quote(condition)} ${completion}${text}\n`
 }
 
-/** Within single quotes, fish escapes a quote and a backslash by a backslash. */
+/** Quotes a text for fish, which within single quotes escapes a quote and a backslash by a backslash. */
 const quote = (text: string) => `'${text.replaceAll(/['\\]/g, String.raw`\$&`)}'`

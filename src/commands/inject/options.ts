@@ -179,7 +179,7 @@ function parseUid(text: string | undefined, problems: string[]): number | undefi
 /** Those of runAsUser, without root. */
 const UIDS = { min: 1, max: 2_147_483_647 }
 
-/** True if that version has native sidecars. */
+/** Returns true if that version has native sidecars. */
 function parseKubernetesVersion(version: string | undefined, problems: string[]): boolean {
   if (version === undefined) return INJECTION_DEFAULTS.hasNativeSidecars
   const [, minor] = /^v?1\.(\d+)(?:[.+-].*)?$/.exec(version) ?? []

@@ -46,7 +46,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
     onRouted: (pod, durationMs) => {
       metrics.onRouted(durationMs)
       log.info('pod_routed', {
-        ...subjectOf(pod),
+        ...formatSubject(pod),
         port: pod.port,
         durationMs: Math.round(durationMs),
       })
@@ -55,7 +55,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
       const reason = error instanceof RouteFailure ? error.reason : 'tool_failed'
       const message = errorMessage(error)
       metrics.onFailure(reason)
-      log.warn('pod_not_routed', { ...subjectOf(pod), reason, message })
+      log.warn('pod_not_routed', { ...formatSubject(pod), reason, message })
       void writeEvent(pod, message)
     },
   })
@@ -72,7 +72,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
   })
   if (bound === undefined) return 1
   log.info('listening', { version: VERSION, ...bound, node: nodeName, discovery })
-  // Starts Node's threads for files. Later, with a full table of processes, Node would abort.
+  // Starts libuv's thread pool now: creating threads later, at the process limit, aborts Node.
   await stat(PROC)
   await watchPods({
     get: createGet(config, signal),
@@ -96,4 +96,4 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
   return 0
 }
 
-const subjectOf = ({ namespace, name }: RoutedPod) => ({ namespace, pod: name })
+const formatSubject = ({ namespace, name }: RoutedPod) => ({ namespace, pod: name })

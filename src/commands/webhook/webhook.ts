@@ -106,13 +106,16 @@ async function serveReviews(
       lookUpServiceAccount: createServiceAccountLookup({ get: cluster.getServiceAccount }),
       ...(defaultTenantId !== undefined && { defaultTenantId }),
     }
-    const ofNamespace = { ...admission, settings: { ...admission.settings, injectByDefault: true } }
+    const namespaceAdmission = {
+      ...admission,
+      settings: { ...admission.settings, injectByDefault: true },
+    }
     const server = createReviewServer({
       clientCa,
       reviews: {
         '/mutate': (read) => reviewPod(read, admission),
         // The API server sends the pods of labelled namespaces here, so that no namespace has to be read.
-        '/mutate/namespace': (read) => reviewPod(read, ofNamespace),
+        '/mutate/namespace': (read) => reviewPod(read, namespaceAdmission),
       },
       isDraining: () => isDraining,
       onError,

@@ -37,7 +37,7 @@ export function checkSidecarContainer(
   )
 }
 
-/** Returns whether the init container of the redirect has ended well. */
+/** Returns whether the init container of the redirect has completed. */
 export function checkRedirectContainer(
   cluster: ClusterPod,
   container: string,
@@ -46,7 +46,7 @@ export function checkRedirectContainer(
   const check = 'redirect'
   const status = findStatus(cluster, container)
   const end = status?.state?.terminated
-  if (end?.exitCode === 0) return passed(check, `${container} has ended well`)
+  if (end?.exitCode === 0) return passed(check, `${container} has completed`)
   if (status?.state?.running !== undefined) {
     return notChecked(check, `${container} is still running: it waits for the sidecar to listen`)
   }

@@ -4,7 +4,7 @@ import { splitFix } from '../../lib/describe-error.ts'
 import { parseJson } from '../../lib/json.ts'
 import { scrubAndTruncate } from '../../secret.ts'
 import { failed, notChecked, notNeeded } from '../findings.ts'
-import { firstLineOf, type Kubectl } from '../kubectl.ts'
+import { extractReason, type Kubectl } from '../kubectl.ts'
 import { createProblem } from '../problem.ts'
 import type { Finding } from '../report.ts'
 import { type ClusterPod, ContainerStatus, findStatus } from './pod-object.ts'
@@ -142,7 +142,7 @@ async function getAll<T>(
 ): Promise<T | string> {
   const result = await kubectl(['get', ...args, '--output=json'])
   if (!result.ran) return result.problem.message
-  if (result.code !== 0) return firstLineOf(result.stderr)
+  if (result.code !== 0) return extractReason(result.stderr)
   const { data } = schema.safeParse(parseJson(result.stdout))
   return data ?? 'kubectl printed what is not a list'
 }

@@ -6,7 +6,7 @@ import { isDnsLabel, isDnsSubdomain } from '../../lib/kubernetes-names.ts'
 import type { RoutingMode } from '../../lib/routing-modes.ts'
 import { VERSION } from '../../version.ts'
 import { failed, notChecked, passed } from '../findings.ts'
-import { createKubectlProblem, firstLineOf, type Kubectl } from '../kubectl.ts'
+import { createKubectlProblem, extractReason, type Kubectl } from '../kubectl.ts'
 import { createProblem } from '../problem.ts'
 import type { DoctorReport, Finding, PodReport, Problem } from '../report.ts'
 import { isOk } from '../summary.ts'
@@ -80,7 +80,14 @@ export async function checkPod(options: PodOptions): Promise<PodReport> {
     ])
   }
   const logs = (container: string) =>
-    ['kubectl logs', ...scope, name, '-c', container, ...previous(cluster, container)].join(' ')
+    [
+      'kubectl logs',
+      ...scope,
+      name,
+      '-c',
+      container,
+      ...createPreviousFlag(cluster, container),
+    ].join(' ')
   const mode = options.mode ?? findMode(pod)
   const redirect = findRedirectContainer(pod)
   const container = checkSidecarContainer(cluster, sidecar.name, logs(sidecar.name))
@@ -112,7 +119,10 @@ function skipInside(reason: string): Finding {
   return notChecked(INSIDE, reason)
 }
 
-function previous(cluster: Parameters<typeof findStatus>[0], container: string): string[] {
+function createPreviousFlag(
+  cluster: Parameters<typeof findStatus>[0],
+  container: string,
+): string[] {
   return findStatus(cluster, container)?.state?.waiting?.reason === 'CrashLoopBackOff'
     ? ['--previous']
     : []
@@ -148,7 +158,7 @@ function createExecProblem(
   { code, stdout, stderr }: { code: number; stdout: string; stderr: string },
   container: string,
 ): Problem {
-  const reason = firstLineOf(stderr)
+  const reason = extractReason(stderr)
   if (/executable file not found|no such file or directory/.test(stderr)) {
     return createProblem(
       'pod_not_injected',

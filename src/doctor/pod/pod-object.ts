@@ -75,7 +75,7 @@ export function findSidecarContainer(pod: Pod): Container | undefined {
     .find((container) => container !== undefined)
 }
 
-/** Returns the routing mode of an injected pod, or of one that tells it to its sidecar; undefined: not known. */
+/** Returns the routing mode: that of the injection, or the one in the sidecar's variables; undefined: not known. */
 export function findMode(pod: Pod): RoutingMode | undefined {
   const sidecar = findSidecarContainer(pod)
   const redirect = findRedirectContainer(pod)

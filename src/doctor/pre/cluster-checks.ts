@@ -7,7 +7,7 @@ import { parseJson } from '../../lib/json.ts'
 import type { RoutingMode } from '../../lib/routing-modes.ts'
 import { VERSION } from '../../version.ts'
 import { failed, notChecked, notNeeded, passed } from '../findings.ts'
-import { createKubectlProblem, firstLineOf, type Kubectl } from '../kubectl.ts'
+import { createKubectlProblem, extractReason, type Kubectl } from '../kubectl.ts'
 import { createProblem } from '../problem.ts'
 import type { Finding } from '../report.ts'
 
@@ -83,7 +83,7 @@ async function findAdmission(
   const result = await kubectl(args, JSON.stringify(createSamplePod(mode)))
   if (!result.ran) return failed(check, result.problem)
   if (result.code === 0) return passed(check, 'is admitted (dry run)', ...details)
-  const reason = firstLineOf(result.stderr).replace(/^error when creating "STDIN": /, '')
+  const reason = extractReason(result.stderr).replace(/^error when creating "STDIN": /, '')
   if (/cannot create resource|does not support dry run/.test(result.stderr)) {
     return notChecked(check, reason, ...details)
   }
@@ -96,7 +96,7 @@ async function findAdmission(
 const ADMIT =
   'the modes loopback and nft need an init container with NET_ADMIN: label the namespace pod-security.kubernetes.io/enforce=privileged, exempt it from the policy that is named, or choose mode env or node, in which a pod needs no privileges; on OpenShift set the uid of the injector to none'
 
-/** Without permission to read the namespace the result is empty: the dry run decides alone. */
+/** Reads the Pod Security level. Without permission to do so the result is empty: the dry run decides alone. */
 async function readLevel(
   kubectl: Kubectl,
   namespace: string,
@@ -190,7 +190,8 @@ export async function checkWebhooks(kubectl: Kubectl): Promise<Finding> {
   const result = await kubectl(args)
   if (!result.ran) return failed(check, result.problem)
   const { data } = Webhooks.safeParse(parseJson(result.stdout))
-  if (result.code !== 0 || data === undefined) return notChecked(check, firstLineOf(result.stderr))
+  if (result.code !== 0 || data === undefined)
+    return notChecked(check, extractReason(result.stderr))
   const all = data.items.flatMap(({ metadata, webhooks = [] }) =>
     webhooks.map((webhook) => ({ ...webhook, configuration: metadata.name })),
   )

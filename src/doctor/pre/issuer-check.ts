@@ -3,7 +3,7 @@ import * as z from 'zod/mini'
 import { parseJsonObject } from '../../lib/json.ts'
 import { isInternalIssuer, PUBLIC_ISSUER_FIX } from '../../trust/issuer.ts'
 import { failed, notChecked, passed } from '../findings.ts'
-import { createKubectlProblem, firstLineOf, type Kubectl } from '../kubectl.ts'
+import { createKubectlProblem, extractReason, type Kubectl } from '../kubectl.ts'
 import { createProblem, type ProblemCode } from '../problem.ts'
 import type { Finding } from '../report.ts'
 import type { FetchDocument } from './fetch-document.ts'
@@ -115,7 +115,7 @@ async function compareKeys(kubectl: Kubectl, published: readonly string[]): Prom
       )
 }
 
-/** Entra ID accepts RS256 only. */
+/** Returns the ids of the RSA keys: Entra ID accepts RS256 only. */
 function findKeyIds(json: unknown): string[] {
   const { data: { keys } = { keys: [] } } = KeySet.safeParse(json)
   return keys.flatMap(({ kty, kid }) => (kty === 'RSA' && kid !== undefined ? [kid] : []))
@@ -134,7 +134,7 @@ async function readClusterDocument(kubectl: Kubectl, path: string): Promise<Clus
   if (!result.ran) return { finding: failed(CHECK, result.problem) }
   if (result.code === 0) return { json: parseJsonObject(result.stdout) }
   if (/forbidden/i.test(result.stderr)) {
-    const reason = `you may not read ${path} of the API server (${firstLineOf(result.stderr)})`
+    const reason = `you may not read ${path} of the API server (${extractReason(result.stderr)})`
     return { finding: notChecked(CHECK, reason, NAME_ISSUER) }
   }
   return { finding: failed(CHECK, createKubectlProblem(args, result)) }

@@ -108,10 +108,8 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings): PodOpti
 
   const memoryRequest = readQuantity('memory-request') ?? defaults.resources.memoryRequest
   const cpuRequest = readQuantity('cpu-request')
-  const aMode = `one of ${ROUTING_MODES.join(', ')}`
-  const mode = read('mode', parseMode, aMode)
-  const injectedMode = read('injected', parseMode, aMode)
-  const aPort = 'a port from 1024 to 65535'
+  const mode = read('mode', parseMode, MODE_EXPECTED)
+  const injectedMode = read('injected', parseMode, MODE_EXPECTED)
   return {
     inject: read('inject', parseBoolean, 'true or false') ?? (asksForAzwiProxy(pod) || undefined),
     keepsEarlierMode:
@@ -120,9 +118,12 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings): PodOpti
       // An injected pod keeps its mode while replicas of the webhook with different defaults review it.
       mode: mode ?? injectedMode ?? defaults.mode,
       port:
-        parseFirst([`${PREFIX}port`, `${AZWI_PREFIX}proxy-sidecar-port`], parsePort, aPort) ??
-        defaults.port,
-      adminPort: read('admin-port', parsePort, aPort) ?? defaults.adminPort,
+        parseFirst(
+          [`${PREFIX}port`, `${AZWI_PREFIX}proxy-sidecar-port`],
+          parsePort,
+          PORT_EXPECTED,
+        ) ?? defaults.port,
+      adminPort: read('admin-port', parsePort, PORT_EXPECTED) ?? defaults.adminPort,
       resources: {
         cpuRequest: cpuRequest ?? defaults.resources.cpuRequest,
         cpuLimit: readQuantity('cpu-limit') ?? defaults.resources.cpuLimit,
@@ -158,8 +159,8 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings): PodOpti
 }
 
 /**
- * True if the pod asks for the proxy of azure-workload-identity by the value `true`, and its webhook
- * would not inject that. (That webhook takes any value for a yes, even "false":
+ * Returns true if the pod asks for the proxy of azure-workload-identity by the value `true`, and its webhook
+ * would not inject that. (That webhook treats any value as true, even "false":
  * Azure/azure-workload-identity#1210.)
  */
 function asksForAzwiProxy(pod: Pod): boolean {
@@ -167,13 +168,13 @@ function asksForAzwiProxy(pod: Pod): boolean {
   return value === 'true' && !isInjectedByAzwi(pod)
 }
 
-/** True if the webhook of azure-workload-identity would inject its own proxy: it selects by this label. */
+/** Returns true if the webhook of azure-workload-identity would inject its own proxy: it selects by this label. */
 export function isInjectedByAzwi({ metadata }: Pod): boolean {
   const isSelected = metadata?.labels?.[`${AZWI_PREFIX}use`] === 'true'
   return isSelected && metadata?.annotations?.[`${AZWI_PREFIX}inject-proxy-sidecar`] !== undefined
 }
 
-/** A misspelt annotation would be ignored silently, so it is rejected. */
+/** Returns a problem for each unknown annotation: a misspelt one would be ignored silently. */
 function findUnknownAnnotations(annotations: Readonly<Record<string, string>>): string[] {
   const known: readonly string[] = NAMES
   return Object.keys(annotations)
@@ -198,7 +199,7 @@ function findConflicts(annotations: Readonly<Record<string, string>>): string[] 
     .map((keys) => `the annotations ${keys.join(' and ')} are both set. Fix: remove one`)
 }
 
-/** The problem does not repeat the value, which may contain a password. */
+/** Returns a problem for a proxy URL with a user. It does not repeat the value, which may contain a password. */
 function findPassword(annotations: Readonly<Record<string, string>>): string[] {
   const key = `${PREFIX}https-proxy`
   if (annotations[key]?.includes('@') !== true) return []
@@ -213,7 +214,11 @@ const parseBoolean = (value: string) =>
 const parseMode = (value: string): RoutingMode | undefined =>
   ROUTING_MODES.find((mode) => mode === value)
 
+const MODE_EXPECTED = `one of ${ROUTING_MODES.join(', ')}`
+
 const parsePort = (value: string) => parseWholeNumber(value, { min: 1024, max: 65_535 })
+
+const PORT_EXPECTED = 'a port from 1024 to 65535'
 
 const parseText = (value: string) => (value === '' ? undefined : value)
 

@@ -67,7 +67,7 @@ export function createInitContainers(pod: Pod, plan: Plan): Container[] {
   ]
 }
 
-/** True if no init container after the sidecar waits for it. Mode node has a start-up probe instead. */
+/** Returns true if no init container after the sidecar waits for it. Mode node has a start-up probe instead. */
 function hasStartHook(plan: Plan): boolean {
   const { mode, hasNativeSidecars } = plan.settings
   return !hasNativeSidecars || (mode === 'env' && !waitsForPrefetch(plan))
@@ -167,7 +167,7 @@ export function createVolumes({ token, options: { configMap }, settings: { ca } 
   ]
 }
 
-/** Only the one key: a Secret with a CA often has a private key too. The kubelet updates the file. */
+/** Creates a volume with only the one key: a Secret with a CA often has a private key too. The kubelet updates it. */
 function createCaVolume({ kind, name, key }: CaSource): Volume {
   const items = [{ key, path: CA_FILE_NAME }]
   return {

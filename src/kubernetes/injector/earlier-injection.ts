@@ -52,7 +52,7 @@ export function removeInjection(pod: Pod): Pod {
   }
 }
 
-/** True for the names of the volumes that the injector adds. */
+/** Returns true for the names of the volumes that the injector adds. */
 export function isReservedVolume(name: string): boolean {
   return name === TOKEN_VOLUME || name === CONFIG_VOLUME || name === CA_VOLUME
 }

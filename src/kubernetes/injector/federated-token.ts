@@ -99,7 +99,7 @@ function findNamedToken(pod: Pod, tokens: TokenPaths): Location | undefined {
   return undefined
 }
 
-/** False for a `subPath` too: the kubelet never updates what is mounted by one. */
+/** Returns true if the sidecar can read the token there. Not by a `subPath`, whose files the kubelet never updates. */
 function isReadableAsMounted({ mountPath, subPath }: VolumeMount): boolean {
   return !subPath && READABLE.some((directory) => isWithin(mountPath, directory))
 }

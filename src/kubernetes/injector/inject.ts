@@ -46,9 +46,9 @@ export function inject({ pod: value, serviceAccount, settings }: InjectionReques
   if (pod === undefined) return { kind: 'rejected', reasons: problems }
   const options = parseAnnotations(pod, settings)
   const isWanted = options.inject ?? settings.injectByDefault
-  const isReadable = options.problems.length === 0
+  const hasValidAnnotations = options.problems.length === 0
   if (options.inject === false) return { kind: 'skipped', warnings: [] }
-  if (!isWanted && isReadable) return { kind: 'skipped', warnings: findIneffective(pod) }
+  if (!isWanted && hasValidAnnotations) return { kind: 'skipped', warnings: findIneffective(pod) }
   const original = removeInjection(pod)
   const plan = createPlan(original, serviceAccount, options, settings)
   const reasons = findRejections(original, plan)

@@ -63,7 +63,7 @@ const NODE_NAME = {
   valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } },
 }
 
-/** Later entries override earlier ones of the same name. */
+/** Creates the sidecar's environment. Later entries override earlier ones of the same name. */
 function createSidecarEnv(
   serviceAccount: ServiceAccountAnnotations,
   options: PodOptions,
@@ -82,7 +82,7 @@ function createSidecarEnv(
     // For the message of the start-up probe.
     ...(settings.mode === 'node' ? [NODE_NAME] : []),
     ...toVariable('WIMDS_LISTEN', `127.0.0.1:${settings.port}`),
-    ...toVariable('WIMDS_ADMIN_LISTEN', adminListen(settings.adminPort)),
+    ...toVariable('WIMDS_ADMIN_LISTEN', formatAdminListen(settings.adminPort)),
     ...toVariable('WIMDS_CONFIG', configMap && `${CONFIG_DIRECTORY}/identities.yaml`),
     ...toVariable('WIMDS_PREFETCH', prefetch),
     ...toVariable('WIMDS_PASS_THROUGH', passThrough),
@@ -98,8 +98,8 @@ function createSidecarEnv(
   return [...new Map(entries.map((entry) => [entry.name, entry])).values()]
 }
 
-/** Undefined if the port is the sidecar's default. */
-function adminListen(port: number): string | undefined {
+/** Returns the address to listen on; undefined if the port is the sidecar's default. */
+function formatAdminListen(port: number): string | undefined {
   return port === INJECTION_DEFAULTS.adminPort ? undefined : `[::]:${port}`
 }
 

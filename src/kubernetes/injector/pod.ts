@@ -111,7 +111,7 @@ export function allContainers({ spec }: Pod): Container[] {
   return [...(spec.initContainers ?? []), ...spec.containers]
 }
 
-/** True for the reserved names. */
+/** Returns true for the reserved names of containers. */
 export function isInjected({ name }: Container): boolean {
   return RESERVED.has(name)
 }
@@ -140,12 +140,12 @@ export function getLiteralValue(entry: EnvVar | undefined): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
-/** True for runtimes (Kata, gVisor) whose pods have a network stack that rules of the node's kernel do not reach. */
+/** Returns true for runtimes (Kata, gVisor) whose network stack the rules of the node's kernel do not reach. */
 export function hasOwnNetworkStack(runtimeClass: string): boolean {
   return /kata|gvisor|runsc/i.test(runtimeClass)
 }
 
-/** True if the pod selects Windows nodes. */
+/** Returns true if the pod selects Windows nodes. */
 export function isWindows({ spec }: Pod): boolean {
   return spec.os?.name === 'windows' || spec.nodeSelector?.['kubernetes.io/os'] === 'windows'
 }

@@ -127,7 +127,7 @@ const passThrough: Check = (pod, { hasPassThrough, settings }) => {
 }
 
 /**
- * Pass-through exempts a uid from the redirect: no other container may have it, or be able to take it. The kernel
+ * Returns why the container may have the uid that pass-through exempts from the redirect, or take it. The kernel
  * honours a setuid file without any capability, and ignores it only under no_new_privs.
  */
 function findUidProblems(

@@ -61,12 +61,12 @@ export function findResourceProblems(settings: ResourceSettings): string[] {
     .map(([kind, request, limit]) => `the ${kind} request ${request} is above its limit ${limit}`)
 }
 
-/** True if the first quantity is greater than the second. */
+/** Returns true if the first quantity is greater than the second. */
 export function isGreater(first: string, second: string): boolean {
   return (parseQuantity(first) ?? 0) > (parseQuantity(second) ?? 0)
 }
 
-/** True if every container has limits of CPU and memory, and requests (if any) equal to them. */
+/** Returns true if every container has limits of CPU and memory, and requests (if any) equal to them. */
 function isGuaranteed(pod: Pod): boolean {
   return allContainers(pod).every((container) =>
     ['cpu', 'memory'].every((kind) => hasEqualLimit(container, kind)),

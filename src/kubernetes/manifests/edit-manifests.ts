@@ -151,7 +151,7 @@ interface DocumentResult {
   readonly problems: readonly string[]
 }
 
-/** An object that cannot be edited has a problem and no edits. */
+/** Edits the objects of a document. One that cannot be edited has a problem and no edits. */
 function editDocument(source: SourceDocument, context: Context): DocumentResult {
   const [error] = source.document.errors
   if (error !== undefined) {

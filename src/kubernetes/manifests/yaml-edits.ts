@@ -257,7 +257,7 @@ function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** True for a list of objects with names of which none occurs twice. */
+/** Returns true for a list of objects with names of which none occurs twice. */
 function isNamedList(value: unknown): value is readonly Named[] {
   if (!Array.isArray(value) || value.length === 0) return false
   const names = value.map((each: unknown) => (isObject(each) ? each['name'] : undefined))

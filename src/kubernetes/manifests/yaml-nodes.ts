@@ -46,6 +46,7 @@ export interface Place {
   readonly path: readonly Key[]
 }
 
+/** Returns the node at the path. Throws an `UneditableError` if it, or one above, is shared or missing. */
 export function findPlace(yaml: YamlDocument, path: readonly Key[]): Place {
   const root = requireUnshared(yaml, yaml.document.contents, [])
   return path.reduce<Place>((place, key) => findMember(yaml, place, key), {
@@ -56,6 +57,7 @@ export function findPlace(yaml: YamlDocument, path: readonly Key[]): Place {
   })
 }
 
+/** Returns the member of a node. Throws an `UneditableError` if it is shared or missing. */
 export function findMember(yaml: YamlDocument, { node, path: above }: Place, key: Key): Place {
   const path = [...above, key]
   if (isSeq(node)) {
@@ -86,6 +88,7 @@ function requireUnshared(yaml: YamlDocument, value: unknown, path: readonly Key[
   return node
 }
 
+/** Returns the value as a node. Throws an `UneditableError` if it is none. */
 export function asNode(value: unknown): Node {
   if (!isNode(value)) throw new UneditableError('a value is missing in the document')
   return value
@@ -113,11 +116,12 @@ export function contentEnd(node: Node): number {
   return contentEnd(asNode(last?.value ?? last?.key))
 }
 
-/** True for a collection in brackets or braces. */
+/** Returns true for a collection in brackets or braces. */
 export function isFlow(node: Node | undefined): boolean {
   return (isMap(node) || isSeq(node)) && node.flow === true
 }
 
+/** Returns true for a text in double or single quotes. */
 export function isQuoted(node: Node): boolean {
   return isScalar(node) && (node.type === 'QUOTE_DOUBLE' || node.type === 'QUOTE_SINGLE')
 }

@@ -51,7 +51,7 @@ export function createNamespaceSearch(options: DiscoveryOptions): FindNamespaces
   }
 }
 
-/** The namespaces of process 1, which is the node's where its processes are visible, and of this process. */
+/** Returns the namespaces of process 1, which is the node's where its processes are visible, and of this process. */
 async function readOwnNamespaces(procDirectory: string): Promise<Set<string>> {
   const ids = ['1', 'self'].map(async (process) => {
     try {
@@ -82,7 +82,8 @@ async function* openRuntimeNamespaces(directory: string): AsyncGenerator<Opened>
 }
 
 /**
- * A process can end and its number be used again, so its cgroup is read again after its namespace was opened.
+ * Opens the namespaces of the pod's processes, each once. A process can end and its number be used again, so its
+ * cgroup is read again after its namespace was opened.
  * A process may also have left the pod's namespace: the caller compares the addresses. The files are read
  * synchronously: a node has a thousand processes, and each asynchronous call costs several times the read.
  */
@@ -128,7 +129,7 @@ async function openIfPresent(path: string): Promise<FileHandle | undefined> {
   }
 }
 
-/** The pod or the process has ended in the meantime. */
+/** Returns true if the pod or the process has ended in the meantime. */
 function isGone(error: unknown): boolean {
   return ['ENOENT', 'ESRCH', 'EINVAL'].includes(errorCode(error) ?? '')
 }

@@ -26,8 +26,8 @@ interface Entry {
   pod: RoutedPod
   /** While it is not routed: since when. */
   pendingSince: number
-  /** What is in force; another address, or a sidecar that has started or restarted, needs another attempt. */
-  done: string | undefined
+  /** What the pod was routed for; undefined if it is not routed. Another state needs another attempt. */
+  routedState: string | undefined
   isRunning: boolean
   failures: number
   retry: NodeJS.Timeout | undefined
@@ -51,7 +51,7 @@ export function createReconciler({ route, onRouted, onFailure }: ReconcilerOptio
     const entry = entries.get(pod.uid) ?? {
       pod,
       pendingSince: performance.now(),
-      done: undefined,
+      routedState: undefined,
       isRunning: false,
       failures: 0,
       retry: undefined,
@@ -62,7 +62,12 @@ export function createReconciler({ route, onRouted, onFailure }: ReconcilerOptio
   }
 
   function enqueue(entry: Entry): void {
-    if (entry.isRunning || queue.includes(entry) || entry.done === stateOf(entry.pod)) return
+    if (
+      entry.isRunning ||
+      queue.includes(entry) ||
+      entry.routedState === formatRoutingState(entry.pod)
+    )
+      return
     queue.push(entry)
     startNext()
   }
@@ -85,13 +90,13 @@ export function createReconciler({ route, onRouted, onFailure }: ReconcilerOptio
     try {
       await route(pod)
       entry.failures = 0
-      if (entry.done === undefined) onRouted(pod, performance.now() - entry.pendingSince)
-      entry.done = stateOf(pod)
+      if (entry.routedState === undefined) onRouted(pod, performance.now() - entry.pendingSince)
+      entry.routedState = formatRoutingState(pod)
     } catch (error) {
       // A pod that has ended in the meantime is no failure.
       if (entries.get(pod.uid) !== entry) return
-      if (entry.done !== undefined) entry.pendingSince = performance.now()
-      entry.done = undefined
+      if (entry.routedState !== undefined) entry.pendingSince = performance.now()
+      entry.routedState = undefined
       entry.failures += 1
       onFailure(pod, error)
       entry.retry = setTimeout(() => {
@@ -121,12 +126,14 @@ export function createReconciler({ route, onRouted, onFailure }: ReconcilerOptio
       for (const uid of entries.keys()) if (!uids.has(uid)) onDeleted(uid)
     },
     counts: () => {
-      const routed = [...entries.values()].filter(({ done }) => done !== undefined).length
+      const routed = [...entries.values()].filter(
+        ({ routedState }) => routedState !== undefined,
+      ).length
       return { routed, pending: entries.size - routed }
     },
     longestPendingMs: () => {
       const now = performance.now()
-      const pending = [...entries.values()].filter(({ done }) => done === undefined)
+      const pending = [...entries.values()].filter(({ routedState }) => routedState === undefined)
       return Math.max(0, ...pending.map(({ pendingSince }) => now - pendingSince))
     },
     close: () => {
@@ -135,7 +142,7 @@ export function createReconciler({ route, onRouted, onFailure }: ReconcilerOptio
   }
 }
 
-/** A sandbox that is made again has other addresses, or at least a sidecar that starts again. */
-function stateOf({ addresses, port, isSidecarStarted }: RoutedPod): string {
+/** Formats what routing depends on: a new sandbox has other addresses, or at least a sidecar that starts again. */
+function formatRoutingState({ addresses, port, isSidecarStarted }: RoutedPod): string {
   return [...addresses, port, isSidecarStarted].join(' ')
 }

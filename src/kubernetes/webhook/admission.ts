@@ -123,7 +123,7 @@ function parseSubject(body: unknown) {
   }
 }
 
-/** The API server calls webhooks before it validates names, so a name may be any text. */
+/** Returns the name for the log: the API server calls webhooks before it validates names, so it may be any text. */
 function toPrintable(name: string): string {
   return isDnsSubdomain(name.replace(/-$/, '')) ? name : scrubAndTruncate(name, 253)
 }

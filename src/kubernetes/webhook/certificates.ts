@@ -95,7 +95,7 @@ async function createCertificate(
   return { certPem, keyPem, caPem }
 }
 
-/** True if it is for these names, has its key and its CA, and is not yet due for rotation. */
+/** Returns true if it is for these names, has its key and its CA, and is not yet due for rotation. */
 function isValid(
   { certPem, keyPem, caPem }: CertificateMaterial,
   { names, lifetimeMs, now = Date.now }: CertificateOptions,

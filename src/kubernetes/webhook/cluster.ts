@@ -224,7 +224,7 @@ async function publishCa(
 /** The API server ends the watch after this many seconds. */
 const WATCH_SECONDS = 10
 
-/** The event is not parsed: whatever comes, the configuration is read again. */
+/** Waits for an event or the end of the watch. Events are not parsed: the configuration is read again after any. */
 async function waitForChange(get: Get, name: string, resourceVersion: string): Promise<void> {
   const query = new URLSearchParams({
     watch: 'true',

@@ -61,7 +61,7 @@ export function migrateFromAadPodIdentity(
   }
 }
 
-/** True for MIC and NMI with --forceNamespaced or FORCENAMESPACED=true. */
+/** Returns true for MIC and NMI with --forceNamespaced or FORCENAMESPACED=true. */
 function isForcedNamespaced({ template }: WorkloadObject): boolean {
   return allContainers(template).some((container) => {
     const words = [container['command'], container['args']].flat()

@@ -40,7 +40,7 @@ export function migrateFromAzureWorkloadIdentity(
   }
 }
 
-/** The webhook of azure-workload-identity treats any value of the annotation as true. */
+/** Returns true if the workload has the proxy: its webhook treats any value of the annotation as true. */
 function usesProxy({ template }: WorkloadObject): boolean {
   return (
     template.metadata?.annotations?.[INJECT_PROXY] !== undefined ||
@@ -80,7 +80,7 @@ function replaceProxy(workload: WorkloadObject) {
   ])
 }
 
-/** The webhook of azure-workload-identity has a default tenant; injection has that of the ServiceAccount. */
+/** Adds the tenant: the webhook of azure-workload-identity has a default, injection that of the ServiceAccount. */
 function addTenant(account: ServiceAccountObject, tenantId = 'TENANT_ID'): Change[] {
   if (account.annotations[TENANT_ID] !== undefined) return []
   return [

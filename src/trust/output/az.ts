@@ -110,7 +110,7 @@ function formatApplicationWrite(credential: PlannedCredential, target: readonly 
   ])
 }
 
-/** A comment: only the user knows whether the input had every workload of the cluster. */
+/** Returns a comment: only the user knows whether the input had every workload of the cluster. */
 function formatExtra(
   { name, subject }: ExistingCredential,
   { kind }: PlannedIdentity,

@@ -57,7 +57,7 @@ export function findResourceId({ id }: PlannedIdentity): string | undefined {
   return id && formatManagedIdentityId(id)
 }
 
-/** The identities of the output: one that would be over Azure's limit is left out. */
+/** Returns the identities of the output: one that would be over Azure's limit is left out. */
 export function selectWritable(identities: readonly PlannedIdentity[]): readonly PlannedIdentity[] {
   return identities.filter(({ isOverLimit }) => !isOverLimit)
 }

@@ -260,7 +260,7 @@ test.each<[string, object, string, RegExp]>([
     /capability NET_ADMIN/,
   ],
   ['waits for the sidecar', { state: RUNNING }, 'not_checked', /waits for the sidecar/],
-  ['has ended well', {}, 'ok', /ended well/],
+  ['has completed', {}, 'ok', /has completed/],
 ])('tells that the redirect %s', async (_, redirect, status, expected) => {
   const { report } = await check([
     { call: GET, stdout: clusterPod({ mode: 'loopback', redirect }) },
