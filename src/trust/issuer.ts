@@ -1,4 +1,5 @@
 /** Checks the issuer and the audience of a cluster's tokens. */
+import { namesFileForAz } from '../lib/az-files.ts'
 
 export const ENABLE_OIDC_ISSUER =
   'az aks update --resource-group RESOURCE_GROUP --name CLUSTER --enable-oidc-issuer'
@@ -16,6 +17,9 @@ export function findIssuerProblem(issuer: string): string | undefined {
     return `the issuer must be an https:// URL without a query, not ${text}`
   }
   if (url.username !== '' || url.password !== '') return 'the issuer must have no user and password'
+  if (namesFileForAz(issuer)) {
+    return `the issuer must have no =@, not ${text}: the Azure CLI would replace it by the content of a file`
+  }
   if (issuer.length > MAX_LENGTH) return `the issuer has more than ${MAX_LENGTH} characters`
   if (isInternalIssuer(issuer)) {
     return `Entra ID cannot reach the issuer ${text}, which is internal to the cluster. Fix: ${PUBLIC_ISSUER_FIX}`

@@ -5,6 +5,7 @@ test.each([
   'https://westeurope.oic.prod-aks.azure.com/tenant/cluster/',
   'https://oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLE',
   'https://issuer.example',
+  'https://issuer.example/a=b@c',
 ])('accepts %s', (issuer) => {
   expect(findIssuerProblem(issuer)).toBeUndefined()
 })
@@ -14,6 +15,7 @@ test.each([
   ['issuer.example', 'https://'],
   ['https://issuer.example/?a=b', 'query'],
   ['https://issuer.example/ ', 'https://'],
+  ['https://issuer.example/=@/etc/passwd', 'the Azure CLI'],
   ['https://user:pass@issuer.example/', 'no user'],
   [`https://issuer.example/${'a'.repeat(600)}`, '600'],
   ['https://kubernetes.default.svc.cluster.local', 'enable-oidc-issuer'],
