@@ -29,7 +29,7 @@ const document = {
 }
 process.stdout.write(`${JSON.stringify(document, undefined, 2)}\n`)
 
-/** A package URL of the type oci names the artifact by its digest, and says beside where it is. */
+/** Describes an image: a package URL of the type oci names it by its digest, and has its repository and tag. */
 function createImage(reference) {
   const [, name, tag, digest] = /^(.+):([^:@/]+)@sha256:([0-9a-f]{64})$/.exec(reference) ?? []
   if (digest === undefined) throw new Error(`${reference} is not of the form IMAGE:TAG@sha256:…`)

@@ -32,7 +32,7 @@ process.stdout.write(
 )
 process.exitCode = offences.length === 0 ? 0 : 1
 
-/** What is wrong with a package's licence, or undefined. */
+/** Returns what is wrong with a package's licence, or undefined. */
 function findOffence({ path, version, license, isBundled }) {
   const [kind, allowed] = isBundled ? ['bundled', BUNDLED] : ['development', DEVELOPMENT]
   const subject = `${path} ${version} (${kind})`

@@ -52,7 +52,7 @@ Install the command line:
 ${images === undefined ? WITHOUT_IMAGES : formatImageSteps(options, images, CHART)}`)
 }
 
-/** A chart's archive is its folder in a tar file; helm also checks it. Returns which program packed it. */
+/** Packs the chart and returns the program that did: helm, which also checks it, or tar. */
 function packChart() {
   const { status } = spawnSync('helm', ['version'], { stdio: 'ignore' })
   if (status === 0) {

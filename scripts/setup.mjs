@@ -14,7 +14,7 @@ if (!isInstalled()) {
 }
 npm(['run', '--silent', 'build'])
 
-/** True when node_modules holds the versions of the lock file. */
+/** Returns true if node_modules holds the versions of the lock file. */
 function isInstalled() {
   if (!existsSync(installed)) return false
   const wanted = readPackages(resolve(root, 'package-lock.json'))

@@ -2,7 +2,7 @@
 import { LineCounter } from 'yaml'
 import * as z from 'zod/mini'
 import { type IdentityEntry, parseIdentities } from '../config/identities-file.ts'
-import { parsePod, type Pod, serviceAccountName } from '../kubernetes/injector/pod.ts'
+import { parsePod, type Pod, getServiceAccountName } from '../kubernetes/injector/pod.ts'
 import {
   findTemplateSyntax,
   locateError,
@@ -12,7 +12,7 @@ import type { ManifestFile } from '../kubernetes/manifests/edit-manifests.ts'
 import { parseJsonObject } from '../lib/json.ts'
 import { isDnsLabel, isDnsSubdomain } from '../lib/kubernetes-names.ts'
 import {
-  apiGroup,
+  getApiGroup,
   findObjects,
   formatPathFlags,
   readWorkloads,
@@ -76,7 +76,7 @@ export function formatObject(
 
 /** Returns the name of the ServiceAccount that the workload's pods have. */
 export function findAccountName({ template }: WorkloadObject): string {
-  return serviceAccountName(template.spec)
+  return getServiceAccountName(template.spec)
 }
 
 const withDefault = z.catch
@@ -160,7 +160,7 @@ export async function readClusterObjects(
         .map(({ metadata }) => metadata.name ?? ''),
     ),
     podIdentities: located
-      .filter(({ object }) => apiGroup(object) === 'aadpodidentity.k8s.io')
+      .filter(({ object }) => getApiGroup(object) === 'aadpodidentity.k8s.io')
       .map(({ object, ...own }) => ({
         ...own,
         kind: object.kind,
@@ -239,7 +239,7 @@ function isRelevant(object: ParsedObject): boolean {
   return (
     kind === 'ServiceAccount' ||
     (kind === 'ConfigMap' && 'identities.yaml' in data) ||
-    apiGroup(object) === 'aadpodidentity.k8s.io' ||
+    getApiGroup(object) === 'aadpodidentity.k8s.io' ||
     object.workloads.length > 0
   )
 }

@@ -180,7 +180,7 @@ function compare(
   const ofSubject = existing.filter((each) => each.subject === subject)
   const found =
     ofSubject.find((each) => each.issuer === issuer) ??
-    ofSubject.find((each) => withoutSlash(each.issuer) === withoutSlash(issuer))
+    ofSubject.find((each) => removeSlash(each.issuer) === removeSlash(issuer))
   if (found === undefined) return { ...planned, name, state: 'missing' }
   const isSame = found.issuer === issuer && found.audiences.join('\n') === audience
   return isSame
@@ -188,7 +188,7 @@ function compare(
     : { ...planned, name: found.name, state: 'different', existing: found }
 }
 
-const withoutSlash = (url: string) => url.replace(/\/$/, '')
+const removeSlash = (url: string) => url.replace(/\/$/, '')
 
 function explainLimit(kind: IdentityKind, count: number): string {
   const fix =

@@ -92,7 +92,7 @@ function findNamedToken(pod: Pod, tokens: TokenPaths): Location | undefined {
     const file = getLiteralValue(findVariable(container, 'AZURE_FEDERATED_TOKEN_FILE'))
     const mount = file === undefined ? undefined : findMount(container, file)
     if (file === undefined || mount === undefined) continue
-    const path = pathInVolume(file, mount)
+    const path = findPathInVolume(file, mount)
     if (tokens.get(mount.name)?.has(path) !== true) continue
     return isReadableAsMounted(mount) ? { file, mount } : mountWhole(mount.name, path)
   }
@@ -157,12 +157,12 @@ function findMount({ volumeMounts }: Container, file: string): VolumeMount | und
 }
 
 function isWithin(path: string, directory: string): boolean {
-  return withSlash(path).startsWith(withSlash(directory))
+  return addSlash(path).startsWith(addSlash(directory))
 }
 
-const withSlash = (path: string) => posix.normalize(`${path}/`)
+const addSlash = (path: string) => posix.normalize(`${path}/`)
 
-function pathInVolume(file: string, { mountPath, subPath }: VolumeMount): string {
+function findPathInVolume(file: string, { mountPath, subPath }: VolumeMount): string {
   return posix.join(subPath ?? '', posix.relative(mountPath, file))
 }
 

@@ -120,7 +120,7 @@ export function isInjected({ name }: Container): boolean {
  * Returns the name of the pod's ServiceAccount: `default` if it names none. The API server still reads
  * the deprecated `serviceAccount` if `serviceAccountName` is absent.
  */
-export function serviceAccountName(spec: {
+export function getServiceAccountName(spec: {
   readonly serviceAccountName?: unknown
   readonly serviceAccount?: unknown
 }): string {

@@ -15,7 +15,7 @@ import {
   isWindows,
   getLiteralValue,
   type Pod,
-  serviceAccountName,
+  getServiceAccountName,
 } from './pod.ts'
 import type { Plan } from './plan.ts'
 import { findResourceProblems } from './resources.ts'
@@ -208,7 +208,7 @@ const tenant: Check = ({ spec }, { sidecarEnv }) =>
   sidecarEnv.some(({ name }) => name === 'AZURE_TENANT_ID')
     ? []
     : [
-        `no tenant id. Fix: annotate the ServiceAccount ${serviceAccountName(spec)} with azure.workload.identity/tenant-id (wimds inject reads it from its input, same namespace), or give --tenant-id`,
+        `no tenant id. Fix: annotate the ServiceAccount ${getServiceAccountName(spec)} with azure.workload.identity/tenant-id (wimds inject reads it from its input, same namespace), or give --tenant-id`,
       ]
 
 /** Rejected here, since the sidecar would not start. */
@@ -217,7 +217,7 @@ const sidecarSettings: Check = ({ spec }, { sidecarEnv }) =>
     const annotation = ACCOUNT_ANNOTATIONS.get(problem.name)
     return annotation === undefined
       ? `the sidecar would not start with ${formatSettingProblem(problem)}`
-      : `the annotation ${annotation} of the ServiceAccount ${serviceAccountName(spec)} ${problem.reason}. Fix: correct the annotation`
+      : `the annotation ${annotation} of the ServiceAccount ${getServiceAccountName(spec)} ${problem.reason}. Fix: correct the annotation`
   })
 
 /** The annotation with the value of a variable, by the variable's name; the flags that override it are validated. */

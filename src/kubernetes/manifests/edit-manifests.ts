@@ -14,7 +14,7 @@ import {
   readData,
   getOffset,
 } from './documents.ts'
-import { applyEdits, lineEnd, type TextEdit } from './text-edits.ts'
+import { applyEdits, findLineEnd, type TextEdit } from './text-edits.ts'
 import {
   findObjects,
   findServiceAccounts,
@@ -316,7 +316,7 @@ function verifyEdits(
 ): boolean {
   const [from, , last] = document.range ?? [0, 0, source.length]
   // If the last value is empty, the line break is not in the document's range.
-  const to = source[last - 1] === '\n' ? last : lineEnd(source, last)
+  const to = source[last - 1] === '\n' ? last : findLineEnd(source, last)
   const shifted = edits.map(({ start, end, text }) => ({
     start: start - from,
     end: end - from,

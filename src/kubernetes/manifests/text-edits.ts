@@ -27,12 +27,12 @@ export function indent(text: string, columns: number): string {
 }
 
 /** Returns the offset of the first character of the line. */
-export function lineStart(source: string, offset: number): number {
+export function findLineStart(source: string, offset: number): number {
   return source.lastIndexOf('\n', offset - 1) + 1
 }
 
 /** Returns the offset after the line's line break, or the end of the text. */
-export function lineEnd(source: string, offset: number): number {
+export function findLineEnd(source: string, offset: number): number {
   const end = source.indexOf('\n', offset)
   return end === -1 ? source.length : end + 1
 }
@@ -53,7 +53,7 @@ export function addToFlow(
     .map(({ key, value }) => (key === undefined ? '' : `${JSON.stringify(key)}: `) + print(value))
     .join(`,${separator}`)
   if (index > 0) {
-    const start = flowItemEnd(node.items[index - 1])
+    const start = findFlowItemEnd(node.items[index - 1])
     return { start, end: start, text: `,${separator}${list}` }
   }
   const comma = node.items.length > 0 ? ',' : ''
@@ -76,12 +76,12 @@ export function removeFromFlow(
   const others = [...removed]
     .filter((index) => index > firstKept)
     .map((index) => ({
-      start: flowItemEnd(node.items[index - 1]),
-      end: flowItemEnd(node.items[index]),
+      start: findFlowItemEnd(node.items[index - 1]),
+      end: findFlowItemEnd(node.items[index]),
       text: '',
     }))
   if (firstKept <= 0) return others
-  const comma = source.indexOf(',', flowItemEnd(node.items[firstKept - 1]))
+  const comma = source.indexOf(',', findFlowItemEnd(node.items[firstKept - 1]))
   const end = source[comma + 1] === ' ' ? comma + 2 : comma + 1
   return [{ start: getRange(node)[0] + 1, end, text: '' }, ...others]
 }
@@ -94,23 +94,23 @@ interface FlowLayout {
 
 function findFlowLayout(source: string, node: YAMLMap | YAMLSeq): FlowLayout {
   const [open] = getRange(node)
-  const first = flowItemStart(node.items[0])
+  const first = findFlowItemStart(node.items[0])
   const isOnOneLine = first === undefined || !source.slice(open, first).includes('\n')
   if (isOnOneLine) return { separator: ' ', print: (value) => JSON.stringify(value) }
-  const column = first - lineStart(source, first)
-  const outer = lineStart(source, open)
+  const column = first - findLineStart(source, first)
+  const outer = findLineStart(source, open)
   const step = column - (/^ */.exec(source.slice(outer))?.[0].length ?? 0)
-  const separator = `\n${source.slice(lineStart(source, first), first)}`
+  const separator = `\n${source.slice(findLineStart(source, first), first)}`
   const print = (value: unknown) =>
     JSON.stringify(value, null, Math.max(step, 1)).replaceAll('\n', separator)
   return { separator, print }
 }
 
-function flowItemStart(item: unknown): number | undefined {
+function findFlowItemStart(item: unknown): number | undefined {
   const node = isPair(item) ? item.key : item
   return isNode(node) ? getRange(node)[0] : undefined
 }
 
-function flowItemEnd(item: unknown): number {
+function findFlowItemEnd(item: unknown): number {
   return getRange(asNode(isPair(item) ? (item.value ?? item.key) : item))[1]
 }

@@ -1,7 +1,7 @@
 /** Finds the workloads with a pod template, and the ServiceAccounts, of a manifest. */
 import * as z from 'zod/mini'
 import type { ServiceAccountAnnotations } from '../injector/plan.ts'
-import { formatIssue, serviceAccountName, WITH_INPUT } from '../injector/pod.ts'
+import { formatIssue, getServiceAccountName, WITH_INPUT } from '../injector/pod.ts'
 import type { Key } from './yaml-nodes.ts'
 
 export interface Workload {
@@ -73,7 +73,7 @@ export function readWorkloads(
       namespace: metadata?.namespace ?? undefined,
       path: [...path, ...templatePath],
       template,
-      serviceAccountName: accountName(template),
+      serviceAccountName: readAccountName(template),
       problems: parsed.success ? [] : parsed.error.issues.map(formatIssue),
     }
   })
@@ -103,7 +103,7 @@ function findTemplatePaths(
   object: KubernetesObject,
   templatePaths: readonly TemplatePath[],
 ): (readonly Key[])[] | undefined {
-  const group = apiGroup(object)
+  const group = getApiGroup(object)
   const known = TEMPLATE_PATHS[`${group}/${object.kind}`]
   if (known !== undefined) return [known]
   const given = [ROLLOUT, ...templatePaths].filter(
@@ -131,7 +131,7 @@ const MAX_DEPTH = 8
 
 /** Returns the flag for each pod template that an object of an unknown kind seems to have. */
 export function formatPathFlags(object: KubernetesObject): string[] {
-  const group = apiGroup(object)
+  const group = getApiGroup(object)
   const kind = group === '' ? object.kind : `${object.kind}.${group}`
   return findTemplateKeys(object).map((keys) => `--path ${kind}=${keys.join('.')}`)
 }
@@ -180,13 +180,13 @@ export function findObjects(document: unknown, path: readonly Key[]): LocatedObj
 }
 
 /** Returns the API group: the part before the slash; empty for the core group. */
-export function apiGroup({ apiVersion }: KubernetesObject): string {
+export function getApiGroup({ apiVersion }: KubernetesObject): string {
   return apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : ''
 }
 
-function accountName(template: unknown): string {
+function readAccountName(template: unknown): string {
   const spec = member(template, 'spec')
-  return serviceAccountName({
+  return getServiceAccountName({
     serviceAccountName: member(spec, 'serviceAccountName'),
     serviceAccount: member(spec, 'serviceAccount'),
   })

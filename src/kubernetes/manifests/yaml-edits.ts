@@ -7,15 +7,15 @@ import { isMap, isSeq, type Node, stringify, type YAMLMap, type YAMLSeq } from '
 import {
   addToFlow,
   indent,
-  lineEnd,
-  lineStart,
+  findLineEnd,
+  findLineStart,
   removeFromFlow,
   type TextEdit,
 } from './text-edits.ts'
 import {
   asNode,
   getColumn,
-  contentEnd,
+  findContentEnd,
   findMember,
   findPlace,
   isFlow,
@@ -109,7 +109,7 @@ export function findEdits(
       )
     }
     const text = indent(print(Object.fromEntries(members)), getColumn(node))
-    return insertLines(afterContent(contentEnd(node), getColumn(node)), text)
+    return insertLines(skipContent(findContentEnd(node), getColumn(node)), text)
   }
 
   function addElements(
@@ -129,8 +129,8 @@ export function findEdits(
     const text = indent(print(elements), getColumn(node))
     const at =
       index === 0
-        ? afterKey(key)
-        : afterContent(contentEnd(asNode(node.items[index - 1])), getColumn(node) + 1)
+        ? skipKey(key)
+        : skipContent(findContentEnd(asNode(node.items[index - 1])), getColumn(node) + 1)
     return insertLines(at, text)
   }
 
@@ -144,26 +144,26 @@ export function findEdits(
       // The first member of a list's element is in the line of the dash.
       return isAfterDash(start) && next !== undefined
         ? { start, end: getRange(asNode(next.key))[0], text: '' }
-        : removeLines(start, contentEnd(node), /^[ ]*$/)
+        : removeLines(start, findContentEnd(node), /^[ ]*$/)
     })
   }
 
   function isAfterDash(offset: number): boolean {
-    return /^[ ]*-[ -]*$/.test(source.slice(lineStart(source, offset), offset))
+    return /^[ ]*-[ -]*$/.test(source.slice(findLineStart(source, offset), offset))
   }
 
   function removeElement(node: YAMLSeq, index: number): TextEdit {
     const item = asNode(node.items[index])
-    return removeLines(getRange(item)[0], contentEnd(item), /^[ ]*-[ ]*$/)
+    return removeLines(getRange(item)[0], findContentEnd(item), /^[ ]*-[ ]*$/)
   }
 
   /** Removes whole lines. Only text that `prefix` matches may precede the offset in its line. */
   function removeLines(start: number, end: number, prefix: RegExp): TextEdit {
-    const from = lineStart(source, start)
+    const from = findLineStart(source, start)
     if (!prefix.test(source.slice(from, start))) {
       throw new UneditableError(`${quoteLine(source, start)} cannot be removed`)
     }
-    return { start: from, end: source[end - 1] === '\n' ? end : endOfLine(end), text: '' }
+    return { start: from, end: source[end - 1] === '\n' ? end : requireLineEnd(end), text: '' }
   }
 
   function replaceValue({ node, key, parent }: Place, value: unknown): TextEdit[] {
@@ -173,13 +173,13 @@ export function findEdits(
       return fillValue(parent, key, start, end, value)
     }
     if (isFlow(node) || isQuoted(node)) return [{ start, end, text: JSON.stringify(value) }]
-    const last = contentEnd(node)
+    const last = findContentEnd(node)
     const contentStop = source[last - 1] === '\n' ? last - 1 : last
     if (isEmptyCollection(value) && key !== undefined) {
       const colon = source.indexOf(':', getRange(key)[1])
       return [{ start: colon + 1, end: contentStop, text: ` ${JSON.stringify(value)}` }]
     }
-    const column = start - lineStart(source, start)
+    const column = start - findLineStart(source, start)
     return [{ start, end: contentStop, text: indent(print(value), column).trim() }]
   }
 
@@ -196,7 +196,7 @@ export function findEdits(
     const colon = source.indexOf(':', getRange(key)[1])
     // Without a value the blank after the colon stays: a comment needs it.
     const cleared = start === end ? [] : [{ start: Math.min(start, colon + 1), end, text: '' }]
-    return [...cleared, insertLines(endOfLine(end), indent(print(value), column))]
+    return [...cleared, insertLines(requireLineEnd(end), indent(print(value), column))]
   }
 
   /** Prints YAML that parsers of YAML 1.1, such as kubectl's, read the same way. */
@@ -215,24 +215,24 @@ export function findEdits(
   }
 
   /** Returns the offset after the line in which the content ends, and after the comments that belong to it. */
-  function afterContent(end: number, column: number): number {
-    let at = end > 0 && source[end - 1] === '\n' ? end : endOfLine(end)
-    while (/^ *#/.test(source.slice(at, lineEnd(source, at)))) {
+  function skipContent(end: number, column: number): number {
+    let at = end > 0 && source[end - 1] === '\n' ? end : requireLineEnd(end)
+    while (/^ *#/.test(source.slice(at, findLineEnd(source, at)))) {
       if (source.indexOf('#', at) - at < column) break
-      at = lineEnd(source, at)
+      at = findLineEnd(source, at)
     }
     return at
   }
 
   /** Returns the offset after the line of a list's key: before the comments of its first element. */
-  function afterKey(key: Node | undefined): number {
+  function skipKey(key: Node | undefined): number {
     if (key === undefined) throw new UneditableError('a list has no key')
-    return endOfLine(source.indexOf(':', getRange(key)[1]) + 1)
+    return requireLineEnd(source.indexOf(':', getRange(key)[1]) + 1)
   }
 
-  /** Returns the end of the line. Only blanks and a comment may follow the offset in it. */
-  function endOfLine(offset: number): number {
-    const end = lineEnd(source, offset)
+  /** Returns the end of the line. Throws an `UneditableError` if more than blanks and a comment follow the offset. */
+  function requireLineEnd(offset: number): number {
+    const end = findLineEnd(source, offset)
     if (!/^[ \t]*(?:#.*)?\r?\n?$/.test(source.slice(offset, end))) {
       throw new UneditableError(`nothing can be added after ${quoteLine(source, offset)}`)
     }
@@ -301,5 +301,7 @@ function isEmptyText(text: string): boolean {
 }
 
 function quoteLine(source: string, offset: number): string {
-  return JSON.stringify(source.slice(lineStart(source, offset), lineEnd(source, offset)).trim())
+  return JSON.stringify(
+    source.slice(findLineStart(source, offset), findLineEnd(source, offset)).trim(),
+  )
 }

@@ -108,12 +108,12 @@ export function getColumn(node: YAMLMap | YAMLSeq): number {
 }
 
 /** Returns the offset after the node's last character, without the comments that follow. */
-export function contentEnd(node: Node): number {
+export function findContentEnd(node: Node): number {
   if (isFlow(node) || isScalar(node) || isAlias(node)) return getRange(node)[1]
-  if (isSeq(node)) return contentEnd(asNode(node.items.at(-1)))
+  if (isSeq(node)) return findContentEnd(asNode(node.items.at(-1)))
   if (!isMap(node)) throw new UneditableError('a node is of an unknown kind')
   const last = node.items.at(-1)
-  return contentEnd(asNode(last?.value ?? last?.key))
+  return findContentEnd(asNode(last?.value ?? last?.key))
 }
 
 /** Returns true for a collection in brackets or braces. */

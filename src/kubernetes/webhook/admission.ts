@@ -6,7 +6,7 @@ import { scrub, scrubAndTruncate } from '../../secret.ts'
 import { TENANT_ID } from '../injector/annotations.ts'
 import { inject, type Injection } from '../injector/inject.ts'
 import type { ServiceAccountAnnotations } from '../injector/plan.ts'
-import { serviceAccountName } from '../injector/pod.ts'
+import { getServiceAccountName } from '../injector/pod.ts'
 import type { InjectionSettings } from '../injector/settings.ts'
 import { MalformedReview, Overloaded, type ReadReview } from './review-queue.ts'
 import type { ServiceAccountLookup, ServiceAccountResult } from './service-accounts.ts'
@@ -118,7 +118,7 @@ function parseSubject(body: unknown) {
     uid,
     isNewPod: kind.group === '' && kind.kind === 'Pod' && operation === 'CREATE',
     namespace,
-    name: serviceAccountName(PodAccount.safeParse(object).data?.spec ?? {}),
+    name: getServiceAccountName(PodAccount.safeParse(object).data?.spec ?? {}),
     subject: { namespace: toPrintable(namespace), pod: toPrintable(name || generateName || '') },
   }
 }

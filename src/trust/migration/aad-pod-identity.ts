@@ -13,7 +13,7 @@ import { editWorkload } from './edit-workload.ts'
 import {
   BINDING_LABEL,
   chooseAccounts,
-  configMapName,
+  formatConfigMapName,
   createAccounts,
   type Match,
   type PodIdentityOptions,
@@ -111,7 +111,7 @@ function migrateWorkload(match: Match, accounts: ReadonlyMap<Match, string>) {
     removeLabel: BINDING_LABEL,
     addAnnotations: {
       'wimds.io/inject': 'true',
-      ...(identities.length > 1 && { 'wimds.io/config-map': configMapName(account) }),
+      ...(identities.length > 1 && { 'wimds.io/config-map': formatConfigMapName(account) }),
     },
     ...(isMoved && { serviceAccountName: account }),
   }

@@ -32,7 +32,7 @@ export interface Match {
 }
 
 /** Formats the set of identities of a match, to compare it. */
-function identityKey({ identities }: Match): string {
+function formatIdentityKey({ identities }: Match): string {
   return identities.map(({ known }) => known.clientId).join()
 }
 
@@ -54,9 +54,9 @@ export function chooseAccounts(
         (each) =>
           each.workload.namespace === workload.namespace && findAccountName(each.workload) === own,
       )
-      const isShared = others.some((each) => identityKey(each) !== identityKey(match))
+      const isShared = others.some((each) => formatIdentityKey(each) !== formatIdentityKey(match))
       if (own !== 'default' && !isShared) return [match, own]
-      const key = `${workload.namespace} ${identityKey(match)}`
+      const key = `${workload.namespace} ${formatIdentityKey(match)}`
       const known = created.get(key)
       if (known !== undefined) return [match, known]
       const [first, ...more] = identities
@@ -82,7 +82,7 @@ function findFreeName(wanted: string, namespace: string, taken: Set<string>): st
 }
 
 /** Returns the name of the ConfigMap with the identities file of an account. */
-export const configMapName = (account: string) => `${account}-identities`
+export const formatConfigMapName = (account: string) => `${account}-identities`
 
 interface CreatedAccounts {
   readonly changes: readonly Change[]
@@ -122,7 +122,7 @@ export function createAccounts(
     if (isNew || more.length === 0)
       changes.set(object, describeAccount(object, own, isNew, annotations))
     if (more.length === 0) continue
-    const name = configMapName(own.name)
+    const name = formatConfigMapName(own.name)
     const label = formatObject('ConfigMap', { ...own, name })
     const entries = identities.map((each) => createEntry(each, options))
     configMaps.set(label, { namespace: own.namespace, name, entries })
