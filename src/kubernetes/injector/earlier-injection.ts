@@ -18,6 +18,7 @@ import {
  * Returns the pod without the containers, volumes and variables of an earlier injection, which the
  * annotation `wimds.io/injected` records. Returns a pod without that annotation unchanged.
  *
+ * Endpoint variables are removed if the mode was env: in the others they are the author's.
  * NO_PROXY stays extended: the injector cannot tell its hosts from those of the author.
  */
 export function removeInjection(pod: Pod): Pod {
@@ -30,7 +31,7 @@ export function removeInjection(pod: Pod): Pod {
   const [address] =
     getLiteralValue(sidecar && findVariable(sidecar, 'WIMDS_LISTEN'))?.split(',') ?? []
   const variables =
-    sidecar === undefined || address === undefined
+    mode !== 'env' || sidecar === undefined || address === undefined
       ? []
       : createEndpointVariables(address, findVariable(sidecar, 'WIMDS_IDENTITY_HEADER'))
   const added = new Set(variables.map((entry) => JSON.stringify(entry)))

@@ -40,6 +40,23 @@ test.each<[string, Record<string, string>, Record<string, string>]>([
   )
 })
 
+test.each(['loopback', 'nft', 'node'])(
+  'in mode %s it keeps the endpoint variables of its author, which injection adds in mode env alone',
+  (mode) => {
+    const secretKeyRef = { name: 'header', key: 'identity-header' }
+    const env = [
+      { name: 'AZURE_POD_IDENTITY_AUTHORITY_HOST', value: 'http://127.0.0.1:8000' },
+      { name: 'IDENTITY_ENDPOINT', value: 'http://127.0.0.1:8000/msi/token' },
+      { name: 'IDENTITY_HEADER', valueFrom: { secretKeyRef } },
+    ]
+    const annotations = { 'wimds.io/mode': mode, 'wimds.io/identity-header-secret': 'header' }
+    const own = { ...pod(annotations), spec: { containers: [{ ...APP, env }] } }
+    const once = injected(own)
+    expect(containerOf(once, 'app').env).toEqual(expect.arrayContaining(env))
+    expect(injected(once)).toEqual(once)
+  },
+)
+
 test('without its ConfigMap it has no volume of that', () => {
   const once = injected(pod({ 'wimds.io/config-map': 'identities' }))
   expect(injected(withAnnotations(once, {}))).toEqual(injected(pod()))
