@@ -212,9 +212,13 @@ const tenant: Check = ({ spec }, { sidecarEnv }) =>
       ]
 
 /** Rejected here, since the sidecar would not start. */
-const sidecarSettings: Check = ({ spec }, { sidecarEnv }) =>
+const sidecarSettings: Check = ({ spec }, { sidecarEnv, token }) =>
   findSettingProblems(sidecarEnv).map((problem) => {
-    const annotation = ACCOUNT_ANNOTATIONS.get(problem.name)
+    // A container's variable is in use if there is neither an annotation nor a flag.
+    const isOfContainer = token.variables.some(
+      (entry) => entry.name === problem.name && sidecarEnv.includes(entry),
+    )
+    const annotation = isOfContainer ? undefined : ACCOUNT_ANNOTATIONS.get(problem.name)
     return annotation === undefined
       ? `the sidecar would not start with ${formatSettingProblem(problem)}`
       : `the annotation ${annotation} of the ServiceAccount ${getServiceAccountName(spec)} ${problem.reason}. Fix: correct the annotation`

@@ -1,7 +1,7 @@
 /** Pods that are rejected, each with its fix, and warnings. */
 import { describe, expect, test } from 'vitest'
 import { inject } from '../../../src/kubernetes/injector/inject.ts'
-import { envOf, injected, reasonsFor, request, settings } from './patched.ts'
+import { envOf, injected, reasonsFor, request, SERVICE_ACCOUNT, settings } from './patched.ts'
 
 const USE = { 'azure.workload.identity/use': 'true' }
 const PROXY = 'azure.workload.identity/inject-proxy-sidecar'
@@ -377,6 +377,15 @@ test.each([
 ])('a pod whose wimds.io/%s its sidecar would not start with is refused', (name, value, reason) => {
   const annotations = { [`wimds.io/${name}`]: value, 'wimds.io/mode': 'nft' }
   expect(reasonsFor(pod({ annotations })).join()).toContain(reason)
+})
+
+test('a client id that a container gives is not blamed on the ServiceAccount', () => {
+  const spec = withVariables({ AZURE_FEDERATED_TOKEN_FILE: '/t', AZURE_CLIENT_ID: 'orders' })
+  const [, ...tenant] = Object.entries(SERVICE_ACCOUNT)
+  const own = { ...request(pod({}, spec)), serviceAccount: Object.fromEntries(tenant) }
+  expect(inject(own)).toMatchObject({
+    reasons: ['the sidecar would not start with AZURE_CLIENT_ID: must be a GUID, not "orders"'],
+  })
 })
 
 test('a variable with $(NAME) is not validated', () => {
