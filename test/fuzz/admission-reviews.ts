@@ -12,7 +12,7 @@ const HOSTILE_NAMES = [
 ].flat()
 
 const names = fc.oneof(
-  { arbitrary: fc.constantFrom('default', 'orders', 'billing.v2'), weight: 4 },
+  { arbitrary: fc.constantFrom('default', 'orders', 'billing-v2'), weight: 4 },
   { arbitrary: fc.constantFrom(...HOSTILE_NAMES), weight: 1 },
 )
 
