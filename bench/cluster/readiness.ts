@@ -58,7 +58,7 @@ function nextMoment(look: number, share: number, earliest: number): number {
   return first + Math.ceil((earliest - first) / LOOK_MS) * LOOK_MS
 }
 
-/** What is left of the kubelet's second in the difference of two medians. */
+/** How much later than the proxy, which takes as many steps: four of fifteen rounds may miss a look that it does not. */
 const NOISE_MS = 250
 
 /** Creates the bar of a kind: with as many steps as the proxy that they replace, pods have to be ready when it is. */
