@@ -1,8 +1,8 @@
 /** The application of the admin port: probes and metrics, and for people on loopback the status. */
 import type { IncomingHttpHeaders } from 'node:http'
-import { isIPv4 } from 'node:net'
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { LOG_LEVELS } from '../config/settings.ts'
+import { isLoopback } from '../lib/hosts.ts'
 import type { StatusPage } from '../status-page/page.ts'
 import type { TrafficSample } from '../telemetry/metrics.ts'
 import type { Exposition } from '../telemetry/prometheus.ts'
@@ -110,10 +110,10 @@ interface Received {
 export function isFromLoopback({ socket, headers }: Received): boolean {
   const peer = unmapIpv4(socket.remoteAddress)
   // `inject` has no local address.
-  const local = unmapIpv4(socket.localAddress ?? peer)
+  const local = socket.localAddress ?? peer
   return (
     (peer === '127.0.0.1' || peer === '::1') &&
-    (local === '::1' || (isIPv4(local) && local.startsWith('127.'))) &&
+    isLoopback(local) &&
     LOOPBACK_HOST.test(headers.host ?? '') &&
     headers['x-forwarded-for'] === undefined &&
     headers['forwarded'] === undefined

@@ -1,6 +1,7 @@
 /** Routes one pod: loads the redirect of mode `loopback` into its network namespace. */
 import { LRUCache } from 'lru-cache'
 import { errorMessage } from '../../lib/describe-error.ts'
+import { isLinkLocal, isLoopback } from '../../lib/hosts.ts'
 import { applyRedirect, applyRestartRule, findRedirectProblem } from '../../redirect/apply.ts'
 import { REDIRECT_DEFAULTS, type RedirectSettings } from '../../redirect/ruleset.ts'
 import type { RunOptions } from '../../redirect/run-tool.ts'
@@ -111,7 +112,7 @@ function hasCommon(some: readonly string[], others: readonly string[]): boolean 
  * the kernel assigns fe80:: as soon as a link is up, and the network plugin the pod's address later.
  */
 function isRoutable(address: string): boolean {
-  return !/^(?:127\.|169\.254\.|::1$|fe[89ab])/.test(address)
+  return !isLoopback(address) && !isLinkLocal(address)
 }
 
 async function routeNamespace(
