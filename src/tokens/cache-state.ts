@@ -49,10 +49,10 @@ const STREAK_RESET_MS = 10 * 60_000
 /** A federated credential may take this long to reach all nodes of Entra ID (E8). */
 const PROPAGATION_MS = 10 * 60_000
 
-/** Returns the time to live of the cached token in milliseconds; 0 without one that is valid. */
-export function tokenTtlMs({ token }: State, clock: Clock): number {
+/** Returns the time to live of the cached token in milliseconds, as `ttlMs` does; 0 without one that is valid. */
+export function tokenTtlMs({ token }: State, clock: Clock, now?: number): number {
   if (token === undefined) return 0
-  const ttl = ttlMs(token, clock)
+  const ttl = ttlMs(token, clock, now)
   return ttl < MIN_TTL_MS ? 0 : ttl
 }
 

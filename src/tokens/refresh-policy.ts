@@ -18,10 +18,11 @@ type Expiry = Pick<AccessToken, 'expiresAt' | 'expiresAtMonotonic'>
 
 /**
  * Returns a token's time to live in milliseconds. The clock that says less decides: a clock that was set
- * back, or stood still while the machine slept, must not make an expired token look valid.
+ * back, or stood still while the machine slept, must not make an expired token look valid. `now` is the monotonic
+ * clock, for a caller that has read it already.
  */
-export function ttlMs(token: Expiry, clock: Clock): number {
-  return computeTtlMs(token, clock.wall(), clock.monotonic())
+export function ttlMs(token: Expiry, clock: Clock, now = clock.monotonic()): number {
+  return computeTtlMs(token, clock.wall(), now)
 }
 
 /** Returns the same as `ttlMs`, for instants that have been read already. */

@@ -126,7 +126,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     if (entry.request.identity !== request.identity) entry.request = toSharedRequest(request)
     const { state } = entry
     const { token } = state
-    const ttl = tokenTtlMs(state, clock)
+    const ttl = tokenTtlMs(state, clock, now)
     if (token === undefined || ttl === 0) return waitForToken(entry, request, signal)
     if (request.bypassCache === true && mayBypassCache(entry, token, now)) {
       onResult('bypass')
