@@ -3,6 +3,7 @@ import { parseAnnotations } from '../../kubernetes/injector/annotations.ts'
 import {
   type EndpointAddress,
   findEndpointAddresses,
+  formatListenAddress,
 } from '../../kubernetes/injector/app-environment.ts'
 import {
   allContainers,
@@ -83,7 +84,7 @@ export function checkAppVariables(
 /** Returns the addresses that the sidecar listens on. */
 function findListenAddresses(sidecar: Container): string[] {
   const listen = getLiteralValue(findVariable(sidecar, 'WIMDS_LISTEN'))
-  return (listen ?? `127.0.0.1:${INJECTION_DEFAULTS.port}`).split(',')
+  return (listen ?? formatListenAddress(INJECTION_DEFAULTS.port)).split(',')
 }
 
 function findConflicts(container: Container, addresses: readonly EndpointAddress[]): string[] {

@@ -102,6 +102,11 @@ export function findEndpointAddresses(
   })
 }
 
+/** Returns the address on which an injected sidecar listens. */
+export function formatListenAddress(port: number): string {
+  return `127.0.0.1:${port}`
+}
+
 /** Returns the origins by which a container of the pod reaches an address that the sidecar listens on. */
 function findOrigins(address: string): string[] {
   const port = address.slice(address.lastIndexOf(':') + 1).trim()
@@ -146,8 +151,8 @@ export function findEndpointSwitches(
 ): EndpointSwitch[] {
   const find = (name: string) => variables.find((entry) => entry.name === name)
   const ofSidecar = new Set(
-    findEndpointAddresses(container, [`127.0.0.1:${port}`], 'env').flatMap(({ name, isSidecar }) =>
-      isSidecar ? [name] : [],
+    findEndpointAddresses(container, [formatListenAddress(port)], 'env').flatMap(
+      ({ name, isSidecar }) => (isSidecar ? [name] : []),
     ),
   )
   const isOfSidecar = (name: string) =>

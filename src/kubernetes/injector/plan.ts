@@ -1,6 +1,10 @@
 /** The plan of one pod's injection: settings, annotations and the identity of its ServiceAccount. */
 import { CLIENT_ID, type PodOptions, TENANT_ID } from './annotations.ts'
-import { createEndpointVariables, MANAGED_IDENTITY_ONLY } from './app-environment.ts'
+import {
+  createEndpointVariables,
+  formatListenAddress,
+  MANAGED_IDENTITY_ONLY,
+} from './app-environment.ts'
 import { type FederatedToken, findFederatedToken } from './federated-token.ts'
 import type { ObjectKey } from './object-keys.ts'
 import type { EnvVar, Pod } from './pod.ts'
@@ -51,7 +55,7 @@ export function createPlan(
       // First: another injection removes and appends the variables of mode env alone.
       ...(options.usesManagedIdentityOnly ? [MANAGED_IDENTITY_ONLY] : []),
       ...(settings.mode === 'env'
-        ? createEndpointVariables(`127.0.0.1:${settings.port}`, find('WIMDS_IDENTITY_HEADER'))
+        ? createEndpointVariables(formatListenAddress(settings.port), find('WIMDS_IDENTITY_HEADER'))
         : []),
     ],
     hasPassThrough: find('WIMDS_PASS_THROUGH') !== undefined,
@@ -81,7 +85,7 @@ function createSidecarEnv(
     ...toVariable('WIMDS_MODE', settings.mode),
     // For the message of the start-up probe.
     ...(settings.mode === 'node' ? [NODE_NAME] : []),
-    ...toVariable('WIMDS_LISTEN', `127.0.0.1:${settings.port}`),
+    ...toVariable('WIMDS_LISTEN', formatListenAddress(settings.port)),
     ...toVariable('WIMDS_ADMIN_LISTEN', formatAdminListen(settings.adminPort)),
     ...toVariable('WIMDS_CONFIG', configMap && `${CONFIG_DIRECTORY}/identities.yaml`),
     ...toVariable('WIMDS_PREFETCH', prefetch),

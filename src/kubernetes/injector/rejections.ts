@@ -3,7 +3,12 @@ import { formatSettingProblem, parseSettings, type SettingProblem } from '../../
 import { NO_PROXY_NAMES } from '../../lib/no-proxy.ts'
 import { UNSUPPORTED_PROTOCOL_VARIABLES } from '../../sdk-variables.ts'
 import { CLIENT_ID, isInjectedByAzwi, TENANT_ID } from './annotations.ts'
-import { findEndpointAddresses, findEndpointSwitches, SDK_CREDENTIALS } from './app-environment.ts'
+import {
+  findEndpointAddresses,
+  findEndpointSwitches,
+  formatListenAddress,
+  SDK_CREDENTIALS,
+} from './app-environment.ts'
 import { isReservedVolume } from './earlier-injection.ts'
 import {
   allContainers,
@@ -308,7 +313,7 @@ const endpointElsewhere: Check = (pod, { options, settings: { mode, port } }) =>
   allContainers(pod)
     .filter(({ name }) => !options.skipped.has(name))
     .flatMap((container) =>
-      findEndpointAddresses(container, [`127.0.0.1:${port}`], mode)
+      findEndpointAddresses(container, [formatListenAddress(port)], mode)
         .filter(({ isSidecar }) => !isSidecar)
         .map(
           ({ name }) =>
