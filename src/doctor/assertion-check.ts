@@ -10,9 +10,11 @@ import {
   requireAudience,
 } from '../exchange/assertion.ts'
 import { findAudience, findCloud } from '../clouds.ts'
+import { ENABLE_OIDC_ISSUER } from '../lib/azure-cli.ts'
+import { formatCommand } from '../lib/shell.ts'
 import { toProblem } from './problem.ts'
 import type { AssertionReport } from './report.ts'
-import { ENABLE_OIDC_ISSUER, isInternalIssuer, PUBLIC_ISSUER_FIX } from '../trust/issuer.ts'
+import { isInternalIssuer, PUBLIC_ISSUER_FIX } from '../trust/issuer.ts'
 
 interface CheckOptions {
   /** Origins of the clouds that the token is sent to. */
@@ -88,7 +90,7 @@ function findFailure(
     if (apiAudience === undefined) return toBrokerError(error)
     return new BrokerError(
       toBrokerError(error).code,
-      `the token in ${file} has the audience ${apiAudience}: it is a credential for the Kubernetes API, such as the default service-account token, and is not sent to Entra ID. Fix: mount a projected service-account token with the audience of Entra ID, ${findAudience(authorityHosts[0])}, as injection does; on AKS, if the cluster has no OIDC issuer, first run ${ENABLE_OIDC_ISSUER}`,
+      `the token in ${file} has the audience ${apiAudience}: it is a credential for the Kubernetes API, such as the default service-account token, and is not sent to Entra ID. Fix: mount a projected service-account token with the audience of Entra ID, ${findAudience(authorityHosts[0])}, as injection does; on AKS, if the cluster has no OIDC issuer, first run ${formatCommand(ENABLE_OIDC_ISSUER)}`,
     )
   }
   if (!isForTokenProxy(assertion) && isInternalIssuer(issuer)) {

@@ -2,7 +2,7 @@
 import { DEFAULT_AUDIENCE } from '../clouds.ts'
 import type { Assertion } from '../exchange/assertion.ts'
 import type { Identity } from '../identities.ts'
-import { namesFileForAz } from '../lib/az-files.ts'
+import { namesFileForAz } from '../lib/azure-cli.ts'
 import { quoteHcl } from '../lib/hcl.ts'
 import { formatCommand, quoteForShell, type ShellCommand } from '../lib/shell.ts'
 import { createCredentialName } from '../lib/credential-name.ts'

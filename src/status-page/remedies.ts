@@ -6,6 +6,7 @@ import {
   createIdentityFlags,
   createManagedIdentityCommand,
 } from '../doctor/credential-commands.ts'
+import { ENABLE_OIDC_ISSUER } from '../lib/azure-cli.ts'
 import { formatCommandLines, isPlainWord, quoteForShell } from '../lib/shell.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 
@@ -99,10 +100,7 @@ function checkIssuer(problem: Problem, status: StatusDocument): readonly Remedy[
     ...fetchDiscovery(findClaims(problem, status)),
     {
       label: 'On AKS, enable the public issuer',
-      command: formatCommandLines({
-        words: 'az aks update',
-        flags: [['resource-group', 'RESOURCE_GROUP'], ['name', 'CLUSTER'], ['enable-oidc-issuer']],
-      }),
+      command: formatCommandLines(ENABLE_OIDC_ISSUER),
     },
   ]
 }

@@ -1,11 +1,9 @@
 /** Checks the issuer and the audience of a cluster's tokens. */
-import { namesFileForAz } from '../lib/az-files.ts'
-
-export const ENABLE_OIDC_ISSUER =
-  'az aks update --resource-group RESOURCE_GROUP --name CLUSTER --enable-oidc-issuer'
+import { ENABLE_OIDC_ISSUER, namesFileForAz } from '../lib/azure-cli.ts'
+import { formatCommand } from '../lib/shell.ts'
 
 /** What to do if Entra ID cannot reach the issuer. */
-export const PUBLIC_ISSUER_FIX = `on AKS run ${ENABLE_OIDC_ISSUER}; on other clusters set --service-account-issuer of the API server to a public https URL that serves the discovery document and the keys`
+export const PUBLIC_ISSUER_FIX = `on AKS run ${formatCommand(ENABLE_OIDC_ISSUER)}; on other clusters set --service-account-issuer of the API server to a public https URL that serves the discovery document and the keys`
 
 const MAX_LENGTH = 600
 

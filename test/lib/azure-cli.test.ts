@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { namesFileForAz } from '../../src/lib/az-files.ts'
+import { namesFileForAz } from '../../src/lib/azure-cli.ts'
 
 test.each(['@/etc/passwd', '@token', 'https://x/?a=@/etc/passwd', 'a=@b=c', '=@b'])(
   '%s is replaced by a file',
