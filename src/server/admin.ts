@@ -15,7 +15,7 @@ interface AdminParts {
   readonly readiness: () => ReadinessState
   readonly scrape: () => Promise<Exposition>
   /** Returns the counts behind the curves of the status page. */
-  readonly readTraffic: () => Promise<TrafficSample>
+  readonly readTraffic: () => TrafficSample
   readonly document: () => StatusDocument
   readonly log: ProcessLog
 }
@@ -70,7 +70,7 @@ function addLocalRoutes(app: FastifyInstance, { readTraffic, document, log }: Ad
   app.get('/status', async (_request, reply) => {
     // Loaded on the first visit: most sidecars never get one, and their memory stays smaller.
     page ??= import('../status-page/page.ts').then((module) => module.createStatusPage(readTraffic))
-    const { headers, body } = await (await page)(document())
+    const { headers, body } = (await page)(document())
     return reply.headers(headers).send(body)
   })
 

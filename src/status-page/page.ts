@@ -18,10 +18,10 @@ import { renderTokens } from './tokens.ts'
 import { addSample, renderTraffic } from './traffic.ts'
 
 /** Renders the page of a document. */
-export type StatusPage = (status: StatusDocument) => Promise<{
+export type StatusPage = (status: StatusDocument) => {
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
-}>
+}
 
 const STATES: Readonly<Record<StatusDocument['state'], { name: string; color: string }>> = {
   starting: { name: 'Not ready: starting', color: '#6b7280' },
@@ -31,10 +31,10 @@ const STATES: Readonly<Record<StatusDocument['state'], { name: string; color: st
 }
 
 /** Creates the page, which takes a sample for its curves each time it is rendered. */
-export function createStatusPage(readTraffic: () => Promise<TrafficSample>): StatusPage {
+export function createStatusPage(readTraffic: () => TrafficSample): StatusPage {
   let samples: readonly TrafficSample[] = []
-  return async (status) => {
-    samples = addSample(samples, await readTraffic())
+  return (status) => {
+    samples = addSample(samples, readTraffic())
     return { headers: HEADERS, body: renderPage(status, samples).markup }
   }
 }

@@ -13,10 +13,12 @@ import {
   Gauge,
   Histogram,
   registerBuildInfo,
+  registerHistogram,
   type Registry,
   scrapeRegistry,
   type Exposition,
 } from './prometheus.ts'
+import { createReplyCounts, type ReplyTotals } from './reply-counts.ts'
 
 interface MetricsSources extends GaugeSources {
   readonly version: string
@@ -37,21 +39,13 @@ export interface Metrics {
   readonly onReload: (isSuccess: boolean) => void
   readonly scrape: () => Promise<Exposition>
   /** Returns the counts behind the curves of the status page. */
-  readonly readTraffic: () => Promise<TrafficSample>
+  readonly readTraffic: () => TrafficSample
 }
 
 /** What a sidecar has answered since its start. */
-export interface TrafficSample {
+export interface TrafficSample extends ReplyTotals {
   /** On the monotonic clock, which starts with the process: milliseconds. */
   readonly at: number
-  readonly requests: number
-  /** Requests that were answered with 400 and above. */
-  readonly failed: number
-  /**
-   * Requests by duration: `counts[i]` took at most `bounds[i]` seconds and more than the bound before it. The
-   * last count, which has no bound, took longer.
-   */
-  readonly durations: { readonly bounds: readonly number[]; readonly counts: readonly number[] }
   /** Token requests, those that were answered from the cache, and those that waited for an exchange. */
   readonly lookups: number
   readonly hits: number
@@ -59,7 +53,7 @@ export interface TrafficSample {
 }
 
 /** From an answer out of the cache, through an exchange, to a caller that waited for the time limit. */
-const REQUEST_BUCKETS = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+const REQUEST_BOUNDS = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const EXCHANGE_BUCKETS = [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10]
 
 /** The outcomes of a request to Entra ID: a fault on the way, or a rejection. */
@@ -83,22 +77,23 @@ export function createMetrics(sources: MetricsSources): Metrics {
   const registry = createRegistry()
   const registers = [registry]
 
-  const requests = new Counter({
+  const replies = createReplyCounts(REQUEST_BOUNDS)
+  new Counter({
     name: 'wimds_requests_total',
     help: 'Requests answered, by protocol, error code (ok: none) and client library.',
     labelNames: ['protocol', 'code', 'client'],
     registers,
+    collect() {
+      this.reset()
+      for (const { replies: count, ...labels } of replies.counts()) this.inc(labels, count)
+    },
   })
-  const requestDuration = new Histogram({
+  registerHistogram(registry, {
     name: 'wimds_request_duration_seconds',
     help: 'Time from request to reply, by protocol and outcome: success, client_error (4xx) or server_error (5xx).',
-    labelNames: ['protocol', 'outcome'],
-    buckets: REQUEST_BUCKETS,
-    registers,
+    bounds: REQUEST_BOUNDS,
+    collect: replies.durations,
   })
-  for (const outcome of ['success', 'client_error', 'server_error']) {
-    requestDuration.zero({ protocol: 'imds', outcome })
-  }
   // Numbers, which the status page reads too.
   const cacheResults: Record<CacheResult, number> = {
     hit: 0,
@@ -165,10 +160,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
 
   return {
     registry,
-    onReply: ({ dialect: protocol, status, durationMs, error }, { library }) => {
-      requests.inc({ protocol, code: error?.code ?? 'ok', client: library.id })
-      requestDuration.observe({ protocol, outcome: classifyStatus(status) }, durationMs / 1000)
-    },
+    onReply: (event, { library }) => replies.add(event, library.id),
     onCacheResult: (result) => {
       cacheResults[result] += 1
     },
@@ -179,44 +171,16 @@ export function createMetrics(sources: MetricsSources): Metrics {
     onSkew: (skewMs) => skew.set(skewMs / 1000),
     onReload,
     scrape: () => scrapeRegistry(registry),
-    readTraffic: async () => {
+    readTraffic: () => {
       const { hit, miss, coalesced, bypass } = cacheResults
       const lookups = Object.values(cacheResults).reduce((sum, count) => sum + count, 0)
-      const durations = sumDurations(await requestDuration.get())
       return {
         at: clock.monotonic(),
-        ...durations,
+        ...replies.totals(),
         lookups,
         hits: hit,
         waited: miss + coalesced + bypass,
       }
     },
   }
-}
-
-/** Adds up the series of the request histogram, whose buckets are cumulative. */
-function sumDurations({
-  values,
-}: Awaited<ReturnType<typeof Histogram.prototype.get>>): Pick<
-  TrafficSample,
-  'requests' | 'failed' | 'durations'
-> {
-  const cumulative = REQUEST_BUCKETS.map(() => 0)
-  let requests = 0
-  let failed = 0
-  for (const { metricName = '', labels, value } of values) {
-    if (metricName.endsWith('_count')) {
-      requests += value
-      if (labels['outcome'] !== 'success') failed += value
-    }
-    const bucket = REQUEST_BUCKETS.indexOf(Number(labels['le']))
-    if (bucket >= 0) cumulative[bucket] = (cumulative[bucket] ?? 0) + value
-  }
-  const counts = [...cumulative, requests].map((count, at) => count - (cumulative[at - 1] ?? 0))
-  return { requests, failed, durations: { bounds: REQUEST_BUCKETS, counts } }
-}
-
-function classifyStatus(status: number): 'success' | 'client_error' | 'server_error' {
-  if (status < 400) return 'success'
-  return status < 500 ? 'client_error' : 'server_error'
 }

@@ -12,7 +12,28 @@ declare module 'prom-client/lib/histogram.js' {
   export { Histogram as default } from 'prom-client'
 }
 declare module 'prom-client/lib/registry.js' {
-  export { Registry as default } from 'prom-client'
+  import type { Registry as PromClientRegistry } from 'prom-client'
+
+  /** What a registry reads of a metric at a scrape. */
+  interface CollectedMetric {
+    readonly name: string
+    readonly get: () => Promise<{
+      readonly name: string
+      readonly help: string
+      readonly type: 'histogram'
+      readonly values: readonly {
+        readonly metricName: string
+        readonly labels: Readonly<Record<string, string | number>>
+        readonly value: number
+      }[]
+    }>
+  }
+
+  export default class Registry extends PromClientRegistry {
+    registerMetric(
+      metric: Parameters<PromClientRegistry['registerMetric']>[0] | CollectedMetric,
+    ): void
+  }
 }
 declare module 'prom-client/lib/metrics/*.js' {
   import type { Registry } from 'prom-client'

@@ -57,6 +57,50 @@ export function registerBuildInfo(registry: Registry, name: string, version: str
   }).set({ version, node: process.version }, 1)
 }
 
+/** A series of a histogram that is counted elsewhere. */
+export interface HistogramSeries {
+  readonly labels: Readonly<Record<string, string>>
+  /** `counts[i]` values were at most the bound `i` and more than the bound before it; the last count has no bound. */
+  readonly counts: readonly number[]
+  readonly sum: number
+}
+
+interface CollectedHistogram {
+  readonly name: string
+  readonly help: string
+  readonly bounds: readonly number[]
+  /** Called at each scrape. */
+  readonly collect: () => readonly HistogramSeries[]
+}
+
+/**
+ * Registers a histogram that is counted elsewhere. It is for values that come with each request: prom-client's own
+ * makes a string of the labels for every value (docs/decisions/0038).
+ */
+export function registerHistogram(registry: Registry, histogram: CollectedHistogram): void {
+  const { name, help, bounds, collect } = histogram
+  const formatSeries = ({ labels, counts, sum }: HistogramSeries) => {
+    let count = 0
+    const buckets = counts.map((added, index) => {
+      count += added
+      return {
+        metricName: `${name}_bucket`,
+        labels: { le: bounds[index] ?? '+Inf', ...labels },
+        value: count,
+      }
+    })
+    return [
+      ...buckets,
+      { metricName: `${name}_sum`, labels, value: sum },
+      { metricName: `${name}_count`, labels, value: count },
+    ]
+  }
+  registry.registerMetric({
+    name,
+    get: async () => ({ name, help, type: 'histogram', values: collect().flatMap(formatSeries) }),
+  })
+}
+
 /** Returns the metrics of the registry in Prometheus's text format. */
 export async function scrapeRegistry(registry: Registry): Promise<Exposition> {
   return { contentType: registry.contentType, body: await registry.metrics() }

@@ -29,7 +29,7 @@ export async function serveStatus(
     readTraffic: () => {
       visits += 1
       const at = (hasTraffic ? 3 * HOUR_MS : 0) + visits * SPACING_MS
-      return Promise.resolve(aTrafficSample(hasTraffic ? visits : 0, at))
+      return aTrafficSample(hasTraffic ? visits : 0, at)
     },
     document: () => current,
     log: createLogger({ level: 'silent', format: 'json', out: { write: () => {} } }),

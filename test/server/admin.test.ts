@@ -12,7 +12,7 @@ function parts({
     readiness: () => readiness,
     scrape: () =>
       Promise.resolve({ contentType: 'text/plain; version=0.0.4', body: 'wimds_ready 1\n' }),
-    readTraffic: () => Promise.resolve(aTrafficSample(1, 5000)),
+    readTraffic: () => aTrafficSample(1, 5000),
     document: aStatus,
     log,
   }
