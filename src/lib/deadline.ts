@@ -20,21 +20,6 @@ export function startDeadline(ms: number, outer?: AbortSignal): Deadline {
   }
 }
 
-/** Resolves to true after that many milliseconds, or to false as soon as the signal aborts. */
-export function sleepUntilAborted(ms: number, signal?: AbortSignal): Promise<boolean> {
-  return new Promise((resolve) => {
-    const onAbort = () => {
-      clearTimeout(timer)
-      resolve(false)
-    }
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', onAbort)
-      resolve(true)
-    }, ms)
-    signal?.addEventListener('abort', onAbort)
-  })
-}
-
 /** Settles as `work` does, or rejects with the signal's reason if it aborts first. Does not stop the work. */
 export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {

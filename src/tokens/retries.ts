@@ -1,7 +1,8 @@
 /** Retries of an exchange that callers wait for, so that a cold start survives a transient failure. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type BrokerError, toBrokerError } from '../errors.ts'
 import { type BackoffPolicy, maxBackoffMs } from '../lib/backoff.ts'
-import { sleepUntilAborted, startDeadline } from '../lib/deadline.ts'
+import { startDeadline } from '../lib/deadline.ts'
 import type { Clock } from './clock.ts'
 import { jitterRetryAfter } from './refresh-policy.ts'
 import type { TokenSource } from './token.ts'
@@ -57,7 +58,7 @@ export function retryExchanges(
         if (isLate || signal?.aborted === true || !budget.spend()) throw error
         attempts += 1
         // If the time runs out meanwhile, this error says why.
-        if (!(await sleepUntilAborted(delayMs, signal))) throw error
+        await sleep(delayMs, undefined, { signal }).catch(() => Promise.reject(error))
       } finally {
         attempt.clear()
       }

@@ -1,4 +1,5 @@
 /** A scripted Entra ID: a token source in fake time that answers as configured and records requests. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { BrokerError, type ErrorCode } from '../../src/errors.ts'
 import { Secret } from '../../src/secret.ts'
 import { systemClock } from '../../src/tokens/clock.ts'
@@ -53,7 +54,7 @@ export function createScriptedEntra(first: Behaviour = {}): ScriptedEntra {
     const text = `${scope} #${exchanges.push({ request, at: start.monotonic })}`
     running.set(scope, (running.get(scope) ?? 0) + 1)
     most = Math.max(most, running.get(scope) ?? 0)
-    if (latencyMs > 0) await sleepUntilAborted(latencyMs, signal)
+    if (latencyMs > 0) await sleep(latencyMs, undefined, { signal }).catch(() => undefined)
     running.set(scope, (running.get(scope) ?? 0) - 1)
     if (signal?.aborted === true) throw new BrokerError('entra_timeout', 'no response in time')
     if (error !== undefined) {
@@ -79,14 +80,4 @@ export function createScriptedEntra(first: Behaviour = {}): ScriptedEntra {
     exchanges,
     maxInflight: () => most,
   }
-}
-
-function sleepUntilAborted(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms)
-    signal?.addEventListener('abort', () => {
-      clearTimeout(timer)
-      resolve()
-    })
-  })
 }

@@ -16,7 +16,8 @@ export const HOUR_MS = 3_600_000
 /** Makes every test of the file run in fake time. */
 export function useFakeTime(): void {
   beforeEach(() => {
-    vi.useFakeTimers()
+    // Includes node:timers/promises.
+    vi.useFakeTimers({ fakeNodeBuiltins: true })
   })
   afterEach(() => {
     vi.useRealTimers()
