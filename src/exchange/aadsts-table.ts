@@ -1,4 +1,5 @@
 /** The AADSTS codes that an exchange can meet (E6), by their digits. */
+import { DEFAULT_AUDIENCE } from '../clouds.ts'
 import type { ErrorCode } from '../errors.ts'
 
 /** One AADSTS code, explained. */
@@ -34,7 +35,7 @@ export const AADSTS_TABLE: Readonly<Record<string, AadstsEntry>> = {
   ),
   700212: mismatch(
     'no federated credential of the identity has the audience of the assertion',
-    'set its audience to {audience}, or give the projected volume the audience that it has; in the public cloud that is api://AzureADTokenExchange',
+    `set its audience to {audience}, or give the projected volume the audience that it has; in the public cloud that is ${DEFAULT_AUDIENCE}`,
   ),
   700213: notFound(
     'no federated credential of the identity has the subject of the assertion',

@@ -1,4 +1,5 @@
 /** Declares `wimds webhook`. */
+import { DEFAULT_AUDIENCE } from '../../clouds.ts'
 import { ROUTING_MODES } from '../../lib/routing-modes.ts'
 import type { CommandDeclaration } from './declaration.ts'
 
@@ -101,7 +102,7 @@ export const WEBHOOK = {
     audience: {
       value: 'AUDIENCE',
       group: INJECTION,
-      help: 'audience of the projected token (default api://AzureADTokenExchange)',
+      help: `audience of the projected token (default ${DEFAULT_AUDIENCE})`,
     },
     'cpu-request': { value: 'QUANTITY', group: INJECTION, help: "the sidecar's CPU request" },
     'cpu-limit': { value: 'QUANTITY', group: INJECTION, help: "the sidecar's CPU limit" },
