@@ -107,6 +107,14 @@ export function resolveAuthority(
   }
 }
 
+/**
+ * Returns the issuer of the tokens of a tenant (E10). It has the tenant's GUID, also in tokens that were requested by a
+ * domain of the tenant.
+ */
+export function formatTokenIssuer(authorityHost: string, tenantGuid: string): string {
+  return `${resolveAuthority(authorityHost, tenantGuid).url}/v2.0`
+}
+
 /** Returns the audience of an assertion for the cloud of a login host; by default that of the public cloud. */
 export function findAudience(authorityHost?: string): string {
   if (authorityHost === undefined) return DEFAULT_AUDIENCE

@@ -1,8 +1,9 @@
 /** Runs the checks of `wimds doctor`: everything between the configuration and a token. */
 import type { Config } from '../config/config.ts'
 import { toBrokerError } from '../errors.ts'
-import { findAudience, findCloud, resolveAuthority } from '../clouds.ts'
+import { findAudience, findCloud, formatTokenIssuer } from '../clouds.ts'
 import type { Identity } from '../identities.ts'
+import { isGuid } from '../lib/guid.ts'
 import { toScope, type TokenSource } from '../tokens/token.ts'
 import { VERSION } from '../version.ts'
 import { checkAssertion } from './assertion-check.ts'
@@ -274,7 +275,7 @@ function createCommands(
 /** Returns the claims of a managed identity's token as the assertion of a chained identity (E10). */
 function describeToken({ authorityHost, tenantId, objectId }: Identity) {
   return {
-    issuer: `${resolveAuthority(authorityHost, tenantId).url}/v2.0`,
+    issuer: formatTokenIssuer(authorityHost, isGuid(tenantId) ? tenantId : 'TENANT_ID'),
     subject: objectId ?? 'OBJECT_ID',
     audience: [findAudience(authorityHost)],
   }

@@ -1,6 +1,6 @@
 /** Finds the federated credentials that the objects of a cluster need. */
 import type { IdentityEntry } from '../config/identities-file.ts'
-import { findAudience, resolveAuthority } from '../clouds.ts'
+import { findAudience, formatTokenIssuer } from '../clouds.ts'
 import { CLIENT_ID, parseAnnotations, TENANT_ID } from '../kubernetes/injector/annotations.ts'
 import {
   allContainers,
@@ -147,7 +147,7 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
     return [
       ...[
         ...explicit,
-        ...entries.flatMap((entry) => fromEntry(entry, template, main, options)),
+        ...entries.flatMap((entry) => findEntryIdentity(entry, template, main, options)),
       ].flatMap(toNeed),
       ...findChainedNeeds(entries, source, context),
     ]
@@ -244,7 +244,7 @@ function findEntries(
 }
 
 /** Returns the identity of an entry; none for a chained one, which has no credential for the pod. */
-function fromEntry(
+function findEntryIdentity(
   { clientId, resourceId, tokenFile, exchangeVia, authorityHost, assertionFrom }: IdentityEntry,
   pod: Pod,
   main: TokenUse,
@@ -276,18 +276,23 @@ function findChainedNeeds(
     const { objectId, tenantId, authorityHost = options.authorityHost } = managed
     const listed = known.find((each) => each.clientId === managed.clientId)
     const subject = objectId ?? listed?.principalId
+    // Azure lists the GUID, and the file may have a domain.
     const tenant =
-      tenantId ??
       listed?.tenantId ??
+      tenantId ??
       options.tenantId ??
       findAccountTenant(managed.clientId, objects)
     const hasSubject = subject !== undefined && isGuid(subject)
-    if (!hasSubject || tenant === undefined || !TENANT.test(tenant)) {
-      const [missing, key] = hasSubject ? ['tenant', 'tenantId'] : ['object id', 'objectId']
+    if (!hasSubject || tenant === undefined || !isGuid(tenant)) {
+      const [name, value, key] = hasSubject
+        ? ['tenant', tenant, 'tenantId']
+        : ['object id', subject, 'objectId']
+      const reason =
+        value === undefined ? 'is not known' : `must be a GUID, not ${JSON.stringify(value)}`
       report(
         'error',
         source,
-        `the ${missing} of ${assertionFrom}, whose token ${clientId} accepts, is not known. Fix: set ${key} in the identities file, or pass --identities`,
+        `the ${name} of ${assertionFrom}, whose token ${clientId} accepts, ${reason}. Fix: set ${key} in the identities file, or pass --identities`,
       )
       return []
     }
@@ -296,7 +301,7 @@ function findChainedNeeds(
         clientId,
         kind: 'application' as const,
         id: undefined,
-        issuer: `${resolveAuthority(authorityHost, tenant).url}/v2.0`,
+        issuer: formatTokenIssuer(authorityHost, tenant),
         subject,
         audience: findAudience(authorityHost),
         source,
@@ -305,16 +310,12 @@ function findChainedNeeds(
   })
 }
 
-/** A GUID or a domain. An annotation may have anything, and this becomes a part of the issuer. */
-const TENANT = /^[\w.-]+$/
-
 function findAccountTenant(
   clientId: string,
   { serviceAccounts }: ClusterObjects,
 ): string | undefined {
-  return serviceAccounts.find((account) => readClientId(account) === clientId)?.annotations[
-    TENANT_ID
-  ]
+  const account = serviceAccounts.find((each) => readClientId(each) === clientId)
+  return account?.annotations[TENANT_ID]?.trim().toLowerCase()
 }
 
 function readClientId({

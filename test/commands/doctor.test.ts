@@ -440,27 +440,34 @@ test('checks both endpoints of a pod with identity bindings and direct federatio
   ])
 })
 
-test('prints the federated credential that a chained identity needs', async () => {
-  const config = join(dirname(simulator.caFile), 'chained.yaml')
-  await writeFile(
-    config,
-    JSON.stringify({
-      identities: [
-        { name: 'orders', ...ORDERS, default: true },
-        { name: 'reports', clientId: REPORTS.clientId, assertionFrom: 'orders' },
-      ],
-    }),
-  )
-  const { exchanges } = await runJson({ WIMDS_CONFIG: config })
-  expect(exchanges.map(({ identity, ok }) => [identity, ok])).toEqual([
-    ['orders', true],
-    ['reports', false],
-  ])
-  const issuer = `${simulator.authorityHost}/${simulator.tenantId}/v2.0`
-  expect(exchanges[1]?.commands?.azApplication).toContain(
-    `"issuer":"${issuer}","subject":"${ORDERS.objectId}"`,
-  )
-})
+test.each([
+  ['its tenant', {}, undefined],
+  // Entra ID has the GUID in the issuer, which is not known here.
+  ['the domain of its tenant', { tenantId: 'contoso.onmicrosoft.com' }, 'TENANT_ID'],
+])(
+  'prints the federated credential that a chained identity needs, by %s',
+  async (_, tenant, id) => {
+    const config = join(dirname(simulator.caFile), 'chained.yaml')
+    await writeFile(
+      config,
+      JSON.stringify({
+        identities: [
+          { name: 'orders', ...ORDERS, ...tenant, default: true },
+          { name: 'reports', clientId: REPORTS.clientId, assertionFrom: 'orders' },
+        ],
+      }),
+    )
+    const { exchanges } = await runJson({ WIMDS_CONFIG: config })
+    expect(exchanges.map(({ identity, ok }) => [identity, ok])).toEqual([
+      ['orders', true],
+      ['reports', false],
+    ])
+    const issuer = `${simulator.authorityHost}/${id ?? simulator.tenantId}/v2.0`
+    expect(exchanges[1]?.commands?.azApplication).toContain(
+      `"issuer":"${issuer}","subject":"${ORDERS.objectId}"`,
+    )
+  },
+)
 
 test('reports invalid settings as a failed check, and what that leaves unchecked', async () => {
   const env = { AZURE_TENANT_ID: 'common', WIMDS_DRAIN: 'soon' }

@@ -326,17 +326,37 @@ test.each([
   ])
 })
 
-test('takes no tenant from an annotation that is none', async () => {
-  const file = CHAIN(`objectId: ${OBJECT_ID}`).replace(/ +tenantId: .*\n/, '')
-  const { planned, findings } = await needs([
-    identitiesFile(file),
-    serviceAccount('other', ORDERS, { 'azure.workload.identity/tenant-id': 'x=@/etc' }),
-    deployment('orders', 'orders', { annotations: CONFIG_MAP }),
-  ])
-  expect(planned.join('\n')).not.toContain(BILLING)
-  expect(findings).toMatchObject([
-    { severity: 'error', message: expect.stringContaining('the tenant of orders') },
-  ])
+test.each(['x=@/etc', 'contoso.onmicrosoft.com'])(
+  'rejects the tenant %s, which the issuer of its tokens cannot have',
+  async (tenant) => {
+    const file = CHAIN(`objectId: ${OBJECT_ID}`).replace(/ +tenantId: .*\n/, '')
+    const { planned, findings } = await needs([
+      identitiesFile(file),
+      serviceAccount('other', ORDERS, { 'azure.workload.identity/tenant-id': tenant }),
+      deployment('orders', 'orders', { annotations: CONFIG_MAP }),
+    ])
+    expect(planned.join('\n')).not.toContain(BILLING)
+    expect(findings).toMatchObject([
+      {
+        severity: 'error',
+        message: `the tenant of orders, whose token ${BILLING} accepts, must be a GUID, not ${JSON.stringify(tenant)}. Fix: set tenantId in the identities file, or pass --identities`,
+      },
+    ])
+  },
+)
+
+test('takes the tenant of a chained identity from the list of identities if the file has its domain', async () => {
+  const listed = { clientId: ORDERS, kind: 'managed-identity' as const, tenantId: TENANT }
+  const { identities } = await plan(
+    [
+      identitiesFile(CHAIN(`objectId: ${OBJECT_ID}`).replace(TENANT, 'contoso.onmicrosoft.com')),
+      deployment('orders', 'orders', { annotations: CONFIG_MAP }),
+    ],
+    {},
+    { known: [listed] },
+  )
+  const issuers = identities.flatMap(({ credentials }) => credentials.map(({ issuer }) => issuer))
+  expect(issuers).toContain(`https://login.microsoftonline.com/${TENANT}/v2.0`)
 })
 
 test('rejects a serviceAccountName that could break out of the output', async () => {
