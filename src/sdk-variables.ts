@@ -2,6 +2,7 @@
  * The environment variables by which SDKs find a managed identity endpoint. Each variable is a switch:
  * its presence selects a protocol, and some change the meaning of others (R21).
  */
+import { TOKEN_PATHS } from './lib/token-paths.ts'
 
 /** The values that the variables are built from. */
 export interface Endpoint {
@@ -19,19 +20,19 @@ type Variables = Readonly<Record<string, string>>
 export const VARIABLE_SETS = {
   imds: ({ origin }) => ({ AZURE_POD_IDENTITY_AUTHORITY_HOST: origin }),
   'app-service': ({ origin, identityHeader }) => ({
-    IDENTITY_ENDPOINT: `${origin}/msi/token`,
+    IDENTITY_ENDPOINT: `${origin}${TOKEN_PATHS.appService}`,
     IDENTITY_HEADER: identityHeader,
   }),
   'app-service-2017': ({ origin, identityHeader }) => ({
-    MSI_ENDPOINT: `${origin}/msi/token`,
+    MSI_ENDPOINT: `${origin}${TOKEN_PATHS.appService}`,
     MSI_SECRET: identityHeader,
   }),
   'azure-ml': ({ origin, identityHeader, clientId }) => ({
-    MSI_ENDPOINT: `${origin}/msi/token`,
+    MSI_ENDPOINT: `${origin}${TOKEN_PATHS.appService}`,
     MSI_SECRET: identityHeader,
     DEFAULT_IDENTITY_CLIENT_ID: clientId,
   }),
-  'cloud-shell': ({ origin }) => ({ MSI_ENDPOINT: `${origin}/oauth2/token` }),
+  'cloud-shell': ({ origin }) => ({ MSI_ENDPOINT: `${origin}${TOKEN_PATHS.cloudShell}` }),
 } as const satisfies Record<string, (endpoint: Endpoint) => Variables>
 
 export type VariableSet = keyof typeof VARIABLE_SETS

@@ -4,6 +4,7 @@
  */
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto'
 import { BrokerError } from '../errors.ts'
+import { TOKEN_PATHS } from '../lib/token-paths.ts'
 import type { Secret } from '../secret.ts'
 import { cloudShell } from './cloud-shell.ts'
 import type { Dialect, Reply, TokenAnswer, TokenQuery, WireRequest } from './dialect.ts'
@@ -11,7 +12,6 @@ import { findOAuthError, formatDescription } from './error-body.ts'
 import { requireApiVersion } from './imds.ts'
 import { parseParameters, parseResource, parseSelector } from './parameters.ts'
 
-const PATH = '/msi/token'
 const HEADER_2019 = 'x-identity-header'
 const HEADER_2017 = 'secret'
 
@@ -20,7 +20,7 @@ export function createAppServiceDialects(secret: Secret): Dialect[] {
   return [
     {
       name: 'app-service-2017',
-      path: PATH,
+      path: TOKEN_PATHS.appService,
       methods: ['GET'],
       matches: is2017,
       parse: (request) => parse(request, secret, HEADER_2017, '2017-09-01'),
@@ -29,10 +29,10 @@ export function createAppServiceDialects(secret: Secret): Dialect[] {
     },
     // Azure SDKs for Java and old ones for Go speak Cloud Shell's protocol to MSI_ENDPOINT and ignore
     // MSI_SECRET. They may: IMDS on the same port requires no more than these requests have.
-    { ...cloudShell, path: PATH, matches: isCloudShell },
+    { ...cloudShell, path: TOKEN_PATHS.appService, matches: isCloudShell },
     {
       name: 'app-service-2019',
-      path: PATH,
+      path: TOKEN_PATHS.appService,
       methods: ['GET'],
       parse: (request) => parse(request, secret, HEADER_2019, '2019-08-01'),
       render: (answer) => renderToken(answer, String(answer.expiresOn)),

@@ -1,5 +1,6 @@
 /** The dialect of Cloud Shell and the former VM extension: /oauth2/token, by GET or a posted form. */
 import type { BrokerError } from '../errors.ts'
+import { TOKEN_PATHS } from '../lib/token-paths.ts'
 import type { Dialect, Reply, TokenQuery, WireRequest } from './dialect.ts'
 import { findOAuthError, formatDescription } from './error-body.ts'
 import { imds, requireMetadataHeader } from './imds.ts'
@@ -7,7 +8,7 @@ import { parseParameters, parseResource, parseSelector } from './parameters.ts'
 
 export const cloudShell = {
   name: 'cloud-shell',
-  path: '/oauth2/token',
+  path: TOKEN_PATHS.cloudShell,
   methods: ['GET', 'POST'],
   parse,
   render: imds.render,

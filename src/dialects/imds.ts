@@ -2,13 +2,14 @@
 import { BrokerError } from '../errors.ts'
 import { memoizeLast } from '../lib/memoize-last.ts'
 import { printable } from '../lib/printable.ts'
+import { TOKEN_PATHS } from '../lib/token-paths.ts'
 import type { Dialect, Reply, TokenAnswer, TokenQuery, WireRequest } from './dialect.ts'
 import { findOAuthError, formatDescription } from './error-body.ts'
 import { parseParameters, parseResource, parseSelector } from './parameters.ts'
 
 export const imds = {
   name: 'imds',
-  path: '/metadata/identity/oauth2/token',
+  path: TOKEN_PATHS.imds,
   methods: ['GET'],
   parse,
   render,

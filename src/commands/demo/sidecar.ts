@@ -1,5 +1,6 @@
 /** Starts a sidecar in a child process and requests tokens from it over HTTP. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { TOKEN_PATHS } from '../../lib/token-paths.ts'
 import { sidecarSettings } from '../../simulator/environment.ts'
 import type { Simulator } from '../../simulator/simulator.ts'
 import { type RunningChild, startChild } from './child-process.ts'
@@ -43,7 +44,7 @@ export async function startSidecar(cli: string, simulator: Simulator): Promise<S
     await poll(child, async () => ((await fetch(`${origin}/readyz`)).ok ? true : undefined))
     return {
       origin,
-      tokenUrl: `${origin}/metadata/identity/oauth2/token`,
+      tokenUrl: `${origin}${TOKEN_PATHS.imds}`,
       adminOrigin: `http://${adminAddresses.join()}`,
       readyAfterMs: performance.now() - start,
       pid: child.pid,

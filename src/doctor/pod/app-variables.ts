@@ -1,10 +1,10 @@
 /** Checks whether the variables of the application's containers lead SDKs to the sidecar. */
 import { parseAnnotations } from '../../kubernetes/injector/annotations.ts'
+import { formatListenAddress } from '../../kubernetes/injector/app-environment.ts'
 import {
   type EndpointAddress,
   findEndpointAddresses,
-  formatListenAddress,
-} from '../../kubernetes/injector/app-environment.ts'
+} from '../../kubernetes/injector/endpoint-variables.ts'
 import {
   allContainers,
   type Container,
@@ -35,8 +35,12 @@ export function checkAppVariables(
   const apps = allContainers(pod).filter(
     (container) => container !== sidecar && !isInjected(container) && !skipped.has(container.name),
   )
-  const listen = findListenAddresses(sidecar)
-  const find = (container: Container) => findEndpointAddresses(container, listen, mode)
+  const endpoint = {
+    listen: findListenAddresses(sidecar),
+    mode,
+    hasIdentityHeader: hasIdentityHeader(sidecar),
+  }
+  const find = (container: Container) => findEndpointAddresses(container, endpoint)
   const conflicts = apps.flatMap((container) => findConflicts(container, find(container)))
   if (conflicts.length > 0) {
     return failed(
@@ -44,7 +48,7 @@ export function checkAppVariables(
       createProblem(
         'sdk_variables_conflict',
         conflicts.join('; '),
-        'remove these variables from the container, and create the pod again',
+        'remove or correct these variables of the container, and create the pod again',
       ),
     )
   }
@@ -56,7 +60,9 @@ export function checkAppVariables(
         )
       : notNeeded(check, `not needed in mode ${mode}`)
   }
-  const reached = apps.filter((container) => find(container).some(({ isSidecar }) => isSidecar))
+  const reached = apps.filter((container) =>
+    find(container).some(({ leadsTo }) => leadsTo === 'sidecar'),
+  )
   const others = apps.filter((container) => !reached.includes(container)).map(({ name }) => name)
   if (reached.length > 0) {
     return passed(
@@ -87,6 +93,12 @@ function findListenAddresses(sidecar: Container): string[] {
   return (listen ?? formatListenAddress(INJECTION_DEFAULTS.port)).split(',')
 }
 
+/** Returns false if the sidecar serves no App Service endpoint. */
+function hasIdentityHeader(sidecar: Container): boolean {
+  const mayComeFromEnvFrom = (sidecar.envFrom?.length ?? 0) > 0
+  return mayComeFromEnvFrom || findVariable(sidecar, 'WIMDS_IDENTITY_HEADER') !== undefined
+}
+
 function findConflicts(container: Container, addresses: readonly EndpointAddress[]): string[] {
   const unsupported = Object.entries(UNSUPPORTED_PROTOCOL_VARIABLES).filter(
     ([name]) => findVariable(container, name) !== undefined,
@@ -96,7 +108,10 @@ function findConflicts(container: Container, addresses: readonly EndpointAddress
       ([name, protocol]) => `${container.name} has ${name}, which selects ${protocol}`,
     ),
     ...addresses
-      .filter(({ isSidecar }) => !isSidecar)
-      .map(({ name, value }) => `${container.name} has ${name}=${value}, which is not the sidecar`),
+      .filter(({ leadsTo }) => leadsTo !== 'sidecar')
+      .map(
+        ({ name, value }) =>
+          `${container.name} has ${name}=${value}, which is no endpoint of the sidecar`,
+      ),
   ]
 }

@@ -19,6 +19,10 @@ export interface Plan {
   readonly token: FederatedToken
   /** The sidecar's whole environment, each name once. */
   readonly sidecarEnv: readonly EnvVar[]
+  /** The sidecar's secret for the App Service endpoint; undefined: it has none and does not serve that. */
+  readonly identityHeader: EnvVar | undefined
+  /** The variables that lead SDKs to the sidecar, which mode env adds. */
+  readonly endpointVariables: readonly EnvVar[]
   /** Variables to add to the app's containers, besides NO_PROXY. */
   readonly appVariables: readonly EnvVar[]
   /** True if the sidecar may reach the node's IMDS. */
@@ -46,17 +50,22 @@ export function createPlan(
   const token = findFederatedToken(pod, settings.audience)
   const sidecarEnv = createSidecarEnv(serviceAccount, options, settings, token)
   const find = (name: string) => sidecarEnv.find((entry) => entry.name === name)
+  const identityHeader = find('WIMDS_IDENTITY_HEADER')
+  const endpointVariables = createEndpointVariables(
+    formatListenAddress(settings.port),
+    identityHeader,
+  )
   return {
     settings,
     options,
     token,
     sidecarEnv,
+    identityHeader,
+    endpointVariables,
     appVariables: [
       // First: another injection removes and appends the variables of mode env alone.
       ...(options.usesManagedIdentityOnly ? [MANAGED_IDENTITY_ONLY] : []),
-      ...(settings.mode === 'env'
-        ? createEndpointVariables(formatListenAddress(settings.port), find('WIMDS_IDENTITY_HEADER'))
-        : []),
+      ...(settings.mode === 'env' ? endpointVariables : []),
     ],
     hasPassThrough: find('WIMDS_PASS_THROUGH') !== undefined,
   }

@@ -3,13 +3,14 @@ import { formatSettingProblem, parseSettings, type SettingProblem } from '../../
 import { NO_PROXY_NAMES } from '../../lib/no-proxy.ts'
 import { UNSUPPORTED_PROTOCOL_VARIABLES } from '../../sdk-variables.ts'
 import { CLIENT_ID, isInjectedByAzwi, TENANT_ID } from './annotations.ts'
+import { formatListenAddress, SDK_CREDENTIALS } from './app-environment.ts'
+import { isReservedVolume } from './earlier-injection.ts'
 import {
   findEndpointAddresses,
-  findEndpointSwitches,
-  formatListenAddress,
-  SDK_CREDENTIALS,
-} from './app-environment.ts'
-import { isReservedVolume } from './earlier-injection.ts'
+  findEndpointProblems,
+  formatEndpointProblem,
+  type SidecarEndpoint,
+} from './endpoint-variables.ts'
 import {
   allContainers,
   type Container,
@@ -172,41 +173,42 @@ function includesSetuid(names: readonly string[] | null | undefined): boolean {
   return names?.some((name) => /^(?:ALL|(?:CAP_)?SETUID)$/i.test(name)) === true
 }
 
+/** Returns the containers whose environment injection changes. */
+function findApps(pod: Pod, { options }: Plan): Container[] {
+  return allContainers(pod).filter(({ name }) => !options.skipped.has(name))
+}
+
 /** Two entries of one variable may differ, and injection would have to change both. */
-const duplicateVariables: Check = (pod, { appVariables, options }) => {
-  const names = [...NO_PROXY_NAMES, ...appVariables.map(({ name }) => name)]
-  return allContainers(pod)
-    .filter(({ name }) => !options.skipped.has(name))
-    .flatMap((container) =>
-      names.flatMap((name) => {
-        const count = container.env?.filter((entry) => entry.name === name).length ?? 0
-        if (count < 2) return []
-        return [`the container ${container.name} sets ${name} ${count} times. Fix: set it once`]
-      }),
-    )
+const duplicateVariables: Check = (pod, plan) => {
+  const names = [...NO_PROXY_NAMES, ...plan.appVariables.map(({ name }) => name)]
+  return findApps(pod, plan).flatMap((container) =>
+    names.flatMap((name) => {
+      const count = container.env?.filter((entry) => entry.name === name).length ?? 0
+      if (count < 2) return []
+      return [`the container ${container.name} sets ${name} ${count} times. Fix: set it once`]
+    }),
+  )
 }
 
 /** Rejects variables of any other endpoint in mode env, and of unsupported protocols in every mode. */
-const sdkVariables: Check = (pod, { appVariables, options, settings, sidecarEnv }) => {
-  const hasSecret = sidecarEnv.some(({ name }) => name === 'WIMDS_IDENTITY_HEADER')
-  return allContainers(pod)
-    .filter(({ name }) => !options.skipped.has(name))
-    .flatMap((container) =>
-      findEndpointSwitches(container, appVariables, settings.port)
-        .filter(
-          ({ name }) =>
-            settings.mode === 'env' || Object.hasOwn(UNSUPPORTED_PROTOCOL_VARIABLES, name),
-        )
-        .flatMap(({ name, isSecretOfSidecar }) => {
-          const subject = `the container ${container.name} sets ${name}`
-          if (!isSecretOfSidecar) {
-            return `${subject}, which points its SDKs to another endpoint. Fix: remove the variable, or list the container in wimds.io/skip-containers`
-          }
-          return hasSecret
-            ? []
-            : `${subject}, and the sidecar has no such secret. Fix: name its Secret in wimds.io/identity-header-secret`
-        }),
-    )
+const sdkVariables: Check = (pod, plan) => {
+  const { appVariables, identityHeader, settings } = plan
+  const sidecar = describeSidecar(plan)
+  return findApps(pod, plan).flatMap((container) =>
+    findEndpointProblems(container, appVariables, sidecar, identityHeader)
+      .filter(
+        ({ name }) =>
+          settings.mode === 'env' || Object.hasOwn(UNSUPPORTED_PROTOCOL_VARIABLES, name),
+      )
+      .map((problem) =>
+        formatEndpointProblem(container, problem, formatListenAddress(settings.port)),
+      ),
+  )
+}
+
+function describeSidecar({ settings: { mode, port }, identityHeader }: Plan): SidecarEndpoint {
+  const hasIdentityHeader = identityHeader !== undefined
+  return { listen: [formatListenAddress(port)], mode, hasIdentityHeader }
 }
 
 const tenant: Check = ({ spec }, { sidecarEnv }) =>
@@ -281,9 +283,8 @@ const clientId: Check = (_, { sidecarEnv, options }) =>
     ? []
     : ['no client id: every token request must name one']
 
-const noProxyFromElsewhere: Check = ({ spec }, { options }) =>
-  spec.containers
-    .filter(({ name }) => !options.skipped.has(name))
+const noProxyFromElsewhere: Check = (pod, plan) =>
+  findApps(pod, plan)
     .filter((container) =>
       NO_PROXY_NAMES.some((name) => {
         const entry = findVariable(container, name)
@@ -295,31 +296,35 @@ const noProxyFromElsewhere: Check = ({ spec }, { options }) =>
         `the container ${name} takes NO_PROXY from a ConfigMap or Secret. Fix: make sure that it contains 169.254.169.254`,
     )
 
-const ownSdkCredentials: Check = (pod, { options, appVariables }) =>
-  allContainers(pod)
-    .filter(({ name }) => options.usesManagedIdentityOnly && !options.skipped.has(name))
+const ownSdkCredentials: Check = (pod, plan) => {
+  const { options, appVariables } = plan
+  const wanted = appVariables.find(({ name }) => name === SDK_CREDENTIALS)
+  if (!options.usesManagedIdentityOnly) return []
+  return findApps(pod, plan)
     .filter((container) => {
       const entry = findVariable(container, SDK_CREDENTIALS)
-      const wanted = appVariables.find(({ name }) => name === SDK_CREDENTIALS)
       return entry !== undefined && getLiteralValue(entry) !== getLiteralValue(wanted)
     })
     .map(
       ({ name }) =>
         `the container ${name} sets ${SDK_CREDENTIALS} itself, so wimds.io/sdk-credentials does not change it`,
     )
+}
 
 /** Works for programs that ask 169.254.169.254, and not for SDKs that read the variable; mode env rejects it. */
-const endpointElsewhere: Check = (pod, { options, settings: { mode, port } }) =>
-  allContainers(pod)
-    .filter(({ name }) => !options.skipped.has(name))
-    .flatMap((container) =>
-      findEndpointAddresses(container, [formatListenAddress(port)], mode)
-        .filter(({ isSidecar }) => !isSidecar)
-        .map(
-          ({ name }) =>
-            `the container ${container.name} sets ${name}, and SDKs that read it never ask the sidecar. Fix: remove the variable, or list the container in wimds.io/skip-containers`,
-        ),
-    )
+const endpointElsewhere: Check = (pod, plan) =>
+  findApps(pod, plan).flatMap((container) =>
+    findEndpointAddresses(container, describeSidecar(plan)).flatMap(({ name, leadsTo }) => {
+      if (leadsTo === 'sidecar') return []
+      if (leadsTo !== 'elsewhere') {
+        const problem = { name, kind: leadsTo }
+        return [formatEndpointProblem(container, problem, formatListenAddress(plan.settings.port))]
+      }
+      return [
+        `the container ${container.name} sets ${name}, and SDKs that read it never ask the sidecar. Fix: remove the variable, or list the container in wimds.io/skip-containers`,
+      ]
+    }),
+  )
 
 const earlierMode: Check = (_, { options, settings: { mode } }) =>
   options.keepsEarlierMode

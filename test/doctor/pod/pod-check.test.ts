@@ -318,6 +318,16 @@ describe('finds variables of the application that', () => {
       'sdk_variables_conflict',
     ],
     [
+      'have a path that the sidecar does not serve',
+      { containers: app('MSI_ENDPOINT', 'http://127.0.0.1:8000/msi') },
+      'sdk_variables_conflict',
+    ],
+    [
+      'need a secret that the sidecar does not have',
+      { containers: app('MSI_ENDPOINT', 'http://127.0.0.1:8000/msi/token') },
+      'sdk_variables_conflict',
+    ],
+    [
       'select Azure Arc',
       { mode: 'loopback', containers: app('IMDS_ENDPOINT', 'http://localhost:40342') },
       'sdk_variables_conflict',

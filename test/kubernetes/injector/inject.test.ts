@@ -395,10 +395,17 @@ describe('NO_PROXY', () => {
 
   test('from a ConfigMap is not changed, with a warning', () => {
     const valueFrom = { configMapKeyRef: { name: 'proxy', key: 'none' } }
-    const given = pod({ containers: [{ ...APP, env: [{ name: 'NO_PROXY', valueFrom }] }] })
+    const env = [{ name: 'NO_PROXY', valueFrom }]
+    const given = pod({
+      containers: [{ ...APP, env }],
+      initContainers: [{ name: 'migrate', env }],
+    })
     expect(envOf(injected(given), 'app')).toEqual({ NO_PROXY: valueFrom })
     expect(inject(request(given))).toMatchObject({
-      warnings: [expect.stringContaining('takes NO_PROXY from a ConfigMap or Secret')],
+      warnings: [
+        expect.stringContaining('migrate takes NO_PROXY from a ConfigMap or Secret'),
+        expect.stringContaining('app takes NO_PROXY from a ConfigMap or Secret'),
+      ],
     })
   })
 

@@ -294,12 +294,79 @@ describe('a pod is rejected with a fix for', () => {
         'a secret that the sidecar does not have',
         {},
         { IDENTITY_ENDPOINT: 'http://127.0.0.1:8000/msi/token', IDENTITY_HEADER: 's' },
-        'sets IDENTITY_HEADER, and the sidecar has no such secret. Fix: name its Secret in wimds.io/identity-header-secret',
+        'sets IDENTITY_ENDPOINT, and the sidecar has no secret for it. Fix: name its Secret in wimds.io/identity-header-secret',
+      ],
+      [
+        'a secret for Cloud Shell that the sidecar does not have',
+        {},
+        { MSI_ENDPOINT: 'http://127.0.0.1:8000/oauth2/token', MSI_SECRET: 's' },
+        'sets MSI_SECRET, and the sidecar has no secret for it',
+      ],
+      [
+        'a path of no protocol',
+        header,
+        { MSI_ENDPOINT: 'http://127.0.0.1:8000/msi', MSI_SECRET: 's' },
+        'sets MSI_ENDPOINT to "http://127.0.0.1:8000/msi", where the sidecar has no tokens. Fix: set it to http://127.0.0.1:8000/msi/token or http://127.0.0.1:8000/oauth2/token',
+      ],
+      [
+        'the path of another protocol',
+        header,
+        { IDENTITY_ENDPOINT: 'http://127.0.0.1:8000/oauth2/token' },
+        'where the sidecar has no tokens. Fix: set it to http://127.0.0.1:8000/msi/token',
+      ],
+      [
+        'a path that SDKs add',
+        {},
+        {
+          AZURE_POD_IDENTITY_AUTHORITY_HOST: 'http://127.0.0.1:8000/metadata/identity/oauth2/token',
+        },
+        'Fix: set it to http://127.0.0.1:8000',
       ],
     ])('unless they have %s', (_, annotations, values, reason) => {
       expect(
         reasonsFor(pod({ annotations: { ...env, ...annotations } }, withVariables(values))),
-      ).toContainEqual(expect.stringContaining(reason))
+      ).toEqual([expect.stringContaining(reason)])
+    })
+
+    test.each([
+      ['of another Secret', { name: 'other', key: 'identity-header' }],
+      ['of another key', { name: 'header', key: 'other' }],
+    ])('unless their secret is that %s', (_, secretKeyRef) => {
+      const variables = [
+        { name: 'MSI_ENDPOINT', value: 'http://127.0.0.1:8000/msi/token' },
+        { name: 'MSI_SECRET', valueFrom: { secretKeyRef } },
+        { name: 'IDENTITY_HEADER', valueFrom: { secretKeyRef } },
+      ]
+      const given = pod({ annotations: { ...env, ...header } }, container({ env: variables }))
+      const reason =
+        'to another secret than that of the sidecar. Fix: take both from one key of one Secret, which wimds.io/identity-header-secret names'
+      expect(reasonsFor(given)).toEqual([
+        `the container app sets IDENTITY_HEADER ${reason}`,
+        `the container app sets MSI_SECRET ${reason}`,
+      ])
+    })
+
+    test('with the secret of the sidecar, however the reference is written', () => {
+      const secretKeyRef = { optional: false, key: 'identity-header', name: 'header' }
+      const variables = [
+        { name: 'MSI_ENDPOINT', value: 'http://127.0.0.1:8000/msi/token/' },
+        { name: 'MSI_SECRET', valueFrom: { secretKeyRef } },
+      ]
+      const given = pod({ annotations: { ...env, ...header } }, container({ env: variables }))
+      expect(reasonsFor(given)).toEqual([])
+    })
+
+    test('unless the operator gives the sidecar another value', () => {
+      const sidecarEnv = [{ name: 'WIMDS_IDENTITY_HEADER', value: 'theirs' }]
+      const reasons = (value: string) =>
+        reasonsFor(pod({ annotations: env }, withVariables({ IDENTITY_HEADER: value })), {
+          sidecarEnv,
+        })
+      expect(reasons('mine')).toEqual([
+        expect.stringContaining('sets IDENTITY_HEADER to another secret'),
+      ])
+      expect(reasons('theirs')).toEqual([])
+      expect(reasons('$(THEIRS)')).toEqual([])
     })
   })
 
@@ -419,11 +486,23 @@ describe('a warning', () => {
   test.each([
     ['http://169.254.169.254/metadata/identity/oauth2/token'],
     ['http://169.254.169.254:80/metadata/identity/oauth2/token'],
-    ['http://localhost:8000/msi/token'],
-    ['HTTP://LocalHost:8000'],
+    ['http://localhost:8000/oauth2/token'],
+    ['HTTP://LocalHost:8000/OAuth2/Token/'],
     [''],
   ])('is not given for the endpoint %s, which leads to the sidecar or nowhere', (value) => {
     expect(inject(request(withEnv('MSI_ENDPOINT', value)))).toMatchObject({ warnings: [] })
+  })
+
+  test.each([
+    [
+      'http://127.0.0.1:8000/msi',
+      ' to "http://127.0.0.1:8000/msi", where the sidecar has no tokens',
+    ],
+    ['http://169.254.169.254/msi/token', ', and the sidecar has no secret for it'],
+  ])('names the endpoint %s, from which SDKs get an error', (value, reason) => {
+    expect(inject(request(withEnv('MSI_ENDPOINT', value)))).toMatchObject({
+      warnings: [expect.stringContaining(`the container app sets MSI_ENDPOINT${reason}`)],
+    })
   })
 
   test.each([
