@@ -18,10 +18,10 @@ import {
  * Returns the pod without the containers, volumes and variables of an earlier injection, which the
  * annotation `wimds.io/injected` records. Returns a pod without that annotation unchanged.
  *
- * Endpoint variables are removed if the mode was env: in the others they are the author's.
- * NO_PROXY stays extended: the injector cannot tell its hosts from those of the author.
+ * Endpoint variables are removed if the mode was env: in the others they are the author's, as they are in the
+ * containers of `skipped`. NO_PROXY stays extended: the injector cannot tell its hosts from those of the author.
  */
-export function removeInjection(pod: Pod): Pod {
+export function removeInjection(pod: Pod, skipped: ReadonlySet<string>): Pod {
   const { [INJECTED]: mode, ...annotations } = pod.metadata?.annotations ?? {}
   if (mode === undefined) return pod
   const { containers, initContainers, volumes } = pod.spec
@@ -37,6 +37,7 @@ export function removeInjection(pod: Pod): Pod {
   const added = new Set(variables.map((entry) => JSON.stringify(entry)))
 
   function removeVariables(container: Container): Container {
+    if (skipped.has(container.name)) return container
     const env = container.env?.filter((entry) => !added.has(JSON.stringify(entry)))
     return env == null ? container : { ...container, env }
   }

@@ -49,7 +49,7 @@ export function inject({ pod: value, serviceAccount, settings }: InjectionReques
   const hasValidAnnotations = options.problems.length === 0
   if (options.inject === false) return { kind: 'skipped', warnings: [] }
   if (!isWanted && hasValidAnnotations) return { kind: 'skipped', warnings: findIneffective(pod) }
-  const original = removeInjection(pod)
+  const original = removeInjection(pod, options.skipped)
   const plan = createPlan(original, serviceAccount, options, settings)
   const reasons = findRejections(original, plan)
   if (reasons.length > 0) return { kind: 'rejected', reasons }

@@ -1,4 +1,5 @@
 /** Checks whether a pod can be injected: rejections, each with its fix, and warnings. */
+import { isDeepStrictEqual } from 'node:util'
 import { formatSettingProblem, parseSettings, type SettingProblem } from '../../config/settings.ts'
 import { NO_PROXY_NAMES } from '../../lib/no-proxy.ts'
 import { UNSUPPORTED_PROTOCOL_VARIABLES } from '../../sdk-variables.ts'
@@ -273,6 +274,19 @@ const skippedContainers: Check = (pod, { options }) => {
     .map((name) => `wimds.io/skip-containers lists ${name}, and the pod has no such container`)
 }
 
+/** An injection before the container was skipped may have added them; another one does not remove them. */
+const skippedVariables: Check = (pod, { options, endpointVariables }) =>
+  allContainers(pod)
+    .filter(({ name }) => options.skipped.has(name))
+    .flatMap((container) =>
+      endpointVariables
+        .filter((entry) => isDeepStrictEqual(findVariable(container, entry.name), entry))
+        .map(
+          ({ name }) =>
+            `wimds.io/skip-containers lists ${container.name}, whose ${name} is that of the sidecar. Fix: remove the variable if an earlier injection added it`,
+        ),
+    )
+
 const initContainersWithoutSidecar: Check = ({ spec }, { settings }) =>
   settings.hasNativeSidecars || !spec.initContainers?.length
     ? []
@@ -333,6 +347,7 @@ const earlierMode: Check = (_, { options, settings: { mode } }) =>
 
 const WARNINGS: readonly Check[] = [
   skippedContainers,
+  skippedVariables,
   initContainersWithoutSidecar,
   clientId,
   noProxyFromElsewhere,

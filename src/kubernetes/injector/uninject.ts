@@ -29,7 +29,9 @@ export function uninject(value: unknown): Uninjection {
   const pod = parsePod(value, problems)
   if (pod === undefined) return { kind: 'rejected', reasons: problems }
   if (pod.metadata?.annotations?.[INJECTED] === undefined) return { kind: 'skipped' }
-  const uninjected = dropEmptied(removeAppEnvironment(removeInjection(pod)), pod)
+  // Of skipped containers too: no sidecar is left to which their variables would lead.
+  const removed = removeInjection(pod, new Set())
+  const uninjected = dropEmptied(removeAppEnvironment(removed), pod)
   return { kind: 'uninjected', pod: uninjected, warnings: findWarnings(uninjected) }
 }
 

@@ -57,6 +57,32 @@ test.each(['loopback', 'nft', 'node'])(
   },
 )
 
+describe('in mode env a skipped container', () => {
+  const own = [{ name: 'AZURE_POD_IDENTITY_AUTHORITY_HOST', value: 'http://127.0.0.1:8000' }]
+  const SKIP = { 'wimds.io/skip-containers': 'own' }
+  const two = (annotations: Record<string, string>, env: typeof own) => ({
+    metadata: { annotations: { ...ENV, ...annotations } },
+    spec: { containers: [APP, { name: 'own', env }] },
+  })
+
+  test('keeps a variable of its author that is also the sidecar’s', () => {
+    const once = injected(two(SKIP, own))
+    expect(containerOf(once, 'own').env).toEqual(own)
+    expect(injected(once)).toEqual(once)
+  })
+
+  test('keeps what injection added before it was skipped, with a warning', () => {
+    const once = injected(two({}, []))
+    const skipping = withAnnotations(once, { ...ENV, ...SKIP })
+    expect(containerOf(injected(skipping), 'own')).toEqual(containerOf(once, 'own'))
+    expect(inject(request(skipping))).toMatchObject({
+      warnings: [
+        'wimds.io/skip-containers lists own, whose AZURE_POD_IDENTITY_AUTHORITY_HOST is that of the sidecar. Fix: remove the variable if an earlier injection added it',
+      ],
+    })
+  })
+})
+
 test('without its ConfigMap it has no volume of that', () => {
   const once = injected(pod({ 'wimds.io/config-map': 'identities' }))
   expect(injected(withAnnotations(once, {}))).toEqual(injected(pod()))
