@@ -12,6 +12,7 @@ import { computeExpiry } from '../tokens/refresh-policy.ts'
 import { toScope } from '../tokens/token.ts'
 import { backoffMs, createPause, type Pause } from '../lib/backoff.ts'
 import { printError } from './print-error.ts'
+import { parseSettingFlag } from './setting-flag.ts'
 import { TOKEN } from './declarations/token.ts'
 import { createDirectExchange } from './direct-exchange.ts'
 import { findConflict, type Flags, parseFlags } from '../lib/args.ts'
@@ -111,7 +112,7 @@ function rejectResourceFlag(args: readonly string[]): void {
   ])
 }
 
-const wait = duration({ minMs: 1000, maxMs: 3_600_000 })
+const WAIT = duration({ minMs: 1000, maxMs: 3_600_000 })
 
 /** The flags that select an identity, and what they select it by. */
 const SELECTORS = [
@@ -128,10 +129,9 @@ function parseOptions(flags: TokenFlags) {
   const selectors = SELECTORS.filter(([flag]) => flags.has(flag)).map(
     ([flag, by]) => ({ flag, by, value: flags.value(flag) ?? '' }) as const,
   )
-  const waitText = flags.value('wait')
-  const waited = waitText === undefined ? undefined : wait.safeParse(waitText)
-  const problems = [
-    ...flags.problems,
+  const problems = [...flags.problems]
+  const waitMs = parseSettingFlag(flags, 'wait', WAIT, problems) ?? 0
+  problems.push(
     ...findResourceProblems(resource),
     ...others.map((word) => `unexpected argument ${word}`),
     ...findConflict(flags, OUTPUTS),
@@ -142,13 +142,10 @@ function parseOptions(flags: TokenFlags) {
         ? []
         : [`--${flag} must be a GUID, not "${value}"`]
     }),
-    ...(waited?.success === false
-      ? [`--wait ${waited.error.issues[0]?.message ?? 'is not valid'}`]
-      : []),
-  ]
+  )
   if (resource === undefined || problems.length > 0) throw new UsageError(problems)
   const selector: Selector = selectors[0] ?? { by: 'default' }
-  return { resource, selector, waitMs: waited?.data ?? 0 }
+  return { resource, selector, waitMs }
 }
 
 function findResourceProblems(resource: string | undefined): string[] {

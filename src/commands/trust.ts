@@ -1,5 +1,5 @@
 /** `wimds trust`: lists the federated credentials that a cluster needs in Azure. It writes nothing there. */
-import { authorityHost as authorityHostSchema } from '../config/parsers.ts'
+import { authorityHost, guid, tenant } from '../config/parsers.ts'
 import { ConfigError, UsageError } from '../errors.ts'
 import { readAssertion } from '../exchange/assertion.ts'
 import { findAudience } from '../clouds.ts'
@@ -11,7 +11,7 @@ import { isGuid } from '../lib/guid.ts'
 import { parseJsonObject } from '../lib/json.ts'
 import { printError } from './print-error.ts'
 import { type ClusterObjects, readClusterObjects } from '../trust/cluster-objects.ts'
-import type { Finding } from '../trust/finding.ts'
+import { createReport, type Finding } from '../trust/finding.ts'
 import { parseExistingLists, parseIdentityList } from '../trust/inventory.ts'
 import { findIssuerProblem, isAudience } from '../trust/issuer.ts'
 import { migrateFromAadPodIdentity } from '../trust/migration/aad-pod-identity.ts'
@@ -30,7 +30,7 @@ import { TRUST, TRUST_OUTPUTS } from './declarations/trust.ts'
 import { parseTemplatePath } from './inject/options.ts'
 import type { CommandIo } from './io.ts'
 import { readManifests } from './manifest-files.ts'
-import { parseTenantFlag } from './tenant-flag.ts'
+import { parseSettingFlag } from './setting-flag.ts'
 
 type TrustFlags = Flags<keyof typeof TRUST.flags>
 
@@ -82,17 +82,13 @@ async function parseOptions(
   const problems = [...flags.problems]
   if (flags.positionals.length === 0)
     problems.push('name a manifest or a directory, or - for standard input')
-  const clientId = flags.value('client-id')?.toLowerCase()
-  for (const flag of ['client-id', 'application'] as const) {
-    for (const id of flags.values(flag).filter((each) => !isGuid(each))) {
-      problems.push(`--${flag} must be a GUID, not ${JSON.stringify(id)}`)
-    }
+  const clientId = parseSettingFlag(flags, 'client-id', guid, problems)
+  for (const id of flags.values('application').filter((each) => !isGuid(each))) {
+    problems.push(`--application must be a GUID, not ${JSON.stringify(id)}`)
   }
-  const tenantId = parseTenantFlag(flags, problems)
-  const host = authorityHostSchema.safeParse(
-    flags.value('authority-host') ?? 'https://login.microsoftonline.com',
-  )
-  for (const { message } of host.error?.issues ?? []) problems.push(`--authority-host ${message}`)
+  const tenantId = parseSettingFlag(flags, 'tenant-id', tenant, problems)
+  const host =
+    parseSettingFlag(flags, 'authority-host', authorityHost, problems) ?? DEFAULT_AUTHORITY_HOST
   const audience = flags.value('audience')
   if (audience !== undefined && !isAudience(audience)) {
     problems.push(`--audience must be a URI or GUID, not ${JSON.stringify(audience)}`)
@@ -102,13 +98,20 @@ async function parseOptions(
   }
   const templatePaths = flags.values('path').flatMap((text) => parseTemplatePath(text, problems))
   const issuer = await readIssuer(flags.value('issuer'), problems)
-  if (problems.length > 0 || !host.success || issuer === undefined) throw new UsageError(problems)
-  const audienceOrDefault = audience ?? findAudience(host.data)
+  if (problems.length > 0 || issuer === undefined) throw new UsageError(problems)
   return {
-    options: { issuer, authorityHost: host.data, audience: audienceOrDefault, clientId, tenantId },
+    options: {
+      issuer,
+      authorityHost: host,
+      audience: audience ?? findAudience(host),
+      clientId,
+      tenantId,
+    },
     templatePaths,
   }
 }
+
+const DEFAULT_AUTHORITY_HOST = 'https://login.microsoftonline.com'
 
 /** Returns the issuer that the flag is, or that the file has which it names. */
 async function readIssuer(
@@ -188,9 +191,7 @@ function migrate(
   if (from === 'azure-workload-identity') return migrateFromAzureWorkloadIdentity(objects, tenantId)
   if (from !== 'aad-pod-identity') return undefined
   const options = { isNamespaced: flags.has('force-namespaced'), tenantId }
-  return migrateFromAadPodIdentity(objects, options, (severity, object, message) => {
-    findings.push({ severity, object, message })
-  })
+  return migrateFromAadPodIdentity(objects, options, createReport(findings))
 }
 
 function selectGroup(plan: Plan, group: string | undefined): Plan {

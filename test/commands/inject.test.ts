@@ -766,7 +766,7 @@ a: *nothing
     ['an empty image of the redirect', ['--redirect-image=', '-'], '--redirect-image must be the'],
     ['a client id that is none', ['--client-id', 'orders', '-'], '--client-id must be a GUID'],
     ['a tenant that is none', ['--tenant-id', 'a b', '-'], '--tenant-id must be'],
-    ['a name of many tenants', ['--tenant-id', 'common', '-'], '--tenant-id must be'],
+    ['a name of many tenants', ['--tenant-id', 'common', '-'], '--tenant-id must name one'],
     ['a CA of no valid name', ['--ca-secret', 'My CA', '-'], 'NAME or NAME/KEY, not "My CA"'],
     [
       'two CAs',

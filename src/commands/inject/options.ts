@@ -1,7 +1,7 @@
 /** Parses the flags of `wimds inject` into settings of the injector. */
+import { guid, tenant } from '../../config/parsers.ts'
 import { findUnknownSettings, formatSettingProblem } from '../../config/settings.ts'
 import { UsageError } from '../../errors.ts'
-import { isGuid } from '../../lib/guid.ts'
 import type { ManifestOptions } from '../../kubernetes/manifests/inject-manifests.ts'
 import type { TemplatePath } from '../../kubernetes/manifests/workloads.ts'
 import type { EnvVar } from '../../kubernetes/injector/pod.ts'
@@ -19,7 +19,7 @@ import { parseWholeNumber } from '../../lib/whole-number.ts'
 import { VERSION } from '../../version.ts'
 import type { INJECT } from '../declarations/inject.ts'
 import { findConflict, type Flags } from '../../lib/args.ts'
-import { parseTenantFlag } from '../tenant-flag.ts'
+import { parseSettingFlag } from '../setting-flag.ts'
 import { isPlaceholder } from './unfinished-input.ts'
 
 type InjectFlags = Flags<keyof typeof INJECT.flags>
@@ -30,8 +30,8 @@ export function parseInjectOptions(flags: InjectFlags): ManifestOptions {
   if (flags.positionals.length === 0) problems.push('name a manifest, or - for standard input')
   const settings = {
     ...parseInjectionSettings(flags, problems),
-    clientId: parseClientId(flags.value('client-id'), problems),
-    tenantId: parseTenantFlag(flags, problems),
+    clientId: parseSettingFlag(flags, 'client-id', guid, problems),
+    tenantId: parseSettingFlag(flags, 'tenant-id', tenant, problems),
   }
   const templatePaths = flags.values('path').flatMap((text) => parseTemplatePath(text, problems))
   if (problems.length > 0) throw new UsageError(problems)
@@ -53,13 +53,6 @@ export function parseTemplatePath(text: string, problems: string[]): TemplatePat
 }
 
 const TEMPLATE_PATH = /^([A-Z]\w*)(?:\.([a-z0-9.-]+))?=((?:[\w-]+|\*)(?:\.(?:[\w-]+|\*))*)$/
-
-function parseClientId(text: string | undefined, problems: string[]): string | undefined {
-  if (text !== undefined && !isGuid(text)) {
-    problems.push(`--client-id must be a GUID, not ${JSON.stringify(text)}`)
-  }
-  return text
-}
 
 /** The flags that `wimds webhook` has too. */
 type SettingFlag = Exclude<

@@ -1,5 +1,5 @@
 /** Parses the flags of `wimds webhook`. */
-import { type Address, duration, quote } from '../../config/parsers.ts'
+import { type Address, duration, quote, tenant } from '../../config/parsers.ts'
 import { UsageError } from '../../errors.ts'
 import {
   parseQuantity,
@@ -12,7 +12,7 @@ import { type Flags, findFlagProblems, parseFlags } from '../../lib/args.ts'
 import { parseAddressFlag } from '../address-flag.ts'
 import { WEBHOOK } from '../declarations/webhook.ts'
 import { parseInjectionSettings } from '../inject/options.ts'
-import { parseTenantFlag } from '../tenant-flag.ts'
+import { parseSettingFlag } from '../setting-flag.ts'
 
 type WebhookFlags = Flags<keyof typeof WEBHOOK.flags>
 
@@ -46,10 +46,10 @@ export function parseWebhookOptions(args: readonly string[]): WebhookOptions {
   const options: WebhookOptions = {
     listen: parseAddressFlag(flags, 'listen', { host: '::', port: 8443 }, problems),
     adminListen: parseAddressFlag(flags, 'admin-listen', { host: '::', port: 9440 }, problems),
-    drainMs: parseDuration(flags, 'drain', 5000, problems),
+    drainMs: parseSettingFlag(flags, 'drain', DRAIN, problems) ?? 5000,
     clientCaFile: flags.value('client-ca'),
     settings: parseSettings(flags, problems),
-    defaultTenantId: parseTenantFlag(flags, problems),
+    defaultTenantId: parseSettingFlag(flags, 'tenant-id', tenant, problems),
     readsVersion: flags.value('kubernetes-version') === undefined,
     certificate: parseCertificate(flags, problems),
   }
@@ -57,6 +57,9 @@ export function parseWebhookOptions(args: readonly string[]): WebhookOptions {
   return options
 }
 
+const DRAIN = duration({ maxMs: 3_600_000 })
+/** Node's timers are limited to 25 days; a short lifetime would cause constant rotation. */
+const LIFETIME = duration({ minMs: 60_000, maxMs: 10 * 365 * 86_400_000 })
 const DEFAULT_LIFETIME_MS = 90 * 86_400_000
 const OWN_CERTIFICATE_FLAGS = ['secret', 'configuration', 'certificate-lifetime'] as const
 
@@ -73,7 +76,8 @@ function parseCertificate(flags: WebhookFlags, problems: string[]): WebhookOptio
     service: flags.value('service') ?? 'wimds-webhook',
     secret: flags.value('secret') ?? 'wimds-webhook-tls',
     configuration: flags.value('configuration') ?? 'wimds',
-    lifetimeMs: parseDuration(flags, 'certificate-lifetime', DEFAULT_LIFETIME_MS, problems),
+    lifetimeMs:
+      parseSettingFlag(flags, 'certificate-lifetime', LIFETIME, problems) ?? DEFAULT_LIFETIME_MS,
   }
 }
 
@@ -119,24 +123,4 @@ function parseResources(flags: WebhookFlags, problems: string[]): ResourceSettin
   }
   problems.push(...findResourceProblems(resources))
   return resources
-}
-
-/** Node's timers are limited to 25 days; a short certificate lifetime would cause constant rotation. */
-const DURATIONS = {
-  drain: duration({ maxMs: 3_600_000 }),
-  'certificate-lifetime': duration({ minMs: 60_000, maxMs: 10 * 365 * 86_400_000 }),
-}
-
-function parseDuration(
-  flags: WebhookFlags,
-  name: keyof typeof DURATIONS,
-  fallbackMs: number,
-  problems: string[],
-): number {
-  const text = flags.value(name)
-  if (text === undefined) return fallbackMs
-  const parsed = DURATIONS[name].safeParse(text)
-  if (parsed.success) return parsed.data
-  problems.push(`--${name} ${parsed.error.issues[0]?.message ?? 'is not valid'}`)
-  return fallbackMs
 }

@@ -88,7 +88,7 @@ test('reports all problems of the flags', async () => {
     '--listen must be one host:port or [IPv6]:port, not "8443"',
     '--drain must be a duration',
     '--mode iptables: must be one of',
-    "--tenant-id must be a tenant's GUID or domain",
+    "--tenant-id must be a tenant's GUID or verified domain",
     '--cpu-request must be a quantity such as 100m or 64Mi, not "much"',
     'the memory request 1Gi is above its limit 128Mi',
     '--secret has no effect with --cert-dir',
