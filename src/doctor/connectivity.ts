@@ -172,7 +172,8 @@ function getRoots({ ca }: Endpoint): string[] {
   return [...getCACertificates('default'), ...(ca === undefined ? [] : [ca.pem])]
 }
 
-function getPeer({ hostname: host, port, protocol }: URL): Peer {
+/** Returns the host and port that a URL is at. */
+export function getPeer({ hostname: host, port, protocol }: URL): Peer {
   return { host, port: port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port) }
 }
 

@@ -5,7 +5,7 @@ import { resolveAuthority } from '../clouds.ts'
 import { usesTokenProxy } from '../exchange/token-proxy.ts'
 import type { Identity } from '../identities.ts'
 import { readWholeFile } from '../lib/files.ts'
-import type { Endpoint } from './connectivity.ts'
+import { type Endpoint, getPeer } from './connectivity.ts'
 
 type FindAssertion = (identity: Identity) => Assertion | undefined
 
@@ -32,7 +32,7 @@ export async function findEndpoints(
     ({ authorityHost, tenantId }) => resolveAuthority(authorityHost, tenantId, region).tokenHost,
   )
   const endpoints = [...new Set(tokenHosts)].map((tokenHost) => ({
-    ...splitHost(new URL(`https://${tokenHost}`)),
+    ...getPeer(new URL(`https://${tokenHost}`)),
     isTokenProxy: false,
     ...(extraCa !== undefined && { ca: { pem: extraCa.pem, isExclusive: false } }),
     ...(proxy !== undefined && { proxy }),
@@ -49,7 +49,7 @@ async function createTokenProxyEndpoint({
   sniName,
 }: NonNullable<Config['exchange']['tokenProxy']>): Promise<Endpoint> {
   return {
-    ...splitHost(new URL(url)),
+    ...getPeer(new URL(url)),
     isTokenProxy: true,
     ...(sniName !== undefined && { serverName: sniName }),
     ...(ca !== undefined && {
@@ -60,8 +60,4 @@ async function createTokenProxyEndpoint({
       },
     }),
   }
-}
-
-function splitHost({ hostname: host, port }: URL): { host: string; port: number } {
-  return { host, port: port === '' ? 443 : Number(port) }
 }

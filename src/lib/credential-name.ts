@@ -1,9 +1,7 @@
 /** Names federated credentials. */
 import { createHash } from 'node:crypto'
 
-/** What Azure allows: 3 to 120 letters, digits, `-` and `_`, the first a letter or digit. It cannot be changed later. */
-export const CREDENTIAL_NAME = /^[A-Za-z0-9][\w-]{2,119}$/
-
+/** Azure allows 3 to 120 letters, digits, `-` and `_`, the first a letter or digit. A name cannot be changed later. */
 const MAX_LENGTH = 120
 const HASH_LENGTH = 8
 

@@ -19,7 +19,7 @@ import {
   type TemplatePath,
   type Workload,
 } from '../kubernetes/manifests/workloads.ts'
-import type { Finding, Report } from './finding.ts'
+import { createReport, type Finding, type Report } from './finding.ts'
 
 export interface ServiceAccountObject {
   readonly namespace: string
@@ -124,8 +124,7 @@ export async function readClusterObjects(
   { namespace, templatePaths = [] }: ReadOptions,
 ): Promise<{ readonly objects: ClusterObjects; readonly findings: Finding[] }> {
   const findings: Finding[] = []
-  const report: Report = (severity, object, message) =>
-    void findings.push({ severity, object, message })
+  const report = createReport(findings)
   const parsed = files.flatMap((file) => parseFile(file, templatePaths, report))
   const located = parsed.flatMap((object) => {
     const own = locate(object, namespace, report)

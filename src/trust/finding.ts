@@ -9,3 +9,8 @@ export interface Finding {
 }
 
 export type Report = (severity: Finding['severity'], object: string, message: string) => void
+
+/** Creates a report that adds to the findings. */
+export function createReport(findings: Finding[]): Report {
+  return (severity, object, message) => void findings.push({ severity, object, message })
+}

@@ -1,7 +1,7 @@
 /** Plans the federated credentials of a cluster: compares those that must exist in Azure with those that do. */
 import type { ClusterObjects } from './cluster-objects.ts'
 import { createCredentialName } from '../lib/credential-name.ts'
-import type { Finding, Report } from './finding.ts'
+import { createReport, type Finding, type Report } from './finding.ts'
 import type { ExistingCredential, ExistingList, IdentityKind, KnownIdentity } from './inventory.ts'
 import { isSameIdentity, type ManagedIdentityId } from '../lib/managed-identity.ts'
 import { findNeeds, type Need, type TrustOptions } from './needs.ts'
@@ -62,8 +62,7 @@ export function createTrustPlan(
   options: TrustOptions,
 ): Plan {
   const findings: Finding[] = []
-  const report: Report = (severity, object, message) =>
-    void findings.push({ severity, object, message })
+  const report = createReport(findings)
   const needs = findNeeds(objects, known, options, report)
   const byClientId = [...Map.groupBy(needs, ({ clientId }) => clientId)].toSorted(
     ([one], [other]) => (one < other ? -1 : 1),

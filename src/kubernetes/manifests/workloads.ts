@@ -68,7 +68,7 @@ export function readWorkloads(
   const parsed = WithMetadata.safeParse(object, WITH_INPUT)
   const metadata = parsed.data?.metadata
   return findTemplatePaths(object, templatePaths)?.map((templatePath) => {
-    const template = templatePath.reduce<unknown>(member, object)
+    const template = templatePath.reduce<unknown>(getMember, object)
     return {
       namespace: metadata?.namespace ?? undefined,
       path: [...path, ...templatePath],
@@ -119,7 +119,7 @@ function expandPath(value: unknown, keys: readonly string[]): Key[][] {
   if (key === undefined) return [[]]
   const names = key === '*' && typeof value === 'object' ? Object.keys(value) : [key]
   return names.flatMap((name) =>
-    expandPath(member(value, name), rest).map((path) => [
+    expandPath(getMember(value, name), rest).map((path) => [
       Array.isArray(value) ? Number(name) : name,
       ...path,
     ]),
@@ -141,7 +141,7 @@ function findTemplateKeys(object: KubernetesObject): (readonly string[])[] {
   const found = new Map<string, readonly string[]>()
   const search = (value: unknown, keys: readonly string[]) => {
     if (typeof value !== 'object' || value === null || keys.length > MAX_DEPTH) return
-    const containers = member(member(value, 'spec'), 'containers')
+    const containers = getMember(getMember(value, 'spec'), 'containers')
     if (keys.length > 0 && Array.isArray(containers)) found.set(keys.join('.'), keys)
     else if (Array.isArray(value)) for (const each of value) search(each, [...keys, '*'])
     else for (const [key, each] of Object.entries(value)) search(each, [...keys, key])
@@ -185,13 +185,13 @@ export function getApiGroup({ apiVersion }: KubernetesObject): string {
 }
 
 function readAccountName(template: unknown): string {
-  const spec = member(template, 'spec')
+  const spec = getMember(template, 'spec')
   return getServiceAccountName({
-    serviceAccountName: member(spec, 'serviceAccountName'),
-    serviceAccount: member(spec, 'serviceAccount'),
+    serviceAccountName: getMember(spec, 'serviceAccountName'),
+    serviceAccount: getMember(spec, 'serviceAccount'),
   })
 }
 
-function member(value: unknown, key: Key): unknown {
+function getMember(value: unknown, key: Key): unknown {
   return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined
 }

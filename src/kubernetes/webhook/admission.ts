@@ -1,8 +1,9 @@
 /** Answers AdmissionReviews (admission.k8s.io/v1) of new pods, without side effects. */
 import * as z from 'zod/mini'
+import { errorMessage } from '../../lib/describe-error.ts'
 import { firstItems } from '../../lib/first-items.ts'
 import { isDnsLabel, isDnsSubdomain } from '../../lib/kubernetes-names.ts'
-import { scrub, scrubAndTruncate } from '../../secret.ts'
+import { scrubAndTruncate } from '../../secret.ts'
 import { TENANT_ID } from '../injector/annotations.ts'
 import { inject, type Injection } from '../injector/inject.ts'
 import type { ServiceAccountAnnotations } from '../injector/plan.ts'
@@ -80,7 +81,7 @@ export async function reviewPod(read: ReadReview, options: AdmissionOptions): Pr
         ? await options.lookUpServiceAccount(namespace, name)
         : { problem: 'has no valid name; correct spec.serviceAccountName' }
   } catch (error) {
-    const reason = scrub(error instanceof Error ? error.message : 'unknown reason')
+    const reason = errorMessage(error)
     const message = `wimds could not read the ServiceAccount ${namespace}/${name} (${reason}); create the pod again`
     const outcome = error instanceof Overloaded ? 'overloaded' : 'error'
     return { outcome, message, subject, review: reply(uid, deny(503, message)) }

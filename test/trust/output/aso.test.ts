@@ -2,7 +2,6 @@ import { Ajv } from 'ajv'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
-import { CREDENTIAL_NAME } from '../../../src/lib/credential-name.ts'
 import { formatManagedIdentityId } from '../../../src/lib/managed-identity.ts'
 import { formatAsoObjects } from '../../../src/trust/output/aso.ts'
 import {
@@ -15,6 +14,7 @@ import {
   ORDERS_ID,
   planWith,
 } from '../fixtures.ts'
+import { CREDENTIAL_NAME } from '../../fixtures/credential-name.ts'
 import { hostilePlan } from './hostile.ts'
 
 /** What version v1api20230131 of the operator's resource definition accepts, as far as it is used. */
