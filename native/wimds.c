@@ -28,7 +28,7 @@
 /* The webhook of that proxy passes no time: as long as the start hooks that wimds injects itself. */
 enum { DROP_IN_SECONDS = 120 };
 /* The pause doubles once the port is open: a sidecar that listens is ready milliseconds later, or not for some time. */
-enum { CONNECT_SECONDS = 1, ANSWER_MS = 5000, MIN_PAUSE_MS = 20, MAX_PAUSE_MS = 250 };
+enum { CONNECT_SECONDS = 1, ANSWER_MS = 5000, MIN_PAUSE_MS = 10, MAX_PAUSE_MS = 250 };
 
 struct probe {
   long port;

@@ -17,7 +17,7 @@ const TIMEOUTS = { min: 0, max: 86_400 }
 
 const ATTEMPT_TIMEOUT_MS = 5000
 /** The first pause; each is twice as long as the one before, up to the second. */
-const MIN_INTERVAL_MS = 20
+const MIN_INTERVAL_MS = 10
 const MAX_INTERVAL_MS = 250
 const EXCLUSIVE = ['listening', 'live', 'route'] as const
 
