@@ -72,6 +72,9 @@ export const authorityHost = createSchema((text) => {
   return url.origin
 })
 
+/** `host:port`; an IPv6 address in brackets. */
+export const address = createSchema(parseAddress)
+
 /** Comma-separated `host:port` pairs; IPv6 addresses in brackets. */
 export const addresses = createSchema((text) => splitList(text).map(parseAddress))
 

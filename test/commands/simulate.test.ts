@@ -177,8 +177,8 @@ issuers:
     for (const problem of [
       '--bogus is not a flag',
       'unexpected argument word',
-      '--listen must be one host:port or [IPv6]:port, not "nowhere"',
-      '--rotate must be a whole number of seconds from 1 to 2147483, not "0"',
+      '--listen must be host:port or [IPv6]:port, not "nowhere"',
+      '--rotate must be a whole number from 1 to 2147483, not "0"',
       '--tls-cert and --tls-key must be given together',
       'applications[0].clientId',
       'colour',

@@ -1,11 +1,11 @@
 /** Parses the flags of `wimds node-agent`. */
-import type { Address } from '../../config/parsers.ts'
+import { type Address, address } from '../../config/parsers.ts'
 import { UsageError } from '../../errors.ts'
 import { DISCOVERIES, type Discovery } from '../../kubernetes/node-agent/discovery.ts'
 import { findFlagProblems, parseFlags } from '../../lib/args.ts'
-import { parseAddressFlag } from '../address-flag.ts'
 import { NODE_AGENT } from '../declarations/node-agent.ts'
 import type { CommandIo } from '../io.ts'
+import { parseSettingFlag } from '../setting-flag.ts'
 
 export interface NodeAgentOptions {
   readonly nodeName: string
@@ -29,7 +29,8 @@ export function parseNodeAgentOptions(
       'the name of the node is missing. Fix: set --node-name, or NODE_NAME from spec.nodeName',
     )
   }
-  const adminListen = parseAddressFlag(flags, 'admin-listen', DEFAULT_ADMIN_LISTEN, problems)
+  const adminListen =
+    parseSettingFlag(flags, 'admin-listen', address, problems) ?? DEFAULT_ADMIN_LISTEN
   if (problems.length > 0) throw new UsageError(problems)
   return {
     nodeName,

@@ -1,14 +1,13 @@
 /** Reads the flags of `wimds simulate` and the files that they name. */
 import { isIP } from 'node:net'
-import { quote } from '../../config/parsers.ts'
-import { parseAddressFlag } from '../address-flag.ts'
+import { address, integer } from '../../config/parsers.ts'
 import { UsageError } from '../../errors.ts'
 import { type Flags, findFlagProblems } from '../../lib/args.ts'
 import { collectErrors } from '../../lib/collect-errors.ts'
 import { readNamedFile } from '../../lib/files.ts'
-import { parseWholeNumber } from '../../lib/whole-number.ts'
 import type { IssuedCertificate } from '../../lib/x509.ts'
 import type { SIMULATE } from '../declarations/simulate.ts'
+import { parseSettingFlag } from '../setting-flag.ts'
 import { readConfigFile, type FileSettings } from '../../simulator/config-file.ts'
 import type { SimulatorOptions } from '../../simulator/simulator.ts'
 
@@ -25,12 +24,13 @@ export interface SimulateOptions {
 
 /** 2^31 - 1 milliseconds, the limit of Node's timers. */
 export const MAX_ROTATE_SECONDS = 2_147_483
+const ROTATE = integer({ min: 1, max: MAX_ROTATE_SECONDS })
 
 /** Reads the options. Throws a UsageError with every problem in the flags and in the named files. */
 export async function readSimulateOptions(flags: SimulateFlags): Promise<SimulateOptions> {
   const problems = findFlagProblems(flags)
   const listen = parseListen(flags, problems)
-  const rotateSeconds = parseRotate(flags, problems)
+  const rotateSeconds = parseSettingFlag(flags, 'rotate', ROTATE, problems)
   const tls = await readCertificate(flags, problems)
   const file = await collectErrors(problems, () => readConfigFile(flags.value('config')))
   if (problems.length === 0 && file !== undefined) {
@@ -53,24 +53,13 @@ function parseListen(
   flags: SimulateFlags,
   problems: string[],
 ): NonNullable<SimulatorOptions['listen']> {
-  const tokenProxy = parseAddressFlag(flags, 'token-proxy-listen', undefined, problems)
+  const tokenProxy = parseSettingFlag(flags, 'token-proxy-listen', address, problems)
   return {
-    entra: parseAddressFlag(flags, 'listen', undefined, problems) ?? {},
-    issuer: parseAddressFlag(flags, 'issuer-listen', undefined, problems) ?? {},
-    vault: parseAddressFlag(flags, 'vault-listen', undefined, problems) ?? {},
+    entra: parseSettingFlag(flags, 'listen', address, problems) ?? {},
+    issuer: parseSettingFlag(flags, 'issuer-listen', address, problems) ?? {},
+    vault: parseSettingFlag(flags, 'vault-listen', address, problems) ?? {},
     ...(tokenProxy === undefined ? {} : { tokenProxy }),
   }
-}
-
-function parseRotate(flags: SimulateFlags, problems: string[]): number | undefined {
-  const text = flags.value('rotate')
-  if (text === undefined) return undefined
-  const value = parseWholeNumber(text, { min: 1, max: MAX_ROTATE_SECONDS })
-  if (value !== undefined) return value
-  problems.push(
-    `--rotate must be a whole number of seconds from 1 to ${MAX_ROTATE_SECONDS}, not ${quote(text)}`,
-  )
-  return undefined
 }
 
 async function readCertificate(

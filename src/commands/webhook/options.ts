@@ -1,5 +1,5 @@
 /** Parses the flags of `wimds webhook`. */
-import { type Address, duration, quote, tenant } from '../../config/parsers.ts'
+import { type Address, address, duration, quote, tenant } from '../../config/parsers.ts'
 import { UsageError } from '../../errors.ts'
 import {
   parseQuantity,
@@ -9,7 +9,6 @@ import {
 import { INJECTION_DEFAULTS, type InjectionSettings } from '../../kubernetes/injector/settings.ts'
 import { ROUTING_MODES, type RoutingMode } from '../../lib/routing-modes.ts'
 import { type Flags, findFlagProblems, parseFlags } from '../../lib/args.ts'
-import { parseAddressFlag } from '../address-flag.ts'
 import { WEBHOOK } from '../declarations/webhook.ts'
 import { parseInjectionSettings } from '../inject/options.ts'
 import { parseSettingFlag } from '../setting-flag.ts'
@@ -44,8 +43,11 @@ export function parseWebhookOptions(args: readonly string[]): WebhookOptions {
   const flags = parseFlags(args, WEBHOOK.flags)
   const problems = findFlagProblems(flags)
   const options: WebhookOptions = {
-    listen: parseAddressFlag(flags, 'listen', { host: '::', port: 8443 }, problems),
-    adminListen: parseAddressFlag(flags, 'admin-listen', { host: '::', port: 9440 }, problems),
+    listen: parseSettingFlag(flags, 'listen', address, problems) ?? { host: '::', port: 8443 },
+    adminListen: parseSettingFlag(flags, 'admin-listen', address, problems) ?? {
+      host: '::',
+      port: 9440,
+    },
     drainMs: parseSettingFlag(flags, 'drain', DRAIN, problems) ?? 5000,
     clientCaFile: flags.value('client-ca'),
     settings: parseSettings(flags, problems),

@@ -36,11 +36,11 @@ test.each([
   ],
   [
     ['--node-name=a', '--admin-listen=9441'],
-    '--admin-listen must be one host:port or [IPv6]:port, not "9441"',
+    '--admin-listen must be host:port or [IPv6]:port, not "9441"',
   ],
   [
     ['--node-name=a', '--admin-listen=127.0.0.1:70000'],
-    '--admin-listen must be one host:port or [IPv6]:port, not "127.0.0.1:70000"',
+    '--admin-listen has a port above 65535: "127.0.0.1:70000"',
   ],
   [['--node-name=a', '--netns-dir=/x'], '--netns-dir is not a flag of this command'],
   [['--node-name=a', 'more'], 'unexpected argument more'],

@@ -85,7 +85,7 @@ test('reports all problems of the flags', async () => {
   await expect(webhook(flags, captureIo())).rejects.toBeInstanceOf(UsageError)
   for (const reason of [
     'unexpected argument now',
-    '--listen must be one host:port or [IPv6]:port, not "8443"',
+    '--listen must be host:port or [IPv6]:port, not "8443"',
     '--drain must be a duration',
     '--mode iptables: must be one of',
     "--tenant-id must be a tenant's GUID or verified domain",
