@@ -16,12 +16,12 @@ import {
 } from '../../kubernetes/webhook/certificates.ts'
 import type { Cluster } from '../../kubernetes/webhook/cluster.ts'
 import { createWebhookMetrics } from '../../kubernetes/webhook/metrics.ts'
-import { createReviewServer } from '../../kubernetes/webhook/server.ts'
+import { createReviewServer, type ReviewServerParts } from '../../kubernetes/webhook/server.ts'
 import { createServiceAccountLookup } from '../../kubernetes/webhook/service-accounts.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { readNamedFile } from '../../lib/files.ts'
 import { isCertificates } from '../../lib/pem.ts'
-import { scrub } from '../../secret.ts'
+import { scrubAndTruncate } from '../../secret.ts'
 import { bind, closeServer } from '../../server/listen.ts'
 import { createLogger, type ProcessLog } from '../../telemetry/logger.ts'
 import { VERSION } from '../../version.ts'
@@ -74,7 +74,7 @@ async function serveReviews(
   cluster: Cluster,
   { io, log, onError }: Environment,
 ): Promise<boolean> {
-  const { defaultTenantId, clientCaFile } = options
+  const { clientCaFile } = options
   // Before anything is bound: it may throw a `ConfigError`.
   const clientCa = clientCaFile === undefined ? undefined : await readClientCa(clientCaFile)
   const ports = { io, log, program: 'wimds webhook', setBy: PORT_SETTINGS }
@@ -101,29 +101,16 @@ async function serveReviews(
       untilShutdown(io),
     ])
     if (hasNativeSidecars === undefined) return true
-    const admission = {
-      settings: { ...options.settings, hasNativeSidecars },
-      lookUpServiceAccount: createServiceAccountLookup({ get: cluster.getServiceAccount }),
-      ...(defaultTenantId !== undefined && { defaultTenantId }),
-    }
-    const namespaceAdmission = {
-      ...admission,
-      settings: { ...admission.settings, injectByDefault: true },
-    }
     const server = createReviewServer({
       clientCa,
-      reviews: {
-        '/mutate': (read) => reviewPod(read, admission),
-        // The API server sends the pods of labelled namespaces here, so that no namespace has to be read.
-        '/mutate/namespace': (read) => reviewPod(read, namespaceAdmission),
-      },
+      reviews: createReviews(options, cluster, hasNativeSidecars),
       isDraining: () => isDraining,
       onError,
       onReview: (event) => {
         metrics.onReview(event)
         const { outcome, message, subject } = event
         if (message === undefined) return
-        const text = scrub(message).slice(0, MAX_LOGGED_MESSAGE)
+        const text = scrubAndTruncate(message, MAX_LOGGED_MESSAGE)
         log.warn('pod_rejected', { outcome, ...subject, message: text })
       },
     })
@@ -154,6 +141,28 @@ async function serveReviews(
   } finally {
     cluster.close()
     await closeServer(admin, CLOSE_TIMEOUT_MS)
+  }
+}
+
+/** Returns the reviews by their paths. */
+function createReviews(
+  { settings, defaultTenantId }: WebhookOptions,
+  cluster: Cluster,
+  hasNativeSidecars: boolean,
+): ReviewServerParts['reviews'] {
+  const admission = {
+    settings: { ...settings, hasNativeSidecars },
+    lookUpServiceAccount: createServiceAccountLookup({ get: cluster.getServiceAccount }),
+    ...(defaultTenantId !== undefined && { defaultTenantId }),
+  }
+  const namespaceAdmission = {
+    ...admission,
+    settings: { ...admission.settings, injectByDefault: true },
+  }
+  return {
+    '/mutate': (read) => reviewPod(read, admission),
+    // The API server sends the pods of labelled namespaces here, so that no namespace has to be read.
+    '/mutate/namespace': (read) => reviewPod(read, namespaceAdmission),
   }
 }
 

@@ -15,7 +15,7 @@ export interface ReviewEvent extends Pick<Decision, 'message' | 'subject'> {
 /** Reviews one pod, whose review `read` parses. */
 type Review = (read: ReadReview) => Promise<Decision>
 
-interface ReviewServerParts {
+export interface ReviewServerParts {
   /** Decides on the pods that are posted to each path. */
   readonly reviews: Readonly<Record<string, Review>>
   readonly onReview: (event: ReviewEvent) => void
