@@ -2,6 +2,7 @@
 // serve.cjs, the sidecar as one script with its compiled code beside it (docs/decisions/0007); and demo/, the
 // legacy client that `wimds demo` runs. Licence texts and an SBOM lie beside each bundle.
 import { readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { bundledPackages } from './bundled-packages.mjs'
@@ -71,6 +72,20 @@ const NEVER_CALLED = [
   'node:https',
 ]
 
+/**
+ * Lets esbuild drop what is not called of the Kubernetes client, 2 MB of generated code: its package.json does not say
+ * that its modules have no side effects.
+ */
+const shakeKubernetesClient = {
+  name: 'shake-kubernetes-client',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\./ }, ({ path, importer, resolveDir }) => {
+      if (!importer.includes('/@kubernetes/client-node/dist/')) return undefined
+      return { path: join(resolveDir, path), sideEffects: false }
+    })
+  },
+}
+
 /** For CommonJS packages in ES modules. */
 const REQUIRE =
   "import{createRequire as $createRequire}from'node:module';const require=$createRequire(import.meta.url);"
@@ -133,6 +148,7 @@ const others = await build({
   splitting: true,
   outExtension: { '.js': '.mjs' },
   banner: { js: REQUIRE },
+  plugins: [shakeKubernetesClient],
 })
 const legacyClient = await build({
   ...common,

@@ -1,34 +1,139 @@
-/** Calls of the Kubernetes API: configuration, credentials, time limits and errors. */
-import {
-  ApiException,
-  type ConfigurationOptions,
-  HttpMethod,
-  KubeConfig,
-  Observable,
-  type ObservableMiddleware,
-  PatchStrategy,
-  RequestContext,
-  setHeaderOptions,
-} from '@kubernetes/client-node'
+/** Calls of the Kubernetes API server: configuration, credentials, limits and errors. */
+import { HttpMethod, KubeConfig, RequestContext } from '@kubernetes/client-node'
 import { type Dispatcher, request as sendRequest } from 'undici'
+import type * as z from 'zod/mini'
 import { ConfigError } from '../errors.ts'
+import { errorCode } from '../lib/describe-error.ts'
+import { parseJson } from '../lib/json.ts'
+import { readBody } from '../lib/read-body.ts'
 import { scrub } from '../secret.ts'
+import { VERSION } from '../version.ts'
 
-/** A call of the API server failed; the message names the object. */
+interface ApiCall {
+  /** Completes "cannot …" in the message of an error. */
+  readonly action: string
+  /** PATCH sends a JSON Patch. */
+  readonly method?: 'GET' | 'POST' | 'PATCH'
+  readonly path: string
+  readonly body?: unknown
+  readonly accept?: string
+  /** Limits the call until its answer is complete. */
+  readonly timeoutMs?: number
+}
+
+/** Each call throws a `ClusterError`: after its time limit, at the shutdown, and for a status other than 2xx. */
+export interface ApiServer {
+  /** Returns the answer, which has to be JSON that matches the schema. */
+  readonly call: <T>(
+    call: ApiCall & { readonly maxBytes?: number },
+    answer: z.ZodMiniType<T>,
+  ) => Promise<T>
+  /** Passes the body of the answer to the function, for a watch. */
+  readonly stream: (
+    call: ApiCall,
+    read: (body: AsyncIterable<Uint8Array>) => Promise<void>,
+  ) => Promise<void>
+}
+
+/** An API server accepts no larger object than 3 MiB. */
+const MAX_ANSWER_BYTES = 4 * 1024 * 1024
+
+/** Reads the configuration of this pod, or that of KUBECONFIG. Throws `ConfigError` if there is neither. */
+export function connectToApiServer(shutdown: AbortSignal, defaultTimeoutMs = 10_000): ApiServer {
+  const { config, server } = loadKubeConfig()
+  const getCredentials = createCredentials(config, server)
+
+  async function send<T>(
+    {
+      action,
+      method = 'GET',
+      path,
+      body,
+      accept = 'application/json',
+      timeoutMs = defaultTimeoutMs,
+    }: ApiCall,
+    read: (body: AsyncIterable<Uint8Array>) => Promise<T>,
+  ): Promise<T> {
+    try {
+      const { headers, dispatcher } = await getCredentials()
+      const answer = await sendRequest(`${server}${path}`, {
+        method,
+        headers: {
+          ...headers,
+          'User-Agent': `wimds/${VERSION}`,
+          Accept: accept,
+          ...(method !== 'GET' && { 'Content-Type': CONTENT_TYPES[method] }),
+        },
+        body: body === undefined ? null : JSON.stringify(body),
+        signal: AbortSignal.any([shutdown, AbortSignal.timeout(timeoutMs)]),
+        // The dispatcher's default of five minutes without a byte would break a watch on which nothing happens.
+        headersTimeout: timeoutMs,
+        bodyTimeout: timeoutMs,
+        ...(dispatcher && { dispatcher }),
+      })
+      if (answer.statusCode >= 200 && answer.statusCode < 300) return await read(answer.body)
+      await answer.body.dump()
+      throw new StatusError(answer.statusCode)
+    } catch (error) {
+      throw new ClusterError(action, error)
+    }
+  }
+
+  return {
+    call: ({ maxBytes = MAX_ANSWER_BYTES, ...call }, schema) =>
+      send(call, async (body) => {
+        const createError = () => new Error(`the answer is larger than ${maxBytes} bytes`)
+        const answer = parseJson(await readBody(body, maxBytes, createError))
+        if (answer === undefined) throw new Error('the API server did not send JSON')
+        const { success, data } = schema.safeParse(answer)
+        if (!success) throw new Error('the answer of the API server is not of the expected kind')
+        return data
+      }),
+    stream: send,
+  }
+}
+
+const CONTENT_TYPES = { POST: 'application/json', PATCH: 'application/json-patch+json' }
+
+/** Returns true if the API server answered with one of these statuses. */
+export function hasStatus(error: unknown, ...statuses: readonly number[]): boolean {
+  return error instanceof ClusterError && statuses.includes(error.status ?? 0)
+}
+
+/** A call failed. The message has one line, without the answer of the API server. */
 class ClusterError extends Error {
   readonly status: number | undefined
 
   constructor(action: string, cause: unknown) {
     super(`cannot ${action}: ${describeFailure(cause)}`, { cause })
-    this.status = cause instanceof ApiException ? cause.code : undefined
+    this.status = cause instanceof StatusError ? cause.status : undefined
   }
+}
+
+class StatusError extends Error {
+  readonly status: number
+
+  constructor(status: number) {
+    super(`the API server answered ${status}`)
+    this.status = status
+  }
+}
+
+/** Describes the failure in one line: a further line of a YAML error quotes the file, which has credentials. */
+function describeFailure(error: unknown): string {
+  if (error instanceof DOMException && error.name === 'TimeoutError')
+    return 'the API server did not answer in time'
+  if (!(error instanceof Error)) return 'unknown reason'
+  const [line] = error.message.split('\n')
+  // The error of a host with several addresses has no message.
+  return scrub(line || (errorCode(error) ?? error.name))
 }
 
 /**
  * Connects by HTTP/1.1. An API server ends HTTP/2 connections while requests are in flight (GOAWAY: when it shuts
  * down, and by chance with --goaway-chance), and undici fails those requests.
  */
-class ClusterConfig extends KubeConfig {
+class Http1Config extends KubeConfig {
   override createDispatcherOptions(...args: Parameters<KubeConfig['createDispatcherOptions']>) {
     const options = super.createDispatcherOptions(...args)
     if (options.type !== 'agent') return options
@@ -36,16 +141,13 @@ class ClusterConfig extends KubeConfig {
   }
 }
 
-/** Loads the configuration of this pod, or that of KUBECONFIG. Throws `ConfigError` if there is neither. */
-export function loadKubeConfig(): KubeConfig {
-  const config = new ClusterConfig()
+function loadKubeConfig(): { readonly config: KubeConfig; readonly server: string } {
+  const config = new Http1Config()
   try {
     config.loadFromDefault()
   } catch (error) {
-    // The further lines of a YAML error quote the file, which has credentials.
-    const [reason = ''] = describeFailure(error).split('\n')
     throw new ConfigError(
-      `cannot read the kubeconfig file: ${reason}. Fix: correct the file that KUBECONFIG names, or else ~/.kube/config`,
+      `cannot read the kubeconfig file: ${describeFailure(error)}. Fix: correct the file that KUBECONFIG names, or else ~/.kube/config`,
     )
   }
   // The client's default where there is no configuration at all.
@@ -55,7 +157,7 @@ export function loadKubeConfig(): KubeConfig {
       'no Kubernetes cluster: this is not a pod with a ServiceAccount token, and neither KUBECONFIG nor ~/.kube/config names a cluster. Fix: run it by the chart charts/wimds, or set KUBECONFIG',
     )
   }
-  return config
+  return { config, server }
 }
 
 /** The kubelet rotates the token and the CA, which stay valid for much longer than this. */
@@ -67,98 +169,26 @@ interface Credentials {
   readonly dispatcher: Dispatcher | undefined
 }
 
-type GetCredentials = () => Promise<Credentials>
-
-/**
- * Caches the credentials and the connections: the Kubernetes client reads the files again, and opens a
- * connection, for each call.
- */
-function createCredentials(config: KubeConfig, now = () => performance.now()): GetCredentials {
+/** Caches the credentials and the connections: reading the credentials creates a dispatcher without connections. */
+function createCredentials(config: KubeConfig, server: string): () => Promise<Credentials> {
   let cached: { readonly credentials: Promise<Credentials>; readonly expiresAt: number } | undefined
 
   async function read(): Promise<Credentials> {
-    const request = new RequestContext(`${config.getCurrentCluster()?.server}`, HttpMethod.GET)
+    const request = new RequestContext(server, HttpMethod.GET)
     await config.applySecurityAuthentication(request)
     return { headers: request.getHeaders(), dispatcher: request.getDispatcher() }
   }
 
   return () => {
-    if (cached !== undefined && now() < cached.expiresAt) return cached.credentials
+    const now = performance.now()
+    if (cached !== undefined && now < cached.expiresAt) return cached.credentials
     const earlier = cached?.credentials
     const credentials = read()
-    cached = { credentials, expiresAt: now() + CREDENTIALS_TTL_MS }
+    cached = { credentials, expiresAt: now + CREDENTIALS_TTL_MS }
     credentials.then(
       () => earlier?.then(({ dispatcher }) => dispatcher?.close()).catch(() => undefined),
       () => (cached = undefined),
     )
     return credentials
   }
-}
-
-/** Options that give each call of the client a time limit. */
-export function createCallOptions(timeoutMs: number, shutdown: AbortSignal): ConfigurationOptions {
-  const middleware: ObservableMiddleware = {
-    pre(request) {
-      request.setSignal(withTimeout(timeoutMs, shutdown))
-      return new Observable(Promise.resolve(request))
-    },
-    post: (response) => new Observable(Promise.resolve(response)),
-  }
-  return { middleware: [middleware], middlewareMergeStrategy: 'append' }
-}
-
-interface GetOptions {
-  readonly timeoutMs: number
-  readonly accept: string
-}
-
-export type Get = (path: string, options: GetOptions) => Promise<Dispatcher.ResponseData>
-
-/** Creates a GET whose body the caller reads: the Kubernetes client reads every body whole, of any size. */
-export function createGet(config: KubeConfig, shutdown: AbortSignal): Get {
-  const getCredentials = createCredentials(config)
-  return async (path, { timeoutMs, accept }) => {
-    const { headers, dispatcher } = await getCredentials()
-    return await sendRequest(`${config.getCurrentCluster()?.server}${path}`, {
-      headers: { ...headers, Accept: accept },
-      signal: withTimeout(timeoutMs, shutdown),
-      // The dispatcher's default of five minutes without a byte would break a watch on which nothing happens.
-      headersTimeout: timeoutMs,
-      bodyTimeout: timeoutMs,
-      ...(dispatcher && { dispatcher }),
-    })
-  }
-}
-
-const withTimeout = (ms: number, shutdown: AbortSignal) =>
-  AbortSignal.any([shutdown, AbortSignal.timeout(ms)])
-
-/** Adds the content type of a JSON Patch to the options of a call. */
-export const setJsonPatch = (call: ConfigurationOptions) =>
-  setHeaderOptions('Content-Type', PatchStrategy.JsonPatch, call)
-
-/** Makes the call. Throws a `ClusterError`, whose message begins with the action. */
-export async function attempt<T>(action: string, call: () => Promise<T>): Promise<T> {
-  try {
-    return await call()
-  } catch (error) {
-    throw new ClusterError(action, error)
-  }
-}
-
-/** Returns true if the API server answered with the status. */
-export function hasStatus(error: unknown, status: number): boolean {
-  return error instanceof ClusterError && error.status === status
-}
-
-/** Describes the failure in one line: the client's own message holds the whole response, headers included. */
-function describeFailure(error: unknown): string {
-  if (error instanceof ApiException) return `the API server answered ${error.code}`
-  if (error instanceof DOMException && error.name === 'TimeoutError')
-    return 'the API server did not answer in time'
-  // Its message holds a piece of what was not JSON.
-  if (error instanceof SyntaxError) return 'the API server did not send JSON'
-  if (!(error instanceof Error)) return 'unknown reason'
-  const { cause } = error
-  return scrub(cause instanceof Error ? `${error.message} (${cause.message})` : error.message)
 }

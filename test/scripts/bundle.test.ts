@@ -1,6 +1,6 @@
 /** What the bundle could have lost of the libraries, of which it has only those parts that are called. */
 import { once } from 'node:events'
-import { mkdtempDisposable, writeFile } from 'node:fs/promises'
+import { mkdtempDisposable, readdir, readFile, writeFile } from 'node:fs/promises'
 import { createSecureServer, type Http2ServerResponse } from 'node:http2'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +10,7 @@ import { createIssuer } from '../../src/simulator/issuer/issuer.ts'
 import { createSimulator } from '../../src/simulator/simulator.ts'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { connectProxy } from '../exchange/connect-proxy.ts'
+import { startApiServer } from '../fixtures/api-server.ts'
 import { environmentOf } from '../fixtures/served.ts'
 import { portOf } from '../fixtures/listening.ts'
 import { formatExternalIssuer, readEnvironment } from '../fixtures/simulate.ts'
@@ -108,6 +109,25 @@ test('the webhook has metrics, and shuts down on SIGTERM without an API server',
   process.kill(webhook.pid, 'SIGTERM')
   await expect.poll(() => webhook.hasEnded()).toBe(true)
   expect(webhook.output()).toContain('"event":"shutdown_complete"')
+})
+
+test('the webhook calls an API server, without the generated clients of the Kubernetes package', async () => {
+  await using _ = await startApiServer()
+  await using webhook = startChild({
+    script: 'dist/wimds.js',
+    args: ['webhook', '--listen=127.0.0.1:0', '--admin-listen=127.0.0.1:0', '--drain=0s'],
+    env: { KUBECONFIG: process.env['KUBECONFIG'] ?? '' },
+  })
+  await expect.poll(webhook.output).toContain('"event":"certificate_loaded"')
+  expect(webhook.output()).not.toContain('webhook_error')
+  const names = (await readdir('dist')).filter((name) => name.endsWith('.mjs'))
+  const modules = await Promise.all(
+    names.map(async (name) => ({ name, text: await readFile(join('dist', name), 'utf8') })),
+  )
+  const modulesWith = (word: string) =>
+    modules.filter(({ text }) => text.includes(word)).map(({ name }) => name)
+  expect(modulesWith('loadFromDefault')).not.toEqual([])
+  expect(modulesWith('V1PodSpec')).toEqual([])
 })
 
 /** Nothing listens on port 1. */

@@ -1,7 +1,7 @@
 /** `wimds node-agent`: routes the pods of mode `node` on this node until shutdown. */
 import { stat } from 'node:fs/promises'
 import { createAdminServer } from '../../kubernetes/admin-server.ts'
-import { createGet, loadKubeConfig } from '../../kubernetes/api-client.ts'
+import { connectToApiServer } from '../../kubernetes/api-client.ts'
 import { createNodeAgentMetrics } from '../../kubernetes/node-agent/metrics.ts'
 import { createNamespaceSearch } from '../../kubernetes/node-agent/network-namespaces.ts'
 import { createPodEvents } from '../../kubernetes/node-agent/pod-events.ts'
@@ -28,11 +28,11 @@ const CLOSE_TIMEOUT_MS = 1000
 export async function nodeAgent(args: readonly string[], io: CommandIo): Promise<number> {
   const { nodeName, discovery, netnsDirectory, adminListen } = parseNodeAgentOptions(args, io.env)
   const { signal } = io
-  const config = loadKubeConfig()
+  const api = connectToApiServer(signal)
   const out = createLogOutput(io)
   const log = createLogger({ level: 'info', format: 'json', out, limitBy: 'namespace' })
   const onError = (error: unknown) => log.warn('node_agent_error', { message: errorMessage(error) })
-  const writeEvent = createPodEvents({ config, nodeName, signal, onError })
+  const writeEvent = createPodEvents({ api, nodeName, onError })
 
   let isListed = false
   const tools = { path: io.env['PATH'], signal }
@@ -75,7 +75,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
   // Starts libuv's thread pool now: creating threads later, at the process limit, aborts Node.
   await stat(PROC)
   await watchPods({
-    get: createGet(config, signal),
+    api,
     nodeName,
     signal,
     onPod: reconciler.onPod,

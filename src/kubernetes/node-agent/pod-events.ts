@@ -1,14 +1,13 @@
 /** Writes Kubernetes events of pods, so that `kubectl describe pod` says why one is not routed. */
-import { CoreV1Api, type KubeConfig } from '@kubernetes/client-node'
 import { LRUCache } from 'lru-cache'
+import * as z from 'zod/mini'
 import { scrubAndTruncate } from '../../secret.ts'
-import { attempt, createCallOptions } from '../api-client.ts'
+import type { ApiServer } from '../api-client.ts'
 import type { RoutedPod } from './routed-pod.ts'
 
 interface PodEventsOptions {
-  readonly config: KubeConfig
+  readonly api: ApiServer
   readonly nodeName: string
-  readonly signal: AbortSignal
   readonly onError: (error: unknown) => void
   readonly now?: () => number
 }
@@ -19,7 +18,6 @@ const MAX_KNOWN_EVENTS = 1000
 
 /** The API server rejects longer messages. */
 const MAX_MESSAGE = 1024
-const CALL_TIMEOUT_MS = 10_000
 
 /**
  * Creates a function that writes a warning, once in half an hour for each pod and message: attempts that fail for the
@@ -27,14 +25,11 @@ const CALL_TIMEOUT_MS = 10_000
  * writes it.
  */
 export function createPodEvents({
-  config,
+  api,
   nodeName,
-  signal,
   onError,
   now = () => performance.now(),
 }: PodEventsOptions) {
-  const core = config.makeApiClient(CoreV1Api)
-  const call = createCallOptions(CALL_TIMEOUT_MS, signal)
   const written = new LRUCache<string, true>({
     max: MAX_KNOWN_EVENTS,
     ttl: REPEAT_AFTER_MS,
@@ -59,9 +54,13 @@ export function createPodEvents({
       lastTimestamp: time,
       count: 1,
     }
-    await attempt(`write an event of the pod ${namespace}/${name}`, () =>
-      core.createNamespacedEvent({ namespace, body }, call),
-    ).catch((error: unknown) => {
+    const call = {
+      action: `write an event of the pod ${namespace}/${name}`,
+      method: 'POST' as const,
+      path: `/api/v1/namespaces/${namespace}/events`,
+      body,
+    }
+    await api.call(call, z.unknown()).catch((error: unknown) => {
       written.delete(key)
       onError(error)
     })

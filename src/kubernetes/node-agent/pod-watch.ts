@@ -2,11 +2,10 @@
 import * as z from 'zod/mini'
 import { backoffMs, createPause } from '../../lib/backoff.ts'
 import { parseJson } from '../../lib/json.ts'
-import { readBody } from '../../lib/read-body.ts'
-import { attempt, type Get } from '../api-client.ts'
+import type { ApiServer } from '../api-client.ts'
 
 interface PodWatchOptions {
-  readonly get: Get
+  readonly api: ApiServer
   readonly nodeName: string
   readonly signal: AbortSignal
   /** Called with each pod of the node, as the API server sends it, when it is listed or has changed. */
@@ -21,7 +20,7 @@ interface PodWatchOptions {
 const PAGE_SIZE = 50
 const MAX_PAGE_BYTES = 64 * 1024 * 1024
 const MAX_EVENT_BYTES = 4 * 1024 * 1024
-const CALL_TIMEOUT_MS = 30_000
+const LIST_TIMEOUT_MS = 30_000
 /** The API server ends the watch after this many seconds; then the pods are listed again. */
 const WATCH_SECONDS = 600
 /** An API server that ends every watch at once is not asked more often than this. */
@@ -55,20 +54,17 @@ export async function watchPods(options: PodWatchOptions): Promise<void> {
 }
 
 /** Reports every pod and returns the resource version of the list. */
-async function listPods({ get, nodeName, onPod, onListed }: PodWatchOptions): Promise<string> {
+async function listPods({ api, nodeName, onPod, onListed }: PodWatchOptions): Promise<string> {
   const uids = new Set<string>()
   let page: string | undefined
   for (;;) {
-    const path = createPath(nodeName, { limit: `${PAGE_SIZE}`, ...(page && { continue: page }) })
-    const { items, metadata } = await attempt(`list the pods of the node ${nodeName}`, async () => {
-      const { statusCode, body } = await get(path, JSON_CALL)
-      const createError = () => new Error(`the answer is larger than ${MAX_PAGE_BYTES} bytes`)
-      const text = await readBody(body, MAX_PAGE_BYTES, createError)
-      if (statusCode !== 200) throw new Error(`the API server answered ${statusCode}`)
-      const parsed = PodList.safeParse(parseJson(text))
-      if (!parsed.success) throw new Error('the API server sent what is not a list of pods')
-      return parsed.data
-    })
+    const call = {
+      action: `list the pods of the node ${nodeName}`,
+      path: createPath(nodeName, { limit: `${PAGE_SIZE}`, ...(page && { continue: page }) }),
+      timeoutMs: LIST_TIMEOUT_MS,
+      maxBytes: MAX_PAGE_BYTES,
+    }
+    const { items, metadata } = await api.call(call, PodList)
     for (const pod of items) {
       uids.add(pod.metadata.uid)
       onPod(pod.metadata.uid, pod)
@@ -83,19 +79,17 @@ async function listPods({ get, nodeName, onPod, onListed }: PodWatchOptions): Pr
 
 /** Follows the changes since that version until the API server ends the watch. */
 async function followPods(options: PodWatchOptions, resourceVersion: string): Promise<void> {
-  const { get, nodeName, onPod, onDeleted } = options
-  const path = createPath(nodeName, {
-    watch: 'true',
-    resourceVersion,
-    timeoutSeconds: `${WATCH_SECONDS}`,
-  })
-  await attempt(`watch the pods of the node ${nodeName}`, async () => {
-    const timeoutMs = (WATCH_SECONDS + 10) * 1000
-    const { statusCode, body } = await get(path, { ...JSON_CALL, timeoutMs })
-    if (statusCode !== 200) {
-      await body.dump()
-      throw new Error(`the API server answered ${statusCode}`)
-    }
+  const { api, nodeName, onPod, onDeleted } = options
+  const call = {
+    action: `watch the pods of the node ${nodeName}`,
+    path: createPath(nodeName, {
+      watch: 'true',
+      resourceVersion,
+      timeoutSeconds: `${WATCH_SECONDS}`,
+    }),
+    timeoutMs: (WATCH_SECONDS + 10) * 1000,
+  }
+  await api.stream(call, async (body) => {
     for await (const line of splitLines(body)) {
       const { data: event } = WatchEvent.safeParse(parseJson(line))
       if (event === undefined) throw new Error('the API server sent what is not an event')
@@ -108,8 +102,6 @@ async function followPods(options: PodWatchOptions, resourceVersion: string): Pr
     }
   })
 }
-
-const JSON_CALL = { timeoutMs: CALL_TIMEOUT_MS, accept: 'application/json' }
 
 function createPath(nodeName: string, parameters: Readonly<Record<string, string>>): string {
   const query = new URLSearchParams({ fieldSelector: `spec.nodeName=${nodeName}`, ...parameters })

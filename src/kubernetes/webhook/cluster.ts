@@ -1,27 +1,9 @@
 /** The calls by which the webhook reads and writes its cluster. */
-import {
-  AdmissionregistrationV1Api,
-  type ConfigurationOptions,
-  CoreV1Api,
-  type V1MutatingWebhookConfiguration,
-  type V1Secret,
-  VersionApi,
-} from '@kubernetes/client-node'
 import * as z from 'zod/mini'
 import { type Pause, retry } from '../../lib/backoff.ts'
-import { parseJson } from '../../lib/json.ts'
-import { readBody } from '../../lib/read-body.ts'
+import { type ApiServer, connectToApiServer, hasStatus } from '../api-client.ts'
 import type { ServiceAccountAnnotations } from '../injector/plan.ts'
 import type { CertificateMaterial, CertificateStore } from './certificates.ts'
-import {
-  attempt,
-  createCallOptions,
-  createGet,
-  type Get,
-  hasStatus,
-  loadKubeConfig,
-  setJsonPatch,
-} from '../api-client.ts'
 
 /** Milliseconds after which a call without an answer fails. */
 interface Limits {
@@ -65,40 +47,30 @@ interface ClusterOptions {
 }
 
 /** Connects to the cluster of this pod, or to that of KUBECONFIG. Throws `ConfigError` if there is neither. */
-export function connectToCluster({ onError, limits: given, ...options }: ClusterOptions): Cluster {
-  const config = loadKubeConfig()
-  const core = config.makeApiClient(CoreV1Api)
-  const registration = config.makeApiClient(AdmissionregistrationV1Api)
-  const version = config.makeApiClient(VersionApi)
+export function connectToCluster({ onError, limits, ...options }: ClusterOptions): Cluster {
   const shutdown = new AbortController()
   const { signal } = shutdown
-  const limits = { ...LIMITS, ...given }
-  const get = createGet(config, signal)
-  const call = createCallOptions(limits.callMs, signal)
+  const { lookupMs, callMs } = { ...LIMITS, ...limits }
+  const api = connectToApiServer(signal, callMs)
   return {
-    getMinorVersion: () =>
-      retry(() => getMinorVersion(version, call), { ...options, onError, signal }),
-    getServiceAccount: (namespace, name) =>
-      getServiceAccount(get, limits.lookupMs, namespace, name),
+    getMinorVersion: () => retry(() => getMinorVersion(api), { ...options, onError, signal }),
+    getServiceAccount: (namespace, name) => getServiceAccount(api, lookupMs, namespace, name),
     createCertificateStore: (namespace, name, configuration) =>
-      createSecretStore(
-        core,
-        { namespace, name },
-        () => readConfiguration(registration, configuration, call),
-        call,
-      ),
-    publishCa: (name, caPem) => publishCa(registration, { name, caPem }, call),
-    waitForChange: (name, resourceVersion) => waitForChange(get, name, resourceVersion),
+      createSecretStore(api, namespace, name, configuration),
+    publishCa: (configuration, caPem) => publishCa(api, configuration, caPem),
+    waitForChange: (configuration, resourceVersion) =>
+      waitForChange(api, configuration, resourceVersion),
     close: () => shutdown.abort(),
   }
 }
 
-async function getMinorVersion(api: VersionApi, call: ConfigurationOptions): Promise<number> {
-  const { minor } = await attempt('read the version of Kubernetes', () => api.getCode({}, call))
-  // Some clusters say `31+`; and the answer may lack what the client's types promise.
-  const version = Number.parseInt(minor, 10)
-  if (Number.isNaN(version)) throw new Error('the API server did not say its version')
-  return version
+/** The minor version may be `31+`. */
+const Version = z.object({ minor: z.string().check(z.regex(/^\d/)) })
+
+async function getMinorVersion(api: ApiServer): Promise<number> {
+  const call = { action: 'read the version of Kubernetes', path: '/version' }
+  const { minor } = await api.call(call, Version)
+  return Number.parseInt(minor, 10)
 }
 
 /** Annotations alone can have 256 KiB; the rest of the metadata is small. */
@@ -106,105 +78,120 @@ const MAX_ACCOUNT_BYTES = 1024 * 1024
 /** The metadata alone: a ServiceAccount may list thousands of Secrets. */
 const METADATA_ONLY = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1'
 
-const ServiceAccount = z.object({
-  metadata: z.object({ annotations: z.nullish(z.record(z.string(), z.string())) }),
-})
+const Strings = z.nullish(z.record(z.string(), z.string()))
+const ServiceAccount = z.object({ metadata: z.object({ annotations: Strings }) })
 
 async function getServiceAccount(
-  get: Get,
+  api: ApiServer,
   timeoutMs: number,
   namespace: string,
   name: string,
 ): Promise<ServiceAccountAnnotations | undefined> {
-  return await attempt('read it', async () => {
-    const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${name}`
-    const { statusCode, body } = await get(path, { timeoutMs, accept: METADATA_ONLY })
-    if (statusCode !== 200) {
-      await body.dump()
-      if (statusCode === 404) return undefined
-      throw new Error(`the API server answered ${statusCode}`)
-    }
-    const text = await readBody(body, MAX_ACCOUNT_BYTES, () => new Error('it is larger than 1 MiB'))
-    const parsed = ServiceAccount.safeParse(parseJson(text))
-    if (!parsed.success) throw new Error('the API server sent what is not a ServiceAccount')
-    return parsed.data.metadata.annotations ?? {}
-  })
+  const call = {
+    action: 'read it',
+    path: `/api/v1/namespaces/${namespace}/serviceaccounts/${name}`,
+    accept: METADATA_ONLY,
+    timeoutMs,
+    maxBytes: MAX_ACCOUNT_BYTES,
+  }
+  const account = await ifFound(api.call(call, ServiceAccount))
+  return account && (account.metadata.annotations ?? {})
 }
 
+/** Resolves with undefined if the API server answered 404. */
+async function ifFound<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer
+  } catch (error) {
+    if (hasStatus(error, 404)) return undefined
+    throw error
+  }
+}
+
+const Versioned = z.object({ metadata: z.object({ resourceVersion: z.string() }) })
+const Secret = z.extend(Versioned, { data: Strings })
+
 function createSecretStore(
-  core: CoreV1Api,
-  secret: { readonly namespace: string; readonly name: string },
-  readOwner: () => Promise<V1MutatingWebhookConfiguration>,
-  call: ConfigurationOptions,
+  api: ApiServer,
+  namespace: string,
+  name: string,
+  configuration: string,
 ): CertificateStore {
-  const title = `the Secret ${secret.namespace}/${secret.name}`
+  const title = `the Secret ${namespace}/${name}`
+  const secrets = `/api/v1/namespaces/${namespace}/secrets`
+
   return {
     async read() {
-      try {
-        const read = await attempt(`read ${title}`, () => core.readNamespacedSecret(secret, call))
-        return { material: parseSecret(read), revision: read.metadata?.resourceVersion }
-      } catch (error) {
-        if (hasStatus(error, 404)) return { material: undefined, revision: undefined }
-        throw error
-      }
+      const call = { action: `read ${title}`, path: `${secrets}/${name}` }
+      const secret = await ifFound(api.call(call, Secret))
+      return { material: parseSecret(secret?.data), revision: secret?.metadata.resourceVersion }
     },
     async write(material, revision) {
       const data = formatSecret(material)
-      const owner = revision === undefined ? await readOwner() : undefined
+      const call =
+        revision === undefined
+          ? {
+              action: `create ${title}`,
+              method: 'POST' as const,
+              path: secrets,
+              // A Secret that is created during an uninstall must not be left behind.
+              body: {
+                metadata: { name, ownerReferences: [await readOwner(api, configuration)] },
+                type: 'Opaque',
+                data,
+              },
+            }
+          : {
+              action: `write ${title}`,
+              method: 'PATCH' as const,
+              path: `${secrets}/${name}`,
+              body: [
+                { op: 'test', path: '/metadata/resourceVersion', value: revision },
+                { op: 'add', path: '/data', value: data },
+              ],
+            }
       try {
-        if (owner !== undefined) {
-          // A Secret that is created during an uninstall must not be left behind.
-          const ownerReferences = [formatOwner(owner)]
-          const body = { metadata: { name: secret.name, ownerReferences }, type: 'Opaque', data }
-          await attempt(`create ${title}`, () =>
-            core.createNamespacedSecret({ namespace: secret.namespace, body }, call),
-          )
-        } else {
-          const body = [
-            { op: 'test', path: '/metadata/resourceVersion', value: revision },
-            { op: 'add', path: '/data', value: data },
-          ]
-          await attempt(`write ${title}`, () =>
-            core.patchNamespacedSecret({ ...secret, body }, setJsonPatch(call)),
-          )
-        }
+        await api.call(call, z.unknown())
         return true
       } catch (error) {
         // 404: deleted since it was read; 409: a conflict; 422: the test failed.
-        if ([404, 409, 422].some((status) => hasStatus(error, status))) return false
+        if (hasStatus(error, 404, 409, 422)) return false
         throw error
       }
     },
   }
 }
 
-function formatOwner({ metadata }: V1MutatingWebhookConfiguration) {
+const CONFIGURATIONS = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations'
+
+const Configuration = z.object({
+  metadata: z.object({ name: z.string(), uid: z.string(), resourceVersion: z.string() }),
+  webhooks: z.nullish(
+    z.array(
+      z.object({ name: z.string(), clientConfig: z.object({ caBundle: z.nullish(z.string()) }) }),
+    ),
+  ),
+})
+
+async function readConfiguration(api: ApiServer, name: string) {
+  const action = `read the MutatingWebhookConfiguration ${name}`
+  return await api.call({ action, path: `${CONFIGURATIONS}/${name}` }, Configuration)
+}
+
+async function readOwner(api: ApiServer, configuration: string) {
+  const { name, uid } = (await readConfiguration(api, configuration)).metadata
   return {
     apiVersion: 'admissionregistration.k8s.io/v1',
     kind: 'MutatingWebhookConfiguration',
-    name: metadata?.name ?? '',
-    uid: metadata?.uid ?? '',
+    name,
+    uid,
   }
 }
 
-async function readConfiguration(
-  registration: AdmissionregistrationV1Api,
-  name: string,
-  call: ConfigurationOptions,
-): Promise<V1MutatingWebhookConfiguration> {
-  return await attempt(`read the MutatingWebhookConfiguration ${name}`, () =>
-    registration.readMutatingWebhookConfiguration({ name }, call),
-  )
-}
-
-async function publishCa(
-  registration: AdmissionregistrationV1Api,
-  { name, caPem }: { readonly name: string; readonly caPem: string },
-  call: ConfigurationOptions,
-): Promise<string> {
+async function publishCa(api: ApiServer, name: string, caPem: string): Promise<string> {
   const caBundle = encodeBase64(caPem)
-  const current = await readConfiguration(registration, name, call)
-  const body = (current.webhooks ?? []).flatMap((webhook, index) =>
+  const { metadata, webhooks } = await readConfiguration(api, name)
+  const body = (webhooks ?? []).flatMap((webhook, index) =>
     webhook.clientConfig.caBundle === caBundle
       ? []
       : [
@@ -213,40 +200,36 @@ async function publishCa(
           { op: 'add', path: `/webhooks/${index}/clientConfig/caBundle`, value: caBundle },
         ],
   )
-  if (body.length === 0) return current.metadata?.resourceVersion ?? ''
-  const patched = await attempt(
-    `write the caBundle of the MutatingWebhookConfiguration ${name}`,
-    () => registration.patchMutatingWebhookConfiguration({ name, body }, setJsonPatch(call)),
-  )
-  return patched.metadata?.resourceVersion ?? ''
+  if (body.length === 0) return metadata.resourceVersion
+  const action = `write the caBundle of the MutatingWebhookConfiguration ${name}`
+  const call = { action, method: 'PATCH' as const, path: `${CONFIGURATIONS}/${name}`, body }
+  return (await api.call(call, Versioned)).metadata.resourceVersion
 }
 
 /** The API server ends the watch after this many seconds. */
 const WATCH_SECONDS = 10
 
 /** Waits for an event or the end of the watch. Events are not parsed: the configuration is read again after any. */
-async function waitForChange(get: Get, name: string, resourceVersion: string): Promise<void> {
+async function waitForChange(api: ApiServer, name: string, resourceVersion: string): Promise<void> {
   const query = new URLSearchParams({
     watch: 'true',
     fieldSelector: `metadata.name=${name}`,
     resourceVersion,
     timeoutSeconds: `${WATCH_SECONDS}`,
   })
-  const path = `/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations?${query.toString()}`
-  await attempt(`watch the MutatingWebhookConfiguration ${name}`, async () => {
-    const timeoutMs = (WATCH_SECONDS + 10) * 1000
-    const { statusCode, body } = await get(path, { timeoutMs, accept: 'application/json' })
-    if (statusCode !== 200) {
-      await body.dump()
-      throw new Error(`the API server answered ${statusCode}`)
-    }
+  const call = {
+    action: `watch the MutatingWebhookConfiguration ${name}`,
+    path: `${CONFIGURATIONS}?${query.toString()}`,
+    timeoutMs: (WATCH_SECONDS + 10) * 1000,
+  }
+  await api.stream(call, async (body) => {
     for await (const _ of body) return
   })
 }
 
-function parseSecret({ data = {} }: V1Secret): CertificateMaterial | undefined {
+function parseSecret(data: z.infer<typeof Strings>): CertificateMaterial | undefined {
   const [certPem, keyPem, caPem] = ['tls.crt', 'tls.key', 'ca.crt'].map((key) =>
-    Buffer.from(data[key] ?? '', 'base64').toString(),
+    Buffer.from(data?.[key] ?? '', 'base64').toString(),
   )
   return certPem && keyPem && caPem ? { certPem, keyPem, caPem } : undefined
 }

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest'
-import { loadKubeConfig } from '../../../src/kubernetes/api-client.ts'
+import { connectToApiServer } from '../../../src/kubernetes/api-client.ts'
 import { createPodEvents } from '../../../src/kubernetes/node-agent/pod-events.ts'
 import { parseRoutedPod, type RoutedPod } from '../../../src/kubernetes/node-agent/routed-pod.ts'
 import { answer, startApiServer } from '../../fixtures/api-server.ts'
@@ -26,9 +26,8 @@ async function setUp({ failures = 0 } = {}) {
   let time = 1
   const onError = vi.fn<(error: unknown) => void>()
   const write = createPodEvents({
-    config: loadKubeConfig(),
+    api: connectToApiServer(new AbortController().signal),
     nodeName: 'node-1',
-    signal: new AbortController().signal,
     onError,
     now: () => time,
   })

@@ -1,11 +1,13 @@
 /** The watch against an API server of this test, over a real connection. */
-import { createServer, type ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { request } from 'undici'
-import type { Get } from '../../../src/kubernetes/api-client.ts'
+import { connectToApiServer } from '../../../src/kubernetes/api-client.ts'
 import { watchPods } from '../../../src/kubernetes/node-agent/pod-watch.ts'
-import { listening } from '../../fixtures/listening.ts'
+import { startApiServer } from '../../fixtures/api-server.ts'
 import { nodeModePod } from './pods.ts'
+
+const LIST = 'GET /api/v1/pods'
+const WATCH = 'GET /api/v1/pods?watch'
 
 type Answer = (response: ServerResponse) => void
 
@@ -18,23 +20,18 @@ afterEach(() => stop.abort())
 /** Answers lists and watches in turn. Without an answer left, a watch stays open. */
 async function setUp({ lists, watches }: { lists: Answer[]; watches: Answer[] }) {
   const queries: URLSearchParams[] = []
-  const server = await listening(
-    createServer((incoming, response) => {
-      const { searchParams, pathname } = new URL(`http://x${incoming.url}`)
-      expect(pathname).toBe('/api/v1/pods')
-      queries.push(searchParams)
-      const answer = searchParams.has('watch') ? watches.shift() : lists.shift()
-      answer?.(response)
-    }),
-  )
-  const get: Get = (path, { timeoutMs }) =>
-    request(`http://127.0.0.1:${server.port}${path}`, {
-      signal: AbortSignal.any([stop.signal, AbortSignal.timeout(timeoutMs)]),
-    })
+  const answerNext = (answers: Answer[]) => (response: ServerResponse) => {
+    queries.push(new URL(`http://x${response.req.url}`).searchParams)
+    answers.shift()?.(response)
+  }
+  const server = await startApiServer({
+    [LIST]: answerNext(lists),
+    [WATCH]: answerNext(watches),
+  })
   const events: string[] = []
   const errors: unknown[] = []
   const ended = watchPods({
-    get,
+    api: connectToApiServer(stop.signal),
     nodeName: 'node-1',
     signal: stop.signal,
     onPod: (uid) => events.push(`pod ${uid}`),
@@ -93,17 +90,17 @@ test.each<[string, Answer]>([
   const { server, seen } = await setUp({ lists: [list(['a']), list(['b'])], watches: [watch] })
   await using closed = server
   await seen(['pod a', 'listed a', 'pod b', 'listed b'])
-  expect(closed.port).toBeGreaterThan(0)
+  expect(closed.calls(LIST)).toBe(2)
 })
 
 test.each<[string, Answer, string]>([
   ['an error', (response) => response.writeHead(503).end('busy'), 'the API server answered 503'],
-  ['garbage', (response) => response.end('{}'), 'what is not a list of pods'],
+  ['garbage', (response) => response.end('{}'), 'not of the expected kind'],
   ['a broken connection', (response) => response.destroy(), 'cannot list the pods'],
 ])('tries again after %s of the API server', async (_, answer, message) => {
   const { server, seen, errors } = await setUp({ lists: [answer, list(['a'])], watches: [] })
   await using closed = server
   await seen(['pod a', 'listed a'])
   expect(String(errors[0])).toContain(message)
-  expect(closed.port).toBeGreaterThan(0)
+  expect(closed.calls(LIST)).toBe(2)
 })
