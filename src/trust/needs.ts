@@ -52,7 +52,7 @@ export interface Need {
 }
 
 /** The label of pods whose tokens the webhook of azure-workload-identity projects. */
-export const USE = 'azure.workload.identity/use'
+export const USE_LABEL = 'azure.workload.identity/use'
 
 const SETTINGS = createDefaultSettings(VERSION)
 
@@ -152,7 +152,7 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
       ...findChainedNeeds(entries, source, context),
     ]
   }
-  const isLabelled = template.metadata?.labels?.[USE] === 'true'
+  const isLabelled = template.metadata?.labels?.[USE_LABEL] === 'true'
   if (explicit.length > 0 || (!isInjected && !isLabelled)) return explicit.flatMap(toNeed)
   const account = objects.serviceAccounts.find(
     (each) => each.namespace === namespace && each.name === accountName,

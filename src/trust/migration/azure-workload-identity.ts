@@ -8,7 +8,7 @@ import {
   type ServiceAccountObject,
   type WorkloadObject,
 } from '../cluster-objects.ts'
-import { USE } from '../needs.ts'
+import { USE_LABEL } from '../needs.ts'
 import type { Change, Migration } from './change.ts'
 import { editWorkload, formatTexts } from './edit-workload.ts'
 
@@ -52,7 +52,7 @@ function replaceProxy(workload: WorkloadObject) {
   const { labels, annotations } = workload.template.metadata ?? {}
   const value = annotations?.[INJECT_PROXY]
   const port = annotations?.[PROXY_PORT]
-  const isLabelled = labels?.[USE] === 'true'
+  const isLabelled = labels?.[USE_LABEL] === 'true'
   const edits = {
     removeAnnotations: [INJECT_PROXY, PROXY_PORT],
     removeContainers: PROXY_CONTAINERS,
@@ -69,7 +69,7 @@ function replaceProxy(workload: WorkloadObject) {
         ]),
     ...(isLabelled
       ? [
-          `the label ${USE} can be removed if no SDK in the pod uses workload identity itself; the webhook of azure-workload-identity then leaves the pod alone`,
+          `the label ${USE_LABEL} can be removed if no SDK in the pod uses workload identity itself; the webhook of azure-workload-identity then leaves the pod alone`,
         ]
       : []),
     ...(annotations?.[TOKEN_EXPIRATION] === undefined
