@@ -47,7 +47,7 @@ export function createMetadataApp(parts: MetadataParts): FastifyInstance {
     },
   })
 
-  app.decorateRequest('startedAt', 0)
+  app.decorateRequest('startedAt', undefined)
   app.addHook('onRequest', (request, _reply, done) => {
     request.startedAt = performance.now()
     // The kubelet sends the pod's address as Host.

@@ -7,8 +7,8 @@ import type { AccessToken, TokenRequest } from '../tokens/token.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** On the clock of `performance.now()`; 0 for a request that Fastify rejects before any hook. */
-    startedAt: number
+    /** On the clock of `performance.now()`; undefined for a request that Fastify rejects before any hook. */
+    startedAt: number | undefined
   }
 }
 
@@ -98,7 +98,8 @@ export function sendReply(
   reply.raw.writeHead(status, STATUS_CODES[status] ?? '', head)
   reply.raw.end(body, encoding)
   reply.hijack()
-  const durationMs = request.startedAt === 0 ? 0 : performance.now() - request.startedAt
+  const { startedAt } = request
+  const durationMs = startedAt === undefined ? 0 : performance.now() - startedAt
   const { dialect, error, served } = event
   onReply({ dialect, error, served, status, durationMs, headers: request.raw.headers })
 }

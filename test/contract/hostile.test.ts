@@ -152,6 +152,7 @@ test.each([
   expect(status).toBe(400)
   expect(JSON.parse(body)).toHaveProperty('error')
   expect(given.asked).toHaveLength(before)
+  expect((await server.scrape()).body).not.toMatch(/ nan$/im)
 })
 
 test.each([

@@ -273,6 +273,7 @@ test.each([
   expect(reply.json()).toHaveProperty('error')
   expect(given.asked).toEqual([])
   expect(given.replies).toMatchObject([{ status }])
+  expect(given.replies[0]?.durationMs).toBeGreaterThanOrEqual(0)
 })
 
 test.each(['POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS'] as const)(
