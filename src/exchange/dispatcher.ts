@@ -5,7 +5,7 @@ import type { Config } from '../config/config.ts'
 import { CaFileDispatcher } from './ca-file.ts'
 import { isLinkLocal, isLoopback, removeBrackets } from '../lib/hosts.ts'
 import { Agent, EnvHttpProxyAgent, Pool, request } from '../lib/undici.ts'
-import { CONNECT_OPTIONS } from './http-client.ts'
+import { CONNECT_OPTIONS, HTTP1_ONLY } from './http-client.ts'
 import { createTokenProxyDispatcher } from './token-proxy.ts'
 
 type ProxySettings = NonNullable<Config['exchange']['proxy']>
@@ -60,14 +60,16 @@ export function createEntraDispatcher({
       secureContext: createContext(extraCa),
     }),
   }
-  if (proxy === undefined) return new Agent({ connect })
+  if (proxy === undefined) return new Agent({ ...HTTP1_ONLY, connect })
   return new Agent({
+    ...HTTP1_ONLY,
     connect,
     factory: (origin) =>
       isLocal(new URL(origin).hostname)
-        ? new Pool(origin, { connect })
+        ? new Pool(origin, { ...HTTP1_ONLY, connect })
         : new EnvHttpProxyAgent({
             ...readProxy(proxy),
+            ...HTTP1_ONLY,
             connect,
             requestTls: connect,
             proxyTls: connect,

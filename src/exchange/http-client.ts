@@ -11,12 +11,17 @@ import { request } from '../lib/undici.ts'
 import { scrubAndTruncate, type Secret } from '../secret.ts'
 import { type Destination, toTransportError } from './transport-errors.ts'
 
+/**
+ * Options of undici's dispatchers and connections. One request at a time, hours apart, has no use for HTTP/2, for which
+ * Node loads more code; and while a server may choose it, a pool makes all requests wait for its first connection.
+ */
+export const HTTP1_ONLY = { allowH2: false } as const
+
 /** How every exchange connects, to Entra ID or to a proxy. */
 export const CONNECT_OPTIONS = {
+  ...HTTP1_ONLY,
   /** Milliseconds, TLS handshake included. */
   timeout: 5000,
-  // One request at a time, hours apart, has no use for HTTP/2, for which Node loads more code.
-  allowH2: false,
   // Otherwise NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment sends the assertion to anybody.
   rejectUnauthorized: true,
 } as const

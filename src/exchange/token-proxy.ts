@@ -10,7 +10,7 @@ import { isCertificates } from '../lib/pem.ts'
 import { Agent, buildConnector } from '../lib/undici.ts'
 import type { Identity } from '../identities.ts'
 import { type Assertion, isForDirectFederation } from './assertion.ts'
-import { CONNECT_OPTIONS } from './http-client.ts'
+import { CONNECT_OPTIONS, HTTP1_ONLY } from './http-client.ts'
 
 /**
  * Creates a dispatcher that sends every request to the token proxy, with the path appended to the
@@ -24,6 +24,7 @@ export function createTokenProxyDispatcher(settings: TokenProxySettings): Dispat
   let lastCa: string | undefined
 
   const agent = new Agent({
+    ...HTTP1_ONLY,
     // No connection is kept, so none outlives the CA that it was trusted by.
     pipelining: 0,
     connect: (target, done) => void connect(target, done),

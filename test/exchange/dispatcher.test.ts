@@ -1,6 +1,7 @@
 /** Connections over real TLS: certificates, HTTP proxies and NO_PROXY. */
 import { once } from 'node:events'
 import { createSecureServer } from 'node:http2'
+import { connect, createServer } from 'node:net'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { request } from 'undici'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
@@ -154,6 +155,52 @@ describe('a connection', () => {
     expect(versions.at(-1)).toBe('1.1')
   })
 
+  test.each([
+    ['Entra ID', (url: string) => ({ url, dispatcher: createEntraDispatcher({ extraCa: caPem }) })],
+    [
+      'the token proxy',
+      (url: string) => ({
+        url,
+        dispatcher: createTokenProxyDispatcher({ url, ca: { pem: caPem } }),
+      }),
+    ],
+    [
+      'Entra ID through a proxy',
+      (_: string, proxyUrl: string) => ({
+        url: `https://${HOST}`,
+        dispatcher: createEntraDispatcher({
+          extraCa: caPem,
+          proxy: { url: new Secret(proxyUrl), noProxy: '' },
+        }),
+      }),
+    ],
+  ])('to %s does not wait for another one that hangs', async (_, create) => {
+    let connections = 0
+    const front = createServer((socket) => {
+      connections += 1
+      if (connections === 1) return
+      const upstream = connect(portOf(server), '127.0.0.1')
+      socket.pipe(upstream).pipe(socket)
+    })
+    await once(front.listen(0, '127.0.0.1'), 'listening')
+    const routes = { [`${HOST}:443`]: portOf(front) }
+    await using proxy = await connectProxy({ routes })
+    const { url, dispatcher } = create(
+      `https://127.0.0.1:${portOf(front)}`,
+      `http://127.0.0.1:${proxy.port}`,
+    )
+    const hanging = request(url, { dispatcher }).catch(formatChain)
+    await expect.poll(() => connections).toBe(1)
+    const { statusCode, body } = await Promise.race([
+      request(url, { dispatcher }),
+      rejects(hanging),
+    ])
+    await body.dump()
+    expect(statusCode).toBe(200)
+    await dispatcher.destroy()
+    front.close()
+  })
+
   test('trusts extra CAs in addition to the default ones, for its own connections alone', async () => {
     const defaults = getCACertificates('default')
     expect(await fetchStatus(origin(), { extraCa: `${otherCaPem}${caPem}` })).toBe(200)
@@ -244,6 +291,11 @@ describe('a connection', () => {
     expect(other.tunnels).toEqual([])
   })
 })
+
+/** Throws when the other request has ended first. */
+async function rejects(ended: Promise<unknown>): Promise<never> {
+  throw new Error(`the request that hangs ended first: ${String(await ended)}`)
+}
 
 /** Returns the status that a server answers, or the chain of messages of the error. */
 async function fetchStatus(origin: string, settings: { extraCa?: string }) {
