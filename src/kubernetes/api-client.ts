@@ -1,6 +1,6 @@
 /** Calls of the Kubernetes API server: configuration, credentials, limits and errors. */
 import { HttpMethod, KubeConfig, RequestContext } from '@kubernetes/client-node'
-import { type Dispatcher, request as sendRequest } from 'undici'
+import { type Dispatcher, errors, request as sendRequest } from 'undici'
 import type * as z from 'zod/mini'
 import { ConfigError } from '../errors.ts'
 import { errorCode } from '../lib/describe-error.ts'
@@ -21,6 +21,11 @@ interface ApiCall {
   readonly timeoutMs?: number
 }
 
+interface StreamCall extends ApiCall {
+  /** Ends the stream after so long without a byte: the connection is dead, or there was nothing to send. */
+  readonly idleMs?: number
+}
+
 /** Each call throws a `ClusterError`: after its time limit, at the shutdown, and for a status other than 2xx. */
 export interface ApiServer {
   /** Returns the answer, which has to be JSON that matches the schema. */
@@ -30,7 +35,7 @@ export interface ApiServer {
   ) => Promise<T>
   /** Passes the body of the answer to the function, for a watch. */
   readonly stream: (
-    call: ApiCall,
+    call: StreamCall,
     read: (body: AsyncIterable<Uint8Array>) => Promise<void>,
   ) => Promise<void>
 }
@@ -51,7 +56,8 @@ export function connectToApiServer(shutdown: AbortSignal, defaultTimeoutMs = 10_
       body,
       accept = 'application/json',
       timeoutMs = defaultTimeoutMs,
-    }: ApiCall,
+      idleMs = 0,
+    }: StreamCall,
     read: (body: AsyncIterable<Uint8Array>) => Promise<T>,
   ): Promise<T> {
     try {
@@ -66,9 +72,9 @@ export function connectToApiServer(shutdown: AbortSignal, defaultTimeoutMs = 10_
         },
         body: body === undefined ? null : JSON.stringify(body),
         signal: AbortSignal.any([shutdown, AbortSignal.timeout(timeoutMs)]),
-        // The dispatcher's default of five minutes without a byte would break a watch on which nothing happens.
-        headersTimeout: timeoutMs,
-        bodyTimeout: timeoutMs,
+        // 0 is no limit. The dispatcher's default is five minutes, which would break a longer watch.
+        headersTimeout: idleMs,
+        bodyTimeout: idleMs,
         ...(dispatcher && { dispatcher }),
       })
       if (answer.statusCode >= 200 && answer.statusCode < 300) return await read(answer.body)
@@ -89,9 +95,20 @@ export function connectToApiServer(shutdown: AbortSignal, defaultTimeoutMs = 10_
         if (!success) throw new Error('the answer of the API server is not of the expected kind')
         return data
       }),
-    stream: send,
+    stream: async (call, read) => {
+      try {
+        await send(call, read)
+      } catch (error) {
+        if (!isSilence(error)) throw error
+      }
+    },
   }
 }
+
+const isSilence = (error: unknown) =>
+  error instanceof ClusterError &&
+  (error.cause instanceof errors.HeadersTimeoutError ||
+    error.cause instanceof errors.BodyTimeoutError)
 
 const CONTENT_TYPES = { POST: 'application/json', PATCH: 'application/json-patch+json' }
 

@@ -222,6 +222,20 @@ describe('a stream', () => {
     await expect.poll(() => isClosed).toBe(true)
   })
 
+  test('ends, and closes its connection, after its limit without a byte', async () => {
+    let isClosed = false
+    const { api } = await serve('GET', (response) => {
+      response.write('first')
+      response.on('close', () => (isClosed = true))
+    })
+    const chunks: string[] = []
+    await api.stream({ ...call, idleMs: 100 }, async (body) => {
+      for await (const chunk of body) chunks.push(Buffer.from(chunk).toString())
+    })
+    expect(chunks).toEqual(['first'])
+    await expect.poll(() => isClosed).toBe(true)
+  })
+
   test('throws for a status, and reads nothing', async () => {
     const { api } = await serve('GET', (response) => answer(response, 410, 'hunter2'))
     const reader = vi.fn<() => Promise<void>>()

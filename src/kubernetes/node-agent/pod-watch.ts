@@ -8,6 +8,8 @@ interface PodWatchOptions {
   readonly api: ApiServer
   readonly nodeName: string
   readonly signal: AbortSignal
+  /** The watch ends after so long without a byte. */
+  readonly idleMs?: number
   /** Called with each pod of the node, as the API server sends it, when it is listed or has changed. */
   readonly onPod: (uid: string, pod: unknown) => void
   readonly onDeleted: (uid: string) => void
@@ -23,6 +25,11 @@ const MAX_EVENT_BYTES = 4 * 1024 * 1024
 const LIST_TIMEOUT_MS = 30_000
 /** The API server ends the watch after this many seconds; then the pods are listed again. */
 const WATCH_SECONDS = 600
+/**
+ * An API server sends a bookmark about every minute, so a connection that is silent for longer is dead. A server without
+ * bookmarks only has to list the pods more often.
+ */
+const IDLE_MS = 3 * 60_000
 /** An API server that ends every watch at once is not asked more often than this. */
 const PAUSE_MS = 1000
 
@@ -77,17 +84,19 @@ async function listPods({ api, nodeName, onPod, onListed }: PodWatchOptions): Pr
   }
 }
 
-/** Follows the changes since that version until the API server ends the watch. */
+/** Follows the changes since that version until the API server ends the watch, or is silent. */
 async function followPods(options: PodWatchOptions, resourceVersion: string): Promise<void> {
-  const { api, nodeName, onPod, onDeleted } = options
+  const { api, nodeName, idleMs = IDLE_MS, onPod, onDeleted } = options
   const call = {
     action: `watch the pods of the node ${nodeName}`,
     path: createPath(nodeName, {
       watch: 'true',
+      allowWatchBookmarks: 'true',
       resourceVersion,
       timeoutSeconds: `${WATCH_SECONDS}`,
     }),
     timeoutMs: (WATCH_SECONDS + 10) * 1000,
+    idleMs,
   }
   await api.stream(call, async (body) => {
     for await (const line of splitLines(body)) {
@@ -96,6 +105,7 @@ async function followPods(options: PodWatchOptions, resourceVersion: string): Pr
       // The version is too old, as a rule (410): the pods are listed again.
       if (event.type === 'ERROR') return
       const uid = Metadata.safeParse(event.object['metadata']).data?.uid
+      // A bookmark has none.
       if (uid === undefined) continue
       if (event.type === 'DELETED') onDeleted(uid)
       else onPod(uid, event.object)

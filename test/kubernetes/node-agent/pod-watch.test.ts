@@ -17,8 +17,14 @@ beforeEach(() => {
 })
 afterEach(() => stop.abort())
 
+interface Answers {
+  readonly lists: Answer[]
+  readonly watches: Answer[]
+  readonly idleMs?: number
+}
+
 /** Answers lists and watches in turn. Without an answer left, a watch stays open. */
-async function setUp({ lists, watches }: { lists: Answer[]; watches: Answer[] }) {
+async function setUp({ lists, watches, idleMs }: Answers) {
   const queries: URLSearchParams[] = []
   const answerNext = (answers: Answer[]) => (response: ServerResponse) => {
     queries.push(new URL(`http://x${response.req.url}`).searchParams)
@@ -34,6 +40,7 @@ async function setUp({ lists, watches }: { lists: Answer[]; watches: Answer[] })
     api: connectToApiServer(stop.signal),
     nodeName: 'node-1',
     signal: stop.signal,
+    ...(idleMs !== undefined && { idleMs }),
     onPod: (uid) => events.push(`pod ${uid}`),
     onDeleted: (uid) => events.push(`deleted ${uid}`),
     onListed: (uids) => events.push(`listed ${[...uids].join(',')}`),
@@ -77,6 +84,36 @@ test('lists by pages, then follows the changes, also when an event comes in piec
   expect(field('resourceVersion')).toEqual([null, null, '7'])
   stop.abort()
   await ended
+})
+
+test('requests bookmarks, and ignores them', async () => {
+  const object = { kind: 'Pod', metadata: { resourceVersion: '9', creationTimestamp: null } }
+  const { server, queries, seen, errors } = await setUp({
+    lists: [list(['a'])],
+    watches: [
+      (response) =>
+        response.write(`${JSON.stringify({ type: 'BOOKMARK', object })}\n${event('ADDED', 'b')}`),
+    ],
+  })
+  await using _ = server
+  await seen(['pod a', 'listed a', 'pod b'])
+  expect(queries.map((query) => query.get('allowWatchBookmarks'))).toEqual([null, 'true'])
+  expect(errors).toEqual([])
+})
+
+test.each<[string, Answer]>([
+  ['after its headers', (response) => response.flushHeaders()],
+  ['before its headers', () => {}],
+])('lists again, without an error, when the watch is silent %s', async (_, silence) => {
+  const { server, seen, errors } = await setUp({
+    lists: [list(['a']), list(['b'])],
+    watches: [silence],
+    idleMs: 100,
+  })
+  await using closed = server
+  await seen(['pod a', 'listed a', 'pod b', 'listed b'])
+  expect(errors).toEqual([])
+  expect(closed.calls(WATCH)).toBeGreaterThan(0)
 })
 
 test.each<[string, Answer]>([
