@@ -6,6 +6,8 @@ import type { TokenSource } from './token.ts'
 interface LimiterOptions {
   /** Exchanges that may run at the same time. */
   readonly maxConcurrent: number
+  /** Exchanges that may wait in each of the two queues. */
+  readonly maxQueued?: number
   /** Time limit of an exchange in milliseconds; it may wait for half of this in the queue. */
   readonly timeoutMs: number
 }
@@ -15,11 +17,11 @@ const RETRY_AFTER_MS = 1000
 /**
  * Limits the exchanges of `next`. Further ones wait in a queue: refreshes and retries of the cache first,
  * then those that callers wait for, each first come, first served. Throws `overloaded` for one that
- * waits too long. `next` gets a signal that aborts at the time limit; the time in the queue counts towards it.
+ * waits too long, or finds its queue full: the exchange of a caller that hung up stays in it. `next` gets a signal that aborts at the time limit; the time in the queue counts towards it.
  */
 export function limitExchanges(
   next: TokenSource,
-  { maxConcurrent, timeoutMs }: LimiterOptions,
+  { maxConcurrent, maxQueued = Infinity, timeoutMs }: LimiterOptions,
 ): TokenSource {
   let running = 0
   const refreshes = new Set<() => void>()
@@ -41,7 +43,8 @@ export function limitExchanges(
   }
 
   /** Waits until a running exchange hands over its permit. */
-  function acquire(queue: Set<() => void>): Promise<void> {
+  async function acquire(queue: Set<() => void>): Promise<void> {
+    if (queue.size >= maxQueued) throw createLimitError()
     return new Promise((resolve, reject) => {
       const onPermit = () => {
         queue.delete(onPermit)
@@ -50,12 +53,7 @@ export function limitExchanges(
       }
       const timer = setTimeout(() => {
         queue.delete(onPermit)
-        reject(
-          createOverloadedError(
-            'too many exchanges with Entra ID are running',
-            'WIMDS_MAX_EXCHANGES',
-          ),
-        )
+        reject(createLimitError())
       }, timeoutMs / 2)
       queue.add(onPermit)
     })
@@ -67,6 +65,13 @@ export function limitExchanges(
     if (onPermit === undefined) running -= 1
     else onPermit()
   }
+}
+
+function createLimitError(): BrokerError {
+  return createOverloadedError(
+    'too many exchanges with Entra ID are running',
+    'WIMDS_MAX_EXCHANGES',
+  )
 }
 
 /** Creates the error of a request that finds no capacity, which `setting` limits. */

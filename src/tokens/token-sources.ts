@@ -19,6 +19,8 @@ interface ExchangeSourceOptions {
   readonly loadDelayMs: number
   /** Exchanges that may run at the same time. */
   readonly maxConcurrent: number
+  /** First tokens, and refreshes, that may be queued. */
+  readonly maxQueued?: number
   /** Time limit of an exchange in milliseconds, from its place in the queue to its last attempt. */
   readonly timeoutMs: number
   readonly clock: Pick<Clock, 'monotonic'>
@@ -37,14 +39,14 @@ export function createExchangeSource(
   load: () => Promise<TokenSource>,
   options: ExchangeSourceOptions,
 ): TokenSource {
-  const { loadDelayMs, maxConcurrent, timeoutMs, clock, onExchange, random } = options
+  const { loadDelayMs, clock, onExchange, random } = options
   // Retries are inside, so that loading does not count for the time limit of an attempt.
   const exchange = createLazySource(
     async () => retryExchanges(await load(), { clock, ...(random !== undefined && { random }) }),
     loadDelayMs,
   )
   const observed = observeExchanges(exchange, { clock, onExchange })
-  return limitExchanges(observed, { maxConcurrent, timeoutMs })
+  return limitExchanges(observed, options)
 }
 
 /** Reports every exchange of `next`, and gives it a correlation id if its request has none. */

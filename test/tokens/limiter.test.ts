@@ -6,7 +6,7 @@ import { useFakeTime } from './setup.ts'
 
 useFakeTime()
 
-function setUpLimiter(behaviour: Behaviour, maxConcurrent = 2) {
+function setUpLimiter(behaviour: Behaviour, maxConcurrent = 2, maxQueued?: number) {
   const entra = createScriptedEntra(behaviour)
   const signals: (AbortSignal | undefined)[] = []
   const get = limitExchanges(
@@ -14,7 +14,7 @@ function setUpLimiter(behaviour: Behaviour, maxConcurrent = 2) {
       signals.push(signal)
       return entra.source(request)
     },
-    { maxConcurrent, timeoutMs: 10_000 },
+    { maxConcurrent, timeoutMs: 10_000, ...(maxQueued !== undefined && { maxQueued }) },
   )
   return { entra, get, signals }
 }
@@ -48,6 +48,19 @@ test('an exchange that waited for half of the time limit is rejected', async () 
   await vi.advanceTimersByTimeAsync(9000)
   expect((await all)[2]).toMatchObject({ text: 'overloaded', tookMs: 5000, retryAfterMs: 1000 })
   expect(entra.exchanges).toHaveLength(2)
+})
+
+test('an exchange is rejected at once while the queue is full', async () => {
+  const { entra, get } = setUpLimiter({ latencyMs: 100 }, 1, 2)
+  const all = Promise.all([1, 2, 3, 4].map((name) => ask(get, other(name))))
+  const refresh = ask(get, { ...other('refresh'), isBackground: true })
+  await vi.advanceTimersByTimeAsync(400)
+  const replies = await all
+  expect(replies.map(({ tookMs }) => tookMs)).toEqual([100, 300, 400, 0])
+  expect(replies[3]).toMatchObject({ text: 'overloaded', retryAfterMs: 1000 })
+  // Refreshes have a queue of their own.
+  expect((await refresh).tookMs).toBe(200)
+  expect(entra.exchanges).toHaveLength(4)
 })
 
 test('an exchange that failed makes room for the next', async () => {

@@ -56,6 +56,7 @@ export function setUpLimited({ maxEntries = 100 } = {}) {
   const source = createExchangeSource(() => Promise.resolve(entra.source), {
     loadDelayMs: 0,
     maxConcurrent: MAX_CONCURRENT,
+    maxQueued: MAX_WAITING,
     timeoutMs: 8000,
     clock: systemClock,
     onExchange: (event) => exchanges.push(event),

@@ -64,6 +64,20 @@ describe('a caller that asks for 10 000 resources', () => {
     expect((await retry).ok).toBe(true)
   })
 
+  test('and hangs up leaves no more exchanges behind than the limits', async () => {
+    const { entra, get } = setUpLimited()
+    entra.behave({ latencyMs: 60_000 })
+    for (const index of range(10_000)) {
+      const hangUp = new AbortController()
+      void ask((request) => get(request, hangUp.signal), other(index))
+      hangUp.abort()
+      await vi.advanceTimersByTimeAsync(0)
+    }
+    // Each has a time limit, each queued one a limit of its wait too.
+    expect(vi.getTimerCount()).toBeLessThanOrEqual(2 * MAX_WAITING + 3 * MAX_CONCURRENT)
+    await vi.runAllTimersAsync()
+  })
+
   test('delays a new resource of another caller by two seconds at most', async () => {
     const { entra, get } = setUpLimited({ maxEntries: 1000 })
     entra.behave({ latencyMs: 100, error: 'resource_refused' })

@@ -54,6 +54,7 @@ const WAITING_SHARE = 3 / 4
 /** Creates the broker. It reads no file and opens no connection yet. */
 export function createBroker(config: Config, log: ProcessLog): Broker {
   const { exchange } = config
+  const maxWaiting = Math.max(1, Math.floor(config.maxConnections * WAITING_SHARE))
   const audience = exchange.audience === undefined ? {} : { audience: exchange.audience }
   // A reload replaces them.
   let current = config
@@ -78,13 +79,15 @@ export function createBroker(config: Config, log: ProcessLog): Broker {
   const source = createExchangeSource(load, {
     loadDelayMs: PRELOAD_DELAY_MS,
     maxConcurrent: exchange.maxConcurrent,
+    // As many as callers may wait, so that no caller is rejected because of others that wait.
+    maxQueued: maxWaiting,
     timeoutMs: exchange.timeoutMs,
     clock: systemClock,
     onExchange: telemetry.onExchange,
   })
   const cache = createTokenCache(source, {
     maxEntries: config.cacheSize,
-    maxWaiting: Math.max(1, Math.floor(config.maxConnections * WAITING_SHARE)),
+    maxWaiting,
     clock: systemClock,
     onResult: telemetry.onCacheResult,
     onRefresh: telemetry.onRefresh,
