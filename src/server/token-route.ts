@@ -59,11 +59,12 @@ export function addTokenRoute(
         )
       }
       const query = dialect.parse(wire)
+      const isForSomeUids = resolve(query.selector).allowedUids !== undefined
+      const uid = isForSomeUids ? await findPeerUid(request.socket) : undefined
+      // Resolved after the look-up, during which a reload may have replaced the identity.
       const identity = resolve(query.selector)
       requireAllowedResource(identity, query.resource)
-      if (identity.allowedUids !== undefined) {
-        requireAllowedUid(identity, await findPeerUid(request.socket))
-      }
+      requireAllowedUid(identity, uid)
       const correlationId = findCorrelationId(request.headers)
       const tokenRequest = createTokenRequest(query, identity, correlationId)
       const token = await tokens(tokenRequest, closeSignal(request.socket))

@@ -123,7 +123,6 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     const entry = store.use(key) ?? createEntry(request)
     const now = clock.monotonic()
     entry.lastUsedAt = now
-    if (entry.request.identity !== request.identity) entry.request = toSharedRequest(request)
     const { state } = entry
     const { token } = state
     const ttl = tokenTtlMs(state, clock, now)

@@ -1,7 +1,8 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { createMetadataApp } from '../../src/server/app.ts'
 import { findCorrelationId } from '../../src/server/token-route.ts'
-import { parts } from '../fixtures/parts.ts'
+import { type Identity, createIdentityResolver } from '../../src/identities.ts'
+import { BILLING, ORDERS, parts } from '../fixtures/parts.ts'
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
 const PARENT = '00f067aa0ba902b7'
@@ -48,4 +49,38 @@ test('passes the trace id on with the token request', async () => {
   await app.inject({ url, headers: { ...headers, traceparent: `00-${TRACE}-${PARENT}-01` } })
   await app.inject({ url, headers })
   expect(given.asked.map(({ correlationId }) => correlationId)).toEqual([GUID, undefined])
+})
+
+const forUid = (uid: number): Identity => ({ ...ORDERS, allowedUids: [uid] })
+
+describe('a reload while the uid of the caller is looked up', () => {
+  const url =
+    '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
+  const headers = { host: 'localhost', metadata: 'true' }
+
+  /** Requests as uid 1000, whose look-up takes until the default identity is `next`. */
+  async function requestDuringReload(next: Identity) {
+    let identity = forUid(1000)
+    const given = parts({
+      resolve: (selector) =>
+        createIdentityResolver({ identities: [identity], defaultIdentity: identity })(selector),
+      findPeerUid: () => {
+        identity = next
+        return Promise.resolve(1000)
+      },
+    })
+    await using app = createMetadataApp(given)
+    return { reply: await app.inject({ url, headers }), asked: given.asked }
+  }
+
+  test('makes the request one for the new identity', async () => {
+    const { asked } = await requestDuringReload(BILLING)
+    expect(asked.map(({ identity }) => identity)).toEqual([BILLING])
+  })
+
+  test('rejects a uid that is allowed no more', async () => {
+    const { reply, asked } = await requestDuringReload(forUid(1001))
+    expect(reply.body).toContain('caller_not_allowed')
+    expect(asked).toEqual([])
+  })
 })

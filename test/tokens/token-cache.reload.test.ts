@@ -66,6 +66,19 @@ test('a key that stays keeps its token and is refreshed as the new identity', as
   expect(entra.exchanges[2]?.request.identity).toEqual(renamed())
 })
 
+test('a request from before the change does not put the old identity back', async () => {
+  const { entra, cache, get } = setUp()
+  await ask(get, VAULT)
+  const renamed = replacedBy({ name: 'renamed', exchangeVia: 'token-proxy' })
+  cache.updateIdentities(renamed)
+  await ask(get, VAULT)
+  expect(cache.entries()[0]?.request.identity).toEqual(renamed())
+  await vi.advanceTimersByTimeAsync(MINUTE_MS)
+  await ask(get, VAULT)
+  await vi.advanceTimersByTimeAsync(HOUR_MS)
+  expect(entra.exchanges[1]?.request.identity).toEqual(renamed())
+})
+
 test.each<[string, Behaviour]>([
   ['a token', {}],
   ['a failure', { error: 'entra_unreachable' }],
