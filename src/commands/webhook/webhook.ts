@@ -1,6 +1,5 @@
 /** `wimds webhook`: serves the admission webhook until shutdown. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ConfigError } from '../../errors.ts'
 import { createAdminServer } from '../../kubernetes/admin-server.ts'
 import { NATIVE_SIDECARS_SINCE } from '../../kubernetes/injector/settings.ts'
 import { reviewPod } from '../../kubernetes/webhook/admission.ts'
@@ -19,8 +18,6 @@ import { createWebhookMetrics } from '../../kubernetes/webhook/metrics.ts'
 import { createReviewServer, type ReviewServerParts } from '../../kubernetes/webhook/server.ts'
 import { createServiceAccountLookup } from '../../kubernetes/webhook/service-accounts.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
-import { readNamedFile } from '../../lib/files.ts'
-import { isCertificates } from '../../lib/pem.ts'
 import { scrubAndTruncate } from '../../secret.ts'
 import { bind, closeServer } from '../../server/listen.ts'
 import { createLogger, type ProcessLog } from '../../telemetry/logger.ts'
@@ -29,6 +26,7 @@ import { type CommandIo, untilShutdown } from '../io.ts'
 import { findUnknownVariables } from '../inject/options.ts'
 import { createLogOutput } from '../log-output.ts'
 import { openPorts } from '../open-ports.ts'
+import { loadClientCa } from './client-ca.ts'
 import { parseWebhookOptions, type WebhookOptions } from './options.ts'
 
 /** For answers that are still being sent, once nothing new is accepted. */
@@ -76,7 +74,7 @@ async function serveReviews(
 ): Promise<boolean> {
   const { clientCaFile } = options
   // Before anything is bound: it may throw a `ConfigError`.
-  const clientCa = clientCaFile === undefined ? undefined : await readClientCa(clientCaFile)
+  const clientCa = clientCaFile === undefined ? undefined : await loadClientCa(clientCaFile, log)
   const ports = { io, log, program: 'wimds webhook', setBy: PORT_SETTINGS }
   let isDraining = false
   let rotation: CertificateRotation | undefined
@@ -102,7 +100,7 @@ async function serveReviews(
     ])
     if (hasNativeSidecars === undefined) return true
     const server = createReviewServer({
-      clientCa,
+      requiresClientCertificate: clientCa !== undefined,
       reviews: createReviews(options, cluster, hasNativeSidecars),
       isDraining: () => isDraining,
       onError,
@@ -116,14 +114,21 @@ async function serveReviews(
     })
     const bound = await openPorts(bind(server, options.listen), ports)
     if (bound === undefined) return false
+    const setContext = ({ certPem: cert, keyPem: key }: CertificateMaterial) =>
+      server.setSecureContext({ cert, key, ca: clientCa?.pem(), minVersion: 'TLSv1.3' })
     rotation = startCertificateRotation({
       ...createCertificateSource(options, cluster),
       onError,
-      serve: ({ certPem, keyPem }) => {
-        const ca = clientCa !== undefined && { ca: clientCa }
-        server.setSecureContext({ cert: certPem, key: keyPem, minVersion: 'TLSv1.3', ...ca })
-        log.info('certificate_loaded', { expiresAt: new Date(parseExpiry(certPem)).toISOString() })
+      serve: (material) => {
+        setContext(material)
+        const expiresAt = new Date(parseExpiry(material.certPem)).toISOString()
+        log.info('certificate_loaded', { expiresAt })
       },
+    })
+    const { served } = rotation
+    clientCa?.watch(() => {
+      const material = served()
+      if (material !== undefined) setContext(material)
     })
     log.info('listening', { version: VERSION, ...bound, hasNativeSidecars })
 
@@ -140,6 +145,7 @@ async function serveReviews(
     return true
   } finally {
     cluster.close()
+    clientCa?.close()
     await closeServer(admin, CLOSE_TIMEOUT_MS)
   }
 }
@@ -164,15 +170,6 @@ function createReviews(
     // The API server sends the pods of labelled namespaces here, so that no namespace has to be read.
     '/mutate/namespace': (read) => reviewPod(read, namespaceAdmission),
   }
-}
-
-/** Reads the CAs of clients. From an empty text Node would trust its own roots, and from any other text nobody. */
-async function readClientCa(file: string): Promise<string> {
-  const pem = await readNamedFile(file)
-  if (isCertificates(pem)) return pem
-  throw new ConfigError(
-    `${file} holds no valid PEM certificates. Fix: write the CA certificates of the API server's client certificate into it`,
-  )
 }
 
 /** Returns true if the cluster has native sidecars. May wait for the API server, to read its version. */

@@ -23,8 +23,8 @@ export interface ReviewServerParts {
   readonly onError: (error: unknown) => void
   /** True during shutdown: callers are sent to another replica. */
   readonly isDraining: () => boolean
-  /** CA certificates, PEM: only callers with a client certificate of one of them are served. */
-  readonly clientCa?: string | undefined
+  /** True serves only callers with a client certificate of a CA of the secure context. */
+  readonly requiresClientCertificate?: boolean
   readonly maxConnections?: number
 }
 
@@ -40,9 +40,10 @@ const QUEUE_LIMITS = {
   maxValues: 80_000,
 }
 
-/** Creates the server for the reviews. Its certificate is set later, by `setSecureContext`. */
+/** Creates the server for the reviews. Its certificate and CAs are set later, by `setSecureContext`. */
 export function createReviewServer(parts: ReviewServerParts): TlsServer {
-  const { onReview, onError, isDraining, clientCa, maxConnections = MAX_CONNECTIONS } = parts
+  const { onReview, onError, isDraining } = parts
+  const { requiresClientCertificate = false, maxConnections = MAX_CONNECTIONS } = parts
   const reviews = new Map(Object.entries(parts.reviews))
   const receiveReview = createReviewQueue(QUEUE_LIMITS)
 
@@ -80,7 +81,7 @@ export function createReviewServer(parts: ReviewServerParts): TlsServer {
     }
   }
 
-  const clientAuth = clientCa !== undefined && { requestCert: true, rejectUnauthorized: true }
+  const clientAuth = { requestCert: requiresClientCertificate, rejectUnauthorized: true }
   const server = createTlsServer({ ...CONNECTION_TIMEOUTS, ...TLS_LIMITS, ...clientAuth })
   createConnectionLimiter(maxConnections).attach(server, (request, response) => {
     if (isDraining()) response.setHeader('Connection', 'close')

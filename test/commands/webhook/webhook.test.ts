@@ -20,6 +20,7 @@ import {
   startApiServer,
   VERSION,
 } from '../../fixtures/api-server.ts'
+import { createClientCertificate } from '../../fixtures/client-certificate.ts'
 import { listening } from '../../fixtures/listening.ts'
 import { BUILT_CLI } from '../../fixtures/run-wimds.ts'
 import { captureIo } from '../capture.ts'
@@ -80,6 +81,40 @@ test.each(['', 'no certificate'])(
     await expect(exit).rejects.toThrow(`${file} holds no valid PEM certificates. Fix: `)
   },
 )
+
+test('reads its client CAs again, and keeps the old ones while the file is not valid', async () => {
+  await using _ = await startApiServer()
+  const directory = await mkdtemp(join(tmpdir(), 'wimds-webhook-'))
+  onTestFinished(() => rm(directory, { recursive: true }))
+  const file = join(directory, 'ca.crt')
+  const [first, second] = [await createClientCertificate(), await createClientCertificate()]
+  await writeFile(file, first.cert)
+  const { log, exit } = startWebhook(`--client-ca=${file}`)
+  await expect.poll(log).toContain('"listening"')
+  await expect.poll(log).toContain('"certificate_loaded"')
+  const port = Number(/"listening".*"port":(\d+)/.exec(log())?.[1])
+  const isServed = async (certificate: { cert: string; key: string }) => {
+    const tls = { rejectUnauthorized: false, agent: false, ...certificate }
+    const sent = request({ host: '127.0.0.1', port, path: '/', ...tls }).end()
+    return await once(sent, 'response').then(
+      ([reply]) => reply.resume() !== undefined,
+      () => false,
+    )
+  }
+  expect([await isServed(first), await isServed(second)]).toEqual([true, false])
+
+  await writeFile(file, second.cert)
+  await expect.poll(log).toContain('"config_reloaded"')
+  expect([await isServed(first), await isServed(second)]).toEqual([false, true])
+
+  await writeFile(file, '')
+  await expect.poll(log).toContain('"config_reload_failed"')
+  expect(log()).toMatch(/"level":"error".*ca\.crt holds no valid PEM certificates\. Fix: /)
+  expect([await isServed(first), await isServed(second)]).toEqual([false, true])
+
+  shutdown.abort()
+  expect(await exit).toBe(0)
+})
 
 test.each(['--listen', '--admin-listen'])('exits when the port of %s is taken', async (flag) => {
   await using _ = await startApiServer()

@@ -1,10 +1,7 @@
 /** The webhook's servers on real ports. */
-// oxlint-disable-next-line import/no-unassigned-import -- @peculiar/x509 needs its global effect
-import 'reflect-metadata'
 import { once } from 'node:events'
 import { Agent, request as httpsRequest } from 'node:https'
 import { text } from 'node:stream/consumers'
-import * as x509 from '@peculiar/x509'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createAdminServer } from '../../../src/kubernetes/admin-server.ts'
 import type { Decision } from '../../../src/kubernetes/webhook/admission.ts'
@@ -12,6 +9,7 @@ import { createWebhookMetrics } from '../../../src/kubernetes/webhook/metrics.ts
 import { MalformedReview } from '../../../src/kubernetes/webhook/review-queue.ts'
 import { createReviewServer, type ReviewEvent } from '../../../src/kubernetes/webhook/server.ts'
 import { createCertificateAuthority } from '../../../src/lib/x509.ts'
+import { createClientCertificate } from '../../fixtures/client-certificate.ts'
 import { openConnection } from '../../fixtures/connection.ts'
 import { listening, portOf } from '../../fixtures/listening.ts'
 
@@ -241,16 +239,12 @@ const PARTS = {
   isDraining: () => false,
 }
 
-test('serves only callers with a client certificate, where a CA for them is given', async () => {
+test('serves only callers with a client certificate, where it is required', async () => {
   const client = await createClientCertificate()
   const authority = await createCertificateAuthority()
   const { certPem, keyPem } = await authority.issue({ names: ['wimds.wimds.svc'] })
-  const clientCa = client.cert
-  const guarded = createReviewServer({
-    ...PARTS,
-    clientCa,
-  })
-  guarded.setSecureContext({ cert: certPem, key: keyPem, ca: clientCa, minVersion: 'TLSv1.3' })
+  const guarded = createReviewServer({ ...PARTS, requiresClientCertificate: true })
+  guarded.setSecureContext({ cert: certPem, key: keyPem, ca: client.cert, minVersion: 'TLSv1.3' })
   await using stack = new AsyncDisposableStack()
   const { port } = stack.use(await listening(guarded))
   const send = async (certificate: { cert?: string; key?: string }) => {
@@ -264,19 +258,3 @@ test('serves only callers with a client certificate, where a CA for them is give
   expect(await send(client)).toBe(200)
   await expect(send({})).rejects.toThrow(/certificate required|ECONNRESET|EPIPE/)
 })
-
-async function createClientCertificate() {
-  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
-  const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
-  const name = 'CN=api-server'
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    name,
-    keys,
-    signingAlgorithm: algorithm,
-  })
-  const key = await crypto.subtle.exportKey('pkcs8', keys.privateKey)
-  return {
-    cert: certificate.toString('pem'),
-    key: x509.PemConverter.encode(key, 'PRIVATE KEY'),
-  }
-}
