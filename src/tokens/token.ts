@@ -65,18 +65,23 @@ export function createCacheRequest(identity: Identity, scope: string): CacheRequ
 
 /**
  * Returns the cache key: JSON of everything that decides which token Entra ID issues, so that two requests
- * for different tokens never share a key.
+ * for different tokens never share a key. How the exchange is made is not part of it: a client id names one identity,
+ * so that a key is exchanged in another way only after a reload, for the same token.
  */
 export function createCacheKey(
-  { authorityHost, tenantId, clientId, tokenFile }: Identity,
+  { authorityHost, tenantId, clientId }: Identity,
   scope: string,
 ): string {
-  return JSON.stringify([authorityHost, tenantId, clientId, tokenFile, scope])
+  return JSON.stringify([authorityHost, tenantId, clientId, scope])
 }
 
 /** Returns whether two identities with the same key are exchanged in the same way. */
 export function isSameExchange(a: Identity, b: Identity): boolean {
-  return a.exchangeVia === b.exchangeVia && isDeepStrictEqual(a.assertionFrom, b.assertionFrom)
+  return (
+    a.tokenFile === b.tokenFile &&
+    a.exchangeVia === b.exchangeVia &&
+    isDeepStrictEqual(a.assertionFrom, b.assertionFrom)
+  )
 }
 
 /**

@@ -1,6 +1,7 @@
 /** What the cache keeps when the identities of the configuration change. */
 import { describe, expect, test, vi } from 'vitest'
 import type { Identity } from '../../src/identities.ts'
+import { createCacheRequest } from '../../src/tokens/token.ts'
 import { BILLING } from '../fixtures/parts.ts'
 import { ask } from './callers.ts'
 import { type Behaviour, other, VAULT } from './scripted-entra.ts'
@@ -40,7 +41,6 @@ test('a removed key whose refreshes fail is no failure any more', async () => {
 test.each([
   ['tenant', { tenantId: 'other.example' }],
   ['login host', { authorityHost: 'https://login.other.example' }],
-  ['token file', { tokenFile: '/other' }],
 ])('a key whose identity has another %s is removed', async (_, change) => {
   const { cache, get } = setUp()
   await ask(get, VAULT)
@@ -113,11 +113,21 @@ test.each<[string, Behaviour]>([
 })
 
 describe.each<[string, Partial<Identity>]>([
+  ['tokenFile', { tokenFile: '/other' }],
   ['exchangeVia', { exchangeVia: 'token-proxy' }],
   ['assertionFrom', { assertionFrom: BILLING }],
 ])('a key whose identity has another %s', (_, change) => {
-  const changed = { ...VAULT, identity: { ...VAULT.identity, ...change } }
+  const changed = createCacheRequest({ ...VAULT.identity, ...change }, VAULT.scope)
   const applyChange = replacedBy(change)
+
+  test('keeps its token, also while Entra ID is down', async () => {
+    const { entra, cache, get } = setUp()
+    await ask(get, VAULT)
+    entra.behave({ error: 'entra_unreachable' })
+    cache.updateIdentities(applyChange)
+    expect((await ask(get, changed)).text).toBe(`${VAULT.scope} #1`)
+    expect(entra.exchanges).toHaveLength(1)
+  })
 
   test('is exchanged again after a permanent failure, once', async () => {
     const { entra, cache, get } = setUp({ behaviour: { error: 'assertion_refused' } })
