@@ -108,8 +108,12 @@ function memoizedTokenRequest(): CreateTokenRequest {
   return (query, identity, correlationId) => {
     let tokenRequest = last.get(query)
     if (tokenRequest?.identity !== identity) {
-      const { selector: _selector, resource, ...options } = query
-      tokenRequest = { ...createCacheRequest(identity, toScope(resource)), ...options }
+      // A field of the query passes on only if it is named here: none may change key, identity or scope.
+      const { resource, bypassCache } = query
+      tokenRequest = {
+        ...createCacheRequest(identity, toScope(resource)),
+        ...(bypassCache !== undefined && { bypassCache }),
+      }
       last.set(query, tokenRequest)
     }
     return correlationId === undefined ? tokenRequest : { ...tokenRequest, correlationId }

@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { createMetadataApp } from '../../src/server/app.ts'
 import { findCorrelationId } from '../../src/server/token-route.ts'
 import { type Identity, createIdentityResolver } from '../../src/identities.ts'
+import { createCacheRequest } from '../../src/tokens/token.ts'
+import { imds } from '../../src/dialects/imds.ts'
 import { BILLING, ORDERS, parts } from '../fixtures/parts.ts'
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
@@ -83,4 +85,24 @@ describe('a reload while the uid of the caller is looked up', () => {
     expect(reply.body).toContain('caller_not_allowed')
     expect(asked).toEqual([])
   })
+})
+
+test('passes no other field of a query on than bypassCache, so that none changes key, identity or scope', async () => {
+  const fields = { key: 'a key', identity: BILLING, scope: 'https://storage.azure.com/.default' }
+  const given = parts()
+  const dialect = {
+    ...imds,
+    parse: (request: Parameters<typeof imds.parse>[0]) => ({ ...imds.parse(request), ...fields }),
+  }
+  await using app = createMetadataApp({ ...given, dialects: [dialect] })
+  const url =
+    '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
+  const headers = { host: 'localhost', metadata: 'true' }
+  await app.inject({ url: `${url}&bypass_cache=true`, headers })
+  expect(given.asked).toEqual([
+    {
+      ...createCacheRequest(ORDERS, 'https://vault.azure.net/.default'),
+      bypassCache: true,
+    },
+  ])
 })
