@@ -186,10 +186,12 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     }
   }
 
-  /** Starts the refresh, or the retry after a failure, in the background. */
+  /** Starts the refresh, or the retry after a failure: in the background, unless the token expired while the machine slept. */
   function refresh(entry: Entry): void {
+    const { state } = entry
+    const isBackground = state.kind === 'failed' || tokenTtlMs(state, clock) > 0
     // A failure is the entry's state.
-    exchange(entry, { isBackground: true }).catch(() => {})
+    exchange(entry, { isBackground }).catch(() => {})
   }
 
   /** Single flight: returns the running exchange of this key, or starts one. */

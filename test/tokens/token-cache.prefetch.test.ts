@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import { ask } from './callers.ts'
 import { other, VAULT } from './scripted-entra.ts'
-import { HOUR_MS, MINUTE_MS, range, setUp, useFakeTime } from './setup.ts'
+import { HOUR_MS, jump, MINUTE_MS, range, setUp, setUpLimited, useFakeTime } from './setup.ts'
 
 useFakeTime()
 
@@ -26,6 +26,18 @@ describe('a prefetched resource', () => {
     const count = entra.exchanges.length
     expect(await ask(get, VAULT)).toMatchObject({ ok: true, tookMs: 0 })
     expect(entra.exchanges).toHaveLength(count)
+  })
+
+  test('whose token expired while the machine slept is exchanged with retries, as callers wait', async () => {
+    const { entra, cache, get } = setUpLimited()
+    await cache.prefetch([VAULT])
+    entra.behave({ error: 'entra_unreachable', latencyMs: 200 }, {})
+    jump(3 * HOUR_MS)
+    await vi.advanceTimersToNextTimerAsync()
+    expect(entra.exchanges).toHaveLength(2)
+    const answer = ask(get, VAULT)
+    await vi.advanceTimersByTimeAsync(MINUTE_MS)
+    expect(await answer).toMatchObject({ text: `${VAULT.scope} #3` })
   })
 
   test('is retried slowly after a permanent failure', async () => {
