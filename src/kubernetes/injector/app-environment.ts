@@ -51,9 +51,7 @@ function excludeFromProxy(container: Container): EnvVar[] {
     [NO_PROXY_NAMES[1], addNoProxyHosts(lower, upper)],
   ] as const)
   const isSetElsewhere = entries.some((entry) => entry !== undefined && !isPlain(entry))
-  const mayComeFromEnvFrom =
-    entries.every((entry) => entry === undefined) && (container.envFrom?.length ?? 0) > 0
-  const canAdd = !isSetElsewhere && !mayComeFromEnvFrom
+  const canAdd = !isSetElsewhere && !mayHaveNoProxyFromEnvFrom(container)
   return [
     ...env.map((entry) => {
       const value = isNoProxyName(entry.name) && isPlain(entry) && extended.get(entry.name)
@@ -63,6 +61,12 @@ function excludeFromProxy(container: Container): EnvVar[] {
       canAdd && entries[index] === undefined ? { name, value } : [],
     ),
   ]
+}
+
+/** Returns true if NO_PROXY can come only with `envFrom`, whose variables an entry of the same name would hide. */
+export function mayHaveNoProxyFromEnvFrom(container: Container): boolean {
+  const isSet = NO_PROXY_NAMES.some((name) => findVariable(container, name) !== undefined)
+  return !isSet && (container.envFrom?.length ?? 0) > 0
 }
 
 const isPlain = (entry: EnvVar) => getLiteralValue(entry) !== undefined

@@ -4,7 +4,11 @@ import { formatSettingProblem, parseSettings, type SettingProblem } from '../../
 import { NO_PROXY_NAMES } from '../../lib/no-proxy.ts'
 import { UNSUPPORTED_PROTOCOL_VARIABLES } from '../../sdk-variables.ts'
 import { CLIENT_ID, isInjectedByAzwi, TENANT_ID } from './annotations.ts'
-import { formatListenAddress, SDK_CREDENTIALS } from './app-environment.ts'
+import {
+  formatListenAddress,
+  mayHaveNoProxyFromEnvFrom,
+  SDK_CREDENTIALS,
+} from './app-environment.ts'
 import { isReservedVolume } from './earlier-injection.ts'
 import {
   findEndpointAddresses,
@@ -310,6 +314,14 @@ const noProxyFromElsewhere: Check = (pod, plan) =>
         `the container ${name} takes NO_PROXY from a ConfigMap or Secret. Fix: make sure that it contains 169.254.169.254`,
     )
 
+const noProxyFromEnvFrom: Check = (pod, plan) =>
+  findApps(pod, plan)
+    .filter(mayHaveNoProxyFromEnvFrom)
+    .map(
+      ({ name }) =>
+        `the container ${name} has envFrom, so NO_PROXY is not added: it would hide one from there. Fix: if a proxy comes from there, make sure that NO_PROXY does too and contains 169.254.169.254`,
+    )
+
 const ownSdkCredentials: Check = (pod, plan) => {
   const { options, appVariables } = plan
   const wanted = appVariables.find(({ name }) => name === SDK_CREDENTIALS)
@@ -351,6 +363,7 @@ const WARNINGS: readonly Check[] = [
   initContainersWithoutSidecar,
   clientId,
   noProxyFromElsewhere,
+  noProxyFromEnvFrom,
   ownSdkCredentials,
   endpointElsewhere,
   earlierMode,

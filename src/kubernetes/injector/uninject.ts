@@ -1,4 +1,5 @@
 /** Removes the sidecar from a pod: the inverse of injection. */
+import { METADATA_IP } from '../../lib/hosts.ts'
 import { addNoProxyHosts, NO_PROXY_NAMES } from '../../lib/no-proxy.ts'
 import { MANAGED_IDENTITY_ONLY } from './app-environment.ts'
 import { INJECTED } from './annotations.ts'
@@ -22,7 +23,7 @@ export type Uninjection =
 
 /**
  * Removes what injection added to a pod or pod template. Pure. What cannot be told from the author's stays, with a
- * warning: the hosts that were added to a NO_PROXY, and the annotations of wimds.
+ * warning: the hosts that were added to a NO_PROXY, the copy of it in the other case, and the annotations of wimds.
  */
 export function uninject(value: unknown): Uninjection {
   const problems: string[] = []
@@ -114,18 +115,17 @@ function isEmpty(value: unknown): boolean {
 }
 
 function findWarnings(pod: Pod): string[] {
-  const extended = allContainers(pod)
-    .filter((container) =>
-      NO_PROXY_NAMES.some((name) =>
-        getLiteralValue(findVariable(container, name))?.includes('169.254.169.254'),
-      ),
+  const extended = allContainers(pod).flatMap((container) => {
+    const names = NO_PROXY_NAMES.filter((name) =>
+      getLiteralValue(findVariable(container, name))?.includes(METADATA_IP),
     )
-    .map(({ name }) => name)
+    return names.length === 0 ? [] : [`${names.join(' and ')} of ${container.name}`]
+  })
   const noProxy =
     extended.length === 0
       ? []
       : [
-          `NO_PROXY of ${extended.join(', ')} still names ${NO_PROXY_HOSTS}, which injection may have added: harmless`,
+          `left as it is: ${extended.join(', ')}. Injection may have added ${NO_PROXY_HOSTS} or the whole variable: harmless`,
         ]
   const isWanted = pod.metadata?.annotations?.['wimds.io/inject'] === 'true'
   return isWanted

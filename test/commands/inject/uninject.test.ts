@@ -108,7 +108,7 @@ wimds uninject: stdin:${first.err.match(/stdin:(\d+): ConfigMap/)?.[1]}: ConfigM
     expect(out).toContain('.svc,169.254.169.254,localhost,127.0.0.1')
     expect(out).not.toContain('wimds.io/injected')
     expect(err).toMatch(
-      /warning: NO_PROXY of app still names 169\.254\.169\.254,localhost,127\.0\.0\.1/,
+      /warning: left as it is: NO_PROXY and no_proxy of app\. Injection may have added 169\.254\.169\.254,localhost/,
     )
     expect(err).toMatch(/warning: the annotation wimds\.io\/inject stays.*Fix: delete it/)
   })

@@ -409,9 +409,22 @@ describe('NO_PROXY', () => {
     })
   })
 
-  test('that may come from envFrom is not hidden', () => {
+  test('that may come from envFrom is not hidden, with a warning', () => {
     const envFrom = [{ configMapRef: { name: 'proxy' } }]
-    expect(envOf(injected(pod({ containers: [{ ...APP, envFrom }] })), 'app')).toEqual({})
+    const given = pod({ containers: [{ ...APP, envFrom }] })
+    expect(envOf(injected(given), 'app')).toEqual({})
+    expect(inject(request(given))).toMatchObject({
+      warnings: [expect.stringMatching(/container app has envFrom.+ Fix: .+169\.254\.169\.254/)],
+    })
+  })
+
+  test.each([
+    ['sets NO_PROXY itself', { env: [{ name: 'NO_PROXY', value: '.svc' }] }, {}],
+    ['is skipped', {}, { 'wimds.io/skip-containers': 'app' }],
+  ])('of a container with envFrom that %s needs no warning', (_, container, annotations) => {
+    const envFrom = [{ configMapRef: { name: 'proxy' } }]
+    const given = annotated(annotations, { containers: [{ ...APP, ...container, envFrom }] })
+    expect(inject(request(given))).toMatchObject({ kind: 'injected', warnings: [] })
   })
 
   test('and the whole environment of a skipped container are not changed', () => {
