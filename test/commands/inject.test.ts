@@ -713,6 +713,33 @@ a: *nothing
     const { code, out, err } = await run([...IDENTITY, '-'], source)
     expect({ code, out }).toEqual({ code: 1, out: '' })
     expect(err).toContain(`stdin:1: Pod/x: it cannot be edited safely: ${message}`)
+    expect(err).toContain(' in line 1. Fix: write ')
+  })
+
+  test('names the line of an alias, and not that of its object', async () => {
+    const source = `# of the file
+apiVersion: v1
+kind: Pod
+metadata: {name: x}
+spec:
+  containers:
+    - name: a
+      env: &env []
+    - name: b
+      env: *env
+`
+    const { code, err } = await run([...IDENTITY, '-'], source)
+    expect(code).toBe(1)
+    expect(err).toContain(
+      'stdin:2: Pod/x: it cannot be edited safely: spec.containers.0.env has the anchor &env, used elsewhere too, in line 8. Fix: write both values out',
+    )
+    const skipped = source.replace(
+      '{name: x}',
+      '{name: x, annotations: {wimds.io/skip-containers: a}}',
+    )
+    expect((await run([...IDENTITY, '-'], skipped)).err).toContain(
+      'stdin:2: Pod/x: it cannot be edited safely: spec.containers.1.env is the alias *env in line 10. Fix: write the value out there',
+    )
   })
 
   test.each([

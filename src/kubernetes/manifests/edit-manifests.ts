@@ -238,8 +238,14 @@ function editObject(
     return { report: { ...about, isWorkload, outcome, reasons: [], warnings }, edits, changes }
   } catch (cause) {
     if (!(cause instanceof UneditableError)) throw cause
-    return leave('rejected', `it cannot be edited safely: ${cause.message}`)
+    return leave('rejected', formatUneditable(cause, source.lines))
   }
+}
+
+/** Returns the problem with its own line, which is not that of the object, and the fix. */
+function formatUneditable({ message, offset, fix }: UneditableError, lines: LineCounter): string {
+  const place = offset === undefined ? '' : ` in line ${lines.linePos(offset).line}`
+  return `it cannot be edited safely: ${message}${place}. Fix: ${fix}`
 }
 
 function describeObject(

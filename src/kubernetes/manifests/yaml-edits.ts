@@ -161,7 +161,7 @@ export function findEdits(
   function removeLines(start: number, end: number, prefix: RegExp): TextEdit {
     const from = findLineStart(source, start)
     if (!prefix.test(source.slice(from, start))) {
-      throw new UneditableError(`${quoteLine(source, start)} cannot be removed`)
+      throw new UneditableError(`nothing can be removed from ${quoteLine(source, start)}`, start)
     }
     return { start: from, end: source[end - 1] === '\n' ? end : requireLineEnd(end), text: '' }
   }
@@ -234,7 +234,7 @@ export function findEdits(
   function requireLineEnd(offset: number): number {
     const end = findLineEnd(source, offset)
     if (!/^[ \t]*(?:#.*)?\r?\n?$/.test(source.slice(offset, end))) {
-      throw new UneditableError(`nothing can be added after ${quoteLine(source, offset)}`)
+      throw new UneditableError(`nothing can be added after ${quoteLine(source, offset)}`, offset)
     }
     return end
   }

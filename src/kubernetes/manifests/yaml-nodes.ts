@@ -24,9 +24,15 @@ export interface YamlDocument {
 
 /** Thrown for a change that cannot be written without changing something else. */
 export class UneditableError extends Error {
-  constructor(message: string) {
+  /** The offset in the file of the text that prevents the change; undefined if it has none. */
+  readonly offset: number | undefined
+  readonly fix: string
+
+  constructor(message: string, offset?: number, fix = 'write it in plain block style') {
     super(message)
     this.name = 'UneditableError'
+    this.offset = offset
+    this.fix = fix
   }
 }
 
@@ -68,22 +74,26 @@ export function findMember(yaml: YamlDocument, { node, path: above }: Place, key
     ? node.items.find((each) => isScalar(each.key) && String(each.key.value) === String(key))
     : undefined
   if (pair === undefined) {
-    throw new UneditableError(`${path.join('.')} comes from a merge key (<<); write it out there`)
+    const offset = node.range?.[0]
+    throw new UneditableError(`${path.join('.')} comes from a merge key (<<)`, offset, WRITE_OUT)
   }
   const value = requireUnshared(yaml, pair.value, path)
   return { node: value, key: asNode(pair.key), parent: node, path }
 }
 
+const WRITE_OUT = 'write the value out there'
+
 /** Throws if the node is written in one place and used in another too. */
 function requireUnshared(yaml: YamlDocument, value: unknown, path: readonly Key[]): Node {
   const node = asNode(value)
+  const offset = node.range?.[0]
   if (isAlias(node)) {
-    throw new UneditableError(`${path.join('.')} is the alias *${node.source}; write it out there`)
+    const problem = `${path.join('.')} is the alias *${node.source}`
+    throw new UneditableError(problem, offset, WRITE_OUT)
   }
   if (node.anchor !== undefined && yaml.sharedAnchors.has(node.anchor)) {
-    throw new UneditableError(
-      `${path.join('.')} has the anchor &${node.anchor}, used elsewhere too; write both out`,
-    )
+    const problem = `${path.join('.')} has the anchor &${node.anchor}, used elsewhere too,`
+    throw new UneditableError(problem, offset, 'write both values out')
   }
   return node
 }
