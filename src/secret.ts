@@ -36,22 +36,23 @@ export class Secret {
   /**
    * Returns the text with every piece of the value, 16 characters or longer, redacted. For the response
    * of a server that the value was sent to: `scrub` would not recognise a short piece.
+   * Takes linear time.
    */
   redactIn(text: string): string {
+    const pieces = new Set<string>()
+    for (let at = 0; at + MIN_PIECE <= this.#value.length; at += 1) {
+      pieces.add(this.#value.slice(at, at + MIN_PIECE))
+    }
     return text.replace(LONG_WORD, (word) => {
       let redacted = ''
       for (let at = 0; at < word.length;) {
         let end = at
-        while (this.#contains(word.slice(end, end + MIN_PIECE))) end += 1
+        while (pieces.has(word.slice(end, end + MIN_PIECE))) end += 1
         redacted += end === at ? word.charAt(at) : REDACTED
         at = end === at ? at + 1 : end + MIN_PIECE - 1
       }
       return redacted
     })
-  }
-
-  #contains(piece: string): boolean {
-    return piece.length === MIN_PIECE && this.#value.includes(piece)
   }
 
   toString(): string {

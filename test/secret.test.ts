@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { format, inspect } from 'node:util'
 import * as fc from 'fast-check'
 import pino from 'pino'
@@ -82,6 +83,14 @@ test.each([
   for (let at = 0; at + 16 <= jwt.length; at += 1) {
     expect(redacted).not.toContain(jwt.slice(at, at + 16))
   }
+})
+
+test('redactIn takes linear time', { timeout: 5000 }, () => {
+  // A file of the largest size that is sent, and a response of the largest that is read.
+  const secret = randomBytes(49_000).toString('base64url')
+  const text = randomBytes(196_000).toString('base64url')
+  const redacted = new Secret(secret).redactIn(`${text}${secret.slice(100, 200)}`)
+  expect(redacted.length).toBeLessThan(text.length + 50)
 })
 
 test('redactIn keeps shorter pieces', () => {

@@ -57,8 +57,10 @@ interface MsalNetworkClient {
   readonly error: () => BrokerError | undefined
 }
 
-/** A token response has about 2 kB, Entra's longest errors have less than 10 kB. */
+/** A token response has about 2 kB; the page of an intercepting proxy may have much more. */
 const MAX_BODY_BYTES = 262_144
+/** Entra's longest errors have less than 10 kB. The rest is ignored, since redaction blocks the event loop. */
+const MAX_ERROR_LENGTH = 16_384
 const EXCERPT_LENGTH = 200
 
 /** Creates the network client that MSAL uses for one exchange. */
@@ -120,7 +122,7 @@ async function postForm(
   const received = await readBody(response.body, MAX_BODY_BYTES, () =>
     createTooLargeError(destination),
   )
-  const text = status === 200 ? received : assertion.redactIn(received)
+  const text = status === 200 ? received : assertion.redactIn(received.slice(0, MAX_ERROR_LENGTH))
   return {
     status,
     headers: joinHeaders(response.headers),

@@ -38,6 +38,12 @@ function blockWith(claims: unknown): void {
   simulator.faults.add({ kind: 'status', status: 400, body: JSON.stringify(body) })
 }
 
+/** Makes Entra ID answer an error of about this length. */
+function answerWith(status: number, length: number): void {
+  const body = { error: 'invalid_grant', padding: 'x'.repeat(length), error_codes: [53003] }
+  simulator.faults.set([{ kind: 'status', status, body: JSON.stringify(body) }])
+}
+
 const MINUTE_MS = 60_000
 
 const claimsOf = (values: unknown) =>
@@ -62,9 +68,9 @@ test('names each policy once', async () => {
 })
 
 test('names at most five policies and counts the rest', async () => {
-  blockWith(claimsOf(Array.from({ length: 5000 }, (_, index) => policy(index))))
+  blockWith(claimsOf(Array.from({ length: 300 }, (_, index) => policy(index))))
   const { message } = await rejection()
-  expect(message).toContain(`${policy(4)}, and 4995 more)`)
+  expect(message).toContain(`${policy(4)}, and 295 more)`)
   expect(message).not.toContain(policy(5))
 })
 
@@ -82,6 +88,18 @@ test.each([
   simulator.faults.clear()
   blockWith(claims)
   expect(await rejection()).toMatchObject({ code: 'policy_refused', message })
+})
+
+test('reads 16 KiB of an error, since redaction takes time', async () => {
+  answerWith(400, 16_000)
+  expect((await rejection()).code).toBe('policy_refused')
+  answerWith(400, 17_000)
+  expect(await rejection()).toMatchObject({
+    code: 'entra_bad_response',
+    message: expect.stringMatching(/^the token endpoint answered 400 "\{/),
+  })
+  answerWith(503, 200_000)
+  expect((await rejection()).code).toBe('entra_unavailable')
 })
 
 test('compares a Retry-After date with Entra’s clock', async () => {
