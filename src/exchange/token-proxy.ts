@@ -4,66 +4,36 @@
  */
 import type { Dispatcher } from 'undici'
 import type { TokenProxySettings } from '../config/config.ts'
-import { BrokerError } from '../errors.ts'
-import { readWholeFile } from '../lib/files.ts'
-import { isCertificates } from '../lib/pem.ts'
-import { Agent, buildConnector } from '../lib/undici.ts'
+import { Agent } from '../lib/undici.ts'
 import type { Identity } from '../identities.ts'
 import { type Assertion, isForDirectFederation } from './assertion.ts'
+import { CaFileDispatcher } from './ca-file.ts'
 import { CONNECT_OPTIONS, HTTP1_ONLY } from './http-client.ts'
+
+const CA_FILE_FIX =
+  'set AZURE_KUBERNETES_CA_FILE to the CA certificate that the AKS webhook mounts for the token proxy'
 
 /**
  * Creates a dispatcher that sends every request to the token proxy, with the path appended to the
- * proxy's, each on a new connection. It uses no HTTP proxy, since the token proxy is inside the
- * cluster. Requests fail with `entra_tls` if the CA file has never been usable. The cluster rotates that
- * file, so it is read for each connection, and while it is unusable the last good content stays in use.
+ * proxy's. It uses no HTTP proxy, since the token proxy is inside the cluster, which rotates the CA file.
  */
-export function createTokenProxyDispatcher(settings: TokenProxySettings): Dispatcher {
-  const { origin, pathname } = new URL(settings.url)
+export function createTokenProxyDispatcher({ url, sniName, ca }: TokenProxySettings): Dispatcher {
+  const { origin, pathname } = new URL(url)
   const prefix = pathname.replace(/\/+$/, '')
-  let lastCa: string | undefined
-
-  const agent = new Agent({
-    ...HTTP1_ONLY,
-    // No connection is kept, so none outlives the CA that it was trusted by.
-    pipelining: 0,
-    connect: (target, done) => void connect(target, done),
-  })
-  return agent.compose((dispatch) => (request, handler) => {
-    const path = `${prefix}${request.path.startsWith('/') ? '' : '/'}${request.path}`
-    return dispatch({ ...request, origin, path }, handler)
-  })
-
-  async function connect(target: buildConnector.Options, done: buildConnector.Callback) {
-    try {
-      const connector = await createConnector()
-      connector(target, done)
-    } catch (error) {
-      done(error instanceof Error ? error : new Error('cannot connect'), null)
-    }
-  }
-
-  async function createConnector() {
-    const ca = await readCa()
-    return buildConnector({
-      ...CONNECT_OPTIONS,
-      ...(ca !== undefined && { ca }),
-      ...(settings.sniName !== undefined && { servername: settings.sniName }),
+  const create = (pem?: string) =>
+    new Agent({
+      ...HTTP1_ONLY,
+      connect: {
+        ...CONNECT_OPTIONS,
+        ...(pem !== undefined && { ca: pem }),
+        ...(sniName !== undefined && { servername: sniName }),
+      },
+    }).compose((dispatch) => (request, handler) => {
+      const path = `${prefix}${request.path.startsWith('/') ? '' : '/'}${request.path}`
+      return dispatch({ ...request, origin, path }, handler)
     })
-  }
-
-  async function readCa(): Promise<string | undefined> {
-    if (settings.ca === undefined) return undefined
-    if ('pem' in settings.ca) return settings.ca.pem
-    const { file } = settings.ca
-    const text = await readWholeFile(file).catch(() => undefined)
-    if (text !== undefined && isCertificates(text)) lastCa = text
-    if (lastCa !== undefined) return lastCa
-    throw new BrokerError(
-      'entra_tls',
-      `the CA file ${file} of the token proxy ${text === undefined ? 'cannot be read' : 'has no PEM certificates'}. Fix: set AZURE_KUBERNETES_CA_FILE to the CA certificate that the AKS webhook mounts`,
-    )
-  }
+  if (ca === undefined || 'pem' in ca) return create(ca?.pem)
+  return new CaFileDispatcher({ ...ca, fix: CA_FILE_FIX }, create)
 }
 
 /**

@@ -31,7 +31,8 @@ const MAX_RETRIES_PER_MINUTE = 10
 /**
  * Retries exchanges of `next` that failed in a way that may pass within seconds, three attempts at most.
  * Throws the error of the last attempt. A response that does not come is waited for until
- * `ATTEMPT_TIMEOUT_MS`, and then in a last attempt, on another connection, until the signal aborts. An
+ * `ATTEMPT_TIMEOUT_MS`, and then in a last attempt until the signal aborts: on another connection, except
+ * through an HTTP proxy, where undici cannot give up a connection that is being established. An
  * exchange in the background has one attempt: the cache retries it, and no caller waits.
  */
 export function retryExchanges(

@@ -155,26 +155,21 @@ describe('a connection', () => {
     expect(versions.at(-1)).toBe('1.1')
   })
 
-  test.each([
-    ['Entra ID', (url: string) => ({ url, dispatcher: createEntraDispatcher({ extraCa: caPem }) })],
-    [
-      'the token proxy',
-      (url: string) => ({
-        url,
-        dispatcher: createTokenProxyDispatcher({ url, ca: { pem: caPem } }),
-      }),
-    ],
-    [
-      'Entra ID through a proxy',
-      (_: string, proxyUrl: string) => ({
-        url: `https://${HOST}`,
-        dispatcher: createEntraDispatcher({
-          extraCa: caPem,
-          proxy: { url: new Secret(proxyUrl), noProxy: '' },
-        }),
-      }),
-    ],
-  ])('to %s does not wait for another one that hangs', async (_, create) => {
+  const toEntra = (url: string) => ({ url, dispatcher: createEntraDispatcher({ extraCa: caPem }) })
+  const toTokenProxy = (url: string) => ({
+    url,
+    dispatcher: createTokenProxyDispatcher({ url, ca: { pem: caPem } }),
+  })
+  const toEntraThroughProxy = (_: string, proxyUrl: string) => ({
+    url: `https://${HOST}`,
+    dispatcher: createEntraDispatcher({
+      extraCa: caPem,
+      proxy: { url: new Secret(proxyUrl), noProxy: '' },
+    }),
+  })
+
+  /** Starts a server behind which the other one is, and whose first connection hangs. */
+  async function startHanging() {
     let connections = 0
     const front = createServer((socket) => {
       connections += 1
@@ -183,14 +178,26 @@ describe('a connection', () => {
       socket.pipe(upstream).pipe(socket)
     })
     await once(front.listen(0, '127.0.0.1'), 'listening')
-    const routes = { [`${HOST}:443`]: portOf(front) }
-    await using proxy = await connectProxy({ routes })
+    return {
+      port: portOf(front),
+      connections: () => connections,
+      [Symbol.dispose]: () => void front.close(),
+    }
+  }
+
+  test.each([
+    ['Entra ID', toEntra],
+    ['the token proxy', toTokenProxy],
+    ['Entra ID through a proxy', toEntraThroughProxy],
+  ])('to %s does not wait for another one that hangs', async (_, create) => {
+    using front = await startHanging()
+    await using proxy = await connectProxy({ routes: { [`${HOST}:443`]: front.port } })
     const { url, dispatcher } = create(
-      `https://127.0.0.1:${portOf(front)}`,
+      `https://127.0.0.1:${front.port}`,
       `http://127.0.0.1:${proxy.port}`,
     )
     const hanging = request(url, { dispatcher }).catch(formatChain)
-    await expect.poll(() => connections).toBe(1)
+    await expect.poll(front.connections).toBe(1)
     const { statusCode, body } = await Promise.race([
       request(url, { dispatcher }),
       rejects(hanging),
@@ -198,7 +205,23 @@ describe('a connection', () => {
     await body.dump()
     expect(statusCode).toBe(200)
     await dispatcher.destroy()
-    front.close()
+  })
+
+  test.each([
+    ['Entra ID', toEntra],
+    ['the token proxy', toTokenProxy],
+  ])('to %s that hangs is given up with its request', async (_, create) => {
+    using front = await startHanging()
+    const { url, dispatcher } = create(`https://127.0.0.1:${front.port}`)
+    const attempt = new AbortController()
+    const hanging = request(url, { dispatcher, signal: attempt.signal }).catch(formatChain)
+    await expect.poll(front.connections).toBe(1)
+    attempt.abort()
+    await hanging
+    const { statusCode, body } = await request(url, { dispatcher })
+    await body.dump()
+    expect(statusCode).toBe(200)
+    await dispatcher.destroy()
   })
 
   test('trusts extra CAs in addition to the default ones, for its own connections alone', async () => {

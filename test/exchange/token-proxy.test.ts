@@ -75,7 +75,7 @@ test('trusts the given CA only', async () => {
   expect(requests).toEqual([])
 })
 
-test('reads the CA file for each connection and keeps the last good content', async () => {
+test('reads the CA file for each request and keeps the last good content', async () => {
   const { createDispatcher, url, caPem } = await startTokenProxy('')
   const file = join(await directory(), 'ca.crt')
   const dispatcher = createDispatcher({ ca: { file }, sniName: NAME }, '')
@@ -105,7 +105,9 @@ test('fails with entra_tls when the CA file is missing', async () => {
   const { exchange } = await startTokenProxy('')
   await expect(exchange({ ca: { file: '/nowhere/ca.crt' } }, '')).rejects.toMatchObject({
     code: 'entra_tls',
-    message: expect.stringContaining('/nowhere/ca.crt of the token proxy cannot be read'),
+    message: expect.stringMatching(
+      /\/nowhere\/ca\.crt cannot be read\. Fix: set AZURE_KUBERNETES_CA_FILE .* the token proxy/,
+    ),
   })
 })
 
@@ -114,7 +116,7 @@ test('fails with entra_tls when the CA file is a pipe without a writer', async (
   const file = await namedPipe(join(await directory(), 'ca.crt'))
   await expect(exchange({ ca: { file } }, '')).rejects.toMatchObject({
     code: 'entra_tls',
-    message: expect.stringContaining(`${file} of the token proxy cannot be read`),
+    message: expect.stringContaining(`${file} cannot be read. Fix: set AZURE_KUBERNETES_CA_FILE`),
   })
 })
 
