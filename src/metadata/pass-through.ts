@@ -15,8 +15,6 @@ interface ForwardableRequest {
 }
 
 export interface PassThrough {
-  /** Returns true if a GET of this path is forwarded. A route's path may end with `/*`. */
-  readonly allows: (path: string) => boolean
   /** Returns the real service's reply; undefined if the path is not allowed. Throws `BrokerError`s. */
   readonly forward: (request: ForwardableRequest) => Promise<Reply | undefined>
 }
@@ -87,8 +85,7 @@ const USER_AGENT = 'wimds-pass-through'
 /** Creates the pass-through. Replies are bounded in time and size; redirects are not followed. */
 export function createPassThrough(options: PassThroughOptions): PassThrough {
   const prefixes = options.prefixes.map(normalizePath)
-  const allows = (route: string) => {
-    const path = route.replace(/\/\*$/, '')
+  const allows = (path: string) => {
     const normalized = normalizePath(path)
     return (
       PLAIN_PATH.test(path) &&
@@ -98,7 +95,6 @@ export function createPassThrough(options: PassThroughOptions): PassThrough {
   }
 
   return {
-    allows,
     async forward({ method, url, headers }) {
       // Two slashes at the start would be parsed as a host.
       const { pathname, search } = new URL(url.replace(/^\/+/, '/'), 'http://metadata')

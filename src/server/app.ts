@@ -1,5 +1,5 @@
 /** The application of the metadata port: guard → token route or document → error handler. */
-import fastify, { type FastifyInstance } from 'fastify'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Dialect, Reply } from '../dialects/dialect.ts'
 import { BrokerError, toBrokerError } from '../errors.ts'
 import type { MetadataDocument } from '../metadata/documents.ts'
@@ -17,9 +17,11 @@ export interface MetadataParts extends TokenRouteParts {
   readonly isReady: () => boolean
   /** Identifies this process on /readyz, so that doctor recognizes it at the end of a route. */
   readonly instanceId: string
-  /** Forwards the paths that are not served here; undefined: every one of them is a 404. */
+  /** Forwards paths that are not those of dialects. Undefined: none is. */
   readonly passThrough?: PassThrough
 }
+
+type DocumentRequest = FastifyRequest<{ Params: { '*'?: string } }>
 
 /** The readiness probe of the azure-workload-identity proxy, on the same port. */
 const READY_PATH = '/readyz'
@@ -72,12 +74,21 @@ export function createMetadataApp(parts: MetadataParts): FastifyInstance {
     sendReply(request, reply, prepared, { dialect: name, error }, onReply)
   })
 
-  app.setNotFoundHandler(async (request, reply) => {
-    const { method, headers, originalUrl: url } = request
-    const forwarded = await passThrough?.forward({ method, headers, url })
-    if (forwarded === undefined) throw new BrokerError('not_found', 'Not found')
-    sendReply(request, reply, prepareReply(forwarded), { dialect: 'pass-through' }, onReply)
-  })
+  /** Creates a handler that sends the real service's reply, or that of `answer` if the path is not forwarded. */
+  function forwardOr(answer: (request: DocumentRequest) => Reply) {
+    return async (request: DocumentRequest, reply: FastifyReply): Promise<void> => {
+      const { method, headers, originalUrl: url } = request
+      const forwarded = await passThrough?.forward({ method, headers, url })
+      const dialect = forwarded === undefined ? 'document' : 'pass-through'
+      sendReply(request, reply, prepareReply(forwarded ?? answer(request)), { dialect }, onReply)
+    }
+  }
+
+  app.setNotFoundHandler(
+    forwardOr(() => {
+      throw new BrokerError('not_found', 'Not found')
+    }),
+  )
 
   app.get(READY_PATH, (request, reply) => {
     const ready = isReady()
@@ -90,11 +101,10 @@ export function createMetadataApp(parts: MetadataParts): FastifyInstance {
     addTokenRoute(app, path, dialectsOfPath, parts)
   }
   for (const { path, answer } of documents) {
-    if (passThrough?.allows(path) === true) continue
-    app.get<{ Params: { '*'?: string } }>(path, (request, reply) => {
-      const prepared = prepareReply(answer(toWireRequest(request), request.params['*'] ?? ''))
-      sendReply(request, reply, prepared, { dialect: 'document' }, onReply)
-    })
+    app.get(
+      path,
+      forwardOr((request) => answer(toWireRequest(request), request.params['*'] ?? '')),
+    )
   }
   return app
 }

@@ -71,6 +71,17 @@ test('replaces the sidecar’s own document at an allowed path', async () => {
   expect((await simulator.get('/metadata/versions')).body).toContain('apiVersions')
 })
 
+test('forwards a path below the document, and answers the rest of it itself', async () => {
+  await using simulator = await startBehind(['/metadata/instance/compute/vmId'])
+  const version = '?api-version=2021-02-01'
+  expect((await simulator.get(`/metadata/instance/compute/vmId${version}&format=text`)).body).toBe(
+    'real',
+  )
+  const compute = await simulator.get(`/metadata/instance/compute${version}`)
+  expect(compute.json()).toMatchObject({ azEnvironment: 'AzurePublicCloud' })
+  expect(simulator.seen).toHaveLength(1)
+})
+
 describe('does not forward', () => {
   test.each([
     ['a path that is not listed', '/metadata/scheduledevents/x', 404],
@@ -80,7 +91,11 @@ describe('does not forward', () => {
     ['a token path with doubled slashes', '/metadata//identity//oauth2//tokens', 404],
     ['a path with an escaped letter', '/metadata/%69dentity/oauth2/tokens', 400],
     ['a path with a dot segment', '/metadata/instance/../identity/oauth2/token', 400],
-    ['a path with a parameter', '/metadata/instance/..;/identity/oauth2/token', 404],
+    [
+      'a path with a parameter',
+      '/metadata/instance/..;/identity/oauth2/token?api-version=2021-02-01',
+      404,
+    ],
     ['a token path with a parameter', '/metadata/identity;x/oauth2/tokens', 404],
     [
       'AWS credentials below a dated version',
