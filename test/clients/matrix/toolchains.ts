@@ -29,8 +29,9 @@ export type Toolchain = keyof typeof PROBES
 /** Returns why the toolchain cannot be used on this machine; undefined when it can. */
 export async function findToolchainObstacle(toolchain: Toolchain): Promise<string | undefined> {
   for (const command of PROBES[toolchain]) {
-    // rustup finds its toolchain through the home folder.
-    const env = { ...pathOnly(), HOME: homedir() }
+    // rustup finds its toolchain through one of these.
+    const { RUSTUP_HOME } = process.env
+    const env = { ...pathOnly(), HOME: homedir(), ...(RUSTUP_HOME && { RUSTUP_HOME }) }
     const { exitCode } = await runProcess(command, { env, timeoutMs: 30_000 })
     if (exitCode !== 0)
       return `no ${toolchain} toolchain on this machine: ${command.join(' ')} failed`
