@@ -48,9 +48,10 @@ COPY LICENSE ./
 COPY examples/legacy-client examples/legacy-client
 COPY scripts scripts
 COPY src src
-# By the Node of the images: V8 takes compiled code of the very same build of itself alone.
+# By the Node of the images: V8 takes compiled code of the very same build of itself alone. The build goes on without
+# compiled code; an image does not.
 COPY --from=debian /base/nodejs /nodejs
-RUN /nodejs/bin/node scripts/build.mjs
+RUN /nodejs/bin/node scripts/build.mjs && test -s dist/serve.cjs.cache
 # Executables under the names that people and the azure-workload-identity webhook call; the script's has the
 # absolute path of the Node that is in the image, since nothing there could search a PATH.
 COPY --from=debian /launcher /image/usr/local/bin/wimds
