@@ -1,5 +1,5 @@
 /** The upgrade of the chart from an earlier version, and back, while pods are created. */
-import { mkdtempDisposableSync } from 'node:fs'
+import { type DisposableTempDir, mkdtempDisposableSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -52,8 +52,9 @@ describe.skipIf(UPGRADE_FROM === undefined)(`from ${UPGRADE_FROM ?? 'no given ve
     clientId: CLIENT,
     serviceAccounts: [`${NAMESPACE}:app`],
   })
-  const directory = mkdtempDisposableSync(join(tmpdir(), 'wimds-upgrade-'))
+  let directory: DisposableTempDir
   beforeAll(async () => {
+    directory = mkdtempDisposableSync(join(tmpdir(), 'wimds-upgrade-'))
     const archive = join(directory.path, 'chart.tar')
     await run('git', ['archive', `--output=${archive}`, String(UPGRADE_FROM), CHART])
     await run('tar', ['-xf', archive, '-C', directory.path])

@@ -53,7 +53,9 @@ export async function podNetwork(address = '10.9.0.2'): Promise<PodNetwork> {
   const pod = `wimds-pod-${id}`
   const node = `wimds-node-${id}`
   const bin = mkdtempSync(join(tmpdir(), 'wimds-redirect-'))
-  const children: ChildProcess[] = []
+  // What exists when a step fails is removed.
+  using cleanup = new DisposableStack()
+  cleanup.defer(() => rmSync(bin, { recursive: true, force: true }))
   for (const tool of ['nft', 'ip']) {
     writeFileSync(
       join(bin, tool),
@@ -62,8 +64,12 @@ export async function podNetwork(address = '10.9.0.2'): Promise<PodNetwork> {
     chmodSync(join(bin, tool), 0o755)
   }
 
-  ip('netns', 'add', pod)
-  ip('netns', 'add', node)
+  for (const name of [pod, node]) {
+    ip('netns', 'add', name)
+    cleanup.defer(() => ip('netns', 'delete', name))
+  }
+  const children: ChildProcess[] = []
+  cleanup.defer(() => children.forEach((child) => child.kill('SIGKILL')))
   ip('link', 'add', 'eth0', 'netns', pod, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', node)
   ip('-n', pod, 'address', 'add', `${address}/24`, 'dev', 'eth0')
   ip('-n', node, 'address', 'add', '10.9.0.1/24', 'dev', 'eth0')
@@ -91,6 +97,7 @@ export async function podNetwork(address = '10.9.0.2'): Promise<PodNetwork> {
   }
   await start(node, SERVER('169.254.169.254', 80, 'real imds')).firstLine
 
+  const owned = cleanup.move()
   const exec = (...argv: string[]) => execFileSync(IP, ['netns', 'exec', pod, ...argv]).toString()
   return {
     namespacePath: `/var/run/netns/${pod}`,
@@ -116,12 +123,7 @@ export async function podNetwork(address = '10.9.0.2'): Promise<PodNetwork> {
       }
     },
     script: (source) => start(pod, source),
-    [Symbol.dispose]: () => {
-      for (const child of children) child.kill('SIGKILL')
-      ip('netns', 'delete', pod)
-      ip('netns', 'delete', node)
-      rmSync(bin, { recursive: true, force: true })
-    },
+    [Symbol.dispose]: () => owned.dispose(),
   }
 }
 

@@ -28,7 +28,7 @@ export async function testNamespace(name: string, level: Level = 'privileged') {
     kubectl(['--namespace', name, ...args], input)
   // The API server rejects pods until the controller has created it.
   await eventually(`a default ServiceAccount in ${name}`, () =>
-    inside(['get', 'serviceaccount', 'default', 'configmap/kube-root-ca.crt'].slice(0, 3)),
+    inside(['get', 'serviceaccount', 'default']),
   )
   const created: TestNamespace = {
     name,
