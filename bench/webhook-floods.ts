@@ -1,5 +1,5 @@
 /**
- * `node bench/webhook-floods.ts`: floods `wimds webhook` in a memory cgroup with the chart's limit. Prints, for
+ * `npm run bench:webhook`: floods `wimds webhook` in a memory cgroup with the chart's limit. Prints, for
  * each flood, the peak of memory, the calls of the API server, and how long a small review took beside it.
  * Needs Linux, root and a built dist/.
  */
