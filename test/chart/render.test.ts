@@ -176,6 +176,27 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     ['a malformed digest', '--set=image.digest=latest', '/image/digest'],
     ['cert-manager without an issuer', '--set=certificates.source=cert-manager', 'issuerRef'],
     [
+      'an issuer without a name',
+      '--set=certificates.source=cert-manager,certificates.issuerRef.nam=ca',
+      'certificates.issuerRef needs a name',
+    ],
+    ['a pull secret without a name', '--set-json=imagePullSecrets=[{}]', '/imagePullSecrets/0'],
+    [
+      'a name that is too long for the labels of the node agent',
+      `--set=nameOverride=${'a'.repeat(53)}`,
+      '/nameOverride',
+    ],
+    [
+      'a full name that is too long for the names of objects',
+      `--set=fullnameOverride=${'a'.repeat(51)}`,
+      '/fullnameOverride',
+    ],
+    [
+      'a namespace of the agent that is too long',
+      `--set=nodeAgent.namespace=${'a'.repeat(64)}`,
+      '/nodeAgent/namespace',
+    ],
+    [
       'a Secret without a name',
       '--set=certificates.source=secret',
       'is needed with certificates.source=secret',
@@ -321,6 +342,13 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       '--set=redirectImage.repository=r.example:5000/redirect:1',
       'redirectImage.repository "r.example:5000/redirect:1" is not the name of an image without tag and digest. Fix: set them by redirectImage.tag and redirectImage.digest',
     ],
+    ...[':9441', 'foo bar:9441', '999.1.1.1:9441', '1.2.3:9441', '::1:9441', '[a.b]:9441'].map(
+      (address): [string, string, string] => [
+        `the address ${address}`,
+        `--set=nodeAgent.adminListen=${address}`,
+        `nodeAgent.adminListen "${address}" is not an address and a port. Fix: set it to ADDRESS:PORT, such as 127.0.0.1:9441`,
+      ],
+    ),
     [
       'a port above 65535',
       '--set=nodeAgent.adminListen=127.0.0.1:99999',
@@ -338,6 +366,9 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     '--set=image.repository=wimds',
     '--set=image.repository=registry.example:5000/a/b--c__d.e',
     '--set=prometheusRule.runbookUrl=https://wiki.example/wimds',
+    '--set=nodeAgent.adminListen=[fd00::1]:9441',
+    '--set=nodeAgent.adminListen=0.0.0.0:9441',
+    '--set=nodeAgent.adminListen=node-1.example:9441',
   ])('accepts %s', async (flag) => {
     expect(await template(flag)).toContain('kind: Deployment')
   })
@@ -366,6 +397,8 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     ['whole CPUs', { 'injection.resources.cpuLimit': 1 }, '--cpu-limit=1'],
     ['a part of a CPU', { 'injection.resources.cpuRequest': 0.05 }, '--cpu-request=0.05'],
     ['bytes', { 'injection.resources.memoryLimit': 134_217_728 }, '--memory-limit=134217728'],
+    // In arguments Kubernetes makes $$ a $ and expands $(NAME).
+    ['a variable with $', { 'injection.env.B': 'a$$b$(C)' }, '--env=B=a$$$$b$$(C)'],
     ['a variable of digits', { 'injection.env.B': '12345678' }, '--env=B=12345678'],
     [
       'the region of the cluster',
@@ -468,12 +501,41 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     expect(budget).not.toHaveProperty('spec.minAvailable')
   })
 
+  test('replicas that are not ready do not block the drain of a node', async () => {
+    expect(await render('PodDisruptionBudget')).toMatchObject({
+      spec: { unhealthyPodEvictionPolicy: 'AlwaysAllow' },
+    })
+  })
+
+  test('the longest names leave room for what is appended', async () => {
+    const name = 'a'.repeat(52)
+    const flag = `--set=nameOverride=${name},fullnameOverride=${'b'.repeat(50)},nodeAgent.enabled=true`
+    for (const document of parseAllDocuments(await template(flag))) {
+      const { metadata } = Manifest.parse(document.toJS())
+      const long = [metadata.name, ...Object.values(metadata.labels)].filter((it) => it.length > 63)
+      expect(long).toEqual([])
+    }
+  })
+
   test('needs no Secret, Role or policy with a certificate of cert-manager', async () => {
     const flags = ['--set=certificates.source=cert-manager', '--set=certificates.issuerRef.name=ca']
     const output = await template(...flags)
     expect(output).toContain('cert-manager.io/inject-ca-from: default/wimds')
     expect(output).toContain('--cert-dir=/tls')
     expect(output).not.toMatch(/kind: (?:Role|Secret|ValidatingAdmissionPolicy)$/m)
+  })
+
+  test('injects the CA of its own Certificate, whatever webhook.annotations say', async () => {
+    const rendered = await render('MutatingWebhookConfiguration', {
+      'certificates.source': 'cert-manager',
+      'certificates.issuerRef.name': 'ca',
+      'webhook.annotations': { 'cert-manager.io/inject-ca-from': 'other/other', note: 'mine' },
+    })
+    expect(rendered).toMatchObject({
+      metadata: {
+        annotations: { 'cert-manager.io/inject-ca-from': 'default/wimds', note: 'mine' },
+      },
+    })
   })
 
   const HAS_LABEL = { key: 'wimds.io/inject', operator: 'In', values: ['true'] }
@@ -590,6 +652,9 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       metadata: { name: 'wimds' },
     })
     expect(await render('FlowSchema', { 'flowSchema.enabled': false })).toBeUndefined()
+    const earlier = await template('--kube-version=1.28.0')
+    expect(earlier).not.toContain('flowcontrol.apiserver.k8s.io')
+    expect(await template('--kube-version=1.29.0')).toContain('kind: FlowSchema')
   })
 
   test('names every object by fullnameOverride, and labels it by commonLabels', async () => {

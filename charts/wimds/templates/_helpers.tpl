@@ -86,6 +86,12 @@ but for those by which objects select the pods.
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- $octet := `(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])` -}}
+{{- $hostname := `([A-Za-z0-9_-]+[.])*[A-Za-z_][A-Za-z0-9_-]*` -}}
+{{- $host := printf `(%s([.]%s){3}|%s|\[[0-9A-Fa-f:]+\])` $octet $octet $hostname -}}
+{{- if not (regexMatch (printf `^%s:[0-9]{1,5}$` $host) .Values.nodeAgent.adminListen) -}}
+{{- fail (printf "nodeAgent.adminListen %q is not an address and a port. Fix: set it to ADDRESS:PORT, such as 127.0.0.1:9441 or [::]:9441" .Values.nodeAgent.adminListen) -}}
+{{- end -}}
 {{- $adminPort := splitList ":" .Values.nodeAgent.adminListen | last | int -}}
 {{- if or (lt $adminPort 1) (gt $adminPort 65535) -}}
 {{- fail (printf "nodeAgent.adminListen %q has no port from 1 to 65535. Fix: set it to ADDRESS:PORT, such as 127.0.0.1:9441" .Values.nodeAgent.adminListen) -}}
