@@ -61,6 +61,8 @@ const MANIFESTS = [...EXAMPLES, 'settings'].flatMap((example) =>
 const KubernetesObject = z.looseObject({
   kind: z.string(),
   metadata: z.looseObject({ namespace: z.string().optional() }),
+  /** Of a ClusterRoleBinding. */
+  subjects: z.array(z.object({ namespace: z.string() })).default([]),
 })
 
 test('every example is in the table of the README, and has its containers here', () => {
@@ -111,7 +113,16 @@ describe.each(MANIFESTS)('%s', (file) => {
       KubernetesObject.parse(document.toJS()),
     )
     const namespaced = objects.filter(({ kind }) => !kind.startsWith('Cluster'))
-    expect(namespaced.filter(({ metadata }) => metadata.namespace !== PLACEHOLDER)).toEqual([])
+    const namespaces = [
+      ...namespaced.map(({ metadata }) => metadata.namespace),
+      ...objects.flatMap(({ subjects }) => subjects.map(({ namespace }) => namespace)),
+    ]
+    expect(namespaces.filter((namespace) => namespace !== PLACEHOLDER)).toEqual([])
+  })
+
+  test('has no command that depends on the current namespace', () => {
+    const commands = text.match(/^# .*kubectl (?!apply -k).*$/gm) ?? []
+    expect(commands.filter((command) => !command.includes('--namespace '))).toEqual([])
   })
 
   test.runIf(/(?:job|deployment)\.yaml$/.test(file))(

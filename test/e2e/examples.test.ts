@@ -78,6 +78,7 @@ test.each(EXAMPLES)('%s is valid for the API server, as it is and injected', asy
   const plain = await build(example)
   expect(plain).toContain(`client-id: ${ORDERS}`)
   expect(plain).not.toContain('of the settings')
+  expect(plain).not.toMatch(/namespace: (?!wimds-e2e-examples$)/m)
   await apply(plain, '--dry-run=server')
   const applied = await apply(await inject(plain), '--dry-run=server', '--output=yaml')
   expect(applied).toContain(`image: ${IMAGES.sidecar}`)
