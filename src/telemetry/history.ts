@@ -4,7 +4,9 @@ import type { ExchangeEvent } from '../tokens/token-sources.ts'
 import type { SeenClient } from './clients.ts'
 
 /** The latest of one or more exchanges in a row with the same request and outcome. */
-export interface PastExchange extends ExchangeEvent {
+export interface PastExchange extends Omit<ExchangeEvent, 'outcome'> {
+  /** Without the token, which must not outlive its place in the cache. */
+  readonly outcome: { readonly ok: true } | Extract<ExchangeEvent['outcome'], { ok: false }>
   /** When it ended, in epoch milliseconds. */
   readonly endedAt: number
   readonly count: number
@@ -43,7 +45,9 @@ export function createHistory(now: () => number): History {
       const [latest] = exchanges
       const isRepeat = latest !== undefined && exchangeKey(latest) === exchangeKey(event)
       if (isRepeat) exchanges.shift()
-      exchanges.unshift({ ...event, endedAt: now(), count: isRepeat ? latest.count + 1 : 1 })
+      const outcome = event.outcome.ok ? { ok: true as const } : event.outcome
+      const count = isRepeat ? latest.count + 1 : 1
+      exchanges.unshift({ ...event, outcome, endedAt: now(), count })
       exchanges.splice(MAX_ENTRIES)
     },
     onReply: ({ dialect: protocol, error }, client) => {
@@ -60,6 +64,9 @@ export function createHistory(now: () => number): History {
   }
 }
 
-function exchangeKey({ request: { identity, scope }, outcome }: ExchangeEvent): string {
+function exchangeKey({
+  request: { identity, scope },
+  outcome,
+}: Pick<PastExchange, 'request' | 'outcome'>): string {
   return JSON.stringify([identity.clientId, scope, outcome.ok ? 'ok' : outcome.error.code])
 }
