@@ -269,6 +269,12 @@ function parseAddress(text: string): Address {
   if (host === undefined || !isHost) {
     throw new Error(`must be host:port or [IPv6]:port, not ${quote(text)}`)
   }
+  if (host.includes('%')) {
+    // No URL can have one.
+    throw new Error(
+      `must be an address without a zone (%…), such as [::1]:${port}, not ${quote(text)}`,
+    )
+  }
   if (Number(port) > 65_535) throw new Error(`has a port above 65535: ${quote(text)}`)
   return { host, port: Number(port) }
 }

@@ -148,6 +148,17 @@ describe('the environment', () => {
     },
   )
 
+  test.each(['[::1%lo]:8000', '[fe80::1%eth0]:8000'])(
+    'rejects the zone of the listen address %s',
+    async (address) => {
+      expect(await loadProblems({ WIMDS_LISTEN: address })).toEqual([
+        expect.stringMatching(
+          /^WIMDS_LISTEN: must be an address without a zone .*\[::1\]:8000, not/,
+        ),
+      ])
+    },
+  )
+
   test('accepts listen addresses by name, IPv4 and IPv6', async () => {
     const { listen } = await load({ WIMDS_LISTEN: 'localhost:1, 127.1:2, [::1]:3' })
     expect(listen.map(({ host }) => host)).toEqual(['localhost', '127.1', '::1'])
