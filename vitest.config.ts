@@ -6,6 +6,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // Suites with needs of their own (other toolchains, a browser, a cluster) have scripts of their own.
     exclude: ['test/e2e/**', 'test/clients/matrix/**', 'test/{browser,chart,prometheus,floods}/**'],
+    globalSetup: './test/support/require-build.ts',
     reporters: ['default', './test/support/counting-reporter.ts'],
     // Many tests wait for a process or a socket, and Vitest's default leaves a core unused.
     maxWorkers: availableParallelism() + 1,
