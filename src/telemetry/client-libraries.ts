@@ -13,8 +13,6 @@ export interface ClientLibrary {
   readonly workloadIdentitySince?: string
   /** What to do so that the workload no longer needs the sidecar. */
   readonly advice: string
-  /** Where the version and the advice come from. */
-  readonly source: string
 }
 
 interface RecognizableLibrary extends ClientLibrary {
@@ -24,14 +22,10 @@ interface RecognizableLibrary extends ClientLibrary {
   readonly sku?: RegExp
 }
 
-const AKS_OVERVIEW =
-  'learn.microsoft.com/azure/aks/workload-identity-overview, table of minimum versions'
-const MSAL_ASSERTIONS =
-  'learn.microsoft.com/azure/aks/workload-identity-overview: MSAL needs code that passes the projected token'
-
 const credential = (library: string) =>
   `use DefaultAzureCredential or WorkloadIdentityCredential of ${library}`
 
+// Source: learn.microsoft.com/azure/aks/workload-identity-overview, table of minimum versions
 function azureIdentity(
   id: string,
   title: string,
@@ -39,16 +33,16 @@ function azureIdentity(
   workloadIdentitySince: string,
 ): RecognizableLibrary {
   const advice = credential(`${title} ${workloadIdentitySince} or later`)
-  return { id, title, agent, workloadIdentitySince, advice, source: AKS_OVERVIEW }
+  return { id, title, agent, workloadIdentitySince, advice }
 }
 
+// Source: the same page: MSAL needs code that passes the projected token
 function msal(id: string, title: string, sku: RegExp, replacement: string): RecognizableLibrary {
   return {
     id,
     title,
     sku,
     advice: `pass the projected token as a client assertion, or ${credential(replacement)}`,
-    source: MSAL_ASSERTIONS,
   }
 }
 
@@ -87,12 +81,12 @@ export const CLIENT_LIBRARIES: readonly RecognizableLibrary[] = [
     '1.6.0',
   ),
   {
+    // Source: docs.rs/crate/azure_identity/1.0.0: src/workload_identity_credential.rs
     id: 'rust-azure-identity',
     title: 'azure_identity (Rust)',
     agent: /\bazsdk-rust-(?:azure_)?identity\/(\S+)/,
     workloadIdentitySince: '1.0.0',
     advice: 'use WorkloadIdentityCredential of azure_identity 1.0.0 or later',
-    source: 'docs.rs/crate/azure_identity/1.0.0: src/workload_identity_credential.rs',
   },
   // MSAL and what is built on it, by the headers x-client-SKU and x-client-Ver
   msal('python-msal', 'MSAL for Python', /^MSAL\.Python$/i, 'azure-identity 1.13.0 or later'),
@@ -106,83 +100,81 @@ export const CLIENT_LIBRARIES: readonly RecognizableLibrary[] = [
     'Azure.Identity 1.9.0 or later',
   ),
   {
+    // Source: go-autorest/autorest/adal/version.go (User-Agent); the AKS page above
     id: 'go-autorest',
     title: 'go-autorest/adal (Go)',
     // Its version is the constant v1.0.0.
     agent: /\bgo-autorest\/adal\//,
     advice: `it is retired; ${credential('azidentity 1.3.0 or later')}`,
-    source: 'go-autorest/autorest/adal/version.go (User-Agent); ' + AKS_OVERVIEW,
   },
   {
+    // Source: docs.rs/object_store: azure::AzureConfigKey::FederatedTokenFile; the first version is unknown
     id: 'rust-object-store',
     title: 'object_store (Rust)',
     agent: /^object_store\/(\S+)/,
     advice:
       'set AZURE_FEDERATED_TOKEN_FILE, AZURE_CLIENT_ID and AZURE_TENANT_ID, which it reads itself',
-    source:
-      'docs.rs/object_store: azure::AzureConfigKey::FederatedTokenFile; the first version is unknown',
   },
   {
+    // Source: rclone.org/azureblob; the first version is unknown
     id: 'rclone',
     title: 'rclone',
     agent: /^rclone\/v?(\S+)/,
     advice: 'upgrade rclone, and let env_auth find the projected token',
-    source: 'rclone.org/azureblob; the first version is unknown',
   },
   {
+    // Source: the AKS page above; the version of Azure.Identity is not in the User-Agent
     id: 'dotnet-azure-core',
     title: 'Azure.Core (.NET)',
     // Azure.Identity calls under the name and version of Azure.Core where it probes.
     agent: /\bazsdk-net-Core\/(\S+)/i,
     advice: credential('Azure.Identity 1.9.0 or later'),
-    source: AKS_OVERVIEW + '; the version of Azure.Identity is not in the User-Agent',
   },
   {
+    // Source: developer.hashicorp.com/vault/docs/auth/jwt
     id: 'vault',
     title: 'HashiCorp Vault',
     agent: /^Vault\/v?(\S+)/,
     advice: 'use the auth method kubernetes or jwt with the projected token in place of azure',
-    source: 'developer.hashicorp.com/vault/docs/auth/jwt',
   },
   {
+    // Source: docs.snowflake.com/user-guide/workload-identity-federation; the first version is unknown
     id: 'snowflake-jdbc',
     title: 'Snowflake JDBC driver',
     agent: /^JDBC\/(\S+)/,
     advice:
       'use authenticator WORKLOAD_IDENTITY with workloadIdentityProvider OIDC and the projected token',
-    source:
-      'docs.snowflake.com/user-guide/workload-identity-federation; the first version is unknown',
   },
   {
+    // Source: the library calls the metadata service itself; the AKS page above
     id: 'java-keyvault-jca',
     title: 'azure-security-keyvault-jca (Java)',
     agent: /\baz-se-kv-jca\/(\S+)/,
     advice:
       'read certificates with azure-security-keyvault-certificates and azure-identity 1.9.0 or later',
-    source: 'the library calls the metadata service itself; ' + AKS_OVERVIEW,
   },
   {
+    // Source: learn.microsoft.com/sql/connect/odbc/using-azure-active-directory
     id: 'mssql-odbc',
     title: 'Microsoft ODBC Driver for SQL Server',
     agent: /\bAzureADAuthProvider(?:\/(\S+))?/,
     advice:
       'pass an access token (SQL_COPT_SS_ACCESS_TOKEN) that WorkloadIdentityCredential of an Azure SDK obtained',
-    source: 'learn.microsoft.com/sql/connect/odbc/using-azure-active-directory',
   },
   {
+    // Source: google.aip.dev/auth/4117
     id: 'java-google-http',
     title: 'Google HTTP client (Java)',
     agent: /\bGoogle-HTTP-Java-Client\/(\S+)/,
     advice:
       'name the projected token file as credential_source of the external account, in place of the URL of the metadata service',
-    source: 'google.aip.dev/auth/4117',
   },
   {
+    // Source: docs.databricks.com: OAuth token federation; the first version is unknown
     id: 'go-databricks',
     title: 'databricks-sdk-go',
     agent: /\bdatabricks-sdk-go\/(\S+)/,
     advice: 'use a Databricks federation policy and auth type file-oidc with the projected token',
-    source: 'docs.databricks.com: OAuth token federation; the first version is unknown',
   },
   // HTTP clients of languages, which do not say which library calls
   generic(
@@ -219,7 +211,6 @@ function generic(id: string, title: string, agent: RegExp, callers: string): Rec
     title,
     agent,
     advice: `find out which library calls (${callers}), and move it to an Azure SDK that supports workload identity`,
-    source: 'the client’s default User-Agent',
   }
 }
 
@@ -228,7 +219,6 @@ export const NO_USER_AGENT: ClientLibrary = {
   id: 'none',
   title: 'without a User-Agent',
   advice: 'find out which process calls; ms-rest-azure and raw sockets send no User-Agent',
-  source: 'no User-Agent header',
 }
 
 /** Stands for clients whose User-Agent is not in the table. */
@@ -237,7 +227,6 @@ export const UNKNOWN_LIBRARY: ClientLibrary = {
   title: 'another client',
   advice:
     'find out which process calls, and move it to an Azure SDK that supports workload identity',
-  source: 'not in the table',
 }
 
 /** Finds a library by its id in metrics; `UNKNOWN_LIBRARY` for an unknown id. */
