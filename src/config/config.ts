@@ -222,7 +222,7 @@ function createConfig(
       maxConcurrent: settings.WIMDS_MAX_EXCHANGES,
       ...omitUndefined({
         audience: settings.WIMDS_AUDIENCE,
-        region: settings.WIMDS_REGION ?? settings.AZURE_REGIONAL_AUTHORITY_NAME,
+        region: settings.AZURE_REGIONAL_AUTHORITY_NAME,
         tokenProxy: createTokenProxy(settings),
         extraCa,
       }),
@@ -306,7 +306,10 @@ function findRegionProblems({ directory, exchange }: Config): string[] {
   const hosts = directory.identities.map(({ authorityHost }) => new URL(authorityHost).hostname)
   return [...new Set(hosts)]
     .filter((host) => isIP(removeBrackets(host)) !== 0)
-    .map((host) => `WIMDS_REGION: cannot be used with the authority host ${host}, an IP address`)
+    .map(
+      (host) =>
+        `AZURE_REGIONAL_AUTHORITY_NAME: cannot be used with the authority host ${host}, an IP address`,
+    )
 }
 
 /** Returns the fields without those that are undefined, for optional properties. */

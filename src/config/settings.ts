@@ -66,7 +66,6 @@ export const Settings = z.object({
   WIMDS_ALLOWED_HOSTS: z.optional(hosts),
   WIMDS_MAX_CONNECTIONS: integer({ min: 1, max: 65_535 }),
   WIMDS_IDENTITY_HEADER: z.optional(secret),
-  WIMDS_REGION: z.optional(region),
   WIMDS_CA_FILE: z.optional(z.string()),
   WIMDS_AUDIENCE: z.optional(z.string()),
   WIMDS_PREFETCH: z.optional(resources),

@@ -106,7 +106,7 @@ describe('the environment', () => {
       WIMDS_EXCHANGE_TIMEOUT: '5',
       WIMDS_READY_AFTER_PREFETCH: 'yes',
       WIMDS_UNLISTED_CLIENT_IDS: 'maybe',
-      WIMDS_REGION: 'West Europe',
+      AZURE_REGIONAL_AUTHORITY_NAME: 'West Europe',
     })
     expect(new Set(problems.map((line) => line.split(':')[0]))).toEqual(
       new Set([
@@ -114,13 +114,13 @@ describe('the environment', () => {
         'AZURE_TENANT_ID',
         'AZURE_AUTHORITY_HOST',
         'AZURE_FEDERATED_TOKEN_FILE',
+        'AZURE_REGIONAL_AUTHORITY_NAME',
         'WIMDS_LISTEN',
         'WIMDS_ADMIN_LISTEN',
         'WIMDS_MAX_CONNECTIONS',
         'WIMDS_EXCHANGE_TIMEOUT',
         'WIMDS_READY_AFTER_PREFETCH',
         'WIMDS_UNLISTED_CLIENT_IDS',
-        'WIMDS_REGION',
       ]),
     )
     expect(problems).toHaveLength(11)
@@ -182,11 +182,9 @@ describe('the environment', () => {
     expect((await loadProblems({ HTTPS_PROXY: url })).join()).toContain(`HTTPS_PROXY: ${problem}`)
   })
 
-  test.each([
-    [{ WIMDS_REGION: 'westeurope', AZURE_REGIONAL_AUTHORITY_NAME: 'eastus' }, 'westeurope'],
-    [{ AZURE_REGIONAL_AUTHORITY_NAME: 'eastus' }, 'eastus'],
-  ])('reads the region from %j', async (env, region) => {
-    expect((await load(env)).exchange.region).toBe(region)
+  test('reads the region by the name that Azure SDKs use', async () => {
+    const { exchange } = await load({ AZURE_REGIONAL_AUTHORITY_NAME: 'eastus' })
+    expect(exchange.region).toBe('eastus')
   })
 })
 
@@ -205,8 +203,8 @@ test.each([
   ],
   [{ WIMDS_ALLOWED_HOSTS: '::1' }, 'WIMDS_ALLOWED_HOSTS: must be hosts without scheme and port'],
   [
-    { WIMDS_REGION: 'westeurope', AZURE_AUTHORITY_HOST: 'https://[::1]:8443' },
-    'WIMDS_REGION: cannot be used with the authority host [::1], an IP address',
+    { AZURE_REGIONAL_AUTHORITY_NAME: 'westeurope', AZURE_AUTHORITY_HOST: 'https://[::1]:8443' },
+    'AZURE_REGIONAL_AUTHORITY_NAME: cannot be used with the authority host [::1], an IP address',
   ],
 ])('rejects %j', async (env, problem) => {
   expect((await loadProblems(env)).join()).toContain(problem)

@@ -458,10 +458,10 @@ test('a client id that a container gives is not blamed on the ServiceAccount', (
 test('a variable with $(NAME) is not validated', () => {
   const sidecarEnv = [
     { name: 'REGION', value: 'westeurope' },
-    { name: 'WIMDS_REGION', value: '$(REGION)' },
+    { name: 'AZURE_REGIONAL_AUTHORITY_NAME', value: '$(REGION)' },
   ]
   expect(inject(request(pod({}), { sidecarEnv })).kind).toBe('injected')
-  const wrong = [{ name: 'WIMDS_REGION', value: 'West Europe' }]
+  const wrong = [{ name: 'AZURE_REGIONAL_AUTHORITY_NAME', value: 'West Europe' }]
   expect(inject(request(pod({}), { sidecarEnv: wrong })).kind).toBe('rejected')
 })
 
