@@ -32,6 +32,7 @@ const at = (wall: number, monotonic: number): Clock => ({
 test.each([
   ['both clocks agree', 990_000, 40_000, 10_000],
   ['the wall clock was set back', 890_000, 40_000, 10_000],
+  ['the wall clock was set back by a second', 989_000, 40_000, 10_000],
   ['the wall clock was set forward, or the machine slept', 995_000, 40_000, 5000],
   ['the clocks drifted by less than half a second', 989_700, 40_000, 10_300],
 ])('ttlMs returns the time to live when %s', (_, wall, monotonic, expected) => {

@@ -196,6 +196,11 @@ describe('a pod is rejected with a fix for', () => {
       ['may run as root', { runAsUser: 1000 }, {}],
       ['runs as a user of the image', { runAsNonRoot: true }, {}],
       ['overrides the pod’s user', { runAsUser: 0 }, { runAsNonRoot: true, runAsUser: 1000 }],
+      [
+        'overrides the pod’s runAsNonRoot',
+        { runAsNonRoot: false },
+        { runAsNonRoot: true, runAsUser: 1000 },
+      ],
     ])('is rejected: one that %s', (_, context, podContext) => {
       expect(setuid(context, podContext)).toEqual([
         expect.stringMatching(/^the container app keeps the capability SETUID.* Fix: drop it, or/),
@@ -237,6 +242,40 @@ describe('a pod is rejected with a fix for', () => {
         expect.stringContaining('Fix: drop it, or set runAsNonRoot and another runAsUser'),
       ])
     })
+  })
+
+  test.each<[string, object, object, string]>([
+    ['that is azwi-proxy-init', {}, { name: 'azwi-proxy-init' }, 'has the container azwi-proxy'],
+    ['on the sidecar’s port', {}, { ports: [{ containerPort: 8000 }] }, 'declares port 8000'],
+    ['on the admin port', {}, { ports: [{ containerPort: 9169 }] }, 'declares port 9169'],
+    [
+      'of the exempt uid',
+      { ...passThrough, ...nft },
+      { securityContext: { runAsUser: 1501 } },
+      'the container migrate runs as uid 1501',
+    ],
+    [
+      'that may take the exempt uid',
+      { ...passThrough, ...nft },
+      { securityContext: { privileged: true } },
+      'the container migrate is privileged',
+    ],
+    [
+      'with another endpoint',
+      env,
+      { env: [{ name: 'MSI_ENDPOINT', value: 'http://x' }] },
+      'the container migrate sets MSI_ENDPOINT',
+    ],
+    [
+      'with a variable twice',
+      env,
+      { env: [{ name: 'no_proxy' }, { name: 'no_proxy' }] },
+      'the container migrate sets no_proxy 2 times',
+    ],
+  ])('an init container %s', (_, annotations, more, message) => {
+    const securityContext = { allowPrivilegeEscalation: false, ...drop('ALL') }
+    const spec = { ...container({ securityContext }), initContainers: [{ name: 'migrate', ...more }] }
+    expect(reasonsFor(pod({ annotations }, spec))).toEqual([expect.stringContaining(message)])
   })
 
   test('but a skipped container may set such a variable', () => {
