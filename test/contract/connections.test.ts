@@ -6,6 +6,11 @@ import { serveParts } from '../fixtures/sidecar.ts'
 const TOKEN =
   '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
 const HALF = request(TOKEN).slice(0, -2)
+const HALF_BODY = request('/nowhere', {
+  method: 'POST',
+  headers: { 'Content-Length': '9' },
+  body: 'x',
+})
 const GENEROUS = { timeout: 10_000 }
 
 /** Starts a server whose tokens are held back until `release`; its connections end with the test. */
@@ -59,10 +64,7 @@ test('the cap counts no connection that has been closed', async () => {
 test.each([
   ['nothing', ''],
   ['half a request', HALF],
-  [
-    'half a body',
-    request('/nowhere', { method: 'POST', headers: { 'Content-Length': '9' }, body: 'x' }),
-  ],
+  ['half a body', HALF_BODY],
 ])('the cap closes connections that have sent %s', async (_, bytes) => {
   await using server = await startCapped(3)
   const slow = [await server.open(), await server.open(), await server.open()]
@@ -119,6 +121,15 @@ test('a connection that pipelines hundreds of requests is closed', async () => {
   expect(await flooder.closed()).toBe('')
   expect(server.asked()).toBeLessThanOrEqual(1)
   expect(await isServed(await server.open())).toBe(true)
+})
+
+test('a request whose headers or body do not come in time gets 408', async () => {
+  await using server = await startCapped(3)
+  const slow = [await server.open(), await server.open()]
+  slow[0]?.write(HALF)
+  slow[1]?.write(HALF_BODY)
+  const replies = await Promise.all(slow.map((each) => each.reply({ withinMs: 60_000 })))
+  expect(replies.map(({ status }) => status)).toEqual([408, 408])
 })
 
 test('a drain answers the pipelined requests, and closes the connection after the last', async () => {
