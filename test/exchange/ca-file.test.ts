@@ -4,7 +4,7 @@ import { mkdtempDisposable, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Dispatcher, request } from 'undici'
+import { Agent, type Dispatcher, request } from 'undici'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { CaFileDispatcher } from '../../src/exchange/ca-file.ts'
 import { createEntraDispatcher, createExchangeDispatchers } from '../../src/exchange/dispatcher.ts'
@@ -91,6 +91,22 @@ test('a CA that was removed from the file is no longer trusted, also on open con
   expect(await send()).toBe(200)
   await writeFile(file, newCa.caPem)
   expect(await send()).toBe('SELF_SIGNED_CERT_IN_CHAIN')
+})
+
+test('closes the connections that the former certificates have opened', async () => {
+  const created: Agent[] = []
+  const create = (pem: string) => {
+    const agent = new Agent({ connect: { ca: pem } })
+    created.push(agent)
+    return agent
+  }
+  const dispatcher = new CaFileDispatcher({ file, pem: oldCa.caPem }, create)
+  resources.defer(() => dispatcher.destroy())
+  const send = sendBy(dispatcher)
+  await send()
+  await writeFile(file, `${oldCa.caPem}${newCa.caPem}`)
+  await send()
+  expect(created.map(({ closed }) => closed)).toEqual([true, false])
 })
 
 test('requests that are inflight when the file changes are served', async () => {

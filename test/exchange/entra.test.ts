@@ -60,6 +60,31 @@ test('exchanges the projected token with one request and no discovery', async ()
   expect(token.expiresAt - token.obtainedAt).toBe(token.lifetimeMs)
 })
 
+test('counts the lifetime from the start of the request, and the skew from its middle', async () => {
+  let passed = 0
+  const start = clock.wall()
+  const dispatcher = simulator.dispatcher.compose((dispatch) => (options, handler) => {
+    passed += 10 * MINUTE_MS
+    return dispatch(options, handler)
+  })
+  const source = createEntraExchange({
+    readAssertion: createAssertionReader(),
+    dispatcher,
+    clock: { wall: () => start + passed, monotonic: () => passed },
+    onSkew,
+  })
+  const { expiresAt, expiresAtMonotonic, lifetimeMs } = await source(request())
+  expect(expiresAtMonotonic).toBe(lifetimeMs)
+  expect(expiresAt).toBe(start + lifetimeMs)
+  // The simulator’s clock has not moved.
+  expect(Math.abs((skews[0] ?? NaN) - 5 * MINUTE_MS)).toBeLessThan(2 * MINUTE_MS)
+})
+
+test('uses no region of MSAL_FORCE_REGION, whose host would receive the assertion', async () => {
+  vi.stubEnv('MSAL_FORCE_REGION', 'westeurope')
+  await expect(createExchange()(request())).resolves.toBeDefined()
+})
+
 describe('maps the response', () => {
   test.each<[string, FaultInput, { code: string; retryAfterMs?: number }, number]>([
     [
@@ -104,7 +129,6 @@ describe('maps the response', () => {
       2,
     ],
     ['garbage', { kind: 'garbage' }, { code: 'entra_bad_response' }, 1],
-    ['a megabyte', { kind: 'oversized', bytes: 1_000_000 }, { code: 'entra_bad_response' }, 1],
     [
       'a redirect to another host',
       { kind: 'redirect', to: 'https://evil.test/token' },

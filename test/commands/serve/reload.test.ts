@@ -206,7 +206,7 @@ test('applies new names and resources without a new exchange', async () => {
   expect(simulator.exchanges()).toBe(exchanges)
 }, 30_000)
 
-test('applies a new tenant to /metadata/identity/info', async () => {
+test('applies a new tenant to /metadata/identity/info and to the same query', async () => {
   await writeFile(file, identities(`${orders()}, tenantId: first.example`))
   await using sidecar = await start()
   const info = async () => {
@@ -214,8 +214,15 @@ test('applies a new tenant to /metadata/identity/info', async () => {
     return (await roundTrip(sidecar.port, request(path))).body
   }
   expect(await info()).toBe('{"tenantId":"first.example"}')
+  await ask(sidecar.port, VAULT)
   await writeFile(file, identities(`${orders()}, tenantId: second.example`))
   await expect.poll(info, GENEROUS).toBe('{"tenantId":"second.example"}')
+  await ask(sidecar.port, VAULT)
+  const [before, after] = simulator.log.entries().slice(-2)
+  expect([before?.path, after?.path]).toEqual([
+    expect.stringContaining('/first.example/'),
+    expect.stringContaining('/second.example/'),
+  ])
 }, 30_000)
 
 test('forgets what no request can ask for any more, failures included', async () => {
