@@ -33,7 +33,7 @@ interface PassThroughOptions {
  * The only paths that can be forwarded, in lower case. A closed list: anything else that a metadata
  * service has, in any cloud and version, may be a credential (identity tokens, AWS roles, GKE's kube-env).
  */
-const ALLOWED_PREFIXES = [
+export const ALLOWED_PREFIXES: readonly string[] = [
   '/metadata/instance',
   '/metadata/loadbalancer',
   '/metadata/scheduledevents',

@@ -139,11 +139,14 @@ describe('wimds redirect fails with 1', () => {
     expect(io.err()).toContain('NET_ADMIN')
   })
 
-  test('if the tool succeeds and the rule is missing', async () => {
-    using tools = stubTools({ nft: 'exit 0' })
+  test.each([
+    ['missing', 'exit 0'],
+    ['one to port 8001', 'echo "ip daddr 169.254.169.254 tcp dport 80 redirect to :8001"'],
+  ])('if the tool succeeds and the rule is %s', async (_, nft) => {
+    using tools = stubTools({ nft })
     const io = captureIo({ PATH: tools.path })
-    expect(await redirect(['--mode=nft'], io)).toBe(1)
-    expect(io.err()).toContain('does not contain the redirect to port 8000')
+    expect(await redirect(['--mode=nft', '--port=800'], io)).toBe(1)
+    expect(io.err()).toContain('does not contain the redirect to port 800')
     expect(io.out()).toBe('')
   })
 })

@@ -13,6 +13,8 @@ const HOST = { host: '127.0.0.1:8000' }
 const RESOURCE = 'resource=https://vault.azure.net'
 const V2019 = { url: `/msi/token?api-version=2019-08-01&${RESOURCE}`, header: 'x-identity-header' }
 const V2017 = { url: `/msi/token?${RESOURCE}&api-version=2017-09-01`, header: 'secret' }
+/** The request of Cloud Shell’s protocol. */
+const UNVERSIONED = { url: `/msi/token?${RESOURCE}` }
 const EXPIRES_ON = NOW / 1000 + 3600
 
 const withAppService = (overrides: Parameters<typeof parts>[0] = {}) =>
@@ -150,6 +152,8 @@ describe('the secret', () => {
     [V2017, 'missing', {}],
     [V2017, 'wrong', { secret: 'guess' }],
     [V2017, 'missing, with Metadata', { metadata: 'true' }],
+    [UNVERSIONED, 'wrong, with Metadata', { metadata: 'true', secret: 'guess' }],
+    [UNVERSIONED, 'wrong, with Metadata', { metadata: 'true', 'x-identity-header': 'guess' }],
   ])('is required: %o returns 401 when it is %s', async ({ url }, _, headers) => {
     const given = withAppService()
     const reply = await ask(url, headers, given)
@@ -180,14 +184,14 @@ describe('the secret', () => {
 describe('clients that speak Cloud Shell’s protocol to MSI_ENDPOINT and ignore MSI_SECRET', () => {
   test('receive Cloud Shell’s reply', async () => {
     const given = withAppService()
-    const reply = await ask(`/msi/token?${RESOURCE}`, { metadata: 'true' }, given)
+    const reply = await ask(UNVERSIONED.url, { metadata: 'true' }, given)
     expect(reply.statusCode).toBe(200)
     expect(given.replies.map(({ dialect }) => dialect)).toEqual(['cloud-shell'])
   })
 
   test('must send the Metadata header', async () => {
-    expect((await ask(`/msi/token?${RESOURCE}`)).statusCode).toBe(401)
-    const reply = await ask(`/msi/token?${RESOURCE}`, { metadata: 'false' })
+    expect((await ask(UNVERSIONED.url)).statusCode).toBe(401)
+    const reply = await ask(UNVERSIONED.url, { metadata: 'false' })
     expect(reply.statusCode).toBe(400)
   })
 })

@@ -88,6 +88,7 @@ describe('from loopback only', () => {
     ['loopback as user name', { host: 'localhost@example.com' }],
     ['a name that begins with localhost', { host: 'localhost.example' }],
     ['X-Forwarded-For', { ...local, 'x-forwarded-for': '10.0.0.7' }],
+    ['Forwarded', { ...local, forwarded: 'for=10.0.0.7' }],
   ])('the status rejects a loopback peer whose request has %s', async (_, headers) => {
     await using app = createAdminApp(parts())
     expect((await app.inject({ url: '/status.json', headers })).statusCode).toBe(403)
@@ -123,10 +124,17 @@ describe('from loopback only', () => {
   test('the status page allows only its own style and script', async () => {
     await using app = createAdminApp(parts())
     const reply = await app.inject({ url: '/status', headers: local })
-    expect(reply.headers['content-type']).toBe('text/html; charset=utf-8')
-    expect(reply.headers['content-security-policy']).toMatch(
-      /^default-src 'none'; style-src 'sha256-[^']+'; script-src 'sha256-[^']+'; connect-src 'self'; img-src data:; base-uri 'none'/,
-    )
+    expect(reply.headers).toMatchObject({
+      'content-type': 'text/html; charset=utf-8',
+      'content-security-policy': expect.stringMatching(
+        /^default-src 'none'; style-src 'sha256-[^']+'; script-src 'sha256-[^']+'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'$/,
+      ),
+      'x-content-type-options': 'nosniff',
+      'x-frame-options': 'DENY',
+      'referrer-policy': 'no-referrer',
+      'cross-origin-opener-policy': 'same-origin',
+      'cross-origin-resource-policy': 'same-origin',
+    })
   })
 })
 

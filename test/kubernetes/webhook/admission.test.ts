@@ -7,6 +7,7 @@ import {
   type ReadReview,
 } from '../../../src/kubernetes/webhook/review-queue.ts'
 import { applyPatch, CLIENT, SERVICE_ACCOUNT, settings, TENANT } from '../injector/patched.ts'
+import { findPiece } from '../../contract/secrets.ts'
 import { podReview, REVIEW_UID } from '../../fixtures/pod-review.ts'
 
 const POD = {
@@ -72,6 +73,7 @@ test('admits an injected pod without a patch', async () => {
 
 test.each([
   ['a pod that does not opt in', { object: { ...POD, metadata: {} } }],
+  ['a Pod of another group', { kind: { group: 'metrics.k8s.io', version: 'v1', kind: 'Pod' } }],
   ['another kind', { kind: { group: 'apps', version: 'v1', kind: 'Deployment' } }],
   ['an update', { operation: 'UPDATE' }],
 ])('admits %s unchanged', async (_, more) => {
@@ -99,8 +101,9 @@ test('says how to leave a pod out where the namespace asks for injection', async
   )
 })
 
+const JWT = `eyJhbGciOiJSUzI1NiJ9.${'eyJzdWIiOiJhIn0'.repeat(9)}.c2ln`
+
 describe('the name of a rejected pod in the log', () => {
-  const JWT = `eyJhbGciOiJSUzI1NiJ9.${'eyJzdWIiOiJhIn0'.repeat(9)}.c2ln`
   const LONG = `orders-${'a'.repeat(300)}`
   const DEEP = 'orders-of-the-shop-in-production-by-the-deployment-7d9f8b6c5d-x2x4z'
   test.each([
@@ -238,6 +241,13 @@ describe('the ServiceAccount', () => {
     expect(outcome).toBe(expected)
     expect(response).toMatchObject({ uid: REVIEW_UID, allowed: false, status: { code: 503 } })
     expect(response.status?.message).toContain('shop/orders')
+  })
+
+  test('is not read with an error that shows the pod’s author a credential', async () => {
+    const lookUpServiceAccount = () => Promise.reject(new Error(`401 for Bearer ${JWT}`))
+    const { message, review: body } = await review(request(), { lookUpServiceAccount })
+    expect(message).toContain('401 for Bearer [redacted]')
+    expect(findPiece(JWT, JSON.stringify(body))).toBeUndefined()
   })
 })
 
