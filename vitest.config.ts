@@ -15,6 +15,7 @@ export default defineConfig({
     hookTimeout: 120_000,
     expect: { poll: { timeout: 60_000 } },
     restoreMocks: true,
+    unstubEnvs: true,
     coverage: { include: ['src/**'], reporter: ['text-summary', 'json-summary'] },
   },
 })

@@ -4,7 +4,7 @@ import { createSecureServer } from 'node:http2'
 import { connect, createServer } from 'node:net'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { request } from 'undici'
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { createAssertionReader } from '../../src/exchange/assertion.ts'
 import { createEntraDispatcher, usesProxy } from '../../src/exchange/dispatcher.ts'
 import { createEntraExchange } from '../../src/exchange/entra.ts'
@@ -18,8 +18,6 @@ import { portOf } from '../fixtures/listening.ts'
 import { type ConnectProxy, connectProxy } from './connect-proxy.ts'
 
 const LOGIN = 'login.microsoftonline.com'
-
-afterEach(() => void vi.unstubAllEnvs())
 
 describe('an exchange through a proxy', () => {
   test.each([

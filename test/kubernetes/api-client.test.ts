@@ -19,7 +19,6 @@ afterEach(() => {
   shutdown.abort()
   shutdown = new AbortController()
   vi.restoreAllMocks()
-  vi.unstubAllEnvs()
 })
 
 const PATH = '/api/v1/things'

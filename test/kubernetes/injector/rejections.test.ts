@@ -274,7 +274,10 @@ describe('a pod is rejected with a fix for', () => {
     ],
   ])('an init container %s', (_, annotations, more, message) => {
     const securityContext = { allowPrivilegeEscalation: false, ...drop('ALL') }
-    const spec = { ...container({ securityContext }), initContainers: [{ name: 'migrate', ...more }] }
+    const spec = {
+      ...container({ securityContext }),
+      initContainers: [{ name: 'migrate', ...more }],
+    }
     expect(reasonsFor(pod({ annotations }, spec))).toEqual([expect.stringContaining(message)])
   })
 

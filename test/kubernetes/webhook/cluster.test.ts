@@ -41,13 +41,11 @@ describe('connectToCluster', () => {
     vi.stubEnv('KUBERNETES_SERVICE_HOST', '')
     expect(() => connect()).toThrow(ConfigError)
     expect(() => connect()).toThrow(/no Kubernetes cluster: .* Fix: /)
-    vi.unstubAllEnvs()
   })
 
   test('throws a ConfigError if KUBECONFIG names no file', () => {
     vi.stubEnv('KUBECONFIG', '/nonexistent/config')
     expect(() => connect()).toThrow(ConfigError)
-    vi.unstubAllEnvs()
   })
 })
 
