@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createAppServiceDialects } from '../../src/dialects/app-service.ts'
@@ -119,21 +119,34 @@ const SAMPLES = [
   }),
 ]
 
+const mutatedRequest = fc.constantFrom(...SAMPLES).chain((start) => mutated(start, PIECES))
+
 test('replies to mutated requests with complete replies or none, and keeps serving', async () => {
   await fc.assert(
-    fc.asyncProperty(
-      fc.constantFrom(...SAMPLES).chain((start) => mutated(start, PIECES)),
-      cuts,
-      async (bytes, places) => {
-        const received = await exchange(bytes, places)
-        expect(parseReplies(received).length).toBeLessThanOrEqual(20)
-        const proofs = bytes.match(/metadata:\s*true|the-secret-of-app-service/gi) ?? []
-        expect(countTokens(received)).toBeLessThanOrEqual(proofs.length)
-        await expectValidCallerServed()
-      },
-    ),
+    fc.asyncProperty(mutatedRequest, cuts, async (bytes, places) => {
+      const received = await exchange(bytes, places)
+      expect(parseReplies(received).length).toBeLessThanOrEqual(20)
+      const proofs = bytes.match(/metadata:\s*true|the-secret-of-app-service/gi) ?? []
+      expect(countTokens(received)).toBeLessThanOrEqual(proofs.length)
+      await expectValidCallerServed()
+    }),
     fuzzRuns(500),
   )
+})
+
+test('outlives callers that reset the connection, whatever they sent', async () => {
+  await fc.assert(
+    fc.asyncProperty(mutatedRequest, fc.nat(8), async (bytes, waitMs) => {
+      await using connection = await openConnection(server.port)
+      connection.pause()
+      connection.write(bytes)
+      await sleep(waitMs)
+      connection.reset()
+    }),
+    fuzzRuns(300),
+  )
+  validCaller.write(VALID)
+  expect((await validCaller.reply()).status).toBe(200)
 })
 
 test('reports no internal error for any of them', () => {
