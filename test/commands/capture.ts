@@ -24,6 +24,10 @@ export function captureIo(env: CommandIo['env'] = {}, input = ''): CapturedIo {
   }
 }
 
+/** Returns the name of the command on the command line. */
+export const nameOf = (command: Command): string =>
+  command.name.replace(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`)
+
 /** Runs the command as src/cli.ts does: prints its usage errors. Returns the exit code. */
 export async function exitCode(
   command: Command,
@@ -33,7 +37,7 @@ export async function exitCode(
   try {
     return await command(args, io)
   } catch (error) {
-    return exitWithError(io, `wimds ${command.name}`, error)
+    return exitWithError(io, `wimds ${nameOf(command)}`, error)
   }
 }
 

@@ -34,7 +34,7 @@ const IMPLEMENTATIONS: [string, Run][] = [
 ]
 
 describe.each(IMPLEMENTATIONS)('%s', (_title, run) => {
-  const runProbe = async (port: number, timeout = '1') =>
+  const runProbe = async (port: number, timeout = '20') =>
     (await run([`--port=${port}`, `--timeout=${timeout}`])).code
   async function exitCodeAt(handler: RequestListener) {
     await using server = await listening(createServer(handler))
@@ -83,7 +83,7 @@ describe.each(IMPLEMENTATIONS)('%s', (_title, run) => {
       answer(socket)
     }).listen(0, '127.0.0.1')
     await once(server, 'listening')
-    expect(await runProbe(portOf(server))).toBe(1)
+    expect(await runProbe(portOf(server), '1')).toBe(1)
     server.close()
   })
 

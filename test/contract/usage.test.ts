@@ -9,6 +9,7 @@ import { help } from '../../src/commands/help.ts'
 import { inject } from '../../src/commands/inject/inject.ts'
 import { uninject } from '../../src/commands/inject/uninject.ts'
 import type { Command } from '../../src/commands/io.ts'
+import { nodeAgent } from '../../src/commands/node-agent/node-agent.ts'
 import { probe } from '../../src/commands/probe.ts'
 import { redirect } from '../../src/commands/redirect.ts'
 import { report } from '../../src/commands/report/report.ts'
@@ -18,7 +19,7 @@ import { token } from '../../src/commands/token.ts'
 import { trust } from '../../src/commands/trust.ts'
 import { webhook } from '../../src/commands/webhook/webhook.ts'
 import { findPiece } from './secrets.ts'
-import { captureIo, exitCode } from '../commands/capture.ts'
+import { captureIo, exitCode, nameOf } from '../commands/capture.ts'
 
 const COMMANDS = [
   serve,
@@ -29,12 +30,13 @@ const COMMANDS = [
   trust,
   redirect,
   webhook,
+  nodeAgent,
   probe,
   report,
   doctor,
   token,
   env,
-].map((command): readonly [string, Command] => [command.name, command])
+].map((command): readonly [string, Command] => [nameOf(command), command])
 
 async function run(command: Command, args: readonly string[]) {
   const io = captureIo()
@@ -44,7 +46,7 @@ async function run(command: Command, args: readonly string[]) {
 
 test('lists every command', () => {
   const usage = execFileSync(process.execPath, ['src/cli.ts', 'help'], { encoding: 'utf8' })
-  const named = [...usage.matchAll(/^ {2}([a-z]+) {2}/gm)].map(([, name]) => name)
+  const named = [...usage.matchAll(/^ {2}([a-z][a-z-]*) {2}/gm)].map(([, name]) => name)
   expect(new Set(named)).toEqual(
     new Set([...COMMANDS.map(([name]) => name), 'completion', 'version', 'help']),
   )
@@ -61,7 +63,9 @@ test.each(ALL_COMMANDS)('$name has its usage, flags and exit codes explained', a
 
 test.each(COMMANDS)('wimds %s prints every problem of its arguments', async (name, command) => {
   // Two problems for each command: these lack their argument.
-  const args = [inject, uninject, token].includes(command) ? ['--frob'] : ['--frob', 'now']
+  const args = [inject, uninject, token, nodeAgent].includes(command)
+    ? ['--frob']
+    : ['--frob', 'now']
   const { code, out, err } = await run(command, args)
   expect({ code, out }).toEqual({ code: 64, out: '' })
   const line = String.raw`wimds ${name}: .+\n`

@@ -2,19 +2,10 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { expect, test } from 'vitest'
 import { waitForPort } from '../../src/lib/wait-for-port.ts'
-import { listening, portOf } from '../fixtures/listening.ts'
+import { listening } from '../fixtures/listening.ts'
+import { freePort } from '../support/free-port.ts'
 
 const never = new AbortController().signal
-
-/** A port on which nothing listens. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const port = portOf(server)
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 test('returns true at once for a port that accepts connections', async () => {
   await using server = await listening(createServer())

@@ -115,6 +115,12 @@ function startAgent() {
       child.kill('SIGKILL')
       await once(child, 'exit')
     },
+    /** Sends SIGTERM; returns the exit code. */
+    async stop() {
+      child.kill()
+      await once(child, 'close')
+      return child.exitCode
+    },
     async [Symbol.asyncDispose]() {
       if (child.exitCode !== null || child.signalCode !== null) return
       child.kill()
@@ -133,7 +139,7 @@ function replaceTool(name: string, script: string): void {
 const restoreTool = (name: string) => rmSync(join(bin, name))
 
 describe.skipIf(reason !== undefined)('wimds node-agent', () => {
-  test('routes a pod that is listed and one that comes later, and ends at once', async () => {
+  test('routes a pod that is listed and one that comes later, and shuts down', async () => {
     using first = await podNetwork('10.9.0.2')
     using second = await podNetwork('10.9.0.3')
     keep(first, 'first')
@@ -148,6 +154,8 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     api.send('ADDED', nodeModePod({ uid: 'second', addresses: ['10.9.0.3'] }))
     await agent.logged('pod_routed', 2)
     expect(rulesOf(second)).toContain('redirect to :8000')
+    expect(await agent.stop()).toBe(0)
+    expect(agent.countOf('shutdown_complete')).toBe(1)
   })
 
   test('an API server that is away changes nothing in routed pods, and new ones are routed afterwards', async () => {
