@@ -8,7 +8,7 @@ import { explainAadsts, formatFix } from './aadsts.ts'
 import { DEFAULT_FIXES } from './aadsts-table.ts'
 import type { Assertion } from './assertion.ts'
 import { parseHttpDate, type TokenEndpointResponse } from './http-client.ts'
-import { TOKEN_PROXY } from './transport-errors.ts'
+import { type Destination, ENTRA, TOKEN_PROXY } from './transport-errors.ts'
 
 /** No Retry-After blocks a key for longer than an hour, the jitter of the token cache included. */
 const MAX_RETRY_AFTER_MS = 50 * 60_000
@@ -48,11 +48,7 @@ export function parseEntraError(
   }
   const entraTime = parseDateHeader(response) ?? now
   if (isAssertionTimeError(aadsts) && assertion.expiresAt <= entraTime) {
-    return new BrokerError(
-      'assertion_expired',
-      `the projected token expired at ${new Date(assertion.expiresAt).toISOString()}, and Entra ID rejects it: the kubelet has not rotated the file. Fix: check that it is a projected volume, that the pod's service account exists, and the kubelet's log`,
-      { entra },
-    )
+    return createExpiredError(assertion, ENTRA, entra)
   }
   const explained = aadsts === undefined ? undefined : explainAadsts(aadsts)
   const known = explained ?? findDefault(response, body.error)
@@ -69,15 +65,29 @@ export function parseEntraError(
   })
 }
 
+/** Creates the error of a projected token that the server rejects, and that has expired by the server's clock. */
+function createExpiredError(
+  { expiresAt }: Pick<Assertion, 'expiresAt'>,
+  { name }: Destination,
+  entra?: EntraDetails,
+): BrokerError {
+  return new BrokerError(
+    'assertion_expired',
+    `the projected token expired at ${new Date(expiresAt).toISOString()}, and ${name} rejects it: the kubelet has not rotated the file. Fix: check that it is a projected volume, that the pod's service account exists, and the kubelet's log`,
+    { entra },
+  )
+}
+
 /**
  * Returns the error of a token proxy that rejects the request itself; undefined for a response that may come
  * from Entra ID: with an AADSTS code or an OAuth error, or with a status that means to wait. 403: RBAC does not
- * allow the service account to use the identity. 401: it is not a token for the token proxy.
+ * allow the service account to use the identity. 401: the token has expired, or is not one for the token proxy.
  */
 export function parseTokenProxyError(
   response: TokenEndpointResponse,
-  { subject, audience }: Pick<Assertion, 'subject' | 'audience'>,
+  assertion: Pick<Assertion, 'subject' | 'audience' | 'expiresAt'>,
   clientId: string,
+  now: number,
 ): BrokerError | undefined {
   const { status, json = {}, excerpt } = response
   const { data: { error, error_codes: codes, error_description: description = '' } = {} } =
@@ -88,13 +98,16 @@ export function parseTokenProxyError(
   if (status === 403) {
     return new BrokerError(
       'token_proxy_forbidden',
-      `${answered}: ${subject} may not use the managed identity ${clientId}. Fix: create a ClusterRole with the verb use-managed-identity on the resource ${clientId} of the API group cid.wi.aks.azure.com, and bind the service account to it; wimds doctor prints both`,
+      `${answered}: ${assertion.subject} may not use the managed identity ${clientId}. Fix: create a ClusterRole with the verb use-managed-identity on the resource ${clientId} of the API group cid.wi.aks.azure.com, and bind the service account to it; wimds doctor prints both`,
     )
   }
   if (status === 401) {
+    if (assertion.expiresAt <= (parseDateHeader(response) ?? now)) {
+      return createExpiredError(assertion, TOKEN_PROXY)
+    }
     return new BrokerError(
       'assertion_refused',
-      `${answered}: it does not accept the projected token with the audience ${audience.join(', ')}. Fix: use the token that the AKS webhook projects for identity bindings, with the audience api://AKSIdentityBinding; for direct federation set exchangeVia: entra in the identities file`,
+      `${answered}: it does not accept the projected token with the audience ${assertion.audience.join(', ')}. Fix: use the token that the AKS webhook projects for identity bindings, with the audience api://AKSIdentityBinding; for direct federation set exchangeVia: entra in the identities file`,
     )
   }
   if (findCode(response, error) === 'entra_bad_response') {

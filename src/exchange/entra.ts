@@ -164,7 +164,7 @@ async function sendRequest(
   if (skewMs !== undefined) onSkew?.(skewMs)
   if (response.status !== 200) {
     const rejection = viaTokenProxy
-      ? parseTokenProxyError(response, assertion, clientId)
+      ? parseTokenProxyError(response, assertion, clientId, now)
       : undefined
     throw rejection ?? parseEntraError(response, assertion, now)
   }

@@ -197,6 +197,25 @@ describe('a rejection of the token proxy itself', () => {
   })
 })
 
+test('a 401 of the token proxy for an expired token is temporary', async () => {
+  await using simulator = await createSimulator({ ports: false })
+  const headers = { date: new Date(Date.now() + 2 * 3_600_000).toUTCString() }
+  simulator.faults.add({ kind: 'status', status: 401, body: 'Unauthorized', headers })
+  const source = createEntraExchange({
+    readAssertion: createAssertionReader(),
+    dispatcher: simulator.dispatcher,
+    tokenProxy: simulator.dispatcher,
+    clock: systemClock,
+  })
+  const identity = { ...identityOf(simulator), exchangeVia: 'token-proxy' } as const
+  const outcome = source({ identity, scope: 'https://vault.azure.net/.default' })
+  await expect(outcome).rejects.toMatchObject({
+    code: 'assertion_expired',
+    isPermanent: false,
+    message: expect.stringMatching(/^the projected token expired at .*, and the token proxy of/),
+  })
+})
+
 describe('a failure of the token proxy is not reported as one of Entra ID:', () => {
   test.each<[string, FaultInput, string, RegExp]>([
     [
