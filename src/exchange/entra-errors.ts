@@ -120,7 +120,7 @@ export function parseTokenProxyError(
 }
 
 /** Returns true for AADSTS700024: the assertion is not within its valid time range. */
-export function isAssertionTimeError(aadsts: number | undefined): boolean {
+function isAssertionTimeError(aadsts: number | undefined): boolean {
   return aadsts !== undefined && String(aadsts).startsWith('700024')
 }
 

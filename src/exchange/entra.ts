@@ -9,12 +9,7 @@ import type { AccessToken, TokenRequest, TokenSource } from '../tokens/token.ts'
 import type { Assertion, AssertionReader } from './assertion.ts'
 import { type Authority, findAudience, resolveAuthority } from '../clouds.ts'
 import type { ExchangeDispatchers } from './dispatcher.ts'
-import {
-  isAssertionTimeError,
-  parseDateHeader,
-  parseEntraError,
-  parseTokenProxyError,
-} from './entra-errors.ts'
+import { parseDateHeader, parseEntraError, parseTokenProxyError } from './entra-errors.ts'
 import { createMsalNetworkClient, type TokenEndpointResponse } from './http-client.ts'
 import { usesTokenProxy } from './token-proxy.ts'
 import { parseToken } from './token-response.ts'
@@ -40,7 +35,7 @@ interface Route {
 /**
  * Creates the token source that exchanges with Entra ID, with one POST for each token. Throws the `BrokerError` of
  * the assertion, of the transport, or of Entra's rejection. It posts a second time, at once, in two
- * cases only: the connection broke, or the assertion was rejected as expired and has been rotated. The signal
+ * cases only: the connection broke, or the assertion was rejected and the file has another one now. The signal
  * is the only time limit of the whole exchange, from reading the assertion to the last response.
  */
 export function createEntraExchange(options: ExchangeOptions): TokenSource {
@@ -60,11 +55,16 @@ async function exchange(
   } catch (error) {
     if (!(error instanceof BrokerError) || signal.aborted) throw error
     if (isBrokenConnection(error)) return requestToken(request, assertion, options, signal)
-    if (!isAssertionTimeError(error.entra?.aadsts)) throw error
-    const rotated = await loadAssertion(identity, options, signal)
+    if (!isAssertionRejected(error) || identity.assertionFrom !== undefined) throw error
+    const rotated = await readWithin(identity.tokenFile, options, signal)
     if (rotated.secret.equals(assertion.secret)) throw error
     return requestToken(request, rotated, options, signal)
   }
+}
+
+/** Returns true if the assertion is at fault: it may have been rotated, or read while it was written. */
+function isAssertionRejected({ code }: BrokerError): boolean {
+  return code === 'assertion_refused' || code === 'assertion_expired'
 }
 
 /** Creates the error of an exchange whose time had passed when it could start, such as for want of CPU. */

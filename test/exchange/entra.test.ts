@@ -5,6 +5,7 @@ import { BrokerError } from '../../src/errors.ts'
 import { createAssertionReader } from '../../src/exchange/assertion.ts'
 import { createEntraExchange } from '../../src/exchange/entra.ts'
 import { BILLING, ORDERS, REPORTS } from '../../src/simulator/defaults.ts'
+import { Secret } from '../../src/secret.ts'
 import type { FaultInput } from '../../src/simulator/faults/faults.ts'
 import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
 import type { TokenSource } from '../../src/tokens/token.ts'
@@ -276,6 +277,22 @@ describe('an expired projected token', () => {
     await failure(createExchange())
     expect(simulator.exchanges()).toBe(1)
   })
+})
+
+test('reads a refused assertion again, and posts it if it has changed', async () => {
+  const complete = await createAssertionReader()(simulator.tokenFile)
+  // Cut by a writer that does not replace the file atomically
+  const cut = { ...complete, secret: new Secret(complete.secret.reveal().slice(0, -40)) }
+  const reads = [cut, complete]
+  const readAssertion = async () => reads.shift() ?? complete
+  await expect(createExchange({ readAssertion })(request())).resolves.toBeDefined()
+  expect(simulator.exchanges()).toBe(2)
+})
+
+test('posts a refused assertion once only if the file has not changed', async () => {
+  simulator.faults.add({ kind: 'aadsts', code: 50027 })
+  expect(await failure(createExchange())).toMatchObject({ code: 'assertion_refused' })
+  expect(simulator.exchanges()).toBe(1)
 })
 
 const never = () => new Promise<never>(() => {})
