@@ -49,7 +49,7 @@ async function exchange(
 ): Promise<AccessToken> {
   if (signal.aborted) throw createNotStartedError(signal)
   const { identity } = request
-  const assertion = await loadAssertion(identity, options, signal)
+  const assertion = await loadAssertion(request, options, signal)
   try {
     return await requestToken(request, assertion, options, signal)
   } catch (error) {
@@ -77,13 +77,13 @@ function createNotStartedError({ reason }: AbortSignal): BrokerError {
 }
 
 async function loadAssertion(
-  { name, tokenFile, assertionFrom }: Identity,
+  { identity: { name, tokenFile, assertionFrom }, correlationId }: TokenRequest,
   options: ExchangeOptions,
   signal: AbortSignal,
 ): Promise<Assertion> {
   if (assertionFrom === undefined) return readWithin(tokenFile, options, signal)
   try {
-    return await exchangeForAssertion(assertionFrom, options, signal)
+    return await exchangeForAssertion(assertionFrom, correlationId, options, signal)
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error
     throw error.with({
@@ -95,12 +95,18 @@ async function loadAssertion(
 /** Exchanges for a managed identity's token as the assertion of a chained identity (E10). */
 async function exchangeForAssertion(
   identity: Identity,
+  correlationId: string | undefined,
   options: ExchangeOptions,
   signal: AbortSignal,
 ): Promise<Assertion> {
   const { authorityHost, tenantId } = identity
   const audience = findAudience(authorityHost)
-  const token = await exchange({ identity, scope: `${audience}/.default` }, options, signal)
+  const request = {
+    identity,
+    scope: `${audience}/.default`,
+    ...(correlationId !== undefined && { correlationId }),
+  }
+  const token = await exchange(request, options, signal)
   return {
     secret: token.secret,
     issuer: `${resolveAuthority(authorityHost, tenantId).url}/v2.0`,

@@ -384,6 +384,14 @@ describe('a chained identity', () => {
     expect(simulator.exchanges()).toBe(1)
   })
 
+  test('sends the correlation id of the caller in both exchanges', async () => {
+    addCredential()
+    const correlationId = '4bf92f35-77b3-4da6-a3ce-929d0e0e4736'
+    await createExchange()({ scope: SCOPE, identity: chained(), correlationId })
+    const ids = simulator.log.entries().map((entry) => entry.correlationId)
+    expect(ids).toEqual([correlationId, correlationId])
+  })
+
   test('uses the token proxy for the first exchange only', async () => {
     addCredential()
     const proxied: string[] = []
