@@ -11,9 +11,9 @@ const WITHOUT_VARIANTS = new Set(['70023', '70003', '50000'])
 const MAX_DIGITS = 8
 const MIN_DIGITS = 5
 
-/** Returns the entry of an AADSTS number; undefined for an unknown one. */
-export function explainAadsts(aadsts: number): AadstsEntry | undefined {
-  const digits = String(aadsts)
+/** Returns the entry of an AADSTS number; undefined for an unknown one, and for none. */
+export function explainAadsts(aadsts?: number): AadstsEntry | undefined {
+  const digits = String(aadsts ?? '')
   for (let length = Math.min(digits.length, MAX_DIGITS); length >= MIN_DIGITS; length -= 1) {
     const prefix = digits.slice(0, length)
     const entry = AADSTS_TABLE[prefix]

@@ -17,6 +17,8 @@ export interface Assertion {
   readonly expiresAt: number
   /** Epoch milliseconds; undefined if the token has no `iat`. */
   readonly issuedAt?: number
+  /** True for a token of Entra ID, the assertion of a chained identity, which no kubelet rotates. */
+  readonly isOfEntra?: boolean
 }
 
 interface ReaderOptions {

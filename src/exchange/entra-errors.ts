@@ -47,11 +47,15 @@ export function parseEntraError(
     ...(body.correlation_id !== undefined && { correlationId: scrub(body.correlation_id) }),
   }
   const entraTime = parseDateHeader(response) ?? now
-  if (isAssertionTimeError(aadsts) && assertion.expiresAt <= entraTime) {
+  const isTimeError = isAssertionTimeError(aadsts)
+  const isRotated = assertion.isOfEntra !== true
+  if (isTimeError && isRotated && assertion.expiresAt <= entraTime) {
     return createExpiredError(assertion, ENTRA, entra)
   }
-  const explained = aadsts === undefined ? undefined : explainAadsts(aadsts)
-  const known = explained ?? findDefault(response, body.error)
+  const known =
+    isTimeError && !isRotated
+      ? toDefault('entra_unavailable')
+      : (explainAadsts(aadsts) ?? toDefault(findCode(response, body.error)))
   const retryAfterMs = parseRetryAfter(response.headers['retry-after'], entraTime)
   const policies = formatPolicies(body.claims)
   const parts = [
@@ -124,12 +128,11 @@ function isAssertionTimeError(aadsts: number | undefined): boolean {
   return aadsts !== undefined && String(aadsts).startsWith('700024')
 }
 
-/** Returns the error code, with its fix, of a response whose AADSTS code is unknown or absent. */
-function findDefault(response: TokenEndpointResponse, error: string | undefined) {
-  const code = findCode(response, error)
+function toDefault(code: keyof typeof DEFAULT_FIXES) {
   return { code, fix: DEFAULT_FIXES[code] }
 }
 
+/** Returns the error code of a response whose AADSTS code is unknown or absent. */
 function findCode(
   { status, json }: TokenEndpointResponse,
   error: string | undefined,

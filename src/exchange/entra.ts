@@ -113,6 +113,7 @@ async function exchangeForAssertion(
     subject: token.audit?.oid ?? '',
     audience: [audience],
     expiresAt: token.expiresAt,
+    isOfEntra: true,
   }
 }
 

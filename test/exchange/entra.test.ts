@@ -388,8 +388,18 @@ describe('a chained identity', () => {
     addCredential()
     const correlationId = '4bf92f35-77b3-4da6-a3ce-929d0e0e4736'
     await createExchange()({ scope: SCOPE, identity: chained(), correlationId })
-    const ids = simulator.log.entries().map((entry) => entry.correlationId)
-    expect(ids).toEqual([correlationId, correlationId])
+    const sent = simulator.log.entries().filter(({ target }) => target === 'token')
+    expect(sent.map((entry) => entry.correlationId)).toEqual([correlationId, correlationId])
+  })
+
+  test('is unavailable when Entra ID rejects its own token as expired', async () => {
+    addCredential()
+    simulator.faults.add({ kind: 'aadsts', code: 700024, clientId: REPORTS.clientId })
+    const outcome = createExchange()({ scope: SCOPE, identity: chained() })
+    await expect(outcome).rejects.toMatchObject({
+      code: 'entra_unavailable',
+      message: expect.not.stringMatching(/kubelet|file/),
+    })
   })
 
   test('uses the token proxy for the first exchange only', async () => {

@@ -102,7 +102,12 @@ const FAILURES: Readonly<Record<ErrorCode, Fail | readonly Fail[] | undefined>> 
   resource_refused: aadsts(500011),
   policy_refused: aadsts(53003),
   token_proxy_forbidden: () =>
-    parseTokenProxyError({ status: 403, headers: {}, json: {}, excerpt: '' }, assertion, 'an-id', 0),
+    parseTokenProxyError(
+      { status: 403, headers: {}, json: {}, excerpt: '' },
+      assertion,
+      'an-id',
+      0,
+    ),
   entra_request_rejected: [
     rejected(400, { error: 'invalid_request' }),
     aadsts(900144),
