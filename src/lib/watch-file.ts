@@ -6,8 +6,8 @@ interface WatchOptions {
   readonly text: string
   readonly readText: (path: string) => Promise<string>
   /**
-   * Called after each change with the content that was read, or the error of reading it. Returns whether the
-   * content is in use now: until it is, it is called again at each poll.
+   * Called after each change with the content that was read, or the error of reading it. Returns whether it is done
+   * with this content: until it is, it is called again at each poll.
    */
   readonly onChange: (content: Promise<string>) => Promise<boolean>
 }
@@ -27,7 +27,7 @@ const INTERVAL_MS = 2000
  */
 export function watchFile({ path, text, readText, onChange }: WatchOptions): FileWatch {
   let last: string | undefined = text
-  let isInUse = true
+  let isDone = true
   let timer: NodeJS.Timeout | undefined
   let isClosed = false
 
@@ -35,9 +35,9 @@ export function watchFile({ path, text, readText, onChange }: WatchOptions): Fil
     clearTimeout(timer)
     const content = readText(path)
     const current = await content.catch(() => undefined)
-    const isDue = current !== last || !isInUse
+    const isDue = current !== last || !isDone
     last = current
-    if (isDue && !isClosed) isInUse = await onChange(content)
+    if (isDue && !isClosed) isDone = await onChange(content)
     if (!isClosed) timer = setTimeout(() => void poll(), INTERVAL_MS).unref()
   }
 

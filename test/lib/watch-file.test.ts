@@ -39,7 +39,7 @@ test('reports each change once, with the content', async () => {
   watch.close()
 })
 
-test('reports a content at each poll until it is in use, also if it is the first one again', async () => {
+test('reports a content at each poll until the caller is done with it, also if it is the first one again', async () => {
   const { file, watch } = createWatched()
   file.isAccepted = false
   file.text = 'b'

@@ -22,7 +22,8 @@ interface ReloadOptions {
 
 /**
  * Starts to watch the identities file, if there is one. Returns the function that stops it. A reload that fails is
- * tried again at each poll: another file that it reads may be the cause.
+ * tried again at each poll, since another file that it reads may be the cause, unless the identities file itself is
+ * invalid: parsing a large one takes about a second.
  */
 export function watchIdentities({
   config: { identitiesFile },
@@ -48,7 +49,7 @@ export function watchIdentities({
       const { message } = error instanceof ConfigError ? error : toBrokerError(error)
       if (message !== lastMessage) reportFailure(error)
       lastMessage = message
-      return false
+      return error instanceof ConfigError && error.problems.some(isOfIdentitiesFile)
     }
   }
 
@@ -67,6 +68,10 @@ export function watchIdentities({
   const watch = watchFile({ path, text, readText: readIdentitiesText, onChange: reload })
   void watch.poll()
   return watch.close
+}
+
+function isOfIdentitiesFile(problem: string): boolean {
+  return problem.startsWith('WIMDS_CONFIG: ')
 }
 
 /** Joins the problems, one a line, with one fix: their own, or to correct the file. */

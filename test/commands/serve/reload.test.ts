@@ -3,6 +3,7 @@ import { copyFile, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { watchIdentities } from '../../../src/commands/serve/reload.ts'
+import type { Environment } from '../../../src/config/settings.ts'
 import { createSimulator, type Simulator } from '../../../src/simulator/simulator.ts'
 import { createLogger } from '../../../src/telemetry/logger.ts'
 import { StatusSchema } from '../../../src/telemetry/status-schema.ts'
@@ -278,12 +279,12 @@ async function reload(applyConfig: () => void) {
 }
 
 /** Watches the file, whose content has changed. Returns what is logged and reported so far. */
-function watch(applyConfig: () => void) {
+function watch(applyConfig: () => void, settings: Environment = {}) {
   const logged: Record<string, unknown>[] = []
   const problems: (string | undefined)[] = []
   const close = watchIdentities({
     config: { identitiesFile: { path: file, text: 'another content' } },
-    env: { ...environmentOf(simulator), WIMDS_CONFIG: file },
+    env: { ...environmentOf(simulator), WIMDS_CONFIG: file, ...settings },
     log: createLogger({
       level: 'info',
       format: 'json',
@@ -314,6 +315,35 @@ test('tries a reload that failed again, and reports the same failure once', asyn
   expect(logged).toMatchObject([{ event: 'config_reload_failed' }, { event: 'config_reloaded' }])
   expect(problems).toEqual([expect.stringContaining('could not be applied'), undefined])
   expect(attempts).toBe(4)
+})
+
+test('parses an invalid file again only when it has changed, and a valid one until other files are back', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const caFile = `${file}.crt`
+  await copyFile(simulator.caFile, caFile)
+  await writeFile(file, 'identities: []\n')
+  const { logged, close } = watch(() => {}, { WIMDS_CA_FILE: caFile })
+  const pollAgain = async () => {
+    await vi.advanceTimersByTimeAsync(2000)
+    return logged.map(({ message }) => String(message))
+  }
+  await expect.poll(pollAgain, GENEROUS).toEqual([expect.stringContaining('must not be empty')])
+  // Another failure would be logged if it was read again.
+  await rm(caFile)
+  for (let polls = 0; polls < 100; polls += 1) {
+    await pollAgain()
+    await new Promise(setImmediate)
+  }
+  expect(logged).toHaveLength(1)
+
+  await writeFile(file, identities(orders()))
+  await expect.poll(pollAgain, GENEROUS).toHaveLength(2)
+  expect(logged[1]).toMatchObject({ message: expect.stringContaining('WIMDS_CA_FILE: ') })
+  await copyFile(simulator.caFile, caFile)
+  await expect.poll(pollAgain, GENEROUS).toHaveLength(3)
+  expect(logged[2]).toMatchObject({ event: 'config_reloaded' })
+  close()
 })
 
 test('logs an unexpected failure of a reload with its cause, not as a fault of the file', async () => {
