@@ -110,6 +110,8 @@ interface BrokerErrorOptions {
    * credential that has not reached all of Entra ID. Until then the error is temporary, with status 503.
    */
   readonly temporaryUntil?: number | undefined
+  /** True for a request by which client libraries detect IMDS, where the code alone does not tell. */
+  readonly isProbe?: boolean
 }
 
 /** An error with a code of the closed list, and a message for operators that contains no secret. */
@@ -118,6 +120,7 @@ export class BrokerError extends Error {
   readonly retryAfterMs: number | undefined
   readonly entra: EntraDetails | undefined
   readonly temporaryUntil: number | undefined
+  readonly isProbe: boolean
 
   constructor(code: ErrorCode, message: string, options: BrokerErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -126,6 +129,7 @@ export class BrokerError extends Error {
     this.retryAfterMs = options.retryAfterMs
     this.entra = options.entra
     this.temporaryUntil = options.temporaryUntil
+    this.isProbe = options.isProbe ?? false
   }
 
   /** Returns a copy with these changes. */

@@ -59,7 +59,7 @@ function findApiVersion(query: string): string | undefined {
 function parse(request: WireRequest, secret: Secret, header: string, first: string): TokenQuery {
   requireSecret(request, header, secret)
   const parameters = parseParameters(request.query)
-  requireApiVersion(parameters.get('api-version'), first)
+  requireApiVersion(parameters, first)
   return {
     resource: parseResource(parameters),
     // The Go SDK sends `clientid=` to Azure ML when no client id is set.
@@ -77,7 +77,7 @@ function requireSecret({ headers }: WireRequest, name: string, secret: Secret): 
   if (!isValid) {
     throw new BrokerError(
       'invalid_secret_header',
-      `The header ${name.toUpperCase()} is ${sent === undefined ? 'missing' : 'wrong'}`,
+      `The header ${name.toUpperCase()} is ${sent === undefined ? 'missing' : 'wrong'}. Fix: set IDENTITY_HEADER or MSI_SECRET of the application to the WIMDS_IDENTITY_HEADER of the sidecar`,
     )
   }
 }

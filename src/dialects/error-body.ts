@@ -1,5 +1,6 @@
 /** The error words and sentences that the dialects share. */
 import { type BrokerError, type ErrorCode, isOfExchange } from '../errors.ts'
+import { splitFix } from '../lib/describe-error.ts'
 
 /** Returns the OAuth error word: Entra ID's own if it sent one, else one of IMDS's published words. */
 export function findOAuthError(error: BrokerError): string {
@@ -10,11 +11,12 @@ export function findOAuthError(error: BrokerError): string {
 
 /**
  * Returns the sentence for the caller. Errors that an operator must act on end with their code, which
- * is a heading of docs/troubleshooting.md.
+ * is a heading of docs/troubleshooting.md. The fix for an error with the text of the real service is in the log.
  */
 export function formatDescription({ code, message }: BrokerError): string {
   const exact = EXACT_SENTENCES[code]
   if (exact !== undefined) return exact
+  if (TEXTS_OF_IMDS.has(code)) return splitFix(message).problem
   const isForOperator =
     isOfExchange(code) || code === 'resource_not_allowed' || code === 'caller_not_allowed'
   return isForOperator ? `${message} (wimds: ${code})` : message
@@ -35,3 +37,10 @@ const EXACT_SENTENCES: Partial<Record<ErrorCode, string>> = {
   identity_ambiguous:
     'Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request',
 }
+
+/** The errors whose messages begin with the text of the real service. */
+const TEXTS_OF_IMDS: ReadonlySet<ErrorCode> = new Set([
+  'metadata_header_missing',
+  'api_version_invalid',
+  'resource_missing',
+])

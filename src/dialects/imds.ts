@@ -5,7 +5,7 @@ import { printable } from '../lib/printable.ts'
 import { TOKEN_PATHS } from '../lib/token-paths.ts'
 import type { Dialect, Reply, TokenAnswer, TokenQuery, WireRequest } from './dialect.ts'
 import { findOAuthError, formatDescription } from './error-body.ts'
-import { parseParameters, parseResource, parseSelector } from './parameters.ts'
+import { type Parameters, parseParameters, parseResource, parseSelector } from './parameters.ts'
 
 export const imds = {
   name: 'imds',
@@ -24,21 +24,24 @@ const DATE = /^(\d{4})-(\d{2})-(\d{2})$/
 export function requireMetadataHeader({ headers }: Pick<WireRequest, 'headers'>): void {
   const value = headers['metadata']
   if (typeof value !== 'string' || value.toLowerCase() !== 'true') {
-    throw new BrokerError('metadata_header_missing', 'Required metadata header not specified')
+    throw new BrokerError(
+      'metadata_header_missing',
+      'Required metadata header not specified. Fix: send the header Metadata: true, unless this is the probe of an SDK',
+    )
   }
 }
 
 /** Throws `api_version_invalid` unless the version is a calendar date not before `first` (R9). */
-export function requireApiVersion(version: string | undefined, first: string): void {
-  if (version === undefined || version === '') {
-    throw new BrokerError('api_version_invalid', "Required query variable 'api-version' is missing")
-  }
-  if (!isApiVersion(version, first)) {
-    throw new BrokerError(
-      'api_version_invalid',
-      `Query variable 'api-version' must be a date from ${first} on, not '${printable(version, 40)}'`,
-    )
-  }
+export function requireApiVersion(parameters: Parameters, first: string, isProbe = false): void {
+  const version = parameters.get('api-version') ?? ''
+  if (isApiVersion(version, first)) return
+  const problem =
+    version === ''
+      ? "Required query variable 'api-version' is missing"
+      : `Query variable 'api-version' must be a date from ${first} on, not '${printable(version, 40)}'`
+  throw new BrokerError('api_version_invalid', `${problem}. Fix: add api-version=${first}`, {
+    isProbe,
+  })
 }
 
 /** Returns true for a calendar date not before `first`. */
@@ -58,7 +61,8 @@ function parse(request: WireRequest): TokenQuery {
 /** Memoized: an application repeats its query, and parsing is a tenth of a cached token's cost. */
 const parseQuery = memoizeLast((query): TokenQuery => {
   const parameters = parseParameters(query)
-  requireApiVersion(parameters.get('api-version'), FIRST_API_VERSION)
+  // Old SDKs probe with an empty query (R6).
+  requireApiVersion(parameters, FIRST_API_VERSION, parameters.size === 0)
   return {
     resource: parseResource(parameters),
     selector: parseSelector(parameters),

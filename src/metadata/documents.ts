@@ -1,6 +1,7 @@
 /** The IMDS documents other than tokens: instance, versions, identity/info and scheduledevents. */
 import type { Reply, WireRequest } from '../dialects/dialect.ts'
 import { isApiVersion, requireMetadataHeader } from '../dialects/imds.ts'
+import { formatDescription } from '../dialects/error-body.ts'
 import { type Parameters, parseParameters } from '../dialects/parameters.ts'
 import { BrokerError, type ErrorCode } from '../errors.ts'
 import { findInstancePart, type InstanceDocument } from './instance.ts'
@@ -61,7 +62,7 @@ export function renderDocumentError(error: BrokerError): Reply {
   const body =
     error.code === 'api_version_invalid'
       ? { error: error.message, 'newest-versions': API_VERSIONS.slice(-3).toReversed() }
-      : { error: SENTENCES[error.code] ?? `Bad request. ${error.message}` }
+      : { error: SENTENCES[error.code] ?? `Bad request. ${formatDescription(error)}` }
   return { status: error.status, body: JSON.stringify(body) }
 }
 
@@ -78,6 +79,7 @@ function parseRequest(request: WireRequest, firstVersion: string): Parameters {
     throw new BrokerError(
       'api_version_invalid',
       'Bad request. api-version is invalid or was not specified in the request. For more information refer to aka.ms/azureimds',
+      { isProbe: true },
     )
   }
   return parameters

@@ -126,7 +126,7 @@ export function logRejection(
   error: BrokerError,
   client: SeenClient,
 ): void {
-  log[rejectionLevel(error.code)]('request_rejected', {
+  log[rejectionLevel(error)]('request_rejected', {
     protocol,
     status,
     client: formatClient(client),
@@ -143,12 +143,11 @@ const PROBE_ERRORS: ReadonlySet<ErrorCode> = new Set([
   'metadata_header_missing',
   'not_found',
   'imdsv2_not_supported',
-  'api_version_invalid',
 ])
-/** Returns the log level for a rejection with this code. */
-export function rejectionLevel(code: ErrorCode): keyof Logger {
+/** Returns the log level for a rejection with this error. */
+export function rejectionLevel({ code, isProbe }: BrokerError): keyof Logger {
   if (code === 'internal') return 'error'
-  if (PROBE_ERRORS.has(code)) return 'debug'
+  if (isProbe || PROBE_ERRORS.has(code)) return 'debug'
   // Exchanges and projected tokens that fail are logged when they do.
   return isOfExchange(code) ? 'info' : 'warn'
 }

@@ -3,7 +3,7 @@ import type { TokenAnswer } from '../../src/dialects/dialect.ts'
 import { imds } from '../../src/dialects/imds.ts'
 import { BrokerError } from '../../src/errors.ts'
 import { aToken, NOW, ORDERS } from '../fixtures/parts.ts'
-import { thrownCode } from './thrown-code.ts'
+import { thrown, thrownCode } from './thrown-code.ts'
 
 const VALID = 'api-version=2018-02-01&resource=https://vault.azure.net'
 
@@ -53,6 +53,48 @@ test.each([
 test('rejects a request without parameters', () => {
   expect(thrownCode(() => parse(''))).toBe('api_version_invalid')
   expect(thrownCode(() => parse('api-version=2018-02-01'))).toBe('resource_missing')
+})
+
+test.each([
+  [
+    '',
+    VALID,
+    'Required metadata header not specified',
+    /^Required .*\. Fix: send the header Metadata: true/,
+  ],
+  [
+    'true',
+    'resource=x',
+    "Required query variable 'api-version' is missing",
+    /\. Fix: add api-version=2018-02-01$/,
+  ],
+  [
+    'true',
+    'api-version=2018-02-01',
+    "Required query variable 'resource' is missing",
+    /\. Fix: add .*resource=https:/,
+  ],
+])(
+  'leaves the fix of an error in the text of the real service to the log: Metadata %j, query %j',
+  (metadata, query, description, message) => {
+    const error = thrown(() => parse(query, { metadata }))
+    expect(error.message).toMatch(message)
+    const { status, body } = imds.renderError(error)
+    expect(status).toBe(400)
+    expect(body).toBe(JSON.stringify({ error: 'invalid_request', error_description: description }))
+  },
+)
+
+test.each([
+  'client_id=orders',
+  `client_id=${ORDERS.clientId}&object_id=${ORDERS.clientId}`,
+  'a=1&a=2',
+  'resource=a%20b',
+])('replies with the fix to %s', (query) => {
+  const error = thrown(() =>
+    parse(`${query.startsWith('resource') ? 'api-version=2018-02-01' : VALID}&${query}`),
+  )
+  expect(imds.renderError(error).body).toMatch(/ Fix: /)
 })
 
 test('parses the known parameters and ignores unknown ones', () => {

@@ -1,5 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
+import { createAppServiceDialects } from '../../src/dialects/app-service.ts'
+import { imds } from '../../src/dialects/imds.ts'
 import { BrokerError, type ErrorCode } from '../../src/errors.ts'
 import type { Assertion } from '../../src/exchange/assertion.ts'
 import { Secret } from '../../src/secret.ts'
@@ -11,6 +13,7 @@ import {
   rejectionLevel,
 } from '../../src/telemetry/log-events.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
+import { thrown } from '../dialects/thrown-code.ts'
 import { NOW, ORDERS } from '../fixtures/parts.ts'
 
 function logging() {
@@ -85,7 +88,20 @@ test.each<[ErrorCode, string]>([
   ['resource_not_allowed', 'warn'],
   ['internal', 'error'],
 ])('rejectionLevel of %s is %s', (code, level) => {
-  expect(rejectionLevel(code)).toBe(level)
+  expect(rejectionLevel(new BrokerError(code, 'why'))).toBe(level)
+})
+
+test.each([
+  ['imds', '', 'debug'],
+  ['imds', 'api-version=2018-02-01', 'warn'],
+  ['imds', 'resource=https://vault.azure.net', 'warn'],
+  ['app-service-2019', '', 'warn'],
+] as const)('rejectionLevel of a request to %s with the query %j is %s', (name, query, level) => {
+  const dialects = [imds, ...createAppServiceDialects(new Secret('s'))]
+  const dialect = dialects.find((each) => each.name === name)
+  const headers = { metadata: 'true', 'x-identity-header': 's' }
+  const error = thrown(() => dialect?.parse({ method: 'GET', query, headers }))
+  expect(rejectionLevel(error)).toBe(level)
 })
 
 describe('errorFields', () => {
