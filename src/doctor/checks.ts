@@ -12,6 +12,7 @@ import { createBindingCommands, createCredentialCommands } from './credential-co
 import { findEndpoints, isViaTokenProxy } from './endpoints.ts'
 import { createProblem, toProblem } from './problem.ts'
 import type { DoctorReport, ExchangeReport, IdentityReport } from './report.ts'
+import { checkRequests } from './requests-check.ts'
 import { checkRoute } from './route-check.ts'
 import { checkSidecar } from './sidecar-check.ts'
 import { isOk, summarizeChecks } from './summary.ts'
@@ -116,11 +117,12 @@ async function checkSidecarAndRoute({
   mode,
   nodeName,
   passThrough,
-}: SidecarSettings): Promise<Pick<DoctorReport, 'sidecar' | 'admin' | 'route'>> {
+}: SidecarSettings): Promise<Pick<DoctorReport, 'sidecar' | 'admin' | 'route' | 'requests'>> {
   const { instanceId, ...reports } = await checkSidecar(listen, adminListen)
   const hasPassThrough = passThrough.length > 0
   const route = await checkRoute({ mode, nodeName, hasPassThrough, instanceId })
-  return { ...reports, route }
+  const requests = await checkRequests(reports.admin)
+  return { ...reports, route, requests }
 }
 
 /** Above it, Entra ID and resources may reject tokens as expired or not yet valid. */

@@ -1,5 +1,6 @@
 /** Formats the report for people: one line for each fact, and a fix for each failure. */
 import { splitFix } from '../lib/describe-error.ts'
+import { formatClient } from './requests-check.ts'
 import type {
   AssertionReport,
   CheckName,
@@ -9,6 +10,7 @@ import type {
   DoctorReport,
   EndpointReport,
   ExchangeReport,
+  FailedRequestsReport,
   IdentityReport,
   Problem,
 } from './report.ts'
@@ -58,6 +60,7 @@ export function formatSections(report: DoctorReport, { isVerbose }: FormatOption
     formatSection('Warnings', report.warnings.map(formatWarning)),
     formatSection('Sidecar', formatSidecar(report)),
     formatSection('Route 169.254.169.254:80', formatRoute(report)),
+    formatSection('Requests of applications', formatRequests(report)),
     formatSection('Identities', formatIdentities(report)),
     ...report.assertions.map((assertion) =>
       formatSection(`Projected token ${assertion.file}`, formatAssertion(assertion)),
@@ -137,6 +140,24 @@ function formatRoute({ route }: DoctorReport): string[] {
   return [
     `${status === 'ok' ? PASS : NOT_CHECKED} ${problem}`,
     ...(fix === undefined ? [] : [`  Fix: ${fix}`]),
+  ]
+}
+
+function formatRequests({ requests }: DoctorReport): string[] {
+  if (requests === undefined) return []
+  const { notChecked, since = 'its start', failed } = requests
+  if (notChecked !== undefined) return [`${NOT_CHECKED} not checked: ${notChecked}`]
+  if (failed.length === 0) return [`${PASS} none failed since ${since}`]
+  return [`failed since ${since}:`, ...failed.flatMap(formatFailedRequests)]
+}
+
+function formatFailedRequests(failed: FailedRequestsReport): string[] {
+  const { count, lastAt, needsFix, error } = failed
+  const title = `${count} of ${formatClient(failed)}, the last at ${lastAt}`
+  if (needsFix) return formatFailure(title, error)
+  return [
+    formatWarning(`${title}: ${error.code}`),
+    ...(error.fix === undefined ? [] : [indent(`Fix: ${error.fix}`)]),
   ]
 }
 
@@ -283,6 +304,7 @@ export function formatName(check: CheckName): string {
 }
 
 const NAMES: Partial<Record<CheckName, string>> = {
+  requests: 'requests of applications',
   sdk_variables: 'variables of the application',
   doctor_inside: 'doctor in the sidecar',
   api_server: 'API server',

@@ -3,6 +3,7 @@ import type { BrokerError, ErrorCode } from '../errors.ts'
 import { explainAadsts } from '../exchange/aadsts.ts'
 import { splitFix } from '../lib/describe-error.ts'
 import { scrub } from '../secret.ts'
+import type { StatusDocument } from '../telemetry/status-schema.ts'
 import { DOCS_URL } from '../version.ts'
 import type { Problem } from './report.ts'
 
@@ -38,6 +39,10 @@ export type ProblemCode = ErrorCode | (typeof DOCTOR_CODES)[number]
 
 /** Creates a problem with the link to its section of docs/troubleshooting.md. */
 export function createProblem(code: ProblemCode, message: string, fix?: string): Problem {
+  return linkProblem(code, message, fix)
+}
+
+function linkProblem(code: string, message: string, fix: string | undefined): Problem {
   return {
     code,
     message: scrub(message),
@@ -48,11 +53,22 @@ export function createProblem(code: ProblemCode, message: string, fix?: string):
 
 /** Converts an error, with the fix of its message. */
 export function toProblem({ code, message, entra }: BrokerError): Problem {
+  return toProblemOfFailure({ code, message, aadsts: entra?.aadsts })
+}
+
+/** Converts a failure of a status document, with the fix of its message. */
+export function toProblemOfFailure({
+  code,
+  message,
+  aadsts,
+}: Pick<
+  StatusDocument['failedRequests'][number]['failure'],
+  'code' | 'message' | 'aadsts'
+>): Problem {
   const { problem, fix } = splitFix(message)
-  const aadsts = entra?.aadsts
   const explained = aadsts === undefined ? undefined : explainAadsts(aadsts)
   return {
-    ...createProblem(code, problem, fix),
+    ...linkProblem(code, problem, fix),
     ...(aadsts !== undefined && { aadsts }),
     ...(explained !== undefined && { explanation: explained.explanation }),
   }

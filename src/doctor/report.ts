@@ -19,6 +19,8 @@ export interface DoctorReport {
   readonly admin?: SidecarReport
   /** Where 169.254.169.254:80 leads. Absent if it was not checked. */
   readonly route?: RouteReport
+  /** The failed requests of applications. Absent if nothing of the sidecar was checked. */
+  readonly requests?: RequestsReport
   readonly identities: readonly IdentityReport[]
   /** Present if no identity is configured. */
   readonly identityError?: Problem
@@ -44,6 +46,7 @@ export type CheckName =
   | 'sidecar'
   | 'admin_port'
   | 'route'
+  | 'requests'
   | 'identity'
   | 'projected_token'
   | 'connectivity'
@@ -108,6 +111,28 @@ export interface RouteReport {
   readonly leadsTo?: 'sidecar' | 'another_service' | 'nothing'
   readonly detail: string
   readonly error?: Problem
+}
+
+/** The requests that the sidecar answered with an error. */
+export interface RequestsReport {
+  /** Why they were not checked. */
+  readonly notChecked?: string
+  /** When the sidecar started, and the counts with it. */
+  readonly since?: string
+  /** Of each protocol, error code and client library, the latest first. */
+  readonly failed: readonly FailedRequestsReport[]
+}
+
+export interface FailedRequestsReport {
+  readonly protocol: string
+  /** The client library and the version of the latest, as in metrics. */
+  readonly client: string
+  readonly clientVersion: string
+  readonly count: number
+  readonly lastAt: string
+  /** False, which leaves the check passed: they are no longer recent, its cause has passed, or SDKs send such requests as probes. */
+  readonly needsFix: boolean
+  readonly error: Problem
 }
 
 export interface SidecarReport {

@@ -1,4 +1,5 @@
 /** Lists the outcome of each check of a report, so that nothing counts as right that was not checked. */
+import { formatClient } from './requests-check.ts'
 import type { CheckName, CheckStatus, CheckSummary, DoctorReport, Problem } from './report.ts'
 
 /** What was left out by flags. */
@@ -17,7 +18,7 @@ const NEEDS_SETTINGS = [
   'clock',
   'token_exchange',
 ] as const
-const NEEDS_SIDECAR = ['sidecar', 'admin_port', 'route'] as const
+const NEEDS_SIDECAR = ['sidecar', 'admin_port', 'route', 'requests'] as const
 
 /** Returns every check, in the order of the report. */
 export function summarizeChecks(report: Findings, leftOut: LeftOut): CheckSummary[] {
@@ -43,7 +44,7 @@ export function isOk(checks: readonly Pick<CheckSummary, 'status'>[]): boolean {
 }
 
 function summarizeSidecar(
-  { sidecar, admin, route }: Findings,
+  { sidecar, admin, route, requests }: Findings,
   leftOut: LeftOut,
 ): readonly CheckSummary[] {
   if (sidecar === undefined) {
@@ -62,7 +63,18 @@ function summarizeSidecar(
         : { check: 'admin_port', status: 'not_checked', reason: 'the sidecar does not listen' }
       : { ...toSummary('admin_port', admin.error), subject: admin.address },
     summarizeRoute(route),
+    ...summarizeRequests(requests),
   ]
+}
+
+function summarizeRequests(requests: Findings['requests']): readonly CheckSummary[] {
+  const check = 'requests'
+  const { notChecked: reason, failed = [] } = requests ?? {}
+  if (reason !== undefined) return [{ check, status: 'not_checked', reason }]
+  const failures = failed
+    .filter(({ needsFix }) => needsFix)
+    .map((each) => ({ ...toSummary(check, each.error), subject: formatClient(each) }))
+  return failures.length === 0 ? [{ check, status: 'ok' }] : failures
 }
 
 function summarizeRoute(route: Findings['route']): CheckSummary {

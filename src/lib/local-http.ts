@@ -7,6 +7,7 @@ interface LocalRequest {
   /** Time limit of the whole request. */
   readonly timeoutMs: number
   readonly headers?: Readonly<Record<string, string>>
+  readonly maxBytes?: number
 }
 
 interface LocalReply {
@@ -22,7 +23,7 @@ const MAX_BODY_BYTES = 65_536
 /** Sends a GET. Throws the error of `node:http`, or a `TimeoutError`. */
 export async function getLocal(
   url: string,
-  { timeoutMs, headers = {} }: LocalRequest,
+  { timeoutMs, headers = {}, maxBytes = MAX_BODY_BYTES }: LocalRequest,
 ): Promise<LocalReply> {
   // An agent of its own: the global one may use a proxy (NODE_USE_ENV_PROXY).
   const agent = new Agent()
@@ -30,7 +31,7 @@ export async function getLocal(
   try {
     return await new Promise((resolve, reject) => {
       const request = get(url, { headers, agent, signal }, (response) => {
-        readBody(response, MAX_BODY_BYTES, () => new Error('a long response')).then(
+        readBody(response, maxBytes, () => new Error('a long response')).then(
           (text) =>
             resolve({
               status: response.statusCode ?? 0,

@@ -78,6 +78,31 @@ test('exits 0 when all checks pass', async () => {
   expect(out).toMatch(/✓ All checks passed\.\n$/)
 })
 
+test('names the requests of applications that the sidecar answers with an error', async () => {
+  await using other = await startServe(environmentOf(simulator))
+  const url = `http://127.0.0.1:${other.port}/metadata/identity/oauth2/token?api-version=2018-02-01`
+  const headers = { metadata: 'true', 'user-agent': 'python-requests/2.32.3' }
+  await fetch(`${url}&resource=https://vault.azure.net&client_id=orders`, { headers })
+  await fetch(`${url}&resource=https://unknown.test`, { headers })
+  await fetch(url)
+  const env = {
+    WIMDS_LISTEN: `127.0.0.1:${other.port}`,
+    WIMDS_ADMIN_LISTEN: `127.0.0.1:${other.adminPort}`,
+  }
+  const { code, out } = await run([], env)
+  expect(code).toBe(1)
+  expect(out).toMatch(
+    /\nRequests of applications\n {2}failed since \S+:\n[^]* ✗ 1 of python-requests\/2.32.3, the last at \S+\n +resource_refused, AADSTS500011: /,
+  )
+  expect(out).toMatch(
+    / ✗ 1 of [^]*selector_invalid: [^]*not a GUID: 'orders'\n +Fix: [^]*\n +See: /,
+  )
+  expect(out).toMatch(/ 1 of [^]*metadata_header_missing/)
+  expect(out).toMatch(/ checks failed: requests of applications \(\d\)\.\n$/)
+  const closed = await run([], { ...env, WIMDS_ADMIN_LISTEN: '127.0.0.1:1' })
+  expect(closed.out).toContain('– not checked: the admin port does not answer')
+})
+
 test('prints no token, no assertion and no secret', async () => {
   const assertion = await readFile(simulator.tokenFile, 'utf8')
   const env = {
@@ -184,7 +209,7 @@ test('sends no exchange with --no-exchange, and says so', async () => {
   const { code, out } = await run(['--no-exchange', '--no-sidecar'])
   expect({ code, count: simulator.exchanges() }).toEqual({ code: 0, count: 0 })
   expect(out).toMatch(
-    /– No check failed, but not everything was checked\. Left out by flags: sidecar, admin port, route, clock, token exchange\.\n$/,
+    /– No check failed, but not everything was checked\. Left out by flags: sidecar, admin port, route, requests of applications, clock, token exchange\.\n$/,
   )
 })
 

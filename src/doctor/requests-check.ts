@@ -1,0 +1,105 @@
+/** Checks which requests of applications the sidecar answered with an error. */
+import * as z from 'zod/mini'
+import { ERROR_KINDS } from '../errors.ts'
+import { errorMessage } from '../lib/describe-error.ts'
+import { getLocal } from '../lib/local-http.ts'
+import { type StatusDocument, StatusSchema } from '../telemetry/status-schema.ts'
+import { toProblemOfFailure } from './problem.ts'
+import type { FailedRequestsReport, RequestsReport, SidecarReport } from './report.ts'
+
+const TIMEOUT_MS = 5000
+const MAX_BYTES = 16 * 1024 * 1024
+
+/** What is read of a status document, so that other parts may be those of another version. */
+const RequestsSchema = z.pick(StatusSchema, {
+  generatedAt: true,
+  startedAt: true,
+  assertions: true,
+  tokens: true,
+  failedRequests: true,
+  clients: true,
+})
+
+type RequestsDocument = Pick<StatusDocument, keyof typeof RequestsSchema.shape>
+
+/** Reads `/status.json` on the admin port, whose check is `admin`; undefined: it is off, or nothing listens. */
+export async function checkRequests(admin: SidecarReport | undefined): Promise<RequestsReport> {
+  if (admin === undefined) {
+    return leaveOut('the sidecar does not listen, or its admin port is off; its log has them')
+  }
+  if (!admin.ok) return leaveOut('the admin port does not answer')
+  // There may be several addresses; each has the same document.
+  const url = `http://${admin.address.split(', ')[0]}/status.json`
+  try {
+    const { status, json } = await getLocal(url, { timeoutMs: TIMEOUT_MS, maxBytes: MAX_BYTES })
+    const { data } = RequestsSchema.safeParse(json)
+    return data === undefined ? leaveOut(`${url} answered ${status}`) : describeRequests(data)
+  } catch (error) {
+    return leaveOut(`${url} does not answer (${errorMessage(error)})`)
+  }
+}
+
+function leaveOut(notChecked: string): RequestsReport {
+  return { notChecked, failed: [] }
+}
+
+/** Returns library and version, as in logs. */
+export function formatClient({
+  client,
+  clientVersion,
+}: Pick<FailedRequestsReport, 'client' | 'clientVersion'>): string {
+  const name = client === 'none' ? 'a client without User-Agent' : client
+  return clientVersion === '' ? name : `${name}/${clientVersion}`
+}
+
+/** Returns the failed requests of a status document, and which of them somebody has to fix. */
+export function describeRequests(document: RequestsDocument): RequestsReport {
+  const failed = document.failedRequests.map(({ failure, ...requests }) => ({
+    ...requests,
+    needsFix: needsFix({ failure, ...requests }, document),
+    error: toProblemOfFailure(failure),
+  }))
+  return { since: document.startedAt, failed }
+}
+
+type FailedRequests = RequestsDocument['failedRequests'][number]
+
+/** Failures before it are history; a status document has failed tokens as long. */
+const RECENT_MS = 300_000
+
+/** SDKs send such requests to detect IMDS (R6). */
+const PROBES = new Set(['metadata_header_missing', 'api_version_invalid'])
+/** Agents and SDKs ask for what only the real service has, and do without it (R7). */
+const HARMLESS = new Set(['not_found', 'imdsv2_not_supported'])
+const EXCHANGE_CODES: ReadonlySet<string> = new Set(
+  Object.entries(ERROR_KINDS)
+    .filter(([, { source }]) => source === 'exchange' || source === 'assertion')
+    .map(([code]) => code),
+)
+
+function needsFix(
+  { lastAt, client, failure: { code } }: FailedRequests,
+  document: RequestsDocument,
+) {
+  const { generatedAt, tokens, assertions } = document
+  if (Date.parse(generatedAt) - Date.parse(lastAt) > RECENT_MS || HARMLESS.has(code)) return false
+  // The probe of an SDK is followed by another request, and may have another User-Agent or none.
+  if (PROBES.has(code)) return client !== 'none' && isEveryRequestFailed(client, document)
+  return (
+    !EXCHANGE_CODES.has(code) ||
+    [...tokens, ...assertions].some(({ failure }) => failure?.code === code)
+  )
+}
+
+function isEveryRequestFailed(
+  client: string,
+  { clients, failedRequests }: RequestsDocument,
+): boolean {
+  const requests = clients.filter((each) => each.client === client).map((each) => each.requests)
+  const failed = failedRequests.filter((each) => each.client === client).map(({ count }) => count)
+  return sum(failed) >= sum(requests)
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
+}

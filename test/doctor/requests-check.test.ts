@@ -1,0 +1,128 @@
+import { createServer } from 'node:http'
+import { expect, test } from 'vitest'
+import { checkRequests, describeRequests } from '../../src/doctor/requests-check.ts'
+import { listening } from '../fixtures/listening.ts'
+
+type RequestsDocument = Parameters<typeof describeRequests>[0]
+
+const NOW = '2026-11-24T12:00:00.000Z'
+const STARTED = '2026-11-24T08:00:00.000Z'
+const LONG_AGO = '2026-11-24T11:54:59.000Z'
+
+interface Failed {
+  readonly code: string
+  readonly client?: string
+  readonly lastAt?: string
+  readonly message?: string
+  readonly aadsts?: number
+}
+
+function documentOf(
+  { client = 'python-requests', lastAt = NOW, code, message = 'why. Fix: how', aadsts }: Failed,
+  changes: Partial<RequestsDocument> = {},
+): RequestsDocument {
+  return {
+    generatedAt: NOW,
+    startedAt: STARTED,
+    assertions: [],
+    tokens: [],
+    failedRequests: [
+      {
+        lastAt,
+        count: 3,
+        protocol: 'imds',
+        client,
+        clientVersion: '2.32',
+        failure: { code, message, ...(aadsts !== undefined && { aadsts }) },
+      },
+    ],
+    clients: [{ ...SEEN, client, requests: 3 }],
+    ...changes,
+  }
+}
+
+const SEEN = {
+  title: 'a client',
+  version: '2.32',
+  firstSeenAt: STARTED,
+  lastSeenAt: NOW,
+  advice: 'move it',
+}
+
+const failingToken = (code: string) => ({
+  identity: 'orders',
+  clientId: '11111111-1111-4111-8111-111111111111',
+  resource: 'https://vault.azure.net',
+  scope: 'https://vault.azure.net/.default',
+  nextAttemptAt: NOW,
+  consecutiveFailures: 1,
+  failure: { code, message: 'why' },
+})
+
+test('names code, client and count of failed requests, with the fix', () => {
+  const failed = { code: 'selector_invalid', message: 'not a GUID. Fix: send a GUID' }
+  expect(describeRequests(documentOf(failed))).toEqual({
+    since: STARTED,
+    failed: [
+      {
+        protocol: 'imds',
+        client: 'python-requests',
+        clientVersion: '2.32',
+        count: 3,
+        lastAt: NOW,
+        needsFix: true,
+        error: {
+          code: 'selector_invalid',
+          message: 'not a GUID',
+          fix: 'send a GUID',
+          url: expect.stringMatching(/#selector_invalid$/),
+        },
+      },
+    ],
+  })
+})
+
+test.each<[string, Failed, Partial<RequestsDocument>, boolean]>([
+  ['an invalid request', { code: 'resource_missing' }, {}, true],
+  ['one of more than five minutes ago', { code: 'resource_missing', lastAt: LONG_AGO }, {}, false],
+  [
+    'an exchange that still fails',
+    { code: 'application_refused', aadsts: 700016 },
+    { tokens: [failingToken('application_refused')] },
+    true,
+  ],
+  ['an exchange that fails no more', { code: 'entra_timeout' }, {}, false],
+  [
+    'a projected token that still fails',
+    { code: 'assertion_missing' },
+    { assertions: [{ file: '/token', failure: { code: 'assertion_missing', message: 'why' } }] },
+    true,
+  ],
+  ['a script without the Metadata header', { code: 'metadata_header_missing' }, {}, true],
+  [
+    'the probe of an SDK',
+    { code: 'metadata_header_missing' },
+    { clients: [{ ...SEEN, client: 'python-requests', requests: 4 }] },
+    false,
+  ],
+  ['a probe without User-Agent', { code: 'metadata_header_missing', client: 'none' }, {}, false],
+  ['a probe for IMDSv2', { code: 'imdsv2_not_supported' }, {}, false],
+  ['an unknown document', { code: 'not_found' }, {}, false],
+])('says of %s whether it needs a fix', (_, failed, changes, needsFix) => {
+  expect(describeRequests(documentOf(failed, changes)).failed).toMatchObject([{ needsFix }])
+})
+
+test('says why it was not checked', async () => {
+  await using server = await listening(
+    createServer((_, response) => void response.writeHead(403).end()),
+  )
+  const address = `127.0.0.1:${server.port}`
+  const reasons = [undefined, { address, ok: false }, { address, ok: true }].map(
+    async (admin) => (await checkRequests(admin)).notChecked,
+  )
+  expect(await Promise.all(reasons)).toEqual([
+    expect.stringContaining('admin port is off'),
+    'the admin port does not answer',
+    `http://${address}/status.json answered 403`,
+  ])
+})
