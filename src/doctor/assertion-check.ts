@@ -9,7 +9,7 @@ import {
   readAssertion,
   requireAudience,
 } from '../exchange/assertion.ts'
-import { findAudience, findCloud } from '../clouds.ts'
+import { DEFAULT_AUDIENCE, findAudience, findCloud } from '../clouds.ts'
 import { ENABLE_OIDC_ISSUER } from '../lib/azure-cli.ts'
 import { formatCommand } from '../lib/shell.ts'
 import { toProblem } from './problem.ts'
@@ -48,7 +48,7 @@ export async function checkAssertion(
       audience,
       ...(issuedAt !== undefined && { issuedAt: formatInstant(issuedAt) }),
       expiresAt: formatInstant(expiresAt),
-      warnings: findWarnings(assertion, options),
+      warnings: findWarnings(assertion, options, error),
       ...(error !== undefined && { error: toProblem(error) }),
     }
     return { report, assertion }
@@ -102,10 +102,15 @@ function findFailure(
   return expiresAt <= now ? createExpiredError(file, assertion) : undefined
 }
 
-function findWarnings(assertion: Assertion, options: CheckOptions): string[] {
+function findWarnings(
+  assertion: Assertion,
+  options: CheckOptions,
+  error: BrokerError | undefined,
+): string[] {
   const { subject, issuedAt, expiresAt } = assertion
   const msLeft = expiresAt - options.now
-  const warnings = findAudienceWarnings(assertion, options)
+  const warnings =
+    error?.code === 'assertion_audience' ? [] : findAudienceWarnings(assertion, options)
   if (msLeft > 0 && msLeft < STALE_MS) {
     warnings.push('it expires within a minute: the kubelet should have rotated it')
   }
@@ -133,12 +138,9 @@ function findAudienceWarnings(
       ? assertion.audience.every((name) => expected.has(name))
       : !hasUnexpectedAudience(assertion)
   if (isExpected) return []
-  const usual =
-    expected.size > 0
-      ? `, but the usual one in this cloud is ${[...expected].join(' or ')}`
-      : ', which is unusual'
+  const usual = expected.size > 0 ? [...expected].join(' or ') : DEFAULT_AUDIENCE
   return [
-    `its audience is ${assertion.audience.join(', ')}${usual}: the federated credential must have the same audience`,
+    `its audience is ${assertion.audience.join(', ')}, and the usual one is ${usual}: correct it in the projected volume, or set WIMDS_AUDIENCE to it if the federated credential has it on purpose`,
   ]
 }
 

@@ -2,6 +2,7 @@
 import type { Config } from '../config/config.ts'
 import { toBrokerError } from '../errors.ts'
 import { findAudience, findCloud, formatTokenIssuer } from '../clouds.ts'
+import { hasUnexpectedAudience } from '../exchange/assertion.ts'
 import type { Identity } from '../identities.ts'
 import { isGuid } from '../lib/guid.ts'
 import { toScope, type TokenSource } from '../tokens/token.ts'
@@ -256,7 +257,10 @@ const CREDENTIAL_CODES = new Set([
   'token_proxy_forbidden',
 ])
 
-/** Returns the commands that fix a failed exchange; none for an assertion that no credential could fix. */
+/**
+ * Returns the commands that fix a failed exchange; none for an assertion that no credential could fix, or whose
+ * audience is probably the mistake.
+ */
 function createCommands(
   { error }: Pick<ExchangeReport, 'error'>,
   identity: Identity,
@@ -270,6 +274,7 @@ function createCommands(
     return { bindingCommands: createBindingCommands(identity, assertion) }
   }
   const claims = assertionFrom === undefined ? assertion : describeToken(assertionFrom)
+  if (exchange.audience === undefined && hasUnexpectedAudience(claims)) return {}
   const commands = createCredentialCommands(identity, claims)
   return commands === undefined ? {} : { commands }
 }

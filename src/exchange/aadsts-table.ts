@@ -35,7 +35,7 @@ export const AADSTS_TABLE: Readonly<Record<string, AadstsEntry>> = {
   ),
   700212: mismatch(
     'no federated credential of the identity has the audience of the assertion',
-    `set its audience to {audience}, or give the projected volume the audience that it has; in the public cloud that is ${DEFAULT_AUDIENCE}`,
+    `if the audience of the token, {audience}, is not that of your cloud (${DEFAULT_AUDIENCE} in the public one), correct it in the projected volume; otherwise set the audience of the federated credential to it`,
   ),
   700213: notFound(
     'no federated credential of the identity has the subject of the assertion',
@@ -136,7 +136,7 @@ export const AADSTS_TABLE: Readonly<Record<string, AadstsEntry>> = {
   // The application and its tenant
   700016: application(
     'the application is not known in the tenant',
-    'use the client id, not the object id: check client_id of the request, or else AZURE_CLIENT_ID or the identities file, and the tenant; if the application was created minutes ago, wait',
+    'use the client id, not the object id: check client_id of the request, or else AZURE_CLIENT_ID (annotation azure.workload.identity/client-id of the ServiceAccount; recreate the pods after a change) or the identities file, and the tenant; if the application was created minutes ago, wait',
   ),
   7000229: application(
     'the application has no service principal in the tenant',
@@ -223,7 +223,7 @@ function tenant(explanation: string): AadstsEntry {
   return {
     code: 'tenant_refused',
     explanation,
-    fix: 'check AZURE_TENANT_ID and AZURE_AUTHORITY_HOST',
+    fix: 'check AZURE_TENANT_ID (annotation azure.workload.identity/tenant-id of the ServiceAccount; recreate the pods after a change) or tenantId in the identities file, and AZURE_AUTHORITY_HOST',
   }
 }
 

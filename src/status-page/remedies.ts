@@ -6,6 +6,7 @@ import {
   createIdentityFlags,
   createManagedIdentityCommand,
 } from '../doctor/credential-commands.ts'
+import { hasUnexpectedAudience } from '../exchange/assertion.ts'
 import { ENABLE_OIDC_ISSUER } from '../lib/azure-cli.ts'
 import { formatCommandLines, isPlainWord, quoteForShell } from '../lib/shell.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
@@ -55,6 +56,10 @@ function createCredential(problem: Problem, status: StatusDocument): readonly Re
   const claims = findClaims(problem, status)
   // Never with placeholders: the name of the credential, made of them, would be the same in every cluster.
   if (claims === undefined || !canCreateCredential(claims)) return []
+  const isIntended = status.settings.some(
+    ({ name, source }) => name === 'WIMDS_AUDIENCE' && source === 'environment',
+  )
+  if (hasUnexpectedAudience(claims) && !isIntended) return []
   const identity = findIdentity(problem, status)
   return [
     ...findIdentityName(identity),

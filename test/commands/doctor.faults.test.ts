@@ -202,7 +202,7 @@ test.each<[string, Parameters<Simulator['rotateToken']>[0], readonly string[], s
     'a token for another audience',
     { audience: 'vault' },
     ['token_exchange: federated_credential_mismatch'],
-    'set its audience to ',
+    'correct it in the projected volume',
   ],
   [
     'an expired token',

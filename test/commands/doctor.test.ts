@@ -286,6 +286,7 @@ describe('fails with a code, a fix and a link when', () => {
       expect(assertions).toMatchObject([
         {
           ok: false,
+          warnings: [],
           error: {
             code,
             fix: expect.stringContaining('az aks update'),
@@ -321,6 +322,7 @@ test.each([
     const { assertions, exchanges } = await runJson()
     expect(assertions[0]?.warnings.join()).toMatch(warning)
     expect(exchanges).toMatchObject([{ ok: false, error: { aadsts } }])
+    expect(exchanges[0]?.commands).toBeUndefined()
   } finally {
     await simulator.rotateToken()
   }

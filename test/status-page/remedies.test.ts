@@ -144,14 +144,19 @@ test('texts of the projected token are quoted for the shell', () => {
   expect(commandsFor('identity_not_found', status)[0]).toContain("-n '$(reboot)' '`reboot`' \\\n")
 })
 
-test('a claim that looks like flags reaches az as it is in the token', () => {
+test('an unusual audience reaches az only if it is configured, as it is in the token', () => {
   const claims = {
     issuer: 'https://x --a b',
     subject: 'system:serviceaccount:shop:orders --identity-name other',
     audience: ['api://x --output json'],
     expiresAt: '2026-11-24T12:41:00.000Z',
   }
-  const status = aStatus({ assertions: [{ file: TOKEN_FILE, claims }] })
+  const assertions = [{ file: TOKEN_FILE, claims }]
+  expect(commandsFor('federated_credential_not_found', aStatus({ assertions }))).toEqual([])
+  const status = aStatus({
+    assertions,
+    settings: [{ name: 'WIMDS_AUDIENCE', value: 'api://x --output json', source: 'environment' }],
+  })
   const [, managedIdentity = '', application = ''] = commandsFor(
     'federated_credential_not_found',
     status,
