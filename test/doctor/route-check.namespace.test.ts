@@ -18,7 +18,10 @@ const settings = (changes: Partial<RedirectSettings> = {}): RedirectSettings => 
   ...changes,
 })
 
-describe.skipIf(reasonToSkip() !== undefined)('in a network namespace', () => {
+const reason = reasonToSkip()
+if (reason !== undefined) process.stderr.write(`skipped test/doctor: ${reason}\n`)
+
+describe.skipIf(reason !== undefined)('in a network namespace', () => {
   let simulator: Simulator
   let pod: PodNetwork
   let env: Readonly<Record<string, string>>
