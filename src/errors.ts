@@ -165,6 +165,17 @@ export class BrokerError extends Error {
   }
 }
 
+/** AADSTS codes of a missing application and a missing service principal. */
+const NEW_APPLICATION_CODES = new Set([700016, 7000229])
+
+/**
+ * Returns true for the rejection of a federated credential, an application or a service principal that may be new: it
+ * takes minutes to reach all nodes of Entra ID (E8).
+ */
+export function mayBePropagating({ code, entra }: BrokerError): boolean {
+  return code === 'federated_credential_not_found' || NEW_APPLICATION_CODES.has(entra?.aadsts ?? 0)
+}
+
 /** Returns a `BrokerError` unchanged, and any other error as `internal`, without details of its cause. */
 export function toBrokerError(error: unknown): BrokerError {
   if (error instanceof BrokerError) return error

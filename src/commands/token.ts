@@ -3,7 +3,7 @@ import { loadConfig } from '../config/config.ts'
 import { duration } from '../config/parsers.ts'
 import type { TokenAnswer } from '../dialects/dialect.ts'
 import { imds } from '../dialects/imds.ts'
-import { type BrokerError, toBrokerError, UsageError } from '../errors.ts'
+import { type BrokerError, mayBePropagating, toBrokerError, UsageError } from '../errors.ts'
 import { createIdentityResolver, requireAllowedResource, type Selector } from '../identities.ts'
 import { isResource } from '../resource.ts'
 import { isGuid } from '../lib/guid.ts'
@@ -80,7 +80,7 @@ async function retryFor<T>(
 
 /** Returns true if the same exchange may succeed later, without a change by anybody. */
 function mayPass(error: BrokerError): boolean {
-  return (!error.isPermanent && !needsChange(error)) || isNewCredential(error)
+  return (!error.isPermanent && !needsChange(error)) || mayBePropagating(error)
 }
 
 /** Returns true for an untrusted certificate or a file without a token: both stay so until a setting is changed. */
@@ -88,14 +88,9 @@ function needsChange({ code }: BrokerError): boolean {
   return code === 'entra_tls' || code === 'assertion_malformed'
 }
 
-/** Returns true if the federated credential may be new: it takes minutes to reach all of Entra ID (E8). */
-function isNewCredential({ code }: BrokerError): boolean {
-  return code === 'federated_credential_not_found'
-}
-
 function formatAdvice(error: BrokerError): string | undefined {
-  if (isNewCredential(error)) {
-    return 'if the federated credential was created minutes ago, run it again in 30 s, or with --wait 10m'
+  if (mayBePropagating(error)) {
+    return 'if the federated credential or the application was created minutes ago, run it again in 30 s, or with --wait 10m'
   }
   if (!mayPass(error)) return undefined
   const seconds = Math.ceil((error.retryAfterMs ?? 5000) / 1000)

@@ -1,5 +1,5 @@
 /** The state of one key of the token cache, and the transitions from state to state. */
-import type { BrokerError } from '../errors.ts'
+import { type BrokerError, mayBePropagating } from '../errors.ts'
 import { splitFix } from '../lib/describe-error.ts'
 import type { Clock } from './clock.ts'
 import {
@@ -36,7 +36,7 @@ export interface Failed {
   readonly failures: number
   /** When the first of them failed. */
   readonly since: number
-  /** When the first of them failed for want of a federated credential. */
+  /** When the first of them failed for want of something that may be propagating. */
   readonly notFoundSince?: number
   /** Until then, callers without a token get the cached failure (negative cache). */
   readonly cachedUntil: number
@@ -46,7 +46,7 @@ export interface Failed {
 
 /** A failure this long after the last one was due for a retry begins a new streak. */
 const STREAK_RESET_MS = 10 * 60_000
-/** A federated credential may take this long to reach all nodes of Entra ID (E8). */
+/** What is new may take this long to reach all nodes of Entra ID (E8). */
 const PROPAGATION_MS = 10 * 60_000
 
 /** Returns the time to live of the cached token in milliseconds, as `ttlMs` does; 0 without one that is valid. */
@@ -91,7 +91,7 @@ export function toFailed(
   const isStreak = previous.kind === 'failed' && now - previous.retryAt < STREAK_RESET_MS
   const streak = isStreak ? previous : undefined
   const failures = (streak?.failures ?? 0) + 1
-  const isNotFound = thrown.code === 'federated_credential_not_found'
+  const isNotFound = mayBePropagating(thrown)
   const notFoundSince = streak?.notFoundSince ?? (isNotFound ? now : undefined)
   const graceMs = notFoundSince === undefined ? 0 : notFoundSince + PROPAGATION_MS - now
   const error =
@@ -117,7 +117,7 @@ export function toDue(state: Failed, clock: Clock): Failed {
 }
 
 /**
- * Returns the error of a federated credential that may still be propagating, and is temporary for that
+ * Returns the error of something that may still be propagating, and is temporary for that
  * long. Without Retry-After: Entra's belongs to a permanent rejection.
  */
 function withPropagationGrace(error: BrokerError, temporaryUntil: number): BrokerError {

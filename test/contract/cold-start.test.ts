@@ -58,7 +58,7 @@ describe('wimds serve', () => {
 
   test('answers a rejection of Entra ID after one attempt', async () => {
     await using sidecar = await startServe(environmentOf(simulator))
-    simulator.faults.set([{ kind: 'aadsts', code: 700016 }])
+    simulator.faults.set([{ kind: 'aadsts', code: 7000112 }])
     expect((await roundTrip(sidecar.port, request(TARGET))).status).toBe(400)
     const metrics = (await roundTrip(sidecar.adminPort, request('/metrics'))).body
     expect(metrics).toMatch(/^wimds_exchange_attempts_total\{code="application_refused"\} 1$/m)

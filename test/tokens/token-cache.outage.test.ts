@@ -256,6 +256,21 @@ describe('a federated credential that is not found', () => {
     })
   })
 
+  test.each([
+    [700016, false],
+    [7000229, false],
+    [7000112, true],
+    [undefined, true],
+  ])('shares its ten minutes with AADSTS%s: permanent is %s', async (aadsts, isPermanent) => {
+    const rejection = new BrokerError('application_refused', 'no. Fix: create it', {
+      ...(aadsts !== undefined && { entra: { aadsts } }),
+    })
+    const { get } = createTokenCache(() => Promise.reject(rejection), { maxEntries: 1 })
+    expect(await getError(get)).toMatchObject({ isPermanent, status: isPermanent ? 400 : 503 })
+    await askFor(get, VAULT, { forMs: 11 * MINUTE_MS, everyMs: 5000 })
+    expect(await getError(get)).toMatchObject({ isPermanent: true, status: 400 })
+  })
+
   test('says before the fix until when it is temporary', async () => {
     vi.setSystemTime(Date.UTC(2026, 10, 25, 9, 58))
     const rejection = new BrokerError('federated_credential_not_found', 'not found. Fix: create it')
