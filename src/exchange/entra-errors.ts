@@ -3,7 +3,7 @@ import * as z from 'zod/mini'
 import { BrokerError, type EntraDetails, type ErrorCode } from '../errors.ts'
 import { firstItems } from '../lib/first-items.ts'
 import { parseJson } from '../lib/json.ts'
-import { scrub, scrubAndTruncate } from '../secret.ts'
+import { scrubAndTruncate } from '../secret.ts'
 import { explainAadsts, formatFix } from './aadsts.ts'
 import { DEFAULT_FIXES } from './aadsts-table.ts'
 import type { Assertion } from './assertion.ts'
@@ -13,6 +13,8 @@ import { type Destination, ENTRA, TOKEN_PROXY } from './transport-errors.ts'
 /** No Retry-After blocks a key for longer than an hour, the jitter of the token cache included. */
 const MAX_RETRY_AFTER_MS = 50 * 60_000
 const MAX_DESCRIPTION = 1000
+/** Entra's own errors and ids have less than 40 characters. */
+const MAX_ID = 100
 const MAX_POLICIES = 5
 const MAX_REASON = 300
 
@@ -41,10 +43,12 @@ export function parseEntraError(
   const description = scrubAndTruncate(body.error_description ?? '', MAX_DESCRIPTION)
   const aadsts = body.error_codes?.[0] ?? parseAadsts(description)
   const entra: EntraDetails = {
-    ...(body.error !== undefined && { error: scrub(body.error) }),
+    ...(body.error !== undefined && { error: scrubAndTruncate(body.error, MAX_ID) }),
     ...(aadsts !== undefined && { aadsts }),
-    ...(body.trace_id !== undefined && { traceId: scrub(body.trace_id) }),
-    ...(body.correlation_id !== undefined && { correlationId: scrub(body.correlation_id) }),
+    ...(body.trace_id !== undefined && { traceId: scrubAndTruncate(body.trace_id, MAX_ID) }),
+    ...(body.correlation_id !== undefined && {
+      correlationId: scrubAndTruncate(body.correlation_id, MAX_ID),
+    }),
   }
   const entraTime = parseDateHeader(response) ?? now
   const isTimeError = isAssertionTimeError(aadsts)

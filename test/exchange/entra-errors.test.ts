@@ -90,6 +90,19 @@ test.each([
   expect(await rejection()).toMatchObject({ code: 'policy_refused', message })
 })
 
+test('truncates the error and the ids of a response', async () => {
+  const long = 'x '.repeat(2000)
+  const body = { error: long, trace_id: long, correlation_id: long, error_codes: [53003] }
+  simulator.faults.add({ kind: 'status', status: 400, body: JSON.stringify(body) })
+  const text = 'x '.repeat(50)
+  expect((await rejection()).entra).toEqual({
+    error: text,
+    aadsts: 53003,
+    traceId: text,
+    correlationId: text,
+  })
+})
+
 test('reads 16 KiB of an error, since redaction takes time', async () => {
   answerWith(400, 16_000)
   expect((await rejection()).code).toBe('policy_refused')
