@@ -1,6 +1,13 @@
 /** What the token cache knows of one key, and whether anybody needs its token. */
 import type { BrokerError } from '../errors.ts'
-import { findValidToken, msUntilDue, requestedAt, type State, tokenTtlMs } from './cache-state.ts'
+import {
+  findValidToken,
+  msUntilDue,
+  negativeTtlMs,
+  requestedAt,
+  type State,
+  tokenTtlMs,
+} from './cache-state.ts'
 import type { Clock } from './clock.ts'
 import type { AccessToken, CacheRequest, TokenRequest } from './token.ts'
 
@@ -84,7 +91,6 @@ function isAwaited(entry: Entry, clock: Clock, windowMs: number): boolean {
 /** Returns the state of a key; undefined if it has neither a token nor a caller who is expected to ask for one. */
 export function describeEntry(entry: Entry, clock: Clock): CacheEntry | undefined {
   const { request, state } = entry
-  const now = clock.monotonic()
   const token = findValidToken(state, clock)
   const isFailureShown = isAwaited(entry, clock, FAILURE_WINDOW_MS)
   if (token === undefined && !isFailureShown) return undefined
@@ -96,8 +102,10 @@ export function describeEntry(entry: Entry, clock: Clock): CacheEntry | undefine
       isFailureShown && {
         failure: { error: state.error, count: state.failures, since: state.since },
       }),
-    nextAttemptAt: isNegative
-      ? state.cachedUntil
-      : now + msUntilDue(state, tokenTtlMs(state, clock), now),
+    nextAttemptAt:
+      clock.monotonic() +
+      (isNegative
+        ? negativeTtlMs(state, clock)
+        : msUntilDue(state, tokenTtlMs(state, clock), clock)),
   }
 }

@@ -26,7 +26,7 @@ interface Fresh {
   readonly refreshWhenTtlBelowMs: number
 }
 
-/** Instants are on the monotonic clock. */
+/** Instants are on the monotonic clock; `toFailureTime` says when they have come. */
 export interface Failed {
   readonly kind: 'failed'
   /** The token from before the failure, which is served until it expires. */
@@ -42,6 +42,8 @@ export interface Failed {
   readonly cachedUntil: number
   /** When the cache retries by itself, if the key is in use. */
   readonly retryAt: number
+  /** How far the wall clock was ahead of the monotonic clock when it failed. */
+  readonly wallOffset: number
 }
 
 /** A failure this long after the last one was due for a retry begins a new streak. */
@@ -66,9 +68,22 @@ export function requestedAt({ expiresAtMonotonic, lifetimeMs }: AccessToken): nu
   return expiresAtMonotonic - lifetimeMs
 }
 
+/**
+ * Returns the monotonic clock, ahead by the time that the machine has slept since the failure. A wall clock that was
+ * set forward looks the same, and ends the backoff early, once.
+ */
+function toFailureTime({ wallOffset }: Failed, { wall, monotonic }: Clock): number {
+  return Math.max(monotonic(), wall() - wallOffset)
+}
+
+/** Returns for how many milliseconds callers without a token still get the cached failure. */
+export function negativeTtlMs(state: Failed, clock: Clock): number {
+  return state.cachedUntil - toFailureTime(state, clock)
+}
+
 /** Returns the milliseconds until the refresh or the retry of a key; `ttl` is the `tokenTtlMs` of its state. */
-export function msUntilDue(state: State, ttl: number, now: number): number {
-  if (state.kind === 'failed') return state.retryAt - now
+export function msUntilDue(state: State, ttl: number, clock: Clock): number {
+  if (state.kind === 'failed') return state.retryAt - toFailureTime(state, clock)
   return state.kind === 'fresh' ? ttl - state.refreshWhenTtlBelowMs : 0
 }
 
@@ -107,6 +122,7 @@ export function toFailed(
     ...(notFoundSince !== undefined && { notFoundSince }),
     cachedUntil: now + computeNegativeTtlMs(error, retryDelayMs, random),
     retryAt: now + retryDelayMs,
+    wallOffset: clock.wall() - now,
   }
 }
 

@@ -14,6 +14,7 @@ import {
 import {
   type Failed,
   msUntilDue,
+  negativeTtlMs,
   requestedAt,
   toDue,
   toFailed,
@@ -132,7 +133,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
       return waiting.wait(replaceToken(entry, token, request.correlationId), signal)
     }
     // Timers are late after the machine slept, and are not set for a token that was not in use.
-    if (msUntilDue(state, ttl, now) <= 0 && !inflight.has(key)) refresh(entry)
+    if (msUntilDue(state, ttl, clock) <= 0 && !inflight.has(key)) refresh(entry)
     onResult('hit')
     return token
   }
@@ -146,7 +147,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     const { key, state } = entry
     if (state.kind === 'failed' && isFailureCached(entry, state)) {
       onResult('negative_hit')
-      throw withRetryAfter(state.error, state.cachedUntil - clock.monotonic())
+      throw withRetryAfter(state.error, negativeTtlMs(state, clock))
     }
     if (waiting.isFull()) {
       throw createOverloadedError('too many requests wait for Entra ID', 'WIMDS_MAX_CONNECTIONS')
@@ -157,10 +158,10 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
   }
 
   /** Returns whether callers get the failure at once: during its backoff, and while the cache retries or is about to. */
-  function isFailureCached(entry: Entry, { cachedUntil }: Failed): boolean {
+  function isFailureCached(entry: Entry, state: Failed): boolean {
     if (inflight.get(entry.key)?.isBackground === true) return true
     const latenessMs = hasOwnRetry(entry) ? MAX_RETRY_LATENESS_MS : 0
-    return clock.monotonic() < cachedUntil + latenessMs
+    return negativeTtlMs(state, clock) > -latenessMs
   }
 
   function mayBypassCache({ key, state }: Entry, token: AccessToken, now: number): boolean {
@@ -261,7 +262,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     entry.state = isOver ? toDue(failed, clock) : failed
     if (ttl > 0) onRefresh({ request: entry.request, error: failed.error, ttlMs: ttl })
     schedule(entry)
-    return withRetryAfter(failed.error, entry.state.cachedUntil - clock.monotonic())
+    return withRetryAfter(failed.error, negativeTtlMs(entry.state, clock))
   }
 
   /** Sets the timer for the next refresh or retry, unless it is left to the next caller. */
@@ -276,7 +277,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
       if (retrying.size >= MAX_RETRYING) return
       retrying.add(entry)
     }
-    setTimer(entry, msUntilDue(state, ttl, clock.monotonic()))
+    setTimer(entry, msUntilDue(state, ttl, clock))
   }
 
   function setTimer(entry: Entry, ms: number): void {
@@ -296,7 +297,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     cancelTimer(entry)
     const { state } = entry
     const ttl = tokenTtlMs(state, clock)
-    if (msUntilDue(state, ttl, clock.monotonic()) > 0) schedule(entry)
+    if (msUntilDue(state, ttl, clock) > 0) schedule(entry)
     else if (isInUse(entry, clock)) refresh(entry)
     else if (ttl > 0) setTimer(entry, ttl)
     else if (state.kind === 'fresh') store.remove(entry)

@@ -9,10 +9,12 @@ import type {
 } from '../../src/tokens/token.ts'
 import type { Answer } from './callers.ts'
 
-/** One exchange of one key. Instants are on the monotonic clock. */
+/** One exchange of one key. Instants are on the monotonic clock, unless they say so. */
 interface Exchange {
   readonly startedAt: number
+  readonly startedAtWall: number
   endedAt?: number
+  endedAtWall?: number
   token?: AccessToken
   /**
    * The token had expired when the clock was set, or its key was removed: the cache may have dropped it, even if it
@@ -54,6 +56,8 @@ const MIN_TTL_MS = 500
 const MAX_NEGATIVE_TTL_MS = 30_000
 const PERMANENT_NEGATIVE_TTL_MS = 10_000
 const MAX_BYPASS_WAIT_MS = 2000
+/** Callers leave a due retry to its timer for this long; a timer does not notice that the wall clock was set. */
+const MAX_RETRY_LATENESS_MS = 100
 
 const now = () => performance.now()
 
@@ -78,7 +82,7 @@ export function specification(): Specification {
       const history = historyOf(request)
       // Single flight.
       expect(history.every(({ endedAt }) => endedAt !== undefined)).toBe(true)
-      const exchange: Exchange = { startedAt: now() }
+      const exchange: Exchange = { startedAt: now(), startedAtWall: Date.now() }
       history.push(exchange)
       try {
         const token = await source(request)
@@ -91,6 +95,7 @@ export function specification(): Specification {
         throw thrown
       } finally {
         exchange.endedAt = now()
+        exchange.endedAtWall = Date.now()
       }
     }
   }
@@ -105,7 +110,10 @@ export function specification(): Specification {
     }
     const last = history.at(-1)
     const isExchangeDue =
-      last?.error === undefined || now() - (last.endedAt ?? now()) > maxNegativeTtl(last.error)
+      last?.error === undefined ||
+      now() - (last.endedAt ?? now()) > maxNegativeTtl(last.error) ||
+      Date.now() - (last.endedAtWall ?? Date.now()) >
+        maxNegativeTtl(last.error) + MAX_RETRY_LATENESS_MS
     return { request, askedAt: now(), owed, isExchangeDue }
   }
 
@@ -138,11 +146,13 @@ export function specification(): Specification {
 
   function checkBackoff(): void {
     for (const [scope, history] of histories) {
-      for (const [index, { startedAt, endedAt = now(), error }] of history.entries()) {
+      for (const [index, exchange] of history.entries()) {
+        const { startedAt, endedAt = now(), endedAtWall = Date.now(), error } = exchange
         const next = history[index + 1]
         if (next === undefined) continue
         const isBetween = (at: number) => startedAt <= at && at <= next.startedAt
-        const gap = next.startedAt - endedAt
+        // By the clock that says more: the machine may have slept.
+        const gap = Math.max(next.startedAt - endedAt, next.startedAtWall - endedAtWall)
         const isRotated = rotations.some(isBetween)
         const isJump = jumps.some(isBetween)
         const isBypassed = bypassedAt.get(scope)?.some(isBetween) ?? false
