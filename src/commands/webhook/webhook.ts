@@ -15,7 +15,11 @@ import {
 } from '../../kubernetes/webhook/certificates.ts'
 import type { Cluster } from '../../kubernetes/webhook/cluster.ts'
 import { createWebhookMetrics } from '../../kubernetes/webhook/metrics.ts'
-import { createReviewServer, type ReviewServerParts } from '../../kubernetes/webhook/server.ts'
+import {
+  createReviewServer,
+  type ReviewServerParts,
+  serveCertificate,
+} from '../../kubernetes/webhook/server.ts'
 import { createServiceAccountLookup } from '../../kubernetes/webhook/service-accounts.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { scrubAndTruncate } from '../../secret.ts'
@@ -114,13 +118,13 @@ async function serveReviews(
     })
     const bound = await openPorts(bind(server, options.listen), ports)
     if (bound === undefined) return false
-    const setContext = ({ certPem: cert, keyPem: key }: CertificateMaterial) =>
-      server.setSecureContext({ cert, key, ca: clientCa?.pem(), minVersion: 'TLSv1.3' })
+    const setCertificate = (material: CertificateMaterial) =>
+      serveCertificate(server, material, clientCa?.pem())
     rotation = startCertificateRotation({
       ...createCertificateSource(options, cluster),
       onError,
       serve: (material) => {
-        setContext(material)
+        setCertificate(material)
         const expiresAt = new Date(parseExpiry(material.certPem)).toISOString()
         log.info('certificate_loaded', { expiresAt })
       },
@@ -128,7 +132,7 @@ async function serveReviews(
     const { served } = rotation
     clientCa?.watch(() => {
       const material = served()
-      if (material !== undefined) setContext(material)
+      if (material !== undefined) setCertificate(material)
     })
     log.info('listening', { version: VERSION, ...bound, hasNativeSidecars })
 

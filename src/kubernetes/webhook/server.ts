@@ -5,6 +5,7 @@ import { createConnectionLimiter } from '../../server/connections.ts'
 import { CONNECTION_TIMEOUTS } from '../../server/listen.ts'
 import { sendJson, writeHead } from '../admin-server.ts'
 import type { Decision } from './admission.ts'
+import type { CertificateMaterial } from './certificates.ts'
 import { createReviewQueue, MalformedReview, Overloaded, type ReadReview } from './review-queue.ts'
 
 export interface ReviewEvent extends Pick<Decision, 'message' | 'subject'> {
@@ -40,7 +41,7 @@ const QUEUE_LIMITS = {
   maxValues: 80_000,
 }
 
-/** Creates the server for the reviews. Its certificate and CAs are set later, by `setSecureContext`. */
+/** Creates the server for the reviews. Its certificate and CAs are set later, by `serveCertificate`. */
 export function createReviewServer(parts: ReviewServerParts): TlsServer {
   const { onReview, onError, isDraining } = parts
   const { requiresClientCertificate = false, maxConnections = MAX_CONNECTIONS } = parts
@@ -97,4 +98,14 @@ export function createReviewServer(parts: ReviewServerParts): TlsServer {
   return server
 }
 
-const TLS_LIMITS = { handshakeTimeout: 5000, minVersion: 'TLSv1.3' } as const
+const MIN_VERSION = { minVersion: 'TLSv1.3' } as const
+const TLS_LIMITS = { handshakeTimeout: 5000, ...MIN_VERSION }
+
+/** Sets the certificate of new connections, and the CAs (PEM) of client certificates where those are required. */
+export function serveCertificate(
+  server: TlsServer,
+  { certPem: cert, keyPem: key }: Pick<CertificateMaterial, 'certPem' | 'keyPem'>,
+  clientCa?: string,
+): void {
+  server.setSecureContext({ cert, key, ca: clientCa, ...MIN_VERSION })
+}

@@ -1,5 +1,4 @@
 /** `wimds webhook` as a whole, with an API server that fails. */
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
@@ -20,9 +19,10 @@ import {
   startApiServer,
   VERSION,
 } from '../../fixtures/api-server.ts'
+import { findPiece } from '../../contract/secrets.ts'
 import { createClientCertificate } from '../../fixtures/client-certificate.ts'
 import { listening } from '../../fixtures/listening.ts'
-import { BUILT_CLI } from '../../fixtures/run-wimds.ts'
+import { runWimds } from '../../fixtures/run-wimds.ts'
 import { captureIo } from '../capture.ts'
 import { podReview } from '../../fixtures/pod-review.ts'
 
@@ -48,25 +48,28 @@ function startWebhook(...flags: readonly string[]) {
   return { log: io.out, exit: webhook([...FLAGS, ...flags], io) }
 }
 
+/** Sends the review to the port of the log, and returns the response. */
+async function sendReview(log: string, review: object, path = '/mutate'): Promise<object> {
+  const port = Number(/"listening".*"port":(\d+)/.exec(log)?.[1])
+  const sent = request({ host: '127.0.0.1', port, path, method: 'POST', rejectUnauthorized: false })
+  sent.end(JSON.stringify(review))
+  const [reply] = await once(sent, 'response')
+  return JSON.parse(await text(reply)).response
+}
+
 test('throws a ConfigError outside a cluster', async () => {
   vi.stubEnv('KUBECONFIG', '')
   vi.stubEnv('HOME', '/nonexistent')
   await expect(startWebhook().exit).rejects.toThrow(ConfigError)
-  vi.unstubAllEnvs()
 })
 
 test('exits when the file of client CAs cannot be read', async () => {
   await using _ = await startApiServer()
   const args = ['webhook', ...FLAGS, '--client-ca=/nowhere/ca.crt']
-  const child = spawn(process.execPath, [BUILT_CLI, ...args], {
-    env: { KUBECONFIG: process.env['KUBECONFIG'] },
-    stdio: ['ignore', 'ignore', 'pipe'],
-    timeout: 30_000,
-    killSignal: 'SIGKILL',
-  })
-  const [stderr] = await Promise.all([text(child.stderr), once(child, 'close')])
+  const env = { KUBECONFIG: process.env['KUBECONFIG'] ?? '' }
+  const { code, stderr } = await runWimds(args, { env })
   expect(stderr).toContain('/nowhere/ca.crt')
-  expect(child.exitCode).toBe(64)
+  expect(code).toBe(64)
 })
 
 test.each(['', 'no certificate'])(
@@ -82,7 +85,7 @@ test.each(['', 'no certificate'])(
   },
 )
 
-test('reads its client CAs again, and keeps the old ones while the file is not valid', async () => {
+test('serves only callers of its client CAs over TLS 1.3, reads them again, and keeps the old ones while the file is not valid', async () => {
   await using _ = await startApiServer()
   const directory = await mkdtemp(join(tmpdir(), 'wimds-webhook-'))
   onTestFinished(() => rm(directory, { recursive: true }))
@@ -93,8 +96,8 @@ test('reads its client CAs again, and keeps the old ones while the file is not v
   await expect.poll(log).toContain('"listening"')
   await expect.poll(log).toContain('"certificate_loaded"')
   const port = Number(/"listening".*"port":(\d+)/.exec(log())?.[1])
-  const isServed = async (certificate: { cert: string; key: string }) => {
-    const tls = { rejectUnauthorized: false, agent: false, ...certificate }
+  const isServed = async (client: object) => {
+    const tls = { rejectUnauthorized: false, agent: false, ...client }
     const sent = request({ host: '127.0.0.1', port, path: '/', ...tls }).end()
     return await once(sent, 'response').then(
       ([reply]) => reply.resume() !== undefined,
@@ -102,6 +105,8 @@ test('reads its client CAs again, and keeps the old ones while the file is not v
     )
   }
   expect([await isServed(first), await isServed(second)]).toEqual([true, false])
+  const older = { ...first, maxVersion: 'TLSv1.2' }
+  expect([await isServed({}), await isServed(older)]).toEqual([false, false])
 
   await writeFile(file, second.cert)
   await expect.poll(log).toContain('"config_reloaded"')
@@ -165,13 +170,21 @@ test.each([
   const { log } = startWebhook()
   await expect.poll(log).toContain('"listening"')
   await expect.poll(log).toContain('"certificate_loaded"')
-  const port = Number(/"listening".*"port":(\d+)/.exec(log())?.[1])
-  const sent = request({ host: '127.0.0.1', port, path, method: 'POST', rejectUnauthorized: false })
-  sent.end(JSON.stringify(REVIEW))
-  const [reply] = await once(sent, 'response')
-  const { response } = JSON.parse(await text(reply))
+  const response = await sendReview(log(), REVIEW, path)
   expect(response).toMatchObject({ allowed: true })
   expect('patch' in response).toBe(isInjected)
+})
+
+test('logs a rejection without a credential that an annotation holds', async () => {
+  await using _ = await startApiServer()
+  const { log } = startWebhook()
+  await expect.poll(log).toContain('"certificate_loaded"')
+  const jwt = `eyJhbGciOiJSUzI1NiJ9.${'eyJzdWIiOiJhIn0'.repeat(9)}.c2ln`
+  const annotations = { 'wimds.io/inject': 'true', 'wimds.io/port': jwt }
+  const spec = { serviceAccountName: 'app', containers: [{ name: 'app', image: 'app:1' }] }
+  await sendReview(log(), podReview({ metadata: { annotations }, spec }, { namespace: 'n' }))
+  expect(log()).toMatch(/"pod_rejected".*wimds\.io\/port must be .*\[redacted\]/)
+  expect(findPiece(jwt, log())).toBeUndefined()
 })
 
 test('creates its Secret again after it was deleted', async () => {

@@ -7,7 +7,11 @@ import { createAdminServer } from '../../../src/kubernetes/admin-server.ts'
 import type { Decision } from '../../../src/kubernetes/webhook/admission.ts'
 import { createWebhookMetrics } from '../../../src/kubernetes/webhook/metrics.ts'
 import { MalformedReview } from '../../../src/kubernetes/webhook/review-queue.ts'
-import { createReviewServer, type ReviewEvent } from '../../../src/kubernetes/webhook/server.ts'
+import {
+  createReviewServer,
+  type ReviewEvent,
+  serveCertificate,
+} from '../../../src/kubernetes/webhook/server.ts'
 import { createCertificateAuthority } from '../../../src/lib/x509.ts'
 import { createClientCertificate } from '../../fixtures/client-certificate.ts'
 import { openConnection } from '../../fixtures/connection.ts'
@@ -46,8 +50,7 @@ const PATH = '/mutate?timeout=5s'
 
 beforeAll(async () => {
   const authority = await createCertificateAuthority()
-  const { certPem, keyPem } = await authority.issue({ names: ['wimds.wimds.svc'] })
-  server.setSecureContext({ cert: certPem, key: keyPem, minVersion: 'TLSv1.3' })
+  serveCertificate(server, await authority.issue({ names: ['wimds.wimds.svc'] }))
   for (const each of [server, admin]) {
     each.listen(0, '127.0.0.1')
     await once(each, 'listening')
@@ -242,9 +245,8 @@ const PARTS = {
 test('serves only callers with a client certificate, where it is required', async () => {
   const client = await createClientCertificate()
   const authority = await createCertificateAuthority()
-  const { certPem, keyPem } = await authority.issue({ names: ['wimds.wimds.svc'] })
   const guarded = createReviewServer({ ...PARTS, requiresClientCertificate: true })
-  guarded.setSecureContext({ cert: certPem, key: keyPem, ca: client.cert, minVersion: 'TLSv1.3' })
+  serveCertificate(guarded, await authority.issue({ names: ['wimds.wimds.svc'] }), client.cert)
   await using stack = new AsyncDisposableStack()
   const { port } = stack.use(await listening(guarded))
   const send = async (certificate: { cert?: string; key?: string }) => {
