@@ -9,7 +9,7 @@ import type { FaultInput } from '../../src/simulator/faults/faults.ts'
 import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
 import { connectProxy } from '../exchange/connect-proxy.ts'
 import { listening } from '../fixtures/listening.ts'
-import { runWimds } from '../fixtures/run-wimds.ts'
+import { runWimds } from '../fixtures/run-program.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
 
 let simulator: Simulator

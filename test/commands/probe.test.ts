@@ -6,12 +6,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { probe } from '../../src/commands/probe.ts'
-import { compileLauncher, hasNoCompiler, runLauncher } from '../fixtures/launcher.ts'
+import { compileLauncher, hasNoCompiler } from '../fixtures/launcher.ts'
 import { listening, portOf } from '../fixtures/listening.ts'
+import { runProgram } from '../fixtures/run-program.ts'
 import { freePort } from '../support/free-port.ts'
 import { captureIo } from './capture.ts'
 
-type Run = (args: readonly string[]) => Promise<{ code: number; stdout: string; stderr: string }>
+type Run = (
+  args: readonly string[],
+) => Promise<{ code: number | null; stdout: string; stderr: string }>
 
 const directory = mkdtempDisposableSync(join(tmpdir(), 'wimds-probe-'))
 const program = join(directory.path, 'wimds')
@@ -26,11 +29,13 @@ async function runCommand(args: readonly string[]) {
 }
 
 /** The program that runs in the images instead of the command. */
-const runProgram = (args: readonly string[]) => runLauncher(program, ['probe', ...args])
+const runImageProgram = (args: readonly string[]) => runProgram(program, ['probe', ...args])
 
 const IMPLEMENTATIONS: [string, Run][] = [
   ['the command', runCommand],
-  ...(hasNoCompiler ? [] : [['the program of the images', runProgram] satisfies [string, Run]]),
+  ...(hasNoCompiler
+    ? []
+    : [['the program of the images', runImageProgram] satisfies [string, Run]]),
 ]
 
 describe.each(IMPLEMENTATIONS)('%s', (_title, run) => {

@@ -5,7 +5,7 @@ import type { RoutingMode } from '../../src/lib/routing-modes.ts'
 import { applyRedirect, removeRedirect } from '../../src/redirect/apply.ts'
 import { REDIRECT_DEFAULTS, type RedirectSettings } from '../../src/redirect/ruleset.ts'
 import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
-import { BUILT_CLI } from '../fixtures/run-wimds.ts'
+import { BUILT_CLI } from '../fixtures/run-program.ts'
 import { environmentOf } from '../fixtures/served.ts'
 import { podNetwork, type PodNetwork, reasonToSkip } from '../redirect/namespace.ts'
 

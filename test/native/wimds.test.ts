@@ -4,14 +4,15 @@ import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { compileLauncher, hasNoCompiler, runLauncher } from '../fixtures/launcher.ts'
+import { compileLauncher, hasNoCompiler } from '../fixtures/launcher.ts'
 import { listening } from '../fixtures/listening.ts'
+import { runProgram } from '../fixtures/run-program.ts'
 
 describe.skipIf(hasNoCompiler)('the program', () => {
   const directory = mkdtempDisposableSync(join(tmpdir(), 'wimds-launcher-'))
   const program = join(directory.path, 'wimds')
   const script = join(directory.path, 'script')
-  const run = (...args: readonly string[]) => runLauncher(program, args)
+  const run = (...args: readonly string[]) => runProgram(program, args)
   beforeAll(() => {
     compileLauncher(program, script)
     writeFileSync(script, '#!/bin/sh\nprintf "%s\\n" "$@"\nexit 3\n')
@@ -48,7 +49,7 @@ describe.skipIf(hasNoCompiler)('the program', () => {
   test('names a script that it cannot run', async () => {
     const lost = join(directory.path, 'lost')
     compileLauncher(lost, '/nowhere/wimds.js')
-    expect(await runLauncher(lost, ['serve'])).toEqual({
+    expect(await runProgram(lost, ['serve'])).toEqual({
       code: 126,
       stdout: '',
       stderr: 'wimds: /nowhere/wimds.js: No such file or directory\n',

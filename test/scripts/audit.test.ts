@@ -1,11 +1,9 @@
 /** Which advisories fail the build. */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
+import { runNode } from '../fixtures/run-program.ts'
 
 const ADVISORY = 'https://github.com/advisories/GHSA-0000-0000-0000'
 
@@ -27,16 +25,8 @@ async function judged(name: string, severity: string) {
   ])
 }
 
-async function audit(report: object, args: readonly string[] = []) {
-  const child = spawn(process.execPath, ['scripts/audit.mjs', ...args], { env: {} })
-  child.stdin.end(JSON.stringify(report))
-  const [stdout, stderr] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    once(child, 'close'),
-  ])
-  return { code: child.exitCode, stdout, stderr }
-}
+const audit = (report: object, args: readonly string[] = []) =>
+  runNode(['scripts/audit.mjs', ...args], {}, JSON.stringify(report))
 
 test.each([
   ['fastify', 'moderate', 'bundled'],

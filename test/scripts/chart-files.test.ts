@@ -3,7 +3,7 @@ import { cp, mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { runNode } from '../security/run-node.ts'
+import { runNode } from '../fixtures/run-program.ts'
 
 const CHART = 'charts/wimds'
 const FILES = ['files/rules.yaml', 'files/dashboard.json', 'values.schema.json']

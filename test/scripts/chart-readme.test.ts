@@ -7,7 +7,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { VERSION } from '../../src/version.ts'
-import { runNode } from '../security/run-node.ts'
+import { runNode } from '../fixtures/run-program.ts'
 
 const CHART = 'charts/wimds'
 const FILES = ['README.md', 'values.yaml', 'values.schema.json'] as const

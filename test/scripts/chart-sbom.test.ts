@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { runNode } from '../security/run-node.ts'
+import { runNode } from '../fixtures/run-program.ts'
 
 const DIGEST = 'ab'.repeat(32)
 const IMAGE = 'ghcr.io/wimds/wimds-redirect'

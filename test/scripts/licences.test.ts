@@ -2,7 +2,7 @@ import { mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { runNode } from '../security/run-node.ts'
+import { runNode } from '../fixtures/run-program.ts'
 
 /** What the script says of a lock file that holds this package beside a good one. Both are bundled, unless it is a tool. */
 async function judged({ isTool = false, ...entry }: { isTool?: boolean; [key: string]: unknown }) {

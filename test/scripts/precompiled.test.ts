@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Script } from 'node:vm'
 import { expect, test } from 'vitest'
-import { runNode } from '../security/run-node.ts'
+import { runNode } from '../fixtures/run-program.ts'
 
 const SCRIPT = 'dist/serve.cjs'
 const CACHE = `${SCRIPT}.cache`

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { sidecarSettings } from '../../src/simulator/environment.ts'
 import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
-import { runNode } from './run-node.ts'
+import { runNode } from '../fixtures/run-program.ts'
 
 /** The directories of the image, which a temporary directory replaces here. */
 const APP = '/app'

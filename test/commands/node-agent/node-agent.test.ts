@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { answer, type Fault, startApiServer } from '../../fixtures/api-server.ts'
-import { BUILT_CLI } from '../../fixtures/run-wimds.ts'
+import { BUILT_CLI } from '../../fixtures/run-program.ts'
 import { nodeModePod } from '../../kubernetes/node-agent/pods.ts'
 import { podNetwork, type PodNetwork, reasonToSkip } from '../../redirect/namespace.ts'
 

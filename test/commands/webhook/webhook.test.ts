@@ -22,7 +22,7 @@ import {
 import { findPiece } from '../../contract/secrets.ts'
 import { createClientCertificate } from '../../fixtures/client-certificate.ts'
 import { listening } from '../../fixtures/listening.ts'
-import { runWimds } from '../../fixtures/run-wimds.ts'
+import { runWimds } from '../../fixtures/run-program.ts'
 import { captureIo } from '../capture.ts'
 import { podReview } from '../../fixtures/pod-review.ts'
 

@@ -5,7 +5,7 @@ import { INJECTION_DEFAULTS } from '../../../src/kubernetes/injector/settings.ts
 import type { RoutingMode } from '../../../src/lib/routing-modes.ts'
 import { createSimulator, type Simulator } from '../../../src/simulator/simulator.ts'
 import { fakeKubectl, type KubectlAnswer } from '../../fixtures/kubectl.ts'
-import { runWimds } from '../../fixtures/run-wimds.ts'
+import { runWimds } from '../../fixtures/run-program.ts'
 import { environmentOf, startServe } from '../../fixtures/served.ts'
 
 let simulator: Simulator

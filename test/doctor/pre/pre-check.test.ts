@@ -11,7 +11,7 @@ import { serve } from '../../../src/simulator/http/serve.ts'
 import { createIssuer, type ClusterIssuer } from '../../../src/simulator/issuer/issuer.ts'
 import { connectProxy, type ConnectProxy } from '../../exchange/connect-proxy.ts'
 import { fakeKubectl, type KubectlAnswer } from '../../fixtures/kubectl.ts'
-import { runWimds } from '../../fixtures/run-wimds.ts'
+import { runWimds } from '../../fixtures/run-program.ts'
 
 const HOST = 'westeurope.oic.prod-aks.example'
 const ISSUER = `https://${HOST}/tenant/cluster/`
