@@ -57,7 +57,7 @@ export const AADSTS_TABLE: Readonly<Record<string, AadstsEntry>> = {
   ),
   700024: assertion(
     'the current time is not between the nbf and exp of the assertion',
-    'check that the kubelet rotates the projected token file, and the clock of the node',
+    'check the clocks of the node and of the control plane, and that the kubelet rotates the projected token file',
   ),
   50027: assertion(
     'the assertion is not a well-formed JWT',

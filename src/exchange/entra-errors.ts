@@ -7,6 +7,7 @@ import { scrubAndTruncate } from '../secret.ts'
 import { explainAadsts, formatFix } from './aadsts.ts'
 import { DEFAULT_FIXES } from './aadsts-table.ts'
 import type { Assertion } from './assertion.ts'
+import { describeSkew, MAX_SKEW_MS, SKEW_FIX } from './clock-skew.ts'
 import { parseHttpDate, type TokenEndpointResponse } from './http-client.ts'
 import { type Destination, ENTRA, TOKEN_PROXY } from './transport-errors.ts'
 
@@ -53,7 +54,16 @@ export function parseEntraError(
   const entraTime = parseDateHeader(response) ?? now
   const isTimeError = isAssertionTimeError(aadsts)
   const isRotated = assertion.isOfEntra !== true
-  if (isTimeError && isRotated && assertion.expiresAt <= entraTime) {
+  const isExpired = assertion.expiresAt <= entraTime
+  const skewMs = now - entraTime
+  if (isTimeError && isRotated && Math.abs(skewMs) > MAX_SKEW_MS) {
+    return new BrokerError(
+      isExpired ? 'assertion_expired' : 'assertion_refused',
+      `Entra ID rejects the projected token as ${isExpired ? 'expired' : 'not yet valid'}: ${describeSkew(skewMs)}. Fix: ${SKEW_FIX}`,
+      { entra },
+    )
+  }
+  if (isTimeError && isRotated && isExpired) {
     return createExpiredError(assertion, ENTRA, entra)
   }
   const known =

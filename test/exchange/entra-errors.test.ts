@@ -137,3 +137,25 @@ test('caps Retry-After at 50 minutes, which jitter makes an hour', async () => {
   simulator.faults.add({ kind: 'status', status: 429, headers: { 'retry-after': '9'.repeat(400) } })
   expect((await rejection()).retryAfterMs).toBe(50 * MINUTE_MS)
 })
+
+test.each([
+  [
+    7_200_000,
+    'assertion_expired',
+    /as expired: the clock of this machine is 7[12]\d\d(\.\d)? s behind /,
+  ],
+  [
+    -900_000,
+    'assertion_refused',
+    /as not yet valid: the clock of this machine is (899|900)(\.\d)? s ahead of /,
+  ],
+])(
+  'names the clock of a node that is %d ms off, and not the kubelet',
+  async (offsetMs, code, text) => {
+    simulator.faults.add({ kind: 'clock', offsetMs })
+    const error = await rejection()
+    expect(error).toMatchObject({ code, entra: { aadsts: 700024 } })
+    expect(error.message).toMatch(text)
+    expect(error.message).toMatch(/that of Entra ID\. Fix: synchronize the clock of the node/)
+  },
+)
