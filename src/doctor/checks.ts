@@ -3,6 +3,7 @@ import type { Config } from '../config/config.ts'
 import { toBrokerError } from '../errors.ts'
 import { findAudience, findCloud, formatTokenIssuer } from '../clouds.ts'
 import { hasUnexpectedAudience } from '../exchange/assertion.ts'
+import { describeSkew, isSkewed, SKEW_FIX } from '../exchange/clock-skew.ts'
 import type { Identity } from '../identities.ts'
 import { isGuid } from '../lib/guid.ts'
 import { toScope, type TokenSource } from '../tokens/token.ts'
@@ -62,7 +63,7 @@ export async function runChecks(options: CheckOptions): Promise<DoctorReport> {
     }),
     assertions: [...checks.values()].map(({ report }) => report),
     endpoints: endpointReports,
-    ...describeSkew(skewMs()),
+    ...reportSkew(skewMs()),
     exchanges,
   }
   return finishReport(findings, { sidecar: skipSidecar, exchange: exchange === undefined })
@@ -126,21 +127,18 @@ async function checkSidecarAndRoute({
   return { ...reports, route, requests }
 }
 
-/** Above it, Entra ID and resources may reject tokens as expired or not yet valid. */
-const MAX_SKEW_MS = 300_000
-
-function describeSkew(
+function reportSkew(
   skewMs: number | undefined,
 ): Pick<DoctorReport, 'clockSkewSeconds' | 'clockError'> {
   if (skewMs === undefined) return {}
   const clockSkewSeconds = Math.round(skewMs / 100) / 10
-  if (Math.abs(skewMs) <= MAX_SKEW_MS) return { clockSkewSeconds }
+  if (!isSkewed(skewMs)) return { clockSkewSeconds }
   return {
     clockSkewSeconds,
     clockError: createProblem(
       'clock_skew',
-      `the clock of this machine is ${Math.abs(clockSkewSeconds)} s ${skewMs > 0 ? 'ahead of' : 'behind'} that of Entra ID, so that wimds treats tokens as expired too early, or too late`,
-      'synchronize the clock of the node (NTP)',
+      `${describeSkew(skewMs)}, so that ${skewMs > 0 ? 'projected tokens look expired too early' : 'expired projected tokens look valid'}`,
+      SKEW_FIX,
     ),
   }
 }

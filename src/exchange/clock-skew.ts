@@ -1,9 +1,14 @@
 /** Describes how far the clock of this machine is from that of Entra ID. */
 
 /** Above it, Entra ID and resources may reject tokens as expired or not yet valid. */
-export const MAX_SKEW_MS = 300_000
+const MAX_SKEW_MS = 300_000
 
 export const SKEW_FIX = 'synchronize the clock of the node (NTP)'
+
+/** Returns true for a skew that people have to fix. */
+export function isSkewed(skewMs: number | undefined): skewMs is number {
+  return skewMs !== undefined && Math.abs(skewMs) > MAX_SKEW_MS
+}
 
 /** Returns a clause such as `the clock of this machine is 899.6 s behind that of Entra ID`. */
 export function describeSkew(skewMs: number): string {

@@ -7,7 +7,7 @@ import { scrubAndTruncate } from '../secret.ts'
 import { explainAadsts, formatFix } from './aadsts.ts'
 import { DEFAULT_FIXES } from './aadsts-table.ts'
 import type { Assertion } from './assertion.ts'
-import { describeSkew, MAX_SKEW_MS, SKEW_FIX } from './clock-skew.ts'
+import { describeSkew, isSkewed, SKEW_FIX } from './clock-skew.ts'
 import { parseHttpDate, type TokenEndpointResponse } from './http-client.ts'
 import { type Destination, ENTRA, TOKEN_PROXY } from './transport-errors.ts'
 
@@ -56,7 +56,7 @@ export function parseEntraError(
   const isRotated = assertion.isOfEntra !== true
   const isExpired = assertion.expiresAt <= entraTime
   const skewMs = now - entraTime
-  if (isTimeError && isRotated && Math.abs(skewMs) > MAX_SKEW_MS) {
+  if (isTimeError && isRotated && isSkewed(skewMs)) {
     return new BrokerError(
       isExpired ? 'assertion_expired' : 'assertion_refused',
       `Entra ID rejects the projected token as ${isExpired ? 'expired' : 'not yet valid'}: ${describeSkew(skewMs)}. Fix: ${SKEW_FIX}`,

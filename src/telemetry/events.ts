@@ -17,6 +17,7 @@ export const EVENTS = {
     'Entra ID issued an access token for identity and scope; uti identifies it in the sign-in logs.',
   token_served:
     'A client library got this token for the first time; only if WIMDS_AUDIT_LOG is true.',
+  clock_skew: 'The local clock differs from that of Entra ID by more than five minutes.',
   exchange_failed: 'An exchange with Entra ID failed; code, message and aadsts explain it.',
   refresh_failed:
     'A cached token could not be refreshed and is still served; it expires in tokenLeftSeconds.',

@@ -4,6 +4,7 @@ import type { Config } from '../config/config.ts'
 import type { BrokerError } from '../errors.ts'
 import { explainAadsts } from '../exchange/aadsts.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
+import { describeSkew, isSkewed, SKEW_FIX } from '../exchange/clock-skew.ts'
 import type { IdentityDirectory } from '../identities.ts'
 import { scrub } from '../secret.ts'
 import type { Clock } from '../tokens/clock.ts'
@@ -58,7 +59,10 @@ export function createStatusDocument(sources: StatusSources): StatusDocument {
     failedRequests: history.failedRequests().map(describeFailedRequests),
     clients: sources.clients.map(describeClient),
     settings: sources.settings,
-    warnings: config.warnings.map(scrub),
+    warnings: [
+      ...config.warnings.map(scrub),
+      ...(isSkewed(skewMs) ? [`${describeSkew(skewMs)}. Fix: ${SKEW_FIX}`] : []),
+    ],
   }
 }
 

@@ -1,6 +1,7 @@
 /** The telemetry of a running sidecar: passes each event to the log, the metrics, readiness and status. */
 import type { Config } from '../config/config.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
+import { describeSkew, isSkewed, SKEW_FIX } from '../exchange/clock-skew.ts'
 import type { ReplyEvent, ServedToken } from '../server/reply.ts'
 import type { Clock } from '../tokens/clock.ts'
 import type { ExchangeEvent } from '../tokens/token-sources.ts'
@@ -122,6 +123,9 @@ export function createTelemetry(sources: TelemetrySources): Telemetry {
     },
     onPrefetched: readiness.onPrefetched,
     onSkew: (ms) => {
+      if (isSkewed(ms) && !isSkewed(skewMs)) {
+        log.warn('clock_skew', { message: `${describeSkew(ms)}. Fix: ${SKEW_FIX}` })
+      }
       skewMs = ms
       metrics.onSkew(ms)
     },

@@ -234,6 +234,7 @@ describe('fails with a code, a fix and a link when', () => {
     const env = { WIMDS_LISTEN: `127.0.0.1:${other.port}` }
     const { sidecar: report } = await runJson(env, '--no-exchange')
     expect(report).toMatchObject({ ok: false, error: { code: 'sidecar_not_ready' } })
+    expect(report?.error?.message).not.toContain('Fix:')
   })
 
   test('another program listens on the port of the sidecar', async () => {

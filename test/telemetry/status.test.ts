@@ -45,6 +45,17 @@ const aFailure = (name: string, since: number, expiresAt?: number): CacheEntry =
     ...(expiresAt !== undefined && { token: { ...aToken(), expiresAt } }),
   })
 
+test('warns of a clock that is more than five minutes off, once in the log', () => {
+  const observed = observe()
+  for (const ms of [299_000, -899_600, -899_700]) observed.onSkew(ms)
+  expect(observed.document([]).warnings).toEqual([
+    expect.stringMatching(/^the clock of this machine is 899.7 s behind that of Entra ID\. Fix: /),
+  ])
+  expect(observed.lines.filter(({ event }) => event === 'clock_skew')).toMatchObject([
+    { level: 'warn' },
+  ])
+})
+
 describe('the state', () => {
   test('is ready when nothing fails', () => {
     expect(documentOf({ entries: [cached()] })).toMatchObject({ state: 'ready', reasons: [] })
