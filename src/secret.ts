@@ -73,12 +73,18 @@ export class Secret {
 }
 
 /**
- * Matches a JWT, with the rest of a truncated part before it; a run of characters that is too long for a
- * name or a GUID; and the middle of a truncated JWT, which is two shorter runs around a dot. The prefix
+ * Matches a JWT, with the rest of a truncated part before it; a run of characters that is longer than most
+ * names and a GUID; and the middle of a truncated JWT, which is two shorter runs around a dot. The prefix
  * is bounded, so that long texts of other servers take linear time.
  */
 const CREDENTIAL_LIKE =
   /(?:[\w+-]{1,100}\.)?eyJ[\w.+/=-]{8,}|(?:[\w+=-]{48,}|[\w+=-]{20,}\.[\w+=-]{20,})[\w.+=-]*/g
+
+/**
+ * Matches the name of a Kubernetes object: words in lower case, 20 characters at most each. A random token of that
+ * length has a letter in upper case or an underscore, and a hexadecimal one has no breaks.
+ */
+const NAME = /^[a-z\d]{1,20}(?:[.-]+[a-z\d]{1,20})*[.-]*$/
 
 /** `//user:password@` */
 const PASSWORD_IN_URL = /\/\/[^\s/@:]*:[^\s/@]*@/g
@@ -89,7 +95,7 @@ const PASSWORD_IN_URL = /\/\/[^\s/@:]*:[^\s/@]*@/g
  * strict JSON parsers reject half of a surrogate pair.
  */
 export function scrub(text: string): string {
-  const scrubbed = text.replace(CREDENTIAL_LIKE, REDACTED)
+  const scrubbed = text.replace(CREDENTIAL_LIKE, (run) => (NAME.test(run) ? run : REDACTED))
   return scrubbed.replace(PASSWORD_IN_URL, `//${REDACTED}@`).toWellFormed()
 }
 

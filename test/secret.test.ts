@@ -53,8 +53,30 @@ test.each([
     'connect http://[redacted]@proxy:3128 failed, not https://[::1]:443/a@b',
   ],
   [`cut ${'a1'.repeat(11)}.${'b2'.repeat(15)}… off`, 'cut [redacted]… off'],
+  [`mailgun-${'a1'.repeat(16)}-${'b2'.repeat(8)}`, '[redacted]'],
+  [`Payments-${'a1-'.repeat(20)}`, '[redacted]'],
+  [`${'abc-'.repeat(12)}_`, '[redacted]'],
 ])('scrub redacts %j', (text, expected) => {
   expect(scrub(text)).toBe(expected)
+})
+
+test.each([
+  'system:serviceaccount:shop:payments-reconciliation-worker-production-westeurope',
+  'payments-reconciliation-worker-7f9c5d8b64-x2x9q-production.',
+  'payments--reconciliation.worker.production.westeurope.example.com',
+  'reconciliation-worker.payments-production.svc',
+])('scrub keeps the name %j', (text) => {
+  expect(scrub(text)).toBe(text)
+})
+
+test('scrub redacts what is as long as a token, but for words in lower case', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 36, maxLength: 300 }), (bytes) => {
+      const secret = Buffer.from(bytes).toString('base64url')
+      fc.pre(/[A-Z_]|[a-z\d]{21}/.test(secret))
+      expect(scrub(`x ${secret} x`)).toBe('x [redacted] x')
+    }),
+  )
 })
 
 test('scrub redacts a JWT anywhere in a text', () => {

@@ -89,6 +89,13 @@ describe('formatFix', () => {
     )
   })
 
+  test('names a service account with a long name', () => {
+    const subject =
+      'system:serviceaccount:shop:payments-reconciliation-worker-production-westeurope'
+    const entry = AADSTS_TABLE['700213']
+    expect(entry && formatFix(entry, { ...claims, subject })).toContain(`subject ${subject},`)
+  })
+
   test.each(Object.entries(AADSTS_TABLE))(
     'leaves no placeholder in that of AADSTS%s',
     (_, entry) => {
