@@ -6,7 +6,7 @@ import {
   parseSettings,
 } from '../config/settings.ts'
 import { UsageError } from '../errors.ts'
-import { findConflict, type Flags, findFlagProblems, parseFlags } from '../lib/args.ts'
+import { type Flags, findFlagProblems, parseFlags } from '../lib/args.ts'
 import { formatUrlHost, toLocalHost } from '../lib/hosts.ts'
 import { addNoProxyHosts } from '../lib/no-proxy.ts'
 import { isPlainWord, quoteForShell } from '../lib/shell.ts'
@@ -59,9 +59,9 @@ function parseChoice(flags: Flags<keyof typeof ENV.flags>): {
   format: Format
 } {
   const names = [...new Set(flags.values('for').flatMap((value) => value.split(',')))]
-  const problems = [...findFlagProblems(flags), ...findConflict(flags, ['output', 'format'])]
+  const problems = findFlagProblems(flags)
   if (problems.length > 0) throw new UsageError(problems)
-  const given = flags.value('output') ?? flags.value('format')
+  const given = flags.value('output')
   const format = ENV_FORMATS.find((name) => name === given) ?? 'shell'
   return { sets: names.filter(isVariableSet), format }
 }

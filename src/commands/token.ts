@@ -117,7 +117,7 @@ const SELECTORS = [
 ] as const
 
 /** The flags that choose what is printed. */
-const OUTPUTS = ['output', 'json', 'curl-config'] as const
+const OUTPUTS = ['output', 'curl-config'] as const
 
 function parseOptions(flags: TokenFlags) {
   const [resource, ...others] = flags.positionals
@@ -155,7 +155,7 @@ function formatAnswer(answer: TokenAnswer, flags: TokenFlags): string {
   const format = flags.value('output')
   if (format === 'imds') return imds.render(answer).body
   const text = answer.token.secret.reveal()
-  if (flags.has('json') || format === 'json') return formatDocument(answer, text)
+  if (format === 'json') return formatDocument(answer, text)
   return flags.has('curl-config') ? `header = "Authorization: Bearer ${text}"` : text
 }
 

@@ -39,7 +39,7 @@ async function run(args: readonly string[], env: Readonly<Record<string, string>
 }
 
 async function runJson(env: Readonly<Record<string, string>> = {}, ...args: readonly string[]) {
-  const { code, out } = await run(['--json', ...args], env)
+  const { code, out } = await run(['-o', 'json', ...args], env)
   const report: DoctorReport = JSON.parse(out)
   expect(report.ok).toBe(code === 0)
   return report
@@ -110,7 +110,7 @@ test('prints no token, no assertion and no secret', async () => {
     HTTPS_PROXY: 'http://me:secret-of-the-proxy@127.0.0.1:9',
     NO_PROXY: '127.0.0.1',
   }
-  for (const args of [[], ['--json']]) {
+  for (const args of [[], ['-o', 'json']]) {
     const { out } = await run(args, env)
     expect(out).not.toMatch(/eyJ|secret-of/)
     for (const part of assertion.split('.')) expect(out).not.toContain(part)

@@ -17,7 +17,7 @@ async function run(args: readonly string[], environment: Record<string, string> 
 /** The variables of a container's env, without NO_PROXY. */
 async function variables(args: readonly string[], environment: Record<string, string> = {}) {
   const list: { name: string; value: string }[] = parse(
-    await run([...args, '--format', 'yaml'], environment),
+    await run([...args, '-o', 'yaml'], environment),
   )
   const { NO_PROXY, no_proxy, ...others } = Object.fromEntries(
     list.map(({ name, value }) => [name, value]),
@@ -88,11 +88,11 @@ test('prints a document for programs', async () => {
     variables: { IDENTITY_HEADER: "it's a $ecret" },
     unset: expect.arrayContaining(['MSI_ENDPOINT']) as unknown,
   })
-  expect(await run(['-o', 'dotenv'])).toBe(await run(['--format', 'dotenv']))
+  expect(await run(['-o', 'dotenv'])).toBe(await run(['--output', 'dotenv']))
 })
 
 test('keeps the hosts that NO_PROXY already has', async () => {
-  const out = await run(['--format', 'dotenv'], { NO_PROXY: 'a.example, localhost' })
+  const out = await run(['-o', 'dotenv'], { NO_PROXY: 'a.example, localhost' })
   expect(out).toMatch(/^NO_PROXY='?a\.example, ?localhost,169\.254\.169\.254/m)
 })
 
@@ -136,8 +136,7 @@ test.each(['app-service', 'app-service-2017', 'azure-ml'])(
 
 test.each([
   [['--for', 'nothing'], {}, '--for nothing: must be one of imds'],
-  [['--format', 'yaml', '-o', 'json'], {}, '--output or --format, not both'],
-  [['--format', 'xml'], {}, '--format xml: must be one of shell, dotenv, yaml, json'],
+  [['-o', 'xml'], {}, '-o xml: must be one of shell, dotenv, yaml, json'],
   [[], { WIMDS_LISTEN: 'here' }, 'WIMDS_LISTEN: must be host:port'],
 ])('rejects %j with the environment %j', async (args, environment, message) => {
   await expect(env(args, captureIo(environment))).rejects.toThrow(message)

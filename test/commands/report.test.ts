@@ -63,7 +63,7 @@ shop/orders   azure-identity (Python)  1.5.0    42        2026-11-24 11:59 UTC
       body: sidecar('orders', client({ requests: 2 })),
     }))
     await using second = await answering(() => ({ body: sidecar('orders', early) }))
-    const { out } = await run(['--json', '--url', first.origin, '--url', second.origin])
+    const { out } = await run(['-o', 'json', '--url', first.origin, '--url', second.origin])
     expect(JSON.parse(out)).toEqual({
       schemaVersion: 1,
       version: VERSION,
@@ -142,7 +142,7 @@ describe('from a Prometheus', () => {
       )
       return { body: { status: 'success', data: { resultType: 'vector', result: series } } }
     })
-    const { code, out } = await run(['--prometheus', `${prometheus.origin}/prefix`, '--json'])
+    const { code, out } = await run(['--prometheus', `${prometheus.origin}/prefix`, '-o', 'json'])
     expect(code).toBe(0)
     expect(JSON.parse(out)).toMatchObject({
       rows: [
@@ -189,7 +189,7 @@ describe('from a Prometheus', () => {
         : [sample('a', '1'), sample('b', value === '1e300' ? 'NaN' : value), sample('c', '2')]
       return { body: { data: { result: samples } } }
     })
-    const { code, out, err } = await run(['--prometheus', prometheus.origin, '--json'])
+    const { code, out, err } = await run(['--prometheus', prometheus.origin, '-o', 'json'])
     expect({ code, err }).toEqual({ code: 0, err: '' })
     expect(JSON.parse(out)).toMatchObject({
       rows: [

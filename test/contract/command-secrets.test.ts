@@ -66,7 +66,7 @@ describe.each<[string, string, string]>([
       findPiece(secret, await captureOutput(doctor, ['--no-exchange'], variables)),
     ).toBeUndefined()
     expect(
-      findPiece(secret, await captureOutput(doctor, ['--no-exchange', '--json'], variables)),
+      findPiece(secret, await captureOutput(doctor, ['--no-exchange', '-o', 'json'], variables)),
     ).toBeUndefined()
     // These are printed on purpose: applications need them.
     if (name === 'WIMDS_IDENTITY_HEADER' || /no_proxy/i.test(name)) return

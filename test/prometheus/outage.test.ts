@@ -103,7 +103,7 @@ describe.skipIf(!hasPrometheus())('an outage of Entra ID, observed by Prometheus
     expect(new Set(app.statuses)).toEqual(new Set([200]))
 
     const io = captureIo()
-    expect(await report(['--prometheus', prometheus.origin, '--json'], io)).toBe(0)
+    expect(await report(['--prometheus', prometheus.origin, '-o', 'json'], io)).toBe(0)
     expect(JSON.parse(io.out())).toMatchObject({
       rows: [{ workload: 'shop/orders-1', client: 'node-http', requests: expect.any(Number) }],
     })

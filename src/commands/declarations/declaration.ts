@@ -41,10 +41,9 @@ export const OUTPUT_FLAGS = {
     choices: ['text', 'json'],
     help: 'text (the default), or json: a document with a schemaVersion',
   },
-  json: { help: 'the same as -o json' },
 } as const satisfies Readonly<Record<string, FlagDeclaration>>
 
-/** Returns whether JSON was asked for by one of `OUTPUT_FLAGS`. */
-export function isJsonOutput(flags: Pick<Flags<keyof typeof OUTPUT_FLAGS>, 'has' | 'value'>) {
-  return flags.has('json') || flags.value('output') === 'json'
+/** Returns whether JSON was asked for. */
+export function isJsonOutput(flags: Pick<Flags<keyof typeof OUTPUT_FLAGS>, 'value'>) {
+  return flags.value('output') === 'json'
 }

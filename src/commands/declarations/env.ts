@@ -25,7 +25,6 @@ docs/sdk-variables.md lists the set for each SDK. SDKs that support workload ide
       choices: ENV_FORMATS,
       help: "shell (the default): export and unset commands; dotenv; yaml: for a container's env; json: a document with a schemaVersion",
     },
-    format: { value: 'FORMAT', choices: ENV_FORMATS, help: 'the same as -o' },
   },
   examples: ['eval "$(wimds env --for imds)"'],
 } as const satisfies CommandDeclaration

@@ -62,7 +62,6 @@ FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standa
       choices: ['yaml', 'diff', 'json'],
       help: 'yaml (the default): the manifests; diff: what would change, as a unified diff; json: what was done to each object, with a schemaVersion',
     },
-    diff: { help: 'the same as -o diff' },
     strict: {
       help: 'exit with 1 if nothing is injected or a kind is unsupported; without the flag that is a warning',
     },

@@ -25,7 +25,6 @@ export const TOKEN = {
       choices: ['text', 'json', 'imds'],
       help: 'text (the default): the token alone; json: a document with a schemaVersion; imds: the response of the IMDS endpoint',
     },
-    json: { help: 'the same as -o json' },
     'curl-config': { help: 'print a line for curl, which keeps the token out of process lists' },
   },
   examples: ['curl --config <(wimds token https://vault.azure.net --curl-config) URL'],

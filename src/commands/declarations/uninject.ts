@@ -2,7 +2,7 @@
 import type { CommandDeclaration } from './declaration.ts'
 import { INJECT } from './inject.ts'
 
-const { path, output, diff, quiet } = INJECT.flags
+const { path, output, quiet } = INJECT.flags
 
 export const UNINJECT = {
   name: 'uninject',
@@ -14,7 +14,7 @@ export const UNINJECT = {
 Your own annotations stay; if the cluster has the webhook, delete wimds.io/inject. The hosts that injection added to your NO_PROXY stay too: they are harmless. An empty list or map that injection filled, such as volumes: [], is removed.
 
 FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standard input.`,
-  flags: { path, output, diff, quiet },
+  flags: { path, output, quiet },
   examples: [
     'wimds uninject deployment.yaml | kubectl apply -f -',
     'kubectl get deployment orders -o yaml | wimds uninject -o diff -',

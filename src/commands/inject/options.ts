@@ -18,7 +18,7 @@ import { ROUTING_MODES } from '../../lib/routing-modes.ts'
 import { parseWholeNumber } from '../../lib/whole-number.ts'
 import { VERSION } from '../../version.ts'
 import type { INJECT } from '../declarations/inject.ts'
-import { findConflict, type Flags } from '../../lib/args.ts'
+import { type Flags } from '../../lib/args.ts'
 import { parseSettingFlag } from '../setting-flag.ts'
 import { isPlaceholder } from './unfinished-input.ts'
 
@@ -26,7 +26,7 @@ type InjectFlags = Flags<keyof typeof INJECT.flags>
 
 /** Returns the options. Throws a `UsageError` with every problem of the flags. */
 export function parseInjectOptions(flags: InjectFlags): ManifestOptions {
-  const problems = [...flags.problems, ...findConflict(flags, ['output', 'diff'])]
+  const problems = [...flags.problems]
   if (flags.positionals.length === 0) problems.push('name a manifest, or - for standard input')
   const settings = {
     ...parseInjectionSettings(flags, problems),
@@ -57,7 +57,7 @@ const TEMPLATE_PATH = /^([A-Z]\w*)(?:\.([a-z0-9.-]+))?=((?:[\w-]+|\*)(?:\.(?:[\w
 /** The flags that `wimds webhook` has too. */
 type SettingFlag = Exclude<
   keyof typeof INJECT.flags,
-  'client-id' | 'tenant-id' | 'namespace' | 'path' | 'output' | 'diff' | 'quiet' | 'strict'
+  'client-id' | 'tenant-id' | 'namespace' | 'path' | 'output' | 'quiet' | 'strict'
 >
 
 /**

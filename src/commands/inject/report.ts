@@ -38,11 +38,11 @@ export function describeNothing(files: readonly ManifestFile[]): string {
 /** Prints the manifests, or what `-o` asks for; only JSON if there are problems. Returns the exit code. */
 export function printManifests(
   io: Pick<CommandIo, 'stdout'>,
-  flags: Pick<Flags<'output' | 'diff'>, 'has' | 'value'>,
+  flags: Pick<Flags<'output'>, 'value'>,
   manifests: EditedManifests,
   problems: readonly string[],
 ): number {
-  const output = flags.has('diff') ? 'diff' : flags.value('output')
+  const output = flags.value('output')
   if (output === 'json') io.stdout.write(formatDocument(manifests, problems))
   if (problems.length > 0) return 1
   if (output === 'diff') io.stdout.write(manifests.files.map(formatDiff).join(''))

@@ -1,7 +1,7 @@
 /** `wimds uninject`: removes the sidecar from manifests, without access to a cluster. */
 import { UsageError } from '../../errors.ts'
 import { uninjectManifests } from '../../kubernetes/manifests/uninject-manifests.ts'
-import { findConflict, parseFlags } from '../../lib/args.ts'
+import { parseFlags } from '../../lib/args.ts'
 import { UNINJECT } from '../declarations/uninject.ts'
 import type { CommandIo } from '../io.ts'
 import { readManifests } from '../manifest-files.ts'
@@ -15,7 +15,7 @@ import { describeNothing, formatObjects, formatUnsupported, printManifests } fro
  */
 export async function uninject(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, UNINJECT.flags)
-  const usage = [...flags.problems, ...findConflict(flags, ['output', 'diff'])]
+  const usage = [...flags.problems]
   if (flags.positionals.length === 0) usage.push('name a manifest, or - for standard input')
   const templatePaths = flags.values('path').flatMap((text) => parseTemplatePath(text, usage))
   if (usage.length > 0) throw new UsageError(usage)

@@ -160,7 +160,6 @@ spec:
     [['-'], 'a: b: c', 1, 'stdin:1:'],
     [['missing.yaml'], '', 1, 'missing.yaml'],
     [[], '', 64, 'name a manifest'],
-    [['--diff', '-o', 'json', '-'], '', 64, 'not both'],
   ])('%s exits with its code and the reason', async (args, input, code, reason) => {
     const result = await run(uninject, args, input)
     expect(result).toMatchObject({ code, out: '' })
