@@ -55,7 +55,7 @@ test.each(['AZURE_KUBERNETES_SNI_NAME', 'AZURE_KUBERNETES_CA_FILE'])(
 
 test('the proxy passes errors of Entra ID', async () => {
   const config = join(directory, 'config.yaml')
-  await writeFile(config, 'faults: [{ kind: aadsts, code: 700016 }]')
+  await writeFile(config, 'faults: [{ kind: aadsts, code: 7000112 }]')
   await using simulator = await startSimulate(
     directory,
     '--token-proxy-listen',
@@ -65,7 +65,7 @@ test('the proxy passes errors of Entra ID', async () => {
   )
   const { status, body } = await requestToken(simulator.env)
   expect(status).toBe(400)
-  expect(body).toContain('AADSTS700016')
+  expect(body).toContain('AADSTS7000112')
 })
 
 test.each([

@@ -228,6 +228,9 @@ test('applies a new tenant to /metadata/identity/info and to the same query', as
 
 test('forgets what no request can ask for any more, failures included', async () => {
   const storage = 'https://storage.azure.com'
+  // Permanent, so that nothing retries it in the background
+  simulator.faults.add({ kind: 'aadsts', code: 7000112, clientId: UNKNOWN })
+  onTestFinished(() => simulator.faults.clear())
   await writeFile(file, identities(`${orders()}, default: true`, invoices))
   await using sidecar = await start({ WIMDS_UNLISTED_CLIENT_IDS: 'allow' })
   const { port, adminPort } = sidecar
