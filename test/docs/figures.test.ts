@@ -16,9 +16,9 @@ const LOOPBACK: Row = ['mode `loopback`', 2]
 
 test.each<[page: string, quote: RegExp, row: Row, unit?: number]>([
   ['README.md', /(\d+) MiB of memory idle/, IDLE],
-  ['README.md', /(\d+) ms\s+until it listens/, HEALTHY],
+  ['README.md', /listens after (\d+) ms/, HEALTHY],
   ['README.md', /memory idle where .+ needs (\d+),/, [IDLE[0], 2, 'Go proxy']],
-  ['README.md', /until it listens where that needs (\d+)\./, [HEALTHY[0], 2, 'Go proxy']],
+  ['README.md', /listens after \d+ ms where that needs (\d+)\./, [HEALTHY[0], 2, 'Go proxy']],
   ['README.md', /\| memory per pod, idle +\| (\d+) MiB/, IDLE],
   ['README.md', /\| memory per pod, idle +\| \d+ MiB +\| (\d+) MiB/, [IDLE[0], 2, 'Go proxy']],
   [ROLL_OUT, /\| (\d+) MiB; \d+ MiB \|/, IDLE],
