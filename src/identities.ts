@@ -2,7 +2,7 @@
 import { BrokerError } from './errors.ts'
 import { firstItems } from './lib/first-items.ts'
 import { printable } from './lib/printable.ts'
-import { normalizeResource } from './resource.ts'
+import { findServiceResource, normalizeResource } from './resource.ts'
 
 /** Straight to Entra ID, or through the token proxy of AKS identity bindings. */
 type ExchangeVia = 'entra' | 'token-proxy'
@@ -91,9 +91,14 @@ export function isAllowedResource({ resources }: Identity, resource: string): bo
 export function requireAllowedResource(identity: Identity, resource: string): void {
   const { name, resources = [] } = identity
   if (isAllowedResource(identity, resource)) return
+  const service = findServiceResource(resource)
+  const fix =
+    service === undefined
+      ? 'correct the request, or add the resource to the identity in the identities file'
+      : `request ${service}: that is the resource of every vault or database server, and this is the URL of one`
   throw new BrokerError(
     'resource_not_allowed',
-    `the identity ${name} may not request tokens for ${printable(resource)}; its resources are ${formatList(resources)}. Fix: correct the request, or add the resource to the identity in the identities file`,
+    `the identity ${name} may not request tokens for ${printable(resource)}; its resources are ${formatList(resources)}. Fix: ${fix}`,
   )
 }
 

@@ -21,3 +21,13 @@ export function normalizeResource(resource: string): string {
       .toLowerCase()
   )
 }
+
+/** The URL of one vault or database server, whose tokens are those of the service. A storage account has tokens of its own. */
+const INSTANCE_URL =
+  /^https:\/\/[^/.]+\.(vault\.(?:azure\.net|azure\.cn|usgovcloudapi\.net)|database\.(?:windows\.net|chinacloudapi\.cn|usgovcloudapi\.net))(?:[:/]|$)/i
+
+/** Returns the resource of the service, for the URL of one vault or database server; undefined for any other resource. */
+export function findServiceResource(resource: string): string | undefined {
+  const [, host] = INSTANCE_URL.exec(resource) ?? []
+  return host === undefined ? undefined : `https://${host.toLowerCase()}`
+}

@@ -11,7 +11,7 @@ import {
   type InstanceDocument,
   withInstanceDefaults,
 } from '../metadata/instance.ts'
-import { normalizeResource } from '../resource.ts'
+import { findServiceResource, normalizeResource } from '../resource.ts'
 import type { Secret } from '../secret.ts'
 import { createEnvironmentDirectory, createFileDirectory, listTokenFiles } from './directory.ts'
 import {
@@ -190,6 +190,22 @@ function findWarnings(env: Environment): string[] {
   ]
 }
 
+/** Returns a warning for each configured resource that is the URL of one vault or database server. */
+function findResourceWarnings({ identities }: IdentityDirectory): string[] {
+  const resources = identities.flatMap(({ resources: listed = [], prefetch }) => [
+    ...listed,
+    ...prefetch,
+  ])
+  return [...new Set(resources)].flatMap((resource) => {
+    const service = findServiceResource(resource)
+    return service === undefined
+      ? []
+      : [
+          `the resource ${resource} is the URL of one vault or database server, for which Entra ID issues no token. Fix: use ${service}`,
+        ]
+  })
+}
+
 function createConfig(
   settings: ParsedSettings,
   { identities, extraCa, instance }: Files,
@@ -247,7 +263,7 @@ function createConfig(
       auditsTokens: settings.WIMDS_AUDIT_LOG,
     },
     shutdown: { drainMs: settings.WIMDS_DRAIN, timeoutMs: settings.WIMDS_SHUTDOWN_TIMEOUT },
-    warnings: findWarnings(env),
+    warnings: [...findWarnings(env), ...findResourceWarnings(directory)],
   }
 }
 

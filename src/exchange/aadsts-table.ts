@@ -157,7 +157,7 @@ export const AADSTS_TABLE: Readonly<Record<string, AadstsEntry>> = {
   // The resource
   500011: resource(
     'the resource is not known in the tenant',
-    'check the spelling of the resource, and that its service exists in this cloud and tenant',
+    'check the spelling of the resource (https://vault.azure.net and not the URL of one vault), and that its service exists in this cloud and tenant',
   ),
   500014: resource(
     'the service principal of the resource is disabled',

@@ -94,6 +94,11 @@ describe('the environment', () => {
     expect(warnings).toEqual([expect.stringContaining('NODE_TLS_REJECT_UNAUTHORIZED=0')])
   })
 
+  test('warns of a resource that is the URL of one vault', async () => {
+    const { warnings } = await load({ WIMDS_PREFETCH: 'https://billing.vault.azure.net' })
+    expect(warnings).toEqual([expect.stringMatching(/Fix: use https:\/\/vault\.azure\.net$/)])
+  })
+
   test('reports all problems at once, each with its variable', async () => {
     const problems = await loadProblems({
       AZURE_CLIENT_ID: 'me',
