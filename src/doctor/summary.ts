@@ -55,15 +55,17 @@ function summarizeSidecar(
     )
   }
   const isListening = sidecar.ok || sidecar.error?.code === 'sidecar_not_ready'
+  const isAdminPortOff = admin === undefined && isListening
+  const off = { status: 'not_needed', reason: 'WIMDS_ADMIN_LISTEN is off' } as const
   return [
     { ...toSummary('sidecar', sidecar.error), subject: sidecar.address },
-    admin === undefined
-      ? isListening
-        ? { check: 'admin_port', status: 'not_needed', reason: 'WIMDS_ADMIN_LISTEN is off' }
-        : { check: 'admin_port', status: 'not_checked', reason: 'the sidecar does not listen' }
-      : { ...toSummary('admin_port', admin.error), subject: admin.address },
+    isAdminPortOff
+      ? { check: 'admin_port', ...off }
+      : admin === undefined
+        ? { check: 'admin_port', status: 'not_checked', reason: 'the sidecar does not listen' }
+        : { ...toSummary('admin_port', admin.error), subject: admin.address },
     summarizeRoute(route),
-    ...summarizeRequests(requests),
+    ...(isAdminPortOff ? [{ check: 'requests', ...off } as const] : summarizeRequests(requests)),
   ]
 }
 

@@ -101,6 +101,12 @@ test('names the requests of applications that the sidecar answers with an error'
   expect(out).toMatch(/ checks failed: requests of applications \(\d\)\.\n$/)
   const closed = await run([], { ...env, WIMDS_ADMIN_LISTEN: '127.0.0.1:1' })
   expect(closed.out).toContain('– not checked: the admin port does not answer')
+  const off = await run(['-o', 'json'], { ...env, WIMDS_ADMIN_LISTEN: 'off' })
+  expect(JSON.parse(off.out).checks).toContainEqual({
+    check: 'requests',
+    status: 'not_needed',
+    reason: 'WIMDS_ADMIN_LISTEN is off',
+  })
 })
 
 test('prints no token, no assertion and no secret', async () => {

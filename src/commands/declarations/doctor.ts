@@ -10,7 +10,7 @@ export const DOCTOR = {
   summary: 'find out why there is no token, and how to fix it',
   description: `Run it in the container of a sidecar, or from your machine with --pod for a pod, or with --pre before an installation.
 
-It checks the settings, the sidecar on this machine, the route to it, the requests that it answered with an error, the claims of the projected token, the connectivity to Entra ID and the clock, and exchanges once for each identity: for its prefetch resources, or else for Azure Resource Manager. It explains each failure, with a fix, and prints the commands that create a missing federated credential. It prints no token.
+It checks the settings, the sidecar on this machine, the route to it, the requests that it answered with an error, the claims of the projected token, the connectivity to Entra ID and the clock, and exchanges once for each identity: for its prefetch resources, or else the first of its allowed resources, or else for Azure Resource Manager. It explains each failure, with a fix, and prints the commands that create a missing federated credential. It prints no token.
 
 Nothing is reported as right that was not checked. docs/doctor.md lists the checks.`,
   flags: {
