@@ -2,6 +2,7 @@
 import * as z from 'zod/mini'
 import { ERROR_KINDS } from '../errors.ts'
 import { errorMessage } from '../lib/describe-error.ts'
+import { isLoopback, removeBrackets } from '../lib/hosts.ts'
 import { getLocal } from '../lib/local-http.ts'
 import { type StatusDocument, StatusSchema } from '../telemetry/status-schema.ts'
 import { toProblemOfFailure } from './problem.ts'
@@ -28,8 +29,9 @@ export async function checkRequests(admin: SidecarReport | undefined): Promise<R
     return leaveOut('the sidecar does not listen, or its admin port is off; its log has them')
   }
   if (!admin.ok) return leaveOut('the admin port does not answer')
-  // There may be several addresses; each has the same document.
-  const url = `http://${admin.address.split(', ')[0]}/status.json`
+  const addresses = admin.address.split(', ')
+  // The document is served over loopback only.
+  const url = `http://${addresses.find(isLoopbackAddress) ?? addresses[0]}/status.json`
   try {
     const { status, json } = await getLocal(url, { timeoutMs: TIMEOUT_MS, maxBytes: MAX_BYTES })
     const { data } = RequestsSchema.safeParse(json)
@@ -37,6 +39,10 @@ export async function checkRequests(admin: SidecarReport | undefined): Promise<R
   } catch (error) {
     return leaveOut(`${url} does not answer (${errorMessage(error)})`)
   }
+}
+
+function isLoopbackAddress(address: string): boolean {
+  return isLoopback(removeBrackets(new URL(`http://${address}`).hostname))
 }
 
 function leaveOut(notChecked: string): RequestsReport {
@@ -69,6 +75,8 @@ const RECENT_MS = 300_000
 
 /** SDKs send such requests to detect IMDS (R6). */
 const PROBES = new Set(['metadata_header_missing', 'api_version_invalid'])
+/** What such a request is counted under if the SDK's next request has another User-Agent (Azure.Identity for .NET). */
+const PROBING_CLIENTS = new Set(['none', 'dotnet-azure-core'])
 /** Agents and SDKs ask for what only the real service has, and do without it (R7). */
 const HARMLESS = new Set(['not_found', 'imdsv2_not_supported'])
 const EXCHANGE_CODES: ReadonlySet<string> = new Set(
@@ -83,21 +91,20 @@ function needsFix(
 ) {
   const { generatedAt, tokens, assertions } = document
   if (Date.parse(generatedAt) - Date.parse(lastAt) > RECENT_MS || HARMLESS.has(code)) return false
-  // The probe of an SDK is followed by another request, and may have another User-Agent or none.
-  if (PROBES.has(code)) return client !== 'none' && isEveryRequestFailed(client, document)
+  if (PROBES.has(code)) return !PROBING_CLIENTS.has(client) && hasOnlyProbed(client, document)
   return (
     !EXCHANGE_CODES.has(code) ||
     [...tokens, ...assertions].some(({ failure }) => failure?.code === code)
   )
 }
 
-function isEveryRequestFailed(
-  client: string,
-  { clients, failedRequests }: RequestsDocument,
-): boolean {
+/** Returns true if all requests of the client looked like probes: an SDK sends others as well. */
+function hasOnlyProbed(client: string, { clients, failedRequests }: RequestsDocument): boolean {
   const requests = clients.filter((each) => each.client === client).map((each) => each.requests)
-  const failed = failedRequests.filter((each) => each.client === client).map(({ count }) => count)
-  return sum(failed) >= sum(requests)
+  const probes = failedRequests
+    .filter((each) => each.client === client && PROBES.has(each.failure.code))
+    .map(({ count }) => count)
+  return sum(probes) >= sum(requests)
 }
 
 function sum(numbers: readonly number[]): number {

@@ -105,11 +105,29 @@ test.each<[string, Failed, Partial<RequestsDocument>, boolean]>([
     { clients: [{ ...SEEN, client: 'python-requests', requests: 4 }] },
     false,
   ],
+  [
+    'the probe of Azure.Identity for .NET, whose next request is counted as that of MSAL',
+    { code: 'metadata_header_missing', client: 'dotnet-azure-core' },
+    {},
+    false,
+  ],
   ['a probe without User-Agent', { code: 'metadata_header_missing', client: 'none' }, {}, false],
   ['a probe for IMDSv2', { code: 'imdsv2_not_supported' }, {}, false],
   ['an unknown document', { code: 'not_found' }, {}, false],
 ])('says of %s whether it needs a fix', (_, failed, changes, needsFix) => {
   expect(describeRequests(documentOf(failed, changes)).failed).toMatchObject([{ needsFix }])
+})
+
+test('does not blame the probe of an SDK whose other requests failed for another reason', () => {
+  const probe = documentOf({ code: 'metadata_header_missing' })
+  const failure = documentOf({ code: 'entra_unavailable' })
+  const document = {
+    ...probe,
+    clients: [{ ...SEEN, client: 'python-requests', requests: 6 }],
+    failedRequests: [...probe.failedRequests, ...failure.failedRequests],
+  }
+  const { failed } = describeRequests(document)
+  expect(failed.map(({ needsFix }) => needsFix)).toEqual([false, false])
 })
 
 test('says why it was not checked', async () => {
