@@ -81,10 +81,10 @@ const CREDENTIAL_LIKE =
   /(?:[\w+-]{1,100}\.)?eyJ[\w.+/=-]{8,}|(?:[\w+=-]{48,}|[\w+=-]{20,}\.[\w+=-]{20,})[\w.+=-]*/g
 
 /**
- * Matches the name of a Kubernetes object: words in lower case, 20 characters at most each. A random token of that
- * length has a letter in upper case or an underscore, and a hexadecimal one has no breaks.
+ * Matches the name of a Kubernetes object: words in lower case, 20 characters at most each, not all of them
+ * hexadecimal. A random token of that length has a letter in upper case or an underscore.
  */
-const NAME = /^[a-z\d]{1,20}(?:[.-]+[a-z\d]{1,20})*[.-]*$/
+const NAME = /^(?![\da-f.-]+$)[a-z\d]{1,20}(?:[.-]+[a-z\d]{1,20})*[.-]*$/
 
 /** `//user:password@` */
 const PASSWORD_IN_URL = /\/\/[^\s/@:]*:[^\s/@]*@/g

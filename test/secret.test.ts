@@ -69,6 +69,13 @@ test.each([
   expect(scrub(text)).toBe(text)
 })
 
+test.each([
+  '11111111-1111-4111-8111-111111111111-22222222-2222-4222-8222-222222222222',
+  'abcd1234-ef567890-abcd1234-ef567890-abcd1234-ef567890',
+])('scrub redacts the hexadecimal %j', (text) => {
+  expect(scrub(text)).toBe('[redacted]')
+})
+
 test('scrub redacts what is as long as a token, but for words in lower case', () => {
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 36, maxLength: 300 }), (bytes) => {
