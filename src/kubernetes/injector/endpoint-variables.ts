@@ -77,14 +77,19 @@ function findOrigins(address: string): string[] {
 }
 
 /**
- * Returns the path of a URL at one of the origins, in lower case and without a slash at the end, as the sidecar
- * routes it; undefined at another origin. Compares the text: SDKs differ in how they parse an unusual URL, such as one
+ * Returns the path of a URL at one of the origins, in lower case and without superfluous slashes, as the sidecar
+ * routes it (R11); undefined at another origin. Compares the text: SDKs differ in how they parse an unusual URL, such as one
  * with a backslash, and the kubelet replaces `$(NAME)`, which may end the user of a URL and begin another host.
  */
 function findPath(url: string, origins: readonly string[]): string | undefined {
   const text = url.toLowerCase()
   const origin = origins.find((each) => text === each || text.startsWith(`${each}/`))
-  return origin === undefined ? undefined : text.slice(origin.length).replace(/\/$/, '')
+  return origin === undefined
+    ? undefined
+    : text
+        .slice(origin.length)
+        .replaceAll(/\/{2,}/g, '/')
+        .replace(/\/$/, '')
 }
 
 /** The variables by which an SDK prefers another endpoint (R21); an identity's name is none. */

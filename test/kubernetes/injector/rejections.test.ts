@@ -302,6 +302,7 @@ describe('a pod is rejected with a fix for', () => {
         },
       ],
       ['cloud-shell', { MSI_ENDPOINT: 'http://127.0.0.1:8000/oauth2/token' }],
+      ['double slashes', { MSI_ENDPOINT: 'http://127.0.0.1:8000//oauth2//token/' }],
       [
         'app-service',
         { IDENTITY_ENDPOINT: 'http://localhost:8000/msi/token', IDENTITY_HEADER: 's' },
