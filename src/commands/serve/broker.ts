@@ -79,8 +79,8 @@ export function createBroker(config: Config, log: ProcessLog): Broker {
   const source = createExchangeSource(load, {
     loadDelayMs: PRELOAD_DELAY_MS,
     maxConcurrent: exchange.maxConcurrent,
-    // As many as callers may wait, so that no caller is rejected because of others that wait.
-    maxQueued: maxWaiting,
+    // All callers that may wait, and all that is prefetched, find a place.
+    maxQueued: maxWaiting + config.directory.identities.flatMap(({ prefetch }) => prefetch).length,
     timeoutMs: exchange.timeoutMs,
     clock: systemClock,
     onExchange: telemetry.onExchange,
