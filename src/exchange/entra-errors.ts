@@ -59,7 +59,7 @@ export function parseEntraError(
   if (isTimeError && isRotated && isSkewed(skewMs)) {
     return new BrokerError(
       isExpired ? 'assertion_expired' : 'assertion_refused',
-      `Entra ID rejects the projected token as ${isExpired ? 'expired' : 'not yet valid'}: ${describeSkew(skewMs)}. Fix: ${SKEW_FIX}`,
+      `Entra ID rejects the projected token as ${isExpired ? 'expired' : 'not yet valid'}: ${describeSkew(skewMs)}. Fix: ${SKEW_FIX}${isExpired ? '' : ', and those of the control plane, which issues the token'}`,
       { entra },
     )
   }
