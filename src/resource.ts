@@ -24,7 +24,7 @@ export function normalizeResource(resource: string): string {
 
 /** The URL of one vault or database server, whose tokens are those of the service. A storage account has tokens of its own. */
 const INSTANCE_URL =
-  /^https:\/\/[^/.]+\.(vault\.(?:azure\.net|azure\.cn|usgovcloudapi\.net)|database\.(?:windows\.net|chinacloudapi\.cn|usgovcloudapi\.net))(?:[:/]|$)/i
+  /^https:\/\/(?!management\.)[^/.]+\.(vault\.(?:azure\.net|azure\.cn|usgovcloudapi\.net)|database\.(?:windows\.net|chinacloudapi\.cn|usgovcloudapi\.net))(?:[:/]|$)/i
 
 /** Returns the resource of the service, for the URL of one vault or database server; undefined for any other resource. */
 export function findServiceResource(resource: string): string | undefined {

@@ -24,6 +24,7 @@ test.each([
   ['https://Billing.Vault.azure.net/secrets/x', 'https://vault.azure.net'],
   ['https://orders.database.windows.net:1433', 'https://database.windows.net'],
   ['https://vault.azure.net', undefined],
+  ['https://management.database.windows.net', undefined],
   ['https://account.blob.core.windows.net', undefined],
   ['https://a.vault.azure.net.example', undefined],
 ])('findServiceResource(%s) is %s', (resource, service) => {
