@@ -328,6 +328,9 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
         entry.request = { ...request, identity }
         if (!isSameExchange(request.identity, identity)) retryWithNewAssertion(entry)
       } else {
+        // A later reload may add the key again, and exchange it in another way.
+        const flight = inflight.get(key)
+        if (flight !== undefined) flight.isOutdated = true
         store.remove(entry)
       }
     }

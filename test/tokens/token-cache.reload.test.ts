@@ -152,6 +152,18 @@ describe.each<[string, Partial<Identity>]>([
     expect((await ask(get, changed)).ok).toBe(true)
   })
 
+  test('is exchanged again if it was removed for a time while an exchange failed', async () => {
+    const { entra, cache, get } = setUp({
+      behaviour: { error: 'assertion_refused', latencyMs: 100 },
+    })
+    void ask(get, VAULT)
+    cache.updateIdentities(REMOVED)
+    void ask(get, changed)
+    await vi.advanceTimersByTimeAsync(100)
+    entra.behave({})
+    expect((await ask(get, changed)).ok).toBe(true)
+  })
+
   test('waits for the end of a Retry-After', async () => {
     const { entra, cache, get } = setUp({
       behaviour: { error: 'entra_throttled', retryAfterMs: MINUTE_MS },
