@@ -107,11 +107,16 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     return found
   }
 
-  /** Returns each rendered object as text, without comments and without the version of the chart. */
+  /**
+   * Returns each rendered object as text, without comments and without the version of the chart. They are in the order
+   * of their text: that of the kinds depends on the version of Helm.
+   */
   const renderTexts = async (...flags: readonly string[]) =>
-    parseAllDocuments(await template('--namespace=wimds', ...flags)).map((document) =>
-      stringify(document.toJS(), { lineWidth: 0 }).replaceAll(CHART_VERSION, 'VERSION'),
-    )
+    parseAllDocuments(await template('--namespace=wimds', ...flags))
+      .map((document) =>
+        stringify(document.toJS(), { lineWidth: 0 }).replaceAll(CHART_VERSION, 'VERSION'),
+      )
+      .toSorted()
 
   /** Returns the objects that differ from those of the default values. */
   const renderChanged = async (...flags: readonly string[]) => {
