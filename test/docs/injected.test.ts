@@ -7,7 +7,7 @@ import { BLOCKS } from './pages.ts'
 const POD = `apiVersion: v1
 kind: Pod
 metadata:
-  name: orders
+  name: orders-demo
 spec:
   serviceAccountName: orders
   containers:
