@@ -80,7 +80,8 @@ export function createBroker(config: Config, log: ProcessLog): Broker {
     loadDelayMs: PRELOAD_DELAY_MS,
     maxConcurrent: exchange.maxConcurrent,
     // All callers that may wait, and all that is prefetched, find a place.
-    maxQueued: maxWaiting + config.directory.identities.flatMap(({ prefetch }) => prefetch).length,
+    maxQueued:
+      maxWaiting + config.directory.identities.flatMap((identity) => identity.prefetch).length,
     timeoutMs: exchange.timeoutMs,
     clock: systemClock,
     onExchange: telemetry.onExchange,
