@@ -59,10 +59,13 @@ export function addTokenRoute(
         )
       }
       const query = dialect.parse(wire)
-      const isForSomeUids = resolve(query.selector).allowedUids !== undefined
-      const uid = isForSomeUids ? await findPeerUid(request.socket) : undefined
-      // Resolved after the look-up, during which a reload may have replaced the identity.
-      const identity = resolve(query.selector)
+      let identity = resolve(query.selector)
+      let uid: number | undefined
+      if (identity.allowedUids !== undefined) {
+        uid = await findPeerUid(request.socket)
+        // A reload may have replaced the identity meanwhile.
+        identity = resolve(query.selector)
+      }
       requireAllowedResource(identity, query.resource)
       requireAllowedUid(identity, uid)
       const correlationId = findCorrelationId(request.headers)
