@@ -7,7 +7,7 @@ import { untilAborted } from '../lib/deadline.ts'
 import type { Clock } from '../tokens/clock.ts'
 import type { AccessToken, TokenRequest, TokenSource } from '../tokens/token.ts'
 import type { Assertion, AssertionReader } from './assertion.ts'
-import { type Authority, findAudience, resolveAuthority } from '../clouds.ts'
+import { type Authority, findAudience, formatTokenIssuer, resolveAuthority } from '../clouds.ts'
 import type { ExchangeDispatchers } from './dispatcher.ts'
 import { parseDateHeader, parseEntraError, parseTokenProxyError } from './entra-errors.ts'
 import { createMsalNetworkClient, type TokenEndpointResponse } from './http-client.ts'
@@ -109,7 +109,7 @@ async function exchangeForAssertion(
   const token = await exchange(request, options, signal)
   return {
     secret: token.secret,
-    issuer: `${resolveAuthority(authorityHost, tenantId).url}/v2.0`,
+    issuer: formatTokenIssuer(authorityHost, tenantId),
     subject: token.audit?.oid ?? '',
     audience: [audience],
     expiresAt: token.expiresAt,
