@@ -85,8 +85,9 @@ export const ERROR_KINDS = {
 export type ErrorCode = keyof typeof ERROR_KINDS
 
 /** Returns true for the errors of exchanges, their projected tokens included, which operators have to act on. */
-export function isOfExchange(code: ErrorCode): boolean {
-  const { source } = ERROR_KINDS[code]
+export function isOfExchange(code: string): boolean {
+  const kinds: Readonly<Record<string, { readonly source: string }>> = ERROR_KINDS
+  const source = kinds[code]?.source
   return source === 'exchange' || source === 'assertion'
 }
 

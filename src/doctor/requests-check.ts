@@ -1,6 +1,6 @@
 /** Checks which requests of applications the sidecar answered with an error. */
 import * as z from 'zod/mini'
-import { ERROR_KINDS } from '../errors.ts'
+import { isOfExchange } from '../errors.ts'
 import { errorMessage } from '../lib/describe-error.ts'
 import { isLoopback, removeBrackets } from '../lib/hosts.ts'
 import { getLocal } from '../lib/local-http.ts'
@@ -79,11 +79,6 @@ const PROBES = new Set(['metadata_header_missing', 'api_version_invalid'])
 const PROBING_CLIENTS = new Set(['none', 'dotnet-azure-core'])
 /** Agents and SDKs ask for what only the real service has, and do without it (R7). */
 const HARMLESS = new Set(['not_found', 'imdsv2_not_supported'])
-const EXCHANGE_CODES: ReadonlySet<string> = new Set(
-  Object.entries(ERROR_KINDS)
-    .filter(([, { source }]) => source === 'exchange' || source === 'assertion')
-    .map(([code]) => code),
-)
 
 function needsFix(
   { lastAt, client, failure: { code } }: FailedRequests,
@@ -93,8 +88,7 @@ function needsFix(
   if (Date.parse(generatedAt) - Date.parse(lastAt) > RECENT_MS || HARMLESS.has(code)) return false
   if (PROBES.has(code)) return !PROBING_CLIENTS.has(client) && hasOnlyProbed(client, document)
   return (
-    !EXCHANGE_CODES.has(code) ||
-    [...tokens, ...assertions].some(({ failure }) => failure?.code === code)
+    !isOfExchange(code) || [...tokens, ...assertions].some(({ failure }) => failure?.code === code)
   )
 }
 
