@@ -66,7 +66,7 @@ export function toProblemOfFailure({
   'code' | 'message' | 'aadsts'
 >): Problem {
   const { problem, fix } = splitFix(message)
-  const explained = aadsts === undefined ? undefined : explainAadsts(aadsts)
+  const explained = explainAadsts(aadsts)
   return {
     ...linkProblem(code, problem, fix),
     ...(aadsts !== undefined && { aadsts }),

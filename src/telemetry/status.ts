@@ -92,7 +92,7 @@ function formatProblem(
 
 /** Returns what Entra ID's error code means, where that is known. */
 function describeMeaning({ entra }: BrokerError): { readonly explanation?: string } {
-  const known = entra?.aadsts === undefined ? undefined : explainAadsts(entra.aadsts)
+  const known = explainAadsts(entra?.aadsts)
   return known === undefined ? {} : { explanation: known.explanation }
 }
 

@@ -18,7 +18,7 @@ import { ROUTING_MODES } from '../../lib/routing-modes.ts'
 import { parseWholeNumber } from '../../lib/whole-number.ts'
 import { VERSION } from '../../version.ts'
 import type { INJECT } from '../declarations/inject.ts'
-import { type Flags } from '../../lib/args.ts'
+import type { Flags } from '../../lib/args.ts'
 import { parseSettingFlag } from '../setting-flag.ts'
 import { isPlaceholder } from './unfinished-input.ts'
 
