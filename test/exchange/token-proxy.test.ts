@@ -11,7 +11,7 @@ import { createTokenProxyDispatcher } from '../../src/exchange/token-proxy.ts'
 import type { FaultInput } from '../../src/simulator/faults/faults.ts'
 import { serve } from '../../src/simulator/http/serve.ts'
 import { createTokenProxy } from '../../src/simulator/token-proxy.ts'
-import { createSimulator } from '../../src/simulator/simulator.ts'
+import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
 import { systemClock } from '../../src/tokens/clock.ts'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { identityOf } from '../fixtures/identity.ts'
@@ -182,15 +182,7 @@ describe('a rejection of the token proxy itself', () => {
   ])('%s becomes an error code', async (_, status, body, code, message) => {
     await using simulator = await createSimulator({ ports: false })
     simulator.faults.add({ kind: 'status', status, body, contentType: 'application/json' })
-    const source = createEntraExchange({
-      readAssertion: createAssertionReader(),
-      dispatcher: simulator.dispatcher,
-      tokenProxy: simulator.dispatcher,
-      clock: systemClock,
-    })
-    const identity = { ...identityOf(simulator), exchangeVia: 'token-proxy' } as const
-    const scope = 'https://vault.azure.net/.default'
-    await expect(source({ identity, scope })).rejects.toMatchObject({
+    await expect(exchangeViaTokenProxy(simulator)).rejects.toMatchObject({
       code,
       message: expect.stringMatching(message),
     })
@@ -201,15 +193,7 @@ test('a 401 of the token proxy for an expired token is temporary', async () => {
   await using simulator = await createSimulator({ ports: false })
   const headers = { date: new Date(Date.now() + 2 * 3_600_000).toUTCString() }
   simulator.faults.add({ kind: 'status', status: 401, body: 'Unauthorized', headers })
-  const source = createEntraExchange({
-    readAssertion: createAssertionReader(),
-    dispatcher: simulator.dispatcher,
-    tokenProxy: simulator.dispatcher,
-    clock: systemClock,
-  })
-  const identity = { ...identityOf(simulator), exchangeVia: 'token-proxy' } as const
-  const outcome = source({ identity, scope: 'https://vault.azure.net/.default' })
-  await expect(outcome).rejects.toMatchObject({
+  await expect(exchangeViaTokenProxy(simulator)).rejects.toMatchObject({
     code: 'assertion_expired',
     isPermanent: false,
     message: expect.stringMatching(/^the projected token expired at .*, and the token proxy of/),
@@ -251,16 +235,8 @@ describe('a failure of the token proxy is not reported as one of Entra ID:', () 
   ])('%s', async (_, fault, code, message) => {
     await using simulator = await createSimulator({ ports: false })
     simulator.faults.add(fault)
-    const source = createEntraExchange({
-      readAssertion: createAssertionReader(),
-      dispatcher: simulator.dispatcher,
-      tokenProxy: simulator.dispatcher,
-      clock: systemClock,
-    })
-    const identity = { ...identityOf(simulator), exchangeVia: 'token-proxy' } as const
-    const scope = 'https://vault.azure.net/.default'
     const limit = fault.kind === 'hang' ? AbortSignal.timeout(2000) : undefined
-    const failure = await source({ identity, scope }, limit).catch((error: unknown) => error)
+    const failure = await exchangeViaTokenProxy(simulator, limit).catch((error: unknown) => error)
     expect(failure).toMatchObject({ code, message: expect.stringMatching(message) })
     expect(String(failure)).not.toMatch(/Entra ID|login host/)
   })
@@ -308,4 +284,16 @@ async function directory(): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'wimds-token-proxy-'))
   stack.defer(() => rm(path, { recursive: true, force: true }))
   return path
+}
+
+/** Makes an exchange at this simulator as the token proxy. */
+function exchangeViaTokenProxy(simulator: Simulator, signal?: AbortSignal) {
+  const source = createEntraExchange({
+    readAssertion: createAssertionReader(),
+    dispatcher: simulator.dispatcher,
+    tokenProxy: simulator.dispatcher,
+    clock: systemClock,
+  })
+  const identity = { ...identityOf(simulator), exchangeVia: 'token-proxy' } as const
+  return source({ identity, scope: 'https://vault.azure.net/.default' }, signal)
 }
