@@ -96,13 +96,13 @@ function createSidecarEnv(
     ...(settings.mode === 'node' ? [NODE_NAME] : []),
     ...toVariable('WIMDS_LISTEN', formatListenAddress(settings.port)),
     ...toVariable('WIMDS_ADMIN_LISTEN', formatAdminListen(settings.adminPort)),
+    ...toVariable('WIMDS_DRAIN', settings.hasNativeSidecars ? undefined : CLASSIC_DRAIN),
+    ...settings.sidecarEnv,
+    // Last: a pod's annotations override the operator's variables.
     ...toVariable('WIMDS_CONFIG', configMap && `${CONFIG_DIRECTORY}/identities.yaml`),
     ...toVariable('WIMDS_PREFETCH', prefetch),
     ...toVariable('WIMDS_PASS_THROUGH', passThrough),
-    ...toVariable('WIMDS_DRAIN', settings.hasNativeSidecars ? undefined : CLASSIC_DRAIN),
     ...toSecretVariable('WIMDS_IDENTITY_HEADER', identityHeaderSecret),
-    ...settings.sidecarEnv,
-    // Last: a pod's annotations override the operator's variables.
     ...toVariable('WIMDS_CA_FILE', settings.ca && `${CA_DIRECTORY}/${CA_FILE_NAME}`),
     ...toVariable('HTTPS_PROXY', options.httpsProxy),
     ...toSecretVariable('HTTPS_PROXY', options.httpsProxySecret),

@@ -34,7 +34,7 @@ export interface InjectionSettings {
   /** Undefined leaves the uid to the cluster (OpenShift assigns each namespace a range). */
   readonly uid: number | undefined
   readonly resources: ResourceSettings
-  /** Additional variables for the sidecar. They override the injector's variables of the same name. */
+  /** Additional variables for the sidecar. They override the injector's defaults, and a pod's annotations override them. */
   readonly sidecarEnv: readonly EnvVar[]
   /** The CA bundle to mount into each sidecar; undefined: none. */
   readonly ca: CaSource | undefined

@@ -15,6 +15,11 @@ import {
 } from './patched.ts'
 
 const APP: TestContainer = { name: 'app', image: 'app:1' }
+/** Without this, pass-through is rejected. */
+const SAFE_APP: TestContainer = {
+  ...APP,
+  securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+}
 const pod = (spec: object = {}, metadata: object = {}) => ({
   metadata,
   spec: { containers: [APP], ...spec },
@@ -92,6 +97,35 @@ describe('the sidecar', () => {
     const names = env?.map(({ name }) => name)
     expect(new Set(names).size).toBe(names?.length)
     expect(env).toEqual(expect.arrayContaining(sidecarEnv))
+  })
+
+  test('gets the variables of the pod’s annotations in place of those of the settings', () => {
+    const annotations = {
+      'wimds.io/mode': 'nft',
+      'wimds.io/prefetch': 'https://vault.azure.net',
+      'wimds.io/pass-through': '/metadata/instance',
+      'wimds.io/identity-header-secret': 'own/header',
+      'wimds.io/https-proxy': 'http://own:3128',
+      'wimds.io/no-proxy': '.own',
+    }
+    const names = [
+      'WIMDS_PREFETCH',
+      'WIMDS_PASS_THROUGH',
+      'WIMDS_IDENTITY_HEADER',
+      'HTTPS_PROXY',
+      'NO_PROXY',
+    ]
+    const given = annotated(annotations, { containers: [SAFE_APP] })
+    const sidecarEnv = names.map((name) => ({ name, value: 'operator' }))
+    const env = envOf(injected(given), 'wimds')
+    expect(Object.keys(env)).toEqual(expect.arrayContaining(names))
+    expect(envOf(injected(given, { sidecarEnv }), 'wimds')).toEqual(env)
+  })
+
+  test('of a classic kind drains for as long as the settings say', () => {
+    const sidecarEnv = [{ name: 'WIMDS_DRAIN', value: '30s' }]
+    const result = injected(pod(), { hasNativeSidecars: false, sidecarEnv })
+    expect(envOf(result, 'wimds')).toMatchObject({ WIMDS_DRAIN: '30s' })
   })
 
   test('follows the pod’s annotations', () => {
@@ -254,14 +288,7 @@ describe('routing', () => {
     const on = injected(
       annotated(
         { 'wimds.io/mode': 'nft', 'wimds.io/pass-through': '/metadata/instance' },
-        {
-          containers: [
-            {
-              ...APP,
-              securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
-            },
-          ],
-        },
+        { containers: [SAFE_APP] },
       ),
     )
     expect(containerOf(on, 'wimds-redirect').args).toEqual([
