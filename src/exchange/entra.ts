@@ -12,7 +12,7 @@ import type { ExchangeDispatchers } from './dispatcher.ts'
 import { parseDateHeader, parseEntraError, parseTokenProxyError } from './entra-errors.ts'
 import { createMsalNetworkClient, type TokenEndpointResponse } from './http-client.ts'
 import { usesTokenProxy } from './token-proxy.ts'
-import { parseToken } from './token-response.ts'
+import { parseToken, readTokenIds } from './token-response.ts'
 import { type Destination, ENTRA, isBrokenConnection, TOKEN_PROXY } from './transport-errors.ts'
 
 interface ExchangeOptions extends ExchangeDispatchers {
@@ -106,13 +106,15 @@ async function exchangeForAssertion(
     scope: `${audience}/.default`,
     ...(correlationId !== undefined && { correlationId }),
   }
-  const token = await exchange(request, options, signal)
+  const { secret, expiresAt } = await exchange(request, options, signal)
+  // The token has the tenant's GUID, also where the configuration has a domain.
+  const { iss = formatTokenIssuer(authorityHost, tenantId), oid = '' } = readTokenIds(secret)
   return {
-    secret: token.secret,
-    issuer: formatTokenIssuer(authorityHost, tenantId),
-    subject: token.audit?.oid ?? '',
+    secret,
+    issuer: iss,
+    subject: oid,
     audience: [audience],
-    expiresAt: token.expiresAt,
+    expiresAt,
     isOfEntra: true,
   }
 }

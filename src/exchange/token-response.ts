@@ -3,13 +3,16 @@ import { decodeJwt } from 'jose/jwt/decode'
 import * as z from 'zod/mini'
 import { BrokerError } from '../errors.ts'
 import { Secret } from '../secret.ts'
-import type { AccessToken, TokenAudit } from '../tokens/token.ts'
+import type { AccessToken } from '../tokens/token.ts'
 import type { Assertion } from './assertion.ts'
 import type { TokenEndpointResponse } from './http-client.ts'
 import type { Destination } from './transport-errors.ts'
 
 /** A year: Entra's longest lifetime is 28 hours, and a JavaScript `Date` cannot hold every number. */
 const MAX_LIFETIME_SECONDS = 31_536_000
+
+/** Microsoft's issuers have less than 100 characters. */
+const MAX_ISSUER = 300
 
 const withDefault = z.catch
 
@@ -39,6 +42,7 @@ export function parseToken(
   }
   const lifetimeMs = data.expires_in * 1000
   const secret = new Secret(data.access_token)
+  const { uti, oid } = readTokenIds(secret)
   return {
     secret,
     obtainedAt: start.wall,
@@ -46,20 +50,25 @@ export function parseToken(
     expiresAtMonotonic: start.monotonic + lifetimeMs,
     lifetimeMs,
     ...(data.refresh_in !== undefined && { refreshInMs: data.refresh_in * 1000 }),
-    audit: { ...readTokenIds(secret), issuer, subject },
+    audit: {
+      ...(uti !== undefined && { uti }),
+      ...(oid !== undefined && { oid }),
+      issuer,
+      subject,
+    },
   }
 }
 
 const TokenIds = z.object({
   uti: withDefault(z.optional(z.string().check(z.regex(/^[\w-]{1,64}$/))), undefined),
   oid: withDefault(z.optional(z.guid()), undefined),
+  iss: withDefault(z.optional(z.url().check(z.maxLength(MAX_ISSUER))), undefined),
 })
 
-/** Reads the claims that identify a token in the sign-in logs; empty for a token that is not a JWT. */
-function readTokenIds(secret: Secret): Pick<TokenAudit, 'uti' | 'oid'> {
+/** Reads the claims that say who issued a token and for whom; empty for a token that is not a JWT. */
+export function readTokenIds(secret: Secret): Partial<z.infer<typeof TokenIds>> {
   try {
-    const { uti, oid } = TokenIds.parse(decodeJwt(secret.reveal()))
-    return { ...(uti !== undefined && { uti }), ...(oid !== undefined && { oid }) }
+    return TokenIds.parse(decodeJwt(secret.reveal()))
   } catch {
     return {}
   }

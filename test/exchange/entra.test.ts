@@ -330,13 +330,13 @@ function chained(): Identity {
 }
 
 /** Makes the application accept the token of the managed identity with this object id. */
-function addCredential(objectId: string = ORDERS.objectId): void {
+function addCredential(objectId: string = ORDERS.objectId, tenant = simulator.tenantId): void {
   const application = simulator.directory.applications.find(
     ({ clientId }) => clientId === REPORTS.clientId,
   )
   application?.federatedCredentials.push({
     name: 'managed-identity',
-    issuer: `${simulator.authorityHost}/${simulator.tenantId}/v2.0`,
+    issuer: `${simulator.authorityHost}/${tenant}/v2.0`,
     subject: objectId,
     audience: 'api://AzureADTokenExchange',
   })
@@ -369,6 +369,20 @@ describe('a chained identity', () => {
       code: 'federated_credential_not_found',
       message: expect.stringMatching(/^AADSTS700213: /),
     })
+  })
+
+  test('names the issuer of the token where the tenant is configured by a domain', async () => {
+    const tenantId = 'contoso.onmicrosoft.com'
+    addCredential(ORDERS.objectId, tenantId)
+    const identity = { ...chained(), assertionFrom: { ...identityOf(simulator), tenantId } }
+    const issuer = `${simulator.authorityHost}/${simulator.tenantId}/v2.0`
+    await expect(createExchange()({ scope: SCOPE, identity })).rejects.toMatchObject({
+      code: 'federated_credential_not_found',
+      message: expect.stringContaining(`set its issuer to exactly ${issuer} (`),
+    })
+    addCredential()
+    const token = await createExchange()({ scope: SCOPE, identity })
+    expect(token.audit).toMatchObject({ issuer, subject: ORDERS.objectId })
   })
 
   test('names the managed identity when the first exchange fails', async () => {
