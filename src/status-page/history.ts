@@ -47,7 +47,7 @@ export function renderExchanges(status: StatusDocument): Html {
         },
       },
     ],
-    groupExchanges(status.exchanges),
+    status.exchanges,
     'No exchange yet.',
   )
   const failed = countAll(status.exchanges.filter(({ failure }) => failure !== undefined))
@@ -91,17 +91,6 @@ const FAILED_BEFORE_REQUEST: ReadonlySet<string> = new Set([
 
 function failedBeforeRequest(failure: Exchange['failure']): boolean {
   return failure !== undefined && FAILED_BEFORE_REQUEST.has(failure.code)
-}
-
-/** Returns the latest exchange of each request and outcome, with the number of all of them. */
-function groupExchanges(exchanges: readonly Exchange[]): Exchange[] {
-  const groups = Map.groupBy(exchanges, ({ identity, resource, failure }) =>
-    JSON.stringify([identity, resource, failure?.code]),
-  )
-  return [...groups.values()].flatMap((group) => {
-    const [latest] = group
-    return latest === undefined ? [] : { ...latest, count: countAll(group) }
-  })
 }
 
 /** Renders the failed requests by kind. A failure that is a problem of the sidecar is not explained again. */

@@ -3,7 +3,7 @@ import type { ReplyEvent } from '../server/reply.ts'
 import type { ExchangeEvent } from '../tokens/token-sources.ts'
 import type { SeenClient } from './clients.ts'
 
-/** The latest of one or more exchanges in a row with the same request and outcome. */
+/** The latest of one or more exchanges with the same request and outcome. */
 export interface PastExchange extends Omit<ExchangeEvent, 'outcome'> {
   /** Without the token, which must not outlive its place in the cache. */
   readonly outcome: { readonly ok: true } | Extract<ExchangeEvent['outcome'], { ok: false }>
@@ -36,31 +36,37 @@ const MAX_ENTRIES = 20
 
 /** Creates an empty history, which keeps twenty entries of each. `now` returns epoch milliseconds. */
 export function createHistory(now: () => number): History {
-  const exchanges: PastExchange[] = []
-  // A Map keeps the order of insertion: the first entry is the oldest.
-  const failedRequests = new Map<string, FailedRequests>()
+  const exchanges = createRecent<Omit<PastExchange, 'count'>>()
+  const failedRequests = createRecent<Omit<FailedRequests, 'count'>>()
 
   return {
     onExchange: (event) => {
-      const [latest] = exchanges
-      const isRepeat = latest !== undefined && exchangeKey(latest) === exchangeKey(event)
-      if (isRepeat) exchanges.shift()
       const outcome = event.outcome.ok ? { ok: true as const } : event.outcome
-      const count = isRepeat ? latest.count + 1 : 1
-      exchanges.unshift({ ...event, outcome, endedAt: now(), count })
-      exchanges.splice(MAX_ENTRIES)
+      exchanges.add(exchangeKey(event), { ...event, outcome, endedAt: now() })
     },
     onReply: ({ dialect: protocol, error }, client) => {
       if (error === undefined) return
       const key = `${protocol} ${error.code} ${client.library.id}`
-      const count = (failedRequests.get(key)?.count ?? 0) + 1
-      failedRequests.delete(key)
-      failedRequests.set(key, { protocol, client, error, count, lastAt: now() })
-      const [oldest] = failedRequests.keys()
-      if (failedRequests.size > MAX_ENTRIES && oldest !== undefined) failedRequests.delete(oldest)
+      failedRequests.add(key, { protocol, client, error, lastAt: now() })
     },
-    exchanges: () => [...exchanges],
-    failedRequests: () => [...failedRequests.values()].toReversed(),
+    exchanges: exchanges.list,
+    failedRequests: failedRequests.list,
+  }
+}
+
+/** Creates a list that keeps the latest entry of each key, with the number of all of them. */
+function createRecent<Entry extends object>() {
+  // A Map keeps the order of insertion: the first entry is the oldest.
+  const entries = new Map<string, Entry & { readonly count: number }>()
+  return {
+    add: (key: string, entry: Entry) => {
+      const count = (entries.get(key)?.count ?? 0) + 1
+      entries.delete(key)
+      entries.set(key, { ...entry, count })
+      const [oldest] = entries.keys()
+      if (entries.size > MAX_ENTRIES && oldest !== undefined) entries.delete(oldest)
+    },
+    list: () => [...entries.values()].toReversed(),
   }
 }
 

@@ -119,9 +119,9 @@ export const StatusSchema = z.object({
   ),
   exchanges: z.array(
     z.object({
-      /** When it ended, or the latest of a series that repeats. */
+      /** When the latest ended. */
       at: instant,
-      /** Exchanges in a row with the same request and outcome. */
+      /** Exchanges with this request and outcome. */
       count,
       identity: z.string(),
       resource: z.string(),

@@ -335,14 +335,21 @@ describe('the document', () => {
     expect(exchanges[0]?.resource).toBe('https://49.example')
   })
 
-  test('groups exchanges in a row with the same outcome', () => {
+  test('groups exchanges of the same request and outcome, the latest first', () => {
     const observed = observe()
     const error = new BrokerError('entra_timeout', 'too slow')
+    const outcome = { ok: false, error } as const
     observed.onExchange(exchange())
-    observed.onExchange(exchange({ outcome: { ok: false, error } }))
-    observed.onExchange(exchange({ durationMs: 7, outcome: { ok: false, error } }))
+    for (let round = 1; round <= 200; round += 1) {
+      for (const resource of ['https://storage.azure.com', 'https://vault.azure.net']) {
+        const request = { identity: ORDERS, scope: `${resource}/.default` }
+        observed.onExchange(exchange({ request, outcome, durationMs: round }))
+      }
+    }
+    const failure = { code: 'entra_timeout' }
     expect(observed.document([]).exchanges).toMatchObject([
-      { count: 2, durationMs: 7, failure: { code: 'entra_timeout' } },
+      { count: 200, resource: 'https://vault.azure.net', durationMs: 200, failure },
+      { count: 200, resource: 'https://storage.azure.com', durationMs: 200, failure },
       { count: 1, durationMs: 120 },
     ])
   })
