@@ -83,11 +83,11 @@ shop/orders   azure-identity (Python)  1.5.0    42        2026-11-24 11:59 UTC
     })
   })
 
-  test('reports that there were no requests', async () => {
+  test('reports since when there were no requests, and not that the sidecar is not needed', async () => {
     await using idle = await answering(() => ({ body: sidecar('orders') }))
     expect(await run(['--url', idle.origin])).toMatchObject({
       code: 0,
-      out: 'No requests: the sidecar is not needed.\n',
+      out: 'No requests to the sidecar of shop/orders since its start, 2026-11-24 09:00 UTC.\n',
     })
   })
 
@@ -125,6 +125,9 @@ const result = (metric: Record<string, string>, value: string) => ({ metric, val
 const sample = (pod: string, value: string) =>
   result({ namespace: 'shop', pod, client: 'curl', version: '8.1' }, value)
 
+const isScrapeQuery = (url: URL) => url.searchParams.get('query')?.includes('wimds_build_info')
+const SCRAPED = { body: { data: { result: [result({}, '2')] } } }
+
 describe('from a Prometheus', () => {
   const orders = {
     namespace: 'shop',
@@ -135,6 +138,7 @@ describe('from a Prometheus', () => {
 
   test('queries the clients and requests of the last week', async () => {
     await using prometheus = await answering((url) => {
+      if (isScrapeQuery(url)) return SCRAPED
       const isCount = url.searchParams.get('query')?.includes('increase') === true
       const values = isCount ? ['7.9', '3'] : ['1795521600', '1795525200']
       const series = ['a', 'b'].map((pod, index) =>
@@ -155,9 +159,29 @@ describe('from a Prometheus', () => {
         },
       ],
     })
-    expect(prometheus.requests).toHaveLength(2)
+    expect(prometheus.requests).toHaveLength(3)
     for (const url of prometheus.requests)
       expect(url).toMatch(/^\/prefix\/api\/v1\/query\?query=.*7d/)
+  })
+
+  test('exits 1 if it has scraped no sidecar, since nothing is known then', async () => {
+    await using prometheus = await answering(() => ({ body: { data: { result: [] } } }))
+    const { code, out, err } = await run(['--prometheus', prometheus.origin])
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(err).toMatch(
+      /^wimds report: \S+: this Prometheus has scraped no sidecar in the last 7d\. Fix: .*podMonitor\.enabled=true/,
+    )
+  })
+
+  test('reports in which time the sidecars that it scraped got no request', async () => {
+    await using prometheus = await answering((url) =>
+      isScrapeQuery(url) === true ? SCRAPED : { body: { data: { result: [] } } },
+    )
+    expect(await run(['--prometheus', prometheus.origin, '--since', '12h'])).toMatchObject({
+      code: 0,
+      out: 'No requests to 2 sidecars in the last 12h.\n',
+      err: '',
+    })
   })
 
   test('names the fix for a Prometheus, and not that for a sidecar', async () => {
@@ -183,6 +207,7 @@ describe('from a Prometheus', () => {
 
   test.each(['NaN', '+Inf', '-Inf', '1e300', 'soon'])('ignores a sample %s', async (value) => {
     await using prometheus = await answering((url) => {
+      if (isScrapeQuery(url)) return SCRAPED
       const isTime = url.searchParams.get('query')?.includes('last_seen') === true
       const samples = isTime
         ? [sample('a', value), sample('b', '1800000000'), sample('c', '1800000000')]

@@ -8,8 +8,8 @@ import { REPORT } from '../declarations/report.ts'
 import type { CommandIo } from '../io.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { VERSION } from '../../version.ts'
-import { type ReportRow, createRows, type Sighting } from './rows.ts'
-import { fetchFromPrometheus, fetchFromSidecar } from './sources.ts'
+import { type ReportRow, createRows } from './rows.ts'
+import { fetchFromPrometheus, fetchFromSidecar, formatMinute, type Sightings } from './sources.ts'
 
 const SINCE = /^\d{1,5}[mhdwy]$/
 
@@ -18,16 +18,16 @@ export async function report(args: readonly string[], io: CommandIo): Promise<nu
   const flags = parseFlags(args, REPORT.flags)
   checkFlags(flags)
   const outcomes = await Promise.allSettled(fetchSightings(flags))
-  const rows = createRows(
-    outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? outcome.value : [])),
+  const sources = outcomes.flatMap((outcome) =>
+    outcome.status === 'fulfilled' ? [outcome.value] : [],
   )
+  const rows = createRows(sources.flatMap(({ sightings }) => sightings))
   const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome] : []))
   printError(io, 'wimds report', ...failures.map(({ reason }) => errorMessage(reason)))
-  if (failures.length < outcomes.length) {
+  if (sources.length > 0) {
     const document = { schemaVersion: 1, version: VERSION, rows }
-    io.stdout.write(
-      isJsonOutput(flags) ? `${JSON.stringify(document, null, 2)}\n` : formatRows(rows),
-    )
+    const text = rows.length === 0 ? formatNoRequests(sources) : formatRows(rows)
+    io.stdout.write(isJsonOutput(flags) ? `${JSON.stringify(document, null, 2)}\n` : text)
   }
   return failures.length === 0 ? 0 : 1
 }
@@ -62,7 +62,7 @@ function findUrlProblems(flag: keyof typeof EXAMPLES, text: string): string[] {
       ]
 }
 
-function fetchSightings(flags: Flags<keyof typeof REPORT.flags>): Promise<Sighting[]>[] {
+function fetchSightings(flags: Flags<keyof typeof REPORT.flags>): Promise<Sightings>[] {
   const prometheus = flags.value('prometheus')
   const given = flags.values('url')
   const urls = given.length === 0 && prometheus === undefined ? [EXAMPLES.url] : given
@@ -76,14 +76,18 @@ function fetchSightings(flags: Flags<keyof typeof REPORT.flags>): Promise<Sighti
 
 const HEADINGS = ['WORKLOAD', 'CLIENT', 'VERSION', 'REQUESTS', 'LAST SEEN'] as const
 
+/** Says whose requests there were none of, and in which time: a Job that runs once a month may still need a sidecar. */
+function formatNoRequests(sources: readonly Sightings[]): string {
+  return `No requests to ${sources.map(({ scope }) => scope).join(', ')}.\n`
+}
+
 function formatRows(rows: readonly ReportRow[]): string {
-  if (rows.length === 0) return 'No requests: the sidecar is not needed.\n'
   const cells = rows.map(({ workload, title, version, requests, lastSeenAt }) => [
     workload,
     title,
     version === '' ? '-' : version,
     String(requests),
-    `${lastSeenAt.slice(0, 16).replace('T', ' ')} UTC`,
+    formatMinute(lastSeenAt),
   ])
   const widths = HEADINGS.map((heading, column) =>
     Math.max(heading.length, ...cells.map((row) => row[column]?.length ?? 0)),

@@ -9,22 +9,35 @@ import type { Sighting } from './rows.ts'
 const TIMEOUT_MS = 10_000
 const MAX_BYTES = 64 * 1024 * 1024
 
+/** What a source reports. */
+export interface Sightings {
+  readonly sightings: readonly Sighting[]
+  /** Whose requests of which time it knows, such as `2 sidecars in the last 7d`. */
+  readonly scope: string
+}
+
 /** Fetches the clients of the sidecar with this admin port. Throws an `Error` that names the URL. */
-export async function fetchFromSidecar(url: string): Promise<Sighting[]> {
-  const { workload, clients } = await fetchJson(
+export async function fetchFromSidecar(url: string): Promise<Sightings> {
+  const { workload, startedAt, clients } = await fetchJson(
     new URL('/status.json', url),
     StatusSchema,
     SIDECAR_FIXES,
   )
   const { host, namespace, serviceAccount } = workload
   const name = namespace === undefined ? host : `${namespace}/${serviceAccount ?? host}`
-  return clients.map(({ client, version, requests, lastSeenAt }) => ({
+  const sightings = clients.map(({ client, version, requests, lastSeenAt }) => ({
     workload: name,
     client,
     version,
     requests,
     lastSeenAt,
   }))
+  return { sightings, scope: `the sidecar of ${name} since its start, ${formatMinute(startedAt)}` }
+}
+
+/** Formats an ISO 8601 time of UTC for people. */
+export function formatMinute(instant: string): string {
+  return `${instant.slice(0, 16).replace('T', ' ')} UTC`
 }
 
 const SIDECAR_FIXES: Fixes = {
@@ -47,12 +60,24 @@ const Vector = z.object({
 /** The labels of one sidecar and client; `workload` only if the scrape configuration adds it. */
 const BY = 'by (namespace, workload, pod, instance, client, version)'
 
-/** Fetches the clients of all sidecars that a Prometheus scraped within `since`, such as `7d`. */
-export async function fetchFromPrometheus(url: string, since: string): Promise<Sighting[]> {
+/**
+ * Fetches the clients of all sidecars that a Prometheus scraped within `since`, such as `7d`. Throws an `Error` that
+ * names the URL, also if there were none: without a scrape, that no client was seen means nothing.
+ */
+export async function fetchFromPrometheus(url: string, since: string): Promise<Sightings> {
   const query = async (expression: string) => {
     const target = new URL('api/v1/query', url.endsWith('/') ? url : `${url}/`)
     target.searchParams.set('query', expression)
     return (await fetchJson(target, Vector, PROMETHEUS_FIXES)).data.result
+  }
+  const scraped = await query(
+    `count(count by (namespace, pod, instance) (max_over_time(wimds_build_info[${since}])))`,
+  )
+  const sidecars = scraped.reduce((sum, { value }) => sum + (parseSample(value) ?? 0), 0)
+  if (sidecars === 0) {
+    throw new Error(
+      `${url}: this Prometheus has scraped no sidecar in the last ${since}. Fix: let it scrape the admin ports (podMonitor.enabled=true of the chart), or name the Prometheus that does`,
+    )
   }
   const lastSeen = await query(
     `max ${BY} (max_over_time(wimds_client_last_seen_timestamp_seconds[${since}]))`,
@@ -61,7 +86,7 @@ export async function fetchFromPrometheus(url: string, since: string): Promise<S
   const counts = new Map(
     requests.map(({ metric, value }) => [formatSeriesKey(metric), parseSample(value)]),
   )
-  return lastSeen.flatMap(({ metric, value }) => {
+  const sightings = lastSeen.flatMap(({ metric, value }) => {
     const lastSeenAt = new Date((parseSample(value) ?? NaN) * 1000)
     if (Number.isNaN(lastSeenAt.getTime())) return []
     const client = metric['client'] ?? ''
@@ -70,7 +95,10 @@ export async function fetchFromPrometheus(url: string, since: string): Promise<S
     const seen = { client, version, requests: count, lastSeenAt: lastSeenAt.toISOString() }
     return [{ workload: formatWorkload(metric), ...seen }]
   })
+  return { sightings, scope: `${formatCount(sidecars)} in the last ${since}` }
 }
+
+const formatCount = (sidecars: number) => `${sidecars} sidecar${sidecars === 1 ? '' : 's'}`
 
 /** Parses the value of a sample; undefined if it is NaN or infinite. */
 function parseSample([, text]: readonly [unknown, string]): number | undefined {
