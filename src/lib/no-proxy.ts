@@ -2,7 +2,7 @@
 import { METADATA_IP } from './hosts.ts'
 
 /** Hosts that many clients would otherwise send to a proxy, the metadata address included (R20). */
-const UNPROXIED_HOSTS = [METADATA_IP, 'localhost', '127.0.0.1']
+export const UNPROXIED_HOSTS = [METADATA_IP, 'localhost', '127.0.0.1']
 
 export const NO_PROXY_NAMES = ['NO_PROXY', 'no_proxy'] as const
 

@@ -1,5 +1,5 @@
 /** The environment of the app's containers: SDK endpoints in mode env, NO_PROXY and more in every mode. */
-import { addNoProxyHosts, NO_PROXY_NAMES } from '../../lib/no-proxy.ts'
+import { addNoProxyHosts, NO_PROXY_NAMES, UNPROXIED_HOSTS } from '../../lib/no-proxy.ts'
 import { TOKEN_PATHS } from '../../lib/token-paths.ts'
 import { type Container, type EnvVar, findVariable, getLiteralValue } from './pod.ts'
 
@@ -28,6 +28,20 @@ export function createEndpointVariables(
   ]
 }
 
+/**
+ * What injection adds to a container that sets neither. Their orders differ, as in no container that set one of them
+ * (both then have one value), so that `wimds uninject` can tell them from an author's.
+ */
+export const ADDED_NO_PROXY: readonly EnvVar[] = [
+  { name: NO_PROXY_NAMES[0], value: UNPROXIED_HOSTS.join(',') },
+  { name: NO_PROXY_NAMES[1], value: UNPROXIED_HOSTS.toReversed().join(',') },
+]
+
+/** Returns the variables that may be injection's by their place, which is after NO_PROXY and no_proxy. */
+export function findAddedVariables(env: readonly EnvVar[]): ReadonlySet<EnvVar> {
+  return new Set(env.slice(env.findLastIndex(({ name }) => isNoProxyName(name)) + 1))
+}
+
 /** Returns the container with NO_PROXY extended and the variables added that it does not set. */
 export function addAppEnvironment(container: Container, variables: readonly EnvVar[]): Container {
   const env = excludeFromProxy(container)
@@ -44,21 +58,22 @@ export function addAppEnvironment(container: Container, variables: readonly EnvV
 function excludeFromProxy(container: Container): EnvVar[] {
   const env = container.env ?? []
   const entries = NO_PROXY_NAMES.map((name) => findVariable(container, name))
-  const values = entries.map(getLiteralValue)
-  const [upper, lower] = values
+  if (entries.every((entry) => entry === undefined)) {
+    return mayHaveNoProxyFromEnvFrom(container) ? env : [...env, ...ADDED_NO_PROXY]
+  }
+  const [upper, lower] = entries.map(getLiteralValue)
   const extended = new Map([
     [NO_PROXY_NAMES[0], addNoProxyHosts(upper, lower)],
     [NO_PROXY_NAMES[1], addNoProxyHosts(lower, upper)],
   ] as const)
   const isSetElsewhere = entries.some((entry) => entry !== undefined && !isPlain(entry))
-  const canAdd = !isSetElsewhere && !mayHaveNoProxyFromEnvFrom(container)
   return [
     ...env.map((entry) => {
       const value = isNoProxyName(entry.name) && isPlain(entry) && extended.get(entry.name)
       return typeof value === 'string' ? { ...entry, value } : entry
     }),
     ...[...extended].flatMap(([name, value], index) =>
-      canAdd && entries[index] === undefined ? { name, value } : [],
+      !isSetElsewhere && entries[index] === undefined ? { name, value } : [],
     ),
   ]
 }

@@ -1,11 +1,12 @@
 /** Removes an earlier injection from a pod, so that it can be injected like a new one. */
 import { INJECTED } from './annotations.ts'
-import { createEndpointVariables } from './app-environment.ts'
+import { createEndpointVariables, findAddedVariables } from './app-environment.ts'
 import { CA_VOLUME, CONFIG_VOLUME } from './containers.ts'
 import { TOKEN_VOLUME } from './federated-token.ts'
 import {
   allContainers,
   type Container,
+  type EnvVar,
   findVariable,
   isInjected,
   getLiteralValue,
@@ -37,9 +38,10 @@ export function removeInjection(pod: Pod, skipped: ReadonlySet<string>): Pod {
   const added = new Set(variables.map((entry) => JSON.stringify(entry)))
 
   function removeVariables(container: Container): Container {
-    if (skipped.has(container.name)) return container
-    const env = container.env?.filter((entry) => !added.has(JSON.stringify(entry)))
-    return env == null ? container : { ...container, env }
+    if (skipped.has(container.name) || container.env == null) return container
+    const candidates = findAddedVariables(container.env)
+    const isAdded = (entry: EnvVar) => candidates.has(entry) && added.has(JSON.stringify(entry))
+    return { ...container, env: container.env.filter((entry) => !isAdded(entry)) }
   }
 
   return {

@@ -1,7 +1,8 @@
 /** Removes the sidecar from a pod: the inverse of injection. */
+import { isDeepStrictEqual } from 'node:util'
 import { METADATA_IP } from '../../lib/hosts.ts'
-import { addNoProxyHosts, NO_PROXY_NAMES } from '../../lib/no-proxy.ts'
-import { MANAGED_IDENTITY_ONLY } from './app-environment.ts'
+import { NO_PROXY_NAMES, UNPROXIED_HOSTS } from '../../lib/no-proxy.ts'
+import { ADDED_NO_PROXY, findAddedVariables, MANAGED_IDENTITY_ONLY } from './app-environment.ts'
 import { INJECTED } from './annotations.ts'
 import { removeInjection } from './earlier-injection.ts'
 import {
@@ -33,31 +34,27 @@ export function uninject(value: unknown): Uninjection {
   // Of skipped containers too: no sidecar is left to which their variables would lead.
   const removed = removeInjection(pod, new Set())
   const uninjected = dropEmptied(removeAppEnvironment(removed), pod)
-  return { kind: 'uninjected', pod: uninjected, warnings: findWarnings(uninjected) }
+  const warnings = [...findRemoved(pod, uninjected), ...findWarnings(uninjected)]
+  return { kind: 'uninjected', pod: uninjected, warnings }
 }
-
-const NO_PROXY_HOSTS = addNoProxyHosts(undefined, undefined)
 
 /** Removes the variables that every mode adds. */
 function removeAppEnvironment(pod: Pod): Pod {
   const annotation = pod.metadata?.annotations?.['wimds.io/sdk-credentials']
-  const isAdded = ({ name, value }: EnvVar) =>
-    annotation !== undefined &&
-    name === MANAGED_IDENTITY_ONLY.name &&
-    value === MANAGED_IDENTITY_ONLY.value
 
   function clean(container: Container): Container {
     const { env } = container
     if (env == null) return container
-    // With `envFrom` injection adds none, and extends those of the author.
-    const hasOnlyOurs =
-      (container.envFrom?.length ?? 0) === 0 &&
-      NO_PROXY_NAMES.every(
-        (name) => getLiteralValue(findVariable(container, name)) === NO_PROXY_HOSTS,
-      )
-    const isOurs = (entry: EnvVar) =>
-      hasOnlyOurs && NO_PROXY_NAMES.some((name) => name === entry.name)
-    return { ...container, env: env.filter((entry) => !isAdded(entry) && !isOurs(entry)) }
+    const hasAddedNoProxy = ADDED_NO_PROXY.every(({ name, value }) => {
+      return getLiteralValue(findVariable(container, name)) === value
+    })
+    const candidates = findAddedVariables(env)
+    const isAdded = (entry: EnvVar) =>
+      (hasAddedNoProxy && NO_PROXY_NAMES.some((name) => name === entry.name)) ||
+      (annotation !== undefined &&
+        candidates.has(entry) &&
+        isDeepStrictEqual(entry, MANAGED_IDENTITY_ONLY))
+    return { ...container, env: env.filter((entry) => !isAdded(entry)) }
   }
 
   const { containers, initContainers } = pod.spec
@@ -69,6 +66,22 @@ function removeAppEnvironment(pod: Pod): Pod {
       ...(initContainers && { initContainers: initContainers.map(clean) }),
     },
   }
+}
+
+/** Warns of removed variables that may be the author's: those of containers to which injection added no NO_PROXY. */
+function findRemoved(before: Pod, after: Pod): string[] {
+  const containersBefore = new Map(allContainers(before).map((each) => [each.name, each]))
+  const removed = allContainers(after).flatMap(({ name: container, env }) => {
+    const left = new Set(env?.map(({ name }) => name))
+    const names = (containersBefore.get(container)?.env ?? [])
+      .map(({ name }) => name)
+      .filter((name) => !left.has(name))
+    const isCertain = names.length === 0 || NO_PROXY_NAMES.some((name) => names.includes(name))
+    return isCertain ? [] : [`${names.join(', ')} of ${container}`]
+  })
+  return removed.length === 0
+    ? []
+    : [`removed: ${removed.join('; ')}. Fix: add it again if it is yours`]
 }
 
 /** Removes the lists and maps that injection alone had filled. */
@@ -125,7 +138,7 @@ function findWarnings(pod: Pod): string[] {
     extended.length === 0
       ? []
       : [
-          `left as it is: ${extended.join(', ')}. Injection may have added ${NO_PROXY_HOSTS} or the whole variable: harmless`,
+          `left as it is: ${extended.join(', ')}. Injection may have added ${UNPROXIED_HOSTS.join(',')} or the whole variable: harmless`,
         ]
   const isWanted = pod.metadata?.annotations?.['wimds.io/inject'] === 'true'
   return isWanted

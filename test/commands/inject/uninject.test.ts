@@ -113,6 +113,65 @@ wimds uninject: stdin:${first.err.match(/stdin:(\d+): ConfigMap/)?.[1]}: ConfigM
     expect(err).toMatch(/warning: the annotation wimds\.io\/inject stays.*Fix: delete it/)
   })
 
+  const LOG = "{name: LOG, value: 'yes'} # quoted on purpose"
+  const HOST = '{name: AZURE_POD_IDENTITY_AUTHORITY_HOST, value: "http://127.0.0.1:8000"}'
+  const CREDENTIALS = '{name: AZURE_TOKEN_CREDENTIALS, value: ManagedIdentityCredential}'
+  const ASKED = DEPLOYMENT.replace(
+    '  template:\n',
+    '  template:\n    metadata: {annotations: {wimds.io/sdk-credentials: managed-identity}}\n',
+  )
+
+  test.each([
+    ['NO_PROXY', '169.254.169.254'],
+    ['NO_PROXY', '127.0.0.1'],
+    ['NO_PROXY', '169.254.169.254,localhost,127.0.0.1'],
+    ['no_proxy', ''],
+    ['no_proxy', '127.0.0.1,localhost'],
+  ])('keeps %s=%s of the author, which injection extends', async (name, value) => {
+    const source = DEPLOYMENT.replace(LOG, `{name: ${name}, value: "${value}"}`)
+    const { out, err } = await run(uninject, ['-'], await injected(source))
+    const { env } = parse(out.split('\n---')[0] ?? '').spec.template.spec.containers[0]
+    expect(env.map((entry: { name: string }) => entry.name).toSorted()).toEqual([
+      'NO_PROXY',
+      'no_proxy',
+    ])
+    for (const entry of env) expect(entry.value).toContain(value)
+    expect(err).toContain('left as it is: NO_PROXY and no_proxy of app')
+  })
+
+  test.each([
+    ['env', DEPLOYMENT, HOST],
+    ['loopback', ASKED, CREDENTIALS],
+  ])(
+    'keeps a variable of the author that injection would add in mode %s',
+    async (mode, base, line) => {
+      const source = base.replace(LOG, `${line} # mine\n        - ${LOG}`)
+      const text = await injected(source, '--mode', mode)
+      expect(await injected(text, '--mode', mode)).toBe(text)
+      expect(await run(uninject, ['--quiet', '-'], text)).toEqual({ code: 0, out: source, err: '' })
+    },
+  )
+
+  test.each([
+    ['env', DEPLOYMENT, HOST, 'AZURE_POD_IDENTITY_AUTHORITY_HOST'],
+    ['loopback', ASKED, CREDENTIALS, 'AZURE_TOKEN_CREDENTIALS'],
+  ])(
+    'names a variable that it removes in mode %s and that may be the author’s',
+    async (mode, base, line, name) => {
+      const source = base.replace(
+        LOG,
+        `${line}\n        envFrom: [{configMapRef: {name: proxies}}]`,
+      )
+      const { out, err } = await run(
+        uninject,
+        ['--quiet', '-'],
+        await injected(source, '--mode', mode),
+      )
+      expect(out).not.toContain(name)
+      expect(err).toContain(`warning: removed: ${name} of app. Fix: add it again if it is yours`)
+    },
+  )
+
   test('leaves other init containers, and a container without the record of an injection', async () => {
     const source = DEPLOYMENT.replace('name: migrate', 'name: wimds')
     const { out, err } = await run(uninject, ['-'], source)

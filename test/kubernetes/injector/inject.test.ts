@@ -383,7 +383,16 @@ describe('the containers after the sidecar', () => {
 describe('NO_PROXY', () => {
   const OURS = '169.254.169.254,localhost,127.0.0.1'
   test.each([
-    ['is set where it is not', [], { NO_PROXY: OURS, no_proxy: OURS }],
+    [
+      'is set where it is not, in two orders, by which uninjection tells it from an author’s',
+      [],
+      { NO_PROXY: OURS, no_proxy: '127.0.0.1,localhost,169.254.169.254' },
+    ],
+    [
+      'has one order where one is there already',
+      [{ name: 'NO_PROXY', value: '169.254.169.254' }],
+      { NO_PROXY: OURS, no_proxy: OURS },
+    ],
     [
       'is added to',
       [{ name: 'NO_PROXY', value: '.svc' }],
