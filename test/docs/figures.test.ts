@@ -15,12 +15,12 @@ const ENV: Row = ['mode `env`', 2]
 const LOOPBACK: Row = ['mode `loopback`', 2]
 
 test.each<[page: string, quote: RegExp, row: Row, unit?: number]>([
-  ['README.md', /(\d+) MiB of memory idle/, IDLE],
+  ['README.md', /(\d+) MiB of private memory idle/, IDLE],
   ['README.md', /listens after (\d+) ms/, HEALTHY],
-  ['README.md', /memory idle where .+ needs (\d+),/, [IDLE[0], 2, 'Go proxy']],
+  ['README.md', /private memory idle where .+ needs (\d+),/, [IDLE[0], 2, 'Go proxy']],
   ['README.md', /listens after \d+ ms where that needs (\d+)\./, [HEALTHY[0], 2, 'Go proxy']],
-  ['README.md', /\| memory per pod, idle +\| (\d+) MiB/, IDLE],
-  ['README.md', /\| memory per pod, idle +\| \d+ MiB +\| (\d+) MiB/, [IDLE[0], 2, 'Go proxy']],
+  ['README.md', /\| private memory, idle +\| (\d+) MiB/, IDLE],
+  ['README.md', /\| private memory, idle +\| \d+ MiB +\| (\d+) MiB/, [IDLE[0], 2, 'Go proxy']],
   [ROLL_OUT, /\| (\d+) MiB; \d+ MiB \|/, IDLE],
   [ROLL_OUT, /\| \d+ MiB; (\d+) MiB \|/, ['private memory after 200 000 requests', 1]],
   [ROLL_OUT, /\| ready later, .+\| ([\d.]+) s; [\d.]+ s +\|/, ENV, 1000],
