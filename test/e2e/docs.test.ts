@@ -87,6 +87,7 @@ test('a labelled namespace has the sidecar in every new pod', async () => {
     return true
   })
   expect(await reader.run(NAMESPACE, 'check')).toMatch(/Phase: +Succeeded/)
+  expect(await reader.run(NAMESPACE, 'dry-run')).toBe('wimds wimds-redirect')
   await reader.run(NAMESPACE, 'unlabel')
 })
 

@@ -211,7 +211,7 @@ but for those by which objects select the pods.
 {{- end -}}
 {{- end -}}
 
-{{/* Whether the API server evaluates matchConditions and ValidatingAdmissionPolicies. */}}
+{{/* Whether matchConditions and ValidatingAdmissionPolicies are stable in this version of Kubernetes. */}}
 {{- define "wimds.hasAdmissionCel" -}}
 {{- if semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version }}true{{ end -}}
 {{- end -}}
