@@ -101,7 +101,7 @@ function registerTokenMetrics(
   })
   new Gauge({
     name: 'wimds_token_expiry_timestamp_seconds',
-    help: 'When a cached token expires, in Unix time; the earliest for resource other, which stands for every resource that the configuration does not name.',
+    help: 'When a cached token expires, in Unix time. Resources that the configuration does not name share the value other: the earliest of their expiries.',
     labelNames: ['identity', 'resource'],
     registers,
     collect() {
