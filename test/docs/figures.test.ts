@@ -10,15 +10,10 @@ const ROLL_OUT = 'docs/tasks/roll-out.md'
 type Row = readonly [name: string, column: number, ofGoProxy?: 'Go proxy']
 
 const IDLE: Row = ['private memory, idle', 1]
-const HEALTHY: Row = ['exec → healthy', 1]
 const ENV: Row = ['mode `env`', 2]
 const LOOPBACK: Row = ['mode `loopback`', 2]
 
 test.each<[page: string, quote: RegExp, row: Row, unit?: number]>([
-  ['README.md', /(\d+) MiB of private memory idle/, IDLE],
-  ['README.md', /listens after (\d+) ms/, HEALTHY],
-  ['README.md', /private memory idle where .+ needs (\d+),/, [IDLE[0], 2, 'Go proxy']],
-  ['README.md', /listens after \d+ ms where that needs (\d+)\./, [HEALTHY[0], 2, 'Go proxy']],
   ['README.md', /\| private memory, idle +\| (\d+) MiB/, IDLE],
   ['README.md', /\| private memory, idle +\| \d+ MiB +\| (\d+) MiB/, [IDLE[0], 2, 'Go proxy']],
   [ROLL_OUT, /\| (\d+) MiB; \d+ MiB \|/, IDLE],
