@@ -10,12 +10,12 @@ import { checkPod, parsePodName } from '../doctor/pod/pod-check.ts'
 import { checkBeforeInstallation } from '../doctor/pre/pre-check.ts'
 import type { CheckSummary, DoctorReport } from '../doctor/report.ts'
 import { ConfigError, UsageError } from '../errors.ts'
-import { type Flags, findFlagProblems, parseFlags } from '../lib/args.ts'
+import { type Flags, findConflict, findFlagProblems, parseFlags } from '../lib/args.ts'
 import { INJECTION_DEFAULTS } from '../kubernetes/injector/settings.ts'
 import { ROUTING_MODES, type RoutingMode } from '../lib/routing-modes.ts'
 import { describeSettings } from '../telemetry/settings-view.ts'
 import { isJsonOutput } from './declarations/declaration.ts'
-import { DOCTOR } from './declarations/doctor.ts'
+import { DOCTOR, FLAG_SCOPES } from './declarations/doctor.ts'
 import { createDirectExchange } from './direct-exchange.ts'
 import { type CommandIo, EXIT_NOT_CHECKED } from './io.ts'
 
@@ -45,23 +45,18 @@ export async function doctor(args: readonly string[], io: CommandIo): Promise<nu
 
 /** Returns a sentence for each flag that has no meaning among the others. */
 function findConflicts(flags: DoctorFlags): string[] {
+  const isPre = flags.has('pre')
   const pod = flags.value('pod')
-  const needs = (names: readonly (keyof typeof DOCTOR.flags)[], isMet: boolean, other: string) =>
-    isMet
-      ? []
-      : names.filter((name) => flags.has(name)).map((name) => `--${name} is only for ${other}`)
+  const limit = (names: readonly (keyof typeof DOCTOR.flags)[], isMet: boolean, scope: string) =>
+    isMet ? [] : names.filter(flags.has).map((name) => `--${name} is only for ${scope}`)
   return [
-    ...(pod !== undefined && flags.has('pre') ? ['--pod and --pre cannot be combined'] : []),
+    ...findConflict(flags, ['pod', 'pre']),
     ...(pod !== undefined && parsePodName(pod) === undefined
       ? [`--pod must be NAMESPACE/POD, not ${JSON.stringify(pod)}`]
       : []),
-    ...needs(['namespace', 'issuer'], flags.has('pre'), '--pre'),
-    ...needs(['context'], flags.has('pre') || pod !== undefined, '--pre and --pod'),
-    ...needs(
-      ['no-sidecar', 'no-exchange'],
-      !flags.has('pre'),
-      'checks of a sidecar, without --pre',
-    ),
+    ...limit(FLAG_SCOPES.pre, isPre, '--pre'),
+    ...limit(FLAG_SCOPES.outside, isPre || pod !== undefined, '--pre and --pod'),
+    ...limit(FLAG_SCOPES.sidecar, !isPre, 'checks of a sidecar, without --pre'),
   ]
 }
 
@@ -87,9 +82,7 @@ async function checkOtherPod(flags: DoctorFlags, { env, signal }: CommandIo): Pr
     kubectl: createKubectl({ env, signal, context: flags.value('context') }),
     target: parsePodName(flags.value('pod') ?? '') ?? { namespace: undefined, name: '' },
     mode: getMode(flags),
-    args: (['no-sidecar', 'no-exchange'] as const)
-      .filter((name) => flags.has(name))
-      .map((name) => `--${name}`),
+    args: FLAG_SCOPES.sidecar.filter(flags.has).map((name) => `--${name}`),
   })
   return {
     document: report,

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
+import { DOCTOR, FLAG_SCOPES } from '../../src/commands/declarations/doctor.ts'
 import { doctor } from '../../src/commands/doctor.ts'
 import type { DoctorReport } from '../../src/doctor/report.ts'
 import { createCredentialName } from '../../src/lib/credential-name.ts'
@@ -44,6 +45,11 @@ async function runJson(env: Readonly<Record<string, string>> = {}, ...args: read
   expect(report.ok).toBe(code === 0)
   return report
 }
+
+test('has each flag in one list of those that have a meaning together', () => {
+  const listed = Object.values(FLAG_SCOPES).flat()
+  expect(listed.toSorted()).toEqual(Object.keys(DOCTOR.flags).toSorted())
+})
 
 test('says only where to run it if nothing is set, and exits 1', async () => {
   const io = captureIo({})

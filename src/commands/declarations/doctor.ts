@@ -57,3 +57,15 @@ Nothing is reported as right that was not checked. docs/doctor.md lists the chec
     2: 'no check failed, but one could not be made',
   },
 } as const satisfies CommandDeclaration
+
+type FlagName = keyof typeof DOCTOR.flags
+
+/** Where a flag has a meaning; each flag is in one list. */
+export const FLAG_SCOPES = {
+  everywhere: ['output', 'verbose', 'mode', 'pod', 'pre'],
+  /** Where a sidecar is checked, here or in a pod: doctor passes them to the one in the pod. */
+  sidecar: ['no-sidecar', 'no-exchange'],
+  /** With `--pod` and `--pre`. */
+  outside: ['context'],
+  pre: ['namespace', 'issuer'],
+} as const satisfies Readonly<Record<string, readonly FlagName[]>>

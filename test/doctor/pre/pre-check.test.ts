@@ -375,7 +375,7 @@ describe('the webhook', () => {
 })
 
 test.each([
-  [['--pod=a/b'], '--pod and --pre cannot be combined'],
+  [['--pod=a/b'], '--pod or --pre, not both'],
   [['--no-exchange'], '--no-exchange is only for checks of a sidecar'],
 ])('rejects %j', async (flags, message) => {
   const { code, stderr } = await runWimds(['doctor', '--pre', ...flags], { env: {} })
