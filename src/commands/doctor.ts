@@ -6,9 +6,10 @@ import { reportInvalidSettings, runChecks, type SidecarSettings } from '../docto
 import { formatPodReport, formatPreReport } from '../doctor/format-findings.ts'
 import { formatReport } from '../doctor/format-report.ts'
 import { createKubectl } from '../doctor/kubectl.ts'
-import { checkPod, parsePodName } from '../doctor/pod/pod-check.ts'
+import { checkPod, parsePodName, type PodName } from '../doctor/pod/pod-check.ts'
 import { checkBeforeInstallation } from '../doctor/pre/pre-check.ts'
-import type { CheckSummary, DoctorReport } from '../doctor/report.ts'
+import type { DoctorReport, PodReport, PreReport } from '../doctor/report.ts'
+import { listChecks } from '../doctor/summary.ts'
 import { ConfigError, UsageError } from '../errors.ts'
 import { type Flags, findConflict, findFlagProblems, parseFlags } from '../lib/args.ts'
 import { INJECTION_DEFAULTS } from '../kubernetes/injector/settings.ts'
@@ -21,11 +22,10 @@ import { type CommandIo, EXIT_NOT_CHECKED } from './io.ts'
 
 type DoctorFlags = Flags<keyof typeof DOCTOR.flags>
 
-/** A report, as it is printed. */
+/** A report, and its form for people. */
 interface Printed {
-  readonly document: object
+  readonly report: DoctorReport | PodReport | PreReport
   readonly text: string
-  readonly checks: readonly Pick<CheckSummary, 'status'>[]
 }
 
 /**
@@ -35,29 +35,38 @@ interface Printed {
 export async function doctor(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, DOCTOR.flags)
   const problems = [...findFlagProblems(flags), ...findConflicts(flags)]
+  const pod = parsePodFlag(flags, problems)
   if (problems.length > 0) throw new UsageError(problems)
-  const check = flags.has('pre') ? checkCluster : flags.has('pod') ? checkOtherPod : checkHere
-  const { document, text, checks } = await check(flags, io)
-  io.stdout.write(isJsonOutput(flags) ? `${JSON.stringify(document, null, 2)}\n` : text)
-  if (checks.some(({ status }) => status === 'failed')) return 1
-  return checks.some(({ status }) => status === 'not_checked') ? EXIT_NOT_CHECKED : 0
+  const { report, text } = flags.has('pre')
+    ? await checkCluster(flags, io)
+    : pod === undefined
+      ? await checkHere(flags, io)
+      : await checkOtherPod(pod, flags, io)
+  io.stdout.write(isJsonOutput(flags) ? `${JSON.stringify(report, null, 2)}\n` : text)
+  if (report.ok) return 0
+  return listChecks(report).some(({ status }) => status === 'failed') ? 1 : EXIT_NOT_CHECKED
 }
 
 /** Returns a sentence for each flag that has no meaning among the others. */
 function findConflicts(flags: DoctorFlags): string[] {
   const isPre = flags.has('pre')
-  const pod = flags.value('pod')
   const limit = (names: readonly (keyof typeof DOCTOR.flags)[], isMet: boolean, scope: string) =>
     isMet ? [] : names.filter(flags.has).map((name) => `--${name} is only for ${scope}`)
   return [
     ...findConflict(flags, ['pod', 'pre']),
-    ...(pod !== undefined && parsePodName(pod) === undefined
-      ? [`--pod must be NAMESPACE/POD, not ${JSON.stringify(pod)}`]
-      : []),
     ...limit(FLAG_SCOPES.pre, isPre, '--pre'),
-    ...limit(FLAG_SCOPES.outside, isPre || pod !== undefined, '--pre and --pod'),
+    ...limit(FLAG_SCOPES.outside, isPre || flags.has('pod'), '--pre and --pod'),
     ...limit(FLAG_SCOPES.sidecar, !isPre, 'checks of a sidecar, without --pre'),
   ]
+}
+
+/** Returns the pod; undefined without the flag, or with a problem added to the list. */
+function parsePodFlag(flags: DoctorFlags, problems: string[]): PodName | undefined {
+  const text = flags.value('pod')
+  if (text === undefined) return undefined
+  const pod = parsePodName(text)
+  if (pod === undefined) problems.push(`--pod must be NAMESPACE/POD, not ${JSON.stringify(text)}`)
+  return pod
 }
 
 function getMode(flags: DoctorFlags): RoutingMode | undefined {
@@ -73,32 +82,28 @@ async function checkCluster(flags: DoctorFlags, { env, signal }: CommandIo): Pro
     namespace: flags.value('namespace'),
     issuer: flags.value('issuer'),
   })
-  return { document: report, text: formatPreReport(report), checks: report.checks }
+  return { report, text: formatPreReport(report) }
 }
 
 /** Checks a pod from outside. */
-async function checkOtherPod(flags: DoctorFlags, { env, signal }: CommandIo): Promise<Printed> {
+async function checkOtherPod(
+  target: PodName,
+  flags: DoctorFlags,
+  { env, signal }: CommandIo,
+): Promise<Printed> {
   const report = await checkPod({
     kubectl: createKubectl({ env, signal, context: flags.value('context') }),
-    target: parsePodName(flags.value('pod') ?? '') ?? { namespace: undefined, name: '' },
+    target,
     mode: getMode(flags),
     args: FLAG_SCOPES.sidecar.filter(flags.has).map((name) => `--${name}`),
   })
-  return {
-    document: report,
-    text: formatPodReport(report, { isVerbose: flags.has('verbose') }),
-    checks: [...report.checks, ...(report.inside?.checks ?? [])],
-  }
+  return { report, text: formatPodReport(report, { isVerbose: flags.has('verbose') }) }
 }
 
 /** Checks this machine, with the settings of the environment. */
 async function checkHere(flags: DoctorFlags, { env }: CommandIo): Promise<Printed> {
   const report = await runChecksHere(flags, env)
-  return {
-    document: report,
-    text: formatReport(report, { isVerbose: flags.has('verbose') }),
-    checks: report.checks,
-  }
+  return { report, text: formatReport(report, { isVerbose: flags.has('verbose') }) }
 }
 
 async function runChecksHere(flags: DoctorFlags, env: CommandIo['env']): Promise<DoctorReport> {

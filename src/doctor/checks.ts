@@ -110,7 +110,7 @@ function finishReport(
   leftOut: Parameters<typeof summarizeChecks>[1],
 ): DoctorReport {
   const checks = summarizeChecks(findings, leftOut)
-  return { ...findings, ok: isOk(checks), checks }
+  return { ...findings, ok: isOk({ checks }), checks }
 }
 
 async function checkSidecarAndRoute({

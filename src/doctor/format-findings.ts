@@ -10,6 +10,7 @@ import {
   joinSections,
 } from './format-report.ts'
 import type { Finding, PodReport, PreReport } from './report.ts'
+import { listChecks } from './summary.ts'
 
 /** Returns the report of a pod as text that ends with a newline. */
 export function formatPodReport(report: PodReport, options: FormatOptions): string {
@@ -18,7 +19,7 @@ export function formatPodReport(report: PodReport, options: FormatOptions): stri
   return joinSections([
     formatSection(`Pod ${name}`, checks.flatMap(formatFinding)),
     ...(inside === undefined ? [] : formatSections(inside, options)),
-    formatVerdict([...checks, ...(inside?.checks ?? [])]),
+    formatVerdict(listChecks(report)),
   ])
 }
 

@@ -38,9 +38,20 @@ export function summarizeChecks(report: Findings, leftOut: LeftOut): CheckSummar
   ]
 }
 
+/** A report of any kind; only that of a pod has one `inside`. */
+interface Checked {
+  readonly checks: readonly CheckSummary[]
+  readonly inside?: Checked | undefined
+}
+
+/** Returns every check of the report, also those inside the pod. */
+export function listChecks({ checks, inside }: Checked): readonly CheckSummary[] {
+  return [...checks, ...(inside?.checks ?? [])]
+}
+
 /** Returns true if every check passed, is not needed, or was left out by a flag. */
-export function isOk(checks: readonly Pick<CheckSummary, 'status'>[]): boolean {
-  return checks.every(({ status }) => status !== 'failed' && status !== 'not_checked')
+export function isOk(report: Checked): boolean {
+  return listChecks(report).every(({ status }) => status !== 'failed' && status !== 'not_checked')
 }
 
 function summarizeSidecar(

@@ -54,7 +54,7 @@ export async function checkPod(options: PodOptions): Promise<PodReport> {
   const finish = (checks: readonly Finding[], inside?: DoctorReport): PodReport => ({
     schemaVersion: 1,
     version: VERSION,
-    ok: isOk([...checks, ...(inside?.checks ?? [])]),
+    ok: isOk({ checks, inside }),
     ...(namespace !== undefined && { namespace }),
     pod: name,
     checks,

@@ -24,7 +24,7 @@ interface PreOptions {
 /** Returns the report. A check that fails is reported, not thrown. */
 export async function checkBeforeInstallation(options: PreOptions): Promise<PreReport> {
   const checks = await runChecks(options)
-  return { schemaVersion: 1, version: VERSION, ok: isOk(checks), checks }
+  return { schemaVersion: 1, version: VERSION, ok: isOk({ checks }), checks }
 }
 
 async function runChecks(options: PreOptions): Promise<Finding[]> {
