@@ -111,6 +111,8 @@ interface BrokerErrorOptions {
    * credential that has not reached all of Entra ID. Until then the error is temporary, with status 503.
    */
   readonly temporaryUntil?: number | undefined
+  /** True for an error with a temporary code that stays until somebody changes the configuration. */
+  readonly needsChange?: boolean
   /** True for a request by which client libraries detect IMDS, where the code alone does not tell. */
   readonly isProbe?: boolean
 }
@@ -121,6 +123,7 @@ export class BrokerError extends Error {
   readonly retryAfterMs: number | undefined
   readonly entra: EntraDetails | undefined
   readonly temporaryUntil: number | undefined
+  readonly needsChange: boolean
   readonly isProbe: boolean
 
   constructor(code: ErrorCode, message: string, options: BrokerErrorOptions = {}) {
@@ -130,6 +133,7 @@ export class BrokerError extends Error {
     this.retryAfterMs = options.retryAfterMs
     this.entra = options.entra
     this.temporaryUntil = options.temporaryUntil
+    this.needsChange = options.needsChange ?? false
     this.isProbe = options.isProbe ?? false
   }
 
@@ -141,12 +145,13 @@ export class BrokerError extends Error {
     BrokerErrorOptions,
     'retryAfterMs' | 'temporaryUntil'
   >): BrokerError {
-    const { code, cause, retryAfterMs, entra, temporaryUntil } = this
+    const { code, cause, retryAfterMs, entra, temporaryUntil, needsChange } = this
     return new BrokerError(code, message, {
       cause,
       retryAfterMs,
       entra,
       temporaryUntil,
+      needsChange,
       ...changes,
     })
   }
@@ -157,12 +162,15 @@ export class BrokerError extends Error {
 
   /** True if the same request cannot succeed until somebody changes the configuration. */
   get isPermanent(): boolean {
-    return this.temporaryUntil === undefined && ERROR_KINDS[this.code].permanent
+    return (
+      this.temporaryUntil === undefined && (this.needsChange || ERROR_KINDS[this.code].permanent)
+    )
   }
 
   /** The HTTP status of this error, unless a dialect has a different rule. */
   get status(): number {
-    return this.temporaryUntil === undefined ? ERROR_KINDS[this.code].status : 503
+    if (this.temporaryUntil !== undefined) return 503
+    return this.needsChange ? 400 : ERROR_KINDS[this.code].status
   }
 }
 

@@ -29,6 +29,12 @@ test('a BrokerError with temporaryUntil is temporary, with status 503', () => {
   expect(error).toMatchObject({ status: 503, isPermanent: false })
 })
 
+test('a BrokerError that needs a change is permanent, with status 400', () => {
+  const error = new BrokerError('issuer_unreachable', 'x', { needsChange: true })
+  expect(error).toMatchObject({ status: 400, isPermanent: true })
+  expect(error.with({ message: 'y' })).toMatchObject({ status: 400, isPermanent: true })
+})
+
 test('a BrokerError has a cause only if it was given one', () => {
   expect(new BrokerError('internal', 'x')).not.toHaveProperty('cause')
   expect(new BrokerError('internal', 'x', { cause: 1 }).cause).toBe(1)

@@ -4,6 +4,7 @@ import { BrokerError, toBrokerError } from '../errors.ts'
 import {
   type Assertion,
   createExpiredError,
+  createInternalIssuerError,
   findApiAudience,
   hasUnexpectedAudience,
   readAssertion,
@@ -11,10 +12,10 @@ import {
 } from '../exchange/assertion.ts'
 import { DEFAULT_AUDIENCE, findAudience, findCloud } from '../clouds.ts'
 import { ENABLE_OIDC_ISSUER } from '../lib/azure-cli.ts'
+import { isInternalIssuer } from '../lib/internal-issuer.ts'
 import { formatCommand } from '../lib/shell.ts'
 import { toProblem } from './problem.ts'
 import type { AssertionReport } from './report.ts'
-import { isInternalIssuer, PUBLIC_ISSUER_FIX } from '../trust/issuer.ts'
 
 interface CheckOptions {
   /** Origins of the clouds that the token is sent to. */
@@ -94,10 +95,7 @@ function findFailure(
     )
   }
   if (!isForTokenProxy(assertion) && isInternalIssuer(issuer)) {
-    return new BrokerError(
-      'issuer_unreachable',
-      `Entra ID cannot reach the issuer ${issuer}, which is internal to the cluster. Fix: ${PUBLIC_ISSUER_FIX}; then restart the pod`,
-    )
+    return createInternalIssuerError(issuer)
   }
   return expiresAt <= now ? createExpiredError(file, assertion) : undefined
 }

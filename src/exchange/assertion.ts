@@ -2,9 +2,10 @@
 import { decodeJwt } from 'jose/jwt/decode'
 import * as z from 'zod/mini'
 import { DEFAULT_AUDIENCE, isFederationAudience } from '../clouds.ts'
-import { BrokerError } from '../errors.ts'
+import { BrokerError, type EntraDetails } from '../errors.ts'
 import { errorCode } from '../lib/describe-error.ts'
 import { readRegularFile } from '../lib/files.ts'
+import { describeInternalIssuer, PUBLIC_ISSUER_FIX } from '../lib/internal-issuer.ts'
 import { Secret } from '../secret.ts'
 
 /** A projected token and those of its claims that decide whether Entra ID accepts it. */
@@ -141,6 +142,19 @@ export function createExpiredError(
   return new BrokerError(
     'assertion_expired',
     `the projected token in ${file} expired at ${new Date(expiresAt).toISOString()} by the clock of this machine. Fix: check that it is a projected volume, the kubelet's log, and the clock of the node`,
+  )
+}
+
+/** Creates the error of a projected token whose issuer is internal to the cluster. `answer` is Entra's, if it gave one. */
+export function createInternalIssuerError(
+  issuer: string,
+  { answer, entra }: { readonly answer?: string; readonly entra?: EntraDetails } = {},
+): BrokerError {
+  const problem = `${answer === undefined ? '' : `${answer} `}${describeInternalIssuer(issuer)}`
+  return new BrokerError(
+    'issuer_unreachable',
+    `${problem}. Fix: ${PUBLIC_ISSUER_FIX}; then restart the pod`,
+    { entra, needsChange: true },
   )
 }
 

@@ -4,9 +4,10 @@ import { BrokerError, type EntraDetails, type ErrorCode } from '../errors.ts'
 import { firstItems } from '../lib/first-items.ts'
 import { parseJson } from '../lib/json.ts'
 import { scrubAndTruncate } from '../secret.ts'
+import { isInternalIssuer } from '../lib/internal-issuer.ts'
 import { explainAadsts, formatFix } from './aadsts.ts'
 import { DEFAULT_FIXES } from './aadsts-table.ts'
-import type { Assertion } from './assertion.ts'
+import { type Assertion, createInternalIssuerError } from './assertion.ts'
 import { describeSkew, isSkewed, SKEW_FIX } from './clock-skew.ts'
 import { parseHttpDate, type TokenEndpointResponse } from './http-client.ts'
 import { type Destination, ENTRA, TOKEN_PROXY } from './transport-errors.ts'
@@ -39,6 +40,7 @@ export function parseEntraError(
   response: TokenEndpointResponse,
   assertion: Omit<Assertion, 'secret'>,
   now: number,
+  viaTokenProxy = false,
 ): BrokerError {
   const body = ErrorBody.safeParse(response.json ?? {}).data ?? {}
   const description = scrubAndTruncate(body.error_description ?? '', MAX_DESCRIPTION)
@@ -70,17 +72,34 @@ export function parseEntraError(
     isTimeError && !isRotated
       ? toDefault('entra_unavailable')
       : (explainAadsts(aadsts) ?? toDefault(findCode(response, body.error)))
+  const answer =
+    description === '' ? formatResponse(response, known.code) : endSentence(description)
+  if (!viaTokenProxy && isRotated && isExplainedByIssuer(known.code, aadsts, assertion)) {
+    return createInternalIssuerError(scrubAndTruncate(assertion.issuer, MAX_REASON), {
+      answer,
+      entra,
+    })
+  }
   const retryAfterMs = parseRetryAfter(response.headers['retry-after'], entraTime)
   const policies = formatPolicies(body.claims)
-  const parts = [
-    description === '' ? formatResponse(response, known.code) : description,
-    ...(policies === undefined ? [] : [`(${policies})`]),
-    `Fix: ${formatFix(known, assertion)}`,
-  ]
-  return new BrokerError(known.code, parts.join(' '), {
+  const problem = policies === undefined ? answer : `${answer} (${policies}).`
+  return new BrokerError(known.code, `${problem} Fix: ${formatFix(known, assertion)}`, {
     entra,
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   })
+}
+
+/**
+ * Returns true for a rejection that lasts as long as the issuer of the assertion is internal to the cluster. Not for
+ * AADSTS7000272: Entra ID has read the keys of that issuer.
+ */
+function isExplainedByIssuer(
+  code: ErrorCode,
+  aadsts: number | undefined,
+  { issuer }: Pick<Assertion, 'issuer'>,
+): boolean {
+  const isOfIssuer = code === 'issuer_unreachable' && aadsts !== 7000272
+  return (isOfIssuer || code.startsWith('federated_credential_')) && isInternalIssuer(issuer)
 }
 
 /** Creates the error of a projected token that the server rejects, and that has expired by the server's clock. */
@@ -166,6 +185,10 @@ function formatResponse({ status, excerpt }: TokenEndpointResponse, code: ErrorC
   return code === 'entra_bad_response'
     ? `${answered}, which is not a response of Entra ID.`
     : `${answered}.`
+}
+
+function endSentence(words: string): string {
+  return /[.!?]$/.test(words) ? words : `${words}.`
 }
 
 function parseAadsts(description: string): number | undefined {

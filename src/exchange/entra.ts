@@ -175,7 +175,7 @@ async function sendRequest(
     const rejection = viaTokenProxy
       ? parseTokenProxyError(response, assertion, clientId, now)
       : undefined
-    throw rejection ?? parseEntraError(response, assertion, now)
+    throw rejection ?? parseEntraError(response, assertion, now, viaTokenProxy)
   }
   return parseToken(response, assertion, start, route.destination)
 }

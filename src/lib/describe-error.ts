@@ -48,9 +48,12 @@ function describeError(thrown: unknown): string {
   return scrub(typeof thrown.stack === 'string' ? thrown.stack : thrown.name)
 }
 
-/** Removes the ids and the time at the end of Entra ID's descriptions. */
+/** Removes the ids and the time at the end of Entra ID's descriptions, and all but one of the stops around them. */
 export function removeTraceIds(message: string): string {
-  return message.replace(/\s+Trace ID:.*?Timestamp: [\d:\- ]+Z/s, '')
+  return message.replace(
+    /(\.?)\s+Trace ID:.*?Timestamp: [\d:\- ]+Z([.;]?)/s,
+    (_, before: string, after: string) => (after === '' ? before : after),
+  )
 }
 
 /** Splits the message of an error, `PROBLEM. Fix: FIX`; the fix is undefined if there is none. */

@@ -8,6 +8,7 @@ import {
 } from '../doctor/credential-commands.ts'
 import { hasUnexpectedAudience } from '../exchange/assertion.ts'
 import { ENABLE_OIDC_ISSUER } from '../lib/azure-cli.ts'
+import { isInternalIssuer } from '../lib/internal-issuer.ts'
 import { formatCommandLines, isPlainWord, quoteForShell } from '../lib/shell.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 
@@ -111,7 +112,7 @@ function checkIssuer(problem: Problem, status: StatusDocument): readonly Remedy[
 }
 
 function fetchDiscovery(claims: Claims | undefined): readonly Remedy[] {
-  if (claims === undefined) return []
+  if (claims === undefined || isInternalIssuer(claims.issuer)) return []
   const discovery = `${claims.issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
   return [
     {

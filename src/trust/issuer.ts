@@ -1,9 +1,10 @@
 /** Checks the issuer and the audience of a cluster's tokens. */
-import { ENABLE_OIDC_ISSUER, namesFileForAz } from '../lib/azure-cli.ts'
-import { formatCommand } from '../lib/shell.ts'
-
-/** What to do if Entra ID cannot reach the issuer. */
-export const PUBLIC_ISSUER_FIX = `on AKS run ${formatCommand(ENABLE_OIDC_ISSUER)}; on other clusters set --service-account-issuer of the API server to a public https URL that serves the discovery document and the keys`
+import { namesFileForAz } from '../lib/azure-cli.ts'
+import {
+  describeInternalIssuer,
+  isInternalIssuer,
+  PUBLIC_ISSUER_FIX,
+} from '../lib/internal-issuer.ts'
 
 const MAX_LENGTH = 600
 
@@ -20,19 +21,9 @@ export function findIssuerProblem(issuer: string): string | undefined {
   }
   if (issuer.length > MAX_LENGTH) return `the issuer has more than ${MAX_LENGTH} characters`
   if (isInternalIssuer(issuer)) {
-    return `Entra ID cannot reach the issuer ${text}, which is internal to the cluster. Fix: ${PUBLIC_ISSUER_FIX}`
+    return `${describeInternalIssuer(issuer)}. Fix: ${PUBLIC_ISSUER_FIX}`
   }
   return undefined
-}
-
-/** Returns true for an issuer that no host outside the cluster can resolve. */
-export function isInternalIssuer(issuer: string): boolean {
-  if (!URL.canParse(issuer)) return true
-  const { protocol, hostname } = new URL(issuer)
-  if (protocol !== 'https:') return true
-  return /^kubernetes(?:\.default|$)|\.(?:svc|cluster|cluster\.local|local|internal)$|\.azmk8s\.io$/.test(
-    hostname,
-  )
 }
 
 /** Returns true for a URI or GUID. Anything else could have a meaning of its own for the Azure CLI. */

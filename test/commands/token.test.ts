@@ -113,6 +113,20 @@ test('does not say that a file without a token may pass', async () => {
   expect(io.err()).toMatch(/^wimds token: assertion_malformed: .*\n$/)
 })
 
+test.each([[[]], [['--wait', '5m']]])(
+  'does not repeat the exchange of a token whose issuer is internal (%j)',
+  async (flags) => {
+    await simulator.rotateToken({ claims: { iss: 'https://kubernetes.default.svc.cluster.local' } })
+    try {
+      const { code, err, pauses } = await run(VAULT, ...flags)
+      expect({ code, pauses }).toEqual({ code: 1, pauses: [] })
+      expect(err).toMatch(/^wimds token: issuer_unreachable: .*az aks update .*restart the pod\n$/)
+    } finally {
+      await simulator.rotateToken()
+    }
+  },
+)
+
 test('--wait repeats a failure that may pass, not before its Retry-After', async () => {
   simulator.faults.set([{ kind: 'throttled', times: 2, retryAfterSeconds: 7 }])
   const { code, out, err, pauses } = await run(VAULT, '--wait', '1m')

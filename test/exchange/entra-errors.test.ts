@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type BrokerError, toBrokerError } from '../../src/errors.ts'
 import { createAssertionReader } from '../../src/exchange/assertion.ts'
 import { createEntraExchange } from '../../src/exchange/entra.ts'
@@ -44,6 +44,16 @@ function answerWith(status: number, length: number): void {
   simulator.faults.set([{ kind: 'status', status, body: JSON.stringify(body) }])
 }
 
+/** Makes Entra ID answer this AADSTS code. */
+function answerAadsts(aadsts: number): void {
+  const body = {
+    error: 'invalid_client',
+    error_description: `AADSTS${aadsts}: no.`,
+    error_codes: [aadsts],
+  }
+  simulator.faults.set([{ kind: 'status', status: 401, body: JSON.stringify(body) }])
+}
+
 const MINUTE_MS = 60_000
 
 const claimsOf = (values: unknown) =>
@@ -56,14 +66,23 @@ test('names the Conditional Access policy between description and fix', async ()
   const { code, message } = await rejection()
   expect(code).toBe('policy_refused')
   expect(message).toMatch(
-    /^AADSTS53003: .* \(Conditional Access policy cccccccc-cccc-4ccc-8ccc-000000000001\) Fix: have /s,
+    /^AADSTS53003: .* \(Conditional Access policy cccccccc-cccc-4ccc-8ccc-000000000001\)\. Fix: have /s,
   )
 })
+
+test.each(['It is over. Timestamp: 2025-07-01 23:32:51Z', 'It is over.', 'Is it over?'])(
+  'ends the description %j as a sentence',
+  async (description) => {
+    const body = { error: 'invalid_grant', error_description: description, error_codes: [53003] }
+    simulator.faults.add({ kind: 'status', status: 400, body: JSON.stringify(body) })
+    expect((await rejection()).message).toMatch(/\w[.?] Fix: have/)
+  },
+)
 
 test('names each policy once', async () => {
   blockWith(claimsOf([policy(1), policy(2), policy(1)]))
   expect((await rejection()).message).toContain(
-    `blocked. (Conditional Access policy ${policy(1)}, ${policy(2)}) Fix: have`,
+    `blocked. (Conditional Access policy ${policy(1)}, ${policy(2)}). Fix: have`,
   )
 })
 
@@ -159,3 +178,38 @@ test.each([
     expect(error.message).toMatch(/that of Entra ID\. Fix: synchronize the clock of the node/)
   },
 )
+
+const INTERNAL = 'https://kubernetes.default.svc.cluster.local'
+
+describe('a token of an issuer that is internal to the cluster', () => {
+  test.each([
+    ['has no federated credential', 700211],
+    ['has one with another subject', 700213],
+    ['has one with another audience', 700212],
+    ['has an issuer that Entra ID cannot read', 50166],
+  ])('cannot work when the identity %s', async (_, aadsts) => {
+    await simulator.rotateToken({ claims: { iss: INTERNAL } })
+    answerAadsts(aadsts)
+    const error = await rejection()
+    expect(error).toMatchObject({
+      code: 'issuer_unreachable',
+      isPermanent: true,
+      status: 400,
+      entra: { aadsts },
+    })
+    expect(error.message).toBe(
+      `AADSTS${aadsts}: no. Entra ID cannot reach the issuer ${INTERNAL}, which is internal to the cluster. Fix: on AKS run az aks update --resource-group RESOURCE_GROUP --name CLUSTER --enable-oidc-issuer; on other clusters set --service-account-issuer of the API server to a public https URL that serves the discovery document and the keys; then restart the pod`,
+    )
+  })
+
+  test.each([700016, 500011, 53003])('keeps the error of AADSTS%d', async (aadsts) => {
+    await simulator.rotateToken({ claims: { iss: INTERNAL } })
+    answerAadsts(aadsts)
+    expect((await rejection()).code).not.toBe('issuer_unreachable')
+  })
+})
+
+test('an issuer that Entra ID cannot read for now is temporary', async () => {
+  answerAadsts(50166)
+  expect(await rejection()).toMatchObject({ code: 'issuer_unreachable', isPermanent: false })
+})

@@ -200,6 +200,14 @@ test('a 401 of the token proxy for an expired token is temporary', async () => {
   })
 })
 
+test('an internal issuer is no fault of an exchange through the token proxy', async () => {
+  await using simulator = await createSimulator({ ports: false })
+  await simulator.rotateToken({ claims: { iss: 'https://kubernetes.default.svc.cluster.local' } })
+  await expect(exchangeViaTokenProxy(simulator)).rejects.toMatchObject({
+    code: 'federated_credential_not_found',
+  })
+})
+
 describe('a failure of the token proxy is not reported as one of Entra ID:', () => {
   test.each<[string, FaultInput, string, RegExp]>([
     [

@@ -87,6 +87,18 @@ test.each([
   expect(commandsFor(code, aStatus({ assertions }))).toHaveLength(count)
 })
 
+test('an internal issuer has no command that reads it from outside the cluster', () => {
+  const assertions = aStatus().assertions.map((assertion) => ({
+    ...assertion,
+    ...(assertion.claims && {
+      claims: { ...assertion.claims, issuer: 'https://kubernetes.default.svc.cluster.local' },
+    }),
+  }))
+  expect(commandsFor('issuer_unreachable', aStatus({ assertions }))).toEqual([
+    expect.stringMatching(/^az aks update .*--enable-oidc-issuer$/s),
+  ])
+})
+
 test.each([
   [
     'issuer_unreachable',

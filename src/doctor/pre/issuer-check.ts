@@ -1,7 +1,11 @@
 /** Checks whether Entra ID can validate the tokens of a cluster's issuer. */
 import * as z from 'zod/mini'
+import {
+  describeInternalIssuer,
+  isInternalIssuer,
+  PUBLIC_ISSUER_FIX,
+} from '../../lib/internal-issuer.ts'
 import { parseJsonObject } from '../../lib/json.ts'
-import { isInternalIssuer, PUBLIC_ISSUER_FIX } from '../../trust/issuer.ts'
 import { failed, notChecked, passed } from '../findings.ts'
 import { createKubectlProblem, extractReason, type Kubectl } from '../kubectl.ts'
 import { createProblem, type ProblemCode } from '../problem.ts'
@@ -51,13 +55,7 @@ type Published =
 async function checkPublished(issuer: string, fetchDocument: FetchDocument): Promise<Published> {
   if (isInternalIssuer(issuer)) {
     return {
-      finding: fail(
-        'issuer_unreachable',
-        issuer.startsWith('https://')
-          ? `the issuer ${issuer} is internal to the cluster: Entra ID cannot reach it`
-          : `the issuer ${issuer} is no https:// URL: Entra ID reads no other`,
-        PUBLIC_ISSUER_FIX,
-      ),
+      finding: fail('issuer_unreachable', describeInternalIssuer(issuer), PUBLIC_ISSUER_FIX),
     }
   }
   const url = new URL(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`)

@@ -1,0 +1,22 @@
+/** The issuers that Entra ID cannot read, and what to do about them. */
+import { ENABLE_OIDC_ISSUER } from './azure-cli.ts'
+import { formatCommand } from './shell.ts'
+
+/** What to do if Entra ID cannot reach the issuer. */
+export const PUBLIC_ISSUER_FIX = `on AKS run ${formatCommand(ENABLE_OIDC_ISSUER)}; on other clusters set --service-account-issuer of the API server to a public https URL that serves the discovery document and the keys`
+
+/** Returns true for an issuer that no host outside the cluster can resolve, and for one that is no https:// URL. */
+export function isInternalIssuer(issuer: string): boolean {
+  if (!URL.canParse(issuer)) return true
+  const { protocol, hostname } = new URL(issuer)
+  if (protocol !== 'https:') return true
+  return /^kubernetes(?:\.default|$)|\.(?:svc|cluster|cluster\.local|local|internal)$|\.azmk8s\.io$/.test(
+    hostname,
+  )
+}
+
+/** Returns why Entra ID cannot read an internal issuer, without a full stop. */
+export function describeInternalIssuer(issuer: string): string {
+  const reason = issuer.startsWith('https://') ? 'is internal to the cluster' : 'is no https:// URL'
+  return `Entra ID cannot reach the issuer ${issuer}, which ${reason}`
+}
