@@ -1,94 +1,101 @@
-/** The application of the admin port: probes and metrics, and for people on loopback the status. */
-import type { IncomingHttpHeaders } from 'node:http'
-import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
-import { LOG_LEVELS } from '../config/settings.ts'
+/** The admin port of the sidecar, the webhook and the node agent: probes, metrics, and routes for people on loopback. */
+import type {
+  IncomingHttpHeaders,
+  IncomingMessage,
+  RequestListener,
+  ServerResponse,
+} from 'node:http'
+import type { Address } from '../config/parsers.ts'
+import { errorMessage } from '../lib/describe-error.ts'
 import { isLoopback } from '../lib/hosts.ts'
-import type { StatusPage } from '../status-page/page.ts'
-import type { TrafficSample } from '../telemetry/metrics.ts'
 import type { Exposition } from '../telemetry/prometheus.ts'
-import type { ProcessLog } from '../telemetry/logger.ts'
-import type { ReadinessState } from '../telemetry/readiness.ts'
-import type { StatusDocument } from '../telemetry/status-schema.ts'
+import { listen, type Listener } from './listen.ts'
+import { sendJson, sendText } from './send.ts'
 import { shareScrapes } from './share-scrapes.ts'
 
-interface AdminParts {
-  readonly readiness: () => ReadinessState
+type Route = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>
+
+/** Routes by method and path, such as `GET /status`. */
+export type Routes = Readonly<Record<string, Route>>
+
+export interface AdminParts {
+  /** Returns the body of `/readyz`; its status is 200 or 503. */
+  readonly readiness: () => { readonly ready: boolean }
   readonly scrape: () => Promise<Exposition>
-  /** Returns the counts behind the curves of the status page. */
-  readonly readTraffic: () => TrafficSample
-  readonly document: () => StatusDocument
-  readonly log: ProcessLog
+  /** Further routes, only for requests over loopback. */
+  readonly loopbackRoutes?: Routes
 }
 
-/** Creates the application, without a port: for `listen` and for `inject`. */
-export function createAdminApp(parts: AdminParts): FastifyInstance {
-  const { readiness } = parts
+/** Open connections: probes and Prometheus need few. */
+const MAX_CONNECTIONS = 64
+
+/** Binds every address of an admin port, or none. Throws the error of `listen`, such as EADDRINUSE. */
+export function listenForAdmin(
+  parts: AdminParts,
+  addresses: readonly Address[],
+): Promise<Listener> {
+  const options = { maxConnections: MAX_CONNECTIONS, malformedBody: MALFORMED_BODY }
+  return listen(createHandler(parts), addresses, options)
+}
+
+const MALFORMED_BODY = JSON.stringify({ error: 'the request is malformed' })
+
+/** Creates the handler. HEAD is answered as GET; Node leaves out the body. */
+function createHandler(parts: AdminParts): RequestListener {
+  const { readiness, loopbackRoutes = {} } = parts
   const scrape = shareScrapes(parts.scrape)
-  const app = fastify({ logger: false, bodyLimit: 1024 })
-  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
+  const routes = new Map<string, Route>([
+    ...Object.entries(loopbackRoutes).map(([name, route]) => [name, rejectRemote(route)] as const),
+    ['GET /healthz', (_request, response) => sendJson(response, 200, { status: 'ok' })],
+    [
+      'GET /readyz',
+      (_request, response) => {
+        const state = readiness()
+        sendJson(response, state.ready ? 200 : 503, state)
+      },
+    ],
+    [
+      'GET /metrics',
+      async (_request, response) => {
+        const { contentType, body } = await scrape()
+        sendText(response, 200, { 'Content-Type': contentType }, body)
+      },
+    ],
+  ])
+  const notFound = `there is no such path here. Paths: ${formatPaths(loopbackRoutes)}`
 
-  app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: NOT_FOUND }))
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const method = request.method === 'HEAD' ? 'GET' : request.method
+    const route = routes.get(`${method} ${request.url?.split('?', 1)[0]}`)
+    if (route === undefined) sendJson(response, 404, { error: notFound })
+    else await route(request, response)
+  }
 
-  app.get('/healthz', () => ({ status: 'ok' }))
-
-  app.get('/readyz', (_request, reply) => {
-    const { reasons, ...state } = readiness()
-    const body = { ...state, reasons: reasons.map(({ summary }) => summary) }
-    return reply.code(state.ready ? 200 : 503).send(body)
-  })
-
-  app.get('/metrics', async (_request, reply) => {
-    const { contentType, body } = await scrape()
-    return reply.header('Content-Type', contentType).send(body)
-  })
-
-  void app.register((local, _options, done) => {
-    local.addHook('onRequest', (request, reply, next) => {
-      reply.header('Cache-Control', 'no-store')
-      if (isFromLoopback(request.raw)) next()
-      else reply.code(403).send({ error: LOOPBACK_ONLY })
+  return (request, response) => {
+    answer(request, response).catch((error: unknown) => {
+      if (response.headersSent) response.destroy()
+      else sendJson(response, 500, { error: errorMessage(error) })
     })
-    addLocalRoutes(local, parts)
-    done()
-  })
-  return app
+  }
 }
 
-const NOT_FOUND =
-  'there is no such path here. Paths: /healthz, /readyz, /metrics; from loopback /status, /status.json, GET and PUT /log-level'
+/** Returns the paths for people: `/` redirects. */
+function formatPaths(loopbackRoutes: Routes): string {
+  const local = Object.keys(loopbackRoutes).filter((name) => name !== 'GET /')
+  const paths = ['/healthz', '/readyz', '/metrics'].join(', ')
+  return local.length === 0 ? paths : `${paths}; from loopback ${local.join(', ')}`
+}
 
 const LOOPBACK_ONLY =
   'only from loopback. Fix: use kubectl port-forward, and localhost or a loopback address as the host'
 
-function addLocalRoutes(app: FastifyInstance, { readTraffic, document, log }: AdminParts): void {
-  let page: Promise<StatusPage> | undefined
-
-  app.get('/', (_request, reply) => reply.redirect('/status'))
-
-  app.get('/status.json', (_request, reply) => reply.send(document()))
-
-  app.get('/status', async (_request, reply) => {
-    // Loaded on the first visit: most sidecars never get one, and their memory stays smaller.
-    page ??= import('../status-page/page.ts').then((module) => module.createStatusPage(readTraffic))
-    const { headers, body } = (await page)(document())
-    return reply.headers(headers).send(body)
-  })
-
-  app.get('/log-level', () => ({ level: log.level() }))
-
-  app.put('/log-level', (request, reply) => {
-    const level = LOG_LEVELS.find((known) => known === parseLevel(request))
-    if (level === undefined) {
-      return reply.code(400).send({ error: `the body must be one of ${LOG_LEVELS.join(', ')}` })
-    }
-    log.changeLevel(level)
-    return reply.send({ level: log.level() })
-  })
-}
-
-/** Returns the body, which is the level alone or as a JSON string. */
-function parseLevel({ body }: FastifyRequest): string {
-  return typeof body === 'string' ? body.trim().replace(/^"(.*)"$/, '$1') : ''
+/** Wraps a route so that it answers requests over loopback only. No cache may keep the reply. */
+function rejectRemote(route: Route): Route {
+  return (request, response) => {
+    response.setHeader('Cache-Control', 'no-store')
+    if (isFromLoopback(request)) return route(request, response)
+    sendJson(response, 403, { error: LOOPBACK_ONLY })
+  }
 }
 
 /** A page whose name was made to resolve to loopback (DNS rebinding) sends its own name as Host. */
@@ -109,11 +116,9 @@ interface Received {
  */
 export function isFromLoopback({ socket, headers }: Received): boolean {
   const peer = unmapIpv4(socket.remoteAddress)
-  // `inject` has no local address.
-  const local = socket.localAddress ?? peer
   return (
     (peer === '127.0.0.1' || peer === '::1') &&
-    isLoopback(local) &&
+    isLoopback(socket.localAddress ?? '') &&
     LOOPBACK_HOST.test(headers.host ?? '') &&
     headers['x-forwarded-for'] === undefined &&
     headers['forwarded'] === undefined

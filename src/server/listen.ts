@@ -32,7 +32,7 @@ export interface Listener {
 /** No dialect and no document reads a longer body. */
 export const MAX_BODY_BYTES = 65_536
 
-/** Timeouts of connections in milliseconds, which the servers of the webhook and the node agent share. */
+/** Timeouts of connections in milliseconds, which the webhook's server shares. */
 export const CONNECTION_TIMEOUTS = {
   headersTimeout: 5000,
   requestTimeout: 10_000,
@@ -40,9 +40,6 @@ export const CONNECTION_TIMEOUTS = {
   // Idle callers keep their connection; the cap closes them when others need the room.
   keepAliveTimeout: 75_000,
 }
-
-/** Open connections of an admin port: probes and Prometheus need few. */
-export const MAX_ADMIN_CONNECTIONS = 64
 
 const LIMITS: ServerOptions = {
   ...CONNECTION_TIMEOUTS,

@@ -1,8 +1,8 @@
 /** Starts an admin server that serves a status document, with the traffic of ten minutes before it. */
-import { createAdminApp } from '../../src/server/admin.ts'
+import { createStatusRoutes } from '../../src/server/status-routes.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import type { StatusDocument } from '../../src/telemetry/status-schema.ts'
-import { portOf } from '../fixtures/listening.ts'
+import { openAdminPort } from '../fixtures/admin.ts'
 import { aTrafficSample } from '../fixtures/status.ts'
 
 interface Served extends AsyncDisposable {
@@ -23,26 +23,27 @@ export async function serveStatus(
 ): Promise<Served> {
   let current = document
   let visits = 0
-  const app = createAdminApp({
-    readiness: () => ({ ready: true, reasons: [] }),
+  const { port, ...server } = await openAdminPort({
+    readiness: () => ({ ready: true }),
     scrape: () => Promise.resolve({ contentType: 'text/plain', body: '' }),
-    readTraffic: () => {
-      visits += 1
-      const at = (hasTraffic ? 3 * HOUR_MS : 0) + visits * SPACING_MS
-      return aTrafficSample(hasTraffic ? visits : 0, at)
-    },
-    document: () => current,
-    log: createLogger({ level: 'silent', format: 'json', out: { write: () => {} } }),
+    loopbackRoutes: createStatusRoutes({
+      readTraffic: () => {
+        visits += 1
+        const at = (hasTraffic ? 3 * HOUR_MS : 0) + visits * SPACING_MS
+        return aTrafficSample(hasTraffic ? visits : 0, at)
+      },
+      document: () => current,
+      log: createLogger({ level: 'silent', format: 'json', out: { write: () => {} } }),
+    }),
   })
-  await app.listen({ host: '127.0.0.1', port: 0 })
+  const origin = `http://localhost:${port}`
   const visitsBefore = hasTraffic ? SAMPLES : 0
-  for (let visit = 0; visit < visitsBefore; visit += 1) {
-    await app.inject({ url: '/status', headers: { host: 'localhost' } })
-  }
+  for (let visit = 0; visit < visitsBefore; visit += 1)
+    await (await fetch(`${origin}/status`)).text()
   return {
-    origin: `http://localhost:${portOf(app.server)}`,
+    origin,
     change: (next) => (current = next),
-    close: () => app.close(),
-    [Symbol.asyncDispose]: () => app.close(),
+    close: async () => await server[Symbol.asyncDispose](),
+    ...server,
   }
 }

@@ -5,13 +5,12 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { stringify } from 'yaml'
 import { requestToken, type Sidecar, startSidecar } from '../../src/commands/demo/sidecar.ts'
 import { webhook } from '../../src/commands/webhook/webhook.ts'
-import { createAdminServer } from '../../src/kubernetes/admin-server.ts'
 import { createNodeAgentMetrics } from '../../src/kubernetes/node-agent/metrics.ts'
 import { BILLING } from '../../src/simulator/defaults.ts'
 import { createSimulator } from '../../src/simulator/simulator.ts'
 import { captureIo } from '../commands/capture.ts'
+import { openAdminPort } from '../fixtures/admin.ts'
 import { startApiServer } from '../fixtures/api-server.ts'
-import { listening } from '../fixtures/listening.ts'
 import { dashboardPanels, dashboardQueries, variableQueries } from '../observability/queries.ts'
 import { freePort } from '../support/free-port.ts'
 import { startPrometheus, until } from './server.ts'
@@ -54,8 +53,7 @@ async function startNodeAgent() {
     longestPendingMs: () => 40_000,
   })
   metrics.onSync(true)
-  const parts = { scrape: metrics.scrape, unreadyReasons: () => [] }
-  const server = await listening(createAdminServer(parts))
+  const server = await openAdminPort({ scrape: metrics.scrape, readiness: () => ({ ready: true }) })
   return { ...server, metrics }
 }
 

@@ -1,66 +1,141 @@
-import { describe, expect, test } from 'vitest'
-import { createAdminApp, isFromLoopback } from '../../src/server/admin.ts'
-import { createLogger, type ProcessLog } from '../../src/telemetry/logger.ts'
-import type { ReadinessState } from '../../src/telemetry/readiness.ts'
+/** The admin port, on real connections. */
+import { once } from 'node:events'
+import { request as sendRequest } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { isFromLoopback, type Routes } from '../../src/server/admin.ts'
+import { createStatusRoutes } from '../../src/server/status-routes.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
+import { openAdminPort } from '../fixtures/admin.ts'
+import { openConnection } from '../fixtures/connection.ts'
 import { aStatus, aTrafficSample } from '../fixtures/status.ts'
 
-function parts({
-  readiness = { ready: true, reasons: [] },
-  log = createLogger({ level: 'info', format: 'json', out: { write: () => {} } }),
-}: { readiness?: ReadinessState; log?: ProcessLog } = {}) {
-  return {
-    readiness: () => readiness,
-    scrape: () =>
-      Promise.resolve({ contentType: 'text/plain; version=0.0.4', body: 'wimds_ready 1\n' }),
+const log = () => createLogger({ level: 'info', format: 'json', out: { write: () => {} } })
+
+const statusRoutes = (given = log()) =>
+  createStatusRoutes({
     readTraffic: () => aTrafficSample(1, 5000),
     document: aStatus,
-    log,
+    log: given,
+  })
+
+interface Sent {
+  readonly path: string
+  readonly method?: string
+  readonly headers?: Record<string, string>
+  readonly body?: string
+  /** The address that the request comes from. */
+  readonly from?: string
+}
+
+/** Opens an admin port until the end of the test, and returns the function that sends it a request. */
+async function start({
+  loopbackRoutes = statusRoutes(),
+  readiness = { ready: true, reasons: [] },
+  scrape = () => Promise.resolve({ contentType: 'text/plain; version=0.0.4', body: 'up 1\n' }),
+  host = '127.0.0.1',
+}: {
+  loopbackRoutes?: Routes
+  readiness?: { ready: boolean; reasons: readonly string[] }
+  scrape?: () => Promise<{ contentType: string; body: string }>
+  host?: string
+} = {}) {
+  const server = await openAdminPort({ readiness: () => readiness, scrape, loopbackRoutes }, host)
+  onTestFinished(() => server[Symbol.asyncDispose]())
+  const { port } = server
+  const send = async ({ path, method = 'GET', headers, body = '', from }: Sent) => {
+    const sent = sendRequest({
+      host: host === '::' ? '127.0.0.1' : host,
+      port,
+      path,
+      method,
+      agent: false,
+      headers: { host: `localhost:${port}`, ...headers },
+      ...(from !== undefined && { localAddress: from, ...(from === '::1' && { host: '::1' }) }),
+    })
+    sent.end(body)
+    const [reply] = await once(sent, 'response')
+    const content = await text(reply)
+    return {
+      status: Number(reply.statusCode),
+      headers: reply.headers,
+      text: content,
+      json: (): unknown => JSON.parse(content),
+    }
   }
+  return { port, send }
 }
 
 const LOCAL_PATHS = ['/', '/status', '/status.json', '/log-level']
-const local = { host: 'localhost:9169' }
-
-const put = (payload: string) =>
-  ({ method: 'PUT', url: '/log-level', payload, headers: local }) as const
 
 describe('from any address', () => {
-  const anywhere = { remoteAddress: '10.0.0.7', headers: { host: '10.1.2.3:9169' } }
+  const anywhere = { from: '127.0.0.6', headers: { host: '10.1.2.3:9169' } }
 
-  test('/healthz returns 200', async () => {
-    await using app = createAdminApp(parts())
-    expect((await app.inject({ url: '/healthz', ...anywhere })).statusCode).toBe(200)
+  test('/healthz returns 200, with a query too', async () => {
+    const { send } = await start()
+    expect((await send({ path: '/healthz', ...anywhere })).status).toBe(200)
+    expect((await send({ path: '/healthz?verbose', ...anywhere })).status).toBe(200)
   })
 
   test.each([
     [{ ready: true, reasons: [] }, 200],
     [{ ready: false, reasons: ['the projected token has not been read yet'] }, 503],
-  ])('/readyz returns %j with %i', async (body, status) => {
-    const reasons = body.reasons.map((summary) => ({ summary, file: '/token' }))
-    await using app = createAdminApp(parts({ readiness: { ...body, reasons } }))
-    const reply = await app.inject({ url: '/readyz', ...anywhere })
-    expect(reply.statusCode).toBe(status)
-    expect(reply.json()).toEqual(body)
+  ])('/readyz returns %j with %i', async (readiness, status) => {
+    const { send } = await start({ readiness })
+    const reply = await send({ path: '/readyz', ...anywhere })
+    expect(reply.status).toBe(status)
+    expect(reply.json()).toEqual(readiness)
   })
 
   test('/metrics returns the exposition with its content type', async () => {
-    await using app = createAdminApp(parts())
-    const reply = await app.inject({ url: '/metrics', ...anywhere })
-    expect(reply.body).toBe('wimds_ready 1\n')
+    const { send } = await start()
+    const reply = await send({ path: '/metrics', ...anywhere })
+    expect(reply.text).toBe('up 1\n')
     expect(reply.headers['content-type']).toBe('text/plain; version=0.0.4')
   })
+
+  test('HEAD returns the head of GET', async () => {
+    const { send } = await start()
+    const reply = await send({ path: '/readyz', method: 'HEAD', ...anywhere })
+    expect(reply).toMatchObject({ status: 200, text: '' })
+    expect(Number(reply.headers['content-length'])).toBeGreaterThan(0)
+  })
+})
+
+test('an error is answered with its message, and the next request as usual', async () => {
+  let fails = true
+  const { send } = await start({
+    scrape: () =>
+      fails
+        ? Promise.reject(new Error('a metric has no value'))
+        : Promise.resolve({ contentType: 'text/plain', body: '' }),
+  })
+  const reply = await send({ path: '/metrics' })
+  expect(reply).toMatchObject({ status: 500, text: '{"error":"a metric has no value"}' })
+  fails = false
+  expect((await send({ path: '/metrics' })).status).toBe(200)
+})
+
+test('at the cap the connection that has been idle for the longest time is closed', async () => {
+  const { port } = await start()
+  await using stack = new AsyncDisposableStack()
+  const open = async () => stack.use(await openConnection(port))
+  const first = await open()
+  const second = await open()
+  for (let count = 2; count <= 64; count += 1) await open()
+  expect(await first.closed()).toBe('')
+  expect(second.isClosed()).toBe(false)
 })
 
 test.each([
   ['GET', '/foo'],
   ['GET', '/metadata/identity/oauth2/token?resource=x'],
   ['POST', '/log-level'],
-] as const)('%s %s returns 404 with the paths that exist', async (method, url) => {
-  await using app = createAdminApp(parts())
-  const reply = await app.inject({ method, url, headers: local })
-  expect(reply.statusCode).toBe(404)
-  const { error } = reply.json<{ error: string }>()
-  const named = error.match(/\/[\w.-]+/g) ?? []
+] as const)('%s %s returns 404 with the paths that exist', async (method, path) => {
+  const { send } = await start()
+  const reply = await send({ method, path })
+  expect(reply.status).toBe(404)
+  const named = reply.text.match(/\/[\w.-]+/g) ?? []
   expect(named).toEqual([
     '/healthz',
     '/readyz',
@@ -68,17 +143,26 @@ test.each([
     '/status',
     '/status.json',
     '/log-level',
+    '/log-level',
   ])
-  for (const path of named) {
-    expect((await app.inject({ url: path, headers: local })).statusCode).toBe(200)
-  }
+  for (const each of named) expect((await send({ path: each })).status).toBe(200)
+})
+
+test('without further routes 404 names the others alone', async () => {
+  const { send } = await start({ loopbackRoutes: {} })
+  const reply = await send({ path: '/status' })
+  expect(reply.status).toBe(404)
+  expect(reply.json()).toEqual({
+    error: 'there is no such path here. Paths: /healthz, /readyz, /metrics',
+  })
 })
 
 describe('from loopback only', () => {
-  test.each(LOCAL_PATHS)('%s rejects a peer on the network', async (url) => {
-    await using app = createAdminApp(parts())
-    const reply = await app.inject({ url, remoteAddress: '10.0.0.7', headers: local })
-    expect(reply.statusCode).toBe(403)
+  test.each(LOCAL_PATHS)('%s rejects another peer', async (path) => {
+    const { send } = await start()
+    const reply = await send({ path, from: '127.0.0.6' })
+    expect(reply.status).toBe(403)
+    expect(reply.headers['cache-control']).toBe('no-store')
     expect(reply.json()).toEqual({ error: expect.stringContaining('port-forward') })
   })
 
@@ -87,23 +171,24 @@ describe('from loopback only', () => {
     ['the address of the pod', { host: '10.1.2.3:9169' }],
     ['loopback as user name', { host: 'localhost@example.com' }],
     ['a name that begins with localhost', { host: 'localhost.example' }],
-    ['X-Forwarded-For', { ...local, 'x-forwarded-for': '10.0.0.7' }],
-    ['Forwarded', { ...local, forwarded: 'for=10.0.0.7' }],
+    ['X-Forwarded-For', { 'x-forwarded-for': '10.0.0.7' }],
+    ['Forwarded', { forwarded: 'for=10.0.0.7' }],
   ])('the status rejects a loopback peer whose request has %s', async (_, headers) => {
-    await using app = createAdminApp(parts())
-    expect((await app.inject({ url: '/status.json', headers })).statusCode).toBe(403)
+    const { send } = await start()
+    expect((await send({ path: '/status.json', headers })).status).toBe(403)
   })
 
-  test.each(['127.0.0.1', '::1', '::ffff:127.0.0.1'])(
-    'the status accepts the peer %s',
-    async (remoteAddress) => {
-      await using app = createAdminApp(parts())
-      const reply = await app.inject({ url: '/status.json', remoteAddress, headers: local })
-      expect(reply.statusCode).toBe(200)
-      expect(reply.json()).toEqual(aStatus())
-      expect(reply.headers['cache-control']).toBe('no-store')
-    },
-  )
+  test.each([
+    ['127.0.0.1', '127.0.0.1'],
+    ['127.0.0.1', '::'],
+    ['::1', '::'],
+  ])('the status accepts the peer %s at %s', async (from, host) => {
+    const { send } = await start({ host })
+    const reply = await send({ path: '/status.json', from })
+    expect(reply.status).toBe(200)
+    expect(reply.json()).toEqual(aStatus())
+    expect(reply.headers['cache-control']).toBe('no-store')
+  })
 
   test.each([
     ['127.0.0.1', '127.0.0.1', true],
@@ -116,14 +201,23 @@ describe('from loopback only', () => {
     ['::1', 'fd00::1', false],
     ['10.0.0.7', '127.0.0.1', false],
   ])('the peer %s at %s is loopback: %s', (remoteAddress, localAddress, expected) => {
-    expect(isFromLoopback({ socket: { remoteAddress, localAddress }, headers: local })).toBe(
-      expected,
-    )
+    expect(
+      isFromLoopback({
+        socket: { remoteAddress, localAddress },
+        headers: { host: 'localhost:9169' },
+      }),
+    ).toBe(expected)
+  })
+
+  test('/ redirects to the status page', async () => {
+    const { send } = await start()
+    const reply = await send({ path: '/' })
+    expect(reply).toMatchObject({ status: 302, headers: { location: '/status' } })
   })
 
   test('the status page allows only its own style and script', async () => {
-    await using app = createAdminApp(parts())
-    const reply = await app.inject({ url: '/status', headers: local })
+    const { send } = await start()
+    const reply = await send({ path: '/status' })
     expect(reply.headers).toMatchObject({
       'content-type': 'text/html; charset=utf-8',
       'content-security-policy': expect.stringMatching(
@@ -138,35 +232,33 @@ describe('from loopback only', () => {
   })
 })
 
+const put = (body: string) => ({ path: '/log-level', method: 'PUT', body })
+
 describe('/log-level', () => {
-  test.each(['debug', '"debug"', 'debug\n'])(
-    'changes the level for the body %j',
-    async (payload) => {
-      const given = parts()
-      await using app = createAdminApp(given)
-      expect((await app.inject(put(payload))).json()).toEqual({ level: 'debug' })
-      expect(given.log.level()).toBe('debug')
-      expect((await app.inject({ url: '/log-level', headers: local })).json()).toEqual({
-        level: 'debug',
-      })
-    },
-  )
+  test.each(['debug', '"debug"', 'debug\n'])('changes the level for the body %j', async (body) => {
+    const given = log()
+    const { send } = await start({ loopbackRoutes: statusRoutes(given) })
+    expect((await send(put(body))).json()).toEqual({ level: 'debug' })
+    expect(given.level()).toBe('debug')
+    expect((await send({ path: '/log-level' })).json()).toEqual({ level: 'debug' })
+  })
 
-  test.each(['', 'verbose', '{"level":"debug"}'])(
-    'returns 400 for the body %j',
-    async (payload) => {
-      const given = parts()
-      await using app = createAdminApp(given)
-      expect((await app.inject(put(payload))).statusCode).toBe(400)
-      expect(given.log.level()).toBe('info')
-    },
-  )
+  test.each([
+    ['no body', ''],
+    ['an unknown level', 'verbose'],
+    ['another JSON value', '{"level":"debug"}'],
+    ['a long text', 'x'.repeat(60_000)],
+  ])('returns 400 for %s', async (_, body) => {
+    const given = log()
+    const { send } = await start({ loopbackRoutes: statusRoutes(given) })
+    expect((await send(put(body))).status).toBe(400)
+    expect(given.level()).toBe('info')
+  })
 
-  test('rejects a peer on the network', async () => {
-    const given = parts()
-    await using app = createAdminApp(given)
-    const reply = await app.inject({ ...put('debug'), remoteAddress: '10.0.0.7' })
-    expect(reply.statusCode).toBe(403)
-    expect(given.log.level()).toBe('info')
+  test('rejects another peer', async () => {
+    const given = log()
+    const { send } = await start({ loopbackRoutes: statusRoutes(given) })
+    expect((await send({ ...put('debug'), from: '127.0.0.6' })).status).toBe(403)
+    expect(given.level()).toBe('info')
   })
 })

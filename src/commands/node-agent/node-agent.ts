@@ -1,6 +1,5 @@
 /** `wimds node-agent`: routes the pods of mode `node` on this node until shutdown. */
 import { stat } from 'node:fs/promises'
-import { createAdminServer } from '../../kubernetes/admin-server.ts'
 import { connectToApiServer } from '../../kubernetes/api-client.ts'
 import { createNodeAgentMetrics } from '../../kubernetes/node-agent/metrics.ts'
 import { createNamespaceSearch } from '../../kubernetes/node-agent/network-namespaces.ts'
@@ -10,7 +9,7 @@ import { createReconciler } from '../../kubernetes/node-agent/reconciler.ts'
 import { createPodRouter, RouteFailure } from '../../kubernetes/node-agent/route-pod.ts'
 import type { RoutedPod } from '../../kubernetes/node-agent/routed-pod.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
-import { bind, closeServer } from '../../server/listen.ts'
+import { type AdminParts, listenForAdmin } from '../../server/admin.ts'
 import { createLogger } from '../../telemetry/logger.ts'
 import { VERSION } from '../../version.ts'
 import { type CommandIo } from '../io.ts'
@@ -60,18 +59,21 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
     },
   })
   const metrics = createNodeAgentMetrics(reconciler)
-  const admin = createAdminServer({
+  const adminParts: AdminParts = {
     scrape: metrics.scrape,
-    unreadyReasons: () => (isListed ? [] : ['the pods of the node have not been listed yet']),
-  })
-  const bound = await openPorts(bind(admin, adminListen), {
+    readiness: () => ({
+      ready: isListed,
+      reasons: isListed ? [] : ['the pods of the node have not been listed yet'],
+    }),
+  }
+  const admin = await openPorts(listenForAdmin(adminParts, [adminListen]), {
     io,
     log,
     program: 'wimds node-agent',
     setBy: '--admin-listen, in the chart by nodeAgent.adminListen',
   })
-  if (bound === undefined) return 1
-  log.info('listening', { version: VERSION, ...bound, node: nodeName, discovery })
+  if (admin === undefined) return 1
+  log.info('listening', { version: VERSION, ...admin.addresses[0], node: nodeName, discovery })
   // Starts libuv's thread pool now: creating threads later, at the process limit, aborts Node.
   await stat(PROC)
   await watchPods({
@@ -91,7 +93,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
     },
   })
   reconciler.close()
-  await closeServer(admin, CLOSE_TIMEOUT_MS)
+  await admin.close(CLOSE_TIMEOUT_MS)
   log.info('shutdown_complete')
   return 0
 }

@@ -1,6 +1,5 @@
 /** `wimds serve`, the sidecar: read config → build → listen → drain. */
 import { randomUUID } from 'node:crypto'
-import type { RequestListener } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { type Config, loadConfig } from '../../config/config.ts'
@@ -12,12 +11,14 @@ import { BrokerError, UsageError } from '../../errors.ts'
 import { formatUrlHost } from '../../lib/hosts.ts'
 import { createMetadataDocuments, renderDocumentError } from '../../metadata/documents.ts'
 import { createPassThrough } from '../../metadata/pass-through.ts'
-import { createAdminApp } from '../../server/admin.ts'
+import { type AdminParts, listenForAdmin } from '../../server/admin.ts'
 import { createMetadataApp } from '../../server/app.ts'
 import { createGuard } from '../../server/guard.ts'
-import { listen, type Listener, MAX_ADMIN_CONNECTIONS } from '../../server/listen.ts'
+import { listen, type Listener } from '../../server/listen.ts'
 import { createPeerUidLookup } from '../../server/peer-uid.ts'
+import { createStatusRoutes } from '../../server/status-routes.ts'
 import { createLogger, type ProcessLog } from '../../telemetry/logger.ts'
+import type { ReadinessState } from '../../telemetry/readiness.ts'
 import { describeSettings } from '../../telemetry/settings-view.ts'
 import { systemClock } from '../../tokens/clock.ts'
 import { VERSION } from '../../version.ts'
@@ -41,15 +42,17 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   const broker = createBroker(config, log)
   const { telemetry } = broker
   const metadataApp = buildMetadataApp(config, broker)
-  const adminApp = createAdminApp({
-    readiness: telemetry.readiness,
+  const adminParts: AdminParts = {
+    readiness: () => formatReadiness(telemetry.readiness()),
     scrape: telemetry.scrape,
-    readTraffic: telemetry.readTraffic,
-    document: () => telemetry.document(describeSettings(io.env)),
-    log,
-  })
+    loopbackRoutes: createStatusRoutes({
+      readTraffic: telemetry.readTraffic,
+      document: () => telemetry.document(describeSettings(io.env)),
+      log,
+    }),
+  }
 
-  const listeners = await openPorts(openListeners(config, metadataApp, adminApp), {
+  const listeners = await openPorts(openListeners(config, metadataApp, adminParts), {
     io,
     log,
     program: 'wimds serve',
@@ -118,23 +121,26 @@ function buildMetadataApp(
 async function openListeners(
   config: Config,
   metadataApp: FastifyInstance,
-  adminApp: FastifyInstance,
+  adminParts: AdminParts,
 ): Promise<{ readonly metadata: Listener; readonly admin: Listener }> {
   const error = new BrokerError('request_malformed', 'The request is malformed')
-  const malformedBody = imds.renderError(error).body
-  const open = async (app: FastifyInstance, addresses: readonly Address[], max: number) => {
-    await app.ready()
-    const handler: RequestListener = (request, response) => app.routing(request, response)
-    return await listen(handler, addresses, { maxConnections: max, malformedBody })
-  }
-  const metadata = await open(metadataApp, config.listen, config.maxConnections)
+  await metadataApp.ready()
+  const metadata = await listen(
+    (request, response) => metadataApp.routing(request, response),
+    config.listen,
+    { maxConnections: config.maxConnections, malformedBody: imds.renderError(error).body },
+  )
   try {
-    const admin = await open(adminApp, config.adminListen, MAX_ADMIN_CONNECTIONS)
-    return { metadata, admin }
+    return { metadata, admin: await listenForAdmin(adminParts, config.adminListen) }
   } catch (thrown) {
     await metadata.close(0)
     throw thrown
   }
+}
+
+/** Returns the body of `/readyz`. */
+function formatReadiness({ reasons, ...state }: ReadinessState) {
+  return { ...state, reasons: reasons.map(({ summary }) => summary) }
 }
 
 function formatAddress({ host, port }: Address): string {

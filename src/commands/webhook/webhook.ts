@@ -1,6 +1,5 @@
 /** `wimds webhook`: serves the admission webhook until shutdown. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createAdminServer } from '../../kubernetes/admin-server.ts'
 import { NATIVE_SIDECARS_SINCE } from '../../kubernetes/injector/settings.ts'
 import { reviewPod } from '../../kubernetes/webhook/admission.ts'
 import {
@@ -23,7 +22,8 @@ import {
 import { createServiceAccountLookup } from '../../kubernetes/webhook/service-accounts.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { scrubAndTruncate } from '../../secret.ts'
-import { bind, closeServer } from '../../server/listen.ts'
+import { type AdminParts, listenForAdmin } from '../../server/admin.ts'
+import { bind, closeServer, type Listener } from '../../server/listen.ts'
 import { createLogger, type ProcessLog } from '../../telemetry/logger.ts'
 import { VERSION } from '../../version.ts'
 import { type CommandIo, untilShutdown } from '../io.ts'
@@ -87,15 +87,20 @@ async function serveReviews(
     const served = rotation?.served()
     return served && parseExpiry(served.certPem)
   })
-  const admin = createAdminServer({
+  const adminParts: AdminParts = {
     scrape: metrics.scrape,
-    unreadyReasons: () => [
-      ...(isDraining ? ['the webhook is shutting down'] : []),
-      ...(rotation?.served() === undefined ? ['there is no certificate yet'] : []),
-    ],
-  })
+    readiness: () => {
+      const reasons = [
+        ...(isDraining ? ['the webhook is shutting down'] : []),
+        ...(rotation?.served() === undefined ? ['there is no certificate yet'] : []),
+      ]
+      return { ready: reasons.length === 0, reasons }
+    },
+  }
+  let admin: Listener | undefined
   try {
-    if ((await openPorts(bind(admin, options.adminListen), ports)) === undefined) return false
+    admin = await openPorts(listenForAdmin(adminParts, [options.adminListen]), ports)
+    if (admin === undefined) return false
 
     // The API server may be unreachable for a long time.
     const hasNativeSidecars = await Promise.race([
@@ -150,7 +155,7 @@ async function serveReviews(
   } finally {
     cluster.close()
     clientCa?.close()
-    await closeServer(admin, CLOSE_TIMEOUT_MS)
+    await admin?.close(CLOSE_TIMEOUT_MS)
   }
 }
 

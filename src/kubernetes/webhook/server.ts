@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import { createConnectionLimiter } from '../../server/connections.ts'
 import { CONNECTION_TIMEOUTS } from '../../server/listen.ts'
-import { sendJson, writeHead } from '../admin-server.ts'
+import { JSON_HEADERS, sendJson, writeHead } from '../../server/send.ts'
 import type { Decision } from './admission.ts'
 import type { CertificateMaterial } from './certificates.ts'
 import { createReviewQueue, MalformedReview, Overloaded, type ReadReview } from './review-queue.ts'
@@ -61,7 +61,7 @@ export function createReviewServer(parts: ReviewServerParts): TlsServer {
       const { review: body, ...decision } = await review(read)
       report(decision)
       const text = JSON.stringify(body)
-      writeHead(response, 200, text)
+      writeHead(response, 200, JSON_HEADERS, text)
       reply(text)
     } catch (error) {
       // The caller has closed its connection.

@@ -1,9 +1,8 @@
-/** The webhook's servers on real ports. */
+/** The webhook's server on a real port. */
 import { once } from 'node:events'
 import { Agent, request as httpsRequest } from 'node:https'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createAdminServer } from '../../../src/kubernetes/admin-server.ts'
 import type { Decision } from '../../../src/kubernetes/webhook/admission.ts'
 import { createWebhookMetrics } from '../../../src/kubernetes/webhook/metrics.ts'
 import { MalformedReview } from '../../../src/kubernetes/webhook/review-queue.ts'
@@ -25,7 +24,6 @@ const events: ReviewEvent[] = []
 const failures: unknown[] = []
 let answer = (): Promise<Decision> => Promise.resolve(ADMITTED)
 let isDraining = false
-let unready: string[] = []
 const server = createReviewServer({
   reviews: {
     '/mutate': async (read) => {
@@ -41,26 +39,19 @@ const server = createReviewServer({
   onError: (error) => failures.push(error),
   isDraining: () => isDraining,
 })
-const admin = createAdminServer({
-  unreadyReasons: () => unready,
-  scrape: metrics.scrape,
-})
 let agent: Agent
 const PATH = '/mutate?timeout=5s'
 
 beforeAll(async () => {
   const authority = await createCertificateAuthority()
   serveCertificate(server, await authority.issue({ names: ['wimds.wimds.svc'] }))
-  for (const each of [server, admin]) {
-    each.listen(0, '127.0.0.1')
-    await once(each, 'listening')
-  }
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
   agent = new Agent({ ca: authority.caPem, servername: 'wimds.wimds.svc' })
 })
 afterAll(() => {
   agent.destroy()
   server.close()
-  admin.close()
 })
 
 async function post(
@@ -140,27 +131,12 @@ test('closes connections during shutdown', async () => {
   isDraining = false
 })
 
-const adminGet = (path: string) => fetch(`http://127.0.0.1:${portOf(admin)}${path}`)
-
-test('/readyz answers 503 with the reasons, /healthz answers 200', async () => {
-  unready = ['no certificate yet']
-  const reply = await adminGet('/readyz')
-  expect(reply.status).toBe(503)
-  expect(await reply.json()).toEqual({ ready: false, reasons: unready })
-  expect((await adminGet('/healthz')).status).toBe(200)
-  expect((await adminGet('/healthz?verbose')).status).toBe(200)
-  unready = []
-  expect((await adminGet('/readyz')).status).toBe(200)
-  expect((await adminGet('/')).status).toBe(404)
-})
-
 test('counts reviews by outcome, and exposes the expiry of the certificate', async () => {
-  const reply = await adminGet('/metrics')
-  expect(reply.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8')
-  const exposed = await reply.text()
-  expect(exposed).toContain('wimds_webhook_review_duration_seconds_count{outcome="injected"} 2')
-  expect(exposed).toContain('wimds_webhook_review_duration_seconds_count{outcome="malformed"} 3')
-  expect(exposed).toContain('wimds_webhook_certificate_expiry_timestamp_seconds 1800000000')
+  const { contentType, body } = await metrics.scrape()
+  expect(contentType).toBe('text/plain; version=0.0.4; charset=utf-8')
+  expect(body).toContain('wimds_webhook_review_duration_seconds_count{outcome="injected"} 2')
+  expect(body).toContain('wimds_webhook_review_duration_seconds_count{outcome="malformed"} 3')
+  expect(body).toContain('wimds_webhook_certificate_expiry_timestamp_seconds 1800000000')
 })
 
 test('reports no error if the caller hangs up', async () => {
@@ -216,23 +192,13 @@ test('evicts half-sent reviews, and answers a small one at the same time', async
   }
 })
 
-test('both servers bound the number of their connections', async () => {
-  const bounded = [
-    createReviewServer({ ...PARTS, maxConnections: 2 }),
-    createAdminServer({
-      unreadyReasons: () => [],
-      scrape: metrics.scrape,
-      maxConnections: 2,
-    }),
-  ]
-  for (const each of bounded) {
-    await using stack = new AsyncDisposableStack()
-    const { port } = stack.use(await listening(each))
-    const open = async () => stack.use(await openConnection(port))
-    const idle = [await open(), await open(), await open()]
-    expect(await idle[0]?.closed()).toBe('')
-    expect(idle.map((connection) => connection.isClosed())).toEqual([true, false, false])
-  }
+test('bounds the number of its connections', async () => {
+  await using stack = new AsyncDisposableStack()
+  const { port } = stack.use(await listening(createReviewServer({ ...PARTS, maxConnections: 2 })))
+  const open = async () => stack.use(await openConnection(port))
+  const idle = [await open(), await open(), await open()]
+  expect(await idle[0]?.closed()).toBe('')
+  expect(idle.map((connection) => connection.isClosed())).toEqual([true, false, false])
 })
 
 const PARTS = {
