@@ -84,6 +84,15 @@ export const ERROR_KINDS = {
 
 export type ErrorCode = keyof typeof ERROR_KINDS
 
+const isErrorCode = (name: string): name is ErrorCode => name in ERROR_KINDS
+
+/** Returns the codes of this source. */
+export function listCodes(source: ErrorSource): readonly ErrorCode[] {
+  return Object.keys(ERROR_KINDS)
+    .filter(isErrorCode)
+    .filter((code) => ERROR_KINDS[code].source === source)
+}
+
 /** Returns true for the errors of exchanges, their projected tokens included, which operators have to act on. */
 export function isOfExchange(code: string): boolean {
   const kinds: Readonly<Record<string, { readonly source: string }>> = ERROR_KINDS

@@ -1,5 +1,5 @@
 /** The history on the status page: the latest exchanges and failed requests. */
-import type { ErrorCode } from '../errors.ts'
+import { listCodes } from '../errors.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 import {
   formatRelative,
@@ -80,14 +80,10 @@ type Exchange = StatusDocument['exchanges'][number]
 
 const NOT_ASKED_NOTE = 'Entra ID was not asked'
 
-/** The faults of a projected token that the sidecar finds itself, before it sends the token. */
-const FAILED_BEFORE_REQUEST: ReadonlySet<string> = new Set([
-  'assertion_missing',
-  'assertion_unreadable',
-  'assertion_empty',
-  'assertion_malformed',
-  'assertion_audience',
-] satisfies ErrorCode[])
+/** The faults of a projected token that the sidecar finds itself: it sends one that has expired. */
+const FAILED_BEFORE_REQUEST: ReadonlySet<string> = new Set(
+  listCodes('assertion').filter((code) => code !== 'assertion_expired'),
+)
 
 function failedBeforeRequest(failure: Exchange['failure']): boolean {
   return failure !== undefined && FAILED_BEFORE_REQUEST.has(failure.code)

@@ -1,6 +1,5 @@
 /** The metrics of a sidecar. docs/metrics.md lists them, and a test compares the two. */
-import type { ErrorCode } from '../errors.ts'
-import { AADSTS_TABLE } from '../exchange/aadsts-table.ts'
+import { type ErrorCode, listCodes } from '../errors.ts'
 import type { ReplyEvent } from '../server/reply.ts'
 import type { Clock } from '../tokens/clock.ts'
 import type { ExchangeEvent } from '../tokens/token-sources.ts'
@@ -56,20 +55,8 @@ export interface TrafficSample extends ReplyTotals {
 const REQUEST_BOUNDS = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const EXCHANGE_BUCKETS = [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10]
 
-/** The outcomes of a request to Entra ID: a fault on the way, or a rejection. */
-const ATTEMPT_CODES: ReadonlySet<ErrorCode | 'ok'> = new Set([
-  'ok',
-  'entra_unreachable',
-  'entra_tls',
-  'entra_timeout',
-  'entra_throttled',
-  'entra_unavailable',
-  'entra_bad_response',
-  'entra_redirected',
-  'entra_request_rejected',
-  'token_proxy_forbidden',
-  ...Object.values(AADSTS_TABLE).map(({ code }) => code),
-])
+/** The outcomes of a request to Entra ID. Of the projected token, it can only find that it has expired. */
+const ATTEMPT_CODES = ['ok', 'assertion_expired', ...listCodes('exchange')]
 
 /** Creates the metrics in a new registry. Those of `gauges.ts` are read at each scrape. */
 export function createMetrics(sources: MetricsSources): Metrics {

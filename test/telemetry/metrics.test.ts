@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { BrokerError } from '../../src/errors.ts'
+import { AADSTS_TABLE, DEFAULT_FIXES } from '../../src/exchange/aadsts-table.ts'
 import { createNodeAgentMetrics } from '../../src/kubernetes/node-agent/metrics.ts'
 import { createWebhookMetrics } from '../../src/kubernetes/webhook/metrics.ts'
 import { aToken, NOW, ORDERS } from '../fixtures/parts.ts'
@@ -124,9 +125,14 @@ describe('counters with known labels', () => {
     ),
     'wimds_token_refreshes_total{outcome="success"}',
     'wimds_token_refreshes_total{outcome="failure"}',
-    'wimds_exchange_attempts_total{code="ok"}',
-    'wimds_exchange_attempts_total{code="entra_timeout"}',
-    'wimds_exchange_attempts_total{code="federated_credential_not_found"}',
+    ...[
+      'ok',
+      'assertion_expired',
+      'entra_host_not_allowed',
+      'token_proxy_forbidden',
+      ...Object.keys(DEFAULT_FIXES),
+      ...new Set(Object.values(AADSTS_TABLE).map(({ code }) => code)),
+    ].map((code) => `wimds_exchange_attempts_total{code="${code}"}`),
     'wimds_exchange_duration_seconds_count{code="ok"}',
     'wimds_request_duration_seconds_count{protocol="imds",outcome="server_error"}',
     'wimds_log_lines_dropped_total{event="request_rejected"}',

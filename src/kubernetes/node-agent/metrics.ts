@@ -11,7 +11,7 @@ import {
 } from '../../telemetry/prometheus.ts'
 import { VERSION } from '../../version.ts'
 import type { Reconciler } from './reconciler.ts'
-import type { RouteFailureReason } from './route-pod.ts'
+import { ROUTE_FAILURE_REASONS, type RouteFailureReason } from './route-pod.ts'
 
 export interface NodeAgentMetrics {
   readonly registry: Registry
@@ -22,12 +22,6 @@ export interface NodeAgentMetrics {
   readonly scrape: () => Promise<Exposition>
 }
 
-const REASONS: readonly RouteFailureReason[] = [
-  'namespace_not_found',
-  'node_namespace',
-  'runtime_not_supported',
-  'tool_failed',
-]
 const ROUTE_BUCKETS = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 
 /** Creates the metrics in a new registry. The reconciler is read at each scrape. */
@@ -66,7 +60,7 @@ export function createNodeAgentMetrics({
     labelNames: ['reason'],
     registers,
   })
-  for (const reason of REASONS) failures.inc({ reason }, 0)
+  for (const reason of ROUTE_FAILURE_REASONS) failures.inc({ reason }, 0)
   const synced = new Gauge({
     name: 'wimds_node_agent_synced',
     help: 'Whether the agent could read the pods of its node at the last attempt.',

@@ -10,8 +10,14 @@ import { type FindNamespaces, type NetworkNamespace, readAddresses } from './net
 import type { RoutedPod } from './routed-pod.ts'
 
 /** Why a pod was not routed; the label values of `wimds_node_agent_failures_total`. */
-export type RouteFailureReason =
-  'namespace_not_found' | 'node_namespace' | 'runtime_not_supported' | 'tool_failed'
+export const ROUTE_FAILURE_REASONS = [
+  'namespace_not_found',
+  'node_namespace',
+  'runtime_not_supported',
+  'tool_failed',
+] as const
+
+export type RouteFailureReason = (typeof ROUTE_FAILURE_REASONS)[number]
 
 /** A pod could not be routed. The message names the fix. */
 export class RouteFailure extends Error {

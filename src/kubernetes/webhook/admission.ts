@@ -53,9 +53,21 @@ interface Subject {
   readonly pod: string
 }
 
+/**
+ * What a review can end with. `error`: the ServiceAccount could not be read. `overloaded`: there was no room for the
+ * look-up.
+ */
+export const OUTCOMES = [
+  'injected',
+  'skipped',
+  'rejected',
+  'error',
+  'malformed',
+  'overloaded',
+] as const
+
 export interface Decision {
-  /** `error`: the ServiceAccount could not be read. `overloaded`: there was no room for the look-up. */
-  readonly outcome: Injection['kind'] | 'error' | 'overloaded'
+  readonly outcome: (typeof OUTCOMES)[number]
   /** Why the pod was not admitted. */
   readonly message?: string
   readonly subject?: Subject

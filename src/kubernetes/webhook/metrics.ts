@@ -9,6 +9,7 @@ import {
   scrapeRegistry,
 } from '../../telemetry/prometheus.ts'
 import { VERSION } from '../../version.ts'
+import { OUTCOMES } from './admission.ts'
 import type { ReviewEvent } from './server.ts'
 
 export interface WebhookMetrics {
@@ -17,14 +18,6 @@ export interface WebhookMetrics {
   readonly scrape: () => Promise<Exposition>
 }
 
-const OUTCOMES: readonly ReviewEvent['outcome'][] = [
-  'injected',
-  'skipped',
-  'rejected',
-  'error',
-  'malformed',
-  'overloaded',
-]
 const REVIEW_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5]
 
 /** Creates the metrics. `expiresAt` returns the end of the served certificate in epoch milliseconds. */

@@ -8,8 +8,7 @@ import type { Decision } from './admission.ts'
 import type { CertificateMaterial } from './certificates.ts'
 import { createReviewQueue, MalformedReview, Overloaded, type ReadReview } from './review-queue.ts'
 
-export interface ReviewEvent extends Pick<Decision, 'message' | 'subject'> {
-  readonly outcome: Decision['outcome'] | 'malformed'
+export interface ReviewEvent extends Omit<Decision, 'review'> {
   readonly durationMs: number
 }
 
