@@ -56,7 +56,7 @@ export function renderExchanges(status: StatusDocument): Html {
       id: 'exchanges',
       title,
       summary: summarizeExchanges(status, failed),
-      isOpen: failed > 0 && status.problems !== undefined && status.problems.length > 0,
+      isOpen: failed > 0 && status.problems.length > 0,
       about:
         'In an exchange, the sidecar sends the projected token to Entra ID, which checks it and issues an access token.',
     },

@@ -1,6 +1,6 @@
 /** The status page: the status document as one HTML page that loads nothing else. */
 import type { TrafficSample } from '../telemetry/metrics.ts'
-import type { StatusDocument } from '../telemetry/status-schema.ts'
+import { formatWorkload, type StatusDocument } from '../telemetry/status-schema.ts'
 import { formatClock, formatDuration, renderFacts, renderText, renderTime } from './components.ts'
 import { renderExchanges, renderFailedRequests } from './history.ts'
 import { Html, html } from './html.ts'
@@ -110,7 +110,7 @@ function describeState(status: StatusDocument): {
   readonly tone: StatusDocument['state']
   readonly name: string
 } {
-  const { state, warnings, problems = [] } = status
+  const { state, warnings, problems } = status
   if (state === 'starting' && problems.some(({ failure }) => failure !== undefined)) {
     return { tone: 'failing', name: 'Not ready: no valid projected token' }
   }
@@ -161,10 +161,6 @@ const HEADERS = {
   'Cross-Origin-Resource-Policy': 'same-origin',
 }
 
-function formatWorkload({ host, namespace, serviceAccount }: StatusDocument['workload']): string {
-  return namespace === undefined ? host : `${namespace}/${serviceAccount ?? host}`
-}
-
 function describeSidecar(
   status: StatusDocument,
 ): readonly (readonly [string, Html | string | undefined])[] {
@@ -175,7 +171,7 @@ function describeSidecar(
       describeState(status).tone === 'failing' ? 'Failing since' : 'Some requests fail since',
       failingSince && renderTime(failingSince, generatedAt),
     ],
-    [workload.inPod === false ? 'Host' : 'Pod', workload.host],
+    [workload.inPod ? 'Pod' : 'Host', workload.host],
     [
       'Running for',
       html`${formatDuration(Date.parse(generatedAt) - Date.parse(startedAt))}

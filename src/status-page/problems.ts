@@ -21,11 +21,11 @@ import {
 import { type Html, html } from './html.ts'
 import { createDoctorCommand, findRemedies } from './remedies.ts'
 
-type Problem = NonNullable<StatusDocument['problems']>[number]
+type Problem = StatusDocument['problems'][number]
 
 /** Renders a card for each problem, and the command for a diagnosis; nothing if there is no problem. */
 export function renderProblems(status: StatusDocument): Html {
-  const { problems = [] } = status
+  const { problems } = status
   if (problems.length === 0) return html``
   const isWaiting = problems.every((problem) => findTone(problem, status) === 'starting')
   const heading = isWaiting ? 'What it waits for' : 'What is wrong'
@@ -59,7 +59,7 @@ function renderDiagnosis(status: StatusDocument): Html {
 
 /** Returns the link to the problem of a failure; undefined if none, or more than one, may be the one. */
 export function findProblemLink(
-  { problems = [] }: StatusDocument,
+  { problems }: StatusDocument,
   code: string,
   of: Partial<Pick<StatusDocument['tokens'][number], 'clientId' | 'resource'>> = {},
 ): string | undefined {
@@ -133,7 +133,7 @@ function failsRequests({ servedUntil, withoutToken }: Problem): boolean {
 }
 
 /** Returns since when requests fail: the earliest time of a problem for which they do; undefined if none does. */
-export function findFailingSince({ problems = [] }: StatusDocument): string | undefined {
+export function findFailingSince({ problems }: StatusDocument): string | undefined {
   const times = problems.filter(failsRequests).flatMap(({ failingSince }) => failingSince ?? [])
   return times.toSorted()[0]
 }

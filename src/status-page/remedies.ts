@@ -12,7 +12,7 @@ import { isInternalIssuer } from '../lib/internal-issuer.ts'
 import { formatCommandLines, isPlainWord, quoteForShell } from '../lib/shell.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 
-type Problem = NonNullable<StatusDocument['problems']>[number]
+type Problem = StatusDocument['problems'][number]
 
 export interface Remedy {
   /** What the command is for, without a full stop. */
@@ -48,9 +48,9 @@ export function findRemedies(problem: Problem, status: StatusDocument): readonly
 
 /** Returns the command for a full diagnosis in the pod; undefined outside Kubernetes. */
 export function createDoctorCommand({ workload }: StatusDocument): string | undefined {
-  return workload.inPod === false
-    ? undefined
-    : `kubectl exec${namespaceFlag(workload)} ${quoteForShell(workload.host)} -c wimds -- wimds doctor`
+  return workload.inPod
+    ? `kubectl exec${namespaceFlag(workload)} ${quoteForShell(workload.host)} -c wimds -- wimds doctor`
+    : undefined
 }
 
 function createCredential(problem: Problem, status: StatusDocument): readonly Remedy[] {
@@ -130,7 +130,7 @@ function allowIdentity(problem: Problem, status: StatusDocument): readonly Remed
 }
 
 function setClientId(_problem: Problem, { workload }: StatusDocument): readonly Remedy[] {
-  if (workload.inPod === false) return []
+  if (!workload.inPod) return []
   const account = quoteForShell(workload.serviceAccount ?? 'SERVICEACCOUNT')
   return [
     {
@@ -143,7 +143,7 @@ kubectl rollout restart${namespaceFlag(workload)} deployment/DEPLOYMENT`,
 }
 
 function describePod(_problem: Problem, { workload }: StatusDocument): readonly Remedy[] {
-  if (workload.inPod === false) return []
+  if (!workload.inPod) return []
   return [
     {
       label: 'See the volumes and the events of the pod',

@@ -63,7 +63,7 @@ export function renderClients({ clients, generatedAt }: StatusDocument): Html {
 
 /** Renders each projected token: its claims, or why it cannot be read. */
 export function renderAssertions(status: StatusDocument): Html {
-  const { assertions, generatedAt, problems = [] } = status
+  const { assertions, generatedAt, problems } = status
   const cards = assertions.map(
     ({ file, claims, failure }) =>
       html`<li class="card">

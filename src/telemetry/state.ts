@@ -88,13 +88,6 @@ function failsAt({ servedUntil = 0, withoutToken }: Problem): number {
   return withoutToken === undefined ? servedUntil : 0
 }
 
-/** Returns the problem in one sentence, with its error code unless the sentence is the error itself. */
-export function describeProblem({ summary, error }: Problem): string {
-  return error === undefined || summary === scrub(error.message)
-    ? summary
-    : `${summary}: ${error.code}`
-}
-
 const NO_IDENTITY: Problem = {
   summary: 'no identity is configured, so a request without client_id gets no token',
   error: new BrokerError(

@@ -1,4 +1,4 @@
-/** The schema of `/status.json`, which `wimds report` reads and docs/status.schema.json publishes. */
+/** The schema of `/status.json`, which docs/status.schema.json publishes. */
 import * as z from 'zod/mini'
 
 const instant = z.iso.datetime()
@@ -22,8 +22,7 @@ export const StatusSchema = z.object({
     host: z.string(),
     namespace: z.optional(z.string()),
     serviceAccount: z.optional(z.string()),
-    /** False outside Kubernetes; absent in the documents of older versions. */
-    inPod: z.optional(z.boolean()),
+    inPod: z.boolean(),
   }),
   build: z.object({ version: z.string(), node: z.string() }),
   startedAt: instant,
@@ -35,36 +34,32 @@ export const StatusSchema = z.object({
    */
   state: z.enum(['starting', 'ready', 'degraded', 'failing']),
   /**
-   * Why the state is not ready, one sentence each: first what fails requests now, the longest first, then what
-   * will when a cached token expires, the next one first.
+   * Why the state is not ready: first what fails requests now, the longest first, then what will when a cached
+   * token expires, the next one first.
    */
-  reasons: z.array(z.string()),
-  /** The same with details, in the same order; absent in the documents of older versions. */
-  problems: z.optional(
-    z.array(
-      z.object({
-        /** One sentence without a full stop. */
-        summary: z.string(),
-        /** Whose tokens it concerns; absent: those of every identity. */
-        identity: z.optional(z.string()),
-        clientId: z.optional(z.string()),
-        /** Absent: all. */
-        resources: z.optional(z.array(z.string())),
-        /** Failed exchanges in a row, of the token with the most. */
-        consecutiveFailures: z.optional(count),
-        /** When the first of these exchanges, or reading the projected token, failed. */
-        failingSince: z.optional(instant),
-        /** When the first of the cached tokens that it concerns expires; absent: none is cached. */
-        servedUntil: z.optional(instant),
-        /** Those of these tokens that are not cached, if others are: requests for them fail meanwhile. */
-        withoutToken: z.optional(z.array(z.object({ identity: z.string(), resource: z.string() }))),
-        /** When the next exchange is due; in the past: at the next request. */
-        nextAttemptAt: z.optional(instant),
-        failure: z.optional(Failure),
-        /** What Entra ID's error code means, where that is known. */
-        explanation: z.optional(z.string()),
-      }),
-    ),
+  problems: z.array(
+    z.object({
+      /** One sentence without a full stop. */
+      summary: z.string(),
+      /** Whose tokens it concerns; absent: those of every identity. */
+      identity: z.optional(z.string()),
+      clientId: z.optional(z.string()),
+      /** Absent: all. */
+      resources: z.optional(z.array(z.string())),
+      /** Failed exchanges in a row, of the token with the most. */
+      consecutiveFailures: z.optional(count),
+      /** When the first of these exchanges, or reading the projected token, failed. */
+      failingSince: z.optional(instant),
+      /** When the first of the cached tokens that it concerns expires; absent: none is cached. */
+      servedUntil: z.optional(instant),
+      /** Those of these tokens that are not cached, if others are: requests for them fail meanwhile. */
+      withoutToken: z.optional(z.array(z.object({ identity: z.string(), resource: z.string() }))),
+      /** When the next exchange is due; in the past: at the next request. */
+      nextAttemptAt: z.optional(instant),
+      failure: z.optional(Failure),
+      /** What Entra ID's error code means, where that is known. */
+      explanation: z.optional(z.string()),
+    }),
   ),
   logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']),
   /** How far the local clock is ahead of Entra ID's; absent before the first exchange. */
@@ -77,7 +72,7 @@ export const StatusSchema = z.object({
       authorityHost: z.string(),
       objectId: z.optional(z.string()),
       resourceId: z.optional(z.string()),
-      /** The projected token that is its assertion; absent for a chained identity, and in older versions. */
+      /** The projected token that is its assertion; absent for a chained identity. */
       tokenFile: z.optional(z.string()),
       isDefault: z.boolean(),
       /** Absent: any. */
@@ -168,3 +163,12 @@ export const StatusSchema = z.object({
 })
 
 export type StatusDocument = z.infer<typeof StatusSchema>
+
+/** Returns `NAMESPACE/SERVICEACCOUNT`; the host where these are not known. */
+export function formatWorkload({
+  host,
+  namespace,
+  serviceAccount,
+}: Omit<StatusDocument['workload'], 'inPod'>): string {
+  return namespace === undefined ? host : `${namespace}/${serviceAccount ?? host}`
+}

@@ -14,7 +14,7 @@ import { supportsWorkloadIdentity, type SeenClient } from './clients.ts'
 import type { FailedRequests, History, PastExchange } from './history.ts'
 import { describeFailure } from './log-events.ts'
 import type { ReadinessState } from './readiness.ts'
-import { describeProblem, findState, type Problem } from './state.ts'
+import { findState, type Problem } from './state.ts'
 import type { StatusDocument } from './status-schema.ts'
 
 interface StatusSources {
@@ -47,7 +47,6 @@ export function createStatusDocument(sources: StatusSources): StatusDocument {
     build: { version, node: process.version },
     startedAt: formatTime(startedAt),
     state,
-    reasons: problems.map(describeProblem),
     problems: problems.map((problem) => formatProblem(problem, toWallTime)),
     logLevel: sources.logLevel,
     ...(skewMs !== undefined && { clockSkewSeconds: Math.round(skewMs / 100) / 10 }),
@@ -69,7 +68,7 @@ export function createStatusDocument(sources: StatusSources): StatusDocument {
 function formatProblem(
   problem: Problem,
   toWallTime: (at: number) => number,
-): NonNullable<StatusDocument['problems']>[number] {
+): StatusDocument['problems'][number] {
   const { summary, error, identity, resources, failures } = problem
   const { failingSince, servedUntil, nextAttemptAt, withoutToken } = problem
   return {
@@ -99,7 +98,7 @@ function describeMeaning({ entra }: BrokerError): { readonly explanation?: strin
 /** Reads namespace and service account of the last subject, `system:serviceaccount:NAMESPACE:NAME`. */
 function describeWorkload(
   assertions: ReadonlyMap<string, AssertionState>,
-): StatusDocument['workload'] {
+): Omit<StatusDocument['workload'], 'inPod'> {
   const host = hostname()
   for (const state of assertions.values()) {
     const subject = state.ok ? state.assertion.subject : state.lastSubject

@@ -115,19 +115,11 @@ export const READY = aStatus({
   ],
 })
 
-/** Returns the reasons of these problems, as the sidecar words them. */
-const withReasons = (problems: NonNullable<StatusDocument['problems']>) => ({
-  problems,
-  reasons: problems.map(({ summary, failure }) =>
-    failure === undefined || summary === failure.message ? summary : `${summary}: ${failure.code}`,
-  ),
-})
-
 export const DEGRADED = aStatus({
   ...healthy,
   state: 'degraded',
   clockSkewSeconds: 3.4,
-  ...withReasons([
+  problems: [
     {
       summary: `the token for ${STORAGE} as billing cannot be refreshed and is still served`,
       identity: 'billing',
@@ -139,7 +131,7 @@ export const DEGRADED = aStatus({
       nextAttemptAt: '2026-11-24T12:00:21.000Z',
       failure: TIMEOUT,
     },
-  ]),
+  ],
   tokens: [
     token(VAULT),
     token(STORAGE, {
@@ -168,7 +160,7 @@ export const DEGRADED = aStatus({
 export const FAILING = aStatus({
   ...healthy,
   state: 'failing',
-  ...withReasons([
+  problems: [
     {
       summary: `no token for ${VAULT}, ${STORAGE} as orders`,
       identity: 'orders',
@@ -191,7 +183,7 @@ export const FAILING = aStatus({
       failure: UNKNOWN,
       explanation: 'the application is not known in the tenant',
     },
-  ]),
+  ],
   tokens: [
     {
       identity: 'orders',
@@ -280,7 +272,7 @@ export const UNLISTED_FAILS = aStatus({
   ...healthy,
   state: 'failing',
   allowsUnlistedClientIds: true,
-  ...withReasons([
+  problems: [
     {
       summary: `no token for ${ARM} as ${UNLISTED}`,
       identity: UNLISTED,
@@ -292,7 +284,7 @@ export const UNLISTED_FAILS = aStatus({
       failure: NO_MATCH,
       explanation: NO_SUBJECT,
     },
-  ]),
+  ],
   tokens: [
     {
       identity: UNLISTED,
@@ -344,7 +336,7 @@ const NO_FILE: Failure = {
 /** No projected token, and no identity. */
 export const UNCONFIGURED = aStatus({
   state: 'failing',
-  ...withReasons([
+  problems: [
     {
       summary: NO_FILE.message,
       failingSince: '2026-11-24T11:56:48.000Z',
@@ -358,7 +350,7 @@ export const UNCONFIGURED = aStatus({
           'no identity is configured. Fix: set AZURE_CLIENT_ID to the client id of the managed identity or application, or list identities in the file of WIMDS_CONFIG',
       },
     },
-  ]),
+  ],
   allowsUnlistedClientIds: true,
   identities: [],
   assertions: [{ file: '/var/run/secrets/azure/tokens/azure-identity-token', failure: NO_FILE }],
@@ -369,14 +361,14 @@ export const UNCONFIGURED = aStatus({
 /** No projected token since the start. */
 export const NO_TOKEN_FILE = aStatus({
   state: 'starting',
-  workload: { host: 'orders-7f9c4-x2x8k' },
-  ...withReasons([
+  workload: { host: 'orders-7f9c4-x2x8k', inPod: true },
+  problems: [
     {
       summary: NO_FILE.message,
       failingSince: '2026-11-24T09:00:00.000Z',
       failure: NO_FILE,
     },
-  ]),
+  ],
   assertions: [{ file: '/var/run/secrets/azure/tokens/azure-identity-token', failure: NO_FILE }],
   tokens: [],
   exchanges: [],
@@ -386,7 +378,7 @@ export const NO_TOKEN_FILE = aStatus({
 /** The projected token has gone while one token is cached and another is not. */
 export const TOKEN_FILE_GONE = aStatus({
   state: 'degraded',
-  ...withReasons([
+  problems: [
     {
       summary: NO_FILE.message,
       failingSince: '2026-11-24T11:56:48.000Z',
@@ -394,7 +386,7 @@ export const TOKEN_FILE_GONE = aStatus({
       withoutToken: [{ identity: 'orders', resource: STORAGE }],
       failure: NO_FILE,
     },
-  ]),
+  ],
   assertions: [{ file: '/var/run/secrets/azure/tokens/azure-identity-token', failure: NO_FILE }],
   tokens: [
     {
@@ -417,7 +409,7 @@ export const IDLE = aStatus({ tokens: [], exchanges: [], clients: [] })
 /** Before anything has happened. */
 export const STARTING = aStatus({
   state: 'starting',
-  ...withReasons([{ summary: 'the projected token has not been read yet' }]),
+  problems: [{ summary: 'the projected token has not been read yet' }],
   assertions: [],
   tokens: [],
   exchanges: [],

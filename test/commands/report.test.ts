@@ -57,6 +57,20 @@ shop/orders   azure-identity (Python)  1.5.0    42        2026-11-24 11:59 UTC
     expect(orders.requests).toEqual(['/status.json'])
   })
 
+  test('reads the document of a sidecar of another version', async () => {
+    const seen = { client: 'curl', version: '8.1', requests: 3 }
+    const body = {
+      workload: { host: 'orders-pod', namespace: 'shop', serviceAccount: 'orders' },
+      state: 'a-new-state',
+      startedAt: '2026-11-24T07:00:00.000Z',
+      clients: [{ ...seen, lastSeenAt: '2026-11-24T08:00:00.000Z' }],
+    }
+    await using orders = await answering(() => ({ body }))
+    const { code, out } = await run(['-o', 'json', '--url', orders.origin])
+    expect(code).toBe(0)
+    expect(JSON.parse(out)).toMatchObject({ rows: [{ workload: 'shop/orders', ...seen }] })
+  })
+
   test('merges the replicas of a workload', async () => {
     const early = client({ requests: 40, lastSeenAt: '2026-11-24T08:00:00.000Z' })
     await using first = await answering(() => ({

@@ -13,10 +13,7 @@ const FAILURE = {
 }
 
 /** Returns the text of the cards; it is 12:00:00 UTC. */
-function textOf(
-  problem: NonNullable<StatusDocument['problems']>[number],
-  { tokens } = aStatus(),
-): string {
+function textOf(problem: StatusDocument['problems'][number], { tokens } = aStatus()): string {
   return renderProblems(aStatus({ state: 'degraded', problems: [problem], tokens }))
     .markup.replaceAll('<wbr />', '')
     .replaceAll(/<[^>]+>/g, ' ')
@@ -140,7 +137,9 @@ test('two faults with the same code do not share the failed requests of that cod
 
 test('the next step names the placeholders in its command', () => {
   const problems = [FAILURE]
-  const { markup } = renderProblems(aStatus({ problems, workload: { host: 'orders-0' } }))
+  const { markup } = renderProblems(
+    aStatus({ problems, workload: { host: 'orders-0', inPod: true } }),
+  )
   expect(markup).toContain('Next, check this sidecar (fill in NAMESPACE);')
 })
 

@@ -128,7 +128,10 @@ test.each(['assertion_missing', 'assertion_unreadable', 'assertion_empty', 'iden
 )
 
 test('a namespace that is not known, as there is no projected token, is a placeholder', () => {
-  const status = aStatus({ workload: { host: 'orders-0' }, assertions: [{ file: '/token' }] })
+  const status = aStatus({
+    workload: { host: 'orders-0', inPod: true },
+    assertions: [{ file: '/token' }],
+  })
   expect(createDoctorCommand(status)).toBe(
     'kubectl exec -n NAMESPACE orders-0 -c wimds -- wimds doctor',
   )
@@ -139,7 +142,12 @@ test('a fault that only doctor can explain has no command of its own', () => {
 })
 
 test('texts of the projected token are quoted for the shell', () => {
-  const workload = { host: 'a pod; reboot', namespace: '$(reboot)', serviceAccount: '`reboot`' }
+  const workload = {
+    host: 'a pod; reboot',
+    namespace: '$(reboot)',
+    serviceAccount: '`reboot`',
+    inPod: true,
+  }
   const claims = {
     issuer: "https://x'; reboot #",
     subject: '$(reboot)',

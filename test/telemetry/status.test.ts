@@ -58,7 +58,7 @@ test('warns of a clock that is more than five minutes off, once in the log', () 
 
 describe('the state', () => {
   test('is ready when nothing fails', () => {
-    expect(documentOf({ entries: [cached()] })).toMatchObject({ state: 'ready', reasons: [] })
+    expect(documentOf({ entries: [cached()] })).toMatchObject({ state: 'ready', problems: [] })
   })
 
   test('is starting before a projected token is read, and says since when it fails', () => {
@@ -66,8 +66,12 @@ describe('the state', () => {
     const assertion = { ok: false, error, since: -60_000 } as const
     expect(documentOf({ assertion })).toMatchObject({
       state: 'starting',
-      reasons: ['there is no projected token'],
-      problems: [{ failingSince: new Date(NOW - 60_000).toISOString() }],
+      problems: [
+        {
+          summary: 'there is no projected token',
+          failingSince: new Date(NOW - 60_000).toISOString(),
+        },
+      ],
     })
   })
 
@@ -90,7 +94,9 @@ describe('the state', () => {
     const entries = [failing('entra_timeout', 2, token === undefined ? {} : { token })]
     expect(documentOf({ entries })).toMatchObject({
       state: 'degraded',
-      reasons: [expect.stringContaining('still served: entra_timeout')],
+      problems: [
+        { summary: expect.stringMatching(/still served$/), failure: { code: 'entra_timeout' } },
+      ],
     })
   })
 
@@ -107,7 +113,12 @@ describe('the state', () => {
       documentOf({ entries: [failing('federated_credential_mismatch'), cached()] }),
     ).toMatchObject({
       state: 'degraded',
-      reasons: ['no token for https://vault.azure.net as orders: federated_credential_mismatch'],
+      problems: [
+        {
+          summary: 'no token for https://vault.azure.net as orders',
+          failure: { code: 'federated_credential_mismatch' },
+        },
+      ],
     })
   })
 
@@ -127,10 +138,12 @@ describe('the state', () => {
     const directory = { identities: [] }
     expect(documentOf({ directory })).toMatchObject({
       state: 'failing',
-      reasons: [
-        'no identity is configured, so a request without client_id gets no token: identity_not_found',
+      problems: [
+        {
+          summary: 'no identity is configured, so a request without client_id gets no token',
+          failure: { code: 'identity_not_found' },
+        },
       ],
-      problems: [{ failure: { code: 'identity_not_found' } }],
     })
     expect(documentOf({ directory, entries: [cached()] }).state).toBe('ready')
   })
@@ -250,7 +263,7 @@ describe('the state', () => {
         ),
         aFailure('another', -90_000),
       ]
-      const problem = documentWith(entries).problems?.find(
+      const problem = documentWith(entries).problems.find(
         ({ failure }) => failure?.code === 'assertion_missing',
       )
       expect(problem?.failingSince).toBe(new Date(NOW - 62_000).toISOString())
@@ -271,7 +284,7 @@ describe('the state', () => {
       aFailure('soon', -5000, NOW + 1000),
       aFailure('old', -3000),
     ]
-    expect(documentOf({ entries }).problems?.map(({ identity }) => identity)).toEqual([
+    expect(documentOf({ entries }).problems.map(({ identity }) => identity)).toEqual([
       'old',
       'new',
       'soon',

@@ -3,7 +3,7 @@ import * as z from 'zod/mini'
 import { errorCode } from '../../lib/describe-error.ts'
 import { readBody } from '../../lib/read-body.ts'
 import { scrubAndTruncate } from '../../secret.ts'
-import { StatusSchema } from '../../telemetry/status-schema.ts'
+import { formatWorkload, StatusSchema } from '../../telemetry/status-schema.ts'
 import type { Sighting } from './rows.ts'
 
 const TIMEOUT_MS = 10_000
@@ -16,22 +16,31 @@ export interface Sightings {
   readonly scope: string
 }
 
+const { shape } = StatusSchema
+
+/** What the report needs of a status document, so that the rest may be that of another version. */
+const SidecarDocument = z.object({
+  workload: z.pick(shape.workload, { host: true, namespace: true, serviceAccount: true }),
+  startedAt: shape.startedAt,
+  clients: z.array(
+    z.pick(shape.clients.def.element, {
+      client: true,
+      version: true,
+      requests: true,
+      lastSeenAt: true,
+    }),
+  ),
+})
+
 /** Fetches the clients of the sidecar with this admin port. Throws an `Error` that names the URL. */
 export async function fetchFromSidecar(url: string): Promise<Sightings> {
   const { workload, startedAt, clients } = await fetchJson(
     new URL('/status.json', url),
-    StatusSchema,
+    SidecarDocument,
     SIDECAR_FIXES,
   )
-  const { host, namespace, serviceAccount } = workload
-  const name = namespace === undefined ? host : `${namespace}/${serviceAccount ?? host}`
-  const sightings = clients.map(({ client, version, requests, lastSeenAt }) => ({
-    workload: name,
-    client,
-    version,
-    requests,
-    lastSeenAt,
-  }))
+  const name = formatWorkload(workload)
+  const sightings = clients.map((client) => ({ workload: name, ...client }))
   return { sightings, scope: `the sidecar of ${name} since its start, ${formatMinute(startedAt)}` }
 }
 
@@ -93,7 +102,7 @@ export async function fetchFromPrometheus(url: string, since: string): Promise<S
     const version = metric['version'] ?? ''
     const count = Math.round(counts.get(formatSeriesKey(metric)) ?? 0)
     const seen = { client, version, requests: count, lastSeenAt: lastSeenAt.toISOString() }
-    return [{ workload: formatWorkload(metric), ...seen }]
+    return [{ workload: formatSeriesWorkload(metric), ...seen }]
   })
   return { sightings, scope: `${formatCount(sidecars)} in the last ${since}` }
 }
@@ -106,7 +115,12 @@ function parseSample([, text]: readonly [unknown, string]): number | undefined {
   return Number.isFinite(value) ? value : undefined
 }
 
-function formatWorkload({ namespace, workload, pod, instance }: Record<string, string>): string {
+function formatSeriesWorkload({
+  namespace,
+  workload,
+  pod,
+  instance,
+}: Record<string, string>): string {
   const name = workload ?? pod ?? instance ?? 'unknown'
   return namespace === undefined ? name : `${namespace}/${name}`
 }
