@@ -1,6 +1,7 @@
 /** The command line of the azure-workload-identity proxy, which its webhook and existing manifests use. */
 import { UsageError } from '../errors.ts'
 import { parseFlags } from '../lib/args.ts'
+import { DEFAULT_PORT } from '../lib/sidecar-defaults.ts'
 import { START_WAIT_SECONDS } from '../lib/wait-for-port.ts'
 import { parseWholeNumber } from '../lib/whole-number.ts'
 import { DROP_IN } from './declarations/drop-in.ts'
@@ -23,7 +24,7 @@ export async function dropIn(args: readonly string[], io: CommandIo): Promise<nu
   const flags = parseFlags(args.map(toLongFlag).filter(isEnabled), DROP_IN.flags)
   const level = flags.value('log-level') ?? ''
   const logLevel = Object.hasOwn(LEVELS, level) ? LEVELS[level] : undefined
-  const port = flags.value('proxy-port') ?? '8000'
+  const port = flags.value('proxy-port') ?? `${DEFAULT_PORT}`
   const problems = [
     ...flags.problems,
     ...flags.positionals.map((word) => `${word} is not a command`),

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { UsageError } from '../errors.ts'
 import { getLocal } from '../lib/local-http.ts'
 import { findInstanceId, findRouteTarget } from '../lib/metadata-route.ts'
+import { DEFAULT_PORT } from '../lib/sidecar-defaults.ts'
 import { printError } from './print-error.ts'
 import { waitForPort } from '../lib/wait-for-port.ts'
 import { parseWholeNumber } from '../lib/whole-number.ts'
@@ -24,7 +25,7 @@ const EXCLUSIVE = ['listening', 'live', 'route'] as const
 /** Returns 0 when the sidecar is ready, 1 after the timeout. Throws `UsageError`. */
 export async function probe(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, PROBE.flags)
-  const portText = flags.value('port') ?? '8000'
+  const portText = flags.value('port') ?? `${DEFAULT_PORT}`
   const timeoutText = flags.value('timeout') ?? '10'
   const port = parseWholeNumber(portText, PORTS)
   const seconds = parseWholeNumber(timeoutText, TIMEOUTS)

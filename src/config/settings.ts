@@ -2,6 +2,7 @@
 import * as z from 'zod/mini'
 import { ConfigError } from '../errors.ts'
 import { ROUTING_MODES } from '../lib/routing-modes.ts'
+import { DEFAULT_ADMIN_PORT, DEFAULT_PORT } from '../lib/sidecar-defaults.ts'
 import { suggest } from '../lib/suggest.ts'
 import { scrub } from '../secret.ts'
 import {
@@ -33,9 +34,9 @@ export type LogLevel = (typeof LOG_LEVELS)[number]
 /** The defaults of variables that are unset or empty; the others have none. */
 export const DEFAULTS = {
   AZURE_AUTHORITY_HOST: 'https://login.microsoftonline.com/',
-  WIMDS_LISTEN: '127.0.0.1:8000',
+  WIMDS_LISTEN: `127.0.0.1:${DEFAULT_PORT}`,
   WIMDS_LISTEN_ON_NETWORK: 'false',
-  WIMDS_ADMIN_LISTEN: '[::]:9169',
+  WIMDS_ADMIN_LISTEN: `[::]:${DEFAULT_ADMIN_PORT}`,
   WIMDS_LOG_LEVEL: 'info',
   WIMDS_LOG_FORMAT: 'auto',
   WIMDS_AUDIT_LOG: 'false',

@@ -1,5 +1,6 @@
 /** The nftables rules of the redirect from 169.254.169.254:80 to the sidecar. */
 import { METADATA_IP } from '../lib/hosts.ts'
+import { DEFAULT_PORT, DEFAULT_UID } from '../lib/sidecar-defaults.ts'
 
 export const REDIRECT_MODES = ['loopback', 'nft'] as const
 type RedirectMode = (typeof REDIRECT_MODES)[number]
@@ -17,8 +18,8 @@ export interface RedirectSettings {
 
 export const REDIRECT_DEFAULTS = {
   mode: 'loopback',
-  port: 8000,
-  uid: 1501,
+  port: DEFAULT_PORT,
+  uid: DEFAULT_UID,
   metadataIp: METADATA_IP,
   metadataPort: 80,
 } as const

@@ -1,4 +1,5 @@
 /** Declares the flags without a command. */
+import { DEFAULT_PORT } from '../../lib/sidecar-defaults.ts'
 import type { CommandDeclaration } from './declaration.ts'
 
 export const DROP_IN = {
@@ -8,7 +9,7 @@ export const DROP_IN = {
   description:
     'Without a command wimds takes the flags of the azure-workload-identity proxy, which it replaces.',
   flags: {
-    'proxy-port': { value: 'PORT', help: 'serve on 127.0.0.1:PORT (default 8000)' },
+    'proxy-port': { value: 'PORT', help: `serve on 127.0.0.1:PORT (default ${DEFAULT_PORT})` },
     'log-level': {
       value: 'LEVEL',
       help: 'info (the default), debug, trace or all',

@@ -1,5 +1,6 @@
 /** Declares `wimds inject`. */
 import { ROUTING_MODES } from '../../lib/routing-modes.ts'
+import { DEFAULT_UID } from '../../lib/sidecar-defaults.ts'
 import type { CommandDeclaration } from './declaration.ts'
 
 export const INJECT = {
@@ -45,7 +46,7 @@ FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standa
     namespace: { value: 'NAME', help: 'namespace of objects that name none' },
     uid: {
       value: 'UID|none',
-      help: "the sidecar's uid (default 1501); none leaves it to the cluster",
+      help: `the sidecar's uid (default ${DEFAULT_UID}); none leaves it to the cluster`,
     },
     'kubernetes-version': {
       value: 'VERSION',

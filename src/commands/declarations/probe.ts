@@ -1,4 +1,5 @@
 /** Declares `wimds probe`. */
+import { DEFAULT_PORT } from '../../lib/sidecar-defaults.ts'
 import type { CommandDeclaration } from './declaration.ts'
 
 export const PROBE = {
@@ -8,7 +9,7 @@ export const PROBE = {
   description:
     'Polls http://127.0.0.1:PORT/readyz until it returns 200. A refused connection is retried too: the sidecar may just be starting.',
   flags: {
-    port: { value: 'PORT', help: "the sidecar's port (default 8000)" },
+    port: { value: 'PORT', help: `the sidecar's port (default ${DEFAULT_PORT})` },
     timeout: { value: 'SECONDS', help: 'how long to poll (default 10)' },
     listening: {
       help: 'wait until PORT accepts connections, whether or not wimds is ready',

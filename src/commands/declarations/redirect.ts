@@ -1,4 +1,5 @@
 /** Declares `wimds redirect`. */
+import { DEFAULT_PORT, DEFAULT_UID } from '../../lib/sidecar-defaults.ts'
 import { REDIRECT_MODES } from '../../redirect/ruleset.ts'
 import type { CommandDeclaration } from './declaration.ts'
 
@@ -14,10 +15,10 @@ export const REDIRECT = {
       choices: REDIRECT_MODES,
       help: "loopback (the default) also adds 169.254.169.254 to lo, so that the node's IMDS is out of reach; nft redirects alone",
     },
-    port: { value: 'PORT', help: "the sidecar's port (default 8000, or $PROXY_PORT)" },
+    port: { value: 'PORT', help: `the sidecar's port (default ${DEFAULT_PORT}, or $PROXY_PORT)` },
     uid: {
       value: 'UID',
-      help: "the sidecar's uid, exempt with --pass-through (default 1501, or $PROXY_UID)",
+      help: `the sidecar's uid, exempt with --pass-through (default ${DEFAULT_UID}, or $PROXY_UID)`,
     },
     'pass-through': {
       help: "let that uid reach the node's IMDS; only with --mode nft",

@@ -1,4 +1,5 @@
 /** Declares `wimds report`. */
+import { DEFAULT_ADMIN_PORT } from '../../lib/sidecar-defaults.ts'
 import { type CommandDeclaration, OUTPUT_FLAGS } from './declaration.ts'
 
 export const REPORT = {
@@ -11,7 +12,7 @@ export const REPORT = {
     url: {
       value: 'URL',
       isRepeatable: true,
-      help: 'admin port of a sidecar, reached by kubectl port-forward (default http://127.0.0.1:9169)',
+      help: `admin port of a sidecar, reached by kubectl port-forward (default http://127.0.0.1:${DEFAULT_ADMIN_PORT})`,
     },
     prometheus: {
       value: 'URL',
@@ -21,7 +22,7 @@ export const REPORT = {
     ...OUTPUT_FLAGS,
   },
   examples: [
-    'wimds report                # while kubectl port-forward -n shop pod/POD 9169 runs',
+    `wimds report                # while kubectl port-forward -n shop pod/POD ${DEFAULT_ADMIN_PORT} runs`,
     'wimds report --prometheus http://localhost:9090 --since 30d',
   ],
   exitCodes: { 1: 'a source could not be read; the report then covers the others' },

@@ -1,6 +1,7 @@
 /** Declares `wimds webhook`. */
 import { DEFAULT_AUDIENCE } from '../../clouds.ts'
 import { ROUTING_MODES } from '../../lib/routing-modes.ts'
+import { DEFAULT_UID } from '../../lib/sidecar-defaults.ts'
 import type { CommandDeclaration } from './declaration.ts'
 
 const CERTIFICATE = 'Its own certificate, which the replicas share in a Secret'
@@ -97,7 +98,7 @@ export const WEBHOOK = {
     uid: {
       value: 'UID|none',
       group: INJECTION,
-      help: "the sidecar's uid (default 1501); none leaves it to the cluster",
+      help: `the sidecar's uid (default ${DEFAULT_UID}); none leaves it to the cluster`,
     },
     audience: {
       value: 'AUDIENCE',

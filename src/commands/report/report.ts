@@ -7,6 +7,7 @@ import { isJsonOutput } from '../declarations/declaration.ts'
 import { REPORT } from '../declarations/report.ts'
 import type { CommandIo } from '../io.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
+import { DEFAULT_ADMIN_PORT } from '../../lib/sidecar-defaults.ts'
 import { VERSION } from '../../version.ts'
 import { type ReportRow, createRows } from './rows.ts'
 import { fetchFromPrometheus, fetchFromSidecar, formatMinute, type Sightings } from './sources.ts'
@@ -45,7 +46,10 @@ function checkFlags(flags: Flags<keyof typeof REPORT.flags>): void {
   if (problems.length > 0) throw new UsageError(problems)
 }
 
-const EXAMPLES = { url: 'http://127.0.0.1:9169', prometheus: 'http://127.0.0.1:9090' } as const
+const EXAMPLES = {
+  url: `http://127.0.0.1:${DEFAULT_ADMIN_PORT}`,
+  prometheus: 'http://127.0.0.1:9090',
+} as const
 
 function findUrlProblems(flag: keyof typeof EXAMPLES, text: string): string[] {
   const url = URL.canParse(text) ? new URL(text) : undefined

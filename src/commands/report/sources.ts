@@ -2,6 +2,7 @@
 import * as z from 'zod/mini'
 import { errorCode } from '../../lib/describe-error.ts'
 import { readBody } from '../../lib/read-body.ts'
+import { DEFAULT_ADMIN_PORT } from '../../lib/sidecar-defaults.ts'
 import { scrubAndTruncate } from '../../secret.ts'
 import { formatWorkload, StatusSchema } from '../../telemetry/status-schema.ts'
 import type { Sighting } from './rows.ts'
@@ -50,8 +51,7 @@ export function formatMinute(instant: string): string {
 }
 
 const SIDECAR_FIXES: Fixes = {
-  connect:
-    'make it reachable from here, such as by kubectl port-forward pod/POD 9169, or name another address by --url',
+  connect: `make it reachable from here, such as by kubectl port-forward pod/POD ${DEFAULT_ADMIN_PORT}, or name another address by --url`,
   format: 'give the URL of the admin port of a sidecar',
 }
 

@@ -8,7 +8,7 @@ import {
 import { type FederatedToken, findFederatedToken } from './federated-token.ts'
 import type { ObjectKey } from './object-keys.ts'
 import type { EnvVar, Pod } from './pod.ts'
-import { INJECTION_DEFAULTS, type InjectionSettings } from './settings.ts'
+import type { InjectionSettings } from './settings.ts'
 
 /** The annotations of the pod's ServiceAccount. */
 export type ServiceAccountAnnotations = Readonly<Record<string, string>>
@@ -95,7 +95,7 @@ function createSidecarEnv(
     // For the message of the start-up probe.
     ...(settings.mode === 'node' ? [NODE_NAME] : []),
     ...toVariable('WIMDS_LISTEN', formatListenAddress(settings.port)),
-    ...toVariable('WIMDS_ADMIN_LISTEN', formatAdminListen(settings.adminPort)),
+    ...toVariable('WIMDS_ADMIN_LISTEN', `[::]:${settings.adminPort}`),
     ...toVariable('WIMDS_DRAIN', settings.hasNativeSidecars ? undefined : CLASSIC_DRAIN),
     ...settings.sidecarEnv,
     // Last: a pod's annotations override the operator's variables.
@@ -109,11 +109,6 @@ function createSidecarEnv(
     ...toVariable('NO_PROXY', options.noProxy),
   ]
   return [...new Map(entries.map((entry) => [entry.name, entry])).values()]
-}
-
-/** Returns the address to listen on; undefined if the port is the sidecar's default. */
-function formatAdminListen(port: number): string | undefined {
-  return port === INJECTION_DEFAULTS.adminPort ? undefined : `[::]:${port}`
 }
 
 function toVariable(name: string, value: string | undefined): EnvVar[] {

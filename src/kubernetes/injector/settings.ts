@@ -1,6 +1,7 @@
 /** Settings of the injector, which the operator gives. A pod's annotations override some of them. */
 import { DEFAULT_AUDIENCE } from '../../clouds.ts'
 import { ROUTING_MODES, type RoutingMode } from '../../lib/routing-modes.ts'
+import { DEFAULT_ADMIN_PORT, DEFAULT_PORT, DEFAULT_UID } from '../../lib/sidecar-defaults.ts'
 import { type ObjectKey, parseObjectKey } from './object-keys.ts'
 import type { EnvVar } from './pod.ts'
 import type { ResourceSettings } from './resources.ts'
@@ -54,9 +55,9 @@ export const INJECTION_DEFAULTS = {
   mode: 'loopback',
   allowedModes: ROUTING_MODES,
   allowPassThrough: true,
-  port: 8000,
-  adminPort: 9169,
-  uid: 1501,
+  port: DEFAULT_PORT,
+  adminPort: DEFAULT_ADMIN_PORT,
+  uid: DEFAULT_UID,
   // A cached token costs microseconds of CPU; the memory is Node's and little more.
   resources: {
     cpuRequest: '10m',
