@@ -1,4 +1,4 @@
-/** Names on the pages and in examples: settings, annotations, metrics and values of the chart are known. */
+/** Names on the pages, in examples and in the messages of the sources: settings, annotations, metrics and values of the chart are known. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -19,8 +19,13 @@ const textOf = (files: readonly string[]) =>
 
 /** The changelog also has names that are gone. */
 const CURRENT = PAGES.filter((page) => page !== 'CHANGELOG.md')
-const FILES = [...CURRENT, ...filesBelow('examples', /\.(?:yaml|json|mjs|hcl|service)$/)]
-const SOURCE = textOf(filesBelow('src', /\.ts$/))
+const SOURCES = filesBelow('src', /\.ts$/)
+const FILES = [
+  ...CURRENT,
+  ...filesBelow('examples', /\.(?:yaml|json|mjs|hcl|service)$/),
+  ...SOURCES,
+]
+const SOURCE = textOf(SOURCES)
 const SCRIPTS: object = JSON.parse(textOf(['package.json'])).scripts
 const TEMPLATES = textOf(filesBelow('charts', /\.(?:yaml|tpl|txt)$/))
 
