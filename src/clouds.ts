@@ -30,9 +30,10 @@ export interface Authority {
 export const DEFAULT_AUDIENCE = 'api://AzureADTokenExchange'
 const FEDERATION_AUDIENCE = new RegExp(String.raw`^${DEFAULT_AUDIENCE}\w*$`)
 
-const CLOUDS: readonly Cloud[] = [
+/** Every known cloud. docs/configuration.md has a row for each. */
+export const CLOUDS: readonly Cloud[] = [
   {
-    name: 'public',
+    name: 'Public',
     hosts: [
       'login.microsoftonline.com',
       'login.windows.net',
@@ -57,15 +58,24 @@ const CLOUDS: readonly Cloud[] = [
     audience: 'api://AzureADTokenExchangeChina',
     managementResource: 'https://management.chinacloudapi.cn/',
   },
-  { ...createSovereignCloud('France', 'fr'), audience: 'api://AzureADTokenExchangeFrance' },
-  { ...createSovereignCloud('Germany', 'de'), audience: 'api://AzureADTokenExchangeGermany' },
-  createSovereignCloud('Singapore', 'sg'),
+  {
+    name: 'France',
+    hosts: ['login.sovcloud-identity.fr'],
+    regionalHost: 'login.sovcloud-identity.fr',
+    audience: 'api://AzureADTokenExchangeFrance',
+  },
+  {
+    name: 'Germany',
+    hosts: ['login.sovcloud-identity.de'],
+    regionalHost: 'login.sovcloud-identity.de',
+    audience: 'api://AzureADTokenExchangeGermany',
+  },
+  {
+    name: 'Singapore',
+    hosts: ['login.sovcloud-identity.sg'],
+    regionalHost: 'login.sovcloud-identity.sg',
+  },
 ]
-
-function createSovereignCloud(name: string, country: string): Cloud {
-  const host = `login.sovcloud-identity.${country}`
-  return { name, hosts: [host], regionalHost: host }
-}
 
 /** Returns the cloud of a login host; undefined for a private host, such as that of an air-gapped cloud. */
 export function findCloud(host: string): Cloud | undefined {

@@ -1,5 +1,6 @@
+import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
-import { findAudience, isFederationAudience, resolveAuthority } from '../src/clouds.ts'
+import { CLOUDS, findAudience, isFederationAudience, resolveAuthority } from '../src/clouds.ts'
 
 const TENANT = '22222222-2222-4222-8222-222222222222'
 
@@ -49,3 +50,14 @@ test.each(['', 'api://AKSIdentityBinding', 'api://AzureADTokenExchange/x', 'http
     expect(isFederationAudience(audience)).toBe(false)
   },
 )
+
+test('docs/configuration.md has a row for each cloud', async () => {
+  const page = await readFile('docs/configuration.md', 'utf8')
+  const [, section = ''] = page.split('\n## Clouds\n')
+  const rows = [
+    ...section.matchAll(/^\| (\w+(?: \w+)*) +\| `https:\/\/(.+?)` +\| (?:`(.+?)`)? +\|$/gm),
+  ]
+  expect(rows.map(([, ...cells]) => cells)).toEqual(
+    CLOUDS.map(({ name, hosts: [host], audience }) => [name, host, audience]),
+  )
+})
