@@ -7,6 +7,8 @@ export interface Cloud {
   readonly hosts: readonly [string, ...string[]]
   /** The host whose subdomains are the regional endpoints. */
   readonly regionalHost: string
+  /** `azEnvironment` of the instance document; undefined: Microsoft documents none. */
+  readonly azEnvironment?: string
   /** The usual audience of projected tokens; undefined: Microsoft documents none. */
   readonly audience?: string
   /** Azure Resource Manager, which every subscription has; undefined: not published. */
@@ -41,6 +43,7 @@ export const CLOUDS: readonly Cloud[] = [
       'sts.windows.net',
     ],
     regionalHost: 'login.microsoft.com',
+    azEnvironment: 'AzurePublicCloud',
     audience: DEFAULT_AUDIENCE,
     managementResource: 'https://management.azure.com/',
   },
@@ -48,6 +51,7 @@ export const CLOUDS: readonly Cloud[] = [
     name: 'US Government',
     hosts: ['login.microsoftonline.us', 'login.usgovcloudapi.net'],
     regionalHost: 'login.microsoftonline.us',
+    azEnvironment: 'AzureUSGovernmentCloud',
     audience: 'api://AzureADTokenExchangeUSGov',
     managementResource: 'https://management.usgovcloudapi.net/',
   },
@@ -55,6 +59,7 @@ export const CLOUDS: readonly Cloud[] = [
     name: 'China',
     hosts: ['login.partner.microsoftonline.cn', 'login.chinacloudapi.cn'],
     regionalHost: 'login.partner.microsoftonline.cn',
+    azEnvironment: 'AzureChinaCloud',
     audience: 'api://AzureADTokenExchangeChina',
     managementResource: 'https://management.chinacloudapi.cn/',
   },

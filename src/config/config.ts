@@ -1,5 +1,6 @@
 /** Reads the environment and the files that it names into one frozen `Config`. */
 import { isIP } from 'node:net'
+import { findCloud } from '../clouds.ts'
 import type { IdentityDirectory } from '../identities.ts'
 import { describeFileError, readWholeFile } from '../lib/files.ts'
 import { isLocalHost, removeBrackets } from '../lib/hosts.ts'
@@ -7,7 +8,7 @@ import { parseJsonObject } from '../lib/json.ts'
 import { isCertificates } from '../lib/pem.ts'
 import type { RoutingMode } from '../lib/routing-modes.ts'
 import {
-  DEFAULT_INSTANCE,
+  createDefaultInstance,
   type InstanceDocument,
   withInstanceDefaults,
 } from '../metadata/instance.ts'
@@ -215,6 +216,7 @@ function createConfig(
     identities === undefined
       ? createEnvironmentDirectory(settings)
       : createFileDirectory(identities.entries, settings)
+  const cloud = findCloud(new URL(settings.AZURE_AUTHORITY_HOST).hostname)
   return {
     listen: settings.WIMDS_LISTEN,
     adminListen: settings.WIMDS_ADMIN_LISTEN,
@@ -249,7 +251,7 @@ function createConfig(
       mode: settings.WIMDS_MODE,
       nodeName: settings.WIMDS_NODE_NAME,
     }),
-    instance: withInstanceDefaults(instance ?? DEFAULT_INSTANCE, {
+    instance: withInstanceDefaults(instance ?? createDefaultInstance(cloud?.azEnvironment ?? ''), {
       location: settings.WIMDS_INSTANCE_REGION,
       zone: settings.WIMDS_INSTANCE_ZONE,
       subscriptionId: settings.WIMDS_INSTANCE_SUBSCRIPTION_ID,

@@ -4,25 +4,30 @@ import { BrokerError } from '../errors.ts'
 
 export type InstanceDocument = Readonly<Record<string, unknown>>
 
-/** The document of a pod: nothing is known of the machine, so most values are empty. */
-export const DEFAULT_INSTANCE: InstanceDocument = {
-  compute: {
-    azEnvironment: 'AzurePublicCloud',
-    location: '',
-    name: '',
-    osType: 'Linux',
-    provider: 'Microsoft.Compute',
-    resourceGroupName: '',
-    resourceId: '',
-    subscriptionId: '',
-    tags: '',
-    tagsList: [],
-    vmId: '',
-    vmScaleSetName: '',
-    vmSize: '',
-    zone: '',
-  },
-  network: { interface: [] },
+/**
+ * Creates the document of a pod: nothing is known of the machine, so most values are empty. Clients choose the endpoints
+ * of the cloud by `azEnvironment`.
+ */
+export function createDefaultInstance(azEnvironment: string): InstanceDocument {
+  return {
+    compute: {
+      azEnvironment,
+      location: '',
+      name: '',
+      osType: 'Linux',
+      provider: 'Microsoft.Compute',
+      resourceGroupName: '',
+      resourceId: '',
+      subscriptionId: '',
+      tags: '',
+      tagsList: [],
+      vmId: '',
+      vmScaleSetName: '',
+      vmSize: '',
+      zone: '',
+    },
+    network: { interface: [] },
+  }
 }
 
 /** Values that apply to every document that does not have them. */

@@ -592,6 +592,17 @@ describe('the files that settings name', () => {
     expect(withFile.instance).toEqual({ compute: { location: 'westeurope', ...others } })
   })
 
+  test.each([
+    ['https://login.microsoftonline.com', 'AzurePublicCloud'],
+    ['https://login.usgovcloudapi.net', 'AzureUSGovernmentCloud'],
+    ['https://login.partner.microsoftonline.cn', 'AzureChinaCloud'],
+    ['https://login.sovcloud-identity.fr', ''],
+    ['https://login.airgap.example:8443', ''],
+  ])('the instance document of %s has the azEnvironment "%s"', async (host, azEnvironment) => {
+    const { instance } = await load({ AZURE_AUTHORITY_HOST: host })
+    expect(instance).toMatchObject({ compute: { azEnvironment } })
+  })
+
   test('are reported together with the settings', async () => {
     const files = { WIMDS_CA_FILE: '/no/ca.crt', WIMDS_INSTANCE_FILE: '/no/instance.json' }
     const problems = await loadProblems({ ...files, WIMDS_LOG_LEVEL: 'loud' })

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import {
-  DEFAULT_INSTANCE,
+  createDefaultInstance,
   findInstancePart,
   type InstanceDocument,
   withInstanceDefaults,
@@ -66,5 +66,11 @@ test('adds default values only where the document has none', () => {
   expect(withInstanceDefaults({}, defaults)).toEqual({
     compute: { location: 'westeurope', zone: '3' },
   })
-  expect(withInstanceDefaults(DEFAULT_INSTANCE, {})).toBe(DEFAULT_INSTANCE)
+  expect(withInstanceDefaults(document, {})).toBe(document)
+})
+
+test('the document of a pod has the name of its cloud', () => {
+  const instance = createDefaultInstance('AzureChinaCloud')
+  const { body } = findInstancePart(instance, ['compute', 'azEnvironment'], 'text')
+  expect(body).toBe('AzureChinaCloud')
 })
