@@ -1,6 +1,6 @@
 /** The environment of the app's containers: SDK endpoints in mode env, NO_PROXY and more in every mode. */
 import { addNoProxyHosts, NO_PROXY_NAMES, UNPROXIED_HOSTS } from '../../lib/no-proxy.ts'
-import { TOKEN_PATHS } from '../../lib/token-paths.ts'
+import { VARIABLE_SETS } from '../../sdk-variables.ts'
 import { type Container, type EnvVar, findVariable, getLiteralValue } from './pod.ts'
 
 /** The variable by which DefaultAzureCredential chooses among its credentials. */
@@ -18,14 +18,14 @@ export function createEndpointVariables(
   address: string,
   identityHeader: EnvVar | undefined,
 ): EnvVar[] {
-  const origin = `http://${address}`
-  const host = { name: 'AZURE_POD_IDENTITY_AUTHORITY_HOST', value: origin }
-  if (identityHeader === undefined) return [host]
-  return [
-    host,
-    { name: 'IDENTITY_ENDPOINT', value: `${origin}${TOKEN_PATHS.appService}` },
-    { ...identityHeader, name: 'IDENTITY_HEADER' },
-  ]
+  const endpoint = { origin: `http://${address}`, identityHeader: '', clientId: '' }
+  const variables = {
+    ...VARIABLE_SETS.imds(endpoint),
+    ...(identityHeader && VARIABLE_SETS['app-service'](endpoint)),
+  }
+  return Object.entries(variables).map(([name, value]) =>
+    name === 'IDENTITY_HEADER' ? { ...identityHeader, name } : { name, value },
+  )
 }
 
 /**
