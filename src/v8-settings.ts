@@ -18,7 +18,7 @@ export function setMemoryFlags(): void {
   // V8's middle compiler makes a request no cheaper here, and its threads' arenas keep 10 to 20 MB.
   setFlagsFromString('--no-maglev')
   // V8 makes room for garbage when much of what is new lives on for a while, as thousands of connections
-  // do that are closed for others. The room stays, so that a flood would cost 100 MB for good.
+  // do that are closed for others. The room is never returned, so a flood would cost 100 MB until the process ends.
   setFlagsFromString('--semi-space-growth-factor=1')
   setFlagsFromString('--heap-growing-percent=50')
   // With a young generation of one megabyte, waking other threads costs more than they save.

@@ -36,7 +36,10 @@ export const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] =
     SIGNAL_EXIT_CODES.SIGINT,
     'ended by SIGINT; serve, webhook, node-agent, redirect, demo and simulate shut down instead',
   ],
-  [SIGNAL_EXIT_CODES.SIGTERM, 'ended by SIGTERM, likewise'],
+  [
+    SIGNAL_EXIT_CODES.SIGTERM,
+    'ended by SIGTERM; serve, webhook, node-agent, redirect, demo and simulate shut down instead',
+  ],
 ]
 
 /** Resolves when the process gets SIGTERM or SIGINT, at once if it already has. */

@@ -17,5 +17,5 @@ export function createLogOutput({ stdout }: Pick<CommandIo, 'stdout'>): Destinat
   return destination
 }
 
-/** Pino would block the event loop while it waits to retry. */
+/** Returns false: pino would block the event loop while it waits to retry. */
 const retryEAGAIN = () => false

@@ -113,7 +113,7 @@ async function parseOptions(
 
 const DEFAULT_AUTHORITY_HOST = 'https://login.microsoftonline.com'
 
-/** Returns the issuer that the flag is, or that the file has which it names. */
+/** Returns the issuer: the flag itself, or the one in the file that the flag names. */
 async function readIssuer(
   given: string | undefined,
   problems: string[],

@@ -10,7 +10,7 @@ export type ParsedYaml =
       readonly content: unknown
       /** Returns the offset of the value at a path, or of its closest parent if it is missing. */
       readonly findOffset: (path: Path) => number
-      /** Returns the offset of the key at the end of a path; that of its value if it has none of its own. */
+      /** Returns the offset of the key at the end of a path; that of its value if the key has none. */
       readonly findKeyOffset: (path: Path) => number
       readonly formatPlace: FormatPlace
     }

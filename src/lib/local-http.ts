@@ -25,7 +25,7 @@ export async function getLocal(
   url: string,
   { timeoutMs, headers = {}, maxBytes = MAX_BODY_BYTES }: LocalRequest,
 ): Promise<LocalReply> {
-  // An agent of its own: the global one may use a proxy (NODE_USE_ENV_PROXY).
+  // Not the global agent, which may use a proxy (NODE_USE_ENV_PROXY).
   const agent = new Agent()
   const signal = AbortSignal.timeout(Math.ceil(timeoutMs))
   try {

@@ -13,7 +13,7 @@ interface RouteOptions {
 
 export interface RouteTarget {
   readonly leadsTo: 'sidecar' | 'another_service' | 'nothing'
-  /** Begins with `leads`. */
+  /** Completes "169.254.169.254:80 …". */
   readonly detail: string
 }
 

@@ -23,7 +23,7 @@ export function formatCommand(command: ShellCommand): string {
   return joinFlags(command, ' ')
 }
 
-/** Returns the command with its values quoted, and each flag on a line of its own. */
+/** Returns the command with its values quoted, and each flag on its own line. */
 export function formatCommandLines(command: ShellCommand): string {
   return joinFlags(command, ' \\\n  ')
 }

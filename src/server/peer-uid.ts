@@ -80,7 +80,7 @@ export function createPeerUidLookup(readTable: ReadTable = readFileInPieces): Fi
     if (earlier !== undefined) return earlier
     const { promise, resolve, reject } = Promise.withResolvers<number | undefined>()
     found.set(socket, promise)
-    // Such as for want of file descriptors: the next request of the connection tries again.
+    // The process may have no file descriptor left: the next request of the connection tries again.
     promise.catch(() => found.delete(socket))
     waiting.push({ keys: createKeys(socket), misses: 0, resolve, reject })
     void answerWaiting()

@@ -26,7 +26,7 @@ export function findIssuerProblem(issuer: string): string | undefined {
   return undefined
 }
 
-/** Returns true for a URI or GUID. Anything else could have a meaning of its own for the Azure CLI. */
+/** Returns true for a URI or GUID. Anything else could have a special meaning for the Azure CLI. */
 export function isAudience(text: string): boolean {
   return /^[A-Za-z0-9][\w:/.-]{0,599}$/.test(text)
 }

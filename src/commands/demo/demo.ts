@@ -78,7 +78,7 @@ Commands to try:
 }
 
 /**
- * Finds the script of the legacy client, which the build puts beside `cli`. Undefined in an image, which does
+ * Finds the script of the legacy client, which the build puts next to `cli`. Undefined in an image, which does
  * not contain it.
  */
 function findLegacyClient(cli: string): string | undefined {

@@ -36,7 +36,7 @@ export async function inject(args: readonly string[], io: CommandIo): Promise<nu
     ...findUnpublishedImages(injected, flags),
   ]
   const lines = flags.has('quiet') ? [] : [...formatObjects(objects), ...findWaitingPods(injected)]
-  // With --quiet only beside a problem, which it may explain.
+  // With --quiet only together with a problem, which it may explain.
   if (!flags.has('quiet') || problems.length > 0) lines.push(...findKustomizations(objects))
   printError(io, 'wimds inject', ...lines, ...formatUnsupported(objects), ...warnings, ...problems)
   if (failures.length === 0 && !objects.some(({ isWorkload }) => isWorkload)) {

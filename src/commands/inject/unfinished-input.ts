@@ -9,7 +9,7 @@ import { STDIN } from '../manifest-files.ts'
 
 const KUSTOMIZATIONS = ['kustomization.yaml', 'kustomization.yml', 'Kustomization']
 
-/** Returns a note if a kustomization, which is not applied, lies beside a workload's file. */
+/** Returns a note if the directory of a workload's file has a kustomization, which is not applied. */
 export function findKustomizations(objects: readonly ObjectReport[]): string[] {
   const files = objects.filter(({ isWorkload }) => isWorkload).map(({ file }) => file)
   const folders = [...new Set(files.filter((file) => file !== STDIN).map((file) => dirname(file)))]

@@ -43,7 +43,10 @@ export async function loadClientCa(file: string, log: Logger): Promise<ClientCa>
   }
 }
 
-/** From an empty text Node would trust its own roots, and from any other text nobody. */
+/**
+ * Returns the text. Throws a `ConfigError` unless it has certificates: with an empty text Node would trust its own
+ * roots, and with any other nobody.
+ */
 function checkCertificates(file: string, pem: string): string {
   if (isCertificates(pem)) return pem
   throw new ConfigError(

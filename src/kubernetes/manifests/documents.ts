@@ -40,7 +40,7 @@ export function locateError(error: YAMLError, document: Document, lines: LineCou
   return { line, col, reason, fix: findYamlFix(error.code) }
 }
 
-/** Template syntax where YAML has a value; in a text of its own, such as a ConfigMap's, it is usual. */
+/** Template syntax where YAML has a value; inside a text, such as one in a ConfigMap, it is usual. */
 const TEMPLATE_SYNTAX = /^[^#'"\n]*?(\{\{[^\n]{0,60})/m
 
 /** Returns the problem of a document that has template syntax, and its line; undefined if it has none. */

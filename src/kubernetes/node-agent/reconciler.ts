@@ -17,7 +17,7 @@ export interface Reconciler {
   /** Forgets every pod that is not among these. */
   readonly onListed: (uids: ReadonlySet<string>) => void
   readonly counts: () => { readonly routed: number; readonly pending: number }
-  /** Returns how long the pod has waited that waits longest, in milliseconds; 0 if none waits. */
+  /** Returns the longest time that a pod has been pending, in milliseconds; 0 if none is. */
   readonly longestPendingMs: () => number
   readonly close: () => void
 }

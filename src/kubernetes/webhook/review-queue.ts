@@ -46,7 +46,7 @@ interface WaitingReview {
   readonly start: () => void
 }
 
-/** Capacity of a new buffer; most pods need no more. */
+/** Capacity of a new buffer; most pods are smaller. */
 const INITIAL_BYTES = 16_384
 
 /** Creates a queue: a function that receives the body of one request. */

@@ -81,7 +81,7 @@ function parseJwt(assertion: string) {
   }
 }
 
-/** Issuer, subject and audience: exact and case-sensitive, no wildcards. */
+/** Compares issuer, subject and audience: exactly, case-sensitively, without wildcards. Throws the `EntraError`. */
 function matchCredential(
   { clientId, name }: Application,
   credentials: readonly FederatedCredential[],
@@ -158,7 +158,7 @@ function validateTimes({ nbf, exp }: Claims, now: number, toleranceMs: number): 
   )
 }
 
-/** An assertion with `iss` = client id is signed with the application's certificate, and none is registered. */
+/** Creates the error for `iss` = client id: such an assertion is signed with a certificate, and none is registered. */
 const certificateNotRegistered = () =>
   new EntraError(
     700027,
