@@ -14,6 +14,7 @@ import { DEFAULT_AUDIENCE, findAudience, findCloud } from '../clouds.ts'
 import { ENABLE_OIDC_ISSUER } from '../lib/azure-cli.ts'
 import { isInternalIssuer } from '../lib/internal-issuer.ts'
 import { formatCommand } from '../lib/shell.ts'
+import { toOutcome } from './findings.ts'
 import { toProblem } from './problem.ts'
 import type { AssertionReport } from './report.ts'
 
@@ -43,19 +44,18 @@ export async function checkAssertion(
     const error = findFailure(file, assertion, options)
     const report: AssertionReport = {
       file,
-      ok: error === undefined,
+      ...toOutcome(error && toProblem(error)),
       issuer,
       subject,
       audience,
       ...(issuedAt !== undefined && { issuedAt: formatInstant(issuedAt) }),
       expiresAt: formatInstant(expiresAt),
       warnings: findWarnings(assertion, options, error),
-      ...(error !== undefined && { error: toProblem(error) }),
     }
     return { report, assertion }
   } catch (thrown) {
     const error = await explainPermissions(file, toBrokerError(thrown))
-    return { report: { file, ok: false, warnings: [], error: toProblem(error) } }
+    return { report: { file, ...toOutcome(toProblem(error)), warnings: [] } }
   }
 }
 

@@ -12,12 +12,26 @@ import { checkAssertion } from './assertion-check.ts'
 import { checkEndpoint } from './connectivity.ts'
 import { createBindingCommands, createCredentialCommands } from './credential-commands.ts'
 import { findEndpoints, isViaTokenProxy } from './endpoints.ts'
+import { toOutcome } from './findings.ts'
 import { createProblem, toProblem } from './problem.ts'
-import type { DoctorReport, ExchangeReport, IdentityReport } from './report.ts'
+import type {
+  CheckSummary,
+  ClockReport,
+  DoctorReport,
+  ExchangeReport,
+  IdentityReport,
+  Outcome,
+} from './report.ts'
 import { checkRequests } from './requests-check.ts'
 import { checkRoute } from './route-check.ts'
 import { checkSidecar } from './sidecar-check.ts'
-import { isOk, summarizeChecks } from './summary.ts'
+import {
+  isOk,
+  type SidecarSections,
+  summarize,
+  summarizeFederation,
+  summarizeSidecar,
+} from './summary.ts'
 
 type AssertionCheck = Awaited<ReturnType<typeof checkAssertion>>
 
@@ -39,20 +53,26 @@ interface CheckOptions {
 
 const DEFAULT_RESOURCE = 'https://management.azure.com/'
 
+const SKIPPED: Outcome = { status: 'skipped' }
+const NO_IDENTITY: Outcome = { status: 'not_checked', reason: 'no identity is configured' }
+const SETTINGS_INVALID: Outcome = { status: 'not_checked', reason: 'the settings are invalid' }
+const NEEDS_SETTINGS = [
+  'identity',
+  'projected_token',
+  'connectivity',
+  'clock',
+  'token_exchange',
+] as const
+
 /** Returns the report, which contains no secret. A check that fails is reported, not thrown. */
 export async function runChecks(options: CheckOptions): Promise<DoctorReport> {
   const { config, settings, exchange, skewMs, skipSidecar } = options
   const { identities } = config.directory
-  const sidecar = skipSidecar ? {} : await checkSidecarAndRoute(config)
+  const sidecar = skipSidecar ? undefined : await checkSidecarAndRoute(config)
   const used = { ...config, directory: { ...config.directory, identities: findUsed(config) } }
   const checks = await checkAssertions(used, options.now())
   const endpoints = await findEndpoints(used, ({ tokenFile }) => checks.get(tokenFile)?.assertion)
-  const endpointReports = await Promise.all(endpoints.map(checkEndpoint))
-  const exchanges = exchange === undefined ? [] : await attemptExchanges(config, exchange, checks)
-  const findings = {
-    ...startReport(settings),
-    warnings: config.warnings,
-    ...sidecar,
+  const federation = {
     identities: identities.map((identity) => describeIdentity(identity, config)),
     ...(identities.length === 0 && {
       identityError: createProblem(
@@ -62,11 +82,15 @@ export async function runChecks(options: CheckOptions): Promise<DoctorReport> {
       ),
     }),
     assertions: [...checks.values()].map(({ report }) => report),
-    endpoints: endpointReports,
-    ...reportSkew(skewMs()),
-    exchanges,
+    endpoints: await Promise.all(endpoints.map(checkEndpoint)),
+    exchanges: exchange === undefined ? [] : await attemptExchanges(config, exchange, checks),
+    clock: exchange === undefined ? SKIPPED : checkClock(skewMs),
   }
-  return finishReport(findings, { sidecar: skipSidecar, exchange: exchange === undefined })
+  return createReport({ settings, warnings: config.warnings, ...sidecar, ...federation }, [
+    { check: 'settings', status: 'ok' },
+    ...summarizeSidecar(sidecar ?? SKIPPED),
+    ...summarizeFederation(federation, exchange === undefined ? SKIPPED : NO_IDENTITY),
+  ])
 }
 
 interface InvalidSettings {
@@ -80,37 +104,31 @@ interface InvalidSettings {
 
 /** Returns the report for invalid settings: they are a failed check, and those without need of them are made. */
 export async function reportInvalidSettings(invalid: InvalidSettings): Promise<DoctorReport> {
-  const { problems, settings, sidecar, skipSidecar } = invalid
-  const findings = {
-    ...startReport(settings),
-    problems,
-    settingsError: createProblem(
-      'settings_invalid',
-      `the settings are invalid, and wimds serve does not start with them: ${problems.join('; ')}`,
-      settings.every(({ source }) => source === 'default')
-        ? 'run doctor where the settings of a sidecar are: in its container, or from here with --pod NAMESPACE/POD. Before an installation, use --pre. docs/configuration.md describes each setting'
-        : 'correct the settings that are named; docs/configuration.md describes each',
-    ),
-    warnings: [],
-    ...(sidecar !== undefined && !skipSidecar && (await checkSidecarAndRoute(sidecar))),
-    identities: [],
-    assertions: [],
-    endpoints: [],
-    exchanges: [],
-  }
-  return finishReport(findings, { sidecar: skipSidecar, exchange: false })
+  const { problems, settings, skipSidecar } = invalid
+  const sidecar =
+    invalid.sidecar === undefined || skipSidecar
+      ? undefined
+      : await checkSidecarAndRoute(invalid.sidecar)
+  const settingsError = createProblem(
+    'settings_invalid',
+    `the settings are invalid, and wimds serve does not start with them: ${problems.join('; ')}`,
+    settings.every(({ source }) => source === 'default')
+      ? 'run doctor where the settings of a sidecar are: in its container, or from here with --pod NAMESPACE/POD. Before an installation, use --pre. docs/configuration.md describes each setting'
+      : 'correct the settings that are named; docs/configuration.md describes each',
+  )
+  const none = { warnings: [], identities: [], assertions: [], endpoints: [], exchanges: [] }
+  return createReport({ settings, problems, settingsError, ...sidecar, ...none }, [
+    summarize('settings', toOutcome(settingsError)),
+    ...summarizeSidecar(sidecar ?? (skipSidecar ? SKIPPED : SETTINGS_INVALID)),
+    ...NEEDS_SETTINGS.map((check) => summarize(check, SETTINGS_INVALID)),
+  ])
 }
 
-function startReport(settings: DoctorReport['settings']) {
-  return { schemaVersion: 1 as const, version: VERSION, settings }
-}
-
-function finishReport(
-  findings: Omit<DoctorReport, 'ok' | 'checks'>,
-  leftOut: Parameters<typeof summarizeChecks>[1],
+function createReport(
+  sections: Omit<DoctorReport, 'schemaVersion' | 'version' | 'ok' | 'checks'>,
+  checks: readonly CheckSummary[],
 ): DoctorReport {
-  const checks = summarizeChecks(findings, leftOut)
-  return { ...findings, ok: isOk({ checks }), checks }
+  return { schemaVersion: 1, version: VERSION, ok: isOk({ checks }), checks, ...sections }
 }
 
 async function checkSidecarAndRoute({
@@ -119,28 +137,27 @@ async function checkSidecarAndRoute({
   mode,
   nodeName,
   passThrough,
-}: SidecarSettings): Promise<Pick<DoctorReport, 'sidecar' | 'admin' | 'route' | 'requests'>> {
+}: SidecarSettings): Promise<SidecarSections> {
   const { instanceId, ...reports } = await checkSidecar(listen, adminListen)
   const hasPassThrough = passThrough.length > 0
   const route = await checkRoute({ mode, nodeName, hasPassThrough, instanceId })
-  const requests = await checkRequests(reports.admin)
+  const requests = await checkRequests(reports.admin, adminListen)
   return { ...reports, route, requests }
 }
 
-function reportSkew(
-  skewMs: number | undefined,
-): Pick<DoctorReport, 'clockSkewSeconds' | 'clockError'> {
-  if (skewMs === undefined) return {}
-  const clockSkewSeconds = Math.round(skewMs / 100) / 10
-  if (!isSkewed(skewMs)) return { clockSkewSeconds }
-  return {
-    clockSkewSeconds,
-    clockError: createProblem(
-      'clock_skew',
-      `${describeSkew(skewMs)}, so that ${skewMs > 0 ? 'projected tokens look expired too early' : 'expired projected tokens look valid'}`,
-      SKEW_FIX,
-    ),
+function checkClock(getSkewMs: CheckOptions['skewMs']): ClockReport {
+  const skewMs = getSkewMs()
+  if (skewMs === undefined) {
+    return { status: 'not_checked', reason: 'Entra ID did not answer an exchange' }
   }
+  const error = isSkewed(skewMs)
+    ? createProblem(
+        'clock_skew',
+        `${describeSkew(skewMs)}, so that ${skewMs > 0 ? 'projected tokens look expired too early' : 'expired projected tokens look valid'}`,
+        SKEW_FIX,
+      )
+    : undefined
+  return { ...toOutcome(error), skewSeconds: Math.round(skewMs / 100) / 10 }
 }
 
 /** Any client id: only its tenant, cloud and token file are used. */
@@ -200,14 +217,14 @@ async function attemptExchanges(
     const check = checks.get(identity.tokenFile)
     for (const resource of findResources(identity)) {
       const base = { identity: identity.name, clientId: identity.clientId, resource }
-      const notChecked = findReasonNotToExchange(identity, check)
-      if (notChecked !== undefined) {
-        reports.push({ ...base, ok: false, notChecked })
+      const reason = findReasonNotToExchange(identity, check)
+      if (reason !== undefined) {
+        reports.push({ ...base, status: 'not_checked', reason })
         continue
       }
       const outcome = await attemptExchange(identity, resource, exchange)
       const isSourceFailing = reports.some(
-        (each) => each.identity === identity.assertionFrom?.name && !each.ok,
+        (each) => each.identity === identity.assertionFrom?.name && each.status !== 'ok',
       )
       const commands = isSourceFailing ? {} : createCommands(outcome, identity, config, check)
       reports.push({ ...base, ...outcome, ...commands })
@@ -240,12 +257,12 @@ async function attemptExchange(
   identity: Identity,
   resource: string,
   exchange: TokenSource,
-): Promise<Pick<ExchangeReport, 'ok' | 'expiresAt' | 'error'>> {
+): Promise<Pick<ExchangeReport, 'status' | 'expiresAt' | 'error'>> {
   try {
     const { expiresAt } = await exchange({ identity, scope: toScope(resource) })
-    return { ok: true, expiresAt: new Date(expiresAt).toISOString() }
+    return { status: 'ok', expiresAt: new Date(expiresAt).toISOString() }
   } catch (error) {
-    return { ok: false, error: toProblem(toBrokerError(error)) }
+    return toOutcome(toProblem(toBrokerError(error)))
   }
 }
 
@@ -265,7 +282,7 @@ function createCommands(
   { exchange }: Config,
   check: AssertionCheck | undefined,
 ): Pick<ExchangeReport, 'commands' | 'bindingCommands'> {
-  const assertion = check?.report.ok === true ? check.assertion : undefined
+  const assertion = check?.report.status === 'ok' ? check.assertion : undefined
   if (assertion === undefined || !CREDENTIAL_CODES.has(error?.code ?? '')) return {}
   const { assertionFrom } = identity
   if (assertionFrom === undefined && isViaTokenProxy(identity, exchange, assertion)) {

@@ -12,6 +12,7 @@ import { ENTRA, TOKEN_PROXY, toTransportError } from '../exchange/transport-erro
 import { splitFix } from '../lib/describe-error.ts'
 import { removeBrackets } from '../lib/hosts.ts'
 import { scrub } from '../secret.ts'
+import { toOutcome } from './findings.ts'
 import { toProblem } from './problem.ts'
 import type { EndpointReport, StepReport } from './report.ts'
 
@@ -67,13 +68,13 @@ export async function checkEndpoint(endpoint: Endpoint): Promise<EndpointReport>
       socket = await run('proxy', () => openTunnel(proxy, endpoint, sockets))
     }
     await run('tls', () => handshake(endpoint, socket, sockets))
-    return { ...base, ok: true }
+    return { ...base, status: 'ok' }
   } catch (error) {
     const failure =
       error instanceof BrokerError
         ? error
         : toTransportError(error, isTokenProxy ? TOKEN_PROXY : ENTRA)
-    return { ...base, ok: false, error: toProblem(failure) }
+    return { ...base, ...toOutcome(toProblem(failure)) }
   } finally {
     // The TLS socket before the TCP socket below it.
     for (const socket of sockets.toReversed()) socket.destroy()

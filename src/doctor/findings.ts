@@ -1,5 +1,10 @@
-/** Creates the findings of checks from outside. */
-import type { CheckName, Finding, Problem } from './report.ts'
+/** Creates the outcomes of checks. */
+import type { CheckName, Finding, Outcome, Problem } from './report.ts'
+
+/** Creates the outcome of a check that was made. */
+export function toOutcome(error: Problem | undefined): Outcome {
+  return error === undefined ? { status: 'ok' } : { status: 'failed', error }
+}
 
 /** Creates the finding of a check that passed. */
 export function passed(check: CheckName, ...details: readonly string[]): Finding {

@@ -3,6 +3,7 @@ import {
   type FormatOptions,
   formatName,
   formatProblem,
+  formatReason,
   formatSection,
   formatSections,
   formatStatus,
@@ -31,8 +32,9 @@ export function formatPreReport({ checks, version }: PreReport): string {
   ])
 }
 
-function formatFinding({ check, subject, status, details, reason, error }: Finding): string[] {
-  const first = status === 'not_checked' ? `not checked: ${reason}` : reason
+function formatFinding(finding: Finding): string[] {
+  const { check, subject, status, details, error } = finding
+  const first = formatReason(finding)
   const [title, ...others] = [...(first === undefined ? [] : [first]), ...details]
   const name = subject === undefined ? formatName(check) : `${formatName(check)} (${subject})`
   return [

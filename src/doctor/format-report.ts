@@ -12,6 +12,7 @@ import type {
   ExchangeReport,
   FailedRequestsReport,
   IdentityReport,
+  Outcome,
   Problem,
 } from './report.ts'
 
@@ -33,7 +34,7 @@ export interface FormatOptions {
 
 /** Returns the report as text that ends with a newline. */
 export function formatReport(report: DoctorReport, options: FormatOptions): string {
-  if (!options.isVerbose && isUnconfigured(report) && report.sidecar?.ok !== true) {
+  if (!options.isVerbose && isUnconfigured(report) && report.sidecar?.status !== 'ok') {
     return joinSections([`wimds ${report.version}\n`, WHERE_TO_RUN, HOW_TO_SEE_ALL])
   }
   return joinSections([...formatSections(report, options), formatVerdict(report.checks)])
@@ -118,16 +119,11 @@ function formatInvalidSettings(report: DoctorReport, error: Problem): string[] {
 }
 
 function formatSidecar({ sidecar, admin }: DoctorReport): string[] {
-  if (sidecar === undefined) return []
+  if (sidecar === undefined || admin === undefined) return []
+  const adminPort = admin.address === undefined ? 'admin port' : `${admin.address} (admin port)`
   return [
-    ...(sidecar.error === undefined
-      ? [`${PASS} ${sidecar.address} listens and is ready`]
-      : formatFailure(sidecar.address, sidecar.error)),
-    ...(admin === undefined
-      ? []
-      : admin.error === undefined
-        ? [`${PASS} ${admin.address} (admin port) answers`]
-        : formatFailure(`${admin.address} (admin port)`, admin.error)),
+    ...formatOutcome(sidecar, `${sidecar.address}`, ' listens and is ready'),
+    ...formatOutcome(admin, adminPort, ' answers'),
   ]
 }
 
@@ -135,18 +131,29 @@ function formatRoute({ route }: DoctorReport): string[] {
   if (route === undefined) return []
   const { status, detail, error } = route
   if (error !== undefined) return formatFailure('route', error)
-  const text = status === 'not_checked' ? `not checked: it ${detail}` : detail
-  const { problem, fix } = splitFix(text)
+  const { problem, fix } = splitFix(formatReason(route) ?? `${detail}`)
+  return [`${formatStatus(status)} ${problem}`, ...(fix === undefined ? [] : [`  Fix: ${fix}`])]
+}
+
+/** Returns the lines of a check: its title with what a passed check has found, or why it failed or was not made. */
+function formatOutcome(outcome: Outcome, title: string, found: string): string[] {
+  const { status, error } = outcome
+  if (error !== undefined) return formatFailure(title, error)
   return [
-    `${status === 'ok' ? PASS : NOT_CHECKED} ${problem}`,
-    ...(fix === undefined ? [] : [`  Fix: ${fix}`]),
+    `${formatStatus(status)} ${title}${status === 'ok' ? found : `: ${formatReason(outcome)}`}`,
   ]
+}
+
+/** Returns why a check was not made; undefined if it was. */
+export function formatReason({ status, reason }: Omit<Outcome, 'error'>): string | undefined {
+  return status === 'not_checked' ? `not checked: ${reason}` : reason
 }
 
 function formatRequests({ requests }: DoctorReport): string[] {
   if (requests === undefined) return []
-  const { notChecked, since = 'its start', failed } = requests
-  if (notChecked !== undefined) return [`${NOT_CHECKED} not checked: ${notChecked}`]
+  const { status, since = 'its start', failed } = requests
+  const reason = formatReason(requests)
+  if (reason !== undefined) return [`${formatStatus(status)} ${reason}`]
   if (failed.length === 0) return [`${PASS} none failed since ${since}`]
   return [`failed since ${since}:`, ...failed.flatMap(formatFailedRequests)]
 }
@@ -176,7 +183,7 @@ function formatIdentity(identity: IdentityReport): string[] {
   ]
 }
 
-function formatAssertion({ ok, error, warnings, ...claims }: AssertionReport): string[] {
+function formatAssertion({ status, error, warnings, ...claims }: AssertionReport): string[] {
   const { issuer, subject, audience, expiresAt } = claims
   const facts = [
     ['issuer', issuer],
@@ -186,7 +193,7 @@ function formatAssertion({ ok, error, warnings, ...claims }: AssertionReport): s
   ] as const
   return [
     ...facts.flatMap(([name, value]) =>
-      value === undefined ? [] : [`${ok ? PASS : ' '} ${name.padEnd(8)}  ${value}`],
+      value === undefined ? [] : [`${status === 'ok' ? PASS : ' '} ${name.padEnd(8)}  ${value}`],
     ),
     ...warnings.map(formatWarning),
     ...(error === undefined ? [] : formatFailure('projected token', error)),
@@ -210,9 +217,10 @@ function formatEndpoint({ steps, error }: EndpointReport): string[] {
 
 const MAX_SKEW_SECONDS = 60
 
-function formatClock({ clockSkewSeconds: skewSeconds, clockError }: DoctorReport): string[] {
+function formatClock({ clock }: DoctorReport): string[] {
+  const { skewSeconds, error } = clock ?? {}
   if (skewSeconds === undefined) return []
-  if (clockError !== undefined) return formatFailure('clock', clockError)
+  if (error !== undefined) return formatFailure('clock', error)
   const size = Math.abs(skewSeconds)
   if (size < 1) return [`${PASS} Clock skew: OK (less than 1 s)`]
   const skew = `${size} s ${skewSeconds > 0 ? 'ahead of' : 'behind'} the clock of Entra ID`
@@ -224,12 +232,9 @@ function formatClock({ clockSkewSeconds: skewSeconds, clockError }: DoctorReport
 }
 
 function formatExchange(exchange: ExchangeReport): string[] {
-  const { identity, resource, expiresAt, error, notChecked, commands } = exchange
-  const title = `${identity} → ${resource}`
-  if (notChecked !== undefined) return [`${NOT_CHECKED} ${title}: not checked: ${notChecked}`]
-  if (error === undefined) return [`${PASS} ${title}: token until ${expiresAt ?? 'unknown'}`]
+  const { identity, resource, expiresAt, commands } = exchange
   return [
-    ...formatFailure(title, error),
+    ...formatOutcome(exchange, `${identity} → ${resource}`, `: token until ${expiresAt}`),
     ...(commands === undefined ? [] : formatCommands(commands).map(indent)),
   ]
 }

@@ -13,23 +13,20 @@ export interface DoctorReport {
   readonly problems?: readonly string[]
   readonly settingsError?: Problem
   readonly warnings: readonly string[]
-  /** Absent if it was not checked. */
-  readonly sidecar?: SidecarReport
-  /** The admin port. Absent if it was not checked, or is off. */
-  readonly admin?: SidecarReport
-  /** Where 169.254.169.254:80 leads. Absent if it was not checked. */
+  /** Absent, as the three after it, with `--no-sidecar`, or if its own settings are invalid. */
+  readonly sidecar?: PortReport
+  readonly admin?: PortReport
+  /** Where 169.254.169.254:80 leads. */
   readonly route?: RouteReport
-  /** The failed requests of applications. Absent if nothing of the sidecar was checked. */
+  /** The failed requests of applications. */
   readonly requests?: RequestsReport
   readonly identities: readonly IdentityReport[]
   /** Present if no identity is configured. */
   readonly identityError?: Problem
   readonly assertions: readonly AssertionReport[]
   readonly endpoints: readonly EndpointReport[]
-  /** Seconds that the local clock is ahead of Entra's; absent if Entra ID did not answer. */
-  readonly clockSkewSeconds?: number
-  /** Present if the skew is too large for tokens to be trusted. */
-  readonly clockError?: Problem
+  /** Absent if the settings are invalid. */
+  readonly clock?: ClockReport
   /** Empty with `--no-exchange`, and without identities. */
   readonly exchanges: readonly ExchangeReport[]
 }
@@ -64,23 +61,28 @@ export type CheckName =
   | 'injected_pod'
   | 'webhook'
 
-/** One check. Of these statuses only `ok` means that something was found to be right. */
-export interface CheckSummary {
+/** How a check ended. Of the statuses only `ok` means that something was found to be right. */
+export interface Outcome {
+  readonly status: CheckStatus
+  /** Why it was not made. */
+  readonly reason?: string
+  /** Present if it failed. */
+  readonly error?: Problem
+}
+
+/** One check in the list of all. */
+export interface CheckSummary extends Omit<Outcome, 'error'> {
   readonly check: CheckName
   /** What was checked, such as a file or an endpoint. */
   readonly subject?: string
-  readonly status: CheckStatus
   /** The name of the fault, of a failed check. */
   readonly code?: string
-  /** Why it was not made. */
-  readonly reason?: string
 }
 
 /** A check with everything that is printed of it. */
-export interface Finding extends CheckSummary {
+export interface Finding extends CheckSummary, Outcome {
   /** What was found, one line each. */
   readonly details: readonly string[]
-  readonly error?: Problem
 }
 
 /** The report of `wimds doctor --pod`. */
@@ -105,18 +107,15 @@ export interface PreReport {
   readonly checks: readonly Finding[]
 }
 
-export interface RouteReport {
-  readonly status: CheckStatus
+export interface RouteReport extends Outcome {
   /** Absent in mode env, in which nothing is sent. */
   readonly leadsTo?: 'sidecar' | 'another_service' | 'nothing'
-  readonly detail: string
-  readonly error?: Problem
+  /** What was found. */
+  readonly detail?: string
 }
 
 /** The requests that the sidecar answered with an error. */
-export interface RequestsReport {
-  /** Why they were not checked. */
-  readonly notChecked?: string
+export interface RequestsReport extends Omit<Outcome, 'error'> {
   /** When the sidecar started, and the counts with it. */
   readonly since?: string
   /** Of each protocol, error code and client library, the latest first. */
@@ -135,11 +134,10 @@ export interface FailedRequestsReport {
   readonly error: Problem
 }
 
-export interface SidecarReport {
-  /** `host:port` */
-  readonly address: string
-  readonly ok: boolean
-  readonly error?: Problem
+/** The ports of wimds for requests of applications, or its admin ports. */
+export interface PortReport extends Outcome {
+  /** `host:port` of each, or of the one that failed; absent if nothing was sent. */
+  readonly address?: string
 }
 
 export interface IdentityReport {
@@ -153,26 +151,22 @@ export interface IdentityReport {
 }
 
 /** The claims of a projected token, and never the token. */
-export interface AssertionReport {
+export interface AssertionReport extends Outcome {
   readonly file: string
-  readonly ok: boolean
   readonly issuer?: string
   readonly subject?: string
   readonly audience?: readonly string[]
   readonly issuedAt?: string
   readonly expiresAt?: string
   readonly warnings: readonly string[]
-  readonly error?: Problem
 }
 
 /** The connectivity to one token endpoint, step by step up to the first failure. */
-export interface EndpointReport {
+export interface EndpointReport extends Outcome {
   /** `host:port` */
   readonly endpoint: string
   readonly via: 'direct' | 'proxy' | 'token-proxy'
-  readonly ok: boolean
   readonly steps: readonly StepReport[]
-  readonly error?: Problem
 }
 
 export interface StepReport {
@@ -182,15 +176,17 @@ export interface StepReport {
   readonly durationMs: number
 }
 
-export interface ExchangeReport {
+/** The clock of this machine; it failed if the skew is too large for tokens to be trusted. */
+export interface ClockReport extends Outcome {
+  /** Seconds that it is ahead of Entra's; absent if Entra ID did not answer. */
+  readonly skewSeconds?: number
+}
+
+export interface ExchangeReport extends Outcome {
   readonly identity: string
   readonly clientId: string
   readonly resource: string
-  readonly ok: boolean
   readonly expiresAt?: string
-  readonly error?: Problem
-  /** Why no exchange was attempted. */
-  readonly notChecked?: string
   /** Commands that create the missing federated credential. */
   readonly commands?: CredentialCommands
   /** What identity bindings need, if the token proxy rejects the exchange. */

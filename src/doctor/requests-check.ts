@@ -1,12 +1,14 @@
 /** Checks which requests of applications the sidecar answered with an error. */
 import * as z from 'zod/mini'
+import type { Address } from '../config/parsers.ts'
 import { isOfExchange } from '../errors.ts'
 import { errorMessage } from '../lib/describe-error.ts'
-import { isLoopback, removeBrackets } from '../lib/hosts.ts'
+import { isLoopback, toLocalHost } from '../lib/hosts.ts'
 import { getLocal } from '../lib/local-http.ts'
 import { type StatusDocument, StatusSchema } from '../telemetry/status-schema.ts'
 import { toProblemOfFailure } from './problem.ts'
-import type { FailedRequestsReport, RequestsReport, SidecarReport } from './report.ts'
+import type { FailedRequestsReport, Outcome, RequestsReport } from './report.ts'
+import { formatLocalAddress } from './sidecar-check.ts'
 
 const TIMEOUT_MS = 5000
 const MAX_BYTES = 16 * 1024 * 1024
@@ -23,15 +25,19 @@ const RequestsSchema = z.pick(StatusSchema, {
 
 type RequestsDocument = Pick<StatusDocument, keyof typeof RequestsSchema.shape>
 
-/** Reads `/status.json` on the admin port, whose check is `admin`; undefined: it is off, or nothing listens. */
-export async function checkRequests(admin: SidecarReport | undefined): Promise<RequestsReport> {
-  if (admin === undefined) {
-    return leaveOut('the sidecar does not listen, or its admin port is off; its log has them')
-  }
-  if (!admin.ok) return leaveOut('the admin port does not answer')
-  const addresses = admin.address.split(', ')
+/** Reads `/status.json` on an admin port, whose check is `admin`. */
+export async function checkRequests(
+  admin: Outcome,
+  adminListen: readonly Address[],
+): Promise<RequestsReport> {
   // The document is served over loopback only.
-  const url = `http://${addresses.find(isLoopbackAddress) ?? addresses[0]}/status.json`
+  const address = adminListen.find(({ host }) => isLoopback(toLocalHost(host))) ?? adminListen[0]
+  if (admin.status === 'failed') return leaveOut('the admin port does not answer')
+  if (admin.status !== 'ok' || address === undefined) {
+    const { status, reason } = admin
+    return { status, reason: `${reason}; the log of the sidecar has them`, failed: [] }
+  }
+  const url = `http://${formatLocalAddress(address)}/status.json`
   try {
     const { status, json } = await getLocal(url, { timeoutMs: TIMEOUT_MS, maxBytes: MAX_BYTES })
     const { data } = RequestsSchema.safeParse(json)
@@ -41,12 +47,8 @@ export async function checkRequests(admin: SidecarReport | undefined): Promise<R
   }
 }
 
-function isLoopbackAddress(address: string): boolean {
-  return isLoopback(removeBrackets(new URL(`http://${address}`).hostname))
-}
-
-function leaveOut(notChecked: string): RequestsReport {
-  return { notChecked, failed: [] }
+function leaveOut(reason: string): RequestsReport {
+  return { status: 'not_checked', reason, failed: [] }
 }
 
 /** Returns library and version, as in logs. */
@@ -65,7 +67,8 @@ export function describeRequests(document: RequestsDocument): RequestsReport {
     needsFix: needsFix({ failure, ...requests }, document),
     error: toProblemOfFailure(failure),
   }))
-  return { since: document.startedAt, failed }
+  const status = failed.some((each) => each.needsFix) ? 'failed' : 'ok'
+  return { status, since: document.startedAt, failed }
 }
 
 type FailedRequests = RequestsDocument['failedRequests'][number]

@@ -25,7 +25,7 @@ export async function checkRoute(options: RouteOptions): Promise<RouteReport> {
   if (mode === 'env') {
     return {
       status: 'not_needed',
-      detail: 'not needed in mode env, in which applications find the sidecar by variables',
+      reason: 'not needed in mode env, in which applications find the sidecar by variables',
     }
   }
   const { leadsTo, detail } = await findRouteTarget({ ...options, timeoutMs: TIMEOUT_MS })
@@ -34,14 +34,14 @@ export async function checkRoute(options: RouteOptions): Promise<RouteReport> {
     return {
       status: 'not_checked',
       leadsTo,
-      detail: `${detail}. With pass-through that is right for the uid of the sidecar, under which doctor runs; whether other containers reach the sidecar was not checked`,
+      reason: `it ${detail}. With pass-through that is right for the uid of the sidecar, under which doctor runs; whether other containers reach the sidecar was not checked`,
     }
   }
   if (mode === undefined) {
     return {
       status: 'not_checked',
       leadsTo,
-      detail: `${detail}. Whether that is right depends on the mode, which is not known. Fix: set WIMDS_MODE, or add --mode env if the application uses the variables of wimds env, or else the mode of the pod`,
+      reason: `it ${detail}. Whether that is right depends on the mode, which is not known. Fix: set WIMDS_MODE, or add --mode env if the application uses the variables of wimds env, or else the mode of the pod`,
     }
   }
   return {

@@ -5,13 +5,13 @@ import { errorMessage, splitFix } from '../lib/describe-error.ts'
 import { formatUrlHost, toLocalHost } from '../lib/hosts.ts'
 import { scrubAndTruncate } from '../secret.ts'
 import { getLocal } from '../lib/local-http.ts'
+import { toOutcome } from './findings.ts'
 import { createProblem } from './problem.ts'
-import type { Problem, SidecarReport } from './report.ts'
+import type { PortReport, Problem } from './report.ts'
 
 interface SidecarCheck {
-  readonly sidecar: SidecarReport
-  /** Absent if it was not checked: the sidecar does not listen, or the admin port is off. */
-  readonly admin?: SidecarReport
+  readonly sidecar: PortReport
+  readonly admin: PortReport
   /** Identifies the process on /readyz; undefined without a sidecar. */
   readonly instanceId?: string
 }
@@ -32,11 +32,11 @@ export async function checkSidecar(
   const failed = checks.find(({ problem, isReady }) => problem !== undefined || isReady === false)
   const instanceId = checks.find((check) => check.instanceId !== undefined)?.instanceId
   const isListening = checks.some(({ isReady }) => isReady !== undefined)
-  const admin = isListening ? await checkAdminPorts(adminListen) : undefined
+  const admin = await checkAdminPorts(adminListen, isListening)
   const problem = failed?.isReady === false ? createNotReadyProblem(failed, admin) : failed?.problem
   return {
-    sidecar: createReport(failed?.address ?? addresses.join(', '), problem),
-    ...(admin !== undefined && { admin: admin.report }),
+    sidecar: { address: failed?.address ?? addresses.join(', '), ...toOutcome(problem) },
+    admin: admin.report,
     ...(instanceId !== undefined && { instanceId }),
   }
 }
@@ -76,48 +76,51 @@ function createTakenProblem(address: string, status: number): Problem {
 }
 
 interface AdminCheck {
-  readonly report: SidecarReport
+  readonly report: PortReport
   readonly reasons: readonly string[]
 }
 
-/** Returns undefined if WIMDS_ADMIN_LISTEN is off. */
-async function checkAdminPorts(adminListen: readonly Address[]): Promise<AdminCheck | undefined> {
-  if (adminListen.length === 0) return undefined
+async function checkAdminPorts(
+  adminListen: readonly Address[],
+  isListening: boolean,
+): Promise<AdminCheck> {
+  if (adminListen.length === 0) return leaveOut('not_needed', 'WIMDS_ADMIN_LISTEN is off')
+  if (!isListening) return leaveOut('not_checked', 'the sidecar does not listen')
   const addresses = adminListen.map(formatLocalAddress)
   const checks = await Promise.all(addresses.map(checkAdminPort))
-  const failed = checks.find(({ report }) => !report.ok)
+  const failed = checks.find(({ report }) => report.status !== 'ok')
   return (
     failed ?? {
-      report: createReport(addresses.join(', ')),
+      report: { address: addresses.join(', '), status: 'ok' },
       reasons: checks.flatMap(({ reasons }) => reasons),
     }
   )
 }
 
+function leaveOut(status: PortReport['status'], reason: string): AdminCheck {
+  return { report: { status, reason }, reasons: [] }
+}
+
 async function checkAdminPort(address: string): Promise<AdminCheck> {
-  const fail = (reason: string): AdminCheck => ({
-    report: createReport(
-      address,
-      createProblem(
-        'admin_not_listening',
-        `the admin port ${address} does not answer (${reason}), so Prometheus cannot scrape it`,
-        'run doctor with the WIMDS_ADMIN_LISTEN of the sidecar; if the port is that of another program, change it with the annotation wimds.io/admin-port or WIMDS_ADMIN_LISTEN',
-      ),
-    ),
-    reasons: [],
-  })
+  const fail = (reason: string): AdminCheck => {
+    const problem = createProblem(
+      'admin_not_listening',
+      `the admin port ${address} does not answer (${reason}), so Prometheus cannot scrape it`,
+      'run doctor with the WIMDS_ADMIN_LISTEN of the sidecar; if the port is that of another program, change it with the annotation wimds.io/admin-port or WIMDS_ADMIN_LISTEN',
+    )
+    return { report: { address, ...toOutcome(problem) }, reasons: [] }
+  }
   try {
     const { status, json } = await getLocal(`http://${address}/readyz`, { timeoutMs: TIMEOUT_MS })
     const { data } = AdminReadiness.safeParse(json)
     if (data === undefined) return fail(`another program answered ${status}`)
-    return { report: createReport(address), reasons: data.reasons }
+    return { report: { address, status: 'ok' }, reasons: data.reasons }
   } catch (error) {
     return fail(errorMessage(error))
   }
 }
 
-function createNotReadyProblem({ address }: PortCheck, admin: AdminCheck | undefined): Problem {
-  const reasons = admin?.reasons ?? []
+function createNotReadyProblem({ address }: PortCheck, { reasons }: AdminCheck): Problem {
   const reason =
     reasons.length === 0
       ? ''
@@ -129,11 +132,7 @@ function createNotReadyProblem({ address }: PortCheck, admin: AdminCheck | undef
   )
 }
 
-function createReport(address: string, error?: Problem): SidecarReport {
-  return { address, ok: error === undefined, ...(error !== undefined && { error }) }
-}
-
 /** Returns the address by which this machine reaches a listener. */
-function formatLocalAddress({ host, port }: Address): string {
+export function formatLocalAddress({ host, port }: Address): string {
   return `${formatUrlHost(toLocalHost(host))}:${port}`
 }

@@ -62,6 +62,7 @@ const failingToken = (code: string) => ({
 test('names code, client and count of failed requests, with the fix', () => {
   const failed = { code: 'selector_invalid', message: 'not a GUID. Fix: send a GUID' }
   expect(describeRequests(documentOf(failed))).toEqual({
+    status: 'failed',
     since: STARTED,
     failed: [
       {
@@ -134,13 +135,20 @@ test('says why it was not checked', async () => {
   await using server = await listening(
     createServer((_, response) => void response.writeHead(403).end()),
   )
-  const address = `127.0.0.1:${server.port}`
-  const reasons = [undefined, { address, ok: false }, { address, ok: true }].map(
-    async (admin) => (await checkRequests(admin)).notChecked,
+  const listen = [
+    { host: '192.0.2.1', port: server.port },
+    { host: '127.0.0.1', port: server.port },
+  ]
+  const off = { status: 'not_needed', reason: 'it is off' } as const
+  const reports = [off, { status: 'failed' } as const, { status: 'ok' } as const].map((admin) =>
+    checkRequests(admin, admin === off ? [] : listen),
   )
-  expect(await Promise.all(reasons)).toEqual([
-    expect.stringContaining('admin port is off'),
-    'the admin port does not answer',
-    `http://${address}/status.json answered 403`,
+  expect(await Promise.all(reports)).toMatchObject([
+    { status: 'not_needed', reason: 'it is off; the log of the sidecar has them' },
+    { status: 'not_checked', reason: 'the admin port does not answer' },
+    {
+      status: 'not_checked',
+      reason: `http://127.0.0.1:${server.port}/status.json answered 403`,
+    },
   ])
 })

@@ -34,7 +34,7 @@ test('sends nothing in mode env, and does not call the route right', async () =>
     instanceId,
     origin: `http://127.0.0.1:${server.port}`,
   })
-  expect(report).toEqual({ status: 'not_needed', detail: expect.stringContaining('mode env') })
+  expect(report).toEqual({ status: 'not_needed', reason: expect.stringContaining('mode env') })
   expect(requests).toBe(0)
 })
 
