@@ -53,13 +53,29 @@ const BINDING_AUDIENCE = 'api://AKSIdentityBinding'
 const API_AUDIENCE = /^"?(?:https?:\/\/)?(?:kubernetes|[^/]+\.azmk8s\.io)/i
 
 /**
- * Creates a reader that opens the file at each call, because the kubelet rotates the token by swapping
- * a symbolic link. Throws what `readAssertion` and `requireAudience` throw.
+ * Creates a reader that opens the file again after each read, because the kubelet rotates the token by
+ * swapping a symbolic link. Callers share the read of a path that is inflight: each would block a thread on
+ * a file system that hangs, and with four blocked threads Node reads no other file and resolves no name.
+ * Throws what `readAssertion` and `requireAudience` throw.
  */
-export function createAssertionReader(options: ReaderOptions = {}): AssertionReader {
+export function createAssertionReader({
+  audience,
+  readFile = readTokenFile,
+}: ReaderOptions = {}): AssertionReader {
+  const inflight = new Map<string, Promise<string>>()
+
+  function readShared(path: string): Promise<string> {
+    let text = inflight.get(path)
+    if (text === undefined) {
+      text = readFile(path).finally(() => inflight.delete(path))
+      inflight.set(path, text)
+    }
+    return text
+  }
+
   return async (path) => {
-    const assertion = await readAssertion(path, options.readFile)
-    requireAudience(assertion, path, options.audience)
+    const assertion = await readAssertion(path, readShared)
+    requireAudience(assertion, path, audience)
     return assertion
   }
 }

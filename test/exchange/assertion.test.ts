@@ -36,6 +36,23 @@ test('reads the token and its claims, and trims white space', async () => {
   expect(assertion.secret.reveal()).toBe(jwt(CLAIMS))
 })
 
+test('shares the read of a file that hangs, and reads another file meanwhile', async () => {
+  const reads: string[] = []
+  const hung = Promise.withResolvers<string>()
+  const read = createAssertionReader({
+    readFile: (file) => {
+      reads.push(file)
+      return file === 'hung' ? hung.promise : Promise.resolve(jwt(CLAIMS))
+    },
+  })
+  const waiting = [read('hung'), read('hung')]
+  expect((await read('other')).subject).toBe(CLAIMS.sub)
+  hung.resolve(jwt(CLAIMS))
+  await Promise.all(waiting)
+  await read('hung')
+  expect(reads).toEqual(['hung', 'other', 'hung'])
+})
+
 test('returns an expired token: the local clock does not decide', async () => {
   await writeFile(path, jwt({ ...CLAIMS, exp: 1 }))
   expect((await createAssertionReader()(path)).expiresAt).toBe(1000)
