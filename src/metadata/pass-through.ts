@@ -82,8 +82,15 @@ const REPLY_HEADERS = ['Content-Type', 'Retry-After', 'Metadata-Flavor']
 /** Identifies a request that a wrong redirect rule has sent back to the sidecar. */
 const USER_AGENT = 'wimds-pass-through'
 
-/** Creates the pass-through. Replies are bounded in time and size; redirects are not followed. */
+/**
+ * Requests that may wait for the real metadata service at the same time. Applications send few, and it answers
+ * within milliseconds; while it does not, connections must be left for callers of cached tokens.
+ */
+const MAX_CONCURRENT = 16
+
+/** Creates the pass-through. Replies are bounded in time, size and number; redirects are not followed. */
 export function createPassThrough(options: PassThroughOptions): PassThrough {
+  let inflight = 0
   const prefixes = options.prefixes.map(normalizePath)
   const allows = (path: string) => {
     const normalized = normalizePath(path)
@@ -108,8 +115,19 @@ export function createPassThrough(options: PassThroughOptions): PassThrough {
           'The redirect sends the sidecar’s own request back to it. Fix: run wimds redirect with --pass-through and --uid',
         )
       }
+      if (inflight >= MAX_CONCURRENT) {
+        throw new BrokerError(
+          'overloaded',
+          `${MAX_CONCURRENT} requests are waiting for the real metadata service. Fix: try again later; if this stays so, check that 169.254.169.254 answers on the node`,
+        )
+      }
       const path = pathname.replaceAll(/\/{2,}/g, '/') + search
-      return await fetchReply(path, pick(headers, REQUEST_HEADERS), options)
+      inflight += 1
+      try {
+        return await fetchReply(path, pick(headers, REQUEST_HEADERS), options)
+      } finally {
+        inflight -= 1
+      }
     },
   }
 }

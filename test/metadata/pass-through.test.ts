@@ -1,5 +1,10 @@
 /** Which requests are forwarded to the real metadata service, and that no others are. */
-import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type ServerResponse,
+} from 'node:http'
 import { describe, expect, test } from 'vitest'
 import { createMetadataApp } from '../../src/server/app.ts'
 import { createPassThrough, findPrefixProblem } from '../../src/metadata/pass-through.ts'
@@ -48,6 +53,26 @@ test('forwards an allowed path with its query and returns the reply', async () =
   expect(simulator.seen.map(({ url }) => url)).toEqual([
     '/metadata/loadbalancer?api-version=2020-10-01',
   ])
+})
+
+test('bounds the requests that wait for the real service', async () => {
+  const replies: ServerResponse[] = []
+  await using simulator = await startBehind(['/metadata/instance'], (_, reply) =>
+    replies.push(reply),
+  )
+  const waiting = Array.from({ length: 16 }, () => simulator.get('/metadata/instance'))
+  await expect.poll(() => replies.length).toBe(16)
+  const rejected = await simulator.get('/metadata/instance')
+  expect(rejected.statusCode).toBe(503)
+  expect(rejected.headers['x-wimds-error']).toBe('overloaded')
+  for (const reply of replies) reply.end('real')
+  expect((await Promise.all(waiting)).map(({ statusCode }) => statusCode)).toEqual(
+    Array(16).fill(200),
+  )
+  const next = simulator.get('/metadata/instance')
+  await expect.poll(() => replies.length).toBe(17)
+  replies.at(-1)?.end('real')
+  expect((await next).statusCode).toBe(200)
 })
 
 test('forwards only the headers that the service reads', async () => {
