@@ -160,8 +160,23 @@ export const certificates = createSchema((text) => {
   return text
 })
 
-/** A credential. */
-export const secret = createSchema((text) => new Secret(text))
+/** A credential that callers send as a header, from which HTTP removes blanks at both ends. */
+export const headerSecret = createSchema((text) => {
+  if (!/^[!-~](?:[ -~]*[!-~])?$/.test(text)) {
+    throw new Error(
+      'must be ASCII without control characters, and without a blank or a line break at its ends. Fix: create the Secret by printf or --from-literal',
+    )
+  }
+  return new Secret(text)
+})
+
+/** The name of a TLS server. */
+export const serverName = createSchema((text) => {
+  if (!/^(?=.{1,253}$)[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*$/i.test(text) || isIP(text) !== 0) {
+    throw new Error(`must be a host name, such as the one that AKS sets, not ${quote(text)}`)
+  }
+  return text
+})
 
 /** A resource. */
 export const resource = createSchema(parseResource)

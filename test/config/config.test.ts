@@ -206,6 +206,13 @@ test.each([
     { WIMDS_ALLOWED_HOSTS: 'http://a/' },
     'WIMDS_ALLOWED_HOSTS: must be hosts without scheme and port',
   ],
+  [{ WIMDS_IDENTITY_HEADER: 'sekrit\n' }, 'WIMDS_IDENTITY_HEADER: must be ASCII'],
+  [{ WIMDS_IDENTITY_HEADER: ' sekrit' }, 'WIMDS_IDENTITY_HEADER: must be ASCII'],
+  [{ WIMDS_IDENTITY_HEADER: 'sékrit' }, 'WIMDS_IDENTITY_HEADER: must be ASCII'],
+  ...['10.0.0.1', 'a b', 'münchen', '.', '*.x'].map((name): [Record<string, string>, string] => [
+    { AZURE_KUBERNETES_TOKEN_PROXY: 'https://proxy.example', AZURE_KUBERNETES_SNI_NAME: name },
+    'AZURE_KUBERNETES_SNI_NAME: must be a host name',
+  ]),
   [{ WIMDS_ALLOWED_HOSTS: '::1' }, 'WIMDS_ALLOWED_HOSTS: must be hosts without scheme and port'],
   [
     { AZURE_REGIONAL_AUTHORITY_NAME: 'westeurope', AZURE_AUTHORITY_HOST: 'https://[::1]:8443' },
