@@ -201,9 +201,10 @@ function parseAadsts(description: string): number | undefined {
  * undefined if there is none. A date is compared with Entra's clock.
  */
 function parseRetryAfter(header = '', entraTime: number): number | undefined {
-  const ms = /^\d+$/.test(header)
-    ? Number(header) * 1000
-    : (parseHttpDate(header) ?? entraTime) - entraTime
+  const value = header.trim()
+  const ms = /^\d+$/.test(value)
+    ? Number(value) * 1000
+    : (parseHttpDate(value) ?? entraTime) - entraTime
   return ms > 0 ? Math.min(ms, MAX_RETRY_AFTER_MS) : undefined
 }
 

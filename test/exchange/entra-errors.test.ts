@@ -144,6 +144,11 @@ test('compares a Retry-After date with Entra’s clock', async () => {
   expect((await rejection()).retryAfterMs).toBe(90_000)
 })
 
+test('reads a Retry-After with blanks around it', async () => {
+  simulator.faults.add({ kind: 'status', status: 429, headers: { 'retry-after': ' 7\t' } })
+  expect((await rejection()).retryAfterMs).toBe(7000)
+})
+
 test.each(['garbage 5000', 'max-age=3600', 'in 2100', '-5', '1.5', '60s', '60, 60'])(
   'ignores a Retry-After of %j',
   async (value) => {
