@@ -93,6 +93,14 @@ function createLimitedServer(
   limiter: ConnectionLimiter,
   malformedBody: string,
 ): Server {
+  /** Rejects what is no request, after the replies to earlier requests. An incomplete one gets no other reply. */
+  function rejectBytes(socket: Duplex, status: string): void {
+    const reject = () => writeErrorAndClose(socket, status, malformedBody)
+    const last = limiter.pendingReplies(socket).findLast(({ req }) => req.complete)
+    if (last === undefined) reject()
+    else last.once('close', reject)
+  }
+
   const server = createServer(LIMITS)
   server.maxHeadersCount = MAX_HEADERS
   limiter.attach(server, (request, response) => {
@@ -111,17 +119,12 @@ function createLimitedServer(
       socket.destroy()
       return
     }
-    const status = CLIENT_ERRORS[error.code ?? ''] ?? '400 Bad Request'
-    const reject = () => writeErrorAndClose(socket, status, malformedBody)
-    // The replies to earlier requests go first. An incomplete request gets no other reply than this.
-    const last = limiter.pendingReplies(socket).findLast(({ req }) => req.complete)
-    if (last === undefined) reject()
-    else last.once('close', reject)
+    rejectBytes(socket, CLIENT_ERRORS[error.code ?? ''] ?? '400 Bad Request')
   })
   server.on('connect', (_request, socket) => {
     // Node leaves the socket to this listener, and an error without a listener ends the process.
     socket.on('error', () => socket.destroy())
-    writeErrorAndClose(socket, '405 Method Not Allowed', malformedBody)
+    rejectBytes(socket, '405 Method Not Allowed')
   })
   return server
 }

@@ -114,6 +114,17 @@ test('a connection answers pipelined requests one after the other, in order', as
   }
 })
 
+test('a tunnel is rejected after the reply to the request before it', async () => {
+  await using server = await startCapped(3)
+  const connection = await server.open()
+  connection.write(request(TOKEN) + request('evil.example:443', { method: 'CONNECT' }))
+  await server.untilAnswering(1)
+  server.release()
+  expect((await connection.reply()).status).toBe(200)
+  expect((await connection.reply()).status).toBe(405)
+  expect(await connection.closed()).toBe('')
+})
+
 test('a connection that pipelines hundreds of requests is closed', async () => {
   await using server = await startCapped(3)
   const flooder = await server.open()
