@@ -9,9 +9,8 @@ import type { Config } from '../config/config.ts'
 import { BrokerError } from '../errors.ts'
 import { usesProxy } from '../exchange/dispatcher.ts'
 import { ENTRA, TOKEN_PROXY, toTransportError } from '../exchange/transport-errors.ts'
-import { splitFix } from '../lib/describe-error.ts'
+import { errorMessage, splitFix } from '../lib/describe-error.ts'
 import { removeBrackets } from '../lib/hosts.ts'
-import { scrub } from '../secret.ts'
 import { toOutcome } from './findings.ts'
 import { toProblem } from './problem.ts'
 import type { EndpointReport, StepReport } from './report.ts'
@@ -193,10 +192,5 @@ async function withTimeout<T>(work: Promise<T>, resource: { destroy: () => unkno
 }
 
 function describeFailure(error: unknown): string {
-  // Node's error for several addresses that all failed has no message.
-  if (error instanceof AggregateError && error.message === '') {
-    return error.errors.map(describeFailure).join('; ')
-  }
-  if (!(error instanceof Error)) return 'unknown reason'
-  return scrub(splitFix(error.message).problem)
+  return splitFix(errorMessage(error)).problem
 }

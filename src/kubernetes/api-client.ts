@@ -3,10 +3,9 @@ import { HttpMethod, KubeConfig, RequestContext } from '@kubernetes/client-node'
 import { type Dispatcher, errors, request as sendRequest } from 'undici'
 import type * as z from 'zod/mini'
 import { ConfigError } from '../errors.ts'
-import { errorCode } from '../lib/describe-error.ts'
+import { errorMessage } from '../lib/describe-error.ts'
 import { parseJson } from '../lib/json.ts'
 import { readBody } from '../lib/read-body.ts'
-import { scrub } from '../secret.ts'
 import { VERSION } from '../version.ts'
 
 interface ApiCall {
@@ -140,10 +139,8 @@ class StatusError extends Error {
 function describeFailure(error: unknown): string {
   if (error instanceof DOMException && error.name === 'TimeoutError')
     return 'the API server did not answer in time'
-  if (!(error instanceof Error)) return 'unknown reason'
-  const [line] = error.message.split('\n')
-  // The error of a host with several addresses has no message.
-  return scrub(line || (errorCode(error) ?? error.name))
+  const [line = ''] = errorMessage(error).split('\n')
+  return line
 }
 
 /**

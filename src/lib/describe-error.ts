@@ -1,9 +1,15 @@
 /** Describes errors for people and for the log, scrubbed of anything that may be a credential. */
 import { scrub } from '../secret.ts'
 
-/** Returns the message of an error. */
+/**
+ * Returns the message of an error; without one, the messages of its errors, its code or its name. The error of Node for
+ * a name with several addresses, which all failed, has none.
+ */
 export function errorMessage(error: unknown): string {
-  return scrub(error instanceof Error ? error.message : String(error))
+  if (!(error instanceof Error)) return scrub(String(error))
+  if (error.message !== '') return scrub(error.message)
+  const errors = error instanceof AggregateError ? error.errors.map(errorMessage) : []
+  return errors.join('; ') || (errorCode(error) ?? error.name)
 }
 
 /** Returns the code of an error of Node, such as `ENOENT`; undefined for any other error. */

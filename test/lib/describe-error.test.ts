@@ -1,5 +1,21 @@
 import { expect, test } from 'vitest'
-import { removeTraceIds, splitFix } from '../../src/lib/describe-error.ts'
+import { errorMessage, removeTraceIds, splitFix } from '../../src/lib/describe-error.ts'
+
+const refused = (address: string) => new Error(`connect ECONNREFUSED ${address}`)
+
+test.each([
+  ['its message', new Error('it failed'), 'it failed'],
+  [
+    'the errors of a name with several addresses',
+    new AggregateError([refused('127.0.0.1:80'), refused('::1:80')]),
+    'connect ECONNREFUSED 127.0.0.1:80; connect ECONNREFUSED ::1:80',
+  ],
+  ['its code', Object.assign(new Error(), { code: 'EPIPE' }), 'EPIPE'],
+  ['its name', new TypeError(), 'TypeError'],
+  ['what was thrown instead', 'a text', 'a text'],
+])('an error is described by %s', (_, error, message) => {
+  expect(errorMessage(error)).toBe(message)
+})
 
 test.each([
   ['it failed. Fix: try again', 'it failed', 'try again'],

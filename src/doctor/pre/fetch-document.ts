@@ -4,6 +4,7 @@ import { BlockList, isIP } from 'node:net'
 import type { Dispatcher } from 'undici'
 import type { Config } from '../../config/config.ts'
 import { createEntraDispatcher, usesProxy } from '../../exchange/dispatcher.ts'
+import { errorMessage } from '../../lib/describe-error.ts'
 import { removeBrackets } from '../../lib/hosts.ts'
 import { parseJsonObject } from '../../lib/json.ts'
 import { readBody } from '../../lib/read-body.ts'
@@ -91,9 +92,9 @@ async function findPrivateAddress(hostname: string): Promise<string | undefined>
     .find((address) => PRIVATE.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4'))
 }
 
-/** Returns the code or the message of the innermost cause. */
+/** Returns the message of the innermost cause. */
 function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  if (error.cause instanceof Error) return describe(error.cause)
-  return error.message === '' && 'code' in error ? String(error.code) : error.message
+  return error instanceof Error && error.cause instanceof Error
+    ? describe(error.cause)
+    : errorMessage(error)
 }
