@@ -6,6 +6,7 @@ import { errorMessage } from '../lib/describe-error.ts'
 import { isLoopback, toLocalHost } from '../lib/hosts.ts'
 import { getLocal } from '../lib/local-http.ts'
 import { type StatusDocument, StatusSchema } from '../telemetry/status-schema.ts'
+import { FAILURE_WINDOW_MS } from '../tokens/cache-entry.ts'
 import { toProblemOfFailure } from './problem.ts'
 import type { FailedRequestsReport, Outcome, RequestsReport } from './report.ts'
 import { formatLocalAddress } from './sidecar-check.ts'
@@ -73,9 +74,6 @@ export function describeRequests(document: RequestsDocument): RequestsReport {
 
 type FailedRequests = RequestsDocument['failedRequests'][number]
 
-/** Failures before it are history; a status document has failed tokens as long. */
-const RECENT_MS = 300_000
-
 /** SDKs send such requests to detect IMDS (R6). */
 const PROBES = new Set(['metadata_header_missing', 'api_version_invalid'])
 /** What such a request is counted under if the SDK's next request has another User-Agent (Azure.Identity for .NET). */
@@ -88,7 +86,9 @@ function needsFix(
   document: RequestsDocument,
 ) {
   const { generatedAt, tokens, assertions } = document
-  if (Date.parse(generatedAt) - Date.parse(lastAt) > RECENT_MS || HARMLESS.has(code)) return false
+  const ageMs = Date.parse(generatedAt) - Date.parse(lastAt)
+  // Earlier failures are history: the document has a token that fails as long.
+  if (ageMs > FAILURE_WINDOW_MS || HARMLESS.has(code)) return false
   if (PROBES.has(code)) return !PROBING_CLIENTS.has(client) && hasOnlyProbed(client, document)
   return (
     !isOfExchange(code) || [...tokens, ...assertions].some(({ failure }) => failure?.code === code)

@@ -45,7 +45,7 @@ const RETRY_WINDOW_MS = 2 * 60_000
  * A failure without a token is shown for this long after the last request. Longer than the retries, so that an
  * application that asks every few minutes, as in a crash loop, shows as failing all the time.
  */
-const FAILURE_WINDOW_MS = 5 * 60_000
+export const FAILURE_WINDOW_MS = 5 * 60_000
 
 /** Creates the entry of a key that nobody has asked for yet. */
 export function createEntry(request: CacheRequest): Entry {
