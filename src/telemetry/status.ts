@@ -1,7 +1,6 @@
 /** The status document: everything that people can see of a sidecar at one moment, without a secret. */
 import { hostname } from 'node:os'
 import type { Config } from '../config/config.ts'
-import type { BrokerError } from '../errors.ts'
 import { explainAadsts } from '../exchange/aadsts.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { describeSkew, isSkewed, SKEW_FIX } from '../exchange/clock-skew.ts'
@@ -49,7 +48,7 @@ export function createStatusDocument(sources: StatusSources): StatusDocument {
     state,
     problems: problems.map((problem) => formatProblem(problem, toWallTime)),
     logLevel: sources.logLevel,
-    ...(skewMs !== undefined && { clockSkewSeconds: Math.round(skewMs / 100) / 10 }),
+    clockSkewSeconds: skewMs === undefined ? undefined : Math.round(skewMs / 100) / 10,
     identities: describeIdentities(config.directory),
     allowsUnlistedClientIds: config.directory.unlisted !== undefined,
     assertions: [...assertions].map(describeAssertion),
@@ -73,26 +72,20 @@ function formatProblem(
   const { failingSince, servedUntil, nextAttemptAt, withoutToken } = problem
   return {
     summary,
-    ...(identity !== undefined && { identity: identity.name, clientId: identity.clientId }),
-    ...(resources !== undefined && { resources: [...resources] }),
-    ...(failures !== undefined && { consecutiveFailures: failures }),
-    ...(failingSince !== undefined && { failingSince: formatTime(toWallTime(failingSince)) }),
-    ...(servedUntil !== undefined && { servedUntil: formatTime(servedUntil) }),
-    ...(withoutToken !== undefined && {
-      withoutToken: withoutToken.map(({ identity: { name }, scope }) => ({
-        identity: name,
-        resource: scrub(toResource(scope)),
-      })),
-    }),
-    ...(nextAttemptAt !== undefined && { nextAttemptAt: formatTime(toWallTime(nextAttemptAt)) }),
-    ...(error !== undefined && { failure: describeFailure(error), ...describeMeaning(error) }),
+    identity: identity?.name,
+    clientId: identity?.clientId,
+    resources: resources && [...resources],
+    consecutiveFailures: failures,
+    failingSince: failingSince === undefined ? undefined : formatTime(toWallTime(failingSince)),
+    servedUntil: servedUntil === undefined ? undefined : formatTime(servedUntil),
+    withoutToken: withoutToken?.map(({ identity: { name }, scope }) => ({
+      identity: name,
+      resource: scrub(toResource(scope)),
+    })),
+    nextAttemptAt: nextAttemptAt === undefined ? undefined : formatTime(toWallTime(nextAttemptAt)),
+    failure: error && describeFailure(error),
+    explanation: explainAadsts(error?.entra?.aadsts)?.explanation,
   }
-}
-
-/** Returns what Entra ID's error code means, where that is known. */
-function describeMeaning({ entra }: BrokerError): { readonly explanation?: string } {
-  const known = explainAadsts(entra?.aadsts)
-  return known === undefined ? {} : { explanation: known.explanation }
 }
 
 /** Reads namespace and service account of the last subject, `system:serviceaccount:NAMESPACE:NAME`. */
@@ -119,11 +112,11 @@ function describeIdentities(directory: IdentityDirectory): StatusDocument['ident
       clientId,
       tenantId,
       authorityHost,
-      ...(objectId !== undefined && { objectId }),
-      ...(resourceId !== undefined && { resourceId }),
-      ...(assertionFrom === undefined && { tokenFile }),
+      objectId,
+      resourceId,
+      tokenFile: assertionFrom === undefined ? tokenFile : undefined,
       isDefault: identity === directory.defaultIdentity,
-      ...(resources !== undefined && { resources: [...resources] }),
+      resources: resources && [...resources],
       prefetch: [...prefetch],
     }
   })
@@ -147,15 +140,14 @@ function describeToken(
     clientId: identity.clientId,
     resource: scrub(toResource(scope)),
     scope: scrub(scope),
-    ...(token !== undefined && {
-      cached: { obtainedAt: formatTime(token.obtainedAt), expiresAt: formatTime(token.expiresAt) },
-    }),
+    cached: token && {
+      obtainedAt: formatTime(token.obtainedAt),
+      expiresAt: formatTime(token.expiresAt),
+    },
     nextAttemptAt: formatTime(toWallTime(nextAttemptAt)),
     consecutiveFailures: failure?.count ?? 0,
-    ...(failure !== undefined && {
-      failingSince: formatTime(toWallTime(failure.since)),
-      failure: describeFailure(failure.error),
-    }),
+    failingSince: failure && formatTime(toWallTime(failure.since)),
+    failure: failure && describeFailure(failure.error),
   }
 }
 
@@ -166,15 +158,16 @@ function describeExchange({
   durationMs,
   outcome,
 }: PastExchange): StatusDocument['exchanges'][number] {
-  const past = {
+  const error = outcome.ok ? undefined : outcome.error
+  return {
     at: formatTime(endedAt),
     count,
     identity: identity.name,
     resource: scrub(toResource(scope)),
     durationMs: Math.round(durationMs),
+    failure: error && describeFailure(error),
+    explanation: explainAadsts(error?.entra?.aadsts)?.explanation,
   }
-  if (outcome.ok) return past
-  return { ...past, failure: describeFailure(outcome.error), ...describeMeaning(outcome.error) }
 }
 
 function describeFailedRequests({
@@ -196,7 +189,6 @@ function describeFailedRequests({
 
 function describeClient(client: SeenClient): StatusDocument['clients'][number] {
   const { library, version, requests, firstSeenAt, lastSeenAt } = client
-  const isSupported = supportsWorkloadIdentity(library, version)
   return {
     client: library.id,
     title: library.title,
@@ -204,10 +196,8 @@ function describeClient(client: SeenClient): StatusDocument['clients'][number] {
     requests,
     firstSeenAt: formatTime(firstSeenAt),
     lastSeenAt: formatTime(lastSeenAt),
-    ...(library.workloadIdentitySince !== undefined && {
-      workloadIdentitySince: library.workloadIdentitySince,
-    }),
-    ...(isSupported !== undefined && { supportsWorkloadIdentity: isSupported }),
+    workloadIdentitySince: library.workloadIdentitySince,
+    supportsWorkloadIdentity: supportsWorkloadIdentity(library, version),
     advice: library.advice,
   }
 }
