@@ -257,11 +257,20 @@ function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Returns true for a list of objects with names of which none occurs twice. */
+/** Returns true for a list of objects with names. */
 function isNamedList(value: unknown): value is readonly Named[] {
   if (!Array.isArray(value) || value.length === 0) return false
-  const names = value.map((each: unknown) => (isObject(each) ? each['name'] : undefined))
-  return names.every((name) => typeof name === 'string') && new Set(names).size === names.length
+  return value.every((each: unknown) => isObject(each) && typeof each['name'] === 'string')
+}
+
+/** Returns a key for each element: its name, and which of those with that name it is, since a list may repeat one. */
+function createKeys(list: readonly Named[]): string[] {
+  const counts = new Map<string, number>()
+  return list.map(({ name }) => {
+    const count = counts.get(name) ?? 0
+    counts.set(name, count + 1)
+    return `${count} ${name}`
+  })
 }
 
 interface Alignment {
@@ -273,20 +282,23 @@ interface Alignment {
 
 /** Aligns two lists by the names of their elements. One that has moved is removed and added. */
 function alignLists(old: readonly Named[], value: readonly Named[]): Alignment {
-  const oldNames = new Set(old.map(({ name }) => name))
-  const newNames = new Set(value.map(({ name }) => name))
+  const oldKeys = createKeys(old)
+  const newKeys = createKeys(value)
+  const wanted = new Set(newKeys)
   const kept: (readonly [number, Named])[] = []
   const added = new Map<number, Named[]>()
-  const removed = new Set(old.flatMap(({ name }, index) => (newNames.has(name) ? [] : [index])))
+  const removed = new Set(oldKeys.flatMap((key, index) => (wanted.has(key) ? [] : [index])))
+  const indexes = new Map(oldKeys.map((key, index) => [key, index]))
   let at = 0
-  for (const element of value) {
+  for (const [newIndex, element] of value.entries()) {
     while (removed.has(at)) at += 1
-    if (old[at]?.name === element.name) {
+    const oldIndex = indexes.get(newKeys[newIndex] ?? '')
+    if (oldIndex === at) {
       kept.push([at, element])
       at += 1
       continue
     }
-    if (oldNames.has(element.name)) removed.add(old.findIndex(({ name }) => name === element.name))
+    if (oldIndex !== undefined) removed.add(oldIndex)
     added.set(at, [...(added.get(at) ?? []), element])
   }
   return { kept, added, removed: [...removed] }

@@ -172,6 +172,14 @@ wimds uninject: stdin:${first.err.match(/stdin:(\d+): ConfigMap/)?.[1]}: ConfigM
     },
   )
 
+  test('restores a list in which a name occurs twice, with its comments', async () => {
+    const twice = "- {name: LOG, value: 'no'}\n        # for staging\n        - "
+    const source = DEPLOYMENT.replace(`- ${LOG}`, `${twice}${LOG}`)
+    const text = await injected(source, '--mode', 'env')
+    expect(text).toContain(`${twice}${LOG}\n        - name: NO_PROXY`)
+    expect((await run(uninject, ['-'], text)).out).toBe(source)
+  })
+
   test('leaves other init containers, and a container without the record of an injection', async () => {
     const source = DEPLOYMENT.replace('name: migrate', 'name: wimds')
     const { out, err } = await run(uninject, ['-'], source)
