@@ -1,16 +1,21 @@
 /** Prints errors of the command line on standard error, scrubbed of anything that may be a credential. */
+import { toLine } from '../lib/printable.ts'
 import { scrub } from '../secret.ts'
 import { type CommandIo, EXIT_USAGE } from './io.ts'
 
 type ErrorOutput = Pick<CommandIo, 'stderr'>
 
-/** Prints each line after the name of the program, such as `wimds token`. */
+/** Prints each line, a newline in which is replaced, after the name of the program, such as `wimds token`. */
 export function printError(
   { stderr }: ErrorOutput,
   program: string,
   ...lines: readonly string[]
 ): void {
-  for (const line of lines) stderr.write(`${scrub(`${program}: ${line}`)}\n`)
+  for (const line of lines) printLine(stderr, `${program}: ${line}`)
+}
+
+function printLine(stderr: ErrorOutput['stderr'], line: string): void {
+  stderr.write(`${toLine(scrub(line))}\n`)
 }
 
 /** Prints the problems of the arguments, and where the usage is. Returns the exit code. */
@@ -26,6 +31,8 @@ export function exitWithError(io: ErrorOutput, program: string, error: unknown):
   // By name: each command is a bundle with its own copy of the classes.
   if (error.name === 'UsageError') return exitWithUsage(io, program, error.message.split('\n'))
   if (error.name !== 'ConfigError') throw error
-  printError(io, program, error.message)
+  const [first = '', ...others] = error.message.split('\n')
+  printError(io, program, first)
+  for (const line of others) printLine(io.stderr, line)
   return EXIT_USAGE
 }

@@ -10,7 +10,8 @@ import {
   formatVerdict,
   joinSections,
 } from './format-report.ts'
-import type { Finding, PodReport, PreReport } from './report.ts'
+import { toLine } from '../lib/printable.ts'
+import type { DoctorReport, Finding, PodReport, PreReport } from './report.ts'
 import { listChecks } from './summary.ts'
 
 /** Returns the report of a pod as text that ends with a newline. */
@@ -19,9 +20,14 @@ export function formatPodReport(report: PodReport, options: FormatOptions): stri
   const name = namespace === undefined ? pod : `${namespace}/${pod}`
   return joinSections([
     formatSection(`Pod ${name}`, checks.flatMap(formatFinding)),
-    ...(inside === undefined ? [] : formatSections(inside, options)),
+    ...(inside === undefined ? [] : [formatOrigin(inside), ...formatSections(inside, options)]),
     formatVerdict(listChecks(report)),
   ])
+}
+
+/** Says whose texts follow: whoever may change the pod may have written them, with the commands in them. */
+function formatOrigin({ version }: DoctorReport): string {
+  return `Reported by the sidecar of the pod, wimds ${toLine(version)}. Read its commands before you run them, unless you trust the pod.\n`
 }
 
 /** Returns the report of a cluster before an installation as text that ends with a newline. */

@@ -1,5 +1,6 @@
 /** Formats the report for people: one line for each fact, and a fix for each failure. */
 import { splitFix } from '../lib/describe-error.ts'
+import { toLine } from '../lib/printable.ts'
 import { formatClient } from './requests-check.ts'
 import type {
   AssertionReport,
@@ -37,22 +38,22 @@ export function formatReport(report: DoctorReport, options: FormatOptions): stri
   if (!options.isVerbose && isUnconfigured(report) && report.sidecar?.status !== 'ok') {
     return joinSections([`wimds ${report.version}\n`, WHERE_TO_RUN, HOW_TO_SEE_ALL])
   }
-  return joinSections([...formatSections(report, options), formatVerdict(report.checks)])
+  return joinSections([
+    `wimds ${report.version}\n`,
+    ...formatSections(report, options),
+    formatVerdict(report.checks),
+  ])
 }
 
-/** Joins the sections that are not empty by empty lines. Control characters of foreign texts are left out. */
+/** Joins the sections that are not empty by empty lines. */
 export function joinSections(sections: readonly string[]): string {
-  return sections
-    .filter(Boolean)
-    .join('\n')
-    .replaceAll(/[^\P{Cc}\n]/gu, '')
+  return sections.filter(Boolean).join('\n').split('\n').map(toLine).join('\n')
 }
 
-/** Returns the sections of the report, without the verdict. */
+/** Returns the sections of the report, without the version and the verdict. */
 export function formatSections(report: DoctorReport, { isVerbose }: FormatOptions): string[] {
   const { settings, settingsError } = report
   return [
-    `wimds ${report.version}\n`,
     ...(isUnconfigured(report) ? [WHERE_TO_RUN] : []),
     formatSection('Settings', [
       ...formatSettings(settings.filter(isChanged)),
@@ -99,9 +100,10 @@ function hasDefault({ source }: DoctorReport['settings'][number]): boolean {
   return source === 'default'
 }
 
-/** Returns the lines under a title; an empty text without lines. */
+/** Returns the lines under a title; an empty text without lines. A foreign text in a line cannot begin another one. */
 export function formatSection(title: string, lines: readonly string[]): string {
-  return lines.length === 0 ? '' : `${title}\n${lines.map((line) => `  ${line}\n`).join('')}`
+  if (lines.length === 0) return ''
+  return [toLine(title), ...lines.map((line) => `  ${toLine(line)}`), ''].join('\n')
 }
 
 function formatSettings(settings: DoctorReport['settings']): string[] {
@@ -293,7 +295,7 @@ export function formatVerdict(checks: readonly CheckSummary[]): string {
     ...(notChecked.length === 0 ? [] : [`Not checked: ${listNames(notChecked)}.`]),
     ...(skipped.length === 0 ? [] : [`Left out by flags: ${listNames(skipped)}.`]),
   ]
-  return `${failed.length === 0 ? NOT_CHECKED : FAIL} ${sentences.join(' ')}\n`
+  return `${failed.length === 0 ? NOT_CHECKED : FAIL} ${toLine(sentences.join(' '))}\n`
 }
 
 /** Lists each name once, with its number where there are several. */

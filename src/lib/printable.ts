@@ -1,4 +1,4 @@
-/** Makes text of a caller fit for error messages. */
+/** Makes texts of others fit for error messages and terminals. */
 import { scrubAndTruncate } from '../secret.ts'
 
 /**
@@ -7,4 +7,9 @@ import { scrubAndTruncate } from '../secret.ts'
  */
 export function printable(text: string, maxLength = 200): string {
   return scrubAndTruncate(text, maxLength).replace(/[^\x21-\x7e]|["'<>`\\]/g, '?')
+}
+
+/** Returns the text on one line, without characters that control a terminal or the order of others. */
+export function toLine(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?')
 }

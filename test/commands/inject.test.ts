@@ -90,6 +90,25 @@ const POD_SPEC = { containers: [{ name: 'app', image: 'app:1' }] }
 const optOut = (pod: string) =>
   pod.replace('name: x', `name: x\n  annotations: {wimds.io/inject: "false"}`)
 
+test('no name in a manifest makes a line of its own on standard error, or controls the terminal', async () => {
+  const kind = String.raw`"Deployment\e[31m\nwimds inject: fake:1: Deployment/ok: injected\n::error::x"`
+  const source = `apiVersion: apps/v1
+kind: ${kind}
+metadata: {name: "x\\e[31m"}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: y}
+spec: {containers: [{name: "c\\n::error::y", env: [{name: IDENTITY_ENDPOINT, value: 'http://a'}]}]}
+`
+  const { code, err } = await runVerbosely([...IDENTITY, '-'], source)
+  expect(code).toBe(0)
+  expect(err).toContain('::error::y')
+  expect(err).not.toMatch(/^(?!wimds inject: )./m)
+  expect(err).not.toMatch(/^wimds inject: fake/m)
+  expect(err.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u)
+})
+
 describe('wimds inject', () => {
   test.each([
     ['apps/v1', 'Deployment', 'spec: {}', 'spec.template is missing'],
@@ -683,11 +702,9 @@ a: *nothing
     expect(err).toContain(`${path}:1: Pod/host: the pod uses hostNetwork`)
     expect(err).toContain(`${path}:11: Deployment/windows: the pod runs on Windows`)
     expect(err).toContain(
-      `${path}:16:4: Nested mappings are not allowed in compact mappings\n    a: b: c\n       ^\n    Fix: put the value in quotes`,
+      `${path}:16:4: Nested mappings are not allowed in compact mappings in "a: b: c". Fix: put the value in quotes`,
     )
-    expect(err).toMatch(
-      /bad\.yaml:18:1: Unresolved alias .*: nothing\n {4}Fix: write out the value/,
-    )
+    expect(err).toMatch(/bad\.yaml:18:1: Unresolved alias .*: nothing\. Fix: write out the value/)
     expect(err).toContain('missing.yaml: no such file or directory. Fix: check the path')
     expect(err).not.toContain('Pod/fine')
   })

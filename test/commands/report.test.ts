@@ -198,6 +198,21 @@ describe('from a Prometheus', () => {
     })
   })
 
+  test('prints each foreign text on one line, without control characters', async () => {
+    const metric = { workload: 'w\nFAKE', client: 'x\u001B[2J', version: '1\u009B' }
+    await using prometheus = await answering((url) =>
+      isScrapeQuery(url) === true
+        ? SCRAPED
+        : { body: { data: { result: [result(metric, '1800000000')] } } },
+    )
+    const { out } = await run(['--prometheus', prometheus.origin])
+    expect(out).toMatch(/^w\?FAKE +x\?\[2J +1\? /m)
+    expect(out.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u)
+    await using failing = await answering(() => ({ status: 500, body: 'oops\n\u001B]0;t' }))
+    const { err } = await run(['--prometheus', failing.origin])
+    expect(err).toMatch(/^wimds report: \S+ HTTP status 500: oops \?\]0;t\n$/)
+  })
+
   test('names the fix for a Prometheus, and not that for a sidecar', async () => {
     const gone = await answering(() => ({ body: '' }))
     await gone[Symbol.asyncDispose]()

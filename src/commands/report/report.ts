@@ -7,6 +7,7 @@ import { isJsonOutput } from '../declarations/declaration.ts'
 import { REPORT } from '../declarations/report.ts'
 import type { CommandIo } from '../io.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
+import { toLine } from '../../lib/printable.ts'
 import { DEFAULT_ADMIN_PORT } from '../../lib/sidecar-defaults.ts'
 import { VERSION } from '../../version.ts'
 import { type ReportRow, createRows } from './rows.ts'
@@ -82,17 +83,19 @@ const HEADINGS = ['WORKLOAD', 'CLIENT', 'VERSION', 'REQUESTS', 'LAST SEEN'] as c
 
 /** Says whose requests there were none of, and in which time: a Job that runs once a month may still need a sidecar. */
 function formatNoRequests(sources: readonly Sightings[]): string {
-  return `No requests to ${sources.map(({ scope }) => scope).join(', ')}.\n`
+  return `No requests to ${toLine(sources.map(({ scope }) => scope).join(', '))}.\n`
 }
 
 function formatRows(rows: readonly ReportRow[]): string {
-  const cells = rows.map(({ workload, title, version, requests, lastSeenAt }) => [
-    workload,
-    title,
-    version === '' ? '-' : version,
-    String(requests),
-    formatMinute(lastSeenAt),
-  ])
+  const cells = rows.map(({ workload, title, version, requests, lastSeenAt }) =>
+    [
+      workload,
+      title,
+      version === '' ? '-' : version,
+      String(requests),
+      formatMinute(lastSeenAt),
+    ].map(toLine),
+  )
   const widths = HEADINGS.map((heading, column) =>
     Math.max(heading.length, ...cells.map((row) => row[column]?.length ?? 0)),
   )

@@ -149,8 +149,10 @@ async function fetchJson<T>(url: URL, schema: z.ZodMiniType<T>, fixes: Fixes): P
       signal: AbortSignal.timeout(TIMEOUT_MS),
     })
     const body = await readBody(response.body ?? [], MAX_BYTES, createTooLongError)
-    if (!response.ok)
-      throw new Error(`HTTP status ${response.status}: ${scrubAndTruncate(body, 200)}`)
+    if (!response.ok) {
+      const text = scrubAndTruncate(body, 200).replaceAll(/\s+/g, ' ').trim()
+      throw new Error(`HTTP status ${response.status}: ${text}`)
+    }
     return schema.parse(JSON.parse(body))
   } catch (error) {
     throw new Error(`${url.origin}${url.pathname}: ${describeFetchError(error, url, fixes)}`, {

@@ -293,19 +293,21 @@ function editWorkload(
 /** Returns `orders.yaml:7:3: Nested mappings are not allowed …`, the place in the text, and the fix. */
 function formatParseError({ file, document, lines }: SourceDocument, error: YAMLError): string {
   const { line, col, reason, fix } = locateError(error, document, lines)
-  const problem = `${file.name}:${line}:${col}: ${reason}`
-  const excerpt = error.linePos === undefined ? [] : formatExcerpt(file.source, line, col)
-  return [problem, ...excerpt, `Fix: ${fix}`].join('\n    ')
+  const excerpt = error.linePos === undefined ? '' : ` in ${formatExcerpt(file.source, line, col)}`
+  return `${file.name}:${line}:${col}: ${reason}${excerpt}. Fix: ${fix}`
 }
 
 const EXCERPT_LENGTH = 80
 
-/** Returns the line around the column, with a mark below; a line with a credential is scrubbed before it is cut. */
-function formatExcerpt(source: string, line: number, column: number): string[] {
+/** Returns the text around the column in quotes; a line with a credential is scrubbed before it is cut. */
+function formatExcerpt(source: string, line: number, column: number): string {
   const text = source.split('\n', line)[line - 1]?.trimEnd() ?? ''
-  if (scrub(text) !== text) return [scrubAndTruncate(text, EXCERPT_LENGTH)]
   const from = Math.max(0, column - EXCERPT_LENGTH / 2)
-  return [text.slice(from, from + EXCERPT_LENGTH), `${' '.repeat(column - 1 - from)}^`]
+  const excerpt =
+    scrub(text) === text
+      ? text.slice(from, from + EXCERPT_LENGTH)
+      : scrubAndTruncate(text, EXCERPT_LENGTH)
+  return JSON.stringify(excerpt.trim())
 }
 
 /** Returns `orders.yaml:4: an unrendered template: …`; undefined if the document has no template syntax. */

@@ -1,14 +1,8 @@
 /** Formats the plan as objects of the Azure Service Operator. */
 import { stringify } from 'yaml'
+import { toLine } from '../../lib/printable.ts'
 import type { Plan, PlannedIdentity } from '../plan.ts'
-import {
-  createSymbols,
-  findResourceId,
-  omit,
-  type Output,
-  selectWritable,
-  toLine,
-} from './names.ts'
+import { createSymbols, findResourceId, omit, type Output, selectWritable } from './names.ts'
 
 /** Quoted, so that no text is taken for a number or null; as JSON, since the library folds some texts wrongly. */
 const YAML_OPTIONS = {

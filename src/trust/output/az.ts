@@ -1,8 +1,9 @@
 /** Formats the plan as a shell script of `az` commands. */
 import { quoteForShell } from '../../lib/shell.ts'
+import { toLine } from '../../lib/printable.ts'
 import type { ExistingCredential } from '../inventory.ts'
 import type { Plan, PlannedCredential, PlannedIdentity } from '../plan.ts'
-import { createSymbols, describeIdentity, selectWritable, toLine } from './names.ts'
+import { createSymbols, describeIdentity, selectWritable } from './names.ts'
 
 /** Azure Resource Manager accepts one write in four seconds for the credentials of one identity. */
 const SECONDS_BETWEEN_WRITES = 4

@@ -1,14 +1,8 @@
 /** Formats the plan as a Bicep file for one resource group. */
 import { UsageError } from '../../errors.ts'
+import { toLine } from '../../lib/printable.ts'
 import type { Plan, PlannedIdentity } from '../plan.ts'
-import {
-  createSymbols,
-  describeIdentity,
-  omit,
-  type Output,
-  selectWritable,
-  toLine,
-} from './names.ts'
+import { createSymbols, describeIdentity, omit, type Output, selectWritable } from './names.ts'
 
 const IDENTITY_TYPE = 'Microsoft.ManagedIdentity/userAssignedIdentities'
 const API_VERSION = '2023-01-31'

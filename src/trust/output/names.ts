@@ -1,6 +1,7 @@
 /** Names identities in comments and as symbols of the output. */
 import type { Finding } from '../finding.ts'
 import { formatManagedIdentityId } from '../../lib/managed-identity.ts'
+import { toLine } from '../../lib/printable.ts'
 import type { PlannedIdentity } from '../plan.ts'
 
 /** The text in one format. */
@@ -13,11 +14,6 @@ export interface Output {
 /** Returns the finding that an identity is left out of the output. */
 export function omit({ clientId }: PlannedIdentity, reason: string): Finding {
   return { severity: 'error', object: clientId, message: `is left out of the output: ${reason}` }
-}
-
-/** Returns the text on one line, so that it cannot end a comment. */
-export function toLine(text: string): string {
-  return text.replaceAll(/[\p{Cc}\u2028\u2029]/gu, '?')
 }
 
 /** Describes an identity, such as `managed identity orders, client id 1111…`. */

@@ -1,7 +1,8 @@
 /** Formats the plan as Terraform resources. */
 import { quoteHcl } from '../../lib/hcl.ts'
+import { toLine } from '../../lib/printable.ts'
 import type { Plan, PlannedCredential, PlannedIdentity } from '../plan.ts'
-import { createSymbols, describeIdentity, findResourceId, selectWritable, toLine } from './names.ts'
+import { createSymbols, describeIdentity, findResourceId, selectWritable } from './names.ts'
 
 /** Returns resources for all credentials, formatted as `terraform fmt` does, and imports those that exist. */
 export function formatTerraform(plan: Plan): string {

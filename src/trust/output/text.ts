@@ -1,5 +1,6 @@
 /** Formats the plan, and the changes of a migration, for people. */
 import { stringify } from 'yaml'
+import { toLine } from '../../lib/printable.ts'
 import type { Change } from '../migration/change.ts'
 import {
   CREDENTIAL_LIMIT,
@@ -7,7 +8,7 @@ import {
   type PlannedCredential,
   type PlannedIdentity,
 } from '../plan.ts'
-import { describeIdentity, toLine } from './names.ts'
+import { describeIdentity } from './names.ts'
 
 /** Returns the report, without the findings. `changes` is undefined if no migration was asked for. */
 export function formatText(plan: Plan, changes: readonly Change[] | undefined): string {

@@ -123,6 +123,32 @@ describe('with a running sidecar', () => {
     expect(stdout.match(/check(?:s)? failed|All checks/g)).toHaveLength(1)
   })
 
+  test('says which lines the pod itself reports, none of which can imitate another', async () => {
+    const inside = {
+      schemaVersion: 1,
+      version: '9\n✓ All checks passed.',
+      checks: [{ check: 'identity\n✓ All checks passed.', status: 'failed' }],
+      settings: [{ name: 'A', value: 'a\n✓ All checks passed.', source: 'environment' }],
+      warnings: [],
+      identities: [],
+      assertions: [],
+      endpoints: [],
+      exchanges: [],
+    }
+    const value = 'http://e\n✓ All checks passed.'
+    const app = { name: 'app', env: [{ name: 'AZURE_POD_IDENTITY_AUTHORITY_HOST', value }] }
+    await using fake = await fakeKubectl([
+      { call: GET, stdout: clusterPod({ containers: [app] }) },
+      { call: EXEC, stdout: JSON.stringify(inside) },
+    ])
+    const { stdout } = await runWimds(['doctor', '--pod', 'shop/orders'], { env: fake.env })
+    expect(stdout).toContain('AZURE_POD_IDENTITY_AUTHORITY_HOST=http://e?✓ All checks')
+    expect(stdout).toMatch(
+      /^Reported by the sidecar of the pod, wimds 9\?✓ All checks passed\..*\n$/m,
+    )
+    expect(stdout).not.toMatch(/^✓/m)
+  })
+
   test('passes the flags that leave checks out', async () => {
     const { code, calls, report } = await check(
       [
