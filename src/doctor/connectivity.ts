@@ -8,9 +8,15 @@ import { connect as connectTls, getCACertificates } from 'node:tls'
 import type { Config } from '../config/config.ts'
 import { BrokerError } from '../errors.ts'
 import { usesProxy } from '../exchange/dispatcher.ts'
-import { ENTRA, TOKEN_PROXY, toTransportError } from '../exchange/transport-errors.ts'
+import {
+  createProxyDestination,
+  ENTRA,
+  TOKEN_PROXY,
+  toTransportError,
+  withPeer,
+} from '../exchange/transport-errors.ts'
 import { errorMessage, splitFix } from '../lib/describe-error.ts'
-import { removeBrackets } from '../lib/hosts.ts'
+import { getPeer, removeBrackets } from '../lib/hosts.ts'
 import { toOutcome } from './findings.ts'
 import { toProblem } from './problem.ts'
 import type { EndpointReport, StepReport } from './report.ts'
@@ -69,10 +75,11 @@ export async function checkEndpoint(endpoint: Endpoint): Promise<EndpointReport>
     await run('tls', () => handshake(endpoint, socket, sockets))
     return { ...base, status: 'ok' }
   } catch (error) {
-    const failure =
-      error instanceof BrokerError
-        ? error
-        : toTransportError(error, isTokenProxy ? TOKEN_PROXY : ENTRA)
+    const isOfProxy = proxy !== undefined && steps.at(-1)?.step !== 'tls'
+    const destination = isOfProxy
+      ? createProxyDestination(proxy)
+      : withPeer(isTokenProxy ? TOKEN_PROXY : ENTRA, `https://${host}:${port}`)
+    const failure = error instanceof BrokerError ? error : toTransportError(error, destination)
     return { ...base, ...toOutcome(toProblem(failure)) }
   } finally {
     // The TLS socket before the TCP socket below it.
@@ -170,11 +177,6 @@ async function handshake(
 function getRoots({ ca }: Endpoint): string[] {
   if (ca?.isExclusive === true) return [ca.pem]
   return [...getCACertificates('default'), ...(ca === undefined ? [] : [ca.pem])]
-}
-
-/** Returns the host and port that a URL is at. */
-export function getPeer({ hostname: host, port, protocol }: URL): Peer {
-  return { host, port: port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port) }
 }
 
 async function withTimeout<T>(work: Promise<T>, resource: { destroy: () => unknown }): Promise<T> {

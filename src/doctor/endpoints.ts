@@ -5,7 +5,8 @@ import { resolveAuthority } from '../clouds.ts'
 import { usesTokenProxy } from '../exchange/token-proxy.ts'
 import type { Identity } from '../identities.ts'
 import { readWholeFile } from '../lib/files.ts'
-import { type Endpoint, getPeer } from './connectivity.ts'
+import { getPeer } from '../lib/hosts.ts'
+import type { Endpoint } from './connectivity.ts'
 
 type FindAssertion = (identity: Identity) => Assertion | undefined
 

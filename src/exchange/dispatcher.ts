@@ -2,11 +2,13 @@
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Dispatcher } from 'undici'
 import type { Config } from '../config/config.ts'
+import { BrokerError } from '../errors.ts'
 import { CaFileDispatcher } from './ca-file.ts'
 import { isLinkLocal, isLoopback, removeBrackets } from '../lib/hosts.ts'
 import { Agent, EnvHttpProxyAgent, Pool, request } from '../lib/undici.ts'
 import { CONNECT_OPTIONS, HTTP1_ONLY } from './http-client.ts'
 import { createTokenProxyDispatcher } from './token-proxy.ts'
+import { createProxyDestination, type Destination, toTransportError } from './transport-errors.ts'
 
 type ProxySettings = NonNullable<Config['exchange']['proxy']>
 
@@ -24,6 +26,8 @@ export interface ExchangeDispatchers {
   readonly dispatcher: Dispatcher
   /** Sends requests to the token proxy of identity bindings; undefined: there is none. */
   readonly tokenProxy?: Dispatcher
+  /** The URL of the token proxy, for messages. */
+  readonly tokenProxyUrl?: string
 }
 
 /** Creates the dispatchers of a configuration. */
@@ -42,6 +46,7 @@ export function createExchangeDispatchers({
           ),
     ...(tokenProxy !== undefined && {
       tokenProxy: createTokenProxyDispatcher(tokenProxy),
+      tokenProxyUrl: tokenProxy.url,
     }),
   }
 }
@@ -76,9 +81,34 @@ export function createEntraDispatcher({
             // Limits the wait for the proxy's response to CONNECT: undici's default is five minutes,
             // during which every other request waits for the same connection.
             clientFactory: (proxyOrigin, options) =>
-              new Pool(proxyOrigin, { ...options, headersTimeout: connectTimeoutMs }),
+              new ProxyPool(proxyOrigin, { ...options, headersTimeout: connectTimeoutMs }),
           }),
   })
+}
+
+/** The connections to an HTTP proxy. Its failures are errors of the proxy, not of the server behind it. */
+class ProxyPool extends Pool {
+  readonly #proxy: Destination
+
+  constructor(url: URL, options: object) {
+    super(url, options)
+    this.#proxy = createProxyDestination(url)
+  }
+
+  /** Requests a tunnel. Throws the `BrokerError` of a proxy that does not open it. */
+  override async connect(options: Dispatcher.ConnectOptions): Promise<Dispatcher.ConnectData> {
+    const response = await super.connect(options).catch((error: unknown) => {
+      throw toTransportError(error, this.#proxy)
+    })
+    const { socket, statusCode } = response
+    if (statusCode === 200) return response
+    // Destroying a socket may emit an error, which ends the process if nothing listens.
+    socket.on('error', () => {}).destroy()
+    throw new BrokerError(
+      'entra_unreachable',
+      `${this.#proxy.name} answered ${statusCode} instead of connecting to ${options.path}. Fix: check HTTPS_PROXY, its user and password, and whether the proxy allows the login host`,
+    )
+  }
 }
 
 /**

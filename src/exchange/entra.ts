@@ -13,7 +13,13 @@ import { parseDateHeader, parseEntraError, parseTokenProxyError } from './entra-
 import { createMsalNetworkClient, type TokenEndpointResponse } from './http-client.ts'
 import { usesTokenProxy } from './token-proxy.ts'
 import { parseToken, readTokenIds } from './token-response.ts'
-import { type Destination, ENTRA, isBrokenConnection, TOKEN_PROXY } from './transport-errors.ts'
+import {
+  type Destination,
+  ENTRA,
+  isBrokenConnection,
+  TOKEN_PROXY,
+  withPeer,
+} from './transport-errors.ts'
 
 interface ExchangeOptions extends ExchangeDispatchers {
   readonly readAssertion: AssertionReader
@@ -158,14 +164,18 @@ async function sendRequest(
   options: ExchangeOptions,
   signal: AbortSignal,
 ): Promise<AccessToken> {
-  const { clock, dispatcher, tokenProxy, region, onSkew } = options
+  const { clock, dispatcher, tokenProxy, tokenProxyUrl, region, onSkew } = options
   const { authorityHost, clientId, tenantId } = request.identity
   const authority = resolveAuthority(authorityHost, tenantId, region)
   const viaTokenProxy = tokenProxy !== undefined && usesTokenProxy(request.identity, assertion)
   const start = { wall: clock.wall(), monotonic: clock.monotonic() }
   const route = viaTokenProxy
-    ? { dispatcher: tokenProxy, destination: TOKEN_PROXY }
-    : { dispatcher, destination: ENTRA }
+    ? {
+        dispatcher: tokenProxy,
+        destination:
+          tokenProxyUrl === undefined ? TOKEN_PROXY : withPeer(TOKEN_PROXY, tokenProxyUrl),
+      }
+    : { dispatcher, destination: withPeer(ENTRA, `https://${authority.tokenHost}`) }
   const response = await post(request, authority, assertion, route, signal)
   const durationMs = clock.monotonic() - start.monotonic
   const now = clock.wall()

@@ -1,6 +1,7 @@
 /** Maps the errors of requests without a response (DNS, TCP, TLS, proxy, time limit) to error codes. */
 import { BrokerError } from '../errors.ts'
 import { errorCode } from '../lib/describe-error.ts'
+import { formatPeer } from '../lib/hosts.ts'
 
 const TIMEOUT_CODES = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
@@ -11,9 +12,6 @@ const TIMEOUT_CODES = new Set([
 const TLS_CODES =
   /^(?:ERR_TLS|ERR_SSL|EPROTO|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|HOSTNAME_|INVALID_CA)/
 const BROKEN_CONNECTION_CODES = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
-
-/** The message of undici's error for a proxy that did not open a tunnel. */
-const PROXY_REJECTION = /^Proxy response \((\d{3})\)/
 
 /** The server that a request was for, and the fix for each kind of failure. */
 export interface Destination {
@@ -47,6 +45,23 @@ export const TOKEN_PROXY: Destination = {
   wrongServerFix: 'check AZURE_KUBERNETES_TOKEN_PROXY, which must be the URL of the token proxy',
 }
 
+/** Returns a destination whose name has the host and port of its URL. */
+export function withPeer(to: Destination, url: string): Destination {
+  return { ...to, name: `${to.name} at ${formatPeer(new URL(url))}` }
+}
+
+/** Returns an HTTP proxy as destination, without the user and password of its URL. */
+export function createProxyDestination(url: URL): Destination {
+  return {
+    name: `the proxy ${formatPeer(url)}`,
+    timeoutFix:
+      'check HTTPS_PROXY, the network between the pod and the proxy, and whether the proxy allows the login host',
+    tlsFix: 'set WIMDS_CA_FILE to a PEM file with the CA of the proxy',
+    unreachableFix: 'check HTTPS_PROXY, DNS, and the network between the pod and the proxy',
+    wrongServerFix: 'check HTTPS_PROXY, which must be the URL of a proxy',
+  }
+}
+
 /**
  * Returns `entra_timeout`, `entra_tls`, `entra_bad_response` (no HTTP) or `entra_unreachable` for an error of undici
  * or Node.
@@ -72,14 +87,6 @@ export function toTransportError(error: unknown, to: Destination): BrokerError {
     return new BrokerError(
       'entra_bad_response',
       `${to.name} answered in another protocol than HTTP. Fix: ${to.wrongServerFix}`,
-      { cause: error },
-    )
-  }
-  const [, proxyStatus] = PROXY_REJECTION.exec(error instanceof Error ? error.message : '') ?? []
-  if (proxyStatus !== undefined) {
-    return new BrokerError(
-      'entra_unreachable',
-      `the proxy answered ${proxyStatus} instead of connecting to ${to.name}. Fix: check HTTPS_PROXY, its user and password, and whether the proxy allows the login host`,
       { cause: error },
     )
   }

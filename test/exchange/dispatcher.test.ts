@@ -54,9 +54,46 @@ describe('an exchange through a proxy', () => {
     )
     expect(rejected).toMatchObject({
       code: 'entra_unreachable',
-      message: expect.stringMatching(/^the proxy answered 407 .*HTTPS_PROXY/),
+      message: expect.stringMatching(
+        /^the proxy 127\.0\.0\.1:\d+ answered 407 instead of connecting to login\.microsoftonline\.com:443\. Fix: check HTTPS_PROXY/,
+      ),
     })
     expect(formatChain(rejected)).not.toContain('guessed')
+  })
+
+  test('names the proxy that cannot be reached, without its password', async () => {
+    await using simulator = await createSimulator({ names: [LOGIN] })
+    const failure = await exchange(simulator, { port: 1 }, { userInfo: 'me:s%3Cret@' }).catch(
+      (error: unknown) => error,
+    )
+    expect(failure).toMatchObject({
+      code: 'entra_unreachable',
+      message: expect.stringMatching(
+        /^the proxy 127\.0\.0\.1:1 cannot be reached \(ECONNREFUSED\)\. Fix: check HTTPS_PROXY/,
+      ),
+    })
+    expect(formatChain(failure)).not.toMatch(/me:|cret/)
+  })
+
+  test('names the proxy that does not open the tunnel in time', async () => {
+    await using simulator = await createSimulator({ names: [LOGIN] })
+    await using proxy = await connectProxy({ routes: {}, isSilent: () => true })
+    await expect(exchange(simulator, proxy, { connectTimeoutMs: 200 })).rejects.toMatchObject({
+      code: 'entra_timeout',
+      message: expect.stringMatching(/^the proxy 127\.0\.0\.1:\d+ did not answer in time\. Fix: /),
+    })
+  })
+
+  test('names the proxy whose certificate is not trusted', async () => {
+    await using simulator = await createSimulator({ names: [LOGIN] })
+    const port = Number(new URL(simulator.authorityHost).port)
+    const settings = { extraCa: false, scheme: 'https' } as const
+    await expect(exchange(simulator, { port }, settings)).rejects.toMatchObject({
+      code: 'entra_tls',
+      message: expect.stringMatching(
+        /^the TLS connection to the proxy 127\.0\.0\.1:\d+ failed .*Fix: .*WIMDS_CA_FILE/,
+      ),
+    })
   })
 
   test('rejects a certificate of an unknown CA', async () => {
@@ -64,6 +101,9 @@ describe('an exchange through a proxy', () => {
     await using proxy = await startProxy(simulator, LOGIN)
     await expect(exchange(simulator, proxy, { extraCa: false })).rejects.toMatchObject({
       code: 'entra_tls',
+      message: expect.stringMatching(
+        /^the TLS connection to Entra ID at login\.microsoftonline\.com:443 failed \(/,
+      ),
     })
     expect(simulator.exchanges()).toBe(0)
   })
@@ -80,13 +120,21 @@ interface Settings {
   readonly region?: string
   readonly userInfo?: string
   readonly extraCa?: false
+  readonly scheme?: 'https'
+  readonly connectTimeoutMs?: number
 }
 
-async function exchange(simulator: Simulator, proxy: ConnectProxy, settings: Settings = {}) {
+async function exchange(
+  simulator: Simulator,
+  proxy: Pick<ConnectProxy, 'port'>,
+  settings: Settings = {},
+) {
   const { authorityHost = `https://${LOGIN}`, region, userInfo = '', extraCa } = settings
+  const { scheme = 'http', connectTimeoutMs } = settings
   const dispatcher = createEntraDispatcher({
     ...(extraCa !== false && { extraCa: simulator.caPem }),
-    proxy: { url: new Secret(`http://${userInfo}127.0.0.1:${proxy.port}`), noProxy: '' },
+    ...(connectTimeoutMs !== undefined && { connectTimeoutMs }),
+    proxy: { url: new Secret(`${scheme}://${userInfo}127.0.0.1:${proxy.port}`), noProxy: '' },
   })
   const source = createEntraExchange({
     readAssertion: createAssertionReader(),
@@ -246,7 +294,7 @@ describe('a connection', () => {
       connectTimeoutMs: 200,
     })
     const error = await request(`https://${HOST}/`, { dispatcher: impatient }).catch(String)
-    expect(error).toContain('HeadersTimeoutError')
+    expect(error).toContain('did not answer in time')
     isSilent = false
     await expect
       .poll(

@@ -320,7 +320,10 @@ test('aborts when the signal of the caller aborts', async () => {
   const outcome = failure((options) => exchange(options, caller.signal))
   await vi.waitUntil(() => simulator.exchanges() === 1, { timeout: NO_LIMIT_MS })
   caller.abort(new DOMException('The time limit has passed', 'TimeoutError'))
-  expect(await outcome).toMatchObject({ code: 'entra_timeout' })
+  expect(await outcome).toMatchObject({
+    code: 'entra_timeout',
+    message: expect.stringMatching(/^Entra ID at [\w.-]+:443 did not answer in time\. Fix: check /),
+  })
 })
 
 /** Returns an identity whose assertion is the token of `orders`. */

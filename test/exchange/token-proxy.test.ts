@@ -214,31 +214,31 @@ describe('a failure of the token proxy is not reported as one of Entra ID:', () 
       'no response',
       { kind: 'hang' },
       'entra_timeout',
-      /^the token proxy of the cluster did not answer in time\. Fix: check AZURE_KUBERNETES_TOKEN_PROXY/,
+      /^the token proxy of the cluster at proxy\.test:443 did not answer in time\. Fix: check AZURE_KUBERNETES_TOKEN_PROXY/,
     ],
     [
       'a reset of each connection',
       { kind: 'reset' },
       'entra_unreachable',
-      /^the token proxy of the cluster cannot be reached.*Fix: check AZURE_KUBERNETES_TOKEN_PROXY/,
+      /^the token proxy of the cluster at proxy\.test:443 cannot be reached.*Fix: check AZURE_KUBERNETES_TOKEN_PROXY/,
     ],
     [
       'a redirect',
       { kind: 'redirect', to: 'https://elsewhere.test/' },
       'entra_redirected',
-      /the token proxy of the cluster got a redirect \(307\).*Fix: check AZURE_KUBERNETES_TOKEN_PROXY/,
+      /the token proxy of the cluster at proxy\.test:443 got a redirect \(307\).*Fix: check AZURE_KUBERNETES_TOKEN_PROXY/,
     ],
     [
       'a body that is too large',
       { kind: 'oversized', bytes: 1_000_000 },
       'entra_bad_response',
-      /the token proxy of the cluster got a response of more than 262144 bytes.*Fix: check AZURE_KUBERNETES_TOKEN_PROXY/,
+      /the token proxy of the cluster at proxy\.test:443 got a response of more than 262144 bytes.*Fix: check AZURE_KUBERNETES_TOKEN_PROXY/,
     ],
     [
       '200 without a token',
       { kind: 'missing-fields' },
       'entra_bad_response',
-      /the token proxy of the cluster got 200 without a usable token.*Fix: check AZURE_KUBERNETES_TOKEN_PROXY/,
+      /the token proxy of the cluster at proxy\.test:443 got 200 without a usable token.*Fix: check AZURE_KUBERNETES_TOKEN_PROXY/,
     ],
   ])('%s', async (_, fault, code, message) => {
     await using simulator = await createSimulator({ ports: false })
@@ -300,6 +300,7 @@ function exchangeViaTokenProxy(simulator: Simulator, signal?: AbortSignal) {
     readAssertion: createAssertionReader(),
     dispatcher: simulator.dispatcher,
     tokenProxy: simulator.dispatcher,
+    tokenProxyUrl: 'https://proxy.test/path',
     clock: systemClock,
   })
   const identity = { ...identityOf(simulator), exchangeVia: 'token-proxy' } as const
