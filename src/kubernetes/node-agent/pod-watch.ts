@@ -1,4 +1,4 @@
-/** Watches the pods of one node: lists them, follows the changes, and lists again when the watch breaks. */
+/** Watches the pods of one node: lists them, follows the changes, and lists again when it has missed some. */
 import * as z from 'zod/mini'
 import { backoffMs, createPause } from '../../lib/backoff.ts'
 import { parseJson } from '../../lib/json.ts'
@@ -23,36 +23,41 @@ const PAGE_SIZE = 50
 const MAX_PAGE_BYTES = 64 * 1024 * 1024
 const MAX_EVENT_BYTES = 4 * 1024 * 1024
 const LIST_TIMEOUT_MS = 30_000
-/** The API server ends the watch after this many seconds; then the pods are listed again. */
+/** The API server ends the watch after this many seconds. */
 const WATCH_SECONDS = 600
 /**
  * An API server sends a bookmark about every minute, so a connection that is silent for longer is dead. A server without
- * bookmarks only has to list the pods more often.
+ * bookmarks is only watched again more often.
  */
 const IDLE_MS = 3 * 60_000
-/** An API server that ends every watch at once is not asked more often than this. */
-const PAUSE_MS = 1000
 
-const Metadata = z.looseObject({ uid: z.string(), resourceVersion: z.nullish(z.string()) })
 const PodList = z.object({
   metadata: z.object({ resourceVersion: z.string(), continue: z.nullish(z.string()) }),
-  items: z.array(z.looseObject({ metadata: Metadata })),
+  items: z.array(z.looseObject({ metadata: z.looseObject({ uid: z.string() }) })),
 })
 const WatchEvent = z.object({ type: z.string(), object: z.looseObject({}) })
+/** Of a pod or, without a uid, of a bookmark. */
+const Metadata = z.object({ uid: z.optional(z.string()), resourceVersion: z.optional(z.string()) })
 
-/** Watches until the signal. Failures of the API server are reported and retried with backoff. */
+/**
+ * Watches until the signal. A watch that ends is continued from its last version, so the pods are listed only at the
+ * start and after a failure. Failures of the API server are reported and retried with backoff.
+ */
 export async function watchPods(options: PodWatchOptions): Promise<void> {
   const { signal, onError } = options
   const pause = createPause(signal)
   let failures = 0
+  let version: string | undefined
   while (!signal.aborted) {
     try {
-      const version = await listPods(options)
+      version ??= await listPods(options)
       failures = 0
-      await followPods(options, version)
-      await pause(PAUSE_MS)
+      version = await followPods(options, version)
+      // An API server may end every watch at once, and all watches at the same moment.
+      await pause(backoffMs(1))
     } catch (error) {
       if (signal.aborted) return
+      version = undefined
       failures += 1
       onError(error)
       await pause(backoffMs(failures))
@@ -60,14 +65,21 @@ export async function watchPods(options: PodWatchOptions): Promise<void> {
   }
 }
 
-/** Reports every pod and returns the resource version of the list. */
+/**
+ * Reports every pod and returns the resource version of the list. Version 0 is whatever the API server has in its
+ * cache, where pods are indexed by node: etcd would read all pods of the cluster. The watch brings what the cache lacks.
+ */
 async function listPods({ api, nodeName, onPod, onListed }: PodWatchOptions): Promise<string> {
   const uids = new Set<string>()
   let page: string | undefined
   for (;;) {
     const call = {
       action: `list the pods of the node ${nodeName}`,
-      path: createPath(nodeName, { limit: `${PAGE_SIZE}`, ...(page && { continue: page }) }),
+      path: createPath(nodeName, {
+        // An API server with a cache ignores it.
+        limit: `${PAGE_SIZE}`,
+        ...(page === undefined ? { resourceVersion: '0' } : { continue: page }),
+      }),
       timeoutMs: LIST_TIMEOUT_MS,
       maxBytes: MAX_PAGE_BYTES,
     }
@@ -84,8 +96,14 @@ async function listPods({ api, nodeName, onPod, onListed }: PodWatchOptions): Pr
   }
 }
 
-/** Follows the changes since that version until the API server ends the watch, or is silent. */
-async function followPods(options: PodWatchOptions, resourceVersion: string): Promise<void> {
+/**
+ * Follows the changes since that version until the API server ends the watch, or is silent. Returns the version to
+ * continue from; undefined if the pods have to be listed again.
+ */
+async function followPods(
+  options: PodWatchOptions,
+  resourceVersion: string,
+): Promise<string | undefined> {
   const { api, nodeName, idleMs = IDLE_MS, onPod, onDeleted } = options
   const call = {
     action: `watch the pods of the node ${nodeName}`,
@@ -98,19 +116,26 @@ async function followPods(options: PodWatchOptions, resourceVersion: string): Pr
     timeoutMs: (WATCH_SECONDS + 10) * 1000,
     idleMs,
   }
+  let version: string | undefined = resourceVersion
   await api.stream(call, async (body) => {
     for await (const line of splitLines(body)) {
       const { data: event } = WatchEvent.safeParse(parseJson(line))
       if (event === undefined) throw new Error('the API server sent what is not an event')
       // The version is too old, as a rule (410): the pods are listed again.
-      if (event.type === 'ERROR') return
-      const uid = Metadata.safeParse(event.object['metadata']).data?.uid
+      if (event.type === 'ERROR') {
+        version = undefined
+        return
+      }
+      const { uid, resourceVersion: latest } =
+        Metadata.safeParse(event.object['metadata']).data ?? {}
+      version = latest ?? version
       // A bookmark has none.
       if (uid === undefined) continue
       if (event.type === 'DELETED') onDeleted(uid)
       else onPod(uid, event.object)
     }
   })
+  return version
 }
 
 function createPath(nodeName: string, parameters: Readonly<Record<string, string>>): string {
