@@ -1,7 +1,7 @@
 /** Parses the pod's annotations: those of wimds, and those of azure-workload-identity. */
 import { type ObjectKey, parseObjectKey, parseObjectName } from './object-keys.ts'
 import type { Pod } from './pod.ts'
-import { isGreater, parseQuantity } from './resources.ts'
+import { isGreater, omitPodLevelResources, parseQuantity } from './resources.ts'
 import { type CaSource, type InjectionSettings, parseCaSource } from './settings.ts'
 import { ROUTING_MODES, type RoutingMode } from '../../lib/routing-modes.ts'
 import { suggest } from '../../lib/suggest.ts'
@@ -106,7 +106,8 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings): PodOpti
   const readCa = (name: Name, kind: CaSource['kind'], object: string) =>
     read(name, (value) => parseCaSource(kind, value), `NAME or NAME/KEY of a ${object}`)
 
-  const memoryRequest = readQuantity('memory-request') ?? defaults.resources.memoryRequest
+  const resources = omitPodLevelResources(defaults.resources, pod)
+  const memoryRequest = readQuantity('memory-request') ?? resources.memoryRequest
   const cpuRequest = readQuantity('cpu-request')
   const mode = read('mode', parseMode, MODE_EXPECTED)
   const injectedMode = read('injected', parseMode, MODE_EXPECTED)
@@ -125,13 +126,12 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings): PodOpti
         ) ?? defaults.port,
       adminPort: read('admin-port', parsePort, PORT_EXPECTED) ?? defaults.adminPort,
       resources: {
-        cpuRequest: cpuRequest ?? defaults.resources.cpuRequest,
-        cpuLimit: readQuantity('cpu-limit') ?? defaults.resources.cpuLimit,
+        cpuRequest: cpuRequest ?? resources.cpuRequest,
+        cpuLimit: readQuantity('cpu-limit') ?? resources.cpuLimit,
         memoryRequest,
         memoryLimit:
-          readQuantity('memory-limit') ??
-          maxQuantity(defaults.resources.memoryLimit, memoryRequest),
-        guaranteedCpu: cpuRequest ?? defaults.resources.guaranteedCpu,
+          readQuantity('memory-limit') ?? maxQuantity(resources.memoryLimit, memoryRequest),
+        guaranteedCpu: cpuRequest ?? resources.guaranteedCpu,
       },
       ca:
         readCa('ca-config-map', 'configMap', 'ConfigMap') ??
@@ -231,4 +231,6 @@ const parseList = (value: string) =>
     .map((name) => name.trim())
     .filter((name) => name !== '')
 
-const maxQuantity = (first: string, second: string) => (isGreater(second, first) ? second : first)
+/** Returns the greater quantity; the first if it is undefined. */
+const maxQuantity = (first: string | undefined, second: string | undefined) =>
+  isGreater(second, first) ? second : first

@@ -29,6 +29,7 @@ const Quantity = z.union([z.string(), z.number()], {
   error: 'must be a quantity. Fix: write one such as 100m or 64Mi',
 })
 const Quantities = z.nullish(z.record(z.string(), Quantity))
+const Resources = z.nullish(z.looseObject({ requests: Quantities, limits: Quantities }))
 
 const Container = z.looseObject({
   name: z.string(),
@@ -36,7 +37,7 @@ const Container = z.looseObject({
   envFrom: z.nullish(z.array(z.unknown())),
   ports: z.nullish(z.array(z.looseObject({ containerPort: z.nullish(z.number()) }))),
   volumeMounts: z.nullish(z.array(VolumeMount)),
-  resources: z.nullish(z.looseObject({ requests: Quantities, limits: Quantities })),
+  resources: Resources,
   securityContext: z.nullish(SecurityContext),
 })
 
@@ -65,6 +66,8 @@ const Pod = z.looseObject({
     hostNetwork: z.nullish(z.boolean()),
     nodeSelector: Texts,
     os: z.nullish(z.looseObject({ name: z.string() })),
+    // Pod-level resources (Kubernetes 1.34).
+    resources: Resources,
     securityContext: z.nullish(PodSecurityContext),
   }),
 })

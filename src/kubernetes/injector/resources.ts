@@ -1,21 +1,18 @@
 /** CPU and memory of the injected containers. */
 import { allContainers, type Container, type Pod } from './pod.ts'
 
+/** Undefined: the injected containers do not set it. */
 export interface ResourceSettings {
-  readonly cpuRequest: string
-  readonly memoryRequest: string
-  readonly memoryLimit: string
-  /** Undefined: no limit, since a throttled sidecar delays its app. */
+  readonly cpuRequest: string | undefined
+  readonly memoryRequest: string | undefined
+  readonly memoryLimit: string | undefined
+  /** Undefined by default, since a throttled sidecar delays its app. */
   readonly cpuLimit: string | undefined
   /** Request and limit in a Guaranteed pod, which must have a limit: enough to start quickly. */
-  readonly guaranteedCpu: string
+  readonly guaranteedCpu: string | undefined
 }
 
-// A type and not an interface: it is assigned to an object with an index signature.
-type Resources = {
-  readonly requests: { readonly cpu: string; readonly memory: string }
-  readonly limits: { readonly cpu?: string; readonly memory: string }
-}
+type Resources = Container['resources']
 
 const UNITS: Readonly<Record<string, number>> = {
   m: 1e-3,
@@ -37,17 +34,51 @@ export function parseQuantity(text: string | number): number | undefined {
   return factor === undefined ? undefined : Number(amount) * factor
 }
 
+/**
+ * Returns the settings without the amounts of CPU or memory for a pod with pod-level resources of that kind: all its
+ * containers share them. The API server rejects a pod whose containers request more than `spec.resources` does, which
+ * by default is what the pod's own containers request.
+ */
+export function omitPodLevelResources(settings: ResourceSettings, { spec }: Pod): ResourceSettings {
+  const { requests, limits } = spec.resources ?? {}
+  const has = (kind: string) => (requests?.[kind] ?? limits?.[kind]) !== undefined
+  return {
+    ...settings,
+    ...(has('cpu') && { cpuRequest: undefined, cpuLimit: undefined, guaranteedCpu: undefined }),
+    ...(has('memory') && { memoryRequest: undefined, memoryLimit: undefined }),
+  }
+}
+
 /** Returns the resources of an injected container. They keep the pod in its quality-of-service class. */
 export function createResources(pod: Pod, settings: ResourceSettings): Resources {
   const { cpuRequest, memoryRequest, memoryLimit, cpuLimit, guaranteedCpu } = settings
   if (isGuaranteed(pod)) {
     const both = { cpu: cpuLimit ?? guaranteedCpu, memory: memoryLimit }
-    return { requests: both, limits: both }
+    return formatResources(both, both)
   }
-  return {
-    requests: { cpu: cpuRequest, memory: memoryRequest },
-    limits: { ...(cpuLimit !== undefined && { cpu: cpuLimit }), memory: memoryLimit },
-  }
+  return formatResources(
+    { cpu: cpuRequest, memory: memoryRequest },
+    { cpu: cpuLimit, memory: memoryLimit },
+  )
+}
+
+/** Returns the resources with the amounts of `others` that they do not set. */
+export function addMissingAmounts(resources: Resources, others: Resources): Resources {
+  return formatResources(
+    { ...others?.requests, ...resources?.requests },
+    { ...others?.limits, ...resources?.limits },
+  )
+}
+
+type Amounts = Readonly<Record<string, string | number | undefined>>
+
+/** Leaves out what is undefined or empty. */
+function formatResources(requests: Amounts, limits: Amounts): Resources {
+  const set = Object.entries({ requests, limits }).flatMap(([name, amounts]) => {
+    const entries = Object.entries(amounts).filter(([, amount]) => amount !== undefined)
+    return entries.length === 0 ? [] : [[name, Object.fromEntries(entries)] as const]
+  })
+  return Object.fromEntries(set)
 }
 
 /** Returns a sentence for each request above its limit, which Kubernetes would reject. */
@@ -57,12 +88,13 @@ export function findResourceProblems(settings: ResourceSettings): string[] {
     ['memory', settings.memoryRequest, settings.memoryLimit],
   ] as const
   return pairs
-    .filter(([, request, limit]) => limit !== undefined && isGreater(request, limit))
+    .filter(([, request, limit]) => isGreater(request, limit))
     .map(([kind, request, limit]) => `the ${kind} request ${request} is above its limit ${limit}`)
 }
 
-/** Returns true if the first quantity is greater than the second. */
-export function isGreater(first: string, second: string): boolean {
+/** Returns true if both are defined and the first is greater than the second. */
+export function isGreater(first: string | undefined, second: string | undefined): boolean {
+  if (first === undefined || second === undefined) return false
   return (parseQuantity(first) ?? 0) > (parseQuantity(second) ?? 0)
 }
 

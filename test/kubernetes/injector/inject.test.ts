@@ -38,13 +38,18 @@ const HARDENED = {
   seccompProfile: { type: 'RuntimeDefault' },
 }
 
+const DEFAULT_RESOURCES = {
+  requests: { cpu: '10m', memory: '64Mi' },
+  limits: { memory: '128Mi' },
+}
+
 describe('the sidecar', () => {
   test('is a hardened native sidecar with resources and without a CPU limit', () => {
     expect(containerOf(injected(pod()), 'wimds')).toMatchObject({
       image: 'wimds:test',
       args: ['serve'],
       restartPolicy: 'Always',
-      resources: { requests: { cpu: '10m', memory: '64Mi' }, limits: { memory: '128Mi' } },
+      resources: DEFAULT_RESOURCES,
       securityContext: {
         ...HARDENED,
         runAsUser: 1501,
@@ -74,6 +79,32 @@ describe('the sidecar', () => {
     )
     const both = { cpu: '100m', memory: '128Mi' }
     expect(own).toEqual({ requests: both, limits: both })
+  })
+
+  test.each([
+    ['of both', { requests: { cpu: '1' }, limits: { memory: '1Gi' } }, {}],
+    [
+      'of CPU',
+      { limits: { cpu: 1 } },
+      { requests: { memory: '64Mi' }, limits: { memory: '128Mi' } },
+    ],
+    ['of memory', { requests: { memory: '1Gi' } }, { requests: { cpu: '10m' } }],
+    ['of huge pages', { limits: { 'hugepages-2Mi': '2Mi' } }, DEFAULT_RESOURCES],
+  ])('shares the pod-level resources %s', (_, resources, expected) => {
+    const result = injected(pod({ resources }))
+    expect(containerOf(result, 'wimds').resources).toEqual(expected)
+    expect(containerOf(result, 'wimds-redirect').resources).toEqual(expected)
+    expect(result.spec).toHaveProperty('resources', resources)
+    expect(patchFor(result)).toEqual([])
+  })
+
+  test('has the resources of its annotations beside pod-level resources', () => {
+    const resources = { limits: { cpu: '1', memory: '1Gi' } }
+    const annotations = { 'wimds.io/cpu-request': '20m', 'wimds.io/memory-request': '80Mi' }
+    const result = injected(annotated(annotations, { resources }))
+    expect(containerOf(result, 'wimds').resources).toEqual({
+      requests: { cpu: '20m', memory: '80Mi' },
+    })
   })
 
   test('takes its identity from the ServiceAccount, and the settings go before it', () => {
