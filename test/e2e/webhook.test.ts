@@ -174,6 +174,57 @@ describe('a namespace with the label', () => {
   })
 })
 
+describe('a namespace that limits resources', () => {
+  let limited: TestNamespace
+  const limits = [{ type: 'Container', max: { cpu: '2' }, default: { cpu: '1' } }]
+  const LIMIT_RANGE = {
+    apiVersion: 'v1',
+    kind: 'LimitRange',
+    metadata: { name: 'defaults' },
+    spec: { limits },
+  }
+  const QUOTA = {
+    apiVersion: 'v1',
+    kind: 'ResourceQuota',
+    metadata: { name: 'quota' },
+    spec: { hard: { 'limits.cpu': '10' } },
+  }
+  beforeAll(async () => {
+    limited = await cluster.another(`${NAMESPACE}-limited`)
+    await limited.create(serviceAccount('app', CLIENT), LIMIT_RANGE, QUOTA)
+    const used = ['get', 'resourcequota', 'quota', '-o', 'jsonpath={.status.used}']
+    await eventually('the quota counts', async () => (await limited.kubectl(used)) || undefined)
+  })
+
+  test('admits injected pods, with its default limit', async () => {
+    const output = await limited.kubectl(DRY_RUN, stringify(pod('limited', OPT_IN)))
+    const { spec }: { spec: { initContainers: readonly object[] } } = JSON.parse(output)
+    const resources = { requests: { cpu: '10m' }, limits: { cpu: '1', memory: '128Mi' } }
+    expect(spec.initContainers).toMatchObject([
+      { name: 'wimds', resources },
+      { name: 'wimds-redirect', resources },
+    ])
+  })
+
+  test('passes doctor --pre', async () => {
+    const args = ['doctor', '--pre', '-o', 'json', `--namespace=${limited.name}`]
+    const { stdout } = await wimds(args, { allow: [0, 1, 2] })
+    const { checks }: PreReport = JSON.parse(stdout)
+    expect(checks.find(({ check }) => check === 'injected_pod')).toMatchObject({ status: 'ok' })
+  })
+})
+
+test.each([
+  ['requests and limits', { requests: { cpu: '100m' }, limits: { cpu: '100m', memory: '100Mi' } }],
+  ['limits', { limits: { cpu: '1', memory: '1Gi' } }],
+])('admits an injected pod with pod-level %s', async (_, podLevel) => {
+  const container = { resources: { requests: { cpu: '100m', memory: '100Mi' } } }
+  const manifest = pod('pod-level', OPT_IN, { container, spec: { resources: podLevel } })
+  // Kubernetes 1.31 does not know the field.
+  const args = [...DRY_RUN, '--validate=ignore']
+  expect(await cluster.namespace.kubectl(args, stringify(manifest))).toContain('wimds-token')
+})
+
 describe('after the installation', () => {
   test('helm test succeeds, and leaves no pod', async () => {
     const output = await helm('test', RELEASE, '--namespace=wimds', '--timeout=90s')

@@ -1,4 +1,5 @@
 /** Declares `wimds inject`. */
+import { PULL_POLICIES } from '../../kubernetes/injector/settings.ts'
 import { ROUTING_MODES } from '../../lib/routing-modes.ts'
 import { DEFAULT_UID } from '../../lib/sidecar-defaults.ts'
 import type { CommandDeclaration } from './declaration.ts'
@@ -24,6 +25,11 @@ FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standa
     'redirect-image': {
       value: 'IMAGE',
       help: "the init container's image (default ghcr.io/wimds/wimds-redirect of this version)",
+    },
+    'image-pull-policy': {
+      value: 'POLICY',
+      choices: PULL_POLICIES,
+      help: 'pull policy of both images (default: that of Kubernetes)',
     },
     env: {
       value: 'NAME=VALUE',

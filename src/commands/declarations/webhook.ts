@@ -1,5 +1,6 @@
 /** Declares `wimds webhook`. */
 import { DEFAULT_AUDIENCE } from '../../clouds.ts'
+import { PULL_POLICIES } from '../../kubernetes/injector/settings.ts'
 import { ROUTING_MODES } from '../../lib/routing-modes.ts'
 import { DEFAULT_UID } from '../../lib/sidecar-defaults.ts'
 import type { CommandDeclaration } from './declaration.ts'
@@ -78,6 +79,12 @@ export const WEBHOOK = {
     },
     image: { value: 'IMAGE', group: INJECTION, help: "the sidecar's image" },
     'redirect-image': { value: 'IMAGE', group: INJECTION, help: "the init container's image" },
+    'image-pull-policy': {
+      value: 'POLICY',
+      choices: PULL_POLICIES,
+      group: INJECTION,
+      help: 'pull policy of both images (default: that of Kubernetes)',
+    },
     env: {
       value: 'NAME=VALUE',
       group: INJECTION,

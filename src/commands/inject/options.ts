@@ -13,6 +13,7 @@ import {
   type InjectionSettings,
   NATIVE_SIDECARS_SINCE,
   parseCaSource,
+  PULL_POLICIES,
 } from '../../kubernetes/injector/settings.ts'
 import { ROUTING_MODES } from '../../lib/routing-modes.ts'
 import { parseWholeNumber } from '../../lib/whole-number.ts'
@@ -70,6 +71,7 @@ export function parseInjectionSettings(
 ): InjectionSettings {
   const defaults = createDefaultSettings(VERSION)
   const mode = flags.value('mode')
+  const policy = flags.value('image-pull-policy')
   const image = parseImage(flags, 'image', problems) ?? defaults.image
   const redirectImage = parseImage(flags, 'redirect-image', problems) ?? defaults.redirectImage
   const sidecarEnv = flags.values('env').flatMap((entry) => parseVariable(entry, problems))
@@ -87,6 +89,7 @@ export function parseInjectionSettings(
     mode: ROUTING_MODES.find((each) => each === mode) ?? defaults.mode,
     image,
     redirectImage,
+    imagePullPolicy: PULL_POLICIES.find((each) => each === policy),
     sidecarEnv,
     ca,
     uid: parseUid(flags.value('uid'), problems),

@@ -36,6 +36,7 @@ export function createSidecar(pod: Pod, plan: Plan, mounts: readonly VolumeMount
   return {
     name: SIDECAR,
     image: settings.image,
+    ...createPullPolicy(plan),
     args: ['serve'],
     ...(settings.hasNativeSidecars && { restartPolicy: 'Always' }),
     ...(hasStartHook(plan) && { lifecycle: { postStart } }),
@@ -78,11 +79,13 @@ function isTransparent({ settings: { mode } }: Plan): boolean {
 }
 
 /** Creates the init container of the redirect. Adding rules needs root and NET_ADMIN, and nothing else. */
-function createRedirectContainer(pod: Pod, { settings, hasPassThrough }: Plan): Container {
+function createRedirectContainer(pod: Pod, plan: Plan): Container {
+  const { settings, hasPassThrough } = plan
   const { mode, port, uid, redirectImage, hasNativeSidecars } = settings
   return {
     name: REDIRECT,
     image: redirectImage,
+    ...createPullPolicy(plan),
     args: [
       'redirect',
       `--mode=${mode}`,
@@ -125,11 +128,16 @@ function createWaitContainer(pod: Pod, plan: Plan): Container {
   return {
     name: WAIT,
     image: plan.settings.image,
+    ...createPullPolicy(plan),
     args: createProbeArgs(plan),
     terminationMessagePolicy: 'FallbackToLogsOnError',
     resources: createResources(pod, plan.settings.resources),
     securityContext: createSecurityContext(plan),
   }
+}
+
+function createPullPolicy({ settings: { imagePullPolicy } }: Plan) {
+  return imagePullPolicy === undefined ? {} : { imagePullPolicy }
 }
 
 function createProbeArgs(plan: Plan): string[] {

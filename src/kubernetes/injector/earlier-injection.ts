@@ -14,6 +14,7 @@ import {
   SIDECAR,
   type VolumeMount,
 } from './pod.ts'
+import { addMissingAmounts } from './resources.ts'
 
 /**
  * Returns the pod without the containers, volumes and variables of an earlier injection, which the
@@ -65,9 +66,8 @@ const API_ACCESS_PATH = '/var/run/secrets/kubernetes.io/serviceaccount'
 
 /**
  * Returns the sidecar's mount of the Kubernetes API token. The API server adds it to the containers of a
- * pod between two calls of the webhook, and would not add it again. It is the one thing in an injected
- * container that is kept, and is rewritten here so that nothing of it is the author's but the volume,
- * which must be a projected one.
+ * pod between two calls of the webhook, and would not add it again. It is rewritten here so that nothing of it is the
+ * author's but the volume, which must be a projected one.
  */
 export function findApiAccessMount(pod: Pod): VolumeMount | undefined {
   const mount = findSidecar(pod)?.volumeMounts?.find(
@@ -76,6 +76,36 @@ export function findApiAccessMount(pod: Pod): VolumeMount | undefined {
   const volume = pod.spec.volumes?.find(({ name }) => name === mount?.name)
   if (volume === undefined || volume.projected == null) return undefined
   return { name: volume.name, readOnly: true, mountPath: API_ACCESS_PATH }
+}
+
+/**
+ * Returns the injected pod with what admission plugins have set in the containers of an earlier call: they run
+ * between the two calls and not again, and validate afterwards. LimitRanger sets amounts of resources, of which those
+ * are kept that the injector does not set, and AlwaysPullImages the pull policy. An author who forges an earlier
+ * injection can set no more than that.
+ */
+export function keepPluginDefaults(injected: Pod, before: Pod): Pod {
+  const earlier = new Map(allContainers(before).map((container) => [container.name, container]))
+
+  function keep(container: Container): Container {
+    const old = isInjected(container) ? earlier.get(container.name) : undefined
+    if (old === undefined) return container
+    return {
+      ...container,
+      ...(old['imagePullPolicy'] === 'Always' && { imagePullPolicy: 'Always' }),
+      resources: addMissingAmounts(container.resources, old.resources),
+    }
+  }
+
+  const { containers, initContainers } = injected.spec
+  return {
+    ...injected,
+    spec: {
+      ...injected.spec,
+      containers: containers.map(keep),
+      ...(initContainers && { initContainers: initContainers.map(keep) }),
+    },
+  }
 }
 
 function findSidecar(pod: Pod): Container | undefined {

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { INJECTED, parseAnnotations, PREFIX } from './annotations.ts'
 import { addAppEnvironment } from './app-environment.ts'
 import { createInitContainers, createSidecar, createVolumes } from './containers.ts'
-import { findApiAccessMount, removeInjection } from './earlier-injection.ts'
+import { findApiAccessMount, keepPluginDefaults, removeInjection } from './earlier-injection.ts'
 import { createPlan, type Plan, type ServiceAccountAnnotations } from './plan.ts'
 import { type Container, parsePod, type Pod, type VolumeMount } from './pod.ts'
 import { findRejections, findWarnings } from './rejections.ts'
@@ -14,6 +14,11 @@ export interface InjectionRequest {
   readonly pod: unknown
   readonly serviceAccount: ServiceAccountAnnotations
   readonly settings: InjectionSettings
+  /**
+   * True at admission, where plugins of the API server change the injected containers between two calls of the
+   * webhook, and validate them afterwards.
+   */
+  readonly isAdmission?: boolean
 }
 
 export type Injection =
@@ -40,7 +45,12 @@ export interface Operation {
  * Injects the sidecar. Pure and idempotent: what an earlier injection added is removed first, so the
  * result is that of a new pod, also after others have changed the injected containers.
  */
-export function inject({ pod: value, serviceAccount, settings }: InjectionRequest): Injection {
+export function inject({
+  pod: value,
+  serviceAccount,
+  settings,
+  isAdmission = false,
+}: InjectionRequest): Injection {
   const problems: string[] = []
   const pod = parsePod(value, problems)
   if (pod === undefined) return { kind: 'rejected', reasons: problems }
@@ -53,7 +63,8 @@ export function inject({ pod: value, serviceAccount, settings }: InjectionReques
   const plan = createPlan(original, serviceAccount, options, settings)
   const reasons = findRejections(original, plan)
   if (reasons.length > 0) return { kind: 'rejected', reasons }
-  const injected = addInjection(original, plan, findApiAccessMount(pod))
+  const added = addInjection(original, plan, findApiAccessMount(pod))
+  const injected = isAdmission ? keepPluginDefaults(added, pod) : added
   const patch = createPatch(pod, injected)
   const patchBytes = Buffer.byteLength(JSON.stringify(patch))
   if (patchBytes > MAX_PATCH_BYTES) {

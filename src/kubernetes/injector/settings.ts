@@ -20,6 +20,8 @@ export function parseCaSource(kind: CaSource['kind'], text: string): CaSource | 
   return found && { kind, ...found }
 }
 
+export const PULL_POLICIES = ['Always', 'IfNotPresent', 'Never'] as const
+
 export interface InjectionSettings {
   readonly mode: RoutingMode
   /** Modes that a pod may choose. */
@@ -28,6 +30,8 @@ export interface InjectionSettings {
   readonly allowPassThrough: boolean
   readonly image: string
   readonly redirectImage: string
+  /** Undefined leaves it to the cluster: Always for the tag latest, otherwise IfNotPresent. */
+  readonly imagePullPolicy: (typeof PULL_POLICIES)[number] | undefined
   /** The sidecar's port on 127.0.0.1. */
   readonly port: number
   /** The port of health, metrics and status, on the pod's addresses. */
@@ -55,6 +59,7 @@ export const INJECTION_DEFAULTS = {
   mode: 'loopback',
   allowedModes: ROUTING_MODES,
   allowPassThrough: true,
+  imagePullPolicy: undefined,
   port: DEFAULT_PORT,
   adminPort: DEFAULT_ADMIN_PORT,
   uid: DEFAULT_UID,

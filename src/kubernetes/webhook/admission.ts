@@ -105,7 +105,12 @@ export async function reviewPod(read: ReadReview, options: AdmissionOptions): Pr
   const serviceAccount = addTenant(account.annotations, options.defaultTenantId)
   return await read((body) => {
     const { object: pod } = parseRequest(body)
-    const injection = inject({ pod, serviceAccount, settings: options.settings })
+    const injection = inject({
+      pod,
+      serviceAccount,
+      settings: options.settings,
+      isAdmission: true,
+    })
     if (injection.kind === 'rejected') return reject(injection.reasons)
     if (injection.kind === 'skipped') {
       const { warnings } = injection

@@ -2,7 +2,14 @@
 import { describe, expect, test } from 'vitest'
 import { inject } from '../../../src/kubernetes/injector/inject.ts'
 import type { InjectionSettings } from '../../../src/kubernetes/injector/settings.ts'
-import { containerOf, injected, type InjectedPod, type TestContainer, request } from './patched.ts'
+import {
+  containerOf,
+  injected,
+  type InjectedPod,
+  patchFor,
+  request,
+  type TestContainer,
+} from './patched.ts'
 
 const pod = (annotations: Record<string, string> = {}) => ({
   metadata: { annotations },
@@ -183,6 +190,55 @@ describe('a container of a reserved name in a pod that claims to be injected', (
     expect(names).toEqual(['wimds', 'wimds-redirect', 'migrate'])
   })
 })
+
+describe('between two calls of the webhook', () => {
+  const AT_ADMISSION = { isAdmission: true }
+  const NEVER = { imagePullPolicy: 'Never' } as const
+  /** As LimitRanger and AlwaysPullImages leave an injected container, and more. */
+  const changes = {
+    imagePullPolicy: 'Always',
+    image: 'mirror/wimds:test',
+    args: ['evil'],
+    resources: {
+      requests: { cpu: '7m', memory: '7Mi', 'ephemeral-storage': '1Gi' },
+      limits: { cpu: '500m', memory: '7Mi', 'ephemeral-storage': '2Gi' },
+      claims: [{ name: 'evil' }],
+    },
+  }
+
+  test.each(['loopback', 'env', 'node'])(
+    'the defaults of admission plugins are kept, and nothing else, in mode %s',
+    (mode) => {
+      const once = injected(pod({ 'wimds.io/mode': mode }))
+      const twice = injected(changed(once, changes), {}, AT_ADMISSION)
+      const requests = { cpu: '10m', memory: '64Mi', 'ephemeral-storage': '1Gi' }
+      const limits = { cpu: '500m', memory: '128Mi', 'ephemeral-storage': '2Gi' }
+      const kept = { imagePullPolicy: 'Always', resources: { requests, limits } }
+      expect(twice).toEqual(changed(once, kept))
+      expect(patchFor(twice, {}, AT_ADMISSION)).toEqual([])
+    },
+  )
+
+  test('a pull policy other than Always is that of the settings', () => {
+    const once = injected(pod(), NEVER)
+    const policy = (imagePullPolicy: string) =>
+      containerOf(injected(changed(once, { imagePullPolicy }), NEVER, AT_ADMISSION), 'wimds')
+        .imagePullPolicy
+    expect(policy('IfNotPresent')).toBe('Never')
+    expect(policy('Always')).toBe('Always')
+  })
+
+  test('a manifest is written whole', () => {
+    const once = injected(pod())
+    expect(injected(changed(once, changes))).toEqual(once)
+  })
+})
+
+/** Changes all init containers. */
+function changed(given: InjectedPod, fields: Partial<TestContainer>): InjectedPod {
+  const initContainers = (given.spec.initContainers ?? []).map((each) => ({ ...each, ...fields }))
+  return { ...given, spec: { ...given.spec, initContainers } }
+}
 
 /** Replaces the pod's annotations, without that of its injection. */
 function withAnnotations(given: InjectedPod, annotations: Record<string, string>): InjectedPod {

@@ -24,20 +24,32 @@ export function settings(more: Partial<InjectionSettings> = {}): InjectionSettin
 }
 
 /** Returns a request for the pod, with an annotated ServiceAccount. */
-export function request(pod: unknown, more: Partial<InjectionSettings> = {}): InjectionRequest {
-  return { pod, serviceAccount: SERVICE_ACCOUNT, settings: settings(more) }
+export function request(
+  pod: unknown,
+  more: Partial<InjectionSettings> = {},
+  fields: Partial<InjectionRequest> = {},
+): InjectionRequest {
+  return { pod, serviceAccount: SERVICE_ACCOUNT, settings: settings(more), ...fields }
 }
 
 /** Returns the patch that injects the pod. Throws if it is rejected or skipped. */
-export function patchFor(pod: unknown, more: Partial<InjectionSettings> = {}): Operation[] {
-  const injection = inject(request(pod, more))
+export function patchFor(
+  pod: unknown,
+  more: Partial<InjectionSettings> = {},
+  fields: Partial<InjectionRequest> = {},
+): Operation[] {
+  const injection = inject(request(pod, more, fields))
   if (injection.kind !== 'injected') throw new Error(JSON.stringify(injection))
   return [...injection.patch]
 }
 
 /** Returns the pod with the patch applied. */
-export function injected(pod: object, more: Partial<InjectionSettings> = {}): InjectedPod {
-  const result = applyPatch(pod, patchFor(pod, more))
+export function injected(
+  pod: object,
+  more: Partial<InjectionSettings> = {},
+  fields: Partial<InjectionRequest> = {},
+): InjectedPod {
+  const result = applyPatch(pod, patchFor(pod, more, fields))
   if (!isInjectedPod(result)) throw new Error(`no pod: ${JSON.stringify(result)}`)
   return result
 }
@@ -70,6 +82,7 @@ export function applyPatch(document: unknown, patch: readonly Operation[]): unkn
 export interface TestContainer {
   readonly name: string
   readonly image?: string
+  readonly imagePullPolicy?: string
   readonly args?: readonly string[]
   readonly restartPolicy?: string
   readonly env?: readonly { name: string; value?: string; valueFrom?: unknown }[]

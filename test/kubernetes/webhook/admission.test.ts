@@ -71,6 +71,14 @@ test('admits an injected pod without a patch', async () => {
   expect(response).toEqual({ uid: REVIEW_UID, allowed: true })
 })
 
+test('keeps a limit that LimitRanger has set in an injected container before the second call', async () => {
+  const first = await responseTo(request())
+  const text = JSON.stringify(applyPatch(POD, patchIn(first.response)))
+  const object: unknown = JSON.parse(text.replaceAll('"limits":{', '"limits":{"cpu":"500m",'))
+  const { response } = await responseTo(request({ object }))
+  expect(response).toEqual({ uid: REVIEW_UID, allowed: true })
+})
+
 test.each([
   ['a pod that does not opt in', { object: { ...POD, metadata: {} } }],
   ['a Pod of another group', { kind: { group: 'metrics.k8s.io', version: 'v1', kind: 'Pod' } }],
