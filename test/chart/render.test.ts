@@ -60,6 +60,18 @@ const assignments = (values: object) =>
     .map(([name, value]) => `${name}=${JSON.stringify(value)}`)
     .join(',')
 
+/** Fields whose values are text, wherever they are. */
+const TEXT = /^(?:.*[nN]amespaces?|.*[nN]ame|.*Names|app\.kubernetes\.io\/.+)$/
+
+/** Returns the paths of those fields that are no text. */
+function findNumbers(value: unknown, path = ''): string[] {
+  if (typeof value !== 'object' || value === null) {
+    const isText = path.split('|').some((key) => TEXT.test(key))
+    return isText && typeof value !== 'string' ? [`${path}: ${String(value)}`] : []
+  }
+  return Object.entries(value).flatMap(([key, member]) => findNumbers(member, `${path}|${key}`))
+}
+
 /** Returns kind and name of what a release of that name consists of. */
 async function nameObjects(run: Helm['run'], release: string): Promise<readonly string[]> {
   const flags = ['--kube-version=1.34.0', '--skip-tests', `--namespace=${release}`]
@@ -372,6 +384,17 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       '--set=image.repository=Foo/Bar',
       'image.repository "Foo/Bar" is not the name of an image. Fix: set it to HOST/PATH with the path in lower case, such as ghcr.io/wimds/wimds',
     ],
+    [
+      'a name that is none of a Service',
+      '--set-string=fullnameOverride=1wimds',
+      'the objects would have the name 1wimds, and that of a Service must begin with a letter. Fix: set fullnameOverride',
+    ],
+    [
+      'to create a namespace that exists',
+      '--set=nodeAgent.enabled=true,nodeAgent.namespace=kube-system',
+      'nodeAgent.namespace kube-system exists, and nodeAgent.createNamespace would create and delete it. Fix: set another namespace, or nodeAgent.createNamespace=false',
+    ],
+    ['an unknown pull policy', '--set=injection.imagePullPolicy=Sometimes', '/imagePullPolicy'],
     ['a disruption budget of 0', '--set=podDisruptionBudget.maxUnavailable=0', '/maxUnavailable'],
     [
       'a tag with a blank',
@@ -429,6 +452,11 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     ['a uid as a text', { 'injection.uid': '1501' }, '--uid=1501'],
     ['a uid of OpenShift’s range', { 'injection.uid': 1_000_680_000 }, '--uid=1000680000'],
     ['no uid', { 'injection.uid': 'none' }, '--uid=none'],
+    [
+      'the pull policy of injected containers',
+      { 'injection.imagePullPolicy': 'Always' },
+      '--image-pull-policy=Always',
+    ],
     [
       'a tenant id',
       { 'injection.tenantId': '1111aAbB-1111-4111-8111-111111111111' },
@@ -562,6 +590,35 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     expect(output).not.toMatch(/kind: (?:Role|Secret|ValidatingAdmissionPolicy)$/m)
   })
 
+  test('keeps the certificate of cert-manager in another Secret than its own', async () => {
+    const [own] = await renderAll('Secret')
+    const rendered = await render('Certificate', {
+      'certificates.source': 'cert-manager',
+      'certificates.issuerRef.name': 'ca',
+    })
+    expect(own).toMatchObject({ metadata: { name: 'wimds-tls' } })
+    expect(rendered).toMatchObject({ spec: { secretName: 'wimds-cert' } })
+  })
+
+  test('renders names that look like numbers and comments as text', async () => {
+    const values = {
+      fullnameOverride: 'true',
+      priorityClassName: '1',
+      'nodeAgent.enabled': true,
+      'nodeAgent.namespace': '789',
+      'nodeAgent.priorityClassName': '2',
+      'webhook.clientCaSecret': '123',
+      'dashboard.enabled': true,
+      'podMonitor.enabled': true,
+      'prometheusRule.enabled': true,
+      'injection.audience': 'api://x #b',
+    }
+    const flags = ['--kube-version=1.34.0', '--namespace=456', `--set-json=${assignments(values)}`]
+    const output = await run('template', '123', CHART, ...flags)
+    expect(findNumbers(parseAllDocuments(output).map((document) => document.toJS()))).toEqual([])
+    expect(output).toContain('"--audience=api://x #b"')
+  })
+
   test('injects the CA of its own Certificate, whatever webhook.annotations say', async () => {
     const rendered = await render('MutatingWebhookConfiguration', {
       'certificates.source': 'cert-manager',
@@ -595,6 +652,14 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     expect(labelled?.namespaceSelector.matchExpressions).toContainEqual({
       ...EXCLUDED,
       values: ['own'],
+    })
+  })
+
+  test('calls the webhook for all pods of no namespace that the node agent is in', async () => {
+    const [, labelled] = await webhooks('--set=nodeAgent.enabled=true,nodeAgent.namespace=agents')
+    expect(labelled?.namespaceSelector.matchExpressions).toContainEqual({
+      ...EXCLUDED,
+      values: expect.arrayContaining(['default', 'agents']),
     })
   })
 
@@ -671,12 +736,12 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     const created = await renderAll('ServiceAccount', flag)
     expect(created.map((each) => Manifest.parse(each).metadata.name)).toEqual(['wimds-test'])
     const output = await template(flag)
-    expect(output).toContain('serviceAccountName: mine')
+    expect(output).toContain('serviceAccountName: "mine"')
     expect(output).toContain("'system:serviceaccount:default:mine'")
   })
 
   test('sets the priority class that is given', async () => {
-    expect(await template('--set=priorityClassName=p')).toContain('priorityClassName: p')
+    expect(await template('--set=priorityClassName=p')).toContain('priorityClassName: "p"')
   })
 
   test('passes annotations and the history limit of the Deployment on', async () => {

@@ -17,8 +17,8 @@
 {{- end -}}
 
 {{- define "wimds.selector" -}}
-app.kubernetes.io/name: {{ include "wimds.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "wimds.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{/* The port of the reviews. */}}
@@ -73,6 +73,10 @@ but for those by which objects select the pods.
 {{- define "wimds.checkValues" -}}
 {{- $guid := `^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$` -}}
 {{- $domain := `^[A-Za-z0-9-]+([.][A-Za-z0-9-]+)+$` -}}
+{{- $fullname := include "wimds.fullname" . -}}
+{{- if not (regexMatch `^[a-z]` $fullname) -}}
+{{- fail (printf "the objects would have the name %s, and that of a Service must begin with a letter. Fix: set fullnameOverride" $fullname) -}}
+{{- end -}}
 {{- range $name := list "image" "redirectImage" -}}
 {{- with get $.Values $name -}}
 {{- if not (regexMatch `^(\S+/)?[^\s/:@]+$` .repository) -}}
@@ -206,6 +210,9 @@ but for those by which objects select the pods.
 {{- define "wimds.tlsSecret" -}}
 {{- if eq .Values.certificates.source "secret" -}}
 {{ required "certificates.secretName is needed with certificates.source=secret. Fix: set it to a Secret with tls.crt and tls.key" .Values.certificates.secretName }}
+{{- else if eq .Values.certificates.source "cert-manager" -}}
+{{- /* Not that of source own, which Helm would delete or not adopt when the source changes. */ -}}
+{{ include "wimds.fullname" . }}-cert
 {{- else -}}
 {{ include "wimds.fullname" . }}-tls
 {{- end -}}
@@ -230,7 +237,7 @@ but for those by which objects select the pods.
 
 {{- define "wimds.nodeAgentSelector" -}}
 app.kubernetes.io/name: {{ include "wimds.name" . }}-node-agent
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{/* Labels of what belongs to the node agent. The selectors of the webhook's pods must not match them. */}}
