@@ -15,7 +15,7 @@ import { ENABLE_OIDC_ISSUER } from '../lib/azure-cli.ts'
 import { isInternalIssuer } from '../lib/internal-issuer.ts'
 import { formatCommand } from '../lib/shell.ts'
 import { toOutcome } from './findings.ts'
-import { toProblem } from './problem.ts'
+import { toFailure } from './failure.ts'
 import type { AssertionReport } from './report.ts'
 
 interface CheckOptions {
@@ -44,7 +44,7 @@ export async function checkAssertion(
     const error = findFailure(file, assertion, options)
     const report: AssertionReport = {
       file,
-      ...toOutcome(error && toProblem(error)),
+      ...toOutcome(error && toFailure(error)),
       issuer,
       subject,
       audience,
@@ -55,7 +55,7 @@ export async function checkAssertion(
     return { report, assertion }
   } catch (thrown) {
     const error = await explainPermissions(file, toBrokerError(thrown))
-    return { report: { file, ...toOutcome(toProblem(error)), warnings: [] } }
+    return { report: { file, ...toOutcome(toFailure(error)), warnings: [] } }
   }
 }
 

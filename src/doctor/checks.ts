@@ -13,7 +13,7 @@ import { checkEndpoint } from './connectivity.ts'
 import { createBindingCommands, createCredentialCommands } from './credential-commands.ts'
 import { findEndpoints, isViaTokenProxy } from './endpoints.ts'
 import { toOutcome } from './findings.ts'
-import { createProblem, toProblem } from './problem.ts'
+import { createFailure, toFailure } from './failure.ts'
 import type {
   CheckSummary,
   ClockReport,
@@ -75,7 +75,7 @@ export async function runChecks(options: CheckOptions): Promise<DoctorReport> {
   const federation = {
     identities: identities.map((identity) => describeIdentity(identity, config)),
     ...(identities.length === 0 && {
-      identityError: createProblem(
+      identityFailure: createFailure(
         'identity_not_found',
         'no identity is configured, so a request without client_id gets no token',
         'set AZURE_CLIENT_ID to the client id of the managed identity or application, or list identities in the file of WIMDS_CONFIG',
@@ -109,7 +109,7 @@ export async function reportInvalidSettings(invalid: InvalidSettings): Promise<D
     invalid.sidecar === undefined || skipSidecar
       ? undefined
       : await checkSidecarAndRoute(invalid.sidecar)
-  const settingsError = createProblem(
+  const settingsFailure = createFailure(
     'settings_invalid',
     `the settings are invalid, and wimds serve does not start with them: ${problems.join('; ')}`,
     settings.every(({ source }) => source === 'default')
@@ -117,8 +117,8 @@ export async function reportInvalidSettings(invalid: InvalidSettings): Promise<D
       : 'correct the settings that are named; docs/configuration.md describes each',
   )
   const none = { warnings: [], identities: [], assertions: [], endpoints: [], exchanges: [] }
-  return createReport({ settings, problems, settingsError, ...sidecar, ...none }, [
-    summarize('settings', toOutcome(settingsError)),
+  return createReport({ settings, problems, settingsFailure, ...sidecar, ...none }, [
+    summarize('settings', toOutcome(settingsFailure)),
     ...summarizeSidecar(sidecar ?? (skipSidecar ? SKIPPED : SETTINGS_INVALID)),
     ...NEEDS_SETTINGS.map((check) => summarize(check, SETTINGS_INVALID)),
   ])
@@ -150,14 +150,14 @@ function checkClock(getSkewMs: CheckOptions['skewMs']): ClockReport {
   if (skewMs === undefined) {
     return { status: 'not_checked', reason: 'Entra ID did not answer an exchange' }
   }
-  const error = isSkewed(skewMs)
-    ? createProblem(
+  const failure = isSkewed(skewMs)
+    ? createFailure(
         'clock_skew',
         `${describeSkew(skewMs)}, so that ${skewMs > 0 ? 'projected tokens look expired too early' : 'expired projected tokens look valid'}`,
         SKEW_FIX,
       )
     : undefined
-  return { ...toOutcome(error), skewSeconds: Math.round(skewMs / 100) / 10 }
+  return { ...toOutcome(failure), skewSeconds: Math.round(skewMs / 100) / 10 }
 }
 
 /** Any client id: only its tenant, cloud and token file are used. */
@@ -241,9 +241,9 @@ function findReasonNotToExchange(
   { tokenFile }: Identity,
   check: AssertionCheck | undefined,
 ): string | undefined {
-  const error = check?.report.error
-  if (error === undefined || error.code === 'assertion_expired') return undefined
-  return `the projected token ${tokenFile} fails (${error.code})`
+  const failure = check?.report.failure
+  if (failure === undefined || failure.code === 'assertion_expired') return undefined
+  return `the projected token ${tokenFile} fails (${failure.code})`
 }
 
 /** Returns the resources to prefetch, or else one that the identity may request. */
@@ -257,12 +257,12 @@ async function attemptExchange(
   identity: Identity,
   resource: string,
   exchange: TokenSource,
-): Promise<Pick<ExchangeReport, 'status' | 'expiresAt' | 'error'>> {
+): Promise<Pick<ExchangeReport, 'status' | 'expiresAt' | 'failure'>> {
   try {
     const { expiresAt } = await exchange({ identity, scope: toScope(resource) })
     return { status: 'ok', expiresAt: new Date(expiresAt).toISOString() }
   } catch (error) {
-    return toOutcome(toProblem(toBrokerError(error)))
+    return toOutcome(toFailure(toBrokerError(error)))
   }
 }
 
@@ -277,13 +277,13 @@ const CREDENTIAL_CODES = new Set([
  * audience is probably the mistake.
  */
 function createCommands(
-  { error }: Pick<ExchangeReport, 'error'>,
+  { failure }: Pick<ExchangeReport, 'failure'>,
   identity: Identity,
   { exchange }: Config,
   check: AssertionCheck | undefined,
 ): Pick<ExchangeReport, 'commands' | 'bindingCommands'> {
   const assertion = check?.report.status === 'ok' ? check.assertion : undefined
-  if (assertion === undefined || !CREDENTIAL_CODES.has(error?.code ?? '')) return {}
+  if (assertion === undefined || !CREDENTIAL_CODES.has(failure?.code ?? '')) return {}
   const { assertionFrom } = identity
   if (assertionFrom === undefined && isViaTokenProxy(identity, exchange, assertion)) {
     return { bindingCommands: createBindingCommands(identity, assertion) }

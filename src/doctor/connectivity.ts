@@ -18,7 +18,7 @@ import {
 import { errorMessage, splitFix } from '../lib/describe-error.ts'
 import { getPeer, removeBrackets } from '../lib/hosts.ts'
 import { toOutcome } from './findings.ts'
-import { toProblem } from './problem.ts'
+import { toFailure } from './failure.ts'
 import type { EndpointReport, StepReport } from './report.ts'
 
 /** A token endpoint, and the settings for connecting to it. */
@@ -80,7 +80,7 @@ export async function checkEndpoint(endpoint: Endpoint): Promise<EndpointReport>
       ? createProxyDestination(proxy)
       : withPeer(isTokenProxy ? TOKEN_PROXY : ENTRA, `https://${host}:${port}`)
     const failure = error instanceof BrokerError ? error : toTransportError(error, destination)
-    return { ...base, ...toOutcome(toProblem(failure)) }
+    return { ...base, ...toOutcome(toFailure(failure)) }
   } finally {
     // The TLS socket before the TCP socket below it.
     for (const socket of sockets.toReversed()) socket.destroy()

@@ -1,9 +1,9 @@
 /** Creates the outcomes of checks. */
-import type { CheckName, Finding, Outcome, Problem } from './report.ts'
+import type { CheckName, Finding, Outcome, Failure } from './report.ts'
 
 /** Creates the outcome of a check that was made. */
-export function toOutcome(error: Problem | undefined): Outcome {
-  return error === undefined ? { status: 'ok' } : { status: 'failed', error }
+export function toOutcome(failure: Failure | undefined): Outcome {
+  return failure === undefined ? { status: 'ok' } : { status: 'failed', failure }
 }
 
 /** Creates the finding of a check that passed. */
@@ -12,8 +12,8 @@ export function passed(check: CheckName, ...details: readonly string[]): Finding
 }
 
 /** Creates the finding of a check that failed. */
-export function failed(check: CheckName, error: Problem, ...details: readonly string[]): Finding {
-  return { check, status: 'failed', code: error.code, details, error }
+export function failed(check: CheckName, failure: Failure, ...details: readonly string[]): Finding {
+  return { check, status: 'failed', code: failure.code, details, failure }
 }
 
 /** Creates the finding of a check that could not be made. */

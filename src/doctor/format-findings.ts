@@ -2,7 +2,7 @@
 import {
   type FormatOptions,
   formatName,
-  formatProblem,
+  formatFailure,
   formatReason,
   formatSection,
   formatSections,
@@ -39,13 +39,13 @@ export function formatPreReport({ checks, version }: PreReport): string {
 }
 
 function formatFinding(finding: Finding): string[] {
-  const { check, subject, status, details, error } = finding
+  const { check, subject, status, details, failure } = finding
   const first = formatReason(finding)
   const [title, ...others] = [...(first === undefined ? [] : [first]), ...details]
   const name = subject === undefined ? formatName(check) : `${formatName(check)} (${subject})`
   return [
     `${formatStatus(status)} ${name}${title === undefined ? '' : `: ${title}`}`,
     ...others.map((line) => `  ${line}`),
-    ...(error === undefined ? [] : formatProblem(error)),
+    ...(failure === undefined ? [] : formatFailure(failure)),
   ]
 }

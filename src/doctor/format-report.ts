@@ -14,7 +14,7 @@ import type {
   FailedRequestsReport,
   IdentityReport,
   Outcome,
-  Problem,
+  Failure,
 } from './report.ts'
 
 const PASS = '✓'
@@ -52,12 +52,12 @@ export function joinSections(sections: readonly string[]): string {
 
 /** Returns the sections of the report, without the version and the verdict. */
 export function formatSections(report: DoctorReport, { isVerbose }: FormatOptions): string[] {
-  const { settings, settingsError } = report
+  const { settings, settingsFailure } = report
   return [
     ...(isUnconfigured(report) ? [WHERE_TO_RUN] : []),
     formatSection('Settings', [
       ...formatSettings(settings.filter(isChanged)),
-      ...(settingsError === undefined ? [] : formatInvalidSettings(report, settingsError)),
+      ...(settingsFailure === undefined ? [] : formatInvalidSettings(report, settingsFailure)),
     ]),
     formatSection('Warnings', report.warnings.map(formatWarning)),
     formatSection('Sidecar', formatSidecar(report)),
@@ -80,8 +80,8 @@ export function formatSections(report: DoctorReport, { isVerbose }: FormatOption
 }
 
 /** Returns true where nothing is set, such as on the machine of somebody who does not know yet where to run doctor. */
-function isUnconfigured({ settings, settingsError }: DoctorReport): boolean {
-  return settingsError !== undefined && settings.every(hasDefault)
+function isUnconfigured({ settings, settingsFailure }: DoctorReport): boolean {
+  return settingsFailure !== undefined && settings.every(hasDefault)
 }
 
 const WHERE_TO_RUN = `No setting of a sidecar is set here. Run one of:
@@ -111,12 +111,12 @@ function formatSettings(settings: DoctorReport['settings']): string[] {
   return settings.map(({ name, value }) => `${name.padEnd(width)}  ${value}`)
 }
 
-function formatInvalidSettings(report: DoctorReport, error: Problem): string[] {
+function formatInvalidSettings(report: DoctorReport, failure: Failure): string[] {
   const { problems = [] } = report
   return [
     `${FAIL} invalid settings`,
     ...problems.map((problem) => `  ${problem}`),
-    ...formatProblem({ ...error, message: 'wimds serve does not start with these settings' }),
+    ...formatFailure({ ...failure, message: 'wimds serve does not start with these settings' }),
   ]
 }
 
@@ -131,23 +131,23 @@ function formatSidecar({ sidecar, admin }: DoctorReport): string[] {
 
 function formatRoute({ route }: DoctorReport): string[] {
   if (route === undefined) return []
-  const { status, detail, error } = route
-  if (error !== undefined) return formatFailure('route', error)
+  const { status, detail, failure } = route
+  if (failure !== undefined) return formatFailed('route', failure)
   const { problem, fix } = splitFix(formatReason(route) ?? `${detail}`)
   return [`${formatStatus(status)} ${problem}`, ...(fix === undefined ? [] : [`  Fix: ${fix}`])]
 }
 
 /** Returns the lines of a check: its title with what a passed check has found, or why it failed or was not made. */
 function formatOutcome(outcome: Outcome, title: string, found: string): string[] {
-  const { status, error } = outcome
-  if (error !== undefined) return formatFailure(title, error)
+  const { status, failure } = outcome
+  if (failure !== undefined) return formatFailed(title, failure)
   return [
     `${formatStatus(status)} ${title}${status === 'ok' ? found : `: ${formatReason(outcome)}`}`,
   ]
 }
 
 /** Returns why a check was not made; undefined if it was. */
-export function formatReason({ status, reason }: Omit<Outcome, 'error'>): string | undefined {
+export function formatReason({ status, reason }: Omit<Outcome, 'failure'>): string | undefined {
   return status === 'not_checked' ? `not checked: ${reason}` : reason
 }
 
@@ -161,19 +161,19 @@ function formatRequests({ requests }: DoctorReport): string[] {
 }
 
 function formatFailedRequests(failed: FailedRequestsReport): string[] {
-  const { count, lastAt, needsFix, error } = failed
+  const { count, lastAt, needsFix, failure } = failed
   const title = `${count} of ${formatClient(failed)}, the last at ${lastAt}`
-  if (needsFix) return formatFailure(title, error)
+  if (needsFix) return formatFailed(title, failure)
   return [
-    formatWarning(`${title}: ${error.code}`),
-    ...(error.fix === undefined ? [] : [indent(`Fix: ${error.fix}`)]),
+    formatWarning(`${title}: ${failure.code}`),
+    ...(failure.fix === undefined ? [] : [indent(`Fix: ${failure.fix}`)]),
   ]
 }
 
-function formatIdentities({ identities, identityError }: DoctorReport): string[] {
-  return identityError === undefined
+function formatIdentities({ identities, identityFailure }: DoctorReport): string[] {
+  return identityFailure === undefined
     ? identities.flatMap(formatIdentity)
-    : formatFailure('no identity', identityError)
+    : formatFailed('no identity', identityFailure)
 }
 
 function formatIdentity(identity: IdentityReport): string[] {
@@ -185,7 +185,7 @@ function formatIdentity(identity: IdentityReport): string[] {
   ]
 }
 
-function formatAssertion({ status, error, warnings, ...claims }: AssertionReport): string[] {
+function formatAssertion({ status, failure, warnings, ...claims }: AssertionReport): string[] {
   const { issuer, subject, audience, expiresAt } = claims
   const facts = [
     ['issuer', issuer],
@@ -198,7 +198,7 @@ function formatAssertion({ status, error, warnings, ...claims }: AssertionReport
       value === undefined ? [] : [`${status === 'ok' ? PASS : ' '} ${name.padEnd(8)}  ${value}`],
     ),
     ...warnings.map(formatWarning),
-    ...(error === undefined ? [] : formatFailure('projected token', error)),
+    ...(failure === undefined ? [] : formatFailed('projected token', failure)),
   ]
 }
 
@@ -207,22 +207,22 @@ function formatEndpointTitle({ endpoint, via }: EndpointReport): string {
   return `Connectivity to ${endpoint}${suffix[via]}`
 }
 
-function formatEndpoint({ steps, error }: EndpointReport): string[] {
+function formatEndpoint({ steps, failure }: EndpointReport): string[] {
   return [
     ...steps.map(
       ({ step, ok, detail, durationMs }) =>
         `${ok ? PASS : FAIL} ${step.padEnd(5)}  ${detail} (${durationMs} ms)`,
     ),
-    ...(error === undefined ? [] : formatProblem(error)),
+    ...(failure === undefined ? [] : formatFailure(failure)),
   ]
 }
 
 const MAX_SKEW_SECONDS = 60
 
 function formatClock({ clock }: DoctorReport): string[] {
-  const { skewSeconds, error } = clock ?? {}
+  const { skewSeconds, failure } = clock ?? {}
   if (skewSeconds === undefined) return []
-  if (error !== undefined) return formatFailure('clock', error)
+  if (failure !== undefined) return formatFailed('clock', failure)
   const size = Math.abs(skewSeconds)
   if (size < 1) return [`${PASS} Clock skew: OK (less than 1 s)`]
   const skew = `${size} s ${skewSeconds > 0 ? 'ahead of' : 'behind'} the clock of Entra ID`
@@ -241,12 +241,12 @@ function formatExchange(exchange: ExchangeReport): string[] {
   ]
 }
 
-function formatFailure(title: string, problem: Problem): string[] {
-  return [`${FAIL} ${title}`, ...formatProblem(problem)]
+function formatFailed(title: string, failure: Failure): string[] {
+  return [`${FAIL} ${title}`, ...formatFailure(failure)]
 }
 
-/** Returns the lines of a problem: its name and message, the fix and the link. */
-export function formatProblem({ code, message, aadsts, explanation, fix, url }: Problem): string[] {
+/** Returns the lines of a failure: its name and message, the fix and the link. */
+export function formatFailure({ code, message, aadsts, explanation, fix, url }: Failure): string[] {
   const title = aadsts === undefined ? code : `${code}, AADSTS${aadsts}`
   return [
     `${title}: ${explanation ?? message}`,

@@ -1,13 +1,13 @@
 /** Runs kubectl with the kubeconfig of the user, for the checks of a cluster from outside. */
 import { execFile } from 'node:child_process'
 import { scrubAndTruncate } from '../secret.ts'
-import { createProblem } from './problem.ts'
-import type { Problem } from './report.ts'
+import { createFailure } from './failure.ts'
+import type { Failure } from './report.ts'
 
 /** What kubectl printed and exited with, or why it did not run. */
 export type KubectlResult =
   | { readonly ran: true; readonly code: number; readonly stdout: string; readonly stderr: string }
-  | { readonly ran: false; readonly problem: Problem }
+  | { readonly ran: false; readonly failure: Failure }
 
 /** Runs kubectl with these arguments, without a shell. */
 export type Kubectl = (args: readonly string[], input?: string) => Promise<KubectlResult>
@@ -37,7 +37,7 @@ export function createKubectl({ env, signal, context }: KubectlOptions): Kubectl
         (error, stdout, stderr) => {
           const code = error === null ? 0 : error.code
           if (typeof code === 'number') resolve({ ran: true, code, stdout, stderr })
-          else resolve({ ran: false, problem: createStartProblem(args, code, error?.killed) })
+          else resolve({ ran: false, failure: createStartFailure(args, code, error?.killed) })
         },
       )
       // EPIPE if kubectl ended early; its exit code is the failure to report.
@@ -46,12 +46,12 @@ export function createKubectl({ env, signal, context }: KubectlOptions): Kubectl
     })
 }
 
-/** Returns the problem of a call that failed for a reason that its caller does not explain better. */
-export function createKubectlProblem(
+/** Returns the failure of a call that failed for a reason that its caller does not explain better. */
+export function createKubectlFailure(
   args: readonly string[],
   result: Exclude<KubectlResult, { ran: false }>,
-): Problem {
-  return createProblem(
+): Failure {
+  return createFailure(
     'kubectl_failed',
     `kubectl ${args.slice(0, 2).join(' ')} failed: ${extractReason(result.stderr)}`,
     'check the context (kubectl config current-context), the connection to the cluster (kubectl version), and your permissions (kubectl auth can-i --list)',
@@ -71,20 +71,20 @@ export function extractReason(stderr: string): string {
   )
 }
 
-function createStartProblem(
+function createStartFailure(
   args: readonly string[],
   code: unknown,
   isKilled: boolean | undefined,
-): Problem {
+): Failure {
   if (code === 'ENOENT') {
-    return createProblem(
+    return createFailure(
       'kubectl_missing',
       'kubectl is not on the PATH',
       'install kubectl (https://kubernetes.io/docs/tasks/tools/) and log in to the cluster, on AKS with az aks get-credentials',
     )
   }
   if (code === 'ERR_ACCESS_DENIED') {
-    return createProblem(
+    return createFailure(
       'kubectl_missing',
       'the image of the sidecar lets wimds start no process',
       'run this command on your own machine, where kubectl is',
@@ -94,7 +94,7 @@ function createStartProblem(
     isKilled === true
       ? `no answer within ${TIMEOUT_MS / 1000} s`
       : `cannot be run (${String(code)})`
-  return createProblem(
+  return createFailure(
     'kubectl_failed',
     `kubectl ${args.slice(0, 2).join(' ')}: ${reason}`,
     'check that kubectl works (kubectl version), and the connection to the cluster',

@@ -11,7 +11,7 @@ export interface DoctorReport {
   readonly settings: StatusDocument['settings']
   /** The problems of invalid settings; then nothing that depends on them was checked. */
   readonly problems?: readonly string[]
-  readonly settingsError?: Problem
+  readonly settingsFailure?: Failure
   readonly warnings: readonly string[]
   /** Absent, as the three after it, with `--no-sidecar`, or if its own settings are invalid. */
   readonly sidecar?: PortReport
@@ -22,7 +22,7 @@ export interface DoctorReport {
   readonly requests?: RequestsReport
   readonly identities: readonly IdentityReport[]
   /** Present if no identity is configured. */
-  readonly identityError?: Problem
+  readonly identityFailure?: Failure
   readonly assertions: readonly AssertionReport[]
   readonly endpoints: readonly EndpointReport[]
   /** Absent if the settings are invalid. */
@@ -67,11 +67,11 @@ export interface Outcome {
   /** Why it was not made. */
   readonly reason?: string
   /** Present if it failed. */
-  readonly error?: Problem
+  readonly failure?: Failure
 }
 
 /** One check in the list of all. */
-export interface CheckSummary extends Omit<Outcome, 'error'> {
+export interface CheckSummary extends Omit<Outcome, 'failure'> {
   readonly check: CheckName
   /** What was checked, such as a file or an endpoint. */
   readonly subject?: string
@@ -115,7 +115,7 @@ export interface RouteReport extends Outcome {
 }
 
 /** The requests that the sidecar answered with an error. */
-export interface RequestsReport extends Omit<Outcome, 'error'> {
+export interface RequestsReport extends Omit<Outcome, 'failure'> {
   /** When the sidecar started, and the counts with it. */
   readonly since?: string
   /** Of each protocol, error code and client library, the latest first. */
@@ -131,7 +131,7 @@ export interface FailedRequestsReport {
   readonly lastAt: string
   /** False, which leaves the check passed: they are no longer recent, its cause has passed, or SDKs send such requests as probes. */
   readonly needsFix: boolean
-  readonly error: Problem
+  readonly failure: Failure
 }
 
 /** The ports of wimds for requests of applications, or its admin ports. */
@@ -193,7 +193,7 @@ export interface ExchangeReport extends Outcome {
   readonly bindingCommands?: BindingCommands
 }
 
-export interface Problem {
+export interface Failure {
   /** The error code of replies, metrics and logs, or the name of a check that only doctor makes. */
   readonly code: string
   readonly message: string

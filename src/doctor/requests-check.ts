@@ -7,7 +7,7 @@ import { isLoopback, toLocalHost } from '../lib/hosts.ts'
 import { getLocal } from '../lib/local-http.ts'
 import { type StatusDocument, StatusSchema } from '../telemetry/status-schema.ts'
 import { FAILURE_WINDOW_MS } from '../tokens/cache-entry.ts'
-import { toProblemOfFailure } from './problem.ts'
+import { explainFailure } from './failure.ts'
 import type { FailedRequestsReport, Outcome, RequestsReport } from './report.ts'
 import { formatLocalAddress } from './sidecar-check.ts'
 
@@ -66,7 +66,7 @@ export function describeRequests(document: RequestsDocument): RequestsReport {
   const failed = document.failedRequests.map(({ failure, ...requests }) => ({
     ...requests,
     needsFix: needsFix({ failure, ...requests }, document),
-    error: toProblemOfFailure(failure),
+    failure: explainFailure(failure),
   }))
   const status = failed.some((each) => each.needsFix) ? 'failed' : 'ok'
   return { status, since: document.startedAt, failed }

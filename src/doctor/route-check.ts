@@ -1,7 +1,7 @@
 /** Checks where the route to the metadata address leads: to this sidecar, to another service, or nowhere. */
 import { findRouteTarget } from '../lib/metadata-route.ts'
 import type { RoutingMode } from '../lib/routing-modes.ts'
-import { createProblem } from './problem.ts'
+import { createFailure } from './failure.ts'
 import type { RouteReport } from './report.ts'
 
 interface RouteOptions {
@@ -48,7 +48,7 @@ export async function checkRoute(options: RouteOptions): Promise<RouteReport> {
     status: 'failed',
     leadsTo,
     detail,
-    error: createProblem(
+    failure: createFailure(
       leadsTo === 'nothing' ? 'route_missing' : 'route_to_other_service',
       mode === 'node'
         ? `${detail}: no node agent on ${nodeName ?? 'the node'} has routed this pod`

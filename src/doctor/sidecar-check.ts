@@ -6,8 +6,8 @@ import { formatUrlHost, toLocalHost } from '../lib/hosts.ts'
 import { scrubAndTruncate } from '../secret.ts'
 import { getLocal } from '../lib/local-http.ts'
 import { toOutcome } from './findings.ts'
-import { createProblem } from './problem.ts'
-import type { PortReport, Problem } from './report.ts'
+import { createFailure } from './failure.ts'
+import type { PortReport, Failure } from './report.ts'
 
 interface SidecarCheck {
   readonly sidecar: PortReport
@@ -29,13 +29,13 @@ export async function checkSidecar(
 ): Promise<SidecarCheck> {
   const addresses = listen.map(formatLocalAddress)
   const checks = await Promise.all(addresses.map(checkMetadataPort))
-  const failed = checks.find(({ problem, isReady }) => problem !== undefined || isReady === false)
+  const failed = checks.find(({ failure, isReady }) => failure !== undefined || isReady === false)
   const instanceId = checks.find((check) => check.instanceId !== undefined)?.instanceId
   const isListening = checks.some(({ isReady }) => isReady !== undefined)
   const admin = await checkAdminPorts(adminListen, isListening)
-  const problem = failed?.isReady === false ? createNotReadyProblem(failed, admin) : failed?.problem
+  const failure = failed?.isReady === false ? createNotReadyFailure(failed, admin) : failed?.failure
   return {
-    sidecar: { address: failed?.address ?? addresses.join(', '), ...toOutcome(problem) },
+    sidecar: { address: failed?.address ?? addresses.join(', '), ...toOutcome(failure) },
     admin: admin.report,
     ...(instanceId !== undefined && { instanceId }),
   }
@@ -43,7 +43,7 @@ export async function checkSidecar(
 
 interface PortCheck {
   readonly address: string
-  readonly problem?: Problem
+  readonly failure?: Failure
   readonly instanceId?: string | undefined
   readonly isReady?: boolean
 }
@@ -52,13 +52,13 @@ async function checkMetadataPort(address: string): Promise<PortCheck> {
   try {
     const { status, json } = await getLocal(`http://${address}/readyz`, { timeoutMs: TIMEOUT_MS })
     const { data } = Readiness.safeParse(json)
-    if (data === undefined) return { address, problem: createTakenProblem(address, status) }
+    if (data === undefined) return { address, failure: createTakenFailure(address, status) }
     const { ready: isReady, instanceId } = data
     return { address, isReady, instanceId }
   } catch (error) {
     return {
       address,
-      problem: createProblem(
+      failure: createFailure(
         'sidecar_not_listening',
         `no sidecar listens on ${address} (${errorMessage(error)})`,
         'run doctor in the container of the sidecar (kubectl exec POD -c wimds -- wimds doctor, or wimds doctor --pod NAMESPACE/POD from outside), or start wimds serve; --no-sidecar leaves out this check',
@@ -67,8 +67,8 @@ async function checkMetadataPort(address: string): Promise<PortCheck> {
   }
 }
 
-function createTakenProblem(address: string, status: number): Problem {
-  return createProblem(
+function createTakenFailure(address: string, status: number): Failure {
+  return createFailure(
     'listen_failed',
     `another program listens on ${address}: it answered ${status} to /readyz, and wimds cannot open the port`,
     'stop that program, or give the sidecar another port (the annotation wimds.io/port, or WIMDS_LISTEN); run doctor with the WIMDS_LISTEN of the sidecar',
@@ -103,12 +103,12 @@ function leaveOut(status: PortReport['status'], reason: string): AdminCheck {
 
 async function checkAdminPort(address: string): Promise<AdminCheck> {
   const fail = (reason: string): AdminCheck => {
-    const problem = createProblem(
+    const failure = createFailure(
       'admin_not_listening',
       `the admin port ${address} does not answer (${reason}), so Prometheus cannot scrape it`,
       'run doctor with the WIMDS_ADMIN_LISTEN of the sidecar; if the port is that of another program, change it with the annotation wimds.io/admin-port or WIMDS_ADMIN_LISTEN',
     )
-    return { report: { address, ...toOutcome(problem) }, reasons: [] }
+    return { report: { address, ...toOutcome(failure) }, reasons: [] }
   }
   try {
     const { status, json } = await getLocal(`http://${address}/readyz`, { timeoutMs: TIMEOUT_MS })
@@ -120,12 +120,12 @@ async function checkAdminPort(address: string): Promise<AdminCheck> {
   }
 }
 
-function createNotReadyProblem({ address }: PortCheck, { reasons }: AdminCheck): Problem {
+function createNotReadyFailure({ address }: PortCheck, { reasons }: AdminCheck): Failure {
   const reason =
     reasons.length === 0
       ? ''
       : `: ${scrubAndTruncate(reasons.map((each) => splitFix(each).problem).join('; '), MAX_REASON)}`
-  return createProblem(
+  return createFailure(
     'sidecar_not_ready',
     `the sidecar on ${address} is not ready${reason}`,
     'fix the failed checks below',

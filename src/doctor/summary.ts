@@ -6,14 +6,14 @@ import type { CheckName, CheckSummary, DoctorReport, Outcome } from './report.ts
 /** Returns one check as it is listed. */
 export function summarize(
   check: CheckName,
-  { status, reason, error }: Outcome,
+  { status, reason, failure }: Outcome,
   subject?: string,
 ): CheckSummary {
   return {
     check,
     ...(subject !== undefined && { subject }),
     status,
-    ...(error !== undefined && { code: error.code }),
+    ...(failure !== undefined && { code: failure.code }),
     ...(reason !== undefined && { reason }),
   }
 }
@@ -38,23 +38,23 @@ export function summarizeSidecar(sections: SidecarSections | Outcome): readonly 
     summarize('route', route),
     ...(failures.length === 0
       ? [summarize('requests', requests)]
-      : failures.map((each) => summarize('requests', toOutcome(each.error), formatClient(each)))),
+      : failures.map((each) => summarize('requests', toOutcome(each.failure), formatClient(each)))),
   ]
 }
 
 /** The sections from the identity to the exchange. */
 type FederationSections = Pick<
   DoctorReport,
-  'identityError' | 'assertions' | 'endpoints' | 'exchanges'
+  'identityFailure' | 'assertions' | 'endpoints' | 'exchanges'
 > & { readonly clock: Outcome }
 
 /** Lists the checks from the identity to the exchange; `noExchange` is the outcome if none was attempted. */
 export function summarizeFederation(
-  { identityError, assertions, endpoints, clock, exchanges }: FederationSections,
+  { identityFailure, assertions, endpoints, clock, exchanges }: FederationSections,
   noExchange: Outcome,
 ): readonly CheckSummary[] {
   return [
-    summarize('identity', toOutcome(identityError)),
+    summarize('identity', toOutcome(identityFailure)),
     ...assertions.map((each) => summarize('projected_token', each, each.file)),
     ...endpoints.map((each) => summarize('connectivity', each, each.endpoint)),
     summarize('clock', clock),

@@ -3,7 +3,7 @@ import { chmod, realpath, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import type { DoctorReport, Problem } from '../../src/doctor/report.ts'
+import type { DoctorReport, Failure } from '../../src/doctor/report.ts'
 import { BILLING, REPORTS } from '../../src/simulator/defaults.ts'
 import type { FaultInput } from '../../src/simulator/faults/faults.ts'
 import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
@@ -54,15 +54,17 @@ async function diagnose({ env = {}, uid }: Case = {}) {
   }
 }
 
-function findProblems(report: DoctorReport): Problem[] {
+function findProblems(report: DoctorReport): Failure[] {
   const { sidecar: own, admin, route, assertions, endpoints, clock, exchanges } = report
   const parts = [own, admin, route, ...assertions, ...endpoints, clock, ...exchanges]
-  return [...parts.map((part) => part?.error), report.identityError, report.settingsError].filter(
-    (problem) => problem !== undefined,
-  )
+  return [
+    ...parts.map((part) => part?.failure),
+    report.identityFailure,
+    report.settingsFailure,
+  ].filter((problem) => problem !== undefined)
 }
 
-const fixesOf = (problems: readonly Problem[]) => problems.map(({ fix }) => fix).join('\n')
+const fixesOf = (problems: readonly Failure[]) => problems.map(({ fix }) => fix).join('\n')
 
 test('names Prometheus alone for a closed admin port: no probe of the kubelet uses it', async () => {
   const { problems } = await diagnose({ env: { WIMDS_ADMIN_LISTEN: '127.0.0.1:1' } })

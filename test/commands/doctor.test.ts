@@ -173,7 +173,7 @@ test('prints the commands that create a missing federated credential', async () 
   const [exchange] = exchanges
   expect(exchange).toMatchObject({
     status: 'failed',
-    error: {
+    failure: {
       code: 'federated_credential_not_found',
       aadsts: 700213,
       explanation: expect.stringContaining('subject'),
@@ -230,7 +230,7 @@ describe('fails with a code, a fix and a link when', () => {
     const { sidecar: report } = await runJson({ WIMDS_LISTEN: '127.0.0.1:1' }, '--no-exchange')
     expect(report).toMatchObject({
       status: 'failed',
-      error: {
+      failure: {
         code: 'sidecar_not_listening',
         fix: expect.stringContaining('kubectl exec'),
         url: expect.stringMatching(/#sidecar_not_listening$/),
@@ -245,8 +245,8 @@ describe('fails with a code, a fix and a link when', () => {
     })
     const env = { WIMDS_LISTEN: `127.0.0.1:${other.port}` }
     const { sidecar: report } = await runJson(env, '--no-exchange')
-    expect(report).toMatchObject({ status: 'failed', error: { code: 'sidecar_not_ready' } })
-    expect(report?.error?.message).not.toContain('Fix:')
+    expect(report).toMatchObject({ status: 'failed', failure: { code: 'sidecar_not_ready' } })
+    expect(report?.failure?.message).not.toContain('Fix:')
   })
 
   test('another program listens on the port of the sidecar', async () => {
@@ -255,13 +255,15 @@ describe('fails with a code, a fix and a link when', () => {
     const env = { WIMDS_LISTEN: `127.0.0.1:${portOf(server)}` }
     const { sidecar: report } = await runJson(env, '--no-exchange')
     server.close()
-    expect(report).toMatchObject({ error: { message: expect.stringContaining('another program') } })
+    expect(report).toMatchObject({
+      failure: { message: expect.stringContaining('another program') },
+    })
   })
 
   test('no identity is configured', async () => {
-    const { ok, identityError } = await runJson({ AZURE_CLIENT_ID: '' })
+    const { ok, identityFailure } = await runJson({ AZURE_CLIENT_ID: '' })
     expect(ok).toBe(false)
-    expect(identityError).toMatchObject({
+    expect(identityFailure).toMatchObject({
       code: 'identity_not_found',
       fix: expect.stringContaining('AZURE_CLIENT_ID'),
     })
@@ -270,7 +272,7 @@ describe('fails with a code, a fix and a link when', () => {
   test('the projected token is missing', async () => {
     const { ok, assertions, exchanges } = await runJson({ AZURE_FEDERATED_TOKEN_FILE: '/no/token' })
     expect(ok).toBe(false)
-    expect(assertions).toMatchObject([{ status: 'failed', error: { code: 'assertion_missing' } }])
+    expect(assertions).toMatchObject([{ status: 'failed', failure: { code: 'assertion_missing' } }])
     const reason = 'the projected token /no/token fails (assertion_missing)'
     expect(exchanges).toMatchObject([{ status: 'not_checked', reason }])
   })
@@ -300,7 +302,7 @@ describe('fails with a code, a fix and a link when', () => {
         {
           status: 'failed',
           warnings: [],
-          error: {
+          failure: {
             code,
             fix: expect.stringContaining('az aks update'),
             url: expect.stringMatching(new RegExp(`#${code}$`)),
@@ -319,7 +321,9 @@ describe('fails with a code, a fix and a link when', () => {
     await simulator.rotateToken({ claims: { iat: now - 7200, nbf: now - 7200, exp: now - 3600 } })
     try {
       const { assertions } = await runJson({}, '--no-exchange')
-      expect(assertions).toMatchObject([{ status: 'failed', error: { code: 'assertion_expired' } }])
+      expect(assertions).toMatchObject([
+        { status: 'failed', failure: { code: 'assertion_expired' } },
+      ])
     } finally {
       await simulator.rotateToken()
     }
@@ -334,7 +338,7 @@ test.each([
   try {
     const { assertions, exchanges } = await runJson()
     expect(assertions[0]?.warnings.join()).toMatch(warning)
-    expect(exchanges).toMatchObject([{ status: 'failed', error: { aadsts } }])
+    expect(exchanges).toMatchObject([{ status: 'failed', failure: { aadsts } }])
     expect(exchanges[0]?.commands).toBeUndefined()
   } finally {
     await simulator.rotateToken()
@@ -347,7 +351,7 @@ test.each([
   ['tls', { WIMDS_CA_FILE: '' }, 'entra_tls'],
 ])('reports the connection step that fails: %s', async (step, env, code) => {
   const { endpoints } = await runJson(env, '--no-exchange')
-  expect(endpoints).toMatchObject([{ status: 'failed', error: { code } }])
+  expect(endpoints).toMatchObject([{ status: 'failed', failure: { code } }])
   expect(endpoints[0]?.steps.at(-1)).toMatchObject({ step, ok: false })
 })
 
@@ -380,7 +384,7 @@ test('connects through the HTTP proxy and reports its rejection', async () => {
   const rejected = await runJson(anonymous, '--no-exchange')
   expect(rejected.endpoints[0]).toMatchObject({
     status: 'failed',
-    error: { code: 'entra_unreachable', fix: expect.stringContaining('HTTPS_PROXY') },
+    failure: { code: 'entra_unreachable', fix: expect.stringContaining('HTTPS_PROXY') },
   })
   expect(rejected.endpoints[0]?.steps.at(-1)).toMatchObject({
     step: 'proxy',
@@ -422,7 +426,7 @@ test('prints the ClusterRole and its binding when the token proxy answers 403', 
   const { exchanges } = await runJson(env)
   expect(exchanges).toMatchObject([
     {
-      error: { code: 'token_proxy_forbidden', url: expect.stringContaining('#token_proxy_forb') },
+      failure: { code: 'token_proxy_forbidden', url: expect.stringContaining('#token_proxy_forb') },
       bindingCommands: {
         azIdentityBinding: expect.stringMatching(/^az aks identity-binding create /),
       },
@@ -521,7 +525,7 @@ test('reports invalid settings as a failed check, and what that leaves unchecked
   const report = await runJson(env)
   expect(report).toMatchObject({
     ok: false,
-    settingsError: { code: 'settings_invalid', url: expect.stringMatching(/#settings_invalid$/) },
+    settingsFailure: { code: 'settings_invalid', url: expect.stringMatching(/#settings_invalid$/) },
     problems: [
       expect.stringMatching(/^AZURE_TENANT_ID: /),
       expect.stringMatching(/^WIMDS_DRAIN: /),

@@ -72,7 +72,7 @@ test('names code, client and count of failed requests, with the fix', () => {
         count: 3,
         lastAt: NOW,
         needsFix: true,
-        error: {
+        failure: {
           code: 'selector_invalid',
           message: 'not a GUID',
           fix: 'send a GUID',

@@ -74,7 +74,7 @@ describe.skipIf(reason !== undefined)('in a network namespace', () => {
     expect(await checkRoute('loopback')).toMatchObject({
       status: 'failed',
       leadsTo: 'another_service',
-      error: { code: 'route_to_other_service' },
+      failure: { code: 'route_to_other_service' },
     })
   })
 
@@ -105,7 +105,7 @@ describe.skipIf(reason !== undefined)('in a network namespace', () => {
     expect(await checkRoute('loopback')).toMatchObject({
       status: 'failed',
       leadsTo: 'nothing',
-      error: { code: 'route_missing' },
+      failure: { code: 'route_missing' },
     })
   })
 })

@@ -54,7 +54,7 @@ test.each(['another', undefined])(
     expect(await checkRoute({ ...here, mode: 'nft', instanceId: id, origin })).toMatchObject({
       status: 'failed',
       leadsTo: 'another_service',
-      error: { code: 'route_to_other_service' },
+      failure: { code: 'route_to_other_service' },
     })
   },
 )
@@ -80,7 +80,7 @@ describe('with a metadata service of the node', () => {
     expect(report).toMatchObject({
       status: 'failed',
       leadsTo: 'another_service',
-      error: {
+      failure: {
         code: 'route_to_other_service',
         message: expect.stringContaining('it answered 404, Server "IMDS/150.870.65.1854"'),
         fix: expect.stringContaining('wimds-redirect'),
@@ -90,13 +90,13 @@ describe('with a metadata service of the node', () => {
 
   test('names the node agent in mode node', async () => {
     await using server = await nodeImds()
-    const { error } = await checkRoute({
+    const { failure } = await checkRoute({
       ...here,
       mode: 'node',
       instanceId,
       origin: `http://127.0.0.1:${server.port}`,
     })
-    expect(error?.fix).toMatch(/node agent/)
+    expect(failure?.fix).toMatch(/node agent/)
   })
 
   test.each([
@@ -110,7 +110,7 @@ describe('with a metadata service of the node', () => {
       origin: `http://127.0.0.1:${server.port}`,
     })
     expect(report).toMatchObject({ status: 'not_checked', leadsTo: 'another_service' })
-    expect(report).not.toHaveProperty('error')
+    expect(report).not.toHaveProperty('failure')
   })
 })
 
@@ -128,7 +128,7 @@ test.each([
   expect(report).toMatchObject({
     status: 'failed',
     leadsTo: 'nothing',
-    error: { code: 'route_missing' },
+    failure: { code: 'route_missing' },
   })
 })
 
@@ -137,6 +137,6 @@ test.each([
   [undefined, 'no node agent on the node has routed this pod'],
 ])('in mode node says that the agent on %s has not routed the pod', async (nodeName, message) => {
   const report = await checkRoute({ ...here, mode: 'node', nodeName, instanceId: 'other', origin })
-  expect(report.error?.message).toContain(message)
-  expect(report.error?.fix).toContain('wimds doctor --pod NAMESPACE/POD')
+  expect(report.failure?.message).toContain(message)
+  expect(report.failure?.fix).toContain('wimds doctor --pod NAMESPACE/POD')
 })

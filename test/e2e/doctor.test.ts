@@ -111,7 +111,7 @@ describe('before an installation', () => {
     const refused = (await before(restricted.name, 'loopback')).get('injected_pod')
     expect(refused).toMatchObject({
       status: 'failed',
-      error: {
+      failure: {
         code: 'pod_not_admitted',
         message: expect.stringMatching(/violates PodSecurity "restricted:latest".*NET_ADMIN/),
       },
@@ -128,7 +128,7 @@ describe('before an installation', () => {
     const findings = await before(NAMESPACE, 'env')
     expect(findings.get('issuer')).toMatchObject({
       status: 'failed',
-      error: { code: 'issuer_unreachable', fix: expect.stringContaining('az aks update') },
+      failure: { code: 'issuer_unreachable', fix: expect.stringContaining('az aks update') },
     })
   })
 })

@@ -18,7 +18,7 @@ import type { RoutingMode } from '../../lib/routing-modes.ts'
 import { UNSUPPORTED_PROTOCOL_VARIABLES } from '../../sdk-variables.ts'
 import { VERSION } from '../../version.ts'
 import { failed, notChecked, notNeeded, passed } from '../findings.ts'
-import { createProblem } from '../problem.ts'
+import { createFailure } from '../failure.ts'
 import type { Finding } from '../report.ts'
 
 /**
@@ -45,7 +45,7 @@ export function checkAppVariables(
   if (conflicts.length > 0) {
     return failed(
       check,
-      createProblem(
+      createFailure(
         'sdk_variables_conflict',
         conflicts.join('; '),
         'remove or correct these variables of the container, and create the pod again',
@@ -79,7 +79,7 @@ export function checkAppVariables(
   }
   return failed(
     check,
-    createProblem(
+    createFailure(
       'sdk_variables_missing',
       `no container has a variable that points its SDKs to the sidecar, and mode env needs one: ${others.join(', ')}`,
       'inject the pod again, or add what wimds env --output yaml prints to the env of the container; wimds.io/skip-containers must not list it',

@@ -1,7 +1,7 @@
 /** Explains why a container of wimds does not run, from the status that the kubelet reports. */
 import { scrubAndTruncate } from '../../secret.ts'
 import { failed, notChecked, passed } from '../findings.ts'
-import { createProblem } from '../problem.ts'
+import { createFailure } from '../failure.ts'
 import type { Finding } from '../report.ts'
 import { type ClusterPod, type ContainerStatus, findStatus } from './pod-object.ts'
 
@@ -33,7 +33,7 @@ export function checkSidecarContainer(
   const { state, fix } = explain(cluster, status, kubectlLogs)
   return failed(
     check,
-    createProblem('sidecar_not_running', `the container ${container} ${state}`, fix),
+    createFailure('sidecar_not_running', `the container ${container} ${state}`, fix),
   )
 }
 
@@ -57,7 +57,7 @@ export function checkRedirectContainer(
   const { state, fix } = explain(cluster, status, kubectlLogs)
   return failed(
     check,
-    createProblem(
+    createFailure(
       'redirect_failed',
       `the init container ${container} ${state}`,
       /not permitted|NET_ADMIN/.test(state)

@@ -5,7 +5,7 @@ import { parseJson } from '../../lib/json.ts'
 import { scrubAndTruncate } from '../../secret.ts'
 import { failed, notChecked, notNeeded } from '../findings.ts'
 import { extractReason, type Kubectl } from '../kubectl.ts'
-import { createProblem } from '../problem.ts'
+import { createFailure } from '../failure.ts'
 import type { Finding } from '../report.ts'
 import { type ClusterPod, ContainerStatus, findStatus } from './pod-object.ts'
 
@@ -68,7 +68,7 @@ export async function checkNodeAgent(options: NodeAgentOptions): Promise<Finding
   // During a rollout a node has two.
   const found = agents.items.filter(({ spec }) => isAgent(spec))
   const agent = found.find((each) => findContainer(each)?.state?.running !== undefined) ?? found[0]
-  if (agent === undefined) return failed(check, await createMissingProblem(kubectl, node))
+  if (agent === undefined) return failed(check, await createMissingFailure(kubectl, node))
   const subject = `${agent.metadata.namespace}/${agent.metadata.name}`
   const logs = `kubectl logs --namespace ${agent.metadata.namespace} ${agent.metadata.name}`
   const status = findContainer(agent)
@@ -76,7 +76,7 @@ export async function checkNodeAgent(options: NodeAgentOptions): Promise<Finding
     const { reason = 'no status yet' } = status?.state?.waiting ?? status?.state?.terminated ?? {}
     return failed(
       check,
-      createProblem(
+      createFailure(
         'node_agent_not_running',
         `the node agent ${subject} on the node ${node} does not run (${reason})`,
         `see why: kubectl describe pod --namespace ${agent.metadata.namespace} ${agent.metadata.name}, and ${logs} --previous`,
@@ -93,7 +93,7 @@ export async function checkNodeAgent(options: NodeAgentOptions): Promise<Finding
   const { problem, fix } = splitFix(scrubAndTruncate(text ?? '', MAX_MESSAGE))
   return failed(
     check,
-    createProblem(
+    createFailure(
       'pod_not_routed',
       problem === ''
         ? `the node agent ${subject} runs on the node ${node}, and has not routed the pod yet`
@@ -110,7 +110,7 @@ const findContainer = ({ status }: z.infer<typeof Agents>['items'][number]) =>
   status.containerStatuses?.find(({ name }) => name === CONTAINER)
 
 /** Explains it by the DaemonSet: there is none, or it leaves the node out. */
-async function createMissingProblem(kubectl: Kubectl, node: string) {
+async function createMissingFailure(kubectl: Kubectl, node: string) {
   const sets = await getAll(kubectl, DaemonSets, ['daemonsets', '--all-namespaces', SELECTOR])
   const set =
     typeof sets === 'string'
@@ -118,7 +118,7 @@ async function createMissingProblem(kubectl: Kubectl, node: string) {
       : sets.items.find(({ spec }) => isAgent(spec.template.spec))
   const message = `no node agent runs on the node ${node}, and nothing else routes a pod of mode node`
   if (set === undefined) {
-    return createProblem(
+    return createFailure(
       'node_agent_missing',
       message,
       'install it (helm upgrade with --set nodeAgent.enabled=true; docs/node-agent.md), or choose another mode: the annotation wimds.io/mode',
@@ -127,7 +127,7 @@ async function createMissingProblem(kubectl: Kubectl, node: string) {
   const { metadata, spec } = set
   const selector = Object.entries(spec.template.spec.nodeSelector ?? {})
   const labels = selector.map(([key, value]) => `${key}=${value}`).join(',') || 'none'
-  return createProblem(
+  return createFailure(
     'node_agent_missing',
     `${message}; the DaemonSet ${metadata.namespace}/${metadata.name} has no pod there (its nodeSelector: ${labels})`,
     `let it run there (nodeAgent.nodeSelector and nodeAgent.tolerations of the chart), or give the workload the same nodeSelector. kubectl describe daemonset --namespace ${metadata.namespace} ${metadata.name} has its events`,
@@ -141,7 +141,7 @@ async function getAll<T>(
   args: readonly string[],
 ): Promise<T | string> {
   const result = await kubectl(['get', ...args, '--output=json'])
-  if (!result.ran) return result.problem.message
+  if (!result.ran) return result.failure.message
   if (result.code !== 0) return extractReason(result.stderr)
   const { data } = schema.safeParse(parseJson(result.stdout))
   return data ?? 'kubectl printed what is not a list'

@@ -6,9 +6,9 @@ import { isDnsLabel, isDnsSubdomain } from '../../lib/kubernetes-names.ts'
 import type { RoutingMode } from '../../lib/routing-modes.ts'
 import { VERSION } from '../../version.ts'
 import { failed, notChecked, passed } from '../findings.ts'
-import { createKubectlProblem, extractReason, type Kubectl } from '../kubectl.ts'
-import { createProblem } from '../problem.ts'
-import type { DoctorReport, Finding, PodReport, Problem } from '../report.ts'
+import { createKubectlFailure, extractReason, type Kubectl } from '../kubectl.ts'
+import { createFailure } from '../failure.ts'
+import type { DoctorReport, Finding, PodReport, Failure } from '../report.ts'
 import { isOk } from '../summary.ts'
 import { checkAppVariables } from './app-variables.ts'
 import { checkRedirectContainer, checkSidecarContainer } from './container-state.ts'
@@ -62,12 +62,12 @@ export async function checkPod(options: PodOptions): Promise<PodReport> {
   })
   const get = ['get', 'pod', name, ...scope, '--output=json']
   const got = await kubectl(get)
-  if (!got.ran) return finish([failed('pod', got.problem), skipInside('the pod was not read')])
+  if (!got.ran) return finish([failed('pod', got.failure), skipInside('the pod was not read')])
   const cluster = got.code === 0 ? parseClusterPod(got.stdout) : undefined
   if (cluster === undefined) {
     const isMissing = got.stderr.includes('(NotFound)')
-    const problem = isMissing ? createMissingProblem(target) : createKubectlProblem(get, got)
-    return finish([failed('pod', problem), skipInside('the pod was not read')])
+    const failure = isMissing ? createMissingFailure(target) : createKubectlFailure(get, got)
+    return finish([failed('pod', failure), skipInside('the pod was not read')])
   }
   const { pod, status } = cluster
   const found = passed('pod', `exists, in phase ${status.phase ?? 'Unknown'}`)
@@ -75,7 +75,7 @@ export async function checkPod(options: PodOptions): Promise<PodReport> {
   if (sidecar === undefined) {
     return finish([
       found,
-      failed('sidecar_container', createNotInjectedProblem(pod)),
+      failed('sidecar_container', createNotInjectedFailure(pod)),
       skipInside('the pod has no sidecar'),
     ])
   }
@@ -108,10 +108,10 @@ export async function checkPod(options: PodOptions): Promise<PodReport> {
   const command = ['wimds', 'doctor', '--output=json', ...(mode ? [`--mode=${mode}`] : []), ...args]
   const exec = ['exec', name, ...scope, `--container=${sidecar.name}`, '--', ...command]
   const result = await kubectl(exec)
-  if (!result.ran) return finish([...outside, failed(INSIDE, result.problem)])
+  if (!result.ran) return finish([...outside, failed(INSIDE, result.failure)])
   const inside = parseReport(result.stdout)
   return inside === undefined
-    ? finish([...outside, failed(INSIDE, createExecProblem(result, sidecar.name))])
+    ? finish([...outside, failed(INSIDE, createExecFailure(result, sidecar.name))])
     : finish(outside, inside)
 }
 
@@ -128,9 +128,9 @@ function createPreviousFlag(
     : []
 }
 
-function createMissingProblem({ namespace, name }: PodName): Problem {
+function createMissingFailure({ namespace, name }: PodName): Failure {
   const place = namespace === undefined ? 'the current namespace' : `the namespace ${namespace}`
-  return createProblem(
+  return createFailure(
     'pod_not_found',
     `there is no pod ${name} in ${place}`,
     'give --pod NAMESPACE/POD with the name of a pod, not of its Deployment (kubectl get pods --all-namespaces), and check the context (kubectl config current-context)',
@@ -138,50 +138,50 @@ function createMissingProblem({ namespace, name }: PodName): Problem {
 }
 
 /** Explains it by the annotations, which say whether somebody asked for the sidecar. */
-function createNotInjectedProblem({ metadata }: Pod): Problem {
+function createNotInjectedFailure({ metadata }: Pod): Failure {
   const annotations = Object.keys(metadata?.annotations ?? {})
   const asks = annotations.find((key) => /^wimds\.io\/|\/inject-proxy-sidecar$/.test(key))
   return asks === undefined
-    ? createProblem(
+    ? createFailure(
         'pod_not_injected',
         'the pod has no container wimds, and no annotation asks for it',
         'add the annotation wimds.io/inject: "true" to the pod template, or run wimds inject on its manifest, and create the pod again',
       )
-    : createProblem(
+    : createFailure(
         'pod_not_injected',
         `the pod has the annotation ${asks}, and no container wimds: no webhook has injected it`,
         'install the chart, and create the pod again: the webhook injects pods when they are created. wimds doctor --pre shows whether it is installed; the label wimds.io/inject: "false" of the namespace excludes its pods',
       )
 }
 
-function createExecProblem(
+function createExecFailure(
   { code, stdout, stderr }: { code: number; stdout: string; stderr: string },
   container: string,
-): Problem {
+): Failure {
   const reason = extractReason(stderr)
   if (/executable file not found|no such file or directory/.test(stderr)) {
-    return createProblem(
+    return createFailure(
       'pod_not_injected',
       `the container ${container} has no wimds (${reason}): its image is not that of wimds`,
       'set the image of the sidecar to that of wimds',
     )
   }
   if (code === 137) {
-    return createProblem(
+    return createFailure(
       'kubectl_failed',
       `doctor was killed in the container ${container}, most likely because its memory limit is too low`,
       'raise the memory limit of the sidecar (the annotation wimds.io/memory-limit)',
     )
   }
   if (/forbidden|cannot create resource/i.test(stderr)) {
-    return createProblem(
+    return createFailure(
       'kubectl_failed',
       `kubectl exec is not allowed: ${reason}`,
       'run this command as a user who may create pods/exec in the namespace',
     )
   }
   const printed = stdout === '' ? '' : ', and printed no report of this version'
-  return createProblem(
+  return createFailure(
     'kubectl_failed',
     `doctor in the container ${container} ended with exit code ${code}${printed}: ${reason}`,
     `use the wimds of the version of the sidecar; this one is ${VERSION}`,

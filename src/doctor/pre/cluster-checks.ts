@@ -7,8 +7,8 @@ import { parseJson } from '../../lib/json.ts'
 import type { RoutingMode } from '../../lib/routing-modes.ts'
 import { VERSION } from '../../version.ts'
 import { failed, notChecked, notNeeded, passed } from '../findings.ts'
-import { createKubectlProblem, extractReason, type Kubectl } from '../kubectl.ts'
-import { createProblem } from '../problem.ts'
+import { createKubectlFailure, extractReason, type Kubectl } from '../kubectl.ts'
+import { createFailure } from '../failure.ts'
 import type { Finding } from '../report.ts'
 
 /** The minor version of Kubernetes 1 from which on the chart can be installed. */
@@ -23,15 +23,15 @@ export async function checkVersion(kubectl: Kubectl): Promise<Finding> {
   const check = 'api_server'
   const args = ['version', '--output=json']
   const result = await kubectl(args)
-  if (!result.ran) return failed(check, result.problem)
+  if (!result.ran) return failed(check, result.failure)
   const { data } = Version.safeParse(parseJson(result.stdout))
-  if (data === undefined) return failed(check, createKubectlProblem(args, result))
+  if (data === undefined) return failed(check, createKubectlFailure(args, result))
   const { gitVersion, minor } = data.serverVersion
   const version = Number.parseInt(minor, 10)
   if (version < SUPPORTED_SINCE) {
     return failed(
       check,
-      createProblem(
+      createFailure(
         'kubernetes_version',
         `the API server is ${gitVersion}, and wimds supports 1.${SUPPORTED_SINCE} and later`,
         'upgrade the cluster',
@@ -81,16 +81,16 @@ async function findAdmission(
   const scope = namespace === undefined ? [] : [`--namespace=${namespace}`]
   const args = ['create', '--dry-run=server', '--output=name', ...scope, '--filename=-']
   const result = await kubectl(args, JSON.stringify(createSamplePod(mode)))
-  if (!result.ran) return failed(check, result.problem)
+  if (!result.ran) return failed(check, result.failure)
   if (result.code === 0) return passed(check, 'is admitted (dry run)', ...details)
   const reason = extractReason(result.stderr).replace(/^error when creating "STDIN": /, '')
   if (/cannot create resource|does not support dry run/.test(result.stderr)) {
     return notChecked(check, reason, ...details)
   }
   if (/\((?:Forbidden|Invalid|BadRequest)\)|admission webhook|denied/.test(result.stderr)) {
-    return failed(check, createProblem('pod_not_admitted', reason, ADMIT), ...details)
+    return failed(check, createFailure('pod_not_admitted', reason, ADMIT), ...details)
   }
-  return failed(check, createKubectlProblem(args, result), ...details)
+  return failed(check, createKubectlFailure(args, result), ...details)
 }
 
 const ADMIT =
@@ -188,7 +188,7 @@ export async function checkWebhooks(kubectl: Kubectl): Promise<Finding> {
   const check = 'webhook'
   const args = ['get', 'mutatingwebhookconfigurations', '--output=json']
   const result = await kubectl(args)
-  if (!result.ran) return failed(check, result.problem)
+  if (!result.ran) return failed(check, result.failure)
   const { data } = Webhooks.safeParse(parseJson(result.stdout))
   if (result.code !== 0 || data === undefined)
     return notChecked(check, extractReason(result.stderr))
@@ -211,7 +211,7 @@ export async function checkWebhooks(kubectl: Kubectl): Promise<Finding> {
   if (caBundle === '') {
     return failed(
       check,
-      createProblem(
+      createFailure(
         'webhook_not_ready',
         `${configuration} has no caBundle, so the API server cannot call ${place}`,
         'wait until a pod of the webhook is ready, and read its log; with cert-manager see the Certificate',

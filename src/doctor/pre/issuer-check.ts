@@ -7,8 +7,8 @@ import {
 } from '../../lib/internal-issuer.ts'
 import { parseJsonObject } from '../../lib/json.ts'
 import { failed, notChecked, passed } from '../findings.ts'
-import { createKubectlProblem, extractReason, type Kubectl } from '../kubectl.ts'
-import { createProblem, type ProblemCode } from '../problem.ts'
+import { createKubectlFailure, extractReason, type Kubectl } from '../kubectl.ts'
+import { createFailure, type FailureCode } from '../failure.ts'
 import type { Finding } from '../report.ts'
 import type { FetchDocument } from './fetch-document.ts'
 
@@ -105,7 +105,7 @@ async function compareKeys(kubectl: Kubectl, published: readonly string[]): Prom
     ? passed(check, 'those of the API server are all published')
     : failed(
         check,
-        createProblem(
+        createFailure(
           'issuer_unreachable',
           `the API server has signing keys that the issuer does not publish: ${missing.join(', ')}`,
           'publish the current keys of the cluster (kubectl get --raw /openid/v1/jwks); Entra ID may take 30 minutes to see a new one',
@@ -129,13 +129,13 @@ interface ClusterDocument {
 async function readClusterDocument(kubectl: Kubectl, path: string): Promise<ClusterDocument> {
   const args = ['get', '--raw', path]
   const result = await kubectl(args)
-  if (!result.ran) return { finding: failed(CHECK, result.problem) }
+  if (!result.ran) return { finding: failed(CHECK, result.failure) }
   if (result.code === 0) return { json: parseJsonObject(result.stdout) }
   if (/forbidden/i.test(result.stderr)) {
     const reason = `you may not read ${path} of the API server (${extractReason(result.stderr)})`
     return { finding: notChecked(CHECK, reason, NAME_ISSUER) }
   }
-  return { finding: failed(CHECK, createKubectlProblem(args, result)) }
+  return { finding: failed(CHECK, createKubectlFailure(args, result)) }
 }
 
 const NAME_ISSUER =
@@ -149,6 +149,6 @@ function failFetch(url: URL, reason: string): Finding {
   )
 }
 
-function fail(code: ProblemCode, message: string, fix: string): Finding {
-  return failed(CHECK, createProblem(code, message, fix))
+function fail(code: FailureCode, message: string, fix: string): Finding {
+  return failed(CHECK, createFailure(code, message, fix))
 }

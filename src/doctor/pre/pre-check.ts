@@ -44,6 +44,6 @@ async function runChecks(options: PreOptions): Promise<Finding[]> {
   const others = [notChecked('injected_pod', reason), notChecked('webhook', reason)]
   if (issuer === undefined) return [version, notChecked('issuer', reason), ...others]
   // The issuer is given, so its check needs no cluster, and that there is none is no failure.
-  const { message = reason } = version.error ?? {}
+  const { message = reason } = version.failure ?? {}
   return [notChecked('api_server', message), ...(await issuerFindings()), ...others]
 }

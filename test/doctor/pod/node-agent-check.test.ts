@@ -63,7 +63,7 @@ test('names the node without an agent, in a cluster that has none', async () => 
   const { finding, calls } = await check({})
   expect(finding).toMatchObject({
     status: 'failed',
-    error: {
+    failure: {
       code: 'node_agent_missing',
       message: expect.stringContaining('no node agent runs on the node node-1'),
       fix: expect.stringContaining('nodeAgent.enabled=true'),
@@ -75,7 +75,7 @@ test('names the node without an agent, in a cluster that has none', async () => 
 test('names the DaemonSet that leaves the node out', async () => {
   const spec = { ...agentSpec, nodeSelector: { pool: 'apps', 'kubernetes.io/os': 'linux' } }
   const { finding } = await check({ daemonSets: [{ metadata, spec: { template: { spec } } }] })
-  expect(finding.error).toMatchObject({
+  expect(finding.failure).toMatchObject({
     code: 'node_agent_missing',
     message: expect.stringMatching(
       /node-1.*DaemonSet wimds-node-agent\/wimds-node-agent-x has no pod there \(its nodeSelector: pool=apps,kubernetes.io\/os=linux\)/,
@@ -94,7 +94,7 @@ test('says why the agent of the node does not run', async () => {
   const { finding } = await check({
     pods: [agentPod({ waiting: { reason: 'CrashLoopBackOff' } })],
   })
-  expect(finding.error).toMatchObject({
+  expect(finding.failure).toMatchObject({
     code: 'node_agent_not_running',
     message: expect.stringMatching(/wimds-node-agent-x on the node node-1 .*CrashLoopBackOff/),
     fix: expect.stringContaining(
@@ -118,7 +118,7 @@ test('has the reason and the fix of the last event of the agent', async () => {
       { message: 'nft is not in the PATH. Fix: use the image of wimds-redirect' },
     ],
   })
-  expect(finding.error).toMatchObject({
+  expect(finding.failure).toMatchObject({
     code: 'pod_not_routed',
     message: expect.stringContaining(
       'on the node node-1 cannot route the pod: nft is not in the PATH',
@@ -132,7 +132,7 @@ test('has the reason and the fix of the last event of the agent', async () => {
 
 test('leads to the log of an agent that has said nothing', async () => {
   const { finding } = await check({ pods: [agentPod(RUNNING)] })
-  expect(finding.error).toMatchObject({
+  expect(finding.failure).toMatchObject({
     code: 'pod_not_routed',
     message: expect.stringContaining('has not routed the pod yet'),
     fix: expect.stringContaining('kubectl logs --namespace wimds-node-agent wimds-node-agent-x'),

@@ -193,7 +193,7 @@ describe('with a running sidecar', () => {
     ])
     expect(findingOf(report, 'doctor_inside')).toMatchObject({
       status: 'failed',
-      error: { code, fix: expect.stringMatching(fix) },
+      failure: { code, fix: expect.stringMatching(fix) },
     })
     expect(report.ok).toBe(false)
   })
@@ -262,7 +262,7 @@ test.each<[string, PodChanges, RegExp, RegExp]>([
   const { code, report, calls } = await check([{ call: GET, stdout: clusterPod(changes) }])
   expect(findingOf(report, 'sidecar_container')).toMatchObject({
     status: 'failed',
-    error: {
+    failure: {
       code: 'sidecar_not_running',
       message: expect.stringMatching(message),
       fix: expect.stringMatching(fix),
@@ -310,11 +310,11 @@ describe('in mode node', () => {
     expect(code).toBe(1)
     expect(findingOf(report, 'node_agent')).toMatchObject({
       status: 'failed',
-      error: { code: 'node_agent_missing', message: expect.stringContaining('the node node-1') },
+      failure: { code: 'node_agent_missing', message: expect.stringContaining('the node node-1') },
     })
     expect(report.inside?.route).toMatchObject({
       status: 'failed',
-      error: { message: expect.stringContaining('no node agent on node-1 has routed this pod') },
+      failure: { message: expect.stringContaining('no node agent on node-1 has routed this pod') },
     })
   })
 
@@ -367,7 +367,7 @@ describe('finds variables of the application that', () => {
     const { report } = await check([{ call: GET, stdout: clusterPod(changes) }])
     expect(findingOf(report, 'sdk_variables')).toMatchObject({
       status: 'failed',
-      error: { code },
+      failure: { code },
     })
   })
 
@@ -405,7 +405,7 @@ describe('explains a pod without a sidecar', () => {
     const { report, code } = await check([{ call: GET, stdout: podWith(annotations) }])
     expect(findingOf(report, 'sidecar_container')).toMatchObject({
       status: 'failed',
-      error: { code: 'pod_not_injected', fix: expect.stringMatching(fix) },
+      failure: { code: 'pod_not_injected', fix: expect.stringMatching(fix) },
     })
     expect(code).toBe(1)
   })
@@ -425,7 +425,7 @@ test.each<[string, Omit<KubectlAnswer, 'call'>, string]>([
 ])('fails if %s', async (_, answer, code) => {
   const { report } = await check([{ call: GET, ...answer }])
   expect(report.checks).toMatchObject([
-    { check: 'pod', status: 'failed', error: { code } },
+    { check: 'pod', status: 'failed', failure: { code } },
     { check: 'doctor_inside', status: 'not_checked' },
   ])
 })

@@ -135,7 +135,7 @@ describe('the issuer', () => {
     expect(report.checks[1]).toMatchObject({
       check: 'issuer',
       status: 'failed',
-      error: {
+      failure: {
         code: 'issuer_unreachable',
         message: expect.stringContaining(
           issuer.startsWith('https:') ? 'is internal to the cluster' : 'is no https:// URL',
@@ -160,7 +160,7 @@ describe('the issuer', () => {
     const report: PreReport = JSON.parse(stdout)
     expect(report.checks[1]).toMatchObject({
       status: 'failed',
-      error: { code: 'issuer_unreachable', message: expect.stringMatching(reason) },
+      failure: { code: 'issuer_unreachable', message: expect.stringMatching(reason) },
     })
   })
 
@@ -170,14 +170,14 @@ describe('the issuer', () => {
       env: { ...env, ...fake.env, WIMDS_CA_FILE: '' },
     })
     const report: PreReport = JSON.parse(stdout)
-    expect(report.checks[1]?.error?.message).toMatch(/certificate/)
+    expect(report.checks[1]?.failure?.message).toMatch(/certificate/)
   })
 
   test('fails if it serves no discovery document', async () => {
     const { report } = await check([discovery(`https://${HOST}/other`)])
     expect(report.checks[1]).toMatchObject({
       status: 'failed',
-      error: { code: 'issuer_unreachable', message: expect.stringContaining('it answered 404') },
+      failure: { code: 'issuer_unreachable', message: expect.stringContaining('it answered 404') },
     })
   })
 
@@ -199,7 +199,7 @@ describe('the issuer', () => {
       ['issuer', 'ok'],
       ['signing_keys', 'failed'],
     ])
-    expect(report.checks[2]).toMatchObject({ error: { code: 'issuer_unreachable' } })
+    expect(report.checks[2]).toMatchObject({ failure: { code: 'issuer_unreachable' } })
     expect(code).toBe(1)
   })
 

@@ -1,11 +1,11 @@
-/** Converts errors to the problems of the report. */
+/** Converts errors to the failures of the report. */
 import type { BrokerError, ErrorCode } from '../errors.ts'
 import { explainAadsts } from '../exchange/aadsts.ts'
 import { splitFix } from '../lib/describe-error.ts'
 import { scrub } from '../secret.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 import { DOCS_URL } from '../version.ts'
-import type { Problem } from './report.ts'
+import type { Failure } from './report.ts'
 
 /** The names of faults that only doctor finds; docs/troubleshooting.md has a section for each. */
 export const DOCTOR_CODES = [
@@ -35,14 +35,14 @@ export const DOCTOR_CODES = [
   'webhook_not_ready',
 ] as const
 
-export type ProblemCode = ErrorCode | (typeof DOCTOR_CODES)[number]
+export type FailureCode = ErrorCode | (typeof DOCTOR_CODES)[number]
 
-/** Creates a problem with the link to its section of docs/troubleshooting.md. */
-export function createProblem(code: ProblemCode, message: string, fix?: string): Problem {
-  return linkProblem(code, message, fix)
+/** Creates a failure with the link to its section of docs/troubleshooting.md. */
+export function createFailure(code: FailureCode, message: string, fix?: string): Failure {
+  return linkFailure(code, message, fix)
 }
 
-function linkProblem(code: string, message: string, fix: string | undefined): Problem {
+function linkFailure(code: string, message: string, fix: string | undefined): Failure {
   return {
     code,
     message: scrub(message),
@@ -52,23 +52,23 @@ function linkProblem(code: string, message: string, fix: string | undefined): Pr
 }
 
 /** Converts an error, with the fix of its message. */
-export function toProblem({ code, message, entra }: BrokerError): Problem {
-  return toProblemOfFailure({ code, message, aadsts: entra?.aadsts })
+export function toFailure({ code, message, entra }: BrokerError): Failure {
+  return explainFailure({ code, message, aadsts: entra?.aadsts })
 }
 
 /** Converts a failure of a status document, with the fix of its message. */
-export function toProblemOfFailure({
+export function explainFailure({
   code,
   message,
   aadsts,
 }: Pick<
   StatusDocument['failedRequests'][number]['failure'],
   'code' | 'message' | 'aadsts'
->): Problem {
+>): Failure {
   const { problem, fix } = splitFix(message)
   const explained = explainAadsts(aadsts)
   return {
-    ...linkProblem(code, problem, fix),
+    ...linkFailure(code, problem, fix),
     ...(aadsts !== undefined && { aadsts }),
     ...(explained !== undefined && { explanation: explained.explanation }),
   }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
-import { createProblem, DOCTOR_CODES } from '../../src/doctor/problem.ts'
+import { createFailure, DOCTOR_CODES } from '../../src/doctor/failure.ts'
 import { ERROR_KINDS, type ErrorCode } from '../../src/errors.ts'
 
 const isErrorCode = (name: string): name is ErrorCode => name in ERROR_KINDS
@@ -8,7 +8,7 @@ const CODES = [...Object.keys(ERROR_KINDS).filter(isErrorCode), ...DOCTOR_CODES]
 const PAGE = await readFile(new URL('../../docs/troubleshooting.md', import.meta.url), 'utf8')
 
 test.each(CODES)('links %s to a heading of docs/troubleshooting.md', (code) => {
-  const { url } = createProblem(code, 'x')
+  const { url } = createFailure(code, 'x')
   const [, anchor] = url.split('/docs/troubleshooting.md#')
   expect(PAGE).toMatch(new RegExp(`^### ${anchor}$`, 'm'))
 })
