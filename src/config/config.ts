@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import { findCloud } from '../clouds.ts'
 import type { IdentityDirectory } from '../identities.ts'
 import { describeFileError, readWholeFile } from '../lib/files.ts'
-import { isLocalHost, removeBrackets } from '../lib/hosts.ts'
+import { formatUrlHost, isLocalHost, removeBrackets } from '../lib/hosts.ts'
 import { parseJsonObject } from '../lib/json.ts'
 import { isCertificates } from '../lib/pem.ts'
 import type { RoutingMode } from '../lib/routing-modes.ts'
@@ -21,7 +21,13 @@ import {
   readIdentitiesText,
   type ReadText,
 } from './identities-file.ts'
-import { type Address, authorityHost as authorityHostSchema } from './parsers.ts'
+import {
+  type Address,
+  addresses,
+  addressesOrOff,
+  authorityHost as authorityHostSchema,
+  flag,
+} from './parsers.ts'
 import {
   type Environment,
   findIncompleteSettings,
@@ -96,23 +102,27 @@ export interface TokenProxySettings {
   readonly ca?: { readonly file: string } | { readonly pem: string }
 }
 
-/** Reads the configuration. Throws a `ConfigError` that lists all problems, each with its setting. */
+/**
+ * Reads the configuration. Throws a `ConfigError` that lists all problems, each with its setting; what the settings
+ * require of the identities is checked once both are valid.
+ */
 export async function loadConfig(
   env: Environment,
   readText: ReadText = readIdentitiesText,
 ): Promise<Config> {
   const raw = withDefaults(env)
   const { settings, problems: invalid } = parseSettings(env)
-  const problems = [...invalid.map(formatSettingProblem), ...findIncompleteSettings(raw)]
-  const files = await readFiles(raw, readText, problems)
-  if (settings === undefined || problems.length > 0) throw invalidConfiguration(problems)
-  const config = createConfig(settings, files, env)
-  const conflicts = [
-    ...findListenProblems(settings),
-    ...findPrefetchProblems(config.directory, settings),
-    ...findRegionProblems(config),
+  const problems = [
+    ...invalid.map(formatSettingProblem),
+    ...findIncompleteSettings(raw),
+    ...findListenProblems(raw),
   ]
-  if (conflicts.length > 0) throw invalidConfiguration(conflicts)
+  const files = await readFiles(raw, readText, problems)
+  const hasIdentities = files.identities === undefined || files.identities.problems.length === 0
+  if (settings === undefined || !hasIdentities) throw invalidConfiguration(problems)
+  const config = createConfig(settings, files, env)
+  problems.push(...findPrefetchProblems(config.directory, settings), ...findRegionProblems(config))
+  if (problems.length > 0) throw invalidConfiguration(problems)
   return Object.freeze(config)
 }
 
@@ -291,13 +301,29 @@ function createTokenProxy(settings: ParsedSettings): TokenProxySettings | undefi
   }
 }
 
-/** Rejects addresses on the network without WIMDS_LISTEN_ON_NETWORK, since anybody who reaches the sidecar gets tokens. */
-function findListenProblems(settings: ParsedSettings): string[] {
-  if (settings.WIMDS_LISTEN_ON_NETWORK) return []
-  return settings.WIMDS_LISTEN.filter(({ host }) => !isLocalHost(host)).map(
-    ({ host }) =>
-      `WIMDS_LISTEN: ${host} is reachable from the network, and so would be the tokens. Fix: use 127.0.0.1, or set WIMDS_LISTEN_ON_NETWORK=true`,
-  )
+/**
+ * Rejects addresses on the network without WIMDS_LISTEN_ON_NETWORK, since anybody who reaches the sidecar gets tokens,
+ * and addresses for both servers. Checks the settings that are valid, whatever the others are.
+ */
+function findListenProblems(raw: RawSettings): string[] {
+  const { data: listen = [] } = addresses.safeParse(raw['WIMDS_LISTEN'])
+  const { data: adminListen = [] } = addressesOrOff.safeParse(raw['WIMDS_ADMIN_LISTEN'])
+  const isLocalOnly = flag.safeParse(raw['WIMDS_LISTEN_ON_NETWORK']).data === false
+  const remote = isLocalOnly ? listen.filter(({ host }) => !isLocalHost(host)) : []
+  const isRepeated = ({ host, port }: Address) =>
+    port !== 0 && listen.some((each) => each.host === host && each.port === port)
+  return [
+    ...remote.map(
+      ({ host }) =>
+        `WIMDS_LISTEN: ${host} is reachable from the network, and so would be the tokens. Fix: use 127.0.0.1, or set WIMDS_LISTEN_ON_NETWORK=true`,
+    ),
+    ...adminListen
+      .filter(isRepeated)
+      .map(
+        ({ host, port }) =>
+          `WIMDS_ADMIN_LISTEN: ${formatUrlHost(host)}:${port} is an address of WIMDS_LISTEN too. Fix: use another port for one of the two`,
+      ),
+  ]
 }
 
 /** Checks WIMDS_PREFETCH against the default identity, whose allow-list may be in the file. */

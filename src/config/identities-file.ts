@@ -137,7 +137,10 @@ export async function parseIdentities(
   const parsed = IdentitiesSchema.safeParse(content)
   const found = parsed.success
     ? findConflicts(parsed.data.identities, defaults)
-    : parsed.error.issues.flatMap((issue) => toProblems(issue, content))
+    : [
+        ...parsed.error.issues.flatMap((issue) => toProblems(issue, content)),
+        ...findConflictsOfValid(getIn(content, ['identities']), defaults),
+      ]
   if (parsed.success && found.length === 0) return { entries: parsed.data.identities, problems: [] }
   const problems = found
     .slice(0, MAX_PROBLEMS)
@@ -191,19 +194,42 @@ function getIn(content: unknown, path: Path): unknown {
   }, content)
 }
 
-/** Finds conflicts between entries that are each valid. */
-function findConflicts(entries: readonly IdentityEntry[], defaults: IdentityDefaults): Problem[] {
+/** Finds the conflicts between the valid entries of a file that has others too. */
+function findConflictsOfValid(items: unknown, defaults: IdentityDefaults): Problem[] {
+  if (!Array.isArray(items)) return []
+  const entries = items.map((item) => IdentityEntry.safeParse(item).data)
+  const invalid = items.filter((_, index) => entries[index] === undefined)
+  const names = invalid
+    .flatMap((item) => [getIn(item, ['name']), getIn(item, ['clientId'])])
+    .filter((value) => typeof value === 'string')
+    .flatMap((text) => [text, text.toLowerCase()])
+  return findConflicts(entries, defaults, names)
+}
+
+/**
+ * Finds conflicts between entries that are each valid; undefined stands for one that is not. `invalidNames` are the
+ * names and client ids of those, which `assertionFrom` may name.
+ */
+function findConflicts(
+  entries: readonly (IdentityEntry | undefined)[],
+  defaults: IdentityDefaults,
+  invalidNames: readonly string[] = [],
+): Problem[] {
   const problems: Problem[] = []
   const addProblem = (index: number, key: string, text: string) =>
     problems.push({ path: ['identities', index, key], text })
   // The first index of each value, by its key; a name may not be another identity's client id either.
   const seen = new Map<string, number>()
   const clientIds = new Map(
-    entries.map(({ clientId }, index) => [clientId, index] as const).toReversed(),
+    entries.map((entry, index) => [entry?.clientId, index] as const).toReversed(),
   )
-  const byName = new Map(entries.map((entry) => [entry.name ?? entry.clientId, entry]))
-  const firstDefault = entries.findIndex((entry) => entry.default === true)
+  const byName = new Map([
+    ...invalidNames.map((each) => [each, undefined] as const),
+    ...entries.map((entry) => [entry?.name ?? entry?.clientId, entry] as const),
+  ])
+  const firstDefault = entries.findIndex((entry) => entry?.default === true)
   for (const [index, entry] of entries.entries()) {
+    if (entry === undefined) continue
     for (const key of ['name', 'clientId', 'objectId', 'resourceId'] as const) {
       if (entry[key] === undefined) continue
       const first = seen.get(`${key} ${entry[key]}`)
@@ -242,7 +268,7 @@ function findConflicts(entries: readonly IdentityEntry[], defaults: IdentityDefa
 /** Finds the problems of `assertionFrom`: a chain has one step, within one cloud. */
 function findChainProblems(
   { name: ownName, clientId, assertionFrom, ...entry }: IdentityEntry,
-  byName: ReadonlyMap<string, IdentityEntry>,
+  byName: ReadonlyMap<string | undefined, IdentityEntry | undefined>,
   defaults: IdentityDefaults,
 ): { key: string; text: string }[] {
   if (assertionFrom === undefined) return []
@@ -253,6 +279,7 @@ function findChainProblems(
       text: 'conflicts with assertionFrom: the identity that it names has it',
     }))
   const source = byName.get(assertionFrom)
+  if (source === undefined && byName.has(assertionFrom)) return problems
   const host = entry.authorityHost ?? defaults.authorityHost
   const sourceHost = source?.authorityHost ?? defaults.authorityHost
   const text =

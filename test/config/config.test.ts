@@ -153,6 +153,28 @@ describe('the environment', () => {
     },
   )
 
+  test('reports an address on the network with the other problems', async () => {
+    const env = { WIMDS_LISTEN: '0.0.0.0:8000', WIMDS_DRAIN: '5x', AZURE_TENANT_ID: '' }
+    expect(await loadProblems(env)).toEqual([
+      expect.stringMatching(/^WIMDS_DRAIN: /),
+      expect.stringMatching(/^AZURE_TENANT_ID: is missing/),
+      expect.stringMatching(/^WIMDS_LISTEN: 0\.0\.0\.0 is reachable from the network/),
+    ])
+    const invalid = { WIMDS_LISTEN: '0.0.0.0:8000', WIMDS_LISTEN_ON_NETWORK: 'yes' }
+    expect(await loadProblems(invalid)).toEqual([
+      expect.stringMatching(/^WIMDS_LISTEN_ON_NETWORK: /),
+    ])
+  })
+
+  test('rejects an address for both the application and the admin port', async () => {
+    const env = { WIMDS_LISTEN: '127.0.0.1:8000,[::1]:8001', WIMDS_ADMIN_LISTEN: '[::1]:8001' }
+    expect(await loadProblems(env)).toEqual([
+      'WIMDS_ADMIN_LISTEN: [::1]:8001 is an address of WIMDS_LISTEN too. Fix: use another port for one of the two',
+    ])
+    const any = { WIMDS_LISTEN: '127.0.0.1:0', WIMDS_ADMIN_LISTEN: '127.0.0.1:0' }
+    expect(await loadProblems(any)).toEqual([])
+  })
+
   test.each(['[::1%lo]:8000', '[fe80::1%eth0]:8000'])(
     'rejects the zone of the listen address %s',
     async (address) => {
@@ -498,6 +520,35 @@ describe('the identities file', () => {
     ])
   })
 
+  test('reports conflicts between the valid identities of a file with others', async () => {
+    const third = '55555555-5555-4555-8555-555555555555'
+    const problems = await loadProblems(
+      { AZURE_TENANT_ID: '' },
+      `identities:
+  - {name: a, clientId: ${CLIENT}, tenantId: a.example}
+  - {name: a, clientId: ${OTHER}, allowedUids: [-1], tenantId: common}
+  - {name: a, clientId: ${third}, assertionFrom: nobody}
+  - {name: b, clientId: ${WITH_LETTERS}, assertionFrom: ${OTHER}, tenantId: b.example}
+`,
+    )
+    expect(problems.map((line) => line.replace(/^.*?identities\[/, 'identities['))).toEqual([
+      expect.stringMatching(/^identities\[1\]\.allowedUids\[0\]: must be a uid/),
+      expect.stringMatching(/^identities\[1\]\.tenantId: must /),
+      expect.stringMatching(/^identities\[2\]\.tenantId: is missing/),
+      expect.stringMatching(/^identities\[2\]\.name: repeats that of identities\[0\]/),
+      expect.stringMatching(/^identities\[2\]\.assertionFrom: names no identity/),
+    ])
+  })
+
+  test.each(['name: orders, clientId: me', `clientId: ${OTHER}, colour: red`])(
+    'may name an identity that is invalid itself: {%s}',
+    async (source) => {
+      const name = source.startsWith('name') ? 'orders' : OTHER
+      const file = `identities: [{${source}}, {clientId: ${CLIENT}, assertionFrom: ${name}}]`
+      expect((await loadProblems({}, file)).join()).not.toContain('assertionFrom')
+    },
+  )
+
   test('rejects a name that is the client id of another identity', async () => {
     const file = `identities: [{clientId: ${CLIENT}}, {name: ${CLIENT}, clientId: ${OTHER}}]`
     expect((await loadProblems({}, file)).join()).toContain(
@@ -509,6 +560,15 @@ describe('the identities file', () => {
     const file = `identities: [{clientId: ${CLIENT}, default: true, resources: [https://a]}]`
     expect(await loadProblems({ WIMDS_PREFETCH: 'https://a/,https://b' }, file)).toEqual([
       "WIMDS_PREFETCH: https://b is not one of the default identity's resources",
+    ])
+  })
+
+  test('reports a WIMDS_PREFETCH that it does not allow with the other problems', async () => {
+    const file = `identities: [{clientId: ${CLIENT}, default: true, resources: [https://a]}]`
+    const env = { WIMDS_PREFETCH: 'https://b', WIMDS_CA_FILE: '/nowhere' }
+    expect(await loadProblems(env, file)).toEqual([
+      expect.stringMatching(/^WIMDS_CA_FILE: cannot read/),
+      expect.stringMatching(/^WIMDS_PREFETCH: https:\/\/b is not one of/),
     ])
   })
 
