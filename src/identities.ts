@@ -40,6 +40,7 @@ export type Selector =
 /** The configured identities. */
 export interface IdentityDirectory {
   readonly identities: readonly Identity[]
+  /** Used without a selector; a single identity is the default, as on a VM with one user-assigned identity. */
   readonly defaultIdentity?: Identity
   /** Creates the identity of a client id that is not configured; undefined: such ids are rejected. */
   readonly unlisted?: (clientId: string) => Identity
@@ -59,7 +60,10 @@ export function createIdentityResolver(directory: IdentityDirectory): IdentityRe
   const byResourceId = indexBy(identities, ({ resourceId }) => resourceId)
 
   return (selector) => {
-    if (selector.by === 'default') return defaultIdentity ?? requireSingle(identities)
+    if (selector.by === 'default') {
+      if (defaultIdentity !== undefined) return defaultIdentity
+      throw createNoDefaultError(identities)
+    }
     const value = selector.value.toLowerCase()
     const found =
       selector.by === 'clientId'
@@ -133,20 +137,16 @@ function formatList(items: readonly string[]): string {
   return items.length === 0 ? 'none' : firstItems(items, MAX_LISTED).join(', ')
 }
 
-/** Returns the only identity: a request needs no selector then, as on a VM with one user-assigned identity. */
-function requireSingle(identities: readonly Identity[]): Identity {
-  const [only, ...others] = identities
-  if (only !== undefined && others.length === 0) return only
-  if (only === undefined) {
-    throw new BrokerError(
-      'identity_not_found',
-      'no default identity is configured. Fix: set AZURE_CLIENT_ID, or send client_id',
-    )
-  }
-  throw new BrokerError(
-    'identity_ambiguous',
-    `${identities.length} identities are configured and none is the default: ${formatIdentities(identities)}. Fix: send client_id, or mark one as default`,
-  )
+function createNoDefaultError(identities: readonly Identity[]): BrokerError {
+  return identities.length === 0
+    ? new BrokerError(
+        'identity_not_found',
+        'no default identity is configured. Fix: set AZURE_CLIENT_ID, or send client_id',
+      )
+    : new BrokerError(
+        'identity_ambiguous',
+        `${identities.length} identities are configured and none is the default: ${formatIdentities(identities)}. Fix: send client_id, or mark one as default`,
+      )
 }
 
 function indexBy(

@@ -41,10 +41,6 @@ test('the resolver ignores the case of ids', () => {
   expect(resolve({ identities: [identity] }, selector)).toBe('orders')
 })
 
-test('the resolver returns a single identity without a selector', () => {
-  expect(resolve({ identities: [ORDERS] }, { by: 'default' })).toBe('orders')
-})
-
 test('the resolver rejects a request without a selector for several identities, or none', () => {
   expect(resolve({ identities: [ORDERS, BILLING] }, { by: 'default' })).toBe('identity_ambiguous')
   expect(resolve({ identities: [] }, { by: 'default' })).toBe('identity_not_found')

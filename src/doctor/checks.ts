@@ -201,7 +201,7 @@ function describeIdentity(
     tenantId,
     authorityHost,
     tokenFile,
-    isDefault: identity === directory.defaultIdentity || directory.identities.length === 1,
+    isDefault: identity === directory.defaultIdentity,
     source: identitiesFile === undefined ? 'environment' : 'file',
   }
 }
