@@ -3,7 +3,7 @@ import { UsageError } from '../errors.ts'
 import { parseFlags } from '../lib/args.ts'
 import { DEFAULT_PORT } from '../lib/sidecar-defaults.ts'
 import { START_WAIT_SECONDS } from '../lib/wait-for-port.ts'
-import { parseWholeNumber } from '../lib/whole-number.ts'
+import { parseNumberOption, PORTS } from '../lib/whole-number.ts'
 import { DROP_IN } from './declarations/drop-in.ts'
 import type { CommandIo } from './io.ts'
 
@@ -24,19 +24,19 @@ export async function dropIn(args: readonly string[], io: CommandIo): Promise<nu
   const flags = parseFlags(args.map(toLongFlag).filter(isEnabled), DROP_IN.flags)
   const level = flags.value('log-level') ?? ''
   const logLevel = Object.hasOwn(LEVELS, level) ? LEVELS[level] : undefined
-  const port = flags.value('proxy-port') ?? `${DEFAULT_PORT}`
   const problems = [
     ...flags.problems,
     ...flags.positionals.map((word) => `${word} is not a command`),
     ...(logLevel === undefined ? ['--log-level must be info, debug, trace or all'] : []),
-    ...(isPort(port) ? [] : ['--proxy-port is not a port']),
   ]
+  const port =
+    parseNumberOption(flags.value('proxy-port'), '--proxy-port', PORTS, problems) ?? DEFAULT_PORT
   if (problems.length > 0) throw new UsageError(problems)
   if (flags.has('version')) return (await import('./version.ts')).version([], io)
   if (flags.has('probe')) {
     const { probe } = await import('./probe.ts')
     // That webhook passes no time.
-    return await probe(['--port', port, '--timeout', `${START_WAIT_SECONDS}`], io)
+    return await probe(['--port', `${port}`, '--timeout', `${START_WAIT_SECONDS}`], io)
   }
   const { loadServe } = await import('../precompiled.ts')
   const serve = await loadServe()
@@ -56,7 +56,3 @@ function toLongFlag(arg: string): string {
 }
 
 const isEnabled = (arg: string): boolean => !/^--(?:probe|version)=(?:false|0|f)$/i.test(arg)
-
-function isPort(text: string): boolean {
-  return parseWholeNumber(text, { min: 1, max: 65_535 }) !== undefined
-}

@@ -7,45 +7,29 @@ import { findInstanceId, findRouteTarget } from '../lib/metadata-route.ts'
 import { DEFAULT_PORT } from '../lib/sidecar-defaults.ts'
 import { printError } from './print-error.ts'
 import { waitForPort } from '../lib/wait-for-port.ts'
-import { parseWholeNumber } from '../lib/whole-number.ts'
-import { findFlagProblems, parseFlags } from '../lib/args.ts'
+import { parseNumberOption, PORTS } from '../lib/whole-number.ts'
+import { findConflict, findFlagProblems, parseFlags } from '../lib/args.ts'
 import { PROBE } from './declarations/probe.ts'
 import type { CommandIo } from './io.ts'
 
-/** As in native/wimds.c. */
-const PORTS = { min: 1, max: 65_535 }
+/** In seconds, as in native/wimds.c. */
 const TIMEOUTS = { min: 0, max: 86_400 }
 
 const ATTEMPT_TIMEOUT_MS = 5000
 /** The first pause; each is twice as long as the one before, up to the second. */
 const MIN_INTERVAL_MS = 10
 const MAX_INTERVAL_MS = 250
-const EXCLUSIVE = ['listening', 'live', 'route'] as const
 
 /** Returns 0 when the sidecar is ready, 1 after the timeout. Throws `UsageError`. */
 export async function probe(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, PROBE.flags)
-  const portText = flags.value('port') ?? `${DEFAULT_PORT}`
-  const timeoutText = flags.value('timeout') ?? '10'
-  const port = parseWholeNumber(portText, PORTS)
-  const seconds = parseWholeNumber(timeoutText, TIMEOUTS)
   const problems = [
     ...findFlagProblems(flags),
-    ...(port === undefined
-      ? [`--port must be a port from ${PORTS.min} to ${PORTS.max}, not ${JSON.stringify(portText)}`]
-      : []),
-    ...(seconds === undefined
-      ? [
-          `--timeout must be a whole number of seconds from ${TIMEOUTS.min} to ${TIMEOUTS.max}, not ${JSON.stringify(timeoutText)}`,
-        ]
-      : []),
-    ...(EXCLUSIVE.filter((name) => flags.has(name)).length > 1
-      ? ['--listening, --live and --route exclude each other']
-      : []),
+    ...findConflict(flags, ['listening', 'live', 'route']),
   ]
-  if (port === undefined || seconds === undefined || problems.length > 0) {
-    throw new UsageError(problems)
-  }
+  const port = parseNumberOption(flags.value('port'), '--port', PORTS, problems) ?? DEFAULT_PORT
+  const seconds = parseNumberOption(flags.value('timeout'), '--timeout', TIMEOUTS, problems) ?? 10
+  if (problems.length > 0) throw new UsageError(problems)
   const timeoutMs = seconds * 1000
   if (flags.has('route')) {
     const routeProblem = await waitForRoute(port, timeoutMs, io.env['WIMDS_NODE_NAME'])

@@ -5,7 +5,7 @@ import { type Flags, findFlagProblems, parseFlags } from '../lib/args.ts'
 import { errorMessage } from '../lib/describe-error.ts'
 import { printError } from './print-error.ts'
 import { waitForPort } from '../lib/wait-for-port.ts'
-import { parseWholeNumber } from '../lib/whole-number.ts'
+import { parseNumberOption, PORTS } from '../lib/whole-number.ts'
 import { applyRedirect, applyRestartRule, formatScript, removeRedirect } from '../redirect/apply.ts'
 import { REDIRECT_DEFAULTS, REDIRECT_MODES, type RedirectSettings } from '../redirect/ruleset.ts'
 import { REDIRECT } from './declarations/redirect.ts'
@@ -57,8 +57,8 @@ interface Options extends RedirectSettings {
 function parseOptions(flags: Flags<keyof typeof REDIRECT.flags>, env: CommandIo['env']): Options {
   const problems = findFlagProblems(flags)
   const number = (flag: 'port' | 'uid', variable: string, max: number, fallback: number) =>
-    parseNumber(flags.value(flag), `--${flag}`, max, problems) ??
-    parseNumber(env[variable] || undefined, variable, max, problems) ??
+    parseNumberOption(flags.value(flag), `--${flag}`, { min: 1, max }, problems) ??
+    parseNumberOption(env[variable] || undefined, variable, { min: 1, max }, problems) ??
     fallback
 
   const given = flags.value('mode')
@@ -71,24 +71,16 @@ function parseOptions(flags: Flags<keyof typeof REDIRECT.flags>, env: CommandIo[
   }
   const metadataIp = env['METADATA_IP'] || REDIRECT_DEFAULTS.metadataIp
   if (!isIPv4(metadataIp)) problems.push('METADATA_IP must be an IPv4 address')
-  const port = number('port', 'PROXY_PORT', 65_535, REDIRECT_DEFAULTS.port)
+  const port = number('port', 'PROXY_PORT', PORTS.max, REDIRECT_DEFAULTS.port)
   const uid = number('uid', 'PROXY_UID', 4_294_967_294, REDIRECT_DEFAULTS.uid)
   const metadataPort =
-    parseNumber(env['METADATA_PORT'] || undefined, 'METADATA_PORT', 65_535, problems) ??
+    parseNumberOption(env['METADATA_PORT'] || undefined, 'METADATA_PORT', PORTS, problems) ??
     REDIRECT_DEFAULTS.metadataPort
-  const waitSeconds = parseNumber(flags.value('wait'), '--wait', 3600, problems)
+  const waits = { min: 1, max: 3600 }
+  const waitSeconds = parseNumberOption(flags.value('wait'), '--wait', waits, problems)
   if (problems.length > 0) throw new UsageError(problems)
   const exemptUid = hasPassThrough ? uid : undefined
   return { mode, port, metadataIp, metadataPort, exemptUid, waitSeconds }
-}
-
-/** Parses a whole number from 1 to `max`; adds a problem under the setting's name if it is malformed. */
-function parseNumber(text: string | undefined, name: string, max: number, problems: string[]) {
-  if (text === undefined) return undefined
-  const value = parseWholeNumber(text, { min: 1, max })
-  if (value !== undefined) return value
-  problems.push(`${name} must be a whole number from 1 to ${max}, not ${JSON.stringify(text)}`)
-  return undefined
 }
 
 function formatSummary(

@@ -56,8 +56,8 @@ test('serves on the port of the flag, without an admin port, at the level of tha
 
 test.each([
   [['--log-level=loud'], '--log-level must be'],
-  [['--proxy-port=0'], '--proxy-port is not a port'],
-  [['--proxy-port=http'], '--proxy-port is not a port'],
+  [['--proxy-port=0'], '--proxy-port must be a whole number from 1 to 65535, not "0"'],
+  [['--proxy-port=http'], '--proxy-port must be a whole number'],
   [['--probe', 'serve'], 'serve is not a command'],
   [['--metrics-addr=:1'], '--metrics-addr is not a flag'],
 ])('%s is bad usage', async (flags, reason) => {

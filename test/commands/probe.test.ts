@@ -178,7 +178,7 @@ test('with --route it names a sidecar that does not answer', async () => {
 
 test('rejects --live with --listening', async () => {
   await expect(probe(['--live', '--listening'], captureIo())).rejects.toThrow(
-    '--listening, --live and --route exclude each other',
+    '--listening or --live, not both',
   )
 })
 
