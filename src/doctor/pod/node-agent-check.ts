@@ -112,11 +112,15 @@ const findContainer = ({ status }: z.infer<typeof Agents>['items'][number]) =>
 /** Explains it by the DaemonSet: there is none, or it leaves the node out. */
 async function createMissingFailure(kubectl: Kubectl, node: string) {
   const sets = await getAll(kubectl, DaemonSets, ['daemonsets', '--all-namespaces', SELECTOR])
-  const set =
-    typeof sets === 'string'
-      ? undefined
-      : sets.items.find(({ spec }) => isAgent(spec.template.spec))
   const message = `no node agent runs on the node ${node}, and nothing else routes a pod of mode node`
+  if (typeof sets === 'string') {
+    return createFailure(
+      'node_agent_missing',
+      `${message}; its DaemonSet was not read: ${sets}`,
+      `see whether it is installed, as a user who may list DaemonSets (kubectl get daemonsets --all-namespaces ${SELECTOR}), or choose another mode: the annotation wimds.io/mode`,
+    )
+  }
+  const set = sets.items.find(({ spec }) => isAgent(spec.template.spec))
   if (set === undefined) {
     return createFailure(
       'node_agent_missing',

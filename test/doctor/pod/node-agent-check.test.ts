@@ -21,7 +21,7 @@ const agentPod = (state: object) => ({
 
 interface Cluster {
   readonly pods?: readonly object[] | string
-  readonly daemonSets?: readonly object[]
+  readonly daemonSets?: readonly object[] | string
   readonly events?: readonly object[]
 }
 
@@ -82,6 +82,16 @@ test('names the DaemonSet that leaves the node out', async () => {
     ),
     fix: expect.stringContaining('nodeAgent.tolerations'),
   })
+})
+
+test('does not say that none is installed if the DaemonSets cannot be read', async () => {
+  const { finding } = await check({ daemonSets: 'Error from server (Forbidden): not allowed' })
+  expect(finding.failure).toMatchObject({
+    code: 'node_agent_missing',
+    message: expect.stringMatching(/node-1.*; its DaemonSet was not read: not allowed$/),
+    fix: expect.stringMatching(/kubectl get daemonsets --all-namespaces/),
+  })
+  expect(finding.failure?.fix).not.toContain('install it')
 })
 
 test('does not take the agent of another product for it', async () => {
