@@ -202,10 +202,10 @@ function parseObjects(
   templatePaths: readonly TemplatePath[],
   report: Report,
 ): ParsedObject[] {
-  return findObjects(document, []).flatMap(({ object }) => {
-    const parsed = KubernetesObject.safeParse(object)
+  return findObjects(document, []).flatMap((located) => {
+    const parsed = KubernetesObject.safeParse(located.object)
     if (!parsed.success) return []
-    const workloads = readWorkloads({ object, path: [] }, templatePaths)
+    const workloads = readWorkloads({ ...located, path: [] }, templatePaths)
     if (workloads === undefined) reportTemplates(parsed.data, place, report)
     return [{ ...parsed.data, place, workloads: workloads ?? [] }]
   })

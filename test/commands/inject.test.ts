@@ -248,6 +248,25 @@ spec: {jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: 
     expect(err).not.toContain('annotation team')
   })
 
+  test.each([
+    ['Deployment', 'apps/v1', (spec: unknown) => ({ template: { spec } })],
+    ['Pod', 'v1', (spec: unknown) => spec],
+  ])(
+    'injects a %sList whose items have no kind, as the API server returns it',
+    async (kind, apiVersion, toSpec) => {
+      const items = ['a', 'b'].map((name) => ({
+        metadata: { name },
+        spec: toSpec({ containers: [{ name: 'app' }] }),
+      }))
+      const source = JSON.stringify({ kind: `${kind}List`, apiVersion, items })
+      const { code, out, err } = await runVerbosely([...IDENTITY, '-'], source)
+      expect(code).toBe(0)
+      expect(err).toContain(`: ${kind}/b: injected`)
+      expect(out.match(/"wimds\.io\/injected"/g)).toHaveLength(2)
+      expect(out.match(/"kind"/g)).toHaveLength(1)
+    },
+  )
+
   test('calls a List without items an empty list', async () => {
     const source = 'apiVersion: v1\nkind: List\nitems: []\n'
     const { out, err } = await runVerbosely([...IDENTITY, '-'], source)

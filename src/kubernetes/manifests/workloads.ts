@@ -62,13 +62,13 @@ const WithMetadata = z.looseObject({
 
 /** Returns a workload for each pod template of the object; undefined if it is of another kind. */
 export function readWorkloads(
-  { object, path }: LocatedObject,
+  { object, value, path }: LocatedObject,
   templatePaths: readonly TemplatePath[],
 ): Workload[] | undefined {
   const parsed = WithMetadata.safeParse(object, WITH_INPUT)
   const metadata = parsed.data?.metadata
   return findTemplatePaths(object, templatePaths)?.map((templatePath) => {
-    const template = templatePath.reduce<unknown>(getMember, object)
+    const template = templatePath.reduce<unknown>(getMember, value)
     return {
       namespace: metadata?.namespace ?? undefined,
       path: [...path, ...templatePath],
@@ -165,18 +165,25 @@ export function findServiceAccounts(document: unknown): ServiceAccount[] {
 
 export interface LocatedObject {
   readonly object: KubernetesObject
+  /** The object as it is written, which in a list of one kind may have no kind. */
+  readonly value: unknown
   readonly path: readonly Key[]
 }
 
-/** Returns the objects of one document, those of a List one by one. */
-export function findObjects(document: unknown, path: readonly Key[]): LocatedObject[] {
-  const parsed = KubernetesObject.safeParse(document)
+/** Returns the objects of one document, those of a List one by one. `defaults` are their kind and API version. */
+export function findObjects(
+  value: unknown,
+  path: readonly Key[],
+  defaults: Partial<KubernetesObject> = {},
+): LocatedObject[] {
+  if (typeof value !== 'object' || value === null) return []
+  const parsed = KubernetesObject.safeParse({ ...defaults, ...value })
   if (!parsed.success) return []
-  const items = parsed.data['items']
-  if (!parsed.data.kind.endsWith('List') || !Array.isArray(items)) {
-    return [{ object: parsed.data, path }]
-  }
-  return items.flatMap((item, index) => findObjects(item, [...path, 'items', index]))
+  const { apiVersion, kind, items } = parsed.data
+  if (!kind.endsWith('List') || !Array.isArray(items)) return [{ object: parsed.data, value, path }]
+  // As kubectl reads a DeploymentList, in whose items the API server leaves both out.
+  const ofItems = kind === 'List' ? {} : { apiVersion, kind: kind.slice(0, -'List'.length) }
+  return items.flatMap((item, index) => findObjects(item, [...path, 'items', index], ofItems))
 }
 
 /** Returns the API group: the part before the slash; empty for the core group. */
