@@ -14,24 +14,38 @@ export interface ResourceSettings {
 
 type Resources = Container['resources']
 
-const UNITS: Readonly<Record<string, number>> = {
-  m: 1e-3,
-  '': 1,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-  Ti: 2 ** 40,
-}
+/** The exponents of ten of the decimal suffixes, and those of two of the binary ones. */
+const DECIMAL = new Map([
+  ['n', -9],
+  ['u', -6],
+  ['m', -3],
+  ['', 0],
+  ['k', 3],
+  ['M', 6],
+  ['G', 9],
+  ['T', 12],
+  ['P', 15],
+  ['E', 18],
+])
+const BINARY = new Map([
+  ['Ki', 10],
+  ['Mi', 20],
+  ['Gi', 30],
+  ['Ti', 40],
+  ['Pi', 50],
+  ['Ei', 60],
+])
 
-/** Parses a Kubernetes quantity into a number; undefined if it is malformed. */
+/** Parses a Kubernetes quantity that is not negative into a number; undefined if it is malformed. */
 export function parseQuantity(text: string | number): number | undefined {
-  const [, amount, unit] = /^(\d+(?:\.\d+)?)([a-zA-Z]*)$/.exec(String(text)) ?? []
-  const factor = unit === undefined ? undefined : UNITS[unit]
-  return factor === undefined ? undefined : Number(amount) * factor
+  const [, amount = '', exponent, unit = ''] =
+    /^\+?(\d+\.?\d*|\.\d+)(?:[eE]([+-]?\d+)|([a-zA-Z]*))$/.exec(String(text)) ?? []
+  if (amount === '') return undefined
+  const binary = BINARY.get(unit)
+  if (binary !== undefined) return Number(amount) * 2 ** binary
+  const decimal = exponent ?? DECIMAL.get(unit)
+  // As one number, so that 1005m is the same as 1.005.
+  return decimal === undefined ? undefined : Number(`${amount}e${decimal}`)
 }
 
 /**
@@ -106,9 +120,8 @@ function isGuaranteed(pod: Pod): boolean {
 }
 
 function hasEqualLimit({ resources }: Container, kind: string): boolean {
-  const limit = resources?.limits?.[kind]
-  const request = resources?.requests?.[kind] ?? limit
-  return (
-    limit !== undefined && request !== undefined && parseQuantity(request) === parseQuantity(limit)
-  )
+  const limit = parseQuantity(resources?.limits?.[kind] ?? '') ?? 0
+  const request = resources?.requests?.[kind]
+  // A limit of zero is none.
+  return limit > 0 && (request === undefined || parseQuantity(request) === limit)
 }

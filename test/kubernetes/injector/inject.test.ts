@@ -107,6 +107,21 @@ describe('the sidecar', () => {
     })
   })
 
+  test.each([
+    ['writes its request in another form', { cpu: '500m' }, { cpu: '.5' }, true],
+    ['has other requests', { cpu: '2e9' }, { cpu: '1e9' }, false],
+    ['has a limit of zero, which is none', { cpu: '0' }, {}, false],
+  ])('keeps the class of a pod that %s', (_, limits, requests, isGuaranteed) => {
+    const resources = { limits: { ...limits, memory: '1Gi' }, requests }
+    const { resources: own } = containerOf(
+      injected(pod({ containers: [{ ...APP, resources }] })),
+      'wimds',
+    )
+    const limited = { limits: expect.objectContaining({ cpu: '100m' }) }
+    if (isGuaranteed) expect(own).toMatchObject(limited)
+    else expect(own).not.toMatchObject(limited)
+  })
+
   test('takes its identity from the ServiceAccount, and the settings go before it', () => {
     expect(envOf(injected(pod()), 'wimds')).toMatchObject({
       AZURE_CLIENT_ID: CLIENT,
