@@ -117,9 +117,7 @@ describe('the sidecar', () => {
       injected(pod({ containers: [{ ...APP, resources }] })),
       'wimds',
     )
-    const limited = { limits: expect.objectContaining({ cpu: '100m' }) }
-    if (isGuaranteed) expect(own).toMatchObject(limited)
-    else expect(own).not.toMatchObject(limited)
+    expect(JSON.stringify(own).split('"cpu":"100m"')).toHaveLength(isGuaranteed ? 3 : 1)
   })
 
   test('takes its identity from the ServiceAccount, and the settings go before it', () => {
