@@ -5,7 +5,6 @@ import type { Clock } from '../tokens/clock.ts'
 import type { ExchangeEvent } from '../tokens/token-sources.ts'
 import type { CacheResult } from '../tokens/token-cache.ts'
 import type { SeenClient } from './clients.ts'
-import { type GaugeSources, registerGauges, toUnixTime } from './gauges.ts'
 import {
   Counter,
   createRegistry,
@@ -18,8 +17,9 @@ import {
   type Exposition,
 } from './prometheus.ts'
 import { createReplyCounts, type ReplyTotals } from './reply-counts.ts'
+import { registerStateMetrics, type StateMetricsSources, toUnixTime } from './state-metrics.ts'
 
-interface MetricsSources extends GaugeSources {
+interface MetricsSources extends StateMetricsSources {
   readonly version: string
   readonly clock: Clock
 }
@@ -58,7 +58,7 @@ const EXCHANGE_BUCKETS = [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10]
 /** The outcomes of a request to Entra ID. Of the projected token, it can only find that it has expired. */
 const ATTEMPT_CODES = ['ok', 'assertion_expired', ...listCodes('exchange')]
 
-/** Creates the metrics in a new registry. Those of `gauges.ts` are read at each scrape. */
+/** Creates the metrics in a new registry. docs/metrics.md has them in the order of their registration. */
 export function createMetrics(sources: MetricsSources): Metrics {
   const { version, clock } = sources
   const registry = createRegistry()
@@ -142,7 +142,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
     if (isSuccess) reloadTimestamp.set(toUnixTime(clock.wall()))
   }
   onReload(true)
-  registerGauges(registry, sources)
+  registerStateMetrics(registry, sources)
   registerBuildInfo(registry, 'wimds_build_info', version)
 
   return {

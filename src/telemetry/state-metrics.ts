@@ -1,4 +1,4 @@
-/** The metrics that are computed at each scrape, from the state of the sidecar. */
+/** The metrics of what other parts know: clients, tokens, projected tokens, readiness and the log. */
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import type { IdentityDirectory } from '../identities.ts'
 import { normalizeResource } from '../resource.ts'
@@ -7,7 +7,7 @@ import type { ClientInventory } from './clients.ts'
 import type { EventName } from './events.ts'
 import { Counter, Gauge, type Registry } from './prometheus.ts'
 
-export interface GaugeSources {
+export interface StateMetricsSources {
   /** Returns the identities in force: a reload can replace them. */
   readonly directory: () => IdentityDirectory
   readonly inventory: Pick<ClientInventory, 'clients'>
@@ -28,14 +28,14 @@ const REPEATING_EVENTS: readonly EventName[] = [
 const OTHER = 'other'
 
 /** Registers the metrics that `collect` reads from these sources. */
-export function registerGauges(registry: Registry, sources: GaugeSources): void {
+export function registerStateMetrics(registry: Registry, sources: StateMetricsSources): void {
   registerClientMetrics(registry, sources)
   registerTokenMetrics(registry, sources)
   registerAssertionMetrics(registry, sources)
-  registerStateMetrics(registry, sources)
+  registerProcessMetrics(registry, sources)
 }
 
-function registerClientMetrics(registry: Registry, { inventory }: GaugeSources): void {
+function registerClientMetrics(registry: Registry, { inventory }: StateMetricsSources): void {
   new Counter({
     name: 'wimds_client_requests_total',
     help: 'Requests by client library and version; other: versions past the limit.',
@@ -64,7 +64,7 @@ function registerClientMetrics(registry: Registry, { inventory }: GaugeSources):
 
 function registerTokenMetrics(
   registry: Registry,
-  { entries, directory }: Pick<GaugeSources, 'entries' | 'directory'>,
+  { entries, directory }: Pick<StateMetricsSources, 'entries' | 'directory'>,
 ): void {
   const registers = [registry]
   new Gauge({
@@ -134,7 +134,7 @@ function registerTokenMetrics(
   }
 }
 
-function registerAssertionMetrics(registry: Registry, { assertions }: GaugeSources): void {
+function registerAssertionMetrics(registry: Registry, { assertions }: StateMetricsSources): void {
   new Gauge({
     name: 'wimds_assertion_readable',
     help: 'Whether the projected token file could be read and parsed at the last poll.',
@@ -159,9 +159,9 @@ function registerAssertionMetrics(registry: Registry, { assertions }: GaugeSourc
   })
 }
 
-function registerStateMetrics(
+function registerProcessMetrics(
   registry: Registry,
-  { isReady, droppedLines }: Pick<GaugeSources, 'isReady' | 'droppedLines'>,
+  { isReady, droppedLines }: Pick<StateMetricsSources, 'isReady' | 'droppedLines'>,
 ): void {
   new Gauge({
     name: 'wimds_ready',
