@@ -72,6 +72,7 @@ export interface Config {
   }
   /** The secret of the App Service endpoint; undefined: the endpoint is off. */
   readonly identityHeader?: Secret
+  /** Not ready before every resource of WIMDS_PREFETCH has been requested once. */
   readonly readyAfterPrefetch: boolean
   /** How requests of the app reach the sidecar; undefined: not known. Only doctor needs it. */
   readonly mode?: RoutingMode

@@ -45,7 +45,7 @@ export function createMetadataApp(parts: MetadataParts): FastifyInstance {
     frameworkErrors: (_error, request, reply) => {
       const error = createPathError()
       const prepared = prepareError(renderUnrouted(error), error, ['GET'])
-      sendReply(request, reply, prepared, { dialect: 'none', error }, onReply)
+      sendReply(request, reply, prepared, { protocol: 'none', error }, onReply)
     },
   })
 
@@ -70,8 +70,8 @@ export function createMetadataApp(parts: MetadataParts): FastifyInstance {
     const isRouted = url !== undefined
     const render = dialect?.renderError ?? (isRouted ? parts.renderDocumentError : renderUnrouted)
     const prepared = prepareError(render(error), error, dialect?.methods ?? ['GET'])
-    const name = dialect?.name ?? (isRouted ? 'document' : 'none')
-    sendReply(request, reply, prepared, { dialect: name, error }, onReply)
+    const protocol = dialect?.name ?? (isRouted ? 'document' : 'none')
+    sendReply(request, reply, prepared, { protocol, error }, onReply)
   })
 
   /** Creates a handler that sends the real service's reply, or that of `answer` if the path is not forwarded. */
@@ -79,8 +79,8 @@ export function createMetadataApp(parts: MetadataParts): FastifyInstance {
     return async (request: DocumentRequest, reply: FastifyReply): Promise<void> => {
       const { method, headers, originalUrl: url } = request
       const forwarded = await passThrough?.forward({ method, headers, url })
-      const dialect = forwarded === undefined ? 'document' : 'pass-through'
-      sendReply(request, reply, prepareReply(forwarded ?? answer(request)), { dialect }, onReply)
+      const protocol = forwarded === undefined ? 'document' : 'pass-through'
+      sendReply(request, reply, prepareReply(forwarded ?? answer(request)), { protocol }, onReply)
     }
   }
 
@@ -94,7 +94,7 @@ export function createMetadataApp(parts: MetadataParts): FastifyInstance {
     const ready = isReady()
     const body = JSON.stringify({ ready, instanceId })
     const prepared = prepareReply({ status: ready ? 200 : 503, body })
-    sendReply(request, reply, prepared, { dialect: 'none' }, onReply)
+    sendReply(request, reply, prepared, { protocol: 'none' }, onReply)
   })
 
   for (const [path, dialectsOfPath] of Map.groupBy(dialects, (dialect) => dialect.path)) {

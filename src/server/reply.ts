@@ -20,8 +20,8 @@ export interface ServedToken {
 
 /** One answered request. */
 export interface ReplyEvent {
-  /** The dialect's name, `document`, `pass-through` or `none`. */
-  readonly dialect: string
+  /** The name of a dialect, `document`, `pass-through` or `none`. */
+  readonly protocol: string
   readonly status: number
   /** From the request's headers to the reply, in milliseconds. */
   readonly durationMs: number
@@ -91,7 +91,7 @@ export function sendReply(
   request: FastifyRequest,
   reply: FastifyReply,
   { status, head, body, encoding }: PreparedReply,
-  event: Pick<ReplyEvent, 'dialect' | 'error' | 'served'>,
+  event: Pick<ReplyEvent, 'protocol' | 'error' | 'served'>,
   onReply: (event: ReplyEvent) => void,
 ): void {
   // With its reason: Node would keep the one of a reply that failed to be written before.
@@ -100,8 +100,8 @@ export function sendReply(
   reply.hijack()
   const { startedAt } = request
   const durationMs = startedAt === undefined ? 0 : performance.now() - startedAt
-  const { dialect, error, served } = event
-  onReply({ dialect, error, served, status, durationMs, headers: request.raw.headers })
+  const { protocol, error, served } = event
+  onReply({ protocol, error, served, status, durationMs, headers: request.raw.headers })
 }
 
 type Render = (dialect: Dialect, answer: TokenAnswer, request: WireRequest) => PreparedReply

@@ -73,7 +73,7 @@ export function addTokenRoute(
       const token = await tokens(tokenRequest, closeSignal(request.socket))
       const { expiresIn, expiresOn } = computeExpiry(token, clock)
       const answer = { query, identity, token, expiresIn, expiresOn }
-      const event = { dialect: dialect.name, served: { request: tokenRequest, token } }
+      const event = { protocol: dialect.name, served: { request: tokenRequest, token } }
       sendReply(request, reply, render(dialect, answer, wire), event, onReply)
     },
   })

@@ -44,7 +44,7 @@ export function createHistory(now: () => number): History {
       const outcome = event.outcome.ok ? { ok: true as const } : event.outcome
       exchanges.add(exchangeKey(event), { ...event, outcome, endedAt: now() })
     },
-    onReply: ({ dialect: protocol, error }, client) => {
+    onReply: ({ protocol, error }, client) => {
       if (error === undefined) return
       const key = `${protocol} ${error.code} ${client.library.id}`
       failedRequests.add(key, { protocol, client, error, lastAt: now() })

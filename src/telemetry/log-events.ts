@@ -61,7 +61,7 @@ export function logExchange(log: Logger, { request, outcome, durationMs }: Excha
 /** Logs `token_served`. */
 export function logServedToken(
   log: Logger,
-  { dialect: protocol }: ReplyEvent,
+  { protocol }: ReplyEvent,
   { request, token }: ServedToken,
   client: SeenClient,
 ): void {
@@ -122,7 +122,7 @@ function assertionFields({ issuer, subject, audience, expiresAt }: Assertion) {
 /** Logs `request_rejected`. */
 export function logRejection(
   log: Logger,
-  { dialect: protocol, status }: ReplyEvent,
+  { protocol, status }: ReplyEvent,
   error: BrokerError,
   client: SeenClient,
 ): void {

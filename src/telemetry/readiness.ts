@@ -1,13 +1,12 @@
 /** Readiness: whether the sidecar has had a valid projected token, for `/readyz`. */
+import type { Config } from '../config/config.ts'
 import { createExpiredError } from '../exchange/assertion.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { scrub } from '../secret.ts'
 import type { ExchangeEvent } from '../tokens/token-sources.ts'
 
-interface ReadinessOptions {
+interface ReadinessOptions extends Pick<Config, 'readyAfterPrefetch'> {
   readonly assertions: () => ReadonlyMap<string, AssertionState>
-  /** Not ready before every resource of WIMDS_PREFETCH has been requested once. */
-  readonly awaitsPrefetch: boolean
   /** Returns epoch milliseconds. */
   readonly now: () => number
   /** Called once, when the sidecar becomes ready. */
@@ -48,9 +47,9 @@ export interface Readiness {
  * proof as well: the local clock, by which a token looks expired, may be wrong.
  */
 export function createReadiness(options: ReadinessOptions): Readiness {
-  const { assertions, awaitsPrefetch, now, onReady } = options
+  const { assertions, readyAfterPrefetch, now, onReady } = options
   let hasValidToken = false
-  let isPrefetched = !awaitsPrefetch
+  let isPrefetched = !readyAfterPrefetch
   let isReported = false
   let lastExchange: ReadinessState['lastExchange']
   const isValid = (state: AssertionState) => state.ok && state.assertion.expiresAt > now()

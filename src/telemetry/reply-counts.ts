@@ -35,7 +35,7 @@ export interface ReplyTotals {
 
 export interface ReplyCounts {
   readonly add: (
-    reply: Pick<ReplyEvent, 'dialect' | 'status' | 'durationMs' | 'error'>,
+    reply: Pick<ReplyEvent, 'protocol' | 'status' | 'durationMs' | 'error'>,
     client: string,
   ) => void
   readonly counts: () => readonly ReplyCount[]
@@ -78,9 +78,9 @@ export function createReplyCounts(bounds: readonly number[]): ReplyCounts {
     findDurations('imds', outcome)
 
   return {
-    add: ({ dialect, status, durationMs, error }, client) => {
-      findCount(dialect, error?.code ?? 'ok', client).replies += 1
-      const series = findDurations(dialect, classifyStatus(status))
+    add: ({ protocol, status, durationMs, error }, client) => {
+      findCount(protocol, error?.code ?? 'ok', client).replies += 1
+      const series = findDurations(protocol, classifyStatus(status))
       const seconds = durationMs / 1000
       const at = bounds.findIndex((bound) => seconds <= bound)
       const index = at < 0 ? bounds.length : at

@@ -24,7 +24,7 @@ import { createReadiness, type ReadinessState } from './readiness.ts'
 import { createStatusDocument } from './status.ts'
 import type { StatusDocument } from './status-schema.ts'
 
-interface TelemetrySources {
+interface TelemetrySources extends Pick<Config, 'readyAfterPrefetch'> {
   /** Returns the configuration in force. */
   readonly config: () => Pick<Config, 'directory' | 'warnings' | 'isInPod'>
   /** The audience that assertions have been checked against; undefined: none is configured. */
@@ -37,8 +37,6 @@ interface TelemetrySources {
   readonly entries: () => readonly CacheEntry[]
   /** Returns the state of each projected token file. */
   readonly assertions: () => ReadonlyMap<string, AssertionState>
-  /** Not ready before every resource of WIMDS_PREFETCH has been requested once. */
-  readonly awaitsPrefetch: boolean
 }
 
 export interface Telemetry extends Omit<
@@ -67,14 +65,14 @@ export function createTelemetry(sources: TelemetrySources): Telemetry {
     clock,
     entries,
     assertions,
-    awaitsPrefetch,
+    readyAfterPrefetch,
   } = sources
   const startedAt = clock.wall()
   const inventory = createClientInventory(clock.wall)
   const history = createHistory(clock.wall)
   const readiness = createReadiness({
     assertions,
-    awaitsPrefetch,
+    readyAfterPrefetch,
     now: clock.wall,
     onReady: () => log.info('ready'),
   })
@@ -93,9 +91,9 @@ export function createTelemetry(sources: TelemetrySources): Telemetry {
 
   return {
     onReply: (event) => {
-      const { dialect, error, headers, served } = event
+      const { protocol, error, headers, served } = event
       // A readiness probe on the main port is no client's request.
-      if (dialect === 'none' && error === undefined) return
+      if (protocol === 'none' && error === undefined) return
       const client = inventory.count(headers)
       metrics.onReply(event, client)
       if (served !== undefined && auditsTokens && isFirstUse(served, client)) {

@@ -167,7 +167,7 @@ describe('the secret', () => {
     const given = withAppService()
     await ask(V2017.url, { 'x-identity-header': SECRET }, given)
     await ask(V2019.url, { secret: SECRET }, given)
-    expect(given.replies.map(({ dialect }) => dialect)).toEqual([
+    expect(given.replies.map(({ protocol }) => protocol)).toEqual([
       'app-service-2019',
       'app-service-2017',
     ])
@@ -186,7 +186,7 @@ describe('clients that speak Cloud Shell’s protocol to MSI_ENDPOINT and ignore
     const given = withAppService()
     const reply = await ask(UNVERSIONED.url, { metadata: 'true' }, given)
     expect(reply.statusCode).toBe(200)
-    expect(given.replies.map(({ dialect }) => dialect)).toEqual(['cloud-shell'])
+    expect(given.replies.map(({ protocol }) => protocol)).toEqual(['cloud-shell'])
   })
 
   test('must send the Metadata header', async () => {

@@ -196,9 +196,9 @@ test('reports each reply with its dialect and the request headers', async () => 
   await app.inject({ url: '/metadata/versions', headers })
   await app.inject({ url: '/nowhere', headers })
   expect(given.replies).toMatchObject([
-    { dialect: 'imds', status: 200, headers: { 'user-agent': 'azsdk/1' } },
-    { dialect: 'document', status: 200 },
-    { dialect: 'none', status: 404, error: { code: 'not_found' } },
+    { protocol: 'imds', status: 200, headers: { 'user-agent': 'azsdk/1' } },
+    { protocol: 'document', status: 200 },
+    { protocol: 'none', status: 404, error: { code: 'not_found' } },
   ])
 })
 

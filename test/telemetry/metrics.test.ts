@@ -81,7 +81,7 @@ describe('traffic', () => {
   test('adds up the requests of all protocols and outcomes', async () => {
     const observed = observe()
     observed.onReply(reply({ durationMs: 0.5 }))
-    observed.onReply(reply({ durationMs: 20, dialect: 'cloud-shell' }))
+    observed.onReply(reply({ durationMs: 20, protocol: 'cloud-shell' }))
     observed.onReply(reply({ durationMs: 30_000, status: 503 }))
     observed.onCacheResult('hit')
     observed.onCacheResult('coalesced')

@@ -53,7 +53,7 @@ export function observe(given: Given = {}) {
     clock: frozenClock,
     entries: () => entries,
     assertions: () => new Map([[TOKEN_FILE, assertion]]),
-    awaitsPrefetch: false,
+    readyAfterPrefetch: false,
   })
   return { ...telemetry, log, lines }
 }
@@ -77,7 +77,7 @@ export const failing = (
 })
 
 export const reply = (overrides: Partial<ReplyEvent> = {}): ReplyEvent => ({
-  dialect: 'imds',
+  protocol: 'imds',
   status: 200,
   durationMs: 1,
   headers: { 'user-agent': 'azsdk-python-identity/1.5.0 Python/3.9.2 (Linux)' },

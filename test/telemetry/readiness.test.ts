@@ -18,12 +18,12 @@ const expired: AssertionState = {
 }
 
 /** Creates a readiness with one projected token; `load` stands for its watcher. */
-function start(first?: AssertionState, { awaitsPrefetch = false } = {}) {
+function start(first?: AssertionState, { readyAfterPrefetch = false } = {}) {
   const states = new Map<string, AssertionState>()
   let readyEvents = 0
   const readiness = createReadiness({
     assertions: () => states,
-    awaitsPrefetch,
+    readyAfterPrefetch,
     now: () => NOW,
     onReady: () => (readyEvents += 1),
   })
@@ -81,8 +81,8 @@ test.each([
   ['a valid token is read', absent, false, (of: Started) => of.load(readable)],
   ['an exchange succeeds', expired, false, (of: Started) => of.onExchange(exchange())],
   ['the prefetch has ended', readable, true, (of: Started) => of.onPrefetched()],
-])('onReady is called once, when %s', (_, state, awaitsPrefetch, happens) => {
-  const started = start(state, { awaitsPrefetch })
+])('onReady is called once, when %s', (_, state, readyAfterPrefetch, happens) => {
+  const started = start(state, { readyAfterPrefetch })
   expect(started.readyEvents()).toBe(0)
   happens(started)
   expect(started.readyEvents()).toBe(1)
@@ -96,7 +96,7 @@ test('the readiness state has no token in it', () => {
   const states = new Map<string, AssertionState>([['file', { ok: false, error, since: 0 }]])
   const { check: readiness, onExchange } = createReadiness({
     assertions: () => states,
-    awaitsPrefetch: false,
+    readyAfterPrefetch: false,
     now: () => 0,
     onReady: () => {},
   })

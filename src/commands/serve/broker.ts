@@ -72,7 +72,7 @@ export function createBroker(config: Config, log: ProcessLog): Broker {
     clock: systemClock,
     entries: () => cache.entries(),
     assertions: () => assertions.states,
-    awaitsPrefetch: config.readyAfterPrefetch,
+    readyAfterPrefetch: config.readyAfterPrefetch,
   })
   const readAssertion = createAssertionReader(audience)
   const load = () => loadExchange(config, readAssertion, telemetry)
