@@ -27,8 +27,6 @@ interface LoggerOptions {
   readonly level: LogLevel
   readonly format: 'json' | 'text'
   readonly out: DestinationStream
-  /** Lines of one event that are written within ten seconds. */
-  readonly burst?: number
   /** A field by whose values the rate limit is kept separately. */
   readonly limitBy?: string
 }
@@ -37,13 +35,7 @@ interface LoggerOptions {
 const NEVER_DROPPED: ReadonlySet<EventName> = new Set(['token_obtained', 'token_served'])
 
 /** Creates a logger that writes to `out` each event that its level and the rate limit of the event allow. */
-export function createLogger({
-  level,
-  format,
-  out,
-  limitBy = '',
-  ...limits
-}: LoggerOptions): ProcessLog {
+export function createLogger({ level, format, out, limitBy = '' }: LoggerOptions): ProcessLog {
   const destination =
     format === 'json' ? out : { write: (line: string) => out.write(formatText(line)) }
   const sink = pino(
@@ -57,17 +49,14 @@ export function createLogger({
   )
   let current = level
   const dropped = new Map<string, number>()
-  const allow = createRateLimit({
-    ...limits,
-    onDropped: (key, count) => {
-      const [droppedEvent, value] = key.split(' ')
-      sink.warn({
-        event: 'log_rate_limited',
-        droppedEvent,
-        ...(value && { [limitBy]: value }),
-        count,
-      })
-    },
+  const allow = createRateLimit((key, count) => {
+    const [droppedEvent, value] = key.split(' ')
+    sink.warn({
+      event: 'log_rate_limited',
+      droppedEvent,
+      ...(value && { [limitBy]: value }),
+      count,
+    })
   })
   const createWriter =
     (name: keyof Logger): Write =>

@@ -20,7 +20,6 @@ import { createReplyCounts, type ReplyTotals } from './reply-counts.ts'
 import { registerStateMetrics, type StateMetricsSources, toUnixTime } from './state-metrics.ts'
 
 interface MetricsSources extends StateMetricsSources {
-  readonly version: string
   readonly clock: Clock
 }
 
@@ -60,7 +59,7 @@ const ATTEMPT_CODES = ['ok', 'assertion_expired', ...listCodes('exchange')]
 
 /** Creates the metrics in a new registry. docs/metrics.md has them in the order of their registration. */
 export function createMetrics(sources: MetricsSources): Metrics {
-  const { version, clock } = sources
+  const { clock } = sources
   const registry = createRegistry()
   const registers = [registry]
 
@@ -143,7 +142,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
   }
   onReload(true)
   registerStateMetrics(registry, sources)
-  registerBuildInfo(registry, 'wimds_build_info', version)
+  registerBuildInfo(registry, 'wimds_build_info')
 
   return {
     registry,

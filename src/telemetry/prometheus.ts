@@ -8,6 +8,7 @@ import cpuTotal from 'prom-client/lib/metrics/processCpuTotal.js'
 import openFileDescriptors from 'prom-client/lib/metrics/processOpenFileDescriptors.js'
 import startTime from 'prom-client/lib/metrics/processStartTime.js'
 import Registry from 'prom-client/lib/registry.js'
+import { VERSION } from '../version.ts'
 
 export { Counter, Gauge, Histogram, type Registry }
 
@@ -48,13 +49,13 @@ export function createRegistry(): Registry {
 }
 
 /** Registers the metric whose labels say which version runs. */
-export function registerBuildInfo(registry: Registry, name: string, version: string): void {
+export function registerBuildInfo(registry: Registry, name: string): void {
   new Gauge({
     name,
     help: 'Always 1; the labels say which version runs on which Node.js.',
     labelNames: ['version', 'node'],
     registers: [registry],
-  }).set({ version, node: process.version }, 1)
+  }).set({ version: VERSION, node: process.version }, 1)
 }
 
 /** A series of a histogram that is counted elsewhere. */

@@ -9,6 +9,7 @@ import { scrub } from '../secret.ts'
 import type { Clock } from '../tokens/clock.ts'
 import { toResource } from '../tokens/token.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
+import { VERSION } from '../version.ts'
 import { supportsWorkloadIdentity, type SeenClient } from './clients.ts'
 import type { FailedRequests, History, PastExchange } from './history.ts'
 import { describeFailure } from './log-events.ts'
@@ -17,7 +18,6 @@ import { findState, type Problem } from './state.ts'
 import type { StatusDocument } from './status-schema.ts'
 
 interface StatusSources {
-  readonly version: string
   /** Epoch milliseconds. */
   readonly startedAt: number
   readonly clock: Clock
@@ -34,7 +34,7 @@ interface StatusSources {
 
 /** Creates the document of `/status.json`. Texts from callers and other servers are scrubbed. */
 export function createStatusDocument(sources: StatusSources): StatusDocument {
-  const { version, startedAt, clock, config, entries, assertions, history, skewMs } = sources
+  const { startedAt, clock, config, entries, assertions, history, skewMs } = sources
   const wall = clock.wall()
   const monotonic = clock.monotonic()
   const toWallTime = (at: number) => wall + at - monotonic
@@ -43,7 +43,7 @@ export function createStatusDocument(sources: StatusSources): StatusDocument {
     schemaVersion: 1,
     generatedAt: formatTime(wall),
     workload: { ...describeWorkload(assertions), inPod: config.isInPod },
-    build: { version, node: process.version },
+    build: { version: VERSION, node: process.version },
     startedAt: formatTime(startedAt),
     state,
     problems: problems.map((problem) => formatProblem(problem, toWallTime)),

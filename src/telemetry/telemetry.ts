@@ -8,7 +8,6 @@ import type { ExchangeEvent } from '../tokens/token-sources.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
 import type { RefreshEvent } from '../tokens/token-cache.ts'
 import type { AccessToken } from '../tokens/token.ts'
-import { VERSION } from '../version.ts'
 import { createClientInventory, type SeenClient } from './clients.ts'
 import {
   logAssertion,
@@ -79,7 +78,6 @@ export function createTelemetry(sources: TelemetrySources): Telemetry {
   const isFirstUse = createFirstUseFilter()
   let skewMs: number | undefined
   const metrics = createMetrics({
-    version: VERSION,
     directory: () => config().directory,
     clock,
     inventory,
@@ -133,7 +131,6 @@ export function createTelemetry(sources: TelemetrySources): Telemetry {
     readTraffic: metrics.readTraffic,
     document: (settings) =>
       createStatusDocument({
-        version: VERSION,
         startedAt,
         clock,
         config: config(),

@@ -34,7 +34,6 @@ interface Given {
   readonly assertion?: AssertionState
   readonly directory?: Config['directory']
   readonly level?: 'debug' | 'info'
-  readonly burst?: number
 }
 
 /** Creates telemetry of these states; `lines` are what it logs. */
@@ -45,7 +44,6 @@ export function observe(given: Given = {}) {
     level: given.level ?? 'info',
     format: 'json',
     out: { write: (line) => lines.push(JSON.parse(line)) },
-    ...(given.burst !== undefined && { burst: given.burst }),
   })
   const telemetry = createTelemetry({
     config: () => ({ directory, warnings: [], isInPod: true }),
@@ -94,7 +92,6 @@ export const exchange = (overrides: Partial<ExchangeEvent> = {}): ExchangeEvent 
 /** Creates the registry of a sidecar to which nothing has happened. */
 export const aMetricsRegistry = () =>
   createMetrics({
-    version: '0.0.0',
     directory: () => DIRECTORY,
     clock: frozenClock,
     inventory: { clients: () => [] },

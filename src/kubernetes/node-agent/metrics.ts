@@ -9,7 +9,6 @@ import {
   type Registry,
   scrapeRegistry,
 } from '../../telemetry/prometheus.ts'
-import { VERSION } from '../../version.ts'
 import type { Reconciler } from './reconciler.ts'
 import { ROUTE_FAILURE_REASONS, type RouteFailureReason } from './route-pod.ts'
 
@@ -66,7 +65,7 @@ export function createNodeAgentMetrics({
     help: 'Whether the agent could read the pods of its node at the last attempt.',
     registers,
   })
-  registerBuildInfo(registry, 'wimds_node_agent_build_info', VERSION)
+  registerBuildInfo(registry, 'wimds_node_agent_build_info')
   return {
     registry,
     onRouted: (durationMs) => duration.observe(durationMs / 1000),

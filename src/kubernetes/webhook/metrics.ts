@@ -8,7 +8,6 @@ import {
   type Registry,
   scrapeRegistry,
 } from '../../telemetry/prometheus.ts'
-import { VERSION } from '../../version.ts'
 import { OUTCOMES } from './admission.ts'
 import type { ReviewEvent } from './server.ts'
 
@@ -41,7 +40,7 @@ export function createWebhookMetrics(expiresAt: () => number | undefined): Webho
       else this.set(Math.floor(expiry / 1000))
     },
   })
-  registerBuildInfo(registry, 'wimds_webhook_build_info', VERSION)
+  registerBuildInfo(registry, 'wimds_webhook_build_info')
   return {
     registry,
     onReview: ({ outcome, durationMs }) => reviewDuration.observe({ outcome }, durationMs / 1000),
