@@ -4,7 +4,7 @@ import { toBrokerError } from '../errors.ts'
 import { findAudience, findCloud, formatTokenIssuer } from '../clouds.ts'
 import { hasUnexpectedAudience } from '../exchange/assertion.ts'
 import { describeSkew, isSkewed, SKEW_FIX } from '../exchange/clock-skew.ts'
-import type { Identity } from '../identities.ts'
+import { type Identity, WITHOUT_IDENTITY } from '../identities.ts'
 import { isGuid } from '../lib/guid.ts'
 import { toScope, type TokenSource } from '../tokens/token.ts'
 import { VERSION } from '../version.ts'
@@ -77,8 +77,8 @@ export async function runChecks(options: CheckOptions): Promise<DoctorReport> {
     ...(identities.length === 0 && {
       identityFailure: createFailure(
         'identity_not_found',
-        'no identity is configured, so a request without client_id gets no token',
-        'set AZURE_CLIENT_ID to the client id of the managed identity or application, or list identities in the file of WIMDS_CONFIG',
+        WITHOUT_IDENTITY.problem,
+        WITHOUT_IDENTITY.fix,
       ),
     }),
     assertions: [...checks.values()].map(({ report }) => report),

@@ -1,4 +1,5 @@
 /** Formats the report for people: one line for each fact, and a fix for each failure. */
+import { SKEW_FIX, WARN_SKEW_MS } from '../exchange/clock-skew.ts'
 import { splitFix } from '../lib/describe-error.ts'
 import { toLine } from '../lib/printable.ts'
 import { formatClient } from './requests-check.ts'
@@ -217,8 +218,6 @@ function formatEndpoint({ steps, failure }: EndpointReport): string[] {
   ]
 }
 
-const MAX_SKEW_SECONDS = 60
-
 function formatClock({ clock }: DoctorReport): string[] {
   const { skewSeconds, failure } = clock ?? {}
   if (skewSeconds === undefined) return []
@@ -227,8 +226,8 @@ function formatClock({ clock }: DoctorReport): string[] {
   if (size < 1) return [`${PASS} Clock skew: OK (less than 1 s)`]
   const skew = `${size} s ${skewSeconds > 0 ? 'ahead of' : 'behind'} the clock of Entra ID`
   return [
-    size > MAX_SKEW_SECONDS
-      ? formatWarning(`Clock skew: ${skew}. Fix: synchronize the clock of the node`)
+    size * 1000 > WARN_SKEW_MS
+      ? formatWarning(`Clock skew: ${skew}. Fix: ${SKEW_FIX}`)
       : `${PASS} Clock skew: OK (${skew})`,
   ]
 }

@@ -2,7 +2,7 @@
 import { BrokerError } from '../errors.ts'
 import { createExpiredError } from '../exchange/assertion.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
-import type { Identity, IdentityDirectory } from '../identities.ts'
+import { type Identity, type IdentityDirectory, WITHOUT_IDENTITY } from '../identities.ts'
 import { firstItems } from '../lib/first-items.ts'
 import { scrub } from '../secret.ts'
 import type { Clock } from '../tokens/clock.ts'
@@ -89,10 +89,10 @@ function failsAt({ servedUntil = 0, withoutToken }: Problem): number {
 }
 
 const NO_IDENTITY: Problem = {
-  summary: 'no identity is configured, so a request without client_id gets no token',
+  summary: WITHOUT_IDENTITY.problem,
   error: new BrokerError(
     'identity_not_found',
-    'no identity is configured. Fix: set AZURE_CLIENT_ID to the client id of the managed identity or application, or list identities in the file of WIMDS_CONFIG',
+    `${WITHOUT_IDENTITY.problem}. Fix: ${WITHOUT_IDENTITY.fix}`,
   ),
 }
 
