@@ -21,7 +21,7 @@ const READ_TIMEOUT_MS = 1000
 
 /**
  * Reads the file before each request, and creates another dispatcher when its certificates have changed.
- * Connections that were trusted by the former ones serve their requests to the end and no more. While the
+ * Connections that were trusted by the former ones finish their requests and get no new ones. While the
  * file cannot be read in time, or has no certificates, the last good ones stay in use; if there are none yet,
  * requests fail with `entra_tls`.
  */

@@ -21,12 +21,12 @@ const MAX_POLICIES = 5
 const MAX_REASON = 300
 
 /** A member of the wrong type counts as absent, so that the others can still be used. */
-const withDefault = z.catch
-const text = withDefault(z.optional(z.string()), undefined)
+const withFallback = z.catch
+const text = withFallback(z.optional(z.string()), undefined)
 const ErrorBody = z.object({
   error: text,
   error_description: text,
-  error_codes: withDefault(z.optional(z.array(z.number())), undefined),
+  error_codes: withFallback(z.optional(z.array(z.number())), undefined),
   trace_id: text,
   correlation_id: text,
   claims: text,
@@ -66,7 +66,7 @@ export function parseEntraError(
     )
   }
   if (isTimeError && isRotated && isExpired) {
-    return createExpiredError(assertion, ENTRA, entra)
+    return createExpiryRejection(assertion, ENTRA, entra)
   }
   const known =
     isTimeError && !isRotated
@@ -103,7 +103,7 @@ function isExplainedByIssuer(
 }
 
 /** Creates the error of a projected token that the server rejects, and that has expired by the server's clock. */
-function createExpiredError(
+function createExpiryRejection(
   { expiresAt }: Pick<Assertion, 'expiresAt'>,
   { name }: Destination,
   entra?: EntraDetails,
@@ -140,7 +140,7 @@ export function parseTokenProxyError(
   }
   if (status === 401) {
     if (assertion.expiresAt <= (parseDateHeader(response) ?? now)) {
-      return createExpiredError(assertion, TOKEN_PROXY)
+      return createExpiryRejection(assertion, TOKEN_PROXY)
     }
     return new BrokerError(
       'assertion_refused',

@@ -73,7 +73,7 @@ function isAssertionRejected({ code }: BrokerError): boolean {
   return code === 'assertion_refused' || code === 'assertion_expired'
 }
 
-/** Creates the error of an exchange whose time had passed when it could start, such as for want of CPU. */
+/** Creates the error of an exchange whose time limit passed before it could start, as with too little CPU. */
 function createNotStartedError({ reason }: AbortSignal): BrokerError {
   return new BrokerError(
     'entra_timeout',

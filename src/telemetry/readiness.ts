@@ -42,8 +42,8 @@ export interface Readiness {
 }
 
 /**
- * Creates the readiness of a sidecar: ready once a valid projected token has been read, and from then on
- * for good, so that a failing exchange takes no application out of service. A successful exchange is
+ * Creates the readiness of a sidecar: ready once a valid projected token has been read, and always from then
+ * on, so that a failing exchange takes no application out of service. A successful exchange is
  * proof as well: the local clock, by which a token looks expired, may be wrong.
  */
 export function createReadiness(options: ReadinessOptions): Readiness {

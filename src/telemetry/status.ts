@@ -88,7 +88,7 @@ function formatProblem(
   }
 }
 
-/** Reads namespace and service account of the last subject, `system:serviceaccount:NAMESPACE:NAME`. */
+/** Reads namespace and service account of the first token with the subject `system:serviceaccount:NAMESPACE:NAME`. */
 function describeWorkload(
   assertions: ReadonlyMap<string, AssertionState>,
 ): Omit<StatusDocument['workload'], 'inPod'> {

@@ -72,8 +72,8 @@ export function hasOwnRetry({ timer }: Entry): boolean {
 export function isInUse(entry: Entry, clock: Clock): boolean {
   const { isPrefetched, state } = entry
   const hasToken = tokenTtlMs(state, clock) > 0
-  const mayPass = state.kind === 'failed' && !state.error.isPermanent
-  return isPrefetched || ((hasToken || mayPass) && isAwaited(entry, clock, RETRY_WINDOW_MS))
+  const isTemporary = state.kind === 'failed' && !state.error.isPermanent
+  return isPrefetched || ((hasToken || isTemporary) && isAwaited(entry, clock, RETRY_WINDOW_MS))
 }
 
 /**

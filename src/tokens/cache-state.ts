@@ -36,7 +36,7 @@ export interface Failed {
   readonly failures: number
   /** When the first of them failed. */
   readonly since: number
-  /** When the first of them failed for want of something that may be propagating. */
+  /** When the first of them failed because of a change that may not have reached all of Entra ID (E8). */
   readonly notFoundSince?: number
   /** Until then, callers without a token get the cached failure (negative cache). */
   readonly cachedUntil: number

@@ -195,7 +195,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     exchange(entry, { isBackground }).catch(() => {})
   }
 
-  /** Single flight: returns the running exchange of this key, or starts one. */
+  /** Returns the running exchange of this key, or starts one (single flight). */
   function exchange(
     entry: Entry,
     { isBackground, correlationId }: { isBackground: boolean; correlationId?: string | undefined },
@@ -342,7 +342,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     }
   }
 
-  /** Retries at once what may have failed because of an assertion that is used no more. */
+  /** Retries at once what may have failed because of an assertion that has been replaced. */
   function retryWithNewAssertion(entry: Entry): void {
     const { key, state } = entry
     const flight = inflight.get(key)

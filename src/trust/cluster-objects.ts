@@ -79,9 +79,9 @@ export function findAccountName({ template }: WorkloadObject): string {
   return getServiceAccountName(template.spec)
 }
 
-const withDefault = z.catch
+const withFallback = z.catch
 
-const Texts = withDefault(z.record(z.string(), withDefault(z.string(), '')), {})
+const Texts = withFallback(z.record(z.string(), withFallback(z.string(), '')), {})
 
 const KubernetesObject = z.looseObject({
   apiVersion: z.string(),
@@ -92,12 +92,12 @@ const KubernetesObject = z.looseObject({
     namespace: z.optional(z.string()),
     labels: Texts,
     annotations: Texts,
-    ownerReferences: withDefault(
+    ownerReferences: withFallback(
       z.array(z.looseObject({ kind: z.string(), name: z.string(), controller: z.unknown() })),
       [],
     ),
   }),
-  data: withDefault(z.record(z.string(), z.unknown()), {}),
+  data: withFallback(z.record(z.string(), z.unknown()), {}),
   spec: z.optional(z.unknown()),
 })
 
