@@ -19,6 +19,7 @@ import type {
   ClockReport,
   DoctorReport,
   ExchangeReport,
+  Failure,
   IdentityReport,
   Outcome,
 } from './report.ts'
@@ -83,7 +84,8 @@ export async function runChecks(options: CheckOptions): Promise<DoctorReport> {
     }),
     assertions: [...checks.values()].map(({ report }) => report),
     endpoints: await Promise.all(endpoints.map(checkEndpoint)),
-    exchanges: exchange === undefined ? [] : await attemptExchanges(config, exchange, checks),
+    exchanges:
+      exchange === undefined ? [] : await attemptExchanges(config, exchange, checks, skewMs),
     clock: exchange === undefined ? SKIPPED : checkClock(skewMs),
   }
   return createReport({ settings, warnings: config.warnings, ...sidecar, ...federation }, [
@@ -211,18 +213,24 @@ async function attemptExchanges(
   config: Config,
   exchange: TokenSource,
   checks: ReadonlyMap<string, AssertionCheck>,
+  getSkewMs: CheckOptions['skewMs'],
 ): Promise<ExchangeReport[]> {
   const reports: ExchangeReport[] = []
   for (const identity of config.directory.identities) {
     const check = checks.get(identity.tokenFile)
     for (const resource of findResources(identity)) {
       const base = { identity: identity.name, clientId: identity.clientId, resource }
-      const reason = findReasonNotToExchange(identity, check)
-      if (reason !== undefined) {
+      const tokenFailure = check?.report.failure
+      // A token that has expired by the local clock is sent: that clock may be the wrong one.
+      const outcome =
+        tokenFailure === undefined || tokenFailure.code === 'assertion_expired'
+          ? await attemptExchange(identity, resource, exchange)
+          : undefined
+      if (outcome === undefined || isOfExpiredToken(outcome, tokenFailure, getSkewMs())) {
+        const reason = `the projected token ${identity.tokenFile} fails (${tokenFailure?.code})`
         reports.push({ ...base, status: 'not_checked', reason })
         continue
       }
-      const outcome = await attemptExchange(identity, resource, exchange)
       const isSourceFailing = reports.some(
         (each) => each.identity === identity.assertionFrom?.name && each.status !== 'ok',
       )
@@ -234,16 +242,17 @@ async function attemptExchanges(
 }
 
 /**
- * Returns why an exchange would only repeat the failure of its projected token, perhaps under another name. A
- * token that is expired by the local clock is sent: Entra ID decides.
+ * Returns true if a rejection only repeats, perhaps under another name, that the projected token has expired by a
+ * clock that is right: the claims of such a token may be out of date.
  */
-function findReasonNotToExchange(
-  { tokenFile }: Identity,
-  check: AssertionCheck | undefined,
-): string | undefined {
-  const failure = check?.report.failure
-  if (failure === undefined || failure.code === 'assertion_expired') return undefined
-  return `the projected token ${tokenFile} fails (${failure.code})`
+function isOfExpiredToken(
+  { failure }: Pick<ExchangeReport, 'failure'>,
+  tokenFailure: Failure | undefined,
+  skewMs: number | undefined,
+): boolean {
+  const isClockRight = skewMs !== undefined && !isSkewed(skewMs)
+  const isOfToken = /^(?:assertion|federated_credential|issuer)_/.test(failure?.code ?? '')
+  return tokenFailure !== undefined && isClockRight && isOfToken
 }
 
 /** Returns the resources to prefetch, or else one that the identity may request. */

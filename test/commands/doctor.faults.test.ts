@@ -206,7 +206,7 @@ test.each<[string, Parameters<Simulator['rotateToken']>[0], readonly string[], s
   [
     'an expired token',
     { claims: { iat: now - 7200, nbf: now - 7200, exp: now - 3600 } },
-    ['projected_token: assertion_expired', 'token_exchange: assertion_expired'],
+    ['projected_token: assertion_expired'],
     'projected volume',
   ],
 ])('names %s and its fix', async (_, token, expected, fix) => {
@@ -215,6 +215,31 @@ test.each<[string, Parameters<Simulator['rotateToken']>[0], readonly string[], s
     const { code, failures, problems } = await diagnose()
     expect({ code, failures }).toEqual({ code: 1, failures: expected })
     expect(fixesOf(problems)).toContain(fix)
+  } finally {
+    await simulator.rotateToken()
+  }
+})
+
+test.each<[string, Case, readonly string[], string]>([
+  [
+    'no federated credential for it, the expiry alone',
+    { env: { AZURE_CLIENT_ID: REPORTS.clientId } },
+    [],
+    'not_checked',
+  ],
+  [
+    'an unknown tenant, both',
+    { env: { AZURE_TENANT_ID: '99999999-9999-4999-8999-999999999999' } },
+    ['token_exchange: tenant_refused'],
+    'failed',
+  ],
+])('names of an expired token and %s', async (_, given, others, status) => {
+  await simulator.rotateToken({ claims: { iat: now - 7200, nbf: now - 7200, exp: now - 3600 } })
+  try {
+    const { failures, problems, report } = await diagnose(given)
+    expect(failures).toEqual(['projected_token: assertion_expired', ...others])
+    expect(fixesOf(problems)).not.toContain('create one')
+    expect(report.exchanges).toMatchObject([{ status }])
   } finally {
     await simulator.rotateToken()
   }
