@@ -80,13 +80,11 @@ async function retryFor<T>(
 
 /** Returns true if the same exchange may succeed later, without a change by anybody. */
 function mayPass(error: BrokerError): boolean {
-  return (!error.isPermanent && !needsChange(error)) || mayBePropagating(error)
+  return (!error.isPermanent && !NEEDS_CHANGE.has(error.code)) || mayBePropagating(error)
 }
 
-/** Returns true for an untrusted certificate or a file without a token: both stay so until a setting is changed. */
-function needsChange({ code }: BrokerError): boolean {
-  return code === 'entra_tls' || code === 'assertion_malformed'
-}
+/** The codes of failures that are temporary for a sidecar and stay so until somebody changes a setting or a volume. */
+const NEEDS_CHANGE = new Set(['entra_tls', 'assertion_malformed', 'assertion_audience'])
 
 function formatAdvice(error: BrokerError): string | undefined {
   if (mayBePropagating(error)) {

@@ -109,7 +109,7 @@ export function requireAudience(
   if (audience !== undefined && !assertion.audience.includes(audience)) {
     throw new BrokerError(
       'assertion_audience',
-      `the projected token in ${path} has the audience ${assertion.audience.join(', ')}, but WIMDS_AUDIENCE is ${audience}. Fix: set the audience of the projected volume to ${audience}`,
+      `the projected token in ${path} has the audience ${assertion.audience.join(', ')}, but WIMDS_AUDIENCE is ${audience}. Fix: correct WIMDS_AUDIENCE, or set the audience of the projected volume to ${audience}`,
     )
   }
   const apiAudience = findApiAudience(assertion)

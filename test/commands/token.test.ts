@@ -127,6 +127,18 @@ test.each([[[]], [['--wait', '5m']]])(
   },
 )
 
+test.each([[[]], [['--wait', '5m']]])(
+  'does not repeat the exchange of a token with another audience (%j), and names both causes',
+  async (flags) => {
+    const io = captureIo({ ...environmentOf(simulator), WIMDS_AUDIENCE: 'foo' })
+    const code = await token([VAULT, ...flags], io, { pause: () => Promise.reject(new Error()) })
+    expect({ code, out: io.out() }).toEqual({ code: 1, out: '' })
+    expect(io.err()).toMatch(
+      /^wimds token: assertion_audience: .* Fix: correct WIMDS_AUDIENCE, or set the audience of the projected volume to foo\n$/,
+    )
+  },
+)
+
 test('--wait repeats a failure that may pass, not before its Retry-After', async () => {
   simulator.faults.set([{ kind: 'throttled', times: 2, retryAfterSeconds: 7 }])
   const { code, out, err, pauses } = await run(VAULT, '--wait', '1m')
