@@ -148,7 +148,40 @@ export function hasOwnNetworkStack(runtimeClass: string): boolean {
   return /kata|gvisor|runsc/i.test(runtimeClass)
 }
 
-/** Returns true if the pod selects Windows nodes. */
+const NodeAffinity = z.object({
+  nodeAffinity: z.object({
+    requiredDuringSchedulingIgnoredDuringExecution: z.object({
+      nodeSelectorTerms: z.array(
+        z.object({
+          matchExpressions: z.nullish(
+            z.array(
+              z.object({
+                key: z.string(),
+                operator: z.string(),
+                values: z.nullish(z.array(z.string())),
+              }),
+            ),
+          ),
+        }),
+      ),
+    }),
+  }),
+})
+
+/** The label of nodes that the kubelet sets, and the deprecated one. */
+const OS_LABELS = ['kubernetes.io/os', 'beta.kubernetes.io/os']
+
+/** Returns true if the pod selects Windows nodes, and none of other systems. */
 export function isWindows({ spec }: Pod): boolean {
-  return spec.os?.name === 'windows' || spec.nodeSelector?.['kubernetes.io/os'] === 'windows'
+  if (spec.os?.name === 'windows') return true
+  if (OS_LABELS.some((label) => spec.nodeSelector?.[label] === 'windows')) return true
+  const { data } = NodeAffinity.safeParse(spec['affinity'])
+  const terms = data?.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms
+  if (terms === undefined || terms.length === 0) return false
+  return terms.every(({ matchExpressions }) =>
+    matchExpressions?.some(
+      ({ key, operator, values }) =>
+        OS_LABELS.includes(key) && operator === 'In' && values?.join() === 'windows',
+    ),
+  )
 }

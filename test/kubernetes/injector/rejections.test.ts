@@ -30,6 +30,27 @@ const container = (more: object) => ({ containers: [{ name: 'app', ...more }] })
 const withVariables = (values: Readonly<Record<string, string>>) =>
   container({ env: Object.entries(values).map(([name, value]) => ({ name, value })) })
 
+const onWindows = { key: 'kubernetes.io/os', operator: 'In', values: ['windows'] }
+/** Returns the affinity to nodes that meet all expressions of a term. */
+const affinity = (...terms: readonly (readonly object[])[]) => ({
+  affinity: {
+    nodeAffinity: {
+      requiredDuringSchedulingIgnoredDuringExecution: {
+        nodeSelectorTerms: terms.map((matchExpressions) => ({ matchExpressions })),
+      },
+    },
+  },
+})
+
+test.each([
+  ['excludes Windows', [[{ ...onWindows, operator: 'NotIn' }]]],
+  ['allows Linux too', [[{ ...onWindows, values: ['linux', 'windows'] }]]],
+  ['allows other nodes by another term', [[onWindows], [{ key: 'pool', operator: 'Exists' }]]],
+  ['has no term', []],
+])('a pod is injected whose node affinity %s', (_, terms) => {
+  expect(reasonsFor(pod({}, affinity(...terms)))).toEqual([])
+})
+
 describe('a pod is rejected with a fix for', () => {
   const env = { 'wimds.io/mode': 'env' }
 
@@ -41,6 +62,18 @@ describe('a pod is rejected with a fix for', () => {
       'Windows by node selector',
       nft,
       { nodeSelector: { 'kubernetes.io/os': 'windows' } },
+      'the pod runs on Windows',
+    ],
+    [
+      'Windows by the old label of nodes',
+      {},
+      { nodeSelector: { 'beta.kubernetes.io/os': 'windows' } },
+      'the pod runs on Windows',
+    ],
+    [
+      'Windows by node affinity',
+      {},
+      affinity([onWindows], [{ key: 'pool', operator: 'Exists' }, onWindows]),
       'the pod runs on Windows',
     ],
     [
