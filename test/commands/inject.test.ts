@@ -119,8 +119,8 @@ describe('wimds inject', () => {
     const object = `apiVersion: ${version}\nkind: ${kind}\nmetadata: {name: x}\n${spec}\n`
     const { code, err } = await run([...IDENTITY, '-'], object)
     expect(code).toBe(1)
-    expect(err).toBe(
-      `wimds inject: stdin:1: ${kind}/x: ${problem}. Fix: write the pod template there, with metadata and spec\n`,
+    expect(err).toContain(
+      `wimds inject: stdin:1: ${kind}/x: ${problem}. Fix: write the pod template there, with metadata and spec`,
     )
   })
 
@@ -266,6 +266,28 @@ spec: {jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: 
       expect(out.match(/"kind"/g)).toHaveLength(1)
     },
   )
+
+  test.each([
+    [
+      'with a container',
+      '{template: {spec: {containers: [{name: app}, {name: b, image: b}]}}}',
+      0,
+      /warning: no image of the container app, as in a patch/,
+    ],
+    [
+      'without a pod template',
+      '{replicas: 3}',
+      1,
+      /Deployment\/a: spec\.template is missing\. Fix: .*; for a patch/,
+    ],
+  ])('names kustomize for a patch %s', async (_, spec, expected, message) => {
+    const source = `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: ${spec}\n`
+    const { code, err } = await run([...IDENTITY, '-'], source)
+    expect(code).toBe(expected)
+    expect(err).toMatch(message)
+    expect(err).toContain('of kustomize')
+    expect(err).toContain('kubectl kustomize')
+  })
 
   test('calls a List without items an empty list', async () => {
     const source = 'apiVersion: v1\nkind: List\nitems: []\n'
@@ -424,7 +446,7 @@ metadata: {name: canary}
 spec:
   template:
     spec:
-      containers: [{name: app}]
+      containers: [{name: app, image: o}]
 `
 
 const RAY = `apiVersion: ray.io/v1
@@ -432,10 +454,10 @@ kind: RayCluster
 metadata: {name: ray}
 spec:
   headGroupSpec:
-    template: {spec: {containers: [{name: head}]}}
+    template: {spec: {containers: [{name: head, image: r}]}}
   workerGroupSpecs:
-  - template: {spec: {containers: [{name: small}]}}
-  - template: {spec: {containers: [{name: large}]}}
+  - template: {spec: {containers: [{name: small, image: r}]}}
+  - template: {spec: {containers: [{name: large, image: r}]}}
 `
 
 describe('wimds inject says what it did to', () => {

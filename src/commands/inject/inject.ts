@@ -12,7 +12,7 @@ import type { CommandIo } from '../io.ts'
 import { readManifests } from '../manifest-files.ts'
 import { findUnknownVariables, parseInjectOptions } from './options.ts'
 import { describeNothing, formatObjects, formatUnsupported, printManifests } from './report.ts'
-import { findKustomizations, findPlaceholders } from './unfinished-input.ts'
+import { findKustomizations, findPatches, findPlaceholders } from './unfinished-input.ts'
 
 /**
  * Prints the injected manifests, and on standard error what was done to each object. Returns 0, or 1 if one
@@ -33,6 +33,7 @@ export async function inject(args: readonly string[], io: CommandIo): Promise<nu
     ...injected.warnings,
     ...findUnknownVariables(options.settings.sidecarEnv).map((text) => `warning: ${text}`),
     ...findPlaceholders(injected.pods),
+    ...findPatches(injected.pods),
     ...findUnpublishedImages(injected, flags),
   ]
   const lines = flags.has('quiet') ? [] : [...formatObjects(objects), ...findWaitingPods(injected)]

@@ -47,3 +47,13 @@ export function findPlaceholders(pods: readonly Pod[]): string[] {
     `warning: ${named} ${found.length === 1 ? 'is a placeholder' : 'are placeholders'}. Fix: fill in the values first, such as by envsubst or kubectl kustomize, and inject the result`,
   ]
 }
+
+/** Returns a warning for containers without an image, which only a patch of kustomize has. */
+export function findPatches(pods: readonly Pod[]): string[] {
+  const found = pods.flatMap(allContainers).filter((container) => container['image'] == null)
+  if (found.length === 0) return []
+  const names = [...new Set(found.map(({ name }) => name))]
+  return [
+    `warning: no image of ${names.length === 1 ? 'the container' : 'the containers'} ${firstItems(names).join(', ')}, as in a patch of kustomize. Fix: inject the result: kubectl kustomize DIRECTORY | wimds inject -`,
+  ]
+}

@@ -280,8 +280,11 @@ function editWorkload(
   const { template, path, problems } = workload
   if (problems.length > 0) return { ...SKIPPED, reasons: problems }
   if (typeof template !== 'object' || template === null || Array.isArray(template)) {
-    const problem = template == null ? 'is missing' : 'must be an object'
-    const reason = `${templatePath} ${problem}. Fix: write the pod template there, with metadata and spec`
+    const [problem, hint] =
+      template == null
+        ? ['is missing', '; for a patch of kustomize, pass the output of kubectl kustomize']
+        : ['must be an object', '']
+    const reason = `${templatePath} ${problem}. Fix: write the pod template there, with metadata and spec${hint}`
     return { ...SKIPPED, reasons: [reason] }
   }
   const edit = editPod(workload, accounts)
