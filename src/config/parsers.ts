@@ -202,7 +202,7 @@ export const paths = createSchema((text) => {
   const prefixes = splitList(text)
   for (const prefix of prefixes) {
     const problem = findPrefixProblem(prefix)
-    if (problem !== undefined) throw new Error(`${problem}: ${quote(prefix)}`)
+    if (problem !== undefined) throw new Error(`${quote(prefix)} ${problem}`)
   }
   return prefixes
 })
@@ -295,7 +295,7 @@ function parseAddress(text: string): Address {
 }
 
 function parseHttpsUrl(text: string): URL {
-  if (!URL.canParse(text)) throw new Error(`must be a URL, not ${quote(text)}`)
+  if (!URL.canParse(text)) throw new Error(`must be a URL such as https://HOST, not ${quote(text)}`)
   const url = new URL(text)
   if (url.protocol !== 'https:') throw new Error(`must start with https://, not ${quote(text)}`)
   if (url.username !== '' || url.password !== '') throw new Error('must hold no credentials')

@@ -246,9 +246,11 @@ function formatFailed(title: string, failure: Failure): string[] {
 
 /** Returns the lines of a failure: its name and message, the fix and the link. */
 export function formatFailure({ code, message, aadsts, explanation, fix, url }: Failure): string[] {
-  const title = aadsts === undefined ? code : `${code}, AADSTS${aadsts}`
+  const text = explanation ?? message
+  // Entra ID's own text begins with it.
+  const hasNumber = aadsts === undefined || text.startsWith(`AADSTS${aadsts}`)
   return [
-    `${title}: ${explanation ?? message}`,
+    `${hasNumber ? code : `${code}, AADSTS${aadsts}`}: ${text}`,
     ...(fix === undefined ? [] : [`Fix: ${fix}`]),
     `See: ${url}`,
     ...(explanation === undefined ? [] : [`Entra ID: ${message}`]),

@@ -27,11 +27,11 @@ export const AADSTS_TABLE: Readonly<Record<string, AadstsEntry>> = {
   // The federated credential: does one match the assertion?
   70021: notFound(
     'no federated credential of the identity matches the assertion',
-    'create one with issuer {issuer}, subject {subject} and audience {audience}; wimds doctor prints the command',
+    'create a federated credential with issuer {issuer}, subject {subject} and audience {audience}; wimds doctor prints the command',
   ),
   700211: notFound(
     'no federated credential of the identity has the issuer of the assertion',
-    'set its issuer to exactly {issuer} (a slash at the end counts); a recreated cluster has a new issuer',
+    'set the issuer of the federated credential to exactly {issuer} (a slash at the end counts); a recreated cluster has a new issuer',
   ),
   700212: mismatch(
     'no federated credential of the identity has the audience of the assertion',
@@ -39,15 +39,15 @@ export const AADSTS_TABLE: Readonly<Record<string, AadstsEntry>> = {
   ),
   700213: notFound(
     'no federated credential of the identity has the subject of the assertion',
-    'create one with subject {subject}, or run the pod under the service account that an existing one names; if there is one already, delete and recreate it',
+    'create a federated credential with subject {subject}, or run the pod under the service account that an existing one names; if one with this subject is still rejected ten minutes after its creation, delete and recreate it',
   ),
   7002138: mismatch(
     'the subject of the federated credential differs from that of the assertion in upper and lower case',
-    'write its subject exactly as {subject}: the comparison is case-sensitive',
+    'write the subject of the federated credential exactly as {subject}: the comparison is case-sensitive',
   ),
   70025: notFound(
     'the identity has no federated credentials',
-    'create one with issuer {issuer}, subject {subject} and audience {audience}; if it was created minutes ago, wait until it has propagated',
+    'create a federated credential with issuer {issuer}, subject {subject} and audience {audience}; if it was created minutes ago, wait until it has propagated',
   ),
 
   // The assertion itself

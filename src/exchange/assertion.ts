@@ -192,7 +192,7 @@ async function read(path: string, readFile: (path: string) => Promise<string>): 
     }
     throw new BrokerError(
       'assertion_unreadable',
-      `the projected token file ${path} cannot be read (${reason}). Fix: check that it is a regular file and that the user of the sidecar may read it`,
+      `the projected token file ${path} cannot be read: ${reason === 'EFTYPE' ? 'not a regular file' : reason}. Fix: check that it is a regular file and that the user of the sidecar may read it`,
       { cause: error },
     )
   }

@@ -53,9 +53,9 @@ export const ALLOWED_PREFIXES: readonly string[] = [
 /** A path without dot segments, escapes and `;`, which servers resolve differently. */
 const PLAIN_PATH = /^(?!.*\/\.{1,2}(?:\/|$))\/[\w/.-]+$/
 
-/** Returns why a prefix cannot be forwarded, or undefined if it can. */
+/** Returns why a prefix cannot be forwarded, to be read after it; undefined if it can. */
 export function findPrefixProblem(prefix: string): string | undefined {
-  if (!PLAIN_PATH.test(prefix)) return 'must be paths such as /metadata/instance'
+  if (!PLAIN_PATH.test(prefix)) return 'must be a path such as /metadata/instance'
   if (isBelow(ALLOWED_PREFIXES, normalizePath(prefix))) return undefined
   return 'cannot be forwarded; docs/configuration.md lists the paths that can'
 }

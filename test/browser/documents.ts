@@ -22,7 +22,7 @@ const TIMEOUT: Failure = {
 const NO_MATCH: Failure = {
   code: 'federated_credential_not_found',
   message:
-    "AADSTS700213: No matching federated identity record found for presented assertion subject 'system:serviceaccount:shop:orders'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion. Trace ID: 0f7c2a9e-6f0b-4c8e-9a43-9d4c1a6f3b00 Correlation ID: 5b1d7f0e-2c8a-4b63-8f51-3f1f6f3c2a11 Timestamp: 2026-11-24 11:59:40Z Fix: create one with subject system:serviceaccount:shop:orders, or run the pod under the service account that an existing one names; if there is one already, delete and recreate it",
+    "AADSTS700213: No matching federated identity record found for presented assertion subject 'system:serviceaccount:shop:orders'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion. Trace ID: 0f7c2a9e-6f0b-4c8e-9a43-9d4c1a6f3b00 Correlation ID: 5b1d7f0e-2c8a-4b63-8f51-3f1f6f3c2a11 Timestamp: 2026-11-24 11:59:40Z. Fix: create a federated credential with subject system:serviceaccount:shop:orders, or run the pod under the service account that an existing one names; if one with this subject is still rejected ten minutes after its creation, delete and recreate it",
   aadsts: 700213,
   entraTraceId: '0f7c2a9e-6f0b-4c8e-9a43-9d4c1a6f3b00',
   entraCorrelationId: '5b1d7f0e-2c8a-4b63-8f51-3f1f6f3c2a11',

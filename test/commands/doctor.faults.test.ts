@@ -118,13 +118,13 @@ test.each<[string, Case, readonly string[], RegExp]>([
     'an identity without federated credentials',
     { env: { AZURE_CLIENT_ID: REPORTS.clientId } },
     ['token_exchange: federated_credential_not_found'],
-    /create one/,
+    /create a federated credential/,
   ],
   [
     'the federated credential of another service account',
     { env: { AZURE_CLIENT_ID: BILLING.clientId } },
     ['token_exchange: federated_credential_not_found'],
-    /create one with subject system:serviceaccount:\w+:\w+, or run/,
+    /create a federated credential with subject system:serviceaccount:\w+:\w+, or run/,
   ],
   [
     'a client id that the tenant does not know',
@@ -238,7 +238,7 @@ test.each<[string, Case, readonly string[], string]>([
   try {
     const { failures, problems, report } = await diagnose(given)
     expect(failures).toEqual(['projected_token: assertion_expired', ...others])
-    expect(fixesOf(problems)).not.toContain('create one')
+    expect(fixesOf(problems)).not.toContain('create a federated credential')
     expect(report.exchanges).toMatchObject([{ status }])
   } finally {
     await simulator.rotateToken()

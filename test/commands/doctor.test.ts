@@ -330,6 +330,12 @@ describe('fails with a code, a fix and a link when', () => {
   })
 })
 
+test('names an AADSTS code without an explanation once', async () => {
+  simulator.faults.set([{ kind: 'aadsts', code: 50034, times: 1 }])
+  const { out } = await run([])
+  expect(out).toMatch(/^ +entra_request_rejected: AADSTS50034: /m)
+})
+
 test.each([
   ['a long lifetime', { lifetimeSeconds: 365 * 86_400 }, /more than 24 hours/, 70023],
   ['another audience', { audience: 'vault' }, /audience is vault/, 700212],

@@ -290,6 +290,6 @@ faults: 3
     await using taken = await serve(async () => new Response('taken'))
     const io = captureIo()
     expect(await simulate(['--listen', `127.0.0.1:${taken.port}`], io)).toBe(1)
-    expect(io.err()).toMatch(/EADDRINUSE/u)
+    expect(io.err()).toMatch(/EADDRINUSE.*\. Fix: choose another port by --listen/u)
   })
 })

@@ -82,7 +82,7 @@ test('prints the error on standard error', async () => {
   const { code, out, err } = await run(VAULT, '--client-id', BILLING.clientId)
   expect({ code, out }).toEqual({ code: 1, out: '' })
   expect(err).toMatch(
-    /^wimds token: federated_credential_not_found: AADSTS700213: .* Fix: create one with subject system:serviceaccount:/,
+    /^wimds token: federated_credential_not_found: AADSTS700213: .* Fix: create a federated credential with subject system:serviceaccount:/,
   )
 })
 

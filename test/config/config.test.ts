@@ -175,6 +175,14 @@ describe('the environment', () => {
     expect(await loadProblems(any)).toEqual([])
   })
 
+  test.each([
+    ['/metadata/identity', '"/metadata/identity" cannot be forwarded; docs/configuration.md lists'],
+    ['here', '"here" must be a path such as /metadata/instance'],
+  ])('names the path %s that cannot be forwarded before the reason', async (path, problem) => {
+    const env = { WIMDS_PASS_THROUGH: `/metadata/instance,${path}` }
+    expect((await loadProblems(env)).join()).toContain(`WIMDS_PASS_THROUGH: ${problem}`)
+  })
+
   test.each(['[::1%lo]:8000', '[fe80::1%eth0]:8000'])(
     'rejects the zone of the listen address %s',
     async (address) => {
@@ -292,7 +300,7 @@ describe('settings that belong together', () => {
     ['https://x?', 'must have no query'],
     ['https://x?a=b', 'must have no query'],
     ['https://x#', 'must have no fragment'],
-    ['x', 'must be a URL'],
+    ['x', 'must be a URL such as https://HOST, not "x"'],
   ])('reject the token proxy %s', async (url, problem) => {
     expect((await loadProblems({ AZURE_KUBERNETES_TOKEN_PROXY: url })).join()).toContain(problem)
   })

@@ -71,7 +71,7 @@ test.each(COMMANDS)('wimds %s prints every problem of its arguments', async (nam
   const line = String.raw`wimds ${name}: .+\n`
   expect(err).toMatch(new RegExp(`^${line}${line}\nSee wimds ${name} --help\\.\n$`))
   expect(err).toContain(
-    `wimds ${name}: ${command === serve ? 'unexpected argument --frob' : '--frob is not a flag'}`,
+    `wimds ${name}: ${command === serve ? 'unexpected argument --frob. Fix: serve takes no flags; set variables such as WIMDS_LISTEN' : '--frob is not a flag'}`,
   )
 })
 

@@ -85,7 +85,7 @@ describe('formatFix', () => {
   test('names the issuer, the subject and the audience of the assertion', () => {
     const entry = AADSTS_TABLE['70025']
     expect(entry && formatFix(entry, claims)).toBe(
-      'create one with issuer https://issuer.example/, subject system:serviceaccount:shop:orders and audience api://AzureADTokenExchange; if it was created minutes ago, wait until it has propagated',
+      'create a federated credential with issuer https://issuer.example/, subject system:serviceaccount:shop:orders and audience api://AzureADTokenExchange; if it was created minutes ago, wait until it has propagated',
     )
   })
 

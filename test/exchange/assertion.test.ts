@@ -68,7 +68,12 @@ describe('fails with a code and a fix when the file is', () => {
       /mount a projected/u,
     ],
     ['empty', 'assertion_empty', () => writeFile(path, ' \n'), /kubelet/u],
-    ['a directory', 'assertion_unreadable', () => mkdir(path), /check that it is a regular file/u],
+    [
+      'a directory',
+      'assertion_unreadable',
+      () => mkdir(path),
+      /cannot be read: not a regular file\. Fix: check that it is/u,
+    ],
     [
       'a pipe without a writer',
       'assertion_unreadable',

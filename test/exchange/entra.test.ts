@@ -381,7 +381,9 @@ describe('a chained identity', () => {
     const issuer = `${simulator.authorityHost}/${simulator.tenantId}/v2.0`
     await expect(createExchange()({ scope: SCOPE, identity })).rejects.toMatchObject({
       code: 'federated_credential_not_found',
-      message: expect.stringContaining(`set its issuer to exactly ${issuer} (`),
+      message: expect.stringContaining(
+        `set the issuer of the federated credential to exactly ${issuer} (`,
+      ),
     })
     addCredential()
     const token = await createExchange()({ scope: SCOPE, identity })

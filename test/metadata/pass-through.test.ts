@@ -200,12 +200,12 @@ test.each([
   ['/latest/meta-data/iam', 'cannot be forwarded'],
   ['/2021-01-03/meta-data/placement', 'cannot be forwarded'],
   ['/computeMetadata/v1/instance/attributes', 'cannot be forwarded'],
-  ['/metadata/identity;x', 'must be paths'],
-  ['metadata/instance', 'must be paths'],
-  ['/', 'must be paths'],
-  ['/metadata/%69dentity', 'must be paths'],
-  ['/metadata/../metadata/instance', 'must be paths'],
-  ['/metadata/.', 'must be paths'],
+  ['/metadata/identity;x', 'must be a path'],
+  ['metadata/instance', 'must be a path'],
+  ['/', 'must be a path'],
+  ['/metadata/%69dentity', 'must be a path'],
+  ['/metadata/../metadata/instance', 'must be a path'],
+  ['/metadata/.', 'must be a path'],
 ])('rejects the prefix %s', (prefix, reason) => {
   expect(findPrefixProblem(prefix)).toContain(reason)
 })

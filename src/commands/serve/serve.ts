@@ -34,7 +34,10 @@ const MAX_FIRST_POLL_MS = 1000
 /** Serves until the signal, then drains. Throws a `ConfigError` before anything is bound. */
 export async function serve(args: readonly string[], io: CommandIo): Promise<number> {
   // Not by lib/args.ts, which the sidecar does not load.
-  if (args.length > 0) throw new UsageError(args.map((arg) => `unexpected argument ${arg}`))
+  if (args.length > 0) {
+    const fix = 'serve takes no flags; set variables such as WIMDS_LISTEN'
+    throw new UsageError(args.map((arg) => `unexpected argument ${arg}. Fix: ${fix}`))
+  }
   const config = await loadConfig(io.env)
   const log = createProcessLog(config, io)
   for (const warning of config.warnings) log.warn('config_warning', { message: warning })

@@ -2,7 +2,7 @@
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseFlags } from '../../lib/args.ts'
-import { errorMessage } from '../../lib/describe-error.ts'
+import { errorCode, errorMessage } from '../../lib/describe-error.ts'
 import { printError } from '../print-error.ts'
 import { quoteForShell } from '../../lib/shell.ts'
 import { formatEnvironment } from '../../simulator/environment.ts'
@@ -21,7 +21,11 @@ export async function simulate(args: readonly string[], io: CommandIo): Promise<
   try {
     return await run(options, io)
   } catch (error) {
-    printError(io, 'wimds simulate', errorMessage(error))
+    const fix =
+      errorCode(error) === 'EADDRINUSE'
+        ? '. Fix: choose another port by --listen, --issuer-listen, --vault-listen or --token-proxy-listen'
+        : ''
+    printError(io, 'wimds simulate', `${errorMessage(error)}${fix}`)
     return 1
   } finally {
     await options.file.close()

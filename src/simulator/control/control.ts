@@ -89,7 +89,12 @@ function acceptJson<T>(schema: z.ZodType<T>, apply: (body: T) => unknown): Route
   return async (request) => {
     const text = await request.text()
     const parsed = schema.safeParse(parseJson(text === '' ? '{}' : text))
-    if (!parsed.success) return jsonResponse(400, { error: z.prettifyError(parsed.error) })
+    if (!parsed.success) {
+      const problems = parsed.error.issues.map(({ path, message }) =>
+        path.length === 0 ? message : `${path.join('.')}: ${message}`,
+      )
+      return jsonResponse(400, { error: problems.join('; ') })
+    }
     return jsonResponse(200, await apply(parsed.data))
   }
 }

@@ -114,6 +114,10 @@ describe('a control endpoint', () => {
       body: {},
     })
     expect((await exchange(simulator)).body).toMatchObject({ error_codes: [700213] })
+    expect(await control(simulator, 'POST', 'token', { lifetimeSeconds: 0 })).toEqual({
+      status: 400,
+      body: { error: expect.stringMatching(/^lifetimeSeconds: [^\n]+$/) },
+    })
     expect((await control(simulator, 'POST', 'token')).status).toBe(200)
     expect((await exchange(simulator)).status).toBe(200)
     expect(await readFile(simulator.tokenFile, 'utf8')).not.toBe(before)
