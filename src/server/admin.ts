@@ -34,11 +34,11 @@ export function listenForAdmin(
   parts: AdminParts,
   addresses: readonly Address[],
 ): Promise<Listener> {
-  const options = { maxConnections: MAX_CONNECTIONS, malformedBody: MALFORMED_BODY }
+  const options = { maxConnections: MAX_CONNECTIONS, renderError }
   return listen(createHandler(parts), addresses, options)
 }
 
-const MALFORMED_BODY = JSON.stringify({ error: 'the request is malformed' })
+const renderError = (message: string): string => JSON.stringify({ error: message })
 
 /** Creates the handler. HEAD is answered as GET; Node leaves out the body. */
 function createHandler(parts: AdminParts): RequestListener {

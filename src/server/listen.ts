@@ -17,8 +17,8 @@ import { ERROR_HEADER, JSON_TYPE } from './reply.ts'
 
 export interface ListenOptions {
   readonly maxConnections: number
-  /** The JSON body of replies to bytes that are not HTTP. */
-  readonly malformedBody: string
+  /** Renders the JSON body of a reply to what Node rejects before there is a request. */
+  readonly renderError: (message: string) => string
 }
 
 /** Servers that listen. */
@@ -41,9 +41,11 @@ export const CONNECTION_TIMEOUTS = {
   keepAliveTimeout: 75_000,
 }
 
+const MAX_HEADER_BYTES = 16_384
+
 const LIMITS: ServerOptions = {
   ...CONNECTION_TIMEOUTS,
-  maxHeaderSize: 16_384,
+  maxHeaderSize: MAX_HEADER_BYTES,
   // The guard rejects a missing Host in JSON, and allows it from HTTP/1.0 clients (R17).
   requireHostHeader: false,
   // The stream of a request without a body, with its events, is a tenth of a cached token's cost.
@@ -63,14 +65,14 @@ const BACKLOG = 4096
 export async function listen(
   handler: RequestListener,
   addresses: readonly Address[],
-  { maxConnections, malformedBody }: ListenOptions,
+  { maxConnections, renderError }: ListenOptions,
 ): Promise<Listener> {
   const limiter = createConnectionLimiter(maxConnections)
   const servers: Server[] = []
   const bound: Address[] = []
   try {
     for (const address of addresses) {
-      const server = createLimitedServer(handler, limiter, malformedBody)
+      const server = createLimitedServer(handler, limiter, renderError)
       servers.push(server)
       bound.push(await bind(server, address))
     }
@@ -91,11 +93,11 @@ export async function listen(
 function createLimitedServer(
   handler: RequestListener,
   limiter: ConnectionLimiter,
-  malformedBody: string,
+  renderError: ListenOptions['renderError'],
 ): Server {
   /** Rejects what is no request, after the replies to earlier requests. An incomplete one gets no other reply. */
-  function rejectBytes(socket: Duplex, status: string): void {
-    const reject = () => writeErrorAndClose(socket, status, malformedBody)
+  function rejectBytes(socket: Duplex, { status, message }: ClientError): void {
+    const reject = () => writeErrorAndClose(socket, status, renderError(message))
     const last = limiter.pendingReplies(socket).findLast(({ req }) => req.complete)
     if (last === undefined) reject()
     else last.once('close', reject)
@@ -110,7 +112,7 @@ function createLimitedServer(
     // Node reads an unread body to its end before the next request: the connection is closed instead.
     if (mayExceedBodyLimit(request)) response.shouldKeepAlive = false
     if (request.rawHeaders.length < 2 * MAX_HEADERS) handler(request, response)
-    else rejectHeaders(response, malformedBody)
+    else rejectHeaders(response, renderError(HEADERS_TOO_LARGE.message))
   })
   // An Expect other than 100-continue can be ignored (R17).
   server.on('checkExpectation', (...exchange) => server.emit('request', ...exchange))
@@ -119,12 +121,12 @@ function createLimitedServer(
       socket.destroy()
       return
     }
-    rejectBytes(socket, CLIENT_ERRORS[error.code ?? ''] ?? '400 Bad Request')
+    rejectBytes(socket, CLIENT_ERRORS[error.code ?? ''] ?? BAD_REQUEST)
   })
   server.on('connect', (_request, socket) => {
     // Node leaves the socket to this listener, and an error without a listener ends the process.
     socket.on('error', () => socket.destroy())
-    rejectBytes(socket, '405 Method Not Allowed')
+    rejectBytes(socket, { ...BAD_REQUEST, status: '405 Method Not Allowed' })
   })
   return server
 }
@@ -144,6 +146,30 @@ export async function bind(server: TcpServer, { host, port }: Address): Promise<
 
 /** The error code of what Node rejects before there is a request. */
 const MALFORMED: ErrorCode = 'request_malformed'
+
+/** A reply to what Node rejects. */
+interface ClientError {
+  readonly status: string
+  readonly message: string
+}
+
+const BAD_REQUEST: ClientError = {
+  status: '400 Bad Request',
+  message: 'The request is malformed',
+}
+const HEADERS_TOO_LARGE: ClientError = {
+  status: '431 Request Header Fields Too Large',
+  message: `The request line and the headers exceed ${MAX_HEADER_BYTES} bytes, or there are more than ${MAX_HEADERS} headers`,
+}
+
+/** By the code of Node's error. */
+const CLIENT_ERRORS: Readonly<Record<string, ClientError>> = {
+  HPE_HEADER_OVERFLOW: HEADERS_TOO_LARGE,
+  ERR_HTTP_REQUEST_TIMEOUT: {
+    status: '408 Request Timeout',
+    message: 'The request did not arrive in time',
+  },
+}
 
 /** A server with or without TLS. */
 type Closable = Pick<Server, 'close' | 'closeAllConnections'>
@@ -176,11 +202,6 @@ function rejectHeaders(response: ServerResponse, body: string): void {
     Connection: 'close',
   })
   response.end(body)
-}
-
-const CLIENT_ERRORS: Readonly<Record<string, string>> = {
-  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
-  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
 }
 
 /** How long a caller that is still sending may take to read the reply, in milliseconds. */

@@ -141,6 +141,7 @@ test('a request whose headers or body do not come in time gets 408', async () =>
   slow[1]?.write(HALF_BODY)
   const replies = await Promise.all(slow.map((each) => each.reply({ withinMs: 60_000 })))
   expect(replies.map(({ status }) => status)).toEqual([408, 408])
+  expect(replies[0]?.body).toContain('The request did not arrive in time')
 })
 
 test('a drain answers the pipelined requests, and closes the connection after the last', async () => {

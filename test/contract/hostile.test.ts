@@ -5,7 +5,12 @@ import { serveParts } from '../fixtures/sidecar.ts'
 
 const RIGHT =
   '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
-const MALFORMED = '{"error":"invalid_request","error_description":"The request is malformed"}'
+/** What a reply of each status says. */
+const TEXTS: Readonly<Record<number, string>> = {
+  400: 'The request is malformed',
+  405: 'The request is malformed',
+  431: 'The request line and the headers exceed 16384 bytes, or there are more than 128 headers',
+}
 const MEGABYTE = 'x'.repeat(1_000_000)
 
 const given = parts()
@@ -58,7 +63,7 @@ test.each([
   expect(reply.headers.get('content-type')).toBe('application/json; charset=utf-8')
   expect(reply.headers.get('connection')).toBe('close')
   expect(reply.headers.get('x-wimds-error')).toBe('request_malformed')
-  expect(reply.body).toBe(MALFORMED)
+  expect(reply.body).toBe(`{"error":"invalid_request","error_description":"${TEXTS[status]}"}`)
   expect(await connection.closed()).toBe('')
 })
 

@@ -120,18 +120,21 @@ function buildMetadataApp(
   })
 }
 
+function renderMalformed(message: string): string {
+  return imds.renderError(new BrokerError('request_malformed', message)).body
+}
+
 /** Opens both ports or none. There are no admin addresses if WIMDS_ADMIN_LISTEN is off. */
 async function openListeners(
   config: Config,
   metadataApp: FastifyInstance,
   adminParts: AdminParts,
 ): Promise<{ readonly metadata: Listener; readonly admin: Listener }> {
-  const error = new BrokerError('request_malformed', 'The request is malformed')
   await metadataApp.ready()
   const metadata = await listen(
     (request, response) => metadataApp.routing(request, response),
     config.listen,
-    { maxConnections: config.maxConnections, malformedBody: imds.renderError(error).body },
+    { maxConnections: config.maxConnections, renderError: renderMalformed },
   )
   try {
     return { metadata, admin: await listenForAdmin(adminParts, config.adminListen) }
