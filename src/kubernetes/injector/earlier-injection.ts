@@ -14,7 +14,7 @@ import {
   SIDECAR,
   type VolumeMount,
 } from './pod.ts'
-import { addMissingAmounts } from './resources.ts'
+import { addLimitRangerAmounts } from './resources.ts'
 
 /**
  * Returns the pod without the containers, volumes and variables of an earlier injection, which the
@@ -80,8 +80,8 @@ export function findApiAccessMount(pod: Pod): VolumeMount | undefined {
 
 /**
  * Returns the injected pod with what admission plugins have set in the containers of an earlier call: they run
- * between the two calls and not again, and validate afterwards. LimitRanger sets amounts of resources, of which those
- * are kept that the injector does not set, and AlwaysPullImages the pull policy. An author who forges an earlier
+ * between the two calls and not again, and validate afterwards. Of the amounts of resources that LimitRanger has set,
+ * those are kept that the injector does not set; AlwaysPullImages sets the pull policy. An author who forges an earlier
  * injection can set no more than that.
  */
 export function keepPluginDefaults(injected: Pod, before: Pod): Pod {
@@ -93,7 +93,7 @@ export function keepPluginDefaults(injected: Pod, before: Pod): Pod {
     return {
       ...container,
       ...(old['imagePullPolicy'] === 'Always' && { imagePullPolicy: 'Always' }),
-      resources: addMissingAmounts(container.resources, old.resources),
+      resources: addLimitRangerAmounts(container.resources, before, old),
     }
   }
 

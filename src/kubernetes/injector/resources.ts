@@ -76,11 +76,31 @@ export function createResources(pod: Pod, settings: ResourceSettings): Resources
   )
 }
 
-/** Returns the resources with the amounts of `others` that they do not set. */
-export function addMissingAmounts(resources: Resources, others: Resources): Resources {
+/**
+ * LimitRanger records in this annotation what it has set, as in `LimitRanger plugin set: cpu, memory request for container
+ * app; cpu limit for init container wimds`.
+ */
+const LIMIT_RANGER = 'kubernetes.io/limit-ranger'
+const RECORD = /^(.+) (request|limit) for (?:init )?container (\S+)$/
+
+/** Returns the resources with the amounts that LimitRanger has set in this container of the pod, and they do not have. */
+export function addLimitRangerAmounts(resources: Resources, pod: Pod, old: Container): Resources {
+  const added: Record<'request' | 'limit', Record<string, string | number | undefined>> = {
+    request: {},
+    limit: {},
+  }
+  const [, records = ''] = pod.metadata?.annotations?.[LIMIT_RANGER]?.split(': ', 2) ?? []
+  for (const record of records.split('; ')) {
+    const [, kinds = '', amount, name] = RECORD.exec(record) ?? []
+    if (name !== old.name) continue
+    for (const kind of kinds.split(', ')) {
+      if (amount === 'request') added.request[kind] = old.resources?.requests?.[kind]
+      else added.limit[kind] = old.resources?.limits?.[kind]
+    }
+  }
   return formatResources(
-    { ...others?.requests, ...resources?.requests },
-    { ...others?.limits, ...resources?.limits },
+    { ...added.request, ...resources?.requests },
+    { ...added.limit, ...resources?.limits },
   )
 }
 

@@ -206,10 +206,21 @@ describe('between two calls of the webhook', () => {
     },
   }
 
+  /** As LimitRanger records what it has set in all init containers. */
+  const recorded = (given: InjectedPod): InjectedPod => {
+    const set = (given.spec.initContainers ?? []).flatMap(({ name }) => [
+      `ephemeral-storage request for init container ${name}`,
+      `cpu, ephemeral-storage limit for init container ${name}`,
+    ])
+    const record = `LimitRanger plugin set: cpu limit for container app; ${set.join('; ')}`
+    const annotations = { ...given.metadata.annotations, 'kubernetes.io/limit-ranger': record }
+    return { ...given, metadata: { annotations } }
+  }
+
   test.each(['loopback', 'env', 'node'])(
     'the defaults of admission plugins are kept, and nothing else, in mode %s',
     (mode) => {
-      const once = injected(pod({ 'wimds.io/mode': mode }))
+      const once = recorded(injected(pod({ 'wimds.io/mode': mode })))
       const twice = injected(changed(once, changes), {}, AT_ADMISSION)
       const requests = { cpu: '10m', memory: '64Mi', 'ephemeral-storage': '1Gi' }
       const limits = { cpu: '500m', memory: '128Mi', 'ephemeral-storage': '2Gi' }
@@ -218,6 +229,22 @@ describe('between two calls of the webhook', () => {
       expect(patchFor(twice, {}, AT_ADMISSION)).toEqual([])
     },
   )
+
+  test('amounts that LimitRanger did not set are not kept', () => {
+    const once = injected(pod())
+    const policy = { imagePullPolicy: 'Always' }
+    expect(injected(changed(once, changes), {}, AT_ADMISSION)).toEqual(changed(once, policy))
+  })
+
+  test('a pod that is no longer Guaranteed loses the CPU limit of the class', () => {
+    const resources = { limits: { cpu: '1', memory: '1Gi' } }
+    const once = injected({ ...pod(), spec: { containers: [{ ...APP, resources }] } })
+    expect(containerOf(once, 'wimds').resources).toMatchObject({ limits: { cpu: '100m' } })
+    const proxy = { name: 'istio-proxy', resources: { requests: { cpu: '100m' } } }
+    const containers = [...once.spec.containers, proxy]
+    const twice = injected({ ...once, spec: { ...once.spec, containers } }, {}, AT_ADMISSION)
+    expect(containerOf(twice, 'wimds')).toEqual(containerOf(injected(pod()), 'wimds'))
+  })
 
   test('a pull policy other than Always is that of the settings', () => {
     const once = injected(pod(), NEVER)
