@@ -159,7 +159,7 @@ const BAD_REQUEST: ClientError = {
 }
 const HEADERS_TOO_LARGE: ClientError = {
   status: '431 Request Header Fields Too Large',
-  message: `The request line and the headers exceed ${MAX_HEADER_BYTES} bytes, or there are more than ${MAX_HEADERS} headers`,
+  message: `The request line and the headers exceed ${MAX_HEADER_BYTES} bytes, or there are ${MAX_HEADERS} headers or more`,
 }
 
 /** By the code of Node's error. */

@@ -36,6 +36,11 @@ export function createStatusRoutes({ readTraffic, document, log }: StatusParts):
     'GET /log-level': (_request, response) => sendJson(response, 200, { level: log.level() }),
     'PUT /log-level': async (request, response) => {
       const requested = await readLevel(request)
+      if (requested === undefined) {
+        response.setHeader('Connection', 'close')
+        sendJson(response, 413, { error: `the body is larger than ${MAX_BODY_BYTES} bytes` })
+        return
+      }
       const level = LOG_LEVELS.find((known) => known === requested)
       if (level === undefined) {
         sendJson(response, 400, { error: `the body must be one of ${LOG_LEVELS.join(', ')}` })
@@ -47,8 +52,16 @@ export function createStatusRoutes({ readTraffic, document, log }: StatusParts):
   }
 }
 
-/** Returns the body, which is the level alone or as a JSON string. */
-async function readLevel(request: IncomingMessage): Promise<string> {
-  const body = await readBody(request, MAX_BODY_BYTES, () => new Error('the body is too large'))
-  return body.trim().replace(/^"(.*)"$/, '$1')
+/** Returns the body, which is the level alone or as a JSON string; undefined if it is too large. */
+async function readLevel(request: IncomingMessage): Promise<string | undefined> {
+  const tooLarge = new Error()
+  try {
+    // The connection stays open for the reply.
+    const chunks = request.iterator({ destroyOnReturn: false })
+    const body = await readBody(chunks, MAX_BODY_BYTES, () => tooLarge)
+    return body.trim().replace(/^"(.*)"$/, '$1')
+  } catch (error) {
+    if (error === tooLarge) return undefined
+    throw error
+  }
 }

@@ -9,7 +9,7 @@ const RIGHT =
 const TEXTS: Readonly<Record<number, string>> = {
   400: 'The request is malformed',
   405: 'The request is malformed',
-  431: 'The request line and the headers exceed 16384 bytes, or there are more than 128 headers',
+  431: 'The request line and the headers exceed 16384 bytes, or there are 128 headers or more',
 }
 const MEGABYTE = 'x'.repeat(1_000_000)
 
