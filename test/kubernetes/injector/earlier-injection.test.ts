@@ -206,17 +206,6 @@ describe('between two calls of the webhook', () => {
     },
   }
 
-  /** As LimitRanger records what it has set in all init containers. */
-  const recorded = (given: InjectedPod): InjectedPod => {
-    const set = (given.spec.initContainers ?? []).flatMap(({ name }) => [
-      `ephemeral-storage request for init container ${name}`,
-      `cpu, ephemeral-storage limit for init container ${name}`,
-    ])
-    const record = `LimitRanger plugin set: cpu limit for container app; ${set.join('; ')}`
-    const annotations = { ...given.metadata.annotations, 'kubernetes.io/limit-ranger': record }
-    return { ...given, metadata: { annotations } }
-  }
-
   test.each(['loopback', 'env', 'node'])(
     'the defaults of admission plugins are kept, and nothing else, in mode %s',
     (mode) => {
@@ -260,6 +249,17 @@ describe('between two calls of the webhook', () => {
     expect(injected(changed(once, changes))).toEqual(once)
   })
 })
+
+/** As LimitRanger records what it has set in all init containers. */
+function recorded(given: InjectedPod): InjectedPod {
+  const set = (given.spec.initContainers ?? []).flatMap(({ name }) => [
+    `ephemeral-storage request for init container ${name}`,
+    `cpu, ephemeral-storage limit for init container ${name}`,
+  ])
+  const record = `LimitRanger plugin set: cpu limit for container app; ${set.join('; ')}`
+  const annotations = { ...given.metadata.annotations, 'kubernetes.io/limit-ranger': record }
+  return { ...given, metadata: { annotations } }
+}
 
 /** Changes all init containers. */
 function changed(given: InjectedPod, fields: Partial<TestContainer>): InjectedPod {
