@@ -5,7 +5,7 @@ import { type CommandIo, EXIT_USAGE } from './io.ts'
 
 type ErrorOutput = Pick<CommandIo, 'stderr'>
 
-/** Prints each line, a newline in which is replaced, after the name of the program, such as `wimds token`. */
+/** Prints each line, a newline in which becomes a space, after the name of the program, such as `wimds token`. */
 export function printError(
   { stderr }: ErrorOutput,
   program: string,

@@ -9,7 +9,7 @@ export function printable(text: string, maxLength = 200): string {
   return scrubAndTruncate(text, maxLength).replace(/[^\x21-\x7e]|["'<>`\\]/g, '?')
 }
 
-/** Returns the text on one line, without characters that control a terminal or the order of others. */
+/** Returns the text with its lines joined, without characters that control a terminal or the order of others. */
 export function toLine(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?')
+  return text.replaceAll(/[\r\n\u2028\u2029]\s*/g, ' ').replaceAll(/[\p{Cc}\p{Cf}]/gu, '?')
 }

@@ -131,12 +131,15 @@ describe('wimds redirect fails with 1', () => {
     expect(io.err()).toContain('the redirect needs nft and ip on the PATH')
   })
 
-  test('and the message of a tool that failed', async () => {
-    using tools = stubTools({ nft: 'echo "Operation not permitted" >&2; exit 1' })
+  test('and the message of a tool that failed, on one line', async () => {
+    using tools = stubTools({
+      nft: 'printf "Operation not permitted\\nadd table ip wimds\\n" >&2; exit 1',
+    })
     const io = captureIo({ PATH: tools.path })
     expect(await redirect(['--mode=nft'], io)).toBe(1)
-    expect(io.err()).toContain('nft -f -: Operation not permitted')
-    expect(io.err()).toContain('NET_ADMIN')
+    expect(io.err()).toBe(
+      'wimds redirect: nft -f -: Operation not permitted add table ip wimds (it needs uid 0 and the capability NET_ADMIN)\n',
+    )
   })
 
   test.each([

@@ -206,7 +206,7 @@ describe('from a Prometheus', () => {
         : { body: { data: { result: [result(metric, '1800000000')] } } },
     )
     const { out } = await run(['--prometheus', prometheus.origin])
-    expect(out).toMatch(/^w\?FAKE +x\?\[2J +1\? /m)
+    expect(out).toMatch(/^w FAKE +x\?\[2J +1\? /m)
     expect(out.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u)
     await using failing = await answering(() => ({ status: 500, body: 'oops\n\u001B]0;t' }))
     const { err } = await run(['--prometheus', failing.origin])
