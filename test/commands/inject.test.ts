@@ -750,6 +750,12 @@ a: *nothing
     expect(err).not.toContain('Pod/fine')
   })
 
+  test('quotes no text where YAML ends too early', async () => {
+    const { code, err } = await run([...IDENTITY, '-'], 'a: [1\n')
+    expect(code).toBe(1)
+    expect(err).toMatch(/^wimds inject: stdin:2:1: Flow sequence [^"]* end with a \]\. Fix: .*\n$/)
+  })
+
   test.each([
     [
       'an alias',

@@ -296,21 +296,22 @@ function editWorkload(
 /** Returns `orders.yaml:7:3: Nested mappings are not allowed …`, the place in the text, and the fix. */
 function formatParseError({ file, document, lines }: SourceDocument, error: YAMLError): string {
   const { line, col, reason, fix } = locateError(error, document, lines)
-  const excerpt = error.linePos === undefined ? '' : ` in ${formatExcerpt(file.source, line, col)}`
-  return `${file.name}:${line}:${col}: ${reason}${excerpt}. Fix: ${fix}`
+  const excerpt = error.linePos === undefined ? '' : findExcerpt(file.source, line, col)
+  const place = excerpt === '' ? '' : ` in ${JSON.stringify(excerpt)}`
+  return `${file.name}:${line}:${col}: ${reason}${place}. Fix: ${fix}`
 }
 
 const EXCERPT_LENGTH = 80
 
-/** Returns the text around the column in quotes; a line with a credential is scrubbed before it is cut. */
-function formatExcerpt(source: string, line: number, column: number): string {
+/** Returns the text around the column; a line with a credential is scrubbed before it is cut. */
+function findExcerpt(source: string, line: number, column: number): string {
   const text = source.split('\n', line)[line - 1]?.trimEnd() ?? ''
   const from = Math.max(0, column - EXCERPT_LENGTH / 2)
   const excerpt =
     scrub(text) === text
       ? text.slice(from, from + EXCERPT_LENGTH)
       : scrubAndTruncate(text, EXCERPT_LENGTH)
-  return JSON.stringify(excerpt.trim())
+  return excerpt.trim()
 }
 
 /** Returns `orders.yaml:4: an unrendered template: …`; undefined if the document has no template syntax. */
