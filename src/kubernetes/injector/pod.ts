@@ -181,7 +181,9 @@ export function isWindows({ spec }: Pod): boolean {
   return terms.every(({ matchExpressions }) =>
     matchExpressions?.some(
       ({ key, operator, values }) =>
-        OS_LABELS.includes(key) && operator === 'In' && values?.join() === 'windows',
+        OS_LABELS.includes(key) &&
+        ((operator === 'In' && values?.join() === 'windows') ||
+          (operator === 'NotIn' && values?.includes('linux') === true)),
     ),
   )
 }

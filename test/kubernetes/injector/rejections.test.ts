@@ -77,6 +77,12 @@ describe('a pod is rejected with a fix for', () => {
       'the pod runs on Windows',
     ],
     [
+      'Windows by node affinity that excludes Linux',
+      {},
+      affinity([{ ...onWindows, operator: 'NotIn', values: ['linux'] }]),
+      'the pod runs on Windows',
+    ],
+    [
       'azwi-proxy',
       {},
       { containers: [APP, { name: 'azwi-proxy' }] },
