@@ -1,4 +1,5 @@
 /** The environment of the app's containers: SDK endpoints in mode env, NO_PROXY and more in every mode. */
+import { isDeepStrictEqual } from 'node:util'
 import { addNoProxyHosts, NO_PROXY_NAMES, UNPROXIED_HOSTS } from '../../lib/no-proxy.ts'
 import { VARIABLE_SETS } from '../../sdk-variables.ts'
 import { type Container, type EnvVar, findVariable, getLiteralValue } from './pod.ts'
@@ -37,9 +38,32 @@ export const ADDED_NO_PROXY: readonly EnvVar[] = [
   { name: NO_PROXY_NAMES[1], value: UNPROXIED_HOSTS.toReversed().join(',') },
 ]
 
-/** Returns the variables that may be injection's by their place, which is after NO_PROXY and no_proxy. */
+/** Returns the index of the NO_PROXY that injection added; -1 if it added none, or the list was changed since. */
+export function findAddedNoProxy(env: readonly EnvVar[]): number {
+  return env.findIndex((_, index) =>
+    isDeepStrictEqual(env.slice(index, index + ADDED_NO_PROXY.length), ADDED_NO_PROXY),
+  )
+}
+
+/**
+ * Returns the variables that are injection's if they have the values that it sets: all but those before the NO_PROXY
+ * that it added, which the author set.
+ */
 export function findAddedVariables(env: readonly EnvVar[]): ReadonlySet<EnvVar> {
-  return new Set(env.slice(env.findLastIndex(({ name }) => isNoProxyName(name)) + 1))
+  return new Set(env.slice(Math.max(0, findAddedNoProxy(env))))
+}
+
+/**
+ * Returns the environment in the order of an earlier injection, so that injecting again does not move a variable
+ * behind those whose values refer to it. If NO_PROXY is added now, what follows it stays after it.
+ */
+export function keepOrder(env: EnvVar[], earlier: readonly EnvVar[]): EnvVar[] {
+  if (findAddedNoProxy(env) !== findAddedNoProxy(earlier)) return env
+  const places = new Map<EnvVar | string, number>()
+  for (const [index, entry] of earlier.entries()) places.set(entry, index).set(entry.name, index)
+  // By name: an entry that was created again.
+  const findPlace = (entry: EnvVar) => places.get(entry) ?? places.get(entry.name) ?? earlier.length
+  return env.toSorted((one, other) => findPlace(one) - findPlace(other))
 }
 
 /** Returns the container with NO_PROXY extended and the variables added that it does not set. */

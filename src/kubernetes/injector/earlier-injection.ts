@@ -1,6 +1,7 @@
 /** Removes an earlier injection from a pod, so that it can be injected like a new one. */
+import { isDeepStrictEqual } from 'node:util'
 import { INJECTED } from './annotations.ts'
-import { createEndpointVariables, findAddedVariables } from './app-environment.ts'
+import { createEndpointVariables, findAddedNoProxy, findAddedVariables } from './app-environment.ts'
 import { CA_VOLUME, CONFIG_VOLUME } from './containers.ts'
 import { TOKEN_VOLUME } from './federated-token.ts'
 import {
@@ -29,19 +30,12 @@ export function removeInjection(pod: Pod, skipped: ReadonlySet<string>): Pod {
   const { containers, initContainers, volumes } = pod.spec
   const clean = (list: readonly Container[]) =>
     list.filter((container) => !isInjected(container)).map(removeVariables)
-  const sidecar = findSidecar(pod)
-  const [address] =
-    getLiteralValue(sidecar && findVariable(sidecar, 'WIMDS_LISTEN'))?.split(',') ?? []
-  const variables =
-    mode !== 'env' || sidecar === undefined || address === undefined
-      ? []
-      : createEndpointVariables(address, findVariable(sidecar, 'WIMDS_IDENTITY_HEADER'))
-  const added = new Set(variables.map((entry) => JSON.stringify(entry)))
+  const variables = findEndpointVariables(pod)
 
   function removeVariables(container: Container): Container {
     if (skipped.has(container.name) || container.env == null) return container
     const candidates = findAddedVariables(container.env)
-    const isAdded = (entry: EnvVar) => candidates.has(entry) && added.has(JSON.stringify(entry))
+    const isAdded = (entry: EnvVar) => candidates.has(entry) && isOneOf(variables, entry)
     return { ...container, env: container.env.filter((entry) => !isAdded(entry)) }
   }
 
@@ -55,6 +49,49 @@ export function removeInjection(pod: Pod, skipped: ReadonlySet<string>): Pod {
       ...(volumes && { volumes: volumes.filter(({ name }) => !isReservedVolume(name)) }),
     },
   }
+}
+
+/** Returns the endpoint variables of an earlier injection in mode env, by its sidecar; none of other modes. */
+export function findEndpointVariables(pod: Pod): readonly EnvVar[] {
+  const sidecar = findSidecar(pod)
+  if (pod.metadata?.annotations?.[INJECTED] !== 'env' || sidecar === undefined) return []
+  const [address] = getLiteralValue(findVariable(sidecar, 'WIMDS_LISTEN'))?.split(',') ?? []
+  if (address === undefined) return []
+  return createEndpointVariables(address, findVariable(sidecar, 'WIMDS_IDENTITY_HEADER'))
+}
+
+/**
+ * Warns of variables that have the value of one of injection's and may be the author's or injection's: those that were
+ * removed from containers to which it added no NO_PROXY, and those that were left.
+ */
+export function findUncertain(before: Pod, after: Pod, variables: readonly EnvVar[]): string[] {
+  const containersBefore = new Map(allContainers(before).map((each) => [each.name, each]))
+  const removed: string[] = []
+  const left: string[] = []
+  const note = (list: string[], container: Container, entries: readonly EnvVar[]) => {
+    const names = entries.filter((entry) => isOneOf(variables, entry)).map(({ name }) => name)
+    if (names.length > 0) list.push(`${names.join(', ')} of ${container.name}`)
+  }
+  for (const container of allContainers(after)) {
+    const env = container.env ?? []
+    const names = new Set(env.map(({ name }) => name))
+    const old = containersBefore.get(container.name)?.env ?? []
+    const isCertain = findAddedNoProxy(old) !== -1
+    note(removed, container, isCertain ? [] : old.filter(({ name }) => !names.has(name)))
+    note(left, container, env)
+  }
+  return [
+    ...(removed.length === 0
+      ? []
+      : [`removed: ${removed.join('; ')}. Fix: add it again if it is yours`]),
+    ...(left.length === 0
+      ? []
+      : [`left as it is: ${left.join('; ')}. Fix: delete it if it is not yours`]),
+  ]
+}
+
+function isOneOf(variables: readonly EnvVar[], entry: EnvVar): boolean {
+  return variables.some((each) => isDeepStrictEqual(each, entry))
 }
 
 /** Returns true for the names of the volumes that the injector adds. */

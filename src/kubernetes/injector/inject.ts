@@ -1,11 +1,17 @@
 /** Injects the sidecar into a pod: the one function behind `wimds inject` and the admission webhook. */
 import { isDeepStrictEqual } from 'node:util'
 import { INJECTED, parseAnnotations, PREFIX } from './annotations.ts'
-import { addAppEnvironment } from './app-environment.ts'
+import { addAppEnvironment, keepOrder } from './app-environment.ts'
 import { createInitContainers, createSidecar, createVolumes } from './containers.ts'
-import { findApiAccessMount, keepPluginDefaults, removeInjection } from './earlier-injection.ts'
+import {
+  findApiAccessMount,
+  findEndpointVariables,
+  findUncertain,
+  keepPluginDefaults,
+  removeInjection,
+} from './earlier-injection.ts'
 import { createPlan, type Plan, type ServiceAccountAnnotations } from './plan.ts'
-import { type Container, parsePod, type Pod, type VolumeMount } from './pod.ts'
+import { allContainers, type Container, parsePod, type Pod } from './pod.ts'
 import { findRejections, findWarnings } from './rejections.ts'
 import type { InjectionSettings } from './settings.ts'
 
@@ -63,7 +69,7 @@ export function inject({
   const plan = createPlan(original, serviceAccount, options, settings)
   const reasons = findRejections(original, plan)
   if (reasons.length > 0) return { kind: 'rejected', reasons }
-  const added = addInjection(original, plan, findApiAccessMount(pod))
+  const added = addInjection(original, plan, pod)
   const injected = isAdmission ? keepPluginDefaults(added, pod) : added
   const patch = createPatch(pod, injected)
   const patchBytes = Buffer.byteLength(JSON.stringify(patch))
@@ -71,7 +77,8 @@ export function inject({
     const reason = `the patch would have ${patchBytes} bytes, and the limit is ${MAX_PATCH_BYTES}. Fix: move large values of the pod into a ConfigMap`
     return { kind: 'rejected', reasons: [reason] }
   }
-  return { kind: 'injected', pod: injected, patch, warnings: findWarnings(original, plan) }
+  const warnings = [...findWarnings(original, plan), ...findLeftovers(pod, injected, plan)]
+  return { kind: 'injected', pod: injected, patch, warnings }
 }
 
 /** Warns of annotations on a pod that does not opt in; not on one that `wimds inject` has injected. */
@@ -83,15 +90,27 @@ function findIneffective({ metadata }: Pod): string[] {
   ]
 }
 
+/** Warns of what may have been left of mode env, and of what may have been lost with it, if the mode is another now. */
+function findLeftovers(before: Pod, after: Pod, { settings: { mode } }: Plan): string[] {
+  return mode === 'env' ? [] : findUncertain(before, after, findEndpointVariables(before))
+}
+
 /** The patch repeats the pod's containers, and the API server stores no object above 1.5 MiB. */
 const MAX_PATCH_BYTES = 2 ** 20
 
-function addInjection(pod: Pod, plan: Plan, apiAccess: VolumeMount | undefined): Pod {
+/** Adds the injection to a pod that is without the earlier one, which `before` may have. */
+function addInjection(pod: Pod, plan: Plan, before: Pod): Pod {
   const { mode, hasNativeSidecars } = plan.settings
-  const addEnvironment = (container: Container) =>
-    plan.options.skipped.has(container.name)
-      ? container
-      : addAppEnvironment(container, plan.appVariables)
+  const earlier = new Map(allContainers(before).map(({ name, env }) => [name, env]))
+
+  function addEnvironment(container: Container): Container {
+    if (plan.options.skipped.has(container.name)) return container
+    const added = addAppEnvironment(container, plan.appVariables)
+    if (added.env == null) return added
+    return { ...added, env: keepOrder(added.env, earlier.get(container.name) ?? []) }
+  }
+
+  const apiAccess = findApiAccessMount(before)
   const sidecar = createSidecar(pod, plan, apiAccess === undefined ? [] : [apiAccess])
   // First, so that the pod's own init containers have the sidecar and the route to it.
   const initContainers = [

@@ -4,7 +4,7 @@ import { METADATA_IP } from '../../lib/hosts.ts'
 import { NO_PROXY_NAMES, UNPROXIED_HOSTS } from '../../lib/no-proxy.ts'
 import { ADDED_NO_PROXY, findAddedVariables, MANAGED_IDENTITY_ONLY } from './app-environment.ts'
 import { INJECTED } from './annotations.ts'
-import { removeInjection } from './earlier-injection.ts'
+import { findEndpointVariables, findUncertain, removeInjection } from './earlier-injection.ts'
 import {
   allContainers,
   type Container,
@@ -23,8 +23,8 @@ export type Uninjection =
   | { readonly kind: 'rejected'; readonly reasons: readonly string[] }
 
 /**
- * Removes what injection added to a pod or pod template. Pure. What cannot be told from the author's stays, with a
- * warning: the hosts that were added to a NO_PROXY, the copy of it in the other case, and the annotations of wimds.
+ * Removes what injection added to a pod or pod template. Pure. Stays, with a warning: the hosts that were added to a
+ * NO_PROXY, the copy of it in the other case, the annotations of wimds, and variables that seem to be the author's.
  */
 export function uninject(value: unknown): Uninjection {
   const problems: string[] = []
@@ -34,14 +34,20 @@ export function uninject(value: unknown): Uninjection {
   // Of skipped containers too: no sidecar is left to which their variables would lead.
   const removed = removeInjection(pod, new Set())
   const uninjected = dropEmptied(removeAppEnvironment(removed), pod)
-  const warnings = [...findRemoved(pod, uninjected), ...findWarnings(uninjected)]
+  const variables = [
+    ...findEndpointVariables(pod),
+    ...(hasSdkCredentials(pod) ? [MANAGED_IDENTITY_ONLY] : []),
+  ]
+  const warnings = [...findUncertain(pod, uninjected, variables), ...findWarnings(uninjected)]
   return { kind: 'uninjected', pod: uninjected, warnings }
+}
+
+function hasSdkCredentials(pod: Pod): boolean {
+  return pod.metadata?.annotations?.['wimds.io/sdk-credentials'] !== undefined
 }
 
 /** Removes the variables that every mode adds. */
 function removeAppEnvironment(pod: Pod): Pod {
-  const annotation = pod.metadata?.annotations?.['wimds.io/sdk-credentials']
-
   function clean(container: Container): Container {
     const { env } = container
     if (env == null) return container
@@ -51,7 +57,7 @@ function removeAppEnvironment(pod: Pod): Pod {
     const candidates = findAddedVariables(env)
     const isAdded = (entry: EnvVar) =>
       (hasAddedNoProxy && NO_PROXY_NAMES.some((name) => name === entry.name)) ||
-      (annotation !== undefined &&
+      (hasSdkCredentials(pod) &&
         candidates.has(entry) &&
         isDeepStrictEqual(entry, MANAGED_IDENTITY_ONLY))
     return { ...container, env: env.filter((entry) => !isAdded(entry)) }
@@ -66,22 +72,6 @@ function removeAppEnvironment(pod: Pod): Pod {
       ...(initContainers && { initContainers: initContainers.map(clean) }),
     },
   }
-}
-
-/** Warns of removed variables that may be the author's: those of containers to which injection added no NO_PROXY. */
-function findRemoved(before: Pod, after: Pod): string[] {
-  const containersBefore = new Map(allContainers(before).map((each) => [each.name, each]))
-  const removed = allContainers(after).flatMap(({ name: container, env }) => {
-    const left = new Set(env?.map(({ name }) => name))
-    const names = (containersBefore.get(container)?.env ?? [])
-      .map(({ name }) => name)
-      .filter((name) => !left.has(name))
-    const isCertain = names.length === 0 || NO_PROXY_NAMES.some((name) => names.includes(name))
-    return isCertain ? [] : [`${names.join(', ')} of ${container}`]
-  })
-  return removed.length === 0
-    ? []
-    : [`removed: ${removed.join('; ')}. Fix: add it again if it is yours`]
 }
 
 /** Removes the lists and maps that injection alone had filled. */

@@ -140,15 +140,44 @@ wimds uninject: stdin:${first.err.match(/stdin:(\d+): ConfigMap/)?.[1]}: ConfigM
   })
 
   test.each([
-    ['env', DEPLOYMENT, HOST],
-    ['loopback', ASKED, CREDENTIALS],
+    ['env', DEPLOYMENT, HOST, 'AZURE_POD_IDENTITY_AUTHORITY_HOST'],
+    ['loopback', ASKED, CREDENTIALS, 'AZURE_TOKEN_CREDENTIALS'],
   ])(
-    'keeps a variable of the author that injection would add in mode %s',
-    async (mode, base, line) => {
+    'keeps a variable of the author that injection would add in mode %s, and names it',
+    async (mode, base, line, name) => {
       const source = base.replace(LOG, `${line} # mine\n        - ${LOG}`)
       const text = await injected(source, '--mode', mode)
       expect(await injected(text, '--mode', mode)).toBe(text)
-      expect(await run(uninject, ['--quiet', '-'], text)).toEqual({ code: 0, out: source, err: '' })
+      const { out, err } = await run(uninject, ['--quiet', '-'], text)
+      expect(out).toBe(source)
+      expect(err).toMatch(
+        new RegExp(`^[^\n]*warning: left as it is: ${name} of app\\. Fix: delete it [^\n]*\n$`),
+      )
+    },
+  )
+
+  test.each([
+    ['Z', 'removed: AZURE_POD_IDENTITY_AUTHORITY_HOST of app. Fix: add it again', ['Z']],
+    [
+      'LOG',
+      'left as it is: AZURE_POD_IDENTITY_AUTHORITY_HOST of app. Fix: delete it',
+      ['AZURE_POD_IDENTITY_AUTHORITY_HOST', 'LOG'],
+    ],
+  ])(
+    'names the variables before NO_PROXY in a list with %s that was sorted after injection',
+    async (name, warning, left) => {
+      const source = JSON_POD.replace(
+        '"image": "orders:1"',
+        `"image": "orders:1", "env": [{ "name": "${name}", "value": "1" }]`,
+      )
+      const pod = JSON.parse(await injected(source, '--mode', 'env'))
+      const { env } = pod.spec.containers[0]
+      env.sort((a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1))
+      const { out, err } = await run(uninject, ['--quiet', '-'], JSON.stringify(pod))
+      const { containers } = JSON.parse(out).spec
+      expect(containers[0].env.map((entry: { name: string }) => entry.name)).toEqual(left)
+      expect(err).toContain(warning)
+      expect(err.match(/warning/g)).toHaveLength(1)
     },
   )
 

@@ -90,6 +90,65 @@ describe('in mode env a skipped container', () => {
   })
 })
 
+describe('in mode env', () => {
+  const HOST = 'AZURE_POD_IDENTITY_AUTHORITY_HOST'
+  const own = { name: HOST, value: 'http://127.0.0.1:8000' }
+  const user = { name: 'URL', value: `$(${HOST})/metadata/identity/oauth2/token` }
+  const withEnv = (env: NonNullable<TestContainer['env']>, annotations = ENV) => ({
+    ...pod(annotations),
+    spec: { containers: [{ ...APP, env, envFrom: [{ configMapRef: { name: 'proxies' } }] }] },
+  })
+
+  test('a container with envFrom keeps the place of a variable to which another one refers', () => {
+    const once = injected(withEnv([own, user]))
+    expect(containerOf(once, 'app').env).toEqual([own, user])
+    expect(injected(once)).toEqual(once)
+    const moved = injected(withAnnotations(once, { ...ENV, 'wimds.io/port': '8100' }))
+    expect(containerOf(moved, 'app').env).toEqual([
+      { ...own, value: 'http://127.0.0.1:8100' },
+      user,
+    ])
+  })
+
+  type Variables = NonNullable<TestContainer['env']>
+
+  test.each<[string, (env: Variables) => Variables]>([
+    ['is moved to the end', ([first, ...others]) => [...others, ...(first ? [first] : [])]],
+    ['is removed', (env) => env.slice(2)],
+  ])('another port is set also after NO_PROXY %s', (_, change) => {
+    const once = injected(pod(ENV))
+    const edited = changeEnv(once, change)
+    const annotations = { ...ENV, 'wimds.io/port': '8100' }
+    const twice = injected(withAnnotations(edited, annotations))
+    expect(containerOf(twice, 'app').env).toContainEqual({
+      name: HOST,
+      value: 'http://127.0.0.1:8100',
+    })
+    const again = { ...ENV, 'wimds.io/port': '8200' }
+    expect(containerOf(injected(withAnnotations(twice, again)), 'app').env).toContainEqual({
+      name: HOST,
+      value: 'http://127.0.0.1:8200',
+    })
+  })
+
+  test.each([
+    ['removes', withEnv([own, user]), `removed: ${HOST} of app. Fix: add it again if it is yours`],
+    [
+      'leaves',
+      { ...pod(ENV), spec: { containers: [{ ...APP, env: [own, user] }] } },
+      `left as it is: ${HOST} of app. Fix: delete it if it is not yours`,
+    ],
+  ])('another mode %s a variable that may be the author’s, with a warning', (_, given, warning) => {
+    const once = injected(given)
+    expect(inject(request(withAnnotations(once, NFT)))).toMatchObject({
+      warnings: expect.arrayContaining([warning]),
+    })
+    expect(inject(request(once))).not.toMatchObject({
+      warnings: expect.arrayContaining([warning]),
+    })
+  })
+})
+
 test('without its ConfigMap it has no volume of that', () => {
   const once = injected(pod({ 'wimds.io/config-map': 'identities' }))
   expect(injected(withAnnotations(once, {}))).toEqual(injected(pod()))
@@ -285,4 +344,15 @@ function unordered({ metadata, spec }: InjectedPod): unknown {
 function sorted({ env, ...container }: TestContainer): TestContainer {
   if (env === undefined) return container
   return { ...container, env: env.toSorted((one, other) => one.name.localeCompare(other.name)) }
+}
+
+/** Returns the pod with the environment of the container app changed. */
+function changeEnv(
+  { spec, ...others }: InjectedPod,
+  change: (env: NonNullable<TestContainer['env']>) => NonNullable<TestContainer['env']>,
+): InjectedPod {
+  const containers = spec.containers.map((container) =>
+    container.name === 'app' ? { ...container, env: change(container.env ?? []) } : container,
+  )
+  return { ...others, spec: { ...spec, containers } }
 }
