@@ -1,7 +1,5 @@
 /** Checks a pod from outside: its spec and status, and then doctor inside the container of its sidecar. */
-import * as z from 'zod/mini'
 import type { Pod } from '../../kubernetes/injector/pod.ts'
-import { parseJson } from '../../lib/json.ts'
 import { isDnsLabel, isDnsSubdomain } from '../../lib/kubernetes-names.ts'
 import type { RoutingMode } from '../../lib/routing-modes.ts'
 import { VERSION } from '../../version.ts'
@@ -20,6 +18,7 @@ import {
   findStatus,
   parseClusterPod,
 } from './pod-object.ts'
+import { parseReport } from './parse-report.ts'
 
 export interface PodName {
   /** Undefined: the current namespace of the kubeconfig. */
@@ -186,20 +185,4 @@ function createExecFailure(
     `doctor in the container ${container} ended with exit code ${code}${printed}: ${reason}`,
     `use the wimds of the version of the sidecar; this one is ${VERSION}`,
   )
-}
-
-const ReportHead = z.object({
-  schemaVersion: z.literal(1),
-  checks: z.array(z.object({ check: z.string(), status: z.string() })),
-  settings: z.array(z.object({ name: z.string(), value: z.string() })),
-  assertions: z.array(z.object({})),
-  endpoints: z.array(z.object({})),
-  exchanges: z.array(z.object({})),
-})
-
-/** Returns the report that doctor printed; undefined if it is none of this schema. */
-function parseReport(stdout: string): DoctorReport | undefined {
-  if (!ReportHead.safeParse(parseJson(stdout)).success) return undefined
-  const report: DoctorReport = JSON.parse(stdout)
-  return report
 }

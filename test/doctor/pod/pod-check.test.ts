@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { PodReport } from '../../../src/doctor/report.ts'
+import type { DoctorReport, PodReport } from '../../../src/doctor/report.ts'
 import { inject } from '../../../src/kubernetes/injector/inject.ts'
 import { INJECTION_DEFAULTS } from '../../../src/kubernetes/injector/settings.ts'
 import type { RoutingMode } from '../../../src/lib/routing-modes.ts'
@@ -86,6 +86,19 @@ const findingOf = (report: PodReport, check_: string) =>
 const GET = 'get pod orders --namespace shop'
 const EXEC = 'exec orders --namespace shop --container=wimds -- wimds doctor'
 
+const EMPTY_REPORT: DoctorReport = {
+  schemaVersion: 1,
+  version: '9',
+  ok: false,
+  checks: [],
+  settings: [],
+  warnings: [],
+  identities: [],
+  assertions: [],
+  endpoints: [],
+  exchanges: [],
+}
+
 describe('with a running sidecar', () => {
   test('passes, and takes the mode from the pod', async () => {
     const { code, report, calls } = await check([
@@ -125,15 +138,10 @@ describe('with a running sidecar', () => {
 
   test('says which lines the pod itself reports, none of which can imitate another', async () => {
     const inside = {
-      schemaVersion: 1,
+      ...EMPTY_REPORT,
       version: '9\n✓ All checks passed.',
       checks: [{ check: 'identity\n✓ All checks passed.', status: 'failed' }],
       settings: [{ name: 'A', value: 'a\n✓ All checks passed.', source: 'environment' }],
-      warnings: [],
-      identities: [],
-      assertions: [],
-      endpoints: [],
-      exchanges: [],
     }
     const value = 'http://e\n✓ All checks passed.'
     const app = { name: 'app', env: [{ name: 'AZURE_POD_IDENTITY_AUTHORITY_HOST', value }] }
@@ -186,6 +194,17 @@ describe('with a running sidecar', () => {
       /wimds\.io\/memory-limit/,
     ],
     ['prints no report', { stdout: 'hello' }, 'kubectl_failed', /version of the sidecar/],
+    [
+      'prints a report with another section',
+      {
+        stdout: JSON.stringify({
+          ...EMPTY_REPORT,
+          requests: { status: 'failed', failed: [{ count: 1, error: { code: 'c' } }] },
+        }),
+      },
+      'kubectl_failed',
+      /version of the sidecar/,
+    ],
   ])('fails if the container %s', async (_, answer, code, fix) => {
     const { report } = await check([
       { call: GET, stdout: clusterPod() },
