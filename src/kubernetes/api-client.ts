@@ -126,7 +126,8 @@ class ClusterError extends Error {
   }
 }
 
-class StatusError extends Error {
+/** The API server answered with this status; a watch has it in an event. */
+export class StatusError extends Error {
   readonly status: number
 
   constructor(status: number) {

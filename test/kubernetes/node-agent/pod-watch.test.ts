@@ -1,6 +1,6 @@
 /** The watch against an API server of this test, over a real connection. */
 import type { ServerResponse } from 'node:http'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { connectToApiServer } from '../../../src/kubernetes/api-client.ts'
 import { watchPods } from '../../../src/kubernetes/node-agent/pod-watch.ts'
 import { startApiServer } from '../../fixtures/api-server.ts'
@@ -127,18 +127,107 @@ test.each<[string, Answer]>([
   expect(closed.calls(LIST)).toBe(1)
 })
 
+const status = (code: number): Answer => {
+  const object = { kind: 'Status', status: 'Failure', message: 'too old resource version', code }
+  return (response) => response.end(`${JSON.stringify({ type: 'ERROR', object })}\n`)
+}
+
 test.each<[string, Answer]>([
-  [
-    'says that the version is too old',
-    (response) => response.end('{"type":"ERROR","object":{}}\n'),
-  ],
+  ['reports an error of the server', status(500)],
   ['sends garbage', (response) => response.end('<html>\n')],
 ])('lists again when the watch %s', async (_, watch) => {
-  const { server, seen } = await setUp({ lists: [list(['a']), list(['b'])], watches: [watch] })
+  const { server, seen, errors } = await setUp({
+    lists: [list(['a']), list(['b'])],
+    watches: [watch],
+  })
   await using closed = server
   await seen(['pod a', 'listed a', 'pod b', 'listed b'])
   expect(closed.calls(LIST)).toBe(2)
+  expect(errors).toHaveLength(1)
 })
+
+test('lists again what is not older than the last event when the connection breaks', async () => {
+  const { server, queries, seen } = await setUp({
+    lists: [list(['a']), list(['b'])],
+    watches: [
+      (response) =>
+        response.write(event('ADDED', 'b', '21') + event('DELETED', 'a', '22'), () =>
+          response.destroy(),
+        ),
+    ],
+  })
+  await using _ = server
+  await seen(['pod a', 'listed a', 'pod b', 'deleted a', 'pod b', 'listed b'])
+  // With a limit the API server would read etcd.
+  expect(Object.fromEntries(queries[2] ?? [])).toEqual({
+    fieldSelector: 'spec.nodeName=node-1',
+    resourceVersion: '22',
+    resourceVersionMatch: 'NotOlderThan',
+  })
+})
+
+const listField = (queries: readonly URLSearchParams[], name: string) =>
+  queries.filter((query) => !query.has('watch')).map((query) => query.get(name))
+
+describe('when the API server no longer has the version of the watch', () => {
+  test('lists again, without an error', async () => {
+    const { server, queries, seen, errors } = await setUp({
+      lists: [list(['a']), list(['b'], { resourceVersion: '30' })],
+      watches: [status(410)],
+    })
+    await using _ = server
+    await seen(['pod a', 'listed a', 'pod b', 'listed b'])
+    expect(listField(queries, 'resourceVersion')).toEqual(['0', '7'])
+    expect(errors).toEqual([])
+  })
+
+  test('reports it the second time, and lists the latest version', async () => {
+    const { server, queries, seen, errors } = await setUp({
+      lists: [list(['a']), list(['a']), list(['b'])],
+      watches: [status(410), status(410)],
+    })
+    await using _ = server
+    await seen(['pod a', 'listed a', 'pod a', 'listed a', 'pod b', 'listed b'])
+    expect(listField(queries, 'resourceVersion')).toEqual(['0', '7', null])
+    expect(listField(queries, 'resourceVersionMatch')[2]).toBeNull()
+    expect(errors.map(String)).toEqual([
+      expect.stringContaining(
+        'cannot watch the pods of the node node-1: the API server answered 410',
+      ),
+    ])
+  })
+
+  test('does not count an earlier one, after which the watch had an event', async () => {
+    const { server, queries, seen, errors } = await setUp({
+      lists: [list(['a']), list(['a']), list(['a'])],
+      watches: [
+        status(410),
+        (response) => {
+          response.write(event('ADDED', 'b', '8'))
+          status(410)(response)
+        },
+      ],
+    })
+    await using _ = server
+    await seen(['pod a', 'listed a', 'pod a', 'listed a', 'pod b', 'pod a', 'listed a'])
+    expect(listField(queries, 'resourceVersion')).toEqual(['0', '7', '8'])
+    expect(errors).toEqual([])
+  })
+})
+
+test.each<[number]>([[410], [504]])(
+  'lists the latest version when lists of the last one are answered with %d',
+  async (code) => {
+    const refuse: Answer = (response) => response.writeHead(code).end()
+    const { server, queries, seen } = await setUp({
+      lists: [list(['a']), refuse, list(['b'])],
+      watches: [(response) => response.destroy()],
+    })
+    await using _ = server
+    await seen(['pod a', 'listed a', 'pod b', 'listed b'])
+    expect(queries.map((query) => query.get('resourceVersion'))).toEqual(['0', '7', '7', null, '7'])
+  },
+)
 
 test.each<[string, Answer, string]>([
   ['an error', (response) => response.writeHead(503).end('busy'), 'the API server answered 503'],
