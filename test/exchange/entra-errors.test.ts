@@ -212,6 +212,14 @@ describe('a token of an issuer that is internal to the cluster', () => {
     answerAadsts(aadsts)
     expect((await rejection()).code).not.toBe('issuer_unreachable')
   })
+
+  test('keeps the error of AADSTS7000272, for which Entra ID has read the keys of the issuer', async () => {
+    await simulator.rotateToken({ claims: { iss: INTERNAL } })
+    answerAadsts(7000272)
+    const error = await rejection()
+    expect(error).toMatchObject({ code: 'issuer_unreachable', isPermanent: false })
+    expect(error.message).toContain('publish the cluster’s current signing key')
+  })
 })
 
 test('an issuer that Entra ID cannot read for now is temporary', async () => {
