@@ -73,8 +73,12 @@ test('admits an injected pod without a patch', async () => {
 
 test('keeps a limit that LimitRanger has set in an injected container before the second call', async () => {
   const first = await responseTo(request())
+  const record =
+    'LimitRanger plugin set: cpu limit for init container wimds; cpu limit for init container wimds-redirect'
   const text = JSON.stringify(applyPatch(POD, patchIn(first.response)))
-  const object: unknown = JSON.parse(text.replaceAll('"limits":{', '"limits":{"cpu":"500m",'))
+    .replaceAll('"limits":{', '"limits":{"cpu":"500m",')
+    .replace('"annotations":{', `"annotations":{"kubernetes.io/limit-ranger":"${record}",`)
+  const object: unknown = JSON.parse(text)
   const { response } = await responseTo(request({ object }))
   expect(response).toEqual({ uid: REVIEW_UID, allowed: true })
 })
