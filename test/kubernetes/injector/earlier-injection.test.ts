@@ -110,6 +110,13 @@ describe('in mode env', () => {
     ])
   })
 
+  test('a container keeps the order of variables of the same name', () => {
+    const env = [user, { name: 'LOG', value: 'no' }, { ...user, value: 'other' }]
+    const once = injected(withEnv(env))
+    expect(containerOf(once, 'app').env).toEqual([...env, own])
+    expect(injected(once)).toEqual(once)
+  })
+
   type Variables = NonNullable<TestContainer['env']>
 
   test.each<[string, (env: Variables) => Variables]>([
