@@ -213,6 +213,17 @@ describe('when the API server no longer has the version of the watch', () => {
     expect(listField(queries, 'resourceVersion')).toEqual(['0', '7', '8'])
     expect(errors).toEqual([])
   })
+
+  test('does not count an earlier one, after which a watch has ended', async () => {
+    const { server, queries, seen, errors } = await setUp({
+      lists: [list(['a']), list(['a']), list(['a'])],
+      watches: [status(410), (response) => response.end(), status(410)],
+    })
+    await using _ = server
+    await seen(['pod a', 'listed a', 'pod a', 'listed a', 'pod a', 'listed a'])
+    expect(listField(queries, 'resourceVersion')).toEqual(['0', '7', '7'])
+    expect(errors).toEqual([])
+  })
 })
 
 test.each<[number]>([[410], [504]])(
