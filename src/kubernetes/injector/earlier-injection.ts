@@ -11,6 +11,7 @@ import {
   findVariable,
   isInjected,
   getLiteralValue,
+  mapContainers,
   type Pod,
   SIDECAR,
   type VolumeMount,
@@ -134,15 +135,7 @@ export function keepPluginDefaults(injected: Pod, before: Pod): Pod {
     }
   }
 
-  const { containers, initContainers } = injected.spec
-  return {
-    ...injected,
-    spec: {
-      ...injected.spec,
-      containers: containers.map(keep),
-      ...(initContainers && { initContainers: initContainers.map(keep) }),
-    },
-  }
+  return mapContainers(injected, keep)
 }
 
 function findSidecar(pod: Pod): Container | undefined {

@@ -114,6 +114,19 @@ export function allContainers({ spec }: Pod): Container[] {
   return [...(spec.initContainers ?? []), ...spec.containers]
 }
 
+/** Returns the pod with each container and init container changed. */
+export function mapContainers(pod: Pod, change: (container: Container) => Container): Pod {
+  const { containers, initContainers } = pod.spec
+  return {
+    ...pod,
+    spec: {
+      ...pod.spec,
+      containers: containers.map(change),
+      ...(initContainers && { initContainers: initContainers.map(change) }),
+    },
+  }
+}
+
 /** Returns true for the reserved names of containers. */
 export function isInjected({ name }: Container): boolean {
   return RESERVED.has(name)

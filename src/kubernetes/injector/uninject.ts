@@ -11,6 +11,7 @@ import {
   type EnvVar,
   findVariable,
   getLiteralValue,
+  mapContainers,
   parsePod,
   type Pod,
 } from './pod.ts'
@@ -63,15 +64,7 @@ function removeAppEnvironment(pod: Pod): Pod {
     return { ...container, env: env.filter((entry) => !isAdded(entry)) }
   }
 
-  const { containers, initContainers } = pod.spec
-  return {
-    ...pod,
-    spec: {
-      ...pod.spec,
-      containers: containers.map(clean),
-      ...(initContainers && { initContainers: initContainers.map(clean) }),
-    },
-  }
+  return mapContainers(pod, clean)
 }
 
 /** Removes the lists and maps that injection alone had filled. */
@@ -79,12 +72,7 @@ function dropEmptied(pod: Pod, before: Pod): Pod {
   const containersBefore = new Map(allContainers(before).map((each) => [each.name, each]))
   const dropEnv = (container: Container) =>
     dropIfEmptied(container, containersBefore.get(container.name), 'env')
-  const { containers, initContainers } = pod.spec
-  const spec = {
-    ...pod.spec,
-    containers: containers.map(dropEnv),
-    ...(initContainers && { initContainers: initContainers.map(dropEnv) }),
-  }
+  const { spec } = mapContainers(pod, dropEnv)
   const metadata = pod.metadata && dropIfEmptied(pod.metadata, before.metadata, 'annotations')
   return dropIfEmptied(
     {
