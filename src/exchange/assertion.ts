@@ -4,7 +4,7 @@ import * as z from 'zod/mini'
 import { DEFAULT_AUDIENCE, isFederationAudience } from '../clouds.ts'
 import { BrokerError, type EntraDetails } from '../errors.ts'
 import { errorCode } from '../lib/describe-error.ts'
-import { readRegularFile } from '../lib/files.ts'
+import { readRegularFile, shareReads } from '../lib/files.ts'
 import { describeInternalIssuer, PUBLIC_ISSUER_FIX } from '../lib/internal-issuer.ts'
 import { Secret } from '../secret.ts'
 
@@ -54,25 +54,14 @@ const API_AUDIENCE = /^"?(?:https?:\/\/)?(?:kubernetes|[^/]+\.azmk8s\.io)/i
 
 /**
  * Creates a reader that opens the file again after each read, because the kubelet rotates the token by
- * swapping a symbolic link. Callers share the read of a path that is inflight: each would block a thread on
- * a file system that hangs, and with four blocked threads Node reads no other file and resolves no name.
- * Throws what `readAssertion` and `requireAudience` throw.
+ * swapping a symbolic link. Callers share a read that is inflight. Throws what `readAssertion` and `requireAudience`
+ * throw.
  */
 export function createAssertionReader({
   audience,
   readFile = readTokenFile,
 }: ReaderOptions = {}): AssertionReader {
-  const inflight = new Map<string, Promise<string>>()
-
-  function readShared(path: string): Promise<string> {
-    let text = inflight.get(path)
-    if (text === undefined) {
-      text = readFile(path).finally(() => inflight.delete(path))
-      inflight.set(path, text)
-    }
-    return text
-  }
-
+  const readShared = shareReads(readFile)
   return async (path) => {
     const assertion = await readAssertion(path, readShared)
     requireAudience(assertion, path, audience)

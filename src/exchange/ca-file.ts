@@ -1,7 +1,7 @@
 /** A dispatcher whose trusted CAs follow a file: a mounted ConfigMap or Secret changes when a CA is rotated. */
 import { BrokerError } from '../errors.ts'
 import { startDeadline, untilAborted } from '../lib/deadline.ts'
-import { readWholeFile } from '../lib/files.ts'
+import { readWholeFile, shareReads } from '../lib/files.ts'
 import { isCertificates } from '../lib/pem.ts'
 import { Dispatcher } from '../lib/undici.ts'
 
@@ -32,8 +32,6 @@ export class CaFileDispatcher extends Dispatcher {
   readonly #readFile: (path: string) => Promise<string>
   #pem: string | undefined
   #current: Dispatcher | undefined
-  /** The read that is inflight, which all requests share: each would block a thread on a file system that hangs. */
-  #reading: Promise<string> | undefined
   #isClosed = false
 
   constructor(
@@ -45,7 +43,7 @@ export class CaFileDispatcher extends Dispatcher {
     this.#file = file
     this.#fix = fix
     this.#create = create
-    this.#readFile = readFile
+    this.#readFile = shareReads(readFile)
     this.#pem = pem
     this.#current = pem === undefined ? undefined : create(pem)
   }
@@ -92,12 +90,9 @@ export class CaFileDispatcher extends Dispatcher {
   }
 
   async #read(): Promise<string> {
-    this.#reading ??= this.#readFile(this.#file).finally(() => {
-      this.#reading = undefined
-    })
     const deadline = startDeadline(READ_TIMEOUT_MS)
     try {
-      return await untilAborted(this.#reading, deadline.signal)
+      return await untilAborted(this.#readFile(this.#file), deadline.signal)
     } finally {
       deadline.clear()
     }

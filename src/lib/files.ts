@@ -39,6 +39,24 @@ export async function readWholeFile(path: string): Promise<string> {
   return text
 }
 
+/**
+ * Returns `readText` with at most one read inflight for each path, which all callers share: each would block a thread on
+ * a file system that hangs, and with four blocked threads Node reads no other file and resolves no name.
+ */
+export function shareReads(
+  readText: (path: string) => Promise<string>,
+): (path: string) => Promise<string> {
+  const inflight = new Map<string, Promise<string>>()
+  return (path) => {
+    let text = inflight.get(path)
+    if (text === undefined) {
+      text = readText(path).finally(() => inflight.delete(path))
+      inflight.set(path, text)
+    }
+    return text
+  }
+}
+
 /** Reads a whole regular file that a flag or setting names. Throws a `ConfigError` with path, reason and fix. */
 export async function readNamedFile(path: string): Promise<string> {
   try {
