@@ -2,6 +2,7 @@
 import { type BrokerError, type ErrorCode, isOfExchange, toBrokerError } from '../errors.ts'
 import { type Assertion, hasUnexpectedAudience } from '../exchange/assertion.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
+import { errorMessage } from '../lib/describe-error.ts'
 import { scrub } from '../secret.ts'
 import type { ReplyEvent, ServedToken } from '../server/reply.ts'
 import type { RefreshEvent } from '../tokens/token-cache.ts'
@@ -35,7 +36,7 @@ export function describeFailure({ code, message, entra = {} }: BrokerError) {
 
 function describeCause({ code, cause }: BrokerError): string | undefined {
   if (!(cause instanceof Error)) return undefined
-  return scrub(code === 'internal' ? String(cause.stack) : cause.message)
+  return code === 'internal' ? scrub(String(cause.stack)) : errorMessage(cause)
 }
 
 /** Logs `token_obtained` or `exchange_failed`. */
