@@ -9,7 +9,7 @@ import type { FaultInput } from '../../src/simulator/faults/faults.ts'
 import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
 import { connectProxy } from '../exchange/connect-proxy.ts'
 import { listening } from '../fixtures/listening.ts'
-import { runWimds } from '../fixtures/run-program.ts'
+import { becomeUser, copyCli, runNode, runWimds, scriptOf } from '../fixtures/run-program.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
 
 let simulator: Simulator
@@ -29,19 +29,19 @@ afterAll(async () => {
 
 interface Case {
   readonly env?: Readonly<Record<string, string>>
-  readonly uid?: number
+  readonly run?: typeof runDoctor
 }
 
+const DOCTOR = ['doctor', '-o', 'json']
+const runDoctor = (env: Readonly<Record<string, string>>) => runWimds(DOCTOR, { env })
+
 /** Runs doctor with the settings of the sidecar, changed by the case. */
-async function diagnose({ env = {}, uid }: Case = {}) {
-  const { code, stdout } = await runWimds(['doctor', '-o', 'json'], {
-    env: {
-      ...environmentOf(simulator),
-      WIMDS_LISTEN: `127.0.0.1:${sidecar.port}`,
-      WIMDS_ADMIN_LISTEN: `127.0.0.1:${sidecar.adminPort}`,
-      ...env,
-    },
-    ...(uid !== undefined && { uid }),
+async function diagnose({ env = {}, run = runDoctor }: Case = {}) {
+  const { code, stdout } = await run({
+    ...environmentOf(simulator),
+    WIMDS_LISTEN: `127.0.0.1:${sidecar.port}`,
+    WIMDS_ADMIN_LISTEN: `127.0.0.1:${sidecar.adminPort}`,
+    ...env,
   })
   const report: DoctorReport = JSON.parse(stdout)
   const failed = report.checks.filter(({ status }) => status === 'failed')
@@ -252,7 +252,10 @@ test.skipIf(process.getuid?.() !== 0)(
     await chmod(dirname(simulator.caFile), 0o755)
     await chmod(file, 0o600)
     try {
-      const { code, failures, problems } = await diagnose({ uid: 1501 })
+      await using copy = await copyCli()
+      const script = becomeUser(1501) + scriptOf(copy.cli, DOCTOR)
+      const run = (env: Readonly<Record<string, string>>) => runNode(['-e', script], env)
+      const { code, failures, problems } = await diagnose({ run })
       expect(failures).toEqual(['projected_token: assertion_unreadable'])
       expect(code).toBe(1)
       expect(problems[0]?.message).toMatch(

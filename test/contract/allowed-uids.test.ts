@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
+import { becomeUser } from '../fixtures/run-program.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
 
 const reason = process.getuid?.() === 0 ? undefined : 'other uids need root'
@@ -63,8 +64,8 @@ interface Answer {
 
 /** Returns what a program of this uid is answered, which is the same for each request of a connection. */
 async function askAs(uid: number, path: string, headers = { Metadata: 'true' }): Promise<Answer> {
-  const args = ['-e', CLIENT, `${sidecar.port}`, path, JSON.stringify(headers)]
-  const { stdout } = await run(process.execPath, args, { uid, gid: uid })
+  const args = ['-e', becomeUser(uid) + CLIENT, `${sidecar.port}`, path, JSON.stringify(headers)]
+  const { stdout } = await run(process.execPath, args)
   const answers = stdout
     .trim()
     .split('\n')

@@ -5,7 +5,7 @@ import type { RoutingMode } from '../../src/lib/routing-modes.ts'
 import { applyRedirect, removeRedirect } from '../../src/redirect/apply.ts'
 import { REDIRECT_DEFAULTS, type RedirectSettings } from '../../src/redirect/ruleset.ts'
 import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
-import { BUILT_CLI } from '../fixtures/run-program.ts'
+import { becomeUser, copyCli, scriptOf } from '../fixtures/run-program.ts'
 import { environmentOf } from '../fixtures/served.ts'
 import { podNetwork, type PodNetwork, reasonToSkip } from '../redirect/namespace.ts'
 
@@ -24,38 +24,32 @@ if (reason !== undefined) process.stderr.write(`skipped test/doctor: ${reason}\n
 describe.skipIf(reason !== undefined)('in a network namespace', () => {
   let simulator: Simulator
   let pod: PodNetwork
+  let copy: Awaited<ReturnType<typeof copyCli>>
   let env: Readonly<Record<string, string>>
   beforeAll(async () => {
     simulator = await createSimulator()
     pod = await podNetwork()
+    copy = await copyCli()
     env = {
       ...environmentOf(simulator),
       WIMDS_LISTEN: '127.0.0.1:8000',
       WIMDS_ADMIN_LISTEN: '127.0.0.1:9169',
     }
-    await pod.script(runInProcess(['serve'])).firstLine
+    await pod.script(scriptOf(copy.cli, ['serve'], env)).firstLine
   })
   afterAll(async () => {
     pod[Symbol.dispose]()
     await simulator.close()
+    await copy[Symbol.asyncDispose]()
   })
-
-  /** Returns a script that runs the command line with the settings of the sidecar, changed by `more`. */
-  function runInProcess(args: readonly string[], more: Readonly<Record<string, string>> = {}) {
-    const argv = JSON.stringify([BUILT_CLI, ...args])
-    return `
-      Object.assign(process.env, ${JSON.stringify({ ...env, ...more })})
-      process.argv.push(...${argv})
-      require(${JSON.stringify(BUILT_CLI)})`
-  }
 
   async function checkRoute(
     mode: RoutingMode,
     { uid = 0, more = {} }: { uid?: number; more?: Readonly<Record<string, string>> } = {},
   ): Promise<RouteReport | undefined> {
-    const script = runInProcess(['doctor', '-o', 'json', `--mode=${mode}`, '--no-exchange'], more)
-    const asUser = `process.setgroups([]); process.setgid(${uid}); process.setuid(${uid})`
-    const output = await pod.script(`${uid === 0 ? '' : asUser}\n${script}`).output
+    const args = ['doctor', '-o', 'json', `--mode=${mode}`, '--no-exchange']
+    const script = scriptOf(copy.cli, args, { ...env, ...more })
+    const output = await pod.script(becomeUser(uid) + script).output
     const report: DoctorReport = JSON.parse(output)
     return report.route
   }

@@ -6,6 +6,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { redirect } from '../../src/commands/redirect.ts'
 import { createPeerUidLookup, type ReadTable } from '../../src/server/peer-uid.ts'
 import { captureIo } from '../commands/capture.ts'
+import { becomeUser } from '../fixtures/run-program.ts'
 import { podNetwork, reasonToSkip } from '../redirect/namespace.ts'
 
 const needsRoot = process.getuid?.() === 0 ? undefined : 'other uids need root'
@@ -36,7 +37,7 @@ const CLIENT = `
 
 /** Returns what a program of this uid is answered. */
 async function askAs(uid: number, port: number, host: string): Promise<string> {
-  const { stdout } = await run(process.execPath, ['-e', CLIENT, `${port}`, host], { uid, gid: uid })
+  const { stdout } = await run(process.execPath, ['-e', becomeUser(uid) + CLIENT, `${port}`, host])
   return stdout.trim()
 }
 
