@@ -8,6 +8,7 @@ import { type Flags, parseFlags } from '../lib/args.ts'
 import { errorCode, errorMessage, splitFix } from '../lib/describe-error.ts'
 import { readNamedFile } from '../lib/files.ts'
 import { isGuid } from '../lib/guid.ts'
+import { isDnsLabel } from '../lib/kubernetes-names.ts'
 import { parseJsonObject } from '../lib/json.ts'
 import { printError } from './print-error.ts'
 import { type ClusterObjects, readClusterObjects } from '../trust/cluster-objects.ts'
@@ -86,6 +87,7 @@ async function parseOptions(
   for (const id of flags.values('application').filter((each) => !isGuid(each))) {
     problems.push(`--application must be a GUID, not ${JSON.stringify(id)}`)
   }
+  const allowed = parseAllowed(flags.values('allow'), problems)
   const tenantId = parseSettingFlag(flags, 'tenant-id', tenant, problems)
   const host =
     parseSettingFlag(flags, 'authority-host', authorityHost, problems) ?? DEFAULT_AUTHORITY_HOST
@@ -106,9 +108,24 @@ async function parseOptions(
       audience: audience ?? findAudience(host),
       clientId,
       tenantId,
+      allowed,
     },
     templatePaths,
   }
+}
+
+/** Returns the namespaces of each client id. Adds a problem for a text that is not `ID=NAMESPACE,NAMESPACE`. */
+function parseAllowed(texts: readonly string[], problems: string[]): Map<string, string[]> {
+  const allowed = new Map<string, string[]>()
+  for (const text of texts) {
+    const [id = '', list = ''] = text.toLowerCase().split('=', 2)
+    const namespaces = list.split(',')
+    if (!isGuid(id) || !namespaces.every(isDnsLabel)) {
+      problems.push(`--allow must be CLIENT_ID=NAMESPACE,NAMESPACE, not ${JSON.stringify(text)}`)
+    }
+    allowed.set(id, [...(allowed.get(id) ?? []), ...namespaces])
+  }
+  return allowed
 }
 
 const DEFAULT_AUTHORITY_HOST = 'https://login.microsoftonline.com'

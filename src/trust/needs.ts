@@ -36,6 +36,8 @@ export interface TrustOptions {
   readonly clientId: string | undefined
   /** The tenant of identities that name none. */
   readonly tenantId: string | undefined
+  /** The namespaces that may use an identity, by its client id. */
+  readonly allowed: ReadonlyMap<string, readonly string[]>
 }
 
 /** A federated credential that one object needs. */
@@ -49,6 +51,8 @@ export interface Need {
   readonly audience: string
   /** The object, such as `Deployment shop/orders`. */
   readonly source: string
+  /** That of the object. */
+  readonly namespace: string
 }
 
 /** The label of pods whose tokens the webhook of azure-workload-identity projects. */
@@ -97,7 +101,8 @@ function findAccountNeeds(
     )
     return []
   }
-  const subject = formatSubject(account.namespace, account.name)
+  const { namespace } = account
+  const subject = formatSubject(namespace, account.name)
   const same = ofWorkloads.find((need) => need.clientId === clientId && need.subject === subject)
   if (same !== undefined) return [{ ...same, source }]
   if (bound.has(subject)) {
@@ -109,7 +114,8 @@ function findAccountNeeds(
     return []
   }
   const { issuer, audience } = options
-  return [{ clientId, kind: undefined, id: undefined, issuer, subject, audience, source }]
+  const identity = { clientId, kind: undefined, id: undefined }
+  return [{ ...identity, issuer, subject, audience, source, namespace }]
 }
 
 function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
@@ -137,7 +143,7 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
       )
       return []
     }
-    return [{ clientId, kind, id, issuer: options.issuer, subject, audience, source }]
+    return [{ clientId, kind, id, issuer: options.issuer, subject, audience, source, namespace }]
   }
   const { configMap } = parseAnnotations(template, SETTINGS)
   const isInjected = isToBeInjected(workload, objects)
@@ -149,7 +155,7 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
         ...explicit,
         ...entries.flatMap((entry) => findEntryIdentity(entry, template, main, options)),
       ].flatMap(toNeed),
-      ...findChainedNeeds(entries, source, context),
+      ...findChainedNeeds(entries, { source, namespace }, context),
     ]
   }
   const isLabelled = template.metadata?.labels?.[USE_LABEL] === 'true'
@@ -266,7 +272,7 @@ function findEntryIdentity(
 /** Returns the credentials by which applications accept the token of a managed identity (`assertionFrom`). */
 function findChainedNeeds(
   entries: readonly IdentityEntry[],
-  source: string,
+  { source, namespace }: Pick<Need, 'source' | 'namespace'>,
   { objects, known, options, report }: Context,
 ): Need[] {
   return entries.flatMap(({ clientId, assertionFrom }) => {
@@ -281,7 +287,7 @@ function findChainedNeeds(
       listed?.tenantId ??
       tenantId ??
       options.tenantId ??
-      findAccountTenant(managed.clientId, objects)
+      findAccountTenant(managed.clientId, namespace, objects)
     const hasSubject = subject !== undefined && isGuid(subject)
     if (!hasSubject || tenant === undefined || !isGuid(tenant)) {
       const [name, value, key] = hasSubject
@@ -305,6 +311,7 @@ function findChainedNeeds(
         subject,
         audience: findAudience(authorityHost),
         source,
+        namespace,
       },
     ]
   })
@@ -312,9 +319,12 @@ function findChainedNeeds(
 
 function findAccountTenant(
   clientId: string,
+  namespace: string,
   { serviceAccounts }: ClusterObjects,
 ): string | undefined {
-  const account = serviceAccounts.find((each) => readClientId(each) === clientId)
+  const account = serviceAccounts.find(
+    (each) => each.namespace === namespace && readClientId(each) === clientId,
+  )
   return account?.annotations[TENANT_ID]?.trim().toLowerCase()
 }
 

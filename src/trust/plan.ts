@@ -3,7 +3,11 @@ import type { ClusterObjects } from './cluster-objects.ts'
 import { createCredentialName } from '../lib/credential-name.ts'
 import { createReport, type Finding, type Report } from './finding.ts'
 import type { ExistingCredential, ExistingList, IdentityKind, KnownIdentity } from './inventory.ts'
-import { isSameIdentity, type ManagedIdentityId } from '../lib/managed-identity.ts'
+import {
+  formatManagedIdentityId,
+  isSameIdentity,
+  type ManagedIdentityId,
+} from '../lib/managed-identity.ts'
 import { findNeeds, type Need, type TrustOptions } from './needs.ts'
 
 /** How many federated credentials Azure allows for an identity. */
@@ -68,18 +72,20 @@ export function createTrustPlan(
     ([one], [other]) => (one < other ? -1 : 1),
   )
   const used = new Set<ExistingList>()
-  const identities = byClientId.map(([clientId, ofIdentity]) => {
-    const identity = describeIdentity(clientId, ofIdentity, known, report)
+  const described = byClientId.map(([clientId, claims]) => ({
+    claims,
+    identity: describeIdentity(clientId, claims, known, report),
+  }))
+  const named = described.map(({ identity }) => identity)
+  const identities = described.flatMap(({ claims, identity }) => {
     const lists = existing.filter((list) => isListOf(list, identity))
     for (const list of lists) used.add(list)
     const credentials = lists.length > 0 ? lists.flatMap((list) => list.credentials) : undefined
-    return planIdentity(
-      identity,
-      mergeNeeds(ofIdentity, report),
-      credentials,
-      options.issuer,
-      report,
-    )
+    const isKnown = checkResourceId(identity, known, named, report)
+    const allowed = selectAllowed(claims, options.allowed.get(identity.clientId), report)
+    if (!isKnown || allowed.length === 0) return []
+    const merged = mergeNeeds(allowed, report)
+    return [planIdentity(identity, merged, credentials, options.issuer, report)]
   })
   for (const { source, identity } of existing.filter((list) => !used.has(list))) {
     report(
@@ -112,6 +118,53 @@ function describeIdentity(
     )
   }
   return { clientId, kind: kind ?? 'managed-identity', ...(id !== undefined && { id }) }
+}
+
+/** Reports a resource id that has another client id in Azure's list, or else in another object. */
+function checkResourceId(
+  { clientId, id }: Identity,
+  known: readonly KnownIdentity[],
+  named: readonly Identity[],
+  report: Report,
+): boolean {
+  if (id === undefined) return true
+  const hasId = (each: Identity) => each.id !== undefined && isSameIdentity(each.id, id)
+  const listed = known.find(hasId)
+  const other = (listed === undefined ? named.filter(hasId) : [listed]).find(
+    (each) => each.clientId !== clientId,
+  )
+  if (other === undefined) return true
+  report(
+    'error',
+    clientId,
+    `is left out of the output: its resource id ${formatManagedIdentityId(id)} is that of ${other.clientId}. Fix: correct the manifest that names it, or pass --identities`,
+  )
+  return false
+}
+
+/**
+ * Returns the needs of the namespaces that may use the identity. A client id in a manifest is only a claim, so
+ * without a list of namespaces it is believed of one namespace alone.
+ */
+function selectAllowed(
+  needs: readonly Need[],
+  allowed: readonly string[] | undefined,
+  report: Report,
+): readonly Need[] {
+  const claims = [...Map.groupBy(needs, ({ namespace }) => namespace)]
+  const isAllowed = (namespace: string) => allowed?.includes(namespace) ?? claims.length === 1
+  const refused = claims.flatMap(([namespace, [first]]) =>
+    first === undefined || isAllowed(namespace) ? [] : [`${namespace} (${first.source})`],
+  )
+  const [{ clientId } = { clientId: '' }] = needs
+  if (refused.length > 0) {
+    report(
+      'error',
+      clientId,
+      `is claimed from ${allowed === undefined ? 'several namespaces' : 'namespaces that are not allowed'}: ${refused.toSorted().join(', ')}; no credential for them is in the output. Fix: correct false claims, and allow the right namespaces by --allow ${clientId}=NAMESPACE,NAMESPACE`,
+    )
+  }
+  return needs.filter(({ namespace }) => isAllowed(namespace))
 }
 
 function isListOf({ identity }: ExistingList, { clientId, id }: Identity): boolean {
@@ -194,5 +247,5 @@ function explainLimit(kind: IdentityKind, count: number): string {
     kind === 'application'
       ? 'Fix: split the workloads over several identities, or let those of a namespace share a ServiceAccount; identity bindings are for managed identities only'
       : 'Fix: on AKS use an identity binding, which needs one credential for any number of clusters and ServiceAccounts (az aks identity-binding create); elsewhere split the workloads over several identities, or let those of a namespace share a ServiceAccount'
-  return `would have ${count} federated credentials, and Azure allows ${CREDENTIAL_LIMIT}; none of them is in the output. ${fix}`
+  return `would have ${count} federated credentials, and Azure allows ${CREDENTIAL_LIMIT}, so that only -o text and json list them. ${fix}`
 }

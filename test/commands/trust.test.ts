@@ -57,6 +57,8 @@ managed identity orders, client id ${ORDERS}, resource group shop
   1 of 20 credentials; those that exist are not counted: pass --existing
   needed     system:serviceaccount:shop:orders
              wimds-shop-orders-2addfba4, for ServiceAccount shop/orders, Deployment shop/orders
+
+Total (identities: 1): 1 needed
 `,
     err: '',
   })
@@ -197,6 +199,30 @@ test('prints findings on standard error, and exits with 1 if something is left o
   expect(out).toContain('system:serviceaccount:shop:orders')
 })
 
+test('prints no credential for a namespace that claims the identity of another, until it is allowed', async () => {
+  const path = file('evil.yaml', stringify(serviceAccount('attacker', ORDERS, {}, 'evil')))
+  const refused = await run([...BASE, manifests, path])
+  expect(refused).toMatchObject({ code: 1, out: '' })
+  expect(refused.err).toContain(
+    'is claimed from several namespaces: evil (ServiceAccount evil/attacker), shop (ServiceAccount shop/orders)',
+  )
+  const one = await run([...BASE, manifests, path, '--allow', `${ORDERS}=shop`])
+  expect(one.code).toBe(1)
+  expect(one.out).toContain('Total (identities: 1): 1 needed\n')
+  expect(one.out).not.toContain('evil')
+  const both = await run([...BASE, manifests, path, '--allow', `${ORDERS}=shop,evil`])
+  expect(both).toMatchObject({ code: 0, err: '' })
+  expect(both.out).toContain('system:serviceaccount:evil:attacker')
+})
+
+test('says which formats list an identity over the limit', async () => {
+  const accounts = Array.from({ length: 21 }, (_, index) => serviceAccount(`a${index}`, ORDERS))
+  const path = file('many.yaml', accounts.map((each) => stringify(each)).join('---\n'))
+  const { out, err } = await run([...BASE, path])
+  expect(err).toContain('Azure allows 20, so that only -o text and json list them')
+  expect(out).toContain('Total (identities: 1): 21 needed\n')
+})
+
 describe('says that nothing could be determined, and exits with 1, for', () => {
   const empty = join(directory, 'empty')
   mkdirSync(empty)
@@ -266,6 +292,7 @@ test.each([
   ['an audience', [...BASE, manifests, '--audience', '@/etc/passwd'], '--audience'],
   ['a tenant', [...BASE, manifests, '--tenant-id', 'common'], '--tenant-id must name one tenant'],
   ['a login host', [...BASE, manifests, '--authority-host', 'x'], '--authority-host'],
+  ['a namespace', [...BASE, manifests, '--allow', `${ORDERS}=a/b`], '--allow must be CLIENT_ID='],
   ['a format', [...BASE, manifests, '-o', 'yaml'], '-o yaml: must be one of text, az'],
   [
     'a flag of another migration',
@@ -330,6 +357,8 @@ managed identity billing, client id ${BILLING}, resource group shop
   1 of 20 credentials; those that exist are not counted: pass --existing
   needed     system:serviceaccount:shop:billing
              wimds-shop-billing-10aa0a86, for ServiceAccount shop/billing, Deployment shop/billing
+
+Total (identities: 1): 1 needed
 `)
   })
 

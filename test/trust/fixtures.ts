@@ -25,6 +25,7 @@ export const OPTIONS: TrustOptions = {
   audience: AUDIENCE,
   clientId: undefined,
   tenantId: undefined,
+  allowed: new Map(),
 }
 
 type Texts = Readonly<Record<string, string>>
@@ -33,13 +34,14 @@ export function serviceAccount(
   name: string,
   clientId: string | undefined,
   annotations: Texts = {},
+  namespace = 'shop',
 ) {
   return {
     apiVersion: 'v1',
     kind: 'ServiceAccount',
     metadata: {
       name,
-      namespace: 'shop',
+      namespace,
       annotations: {
         ...(clientId !== undefined && { 'azure.workload.identity/client-id': clientId }),
         ...annotations,

@@ -223,11 +223,13 @@ test.each([
 
 test('finds the tenant of a chained identity by a ServiceAccount, whose client id may end with a blank', async () => {
   const file = CHAIN(`objectId: ${OBJECT_ID}`).replace(/ +tenantId: .*\n/, '')
-  const { identities } = await plan([
+  const objects = [
     identitiesFile(file),
+    serviceAccount('evil', ORDERS, { 'azure.workload.identity/tenant-id': BILLING }, 'evil'),
     serviceAccount('other', `${ORDERS} `, { 'azure.workload.identity/tenant-id': TENANT }),
     deployment('orders', 'orders', { annotations: CONFIG_MAP }),
-  ])
+  ]
+  const { identities } = await plan(objects, { allowed: new Map([[ORDERS, ['shop']]]) })
   const issuers = identities.flatMap(({ credentials }) => credentials.map(({ issuer }) => issuer))
   expect(issuers).toContain(`https://login.microsoftonline.com/${TENANT}/v2.0`)
 })

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { ExistingCredential } from '../../src/trust/inventory.ts'
 import { createCredentialName } from '../../src/lib/credential-name.ts'
+import { formatManagedIdentityId } from '../../src/lib/managed-identity.ts'
 import {
   AUDIENCE,
   BILLING,
@@ -158,6 +159,75 @@ test('recommends identity bindings from 21 on, with those of other clusters coun
       message: expect.stringMatching(/would have 21 .* identity binding/),
     },
   ])
+})
+
+const attacker = (name = 'attacker') => serviceAccount(name, ORDERS, {}, 'evil')
+const CLAIM = `evil (ServiceAccount evil/attacker)`
+
+test('refuses an identity that several namespaces claim, and names them', async () => {
+  const { findings, identities } = await plan(
+    [attacker(), ...OBJECTS],
+    {},
+    { existing: [{ source: 'list.json', identity: ORDERS, credentials: [existing()] }] },
+  )
+  expect(identities).toEqual([])
+  expect(findings).toMatchObject([
+    {
+      severity: 'error',
+      object: ORDERS,
+      message: expect.stringContaining(`${CLAIM}, shop (ServiceAccount shop/orders)`),
+    },
+  ])
+})
+
+test('plans the claims of allowed namespaces, and counts no other', async () => {
+  const claims = Array.from({ length: 20 }, (_, index) => attacker(`attacker-${index}`))
+  const allowed = new Map([[ORDERS, ['shop', 'billing']]])
+  const { findings, identities } = await plan([attacker(), ...claims, ...OBJECTS], { allowed })
+  expect(identities).toMatchObject([{ count: 1, credentials: [{ subject: SUBJECT }] }])
+  expect(findings).toMatchObject([{ object: ORDERS, message: expect.stringContaining(CLAIM) }])
+})
+
+test('plans nothing for a namespace that is not allowed, also if no other claims the identity', async () => {
+  const { findings, identities } = await plan([attacker()], {
+    allowed: new Map([[ORDERS, ['shop']]]),
+  })
+  expect(identities).toEqual([])
+  expect(findings).toMatchObject([{ severity: 'error', object: ORDERS }])
+})
+
+test('plans an identity of several namespaces that are all allowed', async () => {
+  const { findings, identities } = await plan([attacker(), ...OBJECTS], {
+    allowed: new Map([[ORDERS, ['evil', 'shop']]]),
+  })
+  expect(identities).toMatchObject([{ count: 2 }])
+  expect(findings).toEqual([])
+})
+
+const claimId = (clientId: string, namespace: string) => [
+  {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'identities', namespace },
+    data: {
+      'identities.yaml': `identities: [{clientId: ${clientId}, resourceId: ${formatManagedIdentityId(ORDERS_ID)}}]`,
+    },
+  },
+  {
+    ...deployment('app', undefined, {
+      annotations: { ...INJECT, 'wimds.io/config-map': 'identities' },
+    }),
+    metadata: { name: 'app', namespace },
+  },
+]
+
+test('refuses a resource id that has another client id', async () => {
+  const objects = [...claimId(ORDERS, 'shop'), ...claimId(BILLING, 'evil')]
+  const { findings, identities } = await plan(objects)
+  expect(identities).toEqual([])
+  expect(findings).toMatchObject([ORDERS, BILLING].map((object) => ({ severity: 'error', object })))
+  const known = [{ clientId: ORDERS, kind: 'managed-identity' as const, id: ORDERS_ID }]
+  expect((await plan(objects, {}, { known })).identities).toMatchObject([{ clientId: ORDERS }])
 })
 
 test('recommends no identity binding for an application', async () => {

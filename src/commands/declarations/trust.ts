@@ -38,6 +38,11 @@ export const TRUST = {
       value: 'ID',
       help: 'identity of injected workloads whose ServiceAccount names none',
     },
+    allow: {
+      value: 'ID=NAMESPACES',
+      isRepeatable: true,
+      help: 'namespaces, separated by commas, that may use the identity with this client id; without it, an identity that several namespaces claim is an error',
+    },
     'tenant-id': { value: 'ID', help: 'tenant of identities that name none' },
     'authority-host': {
       value: 'URL',

@@ -126,7 +126,7 @@ function formatExtra(
         ]
       : ['az identity federated-credential delete', ...target, `--name ${quoteForShell(name)}`]
   return [
-    `# Nothing in the input uses the credential for ${toLine(subject)}. To delete it:`,
+    `# The input does not need the credential for ${toLine(subject)}. To delete it:`,
     `#   ${toLine(command.join(' '))}`,
   ].join('\n')
 }

@@ -16,7 +16,8 @@ export function formatText(plan: Plan, changes: readonly Change[] | undefined): 
     ...(changes === undefined ? [] : formatChanges(changes)),
     `Federated credentials for the issuer ${toLine(plan.issuer)}`,
     ...plan.identities.flatMap((identity) => ['', ...formatIdentity(identity)]),
-    ...(plan.identities.length === 0 ? ['', formatNone(plan)] : []),
+    '',
+    plan.identities.length === 0 ? formatNone(plan) : formatTotal(plan),
     '',
   ].join('\n')
 }
@@ -25,6 +26,16 @@ function formatNone({ findings }: Plan): string {
   return findings.some(({ severity }) => severity === 'error')
     ? 'Nothing could be determined: see standard error.'
     : 'None is needed by the input.'
+}
+
+function formatTotal({ identities }: Plan): string {
+  const credentials = identities.flatMap((identity) => identity.credentials)
+  const counts = Object.entries(STATES).map(
+    ([state, name]) => [credentials.filter((each) => each.state === state).length, name] as const,
+  )
+  const extra = identities.flatMap((identity) => identity.extra).length
+  const parts = [...counts, [extra, 'extra'] as const].filter(([count]) => count > 0)
+  return `Total (identities: ${identities.length}): ${parts.map((part) => part.join(' ')).join(', ')}`
 }
 
 function formatIdentity(identity: PlannedIdentity): string[] {
@@ -37,7 +48,7 @@ function formatIdentity(identity: PlannedIdentity): string[] {
     ...credentials.flatMap(formatCredential),
     ...extra.flatMap(({ name, subject }) => [
       `  extra      ${toLine(subject)}`,
-      `             ${toLine(name)}: nothing in the input uses it`,
+      `             ${toLine(name)}: not needed by the input`,
     ]),
   ]
 }
