@@ -19,7 +19,7 @@ function stackOn(simulator: Simulator) {
   const source = createExchangeSource(() => Promise.resolve(exchange), {
     loadDelayMs: 0,
     maxConcurrent: 4,
-    timeoutMs: 3000,
+    timeoutMs: 60_000,
     clock: systemClock,
     onExchange: (event) => events.push(event),
   })

@@ -11,6 +11,7 @@ import { createIdentityResolver } from '../../src/identities.ts'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
 import { createTokenCache, type RefreshEvent } from '../../src/tokens/token-cache.ts'
+import type { TokenSource } from '../../src/tokens/token.ts'
 import { createExchangeSource } from '../../src/tokens/token-sources.ts'
 import { movedClock } from '../exchange/moved-clock.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
@@ -35,6 +36,8 @@ export interface FaultySidecar extends AsyncDisposable {
   readonly ask: () => Promise<Reply>
   /** Sends the next `times` requests to Entra ID through `dispatcher`. Returns the function that ends it. */
   readonly reroute: (dispatcher: Dispatcher, times?: number) => () => void
+  /** Ends the next exchanges after this time. Returns the function that ends it. */
+  readonly limitExchanges: (ms: number) => () => void
 }
 
 /** No jitter: the cache retries after its shortest delay. */
@@ -43,7 +46,7 @@ const RESOURCE = 'https://vault.azure.net'
 const TARGET = `/metadata/identity/oauth2/token?api-version=2018-02-01&resource=${RESOURCE}`
 
 /** Starts a sidecar that retries soon. */
-export async function startFaultySidecar({ timeoutMs = 20_000 } = {}): Promise<FaultySidecar> {
+export async function startFaultySidecar(): Promise<FaultySidecar> {
   await using onFailure = new AsyncDisposableStack()
   const clock = movedClock()
   const simulator = onFailure.use(await createSimulator({ ports: false, now: clock.truth }))
@@ -56,10 +59,16 @@ export async function startFaultySidecar({ timeoutMs = 20_000 } = {}): Promise<F
   })
   const readAssertion = createAssertionReader()
   const exchange = createEntraExchange({ readAssertion, dispatcher, clock })
-  const source = createExchangeSource(() => Promise.resolve(exchange), {
+  let limitMs: number | undefined
+  const limited: TokenSource = (request, signal) => {
+    if (limitMs === undefined) return exchange(request, signal)
+    const limit = AbortSignal.timeout(limitMs)
+    return exchange(request, signal === undefined ? limit : AbortSignal.any([signal, limit]))
+  }
+  const source = createExchangeSource(() => Promise.resolve(limited), {
     loadDelayMs: 0,
     maxConcurrent: 32,
-    timeoutMs,
+    timeoutMs: 60_000,
     clock,
     random,
     onExchange: () => {},
@@ -105,6 +114,12 @@ export async function startFaultySidecar({ timeoutMs = 20_000 } = {}): Promise<F
       remaining = times
       return () => {
         remaining = 0
+      }
+    },
+    limitExchanges: (ms) => {
+      limitMs = ms
+      return () => {
+        limitMs = undefined
       }
     },
     [Symbol.asyncDispose]: () => started.disposeAsync(),
