@@ -9,6 +9,7 @@ import type { Address } from '../config/parsers.ts'
 import { errorMessage } from '../lib/describe-error.ts'
 import { isLoopback } from '../lib/hosts.ts'
 import type { Exposition } from '../telemetry/prometheus.ts'
+import { SHARE_BY_PEER } from './connections.ts'
 import { listen, type Listener } from './listen.ts'
 import { sendJson, sendText } from './send.ts'
 import { shareScrapes } from './share-scrapes.ts'
@@ -34,7 +35,7 @@ export function listenForAdmin(
   parts: AdminParts,
   addresses: readonly Address[],
 ): Promise<Listener> {
-  const options = { maxConnections: MAX_CONNECTIONS, renderError }
+  const options = { maxConnections: MAX_CONNECTIONS, policy: SHARE_BY_PEER, renderError }
   return listen(createHandler(parts), addresses, options)
 }
 

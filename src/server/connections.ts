@@ -1,7 +1,4 @@
-/**
- * The limits on connections: at the cap the longest-idle one is closed, and the requests of one
- * connection are answered one after the other.
- */
+/** The limits on connections: at the cap one is closed, and the requests of each are answered one after the other. */
 import type { RequestListener, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -16,33 +13,76 @@ export interface ConnectionLimiter {
   readonly drain: () => void
 }
 
+/** An open connection. */
 interface ConnectionState {
+  readonly socket: Socket
   readonly key: string
+  /** The address of the other side. */
+  readonly peer: string
   /** Pending replies. Only the first is being answered; the others are the queue behind it. */
   readonly queue: ServerResponse[]
-  /** When it was opened or its last reply ended, by the logical clock. */
+  /** Replies that have ended. */
+  replies: number
+  /** When it was opened or its last reply ended, by a logical clock. */
   idleSince: number
 }
 
-/** Pipelined requests of one connection. No SDK pipelines at all. */
-const MAX_PIPELINED = 16
+/** How connections are limited. */
+export interface ConnectionPolicy {
+  /** Requests that a connection may send ahead of a reply. No SDK and no probe sends any. */
+  readonly maxAhead: number
+  /** Chooses the connection that is closed for a new one at the cap; undefined: the new one is closed. */
+  readonly chooseVictim: (open: Iterable<ConnectionState>) => ConnectionState | undefined
+}
+
+/** Closes the longest-idle of the connections that wait for no reply. */
+export const KEEP_BUSY: ConnectionPolicy = {
+  maxAhead: 16,
+  chooseVictim: (open) => {
+    const idle = [...open].filter((state) => !hasInflightRequest(state))
+    return findFirst(idle, (one, other) => one.idleSince - other.idleSince)
+  },
+}
+
+/**
+ * Closes a connection of the peer that has the most, busy or not, so that no peer keeps others out. A new
+ * connection of that peer gets in too: of its connections the one with the most replies is closed.
+ */
+export const SHARE_BY_PEER: ConnectionPolicy = {
+  maxAhead: 0,
+  chooseVictim: (open) => {
+    const peers = [...Map.groupBy(open, ({ peer }) => peer).values()]
+    const largest = findFirst(peers, (one, other) => other.length - one.length) ?? []
+    return findFirst(
+      largest,
+      (one, other) => other.replies - one.replies || one.idleSince - other.idleSince,
+    )
+  },
+}
 
 /** Creates the limiter for at most `max` open connections. */
-export function createConnectionLimiter(max: number): ConnectionLimiter {
+export function createConnectionLimiter(
+  max: number,
+  { maxAhead, chooseVictim }: ConnectionPolicy,
+): ConnectionLimiter {
   const open = new Map<Duplex, ConnectionState>()
   /** A logical clock: increases with each opened connection and each ended reply. */
   let now = 0
 
   function onConnection(socket: Socket): void {
-    if (open.size >= max && !closeLongestIdle()) {
-      socket.destroy()
-      return
+    if (open.size >= max) {
+      const victim = chooseVictim(open.values())?.socket ?? socket
+      open.delete(victim)
+      victim.destroy()
+      if (victim === socket) return
     }
     now += 1
-    track(socket, { key: connectionKey(socket), queue: [], idleSince: now })
+    const { remoteAddress: peer = '' } = socket
+    track({ socket, key: connectionKey(socket), peer, queue: [], replies: 0, idleSince: now })
   }
 
-  function track(socket: Socket, state: ConnectionState): void {
+  function track(state: ConnectionState): void {
+    const { socket } = state
     open.set(socket, state)
     socket.once('close', () => open.delete(socket))
   }
@@ -50,28 +90,14 @@ export function createConnectionLimiter(max: number): ConnectionLimiter {
   /** Tracks the TLS socket in place of the TCP socket below it: requests refer to the TLS socket only. */
   function onSecureConnection(encrypted: Socket): void {
     const key = connectionKey(encrypted)
-    const [socket, state] = [...open].findLast(([, { key: other }]) => other === key) ?? []
-    if (socket === undefined || state === undefined) {
+    const state = [...open.values()].findLast(({ key: other }) => other === key)
+    if (state === undefined) {
       // The cap has closed the connection during its handshake.
       encrypted.destroy()
       return
     }
-    open.delete(socket)
-    track(encrypted, state)
-  }
-
-  function closeLongestIdle(): boolean {
-    let longest: Duplex | undefined
-    let idleSince = Infinity
-    for (const [socket, state] of open) {
-      if (state.idleSince >= idleSince || hasInflightRequest(state)) continue
-      longest = socket
-      idleSince = state.idleSince
-    }
-    if (longest === undefined) return false
-    open.delete(longest)
-    longest.destroy()
-    return true
+    open.delete(state.socket)
+    track({ ...state, socket: encrypted })
   }
 
   function drain(): void {
@@ -90,6 +116,7 @@ export function createConnectionLimiter(max: number): ConnectionLimiter {
       const state = open.get(socket)
       if (state === undefined) return
       state.queue.shift()
+      state.replies += 1
       now += 1
       state.idleSince = now
       // Other connections are served before the next pipelined request of this one.
@@ -104,7 +131,7 @@ export function createConnectionLimiter(max: number): ConnectionLimiter {
       const { socket } = request
       const queue = open.get(socket)?.queue
       if (queue === undefined || socket.destroyed) return
-      if (queue.length > MAX_PIPELINED) {
+      if (queue.length > maxAhead) {
         socket.destroy()
         return
       }
@@ -120,6 +147,13 @@ export function createConnectionLimiter(max: number): ConnectionLimiter {
 /** Identifies the TCP connection of a socket. */
 function connectionKey({ localAddress, localPort, remoteAddress, remotePort }: Socket): string {
   return `${localAddress}|${localPort}|${remoteAddress}|${remotePort}`
+}
+
+/** Returns the value that would be the first after sorting; undefined if there is none. */
+function findFirst<T>(values: readonly T[], compare: (one: T, other: T) => number): T | undefined {
+  let first = values[0]
+  for (const value of values) if (first === undefined || compare(value, first) < 0) first = value
+  return first
 }
 
 /**

@@ -11,12 +11,19 @@ import {
 import type { Server as TcpServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Address } from '../config/parsers.ts'
-import { type ConnectionLimiter, createConnectionLimiter } from './connections.ts'
+import {
+  type ConnectionLimiter,
+  type ConnectionPolicy,
+  createConnectionLimiter,
+  KEEP_BUSY,
+} from './connections.ts'
 import type { ErrorCode } from '../errors.ts'
 import { ERROR_HEADER, JSON_TYPE } from './reply.ts'
 
 export interface ListenOptions {
   readonly maxConnections: number
+  /** By default connections that wait for a reply are kept. */
+  readonly policy?: ConnectionPolicy
   /** Renders the JSON body of a reply to what Node rejects before there is a request. */
   readonly renderError: (message: string) => string
 }
@@ -65,9 +72,9 @@ const BACKLOG = 4096
 export async function listen(
   handler: RequestListener,
   addresses: readonly Address[],
-  { maxConnections, renderError }: ListenOptions,
+  { maxConnections, policy = KEEP_BUSY, renderError }: ListenOptions,
 ): Promise<Listener> {
-  const limiter = createConnectionLimiter(maxConnections)
+  const limiter = createConnectionLimiter(maxConnections, policy)
   const servers: Server[] = []
   const bound: Address[] = []
   try {

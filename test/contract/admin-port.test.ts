@@ -7,29 +7,26 @@ import { environmentOf, startServe } from '../fixtures/served.ts'
 const CONNECTIONS = 150
 const PIPELINED = request('/metrics', { headers: { Host: '10.1.2.3:9169' } }).repeat(16)
 
-/** Sends pipelined scrapes over many connections, again after each reply and each close, until disposed. */
-function startFlood(port: number): Disposable & { readonly replies: () => number } {
+/** Sends pipelined scrapes over many connections, again after each close, until disposed. */
+function startFlood(port: number): Disposable & { readonly closes: () => number } {
   const sockets = new Set<Socket>()
   let isOver = false
-  let replies = 0
+  let closes = 0
   function open(): void {
     if (isOver) return
     const socket = connect({ port, host: '127.0.0.1' })
     sockets.add(socket)
     socket.on('connect', () => socket.write(PIPELINED))
-    socket.on('data', () => {
-      replies += 1
-      if (replies % 16 === 0) socket.write(PIPELINED)
-    })
     socket.on('error', () => {})
     socket.on('close', () => {
       sockets.delete(socket)
+      closes += 1
       setImmediate(open)
     })
   }
   for (let index = 0; index < CONNECTIONS; index += 1) open()
   return {
-    replies: () => replies,
+    closes: () => closes,
     [Symbol.dispose]: () => {
       isOver = true
       for (const socket of sockets) socket.destroy()
@@ -41,7 +38,7 @@ test('/healthz is answered while 150 connections pipeline scrapes', async () => 
   await using simulator = await createSimulator()
   await using sidecar = await startServe(environmentOf(simulator))
   using flood = startFlood(sidecar.adminPort)
-  await expect.poll(() => flood.replies()).toBeGreaterThan(CONNECTIONS)
+  await expect.poll(() => flood.closes()).toBeGreaterThan(CONNECTIONS)
   for (let time = 0; time < 5; time += 1) {
     expect((await roundTrip(sidecar.adminPort, request('/healthz'))).status).toBe(200)
   }

@@ -6,8 +6,9 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { isFromLoopback, type Routes } from '../../src/server/admin.ts'
 import { createStatusRoutes } from '../../src/server/status-routes.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
+import type { Exposition } from '../../src/telemetry/prometheus.ts'
 import { openAdminPort } from '../fixtures/admin.ts'
-import { openConnection } from '../fixtures/connection.ts'
+import { type Connection, openConnection, request } from '../fixtures/connection.ts'
 import { aStatus, aTrafficSample } from '../fixtures/status.ts'
 
 const log = () => createLogger({ level: 'info', format: 'json', out: { write: () => {} } })
@@ -118,15 +119,55 @@ test('an error is answered with its message, and the next request as usual', asy
   expect((await send({ path: '/metrics' })).status).toBe(200)
 })
 
-test('at the cap the connection that has been idle for the longest time is closed', async () => {
-  const { port } = await start()
-  await using stack = new AsyncDisposableStack()
-  const open = async () => stack.use(await openConnection(port))
-  const first = await open()
-  const second = await open()
-  for (let count = 2; count <= 64; count += 1) await open()
-  expect(await first.closed()).toBe('')
-  expect(second.isClosed()).toBe(false)
+/** Opens a port whose scrapes wait until `release`, and its connections until the end of the test. */
+async function startBusy() {
+  const { promise: exposition, resolve } = Promise.withResolvers<Exposition>()
+  const { port } = await start({ scrape: () => exposition })
+  const stack = new AsyncDisposableStack()
+  onTestFinished(() => stack.disposeAsync())
+  const open = async (localAddress: string, path: string) => {
+    const connection = stack.use(await openConnection(port, { localAddress }))
+    connection.write(request(path))
+    return connection
+  }
+  const openBusy = async (count: number) => {
+    const busy: Connection[] = []
+    for (let index = 0; index < count; index += 1) busy.push(await open('127.0.0.1', '/metrics'))
+    return busy
+  }
+  return { open, openBusy, release: () => resolve({ contentType: 'text/plain', body: 'up 1\n' }) }
+}
+
+describe('64 connections of 127.0.0.1 wait for a scrape', () => {
+  test.each(['127.0.0.1', '127.0.0.2'])('and every probe from %s is answered', async (from) => {
+    const { open, openBusy } = await startBusy()
+    await openBusy(64)
+    for (let time = 0; time < 15; time += 1) {
+      const probe = await open(from, '/healthz')
+      expect((await probe.reply()).status).toBe(200)
+    }
+  })
+
+  test('and more of them close the oldest of them, but no connection of another address', async () => {
+    const { open, openBusy, release } = await startBusy()
+    const scraper = await open('127.0.0.2', '/metrics')
+    const probe = await open('127.0.0.3', '/healthz')
+    expect((await probe.reply()).status).toBe(200)
+    const busy = await openBusy(64 + 30)
+    expect(await busy[31]?.closed()).toBe('')
+    expect(busy.findIndex((connection) => !connection.isClosed())).toBe(32)
+    probe.write(request('/readyz'))
+    expect((await probe.reply()).status).toBe(200)
+    release()
+    expect((await scraper.reply()).body).toBe('up 1\n')
+  })
+})
+
+test('a connection that sends a request before the reply to the one before it is closed', async () => {
+  const { port } = await start({ scrape: () => new Promise(() => {}) })
+  await using connection = await openConnection(port)
+  connection.write(request('/metrics') + request('/healthz'))
+  expect(await connection.closed()).toBe('')
 })
 
 test.each([

@@ -1,7 +1,7 @@
 /** The webhook's server for reviews, over TLS 1.3. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
-import { createConnectionLimiter } from '../../server/connections.ts'
+import { createConnectionLimiter, KEEP_BUSY } from '../../server/connections.ts'
 import { CONNECTION_TIMEOUTS } from '../../server/listen.ts'
 import { JSON_HEADERS, sendJson, writeHead } from '../../server/send.ts'
 import type { Decision } from './admission.ts'
@@ -83,7 +83,7 @@ export function createReviewServer(parts: ReviewServerParts): TlsServer {
 
   const clientAuth = { requestCert: requiresClientCertificate, rejectUnauthorized: true }
   const server = createTlsServer({ ...CONNECTION_TIMEOUTS, ...TLS_LIMITS, ...clientAuth })
-  createConnectionLimiter(maxConnections).attach(server, (request, response) => {
+  createConnectionLimiter(maxConnections, KEEP_BUSY).attach(server, (request, response) => {
     if (isDraining()) response.setHeader('Connection', 'close')
     const review = reviews.get(request.url?.split('?', 1)[0] ?? '')
     if (review === undefined) {
