@@ -66,10 +66,11 @@ export const ERROR_KINDS = {
   entra_redirected: temporary('exchange'),
   entra_host_not_allowed: permanent('exchange'),
 
-  // Rejections of Entra ID (src/exchange/aadsts-table.ts maps AADSTS codes to these)
+  // Rejections of Entra ID (src/exchange/aadsts.ts maps AADSTS codes to these)
   federated_credential_not_found: permanent('exchange'),
   federated_credential_mismatch: permanent('exchange'),
   assertion_refused: permanent('exchange'),
+  assertion_not_yet_valid: temporary('exchange'),
   issuer_unreachable: temporary('exchange'),
   application_refused: permanent('exchange'),
   tenant_refused: permanent('exchange'),
@@ -183,15 +184,15 @@ export class BrokerError extends Error {
   }
 }
 
-/** AADSTS codes of a missing application and a missing service principal. */
-const NEW_APPLICATION_CODES = new Set([700016, 7000229])
+/** AADSTS codes of a missing application or service principal, and of a credential with another audience. */
+const MISSING_CODES = new Set([700011, 700016, 7000229, 700212])
 
 /**
  * Returns true for the rejection of a federated credential, an application or a service principal that may be new: it
  * takes minutes to reach all nodes of Entra ID (E8).
  */
 export function mayBePropagating({ code, entra }: BrokerError): boolean {
-  return code === 'federated_credential_not_found' || NEW_APPLICATION_CODES.has(entra?.aadsts ?? 0)
+  return code === 'federated_credential_not_found' || MISSING_CODES.has(entra?.aadsts ?? 0)
 }
 
 /** Returns a `BrokerError` unchanged, and any other error as `internal`, without details of its cause. */

@@ -5,8 +5,7 @@ import { firstItems } from '../lib/first-items.ts'
 import { parseJson } from '../lib/json.ts'
 import { scrubAndTruncate } from '../secret.ts'
 import { isInternalIssuer } from '../lib/internal-issuer.ts'
-import { explainAadsts, formatFix } from './aadsts.ts'
-import { DEFAULT_FIXES } from './aadsts-table.ts'
+import { DEFAULT_FIXES, explainAadsts, formatFix } from './aadsts.ts'
 import { type Assertion, createInternalIssuerError } from './assertion.ts'
 import { describeSkew, isSkewed, SKEW_FIX } from './clock-skew.ts'
 import { parseHttpDate, type TokenEndpointResponse } from './http-client.ts'
@@ -54,13 +53,13 @@ export function parseEntraError(
     }),
   }
   const entraTime = parseDateHeader(response) ?? now
-  const isTimeError = isAssertionTimeError(aadsts)
+  const isTimeError = aadsts === 700024
   const isRotated = assertion.isOfEntra !== true
   const isExpired = assertion.expiresAt <= entraTime
   const skewMs = now - entraTime
   if (isTimeError && isRotated && isSkewed(skewMs)) {
     return new BrokerError(
-      isExpired ? 'assertion_expired' : 'assertion_refused',
+      isExpired ? 'assertion_expired' : 'assertion_not_yet_valid',
       `Entra ID rejects the projected token as ${isExpired ? 'expired' : 'not yet valid'}: ${describeSkew(skewMs)}. Fix: ${SKEW_FIX}${isExpired ? '' : ', and those of the control plane, which issues the token'}`,
       { entra },
     )
@@ -89,16 +88,16 @@ export function parseEntraError(
   })
 }
 
-/**
- * Returns true for a rejection that lasts as long as the issuer of the assertion is internal to the cluster. Not for
- * AADSTS7000272: Entra ID has read the keys of that issuer.
- */
+/** AADSTS codes of an issuer whose keys Entra ID has read: it is not internal. */
+const KEYS_WERE_READ = new Set<number | undefined>([7000272, 900612])
+
+/** Returns true for a rejection that lasts as long as the issuer of the assertion is internal to the cluster. */
 function isExplainedByIssuer(
   code: ErrorCode,
   aadsts: number | undefined,
   { issuer }: Pick<Assertion, 'issuer'>,
 ): boolean {
-  const isOfIssuer = code === 'issuer_unreachable' && aadsts !== 7000272
+  const isOfIssuer = code === 'issuer_unreachable' && !KEYS_WERE_READ.has(aadsts)
   return (isOfIssuer || code.startsWith('federated_credential_')) && isInternalIssuer(issuer)
 }
 
@@ -154,11 +153,6 @@ export function parseTokenProxyError(
     )
   }
   return undefined
-}
-
-/** Returns true for AADSTS700024: the assertion is not within its valid time range. */
-function isAssertionTimeError(aadsts: number | undefined): boolean {
-  return aadsts !== undefined && String(aadsts).startsWith('700024')
 }
 
 function toDefault(code: keyof typeof DEFAULT_FIXES) {

@@ -70,7 +70,7 @@ async function exchange(
 
 /** Returns true if the assertion is at fault: it may have been rotated, or read while it was written. */
 function isAssertionRejected({ code }: BrokerError): boolean {
-  return code === 'assertion_refused' || code === 'assertion_expired'
+  return /^assertion_(?:refused|expired|not_yet_valid)$/.test(code)
 }
 
 /** Creates the error of an exchange whose time limit passed before it could start, as with too little CPU. */

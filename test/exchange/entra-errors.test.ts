@@ -168,7 +168,7 @@ test.each([
   [7_200_000, 'assertion_expired', /as expired: the clock of this machine is 7200(\.5)? s behind /],
   [
     -900_000,
-    'assertion_refused',
+    'assertion_not_yet_valid',
     /as not yet valid: the clock of this machine is 900 s ahead of .* control plane/,
   ],
 ])(
@@ -176,7 +176,7 @@ test.each([
   async (offsetMs, code, text) => {
     simulator.faults.add({ kind: 'clock', offsetMs })
     const error = await rejection()
-    expect(error).toMatchObject({ code, entra: { aadsts: 700024 } })
+    expect(error).toMatchObject({ code, status: 503, entra: { aadsts: 700024 } })
     expect(error.message).toMatch(text)
     expect(error.message).toMatch(/that of Entra ID\. Fix: synchronize the clock of the node/)
   },
@@ -211,13 +211,19 @@ describe('a token of an issuer that is internal to the cluster', () => {
     expect((await rejection()).code).not.toBe('issuer_unreachable')
   })
 
-  test('keeps the error of AADSTS7000272, for which Entra ID has read the keys of the issuer', async () => {
-    await simulator.rotateToken({ claims: { iss: INTERNAL } })
-    answerAadsts(7000272)
-    const error = await rejection()
-    expect(error).toMatchObject({ code: 'issuer_unreachable', isPermanent: false })
-    expect(error.message).toContain('publish the cluster’s current signing key')
-  })
+  test.each([
+    [7000272, 'publish the cluster’s current signing key'],
+    [900612, 'fix the JWKS document'],
+  ])(
+    'keeps the error of AADSTS%i, for which Entra ID has read the keys of the issuer',
+    async (aadsts, fix) => {
+      await simulator.rotateToken({ claims: { iss: INTERNAL } })
+      answerAadsts(aadsts)
+      const error = await rejection()
+      expect(error).toMatchObject({ code: 'issuer_unreachable', isPermanent: false })
+      expect(error.message).toContain(fix)
+    },
+  )
 })
 
 test('an issuer that Entra ID cannot read for now is temporary', async () => {

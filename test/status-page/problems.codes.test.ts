@@ -1,7 +1,7 @@
 /** The cards of all error codes: each says what to do, whatever Entra ID, the network or the file system answers. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type BrokerError, ERROR_KINDS, type ErrorCode, toBrokerError } from '../../src/errors.ts'
-import { AADSTS_TABLE } from '../../src/exchange/aadsts-table.ts'
+import { AADSTS_TABLE } from '../../src/exchange/aadsts.ts'
 import { createExpiredError, readAssertion, requireAudience } from '../../src/exchange/assertion.ts'
 import { parseEntraError, parseTokenProxyError } from '../../src/exchange/entra-errors.ts'
 import { createMsalNetworkClient } from '../../src/exchange/http-client.ts'
@@ -96,6 +96,7 @@ const FAILURES: Readonly<Record<ErrorCode, Fail | readonly Fail[] | undefined>> 
   federated_credential_not_found: aadsts(700213),
   federated_credential_mismatch: aadsts(700212),
   assertion_refused: aadsts(700027),
+  assertion_not_yet_valid: aadsts(700024),
   issuer_unreachable: aadsts(50166),
   application_refused: aadsts(700016),
   tenant_refused: aadsts(90002),

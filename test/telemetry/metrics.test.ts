@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { BrokerError } from '../../src/errors.ts'
-import { AADSTS_TABLE, DEFAULT_FIXES } from '../../src/exchange/aadsts-table.ts'
+import { AADSTS_TABLE, DEFAULT_FIXES } from '../../src/exchange/aadsts.ts'
 import { createNodeAgentMetrics } from '../../src/kubernetes/node-agent/metrics.ts'
 import { createWebhookMetrics } from '../../src/kubernetes/webhook/metrics.ts'
 import { aToken, NOW, ORDERS } from '../fixtures/parts.ts'
