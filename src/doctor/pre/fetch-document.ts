@@ -5,15 +5,23 @@ import type { Dispatcher } from 'undici'
 import type { Config } from '../../config/config.ts'
 import { createEntraDispatcher, usesProxy } from '../../exchange/dispatcher.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
+import { ENTRA, toTransportError } from '../../exchange/transport-errors.ts'
 import { removeBrackets } from '../../lib/hosts.ts'
 import { parseJsonObject } from '../../lib/json.ts'
 import { readBody } from '../../lib/read-body.ts'
 import { request } from '../../lib/undici.ts'
+import { checkEndpoint } from '../connectivity.ts'
 
 /** A JSON object, or why there is none. */
 type FetchResult =
-  | { readonly ok: true; readonly json: Readonly<Record<string, unknown>> }
-  | { readonly ok: false; readonly reason: string }
+  { readonly ok: true; readonly json: Readonly<Record<string, unknown>> } | FetchFailure
+
+export interface FetchFailure {
+  readonly ok: false
+  readonly reason: string
+  /** Entra ID's host, if this machine does not reach that either: the issuer may be right. */
+  readonly unreachable?: { readonly endpoint: string; readonly reason: string }
+}
 
 export type FetchDocument = (url: URL) => Promise<FetchResult>
 
@@ -26,7 +34,8 @@ const MAX_BYTES = 1_048_576
  * Creates the function that fetches. It refuses a host with an address that is not public, which this machine may
  * reach and Entra ID cannot; through a proxy, which resolves the name itself, it cannot tell.
  */
-export function createDocumentFetch({ proxy, extraCa }: Network): FetchDocument {
+export function createDocumentFetch(network: Network): FetchDocument {
+  const { proxy, extraCa } = network
   return async (url) => {
     try {
       const isDirect = proxy === undefined || !(await usesProxy(url.origin, proxy))
@@ -44,9 +53,26 @@ export function createDocumentFetch({ proxy, extraCa }: Network): FetchDocument 
         await dispatcher.destroy()
       }
     } catch (error) {
-      return fail(describe(error))
+      const failed = fail(describe(error))
+      if (toTransportError(error, ENTRA).code === 'entra_tls') return failed
+      const unreachable = await findUnreachable(network)
+      return { ...failed, ...(unreachable !== undefined && { unreachable }) }
     }
   }
+}
+
+/** Returns Entra ID's host if this machine does not reach it; its certificate is of no importance here. */
+async function findUnreachable({ proxy, extraCa }: Network): Promise<FetchFailure['unreachable']> {
+  const { endpoint, steps, failure } = await checkEndpoint({
+    host: 'login.microsoftonline.com',
+    port: 443,
+    isTokenProxy: false,
+    ...(proxy !== undefined && { proxy }),
+    ...(extraCa !== undefined && { ca: { pem: extraCa.pem, isExclusive: false } }),
+  })
+  const last = steps.at(-1)
+  const isReached = failure === undefined || last?.step === 'tls'
+  return isReached ? undefined : { endpoint, reason: last?.detail ?? failure.message }
 }
 
 async function get(url: URL, dispatcher: Dispatcher): Promise<FetchResult> {
@@ -60,7 +86,7 @@ async function get(url: URL, dispatcher: Dispatcher): Promise<FetchResult> {
     : { ok: true, json }
 }
 
-function fail(reason: string): FetchResult {
+function fail(reason: string): FetchFailure {
   return { ok: false, reason }
 }
 

@@ -10,7 +10,7 @@ import { failed, notChecked, passed } from '../findings.ts'
 import { createKubectlFailure, extractReason, type Kubectl } from '../kubectl.ts'
 import { createFailure, type FailureCode } from '../failure.ts'
 import type { Finding } from '../report.ts'
-import type { FetchDocument } from './fetch-document.ts'
+import type { FetchDocument, FetchFailure } from './fetch-document.ts'
 
 interface IssuerOptions {
   readonly kubectl: Kubectl
@@ -60,7 +60,7 @@ async function checkPublished(issuer: string, fetchDocument: FetchDocument): Pro
   }
   const url = new URL(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`)
   const document = await fetchDocument(url)
-  if (!document.ok) return { finding: failFetch(url, document.reason) }
+  if (!document.ok) return { finding: explainFetch(url, document) }
   const { data: discovery } = Discovery.safeParse(document.json)
   if (discovery === undefined) {
     return { finding: failFetch(url, 'it has no issuer and jwks_uri') }
@@ -79,7 +79,7 @@ async function checkPublished(issuer: string, fetchDocument: FetchDocument): Pro
     return { finding: failFetch(url, `its jwks_uri is not https: ${discovery.jwks_uri}`) }
   }
   const keys = await fetchDocument(keysUrl)
-  if (!keys.ok) return { finding: failFetch(keysUrl, keys.reason) }
+  if (!keys.ok) return { finding: explainFetch(keysUrl, keys) }
   const keyIds = findKeyIds(keys.json)
   if (keyIds.length === 0) return { finding: failFetch(keysUrl, 'it has no RSA key with a kid') }
   return {
@@ -140,6 +140,16 @@ async function readClusterDocument(kubectl: Kubectl, path: string): Promise<Clus
 
 const NAME_ISSUER =
   'Fix: add --issuer URL, which on AKS az aks show --query oidcIssuerProfile.issuerUrl prints'
+
+/** Returns a failure of the issuer, or that this machine cannot find one. */
+function explainFetch(url: URL, { reason, unreachable }: FetchFailure): Finding {
+  if (unreachable === undefined) return failFetch(url, reason)
+  return notChecked(
+    CHECK,
+    `this machine reaches neither ${url.href} (${reason}) nor ${unreachable.endpoint} (${unreachable.reason})`,
+    'Fix: run it where the internet can be reached, or set HTTPS_PROXY and check DNS and the firewall of this machine',
+  )
+}
 
 function failFetch(url: URL, reason: string): Finding {
   return fail(

@@ -27,7 +27,8 @@ beforeAll(async () => {
   const authority = await createCertificateAuthority()
   const tls = await authority.issue({ names: [HOST] })
   const running = resources.use(await serve(published.handler, { tls }))
-  proxy = resources.use(await connectProxy({ routes: { [`${HOST}:443`]: running.port } }))
+  const routes = { [`${HOST}:443`]: running.port, 'login.microsoftonline.com:443': running.port }
+  proxy = resources.use(await connectProxy({ routes }))
   const directory = await mkdtemp(join(tmpdir(), 'wimds-pre-'))
   resources.defer(() => rm(directory, { recursive: true }))
   const caFile = join(directory, 'ca.crt')
@@ -153,7 +154,6 @@ describe('the issuer', () => {
       /the address 10\.98\.0\.1 of its host is not public/,
     ],
     ['has a loopback address', 'https://localhost', /of its host is not public/],
-    ['does not resolve', 'https://oidc.invalid', /ENOTFOUND|EAI_AGAIN/],
   ])('fails if its host %s', async (_, issuer, reason) => {
     await using fake = await fakeKubectl([discovery(issuer), ...(await cluster())])
     const { stdout } = await runWimds(['doctor', '--pre', '-o', 'json'], { env: fake.env })
@@ -162,6 +162,30 @@ describe('the issuer', () => {
       status: 'failed',
       failure: { code: 'issuer_unreachable', message: expect.stringMatching(reason) },
     })
+  })
+
+  test('fails if only its host cannot be reached', async () => {
+    const { code, report } = await check([discovery('https://oidc.invalid')])
+    expect(report.checks[1]).toMatchObject({ status: 'failed', code: 'issuer_unreachable' })
+    expect(code).toBe(1)
+  })
+
+  test('is not checked if this machine does not reach Entra ID either', async () => {
+    await using closed = await connectProxy({ routes: {} })
+    await using fake = await fakeKubectl(await cluster())
+    const { code, stdout } = await runWimds(['doctor', '--pre', '-o', 'json'], {
+      env: { ...env, ...fake.env, HTTPS_PROXY: `http://127.0.0.1:${closed.port}` },
+    })
+    const report: PreReport = JSON.parse(stdout)
+    expect(report.checks[1]).toMatchObject({
+      check: 'issuer',
+      status: 'not_checked',
+      reason: expect.stringMatching(
+        /^this machine reaches neither https:\S+ \(.+\) nor login\.microsoftonline\.com:443 \(.+\)$/,
+      ),
+      details: [expect.stringMatching(/^Fix: .*HTTPS_PROXY/)],
+    })
+    expect(code).toBe(2)
   })
 
   test('fails if its certificate is not trusted', async () => {
