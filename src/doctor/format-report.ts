@@ -1,6 +1,7 @@
 /** Formats the report for people: one line for each fact, and a fix for each failure. */
 import { SKEW_FIX, WARN_SKEW_MS } from '../exchange/clock-skew.ts'
 import { splitFix } from '../lib/describe-error.ts'
+import { firstItems } from '../lib/first-items.ts'
 import { toLine } from '../lib/printable.ts'
 import { formatClient } from './requests-check.ts'
 import type {
@@ -63,7 +64,6 @@ export function formatSections(report: DoctorReport, { isVerbose }: FormatOption
     formatSection('Warnings', report.warnings.map(formatWarning)),
     formatSection('Sidecar', formatSidecar(report)),
     formatSection('Route 169.254.169.254:80', formatRoute(report)),
-    formatSection('Requests of applications', formatRequests(report)),
     formatSection('Identities', formatIdentities(report)),
     ...report.assertions.map((assertion) =>
       formatSection(`Projected token ${assertion.file}`, formatAssertion(assertion)),
@@ -74,6 +74,7 @@ export function formatSections(report: DoctorReport, { isVerbose }: FormatOption
     formatSection('Clock', formatClock(report)),
     formatSection('Token exchanges', report.exchanges.flatMap(formatExchange)),
     ...report.exchanges.map(formatBindingCommands),
+    formatSection('Requests of applications', formatRequests(report)),
     ...(isVerbose
       ? [formatSection('Default settings', formatSettings(settings.filter(hasDefault)))]
       : []),
@@ -158,12 +159,17 @@ function formatRequests({ requests }: DoctorReport): string[] {
   const reason = formatReason(requests)
   if (reason !== undefined) return [`${formatStatus(status)} ${reason}`]
   if (failed.length === 0) return [`${PASS} none failed since ${since}`]
-  return [`failed since ${since}:`, ...failed.flatMap(formatFailedRequests)]
+  const groups = Map.groupBy(failed, ({ needsFix, failure }) => `${failure.code} ${needsFix}`)
+  return [`failed since ${since}:`, ...[...groups.values()].flatMap(formatFailedRequests)]
 }
 
-function formatFailedRequests(failed: FailedRequestsReport): string[] {
-  const { count, lastAt, needsFix, failure } = failed
-  const title = `${count} of ${formatClient(failed)}, the last at ${lastAt}`
+/** Returns the lines of the requests with one code, the latest of which comes first and has the message. */
+function formatFailedRequests(failed: readonly FailedRequestsReport[]): string[] {
+  const [latest] = failed
+  if (latest === undefined) return []
+  const { lastAt, needsFix, failure } = latest
+  const clients = failed.map((each) => `${each.count} of ${formatClient(each)}`)
+  const title = `${firstItems(clients).join(', ')}, the last at ${lastAt}`
   if (needsFix) return formatFailed(title, failure)
   return [
     formatWarning(`${title}: ${failure.code}`),
@@ -285,6 +291,7 @@ ${azIdentityBinding}
 /** Returns the last line: the passing symbol only if every check was made, or is not needed. */
 export function formatVerdict(checks: readonly CheckSummary[]): string {
   const failed = checks.filter(({ status }) => status === 'failed')
+  const { size } = new Set(failed.map(({ check }) => check))
   const notChecked = checks.filter(({ status }) => status === 'not_checked')
   const skipped = checks.filter(({ status }) => status === 'skipped')
   if (failed.length + notChecked.length + skipped.length === 0)
@@ -292,7 +299,7 @@ export function formatVerdict(checks: readonly CheckSummary[]): string {
   const sentences = [
     failed.length === 0
       ? 'No check failed, but not everything was checked.'
-      : `${failed.length} check${failed.length === 1 ? '' : 's'} failed: ${listNames(failed)}.`,
+      : `${size} check${size === 1 ? '' : 's'} failed: ${listNames(failed)}.`,
     ...(notChecked.length === 0 ? [] : [`Not checked: ${listNames(notChecked)}.`]),
     ...(skipped.length === 0 ? [] : [`Left out by flags: ${listNames(skipped)}.`]),
   ]

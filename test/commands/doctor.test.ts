@@ -90,6 +90,8 @@ test('names the requests of applications that the sidecar answers with an error'
   const headers = { metadata: 'true', 'user-agent': 'python-requests/2.32.3' }
   await fetch(`${url}&resource=https://vault.azure.net&client_id=orders`, { headers })
   await fetch(`${url}&resource=https://unknown.test`, { headers })
+  const otherClient = { ...headers, 'user-agent': 'curl/8.5.0' }
+  await fetch(`${url}&resource=https://unknown.test`, { headers: otherClient })
   await fetch(url)
   const env = {
     WIMDS_LISTEN: `127.0.0.1:${other.port}`,
@@ -98,13 +100,14 @@ test('names the requests of applications that the sidecar answers with an error'
   const { code, out } = await run([], env)
   expect(code).toBe(1)
   expect(out).toMatch(
-    /\nRequests of applications\n {2}failed since \S+:\n[^]* ✗ 1 of python-requests\/2.32.3, the last at \S+\n +resource_refused, AADSTS500011: /,
+    /\nRequests of applications\n {2}failed since \S+:\n[^]* ✗ 1 of curl\/8.5.0, 1 of python-requests\/2.32.3, the last at \S+\n +resource_refused, AADSTS500011: /,
   )
   expect(out).toMatch(
     / ✗ 1 of [^]*selector_invalid: [^]*not a GUID: 'orders'\n +Fix: [^]*\n +See: /,
   )
   expect(out).toMatch(/ 1 of [^]*metadata_header_missing/)
-  expect(out).toMatch(/ checks failed: requests of applications \(\d\)\.\n$/)
+  expect(out).toMatch(/ 1 check failed: requests of applications \(\d\)\.\n$/)
+  expect(out.indexOf('\nIdentities\n')).toBeLessThan(out.indexOf('\nRequests of applications\n'))
   const closed = await run([], { ...env, WIMDS_ADMIN_LISTEN: '127.0.0.1:1' })
   expect(closed.out).toContain('– not checked: the admin port does not answer')
   const off = await run(['-o', 'json'], { ...env, WIMDS_ADMIN_LISTEN: 'off' })
