@@ -6,6 +6,7 @@ import { doctor } from '../../src/commands/doctor.ts'
 import { ALL_COMMANDS } from '../../src/commands/declarations/all.ts'
 import { env } from '../../src/commands/env.ts'
 import { help } from '../../src/commands/help.ts'
+import { Settings } from '../../src/config/settings.ts'
 import { inject } from '../../src/commands/inject/inject.ts'
 import { uninject } from '../../src/commands/inject/uninject.ts'
 import type { Command } from '../../src/commands/io.ts'
@@ -50,6 +51,13 @@ test('lists every command', () => {
   expect(new Set(named)).toEqual(
     new Set([...COMMANDS.map(([name]) => name), 'completion', 'version', 'help']),
   )
+})
+
+test('wimds help serve lists the variables and their defaults', async () => {
+  const io = captureIo({})
+  await help(['serve'], io)
+  for (const name of Object.keys(Settings.shape)) expect(io.out()).toContain(`\n  ${name}`)
+  expect(io.out()).toMatch(/ WIMDS_LOG_LEVEL +info\n/)
 })
 
 test.each(ALL_COMMANDS)('$name has its usage, flags and exit codes explained', async (command) => {
