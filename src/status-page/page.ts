@@ -117,11 +117,11 @@ function describeState(status: StatusDocument): {
   if (state === 'ready' && warnings.length > 0) {
     return { tone: 'degraded', name: 'Ready, with warnings' }
   }
-  if (isIdle(status)) return { tone: 'starting', name: 'Ready, no token requested yet' }
+  if (isIdle(status)) return { tone: 'starting', name: 'Ready, no token yet' }
   return { tone: state, name: STATES[state].name }
 }
 
-/** Returns true if nothing fails because nothing has been tried. */
+/** Returns true if nothing fails because no exchange has been attempted. */
 function isIdle({ state, tokens }: StatusDocument): boolean {
   return state === 'ready' && tokens.length === 0
 }

@@ -25,7 +25,7 @@ export function renderTokens(status: StatusDocument): Html {
   const tokens = status.tokens.toSorted((a, b) => createSortKey(a).localeCompare(createSortKey(b)))
   const content =
     tokens.length === 0
-      ? renderEmpty('No token has been requested yet.')
+      ? renderEmpty('No token is in memory.')
       : html`<ul class="cards">
           ${tokens.map((token) => renderToken(token, status))}
         </ul>`

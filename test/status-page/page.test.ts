@@ -21,6 +21,13 @@ test('a warning, as of a changed identities file that is not valid, shows in the
   expect(body.indexOf('The old file is still in use')).toBeLessThan(body.indexOf('>Traffic<'))
 })
 
+test('the page says that no token is in memory, whatever requests have failed', () => {
+  const renderPage = createStatusPage(() => aTrafficSample(1, 5000))
+  const { body } = renderPage(aStatus({ tokens: [] }))
+  expect(body).toContain('<title>Ready, no token yet &ndash;')
+  expect(body).toContain('No token is in memory.')
+})
+
 test('the head says that no projected token can be used, and since when the longest fault lasts', () => {
   const renderPage = createStatusPage(() => aTrafficSample(1, 5000))
   const failure = { code: 'assertion_missing', message: 'there is no projected token' }
