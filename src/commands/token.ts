@@ -8,7 +8,7 @@ import { createIdentityResolver, requireAllowedResource, type Selector } from '.
 import { isResource } from '../resource.ts'
 import { isGuid } from '../lib/guid.ts'
 import { systemClock } from '../tokens/clock.ts'
-import { computeExpiry } from '../tokens/refresh-policy.ts'
+import { computeExpiry, toWallTimes } from '../tokens/lifetime.ts'
 import { toScope } from '../tokens/token.ts'
 import { backoffMs, createPause, type Pause } from '../lib/backoff.ts'
 import { printError } from './print-error.ts'
@@ -42,7 +42,12 @@ export async function token(
     requireAllowedResource(identity, query.resource)
     const request = { identity, scope: toScope(query.resource) }
     const obtained = await retryFor(waitMs, () => direct.exchange(request), pause, printLine)
-    const answer = { query, identity, token: obtained, ...computeExpiry(obtained, systemClock) }
+    const answer = {
+      query,
+      identity,
+      token: obtained,
+      ...computeExpiry(obtained.lifetime, systemClock),
+    }
     io.stdout.write(`${formatAnswer(answer, flags)}\n`)
     return 0
   } catch (thrown) {
@@ -159,14 +164,15 @@ function formatAnswer(answer: TokenAnswer, flags: TokenFlags): string {
 
 /** Formats the document of `-o json`, which holds the token as every other output does. */
 function formatDocument({ identity, query, token: obtained }: TokenAnswer, text: string): string {
+  const { obtainedAt, expiresAt } = toWallTimes(obtained.lifetime, systemClock)
   const document = {
     schemaVersion: 1,
     accessToken: text,
     tokenType: 'Bearer',
     resource: query.resource,
     clientId: identity.clientId,
-    obtainedAt: new Date(obtained.obtainedAt).toISOString(),
-    expiresAt: new Date(obtained.expiresAt).toISOString(),
+    obtainedAt: new Date(obtainedAt).toISOString(),
+    expiresAt: new Date(expiresAt).toISOString(),
   }
   return JSON.stringify(document, null, 2)
 }

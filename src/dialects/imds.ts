@@ -75,7 +75,7 @@ const BACKDATED_SECONDS = 300
 
 /** Renders the body that every client accepts: strings only, in the real service's order (R2-R4). */
 function render({ query, identity, token, expiresIn, expiresOn }: TokenAnswer): Reply {
-  const notBefore = Math.floor(token.obtainedAt / 1000) - BACKDATED_SECONDS
+  const notBefore = expiresOn - Math.floor(token.lifetime.lengthMs / 1000) - BACKDATED_SECONDS
   return {
     status: 200,
     body: JSON.stringify({

@@ -3,6 +3,8 @@ import type { Config } from '../config/config.ts'
 import { toBrokerError } from '../errors.ts'
 import { findAudience, findCloud, formatTokenIssuer } from '../clouds.ts'
 import { hasUnexpectedAudience } from '../exchange/assertion.ts'
+import { systemClock } from '../tokens/clock.ts'
+import { toWallTimes } from '../tokens/lifetime.ts'
 import { describeSkew, isSkewed, SKEW_FIX } from '../exchange/clock-skew.ts'
 import { type Identity, WITHOUT_IDENTITY } from '../identities.ts'
 import { isGuid } from '../lib/guid.ts'
@@ -268,7 +270,8 @@ async function attemptExchange(
   exchange: TokenSource,
 ): Promise<Pick<ExchangeReport, 'status' | 'expiresAt' | 'failure'>> {
   try {
-    const { expiresAt } = await exchange({ identity, scope: toScope(resource) })
+    const { lifetime } = await exchange({ identity, scope: toScope(resource) })
+    const { expiresAt } = toWallTimes(lifetime, systemClock)
     return { status: 'ok', expiresAt: new Date(expiresAt).toISOString() }
   } catch (error) {
     return toOutcome(toFailure(toBrokerError(error)))

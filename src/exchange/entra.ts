@@ -5,6 +5,7 @@ import { BrokerError, type ErrorCode, toBrokerError } from '../errors.ts'
 import type { Identity } from '../identities.ts'
 import { untilAborted } from '../lib/deadline.ts'
 import type { Clock } from '../tokens/clock.ts'
+import { toWallTimes } from '../tokens/lifetime.ts'
 import type { AccessToken, TokenRequest, TokenSource } from '../tokens/token.ts'
 import type { Assertion, AssertionReader } from './assertion.ts'
 import { type Authority, findAudience, formatTokenIssuer, resolveAuthority } from '../clouds.ts'
@@ -112,7 +113,7 @@ async function exchangeForAssertion(
     scope: `${audience}/.default`,
     ...(correlationId !== undefined && { correlationId }),
   }
-  const { secret, expiresAt } = await exchange(request, options, signal)
+  const { secret, lifetime } = await exchange(request, options, signal)
   // The token has the tenant's GUID, also where the configuration has a domain.
   const { iss = formatTokenIssuer(authorityHost, tenantId), oid = '' } = readTokenIds(secret)
   return {
@@ -120,7 +121,7 @@ async function exchangeForAssertion(
     issuer: iss,
     subject: oid,
     audience: [audience],
-    expiresAt,
+    expiresAt: toWallTimes(lifetime, options.clock).expiresAt,
     isOfEntra: true,
   }
 }
@@ -168,7 +169,7 @@ async function sendRequest(
   const { authorityHost, clientId, tenantId } = request.identity
   const authority = resolveAuthority(authorityHost, tenantId, region)
   const viaTokenProxy = tokenProxy !== undefined && usesTokenProxy(request.identity, assertion)
-  const start = { wall: clock.wall(), monotonic: clock.monotonic() }
+  const startedAt = clock.monotonic()
   const route = viaTokenProxy
     ? {
         dispatcher: tokenProxy,
@@ -177,7 +178,7 @@ async function sendRequest(
       }
     : { dispatcher, destination: withPeer(ENTRA, `https://${authority.tokenHost}`) }
   const response = await post(request, authority, assertion, route, signal)
-  const durationMs = clock.monotonic() - start.monotonic
+  const durationMs = clock.monotonic() - startedAt
   const now = clock.wall()
   const skewMs = measureSkew(response, now - durationMs / 2)
   if (skewMs !== undefined) onSkew?.(skewMs)
@@ -187,7 +188,7 @@ async function sendRequest(
       : undefined
     throw rejection ?? parseEntraError(response, assertion, now, viaTokenProxy)
   }
-  return parseToken(response, assertion, start, route.destination)
+  return parseToken(response, assertion, startedAt, clock, route.destination)
 }
 
 /**

@@ -3,6 +3,8 @@ import { decodeJwt } from 'jose/jwt/decode'
 import * as z from 'zod/mini'
 import { BrokerError } from '../errors.ts'
 import { Secret } from '../secret.ts'
+import type { Clock } from '../tokens/clock.ts'
+import { createLifetime } from '../tokens/lifetime.ts'
 import type { AccessToken } from '../tokens/token.ts'
 import type { Assertion } from './assertion.ts'
 import type { TokenEndpointResponse } from './http-client.ts'
@@ -24,13 +26,14 @@ const TokenBody = z.object({
 })
 
 /**
- * Returns the token of a 200, whose lifetime counts from the start of the request. Throws
+ * Returns the token of a 200, whose lifetime counts from the start of the request on the monotonic clock. Throws
  * `entra_bad_response` if there is none: MSAL takes that for success (E4).
  */
 export function parseToken(
   { json }: TokenEndpointResponse,
   { issuer, subject }: Pick<Assertion, 'issuer' | 'subject'>,
-  start: { readonly wall: number; readonly monotonic: number },
+  startedAt: number,
+  clock: Clock,
   { name, wrongServerFix }: Destination,
 ): AccessToken {
   const { data } = TokenBody.safeParse(json)
@@ -40,15 +43,11 @@ export function parseToken(
       `the request to ${name} got 200 without a usable token. Fix: ${wrongServerFix}`,
     )
   }
-  const lifetimeMs = data.expires_in * 1000
   const secret = new Secret(data.access_token)
   const { uti, oid } = readTokenIds(secret)
   return {
     secret,
-    obtainedAt: start.wall,
-    expiresAt: start.wall + lifetimeMs,
-    expiresAtMonotonic: start.monotonic + lifetimeMs,
-    lifetimeMs,
+    lifetime: createLifetime(startedAt, data.expires_in * 1000, clock),
     ...(data.refresh_in !== undefined && { refreshInMs: data.refresh_in * 1000 }),
     audit: {
       ...(uti !== undefined && { uti }),

@@ -12,7 +12,7 @@ import {
 } from '../identities.ts'
 import { isGuid } from '../lib/guid.ts'
 import type { Clock } from '../tokens/clock.ts'
-import { computeExpiry } from '../tokens/refresh-policy.ts'
+import { computeExpiry } from '../tokens/lifetime.ts'
 import { type CacheRequest, createCacheRequest, type GetToken, toScope } from '../tokens/token.ts'
 import type { FindPeerUid } from './peer-uid.ts'
 import { memoizedRenderer, type ReplyEvent, sendReply } from './reply.ts'
@@ -71,7 +71,7 @@ export function addTokenRoute(
       const correlationId = findCorrelationId(request.headers)
       const tokenRequest = createTokenRequest(query, identity, correlationId)
       const token = await tokens(tokenRequest, closeSignal(request.socket))
-      const { expiresIn, expiresOn } = computeExpiry(token, clock)
+      const { expiresIn, expiresOn } = computeExpiry(token.lifetime, clock)
       const answer = { query, identity, token, expiresIn, expiresOn }
       const event = { protocol: dialect.name, served: { request: tokenRequest, token } }
       sendReply(request, reply, render(dialect, answer, wire), event, onReply)

@@ -36,8 +36,8 @@ const MAX_LENGTH = 512
 const MAX_CLIENTS = 100
 const VERSION = /^\d[\w.+-]{0,30}$/
 
-/** Creates an empty inventory. `now` returns epoch milliseconds. */
-export function createClientInventory(now: () => number = Date.now): ClientInventory {
+/** Creates an empty inventory. `now` is the monotonic clock. */
+export function createClientInventory(now: () => number): ClientInventory {
   /** By the headers as sent: recognition costs microseconds, and callers repeat themselves. */
   const byHeaders = new Map<string, CountedClient>()
   const byLibrary = new Map<string, CountedClient>()

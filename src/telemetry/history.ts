@@ -7,7 +7,7 @@ import type { SeenClient } from './clients.ts'
 export interface PastExchange extends Omit<ExchangeEvent, 'outcome'> {
   /** Without the token, which must not outlive its place in the cache. */
   readonly outcome: { readonly ok: true } | Extract<ExchangeEvent['outcome'], { ok: false }>
-  /** When it ended, in epoch milliseconds. */
+  /** When it ended, on the monotonic clock. */
   readonly endedAt: number
   readonly count: number
 }
@@ -19,7 +19,7 @@ export interface FailedRequests {
   readonly client: SeenClient
   readonly error: NonNullable<ReplyEvent['error']>
   readonly count: number
-  /** Epoch milliseconds. */
+  /** On the monotonic clock. */
   readonly lastAt: number
 }
 
@@ -34,7 +34,7 @@ export interface History {
 
 const MAX_ENTRIES = 20
 
-/** Creates an empty history, which keeps twenty entries of each. `now` returns epoch milliseconds. */
+/** Creates an empty history, which keeps twenty entries of each. `now` is the monotonic clock. */
 export function createHistory(now: () => number): History {
   const exchanges = createRecent<Omit<PastExchange, 'count'>>()
   const failedRequests = createRecent<Omit<FailedRequests, 'count'>>()

@@ -5,6 +5,8 @@ import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { errorMessage } from '../lib/describe-error.ts'
 import { scrub } from '../secret.ts'
 import type { ReplyEvent, ServedToken } from '../server/reply.ts'
+import type { Clock } from '../tokens/clock.ts'
+import { toWallTimes } from '../tokens/lifetime.ts'
 import type { RefreshEvent } from '../tokens/token-cache.ts'
 import type { ExchangeEvent } from '../tokens/token-sources.ts'
 import type { TokenRequest } from '../tokens/token.ts'
@@ -40,7 +42,11 @@ function describeCause({ code, cause }: BrokerError): string | undefined {
 }
 
 /** Logs `token_obtained` or `exchange_failed`. */
-export function logExchange(log: Logger, { request, outcome, durationMs }: ExchangeEvent): void {
+export function logExchange(
+  log: Logger,
+  { request, outcome, durationMs }: ExchangeEvent,
+  clock: Clock,
+): void {
   const { correlationId } = request
   const fields = {
     ...requestFields(request),
@@ -48,10 +54,10 @@ export function logExchange(log: Logger, { request, outcome, durationMs }: Excha
     ...(correlationId !== undefined && { correlationId }),
   }
   if (outcome.ok) {
-    const { expiresAt, audit } = outcome.token
+    const { lifetime, audit } = outcome.token
     log.info('token_obtained', {
       ...fields,
-      expiresAt: new Date(expiresAt).toISOString(),
+      expiresAt: new Date(toWallTimes(lifetime, clock).expiresAt).toISOString(),
       ...audit,
     })
   } else {

@@ -1,7 +1,6 @@
 /** The metrics of a sidecar. docs/metrics.md lists them, and a test compares the two. */
 import { type ErrorCode, listCodes } from '../errors.ts'
 import type { ReplyEvent } from '../server/reply.ts'
-import type { Clock } from '../tokens/clock.ts'
 import type { ExchangeEvent } from '../tokens/token-sources.ts'
 import type { CacheResult } from '../tokens/token-cache.ts'
 import type { SeenClient } from './clients.ts'
@@ -20,7 +19,8 @@ import { createReplyCounts, type ReplyTotals } from './reply-counts.ts'
 import { registerStateMetrics, type StateMetricsSources, toUnixTime } from './state-metrics.ts'
 
 interface MetricsSources extends StateMetricsSources {
-  readonly clock: Clock
+  /** Returns the `skewMs` of `trackSkew`. */
+  readonly skewMs: () => number | undefined
 }
 
 export interface Metrics {
@@ -32,7 +32,6 @@ export interface Metrics {
   readonly onExchange: (event: ExchangeEvent) => void
   /** Counts one request to Entra ID, by error code or `ok`; an exchange makes one or more. */
   readonly onAttempt: (code: ErrorCode | 'ok') => void
-  readonly onSkew: (skewMs: number) => void
   /** Records a later reading of the configuration; the first one succeeded. */
   readonly onReload: (isSuccess: boolean) => void
   readonly scrape: () => Promise<Exposition>
@@ -59,7 +58,7 @@ const ATTEMPT_CODES = ['ok', 'assertion_expired', ...listCodes('exchange')]
 
 /** Creates the metrics in a new registry. docs/metrics.md has them in the order of their registration. */
 export function createMetrics(sources: MetricsSources): Metrics {
-  const { clock } = sources
+  const { clock, skewMs } = sources
   const registry = createRegistry()
   const registers = [registry]
 
@@ -120,12 +119,16 @@ export function createMetrics(sources: MetricsSources): Metrics {
     registers,
   })
   for (const code of ATTEMPT_CODES) attempts.inc({ code }, 0)
-  const skew = new Gauge({
+  new Gauge({
     name: 'wimds_clock_skew_seconds',
     help: 'How far the local clock is ahead of Entra ID’s; absent before the first exchange.',
     registers,
+    collect() {
+      const ms = skewMs()
+      if (ms === undefined) this.remove()
+      else this.set(ms / 1000)
+    },
   })
-  skew.remove()
   const reloadSuccessful = new Gauge({
     name: 'wimds_config_last_reload_successful',
     help: 'Whether the last reading of the configuration succeeded.',
@@ -154,7 +157,6 @@ export function createMetrics(sources: MetricsSources): Metrics {
     onExchange: ({ durationMs, outcome }) =>
       exchangeDuration.observe({ code: outcome.ok ? 'ok' : outcome.error.code }, durationMs / 1000),
     onAttempt: (code) => attempts.inc({ code }),
-    onSkew: (skewMs) => skew.set(skewMs / 1000),
     onReload,
     scrape: () => scrapeRegistry(registry),
     readTraffic: () => {

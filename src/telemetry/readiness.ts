@@ -1,6 +1,5 @@
-/** Readiness: whether the sidecar has had a valid projected token, for `/readyz`. */
+/** Readiness: whether the sidecar has had a projected token, for `/readyz`. */
 import type { Config } from '../config/config.ts'
-import { createExpiredError } from '../exchange/assertion.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { scrub } from '../secret.ts'
 import type { ExchangeEvent } from '../tokens/token-sources.ts'
@@ -17,7 +16,7 @@ interface ReadinessOptions extends Pick<Config, 'readyAfterPrefetch'> {
 interface UnreadyReason {
   /** One sentence. */
   readonly summary: string
-  /** The projected token that is not valid; undefined: something else is awaited. */
+  /** The projected token that cannot be read; undefined: something else is awaited. */
   readonly file?: string
 }
 
@@ -42,24 +41,22 @@ export interface Readiness {
 }
 
 /**
- * Creates the readiness of a sidecar: ready once a valid projected token has been read, and always from then
- * on, so that a failing exchange takes no application out of service. A successful exchange is
- * proof as well: the local clock, by which a token looks expired, may be wrong.
+ * Creates the readiness of a sidecar: ready once a projected token has been read, and always from then on, so that a
+ * failing exchange takes no application out of service. A token that looks expired counts: the local clock may be
+ * wrong, and Entra ID decides.
  */
 export function createReadiness(options: ReadinessOptions): Readiness {
   const { assertions, readyAfterPrefetch, now, onReady } = options
-  let hasValidToken = false
+  let hasToken = false
   let isPrefetched = !readyAfterPrefetch
   let isReported = false
   let lastExchange: ReadinessState['lastExchange']
-  const isValid = (state: AssertionState) => state.ok && state.assertion.expiresAt > now()
 
   function check(): ReadinessState {
     const states = assertions()
-    // Checked at each call: the local clock may have been corrected since the token was read.
-    hasValidToken ||= [...states.values()].some(isValid)
+    hasToken ||= [...states.values()].some(({ ok }) => ok)
     const reasons = [
-      ...(hasValidToken ? [] : describeAssertions(states)),
+      ...(hasToken ? [] : describeAssertions(states)),
       ...(isPrefetched
         ? []
         : [{ summary: 'the resources of WIMDS_PREFETCH are still being fetched' }]),
@@ -74,12 +71,12 @@ export function createReadiness(options: ReadinessOptions): Readiness {
 
   return {
     check,
-    onAssertion: (assertion) => {
-      hasValidToken ||= isValid(assertion)
+    onAssertion: ({ ok }) => {
+      hasToken ||= ok
       check()
     },
     onExchange: ({ outcome }) => {
-      hasValidToken ||= outcome.ok
+      hasToken ||= outcome.ok
       const at = new Date(now()).toISOString()
       lastExchange = outcome.ok
         ? { at, ok: true }
@@ -95,8 +92,7 @@ export function createReadiness(options: ReadinessOptions): Readiness {
 
 function describeAssertions(states: ReadonlyMap<string, AssertionState>): UnreadyReason[] {
   if (states.size === 0) return [{ summary: 'the projected token has not been read yet' }]
-  return [...states].map(([file, state]) => {
-    const { message } = state.ok ? createExpiredError(file, state.assertion) : state.error
-    return { summary: scrub(message), file }
-  })
+  return [...states].flatMap(([file, state]) =>
+    state.ok ? [] : { summary: scrub(state.error.message), file },
+  )
 }

@@ -3,11 +3,14 @@ import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import type { IdentityDirectory } from '../identities.ts'
 import { normalizeResource } from '../resource.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
+import { type Clock, toWallTime } from '../tokens/clock.ts'
+import { toWallTimes } from '../tokens/lifetime.ts'
 import type { ClientInventory } from './clients.ts'
 import type { EventName } from './events.ts'
 import { Counter, Gauge, type Registry } from './prometheus.ts'
 
 export interface StateMetricsSources {
+  readonly clock: Clock
   /** Returns the identities in force: a reload can replace them. */
   readonly directory: () => IdentityDirectory
   readonly inventory: Pick<ClientInventory, 'clients'>
@@ -35,7 +38,10 @@ export function registerStateMetrics(registry: Registry, sources: StateMetricsSo
   registerProcessMetrics(registry, sources)
 }
 
-function registerClientMetrics(registry: Registry, { inventory }: StateMetricsSources): void {
+function registerClientMetrics(
+  registry: Registry,
+  { clock, inventory }: StateMetricsSources,
+): void {
   new Counter({
     name: 'wimds_client_requests_total',
     help: 'Requests by client library and version; other: versions past the limit.',
@@ -56,7 +62,7 @@ function registerClientMetrics(registry: Registry, { inventory }: StateMetricsSo
     collect() {
       this.reset()
       for (const { library, version, lastSeenAt } of inventory.clients()) {
-        this.set({ client: library.id, version }, toUnixTime(lastSeenAt))
+        this.set({ client: library.id, version }, toUnixTime(toWallTime(lastSeenAt, clock)))
       }
     },
   })
@@ -64,7 +70,7 @@ function registerClientMetrics(registry: Registry, { inventory }: StateMetricsSo
 
 function registerTokenMetrics(
   registry: Registry,
-  { entries, directory }: Pick<StateMetricsSources, 'entries' | 'directory'>,
+  { clock, entries, directory }: Pick<StateMetricsSources, 'clock' | 'entries' | 'directory'>,
 ): void {
   const registers = [registry]
   new Gauge({
@@ -126,11 +132,16 @@ function registerTokenMetrics(
     gauge.reset()
     const { tokenLabels } = createLabels(directory())
     const cached = of.flatMap(({ request: { identity, scope }, token }) =>
-      token === undefined ? [] : { labels: tokenLabels(identity.name, scope), token },
+      token === undefined
+        ? []
+        : {
+            labels: tokenLabels(identity.name, scope),
+            expiresAt: toWallTimes(token.lifetime, clock).expiresAt,
+          },
     )
     // The earliest is set last, over those with the same labels.
-    cached.sort((a, b) => b.token.expiresAt - a.token.expiresAt)
-    for (const { labels, token } of cached) gauge.set(labels, toUnixTime(token.expiresAt))
+    cached.sort((a, b) => b.expiresAt - a.expiresAt)
+    for (const { labels, expiresAt } of cached) gauge.set(labels, toUnixTime(expiresAt))
   }
 }
 

@@ -6,6 +6,7 @@ import { type Identity, type IdentityDirectory, WITHOUT_IDENTITY } from '../iden
 import { firstItems } from '../lib/first-items.ts'
 import { scrub } from '../secret.ts'
 import type { Clock } from '../tokens/clock.ts'
+import { toWallTimes } from '../tokens/lifetime.ts'
 import { type TokenRequest, toResource } from '../tokens/token.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
 import type { ReadinessState } from './readiness.ts'
@@ -17,6 +18,8 @@ interface StateSources {
   readonly assertions: ReadonlyMap<string, AssertionState>
   readonly directory: Pick<IdentityDirectory, 'identities'>
   readonly clock: Clock
+  /** How far the wall clock is ahead of Entra's, in milliseconds; undefined before the first exchange. */
+  readonly skewMs: number | undefined
 }
 
 /** Why a sidecar is not in state ready: one fault, and the tokens that it concerns. */
@@ -52,8 +55,8 @@ interface FoundState {
 
 /** Returns the state as the status schema defines it, with the problems that explain it. */
 export function findState(sources: StateSources): FoundState {
-  const { readiness, entries, assertions, directory, clock } = sources
-  const assertionProblems = findAssertionProblems(assertions, entries, clock)
+  const { readiness, entries, directory, clock } = sources
+  const assertionProblems = findAssertionProblems(sources)
   if (!readiness.ready) {
     const problems = readiness.reasons.map(
       ({ summary, file }) =>
@@ -65,7 +68,10 @@ export function findState(sources: StateSources): FoundState {
   const problems = [
     ...assertionProblems,
     ...(directory.identities.length === 0 && !hasToken ? [NO_IDENTITY] : []),
-    ...findTokenProblems(entries.filter((entry) => !isExplained(entry, assertionProblems))),
+    ...findTokenProblems(
+      entries.filter((entry) => !isExplained(entry, assertionProblems)),
+      clock,
+    ),
   ]
   if (problems.length === 0) return { state: 'ready', problems }
   // A resource that Entra ID refuses says nothing about the tokens for others.
@@ -97,13 +103,10 @@ const NO_IDENTITY: Problem = {
 }
 
 /** Returns a problem for each projected token that cannot be used, with the tokens that fail for this reason. */
-function findAssertionProblems(
-  assertions: ReadonlyMap<string, AssertionState>,
-  entries: readonly CacheEntry[],
-  clock: Clock,
-): AssertionProblem[] {
+function findAssertionProblems(sources: StateSources): AssertionProblem[] {
+  const { assertions, entries, clock } = sources
   return [...assertions].flatMap(([file, state]) => {
-    const failure = findAssertionFailure(file, state, clock)
+    const failure = findAssertionFailure(file, state, sources)
     if (failure === undefined) return []
     const { error, since } = failure
     const concerned = entries.filter(({ request: { identity } }) => identity.tokenFile === file)
@@ -111,7 +114,7 @@ function findAssertionProblems(
     const withoutToken = explained
       .filter(({ token }) => token === undefined)
       .map(({ request }) => request)
-    const served = findServedUntil(concerned)
+    const served = findServedUntil(concerned, clock)
     return {
       summary: scrub(error.message),
       error,
@@ -124,17 +127,21 @@ function findAssertionProblems(
   })
 }
 
-/** Returns why a projected token cannot be used, and since when on the monotonic clock; undefined if it can. */
+/**
+ * Returns why a projected token cannot be used, and since when on the monotonic clock; undefined if it can. Entra's
+ * clock says whether it has expired, as far as it is known.
+ */
 function findAssertionFailure(
   file: string,
   state: AssertionState,
-  { wall, monotonic }: Clock,
+  { clock, skewMs = 0 }: Pick<StateSources, 'clock' | 'skewMs'>,
 ): { readonly error: BrokerError; readonly since: number } | undefined {
   if (!state.ok) return state
   const { expiresAt } = state.assertion
-  if (expiresAt > wall()) return undefined
+  const expiredForMs = clock.wall() - skewMs - expiresAt
+  if (expiredForMs < 0) return undefined
   const error = createExpiredError(file, state.assertion)
-  return { error, since: monotonic() - (wall() - expiresAt) }
+  return { error, since: clock.monotonic() - expiredForMs }
 }
 
 /** Returns true if a token fails because of a projected token, which is a problem already. */
@@ -147,13 +154,18 @@ function isExplained(
   )
 }
 
-function findServedUntil(entries: readonly CacheEntry[]): Pick<Problem, 'servedUntil'> {
-  const expiries = entries.flatMap(({ token }) => token?.expiresAt ?? [])
+function findServedUntil(
+  entries: readonly CacheEntry[],
+  clock: Clock,
+): Pick<Problem, 'servedUntil'> {
+  const expiries = entries.flatMap(({ token }) =>
+    token === undefined ? [] : toWallTimes(token.lifetime, clock).expiresAt,
+  )
   return expiries.length === 0 ? {} : { servedUntil: Math.min(...expiries) }
 }
 
 /** Returns one problem for all tokens of an identity that fail with the same code. */
-function findTokenProblems(entries: readonly CacheEntry[]): Problem[] {
+function findTokenProblems(entries: readonly CacheEntry[], clock: Clock): Problem[] {
   const failing = entries.filter(({ failure }) => failure !== undefined)
   const groups = Map.groupBy(failing, ({ request: { identity }, token, failure }) =>
     JSON.stringify([identity.clientId, failure?.error.code, token === undefined]),
@@ -176,7 +188,7 @@ function findTokenProblems(entries: readonly CacheEntry[]): Problem[] {
       failures: Math.max(...group.map(({ failure }) => failure?.count ?? 0)),
       failingSince: Math.min(...group.flatMap(({ failure }) => failure?.since ?? [])),
       nextAttemptAt: Math.min(...group.map(({ nextAttemptAt }) => nextAttemptAt)),
-      ...findServedUntil(group),
+      ...findServedUntil(group, clock),
     }
   })
 }

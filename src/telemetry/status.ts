@@ -6,7 +6,8 @@ import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { describeSkew, isSkewed, SKEW_FIX } from '../exchange/clock-skew.ts'
 import type { IdentityDirectory } from '../identities.ts'
 import { scrub } from '../secret.ts'
-import type { Clock } from '../tokens/clock.ts'
+import { type Clock, toWallTime } from '../tokens/clock.ts'
+import { toWallTimes } from '../tokens/lifetime.ts'
 import { toResource } from '../tokens/token.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
 import { VERSION } from '../version.ts'
@@ -18,7 +19,7 @@ import { findState, type Problem } from './state.ts'
 import type { StatusDocument } from './status-schema.ts'
 
 interface StatusSources {
-  /** Epoch milliseconds. */
+  /** On the monotonic clock. */
   readonly startedAt: number
   readonly clock: Clock
   readonly config: Pick<Config, 'directory' | 'warnings' | 'isInPod'>
@@ -35,27 +36,27 @@ interface StatusSources {
 /** Creates the document of `/status.json`. Texts from callers and other servers are scrubbed. */
 export function createStatusDocument(sources: StatusSources): StatusDocument {
   const { startedAt, clock, config, entries, assertions, history, skewMs } = sources
-  const wall = clock.wall()
-  const monotonic = clock.monotonic()
-  const toWallTime = (at: number) => wall + at - monotonic
+  const formatInstant = (at: number) => formatTime(toWallTime(at, clock))
   const { state, problems } = findState({ ...sources, directory: config.directory })
   return {
     schemaVersion: 1,
-    generatedAt: formatTime(wall),
+    generatedAt: formatTime(clock.wall()),
     workload: { ...describeWorkload(assertions), inPod: config.isInPod },
     build: { version: VERSION, node: process.version },
-    startedAt: formatTime(startedAt),
+    startedAt: formatInstant(startedAt),
     state,
-    problems: problems.map((problem) => formatProblem(problem, toWallTime)),
+    problems: problems.map((problem) => formatProblem(problem, formatInstant)),
     logLevel: sources.logLevel,
     clockSkewSeconds: skewMs === undefined ? undefined : Math.round(skewMs / 100) / 10,
     identities: describeIdentities(config.directory),
     allowsUnlistedClientIds: config.directory.unlisted !== undefined,
     assertions: [...assertions].map(describeAssertion),
-    tokens: entries.map((entry) => describeToken(entry, toWallTime)),
-    exchanges: history.exchanges().map(describeExchange),
-    failedRequests: history.failedRequests().map(describeFailedRequests),
-    clients: sources.clients.map(describeClient),
+    tokens: entries.map((entry) => describeToken(entry, clock, formatInstant)),
+    exchanges: history.exchanges().map((past) => describeExchange(past, formatInstant)),
+    failedRequests: history
+      .failedRequests()
+      .map((requests) => describeFailedRequests(requests, formatInstant)),
+    clients: sources.clients.map((client) => describeClient(client, formatInstant)),
     settings: sources.settings,
     warnings: [
       ...config.warnings.map(scrub),
@@ -66,7 +67,7 @@ export function createStatusDocument(sources: StatusSources): StatusDocument {
 
 function formatProblem(
   problem: Problem,
-  toWallTime: (at: number) => number,
+  formatInstant: FormatInstant,
 ): StatusDocument['problems'][number] {
   const { summary, error, identity, resources, failures } = problem
   const { failingSince, servedUntil, nextAttemptAt, withoutToken } = problem
@@ -76,13 +77,13 @@ function formatProblem(
     clientId: identity?.clientId,
     resources: resources && [...resources],
     consecutiveFailures: failures,
-    failingSince: failingSince === undefined ? undefined : formatTime(toWallTime(failingSince)),
+    failingSince: failingSince === undefined ? undefined : formatInstant(failingSince),
     servedUntil: servedUntil === undefined ? undefined : formatTime(servedUntil),
     withoutToken: withoutToken?.map(({ identity: { name }, scope }) => ({
       identity: name,
       resource: scrub(toResource(scope)),
     })),
-    nextAttemptAt: nextAttemptAt === undefined ? undefined : formatTime(toWallTime(nextAttemptAt)),
+    nextAttemptAt: nextAttemptAt === undefined ? undefined : formatInstant(nextAttemptAt),
     failure: error && describeFailure(error),
     explanation: explainAadsts(error?.entra?.aadsts)?.explanation,
   }
@@ -133,34 +134,33 @@ function describeAssertion([file, state]: readonly [string, AssertionState]) {
 
 function describeToken(
   { request: { identity, scope }, token, failure, nextAttemptAt }: CacheEntry,
-  toWallTime: (at: number) => number,
+  clock: Clock,
+  formatInstant: FormatInstant,
 ): StatusDocument['tokens'][number] {
+  const times = token && toWallTimes(token.lifetime, clock)
   return {
     identity: identity.name,
     clientId: identity.clientId,
     resource: scrub(toResource(scope)),
     scope: scrub(scope),
-    cached: token && {
-      obtainedAt: formatTime(token.obtainedAt),
-      expiresAt: formatTime(token.expiresAt),
+    cached: times && {
+      obtainedAt: formatTime(times.obtainedAt),
+      expiresAt: formatTime(times.expiresAt),
     },
-    nextAttemptAt: formatTime(toWallTime(nextAttemptAt)),
+    nextAttemptAt: formatInstant(nextAttemptAt),
     consecutiveFailures: failure?.count ?? 0,
-    failingSince: failure && formatTime(toWallTime(failure.since)),
+    failingSince: failure && formatInstant(failure.since),
     failure: failure && describeFailure(failure.error),
   }
 }
 
-function describeExchange({
-  endedAt,
-  count,
-  request: { identity, scope },
-  durationMs,
-  outcome,
-}: PastExchange): StatusDocument['exchanges'][number] {
+function describeExchange(
+  { endedAt, count, request: { identity, scope }, durationMs, outcome }: PastExchange,
+  formatInstant: FormatInstant,
+): StatusDocument['exchanges'][number] {
   const error = outcome.ok ? undefined : outcome.error
   return {
-    at: formatTime(endedAt),
+    at: formatInstant(endedAt),
     count,
     identity: identity.name,
     resource: scrub(toResource(scope)),
@@ -170,15 +170,12 @@ function describeExchange({
   }
 }
 
-function describeFailedRequests({
-  lastAt,
-  count,
-  protocol,
-  client,
-  error,
-}: FailedRequests): StatusDocument['failedRequests'][number] {
+function describeFailedRequests(
+  { lastAt, count, protocol, client, error }: FailedRequests,
+  formatInstant: FormatInstant,
+): StatusDocument['failedRequests'][number] {
   return {
-    lastAt: formatTime(lastAt),
+    lastAt: formatInstant(lastAt),
     count,
     protocol,
     client: client.library.id,
@@ -187,20 +184,26 @@ function describeFailedRequests({
   }
 }
 
-function describeClient(client: SeenClient): StatusDocument['clients'][number] {
+function describeClient(
+  client: SeenClient,
+  formatInstant: FormatInstant,
+): StatusDocument['clients'][number] {
   const { library, version, requests, firstSeenAt, lastSeenAt } = client
   return {
     client: library.id,
     title: library.title,
     version,
     requests,
-    firstSeenAt: formatTime(firstSeenAt),
-    lastSeenAt: formatTime(lastSeenAt),
+    firstSeenAt: formatInstant(firstSeenAt),
+    lastSeenAt: formatInstant(lastSeenAt),
     workloadIdentitySince: library.workloadIdentitySince,
     supportsWorkloadIdentity: supportsWorkloadIdentity(library, version),
     advice: library.advice,
   }
 }
+
+/** Formats an instant of the monotonic clock. */
+type FormatInstant = (at: number) => string
 
 function formatTime(ms: number): string {
   return new Date(ms).toISOString()

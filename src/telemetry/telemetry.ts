@@ -1,7 +1,7 @@
 /** The telemetry of a running sidecar: passes each event to the log, the metrics, readiness and status. */
 import type { Config } from '../config/config.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
-import { describeSkew, isSkewed, SKEW_FIX } from '../exchange/clock-skew.ts'
+import { describeSkew, isSkewed, SKEW_FIX, trackSkew } from '../exchange/clock-skew.ts'
 import type { ReplyEvent, ServedToken } from '../server/reply.ts'
 import type { Clock } from '../tokens/clock.ts'
 import type { ExchangeEvent } from '../tokens/token-sources.ts'
@@ -45,6 +45,8 @@ export interface Telemetry extends Omit<
   readonly onReply: (event: ReplyEvent) => void
   readonly onExchange: (event: ExchangeEvent) => void
   readonly onRefresh: (event: RefreshEvent) => void
+  /** Called with the clock skew of each response of Entra ID: milliseconds that the local clock is ahead. */
+  readonly onSkew: (skewMs: number) => void
   /** Called when a projected token was loaded or rotated, or can no longer be read. */
   readonly onAssertion: (file: string, state: AssertionState) => void
   /** Called when every resource of WIMDS_PREFETCH has been requested once. */
@@ -66,9 +68,9 @@ export function createTelemetry(sources: TelemetrySources): Telemetry {
     assertions,
     readyAfterPrefetch,
   } = sources
-  const startedAt = clock.wall()
-  const inventory = createClientInventory(clock.wall)
-  const history = createHistory(clock.wall)
+  const startedAt = clock.monotonic()
+  const inventory = createClientInventory(clock.monotonic)
+  const history = createHistory(clock.monotonic)
   const readiness = createReadiness({
     assertions,
     readyAfterPrefetch,
@@ -76,10 +78,12 @@ export function createTelemetry(sources: TelemetrySources): Telemetry {
     onReady: () => log.info('ready'),
   })
   const isFirstUse = createFirstUseFilter()
-  let skewMs: number | undefined
+  const { onSkew, skewMs } = trackSkew(clock)
+  let wasSkewed = false
   const metrics = createMetrics({
     directory: () => config().directory,
     clock,
+    skewMs,
     inventory,
     isReady: () => readiness.check().ready,
     entries,
@@ -109,7 +113,7 @@ export function createTelemetry(sources: TelemetrySources): Telemetry {
     onExchange: (event) => {
       metrics.onExchange(event)
       history.onExchange(event)
-      logExchange(log, event)
+      logExchange(log, event, clock)
       readiness.onExchange(event)
     },
     onAttempt: metrics.onAttempt,
@@ -119,11 +123,11 @@ export function createTelemetry(sources: TelemetrySources): Telemetry {
     },
     onPrefetched: readiness.onPrefetched,
     onSkew: (ms) => {
-      if (isSkewed(ms) && !isSkewed(skewMs)) {
+      if (isSkewed(ms) && !wasSkewed) {
         log.warn('clock_skew', { message: `${describeSkew(ms)}. Fix: ${SKEW_FIX}` })
       }
-      skewMs = ms
-      metrics.onSkew(ms)
+      wasSkewed = isSkewed(ms)
+      onSkew(ms)
     },
     onReload: metrics.onReload,
     readiness: readiness.check,
@@ -139,7 +143,7 @@ export function createTelemetry(sources: TelemetrySources): Telemetry {
         assertions: assertions(),
         history,
         clients: inventory.clients(),
-        skewMs,
+        skewMs: skewMs(),
         logLevel: log.level(),
         settings,
       }),

@@ -1,13 +1,6 @@
-/** What the token cache knows of one key, and whether anybody needs its token. */
+/** What the token cache knows of one key, and whether its token is in use. */
 import type { BrokerError } from '../errors.ts'
-import {
-  findValidToken,
-  msUntilDue,
-  negativeTtlMs,
-  requestedAt,
-  type State,
-  tokenTtlMs,
-} from './cache-state.ts'
+import { findValidToken, msUntilDue, negativeTtlMs, type State, tokenTtlMs } from './cache-state.ts'
 import type { Clock } from './clock.ts'
 import type { AccessToken, CacheRequest, TokenRequest } from './token.ts'
 
@@ -85,7 +78,7 @@ function isAwaited(entry: Entry, clock: Clock, windowMs: number): boolean {
   const token = findValidToken(entry.state, clock)
   return token === undefined
     ? clock.monotonic() - entry.lastUsedAt < windowMs
-    : entry.lastUsedAt > requestedAt(token)
+    : entry.lastUsedAt > token.lifetime.startsAt
 }
 
 /** Returns the state of a key; undefined if it has neither a token nor a caller who is expected to ask for one. */

@@ -1,13 +1,12 @@
 /** The state of one key of the token cache, and the transitions from state to state. */
 import { type BrokerError, mayBePropagating } from '../errors.ts'
 import { splitFix } from '../lib/describe-error.ts'
-import type { Clock } from './clock.ts'
+import { type Clock, readAwakeTime, readWallOffset } from './clock.ts'
+import { MIN_TTL_MS, ttlMs } from './lifetime.ts'
 import {
   computeNegativeTtlMs,
   computeRefreshDelayMs,
   computeRetryDelayMs,
-  MIN_TTL_MS,
-  ttlMs,
 } from './refresh-policy.ts'
 import type { AccessToken } from './token.ts'
 
@@ -26,7 +25,7 @@ interface Fresh {
   readonly refreshWhenTtlBelowMs: number
 }
 
-/** Instants are on the monotonic clock; `toFailureTime` says when they have come. */
+/** Instants are on the monotonic clock; `readAwakeTime` says when they have come. */
 export interface Failed {
   readonly kind: 'failed'
   /** The token from before the failure, which is served until it expires. */
@@ -42,7 +41,7 @@ export interface Failed {
   readonly cachedUntil: number
   /** When the cache retries by itself, if the key is in use. */
   readonly retryAt: number
-  /** How far the wall clock was ahead of the monotonic clock when it failed. */
+  /** The `readWallOffset` of the failure. */
   readonly wallOffset: number
 }
 
@@ -54,7 +53,7 @@ const PROPAGATION_MS = 10 * 60_000
 /** Returns the time to live of the cached token in milliseconds, as `ttlMs` does; 0 without one that is valid. */
 export function tokenTtlMs({ token }: State, clock: Clock, now?: number): number {
   if (token === undefined) return 0
-  const ttl = ttlMs(token, clock, now)
+  const ttl = ttlMs(token.lifetime, clock, now)
   return ttl < MIN_TTL_MS ? 0 : ttl
 }
 
@@ -63,35 +62,27 @@ export function findValidToken(state: State, clock: Clock): AccessToken | undefi
   return tokenTtlMs(state, clock) > 0 ? state.token : undefined
 }
 
-/** Returns when the token was requested, on the monotonic clock. */
-export function requestedAt({ expiresAtMonotonic, lifetimeMs }: AccessToken): number {
-  return expiresAtMonotonic - lifetimeMs
-}
-
 /**
- * Returns the monotonic clock, ahead by the time that the machine has slept since the failure. A wall clock that was
- * set forward looks the same, and ends the backoff early, once.
+ * Returns for how many milliseconds callers without a token still get the cached failure. A wall clock that is set
+ * forward ends that early, once.
  */
-function toFailureTime({ wallOffset }: Failed, { wall, monotonic }: Clock): number {
-  return Math.max(monotonic(), wall() - wallOffset)
-}
-
-/** Returns for how many milliseconds callers without a token still get the cached failure. */
 export function negativeTtlMs(state: Failed, clock: Clock): number {
-  return state.cachedUntil - toFailureTime(state, clock)
+  return state.cachedUntil - readAwakeTime(state.wallOffset, clock)
 }
 
 /** Returns the milliseconds until the refresh or the retry of a key; `ttl` is the `tokenTtlMs` of its state. */
 export function msUntilDue(state: State, ttl: number, clock: Clock): number {
-  if (state.kind === 'failed') return state.retryAt - toFailureTime(state, clock)
+  if (state.kind === 'failed') return state.retryAt - readAwakeTime(state.wallOffset, clock)
   return state.kind === 'fresh' ? ttl - state.refreshWhenTtlBelowMs : 0
 }
 
 /** Returns the state after an exchange that returned a token. */
 export function toFresh(token: AccessToken, clock: Clock, random: () => number): Fresh {
-  const durationMs = token.lifetimeMs - ttlMs(token, clock)
-  const refreshDelayMs = computeRefreshDelayMs(token, durationMs, random)
-  return { kind: 'fresh', token, refreshWhenTtlBelowMs: token.lifetimeMs - refreshDelayMs }
+  const { lifetime, refreshInMs } = token
+  const { lengthMs: lifetimeMs } = lifetime
+  const durationMs = lifetimeMs - ttlMs(lifetime, clock)
+  const refreshDelayMs = computeRefreshDelayMs({ lifetimeMs, refreshInMs }, durationMs, random)
+  return { kind: 'fresh', token, refreshWhenTtlBelowMs: lifetimeMs - refreshDelayMs }
 }
 
 /** Returns the state after a failed exchange, with its backoff. A token that is valid stays cached. */
@@ -122,7 +113,7 @@ export function toFailed(
     ...(notFoundSince !== undefined && { notFoundSince }),
     cachedUntil: now + computeNegativeTtlMs(error, retryDelayMs, random),
     retryAt: now + retryDelayMs,
-    wallOffset: clock.wall() - now,
+    wallOffset: readWallOffset(clock),
   }
 }
 

@@ -12,3 +12,26 @@ export const systemClock: Clock = {
   wall: () => Date.now(),
   monotonic: () => performance.now(),
 }
+
+/** The two clocks drift apart by less than this; a larger difference means that one was set. */
+const MAX_DRIFT_MS = 500
+
+/** Returns how far the wall clock is ahead of the monotonic clock: it changes when the clock is set or the machine sleeps. */
+export function readWallOffset({ wall, monotonic }: Clock): number {
+  return wall() - monotonic()
+}
+
+/**
+ * Returns the monotonic clock, ahead by the time that the machine has slept since `wallOffset` was read. A wall clock
+ * that was set forward looks the same; one that was set back does not count. `now` is the monotonic clock, for a caller
+ * that has read it already.
+ */
+export function readAwakeTime(wallOffset: number, clock: Clock, now = clock.monotonic()): number {
+  const byWall = clock.wall() - wallOffset
+  return now - byWall > MAX_DRIFT_MS ? now : byWall
+}
+
+/** Returns an instant of the monotonic clock in epoch milliseconds, by the wall clock as it is set now. */
+export function toWallTime(at: number, clock: Clock): number {
+  return at + readWallOffset(clock)
+}

@@ -1,51 +1,10 @@
 /** When to refresh a token, and when to retry after a failure. Pure: no clock is read, no timer is set. */
 import type { BrokerError } from '../errors.ts'
 import { type BackoffPolicy, maxBackoffMs } from '../lib/backoff.ts'
-import type { Clock } from './clock.ts'
-import type { AccessToken } from './token.ts'
+import { MIN_TTL_MS } from './lifetime.ts'
 
 const SECOND_MS = 1000
 const MINUTE_MS = 60_000
-
-// Expiry
-
-/** A token with less time to live counts as expired. */
-export const MIN_TTL_MS = 500
-/** The two clocks drift apart by less than this; a larger difference means that one was set. */
-const MAX_DRIFT_MS = 500
-
-type Expiry = Pick<AccessToken, 'expiresAt' | 'expiresAtMonotonic'>
-
-/**
- * Returns a token's time to live in milliseconds. The clock that says less decides: a clock that was set
- * back, or stood still while the machine slept, must not make an expired token look valid. `now` is the monotonic
- * clock, for a caller that has read it already.
- */
-export function ttlMs(token: Expiry, clock: Clock, now = clock.monotonic()): number {
-  return computeTtlMs(token, clock.wall(), now)
-}
-
-/** Returns the same as `ttlMs`, for instants that have been read already. */
-function computeTtlMs(token: Expiry, wall: number, monotonic: number): number {
-  const byWall = token.expiresAt - wall
-  const byMonotonic = token.expiresAtMonotonic - monotonic
-  return byWall - byMonotonic > MAX_DRIFT_MS ? byMonotonic : byWall
-}
-
-/**
- * Returns `expires_in` and `expires_on` of a reply, in whole seconds: `expires_on` is always now +
- * `expires_in`, and `expires_in` is at least 1 (R2).
- */
-export function computeExpiry(
-  token: Expiry,
-  clock: Clock,
-): { expiresIn: number; expiresOn: number } {
-  const wall = clock.wall()
-  const now = Math.floor(wall / SECOND_MS)
-  const end = Math.floor((wall + computeTtlMs(token, wall, clock.monotonic())) / SECOND_MS)
-  const expiresIn = Math.max(1, end - now)
-  return { expiresIn, expiresOn: now + expiresIn }
-}
 
 // Refresh
 
@@ -67,7 +26,7 @@ const REFRESH_JITTER = 0.1
  * enough for an exchange that takes as long as the last one did (`durationMs`). `random` returns [0, 1).
  */
 export function computeRefreshDelayMs(
-  { lifetimeMs, refreshInMs }: Pick<AccessToken, 'lifetimeMs' | 'refreshInMs'>,
+  { lifetimeMs, refreshInMs }: { lifetimeMs: number; refreshInMs?: number | undefined },
   durationMs: number,
   random: () => number,
 ): number {

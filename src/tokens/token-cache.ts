@@ -15,7 +15,6 @@ import {
   type Failed,
   msUntilDue,
   negativeTtlMs,
-  requestedAt,
   toDue,
   toFailed,
   toFresh,
@@ -25,7 +24,8 @@ import {
 import { type Clock, systemClock } from './clock.ts'
 import { createEntryStore } from './entry-store.ts'
 import { createOverloadedError } from './limiter.ts'
-import { mayRecoverWithNewAssertion, MIN_TTL_MS, ttlMs } from './refresh-policy.ts'
+import { MIN_TTL_MS, ttlMs } from './lifetime.ts'
+import { mayRecoverWithNewAssertion } from './refresh-policy.ts'
 import {
   type AccessToken,
   type CacheRequest,
@@ -165,7 +165,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
   }
 
   function mayBypassCache({ key, state }: Entry, token: AccessToken, now: number): boolean {
-    const age = now - requestedAt(token)
+    const age = now - token.lifetime.startsAt
     const isIdle = state.kind === 'fresh' && !inflight.has(key)
     return isIdle && age >= MIN_BYPASS_AGE_MS && !waiting.isFull()
   }
@@ -181,7 +181,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     try {
       return await untilAborted(replacement, deadline.signal)
     } catch {
-      return ttlMs(cached, clock) >= MIN_TTL_MS ? cached : await replacement
+      return ttlMs(cached.lifetime, clock) >= MIN_TTL_MS ? cached : await replacement
     } finally {
       deadline.clear()
     }
@@ -234,7 +234,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
 
   /** Throws if the exchange took longer than the token lives. */
   function requireUnexpired(token: AccessToken): void {
-    if (ttlMs(token, clock) >= MIN_TTL_MS) return
+    if (ttlMs(token.lifetime, clock) >= MIN_TTL_MS) return
     throw new BrokerError(
       'entra_bad_response',
       'the access token had expired when it arrived. Fix: check its lifetime, and how long exchanges take',
@@ -244,7 +244,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
   function recordSuccess(entry: Entry, token: AccessToken): void {
     const isRefresh = tokenTtlMs(entry.state, clock) > 0
     entry.state = toFresh(token, clock, random)
-    if (isRefresh) onRefresh({ request: entry.request, ttlMs: ttlMs(token, clock) })
+    if (isRefresh) onRefresh({ request: entry.request, ttlMs: ttlMs(token.lifetime, clock) })
     schedule(entry)
   }
 

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Identity } from '../identities.ts'
 import type { Secret } from '../secret.ts'
+import type { Lifetime } from './lifetime.ts'
 
 /** A request for an access token. */
 export interface TokenRequest {
@@ -36,17 +37,10 @@ interface TokenAudit {
   readonly subject: string
 }
 
-/** An access token and its lifetime. */
+/** An access token. */
 export interface AccessToken {
   readonly secret: Secret
-  /** When it was requested, in epoch milliseconds. */
-  readonly obtainedAt: number
-  /** Epoch milliseconds, by the local wall clock. */
-  readonly expiresAt: number
-  /** The same instant on the monotonic clock, which does not jump. */
-  readonly expiresAtMonotonic: number
-  /** The lifetime that Entra ID gave it (`expires_in`), in milliseconds. */
-  readonly lifetimeMs: number
+  readonly lifetime: Lifetime
   /** Entra's `refresh_in`: when to refresh it, in milliseconds after it was requested. */
   readonly refreshInMs?: number
   readonly audit?: TokenAudit

@@ -121,7 +121,7 @@ test('renders every value as a string, in the order of the real service', () => 
   }
   expect(imds.render(answer)).toEqual({
     status: 200,
-    body: `{"access_token":"eyJ.t","client_id":"${ORDERS.clientId}","expires_in":"3599","expires_on":"1795525199","ext_expires_in":"3599","not_before":"1795521300","resource":"https://vault.azure.net/","token_type":"Bearer"}`,
+    body: `{"access_token":"eyJ.t","client_id":"${ORDERS.clientId}","expires_in":"3599","expires_on":"1795525199","ext_expires_in":"3599","not_before":"1795521299","resource":"https://vault.azure.net/","token_type":"Bearer"}`,
   })
 })
 

@@ -8,6 +8,7 @@ import { BILLING, ORDERS, REPORTS } from '../../src/simulator/defaults.ts'
 import { Secret } from '../../src/secret.ts'
 import type { FaultInput } from '../../src/simulator/faults/faults.ts'
 import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
+import { ttlMs } from '../../src/tokens/lifetime.ts'
 import type { TokenSource } from '../../src/tokens/token.ts'
 import type { Identity } from '../../src/identities.ts'
 import { identityOf } from '../fixtures/identity.ts'
@@ -58,7 +59,6 @@ test('exchanges the projected token with one request and no discovery', async ()
     tid: simulator.tenantId,
   })
   expect(simulator.log.counters().byTarget).toMatchObject({ token: 1, metadata: 0 })
-  expect(token.expiresAt - token.obtainedAt).toBe(token.lifetimeMs)
 })
 
 test('counts the lifetime from the start of the request, and the skew from its middle', async () => {
@@ -74,11 +74,23 @@ test('counts the lifetime from the start of the request, and the skew from its m
     clock: { wall: () => start + passed, monotonic: () => passed },
     onSkew,
   })
-  const { expiresAt, expiresAtMonotonic, lifetimeMs } = await source(request())
-  expect(expiresAtMonotonic).toBe(lifetimeMs)
-  expect(expiresAt).toBe(start + lifetimeMs)
+  const { lifetime } = await source(request())
+  expect(lifetime).toMatchObject({ startsAt: 0, wallOffset: start })
   // The simulator’s clock has not moved.
   expect(Math.abs((skews[0] ?? NaN) - 5 * MINUTE_MS)).toBeLessThan(2 * MINUTE_MS)
+})
+
+test.each([-2, 2])('gets a valid token while the clock is set by %i h', async (hours) => {
+  let stepMs = 0
+  const dispatcher = simulator.dispatcher.compose((dispatch) => (options, handler) => {
+    stepMs = hours * 60 * MINUTE_MS
+    return dispatch(options, handler)
+  })
+  const moved = { wall: () => clock.wall() + stepMs, monotonic: clock.monotonic }
+  const readAssertion = createAssertionReader()
+  const source = createEntraExchange({ readAssertion, dispatcher, clock: moved })
+  const { lifetime } = await source(request())
+  expect(lifetime.lengthMs - ttlMs(lifetime, moved)).toBeLessThan(MINUTE_MS)
 })
 
 test('uses no region of MSAL_FORCE_REGION, whose host would receive the assertion', async () => {

@@ -110,7 +110,7 @@ describe('the inventory', () => {
   })
 
   test('is bounded whatever callers send, and still counts every request', () => {
-    const { count, clients } = createClientInventory()
+    const { count, clients } = createClientInventory(() => 0)
     for (let index = 0; index < 2000; index += 1) {
       count({ 'user-agent': `curl/8.${index} ${'x'.repeat(index)}` })
     }

@@ -4,6 +4,7 @@ import { BrokerError } from '../../src/errors.ts'
 import { AADSTS_TABLE, DEFAULT_FIXES } from '../../src/exchange/aadsts.ts'
 import { createNodeAgentMetrics } from '../../src/kubernetes/node-agent/metrics.ts'
 import { createWebhookMetrics } from '../../src/kubernetes/webhook/metrics.ts'
+import { computeExpiry } from '../../src/tokens/lifetime.ts'
 import { aToken, NOW, ORDERS } from '../fixtures/parts.ts'
 import {
   aMetricsRegistry,
@@ -155,7 +156,7 @@ describe('token metrics', () => {
 
   test('give the expiry of a cached token whose refresh fails, and of no other', async () => {
     const storage = { request: { identity: ORDERS, scope: 'https://storage.azure.com/.default' } }
-    const expiringSoon = { token: { ...aToken(), expiresAt: NOW + 60_000 } }
+    const expiringSoon = { token: aToken(undefined, 60_000) }
     const samples = await scrape(
       observe({
         entries: [
@@ -178,7 +179,7 @@ describe('token metrics', () => {
           identity: { ...ORDERS, name: `client-${index}` },
           scope: `https://${index}.example/.default`,
         },
-        token: { ...aToken(), expiresAt: NOW + 1000 * (index + 60) },
+        token: aToken(undefined, 1000 * (index + 60)),
       }),
     )
     const samples = [...(await scrape(observe({ entries: invented })))]
@@ -213,6 +214,25 @@ describe('projected-token metrics', () => {
 })
 
 describe('state metrics', () => {
+  test.each([-10, -2, 2, 10])('are right after the clock was set by %i h', async (hours) => {
+    let stepMs = 0
+    const clock = { wall: () => NOW + stepMs, monotonic: () => 0 }
+    const entries = [cached({ token: aToken(undefined, 86_400_000) })]
+    const observed = observe({ clock, entries })
+    observed.onReply(reply())
+    observed.onSkew(-2500)
+    stepMs = hours * 3_600_000
+    const samples = await scrape(observed)
+    expect(samples.get('wimds_clock_skew_seconds')).toBe(hours * 3600 - 2.5)
+    const expiresOn = computeExpiry(aToken(undefined, 86_400_000).lifetime, clock).expiresOn
+    expect([...samples]).toEqual(
+      expect.arrayContaining([
+        [expect.stringContaining('wimds_token_expiry_timestamp_seconds{'), expiresOn],
+        [expect.stringContaining('wimds_client_last_seen'), (NOW + stepMs) / 1000],
+      ]),
+    )
+  })
+
   test('omit the clock skew until it is known', async () => {
     const observed = observe()
     expect((await scrape(observed)).has('wimds_clock_skew_seconds')).toBe(false)

@@ -9,6 +9,7 @@ import { createLogger } from '../../src/telemetry/logger.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { createTelemetry } from '../../src/telemetry/telemetry.ts'
 import type { CacheEntry } from '../../src/tokens/cache-entry.ts'
+import type { Clock } from '../../src/tokens/clock.ts'
 import type { ExchangeEvent } from '../../src/tokens/token-sources.ts'
 import { aToken, frozenClock, NOW, ORDERS } from '../fixtures/parts.ts'
 
@@ -34,11 +35,12 @@ interface Given {
   readonly assertion?: AssertionState
   readonly directory?: Config['directory']
   readonly level?: 'debug' | 'info'
+  readonly clock?: Clock
 }
 
 /** Creates telemetry of these states; `lines` are what it logs. */
 export function observe(given: Given = {}) {
-  const { entries = [], assertion = readable, directory = DIRECTORY } = given
+  const { entries = [], assertion = readable, directory = DIRECTORY, clock = frozenClock } = given
   const lines: Record<string, unknown>[] = []
   const log = createLogger({
     level: given.level ?? 'info',
@@ -48,7 +50,7 @@ export function observe(given: Given = {}) {
   const telemetry = createTelemetry({
     config: () => ({ directory, warnings: [], isInPod: true }),
     log,
-    clock: frozenClock,
+    clock,
     entries: () => entries,
     assertions: () => new Map([[TOKEN_FILE, assertion]]),
     readyAfterPrefetch: false,
@@ -94,6 +96,7 @@ export const aMetricsRegistry = () =>
   createMetrics({
     directory: () => DIRECTORY,
     clock: frozenClock,
+    skewMs: () => undefined,
     inventory: { clients: () => [] },
     isReady: () => true,
     entries: () => [],

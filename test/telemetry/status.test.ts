@@ -7,6 +7,7 @@ import { describeSettings } from '../../src/telemetry/settings-view.ts'
 import { type StatusDocument, StatusSchema } from '../../src/telemetry/status-schema.ts'
 import { aToken, NOW, ORDERS } from '../fixtures/parts.ts'
 import { aStatus } from '../fixtures/status.ts'
+import { toWallTimes } from '../../src/tokens/lifetime.ts'
 import type { CacheEntry } from '../../src/tokens/cache-entry.ts'
 import { cached, exchange, failing, observe, readable, reply, VAULT } from './observed.ts'
 
@@ -35,14 +36,14 @@ const view = (env: Record<string, string>) =>
   Object.fromEntries(describeSettings(env).map(({ name, ...rest }) => [name, rest]))
 
 /** Returns a failing token for a resource as an identity of the same name. */
-const aFailure = (name: string, since: number, expiresAt?: number): CacheEntry =>
+const aFailure = (name: string, since: number, ttlMs?: number): CacheEntry =>
   failing('entra_timeout', 1, {
     request: {
       identity: { ...ORDERS, name, clientId: name },
       scope: `https://${name}.example/.default`,
     },
     failure: { error: new BrokerError('entra_timeout', 'too slow'), count: 1, since },
-    ...(expiresAt !== undefined && { token: { ...aToken(), expiresAt } }),
+    ...(ttlMs !== undefined && { token: aToken(undefined, ttlMs) }),
   })
 
 test('warns of a clock that is more than five minutes off, once in the log', () => {
@@ -54,6 +55,33 @@ test('warns of a clock that is more than five minutes off, once in the log', () 
   expect(observed.lines.filter(({ event }) => event === 'clock_skew')).toMatchObject([
     { level: 'warn' },
   ])
+})
+
+test.each([-10, -2, 2, 10])('has times by the clock that was set by %i h', (hours) => {
+  let stepMs = 0
+  const clock = { wall: () => NOW + stepMs, monotonic: () => 0 }
+  const token = aToken(undefined, 86_400_000)
+  const observed = observe({ clock, entries: [cached({ token })] })
+  observed.onSkew(0)
+  observed.onExchange(exchange())
+  observed.onReply(reply({ error: new BrokerError('internal', 'failed') }))
+  stepMs = hours * 3_600_000
+  const now = new Date(NOW + stepMs).toISOString()
+  expect(observed.document([])).toMatchObject({
+    // The projected token is not reported as expired.
+    state: 'ready',
+    generatedAt: now,
+    startedAt: now,
+    clockSkewSeconds: hours * 3600,
+    tokens: [
+      {
+        cached: { expiresAt: new Date(toWallTimes(token.lifetime, clock).expiresAt).toISOString() },
+      },
+    ],
+    exchanges: [{ at: now }],
+    failedRequests: [{ lastAt: now }],
+    clients: [{ firstSeenAt: now, lastSeenAt: now }],
+  })
 })
 
 describe('the state', () => {
@@ -75,11 +103,11 @@ describe('the state', () => {
     })
   })
 
-  test('is starting while the first projected token has expired, with the code and since when', () => {
+  test('is failing while the first projected token has expired, with the code and since when', () => {
     const { assertion } = readable
     const expired = { ok: true, assertion: { ...assertion, expiresAt: NOW - 5000 } } as const
     expect(documentOf({ assertion: expired })).toMatchObject({
-      state: 'starting',
+      state: 'failing',
       problems: [
         {
           failure: { code: 'assertion_expired' },
@@ -198,11 +226,10 @@ describe('the state', () => {
   })
 
   test('says until when the tokens are served that cannot be refreshed: until the first expires', () => {
-    const times = [NOW + 900_000, NOW + 600_000]
-    const entries = times.map((expiresAt, index) =>
+    const entries = [900_000, 600_000].map((ttlMs, index) =>
       failing('entra_timeout', 2, {
         request: { identity: ORDERS, scope: `https://${index}.example/.default` },
-        token: { ...aToken(), expiresAt },
+        token: aToken(undefined, ttlMs),
       }),
     )
     const { problems, tokens } = documentOf({ entries })
@@ -212,7 +239,7 @@ describe('the state', () => {
 
   describe('while the projected token cannot be read', () => {
     const error = new BrokerError('assertion_missing', 'there is no projected token. Fix: mount it')
-    const token = { ...aToken(), expiresAt: NOW + 600_000 }
+    const token = aToken(undefined, 600_000)
 
     /** Returns the document of a sidecar whose token was read before. */
     function documentWith(entries: readonly CacheEntry[]): StatusDocument {
@@ -231,7 +258,7 @@ describe('the state', () => {
         cached({ request: { identity: ORDERS, scope: VAULT }, token }),
         cached({
           request: { identity: other, scope: VAULT },
-          token: { ...token, expiresAt: NOW + 1000 },
+          token: aToken(undefined, 1000),
         }),
       ]
       const [problem] = documentWith(entries).problems ?? []
@@ -279,9 +306,9 @@ describe('the state', () => {
 
   test('has what fails requests now first, the longest first, and then what will, the next first', () => {
     const entries = [
-      aFailure('later', -9000, NOW + 2000),
+      aFailure('later', -9000, 2000),
       aFailure('new', -1000),
-      aFailure('soon', -5000, NOW + 1000),
+      aFailure('soon', -5000, 1000),
       aFailure('old', -3000),
     ]
     expect(documentOf({ entries }).problems.map(({ identity }) => identity)).toEqual([

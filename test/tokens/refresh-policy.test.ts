@@ -1,14 +1,11 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { BrokerError, type ErrorCode } from '../../src/errors.ts'
-import type { Clock } from '../../src/tokens/clock.ts'
 import {
-  computeExpiry,
   computeNegativeTtlMs,
   computeRefreshDelayMs,
   computeRetryDelayMs,
   mayRecoverWithNewAssertion,
-  ttlMs,
 } from '../../src/tokens/refresh-policy.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from './setup.ts'
 
@@ -23,39 +20,6 @@ const propagating = new BrokerError('federated_credential_not_found', 'not found
 })
 
 const attempt = (failures: number, tokenTtlMs = 0) => ({ failures, tokenTtlMs })
-
-const at = (wall: number, monotonic: number): Clock => ({
-  wall: () => wall,
-  monotonic: () => monotonic,
-})
-
-test.each([
-  ['both clocks agree', 990_000, 40_000, 10_000],
-  ['the wall clock was set back', 890_000, 40_000, 10_000],
-  ['the wall clock was set back by a second', 989_000, 40_000, 10_000],
-  ['the wall clock was set forward, or the machine slept', 995_000, 40_000, 5000],
-  ['the clocks drifted by less than half a second', 989_700, 40_000, 10_300],
-])('ttlMs returns the time to live when %s', (_, wall, monotonic, expected) => {
-  const token = { expiresAt: 1_000_000, expiresAtMonotonic: 50_000 }
-  expect(ttlMs(token, at(wall, monotonic))).toBe(expected)
-})
-
-test('computeExpiry returns an expires_in of at least 1 that agrees with expires_on', () => {
-  const ms = fc.double({ min: -5000, max: 90_000_000, noNaN: true })
-  fc.assert(
-    fc.property(ms, ms, fc.nat(1_000_000), (byWall, byMonotonic, now) => {
-      const wall = 1_800_000_000_000 + now
-      const token = { expiresAt: wall + byWall, expiresAtMonotonic: byMonotonic }
-      const { expiresIn, expiresOn } = computeExpiry(token, at(wall, 0))
-      expect(Number.isInteger(expiresIn)).toBe(true)
-      expect(expiresIn).toBeGreaterThanOrEqual(1)
-      expect(expiresOn).toBe(Math.floor(wall / 1000) + expiresIn)
-      // Except in its last second, a token never lives for less than the reply says.
-      const ttl = Math.max(1000, ttlMs(token, at(wall, 0)))
-      expect(expiresOn * 1000).toBeLessThanOrEqual(wall + ttl)
-    }),
-  )
-})
 
 describe('computeRefreshDelayMs', () => {
   test.each([

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { BrokerError, type ErrorCode } from '../../src/errors.ts'
 import { Secret } from '../../src/secret.ts'
 import { systemClock } from '../../src/tokens/clock.ts'
+import { createLifetime } from '../../src/tokens/lifetime.ts'
 import {
   type AccessToken,
   type CacheRequest,
@@ -50,8 +51,8 @@ export function createScriptedEntra(first: Behaviour = {}): ScriptedEntra {
     const [behaviour = {}, ...later] = behaviours
     if (later.length > 0) behaviours = later
     const { latencyMs = 0, error, retryAfterMs, lifetimeMs = 3_600_000, refreshInMs } = behaviour
-    const start = { wall: systemClock.wall(), monotonic: systemClock.monotonic() }
-    const text = `${scope} #${exchanges.push({ request, at: start.monotonic })}`
+    const startedAt = systemClock.monotonic()
+    const text = `${scope} #${exchanges.push({ request, at: startedAt })}`
     running.set(scope, (running.get(scope) ?? 0) + 1)
     most = Math.max(most, running.get(scope) ?? 0)
     if (latencyMs > 0) await sleep(latencyMs, undefined, { signal }).catch(() => undefined)
@@ -64,10 +65,7 @@ export function createScriptedEntra(first: Behaviour = {}): ScriptedEntra {
     }
     return {
       secret: new Secret(text),
-      obtainedAt: start.wall,
-      expiresAt: start.wall + lifetimeMs,
-      expiresAtMonotonic: start.monotonic + lifetimeMs,
-      lifetimeMs,
+      lifetime: createLifetime(startedAt, lifetimeMs, systemClock),
       ...(refreshInMs !== undefined && { refreshInMs }),
     }
   }

@@ -61,8 +61,8 @@ const MAX_RETRY_LATENESS_MS = 100
 
 const now = () => performance.now()
 
-const ttlOf = (token: AccessToken) =>
-  Math.min(token.expiresAt - Date.now(), token.expiresAtMonotonic - now())
+const ttlOf = ({ lifetime: { startsAt, lengthMs, wallOffset } }: AccessToken) =>
+  startsAt + lengthMs - Math.max(now(), Date.now() - wallOffset)
 
 export function specification(): Specification {
   const histories = new Map<string, Exchange[]>()
