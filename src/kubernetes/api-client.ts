@@ -21,7 +21,7 @@ interface ApiCall {
 }
 
 interface StreamCall extends ApiCall {
-  /** Ends the stream after so long without a byte: the connection is dead, or there was nothing to send. */
+  /** The call fails after so long without a byte: the connection is dead, or there was nothing to send. */
   readonly idleMs?: number
 }
 
@@ -32,11 +32,11 @@ export interface ApiServer {
     call: ApiCall & { readonly maxBytes?: number },
     answer: z.ZodMiniType<T>,
   ) => Promise<T>
-  /** Passes the body of the answer to the function, for a watch. */
-  readonly stream: (
+  /** Passes the body of the answer to the function, and returns its result. */
+  readonly stream: <T>(
     call: StreamCall,
-    read: (body: AsyncIterable<Uint8Array>) => Promise<void>,
-  ) => Promise<void>
+    read: (body: AsyncIterable<Uint8Array>) => Promise<T>,
+  ) => Promise<T>
 }
 
 /** An API server accepts no larger object than 3 MiB. */
@@ -94,17 +94,12 @@ export function connectToApiServer(shutdown: AbortSignal, defaultTimeoutMs = 10_
         if (!success) throw new Error('the answer of the API server is not of the expected kind')
         return data
       }),
-    stream: async (call, read) => {
-      try {
-        await send(call, read)
-      } catch (error) {
-        if (!isSilence(error)) throw error
-      }
-    },
+    stream: send,
   }
 }
 
-const isSilence = (error: unknown) =>
+/** Returns true if no byte has come for `idleMs`. */
+export const isSilence = (error: unknown) =>
   error instanceof ClusterError &&
   (error.cause instanceof errors.HeadersTimeoutError ||
     error.cause instanceof errors.BodyTimeoutError)

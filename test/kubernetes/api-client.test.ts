@@ -9,7 +9,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent, getGlobalDispatcher, setGlobalDispatcher } from 'undici'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import * as z from 'zod/mini'
-import { type ApiServer, connectToApiServer, hasStatus } from '../../src/kubernetes/api-client.ts'
+import {
+  type ApiServer,
+  connectToApiServer,
+  hasStatus,
+  isSilence,
+} from '../../src/kubernetes/api-client.ts'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { answer, type Fault, startApiServer } from '../fixtures/api-server.ts'
 import { listening, portOf } from '../fixtures/listening.ts'
@@ -221,16 +226,18 @@ describe('a stream', () => {
     await expect.poll(() => isClosed).toBe(true)
   })
 
-  test('ends, and closes its connection, after its limit without a byte', async () => {
+  test('fails, and closes its connection, after its limit without a byte', async () => {
     let isClosed = false
     const { api } = await serve('GET', (response) => {
       response.write('first')
       response.on('close', () => (isClosed = true))
     })
     const chunks: string[] = []
-    await api.stream({ ...call, idleMs: 100 }, async (body) => {
+    const collect = async (body: AsyncIterable<Uint8Array>) => {
       for await (const chunk of body) chunks.push(Buffer.from(chunk).toString())
-    })
+    }
+    const failure = api.stream({ ...call, idleMs: 100 }, collect)
+    await expect(failure).rejects.toSatisfy(isSilence)
     expect(chunks).toEqual(['first'])
     await expect.poll(() => isClosed).toBe(true)
   })

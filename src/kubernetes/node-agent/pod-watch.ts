@@ -1,8 +1,8 @@
 /** Watches the pods of one node: lists them, follows the changes, and lists again when it has missed some. */
 import * as z from 'zod/mini'
 import { backoffMs, createPause } from '../../lib/backoff.ts'
-import { parseJson } from '../../lib/json.ts'
-import { type ApiServer, hasStatus, StatusError } from '../api-client.ts'
+import { parseJsonObject } from '../../lib/json.ts'
+import { type ApiServer, hasStatus, isSilence, StatusError } from '../api-client.ts'
 
 interface PodWatchOptions {
   readonly api: ApiServer
@@ -18,11 +18,11 @@ interface PodWatchOptions {
   readonly onError: (error: unknown) => void
 }
 
-/** Pods per page: one pod has tens of kilobytes at most, as a rule. */
-const PAGE_SIZE = 50
-const MAX_PAGE_BYTES = 64 * 1024 * 1024
-const MAX_EVENT_BYTES = 4 * 1024 * 1024
-const LIST_TIMEOUT_MS = 30_000
+/** The API server accepts no larger pod than 3 MiB. */
+const MAX_OBJECT_BYTES = 4 * 1024 * 1024
+/** A list of hundreds of the largest pods takes many seconds on a busy node. */
+const LIST_TIMEOUT_MS = 5 * 60_000
+const LIST_IDLE_MS = 30_000
 /** The API server ends the watch after this many seconds. */
 const WATCH_SECONDS = 600
 /**
@@ -31,16 +31,12 @@ const WATCH_SECONDS = 600
  */
 const IDLE_MS = 3 * 60_000
 
-const PodList = z.object({
-  metadata: z.object({ resourceVersion: z.string(), continue: z.nullish(z.string()) }),
-  items: z.array(z.looseObject({ metadata: z.looseObject({ uid: z.string() }) })),
-})
 const WatchEvent = z.object({
   type: z.string(),
   /** A pod or, of an ERROR, a Status with a code. */
   object: z.looseObject({ code: z.optional(z.number()) }),
 })
-/** Of a pod or, without a uid, of a bookmark. */
+/** The metadata of a pod or, without a uid, of a bookmark or a list. */
 const Metadata = z.object({ uid: z.optional(z.string()), resourceVersion: z.optional(z.string()) })
 
 /** Lists whatever the API server has in its cache. */
@@ -87,41 +83,42 @@ export async function watchPods(options: PodWatchOptions): Promise<void> {
 
 /**
  * Reports every pod and returns the resource version of the list, which is not older than the given one. The cache of
- * the API server has the pods by node: etcd would read all pods of the cluster.
+ * the API server has the pods by node: etcd would read all pods of the cluster, as Kubernetes does for a `limit`. So
+ * there are no pages.
  */
 async function listPods(
   { api, nodeName, onPod, onListed }: PodWatchOptions,
   oldest: string,
 ): Promise<string> {
   const uids = new Set<string>()
-  let page: string | undefined
-  for (;;) {
-    const call = {
-      action: `list the pods of the node ${nodeName}`,
-      path: createPath(nodeName, createListParameters(oldest, page)),
-      timeoutMs: LIST_TIMEOUT_MS,
-      maxBytes: MAX_PAGE_BYTES,
-    }
-    const { items, metadata } = await api.call(call, PodList)
-    for (const pod of items) {
-      uids.add(pod.metadata.uid)
-      onPod(pod.metadata.uid, pod)
-    }
-    page = metadata.continue || undefined
-    if (page === undefined) {
-      onListed(uids)
-      return metadata.resourceVersion
-    }
+  const call = {
+    action: `list the pods of the node ${nodeName}`,
+    path: createPath(nodeName, createListParameters(oldest)),
+    timeoutMs: LIST_TIMEOUT_MS,
+    idleMs: LIST_IDLE_MS,
   }
+  const version = await api.stream(call, async (body) => {
+    let latest: string | undefined
+    // The list is an object; in it are the objects of its pods and that of its metadata.
+    await parseObjects(body, 1, (object) => {
+      const { data: metadata } = Metadata.safeParse(object['metadata'] ?? object)
+      if (metadata?.uid === undefined) {
+        latest = metadata?.resourceVersion
+        return
+      }
+      uids.add(metadata.uid)
+      onPod(metadata.uid, object)
+    })
+    if (latest === undefined) throw new Error('the answer is not a list of pods')
+    return latest
+  })
+  onListed(uids)
+  return version
 }
 
-/** With a limit, a list that is not older than a version would be read from etcd. */
-function createListParameters(oldest: string, page: string | undefined) {
-  const limit = `${PAGE_SIZE}`
-  if (page !== undefined) return { limit, continue: page }
-  return oldest === LATEST_VERSION
-    ? { limit }
-    : { resourceVersion: oldest, resourceVersionMatch: 'NotOlderThan' }
+function createListParameters(oldest: string): Readonly<Record<string, string>> {
+  if (oldest === LATEST_VERSION) return {}
+  return { resourceVersion: oldest, resourceVersionMatch: 'NotOlderThan' }
 }
 
 /** Follows the changes since that version, and reports each later one, until the API server ends the watch or is silent. */
@@ -142,9 +139,9 @@ async function followPods(
     timeoutMs: (WATCH_SECONDS + 10) * 1000,
     idleMs,
   }
-  await api.stream(call, async (body) => {
-    for await (const line of splitLines(body)) {
-      const { data: event } = WatchEvent.safeParse(parseJson(line))
+  const follow = (body: AsyncIterable<Uint8Array>) =>
+    parseObjects(body, 0, (value) => {
+      const { data: event } = WatchEvent.safeParse(value)
       if (event === undefined) throw new Error('the API server sent what is not an event')
       // The version is too old, as a rule (410).
       if (event.type === 'ERROR') throw new StatusError(event.object.code ?? 500)
@@ -152,10 +149,12 @@ async function followPods(
         Metadata.safeParse(event.object['metadata']).data ?? {}
       if (latest !== undefined) onVersion(latest)
       // A bookmark has none.
-      if (uid === undefined) continue
+      if (uid === undefined) return
       if (event.type === 'DELETED') onDeleted(uid)
       else onPod(uid, event.object)
-    }
+    })
+  await api.stream(call, follow).catch((error: unknown) => {
+    if (!isSilence(error)) throw error
   })
 }
 
@@ -164,14 +163,49 @@ function createPath(nodeName: string, parameters: Readonly<Record<string, string
   return `/api/v1/pods?${query.toString()}`
 }
 
-/** Splits the stream of a watch into its events. */
-async function* splitLines(body: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder()
-  let rest = ''
+const [OPEN = 0, CLOSE = 0, QUOTE = 0, BACKSLASH = 0, SPACE = 0] = Buffer.from('{}"\\ ')
+
+const NOT_JSON = 'the API server did not send JSON'
+
+/**
+ * Parses the objects that `depth` other objects surround, and passes each on before the next is read: the pods of a
+ * node can have hundreds of megabytes together. Throws if the stream is not JSON objects, or ends within one.
+ */
+async function parseObjects(
+  body: AsyncIterable<Uint8Array>,
+  depth: number,
+  onObject: (object: Readonly<Record<string, unknown>>) => void,
+): Promise<void> {
+  let level = 0
+  let isString = false
+  let isEscaped = false
+  const parts: Uint8Array[] = []
+  let size = 0
   for await (const chunk of body) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
-    rest = lines.pop() ?? ''
-    if (rest.length > MAX_EVENT_BYTES) throw new Error('an event of the watch is too large')
-    yield* lines.filter((line) => line !== '')
+    let start = 0
+    for (let at = 0; at < chunk.length; at += 1) {
+      const byte = chunk[at] ?? 0
+      if (level === 0 && byte !== OPEN && byte > SPACE) throw new Error(NOT_JSON)
+      if (isEscaped) isEscaped = false
+      else if (byte === QUOTE) isString = !isString
+      else if (isString) isEscaped = byte === BACKSLASH
+      else if (byte === OPEN) {
+        if (level === depth) start = at
+        level += 1
+      } else if (byte === CLOSE) {
+        level -= 1
+        if (level !== depth) continue
+        parts.push(chunk.subarray(start, at + 1))
+        const object = parseJsonObject(Buffer.concat(parts.splice(0)).toString())
+        if (object === undefined) throw new Error(NOT_JSON)
+        onObject(object)
+        size = 0
+      }
+    }
+    if (level <= depth) continue
+    parts.push(chunk.subarray(start))
+    size += chunk.length
+    if (size > MAX_OBJECT_BYTES) throw new Error('an object of the API server is too large')
   }
+  if (level > 0) throw new Error('the answer of the API server is incomplete')
 }

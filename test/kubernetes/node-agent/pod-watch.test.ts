@@ -74,20 +74,81 @@ const changes: Answer = (response) => {
   setImmediate(() => response.write(text.slice(100)))
 }
 
-test('lists by pages, then follows the changes, also when an event comes in pieces', async () => {
+test('lists, then follows the changes, also when an event comes in pieces', async () => {
   const { server, queries, seen, ended } = await setUp({
-    lists: [list(['a'], { continue: 'next' }), list(['b'])],
+    lists: [list(['a', 'b'])],
     watches: [changes],
   })
   await using _ = server
   await seen(['pod a', 'pod b', 'listed a,b', 'pod c', 'pod a', 'deleted b'])
   const field = (name: string) => queries.map((query) => query.get(name))
   expect(field('fieldSelector')).toEqual(queries.map(() => 'spec.nodeName=node-1'))
-  expect(field('continue')).toEqual([null, 'next', null])
-  // From the cache of the API server; a continued list must not have a version.
-  expect(field('resourceVersion')).toEqual(['0', null, '7'])
+  // From the cache of the API server, which ignores a limit then.
+  expect(field('limit')).toEqual([null, null])
+  expect(field('resourceVersion')).toEqual(['0', '7'])
   stop.abort()
   await ended
+})
+
+const formatPod = (uid: string) => JSON.stringify(nodeModePod({ uid, name: `{"}\\"${uid}é` }))
+
+describe('a list', () => {
+  const [head, tail] = ['{"kind":"PodList","metadata":{"resourceVersion":"7"},"items":[', ']}']
+
+  test('is parsed while it arrives, one pod after the other', async () => {
+    let response: ServerResponse | undefined
+    const { server, seen, errors } = await setUp({
+      lists: [
+        (opened) => {
+          response = opened
+          opened.write(`${head}${formatPod('a')},${formatPod('b').slice(0, -1)}`)
+        },
+      ],
+      watches: [],
+    })
+    await using _ = server
+    await seen(['pod a'])
+    response?.end(`}${tail}`)
+    await seen(['pod a', 'pod b', 'listed a,b'])
+    expect(errors).toEqual([])
+  })
+
+  test('is parsed in pieces of one byte', async () => {
+    const bytes = Buffer.from(`${head}${formatPod('a')},${formatPod('b')}${tail}`)
+    const { server, seen, errors } = await setUp({
+      lists: [
+        (response) => {
+          for (const byte of bytes) response.write(Buffer.of(byte))
+          response.end()
+        },
+      ],
+      watches: [],
+    })
+    await using _ = server
+    await seen(['pod a', 'pod b', 'listed a,b'])
+    expect(errors).toEqual([])
+  })
+
+  test('may have many of the largest pods', async () => {
+    const filler = 'x'.repeat(900 * 1024)
+    const uids = Array.from({ length: 80 }, (_, at) => `${at}`)
+    const { server, seen, errors } = await setUp({
+      lists: [
+        (response) => {
+          response.write(head)
+          for (const uid of uids) {
+            const pod = nodeModePod({ uid, spec: { nodeName: filler } })
+            response.write(`${uid === '0' ? '' : ','}${JSON.stringify(pod)}`)
+          }
+          response.end(tail)
+        },
+      ],
+      watches: [],
+    })
+    await using _ = server
+    await seen([...uids.map((uid) => `pod ${uid}`), `listed ${uids.join(',')}`])
+    expect(errors).toEqual([])
+  })
 })
 
 const bookmark = (resourceVersion: string) => {
@@ -135,6 +196,7 @@ const status = (code: number): Answer => {
 test.each<[string, Answer]>([
   ['reports an error of the server', status(500)],
   ['sends garbage', (response) => response.end('<html>\n')],
+  ['ends within an event', (response) => response.end('{"type":')],
 ])('lists again when the watch %s', async (_, watch) => {
   const { server, seen, errors } = await setUp({
     lists: [list(['a']), list(['b'])],
@@ -242,7 +304,17 @@ test.each<[number]>([[410], [504]])(
 
 test.each<[string, Answer, string]>([
   ['an error', (response) => response.writeHead(503).end('busy'), 'the API server answered 503'],
-  ['garbage', (response) => response.end('{}'), 'not of the expected kind'],
+  ['garbage', (response) => response.end('{}'), 'the answer is not a list of pods'],
+  [
+    'half an answer',
+    (response) => response.end('{"metadata":{"resourceVersion":"7"},'),
+    'incomplete',
+  ],
+  [
+    'an object above 4 MiB',
+    (response) => response.end(`{"items":[{"a":"${'x'.repeat(5_000_000)}"}]}`),
+    'too large',
+  ],
   ['a broken connection', (response) => response.destroy(), 'cannot list the pods'],
 ])('tries again after %s of the API server', async (_, answer, message) => {
   const { server, seen, errors } = await setUp({ lists: [answer, list(['a'])], watches: [] })
