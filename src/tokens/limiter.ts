@@ -8,7 +8,10 @@ interface LimiterOptions {
   readonly maxConcurrent: number
   /** Exchanges that may wait in each of the two queues. */
   readonly maxQueued?: number
-  /** Time limit of an exchange in milliseconds; it may wait for half of this in the queue. */
+  /**
+   * How long a caller waits, in milliseconds. An exchange may wait for half of this in the queue. It ends after this
+   * time in the background; for callers after twice as long, so that a late token is cached for the next ones.
+   */
   readonly timeoutMs: number
 }
 
@@ -29,7 +32,7 @@ export function limitExchanges(
   const firstTokens = new Set<() => void>()
 
   return async (request) => {
-    const deadline = startDeadline(timeoutMs)
+    const deadline = startDeadline(request.isBackground === true ? timeoutMs : 2 * timeoutMs)
     try {
       if (running < maxConcurrent) running += 1
       else await acquire(request.isBackground === true ? refreshes : firstTokens)

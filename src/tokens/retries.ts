@@ -1,111 +1,127 @@
-/** Retries of an exchange that callers wait for, so that a cold start survives a transient failure. */
+/** Attempts of an exchange that callers wait for, so that a cold start survives a transient failure. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type BrokerError, toBrokerError } from '../errors.ts'
+import { type BrokerError, type ErrorCode, toBrokerError } from '../errors.ts'
 import { type BackoffPolicy, maxBackoffMs } from '../lib/backoff.ts'
-import { startDeadline } from '../lib/deadline.ts'
 import type { Clock } from './clock.ts'
 import { jitterRetryAfter } from './refresh-policy.ts'
-import type { TokenSource } from './token.ts'
+import type { AccessToken, TokenRequest, TokenSource } from './token.ts'
 
 interface RetryOptions {
   readonly clock: Pick<Clock, 'monotonic'>
+  /** How long a caller waits, in milliseconds: the last attempt starts in time to end within it. */
+  readonly timeoutMs: number
   /** Returns [0, 1), for jitter. */
   readonly random?: () => number
 }
 
 const MAX_ATTEMPTS = 3
-/** Retries start within this time of the first attempt; only the one after an attempt timeout may start later. */
-const MAX_RETRY_START_MS = 2500
-/** A failure that took longer is not retried: a slow resolver would be as slow again. */
-const MAX_QUICK_FAILURE_MS = 1000
-/** An attempt without a response ends after this time, unless it is the last one. */
-const ATTEMPT_TIMEOUT_MS = 3000
-/** With full jitter. */
+/** An attempt without a response for this long is hedged. */
+const HEDGE_AFTER_MS = 3000
+/** The time that an attempt needs at least; one after a slow failure is expected to need as long as that. */
+const MIN_ATTEMPT_MS = 500
+/** With jitter between half and all of it. */
 const BACKOFF: BackoffPolicy = { baseMs: 500, capMs: 1000 }
-const MIN_DELAY_MS = 50
-/** A response with a longer Retry-After is not retried. */
-const MAX_AWAITED_RETRY_AFTER_MS = 2000
-/** Retries of the process in any minute: a fleet must not multiply the load of an outage. */
-const MAX_RETRIES_PER_MINUTE = 10
+/** Retries and hedges of the process in any minute: a fleet must not multiply the load of an outage. */
+const MAX_EXTRA_ATTEMPTS_PER_MINUTE = 10
 
 /**
- * Retries exchanges of `next` that failed in a way that may pass within seconds, three attempts at most.
- * Throws the error of the last attempt. A response that does not come is waited for until
- * `ATTEMPT_TIMEOUT_MS`, and then in a last attempt until the signal aborts: on another connection, except
- * through an HTTP proxy, where undici cannot give up a connection that is being established. An
- * exchange in the background has one attempt: the cache retries it, and no caller waits.
+ * Retries exchanges of `next` that failed in a way that may pass within seconds, three attempts at most. Throws
+ * the error of the last attempt. An attempt that is silent for `HEDGE_AFTER_MS` goes on, and another one starts: on
+ * another connection, since a connection has one request at a time. The signal ends all of them. An exchange
+ * in the background has one attempt: the cache retries it, and no caller waits.
  */
 export function retryExchanges(
   next: TokenSource,
-  { clock, random = Math.random }: RetryOptions,
+  { clock, timeoutMs, random = Math.random }: RetryOptions,
 ): TokenSource {
-  const budget = createRetryBudget(clock)
+  const budget = createBudget(clock)
 
   return async (request, signal) => {
     if (request.isBackground === true) return next(request, signal)
     const firstStartedAt = clock.monotonic()
-    const elapsedMs = () => clock.monotonic() - firstStartedAt
-    let attempts = 1
-    while (attempts < MAX_ATTEMPTS && elapsedMs() <= MAX_RETRY_START_MS && budget.hasRetries()) {
-      const startedMs = elapsedMs()
-      const attempt = startDeadline(ATTEMPT_TIMEOUT_MS, signal)
+    for (let attempts = 1; ; attempts += 1) {
+      const startedAt = clock.monotonic()
       try {
-        return await next(request, attempt.signal)
+        return await hedge(request, signal)
       } catch (thrown) {
         const error = toBrokerError(thrown)
-        const tookMs = elapsedMs() - startedMs
-        const delayMs = attempt.signal.aborted ? 0 : computeDelayMs(error, tookMs, attempts, random)
-        const isLate = !attempt.signal.aborted && elapsedMs() + delayMs > MAX_RETRY_START_MS
-        if (isLate || signal?.aborted === true || !budget.spend()) throw error
-        attempts += 1
-        // If the time runs out meanwhile, this error says why.
+        const now = clock.monotonic()
+        const nextTakesMs = Math.max(now - startedAt, MIN_ATTEMPT_MS)
+        const leftMs = timeoutMs - (now - firstStartedAt) - nextTakesMs
+        const delayMs = computeDelayMs(error, attempts, leftMs, random)
+        const isOver = attempts === MAX_ATTEMPTS || signal?.aborted === true
+        if (delayMs === undefined || isOver || !budget.spend()) throw error
+        // If the signal aborts meanwhile, this error says why.
         await sleep(delayMs, undefined, { signal }).catch(() => Promise.reject(error))
-      } finally {
-        attempt.clear()
       }
     }
-    return next(request, signal)
+  }
+
+  /** Makes an attempt, and another one beside it if it is silent. */
+  async function hedge(request: TokenRequest, signal?: AbortSignal): Promise<AccessToken> {
+    const over = new AbortController()
+    const ends = signal === undefined ? over.signal : AbortSignal.any([over.signal, signal])
+    try {
+      const first = next(request, ends)
+      const silence = sleep(HEDGE_AFTER_MS, true, { signal: ends })
+      const isSilent = await Promise.race([first.then(() => false), silence]).catch(() => false)
+      if (!isSilent || !budget.spend()) return await first
+      return await findFirstToken([first, next(request, ends)])
+    } finally {
+      over.abort(new DOMException('Another attempt has ended', 'TimeoutError'))
+    }
   }
 }
 
-/** Returns the delay before the next attempt in milliseconds; Infinity if the error is not worth one. */
+/** Returns the first token. Throws the first permanent error, or the last one. */
+function findFirstToken(attempts: readonly Promise<AccessToken>[]): Promise<AccessToken> {
+  let running = attempts.length
+  return new Promise((resolve, reject) => {
+    for (const attempt of attempts) {
+      attempt.then(resolve, (thrown: unknown) => {
+        running -= 1
+        const error = toBrokerError(thrown)
+        if (running === 0 || error.isPermanent) reject(error)
+      })
+    }
+  })
+}
+
+const TRANSIENT_CODES: ReadonlySet<ErrorCode> = new Set([
+  'entra_unavailable',
+  'entra_unreachable',
+  'entra_timeout',
+  'entra_tls',
+])
+
+/**
+ * Returns the delay before the next attempt in milliseconds, at most `leftMs`; undefined if the error is not worth
+ * one, or if it would come too late. A 429 without Retry-After is not worth one: Entra ID usually requests 60 s (E5).
+ */
 function computeDelayMs(
   { code, retryAfterMs = 0 }: BrokerError,
-  tookMs: number,
   attempts: number,
+  leftMs: number,
   random: () => number,
-): number {
-  const isTransient =
-    code === 'entra_unavailable' ||
-    code === 'entra_unreachable' ||
-    (code === 'entra_throttled' && retryAfterMs > 0)
-  if (!isTransient || tookMs > MAX_QUICK_FAILURE_MS || retryAfterMs > MAX_AWAITED_RETRY_AFTER_MS) {
-    return Infinity
-  }
-  const backoffMs = maxBackoffMs(BACKOFF, attempts) * random()
-  return Math.max(MIN_DELAY_MS, backoffMs, jitterRetryAfter(retryAfterMs, random))
+): number | undefined {
+  const isTransient = TRANSIENT_CODES.has(code) || (code === 'entra_throttled' && retryAfterMs > 0)
+  if (!isTransient || retryAfterMs > leftMs) return undefined
+  const backoffMs = maxBackoffMs(BACKOFF, attempts) * (1 - random() / 2)
+  return Math.min(leftMs, Math.max(backoffMs, jitterRetryAfter(retryAfterMs, random)))
 }
 
-interface RetryBudget {
-  readonly hasRetries: () => boolean
-  /** Returns false if no retry is left. */
-  readonly spend: () => boolean
-}
-
-/** Limits the retries in any minute. */
-function createRetryBudget(clock: Pick<Clock, 'monotonic'>): RetryBudget {
+/** Limits the attempts in any minute. */
+function createBudget(clock: Pick<Clock, 'monotonic'>) {
   let spentAt: readonly number[] = []
 
-  function hasRetries(): boolean {
-    spentAt = spentAt.filter((at) => at > clock.monotonic() - 60_000)
-    return spentAt.length < MAX_RETRIES_PER_MINUTE
-  }
-
+  /** Returns false if nothing is left. */
   function spend(): boolean {
-    if (!hasRetries()) return false
-    spentAt = [...spentAt, clock.monotonic()]
+    const now = clock.monotonic()
+    spentAt = spentAt.filter((at) => at > now - 60_000)
+    if (spentAt.length >= MAX_EXTRA_ATTEMPTS_PER_MINUTE) return false
+    spentAt = [...spentAt, now]
     return true
   }
 
-  return { hasRetries, spend }
+  return { spend }
 }

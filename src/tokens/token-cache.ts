@@ -54,6 +54,8 @@ export interface TokenCacheOptions {
   readonly maxEntries: number
   /** Callers that may wait for an exchange at the same time; the next one gets `overloaded`. */
   readonly maxWaiting?: number
+  /** How long a caller waits for an exchange, in milliseconds; the exchange goes on for the next callers. */
+  readonly timeoutMs?: number
   readonly clock?: Clock
   /** Returns [0, 1), for jitter. */
   readonly random?: () => number
@@ -111,10 +113,10 @@ const MAX_TIMER_MS = 60_000
 /** Creates a cache of the tokens of `source`. */
 export function createTokenCache(source: TokenSource, options: TokenCacheOptions): TokenCache {
   const { maxEntries, maxWaiting = Infinity, clock = systemClock, random = Math.random } = options
-  const { onResult = () => {}, onRefresh = () => {} } = options
+  const { timeoutMs = 60_000, onResult = () => {}, onRefresh = () => {} } = options
   const store = createEntryStore({ maxEntries, onRemove: cancelTimer })
   const inflight = new Map<string, Flight>()
-  const waiting = createWaitingCallers(maxWaiting)
+  const waiting = createWaitingCallers(maxWaiting, timeoutMs)
   const retrying = new Set<Entry>()
 
   return { get, prefetch, entries, updateIdentities, assertionRotated, close }

@@ -21,7 +21,7 @@ interface ExchangeSourceOptions {
   readonly maxConcurrent: number
   /** First tokens, and refreshes, that may be queued. */
   readonly maxQueued?: number
-  /** Time limit of an exchange in milliseconds, from its place in the queue to its last attempt. */
+  /** How long a caller waits, in milliseconds. An exchange for callers may go on for as long again. */
   readonly timeoutMs: number
   readonly clock: Pick<Clock, 'monotonic'>
   /** Receives whole exchanges, each with all of its attempts. */
@@ -39,12 +39,9 @@ export function createExchangeSource(
   load: () => Promise<TokenSource>,
   options: ExchangeSourceOptions,
 ): TokenSource {
-  const { loadDelayMs, clock, onExchange, random } = options
-  // Retries are inside, so that loading does not count for the time limit of an attempt.
-  const exchange = createLazySource(
-    async () => retryExchanges(await load(), { clock, ...(random !== undefined && { random }) }),
-    loadDelayMs,
-  )
+  const { loadDelayMs, clock, onExchange } = options
+  // Retries are inside, so that an attempt that waits for loading is not hedged.
+  const exchange = createLazySource(async () => retryExchanges(await load(), options), loadDelayMs)
   const observed = observeExchanges(exchange, { clock, onExchange })
   return limitExchanges(observed, options)
 }

@@ -1,11 +1,21 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { once } from 'node:events'
+import { connect, createServer } from 'node:net'
+import { pipeline } from 'node:stream'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
+import { connectProxy } from '../exchange/connect-proxy.ts'
+import { portOf } from '../fixtures/listening.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
 import { BROKEN_ROUTES, expectToken, startFaultySidecar } from './faulty-sidecar.ts'
 
 const TARGET =
   '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
+
+/** No test depends on the speed of the machine. */
+const PATIENT = { WIMDS_EXCHANGE_TIMEOUT: '60s' }
+/** A TLS record with an alert. */
+const FATAL_INTERNAL_ERROR = Buffer.from('15030300020250', 'hex')
 
 /** The exchange itself repeats a request whose connection broke, so two are broken. */
 describe('the first caller gets its token after', () => {
@@ -38,8 +48,9 @@ describe('wimds serve', () => {
       'entra_throttled',
     ],
     ['two resets', { kind: 'reset', times: 2 }, 'entra_unreachable'],
+    ['a connection on which nothing comes', { kind: 'hang', times: 1 }, 'entra_timeout'],
   ] as const)('answers 200 after %s, and counts the attempts', async (_, fault, code) => {
-    await using sidecar = await startServe(environmentOf(simulator))
+    await using sidecar = await startServe({ ...environmentOf(simulator), ...PATIENT })
     simulator.faults.set([fault])
     const replies = await Promise.all(
       Array.from({ length: 5 }, () => roundTrip(sidecar.port, request(TARGET))),
@@ -54,6 +65,48 @@ describe('wimds serve', () => {
     expect(metrics).not.toMatch(
       new RegExp(`^wimds_exchange_duration_seconds_count\\{code="${code}"`, 'm'),
     )
+  })
+
+  test('answers 200 after a TLS alert', async () => {
+    let connections = 0
+    const front = createServer((socket) => {
+      connections += 1
+      if (connections === 1) {
+        socket.once('data', () => socket.end(FATAL_INTERNAL_ERROR))
+        return
+      }
+      const upstream = connect(Number(new URL(simulator.authorityHost).port), '127.0.0.1')
+      pipeline(socket, upstream, socket, () => {})
+    })
+    await once(front.listen(0, '127.0.0.1'), 'listening')
+    onTestFinished(() => void front.close())
+    await using sidecar = await startServe({
+      ...environmentOf(simulator),
+      ...PATIENT,
+      AZURE_AUTHORITY_HOST: `https://127.0.0.1:${portOf(front)}/`,
+    })
+    expect((await roundTrip(sidecar.port, request(TARGET))).status).toBe(200)
+    expect(connections).toBe(2)
+    const metrics = (await roundTrip(sidecar.adminPort, request('/metrics'))).body
+    expect(metrics).toMatch(/^wimds_exchange_attempts_total\{code="entra_tls"\} 1$/m)
+  })
+
+  test('answers 200 after a proxy that does not open the tunnel', async () => {
+    const host = 'login.microsoftonline.com'
+    await using entra = await createSimulator({ names: [host] })
+    let requests = 0
+    await using proxy = await connectProxy({
+      routes: { [`${host}:443`]: Number(new URL(entra.authorityHost).port) },
+      isSilent: () => (requests += 1) === 1,
+    })
+    await using sidecar = await startServe({
+      ...environmentOf(entra),
+      ...PATIENT,
+      AZURE_AUTHORITY_HOST: `https://${host}/`,
+      HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`,
+    })
+    expect((await roundTrip(sidecar.port, request(TARGET))).status).toBe(200)
+    expect(proxy.tunnels).toHaveLength(2)
   })
 
   test('answers a rejection of Entra ID after one attempt', async () => {

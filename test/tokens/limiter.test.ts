@@ -72,14 +72,24 @@ test('an exchange that failed makes room for the next', async () => {
   expect((await ask(get, VAULT)).tookMs).toBe(0)
 })
 
-test('the signal aborts at the time limit, which the wait counts for', async () => {
+test('the signal aborts at twice the time limit of a caller, which the wait counts for', async () => {
   const { entra, get, signals } = setUpLimiter({ latencyMs: 4000 }, 1)
   void ask(get, VAULT)
-  entra.behave({ latencyMs: 20_000 })
+  entra.behave({ latencyMs: 30_000 })
   void ask(get, VAULT)
-  await vi.advanceTimersByTimeAsync(9999)
+  await vi.advanceTimersByTimeAsync(19_999)
   expect(signals.map((signal) => signal?.aborted)).toEqual([false, false])
   await vi.advanceTimersByTimeAsync(1)
   expect(signals.map((signal) => signal?.aborted)).toEqual([false, true])
+  await vi.runAllTimersAsync()
+})
+
+test('the signal of a background exchange aborts at the time limit', async () => {
+  const { get, signals } = setUpLimiter({ latencyMs: 30_000 })
+  void ask(get, { ...VAULT, isBackground: true })
+  await vi.advanceTimersByTimeAsync(9999)
+  expect(signals[0]?.aborted).toBe(false)
+  await vi.advanceTimersByTimeAsync(1)
+  expect(signals[0]?.aborted).toBe(true)
   await vi.runAllTimersAsync()
 })

@@ -29,7 +29,7 @@ export interface Behaviour {
   readonly retryAfterMs?: number
 }
 
-interface ScriptedEntra {
+export interface ScriptedEntra {
   readonly source: TokenSource
   /** Sets the behaviour of exchanges that start from now on: of the next ones in turn, then of all others. */
   readonly behave: (...behaviours: readonly Behaviour[]) => void
@@ -37,6 +37,8 @@ interface ScriptedEntra {
   readonly exchanges: readonly { readonly request: TokenRequest; readonly at: number }[]
   /** The most exchanges of one key that ran at the same time. */
   readonly maxInflight: () => number
+  /** The exchanges that run now. */
+  readonly inflight: () => number
 }
 
 /** Creates one. The text of its n-th token is `SCOPE #n`, counting all exchanges from 1. */
@@ -77,5 +79,6 @@ export function createScriptedEntra(first: Behaviour = {}): ScriptedEntra {
     },
     exchanges,
     maxInflight: () => most,
+    inflight: () => [...running.values()].reduce((sum, count) => sum + count, 0),
   }
 }

@@ -48,21 +48,25 @@ export function setUp({ behaviour = {}, ...options }: SetUpOptions = {}) {
 
 export const MAX_WAITING = 384
 export const MAX_CONCURRENT = 32
+export const TIMEOUT_MS = 8000
 
 /** The same with the limits of a sidecar. */
-export function setUpLimited({ maxEntries = 100 } = {}) {
+export function setUpLimited({
+  maxEntries = 100,
+  random = () => 0.5,
+}: { maxEntries?: number; random?: () => number } = {}) {
   const entra = createScriptedEntra()
   const exchanges: ExchangeEvent[] = []
   const source = createExchangeSource(() => Promise.resolve(entra.source), {
     loadDelayMs: 0,
     maxConcurrent: MAX_CONCURRENT,
     maxQueued: MAX_WAITING,
-    timeoutMs: 8000,
+    timeoutMs: TIMEOUT_MS,
     clock: systemClock,
     onExchange: (event) => exchanges.push(event),
-    random: () => 0.5,
+    random,
   })
-  const options = { maxEntries, maxWaiting: MAX_WAITING, random: () => 0.5 }
+  const options = { maxEntries, maxWaiting: MAX_WAITING, timeoutMs: TIMEOUT_MS, random }
   const cache = createTokenCache(source, options)
   return { entra, cache, get: cache.get, exchanges }
 }

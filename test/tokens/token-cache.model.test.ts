@@ -5,7 +5,7 @@ import { systemClock } from '../../src/tokens/clock.ts'
 import { retryExchanges } from '../../src/tokens/retries.ts'
 import { ask } from './callers.ts'
 import { type Behaviour, createScriptedEntra, other } from './scripted-entra.ts'
-import { HOUR_MS, jump, MINUTE_MS, useFakeTime } from './setup.ts'
+import { HOUR_MS, jump, MINUTE_MS, TIMEOUT_MS, useFakeTime } from './setup.ts'
 import { specification } from './specification.ts'
 
 type Spec = ReturnType<typeof specification>
@@ -139,7 +139,11 @@ test('the cache meets its specification in every order of events', async () => {
       failures = []
       const spec = specification()
       const entra = createScriptedEntra()
-      const retried = retryExchanges(entra.source, { clock: systemClock, random: () => r })
+      const retried = retryExchanges(entra.source, {
+        clock: systemClock,
+        timeoutMs: TIMEOUT_MS,
+        random: () => r,
+      })
       const cache = createTokenCache(spec.watch(retried), { maxEntries: 10, random: () => r })
       try {
         await fc.asyncModelRun(() => ({ model: spec, real: { cache, behave: entra.behave } }), run)

@@ -89,6 +89,7 @@ export function createBroker(config: Config, log: ProcessLog): Broker {
   const cache = createTokenCache(source, {
     maxEntries: config.cacheSize,
     maxWaiting,
+    timeoutMs: exchange.timeoutMs,
     clock: systemClock,
     onResult: telemetry.onCacheResult,
     onRefresh: telemetry.onRefresh,
