@@ -1,6 +1,6 @@
 /** Thundering herds: many callers at once of one resource that is not cached, and of several. */
 import { Agent } from 'node:http'
-import { createSimulator, type Simulator } from '../src/simulator/simulator.ts'
+import { createSimulator, type Simulator } from '../src/tools/simulator/simulator.ts'
 import { runCallers, failed, firstAnswer, slowestMs, timed } from './callers.ts'
 import { atMost, type Figure } from './figures.ts'
 import { type Server, SIMULATED, startIncumbent, startSidecar } from './processes.ts'

@@ -1,7 +1,7 @@
 /** Refreshes in the background: every three seconds, at a slow Entra ID. */
 import { Agent } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createSimulator } from '../src/simulator/simulator.ts'
+import { createSimulator } from '../src/tools/simulator/simulator.ts'
 import { failed, firstAnswer, slowestMs, timed, type Timed } from './callers.ts'
 import { atLeast, atMost, type Figure } from './figures.ts'
 import { startSidecar } from './processes.ts'

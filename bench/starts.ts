@@ -1,5 +1,5 @@
 /** From exec to the first healthy answer, and to the first token. */
-import type { Simulator } from '../src/simulator/simulator.ts'
+import type { Simulator } from '../src/tools/simulator/simulator.ts'
 import { type Answer, firstAnswer, timed } from './callers.ts'
 import { type Figure, median, times } from './figures.ts'
 import { type Server, startBaseline, startIncumbent, startSidecar } from './processes.ts'

@@ -1,6 +1,6 @@
 /** A steady load on one cached token: processor time, rate, latency, memory. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Simulator } from '../src/simulator/simulator.ts'
+import type { Simulator } from '../src/tools/simulator/simulator.ts'
 import { firstAnswer } from './callers.ts'
 import { type Figure, median, percentile, plus, times } from './figures.ts'
 import { load, type Load } from './load.ts'

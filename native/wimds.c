@@ -7,7 +7,7 @@
  *   wimds probe [--port=PORT] [--timeout=SECONDS] [--listening]
  *   proxy --probe [--proxy-port=PORT] [--log-level=info]    as the azure-workload-identity webhook calls it
  *
- * These do what src/commands/probe.ts does, with the same messages and exit codes: one test runs both. Every other
+ * These do what src/sidecar/probe.ts does, with the same messages and exit codes: one test runs both. Every other
  * argument, a malformed one too, is the script's.
  */
 #include <arpa/inet.h>

@@ -132,10 +132,10 @@ const cli = await build({
 })
 const sidecar = await build({
   ...script,
-  entryPoints: { serve: 'src/commands/serve/serve.ts' },
+  entryPoints: { serve: 'src/sidecar/serve/serve.ts' },
   outExtension: { '.js': '.cjs' },
   alias: Object.fromEntries(NEVER_CALLED.map((name) => [name, './scripts/not-bundled.cjs'])),
-  // As src/precompiled.ts calls it. Wrapping the text there would hold it in memory twice.
+  // As src/cli/precompiled.ts calls it. Wrapping the text there would hold it in memory twice.
   banner: { js: '(function(exports,require,module){' },
   footer: { js: '})' },
   // vm.Script, which runs it, has no `import()`.

@@ -3,11 +3,11 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { format, resolveConfig } from 'prettier'
-import { ALL_COMMANDS } from '../src/commands/declarations/all.ts'
-import { GROUPS } from '../src/commands/declarations/declaration.ts'
-import { DROP_IN } from '../src/commands/declarations/drop-in.ts'
-import { formatFlag, formatFlagHelp, formatUsage } from '../src/commands/help.ts'
-import { EXIT_CODES } from '../src/commands/io.ts'
+import { ALL_COMMANDS } from '../src/cli/commands.ts'
+import { GROUPS } from '../src/lib/declaration.ts'
+import { DROP_IN } from '../src/cli/drop-in.ts'
+import { formatFlag, formatFlagHelp, formatUsage } from '../src/cli/help.ts'
+import { EXIT_CODES } from '../src/lib/io.ts'
 
 const path = fileURLToPath(new URL('../docs/cli.md', import.meta.url))
 const page = await format(formatPage(), { ...(await resolveConfig(path)), filepath: path })

@@ -1,5 +1,5 @@
 // `node record-compiled-code.mjs SCRIPT`: runs the sidecar in SCRIPT until SIGTERM, then writes the code that V8
-// has compiled of it to SCRIPT.cache. Evaluates it exactly as src/precompiled.ts does.
+// has compiled of it to SCRIPT.cache. Evaluates it exactly as src/cli/precompiled.ts does.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import v8, { setFlagsFromString } from 'node:v8'

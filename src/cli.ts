@@ -1,28 +1,28 @@
 /** The command line: argv → one command → an exit code. */
-import { exitWithError } from './commands/print-error.ts'
-import { type Command, type CommandIo, SIGNAL_EXIT_CODES } from './commands/io.ts'
+import { exitWithError } from './lib/print-error.ts'
+import { type Command, type CommandIo, SIGNAL_EXIT_CODES } from './lib/io.ts'
 import { formatCrash } from './lib/describe-error.ts'
 
-const loadHelp = async () => (await import('./commands/help.ts')).help
+const loadHelp = async () => (await import('./cli/help.ts')).help
 
 /** Commands are imported lazily, so that none pays for the libraries of another. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
-  serve: async () => (await import('./precompiled.ts')).loadServe(),
-  simulate: async () => (await import('./commands/simulate/simulate.ts')).simulate,
-  inject: async () => (await import('./commands/inject/inject.ts')).inject,
-  uninject: async () => (await import('./commands/inject/uninject.ts')).uninject,
-  demo: async () => (await import('./commands/demo/demo.ts')).demo,
-  webhook: async () => (await import('./commands/webhook/webhook.ts')).webhook,
-  'node-agent': async () => (await import('./commands/node-agent/node-agent.ts')).nodeAgent,
-  probe: async () => (await import('./commands/probe.ts')).probe,
-  report: async () => (await import('./commands/report/report.ts')).report,
-  doctor: async () => (await import('./commands/doctor.ts')).doctor,
-  env: async () => (await import('./commands/env.ts')).env,
-  token: async () => (await import('./commands/token.ts')).token,
-  version: async () => (await import('./commands/version.ts')).version,
-  redirect: async () => (await import('./commands/redirect.ts')).redirect,
-  completion: async () => (await import('./commands/completion/completion.ts')).completion,
-  trust: async () => (await import('./commands/trust.ts')).trust,
+  serve: async () => (await import('./cli/precompiled.ts')).loadServe(),
+  simulate: async () => (await import('./tools/simulator/simulate.ts')).simulate,
+  inject: async () => (await import('./tools/inject/inject.ts')).inject,
+  uninject: async () => (await import('./tools/inject/uninject.ts')).uninject,
+  demo: async () => (await import('./tools/demo/demo.ts')).demo,
+  webhook: async () => (await import('./cluster/webhook/webhook.ts')).webhook,
+  'node-agent': async () => (await import('./cluster/node-agent/node-agent.ts')).nodeAgent,
+  probe: async () => (await import('./sidecar/probe.ts')).probe,
+  report: async () => (await import('./tools/report/report.ts')).report,
+  doctor: async () => (await import('./tools/doctor/doctor.ts')).doctor,
+  env: async () => (await import('./tools/env.ts')).env,
+  token: async () => (await import('./tools/token.ts')).token,
+  version: async () => (await import('./cli/version-command.ts')).version,
+  redirect: async () => (await import('./sidecar/redirect/redirect.ts')).redirect,
+  completion: async () => (await import('./cli/completion/completion.ts')).completion,
+  trust: async () => (await import('./tools/trust/trust.ts')).trust,
   help: loadHelp,
 }
 
@@ -30,7 +30,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 const LONG_RUNNING = new Set(['serve', 'simulate', 'webhook', 'node-agent', 'demo', 'redirect'])
 
 /** Flags without a command are those of the azure-workload-identity proxy, which wimds replaces. */
-const dropIn = async () => (await import('./commands/drop-in.ts')).dropIn
+const dropIn = async () => (await import('./cli/drop-in.ts')).dropIn
 
 let isLongRunning = false
 

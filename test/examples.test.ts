@@ -7,8 +7,8 @@ import { Readable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { z } from 'zod'
-import { inject } from '../src/commands/inject/inject.ts'
-import { captureIo, exitCode } from './commands/capture.ts'
+import { inject } from '../src/tools/inject/inject.ts'
+import { captureIo, exitCode } from './tools/capture.ts'
 import { PAGES, readPage, ROOT } from './docs/pages.ts'
 
 const EXAMPLES = ['kubernetes', 'services'].flatMap((folder) =>

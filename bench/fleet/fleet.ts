@@ -2,8 +2,11 @@
  * A day of a fleet of pods, each with one token in use, by the rules that wimds itself follows.
  * Time is simulated: pods do not depend on each other, so each is followed through its day in turn.
  */
-import { BrokerError } from '../../src/errors.ts'
-import { computeRefreshDelayMs, computeRetryDelayMs } from '../../src/tokens/refresh-policy.ts'
+import { BrokerError } from '../../src/lib/errors.ts'
+import {
+  computeRefreshDelayMs,
+  computeRetryDelayMs,
+} from '../../src/sidecar/tokens/refresh-policy.ts'
 import { seeded } from './random.ts'
 
 export interface TokenKind {

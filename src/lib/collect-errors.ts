@@ -1,5 +1,5 @@
 /** Collects errors of configuration, so that all of them are reported at once. */
-import { ConfigError } from '../errors.ts'
+import { ConfigError } from './errors.ts'
 import { errorMessage } from './describe-error.ts'
 
 /**

@@ -2,7 +2,7 @@
 import { close, constants, fstat, open, read } from 'node:fs'
 import { StringDecoder } from 'node:string_decoder'
 import { promisify } from 'node:util'
-import { ConfigError } from '../errors.ts'
+import { ConfigError } from './errors.ts'
 import { errorCode, errorMessage } from './describe-error.ts'
 
 // Not node:fs/promises, which loads readline: 2 ms of a sidecar's start.

@@ -1,7 +1,7 @@
 /** Starts an admin server that serves a status document, with the traffic of ten minutes before it. */
-import { createStatusRoutes } from '../../src/server/status-routes.ts'
-import { createLogger } from '../../src/telemetry/logger.ts'
-import type { StatusDocument } from '../../src/telemetry/status-schema.ts'
+import { createStatusRoutes } from '../../src/sidecar/server/status-routes.ts'
+import { createLogger } from '../../src/sidecar/telemetry/logger.ts'
+import type { StatusDocument } from '../../src/sidecar/telemetry/status-schema.ts'
 import { openAdminPort } from '../fixtures/admin.ts'
 import { aTrafficSample } from '../fixtures/status.ts'
 

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import type { Page } from 'playwright-core'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import type { StatusDocument } from '../../src/telemetry/status-schema.ts'
+import type { StatusDocument } from '../../src/sidecar/telemetry/status-schema.ts'
 import { browse, chromiumPath, VIEWS } from './chromium.ts'
 import {
   DEGRADED,

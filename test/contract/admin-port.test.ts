@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net'
 import { expect, test } from 'vitest'
-import { createSimulator } from '../../src/simulator/simulator.ts'
+import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
 

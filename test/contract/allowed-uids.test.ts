@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
+import { createSimulator, type Simulator } from '../../src/tools/simulator/simulator.ts'
 import { becomeUser } from '../fixtures/run-program.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
 

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
-import { createAssertionReader } from '../../src/exchange/assertion.ts'
-import { createEntraExchange } from '../../src/exchange/entra.ts'
-import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
-import { systemClock } from '../../src/tokens/clock.ts'
-import { createTokenCache } from '../../src/tokens/token-cache.ts'
-import { createExchangeSource, type ExchangeEvent } from '../../src/tokens/token-sources.ts'
-import { createCacheRequest } from '../../src/tokens/token.ts'
+import { createAssertionReader } from '../../src/sidecar/exchange/assertion.ts'
+import { createEntraExchange } from '../../src/sidecar/exchange/entra.ts'
+import { createSimulator, type Simulator } from '../../src/tools/simulator/simulator.ts'
+import { systemClock } from '../../src/sidecar/tokens/clock.ts'
+import { createTokenCache } from '../../src/sidecar/tokens/token-cache.ts'
+import { createExchangeSource, type ExchangeEvent } from '../../src/sidecar/tokens/token-sources.ts'
+import { createCacheRequest } from '../../src/sidecar/tokens/token.ts'
 
 const GUID = '4bf92f35-77b3-4da6-a3ce-929d0e0e4736'
 

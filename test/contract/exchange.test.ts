@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { BILLING } from '../../src/simulator/defaults.ts'
+import { BILLING } from '../../src/tools/simulator/defaults.ts'
 import { openConnection, request, roundTrip } from '../fixtures/connection.ts'
 import { startSidecar } from '../fixtures/sidecar.ts'
 

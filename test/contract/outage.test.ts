@@ -1,7 +1,7 @@
 import { rename } from 'node:fs/promises'
 import { expect, test, vi } from 'vitest'
-import { type ErrorCode, ERROR_KINDS } from '../../src/errors.ts'
-import type { FaultInput } from '../../src/simulator/faults/faults.ts'
+import { type ErrorCode, ERROR_KINDS } from '../../src/lib/errors.ts'
+import type { FaultInput } from '../../src/tools/simulator/faults/faults.ts'
 import {
   BROKEN_ROUTES,
   expectToken,

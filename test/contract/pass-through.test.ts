@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import type { Socket } from 'node:net'
 import { expect, test } from 'vitest'
-import { createPassThrough } from '../../src/metadata/pass-through.ts'
+import { createPassThrough } from '../../src/sidecar/metadata/pass-through.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { listening } from '../fixtures/listening.ts'
 import { parts } from '../fixtures/parts.ts'

@@ -1,7 +1,7 @@
 import { assert, asyncProperty, nat, uuid } from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 import { formatCrash } from '../../src/lib/describe-error.ts'
-import { createSimulator } from '../../src/simulator/simulator.ts'
+import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
 import { aCallersSecret, anAssertion, anEcho, aStray, aToken, findPiece } from './secrets.ts'

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { createServer, type Socket } from 'node:net'
 import { describe, expect, test } from 'vitest'
-import { createSimulator } from '../../src/simulator/simulator.ts'
+import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { portOf } from '../fixtures/listening.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'

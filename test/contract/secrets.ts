@@ -1,6 +1,6 @@
 /** Random credentials, responses that repeat one, and the search for pieces of it. */
 import { constantFrom, integer, oneof, tuple, uint8Array } from 'fast-check'
-import type { FaultInput } from '../../src/simulator/faults/faults.ts'
+import type { FaultInput } from '../../src/tools/simulator/faults/faults.ts'
 
 const base64url = (minLength: number, maxLength: number) =>
   uint8Array({ minLength: Math.ceil(minLength / 1.3), maxLength }).map((bytes) =>

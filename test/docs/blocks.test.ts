@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
-import { IdentitiesSchema } from '../../src/config/identities-file.ts'
+import { IdentitiesSchema } from '../../src/sidecar/config/identities-file.ts'
 import { freePort } from '../support/free-port.ts'
 import { BLOCKS, readPage, ROOT } from './pages.ts'
 

@@ -1,7 +1,7 @@
 /** The annotated manifest of docs/kubernetes.md is what `wimds inject` makes of a pod. */
 import { expect, test } from 'vitest'
-import { injectManifests } from '../../src/kubernetes/manifests/inject-manifests.ts'
-import { CLIENT, settings, TENANT } from '../kubernetes/injector/patched.ts'
+import { injectManifests } from '../../src/tools/inject/manifests/inject-manifests.ts'
+import { CLIENT, settings, TENANT } from '../cluster/injector/patched.ts'
 import { BLOCKS } from './pages.ts'
 
 const POD = `apiVersion: v1

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { ERROR_KINDS } from '../../src/errors.ts'
+import { ERROR_KINDS } from '../../src/lib/errors.ts'
 import { PAGES, readPage, resolveFrom } from './pages.ts'
 
 describe('docs/troubleshooting.md', () => {

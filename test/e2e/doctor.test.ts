@@ -1,6 +1,6 @@
 /** `wimds doctor` from the user's machine: of pods from outside, and of a cluster before an installation. */
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { PodReport, PreReport } from '../../src/doctor/report.ts'
+import type { PodReport, PreReport } from '../../src/tools/doctor/doctor-report.ts'
 import { testCluster } from './support/cluster.ts'
 import { eventually } from './support/eventually.ts'
 import { wimds } from './support/run.ts'

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { stringify } from 'yaml'
-import type { PreReport } from '../../src/doctor/report.ts'
+import type { PreReport } from '../../src/tools/doctor/doctor-report.ts'
 import { CHART, helm, installChart, RELEASE } from './support/chart.ts'
 import { testCluster } from './support/cluster.ts'
 import { clusterCa } from './support/entra.ts'

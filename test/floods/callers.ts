@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Timed, timed } from '../../bench/callers.ts'
 import { percentile } from '../../bench/figures.ts'
 import { privateMib } from '../../bench/processes.ts'
-import type { Sidecar } from '../../src/commands/demo/sidecar.ts'
+import type { Sidecar } from '../../src/tools/demo/sidecar.ts'
 
 /** The measurements of one run. */
 export interface Seen {

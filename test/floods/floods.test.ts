@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { startSidecar } from '../../src/commands/demo/sidecar.ts'
-import { createSimulator } from '../../src/simulator/simulator.ts'
+import { startSidecar } from '../../src/tools/demo/sidecar.ts'
+import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { type Flood, hasDescriptors, under } from './attack.ts'
 import { callFor } from './callers.ts'
 

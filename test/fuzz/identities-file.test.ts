@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type Config, loadConfig } from '../../src/config/config.ts'
-import { ConfigError } from '../../src/errors.ts'
+import { type Config, loadConfig } from '../../src/sidecar/config/config.ts'
+import { ConfigError } from '../../src/lib/errors.ts'
 import { fuzzRuns, mutated } from './mutations.ts'
 
 const ENVIRONMENT = {

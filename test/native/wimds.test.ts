@@ -1,4 +1,4 @@
-/** What the program of the images leaves to the script. test/commands/probe.test.ts has its probes. */
+/** What the program of the images leaves to the script. test/sidecar/probe.test.ts has its probes. */
 import { chmodSync, mkdtempDisposableSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'

@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
-import { ERROR_KINDS } from '../../src/errors.ts'
-import { DOCS_URL } from '../../src/version.ts'
+import { ERROR_KINDS } from '../../src/lib/errors.ts'
+import { DOCS_URL } from '../../src/lib/version.ts'
 import {
   dashboard,
   dashboardPanels,
@@ -300,7 +300,7 @@ describe('examples/observability/README.md', () => {
 
 describe('the scrape configurations', () => {
   test('select the port name of the injected sidecar', async () => {
-    const containers = await readFile('src/kubernetes/injector/containers.ts', 'utf8')
+    const containers = await readFile('src/cluster/injector/containers.ts', 'utf8')
     const [, port = ''] = /ports: \[\{ name: '([\w-]+)'/.exec(containers) ?? []
     const [monitor] = parseAllDocuments(await readFile(`${EXAMPLES}/podmonitor.yaml`, 'utf8'))
     expect(monitor?.toJS()).toMatchObject({

@@ -2,9 +2,9 @@
 import { readFile } from 'node:fs/promises'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { createNodeAgentMetrics } from '../../src/kubernetes/node-agent/metrics.ts'
-import { createWebhookMetrics } from '../../src/kubernetes/webhook/metrics.ts'
-import { aMetricsRegistry } from '../telemetry/observed.ts'
+import { createNodeAgentMetrics } from '../../src/cluster/node-agent/agent-metrics.ts'
+import { createWebhookMetrics } from '../../src/cluster/webhook/webhook-metrics.ts'
+import { aMetricsRegistry } from '../sidecar/telemetry/observed.ts'
 
 export const EXAMPLES = 'examples/observability'
 

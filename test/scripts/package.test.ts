@@ -4,7 +4,7 @@ import { mkdir, mkdtempDisposable, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startChild } from '../../src/commands/demo/child-process.ts'
+import { startChild } from '../../src/tools/demo/child-process.ts'
 
 const PATH = `${dirname(process.execPath)}${delimiter}${process.env['PATH'] ?? ''}`
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { formatCrash } from '../../src/lib/describe-error.ts'
-import { EVENTS } from '../../src/telemetry/events.ts'
+import { EVENTS } from '../../src/sidecar/telemetry/events.ts'
 import { runNode } from '../fixtures/run-program.ts'
 
 const ASSERTION = `eyJhbGciOiJSUzI1NiJ9.${'c3ViamVjdA'.repeat(8)}.c2lnbmF0dXJl`

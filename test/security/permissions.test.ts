@@ -2,8 +2,8 @@ import { cp, mkdtempDisposable, readFile, rm, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { sidecarSettings } from '../../src/simulator/environment.ts'
-import { createSimulator, type Simulator } from '../../src/simulator/simulator.ts'
+import { sidecarSettings } from '../../src/tools/simulator/environment.ts'
+import { createSimulator, type Simulator } from '../../src/tools/simulator/simulator.ts'
 import { runNode } from '../fixtures/run-program.ts'
 
 /** The directories of the image, which a temporary directory replaces here. */

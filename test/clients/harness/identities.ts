@@ -1,6 +1,6 @@
 /** The two identities of the matrix, in the directory of Entra ID and in the identities file. */
-import { KNOWN_RESOURCES } from '../../../src/simulator/entra/known-resources.ts'
-import type { DirectoryInput } from '../../../src/simulator/entra/directory.ts'
+import { KNOWN_RESOURCES } from '../../../src/tools/simulator/entra/known-resources.ts'
+import type { DirectoryInput } from '../../../src/tools/simulator/entra/directory.ts'
 
 export interface TestIdentity {
   readonly name: string

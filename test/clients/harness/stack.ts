@@ -10,8 +10,8 @@ import { createLocalJWKSet, type JWTVerifyGetKey } from 'jose'
 import { fetch } from 'undici'
 import { z } from 'zod'
 import { freePort } from '../../support/free-port.ts'
-import { sidecarSettings } from '../../../src/simulator/environment.ts'
-import { createSimulator, type Simulator } from '../../../src/simulator/simulator.ts'
+import { sidecarSettings } from '../../../src/tools/simulator/environment.ts'
+import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
 import { createDirectory, DEFAULT_IDENTITY, formatIdentitiesFile } from './identities.ts'
 
 const SIDECAR = fileURLToPath(new URL('../../../dist/wimds.js', import.meta.url))

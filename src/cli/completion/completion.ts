@@ -1,0 +1,56 @@
+/** `wimds completion`: prints the completion script of a shell, made from the declarations of the commands. */
+import { UsageError } from '../../lib/errors.ts'
+import { findFlagProblems, parseFlags } from '../../lib/args.ts'
+import { suggest } from '../../lib/suggest.ts'
+import { ALL_COMMANDS } from '../commands.ts'
+import type { CommandDeclaration } from '../../lib/declaration.ts'
+import { HELP_FLAG } from '../help.ts'
+import type { CommandIo } from '../../lib/io.ts'
+import { formatBash } from './bash.ts'
+import { formatFish } from './fish.ts'
+import { formatZsh } from './zsh.ts'
+
+export const SHELLS = ['bash', 'zsh', 'fish'] as const
+
+export const COMPLETION = {
+  name: 'completion',
+  group: 'About this program',
+  summary: 'print a script that completes commands and flags in bash, zsh or fish',
+  arguments: { usage: SHELLS.join('|'), choices: SHELLS },
+  description:
+    'Prints the completion script of a shell. It completes the command wimds from its declaration and runs nothing.',
+  flags: {},
+  examples: [
+    'source <(wimds completion bash)                     # in ~/.bashrc',
+    'wimds completion zsh > "${fpath[1]}/_wimds"         # before compinit in ~/.zshrc',
+    'wimds completion fish > ~/.config/fish/completions/wimds.fish',
+  ],
+} as const satisfies CommandDeclaration
+
+const FORMATTERS = { bash: formatBash, zsh: formatZsh, fish: formatFish }
+
+/** Prints the script. Returns 0. Throws `UsageError`. */
+export async function completion(args: readonly string[], { stdout }: CommandIo): Promise<number> {
+  const { positionals, problems: flagProblems } = parseFlags(args, COMPLETION.flags)
+  const [name, ...others] = positionals
+  const problems = findFlagProblems({ problems: flagProblems, positionals: others })
+  const shell = SHELLS.find((each) => each === name)
+  if (name === undefined) problems.unshift(`name a shell: ${SHELLS.join(', ')}`)
+  else if (shell === undefined) {
+    problems.unshift(`${name}: must be one of ${SHELLS.join(', ')}${suggest(name, SHELLS)}`)
+  }
+  if (problems.length > 0 || shell === undefined) throw new UsageError(problems)
+  stdout.write(FORMATTERS[shell](ALL_COMMANDS.map(prepare)))
+  return 0
+}
+
+/** Adds what every command has: `--help`; and the commands as arguments of `help`. */
+function prepare(command: CommandDeclaration): CommandDeclaration {
+  const { name, flags } = command
+  const choices = ALL_COMMANDS.map((each) => each.name)
+  return {
+    ...command,
+    flags: { ...flags, help: HELP_FLAG },
+    ...(name === 'help' && { arguments: { usage: 'COMMAND', choices } }),
+  }
+}

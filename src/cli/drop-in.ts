@@ -1,0 +1,75 @@
+/** The command line of the azure-workload-identity proxy, which its webhook and existing manifests use. */
+import { UsageError } from '../lib/errors.ts'
+import { parseFlags } from '../lib/args.ts'
+import { DEFAULT_PORT } from '../lib/sidecar-defaults.ts'
+import { START_WAIT_SECONDS } from '../lib/wait-for-port.ts'
+import { parseNumberOption, PORTS } from '../lib/whole-number.ts'
+import type { CommandIo } from '../lib/io.ts'
+import type { CommandDeclaration } from '../lib/declaration.ts'
+
+export const DROP_IN = {
+  name: '',
+  group: 'Run in a cluster',
+  summary: 'take the flags of the azure-workload-identity proxy',
+  description:
+    'Without a command wimds takes the flags of the azure-workload-identity proxy, which it replaces.',
+  flags: {
+    'proxy-port': { value: 'PORT', help: `serve on 127.0.0.1:PORT (default ${DEFAULT_PORT})` },
+    'log-level': {
+      value: 'LEVEL',
+      help: 'info (the default), debug, trace or all',
+    },
+    probe: { help: 'wait until http://127.0.0.1:PORT/readyz is 200, and exit 0' },
+    version: { short: 'v', help: 'print the version' },
+  },
+} as const satisfies CommandDeclaration
+
+/** The levels of that proxy, and the corresponding ones of wimds. */
+const LEVELS: Readonly<Record<string, string>> = {
+  '': 'info',
+  info: 'info',
+  debug: 'debug',
+  trace: 'debug',
+  all: 'debug',
+}
+
+/**
+ * Serves, probes or prints the version, as that proxy does. The variables of wimds take precedence over the
+ * flags. There is no admin port unless `WIMDS_ADMIN_LISTEN` is set. Throws `UsageError` and `ConfigError`.
+ */
+export async function dropIn(args: readonly string[], io: CommandIo): Promise<number> {
+  const flags = parseFlags(args.map(toLongFlag).filter(isEnabled), DROP_IN.flags)
+  const level = flags.value('log-level') ?? ''
+  const logLevel = Object.hasOwn(LEVELS, level) ? LEVELS[level] : undefined
+  const problems = [
+    ...flags.problems,
+    ...flags.positionals.map((word) => `${word} is not a command`),
+    ...(logLevel === undefined ? ['--log-level must be info, debug, trace or all'] : []),
+  ]
+  const port =
+    parseNumberOption(flags.value('proxy-port'), '--proxy-port', PORTS, problems) ?? DEFAULT_PORT
+  if (problems.length > 0) throw new UsageError(problems)
+  if (flags.has('version')) return (await import('./version-command.ts')).version([], io)
+  if (flags.has('probe')) {
+    const { probe } = await import('../sidecar/probe.ts')
+    // That webhook passes no time.
+    return await probe(['--port', `${port}`, '--timeout', `${START_WAIT_SECONDS}`], io)
+  }
+  const { loadServe } = await import('./precompiled.ts')
+  const serve = await loadServe()
+  const settings = {
+    WIMDS_LISTEN: `127.0.0.1:${port}`,
+    WIMDS_ADMIN_LISTEN: 'off',
+    WIMDS_LOG_LEVEL: logLevel,
+  }
+  return serve([], { ...io, env: { ...settings, ...io.env } })
+}
+
+/** Converts a flag of Go, which has one dash or two, and a switch that may have a value. */
+function toLongFlag(arg: string): string {
+  return arg
+    .replace(/^--?(?=[a-z]{2})/, '--')
+    .replace(/^(--(?:probe|version))=(?:true|1|t)$/i, '$1')
+}
+
+const isEnabled = (arg: string): boolean => !/^--(?:probe|version)=(?:false|0|f)$/i.test(arg)

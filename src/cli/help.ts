@@ -1,0 +1,148 @@
+/** `wimds help`: the commands, and the flags and exit codes of each, from their declarations. */
+import { UsageError } from '../lib/errors.ts'
+import { type FlagDeclaration, findFlagProblems, parseFlags } from '../lib/args.ts'
+import { suggest } from '../lib/suggest.ts'
+import { ALL_COMMANDS } from './commands.ts'
+import { type CommandDeclaration, GROUPS } from '../lib/declaration.ts'
+import { DROP_IN } from './drop-in.ts'
+import { type CommandIo, EXIT_CODES, EXIT_NOT_CHECKED, EXIT_USAGE } from '../lib/io.ts'
+
+export const HELP = {
+  name: 'help',
+  group: 'About this program',
+  summary: 'explain a command, its flags and its exit codes',
+  arguments: { usage: '[COMMAND]' },
+  description:
+    'Lists the commands, or explains one. wimds COMMAND --help and wimds COMMAND -h print the same.',
+  flags: {},
+} as const satisfies CommandDeclaration
+
+/** Explains the command that is named, or lists all. Returns 0. Throws a `UsageError` for an unknown one. */
+export async function help(args: readonly string[], { stdout }: CommandIo): Promise<number> {
+  const { positionals, problems } = parseFlags(args, HELP.flags)
+  const [name, ...others] = positionals
+  if (problems.length > 0 || others.length > 0) {
+    throw new UsageError(findFlagProblems({ problems, positionals: others }))
+  }
+  stdout.write(name === undefined ? formatOverview() : formatHelp(findCommand(name)))
+  return 0
+}
+
+function findCommand(name: string): CommandDeclaration {
+  const command = ALL_COMMANDS.find((each) => each.name === name)
+  if (command !== undefined) return command
+  const names = ALL_COMMANDS.map((each) => each.name)
+  throw new UsageError([`unknown command ${JSON.stringify(name)}${suggest(name, names)}`])
+}
+
+function formatOverview(): string {
+  const commands = new Map(
+    GROUPS.map((group) => [
+      group,
+      ALL_COMMANDS.filter((each) => each.group === group).map(listName),
+    ]),
+  )
+  const parts = [
+    'usage: wimds COMMAND [ARGUMENTS]',
+    'wimds answers Azure IMDS token requests in Kubernetes by workload identity federation.',
+    formatLists(commands),
+    'wimds help COMMAND explains its arguments, flags and exit codes.',
+    wrap(DROP_IN.description, 0),
+    formatLists(listFlags(DROP_IN.flags)),
+    formatLists(new Map([['Exit codes', EXIT_CODES.map(listExitCode)]])),
+  ]
+  return `${parts.join('\n\n')}\n`
+}
+
+const listName = ({ name, summary }: CommandDeclaration): Row => [name, summary]
+
+const listExitCode = ([code, meaning]: readonly [number, string]): Row => [String(code), meaning]
+
+function formatHelp(command: CommandDeclaration): string {
+  const { description, flags, notes, examples = [] } = command
+  const codes = listExitCodes(command).map(listExitCode)
+  const parts = [
+    `usage: ${formatUsage(command)}`,
+    ...description.split('\n\n').map((paragraph) => wrap(paragraph, 0)),
+    formatLists(listFlags({ ...flags, help: HELP_FLAG })),
+    ...(notes === undefined ? [] : [notes]),
+    ...(examples.length > 0
+      ? [`Examples:\n${examples.map((each) => `  ${each}`).join('\n')}`]
+      : []),
+    formatLists(new Map([['Exit codes', codes]])),
+  ]
+  return `${parts.join('\n\n')}\n`
+}
+
+/** Every command has it; the command line answers it. */
+export const HELP_FLAG: FlagDeclaration = { short: 'h', help: 'print this help' }
+
+/** Returns `wimds probe [FLAGS]`. */
+export function formatUsage({ name, flags, ...command }: CommandDeclaration): string {
+  const hasFlags = Object.keys(flags).length > 0
+  const words = ['wimds', name, hasFlags ? '[FLAGS]' : '', command.arguments?.usage ?? '']
+  return words.filter((word) => word !== '').join(' ')
+}
+
+/** Returns the exit codes of the command, and what each means for it, without those of signals. */
+function listExitCodes({ exitCodes = {} }: CommandDeclaration): [number, string][] {
+  return EXIT_CODES.filter(
+    ([code]) => code <= EXIT_USAGE && (code !== EXIT_NOT_CHECKED || code in exitCodes),
+  ).map(([code, meaning]) => [code, exitCodes[code] ?? meaning])
+}
+
+/** Returns `-o, --output FORMAT`. */
+export function formatFlag(name: string, { short, value }: FlagDeclaration): string {
+  const names = short === undefined ? `--${name}` : `-${short}, --${name}`
+  return value === undefined ? names : `${names} ${value}`
+}
+
+/** Returns the help text of a flag, and that it can be repeated. */
+export function formatFlagHelp({ help: text, isRepeatable }: FlagDeclaration): string {
+  return isRepeatable ? `${text}; repeatable` : text
+}
+
+type Row = readonly [first: string, second: string]
+
+/** Lists the flags by their headings. */
+function listFlags(flags: CommandDeclaration['flags']): ReadonlyMap<string, readonly Row[]> {
+  const groups = Map.groupBy(Object.entries(flags), ([, { group }]) => group ?? 'Flags')
+  return new Map(
+    [...groups].map(([group, entries]) => [
+      group,
+      entries.map(([name, flag]) => [formatFlag(name, flag), formatFlagHelp(flag)] as const),
+    ]),
+  )
+}
+
+const WIDTH = 100
+/** The second column of a row with a longer first one begins on the next line. */
+const MAX_FIRST_COLUMN = 26
+
+/** Formats lists of two columns, each under its heading; the second column is wrapped. */
+function formatLists(lists: ReadonlyMap<string, readonly Row[]>): string {
+  const lengths = [...lists.values()].flat().map(([first]) => first.length)
+  const width = Math.max(...lengths.filter((length) => length <= MAX_FIRST_COLUMN), 0)
+  const column = width + 4
+  const formatRow = ([first, second]: Row) => {
+    const gap =
+      first.length > width ? `\n${' '.repeat(column)}` : ' '.repeat(column - 2 - first.length)
+    return `  ${first}${gap}${wrap(second, column)}`
+  }
+  return [...lists]
+    .map(([heading, rows]) => [`${heading}:`, ...rows.map(formatRow)].join('\n'))
+    .join('\n\n')
+}
+
+/** Breaks the text between words so that each line, indented by `column`, fits; the first is not indented. */
+function wrap(text: string, column: number): string {
+  const lines = ['']
+  for (const word of text.split(/\s+/)) {
+    const line = lines.at(-1) ?? ''
+    if (line === '') lines[lines.length - 1] = word
+    else if (column + line.length + 1 + word.length <= WIDTH)
+      lines[lines.length - 1] = `${line} ${word}`
+    else lines.push(word)
+  }
+  return lines.join(`\n${' '.repeat(column)}`)
+}

@@ -1,0 +1,28 @@
+/** `wimds version`: prints the version. */
+import { UsageError } from '../lib/errors.ts'
+import { findFlagProblems, parseFlags } from '../lib/args.ts'
+import { VERSION } from '../lib/version.ts'
+import { isJsonOutput, type CommandDeclaration, OUTPUT_FLAGS } from '../lib/declaration.ts'
+import type { CommandIo } from '../lib/io.ts'
+
+export const VERSION_COMMAND = {
+  name: 'version',
+  group: 'About this program',
+  summary: 'print the version',
+  description: 'Prints the version of wimds and that of its Node.',
+  flags: OUTPUT_FLAGS,
+} as const satisfies CommandDeclaration
+
+/** Prints the version of wimds and that of its Node. Throws `UsageError`. */
+export async function version(args: readonly string[], { stdout }: CommandIo): Promise<number> {
+  const flags = parseFlags(args, VERSION_COMMAND.flags)
+  const problems = findFlagProblems(flags)
+  if (problems.length > 0) throw new UsageError(problems)
+  const document = { schemaVersion: 1, version: VERSION, node: process.version }
+  stdout.write(
+    isJsonOutput(flags)
+      ? `${JSON.stringify(document, null, 2)}\n`
+      : `wimds ${VERSION} (node ${process.version})\n`,
+  )
+  return 0
+}

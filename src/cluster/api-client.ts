@@ -1,0 +1,204 @@
+/** Calls of the Kubernetes API server: configuration, credentials, limits and errors. */
+import { HttpMethod, KubeConfig, RequestContext } from '@kubernetes/client-node'
+import { type Dispatcher, errors, request as sendRequest } from 'undici'
+import type * as z from 'zod/mini'
+import { ConfigError } from '../lib/errors.ts'
+import { errorMessage } from '../lib/describe-error.ts'
+import { parseJson } from '../lib/json.ts'
+import { readBody } from '../lib/read-body.ts'
+import { VERSION } from '../lib/version.ts'
+
+interface ApiCall {
+  /** Completes "cannot …" in the message of an error. */
+  readonly action: string
+  /** PATCH sends a JSON Patch. */
+  readonly method?: 'GET' | 'POST' | 'PATCH'
+  readonly path: string
+  readonly body?: unknown
+  readonly accept?: string
+  /** Limits the call until its answer is complete. */
+  readonly timeoutMs?: number
+}
+
+interface StreamCall extends ApiCall {
+  /** The call fails after so long without a byte: the connection is dead, or there was nothing to send. */
+  readonly idleMs?: number
+}
+
+/** Each call throws a `ClusterError`: after its time limit, at the shutdown, and for a status other than 2xx. */
+export interface ApiServer {
+  /** Returns the answer, which has to be JSON that matches the schema. */
+  readonly call: <T>(
+    call: ApiCall & { readonly maxBytes?: number },
+    answer: z.ZodMiniType<T>,
+  ) => Promise<T>
+  /** Passes the body of the answer to the function, and returns its result. */
+  readonly stream: <T>(
+    call: StreamCall,
+    read: (body: AsyncIterable<Uint8Array>) => Promise<T>,
+  ) => Promise<T>
+}
+
+/** An API server accepts no larger object than 3 MiB. */
+const MAX_ANSWER_BYTES = 4 * 1024 * 1024
+
+/** Reads the configuration of this pod, or that of KUBECONFIG. Throws `ConfigError` if there is neither. */
+export function connectToApiServer(shutdown: AbortSignal, defaultTimeoutMs = 10_000): ApiServer {
+  const { config, server } = loadKubeConfig()
+  const getCredentials = createCredentials(config, server)
+
+  async function send<T>(
+    {
+      action,
+      method = 'GET',
+      path,
+      body,
+      accept = 'application/json',
+      timeoutMs = defaultTimeoutMs,
+      idleMs = 0,
+    }: StreamCall,
+    read: (body: AsyncIterable<Uint8Array>) => Promise<T>,
+  ): Promise<T> {
+    try {
+      const { headers, dispatcher } = await getCredentials()
+      const answer = await sendRequest(`${server}${path}`, {
+        method,
+        headers: {
+          ...headers,
+          'User-Agent': `wimds/${VERSION}`,
+          Accept: accept,
+          ...(method !== 'GET' && { 'Content-Type': CONTENT_TYPES[method] }),
+        },
+        body: body === undefined ? null : JSON.stringify(body),
+        signal: AbortSignal.any([shutdown, AbortSignal.timeout(timeoutMs)]),
+        // 0 is no limit. The dispatcher's default is five minutes, which would break a longer watch.
+        headersTimeout: idleMs,
+        bodyTimeout: idleMs,
+        ...(dispatcher && { dispatcher }),
+      })
+      if (answer.statusCode >= 200 && answer.statusCode < 300) return await read(answer.body)
+      await answer.body.dump()
+      throw new StatusError(answer.statusCode)
+    } catch (error) {
+      throw new ClusterError(action, error)
+    }
+  }
+
+  return {
+    call: ({ maxBytes = MAX_ANSWER_BYTES, ...call }, schema) =>
+      send(call, async (body) => {
+        const createError = () => new Error(`the answer is larger than ${maxBytes} bytes`)
+        const answer = parseJson(await readBody(body, maxBytes, createError))
+        if (answer === undefined) throw new Error('the API server did not send JSON')
+        const { success, data } = schema.safeParse(answer)
+        if (!success) throw new Error('the answer of the API server is not of the expected kind')
+        return data
+      }),
+    stream: send,
+  }
+}
+
+/** Returns true if no byte has come for `idleMs`. */
+export const isSilence = (error: unknown) =>
+  error instanceof ClusterError &&
+  (error.cause instanceof errors.HeadersTimeoutError ||
+    error.cause instanceof errors.BodyTimeoutError)
+
+const CONTENT_TYPES = { POST: 'application/json', PATCH: 'application/json-patch+json' }
+
+/** Returns true if the API server answered with one of these statuses. */
+export function hasStatus(error: unknown, ...statuses: readonly number[]): boolean {
+  return error instanceof ClusterError && statuses.includes(error.status ?? 0)
+}
+
+/** A call failed. The message has one line, without the answer of the API server. */
+class ClusterError extends Error {
+  readonly status: number | undefined
+
+  constructor(action: string, cause: unknown) {
+    super(`cannot ${action}: ${describeFailure(cause)}`, { cause })
+    this.status = cause instanceof StatusError ? cause.status : undefined
+  }
+}
+
+/** The API server answered with this status; a watch has it in an event. */
+export class StatusError extends Error {
+  readonly status: number
+
+  constructor(status: number) {
+    super(`the API server answered ${status}`)
+    this.status = status
+  }
+}
+
+/** Describes the failure in one line: a further line of a YAML error quotes the file, which has credentials. */
+function describeFailure(error: unknown): string {
+  if (error instanceof DOMException && error.name === 'TimeoutError')
+    return 'the API server did not answer in time'
+  const [line = ''] = errorMessage(error).split('\n')
+  return line
+}
+
+/**
+ * Connects by HTTP/1.1. An API server ends HTTP/2 connections while requests are in flight (GOAWAY: when it shuts
+ * down, and by chance with --goaway-chance), and undici fails those requests.
+ */
+class Http1Config extends KubeConfig {
+  override createDispatcherOptions(...args: Parameters<KubeConfig['createDispatcherOptions']>) {
+    const options = super.createDispatcherOptions(...args)
+    if (options.type !== 'agent') return options
+    return { ...options, connect: { ...options.connect, allowH2: false } }
+  }
+}
+
+function loadKubeConfig(): { readonly config: KubeConfig; readonly server: string } {
+  const config = new Http1Config()
+  try {
+    config.loadFromDefault()
+  } catch (error) {
+    throw new ConfigError(
+      `cannot read the kubeconfig file: ${describeFailure(error)}. Fix: correct the file that KUBECONFIG names, or else ~/.kube/config`,
+    )
+  }
+  // The client's default where there is no configuration at all.
+  const { server = 'http://localhost:8080' } = config.getCurrentCluster() ?? {}
+  if (server === 'http://localhost:8080') {
+    throw new ConfigError(
+      'no Kubernetes cluster: this is not a pod with a ServiceAccount token, and neither KUBECONFIG nor ~/.kube/config names a cluster. Fix: run it by the chart charts/wimds, or set KUBECONFIG',
+    )
+  }
+  return { config, server }
+}
+
+/** The kubelet rotates the token and the CA, which stay valid for much longer than this. */
+const CREDENTIALS_TTL_MS = 60_000
+
+interface Credentials {
+  readonly headers: Readonly<Record<string, string>>
+  /** Keeps connections open. */
+  readonly dispatcher: Dispatcher | undefined
+}
+
+/** Caches the credentials and the connections: reading the credentials creates a dispatcher without connections. */
+function createCredentials(config: KubeConfig, server: string): () => Promise<Credentials> {
+  let cached: { readonly credentials: Promise<Credentials>; readonly expiresAt: number } | undefined
+
+  async function read(): Promise<Credentials> {
+    const request = new RequestContext(server, HttpMethod.GET)
+    await config.applySecurityAuthentication(request)
+    return { headers: request.getHeaders(), dispatcher: request.getDispatcher() }
+  }
+
+  return () => {
+    const now = performance.now()
+    if (cached !== undefined && now < cached.expiresAt) return cached.credentials
+    const earlier = cached?.credentials
+    const credentials = read()
+    cached = { credentials, expiresAt: now + CREDENTIALS_TTL_MS }
+    credentials.then(
+      () => earlier?.then(({ dispatcher }) => dispatcher?.close()).catch(() => undefined),
+      () => (cached = undefined),
+    )
+    return credentials
+  }
+}

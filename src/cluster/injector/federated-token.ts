@@ -1,0 +1,175 @@
+/** Finds the projected service-account token in a pod: the volume of AKS, one of the pod's, or a new one. */
+import { posix } from 'node:path'
+import { isFederationAudience } from '../../lib/clouds.ts'
+import {
+  allContainers,
+  type Container,
+  type EnvVar,
+  findVariable,
+  getLiteralValue,
+  type Pod,
+  type Volume,
+  type VolumeMount,
+} from './pod.ts'
+
+/** The volume that the injector adds if the pod has no such token. */
+export const TOKEN_VOLUME = 'wimds-token'
+const MOUNT_PATH = '/var/run/secrets/wimds'
+const TOKEN_FILE = 'token'
+
+/** The directories that Node may read in the sidecar's image, by its NODE_OPTIONS. */
+export const READABLE = ['/var/run/secrets', '/run/secrets'] as const
+
+/** The kubelet rotates the token at 80 % of this. Entra rejects one that is valid for longer than a day. */
+const EXPIRATION_SECONDS = 3600
+
+/** The names of the volume that the AKS webhook adds, before and since its release 1.6. */
+const AKS_VOLUME = /^azure-identity-token$|^azure-workload-identity-reserved-/
+const AKS_MOUNT_PATH = '/var/run/secrets/azure/tokens'
+
+/** The variables that the AKS webhook sets with the token; the sidecar gets them too. */
+const AKS_VARIABLES = [
+  'AZURE_CLIENT_ID',
+  'AZURE_TENANT_ID',
+  'AZURE_AUTHORITY_HOST',
+  'AZURE_KUBERNETES_TOKEN_PROXY',
+  'AZURE_KUBERNETES_SNI_NAME',
+  'AZURE_KUBERNETES_CA_FILE',
+  'AZURE_KUBERNETES_CA_DATA',
+]
+
+export interface FederatedToken {
+  /** The path of the token inside the sidecar. */
+  readonly file: string
+  readonly mount: VolumeMount
+  /** The mounts of further tokens for Entra ID, which an identities file may name. */
+  readonly otherMounts: readonly VolumeMount[]
+  /** The volume to add; undefined if the pod has it already. */
+  readonly volume: Volume | undefined
+  /** What the AKS webhook set on a container of the pod. */
+  readonly variables: readonly EnvVar[]
+}
+
+/**
+ * Returns the token of this pod. The file has no `defaultMode`: with the kubelet's default the sidecar
+ * can read it whatever uids the pod's containers have, and needs no `fsGroup`.
+ */
+export function findFederatedToken(pod: Pod, audience: string): FederatedToken {
+  const tokens = findTokenPaths(pod)
+  const variables = findAksVariables(pod)
+  const found = findNamedToken(pod, tokens) ?? findAksToken(tokens)
+  if (found !== undefined) {
+    const otherMounts = findOtherMounts(pod, found.mount)
+    return { ...found, otherMounts, volume: undefined, variables }
+  }
+  const serviceAccountToken = { audience, expirationSeconds: EXPIRATION_SECONDS, path: TOKEN_FILE }
+  return {
+    ...mountWhole(TOKEN_VOLUME, TOKEN_FILE),
+    otherMounts: findOtherMounts(pod, { name: TOKEN_VOLUME, mountPath: MOUNT_PATH }),
+    volume: { name: TOKEN_VOLUME, projected: { sources: [{ serviceAccountToken }] } },
+    variables,
+  }
+}
+
+/** The paths of the service-account tokens in each volume that projects any. */
+type TokenPaths = ReadonlyMap<string, ReadonlySet<string>>
+
+type Location = Pick<FederatedToken, 'file' | 'mount'>
+
+function findTokenPaths({ spec }: Pod): TokenPaths {
+  const volumes = (spec.volumes ?? []).map(({ name, projected }) => {
+    const paths = (projected?.sources ?? []).flatMap(({ serviceAccountToken }) =>
+      serviceAccountToken == null ? [] : posix.normalize(serviceAccountToken.path),
+    )
+    return [name, new Set(paths)] as const
+  })
+  return new Map(volumes.filter(([, paths]) => paths.size > 0))
+}
+
+/** Finds the token that AZURE_FEDERATED_TOKEN_FILE of a container names, if the pod projects it. */
+function findNamedToken(pod: Pod, tokens: TokenPaths): Location | undefined {
+  for (const container of allContainers(pod)) {
+    const file = getLiteralValue(findVariable(container, 'AZURE_FEDERATED_TOKEN_FILE'))
+    const mount = file === undefined ? undefined : findMount(container, file)
+    if (file === undefined || mount === undefined) continue
+    const path = findPathInVolume(file, mount)
+    if (tokens.get(mount.name)?.has(path) !== true) continue
+    return isReadableAsMounted(mount) ? { file, mount } : mountWhole(mount.name, path)
+  }
+  return undefined
+}
+
+/** Returns true if the sidecar can read the token there. Not by a `subPath`, whose files the kubelet never updates. */
+function isReadableAsMounted({ mountPath, subPath }: VolumeMount): boolean {
+  return !subPath && READABLE.some((directory) => isWithin(mountPath, directory))
+}
+
+/** Mounts the whole volume where the sidecar's image may read. */
+function mountWhole(volume: string, path: string): Location {
+  return {
+    file: posix.join(MOUNT_PATH, path),
+    mount: { name: volume, mountPath: MOUNT_PATH, readOnly: true },
+  }
+}
+
+/** Finds the volume of the AKS webhook by its name, if no container says where it is mounted. */
+function findAksToken(tokens: TokenPaths): Location | undefined {
+  const name = [...tokens.keys()].find((each) => AKS_VOLUME.test(each))
+  const [path] = (name !== undefined && tokens.get(name)) || []
+  if (name === undefined || path === undefined) return undefined
+  return {
+    file: posix.join(AKS_MOUNT_PATH, path),
+    mount: { name, mountPath: AKS_MOUNT_PATH, readOnly: true },
+  }
+}
+
+/**
+ * Finds where containers mount other volumes with a token for direct federation. A pod that uses one
+ * identity by an AKS identity binding and another by direct federation has two tokens in two volumes.
+ */
+function findOtherMounts(pod: Pod, own: VolumeMount): VolumeMount[] {
+  const volumes = new Set(
+    (pod.spec.volumes ?? [])
+      .filter(({ name, projected }) => name !== own.name && projected?.sources?.some(isForEntra))
+      .map(({ name }) => name),
+  )
+  const mounts = allContainers(pod).flatMap(({ volumeMounts }) => volumeMounts ?? [])
+  return [...volumes].flatMap((volume) => {
+    const found = mounts.find(
+      (mount) => mount.name === volume && !mount.subPathExpr && isReadableAsMounted(mount),
+    )
+    if (found === undefined || found.mountPath === own.mountPath) return []
+    return [{ name: volume, mountPath: found.mountPath, readOnly: true }]
+  })
+}
+
+type ProjectedSource = NonNullable<NonNullable<Volume['projected']>['sources']>[number]
+
+function isForEntra({ serviceAccountToken }: ProjectedSource): boolean {
+  return isFederationAudience(serviceAccountToken?.audience ?? '')
+}
+
+/** Finds the innermost mount that holds the file. Only the kubelet can resolve a `subPathExpr`. */
+function findMount({ volumeMounts }: Container, file: string): VolumeMount | undefined {
+  return volumeMounts
+    ?.filter(({ mountPath, subPathExpr }) => isWithin(file, mountPath) && !subPathExpr)
+    .toSorted((one, other) => other.mountPath.length - one.mountPath.length)[0]
+}
+
+function isWithin(path: string, directory: string): boolean {
+  return addSlash(path).startsWith(addSlash(directory))
+}
+
+const addSlash = (path: string) => posix.normalize(`${path}/`)
+
+function findPathInVolume(file: string, { mountPath, subPath }: VolumeMount): string {
+  return posix.join(subPath ?? '', posix.relative(mountPath, file))
+}
+
+function findAksVariables(pod: Pod): EnvVar[] {
+  const container = allContainers(pod).find((each) =>
+    findVariable(each, 'AZURE_FEDERATED_TOKEN_FILE'),
+  )
+  if (container === undefined) return []
+  return AKS_VARIABLES.flatMap((name) => findVariable(container, name) ?? [])
+}

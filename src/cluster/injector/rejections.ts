@@ -1,0 +1,374 @@
+/** Checks whether a pod can be injected: rejections, each with its fix, and warnings. */
+import { isDeepStrictEqual } from 'node:util'
+import {
+  formatSettingProblem,
+  parseSettings,
+  type SettingProblem,
+} from '../../sidecar/config/settings.ts'
+import { NO_PROXY_NAMES } from '../../lib/no-proxy.ts'
+import { UNSUPPORTED_PROTOCOL_VARIABLES } from '../../lib/sdk-variables.ts'
+import { CLIENT_ID, isInjectedByAzwi, TENANT_ID } from './annotations.ts'
+import {
+  formatListenAddress,
+  mayHaveNoProxyFromEnvFrom,
+  SDK_CREDENTIALS,
+} from './app-environment.ts'
+import { isReservedVolume } from './earlier-injection.ts'
+import {
+  findEndpointAddresses,
+  findEndpointProblems,
+  formatEndpointProblem,
+  type SidecarEndpoint,
+} from './endpoint-variables.ts'
+import {
+  allContainers,
+  type Container,
+  type EnvVar,
+  findVariable,
+  hasOwnNetworkStack,
+  isInjected,
+  isWindows,
+  getLiteralValue,
+  type Pod,
+  getServiceAccountName,
+} from './pod.ts'
+import type { Plan } from './plan.ts'
+import { findResourceProblems } from './resources.ts'
+
+/**
+ * Returns every reason for which the pod cannot be injected, each with its fix. The pod is the one
+ * without an earlier injection.
+ */
+export function findRejections(pod: Pod, plan: Plan): string[] {
+  return [...plan.options.problems, ...REJECTIONS.flatMap((check) => check(pod, plan))]
+}
+
+/** Returns a sentence for each thing that works, but probably not as its author expects. */
+export function findWarnings(pod: Pod, plan: Plan): string[] {
+  return WARNINGS.flatMap((check) => check(pod, plan))
+}
+
+type Check = (pod: Pod, plan: Plan) => readonly string[]
+
+const hostNetwork: Check = ({ spec }) =>
+  spec.hostNetwork === true
+    ? [
+        'the pod uses hostNetwork, so every process of its node could get its tokens. Fix: remove hostNetwork',
+      ]
+    : []
+
+const windows: Check = (pod) =>
+  isWindows(pod)
+    ? ['the pod runs on Windows, for which wimds has no image. Fix: set wimds.io/inject: "false"']
+    : []
+
+const azwiProxy: Check = (pod) => {
+  if (allContainers(pod).some(({ name }) => /^azwi-proxy(?:-init)?$/.test(name))) {
+    return [
+      'the pod already has the container azwi-proxy. Fix: remove it, and the annotation azure.workload.identity/inject-proxy-sidecar',
+    ]
+  }
+  return isInjectedByAzwi(pod)
+    ? [
+        'the Azure workload identity webhook would add azwi-proxy as well. Fix: remove the annotation azure.workload.identity/inject-proxy-sidecar',
+      ]
+    : []
+}
+
+const reservedContainers: Check = (pod) =>
+  allContainers(pod)
+    .filter(isInjected)
+    .map(({ name }) => `the pod has a container ${name}, a reserved name. Fix: rename it`)
+
+const reservedVolumes: Check = ({ spec }) =>
+  (spec.volumes ?? [])
+    .filter(({ name }) => isReservedVolume(name))
+    .map(({ name }) => `the pod has a volume ${name}, a reserved name. Fix: rename it`)
+
+const jobWithoutNativeSidecars: Check = ({ spec }, { settings: { hasNativeSidecars } }) =>
+  !hasNativeSidecars && (spec.restartPolicy ?? 'Always') !== 'Always'
+    ? [
+        'a pod that runs to completion would never complete with a sidecar before Kubernetes 1.29. Fix: upgrade the cluster',
+      ]
+    : []
+
+const ports: Check = (pod, { settings: { port, adminPort } }) => {
+  if (port === adminPort) {
+    return [`the port and the admin port are both ${port}. Fix: set wimds.io/port to another`]
+  }
+  const findConflicts = (wanted: number, annotation: string) =>
+    allContainers(pod)
+      .filter((each) => each.ports?.some(({ containerPort }) => containerPort === wanted))
+      .map(
+        ({ name }) =>
+          `the container ${name} declares port ${wanted}, on which the sidecar would listen. Fix: set the annotation ${annotation} to another port`,
+      )
+  return [
+    ...findConflicts(port, 'wimds.io/port'),
+    ...findConflicts(adminPort, 'wimds.io/admin-port'),
+  ]
+}
+
+const nodeMode: Check = ({ spec }, { settings: { mode, hasNativeSidecars } }) => {
+  if (mode !== 'node') return []
+  if (!hasNativeSidecars)
+    return ['mode node needs Kubernetes 1.29. Fix: set wimds.io/mode to another']
+  const runtimeClass = spec['runtimeClassName']
+  return typeof runtimeClass === 'string' && hasOwnNetworkStack(runtimeClass)
+    ? [
+        `mode node does not work with the runtime class ${runtimeClass}, whose pods have a network stack of their own. Fix: set wimds.io/mode: env`,
+      ]
+    : []
+}
+
+const allowedMode: Check = (_, { settings: { mode, allowedModes } }) =>
+  allowedModes.includes(mode)
+    ? []
+    : [`mode ${mode} is not allowed here. Fix: set wimds.io/mode to ${allowedModes.join(' or ')}`]
+
+const passThrough: Check = (pod, { hasPassThrough, settings }) => {
+  const { mode, uid, allowPassThrough } = settings
+  if (!hasPassThrough) return []
+  if (!allowPassThrough) {
+    return ['pass-through is not allowed here. Fix: remove wimds.io/pass-through']
+  }
+  if (mode !== 'nft') {
+    return [`pass-through needs mode nft, and the mode is ${mode}. Fix: set wimds.io/mode: nft`]
+  }
+  if (uid === undefined) {
+    return ['pass-through needs a known uid of the sidecar. Fix: set the uid of the injector']
+  }
+  return allContainers(pod).flatMap((container) => findUidProblems(container, pod, uid))
+}
+
+/**
+ * Returns why the container may have the uid that pass-through exempts from the redirect, or take it. The kernel
+ * honours a setuid file without any capability, and ignores it only under no_new_privs.
+ */
+function findUidProblems(
+  { name, securityContext }: Container,
+  { spec }: Pod,
+  exemptUid: number,
+): string[] {
+  const runAsUser = securityContext?.runAsUser ?? spec.securityContext?.runAsUser
+  const runAsNonRoot = securityContext?.runAsNonRoot ?? spec.securityContext?.runAsNonRoot
+  const exemption = `uid ${exemptUid}, which pass-through exempts from the redirect`
+  if (runAsUser === exemptUid) {
+    return [`the container ${name} runs as ${exemption}. Fix: set another runAsUser`]
+  }
+  if (securityContext?.privileged === true) {
+    return [
+      `the container ${name} is privileged, so it may take ${exemption}. Fix: remove privileged`,
+    ]
+  }
+  const isOtherUser = typeof runAsUser === 'number' && runAsUser !== 0 && runAsNonRoot === true
+  const { drop, add } = securityContext?.capabilities ?? {}
+  const dropsSetuid = includesSetuid(drop) && !includesSetuid(add)
+  return [
+    ...(securityContext?.allowPrivilegeEscalation === false
+      ? []
+      : [
+          `the container ${name} may run a setuid program and so take ${exemption}. Fix: set allowPrivilegeEscalation: false`,
+        ]),
+    ...(dropsSetuid || isOtherUser
+      ? []
+      : [
+          `the container ${name} keeps the capability SETUID, so it may take ${exemption}. Fix: drop it, or set runAsNonRoot and another runAsUser`,
+        ]),
+  ]
+}
+
+function includesSetuid(names: readonly string[] | null | undefined): boolean {
+  return names?.some((name) => /^(?:ALL|(?:CAP_)?SETUID)$/i.test(name)) === true
+}
+
+/** Returns the containers whose environment injection changes. */
+function findApps(pod: Pod, { options }: Plan): Container[] {
+  return allContainers(pod).filter(({ name }) => !options.skipped.has(name))
+}
+
+/** Two entries of one variable may differ, and injection would have to change both. */
+const duplicateVariables: Check = (pod, plan) => {
+  const names = [...NO_PROXY_NAMES, ...plan.appVariables.map(({ name }) => name)]
+  return findApps(pod, plan).flatMap((container) =>
+    names.flatMap((name) => {
+      const count = container.env?.filter((entry) => entry.name === name).length ?? 0
+      if (count < 2) return []
+      return [`the container ${container.name} sets ${name} ${count} times. Fix: set it once`]
+    }),
+  )
+}
+
+/** Rejects variables of any other endpoint in mode env, and of unsupported protocols in every mode. */
+const sdkVariables: Check = (pod, plan) => {
+  const { appVariables, identityHeader, settings } = plan
+  const sidecar = describeSidecar(plan)
+  return findApps(pod, plan).flatMap((container) =>
+    findEndpointProblems(container, appVariables, sidecar, identityHeader)
+      .filter(
+        ({ name }) =>
+          settings.mode === 'env' || Object.hasOwn(UNSUPPORTED_PROTOCOL_VARIABLES, name),
+      )
+      .map((problem) =>
+        formatEndpointProblem(container, problem, formatListenAddress(settings.port)),
+      ),
+  )
+}
+
+function describeSidecar({ settings: { mode, port }, identityHeader }: Plan): SidecarEndpoint {
+  const hasIdentityHeader = identityHeader !== undefined
+  return { listen: [formatListenAddress(port)], mode, hasIdentityHeader }
+}
+
+const tenant: Check = ({ spec }, { sidecarEnv }) =>
+  sidecarEnv.some(({ name }) => name === 'AZURE_TENANT_ID')
+    ? []
+    : [
+        `no tenant id. Fix: annotate the ServiceAccount ${getServiceAccountName(spec)} with azure.workload.identity/tenant-id (wimds inject reads it from its input, same namespace), or give --tenant-id`,
+      ]
+
+/** Rejected here, since the sidecar would not start. */
+const sidecarSettings: Check = ({ spec }, { sidecarEnv, token }) =>
+  findSettingProblems(sidecarEnv).map((problem) => {
+    // A container's variable is in use if there is neither an annotation nor a flag.
+    const isOfContainer = token.variables.some(
+      (entry) => entry.name === problem.name && sidecarEnv.includes(entry),
+    )
+    const annotation = isOfContainer ? undefined : ACCOUNT_ANNOTATIONS.get(problem.name)
+    return annotation === undefined
+      ? `the sidecar would not start with ${formatSettingProblem(problem)}`
+      : `the annotation ${annotation} of the ServiceAccount ${getServiceAccountName(spec)} ${problem.reason}. Fix: correct the annotation`
+  })
+
+/** The annotation with the value of a variable, by the variable's name; the flags that override it are validated. */
+const ACCOUNT_ANNOTATIONS: ReadonlyMap<string, string> = new Map([
+  ['AZURE_CLIENT_ID', CLIENT_ID],
+  ['AZURE_TENANT_ID', TENANT_ID],
+])
+
+/** Returns the problems of the sidecar's variables. Values with $(NAME) are not known yet. */
+export function findSettingProblems(sidecarEnv: readonly EnvVar[]): readonly SettingProblem[] {
+  const known = sidecarEnv.flatMap(({ name, value }) =>
+    typeof value === 'string' && !value.includes('$(') ? [[name, value] as const] : [],
+  )
+  return parseSettings(Object.fromEntries(known)).problems
+}
+
+const resources: Check = (_, { settings }) => findResourceProblems(settings.resources)
+
+const REJECTIONS: readonly Check[] = [
+  hostNetwork,
+  windows,
+  azwiProxy,
+  reservedContainers,
+  reservedVolumes,
+  jobWithoutNativeSidecars,
+  ports,
+  allowedMode,
+  nodeMode,
+  passThrough,
+  duplicateVariables,
+  sdkVariables,
+  tenant,
+  sidecarSettings,
+  resources,
+]
+
+/** A misspelt name, or a container that another webhook adds later: no reason to reject. */
+const skippedContainers: Check = (pod, { options }) => {
+  const present = new Set(allContainers(pod).map(({ name }) => name))
+  return [...options.skipped]
+    .filter((name) => !present.has(name))
+    .map((name) => `wimds.io/skip-containers lists ${name}, and the pod has no such container`)
+}
+
+/** An injection before the container was skipped may have added them; another one does not remove them. */
+const skippedVariables: Check = (pod, { options, endpointVariables }) =>
+  allContainers(pod)
+    .filter(({ name }) => options.skipped.has(name))
+    .flatMap((container) =>
+      endpointVariables
+        .filter((entry) => isDeepStrictEqual(findVariable(container, entry.name), entry))
+        .map(
+          ({ name }) =>
+            `wimds.io/skip-containers lists ${container.name}, whose ${name} is that of the sidecar. Fix: remove the variable if an earlier injection added it`,
+        ),
+    )
+
+const initContainersWithoutSidecar: Check = ({ spec }, { settings }) =>
+  settings.hasNativeSidecars || !spec.initContainers?.length
+    ? []
+    : ['before Kubernetes 1.29 init containers run without the sidecar']
+
+const clientId: Check = (_, { sidecarEnv, options }) =>
+  options.configMap !== undefined || sidecarEnv.some(({ name }) => name === 'AZURE_CLIENT_ID')
+    ? []
+    : ['no client id: every token request must name one']
+
+const noProxyFromElsewhere: Check = (pod, plan) =>
+  findApps(pod, plan)
+    .filter((container) =>
+      NO_PROXY_NAMES.some((name) => {
+        const entry = findVariable(container, name)
+        return entry !== undefined && getLiteralValue(entry) === undefined
+      }),
+    )
+    .map(
+      ({ name }) =>
+        `the container ${name} takes NO_PROXY from a ConfigMap or Secret. Fix: make sure that it contains 169.254.169.254`,
+    )
+
+const noProxyFromEnvFrom: Check = (pod, plan) =>
+  findApps(pod, plan)
+    .filter(mayHaveNoProxyFromEnvFrom)
+    .map(
+      ({ name }) =>
+        `the container ${name} has envFrom, so NO_PROXY is not added: it would hide one from there. Fix: if a proxy comes from there, make sure that NO_PROXY does too and contains 169.254.169.254`,
+    )
+
+const ownSdkCredentials: Check = (pod, plan) => {
+  const { options, appVariables } = plan
+  const wanted = appVariables.find(({ name }) => name === SDK_CREDENTIALS)
+  if (!options.usesManagedIdentityOnly) return []
+  return findApps(pod, plan)
+    .filter((container) => {
+      const entry = findVariable(container, SDK_CREDENTIALS)
+      return entry !== undefined && getLiteralValue(entry) !== getLiteralValue(wanted)
+    })
+    .map(
+      ({ name }) =>
+        `the container ${name} sets ${SDK_CREDENTIALS} itself, so wimds.io/sdk-credentials does not change it`,
+    )
+}
+
+/** Works for programs that ask 169.254.169.254, and not for SDKs that read the variable; mode env rejects it. */
+const endpointElsewhere: Check = (pod, plan) =>
+  findApps(pod, plan).flatMap((container) =>
+    findEndpointAddresses(container, describeSidecar(plan)).flatMap(({ name, leadsTo }) => {
+      if (leadsTo === 'sidecar') return []
+      if (leadsTo !== 'elsewhere') {
+        const problem = { name, kind: leadsTo }
+        return [formatEndpointProblem(container, problem, formatListenAddress(plan.settings.port))]
+      }
+      return [
+        `the container ${container.name} sets ${name}, and SDKs that read it never ask the sidecar. Fix: remove the variable, or list the container in wimds.io/skip-containers`,
+      ]
+    }),
+  )
+
+const earlierMode: Check = (_, { options, settings: { mode } }) =>
+  options.keepsEarlierMode
+    ? [`the pod keeps mode ${mode} of its earlier injection. Fix: set wimds.io/mode to change it`]
+    : []
+
+const WARNINGS: readonly Check[] = [
+  skippedContainers,
+  skippedVariables,
+  initContainersWithoutSidecar,
+  clientId,
+  noProxyFromElsewhere,
+  noProxyFromEnvFrom,
+  ownSdkCredentials,
+  endpointElsewhere,
+  earlierMode,
+]

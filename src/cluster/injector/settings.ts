@@ -1,0 +1,96 @@
+/** Settings of the injector, which the operator gives. A pod's annotations override some of them. */
+import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
+import { ROUTING_MODES, type RoutingMode } from '../../lib/routing-modes.ts'
+import { DEFAULT_ADMIN_PORT, DEFAULT_PORT, DEFAULT_UID } from '../../lib/sidecar-defaults.ts'
+import { type ObjectKey, parseObjectKey } from './object-keys.ts'
+import type { EnvVar } from './pod.ts'
+import type { ResourceSettings } from './resources.ts'
+
+/** The minor version of Kubernetes 1 that introduced native sidecars. */
+export const NATIVE_SIDECARS_SINCE = 29
+
+/** Where the CA bundle comes from that the sidecar trusts in addition to Node's roots. */
+export interface CaSource extends ObjectKey {
+  readonly kind: 'configMap' | 'secret'
+}
+
+/** Parses `NAME` or `NAME/KEY` of a ConfigMap or Secret with a CA bundle; the usual key is the default. */
+export function parseCaSource(kind: CaSource['kind'], text: string): CaSource | undefined {
+  const found = parseObjectKey(text, 'ca.crt')
+  return found && { kind, ...found }
+}
+
+export const PULL_POLICIES = ['Always', 'IfNotPresent', 'Never'] as const
+
+export interface InjectionSettings {
+  readonly mode: RoutingMode
+  /** Modes that a pod may choose. */
+  readonly allowedModes: readonly RoutingMode[]
+  /** Whether a pod may let its sidecar reach the node's IMDS. */
+  readonly allowPassThrough: boolean
+  readonly image: string
+  readonly redirectImage: string
+  /** Undefined leaves it to the cluster: Always for the tag latest, otherwise IfNotPresent. */
+  readonly imagePullPolicy: (typeof PULL_POLICIES)[number] | undefined
+  /** The sidecar's port on 127.0.0.1. */
+  readonly port: number
+  /** The port of health, metrics and status, on the pod's addresses. */
+  readonly adminPort: number
+  /** Undefined leaves the uid to the cluster (OpenShift assigns each namespace a range). */
+  readonly uid: number | undefined
+  readonly resources: ResourceSettings
+  /** Additional variables for the sidecar. They override the injector's defaults, and a pod's annotations override them. */
+  readonly sidecarEnv: readonly EnvVar[]
+  /** The CA bundle to mount into each sidecar; undefined: none. */
+  readonly ca: CaSource | undefined
+  /** Override the annotations of the ServiceAccount. */
+  readonly clientId: string | undefined
+  readonly tenantId: string | undefined
+  /** The audience of the projected token. */
+  readonly audience: string
+  /** Whether the cluster supports native sidecars, as it does from `NATIVE_SIDECARS_SINCE` on. */
+  readonly hasNativeSidecars: boolean
+  /** True: injects every pod that does not opt out. False: only pods that opt in. */
+  readonly injectByDefault: boolean
+}
+
+/** All settings but the images, which `releaseImages` returns. */
+export const INJECTION_DEFAULTS = {
+  mode: 'loopback',
+  allowedModes: ROUTING_MODES,
+  allowPassThrough: true,
+  imagePullPolicy: undefined,
+  port: DEFAULT_PORT,
+  adminPort: DEFAULT_ADMIN_PORT,
+  uid: DEFAULT_UID,
+  // A cached token costs microseconds of CPU; the memory is Node's and little more.
+  resources: {
+    cpuRequest: '10m',
+    memoryRequest: '64Mi',
+    memoryLimit: '128Mi',
+    cpuLimit: undefined,
+    guaranteedCpu: '100m',
+  },
+  sidecarEnv: [],
+  ca: undefined,
+  clientId: undefined,
+  tenantId: undefined,
+  audience: DEFAULT_AUDIENCE,
+  hasNativeSidecars: true,
+  injectByDefault: false,
+} as const satisfies Omit<InjectionSettings, 'image' | 'redirectImage'>
+
+const REGISTRY = 'ghcr.io/wimds'
+
+/** Returns the images of one release. */
+export function releaseImages(version: string): Pick<InjectionSettings, 'image' | 'redirectImage'> {
+  return {
+    image: `${REGISTRY}/wimds:${version}`,
+    redirectImage: `${REGISTRY}/wimds-redirect:${version}`,
+  }
+}
+
+/** Returns the defaults with the images of one release. */
+export function createDefaultSettings(version: string): InjectionSettings {
+  return { ...INJECTION_DEFAULTS, ...releaseImages(version) }
+}

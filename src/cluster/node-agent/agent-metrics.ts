@@ -1,0 +1,76 @@
+/** The metrics of the node agent. docs/metrics.md lists them, and a test compares the two. */
+import {
+  Counter,
+  createRegistry,
+  type Exposition,
+  Gauge,
+  Histogram,
+  registerBuildInfo,
+  type Registry,
+  scrapeRegistry,
+} from '../../sidecar/telemetry/prometheus.ts'
+import type { Reconciler } from './reconciler.ts'
+import { ROUTE_FAILURE_REASONS, type RouteFailureReason } from './route-pod.ts'
+
+export interface NodeAgentMetrics {
+  readonly registry: Registry
+  readonly onRouted: (durationMs: number) => void
+  readonly onFailure: (reason: RouteFailureReason) => void
+  /** Takes whether the pods of the node could be read. */
+  readonly onSync: (isSynced: boolean) => void
+  readonly scrape: () => Promise<Exposition>
+}
+
+const ROUTE_BUCKETS = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
+
+/** Creates the metrics in a new registry. The reconciler is read at each scrape. */
+export function createNodeAgentMetrics({
+  counts,
+  longestPendingMs,
+}: Pick<Reconciler, 'counts' | 'longestPendingMs'>): NodeAgentMetrics {
+  const registry = createRegistry()
+  const registers = [registry]
+  new Gauge({
+    name: 'wimds_node_agent_pods',
+    help: 'Pods of mode node on this node, by state: routed or pending.',
+    labelNames: ['state'],
+    registers,
+    collect() {
+      for (const [state, count] of Object.entries(counts())) this.set({ state }, count)
+    },
+  })
+  new Gauge({
+    name: 'wimds_node_agent_longest_pending_seconds',
+    help: 'The longest time that a pod has been waiting for its route; 0 if none waits.',
+    registers,
+    collect() {
+      this.set(longestPendingMs() / 1000)
+    },
+  })
+  const duration = new Histogram({
+    name: 'wimds_node_agent_route_duration_seconds',
+    help: 'Time from when a pod had an address until it was routed.',
+    buckets: ROUTE_BUCKETS,
+    registers,
+  })
+  const failures = new Counter({
+    name: 'wimds_node_agent_failures_total',
+    help: 'Failed attempts to route a pod, by reason.',
+    labelNames: ['reason'],
+    registers,
+  })
+  for (const reason of ROUTE_FAILURE_REASONS) failures.inc({ reason }, 0)
+  const synced = new Gauge({
+    name: 'wimds_node_agent_synced',
+    help: 'Whether the agent could read the pods of its node at the last attempt.',
+    registers,
+  })
+  registerBuildInfo(registry, 'wimds_node_agent_build_info')
+  return {
+    registry,
+    onRouted: (durationMs) => duration.observe(durationMs / 1000),
+    onFailure: (reason) => failures.inc({ reason }),
+    onSync: (isSynced) => synced.set(isSynced ? 1 : 0),
+    scrape: () => scrapeRegistry(registry),
+  }
+}

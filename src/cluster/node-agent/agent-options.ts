@@ -1,0 +1,66 @@
+/** Parses the flags of `wimds node-agent`. */
+import { type Address, address } from '../../sidecar/config/parsers.ts'
+import { UsageError } from '../../lib/errors.ts'
+import { DISCOVERIES, type Discovery } from './discovery.ts'
+import { findFlagProblems, parseFlags } from '../../lib/args.ts'
+import type { CommandIo } from '../../lib/io.ts'
+import { parseSettingFlag } from '../../lib/setting-flag.ts'
+import type { CommandDeclaration } from '../../lib/declaration.ts'
+
+export const NODE_AGENT = {
+  name: 'node-agent',
+  group: 'Run in a cluster',
+  summary: 'route the pods of mode node on this node (DaemonSet)',
+  description:
+    'Watches the pods of its node, and loads the redirect from 169.254.169.254:80 to the sidecar into the network namespace of each pod that was injected in mode node. Needs the capabilities SYS_ADMIN and NET_ADMIN, and the tools nsenter, nft and ip; the chart charts/wimds installs it.',
+  flags: {
+    'node-name': { value: 'NAME', help: 'the node (default $NODE_NAME)' },
+    discovery: {
+      value: 'HOW',
+      choices: DISCOVERIES,
+      help: 'how network namespaces are found: netns (the default), by the files of the container runtime; or processes, by the processes of the pods, which needs hostPID and SYS_PTRACE',
+    },
+    'netns-directory': {
+      value: 'DIR',
+      completion: 'directory',
+      help: 'where the container runtime keeps network namespaces (default /var/run/netns)',
+    },
+    'admin-listen': {
+      value: 'HOST:PORT',
+      help: 'address for /healthz, /readyz and /metrics (default 127.0.0.1:9441)',
+    },
+  },
+} as const satisfies CommandDeclaration
+
+export interface NodeAgentOptions {
+  readonly nodeName: string
+  readonly discovery: Discovery
+  readonly netnsDirectory: string
+  readonly adminListen: Address
+}
+
+const DEFAULT_ADMIN_LISTEN: Address = { host: '127.0.0.1', port: 9441 }
+
+/** Returns the options. Throws a `UsageError` with every problem of the flags. */
+export function parseNodeAgentOptions(
+  args: readonly string[],
+  env: CommandIo['env'],
+): NodeAgentOptions {
+  const flags = parseFlags(args, NODE_AGENT.flags)
+  const problems = [...findFlagProblems(flags)]
+  const nodeName = flags.value('node-name') ?? env['NODE_NAME'] ?? ''
+  if (nodeName === '') {
+    problems.push(
+      'the name of the node is missing. Fix: set --node-name, or NODE_NAME from spec.nodeName',
+    )
+  }
+  const adminListen =
+    parseSettingFlag(flags, 'admin-listen', address, problems) ?? DEFAULT_ADMIN_LISTEN
+  if (problems.length > 0) throw new UsageError(problems)
+  return {
+    nodeName,
+    discovery: DISCOVERIES.find((each) => each === flags.value('discovery')) ?? 'netns',
+    netnsDirectory: flags.value('netns-directory') ?? '/var/run/netns',
+    adminListen,
+  }
+}

@@ -1,0 +1,202 @@
+/** Answers AdmissionReviews (admission.k8s.io/v1) of new pods, without side effects. */
+import * as z from 'zod/mini'
+import { errorMessage } from '../../lib/describe-error.ts'
+import { firstItems } from '../../lib/first-items.ts'
+import { isDnsLabel, isDnsSubdomain } from '../../lib/kubernetes-names.ts'
+import { scrubAndTruncate } from '../../lib/secret.ts'
+import { TENANT_ID } from '../injector/annotations.ts'
+import { inject, type Injection } from '../injector/inject.ts'
+import type { ServiceAccountAnnotations } from '../injector/plan.ts'
+import { getServiceAccountName } from '../injector/pod.ts'
+import type { InjectionSettings } from '../injector/settings.ts'
+import { MalformedReview, Overloaded, type ReadReview } from './review-queue.ts'
+import type { ServiceAccountLookup, ServiceAccountResult } from './service-accounts.ts'
+
+const API_VERSION = 'admission.k8s.io/v1'
+
+const AdmissionReview = z.object({
+  apiVersion: z.literal(API_VERSION),
+  kind: z.literal('AdmissionReview'),
+  request: z.object({
+    uid: z.string().check(z.minLength(1)),
+    kind: z.object({ group: z.string(), version: z.string(), kind: z.string() }),
+    operation: z.string(),
+    namespace: z.optional(z.string()),
+    object: z.optional(z.unknown()),
+  }),
+})
+type AdmissionRequest = z.infer<typeof AdmissionReview>['request']
+
+/** The only field that is read before the pod as a whole is parsed. */
+const PodAccount = z.object({
+  spec: z.object({
+    serviceAccountName: z.nullish(z.string()),
+    serviceAccount: z.nullish(z.string()),
+  }),
+})
+
+const PodNames = z.object({
+  metadata: z.object({ name: z.nullish(z.string()), generateName: z.nullish(z.string()) }),
+})
+
+export interface AdmissionOptions {
+  readonly settings: InjectionSettings
+  readonly lookUpServiceAccount: ServiceAccountLookup
+  /** For ServiceAccounts without the annotation `azure.workload.identity/tenant-id`. */
+  readonly defaultTenantId?: string
+}
+
+/** A pod as the log names it. */
+interface Subject {
+  readonly namespace: string
+  /** Its name, or its `generateName`; empty if it has neither. */
+  readonly pod: string
+}
+
+/**
+ * What a review can end with. `error`: the ServiceAccount could not be read. `overloaded`: there was no room for the
+ * look-up.
+ */
+export const OUTCOMES = [
+  'injected',
+  'skipped',
+  'rejected',
+  'error',
+  'malformed',
+  'overloaded',
+] as const
+
+export interface Decision {
+  readonly outcome: (typeof OUTCOMES)[number]
+  /** Why the pod was not admitted. */
+  readonly message?: string
+  readonly subject?: Subject
+  /** The body of the reply. */
+  readonly review: object
+}
+
+/**
+ * Decides on one pod. A dry run is answered as any other request, since nothing is changed here. Throws
+ * `MalformedReview`, and `Overloaded` if the body was evicted.
+ */
+export async function reviewPod(read: ReadReview, options: AdmissionOptions): Promise<Decision> {
+  const { injectByDefault } = options.settings
+  const { uid, isNewPod, namespace, name, subject } = await read(parseSubject)
+  const reject = (reasons: readonly string[]) =>
+    createRejection(uid, subject, reasons, injectByDefault)
+  if (!isNewPod) return { outcome: 'skipped', review: reply(uid, { allowed: true }) }
+  let account: ServiceAccountResult
+  try {
+    // Any other text could change the path of the look-up.
+    account =
+      isDnsLabel(namespace) && isDnsSubdomain(name)
+        ? await options.lookUpServiceAccount(namespace, name)
+        : { problem: 'has no valid name; correct spec.serviceAccountName' }
+  } catch (error) {
+    const reason = errorMessage(error)
+    const message = `wimds could not read the ServiceAccount ${namespace}/${name} (${reason}); create the pod again`
+    const outcome = error instanceof Overloaded ? 'overloaded' : 'error'
+    return { outcome, message, subject, review: reply(uid, deny(503, message)) }
+  }
+  if ('problem' in account) {
+    const place = `${subject.namespace}/${toPrintable(name)}`
+    return reject([`the ServiceAccount ${place} ${account.problem}`])
+  }
+  const serviceAccount = addTenant(account.annotations, options.defaultTenantId)
+  return await read((body) => {
+    const { object: pod } = parseRequest(body)
+    const injection = inject({
+      pod,
+      serviceAccount,
+      settings: options.settings,
+      isAdmission: true,
+    })
+    if (injection.kind === 'rejected') return reject(injection.reasons)
+    if (injection.kind === 'skipped') {
+      const { warnings } = injection
+      return {
+        outcome: 'skipped',
+        review: reply(uid, { allowed: true, ...formatWarnings(warnings) }),
+      }
+    }
+    return { outcome: 'injected', review: reply(uid, admit(injection)) }
+  })
+}
+
+function parseRequest(body: unknown): AdmissionRequest {
+  const parsed = AdmissionReview.safeParse(body)
+  if (!parsed.success) throw new MalformedReview(z.prettifyError(parsed.error))
+  return parsed.data.request
+}
+
+function parseSubject(body: unknown) {
+  const { uid, kind, operation, namespace = '', object } = parseRequest(body)
+  const { name, generateName } = PodNames.safeParse(object).data?.metadata ?? {}
+  return {
+    uid,
+    isNewPod: kind.group === '' && kind.kind === 'Pod' && operation === 'CREATE',
+    namespace,
+    name: getServiceAccountName(PodAccount.safeParse(object).data?.spec ?? {}),
+    subject: { namespace: toPrintable(namespace), pod: toPrintable(name || generateName || '') },
+  }
+}
+
+/** Returns the name for the log: the API server calls webhooks before it validates names, so it may be any text. */
+function toPrintable(name: string): string {
+  return isDnsSubdomain(name.replace(/-$/, '')) ? name : scrubAndTruncate(name, 253)
+}
+
+function admit({ patch, warnings }: Extract<Injection, { kind: 'injected' }>): object {
+  const patched = patch.length > 0 && {
+    patchType: 'JSONPatch',
+    patch: Buffer.from(JSON.stringify(patch)).toString('base64'),
+  }
+  return { allowed: true, ...patched, ...formatWarnings(warnings) }
+}
+
+function formatWarnings(warnings: readonly string[]): object {
+  if (warnings.length === 0) return {}
+  return { warnings: warnings.slice(0, MAX_REASONS).map((text) => `wimds: ${truncate(text)}`) }
+}
+
+function createRejection(
+  uid: string,
+  subject: Subject,
+  reasons: readonly string[],
+  injectByDefault: boolean,
+): Decision {
+  const message = `wimds cannot be injected${injectByDefault ? BY_NAMESPACE : ''}: ${joinTruncated(reasons)}`
+  return { outcome: 'rejected', message, subject, review: reply(uid, deny(422, message)) }
+}
+
+function addTenant(
+  annotations: ServiceAccountAnnotations,
+  tenantId: string | undefined,
+): ServiceAccountAnnotations {
+  return tenantId === undefined ? annotations : { [TENANT_ID]: tenantId, ...annotations }
+}
+
+/** Pods of such a namespace may belong to somebody who does not know of wimds. */
+const BY_NAMESPACE =
+  ', as the label wimds.io/inject of the namespace asks (the annotation wimds.io/inject: "false" leaves a pod out)'
+
+/** A pod can have a reason for each of thousands of containers. */
+const MAX_REASONS = 10
+const MAX_REASON_LENGTH = 500
+
+function joinTruncated(reasons: readonly string[]): string {
+  return firstItems(reasons, MAX_REASONS).map(truncate).join('; ')
+}
+
+/** Reasons repeat names and annotations, which can have any length. */
+function truncate(text: string): string {
+  return text.length > MAX_REASON_LENGTH ? `${text.slice(0, MAX_REASON_LENGTH)}…` : text
+}
+
+function deny(code: number, message: string): object {
+  return { allowed: false, status: { code, message } }
+}
+
+function reply(uid: string, response: object): object {
+  return { apiVersion: API_VERSION, kind: 'AdmissionReview', response: { uid, ...response } }
+}

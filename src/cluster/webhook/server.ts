@@ -1,0 +1,110 @@
+/** The webhook's server for reviews, over TLS 1.3. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
+import { createConnectionLimiter, KEEP_BUSY } from '../../sidecar/server/connections.ts'
+import { CONNECTION_TIMEOUTS } from '../../sidecar/server/listen.ts'
+import { JSON_HEADERS, sendJson, writeHead } from '../../sidecar/server/send.ts'
+import type { Decision } from './admission.ts'
+import type { CertificateMaterial } from './certificates.ts'
+import { createReviewQueue, MalformedReview, Overloaded, type ReadReview } from './review-queue.ts'
+
+export interface ReviewEvent extends Omit<Decision, 'review'> {
+  readonly durationMs: number
+}
+
+/** Reviews one pod, whose review `read` parses. */
+type Review = (read: ReadReview) => Promise<Decision>
+
+export interface ReviewServerParts {
+  /** Decides on the pods that are posted to each path. */
+  readonly reviews: Readonly<Record<string, Review>>
+  readonly onReview: (event: ReviewEvent) => void
+  /** Called with an unexpected error of a review. Its caller does not learn the cause. */
+  readonly onError: (error: unknown) => void
+  /** True during shutdown: callers are sent to another replica. */
+  readonly isDraining: () => boolean
+  /** True serves only callers with a client certificate of a CA of the secure context. */
+  readonly requiresClientCertificate?: boolean
+  readonly maxConnections?: number
+}
+
+/** An API server sends at most 200 reviews at the same time (its --max-mutating-requests-inflight). */
+const MAX_CONNECTIONS = 256
+
+/** Together with the parsed body of the review in turn, they fit into the memory limit of the chart. */
+const QUEUE_LIMITS = {
+  // The API server accepts no larger request.
+  maxBytes: 3 * 1024 * 1024,
+  // Small reviews are never evicted: one on each connection fits.
+  maxTotalBytes: 24 * 1024 * 1024,
+  maxValues: 80_000,
+}
+
+/** Creates the server for the reviews. Its certificate and CAs are set later, by `serveCertificate`. */
+export function createReviewServer(parts: ReviewServerParts): TlsServer {
+  const { onReview, onError, isDraining } = parts
+  const { requiresClientCertificate = false, maxConnections = MAX_CONNECTIONS } = parts
+  const reviews = new Map(Object.entries(parts.reviews))
+  const receiveReview = createReviewQueue(QUEUE_LIMITS)
+
+  async function handleReview(
+    review: Review,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const startedAt = performance.now()
+    const report = (event: Omit<ReviewEvent, 'durationMs'>) =>
+      onReview({ ...event, durationMs: performance.now() - startedAt })
+    try {
+      const { read, reply } = await receiveReview(request, response)
+      const { review: body, ...decision } = await review(read)
+      report(decision)
+      const text = JSON.stringify(body)
+      writeHead(response, 200, JSON_HEADERS, text)
+      reply(text)
+    } catch (error) {
+      // The caller has closed its connection.
+      if (response.closed) return
+      if (error instanceof MalformedReview) {
+        report({ outcome: 'malformed', message: error.message })
+        sendJson(response, 400, { error: error.message })
+      } else if (error instanceof Overloaded) {
+        report({ outcome: 'overloaded', message: error.message })
+        // The connection is closed, since the rest of the body may not have come.
+        response.setHeader('Retry-After', '1').setHeader('Connection', 'close')
+        sendJson(response, 503, { error: error.message })
+      } else {
+        report({ outcome: 'error' })
+        onError(error)
+        sendJson(response, 500, { error: 'unexpected error; the log of the webhook has the cause' })
+      }
+    }
+  }
+
+  const clientAuth = { requestCert: requiresClientCertificate, rejectUnauthorized: true }
+  const server = createTlsServer({ ...CONNECTION_TIMEOUTS, ...TLS_LIMITS, ...clientAuth })
+  createConnectionLimiter(maxConnections, KEEP_BUSY).attach(server, (request, response) => {
+    if (isDraining()) response.setHeader('Connection', 'close')
+    const review = reviews.get(request.url?.split('?', 1)[0] ?? '')
+    if (review === undefined) {
+      sendJson(response, 404, { error: `the paths are ${[...reviews.keys()].join(' and ')}` })
+    } else if (request.method !== 'POST') {
+      sendJson(response, 405, { error: 'the method must be POST' })
+    } else void handleReview(review, request, response)
+  })
+  // Callers that hang up, or do not use TLS, are no error of the webhook.
+  server.on('tlsClientError', () => {})
+  return server
+}
+
+const MIN_VERSION = { minVersion: 'TLSv1.3' } as const
+const TLS_LIMITS = { handshakeTimeout: 5000, ...MIN_VERSION }
+
+/** Sets the certificate of new connections, and the CAs (PEM) of client certificates where those are required. */
+export function serveCertificate(
+  server: TlsServer,
+  { certPem: cert, keyPem: key }: Pick<CertificateMaterial, 'certPem' | 'keyPem'>,
+  clientCa?: string,
+): void {
+  server.setSecureContext({ cert, key, ca: clientCa, ...MIN_VERSION })
+}

@@ -1,0 +1,254 @@
+/** Parses the flags of `wimds webhook`. */
+import { type Address, address, duration, quote, tenant } from '../../sidecar/config/parsers.ts'
+import { UsageError } from '../../lib/errors.ts'
+import {
+  parseQuantity,
+  findResourceProblems,
+  type ResourceSettings,
+} from '../injector/resources.ts'
+import { INJECTION_DEFAULTS, type InjectionSettings, PULL_POLICIES } from '../injector/settings.ts'
+import { ROUTING_MODES, type RoutingMode } from '../../lib/routing-modes.ts'
+import { type Flags, findFlagProblems, parseFlags } from '../../lib/args.ts'
+import { parseInjectionSettings } from '../../tools/inject/options.ts'
+import { parseSettingFlag } from '../../lib/setting-flag.ts'
+import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
+import { DEFAULT_UID } from '../../lib/sidecar-defaults.ts'
+import type { CommandDeclaration } from '../../lib/declaration.ts'
+
+const CERTIFICATE = 'Its own certificate, which the replicas share in a Secret'
+const INJECTION = 'Injection'
+
+export const WEBHOOK = {
+  name: 'webhook',
+  group: 'Run in a cluster',
+  summary: 'run the admission webhook, which adds the sidecar to pods',
+  description:
+    'Serves the mutating admission webhook, which injects the sidecar into pods with the annotation wimds.io/inject: "true", and into the pods of namespaces with a label of this name and value. Runs in a cluster; the chart charts/wimds installs it.',
+  flags: {
+    listen: { value: 'HOST:PORT', help: 'address for reviews, over TLS 1.3 (default [::]:8443)' },
+    'admin-listen': {
+      value: 'HOST:PORT',
+      help: 'address for /healthz, /readyz and /metrics (default [::]:9440)',
+    },
+    drain: {
+      value: 'DURATION',
+      help: 'time to keep serving after the signal to stop (default 5s, at most 1h)',
+    },
+    'client-ca': {
+      value: 'FILE',
+      completion: 'file',
+      help: 'serve only callers with a client certificate of these CAs (PEM)',
+    },
+    namespace: {
+      value: 'NAME',
+      group: CERTIFICATE,
+      help: 'namespace of the Service and the Secret (default wimds)',
+    },
+    service: {
+      value: 'NAME',
+      group: CERTIFICATE,
+      help: 'the Service that the API server calls (default wimds-webhook)',
+    },
+    secret: {
+      value: 'NAME',
+      group: CERTIFICATE,
+      help: 'the Secret for the certificate (default wimds-webhook-tls)',
+    },
+    configuration: {
+      value: 'NAME',
+      group: CERTIFICATE,
+      help: 'the MutatingWebhookConfiguration to write the CA into (default wimds)',
+    },
+    'certificate-lifetime': {
+      value: 'DURATION',
+      group: CERTIFICATE,
+      help: 'lifetime of the certificate, which is rotated when a third is left (default 2160h)',
+    },
+    'cert-dir': {
+      value: 'DIR',
+      completion: 'directory',
+      group: 'Or a mounted certificate',
+      help: 'serve tls.crt and tls.key of DIR, which are read again when they change',
+    },
+    mode: {
+      value: 'MODE',
+      choices: ROUTING_MODES,
+      group: INJECTION,
+      help: 'mode of pods without the annotation: env, loopback (the default), nft or node',
+    },
+    'allowed-modes': {
+      value: 'LIST',
+      choices: ROUTING_MODES,
+      isList: true,
+      group: INJECTION,
+      help: `modes that pods may choose, separated by commas (default: ${ROUTING_MODES.join(',')})`,
+    },
+    'allow-pass-through': {
+      group: INJECTION,
+      help: 'allow the annotation wimds.io/pass-through',
+    },
+    image: { value: 'IMAGE', group: INJECTION, help: "the sidecar's image" },
+    'redirect-image': { value: 'IMAGE', group: INJECTION, help: "the init container's image" },
+    'image-pull-policy': {
+      value: 'POLICY',
+      choices: PULL_POLICIES,
+      group: INJECTION,
+      help: 'pull policy of both images (default: that of Kubernetes)',
+    },
+    env: {
+      value: 'NAME=VALUE',
+      group: INJECTION,
+      isRepeatable: true,
+      help: 'a variable for the sidecar that injection does not set',
+    },
+    'ca-config-map': {
+      value: 'NAME[/KEY]',
+      group: INJECTION,
+      help: "a ConfigMap in each pod's namespace with CA certificates that sidecars trust (key ca.crt)",
+    },
+    'ca-secret': { value: 'NAME[/KEY]', group: INJECTION, help: 'the same from a Secret' },
+    'tenant-id': {
+      value: 'ID',
+      group: INJECTION,
+      help: 'tenant id for ServiceAccounts without one',
+    },
+    uid: {
+      value: 'UID|none',
+      group: INJECTION,
+      help: `the sidecar's uid (default ${DEFAULT_UID}); none leaves it to the cluster`,
+    },
+    audience: {
+      value: 'AUDIENCE',
+      group: INJECTION,
+      help: `audience of the projected token (default ${DEFAULT_AUDIENCE})`,
+    },
+    'cpu-request': { value: 'QUANTITY', group: INJECTION, help: "the sidecar's CPU request" },
+    'cpu-limit': { value: 'QUANTITY', group: INJECTION, help: "the sidecar's CPU limit" },
+    'memory-request': {
+      value: 'QUANTITY',
+      group: INJECTION,
+      help: "the sidecar's memory request",
+    },
+    'memory-limit': { value: 'QUANTITY', group: INJECTION, help: "the sidecar's memory limit" },
+    'kubernetes-version': {
+      value: 'VERSION',
+      group: INJECTION,
+      help: "version of the cluster (default: the API server's version)",
+    },
+  },
+  exitCodes: { 0: 'shut down gracefully' },
+} as const satisfies CommandDeclaration
+
+type WebhookFlags = Flags<keyof typeof WEBHOOK.flags>
+
+export interface WebhookOptions {
+  readonly listen: Address
+  readonly adminListen: Address
+  readonly drainMs: number
+  /** A file of CA certificates; undefined serves callers without a client certificate too. */
+  readonly clientCaFile: string | undefined
+  readonly settings: InjectionSettings
+  /** The tenant of a ServiceAccount that names none. */
+  readonly defaultTenantId: string | undefined
+  /** True if the API server's version decides whether the cluster supports native sidecars. */
+  readonly readsVersion: boolean
+  readonly certificate:
+    | { readonly kind: 'mounted'; readonly directory: string }
+    | {
+        readonly kind: 'own'
+        readonly namespace: string
+        readonly service: string
+        readonly secret: string
+        readonly configuration: string
+        readonly lifetimeMs: number
+      }
+}
+
+/** Returns the options. Throws a `UsageError` with every problem of the flags. */
+export function parseWebhookOptions(args: readonly string[]): WebhookOptions {
+  const flags = parseFlags(args, WEBHOOK.flags)
+  const problems = findFlagProblems(flags)
+  const options: WebhookOptions = {
+    listen: parseSettingFlag(flags, 'listen', address, problems) ?? { host: '::', port: 8443 },
+    adminListen: parseSettingFlag(flags, 'admin-listen', address, problems) ?? {
+      host: '::',
+      port: 9440,
+    },
+    drainMs: parseSettingFlag(flags, 'drain', DRAIN, problems) ?? 5000,
+    clientCaFile: flags.value('client-ca'),
+    settings: parseSettings(flags, problems),
+    defaultTenantId: parseSettingFlag(flags, 'tenant-id', tenant, problems),
+    readsVersion: flags.value('kubernetes-version') === undefined,
+    certificate: parseCertificate(flags, problems),
+  }
+  if (problems.length > 0) throw new UsageError(problems)
+  return options
+}
+
+const DRAIN = duration({ maxMs: 3_600_000 })
+/** Node's timers are limited to 25 days; a short lifetime would cause constant rotation. */
+const LIFETIME = duration({ minMs: 60_000, maxMs: 10 * 365 * 86_400_000 })
+const DEFAULT_LIFETIME_MS = 90 * 86_400_000
+const OWN_CERTIFICATE_FLAGS = ['secret', 'configuration', 'certificate-lifetime'] as const
+
+function parseCertificate(flags: WebhookFlags, problems: string[]): WebhookOptions['certificate'] {
+  const directory = flags.value('cert-dir')
+  if (directory !== undefined) {
+    const unused = OWN_CERTIFICATE_FLAGS.filter((name) => flags.has(name))
+    problems.push(...unused.map((name) => `--${name} has no effect with --cert-dir`))
+    return { kind: 'mounted', directory }
+  }
+  return {
+    kind: 'own',
+    namespace: flags.value('namespace') ?? 'wimds',
+    service: flags.value('service') ?? 'wimds-webhook',
+    secret: flags.value('secret') ?? 'wimds-webhook-tls',
+    configuration: flags.value('configuration') ?? 'wimds',
+    lifetimeMs:
+      parseSettingFlag(flags, 'certificate-lifetime', LIFETIME, problems) ?? DEFAULT_LIFETIME_MS,
+  }
+}
+
+function parseSettings(flags: WebhookFlags, problems: string[]): InjectionSettings {
+  const shared = parseInjectionSettings(flags, problems)
+  return {
+    ...shared,
+    allowedModes: parseAllowedModes(flags, shared.mode, problems),
+    allowPassThrough: flags.has('allow-pass-through'),
+    resources: parseResources(flags, problems),
+    audience: flags.value('audience') ?? shared.audience,
+  }
+}
+
+function parseAllowedModes(
+  flags: WebhookFlags,
+  mode: RoutingMode,
+  problems: string[],
+): readonly RoutingMode[] {
+  const names = flags.value('allowed-modes')?.split(',')
+  if (names === undefined) return ROUTING_MODES
+  const modes = ROUTING_MODES.filter((each) => names.includes(each))
+  if (!modes.includes(mode)) {
+    problems.push(`--mode is ${mode}, which --allowed-modes does not contain`)
+  }
+  return modes
+}
+
+function parseResources(flags: WebhookFlags, problems: string[]): ResourceSettings {
+  const amount = (name: 'cpu-request' | 'cpu-limit' | 'memory-request' | 'memory-limit') => {
+    const text = flags.value(name)
+    if (text === undefined || parseQuantity(text) !== undefined) return text
+    problems.push(`--${name} must be a quantity such as 100m or 64Mi, not ${quote(text)}`)
+    return undefined
+  }
+  const { resources: defaults } = INJECTION_DEFAULTS
+  const resources = {
+    ...defaults,
+    cpuRequest: amount('cpu-request') ?? defaults.cpuRequest,
+    cpuLimit: amount('cpu-limit'),
+    memoryRequest: amount('memory-request') ?? defaults.memoryRequest,
+    memoryLimit: amount('memory-limit') ?? defaults.memoryLimit,
+  }
+  problems.push(...findResourceProblems(resources))
+  return resources
+}

@@ -1,0 +1,231 @@
+/** The closed list of error codes, and what each means for the caller. */
+
+/** What an error is about: the request, the projected token, the exchange with Entra ID or the process. */
+type ErrorSource = 'request' | 'assertion' | 'exchange' | 'process'
+
+interface ErrorKind {
+  readonly source: ErrorSource
+  /** Whether a retry cannot succeed, and the HTTP status of the reply (R6, R14). */
+  readonly permanent: boolean
+  readonly status: 400 | 403 | 404 | 405 | 413 | 414 | 429 | 431 | 500 | 503 | 504
+}
+
+const permanent = (source: ErrorSource, status: ErrorKind['status'] = 400): ErrorKind => ({
+  source,
+  permanent: true,
+  status,
+})
+const temporary = (source: ErrorSource, status: ErrorKind['status'] = 503): ErrorKind => ({
+  source,
+  permanent: false,
+  status,
+})
+
+/** Every error code. They are public: replies, logs, metrics, doctor and docs/troubleshooting.md use them. */
+export const ERROR_KINDS = {
+  // The request
+  metadata_header_missing: permanent('request'),
+  forwarded_request: permanent('request'),
+  host_not_allowed: permanent('request'),
+  invalid_path: permanent('request'),
+  method_not_allowed: permanent('request', 405),
+  not_found: permanent('request', 404),
+  imdsv2_not_supported: permanent('request', 403),
+  request_too_large: permanent('request', 413),
+  request_malformed: permanent('request'),
+  parameter_duplicate: permanent('request'),
+  api_version_invalid: permanent('request'),
+  resource_missing: permanent('request'),
+  resource_invalid: permanent('request'),
+  selector_invalid: permanent('request'),
+  invalid_secret_header: permanent('request'),
+  identity_not_found: permanent('request'),
+  identity_ambiguous: permanent('request'),
+  resource_not_allowed: permanent('request'),
+  caller_not_allowed: permanent('request'),
+  overloaded: temporary('process'),
+
+  // The projected service-account token
+  assertion_missing: temporary('assertion'),
+  assertion_unreadable: temporary('assertion'),
+  assertion_empty: temporary('assertion'),
+  assertion_malformed: temporary('assertion'),
+  assertion_expired: temporary('assertion'),
+  assertion_audience: temporary('assertion'),
+
+  // Pass-through to the real metadata service
+  pass_through_failed: temporary('process'),
+
+  // Connectivity to Entra ID
+  entra_unreachable: temporary('exchange'),
+  entra_tls: temporary('exchange'),
+  entra_timeout: temporary('exchange', 504),
+  entra_throttled: temporary('exchange', 429),
+  entra_unavailable: temporary('exchange'),
+  entra_bad_response: temporary('exchange'),
+  entra_redirected: temporary('exchange'),
+  entra_host_not_allowed: permanent('exchange'),
+
+  // Rejections of Entra ID (src/sidecar/exchange/aadsts.ts maps AADSTS codes to these)
+  federated_credential_not_found: permanent('exchange'),
+  federated_credential_mismatch: permanent('exchange'),
+  assertion_refused: permanent('exchange'),
+  assertion_not_yet_valid: temporary('exchange'),
+  issuer_unreachable: temporary('exchange'),
+  application_refused: permanent('exchange'),
+  tenant_refused: permanent('exchange'),
+  resource_refused: permanent('exchange'),
+  policy_refused: permanent('exchange'),
+  token_proxy_forbidden: permanent('exchange'),
+  entra_request_rejected: permanent('exchange'),
+
+  listen_failed: temporary('process', 500),
+  internal: temporary('process', 500),
+} as const satisfies Record<string, ErrorKind>
+
+export type ErrorCode = keyof typeof ERROR_KINDS
+
+const isErrorCode = (name: string): name is ErrorCode => name in ERROR_KINDS
+
+/** Returns the codes of this source. */
+export function listCodes(source: ErrorSource): readonly ErrorCode[] {
+  return Object.keys(ERROR_KINDS)
+    .filter(isErrorCode)
+    .filter((code) => ERROR_KINDS[code].source === source)
+}
+
+/** Returns true for the errors of exchanges, their projected tokens included, which operators have to act on. */
+export function isOfExchange(code: string): boolean {
+  const kinds: Readonly<Record<string, { readonly source: string }>> = ERROR_KINDS
+  const source = kinds[code]?.source
+  return source === 'exchange' || source === 'assertion'
+}
+
+/** The details of an error response of Entra ID, for replies, logs and support tickets. */
+export interface EntraDetails {
+  /** Entra's own OAuth error, such as `invalid_client`. */
+  readonly error?: string
+  /** The AADSTS number, such as 700213. */
+  readonly aadsts?: number
+  readonly traceId?: string
+  readonly correlationId?: string
+}
+
+interface BrokerErrorOptions {
+  readonly cause?: unknown
+  /** Milliseconds that the caller should wait before it retries. */
+  readonly retryAfterMs?: number | undefined
+  readonly entra?: EntraDetails | undefined
+  /**
+   * Epoch milliseconds until which an error with a permanent code may pass by itself, such as a federated
+   * credential that has not reached all of Entra ID. Until then the error is temporary, with status 503.
+   */
+  readonly temporaryUntil?: number | undefined
+  /** True for an error with a temporary code that stays until somebody changes the configuration. */
+  readonly needsChange?: boolean
+  /** True for a request by which client libraries detect IMDS, where the code alone does not tell. */
+  readonly isProbe?: boolean
+}
+
+/** An error with a code of the closed list, and a message for operators that contains no secret. */
+export class BrokerError extends Error {
+  readonly code: ErrorCode
+  readonly retryAfterMs: number | undefined
+  readonly entra: EntraDetails | undefined
+  readonly temporaryUntil: number | undefined
+  readonly needsChange: boolean
+  readonly isProbe: boolean
+
+  constructor(code: ErrorCode, message: string, options: BrokerErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'BrokerError'
+    this.code = code
+    this.retryAfterMs = options.retryAfterMs
+    this.entra = options.entra
+    this.temporaryUntil = options.temporaryUntil
+    this.needsChange = options.needsChange ?? false
+    this.isProbe = options.isProbe ?? false
+  }
+
+  /** Returns a copy with these changes. */
+  with({
+    message = this.message,
+    ...changes
+  }: { message?: string } & Pick<
+    BrokerErrorOptions,
+    'retryAfterMs' | 'temporaryUntil'
+  >): BrokerError {
+    const { code, cause, retryAfterMs, entra, temporaryUntil, needsChange } = this
+    return new BrokerError(code, message, {
+      cause,
+      retryAfterMs,
+      entra,
+      temporaryUntil,
+      needsChange,
+      ...changes,
+    })
+  }
+
+  get source(): ErrorSource {
+    return ERROR_KINDS[this.code].source
+  }
+
+  /** True if the same request cannot succeed until somebody changes the configuration. */
+  get isPermanent(): boolean {
+    return (
+      this.temporaryUntil === undefined && (this.needsChange || ERROR_KINDS[this.code].permanent)
+    )
+  }
+
+  /** The HTTP status of this error, unless a dialect has a different rule. */
+  get status(): number {
+    if (this.temporaryUntil !== undefined) return 503
+    return this.needsChange ? 400 : ERROR_KINDS[this.code].status
+  }
+}
+
+/** AADSTS codes of a missing application or service principal, and of a credential with another audience. */
+const MISSING_CODES = new Set([700011, 700016, 7000229, 700212])
+
+/**
+ * Returns true for the rejection of a federated credential, an application or a service principal that may be new: it
+ * takes minutes to reach all nodes of Entra ID (E8).
+ */
+export function mayBePropagating({ code, entra }: BrokerError): boolean {
+  return code === 'federated_credential_not_found' || MISSING_CODES.has(entra?.aadsts ?? 0)
+}
+
+/** Returns a `BrokerError` unchanged, and any other error as `internal`, without details of its cause. */
+export function toBrokerError(error: unknown): BrokerError {
+  if (error instanceof BrokerError) return error
+  return new BrokerError(
+    'internal',
+    'wimds failed unexpectedly. Fix: see the cause in its log, and report it as a bug of wimds',
+    {
+      cause: error,
+    },
+  )
+}
+
+/** Bad usage or configuration: the command line prints the message and exits with 64 (EX_USAGE). */
+export class ConfigError extends Error {
+  /** The problems that the message lists. */
+  readonly problems: readonly string[]
+
+  constructor(
+    message: string,
+    { problems = [message], ...options }: ErrorOptions & { problems?: readonly string[] } = {},
+  ) {
+    super(message, options)
+    this.name = 'ConfigError'
+    this.problems = problems
+  }
+}
+
+/** Bad usage: each line of the message is a problem; the command line refers to `--help`. */
+export class UsageError extends ConfigError {
+  constructor(problems: readonly string[], options?: ErrorOptions) {
+    super(problems.join('\n'), { ...options, problems })
+    this.name = 'UsageError'
+  }
+}

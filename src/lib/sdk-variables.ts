@@ -1,0 +1,82 @@
+/**
+ * The environment variables by which SDKs find a managed identity endpoint. Each variable is a switch:
+ * its presence selects a protocol, and some change the meaning of others (R21).
+ */
+import { TOKEN_PATHS } from './token-paths.ts'
+
+/** The values that the variables are built from. */
+export interface Endpoint {
+  /** Origin of the sidecar, such as `http://127.0.0.1:8000`. */
+  readonly origin: string
+  /** The secret of the App Service endpoint. */
+  readonly identityHeader: string
+  /** The client id that Azure ML's clients send. */
+  readonly clientId: string
+}
+
+type Variables = Readonly<Record<string, string>>
+
+/** The variables of each set, by the name that `wimds env --for` takes. */
+export const VARIABLE_SETS = {
+  imds: ({ origin }) => ({ AZURE_POD_IDENTITY_AUTHORITY_HOST: origin }),
+  'app-service': ({ origin, identityHeader }) => ({
+    IDENTITY_ENDPOINT: `${origin}${TOKEN_PATHS.appService}`,
+    IDENTITY_HEADER: identityHeader,
+  }),
+  'app-service-2017': ({ origin, identityHeader }) => ({
+    MSI_ENDPOINT: `${origin}${TOKEN_PATHS.appService}`,
+    MSI_SECRET: identityHeader,
+  }),
+  'azure-ml': ({ origin, identityHeader, clientId }) => ({
+    MSI_ENDPOINT: `${origin}${TOKEN_PATHS.appService}`,
+    MSI_SECRET: identityHeader,
+    DEFAULT_IDENTITY_CLIENT_ID: clientId,
+  }),
+  'cloud-shell': ({ origin }) => ({ MSI_ENDPOINT: `${origin}${TOKEN_PATHS.cloudShell}` }),
+} as const satisfies Record<string, (endpoint: Endpoint) => Variables>
+
+export type VariableSet = keyof typeof VARIABLE_SETS
+
+/** Returns true for the name of a set. */
+export function isVariableSet(name: string): name is VariableSet {
+  return Object.hasOwn(VARIABLE_SETS, name)
+}
+
+export const VARIABLE_SET_NAMES = Object.keys(VARIABLE_SETS).filter(isVariableSet)
+
+/**
+ * Variables that lead SDKs to a protocol that the sidecar does not speak. They win over most sets, so
+ * a container that sets one never reaches the sidecar.
+ */
+export const UNSUPPORTED_PROTOCOL_VARIABLES = {
+  IMDS_ENDPOINT: 'Azure Arc',
+  IDENTITY_SERVER_THUMBPRINT: 'Service Fabric',
+} as const
+
+/** Every variable that selects a protocol; those outside the chosen sets must be unset. */
+export const ENDPOINT_VARIABLES = [
+  'AZURE_POD_IDENTITY_AUTHORITY_HOST',
+  'IDENTITY_ENDPOINT',
+  'IDENTITY_HEADER',
+  'IMDS_ENDPOINT',
+  'IDENTITY_SERVER_THUMBPRINT',
+  'MSI_ENDPOINT',
+  'MSI_SECRET',
+  'DEFAULT_IDENTITY_CLIENT_ID',
+] as const
+
+/**
+ * Returns a sentence for each pair of sets that cannot be combined. Only `cloud-shell` conflicts: the
+ * real App Service sets both of its sets, and every other protocol takes precedence over `imds`.
+ */
+export function findSetConflicts(sets: readonly VariableSet[]): string[] {
+  if (!sets.includes('cloud-shell')) return []
+  return sets.flatMap((set) => {
+    if (set === 'imds' || set === 'cloud-shell') return []
+    const reason =
+      set === 'app-service'
+        ? 'SDKs differ in whether they check IDENTITY_ENDPOINT or MSI_ENDPOINT first'
+        : 'both set MSI_ENDPOINT, to different values'
+    return [`cloud-shell and ${set} conflict: ${reason}. Fix: give one of the two`]
+  })
+}

@@ -1,0 +1,365 @@
+/** Reads the environment and the files that it names into one frozen `Config`. */
+import { isIP } from 'node:net'
+import { findCloud } from '../../lib/clouds.ts'
+import type { IdentityDirectory } from '../identities.ts'
+import { describeFileError, readWholeFile } from '../../lib/files.ts'
+import { formatUrlHost, isLocalHost, removeBrackets } from '../../lib/hosts.ts'
+import { parseJsonObject } from '../../lib/json.ts'
+import { isCertificates } from '../../lib/pem.ts'
+import type { RoutingMode } from '../../lib/routing-modes.ts'
+import {
+  createDefaultInstance,
+  type InstanceDocument,
+  withInstanceDefaults,
+} from '../metadata/instance.ts'
+import { findServiceResource, normalizeResource } from '../../lib/resource.ts'
+import type { Secret } from '../../lib/secret.ts'
+import { createEnvironmentDirectory, createFileDirectory, listTokenFiles } from './directory.ts'
+import {
+  type IdentitiesFile,
+  readIdentitiesFile,
+  readIdentitiesText,
+  type ReadText,
+} from './identities-file.ts'
+import {
+  type Address,
+  addresses,
+  addressesOrOff,
+  authorityHost as authorityHostSchema,
+  flag,
+} from './parsers.ts'
+import {
+  type Environment,
+  findIncompleteSettings,
+  findUnknownSettings,
+  formatSettingProblem,
+  invalidConfiguration,
+  type LogLevel,
+  type ParsedSettings,
+  parseSettings,
+  type RawSettings,
+  withDefaults,
+} from './settings.ts'
+
+/** The checked configuration of a command. Times are in milliseconds. */
+export interface Config {
+  readonly listen: readonly Address[]
+  /** Empty: no admin server. */
+  readonly adminListen: readonly Address[]
+  /** Host names allowed in addition to the link-local and loopback ones. */
+  readonly allowedHosts: readonly string[]
+  readonly maxConnections: number
+  readonly directory: IdentityDirectory
+  /** The identities file as it was read, if there is one. */
+  readonly identitiesFile?: { readonly path: string; readonly text: string }
+  /** The tenant of the default identity, or of identities that name none. */
+  readonly tenantId: string
+  /** Whether the process runs in a pod, for the commands of the status page. */
+  readonly isInPod: boolean
+  /** Every projected token file that an exchange may read. */
+  readonly tokenFiles: readonly string[]
+  readonly cacheSize: number
+  readonly exchange: {
+    readonly timeoutMs: number
+    readonly maxConcurrent: number
+    readonly audience?: string
+    readonly proxy?: { readonly url: Secret; readonly noProxy: string }
+    /** The Azure region whose token endpoint to use. */
+    readonly region?: string
+    readonly tokenProxy?: TokenProxySettings
+    /** The file of WIMDS_CA_FILE with the certificates that it had, PEM. */
+    readonly extraCa?: { readonly file: string; readonly pem: string }
+  }
+  /** The secret of the App Service endpoint; undefined: the endpoint is off. */
+  readonly identityHeader?: Secret
+  /** Not ready before every resource of WIMDS_PREFETCH has been requested once. */
+  readonly readyAfterPrefetch: boolean
+  /** How requests of the app reach the sidecar; undefined: not known. Only doctor needs it. */
+  readonly mode?: RoutingMode
+  /** The node of the pod in mode node. Only doctor needs it. */
+  readonly nodeName?: string
+  /** The document of `/metadata/instance`. */
+  readonly instance: InstanceDocument
+  /** Paths that are forwarded to the real metadata service; empty: none. */
+  readonly passThrough: readonly string[]
+  readonly log: {
+    readonly level: LogLevel
+    readonly format: 'auto' | 'json' | 'text'
+    /** Log each token that a client library gets for the first time. */
+    readonly auditsTokens: boolean
+  }
+  readonly shutdown: { readonly drainMs: number; readonly timeoutMs: number }
+  /** Valid settings that are most likely errors; to be logged once. */
+  readonly warnings: readonly string[]
+}
+
+/** The token proxy of the cluster's identity bindings, through which exchanges go. */
+export interface TokenProxySettings {
+  /** https, without query and fragment. */
+  readonly url: string
+  /** The name of the proxy's certificate; undefined: the URL's host. */
+  readonly sniName?: string
+  /** The CA to trust instead of Node's roots; undefined: Node's roots. */
+  readonly ca?: { readonly file: string } | { readonly pem: string }
+}
+
+/**
+ * Reads the configuration. Throws a `ConfigError` that lists all problems, each with its setting; what the settings
+ * require of the identities is checked once both are valid.
+ */
+export async function loadConfig(
+  env: Environment,
+  readText: ReadText = readIdentitiesText,
+): Promise<Config> {
+  const raw = withDefaults(env)
+  const { settings, problems: invalid } = parseSettings(env)
+  const problems = [
+    ...invalid.map(formatSettingProblem),
+    ...findIncompleteSettings(raw),
+    ...findListenProblems(raw),
+  ]
+  const files = await readFiles(raw, readText, problems)
+  const hasIdentities = files.identities === undefined || files.identities.problems.length === 0
+  if (settings === undefined || !hasIdentities) throw invalidConfiguration(problems)
+  const config = createConfig(settings, files, env)
+  problems.push(...findPrefetchProblems(config.directory, settings), ...findRegionProblems(config))
+  if (problems.length > 0) throw invalidConfiguration(problems)
+  return Object.freeze(config)
+}
+
+/** Reads how this machine reaches the internet, for commands without an identity. Throws a `ConfigError`. */
+export async function loadNetwork(
+  env: Environment,
+): Promise<Pick<Config['exchange'], 'proxy' | 'extraCa'>> {
+  const { settings, problems: invalid } = parseSettings(env)
+  const problems = invalid.map(formatSettingProblem)
+  const extraCa = await readExtraCa(withDefaults(env), problems)
+  if (settings === undefined || problems.length > 0) throw invalidConfiguration(problems)
+  return { ...omitUndefined({ extraCa }), ...createProxy(settings) }
+}
+
+interface Files {
+  readonly identities: IdentitiesFile | undefined
+  readonly extraCa: Config['exchange']['extraCa']
+  readonly instance: InstanceDocument | undefined
+}
+
+/** Reads the files that settings name. Adds a problem for each that is missing or malformed. */
+async function readFiles(raw: RawSettings, readText: ReadText, problems: string[]): Promise<Files> {
+  const path = raw['WIMDS_CONFIG']
+  const defaults = {
+    tenantId: raw['AZURE_TENANT_ID'],
+    tokenFile: raw['AZURE_FEDERATED_TOKEN_FILE'],
+    authorityHost: authorityHostSchema.safeParse(raw['AZURE_AUTHORITY_HOST']).data,
+  }
+  const identities =
+    path === undefined ? undefined : await readIdentitiesFile(path, defaults, readText)
+  problems.push(...(identities?.problems ?? []))
+  const extraCa = await readExtraCa(raw, problems)
+  const document = await readSettingFile('WIMDS_INSTANCE_FILE', raw, problems)
+  const instance = document === undefined ? undefined : parseJsonObject(document)
+  if (document !== undefined && instance === undefined) {
+    problems.push(`WIMDS_INSTANCE_FILE: ${raw['WIMDS_INSTANCE_FILE']} is not a JSON object`)
+  }
+  return { identities, extraCa, instance }
+}
+
+async function readExtraCa(raw: RawSettings, problems: string[]): Promise<Files['extraCa']> {
+  const file = raw['WIMDS_CA_FILE']
+  const pem = await readSettingFile('WIMDS_CA_FILE', raw, problems)
+  if (file === undefined || pem === undefined) return undefined
+  if (!isCertificates(pem)) {
+    // Node would ignore such a file.
+    problems.push(`WIMDS_CA_FILE: ${file} holds no valid PEM certificates`)
+  }
+  return { file, pem }
+}
+
+async function readSettingFile(
+  name: 'WIMDS_CA_FILE' | 'WIMDS_INSTANCE_FILE',
+  raw: RawSettings,
+  problems: string[],
+): Promise<string | undefined> {
+  const path = raw[name]
+  if (path === undefined) return undefined
+  try {
+    return await readWholeFile(path)
+  } catch (error) {
+    problems.push(`${name}: ${describeFileError(path, error)}`)
+    return undefined
+  }
+}
+
+/** Returns a warning for each variable that is set and has no effect. */
+function findWarnings(env: Environment): string[] {
+  return [
+    ...findUnknownSettings(env),
+    ...(env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0'
+      ? [
+          'NODE_TLS_REJECT_UNAUTHORIZED=0 has no effect on connections to Entra ID: certificates are always verified. Fix: remove it, and set WIMDS_CA_FILE for a private CA',
+        ]
+      : []),
+  ]
+}
+
+/** Returns a warning for each configured resource that is the URL of one vault or database server. */
+function findResourceWarnings({ identities }: IdentityDirectory): string[] {
+  const resources = identities.flatMap(({ resources: listed = [], prefetch }) => [
+    ...listed,
+    ...prefetch,
+  ])
+  return [...new Set(resources)].flatMap((resource) => {
+    const service = findServiceResource(resource)
+    return service === undefined
+      ? []
+      : [
+          `the resource ${resource} is the URL of one vault or database server, for which Entra ID issues no token. Fix: use ${service}`,
+        ]
+  })
+}
+
+function createConfig(
+  settings: ParsedSettings,
+  { identities, extraCa, instance }: Files,
+  env: Environment,
+): Config {
+  const directory =
+    identities === undefined
+      ? createEnvironmentDirectory(settings)
+      : createFileDirectory(identities.entries, settings)
+  const cloud = findCloud(new URL(settings.AZURE_AUTHORITY_HOST).hostname)
+  return {
+    listen: settings.WIMDS_LISTEN,
+    adminListen: settings.WIMDS_ADMIN_LISTEN,
+    allowedHosts: settings.WIMDS_ALLOWED_HOSTS ?? [],
+    maxConnections: settings.WIMDS_MAX_CONNECTIONS,
+    directory,
+    ...(identities !== undefined && {
+      identitiesFile: { path: identities.path, text: identities.text },
+    }),
+    tenantId:
+      directory.defaultIdentity?.tenantId ??
+      settings.AZURE_TENANT_ID ??
+      directory.identities[0]?.tenantId ??
+      '',
+    // The kubelet sets this variable in every container.
+    isInPod: env['KUBERNETES_SERVICE_HOST'] !== undefined,
+    tokenFiles: listTokenFiles(directory, settings.AZURE_FEDERATED_TOKEN_FILE),
+    cacheSize: settings.WIMDS_CACHE_SIZE,
+    exchange: {
+      timeoutMs: settings.WIMDS_EXCHANGE_TIMEOUT,
+      maxConcurrent: settings.WIMDS_MAX_EXCHANGES,
+      ...omitUndefined({
+        audience: settings.WIMDS_AUDIENCE,
+        region: settings.AZURE_REGIONAL_AUTHORITY_NAME,
+        tokenProxy: createTokenProxy(settings),
+        extraCa,
+      }),
+      ...createProxy(settings),
+    },
+    ...omitUndefined({
+      identityHeader: settings.WIMDS_IDENTITY_HEADER,
+      mode: settings.WIMDS_MODE,
+      nodeName: settings.WIMDS_NODE_NAME,
+    }),
+    instance: withInstanceDefaults(instance ?? createDefaultInstance(cloud?.azEnvironment ?? ''), {
+      location: settings.WIMDS_INSTANCE_REGION,
+      zone: settings.WIMDS_INSTANCE_ZONE,
+      subscriptionId: settings.WIMDS_INSTANCE_SUBSCRIPTION_ID,
+      resourceGroupName: settings.WIMDS_INSTANCE_RESOURCE_GROUP,
+    }),
+    readyAfterPrefetch: settings.WIMDS_READY_AFTER_PREFETCH,
+    passThrough: settings.WIMDS_PASS_THROUGH ?? [],
+    log: {
+      level: settings.WIMDS_LOG_LEVEL,
+      format: settings.WIMDS_LOG_FORMAT,
+      auditsTokens: settings.WIMDS_AUDIT_LOG,
+    },
+    shutdown: { drainMs: settings.WIMDS_DRAIN, timeoutMs: settings.WIMDS_SHUTDOWN_TIMEOUT },
+    warnings: [...findWarnings(env), ...findResourceWarnings(directory)],
+  }
+}
+
+function createProxy(settings: ParsedSettings): Pick<Config['exchange'], 'proxy'> {
+  const url = settings.HTTPS_PROXY ?? settings.https_proxy
+  if (url === undefined) return {}
+  return { proxy: { url, noProxy: settings.NO_PROXY ?? settings.no_proxy ?? '' } }
+}
+
+function createTokenProxy(settings: ParsedSettings): TokenProxySettings | undefined {
+  const {
+    AZURE_KUBERNETES_TOKEN_PROXY: url,
+    AZURE_KUBERNETES_SNI_NAME: sniName,
+    AZURE_KUBERNETES_CA_FILE: file,
+    AZURE_KUBERNETES_CA_DATA: pem,
+  } = settings
+  if (url === undefined) return undefined
+  return {
+    url,
+    ...(sniName !== undefined && { sniName }),
+    ...(file !== undefined && { ca: { file } }),
+    ...(pem !== undefined && { ca: { pem } }),
+  }
+}
+
+/**
+ * Rejects addresses on the network without WIMDS_LISTEN_ON_NETWORK, since anybody who reaches the sidecar gets tokens,
+ * and addresses for both servers. Checks the settings that are valid, whatever the others are.
+ */
+function findListenProblems(raw: RawSettings): string[] {
+  const { data: listen = [] } = addresses.safeParse(raw['WIMDS_LISTEN'])
+  const { data: adminListen = [] } = addressesOrOff.safeParse(raw['WIMDS_ADMIN_LISTEN'])
+  const isLocalOnly = flag.safeParse(raw['WIMDS_LISTEN_ON_NETWORK']).data === false
+  const remote = isLocalOnly ? listen.filter(({ host }) => !isLocalHost(host)) : []
+  const isRepeated = ({ host, port }: Address) =>
+    port !== 0 && listen.some((each) => each.host === host && each.port === port)
+  return [
+    ...remote.map(
+      ({ host }) =>
+        `WIMDS_LISTEN: ${host} is reachable from the network, and so would be the tokens. Fix: use 127.0.0.1, or set WIMDS_LISTEN_ON_NETWORK=true`,
+    ),
+    ...adminListen
+      .filter(isRepeated)
+      .map(
+        ({ host, port }) =>
+          `WIMDS_ADMIN_LISTEN: ${formatUrlHost(host)}:${port} is an address of WIMDS_LISTEN too. Fix: use another port for one of the two`,
+      ),
+  ]
+}
+
+/** Checks WIMDS_PREFETCH against the default identity, whose allow-list may be in the file. */
+function findPrefetchProblems(
+  { defaultIdentity }: IdentityDirectory,
+  settings: ParsedSettings,
+): string[] {
+  const { WIMDS_PREFETCH: prefetch, WIMDS_CONFIG: file } = settings
+  if (prefetch === undefined) return []
+  if (defaultIdentity === undefined) {
+    const fix = file === undefined ? 'set AZURE_CLIENT_ID' : 'mark one in the identities file'
+    return [`WIMDS_PREFETCH: needs a default identity, and there is none. Fix: ${fix}`]
+  }
+  const allowed = defaultIdentity.resources
+  if (allowed === undefined) return []
+  return prefetch
+    .filter((resource) => !allowed.includes(normalizeResource(resource)))
+    .map((resource) => `WIMDS_PREFETCH: ${resource} is not one of the default identity's resources`)
+}
+
+/** Rejects a region for an authority host that is an IP address, which has no subdomain for it. */
+function findRegionProblems({ directory, exchange }: Config): string[] {
+  if (exchange.region === undefined) return []
+  const hosts = directory.identities.map(({ authorityHost }) => new URL(authorityHost).hostname)
+  return [...new Set(hosts)]
+    .filter((host) => isIP(removeBrackets(host)) !== 0)
+    .map(
+      (host) =>
+        `AZURE_REGIONAL_AUTHORITY_NAME: cannot be used with the authority host ${host}, an IP address`,
+    )
+}
+
+/** Returns the fields without those that are undefined, for optional properties. */
+function omitUndefined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const entries = Object.entries(fields).filter(([, value]) => value !== undefined)
+  // oxlint-disable-next-line no-unsafe-type-assertion -- fromEntries loses the keys' types
+  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> }
+}

@@ -1,0 +1,199 @@
+/** The environment variables that wimds reads: names, defaults, schemas, and what they require of each other. */
+import * as z from 'zod/mini'
+import { ConfigError } from '../../lib/errors.ts'
+import { ROUTING_MODES } from '../../lib/routing-modes.ts'
+import { DEFAULT_ADMIN_PORT, DEFAULT_PORT } from '../../lib/sidecar-defaults.ts'
+import { suggest } from '../../lib/suggest.ts'
+import { scrub } from '../../lib/secret.ts'
+import {
+  addresses,
+  addressesOrOff,
+  authorityHost,
+  certificates,
+  choice,
+  duration,
+  flag,
+  guid,
+  hosts,
+  integer,
+  paths,
+  proxyUrl,
+  region,
+  resourceGroup,
+  resources,
+  headerSecret,
+  serverName,
+  tenant,
+  tokenPath,
+  tokenProxyUrl,
+  zone,
+} from './parsers.ts'
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+/** The defaults of variables that are unset or empty; the others have none. */
+export const DEFAULTS = {
+  AZURE_AUTHORITY_HOST: 'https://login.microsoftonline.com/',
+  WIMDS_LISTEN: `127.0.0.1:${DEFAULT_PORT}`,
+  WIMDS_LISTEN_ON_NETWORK: 'false',
+  WIMDS_ADMIN_LISTEN: `[::]:${DEFAULT_ADMIN_PORT}`,
+  WIMDS_LOG_LEVEL: 'info',
+  WIMDS_LOG_FORMAT: 'auto',
+  WIMDS_AUDIT_LOG: 'false',
+  WIMDS_MAX_CONNECTIONS: '512',
+  WIMDS_CACHE_SIZE: '1000',
+  WIMDS_EXCHANGE_TIMEOUT: '8s',
+  WIMDS_MAX_EXCHANGES: '32',
+  WIMDS_READY_AFTER_PREFETCH: 'false',
+  WIMDS_DRAIN: '0s',
+  WIMDS_SHUTDOWN_TIMEOUT: '10s',
+} as const
+
+/** Every variable with its schema. docs/configuration.md has a row for each. */
+export const Settings = z.object({
+  AZURE_CLIENT_ID: z.optional(guid),
+  AZURE_TENANT_ID: z.optional(tenant),
+  AZURE_FEDERATED_TOKEN_FILE: z.optional(tokenPath),
+  AZURE_AUTHORITY_HOST: authorityHost,
+  AZURE_REGIONAL_AUTHORITY_NAME: z.optional(region),
+  AZURE_KUBERNETES_TOKEN_PROXY: z.optional(tokenProxyUrl),
+  AZURE_KUBERNETES_SNI_NAME: z.optional(serverName),
+  AZURE_KUBERNETES_CA_FILE: z.optional(z.string()),
+  AZURE_KUBERNETES_CA_DATA: z.optional(certificates),
+  WIMDS_CONFIG: z.optional(z.string()),
+  WIMDS_LISTEN: addresses,
+  WIMDS_LISTEN_ON_NETWORK: flag,
+  WIMDS_ADMIN_LISTEN: addressesOrOff,
+  WIMDS_ALLOWED_HOSTS: z.optional(hosts),
+  WIMDS_MAX_CONNECTIONS: integer({ min: 1, max: 65_535 }),
+  WIMDS_IDENTITY_HEADER: z.optional(headerSecret),
+  WIMDS_CA_FILE: z.optional(z.string()),
+  WIMDS_AUDIENCE: z.optional(z.string()),
+  WIMDS_PREFETCH: z.optional(resources),
+  WIMDS_READY_AFTER_PREFETCH: flag,
+  WIMDS_UNLISTED_CLIENT_IDS: z.optional(choice('allow', 'deny')),
+  WIMDS_CACHE_SIZE: integer({ min: 1, max: 100_000 }),
+  WIMDS_EXCHANGE_TIMEOUT: duration({ minMs: 100, maxMs: 60_000 }),
+  WIMDS_MAX_EXCHANGES: integer({ min: 1, max: 1000 }),
+  WIMDS_MODE: z.optional(choice(...ROUTING_MODES)),
+  WIMDS_NODE_NAME: z.optional(z.string()),
+  WIMDS_INSTANCE_FILE: z.optional(z.string()),
+  WIMDS_INSTANCE_REGION: z.optional(region),
+  WIMDS_INSTANCE_ZONE: z.optional(zone),
+  WIMDS_INSTANCE_SUBSCRIPTION_ID: z.optional(guid),
+  WIMDS_INSTANCE_RESOURCE_GROUP: z.optional(resourceGroup),
+  WIMDS_PASS_THROUGH: z.optional(paths),
+  WIMDS_LOG_LEVEL: choice(...LOG_LEVELS),
+  WIMDS_LOG_FORMAT: choice('auto', 'json', 'text'),
+  WIMDS_AUDIT_LOG: flag,
+  WIMDS_DRAIN: duration({ maxMs: 3_600_000 }),
+  WIMDS_SHUTDOWN_TIMEOUT: duration({ minMs: 100, maxMs: 3_600_000 }),
+  HTTPS_PROXY: z.optional(proxyUrl),
+  https_proxy: z.optional(proxyUrl),
+  NO_PROXY: z.optional(z.string()),
+  no_proxy: z.optional(z.string()),
+})
+
+type SettingName = keyof (typeof Settings)['shape']
+export type ParsedSettings = z.infer<typeof Settings>
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** Raw values by name, with defaults; variables that are no settings are among them. */
+export type RawSettings = Readonly<Record<string, string>>
+
+/** Returns the environment with defaults filled in; an empty variable counts as unset. */
+export function withDefaults(env: Environment): RawSettings {
+  const set = Object.entries(env).filter((entry): entry is [string, string] => Boolean(entry[1]))
+  return { ...DEFAULTS, ...Object.fromEntries(set) }
+}
+
+/** Why the value of one setting is rejected. */
+export interface SettingProblem {
+  readonly name: string
+  readonly reason: string
+}
+
+/** The outcome of parsing an environment: the settings, or what is wrong with them. */
+type SettingsResult =
+  | { readonly settings: ParsedSettings; readonly problems: readonly [] }
+  | { readonly settings?: undefined; readonly problems: readonly SettingProblem[] }
+
+/** Parses each setting by itself. What settings require of each other is checked by `loadConfig`. */
+export function parseSettings(env: Environment): SettingsResult {
+  const parsed = Settings.safeParse(withDefaults(env))
+  if (parsed.success) return { settings: parsed.data, problems: [] }
+  const { issues } = parsed.error
+  return {
+    problems: issues.map(({ path, message }) => ({ name: path.join('.'), reason: message })),
+  }
+}
+
+/** Formats `NAME: REASON`. */
+export function formatSettingProblem({ name, reason }: SettingProblem): string {
+  return `${name}: ${reason}`
+}
+
+/** Returns a sentence for each setting that is missing for another one, or contradicts it. */
+export function findIncompleteSettings(raw: RawSettings): string[] {
+  const has = (name: SettingName) => raw[name] !== undefined
+  const problems: string[] = []
+  const requireSetting = (name: SettingName, reason: string) => {
+    if (!has(name)) problems.push(`${name}: is missing; ${reason}`)
+  }
+  const isUnlistedAllowed = raw['WIMDS_UNLISTED_CLIENT_IDS'] === 'allow'
+  // An identities file may name a tenant and a token file for each of its identities.
+  if (!has('WIMDS_CONFIG') || isUnlistedAllowed) {
+    requireSetting('AZURE_TENANT_ID', 'set it to the tenant that holds the identity')
+    requireSetting(
+      'AZURE_FEDERATED_TOKEN_FILE',
+      'set it to the path of the projected service-account token',
+    )
+  }
+  if (!has('WIMDS_CONFIG') && raw['WIMDS_UNLISTED_CLIENT_IDS'] === 'deny') {
+    requireSetting('AZURE_CLIENT_ID', 'WIMDS_UNLISTED_CLIENT_IDS denies all other client ids')
+  }
+  for (const name of TOKEN_PROXY_DETAILS) {
+    if (has(name))
+      requireSetting('AZURE_KUBERNETES_TOKEN_PROXY', `${name} has no effect without it`)
+  }
+  if (has('AZURE_KUBERNETES_CA_FILE') && has('AZURE_KUBERNETES_CA_DATA')) {
+    problems.push('AZURE_KUBERNETES_CA_DATA: conflicts with AZURE_KUBERNETES_CA_FILE; set only one')
+  }
+  return problems
+}
+
+const TOKEN_PROXY_DETAILS = [
+  'AZURE_KUBERNETES_SNI_NAME',
+  'AZURE_KUBERNETES_CA_FILE',
+  'AZURE_KUBERNETES_CA_DATA',
+] as const
+
+/** Kubernetes sets such variables in a pod for every Service. */
+const SERVICE_LINK = /_(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)?)$/
+
+const PREFIX = 'WIMDS_'
+
+/** Returns a sentence for each name that begins with `WIMDS_` and is no setting: most often a typing error. */
+export function findUnknownSettings(env: Environment): string[] {
+  return Object.keys(env)
+    .filter(
+      (name) => name.startsWith(PREFIX) && !(name in Settings.shape) && !SERVICE_LINK.test(name),
+    )
+    .map((name) => `${name} is not a setting of wimds and has no effect${suggestSetting(name)}`)
+}
+
+/** Returns `. Did you mean WIMDS_…?` for the name of an unknown setting; empty if none resembles it. */
+function suggestSetting(name: string): string {
+  const shorten = (each: string) => each.replace(PREFIX, '')
+  const known = Object.keys(Settings.shape).filter((each) => each.startsWith(PREFIX))
+  return suggest(shorten(name), known.map(shorten), PREFIX)
+}
+
+/** Creates the error that lists all problems. Each is scrubbed: it may repeat a misplaced token. */
+export function invalidConfiguration(found: readonly string[]): ConfigError {
+  const problems = found.map(scrub)
+  return new ConfigError(`the configuration is not valid:\n  ${problems.join('\n  ')}`, {
+    problems,
+  })
+}

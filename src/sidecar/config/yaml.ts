@@ -1,0 +1,122 @@
+/** Parses YAML in linear time, and finds the place of each value. */
+import type * as Yaml from 'yaml'
+import { findYamlFix } from '../../lib/yaml-fix.ts'
+
+export type Path = readonly PropertyKey[]
+
+/** A parsed document, or the problems that keep it from being parsed. */
+export type ParsedYaml =
+  | {
+      readonly content: unknown
+      /** Returns the offset of the value at a path, or of its closest parent if it is missing. */
+      readonly findOffset: (path: Path) => number
+      /** Returns the offset of the key at the end of a path; that of its value if the key has none. */
+      readonly findKeyOffset: (path: Path) => number
+      readonly formatPlace: FormatPlace
+    }
+  | { readonly problems: readonly string[] }
+
+/** Formats an offset as `LINE:COLUMN`. */
+type FormatPlace = (offset: number) => string
+
+/** The library searches the document for the anchor of each alias. */
+const MAX_ALIASES = 100
+
+/** Parses one document. Problems have the form `LINE:COLUMN: …`. */
+export async function parseYaml(text: string): Promise<ParsedYaml> {
+  // Loaded on demand: most sidecars have no YAML file. A bundle has the names of this CommonJS package in
+  // `default` alone.
+  const { default: yaml } = await import('yaml')
+  const lines = new yaml.LineCounter()
+  const formatPlace = (offset: number) => {
+    const { line, col } = lines.linePos(offset)
+    return `${line}:${col}`
+  }
+  // The library's check of `uniqueKeys` compares each key with all before it.
+  const options = { prettyErrors: false, logLevel: 'error', uniqueKeys: false } as const
+  const document = yaml.parseDocument(text, { lineCounter: lines, ...options })
+  if (document.errors.length > 0) {
+    return {
+      problems: document.errors.map(({ pos, message, code }) => {
+        const problem =
+          code === 'MULTIPLE_DOCS' ? 'has more than one document' : `is not YAML: ${message}`
+        return `${formatPlace(pos[0])}: ${problem}. Fix: ${findYamlFix(code)}`
+      }),
+    }
+  }
+  try {
+    const problem = findStructureProblem(document, yaml)
+    if (problem !== undefined) {
+      return { problems: [`${formatPlace(problem.offset)}: ${problem.text}`] }
+    }
+    const content: unknown = document.toJS()
+    return {
+      content,
+      findOffset: (path) => findOffset(document, path),
+      findKeyOffset: (path) => findKeyOffset(document, path, yaml),
+      formatPlace,
+    }
+  } catch (error) {
+    // An alias without an anchor, a billion laughs, or nesting beyond the stack.
+    const reason = error instanceof Error ? error.message : 'bad YAML'
+    return {
+      problems: [
+        `1:1: cannot be read: ${reason}. Fix: write out the values of aliases, and nest less deeply`,
+      ],
+    }
+  }
+}
+
+/** Finds a repeated key, or an alias beyond the limit. */
+function findStructureProblem(
+  document: Yaml.Document,
+  { visit, isScalar }: Pick<typeof Yaml, 'visit' | 'isScalar'>,
+): { readonly offset: number; readonly text: string } | undefined {
+  let aliases = 0
+  let problem: ReturnType<typeof findStructureProblem>
+  visit(document, {
+    Alias: (_, { range }) => {
+      aliases += 1
+      if (aliases <= MAX_ALIASES) return undefined
+      problem = {
+        offset: range?.[0] ?? 0,
+        text: `is the alias after ${MAX_ALIASES} others. Fix: write some of the values out`,
+      }
+      return visit.BREAK
+    },
+    Map: (_, { items }) => {
+      const keys = new Set<unknown>()
+      for (const { key } of items) {
+        if (!isScalar(key)) continue
+        if (keys.has(key.value)) {
+          problem = { offset: key.range?.[0] ?? 0, text: 'repeats a key. Fix: keep one of the two' }
+          return visit.BREAK
+        }
+        keys.add(key.value)
+      }
+      return undefined
+    },
+  })
+  return problem
+}
+
+function findOffset(document: Yaml.Document, path: Path): number {
+  for (let length = path.length; length >= 0; length -= 1) {
+    const node: unknown = document.getIn(path.slice(0, length), true)
+    const range = typeof node === 'object' && node !== null && 'range' in node ? node.range : null
+    if (Array.isArray(range) && typeof range[0] === 'number') return range[0]
+  }
+  return 0
+}
+
+function findKeyOffset(
+  document: Yaml.Document,
+  path: Path,
+  { isMap, isScalar }: Pick<typeof Yaml, 'isMap' | 'isScalar'>,
+): number {
+  const parent: unknown = document.getIn(path.slice(0, -1), true)
+  const name = String(path.at(-1))
+  const keys = isMap(parent) ? parent.items.map(({ key }) => key).filter(isScalar) : []
+  const range = keys.find(({ value }) => String(value) === name)?.range
+  return range?.[0] ?? findOffset(document, path)
+}

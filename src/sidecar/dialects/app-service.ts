@@ -1,0 +1,141 @@
+/**
+ * The dialects of App Service at /msi/token: 2019-08-01, and 2017-09-01, which Azure ML speaks too
+ * (R24). The header that carries the secret distinguishes them.
+ */
+import { createHash, randomUUID, timingSafeEqual } from 'node:crypto'
+import { BrokerError } from '../../lib/errors.ts'
+import { TOKEN_PATHS } from '../../lib/token-paths.ts'
+import type { Secret } from '../../lib/secret.ts'
+import { cloudShell } from './cloud-shell.ts'
+import type { Dialect, Reply, TokenAnswer, TokenQuery, WireRequest } from './dialect.ts'
+import { findOAuthError, formatDescription } from './error-body.ts'
+import { requireApiVersion } from './imds.ts'
+import { parseParameters, parseResource, parseSelector } from './parameters.ts'
+
+const HEADER_2019 = 'x-identity-header'
+const HEADER_2017 = 'secret'
+
+/** Creates the dialects at /msi/token, for callers that send `secret`. */
+export function createAppServiceDialects(secret: Secret): Dialect[] {
+  return [
+    {
+      name: 'app-service-2017',
+      path: TOKEN_PATHS.appService,
+      methods: ['GET'],
+      matches: is2017,
+      parse: (request) => parse(request, secret, HEADER_2017, '2017-09-01'),
+      render: render2017,
+      renderError: renderError2017,
+    },
+    // Azure SDKs for Java and old ones for Go speak Cloud Shell's protocol to MSI_ENDPOINT and ignore
+    // MSI_SECRET. They may: IMDS on the same port requires no more than these requests have.
+    { ...cloudShell, path: TOKEN_PATHS.appService, matches: isCloudShell },
+    {
+      name: 'app-service-2019',
+      path: TOKEN_PATHS.appService,
+      methods: ['GET'],
+      parse: (request) => parse(request, secret, HEADER_2019, '2019-08-01'),
+      render: (answer) => renderToken(answer, String(answer.expiresOn)),
+      renderError: renderError2019,
+    },
+  ]
+}
+
+function is2017({ headers, query }: WireRequest): boolean {
+  if (headers[HEADER_2019] !== undefined) return false
+  return headers[HEADER_2017] !== undefined || findApiVersion(query)?.startsWith('2017') === true
+}
+
+function isCloudShell({ headers, query }: WireRequest): boolean {
+  const hasSecret = headers[HEADER_2019] !== undefined || headers[HEADER_2017] !== undefined
+  return !hasSecret && headers['metadata'] !== undefined && findApiVersion(query) === undefined
+}
+
+/** Finds the api-version without validating it, to distinguish protocols. */
+function findApiVersion(query: string): string | undefined {
+  return /(?:^|&)api-version=([^&]*)/i.exec(query)?.[1]
+}
+
+function parse(request: WireRequest, secret: Secret, header: string, first: string): TokenQuery {
+  requireSecret(request, header, secret)
+  const parameters = parseParameters(request.query)
+  requireApiVersion(parameters, first)
+  return {
+    resource: parseResource(parameters),
+    // The Go SDK sends `clientid=` to Azure ML when no client id is set.
+    selector: parseSelector(parameters, { ignoreEmpty: true }),
+  }
+}
+
+/**
+ * Throws `invalid_secret_header` unless the header holds the secret. Compares digests in constant
+ * time, so that the duration reveals neither the secret's length nor its beginning.
+ */
+function requireSecret({ headers }: WireRequest, name: string, secret: Secret): void {
+  const sent = headers[name]
+  const isValid = typeof sent === 'string' && timingSafeEqual(digest(sent), digest(secret.reveal()))
+  if (!isValid) {
+    throw new BrokerError(
+      'invalid_secret_header',
+      `The header ${name.toUpperCase()} is ${sent === undefined ? 'missing' : 'wrong'}. Fix: set IDENTITY_HEADER or MSI_SECRET of the application to the WIMDS_IDENTITY_HEADER of the sidecar`,
+    )
+  }
+}
+
+function digest(secret: string): Buffer {
+  return createHash('sha256').update(secret).digest()
+}
+
+function renderToken({ query, identity, token }: TokenAnswer, expiresOn: string): Reply {
+  return {
+    status: 200,
+    body: JSON.stringify({
+      access_token: token.secret.reveal(),
+      client_id: identity.clientId,
+      expires_on: expiresOn,
+      resource: query.resource,
+      token_type: 'Bearer',
+    }),
+  }
+}
+
+/** The clients that accept only the date format of the real service; all others take epoch seconds. */
+const DATE_CLIENTS = /azsdk-python-identity\/1\.(?:[4-9]|1[0-4])\.|azsdk-js-identity\/[12]\./
+
+function render2017(answer: TokenAnswer, { headers }: WireRequest): Reply {
+  const isDate = DATE_CLIENTS.test(headers['user-agent'] ?? '')
+  return renderToken(answer, isDate ? formatDate(answer.expiresOn) : String(answer.expiresOn))
+}
+
+/** Formats `11/25/2026 13:31:39 +00:00`, as App Service on Linux does. */
+function formatDate(epochSeconds: number): string {
+  const [date = '', time = ''] = new Date(epochSeconds * 1000).toISOString().split('T')
+  const [year = '', month = '', day = ''] = date.split('-')
+  return `${month}/${day}/${year} ${time.slice(0, 8)} +00:00`
+}
+
+function renderError2019(error: BrokerError): Reply {
+  return renderError(error, {})
+}
+
+/** Renders an error for old clients, which recognize it by `ExceptionMessage` and not by its status; Azure ML's by `message`. */
+function renderError2017(error: BrokerError): Reply {
+  return renderError(error, {
+    ExceptionMessage: formatDescription(error),
+    ErrorCode: findOAuthError(error),
+  })
+}
+
+function renderError(error: BrokerError, more: Readonly<Record<string, string>>): Reply {
+  // 401 is safe here, unlike on the IMDS token path, where clients probe (R6).
+  const status = error.code === 'invalid_secret_header' ? 401 : error.status
+  return {
+    status,
+    body: JSON.stringify({
+      statusCode: status,
+      message: formatDescription(error),
+      correlationId: error.entra?.correlationId ?? randomUUID(),
+      ...more,
+    }),
+  }
+}

@@ -1,0 +1,58 @@
+/** The interface of a dialect: the code that speaks one managed identity protocol. */
+import type { IncomingHttpHeaders } from 'node:http'
+import type { BrokerError } from '../../lib/errors.ts'
+import type { Identity, Selector } from '../identities.ts'
+import type { AccessToken } from '../tokens/token.ts'
+
+/** A request as it came over the wire. */
+export interface WireRequest {
+  readonly method: string
+  /** The query string without its `?`, still encoded. */
+  readonly query: string
+  readonly headers: IncomingHttpHeaders
+  readonly body?: string | undefined
+}
+
+/** A token request after parsing, independent of its protocol. */
+export interface TokenQuery {
+  readonly selector: Selector
+  /** Exactly as sent; replies echo it (R10). */
+  readonly resource: string
+  /** True if the caller asks for a new token although one is cached. */
+  readonly bypassCache?: boolean
+}
+
+/** A token that answers a query, before rendering. */
+export interface TokenAnswer {
+  readonly query: TokenQuery
+  readonly identity: Identity
+  readonly token: AccessToken
+  /** Remaining lifetime in whole seconds, at least 1. */
+  readonly expiresIn: number
+  /** Epoch seconds; always now + `expiresIn`. */
+  readonly expiresOn: number
+}
+
+/** A reply as it goes over the wire; the body is one line of compact JSON (R5). */
+export interface Reply {
+  readonly status: number
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+/**
+ * One managed identity protocol at one path. Its functions are pure and do not depend on Entra ID.
+ * Several dialects may share a path; the first whose `matches` returns true handles the request.
+ */
+export interface Dialect {
+  /** The protocol's name in metrics and logs. */
+  readonly name: string
+  readonly path: string
+  readonly methods: readonly ('GET' | 'POST')[]
+  /** Returns true for this protocol's requests; undefined: the default at its path. */
+  readonly matches?: (request: WireRequest) => boolean
+  /** Throws a `BrokerError` for a request that the protocol does not allow. */
+  readonly parse: (request: WireRequest) => TokenQuery
+  readonly render: (answer: TokenAnswer, request: WireRequest) => Reply
+  readonly renderError: (error: BrokerError) => Reply
+}

@@ -1,0 +1,102 @@
+/** The dialect of the Azure Instance Metadata Service: GET /metadata/identity/oauth2/token. */
+import { BrokerError } from '../../lib/errors.ts'
+import { memoizeLast } from '../memoize-last.ts'
+import { printable } from '../../lib/printable.ts'
+import { TOKEN_PATHS } from '../../lib/token-paths.ts'
+import type { Dialect, Reply, TokenAnswer, TokenQuery, WireRequest } from './dialect.ts'
+import { findOAuthError, formatDescription } from './error-body.ts'
+import { type Parameters, parseParameters, parseResource, parseSelector } from './parameters.ts'
+
+export const imds = {
+  name: 'imds',
+  path: TOKEN_PATHS.imds,
+  methods: ['GET'],
+  parse,
+  render,
+  renderError,
+} satisfies Dialect
+
+/** The first api-version of the token endpoint; every later date is accepted (R9). */
+const FIRST_API_VERSION = '2018-02-01'
+const DATE = /^(\d{4})-(\d{2})-(\d{2})$/
+
+/** Throws `metadata_header_missing` unless the request has `Metadata: true`, in any case (R6). */
+export function requireMetadataHeader({ headers }: Pick<WireRequest, 'headers'>): void {
+  const value = headers['metadata']
+  if (typeof value !== 'string' || value.toLowerCase() !== 'true') {
+    throw new BrokerError(
+      'metadata_header_missing',
+      'Required metadata header not specified. Fix: send the header Metadata: true, unless this is the probe of an SDK',
+    )
+  }
+}
+
+/** Throws `api_version_invalid` unless the version is a calendar date not before `first` (R9). */
+export function requireApiVersion(parameters: Parameters, first: string, isProbe = false): void {
+  const version = parameters.get('api-version') ?? ''
+  if (isApiVersion(version, first)) return
+  const problem =
+    version === ''
+      ? "Required query variable 'api-version' is missing"
+      : `Query variable 'api-version' must be a date from ${first} on, not '${printable(version, 40)}'`
+  throw new BrokerError('api_version_invalid', `${problem}. Fix: add api-version=${first}`, {
+    isProbe,
+  })
+}
+
+/** Returns true for a calendar date not before `first`. */
+export function isApiVersion(version: string, first: string): boolean {
+  const [, year, month, day] = DATE.exec(version) ?? []
+  if (version < first || day === undefined) return false
+  // Day 0 of the next month is the last day of this one.
+  const lastDay = new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate()
+  return Number(month) >= 1 && Number(month) <= 12 && day >= '01' && Number(day) <= lastDay
+}
+
+function parse(request: WireRequest): TokenQuery {
+  requireMetadataHeader(request)
+  return parseQuery(request.query)
+}
+
+/** Memoized: an application repeats its query, and parsing is a tenth of a cached token's cost. */
+const parseQuery = memoizeLast((query): TokenQuery => {
+  const parameters = parseParameters(query)
+  // Old SDKs probe with an empty query (R6).
+  requireApiVersion(parameters, FIRST_API_VERSION, parameters.size === 0)
+  return {
+    resource: parseResource(parameters),
+    selector: parseSelector(parameters),
+    ...(parameters.get('bypass_cache')?.toLowerCase() === 'true' && { bypassCache: true }),
+  }
+})
+
+/** The real IMDS dates `not_before` five minutes before the token was issued. */
+const BACKDATED_SECONDS = 300
+
+/** Renders the body that every client accepts: strings only, in the real service's order (R2-R4). */
+function render({ query, identity, token, expiresIn, expiresOn }: TokenAnswer): Reply {
+  const notBefore = expiresOn - Math.floor(token.lifetime.lengthMs / 1000) - BACKDATED_SECONDS
+  return {
+    status: 200,
+    body: JSON.stringify({
+      access_token: token.secret.reveal(),
+      client_id: identity.clientId,
+      expires_in: String(expiresIn),
+      expires_on: String(expiresOn),
+      ext_expires_in: String(expiresIn),
+      not_before: String(notBefore),
+      resource: query.resource,
+      token_type: 'Bearer',
+    }),
+  }
+}
+
+function renderError(error: BrokerError): Reply {
+  return {
+    status: error.status,
+    body: JSON.stringify({
+      error: findOAuthError(error),
+      error_description: formatDescription(error),
+    }),
+  }
+}

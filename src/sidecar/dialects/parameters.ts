@@ -1,0 +1,96 @@
+/** Request parameters of all dialects: parsing, and the identity and resource that they name. */
+import { BrokerError } from '../../lib/errors.ts'
+import type { Selector } from '../identities.ts'
+import { isGuid } from '../../lib/guid.ts'
+import { printable } from '../../lib/printable.ts'
+import { isResource } from '../../lib/resource.ts'
+
+/** Decoded parameters by lower-case name; SDKs differ in case (R8). */
+export type Parameters = ReadonlyMap<string, string>
+
+/**
+ * Parses a query string or a form, percent-encoded or not (R10). Throws `parameter_duplicate` for a
+ * repeated name in any case, as the real IMDS does, and `request_malformed` for a broken encoding.
+ */
+export function parseParameters(text: string): Parameters {
+  const parameters = new Map<string, string>()
+  for (const pair of text.split('&')) {
+    if (pair === '') continue
+    const equals = pair.indexOf('=')
+    const name = decode(equals < 0 ? pair : pair.slice(0, equals)).toLowerCase()
+    if (parameters.has(name)) {
+      throw new BrokerError(
+        'parameter_duplicate',
+        `Query variable '${printable(name, 40)}' is repeated. Fix: send it once`,
+      )
+    }
+    parameters.set(name, equals < 0 ? '' : decode(pair.slice(equals + 1)))
+  }
+  return parameters
+}
+
+/** The parameter names of each selector, in lower case (R8). */
+const SELECTORS = [
+  ['clientId', ['client_id', 'clientid']],
+  ['objectId', ['object_id', 'objectid', 'principal_id', 'principalid']],
+  ['resourceId', ['msi_res_id', 'mi_res_id', 'msi-res-id']],
+] as const
+
+/**
+ * Returns the identity selector. Throws `selector_invalid` for more than one, and for a client or
+ * object id that is not a GUID. With `ignoreEmpty`, an empty selector counts as absent.
+ */
+export function parseSelector(parameters: Parameters, { ignoreEmpty = false } = {}): Selector {
+  let selector: Selector = { by: 'default' }
+  for (const [by, names] of SELECTORS) {
+    for (const name of names) {
+      const value = parameters.get(name)
+      if (value === undefined || (ignoreEmpty && value === '')) continue
+      if (selector.by !== 'default') {
+        throw new BrokerError(
+          'selector_invalid',
+          `Only one of client_id, object_id and msi_res_id may be given, not '${printable(selector.value)}' and '${printable(value)}'. Fix: send one of them`,
+        )
+      }
+      if (value === '' || (by !== 'resourceId' && !isGuid(value))) {
+        const reason = value === '' ? 'empty' : `not a GUID: '${printable(value)}'`
+        throw new BrokerError(
+          'selector_invalid',
+          `Query variable '${name}' is ${reason}. Fix: send an id of the identity, or none of these variables for the default one`,
+        )
+      }
+      selector = { by, value }
+    }
+  }
+  return selector
+}
+
+/** Returns the resource exactly as sent. Throws `resource_missing` or `resource_invalid`. */
+export function parseResource(parameters: Parameters): string {
+  const resource = parameters.get('resource')
+  if (resource === undefined || resource === '') {
+    throw new BrokerError(
+      'resource_missing',
+      "Required query variable 'resource' is missing. Fix: add the resource, such as resource=https://vault.azure.net",
+    )
+  }
+  if (!isResource(resource)) {
+    throw new BrokerError(
+      'resource_invalid',
+      `Query variable 'resource' is not a URI or GUID of at most 2048 ASCII characters: '${printable(resource)}'. Fix: send one such as https://vault.azure.net, URL-encoded`,
+    )
+  }
+  return resource
+}
+
+function decode(text: string): string {
+  if (!text.includes('%') && !text.includes('+')) return text
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '))
+  } catch {
+    throw new BrokerError(
+      'request_malformed',
+      `'${printable(text, 40)}' is not percent-encoded correctly. Fix: write a % as %25`,
+    )
+  }
+}

@@ -1,0 +1,323 @@
+/** Explains the AADSTS codes that an exchange can meet (E6). */
+import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
+import type { ErrorCode } from '../../lib/errors.ts'
+import { scrubAndTruncate } from '../../lib/secret.ts'
+import type { Assertion } from './assertion.ts'
+
+/** One AADSTS code, explained. */
+interface AadstsEntry {
+  readonly code: ErrorCode
+  /** One sentence without a full stop. */
+  readonly explanation: string
+  /** An instruction without a full stop. `{issuer}`, `{subject}` and `{audience}` are those of the assertion. */
+  readonly fix: string
+}
+
+const REPORT = 'report this as a bug of wimds'
+const ALGORITHM_FIX =
+  'sign service-account tokens with an RSA key (--service-account-signing-key-file of the API server): Entra ID accepts RS256'
+
+/** What to do about a response without a known AADSTS code, by error code; without a full stop. */
+export const DEFAULT_FIXES = {
+  entra_throttled:
+    'wait: wimds retries after the time of Retry-After, an hour at most; look for pods that restart often, or that request tokens for many resources',
+  entra_unavailable: 'wait: wimds retries by itself; if it lasts, see the service health of Azure',
+  entra_bad_response: 'check for a proxy between the pod and the login host',
+  entra_request_rejected:
+    'look up the AADSTS code, if the message has one, at https://login.microsoftonline.com/error',
+} as const satisfies Partial<Record<ErrorCode, string>>
+
+export const AADSTS_TABLE: Readonly<Record<string, AadstsEntry>> = {
+  // The federated credential: does one match the assertion?
+  70021: notFound(
+    'no federated credential of the identity matches the assertion',
+    'create a federated credential with issuer {issuer}, subject {subject} and audience {audience}; wimds doctor prints the command',
+  ),
+  700211: notFound(
+    'no federated credential of the identity has the issuer of the assertion',
+    'set the issuer of the federated credential to exactly {issuer} (a slash at the end counts); a recreated cluster has a new issuer',
+  ),
+  700212: audienceMismatch(),
+  7002121: audienceMismatch(),
+  700213: subjectNotFound(),
+  7002137: subjectNotFound(),
+  7002138: mismatch(
+    'the subject of the federated credential differs from that of the assertion in upper and lower case',
+    'write the subject of the federated credential exactly as {subject}: the comparison is case-sensitive',
+  ),
+  70025: notFound(
+    'the identity has no federated credentials',
+    'create a federated credential with issuer {issuer}, subject {subject} and audience {audience}; if it was created minutes ago, wait until it has propagated',
+  ),
+
+  // The assertion itself
+  70023: assertion(
+    'the projected token is valid for longer than Entra ID allows (25 hours)',
+    'mount a projected volume with expirationSeconds from 3600 to 86400 instead of the default service-account token',
+  ),
+  700024: {
+    code: 'assertion_not_yet_valid',
+    explanation: 'the current time is not between the nbf and exp of the assertion',
+    fix: 'check the clocks of the node and of the control plane, and that the kubelet rotates the projected token file',
+  },
+  50027: assertion(
+    'the assertion is not a well-formed JWT',
+    'point AZURE_FEDERATED_TOKEN_FILE at the projected service-account token',
+  ),
+  5002723: assertion(
+    'the assertion has no key id',
+    'use a projected service-account token of a cluster whose API server sets kid',
+  ),
+  5002727: assertion(
+    'the type (typ) in the header of the assertion is not JWT',
+    'point AZURE_FEDERATED_TOKEN_FILE at the projected service-account token, which has none',
+  ),
+  5002730: assertion('the signing algorithm of the assertion does not fit its key', ALGORITHM_FIX),
+  5002738: assertion('Entra ID does not support the signing algorithm', ALGORITHM_FIX),
+  900384: assertion(
+    'the signature of the assertion is invalid, or the tenant is of another cloud',
+    'check that AZURE_AUTHORITY_HOST is the login host of the tenant’s cloud, and that the file contains a token of this cluster',
+  ),
+  700027: assertion(
+    'the signature of the assertion is invalid',
+    'check that the file contains a token of this cluster, and that the issuer publishes the key that signs it',
+  ),
+  7000216: assertion(
+    'the request reached Entra ID without its client assertion',
+    'check for a proxy that rewrites requests to Entra ID',
+  ),
+  7000218: assertion(
+    'the request reached Entra ID without its client assertion',
+    'check for a proxy that rewrites requests to Entra ID',
+  ),
+
+  // The issuer, as Entra ID sees it
+  7000272: {
+    code: 'issuer_unreachable',
+    explanation:
+      'the key that signed the assertion is not among the keys that the issuer publishes',
+    fix: 'publish the cluster’s current signing key in its JWKS; Entra ID may take 30 minutes to see a new one',
+  },
+  50166: issuerUnreachable(),
+  501661: issuerUnreachable(),
+  90061: issuerUnreachable(),
+  900612: {
+    code: 'issuer_unreachable',
+    explanation: 'the keys that the cluster’s issuer publishes cannot be parsed',
+    fix: 'fix the JWKS document of the issuer',
+  },
+
+  // What the tenant's policies allow
+  700222: policy(
+    'tokens of Entra ID are not allowed as assertions here',
+    'use the projected token of a Kubernetes cluster',
+  ),
+  700226: policy(
+    'of the tokens of Entra ID only those of managed identities are allowed as assertions',
+    'use the projected token of a Kubernetes cluster',
+  ),
+  700231: policy(
+    'a token that was obtained by federation is not allowed as assertion',
+    'use the projected token of a Kubernetes cluster',
+  ),
+  700236: policy(
+    'tokens of Entra ID are not allowed as assertions in this tenant',
+    'use the projected token of a Kubernetes cluster',
+  ),
+  700223: policy(
+    'the tenant’s policy does not allow this issuer for workload identity federation',
+    'have the tenant’s administrator allow the issuer',
+  ),
+  700238: federationLimited(),
+  7002381: federationLimited(),
+  50002: tenantRestricted(),
+  500021: tenantRestricted(),
+  500022: tenantRestricted(),
+  53003: policy(
+    'a Conditional Access policy blocks the identity',
+    'have the tenant’s administrator change the policy, or change the network from which the cluster connects',
+  ),
+
+  // The application and its tenant
+  700011: applicationNotFound(),
+  700016: applicationNotFound(),
+  7000229: application(
+    'the application has no service principal in the tenant',
+    'create it with az ad sp create --id CLIENT_ID',
+  ),
+  7000112: application('the application is disabled', 'enable it in Entra ID'),
+  7000215: application('a client secret was sent and is wrong', REPORT),
+  7000222: application('a client secret was sent and has expired', REPORT),
+  100007: application(
+    'the regional endpoints of Entra ID serve managed identities and applications of Microsoft only',
+    'unset AZURE_REGIONAL_AUTHORITY_NAME, or use a managed identity',
+  ),
+  90002: tenant('the tenant does not exist in this cloud'),
+  900021: tenant('the tenant id is the empty GUID'),
+  900023: tenant('the tenant is neither a GUID nor a domain that Entra ID knows'),
+  90038: tenant('the tenant belongs to another cloud'),
+  900382: tenant('the application and the tenant belong to different clouds'),
+  900432: tenant('the application and the tenant belong to different clouds'),
+  50049: tenant('the authority is not one that Entra ID knows'),
+  5000224: inactive(),
+  5000225: inactive(),
+
+  // The resource
+  50001: resourceNotFound(),
+  500011: resourceNotFound(),
+  500014: resource(
+    'the service principal of the resource is disabled',
+    'enable it in Entra ID; it is also disabled when the subscription has lapsed',
+  ),
+  501051: resource(
+    'the identity has no role for this resource, and the resource requires one',
+    'assign an app role of the resource to the identity',
+  ),
+  70011: resource(
+    'the scope is not valid',
+    'request the application id URI or GUID of the resource',
+  ),
+  1002012: resource(
+    'the scope is not valid',
+    'request the application id URI or GUID of the resource',
+  ),
+
+  // The request
+  70003: request('the grant type is not supported'),
+  900144: request('a parameter is missing'),
+  90014: request('a parameter is missing'),
+  90013: request('a parameter is malformed'),
+  900561: request('the method is not POST'),
+
+  // Errors of Entra ID itself
+  90055: unavailable('entra_throttled', 'the tenant sends too many requests'),
+  50196: unavailable('entra_throttled', 'the client repeats the same request too often'),
+  90033: unavailable('entra_unavailable', 'Entra ID has a transient error'),
+  50033: unavailable('entra_unavailable', 'Entra ID has a transient error'),
+  90006: unavailable('entra_unavailable', 'Entra ID has a transient error'),
+  90012: unavailable('entra_unavailable', 'the request timed out within Entra ID'),
+  90024: unavailable('entra_unavailable', 'Entra ID has a transient error'),
+  90090: unavailable('entra_unavailable', 'Entra ID has a transient error'),
+  50000: unavailable('entra_unavailable', 'Entra ID could not issue the token'),
+}
+
+function notFound(explanation: string, fix: string): AadstsEntry {
+  return { code: 'federated_credential_not_found', explanation, fix }
+}
+
+function subjectNotFound(): AadstsEntry {
+  return notFound(
+    'no federated credential of the identity has the subject of the assertion',
+    'create a federated credential with subject {subject}, or run the pod under the service account that an existing one names; if one with this subject is still rejected ten minutes after its creation, delete and recreate it',
+  )
+}
+
+function mismatch(explanation: string, fix: string): AadstsEntry {
+  return { code: 'federated_credential_mismatch', explanation, fix }
+}
+
+function audienceMismatch(): AadstsEntry {
+  return mismatch(
+    'no federated credential of the identity has the audience of the assertion',
+    `if the audience of the token, {audience}, is not that of your cloud (${DEFAULT_AUDIENCE} in the public one), correct it in the projected volume; otherwise set the audience of the federated credential to it`,
+  )
+}
+
+function assertion(explanation: string, fix: string): AadstsEntry {
+  return { code: 'assertion_refused', explanation, fix }
+}
+
+function issuerUnreachable(): AadstsEntry {
+  return {
+    code: 'issuer_unreachable',
+    explanation: 'Entra ID cannot fetch the discovery document or the keys of the cluster’s issuer',
+    fix: 'make the issuer’s /.well-known/openid-configuration and its JWKS reachable from the internet',
+  }
+}
+
+function application(explanation: string, fix: string): AadstsEntry {
+  return { code: 'application_refused', explanation, fix }
+}
+
+function applicationNotFound(): AadstsEntry {
+  return application(
+    'the application is not known in the tenant',
+    'use the client id, not the object id: check client_id of the request, or else AZURE_CLIENT_ID (annotation azure.workload.identity/client-id of the ServiceAccount; recreate the pods after a change) or the identities file, and the tenant; if the application was created minutes ago, wait',
+  )
+}
+
+function tenant(explanation: string): AadstsEntry {
+  return {
+    code: 'tenant_refused',
+    explanation,
+    fix: 'check AZURE_TENANT_ID (annotation azure.workload.identity/tenant-id of the ServiceAccount; recreate the pods after a change) or tenantId in the identities file, and AZURE_AUTHORITY_HOST',
+  }
+}
+
+function inactive(): AadstsEntry {
+  return {
+    code: 'tenant_refused',
+    explanation: 'the tenant is blocked for inactivity',
+    fix: 'have its administrator reactivate it within 20 days: https://aka.ms/TenantLifecycle',
+  }
+}
+
+function resource(explanation: string, fix: string): AadstsEntry {
+  return { code: 'resource_refused', explanation, fix }
+}
+
+function resourceNotFound(): AadstsEntry {
+  return resource(
+    'the resource is not known in the tenant',
+    'check the spelling of the resource (https://vault.azure.net and not the URL of one vault), and that its service exists in this cloud and tenant',
+  )
+}
+
+function policy(explanation: string, fix: string): AadstsEntry {
+  return { code: 'policy_refused', explanation, fix }
+}
+
+function federationLimited(): AadstsEntry {
+  return policy(
+    'the tenant’s policy limits workload identity federation',
+    'have the tenant’s administrator allow the issuer, or add the claim that the policy requires',
+  )
+}
+
+function tenantRestricted(): AadstsEntry {
+  return policy(
+    'a tenant restriction of the network blocks this tenant',
+    'allow the tenant in the proxy that restricts tenants',
+  )
+}
+
+function request(explanation: string): AadstsEntry {
+  return { code: 'entra_request_rejected', explanation, fix: REPORT }
+}
+
+function unavailable(
+  code: 'entra_throttled' | 'entra_unavailable',
+  explanation: string,
+): AadstsEntry {
+  return { code, explanation, fix: DEFAULT_FIXES[code] }
+}
+
+/** Returns the entry of exactly this AADSTS number; undefined for an unknown one, and for none. */
+export function explainAadsts(aadsts?: number): AadstsEntry | undefined {
+  return AADSTS_TABLE[String(aadsts)]
+}
+
+const MAX_CLAIM = 300
+
+/** Returns the fix of an entry with the values of this assertion. */
+export function formatFix(
+  { fix }: Pick<AadstsEntry, 'fix'>,
+  { issuer, subject, audience }: Pick<Assertion, 'issuer' | 'subject' | 'audience'>,
+): string {
+  const claims: Readonly<Record<string, string>> = {
+    issuer,
+    subject,
+    audience: audience.join(', '),
+  }
+  return fix.replaceAll(/\{(\w+)\}/g, (_, name) => scrubAndTruncate(claims[name] ?? '', MAX_CLAIM))
+}

@@ -1,0 +1,95 @@
+/** Polls the projected token files, and reports when a token appears, is rotated or fails. */
+import { type BrokerError, toBrokerError } from '../../lib/errors.ts'
+import type { Clock } from '../tokens/clock.ts'
+import type { Assertion, AssertionReader } from './assertion.ts'
+
+/** The last result of reading one projected token file. */
+export type AssertionState =
+  | { readonly ok: true; readonly assertion: Assertion }
+  | {
+      readonly ok: false
+      readonly error: BrokerError
+      /** When the first read in a row failed, on the monotonic clock. */
+      readonly since: number
+      /** The subject of the last token that was read; undefined if there was none. */
+      readonly lastSubject?: string | undefined
+    }
+
+interface WatcherOptions {
+  /** Called at each poll, since a config reload may name other files. */
+  readonly files: () => readonly string[]
+  readonly read: AssertionReader
+  readonly clock: Pick<Clock, 'monotonic'>
+  /** Called when the content of a file, or the error of reading it, has changed. */
+  readonly onChange: (file: string, state: AssertionState) => void
+}
+
+/** A watcher that polls until it is closed. */
+export interface AssertionWatcher {
+  /** State by file; empty before the first poll. */
+  readonly states: ReadonlyMap<string, AssertionState>
+  /** Polls all files now; resolves when each file without a read inflight has been read. */
+  readonly poll: () => Promise<void>
+  readonly close: () => void
+}
+
+/** While a file has no usable token, which keeps the pod from becoming ready. */
+const INITIAL_POLL_MS = 200
+const POLL_MS = 2000
+
+/** Polls, because not every file system reports the kubelet's symlink swap as a change. */
+export function watchAssertions(options: WatcherOptions): AssertionWatcher {
+  const { files, read, clock, onChange } = options
+  const states = new Map<string, AssertionState>()
+  const inflight = new Set<string>()
+  let timer: NodeJS.Timeout | undefined
+  let isClosed = false
+
+  async function poll(): Promise<void> {
+    clearTimeout(timer)
+    if (isClosed) return
+    const current = files()
+    for (const file of states.keys()) if (!current.includes(file)) states.delete(file)
+    // The next poll is scheduled first: a read that hangs must not delay those of the other files.
+    const areAllReadable = current.every((file) => states.get(file)?.ok === true)
+    timer = setTimeout(() => void poll(), areAllReadable ? POLL_MS : INITIAL_POLL_MS).unref()
+    await Promise.all(current.filter((file) => !inflight.has(file)).map(pollFile))
+  }
+
+  async function pollFile(file: string): Promise<void> {
+    inflight.add(file)
+    const previous = states.get(file)
+    const state = await read(file).then(
+      (assertion): AssertionState => ({ ok: true, assertion }),
+      (error: unknown) => toFailure(toBrokerError(error), previous, clock.monotonic()),
+    )
+    inflight.delete(file)
+    if (isClosed || !files().includes(file)) return
+    states.set(file, state)
+    if (!isSameState(previous, state)) onChange(file, state)
+  }
+
+  return {
+    states,
+    poll,
+    close: () => {
+      isClosed = true
+      clearTimeout(timer)
+    },
+  }
+}
+
+function toFailure(
+  error: BrokerError,
+  previous: AssertionState | undefined,
+  now: number,
+): AssertionState {
+  if (previous?.ok === false) return { ...previous, error }
+  return { ok: false, error, since: now, lastSubject: previous?.assertion.subject }
+}
+
+function isSameState(a: AssertionState | undefined, b: AssertionState): boolean {
+  if (a === undefined || a.ok !== b.ok) return false
+  if (a.ok && b.ok) return a.assertion.secret.equals(b.assertion.secret)
+  return !a.ok && !b.ok && a.error.code === b.error.code
+}

@@ -1,0 +1,233 @@
+/** Reads the projected service-account token that is sent to Entra ID as client assertion. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { decodeJwt } from 'jose/jwt/decode'
+import * as z from 'zod/mini'
+import { DEFAULT_AUDIENCE, isFederationAudience } from '../../lib/clouds.ts'
+import { BrokerError, type EntraDetails, toBrokerError } from '../../lib/errors.ts'
+import { errorCode } from '../../lib/describe-error.ts'
+import { readRegularFile, shareReads } from '../../lib/files.ts'
+import { describeInternalIssuer, PUBLIC_ISSUER_FIX } from '../../lib/internal-issuer.ts'
+import { Secret } from '../../lib/secret.ts'
+
+/** A projected token and those of its claims that decide whether Entra ID accepts it. */
+export interface Assertion {
+  readonly secret: Secret
+  readonly issuer: string
+  readonly subject: string
+  readonly audience: readonly string[]
+  /** Epoch milliseconds. */
+  readonly expiresAt: number
+  /** Epoch milliseconds; undefined if the token has no `iat`. */
+  readonly issuedAt?: number
+  /** True for a token of Entra ID, the assertion of a chained identity, which no kubelet rotates. */
+  readonly isOfEntra?: boolean
+}
+
+interface ReaderOptions {
+  /** Reads the file system if it is left out. */
+  readonly readFile?: (path: string) => Promise<string>
+  /** WIMDS_AUDIENCE: the audience an assertion must have; undefined: any. */
+  readonly audience?: string
+}
+
+export type AssertionReader = (path: string) => Promise<Assertion>
+
+/** A file that is rewritten in place is incomplete for some milliseconds: it is read again after these delays. */
+const REREAD_DELAYS_MS = [5, 20, 80]
+
+/** Projected tokens have 1 to 2 kB. */
+const MAX_TOKEN_BYTES = 65_536
+
+/** The range of a JavaScript `Date` in epoch seconds: logs and the status page print these claims. */
+const MAX_DATE_SECONDS = 8_640_000_000_000
+const epochSeconds = z.number().check(z.minimum(-MAX_DATE_SECONDS), z.maximum(MAX_DATE_SECONDS))
+
+const Claims = z.object({
+  iss: z.string(),
+  sub: z.string(),
+  aud: z.union([z.string(), z.array(z.string())]),
+  exp: epochSeconds,
+  iat: z.optional(epochSeconds),
+})
+
+const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/
+/** The audience of the token that the AKS webhook projects for identity bindings. */
+const BINDING_AUDIENCE = 'api://AKSIdentityBinding'
+/** `https://kubernetes.default.svc`, `kubernetes` and `https://NAME.hcp.REGION.azmk8s.io`, also in quotes. */
+const API_AUDIENCE = /^"?(?:https?:\/\/)?(?:kubernetes|[^/]+\.azmk8s\.io)/i
+
+/**
+ * Creates a reader that opens the file again after each read, because the kubelet rotates the token by
+ * swapping a symbolic link. Callers share a read that is inflight. Throws what `readAssertion` and `requireAudience`
+ * throw.
+ */
+export function createAssertionReader({
+  audience,
+  readFile = readTokenFile,
+}: ReaderOptions = {}): AssertionReader {
+  const readShared = shareReads(readFile)
+  return async (path) => {
+    const assertion = await readComplete(path, readShared)
+    requireAudience(assertion, path, audience)
+    return assertion
+  }
+}
+
+async function readComplete(path: string, readFile: typeof readTokenFile): Promise<Assertion> {
+  for (const delayMs of REREAD_DELAYS_MS) {
+    try {
+      return await readAssertion(path, readFile)
+    } catch (error) {
+      const { code } = toBrokerError(error)
+      if (code !== 'assertion_empty' && code !== 'assertion_malformed') throw error
+      await sleep(delayMs)
+    }
+  }
+  return readAssertion(path, readFile)
+}
+
+/**
+ * Reads one projected token. Throws `assertion_missing`, `assertion_unreadable`, `assertion_empty` or
+ * `assertion_malformed`. Does not check whether the token has expired: the local clock may be the
+ * wrong one, so Entra ID decides.
+ */
+export async function readAssertion(path: string, readFile = readTokenFile): Promise<Assertion> {
+  const text = (await read(path, readFile)).trim()
+  if (text === '') {
+    throw new BrokerError(
+      'assertion_empty',
+      `the projected token file ${path} is empty. Fix: wait for the kubelet to write it; if it stays empty, check what else writes to it`,
+    )
+  }
+  return parseAssertion(text, path)
+}
+
+/**
+ * Throws `assertion_audience` for a token without the audience of WIMDS_AUDIENCE, and for a token of
+ * the Kubernetes API, which its receiver could use against the cluster: it leaves the pod only if
+ * WIMDS_AUDIENCE names that audience.
+ */
+export function requireAudience(
+  assertion: Pick<Assertion, 'issuer' | 'audience'>,
+  path: string,
+  audience?: string,
+): void {
+  if (audience !== undefined && !assertion.audience.includes(audience)) {
+    throw new BrokerError(
+      'assertion_audience',
+      `the projected token in ${path} has the audience ${assertion.audience.join(', ')}, but WIMDS_AUDIENCE is ${audience}. Fix: correct WIMDS_AUDIENCE, or set the audience of the projected volume to ${audience}`,
+    )
+  }
+  const apiAudience = findApiAudience(assertion)
+  if (apiAudience !== undefined && apiAudience !== audience) {
+    throw new BrokerError(
+      'assertion_audience',
+      `the token in ${path} has the audience ${apiAudience}: it is a credential for the Kubernetes API and is not sent to Entra ID. Fix: mount a projected service-account token with the audience of its cloud, in the public cloud ${DEFAULT_AUDIENCE}, or set WIMDS_AUDIENCE to ${apiAudience} if the federated credential has that audience`,
+    )
+  }
+}
+
+/** Returns an audience of the Kubernetes API: by default that is the issuer, on AKS the API server. */
+export function findApiAudience({
+  issuer,
+  audience,
+}: Pick<Assertion, 'issuer' | 'audience'>): string | undefined {
+  const issuerUrl = removeTrailingSlash(issuer)
+  return audience.find((name) => API_AUDIENCE.test(name) || removeTrailingSlash(name) === issuerUrl)
+}
+
+function removeTrailingSlash(url: string): string {
+  return url.replace(/\/$/, '')
+}
+
+/**
+ * Returns true for an audience that is neither of direct federation nor of identity bindings. This is only
+ * worth a warning: the federated credential decides.
+ */
+export function hasUnexpectedAudience({ audience }: Pick<Assertion, 'audience'>): boolean {
+  return (
+    audience.length !== 1 ||
+    !audience.every((name) => isFederationAudience(name) || name === BINDING_AUDIENCE)
+  )
+}
+
+/** Returns true for a token that is projected for direct federation with Entra ID. */
+export function isForDirectFederation({ audience }: Pick<Assertion, 'audience'>): boolean {
+  return audience.some(isFederationAudience)
+}
+
+/** Creates the error of a projected token that has expired by the clock of this machine. */
+export function createExpiredError(
+  file: string,
+  { expiresAt }: Pick<Assertion, 'expiresAt'>,
+): BrokerError {
+  return new BrokerError(
+    'assertion_expired',
+    `the projected token in ${file} expired at ${new Date(expiresAt).toISOString()} by the clock of this machine. Fix: check that it is a projected volume, the kubelet's log, and the clock of the node`,
+  )
+}
+
+/** Creates the error of a projected token whose issuer is internal to the cluster. `answer` is Entra's, if it gave one. */
+export function createInternalIssuerError(
+  issuer: string,
+  { answer, entra }: { readonly answer?: string; readonly entra?: EntraDetails } = {},
+): BrokerError {
+  const problem = `${answer === undefined ? '' : `${answer} `}${describeInternalIssuer(issuer)}`
+  return new BrokerError(
+    'issuer_unreachable',
+    `${problem}. Fix: ${PUBLIC_ISSUER_FIX}; then restart the pod`,
+    { entra, needsChange: true },
+  )
+}
+
+async function readTokenFile(path: string): Promise<string> {
+  return readRegularFile(path, MAX_TOKEN_BYTES + 1)
+}
+
+async function read(path: string, readFile: (path: string) => Promise<string>): Promise<string> {
+  try {
+    return await readFile(path)
+  } catch (error) {
+    const reason = errorCode(error) ?? 'unknown'
+    if (reason === 'ENOENT' || reason === 'ENOTDIR') {
+      throw new BrokerError(
+        'assertion_missing',
+        `there is no projected token at ${path}. Fix: mount a projected service-account token there, or set AZURE_FEDERATED_TOKEN_FILE to its path`,
+        { cause: error },
+      )
+    }
+    throw new BrokerError(
+      'assertion_unreadable',
+      `the projected token file ${path} cannot be read: ${reason === 'EFTYPE' ? 'not a regular file' : reason}. Fix: check that it is a regular file and that the user of the sidecar may read it`,
+      { cause: error },
+    )
+  }
+}
+
+/** Errors do not repeat the text: it may be a credential of another kind. */
+function parseAssertion(text: string, path: string): Assertion {
+  const isJwt = text.length <= MAX_TOKEN_BYTES && JWT.test(text)
+  const claims = isJwt ? decodeClaims(text) : undefined
+  if (claims === undefined) {
+    throw new BrokerError(
+      'assertion_malformed',
+      `the file ${path} does not contain a service-account token (a JWT with iss, sub, aud and exp). Fix: set AZURE_FEDERATED_TOKEN_FILE to the path of the projected token`,
+    )
+  }
+  return {
+    secret: new Secret(text),
+    issuer: claims.iss,
+    subject: claims.sub,
+    audience: [claims.aud].flat(),
+    expiresAt: claims.exp * 1000,
+    ...(claims.iat !== undefined && { issuedAt: claims.iat * 1000 }),
+  }
+}
+
+function decodeClaims(text: string): z.infer<typeof Claims> | undefined {
+  try {
+    return Claims.parse(decodeJwt(text))
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,141 @@
+/** Creates the commands for what an exchange needs: a federated credential, or an identity binding. */
+import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
+import type { Assertion } from './assertion.ts'
+import type { Identity } from '../identities.ts'
+import { namesFileForAz } from '../../lib/azure-cli.ts'
+import { quoteHcl } from '../../lib/hcl.ts'
+import { formatCommand, quoteForShell, type ShellCommand } from '../../lib/shell.ts'
+import { createCredentialName } from '../../lib/credential-name.ts'
+import { formatManagedIdentityId, parseManagedIdentityId } from '../../lib/managed-identity.ts'
+import type { BindingCommands, CredentialCommands } from '../../tools/doctor/doctor-report.ts'
+
+type Claims = Pick<Assertion, 'issuer' | 'subject' | 'audience'>
+
+type IdentityIds = Pick<Identity, 'clientId' | 'resourceId'>
+
+/** Returns the flags that select a managed identity, with placeholders if its resource id is not configured. */
+export function createIdentityFlags(resourceId: string | undefined): ShellCommand['flags'] {
+  const id = parseManagedIdentityId(resourceId ?? '')
+  return [
+    ['identity-name', id?.name ?? 'IDENTITY_NAME'],
+    ['resource-group', id?.resourceGroup ?? 'RESOURCE_GROUP'],
+    ...(id === undefined ? [] : [['subscription', id.subscription] as const]),
+  ]
+}
+
+/**
+ * Returns false if the Azure CLI would replace a claim by the content of a file, and so upload that. The claims come
+ * from a file that is not trusted.
+ */
+export function canCreateCredential({ issuer, subject, audience }: Claims): boolean {
+  return ![issuer, subject, ...audience].some(namesFileForAz)
+}
+
+/** Returns the command that creates the federated credential of a managed identity. */
+export function createManagedIdentityCommand(
+  { resourceId }: Pick<IdentityIds, 'resourceId'>,
+  { issuer, subject, audience: [audience = DEFAULT_AUDIENCE] }: Claims,
+): ShellCommand {
+  return {
+    words: 'az identity federated-credential create',
+    flags: [
+      ['name', createCredentialName(issuer, subject)],
+      ...createIdentityFlags(resourceId),
+      ['issuer', issuer],
+      ['subject', subject],
+      ['audiences', audience],
+    ],
+  }
+}
+
+/** Returns the command that creates the federated credential of an application registration. */
+export function createApplicationCommand(
+  { clientId }: Pick<IdentityIds, 'clientId'>,
+  { issuer, subject, audience: [audience = DEFAULT_AUDIENCE] }: Claims,
+): ShellCommand {
+  const name = createCredentialName(issuer, subject)
+  const parameters = JSON.stringify({ name, issuer, subject, audiences: [audience] })
+  return {
+    words: 'az ad app federated-credential create',
+    flags: [
+      ['id', clientId],
+      ['parameters', parameters],
+    ],
+  }
+}
+
+/**
+ * Returns the commands with placeholders in capital letters for what is not configured; undefined for claims that no
+ * command can have. Quotes the claims, which come from a file that is not trusted.
+ */
+export function createCredentialCommands(
+  identity: IdentityIds,
+  claims: Claims,
+): CredentialCommands | undefined {
+  if (!canCreateCredential(claims)) return undefined
+  const {
+    issuer,
+    subject,
+    audience: [audience = DEFAULT_AUDIENCE],
+  } = claims
+  const name = createCredentialName(issuer, subject)
+  const id = parseManagedIdentityId(identity.resourceId ?? '')
+  return {
+    azManagedIdentity: formatCommand(createManagedIdentityCommand(identity, claims)),
+    azApplication: formatCommand(createApplicationCommand(identity, claims)),
+    terraform: `resource "azurerm_federated_identity_credential" ${quoteHcl(name)} {
+  name                      = ${quoteHcl(name)}
+  user_assigned_identity_id = ${id === undefined ? 'azurerm_user_assigned_identity.IDENTITY_NAME.id' : quoteHcl(formatManagedIdentityId(id))}
+  issuer                    = ${quoteHcl(issuer)}
+  subject                   = ${quoteHcl(subject)}
+  audience                  = [${quoteHcl(audience)}]
+}`,
+  }
+}
+
+/** Returns the commands for an exchange through the token proxy of AKS identity bindings. */
+export function createBindingCommands(
+  { clientId, resourceId }: IdentityIds,
+  { issuer, subject }: Pick<Claims, 'issuer' | 'subject'>,
+): BindingCommands {
+  const [namespace = 'NAMESPACE', account = 'SERVICEACCOUNT'] = subject
+    .replace(/^system:serviceaccount:/, '')
+    .split(':')
+  const id = parseManagedIdentityId(resourceId ?? '')
+  const name = `use-identity-${clientId}`
+  return {
+    azIdentityBinding: [
+      'az aks identity-binding create',
+      '--resource-group RESOURCE_GROUP --cluster-name CLUSTER',
+      `--name ${quoteForShell(id?.name ?? 'IDENTITY_NAME')}`,
+      `--managed-identity-resource-id ${
+        id === undefined
+          ? '"$(az identity show --resource-group RESOURCE_GROUP --name IDENTITY_NAME --query id --output tsv)"'
+          : quoteForShell(formatManagedIdentityId(id))
+      }`,
+    ].join(' '),
+    kubectlApply: `kubectl apply -f - <<'EOF'
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: ${name}
+rules:
+  - apiGroups: [cid.wi.aks.azure.com]
+    resources: [${clientId}]
+    verbs: [use-managed-identity]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata:
+  name: ${name}-${createCredentialName(issuer, subject)}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: ClusterRole
+  name: ${name}
+subjects:
+  - kind: ServiceAccount
+    name: ${JSON.stringify(account)}
+    namespace: ${JSON.stringify(namespace)}
+EOF`,
+  }
+}

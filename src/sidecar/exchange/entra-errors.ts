@@ -1,0 +1,228 @@
+/** Maps the error responses of Entra ID, the token proxy and intercepting proxies to error codes. */
+import * as z from 'zod/mini'
+import { BrokerError, type EntraDetails, type ErrorCode } from '../../lib/errors.ts'
+import { firstItems } from '../../lib/first-items.ts'
+import { parseJson } from '../../lib/json.ts'
+import { scrubAndTruncate } from '../../lib/secret.ts'
+import { isInternalIssuer } from '../../lib/internal-issuer.ts'
+import { DEFAULT_FIXES, explainAadsts, formatFix } from './aadsts.ts'
+import { type Assertion, createInternalIssuerError } from './assertion.ts'
+import { describeSkew, isSkewed, SKEW_FIX } from './clock-skew.ts'
+import { parseHttpDate, type TokenEndpointResponse } from './http-client.ts'
+import { type Destination, ENTRA, TOKEN_PROXY } from './transport-errors.ts'
+
+/** No Retry-After blocks a key for longer than an hour, the jitter of the token cache included. */
+const MAX_RETRY_AFTER_MS = 50 * 60_000
+const MAX_DESCRIPTION = 1000
+/** Entra's own errors and ids have less than 40 characters. */
+const MAX_ID = 100
+const MAX_POLICIES = 5
+const MAX_REASON = 300
+
+/** A member of the wrong type counts as absent, so that the others can still be used. */
+const withFallback = z.catch
+const text = withFallback(z.optional(z.string()), undefined)
+const ErrorBody = z.object({
+  error: text,
+  error_description: text,
+  error_codes: withFallback(z.optional(z.array(z.number())), undefined),
+  trace_id: text,
+  correlation_id: text,
+  claims: text,
+})
+
+/**
+ * Returns the error of a response without a token. Matches AADSTS codes by number, with a default,
+ * since Microsoft may change texts and add codes at any time (E6). `now` is epoch milliseconds.
+ */
+export function parseEntraError(
+  response: TokenEndpointResponse,
+  assertion: Omit<Assertion, 'secret'>,
+  now: number,
+  viaTokenProxy = false,
+): BrokerError {
+  const body = ErrorBody.safeParse(response.json ?? {}).data ?? {}
+  const description = scrubAndTruncate(body.error_description ?? '', MAX_DESCRIPTION)
+  const aadsts = body.error_codes?.[0] ?? parseAadsts(description)
+  const entra: EntraDetails = {
+    ...(body.error !== undefined && { error: scrubAndTruncate(body.error, MAX_ID) }),
+    ...(aadsts !== undefined && { aadsts }),
+    ...(body.trace_id !== undefined && { traceId: scrubAndTruncate(body.trace_id, MAX_ID) }),
+    ...(body.correlation_id !== undefined && {
+      correlationId: scrubAndTruncate(body.correlation_id, MAX_ID),
+    }),
+  }
+  const entraTime = parseDateHeader(response) ?? now
+  const isTimeError = aadsts === 700024
+  const isRotated = assertion.isOfEntra !== true
+  const isExpired = assertion.expiresAt <= entraTime
+  const skewMs = now - entraTime
+  if (isTimeError && isRotated && isSkewed(skewMs)) {
+    return new BrokerError(
+      isExpired ? 'assertion_expired' : 'assertion_not_yet_valid',
+      `Entra ID rejects the projected token as ${isExpired ? 'expired' : 'not yet valid'}: ${describeSkew(skewMs)}. Fix: ${SKEW_FIX}${isExpired ? '' : ', and those of the control plane, which issues the token'}`,
+      { entra },
+    )
+  }
+  if (isTimeError && isRotated && isExpired) {
+    return createExpiryRejection(assertion, ENTRA, entra)
+  }
+  const known =
+    isTimeError && !isRotated
+      ? toDefault('entra_unavailable')
+      : (explainAadsts(aadsts) ?? toDefault(findCode(response, body.error)))
+  const answer =
+    description === '' ? formatResponse(response, known.code) : endSentence(description)
+  if (!viaTokenProxy && isRotated && isExplainedByIssuer(known.code, aadsts, assertion)) {
+    return createInternalIssuerError(scrubAndTruncate(assertion.issuer, MAX_REASON), {
+      answer,
+      entra,
+    })
+  }
+  const retryAfterMs = parseRetryAfter(response.headers['retry-after'], entraTime)
+  const policies = formatPolicies(body.claims)
+  const problem = policies === undefined ? answer : `${answer} (${policies}).`
+  return new BrokerError(known.code, `${problem} Fix: ${formatFix(known, assertion)}`, {
+    entra,
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  })
+}
+
+/** AADSTS codes of an issuer whose keys Entra ID has read: it is not internal. */
+const KEYS_WERE_READ = new Set<number | undefined>([7000272, 900612])
+
+/** Returns true for a rejection that lasts as long as the issuer of the assertion is internal to the cluster. */
+function isExplainedByIssuer(
+  code: ErrorCode,
+  aadsts: number | undefined,
+  { issuer }: Pick<Assertion, 'issuer'>,
+): boolean {
+  const isOfIssuer = code === 'issuer_unreachable' && !KEYS_WERE_READ.has(aadsts)
+  return (isOfIssuer || code.startsWith('federated_credential_')) && isInternalIssuer(issuer)
+}
+
+/** Creates the error of a projected token that the server rejects, and that has expired by the server's clock. */
+function createExpiryRejection(
+  { expiresAt }: Pick<Assertion, 'expiresAt'>,
+  { name }: Destination,
+  entra?: EntraDetails,
+): BrokerError {
+  return new BrokerError(
+    'assertion_expired',
+    `the projected token expired at ${new Date(expiresAt).toISOString()}, and ${name} rejects it: the kubelet has not rotated the file. Fix: check that it is a projected volume, that the pod's service account exists, and the kubelet's log`,
+    { entra },
+  )
+}
+
+/**
+ * Returns the error of a token proxy that rejects the request itself; undefined for a response that may come
+ * from Entra ID: with an AADSTS code or an OAuth error, or with a status that means to wait. 403: RBAC does not
+ * allow the service account to use the identity. 401: the token has expired, or is not one for the token proxy.
+ */
+export function parseTokenProxyError(
+  response: TokenEndpointResponse,
+  assertion: Pick<Assertion, 'subject' | 'audience' | 'expiresAt'>,
+  clientId: string,
+  now: number,
+): BrokerError | undefined {
+  const { status, json = {}, excerpt } = response
+  const { data: { error, error_codes: codes, error_description: description = '' } = {} } =
+    ErrorBody.safeParse(json)
+  if (codes !== undefined || description.startsWith('AADSTS')) return undefined
+  const reason = typeof json['message'] === 'string' ? json['message'] : excerpt
+  const answered = `the token proxy of the cluster answered ${status} ${JSON.stringify(scrubAndTruncate(reason, MAX_REASON))}`
+  if (status === 403) {
+    return new BrokerError(
+      'token_proxy_forbidden',
+      `${answered}: ${assertion.subject} may not use the managed identity ${clientId}. Fix: create a ClusterRole with the verb use-managed-identity on the resource ${clientId} of the API group cid.wi.aks.azure.com, and bind the service account to it; wimds doctor prints both`,
+    )
+  }
+  if (status === 401) {
+    if (assertion.expiresAt <= (parseDateHeader(response) ?? now)) {
+      return createExpiryRejection(assertion, TOKEN_PROXY)
+    }
+    return new BrokerError(
+      'assertion_refused',
+      `${answered}: it does not accept the projected token with the audience ${assertion.audience.join(', ')}. Fix: use the token that the AKS webhook projects for identity bindings, with the audience api://AKSIdentityBinding; for direct federation set exchangeVia: entra in the identities file`,
+    )
+  }
+  if (findCode(response, error) === 'entra_bad_response') {
+    return new BrokerError(
+      'entra_bad_response',
+      `${answered}, which is not a response of Entra ID. Fix: ${TOKEN_PROXY.wrongServerFix}`,
+    )
+  }
+  return undefined
+}
+
+function toDefault(code: keyof typeof DEFAULT_FIXES) {
+  return { code, fix: DEFAULT_FIXES[code] }
+}
+
+/** Returns the error code of a response whose AADSTS code is unknown or absent. */
+function findCode(
+  { status, json }: TokenEndpointResponse,
+  error: string | undefined,
+): keyof typeof DEFAULT_FIXES {
+  if (status === 429) return 'entra_throttled'
+  if (status === 408 || status >= 500 || error === 'temporarily_unavailable') {
+    return 'entra_unavailable'
+  }
+  if (json === undefined || status < 400 || error === undefined) return 'entra_bad_response'
+  return 'entra_request_rejected'
+}
+
+/** Formats a response without an error description. */
+function formatResponse({ status, excerpt }: TokenEndpointResponse, code: ErrorCode): string {
+  const body = excerpt.replace(/\s+/g, ' ').trim()
+  const answered = `the token endpoint answered ${status}${body === '' ? '' : ` ${JSON.stringify(body)}`}`
+  return code === 'entra_bad_response'
+    ? `${answered}, which is not a response of Entra ID.`
+    : `${answered}.`
+}
+
+function endSentence(words: string): string {
+  return /[.!?]$/.test(words) ? words : `${words}.`
+}
+
+function parseAadsts(description: string): number | undefined {
+  const [, digits] = /^AADSTS(\d{4,10}):/.exec(description) ?? []
+  return digits === undefined ? undefined : Number(digits)
+}
+
+/**
+ * Returns the milliseconds of a Retry-After header in seconds or as HTTP date, 50 minutes at most;
+ * undefined if there is none. A date is compared with Entra's clock.
+ */
+function parseRetryAfter(header = '', entraTime: number): number | undefined {
+  const value = header.trim()
+  const ms = /^\d+$/.test(value)
+    ? Number(value) * 1000
+    : (parseHttpDate(value) ?? entraTime) - entraTime
+  return ms > 0 ? Math.min(ms, MAX_RETRY_AFTER_MS) : undefined
+}
+
+/** Returns Entra's clock in epoch milliseconds, by its Date header. */
+export function parseDateHeader({
+  headers,
+}: Pick<TokenEndpointResponse, 'headers'>): number | undefined {
+  return parseHttpDate(headers['date'] ?? '')
+}
+
+const ConditionalAccessClaims = z.object({
+  access_token: z.object({ capolids: z.object({ values: z.array(z.unknown()) }) }),
+})
+const PolicyId = z.guid()
+
+/**
+ * Formats the Conditional Access policies that the `claims` of a rejection name (E7); undefined if there
+ * are none. Repeats GUIDs only, five at most: the text is not trusted.
+ */
+function formatPolicies(claims = ''): string | undefined {
+  const { data } = ConditionalAccessClaims.safeParse(parseJson(claims))
+  const ids = [...new Set(data?.access_token.capolids.values)].filter(
+    (value) => PolicyId.safeParse(value).success,
+  )
+  if (ids.length === 0) return undefined
+  return `Conditional Access policy ${firstItems(ids.map(String), MAX_POLICIES).join(', ')}`
+}

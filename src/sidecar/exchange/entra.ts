@@ -1,0 +1,253 @@
+/** The exchange: projected token → client assertion → POST to the token endpoint → access token. */
+import { ConfidentialClientApplication } from '@azure/msal-node'
+import type { Dispatcher } from 'undici'
+import { BrokerError, type ErrorCode, toBrokerError } from '../../lib/errors.ts'
+import type { Identity } from '../identities.ts'
+import { untilAborted } from '../../lib/deadline.ts'
+import type { Clock } from '../tokens/clock.ts'
+import { toWallTimes } from '../tokens/lifetime.ts'
+import type { AccessToken, TokenRequest, TokenSource } from '../tokens/token.ts'
+import type { Assertion, AssertionReader } from './assertion.ts'
+import {
+  type Authority,
+  findAudience,
+  formatTokenIssuer,
+  resolveAuthority,
+} from '../../lib/clouds.ts'
+import type { ExchangeDispatchers } from './dispatcher.ts'
+import { parseDateHeader, parseEntraError, parseTokenProxyError } from './entra-errors.ts'
+import { createMsalNetworkClient, type TokenEndpointResponse } from './http-client.ts'
+import { usesTokenProxy } from './token-proxy.ts'
+import { parseToken, readTokenIds } from './token-response.ts'
+import {
+  type Destination,
+  ENTRA,
+  isBrokenConnection,
+  TOKEN_PROXY,
+  withPeer,
+} from './transport-errors.ts'
+
+interface ExchangeOptions extends ExchangeDispatchers {
+  readonly readAssertion: AssertionReader
+  readonly clock: Clock
+  /** The Azure region whose token endpoint to use; undefined: the global endpoint. */
+  readonly region?: string
+  /** Receives the clock skew: milliseconds that the local clock is ahead of Entra's. */
+  readonly onSkew?: (skewMs: number) => void
+  /** Receives the outcome of each request to Entra ID; an exchange makes one or more. */
+  readonly onAttempt?: (code: ErrorCode | 'ok') => void
+}
+
+/** The dispatcher of a request, and the server that it connects to. */
+interface Route {
+  readonly dispatcher: Dispatcher
+  readonly destination: Destination
+}
+
+/**
+ * Creates the token source that exchanges with Entra ID, with one POST for each token. Throws the `BrokerError` of
+ * the assertion, of the transport, or of Entra's rejection. It posts a second time, at once, in two
+ * cases only: the connection broke, or the assertion was rejected and the file has another one now. The signal
+ * is the only time limit of the whole exchange, from reading the assertion to the last response.
+ */
+export function createEntraExchange(options: ExchangeOptions): TokenSource {
+  return (request, signal = new AbortController().signal) => exchange(request, options, signal)
+}
+
+async function exchange(
+  request: TokenRequest,
+  options: ExchangeOptions,
+  signal: AbortSignal,
+): Promise<AccessToken> {
+  if (signal.aborted) throw createNotStartedError(signal)
+  const { identity } = request
+  const assertion = await loadAssertion(request, options, signal)
+  try {
+    return await requestToken(request, assertion, options, signal)
+  } catch (error) {
+    if (!(error instanceof BrokerError) || signal.aborted) throw error
+    if (isBrokenConnection(error)) return requestToken(request, assertion, options, signal)
+    if (!isAssertionRejected(error) || identity.assertionFrom !== undefined) throw error
+    const rotated = await readWithin(identity.tokenFile, options, signal)
+    if (rotated.secret.equals(assertion.secret)) throw error
+    return requestToken(request, rotated, options, signal)
+  }
+}
+
+/** Returns true if the assertion is at fault: it may have been rotated, or read while it was written. */
+function isAssertionRejected({ code }: BrokerError): boolean {
+  return /^assertion_(?:refused|expired|not_yet_valid)$/.test(code)
+}
+
+/** Creates the error of an exchange whose time limit passed before it could start, as with too little CPU. */
+function createNotStartedError({ reason }: AbortSignal): BrokerError {
+  return new BrokerError(
+    'entra_timeout',
+    'the time limit of the exchange passed before Entra ID was asked. Fix: raise the CPU limit of the sidecar, or WIMDS_EXCHANGE_TIMEOUT',
+    { cause: reason },
+  )
+}
+
+async function loadAssertion(
+  { identity: { name, tokenFile, assertionFrom }, correlationId }: TokenRequest,
+  options: ExchangeOptions,
+  signal: AbortSignal,
+): Promise<Assertion> {
+  if (assertionFrom === undefined) return readWithin(tokenFile, options, signal)
+  try {
+    return await exchangeForAssertion(assertionFrom, correlationId, options, signal)
+  } catch (error) {
+    if (!(error instanceof BrokerError)) throw error
+    throw error.with({
+      message: `the token of ${assertionFrom.name}, which is the assertion of ${name}: ${error.message}`,
+    })
+  }
+}
+
+/** Exchanges for a managed identity's token as the assertion of a chained identity (E10). */
+async function exchangeForAssertion(
+  identity: Identity,
+  correlationId: string | undefined,
+  options: ExchangeOptions,
+  signal: AbortSignal,
+): Promise<Assertion> {
+  const { authorityHost, tenantId } = identity
+  const audience = findAudience(authorityHost)
+  const request = {
+    identity,
+    scope: `${audience}/.default`,
+    ...(correlationId !== undefined && { correlationId }),
+  }
+  const { secret, lifetime } = await exchange(request, options, signal)
+  // The token has the tenant's GUID, also where the configuration has a domain.
+  const { iss = formatTokenIssuer(authorityHost, tenantId), oid = '' } = readTokenIds(secret)
+  return {
+    secret,
+    issuer: iss,
+    subject: oid,
+    audience: [audience],
+    expiresAt: toWallTimes(lifetime, options.clock).expiresAt,
+    isOfEntra: true,
+  }
+}
+
+/** Reads the assertion within the time limit, even on a file system that hangs. */
+async function readWithin(
+  path: string,
+  { readAssertion }: ExchangeOptions,
+  signal: AbortSignal,
+): Promise<Assertion> {
+  return untilAborted(readAssertion(path), signal).catch((error: unknown) => {
+    if (error instanceof BrokerError) throw error
+    throw new BrokerError(
+      'assertion_unreadable',
+      `the projected token file ${path} could not be read in time. Fix: check its file system`,
+      { cause: error },
+    )
+  })
+}
+
+async function requestToken(
+  request: TokenRequest,
+  assertion: Assertion,
+  options: ExchangeOptions,
+  signal: AbortSignal,
+): Promise<AccessToken> {
+  const { onAttempt } = options
+  try {
+    const token = await sendRequest(request, assertion, options, signal)
+    onAttempt?.('ok')
+    return token
+  } catch (error) {
+    onAttempt?.(toBrokerError(error).code)
+    throw error
+  }
+}
+
+async function sendRequest(
+  request: TokenRequest,
+  assertion: Assertion,
+  options: ExchangeOptions,
+  signal: AbortSignal,
+): Promise<AccessToken> {
+  const { clock, dispatcher, tokenProxy, tokenProxyUrl, region, onSkew } = options
+  const { authorityHost, clientId, tenantId } = request.identity
+  const authority = resolveAuthority(authorityHost, tenantId, region)
+  const viaTokenProxy = tokenProxy !== undefined && usesTokenProxy(request.identity, assertion)
+  const startedAt = clock.monotonic()
+  const route = viaTokenProxy
+    ? {
+        dispatcher: tokenProxy,
+        destination:
+          tokenProxyUrl === undefined ? TOKEN_PROXY : withPeer(TOKEN_PROXY, tokenProxyUrl),
+      }
+    : { dispatcher, destination: withPeer(ENTRA, `https://${authority.tokenHost}`) }
+  const response = await post(request, authority, assertion, route, signal)
+  const durationMs = clock.monotonic() - startedAt
+  const now = clock.wall()
+  const skewMs = measureSkew(response, now - durationMs / 2)
+  if (skewMs !== undefined) onSkew?.(skewMs)
+  if (response.status !== 200) {
+    const rejection = viaTokenProxy
+      ? parseTokenProxyError(response, assertion, clientId, now)
+      : undefined
+    throw rejection ?? parseEntraError(response, assertion, now, viaTokenProxy)
+  }
+  return parseToken(response, assertion, startedAt, clock, route.destination)
+}
+
+/**
+ * Posts the assertion with MSAL and returns the response. MSAL builds the request only: success and
+ * failure are read from the response. Each attempt creates a client, which costs next to nothing: a client
+ * that is kept has throttle records that answer instead of Entra ID, and a second cache (E4).
+ */
+async function post(
+  { identity, scope, correlationId }: TokenRequest,
+  authority: Authority,
+  assertion: Assertion,
+  route: Route,
+  signal: AbortSignal,
+): Promise<TokenEndpointResponse> {
+  const network = createMsalNetworkClient({
+    ...route,
+    allowedHost: authority.tokenHost,
+    assertion: assertion.secret,
+    signal,
+  })
+  const msal = new ConfidentialClientApplication({
+    auth: {
+      clientId: identity.clientId,
+      authority: authority.url,
+      knownAuthorities: [authority.host],
+      authorityMetadata: authority.metadata,
+      clientAssertion: assertion.secret.reveal(),
+    },
+    system: { networkClient: network.networkModule },
+  })
+  try {
+    await msal.acquireTokenByClientCredential({
+      scopes: [scope],
+      skipCache: true,
+      ...(correlationId !== undefined && { correlationId }),
+      // Otherwise MSAL_FORCE_REGION in the environment sends the assertion to another host (E3).
+      azureRegion: 'DisableMsalForceRegion',
+    })
+  } catch (error) {
+    const failure = network.error()
+    if (failure !== undefined) throw failure
+    if (network.response() === undefined) throw error
+  }
+  const response = network.response()
+  if (response === undefined)
+    throw new BrokerError('internal', 'MSAL sent no request. Fix: report this as a bug of wimds')
+  return response
+}
+
+/**
+ * Returns how many milliseconds `now` is ahead of Entra's clock; undefined if the response is not JSON,
+ * and so not Entra's, or has no Date. That header has whole seconds, so half a second is added.
+ */
+function measureSkew(response: TokenEndpointResponse, now: number): number | undefined {
+  const date = parseDateHeader(response)
+  return response.json === undefined || date === undefined ? undefined : now - (date + 500)
+}

@@ -1,0 +1,74 @@
+/** Parses the token response of Entra ID. */
+import { decodeJwt } from 'jose/jwt/decode'
+import * as z from 'zod/mini'
+import { BrokerError } from '../../lib/errors.ts'
+import { Secret } from '../../lib/secret.ts'
+import type { Clock } from '../tokens/clock.ts'
+import { createLifetime } from '../tokens/lifetime.ts'
+import type { AccessToken } from '../tokens/token.ts'
+import type { Assertion } from './assertion.ts'
+import type { TokenEndpointResponse } from './http-client.ts'
+import type { Destination } from './transport-errors.ts'
+
+/** A year: Entra's longest lifetime is 28 hours, and a JavaScript `Date` cannot hold every number. */
+const MAX_LIFETIME_SECONDS = 31_536_000
+
+/** Microsoft's issuers have less than 100 characters. */
+const MAX_ISSUER = 300
+
+const withFallback = z.catch
+
+/** A `refresh_in` that makes no sense counts as absent, since the token itself is good. */
+const TokenBody = z.object({
+  access_token: z.string().check(z.minLength(1)),
+  expires_in: z.coerce.number().check(z.positive(), z.maximum(MAX_LIFETIME_SECONDS)),
+  refresh_in: withFallback(z.optional(z.coerce.number().check(z.positive())), undefined),
+})
+
+/**
+ * Returns the token of a 200, whose lifetime counts from the start of the request on the monotonic clock. Throws
+ * `entra_bad_response` if there is none: MSAL takes that for success (E4).
+ */
+export function parseToken(
+  { json }: TokenEndpointResponse,
+  { issuer, subject }: Pick<Assertion, 'issuer' | 'subject'>,
+  startedAt: number,
+  clock: Clock,
+  { name, wrongServerFix }: Destination,
+): AccessToken {
+  const { data } = TokenBody.safeParse(json)
+  if (data === undefined) {
+    throw new BrokerError(
+      'entra_bad_response',
+      `the request to ${name} got 200 without a usable token. Fix: ${wrongServerFix}`,
+    )
+  }
+  const secret = new Secret(data.access_token)
+  const { uti, oid } = readTokenIds(secret)
+  return {
+    secret,
+    lifetime: createLifetime(startedAt, data.expires_in * 1000, clock),
+    ...(data.refresh_in !== undefined && { refreshInMs: data.refresh_in * 1000 }),
+    audit: {
+      ...(uti !== undefined && { uti }),
+      ...(oid !== undefined && { oid }),
+      issuer,
+      subject,
+    },
+  }
+}
+
+const TokenIds = z.object({
+  uti: withFallback(z.optional(z.string().check(z.regex(/^[\w-]{1,64}$/))), undefined),
+  oid: withFallback(z.optional(z.guid()), undefined),
+  iss: withFallback(z.optional(z.url().check(z.maxLength(MAX_ISSUER))), undefined),
+})
+
+/** Reads the claims that say who issued a token and for whom; empty for a token that is not a JWT. */
+export function readTokenIds(secret: Secret): Partial<z.infer<typeof TokenIds>> {
+  try {
+    return TokenIds.parse(decodeJwt(secret.reveal()))
+  } catch {
+    return {}
+  }
+}

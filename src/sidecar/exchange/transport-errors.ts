@@ -1,0 +1,114 @@
+/** Maps the errors of requests without a response (DNS, TCP, TLS, proxy, time limit) to error codes. */
+import { BrokerError } from '../../lib/errors.ts'
+import { errorCode } from '../../lib/describe-error.ts'
+import { formatPeer } from '../../lib/hosts.ts'
+
+const TIMEOUT_CODES = new Set([
+  'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_BODY_TIMEOUT',
+  'ETIMEDOUT',
+])
+const TLS_CODES =
+  /^(?:ERR_TLS|ERR_SSL|EPROTO|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|HOSTNAME_|INVALID_CA)/
+const BROKEN_CONNECTION_CODES = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
+
+/** The server that a request was for, and the fix for each kind of failure. */
+export interface Destination {
+  readonly name: string
+  readonly timeoutFix: string
+  readonly tlsFix: string
+  readonly unreachableFix: string
+  /** For a response that another server seems to have given. */
+  readonly wrongServerFix: string
+}
+
+export const ENTRA: Destination = {
+  name: 'Entra ID',
+  timeoutFix: 'check the network, the firewall and the proxy between the pod and the login host',
+  tlsFix:
+    'if a proxy intercepts TLS, or the authority has a private CA, set WIMDS_CA_FILE to a PEM file with that CA',
+  unreachableFix: 'check DNS, the firewall and the proxy between the pod and the login host',
+  wrongServerFix:
+    'check AZURE_AUTHORITY_HOST, and whether a captive portal or a proxy between the pod and the login host answers',
+}
+
+/** The token proxy of identity bindings, with the variables that the AKS webhook sets. */
+export const TOKEN_PROXY: Destination = {
+  name: 'the token proxy of the cluster',
+  timeoutFix:
+    'check AZURE_KUBERNETES_TOKEN_PROXY, and the network policies between the pod and the token proxy',
+  tlsFix:
+    'its certificate must be issued by a CA in AZURE_KUBERNETES_CA_FILE or AZURE_KUBERNETES_CA_DATA, and for the name in AZURE_KUBERNETES_SNI_NAME',
+  unreachableFix:
+    'check AZURE_KUBERNETES_TOKEN_PROXY, DNS, and the network policies between the pod and the token proxy',
+  wrongServerFix: 'check AZURE_KUBERNETES_TOKEN_PROXY, which must be the URL of the token proxy',
+}
+
+/** Returns a destination whose name has the host and port of its URL. */
+export function withPeer(to: Destination, url: string): Destination {
+  return { ...to, name: `${to.name} at ${formatPeer(new URL(url))}` }
+}
+
+/** Returns an HTTP proxy as destination, without the user and password of its URL. */
+export function createProxyDestination(url: URL): Destination {
+  return {
+    name: `the proxy ${formatPeer(url)}`,
+    timeoutFix:
+      'check HTTPS_PROXY, the network between the pod and the proxy, and whether the proxy allows the login host',
+    tlsFix: 'set WIMDS_CA_FILE to a PEM file with the CA of the proxy',
+    unreachableFix: 'check HTTPS_PROXY, DNS, and the network between the pod and the proxy',
+    wrongServerFix: 'check HTTPS_PROXY, which must be the URL of a proxy',
+  }
+}
+
+/**
+ * Returns `entra_timeout`, `entra_tls`, `entra_bad_response` (no HTTP) or `entra_unreachable` for an error of undici
+ * or Node.
+ */
+export function toTransportError(error: unknown, to: Destination): BrokerError {
+  const code = findCode(error)
+  if ((error instanceof Error && error.name === 'TimeoutError') || TIMEOUT_CODES.has(code)) {
+    return new BrokerError(
+      'entra_timeout',
+      `${to.name} did not answer in time. Fix: ${to.timeoutFix}`,
+      { cause: error },
+    )
+  }
+  if (TLS_CODES.test(code)) {
+    return new BrokerError(
+      'entra_tls',
+      `the TLS connection to ${to.name} failed (${code}). Fix: ${to.tlsFix}`,
+      { cause: error },
+    )
+  }
+  // undici gives most of these no code.
+  if (error instanceof Error && error.name === 'HTTPParserError') {
+    return new BrokerError(
+      'entra_bad_response',
+      `${to.name} answered in another protocol than HTTP. Fix: ${to.wrongServerFix}`,
+      { cause: error },
+    )
+  }
+  return new BrokerError(
+    'entra_unreachable',
+    `${to.name} cannot be reached (${code}). Fix: ${to.unreachableFix}`,
+    { cause: error },
+  )
+}
+
+/**
+ * Returns true if the connection broke under the request, as a pooled one does that was idle for too
+ * long. Such a request can be repeated at once.
+ */
+export function isBrokenConnection(error: BrokerError): boolean {
+  return error.code === 'entra_unreachable' && BROKEN_CONNECTION_CODES.has(findCode(error.cause))
+}
+
+/** Returns the code of the innermost cause that has one. */
+function findCode(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown'
+  const inner = error.cause === undefined ? 'unknown' : findCode(error.cause)
+  if (inner !== 'unknown') return inner
+  return errorCode(error) ?? 'unknown'
+}

@@ -1,0 +1,168 @@
+/** Identities, and the selectors by which requests name them. */
+import { BrokerError } from '../lib/errors.ts'
+import { firstItems } from '../lib/first-items.ts'
+import { printable } from '../lib/printable.ts'
+import { findServiceResource, normalizeResource } from '../lib/resource.ts'
+
+/** Straight to Entra ID, or through the token proxy of AKS identity bindings. */
+type ExchangeVia = 'entra' | 'token-proxy'
+
+/** An Entra ID identity that this sidecar gets tokens for. */
+export interface Identity {
+  readonly name: string
+  /** GUID in lower case. */
+  readonly clientId: string
+  /** GUID or verified domain, in lower case. */
+  readonly tenantId: string
+  /** Origin of the Entra ID cloud, such as `https://login.microsoftonline.com`. */
+  readonly authorityHost: string
+  /** Path of the projected service-account token. */
+  readonly tokenFile: string
+  /** Where its exchanges go if there is a token proxy; undefined: the audience of its assertion decides. */
+  readonly exchangeVia?: ExchangeVia
+  /** The managed identity whose token is the assertion; undefined: the projected token is. */
+  readonly assertionFrom?: Identity
+  readonly objectId?: string
+  /** ARM id, in lower case. */
+  readonly resourceId?: string
+  /** The allowed resources in the form of `normalizeResource`; undefined: all. */
+  readonly resources?: readonly string[]
+  /** The only uids that may ask for it; undefined: all. */
+  readonly allowedUids?: readonly number[]
+  readonly prefetch: readonly string[]
+}
+
+/** How a request names its identity. */
+export type Selector =
+  | { readonly by: 'default' }
+  | { readonly by: 'clientId' | 'objectId' | 'resourceId'; readonly value: string }
+
+/** The configured identities. */
+export interface IdentityDirectory {
+  readonly identities: readonly Identity[]
+  /** Used without a selector; a single identity is the default, as on a VM with one user-assigned identity. */
+  readonly defaultIdentity?: Identity
+  /** Creates the identity of a client id that is not configured; undefined: such ids are rejected. */
+  readonly unlisted?: (clientId: string) => Identity
+}
+
+export type IdentityResolver = (selector: Selector) => Identity
+
+/**
+ * Creates the resolver of a directory. It returns the selected identity and never another one: it throws
+ * `identity_not_found` if none matches, and `identity_ambiguous` without a selector if several are
+ * configured and none is the default.
+ */
+export function createIdentityResolver(directory: IdentityDirectory): IdentityResolver {
+  const { identities, defaultIdentity } = directory
+  const findByClientId = createClientIdLookup(directory)
+  const byObjectId = indexBy(identities, ({ objectId }) => objectId)
+  const byResourceId = indexBy(identities, ({ resourceId }) => resourceId)
+
+  return (selector) => {
+    if (selector.by === 'default') {
+      if (defaultIdentity !== undefined) return defaultIdentity
+      throw createNoDefaultError(identities)
+    }
+    const value = selector.value.toLowerCase()
+    const found =
+      selector.by === 'clientId'
+        ? findByClientId(value)
+        : { objectId: byObjectId, resourceId: byResourceId }[selector.by].get(value)
+    if (found !== undefined) return found
+    throw new BrokerError(
+      'identity_not_found',
+      `no identity of this sidecar has the ${PARAMETER[selector.by]} ${printable(value)}; configured: ${formatIdentities(identities)}. Fix: correct the request, or add the identity to the identities file`,
+    )
+  }
+}
+
+/** What is wrong with a configuration without an identity, and its fix. */
+export const WITHOUT_IDENTITY = {
+  problem: 'no identity is configured, so a request without client_id gets no token',
+  fix: 'set AZURE_CLIENT_ID to the client id of the managed identity or application, or list identities in the file of WIMDS_CONFIG',
+}
+
+/** Creates the function that returns the identity of a client id in lower case; undefined if it is rejected. */
+export function createClientIdLookup({
+  identities,
+  unlisted,
+}: IdentityDirectory): (clientId: string) => Identity | undefined {
+  const byClientId = indexBy(identities, ({ clientId }) => clientId)
+  return (clientId) => byClientId.get(clientId) ?? unlisted?.(clientId)
+}
+
+/** Returns whether the resource is on the identity's allow-list, or there is none. */
+export function isAllowedResource({ resources }: Identity, resource: string): boolean {
+  return resources === undefined || resources.includes(normalizeResource(resource))
+}
+
+/** Throws `resource_not_allowed` if the resource is not on the identity's allow-list. */
+export function requireAllowedResource(identity: Identity, resource: string): void {
+  const { name, resources = [] } = identity
+  if (isAllowedResource(identity, resource)) return
+  const service = findServiceResource(resource)
+  const fix =
+    service === undefined
+      ? 'correct the request, or add the resource to the identity in the identities file'
+      : `request ${service}: that is the resource of every vault or database server, and this is the URL of one`
+  throw new BrokerError(
+    'resource_not_allowed',
+    `the identity ${name} may not request tokens for ${printable(resource)}; its resources are ${formatList(resources)}. Fix: ${fix}`,
+  )
+}
+
+/**
+ * Throws `caller_not_allowed` if the uid is not one of the identity's; one that is not known (undefined) is
+ * rejected, too.
+ */
+export function requireAllowedUid(identity: Identity, uid: number | undefined): void {
+  const { name, allowedUids } = identity
+  if (allowedUids === undefined || (uid !== undefined && allowedUids.includes(uid))) return
+  const who =
+    uid === undefined ? 'the uid of the caller is not known' : `the caller has the uid ${uid}`
+  throw new BrokerError(
+    'caller_not_allowed',
+    `the identity ${name} may be used by ${formatList(allowedUids.map((each) => `uid ${each}`))}, and ${who}. Fix: correct runAsUser of the caller, or add its uid to the allowedUids of the identity in the identities file`,
+  )
+}
+
+const PARAMETER = {
+  clientId: 'client id',
+  objectId: 'object id',
+  resourceId: 'resource id',
+} as const
+
+const MAX_LISTED = 5
+
+function formatIdentities(identities: readonly Identity[]): string {
+  return formatList(identities.map(({ name, clientId }) => `${name} (client id ${clientId})`))
+}
+
+function formatList(items: readonly string[]): string {
+  return items.length === 0 ? 'none' : firstItems(items, MAX_LISTED).join(', ')
+}
+
+function createNoDefaultError(identities: readonly Identity[]): BrokerError {
+  return identities.length === 0
+    ? new BrokerError(
+        'identity_not_found',
+        'no default identity is configured. Fix: set AZURE_CLIENT_ID, or send client_id',
+      )
+    : new BrokerError(
+        'identity_ambiguous',
+        `${identities.length} identities are configured and none is the default: ${formatIdentities(identities)}. Fix: send client_id, or mark one as default`,
+      )
+}
+
+function indexBy(
+  identities: readonly Identity[],
+  selectKey: (identity: Identity) => string | undefined,
+): ReadonlyMap<string, Identity> {
+  const index = new Map<string, Identity>()
+  for (const identity of identities) {
+    const key = selectKey(identity)
+    if (key !== undefined && !index.has(key)) index.set(key, identity)
+  }
+  return index
+}

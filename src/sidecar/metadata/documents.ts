@@ -1,0 +1,135 @@
+/** The IMDS documents other than tokens: instance, versions, identity/info and scheduledevents. */
+import type { Reply, WireRequest } from '../dialects/dialect.ts'
+import { isApiVersion, requireMetadataHeader } from '../dialects/imds.ts'
+import { formatDescription } from '../dialects/error-body.ts'
+import { type Parameters, parseParameters } from '../dialects/parameters.ts'
+import { BrokerError, type ErrorCode } from '../../lib/errors.ts'
+import { findInstancePart, type InstanceDocument } from './instance.ts'
+
+interface DocumentsOptions {
+  readonly instance: InstanceDocument
+  /** Returns the tenant of the default identity, for `identity/info`; a reload may change it. */
+  readonly tenantId: () => string
+}
+
+/** A document: its path and the function that answers requests for it. */
+export interface MetadataDocument {
+  /** Ends with `/*` if the rest of the path is part of the request. */
+  readonly path: string
+  /** `rest` is what `/*` matched. Throws `BrokerError`s. */
+  readonly answer: (request: WireRequest, rest: string) => Reply
+}
+
+/** Creates all documents. */
+export function createMetadataDocuments({
+  instance,
+  tenantId,
+}: DocumentsOptions): MetadataDocument[] {
+  const answerInstance = (request: WireRequest, rest: string): Reply => {
+    const parameters = parseRequest(request, FIRST_API_VERSION)
+    const segments = rest.split('/').filter((segment) => segment !== '')
+    return findInstancePart(instance, segments, parameters.get('format'))
+  }
+  return [
+    { path: '/metadata/instance', answer: answerInstance },
+    { path: '/metadata/instance/*', answer: answerInstance },
+    {
+      path: '/metadata/versions',
+      answer(request) {
+        requireMetadataHeader(request)
+        return toJsonReply({ apiVersions: API_VERSIONS })
+      },
+    },
+    {
+      path: '/metadata/identity/info',
+      answer(request) {
+        parseRequest(request, FIRST_INFO_VERSION)
+        return toJsonReply({ tenantId: tenantId() })
+      },
+    },
+    {
+      path: '/metadata/scheduledevents',
+      answer(request) {
+        parseRequest(request, FIRST_API_VERSION)
+        return toJsonReply({ DocumentIncarnation: 1, Events: [] })
+      },
+    },
+  ]
+}
+
+/** Renders an error of the instance family: one sentence and no description (R23). */
+export function renderDocumentError(error: BrokerError): Reply {
+  const body =
+    error.code === 'api_version_invalid'
+      ? { error: error.message, 'newest-versions': API_VERSIONS.slice(-3).toReversed() }
+      : { error: SENTENCES[error.code] ?? `Bad request. ${formatDescription(error)}` }
+  return { status: error.status, body: JSON.stringify(body) }
+}
+
+const SENTENCES: Partial<Record<ErrorCode, string>> = {
+  not_found: 'Not found',
+  method_not_allowed: 'Method not allowed',
+  internal: 'Internal server error',
+}
+
+function parseRequest(request: WireRequest, firstVersion: string): Parameters {
+  requireMetadataHeader(request)
+  const parameters = parseParameters(request.query)
+  if (!isApiVersion(parameters.get('api-version') ?? '', firstVersion)) {
+    throw new BrokerError(
+      'api_version_invalid',
+      'Bad request. api-version is invalid or was not specified in the request. For more information refer to aka.ms/azureimds',
+      { isProbe: true },
+    )
+  }
+  return parameters
+}
+
+function toJsonReply(value: object): Reply {
+  return { status: 200, body: JSON.stringify(value) }
+}
+
+/** The first version of `/metadata/identity/info`. */
+const FIRST_INFO_VERSION = '2018-02-01'
+
+/** The api-versions of the instance family, as the real service lists them (R23). */
+const API_VERSIONS = [
+  '2017-03-01',
+  '2017-04-02',
+  '2017-08-01',
+  '2017-10-01',
+  '2017-12-01',
+  '2018-02-01',
+  '2018-04-02',
+  '2018-10-01',
+  '2019-02-01',
+  '2019-03-11',
+  '2019-04-30',
+  '2019-06-01',
+  '2019-06-04',
+  '2019-08-01',
+  '2019-08-15',
+  '2019-11-01',
+  '2020-06-01',
+  '2020-07-15',
+  '2020-09-01',
+  '2020-10-01',
+  '2020-12-01',
+  '2021-01-01',
+  '2021-02-01',
+  '2021-03-01',
+  '2021-05-01',
+  '2021-08-01',
+  '2021-10-01',
+  '2021-11-01',
+  '2021-11-15',
+  '2021-12-13',
+  '2023-07-01',
+  '2023-11-15',
+  '2024-03-15',
+  '2024-07-17',
+  '2025-04-07',
+] as const
+
+/** Every date from the first version on is accepted. */
+const FIRST_API_VERSION = API_VERSIONS[0]

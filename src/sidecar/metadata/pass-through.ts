@@ -1,0 +1,193 @@
+/** Pass-through: forwards GETs of listed paths to the machine's real metadata service. Off by default. */
+import { once } from 'node:events'
+import { type IncomingMessage, request as httpRequest } from 'node:http'
+import type { Reply } from '../dialects/dialect.ts'
+import { BrokerError } from '../../lib/errors.ts'
+import { METADATA_IP } from '../../lib/hosts.ts'
+import { readBody } from '../../lib/read-body.ts'
+
+/** The part of a caller's request that matters here. */
+interface ForwardableRequest {
+  readonly method: string
+  /** Path and query as sent; the guard has rejected ambiguous ones. */
+  readonly url: string
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
+}
+
+export interface PassThrough {
+  /** Returns the real service's reply; undefined if the path is not allowed. Throws `BrokerError`s. */
+  readonly forward: (request: ForwardableRequest) => Promise<Reply | undefined>
+}
+
+interface PassThroughOptions {
+  /** The forwarded paths, each with everything below it. */
+  readonly prefixes: readonly string[]
+  /** The real service; only tests have another. */
+  readonly target?: { readonly host: string; readonly port: number }
+  /** Time limit of the whole exchange. */
+  readonly timeoutMs?: number
+  readonly maxBytes?: number
+}
+
+/**
+ * The only paths that can be forwarded, in lower case. A closed list: anything else that a metadata
+ * service has, in any cloud and version, may be a credential (identity tokens, AWS roles, GKE's kube-env).
+ */
+export const ALLOWED_PREFIXES: readonly string[] = [
+  '/metadata/instance',
+  '/metadata/loadbalancer',
+  '/metadata/scheduledevents',
+  '/metadata/versions',
+  '/latest/meta-data/instance-id',
+  '/latest/meta-data/instance-type',
+  '/latest/meta-data/placement',
+  '/computemetadata/v1/instance/hostname',
+  '/computemetadata/v1/instance/id',
+  '/computemetadata/v1/instance/machine-type',
+  '/computemetadata/v1/instance/name',
+  '/computemetadata/v1/instance/zone',
+  '/computemetadata/v1/project/numeric-project-id',
+  '/computemetadata/v1/project/project-id',
+]
+
+/** A path without dot segments, escapes and `;`, which servers resolve differently. */
+const PLAIN_PATH = /^(?!.*\/\.{1,2}(?:\/|$))\/[\w/.-]+$/
+
+/** Returns why a prefix cannot be forwarded, to be read after it; undefined if it can. */
+export function findPrefixProblem(prefix: string): string | undefined {
+  if (!PLAIN_PATH.test(prefix)) return 'must be a path such as /metadata/instance'
+  if (isBelow(ALLOWED_PREFIXES, normalizePath(prefix))) return undefined
+  return 'cannot be forwarded; docs/configuration.md lists the paths that can'
+}
+
+/** Lower-cases, since servers differ in whether case counts, and removes superfluous slashes. */
+function normalizePath(path: string): string {
+  return path
+    .toLowerCase()
+    .replaceAll(/\/{2,}/g, '/')
+    .replace(/\/$/, '')
+}
+
+function isBelow(prefixes: readonly string[], path: string): boolean {
+  return prefixes.some((prefix) => path === prefix || path.startsWith(`${prefix}/`))
+}
+
+const REAL_IMDS = { host: METADATA_IP, port: 80 }
+
+/** The only forwarded headers; hop-by-hop headers and X-Forwarded-For are not among them. */
+const REQUEST_HEADERS = ['accept', 'metadata', 'metadata-flavor']
+/** Spelled as our own replies spell them: a header in two spellings would be sent twice. */
+const REPLY_HEADERS = ['Content-Type', 'Retry-After', 'Metadata-Flavor']
+
+/** Identifies a request that a wrong redirect rule has sent back to the sidecar. */
+const USER_AGENT = 'wimds-pass-through'
+
+/**
+ * Requests that may wait for the real metadata service at the same time. Applications send few, and it answers
+ * within milliseconds; while it does not, connections must be left for callers of cached tokens.
+ */
+const MAX_CONCURRENT = 16
+
+/** Creates the pass-through. Replies are bounded in time, size and number; redirects are not followed. */
+export function createPassThrough(options: PassThroughOptions): PassThrough {
+  let inflight = 0
+  const prefixes = options.prefixes.map(normalizePath)
+  const allows = (path: string) => {
+    const normalized = normalizePath(path)
+    return (
+      PLAIN_PATH.test(path) &&
+      isBelow(prefixes, normalized) &&
+      isBelow(ALLOWED_PREFIXES, normalized)
+    )
+  }
+
+  return {
+    async forward({ method, url, headers }) {
+      // Two slashes at the start would be parsed as a host.
+      const { pathname, search } = new URL(url.replace(/^\/+/, '/'), 'http://metadata')
+      if (!allows(pathname)) return undefined
+      if (method !== 'GET') {
+        throw new BrokerError('method_not_allowed', `${method} is not allowed here. Fix: use GET`)
+      }
+      if (headers['user-agent'] === USER_AGENT) {
+        throw new BrokerError(
+          'pass_through_failed',
+          'The redirect sends the sidecar’s own request back to it. Fix: run wimds redirect with --pass-through and --uid',
+        )
+      }
+      if (inflight >= MAX_CONCURRENT) {
+        throw new BrokerError(
+          'overloaded',
+          `${MAX_CONCURRENT} requests are waiting for the real metadata service. Fix: try again later; if this stays so, check that 169.254.169.254 answers on the node`,
+        )
+      }
+      const path = pathname.replaceAll(/\/{2,}/g, '/') + search
+      inflight += 1
+      try {
+        return await fetchReply(path, pick(headers, REQUEST_HEADERS), options)
+      } finally {
+        inflight -= 1
+      }
+    },
+  }
+}
+
+/** Sends one GET on a new connection, without a proxy. */
+async function fetchReply(
+  path: string,
+  headers: Record<string, string>,
+  { target = REAL_IMDS, timeoutMs = 5000, maxBytes = 1_048_576 }: PassThroughOptions,
+): Promise<Reply> {
+  const signal = AbortSignal.timeout(timeoutMs)
+  const ownHeaders = { host: REAL_IMDS.host, 'user-agent': USER_AGENT }
+  const outgoing = httpRequest({
+    ...target,
+    path,
+    headers: { ...headers, ...ownHeaders },
+    agent: false,
+    signal,
+  })
+  // After the response has begun, reading its body reports the error.
+  outgoing.on('error', () => {})
+  // Without a listener Node destroys an upgraded connection silently.
+  outgoing.on('upgrade', (_, socket) => {
+    socket.destroy()
+    outgoing.emit('error', new Error('an upgrade'))
+  })
+  outgoing.end()
+  try {
+    const [incoming]: IncomingMessage[] = await once(outgoing, 'response', { signal })
+    if (incoming === undefined) throw new Error('no response')
+    const { statusCode: status = 0 } = incoming
+    if (status < 200 || status > 599) throw new Error(`the status ${status}`)
+    // Node takes a body without a length as complete even if the connection was reset.
+    let failure: Error | undefined
+    outgoing.once('error', (error) => {
+      if (!incoming.complete) failure = error
+    })
+    const body = await readBody(
+      incoming.iterator(),
+      maxBytes,
+      () => new Error(`more than ${maxBytes} bytes`),
+    )
+    if (failure !== undefined) throw failure
+    return { status, headers: pick(incoming.headers, REPLY_HEADERS), body }
+  } catch (cause) {
+    const message = 'The real metadata service did not send a valid reply'
+    throw new BrokerError('pass_through_failed', message, { cause })
+  } finally {
+    outgoing.destroy()
+  }
+}
+
+function pick(
+  headers: ForwardableRequest['headers'],
+  names: readonly string[],
+): Record<string, string> {
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = headers[name.toLowerCase()]
+      return typeof value === 'string' ? [[name, value]] : []
+    }),
+  )
+}

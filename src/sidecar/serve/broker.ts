@@ -1,0 +1,170 @@
+/** Builds the broker behind the ports: exchange, token cache, projected tokens and telemetry. */
+import type { Config } from '../config/config.ts'
+import { type AssertionReader, createAssertionReader } from '../exchange/assertion.ts'
+import { watchAssertions } from '../exchange/assertion-watcher.ts'
+import {
+  createClientIdLookup,
+  createIdentityResolver,
+  type Identity,
+  type IdentityDirectory,
+  type IdentityResolver,
+  isAllowedResource,
+} from '../identities.ts'
+import type { ProcessLog } from '../telemetry/logger.ts'
+import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
+import { systemClock } from '../tokens/clock.ts'
+import { createTokenCache } from '../tokens/token-cache.ts'
+import { createExchangeSource } from '../tokens/token-sources.ts'
+import {
+  createCacheRequest,
+  type GetToken,
+  type TokenRequest,
+  toResource,
+  toScope,
+  type TokenSource,
+} from '../tokens/token.ts'
+import { setMemoryFlags } from './v8-settings.ts'
+
+export interface Broker {
+  readonly tokens: GetToken
+  readonly resolve: IdentityResolver
+  /** Returns the tenant of the default identity. */
+  readonly tenantId: () => string
+  readonly telemetry: Telemetry
+  /** Starts to poll the projected tokens; resolves after the first poll. */
+  readonly watchAssertions: () => Promise<void>
+  /** Fetches the resources of WIMDS_PREFETCH, and keeps them refreshed. Resolves after one attempt for each. */
+  readonly prefetch: () => Promise<void>
+  /** Replaces the identities. Tokens and failures stay cached if requests may still ask for them. */
+  readonly applyConfig: (next: Config) => void
+  /** Reports a reload; `problem` says why the new identities file is not in use. */
+  readonly onReload: (problem: string | undefined) => void
+  readonly close: () => void
+}
+
+/** Loading the exchange blocks the event loop: the ports and the first probe go first. */
+const PRELOAD_DELAY_MS = 50
+
+/**
+ * Share of the connections whose callers may wait for Entra ID. The others are for callers whose token is
+ * cached.
+ */
+const WAITING_SHARE = 3 / 4
+
+/** Creates the broker. It reads no file and opens no connection yet. */
+export function createBroker(config: Config, log: ProcessLog): Broker {
+  const { exchange } = config
+  const maxWaiting = Math.max(1, Math.floor(config.maxConnections * WAITING_SHARE))
+  const audience = exchange.audience === undefined ? {} : { audience: exchange.audience }
+  // A reload replaces them.
+  let current = config
+  let resolve = createIdentityResolver(config.directory)
+  let reloadProblem: string | undefined
+
+  const telemetry = createTelemetry({
+    ...audience,
+    auditsTokens: config.log.auditsTokens,
+    config: () =>
+      reloadProblem === undefined
+        ? current
+        : { ...current, warnings: [...current.warnings, reloadProblem] },
+    log,
+    clock: systemClock,
+    entries: () => cache.entries(),
+    assertions: () => assertions.states,
+    readyAfterPrefetch: config.readyAfterPrefetch,
+  })
+  const readAssertion = createAssertionReader(audience)
+  const load = () => loadExchange(config, readAssertion, telemetry)
+  const source = createExchangeSource(load, {
+    loadDelayMs: PRELOAD_DELAY_MS,
+    maxConcurrent: exchange.maxConcurrent,
+    // All callers that may wait, and all that is prefetched, find a place.
+    maxQueued:
+      maxWaiting + config.directory.identities.flatMap((identity) => identity.prefetch).length,
+    timeoutMs: exchange.timeoutMs,
+    clock: systemClock,
+    onExchange: telemetry.onExchange,
+  })
+  const cache = createTokenCache(source, {
+    maxEntries: config.cacheSize,
+    maxWaiting,
+    timeoutMs: exchange.timeoutMs,
+    clock: systemClock,
+    onResult: telemetry.onCacheResult,
+    onRefresh: telemetry.onRefresh,
+  })
+  const assertions = watchAssertions({
+    files: () => current.tokenFiles,
+    read: readAssertion,
+    clock: systemClock,
+    onChange: (file, state) => {
+      telemetry.onAssertion(file, state)
+      cache.assertionRotated(file)
+    },
+  })
+
+  async function prefetch(): Promise<void> {
+    await cache.prefetch(
+      current.directory.identities.flatMap((identity) =>
+        identity.prefetch.map((resource) => createCacheRequest(identity, toScope(resource))),
+      ),
+    )
+    telemetry.onPrefetched()
+  }
+
+  return {
+    tokens: cache.get,
+    resolve: (selector) => resolve(selector),
+    tenantId: () => current.tenantId,
+    telemetry,
+    watchAssertions: assertions.poll,
+    prefetch,
+    applyConfig: (next) => {
+      current = next
+      resolve = createIdentityResolver(next.directory)
+      cache.updateIdentities(createIdentityFinder(next.directory))
+      void assertions.poll()
+      void prefetch()
+    },
+    onReload: (problem) => {
+      telemetry.onReload(problem === undefined)
+      reloadProblem = problem
+    },
+    close: () => {
+      assertions.close()
+      cache.close()
+    },
+  }
+}
+
+/** Creates the function that returns the identity with which a cached request may still be made. */
+function createIdentityFinder(directory: IdentityDirectory) {
+  const findByClientId = createClientIdLookup(directory)
+  return ({ identity: { clientId }, scope }: TokenRequest): Identity | undefined => {
+    const found = findByClientId(clientId)
+    return found && isAllowedResource(found, toResource(scope)) ? found : undefined
+  }
+}
+
+/** Imports MSAL and the transport, in two steps, so that other requests are answered in between. */
+async function loadExchange(
+  config: Config,
+  readAssertion: AssertionReader,
+  { onSkew, onAttempt }: Pick<Telemetry, 'onSkew' | 'onAttempt'>,
+): Promise<TokenSource> {
+  const { region } = config.exchange
+  setMemoryFlags()
+  const { createExchangeDispatchers } = await import('../exchange/dispatcher.ts')
+  const dispatchers = createExchangeDispatchers(config.exchange)
+  await new Promise(setImmediate)
+  const { createEntraExchange } = await import('../exchange/entra.ts')
+  return createEntraExchange({
+    readAssertion,
+    onSkew,
+    onAttempt,
+    ...dispatchers,
+    clock: systemClock,
+    ...(region !== undefined && { region }),
+  })
+}

@@ -1,0 +1,83 @@
+/** Hot reload of the identities file: a valid one is applied, with an invalid one the old one stays. */
+import { type Config, loadConfig } from '../config/config.ts'
+import { readIdentitiesText } from '../config/identities-file.ts'
+import type { Environment } from '../config/settings.ts'
+import { ConfigError, toBrokerError } from '../../lib/errors.ts'
+import { splitFix } from '../../lib/describe-error.ts'
+import { watchFile } from '../../lib/watch-file.ts'
+import { errorFields } from '../telemetry/log-events.ts'
+import type { Logger } from '../telemetry/logger.ts'
+
+interface ReloadOptions {
+  readonly config: Pick<Config, 'identitiesFile'>
+  readonly env: Environment
+  readonly log: Logger
+  readonly applyConfig: (next: Config) => void
+  /**
+   * Called after each reload, and once for attempts that fail in the same way; `problem` says why the old
+   * identities stay in force.
+   */
+  readonly onReload: (problem: string | undefined) => void
+}
+
+/**
+ * Starts to watch the identities file, if there is one. Returns the function that stops it. A reload that fails is
+ * tried again at each poll, since another file that it reads may be the cause, unless the identities file itself is
+ * invalid: parsing a large one takes about a second.
+ */
+export function watchIdentities({
+  config: { identitiesFile },
+  env,
+  log,
+  applyConfig,
+  onReload,
+}: ReloadOptions): () => void {
+  if (identitiesFile === undefined) return () => {}
+  const { path, text } = identitiesFile
+
+  let lastMessage: string | undefined
+
+  async function reload(content: Promise<string>): Promise<boolean> {
+    try {
+      const next = await loadConfig(env, () => content)
+      applyConfig(next)
+      onReload(undefined)
+      log.info('config_reloaded', { file: path, identities: next.directory.identities.length })
+      lastMessage = undefined
+      return true
+    } catch (error) {
+      const { message } = error instanceof ConfigError ? error : toBrokerError(error)
+      if (message !== lastMessage) reportFailure(error)
+      lastMessage = message
+      return error instanceof ConfigError && error.problems.some(isOfIdentitiesFile)
+    }
+  }
+
+  function reportFailure(error: unknown): void {
+    const at = new Date().toISOString().slice(0, 19).replace('T', ' ')
+    const change = `the identities file has changed (read at ${at} UTC)`
+    if (error instanceof ConfigError) {
+      onReload(`${change}, and the old one is still in use:\n  ${joinProblems(error.problems)}`)
+      log.error('config_reload_failed', { file: path, message: error.message })
+    } else {
+      onReload(`${change}, and could not be applied: ${toBrokerError(error).message}`)
+      log.error('config_reload_failed', { file: path, ...errorFields(error) })
+    }
+  }
+
+  const watch = watchFile({ path, text, readText: readIdentitiesText, onChange: reload })
+  void watch.poll()
+  return watch.close
+}
+
+function isOfIdentitiesFile(problem: string): boolean {
+  return problem.startsWith('WIMDS_CONFIG: ')
+}
+
+/** Joins the problems, one a line, with one fix: their own, or to correct the file. */
+function joinProblems(problems: readonly string[]): string {
+  const split = problems.map(splitFix)
+  const fixes = new Set(split.flatMap(({ fix }) => fix ?? []))
+  if (fixes.size === 0) fixes.add('correct the file; it is read again by itself')
+  return `${split.map(({ problem }) => problem).join('\n  ')}. Fix: ${[...fixes].join('; ')}`
+}

@@ -1,0 +1,154 @@
+/** `wimds serve`, the sidecar: read config → build → listen → drain. */
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { FastifyInstance } from 'fastify'
+import { type Config, loadConfig } from '../config/config.ts'
+import type { Address } from '../config/parsers.ts'
+import { createAppServiceDialects } from '../dialects/app-service.ts'
+import { cloudShell } from '../dialects/cloud-shell.ts'
+import { imds } from '../dialects/imds.ts'
+import { BrokerError, UsageError } from '../../lib/errors.ts'
+import { formatUrlHost } from '../../lib/hosts.ts'
+import { createMetadataDocuments, renderDocumentError } from '../metadata/documents.ts'
+import { createPassThrough } from '../metadata/pass-through.ts'
+import { type AdminParts, listenForAdmin } from '../server/admin.ts'
+import { createMetadataApp } from '../server/app.ts'
+import { createGuard } from '../server/guard.ts'
+import { listen, type Listener } from '../server/listen.ts'
+import { createPeerUidLookup } from '../server/peer-uid.ts'
+import { createStatusRoutes } from '../server/status-routes.ts'
+import { createLogger, type ProcessLog } from '../telemetry/logger.ts'
+import type { ReadinessState } from '../telemetry/readiness.ts'
+import { describeSettings } from '../telemetry/settings-view.ts'
+import { systemClock } from '../tokens/clock.ts'
+import { VERSION } from '../../lib/version.ts'
+import { type CommandIo, untilShutdown } from '../../lib/io.ts'
+import { createLogOutput } from '../../lib/log-output.ts'
+import { openPorts } from '../server/open-ports.ts'
+import { type Broker, createBroker } from './broker.ts'
+import { watchIdentities } from './reload.ts'
+
+/** The first poll of the projected tokens takes milliseconds, but a file system may hang. */
+const MAX_FIRST_POLL_MS = 1000
+
+/** Serves until the signal, then drains. Throws a `ConfigError` before anything is bound. */
+export async function serve(args: readonly string[], io: CommandIo): Promise<number> {
+  // Not by lib/args.ts, which the sidecar does not load.
+  if (args.length > 0) {
+    const fix = 'serve takes no flags; set variables such as WIMDS_LISTEN'
+    throw new UsageError(args.map((arg) => `unexpected argument ${arg}. Fix: ${fix}`))
+  }
+  const config = await loadConfig(io.env)
+  const log = createProcessLog(config, io)
+  for (const warning of config.warnings) log.warn('config_warning', { message: warning })
+
+  const broker = createBroker(config, log)
+  const { telemetry } = broker
+  const metadataApp = buildMetadataApp(config, broker)
+  const adminParts: AdminParts = {
+    readiness: () => formatReadiness(telemetry.readiness()),
+    scrape: telemetry.scrape,
+    loopbackRoutes: createStatusRoutes({
+      readTraffic: telemetry.readTraffic,
+      document: () => telemetry.document(describeSettings(io.env)),
+      log,
+    }),
+  }
+
+  const listeners = await openPorts(openListeners(config, metadataApp, adminParts), {
+    io,
+    log,
+    program: 'wimds serve',
+    setBy:
+      'WIMDS_LISTEN or WIMDS_ADMIN_LISTEN, in a pod by the annotations wimds.io/port and wimds.io/admin-port',
+  })
+  if (listeners === undefined) return 1
+  const { metadata, admin } = listeners
+  log.info('listening', {
+    version: VERSION,
+    addresses: metadata.addresses.map(formatAddress),
+    ...(admin.addresses.length > 0 && { adminAddresses: admin.addresses.map(formatAddress) }),
+  })
+  await Promise.race([
+    broker.watchAssertions(),
+    sleep(MAX_FIRST_POLL_MS, undefined, { ref: false }),
+  ])
+  void broker.prefetch()
+  const stopWatching = watchIdentities({ config, env: io.env, log, ...broker })
+
+  await untilShutdown(io)
+  const { drainMs, timeoutMs } = config.shutdown
+  log.info('draining', { drainMs })
+  await sleep(drainMs)
+  await Promise.all([metadata.close(timeoutMs), admin.close(timeoutMs)])
+  stopWatching()
+  broker.close()
+  log.info('shutdown_complete')
+  return 0
+}
+
+function createProcessLog({ log }: Config, io: CommandIo): ProcessLog {
+  const isTerminal = 'isTTY' in io.stdout && io.stdout.isTTY === true
+  const format = log.format === 'auto' ? (isTerminal ? 'text' : 'json') : log.format
+  return createLogger({ level: log.level, format, out: createLogOutput(io) })
+}
+
+function buildMetadataApp(
+  config: Config,
+  { resolve, tenantId, tokens, telemetry }: Broker,
+): FastifyInstance {
+  const { allowedHosts, identityHeader, instance } = config
+  return createMetadataApp({
+    guard: createGuard({
+      allowedHosts: [...allowedHosts, ...config.listen.map(({ host }) => formatUrlHost(host))],
+    }),
+    dialects: [
+      imds,
+      cloudShell,
+      ...(identityHeader === undefined ? [] : createAppServiceDialects(identityHeader)),
+    ],
+    documents: createMetadataDocuments({ instance, tenantId }),
+    renderDocumentError,
+    resolve,
+    tokens,
+    findPeerUid: createPeerUidLookup(),
+    clock: systemClock,
+    isReady: () => telemetry.readiness().ready,
+    instanceId: randomUUID(),
+    passThrough: createPassThrough({ prefixes: config.passThrough }),
+    onReply: telemetry.onReply,
+  })
+}
+
+function renderMalformed(message: string): string {
+  return imds.renderError(new BrokerError('request_malformed', message)).body
+}
+
+/** Opens both ports or none. There are no admin addresses if WIMDS_ADMIN_LISTEN is off. */
+async function openListeners(
+  config: Config,
+  metadataApp: FastifyInstance,
+  adminParts: AdminParts,
+): Promise<{ readonly metadata: Listener; readonly admin: Listener }> {
+  await metadataApp.ready()
+  const metadata = await listen(
+    (request, response) => metadataApp.routing(request, response),
+    config.listen,
+    { maxConnections: config.maxConnections, renderError: renderMalformed },
+  )
+  try {
+    return { metadata, admin: await listenForAdmin(adminParts, config.adminListen) }
+  } catch (thrown) {
+    await metadata.close(0)
+    throw thrown
+  }
+}
+
+/** Returns the body of `/readyz`. */
+function formatReadiness({ reasons, ...state }: ReadinessState) {
+  return { ...state, reasons: reasons.map(({ summary }) => summary) }
+}
+
+function formatAddress({ host, port }: Address): string {
+  return `${formatUrlHost(host)}:${port}`
+}

@@ -1,0 +1,132 @@
+/** The admin port of the sidecar, the webhook and the node agent: probes, metrics, and routes for people on loopback. */
+import type {
+  IncomingHttpHeaders,
+  IncomingMessage,
+  RequestListener,
+  ServerResponse,
+} from 'node:http'
+import type { Address } from '../config/parsers.ts'
+import { errorMessage } from '../../lib/describe-error.ts'
+import { isLoopback } from '../../lib/hosts.ts'
+import type { Exposition } from '../telemetry/prometheus.ts'
+import { SHARE_BY_PEER } from './connections.ts'
+import { listen, type Listener } from './listen.ts'
+import { sendJson, sendText } from './send.ts'
+import { shareScrapes } from './share-scrapes.ts'
+
+type Route = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>
+
+/** Routes by method and path, such as `GET /status`. */
+export type Routes = Readonly<Record<string, Route>>
+
+export interface AdminParts {
+  /** Returns the body of `/readyz`; its status is 200 or 503. */
+  readonly readiness: () => { readonly ready: boolean }
+  readonly scrape: () => Promise<Exposition>
+  /** Further routes, only for requests over loopback. */
+  readonly loopbackRoutes?: Routes
+}
+
+/** Open connections: probes and Prometheus need few. */
+const MAX_CONNECTIONS = 64
+
+/** Binds every address of an admin port, or none. Throws the error of `listen`, such as EADDRINUSE. */
+export function listenForAdmin(
+  parts: AdminParts,
+  addresses: readonly Address[],
+): Promise<Listener> {
+  const options = { maxConnections: MAX_CONNECTIONS, policy: SHARE_BY_PEER, renderError }
+  return listen(createHandler(parts), addresses, options)
+}
+
+const renderError = (message: string): string => JSON.stringify({ error: message })
+
+/** Creates the handler. HEAD is answered as GET; Node leaves out the body. */
+function createHandler(parts: AdminParts): RequestListener {
+  const { readiness, loopbackRoutes = {} } = parts
+  const scrape = shareScrapes(parts.scrape)
+  const routes = new Map<string, Route>([
+    ...Object.entries(loopbackRoutes).map(([name, route]) => [name, rejectRemote(route)] as const),
+    ['GET /healthz', (_request, response) => sendJson(response, 200, { status: 'ok' })],
+    [
+      'GET /readyz',
+      (_request, response) => {
+        const state = readiness()
+        sendJson(response, state.ready ? 200 : 503, state)
+      },
+    ],
+    [
+      'GET /metrics',
+      async (_request, response) => {
+        const { contentType, body } = await scrape()
+        sendText(response, 200, { 'Content-Type': contentType }, body)
+      },
+    ],
+  ])
+  const notFound = `there is no such path here. Paths: ${formatPaths(loopbackRoutes)}`
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const method = request.method === 'HEAD' ? 'GET' : request.method
+    const route = routes.get(`${method} ${request.url?.split('?', 1)[0]}`)
+    if (route === undefined) sendJson(response, 404, { error: notFound })
+    else await route(request, response)
+  }
+
+  return (request, response) => {
+    answer(request, response).catch((error: unknown) => {
+      if (response.headersSent) response.destroy()
+      else sendJson(response, 500, { error: errorMessage(error) })
+    })
+  }
+}
+
+/** Returns the paths for people: `/` redirects. */
+function formatPaths(loopbackRoutes: Routes): string {
+  const local = Object.keys(loopbackRoutes).filter((name) => name !== 'GET /')
+  const paths = ['/healthz', '/readyz', '/metrics'].join(', ')
+  return local.length === 0 ? paths : `${paths}; from loopback ${local.join(', ')}`
+}
+
+const LOOPBACK_ONLY =
+  'only from loopback. Fix: use kubectl port-forward, and localhost or a loopback address as the host'
+
+/** Wraps a route so that it answers requests over loopback only. No cache may keep the reply. */
+function rejectRemote(route: Route): Route {
+  return (request, response) => {
+    response.setHeader('Cache-Control', 'no-store')
+    if (isFromLoopback(request)) return route(request, response)
+    sendJson(response, 403, { error: LOOPBACK_ONLY })
+  }
+}
+
+/** A page whose name was made to resolve to loopback (DNS rebinding) sends its own name as Host. */
+const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i
+
+interface Received {
+  readonly socket: {
+    readonly remoteAddress?: string | undefined
+    readonly localAddress?: string | undefined
+  }
+  readonly headers: IncomingHttpHeaders
+}
+
+/**
+ * Returns whether the request came over loopback, as that of `kubectl port-forward` does, names a loopback
+ * host and was not forwarded. The peer must be 127.0.0.1 or ::1: a mesh delivers requests of other pods from
+ * 127.0.0.6.
+ */
+export function isFromLoopback({ socket, headers }: Received): boolean {
+  const peer = unmapIpv4(socket.remoteAddress)
+  return (
+    (peer === '127.0.0.1' || peer === '::1') &&
+    isLoopback(socket.localAddress ?? '') &&
+    LOOPBACK_HOST.test(headers.host ?? '') &&
+    headers['x-forwarded-for'] === undefined &&
+    headers['forwarded'] === undefined
+  )
+}
+
+/** Returns the address without the prefix that a dual-stack socket adds to IPv4 addresses. */
+function unmapIpv4(address = ''): string {
+  return address.replace(/^::ffff:/i, '')
+}

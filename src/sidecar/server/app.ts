@@ -1,0 +1,122 @@
+/** The application of the metadata port: guard → token route or document → error handler. */
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { Dialect, Reply } from '../dialects/dialect.ts'
+import { BrokerError, toBrokerError } from '../../lib/errors.ts'
+import type { MetadataDocument } from '../metadata/documents.ts'
+import type { PassThrough } from '../metadata/pass-through.ts'
+import { createPathError, type Guard } from './guard.ts'
+import { MAX_BODY_BYTES } from './listen.ts'
+import { prepareError, prepareReply, sendReply } from './reply.ts'
+import { addTokenRoute, selectDialect, type TokenRouteParts, toWireRequest } from './token-route.ts'
+
+export interface MetadataParts extends TokenRouteParts {
+  readonly guard: Guard
+  readonly dialects: readonly Dialect[]
+  readonly documents: readonly MetadataDocument[]
+  readonly renderDocumentError: (error: BrokerError) => Reply
+  readonly isReady: () => boolean
+  /** Identifies this process on /readyz, so that doctor recognizes it at the end of a route. */
+  readonly instanceId: string
+  /** Forwards paths that are not those of dialects. Undefined: none is. */
+  readonly passThrough?: PassThrough
+}
+
+type DocumentRequest = FastifyRequest<{ Params: { '*'?: string } }>
+
+/** The readiness probe of the azure-workload-identity proxy, on the same port. */
+const READY_PATH = '/readyz'
+
+/** Creates the application, without a port: for `listen` and for `inject`. */
+export function createMetadataApp(parts: MetadataParts): FastifyInstance {
+  const { guard, dialects, documents, passThrough, isReady, instanceId, onReply } = parts
+  /** Renders errors of paths that belong to no dialect. */
+  const renderUnrouted = dialects[0]?.renderError ?? parts.renderDocumentError
+  const app = fastify({
+    logger: false,
+    bodyLimit: MAX_BODY_BYTES,
+    exposeHeadRoutes: false,
+    routerOptions: {
+      caseSensitive: false,
+      ignoreTrailingSlash: true,
+      ignoreDuplicateSlashes: true,
+      // Each dialect parses the query by its own rules.
+      querystringParser: () => ({}),
+    },
+    frameworkErrors: (_error, request, reply) => {
+      const error = createPathError()
+      const prepared = prepareError(renderUnrouted(error), error, ['GET'])
+      sendReply(request, reply, prepared, { protocol: 'none', error }, onReply)
+    },
+  })
+
+  app.decorateRequest('startedAt', undefined)
+  app.addHook('onRequest', (request, _reply, done) => {
+    request.startedAt = performance.now()
+    // The kubelet sends the pod's address as Host.
+    if (request.routeOptions.url !== READY_PATH) {
+      const { method, headers, originalUrl: url, raw } = request
+      guard({ method, headers, url, rawHeaders: raw.rawHeaders, httpVersion: raw.httpVersion })
+    }
+    done()
+  })
+
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
+
+  app.setErrorHandler((thrown, request, reply) => {
+    const error = toHttpError(thrown) ?? toBrokerError(thrown)
+    const { config, url } = request.routeOptions
+    const dialect = config.dialects && selectDialect(config.dialects, toWireRequest(request))
+    const isRouted = url !== undefined
+    const render = dialect?.renderError ?? (isRouted ? parts.renderDocumentError : renderUnrouted)
+    const prepared = prepareError(render(error), error, dialect?.methods ?? ['GET'])
+    const protocol = dialect?.name ?? (isRouted ? 'document' : 'none')
+    sendReply(request, reply, prepared, { protocol, error }, onReply)
+  })
+
+  /** Creates a handler that sends the real service's reply, or that of `answer` if the path is not forwarded. */
+  function forwardOr(answer: (request: DocumentRequest) => Reply) {
+    return async (request: DocumentRequest, reply: FastifyReply): Promise<void> => {
+      const { method, headers, originalUrl: url } = request
+      const forwarded = await passThrough?.forward({ method, headers, url })
+      const protocol = forwarded === undefined ? 'document' : 'pass-through'
+      sendReply(request, reply, prepareReply(forwarded ?? answer(request)), { protocol }, onReply)
+    }
+  }
+
+  app.setNotFoundHandler(
+    forwardOr(() => {
+      throw new BrokerError('not_found', 'Not found')
+    }),
+  )
+
+  app.get(READY_PATH, (request, reply) => {
+    const ready = isReady()
+    const body = JSON.stringify({ ready, instanceId })
+    const prepared = prepareReply({ status: ready ? 200 : 503, body })
+    sendReply(request, reply, prepared, { protocol: 'none' }, onReply)
+  })
+
+  for (const [path, dialectsOfPath] of Map.groupBy(dialects, (dialect) => dialect.path)) {
+    addTokenRoute(app, path, dialectsOfPath, parts)
+  }
+  for (const { path, answer } of documents) {
+    app.get(
+      path,
+      forwardOr((request) => answer(toWireRequest(request), request.params['*'] ?? '')),
+    )
+  }
+  return app
+}
+
+/** Returns Fastify's own 4xx errors as a `BrokerError`; undefined for any other error. */
+function toHttpError(thrown: unknown): BrokerError | undefined {
+  const status = thrown instanceof Error && 'statusCode' in thrown ? thrown.statusCode : undefined
+  if (typeof status !== 'number' || status < 400 || status > 499) return undefined
+  return status === 413
+    ? new BrokerError(
+        'request_too_large',
+        `The request body is larger than ${MAX_BODY_BYTES} bytes. Fix: send only the parameters of a token request`,
+      )
+    : new BrokerError('request_malformed', 'The request is malformed')
+}

@@ -1,0 +1,148 @@
+/** The checks of every request, whatever its dialect, before anything is parsed. Pure. */
+import type { IncomingHttpHeaders } from 'node:http'
+import { BrokerError } from '../../lib/errors.ts'
+import { firstItems } from '../../lib/first-items.ts'
+import { isLoopback, METADATA_IP } from '../../lib/hosts.ts'
+import { memoizeLast } from '../memoize-last.ts'
+import { printable } from '../../lib/printable.ts'
+
+interface GuardOptions {
+  /** Host names and addresses, without ports, that are allowed in addition to `DEFAULT_HOSTS`. */
+  readonly allowedHosts: readonly string[]
+}
+
+interface GuardedRequest {
+  readonly method: string
+  /** The request target as sent: path and query, or a whole URL. */
+  readonly url: string
+  readonly headers: IncomingHttpHeaders
+  /** Names and values in turn, with the duplicates that `headers` leaves out. */
+  readonly rawHeaders: readonly string[]
+  /** `1.0`, `1.1` */
+  readonly httpVersion: string
+}
+
+/** Throws a `BrokerError` for a request that is rejected. */
+export type Guard = (request: GuardedRequest) => void
+
+/** The address of IMDS, and the names of loopback. */
+const DEFAULT_HOSTS = [METADATA_IP, 'localhost', '127.0.0.1', '[::1]']
+const HOST = /^(\[[^\]]*\]|[^:[\]]*)(?::\d*)?$/
+/** A target in absolute form, as clients send it to a proxy (RFC 9112 section 3.2.2). */
+const ABSOLUTE_FORM = /^http:\/\/([^/?#]*)/
+/**
+ * Paths that another server, or a router, may read differently: backslashes, dot segments, escapes of
+ * characters that need none (RFC 3986 section 2.3), and of the Kelvin sign, whose lower case is an ASCII k.
+ */
+const AMBIGUOUS_PATH =
+  /\\|%(?:00|2[d-f]|3\d|[46][1-9a-f]|[57][\da]|5[cf]|7e|e2%84%aa)|#|\/\.{1,2}(?:\/|$)/i
+const METADATA = /^\/+metadata(?:\/|$)/i
+/** IMDSv2's endpoints. Its clients fall back to IMDSv1 at once after 403, but retry after 404 (R7). */
+const IMDS_V2 = /^\/+metadata\/+identity\/+(?:getplatformmetadata|issuecredential)\/*$/i
+
+/** Creates the guard. It checks Host, forwarding, the path and, below `/metadata`, the method. */
+export function createGuard({ allowedHosts }: GuardOptions): Guard {
+  const hosts = new Set([...DEFAULT_HOSTS, ...allowedHosts].map((host) => host.toLowerCase()))
+  // Memoized: an application repeats its request, and these expressions are 4 % of a cached token's cost.
+  const parse = memoizeLast(parseTarget)
+  const isAllowed = memoizeLast((host) => isAllowedHost(host, hosts))
+
+  return ({ method, url, headers, rawHeaders, httpVersion }) => {
+    const target = parse(url)
+    requireSingleHost(rawHeaders, httpVersion)
+    // The host of the URL takes precedence over the header (RFC 9112 section 3.2.2).
+    const host = target.host ?? headers.host
+    if (host !== undefined && !isAllowed(host)) throw createHostError(host, hosts)
+    if (headers['x-forwarded-for'] !== undefined) {
+      throw new BrokerError(
+        'forwarded_request',
+        'The request has been forwarded by a proxy (X-Forwarded-For). Fix: add 169.254.169.254 to NO_PROXY of the application',
+      )
+    }
+    if (target.isAmbiguous) throw createPathError()
+    if (target.isImdsV2) {
+      throw new BrokerError(
+        'imdsv2_not_supported',
+        'IMDSv2 is not supported. Fix: use IMDSv1, as clients do by themselves',
+      )
+    }
+    if (method !== 'GET' && target.isMetadata) {
+      throw new BrokerError('method_not_allowed', `${method} is not allowed here. Fix: use GET`)
+    }
+  }
+}
+
+/** Creates the error of a path that routers read in different ways, or not at all. */
+export function createPathError(): BrokerError {
+  return new BrokerError(
+    'invalid_path',
+    'The path is ambiguous. Fix: send it plain, without dot segments, backslashes and unnecessary escapes',
+  )
+}
+
+/** What the guard has to know of a request target. */
+interface Target {
+  /** Of a target in absolute form; undefined for others. */
+  readonly host: string | undefined
+  readonly isAmbiguous: boolean
+  readonly isImdsV2: boolean
+  readonly isMetadata: boolean
+}
+
+function parseTarget(url: string): Target {
+  const absolute = url.startsWith('/') ? null : ABSOLUTE_FORM.exec(url)
+  const path = stripQuery(url.slice(absolute?.[0].length ?? 0))
+  return {
+    host: absolute?.[1],
+    isAmbiguous: !path.startsWith('/') || AMBIGUOUS_PATH.test(path),
+    isImdsV2: IMDS_V2.test(path),
+    isMetadata: METADATA.test(path),
+  }
+}
+
+/**
+ * Throws without exactly one Host header; HTTP/1.0 clients may send none (R17). Of several, Node keeps the
+ * first, while a filter in front may have checked another.
+ */
+function requireSingleHost(rawHeaders: readonly string[], httpVersion: string): void {
+  const count = countHeaders('host', rawHeaders)
+  if (count === 1 || (count === 0 && httpVersion === '1.0')) return
+  throw new BrokerError(
+    'host_not_allowed',
+    `A request must have one Host header, not ${count}. Fix: send it without a proxy that changes headers`,
+  )
+}
+
+const MAX_LISTED = 8
+
+/** Returns whether the host is this service: after DNS rebinding, the page of a browser sends its own name. */
+function isAllowedHost(host: string, hosts: ReadonlySet<string>): boolean {
+  const name = parseHostName(host)
+  return hosts.has(name) || isLoopback(name)
+}
+
+function createHostError(host: string, hosts: ReadonlySet<string>): BrokerError {
+  return new BrokerError(
+    'host_not_allowed',
+    `The host '${printable(host)}' is not one of this service; allowed: ${firstItems([...hosts], MAX_LISTED).join(', ')}. Fix: use one of them, or add the host to WIMDS_ALLOWED_HOSTS`,
+  )
+}
+
+function countHeaders(name: string, rawHeaders: readonly string[]): number {
+  let count = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const each = rawHeaders[index]
+    if (each?.length === name.length && each.toLowerCase() === name) count += 1
+  }
+  return count
+}
+
+/** Returns the part without the port, in lower case, of `name`, `name:port`, `[v6]` or `[v6]:port`. */
+function parseHostName(header: string): string {
+  return (HOST.exec(header)?.[1] ?? '').toLowerCase()
+}
+
+function stripQuery(url: string): string {
+  const query = url.indexOf('?')
+  return query < 0 ? url : url.slice(0, query)
+}

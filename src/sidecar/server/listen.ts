@@ -1,0 +1,227 @@
+/** Node's HTTP servers with every limit set: one for each address, and one cap on connections for all. */
+import { once } from 'node:events'
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http'
+import type { Server as TcpServer } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Address } from '../config/parsers.ts'
+import {
+  type ConnectionLimiter,
+  type ConnectionPolicy,
+  createConnectionLimiter,
+  KEEP_BUSY,
+} from './connections.ts'
+import type { ErrorCode } from '../../lib/errors.ts'
+import { ERROR_HEADER, JSON_TYPE } from './reply.ts'
+
+export interface ListenOptions {
+  readonly maxConnections: number
+  /** By default connections that wait for a reply are kept. */
+  readonly policy?: ConnectionPolicy
+  /** Renders the JSON body of a reply to what Node rejects before there is a request. */
+  readonly renderError: (message: string) => string
+}
+
+/** Servers that listen. */
+export interface Listener {
+  /** The bound addresses, with the port that a 0 became. */
+  readonly addresses: readonly Address[]
+  /** Stops accepting, answers inflight requests, and after `timeoutMs` closes every connection. */
+  readonly close: (timeoutMs: number) => Promise<void>
+}
+
+/** No dialect and no document reads a longer body. */
+export const MAX_BODY_BYTES = 65_536
+
+/** Timeouts of connections in milliseconds, which the webhook's server shares. */
+export const CONNECTION_TIMEOUTS = {
+  headersTimeout: 5000,
+  requestTimeout: 10_000,
+  connectionsCheckingInterval: 5000,
+  // Idle callers keep their connection; the cap closes them when others need the room.
+  keepAliveTimeout: 75_000,
+}
+
+const MAX_HEADER_BYTES = 16_384
+
+const LIMITS: ServerOptions = {
+  ...CONNECTION_TIMEOUTS,
+  maxHeaderSize: MAX_HEADER_BYTES,
+  // The guard rejects a missing Host in JSON, and allows it from HTTP/1.0 clients (R17).
+  requireHostHeader: false,
+  // The stream of a request without a body, with its events, is a tenth of a cached token's cost.
+  optimizeEmptyRequests: true,
+}
+
+/** More than any client sends, and few enough to be cheap: Node copies all headers at each 32. */
+const MAX_HEADERS = 128
+
+/**
+ * Connections that wait to be accepted. A caller that finds the queue full tries again a second later.
+ * The kernel lowers the number to its own limit.
+ */
+const BACKLOG = 4096
+
+/** Binds every address, or none. Throws the error of `listen`, such as EADDRINUSE. */
+export async function listen(
+  handler: RequestListener,
+  addresses: readonly Address[],
+  { maxConnections, policy = KEEP_BUSY, renderError }: ListenOptions,
+): Promise<Listener> {
+  const limiter = createConnectionLimiter(maxConnections, policy)
+  const servers: Server[] = []
+  const bound: Address[] = []
+  try {
+    for (const address of addresses) {
+      const server = createLimitedServer(handler, limiter, renderError)
+      servers.push(server)
+      bound.push(await bind(server, address))
+    }
+  } catch (error) {
+    for (const server of servers) server.close()
+    throw error
+  }
+  return {
+    addresses: bound,
+    close: async (timeoutMs) => {
+      const closed = servers.map((server) => closeServer(server, timeoutMs))
+      limiter.drain()
+      await Promise.all(closed)
+    },
+  }
+}
+
+function createLimitedServer(
+  handler: RequestListener,
+  limiter: ConnectionLimiter,
+  renderError: ListenOptions['renderError'],
+): Server {
+  /** Rejects what is no request, after the replies to earlier requests. An incomplete one gets no other reply. */
+  function rejectBytes(socket: Duplex, { status, message }: ClientError): void {
+    const reject = () => writeErrorAndClose(socket, status, renderError(message))
+    const last = limiter.pendingReplies(socket).findLast(({ req }) => req.complete)
+    if (last === undefined) reject()
+    else last.once('close', reject)
+  }
+
+  const server = createServer(LIMITS)
+  server.maxHeadersCount = MAX_HEADERS
+  limiter.attach(server, (request, response) => {
+    // Some clients send a form with no content type or a wrong one (R18). And Fastify waits for the body that a
+    // type announces, of which there is no end without a stream.
+    delete request.headers['content-type']
+    // Node reads an unread body to its end before the next request: the connection is closed instead.
+    if (mayExceedBodyLimit(request)) response.shouldKeepAlive = false
+    if (request.rawHeaders.length < 2 * MAX_HEADERS) handler(request, response)
+    else rejectHeaders(response, renderError(HEADERS_TOO_LARGE.message))
+  })
+  // An Expect other than 100-continue can be ignored (R17).
+  server.on('checkExpectation', (...exchange) => server.emit('request', ...exchange))
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (error.code === 'ECONNRESET') {
+      socket.destroy()
+      return
+    }
+    rejectBytes(socket, CLIENT_ERRORS[error.code ?? ''] ?? BAD_REQUEST)
+  })
+  server.on('connect', (_request, socket) => {
+    // Node leaves the socket to this listener, and an error without a listener ends the process.
+    socket.on('error', () => socket.destroy())
+    rejectBytes(socket, { ...BAD_REQUEST, status: '405 Method Not Allowed' })
+  })
+  return server
+}
+
+/**
+ * Binds a server. Returns the bound address: for `::`, which means every address, this is `0.0.0.0` on a
+ * machine without IPv6. Throws the error of `listen`.
+ */
+export async function bind(server: TcpServer, { host, port }: Address): Promise<Address> {
+  // Node falls back to IPv4 only where no host is given.
+  server.listen({ port, backlog: BACKLOG, ...(host !== '::' && { host }) })
+  await once(server, 'listening')
+  const bound = server.address()
+  if (bound === null || typeof bound === 'string') throw new Error('the server is not bound')
+  return { host: bound.address, port: bound.port }
+}
+
+/** The error code of what Node rejects before there is a request. */
+const MALFORMED: ErrorCode = 'request_malformed'
+
+/** A reply to what Node rejects. */
+interface ClientError {
+  readonly status: string
+  readonly message: string
+}
+
+const BAD_REQUEST: ClientError = {
+  status: '400 Bad Request',
+  message: 'The request is malformed',
+}
+const HEADERS_TOO_LARGE: ClientError = {
+  status: '431 Request Header Fields Too Large',
+  message: `The request line and the headers exceed ${MAX_HEADER_BYTES} bytes, or there are ${MAX_HEADERS} headers or more`,
+}
+
+/** By the code of Node's error. */
+const CLIENT_ERRORS: Readonly<Record<string, ClientError>> = {
+  HPE_HEADER_OVERFLOW: HEADERS_TOO_LARGE,
+  ERR_HTTP_REQUEST_TIMEOUT: {
+    status: '408 Request Timeout',
+    message: 'The request did not arrive in time',
+  },
+}
+
+/** A server with or without TLS. */
+type Closable = Pick<Server, 'close' | 'closeAllConnections'>
+
+/** Stops accepting, and closes every connection after `timeoutMs` at the latest. */
+export function closeServer(server: Closable, timeoutMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => server.closeAllConnections(), timeoutMs)
+    server.close(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
+}
+
+function mayExceedBodyLimit({ headers }: IncomingMessage): boolean {
+  if (headers['transfer-encoding'] !== undefined) return true
+  return Number(headers['content-length'] ?? 0) > MAX_BODY_BYTES
+}
+
+/**
+ * Rejects too many headers. Node before 24 drops those above the limit, and one of them might make
+ * the guard reject the request. Later versions reject by themselves.
+ */
+function rejectHeaders(response: ServerResponse, body: string): void {
+  response.writeHead(431, {
+    'Content-Type': JSON_TYPE,
+    'Content-Length': Buffer.byteLength(body),
+    [ERROR_HEADER]: MALFORMED,
+    Connection: 'close',
+  })
+  response.end(body)
+}
+
+/** How long a caller that is still sending may take to read the reply, in milliseconds. */
+const LINGER_MS = 1000
+
+/** Writes a reply and closes the connection. Does nothing for a connection that is closing. */
+function writeErrorAndClose(socket: Duplex, status: string, body: string): void {
+  if (!socket.writable) return
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: ${JSON_TYPE}\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n${ERROR_HEADER}: ${MALFORMED}\r\n` +
+      `Connection: close\r\n\r\n${body}`,
+  )
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS)
+  socket.once('close', () => clearTimeout(timer))
+}

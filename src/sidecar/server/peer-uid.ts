@@ -1,0 +1,171 @@
+/** Finds the uid of the program at the other end of a connection, in the kernel's tables of TCP sockets. */
+import { createReadStream } from 'node:fs'
+import type { Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { BrokerError } from '../../lib/errors.ts'
+import { errorCode } from '../../lib/describe-error.ts'
+import { REDIRECT_DEFAULTS } from '../redirect/ruleset.ts'
+
+/**
+ * Returns the uid that opened the other end of the connection, which is looked up once for each connection;
+ * undefined if it is not in this network namespace, or has closed. Throws `caller_not_allowed` if the tables
+ * cannot be read.
+ */
+export type FindPeerUid = (socket: PeerSocket) => Promise<number | undefined>
+
+type PeerSocket = Pick<Socket, 'remoteAddress' | 'remotePort' | 'localAddress' | 'localPort'> &
+  object
+
+/** Reads a file of `/proc`, in pieces of any length. */
+export type ReadTable = (path: string) => AsyncIterable<string>
+
+/** A connection whose uid is looked up. */
+interface Lookup {
+  /** The ends of the other side's socket, as the table shows them. */
+  readonly keys: readonly string[]
+  /** Reads of the tables that did not show it. */
+  misses: number
+  readonly resolve: (uid: number | undefined) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** IPv4 sockets, and those that were opened for IPv6, whose peer may be IPv4 (v4-mapped). */
+const TABLES = ['/proc/self/net/tcp', '/proc/self/net/tcp6'] as const
+
+/**
+ * The kernel writes a table in pages, so that a socket can be missing while others are opened and closed. Then
+ * it is read again.
+ */
+const MAX_MISSES = 3
+
+/**
+ * Creates the look-up. Reading costs time for each socket of the network namespace. So one read answers all
+ * connections that were accepted before it began, one read runs at a time, and reads take at most half
+ * of the time.
+ */
+export function createPeerUidLookup(readTable: ReadTable = readFileInPieces): FindPeerUid {
+  const found = new WeakMap<PeerSocket, Promise<number | undefined>>()
+  let waiting: Lookup[] = []
+  let isReading = false
+
+  async function answerWaiting(): Promise<void> {
+    if (isReading) return
+    isReading = true
+    while (waiting.length > 0) {
+      const startedAt = performance.now()
+      const lookups = waiting
+      waiting = []
+      await answer(lookups)
+      if (waiting.length > 0) await sleep(performance.now() - startedAt)
+    }
+    isReading = false
+  }
+
+  async function answer(lookups: readonly Lookup[]): Promise<void> {
+    try {
+      const uids = await readUids(new Set(lookups.flatMap(({ keys }) => keys)), readTable)
+      for (const lookup of lookups) {
+        const key = lookup.keys.find((each) => uids.has(each))
+        lookup.misses += 1
+        if (key === undefined && lookup.misses < MAX_MISSES) waiting.push(lookup)
+        else lookup.resolve(key === undefined ? undefined : uids.get(key))
+      }
+    } catch (error) {
+      for (const { reject } of lookups) reject(error)
+    }
+  }
+
+  return (socket) => {
+    const earlier = found.get(socket)
+    if (earlier !== undefined) return earlier
+    const { promise, resolve, reject } = Promise.withResolvers<number | undefined>()
+    found.set(socket, promise)
+    // The process may have no file descriptor left: the next request of the connection tries again.
+    promise.catch(() => found.delete(socket))
+    waiting.push({ keys: createKeys(socket), misses: 0, resolve, reject })
+    void answerWaiting()
+    return promise
+  }
+}
+
+/**
+ * Returns how the tables show the other side's socket: connected to this address, or to that of the metadata
+ * service, which the redirect replaces. Both ends are compared, since another program may use the same port
+ * for another destination.
+ */
+function createKeys({ remoteAddress, remotePort, localAddress, localPort }: PeerSocket): string[] {
+  const own = formatEnd(remoteAddress, remotePort)
+  const { metadataIp, metadataPort } = REDIRECT_DEFAULTS
+  return [formatEnd(localAddress, localPort), formatEnd(metadataIp, metadataPort)].map(
+    (other) => `${own} ${other}`,
+  )
+}
+
+/** Formats an address and a port as the tables do: words of 32 bits in the byte order of the machine. */
+function formatEnd(address = '', port = 0): string {
+  return `${formatAddress(address)}:${port.toString(16).toUpperCase().padStart(4, '0')}`
+}
+
+function formatAddress(address: string): string {
+  const ipv4 = /^(?:::ffff:)?(\d+)\.(\d+)\.(\d+)\.(\d+)$/i.exec(address)
+  const bytes = ipv4?.slice(1).map(Number) ?? parseIpv6(address)
+  // Little-endian, as all the machines that images exist for.
+  const words = Array.from({ length: bytes.length / 4 }, (_, at) => bytes.slice(4 * at, 4 * at + 4))
+  return words
+    .flatMap((word) => word.toReversed())
+    .map((byte) => byte.toString(16).toUpperCase().padStart(2, '0'))
+    .join('')
+}
+
+function parseIpv6(address: string): number[] {
+  const [head = [], tail = []] = address
+    .replace(/%.*/, '')
+    .split('::')
+    .map((part) => (part === '' ? [] : part.split(':').map((group) => Number.parseInt(group, 16))))
+  const zeros = Array.from({ length: 8 - head.length - tail.length }, () => 0)
+  return [...head, ...zeros, ...tail].flatMap((group) => [group >> 8, group & 0xff])
+}
+
+/**
+ * `sl: local remote state queues timer retransmits uid timeout inode`, where v4-mapped addresses lose
+ * their prefix.
+ */
+const ROW =
+  /^ *\d+: (?:0{16}FFFF0{4})?([\dA-F]+:[\dA-F]{4}) (?:0{16}FFFF0{4})?([\dA-F]+:[\dA-F]{4}) \S+ \S+ \S+ \S+ +(\d+) +\d+ ([1-9]\d*) /
+
+/** Returns the uids of these sockets. One without an inode has been closed, and shows 0 as its uid. */
+async function readUids(
+  keys: ReadonlySet<string>,
+  readTable: ReadTable,
+): Promise<ReadonlyMap<string, number>> {
+  const uids = new Map<string, number>()
+  for (const path of TABLES) {
+    try {
+      let rest = ''
+      for await (const piece of readTable(path)) {
+        const lines = (rest + piece).split('\n')
+        rest = lines.pop() ?? ''
+        for (const line of lines) {
+          const [, own, other, uid] = ROW.exec(line) ?? []
+          const key = `${own} ${other}`
+          if (keys.has(key)) uids.set(key, Number(uid))
+        }
+      }
+    } catch (error) {
+      // Without IPv6 there is no such table.
+      if (path.endsWith('6') && errorCode(error) === 'ENOENT') continue
+      throw new BrokerError(
+        'caller_not_allowed',
+        `the uid of the caller is not known: ${path} cannot be read (${errorCode(error)}). Fix: keep the NODE_OPTIONS of the image, or allow it to be read (docs/security.md)`,
+        { cause: error },
+      )
+    }
+  }
+  return uids
+}
+
+/** The kernel returns 4 KiB at a time, so that a large buffer for each read would be garbage. */
+const PIECE_BYTES = 4096
+
+const readFileInPieces: ReadTable = (path) =>
+  createReadStream(path, { encoding: 'latin1', highWaterMark: PIECE_BYTES })

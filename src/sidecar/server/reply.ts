@@ -1,0 +1,145 @@
+/** Replies: how they are prepared, and the one place where they are written. */
+import { type IncomingHttpHeaders, type OutgoingHttpHeaders, STATUS_CODES } from 'node:http'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Dialect, Reply, TokenAnswer, WireRequest } from '../dialects/dialect.ts'
+import type { BrokerError } from '../../lib/errors.ts'
+import type { AccessToken, TokenRequest } from '../tokens/token.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** On the clock of `performance.now()`; undefined for a request that Fastify rejects before any hook. */
+    startedAt: number | undefined
+  }
+}
+
+/** A token, and the request that it answers. */
+export interface ServedToken {
+  readonly request: TokenRequest
+  readonly token: AccessToken
+}
+
+/** One answered request. */
+export interface ReplyEvent {
+  /** The name of a dialect, `document`, `pass-through` or `none`. */
+  readonly protocol: string
+  readonly status: number
+  /** From the request's headers to the reply, in milliseconds. */
+  readonly durationMs: number
+  readonly error?: BrokerError | undefined
+  /** The token in the reply; undefined if there is none. */
+  readonly served?: ServedToken | undefined
+  /** The headers of the request. */
+  readonly headers: IncomingHttpHeaders
+}
+
+/** The real service's name; the newest clients look for `IMDS` in it. */
+const SERVER = 'IMDS/150.870.65.1854'
+/** The header with the error code: clients ignore it, and bodies that are those of IMDS have no place for it. */
+export const ERROR_HEADER = 'X-Wimds-Error'
+export const JSON_TYPE = 'application/json; charset=utf-8'
+
+/** A reply in the form in which Node writes it. */
+export interface PreparedReply {
+  readonly status: number
+  readonly head: OutgoingHttpHeaders
+  readonly body: string
+  readonly encoding: BufferEncoding
+}
+
+/** Adds the headers of every reply, with its length (R5). */
+export function prepareReply({ status, headers, body }: Reply): PreparedReply {
+  const length = Buffer.byteLength(body)
+  return {
+    status,
+    head: { 'Content-Type': JSON_TYPE, Server: SERVER, 'Content-Length': length, ...headers },
+    body,
+    // As many bytes as characters: ASCII, which Node writes fastest as Latin-1.
+    encoding: length === body.length ? 'latin1' : 'utf8',
+  }
+}
+
+/**
+ * Adds the headers of every error. The body becomes ASCII: messages of Entra ID hold other characters,
+ * and old clients read bodies by the charset of their platform.
+ */
+export function prepareError(
+  reply: Reply,
+  error: BrokerError,
+  methods: readonly string[],
+): PreparedReply {
+  const headers: Record<string, string> = { [ERROR_HEADER]: error.code, ...reply.headers }
+  if (error.code === 'method_not_allowed') headers['Allow'] = methods.join(', ')
+  if (!error.isPermanent) {
+    headers['Retry-After'] = String(Math.max(1, Math.ceil((error.retryAfterMs ?? 0) / 1000)))
+  }
+  return prepareReply({
+    ...reply,
+    headers,
+    body: reply.body.replace(
+      /[^\0-\x7f]/g,
+      (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    ),
+  })
+}
+
+/**
+ * Writes the reply to the socket, past Fastify's serialization, which would add a third to the cost of a
+ * cached token, and reports it. Throws, with nothing written, for a status or a header that HTTP does
+ * not allow; Fastify's error handler replies then.
+ */
+export function sendReply(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { status, head, body, encoding }: PreparedReply,
+  event: Pick<ReplyEvent, 'protocol' | 'error' | 'served'>,
+  onReply: (event: ReplyEvent) => void,
+): void {
+  // With its reason: Node would keep the one of a reply that failed to be written before.
+  reply.raw.writeHead(status, STATUS_CODES[status] ?? '', head)
+  reply.raw.end(body, encoding)
+  reply.hijack()
+  const { startedAt } = request
+  const durationMs = startedAt === undefined ? 0 : performance.now() - startedAt
+  const { protocol, error, served } = event
+  onReply({ protocol, error, served, status, durationMs, headers: request.raw.headers })
+}
+
+type Render = (dialect: Dialect, answer: TokenAnswer, request: WireRequest) => PreparedReply
+
+/** A reply, and everything that it was rendered from. */
+interface Rendered extends Omit<TokenAnswer, 'query' | 'token'> {
+  readonly dialect: Dialect
+  readonly query: string
+  readonly body: string | undefined
+  readonly userAgent: string | undefined
+  readonly reply: PreparedReply
+}
+
+/**
+ * Creates a renderer that remembers the last reply of each token. The same request within the same second
+ * gets the same reply; rendering it, with its garbage, is a tenth of a request's cost.
+ */
+export function memoizedRenderer(): Render {
+  const last = new WeakMap<AccessToken, Rendered>()
+
+  return (dialect, answer, request) => {
+    const { token, identity, expiresIn, expiresOn } = answer
+    const { query, body } = request
+    const userAgent = request.headers['user-agent']
+    const cached = last.get(token)
+    if (
+      cached?.expiresIn === expiresIn &&
+      cached.expiresOn === expiresOn &&
+      cached.query === query &&
+      cached.body === body &&
+      cached.identity === identity &&
+      cached.dialect === dialect &&
+      cached.userAgent === userAgent
+    ) {
+      return cached.reply
+    }
+    const reply = prepareReply(dialect.render(answer, request))
+    last.set(token, { dialect, identity, expiresIn, expiresOn, query, body, userAgent, reply })
+    return reply
+  }
+}

@@ -1,0 +1,167 @@
+/** The route of a token path: parse → resolve → token → render. */
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Dialect, TokenQuery, WireRequest } from '../dialects/dialect.ts'
+import { BrokerError } from '../../lib/errors.ts'
+import {
+  type Identity,
+  type IdentityResolver,
+  requireAllowedResource,
+  requireAllowedUid,
+} from '../identities.ts'
+import { isGuid } from '../../lib/guid.ts'
+import type { Clock } from '../tokens/clock.ts'
+import { computeExpiry } from '../tokens/lifetime.ts'
+import { type CacheRequest, createCacheRequest, type GetToken, toScope } from '../tokens/token.ts'
+import type { FindPeerUid } from './peer-uid.ts'
+import { memoizedRenderer, type ReplyEvent, sendReply } from './reply.ts'
+
+export interface TokenRouteParts {
+  readonly resolve: IdentityResolver
+  readonly tokens: GetToken
+  readonly findPeerUid: FindPeerUid
+  readonly clock: Clock
+  /** Called after each reply. */
+  readonly onReply: (event: ReplyEvent) => void
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The dialects at this path; undefined for a document. */
+    readonly dialects?: readonly Dialect[]
+  }
+}
+
+const ALL_METHODS = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS', 'TRACE']
+
+/** Adds a token path, for every method: its dialect renders the error for a wrong one. */
+export function addTokenRoute(
+  app: FastifyInstance,
+  url: string,
+  dialects: readonly Dialect[],
+  { resolve, tokens, findPeerUid, clock, onReply }: TokenRouteParts,
+): void {
+  const render = memoizedRenderer()
+  const createTokenRequest = memoizedTokenRequest()
+  const closeSignal = memoizedCloseSignal()
+  app.route({
+    method: ALL_METHODS,
+    url,
+    config: { dialects },
+    handler: async (request, reply) => {
+      const wire = toWireRequest(request)
+      const dialect = selectDialect(dialects, wire)
+      if (!dialect.methods.some((method) => method === request.method)) {
+        throw new BrokerError(
+          'method_not_allowed',
+          `${request.method} is not allowed here. Fix: use ${dialect.methods.join(' or ')}`,
+        )
+      }
+      const query = dialect.parse(wire)
+      let identity = resolve(query.selector)
+      let uid: number | undefined
+      if (identity.allowedUids !== undefined) {
+        uid = await findPeerUid(request.socket)
+        // A reload may have replaced the identity meanwhile.
+        identity = resolve(query.selector)
+      }
+      requireAllowedResource(identity, query.resource)
+      requireAllowedUid(identity, uid)
+      const correlationId = findCorrelationId(request.headers)
+      const tokenRequest = createTokenRequest(query, identity, correlationId)
+      const token = await tokens(tokenRequest, closeSignal(request.socket))
+      const { expiresIn, expiresOn } = computeExpiry(token.lifetime, clock)
+      const answer = { query, identity, token, expiresIn, expiresOn }
+      const event = { protocol: dialect.name, served: { request: tokenRequest, token } }
+      sendReply(request, reply, render(dialect, answer, wire), event, onReply)
+    },
+  })
+}
+
+/** Returns what Fastify has read in the terms of the dialects. */
+export function toWireRequest({ method, headers, originalUrl, body }: FastifyRequest): WireRequest {
+  const at = originalUrl.indexOf('?')
+  const query = at < 0 ? '' : originalUrl.slice(at + 1)
+  return { method, headers, query, body: typeof body === 'string' ? body : undefined }
+}
+
+/** Returns the first dialect that matches the request, else the one that takes every request. */
+export function selectDialect(dialects: readonly Dialect[], request: WireRequest): Dialect {
+  const dialect =
+    dialects.find(({ matches }) => matches?.(request) === true) ??
+    dialects.find(({ matches }) => matches === undefined) ??
+    dialects[0]
+  if (dialect === undefined) throw new BrokerError('not_found', 'Not found')
+  return dialect
+}
+
+type CreateTokenRequest = (
+  query: TokenQuery,
+  identity: Identity,
+  correlationId: string | undefined,
+) => CacheRequest
+
+/**
+ * Creates a function that turns queries into token requests. It reuses the request of the same query and identity,
+ * so that the cache key is made once.
+ */
+function memoizedTokenRequest(): CreateTokenRequest {
+  const last = new WeakMap<TokenQuery, CacheRequest>()
+  return (query, identity, correlationId) => {
+    let tokenRequest = last.get(query)
+    if (tokenRequest?.identity !== identity) {
+      // A field of the query passes on only if it is named here: none may change key, identity or scope.
+      const { resource, bypassCache } = query
+      tokenRequest = {
+        ...createCacheRequest(identity, toScope(resource)),
+        ...(bypassCache !== undefined && { bypassCache }),
+      }
+      last.set(query, tokenRequest)
+    }
+    return correlationId === undefined ? tokenRequest : { ...tokenRequest, correlationId }
+  }
+}
+
+/**
+ * Creates a function that returns the signal of a connection, aborted when it closes. It creates one for
+ * each connection, and not for each request, since controllers are expensive.
+ */
+function memoizedCloseSignal(): (socket: Socket) => AbortSignal {
+  const signals = new WeakMap<Socket, AbortSignal>()
+  return (socket) => {
+    let signal = signals.get(socket)
+    if (signal === undefined) {
+      const controller = new AbortController()
+      signal = controller.signal
+      for (const event of ['close', 'end']) socket.once(event, () => controller.abort())
+      signals.set(socket, signal)
+    }
+    return signal
+  }
+}
+
+/** Returns the trace id of the caller, or else the request id that MSAL sends; undefined if there is neither. */
+export function findCorrelationId(headers: IncomingHttpHeaders): string | undefined {
+  const traceId = parseTraceparent(headers['traceparent'])
+  if (traceId !== undefined) return traceId
+  const requestId = headers['x-ms-client-request-id']
+  return typeof requestId === 'string' && isGuid(requestId) ? requestId.toLowerCase() : undefined
+}
+
+/** Version, trace id, parent id and flags; later versions may add more. */
+const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?$/
+const ALL_ZEROS = /^0+$/
+
+/**
+ * Returns the trace id of a `traceparent` header as the GUID that Entra ID calls client-request-id;
+ * undefined for a header that is absent or invalid (W3C Trace Context, sections 3.2 and 4.3).
+ */
+function parseTraceparent(header: string | string[] | undefined): string | undefined {
+  if (typeof header !== 'string') return undefined
+  const [, version, traceId = '', parentId = '', rest] = TRACEPARENT.exec(header) ?? []
+  if (version === undefined || version === 'ff') return undefined
+  if (version === '00' && rest !== undefined) return undefined
+  if (ALL_ZEROS.test(traceId) || ALL_ZEROS.test(parentId)) return undefined
+  return traceId.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+}

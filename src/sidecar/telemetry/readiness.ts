@@ -1,0 +1,98 @@
+/** Readiness: whether the sidecar has had a projected token, for `/readyz`. */
+import type { Config } from '../config/config.ts'
+import type { AssertionState } from '../exchange/assertion-watcher.ts'
+import { scrub } from '../../lib/secret.ts'
+import type { ExchangeEvent } from '../tokens/token-sources.ts'
+
+interface ReadinessOptions extends Pick<Config, 'readyAfterPrefetch'> {
+  readonly assertions: () => ReadonlyMap<string, AssertionState>
+  /** Returns epoch milliseconds. */
+  readonly now: () => number
+  /** Called once, when the sidecar becomes ready. */
+  readonly onReady: () => void
+}
+
+/** Why a sidecar is not ready. */
+interface UnreadyReason {
+  /** One sentence. */
+  readonly summary: string
+  /** The projected token that cannot be read; undefined: something else is awaited. */
+  readonly file?: string
+}
+
+export interface ReadinessState {
+  readonly ready: boolean
+  readonly reasons: readonly UnreadyReason[]
+  readonly lastExchange?: {
+    readonly at: string
+    readonly ok: boolean
+    readonly code?: string
+    readonly message?: string
+  }
+}
+
+export interface Readiness {
+  readonly check: () => ReadinessState
+  /** Called when a projected token was loaded or rotated, or can no longer be read. */
+  readonly onAssertion: (state: AssertionState) => void
+  readonly onExchange: (event: ExchangeEvent) => void
+  /** Called when every resource of WIMDS_PREFETCH has been requested once. */
+  readonly onPrefetched: () => void
+}
+
+/**
+ * Creates the readiness of a sidecar: ready once a projected token has been read, and always from then on, so that a
+ * failing exchange takes no application out of service. A token that looks expired counts: the local clock may be
+ * wrong, and Entra ID decides.
+ */
+export function createReadiness(options: ReadinessOptions): Readiness {
+  const { assertions, readyAfterPrefetch, now, onReady } = options
+  let hasToken = false
+  let isPrefetched = !readyAfterPrefetch
+  let isReported = false
+  let lastExchange: ReadinessState['lastExchange']
+
+  function check(): ReadinessState {
+    const states = assertions()
+    hasToken ||= [...states.values()].some(({ ok }) => ok)
+    const reasons = [
+      ...(hasToken ? [] : describeAssertions(states)),
+      ...(isPrefetched
+        ? []
+        : [{ summary: 'the resources of WIMDS_PREFETCH are still being fetched' }]),
+    ]
+    const ready = reasons.length === 0
+    if (ready && !isReported) {
+      isReported = true
+      onReady()
+    }
+    return { ready, reasons, ...(lastExchange !== undefined && { lastExchange }) }
+  }
+
+  return {
+    check,
+    onAssertion: ({ ok }) => {
+      hasToken ||= ok
+      check()
+    },
+    onExchange: ({ outcome }) => {
+      hasToken ||= outcome.ok
+      const at = new Date(now()).toISOString()
+      lastExchange = outcome.ok
+        ? { at, ok: true }
+        : { at, ok: false, code: outcome.error.code, message: scrub(outcome.error.message) }
+      check()
+    },
+    onPrefetched: () => {
+      isPrefetched = true
+      check()
+    },
+  }
+}
+
+function describeAssertions(states: ReadonlyMap<string, AssertionState>): UnreadyReason[] {
+  if (states.size === 0) return [{ summary: 'the projected token has not been read yet' }]
+  return [...states].flatMap(([file, state]) =>
+    state.ok ? [] : { summary: scrub(state.error.message), file },
+  )
+}

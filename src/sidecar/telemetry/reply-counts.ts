@@ -1,0 +1,116 @@
+/** Counts replies in plain numbers, which the metrics and the status page read. */
+import type { ErrorCode } from '../../lib/errors.ts'
+import type { ReplyEvent } from '../server/reply.ts'
+import type { HistogramSeries } from './prometheus.ts'
+
+type Outcome = 'success' | 'client_error' | 'server_error'
+
+/** The replies of one protocol and error code to one client library. */
+interface ReplyCount {
+  readonly protocol: string
+  readonly code: ErrorCode | 'ok'
+  /** The id of the library. */
+  readonly client: string
+  replies: number
+}
+
+/** The durations, in seconds, of the replies of one protocol with one outcome. */
+interface Durations extends HistogramSeries {
+  readonly labels: { readonly protocol: string; readonly outcome: Outcome }
+  readonly counts: number[]
+  sum: number
+}
+
+/** The sums of all replies. */
+export interface ReplyTotals {
+  readonly requests: number
+  /** Those with a status of 400 and above. */
+  readonly failed: number
+  /**
+   * Requests by duration: `counts[i]` took at most `bounds[i]` seconds and more than the bound before it. The
+   * last count, which has no bound, took longer.
+   */
+  readonly durations: { readonly bounds: readonly number[]; readonly counts: readonly number[] }
+}
+
+export interface ReplyCounts {
+  readonly add: (
+    reply: Pick<ReplyEvent, 'protocol' | 'status' | 'durationMs' | 'error'>,
+    client: string,
+  ) => void
+  readonly counts: () => readonly ReplyCount[]
+  readonly durations: () => readonly HistogramSeries[]
+  readonly totals: () => ReplyTotals
+}
+
+/** Creates counts by duration with these bounds, in seconds. The series of the protocol `imds` start at 0. */
+export function createReplyCounts(bounds: readonly number[]): ReplyCounts {
+  const counts = new Map<string, ReplyCount>()
+  const durations = new Map<string, Durations>()
+  /** As a rule, a reply is counted where the one before it was: no key is made then. */
+  let lastCount: ReplyCount | undefined
+  let lastDurations: Durations | undefined
+
+  function findCount(protocol: string, code: ErrorCode | 'ok', client: string): ReplyCount {
+    if (lastCount?.protocol === protocol && lastCount.code === code && lastCount.client === client)
+      return lastCount
+    const key = `${protocol} ${code} ${client}`
+    lastCount = counts.get(key) ?? { protocol, code, client, replies: 0 }
+    counts.set(key, lastCount)
+    return lastCount
+  }
+
+  function findDurations(protocol: string, outcome: Outcome): Durations {
+    const labels = lastDurations?.labels
+    if (lastDurations && labels?.protocol === protocol && labels.outcome === outcome)
+      return lastDurations
+    const key = `${protocol} ${outcome}`
+    lastDurations = durations.get(key) ?? {
+      labels: { protocol, outcome },
+      counts: [...bounds, Infinity].map(() => 0),
+      sum: 0,
+    }
+    durations.set(key, lastDurations)
+    return lastDurations
+  }
+
+  for (const outcome of ['success', 'client_error', 'server_error'] as const)
+    findDurations('imds', outcome)
+
+  return {
+    add: ({ protocol, status, durationMs, error }, client) => {
+      findCount(protocol, error?.code ?? 'ok', client).replies += 1
+      const series = findDurations(protocol, classifyStatus(status))
+      const seconds = durationMs / 1000
+      const at = bounds.findIndex((bound) => seconds <= bound)
+      const index = at < 0 ? bounds.length : at
+      series.counts[index] = (series.counts[index] ?? 0) + 1
+      series.sum += seconds
+    },
+    counts: () => [...counts.values()],
+    durations: () => [...durations.values()],
+    totals: () => {
+      const all = [...durations.values()]
+      const failed = all.filter(({ labels }) => labels.outcome !== 'success')
+      return {
+        requests: sumCounts(all),
+        failed: sumCounts(failed),
+        durations: {
+          bounds,
+          counts: [...bounds, Infinity].map((_, index) =>
+            all.reduce((sum, series) => sum + (series.counts[index] ?? 0), 0),
+          ),
+        },
+      }
+    },
+  }
+}
+
+function sumCounts(series: readonly HistogramSeries[]): number {
+  return series.flatMap(({ counts }) => counts).reduce((sum, count) => sum + count, 0)
+}
+
+function classifyStatus(status: number): Outcome {
+  if (status < 400) return 'success'
+  return status < 500 ? 'client_error' : 'server_error'
+}

@@ -1,0 +1,210 @@
+/** The status document: everything that people can see of a sidecar at one moment, without a secret. */
+import { hostname } from 'node:os'
+import type { Config } from '../config/config.ts'
+import { explainAadsts } from '../exchange/aadsts.ts'
+import type { AssertionState } from '../exchange/assertion-watcher.ts'
+import { describeSkew, isSkewed, SKEW_FIX } from '../exchange/clock-skew.ts'
+import type { IdentityDirectory } from '../identities.ts'
+import { scrub } from '../../lib/secret.ts'
+import { type Clock, toWallTime } from '../tokens/clock.ts'
+import { toWallTimes } from '../tokens/lifetime.ts'
+import { toResource } from '../tokens/token.ts'
+import type { CacheEntry } from '../tokens/cache-entry.ts'
+import { VERSION } from '../../lib/version.ts'
+import { supportsWorkloadIdentity, type SeenClient } from './clients.ts'
+import type { FailedRequests, History, PastExchange } from './history.ts'
+import { describeFailure } from './log-events.ts'
+import type { ReadinessState } from './readiness.ts'
+import { findState, type Problem } from './state.ts'
+import type { StatusDocument } from './status-schema.ts'
+
+interface StatusSources {
+  /** On the monotonic clock. */
+  readonly startedAt: number
+  readonly clock: Clock
+  readonly config: Pick<Config, 'directory' | 'warnings' | 'isInPod'>
+  readonly readiness: ReadinessState
+  readonly entries: readonly CacheEntry[]
+  readonly assertions: ReadonlyMap<string, AssertionState>
+  readonly history: Pick<History, 'exchanges' | 'failedRequests'>
+  readonly clients: readonly SeenClient[]
+  readonly skewMs: number | undefined
+  readonly logLevel: StatusDocument['logLevel']
+  readonly settings: StatusDocument['settings']
+}
+
+/** Creates the document of `/status.json`. Texts from callers and other servers are scrubbed. */
+export function createStatusDocument(sources: StatusSources): StatusDocument {
+  const { startedAt, clock, config, entries, assertions, history, skewMs } = sources
+  const formatInstant = (at: number) => formatTime(toWallTime(at, clock))
+  const { state, problems } = findState({ ...sources, directory: config.directory })
+  return {
+    schemaVersion: 1,
+    generatedAt: formatTime(clock.wall()),
+    workload: { ...describeWorkload(assertions), inPod: config.isInPod },
+    build: { version: VERSION, node: process.version },
+    startedAt: formatInstant(startedAt),
+    state,
+    problems: problems.map((problem) => formatProblem(problem, formatInstant)),
+    logLevel: sources.logLevel,
+    clockSkewSeconds: skewMs === undefined ? undefined : Math.round(skewMs / 100) / 10,
+    identities: describeIdentities(config.directory),
+    allowsUnlistedClientIds: config.directory.unlisted !== undefined,
+    assertions: [...assertions].map(describeAssertion),
+    tokens: entries.map((entry) => describeToken(entry, clock, formatInstant)),
+    exchanges: history.exchanges().map((past) => describeExchange(past, formatInstant)),
+    failedRequests: history
+      .failedRequests()
+      .map((requests) => describeFailedRequests(requests, formatInstant)),
+    clients: sources.clients.map((client) => describeClient(client, formatInstant)),
+    settings: sources.settings,
+    warnings: [
+      ...config.warnings.map(scrub),
+      ...(isSkewed(skewMs) ? [`${describeSkew(skewMs)}. Fix: ${SKEW_FIX}`] : []),
+    ],
+  }
+}
+
+function formatProblem(
+  problem: Problem,
+  formatInstant: FormatInstant,
+): StatusDocument['problems'][number] {
+  const { summary, error, identity, resources, failures } = problem
+  const { failingSince, servedUntil, nextAttemptAt, withoutToken } = problem
+  return {
+    summary,
+    identity: identity?.name,
+    clientId: identity?.clientId,
+    resources: resources && [...resources],
+    consecutiveFailures: failures,
+    failingSince: failingSince === undefined ? undefined : formatInstant(failingSince),
+    servedUntil: servedUntil === undefined ? undefined : formatTime(servedUntil),
+    withoutToken: withoutToken?.map(({ identity: { name }, scope }) => ({
+      identity: name,
+      resource: scrub(toResource(scope)),
+    })),
+    nextAttemptAt: nextAttemptAt === undefined ? undefined : formatInstant(nextAttemptAt),
+    failure: error && describeFailure(error),
+    explanation: explainAadsts(error?.entra?.aadsts)?.explanation,
+  }
+}
+
+/** Reads namespace and service account of the first token with the subject `system:serviceaccount:NAMESPACE:NAME`. */
+function describeWorkload(
+  assertions: ReadonlyMap<string, AssertionState>,
+): Omit<StatusDocument['workload'], 'inPod'> {
+  const host = hostname()
+  for (const state of assertions.values()) {
+    const subject = state.ok ? state.assertion.subject : state.lastSubject
+    const [, kind, namespace, serviceAccount] = subject?.split(':') ?? []
+    if (kind === 'serviceaccount' && namespace !== undefined && serviceAccount !== undefined) {
+      return { host, namespace, serviceAccount }
+    }
+  }
+  return { host }
+}
+
+function describeIdentities(directory: IdentityDirectory): StatusDocument['identities'] {
+  return directory.identities.map((identity) => {
+    const { name, clientId, tenantId, authorityHost, objectId, resourceId } = identity
+    const { tokenFile, assertionFrom, resources, prefetch } = identity
+    return {
+      name,
+      clientId,
+      tenantId,
+      authorityHost,
+      objectId,
+      resourceId,
+      tokenFile: assertionFrom === undefined ? tokenFile : undefined,
+      isDefault: identity === directory.defaultIdentity,
+      resources: resources && [...resources],
+      prefetch: [...prefetch],
+    }
+  })
+}
+
+function describeAssertion([file, state]: readonly [string, AssertionState]) {
+  if (!state.ok) return { file, failure: describeFailure(state.error) }
+  const { issuer, subject, audience, expiresAt } = state.assertion
+  return {
+    file,
+    claims: { issuer, subject, audience: [...audience], expiresAt: formatTime(expiresAt) },
+  }
+}
+
+function describeToken(
+  { request: { identity, scope }, token, failure, nextAttemptAt }: CacheEntry,
+  clock: Clock,
+  formatInstant: FormatInstant,
+): StatusDocument['tokens'][number] {
+  const times = token && toWallTimes(token.lifetime, clock)
+  return {
+    identity: identity.name,
+    clientId: identity.clientId,
+    resource: scrub(toResource(scope)),
+    scope: scrub(scope),
+    cached: times && {
+      obtainedAt: formatTime(times.obtainedAt),
+      expiresAt: formatTime(times.expiresAt),
+    },
+    nextAttemptAt: formatInstant(nextAttemptAt),
+    consecutiveFailures: failure?.count ?? 0,
+    failingSince: failure && formatInstant(failure.since),
+    failure: failure && describeFailure(failure.error),
+  }
+}
+
+function describeExchange(
+  { endedAt, count, request: { identity, scope }, durationMs, outcome }: PastExchange,
+  formatInstant: FormatInstant,
+): StatusDocument['exchanges'][number] {
+  const error = outcome.ok ? undefined : outcome.error
+  return {
+    at: formatInstant(endedAt),
+    count,
+    identity: identity.name,
+    resource: scrub(toResource(scope)),
+    durationMs: Math.round(durationMs),
+    failure: error && describeFailure(error),
+    explanation: explainAadsts(error?.entra?.aadsts)?.explanation,
+  }
+}
+
+function describeFailedRequests(
+  { lastAt, count, protocol, client, error }: FailedRequests,
+  formatInstant: FormatInstant,
+): StatusDocument['failedRequests'][number] {
+  return {
+    lastAt: formatInstant(lastAt),
+    count,
+    protocol,
+    client: client.library.id,
+    clientVersion: client.version,
+    failure: describeFailure(error),
+  }
+}
+
+function describeClient(
+  client: SeenClient,
+  formatInstant: FormatInstant,
+): StatusDocument['clients'][number] {
+  const { library, version, requests, firstSeenAt, lastSeenAt } = client
+  return {
+    client: library.id,
+    title: library.title,
+    version,
+    requests,
+    firstSeenAt: formatInstant(firstSeenAt),
+    lastSeenAt: formatInstant(lastSeenAt),
+    workloadIdentitySince: library.workloadIdentitySince,
+    supportsWorkloadIdentity: supportsWorkloadIdentity(library, version),
+    advice: library.advice,
+  }
+}
+
+/** Formats an instant of the monotonic clock. */
+type FormatInstant = (at: number) => string
+
+function formatTime(ms: number): string {
+  return new Date(ms).toISOString()
+}

@@ -1,0 +1,104 @@
+/** What the token cache knows of one key, and whether its token is in use. */
+import type { BrokerError } from '../../lib/errors.ts'
+import { findValidToken, msUntilDue, negativeTtlMs, type State, tokenTtlMs } from './cache-state.ts'
+import type { Clock } from './clock.ts'
+import type { AccessToken, CacheRequest, TokenRequest } from './token.ts'
+
+export interface Entry {
+  readonly key: string
+  /** What all requests of the key have in common. */
+  request: TokenRequest
+  state: State
+  /** When a caller last asked for it, on the monotonic clock. */
+  lastUsedAt: number
+  /** Its token is refreshed whether or not callers ask for it. The store sets this. */
+  isPrefetched: boolean
+  /** The one timer: for the refresh, the retry or the expiry. See `hasOwnRetry`. */
+  timer?: NodeJS.Timeout
+}
+
+/** The state of one key, for status and metrics. */
+export interface CacheEntry {
+  readonly request: TokenRequest
+  /** The cached token; undefined once it has expired. */
+  readonly token?: AccessToken
+  /** The last exchanges failed, and somebody is expected to ask: the latest error, how many failed in a row, and since when (monotonic clock). */
+  readonly failure?: {
+    readonly error: BrokerError
+    readonly count: number
+    readonly since: number
+  }
+  /** When the token is refreshed or the exchange is retried, on the monotonic clock. */
+  readonly nextAttemptAt: number
+}
+
+/** Callers that got a failure are expected back within this time; until then the cache retries. */
+const RETRY_WINDOW_MS = 2 * 60_000
+/**
+ * A failure without a token is shown for this long after the last request. Longer than the retries, so that an
+ * application that asks every few minutes, as in a crash loop, shows as failing all the time.
+ */
+export const FAILURE_WINDOW_MS = 5 * 60_000
+
+/** Creates the entry of a key that nobody has asked for yet. */
+export function createEntry(request: CacheRequest): Entry {
+  return {
+    key: request.key,
+    request: toSharedRequest(request),
+    state: { kind: 'empty' },
+    lastUsedAt: -Infinity,
+    isPrefetched: false,
+  }
+}
+
+/** Returns what all requests of a key have in common. */
+export function toSharedRequest({ identity, scope }: TokenRequest): TokenRequest {
+  return { identity, scope }
+}
+
+/** Returns whether the cache retries after a failure by itself; otherwise the next caller does. */
+export function hasOwnRetry({ timer }: Entry): boolean {
+  return timer !== undefined
+}
+
+/** Returns whether the token is worth an exchange that no caller has asked for. */
+export function isInUse(entry: Entry, clock: Clock): boolean {
+  const { isPrefetched, state } = entry
+  const hasToken = tokenTtlMs(state, clock) > 0
+  const isTemporary = state.kind === 'failed' && !state.error.isPermanent
+  return isPrefetched || ((hasToken || isTemporary) && isAwaited(entry, clock, RETRY_WINDOW_MS))
+}
+
+/**
+ * Returns whether somebody is expected to ask for the token: it is prefetched; or it was requested again since it was
+ * obtained; or, while none is cached, the last request was less than `windowMs` ago.
+ */
+function isAwaited(entry: Entry, clock: Clock, windowMs: number): boolean {
+  if (entry.isPrefetched) return true
+  const token = findValidToken(entry.state, clock)
+  return token === undefined
+    ? clock.monotonic() - entry.lastUsedAt < windowMs
+    : entry.lastUsedAt > token.lifetime.startsAt
+}
+
+/** Returns the state of a key; undefined if it has neither a token nor a caller who is expected to ask for one. */
+export function describeEntry(entry: Entry, clock: Clock): CacheEntry | undefined {
+  const { request, state } = entry
+  const token = findValidToken(state, clock)
+  const isFailureShown = isAwaited(entry, clock, FAILURE_WINDOW_MS)
+  if (token === undefined && !isFailureShown) return undefined
+  const isNegative = state.kind === 'failed' && token === undefined
+  return {
+    request,
+    ...(token !== undefined && { token }),
+    ...(state.kind === 'failed' &&
+      isFailureShown && {
+        failure: { error: state.error, count: state.failures, since: state.since },
+      }),
+    nextAttemptAt:
+      clock.monotonic() +
+      (isNegative
+        ? negativeTtlMs(state, clock)
+        : msUntilDue(state, tokenTtlMs(state, clock), clock)),
+  }
+}

@@ -1,0 +1,118 @@
+/** When to refresh a token, and when to retry after a failure. Pure: no clock is read, no timer is set. */
+import type { BrokerError } from '../../lib/errors.ts'
+import { type BackoffPolicy, maxBackoffMs } from '../../lib/backoff.ts'
+import { MIN_TTL_MS } from './lifetime.ts'
+
+const SECOND_MS = 1000
+const MINUTE_MS = 60_000
+
+// Refresh
+
+/** A lifetime of more than twice this is refreshed at least this long before it ends. */
+const REFRESH_MARGIN_MS = 10 * MINUTE_MS
+/** The shortest time between two exchanges of one key. */
+const MIN_REFRESH_MS = SECOND_MS
+/** The lower limits of `refresh_in`: a part of the lifetime, and a time for lifetimes twice as long. */
+const MIN_REFRESH_IN_SHARE = 1 / 10
+const MIN_REFRESH_IN_MS = MINUTE_MS
+/** A refresh may take this much longer than the exchange before it and still be in time. */
+const DURATION_TOLERANCE = 1.25
+const REFRESH_JITTER = 0.1
+
+/**
+ * Returns when to refresh a token, in milliseconds after it was requested: at Entra's `refresh_in`, with a
+ * lower limit so that a wrong value causes no flood of exchanges, or at half of its lifetime. Jitter keeps
+ * pods apart that started together. Not in the last ten minutes of a lifetime longer than twenty, and early
+ * enough for an exchange that takes as long as the last one did (`durationMs`). `random` returns [0, 1).
+ */
+export function computeRefreshDelayMs(
+  { lifetimeMs, refreshInMs }: { lifetimeMs: number; refreshInMs?: number | undefined },
+  durationMs: number,
+  random: () => number,
+): number {
+  const desired =
+    refreshInMs === undefined
+      ? (lifetimeMs / 2) * (1 - REFRESH_JITTER + 2 * REFRESH_JITTER * random())
+      : Math.max(refreshInMs, minRefreshInMs(lifetimeMs)) * (1 + REFRESH_JITTER * random())
+  const margin = lifetimeMs > 2 * REFRESH_MARGIN_MS ? REFRESH_MARGIN_MS : MIN_TTL_MS
+  const latest = lifetimeMs - Math.max(margin, MIN_TTL_MS + DURATION_TOLERANCE * durationMs)
+  return Math.max(MIN_REFRESH_MS, Math.min(desired, latest))
+}
+
+function minRefreshInMs(lifetimeMs: number): number {
+  return Math.max(lifetimeMs * MIN_REFRESH_IN_SHARE, Math.min(MIN_REFRESH_IN_MS, lifetimeMs / 2))
+}
+
+// Retry, with full jitter: a delay is between 0 and the longest of its policy
+
+/** No token is cached: recovery must be noticed within seconds. */
+const WITHOUT_TOKEN: BackoffPolicy = { baseMs: SECOND_MS, capMs: 8 * SECOND_MS }
+/** Callers have a valid token: a failing Entra ID is spared. */
+const WITH_TOKEN: BackoffPolicy = { baseMs: 2 * SECOND_MS, capMs: 60 * SECOND_MS }
+/** A change in Entra ID takes minutes to reach all of its nodes (E8). */
+const PROPAGATION: BackoffPolicy = { baseMs: 5 * SECOND_MS, capMs: 30 * SECOND_MS }
+/** Retries fail until an operator changes the configuration. */
+const PERMANENT: BackoffPolicy = { baseMs: 30 * SECOND_MS, capMs: 300 * SECOND_MS }
+
+const MIN_RETRY_MS = 250
+/** A permanent failure is cached for this long at most, so that a fix takes effect soon. */
+const PERMANENT_NEGATIVE_TTL_MS = 10 * SECOND_MS
+/** Added to Retry-After at most, so that clients with the same value do not return together. */
+const RETRY_AFTER_JITTER = 0.2
+
+/** The inputs of the delay after a failed exchange. */
+export interface FailedExchange {
+  /** Failed exchanges of this key in a row, this one included. */
+  readonly failures: number
+  /** Time to live of the cached token in milliseconds; 0 without one. */
+  readonly tokenTtlMs: number
+}
+
+/**
+ * Returns after how many milliseconds the cache retries by itself. It waits for Retry-After, but not after
+ * a permanent failure, so that a fix takes effect. It retries at the end of the cached token's lifetime at the latest,
+ * when callers begin to wait. `random` returns [0, 1).
+ */
+export function computeRetryDelayMs(
+  error: BrokerError,
+  { failures, tokenTtlMs }: FailedExchange,
+  random: () => number,
+): number {
+  const hasToken = tokenTtlMs > 0
+  const backoffMs = maxBackoffMs(selectPolicy(error, hasToken), failures) * random()
+  if (error.isPermanent && !hasToken) return Math.max(PERMANENT_NEGATIVE_TTL_MS, backoffMs)
+  const delayMs = hasToken ? Math.min(tokenTtlMs, backoffMs) : backoffMs
+  const retryAfterMs = error.isPermanent ? 0 : (error.retryAfterMs ?? 0)
+  return Math.max(MIN_RETRY_MS, delayMs, jitterRetryAfter(retryAfterMs, random))
+}
+
+/** Adds jitter to the milliseconds of a Retry-After. */
+export function jitterRetryAfter(retryAfterMs: number, random: () => number): number {
+  return retryAfterMs * (1 + RETRY_AFTER_JITTER * random())
+}
+
+/** Returns for how many milliseconds a failure is cached: callers get it at once, without an exchange. */
+export function computeNegativeTtlMs(
+  error: BrokerError,
+  retryDelayMs: number,
+  random: () => number,
+): number {
+  if (!error.isPermanent) return retryDelayMs
+  return Math.min(retryDelayMs, PERMANENT_NEGATIVE_TTL_MS * (1 - random() / 4))
+}
+
+/** Returns true if an exchange with a rotated projected token may succeed after this error. */
+export function mayRecoverWithNewAssertion(error: BrokerError): boolean {
+  return error.isPermanent || error.source === 'assertion' || isPropagating(error)
+}
+
+function selectPolicy(error: BrokerError, hasToken: boolean): BackoffPolicy {
+  if (error.isPermanent) return PERMANENT
+  if (isPropagating(error) || error.code === 'assertion_expired') return PROPAGATION
+  return hasToken ? WITH_TOKEN : WITHOUT_TOKEN
+}
+
+/** Returns true for a rejection that ends when a change has reached all of Entra ID. */
+function isPropagating(error: BrokerError): boolean {
+  return error.temporaryUntil !== undefined || error.code === 'issuer_unreachable'
+}

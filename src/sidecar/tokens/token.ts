@@ -1,0 +1,93 @@
+/** The types that the token cache and the exchange share, and the cache's requests. */
+import { isDeepStrictEqual } from 'node:util'
+import type { Identity } from '../identities.ts'
+import type { Secret } from '../../lib/secret.ts'
+import type { Lifetime } from './lifetime.ts'
+
+/** A request for an access token. */
+export interface TokenRequest {
+  readonly identity: Identity
+  /** The scope that Entra ID is asked for, such as `https://vault.azure.net/.default`. */
+  readonly scope: string
+  /** GUID under which Entra ID logs the exchange, if this request starts one. */
+  readonly correlationId?: string
+  /**
+   * Set by the cache: no caller depends on this exchange, since callers get the cached token or the cached
+   * failure. It goes first in the limiter's queue, and has no second attempt.
+   */
+  readonly isBackground?: boolean
+}
+
+/** A caller's request to the token cache. `createCacheRequest` creates it. */
+export interface CacheRequest extends TokenRequest {
+  /** Requests with the same key get the same token. */
+  readonly key: string
+  /** Asks for a new token although one is cached (`bypass_cache`; Hadoop ABFS always sends it). */
+  readonly bypassCache?: boolean
+}
+
+/** What identifies a token in Entra ID's sign-in logs. It contains no part of the token that is a credential. */
+interface TokenAudit {
+  /** Claim `uti`, the unique token identifier of the sign-in logs; absent for a token that is not a JWT. */
+  readonly uti?: string
+  /** Claim `oid`, the object id of the service principal. */
+  readonly oid?: string
+  /** Issuer and subject of the assertion that the token was exchanged for. */
+  readonly issuer: string
+  readonly subject: string
+}
+
+/** An access token. */
+export interface AccessToken {
+  readonly secret: Secret
+  readonly lifetime: Lifetime
+  /** Entra's `refresh_in`: when to refresh it, in milliseconds after it was requested. */
+  readonly refreshInMs?: number
+  readonly audit?: TokenAudit
+}
+
+/** Returns a token or throws a `BrokerError`. Sources are stacked by decoration. The signal ends the work. */
+export type TokenSource = (request: TokenRequest, signal?: AbortSignal) => Promise<AccessToken>
+
+/** Returns a token or throws a `BrokerError`. The signal ends only the caller's own waiting, not the exchange. */
+export type GetToken = (request: CacheRequest, signal?: AbortSignal) => Promise<AccessToken>
+
+/** Creates a request to the token cache. It can be used for any number of calls, so that its key is made once. */
+export function createCacheRequest(identity: Identity, scope: string): CacheRequest {
+  return { key: createCacheKey(identity, scope), identity, scope }
+}
+
+/**
+ * Returns the cache key: JSON of everything that decides which token Entra ID issues, so that two requests
+ * for different tokens never share a key. How the exchange is made is not part of it: a client id names one identity,
+ * so that a key is exchanged in another way only after a reload, for the same token.
+ */
+export function createCacheKey(
+  { authorityHost, tenantId, clientId }: Identity,
+  scope: string,
+): string {
+  return JSON.stringify([authorityHost, tenantId, clientId, scope])
+}
+
+/** Returns whether two identities with the same key are exchanged in the same way. */
+export function isSameExchange(a: Identity, b: Identity): boolean {
+  return (
+    a.tokenFile === b.tokenFile &&
+    a.exchangeVia === b.exchangeVia &&
+    isDeepStrictEqual(a.assertionFrom, b.assertionFrom)
+  )
+}
+
+/**
+ * Returns the scope for a resource as an IMDS client names it. A trailing slash is part of the audience
+ * and stays, so `https://management.azure.com/` becomes `https://management.azure.com//.default` (E2); a
+ * resource that ends in `/.default` is a scope already (R10).
+ */
+export function toScope(resource: string): string {
+  return resource.endsWith('/.default') ? resource : `${resource}/.default`
+}
+
+/** Returns the resource of a scope, as clients name it. */
+export function toResource(scope: string): string {
+  return scope.replace(/\/\.default$/, '')
+}

@@ -1,0 +1,125 @@
+/** `wimds demo`: the whole flow on this machine, offline; each step is checked and explained. */
+import { existsSync, realpathSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { UsageError } from '../../lib/errors.ts'
+import { findFlagProblems, parseFlags } from '../../lib/args.ts'
+import { errorMessage } from '../../lib/describe-error.ts'
+import { printError } from '../../lib/print-error.ts'
+import { REPORTS } from '../simulator/defaults.ts'
+import { createSimulator, type Simulator } from '../simulator/simulator.ts'
+import { type CommandIo, untilShutdown } from '../../lib/io.ts'
+import { runToEnd } from './child-process.ts'
+import { type Sidecar, startSidecar } from './sidecar.ts'
+import { runSteps } from './steps.ts'
+import type { CommandDeclaration } from '../../lib/declaration.ts'
+
+export const DEMO = {
+  name: 'demo',
+  group: 'Try without Azure',
+  summary: 'run the whole flow on this machine, offline, with explanations',
+  description:
+    'Starts a simulated cluster issuer, an Entra ID and a vault that validate signatures and claims, and a sidecar. A legacy client then reads a secret, and each step is explained. Works offline.',
+  flags: {
+    keep: { help: 'keep running afterwards, and print URLs and commands to try' },
+  },
+  examples: ['wimds demo --keep'],
+  exitCodes: { 0: 'every step succeeded', 1: 'a step failed' },
+} as const satisfies CommandDeclaration
+
+interface DemoOptions {
+  /** Script of the command line, which starts the sidecar. */
+  readonly cli?: string
+  /** Called before the first step. A test adds its faults here. */
+  readonly prepare?: (simulator: Simulator) => void
+}
+
+/** Runs the demo. Returns 0 if every step succeeded, 1 if one failed. Throws `UsageError`. */
+export async function demo(
+  args: readonly string[],
+  io: CommandIo,
+  { cli = process.argv[1] ?? '', prepare = () => {} }: DemoOptions = {},
+): Promise<number> {
+  const flags = parseFlags(args, DEMO.flags)
+  const print = (line: string) => void io.stdout.write(`${line}\n`)
+  const problems = findFlagProblems(flags)
+  if (problems.length > 0) throw new UsageError(problems)
+  const client = findLegacyClient(cli)
+  if (client === undefined) {
+    const problem = 'its client was not found: images do not contain it'
+    printError(io, 'wimds demo', `${problem}. Fix: install the command line (docs/install.md)`)
+    return 1
+  }
+
+  const start = performance.now()
+  await using simulator = await createSimulator()
+  prepare(simulator)
+  try {
+    print('wimds demo: a legacy IMDS client gets a token by workload identity federation.\n')
+    await using sidecar = await startSidecar(cli, simulator)
+    const ready = `ready after ${Math.round(sidecar.readyAfterMs)} ms`
+    print(`   issuer     ${simulator.issuer.issuer}  signs projected tokens, as a cluster does`)
+    print(`   Entra ID   ${simulator.authorityHost}  validates them and issues access tokens`)
+    print(`   vault      ${simulator.vaultUrl}  validates access tokens`)
+    print(`   sidecar    ${sidecar.origin}  ${ready}\n`)
+    const fetchSecret = () => runLegacyClient(client, simulator, sidecar)
+    await runSteps({ simulator, sidecar, fetchSecret, print })
+    print(`\nDemo completed in ${((performance.now() - start) / 1000).toFixed(1)} s.`)
+    if (flags.has('keep')) {
+      print(formatKeepText(sidecar))
+      await untilShutdown(io)
+    }
+    return 0
+  } catch (error) {
+    printError(io, 'wimds demo', errorMessage(error))
+    return 1
+  }
+}
+
+function formatKeepText({ tokenUrl, adminOrigin }: Sidecar): string {
+  const query = 'api-version=2018-02-01&resource=https://vault.azure.net'
+  return `
+The sidecar keeps running until Ctrl-C.
+
+  Status page  ${adminOrigin}/status
+  Metrics      ${adminOrigin}/metrics
+
+Commands to try:
+
+  curl -H Metadata:true '${tokenUrl}?${query}'
+  curl '${tokenUrl}?${query}'        # 400: no Metadata header
+  curl -H Metadata:true '${tokenUrl}?${query}&client_id=${REPORTS.clientId}'`
+}
+
+/**
+ * Finds the script of the legacy client, which the build puts next to `cli`. Undefined in an image, which does
+ * not contain it.
+ */
+function findLegacyClient(cli: string): string | undefined {
+  const script = join(dirname(realpathSync(cli)), 'demo/legacy-client.mjs')
+  try {
+    return existsSync(script) ? script : undefined
+  } catch {
+    // The image's permissions (--permission) do not allow the check.
+    return undefined
+  }
+}
+
+/** Reads the vault's secret with the legacy client. Throws its error output if it fails. */
+async function runLegacyClient(
+  script: string,
+  simulator: Simulator,
+  { tokenUrl }: Sidecar,
+): Promise<{ readonly value: string; readonly tokenMs: number }> {
+  const { code, stdout, stderr } = await runToEnd({
+    script,
+    env: {
+      MSI_ENDPOINT: tokenUrl,
+      VAULT_URL: simulator.vaultUrl,
+      SECRET_NAME: 'database-password',
+      NODE_EXTRA_CA_CERTS: simulator.caFile,
+      NODE_NO_WARNINGS: '1',
+    },
+  })
+  if (code !== 0) throw new Error(`the legacy client failed:\n${stderr.trim()}`)
+  return JSON.parse(stdout)
+}

@@ -1,0 +1,44 @@
+/** The exchange without server and cache, for commands that need one token and end. */
+import { createAssertionReader } from '../sidecar/exchange/assertion.ts'
+import { createExchangeDispatchers } from '../sidecar/exchange/dispatcher.ts'
+import { createEntraExchange } from '../sidecar/exchange/entra.ts'
+import { startDeadline } from '../lib/deadline.ts'
+import { systemClock } from '../sidecar/tokens/clock.ts'
+import type { TokenSource } from '../sidecar/tokens/token.ts'
+import type { Config } from '../sidecar/config/config.ts'
+
+export interface DirectExchange extends AsyncDisposable {
+  readonly exchange: TokenSource
+  /** Returns the milliseconds that the local clock is ahead of Entra's; undefined before a response. */
+  readonly skewMs: () => number | undefined
+}
+
+/** Creates the exchange of `wimds serve` for this configuration. Use it with `await using`. */
+export function createDirectExchange(config: Pick<Config, 'exchange'>): DirectExchange {
+  const { audience, region, timeoutMs } = config.exchange
+  const dispatchers = createExchangeDispatchers(config.exchange)
+  let skewMs: number | undefined
+  const exchange = createEntraExchange({
+    readAssertion: createAssertionReader(audience === undefined ? {} : { audience }),
+    ...dispatchers,
+    clock: systemClock,
+    onSkew: (ms) => {
+      skewMs = ms
+    },
+    ...(region !== undefined && { region }),
+  })
+  return {
+    exchange: async (request, signal) => {
+      const deadline = startDeadline(timeoutMs, signal)
+      try {
+        return await exchange(request, deadline.signal)
+      } finally {
+        deadline.clear()
+      }
+    },
+    skewMs: () => skewMs,
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all([dispatchers.dispatcher.destroy(), dispatchers.tokenProxy?.destroy()])
+    },
+  }
+}

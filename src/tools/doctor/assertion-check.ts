@@ -1,0 +1,147 @@
+/** Checks a projected token before it is sent anywhere. */
+import { stat } from 'node:fs/promises'
+import { BrokerError, toBrokerError } from '../../lib/errors.ts'
+import {
+  type Assertion,
+  createExpiredError,
+  createInternalIssuerError,
+  findApiAudience,
+  hasUnexpectedAudience,
+  readAssertion,
+  requireAudience,
+} from '../../sidecar/exchange/assertion.ts'
+import { DEFAULT_AUDIENCE, findAudience, findCloud } from '../../lib/clouds.ts'
+import { ENABLE_OIDC_ISSUER } from '../../lib/azure-cli.ts'
+import { isInternalIssuer } from '../../lib/internal-issuer.ts'
+import { formatCommand } from '../../lib/shell.ts'
+import { toOutcome } from './findings.ts'
+import { toFailure } from './failure.ts'
+import type { AssertionReport } from './doctor-report.ts'
+
+interface CheckOptions {
+  /** Origins of the clouds that the token is sent to. */
+  readonly authorityHosts: readonly string[]
+  /** Returns true if the token is sent to the token proxy, which has an audience of its own. */
+  readonly isForTokenProxy: (assertion: Assertion) => boolean
+  /** WIMDS_AUDIENCE. */
+  readonly audience?: string
+  /** Epoch milliseconds. */
+  readonly now: number
+}
+
+const HOUR_MS = 3_600_000
+/** The kubelet rotates a token after 80 % of its lifetime, so one this close to its end is stale. */
+const STALE_MS = 60_000
+
+/** Returns the report of one file, and its assertion if it has one. */
+export async function checkAssertion(
+  file: string,
+  options: CheckOptions,
+): Promise<{ report: AssertionReport; assertion?: Assertion }> {
+  try {
+    const assertion = await readAssertion(file)
+    const { issuer, subject, audience, issuedAt, expiresAt } = assertion
+    const error = findFailure(file, assertion, options)
+    const report: AssertionReport = {
+      file,
+      ...toOutcome(error && toFailure(error)),
+      issuer,
+      subject,
+      audience,
+      ...(issuedAt !== undefined && { issuedAt: formatInstant(issuedAt) }),
+      expiresAt: formatInstant(expiresAt),
+      warnings: findWarnings(assertion, options, error),
+    }
+    return { report, assertion }
+  } catch (thrown) {
+    const error = await explainPermissions(file, toBrokerError(thrown))
+    return { report: { file, ...toOutcome(toFailure(error)), warnings: [] } }
+  }
+}
+
+/** Adds who may read the file, and who this process is, to the error of a file that it may not read. */
+async function explainPermissions(file: string, error: BrokerError): Promise<BrokerError> {
+  const reason =
+    error.cause instanceof Error && 'code' in error.cause ? error.cause.code : undefined
+  if (reason === 'ERR_ACCESS_DENIED') {
+    return new BrokerError(
+      error.code,
+      `the image of the sidecar does not let Node read ${file}. Fix: mount the projected token below /var/run/secrets, or allow the folder (docs/security.md)`,
+    )
+  }
+  const stats = reason === 'EACCES' ? await stat(file).catch(() => undefined) : undefined
+  if (stats === undefined) return error
+  const permissions = (stats.mode & 0o777).toString(8)
+  return new BrokerError(
+    error.code,
+    `the projected token file ${file} has the mode ${permissions} and belongs to uid ${stats.uid} and gid ${stats.gid}, and this process has uid ${process.getuid?.()} and may not read it. Fix: remove defaultMode from the projected volume, or set fsGroup of the pod's securityContext`,
+  )
+}
+
+function findFailure(
+  file: string,
+  assertion: Assertion,
+  { authorityHosts, audience, isForTokenProxy, now }: CheckOptions,
+): BrokerError | undefined {
+  const { issuer, expiresAt } = assertion
+  try {
+    requireAudience(assertion, file, audience)
+  } catch (error) {
+    const apiAudience = findApiAudience(assertion)
+    if (apiAudience === undefined) return toBrokerError(error)
+    return new BrokerError(
+      toBrokerError(error).code,
+      `the token in ${file} has the audience ${apiAudience}: it is a credential for the Kubernetes API, such as the default service-account token, and is not sent to Entra ID. Fix: mount a projected service-account token with the audience of Entra ID, ${findAudience(authorityHosts[0])}, as injection does; on AKS, if the cluster has no OIDC issuer, first run ${formatCommand(ENABLE_OIDC_ISSUER)}`,
+    )
+  }
+  if (!isForTokenProxy(assertion) && isInternalIssuer(issuer)) {
+    return createInternalIssuerError(issuer)
+  }
+  return expiresAt <= now ? createExpiredError(file, assertion) : undefined
+}
+
+function findWarnings(
+  assertion: Assertion,
+  options: CheckOptions,
+  error: BrokerError | undefined,
+): string[] {
+  const { subject, issuedAt, expiresAt } = assertion
+  const msLeft = expiresAt - options.now
+  const warnings =
+    error?.code === 'assertion_audience' ? [] : findAudienceWarnings(assertion, options)
+  if (msLeft > 0 && msLeft < STALE_MS) {
+    warnings.push('it expires within a minute: the kubelet should have rotated it')
+  }
+  if (issuedAt !== undefined && expiresAt - issuedAt > 24 * HOUR_MS) {
+    warnings.push(
+      'its lifetime is more than 24 hours, and Entra ID rejects more than 25: set expirationSeconds of the projected volume to 3600',
+    )
+  }
+  if (!/^system:serviceaccount:[^:]+:[^:]+$/.test(subject)) {
+    warnings.push('its subject is not a Kubernetes service account')
+  }
+  return warnings
+}
+
+function findAudienceWarnings(
+  assertion: Assertion,
+  { authorityHosts, isForTokenProxy, audience }: CheckOptions,
+): string[] {
+  if (isForTokenProxy(assertion) || audience !== undefined) return []
+  const expected = new Set(
+    authorityHosts.flatMap((origin) => findCloud(new URL(origin).hostname)?.audience ?? []),
+  )
+  const isExpected =
+    expected.size > 0
+      ? assertion.audience.every((name) => expected.has(name))
+      : !hasUnexpectedAudience(assertion)
+  if (isExpected) return []
+  const usual = expected.size > 0 ? [...expected].join(' or ') : DEFAULT_AUDIENCE
+  return [
+    `its audience is ${assertion.audience.join(', ')}, and the usual one is ${usual}: correct it in the projected volume, or set WIMDS_AUDIENCE to it if the federated credential has it on purpose`,
+  ]
+}
+
+function formatInstant(epochMs: number): string {
+  return new Date(epochMs).toISOString()
+}

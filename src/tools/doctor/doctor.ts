@@ -1,0 +1,218 @@
+/** `wimds doctor`: checks everything between the configuration and a token, here, in a pod or before an installation. */
+import { type Config, loadConfig, loadNetwork } from '../../sidecar/config/config.ts'
+import { addresses, addressesOrOff } from '../../sidecar/config/parsers.ts'
+import { withDefaults } from '../../sidecar/config/settings.ts'
+import { reportInvalidSettings, runChecks, type SidecarSettings } from './checks.ts'
+import { formatPodReport, formatPreReport } from './format-findings.ts'
+import { formatReport } from './format-report.ts'
+import { createKubectl } from './kubectl.ts'
+import { checkPod, parsePodName, type PodName } from './pod/pod-check.ts'
+import { checkBeforeInstallation } from './pre/pre-check.ts'
+import type { DoctorReport, PodReport, PreReport } from './doctor-report.ts'
+import { listChecks } from './summary.ts'
+import { ConfigError, UsageError } from '../../lib/errors.ts'
+import { type Flags, findConflict, findFlagProblems, parseFlags } from '../../lib/args.ts'
+import { INJECTION_DEFAULTS } from '../../cluster/injector/settings.ts'
+import { ROUTING_MODES, type RoutingMode } from '../../lib/routing-modes.ts'
+import { describeSettings } from '../../sidecar/telemetry/settings-view.ts'
+import { isJsonOutput, type CommandDeclaration, OUTPUT_FLAGS } from '../../lib/declaration.ts'
+import { createDirectExchange } from '../direct-exchange.ts'
+import { type CommandIo, EXIT_NOT_CHECKED } from '../../lib/io.ts'
+
+const ELSEWHERE = 'From another machine, with its kubectl'
+
+export const DOCTOR = {
+  name: 'doctor',
+  group: 'Find problems',
+  summary: 'find out why there is no token, and how to fix it',
+  description: `Run it in the container of a sidecar, or from your machine with --pod for a pod, or with --pre before an installation.
+
+It checks the settings, the sidecar on this machine, the route to it, the requests that it answered with an error, the claims of the projected token, the connectivity to Entra ID and the clock, and exchanges once for each identity: for its prefetch resources, or else the first of its allowed resources, or else for Azure Resource Manager. It explains each failure, with a fix, and prints the commands that create a missing federated credential. It prints no token.
+
+Nothing is reported as right that was not checked. docs/doctor.md lists the checks.`,
+  flags: {
+    ...OUTPUT_FLAGS,
+    verbose: {
+      help: 'also print the settings that have their default, and the failed checks if nothing is set',
+    },
+    mode: {
+      value: 'MODE',
+      choices: ROUTING_MODES,
+      help: `the routing mode: ${ROUTING_MODES.join(', ')} (default: WIMDS_MODE; that of the pod; with --pre loopback)`,
+    },
+    'no-sidecar': { help: 'do not check the sidecar and the route to it' },
+    'no-exchange': { help: 'do not attempt a token exchange' },
+    pod: {
+      value: 'NAMESPACE/POD',
+      help: 'check this pod from outside, and run doctor in the container of its sidecar',
+      group: ELSEWHERE,
+    },
+    pre: {
+      help: 'check, before an installation, the issuer, the API server, and whether a namespace admits injected pods',
+      group: ELSEWHERE,
+    },
+    namespace: {
+      value: 'NAME',
+      help: 'with --pre: the namespace (default: the current one of the kubeconfig)',
+      group: ELSEWHERE,
+    },
+    issuer: {
+      value: 'URL',
+      help: 'with --pre: the issuer (default: the one that the API server names)',
+      group: ELSEWHERE,
+    },
+    context: { value: 'NAME', help: 'the context of the kubeconfig', group: ELSEWHERE },
+  },
+  examples: [
+    'kubectl exec POD -c wimds -- wimds doctor',
+    'wimds doctor --pod shop/orders-6d4cf56db6-x2x8p',
+    'wimds doctor --pre --namespace shop --mode loopback',
+  ],
+  exitCodes: {
+    0: 'every check passed, is not needed, or was left out by a flag',
+    1: 'a check failed',
+    2: 'no check failed, but one could not be made',
+  },
+} as const satisfies CommandDeclaration
+
+type FlagName = keyof typeof DOCTOR.flags
+
+/** Where a flag has a meaning; each flag is in one list. */
+export const FLAG_SCOPES = {
+  everywhere: ['output', 'verbose', 'mode', 'pod', 'pre'],
+  /** Where a sidecar is checked, here or in a pod: doctor passes them to the one in the pod. */
+  sidecar: ['no-sidecar', 'no-exchange'],
+  /** With `--pod` and `--pre`. */
+  outside: ['context'],
+  pre: ['namespace', 'issuer'],
+} as const satisfies Readonly<Record<string, readonly FlagName[]>>
+
+type DoctorFlags = Flags<keyof typeof DOCTOR.flags>
+
+/** A report, and its form for people. */
+interface Printed {
+  readonly report: DoctorReport | PodReport | PreReport
+  readonly text: string
+}
+
+/**
+ * Prints the report. Returns 0, or 1 if a check failed, or `EXIT_NOT_CHECKED` if none failed and one could not be
+ * made. Throws `UsageError`, and `ConfigError` for settings that `--pre` cannot use.
+ */
+export async function doctor(args: readonly string[], io: CommandIo): Promise<number> {
+  const flags = parseFlags(args, DOCTOR.flags)
+  const problems = [...findFlagProblems(flags), ...findConflicts(flags)]
+  const pod = parsePodFlag(flags, problems)
+  if (problems.length > 0) throw new UsageError(problems)
+  const { report, text } = flags.has('pre')
+    ? await checkCluster(flags, io)
+    : pod === undefined
+      ? await checkHere(flags, io)
+      : await checkOtherPod(pod, flags, io)
+  io.stdout.write(isJsonOutput(flags) ? `${JSON.stringify(report, null, 2)}\n` : text)
+  if (report.ok) return 0
+  return listChecks(report).some(({ status }) => status === 'failed') ? 1 : EXIT_NOT_CHECKED
+}
+
+/** Returns a sentence for each flag that has no meaning among the others. */
+function findConflicts(flags: DoctorFlags): string[] {
+  const isPre = flags.has('pre')
+  const limit = (names: readonly (keyof typeof DOCTOR.flags)[], isMet: boolean, scope: string) =>
+    isMet ? [] : names.filter(flags.has).map((name) => `--${name} is only for ${scope}`)
+  return [
+    ...findConflict(flags, ['pod', 'pre']),
+    ...limit(FLAG_SCOPES.pre, isPre, '--pre'),
+    ...limit(FLAG_SCOPES.outside, isPre || flags.has('pod'), '--pre and --pod'),
+    ...limit(FLAG_SCOPES.sidecar, !isPre, 'checks of a sidecar, without --pre'),
+  ]
+}
+
+/** Returns the pod; undefined without the flag, or with a problem added to the list. */
+function parsePodFlag(flags: DoctorFlags, problems: string[]): PodName | undefined {
+  const text = flags.value('pod')
+  if (text === undefined) return undefined
+  const pod = parsePodName(text)
+  if (pod === undefined) problems.push(`--pod must be NAMESPACE/POD, not ${JSON.stringify(text)}`)
+  return pod
+}
+
+function getMode(flags: DoctorFlags): RoutingMode | undefined {
+  return ROUTING_MODES.find((mode) => mode === flags.value('mode'))
+}
+
+/** Checks a cluster before an installation. */
+async function checkCluster(flags: DoctorFlags, { env, signal }: CommandIo): Promise<Printed> {
+  const report = await checkBeforeInstallation({
+    kubectl: createKubectl({ env, signal, context: flags.value('context') }),
+    network: await loadNetwork(env),
+    mode: getMode(flags) ?? INJECTION_DEFAULTS.mode,
+    namespace: flags.value('namespace'),
+    issuer: flags.value('issuer'),
+  })
+  return { report, text: formatPreReport(report) }
+}
+
+/** Checks a pod from outside. */
+async function checkOtherPod(
+  target: PodName,
+  flags: DoctorFlags,
+  { env, signal }: CommandIo,
+): Promise<Printed> {
+  const report = await checkPod({
+    kubectl: createKubectl({ env, signal, context: flags.value('context') }),
+    target,
+    mode: getMode(flags),
+    args: FLAG_SCOPES.sidecar.filter(flags.has).map((name) => `--${name}`),
+  })
+  return { report, text: formatPodReport(report, { isVerbose: flags.has('verbose') }) }
+}
+
+/** Checks this machine, with the settings of the environment. */
+async function checkHere(flags: DoctorFlags, { env }: CommandIo): Promise<Printed> {
+  const report = await runChecksHere(flags, env)
+  return { report, text: formatReport(report, { isVerbose: flags.has('verbose') }) }
+}
+
+async function runChecksHere(flags: DoctorFlags, env: CommandIo['env']): Promise<DoctorReport> {
+  const mode = getMode(flags)
+  const skipSidecar = flags.has('no-sidecar')
+  const settings = describeSettings(env)
+  let config: Config
+  try {
+    const loaded = await loadConfig(env)
+    config = mode === undefined ? loaded : { ...loaded, mode }
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    const { problems } = error
+    const sidecar = readSidecarSettings(env, mode)
+    return reportInvalidSettings({ problems, settings, skipSidecar, sidecar })
+  }
+  await using direct = createDirectExchange(config)
+  return await runChecks({
+    config,
+    settings,
+    skipSidecar,
+    exchange: flags.has('no-exchange') ? undefined : direct.exchange,
+    skewMs: direct.skewMs,
+    now: Date.now,
+  })
+}
+
+/** Returns what leads to the sidecar although other settings are invalid; undefined if it is invalid itself. */
+function readSidecarSettings(
+  env: CommandIo['env'],
+  mode: RoutingMode | undefined,
+): SidecarSettings | undefined {
+  const raw = withDefaults(env)
+  const listen = addresses.safeParse(raw['WIMDS_LISTEN'])
+  const adminListen = addressesOrOff.safeParse(raw['WIMDS_ADMIN_LISTEN'])
+  if (!listen.success || !adminListen.success) return undefined
+  const knownMode = mode ?? ROUTING_MODES.find((each) => each === raw['WIMDS_MODE'])
+  return {
+    listen: listen.data,
+    adminListen: adminListen.data,
+    ...(knownMode !== undefined && { mode: knownMode }),
+    ...(raw['WIMDS_NODE_NAME'] !== undefined && { nodeName: raw['WIMDS_NODE_NAME'] }),
+    passThrough: raw['WIMDS_PASS_THROUGH'] === undefined ? [] : [raw['WIMDS_PASS_THROUGH']],
+  }
+}

@@ -1,0 +1,64 @@
+/** Finds the token endpoints that the identities of a configuration use. */
+import type { Config } from '../../sidecar/config/config.ts'
+import type { Assertion } from '../../sidecar/exchange/assertion.ts'
+import { resolveAuthority } from '../../lib/clouds.ts'
+import { usesTokenProxy } from '../../sidecar/exchange/token-proxy.ts'
+import type { Identity } from '../../sidecar/identities.ts'
+import { readWholeFile } from '../../lib/files.ts'
+import { getPeer } from '../../lib/hosts.ts'
+import type { Endpoint } from './connectivity.ts'
+
+type FindAssertion = (identity: Identity) => Assertion | undefined
+
+/** Returns whether the exchanges of an identity go through the token proxy, as far as is known. */
+export function isViaTokenProxy(
+  identity: Identity,
+  { tokenProxy }: Pick<Config['exchange'], 'tokenProxy'>,
+  assertion: Assertion | undefined,
+): boolean {
+  if (tokenProxy === undefined) return false
+  return usesTokenProxy(identity, assertion ?? { audience: [] })
+}
+
+/** Returns each endpoint once: of Entra ID, and the token proxy. */
+export async function findEndpoints(
+  { directory, exchange }: Pick<Config, 'directory' | 'exchange'>,
+  findAssertion: FindAssertion,
+): Promise<Endpoint[]> {
+  const { proxy, region, tokenProxy, extraCa } = exchange
+  const direct = directory.identities.filter(
+    (identity) => !isViaTokenProxy(identity, exchange, findAssertion(identity)),
+  )
+  const tokenHosts = direct.map(
+    ({ authorityHost, tenantId }) => resolveAuthority(authorityHost, tenantId, region).tokenHost,
+  )
+  const endpoints = [...new Set(tokenHosts)].map((tokenHost) => ({
+    ...getPeer(new URL(`https://${tokenHost}`)),
+    isTokenProxy: false,
+    ...(extraCa !== undefined && { ca: { pem: extraCa.pem, isExclusive: false } }),
+    ...(proxy !== undefined && { proxy }),
+  }))
+  const hasProxied = direct.length < directory.identities.length
+  return tokenProxy !== undefined && hasProxied
+    ? [await createTokenProxyEndpoint(tokenProxy), ...endpoints]
+    : endpoints
+}
+
+async function createTokenProxyEndpoint({
+  url,
+  ca,
+  sniName,
+}: NonNullable<Config['exchange']['tokenProxy']>): Promise<Endpoint> {
+  return {
+    ...getPeer(new URL(url)),
+    isTokenProxy: true,
+    ...(sniName !== undefined && { serverName: sniName }),
+    ...(ca !== undefined && {
+      ca: {
+        // An unreadable file trusts no certificate, as in an exchange.
+        pem: 'pem' in ca ? ca.pem : await readWholeFile(ca.file).catch(() => ''),
+        isExclusive: true,
+      },
+    }),
+  }
+}

@@ -1,0 +1,75 @@
+/** Converts errors to the failures of the report. */
+import type { BrokerError, ErrorCode } from '../../lib/errors.ts'
+import { explainAadsts } from '../../sidecar/exchange/aadsts.ts'
+import { splitFix } from '../../lib/describe-error.ts'
+import { scrub } from '../../lib/secret.ts'
+import type { StatusDocument } from '../../sidecar/telemetry/status-schema.ts'
+import { DOCS_URL } from '../../lib/version.ts'
+import type { Failure } from './doctor-report.ts'
+
+/** The names of faults that only doctor finds; docs/troubleshooting.md has a section for each. */
+export const DOCTOR_CODES = [
+  'settings_invalid',
+  'sidecar_not_listening',
+  'sidecar_not_ready',
+  'admin_not_listening',
+  'route_missing',
+  'route_to_other_service',
+  'clock_skew',
+  // Of a pod, from outside
+  'kubectl_missing',
+  'kubectl_failed',
+  'pod_not_found',
+  'pod_not_injected',
+  'redirect_failed',
+  'node_agent_missing',
+  'node_agent_not_running',
+  'pod_not_routed',
+  'sidecar_not_running',
+  'sdk_variables_missing',
+  'sdk_variables_conflict',
+  // Before an installation
+  'kubernetes_version',
+  'issuer_mismatch',
+  'pod_not_admitted',
+  'webhook_not_ready',
+] as const
+
+export type FailureCode = ErrorCode | (typeof DOCTOR_CODES)[number]
+
+/** Creates a failure with the link to its section of docs/troubleshooting.md. */
+export function createFailure(code: FailureCode, message: string, fix?: string): Failure {
+  return linkFailure(code, message, fix)
+}
+
+function linkFailure(code: string, message: string, fix: string | undefined): Failure {
+  return {
+    code,
+    message: scrub(message),
+    ...(fix !== undefined && { fix: scrub(fix) }),
+    url: `${DOCS_URL}/troubleshooting.md#${code}`,
+  }
+}
+
+/** Converts an error, with the fix of its message. */
+export function toFailure({ code, message, entra }: BrokerError): Failure {
+  return explainFailure({ code, message, aadsts: entra?.aadsts })
+}
+
+/** Converts a failure of a status document, with the fix of its message. */
+export function explainFailure({
+  code,
+  message,
+  aadsts,
+}: Pick<
+  StatusDocument['failedRequests'][number]['failure'],
+  'code' | 'message' | 'aadsts'
+>): Failure {
+  const { problem, fix } = splitFix(message)
+  const explained = explainAadsts(aadsts)
+  return {
+    ...linkFailure(code, problem, fix),
+    ...(aadsts !== undefined && { aadsts }),
+    ...(explained !== undefined && { explanation: explained.explanation }),
+  }
+}

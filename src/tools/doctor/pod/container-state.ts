@@ -1,0 +1,145 @@
+/** Explains why a container of wimds does not run, from the status that the kubelet reports. */
+import { scrubAndTruncate } from '../../../lib/secret.ts'
+import { failed, notChecked, passed } from '../findings.ts'
+import { createFailure } from '../failure.ts'
+import type { Finding } from '../doctor-report.ts'
+import { type ClusterPod, type ContainerStatus, findStatus } from './pod-object.ts'
+
+const MAX_MESSAGE = 600
+
+interface Reason {
+  /** Completes "the container wimds …". */
+  readonly state: string
+  readonly fix: string
+}
+
+/** Returns `ok` for a running sidecar, and else what the status says and how to fix it. */
+export function checkSidecarContainer(
+  cluster: ClusterPod,
+  container: string,
+  kubectlLogs: string,
+): Finding {
+  const check = 'sidecar_container'
+  const status = findStatus(cluster, container)
+  if (status?.state?.running !== undefined) {
+    const restarts = status.restartCount ?? 0
+    return passed(
+      check,
+      `${container} is running${restarts === 0 ? '' : `, after ${restarts} restarts`}`,
+      ...describeLastEnd(status),
+      ...(status.started === false ? ['its start-up probe has not passed yet'] : []),
+    )
+  }
+  const { state, fix } = explain(cluster, status, kubectlLogs)
+  return failed(
+    check,
+    createFailure('sidecar_not_running', `the container ${container} ${state}`, fix),
+  )
+}
+
+/** Returns whether the init container of the redirect has completed. */
+export function checkRedirectContainer(
+  cluster: ClusterPod,
+  container: string,
+  kubectlLogs: string,
+): Finding {
+  const check = 'redirect'
+  const status = findStatus(cluster, container)
+  const end = status?.state?.terminated
+  if (end?.exitCode === 0) return passed(check, `${container} has completed`)
+  if (status?.state?.running !== undefined) {
+    return notChecked(check, `${container} is still running: it waits for the sidecar to listen`)
+  }
+  const hasFailed = end ?? status?.lastState?.terminated
+  if (hasFailed === undefined && isUnstarted(status)) {
+    return notChecked(check, `${container} has not started yet`)
+  }
+  const { state, fix } = explain(cluster, status, kubectlLogs)
+  return failed(
+    check,
+    createFailure(
+      'redirect_failed',
+      `the init container ${container} ${state}`,
+      /not permitted|NET_ADMIN/.test(state)
+        ? 'let the init container have the capability NET_ADMIN (the namespace needs the Pod Security level privileged), or choose mode env'
+        : fix,
+    ),
+  )
+}
+
+function isUnstarted(status: ContainerStatus | undefined): boolean {
+  const reason = status?.state?.waiting?.reason
+  return reason === undefined || reason === 'PodInitializing' || reason === 'ContainerCreating'
+}
+
+function describeLastEnd({ lastState }: ContainerStatus): string[] {
+  const end = lastState?.terminated
+  if (end === undefined) return []
+  const { exitCode, reason = 'no reason' } = end
+  return [`it ended before with exit code ${exitCode ?? 'unknown'} (${reason})`]
+}
+
+function explain(
+  { status: { phase, reason, message, conditions = [] } }: ClusterPod,
+  status: ContainerStatus | undefined,
+  kubectlLogs: string,
+): Reason {
+  const waiting = status?.state?.waiting
+  const end = status?.state?.terminated ?? status?.lastState?.terminated
+  if (phase === 'Succeeded' || (phase === 'Failed' && waiting === undefined)) {
+    return {
+      state: `has ended with the pod (${join(phase, reason, message)})`,
+      fix: 'run doctor while the pod is running; for a Job, add a sleep to its application',
+    }
+  }
+  const unscheduled = conditions.find(
+    ({ type, status: value }) => type === 'PodScheduled' && value === 'False',
+  )
+  if (unscheduled !== undefined) {
+    return {
+      state: `has not started: no node for the pod (${join(unscheduled.message)})`,
+      fix: 'let the scheduler find a node for the pod: kubectl describe pod has its events',
+    }
+  }
+  if (end !== undefined && (waiting === undefined || waiting.reason === 'CrashLoopBackOff')) {
+    return explainEnd(end, kubectlLogs)
+  }
+  const state = `is waiting (${join(waiting?.reason ?? 'no status yet', waiting?.message)})`
+  if (/Image|ErrImage|Registry/.test(waiting?.reason ?? '')) {
+    return {
+      state,
+      fix: 'correct the image (values image.repository and image.tag of the chart, --image of wimds inject), push it to that registry, or give the pod an imagePullSecret',
+    }
+  }
+  if (/^Create|^RunContainerError$/.test(waiting?.reason ?? '')) {
+    return {
+      state,
+      fix: 'create the ConfigMap or Secret that it names, or correct the annotation wimds.io/config-map or wimds.io/identity-header-secret; if it is about the user, the uid of the injector does not fit the pod',
+    }
+  }
+  return {
+    state,
+    fix: 'wait for the pod, and read its events: kubectl describe pod. An init container before it may not end',
+  }
+}
+
+type End = NonNullable<NonNullable<ContainerStatus['state']>['terminated']>
+
+function explainEnd({ exitCode, reason, message }: End, kubectlLogs: string): Reason {
+  const state = `ends again and again, with exit code ${exitCode ?? 'unknown'} (${join(reason, message)})`
+  if (reason === 'OOMKilled') {
+    return {
+      state,
+      fix: 'raise the memory limit: the annotation wimds.io/memory-limit, or the chart',
+    }
+  }
+  if (exitCode === 64) {
+    return { state, fix: `correct the settings that its log names: ${kubectlLogs}` }
+  }
+  return { state, fix: `see why in its log: ${kubectlLogs}` }
+}
+
+function join(...parts: readonly (string | undefined)[]): string {
+  const texts = parts.filter((part) => part !== undefined && part !== '')
+  return scrubAndTruncate(texts.join(': ').replaceAll(/\s+/g, ' ').trim(), MAX_MESSAGE)
+}

@@ -1,0 +1,99 @@
+/** Parses a pod of the cluster: the parts of its spec and status that doctor reads. */
+import * as z from 'zod/mini'
+import { INJECTED } from '../../../cluster/injector/annotations.ts'
+import {
+  allContainers,
+  type Container,
+  findVariable,
+  getLiteralValue,
+  parsePod,
+  type Pod,
+  REDIRECT,
+  SIDECAR,
+} from '../../../cluster/injector/pod.ts'
+import { parseJson } from '../../../lib/json.ts'
+import { ROUTING_MODES, type RoutingMode } from '../../../lib/routing-modes.ts'
+
+const text = z.optional(z.string())
+
+const State = z.looseObject({
+  running: z.optional(z.looseObject({})),
+  waiting: z.optional(z.looseObject({ reason: text, message: text })),
+  terminated: z.optional(
+    z.looseObject({ exitCode: z.optional(z.number()), reason: text, message: text }),
+  ),
+})
+
+export const ContainerStatus = z.looseObject({
+  name: z.string(),
+  restartCount: z.optional(z.number()),
+  started: z.optional(z.boolean()),
+  state: z.optional(State),
+  lastState: z.optional(State),
+})
+
+const Spec = z.looseObject({ nodeName: text })
+
+const Status = z.object({
+  phase: text,
+  reason: text,
+  message: text,
+  conditions: z.optional(
+    z.array(z.looseObject({ type: z.string(), status: z.string(), message: text })),
+  ),
+  initContainerStatuses: z.optional(z.array(ContainerStatus)),
+  containerStatuses: z.optional(z.array(ContainerStatus)),
+})
+
+export type ContainerStatus = z.infer<typeof ContainerStatus>
+
+export interface ClusterPod {
+  readonly pod: Pod
+  /** Undefined until it is scheduled. */
+  readonly node: string | undefined
+  readonly status: z.infer<typeof Status>
+}
+
+/** Returns the pod; undefined if the text is none. */
+export function parseClusterPod(json: string): ClusterPod | undefined {
+  const value = parseJson(json)
+  const pod = parsePod(value, [])
+  const parsed = z.object({ spec: Spec, status: Status }).safeParse(value)
+  if (pod === undefined || !parsed.success) return undefined
+  const { spec, status } = parsed.data
+  return { pod, node: spec.nodeName, status }
+}
+
+/** The name under which the webhook of azure-workload-identity adds the image of wimds as its proxy. */
+const DROP_IN = 'azwi-proxy'
+
+/** Returns the container of the sidecar; undefined if the pod has none. */
+export function findSidecarContainer(pod: Pod): Container | undefined {
+  const containers = allContainers(pod)
+  return [SIDECAR, DROP_IN]
+    .map((wanted) => containers.find(({ name }) => name === wanted))
+    .find((container) => container !== undefined)
+}
+
+/** Returns the routing mode: that of the injection, or the one in the sidecar's variables; undefined: not known. */
+export function findMode(pod: Pod): RoutingMode | undefined {
+  const sidecar = findSidecarContainer(pod)
+  const redirect = findRedirectContainer(pod)
+  const args = Array.isArray(redirect?.['args']) ? redirect['args'].map(String) : []
+  const found =
+    pod.metadata?.annotations?.[INJECTED] ??
+    getLiteralValue(sidecar && findVariable(sidecar, 'WIMDS_MODE')) ??
+    args.find((arg) => arg.startsWith('--mode='))?.slice('--mode='.length)
+  return ROUTING_MODES.find((mode) => mode === found)
+}
+
+/** Returns the init container of the redirect; undefined if there is none. */
+export function findRedirectContainer(pod: Pod): Container | undefined {
+  return pod.spec.initContainers?.find(({ name }) => name === REDIRECT)
+}
+
+/** Returns the status of a container; undefined before the kubelet has one. */
+export function findStatus({ status }: ClusterPod, name: string): ContainerStatus | undefined {
+  const { initContainerStatuses = [], containerStatuses = [] } = status
+  return [...initContainerStatuses, ...containerStatuses].find((each) => each.name === name)
+}

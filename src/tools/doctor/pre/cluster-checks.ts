@@ -1,0 +1,227 @@
+/** Checks whether a cluster, and a namespace of it, can run injected pods. */
+import * as z from 'zod/mini'
+import { TENANT_ID } from '../../../cluster/injector/annotations.ts'
+import { inject } from '../../../cluster/injector/inject.ts'
+import { createDefaultSettings, NATIVE_SIDECARS_SINCE } from '../../../cluster/injector/settings.ts'
+import { parseJson } from '../../../lib/json.ts'
+import type { RoutingMode } from '../../../lib/routing-modes.ts'
+import { VERSION } from '../../../lib/version.ts'
+import { failed, notChecked, notNeeded, passed } from '../findings.ts'
+import { createKubectlFailure, extractReason, type Kubectl } from '../kubectl.ts'
+import { createFailure } from '../failure.ts'
+import type { Finding } from '../doctor-report.ts'
+
+/** The minor version of Kubernetes 1 from which on the chart can be installed. */
+const SUPPORTED_SINCE = 27
+
+const Version = z.object({
+  serverVersion: z.object({ gitVersion: z.string(), major: z.string(), minor: z.string() }),
+})
+
+/** Returns whether the version of the API server is supported, and what an old one lacks. */
+export async function checkVersion(kubectl: Kubectl): Promise<Finding> {
+  const check = 'api_server'
+  const args = ['version', '--output=json']
+  const result = await kubectl(args)
+  if (!result.ran) return failed(check, result.failure)
+  const { data } = Version.safeParse(parseJson(result.stdout))
+  if (data === undefined) return failed(check, createKubectlFailure(args, result))
+  const { gitVersion, minor } = data.serverVersion
+  const version = Number.parseInt(minor, 10)
+  if (version < SUPPORTED_SINCE) {
+    return failed(
+      check,
+      createFailure(
+        'kubernetes_version',
+        `the API server is ${gitVersion}, and wimds supports 1.${SUPPORTED_SINCE} and later`,
+        'upgrade the cluster',
+      ),
+    )
+  }
+  return version < NATIVE_SIDECARS_SINCE
+    ? passed(
+        check,
+        gitVersion,
+        `before 1.${NATIVE_SIDECARS_SINCE} there are no native sidecars: pods that run to completion, such as Jobs, cannot be injected`,
+      )
+    : passed(check, gitVersion)
+}
+
+const Namespace = z.object({
+  metadata: z.object({ labels: z.optional(z.record(z.string(), z.string())) }),
+})
+
+const ENFORCE = 'pod-security.kubernetes.io/enforce'
+
+/**
+ * Returns whether the namespace admits an injected pod. The API server decides by a dry run, which creates nothing:
+ * that includes its default Pod Security level and other policies, which no label shows.
+ */
+export async function checkAdmission(
+  kubectl: Kubectl,
+  namespace: string | undefined,
+  mode: RoutingMode,
+): Promise<Finding> {
+  const finding = await findAdmission(kubectl, namespace, mode)
+  const place = namespace === undefined ? 'the current namespace' : `namespace ${namespace}`
+  return { ...finding, subject: `mode ${mode}, ${place}` }
+}
+
+async function findAdmission(
+  kubectl: Kubectl,
+  namespace: string | undefined,
+  mode: RoutingMode,
+): Promise<Finding> {
+  const check = 'injected_pod'
+  const level = namespace === undefined ? undefined : await readLevel(kubectl, namespace)
+  if (level?.isMissing === true) {
+    return notChecked(check, `there is no namespace ${namespace}. Create it, or name another one`)
+  }
+  const details = level?.text === undefined ? [] : [level.text]
+  const scope = namespace === undefined ? [] : [`--namespace=${namespace}`]
+  const args = ['create', '--dry-run=server', '--output=name', ...scope, '--filename=-']
+  const result = await kubectl(args, JSON.stringify(createSamplePod(mode)))
+  if (!result.ran) return failed(check, result.failure)
+  if (result.code === 0) return passed(check, 'is admitted (dry run)', ...details)
+  const reason = extractReason(result.stderr).replace(/^error when creating "STDIN": /, '')
+  if (/cannot create resource|does not support dry run/.test(result.stderr)) {
+    return notChecked(check, reason, ...details)
+  }
+  if (/\((?:Forbidden|Invalid|BadRequest)\)|admission webhook|denied/.test(result.stderr)) {
+    return failed(check, createFailure('pod_not_admitted', reason, ADMIT), ...details)
+  }
+  return failed(check, createKubectlFailure(args, result), ...details)
+}
+
+const ADMIT =
+  'the modes loopback and nft need an init container with NET_ADMIN: label the namespace pod-security.kubernetes.io/enforce=privileged, exempt it from the policy that is named, or choose mode env or node, in which a pod needs no privileges; on OpenShift set the uid of the injector to none'
+
+/** Reads the Pod Security level. Without permission to do so the result is empty: the dry run decides alone. */
+async function readLevel(
+  kubectl: Kubectl,
+  namespace: string,
+): Promise<{ readonly isMissing?: boolean; readonly text?: string }> {
+  const result = await kubectl(['get', 'namespace', namespace, '--output=json'])
+  if (!result.ran) return {}
+  if (result.stderr.includes('(NotFound)')) return { isMissing: true }
+  const { data } = Namespace.safeParse(parseJson(result.stdout))
+  if (data === undefined) return {}
+  const level = data.metadata.labels?.[ENFORCE]
+  const text =
+    level === undefined
+      ? `it has no label ${ENFORCE}, so the default of the cluster applies`
+      : `its Pod Security level is ${level}`
+  return { text }
+}
+
+const HARDENED = {
+  allowPrivilegeEscalation: false,
+  capabilities: { drop: ['ALL'] },
+}
+
+/** Returns a pod that Pod Security `restricted` admits, injected in the mode. */
+function createSamplePod(mode: RoutingMode) {
+  const injection = inject({
+    pod: {
+      metadata: {
+        name: 'wimds-doctor',
+        annotations: { 'wimds.io/inject': 'true', 'wimds.io/mode': mode },
+      },
+      spec: {
+        securityContext: {
+          runAsUser: 1000,
+          runAsNonRoot: true,
+          seccompProfile: { type: 'RuntimeDefault' },
+        },
+        containers: [
+          {
+            name: 'app',
+            image: 'registry.k8s.io/pause:3.10',
+            resources: {
+              requests: { cpu: '10m', memory: '16Mi' },
+              limits: { cpu: '100m', memory: '64Mi' },
+            },
+            securityContext: HARDENED,
+          },
+        ],
+      },
+    },
+    serviceAccount: { [TENANT_ID]: ANY_ID },
+    settings: { ...createDefaultSettings(VERSION), clientId: ANY_ID },
+  })
+  if (injection.kind !== 'injected') throw new Error('the sample pod cannot be injected')
+  const { metadata, spec } = injection.pod
+  // An installed webhook would inject it again, for a ServiceAccount that has no identity, and so reject it.
+  const annotations = { 'wimds.io/inject': 'false' }
+  return { apiVersion: 'v1', kind: 'Pod', metadata: { ...metadata, annotations }, spec }
+}
+
+const ANY_ID = '00000000-0000-0000-0000-000000000000'
+
+const Webhooks = z.object({
+  items: z.array(
+    z.object({
+      metadata: z.object({ name: z.string() }),
+      webhooks: z.optional(
+        z.array(
+          z.object({
+            name: z.string(),
+            failurePolicy: z.optional(z.string()),
+            clientConfig: z.object({
+              caBundle: z.optional(z.string()),
+              service: z.optional(z.object({ name: z.string(), namespace: z.string() })),
+            }),
+          }),
+        ),
+      ),
+    }),
+  ),
+})
+
+/** The second is for labelled namespaces, and the only one before Kubernetes 1.30. */
+const OWN_WEBHOOK = /^(?:namespace\.)?pods\.wimds\.io$/
+/** The webhook of azure-workload-identity, which AKS runs with --enable-workload-identity. */
+const AZWI_WEBHOOK = /^mutation\.azure-workload-identity\.io$/
+
+/** Returns whether the webhooks of wimds and of azure-workload-identity are there. */
+export async function checkWebhooks(kubectl: Kubectl): Promise<Finding> {
+  const check = 'webhook'
+  const args = ['get', 'mutatingwebhookconfigurations', '--output=json']
+  const result = await kubectl(args)
+  if (!result.ran) return failed(check, result.failure)
+  const { data } = Webhooks.safeParse(parseJson(result.stdout))
+  if (result.code !== 0 || data === undefined)
+    return notChecked(check, extractReason(result.stderr))
+  const all = data.items.flatMap(({ metadata, webhooks = [] }) =>
+    webhooks.map((webhook) => ({ ...webhook, configuration: metadata.name })),
+  )
+  const azwi = all.find(({ name }) => AZWI_WEBHOOK.test(name))
+  const details = azwi === undefined ? [] : [`azure-workload-identity: ${azwi.configuration}`]
+  const own = all.find(({ name }) => OWN_WEBHOOK.test(name))
+  if (own === undefined) {
+    return notNeeded(
+      check,
+      'that of wimds is not installed yet: install the chart, or use wimds inject without it',
+      ...details,
+    )
+  }
+  const { configuration, failurePolicy = 'Fail', clientConfig } = own
+  const { service, caBundle = '' } = clientConfig
+  const place = service === undefined ? 'a URL' : `the Service ${service.namespace}/${service.name}`
+  if (caBundle === '') {
+    return failed(
+      check,
+      createFailure(
+        'webhook_not_ready',
+        `${configuration} has no caBundle, so the API server cannot call ${place}`,
+        'wait until a pod of the webhook is ready, and read its log; with cert-manager see the Certificate',
+      ),
+      ...details,
+    )
+  }
+  return passed(
+    check,
+    `${configuration} is installed and calls ${place} (failurePolicy ${failurePolicy}); whether it answers was not tried`,
+    ...details,
+  )
+}

@@ -1,0 +1,49 @@
+/** Checks a cluster before wimds is installed, from the machine of the user. */
+import type { Config } from '../../../sidecar/config/config.ts'
+import type { RoutingMode } from '../../../lib/routing-modes.ts'
+import { VERSION } from '../../../lib/version.ts'
+import { notChecked } from '../findings.ts'
+import type { Kubectl } from '../kubectl.ts'
+import type { Finding, PreReport } from '../doctor-report.ts'
+import { isOk } from '../summary.ts'
+import { checkAdmission, checkVersion, checkWebhooks } from './cluster-checks.ts'
+import { createDocumentFetch } from './fetch-document.ts'
+import { checkIssuer } from './issuer-check.ts'
+
+interface PreOptions {
+  readonly kubectl: Kubectl
+  /** How this machine reaches the internet. */
+  readonly network: Pick<Config['exchange'], 'proxy' | 'extraCa'>
+  readonly mode: RoutingMode
+  /** Undefined: the current namespace of the kubeconfig. */
+  readonly namespace: string | undefined
+  /** Undefined: the issuer of the cluster. */
+  readonly issuer: string | undefined
+}
+
+/** Returns the report. A check that fails is reported, not thrown. */
+export async function checkBeforeInstallation(options: PreOptions): Promise<PreReport> {
+  const checks = await runChecks(options)
+  return { schemaVersion: 1, version: VERSION, ok: isOk({ checks }), checks }
+}
+
+async function runChecks(options: PreOptions): Promise<Finding[]> {
+  const { kubectl, network, mode, namespace, issuer } = options
+  const fetchDocument = createDocumentFetch(network)
+  const version = await checkVersion(kubectl)
+  const issuerFindings = () => checkIssuer({ kubectl, fetchDocument, issuer })
+  if (version.status === 'ok' || version.code === 'kubernetes_version') {
+    return [
+      version,
+      ...(await issuerFindings()),
+      await checkAdmission(kubectl, namespace, mode),
+      await checkWebhooks(kubectl),
+    ]
+  }
+  const reason = 'the cluster cannot be reached'
+  const others = [notChecked('injected_pod', reason), notChecked('webhook', reason)]
+  if (issuer === undefined) return [version, notChecked('issuer', reason), ...others]
+  // The issuer is given, so its check needs no cluster, and that there is none is no failure.
+  const { message = reason } = version.failure ?? {}
+  return [notChecked('api_server', message), ...(await issuerFindings()), ...others]
+}

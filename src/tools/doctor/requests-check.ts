@@ -1,0 +1,109 @@
+/** Checks which requests of applications the sidecar answered with an error. */
+import * as z from 'zod/mini'
+import type { Address } from '../../sidecar/config/parsers.ts'
+import { isOfExchange } from '../../lib/errors.ts'
+import { errorMessage } from '../../lib/describe-error.ts'
+import { isLoopback, toLocalHost } from '../../lib/hosts.ts'
+import { getLocal } from '../../lib/local-http.ts'
+import { type StatusDocument, StatusSchema } from '../../sidecar/telemetry/status-schema.ts'
+import { FAILURE_WINDOW_MS } from '../../sidecar/tokens/cache-entry.ts'
+import { explainFailure } from './failure.ts'
+import type { FailedRequestsReport, Outcome, RequestsReport } from './doctor-report.ts'
+import { formatLocalAddress } from './sidecar-check.ts'
+
+const TIMEOUT_MS = 5000
+const MAX_BYTES = 16 * 1024 * 1024
+
+/** What is read of a status document, so that other parts may be those of another version. */
+const RequestsSchema = z.pick(StatusSchema, {
+  generatedAt: true,
+  startedAt: true,
+  assertions: true,
+  tokens: true,
+  failedRequests: true,
+  clients: true,
+})
+
+type RequestsDocument = Pick<StatusDocument, keyof typeof RequestsSchema.shape>
+
+/** Reads `/status.json` on an admin port, whose check is `admin`. */
+export async function checkRequests(
+  admin: Outcome,
+  adminListen: readonly Address[],
+): Promise<RequestsReport> {
+  // The document is served over loopback only.
+  const address = adminListen.find(({ host }) => isLoopback(toLocalHost(host))) ?? adminListen[0]
+  if (admin.status === 'failed') return leaveOut('the admin port does not answer')
+  if (admin.status !== 'ok' || address === undefined) {
+    const { status, reason } = admin
+    return { status, reason: `${reason}; the log of the sidecar has them`, failed: [] }
+  }
+  const url = `http://${formatLocalAddress(address)}/status.json`
+  try {
+    const { status, json } = await getLocal(url, { timeoutMs: TIMEOUT_MS, maxBytes: MAX_BYTES })
+    const { data } = RequestsSchema.safeParse(json)
+    return data === undefined ? leaveOut(`${url} answered ${status}`) : describeRequests(data)
+  } catch (error) {
+    return leaveOut(`${url} does not answer (${errorMessage(error)})`)
+  }
+}
+
+function leaveOut(reason: string): RequestsReport {
+  return { status: 'not_checked', reason, failed: [] }
+}
+
+/** Returns library and version, as in logs. */
+export function formatClient({
+  client,
+  clientVersion,
+}: Pick<FailedRequestsReport, 'client' | 'clientVersion'>): string {
+  const name = client === 'none' ? 'a client without User-Agent' : client
+  return clientVersion === '' ? name : `${name}/${clientVersion}`
+}
+
+/** Returns the failed requests of a status document, and which of them somebody has to fix. */
+export function describeRequests(document: RequestsDocument): RequestsReport {
+  const failed = document.failedRequests.map(({ failure, ...requests }) => ({
+    ...requests,
+    needsFix: needsFix({ failure, ...requests }, document),
+    failure: explainFailure(failure),
+  }))
+  const status = failed.some((each) => each.needsFix) ? 'failed' : 'ok'
+  return { status, since: document.startedAt, failed }
+}
+
+type FailedRequests = RequestsDocument['failedRequests'][number]
+
+/** SDKs send such requests to detect IMDS (R6). */
+const PROBES = new Set(['metadata_header_missing', 'api_version_invalid'])
+/** What such a request is counted under if the SDK's next request has another User-Agent (Azure.Identity for .NET). */
+const PROBING_CLIENTS = new Set(['none', 'dotnet-azure-core'])
+/** Agents and SDKs ask for what only the real service has, and do without it (R7). */
+const HARMLESS = new Set(['not_found', 'imdsv2_not_supported'])
+
+function needsFix(
+  { lastAt, client, failure: { code } }: FailedRequests,
+  document: RequestsDocument,
+) {
+  const { generatedAt, tokens, assertions } = document
+  const ageMs = Date.parse(generatedAt) - Date.parse(lastAt)
+  // Earlier failures are history: the document has a token that fails as long.
+  if (ageMs > FAILURE_WINDOW_MS || HARMLESS.has(code)) return false
+  if (PROBES.has(code)) return !PROBING_CLIENTS.has(client) && hasOnlyProbed(client, document)
+  return (
+    !isOfExchange(code) || [...tokens, ...assertions].some(({ failure }) => failure?.code === code)
+  )
+}
+
+/** Returns true if all requests of the client looked like probes: an SDK sends others as well. */
+function hasOnlyProbed(client: string, { clients, failedRequests }: RequestsDocument): boolean {
+  const requests = clients.filter((each) => each.client === client).map((each) => each.requests)
+  const probes = failedRequests
+    .filter((each) => each.client === client && PROBES.has(each.failure.code))
+    .map(({ count }) => count)
+  return sum(probes) >= sum(requests)
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
+}

@@ -1,0 +1,149 @@
+/** `wimds env`: prints the variables that lead SDKs to the sidecar without a redirect. */
+import {
+  formatSettingProblem,
+  invalidConfiguration,
+  type ParsedSettings,
+  parseSettings,
+} from '../sidecar/config/settings.ts'
+import { UsageError } from '../lib/errors.ts'
+import { type Flags, findFlagProblems, parseFlags } from '../lib/args.ts'
+import { formatUrlHost, toLocalHost } from '../lib/hosts.ts'
+import { addNoProxyHosts } from '../lib/no-proxy.ts'
+import { isPlainWord, quoteForShell } from '../lib/shell.ts'
+import { VERSION } from '../lib/version.ts'
+import {
+  ENDPOINT_VARIABLES,
+  findSetConflicts,
+  isVariableSet,
+  VARIABLE_SETS,
+  type VariableSet,
+  VARIABLE_SET_NAMES,
+} from '../lib/sdk-variables.ts'
+import type { CommandIo } from '../lib/io.ts'
+import type { CommandDeclaration } from '../lib/declaration.ts'
+
+export const ENV_FORMATS = ['shell', 'dotenv', 'yaml', 'json'] as const
+
+export const ENV = {
+  name: 'env',
+  group: 'Use in shells and scripts',
+  summary: 'print the variables that configure SDKs for the sidecar',
+  description: `Prints the variables that make SDKs use the sidecar, from the sidecar's settings (WIMDS_LISTEN …).
+
+docs/sdk-variables.md lists the set for each SDK. SDKs that support workload identity prefer AZURE_FEDERATED_TOKEN_FILE where it is set.`,
+  flags: {
+    for: {
+      value: 'SET',
+      choices: VARIABLE_SET_NAMES,
+      isList: true,
+      isRepeatable: true,
+      help: `${VARIABLE_SET_NAMES.join(', ')}; several sets are separated by commas (default: imds, and app-service if WIMDS_IDENTITY_HEADER is set)`,
+    },
+    output: {
+      short: 'o',
+      value: 'FORMAT',
+      choices: ENV_FORMATS,
+      help: "shell (the default): export and unset commands; dotenv; yaml: for a container's env; json: a document with a schemaVersion",
+    },
+  },
+  examples: ['eval "$(wimds env --for imds)"'],
+} as const satisfies CommandDeclaration
+
+type Format = (typeof ENV_FORMATS)[number]
+
+/** The sets whose endpoint is guarded by WIMDS_IDENTITY_HEADER. */
+const SETS_WITH_SECRET: ReadonlySet<VariableSet> = new Set([
+  'app-service',
+  'app-service-2017',
+  'azure-ml',
+])
+
+/** Returns 0. Throws `UsageError` for bad flags and for sets that conflict or are switched off. */
+export async function env(args: readonly string[], io: CommandIo): Promise<number> {
+  const flags = parseFlags(args, ENV.flags)
+  const { sets, format } = parseChoice(flags)
+  const settings = readSettings(io.env)
+  const chosen = sets.length > 0 ? sets : selectDefaultSets(settings)
+  const problems = [...findSetConflicts(chosen), ...findDisabledSets(chosen, settings)]
+  if (problems.length > 0) throw new UsageError(problems)
+  const endpoint = {
+    origin: formatOrigin(settings),
+    identityHeader: settings.WIMDS_IDENTITY_HEADER?.reveal() ?? '',
+    clientId: settings.AZURE_CLIENT_ID ?? '',
+  }
+  const variables = Object.assign({}, ...chosen.map((set) => VARIABLE_SETS[set](endpoint)))
+  const { NO_PROXY: upper, no_proxy: lower } = io.env
+  const proxies = {
+    NO_PROXY: addNoProxyHosts(upper, lower),
+    no_proxy: addNoProxyHosts(lower, upper),
+  }
+  const unset = ENDPOINT_VARIABLES.filter((name) => !Object.hasOwn(variables, name))
+  io.stdout.write(formatVariables({ ...variables, ...proxies }, unset, format))
+  return 0
+}
+
+function parseChoice(flags: Flags<keyof typeof ENV.flags>): {
+  sets: VariableSet[]
+  format: Format
+} {
+  const names = [...new Set(flags.values('for').flatMap((value) => value.split(',')))]
+  const problems = findFlagProblems(flags)
+  if (problems.length > 0) throw new UsageError(problems)
+  const given = flags.value('output')
+  const format = ENV_FORMATS.find((name) => name === given) ?? 'shell'
+  return { sets: names.filter(isVariableSet), format }
+}
+
+/** Parses the settings alone: an application's container has no projected token for `loadConfig`. */
+function readSettings(environment: CommandIo['env']): ParsedSettings {
+  const { settings, problems } = parseSettings(environment)
+  if (settings === undefined) throw invalidConfiguration(problems.map(formatSettingProblem))
+  return settings
+}
+
+function selectDefaultSets({ WIMDS_IDENTITY_HEADER: secret }: ParsedSettings): VariableSet[] {
+  return secret === undefined ? ['imds'] : ['imds', 'app-service']
+}
+
+function findDisabledSets(sets: readonly VariableSet[], settings: ParsedSettings): string[] {
+  if (settings.WIMDS_IDENTITY_HEADER !== undefined) return []
+  return sets
+    .filter((set) => SETS_WITH_SECRET.has(set))
+    .map((set) => `${set} is off. Fix: set WIMDS_IDENTITY_HEADER, for the sidecar too`)
+}
+
+/** Returns the origin by which a container of the same pod reaches the first listen address. */
+function formatOrigin({ WIMDS_LISTEN: [address] }: ParsedSettings): string {
+  if (address === undefined) return ''
+  return `http://${formatUrlHost(toLocalHost(address.host))}:${address.port}`
+}
+
+function formatVariables(
+  variables: Readonly<Record<string, string>>,
+  unset: readonly string[],
+  format: Format,
+): string {
+  if (format === 'json') {
+    const document = { schemaVersion: 1, version: VERSION, variables, unset }
+    return `${JSON.stringify(document, null, 2)}\n`
+  }
+  const entries = Object.entries(variables)
+  if (format === 'yaml') {
+    return entries
+      .map(([name, value]) => `- name: ${name}\n  value: ${JSON.stringify(value)}\n`)
+      .join('')
+  }
+  if (format === 'dotenv') {
+    return entries.map(([name, value]) => `${name}=${quoteForDotenv(value)}\n`).join('')
+  }
+  const unsetLine = unset.length > 0 ? `unset ${unset.join(' ')}\n` : ''
+  return (
+    unsetLine + entries.map(([name, value]) => `export ${name}=${quoteForShell(value)}\n`).join('')
+  )
+}
+
+/** Quotes a value: single quotes are literal in dotenv files; a value that contains them needs double quotes. */
+function quoteForDotenv(value: string): string {
+  if (isPlainWord(value)) return value
+  return value.includes("'") ? JSON.stringify(value) : `'${value}'`
+}

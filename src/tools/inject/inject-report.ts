@@ -1,0 +1,82 @@
+/** Reports what `wimds inject` and `wimds uninject` did to each object, and prints the manifests. */
+import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff'
+import {
+  type EditedManifests,
+  formatPlace,
+  type ManifestFile,
+  type ObjectReport,
+} from './manifests/edit-manifests.ts'
+import type { Flags } from '../../lib/args.ts'
+import { VERSION } from '../../lib/version.ts'
+import type { CommandIo } from '../../lib/io.ts'
+
+/** Returns a line for each object that is injected or left alone on purpose. */
+export function formatObjects(objects: readonly ObjectReport[]): string[] {
+  return objects
+    .filter(({ outcome }) => outcome !== 'rejected' && outcome !== 'unsupported')
+    .map((object) => `${formatPlace(object)}: ${formatOutcome(object)}`)
+}
+
+function formatOutcome({ outcome, reasons }: ObjectReport): string {
+  return [outcome, ...reasons].join(': ')
+}
+
+/** Returns a warning for each object whose kind is not known to have a pod template. */
+export function formatUnsupported(objects: readonly ObjectReport[]): string[] {
+  return objects
+    .filter(({ outcome }) => outcome === 'unsupported')
+    .map((object) => `${formatPlace(object)}: warning: ${object.reasons.join(' ')}`)
+}
+
+/** Returns the warning that nothing in the input can have the sidecar. */
+export function describeNothing(files: readonly ManifestFile[]): string {
+  return files.every(({ source }) => source.trim() === '')
+    ? 'warning: the input is empty. Fix: check the command or the file that it comes from'
+    : 'warning: there is no workload in the input. Fix: pass the manifest of a Deployment, a Job, a Pod or another object with a pod template'
+}
+
+/** Prints the manifests, or what `-o` asks for; only JSON if there are problems. Returns the exit code. */
+export function printManifests(
+  io: Pick<CommandIo, 'stdout'>,
+  flags: Pick<Flags<'output'>, 'value'>,
+  manifests: EditedManifests,
+  problems: readonly string[],
+): number {
+  const output = flags.value('output')
+  if (output === 'json') io.stdout.write(formatDocument(manifests, problems))
+  if (problems.length > 0) return 1
+  if (output === 'diff') io.stdout.write(manifests.files.map(formatDiff).join(''))
+  if (output === undefined || output === 'yaml') {
+    io.stdout.write(joinDocuments(manifests.files.map(({ result }) => result)))
+  }
+  return 0
+}
+
+/** Returns the document that `-o json` prints. */
+function formatDocument({ objects }: EditedManifests, problems: readonly string[]): string {
+  const document = {
+    schemaVersion: 1,
+    version: VERSION,
+    ok: problems.length === 0,
+    objects,
+    problems,
+  }
+  return `${JSON.stringify(document, null, 2)}\n`
+}
+
+function formatDiff(file: { name: string; source: string; result: string }): string {
+  const { name, source, result } = file
+  if (source === result) return ''
+  const options = { context: 3, headerOptions: FILE_HEADERS_ONLY }
+  return createTwoFilesPatch(name, name, source, result, undefined, undefined, options)
+}
+
+/** Joins the files into one stream of documents with at most one byte order mark. */
+function joinDocuments(texts: readonly string[]): string {
+  return texts.reduce((stream, text) => {
+    if (stream === '') return text
+    const ended = stream.endsWith('\n') ? stream : `${stream}\n`
+    const next = text.replace(/^\uFEFF/, '')
+    return next.startsWith('---') ? ended + next : `${ended}---\n${next}`
+  }, '')
+}

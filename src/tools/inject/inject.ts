@@ -1,0 +1,92 @@
+/** `wimds inject`: adds the sidecar to manifests, without access to a cluster. */
+import { INJECTED } from '../../cluster/injector/annotations.ts'
+import { allContainers } from '../../cluster/injector/pod.ts'
+import { releaseImages } from '../../cluster/injector/settings.ts'
+import type { EditedManifests, ObjectReport } from './manifests/edit-manifests.ts'
+import { injectManifests } from './manifests/inject-manifests.ts'
+import { type Flags, parseFlags } from '../../lib/args.ts'
+import { DOCS_URL, VERSION } from '../../lib/version.ts'
+import { printError } from '../../lib/print-error.ts'
+import { INJECT } from './options.ts'
+import type { CommandIo } from '../../lib/io.ts'
+import { readManifests } from '../manifest-files.ts'
+import { findUnknownVariables, parseInjectOptions } from './options.ts'
+import {
+  describeNothing,
+  formatObjects,
+  formatUnsupported,
+  printManifests,
+} from './inject-report.ts'
+import { findKustomizations, findPatches, findPlaceholders } from './unfinished-input.ts'
+
+/**
+ * Prints the injected manifests, and on standard error what was done to each object. Returns 0, or 1 if one
+ * cannot be injected, or with `--strict` if none is. Throws `UsageError`.
+ */
+export async function inject(args: readonly string[], io: CommandIo): Promise<number> {
+  const flags = parseFlags(args, INJECT.flags)
+  const options = parseInjectOptions(flags)
+  const { files, problems: unreadable } = await readManifests(flags.positionals, io)
+  const injected = injectManifests(files, options)
+  const { objects } = injected
+  const failures = [...unreadable, ...injected.problems]
+  const problems = [
+    ...failures,
+    ...(flags.has('strict') && failures.length === 0 ? findOmissions(objects) : []),
+  ]
+  const warnings = [
+    ...injected.warnings,
+    ...findUnknownVariables(options.settings.sidecarEnv).map((text) => `warning: ${text}`),
+    ...findPlaceholders(injected.pods),
+    ...findPatches(injected.pods),
+    ...findUnpublishedImages(injected, flags),
+  ]
+  const lines = flags.has('quiet') ? [] : [...formatObjects(objects), ...findWaitingPods(injected)]
+  // With --quiet only together with a problem, which it may explain.
+  if (!flags.has('quiet') || problems.length > 0) lines.push(...findKustomizations(objects))
+  printError(io, 'wimds inject', ...lines, ...formatUnsupported(objects), ...warnings, ...problems)
+  if (failures.length === 0 && !objects.some(({ isWorkload }) => isWorkload)) {
+    printError(io, 'wimds inject', describeNothing(files))
+  }
+  return printManifests(io, flags, injected, problems)
+}
+
+/** Returns what `--strict` takes for a failure: an unsupported kind, or that nothing in the input has the sidecar. */
+function findOmissions(objects: readonly ObjectReport[]): string[] {
+  if (objects.some(({ outcome }) => outcome === 'unsupported')) {
+    return [
+      '--strict: an object of an unsupported kind is not injected. Fix: correct its kind or apiVersion, or pass --path',
+    ]
+  }
+  if (objects.some(({ outcome }) => outcome === 'injected' || outcome === 'unchanged')) return []
+  return [
+    '--strict: nothing is injected. Fix: pass a file with a workload that has apiVersion and kind and does not opt out',
+  ]
+}
+
+/** Returns a note on the node agent if a manifest has a pod of mode node. */
+function findWaitingPods({ pods }: EditedManifests): string[] {
+  if (!pods.some(({ metadata }) => metadata?.annotations?.[INJECTED] === 'node')) return []
+  return [
+    'note: the pods of mode node wait in Init until a node agent on their node routes them. Fix: install it, such as by nodeAgent.enabled=true of the chart',
+  ]
+}
+
+/** Warns of the default images where a pod has got them: those of this version are not published. */
+function findUnpublishedImages(
+  { pods }: EditedManifests,
+  flags: Pick<Flags<keyof typeof INJECT.flags>, 'has'>,
+): string[] {
+  const { image, redirectImage } = releaseImages(VERSION)
+  const images = new Set(pods.flatMap(allContainers).map((container) => container['image']))
+  const used = (
+    [
+      ['image', image],
+      ['redirect-image', redirectImage],
+    ] as const
+  ).filter(([flag, name]) => !flags.has(flag) && images.has(name))
+  if (used.length === 0) return []
+  const names = used.map(([, name]) => name).join(' and ')
+  const fix = `build your own (${DOCS_URL}/install.md) and pass ${used.map(([flag]) => `--${flag}`).join(' and ')}`
+  return [`warning: ${names} ${used.length === 1 ? 'is' : 'are'} not published yet. Fix: ${fix}`]
+}

@@ -1,0 +1,358 @@
+/**
+ * Edits the pod templates of manifests, and reports what was done to each object. Every line that an edit does
+ * not change keeps its bytes.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import { LineCounter, parseDocument, type YAMLError } from 'yaml'
+import { scrub, scrubAndTruncate } from '../../../lib/secret.ts'
+import type { Pod } from '../../../cluster/injector/pod.ts'
+import {
+  findTemplateSyntax,
+  locateError,
+  type ParsedDocument,
+  parseDocuments,
+  readData,
+  getOffset,
+} from './documents.ts'
+import { applyEdits, findLineEnd, type TextEdit } from './text-edits.ts'
+import {
+  findObjects,
+  findServiceAccounts,
+  formatPathFlags,
+  type KubernetesObject,
+  type LocatedObject,
+  readName,
+  readWorkloads,
+  type ServiceAccount,
+  type TemplatePath,
+  type Workload,
+} from './workloads.ts'
+import { findEdits } from './yaml-edits.ts'
+import { createYamlDocument, type Key, UneditableError, type YamlDocument } from './yaml-nodes.ts'
+
+export interface ManifestFile {
+  readonly name: string
+  readonly source: string
+}
+
+/** What is done to each workload. */
+export interface ManifestOperation {
+  /** The outcome of an object that is changed. */
+  readonly outcome: 'injected' | 'uninjected'
+  /** Why an object is skipped whose pods are left alone. */
+  readonly skipped: string
+  /** Pod templates of kinds that are not known. */
+  readonly templatePaths: readonly TemplatePath[]
+  /** True if the object is left alone, whatever its pod template is. */
+  readonly isOptedOut: (object: KubernetesObject) => boolean
+  /** Returns warnings about a workload itself, outside its pod templates. */
+  readonly findWarnings?: (object: KubernetesObject, templatePaths: readonly string[]) => string[]
+  readonly editPod: (workload: Workload, accounts: readonly ServiceAccount[]) => PodEdit
+}
+
+type PodEdit =
+  | { readonly kind: 'edited'; readonly pod: Pod; readonly warnings: readonly string[] }
+  | { readonly kind: 'skipped' }
+  | { readonly kind: 'rejected'; readonly reasons: readonly string[] }
+
+export interface EditedManifests {
+  readonly files: readonly (ManifestFile & { readonly result: string })[]
+  /** Every object, in the order of the input. */
+  readonly objects: readonly ObjectReport[]
+  /** The pods and pod templates as the operation leaves them, without those that it skips. */
+  readonly pods: readonly Pod[]
+  /** Why files and objects cannot be edited. Each begins with file and line. */
+  readonly problems: readonly string[]
+  /** Each begins with file and line. */
+  readonly warnings: readonly string[]
+}
+
+/** What was done to one object of the input. */
+export interface ObjectReport {
+  readonly file: string
+  /** The line on which it begins. */
+  readonly line: number
+  readonly apiVersion: string
+  /** Empty, as the name, for a document that is no object. */
+  readonly kind: string
+  readonly name: string
+  /** Absent if the object names none. */
+  readonly namespace?: string
+  /** True if it has, seems to have or should have a pod template. */
+  readonly isWorkload: boolean
+  readonly outcome:
+    | ManifestOperation['outcome']
+    /** It is already as the operation would leave it. */
+    | 'unchanged'
+    | 'skipped'
+    /** It has a pod template where its kind is not known to have one. */
+    | 'unsupported'
+    | 'rejected'
+  /** Why it is not changed. */
+  readonly reasons: readonly string[]
+  readonly warnings: readonly string[]
+}
+
+interface Context extends ManifestOperation {
+  readonly accounts: readonly ServiceAccount[]
+}
+
+/** One document of a file. */
+interface SourceDocument extends ParsedDocument {
+  readonly file: ManifestFile
+  readonly lines: LineCounter
+}
+
+/** A workload's pod template before and after. */
+interface TemplateChange {
+  readonly path: readonly Key[]
+  readonly template: unknown
+  readonly pod: Pod
+}
+
+/** Edits every workload of the files that is not skipped. Pure; reports all problems together. */
+export function editManifests(
+  files: readonly ManifestFile[],
+  operation: ManifestOperation,
+): EditedManifests {
+  const parsed = files.map((file) => {
+    const lines = new LineCounter()
+    return parseDocuments(file.source, lines).map((each) => ({ ...each, file, lines }))
+  })
+  const accounts = parsed.flat().flatMap(({ data }) => findServiceAccounts(data))
+  const context: Context = { ...operation, accounts }
+  const results = parsed.map((sources) => sources.map((source) => editDocument(source, context)))
+  const documents = results.flat()
+  const objects = documents.flatMap((document) => document.objects)
+  return {
+    files: files.map((file, index) => ({
+      ...file,
+      result: applyEdits(file.source, results[index]?.flatMap(({ edits }) => edits) ?? []),
+    })),
+    objects,
+    pods: documents.flatMap(({ pods }) => pods),
+    problems: documents.flatMap(({ problems }) => problems),
+    warnings: objects.flatMap((object) =>
+      object.warnings.map((warning) => `${formatPlace(object)}: warning: ${warning}`),
+    ),
+  }
+}
+
+/** Returns `orders.yaml:12: Deployment/orders`. */
+export function formatPlace({ file, line, kind, name }: ObjectReport): string {
+  const object = [kind, name].filter((part) => part !== '').join('/')
+  return `${file}:${line}: ${object === '' ? 'document' : object}`
+}
+
+interface DocumentResult {
+  readonly objects: readonly ObjectReport[]
+  readonly edits: readonly TextEdit[]
+  readonly pods: readonly Pod[]
+  readonly problems: readonly string[]
+}
+
+/** Edits the objects of a document. One that cannot be edited has a problem and no edits. */
+function editDocument(source: SourceDocument, context: Context): DocumentResult {
+  const [error] = source.document.errors
+  if (error !== undefined) {
+    const problem = describeTemplate(source) ?? formatParseError(source, error)
+    return { objects: [], edits: [], pods: [], problems: [problem] }
+  }
+  const located = findObjects(source.data, [])
+  if (located.length === 0 && source.data !== null) return skipDocument(source)
+  const yaml = createYamlDocument(source.document, source.file.source)
+  const results = located.map((each) => editObject(each, { ...source, yaml }, context))
+  const edits = results.flatMap((result) => result.edits)
+  const changes = results.flatMap((result) => result.changes)
+  const isSafe = edits.length === 0 || verifyEdits(source, edits, changes)
+  const objects = results.map(({ report }) =>
+    isSafe || report.outcome !== context.outcome ? report : { ...report, ...UNSAFE },
+  )
+  const problems = objects
+    .filter(({ outcome }) => outcome === 'rejected')
+    .flatMap((object) => object.reasons.map((reason) => `${formatPlace(object)}: ${reason}`))
+  const template = problems.length > 0 ? describeTemplate(source) : undefined
+  const pods = changes.map(({ pod }) => pod)
+  return { objects, edits, pods, problems: template === undefined ? problems : [template] }
+}
+
+/** Reports a document that is no object, such as one without a kind. */
+function skipDocument({ file, data, document, lines }: SourceDocument): DocumentResult {
+  const { line } = lines.linePos(getOffset(document.contents))
+  const about = { file: file.name, line, apiVersion: '', kind: '', name: '', isWorkload: false }
+  const isEmptyList = typeof data === 'object' && data !== null && 'items' in data && 'kind' in data
+  const reasons = [isEmptyList ? 'an empty list' : 'no apiVersion and kind']
+  const report = { ...about, outcome: 'skipped', reasons, warnings: [] } as const
+  return { objects: [report], edits: [], pods: [], problems: [] }
+}
+
+const UNSAFE = {
+  outcome: 'rejected',
+  reasons: ['it cannot be edited safely. Fix: write it in plain block style'],
+} as const
+
+interface ObjectResult {
+  readonly report: ObjectReport
+  readonly edits: readonly TextEdit[]
+  readonly changes: readonly TemplateChange[]
+}
+
+function editObject(
+  located: LocatedObject,
+  source: SourceDocument & { readonly yaml: YamlDocument },
+  context: Context,
+): ObjectResult {
+  const { object } = located
+  const about = describeObject(located, source)
+  const workloads = readWorkloads(located, context.templatePaths)
+  const templatePaths =
+    workloads?.map(({ path }) => path.slice(located.path.length).join('.')) ?? []
+  const pathFlags = workloads === undefined ? formatPathFlags(object) : []
+  const isWorkload = templatePaths.length > 0 || pathFlags.length > 0
+  const ownWarnings = context.findWarnings?.(object, templatePaths) ?? []
+  const leave = (outcome: ObjectReport['outcome'], ...reasons: string[]): ObjectResult => ({
+    report: { ...about, isWorkload, outcome, reasons, warnings: ownWarnings },
+    edits: [],
+    changes: [],
+  })
+  if (context.isOptedOut(object)) return leave('skipped', context.skipped)
+  if (workloads === undefined) {
+    return pathFlags.length === 0
+      ? leave('skipped', `kind ${object.kind}`)
+      : leave('unsupported', `unsupported kind ${object.kind}. Fix: ${pathFlags.join(' ')}`)
+  }
+  if (workloads.length === 0) return leave('skipped', 'no pod template')
+  const results = workloads.map((workload, index) =>
+    editWorkload(workload, templatePaths[index] ?? '', context),
+  )
+  const reasons = results.flatMap((result) => result.reasons)
+  if (reasons.length > 0) return leave('rejected', ...reasons)
+  const changes = results.flatMap((result) => result.changes)
+  if (changes.length === 0) return leave('skipped', context.skipped)
+  try {
+    const edits = changes.flatMap(({ path, template, pod }) =>
+      findEdits(source.yaml, path, template, pod),
+    )
+    const outcome = edits.length === 0 ? 'unchanged' : context.outcome
+    const warnings = [...ownWarnings, ...results.flatMap((result) => result.warnings)]
+    return { report: { ...about, isWorkload, outcome, reasons: [], warnings }, edits, changes }
+  } catch (cause) {
+    if (!(cause instanceof UneditableError)) throw cause
+    return leave('rejected', formatUneditable(cause, source.lines))
+  }
+}
+
+/** Returns the problem with its own line, which is not that of the object, and the fix. */
+function formatUneditable({ message, offset, fix }: UneditableError, lines: LineCounter): string {
+  const place = offset === undefined ? '' : ` in line ${lines.linePos(offset).line}`
+  return `it cannot be edited safely: ${message}${place}. Fix: ${fix}`
+}
+
+function describeObject(
+  { object, path }: LocatedObject,
+  { file, document, lines }: SourceDocument,
+) {
+  const node = path.length === 0 ? document.contents : document.getIn(path, true)
+  return {
+    file: file.name,
+    line: lines.linePos(getOffset(node)).line,
+    apiVersion: object.apiVersion,
+    kind: object.kind,
+    ...readName(object),
+  }
+}
+
+interface WorkloadResult {
+  /** Why the pod template cannot be edited. */
+  readonly reasons: readonly string[]
+  readonly warnings: readonly string[]
+  /** Empty if the pod template is skipped. */
+  readonly changes: readonly TemplateChange[]
+}
+
+const SKIPPED: WorkloadResult = { reasons: [], warnings: [], changes: [] }
+
+function editWorkload(
+  workload: Workload,
+  templatePath: string,
+  { editPod, accounts }: Context,
+): WorkloadResult {
+  const { template, path, problems } = workload
+  if (problems.length > 0) return { ...SKIPPED, reasons: problems }
+  if (typeof template !== 'object' || template === null || Array.isArray(template)) {
+    const [problem, hint] =
+      template == null
+        ? ['is missing', '; for a patch of kustomize, pass the output of kubectl kustomize']
+        : ['must be an object', '']
+    const reason = `${templatePath} ${problem}. Fix: write the pod template there, with metadata and spec${hint}`
+    return { ...SKIPPED, reasons: [reason] }
+  }
+  const edit = editPod(workload, accounts)
+  if (edit.kind === 'skipped') return SKIPPED
+  if (edit.kind === 'rejected') return { ...SKIPPED, reasons: edit.reasons }
+  return { ...SKIPPED, warnings: edit.warnings, changes: [{ path, template, pod: edit.pod }] }
+}
+
+/** Returns `orders.yaml:7:3: Nested mappings are not allowed …`, the place in the text, and the fix. */
+function formatParseError({ file, document, lines }: SourceDocument, error: YAMLError): string {
+  const { line, col, reason, fix } = locateError(error, document, lines)
+  const excerpt = error.linePos === undefined ? '' : findExcerpt(file.source, line, col)
+  const place = excerpt === '' ? '' : ` in ${JSON.stringify(excerpt)}`
+  return `${file.name}:${line}:${col}: ${reason}${place}. Fix: ${fix}`
+}
+
+const EXCERPT_LENGTH = 80
+
+/** Returns the text around the column; a line with a credential is scrubbed before it is cut. */
+function findExcerpt(source: string, line: number, column: number): string {
+  const text = source.split('\n', line)[line - 1]?.trimEnd() ?? ''
+  const from = Math.max(0, column - EXCERPT_LENGTH / 2)
+  const excerpt =
+    scrub(text) === text
+      ? text.slice(from, from + EXCERPT_LENGTH)
+      : scrubAndTruncate(text, EXCERPT_LENGTH)
+  return excerpt.trim()
+}
+
+/** Returns `orders.yaml:4: an unrendered template: …`; undefined if the document has no template syntax. */
+function describeTemplate({ file, document, lines }: SourceDocument): string | undefined {
+  const found = findTemplateSyntax(file.source, document, lines)
+  return found === undefined ? undefined : `${file.name}:${found.line}: ${found.problem}`
+}
+
+/** Returns true if the edited text parses to the edited pods and to nothing else: a safeguard against wrong edits. */
+function verifyEdits(
+  { document, data, file: { source } }: SourceDocument,
+  edits: readonly TextEdit[],
+  changes: readonly TemplateChange[],
+): boolean {
+  const [from, , last] = document.range ?? [0, 0, source.length]
+  // If the last value is empty, the line break is not in the document's range.
+  const to = source[last - 1] === '\n' ? last : findLineEnd(source, last)
+  const shifted = edits.map(({ start, end, text }) => ({
+    start: start - from,
+    end: end - from,
+    text,
+  }))
+  const reparsed = parseDocument(applyEdits(source.slice(from, to), shifted), { merge: true })
+  const actual = readData(reparsed)
+  const expected = changes.reduce(
+    (value, { path, pod }) => replaceAt(value, path, pod),
+    toJson(data),
+  )
+  return reparsed.errors.length === 0 && isDeepStrictEqual(toJson(actual), toJson(expected))
+}
+
+/** Copies the value, so that aliases, which share one object, become separate ones. */
+function toJson(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value ?? null))
+}
+
+function replaceAt(root: unknown, path: readonly Key[], value: unknown): unknown {
+  const [key, ...rest] = path
+  if (key === undefined) return value
+  if (typeof root === 'object' && root !== null) {
+    Reflect.set(root, key, replaceAt(Reflect.get(root, key), rest, value))
+  }
+  return root
+}

@@ -1,0 +1,70 @@
+/** Injects the workloads of manifests. */
+import { inject } from '../../../cluster/injector/inject.ts'
+import type { InjectionSettings } from '../../../cluster/injector/settings.ts'
+import { type EditedManifests, editManifests, type ManifestFile } from './edit-manifests.ts'
+import {
+  findAnnotationNames,
+  type KubernetesObject,
+  readAnnotation,
+  type ServiceAccount,
+  type TemplatePath,
+  type Workload,
+} from './workloads.ts'
+
+export interface ManifestOptions {
+  readonly settings: InjectionSettings
+  /** The namespace of objects that name none. */
+  readonly namespace: string | undefined
+  /** Pod templates of kinds that are not known. */
+  readonly templatePaths?: readonly TemplatePath[]
+}
+
+/** Injects every workload of the files that does not opt out. Pure; reports all problems together. */
+export function injectManifests(
+  files: readonly ManifestFile[],
+  { settings, namespace, templatePaths = [] }: ManifestOptions,
+): EditedManifests {
+  return editManifests(files, {
+    outcome: 'injected',
+    skipped: 'opted out',
+    templatePaths,
+    isOptedOut: (object) => readAnnotation(object, 'wimds.io/inject') === 'false',
+    findWarnings: findMisplacedAnnotations,
+    editPod: (workload, accounts) => {
+      const serviceAccount = findAccount(workload, accounts, namespace)?.annotations ?? {}
+      const injection = inject({ pod: workload.template, serviceAccount, settings })
+      return injection.kind === 'injected' ? { ...injection, kind: 'edited' } : injection
+    },
+  })
+}
+
+/** Returns a warning for each annotation of wimds on a workload itself, where the webhook does not see it. */
+function findMisplacedAnnotations(
+  object: KubernetesObject,
+  templatePaths: readonly string[],
+): string[] {
+  const [templatePath] = templatePaths
+  // The pod template of a Pod is the object itself.
+  if (templatePath === undefined || templatePath === '') return []
+  return findAnnotationNames(object)
+    .filter((name) => name.startsWith('wimds.io/'))
+    .map((name) => {
+      const effect =
+        name === 'wimds.io/inject'
+          ? 'is honored here if it is "false", but the webhook ignores it there'
+          : 'has no effect'
+      return `the annotation ${name} of the workload itself ${effect}. Fix: move it to ${templatePath}.metadata.annotations`
+    })
+}
+
+function findAccount(
+  workload: Workload,
+  accounts: readonly ServiceAccount[],
+  namespace: string | undefined,
+): ServiceAccount | undefined {
+  return accounts.find(
+    (account) =>
+      account.name === workload.serviceAccountName &&
+      (account.namespace ?? namespace) === (workload.namespace ?? namespace),
+  )
+}

@@ -1,0 +1,204 @@
+/** Finds the workloads with a pod template, and the ServiceAccounts, of a manifest. */
+import * as z from 'zod/mini'
+import type { ServiceAccountAnnotations } from '../../../cluster/injector/plan.ts'
+import { formatIssue, getServiceAccountName, WITH_INPUT } from '../../../cluster/injector/pod.ts'
+import type { Key } from './yaml-nodes.ts'
+
+export interface Workload {
+  readonly namespace: string | undefined
+  /** The path of the pod template in the document. */
+  readonly path: readonly Key[]
+  readonly template: unknown
+  readonly serviceAccountName: string
+  /** What is malformed in its metadata. */
+  readonly problems: readonly string[]
+}
+
+export interface ServiceAccount {
+  readonly name: string
+  readonly namespace: string | undefined
+  readonly annotations: ServiceAccountAnnotations
+}
+
+const SPEC_TEMPLATE = ['spec', 'template']
+
+/** The path of the pod template, by API group and kind. */
+const TEMPLATE_PATHS: Readonly<Record<string, readonly string[]>> = {
+  '/Pod': [],
+  '/ReplicationController': SPEC_TEMPLATE,
+  'apps/Deployment': SPEC_TEMPLATE,
+  'apps/StatefulSet': SPEC_TEMPLATE,
+  'apps/DaemonSet': SPEC_TEMPLATE,
+  'apps/ReplicaSet': SPEC_TEMPLATE,
+  'batch/Job': SPEC_TEMPLATE,
+  'batch/CronJob': ['spec', 'jobTemplate', 'spec', 'template'],
+}
+
+/** Where objects of a kind have their pod template. */
+export interface TemplatePath {
+  readonly kind: string
+  /** The API group; undefined: every group in which the kind is not one of Kubernetes itself. */
+  readonly group: string | undefined
+  /** The keys of the template; `*` stands for every member of a list or a map. */
+  readonly keys: readonly string[]
+}
+
+/** A Rollout with a `workloadRef` has no template: its Deployment has. */
+const ROLLOUT: TemplatePath = { kind: 'Rollout', group: 'argoproj.io', keys: SPEC_TEMPLATE }
+
+const KubernetesObject = z.looseObject({ apiVersion: z.string(), kind: z.string() })
+export type KubernetesObject = z.infer<typeof KubernetesObject>
+
+const WithMetadata = z.looseObject({
+  metadata: z.nullish(
+    z.looseObject({
+      name: z.nullish(z.string()),
+      generateName: z.nullish(z.string()),
+      namespace: z.nullish(z.string()),
+      annotations: z.nullish(z.record(z.string(), z.unknown())),
+    }),
+  ),
+})
+
+/** Returns a workload for each pod template of the object; undefined if it is of another kind. */
+export function readWorkloads(
+  { object, value, path }: LocatedObject,
+  templatePaths: readonly TemplatePath[],
+): Workload[] | undefined {
+  const parsed = WithMetadata.safeParse(object, WITH_INPUT)
+  const metadata = parsed.data?.metadata
+  return findTemplatePaths(object, templatePaths)?.map((templatePath) => {
+    const template = templatePath.reduce<unknown>(getMember, value)
+    return {
+      namespace: metadata?.namespace ?? undefined,
+      path: [...path, ...templatePath],
+      template,
+      serviceAccountName: readAccountName(template),
+      problems: parsed.success ? [] : parsed.error.issues.map(formatIssue),
+    }
+  })
+}
+
+/** Returns an annotation of the object itself; undefined if its metadata is malformed. */
+export function readAnnotation(object: KubernetesObject, name: string): unknown {
+  return WithMetadata.safeParse(object).data?.metadata?.annotations?.[name]
+}
+
+/** Returns the names of the annotations of the object itself; none if its metadata is malformed. */
+export function findAnnotationNames(object: KubernetesObject): string[] {
+  return Object.keys(WithMetadata.safeParse(object).data?.metadata?.annotations ?? {})
+}
+
+/** Returns the name of the object, or the beginning of the one that it will get, and its namespace. */
+export function readName(object: KubernetesObject): {
+  readonly name: string
+  readonly namespace?: string
+} {
+  const metadata = WithMetadata.safeParse(object).data?.metadata
+  const name = metadata?.name ?? metadata?.generateName ?? ''
+  return metadata?.namespace == null ? { name } : { name, namespace: metadata.namespace }
+}
+
+function findTemplatePaths(
+  object: KubernetesObject,
+  templatePaths: readonly TemplatePath[],
+): (readonly Key[])[] | undefined {
+  const group = getApiGroup(object)
+  const known = TEMPLATE_PATHS[`${group}/${object.kind}`]
+  if (known !== undefined) return [known]
+  const given = [ROLLOUT, ...templatePaths].filter(
+    (each) => each.kind === object.kind && (each.group ?? group) === group,
+  )
+  return given.length === 0 ? undefined : given.flatMap(({ keys }) => expandPath(object, keys))
+}
+
+/** Returns the paths of the members that the keys lead to. */
+function expandPath(value: unknown, keys: readonly string[]): Key[][] {
+  const [key, ...rest] = keys
+  if (value === undefined || value === null) return []
+  if (key === undefined) return [[]]
+  const names = key === '*' && typeof value === 'object' ? Object.keys(value) : [key]
+  return names.flatMap((name) =>
+    expandPath(getMember(value, name), rest).map((path) => [
+      Array.isArray(value) ? Number(name) : name,
+      ...path,
+    ]),
+  )
+}
+
+/** Deeper than the pod template of any known kind. */
+const MAX_DEPTH = 8
+
+/** Returns the flag for each pod template that an object of an unknown kind seems to have. */
+export function formatPathFlags(object: KubernetesObject): string[] {
+  const group = getApiGroup(object)
+  const kind = group === '' ? object.kind : `${object.kind}.${group}`
+  return findTemplateKeys(object).map((keys) => `--path ${kind}=${keys.join('.')}`)
+}
+
+/** Returns the keys, as in a `TemplatePath`, of what looks like a pod template. */
+function findTemplateKeys(object: KubernetesObject): (readonly string[])[] {
+  const found = new Map<string, readonly string[]>()
+  const search = (value: unknown, keys: readonly string[]) => {
+    if (typeof value !== 'object' || value === null || keys.length > MAX_DEPTH) return
+    const containers = getMember(getMember(value, 'spec'), 'containers')
+    if (keys.length > 0 && Array.isArray(containers)) found.set(keys.join('.'), keys)
+    else if (Array.isArray(value)) for (const each of value) search(each, [...keys, '*'])
+    else for (const [key, each] of Object.entries(value)) search(each, [...keys, key])
+  }
+  search(object, [])
+  return [...found.values()]
+}
+
+/** Returns the ServiceAccounts of one document. */
+export function findServiceAccounts(document: unknown): ServiceAccount[] {
+  return findObjects(document, []).flatMap(({ object }) => {
+    const metadata = WithMetadata.safeParse(object).data?.metadata
+    if (object.apiVersion !== 'v1' || object.kind !== 'ServiceAccount') return []
+    const texts = Object.entries(metadata?.annotations ?? {}).filter(
+      (entry): entry is [string, string] => typeof entry[1] === 'string',
+    )
+    const namespace = metadata?.namespace ?? undefined
+    return { name: metadata?.name ?? '', namespace, annotations: Object.fromEntries(texts) }
+  })
+}
+
+export interface LocatedObject {
+  readonly object: KubernetesObject
+  /** The object as it is written, which in a list of one kind may have no kind. */
+  readonly value: unknown
+  readonly path: readonly Key[]
+}
+
+/** Returns the objects of one document, those of a List one by one. `defaults` are their kind and API version. */
+export function findObjects(
+  value: unknown,
+  path: readonly Key[],
+  defaults: Partial<KubernetesObject> = {},
+): LocatedObject[] {
+  if (typeof value !== 'object' || value === null) return []
+  const parsed = KubernetesObject.safeParse({ ...defaults, ...value })
+  if (!parsed.success) return []
+  const { apiVersion, kind, items } = parsed.data
+  if (!kind.endsWith('List') || !Array.isArray(items)) return [{ object: parsed.data, value, path }]
+  // As kubectl reads a DeploymentList, in whose items the API server leaves both out.
+  const ofItems = kind === 'List' ? {} : { apiVersion, kind: kind.slice(0, -'List'.length) }
+  return items.flatMap((item, index) => findObjects(item, [...path, 'items', index], ofItems))
+}
+
+/** Returns the API group: the part before the slash; empty for the core group. */
+export function getApiGroup({ apiVersion }: KubernetesObject): string {
+  return apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : ''
+}
+
+function readAccountName(template: unknown): string {
+  const spec = getMember(template, 'spec')
+  return getServiceAccountName({
+    serviceAccountName: getMember(spec, 'serviceAccountName'),
+    serviceAccount: getMember(spec, 'serviceAccount'),
+  })
+}
+
+function getMember(value: unknown, key: Key): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined
+}

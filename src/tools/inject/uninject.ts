@@ -1,0 +1,58 @@
+/** `wimds uninject`: removes the sidecar from manifests, without access to a cluster. */
+import { UsageError } from '../../lib/errors.ts'
+import { uninjectManifests } from './manifests/uninject-manifests.ts'
+import { parseFlags } from '../../lib/args.ts'
+import type { CommandIo } from '../../lib/io.ts'
+import { readManifests } from '../manifest-files.ts'
+import { printError } from '../../lib/print-error.ts'
+import { parseTemplatePath, INJECT } from './options.ts'
+import {
+  describeNothing,
+  formatObjects,
+  formatUnsupported,
+  printManifests,
+} from './inject-report.ts'
+import type { CommandDeclaration } from '../../lib/declaration.ts'
+
+const { path, output, quiet } = INJECT.flags
+
+export const UNINJECT = {
+  name: 'uninject',
+  group: 'Prepare manifests',
+  summary: 'remove the sidecar from Kubernetes manifests',
+  arguments: INJECT.arguments,
+  description: `Removes what wimds inject or the webhook added to the workloads in the manifests: containers, init containers, volumes, variables and the annotation wimds.io/injected. Every other line stays as it is, comments included. It prints the result, and on standard error what was done to each object.
+
+Your own annotations stay; if the cluster has the webhook, delete wimds.io/inject. The hosts that injection added to your NO_PROXY stay too: they are harmless. An empty list or map that injection filled, such as volumes: [], is removed.
+
+FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standard input.`,
+  flags: { path, output, quiet },
+  examples: [
+    'wimds uninject deployment.yaml | kubectl apply -f -',
+    'kubectl get deployment orders -o yaml | wimds uninject -o diff -',
+  ],
+  exitCodes: { 1: 'a manifest cannot be read, or a workload cannot be edited' },
+} as const satisfies CommandDeclaration
+
+/**
+ * Prints the manifests without the sidecar, and on standard error what was done to each object. Returns 0, or 1 if
+ * one cannot be read or edited. Throws `UsageError`.
+ */
+export async function uninject(args: readonly string[], io: CommandIo): Promise<number> {
+  const flags = parseFlags(args, UNINJECT.flags)
+  const usage = [...flags.problems]
+  if (flags.positionals.length === 0) usage.push('name a manifest, or - for standard input')
+  const templatePaths = flags.values('path').flatMap((text) => parseTemplatePath(text, usage))
+  if (usage.length > 0) throw new UsageError(usage)
+  const { files, problems: unreadable } = await readManifests(flags.positionals, io)
+  const uninjected = uninjectManifests(files, templatePaths)
+  const { objects } = uninjected
+  const problems = [...unreadable, ...uninjected.problems]
+  const lines = flags.has('quiet') ? [] : formatObjects(objects)
+  const warnings = [...formatUnsupported(objects), ...uninjected.warnings]
+  printError(io, 'wimds uninject', ...lines, ...warnings, ...problems)
+  if (problems.length === 0 && !objects.some(({ isWorkload }) => isWorkload)) {
+    printError(io, 'wimds uninject', describeNothing(files))
+  }
+  return printManifests(io, flags, uninjected, problems)
+}

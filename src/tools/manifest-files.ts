@@ -1,0 +1,101 @@
+/** Reads the manifests that a command is given. */
+import { isUtf8 } from 'node:buffer'
+import type { Dirent } from 'node:fs'
+import { glob, readdir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
+import type { ManifestFile } from './inject/manifests/edit-manifests.ts'
+import { describeFileError } from '../lib/files.ts'
+import type { CommandIo } from '../lib/io.ts'
+
+interface Manifests {
+  readonly files: readonly ManifestFile[]
+  /** A sentence for each file that cannot be read or is not UTF-8. */
+  readonly problems: readonly string[]
+}
+
+/** The name of standard input in messages. */
+export const STDIN = 'stdin'
+
+/** Reads every file, those of every directory and below it, and those that a pattern matches; `-` is standard input. */
+export async function readManifests(
+  names: readonly string[],
+  io: Pick<CommandIo, 'stdin'>,
+): Promise<Manifests> {
+  const files: ManifestFile[] = []
+  const problems: string[] = []
+  for (const given of await expandPaths(names, problems)) {
+    const name = given === '-' ? STDIN : given
+    try {
+      const bytes =
+        given === '-' ? await buffer(io.stdin ?? Readable.from([])) : await readFile(given)
+      const problem = findEncodingProblem(bytes)
+      if (problem === undefined) files.push({ name, source: bytes.toString('utf8') })
+      else problems.push(`${name}: ${problem}. Fix: save it as UTF-8`)
+    } catch (error) {
+      problems.push(describeFileError(name, error))
+    }
+  }
+  return { files, problems }
+}
+
+const MANIFEST = /\.(?:ya?ml|json)$/i
+
+/** Replaces each directory and each pattern by the manifests that it names, in the order of their paths. */
+async function expandPaths(names: readonly string[], problems: string[]): Promise<string[]> {
+  return (await Promise.all(names.map((name) => findManifests(name, problems)))).flat()
+}
+
+async function findManifests(name: string, problems: string[]): Promise<string[]> {
+  if (name === '-') return [name]
+  try {
+    if (!(await stat(name)).isDirectory()) return [name]
+    const entries = await readdir(name, { recursive: true, withFileTypes: true })
+    const paths = listFiles(entries).filter((path) => MANIFEST.test(path))
+    if (paths.length === 0) {
+      problems.push(
+        `${name}: no file in this directory ends with .yaml, .yml or .json. Fix: name the directory of the manifests`,
+      )
+    }
+    return paths
+  } catch {
+    // What does not exist is reported when it is read.
+    if (!isPattern(name)) return [name]
+    const entries: Dirent[] = []
+    for await (const entry of glob(name, { withFileTypes: true })) entries.push(entry)
+    if (entries.length === 0) {
+      problems.push(`${name}: no file matches this pattern. Fix: check it, and the directory`)
+    }
+    return listFiles(entries)
+  }
+}
+
+const isPattern = (name: string): boolean => /[*?[{]/.test(name)
+
+function listFiles(entries: readonly Dirent[]): string[] {
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .toSorted()
+}
+
+/** Returns why the bytes are not UTF-8 text; undefined if they are. */
+function findEncodingProblem(bytes: Buffer): string | undefined {
+  if (isUtf16(bytes)) return 'it is UTF-16, as > of Windows PowerShell writes it'
+  if (isUtf8(bytes)) return undefined
+  let line = 1
+  for (let at = 0; at < bytes.length; line++) {
+    const end = bytes.indexOf('\n', at)
+    if (end === -1 || !isUtf8(bytes.subarray(at, end))) break
+    at = end + 1
+  }
+  return `line ${line} is not UTF-8`
+}
+
+/** Recognizes UTF-16 by its byte order mark, or by a NUL, which no manifest has in its first two bytes. */
+function isUtf16(bytes: Buffer): boolean {
+  const [first, second] = bytes
+  const isMarked = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)
+  return isMarked || first === 0 || second === 0
+}

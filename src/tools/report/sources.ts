@@ -1,0 +1,179 @@
+/** The sources of the report: status documents of sidecars, or a Prometheus that scrapes them. */
+import * as z from 'zod/mini'
+import { errorCode } from '../../lib/describe-error.ts'
+import { readBody } from '../../lib/read-body.ts'
+import { DEFAULT_ADMIN_PORT } from '../../lib/sidecar-defaults.ts'
+import { scrubAndTruncate } from '../../lib/secret.ts'
+import { formatWorkload, StatusSchema } from '../../sidecar/telemetry/status-schema.ts'
+import type { Sighting } from './rows.ts'
+
+const TIMEOUT_MS = 10_000
+const MAX_BYTES = 64 * 1024 * 1024
+
+/** What a source reports. */
+export interface Sightings {
+  readonly sightings: readonly Sighting[]
+  /** Whose requests of which time it knows, such as `2 sidecars in the last 7d`. */
+  readonly scope: string
+}
+
+const { shape } = StatusSchema
+
+/** What the report needs of a status document, so that the rest may be that of another version. */
+const SidecarDocument = z.object({
+  workload: z.pick(shape.workload, { host: true, namespace: true, serviceAccount: true }),
+  startedAt: shape.startedAt,
+  clients: z.array(
+    z.pick(shape.clients.def.element, {
+      client: true,
+      version: true,
+      requests: true,
+      lastSeenAt: true,
+    }),
+  ),
+})
+
+/** Fetches the clients of the sidecar with this admin port. Throws an `Error` that names the URL. */
+export async function fetchFromSidecar(url: string): Promise<Sightings> {
+  const { workload, startedAt, clients } = await fetchJson(
+    new URL('/status.json', url),
+    SidecarDocument,
+    SIDECAR_FIXES,
+  )
+  const name = formatWorkload(workload)
+  const sightings = clients.map((client) => ({ workload: name, ...client }))
+  return { sightings, scope: `the sidecar of ${name} since its start, ${formatMinute(startedAt)}` }
+}
+
+/** Formats an ISO 8601 time of UTC for people. */
+export function formatMinute(instant: string): string {
+  return `${instant.slice(0, 16).replace('T', ' ')} UTC`
+}
+
+const SIDECAR_FIXES: Fixes = {
+  connect: `make it reachable from here, such as by kubectl port-forward pod/POD ${DEFAULT_ADMIN_PORT}, or name another address by --url`,
+  format: 'give the URL of the admin port of a sidecar',
+}
+
+const Vector = z.object({
+  data: z.object({
+    result: z.array(
+      z.object({
+        metric: z.record(z.string(), z.string()),
+        value: z.tuple([z.number(), z.string()]),
+      }),
+    ),
+  }),
+})
+
+/** The labels of one sidecar and client; `workload` only if the scrape configuration adds it. */
+const BY = 'by (namespace, workload, pod, instance, client, version)'
+
+/**
+ * Fetches the clients of all sidecars that a Prometheus scraped within `since`, such as `7d`. Throws an `Error` that
+ * names the URL, also if there were none: without a scrape, that no client was seen means nothing.
+ */
+export async function fetchFromPrometheus(url: string, since: string): Promise<Sightings> {
+  const query = async (expression: string) => {
+    const target = new URL('api/v1/query', url.endsWith('/') ? url : `${url}/`)
+    target.searchParams.set('query', expression)
+    return (await fetchJson(target, Vector, PROMETHEUS_FIXES)).data.result
+  }
+  const scraped = await query(
+    `count(count by (namespace, pod, instance) (max_over_time(wimds_build_info[${since}])))`,
+  )
+  const sidecars = scraped.reduce((sum, { value }) => sum + (parseSample(value) ?? 0), 0)
+  if (sidecars === 0) {
+    throw new Error(
+      `${url}: this Prometheus has scraped no sidecar in the last ${since}. Fix: let it scrape the admin ports (podMonitor.enabled=true of the chart), or name the Prometheus that does`,
+    )
+  }
+  const lastSeen = await query(
+    `max ${BY} (max_over_time(wimds_client_last_seen_timestamp_seconds[${since}]))`,
+  )
+  const requests = await query(`sum ${BY} (increase(wimds_client_requests_total[${since}]))`)
+  const counts = new Map(
+    requests.map(({ metric, value }) => [formatSeriesKey(metric), parseSample(value)]),
+  )
+  const sightings = lastSeen.flatMap(({ metric, value }) => {
+    const lastSeenAt = new Date((parseSample(value) ?? NaN) * 1000)
+    if (Number.isNaN(lastSeenAt.getTime())) return []
+    const client = metric['client'] ?? ''
+    const version = metric['version'] ?? ''
+    const count = Math.round(counts.get(formatSeriesKey(metric)) ?? 0)
+    const seen = { client, version, requests: count, lastSeenAt: lastSeenAt.toISOString() }
+    return [{ workload: formatSeriesWorkload(metric), ...seen }]
+  })
+  return { sightings, scope: `${formatCount(sidecars)} in the last ${since}` }
+}
+
+const formatCount = (sidecars: number) => `${sidecars} sidecar${sidecars === 1 ? '' : 's'}`
+
+/** Parses the value of a sample; undefined if it is NaN or infinite. */
+function parseSample([, text]: readonly [unknown, string]): number | undefined {
+  const value = Number(text)
+  return Number.isFinite(value) ? value : undefined
+}
+
+function formatSeriesWorkload({
+  namespace,
+  workload,
+  pod,
+  instance,
+}: Record<string, string>): string {
+  const name = workload ?? pod ?? instance ?? 'unknown'
+  return namespace === undefined ? name : `${namespace}/${name}`
+}
+
+function formatSeriesKey(metric: Record<string, string>): string {
+  const names = Object.keys(metric).toSorted((a, b) => a.localeCompare(b))
+  return JSON.stringify(names.map((name) => [name, metric[name]]))
+}
+
+const PROMETHEUS_FIXES: Fixes = {
+  connect:
+    'make it reachable from here, such as by kubectl port-forward service/PROMETHEUS 9090, or name another address by --prometheus',
+  format: 'give the URL of a Prometheus, with the path before /api/v1 if it has one',
+}
+
+/** What to do about a source, by what failed. */
+interface Fixes {
+  readonly connect: string
+  readonly format: string
+}
+
+async function fetchJson<T>(url: URL, schema: z.ZodMiniType<T>, fixes: Fixes): Promise<T> {
+  try {
+    const response = await fetch(url, {
+      redirect: 'error',
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    })
+    const body = await readBody(response.body ?? [], MAX_BYTES, createTooLongError)
+    if (!response.ok) {
+      const text = scrubAndTruncate(body, 200).replaceAll(/\s+/g, ' ').trim()
+      throw new Error(`HTTP status ${response.status}: ${text}`)
+    }
+    return schema.parse(JSON.parse(body))
+  } catch (error) {
+    throw new Error(`${url.origin}${url.pathname}: ${describeFetchError(error, url, fixes)}`, {
+      cause: error,
+    })
+  }
+}
+
+const createTooLongError = () => new Error('the response is too long')
+
+function describeFetchError(error: unknown, { port }: URL, fixes: Fixes): string {
+  if (error instanceof z.core.$ZodError || error instanceof SyntaxError) {
+    return `the response has an unexpected format. Fix: ${fixes.format}`
+  }
+  if (!(error instanceof Error)) return 'cannot connect'
+  // The message of fetch() is "fetch failed"; its cause has the reason.
+  const { cause } = error
+  if (!(cause instanceof Error)) return error.message
+  // The Fetch standard blocks some ports.
+  if (cause.message === 'bad port') {
+    return `port ${port} is reserved for another protocol, so Node does not connect to it. Fix: forward another port of this machine to it, and name that`
+  }
+  return `cannot connect (${errorCode(cause) ?? cause.message}). Fix: ${fixes.connect}`
+}

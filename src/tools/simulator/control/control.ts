@@ -1,0 +1,100 @@
+/** The control endpoints, with which a test in any language changes and observes the simulator. */
+import { z } from 'zod'
+import { parseJson } from '../../../lib/json.ts'
+import { DirectorySchema, type Directory } from '../entra/directory.ts'
+import type { ExchangeLog } from './exchange-log.ts'
+import { FaultsSchema, type Faults } from '../faults/faults.ts'
+import { jsonResponse, type Server } from '../http/handler.ts'
+import type { ClusterIssuer, ProjectedTokenClaims } from '../issuer/issuer.ts'
+
+interface ControlledParts {
+  readonly faults: Faults
+  readonly log: ExchangeLog
+  readonly directory: Directory
+  readonly issuer: ClusterIssuer
+  readonly rotateToken: (claims: ProjectedTokenClaims) => Promise<void>
+}
+
+/** Claims of a new projected token; see {@link ProjectedTokenClaims}. */
+const TokenSchema = z
+  .strictObject({
+    namespace: z.string(),
+    serviceAccount: z.string(),
+    audience: z.string(),
+    lifetimeSeconds: z.int().positive(),
+    claims: z.record(z.string(), z.unknown()),
+    header: z.record(z.string(), z.unknown()),
+  })
+  .partial()
+const KeySchema = z.strictObject({ published: z.boolean().default(true) })
+
+type Route = (request: Request) => Promise<Response> | Response
+
+/**
+ * Wraps a server with the control endpoints under `/simulator/`. They have no access control, return
+ * no token, are not logged, and no fault applies to them:
+ * - `GET | PUT | POST | DELETE /simulator/faults`: PUT replaces, POST adds; an array of faults
+ * - `GET | DELETE /simulator/requests`: counters and the last exchanges
+ * - `GET | PUT /simulator/directory`: tenants, applications and resources
+ * - `POST /simulator/token`: writes a new projected token with these claims
+ * - `POST /simulator/issuer-key`: the issuer signs with a new key, which `{"published": false}` leaves
+ *   out of its key set
+ */
+export function withControl(next: Server, controlled: ControlledParts): Server {
+  const { faults, log, directory, issuer, rotateToken } = controlled
+  const requests = () => jsonResponse(200, { counters: log.counters(), requests: log.entries() })
+  const routes: Readonly<Record<string, Route>> = {
+    'GET /simulator/faults': () => jsonResponse(200, faults.list()),
+    'PUT /simulator/faults': acceptJson(FaultsSchema, (list) => {
+      faults.set(list)
+      return faults.list()
+    }),
+    'POST /simulator/faults': acceptJson(FaultsSchema, (list) => {
+      faults.add(...list)
+      return faults.list()
+    }),
+    'DELETE /simulator/faults': () => {
+      faults.clear()
+      return jsonResponse(200, faults.list())
+    },
+    'GET /simulator/requests': requests,
+    'DELETE /simulator/requests': () => {
+      log.clear()
+      return requests()
+    },
+    'GET /simulator/directory': () => jsonResponse(200, directory),
+    'PUT /simulator/directory': acceptJson(DirectorySchema, (changed) =>
+      Object.assign(directory, changed),
+    ),
+    'POST /simulator/token': acceptJson(TokenSchema, async (claims) => {
+      await rotateToken(claims)
+      return {}
+    }),
+    'POST /simulator/issuer-key': acceptJson(KeySchema, async ({ published }) => ({
+      kid: await issuer.rotateKey({ published }),
+    })),
+  }
+
+  return async (request) => {
+    const { pathname } = new URL(request.url)
+    if (!pathname.startsWith('/simulator/')) return next(request)
+    const route = routes[`${request.method} ${pathname}`]
+    if (route) return route(request)
+    return jsonResponse(404, { error: 'not found', endpoints: Object.keys(routes) })
+  }
+}
+
+/** Creates a route that validates a JSON body (empty means `{}`) and answers 400 if it is invalid. */
+function acceptJson<T>(schema: z.ZodType<T>, apply: (body: T) => unknown): Route {
+  return async (request) => {
+    const text = await request.text()
+    const parsed = schema.safeParse(parseJson(text === '' ? '{}' : text))
+    if (!parsed.success) {
+      const problems = parsed.error.issues.map(({ path, message }) =>
+        path.length === 0 ? message : `${path.join('.')}: ${message}`,
+      )
+      return jsonResponse(400, { error: problems.join('; ') })
+    }
+    return jsonResponse(200, await apply(parsed.data))
+  }
+}

@@ -1,0 +1,38 @@
+/** The environment variables that connect a sidecar to a simulator. */
+import { quoteForShell } from '../../lib/shell.ts'
+import type { Simulator } from './simulator.ts'
+
+/** Returns the settings of a sidecar that uses this simulator's Entra ID, without its token proxy. */
+export function sidecarSettings(simulator: Simulator) {
+  return {
+    AZURE_TENANT_ID: simulator.tenantId,
+    AZURE_CLIENT_ID: simulator.clientId,
+    AZURE_FEDERATED_TOKEN_FILE: simulator.tokenFile,
+    AZURE_AUTHORITY_HOST: simulator.authorityHost,
+    WIMDS_CA_FILE: simulator.caFile,
+  }
+}
+
+/**
+ * Formats the settings of `wimds serve` as shell assignments, one per line. With a token proxy, they
+ * route exchanges to it. `ownCertificate` is false when Entra ID serves a given certificate.
+ */
+export function formatEnvironment(simulator: Simulator, ownCertificate: boolean): string {
+  const { WIMDS_CA_FILE, ...settings } = sidecarSettings(simulator)
+  const variables = {
+    ...settings,
+    // Nothing redirects 169.254.169.254 to the sidecar of a developer.
+    WIMDS_MODE: 'env',
+    // Nor does anybody else scrape it.
+    WIMDS_ADMIN_LISTEN: '127.0.0.1:9169',
+    ...(ownCertificate && { WIMDS_CA_FILE }),
+    ...(simulator.tokenProxy && {
+      AZURE_KUBERNETES_TOKEN_PROXY: simulator.tokenProxy.url,
+      AZURE_KUBERNETES_SNI_NAME: simulator.tokenProxy.sniName,
+      AZURE_KUBERNETES_CA_FILE: simulator.caFile,
+    }),
+  }
+  return Object.entries(variables)
+    .map(([name, value]) => `${name}=${quoteForShell(value)}\n`)
+    .join('')
+}

@@ -1,0 +1,88 @@
+/** `wimds simulate`: the simulated issuer, Entra ID and vault on ports, for development and CI. */
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parseFlags } from '../../lib/args.ts'
+import { errorCode, errorMessage } from '../../lib/describe-error.ts'
+import { printError } from '../../lib/print-error.ts'
+import { quoteForShell } from '../../lib/shell.ts'
+import { formatEnvironment } from './environment.ts'
+import { createSimulator, type Simulator } from './simulator.ts'
+import { SIMULATE } from './simulator-options.ts'
+import { type CommandIo, untilShutdown } from '../../lib/io.ts'
+import {
+  MAX_ROTATE_SECONDS,
+  readSimulateOptions,
+  type SimulateOptions,
+} from './simulator-options.ts'
+
+/** The kubelet rotates a projected token after 80 % of its lifetime. */
+const ROTATE_AFTER_FRACTION = 0.8
+
+/** Runs the simulator until shutdown. Returns 0, or 1 if a port cannot be bound. Throws `UsageError`. */
+export async function simulate(args: readonly string[], io: CommandIo): Promise<number> {
+  const flags = parseFlags(args, SIMULATE.flags)
+  const options = await readSimulateOptions(flags)
+  try {
+    return await run(options, io)
+  } catch (error) {
+    const fix =
+      errorCode(error) === 'EADDRINUSE'
+        ? '. Fix: choose another port by --listen, --issuer-listen, --vault-listen or --token-proxy-listen'
+        : ''
+    printError(io, 'wimds simulate', `${errorMessage(error)}${fix}`)
+    return 1
+  } finally {
+    await options.file.close()
+  }
+}
+
+async function run(options: SimulateOptions, io: CommandIo): Promise<number> {
+  const { file, rotateSeconds } = options
+  await using simulator = await createSimulator({ ...file.simulator, ...options.simulator })
+  const lifetimeSeconds = file.simulator.projectedToken?.lifetimeSeconds ?? 3600
+  const everySeconds = rotateSeconds ?? Math.ceil(lifetimeSeconds * ROTATE_AFTER_FRACTION)
+  const rotation = setInterval(
+    () => {
+      simulator.rotateToken().catch((error: unknown) => {
+        printError(
+          io,
+          'wimds simulate',
+          `rotating the projected token failed: ${errorMessage(error)}`,
+        )
+      })
+    },
+    Math.min(everySeconds, MAX_ROTATE_SECONDS) * 1000,
+  )
+  // It exists while the simulator can be used, so that scripts can wait for it.
+  const envFile = join(simulator.caFile, '..', 'env')
+  try {
+    simulator.faults.set(file.faults)
+    await writeFile(envFile, formatEnvironment(simulator, options.simulator.tls === undefined))
+    io.stdout.write(formatSummary(simulator, envFile, everySeconds))
+    await untilShutdown(io)
+    return 0
+  } finally {
+    clearInterval(rotation)
+    await rm(envFile, { force: true })
+  }
+}
+
+/** Formats the text that the command prints when it is ready. It contains no token. */
+function formatSummary(simulator: Simulator, envFile: string, everySeconds: number): string {
+  const applications = simulator.directory.applications.map(
+    ({ clientId, name, federatedCredentials }) =>
+      `  ${clientId}  ${name}: ${federatedCredentials.map(({ subject }) => subject).join(', ') || 'no federated credential'}`,
+  )
+  const { tokenProxy } = simulator
+  return `The simulator is ready.
+  Entra ID     ${simulator.authorityHost}
+  issuer       ${simulator.issuer.issuer}
+  vault        ${simulator.vaultUrl}
+${tokenProxy ? `  token proxy  ${tokenProxy.url}\n` : ''}  CA           ${simulator.caFile}
+  token        ${simulator.tokenFile} (rotated every ${everySeconds} s)
+Applications of tenant ${simulator.tenantId} and the subjects of their federated credentials:
+${applications.join('\n')}
+Start a sidecar with it:
+  set -a; . ${quoteForShell(envFile)}; set +a; wimds serve
+`
+}

@@ -1,0 +1,133 @@
+/** Reads the flags of `wimds simulate` and the files that they name. */
+import { isIP } from 'node:net'
+import { address, integer } from '../../sidecar/config/parsers.ts'
+import { UsageError } from '../../lib/errors.ts'
+import { type Flags, findFlagProblems } from '../../lib/args.ts'
+import { collectErrors } from '../../lib/collect-errors.ts'
+import { readNamedFile } from '../../lib/files.ts'
+import type { IssuedCertificate } from '../../lib/x509.ts'
+import { parseSettingFlag } from '../../lib/setting-flag.ts'
+import { readConfigFile, type FileSettings } from './config-file.ts'
+import type { SimulatorOptions } from './simulator.ts'
+import type { CommandDeclaration } from '../../lib/declaration.ts'
+
+export const SIMULATE = {
+  name: 'simulate',
+  group: 'Try without Azure',
+  summary: 'simulate Entra ID, a cluster issuer and a resource server for development and CI',
+  description:
+    'Runs a Kubernetes token issuer, an Entra ID token endpoint that validates signatures and claims, and a key vault, and writes a projected token as the kubelet does. Works offline.',
+  flags: {
+    dir: {
+      value: 'DIR',
+      completion: 'directory',
+      help: 'folder for ca.crt, token/azure-identity-token and env (default: a temporary folder, removed at the end)',
+    },
+    config: {
+      value: 'FILE',
+      completion: 'file',
+      help: 'tenants, applications, resources, issuers, secrets and faults (YAML)',
+    },
+    listen: {
+      value: 'HOST:PORT',
+      help: 'address of Entra ID, over TLS (default: 127.0.0.1 and a free port)',
+    },
+    'issuer-listen': { value: 'HOST:PORT', help: 'address of the token issuer, over TLS' },
+    'vault-listen': { value: 'HOST:PORT', help: 'address of the key vault, over TLS' },
+    'token-proxy-listen': {
+      value: 'HOST:PORT',
+      help: 'also the token proxy of identity bindings, over TLS; the environment then routes exchanges to it (default: no token proxy)',
+    },
+    host: {
+      value: 'NAME',
+      isRepeatable: true,
+      help: 'DNS name or address for the certificate; the first name is also the host in the URLs',
+    },
+    'tls-cert': {
+      value: 'FILE',
+      completion: 'file',
+      help: 'certificate of Entra ID and the vault (PEM)',
+    },
+    'tls-key': { value: 'FILE', completion: 'file', help: 'its key' },
+    rotate: {
+      value: 'SECONDS',
+      help: 'rotation interval of the projected token (default: 80 % of its lifetime)',
+    },
+  },
+  notes: `While it runs, these endpoints of Entra ID's origin control and observe it:
+  GET PUT POST DELETE  /simulator/faults      a JSON array, such as [{"kind":"throttled","times":1}]
+  GET DELETE           /simulator/requests    counters and the last exchanges, without tokens
+  GET PUT              /simulator/directory   tenants, applications and resources
+  POST                 /simulator/token       write a projected token, such as {"serviceAccount":"x"}
+  POST                 /simulator/issuer-key  sign with a new key`,
+  examples: [
+    'wimds simulate --dir sim    # then, elsewhere: set -a; . sim/env; set +a; wimds serve',
+  ],
+  exitCodes: { 1: 'an address cannot be bound' },
+} as const satisfies CommandDeclaration
+
+type SimulateFlags = Flags<keyof typeof SIMULATE.flags>
+
+export interface SimulateOptions {
+  /** Settings of the `--config` file. The caller closes it. */
+  readonly file: FileSettings
+  /** Undefined: the kubelet's interval. */
+  readonly rotateSeconds: number | undefined
+  /** Options from flags. */
+  readonly simulator: SimulatorOptions
+}
+
+/** 2^31 - 1 milliseconds, the limit of Node's timers. */
+export const MAX_ROTATE_SECONDS = 2_147_483
+const ROTATE = integer({ min: 1, max: MAX_ROTATE_SECONDS })
+
+/** Reads the options. Throws a UsageError with every problem in the flags and in the named files. */
+export async function readSimulateOptions(flags: SimulateFlags): Promise<SimulateOptions> {
+  const problems = findFlagProblems(flags)
+  const listen = parseListen(flags, problems)
+  const rotateSeconds = parseSettingFlag(flags, 'rotate', ROTATE, problems)
+  const tls = await readCertificate(flags, problems)
+  const file = await collectErrors(problems, () => readConfigFile(flags.value('config')))
+  if (problems.length === 0 && file !== undefined) {
+    const hosts = flags.values('host')
+    const stateDir = flags.value('dir')
+    const simulator = {
+      names: hosts.filter((host) => isIP(host) === 0),
+      addresses: hosts.filter((host) => isIP(host) !== 0),
+      listen,
+      ...(stateDir === undefined ? {} : { stateDir }),
+      ...(tls === undefined ? {} : { tls }),
+    }
+    return { file, rotateSeconds, simulator }
+  }
+  await file?.close()
+  throw new UsageError(problems)
+}
+
+function parseListen(
+  flags: SimulateFlags,
+  problems: string[],
+): NonNullable<SimulatorOptions['listen']> {
+  const tokenProxy = parseSettingFlag(flags, 'token-proxy-listen', address, problems)
+  return {
+    entra: parseSettingFlag(flags, 'listen', address, problems) ?? {},
+    issuer: parseSettingFlag(flags, 'issuer-listen', address, problems) ?? {},
+    vault: parseSettingFlag(flags, 'vault-listen', address, problems) ?? {},
+    ...(tokenProxy === undefined ? {} : { tokenProxy }),
+  }
+}
+
+async function readCertificate(
+  flags: SimulateFlags,
+  problems: string[],
+): Promise<IssuedCertificate | undefined> {
+  const [certFile, keyFile] = [flags.value('tls-cert'), flags.value('tls-key')]
+  if (certFile === undefined && keyFile === undefined) return undefined
+  if (certFile === undefined || keyFile === undefined) {
+    problems.push('--tls-cert and --tls-key must be given together')
+    return undefined
+  }
+  const certPem = await collectErrors(problems, () => readNamedFile(certFile))
+  const keyPem = await collectErrors(problems, () => readNamedFile(keyFile))
+  return certPem === undefined || keyPem === undefined ? undefined : { certPem, keyPem }
+}

@@ -1,0 +1,232 @@
+/** Starts the simulated cluster issuer, Entra ID, vault and token proxy, connected to each other. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Dispatcher } from 'undici'
+import { describeFileError } from '../../lib/files.ts'
+import { createCertificateAuthority, type IssuedCertificate } from '../../lib/x509.ts'
+import { withControl } from './control/control.ts'
+import { createExchangeLog, type ExchangeLog } from './control/exchange-log.ts'
+import { createDirectory } from './create-directory.ts'
+import { DEFAULT_SECRETS, defaultDirectory, ORDERS, TENANT_ID } from './defaults.ts'
+import { DirectorySchema, type Directory, type DirectoryInput } from './entra/directory.ts'
+import { createEntra, type EntraOptions } from './entra/entra.ts'
+import { parseTokenRoute } from './entra/token-request.ts'
+import { createFaults, type Faults, type FaultTarget } from './faults/faults.ts'
+import { withFaults } from './faults/inject-faults.ts'
+import { createFetchText } from './http/fetch-text.ts'
+import { createOrigins, type Listen, type Origins } from './http/origins.ts'
+import { createIssuer, type ClusterIssuer, type ProjectedTokenClaims } from './issuer/issuer.ts'
+import { createProjectedTokenFile } from './issuer/projected-token-file.ts'
+import { createTokenProxy, TOKEN_PROXY_SNI_NAME } from './token-proxy.ts'
+import { createVault, type VaultSecret } from './vault/vault.ts'
+
+export interface SimulatorOptions extends Pick<
+  EntraOptions,
+  'externalIssuers' | 'issuerCacheMs' | 'toleranceMs' | 'trailerSeparator'
+> {
+  /**
+   * `true` (default): the origins have ports. `false`: they are names under `.test`, which only
+   * `dispatcher` reaches.
+   */
+  readonly ports?: boolean
+  /** Folder for `ca.crt` and the volume `token/`. Default: a temporary folder, removed on close. */
+  readonly stateDir?: string
+  /** Builds the directory, given the issuer's URL. Default: the applications of defaults.ts. */
+  readonly directory?: (issuer: string) => DirectoryInput
+  /** Default: `database-password`, readable by the application orders only. */
+  readonly secrets?: Readonly<Record<string, VaultSecret>>
+  /** Default claims of projected tokens. */
+  readonly projectedToken?: ProjectedTokenClaims
+  readonly listen?: {
+    readonly entra?: Listen
+    readonly issuer?: Listen
+    readonly vault?: Listen
+    /** Default: no token proxy. */
+    readonly tokenProxy?: Listen
+  }
+  /** DNS names of Entra ID and the vault. The first one is used in their URLs. */
+  readonly names?: readonly string[]
+  readonly addresses?: readonly string[]
+  /** Certificate of Entra ID and the vault. Default: one issued by the simulator's own CA. */
+  readonly tls?: IssuedCertificate
+  readonly now?: () => number
+  readonly random?: () => number
+  /** Waits for a `delay` fault. */
+  readonly sleep?: (ms: number) => Promise<void>
+}
+
+export interface Simulator extends AsyncDisposable {
+  /** Tenant and client id of the directory's first application. Default: orders. */
+  readonly tenantId: string
+  readonly clientId: string
+  /** Origin of Entra ID (https, no trailing slash): the value for AZURE_AUTHORITY_HOST. */
+  readonly authorityHost: string
+  /** Origin of the vault. */
+  readonly vaultUrl: string
+  /** The token proxy of identity bindings, if the options have an address for it. */
+  readonly tokenProxy: TokenProxySettings | undefined
+  /** The CA that issued the servers' certificates, as PEM and as a file. */
+  readonly caPem: string
+  readonly caFile: string
+  /** The projected token: the value for AZURE_FEDERATED_TOKEN_FILE. */
+  readonly tokenFile: string
+  readonly issuer: ClusterIssuer
+  /** The directory of Entra ID. A change applies from the next request on. */
+  readonly directory: Directory
+  readonly secrets: Map<string, VaultSecret>
+  /** Faults of all servers: `simulator.faults.add({ kind: 'throttled', times: 1 })`. */
+  readonly faults: Faults
+  /** Requests and outcomes of all servers, without tokens. */
+  readonly log: ExchangeLog
+  /** Returns the number of token requests to Entra ID since the last `log.clear()`. */
+  exchanges(): number
+  /** An undici dispatcher that reaches the servers without DNS and accepts their certificates. */
+  readonly dispatcher: Dispatcher
+  /** Signs a new projected token and replaces the file, as the kubelet does. */
+  rotateToken(claims?: ProjectedTokenClaims): Promise<void>
+  /** Replaces the file's content with any text, such as a truncated token. */
+  writeToken(text: string): Promise<void>
+  /** Stops all servers and ends their connections. Safe to call twice. */
+  close(): Promise<void>
+}
+
+interface TokenProxySettings {
+  /** The value for AZURE_KUBERNETES_TOKEN_PROXY. */
+  readonly url: string
+  /** The only name in its certificate: the value for AZURE_KUBERNETES_SNI_NAME. */
+  readonly sniName: string
+}
+
+type Closer = () => Promise<void>
+
+/**
+ * Starts a simulator and writes its files and a first token that is valid for an hour. It connects
+ * to nothing but its own servers and `externalIssuers`. Use it with `await using`, or call `close`.
+ */
+export async function createSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
+  const origins = createOrigins(options.ports ?? true)
+  const closers: Closer[] = [() => origins.close()]
+  const close = async (): Promise<void> => {
+    for (const closer of closers.splice(0).toReversed()) await closer()
+  }
+  try {
+    return await build(options, origins, closers, close)
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function build(
+  options: SimulatorOptions,
+  origins: Origins,
+  closers: Closer[],
+  close: Closer,
+): Promise<Simulator> {
+  const { now = Date.now } = options
+  const stateDir = await prepareStateDir(options, closers)
+  const { dispatcher } = origins
+  const { caPem, tokenProxy, ...at } = await openOrigins(origins, options)
+  const caFile = join(stateDir, 'ca.crt')
+  await writeFile(caFile, caPem).catch(failToCreate(caFile))
+
+  const issuer = await createIssuer({ issuer: at.issuer.url, now })
+  const directory = DirectorySchema.parse((options.directory ?? defaultDirectory)(issuer.issuer))
+  const [first] = directory.applications
+  const tenantId = first?.tenantId ?? directory.tenants[0]?.id ?? TENANT_ID
+  const fetchText = createFetchText(dispatcher)
+  const entra = await createEntra({ ...options, directory, fetchText, now })
+  const secrets = new Map(Object.entries(options.secrets ?? DEFAULT_SECRETS))
+  const vault = createVault({
+    secrets,
+    tenantId,
+    authorityHost: at.entra.url,
+    fetchText,
+    now,
+  })
+
+  const tokenFile = createProjectedTokenFile({ directory: join(stateDir, 'token'), now })
+  const rotateToken = async (claims: ProjectedTokenClaims = {}): Promise<void> =>
+    tokenFile.write(await issuer.sign({ ...options.projectedToken, ...claims }))
+  await rotateToken()
+
+  const faults = createFaults(now)
+  const log = createExchangeLog()
+  const injection = { ...options, faults, log, now }
+  at.issuer.mount(withFaults(issuer.handler, { ...injection, findTarget: () => 'issuer' }))
+  at.vault.mount(withFaults(vault, { ...injection, findTarget: () => 'vault' }))
+  const entraWithFaults = withFaults(entra, { ...injection, findTarget: findEntraTarget })
+  at.entra.mount(withControl(entraWithFaults, { faults, log, directory, issuer, rotateToken }))
+
+  return {
+    tenantId,
+    clientId: first?.clientId ?? ORDERS.clientId,
+    authorityHost: at.entra.url,
+    vaultUrl: at.vault.url,
+    tokenProxy,
+    caPem,
+    caFile,
+    tokenFile: tokenFile.path,
+    issuer,
+    directory,
+    secrets,
+    faults,
+    log,
+    exchanges: () => log.counters().byTarget.token,
+    dispatcher,
+    rotateToken,
+    writeToken: (text) => tokenFile.writeText(text),
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+/** Opens the origins of all servers. Only the token proxy is mounted yet. */
+async function openOrigins(
+  origins: Origins,
+  { listen = {}, names = [], addresses = [], tls }: SimulatorOptions,
+) {
+  const authority = await createCertificateAuthority({ commonName: 'wimds simulator CA' })
+  const own = await authority.issue({
+    names: [...names, 'localhost'],
+    addresses: [...new Set([...addresses, '127.0.0.1', '::1'])],
+  })
+  const [publicName] = names
+  const issuer = await origins.open('issuer', { ...listen.issuer, tls: own })
+  const entra = await origins.open('entra', { ...listen.entra, tls: tls ?? own, publicName })
+  const vault = await origins.open('vault', { ...listen.vault, tls: tls ?? own, publicName })
+  let tokenProxy: TokenProxySettings | undefined
+  if (listen.tokenProxy !== undefined) {
+    const proxyTls = await authority.issue({ names: [TOKEN_PROXY_SNI_NAME] })
+    const proxy = await origins.open('token-proxy', {
+      ...listen.tokenProxy,
+      tls: proxyTls,
+      publicName,
+    })
+    proxy.mount(
+      createTokenProxy({ prefix: '', authorityHost: entra.url, dispatcher: origins.dispatcher }),
+    )
+    tokenProxy = { url: proxy.url, sniName: TOKEN_PROXY_SNI_NAME }
+  }
+  return { issuer, entra, vault, tokenProxy, caPem: authority.caPem }
+}
+
+/** Returns the given folder, or a temporary one that is removed last on close. */
+async function prepareStateDir({ stateDir }: SimulatorOptions, closers: Closer[]): Promise<string> {
+  if (stateDir === undefined) {
+    const temporary = await mkdtemp(join(tmpdir(), 'wimds-simulator-'))
+    closers.unshift(() => rm(temporary, { recursive: true, force: true }))
+    return temporary
+  }
+  await createDirectory(stateDir).catch(failToCreate(stateDir))
+  return stateDir
+}
+
+/** Returns a function that throws an error with the path, the reason and the fix. */
+const failToCreate = (path: string) => (error: unknown) => {
+  throw new Error(describeFileError(path, error, 'create'), { cause: error })
+}
+
+const findEntraTarget = (request: Request): FaultTarget =>
+  parseTokenRoute(new URL(request.url).pathname) ? 'token' : 'metadata'

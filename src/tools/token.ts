@@ -1,0 +1,212 @@
+/** `wimds token RESOURCE`: prints an access token, for shell scripts. */
+import { loadConfig } from '../sidecar/config/config.ts'
+import { duration } from '../sidecar/config/parsers.ts'
+import type { TokenAnswer } from '../sidecar/dialects/dialect.ts'
+import { imds } from '../sidecar/dialects/imds.ts'
+import { type BrokerError, mayBePropagating, toBrokerError, UsageError } from '../lib/errors.ts'
+import {
+  createIdentityResolver,
+  requireAllowedResource,
+  type Selector,
+} from '../sidecar/identities.ts'
+import { isResource } from '../lib/resource.ts'
+import { isGuid } from '../lib/guid.ts'
+import { systemClock } from '../sidecar/tokens/clock.ts'
+import { computeExpiry, toWallTimes } from '../sidecar/tokens/lifetime.ts'
+import { toScope } from '../sidecar/tokens/token.ts'
+import { backoffMs, createPause, type Pause } from '../lib/backoff.ts'
+import { printError } from '../lib/print-error.ts'
+import { parseSettingFlag } from '../lib/setting-flag.ts'
+import { createDirectExchange } from './direct-exchange.ts'
+import { findConflict, type Flags, parseFlags } from '../lib/args.ts'
+import type { CommandIo } from '../lib/io.ts'
+import type { CommandDeclaration } from '../lib/declaration.ts'
+
+export const TOKEN = {
+  name: 'token',
+  group: 'Use in shells and scripts',
+  summary: 'print an access token',
+  arguments: { usage: 'RESOURCE' },
+  description:
+    'Exchanges the projected token for an access token with the settings of wimds serve, and prints it. It asks Entra ID directly, with or without a running sidecar, and caches nothing.',
+  flags: {
+    'client-id': {
+      value: 'ID',
+      help: 'the identity with this client id instead of the default one',
+    },
+    'object-id': { value: 'ID', help: 'the identity with this object id' },
+    'resource-id': { value: 'ID', help: 'the identity with this Azure resource id' },
+    wait: {
+      value: 'DURATION',
+      help: 'how long to retry failures that may be temporary, such as 5m: an outage, or a new federated credential (default: one attempt)',
+    },
+    output: {
+      short: 'o',
+      value: 'FORMAT',
+      choices: ['text', 'json', 'imds'],
+      help: 'text (the default): the token alone; json: a document with a schemaVersion; imds: the response of the IMDS endpoint',
+    },
+    'curl-config': { help: 'print a line for curl, which keeps the token out of process lists' },
+  },
+  examples: ['curl --config <(wimds token https://vault.azure.net --curl-config) URL'],
+  exitCodes: { 1: 'the exchange failed' },
+} as const satisfies CommandDeclaration
+
+type TokenFlags = Flags<keyof typeof TOKEN.flags>
+
+interface TokenOptions {
+  /** Waits between attempts. */
+  readonly pause?: Pause
+}
+
+/** Prints a token. Returns 0, or 1 if the exchange failed. Throws `UsageError` and `ConfigError`. */
+export async function token(
+  args: readonly string[],
+  io: CommandIo,
+  { pause = createPause(io.signal) }: TokenOptions = {},
+): Promise<number> {
+  rejectResourceFlag(args)
+  const flags = parseFlags(args, TOKEN.flags)
+  const { waitMs, ...query } = parseOptions(flags)
+  const config = await loadConfig(io.env)
+  await using direct = createDirectExchange(config)
+  const printLine = (line: string) => printError(io, 'wimds token', line)
+  try {
+    const identity = createIdentityResolver(config.directory)(query.selector)
+    requireAllowedResource(identity, query.resource)
+    const request = { identity, scope: toScope(query.resource) }
+    const obtained = await retryFor(waitMs, () => direct.exchange(request), pause, printLine)
+    const answer = {
+      query,
+      identity,
+      token: obtained,
+      ...computeExpiry(obtained.lifetime, systemClock),
+    }
+    io.stdout.write(`${formatAnswer(answer, flags)}\n`)
+    return 0
+  } catch (thrown) {
+    const error = toBrokerError(thrown)
+    printLine(`${error.code}: ${error.message}`)
+    const advice = waitMs === 0 ? formatAdvice(error) : undefined
+    if (advice !== undefined) printLine(advice)
+    return 1
+  }
+}
+
+/** Repeats the exchange while its failure may pass, and until the time is over. Throws the last failure. */
+async function retryFor<T>(
+  totalMs: number,
+  exchange: () => Promise<T>,
+  pause: Pause,
+  printLine: (line: string) => void,
+): Promise<T> {
+  let leftMs = totalMs
+  for (let failures = 1; ; failures += 1) {
+    const startedAt = performance.now()
+    try {
+      return await exchange()
+    } catch (thrown) {
+      const error = toBrokerError(thrown)
+      const delayMs = Math.max(backoffMs(failures), error.retryAfterMs ?? 0)
+      leftMs -= performance.now() - startedAt + delayMs
+      if (!mayPass(error) || leftMs < 0) throw error
+      const seconds = Math.ceil(delayMs / 1000)
+      printLine(`${error.code}: ${error.message} The next attempt is in ${seconds} s.`)
+      await pause(delayMs)
+    }
+  }
+}
+
+/** Returns true if the same exchange may succeed later, without a change by anybody. */
+function mayPass(error: BrokerError): boolean {
+  return (!error.isPermanent && !NEEDS_CHANGE.has(error.code)) || mayBePropagating(error)
+}
+
+/** The codes of failures that are temporary for a sidecar and stay so until somebody changes a setting or a volume. */
+const NEEDS_CHANGE = new Set(['entra_tls', 'assertion_malformed', 'assertion_audience'])
+
+function formatAdvice(error: BrokerError): string | undefined {
+  if (mayBePropagating(error)) {
+    return 'if the federated credential or the application was created minutes ago, run it again in 30 s, or with --wait 10m'
+  }
+  if (!mayPass(error)) return undefined
+  const seconds = Math.ceil((error.retryAfterMs ?? 5000) / 1000)
+  return `this failure may pass: run it again in ${seconds} s, or with --wait 5m`
+}
+
+/** Throws a `UsageError` for `--resource`, as `az account get-access-token` has it; it resembles `--resource-id`. */
+function rejectResourceFlag(args: readonly string[]): void {
+  const at = args.findIndex((arg) => /^--resource(?:=|$)/.test(arg))
+  if (at === -1) return
+  const [, resource = args[at + 1] ?? 'RESOURCE'] = args[at]?.split(/=(.*)/s) ?? []
+  throw new UsageError([
+    `--resource is not a flag of this command. Fix: the resource is an argument: wimds token ${resource}`,
+  ])
+}
+
+const WAIT = duration({ minMs: 1000, maxMs: 3_600_000 })
+
+/** The flags that select an identity, and what they select it by. */
+const SELECTORS = [
+  ['client-id', 'clientId'],
+  ['object-id', 'objectId'],
+  ['resource-id', 'resourceId'],
+] as const
+
+/** The flags that choose what is printed. */
+const OUTPUTS = ['output', 'curl-config'] as const
+
+function parseOptions(flags: TokenFlags) {
+  const [resource, ...others] = flags.positionals
+  const selectors = SELECTORS.filter(([flag]) => flags.has(flag)).map(
+    ([flag, by]) => ({ flag, by, value: flags.value(flag) ?? '' }) as const,
+  )
+  const problems = [...flags.problems]
+  const waitMs = parseSettingFlag(flags, 'wait', WAIT, problems) ?? 0
+  problems.push(
+    ...findResourceProblems(resource),
+    ...others.map((word) => `unexpected argument ${word}`),
+    ...findConflict(flags, OUTPUTS),
+    ...(selectors.length < 2 ? [] : ['give one of --client-id, --object-id and --resource-id']),
+    ...selectors.flatMap(({ flag, by, value }) => {
+      if (value === '') return [`--${flag} is empty`]
+      return by === 'resourceId' || isGuid(value)
+        ? []
+        : [`--${flag} must be a GUID, not "${value}"`]
+    }),
+  )
+  if (resource === undefined || problems.length > 0) throw new UsageError(problems)
+  const selector: Selector = selectors[0] ?? { by: 'default' }
+  return { resource, selector, waitMs }
+}
+
+function findResourceProblems(resource: string | undefined): string[] {
+  if (resource === undefined) return ['name a resource, such as https://vault.azure.net']
+  if (isResource(resource)) return []
+  return [
+    `the resource "${resource}" is not a URI or GUID of at most 2048 ASCII characters. Fix: name one such as https://vault.azure.net`,
+  ]
+}
+
+function formatAnswer(answer: TokenAnswer, flags: TokenFlags): string {
+  const format = flags.value('output')
+  if (format === 'imds') return imds.render(answer).body
+  const text = answer.token.secret.reveal()
+  if (format === 'json') return formatDocument(answer, text)
+  return flags.has('curl-config') ? `header = "Authorization: Bearer ${text}"` : text
+}
+
+/** Formats the document of `-o json`, which holds the token as every other output does. */
+function formatDocument({ identity, query, token: obtained }: TokenAnswer, text: string): string {
+  const { obtainedAt, expiresAt } = toWallTimes(obtained.lifetime, systemClock)
+  const document = {
+    schemaVersion: 1,
+    accessToken: text,
+    tokenType: 'Bearer',
+    resource: query.resource,
+    clientId: identity.clientId,
+    obtainedAt: new Date(obtainedAt).toISOString(),
+    expiresAt: new Date(expiresAt).toISOString(),
+  }
+  return JSON.stringify(document, null, 2)
+}

@@ -1,0 +1,141 @@
+/** Reads what exists in Azure from the JSON that `az … list` prints. */
+import { basename } from 'node:path'
+import * as z from 'zod/mini'
+import { isGuid } from '../../lib/guid.ts'
+import { parseJson } from '../../lib/json.ts'
+import {
+  formatManagedIdentityId,
+  type ManagedIdentityId,
+  parseManagedIdentityId,
+} from '../../lib/managed-identity.ts'
+import { quoteForShell } from '../../lib/shell.ts'
+
+export type IdentityKind = 'managed-identity' | 'application'
+
+/** What is known of an identity that is not in the manifests. */
+export interface KnownIdentity {
+  readonly clientId: string
+  readonly kind: IdentityKind
+  /** Of a managed identity. */
+  readonly id?: ManagedIdentityId
+  /** The object id, which is the subject of its own tokens. */
+  readonly principalId?: string
+  readonly tenantId?: string
+}
+
+export interface ExistingCredential {
+  readonly name: string
+  readonly issuer: string
+  readonly subject: string
+  readonly audiences: readonly string[]
+}
+
+/** The credentials of one identity, which is named by the file or by the credentials in it. */
+export interface ExistingList {
+  /** The name of the file. */
+  readonly source: string
+  readonly identity: string | ManagedIdentityId | undefined
+  readonly credentials: readonly ExistingCredential[]
+}
+
+interface JsonFile {
+  readonly name: string
+  readonly source: string
+}
+
+const Guid = z.pipe(
+  z.string().check(z.refine(isGuid)),
+  z.transform((text: string) => text.toLowerCase()),
+)
+
+const ManagedIdentity = z.object({
+  clientId: Guid,
+  id: z.string(),
+  principalId: z.nullish(z.string()),
+  tenantId: z.nullish(z.string()),
+})
+const Application = z.object({ appId: Guid })
+
+/**
+ * Parses the output of `az identity list` or `az ad app list`. Adds a problem for a file of another kind.
+ */
+export function parseIdentityList({ name, source }: JsonFile, problems: string[]): KnownIdentity[] {
+  const items = parseArray(source)
+  if (items === undefined) {
+    problems.push(
+      `${name}: is not the output of az identity list or az ad app list with -o json. Fix: az identity list -o json > ${quoteForShell(name)}`,
+    )
+    return []
+  }
+  return items.flatMap((item, index) => {
+    const known = parseIdentity(item)
+    if (known === undefined) {
+      problems.push(
+        `${name}: element ${index} is neither a managed identity nor an application. Fix: pass the output of az identity list or az ad app list as it is`,
+      )
+      return []
+    }
+    return [known]
+  })
+}
+
+function parseIdentity(item: unknown): KnownIdentity | undefined {
+  const managed = ManagedIdentity.safeParse(item)
+  if (managed.success) {
+    const { clientId, principalId, tenantId } = managed.data
+    const id = parseManagedIdentityId(managed.data.id)
+    if (id === undefined) return undefined
+    return {
+      clientId,
+      kind: 'managed-identity',
+      id,
+      ...(principalId != null && { principalId }),
+      ...(tenantId != null && { tenantId }),
+    }
+  }
+  const application = Application.safeParse(item)
+  if (!application.success) return undefined
+  return { clientId: application.data.appId, kind: 'application' }
+}
+
+const Credential = z.object({
+  id: z.optional(z.string()),
+  name: z.string(),
+  issuer: z.string(),
+  subject: z.nullish(z.string()),
+  audiences: z.array(z.string()),
+})
+
+/**
+ * Parses the output of `az identity federated-credential list`, also of several identities, or of `az ad app
+ * federated-credential list`. The identity is that of the file's name CLIENT_ID.json, or else that of
+ * the credentials' resource ids.
+ */
+export function parseExistingLists({ name, source }: JsonFile, problems: string[]): ExistingList[] {
+  const parsed = z.array(Credential).safeParse(parseJson(source))
+  if (!parsed.success) {
+    problems.push(
+      `${name}: is not the output of az identity federated-credential list or az ad app federated-credential list with -o json. Fix: write that output to it`,
+    )
+    return []
+  }
+  const credentials = parsed.data.map(({ id = '', subject, ...credential }) => ({
+    id: parseManagedIdentityId(id),
+    credential: { ...credential, subject: subject ?? '' },
+  }))
+  const stem = basename(name).replace(/\.json$/i, '')
+  const groups = Map.groupBy(credentials, ({ id }) =>
+    isGuid(stem) || id === undefined ? '' : formatManagedIdentityId(id).toLowerCase(),
+  )
+  const lists = groups.size === 0 ? [[]] : [...groups.values()]
+  return lists.map((list) => ({
+    source: name,
+    identity: isGuid(stem) ? stem.toLowerCase() : list[0]?.id,
+    credentials: list.map(({ credential }) => credential),
+  }))
+}
+
+function parseArray(text: string): readonly unknown[] | undefined {
+  const value = parseJson(text)
+  return Array.isArray(value) ? value : undefined
+}

@@ -1,0 +1,339 @@
+/** Finds the federated credentials that the objects of a cluster need. */
+import type { IdentityEntry } from '../../sidecar/config/identities-file.ts'
+import { findAudience, formatTokenIssuer } from '../../lib/clouds.ts'
+import { CLIENT_ID, parseAnnotations, TENANT_ID } from '../../cluster/injector/annotations.ts'
+import {
+  allContainers,
+  findVariable,
+  getLiteralValue,
+  type Pod,
+} from '../../cluster/injector/pod.ts'
+import { createDefaultSettings } from '../../cluster/injector/settings.ts'
+import { isGuid } from '../../lib/guid.ts'
+import { isDnsSubdomain } from '../../lib/kubernetes-names.ts'
+import { VERSION } from '../../lib/version.ts'
+import {
+  type ClusterObjects,
+  findAccountName,
+  formatObject,
+  type ServiceAccountObject,
+  type WorkloadObject,
+} from './cluster-objects.ts'
+import type { Report } from './finding.ts'
+import type { IdentityKind, KnownIdentity } from './inventory.ts'
+import { isAudience } from './find-issuer.ts'
+import { type ManagedIdentityId, parseManagedIdentityId } from '../../lib/managed-identity.ts'
+import { BINDING, findMainToken, findTokenAt, type TokenUse } from './projected-token.ts'
+
+export interface TrustOptions {
+  /** The issuer of the cluster's tokens. */
+  readonly issuer: string
+  /** The login host of the cloud. */
+  readonly authorityHost: string
+  /** The audience of projected tokens for Entra ID. */
+  readonly audience: string
+  /** The identity of injected workloads whose ServiceAccount names none. */
+  readonly clientId: string | undefined
+  /** The tenant of identities that name none. */
+  readonly tenantId: string | undefined
+  /** The namespaces that may use an identity, by its client id. */
+  readonly allowed: ReadonlyMap<string, readonly string[]>
+}
+
+/** A federated credential that one object needs. */
+export interface Need {
+  readonly clientId: string
+  /** Undefined if the objects do not say. */
+  readonly kind: IdentityKind | undefined
+  readonly id: ManagedIdentityId | undefined
+  readonly issuer: string
+  readonly subject: string
+  readonly audience: string
+  /** The object, such as `Deployment shop/orders`. */
+  readonly source: string
+  /** That of the object. */
+  readonly namespace: string
+}
+
+/** The label of pods whose tokens the webhook of azure-workload-identity projects. */
+export const USE_LABEL = 'azure.workload.identity/use'
+
+const SETTINGS = createDefaultSettings(VERSION)
+
+interface Context {
+  readonly objects: ClusterObjects
+  readonly known: readonly KnownIdentity[]
+  readonly options: TrustOptions
+  readonly report: Report
+  /** Subjects whose tokens go to the token proxy of an identity binding. */
+  readonly bound: Set<string>
+}
+
+/** Returns the need of each object. The credential of one identity and subject may be needed by several. */
+export function findNeeds(
+  objects: ClusterObjects,
+  known: readonly KnownIdentity[],
+  options: TrustOptions,
+  report: Report,
+): Need[] {
+  const context: Context = { objects, known, options, report, bound: new Set() }
+  const ofWorkloads = objects.workloads.flatMap((workload) => findWorkloadNeeds(workload, context))
+  const ofAccounts = objects.serviceAccounts.flatMap((account) =>
+    findAccountNeeds(account, ofWorkloads, context),
+  )
+  return [...ofAccounts, ...ofWorkloads]
+}
+
+/** Returns the need of an annotated ServiceAccount. Its workloads may not be in the input. */
+function findAccountNeeds(
+  account: ServiceAccountObject,
+  ofWorkloads: readonly Need[],
+  { options, report, bound }: Context,
+): Need[] {
+  const source = formatObject('ServiceAccount', account)
+  const clientId = readClientId(account)
+  if (clientId === undefined) return []
+  if (!isGuid(clientId)) {
+    report(
+      'error',
+      source,
+      `the annotation ${CLIENT_ID} must be a GUID, not ${JSON.stringify(clientId)}`,
+    )
+    return []
+  }
+  const { namespace } = account
+  const subject = formatSubject(namespace, account.name)
+  const same = ofWorkloads.find((need) => need.clientId === clientId && need.subject === subject)
+  if (same !== undefined) return [{ ...same, source }]
+  if (bound.has(subject)) {
+    report(
+      'warning',
+      source,
+      `uses an identity binding, so ${clientId} needs no federated credential for it`,
+    )
+    return []
+  }
+  const { issuer, audience } = options
+  const identity = { clientId, kind: undefined, id: undefined }
+  return [{ ...identity, issuer, subject, audience, source, namespace }]
+}
+
+function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
+  const { objects, options, report, bound } = context
+  const { template, namespace } = workload
+  const source = formatObject(workload.kind, workload)
+  const accountName = findAccountName(workload)
+  if (!isDnsSubdomain(accountName)) {
+    report('error', source, `serviceAccountName ${JSON.stringify(accountName)} is not a valid name`)
+    return []
+  }
+  const subject = formatSubject(namespace, accountName)
+  const main = findMainToken(template, options.audience)
+  const toNeed = (identity: WorkloadIdentity): Need[] => {
+    if (identity.token === BINDING) {
+      bound.add(subject)
+      return []
+    }
+    const { clientId, kind, id, token: audience } = identity
+    if (!isAudience(audience)) {
+      report(
+        'error',
+        source,
+        `its projected token for ${clientId} has the audience ${JSON.stringify(audience)}, which must be a URI or a GUID. Fix: correct serviceAccountToken.audience of the volume`,
+      )
+      return []
+    }
+    return [{ clientId, kind, id, issuer: options.issuer, subject, audience, source, namespace }]
+  }
+  const { configMap } = parseAnnotations(template, SETTINGS)
+  const isInjected = isToBeInjected(workload, objects)
+  const explicit = findExplicitIdentities(template, main)
+  if (isInjected && configMap !== undefined) {
+    const entries = findEntries(workload, configMap, context)
+    return [
+      ...[
+        ...explicit,
+        ...entries.flatMap((entry) => findEntryIdentity(entry, template, main, options)),
+      ].flatMap(toNeed),
+      ...findChainedNeeds(entries, { source, namespace }, context),
+    ]
+  }
+  const isLabelled = template.metadata?.labels?.[USE_LABEL] === 'true'
+  if (explicit.length > 0 || (!isInjected && !isLabelled)) return explicit.flatMap(toNeed)
+  const account = objects.serviceAccounts.find(
+    (each) => each.namespace === namespace && each.name === accountName,
+  )
+  const annotated = account && readClientId(account)
+  const clientId = annotated ?? (isInjected ? options.clientId : undefined)
+  if (clientId === undefined) {
+    reportNoIdentity(
+      source,
+      formatObject('ServiceAccount', { namespace, name: accountName }),
+      account,
+      report,
+    )
+    return []
+  }
+  // The problem of another value is that of the ServiceAccount.
+  return isGuid(clientId) ? toNeed({ clientId, kind: undefined, id: undefined, token: main }) : []
+}
+
+/** Returns true if the pods have the sidecar or an annotation for it, or their namespace asks for it. */
+function isToBeInjected(
+  { template, annotations, namespace }: WorkloadObject,
+  { injectedNamespaces }: ClusterObjects,
+): boolean {
+  const { inject } = parseAnnotations(template, SETTINGS)
+  if (inject === false || annotations['wimds.io/inject'] === 'false') return false
+  const names = Object.keys(template.metadata?.annotations ?? {})
+  return (
+    inject === true ||
+    injectedNamespaces.has(namespace) ||
+    names.some((name) => name.startsWith('wimds.io/'))
+  )
+}
+
+function reportNoIdentity(
+  source: string,
+  accountLabel: string,
+  account: ServiceAccountObject | undefined,
+  report: Report,
+): void {
+  if (account === undefined) {
+    report(
+      'error',
+      source,
+      `uses ${accountLabel}, which is not in the input. Fix: add it to the input`,
+    )
+    return
+  }
+  const fix = `Fix: add the annotation ${CLIENT_ID} to it, or pass --client-id`
+  report('error', source, `has no identity: ${accountLabel} names none. ${fix}`)
+}
+
+interface WorkloadIdentity extends Pick<Need, 'clientId' | 'kind' | 'id'> {
+  readonly token: TokenUse
+}
+
+/** Finds the client ids in the environment of containers that have a projected token for Entra ID. */
+function findExplicitIdentities(pod: Pod, main: TokenUse): WorkloadIdentity[] {
+  const clientIds = allContainers(pod)
+    .filter(
+      (container) =>
+        findVariable(container, 'AZURE_FEDERATED_TOKEN_FILE') !== undefined &&
+        // The identities file replaces the variable.
+        findVariable(container, 'WIMDS_CONFIG') === undefined,
+    )
+    .map(
+      (container) =>
+        getLiteralValue(findVariable(container, 'AZURE_CLIENT_ID'))?.toLowerCase() ?? '',
+    )
+  return [...new Set(clientIds)]
+    .filter(isGuid)
+    .map((clientId) => ({ clientId, kind: undefined, id: undefined, token: main }))
+}
+
+function findEntries(
+  { namespace, kind, name }: WorkloadObject,
+  configMap: string,
+  { objects, report }: Context,
+): readonly IdentityEntry[] {
+  const found = objects.configMaps.find(
+    (each) => each.namespace === namespace && each.name === configMap,
+  )
+  if (found === undefined) {
+    const label = formatObject('ConfigMap', { namespace, name: configMap })
+    const message = `uses the identities of ${label}, which is not in the input or has no key identities.yaml. Fix: add it to the input`
+    report('error', formatObject(kind, { namespace, name }), message)
+  }
+  return found?.entries ?? []
+}
+
+/** Returns the identity of an entry; none for a chained one, which has no credential for the pod. */
+function findEntryIdentity(
+  { clientId, resourceId, tokenFile, exchangeVia, authorityHost, assertionFrom }: IdentityEntry,
+  pod: Pod,
+  main: TokenUse,
+  options: TrustOptions,
+): WorkloadIdentity[] {
+  if (assertionFrom !== undefined) return []
+  const audience = authorityHost === undefined ? options.audience : findAudience(authorityHost)
+  const projected = tokenFile === undefined ? main : findTokenAt(pod, tokenFile, audience)
+  const token =
+    exchangeVia === 'token-proxy'
+      ? BINDING
+      : exchangeVia === 'entra' && projected === BINDING
+        ? audience
+        : projected
+  const id = resourceId === undefined ? undefined : parseManagedIdentityId(resourceId)
+  return [{ clientId, kind: id && 'managed-identity', id, token }]
+}
+
+/** Returns the credentials by which applications accept the token of a managed identity (`assertionFrom`). */
+function findChainedNeeds(
+  entries: readonly IdentityEntry[],
+  { source, namespace }: Pick<Need, 'source' | 'namespace'>,
+  { objects, known, options, report }: Context,
+): Need[] {
+  return entries.flatMap(({ clientId, assertionFrom }) => {
+    if (assertionFrom === undefined) return []
+    const managed = entries.find((entry) => (entry.name ?? entry.clientId) === assertionFrom)
+    if (managed === undefined) return []
+    const { objectId, tenantId, authorityHost = options.authorityHost } = managed
+    const listed = known.find((each) => each.clientId === managed.clientId)
+    const subject = objectId ?? listed?.principalId
+    // Azure lists the GUID, and the file may have a domain.
+    const tenant =
+      listed?.tenantId ??
+      tenantId ??
+      options.tenantId ??
+      findAccountTenant(managed.clientId, namespace, objects)
+    const hasSubject = subject !== undefined && isGuid(subject)
+    if (!hasSubject || tenant === undefined || !isGuid(tenant)) {
+      const [name, value, key] = hasSubject
+        ? ['tenant', tenant, 'tenantId']
+        : ['object id', subject, 'objectId']
+      const reason =
+        value === undefined ? 'is not known' : `must be a GUID, not ${JSON.stringify(value)}`
+      report(
+        'error',
+        source,
+        `the ${name} of ${assertionFrom}, whose token ${clientId} accepts, ${reason}. Fix: set ${key} in the identities file, or pass --identities`,
+      )
+      return []
+    }
+    return [
+      {
+        clientId,
+        kind: 'application' as const,
+        id: undefined,
+        issuer: formatTokenIssuer(authorityHost, tenant),
+        subject,
+        audience: findAudience(authorityHost),
+        source,
+        namespace,
+      },
+    ]
+  })
+}
+
+function findAccountTenant(
+  clientId: string,
+  namespace: string,
+  { serviceAccounts }: ClusterObjects,
+): string | undefined {
+  const account = serviceAccounts.find(
+    (each) => each.namespace === namespace && readClientId(each) === clientId,
+  )
+  return account?.annotations[TENANT_ID]?.trim().toLowerCase()
+}
+
+function readClientId({
+  annotations,
+}: Pick<ServiceAccountObject, 'annotations'>): string | undefined {
+  return annotations[CLIENT_ID]?.trim().toLowerCase()
+}
+
+function formatSubject(namespace: string, account: string): string {
+  return `system:serviceaccount:${namespace}:${account}`
+}

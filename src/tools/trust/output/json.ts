@@ -1,0 +1,23 @@
+/** Formats the plan, and the changes of a migration, as JSON. Its form is public: members are added, never renamed. */
+import { VERSION } from '../../../lib/version.ts'
+import type { Change } from '../migration/change.ts'
+import { CREDENTIAL_LIMIT, type Plan } from '../plan.ts'
+import { findResourceId } from './names.ts'
+
+/** Returns the document. `changes` is undefined if no migration was asked for. */
+export function formatJson(plan: Plan, changes: readonly Change[] | undefined): string {
+  const document = {
+    schemaVersion: 1,
+    version: VERSION,
+    issuer: plan.issuer,
+    limit: CREDENTIAL_LIMIT,
+    identities: plan.identities.map((identity) => {
+      const { clientId, kind, credentials, extra, count, isCompared, isOverLimit } = identity
+      const resourceId = findResourceId(identity)
+      return { clientId, kind, resourceId, count, isCompared, isOverLimit, credentials, extra }
+    }),
+    findings: plan.findings,
+    changes,
+  }
+  return `${JSON.stringify(document, null, 2)}\n`
+}

@@ -1,0 +1,251 @@
+/** Plans the federated credentials of a cluster: compares those that must exist in Azure with those that do. */
+import type { ClusterObjects } from './cluster-objects.ts'
+import { createCredentialName } from '../../lib/credential-name.ts'
+import { createReport, type Finding, type Report } from './finding.ts'
+import type { ExistingCredential, ExistingList, IdentityKind, KnownIdentity } from './inventory.ts'
+import {
+  formatManagedIdentityId,
+  isSameIdentity,
+  type ManagedIdentityId,
+} from '../../lib/managed-identity.ts'
+import { findNeeds, type Need, type TrustOptions } from './needs.ts'
+
+/** How many federated credentials Azure allows for an identity. */
+export const CREDENTIAL_LIMIT = 20
+
+/**
+ * - `unknown`: no list of the identity's credentials was given
+ * - `present`, `missing`: it exists, or not
+ * - `different`: one for the subject exists whose audience, or the trailing slash of whose issuer, differs
+ */
+type CredentialState = 'unknown' | 'present' | 'missing' | 'different'
+
+export interface PlannedCredential {
+  /** That of the existing credential, if there is one. */
+  readonly name: string
+  readonly issuer: string
+  readonly subject: string
+  readonly audience: string
+  readonly state: CredentialState
+  /** If it is different: the values in Azure. */
+  readonly existing?: ExistingCredential
+  /** The objects that need it. */
+  readonly sources: readonly string[]
+}
+
+export interface PlannedIdentity {
+  readonly clientId: string
+  readonly kind: IdentityKind
+  /** Of a managed identity, if it is known. */
+  readonly id?: ManagedIdentityId
+  /** In the order in which they are to be written. */
+  readonly credentials: readonly PlannedCredential[]
+  /** Of the same issuer, and needed by nothing in the input. */
+  readonly extra: readonly ExistingCredential[]
+  /** How many credentials the identity has in the end; without a list of those that exist, those planned. */
+  readonly count: number
+  readonly isCompared: boolean
+  readonly isOverLimit: boolean
+}
+
+export interface Plan {
+  readonly issuer: string
+  readonly identities: readonly PlannedIdentity[]
+  readonly findings: readonly Finding[]
+}
+
+export interface Inventory {
+  readonly known: readonly KnownIdentity[]
+  readonly existing: readonly ExistingList[]
+}
+
+/** Creates the plan. Pure; findings name what is left out of it. */
+export function createTrustPlan(
+  objects: ClusterObjects,
+  { known, existing }: Inventory,
+  options: TrustOptions,
+): Plan {
+  const findings: Finding[] = []
+  const report = createReport(findings)
+  const needs = findNeeds(objects, known, options, report)
+  const byClientId = [...Map.groupBy(needs, ({ clientId }) => clientId)].toSorted(
+    ([one], [other]) => (one < other ? -1 : 1),
+  )
+  const used = new Set<ExistingList>()
+  const described = byClientId.map(([clientId, claims]) => ({
+    claims,
+    identity: describeIdentity(clientId, claims, known, report),
+  }))
+  const named = described.map(({ identity }) => identity)
+  const identities = described.flatMap(({ claims, identity }) => {
+    const lists = existing.filter((list) => isListOf(list, identity))
+    for (const list of lists) used.add(list)
+    const credentials = lists.length > 0 ? lists.flatMap((list) => list.credentials) : undefined
+    const isKnown = checkResourceId(identity, known, named, report)
+    const allowed = selectAllowed(claims, options.allowed.get(identity.clientId), report)
+    if (!isKnown || allowed.length === 0) return []
+    const merged = mergeNeeds(allowed, report)
+    return [planIdentity(identity, merged, credentials, options.issuer, report)]
+  })
+  for (const { source, identity } of existing.filter((list) => !used.has(list))) {
+    report(
+      'warning',
+      source,
+      identity === undefined
+        ? 'does not say which identity it is of, and is ignored. Fix: name the file CLIENT_ID.json'
+        : 'is of an identity that nothing in the input uses, or whose client id is not known (pass --identities), and is ignored',
+    )
+  }
+  return { issuer: options.issuer, identities, findings }
+}
+
+type Identity = Pick<PlannedIdentity, 'clientId' | 'kind' | 'id'>
+
+function describeIdentity(
+  clientId: string,
+  needs: readonly Need[],
+  known: readonly KnownIdentity[],
+  report: Report,
+): Identity {
+  const listed = known.find((each) => each.clientId === clientId)
+  const id = listed?.id ?? needs.find((need) => need.id !== undefined)?.id
+  const kind = listed?.kind ?? needs.find((need) => need.kind !== undefined)?.kind
+  if (kind === undefined && known.length > 0) {
+    report(
+      'warning',
+      clientId,
+      'is not in the list of --identities; it is taken for a managed identity. Fix: pass --application for an application registration',
+    )
+  }
+  return { clientId, kind: kind ?? 'managed-identity', ...(id !== undefined && { id }) }
+}
+
+/** Reports a resource id that has another client id in Azure's list, or else in another object. */
+function checkResourceId(
+  { clientId, id }: Identity,
+  known: readonly KnownIdentity[],
+  named: readonly Identity[],
+  report: Report,
+): boolean {
+  if (id === undefined) return true
+  const hasId = (each: Identity) => each.id !== undefined && isSameIdentity(each.id, id)
+  const listed = known.find(hasId)
+  const other = (listed === undefined ? named.filter(hasId) : [listed]).find(
+    (each) => each.clientId !== clientId,
+  )
+  if (other === undefined) return true
+  report(
+    'error',
+    clientId,
+    `is left out of the output: its resource id ${formatManagedIdentityId(id)} is that of ${other.clientId}. Fix: correct the manifest that names it, or pass --identities`,
+  )
+  return false
+}
+
+/**
+ * Returns the needs of the namespaces that may use the identity. A client id in a manifest is only a claim, so
+ * without a list of namespaces it is believed of one namespace alone.
+ */
+function selectAllowed(
+  needs: readonly Need[],
+  allowed: readonly string[] | undefined,
+  report: Report,
+): readonly Need[] {
+  const claims = [...Map.groupBy(needs, ({ namespace }) => namespace)]
+  const isAllowed = (namespace: string) => allowed?.includes(namespace) ?? claims.length === 1
+  const refused = claims.flatMap(([namespace, [first]]) =>
+    first === undefined || isAllowed(namespace) ? [] : [`${namespace} (${first.source})`],
+  )
+  const [{ clientId } = { clientId: '' }] = needs
+  if (refused.length > 0) {
+    report(
+      'error',
+      clientId,
+      `is claimed from ${allowed === undefined ? 'several namespaces' : 'namespaces that are not allowed'}: ${refused.toSorted().join(', ')}; no credential for them is in the output. Fix: correct false claims, and allow the right namespaces by --allow ${clientId}=NAMESPACE,NAMESPACE`,
+    )
+  }
+  return needs.filter(({ namespace }) => isAllowed(namespace))
+}
+
+function isListOf({ identity }: ExistingList, { clientId, id }: Identity): boolean {
+  if (identity === undefined || typeof identity === 'string') return identity === clientId
+  return id !== undefined && isSameIdentity(identity, id)
+}
+
+type Merged = Pick<PlannedCredential, 'issuer' | 'subject' | 'audience' | 'sources'>
+
+/** Merges the needs of each subject. Azure allows one credential for an issuer and subject, with one audience. */
+function mergeNeeds(needs: readonly Need[], report: Report): Merged[] {
+  const groups = [...Map.groupBy(needs, ({ issuer, subject }) => `${subject}\n${issuer}`)]
+  return groups
+    .toSorted(([one], [other]) => (one < other ? -1 : 1))
+    .flatMap(([, group]) => {
+      const [first] = group
+      if (first === undefined) return []
+      const { clientId, issuer, subject, audience } = first
+      for (const other of group) {
+        if (other.audience === audience) continue
+        report(
+          'error',
+          other.source,
+          `projects a token with the audience ${JSON.stringify(other.audience)}, and ${first.source} one with ${JSON.stringify(audience)}: the identity ${clientId} can have one credential for ${subject}, with one audience. Fix: use one audience, or two ServiceAccounts`,
+        )
+      }
+      return [
+        { issuer, subject, audience, sources: [...new Set(group.map(({ source }) => source))] },
+      ]
+    })
+}
+
+function planIdentity(
+  identity: Identity,
+  merged: readonly Merged[],
+  existing: readonly ExistingCredential[] | undefined,
+  issuer: string,
+  report: Report,
+): PlannedIdentity {
+  const credentials = merged.map((each) => compare(each, existing))
+  const names = new Set(
+    credentials.filter(({ state }) => state !== 'missing').map(({ name }) => name),
+  )
+  const missing = credentials.filter(({ state }) => state === 'missing')
+  const count = existing === undefined ? credentials.length : existing.length + missing.length
+  const isOverLimit = count > CREDENTIAL_LIMIT
+  if (isOverLimit) report('error', identity.clientId, explainLimit(identity.kind, count))
+  return {
+    ...identity,
+    credentials,
+    extra: (existing ?? []).filter((each) => each.issuer === issuer && !names.has(each.name)),
+    count,
+    isCompared: existing !== undefined,
+    isOverLimit,
+  }
+}
+
+function compare(
+  { issuer, subject, audience, sources }: Merged,
+  existing: readonly ExistingCredential[] | undefined,
+): PlannedCredential {
+  const planned = { issuer, subject, audience, sources }
+  const name = createCredentialName(issuer, subject)
+  if (existing === undefined) return { ...planned, name, state: 'unknown' }
+  const ofSubject = existing.filter((each) => each.subject === subject)
+  const found =
+    ofSubject.find((each) => each.issuer === issuer) ??
+    ofSubject.find((each) => removeSlash(each.issuer) === removeSlash(issuer))
+  if (found === undefined) return { ...planned, name, state: 'missing' }
+  const isSame = found.issuer === issuer && found.audiences.join('\n') === audience
+  return isSame
+    ? { ...planned, name: found.name, state: 'present' }
+    : { ...planned, name: found.name, state: 'different', existing: found }
+}
+
+const removeSlash = (url: string) => url.replace(/\/$/, '')
+
+function explainLimit(kind: IdentityKind, count: number): string {
+  const fix =
+    kind === 'application'
+      ? 'Fix: split the workloads over several identities, or let those of a namespace share a ServiceAccount; identity bindings are for managed identities only'
+      : 'Fix: on AKS use an identity binding, which needs one credential for any number of clusters and ServiceAccounts (az aks identity-binding create); elsewhere split the workloads over several identities, or let those of a namespace share a ServiceAccount'
+  return `would have ${count} federated credentials, and Azure allows ${CREDENTIAL_LIMIT}, so that only -o text and json list them. ${fix}`
+}

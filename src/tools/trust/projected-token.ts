@@ -1,0 +1,61 @@
+/** Finds out which audience the projected token of a pod has, and so where it is exchanged. */
+import { posix } from 'node:path'
+import { isForDirectFederation } from '../../sidecar/exchange/assertion.ts'
+import { findFederatedToken } from '../../cluster/injector/federated-token.ts'
+import {
+  allContainers,
+  findVariable,
+  type Pod,
+  type VolumeMount,
+} from '../../cluster/injector/pod.ts'
+
+/** Stands for a token that goes to the token proxy of an AKS identity binding. */
+export const BINDING = Symbol('identity binding')
+
+/** The audience of a token for Entra ID, or `BINDING`. */
+export type TokenUse = string | typeof BINDING
+
+const USE_BINDING = 'azure.workload.identity/use-identity-binding'
+
+/** Returns the use of the token that the sidecar gets by default. */
+export function findMainToken(pod: Pod, defaultAudience: string): TokenUse {
+  const { file, mount, volume } = findFederatedToken(pod, defaultAudience)
+  const audience = volume === undefined ? findProjectedAudience(pod, [mount], file) : undefined
+  if (audience !== undefined) return classify(pod, audience)
+  return usesBinding(pod) ? BINDING : defaultAudience
+}
+
+/** Returns the use of the token at a path; that of the default audience if the pod does not project one there. */
+export function findTokenAt(pod: Pod, file: string, defaultAudience: string): TokenUse {
+  const mounts = allContainers(pod).flatMap(({ volumeMounts }) => volumeMounts ?? [])
+  const audience = findProjectedAudience(pod, mounts, file)
+  return audience === undefined ? defaultAudience : classify(pod, audience)
+}
+
+/** Decides as the sidecar does: with a token proxy, only tokens of direct federation go to Entra ID. */
+function classify(pod: Pod, audience: string): TokenUse {
+  return usesBinding(pod) && !isForDirectFederation({ audience: [audience] }) ? BINDING : audience
+}
+
+function usesBinding(pod: Pod): boolean {
+  return (
+    pod.metadata?.annotations?.[USE_BINDING] === 'true' ||
+    allContainers(pod).some((each) => findVariable(each, 'AZURE_KUBERNETES_TOKEN_PROXY'))
+  )
+}
+
+function findProjectedAudience(
+  { spec }: Pod,
+  mounts: readonly VolumeMount[],
+  file: string,
+): string | undefined {
+  for (const { name, mountPath } of mounts) {
+    const volume = spec.volumes?.find((each) => each.name === name)
+    for (const { serviceAccountToken } of volume?.projected?.sources ?? []) {
+      if (serviceAccountToken == null) continue
+      const path = posix.join(mountPath, serviceAccountToken.path)
+      if (path === posix.normalize(file)) return serviceAccountToken.audience ?? undefined
+    }
+  }
+  return undefined
+}

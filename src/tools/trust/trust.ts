@@ -1,0 +1,322 @@
+/** `wimds trust`: lists the federated credentials that a cluster needs in Azure. It writes nothing there. */
+import { authorityHost, guid, tenant } from '../../sidecar/config/parsers.ts'
+import { ConfigError, UsageError } from '../../lib/errors.ts'
+import { readAssertion } from '../../sidecar/exchange/assertion.ts'
+import { findAudience } from '../../lib/clouds.ts'
+import type { TemplatePath } from '../inject/manifests/workloads.ts'
+import { type Flags, parseFlags } from '../../lib/args.ts'
+import { errorCode, errorMessage, splitFix } from '../../lib/describe-error.ts'
+import { readNamedFile } from '../../lib/files.ts'
+import { isGuid } from '../../lib/guid.ts'
+import { isDnsLabel } from '../../lib/kubernetes-names.ts'
+import { parseJsonObject } from '../../lib/json.ts'
+import { printError } from '../../lib/print-error.ts'
+import { type ClusterObjects, readClusterObjects } from './cluster-objects.ts'
+import { createReport, type Finding } from './finding.ts'
+import { parseExistingLists, parseIdentityList } from './inventory.ts'
+import { findIssuerProblem, isAudience } from './find-issuer.ts'
+import { migrateFromAadPodIdentity } from './migration/aad-pod-identity.ts'
+import { migrateFromAzureWorkloadIdentity } from './migration/azure-workload-identity.ts'
+import type { Migration } from './migration/change.ts'
+import type { TrustOptions } from './needs.ts'
+import { formatAsoObjects } from './output/aso.ts'
+import { formatAzScript } from './output/az.ts'
+import { formatBicep } from './output/bicep.ts'
+import { formatJson } from './output/json.ts'
+import { formatTerraform } from './output/terraform.ts'
+import type { Output } from './output/names.ts'
+import { formatText } from './output/text.ts'
+import { createTrustPlan, type Inventory, type Plan } from './plan.ts'
+import { parseTemplatePath } from '../inject/options.ts'
+import type { CommandIo } from '../../lib/io.ts'
+import { readManifests } from '../manifest-files.ts'
+import { parseSettingFlag } from '../../lib/setting-flag.ts'
+import type { CommandDeclaration } from '../../lib/declaration.ts'
+
+export const TRUST_OUTPUTS = ['text', 'az', 'terraform', 'bicep', 'aso', 'json'] as const
+const MIGRATION_SOURCES = ['azure-workload-identity', 'aad-pod-identity'] as const
+
+export const TRUST = {
+  name: 'trust',
+  group: 'Prepare manifests',
+  summary: 'list the federated credentials that the ServiceAccounts of a cluster need',
+  arguments: { usage: 'FILE...', completion: 'file' },
+  description:
+    'Reads ServiceAccounts, workloads and identities files, from manifests or kubectl get -o json, and prints the federated credentials that must exist in Azure: for people, or as az commands, Terraform, Bicep or objects of the Azure Service Operator. It compares them with those that exist, counts them against the limit of 20 per identity, and writes nothing to Azure. FILE is a file, a directory, a pattern, or - for standard input.',
+  flags: {
+    issuer: {
+      value: 'URL|FILE',
+      completion: 'file',
+      help: "issuer of the cluster's tokens, or a file with it: a projected token, or the output of kubectl get --raw /.well-known/openid-configuration; required",
+    },
+    output: {
+      short: 'o',
+      value: 'FORMAT',
+      choices: TRUST_OUTPUTS,
+      help: 'text (the default), az, terraform, bicep, aso, or json: a document with a schemaVersion',
+    },
+    from: {
+      value: 'PROJECT',
+      choices: MIGRATION_SOURCES,
+      help: 'migrate from azure-workload-identity or aad-pod-identity: print what to change in the manifests, and the credentials after that',
+    },
+    namespace: { value: 'NAME', help: 'namespace of objects that name none' },
+    path: {
+      value: 'KIND=PATH',
+      isRepeatable: true,
+      help: 'path of the pod template in another kind, as for wimds inject',
+    },
+    'client-id': {
+      value: 'ID',
+      help: 'identity of injected workloads whose ServiceAccount names none',
+    },
+    allow: {
+      value: 'ID=NAMESPACES',
+      isRepeatable: true,
+      help: 'namespaces, separated by commas, that may use the identity with this client id; without it, an identity that several namespaces claim is an error',
+    },
+    'tenant-id': { value: 'ID', help: 'tenant of identities that name none' },
+    'authority-host': {
+      value: 'URL',
+      help: 'login host of the cloud, which decides the audience (default https://login.microsoftonline.com)',
+    },
+    audience: {
+      value: 'TEXT',
+      help: 'audience of the projected tokens (default: that of the cloud)',
+    },
+    'force-namespaced': {
+      help: 'with --from aad-pod-identity: aad-pod-identity ran with --forceNamespaced (default: as its manifests in the input say)',
+    },
+    identities: {
+      group: 'What exists in Azure',
+      value: 'FILE',
+      isRepeatable: true,
+      completion: 'file',
+      help: 'output of az identity list or az ad app list with -o json: names and resource groups by client id',
+    },
+    application: {
+      group: 'What exists in Azure',
+      value: 'CLIENT_ID',
+      isRepeatable: true,
+      help: 'client id of an application registration; others are assumed to be managed identities',
+    },
+    existing: {
+      group: 'What exists in Azure',
+      value: 'PATH',
+      isRepeatable: true,
+      completion: 'file',
+      help: 'output of az identity federated-credential list or az ad app federated-credential list with -o json, or a directory of such files; a file CLIENT_ID.json is of that identity',
+    },
+    'resource-group': {
+      group: 'What exists in Azure',
+      value: 'NAME',
+      help: 'only the identities of this resource group',
+    },
+  },
+  examples: [
+    'kubectl get namespaces,serviceaccounts,deployments,statefulsets,daemonsets,cronjobs,configmaps -A -o json | wimds trust --issuer "$ISSUER" -',
+    'wimds trust --issuer "$ISSUER" --identities identities.json -o az manifests/ > credentials.sh',
+  ],
+  exitCodes: {
+    1: 'an input cannot be read or has no ServiceAccount and no workload, or something is left out of the output, as standard error says',
+  },
+} as const satisfies CommandDeclaration
+
+type TrustFlags = Flags<keyof typeof TRUST.flags>
+
+/**
+ * Prints the plan. Returns 0, or 1 if an input cannot be read or something is left out. Throws `UsageError` and
+ * `ConfigError`.
+ */
+export async function trust(args: readonly string[], io: CommandIo): Promise<number> {
+  const flags = parseFlags(args, TRUST.flags)
+  const { options, templatePaths } = await parseOptions(flags)
+  const problems: string[] = []
+  const manifests = await readManifests(flags.positionals, io)
+  const inventory = await readInventory(flags, io, problems)
+  problems.unshift(...manifests.problems)
+  printError(io, 'wimds trust', ...problems)
+  // A plan of a part of the input would report the credentials of the rest as extra.
+  if (problems.length > 0) return 1
+  const namespace = flags.value('namespace')
+  const { objects, findings } = await readClusterObjects(manifests.files, {
+    namespace,
+    templatePaths,
+  })
+  const migration = migrate(flags, objects, options, findings)
+  const known = [...inventory.known, ...(migration?.known ?? [])]
+  const planned = createTrustPlan(migration?.objects ?? objects, { ...inventory, known }, options)
+  const plan = {
+    ...selectGroup(planned, flags.value('resource-group')),
+    findings: [...findings, ...planned.findings, ...findEmptyInput(objects, findings)],
+  }
+  const output = format(flags.value('output'), plan, migration)
+  const all = [...plan.findings, ...output.findings]
+  const lines = all.map(({ severity, object, message }) => {
+    return `${severity === 'warning' ? 'warning: ' : ''}${object}: ${message}`
+  })
+  printError(io, 'wimds trust', ...new Set(lines))
+  if (hasContent(plan, migration) || flags.value('output') === 'json') io.stdout.write(output.text)
+  return all.some(({ severity }) => severity === 'error') ? 1 : 0
+}
+
+/** Returns false for a plan of nothing but errors, which are on standard error. */
+function hasContent(plan: Plan, migration: Migration | undefined): boolean {
+  const hasErrors = plan.findings.some(({ severity }) => severity === 'error')
+  return !hasErrors || plan.identities.length + (migration?.changes.length ?? 0) > 0
+}
+
+async function parseOptions(
+  flags: TrustFlags,
+): Promise<{ options: TrustOptions; templatePaths: TemplatePath[] }> {
+  const problems = [...flags.problems]
+  if (flags.positionals.length === 0)
+    problems.push('name a manifest or a directory, or - for standard input')
+  const clientId = parseSettingFlag(flags, 'client-id', guid, problems)
+  for (const id of flags.values('application').filter((each) => !isGuid(each))) {
+    problems.push(`--application must be a GUID, not ${JSON.stringify(id)}`)
+  }
+  const allowed = parseAllowed(flags.values('allow'), problems)
+  const tenantId = parseSettingFlag(flags, 'tenant-id', tenant, problems)
+  const host =
+    parseSettingFlag(flags, 'authority-host', authorityHost, problems) ?? DEFAULT_AUTHORITY_HOST
+  const audience = flags.value('audience')
+  if (audience !== undefined && !isAudience(audience)) {
+    problems.push(`--audience must be a URI or GUID, not ${JSON.stringify(audience)}`)
+  }
+  if (flags.has('force-namespaced') && flags.value('from') !== 'aad-pod-identity') {
+    problems.push('--force-namespaced needs --from aad-pod-identity')
+  }
+  const templatePaths = flags.values('path').flatMap((text) => parseTemplatePath(text, problems))
+  const issuer = await readIssuer(flags.value('issuer'), problems)
+  if (problems.length > 0 || issuer === undefined) throw new UsageError(problems)
+  return {
+    options: {
+      issuer,
+      authorityHost: host,
+      audience: audience ?? findAudience(host),
+      clientId,
+      tenantId,
+      allowed,
+    },
+    templatePaths,
+  }
+}
+
+/** Returns the namespaces of each client id. Adds a problem for a text that is not `ID=NAMESPACE,NAMESPACE`. */
+function parseAllowed(texts: readonly string[], problems: string[]): Map<string, string[]> {
+  const allowed = new Map<string, string[]>()
+  for (const text of texts) {
+    const [id = '', list = ''] = text.toLowerCase().split('=', 2)
+    const namespaces = list.split(',')
+    if (!isGuid(id) || !namespaces.every(isDnsLabel)) {
+      problems.push(`--allow must be CLIENT_ID=NAMESPACE,NAMESPACE, not ${JSON.stringify(text)}`)
+    }
+    allowed.set(id, [...(allowed.get(id) ?? []), ...namespaces])
+  }
+  return allowed
+}
+
+const DEFAULT_AUTHORITY_HOST = 'https://login.microsoftonline.com'
+
+/** Returns the issuer: the flag itself, or the one in the file that the flag names. */
+async function readIssuer(
+  given: string | undefined,
+  problems: string[],
+): Promise<string | undefined> {
+  if (given === undefined) {
+    problems.push(
+      '--issuer is required: on AKS az aks show --query oidcIssuerProfile.issuerUrl, elsewhere kubectl get --raw /.well-known/openid-configuration',
+    )
+    return undefined
+  }
+  const issuer = given.includes('://') ? given : await readIssuerFile(given, problems)
+  const problem = issuer === undefined ? undefined : findIssuerProblem(issuer)
+  if (problem !== undefined) problems.push(problem)
+  return issuer
+}
+
+async function readIssuerFile(path: string, problems: string[]): Promise<string | undefined> {
+  try {
+    const document = parseJsonObject(await readNamedFile(path))
+    if (document === undefined) return (await readAssertion(path)).issuer
+    if (typeof document['issuer'] === 'string') return document['issuer']
+    problems.push(`--issuer: ${path} is a JSON document without issuer`)
+  } catch (error) {
+    const isMissing = error instanceof ConfigError && errorCode(error.cause) === 'ENOENT'
+    problems.push(
+      isMissing
+        ? `--issuer: ${path} is neither an https URL nor a file. Fix: pass the URL of the issuer`
+        : `--issuer: ${splitFix(errorMessage(error)).problem}. Fix: pass the URL of the issuer, its discovery document, or a projected token`,
+    )
+  }
+  return undefined
+}
+
+async function readInventory(
+  flags: TrustFlags,
+  io: CommandIo,
+  problems: string[],
+): Promise<Inventory> {
+  const [identities, existing] = await Promise.all(
+    [flags.values('identities'), flags.values('existing')].map((names) => readManifests(names, io)),
+  )
+  problems.push(...(identities?.problems ?? []), ...(existing?.problems ?? []))
+  return {
+    known: [
+      ...flags.values('application').map((clientId) => ({
+        clientId: clientId.toLowerCase(),
+        kind: 'application' as const,
+      })),
+      ...(identities?.files ?? []).flatMap((file) => parseIdentityList(file, problems)),
+    ],
+    existing: (existing?.files ?? []).flatMap((file) => parseExistingLists(file, problems)),
+  }
+}
+
+/** Returns an error if there is nothing to plan for and no other error says why. */
+function findEmptyInput(
+  { serviceAccounts, workloads }: ClusterObjects,
+  findings: readonly Finding[],
+): Finding[] {
+  const isExplained = findings.some(({ severity }) => severity === 'error')
+  if (serviceAccounts.length + workloads.length > 0 || isExplained) return []
+  return [{ severity: 'error', object: 'input', message: EMPTY_INPUT }]
+}
+
+const EMPTY_INPUT =
+  'nothing could be determined: it has no ServiceAccount and no workload. Fix: pass the manifests of both, or the output of kubectl get serviceaccounts,deployments,statefulsets,daemonsets,cronjobs -A -o json'
+
+function migrate(
+  flags: TrustFlags,
+  objects: ClusterObjects,
+  { tenantId }: TrustOptions,
+  findings: Finding[],
+): Migration | undefined {
+  const from = flags.value('from')
+  if (from === 'azure-workload-identity') return migrateFromAzureWorkloadIdentity(objects, tenantId)
+  if (from !== 'aad-pod-identity') return undefined
+  const options = { isNamespaced: flags.has('force-namespaced'), tenantId }
+  return migrateFromAadPodIdentity(objects, options, createReport(findings))
+}
+
+function selectGroup(plan: Plan, group: string | undefined): Plan {
+  if (group === undefined) return plan
+  const identities = plan.identities.filter(
+    ({ id }) => id?.resourceGroup.toLowerCase() === group.toLowerCase(),
+  )
+  return { ...plan, identities }
+}
+
+function format(name: string | undefined, plan: Plan, migration: Migration | undefined): Output {
+  const changes = migration?.changes
+  const formats = {
+    text: () => ({ text: formatText(plan, changes), findings: [] }),
+    json: () => ({ text: formatJson(plan, changes), findings: [] }),
+    az: () => ({ text: formatAzScript(plan), findings: [] }),
+    terraform: () => ({ text: formatTerraform(plan), findings: [] }),
+    bicep: () => formatBicep(plan),
+    aso: () => formatAsoObjects(plan),
+  }
+  return formats[TRUST_OUTPUTS.find((each) => each === name) ?? 'text']()
+}

@@ -1,0 +1,67 @@
+/** The command line of the azure-workload-identity proxy. */
+import { createServer } from 'node:http'
+import { expect, test } from 'vitest'
+import { dropIn } from '../../src/cli/drop-in.ts'
+import { ConfigError } from '../../src/lib/errors.ts'
+import { VERSION } from '../../src/lib/version.ts'
+import { listening } from '../fixtures/listening.ts'
+import { captureIo } from '../tools/capture.ts'
+
+const READY = 'is ready'
+
+/** Starts a proxy that is not ready for the first `failures` requests. */
+function proxy(failures = 0) {
+  let left = failures
+  return listening(createServer((_, reply) => reply.writeHead(left-- > 0 ? 503 : 200).end()))
+}
+
+test.each([['--version'], ['-version'], ['--version=true'], ['-v']])(
+  '%s prints the version',
+  async (flag) => {
+    const io = captureIo()
+    expect(await dropIn([flag], io)).toBe(0)
+    expect(io.out()).toContain(VERSION)
+  },
+)
+
+test('--probe polls the port of --proxy-port until it is ready', async () => {
+  await using server = await proxy(1)
+  const flags = [`--proxy-port=${server.port}`, '--probe', '--log-level=info']
+  expect(await dropIn(flags, captureIo())).toBe(0)
+})
+
+test('--probe retries when the connection is refused', async () => {
+  const { port, [Symbol.asyncDispose]: stop } = await proxy()
+  await stop()
+  const running = dropIn(['--proxy-port', String(port), '-probe'], captureIo())
+  const late = createServer((_, reply) => reply.end(READY))
+  setTimeout(() => late.listen(port, '127.0.0.1'), 300)
+  expect(await running).toBe(0)
+  late.close()
+})
+
+test('without --probe it serves, and names the missing variables', async () => {
+  const running = dropIn(['--proxy-port=8000', '--log-level=trace', '--probe=false'], captureIo())
+  await expect(running).rejects.toThrow(/AZURE_TENANT_ID.*missing/)
+})
+
+test('serves on the port of the flag, without an admin port, at the level of that proxy', async () => {
+  const io = captureIo({ WIMDS_MAX_CONNECTIONS: 'x' })
+  const running = dropIn(['--proxy-port=65535', '--log-level='], io)
+  // All other settings are judged to be right.
+  await expect(running).rejects.toThrow(
+    expect.objectContaining({ message: expect.not.stringMatching(/LISTEN|LOG_LEVEL/) }),
+  )
+})
+
+test.each([
+  [['--log-level=loud'], '--log-level must be'],
+  [['--proxy-port=0'], '--proxy-port must be a whole number from 1 to 65535, not "0"'],
+  [['--proxy-port=http'], '--proxy-port must be a whole number'],
+  [['--probe', 'serve'], 'serve is not a command'],
+  [['--metrics-addr=:1'], '--metrics-addr is not a flag'],
+])('%s is bad usage', async (flags, reason) => {
+  const running = dropIn(flags, captureIo())
+  await expect(running).rejects.toBeInstanceOf(ConfigError)
+  await expect(dropIn(flags, captureIo())).rejects.toThrow(reason)
+})

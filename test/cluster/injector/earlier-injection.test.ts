@@ -1,0 +1,365 @@
+/** Pods that were injected before: injecting them again gives what injecting a new pod gives. */
+import { describe, expect, test } from 'vitest'
+import { inject } from '../../../src/cluster/injector/inject.ts'
+import type { InjectionSettings } from '../../../src/cluster/injector/settings.ts'
+import {
+  containerOf,
+  injected,
+  type InjectedPod,
+  patchFor,
+  request,
+  type TestContainer,
+} from './patched.ts'
+
+const pod = (annotations: Record<string, string> = {}) => ({
+  metadata: { annotations },
+  spec: { containers: [APP] },
+})
+
+const APP = {
+  name: 'app',
+  image: 'app:1',
+  securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+}
+
+const RECORD = 'wimds.io/injected'
+const NFT = { 'wimds.io/mode': 'nft' }
+const ENV = { 'wimds.io/mode': 'env' }
+
+test.each<[string, Record<string, string>, Record<string, string>]>([
+  ['another admin port', { 'wimds.io/admin-port': '9200' }, { 'wimds.io/admin-port': '9300' }],
+  ['the usual admin port', { 'wimds.io/admin-port': '9200' }, {}],
+  ['another port', { ...ENV, 'wimds.io/port': '8100' }, { ...ENV, 'wimds.io/port': '8200' }],
+  ['the usual port', { ...NFT, 'wimds.io/port': '8100' }, NFT],
+  ['another CA', { 'wimds.io/ca-config-map': 'old' }, { 'wimds.io/ca-secret': 'new' }],
+  ['no CA', { 'wimds.io/ca-config-map': 'old' }, {}],
+  ['no proxy', { 'wimds.io/https-proxy': 'http://proxy:3128', 'wimds.io/no-proxy': 'a' }, {}],
+  ['nothing to prefetch', { 'wimds.io/prefetch': 'https://vault.azure.net' }, {}],
+  ['no pass-through', { ...NFT, 'wimds.io/pass-through': '/metadata/instance' }, NFT],
+  [
+    'another secret',
+    { ...ENV, 'wimds.io/identity-header-secret': 'one' },
+    { ...ENV, 'wimds.io/identity-header-secret': 'two' },
+  ],
+])('with %s it is injected like a new pod', (_, before, now) => {
+  expect(unordered(injected(withAnnotations(injected(pod(before)), now)))).toEqual(
+    unordered(injected(pod(now))),
+  )
+})
+
+test.each(['loopback', 'nft', 'node'])(
+  'in mode %s it keeps the endpoint variables of its author, which injection adds in mode env alone',
+  (mode) => {
+    const secretKeyRef = { name: 'header', key: 'identity-header' }
+    const env = [
+      { name: 'AZURE_POD_IDENTITY_AUTHORITY_HOST', value: 'http://127.0.0.1:8000' },
+      { name: 'IDENTITY_ENDPOINT', value: 'http://127.0.0.1:8000/msi/token' },
+      { name: 'IDENTITY_HEADER', valueFrom: { secretKeyRef } },
+    ]
+    const annotations = { 'wimds.io/mode': mode, 'wimds.io/identity-header-secret': 'header' }
+    const own = { ...pod(annotations), spec: { containers: [{ ...APP, env }] } }
+    const once = injected(own)
+    expect(containerOf(once, 'app').env).toEqual(expect.arrayContaining(env))
+    expect(injected(once)).toEqual(once)
+  },
+)
+
+describe('in mode env a skipped container', () => {
+  const own = [{ name: 'AZURE_POD_IDENTITY_AUTHORITY_HOST', value: 'http://127.0.0.1:8000' }]
+  const SKIP = { 'wimds.io/skip-containers': 'own' }
+  const two = (annotations: Record<string, string>, env: typeof own) => ({
+    metadata: { annotations: { ...ENV, ...annotations } },
+    spec: { containers: [APP, { name: 'own', env }] },
+  })
+
+  test('keeps a variable of its author that is also the sidecar’s', () => {
+    const once = injected(two(SKIP, own))
+    expect(containerOf(once, 'own').env).toEqual(own)
+    expect(injected(once)).toEqual(once)
+  })
+
+  test('keeps what injection added before it was skipped, with a warning', () => {
+    const once = injected(two({}, []))
+    const skipping = withAnnotations(once, { ...ENV, ...SKIP })
+    expect(containerOf(injected(skipping), 'own')).toEqual(containerOf(once, 'own'))
+    expect(inject(request(skipping))).toMatchObject({
+      warnings: [
+        'wimds.io/skip-containers lists own, whose AZURE_POD_IDENTITY_AUTHORITY_HOST is that of the sidecar. Fix: remove the variable if an earlier injection added it',
+      ],
+    })
+  })
+})
+
+describe('in mode env', () => {
+  const HOST = 'AZURE_POD_IDENTITY_AUTHORITY_HOST'
+  const own = { name: HOST, value: 'http://127.0.0.1:8000' }
+  const user = { name: 'URL', value: `$(${HOST})/metadata/identity/oauth2/token` }
+  const withEnv = (env: NonNullable<TestContainer['env']>, annotations = ENV) => ({
+    ...pod(annotations),
+    spec: { containers: [{ ...APP, env, envFrom: [{ configMapRef: { name: 'proxies' } }] }] },
+  })
+
+  test('a container with envFrom keeps the place of a variable to which another one refers', () => {
+    const once = injected(withEnv([own, user]))
+    expect(containerOf(once, 'app').env).toEqual([own, user])
+    expect(injected(once)).toEqual(once)
+    const moved = injected(withAnnotations(once, { ...ENV, 'wimds.io/port': '8100' }))
+    expect(containerOf(moved, 'app').env).toEqual([
+      { ...own, value: 'http://127.0.0.1:8100' },
+      user,
+    ])
+  })
+
+  test('a container keeps the order of variables of the same name', () => {
+    const env = [user, { name: 'LOG', value: 'no' }, { ...user, value: 'other' }]
+    const once = injected(withEnv(env))
+    expect(containerOf(once, 'app').env).toEqual([...env, own])
+    expect(injected(once)).toEqual(once)
+  })
+
+  type Variables = NonNullable<TestContainer['env']>
+
+  test.each<[string, (env: Variables) => Variables]>([
+    ['is moved to the end', ([first, ...others]) => [...others, ...(first ? [first] : [])]],
+    ['is removed', (env) => env.slice(2)],
+  ])('another port is set also after NO_PROXY %s', (_, change) => {
+    const once = injected(pod(ENV))
+    const edited = changeEnv(once, change)
+    const annotations = { ...ENV, 'wimds.io/port': '8100' }
+    const twice = injected(withAnnotations(edited, annotations))
+    expect(containerOf(twice, 'app').env).toContainEqual({
+      name: HOST,
+      value: 'http://127.0.0.1:8100',
+    })
+    const again = { ...ENV, 'wimds.io/port': '8200' }
+    expect(containerOf(injected(withAnnotations(twice, again)), 'app').env).toContainEqual({
+      name: HOST,
+      value: 'http://127.0.0.1:8200',
+    })
+  })
+
+  test.each([
+    ['removes', withEnv([own, user]), `removed: ${HOST} of app. Fix: add it again if it is yours`],
+    [
+      'leaves',
+      { ...pod(ENV), spec: { containers: [{ ...APP, env: [own, user] }] } },
+      `left as it is: ${HOST} of app. Fix: delete it if it is not yours`,
+    ],
+  ])('another mode %s a variable that may be the author’s, with a warning', (_, given, warning) => {
+    const once = injected(given)
+    expect(inject(request(withAnnotations(once, NFT)))).toMatchObject({
+      warnings: expect.arrayContaining([warning]),
+    })
+    expect(inject(request(once))).not.toMatchObject({
+      warnings: expect.arrayContaining([warning]),
+    })
+  })
+})
+
+test('without its ConfigMap it has no volume of that', () => {
+  const once = injected(pod({ 'wimds.io/config-map': 'identities' }))
+  expect(injected(withAnnotations(once, {}))).toEqual(injected(pod()))
+})
+
+test('without the pod’s own token it has no mount of that', () => {
+  const env = [{ name: 'AZURE_FEDERATED_TOKEN_FILE', value: '/var/run/secrets/own/token' }]
+  const volumeMounts = [{ name: 'own', mountPath: '/var/run/secrets/own' }]
+  const volumes = [
+    { name: 'own', projected: { sources: [{ serviceAccountToken: { path: 'token' } }] } },
+  ]
+  const containers = [{ name: 'app', env, volumeMounts }]
+  const once = injected({ ...pod(), spec: { containers, volumes } })
+  expect(containerOf(once, 'wimds').volumeMounts).toHaveLength(1)
+  const { containers: now } = injected(pod()).spec
+  const twice = injected({ ...once, spec: { ...once.spec, containers: now, volumes: [] } })
+  expect(unordered(twice)).toEqual(unordered(injected(pod())))
+})
+
+test('with another audience or ConfigMap it is injected like a new pod', () => {
+  const other = { audience: 'api://other' }
+  const once = injected(pod({ 'wimds.io/config-map': 'one' }))
+  const twice = injected(withAnnotations(once, { 'wimds.io/config-map': 'two' }), other)
+  expect(twice).toEqual(injected(pod({ 'wimds.io/config-map': 'two' }), other))
+})
+
+test.each<[string, Partial<InjectionSettings>, Partial<InjectionSettings>]>([
+  ['native sidecars', { hasNativeSidecars: false }, {}],
+  ['classic sidecars', {}, { hasNativeSidecars: false }],
+])('with %s it is injected like a new pod', (_, before, now) => {
+  expect(unordered(injected(injected(pod(), before), now))).toEqual(unordered(injected(pod(), now)))
+})
+
+test('without an annotation it keeps its mode whatever the settings say, with a warning', () => {
+  const once = injected(pod(), { mode: 'nft' })
+  expect(injected(once, { mode: 'env' })).toEqual(once)
+  expect(inject(request(once, { mode: 'env' }))).toMatchObject({
+    warnings: [expect.stringContaining('keeps mode nft of its earlier injection')],
+  })
+  expect(inject(request(once, { mode: 'nft' }))).toMatchObject({ warnings: [] })
+})
+
+test('with an annotation it changes its mode', () => {
+  const once = injected(pod(), { mode: 'env' })
+  expect(injected(withAnnotations(once, NFT), { mode: 'env' })).toEqual(injected(pod(NFT)))
+})
+
+describe('a container of a reserved name in a pod that claims to be injected', () => {
+  const crafted = {
+    command: ['/bin/evil'],
+    args: ['evil'],
+    env: [{ name: 'LD_PRELOAD', value: '/evil.so' }],
+    envFrom: [{ secretRef: { name: 'evil' } }],
+    lifecycle: { postStart: { exec: { command: ['/bin/evil'] } } },
+    securityContext: { privileged: true },
+    volumeMounts: [{ name: 'host', mountPath: '/host' }],
+  }
+  const volumes = [{ name: 'host', hostPath: { path: '/' } }]
+  const claiming = (spec: object) => ({
+    metadata: { annotations: { [RECORD]: 'loopback' } },
+    spec: { ...pod().spec, volumes, ...spec },
+  })
+
+  test.each(['wimds', 'wimds-redirect', 'wimds-wait'])(
+    'is written whole or removed: %s',
+    (name) => {
+      const once = injected(claiming({ initContainers: [{ name, ...crafted }] }))
+      const fresh = injected({ ...pod(), spec: { ...pod().spec, volumes } })
+      expect(once).toEqual(fresh)
+    },
+  )
+
+  test('keeps nothing but the API server’s own mount of the API token', () => {
+    const path = '/var/run/secrets/kubernetes.io/serviceaccount'
+    const api = { name: 'kube-api-access-x1', mountPath: path, subPath: 'evil' }
+    const sidecar = { name: 'wimds', ...crafted, volumeMounts: [...crafted.volumeMounts, api] }
+    const mountsWith = (volume: object) =>
+      containerOf(
+        injected(claiming({ initContainers: [sidecar], volumes: [...volumes, volume] })),
+        'wimds',
+      ).volumeMounts
+    const token = { name: 'wimds-token', mountPath: '/var/run/secrets/wimds', readOnly: true }
+    expect(mountsWith({ name: 'kube-api-access-x1', projected: { sources: [] } })).toEqual([
+      token,
+      { name: 'kube-api-access-x1', mountPath: path, readOnly: true },
+    ])
+    expect(mountsWith({ name: 'kube-api-access-x1', hostPath: { path: '/' } })).toEqual([token])
+  })
+
+  test('is put back in the first place', () => {
+    const once = injected(pod())
+    const [sidecar, redirect] = once.spec.initContainers ?? []
+    const initContainers = [redirect, { name: 'migrate' }, sidecar]
+    const names = injected({
+      ...once,
+      spec: { ...once.spec, initContainers },
+    }).spec.initContainers?.map(({ name }) => name)
+    expect(names).toEqual(['wimds', 'wimds-redirect', 'migrate'])
+  })
+})
+
+describe('between two calls of the webhook', () => {
+  const AT_ADMISSION = { isAdmission: true }
+  const NEVER = { imagePullPolicy: 'Never' } as const
+  /** As LimitRanger and AlwaysPullImages leave an injected container, and more. */
+  const changes = {
+    imagePullPolicy: 'Always',
+    image: 'mirror/wimds:test',
+    args: ['evil'],
+    resources: {
+      requests: { cpu: '7m', memory: '7Mi', 'ephemeral-storage': '1Gi' },
+      limits: { cpu: '500m', memory: '7Mi', 'ephemeral-storage': '2Gi' },
+      claims: [{ name: 'evil' }],
+    },
+  }
+
+  test.each(['loopback', 'env', 'node'])(
+    'the defaults of admission plugins are kept, and nothing else, in mode %s',
+    (mode) => {
+      const once = recorded(injected(pod({ 'wimds.io/mode': mode })))
+      const twice = injected(changed(once, changes), {}, AT_ADMISSION)
+      const requests = { cpu: '10m', memory: '64Mi', 'ephemeral-storage': '1Gi' }
+      const limits = { cpu: '500m', memory: '128Mi', 'ephemeral-storage': '2Gi' }
+      const kept = { imagePullPolicy: 'Always', resources: { requests, limits } }
+      expect(twice).toEqual(changed(once, kept))
+      expect(patchFor(twice, {}, AT_ADMISSION)).toEqual([])
+    },
+  )
+
+  test('amounts that LimitRanger did not set are not kept', () => {
+    const once = injected(pod())
+    const policy = { imagePullPolicy: 'Always' }
+    expect(injected(changed(once, changes), {}, AT_ADMISSION)).toEqual(changed(once, policy))
+  })
+
+  test('a pod that is no longer Guaranteed loses the CPU limit of the class', () => {
+    const resources = { limits: { cpu: '1', memory: '1Gi' } }
+    const once = injected({ ...pod(), spec: { containers: [{ ...APP, resources }] } })
+    expect(containerOf(once, 'wimds').resources).toMatchObject({ limits: { cpu: '100m' } })
+    const proxy = { name: 'istio-proxy', resources: { requests: { cpu: '100m' } } }
+    const containers = [...once.spec.containers, proxy]
+    const twice = injected({ ...once, spec: { ...once.spec, containers } }, {}, AT_ADMISSION)
+    expect(containerOf(twice, 'wimds')).toEqual(containerOf(injected(pod()), 'wimds'))
+  })
+
+  test('a pull policy other than Always is that of the settings', () => {
+    const once = injected(pod(), NEVER)
+    const policy = (imagePullPolicy: string) =>
+      containerOf(injected(changed(once, { imagePullPolicy }), NEVER, AT_ADMISSION), 'wimds')
+        .imagePullPolicy
+    expect(policy('IfNotPresent')).toBe('Never')
+    expect(policy('Always')).toBe('Always')
+  })
+
+  test('a manifest is written whole', () => {
+    const once = injected(pod())
+    expect(injected(changed(once, changes))).toEqual(once)
+  })
+})
+
+/** As LimitRanger records what it has set in all init containers. */
+function recorded(given: InjectedPod): InjectedPod {
+  const set = (given.spec.initContainers ?? []).flatMap(({ name }) => [
+    `ephemeral-storage request for init container ${name}`,
+    `cpu, ephemeral-storage limit for init container ${name}`,
+  ])
+  const record = `LimitRanger plugin set: cpu limit for container app; ${set.join('; ')}`
+  const annotations = { ...given.metadata.annotations, 'kubernetes.io/limit-ranger': record }
+  return { ...given, metadata: { annotations } }
+}
+
+/** Changes all init containers. */
+function changed(given: InjectedPod, fields: Partial<TestContainer>): InjectedPod {
+  const initContainers = (given.spec.initContainers ?? []).map((each) => ({ ...each, ...fields }))
+  return { ...given, spec: { ...given.spec, initContainers } }
+}
+
+/** Replaces the pod's annotations, without that of its injection. */
+function withAnnotations(given: InjectedPod, annotations: Record<string, string>): InjectedPod {
+  const record = { [RECORD]: given.metadata.annotations[RECORD] ?? '' }
+  return { ...given, metadata: { annotations: { ...annotations, ...record } } }
+}
+
+/** Sorts the variables of each container by name. */
+function unordered({ metadata, spec }: InjectedPod): unknown {
+  const containers = spec.containers.map(sorted)
+  return {
+    metadata,
+    spec: { ...spec, containers, initContainers: spec.initContainers?.map(sorted) },
+  }
+}
+
+function sorted({ env, ...container }: TestContainer): TestContainer {
+  if (env === undefined) return container
+  return { ...container, env: env.toSorted((one, other) => one.name.localeCompare(other.name)) }
+}
+
+/** Returns the pod with the environment of the container app changed. */
+function changeEnv(
+  { spec, ...others }: InjectedPod,
+  change: (env: NonNullable<TestContainer['env']>) => NonNullable<TestContainer['env']>,
+): InjectedPod {
+  const containers = spec.containers.map((container) =>
+    container.name === 'app' ? { ...container, env: change(container.env ?? []) } : container,
+  )
+  return { ...others, spec: { ...spec, containers } }
+}

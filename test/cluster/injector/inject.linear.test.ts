@@ -1,0 +1,139 @@
+/** The work and the patch are linear in the pod, whatever its author puts into it. */
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { inject } from '../../../src/cluster/injector/inject.ts'
+import { ROUTING_MODES } from '../../../src/lib/routing-modes.ts'
+import { request } from './patched.ts'
+
+const repeat = <T>(count: number, one: (index: number) => T) =>
+  Array.from({ length: count }, (_, at) => one(at))
+const token = (path: string) => ({ serviceAccountToken: { path } })
+
+/** Containers of a size, each with many entries and one long value that the injector might combine. */
+const CRAFTED: readonly (readonly [string, (size: number) => object])[] = [
+  [
+    'NO_PROXY entries and a long no_proxy',
+    (size) => ({
+      env: [
+        ...repeat(size, () => ({ name: 'NO_PROXY', value: '.svc' })),
+        { name: 'no_proxy', value: '.example.com,'.repeat(size) },
+      ],
+    }),
+  ],
+  ['a long NO_PROXY', (size) => ({ env: [{ name: 'NO_PROXY', value: '.a,'.repeat(size) }] })],
+  [
+    'variables of an earlier injection and a long WIMDS_LISTEN',
+    (size) => ({
+      env: repeat(size, () => ({ name: 'AZURE_POD_IDENTITY_AUTHORITY_HOST', value: 'http://x' })),
+    }),
+  ],
+  ['variables', (size) => ({ env: repeat(size, (at) => ({ name: `V${at}`, value: 'x' })) })],
+  [
+    'mounts around the token',
+    (size) => ({
+      env: [{ name: 'AZURE_FEDERATED_TOKEN_FILE', value: '/a/token' }],
+      volumeMounts: repeat(size, () => ({ name: 'tokens', mountPath: '/a' })),
+    }),
+  ],
+  ['ports', (size) => ({ ports: repeat(size, (at) => ({ containerPort: at })) })],
+]
+
+function createPod(size: number, containers: number, craft: (size: number) => object) {
+  const listen = { name: 'WIMDS_LISTEN', value: `127.0.0.1:${'9'.repeat(30 * size)}` }
+  return {
+    metadata: { annotations: { 'wimds.io/injected': 'env' } },
+    spec: {
+      initContainers: [{ name: 'wimds', env: [listen] }],
+      containers: repeat(containers, (at) => ({ name: `c${at}`, ...craft(size) })),
+      volumes: repeat(size, () => ({
+        name: 'tokens',
+        projected: { sources: repeat(10, (at) => token(`t${at}`)) },
+      })),
+    },
+  }
+}
+
+const METHODS = [
+  'map',
+  'filter',
+  'flatMap',
+  'find',
+  'findLast',
+  'findIndex',
+  'some',
+  'every',
+] as const
+
+/** Counts the calls of callbacks of array methods, and the characters that are split, joined or printed. */
+function countSteps(run: () => void): number {
+  let steps = 0
+  const restore: (() => void)[] = []
+  function wrap(target: object, name: string, wrapper: (original: Function) => Function): void {
+    const original: unknown = Reflect.get(target, name)
+    if (typeof original !== 'function') throw new Error(`no method ${name}`)
+    Reflect.set(target, name, wrapper(original))
+    restore.push(() => void Reflect.set(target, name, original))
+  }
+  for (const name of METHODS) {
+    wrap(
+      Array.prototype,
+      name,
+      (original) =>
+        function (this: unknown[], callback: Function, ...rest: unknown[]): unknown {
+          const counted = (...args: unknown[]): unknown => {
+            steps += 1
+            return Reflect.apply(callback, undefined, args)
+          }
+          return Reflect.apply(original, this, [counted, ...rest])
+        },
+    )
+  }
+  wrap(
+    String.prototype,
+    'split',
+    (original) =>
+      function (this: string, ...args: unknown[]): unknown {
+        steps += this.length
+        return Reflect.apply(original, this, args)
+      },
+  )
+  wrap(JSON, 'stringify', (original) => (...args: unknown[]): unknown => {
+    const text: unknown = Reflect.apply(original, JSON, args)
+    steps += String(text).length
+    return text
+  })
+  try {
+    run()
+  } finally {
+    for (const undo of restore) undo()
+  }
+  return steps
+}
+
+const cases = fc.record({
+  craft: fc.constantFrom(...CRAFTED),
+  mode: fc.constantFrom(...ROUTING_MODES),
+  containers: fc.constantFrom(1, 5),
+})
+
+test('twice the pod takes at most twice the steps, and its patch at most three times its size', () => {
+  fc.assert(
+    fc.property(cases, ({ craft: [, craft], mode, containers }) => {
+      const measure = (size: number, count: number) => {
+        const pod = createPod(size, count, craft)
+        const bytes = JSON.stringify(pod).length
+        let patchBytes = 0
+        const steps = countSteps(() => {
+          const injection = inject(request(pod, { mode }))
+          if (injection.kind === 'injected') patchBytes = JSON.stringify(injection.patch).length
+        })
+        expect(patchBytes).toBeLessThan(3 * bytes + 10_000)
+        return steps
+      }
+      const small = measure(200, containers)
+      expect(measure(400, containers)).toBeLessThan(2.2 * small)
+      expect(measure(200, 4 * containers)).toBeLessThan(4.4 * small)
+    }),
+    { numRuns: 36 },
+  )
+})

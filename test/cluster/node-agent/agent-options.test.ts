@@ -1,0 +1,59 @@
+import { expect, test } from 'vitest'
+import { nodeAgent } from '../../../src/cluster/node-agent/node-agent.ts'
+import { parseNodeAgentOptions } from '../../../src/cluster/node-agent/agent-options.ts'
+import { captureIo, exitCode } from '../../tools/capture.ts'
+
+test('has defaults for all but the name of the node, which NODE_NAME may have', () => {
+  expect(parseNodeAgentOptions([], { NODE_NAME: 'node-1' })).toEqual({
+    nodeName: 'node-1',
+    discovery: 'netns',
+    netnsDirectory: '/var/run/netns',
+    adminListen: { host: '127.0.0.1', port: 9441 },
+  })
+})
+
+test('takes every option', () => {
+  const args = [
+    '--node-name=node-2',
+    '--discovery=processes',
+    '--netns-directory=/run/netns',
+    '--admin-listen=[::]:9000',
+  ]
+  expect(parseNodeAgentOptions(args, { NODE_NAME: 'node-1' })).toEqual({
+    nodeName: 'node-2',
+    discovery: 'processes',
+    netnsDirectory: '/run/netns',
+    adminListen: { host: '::', port: 9000 },
+  })
+})
+
+test.each([
+  [[], 'the name of the node is missing. Fix: set --node-name, or NODE_NAME from spec.nodeName'],
+  [['--node-name='], 'the name of the node is missing'],
+  [
+    ['--node-name=a', '--discovery=runtime'],
+    '--discovery runtime: must be one of netns, processes',
+  ],
+  [
+    ['--node-name=a', '--admin-listen=9441'],
+    '--admin-listen must be host:port or [IPv6]:port, not "9441"',
+  ],
+  [
+    ['--node-name=a', '--admin-listen=127.0.0.1:70000'],
+    '--admin-listen has a port above 65535: "127.0.0.1:70000"',
+  ],
+  [['--node-name=a', '--netns-dir=/x'], '--netns-dir is not a flag of this command'],
+  [['--node-name=a', 'more'], 'unexpected argument more'],
+])('rejects %j', async (args, problem) => {
+  const io = captureIo({ NODE_NAME: '' })
+  expect(await exitCode(nodeAgent, args, io)).toBe(64)
+  expect(io.err()).toContain(problem)
+})
+
+test('reports all problems at once', async () => {
+  const io = captureIo()
+  expect(await exitCode(nodeAgent, ['--discovery=x', '--admin-listen=y'], io)).toBe(64)
+  for (const name of ['--discovery', '--admin-listen', '--node-name']) {
+    expect(io.err()).toContain(name)
+  }
+})

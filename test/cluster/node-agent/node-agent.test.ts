@@ -1,0 +1,285 @@
+/** `wimds node-agent` as a process, with an API server of this test and the network namespace of a pod. */
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import type { ServerResponse } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { answer, type Fault, startApiServer } from '../../fixtures/api-server.ts'
+import { BUILT_CLI } from '../../fixtures/run-program.ts'
+import { nodeModePod } from './pods.ts'
+import { podNetwork, type PodNetwork, reasonToSkip } from '../../sidecar/redirect/namespace.ts'
+
+const reason = reasonToSkip()
+if (reason !== undefined) process.stderr.write(`skipped test/commands/node-agent: ${reason}\n`)
+
+const LIST = 'GET /api/v1/pods'
+const WATCH = 'GET /api/v1/pods?watch'
+const EVENTS = 'POST /api/v1/namespaces/shop/events'
+
+/** Where the runtime keeps network namespaces, and a directory for the tools of a test. */
+let netns: string
+let bin: string
+beforeEach(() => {
+  netns = mkdtempSync(join(tmpdir(), 'wimds-netns-'))
+  bin = mkdtempSync(join(tmpdir(), 'wimds-bin-'))
+})
+afterEach(() => {
+  for (const directory of [netns, bin]) rmSync(directory, { recursive: true })
+})
+
+const keep = ({ namespacePath }: PodNetwork, name: string) =>
+  symlinkSync(namespacePath, join(netns, name))
+
+const rulesOf = (pod: PodNetwork) => pod.exec('nft', 'list', 'ruleset')
+
+/** An API server whose pods, and whose faults, change during a test. */
+async function startApi() {
+  let pods: readonly object[] = []
+  let isAway = false
+  const watches = new Set<ServerResponse>()
+  const messages: string[] = []
+  const unlessAway =
+    (fault: Fault): Fault =>
+    (response, count, body) => {
+      if (isAway) response.destroy()
+      else fault(response, count, body)
+    }
+  const api = await startApiServer({
+    [LIST]: unlessAway((response) =>
+      answer(response, 200, { metadata: { resourceVersion: '7' }, items: pods }),
+    ),
+    [WATCH]: unlessAway((response) => {
+      response.writeHead(200).flushHeaders()
+      watches.add(response)
+      response.once('close', () => watches.delete(response))
+    }),
+    [EVENTS]: (response, _, body) => {
+      const { message }: { message: string } = JSON.parse(body)
+      messages.push(message)
+      answer(response, 201, {})
+    },
+  })
+  return {
+    /** The messages of the events. */
+    messages,
+    lists: () => api.calls(LIST),
+    set: (...next: readonly object[]) => (pods = next),
+    send: (type: string, object: object) => {
+      for (const watch of watches) watch.write(`${JSON.stringify({ type, object })}\n`)
+    },
+    watches,
+    leave: () => {
+      isAway = true
+      for (const watch of watches) watch.destroy()
+    },
+    comeBack: () => (isAway = false),
+    [Symbol.asyncDispose]: () => api[Symbol.asyncDispose](),
+  }
+}
+
+/** Starts the agent with the tools of the test before those of the machine. */
+function startAgent() {
+  const args = ['node-agent', '--node-name=node-1', `--netns-directory=${netns}`]
+  const child = spawn(process.execPath, [BUILT_CLI, ...args, '--admin-listen=127.0.0.1:0'], {
+    env: { ...process.env, PATH: `${bin}:${process.env['PATH']}` },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let out = ''
+  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
+  const events = () =>
+    out
+      .split('\n')
+      .slice(0, -1)
+      .map((line): Record<string, unknown> => JSON.parse(line))
+  const countOf = (name: string) => events().filter(({ event }) => event === name).length
+  return {
+    pid: child.pid ?? 0,
+    log: () => out,
+    countOf,
+    /** Waits until so many such events were logged. */
+    logged: (name: string, count = 1) =>
+      vi.waitUntil(() => countOf(name) >= count, { timeout: 60_000 }),
+    async kill() {
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    },
+    /** Sends SIGTERM; returns the exit code. */
+    async stop() {
+      child.kill()
+      await once(child, 'close')
+      return child.exitCode
+    },
+    async [Symbol.asyncDispose]() {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      child.kill()
+      await once(child, 'exit')
+    },
+  }
+}
+
+/** Replaces a tool by a script; `"$tool"` in it is the tool of the machine. */
+function replaceTool(name: string, script: string): void {
+  const tool = spawnSync('which', [name]).stdout.toString().trim()
+  writeFileSync(join(bin, name), `#!/bin/sh\ntool=${tool}\n${script}\n`)
+  chmodSync(join(bin, name), 0o755)
+}
+
+const restoreTool = (name: string) => rmSync(join(bin, name))
+
+describe.skipIf(reason !== undefined)('wimds node-agent', () => {
+  test('routes a pod that is listed and one that comes later, and shuts down', async () => {
+    using first = await podNetwork('10.9.0.2')
+    using second = await podNetwork('10.9.0.3')
+    keep(first, 'first')
+    keep(second, 'second')
+    await using api = await startApi()
+    api.set(nodeModePod({ uid: 'first' }))
+    await using agent = startAgent()
+    await agent.logged('pod_routed')
+    expect(rulesOf(first)).toContain('redirect to :8000')
+    expect(rulesOf(second)).toBe('')
+    await vi.waitUntil(() => api.watches.size > 0, { timeout: 60_000 })
+    api.send('ADDED', nodeModePod({ uid: 'second', addresses: ['10.9.0.3'] }))
+    await agent.logged('pod_routed', 2)
+    expect(rulesOf(second)).toContain('redirect to :8000')
+    expect(await agent.stop()).toBe(0)
+    expect(agent.countOf('shutdown_complete')).toBe(1)
+  })
+
+  test('an API server that is away changes nothing in routed pods, and new ones are routed afterwards', async () => {
+    using first = await podNetwork('10.9.0.2')
+    using second = await podNetwork('10.9.0.3')
+    keep(first, 'first')
+    keep(second, 'second')
+    await using api = await startApi()
+    api.set(nodeModePod({ uid: 'first' }))
+    await using agent = startAgent()
+    await agent.logged('pod_routed')
+    const routed = rulesOf(first)
+    await vi.waitUntil(() => api.watches.size > 0, { timeout: 60_000 })
+    api.leave()
+    api.set(nodeModePod({ uid: 'first' }), nodeModePod({ uid: 'second', addresses: ['10.9.0.3'] }))
+    await agent.logged('node_agent_error', 3)
+    expect(rulesOf(first)).toBe(routed)
+    expect(rulesOf(second)).toBe('')
+    api.comeBack()
+    await agent.logged('pod_routed', 2)
+    expect(rulesOf(second)).toContain('redirect to :8000')
+    expect(rulesOf(first)).toBe(routed)
+  }, 120_000)
+
+  test('SIGKILL in the middle of a rule leaves no part of the table, and the next agent completes it', async () => {
+    using pod = await podNetwork()
+    keep(pod, 'pod')
+    await using api = await startApi()
+    api.set(nodeModePod())
+    const started = join(bin, 'started')
+    replaceTool('nft', `[ "$1" = -f ] && echo $$ > ${started} && exec sleep 600; exec $tool "$@"`)
+    await using killed = startAgent()
+    await vi.waitUntil(() => existsSync(started) && readFileSync(started).length > 0, {
+      timeout: 60_000,
+    })
+    await killed.kill()
+    process.kill(Number(readFileSync(started)), 'SIGKILL')
+    expect(rulesOf(pod)).toBe('')
+    expect(pod.exec('ip', 'address', 'show', 'dev', 'lo')).toContain('169.254.169.254')
+    restoreTool('nft')
+    await using agent = startAgent()
+    await agent.logged('pod_routed')
+    await pod.serve('127.0.0.1', 8000, 'sidecar')
+    expect(pod.fetchMetadata()).toBe('sidecar')
+  })
+
+  test.each([
+    'mnl.c:66: Unable to initialize Netlink socket: Protocol not supported',
+    'Error: Could not process rule: Operation not supported',
+  ])(
+    'a kernel without nf_tables is named in the event of the pod: %s',
+    async (message) => {
+      using pod = await podNetwork()
+      keep(pod, 'pod')
+      await using api = await startApi()
+      api.set(nodeModePod())
+      replaceTool('nft', `echo '${message}' >&2; exit 1`)
+      await using agent = startAgent()
+      await vi.waitUntil(() => api.messages.length > 0, { timeout: 60_000 })
+      expect(api.messages[0]).toContain(
+        'the kernel has no nf_tables: load the modules nf_tables and nft_redir on the node',
+      )
+      restoreTool('nft')
+      await agent.logged('pod_routed')
+      expect(rulesOf(pod)).toContain('redirect to :8000')
+    },
+    120_000,
+  )
+
+  test('a full table of processes is named in the event of the pod, which is routed when there is room', async ({
+    skip,
+  }) => {
+    using limit = createProcessLimit()
+    if (limit === undefined) {
+      skip('no cgroup with the pids controller can be made')
+      return
+    }
+    using pod = await podNetwork()
+    keep(pod, 'pod')
+    await using api = await startApi()
+    await using agent = startAgent()
+    await vi.waitUntil(() => api.watches.size > 0, { timeout: 60_000 })
+    limit.fill(agent.pid)
+    api.send('ADDED', nodeModePod())
+    await vi.waitUntil(() => api.messages.length > 0, { timeout: 60_000 })
+    expect(api.messages[0]).toContain(
+      'no process could be started: the limit of processes is reached',
+    )
+    expect(rulesOf(pod)).toBe('')
+    limit.lift()
+    await agent.logged('pod_routed')
+    expect(rulesOf(pod)).toContain('redirect to :8000')
+  }, 120_000)
+})
+
+/** Limits the processes of a cgroup, v1 or v2; undefined where none can be made. */
+function createProcessLimit() {
+  const directory = ['/sys/fs/cgroup/pids', '/sys/fs/cgroup']
+    .map((root) => join(root, `wimds-test-${process.pid}`))
+    .find((path) => {
+      try {
+        mkdirSync(path)
+      } catch {
+        return false
+      }
+      if (existsSync(join(path, 'pids.max'))) return true
+      rmdirSync(path)
+      return false
+    })
+  if (directory === undefined) return undefined
+  const path = (name: string) => join(directory, name)
+  const read = (name: string) => readFileSync(path(name), 'utf8').trim()
+  return {
+    /** Moves the process there, and allows it no other one than its own threads. */
+    fill(pid: number) {
+      writeFileSync(path('cgroup.procs'), `${pid}`)
+      writeFileSync(path('pids.max'), read('pids.current'))
+    },
+    lift: () => writeFileSync(path('pids.max'), 'max'),
+    [Symbol.dispose]() {
+      // Its processes first.
+      const processes = read('cgroup.procs').split('\n')
+      for (const pid of processes) if (pid !== '') writeFileSync(path('../cgroup.procs'), pid)
+      rmdirSync(directory)
+    },
+  }
+}

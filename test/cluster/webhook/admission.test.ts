@@ -1,0 +1,281 @@
+/** AdmissionReviews as the API server sends them, and the replies. */
+import { describe, expect, test } from 'vitest'
+import { type AdmissionOptions, reviewPod } from '../../../src/cluster/webhook/admission.ts'
+import {
+  MalformedReview,
+  Overloaded,
+  type ReadReview,
+} from '../../../src/cluster/webhook/review-queue.ts'
+import { applyPatch, CLIENT, SERVICE_ACCOUNT, settings, TENANT } from '../injector/patched.ts'
+import { findPiece } from '../../contract/secrets.ts'
+import { podReview, REVIEW_UID } from '../../fixtures/pod-review.ts'
+
+const POD = {
+  metadata: { annotations: { 'wimds.io/inject': 'true' } },
+  spec: { serviceAccountName: 'orders', containers: [{ name: 'app', image: 'app:1' }] },
+}
+
+const request = (more: object = {}) => podReview(POD, more)
+
+const withAccount = (serviceAccountName: string) => ({
+  ...POD,
+  spec: { ...POD.spec, serviceAccountName },
+})
+
+/** Options under which pods opt in. */
+function options(more: Partial<AdmissionOptions> = {}): AdmissionOptions {
+  return {
+    settings: settings({ injectByDefault: false }),
+    lookUpServiceAccount: () => Promise.resolve({ annotations: SERVICE_ACCOUNT }),
+    ...more,
+  }
+}
+
+const review = (body: unknown, more: Partial<AdmissionOptions> = {}) => {
+  const read: ReadReview = async (work) => work(body)
+  return reviewPod(read, options(more))
+}
+
+interface Response {
+  readonly uid: string
+  readonly allowed: boolean
+  readonly patchType?: string
+  readonly patch?: string
+  readonly warnings?: readonly string[]
+  readonly status?: { readonly code: number; readonly message: string }
+}
+
+async function responseTo(body: unknown, more: Partial<AdmissionOptions> = {}) {
+  const { review: answered, outcome } = await review(body, more)
+  const { response, ...envelope }: { response: Response } = JSON.parse(JSON.stringify(answered))
+  return { outcome, response, envelope }
+}
+
+const patchIn = ({ patch = '' }: Response) => JSON.parse(Buffer.from(patch, 'base64').toString())
+
+test('admits a pod that opts in with a patch that injects it, under the uid of the request', async () => {
+  const { outcome, response, envelope } = await responseTo(request())
+  expect(outcome).toBe('injected')
+  expect(envelope).toEqual({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview' })
+  expect(response).toMatchObject({ uid: REVIEW_UID, allowed: true, patchType: 'JSONPatch' })
+  const patched = JSON.stringify(applyPatch(POD, patchIn(response)))
+  expect(patched).toContain(CLIENT)
+  expect(patched).toContain(TENANT)
+})
+
+test('admits an injected pod without a patch', async () => {
+  const first = await responseTo(request())
+  const object = applyPatch(POD, patchIn(first.response))
+  const { outcome, response } = await responseTo(request({ object }))
+  expect(outcome).toBe('injected')
+  expect(response).toEqual({ uid: REVIEW_UID, allowed: true })
+})
+
+test('keeps a limit that LimitRanger has set in an injected container before the second call', async () => {
+  const first = await responseTo(request())
+  const record =
+    'LimitRanger plugin set: cpu limit for init container wimds; cpu limit for init container wimds-redirect'
+  const text = JSON.stringify(applyPatch(POD, patchIn(first.response)))
+    .replaceAll('"limits":{', '"limits":{"cpu":"500m",')
+    .replace('"annotations":{', `"annotations":{"kubernetes.io/limit-ranger":"${record}",`)
+  const object: unknown = JSON.parse(text)
+  const { response } = await responseTo(request({ object }))
+  expect(response).toEqual({ uid: REVIEW_UID, allowed: true })
+})
+
+test.each([
+  ['a pod that does not opt in', { object: { ...POD, metadata: {} } }],
+  ['a Pod of another group', { kind: { group: 'metrics.k8s.io', version: 'v1', kind: 'Pod' } }],
+  ['another kind', { kind: { group: 'apps', version: 'v1', kind: 'Deployment' } }],
+  ['an update', { operation: 'UPDATE' }],
+])('admits %s unchanged', async (_, more) => {
+  const { outcome, response } = await responseTo(request(more))
+  expect(outcome).toBe('skipped')
+  expect(response).toEqual({ uid: REVIEW_UID, allowed: true })
+})
+
+test('rejects a pod with every reason', async () => {
+  const object = { ...POD, spec: { ...POD.spec, hostNetwork: true, os: { name: 'windows' } } }
+  const { outcome, response } = await responseTo(request({ object }))
+  expect(outcome).toBe('rejected')
+  expect(response.allowed).toBe(false)
+  expect(response.status?.code).toBe(422)
+  expect(response.status?.message).toMatch(/Fix: remove hostNetwork; .*runs on Windows/)
+})
+
+test('says how to leave a pod out where the namespace asks for injection', async () => {
+  const object = { spec: { ...POD.spec, hostNetwork: true } }
+  const { response } = await responseTo(request({ object }), {
+    settings: settings({ injectByDefault: true }),
+  })
+  expect(response.status?.message).toMatch(
+    /as the label wimds.io\/inject of the namespace asks \(the annotation wimds.io\/inject: "false" leaves a pod out\): .*remove hostNetwork/,
+  )
+})
+
+const JWT = `eyJhbGciOiJSUzI1NiJ9.${'eyJzdWIiOiJhIn0'.repeat(9)}.c2ln`
+
+describe('the name of a rejected pod in the log', () => {
+  const LONG = `orders-${'a'.repeat(300)}`
+  const DEEP = 'orders-of-the-shop-in-production-by-the-deployment-7d9f8b6c5d-x2x4z'
+  test.each([
+    ['its name', { name: 'orders-0', generateName: 'orders-' }, 'orders-0'],
+    ['its generateName', { generateName: 'orders-7d9f8b6c5d-' }, 'orders-7d9f8b6c5d-'],
+    ['a long name', { name: DEEP }, DEEP],
+    ['empty without a name', {}, ''],
+    ['empty if the name is not text', { name: 7 }, ''],
+    ['redacted if it looks like a credential', { name: JWT }, '[redacted]'],
+    [
+      'truncated to the length of a name',
+      { name: 'a, '.repeat(200) },
+      'a, '.repeat(200).slice(0, 253),
+    ],
+    ['redacted if it is one long word', { name: LONG }, '[redacted]'],
+  ])('is %s', async (_, metadata, pod) => {
+    const object = { ...POD, metadata: { ...POD.metadata, ...metadata }, spec: {} }
+    const { subject, outcome } = await review(request({ object }))
+    expect({ outcome, subject }).toEqual({
+      outcome: 'rejected',
+      subject: { namespace: 'shop', pod },
+    })
+  })
+
+  test('is known if its ServiceAccount cannot be read', async () => {
+    const object = { ...POD, metadata: { ...POD.metadata, name: 'orders-0' } }
+    const { subject } = await review(request({ object }), { lookUpServiceAccount: failLookUp })
+    expect(subject).toEqual({ namespace: 'shop', pod: 'orders-0' })
+  })
+})
+
+const findNothing = () => Promise.resolve({ problem: 'does not exist' })
+const failLookUp = () => Promise.reject(new Error('the API server answered 500'))
+const returnAnnotations = (annotations: Record<string, string>) => () =>
+  Promise.resolve({ annotations })
+
+test('warns of what is probably a mistake', async () => {
+  const { response } = await responseTo(request(), {
+    lookUpServiceAccount: returnAnnotations({ 'azure.workload.identity/tenant-id': TENANT }),
+  })
+  expect(response.allowed).toBe(true)
+  expect(response.warnings?.[0]).toMatch(/^wimds: no client id/)
+})
+
+async function skippedResponse(annotations: Record<string, string>) {
+  const { outcome, response } = await responseTo(
+    request({ object: { ...POD, metadata: { annotations } } }),
+  )
+  expect(outcome).toBe('skipped')
+  return response
+}
+
+describe('a pod that is not injected, and has annotations of wimds,', () => {
+  test('is admitted with a warning that they have no effect', async () => {
+    expect(
+      await skippedResponse({ 'wimds.io/mode': 'env', 'wimds.io/port': '8001', team: 'shop' }),
+    ).toEqual({
+      uid: REVIEW_UID,
+      allowed: true,
+      warnings: [
+        'wimds: the pod is not injected, and its annotations have no effect: wimds.io/mode, wimds.io/port. Fix: set wimds.io/inject: "true"',
+      ],
+    })
+  })
+
+  test.each([
+    ['opted out', { 'wimds.io/inject': 'false', 'wimds.io/mode': 'env' }],
+    ['was injected by `wimds inject`', { 'wimds.io/injected': 'env', 'wimds.io/mode': 'env' }],
+  ])('is admitted without a warning if it %s', async (_, annotations) => {
+    expect(await skippedResponse(annotations)).toEqual({ uid: REVIEW_UID, allowed: true })
+  })
+})
+
+describe('the ServiceAccount', () => {
+  test.each([
+    ['the pod’s own', POD, 'orders'],
+    [
+      'default if the pod names none',
+      { ...POD, spec: { containers: POD.spec.containers } },
+      'default',
+    ],
+    ['default if its name is empty', withAccount(''), 'default'],
+    [
+      'that of the deprecated field if its name is empty',
+      { ...POD, spec: { ...POD.spec, serviceAccountName: '', serviceAccount: 'older' } },
+      'older',
+    ],
+  ])('is %s', async (_, object, expected) => {
+    const lookUps: string[][] = []
+    const lookUpServiceAccount = (...place: string[]) => {
+      lookUps.push(place)
+      return Promise.resolve({ annotations: SERVICE_ACCOUNT })
+    }
+    await responseTo(request({ object }), { lookUpServiceAccount })
+    expect(lookUps).toEqual([['shop', expected]])
+  })
+
+  test.each(['..', '.', 'a/b', 'Orders', 'a'.repeat(254)])(
+    'is not looked up by the invalid name %j',
+    async (account) => {
+      const { outcome, response } = await responseTo(request({ object: withAccount(account) }), {
+        lookUpServiceAccount: failLookUp,
+        defaultTenantId: TENANT,
+      })
+      expect(outcome).toBe('rejected')
+      expect(response.status?.message).toContain('has no valid name')
+    },
+  )
+
+  test('gets the default tenant if it names none', async () => {
+    const defaultTenantId = '99999999-9999-4999-8999-999999999999'
+    const withoutTenant = returnAnnotations({ 'azure.workload.identity/client-id': CLIENT })
+    const given = await responseTo(request(), {
+      lookUpServiceAccount: withoutTenant,
+      defaultTenantId,
+    })
+    expect(JSON.stringify(patchIn(given.response))).toContain(defaultTenantId)
+    const kept = await responseTo(request(), { defaultTenantId })
+    expect(JSON.stringify(patchIn(kept.response))).not.toContain(defaultTenantId)
+  })
+
+  test('rejects the pod if it does not exist, even with a default tenant', async () => {
+    const more = { lookUpServiceAccount: findNothing, defaultTenantId: TENANT }
+    const { outcome, response } = await responseTo(request(), more)
+    expect(outcome).toBe('rejected')
+    expect(response.status?.message).toContain('the ServiceAccount shop/orders does not exist')
+  })
+
+  test.each([
+    ['error', new Error('the API server answered 500')],
+    ['overloaded', new Overloaded('too many ServiceAccounts to look up')],
+  ])('rejects the pod for now with outcome %s if it cannot be read', async (expected, error) => {
+    const lookUpServiceAccount = () => Promise.reject(error)
+    const { outcome, response } = await responseTo(request(), { lookUpServiceAccount })
+    expect(outcome).toBe(expected)
+    expect(response).toMatchObject({ uid: REVIEW_UID, allowed: false, status: { code: 503 } })
+    expect(response.status?.message).toContain('shop/orders')
+  })
+
+  test('is not read with an error that shows the pod’s author a credential', async () => {
+    const lookUpServiceAccount = () => Promise.reject(new Error(`401 for Bearer ${JWT}`))
+    const { message, review: body } = await review(request(), { lookUpServiceAccount })
+    expect(message).toContain('401 for Bearer [redacted]')
+    expect(findPiece(JWT, JSON.stringify(body))).toBeUndefined()
+  })
+})
+
+test.each([
+  ['nothing', undefined],
+  ['an older version', { ...request(), apiVersion: 'admission.k8s.io/v1beta1' }],
+  ['a review without a request', { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview' }],
+  ['a request without a uid', request({ uid: '' })],
+])('rejects %s as malformed', async (_, body) => {
+  await expect(review(body)).rejects.toBeInstanceOf(MalformedReview)
+})
+
+test('rejects a pod whose patch is above 1 MiB with a message', async () => {
+  const env = [{ name: 'LARGE', value: 'x'.repeat(1_100_000) }]
+  const object = { ...POD, spec: { ...POD.spec, containers: [{ name: 'app', env }] } }
+  const { outcome, response } = await responseTo(request({ object }))
+  expect(outcome).toBe('rejected')
+  expect(response.status?.message).toMatch(/the patch would have 1\d{6} bytes/)
+})

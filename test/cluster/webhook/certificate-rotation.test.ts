@@ -1,0 +1,159 @@
+/** Rotation of the certificate of a running server. */
+import { X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:https'
+import { connect } from 'node:tls'
+import { beforeAll, expect, test } from 'vitest'
+import { startCertificateRotation } from '../../../src/cluster/webhook/certificate-rotation.ts'
+import type { CertificateMaterial } from '../../../src/cluster/webhook/certificates.ts'
+import { createCertificateAuthority } from '../../../src/lib/x509.ts'
+import { portOf } from '../../fixtures/listening.ts'
+
+async function createMaterial(): Promise<CertificateMaterial> {
+  const authority = await createCertificateAuthority()
+  const issued = await authority.issue({ names: ['wimds.wimds.svc'] })
+  return { ...issued, caPem: authority.caPem }
+}
+
+let first: CertificateMaterial
+let second: CertificateMaterial
+beforeAll(async () => {
+  first = await createMaterial()
+  second = await createMaterial()
+})
+
+/** Parts of a rotation that does nothing; its checks follow each other quickly. */
+const PARTS = {
+  publish: () => Promise.resolve('1'),
+  serve: () => {},
+  onError: () => {},
+  checkIntervalMs: 5,
+  propagationDelayMs: 5,
+}
+
+test('serves a new certificate without a restart, after its CA was published', async () => {
+  let current = first
+  const server = createServer((_, reply) => reply.end())
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const events: string[] = []
+  const rotation = startCertificateRotation({
+    ...PARTS,
+    getCertificate: () => Promise.resolve(current),
+    publish: async (caPem) => {
+      events.push(`publish ${caPem}`)
+      return '1'
+    },
+    serve: ({ certPem, keyPem }) => {
+      server.setSecureContext({ cert: certPem, key: keyPem })
+      events.push(`serve ${certPem}`)
+    },
+  })
+  await expect.poll(rotation.served).toBe(first)
+  expect(await servedBy(server)).toBe(fingerprint(first))
+  current = second
+  await expect.poll(rotation.served).toBe(second)
+  expect(await servedBy(server)).toBe(fingerprint(second))
+  expect(events.indexOf(`publish ${second.caPem}`)).toBeLessThan(
+    events.indexOf(`serve ${second.certPem}`),
+  )
+  await rotation.stop()
+  server.close()
+})
+
+test('reports a failed check, and keeps what is served', async () => {
+  const errors: unknown[] = []
+  let fails = false
+  const rotation = startCertificateRotation({
+    ...PARTS,
+    getCertificate: () => (fails ? Promise.reject(new Error('gone')) : Promise.resolve(first)),
+    onError: (error) => errors.push(error),
+  })
+  await expect.poll(rotation.served).toBe(first)
+  fails = true
+  await expect.poll(() => errors.length).toBeGreaterThan(1)
+  expect(rotation.served()).toBe(first)
+  await rotation.stop()
+})
+
+test('publishes again as soon as the publishing was undone', async () => {
+  const change = Promise.withResolvers<void>()
+  const revisions: string[] = []
+  let published = 0
+  const rotation = startCertificateRotation({
+    ...PARTS,
+    checkIntervalMs: 3_600_000,
+    getCertificate: () => Promise.resolve(first),
+    publish: async () => `revision ${(published += 1)}`,
+    waitForChange: (revision) => {
+      revisions.push(revision)
+      return revisions.length === 1 ? change.promise : new Promise(() => {})
+    },
+  })
+  await expect.poll(() => revisions).toEqual(['revision 1'])
+  change.resolve()
+  await expect.poll(() => revisions).toEqual(['revision 1', 'revision 2'])
+  void rotation.stop()
+})
+
+test('checks at the interval if changes cannot be watched', async () => {
+  const pauses: number[] = []
+  const rotation = startCertificateRotation({
+    ...PARTS,
+    checkIntervalMs: 10_000,
+    getCertificate: () => Promise.resolve(first),
+    waitForChange: () => Promise.reject(new Error('the API server answered 403')),
+    pause: (ms) => {
+      pauses.push(ms)
+      return pauses.length < 3 ? Promise.resolve() : new Promise(() => {})
+    },
+  })
+  await expect.poll(() => pauses).toEqual([10_000, 10_000, 10_000])
+  void rotation.stop()
+})
+
+test('checks with backoff until there is a certificate', async () => {
+  const pauses: number[] = []
+  const rotation = startCertificateRotation({
+    ...PARTS,
+    checkIntervalMs: 10_000,
+    getCertificate: () => Promise.reject(new Error('no')),
+    pause: (ms) => {
+      pauses.push(ms)
+      return pauses.length < 6 ? Promise.resolve() : new Promise(() => {})
+    },
+  })
+  await expect.poll(() => pauses.length).toBe(6)
+  for (const [index, ceiling] of [1000, 2000, 4000, 8000].entries()) {
+    expect(pauses[index]).toBeLessThanOrEqual(ceiling)
+    expect(pauses[index]).toBeGreaterThanOrEqual(ceiling / 2)
+  }
+  expect(pauses[5]).toBe(10_000)
+  void rotation.stop()
+})
+
+test('does not report a check that its stop has aborted', async () => {
+  const errors: unknown[] = []
+  const call = Promise.withResolvers<CertificateMaterial>()
+  const rotation = startCertificateRotation({
+    ...PARTS,
+    getCertificate: () => call.promise,
+    onError: (error) => errors.push(error),
+  })
+  const stopped = rotation.stop()
+  call.reject(new Error('aborted'))
+  await stopped
+  expect(errors).toEqual([])
+})
+
+const fingerprint = ({ certPem }: CertificateMaterial) =>
+  new X509Certificate(certPem).fingerprint256
+
+/** Returns the fingerprint of the certificate that a new connection gets. */
+async function servedBy(server: Server): Promise<string> {
+  const socket = connect({ port: portOf(server), host: '127.0.0.1', rejectUnauthorized: false })
+  await once(socket, 'secureConnect')
+  const { fingerprint256 } = socket.getPeerCertificate()
+  socket.destroy()
+  return fingerprint256
+}

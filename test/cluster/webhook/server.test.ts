@@ -1,0 +1,228 @@
+/** The webhook's server on a real port. */
+import { once } from 'node:events'
+import { Agent, request as httpsRequest } from 'node:https'
+import { text } from 'node:stream/consumers'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Decision } from '../../../src/cluster/webhook/admission.ts'
+import { createWebhookMetrics } from '../../../src/cluster/webhook/webhook-metrics.ts'
+import { MalformedReview } from '../../../src/cluster/webhook/review-queue.ts'
+import {
+  createReviewServer,
+  type ReviewEvent,
+  serveCertificate,
+} from '../../../src/cluster/webhook/server.ts'
+import { createCertificateAuthority } from '../../../src/lib/x509.ts'
+import { createClientCertificate } from '../../fixtures/client-certificate.ts'
+import { openConnection } from '../../fixtures/connection.ts'
+import { listening, portOf } from '../../fixtures/listening.ts'
+
+const ADMITTED: Decision = { outcome: 'injected', review: { response: { allowed: true } } }
+
+const metrics = createWebhookMetrics(() => 1_800_000_000_500)
+const bodies: unknown[] = []
+const events: ReviewEvent[] = []
+const failures: unknown[] = []
+let answer = (): Promise<Decision> => Promise.resolve(ADMITTED)
+let isDraining = false
+const server = createReviewServer({
+  reviews: {
+    '/mutate': async (read) => {
+      await read((body) => bodies.push(body))
+      return await answer()
+    },
+    '/mutate/namespace': () => Promise.resolve({ ...ADMITTED, outcome: 'skipped' }),
+  },
+  onReview: (event) => {
+    events.push(event)
+    metrics.onReview(event)
+  },
+  onError: (error) => failures.push(error),
+  isDraining: () => isDraining,
+})
+let agent: Agent
+const PATH = '/mutate?timeout=5s'
+
+beforeAll(async () => {
+  const authority = await createCertificateAuthority()
+  serveCertificate(server, await authority.issue({ names: ['wimds.wimds.svc'] }))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  agent = new Agent({ ca: authority.caPem, servername: 'wimds.wimds.svc' })
+})
+afterAll(() => {
+  agent.destroy()
+  server.close()
+})
+
+async function post(
+  body: string,
+  options: { path?: string; method?: string; maxVersion?: 'TLSv1.2'; agent?: Agent } = {},
+) {
+  const { path = PATH, method = 'POST', ...tls } = options
+  const sent = httpsRequest({
+    host: '127.0.0.1',
+    port: portOf(server),
+    agent,
+    path,
+    method,
+    ...tls,
+  })
+  sent.end(body)
+  const [reply] = await once(sent, 'response')
+  return { status: reply.statusCode, headers: reply.headers, body: await text(reply) }
+}
+
+test('answers a review as JSON', async () => {
+  const { status, headers, body } = await post('{"a":1}')
+  expect(status).toBe(200)
+  expect(headers['content-type']).toBe('application/json')
+  expect(JSON.parse(body)).toEqual(ADMITTED.review)
+  expect(bodies.at(-1)).toEqual({ a: 1 })
+})
+
+test('reports a rejection with its pod', async () => {
+  const decision = {
+    outcome: 'rejected' as const,
+    message: 'no',
+    subject: { namespace: 'shop', pod: 'orders-0' },
+  }
+  answer = () => Promise.resolve({ ...decision, review: {} })
+  await post('{}')
+  answer = () => Promise.resolve(ADMITTED)
+  expect(events.at(-1)).toEqual({ ...decision, durationMs: expect.any(Number) })
+})
+
+test('reviews by the path', async () => {
+  expect((await post('{}', { path: '/mutate/namespace?timeout=5s' })).status).toBe(200)
+  expect(events.at(-1)?.outcome).toBe('skipped')
+})
+
+test.each([
+  ['another path', '{}', { path: '/validate' }, 404],
+  ['another method', '', { method: 'GET' }, 405],
+  ['a body that is not JSON', '{', {}, 400],
+  ['a body above 3 MiB', `"${'a'.repeat(3 * 1024 * 1024)}"`, {}, 400],
+])('rejects %s', async (_, body, options, status) => {
+  expect((await post(body, options)).status).toBe(status)
+})
+
+test('answers a malformed review with what is wrong', async () => {
+  answer = () => Promise.reject(new MalformedReview('no uid'))
+  expect(await post('{}')).toMatchObject({ status: 400, body: '{"error":"no uid"}' })
+})
+
+test('reports the cause of an unexpected error, and does not send it', async () => {
+  const cause = new Error('hunter2')
+  answer = () => Promise.reject(cause)
+  const { status, body } = await post('{}')
+  expect(status).toBe(500)
+  expect(body).not.toContain('hunter2')
+  expect(failures).toEqual([cause])
+})
+
+test('rejects TLS 1.2', async () => {
+  await expect(post('{}', { maxVersion: 'TLSv1.2' })).rejects.toThrow(/protocol version|EPROTO/i)
+})
+
+test('closes connections during shutdown', async () => {
+  answer = () => Promise.resolve(ADMITTED)
+  isDraining = true
+  expect((await post('{}')).headers.connection).toBe('close')
+  isDraining = false
+})
+
+test('counts reviews by outcome, and exposes the expiry of the certificate', async () => {
+  const { contentType, body } = await metrics.scrape()
+  expect(contentType).toBe('text/plain; version=0.0.4; charset=utf-8')
+  expect(body).toContain('wimds_webhook_review_duration_seconds_count{outcome="injected"} 2')
+  expect(body).toContain('wimds_webhook_review_duration_seconds_count{outcome="malformed"} 3')
+  expect(body).toContain('wimds_webhook_certificate_expiry_timestamp_seconds 1800000000')
+})
+
+test('reports no error if the caller hangs up', async () => {
+  const sent = httpsRequest({
+    host: '127.0.0.1',
+    port: portOf(server),
+    agent,
+    path: PATH,
+    method: 'POST',
+  })
+  const closed = new Promise((resolve) => sent.on('close', resolve).on('error', () => {}))
+  sent.write('{"half":')
+  await once(server, 'request')
+  sent.destroy()
+  await closed
+  answer = () => Promise.resolve(ADMITTED)
+  await expect.poll(() => post('{}')).toMatchObject({ status: 200 })
+  expect(failures).toHaveLength(1)
+})
+
+test('answers on the same connection after a body that is too large', async () => {
+  answer = () => Promise.resolve(ADMITTED)
+  const one = new Agent({ ...agent.options, keepAlive: true, maxSockets: 1 })
+  const first = await post(' '.repeat(4_000_000), { agent: one })
+  const second = await post('{}', { agent: one })
+  one.destroy()
+  expect([first.status, second.status]).toEqual([400, 200])
+})
+
+test('evicts half-sent reviews, and answers a small one at the same time', async () => {
+  answer = () => Promise.resolve(ADMITTED)
+  const half = Buffer.alloc(3 * 1024 * 1024 - 1, ' ')
+  const statuses: (number | undefined)[] = []
+  const halves = Array.from({ length: 80 }, () => {
+    const headers = { 'Content-Length': half.length + 1 }
+    const options = { host: '127.0.0.1', port: portOf(server), path: PATH, method: 'POST', headers }
+    const sent = httpsRequest({ ...options, ca: agent.options.ca, servername: 'wimds.wimds.svc' })
+    sent.on('error', () => {})
+    sent.on('response', (reply) => {
+      statuses.push(reply.statusCode)
+      expect(reply.headers).toMatchObject({ 'retry-after': '1', connection: 'close' })
+      reply.resume()
+    })
+    sent.write(half)
+    return sent
+  })
+  try {
+    await expect.poll(() => halves.filter(({ destroyed }) => destroyed).length).toBe(72)
+    expect(statuses).toEqual(statuses.map(() => 503))
+    expect((await post('{}')).status).toBe(200)
+  } finally {
+    for (const sent of halves) sent.destroy()
+  }
+})
+
+test('bounds the number of its connections', async () => {
+  await using stack = new AsyncDisposableStack()
+  const { port } = stack.use(await listening(createReviewServer({ ...PARTS, maxConnections: 2 })))
+  const open = async () => stack.use(await openConnection(port))
+  const idle = [await open(), await open(), await open()]
+  expect(await idle[0]?.closed()).toBe('')
+  expect(idle.map((connection) => connection.isClosed())).toEqual([true, false, false])
+})
+
+const PARTS = {
+  reviews: { '/mutate': () => Promise.resolve(ADMITTED) },
+  onReview: () => {},
+  onError: () => {},
+  isDraining: () => false,
+}
+
+test('serves only callers with a client certificate, where it is required', async () => {
+  const client = await createClientCertificate()
+  const authority = await createCertificateAuthority()
+  const guarded = createReviewServer({ ...PARTS, requiresClientCertificate: true })
+  serveCertificate(guarded, await authority.issue({ names: ['wimds.wimds.svc'] }), client.cert)
+  await using stack = new AsyncDisposableStack()
+  const { port } = stack.use(await listening(guarded))
+  const send = async (certificate: { cert?: string; key?: string }) => {
+    const tls = { ca: authority.caPem, servername: 'wimds.wimds.svc', agent: false, ...certificate }
+    const sent = httpsRequest({ host: '127.0.0.1', port, path: PATH, method: 'POST', ...tls })
+    sent.end('{}')
+    const [reply] = await once(sent, 'response')
+    reply.resume()
+    return reply.statusCode
+  }
+  expect(await send(client)).toBe(200)
+  await expect(send({})).rejects.toThrow(/certificate required|ECONNRESET|EPIPE/)
+})

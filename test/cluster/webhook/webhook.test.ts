@@ -1,0 +1,230 @@
+/** `wimds webhook` as a whole, with an API server that fails. */
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { request } from 'node:https'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { webhook } from '../../../src/cluster/webhook/webhook.ts'
+import { ConfigError } from '../../../src/lib/errors.ts'
+import {
+  ACCOUNT,
+  answer,
+  CREATE_SECRET,
+  PATCH_CONFIGURATION,
+  PATCH_SECRET,
+  READ_SECRET,
+  startApiServer,
+  VERSION,
+} from '../../fixtures/api-server.ts'
+import { findPiece } from '../../contract/secrets.ts'
+import { createClientCertificate } from '../../fixtures/client-certificate.ts'
+import { listening } from '../../fixtures/listening.ts'
+import { runWimds } from '../../fixtures/run-program.ts'
+import { captureIo } from '../../tools/capture.ts'
+import { podReview } from '../../fixtures/pod-review.ts'
+
+const TENANT = '72f988bf-86f1-41af-91ab-2d7cd011db47'
+const REVIEW = podReview(
+  {
+    metadata: {},
+    spec: { serviceAccountName: 'app', containers: [{ name: 'app', image: 'app:1' }] },
+  },
+  { namespace: 'n' },
+)
+const FLAGS = ['--listen=127.0.0.1:0', '--admin-listen=127.0.0.1:0', '--drain=0s']
+
+let shutdown: AbortController
+beforeEach(() => {
+  shutdown = new AbortController()
+})
+afterEach(() => shutdown.abort())
+
+/** Runs the webhook; returns its log and its exit code. */
+function startWebhook(...flags: readonly string[]) {
+  const io = { ...captureIo(), signal: shutdown.signal }
+  return { log: io.out, exit: webhook([...FLAGS, ...flags], io) }
+}
+
+/** Sends the review to the port of the log, and returns the response. */
+async function sendReview(log: string, review: object, path = '/mutate'): Promise<object> {
+  const port = Number(/"listening".*"port":(\d+)/.exec(log)?.[1])
+  const sent = request({ host: '127.0.0.1', port, path, method: 'POST', rejectUnauthorized: false })
+  sent.end(JSON.stringify(review))
+  const [reply] = await once(sent, 'response')
+  return JSON.parse(await text(reply)).response
+}
+
+test('throws a ConfigError outside a cluster', async () => {
+  vi.stubEnv('KUBECONFIG', '')
+  vi.stubEnv('HOME', '/nonexistent')
+  await expect(startWebhook().exit).rejects.toThrow(ConfigError)
+})
+
+test('exits when the file of client CAs cannot be read', async () => {
+  await using _ = await startApiServer()
+  const args = ['webhook', ...FLAGS, '--client-ca=/nowhere/ca.crt']
+  const env = { KUBECONFIG: process.env['KUBECONFIG'] ?? '' }
+  const { code, stderr } = await runWimds(args, { env })
+  expect(stderr).toContain('/nowhere/ca.crt')
+  expect(code).toBe(64)
+})
+
+test.each(['', 'no certificate'])(
+  'does not start with the content "%s" as client CAs, with which Node would trust its own roots or nobody',
+  async (content) => {
+    await using _ = await startApiServer()
+    const directory = await mkdtemp(join(tmpdir(), 'wimds-webhook-'))
+    onTestFinished(() => rm(directory, { recursive: true }))
+    const file = join(directory, 'ca.crt')
+    await writeFile(file, content)
+    const { exit } = startWebhook(`--client-ca=${file}`)
+    await expect(exit).rejects.toThrow(`${file} holds no valid PEM certificates. Fix: `)
+  },
+)
+
+test('serves only callers of its client CAs over TLS 1.3, reads them again, and keeps the old ones while the file is not valid', async () => {
+  await using _ = await startApiServer()
+  const directory = await mkdtemp(join(tmpdir(), 'wimds-webhook-'))
+  onTestFinished(() => rm(directory, { recursive: true }))
+  const file = join(directory, 'ca.crt')
+  const [first, second] = [await createClientCertificate(), await createClientCertificate()]
+  await writeFile(file, first.cert)
+  const { log, exit } = startWebhook(`--client-ca=${file}`)
+  await expect.poll(log).toContain('"listening"')
+  await expect.poll(log).toContain('"certificate_loaded"')
+  const port = Number(/"listening".*"port":(\d+)/.exec(log())?.[1])
+  const isServed = async (client: object) => {
+    const tls = { rejectUnauthorized: false, agent: false, ...client }
+    const sent = request({ host: '127.0.0.1', port, path: '/', ...tls }).end()
+    return await once(sent, 'response').then(
+      ([reply]) => reply.resume() !== undefined,
+      () => false,
+    )
+  }
+  expect([await isServed(first), await isServed(second)]).toEqual([true, false])
+  const older = { ...first, maxVersion: 'TLSv1.2' }
+  expect([await isServed({}), await isServed(older)]).toEqual([false, false])
+
+  await writeFile(file, second.cert)
+  await expect.poll(log).toContain('"config_reloaded"')
+  expect([await isServed(first), await isServed(second)]).toEqual([false, true])
+
+  await writeFile(file, '')
+  await expect.poll(log).toContain('"config_reload_failed"')
+  expect(log()).toMatch(/"level":"error".*ca\.crt holds no valid PEM certificates\. Fix: /)
+  expect([await isServed(first), await isServed(second)]).toEqual([false, true])
+
+  shutdown.abort()
+  expect(await exit).toBe(0)
+})
+
+test.each(['--listen', '--admin-listen'])('exits when the port of %s is taken', async (flag) => {
+  await using _ = await startApiServer()
+  await using taken = await listening(createServer())
+  const { log, exit } = startWebhook(`${flag}=127.0.0.1:${taken.port}`)
+  expect(await exit).toBe(1)
+  expect(log()).toMatch(
+    /"event":"listen_failed".*EADDRINUSE.*Fix: choose another port by --listen /,
+  )
+})
+
+test('warns of a variable for the sidecars that resembles a setting', async () => {
+  await using _ = await startApiServer()
+  const { log, exit } = startWebhook('--env=WIMDS_LOGLEVEL=debug')
+  await expect.poll(log).toContain('"certificate_loaded"')
+  expect(log()).toContain(
+    '--env: WIMDS_LOGLEVEL is not a setting of wimds and has no effect. Did you mean WIMDS_LOG_LEVEL?',
+  )
+  shutdown.abort()
+  expect(await exit).toBe(0)
+})
+
+test('serves after an API server that failed at first', async () => {
+  await using api = await startApiServer({
+    [VERSION]: (response, count) =>
+      count === 1 ? answer(response, 500, 'a-body') : answer(response, 200, { minor: '31' }),
+  })
+  const { log, exit } = startWebhook()
+  await expect.poll(log).toContain('"certificate_loaded"')
+  expect(log()).toContain('cannot read the version of Kubernetes: the API server answered 500')
+  expect(log()).toContain('"hasNativeSidecars":true')
+  expect(api.calls(VERSION)).toBe(2)
+  shutdown.abort()
+  expect(await exit).toBe(0)
+  await expect.poll(() => api.watches.length).toBe(0)
+})
+
+test.each([
+  ['/mutate', false],
+  ['/mutate/namespace', true],
+])('reviews at %s, and injects a pod without an annotation: %s', async (path, isInjected) => {
+  await using _ = await startApiServer({
+    [ACCOUNT]: (response) =>
+      answer(response, 200, {
+        metadata: { annotations: { 'azure.workload.identity/tenant-id': TENANT } },
+      }),
+  })
+  const { log } = startWebhook()
+  await expect.poll(log).toContain('"listening"')
+  await expect.poll(log).toContain('"certificate_loaded"')
+  const response = await sendReview(log(), REVIEW, path)
+  expect(response).toMatchObject({ allowed: true })
+  expect('patch' in response).toBe(isInjected)
+})
+
+test('logs a rejection without a credential that an annotation holds', async () => {
+  await using _ = await startApiServer()
+  const { log } = startWebhook()
+  await expect.poll(log).toContain('"certificate_loaded"')
+  const jwt = `eyJhbGciOiJSUzI1NiJ9.${'eyJzdWIiOiJhIn0'.repeat(9)}.c2ln`
+  const annotations = { 'wimds.io/inject': 'true', 'wimds.io/port': jwt }
+  const spec = { serviceAccountName: 'app', containers: [{ name: 'app', image: 'app:1' }] }
+  await sendReview(log(), podReview({ metadata: { annotations }, spec }, { namespace: 'n' }))
+  expect(log()).toMatch(/"pod_rejected".*wimds\.io\/port must be .*\[redacted\]/)
+  expect(findPiece(jwt, log())).toBeUndefined()
+})
+
+test('creates its Secret again after it was deleted', async () => {
+  await using api = await startApiServer({
+    [READ_SECRET]: (response) => answer(response, 404, {}),
+  })
+  const { log } = startWebhook()
+  await expect.poll(log).toContain('"certificate_loaded"')
+  expect(api.calls(CREATE_SECRET)).toBe(1)
+})
+
+test('writes its CA again as soon as its configuration has changed', async () => {
+  await using api = await startApiServer()
+  startWebhook()
+  await expect.poll(() => api.watches.length).toBe(1)
+  expect(api.calls(PATCH_CONFIGURATION)).toBe(1)
+  api.watches[0]?.write('{}\n')
+  await expect.poll(() => api.calls(PATCH_CONFIGURATION)).toBe(2)
+})
+
+test.each([
+  ['the version', VERSION],
+  ['its Secret', READ_SECRET],
+  ['the write of its Secret', PATCH_SECRET],
+])('shuts down while it waits for %s', async (_, call) => {
+  await using api = await startApiServer({ [call]: () => {} })
+  const { log, exit } = startWebhook()
+  await expect.poll(() => api.calls(call)).toBe(1)
+  shutdown.abort()
+  expect(await exit).toBe(0)
+  expect(log()).not.toContain('webhook_error')
+})
+
+test('shuts down while every write of its Secret conflicts', async () => {
+  await using api = await startApiServer({
+    [PATCH_SECRET]: (response) => answer(response, 422, {}),
+  })
+  const { log, exit } = startWebhook()
+  await expect.poll(log).toContain('could not be stored')
+  shutdown.abort()
+  expect(await exit).toBe(0)
+  expect(api.calls(PATCH_SECRET)).toBe(3)
+})

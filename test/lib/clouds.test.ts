@@ -1,0 +1,68 @@
+import { readFile } from 'node:fs/promises'
+import { describe, expect, test } from 'vitest'
+import {
+  CLOUDS,
+  findAudience,
+  isFederationAudience,
+  resolveAuthority,
+} from '../../src/lib/clouds.ts'
+
+const TENANT = '22222222-2222-4222-8222-222222222222'
+
+describe('resolveAuthority', () => {
+  test.each([
+    ['the public cloud', 'https://login.microsoftonline.com', 'login.microsoftonline.com'],
+    ['an alias of the public cloud', 'https://login.windows.net', 'login.microsoftonline.com'],
+    ['its issuer', 'https://sts.windows.net', 'login.microsoftonline.com'],
+    ['US Government', 'https://login.microsoftonline.us', 'login.microsoftonline.us'],
+    ['its alias', 'https://login.usgovcloudapi.net', 'login.microsoftonline.us'],
+    ['China', 'https://login.partner.microsoftonline.cn', 'login.partner.microsoftonline.cn'],
+    ['its alias', 'https://login.chinacloudapi.cn', 'login.partner.microsoftonline.cn'],
+    ['France', 'https://login.sovcloud-identity.fr', 'login.sovcloud-identity.fr'],
+    ['a private host', 'https://login.airgap.example:8443', 'login.airgap.example:8443'],
+  ])('returns the token endpoint of %s', (_, origin, host) => {
+    expect(resolveAuthority(origin, TENANT)).toMatchObject({
+      host,
+      tokenHost: host,
+      tokenEndpoint: `https://${host}/${TENANT}/oauth2/v2.0/token`,
+    })
+  })
+
+  test.each([
+    ['https://login.microsoftonline.com', 'westeurope.login.microsoft.com'],
+    ['https://login.microsoftonline.us', 'westeurope.login.microsoftonline.us'],
+    ['https://login.airgap.example:8443', 'westeurope.login.airgap.example:8443'],
+  ])('returns the regional endpoint of %s', (origin, host) => {
+    const authority = resolveAuthority(origin, TENANT, 'westeurope')
+    expect(authority.tokenHost).toBe(host)
+    expect(authority.tokenEndpoint).toBe(`https://${host}/${TENANT}/oauth2/v2.0/token`)
+    expect(authority.host).toBe(new URL(origin).host)
+  })
+})
+
+test.each([
+  [undefined, 'api://AzureADTokenExchange'],
+  ['https://login.partner.microsoftonline.cn', 'api://AzureADTokenExchangeChina'],
+  ['https://login.airgap.example:8443', 'api://AzureADTokenExchange'],
+])('the audience for %s is %s', (origin, audience) => {
+  expect(findAudience(origin)).toBe(audience)
+  expect(isFederationAudience(audience)).toBe(true)
+})
+
+test.each(['', 'api://AKSIdentityBinding', 'api://AzureADTokenExchange/x', 'https://issuer.test'])(
+  'the audience %j is not one of direct federation',
+  (audience) => {
+    expect(isFederationAudience(audience)).toBe(false)
+  },
+)
+
+test('docs/configuration.md has a row for each cloud', async () => {
+  const page = await readFile('docs/configuration.md', 'utf8')
+  const [, section = ''] = page.split('\n## Clouds\n')
+  const rows = [
+    ...section.matchAll(/^\| (\w+(?: \w+)*) +\| `https:\/\/(.+?)` +\| (?:`(.+?)`)? +\|$/gm),
+  ]
+  expect(rows.map(([, ...cells]) => cells)).toEqual(
+    CLOUDS.map(({ name, hosts: [host], audience }) => [name, host, audience]),
+  )
+})

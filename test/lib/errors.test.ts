@@ -1,0 +1,66 @@
+import { expect, test } from 'vitest'
+import { BrokerError, ERROR_KINDS, toBrokerError } from '../../src/lib/errors.ts'
+
+const kinds = Object.entries(ERROR_KINDS)
+/** The codes of documents and of the process, which no token request gets. */
+const NOT_FOR_TOKENS = new Set(['not_found', 'imdsv2_not_supported', 'listen_failed'])
+
+// Clients take 401, 403 and 404 for "no IMDS here", give up after 400, and retry the others (R6, R14).
+test.each(kinds.filter(([code]) => !NOT_FOR_TOKENS.has(code)))(
+  'the status of %s tells clients whether to retry',
+  (_, { permanent, status }) => {
+    expect(permanent ? [400, 405, 413] : [429, 500, 503, 504]).toContain(status)
+  },
+)
+
+test('only not_found has the status 404', () => {
+  const codes = kinds.filter(([, { status }]) => status === 404).map(([code]) => code)
+  expect(codes).toEqual(['not_found'])
+})
+
+test('a BrokerError has the status and the permanence of its code', () => {
+  expect(new BrokerError('entra_timeout', 'x')).toMatchObject({ status: 504, isPermanent: false })
+  const error = new BrokerError('federated_credential_not_found', 'x')
+  expect(error).toMatchObject({ status: 400, isPermanent: true })
+})
+
+test('a BrokerError with temporaryUntil is temporary, with status 503', () => {
+  const error = new BrokerError('federated_credential_not_found', 'x', { temporaryUntil: 1 })
+  expect(error).toMatchObject({ status: 503, isPermanent: false })
+})
+
+test('a BrokerError that needs a change is permanent, with status 400', () => {
+  const error = new BrokerError('issuer_unreachable', 'x', { needsChange: true })
+  expect(error).toMatchObject({ status: 400, isPermanent: true })
+  expect(error.with({ message: 'y' })).toMatchObject({ status: 400, isPermanent: true })
+})
+
+test('a BrokerError has a cause only if it was given one', () => {
+  expect(new BrokerError('internal', 'x')).not.toHaveProperty('cause')
+  expect(new BrokerError('internal', 'x', { cause: 1 }).cause).toBe(1)
+})
+
+test('a copy of a BrokerError has the same details, but for the changes', () => {
+  const details = { cause: 1, retryAfterMs: 5, temporaryUntil: 7, entra: { aadsts: 700213 } }
+  const error = new BrokerError('federated_credential_not_found', 'x', details)
+  const { code } = error
+  expect(error.with({})).toMatchObject({ code, message: 'x', ...details })
+  const changed = error.with({ message: 'y', retryAfterMs: undefined })
+  expect(changed).toMatchObject({ code, message: 'y', ...details, retryAfterMs: undefined })
+  expect(new BrokerError('internal', 'x').with({})).not.toHaveProperty('cause')
+})
+
+test('toBrokerError returns a BrokerError as it is', () => {
+  const error = new BrokerError('entra_timeout', 'x', { retryAfterMs: 5 })
+  expect(toBrokerError(error)).toBe(error)
+})
+
+test.each([new Error('the password is hunter2'), 'hunter2', undefined])(
+  'toBrokerError hides the details of an unexpected %s',
+  (thrown) => {
+    const error = toBrokerError(thrown)
+    expect(error).toMatchObject({ code: 'internal', status: 500, isPermanent: false })
+    expect(error.message).not.toContain('hunter2')
+    expect(error.cause).toBe(thrown)
+  },
+)

@@ -1,0 +1,159 @@
+import { randomBytes } from 'node:crypto'
+import { format, inspect } from 'node:util'
+import * as fc from 'fast-check'
+import pino from 'pino'
+import { expect, test } from 'vitest'
+import { scrub, scrubAndTruncate, scrubSetting, Secret } from '../../src/lib/secret.ts'
+
+const VALUE = 'eyJhbGciOiJSUzI1NiJ9.payload.signature'
+
+test.each<[string, (secret: Secret) => string]>([
+  // oxlint-disable-next-line typescript/restrict-template-expressions -- tests this conversion
+  ['a template', (secret) => `${secret}`],
+  ['a concatenation', (secret) => 'x' + String(secret)],
+  ['JSON', (secret) => JSON.stringify({ secret, list: [secret] })],
+  ['inspect', (secret) => inspect({ secret }, { showHidden: true, depth: 5 })],
+  ['a format string', (secret) => format('%s %o %j', secret, secret, secret)],
+  ['an error', (secret) => inspect(new Error('x', { cause: secret }))],
+  ['its own keys', (secret) => JSON.stringify(Object.entries(secret)) + '[redacted]'],
+  ['a log line', logged],
+])('prints [redacted] in %s', (_, print) => {
+  const text = print(new Secret(VALUE))
+  expect(text).toContain('[redacted]')
+  expect(text).not.toContain('eyJ')
+})
+
+function logged(secret: Secret): string {
+  let text = ''
+  pino({}, { write: (line: string) => (text += line) }).info({ secret, nested: { secret } }, 'x')
+  return text
+}
+
+test('reveal returns the value', () => {
+  expect(new Secret(VALUE).reveal()).toBe(VALUE)
+  expect(new Secret(VALUE).length).toBe(VALUE.length)
+})
+
+test('equals compares the values', () => {
+  expect(new Secret(VALUE).equals(new Secret(VALUE))).toBe(true)
+  expect(new Secret(VALUE).equals(new Secret(VALUE.slice(1)))).toBe(false)
+})
+
+test.each([
+  [`before ${VALUE} after`, 'before [redacted] after'],
+  [`"client_assertion=${VALUE}&x=y"`, '"client_assertion=[redacted]&x=y"'],
+  [`opaque ${'a1'.repeat(30)}!`, 'opaque [redacted]!'],
+  [
+    'AADSTS700016: Application 11111111-1111-4111-8111-111111111111 was not found',
+    'AADSTS700016: Application 11111111-1111-4111-8111-111111111111 was not found',
+  ],
+  ['cut ImtpZCI6Im5vYm9keQ.eyJpc3MiOiJodHRw… off', 'cut [redacted]… off'],
+  [
+    'connect http://user:p:w@proxy:3128 failed, not https://[::1]:443/a@b',
+    'connect http://[redacted]@proxy:3128 failed, not https://[::1]:443/a@b',
+  ],
+  [`cut ${'a1'.repeat(11)}.${'b2'.repeat(15)}… off`, 'cut [redacted]… off'],
+  [`mailgun-${'a1'.repeat(16)}-${'b2'.repeat(8)}`, '[redacted]'],
+  [`Payments-${'a1-'.repeat(20)}`, '[redacted]'],
+  [`${'abc-'.repeat(12)}_`, '[redacted]'],
+])('scrub redacts %j', (text, expected) => {
+  expect(scrub(text)).toBe(expected)
+})
+
+test.each([
+  'system:serviceaccount:shop:payments-reconciliation-worker-production-westeurope',
+  'payments-reconciliation-worker-7f9c5d8b64-x2x9q-production.',
+  'payments--reconciliation.worker.production.westeurope.example.com',
+  'reconciliation-worker.payments-production.svc',
+])('scrub keeps the name %j', (text) => {
+  expect(scrub(text)).toBe(text)
+})
+
+test.each([
+  '11111111-1111-4111-8111-111111111111-22222222-2222-4222-8222-222222222222',
+  'abcd1234-ef567890-abcd1234-ef567890-abcd1234-ef567890',
+])('scrub redacts the hexadecimal %j', (text) => {
+  expect(scrub(text)).toBe('[redacted]')
+})
+
+test('scrub redacts what is as long as a token, but for words in lower case', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 36, maxLength: 300 }), (bytes) => {
+      const secret = Buffer.from(bytes).toString('base64url')
+      fc.pre(/[A-Z_]|[a-z\d]{21}/.test(secret))
+      expect(scrub(`x ${secret} x`)).toBe('x [redacted] x')
+    }),
+  )
+})
+
+test('scrub redacts a JWT anywhere in a text', () => {
+  const part = fc.stringMatching(/^[\w-]{20,60}$/)
+  fc.assert(
+    fc.property(fc.string(), part, part, part, (before, head, payload, signature) => {
+      const scrubbed = scrub(`${before} eyJ${head}.${payload}.${signature} end`)
+      for (const secret of [head, payload, signature]) expect(scrubbed).not.toContain(secret)
+      expect(scrubbed).toContain('[redacted]')
+    }),
+  )
+})
+
+test.each([
+  ['the middle of a part', (jwt: string) => jwt.slice(30, 60)],
+  ['the shortest piece', (jwt: string) => jwt.slice(30, 46)],
+  ['two pieces with a word between', (jwt: string) => `${jwt.slice(3, 30)}/x/${jwt.slice(41, 70)}`],
+  ['the value itself', (jwt: string) => jwt],
+])('redactIn redacts %s', (_, pieceOf) => {
+  const jwt = `eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJpc3MiOiJodHRwczovL2lzc3Vlci50ZXN0In0.c2lnbmVk`
+  const text = `AADSTS50027: "${pieceOf(jwt)}" is not valid for https://issuer.test/with/a/path`
+  const redacted = new Secret(jwt).redactIn(text)
+  expect(redacted).toMatch(
+    /^AADSTS50027: ".*\[redacted\].*" is not valid for https:\/\/issuer.test\/with/,
+  )
+  for (let at = 0; at + 16 <= jwt.length; at += 1) {
+    expect(redacted).not.toContain(jwt.slice(at, at + 16))
+  }
+})
+
+test('redactIn takes linear time', { timeout: 5000 }, () => {
+  // A file of the largest size that is sent, and a response of the largest that is read.
+  const secret = randomBytes(49_000).toString('base64url')
+  const text = randomBytes(196_000).toString('base64url')
+  const redacted = new Secret(secret).redactIn(`${text}${secret.slice(100, 200)}`)
+  expect(redacted.length).toBeLessThan(text.length + 50)
+})
+
+test('redactIn keeps shorter pieces', () => {
+  const text =
+    'eyJhbGciOiJSUzI is 15 characters of it, and https://login.microsoftonline.com is none'
+  expect(new Secret('eyJhbGciOiJSUzI1NiJ9.x.y').redactIn(text)).toBe(text)
+  expect(new Secret('').redactIn(text)).toBe(text)
+})
+
+test('scrubAndTruncate scrubs before it truncates', () => {
+  const opaque = 'Ab3_'.repeat(25)
+  expect(scrubAndTruncate(`${'x '.repeat(80)}${opaque}`, 200)).toBe(`${'x '.repeat(80)}[redacted]`)
+  // In a text above the limit, the word that the limit cuts is dropped.
+  const text = scrubAndTruncate(`${opaque} ${'. '.repeat(8_120)}${opaque}`, 20_000)
+  expect(text).toMatch(/^\[redacted\] [. ]+$/)
+  expect(scrubAndTruncate('short', 3)).toBe('sho')
+})
+
+test('scrubAndTruncate returns well-formed UTF-16', () => {
+  expect(scrubAndTruncate('ab😀', 3)).toBe('ab')
+  expect(scrubAndTruncate('ab😀', 4)).toBe('ab😀')
+  expect(scrubAndTruncate('ab\ud83d!\ude00', 9)).toBe('ab�!�')
+  expect(scrub('\ud83d')).toBe('�')
+})
+
+test.each([
+  ['http://user:password@proxy:3128', 'http://[redacted]@proxy:3128'],
+  ['user:password@proxy:3128', '[redacted]@proxy:3128'],
+  ['http://user:pa/ss, w@rd//@proxy:3128', 'http://[redacted]@proxy:3128'],
+  [`https://proxy/${VALUE}`, 'https://proxy/[redacted]'],
+  [
+    'https://vault.azure.net,api://AzureADTokenExchange',
+    'https://vault.azure.net,api://AzureADTokenExchange',
+  ],
+])('scrubSetting returns for %j: %j', (value, expected) => {
+  expect(scrubSetting(value)).toBe(expected)
+})

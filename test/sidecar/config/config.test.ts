@@ -1,0 +1,690 @@
+/** The environment and the identities file → a configuration, or all problems at once. */
+import { mkdtempDisposable, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { loadConfig } from '../../../src/sidecar/config/config.ts'
+import { ConfigError } from '../../../src/lib/errors.ts'
+import { createCertificateAuthority } from '../../../src/lib/x509.ts'
+import { namedPipe } from '../../fixtures/pipe.ts'
+
+const CLIENT = '11111111-1111-4111-8111-111111111111'
+const OTHER = '44444444-4444-4444-8444-444444444444'
+const WITH_LETTERS = 'abcdefab-cdef-4abc-8def-abcdefabcdef'
+const BASE = {
+  AZURE_CLIENT_ID: CLIENT.toUpperCase(),
+  AZURE_TENANT_ID: 'Contoso.example',
+  AZURE_FEDERATED_TOKEN_FILE: '/token',
+}
+const FILE = '/etc/wimds/identities.yaml'
+
+const load = (env: Record<string, string> = {}, file?: string) =>
+  loadConfig({ ...BASE, ...(file !== undefined && { WIMDS_CONFIG: FILE }), ...env }, (path) => {
+    if (path !== FILE || file === undefined) return Promise.reject(new Error(`no ${path}`))
+    return Promise.resolve(file)
+  })
+
+/** Returns the problems that loading reports. */
+async function loadProblems(env: Record<string, string> = {}, file?: string): Promise<string[]> {
+  try {
+    await load(env, file)
+    return []
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    return error.message
+      .split('\n')
+      .slice(1)
+      .map((line) => line.trim())
+  }
+}
+
+describe('the environment', () => {
+  test.each([
+    [true, { KUBERNETES_SERVICE_HOST: '10.0.0.1' }],
+    [false, {}],
+  ])('says whether this is a pod: %s with %o', async (isInPod, env) => {
+    expect((await load(env)).isInPod).toBe(isInPod)
+  })
+
+  test('describes the default identity, with lower-case ids', async () => {
+    const { directory, tokenFiles, tenantId } = await load({
+      WIMDS_PREFETCH: 'https://a, https://b',
+    })
+    expect(directory.identities).toEqual([
+      {
+        name: 'default',
+        clientId: CLIENT,
+        tenantId: 'contoso.example',
+        authorityHost: 'https://login.microsoftonline.com',
+        tokenFile: '/token',
+        prefetch: ['https://a', 'https://b'],
+      },
+    ])
+    expect(directory.defaultIdentity).toBe(directory.identities[0])
+    expect({ tokenFiles, tenantId }).toEqual({
+      tokenFiles: ['/token'],
+      tenantId: 'contoso.example',
+    })
+  })
+
+  test('treats an empty variable as unset', async () => {
+    const { listen, directory } = await load({ WIMDS_LISTEN: '', AZURE_CLIENT_ID: '' })
+    expect(listen).toEqual([{ host: '127.0.0.1', port: 8000 }])
+    expect(directory).toMatchObject({ identities: [] })
+  })
+
+  test('allows unlisted client ids by default', async () => {
+    expect((await load()).directory.unlisted?.(OTHER)).toMatchObject({ clientId: OTHER })
+    const denied = await load({ WIMDS_UNLISTED_CLIENT_IDS: 'deny' })
+    expect(denied.directory.unlisted).toBeUndefined()
+  })
+
+  test('warns of unknown WIMDS_ names except service links of Kubernetes', async () => {
+    const { warnings } = await load({ WIMDS_LISTEM: 'x', WIMDS_WEBHOOK_SERVICE_HOST: '10.0.0.1' })
+    expect(warnings).toEqual([
+      'WIMDS_LISTEM is not a setting of wimds and has no effect. Did you mean WIMDS_LISTEN?',
+    ])
+    expect((await load({ WIMDS_OTHER_PROGRAM: 'x' })).warnings).toEqual([
+      'WIMDS_OTHER_PROGRAM is not a setting of wimds and has no effect',
+    ])
+  })
+
+  test('warns of NODE_TLS_REJECT_UNAUTHORIZED=0', async () => {
+    const { warnings } = await load({ NODE_TLS_REJECT_UNAUTHORIZED: '0' })
+    expect(warnings).toEqual([expect.stringContaining('NODE_TLS_REJECT_UNAUTHORIZED=0')])
+  })
+
+  test('warns of a resource that is the URL of one vault', async () => {
+    const { warnings } = await load({ WIMDS_PREFETCH: 'https://billing.vault.azure.net' })
+    expect(warnings).toEqual([expect.stringMatching(/Fix: use https:\/\/vault\.azure\.net$/)])
+  })
+
+  test('reports all problems at once, each with its variable', async () => {
+    const problems = await loadProblems({
+      AZURE_CLIENT_ID: 'me',
+      AZURE_TENANT_ID: 'common',
+      AZURE_AUTHORITY_HOST: 'http://login.example',
+      AZURE_FEDERATED_TOKEN_FILE: '',
+      WIMDS_LISTEN: 'here',
+      WIMDS_ADMIN_LISTEN: '[127.0.0.1]:1',
+      WIMDS_MAX_CONNECTIONS: '0',
+      WIMDS_EXCHANGE_TIMEOUT: '5',
+      WIMDS_READY_AFTER_PREFETCH: 'yes',
+      WIMDS_UNLISTED_CLIENT_IDS: 'maybe',
+      AZURE_REGIONAL_AUTHORITY_NAME: 'West Europe',
+    })
+    expect(new Set(problems.map((line) => line.split(':')[0]))).toEqual(
+      new Set([
+        'AZURE_CLIENT_ID',
+        'AZURE_TENANT_ID',
+        'AZURE_AUTHORITY_HOST',
+        'AZURE_FEDERATED_TOKEN_FILE',
+        'AZURE_REGIONAL_AUTHORITY_NAME',
+        'WIMDS_LISTEN',
+        'WIMDS_ADMIN_LISTEN',
+        'WIMDS_MAX_CONNECTIONS',
+        'WIMDS_EXCHANGE_TIMEOUT',
+        'WIMDS_READY_AFTER_PREFETCH',
+        'WIMDS_UNLISTED_CLIENT_IDS',
+      ]),
+    )
+    expect(problems).toHaveLength(11)
+  })
+
+  test.each([
+    '999.1.1.1:80',
+    '127.0.0.1/x:80',
+    'me@host:80',
+    'a host:80',
+    '[fe80]:80',
+    '1.1.1.1:70000',
+  ])('rejects the listen address %s', async (address) => {
+    expect((await loadProblems({ WIMDS_LISTEN: address })).join()).toMatch(/^WIMDS_LISTEN: /)
+  })
+
+  test.each(['0.0.0.0:8000', '[::]:8000', '127.0.0.1:8000,10.0.0.1:8000', 'node.example:80'])(
+    'requires WIMDS_LISTEN_ON_NETWORK to listen on %s',
+    async (address) => {
+      expect(await loadProblems({ WIMDS_LISTEN: address })).toEqual([
+        expect.stringMatching(/^WIMDS_LISTEN: \S+ is reachable from the network/),
+      ])
+      const env = { WIMDS_LISTEN: address, WIMDS_LISTEN_ON_NETWORK: 'true' }
+      expect(await loadProblems(env)).toEqual([])
+    },
+  )
+
+  test('reports an address on the network with the other problems', async () => {
+    const env = { WIMDS_LISTEN: '0.0.0.0:8000', WIMDS_DRAIN: '5x', AZURE_TENANT_ID: '' }
+    expect(await loadProblems(env)).toEqual([
+      expect.stringMatching(/^WIMDS_DRAIN: /),
+      expect.stringMatching(/^AZURE_TENANT_ID: is missing/),
+      expect.stringMatching(/^WIMDS_LISTEN: 0\.0\.0\.0 is reachable from the network/),
+    ])
+    const invalid = { WIMDS_LISTEN: '0.0.0.0:8000', WIMDS_LISTEN_ON_NETWORK: 'yes' }
+    expect(await loadProblems(invalid)).toEqual([
+      expect.stringMatching(/^WIMDS_LISTEN_ON_NETWORK: /),
+    ])
+  })
+
+  test('rejects an address for both the application and the admin port', async () => {
+    const env = { WIMDS_LISTEN: '127.0.0.1:8000,[::1]:8001', WIMDS_ADMIN_LISTEN: '[::1]:8001' }
+    expect(await loadProblems(env)).toEqual([
+      'WIMDS_ADMIN_LISTEN: [::1]:8001 is an address of WIMDS_LISTEN too. Fix: use another port for one of the two',
+    ])
+    const any = { WIMDS_LISTEN: '127.0.0.1:0', WIMDS_ADMIN_LISTEN: '127.0.0.1:0' }
+    expect(await loadProblems(any)).toEqual([])
+  })
+
+  test.each([
+    ['/metadata/identity', '"/metadata/identity" cannot be forwarded; docs/configuration.md lists'],
+    ['here', '"here" must be a path such as /metadata/instance'],
+  ])('names the path %s that cannot be forwarded before the reason', async (path, problem) => {
+    const env = { WIMDS_PASS_THROUGH: `/metadata/instance,${path}` }
+    expect((await loadProblems(env)).join()).toContain(`WIMDS_PASS_THROUGH: ${problem}`)
+  })
+
+  test.each(['[::1%lo]:8000', '[fe80::1%eth0]:8000'])(
+    'rejects the zone of the listen address %s',
+    async (address) => {
+      expect(await loadProblems({ WIMDS_LISTEN: address })).toEqual([
+        expect.stringMatching(
+          /^WIMDS_LISTEN: must be an address without a zone .*\[::1\]:8000, not/,
+        ),
+      ])
+    },
+  )
+
+  test('accepts listen addresses by name, IPv4 and IPv6', async () => {
+    const { listen } = await load({ WIMDS_LISTEN: 'localhost:1, 127.1:2, [::1]:3' })
+    expect(listen.map(({ host }) => host)).toEqual(['localhost', '127.1', '::1'])
+  })
+
+  test('accepts a proxy without a scheme and does not repeat an invalid one', async () => {
+    const { exchange } = await load({ HTTPS_PROXY: 'me:secret@proxy:3128', NO_PROXY: '.corp' })
+    expect(exchange.proxy?.url.reveal()).toBe('http://me:secret@proxy:3128')
+    expect(exchange.proxy?.noProxy).toBe('.corp')
+    expect(JSON.stringify(exchange)).not.toContain('secret')
+    expect((await loadProblems({ HTTPS_PROXY: 'socks5://me:secret@proxy' })).join()).not.toContain(
+      'secret',
+    )
+  })
+
+  test.each([
+    ['http://proxy:3128/path', 'must have no path, query or fragment'],
+    ['http://me:pass/word@proxy:3128', 'must be the URL of a proxy'],
+    ['http://me:100%@proxy:3128', 'must have each % of its user and password encoded as %25'],
+  ])('rejects the proxy %s', async (url, problem) => {
+    expect((await loadProblems({ HTTPS_PROXY: url })).join()).toContain(`HTTPS_PROXY: ${problem}`)
+  })
+
+  test('reads the region by the name that Azure SDKs use', async () => {
+    const { exchange } = await load({ AZURE_REGIONAL_AUTHORITY_NAME: 'eastus' })
+    expect(exchange.region).toBe('eastus')
+  })
+})
+
+test.each([
+  [
+    { AZURE_CLIENT_ID: '', WIMDS_PREFETCH: 'https://a' },
+    'WIMDS_PREFETCH: needs a default identity',
+  ],
+  [{ WIMDS_PREFETCH: 'https://a https://b' }, 'WIMDS_PREFETCH: must be a resource'],
+  [{ WIMDS_PREFETCH: '"https://a"' }, 'WIMDS_PREFETCH: must be a resource'],
+  [{ WIMDS_PREFETCH: `https://${'a'.repeat(3000)}` }, 'WIMDS_PREFETCH: must be a resource'],
+  [{ WIMDS_ALLOWED_HOSTS: 'a,b:80' }, 'WIMDS_ALLOWED_HOSTS: must be hosts without scheme and port'],
+  [
+    { WIMDS_ALLOWED_HOSTS: 'http://a/' },
+    'WIMDS_ALLOWED_HOSTS: must be hosts without scheme and port',
+  ],
+  [{ WIMDS_IDENTITY_HEADER: 'sekrit\n' }, 'WIMDS_IDENTITY_HEADER: must be ASCII'],
+  [{ WIMDS_IDENTITY_HEADER: ' sekrit' }, 'WIMDS_IDENTITY_HEADER: must be ASCII'],
+  [{ WIMDS_IDENTITY_HEADER: 'sékrit' }, 'WIMDS_IDENTITY_HEADER: must be ASCII'],
+  ...['10.0.0.1', 'a b', 'münchen', '.', '*.x'].map((name): [Record<string, string>, string] => [
+    { AZURE_KUBERNETES_TOKEN_PROXY: 'https://proxy.example', AZURE_KUBERNETES_SNI_NAME: name },
+    'AZURE_KUBERNETES_SNI_NAME: must be a host name',
+  ]),
+  [{ WIMDS_ALLOWED_HOSTS: '::1' }, 'WIMDS_ALLOWED_HOSTS: must be hosts without scheme and port'],
+  [
+    { AZURE_REGIONAL_AUTHORITY_NAME: 'westeurope', AZURE_AUTHORITY_HOST: 'https://[::1]:8443' },
+    'AZURE_REGIONAL_AUTHORITY_NAME: cannot be used with the authority host [::1], an IP address',
+  ],
+])('rejects %j', async (env, problem) => {
+  expect((await loadProblems(env)).join()).toContain(problem)
+})
+
+describe('settings that belong together', () => {
+  test('configure the token proxy', async () => {
+    const { caPem } = await createCertificateAuthority()
+    const url = { AZURE_KUBERNETES_TOKEN_PROXY: 'https://proxy.example/path' }
+    expect((await load(url)).exchange.tokenProxy).toEqual({ url: 'https://proxy.example/path' })
+    const file = { ...url, AZURE_KUBERNETES_CA_FILE: '/ca', AZURE_KUBERNETES_SNI_NAME: 'sni' }
+    expect((await load(file)).exchange.tokenProxy).toMatchObject({
+      ca: { file: '/ca' },
+      sniName: 'sni',
+    })
+    const data = { ...url, AZURE_KUBERNETES_CA_DATA: caPem }
+    expect((await load(data)).exchange.tokenProxy).toMatchObject({ ca: { pem: caPem } })
+  })
+
+  test.each([
+    [
+      { AZURE_KUBERNETES_SNI_NAME: 'x' },
+      'AZURE_KUBERNETES_TOKEN_PROXY: is missing; AZURE_KUBERNETES_SNI_NAME has no effect without it',
+    ],
+    [
+      { AZURE_KUBERNETES_CA_FILE: '/x' },
+      'AZURE_KUBERNETES_TOKEN_PROXY: is missing; AZURE_KUBERNETES_CA_FILE has no effect without it',
+    ],
+    [
+      { AZURE_CLIENT_ID: '', WIMDS_UNLISTED_CLIENT_IDS: 'deny' },
+      'AZURE_CLIENT_ID: is missing; WIMDS_UNLISTED_CLIENT_IDS denies all other client ids',
+    ],
+  ])('are reported as missing for %j', async (env, problem) => {
+    expect(await loadProblems(env)).toEqual([problem])
+  })
+
+  test('are reported when a CA file and CA data are both set', async () => {
+    const { caPem } = await createCertificateAuthority()
+    expect(
+      await loadProblems({
+        AZURE_KUBERNETES_TOKEN_PROXY: 'https://x',
+        AZURE_KUBERNETES_CA_FILE: '/ca',
+        AZURE_KUBERNETES_CA_DATA: caPem,
+      }),
+    ).toEqual(['AZURE_KUBERNETES_CA_DATA: conflicts with AZURE_KUBERNETES_CA_FILE; set only one'])
+  })
+
+  test.each([
+    ['http://x', 'must start with https://'],
+    ['https://me@x', 'must hold no credentials'],
+    ['https://x?', 'must have no query'],
+    ['https://x?a=b', 'must have no query'],
+    ['https://x#', 'must have no fragment'],
+    ['x', 'must be a URL such as https://HOST, not "x"'],
+  ])('reject the token proxy %s', async (url, problem) => {
+    expect((await loadProblems({ AZURE_KUBERNETES_TOKEN_PROXY: url })).join()).toContain(problem)
+  })
+
+  test.each(['', 'x', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----'])(
+    'reject the certificates %j',
+    async (data) => {
+      const env = { AZURE_KUBERNETES_TOKEN_PROXY: 'https://x', AZURE_KUBERNETES_CA_DATA: data }
+      expect(await loadProblems(env)).toEqual(
+        data === '' ? [] : ['AZURE_KUBERNETES_CA_DATA: must hold PEM certificates'],
+      )
+    },
+  )
+})
+
+const entry = (name: string, clientId: string, more = '') =>
+  `  - { name: ${name}, clientId: ${clientId}${more} }\n`
+
+const withHost = (value: string) => (value === '' ? '' : `, authorityHost: "${value}"`)
+
+describe('assertionFrom', () => {
+  test('refers to another identity, whose token file the chained one shares', async () => {
+    const { directory, tokenFiles } = await load(
+      {},
+      `identities:\n${entry('partner', OTHER, ', assertionFrom: orders')}${entry('orders', CLIENT, ', tokenFile: /orders')}`,
+    )
+    const [partner, orders] = directory.identities
+    expect(partner).toMatchObject({ name: 'partner', tokenFile: '/orders' })
+    expect(partner?.assertionFrom).toEqual(orders)
+    expect(tokenFiles).toEqual(['/orders'])
+  })
+
+  test.each([
+    ['the default of the other one', '', 'https://login.microsoftonline.com', {}],
+    ['the other’s by default', 'https://login.microsoftonline.com', '', {}],
+    [
+      'an alias of the other’s',
+      'https://login.windows.net',
+      'https://login.microsoftonline.com',
+      {},
+    ],
+    [
+      'a private default',
+      'https://login.airgap.example:8443/',
+      '',
+      { AZURE_AUTHORITY_HOST: 'https://login.airgap.example:8443' },
+    ],
+  ])('may name an identity whose login host is %s', async (_, host, ownHost, env) => {
+    const { directory } = await load(
+      env,
+      `identities:\n${entry('orders', CLIENT, withHost(host))}${entry('partner', OTHER, `, assertionFrom: orders${withHost(ownHost)}`)}`,
+    )
+    expect(directory.identities[1]?.assertionFrom?.name).toBe('orders')
+  })
+
+  test('may name an identity without a name by its client id, in any case', async () => {
+    const { directory } = await load(
+      {},
+      `identities:\n  - { clientId: ${OTHER}, assertionFrom: ${WITH_LETTERS.toUpperCase()} }\n  - { clientId: ${WITH_LETTERS} }\n`,
+    )
+    expect(directory.identities[0]?.assertionFrom?.clientId).toBe(WITH_LETTERS)
+  })
+
+  test('is not checked against a default login host that is invalid itself', async () => {
+    const problems = await loadProblems(
+      { AZURE_AUTHORITY_HOST: 'login' },
+      `identities:\n${entry('orders', CLIENT)}${entry('partner', OTHER, ', assertionFrom: orders, authorityHost: "https://login.microsoftonline.us"')}`,
+    )
+    expect(problems).toEqual([expect.stringMatching(/^AZURE_AUTHORITY_HOST: /)])
+  })
+
+  test.each([
+    ['an unknown identity', ', assertionFrom: nobody', /names no identity of this file/],
+    ['itself', ', assertionFrom: partner', /names the identity itself/],
+    ['a chained identity', ', assertionFrom: chained', /a chain has one step/],
+    [
+      'an identity of another cloud',
+      ', assertionFrom: orders, authorityHost: "https://login.microsoftonline.us"',
+      /authorityHost is https:\/\/login\.microsoftonline\.com, and that of this one is https:\/\/login\.microsoftonline\.us: both must be in one cloud/,
+    ],
+    [
+      'an identity together with tokenFile',
+      ', assertionFrom: orders, tokenFile: /x',
+      /conflicts with/,
+    ],
+    [
+      'an identity together with exchangeVia',
+      ', assertionFrom: orders, exchangeVia: entra',
+      /conflicts/,
+    ],
+  ])('is rejected if it names %s', async (_, more, problem) => {
+    const third = '55555555-5555-4555-8555-555555555555'
+    const problems = await loadProblems(
+      {},
+      `identities:\n${entry('orders', CLIENT)}${entry('chained', third, ', assertionFrom: orders')}${entry('partner', OTHER, more)}`,
+    )
+    expect(problems).toEqual([expect.stringMatching(problem)])
+  })
+})
+
+describe('the identities file', () => {
+  test('takes the missing values of an identity from the environment', async () => {
+    const { directory, tokenFiles } = await load(
+      { WIMDS_PREFETCH: 'https://c' },
+      `identities:
+  - {clientId: ${CLIENT}, default: true, prefetch: [https://b]}
+  - {name: other, clientId: ${OTHER}, tenantId: fabrikam.example, tokenFile: /other,
+     authorityHost: "https://login.microsoftonline.us/", resources: [HTTPS://A/, https://b/.default],
+     allowedUids: [1000, 0]}
+`,
+    )
+    expect(directory.identities).toEqual([
+      {
+        name: CLIENT,
+        clientId: CLIENT,
+        tenantId: 'contoso.example',
+        authorityHost: 'https://login.microsoftonline.com',
+        tokenFile: '/token',
+        prefetch: ['https://b', 'https://c'],
+      },
+      {
+        name: 'other',
+        clientId: OTHER,
+        tenantId: 'fabrikam.example',
+        authorityHost: 'https://login.microsoftonline.us',
+        tokenFile: '/other',
+        prefetch: [],
+        resources: ['https://a', 'https://b'],
+        allowedUids: [1000, 0],
+      },
+    ])
+    expect(directory.defaultIdentity?.clientId).toBe(CLIENT)
+    expect(directory.unlisted).toBeUndefined()
+    expect(tokenFiles).toEqual(['/token', '/other'])
+  })
+
+  test('has no default identity unless it marks one of several', async () => {
+    const { directory } = await load(
+      {},
+      `identities: [{clientId: ${CLIENT}}, {clientId: ${OTHER}}]`,
+    )
+    expect(directory.defaultIdentity).toBeUndefined()
+  })
+
+  test('makes a single identity the default', async () => {
+    const env = { WIMDS_PREFETCH: 'https://a' }
+    const { directory } = await load(env, `identities: [{clientId: ${OTHER}}]`)
+    expect(directory.defaultIdentity).toMatchObject({ clientId: OTHER, prefetch: ['https://a'] })
+    const two = `identities: [{clientId: ${CLIENT}}, {clientId: ${OTHER}}]`
+    expect((await loadProblems(env, two)).join()).toContain(
+      'WIMDS_PREFETCH: needs a default identity',
+    )
+  })
+
+  test('requires no tenant and token file in the environment if each identity has its own', async () => {
+    const env = { AZURE_CLIENT_ID: '', AZURE_TENANT_ID: '', AZURE_FEDERATED_TOKEN_FILE: '' }
+    const own = `{clientId: ${CLIENT}, tenantId: a.example, tokenFile: /own}`
+    expect(await load(env, `identities: [${own}]`)).toMatchObject({
+      tokenFiles: ['/own'],
+      tenantId: 'a.example',
+    })
+    expect(await loadProblems(env, `identities: [${own}, {clientId: ${OTHER}}]`)).toEqual([
+      expect.stringMatching(/identities\[1\]\.tenantId: is missing; set it, or AZURE_TENANT_ID/),
+      expect.stringMatching(/identities\[1\]\.tokenFile: is missing/),
+    ])
+    const open = { ...env, WIMDS_UNLISTED_CLIENT_IDS: 'allow' }
+    expect((await loadProblems(open, `identities: [${own}]`)).join()).toMatch(/AZURE_TENANT_ID/)
+  })
+
+  test('reports its problems with line and column, after those of the environment', async () => {
+    const problems = await loadProblems(
+      { WIMDS_DRAIN: 'soon' },
+      `identities:
+  - clientId: 1
+    colour: red
+    defualt: true
+  - clientId: me
+    default: no way
+  - name: nobody
+`,
+    )
+    expect(problems).toEqual([
+      'WIMDS_DRAIN: must be a duration such as 500ms, 10s or 5m, not "soon"',
+      `WIMDS_CONFIG: ${FILE}:2:15: identities[0].clientId: must be text`,
+      `WIMDS_CONFIG: ${FILE}:3:5: identities[0].colour: is not a known setting`,
+      `WIMDS_CONFIG: ${FILE}:4:5: identities[0].defualt: is not a known setting. Did you mean default?`,
+      `WIMDS_CONFIG: ${FILE}:5:15: identities[1].clientId: must be a GUID, not "me"`,
+      `WIMDS_CONFIG: ${FILE}:6:14: identities[1].default: must be true or false`,
+      `WIMDS_CONFIG: ${FILE}:7:5: identities[2].clientId: is missing`,
+    ])
+  })
+
+  test('reports 20 problems and the number of the others', async () => {
+    const problems = await loadProblems({}, `identities:\n${'  - {}\n'.repeat(25)}`)
+    expect(problems).toHaveLength(21)
+    expect(problems.at(-1)).toBe(`WIMDS_CONFIG: ${FILE}: and 5 more`)
+  })
+
+  test.each([
+    ['[-1]', '.allowedUids[0]: must be a uid from 0 to 4294967294, not -1'],
+    ['[1000, 4294967295]', '.allowedUids[1]: must be a uid from 0 to 4294967294, not 4294967295'],
+    ['[1000.5]', '.allowedUids[0]: must be a uid from 0 to 4294967294, not 1000.5'],
+    ['[root]', '.allowedUids[0]: must be a number'],
+    ['1000', '.allowedUids: must be a list'],
+    ['[]', '.allowedUids: must not be empty'],
+  ])('rejects the allowedUids %s', async (allowedUids, problem) => {
+    const file = `identities: [{clientId: ${CLIENT}, allowedUids: ${allowedUids}}]`
+    const [found] = await loadProblems({}, file)
+    expect(found?.slice(found.indexOf('identities['))).toBe(`identities[0]${problem}`)
+  })
+
+  test('reports conflicts between identities', async () => {
+    const problems = await loadProblems(
+      {},
+      `identities:
+  - {name: a, clientId: ${CLIENT}, default: true, resources: [https://a], prefetch: [https://b]}
+  - {name: a, clientId: ${CLIENT}, default: true}
+`,
+    )
+    expect(problems.map((line) => line.replace(/^.*?identities\[/, 'identities['))).toEqual([
+      expect.stringMatching(/^identities\[0\]\.prefetch\[0\]: is not one of its resources/),
+      expect.stringMatching(/^identities\[1\]\.name: repeats that of identities\[0\]/),
+      expect.stringMatching(/^identities\[1\]\.clientId: repeats that of identities\[0\]/),
+      expect.stringMatching(/^identities\[1\]\.default: is already set for identities\[0\]/),
+    ])
+  })
+
+  test('reports conflicts between the valid identities of a file with others', async () => {
+    const third = '55555555-5555-4555-8555-555555555555'
+    const problems = await loadProblems(
+      { AZURE_TENANT_ID: '' },
+      `identities:
+  - {name: a, clientId: ${CLIENT}, tenantId: a.example}
+  - {name: a, clientId: ${OTHER}, allowedUids: [-1], tenantId: common}
+  - {name: a, clientId: ${third}, assertionFrom: nobody}
+  - {name: b, clientId: ${WITH_LETTERS}, assertionFrom: ${OTHER}, tenantId: b.example}
+`,
+    )
+    expect(problems.map((line) => line.replace(/^.*?identities\[/, 'identities['))).toEqual([
+      expect.stringMatching(/^identities\[1\]\.allowedUids\[0\]: must be a uid/),
+      expect.stringMatching(/^identities\[1\]\.tenantId: must /),
+      expect.stringMatching(/^identities\[2\]\.tenantId: is missing/),
+      expect.stringMatching(/^identities\[2\]\.name: repeats that of identities\[0\]/),
+      expect.stringMatching(/^identities\[2\]\.assertionFrom: names no identity/),
+    ])
+  })
+
+  test.each(['name: orders, clientId: me', `clientId: ${OTHER}, colour: red`])(
+    'may name an identity that is invalid itself: {%s}',
+    async (source) => {
+      const name = source.startsWith('name') ? 'orders' : OTHER
+      const file = `identities: [{${source}}, {clientId: ${CLIENT}, assertionFrom: ${name}}]`
+      expect((await loadProblems({}, file)).join()).not.toContain('assertionFrom')
+    },
+  )
+
+  test('rejects a name that is the client id of another identity', async () => {
+    const file = `identities: [{clientId: ${CLIENT}}, {name: ${CLIENT}, clientId: ${OTHER}}]`
+    expect((await loadProblems({}, file)).join()).toContain(
+      'name: is the client id of identities[0]',
+    )
+  })
+
+  test('rejects a WIMDS_PREFETCH that the default identity does not allow', async () => {
+    const file = `identities: [{clientId: ${CLIENT}, default: true, resources: [https://a]}]`
+    expect(await loadProblems({ WIMDS_PREFETCH: 'https://a/,https://b' }, file)).toEqual([
+      "WIMDS_PREFETCH: https://b is not one of the default identity's resources",
+    ])
+  })
+
+  test('reports a WIMDS_PREFETCH that it does not allow with the other problems', async () => {
+    const file = `identities: [{clientId: ${CLIENT}, default: true, resources: [https://a]}]`
+    const env = { WIMDS_PREFETCH: 'https://b', WIMDS_CA_FILE: '/nowhere' }
+    expect(await loadProblems(env, file)).toEqual([
+      expect.stringMatching(/^WIMDS_CA_FILE: cannot read/),
+      expect.stringMatching(/^WIMDS_PREFETCH: https:\/\/b is not one of/),
+    ])
+  })
+
+  test.each([
+    ['invalid YAML', 'identities: [', /:1:\d+: is not YAML: /],
+    [
+      'two documents',
+      'identities: []\n---\nidentities: []',
+      /:2:1: has more than one document\. Fix: keep one$/,
+    ],
+    ['a repeated key', 'identities: []\nidentities: []', /:2:1: repeats a key/],
+    ['an empty file', '', /must be a mapping|is missing/],
+    ['a list', '[]', /must be a mapping/],
+  ])('reports %s', async (_, file, problem) => {
+    expect((await loadProblems({}, file)).join()).toMatch(problem)
+  })
+
+  test('reports that it cannot be read', async () => {
+    expect(await loadProblems({ WIMDS_CONFIG: '/nowhere.yaml' })).toEqual([
+      'WIMDS_CONFIG: cannot read /nowhere.yaml: no /nowhere.yaml. Fix: check the path',
+    ])
+  })
+})
+
+describe('the files that settings name', () => {
+  test.each(['WIMDS_CA_FILE', 'WIMDS_INSTANCE_FILE'])(
+    'are reported if %s is missing',
+    async (name) => {
+      expect(await loadProblems({ [name]: '/nonexistent/file' })).toEqual([
+        `${name}: cannot read /nonexistent/file: no such file or directory. Fix: check the path`,
+      ])
+    },
+  )
+
+  test.each(['WIMDS_CA_FILE', 'WIMDS_INSTANCE_FILE'])(
+    'are reported without waiting if %s is a pipe',
+    async (name) => {
+      await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-config-'))
+      const pipe = await namedPipe(join(directory.path, 'pipe'))
+      expect(await loadProblems({ [name]: pipe })).toEqual([
+        `${name}: cannot read ${pipe}: not a regular file. Fix: check the path`,
+      ])
+    },
+  )
+
+  test.each([
+    ['WIMDS_CA_FILE', 'nothing to trust', 'holds no valid PEM certificates'],
+    [
+      'WIMDS_CA_FILE',
+      '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n',
+      'holds no valid PEM certificates',
+    ],
+    ['WIMDS_INSTANCE_FILE', '5', 'is not a JSON object'],
+    ['WIMDS_INSTANCE_FILE', '[]', 'is not a JSON object'],
+    ['WIMDS_INSTANCE_FILE', '{', 'is not a JSON object'],
+  ])('are reported if %s holds %j', async (name, text, problem) => {
+    await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-config-'))
+    const file = join(directory.path, 'file')
+    await writeFile(file, text)
+    expect(await loadProblems({ [name]: file })).toEqual([`${name}: ${file} ${problem}`])
+  })
+
+  test('are read into the configuration', async () => {
+    await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-config-'))
+    const [ca, instance] = [join(directory.path, 'ca.pem'), join(directory.path, 'instance.json')]
+    const { caPem } = await createCertificateAuthority()
+    await writeFile(ca, caPem)
+    await writeFile(instance, '{"compute":{"location":"westeurope"}}')
+    const config = await load({ WIMDS_CA_FILE: ca, WIMDS_INSTANCE_FILE: instance })
+    expect(config.exchange.extraCa?.pem).toBe(caPem)
+    expect(config.instance).toEqual({ compute: { location: 'westeurope' } })
+  })
+
+  test('leave values of the instance document to the variables', async () => {
+    await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-config-'))
+    const file = join(directory.path, 'instance.json')
+    await writeFile(file, '{"compute":{"location":"westeurope","zone":""}}')
+    const variables = {
+      WIMDS_INSTANCE_REGION: 'northeurope',
+      WIMDS_INSTANCE_ZONE: '2',
+      WIMDS_INSTANCE_SUBSCRIPTION_ID: OTHER.toUpperCase(),
+      WIMDS_INSTANCE_RESOURCE_GROUP: 'my-group_(1)',
+    }
+    const others = { subscriptionId: OTHER, resourceGroupName: 'my-group_(1)', zone: '2' }
+    const withoutFile = await load(variables)
+    expect(withoutFile.instance).toMatchObject({ compute: { location: 'northeurope', ...others } })
+    const withFile = await load({ ...variables, WIMDS_INSTANCE_FILE: file })
+    expect(withFile.instance).toEqual({ compute: { location: 'westeurope', ...others } })
+  })
+
+  test.each([
+    ['https://login.microsoftonline.com', 'AzurePublicCloud'],
+    ['https://login.usgovcloudapi.net', 'AzureUSGovernmentCloud'],
+    ['https://login.partner.microsoftonline.cn', 'AzureChinaCloud'],
+    ['https://login.sovcloud-identity.fr', ''],
+    ['https://login.airgap.example:8443', ''],
+  ])('the instance document of %s has the azEnvironment "%s"', async (host, azEnvironment) => {
+    const { instance } = await load({ AZURE_AUTHORITY_HOST: host })
+    expect(instance).toMatchObject({ compute: { azEnvironment } })
+  })
+
+  test('are reported together with the settings', async () => {
+    const files = { WIMDS_CA_FILE: '/no/ca.crt', WIMDS_INSTANCE_FILE: '/no/instance.json' }
+    const problems = await loadProblems({ ...files, WIMDS_LOG_LEVEL: 'loud' })
+    expect(problems.map((line) => line.split(':')[0])).toEqual([
+      'WIMDS_LOG_LEVEL',
+      'WIMDS_CA_FILE',
+      'WIMDS_INSTANCE_FILE',
+    ])
+  })
+})

@@ -1,0 +1,134 @@
+/** Cloud Shell and the former VM extension: /oauth2/token by GET and by forms. */
+import { expect, test } from 'vitest'
+import { cloudShell } from '../../../src/sidecar/dialects/cloud-shell.ts'
+import { imds } from '../../../src/sidecar/dialects/imds.ts'
+import { createMetadataApp } from '../../../src/sidecar/server/app.ts'
+import { request, roundTrip } from '../../fixtures/connection.ts'
+import { BILLING, ORDERS, parts } from '../../fixtures/parts.ts'
+import { serveParts } from '../../fixtures/sidecar.ts'
+
+const HEADERS = { host: 'localhost:50342', metadata: 'true' }
+const RESOURCE = 'https://vault.azure.net/'
+const withCloudShell = () => parts({ dialects: [imds, cloudShell] })
+
+test('replies with the body of IMDS', async () => {
+  await using app = createMetadataApp(withCloudShell())
+  const url = `/oauth2/token?resource=${RESOURCE}`
+  const reply = await app.inject({ url, headers: HEADERS })
+  expect(reply.statusCode).toBe(200)
+  expect(Object.keys(reply.json())).toEqual([
+    'access_token',
+    'client_id',
+    'expires_in',
+    'expires_on',
+    'ext_expires_in',
+    'not_before',
+    'resource',
+    'token_type',
+  ])
+  expect(reply.json()).toMatchObject({ resource: RESOURCE, client_id: ORDERS.clientId })
+})
+
+test.each([
+  [
+    'an encoded form',
+    'application/x-www-form-urlencoded',
+    `resource=${encodeURIComponent(RESOURCE)}`,
+  ],
+  ['an unencoded form', 'application/x-www-form-urlencoded', `resource=${RESOURCE}`],
+  [
+    'a form with a charset',
+    'application/x-www-form-urlencoded;charset=utf-8',
+    `resource=${RESOURCE}`,
+  ],
+  ['a form without a type', undefined, `resource=${RESOURCE}`],
+  ['a form with an empty type', '', `resource=${RESOURCE}`],
+  ['a form labelled as JSON', 'application/json', `resource=${RESOURCE}`],
+  ['a form with an invalid type', 'form', `resource=${RESOURCE}`],
+  ['a form with a malformed type', ';;=/', `resource=${RESOURCE}`],
+  ['a form that ends with CRLF', 'text/plain', `resource=${RESOURCE}\r\n`],
+])('accepts %s', async (_, type, body) => {
+  const given = withCloudShell()
+  await using server = await serveParts(given)
+  const { status } = await roundTrip(server.port, post(body, { 'Content-Type': type }))
+  expect(status).toBe(200)
+  expect(given.asked.map(({ scope }) => scope)).toEqual([`${RESOURCE}/.default`])
+})
+
+test('accepts a chunked form, as Go sends it', async () => {
+  const given = withCloudShell()
+  await using server = await serveParts(given)
+  const form = `resource=${RESOURCE}&client_id=${BILLING.clientId}`
+  const halves = [form.slice(0, 10), form.slice(10)]
+  const body = halves.map((half) => `${half.length.toString(16)}\r\n${half}\r\n`).join('')
+  const bytes = request('/oauth2/token', {
+    method: 'POST',
+    headers: { 'Transfer-Encoding': 'chunked' },
+    body: `${body}0\r\n\r\n`,
+  })
+  expect((await roundTrip(server.port, bytes)).status).toBe(200)
+  expect(given.asked.map(({ identity }) => identity.name)).toEqual(['billing'])
+})
+
+test.each(['client_id=', 'object_id=&client_id='])(
+  'ignores the empty selector %s',
+  async (selector) => {
+    const given = withCloudShell()
+    await using app = createMetadataApp(given)
+    const url = `/oauth2/token?resource=x&${selector}`
+    expect((await app.inject({ url, headers: HEADERS })).statusCode).toBe(200)
+    expect(given.asked.map(({ identity }) => identity.name)).toEqual(['orders'])
+  },
+)
+
+test.each([
+  ['no Metadata header', { host: 'localhost' }, `resource=${RESOURCE}`, 400, 'invalid_request'],
+  ['no resource', HEADERS, '', 400, 'invalid_request'],
+  ['a repeated resource', HEADERS, 'resource=a&Resource=b', 400, 'invalid_request'],
+  [
+    'an unknown identity',
+    HEADERS,
+    `resource=x&client_id=${'9'.repeat(8)}-9999-4999-8999-999999999999`,
+    400,
+    'invalid_request',
+  ],
+])('rejects %s with the nested error body', async (_, headers, payload, status, code) => {
+  await using app = createMetadataApp(withCloudShell())
+  const reply = await app.inject({ method: 'POST', url: '/oauth2/token', headers, payload })
+  expect(reply.statusCode).toBe(status)
+  expect(reply.json()).toEqual({ error: { code, message: expect.any(String) } })
+})
+
+test('rejects a parameter that is in both the query and the form', async () => {
+  await using app = createMetadataApp(withCloudShell())
+  const reply = await app.inject({
+    method: 'POST',
+    url: '/oauth2/token?resource=a',
+    headers: HEADERS,
+    payload: 'resource=b',
+  })
+  expect(reply.statusCode).toBe(400)
+})
+
+test('rejects a form above 64 KiB with the nested error body', async () => {
+  await using server = await serveParts(withCloudShell())
+  const body = `resource=${'x'.repeat(70_000)}`
+  const reply = await roundTrip(server.port, post(body, {}))
+  expect(reply.status).toBe(413)
+  expect(JSON.parse(reply.body)).toMatchObject({ error: { code: 'invalid_request' } })
+})
+
+test('names its methods in Allow', async () => {
+  await using app = createMetadataApp(withCloudShell())
+  const reply = await app.inject({ method: 'PUT', url: '/oauth2/token', headers: HEADERS })
+  expect(reply.statusCode).toBe(405)
+  expect(reply.headers['allow']).toBe('GET, POST')
+})
+
+function post(body: string, headers: Record<string, string | undefined>): string {
+  return request('/oauth2/token', {
+    method: 'POST',
+    headers: { 'Content-Length': String(Buffer.byteLength(body)), ...headers },
+    body,
+  })
+}

@@ -1,0 +1,170 @@
+import { expect, test } from 'vitest'
+import type { TokenAnswer } from '../../../src/sidecar/dialects/dialect.ts'
+import { imds } from '../../../src/sidecar/dialects/imds.ts'
+import { BrokerError } from '../../../src/lib/errors.ts'
+import { aToken, NOW, ORDERS } from '../../fixtures/parts.ts'
+import { thrown, thrownCode } from './thrown-code.ts'
+
+const VALID = 'api-version=2018-02-01&resource=https://vault.azure.net'
+
+function parse(query: string, headers: Record<string, string> = { metadata: 'true' }) {
+  return imds.parse({ method: 'GET', query, headers })
+}
+
+test.each(['true', 'True', 'TRUE'])('accepts the header Metadata: %s', (metadata) => {
+  expect(parse(VALID, { metadata }).resource).toBe('https://vault.azure.net')
+})
+
+test.each([undefined, '', 'false', '1', 'yes', 'true, true', 'truee'])(
+  'rejects the header Metadata: %s before it parses the query',
+  (metadata) => {
+    const headers: Record<string, string> = metadata === undefined ? {} : { metadata }
+    for (const query of [VALID, '', 'a=1&a=1', '%']) {
+      expect(thrownCode(() => parse(query, headers))).toBe('metadata_header_missing')
+    }
+  },
+)
+
+test.each(['2018-02-01', '2018-02-02', '2019-08-01', '2021-02-01', '2024-02-29', '2099-01-01'])(
+  'accepts the api-version %s',
+  (version) => {
+    expect(parse(`resource=x&api-version=${version}`).resource).toBe('x')
+  },
+)
+
+test.each([
+  '',
+  '2017-12-01',
+  '2018-01-31',
+  '2018-02-30',
+  '2018-13-01',
+  '2023-02-29',
+  '2018-2-1',
+  '2018-02-01-preview',
+  '2018-02-01%20',
+  '20180201',
+  'latest',
+  '2.0',
+  '99999-01-01',
+])('rejects the api-version %j', (version) => {
+  expect(thrownCode(() => parse(`resource=x&api-version=${version}`))).toBe('api_version_invalid')
+})
+
+test('rejects a request without parameters', () => {
+  expect(thrownCode(() => parse(''))).toBe('api_version_invalid')
+  expect(thrownCode(() => parse('api-version=2018-02-01'))).toBe('resource_missing')
+})
+
+test.each([
+  [
+    '',
+    VALID,
+    'Required metadata header not specified',
+    /^Required .*\. Fix: send the header Metadata: true/,
+  ],
+  [
+    'true',
+    'resource=x',
+    "Required query variable 'api-version' is missing",
+    /\. Fix: add api-version=2018-02-01$/,
+  ],
+  [
+    'true',
+    'api-version=2018-02-01',
+    "Required query variable 'resource' is missing",
+    /\. Fix: add .*resource=https:/,
+  ],
+])(
+  'leaves the fix of an error in the text of the real service to the log: Metadata %j, query %j',
+  (metadata, query, description, message) => {
+    const error = thrown(() => parse(query, { metadata }))
+    expect(error.message).toMatch(message)
+    const { status, body } = imds.renderError(error)
+    expect(status).toBe(400)
+    expect(body).toBe(JSON.stringify({ error: 'invalid_request', error_description: description }))
+  },
+)
+
+test.each([
+  'client_id=orders',
+  `client_id=${ORDERS.clientId}&object_id=${ORDERS.clientId}`,
+  'a=1&a=2',
+  'resource=a%20b',
+])('replies with the fix to %s', (query) => {
+  const error = thrown(() =>
+    parse(`${query.startsWith('resource') ? 'api-version=2018-02-01' : VALID}&${query}`),
+  )
+  expect(imds.renderError(error).body).toMatch(/ Fix: /)
+})
+
+test('parses the known parameters and ignores unknown ones', () => {
+  const unknown = 'authority=x&x-client-SKU=y&token_sha256_to_refresh=ab&claims={}'
+  const query = `${VALID}&Client_Id=${ORDERS.clientId}&${unknown}&bypass_cache=True`
+  expect(parse(query)).toEqual({
+    resource: 'https://vault.azure.net',
+    selector: { by: 'clientId', value: ORDERS.clientId },
+    bypassCache: true,
+  })
+  expect(parse(`${VALID}&bypass_cache=false`)).toEqual({
+    resource: 'https://vault.azure.net',
+    selector: { by: 'default' },
+  })
+})
+
+test('renders every value as a string, in the order of the real service', () => {
+  const answer: TokenAnswer = {
+    query: { selector: { by: 'default' }, resource: 'https://vault.azure.net/' },
+    identity: ORDERS,
+    token: aToken('eyJ.t'),
+    expiresIn: 3599,
+    expiresOn: NOW / 1000 + 3599,
+  }
+  expect(imds.render(answer)).toEqual({
+    status: 200,
+    body: `{"access_token":"eyJ.t","client_id":"${ORDERS.clientId}","expires_in":"3599","expires_on":"1795525199","ext_expires_in":"3599","not_before":"1795521299","resource":"https://vault.azure.net/","token_type":"Bearer"}`,
+  })
+})
+
+test.each([
+  [
+    new BrokerError('metadata_header_missing', 'Required metadata header not specified'),
+    '400 {"error":"invalid_request","error_description":"Required metadata header not specified"}',
+  ],
+  [
+    new BrokerError('identity_not_found', 'no identity has that id'),
+    '400 {"error":"invalid_request","error_description":"Identity not found"}',
+  ],
+  [
+    new BrokerError('identity_ambiguous', 'several'),
+    '400 {"error":"invalid_request","error_description":"Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request"}',
+  ],
+  [
+    new BrokerError('not_found', 'Not found'),
+    '404 {"error":"not_found","error_description":"Not found"}',
+  ],
+  [
+    new BrokerError('resource_refused', 'AADSTS500011: no', {
+      entra: { error: 'invalid_resource' },
+    }),
+    '400 {"error":"invalid_resource","error_description":"AADSTS500011: no (wimds: resource_refused)"}',
+  ],
+  [
+    new BrokerError('entra_throttled', 'slow down'),
+    '429 {"error":"too_many_requests","error_description":"slow down (wimds: entra_throttled)"}',
+  ],
+  [
+    new BrokerError('entra_unreachable', 'no route'),
+    '503 {"error":"service_unavailable","error_description":"no route (wimds: entra_unreachable)"}',
+  ],
+  [
+    new BrokerError('entra_timeout', 'too long'),
+    '504 {"error":"service_unavailable","error_description":"too long (wimds: entra_timeout)"}',
+  ],
+  [new BrokerError('internal', 'oops'), '500 {"error":"server_error","error_description":"oops"}'],
+])(
+  'renders %s in the real service’s words, with our code where an operator must act',
+  (error, expected) => {
+    const { status, body } = imds.renderError(error)
+    expect(`${status} ${body}`).toBe(expected)
+  },
+)

@@ -1,0 +1,461 @@
+import { decodeJwt } from 'jose'
+import { readFile } from 'node:fs/promises'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { BrokerError } from '../../../src/lib/errors.ts'
+import { createAssertionReader } from '../../../src/sidecar/exchange/assertion.ts'
+import { createEntraExchange } from '../../../src/sidecar/exchange/entra.ts'
+import { BILLING, ORDERS, REPORTS } from '../../../src/tools/simulator/defaults.ts'
+import { Secret } from '../../../src/lib/secret.ts'
+import type { FaultInput } from '../../../src/tools/simulator/faults/faults.ts'
+import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
+import { ttlMs } from '../../../src/sidecar/tokens/lifetime.ts'
+import type { TokenSource } from '../../../src/sidecar/tokens/token.ts'
+import type { Identity } from '../../../src/sidecar/identities.ts'
+import { identityOf } from '../../fixtures/identity.ts'
+import { movedClock } from './moved-clock.ts'
+
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
+/** Long enough for a busy machine: only tests of the time limit have a shorter one. */
+const NO_LIMIT_MS = 60_000
+const SCOPE = 'https://vault.azure.net/.default'
+
+let simulator: Simulator
+let clock: ReturnType<typeof movedClock>
+const skews: number[] = []
+beforeEach(async () => {
+  clock = movedClock()
+  skews.length = 0
+  simulator = await createSimulator({ ports: false, now: clock.truth })
+})
+afterEach(() => simulator.close())
+
+const request = () => ({ scope: SCOPE, identity: identityOf(simulator) })
+
+const onSkew = (ms: number) => skews.push(ms)
+
+function createExchange({
+  readAssertion = createAssertionReader(),
+  timeoutMs = NO_LIMIT_MS,
+} = {}): TokenSource {
+  const { dispatcher } = simulator
+  const exchange = createEntraExchange({ readAssertion, dispatcher, clock, onSkew })
+  return (options, signal = AbortSignal.timeout(timeoutMs)) => exchange(options, signal)
+}
+
+const failure = (source: TokenSource): Promise<BrokerError> =>
+  source(request()).then(
+    () => expect.unreachable('the exchange succeeded'),
+    (error: unknown) => {
+      if (error instanceof BrokerError) return error
+      throw error
+    },
+  )
+
+test('exchanges the projected token with one request and no discovery', async () => {
+  const token = await createExchange()(request())
+  expect(decodeJwt(token.secret.reveal())).toMatchObject({
+    aud: 'https://vault.azure.net',
+    tid: simulator.tenantId,
+  })
+  expect(simulator.log.counters().byTarget).toMatchObject({ token: 1, metadata: 0 })
+})
+
+test('counts the lifetime from the start of the request, and the skew from its middle', async () => {
+  let passed = 0
+  const start = clock.wall()
+  const dispatcher = simulator.dispatcher.compose((dispatch) => (options, handler) => {
+    passed += 10 * MINUTE_MS
+    return dispatch(options, handler)
+  })
+  const source = createEntraExchange({
+    readAssertion: createAssertionReader(),
+    dispatcher,
+    clock: { wall: () => start + passed, monotonic: () => passed },
+    onSkew,
+  })
+  const { lifetime } = await source(request())
+  expect(lifetime).toMatchObject({ startsAt: 0, wallOffset: start })
+  // The simulator’s clock has not moved.
+  expect(Math.abs((skews[0] ?? NaN) - 5 * MINUTE_MS)).toBeLessThan(2 * MINUTE_MS)
+})
+
+test.each([-2, 2])('gets a valid token while the clock is set by %i h', async (hours) => {
+  let stepMs = 0
+  const dispatcher = simulator.dispatcher.compose((dispatch) => (options, handler) => {
+    stepMs = hours * 60 * MINUTE_MS
+    return dispatch(options, handler)
+  })
+  const moved = { wall: () => clock.wall() + stepMs, monotonic: clock.monotonic }
+  const readAssertion = createAssertionReader()
+  const source = createEntraExchange({ readAssertion, dispatcher, clock: moved })
+  const { lifetime } = await source(request())
+  expect(lifetime.lengthMs - ttlMs(lifetime, moved)).toBeLessThan(MINUTE_MS)
+})
+
+test('uses no region of MSAL_FORCE_REGION, whose host would receive the assertion', async () => {
+  vi.stubEnv('MSAL_FORCE_REGION', 'westeurope')
+  await expect(createExchange()(request())).resolves.toBeDefined()
+})
+
+describe('maps the response', () => {
+  test.each<[string, FaultInput, { code: string; retryAfterMs?: number }, number]>([
+    [
+      '429 in plain text',
+      { kind: 'throttled' },
+      { code: 'entra_throttled', retryAfterMs: 60_000 },
+      1,
+    ],
+    [
+      '429 with a date',
+      { kind: 'throttled', retryAfterSeconds: 90, retryAfterAsDate: true },
+      { code: 'entra_throttled', retryAfterMs: 90_000 },
+      1,
+    ],
+    ['429 without Retry-After', { kind: 'status', status: 429 }, { code: 'entra_throttled' }, 1],
+    ['503 in JSON', { kind: 'unavailable' }, { code: 'entra_unavailable' }, 1],
+    [
+      '503 in HTML',
+      { kind: 'unavailable', body: 'html', retryAfterSeconds: 7 },
+      { code: 'entra_unavailable', retryAfterMs: 7000 },
+      1,
+    ],
+    [
+      '503 without a body',
+      { kind: 'unavailable', body: 'empty' },
+      { code: 'entra_unavailable' },
+      1,
+    ],
+    ['502 of a gateway', { kind: 'status', status: 502 }, { code: 'entra_unavailable' }, 1],
+    ['none at all', { kind: 'hang' }, { code: 'entra_timeout' }, 1],
+    [
+      'an endless body',
+      { kind: 'slow-body', chunkBytes: 1, everyMs: 50 },
+      { code: 'entra_timeout' },
+      1,
+    ],
+    ['a reset of each connection', { kind: 'reset' }, { code: 'entra_unreachable' }, 2],
+    [
+      'a reset within each body',
+      { kind: 'reset', when: 'mid-body' },
+      { code: 'entra_unreachable' },
+      2,
+    ],
+    ['garbage', { kind: 'garbage' }, { code: 'entra_bad_response' }, 1],
+    [
+      'a redirect to another host',
+      { kind: 'redirect', to: 'https://evil.test/token' },
+      { code: 'entra_redirected' },
+      1,
+    ],
+    [
+      'a redirect with the method kept',
+      { kind: 'redirect', to: 'https://evil.test/token', status: 308 },
+      { code: 'entra_redirected' },
+      1,
+    ],
+    ['200 without a token', { kind: 'missing-fields' }, { code: 'entra_bad_response' }, 1],
+    [
+      '200 without a lifetime',
+      { kind: 'missing-fields', fields: ['expires_in'] },
+      { code: 'entra_bad_response' },
+      1,
+    ],
+    [
+      '200 with a lifetime beyond the calendar',
+      {
+        kind: 'status',
+        status: 200,
+        contentType: 'application/json',
+        body: '{"access_token":"t","expires_in":1e15}',
+      },
+      { code: 'entra_bad_response' },
+      1,
+    ],
+    ['204', { kind: 'status', status: 204 }, { code: 'entra_bad_response' }, 1],
+    [
+      'the page of a captive portal',
+      { kind: 'status', status: 200, body: '<html>', contentType: 'text/html' },
+      { code: 'entra_bad_response' },
+      1,
+    ],
+    [
+      'an error whose members have other types',
+      {
+        kind: 'status',
+        status: 400,
+        contentType: 'application/json',
+        body: '{"error":"invalid_client","error_codes":"700213","error_description":"AADSTS700213: no"}',
+      },
+      { code: 'federated_credential_not_found' },
+      1,
+    ],
+  ])('%s to an error code', async (_, fault, expected, exchanges) => {
+    simulator.faults.add(fault)
+    const isTimeout = expected.code === 'entra_timeout'
+    const error = await failure(createExchange({ timeoutMs: isTimeout ? 2000 : NO_LIMIT_MS }))
+    expect({ code: error.code }).toEqual({ code: expected.code })
+    const retryAfterMs = error.retryAfterMs ?? 0
+    // A date has whole seconds.
+    expect(Math.abs(retryAfterMs - (expected.retryAfterMs ?? 0))).toBeLessThanOrEqual(1000)
+    // Within a short time limit the request may not have been sent yet.
+    const least = isTimeout ? 0 : exchanges
+    expect(simulator.exchanges()).toBeGreaterThanOrEqual(least)
+    expect(simulator.exchanges()).toBeLessThanOrEqual(exchanges)
+  })
+
+  test('redacts the assertion in errors', async () => {
+    const assertion = await readFile(simulator.tokenFile, 'utf8')
+    simulator.faults.add({ kind: 'status', status: 400, body: `no: ${assertion}` })
+    const error = await failure(createExchange())
+    expect(error.message).toContain('[redacted]')
+    expect(JSON.stringify([error.message, error.cause])).not.toContain(assertion.slice(0, 40))
+  })
+
+  test('retries a broken connection once', async () => {
+    simulator.faults.add({ kind: 'reset', times: 1 })
+    await expect(createExchange()(request())).resolves.toBeDefined()
+    expect(simulator.exchanges()).toBe(2)
+  })
+
+  test('ignores an invalid refresh_in', async () => {
+    for (const refresh of ['0', '-5', '"soon"', 'null', '[]']) {
+      const body = `{"access_token":"t","expires_in":3599,"refresh_in":${refresh}}`
+      const contentType = 'application/json'
+      simulator.faults.set([{ kind: 'status', status: 200, body, contentType }])
+      const token = await createExchange()(request())
+      expect(token.refreshInMs).toBeUndefined()
+    }
+  })
+})
+
+test.each([0, 5 * MINUTE_MS, -5 * MINUTE_MS])(
+  'measures a clock skew of %d ms',
+  async (offsetMs) => {
+    simulator.faults.add({ kind: 'clock', offsetMs })
+    await simulator.rotateToken({ lifetimeSeconds: 7200 })
+    const startedAt = performance.now()
+    await createExchange()(request()).catch(() => {})
+    const durationMs = performance.now() - startedAt
+    const [skew = NaN] = skews
+    // The Date header has whole seconds, and comes at some time of the exchange.
+    expect(Math.abs(skew + offsetMs)).toBeLessThanOrEqual(600 + durationMs)
+  },
+)
+
+test('measures no clock skew by a response that is not JSON', async () => {
+  const headers = { date: new Date(0).toUTCString() }
+  simulator.faults.add({ kind: 'status', status: 503, body: 'no', headers })
+  await failure(createExchange())
+  expect(skews).toEqual([])
+})
+
+describe('an expired projected token', () => {
+  test('fails with assertion_expired when Entra ID rejects it', async () => {
+    clock.pass(2 * HOUR_MS)
+    const error = await failure(createExchange())
+    expect(error).toMatchObject({
+      code: 'assertion_expired',
+      isPermanent: false,
+      entra: { aadsts: 700024 },
+    })
+    expect(error.message).toContain('kubelet')
+  })
+
+  test('is exchanged if it has expired by the local clock only', async () => {
+    const { expiresAt } = await createAssertionReader()(simulator.tokenFile)
+    const late = { ...clock, wall: () => expiresAt + 10 * HOUR_MS }
+    const source = createEntraExchange({
+      readAssertion: createAssertionReader(),
+      dispatcher: simulator.dispatcher,
+      clock: late,
+    })
+    await expect(source(request())).resolves.toBeDefined()
+  })
+
+  test('is exchanged again at once if it has been rotated', async () => {
+    const stale = await createAssertionReader()(simulator.tokenFile)
+    clock.pass(2 * HOUR_MS)
+    await simulator.rotateToken()
+    const reads = [stale, await createAssertionReader()(simulator.tokenFile)]
+    await expect(
+      createExchange({ readAssertion: async () => reads.shift() ?? stale })(request()),
+    ).resolves.toBeDefined()
+    expect(simulator.exchanges()).toBe(2)
+  })
+
+  test('is exchanged once only if it has not been rotated', async () => {
+    clock.pass(2 * HOUR_MS)
+    await failure(createExchange())
+    expect(simulator.exchanges()).toBe(1)
+  })
+})
+
+test('reads a refused assertion again, and posts it if it has changed', async () => {
+  const complete = await createAssertionReader()(simulator.tokenFile)
+  // Cut by a writer that does not replace the file atomically
+  const cut = { ...complete, secret: new Secret(complete.secret.reveal().slice(0, -40)) }
+  const reads = [cut, complete]
+  const readAssertion = async () => reads.shift() ?? complete
+  await expect(createExchange({ readAssertion })(request())).resolves.toBeDefined()
+  expect(simulator.exchanges()).toBe(2)
+})
+
+test('posts a refused assertion once only if the file has not changed', async () => {
+  simulator.faults.add({ kind: 'aadsts', code: 50027 })
+  expect(await failure(createExchange())).toMatchObject({ code: 'assertion_refused' })
+  expect(simulator.exchanges()).toBe(1)
+})
+
+const never = () => new Promise<never>(() => {})
+
+test('fails within the time limit when reading the assertion hangs', async () => {
+  const error = await failure(createExchange({ readAssertion: never, timeoutMs: 50 }))
+  expect(error.code).toBe('assertion_unreadable')
+  expect(simulator.exchanges()).toBe(0)
+})
+
+test('does not blame the assertion or Entra ID when the time has passed before it starts', async () => {
+  const late = AbortSignal.abort(new DOMException('The time limit has passed', 'TimeoutError'))
+  const error = await failure((options) => createExchange()(options, late))
+  expect(error).toMatchObject({
+    code: 'entra_timeout',
+    message: expect.stringMatching(/ passed before Entra ID was asked\. Fix: raise the CPU limit /),
+  })
+  expect(simulator.exchanges()).toBe(0)
+})
+
+test('aborts when the signal of the caller aborts', async () => {
+  simulator.faults.add({ kind: 'hang' })
+  const caller = new AbortController()
+  const exchange = createExchange()
+  const outcome = failure((options) => exchange(options, caller.signal))
+  await vi.waitUntil(() => simulator.exchanges() === 1, { timeout: NO_LIMIT_MS })
+  caller.abort(new DOMException('The time limit has passed', 'TimeoutError'))
+  expect(await outcome).toMatchObject({
+    code: 'entra_timeout',
+    message: expect.stringMatching(/^Entra ID at [\w.-]+:443 did not answer in time\. Fix: check /),
+  })
+})
+
+/** Returns an identity whose assertion is the token of `orders`. */
+function chained(): Identity {
+  const orders = identityOf(simulator)
+  return { ...orders, name: 'partner', clientId: REPORTS.clientId, assertionFrom: orders }
+}
+
+/** Makes the application accept the token of the managed identity with this object id. */
+function addCredential(objectId: string = ORDERS.objectId, tenant = simulator.tenantId): void {
+  const application = simulator.directory.applications.find(
+    ({ clientId }) => clientId === REPORTS.clientId,
+  )
+  application?.federatedCredentials.push({
+    name: 'managed-identity',
+    issuer: `${simulator.authorityHost}/${tenant}/v2.0`,
+    subject: objectId,
+    audience: 'api://AzureADTokenExchange',
+  })
+}
+
+describe('a chained identity', () => {
+  test('exchanges the token of a managed identity, which Entra ID validates', async () => {
+    addCredential()
+    const token = await createExchange()({ scope: SCOPE, identity: chained() })
+    expect(decodeJwt(token.secret.reveal())).toMatchObject({ appid: REPORTS.clientId })
+    expect(simulator.exchanges()).toBe(2)
+  })
+
+  test('requests the token from the endpoint of another tenant', async () => {
+    const tenantId = '99999999-9999-4999-8999-999999999999'
+    simulator.directory.tenants.push({ id: tenantId, name: 'Partner', domains: [] })
+    addCredential()
+    for (const application of simulator.directory.applications) {
+      if (application.clientId === REPORTS.clientId) application.tenantId = tenantId
+    }
+    const identity = { ...chained(), tenantId }
+    const token = await createExchange()({ scope: SCOPE, identity })
+    expect(decodeJwt(token.secret.reveal())).toMatchObject({ tid: tenantId })
+  })
+
+  test('fails with federated_credential_not_found for another object id', async () => {
+    addCredential(BILLING.objectId)
+    const outcome = createExchange()({ scope: SCOPE, identity: chained() })
+    await expect(outcome).rejects.toMatchObject({
+      code: 'federated_credential_not_found',
+      message: expect.stringMatching(/^AADSTS700213: /),
+    })
+  })
+
+  test('names the issuer of the token where the tenant is configured by a domain', async () => {
+    const tenantId = 'contoso.onmicrosoft.com'
+    addCredential(ORDERS.objectId, tenantId)
+    const identity = { ...chained(), assertionFrom: { ...identityOf(simulator), tenantId } }
+    const issuer = `${simulator.authorityHost}/${simulator.tenantId}/v2.0`
+    await expect(createExchange()({ scope: SCOPE, identity })).rejects.toMatchObject({
+      code: 'federated_credential_not_found',
+      message: expect.stringContaining(
+        `set the issuer of the federated credential to exactly ${issuer} (`,
+      ),
+    })
+    addCredential()
+    const token = await createExchange()({ scope: SCOPE, identity })
+    expect(token.audit).toMatchObject({ issuer, subject: ORDERS.objectId })
+  })
+
+  test('names the managed identity when the first exchange fails', async () => {
+    addCredential()
+    simulator.faults.add({ kind: 'aadsts', code: 700016, times: 1 })
+    const outcome = createExchange()({ scope: SCOPE, identity: chained() })
+    await expect(outcome).rejects.toMatchObject({
+      code: 'application_refused',
+      message: expect.stringMatching(
+        /^the token of orders, which is the assertion of partner: AADS/,
+      ),
+    })
+    expect(simulator.exchanges()).toBe(1)
+  })
+
+  test('sends the correlation id of the caller in both exchanges', async () => {
+    addCredential()
+    const correlationId = '4bf92f35-77b3-4da6-a3ce-929d0e0e4736'
+    await createExchange()({ scope: SCOPE, identity: chained(), correlationId })
+    const sent = simulator.log.entries().filter(({ target }) => target === 'token')
+    expect(sent.map((entry) => entry.correlationId)).toEqual([correlationId, correlationId])
+  })
+
+  test('is unavailable when Entra ID rejects its own token as expired', async () => {
+    addCredential()
+    simulator.faults.add({ kind: 'aadsts', code: 700024, clientId: REPORTS.clientId })
+    const outcome = createExchange()({ scope: SCOPE, identity: chained() })
+    await expect(outcome).rejects.toMatchObject({
+      code: 'entra_unavailable',
+      message: expect.not.stringMatching(/kubelet|file/),
+    })
+  })
+
+  test('uses the token proxy for the first exchange only', async () => {
+    addCredential()
+    const proxied: string[] = []
+    const tokenProxy = simulator.dispatcher.compose((dispatch) => (options, handler) => {
+      proxied.push(options.path)
+      return dispatch(options, handler)
+    })
+    const source = createEntraExchange({
+      readAssertion: createAssertionReader(),
+      dispatcher: simulator.dispatcher,
+      tokenProxy,
+      clock,
+    })
+    const assertionFrom = { ...identityOf(simulator), exchangeVia: 'token-proxy' } as const
+    await source({ scope: SCOPE, identity: { ...chained(), assertionFrom } })
+    expect(proxied).toHaveLength(1)
+    expect(simulator.exchanges()).toBe(2)
+  })
+
+  test('ends both exchanges within one time limit', async () => {
+    addCredential()
+    simulator.faults.add({ kind: 'hang' })
+    const outcome = createExchange({ timeoutMs: 2000 })({ scope: SCOPE, identity: chained() })
+    await expect(outcome).rejects.toMatchObject({ code: 'entra_timeout' })
+  })
+})

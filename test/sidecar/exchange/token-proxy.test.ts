@@ -1,0 +1,308 @@
+/** Exchanges through the token proxy of a cluster's identity bindings, over real TLS. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { request as send } from 'undici'
+import { afterEach, describe, expect, test } from 'vitest'
+import type { TokenProxySettings } from '../../../src/sidecar/config/config.ts'
+import { createAssertionReader } from '../../../src/sidecar/exchange/assertion.ts'
+import { createEntraExchange } from '../../../src/sidecar/exchange/entra.ts'
+import { createTokenProxyDispatcher } from '../../../src/sidecar/exchange/token-proxy.ts'
+import type { FaultInput } from '../../../src/tools/simulator/faults/faults.ts'
+import { serve } from '../../../src/tools/simulator/http/serve.ts'
+import { createTokenProxy } from '../../../src/tools/simulator/token-proxy.ts'
+import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
+import { systemClock } from '../../../src/sidecar/tokens/clock.ts'
+import { createCertificateAuthority } from '../../../src/lib/x509.ts'
+import { identityOf } from '../../fixtures/identity.ts'
+import { namedPipe } from '../../fixtures/pipe.ts'
+
+const NAME = 'token-proxy.cluster.example'
+let stack = new AsyncDisposableStack()
+afterEach(async () => {
+  await stack.disposeAsync()
+  stack = new AsyncDisposableStack()
+})
+
+test('sends exchanges to the path of the token proxy only', async () => {
+  const { exchange, requests, caPem } = await startTokenProxy('/cluster/tenant-a')
+  await exchange({ ca: { pem: caPem }, sniName: NAME }, '/cluster/tenant-a/')
+  expect(requests.map(({ url }) => new URL(url).pathname)).toEqual([
+    '/cluster/tenant-a/22222222-2222-4222-8222-222222222222/oauth2/v2.0/token',
+  ])
+  const [request] = requests
+  expect(request?.method).toBe('POST')
+  expect(await request?.text()).toContain('client_assertion=eyJ')
+  // The host of the proxy, not that of Entra ID.
+  expect(new URL(request?.url ?? '').hostname).toBe('127.0.0.1')
+})
+
+test('supports a token proxy without a path', async () => {
+  const { exchange, requests, caPem } = await startTokenProxy('')
+  await exchange({ ca: { pem: caPem }, sniName: NAME }, '')
+  expect(new URL(requests[0]?.url ?? '').pathname).toBe(
+    '/22222222-2222-4222-8222-222222222222/oauth2/v2.0/token',
+  )
+})
+
+test('verifies the certificate against the SNI name, by default against the host', async () => {
+  const { exchange, caPem } = await startTokenProxy('')
+  await expect(exchange({ ca: { pem: caPem } }, '')).rejects.toMatchObject({ code: 'entra_tls' })
+  await expect(
+    exchange({ ca: { pem: caPem }, sniName: 'other.example' }, ''),
+  ).rejects.toMatchObject({ code: 'entra_tls' })
+})
+
+test('names the settings of the token proxy in transport errors', async () => {
+  const { exchange, caPem } = await startTokenProxy('')
+  const rejected = exchange({ ca: { pem: caPem }, sniName: 'other.example' }, '')
+  await expect(rejected).rejects.toMatchObject({
+    code: 'entra_tls',
+    message: expect.stringMatching(
+      /token proxy.*ERR_TLS_CERT_ALTNAME_INVALID.*AZURE_KUBERNETES_CA_FILE.*AZURE_KUBERNETES_SNI_NAME/,
+    ),
+    cause: { code: 'ERR_TLS_CERT_ALTNAME_INVALID' },
+  })
+})
+
+test('trusts the given CA only', async () => {
+  const { exchange, requests } = await startTokenProxy('')
+  const { caPem: other } = await createCertificateAuthority()
+  await expect(exchange({ ca: { pem: other }, sniName: NAME }, '')).rejects.toMatchObject({
+    code: 'entra_tls',
+  })
+  await expect(exchange({ sniName: NAME }, '')).rejects.toMatchObject({ code: 'entra_tls' })
+  expect(requests).toEqual([])
+})
+
+test('reads the CA file for each request and keeps the last good content', async () => {
+  const { createDispatcher, url, caPem } = await startTokenProxy('')
+  const file = join(await directory(), 'ca.crt')
+  const dispatcher = createDispatcher({ ca: { file }, sniName: NAME }, '')
+  const getStatus = async () => {
+    const { statusCode, body } = await send(`${url}/t/oauth2/v2.0/token`, {
+      method: 'POST',
+      dispatcher,
+    })
+    await body.dump()
+    return statusCode
+  }
+  await expect(getStatus()).rejects.toThrow('cannot be read')
+  await writeFile(file, '')
+  await expect(getStatus()).rejects.toThrow('has no PEM certificates')
+  const { caPem: other } = await createCertificateAuthority()
+  await writeFile(file, other)
+  await expect(getStatus()).rejects.toThrow(/certificate/)
+  await writeFile(file, other + caPem)
+  expect(await getStatus()).toBe(400)
+  await writeFile(file, '')
+  expect(await getStatus()).toBe(400)
+  await writeFile(file, other)
+  await expect(getStatus()).rejects.toThrow(/certificate/)
+})
+
+test('fails with entra_tls when the CA file is missing', async () => {
+  const { exchange } = await startTokenProxy('')
+  await expect(exchange({ ca: { file: '/nowhere/ca.crt' } }, '')).rejects.toMatchObject({
+    code: 'entra_tls',
+    message: expect.stringMatching(
+      /\/nowhere\/ca\.crt cannot be read\. Fix: set AZURE_KUBERNETES_CA_FILE .* the token proxy/,
+    ),
+  })
+})
+
+test('fails with entra_tls when the CA file is a pipe without a writer', async () => {
+  const { exchange } = await startTokenProxy('')
+  const file = await namedPipe(join(await directory(), 'ca.crt'))
+  await expect(exchange({ ca: { file } }, '')).rejects.toMatchObject({
+    code: 'entra_tls',
+    message: expect.stringContaining(`${file} cannot be read. Fix: set AZURE_KUBERNETES_CA_FILE`),
+  })
+})
+
+describe('an identity', () => {
+  test.each([
+    ['with a token for bindings uses the token proxy', 'api://AKSIdentityBinding', undefined, 1],
+    ['with a token for direct federation does not', 'api://AzureADTokenExchange', undefined, 0],
+    ['of another cloud does not either', 'api://AzureADTokenExchangeUSGov', undefined, 0],
+    ['with exchangeVia entra does not', 'api://AKSIdentityBinding', 'entra', 0],
+    ['with exchangeVia token-proxy does', 'api://AzureADTokenExchange', 'token-proxy', 1],
+  ] as const)('%s', async (_, audience, exchangeVia, proxied) => {
+    const { simulator, createDispatcher, requests, caPem } = await startTokenProxy('')
+    for (const { federatedCredentials } of simulator.directory.applications) {
+      for (const credential of federatedCredentials) credential.audience = audience
+    }
+    await simulator.rotateToken({ audience })
+    const source = createEntraExchange({
+      readAssertion: createAssertionReader(),
+      dispatcher: simulator.dispatcher,
+      tokenProxy: createDispatcher({ ca: { pem: caPem }, sniName: NAME }, ''),
+      clock: systemClock,
+    })
+    const identity = { ...identityOf(simulator), ...(exchangeVia !== undefined && { exchangeVia }) }
+    await source({ identity, scope: 'https://vault.azure.net/.default' })
+    expect(requests).toHaveLength(proxied)
+    expect(simulator.exchanges()).toBe(1)
+  })
+})
+
+describe('a rejection of the token proxy itself', () => {
+  const forbidden = {
+    kind: 'Status',
+    status: 'Failure',
+    reason: 'Forbidden',
+    message: 'system:serviceaccount:shop:orders cannot use-managed-identity',
+  }
+
+  test.each<[string, number, string, string, RegExp]>([
+    [
+      'of RBAC',
+      403,
+      JSON.stringify(forbidden),
+      'token_proxy_forbidden',
+      /answered 403 "system:serviceaccount:shop:orders cannot.*Fix: create a ClusterRole/,
+    ],
+    ['in plain text', 403, 'Forbidden', 'token_proxy_forbidden', /answered 403 "Forbidden"/],
+    ['of the token', 401, '{}', 'assertion_refused', /does not accept.*api:\/\/AKSIdentityBinding/],
+    [
+      'that is Entra ID’s',
+      401,
+      '{"error":"invalid_client","error_codes":[700213],"error_description":"AADSTS700213: no"}',
+      'federated_credential_not_found',
+      /^AADSTS700213/,
+    ],
+    [
+      'of the path',
+      404,
+      'no such path',
+      'entra_bad_response',
+      /^the token proxy of the cluster answered 404 "no such path", which.*Fix: check AZURE_KUBERNETES_TOKEN_PROXY/,
+    ],
+    ['of another kind', 500, 'no', 'entra_unavailable', /answered 500 "no"/],
+  ])('%s becomes an error code', async (_, status, body, code, message) => {
+    await using simulator = await createSimulator({ ports: false })
+    simulator.faults.add({ kind: 'status', status, body, contentType: 'application/json' })
+    await expect(exchangeViaTokenProxy(simulator)).rejects.toMatchObject({
+      code,
+      message: expect.stringMatching(message),
+    })
+  })
+})
+
+test('a 401 of the token proxy for an expired token is temporary', async () => {
+  await using simulator = await createSimulator({ ports: false })
+  const headers = { date: new Date(Date.now() + 2 * 3_600_000).toUTCString() }
+  simulator.faults.add({ kind: 'status', status: 401, body: 'Unauthorized', headers })
+  await expect(exchangeViaTokenProxy(simulator)).rejects.toMatchObject({
+    code: 'assertion_expired',
+    isPermanent: false,
+    message: expect.stringMatching(/^the projected token expired at .*, and the token proxy of/),
+  })
+})
+
+test('an internal issuer is no fault of an exchange through the token proxy', async () => {
+  await using simulator = await createSimulator({ ports: false })
+  await simulator.rotateToken({ claims: { iss: 'https://kubernetes.default.svc.cluster.local' } })
+  await expect(exchangeViaTokenProxy(simulator)).rejects.toMatchObject({
+    code: 'federated_credential_not_found',
+  })
+})
+
+describe('a failure of the token proxy is not reported as one of Entra ID:', () => {
+  test.each<[string, FaultInput, string, RegExp]>([
+    [
+      'no response',
+      { kind: 'hang' },
+      'entra_timeout',
+      /^the token proxy of the cluster at proxy\.test:443 did not answer in time\. Fix: check AZURE_KUBERNETES_TOKEN_PROXY/,
+    ],
+    [
+      'a reset of each connection',
+      { kind: 'reset' },
+      'entra_unreachable',
+      /^the token proxy of the cluster at proxy\.test:443 cannot be reached.*Fix: check AZURE_KUBERNETES_TOKEN_PROXY/,
+    ],
+    [
+      'a redirect',
+      { kind: 'redirect', to: 'https://elsewhere.test/' },
+      'entra_redirected',
+      /the token proxy of the cluster at proxy\.test:443 got a redirect \(307\).*Fix: check AZURE_KUBERNETES_TOKEN_PROXY/,
+    ],
+    [
+      'a body that is too large',
+      { kind: 'oversized', bytes: 1_000_000 },
+      'entra_bad_response',
+      /the token proxy of the cluster at proxy\.test:443 got a response of more than 262144 bytes.*Fix: check AZURE_KUBERNETES_TOKEN_PROXY/,
+    ],
+    [
+      '200 without a token',
+      { kind: 'missing-fields' },
+      'entra_bad_response',
+      /the token proxy of the cluster at proxy\.test:443 got 200 without a usable token.*Fix: check AZURE_KUBERNETES_TOKEN_PROXY/,
+    ],
+  ])('%s', async (_, fault, code, message) => {
+    await using simulator = await createSimulator({ ports: false })
+    simulator.faults.add(fault)
+    const limit = fault.kind === 'hang' ? AbortSignal.timeout(2000) : undefined
+    const failure = await exchangeViaTokenProxy(simulator, limit).catch((error: unknown) => error)
+    expect(failure).toMatchObject({ code, message: expect.stringMatching(message) })
+    expect(String(failure)).not.toMatch(/Entra ID|login host/)
+  })
+})
+
+/** Starts a token proxy before a simulated Entra ID. */
+async function startTokenProxy(prefix: string) {
+  const simulator = stack.use(await createSimulator({ ports: false }))
+  const authority = await createCertificateAuthority()
+  const requests: Request[] = []
+  const server = createTokenProxy({
+    prefix,
+    authorityHost: simulator.authorityHost,
+    dispatcher: simulator.dispatcher,
+    onRequest: (request) => requests.push(request),
+  })
+  const running = stack.use(await serve(server, { tls: await authority.issue({ names: [NAME] }) }))
+
+  function createDispatcher(settings: Omit<TokenProxySettings, 'url'>, path: string) {
+    const dispatcher = createTokenProxyDispatcher({ ...settings, url: running.url + path })
+    stack.defer(() => dispatcher.destroy())
+    return dispatcher
+  }
+
+  return {
+    simulator,
+    caPem: authority.caPem,
+    url: running.url,
+    requests,
+    createDispatcher,
+    exchange: (settings: Omit<TokenProxySettings, 'url'>, path: string) =>
+      createEntraExchange({
+        readAssertion: createAssertionReader({}),
+        dispatcher: simulator.dispatcher,
+        tokenProxy: createDispatcher(settings, path),
+        clock: systemClock,
+      })({
+        identity: { ...identityOf(simulator), exchangeVia: 'token-proxy' },
+        scope: 'https://vault.azure.net/.default',
+      }),
+  }
+}
+
+async function directory(): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'wimds-token-proxy-'))
+  stack.defer(() => rm(path, { recursive: true, force: true }))
+  return path
+}
+
+/** Makes an exchange at this simulator as the token proxy. */
+function exchangeViaTokenProxy(simulator: Simulator, signal?: AbortSignal) {
+  const source = createEntraExchange({
+    readAssertion: createAssertionReader(),
+    dispatcher: simulator.dispatcher,
+    tokenProxy: simulator.dispatcher,
+    tokenProxyUrl: 'https://proxy.test/path',
+    clock: systemClock,
+  })
+  const identity = { ...identityOf(simulator), exchangeVia: 'token-proxy' } as const
+  return source({ identity, scope: 'https://vault.azure.net/.default' }, signal)
+}

@@ -1,0 +1,108 @@
+import { expect, test } from 'vitest'
+import { createMetadataApp } from '../../../src/sidecar/server/app.ts'
+import { parts, TENANT_ID } from '../../fixtures/parts.ts'
+
+/** The reply to a GET with the Metadata header, unless `headers` say otherwise. */
+async function get(url: string, headers: Record<string, string> = { metadata: 'true' }) {
+  await using app = createMetadataApp(parts())
+  return await app.inject({ url, headers: { host: '169.254.169.254', ...headers } })
+}
+
+test.each([
+  '/metadata/instance?api-version=2021-02-01',
+  '/metadata/versions',
+  '/metadata/identity/info?api-version=2018-02-01',
+  '/metadata/scheduledevents?api-version=2020-07-01',
+])('requires the Metadata header for %s', async (url) => {
+  const reply = await get(url, {})
+  expect(reply.statusCode).toBe(400)
+  expect(reply.json()).toEqual({ error: 'Bad request. Required metadata header not specified' })
+})
+
+test.each([
+  '/metadata/instance',
+  '/metadata/instance?api-version=2016-01-01',
+  '/metadata/instance?api-version=2021-02-30',
+  '/metadata/instance/compute?api-version=latest',
+  '/metadata/identity/info',
+  '/metadata/identity/info?api-version=2017-12-01',
+  '/metadata/scheduledevents',
+])('requires a valid api-version for %s', async (url) => {
+  const reply = await get(url)
+  expect(reply.statusCode).toBe(400)
+  expect(reply.body).toBe(
+    '{"error":"Bad request. api-version is invalid or was not specified in the request. For more information refer to aka.ms/azureimds","newest-versions":["2025-04-07","2024-07-17","2024-03-15"]}',
+  )
+})
+
+test('returns the tenant of identity/info', async () => {
+  const reply = await get('/Metadata/Identity/Info/?Api-Version=2018-02-01')
+  expect(reply.body).toBe(`{"tenantId":"${TENANT_ID}"}`)
+})
+
+test('lists the api-versions, oldest first, without requiring one', async () => {
+  const reply = await get('/metadata/versions')
+  expect(reply.json()).toMatchObject({ apiVersions: expect.arrayContaining(['2018-02-01']) })
+  expect(reply.body).toMatch(/^\{"apiVersions":\["2017-03-01",.*"2025-04-07"\]\}$/)
+})
+
+test('returns no scheduled events', async () => {
+  const reply = await get('/metadata/scheduledevents?api-version=2020-07-01')
+  expect(reply.body).toBe('{"DocumentIncarnation":1,"Events":[]}')
+})
+
+test.each([
+  ['/metadata/instance?api-version=2021-02-01', /^\{"compute":\{"azEnvironment".*"network"/],
+  ['/metadata/instance/compute?api-version=2021-02-01', /^\{"azEnvironment"/],
+  ['//metadata/instance//Compute/?api-version=2017-08-01', /^\{"azEnvironment"/],
+])('returns %s as JSON', async (url, expected) => {
+  // A whole URL, so that two leading slashes stay a path.
+  const reply = await get(`http://localhost${url}`)
+  expect(reply.statusCode).toBe(200)
+  expect(reply.headers['content-type']).toBe('application/json; charset=utf-8')
+  expect(reply.body).toMatch(expected)
+})
+
+test.each([
+  ['/metadata/instance?api-version=2021-02-01&format=text', 'compute/\nnetwork/'],
+  ['/metadata/instance/compute/osType?api-version=2021-02-01&format=text', 'Linux'],
+  ['/metadata/instance/compute/ostype?api-version=2021-02-01&Format=Text', 'Linux'],
+  ['/metadata/instance/network/interface?api-version=2021-02-01&format=text', ''],
+  ['/metadata/instance/compute/subscriptionId?api-version=2021-02-01&format=text', ''],
+])('returns %s as text', async (url, expected) => {
+  const reply = await get(url)
+  expect(reply.statusCode).toBe(200)
+  expect(reply.headers['content-type']).toBe('text/plain; charset=utf-8')
+  expect(reply.body).toBe(expected)
+})
+
+test.each([
+  '/metadata/instance/nothing?api-version=2021-02-01',
+  '/metadata/instance/compute/constructor?api-version=2021-02-01&format=text',
+  '/metadata/instance/compute/osType/deeper?api-version=2021-02-01&format=text',
+  `/metadata/instance/${'x'.repeat(500)}?api-version=2021-02-01`,
+])('returns 404 for %s', async (url) => {
+  const reply = await get(url)
+  expect(reply.statusCode).toBe(404)
+  expect(reply.json()).toEqual({ error: 'Not found' })
+})
+
+test('rejects a single value without format=text', async () => {
+  const reply = await get('/metadata/instance/compute/osType?api-version=2021-02-01')
+  expect(reply.statusCode).toBe(400)
+  expect(reply.json()).toEqual({
+    error: 'Bad request. A single value needs format=text',
+  })
+})
+
+test('returns an empty 404 for an unknown region, which clients must not take for one', async () => {
+  const reply = await get('/metadata/instance/compute/location?api-version=2021-02-01&format=text')
+  expect(reply.statusCode).toBe(404)
+  expect(reply.body).toBe('')
+  expect(reply.headers['content-length']).toBe('0')
+})
+
+test('rejects a repeated parameter', async () => {
+  const reply = await get('/metadata/instance?api-version=2021-02-01&API-version=2021-02-01')
+  expect(reply.statusCode).toBe(400)
+})

@@ -1,0 +1,221 @@
+/** Which requests are forwarded to the real metadata service, and that no others are. */
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type ServerResponse,
+} from 'node:http'
+import { describe, expect, test } from 'vitest'
+import { createMetadataApp } from '../../../src/sidecar/server/app.ts'
+import { createPassThrough, findPrefixProblem } from '../../../src/sidecar/metadata/pass-through.ts'
+import { listening } from '../../fixtures/listening.ts'
+import { parts } from '../../fixtures/parts.ts'
+
+/** Starts a real service that records requests, behind a server that forwards `prefixes`. */
+async function startBehind(
+  prefixes: readonly string[],
+  answer: RequestListener = (_, reply) => reply.end('real'),
+  limits: { timeoutMs?: number; maxBytes?: number } = {},
+) {
+  const seen: IncomingMessage[] = []
+  const real = createServer((request, reply) => {
+    seen.push(request)
+    answer(request, reply)
+  })
+  const server = await listening(real)
+  const { port } = server
+  const target = { host: '127.0.0.1', port }
+  const app = createMetadataApp(
+    parts({ passThrough: createPassThrough({ prefixes, target, ...limits }) }),
+  )
+  return {
+    seen,
+    port,
+    get: (url: string, headers: Record<string, string> = {}, method: 'GET' | 'POST' = 'GET') =>
+      app.inject({ method, url, headers: { metadata: 'true', ...headers } }),
+    async [Symbol.asyncDispose]() {
+      await app.close()
+      await server[Symbol.asyncDispose]()
+    },
+  }
+}
+
+test('forwards an allowed path with its query and returns the reply', async () => {
+  await using simulator = await startBehind(['/metadata/loadbalancer'], (_, reply) => {
+    reply.writeHead(404, { 'content-type': 'text/x-real', 'x-internal': '1', connection: 'close' })
+    reply.end('no balancer')
+  })
+  const reply = await simulator.get('/metadata//loadbalancer?api-version=2020-10-01')
+  expect(reply.statusCode).toBe(404)
+  expect(reply.body).toBe('no balancer')
+  expect(reply.headers).toMatchObject({ 'content-type': 'text/x-real' })
+  expect(reply.headers).not.toHaveProperty('x-internal')
+  expect(simulator.seen.map(({ url }) => url)).toEqual([
+    '/metadata/loadbalancer?api-version=2020-10-01',
+  ])
+})
+
+test('bounds the requests that wait for the real service', async () => {
+  const replies: ServerResponse[] = []
+  await using simulator = await startBehind(['/metadata/instance'], (_, reply) =>
+    replies.push(reply),
+  )
+  const waiting = Array.from({ length: 16 }, () => simulator.get('/metadata/instance'))
+  await expect.poll(() => replies.length).toBe(16)
+  const rejected = await simulator.get('/metadata/instance')
+  expect(rejected.statusCode).toBe(503)
+  expect(rejected.headers['x-wimds-error']).toBe('overloaded')
+  for (const reply of replies) reply.end('real')
+  expect((await Promise.all(waiting)).map(({ statusCode }) => statusCode)).toEqual(
+    Array(16).fill(200),
+  )
+  const next = simulator.get('/metadata/instance')
+  await expect.poll(() => replies.length).toBe(17)
+  replies.at(-1)?.end('real')
+  expect((await next).statusCode).toBe(200)
+})
+
+test('forwards only the headers that the service reads', async () => {
+  await using simulator = await startBehind(['/metadata/instance'])
+  await simulator.get('/metadata/instance/compute', {
+    authorization: 'Bearer x',
+    cookie: 'a=b',
+    te: 'trailers',
+  })
+  expect(simulator.seen[0]?.headers).toEqual({
+    metadata: 'true',
+    host: '169.254.169.254',
+    'user-agent': 'wimds-pass-through',
+    connection: 'close',
+  })
+})
+
+test('replaces the sidecar’s own document at an allowed path', async () => {
+  await using simulator = await startBehind(['/metadata/instance'])
+  expect((await simulator.get('/metadata/instance?api-version=2021-02-01')).body).toBe('real')
+  expect((await simulator.get('/metadata/versions')).body).toContain('apiVersions')
+})
+
+test('forwards a path below the document, and answers the rest of it itself', async () => {
+  await using simulator = await startBehind(['/metadata/instance/compute/vmId'])
+  const version = '?api-version=2021-02-01'
+  expect((await simulator.get(`/metadata/instance/compute/vmId${version}&format=text`)).body).toBe(
+    'real',
+  )
+  const compute = await simulator.get(`/metadata/instance/compute${version}`)
+  expect(compute.json()).toMatchObject({ azEnvironment: 'AzurePublicCloud' })
+  expect(simulator.seen).toHaveLength(1)
+})
+
+describe('does not forward', () => {
+  test.each([
+    ['a path that is not listed', '/metadata/scheduledevents/x', 404],
+    ['a path that has a listed one as a mere prefix', '/metadata/instances', 404],
+    ['a token path below a listed one', '/metadata/identity/oauth2/token/x?resource=a', 404],
+    ['a token path in capitals', '/METADATA/Identity/oauth2/tokens', 404],
+    ['a token path with doubled slashes', '/metadata//identity//oauth2//tokens', 404],
+    ['a path with an escaped letter', '/metadata/%69dentity/oauth2/tokens', 400],
+    ['a path with a dot segment', '/metadata/instance/../identity/oauth2/token', 400],
+    [
+      'a path with a parameter',
+      '/metadata/instance/..;/identity/oauth2/token?api-version=2021-02-01',
+      404,
+    ],
+    ['a token path with a parameter', '/metadata/identity;x/oauth2/tokens', 404],
+    [
+      'AWS credentials below a dated version',
+      '/2021-01-03/meta-data/iam/security-credentials',
+      404,
+    ],
+    ['GKE bootstrap data', '/computeMetadata/v1/instance/attributes/kube-env', 404],
+    ['AWS role credentials', '/latest/meta-data/iam/security-credentials/node', 404],
+    ['GCP tokens', '/computeMetadata/v1/instance/service-accounts/default/token', 404],
+  ])('%s', async (_, url, status) => {
+    await using simulator = await startBehind(
+      ['/metadata/instance', '/metadata', '/latest', '/2021-01-03', '/computeMetadata/v1'].slice(
+        0,
+        url.includes('instances') || url.includes('scheduled') ? 1 : undefined,
+      ),
+    )
+    expect((await simulator.get(url)).statusCode).toBe(status)
+    expect(simulator.seen).toEqual([])
+  })
+
+  test('another method than GET', async () => {
+    await using simulator = await startBehind(['/latest/meta-data/placement'])
+    expect((await simulator.get('/latest/meta-data/placement/region', {}, 'POST')).statusCode).toBe(
+      405,
+    )
+    expect(simulator.seen).toEqual([])
+  })
+
+  test('a forwarded request', async () => {
+    await using simulator = await startBehind(['/metadata/instance'])
+    const reply = await simulator.get('/metadata/instance', { 'x-forwarded-for': '10.0.0.9' })
+    expect(reply.statusCode).toBe(400)
+    expect(simulator.seen).toEqual([])
+  })
+})
+
+test('does not follow redirects', async () => {
+  await using simulator = await startBehind(['/metadata/instance'], (_, reply) => {
+    reply.writeHead(302, { location: '/metadata/identity/oauth2/token' }).end()
+  })
+  const reply = await simulator.get('/metadata/instance')
+  expect(reply.statusCode).toBe(302)
+  expect(reply.headers).not.toHaveProperty('location')
+  expect(simulator.seen).toHaveLength(1)
+})
+
+test.each<[string, RequestListener, object]>([
+  ['is silent', () => {}, { timeoutMs: 50 }],
+  ['sends an endless body', (_, reply) => void reply.write('a'.repeat(5000)), { maxBytes: 1000 }],
+  ['closes the connection', (request) => request.socket.destroy(), {}],
+])('replies 503 if the real service %s', async (_, answer, limits) => {
+  await using simulator = await startBehind(['/metadata/instance'], answer, limits)
+  const reply = await simulator.get('/metadata/instance')
+  expect(reply.statusCode).toBe(503)
+  expect(reply.headers).toHaveProperty('retry-after')
+})
+
+test('rejects its own request, so that a wrong redirect rule makes no loop', async () => {
+  await using simulator = await startBehind(['/metadata/instance'])
+  const reply = await simulator.get('/metadata/instance', { 'user-agent': 'wimds-pass-through' })
+  expect(reply.statusCode).toBe(503)
+  expect(reply.body).toContain('--pass-through')
+  expect(simulator.seen).toEqual([])
+})
+
+test('is off without a prefix', async () => {
+  await using simulator = await startBehind([])
+  expect((await simulator.get('/metadata/loadbalancer')).statusCode).toBe(404)
+  expect(simulator.seen).toEqual([])
+})
+
+test.each([
+  ['/metadata', 'cannot be forwarded'],
+  ['/metadata/identity', 'cannot be forwarded'],
+  ['/Metadata/Identity/info', 'cannot be forwarded'],
+  ['/metadata/attested', 'cannot be forwarded'],
+  ['/latest/meta-data/iam', 'cannot be forwarded'],
+  ['/2021-01-03/meta-data/placement', 'cannot be forwarded'],
+  ['/computeMetadata/v1/instance/attributes', 'cannot be forwarded'],
+  ['/metadata/identity;x', 'must be a path'],
+  ['metadata/instance', 'must be a path'],
+  ['/', 'must be a path'],
+  ['/metadata/%69dentity', 'must be a path'],
+  ['/metadata/../metadata/instance', 'must be a path'],
+  ['/metadata/.', 'must be a path'],
+])('rejects the prefix %s', (prefix, reason) => {
+  expect(findPrefixProblem(prefix)).toContain(reason)
+})
+
+test.each([
+  '/metadata/instance',
+  '/metadata/instance/compute',
+  '/Metadata/LoadBalancer/',
+  '/latest/meta-data/placement/region',
+  '/computeMetadata/v1/instance/zone',
+])('accepts the prefix %s', (prefix) => {
+  expect(findPrefixProblem(prefix)).toBeUndefined()
+})

@@ -1,0 +1,197 @@
+import { once } from 'node:events'
+import { createServer, type RequestListener } from 'node:http'
+import { createServer as createTcpServer, type Socket } from 'node:net'
+import { mkdtempDisposableSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { probe } from '../../src/sidecar/probe.ts'
+import { compileLauncher, hasNoCompiler } from '../fixtures/launcher.ts'
+import { listening, portOf } from '../fixtures/listening.ts'
+import { runProgram } from '../fixtures/run-program.ts'
+import { freePort } from '../support/free-port.ts'
+import { captureIo } from '../tools/capture.ts'
+
+type Run = (
+  args: readonly string[],
+) => Promise<{ code: number | null; stdout: string; stderr: string }>
+
+const directory = mkdtempDisposableSync(join(tmpdir(), 'wimds-probe-'))
+const program = join(directory.path, 'wimds')
+beforeAll(() => {
+  if (!hasNoCompiler) compileLauncher(program, '/app/wimds.js')
+})
+afterAll(() => directory.remove())
+
+async function runCommand(args: readonly string[]) {
+  const io = captureIo()
+  return { code: await probe(args, io), stdout: io.out(), stderr: io.err() }
+}
+
+/** The program that runs in the images instead of the command. */
+const runImageProgram = (args: readonly string[]) => runProgram(program, ['probe', ...args])
+
+const IMPLEMENTATIONS: [string, Run][] = [
+  ['the command', runCommand],
+  ...(hasNoCompiler
+    ? []
+    : [['the program of the images', runImageProgram] satisfies [string, Run]]),
+]
+
+describe.each(IMPLEMENTATIONS)('%s', (_title, run) => {
+  const runProbe = async (port: number, timeout = '20') =>
+    (await run([`--port=${port}`, `--timeout=${timeout}`])).code
+  async function exitCodeAt(handler: RequestListener) {
+    await using server = await listening(createServer(handler))
+    return await runProbe(server.port)
+  }
+
+  test('exits 0 when the sidecar is ready', async () => {
+    expect(await exitCodeAt((_, response) => response.end('{}'))).toBe(0)
+  })
+
+  test('polls until the sidecar is ready', async () => {
+    let count = 0
+    const handler: RequestListener = (_, response) => {
+      count += 1
+      response.writeHead(count < 3 ? 503 : 200).end()
+    }
+    expect(await exitCodeAt(handler)).toBe(0)
+    expect(count).toBe(3)
+  })
+
+  test('polls once with a timeout of 0', async () => {
+    let count = 0
+    await using server = await listening(
+      createServer((_, response) => {
+        count += 1
+        response.writeHead(503).end()
+      }),
+    )
+    expect(await runProbe(server.port, '0')).toBe(1)
+    expect(count).toBe(1)
+  })
+
+  test.each([
+    ['nothing', () => {}],
+    [
+      'headers without an end',
+      (socket: Socket) => {
+        socket.write('HTTP/1.1 200 OK\r\n')
+        const drip = setInterval(() => socket.write('X: y\r\n'), 50)
+        socket.on('close', () => clearInterval(drip))
+      },
+    ],
+  ])('exits 1 after the timeout when a server sends %s', async (_, answer) => {
+    const server = createTcpServer((socket) => {
+      socket.on('error', () => {})
+      answer(socket)
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    expect(await runProbe(portOf(server), '1')).toBe(1)
+    server.close()
+  })
+
+  test('does not wait for the end of the body', async () => {
+    const closed = Promise.withResolvers<void>()
+    await using server = await listening(
+      createServer((_, response) => {
+        const drip = setInterval(() => response.write(' '), 50)
+        response.on('close', () => {
+          clearInterval(drip)
+          closed.resolve()
+        })
+      }),
+    )
+    expect(await runProbe(server.port)).toBe(0)
+    // The process can exit.
+    await closed.promise
+  })
+
+  test('with --listening it exits 0 for a sidecar that is not ready', async () => {
+    await using server = await listening(
+      createServer((_, response) => response.writeHead(503).end()),
+    )
+    const args = [`--port=${server.port}`, '--timeout=0', '--listening']
+    expect(await run(args)).toEqual({ code: 0, stdout: '', stderr: '' })
+  })
+
+  test.each([['--listening'], []])(
+    'names it if nothing listens, with flags %j',
+    async (...flags) => {
+      expect(await run(['--port=1', '--timeout=0', ...flags])).toEqual({
+        code: 1,
+        stdout: '',
+        stderr:
+          'wimds probe: nothing accepts connections on 127.0.0.1:1. Fix: check that the sidecar was injected here, and read its log\n',
+      })
+    },
+  )
+
+  test('names a sidecar that is not ready', async () => {
+    await using server = await listening(
+      createServer((_, response) => response.writeHead(503).end()),
+    )
+    expect(await run([`--port=${server.port}`, '--timeout=0'])).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: `wimds probe: http://127.0.0.1:${server.port}/readyz is not 200. Fix: read the log of the sidecar\n`,
+    })
+  })
+
+  test('waits for a port that is opened later', async () => {
+    const port = await freePort()
+    const result = run([`--port=${port}`, '--timeout=20', '--listening'])
+    const server = createTcpServer().listen(port, '127.0.0.1')
+    expect((await result).code).toBe(0)
+    server.close()
+  })
+})
+
+test('with --live it exits 0 for a process that is alive and not ready', async () => {
+  const paths: unknown[] = []
+  await using server = await listening(
+    createServer(({ url }, response) => {
+      paths.push(url)
+      response.writeHead(url === '/healthz' ? 200 : 503).end()
+    }),
+  )
+  const args = ['--port', String(server.port), '--timeout', '0', '--live']
+  expect(await probe(args, captureIo())).toBe(0)
+  expect(paths).toEqual(['/healthz'])
+})
+
+test('with --live it exits 1 for a process that accepts connections and does not answer', async () => {
+  await using server = await listening(createServer(() => {}))
+  const io = captureIo()
+  const args = ['--port', String(server.port), '--timeout', '0', '--live']
+  expect(await probe(args, io)).toBe(1)
+  expect(io.err()).toContain('/healthz is not 200. Fix: read the log of the process')
+})
+
+test('with --route it names a sidecar that does not answer', async () => {
+  await using server = await listening(createServer((_, response) => response.end('{}')))
+  const io = captureIo()
+  expect(await probe(['--port', String(server.port), '--timeout', '0', '--route'], io)).toBe(1)
+  expect(io.err()).toContain(`no sidecar answers on 127.0.0.1:${server.port}. Fix: read the log`)
+})
+
+test('rejects --live with --listening', async () => {
+  await expect(probe(['--live', '--listening'], captureIo())).rejects.toThrow(
+    '--listening or --live, not both',
+  )
+})
+
+test.each([
+  ['--timeout='],
+  ['--timeout=Infinity'],
+  ['--timeout=0.5'],
+  ['--timeout=86401'],
+  ['--port=0x1f40'],
+  ['--port=8e3'],
+])('rejects %s', async (flag) => {
+  const [name, value] = flag.split('=')
+  await expect(probe([flag, '--listening'], captureIo())).rejects.toThrow(
+    new RegExp(`^${name} must be .*, not "${value}"$`),
+  )
+})

@@ -1,0 +1,394 @@
+/** The whole sidecar with an identities file: selection, allow-lists and reloads. */
+import { copyFile, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { watchIdentities } from '../../../src/sidecar/serve/reload.ts'
+import type { Environment } from '../../../src/sidecar/config/settings.ts'
+import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
+import { createLogger } from '../../../src/sidecar/telemetry/logger.ts'
+import { StatusSchema } from '../../../src/sidecar/telemetry/status-schema.ts'
+import { request, roundTrip } from '../../fixtures/connection.ts'
+import { environmentOf, startServe } from '../../fixtures/served.ts'
+
+const OTHER = {
+  clientId: 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa',
+  objectId: `${'b'.repeat(8)}-bbbb-4bbb-8bbb-bbbbbbbbbbbb`,
+}
+const UNKNOWN = '99999999-9999-4999-8999-999999999999'
+const ARM_ID =
+  '/subscriptions/S/resourcegroups/shop/providers/Microsoft.ManagedIdentity/userAssignedIdentities/invoices'
+const TOKEN = '/metadata/identity/oauth2/token?api-version=2018-02-01&resource='
+const VAULT = 'https://vault.azure.net'
+
+const GENEROUS = { timeout: 15_000 }
+
+let simulator: Simulator
+let file: string
+beforeAll(async () => {
+  simulator = await createSimulator()
+  const [orders] = simulator.directory.applications
+  if (orders === undefined) throw new Error('no application')
+  simulator.directory.applications.push({ ...orders, ...OTHER, name: 'invoices' })
+})
+afterAll(() => simulator.close())
+beforeEach(() => {
+  file = join(dirname(simulator.caFile), `${crypto.randomUUID()}.yaml`)
+})
+
+const orders = () => `  - {name: orders, clientId: ${simulator.clientId}`
+const invoices = `  - {name: invoices, clientId: ${OTHER.clientId}, objectId: ${OTHER.objectId}, resourceId: ${ARM_ID}`
+const identities = (...entries: readonly string[]) =>
+  `identities:\n${entries.map((entry) => `${entry}}\n`).join('')}`
+
+const start = (env: Readonly<Record<string, string>> = {}) =>
+  startServe({ ...environmentOf(simulator), WIMDS_CONFIG: file, ...env })
+
+/** Status, and the client id of the token or what went wrong. */
+async function ask(port: number, query: string): Promise<string> {
+  const { status, body } = await roundTrip(port, request(`${TOKEN}${query}`))
+  const reply: Record<string, string> = JSON.parse(body)
+  return `${status} ${reply['client_id'] ?? reply['error_description']}`
+}
+
+test('selects the identity by each of its ids', async () => {
+  await writeFile(file, identities(`${orders()}, default: true`, invoices))
+  await using sidecar = await start()
+  const { port } = sidecar
+  expect(await ask(port, VAULT)).toBe(`200 ${simulator.clientId}`)
+  for (const selector of [
+    `client_id=${OTHER.clientId}`,
+    `object_id=${OTHER.objectId.toUpperCase()}`,
+    `msi_res_id=${ARM_ID}`,
+    `mi_res_id=${ARM_ID.toLowerCase()}`,
+  ]) {
+    expect(await ask(port, `${VAULT}&${selector}`)).toBe(`200 ${OTHER.clientId}`)
+  }
+  expect(await ask(port, `${VAULT}&client_id=${UNKNOWN}`)).toBe('400 Identity not found')
+})
+
+test('returns 400 like IMDS without a selector when the file has no default identity', async () => {
+  await writeFile(file, identities(orders(), invoices))
+  await using sidecar = await start()
+  const reply = await roundTrip(sidecar.port, request(`${TOKEN}${VAULT}`))
+  expect(reply.status).toBe(400)
+  expect(reply.body).toBe(
+    '{"error":"invalid_request","error_description":"Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request"}',
+  )
+})
+
+test('accepts an unlisted client id with WIMDS_UNLISTED_CLIENT_IDS=allow', async () => {
+  await writeFile(file, identities(invoices))
+  await using sidecar = await start({ WIMDS_UNLISTED_CLIENT_IDS: 'allow' })
+  expect(await ask(sidecar.port, `${VAULT}&client_id=${simulator.clientId}`)).toBe(
+    `200 ${simulator.clientId}`,
+  )
+})
+
+test('allows only the resources of an identity, in every spelling', async () => {
+  await writeFile(file, identities(`${orders()}, resources: [${VAULT}/]`))
+  await using sidecar = await start()
+  for (const resource of [VAULT, `${VAULT}/`, `${VAULT}/.default`, 'HTTPS://VAULT.AZURE.NET']) {
+    expect(await ask(sidecar.port, resource)).toBe(`200 ${simulator.clientId}`)
+  }
+  for (const resource of ['https://management.azure.com/', `${VAULT}.evil`, `${VAULT}/x`]) {
+    expect(await ask(sidecar.port, resource)).toMatch(/^400 .*\(wimds: resource_not_allowed\)$/)
+  }
+})
+
+test('uses the token file and the authority of the identity', async () => {
+  const token = join(dirname(simulator.caFile), 'own-token')
+  await writeFile(token, await readFile(simulator.tokenFile))
+  await writeFile(
+    file,
+    identities(
+      `${orders()}, tokenFile: ${token}, tenantId: ${simulator.tenantId}, authorityHost: "${simulator.authorityHost}"`,
+    ),
+  )
+  await using sidecar = await start({
+    AZURE_FEDERATED_TOKEN_FILE: '',
+    AZURE_TENANT_ID: '',
+    AZURE_AUTHORITY_HOST: 'https://login.nowhere.example',
+  })
+  expect(await ask(sidecar.port, VAULT)).toBe(`200 ${simulator.clientId}`)
+})
+
+test('prefetches the resources of each identity', async () => {
+  await writeFile(file, identities(`${invoices}, prefetch: [${VAULT}]`))
+  simulator.log.clear()
+  await using sidecar = await start({ WIMDS_READY_AFTER_PREFETCH: 'true' })
+  const ready = async () => (await roundTrip(sidecar.port, request('/readyz'))).status
+  await expect.poll(ready).toBe(200)
+  expect(simulator.exchanges()).toBe(1)
+  expect(await ask(sidecar.port, VAULT)).toBe(`200 ${OTHER.clientId}`)
+  expect(simulator.exchanges()).toBe(1)
+})
+
+test('reloads a ConfigMap, and reports an invalid one while the old identities stay', async () => {
+  // The kubelet's layout: the file is a symlink through ..data, which is swapped.
+  const volume = join(dirname(simulator.caFile), `volume-${crypto.randomUUID()}`)
+  const publish = async (version: string, text: string) => {
+    await mkdir(join(volume, version), { recursive: true })
+    await writeFile(join(volume, version, 'identities.yaml'), text)
+    await symlink(version, join(volume, '..data_tmp'))
+    await rename(join(volume, '..data_tmp'), join(volume, '..data'))
+  }
+  await publish('..v1', identities(orders()))
+  file = join(volume, 'identities.yaml')
+  await symlink('..data/identities.yaml', file)
+  await using sidecar = await start()
+  const { port, adminPort } = sidecar
+  const asOther = () => ask(port, `${VAULT}&client_id=${OTHER.clientId}`)
+  expect(await asOther()).toBe('400 Identity not found')
+  expect(await ask(port, VAULT)).toBe(`200 ${simulator.clientId}`)
+
+  await publish('..v2', identities(invoices))
+  await expect.poll(asOther, GENEROUS).toBe(`200 ${OTHER.clientId}`)
+  expect(await ask(port, `${VAULT}&client_id=${simulator.clientId}`)).toBe('400 Identity not found')
+
+  const metrics = async () => (await roundTrip(adminPort, request('/metrics'))).body
+  expect(await metrics()).not.toMatch(/^wimds_token_expiry_timestamp_seconds\{identity="orders"/m)
+  await publish('..v3', identities('  - {clientId: nobody'))
+  await expect.poll(metrics, GENEROUS).toMatch(/reload\w*success\w* 0$/m)
+  expect(await asOther()).toBe(`200 ${OTHER.clientId}`)
+  const refused = sidecar.events().find(({ event }) => event === 'config_reload_failed')
+  expect(refused).toMatchObject({ level: 'error' })
+  expect(refused?.['message']).toContain(`${file}:2:16: identities[0].clientId: must be a GUID`)
+  const local = request('/status.json', { headers: { Host: 'localhost' } })
+  const status = (await roundTrip(adminPort, local)).body
+  expect(JSON.parse(status)).toMatchObject({
+    warnings: [
+      expect.stringMatching(
+        /read at \d{4}-\d\d-\d\d [\d:]{8} UTC\), and the old one is still in use:\n {2}WIMDS_CONFIG: .* Fix: correct the file; it is read again by itself$/s,
+      ),
+    ],
+  })
+
+  await publish('..v4', identities(orders()))
+  await expect.poll(metrics, GENEROUS).toMatch(/reload\w*success\w* 1$/m)
+  expect(await ask(port, VAULT)).toBe(`200 ${simulator.clientId}`)
+  expect(JSON.parse((await roundTrip(adminPort, local)).body)).toMatchObject({ warnings: [] })
+}, 30_000)
+
+test('applies a change when another file that kept it from being read is back', async () => {
+  const caFile = join(dirname(simulator.caFile), `${crypto.randomUUID()}.crt`)
+  await copyFile(simulator.caFile, caFile)
+  await writeFile(file, identities(orders()))
+  await using sidecar = await start({ WIMDS_CA_FILE: caFile })
+  const asOther = () => ask(sidecar.port, `${VAULT}&client_id=${OTHER.clientId}`)
+  const failures = () => sidecar.events().filter(({ event }) => event === 'config_reload_failed')
+  await rm(caFile)
+  await writeFile(file, identities(invoices))
+  await expect.poll(failures, GENEROUS).toHaveLength(1)
+  await copyFile(simulator.caFile, caFile)
+  await expect.poll(asOther, GENEROUS).toBe(`200 ${OTHER.clientId}`)
+  expect(failures()).toHaveLength(1)
+}, 30_000)
+
+test('applies new names and resources without a new exchange', async () => {
+  const storage = 'https://storage.azure.com'
+  await writeFile(file, identities(`${orders()}, prefetch: [${VAULT}, ${storage}]`))
+  await using sidecar = await start()
+  const local = (page: string) =>
+    roundTrip(sidecar.adminPort, request(page, { headers: { Host: 'localhost' } }))
+  const tokens = async () =>
+    StatusSchema.parse(JSON.parse((await local('/status.json')).body)).tokens.map(
+      ({ identity, resource, cached }) => cached !== undefined && `${resource} as ${identity}`,
+    )
+  await expect.poll(tokens, GENEROUS).toEqual([`${VAULT} as orders`, `${storage} as orders`])
+  const exchanges = simulator.exchanges()
+
+  const renamed = `  - {name: shop, clientId: ${simulator.clientId}`
+  await writeFile(file, identities(`${renamed}, prefetch: [${VAULT}], resources: [${VAULT}]`))
+  await expect.poll(tokens, GENEROUS).toEqual([`${VAULT} as shop`])
+  expect((await local('/metrics')).body).toMatch(
+    /^wimds_token_expiry_timestamp_seconds\{identity="shop",resource="https:\/\/vault\.azure\.net"\}/m,
+  )
+  expect(await ask(sidecar.port, VAULT)).toBe(`200 ${simulator.clientId}`)
+  expect(simulator.exchanges()).toBe(exchanges)
+}, 30_000)
+
+test('applies a new tenant to /metadata/identity/info and to the same query', async () => {
+  await writeFile(file, identities(`${orders()}, tenantId: first.example`))
+  await using sidecar = await start()
+  const info = async () => {
+    const path = '/metadata/identity/info?api-version=2018-02-01'
+    return (await roundTrip(sidecar.port, request(path))).body
+  }
+  expect(await info()).toBe('{"tenantId":"first.example"}')
+  await ask(sidecar.port, VAULT)
+  await writeFile(file, identities(`${orders()}, tenantId: second.example`))
+  await expect.poll(info, GENEROUS).toBe('{"tenantId":"second.example"}')
+  await ask(sidecar.port, VAULT)
+  const [before, after] = simulator.log.entries().slice(-2)
+  expect([before?.path, after?.path]).toEqual([
+    expect.stringContaining('/first.example/'),
+    expect.stringContaining('/second.example/'),
+  ])
+}, 30_000)
+
+test('forgets what no request can ask for any more, failures included', async () => {
+  const storage = 'https://storage.azure.com'
+  // Permanent, so that nothing retries it in the background
+  simulator.faults.add({ kind: 'aadsts', code: 7000112, clientId: UNKNOWN })
+  onTestFinished(() => simulator.faults.clear())
+  await writeFile(file, identities(`${orders()}, default: true`, invoices))
+  await using sidecar = await start({ WIMDS_UNLISTED_CLIENT_IDS: 'allow' })
+  const { port, adminPort } = sidecar
+  const local = async (page: string) =>
+    (await roundTrip(adminPort, request(page, { headers: { Host: 'localhost' } }))).body
+  const tokens = async () =>
+    StatusSchema.parse(JSON.parse(await local('/status.json')))
+      .tokens.map(({ identity, resource, failure }) =>
+        [identity, resource, failure?.code].filter(Boolean).join(' '),
+      )
+      .toSorted()
+  // Those of the unknown client id fail, and are retried for some minutes.
+  const tokensIssued = async () =>
+    /^wimds_exchange_attempts_total\{code="ok"\} (\d+)$/m.exec(await local('/metrics'))?.[1]
+  await ask(port, VAULT)
+  await ask(port, storage)
+  await ask(port, `${VAULT}&client_id=${OTHER.clientId}`)
+  await ask(port, `${VAULT}&client_id=${UNKNOWN}`)
+  expect(await tokens()).toEqual([
+    `${UNKNOWN} ${VAULT} application_refused`,
+    `invoices ${VAULT}`,
+    `orders ${storage}`,
+    `orders ${VAULT}`,
+  ])
+  expect(await tokensIssued()).toBe('3')
+
+  // The unlisted client id stays, and the client id of invoices is an unlisted one now, in the same tenant.
+  await writeFile(file, identities(`${orders()}, default: true, resources: [${VAULT}]`))
+  await expect
+    .poll(tokens, GENEROUS)
+    .toEqual([
+      `${UNKNOWN} ${VAULT} application_refused`,
+      `${OTHER.clientId} ${VAULT}`,
+      `orders ${VAULT}`,
+    ])
+  expect(await ask(port, `${VAULT}&client_id=${OTHER.clientId}`)).toBe(`200 ${OTHER.clientId}`)
+
+  await writeFile(file, identities(`${orders()}, tenantId: other.example`))
+  await expect
+    .poll(tokens, GENEROUS)
+    .toEqual([`${UNKNOWN} ${VAULT} application_refused`, `${OTHER.clientId} ${VAULT}`])
+  expect(await local('/metrics')).not.toMatch(/identity="orders"/)
+  expect(await tokensIssued()).toBe('3')
+}, 30_000)
+
+/** Reloads the file once, and returns what is logged and reported. */
+async function reload(applyConfig: () => void) {
+  const { logged, problems, close } = watch(applyConfig)
+  await vi.waitUntil(() => logged.length > 0, GENEROUS)
+  close()
+  return { logged: logged[0], problem: problems[0] }
+}
+
+/** Watches the file, whose content has changed. Returns what is logged and reported so far. */
+function watch(applyConfig: () => void, settings: Environment = {}) {
+  const logged: Record<string, unknown>[] = []
+  const problems: (string | undefined)[] = []
+  const close = watchIdentities({
+    config: { identitiesFile: { path: file, text: 'another content' } },
+    env: { ...environmentOf(simulator), WIMDS_CONFIG: file, ...settings },
+    log: createLogger({
+      level: 'info',
+      format: 'json',
+      out: { write: (line) => logged.push(JSON.parse(line)) },
+    }),
+    applyConfig,
+    onReload: (problem) => problems.push(problem),
+  })
+  return { logged, problems, close }
+}
+
+test('tries a reload that failed again, and reports the same failure once', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  await writeFile(file, identities(orders()))
+  let attempts = 0
+  const { logged, problems, close } = watch(() => {
+    attempts += 1
+    if (attempts < 4) throw new TypeError('directory is undefined')
+  })
+  const pollAgain = async () => {
+    await vi.advanceTimersByTimeAsync(2000)
+    return attempts
+  }
+  await expect.poll(pollAgain, GENEROUS).toBe(4)
+  await pollAgain()
+  close()
+  expect(logged).toMatchObject([{ event: 'config_reload_failed' }, { event: 'config_reloaded' }])
+  expect(problems).toEqual([expect.stringContaining('could not be applied'), undefined])
+  expect(attempts).toBe(4)
+})
+
+test('parses an invalid file again only when it has changed, and a valid one until other files are back', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const caFile = `${file}.crt`
+  await copyFile(simulator.caFile, caFile)
+  await writeFile(file, 'identities: []\n')
+  const { logged, close } = watch(() => {}, { WIMDS_CA_FILE: caFile })
+  const pollAgain = async () => {
+    await vi.advanceTimersByTimeAsync(2000)
+    return logged.map(({ message }) => String(message))
+  }
+  await expect.poll(pollAgain, GENEROUS).toEqual([expect.stringContaining('must not be empty')])
+  // Another failure would be logged if it was read again.
+  await rm(caFile)
+  for (let polls = 0; polls < 100; polls += 1) {
+    await pollAgain()
+    await new Promise(setImmediate)
+  }
+  expect(logged).toHaveLength(1)
+
+  await writeFile(file, identities(orders()))
+  await expect.poll(pollAgain, GENEROUS).toHaveLength(2)
+  expect(logged[1]).toMatchObject({ message: expect.stringContaining('WIMDS_CA_FILE: ') })
+  await copyFile(simulator.caFile, caFile)
+  await expect.poll(pollAgain, GENEROUS).toHaveLength(3)
+  expect(logged[2]).toMatchObject({ event: 'config_reloaded' })
+  close()
+})
+
+test('logs an unexpected failure of a reload with its cause, not as a fault of the file', async () => {
+  await writeFile(file, identities(orders()))
+  const { logged, problem } = await reload(() => {
+    throw new TypeError('directory is undefined')
+  })
+  expect(logged).toMatchObject({
+    event: 'config_reload_failed',
+    file,
+    code: 'internal',
+    cause: expect.stringMatching(/TypeError: directory is undefined\n +at /),
+  })
+  expect(problem).toMatch(/could not be applied: wimds failed unexpectedly\. Fix: see the cause/)
+})
+
+test.each([
+  [
+    'a file that cannot be read',
+    undefined,
+    /cannot read .*: no such file.*\. Fix: check the path$/,
+  ],
+  [
+    'a problem that has its own fix',
+    () => `${identities(orders())}identities: []\n`,
+    /repeats a key\. Fix: keep one of the two$/,
+  ],
+  [
+    'problems without a fix',
+    () => identities('  - {clientId: nobody', '  - {clientId: nobody'),
+    /must be a GUID.*\n {2}.*must be a GUID.*\. Fix: correct the file; it is read again by itself$/,
+  ],
+])('reports %s with one fix', async (_, text, expected) => {
+  if (text !== undefined) await writeFile(file, text())
+  const { logged, problem } = await reload(() => expect.unreachable('the file is not valid'))
+  expect(logged).toMatchObject({ event: 'config_reload_failed', file, level: 'error' })
+  expect(problem).toMatch(
+    /^the identities file has changed .* and the old one is still in use:\n {2}WIMDS_CONFIG: /,
+  )
+  expect(problem).toMatch(expected)
+  expect(problem?.match(/Fix: /g)).toHaveLength(1)
+})

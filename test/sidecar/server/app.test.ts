@@ -1,0 +1,289 @@
+import { expect, test } from 'vitest'
+import { imds } from '../../../src/sidecar/dialects/imds.ts'
+import { BrokerError } from '../../../src/lib/errors.ts'
+import { createMetadataApp } from '../../../src/sidecar/server/app.ts'
+import { BILLING, ORDERS, parts } from '../../fixtures/parts.ts'
+
+const QUERY = 'api-version=2018-02-01&resource=https://vault.azure.net'
+const TOKEN_URL = `/metadata/identity/oauth2/token?${QUERY}`
+const HEADERS = { host: '169.254.169.254', metadata: 'true' }
+
+const PROBE_BODY =
+  '{"error":"invalid_request","error_description":"Required metadata header not specified"}'
+
+test('replies with the headers that every client needs', async () => {
+  await using app = createMetadataApp(parts())
+  const { statusCode, headers, body } = await app.inject({ url: TOKEN_URL, headers: HEADERS })
+  expect(statusCode).toBe(200)
+  expect(headers).toMatchObject({
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': String(body.length),
+    server: expect.stringContaining('IMDS'),
+  })
+  expect(headers).not.toHaveProperty('transfer-encoding')
+})
+
+test.each([
+  '/metadata/identity/oauth2/token',
+  '/METADATA/Identity/OAuth2/TOKEN',
+  '//metadata/identity/oauth2/token',
+  '/metadata//identity///oauth2/token',
+  '/metadata/identity/oauth2/token/',
+  '/metadata/identity/oauth2/token//',
+])('routes %s to the token endpoint', async (path) => {
+  const given = parts()
+  await using app = createMetadataApp(given)
+  // A whole URL, so that two leading slashes stay a path.
+  const url = `http://localhost${path}?${QUERY}`
+  const { statusCode } = await app.inject({ url, headers: HEADERS })
+  expect(statusCode).toBe(200)
+  expect(given.asked).toHaveLength(1)
+})
+
+test.each([
+  ['https://vault.azure.net', 'https://vault.azure.net', 'https://vault.azure.net/.default'],
+  [
+    'https%3A%2F%2Fvault.azure.net%2F',
+    'https://vault.azure.net/',
+    'https://vault.azure.net//.default',
+  ],
+  [
+    'https://management.azure.com//.default',
+    'https://management.azure.com//.default',
+    'https://management.azure.com//.default',
+  ],
+  [
+    '00000003-0000-0000-c000-000000000000',
+    '00000003-0000-0000-c000-000000000000',
+    '00000003-0000-0000-c000-000000000000/.default',
+  ],
+])('echoes the resource %s and requests its scope', async (sent, echoed, scope) => {
+  const given = parts()
+  await using app = createMetadataApp(given)
+  const url = `/metadata/identity/oauth2/token?api-version=2018-02-01&resource=${sent}`
+  const reply = await app.inject({ url, headers: HEADERS })
+  expect(reply.json()).toMatchObject({ resource: echoed })
+  expect(given.asked).toMatchObject([{ scope }])
+})
+
+test.each([
+  [`client_id=${BILLING.clientId}`, 'billing'],
+  [`object_id=${BILLING.objectId}`, 'billing'],
+  [`mi_res_id=${ORDERS.resourceId?.toUpperCase()}`, 'orders'],
+  ['', 'orders'],
+])('requests a token of the identity that %j selects', async (selector, name) => {
+  const given = parts()
+  await using app = createMetadataApp(given)
+  await app.inject({ url: `${TOKEN_URL}&${selector}`, headers: HEADERS })
+  expect(given.asked.map(({ identity }) => identity.name)).toEqual([name])
+})
+
+test.each([
+  'client_id=99999999-9999-4999-8999-999999999999',
+  'object_id=99999999-9999-4999-8999-999999999999',
+  'principal_id=99999999-9999-4999-8999-999999999999',
+  'msi_res_id=/subscriptions/x',
+  'mi_res_id=/subscriptions/x',
+  'msi-res-id=/subscriptions/x',
+])('returns 400 byte-for-byte like IMDS for the unknown identity %s', async (selector) => {
+  const given = parts()
+  await using app = createMetadataApp(given)
+  const reply = await app.inject({ url: `${TOKEN_URL}&${selector}`, headers: HEADERS })
+  expect(reply.statusCode).toBe(400)
+  expect(reply.body).toBe('{"error":"invalid_request","error_description":"Identity not found"}')
+  expect(reply.headers['content-length']).toBe('68')
+  expect(given.asked).toEqual([])
+})
+
+test.each([TOKEN_URL, '/metadata/identity/oauth2/token', `${TOKEN_URL}&client_id=x`])(
+  'returns 400 byte-for-byte like IMDS without the Metadata header: %s',
+  async (url) => {
+    await using app = createMetadataApp(parts())
+    const reply = await app.inject({ url, headers: { host: '169.254.169.254' } })
+    expect(reply.statusCode).toBe(400)
+    expect(reply.body).toBe(PROBE_BODY)
+    expect(reply.headers['content-length']).toBe('88')
+  },
+)
+
+test.each(['entra_unreachable', 'entra_timeout', 'entra_throttled', 'internal'] as const)(
+  'sets Retry-After for %s',
+  async (code) => {
+    await using app = createMetadataApp(
+      failingWith(new BrokerError(code, 'x', { retryAfterMs: 1001 })),
+    )
+    const reply = await app.inject({ url: TOKEN_URL, headers: HEADERS })
+    expect(reply.headers['retry-after']).toBe('2')
+  },
+)
+
+test('names the error code of a failed exchange in a header, and none beside a token', async () => {
+  await using app = createMetadataApp(failingWith(new BrokerError('entra_tls', 'x')))
+  const failed = await app.inject({ url: TOKEN_URL, headers: HEADERS })
+  expect(failed.headers['x-wimds-error']).toBe('entra_tls')
+  await using another = createMetadataApp(parts())
+  const { headers } = await another.inject({ url: TOKEN_URL, headers: HEADERS })
+  expect(headers).not.toHaveProperty('x-wimds-error')
+})
+
+test.each([
+  ['an ambiguous path', { url: TOKEN_URL.replace('token', '%74oken') }, 'Fix: send it plain'],
+  ['a broken encoding of the path', { url: '/metadata/%zz' }, 'Fix: send it plain'],
+  ['a broken encoding of the query', { url: `${TOKEN_URL}&x=5%` }, "'5%' is not"],
+  ['another method', { method: 'POST' as const, url: TOKEN_URL }, 'Fix: use GET'],
+  [
+    'an IMDSv2 probe',
+    { url: '/metadata/identity/getplatformmetadata' },
+    'Fix: use IMDSv1, as clients do by themselves',
+  ],
+  [
+    'a large body',
+    { method: 'POST' as const, url: '/x', payload: 'x'.repeat(70_000) },
+    'larger than 65536 bytes. Fix: ',
+  ],
+])('names the fix in the reply to %s', async (_, sent, fix) => {
+  await using app = createMetadataApp(parts())
+  const reply = await app.inject({ ...sent, headers: HEADERS })
+  expect(reply.json().error_description).toContain(fix)
+})
+
+test.each([
+  ['identity_not_found', `${TOKEN_URL}&client_id=99999999-9999-4999-8999-999999999999`],
+  ['not_found', '/nowhere'],
+  ['invalid_path', '/metadata/%zz'],
+  ['api_version_invalid', '/metadata/instance'],
+])('names %s in a header of a rejected request', async (code, url) => {
+  await using app = createMetadataApp(parts())
+  const reply = await app.inject({ url, headers: HEADERS })
+  expect(reply.headers['x-wimds-error']).toBe(code)
+})
+
+test('sets no Retry-After for a permanent error', async () => {
+  await using app = createMetadataApp(
+    failingWith(new BrokerError('federated_credential_not_found', 'x')),
+  )
+  const reply = await app.inject({ url: TOKEN_URL, headers: HEADERS })
+  expect(reply.statusCode).toBe(400)
+  expect(reply.headers).not.toHaveProperty('retry-after')
+})
+
+test('returns 500 without details for an unexpected error, and reports its cause', async () => {
+  const cause = Object.assign(new TypeError('secret detail'), { statusCode: 502 })
+  const given = failingWith(cause)
+  await using app = createMetadataApp(given)
+  const reply = await app.inject({ url: TOKEN_URL, headers: HEADERS })
+  expect(reply.statusCode).toBe(500)
+  expect(reply.body).not.toContain('detail')
+  expect(given.replies).toMatchObject([{ status: 500, error: { code: 'internal', cause } }])
+})
+
+test('writes error bodies as one line of ASCII', async () => {
+  const said = 'Größe “x” → 🔑\r\nTrace: 1'
+  await using app = createMetadataApp(
+    failingWith(new BrokerError('federated_credential_not_found', said)),
+  )
+  const { body, headers } = await app.inject({ url: TOKEN_URL, headers: HEADERS })
+  expect(body).toMatch(/^[\x20-\x7e]+$/)
+  expect(headers['content-length']).toBe(String(body.length))
+  expect(JSON.parse(body)).toMatchObject({ error_description: expect.stringContaining(said) })
+})
+
+test('reports each reply with its dialect and the request headers', async () => {
+  const given = parts()
+  await using app = createMetadataApp(given)
+  const headers = { ...HEADERS, 'user-agent': 'azsdk/1' }
+  await app.inject({ url: TOKEN_URL, headers })
+  await app.inject({ url: '/metadata/versions', headers })
+  await app.inject({ url: '/nowhere', headers })
+  expect(given.replies).toMatchObject([
+    { protocol: 'imds', status: 200, headers: { 'user-agent': 'azsdk/1' } },
+    { protocol: 'document', status: 200 },
+    { protocol: 'none', status: 404, error: { code: 'not_found' } },
+  ])
+})
+
+test.each([
+  [true, 200],
+  [false, 503],
+])('returns the readiness %s on /readyz with %i', async (isReady, status) => {
+  await using app = createMetadataApp(parts({ isReady: () => isReady, instanceId: '1' }))
+  // The kubelet sends the pod's address as Host, and no Metadata header.
+  const reply = await app.inject({ url: '/readyz', headers: { host: '10.1.2.3:8000' } })
+  expect(reply.statusCode).toBe(status)
+  expect(reply.json()).toEqual({ ready: isReady, instanceId: '1' })
+})
+
+/** Returns parts whose token source throws. */
+function failingWith(cause: Error) {
+  return parts({ tokens: () => Promise.reject(cause) })
+}
+
+test('returns 500 in the format of the dialect when a reply cannot be written', async () => {
+  const unwritable = { status: 200, headers: { 'X-Name': '鍵' }, body: '' }
+  const dialects = [{ ...imds, render: () => unwritable }]
+  const given = parts({ dialects })
+  await using app = createMetadataApp(given)
+  const reply = await app.inject({ url: TOKEN_URL, headers: HEADERS })
+  expect([reply.statusCode, reply.statusMessage]).toEqual([500, 'Internal Server Error'])
+  expect(reply.json()).toMatchObject({ error: expect.any(String) })
+  expect(reply.body).not.toContain('鍵')
+  expect(given.replies.map(({ status, error }) => [status, error?.code])).toEqual([
+    [500, 'internal'],
+  ])
+})
+
+/** Without the Metadata header of IMDS clients. */
+const HOST_ONLY = { host: '169.254.169.254', metadata: 'false' }
+
+test.each([
+  ['a foreign Host', { url: TOKEN_URL, headers: { host: 'evil.example' } }, 400],
+  ['X-Forwarded-For', { url: TOKEN_URL, headers: { 'x-forwarded-for': '' } }, 400],
+  ['an encoded slash', { url: TOKEN_URL.replace('/token', '%2ftoken') }, 400],
+  ['a broken encoding', { url: '/metadata/%zz' }, 400],
+  ['an unknown path', { url: '/metadata/attested/document?api-version=2018-10-01' }, 404],
+  ['a path with the same prefix', { url: TOKEN_URL.replace('token', 'tokens') }, 404],
+  ['a path below the token path', { url: TOKEN_URL.replace('token', 'token/x') }, 404],
+  ['another root', { url: '/' }, 404],
+  ['an IMDSv2 probe', { url: '/metadata/identity/getplatformmetadata', headers: HOST_ONLY }, 403],
+  [
+    'an IMDSv2 request',
+    {
+      method: 'POST' as const,
+      url: '/metadata/identity/issuecredential?cred-api-version=2.0',
+      headers: { ...HOST_ONLY, 'content-type': 'application/json' },
+      payload: '{"csr":"x"}',
+    },
+    403,
+  ],
+  [
+    'a body that is too large',
+    { method: 'POST' as const, url: '/x', payload: 'x'.repeat(70_000) },
+    413,
+  ],
+])('rejects %s in JSON, without requesting a token', async (_, sent, status) => {
+  const given = parts()
+  await using app = createMetadataApp(given)
+  const request = { ...sent, headers: { ...HEADERS, ...('headers' in sent && sent.headers) } }
+  const reply = await app.inject(request)
+  expect(reply.statusCode).toBe(status)
+  expect(reply.headers).toMatchObject({
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': String(reply.body.length),
+  })
+  expect(reply.json()).toHaveProperty('error')
+  expect(given.asked).toEqual([])
+  expect(given.replies).toMatchObject([{ status }])
+  expect(given.replies[0]?.durationMs).toBeGreaterThanOrEqual(0)
+})
+
+test.each(['POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS'] as const)(
+  'returns 405 with Allow for %s on the token endpoint',
+  async (method) => {
+    const given = parts()
+    await using app = createMetadataApp(given)
+    const reply = await app.inject({ method, url: TOKEN_URL, headers: HEADERS })
+    expect(reply.statusCode).toBe(405)
+    expect(reply.headers['allow']).toBe('GET')
+    expect(given.asked).toEqual([])
+  },
+)

@@ -1,0 +1,108 @@
+import { describe, expect, test } from 'vitest'
+import { createMetadataApp } from '../../../src/sidecar/server/app.ts'
+import { findCorrelationId } from '../../../src/sidecar/server/token-route.ts'
+import { type Identity, createIdentityResolver } from '../../../src/sidecar/identities.ts'
+import { createCacheRequest } from '../../../src/sidecar/tokens/token.ts'
+import { imds } from '../../../src/sidecar/dialects/imds.ts'
+import { BILLING, ORDERS, parts } from '../../fixtures/parts.ts'
+
+const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
+const PARENT = '00f067aa0ba902b7'
+const GUID = '4bf92f35-77b3-4da6-a3ce-929d0e0e4736'
+
+test.each([
+  [`00-${TRACE}-${PARENT}-01`, GUID],
+  [`00-${TRACE}-${PARENT}-00`, GUID],
+  [`cc-${TRACE}-${PARENT}-01`, GUID],
+  [`cc-${TRACE}-${PARENT}-01-a-later-version`, GUID],
+  [`00-${TRACE}-${PARENT}-01-more`, undefined],
+  [`00-${TRACE}-${PARENT}-01 `, undefined],
+  [`ff-${TRACE}-${PARENT}-01`, undefined],
+  [`00-${'0'.repeat(32)}-${PARENT}-01`, undefined],
+  [`00-${TRACE}-${'0'.repeat(16)}-01`, undefined],
+  [`00-${TRACE.toUpperCase()}-${PARENT}-01`, undefined],
+  [`00-${TRACE.slice(1)}-${PARENT}-01`, undefined],
+  [`${TRACE}-${PARENT}`, undefined],
+  ['', undefined],
+  [undefined, undefined],
+])('takes the traceparent %j as the correlation id %s', (traceparent, correlationId) => {
+  const headers = traceparent === undefined ? {} : { traceparent }
+  expect(findCorrelationId(headers)).toBe(correlationId)
+})
+
+test.each([
+  [GUID.toUpperCase(), undefined, GUID],
+  [GUID, `00-${'1'.repeat(32)}-${PARENT}-01`, '11111111-1111-1111-1111-111111111111'],
+  ['not a GUID', undefined, undefined],
+])(
+  'takes the x-ms-client-request-id %j with the traceparent %j as the correlation id %s',
+  (requestId, traceparent, correlationId) => {
+    const headers = { 'x-ms-client-request-id': requestId, ...(traceparent && { traceparent }) }
+    expect(findCorrelationId(headers)).toBe(correlationId)
+  },
+)
+
+test('passes the trace id on with the token request', async () => {
+  const given = parts()
+  await using app = createMetadataApp(given)
+  const url =
+    '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
+  const headers = { host: 'localhost', metadata: 'true' }
+  await app.inject({ url, headers: { ...headers, traceparent: `00-${TRACE}-${PARENT}-01` } })
+  await app.inject({ url, headers })
+  expect(given.asked.map(({ correlationId }) => correlationId)).toEqual([GUID, undefined])
+})
+
+const forUid = (uid: number): Identity => ({ ...ORDERS, allowedUids: [uid] })
+
+describe('a reload while the uid of the caller is looked up', () => {
+  const url =
+    '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
+  const headers = { host: 'localhost', metadata: 'true' }
+
+  /** Requests as uid 1000, whose look-up takes until the default identity is `next`. */
+  async function requestDuringReload(next: Identity) {
+    let identity = forUid(1000)
+    const given = parts({
+      resolve: (selector) =>
+        createIdentityResolver({ identities: [identity], defaultIdentity: identity })(selector),
+      findPeerUid: () => {
+        identity = next
+        return Promise.resolve(1000)
+      },
+    })
+    await using app = createMetadataApp(given)
+    return { reply: await app.inject({ url, headers }), asked: given.asked }
+  }
+
+  test('makes the request one for the new identity', async () => {
+    const { asked } = await requestDuringReload(BILLING)
+    expect(asked.map(({ identity }) => identity)).toEqual([BILLING])
+  })
+
+  test('rejects a uid that is allowed no more', async () => {
+    const { reply, asked } = await requestDuringReload(forUid(1001))
+    expect(reply.body).toContain('caller_not_allowed')
+    expect(asked).toEqual([])
+  })
+})
+
+test('passes no other field of a query on than bypassCache, so that none changes key, identity or scope', async () => {
+  const fields = { key: 'a key', identity: BILLING, scope: 'https://storage.azure.com/.default' }
+  const given = parts()
+  const dialect = {
+    ...imds,
+    parse: (request: Parameters<typeof imds.parse>[0]) => ({ ...imds.parse(request), ...fields }),
+  }
+  await using app = createMetadataApp({ ...given, dialects: [dialect] })
+  const url =
+    '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
+  const headers = { host: 'localhost', metadata: 'true' }
+  await app.inject({ url: `${url}&bypass_cache=true`, headers })
+  expect(given.asked).toEqual([
+    {
+      ...createCacheRequest(ORDERS, 'https://vault.azure.net/.default'),
+      bypassCache: true,
+    },
+  ])
+})

@@ -1,0 +1,202 @@
+import { describe, expect, test } from 'vitest'
+import { createDoctorCommand, findRemedies } from '../../../src/sidecar/status-page/remedies.ts'
+import { shellWords } from '../../fixtures/shell-words.ts'
+import { aStatus } from '../../fixtures/status.ts'
+
+const CLIENT_ID = '11111111-1111-4111-8111-111111111111'
+const TOKEN_FILE = '/var/run/secrets/azure/tokens/azure-identity-token'
+
+const commandsFor = (code: string, status = aStatus()) =>
+  findRemedies(
+    { summary: 'no token', clientId: CLIENT_ID, failure: { code, message: 'it failed' } },
+    status,
+  ).map(({ command }) => command)
+
+test('a missing federated credential has the commands that create it, with the claims of the token', () => {
+  const [find, managedIdentity, application] = commandsFor('federated_credential_not_found')
+  expect(find).toBe(`az identity list --output table \\
+  --query "[?clientId=='${CLIENT_ID}'].{name:name, resourceGroup:resourceGroup}"`)
+  expect(managedIdentity).toBe(`az identity federated-credential create \\
+  --name wimds-shop-orders-7a16d5e6 \\
+  --identity-name IDENTITY_NAME \\
+  --resource-group RESOURCE_GROUP \\
+  --issuer https://eastus.oic.prod-aks.azure.com/t/c/ \\
+  --subject system:serviceaccount:shop:orders \\
+  --audiences api://AzureADTokenExchange`)
+  expect(application).toContain(`--id ${CLIENT_ID} \\\n`)
+})
+
+test('a token whose claims would make the Azure CLI upload a file has no command', () => {
+  const assertions = aStatus().assertions.map((assertion) => ({
+    ...assertion,
+    ...(assertion.claims && { claims: { ...assertion.claims, audience: ['@/etc/passwd'] } }),
+  }))
+  expect(commandsFor('federated_credential_not_found', aStatus({ assertions }))).toEqual([])
+})
+
+test('the name and the resource group come from the resource id of the identity, if it is configured', () => {
+  const resourceId =
+    '/subscriptions/s/resourcegroups/contoso/providers/microsoft.managedidentity/userassignedidentities/id-orders'
+  const identities = aStatus().identities.map((identity) => ({ ...identity, resourceId }))
+  const status = aStatus({ identities })
+  expect(commandsFor('federated_credential_mismatch', status)).toEqual([
+    `az identity federated-credential list \\
+  --identity-name id-orders \\
+  --resource-group contoso \\
+  --subscription s \\
+  --output table`,
+  ])
+})
+
+describe('with two projected tokens', () => {
+  const own = aStatus().assertions
+  const others = own.map(({ claims }) => ({
+    file: '/other/token',
+    ...(claims && { claims: { ...claims, issuer: 'https://other.test' } }),
+  }))
+  const assertions = [...others, ...own]
+
+  test('the claims are those of the identity', () => {
+    const [, command] = commandsFor('federated_credential_not_found', aStatus({ assertions }))
+    expect(command).toContain('--name wimds-shop-orders-7a16d5e6 ')
+    expect(command).toContain('--issuer https://eastus.oic.prod-aks.azure.com/t/c/ ')
+  })
+
+  // The name of a credential is a hash of the claims: with placeholders it would be that of another cluster.
+  test.each(['federated_credential_not_found', 'token_proxy_forbidden'])(
+    '%s of an unlisted client id has no command',
+    (code) => {
+      expect(commandsFor(code, aStatus({ assertions, identities: [] }))).toEqual([])
+    },
+  )
+})
+
+test('a chained identity has no command with the claims of the projected token', () => {
+  const identities = aStatus().identities.map(({ tokenFile: _tokenFile, ...identity }) => identity)
+  const status = aStatus({ identities })
+  expect(commandsFor('federated_credential_not_found', status)).toEqual([])
+})
+
+test.each([
+  ['federated_credential_not_found', 0],
+  ['token_proxy_forbidden', 0],
+  // Without that of the issuer.
+  ['issuer_unreachable', 1],
+])('%s has no command with the claims of a projected token that cannot be read', (code, count) => {
+  const assertions = [{ file: TOKEN_FILE }]
+  expect(commandsFor(code, aStatus({ assertions }))).toHaveLength(count)
+})
+
+test('an internal issuer has no command that reads it from outside the cluster', () => {
+  const assertions = aStatus().assertions.map((assertion) => ({
+    ...assertion,
+    ...(assertion.claims && {
+      claims: { ...assertion.claims, issuer: 'https://kubernetes.default.svc.cluster.local' },
+    }),
+  }))
+  expect(commandsFor('issuer_unreachable', aStatus({ assertions }))).toEqual([
+    expect.stringMatching(/^az aks update .*--enable-oidc-issuer$/s),
+  ])
+})
+
+test.each([
+  [
+    'issuer_unreachable',
+    'curl -fsS --url https://eastus.oic.prod-aks.azure.com/t/c/.well-known/openid-configuration',
+  ],
+  ['token_proxy_forbidden', 'use-managed-identity'],
+  ['identity_not_found', 'kubectl annotate serviceaccount -n shop orders'],
+  ['application_refused', `az ad sp show --id ${CLIENT_ID}`],
+  ['assertion_missing', 'kubectl describe pod -n shop orders-7f9c4-x2x8k'],
+])('%s has the command %s', (code, command) => {
+  expect(commandsFor(code).join('\n')).toContain(command)
+})
+
+test.each([
+  ['in a pod', { inPod: true }, 'kubectl exec -n shop orders-0 -c wimds -- wimds doctor'],
+  ['outside Kubernetes, even with a token that names a pod,', { inPod: false }, undefined],
+])('%s the diagnosis is %s', (_, where, command) => {
+  const workload = { host: 'orders-0', namespace: 'shop', ...where }
+  expect(createDoctorCommand(aStatus({ workload }))).toBe(command)
+})
+
+test.each(['assertion_missing', 'assertion_unreadable', 'assertion_empty', 'identity_not_found'])(
+  'outside Kubernetes %s has no command for kubectl',
+  (code) => {
+    expect(commandsFor(code, aStatus({ workload: { host: 'vm', inPod: false } }))).toEqual([])
+  },
+)
+
+test('a namespace that is not known, as there is no projected token, is a placeholder', () => {
+  const status = aStatus({
+    workload: { host: 'orders-0', inPod: true },
+    assertions: [{ file: '/token' }],
+  })
+  expect(createDoctorCommand(status)).toBe(
+    'kubectl exec -n NAMESPACE orders-0 -c wimds -- wimds doctor',
+  )
+})
+
+test('a fault that only doctor can explain has no command of its own', () => {
+  expect(commandsFor('entra_bad_response')).toEqual([])
+})
+
+test('texts of the projected token are quoted for the shell', () => {
+  const workload = {
+    host: 'a pod; reboot',
+    namespace: '$(reboot)',
+    serviceAccount: '`reboot`',
+    inPod: true,
+  }
+  const claims = {
+    issuer: "https://x'; reboot #",
+    subject: '$(reboot)',
+    audience: ['api://AzureADTokenExchange'],
+    expiresAt: '2026-11-24T12:41:00.000Z',
+  }
+  const status = aStatus({ workload, assertions: [{ file: TOKEN_FILE, claims }] })
+  expect(createDoctorCommand(status)).toBe(
+    "kubectl exec -n '$(reboot)' 'a pod; reboot' -c wimds -- wimds doctor",
+  )
+  const [, command] = commandsFor('federated_credential_not_found', status)
+  expect(command).toContain(String.raw`--issuer 'https://x'\''; reboot #' `)
+  expect(command).toContain(`--subject '$(reboot)' `)
+  expect(commandsFor('identity_not_found', status)[0]).toContain("-n '$(reboot)' '`reboot`' \\\n")
+})
+
+test('an unusual audience reaches az only if it is configured, as it is in the token', () => {
+  const claims = {
+    issuer: 'https://x --a b',
+    subject: 'system:serviceaccount:shop:orders --identity-name other',
+    audience: ['api://x --output json'],
+    expiresAt: '2026-11-24T12:41:00.000Z',
+  }
+  const assertions = [{ file: TOKEN_FILE, claims }]
+  expect(commandsFor('federated_credential_not_found', aStatus({ assertions }))).toEqual([])
+  const status = aStatus({
+    assertions,
+    settings: [{ name: 'WIMDS_AUDIENCE', value: 'api://x --output json', source: 'environment' }],
+  })
+  const [, managedIdentity = '', application = ''] = commandsFor(
+    'federated_credential_not_found',
+    status,
+  )
+  const [audience] = claims.audience
+  expect(shellWords(managedIdentity).slice(-6)).toEqual([
+    '--issuer',
+    claims.issuer,
+    '--subject',
+    claims.subject,
+    '--audiences',
+    audience,
+  ])
+  expect(JSON.parse(shellWords(application).at(-1) ?? '')).toMatchObject({
+    issuer: claims.issuer,
+    subject: claims.subject,
+    audiences: [audience],
+  })
+  const list = commandsFor('federated_credential_mismatch', status).at(-1) ?? ''
+  expect(shellWords(list).join(' ')).toBe(
+    'identity federated-credential list --identity-name IDENTITY_NAME --resource-group RESOURCE_GROUP --output table',
+  )
+})

@@ -1,0 +1,129 @@
+import { describe, expect, test } from 'vitest'
+import { CLIENT_LIBRARIES, findLibrary } from '../../../src/sidecar/telemetry/client-libraries.ts'
+import {
+  createClientInventory,
+  recognizeClient,
+  supportsWorkloadIdentity,
+} from '../../../src/sidecar/telemetry/clients.ts'
+
+/** User-Agents of the clients in the compatibility matrix, and of others. */
+const AGENTS: readonly (readonly [agent: string, client: string])[] = [
+  ['azsdk-python-identity/1.27.0 Python/3.11.7 (Linux-6.1-x86_64)', 'python-azure-identity 1.27.0'],
+  ['azsdk-python-identity/1.13.0b2 Python/3.9.2 (Linux)', 'python-azure-identity 1.13.0b2'],
+  ['azsdk-js-identity/1.5.2 core-rest-pipeline/1.25.1 Node/24.21.0', 'js-azure-identity 1.5.2'],
+  ['azsdk-go-azidentity/v1.1.0 (go1.18.10; linux)', 'go-azidentity 1.1.0'],
+  ['my-app azsdk-go-azidentity/v1.15.0 (go1.24; linux)', 'go-azidentity 1.15.0'],
+  ['azsdk-net-Identity/1.9.0 (.NET 6.0.36; Debian)', 'dotnet-azure-identity 1.9.0'],
+  ['azsdk-cpp-identity/1.10.1 (Linux)', 'cpp-azure-identity 1.10.1'],
+  ['azsdk-rust-identity/1.0.0 (1.88.0; linux; x86_64)', 'rust-azure-identity 1.0.0'],
+  ['Go/go1.22 (amd64-linux) go-autorest/adal/v1.0.0', 'go-autorest '],
+  ['object_store/0.14.2', 'rust-object-store 0.14.2'],
+  ['rclone/v1.60.1-DEV', 'rclone 1.60.1-DEV'],
+  ['python-requests/2.28.1', 'python-requests 2.28.1'],
+  ['Java/17.0.14', 'java-http 17.0.14'],
+  ['Go-http-client/1.1', 'go-http 1.1'],
+  ['node', 'node-http '],
+  ['curl/7.88.1', 'curl 7.88.1'],
+  ['Vault/1.18.3 (+https://www.vaultproject.io/; azure auth; go1.23)', 'vault 1.18.3'],
+  ['JDBC/3.24.0 (Linux 6.1; amd64) JAVA/17', 'snowflake-jdbc 3.24.0'],
+  ['az-se-kv-jca/2.10.0', 'java-keyvault-jca 2.10.0'],
+  ['AzureADAuthProvider', 'mssql-odbc '],
+  ['Google-HTTP-Java-Client/1.46.3 (gzip)', 'java-google-http 1.46.3'],
+  ['unknown/0.0.0 databricks-sdk-go/0.72.0 go/1.24.1 os/linux', 'go-databricks 0.72.0'],
+  ['azsdk-net-Core/1.62.0 (.NET 10.0.0; Debian)', 'dotnet-azure-core 1.62.0'],
+  ['Wget/1.21.3', 'wget 1.21.3'],
+  ['Mozilla/5.0', 'other '],
+  ['', 'none '],
+]
+
+test.each(AGENTS)('%j is %s', (agent, client) => {
+  const { library, version } = recognizeClient({ agent })
+  expect(`${library.id} ${version}`).toBe(client)
+})
+
+test.each([
+  ['MSAL.Python', '1.39.0', 'python-requests/2.32', 'python-msal 1.39.0'],
+  ['msal.js.node', '7.2.3', 'node', 'js-msal 7.2.3'],
+  ['MSAL.Go', '1.10.1', 'Go-http-client/1.1', 'go-msal 1.10.1'],
+  ['MSAL.Java', '1.26.0', 'Java/17.0.14', 'java-msal 1.26.0'],
+  ['MSAL.NetCore', '4.70.0.0', '', 'dotnet-msal 4.70.0.0'],
+  ['MSAL.Python', '1.39.0', 'azsdk-python-identity/1.27.0', 'python-azure-identity 1.27.0'],
+])('x-client-SKU %s %s with User-Agent %j is %s', (sku, skuVersion, agent, client) => {
+  const { library, version } = recognizeClient({ agent, sku, skuVersion })
+  expect(`${library.id} ${version}`).toBe(client)
+})
+
+test.each(['<script>', 'eyJhbGciOi.eyJhbGciOi', '1'.repeat(40), 'v', '../1'])(
+  'ignores a version that does not look like one: %j',
+  (version) => {
+    expect(recognizeClient({ agent: `azsdk-python-identity/${version}` }).version).toBe('')
+  },
+)
+
+describe('supportsWorkloadIdentity', () => {
+  const python = findLibrary('python-azure-identity')
+
+  test.each([
+    ['1.5.0', false],
+    ['1.12.9', false],
+    ['1.13.0', true],
+    ['1.13', true],
+    ['1.27.0', true],
+    ['2.0', true],
+    ['', undefined],
+  ])('azure-identity for Python %s: %s', (version, isSupported) => {
+    expect(supportsWorkloadIdentity(python, version)).toBe(isSupported)
+  })
+
+  test('returns undefined where no source names the version', () => {
+    expect(supportsWorkloadIdentity(findLibrary('rclone'), '1.76.0')).toBeUndefined()
+  })
+})
+
+describe('the inventory', () => {
+  const python = { 'user-agent': 'azsdk-python-identity/1.5.0 Python/3.9.2' }
+
+  test('counts each client, with the time of its first and last request', () => {
+    let now = 1000
+    const { count, clients } = createClientInventory(() => now)
+    count(python)
+    now = 2000
+    count({ 'user-agent': 'curl/8.0.1' })
+    now = 3000
+    count(python)
+    expect(clients()).toMatchObject([
+      {
+        library: { id: 'python-azure-identity' },
+        version: '1.5.0',
+        requests: 2,
+        firstSeenAt: 1000,
+        lastSeenAt: 3000,
+      },
+      {
+        library: { id: 'curl' },
+        version: '8.0.1',
+        requests: 1,
+        firstSeenAt: 2000,
+        lastSeenAt: 2000,
+      },
+    ])
+  })
+
+  test('is bounded whatever callers send, and still counts every request', () => {
+    const { count, clients } = createClientInventory(() => 0)
+    for (let index = 0; index < 2000; index += 1) {
+      count({ 'user-agent': `curl/8.${index} ${'x'.repeat(index)}` })
+    }
+    count(python)
+    count(python)
+    expect(clients().length).toBeLessThanOrEqual(102)
+    expect(clients().reduce((sum, { requests }) => sum + requests, 0)).toBe(2002)
+  })
+})
+
+test('every library has a unique id and advice', () => {
+  expect(new Set(CLIENT_LIBRARIES.map(({ id }) => id)).size).toBe(CLIENT_LIBRARIES.length)
+  for (const { advice } of CLIENT_LIBRARIES) {
+    expect(advice.length).toBeGreaterThan(10)
+  }
+})

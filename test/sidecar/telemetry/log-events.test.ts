@@ -1,0 +1,169 @@
+import { readFile } from 'node:fs/promises'
+import { describe, expect, test } from 'vitest'
+import { createAppServiceDialects } from '../../../src/sidecar/dialects/app-service.ts'
+import { imds } from '../../../src/sidecar/dialects/imds.ts'
+import { BrokerError, type ErrorCode } from '../../../src/lib/errors.ts'
+import type { Assertion } from '../../../src/sidecar/exchange/assertion.ts'
+import { Secret } from '../../../src/lib/secret.ts'
+import { EVENTS } from '../../../src/sidecar/telemetry/events.ts'
+import {
+  errorFields,
+  logAssertion,
+  logRefreshFailure,
+  rejectionLevel,
+} from '../../../src/sidecar/telemetry/log-events.ts'
+import { createLogger } from '../../../src/sidecar/telemetry/logger.ts'
+import { thrown } from '../dialects/thrown-code.ts'
+import { NOW, ORDERS } from '../../fixtures/parts.ts'
+
+function logging() {
+  const lines: string[] = []
+  const log = createLogger({
+    level: 'info',
+    format: 'json',
+    out: { write: (line) => lines.push(line) },
+  })
+  return { log, events: () => lines.map((line): unknown => JSON.parse(line)) }
+}
+
+const assertionFor = (audience: string): Assertion => ({
+  secret: new Secret('an assertion'),
+  issuer: 'https://issuer.test',
+  subject: 'system:serviceaccount:shop:orders',
+  audience: [audience],
+  expiresAt: NOW,
+})
+
+describe('logAssertion', () => {
+  test.each([
+    ['the expected audience', 'api://AzureADTokenExchange', undefined, 'info', 'assertion_loaded'],
+    ['another audience', 'sts.test', undefined, 'warn', 'assertion_audience_unexpected'],
+    ['another audience that is configured', 'sts.test', 'sts.test', 'info', 'assertion_loaded'],
+  ])('logs %s', (_, audience, configured, level, event) => {
+    const { log, events } = logging()
+    logAssertion(log, '/token', { ok: true, assertion: assertionFor(audience) }, configured)
+    expect(events()).toEqual([
+      {
+        level,
+        event,
+        time: expect.any(String),
+        file: '/token',
+        issuer: 'https://issuer.test',
+        subject: 'system:serviceaccount:shop:orders',
+        audience: [audience],
+        expiresAt: '2026-11-24T12:00:00.000Z',
+      },
+    ])
+  })
+
+  test('logs why a token cannot be read', () => {
+    const { log, events } = logging()
+    const error = new BrokerError('assertion_empty', 'it is empty')
+    logAssertion(log, '/token', { ok: false, error, since: 0 }, undefined)
+    const fields = { file: '/token', code: 'assertion_empty', message: 'it is empty' }
+    expect(events()).toMatchObject([{ level: 'warn', event: 'assertion_failed', ...fields }])
+  })
+})
+
+test.each([
+  ['entra_unavailable', 'warn'],
+  ['federated_credential_not_found', 'error'],
+] as const)('logRefreshFailure logs %s at level %s', (code, level) => {
+  const { log, events } = logging()
+  const request = { identity: ORDERS, scope: 'https://vault.azure.net/.default' }
+  logRefreshFailure(log, { request, ttlMs: 61_999 }, new BrokerError(code, 'why'))
+  expect(events()).toMatchObject([
+    { level, event: 'refresh_failed', identity: 'orders', code, tokenLeftSeconds: 61 },
+  ])
+})
+
+test.each<[ErrorCode, string]>([
+  ['metadata_header_missing', 'debug'],
+  ['not_found', 'debug'],
+  ['entra_timeout', 'info'],
+  ['federated_credential_not_found', 'info'],
+  ['application_refused', 'info'],
+  ['host_not_allowed', 'warn'],
+  ['identity_not_found', 'warn'],
+  ['resource_not_allowed', 'warn'],
+  ['internal', 'error'],
+])('rejectionLevel of %s is %s', (code, level) => {
+  expect(rejectionLevel(new BrokerError(code, 'why'))).toBe(level)
+})
+
+test.each([
+  ['imds', '', 'debug'],
+  ['imds', 'api-version=2018-02-01', 'warn'],
+  ['imds', 'resource=https://vault.azure.net', 'warn'],
+  ['app-service-2019', '', 'warn'],
+] as const)('rejectionLevel of a request to %s with the query %j is %s', (name, query, level) => {
+  const dialects = [imds, ...createAppServiceDialects(new Secret('s'))]
+  const dialect = dialects.find((each) => each.name === name)
+  const headers = { metadata: 'true', 'x-identity-header': 's' }
+  const error = thrown(() => dialect?.parse({ method: 'GET', query, headers }))
+  expect(rejectionLevel(error)).toBe(level)
+})
+
+describe('errorFields', () => {
+  test('has the ids for a support ticket', () => {
+    const entra = { aadsts: 700213, traceId: 'a-trace', correlationId: 'a-correlation' }
+    expect(
+      errorFields(new BrokerError('federated_credential_not_found', 'no match', { entra })),
+    ).toEqual({
+      code: 'federated_credential_not_found',
+      message: 'no match',
+      aadsts: 700213,
+      entraTraceId: 'a-trace',
+      entraCorrelationId: 'a-correlation',
+    })
+  })
+
+  test('has the cause, unless the message contains it', () => {
+    const cause = new Error('connect ECONNREFUSED')
+    const error = new BrokerError('entra_unreachable', 'unreachable', { cause })
+    expect(errorFields(error)).toMatchObject({ cause: 'connect ECONNREFUSED' })
+    const same = new BrokerError('entra_unavailable', 'no match')
+    expect(errorFields(new BrokerError('entra_timeout', 'no match', { cause: same }))).toEqual({
+      code: 'entra_timeout',
+      message: 'no match',
+    })
+  })
+
+  test('has the causes of all addresses of a name', () => {
+    const failures = ['connect ECONNREFUSED 127.0.0.1:9', 'connect ENETUNREACH ::1:9']
+    // Node gives this error no message.
+    const cause = new AggregateError(failures.map((message) => new Error(message)))
+    const error = new BrokerError('entra_unreachable', 'unreachable', { cause })
+    expect(errorFields(error)).toMatchObject({ cause: failures.join('; ') })
+  })
+
+  test('has the stack of an unknown error in the cause alone', () => {
+    expect(errorFields(new TypeError('x is not a function'))).toMatchObject({
+      code: 'internal',
+      message: expect.not.stringContaining('x is not'),
+      cause: expect.stringMatching(/x is not a function\n\s+at /),
+    })
+  })
+})
+
+describe('docs/logs.md', () => {
+  test('lists every event with its meaning', async () => {
+    const page = await readFile('docs/logs.md', 'utf8')
+    const [events = ''] = page.split('## Levels')
+    const rows = [...events.matchAll(/^\| `(\w+)`\s*\| (.*?)\s*\|$/gm)]
+    const listed = Object.fromEntries(rows.map(([, event = '', meaning = '']) => [event, meaning]))
+    expect(listed).toEqual(EVENTS)
+  })
+
+  test('lists the events of the webhook', async () => {
+    const page = await readFile('docs/logs.md', 'utf8')
+    const [, section = ''] = /## Events of the webhook\n([^#]+)/.exec(page) ?? []
+    const listed = [...section.matchAll(/^\| `(\w+)`/gm)].map(([, event]) => event)
+    const files = ['webhook/webhook', 'webhook/client-ca', 'open-ports'].map(
+      (name) => `src/commands/${name}.ts`,
+    )
+    const source = (await Promise.all(files.map((file) => readFile(file, 'utf8')))).join()
+    const logged = [...source.matchAll(/log\.\w+\(\s*'(\w+)'/g)].map(([, event]) => event)
+    expect(new Set(listed)).toEqual(new Set([...logged, 'log_rate_limited']))
+  })
+})

@@ -1,0 +1,81 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { LOG_LEVELS, type LogLevel } from '../../../src/sidecar/config/settings.ts'
+import { createLogger } from '../../../src/sidecar/telemetry/logger.ts'
+
+function logging(level: LogLevel = 'info', format: 'json' | 'text' = 'json') {
+  const written: string[] = []
+  const log = createLogger({ level, format, out: { write: (line) => written.push(line) } })
+  return {
+    log,
+    written,
+    events: () => written.map((line): Record<string, unknown> => JSON.parse(line)),
+  }
+}
+
+describe('a line', () => {
+  beforeEach(() => vi.useFakeTimers({ now: Date.UTC(2026, 10, 24, 12) }))
+  afterEach(() => vi.useRealTimers())
+
+  test('is one JSON object with level, time and event first', () => {
+    const { log, written } = logging()
+    log.info('listening', { addresses: ['127.0.0.1:8000'] })
+    expect(written).toEqual([
+      '{"level":"info","time":"2026-11-24T12:00:00.000Z","event":"listening","addresses":["127.0.0.1:8000"]}\n',
+    ])
+  })
+
+  test('is text in the format text', () => {
+    const { log, written } = logging('info', 'text')
+    log.warn('exchange_failed', { code: 'entra_timeout', durationMs: 10_000 })
+    expect(written).toEqual([
+      '12:00:00.000 warn  exchange_failed code=entra_timeout durationMs=10000\n',
+    ])
+  })
+
+  test('of text has no control characters', () => {
+    const { log, written } = logging('info', 'text')
+    log.warn('exchange_failed', { message: 'a\r\nb\u001b[31m' })
+    expect(written).toEqual([
+      String.raw`12:00:00.000 warn  exchange_failed message="a\r\nb\u001b[31m"` + '\n',
+    ])
+  })
+})
+
+test('changeLevel changes the level, and logs the change at every level', () => {
+  for (const from of LOG_LEVELS) {
+    for (const to of LOG_LEVELS) {
+      const { log, events } = logging(from)
+      log.changeLevel(to)
+      expect(log.level()).toBe(to)
+      expect(events()).toMatchObject([{ event: 'log_level_changed', from, to }])
+    }
+  }
+})
+
+describe('the rate limit', () => {
+  beforeEach(() => vi.useFakeTimers({ now: 0 }))
+  afterEach(() => vi.useRealTimers())
+
+  test('drops an event after ten lines, and logs the number dropped after ten seconds', () => {
+    const { log, events } = logging()
+    for (let index = 0; index < 500; index += 1) log.warn('request_rejected')
+    log.warn('exchange_failed')
+    expect(events()).toHaveLength(11)
+    expect([...log.dropped]).toEqual([['request_rejected', 490]])
+    vi.advanceTimersByTime(10_000)
+    expect(events()).toHaveLength(12)
+    expect(events().at(-1)).toMatchObject({
+      event: 'log_rate_limited',
+      droppedEvent: 'request_rejected',
+      count: 490,
+    })
+    log.warn('request_rejected')
+    expect(events()).toHaveLength(13)
+  })
+
+  test('does not count lines below the level', () => {
+    const { log } = logging('warn')
+    for (let index = 0; index < 50; index += 1) log.info('token_obtained')
+    expect([...log.dropped]).toEqual([])
+  })
+})

@@ -1,0 +1,430 @@
+import { readFile } from 'node:fs/promises'
+import { format } from 'prettier'
+import { describe, expect, test } from 'vitest'
+import * as z from 'zod/mini'
+import { BrokerError } from '../../../src/lib/errors.ts'
+import { describeSettings } from '../../../src/sidecar/telemetry/settings-view.ts'
+import { type StatusDocument, StatusSchema } from '../../../src/sidecar/telemetry/status-schema.ts'
+import { aToken, NOW, ORDERS } from '../../fixtures/parts.ts'
+import { aStatus } from '../../fixtures/status.ts'
+import { toWallTimes } from '../../../src/sidecar/tokens/lifetime.ts'
+import type { CacheEntry } from '../../../src/sidecar/tokens/cache-entry.ts'
+import { cached, exchange, failing, observe, readable, reply, VAULT } from './observed.ts'
+
+const documentOf = (given: Parameters<typeof observe>[0]) => {
+  const { readiness, document } = observe(given)
+  readiness()
+  return document([])
+}
+
+/** Returns the document of a sidecar with every kind of event. */
+function busy(): StatusDocument {
+  const observed = observe({ entries: [cached(), failing('federated_credential_not_found')] })
+  const entra = { aadsts: 700213, traceId: 'a-trace', correlationId: 'a-correlation' }
+  const error = new BrokerError('federated_credential_not_found', 'AADSTS700213: no match', {
+    entra,
+  })
+  observed.onExchange(exchange())
+  observed.onExchange(exchange({ outcome: { ok: false, error } }))
+  observed.onReply(reply({ error }))
+  observed.onReply(reply({ error }))
+  observed.onSkew(1234)
+  return observed.document(describeSettings({ AZURE_TENANT_ID: 'contoso.example' }))
+}
+
+const view = (env: Record<string, string>) =>
+  Object.fromEntries(describeSettings(env).map(({ name, ...rest }) => [name, rest]))
+
+/** Returns a failing token for a resource as an identity of the same name. */
+const aFailure = (name: string, since: number, ttlMs?: number): CacheEntry =>
+  failing('entra_timeout', 1, {
+    request: {
+      identity: { ...ORDERS, name, clientId: name },
+      scope: `https://${name}.example/.default`,
+    },
+    failure: { error: new BrokerError('entra_timeout', 'too slow'), count: 1, since },
+    ...(ttlMs !== undefined && { token: aToken(undefined, ttlMs) }),
+  })
+
+test('warns of a clock that is more than five minutes off, once in the log', () => {
+  const observed = observe()
+  for (const ms of [299_000, -899_600, -899_700]) observed.onSkew(ms)
+  expect(observed.document([]).warnings).toEqual([
+    expect.stringMatching(/^the clock of this machine is 899.7 s behind that of Entra ID\. Fix: /),
+  ])
+  expect(observed.lines.filter(({ event }) => event === 'clock_skew')).toMatchObject([
+    { level: 'warn' },
+  ])
+})
+
+test.each([-10, -2, 2, 10])('has times by the clock that was set by %i h', (hours) => {
+  let stepMs = 0
+  const clock = { wall: () => NOW + stepMs, monotonic: () => 0 }
+  const token = aToken(undefined, 86_400_000)
+  const observed = observe({ clock, entries: [cached({ token })] })
+  observed.onSkew(0)
+  observed.onExchange(exchange())
+  observed.onReply(reply({ error: new BrokerError('internal', 'failed') }))
+  stepMs = hours * 3_600_000
+  const now = new Date(NOW + stepMs).toISOString()
+  expect(observed.document([])).toMatchObject({
+    // The projected token is not reported as expired.
+    state: 'ready',
+    generatedAt: now,
+    startedAt: now,
+    clockSkewSeconds: hours * 3600,
+    tokens: [
+      {
+        cached: { expiresAt: new Date(toWallTimes(token.lifetime, clock).expiresAt).toISOString() },
+      },
+    ],
+    exchanges: [{ at: now }],
+    failedRequests: [{ lastAt: now }],
+    clients: [{ firstSeenAt: now, lastSeenAt: now }],
+  })
+})
+
+describe('the state', () => {
+  test('is ready when nothing fails', () => {
+    expect(documentOf({ entries: [cached()] })).toMatchObject({ state: 'ready', problems: [] })
+  })
+
+  test('is starting before a projected token is read, and says since when it fails', () => {
+    const error = new BrokerError('assertion_missing', 'there is no projected token')
+    const assertion = { ok: false, error, since: -60_000 } as const
+    expect(documentOf({ assertion })).toMatchObject({
+      state: 'starting',
+      problems: [
+        {
+          summary: 'there is no projected token',
+          failingSince: new Date(NOW - 60_000).toISOString(),
+        },
+      ],
+    })
+  })
+
+  test('is failing while the first projected token has expired, with the code and since when', () => {
+    const { assertion } = readable
+    const expired = { ok: true, assertion: { ...assertion, expiresAt: NOW - 5000 } } as const
+    expect(documentOf({ assertion: expired })).toMatchObject({
+      state: 'failing',
+      problems: [
+        {
+          failure: { code: 'assertion_expired' },
+          failingSince: new Date(NOW - 5000).toISOString(),
+        },
+      ],
+    })
+  })
+
+  test('is degraded while a refresh fails and the token is still served', () => {
+    const { token } = cached()
+    const entries = [failing('entra_timeout', 2, token === undefined ? {} : { token })]
+    expect(documentOf({ entries })).toMatchObject({
+      state: 'degraded',
+      problems: [
+        { summary: expect.stringMatching(/still served$/), failure: { code: 'entra_timeout' } },
+      ],
+    })
+  })
+
+  test.each([
+    ['degraded', 'another token is cached', [cached()]],
+    ['failing', 'no token is cached', []],
+  ])('is %s while Entra ID cannot be reached and %s', (state, _, others) => {
+    const entries = [failing('entra_unreachable'), ...others]
+    expect(documentOf({ entries }).state).toBe(state)
+  })
+
+  test('is degraded while one resource is rejected and another token is cached', () => {
+    expect(
+      documentOf({ entries: [failing('federated_credential_mismatch'), cached()] }),
+    ).toMatchObject({
+      state: 'degraded',
+      problems: [
+        {
+          summary: 'no token for https://vault.azure.net as orders',
+          failure: { code: 'federated_credential_mismatch' },
+        },
+      ],
+    })
+  })
+
+  test.each([
+    ['degraded', 'a resource alone', [failing('resource_refused')]],
+    ['failing', 'the identity', [failing('federated_credential_mismatch')]],
+    [
+      'failing',
+      'a resource, and the identity',
+      [failing('resource_refused'), failing('federated_credential_mismatch')],
+    ],
+  ])('is %s while no token is cached and Entra ID rejects %s', (state, _, entries) => {
+    expect(documentOf({ entries }).state).toBe(state)
+  })
+
+  test('is failing without an identity, unless a token is cached for a client id of a request', () => {
+    const directory = { identities: [] }
+    expect(documentOf({ directory })).toMatchObject({
+      state: 'failing',
+      problems: [
+        {
+          summary: 'no identity is configured, so a request without client_id gets no token',
+          failure: { code: 'identity_not_found' },
+        },
+      ],
+    })
+    expect(documentOf({ directory, entries: [cached()] }).state).toBe('ready')
+  })
+
+  test.each([
+    ['failing', 'no token', []],
+    ['degraded', 'a token', [cached()]],
+  ])('is %s while the projected token cannot be read and %s is cached', (state, _, entries) => {
+    const error = new BrokerError('assertion_missing', 'there is no projected token. Fix: mount it')
+    const observed = observe({ entries, assertion: { ok: false, error, since: -60_000 } })
+    // An exchange has succeeded, so the sidecar is ready.
+    observed.onExchange(exchange())
+    expect(observed.document([])).toMatchObject({
+      state,
+      problems: [
+        {
+          summary: 'there is no projected token. Fix: mount it',
+          failure: { code: 'assertion_missing' },
+        },
+      ],
+    })
+  })
+
+  test('is one problem for all tokens of an identity that fail with the same code', () => {
+    const storage = { identity: ORDERS, scope: 'https://storage.azure.com/.default' }
+    const entries = [
+      failing('federated_credential_mismatch', 2),
+      failing('federated_credential_mismatch', 7, {
+        request: storage,
+        failure: {
+          error: new BrokerError('federated_credential_mismatch', 'it happened'),
+          count: 7,
+          since: -90_000,
+        },
+      }),
+    ]
+    expect(documentOf({ entries }).problems).toEqual([
+      {
+        summary: 'no token for https://vault.azure.net, https://storage.azure.com as orders',
+        identity: 'orders',
+        clientId: ORDERS.clientId,
+        resources: ['https://vault.azure.net', 'https://storage.azure.com'],
+        consecutiveFailures: 7,
+        failingSince: new Date(NOW - 90_000).toISOString(),
+        nextAttemptAt: new Date(NOW + 5000).toISOString(),
+        failure: {
+          code: 'federated_credential_mismatch',
+          message: 'federated_credential_mismatch happened',
+        },
+      },
+    ])
+  })
+
+  test('says until when the tokens are served that cannot be refreshed: until the first expires', () => {
+    const entries = [900_000, 600_000].map((ttlMs, index) =>
+      failing('entra_timeout', 2, {
+        request: { identity: ORDERS, scope: `https://${index}.example/.default` },
+        token: aToken(undefined, ttlMs),
+      }),
+    )
+    const { problems, tokens } = documentOf({ entries })
+    expect(problems).toMatchObject([{ servedUntil: new Date(NOW + 600_000).toISOString() }])
+    expect(tokens[0]?.failingSince).toBe(new Date(NOW - 60_000).toISOString())
+  })
+
+  describe('while the projected token cannot be read', () => {
+    const error = new BrokerError('assertion_missing', 'there is no projected token. Fix: mount it')
+    const token = aToken(undefined, 600_000)
+
+    /** Returns the document of a sidecar whose token was read before. */
+    function documentWith(entries: readonly CacheEntry[]): StatusDocument {
+      const lastSubject = 'system:serviceaccount:shop:orders'
+      const observed = observe({
+        entries,
+        assertion: { ok: false, error, since: -60_000, lastSubject },
+      })
+      observed.onExchange(exchange())
+      return observed.document([])
+    }
+
+    test('says until when cached tokens are served', () => {
+      const other = { ...ORDERS, tokenFile: '/other' }
+      const entries = [
+        cached({ request: { identity: ORDERS, scope: VAULT }, token }),
+        cached({
+          request: { identity: other, scope: VAULT },
+          token: aToken(undefined, 1000),
+        }),
+      ]
+      const [problem] = documentWith(entries).problems ?? []
+      expect(problem?.servedUntil).toBe(new Date(NOW + 600_000).toISOString())
+      expect(problem?.withoutToken).toBeUndefined()
+    })
+
+    test('is one problem for all tokens that fail for this reason, and names those that are not served', () => {
+      const storage = { identity: ORDERS, scope: 'https://storage.azure.com/.default' }
+      const entries = [
+        failing('assertion_missing', 3, { request: storage }),
+        failing('assertion_missing', 2, { token }),
+      ]
+      expect(documentWith(entries).problems).toEqual([
+        {
+          summary: error.message,
+          failingSince: new Date(NOW - 60_000).toISOString(),
+          servedUntil: new Date(NOW + 600_000).toISOString(),
+          withoutToken: [{ identity: 'orders', resource: 'https://storage.azure.com' }],
+          failure: { code: 'assertion_missing', message: error.message },
+        },
+      ])
+    })
+
+    test('begins with the first exchange that failed for this reason, if that was before the file was read', () => {
+      const entries = [
+        ...[-61_000, -62_000].map((since) =>
+          failing('assertion_missing', 1, { failure: { error, count: 1, since } }),
+        ),
+        aFailure('another', -90_000),
+      ]
+      const problem = documentWith(entries).problems.find(
+        ({ failure }) => failure?.code === 'assertion_missing',
+      )
+      expect(problem?.failingSince).toBe(new Date(NOW - 62_000).toISOString())
+    })
+
+    test('names the workload of the last projected token', () => {
+      expect(documentWith([]).workload).toMatchObject({
+        namespace: 'shop',
+        serviceAccount: 'orders',
+      })
+    })
+  })
+
+  test('has what fails requests now first, the longest first, and then what will, the next first', () => {
+    const entries = [
+      aFailure('later', -9000, 2000),
+      aFailure('new', -1000),
+      aFailure('soon', -5000, 1000),
+      aFailure('old', -3000),
+    ]
+    expect(documentOf({ entries }).problems.map(({ identity }) => identity)).toEqual([
+      'old',
+      'new',
+      'soon',
+      'later',
+    ])
+  })
+})
+
+describe('the document', () => {
+  test('conforms to its schema', () => {
+    expect(StatusSchema.parse(busy())).toEqual(busy())
+    expect(StatusSchema.parse(aStatus())).toEqual(aStatus())
+  })
+
+  test('names the workload of the projected token', () => {
+    expect(busy().workload).toMatchObject({
+      namespace: 'shop',
+      serviceAccount: 'orders',
+      inPod: true,
+    })
+  })
+
+  test('explains the latest exchanges', () => {
+    expect(busy().exchanges).toMatchObject([
+      {
+        failure: {
+          code: 'federated_credential_not_found',
+          aadsts: 700213,
+          entraTraceId: 'a-trace',
+        },
+        explanation: expect.stringContaining('subject'),
+      },
+      { durationMs: 120 },
+    ])
+  })
+
+  test('groups failed requests of one kind', () => {
+    expect(busy().failedRequests).toMatchObject([
+      {
+        count: 2,
+        client: 'python-azure-identity',
+        failure: { code: 'federated_credential_not_found' },
+      },
+    ])
+  })
+
+  test('says whether each client supports workload identity', () => {
+    expect(busy().clients).toMatchObject([
+      { client: 'python-azure-identity', version: '1.5.0', supportsWorkloadIdentity: false },
+    ])
+  })
+
+  test('keeps the latest twenty exchanges', () => {
+    const observed = observe()
+    for (let index = 0; index < 50; index += 1) {
+      const request = { identity: ORDERS, scope: `https://${index}.example/.default` }
+      observed.onExchange(exchange({ request }))
+    }
+    const { exchanges } = observed.document([])
+    expect(exchanges).toHaveLength(20)
+    expect(exchanges[0]?.resource).toBe('https://49.example')
+  })
+
+  test('groups exchanges of the same request and outcome, the latest first', () => {
+    const observed = observe()
+    const error = new BrokerError('entra_timeout', 'too slow')
+    const outcome = { ok: false, error } as const
+    observed.onExchange(exchange())
+    for (let round = 1; round <= 200; round += 1) {
+      for (const resource of ['https://storage.azure.com', 'https://vault.azure.net']) {
+        const request = { identity: ORDERS, scope: `${resource}/.default` }
+        observed.onExchange(exchange({ request, outcome, durationMs: round }))
+      }
+    }
+    const failure = { code: 'entra_timeout' }
+    expect(observed.document([]).exchanges).toMatchObject([
+      { count: 200, resource: 'https://vault.azure.net', durationMs: 200, failure },
+      { count: 200, resource: 'https://storage.azure.com', durationMs: 200, failure },
+      { count: 1, durationMs: 120 },
+    ])
+  })
+})
+
+describe('describeSettings', () => {
+  test('gives the source of each setting', () => {
+    expect(view({ WIMDS_LOG_LEVEL: 'debug' })).toMatchObject({
+      WIMDS_LOG_LEVEL: { value: 'debug', source: 'environment' },
+      WIMDS_CACHE_SIZE: { value: '1000', source: 'default' },
+    })
+  })
+
+  test('redacts credentials', () => {
+    const shown = view({
+      WIMDS_IDENTITY_HEADER: 'a-shared-secret',
+      HTTPS_PROXY: 'http://user:pa55word@proxy.example:3128',
+      WIMDS_AUDIENCE: 'eyJhbGciOiJSUzI1NiJ9.eyJhIjoxfQ.c2lnbmF0dXJl',
+      UNRELATED: 'not a setting',
+    })
+    expect(JSON.stringify(shown)).not.toMatch(/a-shared-secret|pa55word|eyJ|not a setting/)
+    expect(shown['HTTPS_PROXY']?.value).toBe('http://[redacted]@proxy.example:3128')
+  })
+})
+
+test('docs/status.schema.json is the published schema', async () => {
+  const schema = {
+    ...z.toJSONSchema(StatusSchema, { target: 'draft-2020-12' }),
+    title: 'wimds status',
+    description: 'What /status.json on the admin port answers.',
+  }
+  const published = await format(JSON.stringify(schema), { parser: 'json', printWidth: 100 })
+  await expect(published).toMatchFileSnapshot('../../../docs/status.schema.json')
+  expect(JSON.parse(await readFile('docs/status.schema.json', 'utf8'))).toMatchObject({
+    type: 'object',
+    required: expect.arrayContaining(['state', 'tokens']),
+  })
+})

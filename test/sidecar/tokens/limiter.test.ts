@@ -1,0 +1,95 @@
+import { expect, test, vi } from 'vitest'
+import { limitExchanges } from '../../../src/sidecar/tokens/limiter.ts'
+import { ask } from './callers.ts'
+import { type Behaviour, other, createScriptedEntra, VAULT } from './scripted-entra.ts'
+import { useFakeTime } from './setup.ts'
+
+useFakeTime()
+
+function setUpLimiter(behaviour: Behaviour, maxConcurrent = 2, maxQueued?: number) {
+  const entra = createScriptedEntra(behaviour)
+  const signals: (AbortSignal | undefined)[] = []
+  const get = limitExchanges(
+    (request, signal) => {
+      signals.push(signal)
+      return entra.source(request)
+    },
+    { maxConcurrent, timeoutMs: 10_000, ...(maxQueued !== undefined && { maxQueued }) },
+  )
+  return { entra, get, signals }
+}
+
+test('the third of two concurrent exchanges waits', async () => {
+  const { get } = setUpLimiter({ latencyMs: 100 })
+  const all = Promise.all([1, 2, 3].map((name) => ask(get, other(name))))
+  await vi.advanceTimersByTimeAsync(200)
+  expect((await all).map(({ tookMs }) => tookMs)).toEqual([100, 100, 200])
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+test('a background exchange goes before those that came first', async () => {
+  const { entra, get } = setUpLimiter({ latencyMs: 100 }, 1)
+  const all = Promise.all([
+    ask(get, other('running')),
+    ask(get, other('first')),
+    ask(get, { ...other('refresh'), isBackground: true }),
+  ])
+  await vi.advanceTimersByTimeAsync(300)
+  await all
+  const scopes = entra.exchanges.map(({ request }) => request.scope)
+  expect(scopes).toEqual(
+    [other('running'), other('refresh'), other('first')].map(({ scope }) => scope),
+  )
+})
+
+test('an exchange that waited for half of the time limit is rejected', async () => {
+  const { entra, get } = setUpLimiter({ latencyMs: 9000 })
+  const all = Promise.all([1, 2, 3].map((name) => ask(get, other(name))))
+  await vi.advanceTimersByTimeAsync(9000)
+  expect((await all)[2]).toMatchObject({ text: 'overloaded', tookMs: 5000, retryAfterMs: 1000 })
+  expect(entra.exchanges).toHaveLength(2)
+})
+
+test('an exchange is rejected at once while the queue is full', async () => {
+  const { entra, get } = setUpLimiter({ latencyMs: 100 }, 1, 2)
+  const all = Promise.all([1, 2, 3, 4].map((name) => ask(get, other(name))))
+  const refresh = ask(get, { ...other('refresh'), isBackground: true })
+  await vi.advanceTimersByTimeAsync(400)
+  const replies = await all
+  expect(replies.map(({ tookMs }) => tookMs)).toEqual([100, 300, 400, 0])
+  expect(replies[3]).toMatchObject({ text: 'overloaded', retryAfterMs: 1000 })
+  // Refreshes have a queue of their own.
+  expect((await refresh).tookMs).toBe(200)
+  expect(entra.exchanges).toHaveLength(4)
+})
+
+test('an exchange that failed makes room for the next', async () => {
+  const { entra, get } = setUpLimiter({ latencyMs: 100, error: 'internal' })
+  const all = Promise.all([1, 2, 3, 4, 5].map((name) => ask(get, other(name))))
+  await vi.advanceTimersByTimeAsync(300)
+  expect((await all).map(({ text }) => text)).toEqual(Array(5).fill('internal'))
+  entra.behave({})
+  expect((await ask(get, VAULT)).tookMs).toBe(0)
+})
+
+test('the signal aborts at twice the time limit of a caller, which the wait counts for', async () => {
+  const { entra, get, signals } = setUpLimiter({ latencyMs: 4000 }, 1)
+  void ask(get, VAULT)
+  entra.behave({ latencyMs: 30_000 })
+  void ask(get, VAULT)
+  await vi.advanceTimersByTimeAsync(19_999)
+  expect(signals.map((signal) => signal?.aborted)).toEqual([false, false])
+  await vi.advanceTimersByTimeAsync(1)
+  expect(signals.map((signal) => signal?.aborted)).toEqual([false, true])
+  await vi.runAllTimersAsync()
+})
+
+test('the signal of a background exchange aborts at the time limit', async () => {
+  const { get, signals } = setUpLimiter({ latencyMs: 30_000 })
+  void ask(get, { ...VAULT, isBackground: true })
+  await vi.advanceTimersByTimeAsync(9999)
+  expect(signals[0]?.aborted).toBe(false)
+  await vi.advanceTimersByTimeAsync(1)
+  expect(signals[0]?.aborted).toBe(true)
+  await vi.runAllTimersAsync()
+})

@@ -1,0 +1,75 @@
+/** Fake time and a token cache in front of a scripted Entra ID. */
+import { afterEach, beforeEach, vi } from 'vitest'
+import { systemClock } from '../../../src/sidecar/tokens/clock.ts'
+import {
+  createTokenCache,
+  type RefreshEvent,
+  type TokenCacheOptions,
+} from '../../../src/sidecar/tokens/token-cache.ts'
+import {
+  createExchangeSource,
+  type ExchangeEvent,
+} from '../../../src/sidecar/tokens/token-sources.ts'
+import { type Behaviour, createScriptedEntra } from './scripted-entra.ts'
+
+export const SECOND_MS = 1000
+export const MINUTE_MS = 60_000
+export const HOUR_MS = 3_600_000
+
+/** Makes every test of the file run in fake time. */
+export function useFakeTime(): void {
+  beforeEach(() => {
+    // Includes node:timers/promises.
+    vi.useFakeTimers({ fakeNodeBuiltins: true })
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+}
+
+/** Sets the wall clock alone, as an operator does, and as it is after the machine has slept. */
+export const jump = (ms: number) => vi.setSystemTime(Date.now() + ms)
+
+export const range = (count: number) => Array.from({ length: count }, (_, index) => index)
+
+interface SetUpOptions extends Partial<TokenCacheOptions> {
+  readonly behaviour?: Behaviour
+}
+
+/** A cache directly on a scripted Entra ID. */
+export function setUp({ behaviour = {}, ...options }: SetUpOptions = {}) {
+  const entra = createScriptedEntra(behaviour)
+  const refreshes: RefreshEvent[] = []
+  const cache = createTokenCache(entra.source, {
+    maxEntries: 100,
+    random: () => 0.5,
+    onRefresh: (event) => refreshes.push(event),
+    ...options,
+  })
+  return { entra, cache, get: cache.get, refreshes }
+}
+
+export const MAX_WAITING = 384
+export const MAX_CONCURRENT = 32
+export const TIMEOUT_MS = 8000
+
+/** The same with the limits of a sidecar. */
+export function setUpLimited({
+  maxEntries = 100,
+  random = () => 0.5,
+}: { maxEntries?: number; random?: () => number } = {}) {
+  const entra = createScriptedEntra()
+  const exchanges: ExchangeEvent[] = []
+  const source = createExchangeSource(() => Promise.resolve(entra.source), {
+    loadDelayMs: 0,
+    maxConcurrent: MAX_CONCURRENT,
+    maxQueued: MAX_WAITING,
+    timeoutMs: TIMEOUT_MS,
+    clock: systemClock,
+    onExchange: (event) => exchanges.push(event),
+    random,
+  })
+  const options = { maxEntries, maxWaiting: MAX_WAITING, timeoutMs: TIMEOUT_MS, random }
+  const cache = createTokenCache(source, options)
+  return { entra, cache, get: cache.get, exchanges }
+}

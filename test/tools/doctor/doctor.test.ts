@@ -1,0 +1,552 @@
+import { copyFile, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { parseAllDocuments } from 'yaml'
+import { DOCTOR, FLAG_SCOPES } from '../../../src/tools/doctor/doctor.ts'
+import { doctor } from '../../../src/tools/doctor/doctor.ts'
+import type { DoctorReport } from '../../../src/tools/doctor/doctor-report.ts'
+import { createCredentialName } from '../../../src/lib/credential-name.ts'
+import { serve } from '../../../src/tools/simulator/http/serve.ts'
+import { createTokenProxy } from '../../../src/tools/simulator/token-proxy.ts'
+import { BILLING, ORDERS, REPORTS } from '../../../src/tools/simulator/defaults.ts'
+import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
+import { createCertificateAuthority } from '../../../src/lib/x509.ts'
+import { connectProxy } from '../../sidecar/exchange/connect-proxy.ts'
+import { environmentOf, startServe } from '../../fixtures/served.ts'
+import { portOf } from '../../fixtures/listening.ts'
+import { captureIo } from '../capture.ts'
+
+let simulator: Simulator
+let sidecar: Awaited<ReturnType<typeof startServe>>
+beforeAll(async () => {
+  simulator = await createSimulator()
+  sidecar = await startServe(environmentOf(simulator))
+})
+afterAll(async () => {
+  await sidecar.stop()
+  await simulator.close()
+})
+
+async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  const listen = {
+    WIMDS_LISTEN: `127.0.0.1:${sidecar.port}`,
+    WIMDS_ADMIN_LISTEN: `127.0.0.1:${sidecar.adminPort}`,
+  }
+  const io = captureIo({ ...environmentOf(simulator), ...listen, ...env })
+  const code = await doctor(args, io)
+  return { code, out: io.out() }
+}
+
+async function runJson(env: Readonly<Record<string, string>> = {}, ...args: readonly string[]) {
+  const { code, out } = await run(['-o', 'json', ...args], env)
+  const report: DoctorReport = JSON.parse(out)
+  expect(report.ok).toBe(code === 0)
+  return report
+}
+
+test('has each flag in one list of those that have a meaning together', () => {
+  const listed = Object.values(FLAG_SCOPES).flat()
+  expect(listed.toSorted()).toEqual(Object.keys(DOCTOR.flags).toSorted())
+})
+
+test('says only where to run it if nothing is set, and exits 1', async () => {
+  const io = captureIo({})
+  expect(await doctor(['--no-sidecar'], io)).toBe(1)
+  const [, , ...lines] = io.out().split('\n')
+  expect(lines).toEqual([
+    'No setting of a sidecar is set here. Run one of:',
+    expect.stringMatching(/^ {2}wimds doctor --pre /),
+    expect.stringMatching(/^ {2}wimds doctor --pod NAMESPACE\/POD /),
+    expect.stringMatching(/^To check a sidecar on this machine, set its variables/),
+    '',
+    'Without them the checks fail; --verbose prints each.',
+    '',
+  ])
+  const verbose = captureIo({})
+  expect(await doctor(['--no-sidecar', '--verbose'], verbose)).toBe(1)
+  expect(verbose.out()).toMatch(
+    /\n +settings_invalid: .*\n +Fix: run doctor where the settings of a sidecar are: /,
+  )
+})
+
+test('exits 0 when all checks pass', async () => {
+  const { code, out } = await run([])
+  expect(code).toBe(0)
+  expect(out).toContain(`✓ 127.0.0.1:${sidecar.port} listens and is ready`)
+  expect(out).toContain(`✓ 127.0.0.1:${sidecar.adminPort} (admin port) answers`)
+  expect(out).toContain('– not needed in mode env')
+  expect(out).toContain('✓ subject   system:serviceaccount:shop:orders')
+  expect(out).toMatch(/✓ tls {4}TLSv1\.3, certificate by wimds simulator CA until/)
+  expect(out).toContain('✓ Clock skew: OK')
+  expect(out).toContain('✓ default → https://management.azure.com/: token until')
+  expect(out).toMatch(/✓ All checks passed\.\n$/)
+})
+
+test('names the requests of applications that the sidecar answers with an error', async () => {
+  await using other = await startServe(environmentOf(simulator))
+  const url = `http://127.0.0.1:${other.port}/metadata/identity/oauth2/token?api-version=2018-02-01`
+  const headers = { metadata: 'true', 'user-agent': 'python-requests/2.32.3' }
+  await fetch(`${url}&resource=https://vault.azure.net&client_id=orders`, { headers })
+  await fetch(`${url}&resource=https://unknown.test`, { headers })
+  const otherClient = { ...headers, 'user-agent': 'curl/8.5.0' }
+  await fetch(`${url}&resource=https://unknown.test`, { headers: otherClient })
+  await fetch(url)
+  const env = {
+    WIMDS_LISTEN: `127.0.0.1:${other.port}`,
+    WIMDS_ADMIN_LISTEN: `127.0.0.1:${other.adminPort}`,
+  }
+  const { code, out } = await run([], env)
+  expect(code).toBe(1)
+  expect(out).toMatch(
+    /\nRequests of applications\n {2}failed since \S+:\n[^]* ✗ 1 of curl\/8.5.0, 1 of python-requests\/2.32.3, the last at \S+\n +resource_refused, AADSTS500011: /,
+  )
+  expect(out).toMatch(
+    / ✗ 1 of [^]*selector_invalid: [^]*not a GUID: 'orders'\n +Fix: [^]*\n +See: /,
+  )
+  expect(out).toMatch(/ 1 of [^]*metadata_header_missing/)
+  expect(out).toMatch(/ 1 check failed: requests of applications \(\d\)\.\n$/)
+  expect(out.indexOf('\nIdentities\n')).toBeLessThan(out.indexOf('\nRequests of applications\n'))
+  const closed = await run([], { ...env, WIMDS_ADMIN_LISTEN: '127.0.0.1:1' })
+  expect(closed.out).toContain('– not checked: the admin port does not answer')
+  const off = await run(['-o', 'json'], { ...env, WIMDS_ADMIN_LISTEN: 'off' })
+  expect(JSON.parse(off.out).checks).toContainEqual({
+    check: 'requests',
+    status: 'not_needed',
+    reason: 'WIMDS_ADMIN_LISTEN is off; the log of the sidecar has them',
+  })
+})
+
+test('prints no token, no assertion and no secret', async () => {
+  const assertion = await readFile(simulator.tokenFile, 'utf8')
+  const env = {
+    WIMDS_IDENTITY_HEADER: 'secret-of-the-pod',
+    HTTPS_PROXY: 'http://me:secret-of-the-proxy@127.0.0.1:9',
+    NO_PROXY: '127.0.0.1',
+  }
+  for (const args of [[], ['-o', 'json']]) {
+    const { out } = await run(args, env)
+    expect(out).not.toMatch(/eyJ|secret-of/)
+    for (const part of assertion.split('.')) expect(out).not.toContain(part)
+  }
+})
+
+test('prints the settings that differ from their defaults first, and the others with --verbose', async () => {
+  const env = { WIMDS_DRAIN: '3s' }
+  const { out } = await run(['--no-exchange'], env)
+  expect(out).toMatch(/^wimds .*\n\nSettings\n[^]*WIMDS_DRAIN +3s/)
+  expect(out).not.toContain('WIMDS_LOG_FORMAT')
+  const { out: verbose } = await run(['--no-exchange', '--verbose'], env)
+  expect(verbose).toMatch(/WIMDS_DRAIN +3s[^]*Default settings\n[^]*WIMDS_LOG_FORMAT +auto/)
+})
+
+test('reports everything as JSON', async () => {
+  const report = await runJson()
+  expect(report).toMatchObject({
+    schemaVersion: 1,
+    ok: true,
+    warnings: [],
+    sidecar: { status: 'ok' },
+    identities: [
+      { name: 'default', clientId: simulator.clientId, isDefault: true, source: 'environment' },
+    ],
+    assertions: [
+      {
+        file: simulator.tokenFile,
+        status: 'ok',
+        issuer: simulator.issuer.issuer,
+        subject: 'system:serviceaccount:shop:orders',
+        audience: ['api://AzureADTokenExchange'],
+        warnings: [],
+      },
+    ],
+    endpoints: [
+      { via: 'direct', steps: [{ step: 'dns' }, { step: 'tcp' }, { step: 'tls', ok: true }] },
+    ],
+    exchanges: [{ identity: 'default', resource: 'https://management.azure.com/', status: 'ok' }],
+    clock: { status: 'ok', skewSeconds: expect.any(Number) },
+  })
+})
+
+test('prints the commands that create a missing federated credential', async () => {
+  const { issuer } = simulator.issuer
+  const { exchanges, ok } = await runJson({ AZURE_CLIENT_ID: BILLING.clientId })
+  expect(ok).toBe(false)
+  const [exchange] = exchanges
+  expect(exchange).toMatchObject({
+    status: 'failed',
+    failure: {
+      code: 'federated_credential_not_found',
+      aadsts: 700213,
+      explanation: expect.stringContaining('subject'),
+      url: expect.stringMatching(/troubleshooting\.md#federated_credential_not_found$/),
+    },
+  })
+  const commands = exchange?.commands
+  expect(commands?.azManagedIdentity).toBe(
+    `az identity federated-credential create --name ${createCredentialName(issuer, 'system:serviceaccount:shop:orders')} --identity-name IDENTITY_NAME --resource-group RESOURCE_GROUP --issuer ${issuer} --subject system:serviceaccount:shop:orders --audiences api://AzureADTokenExchange`,
+  )
+  expect(commands?.azApplication).toContain(`--id ${BILLING.clientId} --parameters '{"name":`)
+  expect(commands?.terraform).toContain(`issuer                    = "${issuer}"`)
+
+  const { code, out } = await run([], { AZURE_CLIENT_ID: BILLING.clientId })
+  expect(code).toBe(1)
+  expect(out).toContain(commands?.azManagedIdentity)
+  expect(out).toContain('federated_credential_not_found, AADSTS700213: no federated credential')
+  expect(out).toMatch(/✗ 1 check failed: token exchange\.\n$/)
+})
+
+test('exchanges for the resources that each identity prefetches', async () => {
+  const file = join(dirname(simulator.caFile), 'doctor.yaml')
+  const vault = 'https://vault.azure.net'
+  const storage = 'https://storage.azure.com'
+  await writeFile(
+    file,
+    JSON.stringify({
+      identities: [
+        { name: 'orders', clientId: simulator.clientId, default: true, prefetch: [vault, storage] },
+        { name: 'billing', clientId: BILLING.clientId, resources: [vault] },
+      ],
+    }),
+  )
+  const { exchanges, identities } = await runJson({ WIMDS_CONFIG: file })
+  expect(exchanges.map(({ identity, resource, status }) => [identity, resource, status])).toEqual([
+    ['orders', vault, 'ok'],
+    ['orders', storage, 'ok'],
+    ['billing', vault, 'failed'],
+  ])
+  expect(identities.map(({ source }) => source)).toEqual(['file', 'file'])
+})
+
+test('sends no exchange with --no-exchange, and says so', async () => {
+  simulator.log.clear()
+  const { code, out } = await run(['--no-exchange', '--no-sidecar'])
+  expect({ code, count: simulator.exchanges() }).toEqual({ code: 0, count: 0 })
+  expect(out).toMatch(
+    /– No check failed, but not everything was checked\. Left out by flags: sidecar, admin port, route, requests of applications, clock, token exchange\.\n$/,
+  )
+})
+
+describe('fails with a code, a fix and a link when', () => {
+  test('no sidecar listens', async () => {
+    const { sidecar: report } = await runJson({ WIMDS_LISTEN: '127.0.0.1:1' }, '--no-exchange')
+    expect(report).toMatchObject({
+      status: 'failed',
+      failure: {
+        code: 'sidecar_not_listening',
+        fix: expect.stringContaining('kubectl exec'),
+        url: expect.stringMatching(/#sidecar_not_listening$/),
+      },
+    })
+  })
+
+  test('the sidecar is not ready', async () => {
+    await using other = await startServe({
+      ...environmentOf(simulator),
+      AZURE_FEDERATED_TOKEN_FILE: '/no/token',
+    })
+    const env = { WIMDS_LISTEN: `127.0.0.1:${other.port}` }
+    const { sidecar: report } = await runJson(env, '--no-exchange')
+    expect(report).toMatchObject({ status: 'failed', failure: { code: 'sidecar_not_ready' } })
+    expect(report?.failure?.message).not.toContain('Fix:')
+  })
+
+  test('another program listens on the port of the sidecar', async () => {
+    const server = createServer((_, response) => response.end('hello')).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const env = { WIMDS_LISTEN: `127.0.0.1:${portOf(server)}` }
+    const { sidecar: report } = await runJson(env, '--no-exchange')
+    server.close()
+    expect(report).toMatchObject({
+      failure: { message: expect.stringContaining('another program') },
+    })
+  })
+
+  test('no identity is configured', async () => {
+    const { ok, identityFailure } = await runJson({ AZURE_CLIENT_ID: '' })
+    expect(ok).toBe(false)
+    expect(identityFailure).toMatchObject({
+      code: 'identity_not_found',
+      fix: expect.stringContaining('AZURE_CLIENT_ID'),
+    })
+  })
+
+  test('the projected token is missing', async () => {
+    const { ok, assertions, exchanges } = await runJson({ AZURE_FEDERATED_TOKEN_FILE: '/no/token' })
+    expect(ok).toBe(false)
+    expect(assertions).toMatchObject([{ status: 'failed', failure: { code: 'assertion_missing' } }])
+    const reason = 'the projected token /no/token fails (assertion_missing)'
+    expect(exchanges).toMatchObject([{ status: 'not_checked', reason }])
+  })
+
+  test.each([
+    [
+      'the token is the default service-account token',
+      { audience: 'https://kubernetes.default.svc.cluster.local' },
+      'assertion_audience',
+    ],
+    [
+      'the issuer is internal to the cluster',
+      { claims: { iss: 'https://kubernetes.default.svc.cluster.local' } },
+      'issuer_unreachable',
+    ],
+    [
+      'the AKS cluster has no OIDC issuer',
+      { claims: { iss: 'https://shop-1234.hcp.westeurope.azmk8s.io' } },
+      'issuer_unreachable',
+    ],
+  ])('%s, and prints no command for a credential', async (_, token, code) => {
+    await simulator.rotateToken(token)
+    try {
+      const { ok, assertions, exchanges } = await runJson()
+      expect(ok).toBe(false)
+      expect(assertions).toMatchObject([
+        {
+          status: 'failed',
+          warnings: [],
+          failure: {
+            code,
+            fix: expect.stringContaining('az aks update'),
+            url: expect.stringMatching(new RegExp(`#${code}$`)),
+          },
+        },
+      ])
+      expect(exchanges).toMatchObject([{ status: 'not_checked' }])
+      expect(exchanges[0]?.commands).toBeUndefined()
+    } finally {
+      await simulator.rotateToken()
+    }
+  })
+
+  test('the projected token has expired', async () => {
+    const now = Math.floor(Date.now() / 1000)
+    await simulator.rotateToken({ claims: { iat: now - 7200, nbf: now - 7200, exp: now - 3600 } })
+    try {
+      const { assertions } = await runJson({}, '--no-exchange')
+      expect(assertions).toMatchObject([
+        { status: 'failed', failure: { code: 'assertion_expired' } },
+      ])
+    } finally {
+      await simulator.rotateToken()
+    }
+  })
+})
+
+test('names an AADSTS code without an explanation once', async () => {
+  simulator.faults.set([{ kind: 'aadsts', code: 50034, times: 1 }])
+  const { out } = await run([])
+  expect(out).toMatch(/^ +entra_request_rejected: AADSTS50034: /m)
+})
+
+test.each([
+  ['a long lifetime', { lifetimeSeconds: 365 * 86_400 }, /more than 24 hours/, 70023],
+  ['another audience', { audience: 'vault' }, /audience is vault/, 700212],
+])('warns of a projected token with %s', async (_, claims, warning, aadsts) => {
+  await simulator.rotateToken(claims)
+  try {
+    const { assertions, exchanges } = await runJson()
+    expect(assertions[0]?.warnings.join()).toMatch(warning)
+    expect(exchanges).toMatchObject([{ status: 'failed', failure: { aadsts } }])
+    expect(exchanges[0]?.commands).toBeUndefined()
+  } finally {
+    await simulator.rotateToken()
+  }
+})
+
+test.each([
+  ['dns', { AZURE_AUTHORITY_HOST: 'https://login.invalid' }, 'entra_unreachable'],
+  ['tcp', { AZURE_AUTHORITY_HOST: 'https://127.0.0.1:1' }, 'entra_unreachable'],
+  ['tls', { WIMDS_CA_FILE: '' }, 'entra_tls'],
+])('reports the connection step that fails: %s', async (step, env, code) => {
+  const { endpoints } = await runJson(env, '--no-exchange')
+  expect(endpoints).toMatchObject([{ status: 'failed', failure: { code } }])
+  expect(endpoints[0]?.steps.at(-1)).toMatchObject({ step, ok: false })
+})
+
+test('connects through the HTTP proxy and reports its rejection', async () => {
+  const host = 'login.entra.example'
+  await using elsewhere = await createSimulator({ names: [host] })
+  const port = Number(new URL(elsewhere.authorityHost).port)
+  await using proxy = await connectProxy({
+    routes: { [`${host}:443`]: port },
+    credentials: 'me:secret',
+  })
+  const env = {
+    ...environmentOf(elsewhere),
+    WIMDS_LISTEN: `127.0.0.1:${sidecar.port}`,
+    WIMDS_ADMIN_LISTEN: `127.0.0.1:${sidecar.adminPort}`,
+    AZURE_AUTHORITY_HOST: `https://${host}`,
+    HTTPS_PROXY: `http://me:secret@127.0.0.1:${proxy.port}`,
+  }
+  const { endpoints, ok } = await runJson(env)
+  expect(endpoints).toMatchObject([
+    {
+      endpoint: `${host}:443`,
+      via: 'proxy',
+      steps: [{ step: 'dns' }, { step: 'tcp' }, { step: 'proxy', ok: true }, { step: 'tls' }],
+    },
+  ])
+  expect(ok).toBe(true)
+
+  const anonymous = { ...env, HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` }
+  const rejected = await runJson(anonymous, '--no-exchange')
+  expect(rejected.endpoints[0]).toMatchObject({
+    status: 'failed',
+    failure: { code: 'entra_unreachable', fix: expect.stringContaining('HTTPS_PROXY') },
+  })
+  expect(rejected.endpoints[0]?.steps.at(-1)).toMatchObject({
+    step: 'proxy',
+    detail: 'the proxy requires a user and a password (407)',
+  })
+})
+
+test('connects to the token proxy of identity bindings with its CA and name', async () => {
+  const authority = await createCertificateAuthority()
+  const proxy = createTokenProxy({
+    prefix: '/cluster',
+    authorityHost: simulator.authorityHost,
+    dispatcher: simulator.dispatcher,
+  })
+  const tls = await authority.issue({ names: ['proxy.example'] })
+  await using running = await serve(proxy, { tls })
+  const env = {
+    AZURE_KUBERNETES_TOKEN_PROXY: `${running.url}/cluster`,
+    AZURE_KUBERNETES_SNI_NAME: 'proxy.example',
+    AZURE_KUBERNETES_CA_DATA: authority.caPem,
+  }
+  const { endpoints, ok } = await runJson(env)
+  expect(endpoints).toMatchObject([{ endpoint: `127.0.0.1:${running.port}`, via: 'token-proxy' }])
+  expect(ok).toBe(true)
+})
+
+test('prints the ClusterRole and its binding when the token proxy answers 403', async () => {
+  const authority = await createCertificateAuthority()
+  const tls = await authority.issue({ names: ['proxy.example'] })
+  await using running = await serve(
+    () => Promise.resolve(Response.json({ kind: 'Status' }, { status: 403 })),
+    { tls },
+  )
+  const env = {
+    AZURE_KUBERNETES_TOKEN_PROXY: running.url,
+    AZURE_KUBERNETES_SNI_NAME: 'proxy.example',
+    AZURE_KUBERNETES_CA_DATA: authority.caPem,
+  }
+  const { exchanges } = await runJson(env)
+  expect(exchanges).toMatchObject([
+    {
+      failure: { code: 'token_proxy_forbidden', url: expect.stringContaining('#token_proxy_forb') },
+      bindingCommands: {
+        azIdentityBinding: expect.stringMatching(/^az aks identity-binding create /),
+      },
+    },
+  ])
+  const [exchange] = exchanges
+  expect(exchange?.commands).toBeUndefined()
+  const { out } = await run([], env)
+  const [manifest = ''] = /(?<=<<'EOF'\n)[^]*?(?=^EOF$)/m.exec(out) ?? []
+  expect(parseAllDocuments(manifest).map((document): unknown => document.toJS())).toMatchObject([
+    {
+      kind: 'ClusterRole',
+      rules: [
+        {
+          apiGroups: ['cid.wi.aks.azure.com'],
+          resources: [simulator.clientId],
+          verbs: ['use-managed-identity'],
+        },
+      ],
+    },
+    {
+      kind: 'ClusterRoleBinding',
+      subjects: [{ kind: 'ServiceAccount', name: 'orders', namespace: 'shop' }],
+    },
+  ])
+})
+
+test('checks both endpoints of a pod with identity bindings and direct federation', async () => {
+  const folder = dirname(simulator.caFile)
+  await simulator.rotateToken({ audience: 'api://AKSIdentityBinding' })
+  const bindingToken = join(folder, 'binding-token')
+  await copyFile(simulator.tokenFile, bindingToken)
+  await simulator.rotateToken()
+  const config = join(folder, 'both.yaml')
+  await writeFile(
+    config,
+    JSON.stringify({
+      identities: [
+        { name: 'orders', clientId: simulator.clientId, default: true },
+        { name: 'billing', clientId: BILLING.clientId, tokenFile: bindingToken },
+      ],
+    }),
+  )
+  const { endpoints, exchanges } = await runJson({
+    WIMDS_CONFIG: config,
+    AZURE_KUBERNETES_TOKEN_PROXY: 'https://127.0.0.1:1/',
+  })
+  expect(endpoints.map(({ via, status }) => [via, status])).toEqual([
+    ['token-proxy', 'failed'],
+    ['direct', 'ok'],
+  ])
+  expect(exchanges.map(({ identity, status }) => [identity, status])).toEqual([
+    ['orders', 'ok'],
+    ['billing', 'failed'],
+  ])
+})
+
+test.each([
+  ['its tenant', {}, undefined],
+  // Entra ID has the GUID in the issuer, which is not known here.
+  ['the domain of its tenant', { tenantId: 'contoso.onmicrosoft.com' }, 'TENANT_ID'],
+])(
+  'prints the federated credential that a chained identity needs, by %s',
+  async (_, tenant, id) => {
+    const config = join(dirname(simulator.caFile), 'chained.yaml')
+    await writeFile(
+      config,
+      JSON.stringify({
+        identities: [
+          { name: 'orders', ...ORDERS, ...tenant, default: true },
+          { name: 'reports', clientId: REPORTS.clientId, assertionFrom: 'orders' },
+        ],
+      }),
+    )
+    const { exchanges } = await runJson({ WIMDS_CONFIG: config })
+    expect(exchanges.map(({ identity, status }) => [identity, status])).toEqual([
+      ['orders', 'ok'],
+      ['reports', 'failed'],
+    ])
+    const issuer = `${simulator.authorityHost}/${id ?? simulator.tenantId}/v2.0`
+    expect(exchanges[1]?.commands?.azApplication).toContain(
+      `"issuer":"${issuer}","subject":"${ORDERS.objectId}"`,
+    )
+  },
+)
+
+test('reports invalid settings as a failed check, and what that leaves unchecked', async () => {
+  const env = { AZURE_TENANT_ID: 'common', WIMDS_DRAIN: 'soon' }
+  const { code, out } = await run([], env)
+  expect(code).toBe(1)
+  expect(out).toMatch(/✗ invalid settings\n +AZURE_TENANT_ID: [^]*WIMDS_DRAIN: /)
+  expect(out).toContain(`✓ 127.0.0.1:${sidecar.port} listens and is ready`)
+  expect(out).toMatch(
+    /✗ 1 check failed: settings\. Not checked: identity, projected token, connectivity, clock, token exchange\.\n$/,
+  )
+  const report = await runJson(env)
+  expect(report).toMatchObject({
+    ok: false,
+    settingsFailure: { code: 'settings_invalid', url: expect.stringMatching(/#settings_invalid$/) },
+    problems: [
+      expect.stringMatching(/^AZURE_TENANT_ID: /),
+      expect.stringMatching(/^WIMDS_DRAIN: /),
+    ],
+  })
+})
+
+test('leaves the check of the sidecar out as well if its own settings are invalid', async () => {
+  const { checks } = await runJson({ WIMDS_LISTEN: 'here' })
+  expect(checks).toContainEqual({
+    check: 'sidecar',
+    status: 'not_checked',
+    reason: 'the settings are invalid',
+  })
+})

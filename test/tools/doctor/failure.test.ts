@@ -1,0 +1,20 @@
+import { readFile } from 'node:fs/promises'
+import { expect, test } from 'vitest'
+import { createFailure, DOCTOR_CODES } from '../../../src/tools/doctor/failure.ts'
+import { ERROR_KINDS, type ErrorCode } from '../../../src/lib/errors.ts'
+
+const isErrorCode = (name: string): name is ErrorCode => name in ERROR_KINDS
+const CODES = [...Object.keys(ERROR_KINDS).filter(isErrorCode), ...DOCTOR_CODES]
+const PAGE = await readFile(new URL('../../../docs/troubleshooting.md', import.meta.url), 'utf8')
+
+test.each(CODES)('links %s to a heading of docs/troubleshooting.md', (code) => {
+  const { url } = createFailure(code, 'x')
+  const [, anchor] = url.split('/docs/troubleshooting.md#')
+  expect(PAGE).toMatch(new RegExp(`^### ${anchor}$`, 'm'))
+})
+
+test('the page has no heading for a check that doctor does not make', () => {
+  const [, checks = ''] = PAGE.split('\n## Checks of doctor\n')
+  const headings = [...checks.matchAll(/^### (\w+)$/gm)].map(([, name]) => name)
+  expect(new Set(headings)).toEqual(new Set(DOCTOR_CODES))
+})

@@ -1,0 +1,158 @@
+import { expect, test } from 'vitest'
+import { checkNodeAgent } from '../../../../src/tools/doctor/pod/node-agent-check.ts'
+import type { ClusterPod } from '../../../../src/tools/doctor/pod/pod-object.ts'
+
+const RUNNING = { running: {} }
+
+/** Returns a pod whose sidecar runs; its start-up probe has passed if `started`. */
+const waitingPod = (started = false, node: string | undefined = 'node-1'): ClusterPod => ({
+  pod: { spec: { containers: [] } },
+  node,
+  status: { initContainerStatuses: [{ name: 'wimds', started, state: RUNNING }] },
+})
+
+const metadata = { namespace: 'wimds-node-agent', name: 'wimds-node-agent-x' }
+const agentSpec = { containers: [{ name: 'wimds-node-agent' }] }
+const agentPod = (state: object) => ({
+  metadata,
+  spec: agentSpec,
+  status: { containerStatuses: [{ name: 'wimds-node-agent', state }] },
+})
+
+interface Cluster {
+  readonly pods?: readonly object[] | string
+  readonly daemonSets?: readonly object[] | string
+  readonly events?: readonly object[]
+}
+
+/** Runs the check with these answers of kubectl; a text is what it prints when it fails. */
+async function check({ pods = [], daemonSets = [], events = [] }: Cluster, cluster = waitingPod()) {
+  const calls: string[] = []
+  const answers: Readonly<Record<string, readonly object[] | string>> = {
+    pods,
+    daemonsets: daemonSets,
+    events,
+  }
+  const finding = await checkNodeAgent({
+    kubectl: ([verb, kind = '', ...flags]) => {
+      calls.push([verb, kind, ...flags].join(' '))
+      const answer = answers[kind] ?? ''
+      const isText = typeof answer === 'string'
+      return Promise.resolve({
+        ran: true,
+        code: isText ? 1 : 0,
+        stdout: isText ? '' : JSON.stringify({ items: answer }),
+        stderr: isText ? answer : '',
+      })
+    },
+    cluster,
+    name: 'orders',
+    scope: ['--namespace', 'shop'],
+    sidecar: 'wimds',
+  })
+  return { finding, calls }
+}
+
+test('asks nothing for a pod that was routed', async () => {
+  const { finding, calls } = await check({}, waitingPod(true))
+  expect(finding).toMatchObject({ check: 'node_agent', status: 'not_needed' })
+  expect(calls).toEqual([])
+})
+
+test('names the node without an agent, in a cluster that has none', async () => {
+  const { finding, calls } = await check({})
+  expect(finding).toMatchObject({
+    status: 'failed',
+    failure: {
+      code: 'node_agent_missing',
+      message: expect.stringContaining('no node agent runs on the node node-1'),
+      fix: expect.stringContaining('nodeAgent.enabled=true'),
+    },
+  })
+  expect(calls[0]).toContain('--field-selector=spec.nodeName=node-1')
+})
+
+test('names the DaemonSet that leaves the node out', async () => {
+  const spec = { ...agentSpec, nodeSelector: { pool: 'apps', 'kubernetes.io/os': 'linux' } }
+  const { finding } = await check({ daemonSets: [{ metadata, spec: { template: { spec } } }] })
+  expect(finding.failure).toMatchObject({
+    code: 'node_agent_missing',
+    message: expect.stringMatching(
+      /node-1.*DaemonSet wimds-node-agent\/wimds-node-agent-x has no pod there \(its nodeSelector: pool=apps,kubernetes.io\/os=linux\)/,
+    ),
+    fix: expect.stringContaining('nodeAgent.tolerations'),
+  })
+})
+
+test('does not say that none is installed if the DaemonSets cannot be read', async () => {
+  const { finding } = await check({ daemonSets: 'Error from server (Forbidden): not allowed' })
+  expect(finding.failure).toMatchObject({
+    code: 'node_agent_missing',
+    message: expect.stringMatching(/node-1.*; its DaemonSet was not read: not allowed$/),
+    fix: expect.stringMatching(/kubectl get daemonsets --all-namespaces/),
+  })
+  expect(finding.failure?.fix).not.toContain('install it')
+})
+
+test('does not take the agent of another product for it', async () => {
+  const other = { ...agentPod(RUNNING), spec: { containers: [{ name: 'node-agent' }] } }
+  const { finding } = await check({ pods: [other] })
+  expect(finding.code).toBe('node_agent_missing')
+})
+
+test('says why the agent of the node does not run', async () => {
+  const { finding } = await check({
+    pods: [agentPod({ waiting: { reason: 'CrashLoopBackOff' } })],
+  })
+  expect(finding.failure).toMatchObject({
+    code: 'node_agent_not_running',
+    message: expect.stringMatching(/wimds-node-agent-x on the node node-1 .*CrashLoopBackOff/),
+    fix: expect.stringContaining(
+      'kubectl describe pod --namespace wimds-node-agent wimds-node-agent-x',
+    ),
+  })
+})
+
+test('prefers the agent that runs, of two during a rollout', async () => {
+  const { finding } = await check({
+    pods: [agentPod({ waiting: { reason: 'ContainerCreating' } }), agentPod(RUNNING)],
+  })
+  expect(finding.code).toBe('pod_not_routed')
+})
+
+test('has the reason and the fix of the last event of the agent', async () => {
+  const { finding, calls } = await check({
+    pods: [agentPod(RUNNING)],
+    events: [
+      { message: 'older' },
+      { message: 'nft is not in the PATH. Fix: use the image of wimds-redirect' },
+    ],
+  })
+  expect(finding.failure).toMatchObject({
+    code: 'pod_not_routed',
+    message: expect.stringContaining(
+      'on the node node-1 cannot route the pod: nft is not in the PATH',
+    ),
+    fix: 'use the image of wimds-redirect',
+  })
+  expect(calls.at(-1)).toMatch(
+    /^get events --namespace shop .*involvedObject\.name=orders,reason=WimdsNotRouted/,
+  )
+})
+
+test('leads to the log of an agent that has said nothing', async () => {
+  const { finding } = await check({ pods: [agentPod(RUNNING)] })
+  expect(finding.failure).toMatchObject({
+    code: 'pod_not_routed',
+    message: expect.stringContaining('has not routed the pod yet'),
+    fix: expect.stringContaining('kubectl logs --namespace wimds-node-agent wimds-node-agent-x'),
+  })
+})
+
+test.each<[string, Cluster, ClusterPod]>([
+  ['its agents may not be listed', { pods: 'Error from server (Forbidden): no' }, waitingPod()],
+  ['it has no node', {}, { ...waitingPod(), node: undefined }],
+])('is not checked if %s', async (_, cluster, pod) => {
+  const { finding } = await check(cluster, pod)
+  expect(finding).toMatchObject({ status: 'not_checked', reason: expect.any(String) })
+})

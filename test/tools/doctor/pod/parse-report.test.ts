@@ -1,0 +1,195 @@
+/** A pod may print anything: what is parsed can be formatted, and the rest is no report. */
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { formatPodReport } from '../../../../src/tools/doctor/format-findings.ts'
+import { parseReport } from '../../../../src/tools/doctor/pod/parse-report.ts'
+import type { DoctorReport } from '../../../../src/tools/doctor/doctor-report.ts'
+import { fuzzRuns } from '../../../fuzz/mutations.ts'
+
+/** With every member, so that a new one in the report is missed here and then by the parser. */
+type Complete<T> = T extends readonly (infer Item)[]
+  ? readonly Complete<Item>[]
+  : T extends object
+    ? { readonly [Key in keyof T]-?: Complete<T[Key]> }
+    : T
+
+const failure = {
+  code: 'assertion_refused',
+  message: 'm',
+  aadsts: 700016,
+  explanation: 'e',
+  fix: 'f',
+  url: 'u',
+}
+const outcome = { status: 'failed', reason: 'r', failure } as const
+const REPORT: Complete<DoctorReport> = {
+  schemaVersion: 1,
+  version: '9.9.9',
+  ok: false,
+  checks: [{ check: 'route', subject: 's', status: 'failed', code: 'c', reason: 'r' }],
+  settings: [{ name: 'A', value: 'a', source: 'environment' }],
+  problems: ['p'],
+  settingsFailure: failure,
+  warnings: ['w'],
+  sidecar: { ...outcome, address: 'a' },
+  admin: { ...outcome, address: 'a' },
+  route: { ...outcome, leadsTo: 'sidecar', detail: 'd' },
+  requests: {
+    status: 'failed',
+    reason: 'r',
+    since: 's',
+    failed: [
+      {
+        protocol: 'imds',
+        client: 'c',
+        clientVersion: '1',
+        count: 1,
+        lastAt: 'l',
+        needsFix: true,
+        failure,
+      },
+    ],
+  },
+  identities: [
+    {
+      name: 'n',
+      clientId: 'c',
+      tenantId: 't',
+      authorityHost: 'a',
+      tokenFile: 'f',
+      isDefault: true,
+      source: 'file',
+    },
+  ],
+  identityFailure: failure,
+  assertions: [
+    {
+      ...outcome,
+      file: 'f',
+      issuer: 'i',
+      subject: 's',
+      audience: ['a'],
+      issuedAt: 'i',
+      expiresAt: 'e',
+      warnings: ['w'],
+    },
+  ],
+  endpoints: [
+    {
+      ...outcome,
+      endpoint: 'e',
+      via: 'proxy',
+      steps: [{ step: 'dns', ok: true, detail: 'd', durationMs: 1 }],
+    },
+  ],
+  clock: { ...outcome, skewSeconds: 1 },
+  exchanges: [
+    {
+      ...outcome,
+      identity: 'i',
+      clientId: 'c',
+      resource: 'r',
+      expiresAt: 'e',
+      commands: { azManagedIdentity: 'm', azApplication: 'a', terraform: 't' },
+      bindingCommands: { azIdentityBinding: 'i', kubectlApply: 'k' },
+    },
+  ],
+}
+
+/** Formats it as `doctor --pod` does, for people and as JSON. */
+function format(inside: DoctorReport): string {
+  const report = {
+    schemaVersion: 1,
+    version: '1',
+    ok: false,
+    pod: 'p',
+    checks: [],
+    inside,
+  } as const
+  return formatPodReport(report, { isVerbose: true }) + JSON.stringify(report)
+}
+
+test('keeps every member of a report', () => {
+  expect(parseReport(JSON.stringify(REPORT))).toEqual(REPORT)
+})
+
+const NESTED = '['.repeat(100_000) + ']'.repeat(100_000)
+
+test('leaves out what it does not know', () => {
+  const text = JSON.stringify(REPORT).replace('"version"', `"deep":${NESTED},"version"`)
+  expect(parseReport(text)).toEqual(REPORT)
+})
+
+test.each([['check'], ['status'], ['step']])('accepts a %s of a later version', (member) => {
+  const text = JSON.stringify(REPORT).replaceAll(
+    new RegExp(`"${member}":"\\w+"`, 'g'),
+    `"${member}":"newer"`,
+  )
+  const report = parseReport(text)
+  expect(report && format(report)).toContain('newer')
+})
+
+const setting = { name: 'A', value: 'a', source: 'environment' }
+
+describe('returns undefined for', () => {
+  test.each<[string, string]>([
+    ['no JSON', 'hello'],
+    ['nothing', ''],
+    ['null', 'null'],
+    ['deep JSON', NESTED],
+    ['an object', '{}'],
+    ['another schema', JSON.stringify({ ...REPORT, schemaVersion: 2 })],
+    ['a report without its version', JSON.stringify({ ...REPORT, version: undefined })],
+    ['an empty endpoint', JSON.stringify({ ...REPORT, endpoints: [{}] })],
+    ['more text than any report', JSON.stringify(REPORT) + ' '.repeat(8 * 1024 * 1024)],
+    [
+      'more settings than there are',
+      JSON.stringify({ ...REPORT, settings: Array.from({ length: 200_000 }, () => setting) }),
+    ],
+    [
+      'a setting whose name would widen all lines',
+      JSON.stringify({ ...REPORT, settings: [{ ...setting, name: 'A'.repeat(101) }] }),
+    ],
+  ])('%s', (_, text) => {
+    expect(parseReport(text)).toBeUndefined()
+  })
+})
+
+test('what is parsed can be formatted, whatever one of its members is', () => {
+  const members = fc.constantFrom(...listPaths(REPORT).filter(({ length }) => length > 0))
+  const values = fc.oneof(fc.jsonValue(), fc.constant(undefined))
+  const property = fc.property(members, values, (path, value) => {
+    const report = parseReport(JSON.stringify(replaceAt(REPORT, path, value)))
+    return report === undefined || format(report).includes('Reported by the sidecar')
+  })
+  expect(() => fc.assert(property, fuzzRuns(2000))).not.toThrow()
+})
+
+type Path = readonly string[]
+
+function listPaths(value: unknown): readonly Path[] {
+  if (typeof value !== 'object' || value === null) return [[]]
+  return [
+    [],
+    ...Object.entries(value).flatMap(([key, member]) =>
+      listPaths(member).map((path) => [key, ...path]),
+    ),
+  ]
+}
+
+/** Returns a copy with another value there; undefined removes the member. */
+function replaceAt(value: unknown, [key, ...rest]: Path, replacement: unknown): unknown {
+  if (key === undefined) return replacement
+  if (Array.isArray(value)) {
+    return value.map((item, index) =>
+      `${index}` === key ? replaceAt(item, rest, replacement) : item,
+    )
+  }
+  const members = Object.entries(value ?? {})
+  return Object.fromEntries(
+    members.map(([name, member]) => [
+      name,
+      name === key ? replaceAt(member, rest, replacement) : member,
+    ]),
+  )
+}

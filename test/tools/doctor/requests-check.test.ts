@@ -1,0 +1,154 @@
+import { createServer } from 'node:http'
+import { expect, test } from 'vitest'
+import { checkRequests, describeRequests } from '../../../src/tools/doctor/requests-check.ts'
+import { listening } from '../../fixtures/listening.ts'
+
+type RequestsDocument = Parameters<typeof describeRequests>[0]
+
+const NOW = '2026-11-24T12:00:00.000Z'
+const STARTED = '2026-11-24T08:00:00.000Z'
+const LONG_AGO = '2026-11-24T11:54:59.000Z'
+
+interface Failed {
+  readonly code: string
+  readonly client?: string
+  readonly lastAt?: string
+  readonly message?: string
+  readonly aadsts?: number
+}
+
+function documentOf(
+  { client = 'python-requests', lastAt = NOW, code, message = 'why. Fix: how', aadsts }: Failed,
+  changes: Partial<RequestsDocument> = {},
+): RequestsDocument {
+  return {
+    generatedAt: NOW,
+    startedAt: STARTED,
+    assertions: [],
+    tokens: [],
+    failedRequests: [
+      {
+        lastAt,
+        count: 3,
+        protocol: 'imds',
+        client,
+        clientVersion: '2.32',
+        failure: { code, message, ...(aadsts !== undefined && { aadsts }) },
+      },
+    ],
+    clients: [{ ...SEEN, client, requests: 3 }],
+    ...changes,
+  }
+}
+
+const SEEN = {
+  title: 'a client',
+  version: '2.32',
+  firstSeenAt: STARTED,
+  lastSeenAt: NOW,
+  advice: 'move it',
+}
+
+const failingToken = (code: string) => ({
+  identity: 'orders',
+  clientId: '11111111-1111-4111-8111-111111111111',
+  resource: 'https://vault.azure.net',
+  scope: 'https://vault.azure.net/.default',
+  nextAttemptAt: NOW,
+  consecutiveFailures: 1,
+  failure: { code, message: 'why' },
+})
+
+test('names code, client and count of failed requests, with the fix', () => {
+  const failed = { code: 'selector_invalid', message: 'not a GUID. Fix: send a GUID' }
+  expect(describeRequests(documentOf(failed))).toEqual({
+    status: 'failed',
+    since: STARTED,
+    failed: [
+      {
+        protocol: 'imds',
+        client: 'python-requests',
+        clientVersion: '2.32',
+        count: 3,
+        lastAt: NOW,
+        needsFix: true,
+        failure: {
+          code: 'selector_invalid',
+          message: 'not a GUID',
+          fix: 'send a GUID',
+          url: expect.stringMatching(/#selector_invalid$/),
+        },
+      },
+    ],
+  })
+})
+
+test.each<[string, Failed, Partial<RequestsDocument>, boolean]>([
+  ['an invalid request', { code: 'resource_missing' }, {}, true],
+  ['one of more than five minutes ago', { code: 'resource_missing', lastAt: LONG_AGO }, {}, false],
+  [
+    'an exchange that still fails',
+    { code: 'application_refused', aadsts: 700016 },
+    { tokens: [failingToken('application_refused')] },
+    true,
+  ],
+  ['an exchange that fails no more', { code: 'entra_timeout' }, {}, false],
+  [
+    'a projected token that still fails',
+    { code: 'assertion_missing' },
+    { assertions: [{ file: '/token', failure: { code: 'assertion_missing', message: 'why' } }] },
+    true,
+  ],
+  ['a script without the Metadata header', { code: 'metadata_header_missing' }, {}, true],
+  [
+    'the probe of an SDK',
+    { code: 'metadata_header_missing' },
+    { clients: [{ ...SEEN, client: 'python-requests', requests: 4 }] },
+    false,
+  ],
+  [
+    'the probe of Azure.Identity for .NET, whose next request is counted as that of MSAL',
+    { code: 'metadata_header_missing', client: 'dotnet-azure-core' },
+    {},
+    false,
+  ],
+  ['a probe without User-Agent', { code: 'metadata_header_missing', client: 'none' }, {}, false],
+  ['a probe for IMDSv2', { code: 'imdsv2_not_supported' }, {}, false],
+  ['an unknown document', { code: 'not_found' }, {}, false],
+])('says of %s whether it needs a fix', (_, failed, changes, needsFix) => {
+  expect(describeRequests(documentOf(failed, changes)).failed).toMatchObject([{ needsFix }])
+})
+
+test('does not blame the probe of an SDK whose other requests failed for another reason', () => {
+  const probe = documentOf({ code: 'metadata_header_missing' })
+  const failure = documentOf({ code: 'entra_unavailable' })
+  const document = {
+    ...probe,
+    clients: [{ ...SEEN, client: 'python-requests', requests: 6 }],
+    failedRequests: [...probe.failedRequests, ...failure.failedRequests],
+  }
+  const { failed } = describeRequests(document)
+  expect(failed.map(({ needsFix }) => needsFix)).toEqual([false, false])
+})
+
+test('says why it was not checked', async () => {
+  await using server = await listening(
+    createServer((_, response) => void response.writeHead(403).end()),
+  )
+  const listen = [
+    { host: '192.0.2.1', port: server.port },
+    { host: '127.0.0.1', port: server.port },
+  ]
+  const off = { status: 'not_needed', reason: 'it is off' } as const
+  const reports = [off, { status: 'failed' } as const, { status: 'ok' } as const].map((admin) =>
+    checkRequests(admin, admin === off ? [] : listen),
+  )
+  expect(await Promise.all(reports)).toMatchObject([
+    { status: 'not_needed', reason: 'it is off; the log of the sidecar has them' },
+    { status: 'not_checked', reason: 'the admin port does not answer' },
+    {
+      status: 'not_checked',
+      reason: `http://127.0.0.1:${server.port}/status.json answered 403`,
+    },
+  ])
+})

@@ -1,0 +1,142 @@
+import { createServer } from 'node:http'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ROUTING_MODES } from '../../../src/lib/routing-modes.ts'
+import { checkRoute } from '../../../src/tools/doctor/route-check.ts'
+import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
+import { listening } from '../../fixtures/listening.ts'
+import { environmentOf, startServe } from '../../fixtures/served.ts'
+
+let simulator: Simulator
+let sidecar: Awaited<ReturnType<typeof startServe>>
+let origin: string
+let instanceId: string
+beforeAll(async () => {
+  simulator = await createSimulator()
+  sidecar = await startServe(environmentOf(simulator))
+  origin = `http://127.0.0.1:${sidecar.port}`
+  const reply = await fetch(`${origin}/readyz`)
+  const readiness: { instanceId: string } = JSON.parse(await reply.text())
+  instanceId = readiness.instanceId
+})
+afterAll(async () => {
+  await sidecar.stop()
+  await simulator.close()
+})
+
+const here = { hasPassThrough: false }
+
+test('sends nothing in mode env, and does not call the route right', async () => {
+  let requests = 0
+  await using server = await listening(createServer(() => (requests += 1)))
+  const report = await checkRoute({
+    ...here,
+    mode: 'env',
+    instanceId,
+    origin: `http://127.0.0.1:${server.port}`,
+  })
+  expect(report).toEqual({ status: 'not_needed', reason: expect.stringContaining('mode env') })
+  expect(requests).toBe(0)
+})
+
+test.each([...ROUTING_MODES.filter((mode) => mode !== 'env'), undefined])(
+  'recognizes this sidecar in mode %s',
+  async (mode) => {
+    expect(await checkRoute({ ...here, mode, instanceId, origin })).toMatchObject({
+      status: 'ok',
+      leadsTo: 'sidecar',
+    })
+  },
+)
+
+test.each(['another', undefined])(
+  'does not take the sidecar for one with the id %s',
+  async (id) => {
+    expect(await checkRoute({ ...here, mode: 'nft', instanceId: id, origin })).toMatchObject({
+      status: 'failed',
+      leadsTo: 'another_service',
+      failure: { code: 'route_to_other_service' },
+    })
+  },
+)
+
+/** A metadata service that answers as that of an Azure node. */
+const nodeImds = () =>
+  listening(
+    createServer(({ headers, url }, reply) => {
+      const isImds = headers['metadata'] === 'true' && url === '/readyz'
+      reply.writeHead(isImds ? 404 : 500, { Server: 'IMDS/150.870.65.1854' }).end('{}')
+    }),
+  )
+
+describe('with a metadata service of the node', () => {
+  test('fails and names its server', async () => {
+    await using server = await nodeImds()
+    const report = await checkRoute({
+      ...here,
+      mode: 'loopback',
+      instanceId,
+      origin: `http://127.0.0.1:${server.port}`,
+    })
+    expect(report).toMatchObject({
+      status: 'failed',
+      leadsTo: 'another_service',
+      failure: {
+        code: 'route_to_other_service',
+        message: expect.stringContaining('it answered 404, Server "IMDS/150.870.65.1854"'),
+        fix: expect.stringContaining('wimds-redirect'),
+      },
+    })
+  })
+
+  test('names the node agent in mode node', async () => {
+    await using server = await nodeImds()
+    const { failure } = await checkRoute({
+      ...here,
+      mode: 'node',
+      instanceId,
+      origin: `http://127.0.0.1:${server.port}`,
+    })
+    expect(failure?.fix).toMatch(/node agent/)
+  })
+
+  test.each([
+    ['pass-through exempts the uid of doctor', { mode: 'nft', hasPassThrough: true } as const],
+    ['the mode is not known', { mode: undefined, hasPassThrough: false } as const],
+  ])('is undecided if %s', async (_, options) => {
+    await using server = await nodeImds()
+    const report = await checkRoute({
+      ...options,
+      instanceId,
+      origin: `http://127.0.0.1:${server.port}`,
+    })
+    expect(report).toMatchObject({ status: 'not_checked', leadsTo: 'another_service' })
+    expect(report).not.toHaveProperty('failure')
+  })
+})
+
+test.each([
+  ['nothing listens', 'http://127.0.0.1:1'],
+  ['nothing answers', 'silent'],
+])('fails if %s', async (_, target) => {
+  await using silent = await listening(createServer(() => {}))
+  const report = await checkRoute({
+    ...here,
+    mode: 'loopback',
+    instanceId,
+    origin: target === 'silent' ? `http://127.0.0.1:${silent.port}` : target,
+  })
+  expect(report).toMatchObject({
+    status: 'failed',
+    leadsTo: 'nothing',
+    failure: { code: 'route_missing' },
+  })
+})
+
+test.each([
+  ['node-1', 'no node agent on node-1 has routed this pod'],
+  [undefined, 'no node agent on the node has routed this pod'],
+])('in mode node says that the agent on %s has not routed the pod', async (nodeName, message) => {
+  const report = await checkRoute({ ...here, mode: 'node', nodeName, instanceId: 'other', origin })
+  expect(report.failure?.message).toContain(message)
+  expect(report.failure?.fix).toContain('wimds doctor --pod NAMESPACE/POD')
+})

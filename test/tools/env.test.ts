@@ -1,0 +1,143 @@
+/** `wimds env`: the variables of each set, in each format, and the sets that conflict. */
+import { execFileSync } from 'node:child_process'
+import { expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { env } from '../../src/tools/env.ts'
+import { captureIo } from './capture.ts'
+
+const HEADER = { WIMDS_IDENTITY_HEADER: "it's a $ecret" }
+const CLIENT_ID = '11111111-1111-4111-8111-111111111111'
+
+async function run(args: readonly string[], environment: Record<string, string> = {}) {
+  const io = captureIo(environment)
+  expect(await env(args, io)).toBe(0)
+  return io.out()
+}
+
+/** The variables of a container's env, without NO_PROXY. */
+async function variables(args: readonly string[], environment: Record<string, string> = {}) {
+  const list: { name: string; value: string }[] = parse(
+    await run([...args, '-o', 'yaml'], environment),
+  )
+  const { NO_PROXY, no_proxy, ...others } = Object.fromEntries(
+    list.map(({ name, value }) => [name, value]),
+  )
+  expect(NO_PROXY).toContain('169.254.169.254')
+  expect(no_proxy).toContain('169.254.169.254')
+  return others
+}
+
+test.each([
+  ['imds', {}, { AZURE_POD_IDENTITY_AUTHORITY_HOST: 'http://127.0.0.1:8000' }],
+  [
+    'imds',
+    { WIMDS_LISTEN: '[::1]:40342' },
+    { AZURE_POD_IDENTITY_AUTHORITY_HOST: 'http://[::1]:40342' },
+  ],
+  [
+    'app-service',
+    HEADER,
+    { IDENTITY_ENDPOINT: 'http://127.0.0.1:8000/msi/token', IDENTITY_HEADER: "it's a $ecret" },
+  ],
+  [
+    'app-service-2017',
+    HEADER,
+    { MSI_ENDPOINT: 'http://127.0.0.1:8000/msi/token', MSI_SECRET: "it's a $ecret" },
+  ],
+  [
+    'azure-ml',
+    { ...HEADER, AZURE_CLIENT_ID: CLIENT_ID },
+    {
+      MSI_ENDPOINT: 'http://127.0.0.1:8000/msi/token',
+      MSI_SECRET: "it's a $ecret",
+      DEFAULT_IDENTITY_CLIENT_ID: CLIENT_ID,
+    },
+  ],
+  [
+    'cloud-shell',
+    { WIMDS_LISTEN: '0.0.0.0:50342,127.0.0.1:8000' },
+    { MSI_ENDPOINT: 'http://127.0.0.1:50342/oauth2/token' },
+  ],
+])('prints the set %s for %j', async (set, environment, expected) => {
+  expect(await variables(['--for', set], environment)).toEqual(expected)
+})
+
+test('prints imds by default, and app-service too when its secret is set', async () => {
+  expect(Object.keys(await variables([]))).toEqual(['AZURE_POD_IDENTITY_AUTHORITY_HOST'])
+  expect(Object.keys(await variables([], HEADER))).toEqual([
+    'AZURE_POD_IDENTITY_AUTHORITY_HOST',
+    'IDENTITY_ENDPOINT',
+    'IDENTITY_HEADER',
+  ])
+})
+
+test('quotes values for a shell and unsets the variables of other protocols', async () => {
+  const script = await run(['--for', 'app-service'], HEADER)
+  const shown = `printf '%s|%s|%s' "$IDENTITY_HEADER" "$MSI_ENDPOINT" "$IMDS_ENDPOINT"`
+  const out = execFileSync('sh', ['-c', `${script}\n${shown}`], {
+    env: { MSI_ENDPOINT: 'http://old', IMDS_ENDPOINT: 'http://arc', PATH: process.env['PATH'] },
+    encoding: 'utf8',
+  })
+  expect(out).toBe("it's a $ecret||")
+})
+
+test('prints a document for programs', async () => {
+  const document: unknown = JSON.parse(await run(['--for', 'app-service', '-o', 'json'], HEADER))
+  expect(document).toMatchObject({
+    schemaVersion: 1,
+    variables: { IDENTITY_HEADER: "it's a $ecret" },
+    unset: expect.arrayContaining(['MSI_ENDPOINT']) as unknown,
+  })
+  expect(await run(['-o', 'dotenv'])).toBe(await run(['--output', 'dotenv']))
+})
+
+test('keeps the hosts that NO_PROXY already has', async () => {
+  const out = await run(['-o', 'dotenv'], { NO_PROXY: 'a.example, localhost' })
+  expect(out).toMatch(/^NO_PROXY='?a\.example, ?localhost,169\.254\.169\.254/m)
+})
+
+test.each([
+  ['upper', { NO_PROXY: '.corp' }],
+  ['lower', { no_proxy: '.corp' }],
+])('copies NO_PROXY in %s case to the other case', async (_, environment) => {
+  const value = '.corp,169.254.169.254,localhost,127.0.0.1'
+  const out = await run([], environment)
+  expect(out).toContain(`export NO_PROXY=${value}\nexport no_proxy=${value}\n`)
+})
+
+test('leaves NO_PROXY=* unchanged', async () => {
+  const out = await run([], { no_proxy: '*' })
+  expect(out).toContain(`export NO_PROXY='*'\nexport no_proxy='*'\n`)
+})
+
+test.each([
+  [['app-service-2017', 'cloud-shell'], 'MSI_ENDPOINT'],
+  [['azure-ml', 'cloud-shell'], 'MSI_ENDPOINT'],
+  [['app-service', 'cloud-shell'], 'MSI_ENDPOINT first. Fix: give one of the two'],
+])('rejects %j together and says why', async (sets, reason) => {
+  const args = sets.flatMap((set) => ['--for', set])
+  await expect(env(args, captureIo(HEADER))).rejects.toThrow(reason)
+})
+
+test.each(['imds,cloud-shell', 'app-service,app-service-2017,azure-ml'])(
+  'combines the sets %s',
+  async (sets) => {
+    expect(await variables(['--for', sets], HEADER)).toHaveProperty('MSI_ENDPOINT')
+  },
+)
+
+test.each(['app-service', 'app-service-2017', 'azure-ml'])(
+  'rejects the set %s without WIMDS_IDENTITY_HEADER',
+  async (set) => {
+    const message = `${set} is off. Fix: set WIMDS_IDENTITY_HEADER`
+    await expect(env(['--for', set], captureIo())).rejects.toThrow(message)
+  },
+)
+
+test.each([
+  [['--for', 'nothing'], {}, '--for nothing: must be one of imds'],
+  [['-o', 'xml'], {}, '-o xml: must be one of shell, dotenv, yaml, json'],
+  [[], { WIMDS_LISTEN: 'here' }, 'WIMDS_LISTEN: must be host:port'],
+])('rejects %j with the environment %j', async (args, environment, message) => {
+  await expect(env(args, captureIo(environment))).rejects.toThrow(message)
+})

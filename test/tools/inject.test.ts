@@ -1,0 +1,913 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { afterAll, describe, expect, test } from 'vitest'
+import { parse, parseAllDocuments, stringify } from 'yaml'
+import { inject } from '../../src/tools/inject/inject.ts'
+import { SET_BY_INJECTION } from '../../src/tools/inject/options.ts'
+import { captureIo, exitCode } from './capture.ts'
+
+const CLIENT = '11111111-1111-4111-8111-111111111111'
+const TENANT = '22222222-2222-4222-8222-222222222222'
+const IDENTITY = ['--client-id', CLIENT, '--tenant-id', TENANT]
+
+const directory = mkdtempSync(join(tmpdir(), 'wimds-inject-'))
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+function file(name: string, source: string | Uint8Array): string {
+  const path = join(directory, name)
+  writeFileSync(path, source)
+  return path
+}
+
+const IMAGES = ['--image', 'registry.test/wimds:1', '--redirect-image', 'registry.test/redirect:1']
+
+/** Runs it without the lines on what was done to each object. */
+async function run(args: readonly string[], input: string | Uint8Array = '') {
+  return await runVerbosely(['--quiet', ...args], input)
+}
+
+async function runVerbosely(args: readonly string[], input: string | Uint8Array = '') {
+  return await runAsGiven([...IMAGES, ...args], input)
+}
+
+async function runAsGiven(args: readonly string[], input: string | Uint8Array = '') {
+  const io = { ...captureIo(), stdin: Readable.from([Buffer.from(input)]) }
+  return { code: await exitCode(inject, args, io), out: io.out(), err: io.err() }
+}
+
+const SERVICE_ACCOUNT = `apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: orders
+  namespace: shop
+  annotations:
+    azure.workload.identity/client-id: ${CLIENT}
+    azure.workload.identity/tenant-id: ${TENANT}
+`
+
+const COMMENTED = `# Orders, owned by the shop team.
+${SERVICE_ACCOUNT}---
+apiVersion: apps/v1
+kind: Deployment # long-running
+metadata: {name: orders, namespace: shop}
+spec:
+  template:
+    metadata:
+      labels:
+        app: orders   # selected by the Service
+    spec:
+      serviceAccountName: orders
+      # before everything else
+      initContainers:
+      # the schema
+      - name: migrate
+        image: "orders:1"   # pinned
+      containers:
+      - name: app
+        image: orders:1
+        env:
+        - name: NO_PROXY
+          value: '.svc' # the cluster's own
+
+      # nothing after this
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:   {name: untouched}
+`
+
+const utf16be = (text: string) => Buffer.from(text, 'utf16le').swap16()
+
+const podOf = (name: string, kind = 'Pod', apiVersion = 'v1') => ({
+  apiVersion,
+  kind,
+  metadata: { name },
+})
+const POD_SPEC = { containers: [{ name: 'app', image: 'app:1' }] }
+
+const optOut = (pod: string) =>
+  pod.replace('name: x', `name: x\n  annotations: {wimds.io/inject: "false"}`)
+
+test('no name in a manifest makes a line of its own on standard error, or controls the terminal', async () => {
+  const kind = String.raw`"Deployment\e[31m\nwimds inject: fake:1: Deployment/ok: injected\n::error::x"`
+  const source = `apiVersion: apps/v1
+kind: ${kind}
+metadata: {name: "x\\e[31m"}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: y}
+spec: {containers: [{name: "c\\n::error::y", env: [{name: IDENTITY_ENDPOINT, value: 'http://a'}]}]}
+`
+  const { code, err } = await runVerbosely([...IDENTITY, '-'], source)
+  expect(code).toBe(0)
+  expect(err).toContain('::error::y')
+  expect(err).not.toMatch(/^(?!wimds inject: )./m)
+  expect(err).not.toMatch(/^wimds inject: fake/m)
+  expect(err.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u)
+})
+
+describe('wimds inject', () => {
+  test.each([
+    ['apps/v1', 'Deployment', 'spec: {}', 'spec.template is missing'],
+    ['apps/v1', 'Deployment', 'status: {}', 'spec.template is missing'],
+    ['apps/v1', 'Deployment', 'spec: {template: x}', 'spec.template must be an object'],
+    ['batch/v1', 'CronJob', 'spec: {}', 'spec.jobTemplate.spec.template is missing'],
+  ])('names the place of the pod template: %s %s with %s', async (version, kind, spec, problem) => {
+    const object = `apiVersion: ${version}\nkind: ${kind}\nmetadata: {name: x}\n${spec}\n`
+    const { code, err } = await run([...IDENTITY, '-'], object)
+    expect(code).toBe(1)
+    expect(err).toContain(
+      `wimds inject: stdin:1: ${kind}/x: ${problem}. Fix: write the pod template there, with metadata and spec`,
+    )
+  })
+
+  test('keeps every line but the one it has to change, and the order of comments', async () => {
+    const { code, out, err } = await run(['-'], COMMENTED)
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    const lines = out.split('\n')
+    const kept = COMMENTED.split('\n').filter((line) => !line.includes(`value: '.svc'`))
+    let at = -1
+    const places = kept.map((line) => (at = lines.indexOf(line, at + 1)))
+    expect(places).not.toContain(-1)
+    expect(out).toContain(`value: ".svc,169.254.169.254,localhost,127.0.0.1" # the cluster's own`)
+    expect(out).toContain(`      initContainers:
+      - name: wimds
+`)
+    expect(out).toContain(`      # the schema
+      - name: migrate
+`)
+  })
+
+  test('takes the identity from the ServiceAccount of the same namespace in any file', async () => {
+    const deployment = { ...podOf('orders'), spec: { ...POD_SPEC, serviceAccountName: 'orders' } }
+    const here = file('here.json', JSON.stringify(deployment))
+    const account = file('account.yaml', SERVICE_ACCOUNT)
+    const found = await run(['--namespace', 'shop', here, account])
+    expect(found.err).toBe('')
+    expect(found.out).toContain(`"value":"${CLIENT}"`)
+    const missed = await run([here, account])
+    expect(missed).toMatchObject({ code: 1, out: '' })
+    expect(missed.err).toContain(`${here}:1: Pod/orders: no tenant id`)
+  })
+
+  test('names the annotation of the ServiceAccount with a value that the sidecar rejects', async () => {
+    const { code, err } = await run(['-'], COMMENTED.replace(CLIENT, 'orders'))
+    expect(code).toBe(1)
+    expect(err).toContain(
+      'the annotation azure.workload.identity/client-id of the ServiceAccount orders must be a GUID, not "orders". Fix: ',
+    )
+    expect(err).not.toContain('AZURE_CLIENT_ID')
+  })
+
+  test('knows the ServiceAccount by the older name of its field, too', async () => {
+    const account = file('account.yaml', SERVICE_ACCOUNT)
+    const runWith = async (fields: object) => {
+      const pod = { ...podOf('orders'), spec: { ...POD_SPEC, ...fields } }
+      return run(['--namespace', 'shop', file('older.json', JSON.stringify(pod)), account])
+    }
+    expect(await runWith({ serviceAccount: 'orders' })).toMatchObject({ code: 0, err: '' })
+    expect(await runWith({ serviceAccountName: '', serviceAccount: 'orders' })).toMatchObject({
+      code: 0,
+    })
+    const both = await runWith({ serviceAccountName: 'other', serviceAccount: 'orders' })
+    expect(both.err).toContain('annotate the ServiceAccount other')
+  })
+
+  test.each([
+    ['Pod', 'v1', []],
+    ['ReplicationController', 'v1', ['spec', 'template']],
+    ['Deployment', 'apps/v1', ['spec', 'template']],
+    ['StatefulSet', 'apps/v1', ['spec', 'template']],
+    ['DaemonSet', 'apps/v1', ['spec', 'template']],
+    ['ReplicaSet', 'apps/v1', ['spec', 'template']],
+    ['Job', 'batch/v1', ['spec', 'template']],
+    ['CronJob', 'batch/v1', ['spec', 'jobTemplate', 'spec', 'template']],
+  ])('injects a %s, alone and in a List', async (kind, apiVersion, path) => {
+    const nested = path.reduceRight<object>((inner, key) => ({ [key]: inner }), { spec: POD_SPEC })
+    const workload = { ...podOf('x', kind, apiVersion), ...nested }
+    const list = { apiVersion: 'v1', kind: 'List', items: [podOf('c', 'ConfigMap'), workload] }
+    for (const [source, prefix] of [
+      [workload, []],
+      [list, ['items', '1']],
+    ] as const) {
+      const { out, err } = await run([...IDENTITY, '-'], JSON.stringify(source))
+      expect(err).toBe('')
+      const template: unknown = [...prefix, ...path, 'spec'].reduce<unknown>(member, parse(out))
+      expect(template).toMatchObject({
+        initContainers: [{ name: 'wimds' }, { name: 'wimds-redirect' }],
+      })
+    }
+  })
+
+  test('leaves kinds of the same name in other API groups alone', async () => {
+    const source = JSON.stringify({
+      ...podOf('x', 'Job', 'batch.volcano.sh/v1alpha1'),
+      spec: { template: { spec: POD_SPEC } },
+    })
+    const { out, err } = await run([...IDENTITY, '-'], source)
+    expect(out).toBe(source)
+    expect(err).toContain('--path Job.batch.volcano.sh=spec.template')
+  })
+
+  test.each(['on the workload', 'on the pod template'])(
+    'leaves what opted out %s alone',
+    async (where) => {
+      const annotations = 'annotations: {wimds.io/inject: "false"}'
+      const own = where === 'on the workload' ? `, ${annotations}` : ''
+      const inner = where === 'on the pod template' ? `metadata: {${annotations}}, ` : ''
+      const source = `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: x${own}}
+spec: {template: {${inner}spec: {hostNetwork: true, containers: [{name: a}]}}}
+`
+      const { code, out, err } = await run([...IDENTITY, '-'], source)
+      expect({ code, out }).toEqual({ code: 0, out: source })
+      expect(err).toBe(
+        own === ''
+          ? ''
+          : 'wimds inject: stdin:1: Deployment/x: warning: the annotation wimds.io/inject of the workload itself is honored here if it is "false", but the webhook ignores it there. Fix: move it to spec.template.metadata.annotations\n',
+      )
+    },
+  )
+
+  test('warns of an annotation on the workload itself, which has no effect', async () => {
+    const source = `apiVersion: batch/v1
+kind: CronJob
+metadata: {name: x, annotations: {wimds.io/mode: env, team: shop}}
+spec: {jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: a}]}}}}}
+`
+    const { code, out, err } = await run([...IDENTITY, '-'], source)
+    expect(code).toBe(0)
+    expect(out).toContain('"wimds.io/injected":"loopback"')
+    expect(err).toContain(
+      'warning: the annotation wimds.io/mode of the workload itself has no effect. Fix: move it to spec.jobTemplate.spec.template.metadata.annotations',
+    )
+    expect(err).not.toContain('annotation team')
+  })
+
+  test.each([
+    ['Deployment', 'apps/v1', (spec: unknown) => ({ template: { spec } })],
+    ['Pod', 'v1', (spec: unknown) => spec],
+  ])(
+    'injects a %sList whose items have no kind, as the API server returns it',
+    async (kind, apiVersion, toSpec) => {
+      const items = ['a', 'b'].map((name) => ({
+        metadata: { name },
+        spec: toSpec({ containers: [{ name: 'app' }] }),
+      }))
+      const source = JSON.stringify({ kind: `${kind}List`, apiVersion, items })
+      const { code, out, err } = await runVerbosely([...IDENTITY, '-'], source)
+      expect(code).toBe(0)
+      expect(err).toContain(`: ${kind}/b: injected`)
+      expect(out.match(/"wimds\.io\/injected"/g)).toHaveLength(2)
+      expect(out.match(/"kind"/g)).toHaveLength(1)
+    },
+  )
+
+  test.each([
+    [
+      'with a container',
+      '{template: {spec: {containers: [{name: app}, {name: b, image: b}]}}}',
+      0,
+      /warning: no image of the container app, as in a patch/,
+    ],
+    [
+      'without a pod template',
+      '{replicas: 3}',
+      1,
+      /Deployment\/a: spec\.template is missing\. Fix: .*; for a patch/,
+    ],
+  ])('names kustomize for a patch %s', async (_, spec, expected, message) => {
+    const source = `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: ${spec}\n`
+    const { code, err } = await run([...IDENTITY, '-'], source)
+    expect(code).toBe(expected)
+    expect(err).toMatch(message)
+    expect(err).toContain('of kustomize')
+    expect(err).toContain('kubectl kustomize')
+  })
+
+  test('calls a List without items an empty list', async () => {
+    const source = 'apiVersion: v1\nkind: List\nitems: []\n'
+    const { out, err } = await runVerbosely([...IDENTITY, '-'], source)
+    expect(out).toBe(source)
+    expect(err).toContain('stdin:1: document: skipped: an empty list\n')
+    expect(err).not.toContain('no apiVersion')
+  })
+
+  test('sets a uid of the ranges of OpenShift', async () => {
+    const source = JSON.stringify({ ...podOf('x'), spec: POD_SPEC })
+    const { out } = await run([...IDENTITY, '--uid', '1000680000', '-'], source)
+    const sidecar = ['spec', 'initContainers', '0'].reduce(member, parse(out))
+    expect(sidecar).toMatchObject({ securityContext: { runAsUser: 1_000_680_000 } })
+  })
+
+  test('follows the flags', async () => {
+    const flags = [
+      ['--mode', 'env'],
+      ['--image', 'registry.example/wimds:9'],
+      ['--env', 'WIMDS_LOG_LEVEL=debug'],
+      ['--env', 'WIMDS_IDENTITY_HEADER=a=b'],
+      ['--uid', 'none'],
+    ].flat()
+    const source = JSON.stringify({ ...podOf('x'), spec: POD_SPEC })
+    const { out } = await run([...IDENTITY, ...flags, '-'], source)
+    const pod: unknown = parse(out)
+    expect(['spec', 'initContainers', '0'].reduce(member, pod)).toMatchObject({
+      image: 'registry.example/wimds:9',
+      env: expect.arrayContaining([
+        { name: 'WIMDS_LOG_LEVEL', value: 'debug' },
+        { name: 'WIMDS_IDENTITY_HEADER', value: 'a=b' },
+      ]) as unknown,
+    })
+    expect(out).not.toContain('runAsUser')
+    expect(['spec', 'containers', '0', 'env'].reduce(member, pod)).toContainEqual({
+      name: 'IDENTITY_HEADER',
+      value: 'a=b',
+    })
+  })
+
+  test('warns of a variable of --env that is misspelt', async () => {
+    const source = JSON.stringify({ ...podOf('x'), spec: POD_SPEC })
+    const { err } = await run([...IDENTITY, '--env', 'WIMDS_LOG_LEVLE=debug', '-'], source)
+    expect(err).toContain(
+      'warning: --env: WIMDS_LOG_LEVLE is not a setting of wimds and has no effect. Did you mean WIMDS_LOG_LEVEL?\n',
+    )
+  })
+
+  test.each([
+    ['--ca-config-map', 'configMap:\n        name: corporate\n'],
+    ['--ca-secret', 'secret:\n        secretName: corporate\n'],
+  ])('mounts the CA of %s', async (flag, volume) => {
+    const source = stringify({ ...podOf('x'), spec: POD_SPEC })
+    const { out } = await run([...IDENTITY, flag, 'corporate/bundle.pem', '-'], source)
+    expect(out).toContain(`- name: wimds-ca\n      ${volume}`)
+    expect(out).toContain('- key: bundle.pem')
+  })
+
+  test('uses the image of the redirect that it is given', async () => {
+    const source = JSON.stringify({ ...podOf('x'), spec: POD_SPEC })
+    const { out } = await run([...IDENTITY, '--redirect-image', 'r:9', '-'], source)
+    expect(out).toContain('"image":"r:9"')
+  })
+
+  test('joins several files into one stream of documents', async () => {
+    const one = file('one.yaml', SERVICE_ACCOUNT.trimEnd())
+    const two = file('two.json', JSON.stringify(podOf('c', 'ConfigMap')))
+    const three = file('three.yaml', `--- # marked\n${SERVICE_ACCOUNT}`)
+    const { out } = await run([one, two, three])
+    const documents = parseAllDocuments(out)
+    expect(documents.map((document) => document.get('kind'))).toEqual([
+      'ServiceAccount',
+      'ConfigMap',
+      'ServiceAccount',
+    ])
+  })
+
+  test('keeps a byte order mark, from standard input and from a file', async () => {
+    const source = `\uFEFF${COMMENTED}`
+    const marked = file('marked.yaml', source)
+    const [input, read] = await Promise.all([run(['-'], source), run([marked])])
+    expect(input.out).toMatch(/^\uFEFF# Orders, owned/)
+    expect(read).toEqual(input)
+    const joined = await run([marked, marked])
+    expect(joined.out).toBe(`${input.out}---\n${input.out.slice(1)}`)
+  })
+
+  test('prints a unified diff of what changes, and nothing of what does not', async () => {
+    const changed = file('changed.yaml', COMMENTED)
+    const same = file('same.yaml', SERVICE_ACCOUNT)
+    const { code, out } = await run(['-o', 'diff', '--mode', 'env', same, changed])
+    expect(code).toBe(0)
+    expect(out).toContain(`--- ${changed}\n+++ ${changed}\n@@ `)
+    expect(out).not.toContain(`--- ${same}`)
+    const removed = out.split('\n').filter((line) => /^-(?!--)/.test(line))
+    expect(removed).toEqual([`-          value: '.svc' # the cluster's own`])
+    expect(readFileSync(changed, 'utf8')).toBe(COMMENTED)
+  })
+
+  describe('input in which nothing is injected', () => {
+    const unknown = stringify({
+      ...podOf('x', 'Deploymnet', 'apps/v1'),
+      spec: { template: { spec: POD_SPEC } },
+    })
+    const pod = stringify({ ...podOf('x'), spec: POD_SPEC })
+    const unversioned = file('unversioned.yaml', stringify({ kind: 'Pod', spec: POD_SPEC }))
+
+    test.each([
+      ['an empty file', ['-'], '', 'nothing is injected'],
+      ['an object without an apiVersion', [unversioned], '', 'nothing is injected'],
+      ['a workload that opted out', ['-'], optOut(pod), 'nothing is injected'],
+      ['an unknown kind', ['-'], unknown, 'an object of an unsupported kind is not injected'],
+      [
+        'an unknown kind beside a Pod',
+        ['-'],
+        `${pod}---\n${unknown}`,
+        'an object of an unsupported kind is not injected',
+      ],
+    ])('%s: 0, and 1 with --strict', async (_, names, input, message) => {
+      const lax = await run([...IDENTITY, ...names], input)
+      expect(lax.code).toBe(0)
+      expect(lax.err).not.toContain('--strict')
+      const { code, out, err } = await run([...IDENTITY, '--strict', ...names], input)
+      expect({ code, out }).toEqual({ code: 1, out: '' })
+      expect(err).toContain(`wimds inject: --strict: ${message}`)
+    })
+
+    test('-o json --strict: names the problem', async () => {
+      const { code, out } = await run(['--strict', '-o', 'json', '-'])
+      expect(code).toBe(1)
+      expect(JSON.parse(out)).toMatchObject({
+        ok: false,
+        problems: [expect.stringMatching(/^--strict: /)],
+      })
+    })
+
+    test('--strict accepts a workload, also one that has the sidecar already', async () => {
+      const first = await run([...IDENTITY, '--strict', '-'], pod)
+      expect(first).toMatchObject({ code: 0, err: '' })
+      const second = await run([...IDENTITY, '--strict', '-'], first.out)
+      expect(second).toEqual(first)
+    })
+  })
+
+  test('classic sidecars for older clusters', async () => {
+    const source = JSON.stringify({ ...podOf('x'), spec: POD_SPEC })
+    const { out } = await run([...IDENTITY, '--kubernetes-version', 'v1.28.3-gke.1', '-'], source)
+    expect(parse(out)).toMatchObject({ spec: { containers: [{ name: 'wimds' }, { name: 'app' }] } })
+  })
+})
+
+const ROLLOUT = `apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata: {name: canary}
+spec:
+  template:
+    spec:
+      containers: [{name: app, image: o}]
+`
+
+const RAY = `apiVersion: ray.io/v1
+kind: RayCluster
+metadata: {name: ray}
+spec:
+  headGroupSpec:
+    template: {spec: {containers: [{name: head, image: r}]}}
+  workerGroupSpecs:
+  - template: {spec: {containers: [{name: small, image: r}]}}
+  - template: {spec: {containers: [{name: large, image: r}]}}
+`
+
+describe('wimds inject says what it did to', () => {
+  test('each object, in the order of the input', async () => {
+    const source = `${COMMENTED}---
+apiVersion: v1
+kind: Pod
+metadata: {name: not-me, annotations: {wimds.io/inject: "false"}}
+spec: {containers: [{name: a}]}
+---
+apiVersion: v1
+kind: List
+items:
+- apiVersion: v1
+  kind: Secret
+  metadata: {name: s}
+- apiVersion: batch/v1
+  kind: Job
+  metadata: {generateName: job-}
+  spec: {template: {metadata: {annotations: {wimds.io/inject: "false"}}, spec: {containers: [{name: a}]}}}
+---
+replicaCount: 1
+`
+    const path = file('several.yaml', source)
+    const { code, err } = await runVerbosely([path])
+    const lines = err.replaceAll(`wimds inject: ${path}:`, '').split('\n')
+    expect({ code, lines }).toEqual({
+      code: 0,
+      lines: [
+        '2: ServiceAccount/orders: skipped: kind ServiceAccount',
+        '11: Deployment/orders: injected',
+        '35: ConfigMap/untouched: skipped: kind ConfigMap',
+        '39: Pod/not-me: skipped: opted out',
+        '47: Secret/s: skipped: kind Secret',
+        '50: Job/job-: skipped: opted out',
+        '55: document: skipped: no apiVersion and kind',
+        '',
+      ],
+    })
+  })
+
+  test('a workload that has the sidecar already', async () => {
+    const { out } = await run(['-'], COMMENTED)
+    const again = await runVerbosely(['-'], out)
+    expect(again.out).toBe(out)
+    expect(again.err).toContain('stdin:11: Deployment/orders: unchanged\n')
+  })
+
+  test('a kind that it does not know, with the flag that makes it known', async () => {
+    const { code, out, err } = await run([...IDENTITY, '-'], RAY)
+    expect({ code, out }).toEqual({ code: 0, out: RAY })
+    const [, flags = ''] =
+      /stdin:1: RayCluster\/ray: warning: unsupported kind RayCluster\. Fix: (.*)\n/.exec(err) ?? []
+    expect(flags).toBe(
+      '--path RayCluster.ray.io=spec.headGroupSpec.template --path RayCluster.ray.io=spec.workerGroupSpecs.*.template',
+    )
+    const injected = await run([...IDENTITY, ...flags.split(' '), '-'], RAY)
+    expect(injected).toMatchObject({ code: 0, err: '' })
+    expect(parse(injected.out)).toMatchObject({
+      spec: {
+        headGroupSpec: { template: { spec: { initContainers: [{ name: 'wimds' }, {}] } } },
+        workerGroupSpecs: [
+          { template: { spec: { initContainers: [{ name: 'wimds' }, {}] } } },
+          { template: { spec: { initContainers: [{ name: 'wimds' }, {}] } } },
+        ],
+      },
+    })
+  })
+
+  test('a Rollout of Argo, which may leave its pods to a Deployment', async () => {
+    const { out, err } = await runVerbosely([...IDENTITY, '-'], ROLLOUT)
+    expect(err).toContain('Rollout/canary: injected\n')
+    expect(out).toContain('- name: wimds\n')
+    const referring = ROLLOUT.replace(
+      /  template:[^]*/,
+      '  workloadRef: {kind: Deployment, name: orders}\n',
+    )
+    expect((await runVerbosely(['-'], referring)).err).toContain(
+      'Rollout/canary: skipped: no pod template\n',
+    )
+  })
+
+  describe('that pods of mode node wait for the node agent', () => {
+    const pod = { ...podOf('x'), spec: POD_SPEC }
+    const annotated = { ...pod, metadata: { name: 'x', annotations: { 'wimds.io/mode': 'node' } } }
+    const note =
+      'wimds inject: note: the pods of mode node wait in Init until a node agent on their node routes them. Fix: install it, such as by nodeAgent.enabled=true of the chart\n'
+
+    test.each([
+      ['a flag', ['--mode', 'node'], stringify(pod)],
+      ['an annotation', [], stringify(annotated)],
+      ['JSON', [], JSON.stringify(annotated)],
+    ])('once, by %s', async (_, flags, source) => {
+      const { code, err } = await runVerbosely([...IDENTITY, ...flags, '-'], source)
+      expect(code).toBe(0)
+      expect(err.split(note)).toHaveLength(2)
+      expect((await run([...IDENTITY, ...flags, '-'], source)).err).toBe('')
+    })
+
+    test('and nothing of it in another mode', async () => {
+      const { err } = await runVerbosely([...IDENTITY, '--mode', 'env', '-'], stringify(pod))
+      expect(err).not.toContain('note:')
+    })
+
+    test('and nothing of it for a ConfigMap that mentions the mode', async () => {
+      const data = { notes: 'wimds.io/injected: node' }
+      const configMap = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x' }, data }
+      const { err } = await runVerbosely(['-'], stringify(configMap))
+      expect(err).not.toContain('note:')
+    })
+  })
+
+  test('each object, as a document for programs', async () => {
+    const { code, out } = await runVerbosely(['-o', 'json', '-'], `${COMMENTED}---\n${ROLLOUT}`)
+    expect(code).toBe(1)
+    expect(JSON.parse(out)).toMatchObject({
+      schemaVersion: 1,
+      ok: false,
+      objects: [
+        { file: 'stdin', line: 2, kind: 'ServiceAccount', outcome: 'skipped' },
+        {
+          apiVersion: 'apps/v1',
+          name: 'orders',
+          namespace: 'shop',
+          isWorkload: true,
+          outcome: 'injected',
+          reasons: [],
+        },
+        { kind: 'ConfigMap', isWorkload: false, reasons: ['kind ConfigMap'] },
+        {
+          kind: 'Rollout',
+          outcome: 'rejected',
+          reasons: [expect.stringContaining('no tenant id')],
+        },
+      ],
+      problems: [expect.stringContaining('stdin:39: Rollout/canary: no tenant id')],
+    })
+  })
+
+  test('the files that a pattern matches', async () => {
+    mkdirSync(join(directory, 'apps/orders'), { recursive: true })
+    const path = file('apps/orders/pod.yaml', ROLLOUT)
+    file('apps/orders/notes.txt', 'none')
+    const { err } = await runVerbosely([...IDENTITY, join(directory, 'apps/**/*.yaml')])
+    expect(err).toBe(`wimds inject: ${path}:1: Rollout/canary: injected\n`)
+    const nothing = await run([join(directory, 'apps/*.json')])
+    expect(nothing).toMatchObject({ code: 1, out: '' })
+    expect(nothing.err).toContain('apps/*.json: no file matches this pattern. Fix: ')
+  })
+})
+
+const podWith = (container: object) =>
+  stringify({ ...podOf('a'), spec: { containers: [{ name: 'a', ...container }] } })
+
+describe('wimds inject says what the input lacks', () => {
+  test('a directory without manifests', async () => {
+    mkdirSync(join(directory, 'notes'))
+    file('notes/readme.txt', 'none')
+    const { code, out, err } = await run([join(directory, 'notes')])
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(err).toMatch(
+      /notes: no file in this directory ends with \.yaml, \.yml or \.json\. Fix: .*\n$/,
+    )
+  })
+
+  test.each([
+    ['an empty input', '\n', /^wimds inject: warning: the input is empty\. Fix: .*\n$/],
+    ['one without workloads', SERVICE_ACCOUNT, /warning: there is no workload .*\. Fix: pass/],
+    [
+      'one with the annotation of a workload on something else',
+      'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, annotations: {wimds.io/inject: "false"}}\n',
+      /warning: there is no workload/,
+    ],
+  ])('%s', async (_, source, message) => {
+    const { code, err } = await run(['-'], source)
+    expect(code).toBe(0)
+    expect(err).toMatch(message)
+  })
+
+  test('a kustomization beside the manifest, with --quiet only beside a problem', async () => {
+    mkdirSync(join(directory, 'base'))
+    file(
+      'base/kustomization.yaml',
+      'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [pod.yaml]\n',
+    )
+    const path = file('base/pod.yaml', podWith({ image: 'orders' }))
+    const note = `wimds inject: note: a kustomization, which is not applied, is next to the manifests of ${join(directory, 'base')}. Fix: if they need it, kubectl kustomize ${join(directory, 'base')} | wimds inject -\n`
+    expect((await runVerbosely([...IDENTITY, path])).err).toContain(note)
+    const folder = await runVerbosely([...IDENTITY, join(directory, 'base')])
+    expect(folder.err).toContain('Kustomization: skipped: kind Kustomization')
+    expect((await run([...IDENTITY, path])).err).toBe('')
+    const failed = await run([path])
+    expect(failed.err).toContain(note)
+    expect(failed.err).toContain('no tenant id')
+    expect(
+      (await runVerbosely([...IDENTITY, '-'], podWith({ image: 'orders' }))).err,
+    ).not.toContain('kustom')
+  })
+
+  test.each(['${REGISTRY}/orders:1', 'REPLACE_ME', '<image>', '$(IMAGE)'])(
+    'the placeholder %s',
+    async (image) => {
+      const { code, err } = await run([...IDENTITY, '-'], podWith({ image }))
+      expect(code).toBe(0)
+      expect(err).toContain(`warning: ${image} is a placeholder. Fix: fill in the values first`)
+    },
+  )
+})
+
+describe('wimds inject warns once of images that are not published', () => {
+  const pods = `${stringify({ ...podOf('a'), spec: POD_SPEC })}---\n${stringify({ ...podOf('b'), spec: POD_SPEC })}`
+  const warning =
+    /^wimds inject: warning: (\S+) (?:and (\S+) )?(?:is|are) not published yet\. Fix: .*\n$/
+
+  test.each([
+    [
+      'both',
+      [],
+      /wimds:[\d.]+ and \S+wimds-redirect:[\d.]+ are .* pass --image and --redirect-image/,
+    ],
+    [
+      'one that no flag names',
+      IMAGES.slice(0, 2),
+      /wimds-redirect:[\d.]+ is .* pass --redirect-image/,
+    ],
+    ['the one that its mode needs', ['--mode', 'env'], /wimds:[\d.]+ is .* pass --image/],
+  ])('%s', async (_, flags, expected) => {
+    const { code, out, err } = await runAsGiven(['--quiet', ...IDENTITY, ...flags, '-'], pods)
+    expect(code).toBe(0)
+    expect(err).toMatch(warning)
+    expect(err).toMatch(expected)
+    expect(parseAllDocuments(out)).toHaveLength(2)
+  })
+
+  test('and not where nothing is injected', async () => {
+    expect((await runAsGiven(['--quiet', '-'], SERVICE_ACCOUNT)).err).not.toContain('published')
+  })
+})
+
+test('wimds inject keeps the ResourceList of a pipeline of functions', async () => {
+  const items = [
+    parse(SERVICE_ACCOUNT),
+    { ...podOf('x'), spec: { ...POD_SPEC, serviceAccountName: 'orders' } },
+  ]
+  const list = {
+    apiVersion: 'config.kubernetes.io/v1',
+    kind: 'ResourceList',
+    functionConfig: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'config' } },
+    items,
+  }
+  const { code, out, err } = await run(['--namespace', 'shop', '-'], stringify(list))
+  expect({ code, err }).toEqual({ code: 0, err: '' })
+  expect(parse(out)).toMatchObject({
+    ...list,
+    items: [items[0], { spec: { initContainers: [{ name: 'wimds' }, {}] } }],
+  })
+})
+
+describe('wimds inject reports, with nothing on standard output,', () => {
+  test('every workload that cannot be injected, with its file, line, kind and name', async () => {
+    const source = `apiVersion: v1
+kind: Pod
+metadata: {name: host}
+spec: {hostNetwork: true, containers: [{name: a}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: fine}
+spec: {containers: [{name: a}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: windows}
+spec: {template: {spec: {os: {name: windows}, containers: [{name: a}]}}}
+---
+a: b: c
+---
+a: *nothing
+`
+    const path = file('bad.yaml', source)
+    const { code, out, err } = await run([...IDENTITY, path, join(directory, 'missing.yaml')])
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(err).toContain(`${path}:1: Pod/host: the pod uses hostNetwork`)
+    expect(err).toContain(`${path}:11: Deployment/windows: the pod runs on Windows`)
+    expect(err).toContain(
+      `${path}:16:4: Nested mappings are not allowed in compact mappings in "a: b: c". Fix: put the value in quotes`,
+    )
+    expect(err).toMatch(/bad\.yaml:18:1: Unresolved alias .*: nothing\. Fix: write out the value/)
+    expect(err).toContain('missing.yaml: no such file or directory. Fix: check the path')
+    expect(err).not.toContain('Pod/fine')
+  })
+
+  test('quotes no text where YAML ends too early', async () => {
+    const { code, err } = await run([...IDENTITY, '-'], 'a: [1\n')
+    expect(code).toBe(1)
+    expect(err).toMatch(/^wimds inject: stdin:2:1: Flow sequence [^"]* end with a \]\. Fix: .*\n$/)
+  })
+
+  test.each([
+    [
+      'an alias',
+      'containers: [{name: a, env: &e []}, {name: b, env: *e}]',
+      'spec.containers.0.env has the anchor &e, used elsewhere too',
+    ],
+    [
+      'a merge key',
+      'x: &x {env: [{name: NO_PROXY, value: a}]}, containers: [{name: a, <<: *x}]',
+      'spec.containers.0.env comes from a merge key',
+    ],
+    [
+      'an alias of a whole list',
+      'x: &x [{name: a}], containers: *x',
+      'spec.containers is the alias *x',
+    ],
+  ])('what cannot be edited safely: %s', async (_, spec, message) => {
+    const source = `{apiVersion: v1, kind: Pod, metadata: {name: x}, spec: {${spec}}}`
+    const { code, out, err } = await run([...IDENTITY, '-'], source)
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(err).toContain(`stdin:1: Pod/x: it cannot be edited safely: ${message}`)
+    expect(err).toContain(' in line 1. Fix: write ')
+  })
+
+  test('names the line of an alias, and not that of its object', async () => {
+    const source = `# of the file
+apiVersion: v1
+kind: Pod
+metadata: {name: x}
+spec:
+  containers:
+    - name: a
+      env: &env []
+    - name: b
+      env: *env
+`
+    const { code, err } = await run([...IDENTITY, '-'], source)
+    expect(code).toBe(1)
+    expect(err).toContain(
+      'stdin:2: Pod/x: it cannot be edited safely: spec.containers.0.env has the anchor &env, used elsewhere too, in line 8. Fix: write both values out',
+    )
+    const skipped = source.replace(
+      '{name: x}',
+      '{name: x, annotations: {wimds.io/skip-containers: a}}',
+    )
+    expect((await run([...IDENTITY, '-'], skipped)).err).toContain(
+      'stdin:2: Pod/x: it cannot be edited safely: spec.containers.1.env is the alias *env in line 10. Fix: write the value out there',
+    )
+  })
+
+  test.each([
+    ['UTF-16', Buffer.from(`\uFEFF${COMMENTED}`, 'utf16le'), 'it is UTF-16'],
+    ['UTF-16 of the other byte order', utf16be(`\uFEFF${COMMENTED}`), 'it is UTF-16'],
+    ['UTF-16 without a byte order mark', Buffer.from(COMMENTED, 'utf16le'), 'it is UTF-16'],
+    ['Latin-1', Buffer.from(`a: 1\n# café\n${COMMENTED}`, 'latin1'), 'line 2 is not UTF-8'],
+    ['half a character', Buffer.from('# é').subarray(0, 3), 'line 1 is not UTF-8'],
+  ])('what is not UTF-8: %s', async (_, source, message) => {
+    const path = file('encoded.yaml', source)
+    for (const [name, { code, out, err }] of [
+      ['stdin', await run([...IDENTITY, '-'], source)],
+      [path, await run([...IDENTITY, path])],
+    ] as const) {
+      expect({ code, out }).toEqual({ code: 1, out: '' })
+      expect(err).toContain(`${name}: ${message}`)
+      expect(err).toContain('save it as UTF-8')
+      expect(err).not.toContain('no workload')
+    }
+  })
+
+  test('an unrendered template that is YAML: its braces are a mapping', async () => {
+    const source = `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec:\n  replicas: {{ .Values.replicas }}\n  template: {spec: {containers: [{name: a}]}}\n`
+    const { code, out, err } = await run([...IDENTITY, '-'], source)
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(err).toBe(
+      'wimds inject: stdin:5: an unrendered template: {{ .Values.replicas }}. Fix: render it first, such as by helm template RELEASE CHART, and pass the output\n',
+    )
+  })
+
+  test('an unrendered template', async () => {
+    const source = 'apiVersion: v1\nkind: Pod\nmetadata:\n  name: {{ .Release.Name }}\n'
+    const { code, err } = await run([...IDENTITY, '-'], source)
+    expect(code).toBe(1)
+    expect(err).toContain('stdin:4: an unrendered template: {{ .Release.Name }}. Fix: ')
+    expect(err).not.toContain('metadata.name')
+  })
+
+  test.each([
+    ['no file', [], 'name a manifest'],
+    ['an unknown mode', ['--mode', 'x', '-'], '--mode x: must be one of env, loopback, nft'],
+    ['a path without a kind', ['--path', 'spec.template', '-'], '--path must be KIND=PATH'],
+    ['an empty image', ['--image=', '-'], '--image must be the name of an image'],
+    ['an image that is none', ['--image', 'a b', '-'], '--image must be the name of an image'],
+    [
+      'an image in upper case',
+      ['--image', 'registry.example.com/Wimds:1', '-'],
+      'in lower case up to its tag, not "registry.example.com/Wimds:1"',
+    ],
+    ['an empty image of the redirect', ['--redirect-image=', '-'], '--redirect-image must be the'],
+    ['a client id that is none', ['--client-id', 'orders', '-'], '--client-id must be a GUID'],
+    ['a tenant that is none', ['--tenant-id', 'a b', '-'], '--tenant-id must be'],
+    ['a name of many tenants', ['--tenant-id', 'common', '-'], '--tenant-id must name one'],
+    ['a CA of no valid name', ['--ca-secret', 'My CA', '-'], 'NAME or NAME/KEY, not "My CA"'],
+    [
+      'two CAs',
+      ['--ca-config-map=a', '--ca-secret=b', '-'],
+      '--ca-config-map and --ca-secret are both given',
+    ],
+    [
+      'a CA and its variable',
+      ['--ca-config-map=a', '--env=WIMDS_CA_FILE=/x', '-'],
+      '--env WIMDS_CA_FILE and the CA of a ConfigMap or Secret are both given',
+    ],
+    ...[...SET_BY_INJECTION].map(([name, fix]): [string, string[], string] => [
+      `the variable ${name}, which injection sets`,
+      [`--env=${name}=secret`, '-'],
+      `wimds inject: --env must not have ${name}, which injection sets. Fix: use ${fix}\n`,
+    ]),
+    ['a variable without a value', ['--env', 'TOKEN', '-'], '--env must be NAME=VALUE'],
+    [
+      'the uid of root',
+      ['--uid', '0', '-'],
+      '--uid must be a whole number from 1 to 2147483647, or',
+    ],
+    ['a uid that is too large', ['--uid', '2147483648', '-'], 'or none, not "2147483648"'],
+    ['a version that is none', ['--kubernetes-version', 'new', '-'], 'must look like 1.29'],
+  ])('bad usage: %s', async (_, args, message) => {
+    const { code, out, err } = await run(args)
+    expect({ code, out }).toEqual({ code: 64, out: '' })
+    expect(err).toContain(message)
+  })
+
+  test('all mistakes in the flags at once', async () => {
+    const { err } = await run(['--mode', 'x', '--uid', '0', '--env', 'A'])
+    expect(err.match(/^wimds inject: /gm)).toHaveLength(4)
+  })
+})
+
+function member(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined
+}
+
+test('reads the manifests of a directory and below it', async () => {
+  mkdirSync(join(directory, 'tree/base'), { recursive: true })
+  file('tree/base/account.yml', SERVICE_ACCOUNT)
+  file('tree/notes.txt', 'kind: [')
+  file(
+    'tree/pod.yaml',
+    'apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: shop}\nspec: {serviceAccountName: orders, containers: [{name: a}]}\n',
+  )
+  const { code, out } = await run([join(directory, 'tree')])
+  expect(code).toBe(0)
+  const [account, pod] = parseAllDocuments(out).map((each) => each.toJS())
+  expect(account.kind).toBe('ServiceAccount')
+  expect(pod.spec.initContainers[0].env).toContainEqual({ name: 'AZURE_CLIENT_ID', value: CLIENT })
+})

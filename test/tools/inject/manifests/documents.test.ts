@@ -1,0 +1,66 @@
+/** The limit on what the aliases of a document expand to. */
+import { expect, test } from 'vitest'
+import { injectManifests } from '../../../../src/tools/inject/manifests/inject-manifests.ts'
+import { settings, TENANT } from '../../../cluster/injector/patched.ts'
+
+const POD = `apiVersion: v1
+kind: Pod
+metadata: {name: app}
+spec:
+  containers:
+  - name: app
+`
+
+function run(source: string) {
+  return injectManifests([{ name: 'pod.yaml', source }], {
+    settings: settings({ mode: 'env', tenantId: TENANT }),
+    namespace: undefined,
+  })
+}
+
+const listOf = (items: readonly string[]) => `apiVersion: v1
+kind: List
+items:
+${items.map((item) => `- ${item.trimEnd().replaceAll('\n', '\n  ')}\n`).join('')}`
+
+const labelled = (labels: string) =>
+  `{kind: ConfigMap, apiVersion: v1, metadata: {labels: ${labels}}}`
+
+test('accepts a List of a thousand objects that share labels', () => {
+  const others = Array.from({ length: 1000 }, () => labelled('*labels'))
+  const { files, problems } = run(listOf([labelled('&labels {app: x}'), ...others, POD]))
+  expect(problems).toEqual([])
+  expect(files[0]?.result).toContain('name: wimds')
+})
+
+const tenTimes = (element: string) => `[${Array.from({ length: 10 }, () => element).join(', ')}]`
+const laughs = (depth: number) =>
+  Array.from({ length: depth }, (_, i) => `- &a${i} ${tenTimes(i === 0 ? 'lol' : `*a${i - 1}`)}\n`)
+
+test.each([
+  ['the billion laughs', `data:\n${laughs(10).join('')}`],
+  [
+    'laughs by merge keys',
+    `a0: &a0 {k: ${'x'.repeat(20_000)}}\nb:\n${'- {<<: *a0}\n'.repeat(5000)}`,
+  ],
+  ['one long text', `data:\n- &a ${'x'.repeat(100_000)}\n${'- *a\n'.repeat(5000)}`],
+  ['a hundred thousand aliases', `data:\n- &a x\n${'- *a\n'.repeat(100_000)}`],
+])('rejects %s', (_, data) => {
+  const { problems } = run(`apiVersion: v1\nkind: ConfigMap\n${data}`)
+  expect(problems).toEqual([expect.stringContaining('pod.yaml:1:1: its aliases expand to')])
+})
+
+test.each([
+  ['of itself', 'data: &a [*a]', 'the alias *a is part of the value that it names'],
+  ['of nothing', 'data: *a', 'Unresolved alias'],
+  ['of what comes later', 'data: *a\nmore: &a x', 'Unresolved alias'],
+])('rejects an alias %s', (_, data, message) => {
+  const { problems } = run(`apiVersion: v1\nkind: ConfigMap\n${data}\n`)
+  expect(problems).toEqual([expect.stringContaining(`pod.yaml:1:1: ${message}`)])
+})
+
+test('takes the last anchor of a name', () => {
+  const long = 'x'.repeat(100_000)
+  const again = `data:\n- &a ${long}\n- &a y\n${'- *a\n'.repeat(2000)}`
+  expect(run(`apiVersion: v1\nkind: ConfigMap\n${again}`).problems).toEqual([])
+})

@@ -1,0 +1,276 @@
+import { mkdtempDisposable, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
+import type { Command } from '../../../src/lib/io.ts'
+import { inject } from '../../../src/tools/inject/inject.ts'
+import { uninject } from '../../../src/tools/inject/uninject.ts'
+import { captureIo, exitCode } from '../capture.ts'
+
+async function run(command: Command, args: readonly string[], input = '') {
+  const io = captureIo({}, input)
+  return { code: await exitCode(command, args, io), out: io.out(), err: io.err() }
+}
+
+const ID = '11111111-1111-4111-8111-111111111111'
+const INJECT = ['--quiet', '--client-id', ID, '--tenant-id', ID, '--image', 'a:1']
+
+async function injected(source: string, ...args: readonly string[]): Promise<string> {
+  const { code, out } = await run(
+    inject,
+    [...INJECT, '--redirect-image', 'b:1', ...args, '-'],
+    source,
+  )
+  expect(code).toBe(0)
+  return out
+}
+
+const DEPLOYMENT = `# Orders, owned by the shop team.
+apiVersion: apps/v1
+kind: Deployment # long-running
+metadata: {name: orders, namespace: shop}
+spec:
+  template:
+    spec:
+      # the schema
+      initContainers:
+      # first
+      - name: migrate
+        image: "orders:1"   # pinned
+      containers:
+      - name: app
+        image: orders:1
+        env:
+        - {name: LOG, value: 'yes'} # quoted on purpose
+
+      # nothing after this
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:   {name: untouched}
+`
+
+const JSON_POD = `{
+  "apiVersion": "v1", "kind": "Pod",
+  "metadata": { "name": "orders" },
+  "spec": {
+    "volumes": [ { "name": "data", "emptyDir": {} } ],
+    "containers": [
+      { "name": "app",   "image": "orders:1" }
+    ]
+  }
+}
+`
+
+describe('wimds uninject', () => {
+  test.each(
+    ['env', 'loopback', 'nft', 'node'].flatMap((mode) => [
+      [mode, 'YAML', DEPLOYMENT],
+      [mode, 'YAML with line breaks of Windows', DEPLOYMENT.replaceAll('\n', '\r\n')],
+      [mode, 'YAML without a line break at the end', DEPLOYMENT.split('\n---')[0] ?? ''],
+      [mode, 'JSON', JSON_POD],
+    ]),
+  )('restores what was injected in mode %s: %s', async (mode, _, source) => {
+    const { code, out } = await run(uninject, ['-'], await injected(source, '--mode', mode))
+    expect(code).toBe(0)
+    expect(out).toBe(source)
+  })
+
+  test('restores the mount of a CA and a configuration, and a classic sidecar', async () => {
+    const annotations = `metadata: {annotations: {wimds.io/config-map: wimds}}`
+    const source = DEPLOYMENT.replace('  template:\n', `  template:\n    ${annotations}\n`)
+    const flags = ['--ca-config-map', 'ca', '--kubernetes-version', '1.27']
+    const text = await injected(source, ...flags)
+    expect(text).toContain('wimds-ca')
+    expect((await run(uninject, ['-'], text)).out).toBe(source)
+  })
+
+  test('says what it did to each object, and nothing to do is no failure', async () => {
+    const first = await run(uninject, ['-'], await injected(DEPLOYMENT))
+    expect(first.err).toBe(`wimds uninject: stdin:2: Deployment/orders: uninjected
+wimds uninject: stdin:${first.err.match(/stdin:(\d+): ConfigMap/)?.[1]}: ConfigMap/untouched: skipped: kind ConfigMap
+`)
+    const second = await run(uninject, ['-'], first.out)
+    expect(second).toMatchObject({ code: 0, out: first.out })
+    expect(second.err).toContain('Deployment/orders: skipped: not injected')
+  })
+
+  test('keeps a NO_PROXY of the author and the annotation that asks for injection, and says so', async () => {
+    const source = DEPLOYMENT.replace(
+      "{name: LOG, value: 'yes'} # quoted on purpose",
+      "{name: NO_PROXY, value: '.svc'}",
+    ).replace(
+      '  template:\n',
+      '  template:\n    metadata: {annotations: {wimds.io/inject: "true"}}\n',
+    )
+    const { out, err } = await run(uninject, ['-'], await injected(source))
+    expect(out).toContain('.svc,169.254.169.254,localhost,127.0.0.1')
+    expect(out).not.toContain('wimds.io/injected')
+    expect(err).toMatch(
+      /warning: left as it is: NO_PROXY and no_proxy of app\. Injection may have added 169\.254\.169\.254,localhost/,
+    )
+    expect(err).toMatch(/warning: the annotation wimds\.io\/inject stays.*Fix: delete it/)
+  })
+
+  const LOG = "{name: LOG, value: 'yes'} # quoted on purpose"
+  const HOST = '{name: AZURE_POD_IDENTITY_AUTHORITY_HOST, value: "http://127.0.0.1:8000"}'
+  const CREDENTIALS = '{name: AZURE_TOKEN_CREDENTIALS, value: ManagedIdentityCredential}'
+  const ASKED = DEPLOYMENT.replace(
+    '  template:\n',
+    '  template:\n    metadata: {annotations: {wimds.io/sdk-credentials: managed-identity}}\n',
+  )
+
+  test.each([
+    ['NO_PROXY', '169.254.169.254'],
+    ['NO_PROXY', '127.0.0.1'],
+    ['NO_PROXY', '169.254.169.254,localhost,127.0.0.1'],
+    ['no_proxy', ''],
+    ['no_proxy', '127.0.0.1,localhost'],
+  ])('keeps %s=%s of the author, which injection extends', async (name, value) => {
+    const source = DEPLOYMENT.replace(LOG, `{name: ${name}, value: "${value}"}`)
+    const { out, err } = await run(uninject, ['-'], await injected(source))
+    const { env } = parse(out.split('\n---')[0] ?? '').spec.template.spec.containers[0]
+    expect(env.map((entry: { name: string }) => entry.name).toSorted()).toEqual([
+      'NO_PROXY',
+      'no_proxy',
+    ])
+    for (const entry of env) expect(entry.value).toContain(value)
+    expect(err).toContain('left as it is: NO_PROXY and no_proxy of app')
+  })
+
+  test.each([
+    ['env', DEPLOYMENT, HOST, 'AZURE_POD_IDENTITY_AUTHORITY_HOST'],
+    ['loopback', ASKED, CREDENTIALS, 'AZURE_TOKEN_CREDENTIALS'],
+  ])(
+    'keeps a variable of the author that injection would add in mode %s, and names it',
+    async (mode, base, line, name) => {
+      const source = base.replace(LOG, `${line} # mine\n        - ${LOG}`)
+      const text = await injected(source, '--mode', mode)
+      expect(await injected(text, '--mode', mode)).toBe(text)
+      const { out, err } = await run(uninject, ['--quiet', '-'], text)
+      expect(out).toBe(source)
+      expect(err).toMatch(
+        new RegExp(`^[^\n]*warning: left as it is: ${name} of app\\. Fix: delete it [^\n]*\n$`),
+      )
+    },
+  )
+
+  test.each([
+    ['Z', 'removed: AZURE_POD_IDENTITY_AUTHORITY_HOST of app. Fix: add it again', ['Z']],
+    [
+      'LOG',
+      'left as it is: AZURE_POD_IDENTITY_AUTHORITY_HOST of app. Fix: delete it',
+      ['AZURE_POD_IDENTITY_AUTHORITY_HOST', 'LOG'],
+    ],
+  ])(
+    'names the variables before NO_PROXY in a list with %s that was sorted after injection',
+    async (name, warning, left) => {
+      const source = JSON_POD.replace(
+        '"image": "orders:1"',
+        `"image": "orders:1", "env": [{ "name": "${name}", "value": "1" }]`,
+      )
+      const pod = JSON.parse(await injected(source, '--mode', 'env'))
+      const { env } = pod.spec.containers[0]
+      env.sort((a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1))
+      const { out, err } = await run(uninject, ['--quiet', '-'], JSON.stringify(pod))
+      const { containers } = JSON.parse(out).spec
+      expect(containers[0].env.map((entry: { name: string }) => entry.name)).toEqual(left)
+      expect(err).toContain(warning)
+      expect(err.match(/warning/g)).toHaveLength(1)
+    },
+  )
+
+  test.each([
+    ['env', DEPLOYMENT, HOST, 'AZURE_POD_IDENTITY_AUTHORITY_HOST'],
+    ['loopback', ASKED, CREDENTIALS, 'AZURE_TOKEN_CREDENTIALS'],
+  ])(
+    'names a variable that it removes in mode %s and that may be the author’s',
+    async (mode, base, line, name) => {
+      const source = base.replace(
+        LOG,
+        `${line}\n        envFrom: [{configMapRef: {name: proxies}}]`,
+      )
+      const { out, err } = await run(
+        uninject,
+        ['--quiet', '-'],
+        await injected(source, '--mode', mode),
+      )
+      expect(out).not.toContain(name)
+      expect(err).toContain(`warning: removed: ${name} of app. Fix: add it again if it is yours`)
+    },
+  )
+
+  test('restores a list in which a name occurs twice, with its comments', async () => {
+    const twice = "- {name: LOG, value: 'no'}\n        # for staging\n        - "
+    const source = DEPLOYMENT.replace(`- ${LOG}`, `${twice}${LOG}`)
+    const text = await injected(source, '--mode', 'env')
+    expect(text).toContain(`${twice}${LOG}\n        - name: NO_PROXY`)
+    expect((await run(uninject, ['-'], text)).out).toBe(source)
+  })
+
+  test('leaves other init containers, and a container without the record of an injection', async () => {
+    const source = DEPLOYMENT.replace('name: migrate', 'name: wimds')
+    const { out, err } = await run(uninject, ['-'], source)
+    expect(out).toBe(source)
+    expect(err).toContain('skipped: not injected')
+  })
+
+  test('reads files, and prints a diff or a document', async () => {
+    await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-uninject-'))
+    await writeFile(join(directory.path, 'a.yaml'), await injected(DEPLOYMENT))
+    const diff = await run(uninject, ['-q', '-o', 'diff', directory.path])
+    expect(diff.err).toBe('')
+    expect(
+      diff.out.split('\n').filter((line) => line.startsWith('+') && !line.startsWith('+++')),
+    ).toEqual([])
+    expect(diff.out).toContain('-      - name: wimds\n')
+    const { code, out } = await run(uninject, ['-o', 'json', directory.path])
+    const document: unknown = JSON.parse(out)
+    expect(code).toBe(0)
+    expect(document).toMatchObject({
+      schemaVersion: 1,
+      ok: true,
+      objects: [{ name: 'orders', outcome: 'uninjected' }, { outcome: 'skipped' }],
+    })
+  })
+
+  test('finds the pod template of another kind by --path', async () => {
+    const source = `apiVersion: example.com/v1
+kind: Worker
+metadata: {name: orders}
+spec:
+  pod:
+    spec:
+      containers:
+      - name: app
+`
+    const path = ['--path', 'Worker=spec.pod']
+    const text = await injected(source, ...path)
+    expect((await run(uninject, [...path, '-'], text)).out).toBe(source)
+    const { err } = await run(uninject, ['-'], text)
+    expect(err).toContain('unsupported kind Worker. Fix: --path')
+  })
+
+  test.each([
+    [['-'], 'a: b: c', 1, 'stdin:1:'],
+    [['missing.yaml'], '', 1, 'missing.yaml'],
+    [[], '', 64, 'name a manifest'],
+  ])('%s exits with its code and the reason', async (args, input, code, reason) => {
+    const result = await run(uninject, args, input)
+    expect(result).toMatchObject({ code, out: '' })
+    expect(result.err).toContain(reason)
+  })
+
+  test('removes the variables of mode env and those for SDKs, and keeps the annotation for them', async () => {
+    const source = DEPLOYMENT.replace(
+      '  template:\n',
+      '  template:\n    metadata: {annotations: {wimds.io/sdk-credentials: managed-identity}}\n',
+    )
+    const text = await injected(source, '--mode', 'env')
+    expect(text).toContain('AZURE_TOKEN_CREDENTIALS')
+    const { out } = await run(uninject, ['-'], text)
+    expect(out).toBe(source)
+    expect(parse(out.split('\n---')[0] ?? '')).toHaveProperty('spec.template.metadata.annotations')
+  })
+})

@@ -1,0 +1,275 @@
+import { createServer } from 'node:http'
+import { describe, expect, test } from 'vitest'
+import { report } from '../../src/tools/report/report.ts'
+import { UsageError } from '../../src/lib/errors.ts'
+import { VERSION } from '../../src/lib/version.ts'
+import { listening } from '../fixtures/listening.ts'
+import { aStatus } from '../fixtures/status.ts'
+import { captureIo } from './capture.ts'
+
+/** Starts a server with these responses; `requests` are the URLs of its requests. */
+async function answering(
+  answer: (url: URL) => { status?: number; body: unknown },
+): Promise<{ origin: string; requests: string[] } & AsyncDisposable> {
+  const requests: string[] = []
+  const server = createServer((request, response) => {
+    const url = new URL(request.url ?? '', 'http://localhost')
+    requests.push(`${url.pathname}${url.search}`)
+    const { status = 200, body } = answer(url)
+    response.writeHead(status, { 'content-type': 'application/json', location: '/elsewhere' })
+    response.end(typeof body === 'string' ? body : JSON.stringify(body))
+  })
+  const { port, [Symbol.asyncDispose]: dispose } = await listening(server)
+  return { origin: `http://127.0.0.1:${port}`, requests, [Symbol.asyncDispose]: dispose }
+}
+
+const client = (overrides: Record<string, unknown>) => ({ ...aStatus().clients[0], ...overrides })
+
+const sidecar = (serviceAccount: string, ...clients: readonly Record<string, unknown>[]) => ({
+  ...aStatus(),
+  workload: { host: `${serviceAccount}-pod`, namespace: 'shop', serviceAccount },
+  clients,
+})
+
+async function run(args: readonly string[]) {
+  const io = captureIo()
+  const code = await report(args, io)
+  return { code, out: io.out(), err: io.err() }
+}
+
+describe('from sidecars', () => {
+  test('lists clients by workload, with the version to upgrade to', async () => {
+    await using orders = await answering(() => ({ body: sidecar('orders', client({})) }))
+    await using billing = await answering(() => ({
+      body: sidecar('billing', client({ client: 'go-azidentity', version: '1.15.0' })),
+    }))
+    const { code, out } = await run(['--url', orders.origin, '--url', billing.origin])
+    expect(code).toBe(0)
+    expect(out).toBe(`\
+WORKLOAD      CLIENT                   VERSION  REQUESTS  LAST SEEN
+shop/billing  azidentity (Go)          1.15.0   42        2026-11-24 11:59 UTC
+    → this version supports workload identity: use DefaultAzureCredential or WorkloadIdentityCredential of azidentity (Go) 1.3.0 or later
+shop/orders   azure-identity (Python)  1.5.0    42        2026-11-24 11:59 UTC
+    → upgrade to 1.13.0: use DefaultAzureCredential or WorkloadIdentityCredential of azure-identity (Python) 1.13.0 or later
+
+2 workloads call; 1 of them could work without the sidecar with their current library versions.
+`)
+    expect(orders.requests).toEqual(['/status.json'])
+  })
+
+  test('reads the document of a sidecar of another version', async () => {
+    const seen = { client: 'curl', version: '8.1', requests: 3 }
+    const body = {
+      workload: { host: 'orders-pod', namespace: 'shop', serviceAccount: 'orders' },
+      state: 'a-new-state',
+      startedAt: '2026-11-24T07:00:00.000Z',
+      clients: [{ ...seen, lastSeenAt: '2026-11-24T08:00:00.000Z' }],
+    }
+    await using orders = await answering(() => ({ body }))
+    const { code, out } = await run(['-o', 'json', '--url', orders.origin])
+    expect(code).toBe(0)
+    expect(JSON.parse(out)).toMatchObject({ rows: [{ workload: 'shop/orders', ...seen }] })
+  })
+
+  test('merges the replicas of a workload', async () => {
+    const early = client({ requests: 40, lastSeenAt: '2026-11-24T08:00:00.000Z' })
+    await using first = await answering(() => ({
+      body: sidecar('orders', client({ requests: 2 })),
+    }))
+    await using second = await answering(() => ({ body: sidecar('orders', early) }))
+    const { out } = await run(['-o', 'json', '--url', first.origin, '--url', second.origin])
+    expect(JSON.parse(out)).toEqual({
+      schemaVersion: 1,
+      version: VERSION,
+      rows: [
+        {
+          workload: 'shop/orders',
+          client: 'python-azure-identity',
+          title: 'azure-identity (Python)',
+          version: '1.5.0',
+          requests: 42,
+          lastSeenAt: '2026-11-24T11:59:30.000Z',
+          workloadIdentitySince: '1.13.0',
+          supportsWorkloadIdentity: false,
+          advice: expect.stringContaining('1.13.0'),
+        },
+      ],
+    })
+  })
+
+  test('reports since when there were no requests, and not that the sidecar is not needed', async () => {
+    await using idle = await answering(() => ({ body: sidecar('orders') }))
+    expect(await run(['--url', idle.origin])).toMatchObject({
+      code: 0,
+      out: 'No requests to the sidecar of shop/orders since its start, 2026-11-24 09:00 UTC.\n',
+    })
+  })
+
+  test('reports the reachable sidecars, and exits 1 for an unreachable one', async () => {
+    await using orders = await answering(() => ({ body: sidecar('orders', client({})) }))
+    const gone = await answering(() => ({ body: '' }))
+    await gone[Symbol.asyncDispose]()
+    const { code, out, err } = await run(['--url', orders.origin, '--url', gone.origin])
+    expect(code).toBe(1)
+    expect(out).toContain('shop/orders')
+    expect(err).toMatch(/^wimds report: \S+: cannot connect \(ECONNREFUSED\)\. Fix: .*port-forward/)
+    expect(err).toContain(`${gone.origin}/status.json`)
+    expect(err.match(/\n/g)).toHaveLength(1)
+  })
+
+  test.each([
+    [
+      'a rejection',
+      { status: 403, body: { error: 'only for this machine' } },
+      /403.*only for this/,
+    ],
+    ['a redirect', { status: 302, body: '' }, /cannot connect|redirect/],
+    ['another document', { body: { hello: 'simulator' } }, /unexpected format/],
+    ['HTML', { body: '<html>' }, /unexpected format/],
+  ])('explains %s', async (_, answer, message) => {
+    await using other = await answering(() => answer)
+    const { code, out, err } = await run(['--url', other.origin])
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(err).toMatch(message)
+    expect(other.requests).toEqual(['/status.json'])
+  })
+})
+
+const result = (metric: Record<string, string>, value: string) => ({ metric, value: [0, value] })
+const sample = (pod: string, value: string) =>
+  result({ namespace: 'shop', pod, client: 'curl', version: '8.1' }, value)
+
+const isScrapeQuery = (url: URL) => url.searchParams.get('query')?.includes('wimds_build_info')
+const SCRAPED = { body: { data: { result: [result({}, '2')] } } }
+
+describe('from a Prometheus', () => {
+  const orders = {
+    namespace: 'shop',
+    workload: 'ReplicaSet/orders',
+    client: 'curl',
+    version: '8.1',
+  }
+
+  test('queries the clients and requests of the last week', async () => {
+    await using prometheus = await answering((url) => {
+      if (isScrapeQuery(url)) return SCRAPED
+      const isCount = url.searchParams.get('query')?.includes('increase') === true
+      const values = isCount ? ['7.9', '3'] : ['1795521600', '1795525200']
+      const series = ['a', 'b'].map((pod, index) =>
+        result({ ...orders, pod, instance: pod }, values[index] ?? ''),
+      )
+      return { body: { status: 'success', data: { resultType: 'vector', result: series } } }
+    })
+    const { code, out } = await run(['--prometheus', `${prometheus.origin}/prefix`, '-o', 'json'])
+    expect(code).toBe(0)
+    expect(JSON.parse(out)).toMatchObject({
+      rows: [
+        {
+          workload: 'shop/ReplicaSet/orders',
+          client: 'curl',
+          version: '8.1',
+          requests: 11,
+          lastSeenAt: '2026-11-24T13:00:00.000Z',
+        },
+      ],
+    })
+    expect(prometheus.requests).toHaveLength(3)
+    for (const url of prometheus.requests)
+      expect(url).toMatch(/^\/prefix\/api\/v1\/query\?query=.*7d/)
+  })
+
+  test('exits 1 if it has scraped no sidecar, since nothing is known then', async () => {
+    await using prometheus = await answering(() => ({ body: { data: { result: [] } } }))
+    const { code, out, err } = await run(['--prometheus', prometheus.origin])
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(err).toMatch(
+      /^wimds report: \S+: this Prometheus has scraped no sidecar in the last 7d\. Fix: .*podMonitor\.enabled=true/,
+    )
+  })
+
+  test('reports in which time the sidecars that it scraped got no request', async () => {
+    await using prometheus = await answering((url) =>
+      isScrapeQuery(url) === true ? SCRAPED : { body: { data: { result: [] } } },
+    )
+    expect(await run(['--prometheus', prometheus.origin, '--since', '12h'])).toMatchObject({
+      code: 0,
+      out: 'No requests to 2 sidecars in the last 12h.\n',
+      err: '',
+    })
+  })
+
+  test('prints each foreign text on one line, without control characters', async () => {
+    const metric = { workload: 'w\nFAKE', client: 'x\u001B[2J', version: '1\u009B' }
+    await using prometheus = await answering((url) =>
+      isScrapeQuery(url) === true
+        ? SCRAPED
+        : { body: { data: { result: [result(metric, '1800000000')] } } },
+    )
+    const { out } = await run(['--prometheus', prometheus.origin])
+    expect(out).toMatch(/^w FAKE +x\?\[2J +1\? /m)
+    expect(out.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u)
+    await using failing = await answering(() => ({ status: 500, body: 'oops\n\u001B]0;t' }))
+    const { err } = await run(['--prometheus', failing.origin])
+    expect(err).toMatch(/^wimds report: \S+ HTTP status 500: oops \?\]0;t\n$/)
+  })
+
+  test('names the fix for a Prometheus, and not that for a sidecar', async () => {
+    const gone = await answering(() => ({ body: '' }))
+    await gone[Symbol.asyncDispose]()
+    const { code, err } = await run(['--prometheus', gone.origin])
+    expect(code).toBe(1)
+    expect(err).toMatch(
+      /cannot connect \(ECONNREFUSED\)\. Fix: .*kubectl port-forward service\/PROMETHEUS 9090.* --prometheus$/m,
+    )
+    await using other = await answering(() => ({ body: { hello: 'grafana' } }))
+    expect((await run(['--prometheus', other.origin])).err).toMatch(
+      /unexpected format\. Fix: give the URL of a Prometheus/,
+    )
+  })
+
+  test('explains a port that no HTTP client of Node connects to', async () => {
+    const { code, err } = await run(['--prometheus', 'http://127.0.0.1:6000'])
+    expect(code).toBe(1)
+    expect(err).toContain('port 6000 is reserved for another protocol')
+    expect(err).toContain('Fix: forward another port of this machine')
+  })
+
+  test.each(['NaN', '+Inf', '-Inf', '1e300', 'soon'])('ignores a sample %s', async (value) => {
+    await using prometheus = await answering((url) => {
+      if (isScrapeQuery(url)) return SCRAPED
+      const isTime = url.searchParams.get('query')?.includes('last_seen') === true
+      const samples = isTime
+        ? [sample('a', value), sample('b', '1800000000'), sample('c', '1800000000')]
+        : [sample('a', '1'), sample('b', value === '1e300' ? 'NaN' : value), sample('c', '2')]
+      return { body: { data: { result: samples } } }
+    })
+    const { code, out, err } = await run(['--prometheus', prometheus.origin, '-o', 'json'])
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    expect(JSON.parse(out)).toMatchObject({
+      rows: [
+        { workload: 'shop/b', requests: 0 },
+        { workload: 'shop/c', requests: 2 },
+      ],
+    })
+  })
+})
+
+test.each([
+  [
+    ['--url', 'localhost:9169'],
+    /^--url must be a URL such as http:\/\/127\.0\.0\.1:9169, .*, not "localhost:9169"$/,
+  ],
+  [
+    ['--prometheus', 'file:///etc/passwd'],
+    /^--prometheus must be a URL such as http:\/\/127\.0\.0\.1:9090, its port/,
+  ],
+  [
+    ['--prometheus', 'http://localhost:99999'],
+    /its port at most 65535, not "http:\/\/localhost:99999"/,
+  ],
+  [['--since', '1 week'], /--since must be .*, not "1 week"/],
+  [['--since', '7d]) or (up'], /--since must be/],
+])('rejects %j', async (args, message) => {
+  await expect(run(args)).rejects.toThrow(UsageError)
+  await expect(run(args)).rejects.toThrow(message)
+})

@@ -1,0 +1,295 @@
+import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Agent, fetch } from 'undici'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { simulate } from '../../src/tools/simulator/simulate.ts'
+import { createIssuer } from '../../src/tools/simulator/issuer/issuer.ts'
+import { serve } from '../../src/tools/simulator/http/serve.ts'
+import { createCertificateAuthority } from '../../src/lib/x509.ts'
+import { namedPipe } from '../fixtures/pipe.ts'
+import { startSimulate, formatExternalIssuer } from '../fixtures/simulate.ts'
+import { captureIo, exitCode } from './capture.ts'
+
+let directory = ''
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'wimds-test-'))
+})
+afterEach(() => rm(directory, { recursive: true }))
+
+/** Starts the command with the test's folder. */
+const start = (...args: readonly string[]) => startSimulate(directory, ...args)
+
+/** Writes the text to a file for --config, and returns its path. */
+async function writeConfig(text: string): Promise<string> {
+  const path = join(directory, 'config.yaml')
+  await writeFile(path, text)
+  return path
+}
+
+async function exchange(env: NodeJS.Dict<string>, assertion?: string, ca?: string) {
+  const agent = new Agent({ connect: { ca: ca ?? (await readFile(env['WIMDS_CA_FILE'] ?? '')) } })
+  try {
+    const response = await fetch(
+      `${env['AZURE_AUTHORITY_HOST']}/${env['AZURE_TENANT_ID']}/oauth2/v2.0/token`,
+      {
+        method: 'POST',
+        dispatcher: agent,
+        body: new URLSearchParams({
+          grant_type: 'client_credentials',
+          client_id: env['AZURE_CLIENT_ID'] ?? '',
+          scope: 'https://vault.azure.net/.default',
+          client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+          client_assertion:
+            assertion ?? (await readFile(env['AZURE_FEDERATED_TOKEN_FILE'] ?? '', 'utf8')),
+        }),
+      },
+    )
+    return { status: response.status, body: Object(await response.json()) }
+  } finally {
+    await agent.close()
+  }
+}
+
+test('writes the environment of a sidecar and prints no token', async () => {
+  const { env, io, stop } = await start()
+  expect(Object.keys(env).toSorted()).toEqual([
+    'AZURE_AUTHORITY_HOST',
+    'AZURE_CLIENT_ID',
+    'AZURE_FEDERATED_TOKEN_FILE',
+    'AZURE_TENANT_ID',
+    'WIMDS_ADMIN_LISTEN',
+    'WIMDS_CA_FILE',
+    'WIMDS_MODE',
+  ])
+  expect(env['WIMDS_ADMIN_LISTEN']).toMatch(/^127\.0\.0\.1:/)
+  expect(await exchange(env)).toMatchObject({ status: 200, body: { token_type: 'Bearer' } })
+  expect(await stop()).toBe(0)
+  await expect(access(join(directory, 'env'))).rejects.toMatchObject({ code: 'ENOENT' })
+  expect(io.out()).toContain(`Entra ID     ${env['AZURE_AUTHORITY_HOST']}`)
+  expect(io.out()).toContain('orders: system:serviceaccount:shop:orders')
+  expect(io.out() + io.err()).not.toContain('eyJ')
+  await expect(exchange(env)).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } })
+})
+
+test('rotates the projected token at the interval of --rotate', async () => {
+  const { env, stop } = await start('--rotate', '1')
+  const file = env['AZURE_FEDERATED_TOKEN_FILE'] ?? ''
+  const first = await readFile(file, 'utf8')
+  await expect.poll(() => readFile(file, 'utf8')).not.toBe(first)
+  expect((await exchange(env)).status).toBe(200)
+  await stop()
+})
+
+test('reads applications and faults from --config and the host names from --host', async () => {
+  const config = await writeConfig(
+    `applications:
+  - clientId: aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa
+    name: stock
+    federatedCredentials:
+      - subject: system:serviceaccount:depot:stock
+projectedToken: { namespace: depot, serviceAccount: stock }
+faults:
+  - { kind: unavailable, times: 1 }
+`,
+  )
+  const { env, stop } = await start(
+    '--config',
+    config,
+    '--host',
+    'localhost',
+    '--host',
+    '127.0.0.2',
+  )
+  expect(env['AZURE_CLIENT_ID']).toBe('aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa')
+  expect(env['AZURE_AUTHORITY_HOST']).toMatch(/^https:\/\/localhost:\d+$/u)
+  expect((await exchange(env)).status).toBe(503)
+  expect((await exchange(env)).status).toBe(200)
+  await stop()
+})
+
+test('fetches the documents of an external issuer with a CA file and a bearer token', async () => {
+  const authority = await createCertificateAuthority()
+  const tls = await authority.issue({ names: ['localhost'], addresses: ['127.0.0.1'] })
+  const issuer = await createIssuer({ issuer: 'https://kubernetes.default.svc' })
+  await using apiServer = await serve(
+    async (request) =>
+      request.headers.get('authorization') === 'Bearer reviewer'
+        ? issuer.handler(request)
+        : new Response(null, { status: 401 }),
+    { tls },
+  )
+  const file = (name: string, text: string) => writeFile(join(directory, name), text)
+  await file('api-ca.crt', authority.caPem)
+  await file('reviewer', 'reviewer\n')
+  await file(
+    'config.yaml',
+    `${formatExternalIssuer('https://kubernetes.default.svc', apiServer.url, join(directory, 'api-ca.crt'))}    bearerTokenFile: ${join(directory, 'reviewer')}
+`,
+  )
+  const { env, stop } = await start('--config', join(directory, 'config.yaml'))
+  const foreign = (await issuer.sign()).reveal()
+  expect((await exchange(env, foreign)).status).toBe(200)
+  expect((await exchange(env)).body).toMatchObject({ error_codes: [700211] })
+  await stop()
+})
+
+test('serves the certificate of --tls-cert and then sets no WIMDS_CA_FILE', async () => {
+  const authority = await createCertificateAuthority()
+  const { certPem, keyPem } = await authority.issue({ names: [], addresses: ['127.0.0.1'] })
+  await writeFile(join(directory, 'tls.crt'), certPem)
+  await writeFile(join(directory, 'tls.key'), keyPem)
+  const { env, stop } = await start(
+    '--tls-cert',
+    join(directory, 'tls.crt'),
+    '--tls-key',
+    join(directory, 'tls.key'),
+  )
+  expect(env).not.toHaveProperty('WIMDS_CA_FILE')
+  expect((await exchange(env, undefined, authority.caPem)).status).toBe(200)
+  await stop()
+})
+
+describe('wrong usage', () => {
+  test('exits with 64 and lists all problems', async () => {
+    const config = await writeConfig(
+      `applications:
+  - clientId: orders
+    colour: red
+issuers:
+  - { issuer: 'https://10.0.0.1:6443', caFile: /does/not/exist }
+`,
+    )
+    const io = captureIo()
+    const args = [
+      '--bogus',
+      'word',
+      '--listen',
+      'nowhere',
+      '--rotate',
+      '0',
+      '--tls-cert',
+      'x',
+      '--config',
+      config,
+    ]
+    expect(await exitCode(simulate, args, io)).toBe(64)
+    for (const problem of [
+      '--bogus is not a flag',
+      'unexpected argument word',
+      '--listen must be host:port or [IPv6]:port, not "nowhere"',
+      '--rotate must be a whole number from 1 to 2147483, not "0"',
+      '--tls-cert and --tls-key must be given together',
+      'applications[0].clientId',
+      'colour',
+      'issuers: https://10.0.0.1:6443: cannot read /does/not/exist: no such file',
+    ]) {
+      expect(io.err()).toContain(problem)
+    }
+    expect(io.out()).toBe('')
+  })
+
+  test('exits with 64 and names each file that is a pipe, without waiting for a writer', async () => {
+    const pipe = await namedPipe(join(directory, 'pipe'))
+    const io = captureIo()
+    const args = ['--tls-cert', pipe, '--tls-key', pipe, '--config', pipe]
+    expect(await exitCode(simulate, args, io)).toBe(64)
+    expect(io.err().match(/pipe: not a regular file\. Fix: check the path/gu)).toHaveLength(3)
+  })
+
+  test.each([
+    ['a missing file', undefined, /cannot read .*config\.yaml: no such file/u],
+    [
+      'invalid YAML',
+      'a: [',
+      /config\.yaml:1:5: is not YAML: .* Fix: correct the indentation here, or close a bracket above$/mu,
+    ],
+    [
+      'two documents',
+      'tenants: []\n---\ntenants: []',
+      /config\.yaml:2:1: has more than one document\. Fix: keep one$/mu,
+    ],
+    ['an unknown section', 'aplications: []', /config\.yaml:1:1: .*aplications/u],
+    [
+      'an unknown setting of a section',
+      'projectedToken:\n  namespace: shop\n  acount: orders\n',
+      /config\.yaml:3:3: projectedToken: .*acount/u,
+    ],
+    [
+      'a wrong value in a section',
+      'tenants: []\nprojectedToken:\n  lifetimeSeconds: soon\n',
+      /config\.yaml:3:20: projectedToken\.lifetimeSeconds: .*expected number/u,
+    ],
+    ['a list instead of a mapping', '- 1', /expected object/u],
+    [
+      'two credentials of one issuer and subject',
+      'applications: [{ clientId: aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa, federatedCredentials: [{ subject: s }, { subject: s }] }]',
+      /unique per application/u,
+    ],
+  ])('exits with 64 and the reason for %s', async (_, text, reason) => {
+    const config = join(directory, 'config.yaml')
+    if (text !== undefined) await writeFile(config, text)
+    const io = captureIo()
+    expect(await exitCode(simulate, ['--config', config], io)).toBe(64)
+    expect(io.err()).toMatch(reason)
+  })
+
+  test('reports the problems of all sections together, each with its place', async () => {
+    const config = await writeConfig(
+      `applications:
+  - clientId: orders
+    colour: red
+    tenantId: contoso
+resources:
+  - { name: Shop, appId: shop }
+faults: 3
+`,
+    )
+    const io = captureIo()
+    expect(await exitCode(simulate, ['--config', config], io)).toBe(64)
+    for (const problem of [
+      'config.yaml:2:15: applications[0].clientId: Invalid GUID',
+      'config.yaml:3:5: applications[0]: Unrecognized key: "colour"',
+      'config.yaml:4:15: applications[0].tenantId: Invalid GUID',
+      'config.yaml:6:26: resources[0].appId: Invalid GUID',
+      'config.yaml:7:9: faults: Invalid input',
+    ]) {
+      expect(io.err()).toContain(problem)
+    }
+  })
+
+  test('exits with 1 and names a folder that cannot be created', async () => {
+    const io = captureIo()
+    const folder = join(import.meta.filename, 'sim')
+    expect(await simulate(['--dir', folder], io)).toBe(1)
+    expect(io.err()).toBe(
+      `wimds simulate: cannot create ${folder}: not a directory. Fix: check the path\n`,
+    )
+  })
+
+  test.runIf(process.platform === 'linux').each([
+    ['/proc', '/proc/ca.crt'],
+    ['/proc/x', '/proc/x'],
+    ['/proc/x/sim', '/proc/x/sim'],
+  ])('exits with 1 at once for %s, where nothing can be created', async (folder, path) => {
+    const io = captureIo()
+    expect(await simulate(['--dir', folder], io)).toBe(1)
+    expect(io.err()).toBe(
+      `wimds simulate: cannot create ${path}: no such file or directory. Fix: check the path\n`,
+    )
+  })
+
+  test('creates the folders above --dir', async () => {
+    const folder = join(directory, 'a/b/c/')
+    const { env, stop } = await startSimulate(folder)
+    expect(env['WIMDS_CA_FILE']).toContain('a/b/c')
+    expect(await stop()).toBe(0)
+  })
+
+  test('exits with 1 when a port is in use', async () => {
+    await using taken = await serve(async () => new Response('taken'))
+    const io = captureIo()
+    expect(await simulate(['--listen', `127.0.0.1:${taken.port}`], io)).toBe(1)
+    expect(io.err()).toMatch(/EADDRINUSE.*\. Fix: choose another port by --listen/u)
+  })
+})

@@ -1,0 +1,135 @@
+import { readFile } from 'node:fs/promises'
+import { fetch } from 'undici'
+import { describe, expect, test } from 'vitest'
+import { BILLING } from '../../../../src/tools/simulator/defaults.ts'
+import type { Simulator } from '../../../../src/tools/simulator/simulator.ts'
+import { startSimulator, exchange } from '../exchange.ts'
+
+const control = async (simulator: Simulator, method: string, path: string, body?: unknown) => {
+  const response = await fetch(`${simulator.authorityHost}/simulator/${path}`, {
+    method,
+    dispatcher: simulator.dispatcher,
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  })
+  return { status: response.status, body: await response.json() }
+}
+
+describe('a control endpoint', () => {
+  test('sets, adds, lists and clears faults', async () => {
+    await using simulator = await startSimulator()
+    const shown = [expect.objectContaining({ kind: 'throttled', times: 3 })]
+    expect(await control(simulator, 'PUT', 'faults', [{ kind: 'throttled', times: 3 }])).toEqual({
+      status: 200,
+      body: shown,
+    })
+    expect(await control(simulator, 'GET', 'faults')).toEqual({ status: 200, body: shown })
+    expect((await control(simulator, 'POST', 'faults', [{ kind: 'hang' }])).body).toHaveLength(2)
+    expect(await control(simulator, 'DELETE', 'faults')).toEqual({ status: 200, body: [] })
+    expect((await exchange(simulator)).status).toBe(200)
+  })
+
+  test.each([
+    ['an unknown kind', [{ kind: 'typo' }], /kind/u],
+    ['an unknown member', [{ kind: 'hang', forever: true }], /forever/u],
+    ['an object instead of an array', { kind: 'hang' }, /array/u],
+    ['a delay above the limit of timers', [{ kind: 'delay', ms: 1e12 }], /ms/u],
+    ['a pause above the limit of timers', [{ kind: 'slow-body', everyMs: 1e12 }], /everyMs/u],
+    ['a clock skew beyond the range of dates', [{ kind: 'clock', offsetMs: -1e16 }], /offsetMs/u],
+    [
+      'a Retry-After beyond the range of dates',
+      [{ kind: 'throttled', retryAfterSeconds: 1e16, retryAfterAsDate: true }],
+      /retryAfterSeconds/u,
+    ],
+  ])('answers 400 with a reason for %s', async (_, body, reason) => {
+    await using simulator = await startSimulator()
+    expect(await control(simulator, 'PUT', 'faults', body)).toMatchObject({
+      status: 400,
+      body: { error: expect.stringMatching(reason) },
+    })
+  })
+
+  test('writes projected tokens for concurrent requests', async () => {
+    await using simulator = await startSimulator()
+    const responses = Array.from({ length: 8 }, () => control(simulator, 'POST', 'token'))
+    for (const { status } of await Promise.all(responses)) expect(status).toBe(200)
+    expect((await exchange(simulator)).status).toBe(200)
+  })
+
+  test('counts and lists exchanges without tokens', async () => {
+    await using simulator = await startSimulator()
+    const { body } = await exchange(simulator)
+    await exchange(simulator, { form: { client_id: BILLING.clientId } })
+    const seen = await control(simulator, 'GET', 'requests')
+    expect(seen.body).toMatchObject({
+      counters: {
+        byTarget: { token: 2, issuer: 2 },
+        byClientId: { [simulator.clientId]: 1, [BILLING.clientId]: 1 },
+        byAadsts: { 700213: 1 },
+        issued: 1,
+      },
+    })
+    expect(Object(seen.body).requests.at(-1)).toMatchObject({
+      at: '2026-11-24T12:00:00.000Z',
+      target: 'token',
+      clientId: BILLING.clientId,
+      resource: 'https://vault.azure.net/.default',
+      outcome: 401,
+      aadsts: 700213,
+    })
+    expect(JSON.stringify(seen.body)).not.toContain('eyJ')
+    expect(JSON.stringify(seen.body)).not.toContain(String(body['access_token']).slice(-20))
+    expect((await control(simulator, 'DELETE', 'requests')).body).toMatchObject({
+      requests: [],
+      counters: { total: 0 },
+    })
+    expect(simulator.exchanges()).toBe(0)
+  })
+
+  test('ignores faults, and lists all endpoints for an unknown path', async () => {
+    await using simulator = await startSimulator()
+    simulator.faults.add({ kind: 'hang', target: 'metadata' })
+    expect(await control(simulator, 'GET', 'nothing')).toMatchObject({
+      status: 404,
+      body: { endpoints: expect.arrayContaining(['PUT /simulator/faults']) },
+    })
+  })
+
+  test('changes the directory at run time', async () => {
+    await using simulator = await startSimulator()
+    const { body } = await control(simulator, 'GET', 'directory')
+    expect(Object(body).applications).toHaveLength(3)
+    const changed = { ...Object(body), applications: [] }
+    expect((await control(simulator, 'PUT', 'directory', changed)).status).toBe(200)
+    expect((await exchange(simulator)).body).toMatchObject({ error_codes: [700016] })
+    expect(await control(simulator, 'PUT', 'directory', { tenants: [] })).toMatchObject({
+      status: 400,
+    })
+  })
+
+  test('writes a projected token with the given claims', async () => {
+    await using simulator = await startSimulator()
+    const before = await readFile(simulator.tokenFile, 'utf8')
+    expect(await control(simulator, 'POST', 'token', { serviceAccount: 'intruder' })).toEqual({
+      status: 200,
+      body: {},
+    })
+    expect((await exchange(simulator)).body).toMatchObject({ error_codes: [700213] })
+    expect(await control(simulator, 'POST', 'token', { lifetimeSeconds: 0 })).toEqual({
+      status: 400,
+      body: { error: expect.stringMatching(/^lifetimeSeconds: [^\n]+$/) },
+    })
+    expect((await control(simulator, 'POST', 'token')).status).toBe(200)
+    expect((await exchange(simulator)).status).toBe(200)
+    expect(await readFile(simulator.tokenFile, 'utf8')).not.toBe(before)
+  })
+
+  test('rotates the signing key, published or not', async () => {
+    await using simulator = await startSimulator()
+    await control(simulator, 'POST', 'issuer-key')
+    await control(simulator, 'POST', 'token')
+    expect((await exchange(simulator)).status).toBe(200)
+    const { body } = await control(simulator, 'POST', 'issuer-key', { published: false })
+    await control(simulator, 'POST', 'token')
+    expect((await exchange(simulator)).body['error_description']).toContain(Object(body).kid)
+  })
+})

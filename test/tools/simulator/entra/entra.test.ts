@@ -1,0 +1,283 @@
+import { createRemoteJWKSet, customFetch, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose'
+import { fetch } from 'undici'
+import { describe, expect, test } from 'vitest'
+import { ORDERS, TENANT_ID } from '../../../../src/tools/simulator/defaults.ts'
+import type { Simulator } from '../../../../src/tools/simulator/simulator.ts'
+import { startSimulator, exchange, NOW } from '../exchange.ts'
+
+const V1_ISSUER = `https://sts.windows.net/${TENANT_ID}/`
+const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u
+
+/** Validates a token as a resource server does: discovery, key set, signature, times. */
+async function validate(simulator: Simulator, token: unknown, version: 1 | 2) {
+  const discovery = await fetch(
+    `${simulator.authorityHost}/${TENANT_ID}${version === 2 ? '/v2.0' : ''}/.well-known/openid-configuration`,
+    { dispatcher: simulator.dispatcher },
+  )
+  const { issuer, jwks_uri: keys } = Object(await discovery.json())
+  const keySet = createRemoteJWKSet(new URL(keys), {
+    [customFetch]: async (url) => {
+      const response = await fetch(url, { dispatcher: simulator.dispatcher })
+      return new Response(await response.text(), { status: response.status })
+    },
+  })
+  return jwtVerify(String(token), keySet, { issuer, currentDate: new Date(NOW) })
+}
+
+const get = async (simulator: Simulator, path: string) => {
+  const response = await fetch(simulator.authorityHost + path, { dispatcher: simulator.dispatcher })
+  const text = await response.text()
+  return { status: response.status, body: text === '' ? undefined : JSON.parse(text) }
+}
+
+describe('an access token', () => {
+  test('for a version 1 resource has the claims of version 1 on both endpoints', async () => {
+    await using simulator = await startSimulator({ random: () => 0 })
+    const { body } = await exchange(simulator)
+    const { payload, protectedHeader } = await validate(simulator, body['access_token'], 1)
+
+    expect(protectedHeader).toEqual({
+      typ: 'JWT',
+      alg: 'RS256',
+      x5t: protectedHeader.kid,
+      kid: expect.stringMatching(/^[\w-]{27}$/u),
+    })
+    expect(payload).toEqual({
+      aud: 'https://vault.azure.net',
+      iss: V1_ISSUER,
+      iat: NOW / 1000 - 300,
+      nbf: NOW / 1000 - 300,
+      exp: NOW / 1000 + 3599,
+      aio: expect.any(String),
+      appid: ORDERS.clientId,
+      appidacr: '2',
+      idp: V1_ISSUER,
+      idtyp: 'app',
+      oid: ORDERS.objectId,
+      rh: expect.any(String),
+      sub: ORDERS.objectId,
+      tid: TENANT_ID,
+      uti: expect.any(String),
+      ver: '1.0',
+    })
+  })
+
+  test('for a version 2 resource has the claims of version 2 on both endpoints', async () => {
+    await using simulator = await startSimulator()
+    const { body } = await exchange(simulator, {
+      version: 1,
+      form: { resource: 'api://orders-api' },
+    })
+    const { payload, protectedHeader } = await validate(simulator, body['access_token'], 2)
+
+    expect(protectedHeader).not.toHaveProperty('x5t')
+    expect(payload).toMatchObject({
+      aud: '77777777-7777-4777-8777-777777777777',
+      iss: `https://entra.test/${TENANT_ID}/v2.0`,
+      azp: ORDERS.clientId,
+      azpacr: '2',
+      ver: '2.0',
+    })
+    for (const name of ['appid', 'idp', 'idtyp']) expect(payload).not.toHaveProperty(name)
+  })
+
+  test.each([
+    ['https://vault.azure.net/.default', 'https://vault.azure.net'],
+    ['https://vault.azure.net//.default', 'https://vault.azure.net/'],
+    ['HTTPS://Vault.Azure.Net/.default', 'HTTPS://Vault.Azure.Net'],
+    ['cfa8b339-82a2-471a-a3c9-0fc0be7a4093/.default', 'cfa8b339-82a2-471a-a3c9-0fc0be7a4093'],
+    ['https://cosmos.azure.com/.default', 'https://cosmos.azure.com'],
+    ['https://shop.documents.azure.com/.default', 'https://shop.documents.azure.com'],
+    // As MSAL for Go sends it.
+    ['openid offline_access profile https://vault.azure.net/.default', 'https://vault.azure.net'],
+    ['https://vault.azure.net/.default email', 'https://vault.azure.net'],
+  ])('for the scope %s has the audience %s', async (scope, audience) => {
+    await using simulator = await startSimulator()
+    const { body } = await exchange(simulator, { form: { scope } })
+    expect(decodeJwt(String(body['access_token'])).aud).toBe(audience)
+  })
+
+  test('contains roles, the managed identity and the client capability', async () => {
+    await using simulator = await startSimulator()
+    const [application] = simulator.directory.applications
+    Object.assign(application ?? {}, {
+      kind: 'managed-identity',
+      resourceId: '/subscriptions/1/orders',
+      roles: { 'https://vault.azure.net': ['Secrets.Read'] },
+    })
+    const claims = '{"access_token":{"xms_cc":{"values":["cp1"]}}}'
+    const { body } = await exchange(simulator, { form: { claims } })
+    expect(decodeJwt(String(body['access_token']))).toMatchObject({
+      roles: ['Secrets.Read'],
+      xms_mirid: '/subscriptions/1/orders',
+      xms_cc: ['cp1'],
+    })
+    expect(body).toMatchObject({ expires_in: 86_399, refresh_in: 43_199 })
+  })
+})
+
+describe('a token response', () => {
+  test('of the v2 endpoint has numbers and the members that Entra ID sends', async () => {
+    await using simulator = await startSimulator({ random: () => 0.999 })
+    const { body, headers } = await exchange(simulator)
+    expect(body).toEqual({
+      token_type: 'Bearer',
+      expires_in: 5398,
+      ext_expires_in: 5398,
+      access_token: expect.any(String),
+    })
+    expect(headers.get('content-type')).toBe('application/json; charset=utf-8')
+    expect(headers.get('x-ms-request-id')).toMatch(GUID)
+  })
+
+  test('of the v1 endpoint has strings, the resource and absolute times', async () => {
+    await using simulator = await startSimulator({ random: () => 0 })
+    const { body } = await exchange(simulator, { version: 1 })
+    expect(body).toEqual({
+      token_type: 'Bearer',
+      expires_in: '3599',
+      ext_expires_in: '3599',
+      expires_on: String(NOW / 1000 + 3599),
+      not_before: String(NOW / 1000 - 300),
+      resource: 'https://vault.azure.net',
+      access_token: expect.any(String),
+    })
+  })
+
+  test.each([
+    ['a slash after token', { path: '/oauth2/v2.0/token/' }],
+    ['unknown query parameters', { path: '/oauth2/v2.0/token?dc=ESTS&slice=testslice' }],
+    ['unknown form fields', { form: { 'x-client-SKU': 'msal.js.node' } }],
+    ['a verified domain as tenant', { tenant: 'contoso.onmicrosoft.com' }],
+  ])('is sent for %s', async (_, attempt) => {
+    await using simulator = await startSimulator()
+    expect((await exchange(simulator, attempt)).status).toBe(200)
+  })
+
+  test('is sent for any resource with unknownResources: issue', async () => {
+    await using simulator = await startSimulator()
+    simulator.directory.unknownResources = 'issue'
+    const { body } = await exchange(simulator, { form: { scope: 'https://load-17.test/.default' } })
+    expect(decodeJwt(String(body['access_token'])).aud).toBe('https://load-17.test')
+  })
+
+  test('has the lifetime of the application', async () => {
+    await using simulator = await startSimulator()
+    Object.assign(simulator.directory.applications[0] ?? {}, {
+      tokenLifetimeSeconds: 120,
+      refreshInSeconds: 60,
+    })
+    expect((await exchange(simulator)).body).toMatchObject({ expires_in: 120, refresh_in: 60 })
+  })
+})
+
+describe('Entra ID metadata', () => {
+  test('discovery documents have the origin of the request', async () => {
+    await using simulator = await startSimulator()
+    const base = `https://entra.test/${TENANT_ID}`
+    expect(
+      (await get(simulator, `/${TENANT_ID}/v2.0/.well-known/openid-configuration`)).body,
+    ).toMatchObject({
+      issuer: `${base}/v2.0`,
+      token_endpoint: `${base}/oauth2/v2.0/token`,
+      jwks_uri: `${base}/discovery/v2.0/keys`,
+    })
+    expect(
+      (await get(simulator, `/${TENANT_ID}/.well-known/openid-configuration`)).body,
+    ).toMatchObject({
+      issuer: V1_ISSUER,
+      token_endpoint: `${base}/oauth2/token`,
+    })
+  })
+
+  test.each(['/common/discovery/keys', `/${TENANT_ID}/discovery/keys`])(
+    '%s contains only public keys',
+    async (path) => {
+      await using simulator = await startSimulator()
+      const { body } = await get(simulator, path)
+      expect(Object.keys(body.keys[0]).toSorted()).toEqual([
+        'alg',
+        'e',
+        'kid',
+        'kty',
+        'n',
+        'use',
+        'x5t',
+      ])
+    },
+  )
+
+  test('instance discovery accepts only its own host', async () => {
+    await using simulator = await startSimulator()
+    const ask = (host: string) =>
+      get(
+        simulator,
+        `/common/discovery/instance?api-version=1.1&authorization_endpoint=${encodeURIComponent(`https://${host}/${TENANT_ID}/oauth2/v2.0/authorize`)}`,
+      )
+    expect(await ask('entra.test')).toMatchObject({
+      status: 200,
+      body: {
+        tenant_discovery_endpoint: `https://entra.test/${TENANT_ID}/v2.0/.well-known/openid-configuration`,
+        metadata: [{ preferred_network: 'entra.test', aliases: ['entra.test'] }],
+      },
+    })
+    expect(await ask('elsewhere.test')).toMatchObject({
+      status: 400,
+      body: { error: 'invalid_instance', error_codes: [50049] },
+    })
+    expect((await get(simulator, '/common/discovery/instance')).status).toBe(400)
+  })
+
+  test.each([
+    ['/unknown.test/v2.0/.well-known/openid-configuration', 400],
+    ['/unknown.test/discovery/keys', 400],
+    ['/common/.well-known/openid-configuration', 400],
+    ['/', 404],
+    [`/${TENANT_ID}/oauth2/v2.0/authorize`, 404],
+  ])('%s answers %i', async (path, status) => {
+    await using simulator = await startSimulator()
+    expect((await get(simulator, path)).status).toBe(status)
+  })
+})
+
+test('a projected token has the header and claims of a cluster, with stable uids', async () => {
+  await using simulator = await startSimulator()
+  const token = (await simulator.issuer.sign({ pod: 'orders-7d9f' })).reveal()
+  const claims = decodeJwt(token)
+  expect(decodeProtectedHeader(token)).toEqual({
+    alg: 'RS256',
+    kid: expect.stringMatching(/^[\w-]{43}$/u),
+  })
+  expect(claims).toEqual({
+    aud: ['api://AzureADTokenExchange'],
+    exp: NOW / 1000 + 3600,
+    iat: NOW / 1000,
+    iss: 'https://issuer.test',
+    jti: expect.stringMatching(GUID),
+    'kubernetes.io': {
+      namespace: 'shop',
+      node: { name: 'node-1', uid: expect.stringMatching(GUID) },
+      pod: { name: 'orders-7d9f', uid: expect.stringMatching(GUID) },
+      serviceaccount: { name: 'orders', uid: expect.stringMatching(GUID) },
+    },
+    nbf: NOW / 1000,
+    sub: 'system:serviceaccount:shop:orders',
+  })
+  const next = decodeJwt((await simulator.issuer.sign({ pod: 'orders-7d9f' })).reveal())
+  expect(next['kubernetes.io']).toEqual(claims['kubernetes.io'])
+  expect(next.jti).not.toBe(claims.jti)
+})
+
+test('tokens of an old key are valid while the key is published', async () => {
+  await using simulator = await startSimulator()
+  const old = (await simulator.issuer.sign()).reveal()
+  await simulator.issuer.rotateKey()
+  await simulator.rotateToken()
+  expect((await exchange(simulator, { assertion: old })).status).toBe(200)
+  expect((await exchange(simulator)).status).toBe(200)
+  simulator.issuer.retireOldKeys()
+  expect((await exchange(simulator, { assertion: old })).body).toMatchObject({
+    error_codes: [7000272],
+  })
+  expect((await exchange(simulator)).status).toBe(200)
+})

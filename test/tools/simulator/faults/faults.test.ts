@@ -1,0 +1,260 @@
+import { readFile } from 'node:fs/promises'
+import { fetch } from 'undici'
+import { describe, expect, test } from 'vitest'
+import {
+  createFaults,
+  type FaultInput,
+  FaultsSchema,
+} from '../../../../src/tools/simulator/faults/faults.ts'
+import { BILLING } from '../../../../src/tools/simulator/defaults.ts'
+import type { Simulator } from '../../../../src/tools/simulator/simulator.ts'
+import { startSimulator, exchange, NOW } from '../exchange.ts'
+
+/** Sends a token request without parameters and returns the response as text. */
+async function sendRequest(simulator: Simulator) {
+  const response = await fetch(
+    `${simulator.authorityHost}/${simulator.tenantId}/oauth2/v2.0/token`,
+    {
+      method: 'POST',
+      dispatcher: simulator.dispatcher,
+      redirect: 'manual',
+      body: new URLSearchParams({ client_id: simulator.clientId }),
+    },
+  )
+  const text = await response.text()
+  return {
+    status: response.status,
+    type: response.headers.get('content-type'),
+    retryAfter: response.headers.get('retry-after'),
+    location: response.headers.get('location'),
+    text,
+  }
+}
+
+describe('a replaced answer', () => {
+  test.each<[string, FaultInput, Readonly<Record<string, unknown>>]>([
+    [
+      'throttled: 429 as Entra ID',
+      { kind: 'throttled' },
+      { status: 429, type: 'text/plain', retryAfter: '60', text: 'Too Many Requests' },
+    ],
+    [
+      'throttled: Retry-After in seconds',
+      { kind: 'throttled', retryAfterSeconds: 7 },
+      { status: 429, retryAfter: '7' },
+    ],
+    [
+      'throttled: Retry-After as a date',
+      { kind: 'throttled', retryAfterSeconds: 90, retryAfterAsDate: true },
+      { status: 429, retryAfter: 'Tue, 24 Nov 2026 12:01:30 GMT' },
+    ],
+    [
+      'unavailable: JSON',
+      { kind: 'unavailable' },
+      { status: 503, retryAfter: null, text: expect.stringContaining('AADSTS90033: A transient') },
+    ],
+    [
+      'unavailable: HTML',
+      { kind: 'unavailable', body: 'html', retryAfterSeconds: 3 },
+      {
+        status: 503,
+        type: 'text/html',
+        retryAfter: '3',
+        text: expect.stringMatching(/^<!DOCTYPE/u),
+      },
+    ],
+    [
+      'unavailable: empty',
+      { kind: 'unavailable', body: 'empty' },
+      { status: 503, type: null, text: '' },
+    ],
+    [
+      'redirect',
+      { kind: 'redirect', to: 'https://evil.test/token' },
+      { status: 307, location: 'https://evil.test/token' },
+    ],
+    [
+      'garbage: not JSON',
+      { kind: 'garbage' },
+      { status: 200, text: expect.stringContaining('<html>') },
+    ],
+    [
+      'status: any status and body',
+      {
+        kind: 'status',
+        status: 418,
+        body: 'tea',
+        contentType: 'text/tea',
+        headers: { 'retry-after': '1' },
+      },
+      { status: 418, text: 'tea', type: 'text/tea', retryAfter: '1' },
+    ],
+    ['status: without a body', { kind: 'status', status: 204 }, { status: 204, text: '' }],
+    [
+      'oversized',
+      { kind: 'oversized', bytes: 200_000 },
+      { status: 200, text: expect.stringMatching(/^.{200000}$/u) },
+    ],
+  ])('is sent for %s', async (_, fault, expected) => {
+    await using simulator = await startSimulator()
+    simulator.faults.add(fault)
+    expect(await sendRequest(simulator)).toMatchObject(expected)
+  })
+
+  test('has valid JSON when it is oversized', async () => {
+    await using simulator = await startSimulator()
+    simulator.faults.add({ kind: 'oversized', bytes: 100_000 })
+    expect(JSON.parse((await sendRequest(simulator)).text)).toHaveProperty('access_token')
+  })
+
+  test('is logged with the outcome hang or reset', async () => {
+    await using simulator = await startSimulator()
+    simulator.faults.add({ kind: 'hang', times: 1 }, { kind: 'reset', times: 1 })
+    const abort = new AbortController()
+    const hanging = exchange(simulator, { init: { signal: abort.signal } })
+    await expect.poll(() => simulator.exchanges()).toBe(1)
+    abort.abort()
+    await expect(hanging).rejects.toMatchObject({ name: 'AbortError' })
+    await expect(exchange(simulator)).rejects.toMatchObject({ cause: { code: 'ECONNRESET' } })
+    expect((await exchange(simulator)).status).toBe(200)
+    expect(
+      simulator.log
+        .entries()
+        .flatMap(({ target, outcome }) => (target === 'token' ? [outcome] : [])),
+    ).toEqual(['hang', 'reset', 200])
+  })
+
+  test('has the form of an AADSTS error, with overrides', async () => {
+    await using simulator = await startSimulator()
+    simulator.faults.add(
+      { kind: 'aadsts', code: 53003, times: 1 },
+      { kind: 'aadsts', code: 123456, status: 403, error: 'odd', text: 'Never seen.', times: 1 },
+    )
+    expect(await exchange(simulator)).toMatchObject({
+      status: 400,
+      body: { error: 'invalid_grant', error_codes: [53003] },
+    })
+    expect(await exchange(simulator)).toMatchObject({
+      status: 403,
+      body: {
+        error: 'odd',
+        error_description: expect.stringMatching(/^AADSTS123456: Never seen\. Trace ID/u),
+      },
+    })
+  })
+})
+
+describe('a changed answer', () => {
+  test('lacks the fields of missing-fields', async () => {
+    await using simulator = await startSimulator()
+    simulator.faults.add({ kind: 'missing-fields', fields: ['access_token', 'expires_in'] })
+    const { status, body } = await exchange(simulator)
+    expect(status).toBe(200)
+    expect(Object.keys(body)).toEqual(['token_type', 'ext_expires_in'])
+  })
+
+  test('is sent in chunks by slow-body', async () => {
+    await using simulator = await startSimulator()
+    simulator.faults.add({ kind: 'slow-body', chunkBytes: 100, everyMs: 1 })
+    const response = await fetch(`${simulator.authorityHost}/t/oauth2/v2.0/token`, {
+      method: 'POST',
+      dispatcher: simulator.dispatcher,
+    })
+    const chunks: number[] = []
+    for await (const chunk of response.body ?? []) chunks.push(chunk.length)
+    expect(chunks.length).toBeGreaterThan(3)
+    expect(Math.max(...chunks)).toBe(100)
+  })
+
+  test('has the lifetimes of the fault', async () => {
+    await using simulator = await startSimulator()
+    simulator.faults.add({ kind: 'lifetime', expiresInSeconds: 4, refreshInSeconds: 2 })
+    expect((await exchange(simulator)).body).toMatchObject({
+      expires_in: 4,
+      ext_expires_in: 4,
+      refresh_in: 2,
+    })
+  })
+
+  test('is delayed, also together with another fault', async () => {
+    const slept: number[] = []
+    await using simulator = await startSimulator({
+      sleep: async (ms) => {
+        slept.push(ms)
+      },
+    })
+    simulator.faults.add({ kind: 'delay', ms: 250 }, { kind: 'lifetime', expiresInSeconds: 9 })
+    expect((await exchange(simulator)).body).toMatchObject({ expires_in: 9 })
+    expect(slept).toEqual([250])
+  })
+
+  test("has Entra ID's skewed clock in Date, tokens and checks", async () => {
+    await using simulator = await startSimulator()
+    simulator.faults.add({ kind: 'clock', offsetMs: 200_000 })
+    const ahead = await exchange(simulator, { version: 1 })
+    expect(ahead.headers.get('date')).toBe('Tue, 24 Nov 2026 12:03:20 GMT')
+    expect(ahead.body['not_before']).toBe(String(NOW / 1000 - 100))
+    simulator.faults.set([{ kind: 'clock', offsetMs: -301_000 }])
+    expect((await exchange(simulator)).body).toMatchObject({
+      error_codes: [700024],
+      timestamp: '2026-11-24 11:54:59Z',
+    })
+  })
+
+  test('fails at random within the window of propagation, and not after it', async () => {
+    let now = NOW
+    const chances = [0.1, 0.9, 0.1]
+    await using simulator = await startSimulator({
+      now: () => now,
+      random: () => chances.shift() ?? 0,
+    })
+    simulator.faults.add({ kind: 'propagation', windowMs: 60_000, probability: 0.5 })
+    expect((await exchange(simulator)).body).toMatchObject({ error_codes: [70025] })
+    expect((await exchange(simulator)).status).toBe(200)
+    now += 60_000
+    expect((await exchange(simulator)).status).toBe(200)
+  })
+})
+
+describe('a fault', () => {
+  test('applies to `times` requests; the next fault follows', async () => {
+    await using simulator = await startSimulator()
+    simulator.faults.add({ kind: 'unavailable', times: 2 }, { kind: 'throttled', times: 1 })
+    const statuses: number[] = []
+    for (let turn = 0; turn < 4; turn += 1) statuses.push((await sendRequest(simulator)).status)
+    expect(statuses).toEqual([503, 503, 429, 400])
+    expect(simulator.faults.list()).toEqual([])
+  })
+
+  test('applies only to its client id', async () => {
+    await using simulator = await startSimulator()
+    simulator.faults.add({ kind: 'aadsts', code: 90033, clientId: BILLING.clientId })
+    expect((await exchange(simulator)).status).toBe(200)
+    expect((await exchange(simulator, { form: { client_id: BILLING.clientId } })).status).toBe(503)
+  })
+
+  test.each<[FaultInput['target'], string]>([
+    ['metadata', 'https://entra.test/common/discovery/keys'],
+    ['issuer', 'https://issuer.test/openid/v1/jwks'],
+    ['vault', 'https://vault.test/secrets/x'],
+  ])('applies only to its target: %s', async (target, url) => {
+    await using simulator = await startSimulator()
+    simulator.faults.add({ kind: 'status', status: 418, target })
+    expect((await fetch(url, { dispatcher: simulator.dispatcher })).status).toBe(418)
+    expect((await sendRequest(simulator)).status).toBe(400)
+  })
+
+  test('is rejected when it is invalid, and the others stay', () => {
+    const faults = createFaults()
+    faults.add({ kind: 'hang' })
+    expect(() => faults.set([{ kind: 'status', status: 42 }])).toThrow(/status/u)
+    expect(faults.list()).toMatchObject([{ kind: 'hang', target: 'token' }])
+  })
+})
+
+test('docs/simulator.md has a row for each fault kind', async () => {
+  const page = await readFile(new URL('../../../../docs/simulator.md', import.meta.url), 'utf8')
+  const table = page.slice(page.indexOf('## Faults'), page.indexOf('Every fault also has'))
+  const kinds = [...table.matchAll(/^\| `([\w-]+)`/gmu)].map(([, kind]) => kind)
+  expect(kinds).toEqual(FaultsSchema.element.options.map(({ shape }) => shape.kind.value))
+})

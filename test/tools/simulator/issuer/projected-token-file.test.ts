@@ -1,0 +1,79 @@
+import { mkdir, mkdtemp, open, readdir, readFile, readlink, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { Secret } from '../../../../src/lib/secret.ts'
+import { createProjectedTokenFile } from '../../../../src/tools/simulator/issuer/projected-token-file.ts'
+
+let directory = ''
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'wimds-test-'))
+})
+afterEach(() => rm(directory, { recursive: true }))
+
+test('the token file is a link through ..data into a timestamped directory, readable by any uid', async () => {
+  const file = createProjectedTokenFile({ directory, now: () => Date.UTC(2026, 10, 24, 1, 2, 3) })
+  await file.write(new Secret('first'))
+  expect(file.path).toBe(join(directory, 'azure-identity-token'))
+  expect(await readlink(file.path)).toBe('..data/azure-identity-token')
+  expect(await readlink(join(directory, '..data'))).toMatch(/^\.\.2026_11_24_01_02_03\.\w+$/u)
+  expect((await stat(file.path)).mode & 0o777).toBe(0o644)
+  expect((await stat(join(directory, '..data'))).mode & 0o777).toBe(0o755)
+})
+
+const whole = (letter: string): string => letter.repeat(100_000)
+
+/** Returns everything that a reader got until it was stopped: `a`, `b`, or the beginning of another text. */
+async function watch(path: string, stopped: AbortSignal): Promise<ReadonlySet<string>> {
+  const seen = new Set<string>()
+  while (!stopped.aborted) {
+    const text = await readFile(path, 'utf8').catch((error: unknown) => String(error))
+    const [letter = ''] = text
+    seen.add(text === whole(letter) ? letter : text.slice(0, 40))
+  }
+  return seen
+}
+
+test('a reader gets the old or the new token, never a part', async () => {
+  const file = createProjectedTokenFile({ directory })
+  await file.writeText(whole('a'))
+  const stop = new AbortController()
+  const watching = watch(file.path, stop.signal)
+  for (let turn = 0; turn < 40; turn += 1) await file.writeText(whole(turn % 2 === 0 ? 'b' : 'a'))
+  stop.abort()
+  // A reader between two steps finds no file, since the kubelet removes the old directory at once.
+  const seen = [...(await watching)].filter((text) => !text.startsWith('Error: ENOENT'))
+  expect(seen.toSorted()).toEqual(['a', 'b'])
+})
+
+test('an open descriptor keeps the old content, and old directories are removed', async () => {
+  const file = createProjectedTokenFile({ directory })
+  await file.writeText('first')
+  const descriptor = await open(file.path)
+  await file.writeText('second')
+  expect(await descriptor.readFile('utf8')).toBe('first')
+  await descriptor.close()
+  expect(await readFile(file.path, 'utf8')).toBe('second')
+  const left = (await readdir(directory)).filter((name) => name.startsWith('..2'))
+  expect(left).toHaveLength(1)
+})
+
+test('concurrent writes run one after another, also after a failed one', async () => {
+  const file = createProjectedTokenFile({ directory })
+  const writes = Array.from({ length: 8 }, (_, turn) => file.writeText(String(turn)))
+  await Promise.all(writes)
+  expect(await readFile(file.path, 'utf8')).toBe('7')
+  const left = (await readdir(directory)).filter((name) => name.startsWith('..2'))
+  expect(left).toHaveLength(1)
+
+  const dataLink = join(directory, '..data')
+  await rm(dataLink)
+  await mkdir(join(dataLink, 'in-the-way'), { recursive: true })
+  const failing = file.writeText('lost')
+  const after = failing
+    .catch(() => rm(dataLink, { recursive: true }))
+    .then(() => file.writeText('back'))
+  await expect(failing).rejects.toThrow(/EISDIR/)
+  await after
+  expect(await readFile(file.path, 'utf8')).toBe('back')
+})

@@ -1,0 +1,95 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { decodeJwt } from 'jose'
+import { Agent, request as send } from 'undici'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { request, roundTrip } from '../../fixtures/connection.ts'
+import { startServe } from '../../fixtures/served.ts'
+import { startSimulate } from '../../fixtures/simulate.ts'
+
+const TOKEN = request(
+  '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net',
+)
+
+let directory = ''
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'wimds-test-'))
+})
+afterEach(() => rm(directory, { recursive: true }))
+
+/** Requests a token from a sidecar with this environment. */
+async function requestToken(env: Readonly<Record<string, string>>) {
+  await using sidecar = await startServe({
+    ...env,
+    WIMDS_LISTEN: '127.0.0.1:0',
+    WIMDS_ADMIN_LISTEN: 'off',
+  })
+  return await roundTrip(sidecar.port, TOKEN)
+}
+
+test('the environment routes exchanges through the token proxy to Entra ID', async () => {
+  await using simulator = await startSimulate(directory, '--token-proxy-listen', '127.0.0.1:0')
+  const { env, io } = simulator
+  expect(io.out()).toContain(`token proxy  ${env['AZURE_KUBERNETES_TOKEN_PROXY']}`)
+  // The authority host does not exist, so the token can only come through the proxy.
+  const { status, body } = await requestToken({
+    ...env,
+    AZURE_AUTHORITY_HOST: 'https://entra.invalid',
+  })
+  expect(status).toBe(200)
+  expect(decodeJwt(JSON.parse(body).access_token)).toMatchObject({ aud: 'https://vault.azure.net' })
+})
+
+test.each(['AZURE_KUBERNETES_SNI_NAME', 'AZURE_KUBERNETES_CA_FILE'])(
+  'the sidecar rejects the certificate of the proxy without %s',
+  async (name) => {
+    await using simulator = await startSimulate(directory, '--token-proxy-listen', '127.0.0.1:0')
+    const { [name]: taken, ...env } = simulator.env
+    expect(taken).toBeDefined()
+    const { status, body } = await requestToken(env)
+    expect(status).toBe(503)
+    expect(body).toContain('entra_tls')
+  },
+)
+
+test('the proxy passes errors of Entra ID', async () => {
+  const config = join(directory, 'config.yaml')
+  await writeFile(config, 'faults: [{ kind: aadsts, code: 7000112 }]')
+  await using simulator = await startSimulate(
+    directory,
+    '--token-proxy-listen',
+    '127.0.0.1:0',
+    '--config',
+    config,
+  )
+  const { status, body } = await requestToken(simulator.env)
+  expect(status).toBe(400)
+  expect(body).toContain('AADSTS7000112')
+})
+
+test.each([
+  ['GET', 200],
+  // As Entra ID itself answers here.
+  ['HEAD', 404],
+] as const)('the proxy passes %s requests', async (method, status) => {
+  await using simulator = await startSimulate(directory, '--token-proxy-listen', '127.0.0.1:0')
+  const {
+    AZURE_KUBERNETES_TOKEN_PROXY: proxy = '',
+    AZURE_KUBERNETES_CA_FILE: caFile = '',
+    AZURE_KUBERNETES_SNI_NAME: servername = '',
+    AZURE_TENANT_ID: tenant,
+  } = simulator.env
+  const dispatcher = new Agent({ connect: { ca: await readFile(caFile), servername } })
+  const url = `${proxy}/${tenant}/v2.0/.well-known/openid-configuration`
+  const { statusCode, body } = await send(url, { method, dispatcher })
+  await body.dump()
+  expect(statusCode).toBe(status)
+  await dispatcher.close()
+})
+
+test('the environment has no proxy without the flag', async () => {
+  await using simulator = await startSimulate(directory)
+  expect(Object.keys(simulator.env).filter((name) => name.includes('KUBERNETES'))).toEqual([])
+  expect(simulator.io.out()).not.toContain('token proxy')
+})

@@ -1,0 +1,198 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { text } from 'node:stream/consumers'
+import { decodeJwt } from 'jose'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { token } from '../../src/tools/token.ts'
+import { BILLING, ORDERS } from '../../src/tools/simulator/defaults.ts'
+import { createSimulator, type Simulator } from '../../src/tools/simulator/simulator.ts'
+import { environmentOf } from '../fixtures/served.ts'
+import { captureIo } from './capture.ts'
+
+const VAULT = 'https://vault.azure.net'
+
+let simulator: Simulator
+beforeAll(async () => {
+  simulator = await createSimulator()
+})
+afterAll(() => simulator.close())
+
+/** Runs the command; `pauses` has its waits, which take no time. */
+async function run(...args: readonly string[]) {
+  const io = captureIo(environmentOf(simulator))
+  const pauses: number[] = []
+  const code = await token(args, io, { pause: async (ms) => void pauses.push(ms) })
+  return { code, out: io.out(), err: io.err(), pauses }
+}
+
+test('prints only the token', async () => {
+  const { code, out, err } = await run(VAULT)
+  expect({ code, err }).toEqual({ code: 0, err: '' })
+  expect(decodeJwt(out.trim())).toMatchObject({ aud: VAULT, appid: ORDERS.clientId })
+})
+
+test.each([[['--resource', VAULT]], [[`--resource=${VAULT}`]]])(
+  'says for %j that the resource is an argument',
+  async (args) => {
+    await expect(run(...args)).rejects.toThrow(
+      /^--resource is not a flag of this command\. Fix: the resource is an argument: wimds token https:\/\/vault\.azure\.net$/,
+    )
+  },
+)
+
+test('prints a document with -o json', async () => {
+  const document = JSON.parse((await run(VAULT, '-o', 'json')).out)
+  expect(document).toEqual({
+    schemaVersion: 1,
+    accessToken: expect.any(String),
+    tokenType: 'Bearer',
+    resource: VAULT,
+    clientId: ORDERS.clientId,
+    obtainedAt: expect.stringMatching(/Z$/),
+    expiresAt: expect.stringMatching(/Z$/),
+  })
+  const { exp = 0 } = decodeJwt(document.accessToken)
+  expect(Math.abs(Date.parse(document.expiresAt) / 1000 - exp)).toBeLessThan(5)
+})
+
+test('prints the IMDS response with -o imds', async () => {
+  const { out } = await run(VAULT, '-o', 'imds')
+  expect(JSON.parse(out)).toMatchObject({ client_id: ORDERS.clientId, token_type: 'Bearer' })
+})
+
+test('prints nothing on standard output with -o json if the exchange fails', async () => {
+  const { code, out } = await run(VAULT, '-o', 'json', '--client-id', BILLING.clientId)
+  expect({ code, out }).toEqual({ code: 1, out: '' })
+})
+
+test('prints a curl configuration with --curl-config', async () => {
+  const { out } = await run(VAULT, '--curl-config')
+  expect(out).toMatch(/^header = "Authorization: Bearer [\w-]+\.[\w-]+\.[\w-]+"\n$/)
+})
+
+test.runIf(hasCurl())('prints a configuration that curl accepts', async () => {
+  const { out } = await run(VAULT, '--curl-config')
+  const url = `${simulator.vaultUrl}/secrets/database-password?api-version=7.4`
+  const curl = spawn('curl', ['--config', '-', '--silent', '--cacert', simulator.caFile, url])
+  curl.stdin.end(out)
+  const body = await text(curl.stdout)
+  expect(JSON.parse(body)).toMatchObject({ value: 'correct-horse' })
+})
+
+test('prints the error on standard error', async () => {
+  const { code, out, err } = await run(VAULT, '--client-id', BILLING.clientId)
+  expect({ code, out }).toEqual({ code: 1, out: '' })
+  expect(err).toMatch(
+    /^wimds token: federated_credential_not_found: AADSTS700213: .* Fix: create a federated credential with subject system:serviceaccount:/,
+  )
+})
+
+test('says when a failure may pass, and does not repeat it unasked', async () => {
+  simulator.faults.set([{ kind: 'throttled', times: 1, retryAfterSeconds: 7 }])
+  const { code, err, pauses } = await run(VAULT)
+  expect({ code, pauses }).toEqual({ code: 1, pauses: [] })
+  expect(err).toMatch(/^wimds token: entra_throttled: /)
+  expect(err).toContain(
+    '\nwimds token: this failure may pass: run it again in 7 s, or with --wait 5m\n',
+  )
+})
+
+test.each([[[]], [['--wait', '5m']]])(
+  'names the setting for a certificate that is not trusted, and does not repeat it (%j)',
+  async (flags) => {
+    const { WIMDS_CA_FILE: _, ...env } = environmentOf(simulator)
+    const io = captureIo(env)
+    const code = await token([VAULT, ...flags], io, { pause: () => Promise.reject(new Error()) })
+    expect({ code, out: io.out() }).toEqual({ code: 1, out: '' })
+    expect(io.err()).toMatch(/^wimds token: entra_tls: .*Fix: .*set WIMDS_CA_FILE to .*\n$/)
+  },
+)
+
+test('does not say that a file without a token may pass', async () => {
+  const io = captureIo({ ...environmentOf(simulator), AZURE_FEDERATED_TOKEN_FILE: 'package.json' })
+  expect(await token([VAULT], io)).toBe(1)
+  expect(io.err()).toMatch(/^wimds token: assertion_malformed: .*\n$/)
+})
+
+test.each([[[]], [['--wait', '5m']]])(
+  'does not repeat the exchange of a token whose issuer is internal (%j)',
+  async (flags) => {
+    await simulator.rotateToken({ claims: { iss: 'https://kubernetes.default.svc.cluster.local' } })
+    try {
+      const { code, err, pauses } = await run(VAULT, ...flags)
+      expect({ code, pauses }).toEqual({ code: 1, pauses: [] })
+      expect(err).toMatch(/^wimds token: issuer_unreachable: .*az aks update .*restart the pod\n$/)
+    } finally {
+      await simulator.rotateToken()
+    }
+  },
+)
+
+test.each([[[]], [['--wait', '5m']]])(
+  'does not repeat the exchange of a token with another audience (%j), and names both causes',
+  async (flags) => {
+    const io = captureIo({ ...environmentOf(simulator), WIMDS_AUDIENCE: 'foo' })
+    const code = await token([VAULT, ...flags], io, { pause: () => Promise.reject(new Error()) })
+    expect({ code, out: io.out() }).toEqual({ code: 1, out: '' })
+    expect(io.err()).toMatch(
+      /^wimds token: assertion_audience: .* Fix: correct WIMDS_AUDIENCE, or set the audience of the projected volume to foo\n$/,
+    )
+  },
+)
+
+test('--wait repeats a failure that may pass, not before its Retry-After', async () => {
+  simulator.faults.set([{ kind: 'throttled', times: 2, retryAfterSeconds: 7 }])
+  const { code, out, err, pauses } = await run(VAULT, '--wait', '1m')
+  expect(code).toBe(0)
+  expect(decodeJwt(out.trim())).toMatchObject({ aud: VAULT })
+  expect(pauses).toEqual([7000, 7000])
+  expect(err).toContain('The next attempt is in 7 s.\n')
+})
+
+test('--wait ends in time, and at once for a failure that stays', async () => {
+  simulator.faults.set([{ kind: 'throttled', times: 9, retryAfterSeconds: 40 }])
+  const { code, pauses } = await run(VAULT, '--wait', '1m')
+  simulator.faults.set([])
+  expect({ code, pauses }).toEqual({ code: 1, pauses: [40_000] })
+  const unknown = await run('https://unknown.example', '--wait', '1m')
+  expect(unknown).toMatchObject({ code: 1, pauses: [] })
+})
+
+test('--wait outlasts the propagation of a federated credential', async () => {
+  const { code, err, pauses } = await run(VAULT, '--client-id', BILLING.clientId, '--wait', '2m')
+  expect(code).toBe(1)
+  expect(pauses.length).toBeGreaterThan(4)
+  expect(pauses.reduce((sum, ms) => sum + ms, 0)).toBeLessThanOrEqual(120_000)
+  expect(err).toContain('federated_credential_not_found')
+})
+
+test('fails for an identity that is not configured', async () => {
+  const { code, err } = await run(VAULT, '--object-id', ORDERS.objectId)
+  expect(code).toBe(1)
+  expect(err).toContain('identity_not_found')
+})
+
+test.each([
+  [[], 'name a resource'],
+  [[VAULT, 'more'], 'unexpected argument more'],
+  [[VAULT, '-o', 'json', '--curl-config'], 'not both'],
+  [[VAULT, '--wait', 'soon'], '--wait must be a duration such as'],
+  [[VAULT, '-o', 'json', '--curl-config'], '--output or --curl-config, not both'],
+  [[VAULT, '--client-id', 'me'], '--client-id must be a GUID, not "me"'],
+  [[VAULT, '--object-id', ''], '--object-id is empty'],
+  [
+    [VAULT, '--client-id', ORDERS.clientId, '--object-id', ORDERS.objectId],
+    'give one of --client-id, --object-id and --resource-id',
+  ],
+  [['a resource'], 'the resource "a resource" is not a URI or GUID'],
+])('rejects %j as bad usage', async (args, message) => {
+  await expect(run(...args)).rejects.toThrow(message)
+})
+
+function hasCurl(): boolean {
+  try {
+    execFileSync('curl', ['--version'], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}

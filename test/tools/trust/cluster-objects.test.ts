@@ -1,0 +1,132 @@
+import { expect, test } from 'vitest'
+import { stringify } from 'yaml'
+import { readClusterObjects } from '../../../src/tools/trust/cluster-objects.ts'
+import { deployment, ORDERS, read, serviceAccount } from './fixtures.ts'
+
+test('reads the lists of kubectl get -o json', async () => {
+  const items = [serviceAccount('orders', ORDERS), deployment('orders', 'orders')]
+  const source = JSON.stringify({ apiVersion: 'v1', kind: 'List', items })
+  const { objects, findings } = await readClusterObjects([{ name: 'stdin', source }], {
+    namespace: undefined,
+  })
+  expect(findings).toEqual([])
+  expect(objects).toMatchObject({
+    serviceAccounts: [{ namespace: 'shop', name: 'orders' }],
+    workloads: [{ kind: 'Deployment', name: 'orders', templatePath: 'spec.template' }],
+  })
+})
+
+const owner = (name: string) => ({
+  ownerReferences: [{ kind: 'Deployment', name, controller: true }],
+})
+
+const replicas = (name: string, of: string) => ({
+  ...deployment(name, undefined, owner(of)),
+  kind: 'ReplicaSet',
+})
+
+test('leaves out the replicas of a workload in the input, and keeps others', async () => {
+  const { objects } = await read([
+    deployment('orders', undefined),
+    replicas('orders-1', 'orders'),
+    replicas('web-1', 'web'),
+  ])
+  expect(objects.workloads.map(({ name }) => name)).toEqual(['orders', 'web-1'])
+})
+
+test('puts objects without a namespace into the given one, and reports them without', async () => {
+  const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'orders' } }
+  expect((await read([account], 'shop')).objects.serviceAccounts).toMatchObject([
+    { namespace: 'shop' },
+  ])
+  const { objects, findings } = await read([account])
+  expect(objects.serviceAccounts).toEqual([])
+  expect(findings).toEqual([
+    {
+      severity: 'error',
+      object: 'ServiceAccount "orders" (cluster.yaml)',
+      message: expect.stringContaining('--namespace'),
+    },
+  ])
+})
+
+test('does not ask other objects for a namespace', async () => {
+  const { findings } = await read([
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } },
+  ])
+  expect(findings).toEqual([])
+})
+
+test.each(['{{ .Values.name }}', "a'; id; '", 'a\nb', ''])('rejects the name %j', async (name) => {
+  const { objects, findings } = await read([
+    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace: 'shop' } },
+  ])
+  expect(objects.serviceAccounts).toEqual([])
+  expect(findings).toMatchObject([
+    { severity: 'error', message: expect.stringContaining('no valid name') },
+  ])
+})
+
+test('reports what is not YAML and what is not a pod, with the place', async () => {
+  const source = `a: 1
+---
+a: b: c
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: a, namespace: shop}
+spec: {containers: []}
+`
+  const { findings } = await readClusterObjects([{ name: 'bad.yaml', source }], {
+    namespace: undefined,
+  })
+  expect(findings).toMatchObject([
+    {
+      severity: 'error',
+      object: 'bad.yaml:3:4',
+      message:
+        'Nested mappings are not allowed in compact mappings. Fix: put the value in quotes if its colon is text, or begin the inner mapping on a new line',
+    },
+    {
+      severity: 'error',
+      object: 'Pod shop/a',
+      message: 'spec.containers must not be empty. Fix: add a container',
+    },
+  ])
+})
+
+const KNATIVE = {
+  apiVersion: 'serving.knative.dev/v1',
+  kind: 'Service',
+  metadata: { name: 'web', namespace: 'shop' },
+  spec: { template: { spec: { serviceAccountName: 'web', containers: [{ name: 'app' }] } } },
+}
+
+test('reads a Rollout, and other kinds where their pod template is given', async () => {
+  const rollout = {
+    ...deployment('orders', 'orders'),
+    apiVersion: 'argoproj.io/v1alpha1',
+    kind: 'Rollout',
+  }
+  const source = [rollout, KNATIVE].map((each) => stringify(each)).join('---\n')
+  const templatePaths = [
+    { kind: 'Service', group: 'serving.knative.dev', keys: ['spec', 'template'] },
+  ]
+  const { objects, findings } = await readClusterObjects([{ name: 'a.yaml', source }], {
+    namespace: undefined,
+    templatePaths,
+  })
+  expect(findings).toEqual([])
+  expect(objects.workloads.map(({ kind }) => kind)).toEqual(['Rollout', 'Service'])
+})
+
+test('warns of a pod template of a kind that is not known', async () => {
+  const { findings } = await read([KNATIVE])
+  expect(findings).toEqual([
+    {
+      severity: 'warning',
+      object: 'Service "web" (cluster.yaml)',
+      message: expect.stringContaining('--path Service.serving.knative.dev=spec.template'),
+    },
+  ])
+})

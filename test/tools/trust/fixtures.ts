@@ -1,0 +1,136 @@
+/** Objects and plans for tests of wimds trust. */
+import { stringify } from 'yaml'
+import type { IdentityKind } from '../../../src/tools/trust/inventory.ts'
+import { readClusterObjects } from '../../../src/tools/trust/cluster-objects.ts'
+import type { TrustOptions } from '../../../src/tools/trust/needs.ts'
+import {
+  createTrustPlan,
+  type Inventory,
+  type Plan,
+  type PlannedCredential,
+  type PlannedIdentity,
+} from '../../../src/tools/trust/plan.ts'
+
+export const ISSUER = 'https://oidc.example/cluster/'
+export const AUDIENCE = 'api://AzureADTokenExchange'
+export const ORDERS = '11111111-1111-4111-8111-111111111111'
+export const BILLING = '44444444-4444-4444-8444-444444444444'
+export const TENANT = '22222222-2222-4222-8222-222222222222'
+export const SUBSCRIPTION = '55555555-5555-4555-8555-555555555555'
+export const ORDERS_ID = { subscription: SUBSCRIPTION, resourceGroup: 'shop', name: 'orders' }
+
+export const OPTIONS: TrustOptions = {
+  issuer: ISSUER,
+  authorityHost: 'https://login.microsoftonline.com',
+  audience: AUDIENCE,
+  clientId: undefined,
+  tenantId: undefined,
+  allowed: new Map(),
+}
+
+type Texts = Readonly<Record<string, string>>
+
+export function serviceAccount(
+  name: string,
+  clientId: string | undefined,
+  annotations: Texts = {},
+  namespace = 'shop',
+) {
+  return {
+    apiVersion: 'v1',
+    kind: 'ServiceAccount',
+    metadata: {
+      name,
+      namespace,
+      annotations: {
+        ...(clientId !== undefined && { 'azure.workload.identity/client-id': clientId }),
+        ...annotations,
+      },
+    },
+  }
+}
+
+/** A Deployment whose pods use the ServiceAccount; `template` is merged into its pod template. */
+export function deployment(
+  name: string,
+  account: string | undefined,
+  { annotations = {}, labels = {}, spec = {}, ...rest }: TemplateOptions = {},
+) {
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name, namespace: 'shop', ...rest },
+    spec: {
+      template: {
+        metadata: { annotations, labels },
+        spec: {
+          ...(account !== undefined && { serviceAccountName: account }),
+          containers: [{ name: 'app' }],
+          ...spec,
+        },
+      },
+    },
+  }
+}
+
+interface TemplateOptions {
+  readonly annotations?: Texts
+  readonly labels?: Texts
+  readonly spec?: Readonly<Record<string, unknown>>
+  readonly ownerReferences?: readonly unknown[]
+}
+
+export const INJECT = { 'wimds.io/inject': 'true' }
+
+/** Reads the objects as from one file. */
+export async function read(objects: readonly unknown[], namespace?: string) {
+  const source = objects.map((each) => stringify(each)).join('---\n')
+  return readClusterObjects([{ name: 'cluster.yaml', source }], { namespace })
+}
+
+/** Plans the objects; the findings of reading them come first. */
+export async function plan(
+  objects: readonly unknown[],
+  options: Partial<TrustOptions> = {},
+  inventory: Partial<Inventory> = {},
+): Promise<Plan> {
+  const { objects: parsed, findings } = await read(objects)
+  const planned = createTrustPlan(
+    parsed,
+    { known: [], existing: [], ...inventory },
+    { ...OPTIONS, ...options },
+  )
+  return { ...planned, findings: [...findings, ...planned.findings] }
+}
+
+export function credential(overrides: Partial<PlannedCredential> = {}): PlannedCredential {
+  return {
+    name: 'wimds-shop-orders-0a1b2c3d',
+    issuer: ISSUER,
+    subject: 'system:serviceaccount:shop:orders',
+    audience: AUDIENCE,
+    state: 'unknown',
+    sources: ['Deployment shop/orders'],
+    ...overrides,
+  }
+}
+
+export function identity(
+  overrides: Partial<PlannedIdentity> = {},
+  kind: IdentityKind = 'managed-identity',
+): PlannedIdentity {
+  return {
+    clientId: ORDERS,
+    kind,
+    credentials: [credential()],
+    extra: [],
+    count: 1,
+    isCompared: false,
+    isOverLimit: false,
+    ...overrides,
+  }
+}
+
+export function planWith(...identities: readonly PlannedIdentity[]): Plan {
+  return { issuer: ISSUER, identities, findings: [] }
+}

@@ -1,0 +1,300 @@
+import { expect, test } from 'vitest'
+import type { ExistingCredential } from '../../../src/tools/trust/inventory.ts'
+import { createCredentialName } from '../../../src/lib/credential-name.ts'
+import { formatManagedIdentityId } from '../../../src/lib/managed-identity.ts'
+import {
+  AUDIENCE,
+  BILLING,
+  deployment,
+  INJECT,
+  ISSUER,
+  ORDERS,
+  ORDERS_ID,
+  plan,
+  serviceAccount,
+} from './fixtures.ts'
+
+const SUBJECT = 'system:serviceaccount:shop:orders'
+const OBJECTS = [
+  serviceAccount('orders', ORDERS),
+  deployment('orders', 'orders', { annotations: INJECT }),
+]
+
+const existing = (overrides: Partial<ExistingCredential> = {}): ExistingCredential => ({
+  name: 'by-hand',
+  issuer: ISSUER,
+  subject: SUBJECT,
+  audiences: [AUDIENCE],
+  ...overrides,
+})
+
+const compareWith = (...credentials: readonly ExistingCredential[]) =>
+  plan(OBJECTS, {}, { existing: [{ source: 'list.json', identity: ORDERS, credentials }] })
+
+test('plans one credential for the objects that share a subject', async () => {
+  expect(await plan(OBJECTS)).toEqual({
+    issuer: ISSUER,
+    identities: [
+      {
+        clientId: ORDERS,
+        kind: 'managed-identity',
+        credentials: [
+          {
+            name: createCredentialName(ISSUER, SUBJECT),
+            issuer: ISSUER,
+            subject: SUBJECT,
+            audience: AUDIENCE,
+            state: 'unknown',
+            sources: ['ServiceAccount shop/orders', 'Deployment shop/orders'],
+          },
+        ],
+        extra: [],
+        count: 1,
+        isCompared: false,
+        isOverLimit: false,
+      },
+    ],
+    findings: [],
+  })
+})
+
+test('finds an existing credential whatever its name is', async () => {
+  const { identities } = await compareWith(existing())
+  expect(identities[0]).toMatchObject({
+    credentials: [{ state: 'present', name: 'by-hand' }],
+    count: 1,
+    isCompared: true,
+  })
+})
+
+test('reports a missing one, and counts those that exist', async () => {
+  const { identities } = await compareWith(existing({ issuer: 'https://other.example/' }))
+  expect(identities[0]).toMatchObject({ credentials: [{ state: 'missing' }], count: 2, extra: [] })
+})
+
+test('takes an empty list for an identity without credentials', async () => {
+  const { identities } = await compareWith()
+  expect(identities[0]).toMatchObject({ credentials: [{ state: 'missing' }], isCompared: true })
+})
+
+test.each([
+  ['another audience', { audiences: ['api://AzureADTokenExchangeUSGov'] }],
+  ['two audiences', { audiences: [AUDIENCE, 'other'] }],
+  ['an issuer without the slash at its end', { issuer: ISSUER.slice(0, -1) }],
+])('reports a credential with %s as different, under its own name', async (_, difference) => {
+  const found = existing(difference)
+  const { identities } = await compareWith(found)
+  expect(identities[0]).toMatchObject({
+    credentials: [{ state: 'different', name: 'by-hand', issuer: ISSUER, existing: found }],
+    count: 1,
+  })
+})
+
+test('reports credentials of the issuer that nothing uses as extra', async () => {
+  const old = existing({ name: 'old', subject: 'system:serviceaccount:shop:old' })
+  const foreign = existing({ name: 'other', issuer: 'https://other.example/' })
+  const { identities } = await compareWith(existing(), old, foreign)
+  expect(identities[0]).toMatchObject({ extra: [old], count: 3 })
+})
+
+test('finds the list of an identity by its resource id', async () => {
+  const { identities, findings } = await plan(
+    OBJECTS,
+    {},
+    {
+      known: [{ clientId: ORDERS, kind: 'managed-identity', id: ORDERS_ID }],
+      existing: [
+        {
+          source: 'list.json',
+          identity: { ...ORDERS_ID, resourceGroup: 'SHOP' },
+          credentials: [existing()],
+        },
+      ],
+    },
+  )
+  expect(identities[0]?.credentials[0]?.state).toBe('present')
+  expect(findings).toEqual([])
+})
+
+test('warns of a list that belongs to no identity', async () => {
+  const { findings } = await plan(
+    OBJECTS,
+    {},
+    {
+      existing: [
+        { source: 'nameless.json', identity: undefined, credentials: [] },
+        { source: 'other.json', identity: BILLING, credentials: [] },
+      ],
+    },
+  )
+  expect(findings).toMatchObject([
+    {
+      severity: 'warning',
+      object: 'nameless.json',
+      message: expect.stringContaining('CLIENT_ID.json'),
+    },
+    { severity: 'warning', object: 'other.json' },
+  ])
+})
+
+const accounts = (count: number) =>
+  Array.from({ length: count }, (_, index) => serviceAccount(`account-${index}`, ORDERS))
+
+test('allows 20 credentials for an identity', async () => {
+  const { identities, findings } = await plan(accounts(20))
+  expect(identities[0]).toMatchObject({ count: 20, isOverLimit: false })
+  expect(findings).toEqual([])
+})
+
+test('recommends identity bindings from 21 on, with those of other clusters counted', async () => {
+  const others = Array.from({ length: 20 }, (_, index) =>
+    existing({ name: `cluster-${index}`, issuer: `https://cluster-${index}.example/` }),
+  )
+  const { identities, findings } = await compareWith(...others)
+  expect(identities[0]).toMatchObject({ count: 21, isOverLimit: true })
+  expect(findings).toMatchObject([
+    {
+      severity: 'error',
+      object: ORDERS,
+      message: expect.stringMatching(/would have 21 .* identity binding/),
+    },
+  ])
+})
+
+const attacker = (name = 'attacker') => serviceAccount(name, ORDERS, {}, 'evil')
+const CLAIM = `evil (ServiceAccount evil/attacker)`
+
+test('refuses an identity that several namespaces claim, and names them', async () => {
+  const { findings, identities } = await plan(
+    [attacker(), ...OBJECTS],
+    {},
+    { existing: [{ source: 'list.json', identity: ORDERS, credentials: [existing()] }] },
+  )
+  expect(identities).toEqual([])
+  expect(findings).toMatchObject([
+    {
+      severity: 'error',
+      object: ORDERS,
+      message: expect.stringContaining(`${CLAIM}, shop (ServiceAccount shop/orders)`),
+    },
+  ])
+})
+
+test('plans the claims of allowed namespaces, and counts no other', async () => {
+  const claims = Array.from({ length: 20 }, (_, index) => attacker(`attacker-${index}`))
+  const allowed = new Map([[ORDERS, ['shop', 'billing']]])
+  const { findings, identities } = await plan([attacker(), ...claims, ...OBJECTS], { allowed })
+  expect(identities).toMatchObject([{ count: 1, credentials: [{ subject: SUBJECT }] }])
+  expect(findings).toMatchObject([{ object: ORDERS, message: expect.stringContaining(CLAIM) }])
+})
+
+test('plans nothing for a namespace that is not allowed, also if no other claims the identity', async () => {
+  const { findings, identities } = await plan([attacker()], {
+    allowed: new Map([[ORDERS, ['shop']]]),
+  })
+  expect(identities).toEqual([])
+  expect(findings).toMatchObject([{ severity: 'error', object: ORDERS }])
+})
+
+test('plans an identity of several namespaces that are all allowed', async () => {
+  const { findings, identities } = await plan([attacker(), ...OBJECTS], {
+    allowed: new Map([[ORDERS, ['evil', 'shop']]]),
+  })
+  expect(identities).toMatchObject([{ count: 2 }])
+  expect(findings).toEqual([])
+})
+
+const claimId = (clientId: string, namespace: string) => [
+  {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'identities', namespace },
+    data: {
+      'identities.yaml': `identities: [{clientId: ${clientId}, resourceId: ${formatManagedIdentityId(ORDERS_ID)}}]`,
+    },
+  },
+  {
+    ...deployment('app', undefined, {
+      annotations: { ...INJECT, 'wimds.io/config-map': 'identities' },
+    }),
+    metadata: { name: 'app', namespace },
+  },
+]
+
+test('refuses a resource id that has another client id', async () => {
+  const objects = [...claimId(ORDERS, 'shop'), ...claimId(BILLING, 'evil')]
+  const { findings, identities } = await plan(objects)
+  expect(identities).toEqual([])
+  expect(findings).toMatchObject([ORDERS, BILLING].map((object) => ({ severity: 'error', object })))
+  const known = [{ clientId: ORDERS, kind: 'managed-identity' as const, id: ORDERS_ID }]
+  expect((await plan(objects, {}, { known })).identities).toMatchObject([{ clientId: ORDERS }])
+})
+
+test('recommends no identity binding for an application', async () => {
+  const { findings } = await plan(
+    accounts(21),
+    {},
+    { known: [{ clientId: ORDERS, kind: 'application' }] },
+  )
+  expect(findings[0]?.message).toContain('bindings are for managed identities only')
+})
+
+test('warns of a client id that the list of identities lacks', async () => {
+  const { findings, identities } = await plan(
+    OBJECTS,
+    {},
+    { known: [{ clientId: BILLING, kind: 'application' }] },
+  )
+  expect(identities[0]?.kind).toBe('managed-identity')
+  expect(findings).toMatchObject([
+    { severity: 'warning', object: ORDERS, message: expect.stringContaining('--application') },
+  ])
+})
+
+const projecting = (name: string, audience: string) =>
+  deployment(name, 'orders', {
+    annotations: INJECT,
+    spec: {
+      containers: [
+        {
+          name: 'app',
+          env: [{ name: 'AZURE_FEDERATED_TOKEN_FILE', value: '/var/run/secrets/x/token' }],
+          volumeMounts: [{ name: 'x', mountPath: '/var/run/secrets/x' }],
+        },
+      ],
+      volumes: [
+        {
+          name: 'x',
+          projected: { sources: [{ serviceAccountToken: { path: 'token', audience } }] },
+        },
+      ],
+    },
+  })
+
+test('refuses two audiences for one subject of an identity', async () => {
+  const { findings, identities } = await plan([
+    serviceAccount('orders', ORDERS),
+    projecting('one', 'api://one'),
+    projecting('two', 'api://two'),
+  ])
+  expect(identities[0]?.credentials).toMatchObject([{ audience: 'api://one' }])
+  expect(findings).toMatchObject([
+    {
+      severity: 'error',
+      object: 'Deployment shop/two',
+      message: expect.stringContaining('api://two'),
+    },
+  ])
+})
+
+test('orders identities and credentials, whatever the order of the input is', async () => {
+  const objects = [
+    serviceAccount('b', BILLING),
+    serviceAccount('a', BILLING),
+    serviceAccount('c', ORDERS),
+  ]
+  const forwards = await plan(objects)
+  const backwards = await plan(objects.toReversed())
+  expect(backwards).toEqual(forwards)
+  expect(forwards.identities.map(({ clientId }) => clientId)).toEqual([ORDERS, BILLING])
+})

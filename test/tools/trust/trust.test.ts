@@ -1,0 +1,375 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { stringify } from 'yaml'
+import { trust } from '../../../src/tools/trust/trust.ts'
+import { createSimulator } from '../../../src/tools/simulator/simulator.ts'
+import {
+  AUDIENCE,
+  BILLING,
+  deployment,
+  INJECT,
+  ISSUER,
+  ORDERS,
+  ORDERS_ID,
+  serviceAccount,
+} from './fixtures.ts'
+import { formatManagedIdentityId } from '../../../src/lib/managed-identity.ts'
+import { captureIo, exitCode } from '../capture.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'wimds-trust-'))
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+function file(name: string, content: unknown): string {
+  const path = join(directory, name)
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content))
+  return path
+}
+
+async function run(args: readonly string[], input = '') {
+  const io = captureIo({}, input)
+  return { code: await exitCode(trust, args, io), out: io.out(), err: io.err() }
+}
+
+const json = async (...args: readonly string[]) => {
+  const result = await run([...args, '-o', 'json'])
+  return { ...result, document: JSON.parse(result.out || 'null') }
+}
+
+const OBJECTS = [
+  serviceAccount('orders', ORDERS),
+  deployment('orders', 'orders', { annotations: INJECT }),
+]
+const manifests = file('manifests/all.yaml', OBJECTS.map((each) => stringify(each)).join('---\n'))
+const identities = file('identities.json', [
+  { clientId: ORDERS, id: formatManagedIdentityId(ORDERS_ID).toLowerCase() },
+])
+const BASE = ['--issuer', ISSUER]
+
+test('prints the credentials of the manifests of a directory', async () => {
+  expect(await run([...BASE, '--identities', identities, dirname(manifests)])).toEqual({
+    code: 0,
+    out: `Federated credentials for the issuer ${ISSUER}
+
+managed identity orders, client id ${ORDERS}, resource group shop
+  1 of 20 credentials; those that exist are not counted: pass --existing
+  needed     system:serviceaccount:shop:orders
+             wimds-shop-orders-2addfba4, for ServiceAccount shop/orders, Deployment shop/orders
+
+Total (identities: 1): 1 needed
+`,
+    err: '',
+  })
+})
+
+test('reads kubectl get -o json from standard input', async () => {
+  const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: OBJECTS })
+  const { code, out } = await run([...BASE, '-'], list)
+  expect(code).toBe(0)
+  expect(out).toContain('system:serviceaccount:shop:orders')
+})
+
+test('prints a document with a schemaVersion', async () => {
+  const { document } = await json(...BASE, '--identities', identities, manifests)
+  expect(document).toEqual({
+    schemaVersion: 1,
+    version: expect.any(String),
+    issuer: ISSUER,
+    limit: 20,
+    identities: [
+      {
+        clientId: ORDERS,
+        kind: 'managed-identity',
+        resourceId: formatManagedIdentityId(ORDERS_ID),
+        count: 1,
+        isCompared: false,
+        isOverLimit: false,
+        credentials: [
+          {
+            name: 'wimds-shop-orders-2addfba4',
+            issuer: ISSUER,
+            subject: 'system:serviceaccount:shop:orders',
+            audience: AUDIENCE,
+            state: 'unknown',
+            sources: ['ServiceAccount shop/orders', 'Deployment shop/orders'],
+          },
+        ],
+        extra: [],
+      },
+    ],
+    findings: [],
+  })
+})
+
+test.each([
+  ['az', 'az identity federated-credential create'],
+  ['terraform', 'resource "azurerm_federated_identity_credential" "orders"'],
+  ['bicep', '@batchSize(1)'],
+  ['aso', 'kind: "FederatedIdentityCredential"'],
+])('prints -o %s', async (format, expected) => {
+  const { code, out, err } = await run([
+    ...BASE,
+    '--identities',
+    identities,
+    manifests,
+    '-o',
+    format,
+  ])
+  expect({ code, err }).toEqual({ code: 0, err: '' })
+  expect(out).toContain(expected)
+})
+
+describe('the issuer', () => {
+  test('is read from a discovery document', async () => {
+    const path = file('discovery.json', { issuer: ISSUER, jwks_uri: `${ISSUER}openid/v1/jwks` })
+    expect((await json('--issuer', path, manifests)).document.issuer).toBe(ISSUER)
+  })
+
+  test('is read from a projected token, which is not printed', async () => {
+    await using simulator = await createSimulator()
+    const token = (await simulator.issuer.sign()).reveal()
+    const path = file('token', token)
+    const { document, out, err } = await json('--issuer', path, manifests)
+    expect(document.issuer).toBe(simulator.issuer.issuer)
+    expect(out + err).not.toContain(token)
+  })
+
+  test.each([
+    ['missing', [], '--issuer is required'],
+    ['internal', ['--issuer', 'https://kubernetes.default.svc'], 'enable-oidc-issuer'],
+    [
+      'in no file',
+      ['--issuer', join(directory, 'nothing')],
+      'nothing is neither an https URL nor a file',
+    ],
+    ['in no token', ['--issuer', manifests], 'service-account token'],
+  ])('is %s: refused', async (_, flags, message) => {
+    const { code, err } = await run([...flags, manifests])
+    expect(code).toBe(64)
+    expect(err).toContain(message)
+  })
+})
+
+test('compares with a directory of lists, one for each client id', async () => {
+  const subject = 'system:serviceaccount:shop:orders'
+  const credential = { name: 'by-hand', issuer: ISSUER, subject, audiences: [AUDIENCE] }
+  file(`existing/${ORDERS}.json`, [credential])
+  const { document, code } = await json(
+    ...BASE,
+    '--existing',
+    join(directory, 'existing'),
+    manifests,
+  )
+  expect(code).toBe(0)
+  expect(document.identities).toMatchObject([
+    { isCompared: true, count: 1, credentials: [{ state: 'present', name: 'by-hand' }] },
+  ])
+})
+
+const audience = async (...flags: readonly string[]) =>
+  (await json(...BASE, ...flags, manifests)).document.identities[0].credentials[0].audience
+
+test('takes the audience of the cloud, or the one that is given', async () => {
+  expect(await audience('--authority-host', 'https://login.microsoftonline.us/')).toBe(
+    'api://AzureADTokenExchangeUSGov',
+  )
+  expect(await audience('--audience', 'https://audience.example')).toBe('https://audience.example')
+})
+
+test('limits the output to a resource group', async () => {
+  const flags = [...BASE, '--identities', identities, manifests, '--resource-group']
+  expect((await json(...flags, 'SHOP')).document.identities).toHaveLength(1)
+  expect((await json(...flags, 'other')).document.identities).toEqual([])
+})
+
+test('takes client ids of --application for applications', async () => {
+  const { document } = await json(...BASE, '--application', ORDERS.toUpperCase(), manifests)
+  expect(document.identities[0].kind).toBe('application')
+})
+
+test('prints findings on standard error, and exits with 1 if something is left out', async () => {
+  const path = file('more.yaml', stringify(deployment('web', 'nobody', { annotations: INJECT })))
+  const { code, out, err } = await run([...BASE, manifests, path])
+  expect(code).toBe(1)
+  expect(err).toBe(
+    'wimds trust: Deployment shop/web: uses ServiceAccount shop/nobody, which is not in the input. Fix: add it to the input\n',
+  )
+  expect(out).toContain('system:serviceaccount:shop:orders')
+})
+
+test('prints no credential for a namespace that claims the identity of another, until it is allowed', async () => {
+  const path = file('evil.yaml', stringify(serviceAccount('attacker', ORDERS, {}, 'evil')))
+  const refused = await run([...BASE, manifests, path])
+  expect(refused).toMatchObject({ code: 1, out: '' })
+  expect(refused.err).toContain(
+    'is claimed from several namespaces: evil (ServiceAccount evil/attacker), shop (ServiceAccount shop/orders)',
+  )
+  const one = await run([...BASE, manifests, path, '--allow', `${ORDERS}=shop`])
+  expect(one.code).toBe(1)
+  expect(one.out).toContain('Total (identities: 1): 1 needed\n')
+  expect(one.out).not.toContain('evil')
+  const both = await run([...BASE, manifests, path, '--allow', `${ORDERS}=shop,evil`])
+  expect(both).toMatchObject({ code: 0, err: '' })
+  expect(both.out).toContain('system:serviceaccount:evil:attacker')
+})
+
+test('says which formats list an identity over the limit', async () => {
+  const accounts = Array.from({ length: 21 }, (_, index) => serviceAccount(`a${index}`, ORDERS))
+  const path = file('many.yaml', accounts.map((each) => stringify(each)).join('---\n'))
+  const { out, err } = await run([...BASE, path])
+  expect(err).toContain('Azure allows 20, so that only -o text and json list them')
+  expect(out).toContain('Total (identities: 1): 21 needed\n')
+})
+
+describe('says that nothing could be determined, and exits with 1, for', () => {
+  const empty = join(directory, 'empty')
+  mkdirSync(empty)
+  const none =
+    'wimds trust: input: nothing could be determined: it has no ServiceAccount and no workload. Fix: pass the manifests of both, or the output of kubectl get serviceaccounts,deployments,statefulsets,daemonsets,cronjobs -A -o json\n'
+
+  test.each([
+    ['a text', file('README.md', 'Orders of the shop\n'), none],
+    ['other objects', file('service.yaml', 'apiVersion: v1\nkind: Namespace\n'), none],
+    ['what is not YAML', file('bad.yaml', 'a: b: c\n'), 'bad.yaml:1:4: Nested mappings'],
+    [
+      'an unrendered template',
+      file('template.yaml', 'kind: Pod\nspec:\n  {{- if .Values.a }}\n  a: 1\n'),
+      'template.yaml:3: an unrendered template: {{- if .Values.a }}. Fix: render it first',
+    ],
+    ['a directory without manifests', empty, 'empty: no file in this directory ends with .yaml'],
+    [
+      'an account without a namespace',
+      file('no-namespace.yaml', 'apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: a}\n'),
+      'has no namespace',
+    ],
+  ])('%s', async (_, path, message) => {
+    const { code, out, err } = await run([...BASE, path])
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(err).toContain(message)
+    expect(err.match(/^wimds trust: /gm)).toHaveLength(1)
+  })
+
+  test('a program, in the findings', async () => {
+    const { code, document } = await json(...BASE, file('README.md', 'Orders\n'))
+    expect(code).toBe(1)
+    expect(document.findings).toMatchObject([{ severity: 'error', object: 'input' }])
+  })
+})
+
+test('says that no credential is needed by accounts without an identity', async () => {
+  const path = file('plain.yaml', stringify(serviceAccount('plain', undefined)))
+  const { code, out, err } = await run([...BASE, path])
+  expect({ code, err }).toEqual({ code: 0, err: '' })
+  expect(out).toContain('None is needed by the input.\n')
+})
+
+test('prints nothing if an input cannot be read', async () => {
+  const { code, out, err } = await run([
+    ...BASE,
+    '--identities',
+    file('not-a-list.json', '{}'),
+    '--existing',
+    join(directory, 'missing.json'),
+    manifests,
+  ])
+  expect({ code, out }).toEqual({ code: 1, out: '' })
+  expect(err).toContain('missing.json: no such file or directory. Fix: check the path')
+  expect(err).toMatch(
+    /not-a-list\.json: is not the output of az identity list .* Fix: az identity list -o json > /,
+  )
+})
+
+test.each([
+  ['no input', [...BASE], 'name a manifest'],
+  ['a client id', [...BASE, manifests, '--client-id', 'x'], '--client-id must be a GUID, not "x"'],
+  [
+    'an application',
+    [...BASE, manifests, '--application', 'x'],
+    '--application must be a GUID, not "x"',
+  ],
+  ['an audience', [...BASE, manifests, '--audience', '@/etc/passwd'], '--audience'],
+  ['a tenant', [...BASE, manifests, '--tenant-id', 'common'], '--tenant-id must name one tenant'],
+  ['a login host', [...BASE, manifests, '--authority-host', 'x'], '--authority-host'],
+  ['a namespace', [...BASE, manifests, '--allow', `${ORDERS}=a/b`], '--allow must be CLIENT_ID='],
+  ['a format', [...BASE, manifests, '-o', 'yaml'], '-o yaml: must be one of text, az'],
+  [
+    'a flag of another migration',
+    [...BASE, manifests, '--force-namespaced'],
+    '--from aad-pod-identity',
+  ],
+])('refuses %s', async (_, args, message) => {
+  const { code, out, err } = await run(args)
+  expect({ code, out }).toEqual({ code: 64, out: '' })
+  expect(err).toContain(message)
+})
+
+const podIdentity = (kind: string, spec: unknown) => ({
+  apiVersion: 'aadpodidentity.k8s.io/v1',
+  kind,
+  metadata: { name: 'billing', namespace: 'shop' },
+  spec,
+})
+
+describe('--from', () => {
+  const objects = [
+    podIdentity('AzureIdentity', {
+      type: 0,
+      clientID: BILLING,
+      resourceID: formatManagedIdentityId({ ...ORDERS_ID, name: 'billing' }),
+    }),
+    podIdentity('AzureIdentityBinding', { azureIdentity: 'billing', selector: 'billing' }),
+    deployment('billing', undefined, { labels: { aadpodidbinding: 'billing' } }),
+  ]
+  const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects })
+
+  test('prints the changes of the manifests before the credentials', async () => {
+    const { code, out, err } = await run([...BASE, '--from', 'aad-pod-identity', '-'], input)
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    expect(out).toBe(`Changes of the manifests
+
+ServiceAccount shop/billing (new)
+  + apiVersion: v1
+  + kind: ServiceAccount
+  + metadata:
+  +   name: billing
+  +   namespace: shop
+  +   annotations:
+  +     azure.workload.identity/client-id: ${BILLING}
+  +     azure.workload.identity/tenant-id: TENANT_ID
+  note: TENANT_ID is the tenant of the subscription (az account show --query tenantId), or pass --tenant-id
+
+Deployment shop/billing
+  - spec.template.metadata.labels: aadpodidbinding: "billing"
+  + spec.template.metadata.annotations: wimds.io/inject: "true"
+  + spec.template.spec.serviceAccountName: billing
+
+AzureIdentity shop/billing
+  - the object, once no pod has the label aadpodidbinding any more
+
+AzureIdentityBinding shop/billing
+  - the object, once no pod has the label aadpodidbinding any more
+
+Federated credentials for the issuer ${ISSUER}
+
+managed identity billing, client id ${BILLING}, resource group shop
+  1 of 20 credentials; those that exist are not counted: pass --existing
+  needed     system:serviceaccount:shop:billing
+             wimds-shop-billing-10aa0a86, for ServiceAccount shop/billing, Deployment shop/billing
+
+Total (identities: 1): 1 needed
+`)
+  })
+
+  test('prints the credentials after the changes in every format', async () => {
+    const { out } = await run([...BASE, '--from', 'aad-pod-identity', '-o', 'az', '-'], input)
+    expect(out).toContain('--identity-name billing --resource-group shop')
+    expect(out).toContain('--subject system:serviceaccount:shop:billing')
+  })
+
+  test('says that nothing has to change', async () => {
+    const { out } = await run([...BASE, '--from', 'azure-workload-identity', manifests])
+    expect(out).toContain('Nothing in the input has to change.')
+  })
+})
