@@ -1,8 +1,8 @@
-// Builds dist/: wimds.js, the command line; commands/, a module per command with the chunks that they share;
+// Builds dist/: wimds.js, the command line; a module per command, in the folders of src/, with the chunks that they share;
 // serve.cjs, the sidecar as one script with its compiled code beside it (docs/decisions/0007); and demo/, the
 // legacy client that `wimds demo` runs. Licence texts and an SBOM lie beside each bundle.
 import { readFile, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { bundledPackages } from './bundled-packages.mjs'
@@ -38,17 +38,18 @@ const script = {
 }
 
 /**
- * Leaves the command modules out of wimds.js and collects them as entry points. The flags of the
- * azure-workload-identity proxy stay in it, since they run serve.cjs.
+ * Leaves the command modules out of wimds.js and collects them as entry points. What runs serve.cjs stays in it, and
+ * with it the flags of the azure-workload-identity proxy.
  */
-const commands = []
+const commands = new Set()
 const separateCommands = {
   name: 'separate-commands',
   setup({ onResolve }) {
-    onResolve({ filter: /^\.\/commands\/.*\.ts$/ }, ({ path, kind }) => {
-      if (kind !== 'dynamic-import' || path.includes('drop-in')) return undefined
-      commands.push(`src/${path}`)
-      return { path: path.replace(/ts$/, 'mjs'), external: true }
+    onResolve({ filter: /^\..*\.ts$/ }, ({ path, kind, resolveDir }) => {
+      if (kind !== 'dynamic-import' || /drop-in|precompiled/.test(path)) return undefined
+      const file = relative(`${root}src`, join(resolveDir, path))
+      commands.add(`src/${file}`)
+      return { path: `./${file.replace(/ts$/, 'mjs')}`, external: true }
     })
   },
 }
@@ -143,7 +144,7 @@ const sidecar = await build({
 })
 const others = await build({
   ...common,
-  entryPoints: commands.filter((path) => !path.endsWith('/serve.ts')),
+  entryPoints: [...commands].filter((path) => !path.endsWith('/serve.ts')),
   format: 'esm',
   splitting: true,
   outExtension: { '.js': '.mjs' },

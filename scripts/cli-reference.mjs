@@ -3,12 +3,13 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { format, resolveConfig } from 'prettier'
-import { ALL_COMMANDS } from '../src/cli/commands.ts'
+import { declareAll } from '../src/cli/commands.ts'
 import { GROUPS } from '../src/lib/declaration.ts'
 import { DROP_IN } from '../src/cli/drop-in.ts'
 import { formatFlag, formatFlagHelp, formatUsage } from '../src/cli/help.ts'
 import { EXIT_CODES } from '../src/lib/io.ts'
 
+const commands = await declareAll()
 const path = fileURLToPath(new URL('../docs/cli.md', import.meta.url))
 const page = await format(formatPage(), { ...(await resolveConfig(path)), filepath: path })
 if (!process.argv.includes('--check')) {
@@ -21,7 +22,7 @@ if (!process.argv.includes('--check')) {
 function formatPage() {
   return `# Command line
 
-<!-- Written by npm run docs:cli from src/commands/declarations; edit those. -->
+<!-- Written by npm run docs:cli from the declarations beside the commands; edit those. -->
 
 \`wimds help COMMAND\`, \`wimds COMMAND --help\` and \`wimds COMMAND -h\` print what is below.
 
@@ -35,7 +36,7 @@ ${EXIT_CODES.map(([code, meaning]) => `| ${code} | ${meaning} |`).join('\n')}
 
 Errors are on standard error and name the command, the value and the fix.
 
-${ALL_COMMANDS.map(formatCommand).join('\n')}
+${commands.map(formatCommand).join('\n')}
 
 ## Without a command
 
@@ -46,8 +47,8 @@ ${formatFlags(DROP_IN.flags)}
 }
 
 function formatGroup(group) {
-  const commands = ALL_COMMANDS.filter((command) => command.group === group)
-  const items = commands.map(
+  const members = commands.filter((command) => command.group === group)
+  const items = members.map(
     ({ name, summary }) => `- [\`wimds ${name}\`](#wimds-${name}): ${formatText(summary)}`,
   )
   return `${group}:\n\n${items.join('\n')}\n`

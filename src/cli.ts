@@ -1,36 +1,14 @@
 /** The command line: argv → one command → an exit code. */
 import { exitWithError } from './lib/print-error.ts'
-import { type Command, type CommandIo, SIGNAL_EXIT_CODES } from './lib/io.ts'
+import { type CommandIo, SIGNAL_EXIT_CODES } from './lib/io.ts'
+import { COMMANDS, HELP_COMMAND } from './cli/commands.ts'
 import { formatCrash } from './lib/describe-error.ts'
-
-const loadHelp = async () => (await import('./cli/help.ts')).help
-
-/** Commands are imported lazily, so that none pays for the libraries of another. */
-const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
-  serve: async () => (await import('./cli/precompiled.ts')).loadServe(),
-  simulate: async () => (await import('./tools/simulator/simulate.ts')).simulate,
-  inject: async () => (await import('./tools/inject/inject.ts')).inject,
-  uninject: async () => (await import('./tools/inject/uninject.ts')).uninject,
-  demo: async () => (await import('./tools/demo/demo.ts')).demo,
-  webhook: async () => (await import('./cluster/webhook/webhook.ts')).webhook,
-  'node-agent': async () => (await import('./cluster/node-agent/node-agent.ts')).nodeAgent,
-  probe: async () => (await import('./sidecar/probe.ts')).probe,
-  report: async () => (await import('./tools/report/report.ts')).report,
-  doctor: async () => (await import('./tools/doctor/doctor.ts')).doctor,
-  env: async () => (await import('./tools/env.ts')).env,
-  token: async () => (await import('./tools/token.ts')).token,
-  version: async () => (await import('./cli/version-command.ts')).version,
-  redirect: async () => (await import('./sidecar/redirect/redirect.ts')).redirect,
-  completion: async () => (await import('./cli/completion/completion.ts')).completion,
-  trust: async () => (await import('./tools/trust/trust.ts')).trust,
-  help: loadHelp,
-}
 
 /** Commands that shut down gracefully; a signal ends the others at once. */
 const LONG_RUNNING = new Set(['serve', 'simulate', 'webhook', 'node-agent', 'demo', 'redirect'])
 
 /** Flags without a command are those of the azure-workload-identity proxy, which wimds replaces. */
-const dropIn = async () => (await import('./cli/drop-in.ts')).dropIn
+const loadDropIn = async () => (await import('./cli/drop-in.ts')).dropIn
 
 let isLongRunning = false
 
@@ -38,14 +16,14 @@ async function main(argv: readonly string[], io: CommandIo): Promise<number> {
   const [name = 'help', ...args] = argv
   const isDropIn = name.startsWith('-')
   try {
-    if (asksForHelp(argv)) return await (await loadHelp())(findHelpTopic(argv), io)
-    const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+    if (asksForHelp(argv)) return await (await HELP_COMMAND.load())(findHelpTopic(argv), io)
+    const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
     isLongRunning = isDropIn || LONG_RUNNING.has(name)
-    if (isDropIn) return await (await dropIn())(argv, io)
+    if (isDropIn) return await (await loadDropIn())(argv, io)
     // An unknown command is one that `help` cannot explain.
-    if (load === undefined) return await (await loadHelp())([name], io)
+    if (command === undefined) return await (await HELP_COMMAND.load())([name], io)
     return await (
-      await load()
+      await command.load()
     )(args, io)
   } catch (error) {
     const isCommand = Object.hasOwn(COMMANDS, name) && name !== 'help'

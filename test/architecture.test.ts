@@ -24,42 +24,47 @@ const importsOf = (folder: string) =>
   [...IMPORTS].flatMap(([file, names]) => (file.startsWith(folder) ? names : []))
 
 test('the imports are found', () => {
-  expect(IMPORTS.get('precompiled.ts')).toContain('commands/serve/serve.ts')
-  expect(IMPORTS.get('exchange/http-client.ts')).toContain('lib/undici.ts')
+  expect(IMPORTS.get('cli/precompiled.ts')).toContain('sidecar/serve/serve.ts')
+  expect(IMPORTS.get('sidecar/exchange/http-client.ts')).toContain('lib/undici.ts')
 })
 
 test.each([
-  // lib/ is the ground floor.
-  ['lib/', /^(?!lib\/|errors\.ts|secret\.ts)[\w-]+(?:\/.*)?\.ts$/],
+  // The three floors.
+  ['lib/', /^(?:sidecar|cluster|tools|cli)\//],
+  ['sidecar/', /^(?:cluster|tools|cli)\/|^@kubernetes\//],
+  ['cluster/', /^(?:tools|cli)\//],
+  ['tools/', /^cli\/(?!precompiled)/],
   // The wire, and nothing of Entra ID or of servers.
   [
-    'dialects/',
-    /^(?:exchange|server|config|telemetry|commands)\/|^(?:lib\/undici\.ts|undici|fastify)$/,
+    'sidecar/dialects/',
+    /^sidecar\/(?:exchange|server|config|telemetry|serve)\/|^(?:lib\/undici\.ts|undici|fastify)$/,
   ],
   [
-    'metadata/',
-    /^(?:exchange|server|config|telemetry|commands|tokens)\/|^(?:lib\/undici\.ts|undici|fastify)$/,
+    'sidecar/metadata/',
+    /^sidecar\/(?:exchange|server|config|telemetry|serve|tokens)\/|^(?:lib\/undici\.ts|undici|fastify)$/,
   ],
   // Entra ID, and nothing of servers.
-  ['exchange/', /^(?:dialects|metadata|server|telemetry|commands)\/|^fastify$/],
+  ['sidecar/exchange/', /^sidecar\/(?:dialects|metadata|server|telemetry|serve)\/|^fastify$/],
   // Neither, and no I/O.
   [
-    'tokens/',
-    /^(?:dialects|metadata|exchange|server|config|telemetry|commands)\/|^node:(?:fs|net|http|tls)|^(?:lib\/undici\.ts|undici)$/,
+    'sidecar/tokens/',
+    /^sidecar\/(?:dialects|metadata|exchange|server|config|telemetry|serve)\/|^node:(?:fs|net|http|tls)|^(?:lib\/undici\.ts|undici)$/,
   ],
-  ['server/', /^(?:exchange|kubernetes|simulator|commands)\//],
-  ['config/', /^(?:dialects|exchange|server|tokens|telemetry|commands)\//],
-  ['telemetry/', /^(?:commands|status-page|doctor|kubernetes)\//],
+  ['sidecar/server/', /^sidecar\/(?:exchange|serve)\//],
+  ['sidecar/config/', /^sidecar\/(?:dialects|exchange|server|tokens|telemetry|serve)\//],
+  ['sidecar/telemetry/', /^sidecar\/(?:serve|status-page)\//],
   [
-    'kubernetes/injector/',
-    /^(?:dialects|exchange|tokens|commands|server|kubernetes\/(?!injector))\//,
+    'cluster/injector/',
+    /^sidecar\/(?:dialects|exchange|tokens|serve|server)\/|^cluster\/(?!injector)/,
   ],
-  ['kubernetes/', /^(?:dialects|exchange|tokens|commands)\//],
-  ['trust/', /^(?:dialects|metadata|tokens|server|telemetry|simulator|doctor|commands)\//],
+  [
+    'tools/trust/',
+    /^sidecar\/(?:dialects|metadata|tokens|server|telemetry|serve)\/|^tools\/(?:simulator|doctor)\//,
+  ],
   // The simulator checks the sidecar, so it shares nothing with it that it checks.
   [
-    'simulator/',
-    /^(?:dialects|metadata|exchange|server|tokens|identities|clouds|telemetry|commands)\b/,
+    'tools/simulator/',
+    /^sidecar\/(?:dialects|metadata|exchange|server|tokens|identities|telemetry|serve)\b|^lib\/clouds/,
   ],
 ])('%s imports nothing that matches %s', (folder, forbidden) => {
   expect(importsOf(folder).filter((name) => forbidden.test(name))).toEqual([])
@@ -70,26 +75,20 @@ function loadedWith(file: string, found = new Set<string>()): ReadonlySet<string
   if (found.has(file) || !IMPORTS.has(file)) return found
   found.add(file)
   const source = readFileSync(join(SRC, file), 'utf8')
-  for (const [, name = ''] of source.matchAll(/^(?:import|\} from|export) .*'(\.[^']+)'/gm)) {
+  for (const [, name = ''] of source.matchAll(
+    /^(?:import(?! type)|\} from|export) .*'(\.[^']+)'/gm,
+  )) {
     loadedWith(posix.join(dirname(file), name), found)
   }
   return found
 }
 
 test('the sidecar is started without the parser of flags and without help texts', () => {
-  const loaded = new Set([...loadedWith('cli.ts'), ...loadedWith('commands/serve/serve.ts')])
-  expect(loaded).toContain('server/app.ts')
+  const loaded = [...new Set([...loadedWith('cli.ts'), ...loadedWith('sidecar/serve/serve.ts')])]
+  expect(loaded).toContain('sidecar/server/app.ts')
   expect(
-    [...loaded].filter((file) => /^lib\/args|^commands\/(?:declarations|help)|^trust\//.test(file)),
+    loaded.filter((file) => /^lib\/args|\/declaration\.ts$|^cli\/help|^tools\//.test(file)),
   ).toEqual([])
-})
-
-test.each(['probe', 'redirect'])('wimds %s loads the declaration of no other command', (name) => {
-  const loaded = [...loadedWith(`commands/${name}.ts`)]
-  const declarations = loaded.filter((file) => /^commands\/(?:declarations|help)/.test(file))
-  expect(declarations.filter((file) => !file.endsWith('/declaration.ts'))).toEqual([
-    `commands/declarations/${name}.ts`,
-  ])
 })
 
 test('no imports form a cycle', () => {

@@ -1,39 +1,95 @@
-/** Every command, in the order of `wimds help`. Only help, completion and docs/cli.md need them all. */
-import { COMPLETION } from './completion/completion.ts'
+/** The commands, in the order of `wimds help`. Each is loaded when it is needed, so that none pays for another. */
 import type { CommandDeclaration } from '../lib/declaration.ts'
-import { DEMO } from '../tools/demo/demo.ts'
-import { DOCTOR } from '../tools/doctor/doctor.ts'
-import { ENV } from '../tools/env.ts'
-import { HELP } from './help.ts'
-import { INJECT } from '../tools/inject/options.ts'
-import { NODE_AGENT } from '../cluster/node-agent/agent-options.ts'
-import { PROBE } from '../sidecar/probe.ts'
-import { REDIRECT } from '../sidecar/redirect/redirect.ts'
-import { REPORT } from '../tools/report/report.ts'
-import { SERVE } from '../sidecar/serve/declaration.ts'
-import { SIMULATE } from '../tools/simulator/simulator-options.ts'
-import { TOKEN } from '../tools/token.ts'
-import { TRUST } from '../tools/trust/trust.ts'
-import { UNINJECT } from '../tools/inject/uninject.ts'
-import { VERSION_COMMAND } from './version-command.ts'
-import { WEBHOOK } from '../cluster/webhook/webhook-options.ts'
+import type { Command } from '../lib/io.ts'
 
-export const ALL_COMMANDS: readonly CommandDeclaration[] = [
-  SERVE,
-  REDIRECT,
-  PROBE,
-  WEBHOOK,
-  NODE_AGENT,
-  INJECT,
-  UNINJECT,
-  TRUST,
-  DOCTOR,
-  REPORT,
-  TOKEN,
-  ENV,
-  DEMO,
-  SIMULATE,
-  COMPLETION,
-  VERSION_COMMAND,
-  HELP,
-]
+interface CommandEntry {
+  readonly load: () => Promise<Command>
+  /** Loads the flags and help texts. */
+  readonly declare: () => Promise<CommandDeclaration>
+}
+
+/** Explains the others, also a command that is unknown. */
+export const HELP_COMMAND = entry(async () => {
+  const { createHelp, HELP } = await import('./help.ts')
+  return [createHelp(declareAll), HELP]
+})
+
+export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  serve: {
+    load: async () => (await import('./precompiled.ts')).loadServe(),
+    declare: async () => (await import('../sidecar/serve/declaration.ts')).SERVE,
+  },
+  redirect: entry(async () => {
+    const { redirect, REDIRECT } = await import('../sidecar/redirect/redirect.ts')
+    return [redirect, REDIRECT]
+  }),
+  probe: entry(async () => {
+    const { probe, PROBE } = await import('../sidecar/probe.ts')
+    return [probe, PROBE]
+  }),
+  webhook: entry(async () => {
+    const { webhook, WEBHOOK } = await import('../cluster/webhook/webhook.ts')
+    return [webhook, WEBHOOK]
+  }),
+  'node-agent': entry(async () => {
+    const { nodeAgent, NODE_AGENT } = await import('../cluster/node-agent/node-agent.ts')
+    return [nodeAgent, NODE_AGENT]
+  }),
+  inject: entry(async () => {
+    const { inject, INJECT } = await import('../tools/inject/inject.ts')
+    return [inject, INJECT]
+  }),
+  uninject: entry(async () => {
+    const { uninject, UNINJECT } = await import('../tools/inject/uninject.ts')
+    return [uninject, UNINJECT]
+  }),
+  trust: entry(async () => {
+    const { trust, TRUST } = await import('../tools/trust/trust.ts')
+    return [trust, TRUST]
+  }),
+  doctor: entry(async () => {
+    const { doctor, DOCTOR } = await import('../tools/doctor/doctor.ts')
+    return [doctor, DOCTOR]
+  }),
+  report: entry(async () => {
+    const { report, REPORT } = await import('../tools/report/report.ts')
+    return [report, REPORT]
+  }),
+  token: entry(async () => {
+    const { token, TOKEN } = await import('../tools/token.ts')
+    return [token, TOKEN]
+  }),
+  env: entry(async () => {
+    const { env, ENV } = await import('../tools/env.ts')
+    return [env, ENV]
+  }),
+  demo: entry(async () => {
+    const { demo, DEMO } = await import('../tools/demo/demo.ts')
+    return [demo, DEMO]
+  }),
+  simulate: entry(async () => {
+    const { simulate, SIMULATE } = await import('../tools/simulator/simulate.ts')
+    return [simulate, SIMULATE]
+  }),
+  completion: entry(async () => {
+    const { createCompletion, COMPLETION } = await import('./completion/completion.ts')
+    return [createCompletion(declareAll), COMPLETION]
+  }),
+  version: entry(async () => {
+    const { version, VERSION_COMMAND } = await import('./version-command.ts')
+    return [version, VERSION_COMMAND]
+  }),
+  help: HELP_COMMAND,
+}
+
+function entry(loadBoth: () => Promise<readonly [Command, CommandDeclaration]>): CommandEntry {
+  return {
+    load: async () => (await loadBoth())[0],
+    declare: async () => (await loadBoth())[1],
+  }
+}
+
+/** Loads the declarations of all commands, for help, completion and docs/cli.md. */
+export async function declareAll(): Promise<readonly CommandDeclaration[]> {
+  return Promise.all(Object.values(COMMANDS).map(async ({ declare }) => declare()))
+}

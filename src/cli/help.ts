@@ -2,10 +2,9 @@
 import { UsageError } from '../lib/errors.ts'
 import { type FlagDeclaration, findFlagProblems, parseFlags } from '../lib/args.ts'
 import { suggest } from '../lib/suggest.ts'
-import { ALL_COMMANDS } from './commands.ts'
 import { type CommandDeclaration, GROUPS } from '../lib/declaration.ts'
 import { DROP_IN } from './drop-in.ts'
-import { type CommandIo, EXIT_CODES, EXIT_NOT_CHECKED, EXIT_USAGE } from '../lib/io.ts'
+import { type Command, EXIT_CODES, EXIT_NOT_CHECKED, EXIT_USAGE } from '../lib/io.ts'
 
 export const HELP = {
   name: 'help',
@@ -17,35 +16,42 @@ export const HELP = {
   flags: {},
 } as const satisfies CommandDeclaration
 
-/** Explains the command that is named, or lists all. Returns 0. Throws a `UsageError` for an unknown one. */
-export async function help(args: readonly string[], { stdout }: CommandIo): Promise<number> {
-  const { positionals, problems } = parseFlags(args, HELP.flags)
-  const [name, ...others] = positionals
-  if (problems.length > 0 || others.length > 0) {
-    throw new UsageError(findFlagProblems({ problems, positionals: others }))
+type Commands = readonly CommandDeclaration[]
+
+/**
+ * Creates the command. It explains the command that is named, or lists all, and returns 0. It throws a `UsageError` for
+ * an unknown one.
+ */
+export function createHelp(declareAll: () => Promise<Commands>): Command {
+  return async (args, { stdout }) => {
+    const { positionals, problems } = parseFlags(args, HELP.flags)
+    const [name, ...others] = positionals
+    if (problems.length > 0 || others.length > 0) {
+      throw new UsageError(findFlagProblems({ problems, positionals: others }))
+    }
+    const commands = await declareAll()
+    stdout.write(
+      name === undefined ? formatOverview(commands) : formatHelp(findCommand(name, commands)),
+    )
+    return 0
   }
-  stdout.write(name === undefined ? formatOverview() : formatHelp(findCommand(name)))
-  return 0
 }
 
-function findCommand(name: string): CommandDeclaration {
-  const command = ALL_COMMANDS.find((each) => each.name === name)
+function findCommand(name: string, commands: Commands): CommandDeclaration {
+  const command = commands.find((each) => each.name === name)
   if (command !== undefined) return command
-  const names = ALL_COMMANDS.map((each) => each.name)
+  const names = commands.map((each) => each.name)
   throw new UsageError([`unknown command ${JSON.stringify(name)}${suggest(name, names)}`])
 }
 
-function formatOverview(): string {
-  const commands = new Map(
-    GROUPS.map((group) => [
-      group,
-      ALL_COMMANDS.filter((each) => each.group === group).map(listName),
-    ]),
+function formatOverview(commands: Commands): string {
+  const lists = new Map(
+    GROUPS.map((group) => [group, commands.filter((each) => each.group === group).map(listName)]),
   )
   const parts = [
     'usage: wimds COMMAND [ARGUMENTS]',
     'wimds answers Azure IMDS token requests in Kubernetes by workload identity federation.',
-    formatLists(commands),
+    formatLists(lists),
     'wimds help COMMAND explains its arguments, flags and exit codes.',
     wrap(DROP_IN.description, 0),
     formatLists(listFlags(DROP_IN.flags)),

@@ -22,7 +22,7 @@ import {
 import type { CommandIo } from '../lib/io.ts'
 import type { CommandDeclaration } from '../lib/declaration.ts'
 
-export const ENV_FORMATS = ['shell', 'dotenv', 'yaml', 'json'] as const
+const ENV_FORMATS = ['shell', 'dotenv', 'yaml', 'json'] as const
 
 export const ENV = {
   name: 'env',

@@ -4,16 +4,15 @@ import { mkdtempDisposable, mkdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { completion } from '../../src/cli/completion/completion.ts'
-import { ALL_COMMANDS } from '../../src/cli/commands.ts'
-import { SHELLS } from '../../src/cli/completion/completion.ts'
+import { declareAll } from '../../src/cli/commands.ts'
+import { createCompletion, SHELLS } from '../../src/cli/completion/completion.ts'
 import { captureIo } from '../tools/capture.ts'
 
 type Shell = (typeof SHELLS)[number]
 
 async function scriptOf(shell: Shell): Promise<string> {
   const io = captureIo()
-  expect(await completion([shell], io)).toBe(0)
+  expect(await createCompletion(declareAll)([shell], io)).toBe(0)
   return io.out()
 }
 
@@ -69,6 +68,7 @@ function run(cwd: string, shell: string, args: readonly string[]): string[] {
   return offers.filter((line) => line !== '')
 }
 
+const ALL_COMMANDS = await declareAll()
 const names = ALL_COMMANDS.map(({ name }) => name)
 
 test.each(SHELLS)('the script for %s has every flag of every command', async (shell) => {

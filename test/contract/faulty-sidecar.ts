@@ -60,10 +60,10 @@ export async function startFaultySidecar(): Promise<FaultySidecar> {
   const readAssertion = createAssertionReader()
   const exchange = createEntraExchange({ readAssertion, dispatcher, clock })
   let limitMs: number | undefined
-  const limited: TokenSource = (request, signal) => {
-    if (limitMs === undefined) return exchange(request, signal)
+  const limited: TokenSource = (original, signal) => {
+    if (limitMs === undefined) return exchange(original, signal)
     const limit = AbortSignal.timeout(limitMs)
-    return exchange(request, signal === undefined ? limit : AbortSignal.any([signal, limit]))
+    return exchange(original, signal === undefined ? limit : AbortSignal.any([signal, limit]))
   }
   const source = createExchangeSource(() => Promise.resolve(limited), {
     loadDelayMs: 0,

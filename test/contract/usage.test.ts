@@ -3,9 +3,9 @@ import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
 import { demo } from '../../src/tools/demo/demo.ts'
 import { doctor } from '../../src/tools/doctor/doctor.ts'
-import { ALL_COMMANDS } from '../../src/cli/commands.ts'
+import { declareAll } from '../../src/cli/commands.ts'
 import { env } from '../../src/tools/env.ts'
-import { help } from '../../src/cli/help.ts'
+import { createHelp } from '../../src/cli/help.ts'
 import { Settings } from '../../src/sidecar/config/settings.ts'
 import { inject } from '../../src/tools/inject/inject.ts'
 import { uninject } from '../../src/tools/inject/uninject.ts'
@@ -55,19 +55,22 @@ test('lists every command', () => {
 
 test('wimds help serve lists the variables and their defaults', async () => {
   const io = captureIo({})
-  await help(['serve'], io)
+  await createHelp(declareAll)(['serve'], io)
   for (const name of Object.keys(Settings.shape)) expect(io.out()).toContain(`\n  ${name}`)
   expect(io.out()).toMatch(/ WIMDS_LOG_LEVEL +info\n/)
 })
 
-test.each(ALL_COMMANDS)('$name has its usage, flags and exit codes explained', async (command) => {
-  const io = captureIo()
-  expect(await help([command.name], io)).toBe(0)
-  expect(io.out()).toMatch(new RegExp(`^usage: wimds ${command.name}\\b`))
-  for (const flag of Object.keys(command.flags)) expect(io.out()).toContain(`--${flag}`)
-  expect(io.out()).toContain('-h, --help')
-  expect(io.out()).toMatch(/^ {2}64 /m)
-})
+test.each(await declareAll())(
+  '$name has its usage, flags and exit codes explained',
+  async (command) => {
+    const io = captureIo()
+    expect(await createHelp(declareAll)([command.name], io)).toBe(0)
+    expect(io.out()).toMatch(new RegExp(`^usage: wimds ${command.name}\\b`))
+    for (const flag of Object.keys(command.flags)) expect(io.out()).toContain(`--${flag}`)
+    expect(io.out()).toContain('-h, --help')
+    expect(io.out()).toMatch(/^ {2}64 /m)
+  },
+)
 
 test.each(COMMANDS)('wimds %s prints every problem of its arguments', async (name, command) => {
   // Two problems for each command: these lack their argument.

@@ -5,7 +5,7 @@ import { Readable } from 'node:stream'
 import { afterAll, describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments, stringify } from 'yaml'
 import { inject } from '../../src/tools/inject/inject.ts'
-import { SET_BY_INJECTION } from '../../src/tools/inject/options.ts'
+import { SET_BY_INJECTION } from '../../src/cluster/injector/injection-flags.ts'
 import { captureIo, exitCode } from './capture.ts'
 
 const CLIENT = '11111111-1111-4111-8111-111111111111'

@@ -2,10 +2,9 @@
 import { UsageError } from '../../lib/errors.ts'
 import { findFlagProblems, parseFlags } from '../../lib/args.ts'
 import { suggest } from '../../lib/suggest.ts'
-import { ALL_COMMANDS } from '../commands.ts'
 import type { CommandDeclaration } from '../../lib/declaration.ts'
 import { HELP_FLAG } from '../help.ts'
-import type { CommandIo } from '../../lib/io.ts'
+import type { Command } from '../../lib/io.ts'
 import { formatBash } from './bash.ts'
 import { formatFish } from './fish.ts'
 import { formatZsh } from './zsh.ts'
@@ -29,28 +28,31 @@ export const COMPLETION = {
 
 const FORMATTERS = { bash: formatBash, zsh: formatZsh, fish: formatFish }
 
-/** Prints the script. Returns 0. Throws `UsageError`. */
-export async function completion(args: readonly string[], { stdout }: CommandIo): Promise<number> {
-  const { positionals, problems: flagProblems } = parseFlags(args, COMPLETION.flags)
-  const [name, ...others] = positionals
-  const problems = findFlagProblems({ problems: flagProblems, positionals: others })
-  const shell = SHELLS.find((each) => each === name)
-  if (name === undefined) problems.unshift(`name a shell: ${SHELLS.join(', ')}`)
-  else if (shell === undefined) {
-    problems.unshift(`${name}: must be one of ${SHELLS.join(', ')}${suggest(name, SHELLS)}`)
+/** Creates the command. It prints the script and returns 0. It throws `UsageError`. */
+export function createCompletion(
+  declareAll: () => Promise<readonly CommandDeclaration[]>,
+): Command {
+  return async (args, { stdout }) => {
+    const { positionals, problems: flagProblems } = parseFlags(args, COMPLETION.flags)
+    const [name, ...others] = positionals
+    const problems = findFlagProblems({ problems: flagProblems, positionals: others })
+    const shell = SHELLS.find((each) => each === name)
+    if (name === undefined) problems.unshift(`name a shell: ${SHELLS.join(', ')}`)
+    else if (shell === undefined) {
+      problems.unshift(`${name}: must be one of ${SHELLS.join(', ')}${suggest(name, SHELLS)}`)
+    }
+    if (problems.length > 0 || shell === undefined) throw new UsageError(problems)
+    stdout.write(FORMATTERS[shell](prepare(await declareAll())))
+    return 0
   }
-  if (problems.length > 0 || shell === undefined) throw new UsageError(problems)
-  stdout.write(FORMATTERS[shell](ALL_COMMANDS.map(prepare)))
-  return 0
 }
 
 /** Adds what every command has: `--help`; and the commands as arguments of `help`. */
-function prepare(command: CommandDeclaration): CommandDeclaration {
-  const { name, flags } = command
-  const choices = ALL_COMMANDS.map((each) => each.name)
-  return {
+function prepare(commands: readonly CommandDeclaration[]): readonly CommandDeclaration[] {
+  const choices = commands.map((each) => each.name)
+  return commands.map((command) => ({
     ...command,
-    flags: { ...flags, help: HELP_FLAG },
-    ...(name === 'help' && { arguments: { usage: 'COMMAND', choices } }),
-  }
+    flags: { ...command.flags, help: HELP_FLAG },
+    ...(command.name === 'help' && { arguments: { usage: 'COMMAND', choices } }),
+  }))
 }

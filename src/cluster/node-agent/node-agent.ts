@@ -17,6 +17,8 @@ import { createLogOutput } from '../../lib/log-output.ts'
 import { openPorts } from '../../sidecar/server/open-ports.ts'
 import { parseNodeAgentOptions } from './agent-options.ts'
 
+export { NODE_AGENT } from './agent-options.ts'
+
 const PROC = '/proc'
 const CLOSE_TIMEOUT_MS = 1000
 

@@ -6,17 +6,19 @@ import {
   findResourceProblems,
   type ResourceSettings,
 } from '../injector/resources.ts'
-import { INJECTION_DEFAULTS, type InjectionSettings, PULL_POLICIES } from '../injector/settings.ts'
+import { INJECTION_DEFAULTS, type InjectionSettings } from '../injector/settings.ts'
 import { ROUTING_MODES, type RoutingMode } from '../../lib/routing-modes.ts'
 import { type Flags, findFlagProblems, parseFlags } from '../../lib/args.ts'
-import { parseInjectionSettings } from '../../tools/inject/options.ts'
+import {
+  INJECTION_FLAGS,
+  INJECTION_GROUP,
+  parseInjectionSettings,
+} from '../injector/injection-flags.ts'
 import { parseSettingFlag } from '../../lib/setting-flag.ts'
 import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
-import { DEFAULT_UID } from '../../lib/sidecar-defaults.ts'
 import type { CommandDeclaration } from '../../lib/declaration.ts'
 
 const CERTIFICATE = 'Its own certificate, which the replicas share in a Secret'
-const INJECTION = 'Injection'
 
 export const WEBHOOK = {
   name: 'webhook',
@@ -73,66 +75,46 @@ export const WEBHOOK = {
     mode: {
       value: 'MODE',
       choices: ROUTING_MODES,
-      group: INJECTION,
+      group: INJECTION_GROUP,
       help: 'mode of pods without the annotation: env, loopback (the default), nft or node',
     },
     'allowed-modes': {
       value: 'LIST',
       choices: ROUTING_MODES,
       isList: true,
-      group: INJECTION,
+      group: INJECTION_GROUP,
       help: `modes that pods may choose, separated by commas (default: ${ROUTING_MODES.join(',')})`,
     },
     'allow-pass-through': {
-      group: INJECTION,
+      group: INJECTION_GROUP,
       help: 'allow the annotation wimds.io/pass-through',
     },
-    image: { value: 'IMAGE', group: INJECTION, help: "the sidecar's image" },
-    'redirect-image': { value: 'IMAGE', group: INJECTION, help: "the init container's image" },
-    'image-pull-policy': {
-      value: 'POLICY',
-      choices: PULL_POLICIES,
-      group: INJECTION,
-      help: 'pull policy of both images (default: that of Kubernetes)',
-    },
-    env: {
-      value: 'NAME=VALUE',
-      group: INJECTION,
-      isRepeatable: true,
-      help: 'a variable for the sidecar that injection does not set',
-    },
-    'ca-config-map': {
-      value: 'NAME[/KEY]',
-      group: INJECTION,
-      help: "a ConfigMap in each pod's namespace with CA certificates that sidecars trust (key ca.crt)",
-    },
-    'ca-secret': { value: 'NAME[/KEY]', group: INJECTION, help: 'the same from a Secret' },
+    ...INJECTION_FLAGS,
     'tenant-id': {
       value: 'ID',
-      group: INJECTION,
+      group: INJECTION_GROUP,
       help: 'tenant id for ServiceAccounts without one',
-    },
-    uid: {
-      value: 'UID|none',
-      group: INJECTION,
-      help: `the sidecar's uid (default ${DEFAULT_UID}); none leaves it to the cluster`,
     },
     audience: {
       value: 'AUDIENCE',
-      group: INJECTION,
+      group: INJECTION_GROUP,
       help: `audience of the projected token (default ${DEFAULT_AUDIENCE})`,
     },
-    'cpu-request': { value: 'QUANTITY', group: INJECTION, help: "the sidecar's CPU request" },
-    'cpu-limit': { value: 'QUANTITY', group: INJECTION, help: "the sidecar's CPU limit" },
+    'cpu-request': { value: 'QUANTITY', group: INJECTION_GROUP, help: "the sidecar's CPU request" },
+    'cpu-limit': { value: 'QUANTITY', group: INJECTION_GROUP, help: "the sidecar's CPU limit" },
     'memory-request': {
       value: 'QUANTITY',
-      group: INJECTION,
+      group: INJECTION_GROUP,
       help: "the sidecar's memory request",
     },
-    'memory-limit': { value: 'QUANTITY', group: INJECTION, help: "the sidecar's memory limit" },
+    'memory-limit': {
+      value: 'QUANTITY',
+      group: INJECTION_GROUP,
+      help: "the sidecar's memory limit",
+    },
     'kubernetes-version': {
       value: 'VERSION',
-      group: INJECTION,
+      group: INJECTION_GROUP,
       help: "version of the cluster (default: the API server's version)",
     },
   },

@@ -20,11 +20,13 @@ import { bind, closeServer, type Listener } from '../../sidecar/server/listen.ts
 import { createLogger, type ProcessLog } from '../../sidecar/telemetry/logger.ts'
 import { VERSION } from '../../lib/version.ts'
 import { type CommandIo, untilShutdown } from '../../lib/io.ts'
-import { findUnknownVariables } from '../../tools/inject/options.ts'
+import { findUnknownVariables } from '../injector/injection-flags.ts'
 import { createLogOutput } from '../../lib/log-output.ts'
 import { openPorts } from '../../sidecar/server/open-ports.ts'
 import { loadClientCa } from './client-ca.ts'
 import { parseWebhookOptions, type WebhookOptions } from './webhook-options.ts'
+
+export { WEBHOOK } from './webhook-options.ts'
 
 /** For answers that are still being sent, once nothing new is accepted. */
 const CLOSE_TIMEOUT_MS = 1000

@@ -7,7 +7,24 @@ import { quoteHcl } from '../../lib/hcl.ts'
 import { formatCommand, quoteForShell, type ShellCommand } from '../../lib/shell.ts'
 import { createCredentialName } from '../../lib/credential-name.ts'
 import { formatManagedIdentityId, parseManagedIdentityId } from '../../lib/managed-identity.ts'
-import type { BindingCommands, CredentialCommands } from '../../tools/doctor/doctor-report.ts'
+
+/** Three ways to create the same federated credential. */
+export interface CredentialCommands {
+  /** For a user-assigned managed identity. */
+  readonly azManagedIdentity: string
+  /** For an application registration. */
+  readonly azApplication: string
+  /** For a user-assigned managed identity. */
+  readonly terraform: string
+}
+
+/** Commands for an exchange through the token proxy of AKS identity bindings. */
+export interface BindingCommands {
+  /** Creates the identity binding, and with it the federated credential. */
+  readonly azIdentityBinding: string
+  /** Allows the service account to use the identity: ClusterRole and ClusterRoleBinding. */
+  readonly kubectlApply: string
+}
 
 type Claims = Pick<Assertion, 'issuer' | 'subject' | 'audience'>
 

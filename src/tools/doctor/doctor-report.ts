@@ -1,4 +1,8 @@
 /** The report of `wimds doctor`. Its JSON form is public: members are added, never renamed. */
+import type {
+  BindingCommands,
+  CredentialCommands,
+} from '../../sidecar/exchange/credential-commands.ts'
 import type { StatusDocument } from '../../sidecar/telemetry/status-schema.ts'
 
 export interface DoctorReport {
@@ -203,22 +207,4 @@ export interface Failure {
   readonly fix?: string
   /** The section of docs/troubleshooting.md. */
   readonly url: string
-}
-
-/** Three ways to create the same federated credential. */
-export interface CredentialCommands {
-  /** For a user-assigned managed identity. */
-  readonly azManagedIdentity: string
-  /** For an application registration. */
-  readonly azApplication: string
-  /** For a user-assigned managed identity. */
-  readonly terraform: string
-}
-
-/** Commands for an exchange through the token proxy of AKS identity bindings. */
-export interface BindingCommands {
-  /** Creates the identity binding, and with it the federated credential. */
-  readonly azIdentityBinding: string
-  /** Allows the service account to use the identity: ClusterRole and ClusterRoleBinding. */
-  readonly kubectlApply: string
 }

@@ -1,4 +1,5 @@
 /** Formats the report for people: one line for each fact, and a fix for each failure. */
+import type { CredentialCommands } from '../../sidecar/exchange/credential-commands.ts'
 import { SKEW_FIX, WARN_SKEW_MS } from '../../sidecar/exchange/clock-skew.ts'
 import { splitFix } from '../../lib/describe-error.ts'
 import { firstItems } from '../../lib/first-items.ts'
@@ -9,7 +10,6 @@ import type {
   CheckName,
   CheckStatus,
   CheckSummary,
-  CredentialCommands,
   DoctorReport,
   EndpointReport,
   ExchangeReport,

@@ -1,5 +1,6 @@
 /** `wimds inject`: adds the sidecar to manifests, without access to a cluster. */
 import { INJECTED } from '../../cluster/injector/annotations.ts'
+import { findUnknownVariables } from '../../cluster/injector/injection-flags.ts'
 import { allContainers } from '../../cluster/injector/pod.ts'
 import { releaseImages } from '../../cluster/injector/settings.ts'
 import type { EditedManifests, ObjectReport } from './manifests/edit-manifests.ts'
@@ -7,10 +8,9 @@ import { injectManifests } from './manifests/inject-manifests.ts'
 import { type Flags, parseFlags } from '../../lib/args.ts'
 import { DOCS_URL, VERSION } from '../../lib/version.ts'
 import { printError } from '../../lib/print-error.ts'
-import { INJECT } from './options.ts'
 import type { CommandIo } from '../../lib/io.ts'
 import { readManifests } from '../manifest-files.ts'
-import { findUnknownVariables, parseInjectOptions } from './options.ts'
+import { INJECT, parseInjectOptions } from './options.ts'
 import {
   describeNothing,
   formatObjects,
@@ -18,6 +18,8 @@ import {
   printManifests,
 } from './inject-report.ts'
 import { findKustomizations, findPatches, findPlaceholders } from './unfinished-input.ts'
+
+export { INJECT } from './options.ts'
 
 /**
  * Prints the injected manifests, and on standard error what was done to each object. Returns 0, or 1 if one

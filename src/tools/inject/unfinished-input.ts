@@ -1,6 +1,7 @@
 /** Notes on manifests that something else has to finish before `wimds inject`: kustomize, or a substitution. */
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { isPlaceholder } from '../../cluster/injector/injection-flags.ts'
 import { allContainers, type Pod } from '../../cluster/injector/pod.ts'
 import type { ObjectReport } from './manifests/edit-manifests.ts'
 import { firstItems } from '../../lib/first-items.ts'
@@ -22,14 +23,6 @@ export function findKustomizations(objects: readonly ObjectReport[]): string[] {
   return [
     `note: a kustomization, which is not applied, is next to the manifests of ${named}. Fix: if they need it, kubectl kustomize ${quoteForShell(first)} | wimds inject -`,
   ]
-}
-
-/** Matches `${REGISTRY}/orders`, `REPLACE_ME`, `<image>` and the like, which no name of an image or account has. */
-const PLACEHOLDER = /\$[{(]|[<>{}]|REPLACE|CHANGE_?ME/
-
-/** Returns true for a value that is to be filled in. */
-export function isPlaceholder(value: string): boolean {
-  return PLACEHOLDER.test(value)
 }
 
 /** Returns a warning for the images and ServiceAccounts that are placeholders. */

@@ -15,6 +15,8 @@ import {
   type SimulateOptions,
 } from './simulator-options.ts'
 
+export { SIMULATE } from './simulator-options.ts'
+
 /** The kubelet rotates a projected token after 80 % of its lifetime. */
 const ROTATE_AFTER_FRACTION = 0.8
 

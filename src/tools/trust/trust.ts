@@ -33,7 +33,7 @@ import { readManifests } from '../manifest-files.ts'
 import { parseSettingFlag } from '../../lib/setting-flag.ts'
 import type { CommandDeclaration } from '../../lib/declaration.ts'
 
-export const TRUST_OUTPUTS = ['text', 'az', 'terraform', 'bicep', 'aso', 'json'] as const
+const TRUST_OUTPUTS = ['text', 'az', 'terraform', 'bicep', 'aso', 'json'] as const
 const MIGRATION_SOURCES = ['azure-workload-identity', 'aad-pod-identity'] as const
 
 export const TRUST = {
