@@ -101,6 +101,13 @@ export function isOfExchange(code: string): boolean {
   return source === 'exchange' || source === 'assertion'
 }
 
+/** The claims by which Entra ID finds the federated credential for an assertion. */
+export interface AssertionClaims {
+  readonly issuer: string
+  readonly subject: string
+  readonly audience: readonly string[]
+}
+
 /** The details of an error response of Entra ID, for replies, logs and support tickets. */
 export interface EntraDetails {
   /** Entra's own OAuth error, such as `invalid_client`. */
@@ -116,6 +123,8 @@ interface BrokerErrorOptions {
   /** Milliseconds that the caller should wait before it retries. */
   readonly retryAfterMs?: number | undefined
   readonly entra?: EntraDetails | undefined
+  /** The assertion that Entra ID rejected. */
+  readonly assertion?: AssertionClaims | undefined
   /**
    * Epoch milliseconds until which an error with a permanent code may pass by itself, such as a federated
    * credential that has not reached all of Entra ID. Until then the error is temporary, with status 503.
@@ -132,6 +141,7 @@ export class BrokerError extends Error {
   readonly code: ErrorCode
   readonly retryAfterMs: number | undefined
   readonly entra: EntraDetails | undefined
+  readonly assertion: AssertionClaims | undefined
   readonly temporaryUntil: number | undefined
   readonly needsChange: boolean
   readonly isProbe: boolean
@@ -142,6 +152,7 @@ export class BrokerError extends Error {
     this.code = code
     this.retryAfterMs = options.retryAfterMs
     this.entra = options.entra
+    this.assertion = options.assertion
     this.temporaryUntil = options.temporaryUntil
     this.needsChange = options.needsChange ?? false
     this.isProbe = options.isProbe ?? false
@@ -155,11 +166,12 @@ export class BrokerError extends Error {
     BrokerErrorOptions,
     'retryAfterMs' | 'temporaryUntil'
   >): BrokerError {
-    const { code, cause, retryAfterMs, entra, temporaryUntil, needsChange } = this
+    const { code, cause, retryAfterMs, entra, assertion, temporaryUntil, needsChange } = this
     return new BrokerError(code, message, {
       cause,
       retryAfterMs,
       entra,
+      assertion,
       temporaryUntil,
       needsChange,
       ...changes,
@@ -191,7 +203,8 @@ const MISSING_CODES = new Set([700011, 700016, 7000229, 700212])
  * Returns true for the rejection of a federated credential, an application or a service principal that may be new: it
  * takes minutes to reach all nodes of Entra ID (E8).
  */
-export function mayBePropagating({ code, entra }: BrokerError): boolean {
+export function mayBePropagating({ code, entra, needsChange }: BrokerError): boolean {
+  if (needsChange) return false
   return code === 'federated_credential_not_found' || MISSING_CODES.has(entra?.aadsts ?? 0)
 }
 

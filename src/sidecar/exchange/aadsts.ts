@@ -1,6 +1,6 @@
 /** Explains the AADSTS codes that an exchange can meet (E6). */
 import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
-import type { ErrorCode } from '../../lib/errors.ts'
+import type { AssertionClaims, ErrorCode } from '../../lib/errors.ts'
 import { scrubAndTruncate } from '../../lib/secret.ts'
 import type { Assertion } from './assertion.ts'
 
@@ -309,15 +309,22 @@ export function explainAadsts(aadsts?: number): AadstsEntry | undefined {
 
 const MAX_CLAIM = 300
 
+/** The fix where the assertion is a managed identity's token: no service account is at fault. */
+const CHAINED_FIX =
+  'create a federated credential of the application with issuer {issuer}, subject {subject} (the object id of the managed identity) and audience {audience}; wimds doctor prints the command'
+
 /** Returns the fix of an entry with the values of this assertion. */
 export function formatFix(
-  { fix }: Pick<AadstsEntry, 'fix'>,
-  { issuer, subject, audience }: Pick<Assertion, 'issuer' | 'subject' | 'audience'>,
+  { code, fix }: Pick<AadstsEntry, 'code' | 'fix'>,
+  { issuer, subject, audience, isOfEntra = false }: AssertionClaims & Pick<Assertion, 'isOfEntra'>,
 ): string {
+  const isChained = isOfEntra && code.startsWith('federated_credential_')
   const claims: Readonly<Record<string, string>> = {
     issuer,
     subject,
     audience: audience.join(', '),
   }
-  return fix.replaceAll(/\{(\w+)\}/g, (_, name) => scrubAndTruncate(claims[name] ?? '', MAX_CLAIM))
+  return (isChained ? CHAINED_FIX : fix).replaceAll(/\{(\w+)\}/g, (_, name) =>
+    scrubAndTruncate(claims[name] ?? '', MAX_CLAIM),
+  )
 }

@@ -3,18 +3,20 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { decodeJwt } from 'jose/jwt/decode'
 import * as z from 'zod/mini'
 import { DEFAULT_AUDIENCE, isFederationAudience } from '../../lib/clouds.ts'
-import { BrokerError, type EntraDetails, toBrokerError } from '../../lib/errors.ts'
+import {
+  type AssertionClaims,
+  BrokerError,
+  type EntraDetails,
+  toBrokerError,
+} from '../../lib/errors.ts'
 import { errorCode } from '../../lib/describe-error.ts'
 import { readRegularFile, shareReads } from '../../lib/files.ts'
 import { describeInternalIssuer, PUBLIC_ISSUER_FIX } from '../../lib/internal-issuer.ts'
 import { Secret } from '../../lib/secret.ts'
 
 /** A projected token and those of its claims that decide whether Entra ID accepts it. */
-export interface Assertion {
+export interface Assertion extends AssertionClaims {
   readonly secret: Secret
-  readonly issuer: string
-  readonly subject: string
-  readonly audience: readonly string[]
   /** Epoch milliseconds. */
   readonly expiresAt: number
   /** Epoch milliseconds; undefined if the token has no `iat`. */

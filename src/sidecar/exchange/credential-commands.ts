@@ -1,6 +1,6 @@
 /** Creates the commands for what an exchange needs: a federated credential, or an identity binding. */
 import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
-import type { Assertion } from './assertion.ts'
+import type { AssertionClaims } from '../../lib/errors.ts'
 import type { Identity } from '../identities.ts'
 import { namesFileForAz } from '../../lib/azure-cli.ts'
 import { quoteHcl } from '../../lib/hcl.ts'
@@ -26,8 +26,6 @@ export interface BindingCommands {
   readonly kubectlApply: string
 }
 
-type Claims = Pick<Assertion, 'issuer' | 'subject' | 'audience'>
-
 type IdentityIds = Pick<Identity, 'clientId' | 'resourceId'>
 
 /** Returns the flags that select a managed identity, with placeholders if its resource id is not configured. */
@@ -44,14 +42,14 @@ export function createIdentityFlags(resourceId: string | undefined): ShellComman
  * Returns false if the Azure CLI would replace a claim by the content of a file, and so upload that. The claims come
  * from a file that is not trusted.
  */
-export function canCreateCredential({ issuer, subject, audience }: Claims): boolean {
+export function canCreateCredential({ issuer, subject, audience }: AssertionClaims): boolean {
   return ![issuer, subject, ...audience].some(namesFileForAz)
 }
 
 /** Returns the command that creates the federated credential of a managed identity. */
 export function createManagedIdentityCommand(
   { resourceId }: Pick<IdentityIds, 'resourceId'>,
-  { issuer, subject, audience: [audience = DEFAULT_AUDIENCE] }: Claims,
+  { issuer, subject, audience: [audience = DEFAULT_AUDIENCE] }: AssertionClaims,
 ): ShellCommand {
   return {
     words: 'az identity federated-credential create',
@@ -68,7 +66,7 @@ export function createManagedIdentityCommand(
 /** Returns the command that creates the federated credential of an application registration. */
 export function createApplicationCommand(
   { clientId }: Pick<IdentityIds, 'clientId'>,
-  { issuer, subject, audience: [audience = DEFAULT_AUDIENCE] }: Claims,
+  { issuer, subject, audience: [audience = DEFAULT_AUDIENCE] }: AssertionClaims,
 ): ShellCommand {
   const name = createCredentialName(issuer, subject)
   const parameters = JSON.stringify({ name, issuer, subject, audiences: [audience] })
@@ -87,7 +85,7 @@ export function createApplicationCommand(
  */
 export function createCredentialCommands(
   identity: IdentityIds,
-  claims: Claims,
+  claims: AssertionClaims,
 ): CredentialCommands | undefined {
   if (!canCreateCredential(claims)) return undefined
   const {
@@ -113,7 +111,7 @@ export function createCredentialCommands(
 /** Returns the commands for an exchange through the token proxy of AKS identity bindings. */
 export function createBindingCommands(
   { clientId, resourceId }: IdentityIds,
-  { issuer, subject }: Pick<Claims, 'issuer' | 'subject'>,
+  { issuer, subject }: Pick<AssertionClaims, 'issuer' | 'subject'>,
 ): BindingCommands {
   const [namespace = 'NAMESPACE', account = 'SERVICEACCOUNT'] = subject
     .replace(/^system:serviceaccount:/, '')

@@ -79,11 +79,13 @@ export function parseEntraError(
       entra,
     })
   }
+  const { issuer, subject, audience } = assertion
   const retryAfterMs = parseRetryAfter(response.headers['retry-after'], entraTime)
   const policies = formatPolicies(body.claims)
   const problem = policies === undefined ? answer : `${answer} (${policies}).`
   return new BrokerError(known.code, `${problem} Fix: ${formatFix(known, assertion)}`, {
     entra,
+    assertion: { issuer, subject, audience },
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   })
 }

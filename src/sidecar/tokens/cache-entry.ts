@@ -2,6 +2,7 @@
 import type { BrokerError } from '../../lib/errors.ts'
 import { findValidToken, msUntilDue, negativeTtlMs, type State, tokenTtlMs } from './cache-state.ts'
 import type { Clock } from './clock.ts'
+import { isRetried } from './refresh-policy.ts'
 import type { AccessToken, CacheRequest, TokenRequest } from './token.ts'
 
 export interface Entry {
@@ -65,8 +66,8 @@ export function hasOwnRetry({ timer }: Entry): boolean {
 export function isInUse(entry: Entry, clock: Clock): boolean {
   const { isPrefetched, state } = entry
   const hasToken = tokenTtlMs(state, clock) > 0
-  const isTemporary = state.kind === 'failed' && !state.error.isPermanent
-  return isPrefetched || ((hasToken || isTemporary) && isAwaited(entry, clock, RETRY_WINDOW_MS))
+  const mayRecover = state.kind === 'failed' && isRetried(state.error)
+  return isPrefetched || ((hasToken || mayRecover) && isAwaited(entry, clock, RETRY_WINDOW_MS))
 }
 
 /**

@@ -1,6 +1,5 @@
 /** The state of one key of the token cache, and the transitions from state to state. */
-import { type BrokerError, mayBePropagating } from '../../lib/errors.ts'
-import { splitFix } from '../../lib/describe-error.ts'
+import type { BrokerError } from '../../lib/errors.ts'
 import { type Clock, readAwakeTime, readWallOffset } from './clock.ts'
 import { MIN_TTL_MS, ttlMs } from './lifetime.ts'
 import {
@@ -35,8 +34,6 @@ export interface Failed {
   readonly failures: number
   /** When the first of them failed. */
   readonly since: number
-  /** When the first of them failed because of a change that may not have reached all of Entra ID (E8). */
-  readonly notFoundSince?: number
   /** Until then, callers without a token get the cached failure (negative cache). */
   readonly cachedUntil: number
   /** When the cache retries by itself, if the key is in use. */
@@ -47,8 +44,6 @@ export interface Failed {
 
 /** A failure this long after the last one was due for a retry begins a new streak. */
 const STREAK_RESET_MS = 10 * 60_000
-/** What is new may take this long to reach all nodes of Entra ID (E8). */
-const PROPAGATION_MS = 10 * 60_000
 
 /** Returns the time to live of the cached token in milliseconds, as `ttlMs` does; 0 without one that is valid. */
 export function tokenTtlMs({ token }: State, clock: Clock, now?: number): number {
@@ -88,7 +83,7 @@ export function toFresh(token: AccessToken, clock: Clock, random: () => number):
 /** Returns the state after a failed exchange, with its backoff. A token that is valid stays cached. */
 export function toFailed(
   previous: State,
-  thrown: BrokerError,
+  error: BrokerError,
   clock: Clock,
   random: () => number,
 ): Failed {
@@ -97,11 +92,6 @@ export function toFailed(
   const isStreak = previous.kind === 'failed' && now - previous.retryAt < STREAK_RESET_MS
   const streak = isStreak ? previous : undefined
   const failures = (streak?.failures ?? 0) + 1
-  const isNotFound = mayBePropagating(thrown)
-  const notFoundSince = streak?.notFoundSince ?? (isNotFound ? now : undefined)
-  const graceMs = notFoundSince === undefined ? 0 : notFoundSince + PROPAGATION_MS - now
-  const error =
-    isNotFound && graceMs > 0 ? withPropagationGrace(thrown, clock.wall() + graceMs) : thrown
   const failed = { failures, tokenTtlMs: tokenTtlMs(previous, clock) }
   const retryDelayMs = computeRetryDelayMs(error, failed, random)
   return {
@@ -110,7 +100,6 @@ export function toFailed(
     error,
     failures,
     since: streak?.since ?? now,
-    ...(notFoundSince !== undefined && { notFoundSince }),
     cachedUntil: now + computeNegativeTtlMs(error, retryDelayMs, random),
     retryAt: now + retryDelayMs,
     wallOffset: readWallOffset(clock),
@@ -121,18 +110,6 @@ export function toFailed(
 export function toDue(state: Failed, clock: Clock): Failed {
   const now = clock.monotonic()
   return { ...state, cachedUntil: now, retryAt: now }
-}
-
-/**
- * Returns the error of something that may still be propagating, and is temporary for that
- * long. Without Retry-After: Entra's belongs to a permanent rejection.
- */
-function withPropagationGrace(error: BrokerError, temporaryUntil: number): BrokerError {
-  const time = new Date(temporaryUntil).toISOString().slice(11, 16)
-  const { problem, fix } = splitFix(error.message)
-  const notice = `${problem}; until ${time} UTC wimds answers with a temporary 503`
-  const message = fix === undefined ? notice : `${notice}. Fix: ${fix}`
-  return error.with({ message, temporaryUntil, retryAfterMs: undefined })
 }
 
 /** Returns the error as one more caller gets it: the same, with the time until the next attempt. */

@@ -1,5 +1,5 @@
 /** When to refresh a token, and when to retry after a failure. Pure: no clock is read, no timer is set. */
-import type { BrokerError } from '../../lib/errors.ts'
+import { type BrokerError, mayBePropagating } from '../../lib/errors.ts'
 import { type BackoffPolicy, maxBackoffMs } from '../../lib/backoff.ts'
 import { MIN_TTL_MS } from './lifetime.ts'
 
@@ -50,7 +50,7 @@ const WITHOUT_TOKEN: BackoffPolicy = { baseMs: SECOND_MS, capMs: 8 * SECOND_MS }
 /** Callers have a valid token: a failing Entra ID is spared. */
 const WITH_TOKEN: BackoffPolicy = { baseMs: 2 * SECOND_MS, capMs: 60 * SECOND_MS }
 /** A change in Entra ID takes minutes to reach all of its nodes (E8). */
-const PROPAGATION: BackoffPolicy = { baseMs: 5 * SECOND_MS, capMs: 30 * SECOND_MS }
+const PROPAGATION: BackoffPolicy = { baseMs: SECOND_MS, capMs: 30 * SECOND_MS }
 /** Retries fail until an operator changes the configuration. */
 const PERMANENT: BackoffPolicy = { baseMs: 30 * SECOND_MS, capMs: 300 * SECOND_MS }
 
@@ -101,18 +101,23 @@ export function computeNegativeTtlMs(
   return Math.min(retryDelayMs, PERMANENT_NEGATIVE_TTL_MS * (1 - random() / 4))
 }
 
+/** Returns true if the cache retries by itself: the failure may pass, or what is missing may be created late. */
+export function isRetried(error: BrokerError): boolean {
+  return !error.isPermanent || mayBePropagating(error)
+}
+
 /** Returns true if an exchange with a rotated projected token may succeed after this error. */
 export function mayRecoverWithNewAssertion(error: BrokerError): boolean {
   return error.isPermanent || error.source === 'assertion' || isPropagating(error)
 }
 
 function selectPolicy(error: BrokerError, hasToken: boolean): BackoffPolicy {
-  if (error.isPermanent) return PERMANENT
+  if (error.isPermanent && (hasToken || !isRetried(error))) return PERMANENT
   if (isPropagating(error) || error.code === 'assertion_expired') return PROPAGATION
   return hasToken ? WITH_TOKEN : WITHOUT_TOKEN
 }
 
 /** Returns true for a rejection that ends when a change has reached all of Entra ID. */
 function isPropagating(error: BrokerError): boolean {
-  return error.temporaryUntil !== undefined || error.code === 'issuer_unreachable'
+  return mayBePropagating(error) || error.code === 'issuer_unreachable'
 }

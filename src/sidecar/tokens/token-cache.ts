@@ -25,7 +25,7 @@ import { type Clock, systemClock } from './clock.ts'
 import { createEntryStore } from './entry-store.ts'
 import { createOverloadedError } from './limiter.ts'
 import { MIN_TTL_MS, ttlMs } from './lifetime.ts'
-import { mayRecoverWithNewAssertion } from './refresh-policy.ts'
+import { isRetried, mayRecoverWithNewAssertion } from './refresh-policy.ts'
 import {
   type AccessToken,
   type CacheRequest,
@@ -275,7 +275,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     if (store.peek(entry.key) !== entry) return
     const ttl = tokenTtlMs(state, clock)
     if (ttl === 0 && !entry.isPrefetched) {
-      if (state.kind === 'failed' && state.error.isPermanent) return
+      if (state.kind === 'failed' && !isRetried(state.error)) return
       if (retrying.size >= MAX_RETRYING) return
       retrying.add(entry)
     }

@@ -1,7 +1,8 @@
-/** The layers between the token cache and the exchange: limiter → observer → lazy loading → retries. */
+/** The layers between the token cache and the exchange: limiter → failures of the identity → observer → lazy loading → retries. */
 import { randomUUID } from 'node:crypto'
 import { type BrokerError, toBrokerError } from '../../lib/errors.ts'
 import type { Clock } from './clock.ts'
+import { shareIdentityFailures } from './identity-failures.ts'
 import { limitExchanges } from './limiter.ts'
 import { retryExchanges } from './retries.ts'
 import type { AccessToken, TokenRequest, TokenSource } from './token.ts'
@@ -23,7 +24,7 @@ interface ExchangeSourceOptions {
   readonly maxQueued?: number
   /** How long a caller waits, in milliseconds. An exchange for callers may go on for as long again. */
   readonly timeoutMs: number
-  readonly clock: Pick<Clock, 'monotonic'>
+  readonly clock: Clock
   /** Receives whole exchanges, each with all of its attempts. */
   readonly onExchange: (event: ExchangeEvent) => void
   /** Returns [0, 1), for the jitter of retries. */
@@ -43,7 +44,7 @@ export function createExchangeSource(
   // Retries are inside, so that an attempt that waits for loading is not hedged.
   const exchange = createLazySource(async () => retryExchanges(await load(), options), loadDelayMs)
   const observed = observeExchanges(exchange, { clock, onExchange })
-  return limitExchanges(observed, options)
+  return limitExchanges(shareIdentityFailures(observed, clock), options)
 }
 
 /** Reports every exchange of `next`, and gives it a correlation id if its request has none. */

@@ -1,13 +1,12 @@
 /** Runs the checks of `wimds doctor`: everything between the configuration and a token. */
 import type { Config } from '../../sidecar/config/config.ts'
-import { toBrokerError } from '../../lib/errors.ts'
-import { findAudience, findCloud, formatTokenIssuer } from '../../lib/clouds.ts'
+import { type BrokerError, toBrokerError } from '../../lib/errors.ts'
+import { findCloud } from '../../lib/clouds.ts'
 import { hasUnexpectedAudience } from '../../sidecar/exchange/assertion.ts'
 import { systemClock } from '../../sidecar/tokens/clock.ts'
 import { toWallTimes } from '../../sidecar/tokens/lifetime.ts'
 import { describeSkew, isSkewed, SKEW_FIX } from '../../sidecar/exchange/clock-skew.ts'
 import { type Identity, WITHOUT_IDENTITY } from '../../sidecar/identities.ts'
-import { isGuid } from '../../lib/guid.ts'
 import { toScope, type TokenSource } from '../../sidecar/tokens/token.ts'
 import { VERSION } from '../../lib/version.ts'
 import { checkAssertion } from './assertion-check.ts'
@@ -227,20 +226,17 @@ async function attemptExchanges(
       const base = { identity: identity.name, clientId: identity.clientId, resource }
       const tokenFailure = check?.report.failure
       // A token that has expired by the local clock is sent: that clock may be the wrong one.
-      const outcome =
+      const attempt =
         tokenFailure === undefined || tokenFailure.code === 'assertion_expired'
           ? await attemptExchange(identity, resource, exchange)
           : undefined
-      if (outcome === undefined || isOfExpiredToken(outcome, tokenFailure, getSkewMs())) {
+      if (attempt === undefined || isOfExpiredToken(attempt.outcome, tokenFailure, getSkewMs())) {
         const reason = `the projected token ${identity.tokenFile} fails (${tokenFailure?.code})`
         reports.push({ ...base, status: 'not_checked', reason })
         continue
       }
-      const isSourceFailing = reports.some(
-        (each) => each.identity === identity.assertionFrom?.name && each.status !== 'ok',
-      )
-      const commands = isSourceFailing ? {} : createCommands(outcome, identity, config, check)
-      reports.push({ ...base, ...outcome, ...commands })
+      const { outcome, error } = attempt
+      reports.push({ ...base, ...outcome, ...createCommands(error, identity, config, check) })
     }
   }
   return reports
@@ -267,17 +263,23 @@ function findResources({ prefetch, resources = [], authorityHost }: Identity): r
   return [resources[0] ?? management ?? DEFAULT_RESOURCE]
 }
 
+interface Attempt {
+  readonly outcome: Pick<ExchangeReport, 'status' | 'expiresAt' | 'failure'>
+  readonly error?: BrokerError
+}
+
 async function attemptExchange(
   identity: Identity,
   resource: string,
   exchange: TokenSource,
-): Promise<Pick<ExchangeReport, 'status' | 'expiresAt' | 'failure'>> {
+): Promise<Attempt> {
   try {
     const { lifetime } = await exchange({ identity, scope: toScope(resource) })
     const { expiresAt } = toWallTimes(lifetime, systemClock)
-    return { status: 'ok', expiresAt: new Date(expiresAt).toISOString() }
-  } catch (error) {
-    return toOutcome(toFailure(toBrokerError(error)))
+    return { outcome: { status: 'ok', expiresAt: new Date(expiresAt).toISOString() } }
+  } catch (thrown) {
+    const error = toBrokerError(thrown)
+    return { outcome: toOutcome(toFailure(error)), error }
   }
 }
 
@@ -289,31 +291,24 @@ const CREDENTIAL_CODES = new Set([
 
 /**
  * Returns the commands that fix a failed exchange; none for an assertion that no credential could fix, or whose
- * audience is probably the mistake.
+ * audience is probably the mistake. A chained identity needs a credential for its managed identity's token, and none
+ * if that identity failed.
  */
 function createCommands(
-  { failure }: Pick<ExchangeReport, 'failure'>,
+  error: BrokerError | undefined,
   identity: Identity,
   { exchange }: Config,
   check: AssertionCheck | undefined,
 ): Pick<ExchangeReport, 'commands' | 'bindingCommands'> {
   const assertion = check?.report.status === 'ok' ? check.assertion : undefined
-  if (assertion === undefined || !CREDENTIAL_CODES.has(failure?.code ?? '')) return {}
-  const { assertionFrom } = identity
-  if (assertionFrom === undefined && isViaTokenProxy(identity, exchange, assertion)) {
-    return { bindingCommands: createBindingCommands(identity, assertion) }
-  }
-  const claims = assertionFrom === undefined ? assertion : describeToken(assertionFrom)
+  if (assertion === undefined || !CREDENTIAL_CODES.has(error?.code ?? '')) return {}
+  const claims = error?.assertion ?? assertion
+  if (identity.assertionFrom === undefined) {
+    if (isViaTokenProxy(identity, exchange, assertion)) {
+      return { bindingCommands: createBindingCommands(identity, assertion) }
+    }
+  } else if (claims.subject === assertion.subject) return {}
   if (exchange.audience === undefined && hasUnexpectedAudience(claims)) return {}
   const commands = createCredentialCommands(identity, claims)
   return commands === undefined ? {} : { commands }
-}
-
-/** Returns the claims of a managed identity's token as the assertion of a chained identity (E10). */
-function describeToken({ authorityHost, tenantId, objectId }: Identity) {
-  return {
-    issuer: formatTokenIssuer(authorityHost, isGuid(tenantId) ? tenantId : 'TENANT_ID'),
-    subject: objectId ?? 'OBJECT_ID',
-    audience: [findAudience(authorityHost)],
-  }
 }

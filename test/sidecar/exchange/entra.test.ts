@@ -394,7 +394,7 @@ describe('a chained identity', () => {
     await expect(createExchange()({ scope: SCOPE, identity })).rejects.toMatchObject({
       code: 'federated_credential_not_found',
       message: expect.stringContaining(
-        `set the issuer of the federated credential to exactly ${issuer} (`,
+        `create a federated credential of the application with issuer ${issuer}, subject ${ORDERS.objectId} (`,
       ),
     })
     addCredential()

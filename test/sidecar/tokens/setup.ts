@@ -1,6 +1,7 @@
 /** Fake time and a token cache in front of a scripted Entra ID. */
 import { afterEach, beforeEach, vi } from 'vitest'
 import { systemClock } from '../../../src/sidecar/tokens/clock.ts'
+import { shareIdentityFailures } from '../../../src/sidecar/tokens/identity-failures.ts'
 import {
   createTokenCache,
   type RefreshEvent,
@@ -40,7 +41,7 @@ interface SetUpOptions extends Partial<TokenCacheOptions> {
 export function setUp({ behaviour = {}, ...options }: SetUpOptions = {}) {
   const entra = createScriptedEntra(behaviour)
   const refreshes: RefreshEvent[] = []
-  const cache = createTokenCache(entra.source, {
+  const cache = createTokenCache(shareIdentityFailures(entra.source, systemClock), {
     maxEntries: 100,
     random: () => 0.5,
     onRefresh: (event) => refreshes.push(event),

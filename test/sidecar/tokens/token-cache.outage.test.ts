@@ -1,7 +1,5 @@
 import { describe, expect, test, vi } from 'vitest'
-import { BrokerError, type ErrorCode } from '../../../src/lib/errors.ts'
-import { createTokenCache } from '../../../src/sidecar/tokens/token-cache.ts'
-import type { GetToken } from '../../../src/sidecar/tokens/token.ts'
+import type { ErrorCode } from '../../../src/lib/errors.ts'
 import { ask, askFor, slowest, textsOf } from './callers.ts'
 import { other, VAULT } from './scripted-entra.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS, setUp, useFakeTime } from './setup.ts'
@@ -10,8 +8,6 @@ useFakeTime()
 
 const failures = ({ cache }: ReturnType<typeof setUp>) =>
   cache.entries().flatMap(({ failure }) => failure?.error.code ?? [])
-
-const getError = (get: GetToken) => get(VAULT).catch((error: unknown) => error)
 
 describe('while a valid token is cached', () => {
   test.each<ErrorCode>([
@@ -230,73 +226,6 @@ describe('a failure in the entries', () => {
     await given.cache.prefetch([])
     expect(given.cache.entries()).toMatchObject([{ token: {} }])
     expect(failures(given)).toEqual([])
-  })
-})
-
-describe('a federated credential that is not found', () => {
-  const NOT_FOUND = { error: 'federated_credential_not_found', retryAfterMs: HOUR_MS } as const
-
-  test('is a temporary error for ten minutes, then a permanent one', async () => {
-    vi.setSystemTime(Date.UTC(2026, 10, 25, 9, 58))
-    const { get } = setUp({ behaviour: NOT_FOUND })
-    expect(await getError(get)).toMatchObject({
-      code: 'federated_credential_not_found',
-      message: expect.stringMatching(/; until 10:08 UTC wimds answers with a temporary 503$/),
-      isPermanent: false,
-      status: 503,
-    })
-    await askFor(get, VAULT, { forMs: 9 * MINUTE_MS, everyMs: 5000 })
-    expect(await getError(get)).toMatchObject({ isPermanent: false })
-    await askFor(get, VAULT, { forMs: 2 * MINUTE_MS, everyMs: 5000 })
-    expect(await getError(get)).toMatchObject({
-      code: 'federated_credential_not_found',
-      message: expect.not.stringContaining('temporary'),
-      isPermanent: true,
-      status: 400,
-    })
-  })
-
-  test.each([
-    [700016, false],
-    [7000229, false],
-    [7000112, true],
-    [undefined, true],
-  ])('shares its ten minutes with AADSTS%s: permanent is %s', async (aadsts, isPermanent) => {
-    const rejection = new BrokerError('application_refused', 'no. Fix: create it', {
-      ...(aadsts !== undefined && { entra: { aadsts } }),
-    })
-    const { get } = createTokenCache(() => Promise.reject(rejection), { maxEntries: 1 })
-    expect(await getError(get)).toMatchObject({ isPermanent, status: isPermanent ? 400 : 503 })
-    await askFor(get, VAULT, { forMs: 11 * MINUTE_MS, everyMs: 5000 })
-    expect(await getError(get)).toMatchObject({ isPermanent: true, status: 400 })
-  })
-
-  test('says before the fix until when it is temporary', async () => {
-    vi.setSystemTime(Date.UTC(2026, 10, 25, 9, 58))
-    const rejection = new BrokerError('federated_credential_not_found', 'not found. Fix: create it')
-    const { get } = createTokenCache(() => Promise.reject(rejection), { maxEntries: 1 })
-    expect(await getError(get)).toMatchObject({
-      message: 'not found; until 10:08 UTC wimds answers with a temporary 503. Fix: create it',
-    })
-  })
-
-  test('gets its ten minutes again after a token: the nodes of Entra ID differ', async () => {
-    const { entra, get } = setUp({ behaviour: NOT_FOUND })
-    await askFor(get, VAULT, { forMs: 9 * MINUTE_MS, everyMs: 5000 })
-    entra.behave({ lifetimeMs: MINUTE_MS })
-    await askFor(get, VAULT, { forMs: MINUTE_MS, everyMs: 5000 })
-    entra.behave(NOT_FOUND)
-    await askFor(get, VAULT, { forMs: 5 * MINUTE_MS, everyMs: 5000 })
-    expect(await getError(get)).toMatchObject({ isPermanent: false })
-  })
-
-  test('is retried slowly by the cache, and no caller waits for the token', async () => {
-    const { entra, get } = setUp({ behaviour: NOT_FOUND })
-    await askFor(get, VAULT, { forMs: 4 * MINUTE_MS, everyMs: 500 })
-    expect(entra.exchanges.length).toBeLessThan(25)
-    entra.behave({})
-    await askFor(get, VAULT, { forMs: 30_000, everyMs: 500 })
-    expect(await ask(get, VAULT)).toMatchObject({ ok: true, tookMs: 0 })
   })
 })
 
