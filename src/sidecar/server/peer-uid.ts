@@ -128,10 +128,11 @@ function parseIpv6(address: string): number[] {
 
 /**
  * `sl: local remote state queues timer retransmits uid timeout inode`, where v4-mapped addresses lose
- * their prefix.
+ * their prefix. Only an established connection (01) counts: the row of another program whose connection from
+ * the same port this server has closed stays until that program closes it too.
  */
 const ROW =
-  /^ *\d+: (?:0{16}FFFF0{4})?([\dA-F]+:[\dA-F]{4}) (?:0{16}FFFF0{4})?([\dA-F]+:[\dA-F]{4}) \S+ \S+ \S+ \S+ +(\d+) +\d+ ([1-9]\d*) /
+  /^ *\d+: (?:0{16}FFFF0{4})?([\dA-F]+:[\dA-F]{4}) (?:0{16}FFFF0{4})?([\dA-F]+:[\dA-F]{4}) 01 \S+ \S+ \S+ +(\d+) +\d+ ([1-9]\d*) /
 
 /** Returns the uids of these sockets. One without an inode has been closed, and shows 0 as its uid. */
 async function readUids(

@@ -82,8 +82,8 @@ const OWN = { localAddress: '127.0.0.1', localPort: 8000 }
 const createSocket = () => ({ ...PEER, ...OWN })
 
 /** Formats a row as the kernel does. */
-const row = (own: string, other: string, uid: number, inode = 4242) =>
-  `   0: ${own} ${other} 01 00000000:00000000 00:00000000 00000000  ${uid}        0 ${inode} 1 0 20 4 30 10 -1\n`
+const row = (own: string, other: string, uid: number, { inode = 4242, state = '01' } = {}) =>
+  `   0: ${own} ${other} ${state} 00000000:00000000 00:00000000 00000000  ${uid}        0 ${inode} 1 0 20 4 30 10 -1\n`
 
 const ROW = row('0700000A:9C40', '0100007F:1F40', 1000)
 
@@ -100,7 +100,22 @@ test.each([
   ['a row that leads to the metadata address', row('0700000A:9C40', 'FEA9FEA9:0050', 7), 7],
   ['another destination of the same port', row('0700000A:9C40', '0500000A:01BB', 7), undefined],
   ['another port', row('0700000A:9C41', '0100007F:1F40', 7), undefined],
-  ['a socket that has been closed', row('0700000A:9C40', '0100007F:1F40', 0, 0), undefined],
+  [
+    'a socket that has been closed',
+    row('0700000A:9C40', '0100007F:1F40', 0, { inode: 0 }),
+    undefined,
+  ],
+  [
+    'a row beside that of another program, whose connection the server has closed',
+    row('0700000A:9C40', '0100007F:1F40', 8, { state: '08' }) +
+      row('0700000A:9C40', 'FEA9FEA9:0050', 7),
+    7,
+  ],
+  [
+    'a row that is not established',
+    row('0700000A:9C40', '0100007F:1F40', 7, { state: '02' }),
+    undefined,
+  ],
   ['the other direction', row('0100007F:1F40', '0700000A:9C40', 7), undefined],
   ['a table that is no such table', 'x\n\n', undefined],
   ['an empty table', '', undefined],
