@@ -36,8 +36,8 @@ const NEVER_DROPPED: ReadonlySet<EventName> = new Set(['token_obtained', 'token_
 
 /** Creates a logger that writes to `out` each event that its level and the rate limit of the event allow. */
 export function createLogger({ level, format, out, limitBy = '' }: LoggerOptions): ProcessLog {
-  const destination =
-    format === 'json' ? out : { write: (line: string) => out.write(formatText(line)) }
+  const formatLine = format === 'json' ? escapeInvisible : formatText
+  const destination = { write: (line: string) => out.write(formatLine(line)) }
   const sink = pino(
     {
       level,
@@ -86,15 +86,25 @@ export function createLogger({ level, format, out, limitBy = '' }: LoggerOptions
 /** Formats a line of pino's as `12:00:00.000 warn  event key=value …`. */
 function formatText(line: string): string {
   const { time, level, event, ...fields }: Record<string, unknown> = JSON.parse(line)
-  const pairs = Object.entries(fields).map(
-    ([key, value]) =>
-      `${key}=${typeof value === 'string' ? formatValue(value) : JSON.stringify(value)}`,
-  )
+  const pairs = Object.entries(fields).map(([key, value]) => `${key}=${formatValue(value)}`)
   return `${[String(time).slice(11, 23), String(level).padEnd(5), event, ...pairs].join(' ')}\n`
 }
 
-/** Quotes a text that is not one word. No control character reaches the terminal or ends the line. */
-function formatValue(text: string): string {
-  if (/^[^\s"=\p{C}]+$/u.test(text)) return text
-  return JSON.stringify(text).replace(/\p{C}/gu, '?')
+/** Formats a value as JSON, and a text that is one word without quotes. */
+function formatValue(value: unknown): string {
+  if (typeof value === 'string' && /^[^\s"=\p{C}]+$/u.test(value)) return value
+  return escapeInvisible(JSON.stringify(value))
+}
+
+/** Control and formatting characters, which a terminal or a viewer of logs obeys, and line separators. */
+const INVISIBLE = /(?!\n)[\p{C}\p{Zl}\p{Zp}]/gu
+
+/** Escapes the invisible characters of JSON that JSON itself does not escape, such as U+202E. */
+function escapeInvisible(json: string): string {
+  return json.replace(INVISIBLE, (character) =>
+    character
+      .split('')
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+      .join(''),
+  )
 }

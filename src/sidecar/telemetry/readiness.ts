@@ -26,8 +26,8 @@ export interface ReadinessState {
   readonly lastExchange?: {
     readonly at: string
     readonly ok: boolean
+    /** Without the message: `/readyz` is served to other pods, and Entra ID's text names the tenant and the resource. */
     readonly code?: string
-    readonly message?: string
   }
 }
 
@@ -78,9 +78,7 @@ export function createReadiness(options: ReadinessOptions): Readiness {
     onExchange: ({ outcome }) => {
       hasToken ||= outcome.ok
       const at = new Date(now()).toISOString()
-      lastExchange = outcome.ok
-        ? { at, ok: true }
-        : { at, ok: false, code: outcome.error.code, message: scrub(outcome.error.message) }
+      lastExchange = outcome.ok ? { at, ok: true } : { at, ok: false, code: outcome.error.code }
       check()
     },
     onPrefetched: () => {

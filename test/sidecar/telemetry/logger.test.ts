@@ -32,6 +32,18 @@ describe('a line', () => {
     ])
   })
 
+  test.each([
+    ['json', String.raw`"message":"a\u009b31m\u007f\u202e\u2028\udb40\udc01é"}` + '\n'],
+    ['text', String.raw`message="a\u009b31m\u007f\u202e\u2028\udb40\udc01é"` + '\n'],
+  ] as const)('of %s has no invisible characters', (format, end) => {
+    const { log, written } = logging('info', format)
+    const message = 'a\u009b31m\u007f\u202e\u2028\u{e0001}é'
+    log.warn('exchange_failed', { message })
+    expect(written[0]?.endsWith(end)).toBe(true)
+    log.warn('exchange_failed', { problems: [message] })
+    expect(written[1]).toMatch(/^[^\p{C}\u2028]+\n$/u)
+  })
+
   test('of text has no control characters', () => {
     const { log, written } = logging('info', 'text')
     log.warn('exchange_failed', { message: 'a\r\nb\u001b[31m' })
