@@ -2,6 +2,7 @@
 import { BrokerError } from '../lib/errors.ts'
 import { firstItems } from '../lib/first-items.ts'
 import { printable } from '../lib/printable.ts'
+import { isAssertionResource } from '../lib/clouds.ts'
 import { findServiceResource, normalizeResource } from '../lib/resource.ts'
 
 /** Straight to Entra ID, or through the token proxy of AKS identity bindings. */
@@ -22,6 +23,8 @@ export interface Identity {
   readonly exchangeVia?: ExchangeVia
   /** The managed identity whose token is the assertion; undefined: the projected token is. */
   readonly assertionFrom?: Identity
+  /** The identities whose assertion is a token of this one. */
+  readonly assertionOf?: readonly Restricted[]
   readonly objectId?: string
   /** ARM id, in lower case. */
   readonly resourceId?: string
@@ -31,6 +34,9 @@ export interface Identity {
   readonly allowedUids?: readonly number[]
   readonly prefetch: readonly string[]
 }
+
+/** What limits the use of an identity. */
+type Restricted = Pick<Identity, 'name' | 'resources' | 'allowedUids'>
 
 /** How a request names its identity. */
 export type Selector =
@@ -92,15 +98,34 @@ export function createClientIdLookup({
   return (clientId) => byClientId.get(clientId) ?? unlisted?.(clientId)
 }
 
-/** Returns whether the resource is on the identity's allow-list, or there is none. */
-export function isAllowedResource({ resources }: Identity, resource: string): boolean {
-  return resources === undefined || resources.includes(normalizeResource(resource))
+/** Returns the identities whose assertion a token for the resource is: who has it can get every token of theirs. */
+function listChained({ assertionOf = [] }: Identity, resource: string): readonly Restricted[] {
+  return assertionOf.length > 0 && isAssertionResource(resource) ? assertionOf : []
 }
 
-/** Throws `resource_not_allowed` if the resource is not on the identity's allow-list. */
+/**
+ * Returns whether the resource is on the identity's allow-list, or there is none. An assertion of an identity with an
+ * allow-list is never allowed.
+ */
+export function isAllowedResource(identity: Identity, resource: string): boolean {
+  const { resources } = identity
+  return (
+    (resources === undefined || resources.includes(normalizeResource(resource))) &&
+    listChained(identity, resource).every((chained) => chained.resources === undefined)
+  )
+}
+
+/** Throws `resource_not_allowed` unless `isAllowedResource`. */
 export function requireAllowedResource(identity: Identity, resource: string): void {
   const { name, resources = [] } = identity
   if (isAllowedResource(identity, resource)) return
+  const chained = listChained(identity, resource).find((each) => each.resources !== undefined)
+  if (chained !== undefined) {
+    throw new BrokerError(
+      'resource_not_allowed',
+      `a token of ${name} for ${printable(resource)} is the assertion of the identity ${chained.name}, whose resources are ${formatList(chained.resources ?? [])}. Fix: request the tokens of ${chained.name}`,
+    )
+  }
   const service = findServiceResource(resource)
   const fix =
     service === undefined
@@ -112,13 +137,27 @@ export function requireAllowedResource(identity: Identity, resource: string): vo
   )
 }
 
+/** Returns whether the uid of the caller decides on the request. */
+export function needsUid(identity: Identity, resource: string): boolean {
+  return [identity, ...listChained(identity, resource)].some(
+    ({ allowedUids }) => allowedUids !== undefined,
+  )
+}
+
 /**
- * Throws `caller_not_allowed` if the uid is not one of the identity's; one that is not known (undefined) is
- * rejected, too.
+ * Throws `caller_not_allowed` if the uid is not one of the identity's, and for an assertion not one of the chained
+ * identity's; one that is not known (undefined) is rejected, too.
  */
-export function requireAllowedUid(identity: Identity, uid: number | undefined): void {
-  const { name, allowedUids } = identity
-  if (allowedUids === undefined || (uid !== undefined && allowedUids.includes(uid))) return
+export function requireAllowedUid(
+  identity: Identity,
+  resource: string,
+  uid: number | undefined,
+): void {
+  const rejecting = [identity, ...listChained(identity, resource)].find(
+    ({ allowedUids }) => allowedUids !== undefined && !allowedUids.some((each) => each === uid),
+  )
+  if (rejecting === undefined) return
+  const { name, allowedUids = [] } = rejecting
   const who =
     uid === undefined ? 'the uid of the caller is not known' : `the caller has the uid ${uid}`
   throw new BrokerError(

@@ -84,14 +84,16 @@ test('a rejection names what was asked for and what is configured', () => {
   )
 })
 
+const VAULT = 'https://vault.azure.net'
+
 test('a rejection of a uid names it and those that are allowed', () => {
   const limited = { ...ORDERS, allowedUids: [1000, 0] }
-  expect(() => requireAllowedUid(ORDERS, undefined)).not.toThrow()
-  expect(() => requireAllowedUid(limited, 0)).not.toThrow()
-  expect(rejection(() => requireAllowedUid(limited, 1001))).toBe(
+  expect(() => requireAllowedUid(ORDERS, VAULT, undefined)).not.toThrow()
+  expect(() => requireAllowedUid(limited, VAULT, 0)).not.toThrow()
+  expect(rejection(() => requireAllowedUid(limited, VAULT, 1001))).toBe(
     'the identity orders may be used by uid 1000, uid 0, and the caller has the uid 1001. Fix: correct runAsUser of the caller, or add its uid to the allowedUids of the identity in the identities file',
   )
-  expect(rejection(() => requireAllowedUid(limited, undefined))).toContain(
+  expect(rejection(() => requireAllowedUid(limited, VAULT, undefined))).toContain(
     ', and the uid of the caller is not known. Fix:',
   )
 })

@@ -41,7 +41,10 @@ export function createFileDirectory(
   }
 }
 
-/** Replaces the names in `assertionFrom` by the identities, whose token files the chained ones share. */
+/**
+ * Replaces the names in `assertionFrom` by the identities, whose token files the chained ones share, and lists the
+ * chained ones in `assertionOf` of these.
+ */
 function chainIdentities(
   identities: readonly Identity[],
   entries: readonly IdentityEntry[],
@@ -49,7 +52,10 @@ function chainIdentities(
   const byName = new Map(identities.map((identity) => [identity.name, identity]))
   return identities.map((identity, index) => {
     const source = byName.get(entries[index]?.assertionFrom ?? '')
-    if (source === undefined) return identity
+    if (source === undefined) {
+      const assertionOf = identities.filter((_, at) => entries[at]?.assertionFrom === identity.name)
+      return assertionOf.length === 0 ? identity : { ...identity, assertionOf }
+    }
     return { ...identity, tokenFile: source.tokenFile, assertionFrom: source }
   })
 }

@@ -37,7 +37,7 @@ const SELECTORS = [
 ] as const
 
 /**
- * Returns the identity selector. Throws `selector_invalid` for more than one, and for a client or
+ * Returns the identity selector. Throws `selector_invalid` for two that differ, and for a client or
  * object id that is not a GUID. With `ignoreEmpty`, an empty selector counts as absent.
  */
 export function parseSelector(parameters: Parameters, { ignoreEmpty = false } = {}): Selector {
@@ -46,6 +46,7 @@ export function parseSelector(parameters: Parameters, { ignoreEmpty = false } = 
     for (const name of names) {
       const value = parameters.get(name)
       if (value === undefined || (ignoreEmpty && value === '')) continue
+      if (selector.by === by && selector.value === value) continue
       if (selector.by !== 'default') {
         throw new BrokerError(
           'selector_invalid',

@@ -7,6 +7,7 @@ import { BrokerError } from '../../lib/errors.ts'
 import {
   type Identity,
   type IdentityResolver,
+  needsUid,
   requireAllowedResource,
   requireAllowedUid,
 } from '../identities.ts'
@@ -61,16 +62,22 @@ export function addTokenRoute(
       const query = dialect.parse(wire)
       let identity = resolve(query.selector)
       let uid: number | undefined
-      if (identity.allowedUids !== undefined) {
+      if (needsUid(identity, query.resource)) {
         uid = await findPeerUid(request.socket)
         // A reload may have replaced the identity meanwhile.
         identity = resolve(query.selector)
       }
       requireAllowedResource(identity, query.resource)
-      requireAllowedUid(identity, uid)
+      requireAllowedUid(identity, query.resource, uid)
       const correlationId = findCorrelationId(request.headers)
       const tokenRequest = createTokenRequest(query, identity, correlationId)
-      const token = await tokens(tokenRequest, closeSignal(request.socket))
+      const hungUp = closeSignal(request.socket)
+      const token = await tokens(tokenRequest, hungUp)
+      if (hungUp.aborted) {
+        // Not served, and so neither counted nor audited.
+        reply.hijack()
+        return
+      }
       const { expiresIn, expiresOn } = computeExpiry(token.lifetime, clock)
       const answer = { query, identity, token, expiresIn, expiresOn }
       const event = { protocol: dialect.name, served: { request: tokenRequest, token } }

@@ -81,13 +81,13 @@ export function isSameExchange(a: Identity, b: Identity): boolean {
 /**
  * Returns the scope for a resource as an IMDS client names it. A trailing slash is part of the audience
  * and stays, so `https://management.azure.com/` becomes `https://management.azure.com//.default` (E2); a
- * resource that ends in `/.default` is a scope already (R10).
+ * resource that ends in `/.default`, in any case, is a scope already (R10).
  */
 export function toScope(resource: string): string {
-  return resource.endsWith('/.default') ? resource : `${resource}/.default`
+  return `${toResource(resource)}/.default`
 }
 
 /** Returns the resource of a scope, as clients name it. */
 export function toResource(scope: string): string {
-  return scope.replace(/\/\.default$/, '')
+  return scope.replace(/\/\.default$/i, '')
 }

@@ -329,7 +329,9 @@ describe('assertionFrom', () => {
     )
     const [partner, orders] = directory.identities
     expect(partner).toMatchObject({ name: 'partner', tokenFile: '/orders' })
-    expect(partner?.assertionFrom).toEqual(orders)
+    const { assertionOf, ...source } = orders ?? {}
+    expect(partner?.assertionFrom).toEqual(source)
+    expect(assertionOf?.map(({ name }) => name)).toEqual(['partner'])
     expect(tokenFiles).toEqual(['/orders'])
   })
 

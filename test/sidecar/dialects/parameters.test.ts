@@ -117,6 +117,11 @@ test.each([
   expect(parseSelector(parseParameters(`${name}=${GUID}`))).toEqual({ by, value: GUID })
 })
 
+test('parses two names of one selector with the same value', () => {
+  const parameters = parseParameters(`client_id=${GUID}&clientid=${GUID}`)
+  expect(parseSelector(parameters)).toEqual({ by: 'clientId', value: GUID })
+})
+
 test('selects the default identity without a selector', () => {
   expect(parseSelector(parseParameters('resource=x&authority=y'))).toEqual({ by: 'default' })
 })
@@ -130,8 +135,8 @@ test.each([
   'object_id=me',
   'mi_res_id=',
   `client_id=${GUID}&object_id=${GUID}`,
-  `client_id=${GUID}&clientid=${GUID}`,
-  `msi_res_id=a&mi_res_id=a`,
+  `client_id=${GUID}&clientid=${GUID.replace('1', '2')}`,
+  `msi_res_id=a&mi_res_id=b`,
 ])('rejects the selector %s', (text) => {
   expect(thrownCode(() => parseSelector(parseParameters(text)))).toBe('selector_invalid')
 })

@@ -4,7 +4,12 @@ import { findCorrelationId } from '../../../src/sidecar/server/token-route.ts'
 import { type Identity, createIdentityResolver } from '../../../src/sidecar/identities.ts'
 import { createCacheRequest } from '../../../src/sidecar/tokens/token.ts'
 import { imds } from '../../../src/sidecar/dialects/imds.ts'
-import { BILLING, ORDERS, parts } from '../../fixtures/parts.ts'
+import { openConnection, request, roundTrip } from '../../fixtures/connection.ts'
+import { aToken, BILLING, ORDERS, parts } from '../../fixtures/parts.ts'
+import { serveParts } from '../../fixtures/sidecar.ts'
+
+const TOKEN =
+  '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
 const PARENT = '00f067aa0ba902b7'
@@ -45,19 +50,16 @@ test.each([
 test('passes the trace id on with the token request', async () => {
   const given = parts()
   await using app = createMetadataApp(given)
-  const url =
-    '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
+
   const headers = { host: 'localhost', metadata: 'true' }
-  await app.inject({ url, headers: { ...headers, traceparent: `00-${TRACE}-${PARENT}-01` } })
-  await app.inject({ url, headers })
+  await app.inject({ url: TOKEN, headers: { ...headers, traceparent: `00-${TRACE}-${PARENT}-01` } })
+  await app.inject({ url: TOKEN, headers })
   expect(given.asked.map(({ correlationId }) => correlationId)).toEqual([GUID, undefined])
 })
 
 const forUid = (uid: number): Identity => ({ ...ORDERS, allowedUids: [uid] })
 
 describe('a reload while the uid of the caller is looked up', () => {
-  const url =
-    '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
   const headers = { host: 'localhost', metadata: 'true' }
 
   /** Requests as uid 1000, whose look-up takes until the default identity is `next`. */
@@ -72,7 +74,7 @@ describe('a reload while the uid of the caller is looked up', () => {
       },
     })
     await using app = createMetadataApp(given)
-    return { reply: await app.inject({ url, headers }), asked: given.asked }
+    return { reply: await app.inject({ url: TOKEN, headers }), asked: given.asked }
   }
 
   test('makes the request one for the new identity', async () => {
@@ -87,18 +89,91 @@ describe('a reload while the uid of the caller is looked up', () => {
   })
 })
 
+test.each(['/.default', '/.DEFAULT', ''])(
+  'a resource that ends in %j is asked for by one scope',
+  async (end) => {
+    const given = parts()
+    await using app = createMetadataApp(given)
+    await app.inject({ url: `${TOKEN}${end}`, headers: { host: 'localhost', metadata: 'true' } })
+    expect(given.asked[0]?.scope).toBe('https://vault.azure.net/.default')
+  },
+)
+
+test('a token whose caller has hung up is not reported as served', async () => {
+  const hungUp = Promise.withResolvers<void>()
+  const answered = Promise.withResolvers<void>()
+  const given = parts({
+    tokens: async (_request, signal) => {
+      signal?.addEventListener('abort', () => hungUp.resolve())
+      answered.resolve()
+      await hungUp.promise
+      return aToken()
+    },
+  })
+  await using served = await serveParts(given)
+  {
+    await using connection = await openConnection(served.port)
+    connection.write(request(TOKEN))
+    await answered.promise
+    connection.destroy()
+  }
+  await hungUp.promise
+  // Answered after the token.
+  expect((await roundTrip(served.port, request('/metadata/versions'))).status).toBe(200)
+  expect(given.replies.map(({ protocol }) => protocol)).toEqual(['document'])
+})
+
+/** Requests of the default identity, whose token is the assertion of `partner`. */
+async function requestAssertion(partner: Partial<Identity>, resource: string, uid = 1001) {
+  const orders = { ...ORDERS, assertionOf: [{ ...BILLING, ...partner }] }
+  const given = parts({
+    resolve: createIdentityResolver({ identities: [orders], defaultIdentity: orders }),
+    findPeerUid: () => Promise.resolve(uid),
+  })
+  await using app = createMetadataApp(given)
+  const url = TOKEN.replace('https://vault.azure.net', resource)
+  const { body } = await app.inject({ url, headers: { host: 'localhost', metadata: 'true' } })
+  return { body, asked: given.asked.length }
+}
+
+describe('the assertion of a chained identity', () => {
+  test.each([
+    'api://AzureADTokenExchange',
+    'api://AzureADTokenExchangeUSGov',
+    'api://AzureADTokenExchangeChina',
+    'api://AzureADTokenExchangeGermany',
+    'API://azureadtokenexchange//',
+    'api://AzureADTokenExchange/.DEFAULT',
+    'fb60f99c-7a34-4190-8149-302f77469936',
+  ])('%s is only for the uids of that identity', async (resource) => {
+    const limited = { allowedUids: [1000] }
+    const rejected = await requestAssertion(limited, resource)
+    expect(rejected.asked).toBe(0)
+    expect(rejected.body).toContain('the identity billing may be used by uid 1000')
+    expect((await requestAssertion(limited, resource, 1000)).asked).toBe(1)
+    const allowList = await requestAssertion({ resources: ['https://vault.azure.net'] }, resource)
+    expect(allowList.asked).toBe(0)
+    expect(allowList.body).toContain('is the assertion of the identity billing')
+  })
+
+  test('is for every caller if that identity has no restriction, as other resources are', async () => {
+    expect((await requestAssertion({}, 'api://AzureADTokenExchange')).asked).toBe(1)
+    const limited = { allowedUids: [1000], resources: ['https://vault.azure.net'] }
+    expect((await requestAssertion(limited, 'https://storage.azure.com')).asked).toBe(1)
+  })
+})
+
 test('passes no other field of a query on than bypassCache, so that none changes key, identity or scope', async () => {
   const fields = { key: 'a key', identity: BILLING, scope: 'https://storage.azure.com/.default' }
   const given = parts()
   const dialect = {
     ...imds,
-    parse: (request: Parameters<typeof imds.parse>[0]) => ({ ...imds.parse(request), ...fields }),
+    parse: (wire: Parameters<typeof imds.parse>[0]) => ({ ...imds.parse(wire), ...fields }),
   }
   await using app = createMetadataApp({ ...given, dialects: [dialect] })
-  const url =
-    '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
+
   const headers = { host: 'localhost', metadata: 'true' }
-  await app.inject({ url: `${url}&bypass_cache=true`, headers })
+  await app.inject({ url: `${TOKEN}&bypass_cache=true`, headers })
   expect(given.asked).toEqual([
     {
       ...createCacheRequest(ORDERS, 'https://vault.azure.net/.default'),
