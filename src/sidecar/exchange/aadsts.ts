@@ -14,7 +14,7 @@ interface AadstsEntry {
 }
 
 const REPORT = 'report this as a bug of wimds'
-const ALGORITHM_FIX =
+export const ALGORITHM_FIX =
   'sign service-account tokens with an RSA key (--service-account-signing-key-file of the API server): Entra ID accepts RS256'
 
 /** What to do about a response without a known AADSTS code, by error code; without a full stop. */

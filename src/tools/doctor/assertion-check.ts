@@ -13,7 +13,10 @@ import {
 import { DEFAULT_AUDIENCE, findAudience, findCloud } from '../../lib/clouds.ts'
 import { ENABLE_OIDC_ISSUER } from '../../lib/azure-cli.ts'
 import { isInternalIssuer } from '../../lib/internal-issuer.ts'
+import { parseJsonObject } from '../../lib/json.ts'
+import { printable } from '../../lib/printable.ts'
 import { formatCommand } from '../../lib/shell.ts'
+import { ALGORITHM_FIX } from '../../sidecar/exchange/aadsts.ts'
 import { toOutcome } from './findings.ts'
 import { toFailure } from './failure.ts'
 import type { AssertionReport } from './doctor-report.ts'
@@ -94,10 +97,24 @@ function findFailure(
       `the token in ${file} has the audience ${apiAudience}: it is a credential for the Kubernetes API, such as the default service-account token, and is not sent to Entra ID. Fix: mount a projected service-account token with the audience of Entra ID, ${findAudience(authorityHosts[0])}, as injection does; on AKS, if the cluster has no OIDC issuer, first run ${formatCommand(ENABLE_OIDC_ISSUER)}`,
     )
   }
-  if (!isForTokenProxy(assertion) && isInternalIssuer(issuer)) {
-    return createInternalIssuerError(issuer)
+  if (!isForTokenProxy(assertion)) {
+    if (isInternalIssuer(issuer)) return createInternalIssuerError(issuer)
+    const algorithm = readAlgorithm(assertion)
+    if (algorithm !== 'RS256') {
+      return new BrokerError(
+        'assertion_refused',
+        `the token in ${file} is signed with ${printable(algorithm)}, and Entra ID rejects it (AADSTS5002738). Fix: ${ALGORITHM_FIX}`,
+      )
+    }
   }
   return expiresAt <= now ? createExpiredError(file, assertion) : undefined
+}
+
+/** Returns the signing algorithm in the header of the token; `none` if there is none. */
+function readAlgorithm({ secret }: Assertion): string {
+  const [header = ''] = secret.reveal().split('.')
+  const { alg } = parseJsonObject(Buffer.from(header, 'base64url').toString()) ?? {}
+  return typeof alg === 'string' ? alg : 'none'
 }
 
 function findWarnings(

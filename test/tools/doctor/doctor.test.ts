@@ -280,6 +280,18 @@ describe('fails with a code, a fix and a link when', () => {
     expect(exchanges).toMatchObject([{ status: 'not_checked', reason }])
   })
 
+  test('the projected token is not signed with RS256', async () => {
+    const [header = '', ...rest] = (await readFile(simulator.tokenFile, 'utf8')).split('.')
+    const { kid } = JSON.parse(Buffer.from(header, 'base64url').toString())
+    const changed = Buffer.from(JSON.stringify({ alg: 'ES256', kid })).toString('base64url')
+    const file = join(dirname(simulator.caFile), 'es256')
+    await writeFile(file, [changed, ...rest].join('.'))
+    const { assertions, exchanges } = await runJson({ AZURE_FEDERATED_TOKEN_FILE: file })
+    const message = expect.stringContaining('is signed with ES256')
+    expect(assertions).toMatchObject([{ failure: { code: 'assertion_refused', message } }])
+    expect(exchanges).toMatchObject([{ status: 'not_checked' }])
+  })
+
   test.each([
     [
       'the token is the default service-account token',

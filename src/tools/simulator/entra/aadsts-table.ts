@@ -67,6 +67,7 @@ const GROUPS: readonly Group[] = [
       900144: 'The request body lacks a parameter.',
       900561: 'The endpoint only accepts POST requests.',
       5002730: 'Invalid JWT token. Unsupported key for the signing algorithm.',
+      5002738: 'Invalid JWT token. The signature algorithm is not supported.',
     },
   },
   {
@@ -83,6 +84,7 @@ const GROUPS: readonly Group[] = [
     status: 400,
     error: 'unauthorized_client',
     texts: {
+      700011: 'Application was not found in the directory.',
       700016: 'Application was not found in the directory.',
       7000112: 'Application is disabled.',
     },

@@ -66,8 +66,11 @@ function parseAssertion(assertion: string) {
       'Invalid JWT token. No certificate SHA-1 thumbprint, certificate SHA-256 thumbprint, nor keyId specified in token header.',
     )
   }
-  if (!/^(?:RS|PS|ES)(?:256|384|512)$/u.test(header.alg)) {
-    throw new EntraError(5002730, 'Invalid JWT token. Unsupported key for the signing algorithm.')
+  if (header.alg !== 'RS256') {
+    throw new EntraError(
+      5002738,
+      `Invalid JWT token. '${header.alg}' is not a supported signature algorithm. Supported signing algorithms are: 'RS256, HS256'`,
+    )
   }
   return { header: { ...header, kid: header.kid }, claims }
 }

@@ -104,7 +104,19 @@ describe('an assertion', () => {
     const [, payload] = await sign(simulator)
     const assertion = `${encode({ alg: 'none', kid: 'any' })}.${payload}.`
     const outcome = await exchange(simulator, { assertion })
-    expect(formatFailure(outcome)).toBe('400 invalid_request 5002730')
+    expect(formatFailure(outcome)).toBe('400 invalid_request 5002738')
+  })
+
+  test.each(['ES256', 'ES384', 'PS256'])('is rejected when it is signed with %s', async (alg) => {
+    await using simulator = await startSimulator()
+    const [header = '', payload = ''] = await sign(simulator)
+    const { privateKey } = await generateKeyPair(alg)
+    const assertion = await new SignJWT(decode(payload))
+      .setProtectedHeader({ ...decode(header), alg })
+      .sign(privateKey)
+    const outcome = await exchange(simulator, { assertion })
+    expect(formatFailure(outcome)).toBe('400 invalid_request 5002738')
+    expect(outcome.body['error_description']).toContain(`'${alg}' is not a supported`)
   })
 
   test('is rejected with a changed payload', async () => {
