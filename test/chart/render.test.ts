@@ -487,6 +487,7 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     ],
     ['a CA of a Secret', { 'injection.ca.secret': 'ca' }, '--ca-secret=ca'],
     ['pass-through', { 'injection.allowPassThrough': true }, '--allow-pass-through'],
+    ['NO_PROXY everywhere', { 'injection.alwaysSetNoProxy': true }, '--always-set-no-proxy'],
     ['the port', { 'webhook.port': 8443 }, '--listen=[::]:8443'],
     ['the port of health and metrics', { 'webhook.adminPort': 9000 }, '--admin-listen=[::]:9000'],
     ['an extra flag', { extraArgs: ['--kubernetes-version=1.28'] }, '--kubernetes-version=1.28'],

@@ -263,7 +263,7 @@ test.each<[string, string | Buffer]>([
     'resources that are a million objects deep',
     withPod({
       spec: { containers: [{ name: 'wimds', resources: 0 }] },
-      metadata: { annotations: { 'wimds.io/injected': 'loopback' } },
+      metadata: { annotations: { 'wimds.io/injected': '{"mode":"loopback"}' } },
     }).replace(
       '"resources":0',
       `"resources":{"limits":${'{"a":'.repeat(400_000)}1${'}'.repeat(400_000)}}`,

@@ -1,4 +1,5 @@
 /** Parses the pod's annotations: those of wimds, and those of azure-workload-identity. */
+import { readRecord } from './injection-record.ts'
 import { type ObjectKey, parseObjectKey, parseObjectName } from './object-keys.ts'
 import type { Pod } from './pod.ts'
 import { isGreater, omitPodLevelResources, parseQuantity } from './resources.ts'
@@ -16,9 +17,6 @@ export const AZWI_PREFIX = 'azure.workload.identity/'
 /** The annotations of a ServiceAccount that name its identity. */
 export const CLIENT_ID = `${AZWI_PREFIX}client-id`
 export const TENANT_ID = `${AZWI_PREFIX}tenant-id`
-
-/** Records the mode of an injection: marks what the injector added as its own. */
-export const INJECTED = `${PREFIX}injected`
 
 const NAMES = [
   'inject',
@@ -110,7 +108,7 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings): PodOpti
   const memoryRequest = readQuantity('memory-request') ?? resources.memoryRequest
   const cpuRequest = readQuantity('cpu-request')
   const mode = read('mode', parseMode, MODE_EXPECTED)
-  const injectedMode = read('injected', parseMode, MODE_EXPECTED)
+  const injectedMode = readRecord(pod)?.mode
   return {
     inject: read('inject', parseBoolean, 'true or false') ?? (asksForAzwiProxy(pod) || undefined),
     keepsEarlierMode:

@@ -1,6 +1,5 @@
 /** The environment of the app's containers: SDK endpoints in mode env, NO_PROXY and more in every mode. */
-import { isDeepStrictEqual } from 'node:util'
-import { addNoProxyHosts, NO_PROXY_NAMES, UNPROXIED_HOSTS } from '../../lib/no-proxy.ts'
+import { addNoProxyHosts, NO_PROXY_NAMES } from '../../lib/no-proxy.ts'
 import { VARIABLE_SETS } from '../../lib/sdk-variables.ts'
 import { type Container, type EnvVar, findVariable, getLiteralValue } from './pod.ts'
 
@@ -30,86 +29,65 @@ export function createEndpointVariables(
 }
 
 /**
- * What injection adds to a container that sets neither. Their orders differ, as in no container that set one of them
- * (both then have one value), so that `wimds uninject` can tell them from an author's.
+ * Returns the container with NO_PROXY extended and the variables added that it does not set. `earlier` is the
+ * environment from before an earlier injection was removed: what is added again keeps its place there, so that no
+ * variable moves behind one whose value refers to it.
  */
-export const ADDED_NO_PROXY: readonly EnvVar[] = [
-  { name: NO_PROXY_NAMES[0], value: UNPROXIED_HOSTS.join(',') },
-  { name: NO_PROXY_NAMES[1], value: UNPROXIED_HOSTS.toReversed().join(',') },
-]
-
-/** Returns the index of the NO_PROXY that injection added; -1 if it added none, or the list was changed since. */
-export function findAddedNoProxy(env: readonly EnvVar[]): number {
-  return env.findIndex((_, index) =>
-    isDeepStrictEqual(env.slice(index, index + ADDED_NO_PROXY.length), ADDED_NO_PROXY),
-  )
-}
-
-/**
- * Returns the variables that are injection's if they have the values that it sets: all but those before the NO_PROXY
- * that it added, which the author set.
- */
-export function findAddedVariables(env: readonly EnvVar[]): ReadonlySet<EnvVar> {
-  return new Set(env.slice(Math.max(0, findAddedNoProxy(env))))
-}
-
-/**
- * Returns the environment in the order of an earlier injection, so that injecting again does not move a variable
- * behind those whose values refer to it. If NO_PROXY is added now, what follows it stays after it.
- */
-export function keepOrder(env: EnvVar[], earlier: readonly EnvVar[]): EnvVar[] {
-  if (findAddedNoProxy(env) !== findAddedNoProxy(earlier)) return env
+export function addAppEnvironment(
+  container: Container,
+  earlier: readonly EnvVar[],
+  variables: readonly EnvVar[],
+  alwaysSetsNoProxy: boolean,
+): Container {
+  const env = excludeFromProxy(container, alwaysSetsNoProxy)
+  const names = new Set(env.map(({ name }) => name))
+  const added = variables.filter(({ name }) => !names.has(name))
+  if (env.length + added.length === 0) return container
   const places = new Map<EnvVar | string, number>()
   for (const [index, entry] of earlier.entries()) places.set(entry, index).set(entry.name, index)
   // By name: an entry that was created again.
   const findPlace = (entry: EnvVar) => places.get(entry) ?? places.get(entry.name) ?? earlier.length
-  return env.toSorted((one, other) => findPlace(one) - findPlace(other))
+  const inOrder = [...env, ...added].toSorted((one, other) => findPlace(one) - findPlace(other))
+  return { ...container, env: inOrder }
 }
 
-/** Returns the container with NO_PROXY extended and the variables added that it does not set. */
-export function addAppEnvironment(container: Container, variables: readonly EnvVar[]): Container {
-  const env = excludeFromProxy(container)
-  const names = new Set(env.map(({ name }) => name))
-  const added = variables.filter(({ name }) => !names.has(name))
-  return env.length + added.length === 0 ? container : { ...container, env: [...env, ...added] }
-}
+/** Variables that send requests to a proxy, or keep them from it. */
+const PROXY_VARIABLE = /^(?:https?|all|no)_proxy$/i
 
 /**
- * Returns the environment with the metadata hosts in NO_PROXY and no_proxy. A value that comes from a
- * ConfigMap or a Secret cannot be extended, and one that may come with `envFrom` must not be hidden:
- * both stay as they are.
+ * Returns the environment with the metadata hosts in NO_PROXY and no_proxy, if a proxy may be set: by a variable, or
+ * by `envFrom`, which only the kubelet can read. It replaces `$(NAME)` by the value from there, and leaves the text if
+ * there is none. A value with `valueFrom` cannot be extended and stays.
  */
-function excludeFromProxy(container: Container): EnvVar[] {
+function excludeFromProxy(container: Container, alwaysSetsNoProxy: boolean): EnvVar[] {
   const env = container.env ?? []
+  const hasEnvFrom = (container.envFrom?.length ?? 0) > 0
+  const mayHaveProxy = hasEnvFrom || env.some(({ name }) => PROXY_VARIABLE.test(name))
+  if (!mayHaveProxy && !alwaysSetsNoProxy) return env
   const entries = NO_PROXY_NAMES.map((name) => findVariable(container, name))
-  if (entries.every((entry) => entry === undefined)) {
-    return mayHaveNoProxyFromEnvFrom(container) ? env : [...env, ...ADDED_NO_PROXY]
-  }
-  const [upper, lower] = entries.map(getLiteralValue)
-  const extended = new Map([
-    [NO_PROXY_NAMES[0], addNoProxyHosts(upper, lower)],
-    [NO_PROXY_NAMES[1], addNoProxyHosts(lower, upper)],
-  ] as const)
+  const [upper, lower] = entries.map((entry, index) =>
+    entry === undefined && hasEnvFrom ? `$(${NO_PROXY_NAMES[index]})` : getLiteralValue(entry),
+  )
+  const values = new Map<string, string>([
+    [NO_PROXY_NAMES[0], extend(upper, lower)],
+    [NO_PROXY_NAMES[1], extend(lower, upper)],
+  ])
   const isSetElsewhere = entries.some((entry) => entry !== undefined && !isPlain(entry))
   return [
     ...env.map((entry) => {
-      const value = isNoProxyName(entry.name) && isPlain(entry) && extended.get(entry.name)
-      return typeof value === 'string' ? { ...entry, value } : entry
+      const value = isPlain(entry) ? values.get(entry.name) : undefined
+      return value === undefined || value === entry['value'] ? entry : { ...entry, value }
     }),
-    ...[...extended].flatMap(([name, value], index) =>
+    ...[...values].flatMap(([name, value], index) =>
       !isSetElsewhere && entries[index] === undefined ? { name, value } : [],
     ),
   ]
 }
 
-/** Returns true if NO_PROXY can come only with `envFrom`, whose variables an entry of the same name would hide. */
-export function mayHaveNoProxyFromEnvFrom(container: Container): boolean {
-  const isSet = NO_PROXY_NAMES.some((name) => findVariable(container, name) !== undefined)
-  return !isSet && (container.envFrom?.length ?? 0) > 0
+/** Adds the hosts; to a value of `envFrom` those of the other name too, since it may be unset. */
+function extend(value: string | undefined, other: string | undefined): string {
+  const isUnknown = value?.startsWith('$(') === true && other !== undefined
+  return addNoProxyHosts(isUnknown ? `${value},${other}` : value, other)
 }
 
 const isPlain = (entry: EnvVar) => getLiteralValue(entry) !== undefined
-
-function isNoProxyName(name: string): name is (typeof NO_PROXY_NAMES)[number] {
-  return NO_PROXY_NAMES.some((each) => each === name)
-}

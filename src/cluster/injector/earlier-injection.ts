@@ -1,16 +1,11 @@
 /** Removes an earlier injection from a pod, so that it can be injected like a new one. */
-import { isDeepStrictEqual } from 'node:util'
-import { INJECTED } from './annotations.ts'
-import { createEndpointVariables, findAddedNoProxy, findAddedVariables } from './app-environment.ts'
 import { CA_VOLUME, CONFIG_VOLUME } from './containers.ts'
 import { TOKEN_VOLUME } from './federated-token.ts'
+import { findChange, INJECTED, type InjectionRecord } from './injection-record.ts'
 import {
   allContainers,
   type Container,
-  type EnvVar,
-  findVariable,
   isInjected,
-  getLiteralValue,
   mapContainers,
   type Pod,
   SIDECAR,
@@ -19,80 +14,55 @@ import {
 import { addLimitRangerAmounts } from './resources.ts'
 
 /**
- * Returns the pod without the containers, volumes and variables of an earlier injection, which the
- * annotation `wimds.io/injected` records. Returns a pod without that annotation unchanged.
- *
- * Endpoint variables are removed if the mode was env: in the others they are the author's, as they are in the
- * containers of `skipped`. NO_PROXY stays extended: the injector cannot tell its hosts from those of the author.
+ * Returns the pod without what the record says that injection added. A variable that was edited since stays. A list
+ * or map that injection alone had filled is dropped.
  */
-export function removeInjection(pod: Pod, skipped: ReadonlySet<string>): Pod {
-  const { [INJECTED]: mode, ...annotations } = pod.metadata?.annotations ?? {}
-  if (mode === undefined) return pod
-  const { containers, initContainers, volumes } = pod.spec
-  const clean = (list: readonly Container[]) =>
-    list.filter((container) => !isInjected(container)).map(removeVariables)
-  const variables = findEndpointVariables(pod)
-
-  function removeVariables(container: Container): Container {
-    if (skipped.has(container.name) || container.env == null) return container
-    const candidates = findAddedVariables(container.env)
-    const isAdded = (entry: EnvVar) => candidates.has(entry) && isOneOf(variables, entry)
-    return { ...container, env: container.env.filter((entry) => !isAdded(entry)) }
-  }
-
-  return {
-    ...pod,
-    metadata: { ...pod.metadata, annotations },
-    spec: {
-      ...pod.spec,
-      containers: clean(containers),
-      ...(initContainers && { initContainers: clean(initContainers) }),
-      ...(volumes && { volumes: volumes.filter(({ name }) => !isReservedVolume(name)) }),
+export function removeInjection(pod: Pod, record: InjectionRecord): Pod {
+  const restore = (container: Container) =>
+    reduce(container, 'env', (env) =>
+      env.flatMap((entry) => {
+        const change = findChange(record, container, entry)
+        if (change === undefined || change.isEdited) return [entry]
+        return change.before === null ? [] : [{ ...entry, value: change.before }]
+      }),
+    )
+  const clean = (list: Container[]) => list.filter((each) => !isInjected(each)).map(restore)
+  const spec = reduce(
+    { ...pod.spec, containers: clean(pod.spec.containers) },
+    'initContainers',
+    clean,
+  )
+  return reduce(
+    {
+      ...pod,
+      spec: reduce(spec, 'volumes', (volumes) =>
+        volumes.filter(({ name }) => !isReservedVolume(name)),
+      ),
     },
-  }
+    'metadata',
+    (metadata) =>
+      reduce(metadata, 'annotations', (annotations) => {
+        const { [INJECTED]: _, ...others } = annotations
+        return others
+      }),
+  )
 }
 
-/** Returns the endpoint variables of an earlier injection in mode env, by its sidecar; none of other modes. */
-export function findEndpointVariables(pod: Pod): readonly EnvVar[] {
-  const sidecar = findSidecar(pod)
-  if (pod.metadata?.annotations?.[INJECTED] !== 'env' || sidecar === undefined) return []
-  const [address] = getLiteralValue(findVariable(sidecar, 'WIMDS_LISTEN'))?.split(',') ?? []
-  if (address === undefined) return []
-  return createEndpointVariables(address, findVariable(sidecar, 'WIMDS_IDENTITY_HEADER'))
+/** Returns the object with less in a member, and without the member if nothing is left in it. */
+function reduce<T extends object, K extends keyof T>(
+  object: T,
+  name: K,
+  change: (member: NonNullable<T[K]>) => T[K],
+): T {
+  const { [name]: member, ...others } = object
+  if (member == null || isEmpty(member)) return object
+  const left = change(member)
+  // oxlint-disable-next-line no-unsafe-type-assertion -- the members that are dropped are optional
+  return isEmpty(left) ? (others as unknown as T) : { ...object, [name]: left }
 }
 
-/**
- * Warns of variables that have the value of one of injection's and may be the author's or injection's: those that were
- * removed from containers to which it added no NO_PROXY, and those that were left.
- */
-export function findUncertain(before: Pod, after: Pod, variables: readonly EnvVar[]): string[] {
-  const containersBefore = new Map(allContainers(before).map((each) => [each.name, each]))
-  const removed: string[] = []
-  const left: string[] = []
-  const note = (list: string[], container: Container, entries: readonly EnvVar[]) => {
-    const names = entries.filter((entry) => isOneOf(variables, entry)).map(({ name }) => name)
-    if (names.length > 0) list.push(`${names.join(', ')} of ${container.name}`)
-  }
-  for (const container of allContainers(after)) {
-    const env = container.env ?? []
-    const names = new Set(env.map(({ name }) => name))
-    const old = containersBefore.get(container.name)?.env ?? []
-    const isCertain = findAddedNoProxy(old) !== -1
-    note(removed, container, isCertain ? [] : old.filter(({ name }) => !names.has(name)))
-    note(left, container, env)
-  }
-  return [
-    ...(removed.length === 0
-      ? []
-      : [`removed: ${removed.join('; ')}. Fix: add it again if it is yours`]),
-    ...(left.length === 0
-      ? []
-      : [`left as it is: ${left.join('; ')}. Fix: delete it if it is not yours`]),
-  ]
-}
-
-function isOneOf(variables: readonly EnvVar[], entry: EnvVar): boolean {
-  return variables.some((each) => isDeepStrictEqual(each, entry))
+function isEmpty(value: unknown): boolean {
+  return Object.keys(value ?? {}).length === 0
 }
 
 /** Returns true for the names of the volumes that the injector adds. */

@@ -1,15 +1,10 @@
 /** Injects the sidecar into a pod: the one function behind `wimds inject` and the admission webhook. */
 import { isDeepStrictEqual } from 'node:util'
-import { INJECTED, parseAnnotations, PREFIX } from './annotations.ts'
-import { addAppEnvironment, keepOrder } from './app-environment.ts'
+import { parseAnnotations, PREFIX } from './annotations.ts'
+import { addAppEnvironment } from './app-environment.ts'
 import { createInitContainers, createSidecar, createVolumes } from './containers.ts'
-import {
-  findApiAccessMount,
-  findEndpointVariables,
-  findUncertain,
-  keepPluginDefaults,
-  removeInjection,
-} from './earlier-injection.ts'
+import { findApiAccessMount, keepPluginDefaults, removeInjection } from './earlier-injection.ts'
+import { findUnrecorded, formatRecord, INJECTED, readRecord } from './injection-record.ts'
 import { createPlan, type Plan, type ServiceAccountAnnotations } from './plan.ts'
 import { allContainers, type Container, parsePod, type Pod } from './pod.ts'
 import { findRejections, findWarnings } from './rejections.ts'
@@ -65,7 +60,14 @@ export function inject({
   const hasValidAnnotations = options.problems.length === 0
   if (options.inject === false) return { kind: 'skipped', warnings: [] }
   if (!isWanted && hasValidAnnotations) return { kind: 'skipped', warnings: findIneffective(pod) }
-  const original = removeInjection(pod, options.skipped)
+  const unrecorded = findUnrecorded(pod)
+  if (unrecorded !== undefined) {
+    return isAdmission
+      ? { kind: 'skipped', warnings: [unrecorded] }
+      : { kind: 'rejected', reasons: [unrecorded] }
+  }
+  const record = readRecord(pod)
+  const original = record === undefined ? pod : removeInjection(pod, record)
   const plan = createPlan(original, serviceAccount, options, settings)
   const reasons = findRejections(original, plan)
   if (reasons.length > 0) return { kind: 'rejected', reasons }
@@ -77,8 +79,7 @@ export function inject({
     const reason = `the patch would have ${patchBytes} bytes, and the limit is ${MAX_PATCH_BYTES}. Fix: move large values of the pod into a ConfigMap`
     return { kind: 'rejected', reasons: [reason] }
   }
-  const warnings = [...findWarnings(original, plan), ...findLeftovers(pod, injected, plan)]
-  return { kind: 'injected', pod: injected, patch, warnings }
+  return { kind: 'injected', pod: injected, patch, warnings: findWarnings(original, plan) }
 }
 
 /** Warns of annotations on a pod that does not opt in; not on one that `wimds inject` has injected. */
@@ -90,24 +91,18 @@ function findIneffective({ metadata }: Pod): string[] {
   ]
 }
 
-/** Warns of what may have been left of mode env, and of what may have been lost with it, if the mode is another now. */
-function findLeftovers(before: Pod, after: Pod, { settings: { mode } }: Plan): string[] {
-  return mode === 'env' ? [] : findUncertain(before, after, findEndpointVariables(before))
-}
-
 /** The patch repeats the pod's containers, and the API server stores no object above 1.5 MiB. */
 const MAX_PATCH_BYTES = 2 ** 20
 
 /** Adds the injection to a pod that is without the earlier one, which `before` may have. */
 function addInjection(pod: Pod, plan: Plan, before: Pod): Pod {
-  const { mode, hasNativeSidecars } = plan.settings
+  const { mode, hasNativeSidecars, alwaysSetsNoProxy } = plan.settings
   const earlier = new Map(allContainers(before).map(({ name, env }) => [name, env]))
 
   function addEnvironment(container: Container): Container {
     if (plan.options.skipped.has(container.name)) return container
-    const added = addAppEnvironment(container, plan.appVariables)
-    if (added.env == null) return added
-    return { ...added, env: keepOrder(added.env, earlier.get(container.name) ?? []) }
+    const env = earlier.get(container.name) ?? []
+    return addAppEnvironment(container, env, plan.appVariables, alwaysSetsNoProxy)
   }
 
   const apiAccess = findApiAccessMount(before)
@@ -123,19 +118,17 @@ function addInjection(pod: Pod, plan: Plan, before: Pod): Pod {
     ...pod.spec.containers.map(addEnvironment),
   ]
   const volumes = [...(pod.spec.volumes ?? []), ...createVolumes(plan)]
-  return {
-    ...pod,
-    metadata: {
-      ...pod.metadata,
-      annotations: { ...pod.metadata?.annotations, [INJECTED]: mode },
-    },
-    spec: {
-      ...pod.spec,
-      containers,
-      ...((pod.spec.initContainers || initContainers.length > 0) && { initContainers }),
-      ...((pod.spec.volumes || volumes.length > 0) && { volumes }),
-    },
+  const spec = {
+    ...pod.spec,
+    containers,
+    ...((pod.spec.initContainers || initContainers.length > 0) && { initContainers }),
+    ...((pod.spec.volumes || volumes.length > 0) && { volumes }),
   }
+  const annotations = {
+    ...pod.metadata?.annotations,
+    [INJECTED]: formatRecord(mode, pod, { spec }),
+  }
+  return { ...pod, metadata: { ...pod.metadata, annotations }, spec }
 }
 
 /** Adds or replaces, as a whole, each of the four parts of a pod that injection changes. */

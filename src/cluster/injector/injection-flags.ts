@@ -49,6 +49,10 @@ export const INJECTION_FLAGS = {
     help: "a ConfigMap in the pod's namespace with CA certificates that the sidecar trusts (key ca.crt)",
   },
   'ca-secret': { value: 'NAME[/KEY]', group: INJECTION_GROUP, help: 'the same from a Secret' },
+  'always-set-no-proxy': {
+    group: INJECTION_GROUP,
+    help: 'set NO_PROXY in every container; without the flag only where a variable or envFrom may set a proxy',
+  },
   uid: {
     value: 'UID|none',
     group: INJECTION_GROUP,
@@ -63,7 +67,7 @@ type InjectionFlag = keyof typeof INJECTION_FLAGS | 'mode' | 'kubernetes-version
  * list, the result must not be used.
  */
 export function parseInjectionSettings(
-  flags: Pick<Flags<InjectionFlag>, 'value' | 'values'>,
+  flags: Pick<Flags<InjectionFlag>, 'has' | 'value' | 'values'>,
   problems: string[],
 ): InjectionSettings {
   const defaults = createDefaultSettings(VERSION)
@@ -90,6 +94,7 @@ export function parseInjectionSettings(
     sidecarEnv,
     ca,
     uid: parseUid(flags.value('uid'), problems),
+    alwaysSetsNoProxy: flags.has('always-set-no-proxy'),
     hasNativeSidecars: parseKubernetesVersion(flags.value('kubernetes-version'), problems),
   }
 }

@@ -21,8 +21,6 @@ export interface Plan {
   readonly sidecarEnv: readonly EnvVar[]
   /** The sidecar's secret for the App Service endpoint; undefined: it has none and does not serve that. */
   readonly identityHeader: EnvVar | undefined
-  /** The variables that lead SDKs to the sidecar, which mode env adds. */
-  readonly endpointVariables: readonly EnvVar[]
   /** Variables to add to the app's containers, besides NO_PROXY. */
   readonly appVariables: readonly EnvVar[]
   /** True if the sidecar may reach the node's IMDS. */
@@ -51,21 +49,17 @@ export function createPlan(
   const sidecarEnv = createSidecarEnv(serviceAccount, options, settings, token)
   const find = (name: string) => sidecarEnv.find((entry) => entry.name === name)
   const identityHeader = find('WIMDS_IDENTITY_HEADER')
-  const endpointVariables = createEndpointVariables(
-    formatListenAddress(settings.port),
-    identityHeader,
-  )
   return {
     settings,
     options,
     token,
     sidecarEnv,
     identityHeader,
-    endpointVariables,
     appVariables: [
-      // First: another injection removes and appends the variables of mode env alone.
       ...(options.usesManagedIdentityOnly ? [MANAGED_IDENTITY_ONLY] : []),
-      ...(settings.mode === 'env' ? endpointVariables : []),
+      ...(settings.mode === 'env'
+        ? createEndpointVariables(formatListenAddress(settings.port), identityHeader)
+        : []),
     ],
     hasPassThrough: find('WIMDS_PASS_THROUGH') !== undefined,
   }

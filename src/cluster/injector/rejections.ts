@@ -1,5 +1,4 @@
 /** Checks whether a pod can be injected: rejections, each with its fix, and warnings. */
-import { isDeepStrictEqual } from 'node:util'
 import {
   formatSettingProblem,
   parseSettings,
@@ -8,11 +7,7 @@ import {
 import { NO_PROXY_NAMES } from '../../lib/no-proxy.ts'
 import { UNSUPPORTED_PROTOCOL_VARIABLES } from '../../lib/sdk-variables.ts'
 import { CLIENT_ID, isInjectedByAzwi, TENANT_ID } from './annotations.ts'
-import {
-  formatListenAddress,
-  mayHaveNoProxyFromEnvFrom,
-  SDK_CREDENTIALS,
-} from './app-environment.ts'
+import { formatListenAddress, SDK_CREDENTIALS } from './app-environment.ts'
 import { isReservedVolume } from './earlier-injection.ts'
 import {
   findEndpointAddresses,
@@ -282,19 +277,6 @@ const skippedContainers: Check = (pod, { options }) => {
     .map((name) => `wimds.io/skip-containers lists ${name}, and the pod has no such container`)
 }
 
-/** An injection before the container was skipped may have added them; another one does not remove them. */
-const skippedVariables: Check = (pod, { options, endpointVariables }) =>
-  allContainers(pod)
-    .filter(({ name }) => options.skipped.has(name))
-    .flatMap((container) =>
-      endpointVariables
-        .filter((entry) => isDeepStrictEqual(findVariable(container, entry.name), entry))
-        .map(
-          ({ name }) =>
-            `wimds.io/skip-containers lists ${container.name}, whose ${name} is that of the sidecar. Fix: remove the variable if an earlier injection added it`,
-        ),
-    )
-
 const initContainersWithoutSidecar: Check = ({ spec }, { settings }) =>
   settings.hasNativeSidecars || !spec.initContainers?.length
     ? []
@@ -316,14 +298,6 @@ const noProxyFromElsewhere: Check = (pod, plan) =>
     .map(
       ({ name }) =>
         `the container ${name} takes NO_PROXY from a ConfigMap or Secret. Fix: make sure that it contains 169.254.169.254`,
-    )
-
-const noProxyFromEnvFrom: Check = (pod, plan) =>
-  findApps(pod, plan)
-    .filter(mayHaveNoProxyFromEnvFrom)
-    .map(
-      ({ name }) =>
-        `the container ${name} has envFrom, so NO_PROXY is not added: it would hide one from there. Fix: if a proxy comes from there, make sure that NO_PROXY does too and contains 169.254.169.254`,
     )
 
 const ownSdkCredentials: Check = (pod, plan) => {
@@ -363,11 +337,9 @@ const earlierMode: Check = (_, { options, settings: { mode } }) =>
 
 const WARNINGS: readonly Check[] = [
   skippedContainers,
-  skippedVariables,
   initContainersWithoutSidecar,
   clientId,
   noProxyFromElsewhere,
-  noProxyFromEnvFrom,
   ownSdkCredentials,
   endpointElsewhere,
   earlierMode,

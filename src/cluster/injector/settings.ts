@@ -48,6 +48,8 @@ export interface InjectionSettings {
   readonly tenantId: string | undefined
   /** The audience of the projected token. */
   readonly audience: string
+  /** True: NO_PROXY is set in every container. False: only where a proxy may be set. */
+  readonly alwaysSetsNoProxy: boolean
   /** Whether the cluster supports native sidecars, as it does from `NATIVE_SIDECARS_SINCE` on. */
   readonly hasNativeSidecars: boolean
   /** True: injects every pod that does not opt out. False: only pods that opt in. */
@@ -76,6 +78,7 @@ export const INJECTION_DEFAULTS = {
   clientId: undefined,
   tenantId: undefined,
   audience: DEFAULT_AUDIENCE,
+  alwaysSetsNoProxy: false,
   hasNativeSidecars: true,
   injectByDefault: false,
 } as const satisfies Omit<InjectionSettings, 'image' | 'redirectImage'>

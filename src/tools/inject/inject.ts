@@ -1,6 +1,6 @@
 /** `wimds inject`: adds the sidecar to manifests, without access to a cluster. */
-import { INJECTED } from '../../cluster/injector/annotations.ts'
 import { findUnknownVariables } from '../../cluster/injector/injection-flags.ts'
+import { readRecord } from '../../cluster/injector/injection-record.ts'
 import { allContainers } from '../../cluster/injector/pod.ts'
 import { releaseImages } from '../../cluster/injector/settings.ts'
 import type { EditedManifests, ObjectReport } from './manifests/edit-manifests.ts'
@@ -68,7 +68,7 @@ function findOmissions(objects: readonly ObjectReport[]): string[] {
 
 /** Returns a note on the node agent if a manifest has a pod of mode node. */
 function findWaitingPods({ pods }: EditedManifests): string[] {
-  if (!pods.some(({ metadata }) => metadata?.annotations?.[INJECTED] === 'node')) return []
+  if (!pods.some((pod) => readRecord(pod)?.mode === 'node')) return []
   return [
     'note: the pods of mode node wait in Init until a node agent on their node routes them. Fix: install it, such as by nodeAgent.enabled=true of the chart',
   ]

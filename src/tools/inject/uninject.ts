@@ -23,7 +23,7 @@ export const UNINJECT = {
   arguments: INJECT.arguments,
   description: `Removes what wimds inject or the webhook added to the workloads in the manifests: containers, init containers, volumes, variables and the annotation wimds.io/injected. Every other line stays as it is, comments included. It prints the result, and on standard error what was done to each object.
 
-Your own annotations stay; if the cluster has the webhook, delete wimds.io/inject. The hosts that injection added to your NO_PROXY stay too: they are harmless. An empty list or map that injection filled, such as volumes: [], is removed.
+Your own annotations stay; if the cluster has the webhook, delete wimds.io/inject. A variable that was edited after the injection stays, with a warning. An empty list or map that injection filled, such as volumes: [], is removed.
 
 FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standard input.`,
   flags: { path, output, quiet },

@@ -77,7 +77,6 @@ describe('a malformed annotation is rejected', () => {
     ['a privileged port', 'port', '80', 'must be a port from 1024 to 65535, not "80"'],
     ['a port in hexadecimal', 'port', '0x1f90', 'must be a port from 1024'],
     ['an unknown mode', 'mode', 'ebpf', 'must be one of env, loopback, nft'],
-    ['an unknown mode of an earlier injection', 'injected', 'x', 'must be one of env, loopback'],
     ['other SDK credentials', 'sdk-credentials', 'all', 'must be managed-identity'],
     ['a malformed quantity', 'cpu-request', 'lots', 'must be a quantity'],
     ['a Secret of three parts', 'identity-header-secret', 'a/b/c', 'NAME/KEY'],

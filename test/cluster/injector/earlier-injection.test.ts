@@ -1,12 +1,16 @@
 /** Pods that were injected before: injecting them again gives what injecting a new pod gives. */
+import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { inject } from '../../../src/cluster/injector/inject.ts'
+import { uninject } from '../../../src/cluster/injector/uninject.ts'
 import type { InjectionSettings } from '../../../src/cluster/injector/settings.ts'
 import {
   containerOf,
+  envOf,
   injected,
   type InjectedPod,
   patchFor,
+  reasonsFor,
   request,
   type TestContainer,
 } from './patched.ts'
@@ -23,6 +27,8 @@ const APP = {
 }
 
 const RECORD = 'wimds.io/injected'
+/** The record of an injection that changed no container of the author. */
+const LOOPBACK = JSON.stringify({ mode: 'loopback' })
 const NFT = { 'wimds.io/mode': 'nft' }
 const ENV = { 'wimds.io/mode': 'env' }
 
@@ -78,36 +84,37 @@ describe('in mode env a skipped container', () => {
     expect(injected(once)).toEqual(once)
   })
 
-  test('keeps what injection added before it was skipped, with a warning', () => {
-    const once = injected(two({}, []))
-    const skipping = withAnnotations(once, { ...ENV, ...SKIP })
-    expect(containerOf(injected(skipping), 'own')).toEqual(containerOf(once, 'own'))
-    expect(inject(request(skipping))).toMatchObject({
-      warnings: [
-        'wimds.io/skip-containers lists own, whose AZURE_POD_IDENTITY_AUTHORITY_HOST is that of the sidecar. Fix: remove the variable if an earlier injection added it',
-      ],
-    })
+  test('loses what injection added before it was skipped', () => {
+    const skipping = withAnnotations(injected(two({}, [])), { ...ENV, ...SKIP })
+    expect(containerOf(injected(skipping), 'own').env ?? []).toEqual([])
   })
+})
+
+const withEnv = (env: NonNullable<TestContainer['env']>) => ({
+  ...pod(ENV),
+  spec: { containers: [{ ...APP, env }] },
 })
 
 describe('in mode env', () => {
   const HOST = 'AZURE_POD_IDENTITY_AUTHORITY_HOST'
   const own = { name: HOST, value: 'http://127.0.0.1:8000' }
   const user = { name: 'URL', value: `$(${HOST})/metadata/identity/oauth2/token` }
-  const withEnv = (env: NonNullable<TestContainer['env']>, annotations = ENV) => ({
-    ...pod(annotations),
-    spec: { containers: [{ ...APP, env, envFrom: [{ configMapRef: { name: 'proxies' } }] }] },
-  })
 
-  test('a container with envFrom keeps the place of a variable to which another one refers', () => {
-    const once = injected(withEnv([own, user]))
-    expect(containerOf(once, 'app').env).toEqual([own, user])
-    expect(injected(once)).toEqual(once)
-    const moved = injected(withAnnotations(once, { ...ENV, 'wimds.io/port': '8100' }))
+  test('a container keeps the place of a variable to which another one refers', () => {
+    const once = injected(withEnv([]))
+    const edited = changeEnv(once, (env) => [...env, user])
+    const moved = injected(withAnnotations(edited, { ...ENV, 'wimds.io/port': '8100' }))
     expect(containerOf(moved, 'app').env).toEqual([
       { ...own, value: 'http://127.0.0.1:8100' },
       user,
     ])
+  })
+
+  test('a variable of the author that has the value of injection’s stays in every mode', () => {
+    const once = injected(withEnv([own, user]))
+    expect(containerOf(once, 'app').env).toEqual([own, user])
+    expect(injected(once)).toEqual(once)
+    expect(containerOf(injected(withAnnotations(once, NFT)), 'app').env).toEqual([own, user])
   })
 
   test('a container keeps the order of variables of the same name', () => {
@@ -117,42 +124,54 @@ describe('in mode env', () => {
     expect(injected(once)).toEqual(once)
   })
 
-  type Variables = NonNullable<TestContainer['env']>
-
-  test.each<[string, (env: Variables) => Variables]>([
-    ['is moved to the end', ([first, ...others]) => [...others, ...(first ? [first] : [])]],
-    ['is removed', (env) => env.slice(2)],
-  ])('another port is set also after NO_PROXY %s', (_, change) => {
+  test('a variable that was edited since stays, and is reported as the author’s', () => {
     const once = injected(pod(ENV))
-    const edited = changeEnv(once, change)
-    const annotations = { ...ENV, 'wimds.io/port': '8100' }
-    const twice = injected(withAnnotations(edited, annotations))
-    expect(containerOf(twice, 'app').env).toContainEqual({
-      name: HOST,
-      value: 'http://127.0.0.1:8100',
-    })
-    const again = { ...ENV, 'wimds.io/port': '8200' }
-    expect(containerOf(injected(withAnnotations(twice, again)), 'app').env).toContainEqual({
-      name: HOST,
-      value: 'http://127.0.0.1:8200',
+    const edited = changeEnv(once, () => [{ name: HOST, value: 'http://127.0.0.1:9' }])
+    expect(reasonsFor(edited)).toEqual([expect.stringContaining(`sets ${HOST}, which points`)])
+  })
+})
+
+test('hosts that were added to its NO_PROXY since stay', () => {
+  const env = [
+    { name: 'HTTP_PROXY', value: 'http://proxy:3128' },
+    { name: 'NO_PROXY', value: '.svc' },
+  ]
+  const once = injected({ ...pod(), spec: { containers: [{ ...APP, env }] } })
+  const edited = changeEnv(once, (variables) =>
+    variables.map((each) =>
+      each.name === 'NO_PROXY' ? { ...each, value: `.corp,${each.value}` } : each,
+    ),
+  )
+  const twice = envOf(injected(edited), 'app')
+  expect(twice).toMatchObject({ NO_PROXY: expect.stringContaining('.corp,.svc,') })
+})
+
+test('its record contains no secret', () => {
+  const sidecarEnv = [{ name: 'WIMDS_IDENTITY_HEADER', value: 'hunter2' }]
+  const { annotations } = injected(pod(ENV), { sidecarEnv }).metadata
+  const digest = createHash('sha256').update('hunter2').digest('base64url').slice(0, 8)
+  expect(annotations[RECORD]).toContain('IDENTITY_HEADER')
+  expect(annotations[RECORD]).not.toContain('hunter2')
+  expect(annotations[RECORD]).not.toContain(digest)
+})
+
+describe('a sidecar without a record of this version', () => {
+  const old = {
+    metadata: { annotations: { [RECORD]: 'loopback' } },
+    spec: { containers: [APP], initContainers: [{ name: 'wimds', image: 'wimds:old' }] },
+  }
+  const problem = expect.stringMatching(/container wimds that .* Fix: start from the manifest/)
+
+  test('is admitted as it is, with a warning', () => {
+    expect(inject(request(old, {}, { isAdmission: true }))).toEqual({
+      kind: 'skipped',
+      warnings: [problem],
     })
   })
 
-  test.each([
-    ['removes', withEnv([own, user]), `removed: ${HOST} of app. Fix: add it again if it is yours`],
-    [
-      'leaves',
-      { ...pod(ENV), spec: { containers: [{ ...APP, env: [own, user] }] } },
-      `left as it is: ${HOST} of app. Fix: delete it if it is not yours`,
-    ],
-  ])('another mode %s a variable that may be the author’s, with a warning', (_, given, warning) => {
-    const once = injected(given)
-    expect(inject(request(withAnnotations(once, NFT)))).toMatchObject({
-      warnings: expect.arrayContaining([warning]),
-    })
-    expect(inject(request(once))).not.toMatchObject({
-      warnings: expect.arrayContaining([warning]),
-    })
+  test('is rejected in a manifest', () => {
+    expect(inject(request(old))).toEqual({ kind: 'rejected', reasons: [problem] })
+    expect(uninject(old)).toEqual({ kind: 'rejected', reasons: [problem] })
   })
 })
 
@@ -215,7 +234,7 @@ describe('a container of a reserved name in a pod that claims to be injected', (
   }
   const volumes = [{ name: 'host', hostPath: { path: '/' } }]
   const claiming = (spec: object) => ({
-    metadata: { annotations: { [RECORD]: 'loopback' } },
+    metadata: { annotations: { [RECORD]: LOOPBACK } },
     spec: { ...pod().spec, volumes, ...spec },
   })
 

@@ -41,7 +41,7 @@ const CRAFTED: readonly (readonly [string, (size: number) => object])[] = [
 function createPod(size: number, containers: number, craft: (size: number) => object) {
   const listen = { name: 'WIMDS_LISTEN', value: `127.0.0.1:${'9'.repeat(30 * size)}` }
   return {
-    metadata: { annotations: { 'wimds.io/injected': 'env' } },
+    metadata: { annotations: { 'wimds.io/injected': createRecord(containers) } },
     spec: {
       initContainers: [{ name: 'wimds', env: [listen] }],
       containers: repeat(containers, (at) => ({ name: `c${at}`, ...craft(size) })),
@@ -51,6 +51,13 @@ function createPod(size: number, containers: number, craft: (size: number) => ob
       })),
     },
   }
+}
+
+/** Returns a record by which injection changed every variable that it may. */
+function createRecord(containers: number): string {
+  const env = Object.fromEntries(['NO_PROXY', 'no_proxy'].map((name) => [name, ['', 'digest']]))
+  const names = repeat(containers, (at) => [`c${at}`, env] as const)
+  return JSON.stringify({ mode: 'env', env: Object.fromEntries(names) })
 }
 
 const METHODS = [

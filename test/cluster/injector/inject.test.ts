@@ -428,9 +428,9 @@ describe('NO_PROXY', () => {
   const OURS = '169.254.169.254,localhost,127.0.0.1'
   test.each([
     [
-      'is set where it is not, in two orders, by which uninjection tells it from an author’s',
-      [],
-      { NO_PROXY: OURS, no_proxy: '127.0.0.1,localhost,169.254.169.254' },
+      'is added where a proxy is set',
+      [{ name: 'http_proxy', value: 'http://proxy:3128' }],
+      { NO_PROXY: OURS, no_proxy: OURS },
     ],
     [
       'has one order where one is there already',
@@ -489,22 +489,28 @@ describe('NO_PROXY', () => {
     })
   })
 
-  test('that may come from envFrom is not hidden, with a warning', () => {
-    const envFrom = [{ configMapRef: { name: 'proxy' } }]
-    const given = pod({ containers: [{ ...APP, envFrom }] })
-    expect(envOf(injected(given), 'app')).toEqual({})
-    expect(inject(request(given))).toMatchObject({
-      warnings: [expect.stringMatching(/container app has envFrom.+ Fix: .+169\.254\.169\.254/)],
-    })
+  test('is not added where no proxy is set, unless the settings say so', () => {
+    expect(containerOf(injected(pod()), 'app')).toEqual(APP)
+    const always = { alwaysSetsNoProxy: true }
+    expect(envOf(injected(pod(), always), 'app')).toEqual({ NO_PROXY: OURS, no_proxy: OURS })
   })
 
   test.each([
-    ['sets NO_PROXY itself', { env: [{ name: 'NO_PROXY', value: '.svc' }] }, {}],
-    ['is skipped', {}, { 'wimds.io/skip-containers': 'app' }],
-  ])('of a container with envFrom that %s needs no warning', (_, container, annotations) => {
+    [
+      'nothing',
+      [],
+      { NO_PROXY: `$(NO_PROXY),$(no_proxy),${OURS}`, no_proxy: `$(no_proxy),$(NO_PROXY),${OURS}` },
+    ],
+    [
+      'NO_PROXY',
+      [{ name: 'NO_PROXY', value: '.svc' }],
+      { NO_PROXY: `.svc,${OURS}`, no_proxy: `$(no_proxy),.svc,${OURS}` },
+    ],
+  ])('extends what envFrom sets in a container that sets %s itself', (_, env, expected) => {
     const envFrom = [{ configMapRef: { name: 'proxy' } }]
-    const given = annotated(annotations, { containers: [{ ...APP, ...container, envFrom }] })
-    expect(inject(request(given))).toMatchObject({ kind: 'injected', warnings: [] })
+    const given = pod({ containers: [{ ...APP, env, envFrom }] })
+    expect(envOf(injected(given), 'app')).toEqual(expected)
+    expect(inject(request(given))).toMatchObject({ warnings: [] })
   })
 
   test('and the whole environment of a skipped container are not changed', () => {

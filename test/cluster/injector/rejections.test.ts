@@ -98,7 +98,7 @@ describe('a pod is rejected with a fix for', () => {
       'a container of a reserved name',
       {},
       { containers: [APP, { name: 'wimds' }] },
-      'a container wimds, a reserved name. Fix: rename it',
+      'a container wimds that the annotation wimds.io/injected does not record',
     ],
     [
       'an init container of a reserved name',
@@ -202,7 +202,7 @@ describe('a pod is rejected with a fix for', () => {
   )
 
   test('a pod whose patch would be larger than 1 MiB', () => {
-    const large = { env: [{ name: 'LARGE', value: 'x'.repeat(2 ** 20) }] }
+    const large = { env: [{ name: 'HTTP_PROXY', value: 'x'.repeat(2 ** 20) }] }
     expect(reasonsFor(pod({}, container(large)))).toEqual([
       expect.stringMatching(/^the patch would have 1\d{6} bytes, and the limit is 1048576\. Fix: /),
     ])
@@ -212,7 +212,7 @@ describe('a pod is rejected with a fix for', () => {
     const allowedModes = ['env', 'loopback'] as const
     const reason = 'mode nft is not allowed here. Fix: set wimds.io/mode to env or loopback'
     expect(reasonsFor(pod({ annotations: nft }), { allowedModes })).toEqual([reason])
-    const earlier = { 'wimds.io/injected': 'nft' }
+    const earlier = { 'wimds.io/injected': '{"mode":"nft"}' }
     expect(reasonsFor(pod({ annotations: earlier }), { allowedModes })).toEqual([reason])
     expect(reasonsFor(pod({ annotations: env }), { allowedModes })).toEqual([])
   })

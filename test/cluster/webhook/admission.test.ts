@@ -183,7 +183,10 @@ describe('a pod that is not injected, and has annotations of wimds,', () => {
 
   test.each([
     ['opted out', { 'wimds.io/inject': 'false', 'wimds.io/mode': 'env' }],
-    ['was injected by `wimds inject`', { 'wimds.io/injected': 'env', 'wimds.io/mode': 'env' }],
+    [
+      'was injected by `wimds inject`',
+      { 'wimds.io/injected': '{"mode":"env"}', 'wimds.io/mode': 'env' },
+    ],
   ])('is admitted without a warning if it %s', async (_, annotations) => {
     expect(await skippedResponse(annotations)).toEqual({ uid: REVIEW_UID, allowed: true })
   })
@@ -273,7 +276,7 @@ test.each([
 })
 
 test('rejects a pod whose patch is above 1 MiB with a message', async () => {
-  const env = [{ name: 'LARGE', value: 'x'.repeat(1_100_000) }]
+  const env = [{ name: 'HTTP_PROXY', value: 'x'.repeat(1_100_000) }]
   const object = { ...POD, spec: { ...POD.spec, containers: [{ name: 'app', env }] } }
   const { outcome, response } = await responseTo(request({ object }))
   expect(outcome).toBe('rejected')

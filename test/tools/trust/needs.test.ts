@@ -250,7 +250,7 @@ test('reads the identity of a pod that is injected already', async () => {
   const spec = {
     initContainers: [{ name: 'wimds', env: [token, { name: 'AZURE_CLIENT_ID', value: ORDERS }] }],
   }
-  const annotations = { 'wimds.io/injected': 'env' }
+  const annotations = { 'wimds.io/injected': '{"mode":"env"}' }
   expect(await needs([deployment('orders', 'orders', { annotations, spec })])).toEqual({
     planned: [`${ORDERS} ${subject('orders')}`],
     findings: [],

@@ -1,6 +1,5 @@
 /** Parses a pod of the cluster: the parts of its spec and status that doctor reads. */
 import * as z from 'zod/mini'
-import { INJECTED } from '../../../cluster/injector/annotations.ts'
 import {
   allContainers,
   type Container,
@@ -75,13 +74,12 @@ export function findSidecarContainer(pod: Pod): Container | undefined {
     .find((container) => container !== undefined)
 }
 
-/** Returns the routing mode: that of the injection, or the one in the sidecar's variables; undefined: not known. */
+/** Returns the routing mode in the sidecar's variables, or that of the redirect; undefined: not known. */
 export function findMode(pod: Pod): RoutingMode | undefined {
   const sidecar = findSidecarContainer(pod)
   const redirect = findRedirectContainer(pod)
   const args = Array.isArray(redirect?.['args']) ? redirect['args'].map(String) : []
   const found =
-    pod.metadata?.annotations?.[INJECTED] ??
     getLiteralValue(sidecar && findVariable(sidecar, 'WIMDS_MODE')) ??
     args.find((arg) => arg.startsWith('--mode='))?.slice('--mode='.length)
   return ROUTING_MODES.find((mode) => mode === found)

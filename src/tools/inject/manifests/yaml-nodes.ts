@@ -81,7 +81,8 @@ export function findMember(yaml: YamlDocument, { node, path: above }: Place, key
   return { node: value, key: asNode(pair.key), parent: node, path }
 }
 
-const WRITE_OUT = 'write the value out there'
+const EXPLODE = "or pass the output of yq 'explode(.)'"
+const WRITE_OUT = `write the value out there, ${EXPLODE}`
 
 /** Throws if the node is written in one place and used in another too. */
 function requireUnshared(yaml: YamlDocument, value: unknown, path: readonly Key[]): Node {
@@ -93,7 +94,7 @@ function requireUnshared(yaml: YamlDocument, value: unknown, path: readonly Key[
   }
   if (node.anchor !== undefined && yaml.sharedAnchors.has(node.anchor)) {
     const problem = `${path.join('.')} has the anchor &${node.anchor}, used elsewhere too,`
-    throw new UneditableError(problem, offset, 'write both values out')
+    throw new UneditableError(problem, offset, `write both values out, ${EXPLODE}`)
   }
   return node
 }

@@ -50,8 +50,6 @@ spec:
   # of migrate
   - name: migrate
     env: # none yet
-    - name: NO_PROXY
-    - name: no_proxy
     - name: AZURE_POD_IDENTITY_AUTHORITY_HOST
     # of migrate, too
   # of nothing
@@ -62,8 +60,6 @@ spec:
     - |
       run
     env:
-    - name: NO_PROXY
-    - name: no_proxy
     - name: AZURE_POD_IDENTITY_AUTHORITY_HOST
 
     # of app
@@ -110,10 +106,10 @@ test.each([
       .filter((line) => !lines.includes(line)),
   ).toEqual([])
   expect(parse(result)).toMatchObject({
-    metadata: { annotations: { 'wimds.io/injected': 'env' } },
+    metadata: { annotations: { 'wimds.io/injected': expect.stringContaining('"mode":"env"') } },
     spec: {
       initContainers: [{ name: 'wimds' }],
-      containers: [{ name: 'app', env: [{ name: 'NO_PROXY' }, {}, {}] }],
+      containers: [{ name: 'app', env: [{}] }],
       volumes: [{ name: 'wimds-token' }],
     },
   })

@@ -1,0 +1,81 @@
+/** The record of an injection in an annotation of the pod: what another injection and `wimds uninject` remove. */
+import { createHash } from 'node:crypto'
+import * as z from 'zod/mini'
+import { parseJson } from '../../lib/json.ts'
+import { ROUTING_MODES } from '../../lib/routing-modes.ts'
+import {
+  allContainers,
+  type Container,
+  type EnvVar,
+  findVariable,
+  getLiteralValue,
+  type Pod,
+  SIDECAR,
+} from './pod.ts'
+
+export const INJECTED = 'wimds.io/injected'
+
+/** The value before (null: the variable was not set), and a digest of the value after (null: it may be a secret). */
+const Change = z.tuple([z.nullable(z.string()), z.nullable(z.string())])
+
+const InjectionRecord = z.object({
+  mode: z.enum(ROUTING_MODES),
+  /** The changes by container and variable. */
+  env: z.optional(z.record(z.string(), z.record(z.string(), Change))),
+})
+export type InjectionRecord = z.infer<typeof InjectionRecord>
+
+/** Returns the record; undefined for a pod that this version did not inject. */
+export function readRecord({ metadata }: Pod): InjectionRecord | undefined {
+  return InjectionRecord.safeParse(parseJson(metadata?.annotations?.[INJECTED] ?? '')).data
+}
+
+/** Formats the record of what injection changed in the pod's own containers. */
+export function formatRecord(mode: InjectionRecord['mode'], before: Pod, after: Pod): string {
+  const earlier = new Map(allContainers(before).map((each) => [each.name, each]))
+  const changes = allContainers(after).flatMap((container) => {
+    const old = earlier.get(container.name)
+    const found = old === undefined ? [] : findChanges(old, container)
+    return found.length === 0 ? [] : [[container.name, Object.fromEntries(found)] as const]
+  })
+  const record = changes.length === 0 ? { mode } : { mode, env: Object.fromEntries(changes) }
+  return JSON.stringify(record satisfies InjectionRecord)
+}
+
+function findChanges(before: Container, after: Container) {
+  const unchanged = new Set(before.env)
+  return (after.env ?? [])
+    .filter((entry) => !unchanged.has(entry))
+    .map((entry) => {
+      const old = getLiteralValue(findVariable(before, entry.name)) ?? null
+      const digest = entry.name === 'IDENTITY_HEADER' ? null : computeDigest(entry)
+      return [entry.name, [old, digest] satisfies z.infer<typeof Change>] as const
+    })
+}
+
+/** Returns a short digest of the value, which shows whether it was edited since. A list of hosts can be long. */
+function computeDigest(entry: EnvVar): string {
+  const value = getLiteralValue(entry) ?? ''
+  return createHash('sha256').update(value).digest('base64url').slice(0, 8)
+}
+
+/** Returns how injection changed a variable, and whether it was edited since; undefined: not at all. */
+export function findChange(
+  { env = {} }: InjectionRecord,
+  container: Container,
+  entry: EnvVar,
+): { readonly before: string | null; readonly isEdited: boolean } | undefined {
+  const changes = Object.hasOwn(env, container.name) ? env[container.name] : undefined
+  const change = changes && Object.hasOwn(changes, entry.name) ? changes[entry.name] : undefined
+  if (change === undefined) return undefined
+  const [before, after] = change
+  return { before, isEdited: after !== null && computeDigest(entry) !== after }
+}
+
+/** Returns why a pod that has the sidecar and no record of it is left alone; undefined for any other. */
+export function findUnrecorded(pod: Pod): string | undefined {
+  const hasSidecar = allContainers(pod).some(({ name }) => name === SIDECAR)
+  return hasSidecar && readRecord(pod) === undefined
+    ? `the pod has a container ${SIDECAR} that the annotation ${INJECTED} does not record, as from an older version. Fix: start from the manifest without it, or rename a container of your own`
+    : undefined
+}
