@@ -19,7 +19,8 @@ import { percentile } from './figures.ts'
 
 const CLI = fileURLToPath(new URL('../dist/wimds.js', import.meta.url))
 const LIMIT_BYTES = 256 * 1024 * 1024
-const CONNECTIONS = 200
+/** More than the webhook's cap. */
+const CONNECTIONS = 300
 const SECONDS = 8
 const TENANT = '22222222-2222-4222-8222-222222222222'
 
@@ -28,6 +29,7 @@ const variables = (count: number, name: string, value: string) =>
 
 /** The pods of each flood; `serial` is different for each review. */
 const FLOODS: Readonly<Record<string, (serial: number) => object>> = {
+  'tiny reviews of one missing account': () => ({ spec: { serviceAccountName: 'missing' } }),
   'small reviews of unknown ServiceAccounts': (serial) => pod({ serviceAccountName: `x${serial}` }),
   'ServiceAccounts with 250 KB of annotations': (serial) =>
     pod({ serviceAccountName: `large-${serial % 250}` }),
@@ -190,7 +192,7 @@ async function measure(name: string): Promise<string> {
   let attacker: ChildProcess | undefined
   try {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
-    const small = formatReview(pod({}))
+    const small = formatReview(pod({}, variables(1, 'FILLER', 'x'.repeat(5000))))
     await post(port, agent, small)
     attacker = fork(fileURLToPath(import.meta.url), ['flood', name, `${port}`])
     await sleep(1000)

@@ -1,4 +1,4 @@
-/** Queues admission reviews: bounds the memory of all of them together, and starts the smallest first. */
+/** Queues admission reviews: bounds the memory of all of them together, and gives each connection an equal share of the work. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { parseJson } from '../../lib/json.ts'
 
@@ -41,18 +41,61 @@ interface Entry {
   evict: () => void
 }
 
-interface WaitingReview {
-  readonly bytes: number
-  readonly start: () => void
-}
-
 /** Capacity of a new buffer; most pods are smaller. */
 const INITIAL_BYTES = 16_384
 
+/** Of a turn, in bytes that are parsed: much of the work is the same for each review. */
+const MIN_COST = 16_384
+/** To parse `{}` takes as long as so many bytes of text. */
+const COST_OF_VALUE = 50
+
 /** Creates a queue: a function that receives the body of one request. */
 export function createReviewQueue({ maxBytes, maxTotalBytes, maxValues }: QueueLimits) {
+  const memory = createMemory(maxTotalBytes)
+  const waitForTurn = createFairQueue()
+
+  return async function receiveReview(
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<QueuedReview> {
+    const entry: Entry = { buffer: new ArrayBuffer(0), bytes: 0, evict: () => {} }
+    memory.add(entry)
+    response.once('close', () => {
+      memory.release(entry)
+      entry.evict()
+    })
+    const size = await receiveBody(request, entry, memory, maxBytes)
+    entry.evict = () => {}
+    const bytes = () => {
+      if (!memory.has(entry)) throw new Overloaded(TOO_MANY)
+      return Buffer.from(entry.buffer, 0, size)
+    }
+    if (size > MIN_COST) await waitForTurn(size)
+    const values = countValues(bytes(), maxValues)
+    return {
+      read: async (work) => {
+        await waitForTurn(Math.max(size + values * COST_OF_VALUE, MIN_COST))
+        const body = parseJson(bytes().toString())
+        if (body === undefined) throw new MalformedReview('the body is not JSON')
+        return work(body)
+      },
+      reply: (text) => {
+        entry.buffer = entry.buffer.transfer(0)
+        entry.evict = () => response.destroy()
+        memory.charge(entry, text.length)
+        response.end(text)
+      },
+    }
+  }
+}
+
+const TOO_MANY = 'too many reviews at the same time; try again'
+
+type Memory = ReturnType<typeof createMemory>
+
+/** Creates the bound on the memory of all reviews. */
+function createMemory(maxTotalBytes: number) {
   const entries = new Set<Entry>()
-  const waiting: WaitingReview[] = []
 
   /** Frees the memory now: garbage collection would come too late for a flood of bodies. */
   function release(entry: Entry): void {
@@ -74,91 +117,77 @@ export function createReviewQueue({ maxBytes, maxTotalBytes, maxValues }: QueueL
     }
   }
 
-  /** Copies, because a body that comes byte by byte would take hundreds of times its size in chunks. */
-  function append(entry: Entry, chunk: Buffer, offset: number): void {
-    const size = offset + chunk.length
-    if (size > entry.buffer.byteLength) {
-      const capacity = Math.max(size, 2 * entry.buffer.byteLength, INITIAL_BYTES)
-      entry.buffer = entry.buffer.transfer(Math.min(capacity, maxBytes))
-      charge(entry, entry.buffer.byteLength)
+  const add = (entry: Entry) => entries.add(entry)
+  return { add, has: (entry: Entry) => entries.has(entry), release, charge }
+}
+
+/** Resolves to the length of the body. */
+function receiveBody(
+  request: IncomingMessage,
+  entry: Entry,
+  memory: Memory,
+  maxBytes: number,
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let size = 0
+    const fail = (error: Error) => {
+      memory.release(entry)
+      // The rest of the body is read and dropped, so that the connection can be used again.
+      request.off('data', onData).resume()
+      reject(error)
     }
-    if (entries.has(entry)) new Uint8Array(entry.buffer).set(chunk, offset)
-  }
-
-  /** Resolves to the length of the body. */
-  function receive(request: IncomingMessage, entry: Entry): Promise<number> {
-    return new Promise((resolve, reject) => {
-      let size = 0
-      const fail = (error: Error) => {
-        release(entry)
-        // The rest of the body is read and dropped, so that the connection can be used again.
-        request.off('data', onData).resume()
-        reject(error)
+    // Copies, because a body that comes byte by byte would take hundreds of times its size in chunks.
+    const onData = (chunk: Buffer) => {
+      const end = size + chunk.length
+      if (end > maxBytes) {
+        fail(new MalformedReview(`the body is larger than ${maxBytes} bytes`))
+        return
       }
-      const onData = (chunk: Buffer) => {
-        if (size + chunk.length > maxBytes) {
-          fail(new MalformedReview(`the body is larger than ${maxBytes} bytes`))
-          return
-        }
-        append(entry, chunk, size)
-        size += chunk.length
+      if (end > entry.buffer.byteLength) {
+        const capacity = Math.max(end, 2 * entry.buffer.byteLength, INITIAL_BYTES)
+        entry.buffer = entry.buffer.transfer(Math.min(capacity, maxBytes))
+        memory.charge(entry, entry.buffer.byteLength)
       }
-      entry.evict = () => fail(new Overloaded('too many reviews at the same time; try again'))
-      request.on('data', onData)
-      request.once('end', () => resolve(size))
-    })
-  }
+      if (memory.has(entry)) new Uint8Array(entry.buffer).set(chunk, size)
+      size = end
+    }
+    entry.evict = () => fail(new Overloaded(TOO_MANY))
+    request.on('data', onData)
+    request.once('end', () => resolve(size))
+  })
+}
 
-  /** Resolves when no smaller body waits: a few large ones do not delay the others. */
-  function waitForTurn(bytes: number): Promise<void> {
-    return new Promise((resolve) => {
-      waiting.push({ bytes, start: resolve })
-      if (waiting.length === 1) setImmediate(startNext)
-    })
-  }
+interface Turn {
+  /** The virtual time at which the turn would end if each connection had its own share of the processor. */
+  readonly finish: number
+  readonly start: () => void
+}
+
+/**
+ * Creates a self-clocked fair queue (Golestani): the function resolves when it is the caller's turn. The turn that would
+ * finish first is next, so a small body passes large ones, and a large one is passed by no more than its share: virtual
+ * time goes on with each turn. A connection has one review at a time, so its share needs no memory of earlier ones.
+ */
+function createFairQueue(): (cost: number) => Promise<void> {
+  const waiting: Turn[] = []
+  let virtualTime = 0
 
   /** Starts one turn in each round of the event loop, so that sockets are served in between. */
   function startNext(): void {
     const [first, ...rest] = waiting
     if (first === undefined) return
-    const next = rest.reduce((a, b) => (b.bytes < a.bytes ? b : a), first)
+    const next = rest.reduce((a, b) => (b.finish < a.finish ? b : a), first)
     waiting.splice(waiting.indexOf(next), 1)
+    virtualTime = next.finish
     next.start()
     if (waiting.length > 0) setImmediate(startNext)
   }
 
-  return async function receiveReview(
-    request: IncomingMessage,
-    response: ServerResponse,
-  ): Promise<QueuedReview> {
-    const entry: Entry = { buffer: new ArrayBuffer(0), bytes: 0, evict: () => {} }
-    entries.add(entry)
-    response.once('close', () => {
-      release(entry)
-      entry.evict()
+  return (cost) =>
+    new Promise((resolve) => {
+      waiting.push({ finish: virtualTime + cost, start: resolve })
+      if (waiting.length === 1) setImmediate(startNext)
     })
-    const size = await receive(request, entry)
-    entry.evict = () => {}
-    const bytes = () => {
-      if (!entries.has(entry)) throw new Overloaded('too many reviews at the same time; try again')
-      return Buffer.from(entry.buffer, 0, size)
-    }
-    return {
-      read: async (work) => {
-        await waitForTurn(size)
-        checkStructure(bytes(), maxValues)
-        const body = parseJson(bytes().toString())
-        if (body === undefined) throw new MalformedReview('the body is not JSON')
-        return work(body)
-      },
-      reply: (text) => {
-        entry.buffer = entry.buffer.transfer(0)
-        entry.evict = () => response.destroy()
-        charge(entry, text.length)
-        response.end(text)
-      },
-    }
-  }
 }
 
 /** No Kubernetes object is nested deeper than some tens of levels; recursion copes with this many. */
@@ -168,8 +197,8 @@ const [QUOTE = 0, BACKSLASH = 0, COMMA = 0] = Buffer.from('"\\,')
 const OPENING: ReadonlySet<number | undefined> = new Set(Buffer.from('{['))
 const CLOSING: ReadonlySet<number | undefined> = new Set(Buffer.from('}]'))
 
-/** Throws `MalformedReview` for a JSON text with too many values, or nested too deep. */
-function checkStructure(json: Uint8Array, maxValues: number): void {
+/** Counts the values of a JSON text. Throws `MalformedReview` if there are too many, or they are nested too deep. */
+function countValues(json: Uint8Array, maxValues: number): number {
   let values = 1
   let depth = 0
   let isString = false
@@ -189,4 +218,5 @@ function checkStructure(json: Uint8Array, maxValues: number): void {
   if (values > maxValues) {
     throw new MalformedReview(`the body has more than ${maxValues} JSON values`)
   }
+  return values
 }

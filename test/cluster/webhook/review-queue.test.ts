@@ -110,7 +110,7 @@ test('counts the reply, and closes the connection if it is beyond the bound', as
   expect(await connection.closed()).not.toContain('x'.repeat(LIMITS.maxTotalBytes))
 })
 
-test('reads the smallest body first', async () => {
+test('reads the smallest first of bodies that wait at the same time', async () => {
   await using stack = new AsyncDisposableStack()
   const order: number[] = []
   const gate = Promise.withResolvers<void>()
@@ -130,6 +130,32 @@ test('reads the smallest body first', async () => {
   gate.resolve()
   for (const connection of all) expect(await statusOf(connection)).toBe(200)
   expect(order).toEqual(sizes.toSorted((a, b) => a - b))
+})
+
+test('reads a large body in its turn while small ones never end', async () => {
+  await using stack = new AsyncDisposableStack()
+  const smallReads = { all: 0, beforeLarge: 0 }
+  const gate = Promise.withResolvers<void>()
+  let isLargeReceived = false
+  decide = async (read) => {
+    if (isLargeReceived) {
+      while (smallReads.beforeLarge === 0 && smallReads.all < 1000) {
+        await read(() => (smallReads.all += 1))
+        if (smallReads.all === 10) gate.resolve()
+      }
+      return 'small'
+    }
+    isLargeReceived = true
+    await gate.promise
+    await read(() => (smallReads.beforeLarge = smallReads.all))
+    return 'large'
+  }
+  const large = stack.use(await post(textOf(100 * KIB)))
+  await expect.poll(() => isLargeReceived).toBe(true)
+  for (const size of [10, 10]) stack.use(await post(textOf(size)))
+  expect((await large.reply()).body).toBe('large')
+  // A small body costs as much as one of 16 KiB: each of the two connections has six turns before, or seven.
+  expect(smallReads.beforeLarge - 10).toBeLessThanOrEqual(14)
 })
 
 test('frees the room of malformed reviews and of callers that hang up', async () => {
