@@ -1,7 +1,7 @@
 /** The webhook's server for reviews, over TLS 1.3. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
-import { createConnectionLimiter, KEEP_BUSY } from '../../sidecar/server/connections.ts'
+import { createConnectionLimiter, SHARE_BY_WORK } from '../../sidecar/server/connections.ts'
 import { CONNECTION_TIMEOUTS } from '../../sidecar/server/listen.ts'
 import { JSON_HEADERS, sendJson, writeHead } from '../../sidecar/server/send.ts'
 import type { Decision } from './admission.ts'
@@ -35,7 +35,7 @@ const MAX_CONNECTIONS = 256
 const QUEUE_LIMITS = {
   // The API server accepts no larger request.
   maxBytes: 3 * 1024 * 1024,
-  // Small reviews are never evicted: one on each connection fits.
+  // Small reviews are never evicted: one fits on each of twice as many connections.
   maxTotalBytes: 24 * 1024 * 1024,
   maxValues: 80_000,
 }
@@ -83,7 +83,7 @@ export function createReviewServer(parts: ReviewServerParts): TlsServer {
 
   const clientAuth = { requestCert: requiresClientCertificate, rejectUnauthorized: true }
   const server = createTlsServer({ ...CONNECTION_TIMEOUTS, ...TLS_LIMITS, ...clientAuth })
-  createConnectionLimiter(maxConnections, KEEP_BUSY).attach(server, (request, response) => {
+  createConnectionLimiter(maxConnections, SHARE_BY_WORK).attach(server, (request, response) => {
     if (isDraining()) response.setHeader('Connection', 'close')
     const review = reviews.get(request.url?.split('?', 1)[0] ?? '')
     if (review === undefined) {

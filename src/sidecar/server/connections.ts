@@ -33,6 +33,8 @@ export interface ConnectionPolicy {
   readonly maxAhead: number
   /** Chooses the connection that is closed for a new one at the cap; undefined: the new one is closed. */
   readonly chooseVictim: (open: Iterable<ConnectionState>) => ConnectionState | undefined
+  /** Answers what the connection waits for before it is closed, as long as there are fewer than twice the cap. */
+  readonly isGraceful?: boolean
 }
 
 /** Closes the longest-idle of the connections that wait for no reply. */
@@ -60,10 +62,24 @@ export const SHARE_BY_PEER: ConnectionPolicy = {
   },
 }
 
+/** Closes the connection with the most replies, after the one that it waits for: all may be of one peer, a proxy. */
+export const SHARE_BY_WORK: ConnectionPolicy = {
+  maxAhead: 0,
+  isGraceful: true,
+  chooseVictim: (open) =>
+    findFirst(
+      [...open],
+      (one, other) =>
+        Number(isEnding(one)) - Number(isEnding(other)) ||
+        other.replies - one.replies ||
+        one.idleSince - other.idleSince,
+    ),
+}
+
 /** Creates the limiter for at most `max` open connections. */
 export function createConnectionLimiter(
   max: number,
-  { maxAhead, chooseVictim }: ConnectionPolicy,
+  { maxAhead, chooseVictim, isGraceful = false }: ConnectionPolicy,
 ): ConnectionLimiter {
   const open = new Map<Duplex, ConnectionState>()
   /** A logical clock: increases with each opened connection and each ended reply. */
@@ -71,10 +87,13 @@ export function createConnectionLimiter(
 
   function onConnection(socket: Socket): void {
     if (open.size >= max) {
-      const victim = chooseVictim(open.values())?.socket ?? socket
-      open.delete(victim)
-      victim.destroy()
-      if (victim === socket) return
+      const victim = chooseVictim(open.values())
+      if (victim === undefined) {
+        socket.destroy()
+        return
+      }
+      if (isGraceful && open.size < 2 * max) closeAfterReplies(victim)
+      else close(victim)
     }
     now += 1
     const { remoteAddress: peer = '' } = socket
@@ -100,14 +119,19 @@ export function createConnectionLimiter(
     track({ ...state, socket: encrypted })
   }
 
-  function drain(): void {
-    for (const [socket, state] of open) {
-      const last = state.queue.at(-1)
-      if (last === undefined || !hasInflightRequest(state)) socket.destroy()
-      // Node adds `Connection: close` to the reply, and closes the connection after it.
-      else last.shouldKeepAlive = false
-    }
+  function close({ socket }: ConnectionState): void {
+    open.delete(socket)
+    socket.destroy()
   }
+
+  function closeAfterReplies(state: ConnectionState): void {
+    const last = state.queue.at(-1)
+    if (last === undefined || !hasInflightRequest(state)) close(state)
+    // Node adds `Connection: close` to the reply, and closes the connection after it.
+    else last.shouldKeepAlive = false
+  }
+
+  const drain = () => open.forEach(closeAfterReplies)
 
   function attach(server: Server, handler: RequestListener): void {
     // One listener for all replies: a closure for each request would cost more than the rest of this.
@@ -162,4 +186,9 @@ function findFirst<T>(values: readonly T[], compare: (one: T, other: T) => numbe
  */
 function hasInflightRequest({ queue: [first] }: ConnectionState): boolean {
   return first?.req.complete === true && !first.writableEnded
+}
+
+/** Returns whether the connection is closed after a reply that it waits for. */
+function isEnding(state: ConnectionState): boolean {
+  return hasInflightRequest(state) && state.queue.at(-1)?.shouldKeepAlive === false
 }

@@ -201,6 +201,38 @@ test('bounds the number of its connections', async () => {
   expect(idle.map((connection) => connection.isClosed())).toEqual([true, false, false])
 })
 
+test('answers a new caller while all connections are busy, and closes others after their replies', async () => {
+  const gate = Promise.withResolvers<Decision>()
+  let started = 0
+  const review = () => {
+    started += 1
+    return gate.promise
+  }
+  const parts = { ...PARTS, reviews: { '/mutate': review }, maxConnections: 2 }
+  const guarded = createReviewServer(parts)
+  const authority = await createCertificateAuthority()
+  serveCertificate(guarded, await authority.issue({ names: ['wimds.wimds.svc'] }))
+  await using stack = new AsyncDisposableStack()
+  const { port } = stack.use(await listening(guarded))
+  const tls = { ca: authority.caPem, servername: 'wimds.wimds.svc' }
+  const parallel = stack.adopt(new Agent({ ...tls, keepAlive: true }), (each) => each.destroy())
+  const replies: Promise<string>[] = []
+  for (let count = 1; count <= 5; count += 1) {
+    const options = { host: '127.0.0.1', port, path: PATH, method: 'POST', agent: parallel }
+    const sent = httpsRequest(options).end('{}')
+    const reply = once(sent, 'response').then(
+      ([{ statusCode, headers }]) => `${statusCode} ${headers.connection}`,
+      () => 'closed',
+    )
+    replies.push(reply)
+    await expect.poll(() => started).toBe(count)
+  }
+  gate.resolve(ADMITTED)
+  // The last three arrived at the cap: one ended the first, one the second and, at twice the cap, one closed the third.
+  const kept = '200 keep-alive'
+  expect(await Promise.all(replies)).toEqual(['200 close', '200 close', 'closed', kept, kept])
+})
+
 const PARTS = {
   reviews: { '/mutate': () => Promise.resolve(ADMITTED) },
   onReview: () => {},
