@@ -44,8 +44,30 @@ export async function outages(
 ): Promise<readonly Figure[]> {
   const figures: Figure[] = []
   for (const outage of OUTAGES) figures.push(...(await measureCached(outage, baseline)))
+  figures.push(await measureRequestedOnce())
   if (incumbent !== undefined) figures.push(await compareCached(incumbent))
   return figures
+}
+
+/** Measures callers after the end of a token that was requested once, in an outage that began 5 s before that end. */
+async function measureRequestedOnce(): Promise<Figure> {
+  await using simulator = await createSimulator(SIMULATED)
+  simulator.faults.set([SHORT_LIFETIME])
+  const sidecar = await startSidecar(simulator)
+  try {
+    await firstAnswer(sidecar.tokenUrl())
+    await sleep(15_000)
+    simulator.faults.set([SHORT_LIFETIME, { kind: 'unavailable' }])
+    await sleep(6000)
+    return {
+      name: 'Entra ID answers 503 when a token requested once expires: failed of 144',
+      unit: '',
+      wimds: failed(await runCallers(sidecar.tokenUrl(), CROWD)),
+      bar: atMost(0, ''),
+    }
+  } finally {
+    await sidecar.stop()
+  }
 }
 
 /** Measures four callers at once during the first outage, beside the proxy of azure-workload-identity. */

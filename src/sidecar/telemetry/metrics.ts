@@ -89,7 +89,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
   }
   new Counter({
     name: 'wimds_token_cache_results_total',
-    help: 'Token requests by cache result: hit, miss, coalesced (waited for the exchange of another request), negative_hit (a cached failure) or bypass (the caller wanted a new token).',
+    help: 'Token requests by cache result: hit, miss, coalesced (waited for the exchange of another request), negative_hit (a cached failure) or bypass (waited for a new token although one was cached: by bypass_cache, or in its last seconds).',
     labelNames: ['result'],
     registers,
     collect() {

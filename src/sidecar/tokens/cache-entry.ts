@@ -23,7 +23,7 @@ export interface CacheEntry {
   readonly request: TokenRequest
   /** The cached token; undefined once it has expired. */
   readonly token?: AccessToken
-  /** The last exchanges failed, and somebody is expected to ask: the latest error, how many failed in a row, and since when (monotonic clock). */
+  /** The last exchanges failed, and a request is expected: the latest error, how many failed in a row, and since when (monotonic clock). */
   readonly failure?: {
     readonly error: BrokerError
     readonly count: number
@@ -71,15 +71,13 @@ export function isInUse(entry: Entry, clock: Clock): boolean {
 }
 
 /**
- * Returns whether somebody is expected to ask for the token: it is prefetched; or it was requested again since it was
- * obtained; or, while none is cached, the last request was less than `windowMs` ago.
+ * Returns whether a request for the token is expected: it is prefetched; or the last request was less than one lifetime
+ * of the cached token ago, since SDKs ask once in a lifetime; or, while none is cached, less than `windowMs` ago.
  */
 function isAwaited(entry: Entry, clock: Clock, windowMs: number): boolean {
-  if (entry.isPrefetched) return true
   const token = findValidToken(entry.state, clock)
-  return token === undefined
-    ? clock.monotonic() - entry.lastUsedAt < windowMs
-    : entry.lastUsedAt > token.lifetime.startsAt
+  const withinMs = token?.lifetime.lengthMs ?? windowMs
+  return entry.isPrefetched || clock.monotonic() - entry.lastUsedAt < withinMs
 }
 
 /** Returns the state of a key; undefined if it has neither a token nor a caller who is expected to ask for one. */

@@ -25,7 +25,7 @@ import { type Clock, systemClock } from './clock.ts'
 import { createEntryStore } from './entry-store.ts'
 import { createOverloadedError } from './limiter.ts'
 import { MIN_TTL_MS, ttlMs } from './lifetime.ts'
-import { isRetried, mayRecoverWithNewAssertion } from './refresh-policy.ts'
+import { isEnding, isRetried, mayRecoverWithNewAssertion } from './refresh-policy.ts'
 import {
   type AccessToken,
   type CacheRequest,
@@ -65,7 +65,8 @@ export interface TokenCacheOptions {
 
 export interface TokenCache {
   /**
-   * Returns the cached token at once while it is valid, whatever the state of its refresh. Otherwise waits
+   * Returns the cached token at once while it is valid, whatever the state of its refresh; in its last seconds it waits
+   * for a new one, unless an exchange has just failed or takes long. Without a token it waits
    * for an exchange, which all callers of the key share. While a failure is cached, throws it at once with
    * the time until the next attempt. The signal says that the caller hung up: its place among the waiting
    * callers is free, and the exchange goes on for the others.
@@ -93,6 +94,8 @@ export interface TokenCache {
 /** An exchange that is running. */
 interface Flight {
   readonly token: Promise<AccessToken>
+  /** Until then, on the monotonic clock, callers with a cached token may wait for this one. */
+  readonly replacesUntil: number
   /** Callers have a token or a cached failure meanwhile: see `TokenRequest.isBackground`. */
   readonly isBackground: boolean
   /** The assertion, or where it goes, has changed since the exchange started. */
@@ -101,8 +104,8 @@ interface Flight {
 
 /** `bypass_cache` starts an exchange if the cached token is at least this old. */
 const MIN_BYPASS_AGE_MS = 60_000
-/** How long a caller with `bypass_cache` waits for a new token before it gets the cached one. */
-const MAX_BYPASS_WAIT_MS = 2000
+/** Callers with a cached token wait for a new one until this long after its exchange started. */
+const MAX_REPLACE_WAIT_MS = 2000
 /** Failing keys that are retried in the background at the same time; callers retry the others. */
 const MAX_RETRYING = 16
 /** A retry may start this late, as timers do. One that is later did not start: the next caller makes the exchange. */
@@ -130,7 +133,9 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     const { token } = state
     const ttl = tokenTtlMs(state, clock, now)
     if (token === undefined || ttl === 0) return waitForToken(entry, request, signal)
-    if (request.bypassCache === true && mayBypassCache(entry, token, now)) {
+    const isRejected =
+      request.bypassCache === true && now - token.lifetime.startsAt >= MIN_BYPASS_AGE_MS
+    if ((isRejected || isEnding(ttl, token.lifetime.lengthMs)) && canReplace(entry, now)) {
       onResult('bypass')
       return waiting.wait(replaceToken(entry, token, request.correlationId), signal)
     }
@@ -166,10 +171,10 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     return negativeTtlMs(state, clock) > -latenessMs
   }
 
-  function mayBypassCache({ key, state }: Entry, token: AccessToken, now: number): boolean {
-    const age = now - token.lifetime.startsAt
-    const isIdle = state.kind === 'fresh' && !inflight.has(key)
-    return isIdle && age >= MIN_BYPASS_AGE_MS && !waiting.isFull()
+  /** Returns whether a caller may wait for a new token: once an exchange failed or takes long, the cached one is served at once. */
+  function canReplace({ key, state }: Entry, now: number): boolean {
+    const { replacesUntil = Infinity } = inflight.get(key) ?? {}
+    return state.kind === 'fresh' && now < replacesUntil && !waiting.isFull()
   }
 
   /** Returns a new token if it comes soon, otherwise the cached one while it is valid. */
@@ -179,7 +184,8 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     correlationId: string | undefined,
   ): Promise<AccessToken> {
     const replacement = exchange(entry, { isBackground: true, correlationId })
-    const deadline = startDeadline(MAX_BYPASS_WAIT_MS)
+    const { replacesUntil = 0 } = inflight.get(entry.key) ?? {}
+    const deadline = startDeadline(replacesUntil - clock.monotonic())
     try {
       return await untilAborted(replacement, deadline.signal)
     } catch {
@@ -210,7 +216,8 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
       isBackground,
       ...(correlationId !== undefined && { correlationId }),
     })
-    inflight.set(entry.key, { token, isBackground, isOutdated: false })
+    const replacesUntil = clock.monotonic() + MAX_REPLACE_WAIT_MS
+    inflight.set(entry.key, { token, replacesUntil, isBackground, isOutdated: false })
     return token
   }
 

@@ -1,5 +1,5 @@
-import { expect, test, vi } from 'vitest'
-import { ask, slowest } from './callers.ts'
+import { describe, expect, test, vi } from 'vitest'
+import { ask, askFor, slowest, textsOf } from './callers.ts'
 import { VAULT } from './scripted-entra.ts'
 import { MINUTE_MS, range, setUp, useFakeTime } from './setup.ts'
 
@@ -41,9 +41,12 @@ test('bypass_cache gets the cached token after 2 s if Entra ID does not answer, 
   const { entra, get } = await setUpOldToken()
   entra.behave({ latencyMs: 10_000, error: 'entra_timeout' })
   const first = ask(get, BYPASS)
-  expect(await ask(get, BYPASS)).toMatchObject({ text: token(1), tookMs: 0 })
-  await vi.advanceTimersByTimeAsync(2000)
+  await vi.advanceTimersByTimeAsync(500)
+  const second = ask(get, BYPASS)
+  await vi.advanceTimersByTimeAsync(1500)
   expect(await first).toMatchObject({ text: token(1), tookMs: 2000 })
+  expect(await second).toMatchObject({ text: token(1), tookMs: 1500 })
+  expect(await ask(get, BYPASS)).toMatchObject({ text: token(1), tookMs: 0 })
   await vi.advanceTimersByTimeAsync(10 * MINUTE_MS)
   expect(await ask(get, BYPASS)).toMatchObject({ text: token(1), tookMs: 0 })
 })
@@ -51,7 +54,8 @@ test('bypass_cache gets the cached token after 2 s if Entra ID does not answer, 
 test('bypass_cache gets the error if the cached token expires while it waits', async () => {
   const { entra, get } = setUp({ behaviour: { lifetimeMs: MINUTE_MS + 1000 } })
   await ask(get, VAULT)
-  await vi.advanceTimersByTimeAsync(MINUTE_MS)
+  // Refreshed at 30.5 s.
+  await vi.advanceTimersByTimeAsync(90_600)
   entra.behave({ latencyMs: 10_000, error: 'entra_timeout' })
   const answer = ask(get, BYPASS)
   await vi.advanceTimersByTimeAsync(10_000)
@@ -62,4 +66,43 @@ test('bypass_cache gets the cached token if the exchange fails', async () => {
   const { entra, get } = await setUpOldToken()
   entra.behave({ error: 'federated_credential_not_found' })
   expect((await ask(get, BYPASS)).text).toBe(token(1))
+})
+
+/** A cache with a token that has not been in use, and that has 10 s left. */
+async function setUpEndingToken() {
+  const given = setUp()
+  await ask(given.get, VAULT)
+  await vi.advanceTimersByTimeAsync(90 * MINUTE_MS - 10_000)
+  expect(given.entra.exchanges).toHaveLength(2)
+  return given
+}
+
+describe('a token of its last seconds', () => {
+  test('is replaced before callers get one', async () => {
+    const { entra, get } = await setUpEndingToken()
+    entra.behave({ latencyMs: 100 })
+    const answers = Promise.all(range(20).map(() => ask(get, VAULT)))
+    await vi.advanceTimersByTimeAsync(100)
+    expect(textsOf(await answers)).toEqual([token(3)])
+    expect(entra.exchanges).toHaveLength(3)
+  })
+
+  test('is served after 2 s if Entra ID does not answer, then at once', async () => {
+    const { entra, get } = await setUpEndingToken()
+    entra.behave({ latencyMs: 4000, error: 'entra_timeout' })
+    const first = ask(get, VAULT)
+    await vi.advanceTimersByTimeAsync(2000)
+    expect(await first).toMatchObject({ text: token(2), tookMs: 2000 })
+    const answers = await askFor(get, VAULT, { forMs: 7000, everyMs: 100 })
+    expect(textsOf(answers)).toEqual([token(2)])
+    expect(slowest(answers)).toBe(0)
+  })
+
+  test('is served at once after a failed exchange', async () => {
+    const { entra, get } = await setUpEndingToken()
+    entra.behave({ latencyMs: 100, error: 'entra_unavailable' })
+    const answers = await askFor(get, VAULT, { forMs: 9000, everyMs: 150 })
+    expect(answers[0]).toMatchObject({ text: token(2), tookMs: 100 })
+    expect(slowest(answers.slice(1))).toBe(0)
+  })
 })

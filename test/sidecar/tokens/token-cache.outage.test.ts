@@ -36,13 +36,29 @@ describe('while a valid token is cached', () => {
     expect(refreshes[0]?.ttlMs).toBeGreaterThan(29 * MINUTE_MS)
   })
 
-  test('a failed refresh is not retried if nobody asks for the token', async () => {
+  test('a failed refresh is retried until a lifetime after the last request', async () => {
     const { entra, get } = setUp()
     await ask(get, VAULT)
     entra.behave({ error: 'entra_unavailable' })
-    await vi.advanceTimersByTimeAsync(HOUR_MS)
-    expect(entra.exchanges).toHaveLength(1)
+    await vi.advanceTimersByTimeAsync(10 * HOUR_MS)
+    expect(entra.exchanges.length).toBeGreaterThan(10)
+    expect(entra.exchanges.at(-1)?.at).toBeLessThanOrEqual(HOUR_MS)
   })
+
+  test.each([20, 45])(
+    'a token that was requested once outlasts an outage from second %i of 60',
+    async (downAt) => {
+      const { entra, get } = setUp({ behaviour: { lifetimeMs: MINUTE_MS } })
+      await ask(get, VAULT)
+      await vi.advanceTimersByTimeAsync(downAt * SECOND_MS)
+      entra.behave({ error: 'entra_unavailable' })
+      await vi.advanceTimersByTimeAsync((59 - downAt) * SECOND_MS)
+      expect(await ask(get, VAULT)).toMatchObject({ ok: true, tookMs: 0 })
+      entra.behave({ latencyMs: 100, lifetimeMs: MINUTE_MS })
+      await vi.advanceTimersByTimeAsync(20 * SECOND_MS)
+      expect(await ask(get, VAULT)).toMatchObject({ ok: true, tookMs: 0 })
+    },
+  )
 
   test('a refresh is not retried before Retry-After', async () => {
     const { entra, get } = setUp()

@@ -45,34 +45,39 @@ describe('a refresh', () => {
     }
   })
 
-  test('is not made for a token that nobody asked for again; it is removed when it expires', async () => {
+  test('is made once for a token that was requested once; the new one is removed when it expires', async () => {
     const { entra, cache, get } = setUp()
     await ask(get, VAULT)
+    await vi.advanceTimersByTimeAsync(89 * MINUTE_MS)
     expect(cache.entries()).toHaveLength(1)
-    await vi.advanceTimersByTimeAsync(HOUR_MS)
-    expect(entra.exchanges).toHaveLength(1)
+    await vi.advanceTimersByTimeAsync(MINUTE_MS)
+    expect(entra.exchanges).toHaveLength(2)
     expect(cache.entries()).toHaveLength(0)
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('is made once after the last use', async () => {
+  test('is made until a lifetime after the last use', async () => {
     const { entra, get } = setUp()
     await ask(get, VAULT)
     await vi.advanceTimersByTimeAsync(MINUTE_MS)
     await ask(get, VAULT)
     await vi.advanceTimersByTimeAsync(10 * HOUR_MS)
-    expect(entra.exchanges).toHaveLength(2)
+    expect(entra.exchanges.map(({ at }) => at / MINUTE_MS)).toEqual([0, 30, 60])
+  })
+
+  test('delays no client that asks once in a lifetime, five minutes before its token expires', async () => {
+    const { get } = setUp({ behaviour: { latencyMs: 800 } })
+    const answers = askFor(get, VAULT, { forMs: 10 * HOUR_MS, everyMs: 55 * MINUTE_MS })
+    expect(slowest((await answers).slice(1))).toBe(0)
   })
 
   test('starts with the next use if it was due while the token was not in use', async () => {
     const { get } = setUp({ behaviour: { latencyMs: 800 } })
-    const first = ask(get, VAULT)
-    await vi.advanceTimersByTimeAsync(800)
-    await first
-    await vi.advanceTimersByTimeAsync(40 * MINUTE_MS)
-    expect(await ask(get, VAULT)).toMatchObject({ text: `${VAULT.scope} #1`, tookMs: 0 })
-    await vi.advanceTimersByTimeAsync(800)
+    void ask(get, VAULT)
+    await vi.advanceTimersByTimeAsync(80 * MINUTE_MS)
     expect(await ask(get, VAULT)).toMatchObject({ text: `${VAULT.scope} #2`, tookMs: 0 })
+    await vi.advanceTimersByTimeAsync(800)
+    expect(await ask(get, VAULT)).toMatchObject({ text: `${VAULT.scope} #3`, tookMs: 0 })
   })
 
   test('is reported with its outcome, and a first exchange is not', async () => {
