@@ -4,7 +4,7 @@ import { isApiVersion, requireMetadataHeader } from '../dialects/imds.ts'
 import { formatDescription } from '../dialects/error-body.ts'
 import { type Parameters, parseParameters } from '../dialects/parameters.ts'
 import { BrokerError, type ErrorCode } from '../../lib/errors.ts'
-import { findInstancePart, type InstanceDocument } from './instance.ts'
+import { findInstancePart, type InstanceDocument, selectInstanceVersion } from './instance.ts'
 
 interface DocumentsOptions {
   readonly instance: InstanceDocument
@@ -28,7 +28,8 @@ export function createMetadataDocuments({
   const answerInstance = (request: WireRequest, rest: string): Reply => {
     const parameters = parseRequest(request, FIRST_API_VERSION)
     const segments = rest.split('/').filter((segment) => segment !== '')
-    return findInstancePart(instance, segments, parameters.get('format'))
+    const document = selectInstanceVersion(instance, parameters.get('api-version') ?? '')
+    return findInstancePart(document, segments, parameters.get('format'))
   }
   return [
     { path: '/metadata/instance', answer: answerInstance },

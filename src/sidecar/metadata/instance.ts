@@ -54,6 +54,30 @@ export function withInstanceDefaults(
   }
 }
 
+/** The api-versions since which leaves of `compute` exist (R23); those not listed always did. */
+const SINCE = new Map([
+  ['resourceGroupName', '2017-08-01'],
+  ['subscriptionId', '2017-08-01'],
+  ['tags', '2017-08-01'],
+  ['vmScaleSetName', '2017-12-01'],
+  ['zone', '2017-12-01'],
+  ['azEnvironment', '2018-10-01'],
+  ['provider', '2018-10-01'],
+  ['resourceId', '2019-03-11'],
+  ['tagsList', '2019-06-04'],
+])
+
+/** Returns the document of an api-version: old clients fail at leaves of a later one. */
+export function selectInstanceVersion(
+  document: InstanceDocument,
+  version: string,
+): InstanceDocument {
+  const { compute } = document
+  if (!isBranch(compute)) return document
+  const leaves = Object.entries(compute).filter(([name]) => version >= (SINCE.get(name) ?? ''))
+  return { ...document, compute: Object.fromEntries(leaves) }
+}
+
 /**
  * Returns the part of the document under `segments`: a branch as JSON, or as the list of its names with
  * `format=text`; a leaf only with `format=text`. Throws `not_found` for what the document does not have,

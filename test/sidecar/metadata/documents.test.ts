@@ -54,13 +54,29 @@ test('returns no scheduled events', async () => {
 test.each([
   ['/metadata/instance?api-version=2021-02-01', /^\{"compute":\{"azEnvironment".*"network"/],
   ['/metadata/instance/compute?api-version=2021-02-01', /^\{"azEnvironment"/],
-  ['//metadata/instance//Compute/?api-version=2017-08-01', /^\{"azEnvironment"/],
+  ['//metadata/instance//Compute/?api-version=2017-08-01', /^\{"location"/],
 ])('returns %s as JSON', async (url, expected) => {
   // A whole URL, so that two leading slashes stay a path.
   const reply = await get(`http://localhost${url}`)
   expect(reply.statusCode).toBe(200)
   expect(reply.headers['content-type']).toBe('application/json; charset=utf-8')
   expect(reply.body).toMatch(expected)
+})
+
+test.each([
+  ['2017-04-02', 'location name osType vmId vmSize'],
+  ['2017-08-01', 'location name osType resourceGroupName subscriptionId tags vmId vmSize'],
+  [
+    '2018-02-01',
+    'location name osType resourceGroupName subscriptionId tags vmId vmScaleSetName vmSize zone',
+  ],
+  [
+    '2019-06-04',
+    'azEnvironment location name osType provider resourceGroupName resourceId subscriptionId tags tagsList/ vmId vmScaleSetName vmSize zone',
+  ],
+])('lists the leaves that the real service has in %s', async (version, names) => {
+  const url = `/metadata/instance/compute?api-version=${version}`
+  expect((await get(`${url}&format=text`)).body).toBe(names.replaceAll(' ', '\n'))
 })
 
 test.each([
