@@ -1,9 +1,10 @@
-# Two images from one file: `sidecar` (the default), and `redirect`, the same with nft, ip and nsenter, for the init
-# container that routes 169.254.169.254:80 to it and for the node agent. Neither has a shell or a package manager.
-# They share every layer but the last, so that a node pulls Node and wimds once.
+# Three images from one file: `sidecar` (the default); `redirect`, the same with nft, ip and nsenter, for the init
+# container that routes 169.254.169.254:80 to it; and `cluster`, the webhook and the node agent, which alone have a client
+# of the Kubernetes API. None has a shell or a package manager. They share the layers of Node and of the tools.
 #
 #   docker build -t wimds .
 #   docker build -t wimds-redirect --target redirect .
+#   docker build -t wimds-cluster --target cluster .
 
 # The release passes it by digest.
 ARG BUILD_IMAGE=docker.io/library/node:24-bookworm-slim
@@ -54,23 +55,27 @@ COPY --from=debian /base/nodejs /nodejs
 RUN /nodejs/bin/node scripts/build.mjs && test -s dist/serve.cjs.cache
 # Executables under the names that people and the azure-workload-identity webhook call; the script's has the
 # absolute path of the Node that is in the image, since nothing there could search a PATH.
-COPY --from=debian /launcher /image/usr/local/bin/wimds
-RUN rm -r dist/demo \
-  && mkdir -p /image/app \
-  && cp -r dist/. LICENSE /image/app/ \
-  && sed -i '1s|^#!.*|#!/nodejs/bin/node|' /image/app/wimds.js \
-  && chmod 755 /image/app/wimds.js \
-  && ln -s /usr/local/bin/wimds /image/proxy \
-  && find /image -exec touch --no-dereference --date=@0 {} +
+COPY --from=debian /launcher /launcher
+RUN for image in wimds wimds-cluster; do \
+    app=/images/$image/app && mkdir -p "$app" /images/$image/usr/local/bin \
+    && (cd dist && xargs cp --parents -t "$app" <images/$image/files) \
+    && cp LICENSE dist/package.json dist/images/$image/THIRD-PARTY-LICENSES.txt dist/images/$image/sbom.cdx.json "$app" \
+    && cp /launcher /images/$image/usr/local/bin/wimds \
+    && sed -i '1s|^#!.*|#!/nodejs/bin/node|' "$app/wimds.js" && chmod 755 "$app/wimds.js" || exit; \
+  done \
+  && cp dist/serve.cjs.cache /images/wimds/app/ \
+  && ln -s /usr/local/bin/wimds /images/wimds/proxy \
+  && find /images -exec touch --no-dereference --date=@0 {} +
 
 FROM scratch AS runtime
 COPY --from=debian /base/ /
 
-FROM runtime AS wimds
-COPY --from=build /image/ /
 ENV PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 WORKDIR /
 ENTRYPOINT ["/nodejs/bin/node", "/app/wimds.js"]
+
+FROM runtime AS wimds
+COPY --from=build /images/wimds/ /
 
 FROM wimds AS redirect
 COPY --from=debian /tools/ /
@@ -78,10 +83,22 @@ COPY --from=debian /tools/ /
 USER 0:0
 CMD ["redirect"]
 
+FROM runtime AS cluster
+COPY --from=debian /tools/ /
+COPY --from=build /images/wimds-cluster/ /
+# As for the sidecar, below. The chart gives the node agent, which starts nft and nsenter, options of its own.
+ENV MALLOC_ARENA_MAX=1 \
+    MALLOC_TRIM_THRESHOLD_=131072 \
+    MALLOC_MMAP_THRESHOLD_=131072 \
+    NODE_ENV=production \
+    NODE_OPTIONS="--permission --allow-fs-read=/app --allow-fs-read=/var/run/secrets --allow-fs-read=/run/secrets --allow-fs-read=/etc/wimds --allow-fs-read=/etc/ssl --allow-fs-read=/tls --disable-sigusr1 --report-exclude-env --no-experimental-sqlite"
+USER 1501:1501
+EXPOSE 8443 9440
+CMD ["webhook"]
+
 FROM wimds AS sidecar
-# What neither the sidecar nor the webhook needs is refused to all commands: other files, processes,
-# threads, add-ons, debuggers. So demo and simulate are for the npm package. docs/security.md says how to
-# allow more.
+# What the sidecar does not need is refused to all commands: other files, processes, threads, add-ons, debuggers.
+# docs/security.md says how to allow more.
 # glibc keeps freed memory in an arena per thread; these settings return it (docs/performance.md).
 ENV MALLOC_ARENA_MAX=1 \
     MALLOC_TRIM_THRESHOLD_=131072 \

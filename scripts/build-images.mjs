@@ -1,4 +1,4 @@
-// Builds both images for a registry of the user's, with the first tool that works here, and formats what to do next.
+// Builds the images for a registry of the user's, with the first tool that works here, and formats what to do next.
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -44,12 +44,16 @@ export function parseImageArgs(args, { isRegistryRequired }) {
 }
 
 /**
- * Builds both images, and pushes them with `push`. Returns their names without tags. Throws an error with a message
+ * Builds the images, and pushes them with `push`. Returns their names without tags. Throws an error with a message
  * for people where there is no tool, or where it fails.
  */
 export function buildImages({ registry, tag, push, gzip, buildOptions }) {
   const tool = findTool()
-  const images = { sidecar: `${registry}/wimds`, redirect: `${registry}/wimds-redirect` }
+  const images = {
+    sidecar: `${registry}/wimds`,
+    redirect: `${registry}/wimds-redirect`,
+    cluster: `${registry}/wimds-cluster`,
+  }
   for (const [target, name] of Object.entries(images)) {
     run(tool, ['build', ...buildOptions, '--target', target, '--tag', `${name}:${tag}`, '.'])
   }
@@ -59,8 +63,9 @@ export function buildImages({ registry, tag, push, gzip, buildOptions }) {
   }
   process.stdout.write(
     `\nimages: ${push ? 'built and pushed' : 'built'} with ${tool}:\n` +
-      `  ${images.sidecar}:${tag}  the sidecar and the webhook\n` +
-      `  ${images.redirect}:${tag}  the init container of the modes loopback and nft\n`,
+      `  ${images.sidecar}:${tag}  the sidecar\n` +
+      `  ${images.redirect}:${tag}  the init container of the modes loopback and nft\n` +
+      `  ${images.cluster}:${tag}  the webhook and the node agent\n`,
   )
   return images
 }
@@ -78,13 +83,14 @@ Push them:
     tag === VERSION
       ? ''
       : ` \\
-    --set image.tag=${tag} --set redirectImage.tag=${tag}`
+    --set image.tag=${tag} --set redirectImage.tag=${tag} --set clusterImage.tag=${tag}`
   return `${pushing}
 Install the webhook:
 
   helm install wimds ${chart} --namespace wimds --create-namespace \\
     --set image.repository=${images.sidecar} \\
-    --set redirectImage.repository=${images.redirect}${tagValue}
+    --set redirectImage.repository=${images.redirect} \\
+    --set clusterImage.repository=${images.cluster}${tagValue}
 
 Or inject by hand:
 

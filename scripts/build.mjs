@@ -1,7 +1,7 @@
 // Builds dist/: wimds.js, the command line; a module per command, in the folders of src/, with the chunks that they share;
 // serve.cjs, the sidecar as one script with its compiled code beside it (docs/decisions/0007); and demo/, the
 // legacy client that `wimds demo` runs. Licence texts and an SBOM lie beside each bundle.
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
@@ -112,6 +112,57 @@ async function describeBundle(directory, name, builds) {
   await writeFile(`${directory}sbom.cdx.json`, formatSbom(name, version, packages))
 }
 
+/** The commands of each image. What an image does not have, it says so. */
+const IMAGES = {
+  wimds: {
+    scripts: ['wimds.js', 'serve.cjs'],
+    entryPoints: [
+      'sidecar/probe.ts',
+      'sidecar/redirect/redirect.ts',
+      'sidecar/serve/declaration.ts',
+      'tools/token.ts',
+      'tools/env.ts',
+      'tools/doctor/doctor.ts',
+      'cli/help.ts',
+      'cli/version-command.ts',
+    ],
+  },
+  'wimds-cluster': {
+    scripts: ['wimds.js'],
+    entryPoints: [
+      'cluster/webhook/webhook.ts',
+      'cluster/node-agent/node-agent.ts',
+      'sidecar/probe.ts',
+      'cli/help.ts',
+      'cli/version-command.ts',
+    ],
+  },
+}
+/** Checks from outside a pod, which a command of the sidecar's image loads when they are asked for. */
+const OUTSIDE = /^src\/tools\/doctor\/(?:pod|pre)\//
+
+/** Returns the outputs in dist/ that these entry points load, in order. */
+function findImageFiles(outputs, entryPoints) {
+  const found = new Set()
+  const add = (path) => {
+    const { imports } = outputs[path]
+    if (found.has(path)) return
+    found.add(path)
+    for (const { path: next, kind } of imports) {
+      if (outputs[next] === undefined) continue
+      if (kind === 'dynamic-import' && OUTSIDE.test(outputs[next].entryPoint ?? '')) continue
+      add(next)
+    }
+  }
+  const byEntryPoint = Object.entries(outputs).map(([path, { entryPoint }]) => [entryPoint, path])
+  for (const name of entryPoints) {
+    const [, path] = byEntryPoint.find(([entryPoint]) => entryPoint === `src/${name}`) ?? []
+    if (path === undefined) throw new Error(`no output of src/${name}`)
+    add(path)
+  }
+  return [...found].map((path) => path.slice('dist/'.length)).toSorted()
+}
+
 const { version, engines } = JSON.parse(await readFile(`${root}package.json`, 'utf8'))
 const [, major, minor] = /^>=(\d+)\.(\d+)$/.exec(engines.node)
 /** Runs before anything that an older Node lacks, in syntax that it can parse. */
@@ -147,6 +198,8 @@ const others = await build({
   entryPoints: [...commands].filter((path) => !path.endsWith('/serve.ts')),
   format: 'esm',
   splitting: true,
+  // MSAL's certificate assertions, which nothing calls.
+  alias: { jsonwebtoken: './scripts/not-bundled.cjs' },
   outExtension: { '.js': '.mjs' },
   banner: { js: REQUIRE },
   plugins: [shakeKubernetesClient],
@@ -163,5 +216,18 @@ const legacyClient = await build({
 await writeFile(`${dist}package.json`, '{"type":"commonjs"}\n')
 await describeBundle(dist, 'wimds', [cli, sidecar, others])
 await describeBundle(`${dist}demo/`, 'wimds-demo-client', [legacyClient])
+const outputs = Object.assign({}, ...[cli, sidecar, others].map(({ metafile }) => metafile.outputs))
+for (const [image, { entryPoints, scripts }] of Object.entries(IMAGES)) {
+  const files = findImageFiles(outputs, entryPoints)
+  const own = [...scripts, ...files].map((file) => [`dist/${file}`, outputs[`dist/${file}`]])
+  await mkdir(`${dist}images/${image}`, { recursive: true })
+  await describeBundle(`${dist}images/${image}/`, image, [
+    { metafile: { outputs: Object.fromEntries(own) } },
+  ])
+  await writeFile(
+    `${dist}images/${image}/files`,
+    [...scripts, ...files].map((file) => `${file}\n`).join(''),
+  )
+}
 await checkAscii(`${dist}serve.cjs`)
 await compileSidecar(dist)

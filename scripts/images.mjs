@@ -1,9 +1,9 @@
-// `npm run images`: builds both images from this checkout. For any Node ≥ 20.
+// `npm run images`: builds the images from this checkout. For any Node ≥ 20.
 import { buildImages, formatImageSteps, parseImageArgs } from './build-images.mjs'
 
 const USAGE = `usage: npm run images -- --registry REGISTRY [--push] [--gzip] [--tag TAG] [-- BUILD_OPTION...]
 
-Builds REGISTRY/wimds and REGISTRY/wimds-redirect with docker, podman or buildah.
+Builds REGISTRY/wimds, REGISTRY/wimds-redirect and REGISTRY/wimds-cluster with docker, podman or buildah.
 
   --registry  such as example.azurecr.io, ghcr.io/example
   --push      push them as well; log in first: docker login, az acr login

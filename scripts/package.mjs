@@ -1,5 +1,5 @@
 // `npm run package`: makes everything that an installation needs from this checkout, below artifacts/: the command
-// line as an npm package, the chart, and with --registry both images. For any Node ≥ 20.
+// line as an npm package, the chart, and with --registry the images. For any Node ≥ 20.
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, rmSync } from 'node:fs'
 import { buildImages, formatImageSteps, parseImageArgs, ROOT, VERSION } from './build-images.mjs'
@@ -7,7 +7,7 @@ import { buildImages, formatImageSteps, parseImageArgs, ROOT, VERSION } from './
 const USAGE = `usage: npm run package [-- --registry REGISTRY [--push] [--gzip] [--tag TAG] [-- BUILD_OPTION...]]
 
 Makes artifacts/wimds-${VERSION}.tgz, the command line, and artifacts/charts/wimds-${VERSION}.tgz, the chart.
-With --registry it makes both images too, as npm run images does.
+With --registry it makes the images too, as npm run images does.
 `
 const CLI = `artifacts/wimds-${VERSION}.tgz`
 const CHART = `artifacts/charts/wimds-${VERSION}.tgz`

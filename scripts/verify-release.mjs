@@ -6,7 +6,11 @@ import { arch, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ROOT, VERSION } from './build-images.mjs'
 
-const TARGETS = { sidecar: 'ghcr.io/wimds/wimds', redirect: 'ghcr.io/wimds/wimds-redirect' }
+const TARGETS = {
+  sidecar: 'ghcr.io/wimds/wimds',
+  redirect: 'ghcr.io/wimds/wimds-redirect',
+  cluster: 'ghcr.io/wimds/wimds-cluster',
+}
 const ARCHITECTURE = { x64: 'amd64' }[arch()] ?? arch()
 const BASE = 'org.opencontainers.image.base'
 

@@ -1,11 +1,15 @@
 /** The command line: argv → one command → an exit code. */
-import { exitWithError } from './lib/print-error.ts'
-import { type CommandIo, SIGNAL_EXIT_CODES } from './lib/io.ts'
-import { COMMANDS, HELP_COMMAND } from './cli/commands.ts'
+import { exitWithError, printError } from './lib/print-error.ts'
+import { type CommandIo, EXIT_USAGE, SIGNAL_EXIT_CODES } from './lib/io.ts'
+import { COMMANDS, HELP_COMMAND, isNotInstalled } from './cli/commands.ts'
 import { formatCrash } from './lib/describe-error.ts'
 
 /** Commands that shut down gracefully; a signal ends the others at once. */
 const LONG_RUNNING = new Set(['serve', 'simulate', 'webhook', 'node-agent', 'demo', 'redirect'])
+
+/** The image of the sidecar has what runs in a pod, and that of the cluster the webhook and the node agent. */
+const NOT_INSTALLED =
+  'this is not part of this image. Fix: use the image wimds-cluster for webhook and node-agent, and the npm package for everything else'
 
 /** Flags without a command are those of the azure-workload-identity proxy, which wimds replaces. */
 const loadDropIn = async () => (await import('./cli/drop-in.ts')).dropIn
@@ -26,6 +30,10 @@ async function main(argv: readonly string[], io: CommandIo): Promise<number> {
       await command.load()
     )(args, io)
   } catch (error) {
+    if (isNotInstalled(error)) {
+      printError(io, `wimds ${name}`, NOT_INSTALLED)
+      return EXIT_USAGE
+    }
     const isCommand = Object.hasOwn(COMMANDS, name) && name !== 'help'
     return exitWithError(io, isCommand ? `wimds ${name}` : 'wimds', error)
   }

@@ -89,7 +89,20 @@ function entry(loadBoth: () => Promise<readonly [Command, CommandDeclaration]>):
   }
 }
 
-/** Loads the declarations of all commands, for help, completion and docs/cli.md. */
+/** Loads the declarations of the commands that are installed here, for help, completion and docs/cli.md. */
 export async function declareAll(): Promise<readonly CommandDeclaration[]> {
-  return Promise.all(Object.values(COMMANDS).map(async ({ declare }) => declare()))
+  const declarations = await Promise.all(
+    Object.values(COMMANDS).map(async ({ declare }) =>
+      declare().catch((error: unknown) => {
+        if (isNotInstalled(error)) return []
+        throw error
+      }),
+    ),
+  )
+  return declarations.flat()
+}
+
+/** Returns whether a module is missing: each image has the commands that it needs, and no others. */
+export function isNotInstalled(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND'
 }

@@ -45,8 +45,12 @@ function findCommand(name: string, commands: Commands): CommandDeclaration {
 }
 
 function formatOverview(commands: Commands): string {
+  const byGroup = Map.groupBy(commands, ({ group }) => group)
   const lists = new Map(
-    GROUPS.map((group) => [group, commands.filter((each) => each.group === group).map(listName)]),
+    GROUPS.filter((group) => byGroup.has(group)).map((group) => [
+      group,
+      (byGroup.get(group) ?? []).map(listName),
+    ]),
   )
   const parts = [
     'usage: wimds COMMAND [ARGUMENTS]',

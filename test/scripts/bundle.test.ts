@@ -1,6 +1,7 @@
 /** What the bundle could have lost of the libraries, of which it has only those parts that are called. */
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempDisposable, readdir, readFile, writeFile } from 'node:fs/promises'
+import { cp, mkdtempDisposable, readdir, readFile, writeFile } from 'node:fs/promises'
 import { createSecureServer, type Http2ServerResponse } from 'node:http2'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -139,3 +140,25 @@ contexts: [{ name: none, context: { cluster: none, user: none } }]
 clusters: [{ name: none, cluster: { server: 'https://127.0.0.1:1' } }]
 users: [{ name: none, user: {} }]
 `
+
+test('the image of the sidecar has few packages, and what it lacks it says', async () => {
+  const directory = 'dist/images/wimds'
+  const { components } = JSON.parse(await readFile(`${directory}/sbom.cdx.json`, 'utf8'))
+  const names = components.map(({ name }: { name: string }) => name)
+  expect(names).toContain('fastify')
+  expect(names.filter((name: string) => name.startsWith('@kubernetes/'))).toEqual([])
+  expect(names.length).toBeLessThanOrEqual(36)
+  await using image = await mkdtempDisposable(join(tmpdir(), 'wimds-image-'))
+  const files = (await readFile(`${directory}/files`, 'utf8')).trim().split('\n')
+  for (const file of files) await cp(join('dist', file), join(image.path, file))
+  const run = (...args: string[]) =>
+    spawnSync(process.execPath, [join(image.path, 'wimds.js'), ...args], { encoding: 'utf8' })
+  expect(run('webhook')).toMatchObject({
+    status: 64,
+    stderr: expect.stringMatching(/^wimds webhook: .*not part of this image\. Fix: /),
+  })
+  expect(run('doctor', '--pod', 'shop/orders').stderr).toContain('not part of this image')
+  expect(run('help').stdout).toMatch(/^ {2}serve /m)
+  expect(run('help').stdout).not.toMatch(/^ {2}webhook /m)
+  expect(run('doctor', '--no-exchange').stdout).toContain('No setting of a sidecar')
+})

@@ -148,8 +148,10 @@ test('the version of the chart and of its application is that of the package', a
 test('the images that Chart.yaml lists are those of the default values', async () => {
   const { appVersion, annotations } = parse(await readFile(join(CHART, 'Chart.yaml'), 'utf8'))
   const listed: { image: string }[] = parse(annotations['artifacthub.io/images'])
-  const { image, redirectImage } = parse(await readFile(join(CHART, 'values.yaml'), 'utf8'))
+  const { image, redirectImage, clusterImage } = parse(
+    await readFile(join(CHART, 'values.yaml'), 'utf8'),
+  )
   expect(listed.map((each) => each.image)).toEqual(
-    [image, redirectImage].map(({ repository }) => `${repository}:${appVersion}`),
+    [image, redirectImage, clusterImage].map(({ repository }) => `${repository}:${appVersion}`),
   )
 })

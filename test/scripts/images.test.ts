@@ -40,16 +40,18 @@ const REGISTRY = ['--registry', 'example.azurecr.io/platform']
 const IMAGE = `example.azurecr.io/platform/wimds:${version}`
 const ZSTD = '--compression-format zstd --compression-level 19'
 const REDIRECT = `example.azurecr.io/platform/wimds-redirect:${version}`
+const CLUSTER = `example.azurecr.io/platform/wimds-cluster:${version}`
 
 test.each([
   ['docker', { docker: 'working', podman: 'working', buildah: 'working' }],
   ['podman', { docker: 'without a daemon', podman: 'working', buildah: 'working' }],
   ['buildah', { buildah: 'working' }],
-] satisfies [string, Programs][])('%s builds both images', async (tool, programs) => {
+] satisfies [string, Programs][])('%s builds the images', async (tool, programs) => {
   const { status, stdout, builds } = await runImages(programs, REGISTRY)
   expect(builds).toEqual([
     `${tool} build --target sidecar --tag ${IMAGE} .`,
     `${tool} build --target redirect --tag ${REDIRECT} .`,
+    `${tool} build --target cluster --tag ${CLUSTER} .`,
   ])
   expect(stdout).toContain('images -- --registry example.azurecr.io/platform --push')
   expect(stdout).toContain('--set image.repository=example.azurecr.io/platform/wimds')
@@ -57,7 +59,7 @@ test.each([
   expect(status).toBe(0)
 })
 
-test('pushes both, under another tag and with options for the tool', async () => {
+test('pushes them, under another tag and with options for the tool', async () => {
   const { stdout, builds } = await runImages({ podman: 'working' }, [
     ...REGISTRY,
     '--push',
@@ -69,10 +71,14 @@ test('pushes both, under another tag and with options for the tool', async () =>
   expect(builds).toEqual([
     `podman build --platform linux/amd64 --target sidecar --tag ${IMAGE.replace(version, 'next')} .`,
     `podman build --platform linux/amd64 --target redirect --tag ${REDIRECT.replace(version, 'next')} .`,
+    `podman build --platform linux/amd64 --target cluster --tag ${CLUSTER.replace(version, 'next')} .`,
     `podman push ${ZSTD} ${IMAGE.replace(version, 'next')}`,
     `podman push ${ZSTD} ${REDIRECT.replace(version, 'next')}`,
+    `podman push ${ZSTD} ${CLUSTER.replace(version, 'next')}`,
   ])
-  expect(stdout).toContain('--set image.tag=next --set redirectImage.tag=next')
+  expect(stdout).toContain(
+    '--set image.tag=next --set redirectImage.tag=next --set clusterImage.tag=next',
+  )
   expect(stdout).not.toContain('Push them')
 })
 
@@ -84,7 +90,9 @@ test.each([
   async (_, programs, options) => {
     const { builds } = await runImages(programs, [...REGISTRY, '--push', ...options])
     const [tool] = Object.keys(programs)
-    expect(builds.slice(2)).toEqual([`${tool} push ${IMAGE}`, `${tool} push ${REDIRECT}`])
+    expect(builds.slice(3)).toEqual(
+      [IMAGE, REDIRECT, CLUSTER].map((name) => `${tool} push ${name}`),
+    )
   },
 )
 

@@ -77,7 +77,7 @@ but for those by which objects select the pods.
 {{- if not (regexMatch `^[a-z]` $fullname) -}}
 {{- fail (printf "the objects would have the name %s, and that of a Service must begin with a letter. Fix: set fullnameOverride" $fullname) -}}
 {{- end -}}
-{{- range $name := list "image" "redirectImage" -}}
+{{- range $name := list "image" "redirectImage" "clusterImage" -}}
 {{- with get $.Values $name -}}
 {{- if not (regexMatch `^(\S+/)?[^\s/:@]+$` .repository) -}}
 {{- fail (printf "%s.repository %q is not the name of an image without tag and digest. Fix: set them by %s.tag and %s.digest" $name .repository $name $name) -}}

@@ -6,13 +6,11 @@ import { reportInvalidSettings, runChecks, type SidecarSettings } from './checks
 import { formatPodReport, formatPreReport } from './format-findings.ts'
 import { formatReport } from './format-report.ts'
 import { createKubectl } from './kubectl.ts'
-import { checkPod, parsePodName, type PodName } from './pod/pod-check.ts'
-import { checkBeforeInstallation } from './pre/pre-check.ts'
+import type { PodName } from './pod/pod-check.ts'
 import type { DoctorReport, PodReport, PreReport } from './doctor-report.ts'
 import { listChecks } from './summary.ts'
 import { ConfigError, UsageError } from '../../lib/errors.ts'
 import { type Flags, findConflict, findFlagProblems, parseFlags } from '../../lib/args.ts'
-import { INJECTION_DEFAULTS } from '../../cluster/injector/settings.ts'
 import { ROUTING_MODES, type RoutingMode } from '../../lib/routing-modes.ts'
 import { describeSettings } from '../../sidecar/telemetry/settings-view.ts'
 import { isJsonOutput, type CommandDeclaration, OUTPUT_FLAGS } from '../../lib/declaration.ts'
@@ -96,13 +94,14 @@ interface Printed {
 }
 
 /**
- * Prints the report. Returns 0, or 1 if a check failed, or `EXIT_NOT_CHECKED` if none failed and one could not be
+ * Prints the report. The checks from outside a pod are loaded when they are asked for: the image of the sidecar does not
+ * have them. Returns 0, or 1 if a check failed, or `EXIT_NOT_CHECKED` if none failed and one could not be
  * made. Throws `UsageError`, and `ConfigError` for settings that `--pre` cannot use.
  */
 export async function doctor(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, DOCTOR.flags)
   const problems = [...findFlagProblems(flags), ...findConflicts(flags)]
-  const pod = parsePodFlag(flags, problems)
+  const pod = await parsePodFlag(flags, problems)
   if (problems.length > 0) throw new UsageError(problems)
   const { report, text } = flags.has('pre')
     ? await checkCluster(flags, io)
@@ -128,9 +127,10 @@ function findConflicts(flags: DoctorFlags): string[] {
 }
 
 /** Returns the pod; undefined without the flag, or with a problem added to the list. */
-function parsePodFlag(flags: DoctorFlags, problems: string[]): PodName | undefined {
+async function parsePodFlag(flags: DoctorFlags, problems: string[]): Promise<PodName | undefined> {
   const text = flags.value('pod')
   if (text === undefined) return undefined
+  const { parsePodName } = await import('./pod/pod-check.ts')
   const pod = parsePodName(text)
   if (pod === undefined) problems.push(`--pod must be NAMESPACE/POD, not ${JSON.stringify(text)}`)
   return pod
@@ -142,10 +142,11 @@ function getMode(flags: DoctorFlags): RoutingMode | undefined {
 
 /** Checks a cluster before an installation. */
 async function checkCluster(flags: DoctorFlags, { env, signal }: CommandIo): Promise<Printed> {
+  const { checkBeforeInstallation } = await import('./pre/pre-check.ts')
   const report = await checkBeforeInstallation({
     kubectl: createKubectl({ env, signal, context: flags.value('context') }),
     network: await loadNetwork(env),
-    mode: getMode(flags) ?? INJECTION_DEFAULTS.mode,
+    mode: getMode(flags),
     namespace: flags.value('namespace'),
     issuer: flags.value('issuer'),
   })
@@ -158,6 +159,7 @@ async function checkOtherPod(
   flags: DoctorFlags,
   { env, signal }: CommandIo,
 ): Promise<Printed> {
+  const { checkPod } = await import('./pod/pod-check.ts')
   const report = await checkPod({
     kubectl: createKubectl({ env, signal, context: flags.value('context') }),
     target,

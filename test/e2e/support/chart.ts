@@ -10,18 +10,24 @@ export const CHART = 'charts/wimds'
 export const helm = async (...args: readonly string[]) => (await run('helm', args)).stdout
 
 /** The images of one version. */
-type Images = Readonly<Record<'sidecar' | 'redirect', string>>
+interface Images {
+  readonly sidecar: string
+  readonly redirect: string
+  /** Absent for a chart whose webhook is in the image of the sidecar. */
+  readonly cluster?: string
+}
 
 /** The flags of helm that set the images, those under test by default. */
 export function imageValues(images: Images = IMAGES): string[] {
-  const [repository = '', tag = ''] = images.sidecar.split(':')
-  const [redirect = '', redirectTag = ''] = images.redirect.split(':')
-  return Object.entries({
-    'image.repository': repository,
-    'image.tag': tag,
-    'redirectImage.repository': redirect,
-    'redirectImage.tag': redirectTag,
-  }).map(([name, value]) => `--set=${name}=${value}`)
+  const names = {
+    image: images.sidecar,
+    redirectImage: images.redirect,
+    ...(images.cluster !== undefined && { clusterImage: images.cluster }),
+  }
+  return Object.entries(names).flatMap(([name, image]) => {
+    const [repository = '', tag = ''] = image.split(':')
+    return [`--set=${name}.repository=${repository}`, `--set=${name}.tag=${tag}`]
+  })
 }
 
 /** Installs a chart in the namespace `wimds`, which must exist, and waits until its webhook serves. */

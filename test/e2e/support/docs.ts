@@ -31,6 +31,7 @@ export async function createReader(clientId: string): Promise<Reader> {
   const values = [
     `image.tag=${tag}`,
     `redirectImage.tag=${tag}`,
+    `clusterImage.tag=${tag}`,
     // Every namespace has it, with the cluster's CA.
     'injection.ca.configMap=kube-root-ca.crt',
   ].map((value) => `--set=${value}`)

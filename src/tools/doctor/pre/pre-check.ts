@@ -1,4 +1,5 @@
 /** Checks a cluster before wimds is installed, from the machine of the user. */
+import { INJECTION_DEFAULTS } from '../../../cluster/injector/settings.ts'
 import type { Config } from '../../../sidecar/config/config.ts'
 import type { RoutingMode } from '../../../lib/routing-modes.ts'
 import { VERSION } from '../../../lib/version.ts'
@@ -14,7 +15,8 @@ interface PreOptions {
   readonly kubectl: Kubectl
   /** How this machine reaches the internet. */
   readonly network: Pick<Config['exchange'], 'proxy' | 'extraCa'>
-  readonly mode: RoutingMode
+  /** Undefined: the default of injection. */
+  readonly mode: RoutingMode | undefined
   /** Undefined: the current namespace of the kubeconfig. */
   readonly namespace: string | undefined
   /** Undefined: the issuer of the cluster. */
@@ -28,7 +30,7 @@ export async function checkBeforeInstallation(options: PreOptions): Promise<PreR
 }
 
 async function runChecks(options: PreOptions): Promise<Finding[]> {
-  const { kubectl, network, mode, namespace, issuer } = options
+  const { kubectl, network, mode = INJECTION_DEFAULTS.mode, namespace, issuer } = options
   const fetchDocument = createDocumentFetch(network)
   const version = await checkVersion(kubectl)
   const issuerFindings = () => checkIssuer({ kubectl, fetchDocument, issuer })
