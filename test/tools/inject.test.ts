@@ -202,6 +202,47 @@ describe('wimds inject', () => {
     }
   })
 
+  test('with --keep-rejected prints what it rejects unchanged, with a warning', async () => {
+    const rejected = stringify({ ...podOf('x'), spec: { ...POD_SPEC, hostNetwork: true } })
+    const source = `${rejected}---\n${stringify({ ...podOf('y'), spec: POD_SPEC })}`
+    const refused = await run([...IDENTITY, '-'], source)
+    expect(refused).toMatchObject({ code: 1, out: '' })
+    expect(refused.err).toContain('or leave the pod out by the annotation wimds.io/inject: "false"')
+    const { code, out, err } = await run([...IDENTITY, '--keep-rejected', '-'], source)
+    expect(code).toBe(0)
+    expect(out.startsWith(`${rejected}---\n`)).toBe(true)
+    expect(out).toContain('name: wimds')
+    expect(err).toMatch(/^wimds inject: stdin:1: Pod\/x: warning: the pod uses hostNetwork.*\n$/)
+    const broken = await run([...IDENTITY, '--keep-rejected', '-'], `a: [\n---\n${source}`)
+    expect(broken).toMatchObject({ code: 1, out: '' })
+  })
+
+  test('rejects another --mode than that of an earlier injection', async () => {
+    const source = stringify({ ...podOf('x'), spec: POD_SPEC })
+    const { out: injected } = await run([...IDENTITY, '--mode', 'env', '-'], source)
+    const { code, out, err } = await run([...IDENTITY, '--mode', 'nft', '-'], injected)
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(err).toContain('was injected in mode env, and the mode is to be nft. Fix: set')
+    for (const flags of [[], ['--mode', 'env']]) {
+      expect(await run([...IDENTITY, ...flags, '-'], injected)).toMatchObject({ out: injected })
+    }
+  })
+
+  test('leaves the Services of Knative to the webhook', async () => {
+    const source = stringify({
+      ...podOf('x', 'Service', 'serving.knative.dev/v1'),
+      spec: { template: { spec: { containers: [{ image: 'app:1' }] } } },
+    })
+    const message = 'Knative allows no sidecar that starts first. Fix: set the annotation'
+    const { code, out, err } = await run([...IDENTITY, '-'], source)
+    expect({ code, out }).toEqual({ code: 0, out: source })
+    expect(err).toContain(`warning: ${message}`)
+    const path = ['--path', 'Service.serving.knative.dev=spec.template']
+    const asked = await run([...IDENTITY, ...path, '-'], source)
+    expect(asked).toMatchObject({ code: 1, out: '' })
+    expect(asked.err).toContain(`Service/x: ${message}`)
+  })
+
   test('leaves kinds of the same name in other API groups alone', async () => {
     const source = JSON.stringify({
       ...podOf('x', 'Job', 'batch.volcano.sh/v1alpha1'),

@@ -15,6 +15,8 @@ export interface InjectionRequest {
   readonly pod: unknown
   readonly serviceAccount: ServiceAccountAnnotations
   readonly settings: InjectionSettings
+  /** True if the mode of the settings must not differ from that of an earlier injection. */
+  readonly requiresMode?: boolean
   /**
    * True at admission, where plugins of the API server change the injected containers between two calls of the
    * webhook, and validate them afterwards.
@@ -50,6 +52,7 @@ export function inject({
   pod: value,
   serviceAccount,
   settings,
+  requiresMode = false,
   isAdmission = false,
 }: InjectionRequest): Injection {
   const problems: string[] = []
@@ -69,7 +72,14 @@ export function inject({
   const record = readRecord(pod)
   const original = record === undefined ? pod : removeInjection(pod, record)
   const plan = createPlan(original, serviceAccount, options, settings)
-  const reasons = findRejections(original, plan)
+  const reasons = [
+    ...findRejections(original, plan),
+    ...(requiresMode && options.keepsEarlierMode
+      ? [
+          `the pod was injected in mode ${plan.settings.mode}, and the mode is to be ${settings.mode}. Fix: set the annotation wimds.io/mode: ${settings.mode}, or leave --mode out`,
+        ]
+      : []),
+  ]
   if (reasons.length > 0) return { kind: 'rejected', reasons }
   const added = addInjection(original, plan, pod)
   const injected = isAdmission ? keepPluginDefaults(added, pod) : added

@@ -48,7 +48,7 @@ type Check = (pod: Pod, plan: Plan) => readonly string[]
 const hostNetwork: Check = ({ spec }) =>
   spec.hostNetwork === true
     ? [
-        'the pod uses hostNetwork, so every process of its node could get its tokens. Fix: remove hostNetwork',
+        'the pod uses hostNetwork, so every process of its node could get its tokens. Fix: remove hostNetwork, or leave the pod out by the annotation wimds.io/inject: "false"',
       ]
     : []
 

@@ -40,13 +40,16 @@ FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standa
     path: {
       value: 'KIND=PATH',
       isRepeatable: true,
-      help: 'path of the pod template in another kind, such as RayCluster=spec.workerGroupSpecs.*.template or Service.serving.knative.dev=spec.template; Rollouts of Argo are known',
+      help: 'path of the pod template in another kind, such as RayCluster.ray.io=spec.workerGroupSpecs.*.template; Rollouts of Argo are known',
     },
     output: {
       short: 'o',
       value: 'FORMAT',
       choices: ['yaml', 'diff', 'json'],
       help: 'yaml (the default): the manifests; diff: what would change, as a unified diff; json: what was done to each object, with a schemaVersion',
+    },
+    'keep-rejected': {
+      help: 'print what cannot be injected as it is, with a warning; without the flag nothing is printed and the exit code is 1',
     },
     strict: {
       help: 'exit with 1 if nothing is injected or a kind is unsupported; without the flag that is a warning',
@@ -61,7 +64,7 @@ FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standa
     'kubectl kustomize overlays/production | wimds inject - > production.yaml',
   ],
   exitCodes: {
-    1: 'a manifest cannot be read, or a workload cannot be injected; with --strict also: nothing is injected, or a kind is unsupported',
+    1: 'a manifest cannot be read, or a workload cannot be injected (0 with --keep-rejected); with --strict also: nothing is injected, or a kind is unsupported',
   },
 } as const satisfies CommandDeclaration
 
@@ -81,6 +84,8 @@ export function parseInjectOptions(flags: InjectFlags): ManifestOptions {
   return {
     namespace: flags.value('namespace'),
     templatePaths,
+    requiresMode: flags.has('mode'),
+    keepsRejected: flags.has('keep-rejected'),
     settings: { ...settings, injectByDefault: true },
   }
 }

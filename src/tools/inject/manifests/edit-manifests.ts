@@ -45,6 +45,10 @@ export interface ManifestOperation {
   readonly templatePaths: readonly TemplatePath[]
   /** True if the object is left alone, whatever its pod template is. */
   readonly isOptedOut: (object: KubernetesObject) => boolean
+  /** True: objects that cannot be edited are left as they are, with a warning. */
+  readonly keepsRejected?: boolean | undefined
+  /** Returns why an object with a pod template is never edited. */
+  readonly findRefusal?: (object: KubernetesObject) => string | undefined
   /** Returns warnings about a workload itself, outside its pod templates. */
   readonly findWarnings?: (object: KubernetesObject, templatePaths: readonly string[]) => string[]
   readonly editPod: (workload: Workload, accounts: readonly ServiceAccount[]) => PodEdit
@@ -133,9 +137,15 @@ export function editManifests(
     pods: documents.flatMap(({ pods }) => pods),
     problems: documents.flatMap(({ problems }) => problems),
     warnings: objects.flatMap((object) =>
-      object.warnings.map((warning) => `${formatPlace(object)}: warning: ${warning}`),
+      [...object.warnings, ...(isKept(object, operation) ? object.reasons : [])].map(
+        (warning) => `${formatPlace(object)}: warning: ${warning}`,
+      ),
     ),
   }
+}
+
+function isKept({ outcome }: ObjectReport, { keepsRejected = false }: ManifestOperation): boolean {
+  return keepsRejected && outcome === 'rejected'
 }
 
 /** Returns `orders.yaml:12: Deployment/orders`. */
@@ -169,11 +179,16 @@ function editDocument(source: SourceDocument, context: Context): DocumentResult 
     isSafe || report.outcome !== context.outcome ? report : { ...report, ...UNSAFE },
   )
   const problems = objects
-    .filter(({ outcome }) => outcome === 'rejected')
+    .filter((object) => object.outcome === 'rejected' && !isKept(object, context))
     .flatMap((object) => object.reasons.map((reason) => `${formatPlace(object)}: ${reason}`))
   const template = problems.length > 0 ? describeTemplate(source) : undefined
-  const pods = changes.map(({ pod }) => pod)
-  return { objects, edits, pods, problems: template === undefined ? problems : [template] }
+  const pods = isSafe ? changes.map(({ pod }) => pod) : []
+  return {
+    objects,
+    edits: isSafe ? edits : [],
+    pods,
+    problems: template === undefined ? problems : [template],
+  }
 }
 
 /** Reports a document that is no object, such as one without a kind. */
@@ -216,6 +231,8 @@ function editObject(
     changes: [],
   })
   if (context.isOptedOut(object)) return leave('skipped', context.skipped)
+  const refusal = isWorkload ? context.findRefusal?.(object) : undefined
+  if (refusal !== undefined) return leave(workloads ? 'rejected' : 'unsupported', refusal)
   if (workloads === undefined) {
     return pathFlags.length === 0
       ? leave('skipped', `kind ${object.kind}`)

@@ -4,6 +4,7 @@ import type { InjectionSettings } from '../../../cluster/injector/settings.ts'
 import { type EditedManifests, editManifests, type ManifestFile } from './edit-manifests.ts'
 import {
   findAnnotationNames,
+  getApiGroup,
   type KubernetesObject,
   readAnnotation,
   type ServiceAccount,
@@ -17,25 +18,38 @@ export interface ManifestOptions {
   readonly namespace: string | undefined
   /** Pod templates of kinds that are not known. */
   readonly templatePaths?: readonly TemplatePath[]
+  /** True if the mode of the settings must not differ from that of an earlier injection. */
+  readonly requiresMode?: boolean
+  /** True if what cannot be injected is left as it is, with a warning. */
+  readonly keepsRejected?: boolean
 }
 
 /** Injects every workload of the files that does not opt out. Pure; reports all problems together. */
 export function injectManifests(
   files: readonly ManifestFile[],
-  { settings, namespace, templatePaths = [] }: ManifestOptions,
+  { settings, namespace, templatePaths = [], requiresMode = false, keepsRejected }: ManifestOptions,
 ): EditedManifests {
   return editManifests(files, {
     outcome: 'injected',
     skipped: 'opted out',
     templatePaths,
     isOptedOut: (object) => readAnnotation(object, 'wimds.io/inject') === 'false',
+    keepsRejected,
+    findRefusal,
     findWarnings: findMisplacedAnnotations,
     editPod: (workload, accounts) => {
       const serviceAccount = findAccount(workload, accounts, namespace)?.annotations ?? {}
-      const injection = inject({ pod: workload.template, serviceAccount, settings })
+      const injection = inject({ pod: workload.template, serviceAccount, settings, requiresMode })
       return injection.kind === 'injected' ? { ...injection, kind: 'edited' } : injection
     },
   })
+}
+
+/** Returns why Knative would reject an injected object: its API has neither `restartPolicy` nor `lifecycle` in a container. */
+function findRefusal(object: KubernetesObject): string | undefined {
+  return getApiGroup(object) === 'serving.knative.dev'
+    ? 'Knative allows no sidecar that starts first. Fix: set the annotation wimds.io/inject: "true" of spec.template, by which the webhook injects the pods'
+    : undefined
 }
 
 /** Returns a warning for each annotation of wimds on a workload itself, where the webhook does not see it. */
