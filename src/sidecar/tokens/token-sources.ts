@@ -1,4 +1,4 @@
-/** The layers between the token cache and the exchange: limiter → failures of the identity → observer → lazy loading → retries. */
+/** The layers between the token cache and the exchange: limiter → observer → lazy loading → retries → failures of the identity. */
 import { randomUUID } from 'node:crypto'
 import { type BrokerError, toBrokerError } from '../../lib/errors.ts'
 import type { Clock } from './clock.ts'
@@ -41,10 +41,14 @@ export function createExchangeSource(
   options: ExchangeSourceOptions,
 ): TokenSource {
   const { loadDelayMs, clock, onExchange } = options
-  // Retries are inside, so that an attempt that waits for loading is not hedged.
-  const exchange = createLazySource(async () => retryExchanges(await load(), options), loadDelayMs)
+  // Retries are inside, so that an attempt that waits for loading is not hedged. The failures of an identity are inside
+  // of them, so that its other resources know of a Retry-After while an exchange waits for it.
+  const exchange = createLazySource(
+    async () => retryExchanges(shareIdentityFailures(await load(), clock), options),
+    loadDelayMs,
+  )
   const observed = observeExchanges(exchange, { clock, onExchange })
-  return limitExchanges(shareIdentityFailures(observed, clock), options)
+  return limitExchanges(observed, options)
 }
 
 /** Reports every exchange of `next`, and gives it a correlation id if its request has none. */

@@ -7,7 +7,7 @@ import { createCacheRequest, type GetToken } from '../../../src/sidecar/tokens/t
 import { ORDERS } from '../../fixtures/parts.ts'
 import { ask, askFor } from './callers.ts'
 import { other, VAULT } from './scripted-entra.ts'
-import { HOUR_MS, jump, MINUTE_MS, range, setUp, useFakeTime } from './setup.ts'
+import { HOUR_MS, jump, MINUTE_MS, range, setUp, setUpLimited, useFakeTime } from './setup.ts'
 
 useFakeTime()
 
@@ -125,6 +125,19 @@ describe('a throttled identity', () => {
     entra.behave({})
     await vi.advanceTimersByTimeAsync(50_000)
     expect(await ask(get, other('new'))).toMatchObject({ ok: true })
+  })
+
+  test('is not exchanged for others while one exchange waits for a short Retry-After', async () => {
+    const { entra, get } = setUpLimited()
+    entra.behave({ error: 'entra_throttled', retryAfterMs: 2000 }, {})
+    const first = ask(get, VAULT)
+    await vi.advanceTimersByTimeAsync(100)
+    const others = range(5).map((index) => ask(get, other(index)))
+    await vi.advanceTimersByTimeAsync(1800)
+    expect(entra.exchanges).toHaveLength(1)
+    await vi.advanceTimersByTimeAsync(1000)
+    const answers = await Promise.all([first, ...others])
+    expect(answers.every(({ ok }) => ok)).toBe(true)
   })
 
   test('leaves other identities alone', async () => {
