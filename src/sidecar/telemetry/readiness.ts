@@ -2,12 +2,12 @@
 import type { Config } from '../config/config.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { scrub } from '../../lib/secret.ts'
+import { type Clock, toWallTime } from '../tokens/clock.ts'
 import type { ExchangeEvent } from '../tokens/token-sources.ts'
 
 interface ReadinessOptions extends Pick<Config, 'readyAfterPrefetch'> {
   readonly assertions: () => ReadonlyMap<string, AssertionState>
-  /** Returns epoch milliseconds. */
-  readonly now: () => number
+  readonly clock: Clock
   /** Called once, when the sidecar becomes ready. */
   readonly onReady: () => void
 }
@@ -46,11 +46,12 @@ export interface Readiness {
  * wrong, and Entra ID decides.
  */
 export function createReadiness(options: ReadinessOptions): Readiness {
-  const { assertions, readyAfterPrefetch, now, onReady } = options
+  const { assertions, readyAfterPrefetch, clock, onReady } = options
   let hasToken = false
   let isPrefetched = !readyAfterPrefetch
   let isReported = false
-  let lastExchange: ReadinessState['lastExchange']
+  let lastExchange:
+    { readonly endedAt: number; readonly ok: boolean; readonly code?: string } | undefined
 
   function check(): ReadinessState {
     const states = assertions()
@@ -66,7 +67,10 @@ export function createReadiness(options: ReadinessOptions): Readiness {
       isReported = true
       onReady()
     }
-    return { ready, reasons, ...(lastExchange !== undefined && { lastExchange }) }
+    if (lastExchange === undefined) return { ready, reasons }
+    const { endedAt, ...outcome } = lastExchange
+    const at = new Date(toWallTime(endedAt, clock)).toISOString()
+    return { ready, reasons, lastExchange: { at, ...outcome } }
   }
 
   return {
@@ -77,8 +81,8 @@ export function createReadiness(options: ReadinessOptions): Readiness {
     },
     onExchange: ({ outcome }) => {
       hasToken ||= outcome.ok
-      const at = new Date(now()).toISOString()
-      lastExchange = outcome.ok ? { at, ok: true } : { at, ok: false, code: outcome.error.code }
+      const { ok } = outcome
+      lastExchange = { endedAt: clock.monotonic(), ok, ...(!ok && { code: outcome.error.code }) }
       check()
     },
     onPrefetched: () => {

@@ -74,7 +74,7 @@ export function createTelemetry(sources: TelemetrySources): Telemetry {
   const readiness = createReadiness({
     assertions,
     readyAfterPrefetch,
-    now: clock.wall,
+    clock,
     onReady: () => log.info('ready'),
   })
   const isFirstUse = createFirstUseFilter()

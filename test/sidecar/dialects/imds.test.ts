@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { TokenAnswer } from '../../../src/sidecar/dialects/dialect.ts'
 import { imds } from '../../../src/sidecar/dialects/imds.ts'
+import { computeExpiry } from '../../../src/sidecar/tokens/lifetime.ts'
 import { BrokerError } from '../../../src/lib/errors.ts'
 import { aToken, NOW, ORDERS } from '../../fixtures/parts.ts'
 import { thrown, thrownCode } from './thrown-code.ts'
@@ -124,6 +125,21 @@ test('renders every value as a string, in the order of the real service', () => 
     body: `{"access_token":"eyJ.t","client_id":"${ORDERS.clientId}","expires_in":"3599","expires_on":"1795525199","ext_expires_in":"3599","not_before":"1795521299","resource":"https://vault.azure.net/","token_type":"Bearer"}`,
   })
 })
+
+test.each([-10, -2, 0.5, 2, 10])(
+  'dates not_before before now and expires_on after it, by a clock that was set by %s h',
+  (hours) => {
+    const token = aToken('eyJ.t', 86_400_000)
+    const clock = { wall: () => NOW + hours * 3_600_000, monotonic: () => 60_000 }
+    const query = { selector: { by: 'default' }, resource: 'https://vault.azure.net/' } as const
+    const expiry = computeExpiry(token.lifetime, clock)
+    const { body } = imds.render({ query, identity: ORDERS, token, ...expiry })
+    const reply: Record<string, string> = JSON.parse(body)
+    expect(Number(reply['not_before'])).toBeLessThan(clock.wall() / 1000)
+    expect(Number(reply['expires_on'])).toBeGreaterThan(clock.wall() / 1000)
+    expect(Number(reply['expires_on']) - Number(reply['not_before'])).toBe(86_400 + 300)
+  },
+)
 
 test.each([
   [

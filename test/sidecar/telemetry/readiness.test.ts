@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { BrokerError } from '../../../src/lib/errors.ts'
 import type { AssertionState } from '../../../src/sidecar/exchange/assertion-watcher.ts'
 import { createReadiness } from '../../../src/sidecar/telemetry/readiness.ts'
-import { NOW } from '../../fixtures/parts.ts'
+import { frozenClock, NOW } from '../../fixtures/parts.ts'
 import { exchange, readable } from './observed.ts'
 
 const JWT = `eyJhbGciOiJSUzI1NiJ9.${'payload'.repeat(5)}.${'signature'.repeat(4)}`
@@ -24,7 +24,7 @@ function start(first?: AssertionState, { readyAfterPrefetch = false } = {}) {
   const readiness = createReadiness({
     assertions: () => states,
     readyAfterPrefetch,
-    now: () => NOW,
+    clock: frozenClock,
     onReady: () => (readyEvents += 1),
   })
   const load = (state: AssertionState): void => {
@@ -90,7 +90,7 @@ test('the readiness state has no token in it', () => {
   const { check: readiness, onExchange } = createReadiness({
     assertions: () => states,
     readyAfterPrefetch: false,
-    now: () => 0,
+    clock: frozenClock,
     onReady: () => {},
   })
   onExchange(exchange({ outcome: { ok: false, error } }))
