@@ -79,9 +79,7 @@ export function createBroker(config: Config, log: ProcessLog): Broker {
   const source = createExchangeSource(load, {
     loadDelayMs: PRELOAD_DELAY_MS,
     maxConcurrent: exchange.maxConcurrent,
-    // All callers that may wait, and all that is prefetched, find a place.
-    maxQueued:
-      maxWaiting + config.directory.identities.flatMap((identity) => identity.prefetch).length,
+    maxQueued: maxWaiting,
     timeoutMs: exchange.timeoutMs,
     clock: systemClock,
     onExchange: telemetry.onExchange,

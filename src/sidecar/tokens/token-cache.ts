@@ -1,4 +1,5 @@
 /** The token cache: get · refresh · schedule · retry. One exchange per key at a time (single flight). */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { BrokerError, toBrokerError } from '../../lib/errors.ts'
 import type { Identity } from '../identities.ts'
 import { startDeadline, untilAborted } from '../../lib/deadline.ts'
@@ -15,6 +16,7 @@ import {
   type Failed,
   msUntilDue,
   negativeTtlMs,
+  type State,
   toDue,
   toFailed,
   toFresh,
@@ -108,6 +110,10 @@ const MIN_BYPASS_AGE_MS = 60_000
 const MAX_REPLACE_WAIT_MS = 2000
 /** Failing keys that are retried in the background at the same time; callers retry the others. */
 const MAX_RETRYING = 16
+/** First exchanges of prefetched keys that are made at the same time. */
+const MAX_PREFETCHING = 16
+/** Before an exchange that found no capacity is tried again. */
+const PREFETCH_PAUSE_MS = 1000
 /** A retry may start this late, as timers do. One that is later did not start: the next caller makes the exchange. */
 const MAX_RETRY_LATENESS_MS = 100
 /** Timers fire at least this often to read the clocks, since they stop while the machine sleeps. */
@@ -317,16 +323,30 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     for (const entry of store.all()) {
       if (entry.isPrefetched && !byKey.has(entry.key)) store.setPrefetched(entry, false)
     }
-    // A failure is the entry's state, and is retried.
-    await Promise.allSettled([...byKey.values()].map(prefetchOne))
+    const queue = [...byKey.values()].map(addPrefetched).values()
+    const attemptNext = async () => {
+      for (const entry of queue) await attempt(entry)
+    }
+    await Promise.all(Array.from({ length: MAX_PREFETCHING }, attemptNext))
   }
 
-  async function prefetchOne(request: CacheRequest): Promise<void> {
+  function addPrefetched(request: CacheRequest): Entry {
     const entry = store.peek(request.key) ?? createEntry(request)
     store.setPrefetched(entry, true)
     entry.request = toSharedRequest(request)
-    if (entry.state.kind === 'empty') await exchange(entry, { isBackground: false })
-    else if (!inflight.has(entry.key)) schedule(entry)
+    if (entry.state.kind !== 'empty' && !inflight.has(entry.key)) schedule(entry)
+    return entry
+  }
+
+  /** Makes the first exchange of a prefetched entry, again while it finds no capacity. Others are scheduled. */
+  async function attempt(entry: Entry): Promise<void> {
+    const isPending = () =>
+      store.peek(entry.key) === entry && entry.isPrefetched && !isAttempted(entry.state)
+    while (isPending()) {
+      // A failure is the entry's state, and is retried.
+      await exchange(entry, { isBackground: false }).catch(() => {})
+      if (isPending()) await sleep(PREFETCH_PAUSE_MS, undefined, { ref: false })
+    }
   }
 
   function updateIdentities(find: (request: TokenRequest) => Identity | undefined): void {
@@ -377,4 +397,9 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
   function close(): void {
     for (const entry of store.all()) store.remove(entry)
   }
+}
+
+/** Returns whether Entra ID has been asked, with whatever result. */
+function isAttempted(state: State): boolean {
+  return state.kind === 'failed' ? state.error.code !== 'overloaded' : state.kind === 'fresh'
 }

@@ -1,7 +1,17 @@
 import { describe, expect, test, vi } from 'vitest'
 import { ask } from './callers.ts'
 import { other, VAULT } from './scripted-entra.ts'
-import { HOUR_MS, jump, MINUTE_MS, range, setUp, setUpLimited, useFakeTime } from './setup.ts'
+import {
+  HOUR_MS,
+  jump,
+  MAX_CONCURRENT,
+  MAX_WAITING,
+  MINUTE_MS,
+  range,
+  setUp,
+  setUpLimited,
+  useFakeTime,
+} from './setup.ts'
 
 useFakeTime()
 
@@ -49,6 +59,26 @@ describe('a prefetched resource', () => {
     entra.behave({})
     await vi.advanceTimersByTimeAsync(5 * MINUTE_MS)
     expect((await ask(get, VAULT)).tookMs).toBe(0)
+  })
+
+  test('is attempted before the prefetch ends, although more are prefetched than may run or be queued', async () => {
+    const { entra, cache } = setUpLimited({ maxEntries: 10 })
+    entra.behave({ latencyMs: 6000 })
+    const requests = range(MAX_CONCURRENT + MAX_WAITING + 1).map((name) => other(name))
+    const countTokens = () => cache.entries().filter(({ token }) => token !== undefined).length
+    const prefetched = cache.prefetch(requests).then(countTokens)
+    await vi.advanceTimersByTimeAsync(10 * MINUTE_MS)
+    expect(await prefetched).toBe(requests.length)
+  })
+
+  test('is attempted again while callers take all exchanges', async () => {
+    const { entra, cache, get } = setUpLimited()
+    entra.behave({ latencyMs: 6000 })
+    for (const name of range(3 * MAX_CONCURRENT)) void ask(get, other(name))
+    const isExchanged = () => entra.exchanges.some(({ request }) => request.scope === VAULT.scope)
+    const prefetched = cache.prefetch([VAULT]).then(isExchanged)
+    await vi.advanceTimersByTimeAsync(MINUTE_MS)
+    expect(await prefetched).toBe(true)
   })
 
   test('is never evicted', async () => {
