@@ -11,7 +11,7 @@ import { MAX_BODY_BYTES } from './listen.ts'
 import { sendJson, sendText } from './send.ts'
 
 interface StatusParts {
-  /** Returns the counts behind the curves of the status page. */
+  /** Returns the counts that the status page shows. */
   readonly readTraffic: () => TrafficSample
   readonly document: () => StatusDocument
   readonly log: ProcessLog

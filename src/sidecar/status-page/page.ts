@@ -15,7 +15,7 @@ import {
 } from './sections.ts'
 import { STYLE, STYLE_HASH } from './style.ts'
 import { renderTokens } from './tokens.ts'
-import { addSample, renderTraffic } from './traffic.ts'
+import { renderTraffic } from './traffic.ts'
 
 /** Renders the page of a document. */
 export type StatusPage = (status: StatusDocument) => {
@@ -30,17 +30,13 @@ const STATES: Readonly<Record<StatusDocument['state'], { name: string; color: st
   failing: { name: 'Failing: no token', color: '#c9362c' },
 }
 
-/** Creates the page, which takes a sample for its curves each time it is rendered. */
+/** Creates the page. */
 export function createStatusPage(readTraffic: () => TrafficSample): StatusPage {
-  let samples: readonly TrafficSample[] = []
-  return (status) => {
-    samples = addSample(samples, readTraffic())
-    return { headers: HEADERS, body: renderPage(status, samples).markup }
-  }
+  return (status) => ({ headers: HEADERS, body: renderPage(status, readTraffic()).markup })
 }
 
 /** Renders the page, of which the script replaces the elements with `data-part`. */
-function renderPage(status: StatusDocument, samples: readonly TrafficSample[]): Html {
+function renderPage(status: StatusDocument, traffic: TrafficSample): Html {
   const { build, workload, generatedAt } = status
   const name = formatWorkload(workload)
   const state = describeState(status)
@@ -75,7 +71,7 @@ function renderPage(status: StatusDocument, samples: readonly TrafficSample[]): 
         <main>
           ${renderPart('problems', renderProblems(status))}
           ${renderPart('warnings', renderWarnings(status))}
-          ${renderPart('traffic', renderTraffic(samples))}
+          ${renderPart('traffic', renderTraffic(traffic))}
           ${renderPart('tokens', renderTokens(status))}
           ${renderPart('exchanges', renderExchanges(status))}
           ${renderPart('failed-requests', renderFailedRequests(status))}

@@ -79,10 +79,6 @@ a.tag{text-decoration:none}a.tag:hover{text-decoration:underline}
 .tile h3{color:var(--quiet);font-weight:500;font-size:.875rem}
 .figure{font-size:1.75rem;line-height:1.2;font-weight:650;letter-spacing:-.01em;margin:.1rem 0 .25rem;font-variant-numeric:tabular-nums}
 .unit{font-size:1rem;font-weight:500;color:var(--quiet);margin-left:.1rem}
-.spark{display:block;width:100%;height:52px;margin:auto 0 .3rem}
-.spark path{fill:none;stroke:var(--rest);stroke-width:1.5;vector-effect:non-scaling-stroke;stroke-linejoin:round}
-.spark .axis{stroke:var(--line)}
-.spark .bad{stroke:var(--bad);stroke-dasharray:4 2}
 .tile .row{margin:0;font-size:.8rem}
 .life{display:block;width:100%;height:14px;margin:.75rem 0 .45rem}
 .life .past{fill:var(--past)}.life .rest{fill:var(--rest)}.life .mark{fill:var(--mark)}
@@ -122,9 +118,8 @@ h2{margin:1.75rem 0 .6rem}
 .card .times .clock{white-space:normal}
 .state{align-items:flex-start}
 .tile{display:grid;grid-template-columns:minmax(6.5rem,auto) 1fr;column-gap:1rem;align-items:center}
-.tile h3,.tile svg,.tile .row{grid-column:1/-1}
+.tile h3{grid-column:1/-1}
 .figure+p{margin:0}
-.spark{height:36px;margin-top:.3rem}
 .command{flex-direction:column}
 thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 table,tbody,tr,th,td{display:block;width:auto}

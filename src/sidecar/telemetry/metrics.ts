@@ -35,14 +35,12 @@ export interface Metrics {
   /** Records a later reading of the configuration; the first one succeeded. */
   readonly onReload: (isSuccess: boolean) => void
   readonly scrape: () => Promise<Exposition>
-  /** Returns the counts behind the curves of the status page. */
+  /** Returns the counts that the status page shows. */
   readonly readTraffic: () => TrafficSample
 }
 
 /** What a sidecar has answered since its start. */
 export interface TrafficSample extends ReplyTotals {
-  /** On the monotonic clock, which starts with the process: milliseconds. */
-  readonly at: number
   /** Token requests, those that were answered from the cache, and those that waited for an exchange. */
   readonly lookups: number
   readonly hits: number
@@ -163,7 +161,6 @@ export function createMetrics(sources: MetricsSources): Metrics {
       const { hit, miss, coalesced, bypass } = cacheResults
       const lookups = Object.values(cacheResults).reduce((sum, count) => sum + count, 0)
       return {
-        at: clock.monotonic(),
         ...replies.totals(),
         lookups,
         hits: hit,

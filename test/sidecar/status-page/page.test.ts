@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { createStatusPage } from '../../../src/sidecar/status-page/page.ts'
-import { aStatus, aTrafficSample } from '../../fixtures/status.ts'
+import { aStatus, TRAFFIC } from '../../fixtures/status.ts'
 
 test.each([
   ['starting', 'Not ready: starting'],
@@ -9,27 +9,29 @@ test.each([
   // /readyz answers 200 in every state but starting.
   ['failing', 'Failing: no token'],
 ] as const)('the title in state %s is %s', (state, title) => {
-  const renderPage = createStatusPage(() => aTrafficSample(1, 5000))
+  const renderPage = createStatusPage(() => TRAFFIC)
   const { body } = renderPage(aStatus({ state }))
   expect(/<title>(.*) &ndash; .* &ndash; wimds<\/title>/.exec(body)?.[1]).toBe(title)
 })
 
 test('a warning, as of a changed identities file that is not valid, shows in the title and above the traffic', () => {
-  const renderPage = createStatusPage(() => aTrafficSample(1, 5000))
+  const renderPage = createStatusPage(() => TRAFFIC)
   const { body } = renderPage(aStatus({ warnings: ['the old file is still in use'] }))
   expect(body).toContain('<title>Ready, with warnings &ndash;')
-  expect(body.indexOf('The old file is still in use')).toBeLessThan(body.indexOf('>Traffic<'))
+  expect(body.indexOf('The old file is still in use')).toBeLessThan(
+    body.indexOf('>Traffic since the start<'),
+  )
 })
 
 test('the page says that no token is in memory, whatever requests have failed', () => {
-  const renderPage = createStatusPage(() => aTrafficSample(1, 5000))
+  const renderPage = createStatusPage(() => TRAFFIC)
   const { body } = renderPage(aStatus({ tokens: [] }))
   expect(body).toContain('<title>Ready, no token yet &ndash;')
   expect(body).toContain('No token is in memory.')
 })
 
 test('the head says that no projected token can be used, and since when the longest fault lasts', () => {
-  const renderPage = createStatusPage(() => aTrafficSample(1, 5000))
+  const renderPage = createStatusPage(() => TRAFFIC)
   const failure = { code: 'assertion_missing', message: 'there is no projected token' }
   const problems = ['2026-11-24T11:50:00.000Z', '2026-11-24T11:45:00.000Z'].map((failingSince) => ({
     summary: failure.message,
@@ -47,7 +49,7 @@ test('the head says that no projected token can be used, and since when the long
 })
 
 test('the head says since when some requests fail, and not since when a refresh does', () => {
-  const renderPage = createStatusPage(() => aTrafficSample(1, 5000))
+  const renderPage = createStatusPage(() => TRAFFIC)
   const problem = { summary: 'no token', failingSince: '2026-11-24T11:45:00.000Z' }
   const served = { ...problem, servedUntil: '2026-11-24T12:45:00.000Z' }
   const headOf = (each: typeof problem) =>
