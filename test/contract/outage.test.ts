@@ -59,7 +59,8 @@ const OUTAGES: readonly [string, Outage][] = [
   route('entra_unreachable', 'a server that resets the connection'),
   route('entra_tls', 'a certificate of an unknown authority'),
   ['a 503', fault('entra_unavailable', { kind: 'unavailable' })],
-  ['a 429', fault('entra_throttled', { kind: 'throttled', retryAfterSeconds: 30 })],
+  // Longer than a caller waits.
+  ['a 429', fault('entra_throttled', { kind: 'throttled', retryAfterSeconds: 90 })],
   ['garbage', fault('entra_bad_response', { kind: 'garbage' })],
   ['a success without a token', fault('entra_bad_response', { kind: 'missing-fields' })],
   [
@@ -141,6 +142,6 @@ test.each(OUTAGES)('a cold start in an outage gets an honest answer: %s', async 
   expect(new Set(codes)).toEqual(new Set([outage.code]))
 
   await end()
-  clock.pass(MINUTE_MS)
+  clock.pass(2 * MINUTE_MS)
   await vi.waitFor(async () => expectToken(sidecar, await sidecar.ask()), PATIENCE)
 })
