@@ -41,7 +41,13 @@ test('a BrokerError has a cause only if it was given one', () => {
 })
 
 test('a copy of a BrokerError has the same details, but for the changes', () => {
-  const details = { cause: 1, retryAfterMs: 5, temporaryUntil: 7, entra: { aadsts: 700213 } }
+  const details = {
+    cause: 1,
+    retryAfterMs: 5,
+    temporaryUntil: 7,
+    entra: { aadsts: 700213 },
+    assertion: { issuer: 'https://issuer.test', subject: 'a', audience: ['b'] },
+  }
   const error = new BrokerError('federated_credential_not_found', 'x', details)
   const { code } = error
   expect(error.with({})).toMatchObject({ code, message: 'x', ...details })
