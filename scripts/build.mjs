@@ -73,20 +73,6 @@ const NEVER_CALLED = [
   'node:https',
 ]
 
-/**
- * Lets esbuild drop what is not called of the Kubernetes client, 2 MB of generated code: its package.json does not say
- * that its modules have no side effects.
- */
-const shakeKubernetesClient = {
-  name: 'shake-kubernetes-client',
-  setup({ onResolve }) {
-    onResolve({ filter: /^\./ }, ({ path, importer, resolveDir }) => {
-      if (!importer.includes('/@kubernetes/client-node/dist/')) return undefined
-      return { path: join(resolveDir, path), sideEffects: false }
-    })
-  },
-}
-
 /** For CommonJS packages in ES modules. */
 const REQUIRE =
   "import{createRequire as $createRequire}from'node:module';const require=$createRequire(import.meta.url);"
@@ -202,7 +188,6 @@ const others = await build({
   alias: { jsonwebtoken: './scripts/not-bundled.cjs' },
   outExtension: { '.js': '.mjs' },
   banner: { js: REQUIRE },
-  plugins: [shakeKubernetesClient],
 })
 const legacyClient = await build({
   ...common,

@@ -1,12 +1,17 @@
 /** Calls of the Kubernetes API server: configuration, credentials, limits and errors. */
-import { HttpMethod, KubeConfig, RequestContext } from '@kubernetes/client-node'
-import { type Dispatcher, errors, request as sendRequest } from 'undici'
+import { errors, request as sendRequest } from 'undici'
 import type * as z from 'zod/mini'
 import { ConfigError } from '../lib/errors.ts'
 import { errorMessage } from '../lib/describe-error.ts'
 import { parseJson } from '../lib/json.ts'
 import { readBody } from '../lib/read-body.ts'
 import { VERSION } from '../lib/version.ts'
+import {
+  type Credentials,
+  type KubeConfig,
+  loadKubeConfig,
+  readCredentials,
+} from './kube-config.ts'
 
 interface ApiCall {
   /** Completes "cannot …" in the message of an error. */
@@ -44,8 +49,9 @@ const MAX_ANSWER_BYTES = 4 * 1024 * 1024
 
 /** Reads the configuration of this pod, or that of KUBECONFIG. Throws `ConfigError` if there is neither. */
 export function connectToApiServer(shutdown: AbortSignal, defaultTimeoutMs = 10_000): ApiServer {
-  const { config, server } = loadKubeConfig()
-  const getCredentials = createCredentials(config, server)
+  const config = findCluster()
+  const { server } = config.cluster
+  const getCredentials = createCredentials(config)
 
   async function send<T>(
     {
@@ -139,61 +145,36 @@ function describeFailure(error: unknown): string {
   return line
 }
 
-/**
- * Connects by HTTP/1.1. An API server ends HTTP/2 connections while requests are in flight (GOAWAY: when it shuts
- * down, and by chance with --goaway-chance), and undici fails those requests.
- */
-class Http1Config extends KubeConfig {
-  override createDispatcherOptions(...args: Parameters<KubeConfig['createDispatcherOptions']>) {
-    const options = super.createDispatcherOptions(...args)
-    if (options.type !== 'agent') return options
-    return { ...options, connect: { ...options.connect, allowH2: false } }
-  }
+function findCluster(): KubeConfig {
+  const config = readConfig()
+  if (config !== undefined) return config
+  throw new ConfigError(
+    'no Kubernetes cluster: this is not a pod with a ServiceAccount token, and neither KUBECONFIG nor ~/.kube/config names a cluster. Fix: run it by the chart charts/wimds, or set KUBECONFIG',
+  )
 }
 
-function loadKubeConfig(): { readonly config: KubeConfig; readonly server: string } {
-  const config = new Http1Config()
+function readConfig(): KubeConfig | undefined {
   try {
-    config.loadFromDefault()
+    return loadKubeConfig(process.env)
   } catch (error) {
     throw new ConfigError(
       `cannot read the kubeconfig file: ${describeFailure(error)}. Fix: correct the file that KUBECONFIG names, or else ~/.kube/config`,
     )
   }
-  // The client's default where there is no configuration at all.
-  const { server = 'http://localhost:8080' } = config.getCurrentCluster() ?? {}
-  if (server === 'http://localhost:8080') {
-    throw new ConfigError(
-      'no Kubernetes cluster: this is not a pod with a ServiceAccount token, and neither KUBECONFIG nor ~/.kube/config names a cluster. Fix: run it by the chart charts/wimds, or set KUBECONFIG',
-    )
-  }
-  return { config, server }
 }
 
 /** The kubelet rotates the token and the CA, which stay valid for much longer than this. */
 const CREDENTIALS_TTL_MS = 60_000
 
-interface Credentials {
-  readonly headers: Readonly<Record<string, string>>
-  /** Keeps connections open. */
-  readonly dispatcher: Dispatcher | undefined
-}
-
 /** Caches the credentials and the connections: reading the credentials creates a dispatcher without connections. */
-function createCredentials(config: KubeConfig, server: string): () => Promise<Credentials> {
+function createCredentials(config: KubeConfig): () => Promise<Credentials> {
   let cached: { readonly credentials: Promise<Credentials>; readonly expiresAt: number } | undefined
-
-  async function read(): Promise<Credentials> {
-    const request = new RequestContext(server, HttpMethod.GET)
-    await config.applySecurityAuthentication(request)
-    return { headers: request.getHeaders(), dispatcher: request.getDispatcher() }
-  }
 
   return () => {
     const now = performance.now()
     if (cached !== undefined && now < cached.expiresAt) return cached.credentials
     const earlier = cached?.credentials
-    const credentials = read()
+    const credentials = readCredentials(config)
     cached = { credentials, expiresAt: now + CREDENTIALS_TTL_MS }
     credentials.then(
       () => earlier?.then(({ dispatcher }) => dispatcher?.close()).catch(() => undefined),

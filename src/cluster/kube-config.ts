@@ -1,0 +1,149 @@
+/** Finds the API server and the credentials for it: those of this pod, or of a kubeconfig file. */
+import { execFile } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { Agent, type Dispatcher } from 'undici'
+import { parse } from 'yaml'
+import * as z from 'zod/mini'
+import { errorMessage } from '../lib/describe-error.ts'
+
+const text = z.optional(z.string())
+
+const Cluster = z.object({
+  server: z.string(),
+  'certificate-authority': text,
+  'certificate-authority-data': text,
+  'insecure-skip-tls-verify': z.optional(z.boolean()),
+  'tls-server-name': text,
+})
+
+const Plugin = z.object({
+  apiVersion: z.string(),
+  command: z.string(),
+  args: z.nullish(z.array(z.string())),
+  env: z.nullish(z.array(z.object({ name: z.string(), value: z.string() }))),
+})
+
+const User = z.object({
+  token: text,
+  tokenFile: text,
+  'client-certificate': text,
+  'client-certificate-data': text,
+  'client-key': text,
+  'client-key-data': text,
+  exec: z.optional(Plugin),
+})
+
+const Context = z.object({ cluster: z.string(), user: text })
+
+const File = z.object({
+  'current-context': z.string(),
+  contexts: z.array(z.object({ name: z.string(), context: Context })),
+  clusters: z.array(z.object({ name: z.string(), cluster: Cluster })),
+  users: z.nullish(z.array(z.object({ name: z.string(), user: User }))),
+})
+
+const ExecCredential = z.object({
+  status: z.object({ token: text, clientCertificateData: text, clientKeyData: text }),
+})
+
+export interface KubeConfig {
+  readonly cluster: z.infer<typeof Cluster>
+  readonly user: z.infer<typeof User>
+  /** Relative paths are below it. */
+  readonly directory: string
+}
+
+export interface Credentials {
+  readonly headers: Readonly<Record<string, string>>
+  /** Keeps connections open; undefined without TLS. */
+  readonly dispatcher: Dispatcher | undefined
+}
+
+const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount'
+
+/**
+ * Reads the file that KUBECONFIG names, else ~/.kube/config, else finds the cluster of this pod. Returns undefined if
+ * there is none. Throws if the file cannot be used.
+ */
+export function loadKubeConfig(env: NodeJS.ProcessEnv): KubeConfig | undefined {
+  const named = env['KUBECONFIG'] ?? ''
+  const path = named === '' ? join(env['HOME'] ?? homedir(), '.kube/config') : named
+  if (named !== '' || existsSync(path)) return parseFile(readFileSync(path, 'utf8'), dirname(path))
+  const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '443' } = env
+  const tokenFile = join(SERVICE_ACCOUNT, 'token')
+  if (host === '' || !existsSync(tokenFile)) return undefined
+  const server = `https://${host.includes(':') ? `[${host}]` : host}:${port}`
+  const caFile = join(SERVICE_ACCOUNT, 'ca.crt')
+  const cluster = { server, 'certificate-authority': caFile }
+  return { cluster, user: { tokenFile }, directory: SERVICE_ACCOUNT }
+}
+
+function parseFile(yaml: string, directory: string): KubeConfig {
+  const parsed = File.safeParse(parse(yaml, { prettyErrors: false }))
+  if (!parsed.success) {
+    throw new Error(`${parsed.error.issues[0]?.path.join('.')} is missing or has the wrong type`)
+  }
+  const { 'current-context': current, contexts, clusters, users } = parsed.data
+  const context = contexts.find(({ name }) => name === current)?.context
+  const cluster = clusters.find(({ name }) => name === context?.cluster)?.cluster
+  if (cluster === undefined) throw new Error(`the context ${current} has no cluster`)
+  const user = users?.find(({ name }) => name === context?.user)?.user ?? {}
+  return { cluster, user, directory }
+}
+
+/** Reads the certificates and the token, or runs the credential plugin. */
+export async function readCredentials(config: KubeConfig): Promise<Credentials> {
+  const { cluster, user, directory } = config
+  const read = (path: string) => readFile(resolve(directory, path), 'utf8')
+  async function readPem(
+    source: Readonly<Record<string, unknown>>,
+    name: string,
+  ): Promise<string | undefined> {
+    const [data, path] = [source[`${name}-data`], source[name]]
+    if (typeof data === 'string') return Buffer.from(data, 'base64').toString()
+    return typeof path === 'string' ? read(path) : undefined
+  }
+
+  const plugin = user.exec === undefined ? undefined : await runPlugin(user.exec)
+  const fileToken = user.tokenFile === undefined ? user.token : (await read(user.tokenFile)).trim()
+  const token = plugin?.token ?? fileToken
+  const ca = await readPem(cluster, 'certificate-authority')
+  const cert = plugin?.clientCertificateData ?? (await readPem(user, 'client-certificate'))
+  const key = plugin?.clientKeyData ?? (await readPem(user, 'client-key'))
+  const connect = {
+    // An API server ends HTTP/2 connections while requests are in flight (GOAWAY: when it shuts down, and by chance
+    // with --goaway-chance), and undici fails those requests.
+    allowH2: false,
+    rejectUnauthorized: cluster['insecure-skip-tls-verify'] !== true,
+    servername: cluster['tls-server-name'],
+    ca,
+    cert,
+    key,
+  }
+  const tls = Object.fromEntries(
+    Object.entries(connect).filter(([, setting]) => setting !== undefined),
+  )
+  return {
+    headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
+    dispatcher: cluster.server.startsWith('https:') ? new Agent({ connect: tls }) : undefined,
+  }
+}
+
+/** Throws what the plugin writes to standard error. */
+async function runPlugin({ apiVersion, command, args, env }: z.infer<typeof Plugin>) {
+  const info = { apiVersion, kind: 'ExecCredential', spec: { interactive: false } }
+  const variables = Object.fromEntries((env ?? []).map(({ name, value }) => [name, value]))
+  const options = {
+    env: { ...process.env, ...variables, KUBERNETES_EXEC_INFO: JSON.stringify(info) },
+  }
+  const { stdout } = await promisify(execFile)(command, args ?? [], options).catch(
+    (error: Error & { stderr?: string }) => {
+      throw new Error(error.stderr?.trim() || errorMessage(error), { cause: error })
+    },
+  )
+  return ExecCredential.parse(JSON.parse(stdout)).status
+}
