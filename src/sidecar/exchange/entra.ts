@@ -120,7 +120,8 @@ async function exchangeForAssertion(
   }
   const { secret, lifetime } = await exchange(request, options, signal)
   // The token has the tenant's GUID, also where the configuration has a domain.
-  const { iss = formatTokenIssuer(authorityHost, tenantId), oid = '' } = readTokenIds(secret)
+  const { iss = formatTokenIssuer(authorityHost, tenantId), oid = identity.objectId ?? '' } =
+    readTokenIds(secret)
   return {
     secret,
     issuer: iss,
