@@ -28,7 +28,8 @@ afterAll(() => stack.disposeAsync())
 
 /** NODE_OPTIONS of the sidecar's image. */
 async function nodeOptions(): Promise<string> {
-  const [, line] = /NODE_OPTIONS="([^"]+)"/.exec(await readFile('Dockerfile', 'utf8')) ?? []
+  const [, sidecar = ''] = (await readFile('Dockerfile', 'utf8')).split('FROM wimds AS sidecar')
+  const [, line] = /NODE_OPTIONS="([^"]+)"/.exec(sidecar) ?? []
   if (line === undefined) throw new Error('the Dockerfile has no NODE_OPTIONS')
   return line
 }

@@ -159,9 +159,11 @@ describe('docs/logs.md', () => {
     const page = await readFile('docs/logs.md', 'utf8')
     const [, section = ''] = /## Events of the webhook\n([^#]+)/.exec(page) ?? []
     const listed = [...section.matchAll(/^\| `(\w+)`/gm)].map(([, event]) => event)
-    const files = ['webhook/webhook', 'webhook/client-ca', 'open-ports'].map(
-      (name) => `src/commands/${name}.ts`,
-    )
+    const files = [
+      'src/cluster/webhook/webhook.ts',
+      'src/cluster/webhook/client-ca.ts',
+      'src/sidecar/server/open-ports.ts',
+    ]
     const source = (await Promise.all(files.map((file) => readFile(file, 'utf8')))).join()
     const logged = [...source.matchAll(/log\.\w+\(\s*'(\w+)'/g)].map(([, event]) => event)
     expect(new Set(listed)).toEqual(new Set([...logged, 'log_rate_limited']))
