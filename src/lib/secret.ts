@@ -72,30 +72,36 @@ export class Secret {
   }
 }
 
-/**
- * Matches a JWT, with the rest of a truncated part before it; a run of characters that is longer than most
- * names and a GUID; and the middle of a truncated JWT, which is two shorter runs around a dot. The prefix
- * is bounded, so that long texts of other servers take linear time.
- */
-const CREDENTIAL_LIKE =
-  /(?:[\w+-]{1,100}\.)?eyJ[\w.+/=-]{8,}|(?:[\w+=-]{48,}|[\w+=-]{20,}\.[\w+=-]{20,})[\w.+=-]*/g
+/** Matches a JWT, with the rest of a truncated part before it. The prefix is bounded, for linear time. */
+const JWT = /(?:[\w+-]{1,100}\.)?eyJ[\w.+/=-]{8,}/g
+
+/** Matches a run as long as an opaque token, or two shorter runs around a dot: the middle of a truncated JWT. */
+const LONG_RUN = /(?:[\w+=-]{48,}|[\w+=-]{20,}\.[\w+=-]{20,})[\w.+=-]*/g
 
 /**
- * Matches the name of a Kubernetes object: words in lower case, 20 characters at most each, not all of them
- * hexadecimal. A random token of that length has a letter in upper case or an underscore.
+ * Matches a word of a name: all in lower case, a short one in capitals, or `CamelCase` with three letters or more for
+ * each capital. Base64 of 48 random characters consists of such words once in 100 000 times.
  */
-const NAME = /^(?![\da-f.-]+$)[a-z\d]{1,20}(?:[.-]+[a-z\d]{1,20})*[.-]*$/
+const WORD = /^(?:[a-z\d]*|[A-Z\d]{1,20}|[a-z]*(?:[A-Z]+[a-z]{2,}\d*)+(?:[A-Z]+\d*)?)$/
+
+/** Returns true unless all words of the run are those of names: a random token mixes cases and digits. */
+function isOpaque(run: string): boolean {
+  return !run.split(/[-_.=]+/).every((word) => WORD.test(word))
+}
 
 /** `//user:password@` */
 const PASSWORD_IN_URL = /\/\/[^\s/@:]*:[^\s/@]*@/g
 
 /**
- * Redacts everything in a foreign text that may be a token, and the passwords of URLs. A server may echo
+ * Redacts everything in a foreign text with the shape of a token, and the passwords of URLs. A name of any length, a
+ * GUID, a resource id and a digest in lower case have another shape. A server may echo
  * the assertion, and its text is put into logs and errors. The result is well-formed UTF-16, because
  * strict JSON parsers reject half of a surrogate pair.
  */
 export function scrub(text: string): string {
-  const scrubbed = text.replace(CREDENTIAL_LIKE, (run) => (NAME.test(run) ? run : REDACTED))
+  const scrubbed = text
+    .replace(JWT, REDACTED)
+    .replace(LONG_RUN, (run) => (isOpaque(run) ? REDACTED : run))
   return scrubbed.replace(PASSWORD_IN_URL, `//${REDACTED}@`).toWellFormed()
 }
 
