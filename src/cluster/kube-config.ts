@@ -1,6 +1,6 @@
 /** Finds the API server and the credentials for it: those of this pod, or of a kubeconfig file. */
 import { execFile } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { accessSync, constants, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -66,23 +66,36 @@ export interface Credentials {
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount'
 
 /**
- * Reads the file that KUBECONFIG names, else ~/.kube/config, else finds the cluster of this pod. Returns undefined if
- * there is none. Throws if the file cannot be used.
+ * Reads the file that KUBECONFIG names, else finds the cluster of this pod, else reads ~/.kube/config. Returns undefined
+ * if there is none. Throws if the file cannot be used.
  */
 export function loadKubeConfig(env: NodeJS.ProcessEnv): KubeConfig | undefined {
   const named = env['KUBECONFIG'] ?? ''
-  const path = named === '' ? join(env['HOME'] ?? homedir(), '.kube/config') : named
-  if (named !== '' || existsSync(path)) return parseFile(readFileSync(path, 'utf8'), dirname(path))
+  if (named !== '') return readConfigFile(named)
   const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '443' } = env
   const tokenFile = join(SERVICE_ACCOUNT, 'token')
-  if (host === '' || !existsSync(tokenFile)) return undefined
-  const server = `https://${host.includes(':') ? `[${host}]` : host}:${port}`
-  const caFile = join(SERVICE_ACCOUNT, 'ca.crt')
-  const cluster = { server, 'certificate-authority': caFile }
-  return { cluster, user: { tokenFile }, directory: SERVICE_ACCOUNT }
+  if (host !== '' && isReadable(tokenFile)) {
+    const server = `https://${host.includes(':') ? `[${host}]` : host}:${port}`
+    const cluster = { server, 'certificate-authority': join(SERVICE_ACCOUNT, 'ca.crt') }
+    return { cluster, user: { tokenFile }, directory: SERVICE_ACCOUNT }
+  }
+  const own = join(env['HOME'] ?? homedir(), '.kube/config')
+  return isReadable(own) ? readConfigFile(own) : undefined
 }
 
-function parseFile(yaml: string, directory: string): KubeConfig {
+/** Returns false for a path that the permission model of Node forbids, too. */
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function readConfigFile(path: string): KubeConfig {
+  const directory = dirname(path)
+  const yaml = readFileSync(path, 'utf8')
   const parsed = File.safeParse(parse(yaml, { prettyErrors: false }))
   if (!parsed.success) {
     throw new Error(`${parsed.error.issues[0]?.path.join('.')} is missing or has the wrong type`)

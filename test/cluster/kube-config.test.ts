@@ -1,7 +1,9 @@
 import { mkdir, mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { runNode } from '../fixtures/run-program.ts'
 import { loadKubeConfig, readCredentials } from '../../src/cluster/kube-config.ts'
 
 let home: Awaited<ReturnType<typeof mkdtempDisposable>>
@@ -66,4 +68,14 @@ test.each([
 
 test('finds nothing outside a pod without a file', () => {
   expect(loadKubeConfig({ HOME: home.path })).toBeUndefined()
+})
+
+test('finds nothing where the permission model of the image forbids the home directory', async () => {
+  const [root, module] = ['../..', '../../src/cluster/kube-config.ts'].map((path) =>
+    fileURLToPath(new URL(path, import.meta.url)),
+  )
+  const script = `import { loadKubeConfig } from ${JSON.stringify(module)}
+    console.log(loadKubeConfig({ HOME: '/nonexistent' }))`
+  const args = ['--permission', `--allow-fs-read=${root}`, '--input-type=module', '--eval', script]
+  expect(await runNode(args)).toMatchObject({ stderr: '', stdout: 'undefined\n' })
 })
