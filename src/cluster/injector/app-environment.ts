@@ -5,8 +5,26 @@ import { type Container, type EnvVar, findVariable, getLiteralValue } from './po
 
 /** The variable by which DefaultAzureCredential chooses among its credentials. */
 export const SDK_CREDENTIALS = 'AZURE_TOKEN_CREDENTIALS'
-/** What the annotation wimds.io/sdk-credentials adds. */
+/** What the annotation wimds.io/sdk-credentials adds: every version that reads the variable knows this value. */
+export const PRODUCTION_CREDENTIALS = { name: SDK_CREDENTIALS, value: 'prod' }
+/** What it adds to a container with a credential that `prod` would prefer. The first versions refuse this value. */
 export const MANAGED_IDENTITY_ONLY = { name: SDK_CREDENTIALS, value: 'ManagedIdentityCredential' }
+
+/** The variables of the credentials that DefaultAzureCredential tries before a managed identity. */
+const OTHER_CREDENTIALS = [
+  'AZURE_CLIENT_SECRET',
+  'AZURE_CLIENT_CERTIFICATE_PATH',
+  'AZURE_USERNAME',
+  'AZURE_FEDERATED_TOKEN_FILE',
+]
+
+/** Returns the variables by which the container may have another credential, or `envFrom`; empty if it has none. */
+export function findOtherCredentials(container: Container): string[] {
+  const names = OTHER_CREDENTIALS.filter((name) => findVariable(container, name) !== undefined)
+  return hasEnvFrom(container) ? [...names, 'envFrom'] : names
+}
+
+const hasEnvFrom = ({ envFrom }: Container) => (envFrom?.length ?? 0) > 0
 
 /** Returns the address on which an injected sidecar listens. */
 export function formatListenAddress(port: number): string {
@@ -41,7 +59,13 @@ export function addAppEnvironment(
 ): Container {
   const env = excludeFromProxy(container, alwaysSetsNoProxy)
   const names = new Set(env.map(({ name }) => name))
-  const added = variables.filter(({ name }) => !names.has(name))
+  const added = variables
+    .filter(({ name }) => !names.has(name))
+    .map((entry) =>
+      entry === PRODUCTION_CREDENTIALS && findOtherCredentials(container).length > 0
+        ? MANAGED_IDENTITY_ONLY
+        : entry,
+    )
   if (env.length + added.length === 0) return container
   const places = new Map<EnvVar | string, number>()
   for (const [index, entry] of earlier.entries()) places.set(entry, index).set(entry.name, index)
@@ -61,12 +85,12 @@ const PROXY_VARIABLE = /^(?:https?|all|no)_proxy$/i
  */
 function excludeFromProxy(container: Container, alwaysSetsNoProxy: boolean): EnvVar[] {
   const env = container.env ?? []
-  const hasEnvFrom = (container.envFrom?.length ?? 0) > 0
-  const mayHaveProxy = hasEnvFrom || env.some(({ name }) => PROXY_VARIABLE.test(name))
+  const isUnknown = hasEnvFrom(container)
+  const mayHaveProxy = isUnknown || env.some(({ name }) => PROXY_VARIABLE.test(name))
   if (!mayHaveProxy && !alwaysSetsNoProxy) return env
   const entries = NO_PROXY_NAMES.map((name) => findVariable(container, name))
   const [upper, lower] = entries.map((entry, index) =>
-    entry === undefined && hasEnvFrom ? `$(${NO_PROXY_NAMES[index]})` : getLiteralValue(entry),
+    entry === undefined && isUnknown ? `$(${NO_PROXY_NAMES[index]})` : getLiteralValue(entry),
   )
   const values = new Map<string, string>([
     [NO_PROXY_NAMES[0], extend(upper, lower)],

@@ -3,7 +3,7 @@ import { CLIENT_ID, type PodOptions, TENANT_ID } from './annotations.ts'
 import {
   createEndpointVariables,
   formatListenAddress,
-  MANAGED_IDENTITY_ONLY,
+  PRODUCTION_CREDENTIALS,
 } from './app-environment.ts'
 import { type FederatedToken, findFederatedToken } from './federated-token.ts'
 import type { ObjectKey } from './object-keys.ts'
@@ -56,7 +56,7 @@ export function createPlan(
     sidecarEnv,
     identityHeader,
     appVariables: [
-      ...(options.usesManagedIdentityOnly ? [MANAGED_IDENTITY_ONLY] : []),
+      ...(options.usesManagedIdentityOnly ? [PRODUCTION_CREDENTIALS] : []),
       ...(settings.mode === 'env'
         ? createEndpointVariables(formatListenAddress(settings.port), identityHeader)
         : []),

@@ -7,7 +7,13 @@ import {
 import { NO_PROXY_NAMES } from '../../lib/no-proxy.ts'
 import { UNSUPPORTED_PROTOCOL_VARIABLES } from '../../lib/sdk-variables.ts'
 import { CLIENT_ID, isInjectedByAzwi, TENANT_ID } from './annotations.ts'
-import { formatListenAddress, SDK_CREDENTIALS } from './app-environment.ts'
+import {
+  findOtherCredentials,
+  formatListenAddress,
+  MANAGED_IDENTITY_ONLY,
+  PRODUCTION_CREDENTIALS,
+  SDK_CREDENTIALS,
+} from './app-environment.ts'
 import { isReservedVolume } from './earlier-injection.ts'
 import {
   findEndpointAddresses,
@@ -300,20 +306,24 @@ const noProxyFromElsewhere: Check = (pod, plan) =>
         `the container ${name} takes NO_PROXY from a ConfigMap or Secret. Fix: make sure that it contains 169.254.169.254`,
     )
 
-const ownSdkCredentials: Check = (pod, plan) => {
-  const { options, appVariables } = plan
-  const wanted = appVariables.find(({ name }) => name === SDK_CREDENTIALS)
-  if (!options.usesManagedIdentityOnly) return []
-  return findApps(pod, plan)
-    .filter((container) => {
-      const entry = findVariable(container, SDK_CREDENTIALS)
-      return entry !== undefined && getLiteralValue(entry) !== getLiteralValue(wanted)
-    })
-    .map(
-      ({ name }) =>
-        `the container ${name} sets ${SDK_CREDENTIALS} itself, so wimds.io/sdk-credentials does not change it`,
-    )
-}
+const sdkCredentials: Check = (pod, plan) =>
+  findApps(pod, plan).flatMap((container) => {
+    if (!plan.options.usesManagedIdentityOnly) return []
+    const { name } = container
+    const others = findOtherCredentials(container)
+    const own = findVariable(container, SDK_CREDENTIALS)
+    if (own === undefined && others.length > 0) {
+      return [
+        `the container ${name} has ${others.join(', ')}, so ${SDK_CREDENTIALS} is ManagedIdentityCredential, which DefaultAzureCredential rejects in azure-identity 1.23 for Python, @azure/identity 4.10, azidentity 1.10 for Go, and the first versions for Java (1.16.1) and .NET (1.14) that read it. Fix: use a later version, or remove the other credential`,
+      ]
+    }
+    const values = [PRODUCTION_CREDENTIALS, MANAGED_IDENTITY_ONLY].map(({ value }) => value)
+    return own === undefined || values.includes(getLiteralValue(own) ?? '')
+      ? []
+      : [
+          `the container ${name} sets ${SDK_CREDENTIALS} itself, so wimds.io/sdk-credentials does not change it`,
+        ]
+  })
 
 /** Works for programs that ask 169.254.169.254, and not for SDKs that read the variable; mode env rejects it. */
 const endpointElsewhere: Check = (pod, plan) =>
@@ -340,7 +350,7 @@ const WARNINGS: readonly Check[] = [
   initContainersWithoutSidecar,
   clientId,
   noProxyFromElsewhere,
-  ownSdkCredentials,
+  sdkCredentials,
   endpointElsewhere,
   earlierMode,
 ]

@@ -357,12 +357,29 @@ describe('wimds.io/sdk-credentials', () => {
     const result = injected(annotated(wanted, spec), { mode })
     for (const name of ['app', 'other', 'migrate']) {
       expect(envOf(result, name)).toMatchObject({
-        AZURE_TOKEN_CREDENTIALS: 'ManagedIdentityCredential',
+        AZURE_TOKEN_CREDENTIALS: 'prod',
       })
     }
     expect(envOf(result, 'wimds')).not.toHaveProperty('AZURE_TOKEN_CREDENTIALS')
     expect(injected(result, { mode })).toEqual(result)
   })
+
+  test.each([
+    ['AZURE_CLIENT_SECRET', { env: [{ name: 'AZURE_CLIENT_SECRET', value: 'x' }] }],
+    ['AZURE_FEDERATED_TOKEN_FILE', { env: [{ name: 'AZURE_FEDERATED_TOKEN_FILE', value: '/x' }] }],
+    ['envFrom', { envFrom: [{ secretRef: { name: 'x' } }] }],
+  ])(
+    'excludes other credentials by name where prod would prefer %s, with a warning',
+    (name, fields) => {
+      const given = annotated(wanted, { containers: [{ ...APP, ...fields }] })
+      expect(envOf(injected(given), 'app')).toMatchObject({
+        AZURE_TOKEN_CREDENTIALS: 'ManagedIdentityCredential',
+      })
+      expect(inject(request(given))).toMatchObject({
+        warnings: [expect.stringMatching(`container app has ${name}, .*azidentity 1\\.10.* Fix: `)],
+      })
+    },
+  )
 
   test('does nothing to a skipped container, and nothing by default', () => {
     const skipping = { ...wanted, 'wimds.io/skip-containers': 'other' }
@@ -372,9 +389,9 @@ describe('wimds.io/sdk-credentials', () => {
   })
 
   test('keeps the value of a container that sets one, with a warning', () => {
-    const env = [{ name: 'AZURE_TOKEN_CREDENTIALS', value: 'prod' }]
+    const env = [{ name: 'AZURE_TOKEN_CREDENTIALS', value: 'dev' }]
     const given = annotated(wanted, { containers: [{ ...APP, env }] })
-    expect(envOf(injected(given), 'app')).toMatchObject({ AZURE_TOKEN_CREDENTIALS: 'prod' })
+    expect(envOf(injected(given), 'app')).toMatchObject({ AZURE_TOKEN_CREDENTIALS: 'dev' })
     expect(inject(request(given))).toMatchObject({
       warnings: [
         'the container app sets AZURE_TOKEN_CREDENTIALS itself, so wimds.io/sdk-credentials does not change it',

@@ -117,7 +117,7 @@ wimds uninject: stdin:${first.err.match(/stdin:(\d+): ConfigMap/)?.[1]}: ConfigM
     ['NO_PROXY', '169.254.169.254,localhost,127.0.0.1', DEPLOYMENT],
     ['no_proxy', '', DEPLOYMENT],
     ['AZURE_POD_IDENTITY_AUTHORITY_HOST', 'http://127.0.0.1:8000', DEPLOYMENT],
-    ['AZURE_TOKEN_CREDENTIALS', 'ManagedIdentityCredential', ASKED],
+    ['AZURE_TOKEN_CREDENTIALS', 'prod', ASKED],
   ])('restores %s=%s of the author', async (name, value, base) => {
     const source = base.replace(LOG, `{name: ${name}, value: "${value}"}`)
     const text = await injected(source, '--mode', 'env')
