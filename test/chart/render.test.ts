@@ -294,6 +294,11 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       `--set=injection.env.${name}=x`,
       `injection.env must not contain ${name}, which injection sets. Fix: use `,
     ]),
+    [
+      'an unknown log level',
+      '--set=injection.env.WIMDS_LOG_LEVEL=verbose',
+      '/injection/env/WIMDS_LOG_LEVEL',
+    ],
     ['a variable that is a number', '--set=injection.env.B=12345678', '/injection/env/B'],
     ['a variable that is true', '--set=injection.env.B=true', '/injection/env/B'],
     [
@@ -380,6 +385,11 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       'prometheusRule.runbookUrl "abc" is not a URL. Fix: set it to one that begins with https:// or http://',
     ],
     [
+      'a repository in upper case',
+      '--set=image.repository=Acme/wimds',
+      'image.repository "Acme/wimds" is not the name of an image. Fix: set it to HOST/PATH',
+    ],
+    [
       'a repository with capitals',
       '--set=image.repository=Foo/Bar',
       'image.repository "Foo/Bar" is not the name of an image. Fix: set it to HOST/PATH with the path in lower case, such as ghcr.io/wimds/wimds',
@@ -428,6 +438,8 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     '--set=nodeAgent.resources.requests.memory=1e3',
     '--set=resources=null',
     '--set=image.repository=wimds',
+    '--set=image.repository=GHCR.IO/acme/wimds',
+    '--set=injection.env.WIMDS_LOG_LEVEL=debug',
     '--set=image.repository=registry.example:5000/a/b--c__d.e',
     '--set=prometheusRule.runbookUrl=https://wiki.example/wimds',
     '--set=nodeAgent.adminListen=[fd00::1]:9441',

@@ -82,7 +82,7 @@ but for those by which objects select the pods.
 {{- if not (regexMatch `^(\S+/)?[^\s/:@]+$` .repository) -}}
 {{- fail (printf "%s.repository %q is not the name of an image without tag and digest. Fix: set them by %s.tag and %s.digest" $name .repository $name $name) -}}
 {{- end -}}
-{{- if not (regexMatch `^([^\s/]+/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$` .repository) -}}
+{{- if not (regexMatch `^(([^\s/A-Z]+|[^\s/]*[.:][^\s/]*)/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$` .repository) -}}
 {{- fail (printf "%s.repository %q is not the name of an image. Fix: set it to HOST/PATH with the path in lower case, such as ghcr.io/wimds/wimds" $name .repository) -}}
 {{- end -}}
 {{- if not (regexMatch `^([0-9A-Za-z_][0-9A-Za-z_.-]{0,127})?$` (.tag | default "")) -}}

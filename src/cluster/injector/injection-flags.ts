@@ -101,7 +101,7 @@ export function parseInjectionSettings(
 
 /** A registry, a path, a tag and a digest, as the kubelet reads them (the grammar of distribution/reference). */
 const IMAGE_NAME =
-  /^(?:(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\])(?::\d+)?\/)?[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*(?::\w[\w.-]{0,127})?(?:@[a-z0-9]+:[0-9a-f]{32,})?$/
+  /^(?:(?:[a-z0-9][a-z0-9.-]*|[A-Za-z0-9][A-Za-z0-9-]*\.[A-Za-z0-9.-]*|[A-Za-z0-9-]+(?=:)|\[[0-9A-Fa-f:]+\])(?::\d+)?\/)?[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*(?::\w[\w.-]{0,127})?(?:@[a-z0-9]+:[0-9a-f]{32,})?$/
 
 function parseImage(
   flags: Pick<Flags<InjectionFlag>, 'value'>,
