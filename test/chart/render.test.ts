@@ -712,6 +712,17 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       })
     })
 
+    test('waits before it until earlier replicas have drained, and keeps a pod that failed', async () => {
+      const [pod, wait] = await renderAll('Pod', { drain: '20s' })
+      const args = ['--eval', 'setTimeout(() => {}, 23000)']
+      expect(wait).toMatchObject({
+        metadata: { annotations: { 'helm.sh/hook': 'test', 'helm.sh/hook-weight': '-1' } },
+        spec: { containers: [{ args }] },
+      })
+      expect(pod).not.toHaveProperty(['metadata', 'annotations', 'helm.sh/hook-weight'])
+      expect(JSON.stringify([pod, wait])).not.toMatch(/hook-delete-policy":"[^"]*failed/)
+    })
+
     test('asks for the default mode where env is not allowed', async () => {
       const [pod] = await renderAll('Pod', { 'injection.allowedModes': ['loopback'] })
       expect(pod).not.toHaveProperty(['metadata', 'annotations', 'wimds.io/mode'])
@@ -739,7 +750,7 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     const output = await template('--set=fullnameOverride=other', '--set=commonLabels.team=shop')
     for (const document of parseAllDocuments(output)) {
       const { metadata } = Manifest.parse(document.toJS())
-      expect(metadata.name).toMatch(/^other(?:-tls|-ca-bundle|-secret|-test)?$/)
+      expect(metadata.name).toMatch(/^other(?:-tls|-ca-bundle|-secret|-test|-test-wait)?$/)
       expect(metadata.labels['team']).toBe('shop')
     }
   })

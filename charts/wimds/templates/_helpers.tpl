@@ -229,6 +229,28 @@ but for those by which objects select the pods.
 {{- if and (include "wimds.hasAdmissionCel" .) (not $isExcluded) }}true{{ end -}}
 {{- end -}}
 
+{{/* The specification of a pod of `helm test`, up to the arguments of its container. */}}
+{{- define "wimds.testPod" -}}
+serviceAccountName: {{ include "wimds.fullname" . }}-test
+restartPolicy: Never
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext: {{- toYaml .Values.podSecurityContext | nindent 2 }}
+containers:
+  - name: test
+    image: {{ include "wimds.image" (dict "image" .Values.clusterImage "chart" .Chart) }}
+    imagePullPolicy: {{ .Values.clusterImage.pullPolicy }}
+    resources: {{- toYaml .Values.resources | nindent 6 }}
+    securityContext: {{- toYaml .Values.securityContext | nindent 6 }}
+{{- end -}}
+
 {{/* Labels of what the test needs. The selectors of the webhook's pods must not match them. */}}
 {{- define "wimds.testLabels" -}}
 {{- $labels := dict "app.kubernetes.io/name" (printf "%s-test" (include "wimds.name" .)) "app.kubernetes.io/component" "test" -}}
