@@ -2,7 +2,7 @@
 import { loadConfig } from '../sidecar/config/config.ts'
 import { duration } from '../sidecar/config/parsers.ts'
 import type { TokenAnswer } from '../sidecar/dialects/dialect.ts'
-import { imds } from '../sidecar/dialects/imds.ts'
+import { computeExpiry, imds } from '../sidecar/dialects/imds.ts'
 import { type BrokerError, mayBePropagating, toBrokerError, UsageError } from '../lib/errors.ts'
 import {
   createIdentityResolver,
@@ -12,9 +12,9 @@ import {
 import { isResource } from '../lib/resource.ts'
 import { isGuid } from '../lib/guid.ts'
 import { systemClock } from '../sidecar/tokens/clock.ts'
-import { computeExpiry, toWallTimes } from '../sidecar/tokens/lifetime.ts'
+import { toWallTimes } from '../sidecar/tokens/lifetime.ts'
 import { toScope } from '../sidecar/tokens/token.ts'
-import { backoffMs, createPause, type Pause } from '../lib/backoff.ts'
+import { backoffMs, createPause, type Pause } from '../lib/retry.ts'
 import { printError } from '../lib/print-error.ts'
 import { parseSettingFlag } from '../lib/setting-flag.ts'
 import { createDirectExchange } from './direct-exchange.ts'

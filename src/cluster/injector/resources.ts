@@ -12,6 +12,15 @@ export interface ResourceSettings {
   readonly guaranteedCpu: string | undefined
 }
 
+/** A cached token costs microseconds of CPU; the memory is Node's and little more. */
+export const DEFAULT_RESOURCES = {
+  cpuRequest: '10m',
+  memoryRequest: '64Mi',
+  memoryLimit: '128Mi',
+  cpuLimit: undefined,
+  guaranteedCpu: '100m',
+} as const satisfies ResourceSettings
+
 type Resources = Container['resources']
 
 /** The exponents of ten of the decimal suffixes, and those of two of the binary ones. */

@@ -4,7 +4,7 @@ import { ROUTING_MODES, type RoutingMode } from '../../lib/routing-modes.ts'
 import { DEFAULT_ADMIN_PORT, DEFAULT_PORT, DEFAULT_UID } from '../../lib/sidecar-defaults.ts'
 import { type ObjectKey, parseObjectKey } from './object-keys.ts'
 import type { EnvVar } from './pod.ts'
-import type { ResourceSettings } from './resources.ts'
+import { DEFAULT_RESOURCES, type ResourceSettings } from './resources.ts'
 
 /** The minor version of Kubernetes 1 that introduced native sidecars. */
 export const NATIVE_SIDECARS_SINCE = 29
@@ -65,14 +65,7 @@ export const INJECTION_DEFAULTS = {
   port: DEFAULT_PORT,
   adminPort: DEFAULT_ADMIN_PORT,
   uid: DEFAULT_UID,
-  // A cached token costs microseconds of CPU; the memory is Node's and little more.
-  resources: {
-    cpuRequest: '10m',
-    memoryRequest: '64Mi',
-    memoryLimit: '128Mi',
-    cpuLimit: undefined,
-    guaranteedCpu: '100m',
-  },
+  resources: DEFAULT_RESOURCES,
   sidecarEnv: [],
   ca: undefined,
   clientId: undefined,

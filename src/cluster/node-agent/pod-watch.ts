@@ -1,6 +1,6 @@
 /** Watches the pods of one node: lists them, follows the changes, and lists again when it has missed some. */
 import * as z from 'zod/mini'
-import { backoffMs, createPause } from '../../lib/backoff.ts'
+import { backoffMs, createPause } from '../../lib/retry.ts'
 import { parseJsonObject } from '../../lib/json.ts'
 import { type ApiServer, hasStatus, isSilence, StatusError } from '../api-client.ts'
 

@@ -1,5 +1,5 @@
 /** Keeps the pods of the node routed: one attempt at a time per pod, with backoff after failures. */
-import { backoffMs } from '../../lib/backoff.ts'
+import { backoffMs } from '../../lib/retry.ts'
 import type { RoutePod } from './route-pod.ts'
 import { parseRoutedPod, type RoutedPod } from './routed-pod.ts'
 

@@ -1,5 +1,5 @@
 /** Rotates the certificate of a running TLS server; clients trust a new one before it is served. */
-import { backoffMs, createPause, type Pause } from '../../lib/backoff.ts'
+import { backoffMs, createPause, type Pause } from '../../lib/retry.ts'
 import type { CertificateMaterial } from './certificates.ts'
 
 interface RotationOptions {

@@ -1,6 +1,6 @@
 /** The calls by which the webhook reads and writes its cluster. */
 import * as z from 'zod/mini'
-import { type Pause, retry } from '../../lib/backoff.ts'
+import { type Pause, retry } from '../../lib/retry.ts'
 import { type ApiServer, connectToApiServer, hasStatus } from '../api-client.ts'
 import type { ServiceAccountAnnotations } from '../injector/plan.ts'
 import type { CertificateMaterial, CertificateStore } from './certificates.ts'

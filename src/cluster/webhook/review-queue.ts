@@ -14,6 +14,15 @@ interface QueueLimits {
   readonly maxValues: number
 }
 
+/** Together with the parsed body of the review in turn, they fit into the memory limit of the chart. */
+const LIMITS: QueueLimits = {
+  // The API server accepts no larger request.
+  maxBytes: 3 * 1024 * 1024,
+  // Small reviews are never evicted: one fits on each of twice as many connections.
+  maxTotalBytes: 24 * 1024 * 1024,
+  maxValues: 80_000,
+}
+
 /** The body is not an AdmissionReview, or is larger than any that the API server sends. */
 export class MalformedReview extends Error {}
 
@@ -50,7 +59,7 @@ const MIN_COST = 16_384
 const COST_OF_VALUE = 50
 
 /** Creates a queue: a function that receives the body of one request. */
-export function createReviewQueue({ maxBytes, maxTotalBytes, maxValues }: QueueLimits) {
+export function createReviewQueue({ maxBytes, maxTotalBytes, maxValues } = LIMITS) {
   const memory = createMemory(maxTotalBytes)
   const waitForTurn = createFairQueue()
 

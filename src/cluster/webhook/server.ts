@@ -31,21 +31,12 @@ export interface ReviewServerParts {
 /** An API server sends at most 200 reviews at the same time (its --max-mutating-requests-inflight). */
 const MAX_CONNECTIONS = 256
 
-/** Together with the parsed body of the review in turn, they fit into the memory limit of the chart. */
-const QUEUE_LIMITS = {
-  // The API server accepts no larger request.
-  maxBytes: 3 * 1024 * 1024,
-  // Small reviews are never evicted: one fits on each of twice as many connections.
-  maxTotalBytes: 24 * 1024 * 1024,
-  maxValues: 80_000,
-}
-
 /** Creates the server for the reviews. Its certificate and CAs are set later, by `serveCertificate`. */
 export function createReviewServer(parts: ReviewServerParts): TlsServer {
   const { onReview, onError, isDraining } = parts
   const { requiresClientCertificate = false, maxConnections = MAX_CONNECTIONS } = parts
   const reviews = new Map(Object.entries(parts.reviews))
-  const receiveReview = createReviewQueue(QUEUE_LIMITS)
+  const receiveReview = createReviewQueue()
 
   async function handleReview(
     review: Review,

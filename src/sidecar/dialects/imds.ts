@@ -3,6 +3,8 @@ import { BrokerError } from '../../lib/errors.ts'
 import { memoizeLast } from '../memoize-last.ts'
 import { printable } from '../../lib/printable.ts'
 import { TOKEN_PATHS } from '../../lib/token-paths.ts'
+import type { Clock } from '../tokens/clock.ts'
+import { type Lifetime, ttlMs } from '../tokens/lifetime.ts'
 import type { Dialect, Reply, TokenAnswer, TokenQuery, WireRequest } from './dialect.ts'
 import { findOAuthError, formatDescription } from './error-body.ts'
 import { type Parameters, parseParameters, parseResource, parseSelector } from './parameters.ts'
@@ -69,6 +71,21 @@ const parseQuery = memoizeLast((query): TokenQuery => {
     ...(parameters.get('bypass_cache')?.toLowerCase() === 'true' && { bypassCache: true }),
   }
 })
+
+/**
+ * Returns `expires_in` and `expires_on` of a reply, in whole seconds: `expires_on` is always now +
+ * `expires_in`, and `expires_in` is at least 1 (R2).
+ */
+export function computeExpiry(
+  lifetime: Lifetime,
+  clock: Clock,
+): { expiresIn: number; expiresOn: number } {
+  const wall = clock.wall()
+  const now = Math.floor(wall / 1000)
+  const end = Math.floor((wall + ttlMs(lifetime, clock)) / 1000)
+  const expiresIn = Math.max(1, end - now)
+  return { expiresIn, expiresOn: now + expiresIn }
+}
 
 /** The real IMDS dates `not_before` five minutes before the token was issued. */
 const BACKDATED_SECONDS = 300

@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Dialect, TokenQuery, WireRequest } from '../dialects/dialect.ts'
+import { computeExpiry } from '../dialects/imds.ts'
 import { BrokerError } from '../../lib/errors.ts'
 import {
   type Identity,
@@ -13,7 +14,6 @@ import {
 } from '../identities.ts'
 import { isGuid } from '../../lib/guid.ts'
 import type { Clock } from '../tokens/clock.ts'
-import { computeExpiry } from '../tokens/lifetime.ts'
 import { type CacheRequest, createCacheRequest, type GetToken, toScope } from '../tokens/token.ts'
 import type { FindPeerUid } from './peer-uid.ts'
 import { memoizedRenderer, type ReplyEvent, sendReply } from './reply.ts'

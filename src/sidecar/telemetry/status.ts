@@ -15,7 +15,7 @@ import { supportsWorkloadIdentity, type SeenClient } from './clients.ts'
 import type { FailedRequests, History, PastExchange } from './history.ts'
 import { describeFailure } from './log-events.ts'
 import type { ReadinessState } from './readiness.ts'
-import { findState, type Problem } from './state.ts'
+import { findProblems, type Problem } from './find-problems.ts'
 import type { StatusDocument } from './status-schema.ts'
 
 interface StatusSources {
@@ -37,14 +37,14 @@ interface StatusSources {
 export function createStatusDocument(sources: StatusSources): StatusDocument {
   const { startedAt, clock, config, entries, assertions, history, skewMs } = sources
   const formatInstant = (at: number) => formatTime(toWallTime(at, clock))
-  const { state, problems } = findState({ ...sources, directory: config.directory })
+  const problems = findProblems({ ...sources, directory: config.directory })
   return {
     schemaVersion: 1,
     generatedAt: formatTime(clock.wall()),
     workload: { ...describeWorkload(assertions), inPod: config.isInPod },
     build: { version: VERSION, node: process.version },
     startedAt: formatInstant(startedAt),
-    state,
+    state: findState(sources, problems),
     problems: problems.map((problem) => formatProblem(problem, formatInstant)),
     logLevel: sources.logLevel,
     clockSkewSeconds: skewMs === undefined ? undefined : Math.round(skewMs / 100) / 10,
@@ -63,6 +63,19 @@ export function createStatusDocument(sources: StatusSources): StatusDocument {
       ...(isSkewed(skewMs) ? [`${describeSkew(skewMs)}. Fix: ${SKEW_FIX}`] : []),
     ],
   }
+}
+
+/** Returns the state as the schema defines it; the problems explain it. */
+function findState(
+  { readiness, entries }: Pick<StatusSources, 'readiness' | 'entries'>,
+  problems: readonly Problem[],
+): StatusDocument['state'] {
+  if (!readiness.ready) return 'starting'
+  if (problems.length === 0) return 'ready'
+  // A resource that Entra ID refuses says nothing about the tokens for others.
+  const concernsResourcesAlone = problems.every(({ error }) => error?.code === 'resource_refused')
+  const hasToken = entries.some(({ token }) => token !== undefined)
+  return hasToken || concernsResourcesAlone ? 'degraded' : 'failing'
 }
 
 function formatProblem(

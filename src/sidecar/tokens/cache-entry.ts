@@ -2,7 +2,7 @@
 import type { BrokerError } from '../../lib/errors.ts'
 import { findValidToken, msUntilDue, negativeTtlMs, type State, tokenTtlMs } from './cache-state.ts'
 import type { Clock } from './clock.ts'
-import { isRetried } from './refresh-policy.ts'
+import { isRetried } from './backoff.ts'
 import type { AccessToken, CacheRequest, TokenRequest } from './token.ts'
 
 export interface Entry {

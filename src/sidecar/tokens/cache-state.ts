@@ -1,12 +1,9 @@
 /** The state of one key of the token cache, and the transitions from state to state. */
 import type { BrokerError } from '../../lib/errors.ts'
+import { computeNegativeTtlMs, computeRetryDelayMs } from './backoff.ts'
 import { type Clock, readAwakeTime, readWallOffset } from './clock.ts'
 import { MIN_TTL_MS, ttlMs } from './lifetime.ts'
-import {
-  computeNegativeTtlMs,
-  computeRefreshDelayMs,
-  computeRetryDelayMs,
-} from './refresh-policy.ts'
+import { computeRefreshDelayMs } from './refresh-policy.ts'
 import type { AccessToken } from './token.ts'
 
 /** The state of one key. */

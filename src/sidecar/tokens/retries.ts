@@ -1,9 +1,12 @@
-/** Attempts of an exchange that callers wait for, so that a cold start survives a transient failure. */
+/**
+ * The attempts of an exchange that callers wait for, so that a cold start survives a transient failure. The delays after a
+ * failed exchange, of all attempts, are in `backoff.ts`.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type BrokerError, type ErrorCode, toBrokerError } from '../../lib/errors.ts'
-import { type BackoffPolicy, maxBackoffMs } from '../../lib/backoff.ts'
+import { type BackoffPolicy, maxBackoffMs } from '../../lib/retry.ts'
 import type { Clock } from './clock.ts'
-import { jitterRetryAfter } from './refresh-policy.ts'
+import { jitterRetryAfter } from './backoff.ts'
 import type { AccessToken, TokenRequest, TokenSource } from './token.ts'
 
 interface RetryOptions {

@@ -27,7 +27,8 @@ import { type Clock, systemClock } from './clock.ts'
 import { createEntryStore } from './entry-store.ts'
 import { createOverloadedError } from './limiter.ts'
 import { MIN_TTL_MS, ttlMs } from './lifetime.ts'
-import { isEnding, isRetried, mayRecoverWithNewAssertion } from './refresh-policy.ts'
+import { isRetried, mayRecoverWithNewAssertion } from './backoff.ts'
+import { isEnding } from './refresh-policy.ts'
 import {
   type AccessToken,
   type CacheRequest,

@@ -4,7 +4,7 @@ import { BrokerError } from '../../../src/lib/errors.ts'
 import { AADSTS_TABLE, DEFAULT_FIXES } from '../../../src/sidecar/exchange/aadsts.ts'
 import { createNodeAgentMetrics } from '../../../src/cluster/node-agent/agent-metrics.ts'
 import { createWebhookMetrics } from '../../../src/cluster/webhook/webhook-metrics.ts'
-import { computeExpiry } from '../../../src/sidecar/tokens/lifetime.ts'
+import { computeExpiry } from '../../../src/sidecar/dialects/imds.ts'
 import { aToken, NOW, ORDERS } from '../../fixtures/parts.ts'
 import {
   aMetricsRegistry,

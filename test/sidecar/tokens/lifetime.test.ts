@@ -1,12 +1,6 @@
-import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Clock } from '../../../src/sidecar/tokens/clock.ts'
-import {
-  computeExpiry,
-  createLifetime,
-  toWallTimes,
-  ttlMs,
-} from '../../../src/sidecar/tokens/lifetime.ts'
+import { createLifetime, toWallTimes, ttlMs } from '../../../src/sidecar/tokens/lifetime.ts'
 import { HOUR_MS, MINUTE_MS } from './setup.ts'
 
 const at = (wall: number, monotonic: number): Clock => ({
@@ -27,22 +21,6 @@ test.each([
   expect(ttlMs(LIFETIME, at(WALL + wallPassed, 20_000 + passed))).toBe(expected)
 })
 
-test('computeExpiry returns an expires_in of at least 1 that agrees with expires_on', () => {
-  const ms = fc.double({ min: -5000, max: 90_000_000, noNaN: true })
-  fc.assert(
-    fc.property(ms, ms, (wallPassed, passed) => {
-      const clock = at(WALL + wallPassed, 20_000 + passed)
-      const { expiresIn, expiresOn } = computeExpiry(LIFETIME, clock)
-      expect(Number.isInteger(expiresIn)).toBe(true)
-      expect(expiresIn).toBeGreaterThanOrEqual(1)
-      expect(expiresOn).toBe(Math.floor(clock.wall() / 1000) + expiresIn)
-      // Except in its last second, a token never lives for less than the reply says.
-      const ttl = Math.max(1000, ttlMs(LIFETIME, clock))
-      expect(expiresOn * 1000).toBeLessThanOrEqual(clock.wall() + ttl)
-    }),
-  )
-})
-
 test.each([-10, -2, 2, 10])(
   'a lifetime contains the time of the wall clock after it was set by %i h',
   (hours) => {
@@ -52,6 +30,5 @@ test.each([-10, -2, 2, 10])(
     expect(obtainedAt).toBeLessThanOrEqual(clock.wall())
     expect(expiresAt - clock.wall()).toBe(ttlMs(lifetime, clock))
     expect(expiresAt - obtainedAt).toBe(24 * HOUR_MS)
-    expect(Math.floor(expiresAt / 1000)).toBe(computeExpiry(lifetime, clock).expiresOn)
   },
 )

@@ -1,6 +1,6 @@
 /**
- * Edits the pod templates of manifests, and reports what was done to each object. Every line that an edit does
- * not change keeps its bytes.
+ * Edits the pod templates of manifests, and reports what was done to each object. Comments survive: the file is
+ * edited as text, at the places that `yaml-edits.ts` finds.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { LineCounter, parseDocument, type YAMLError } from 'yaml'

@@ -1,4 +1,7 @@
-/** Edits a text: every byte outside the edits is kept. */
+/**
+ * Edits a YAML file as text, so that comments, order and quotes survive: `yaml-edits.ts` finds what to replace, and every
+ * byte outside of it is kept.
+ */
 import { isNode, isPair, type YAMLMap, type YAMLSeq } from 'yaml'
 import { asNode, getRange } from './yaml-nodes.ts'
 

@@ -1,7 +1,7 @@
 /** Errors of the token endpoint, and the JSON response that Entra ID sends for them. */
 import { randomUUID } from 'node:crypto'
 import { jsonResponse } from '../http/handler.ts'
-import { findAadsts } from './aadsts-table.ts'
+import { findAadsts } from './error-table.ts'
 
 /** A failed token request. The message is the text after `AADSTSn: `, without the trailer. */
 export class EntraError extends Error {

@@ -1,4 +1,4 @@
-/** The state of a sidecar in one word, with the problems behind it. */
+/** The problems of a sidecar: why its state is not ready. */
 import { BrokerError } from '../../lib/errors.ts'
 import { createExpiredError } from '../exchange/assertion.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
@@ -10,9 +10,8 @@ import { toWallTimes } from '../tokens/lifetime.ts'
 import { type TokenRequest, toResource } from '../tokens/token.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
 import type { ReadinessState } from './readiness.ts'
-import type { StatusDocument } from './status-schema.ts'
 
-interface StateSources {
+interface ProblemSources {
   readonly readiness: Pick<ReadinessState, 'ready' | 'reasons'>
   readonly entries: readonly CacheEntry[]
   readonly assertions: ReadonlyMap<string, AssertionState>
@@ -47,39 +46,23 @@ interface AssertionProblem extends Problem {
   readonly file: string
 }
 
-interface FoundState {
-  readonly state: StatusDocument['state']
-  /** The most urgent first. */
-  readonly problems: readonly Problem[]
-}
-
-/** Returns the state as the status schema defines it, with the problems that explain it. */
-export function findState(sources: StateSources): FoundState {
+/** Returns the problems, the most urgent first. */
+export function findProblems(sources: ProblemSources): readonly Problem[] {
   const { readiness, entries, directory, clock } = sources
   const assertionProblems = findAssertionProblems(sources)
   if (!readiness.ready) {
-    const problems = readiness.reasons.map(
+    return readiness.reasons.map(
       ({ summary, file }) =>
         assertionProblems.find((problem) => problem.file === file) ?? { summary },
     )
-    return { state: 'starting', problems }
   }
   const hasToken = entries.some(({ token }) => token !== undefined)
-  const problems = [
+  const unexplained = entries.filter((entry) => !isExplained(entry, assertionProblems))
+  return [
     ...assertionProblems,
     ...(directory.identities.length === 0 && !hasToken ? [NO_IDENTITY] : []),
-    ...findTokenProblems(
-      entries.filter((entry) => !isExplained(entry, assertionProblems)),
-      clock,
-    ),
-  ]
-  if (problems.length === 0) return { state: 'ready', problems }
-  // A resource that Entra ID refuses says nothing about the tokens for others.
-  const concernsResourcesAlone = problems.every(({ error }) => error?.code === 'resource_refused')
-  return {
-    state: hasToken || concernsResourcesAlone ? 'degraded' : 'failing',
-    problems: problems.toSorted(compareUrgency),
-  }
+    ...findTokenProblems(unexplained, clock),
+  ].toSorted(compareUrgency)
 }
 
 /**
@@ -103,7 +86,7 @@ const NO_IDENTITY: Problem = {
 }
 
 /** Returns a problem for each projected token that cannot be used, with the tokens that fail for this reason. */
-function findAssertionProblems(sources: StateSources): AssertionProblem[] {
+function findAssertionProblems(sources: ProblemSources): AssertionProblem[] {
   const { assertions, entries, clock } = sources
   return [...assertions].flatMap(([file, state]) => {
     const failure = findAssertionFailure(file, state, sources)
@@ -134,7 +117,7 @@ function findAssertionProblems(sources: StateSources): AssertionProblem[] {
 function findAssertionFailure(
   file: string,
   state: AssertionState,
-  { clock, skewMs = 0 }: Pick<StateSources, 'clock' | 'skewMs'>,
+  { clock, skewMs = 0 }: Pick<ProblemSources, 'clock' | 'skewMs'>,
 ): { readonly error: BrokerError; readonly since: number } | undefined {
   if (!state.ok) return state
   const { expiresAt } = state.assertion
