@@ -58,6 +58,7 @@ export type CheckName =
   | 'redirect'
   | 'node_agent'
   | 'sdk_variables'
+  | 'application_proxy'
   | 'doctor_inside'
   | 'api_server'
   | 'issuer'

@@ -28,6 +28,7 @@ export const DOCTOR_CODES = [
   'sidecar_not_running',
   'sdk_variables_missing',
   'sdk_variables_conflict',
+  'token_request_proxied',
   // Before an installation
   'kubernetes_version',
   'issuer_mismatch',

@@ -321,6 +321,7 @@ export function formatName(check: CheckName): string {
 const NAMES: Partial<Record<CheckName, string>> = {
   requests: 'requests of applications',
   sdk_variables: 'variables of the application',
+  application_proxy: 'proxy of the application',
   doctor_inside: 'doctor in the sidecar',
   api_server: 'API server',
 }

@@ -19,6 +19,7 @@ import {
   parseClusterPod,
 } from './pod-object.ts'
 import { parseReport } from './parse-report.ts'
+import { checkProxy } from './proxy-check.ts'
 
 export interface PodName {
   /** Undefined: the current namespace of the kubeconfig. */
@@ -104,9 +105,12 @@ export async function checkPod(options: PodOptions): Promise<PodReport> {
   if (mode === 'node') {
     outside.push(await checkNodeAgent({ kubectl, cluster, name, scope, sidecar: sidecar.name }))
   }
+  const exec = (each: string, ...words: readonly string[]) =>
+    kubectl(['exec', name, ...scope, `--container=${each}`, '--', ...words])
+  const proxy = await checkProxy(pod, sidecar.name, exec)
+  if (proxy !== undefined) outside.push(proxy)
   const command = ['wimds', 'doctor', '--output=json', ...(mode ? [`--mode=${mode}`] : []), ...args]
-  const exec = ['exec', name, ...scope, `--container=${sidecar.name}`, '--', ...command]
-  const result = await kubectl(exec)
+  const result = await exec(sidecar.name, ...command)
   if (!result.ran) return finish([...outside, failed(INSIDE, result.failure)])
   const inside = parseReport(result.stdout)
   return inside === undefined

@@ -121,6 +121,27 @@ describe('with a running sidecar', () => {
     expect(calls.at(-1)).toBe(`${EXEC} --output=json --mode=env`)
   })
 
+  test.each([
+    ['an image that sets HTTP_PROXY', 'HTTP_PROXY=http://me:hunter2@proxy', 1, 'failed'],
+    ['another NO_PROXY', 'http_proxy=http://proxy\nno_proxy=.svc', 1, 'failed'],
+    [
+      'NO_PROXY with the address',
+      'HTTP_PROXY=http://proxy\nNO_PROXY=.svc,169.254.169.254',
+      0,
+      'ok',
+    ],
+    ['no proxy', 'HTTP_PROXY=\nPATH=/bin', 0, 'ok'],
+  ])('reads the environment of the application: %s', async (_, stdout, expected, status) => {
+    const { code, report } = await check([
+      { call: GET, stdout: clusterPod() },
+      { call: 'exec orders --namespace shop --container=app -- env', stdout: `${stdout}\n` },
+      { call: EXEC, runsWimdsWith: sidecarEnv },
+    ])
+    expect(findingOf(report, 'application_proxy')?.status).toBe(status)
+    expect(JSON.stringify(report)).not.toContain('hunter2')
+    expect(code).toBe(expected)
+  })
+
   test('prints one report, with one verdict', async () => {
     await using fake = await fakeKubectl([
       { call: GET, stdout: clusterPod() },
@@ -344,7 +365,7 @@ describe('in mode node', () => {
       { call: EXEC, runsWimdsWith: { ...sidecarEnv, WIMDS_NODE_NAME: 'node-1' } },
     ])
     expect(findingOf(report, 'node_agent')).toMatchObject({ status: 'not_needed' })
-    expect(calls).toHaveLength(2)
+    expect(calls).toHaveLength(3)
   })
 })
 

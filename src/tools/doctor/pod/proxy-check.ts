@@ -1,0 +1,58 @@
+/** Checks whether the application sends its token requests to an HTTP proxy, such as one that its image sets. */
+import { allContainers, isInjected, type Pod } from '../../../cluster/injector/pod.ts'
+import { METADATA_IP } from '../../../lib/hosts.ts'
+import { UNPROXIED_HOSTS } from '../../../lib/no-proxy.ts'
+import type { Finding } from '../doctor-report.ts'
+import { createFailure } from '../failure.ts'
+import { failed, passed } from '../findings.ts'
+import type { Kubectl } from '../kubectl.ts'
+
+/**
+ * Runs `env` in each container of the application, since the variables of an image are not in the pod. Returns
+ * undefined if none could be read, as in an image without that program.
+ */
+export async function checkProxy(
+  pod: Pod,
+  sidecar: string,
+  exec: (container: string, ...command: readonly string[]) => ReturnType<Kubectl>,
+): Promise<Finding | undefined> {
+  const initial = new Set(pod.spec.initContainers?.map(({ name }) => name))
+  const apps = allContainers(pod).filter(
+    (each) => each.name !== sidecar && !isInjected(each) && !initial.has(each.name),
+  )
+  const results = await Promise.all(
+    apps.map(async ({ name }) => ({ name, result: await exec(name, 'env') })),
+  )
+  const read = results.flatMap(({ name, result }) =>
+    result.ran && result.code === 0 ? { name, proxy: findProxy(result.stdout) } : [],
+  )
+  if (read.length === 0) return undefined
+  const proxied = read.flatMap(({ name, proxy }) =>
+    proxy === undefined ? [] : `${name} has ${proxy}, and its NO_PROXY lacks ${METADATA_IP}`,
+  )
+  if (proxied.length === 0) {
+    const names = read.map(({ name }) => name).join(', ')
+    return passed('application_proxy', `no token request goes to a proxy: ${names}`)
+  }
+  return failed(
+    'application_proxy',
+    createFailure(
+      'token_request_proxied',
+      proxied.join('; '),
+      `add ${UNPROXIED_HOSTS.join(',')} to NO_PROXY and no_proxy in the env of the container, or set injection.alwaysSetNoProxy of the chart, and create the pod again`,
+    ),
+  )
+}
+
+/** Returns the name of the variable by which requests to 169.254.169.254 go to a proxy; undefined if there is none. */
+function findProxy(environment: string): string | undefined {
+  const variables = environment.split('\n').flatMap((line) => {
+    const [, name, value] = /^(\w+)=(.+)$/.exec(line) ?? []
+    return name === undefined || value === undefined ? [] : [{ name, value }]
+  })
+  const isExcepted = variables.some(
+    ({ name, value }) => /^no_proxy$/i.test(name) && /(?:^|[,\s])(?:\*|169\.254\.)/.test(value),
+  )
+  const proxy = variables.find(({ name }) => /^(?:https?|all)_proxy$/i.test(name))
+  return isExcepted ? undefined : proxy?.name
+}
