@@ -13,7 +13,6 @@ const VolumeMount = z.looseObject({
 
 const PodSecurityContext = z.looseObject({
   runAsUser: z.nullish(z.number()),
-  runAsNonRoot: z.nullish(z.boolean()),
 })
 
 const Names = z.nullish(z.array(z.string()))

@@ -152,30 +152,29 @@ function findUidProblems(
   exemptUid: number,
 ): string[] {
   const runAsUser = securityContext?.runAsUser ?? spec.securityContext?.runAsUser
-  const runAsNonRoot = securityContext?.runAsNonRoot ?? spec.securityContext?.runAsNonRoot
   const exemption = `uid ${exemptUid}, which pass-through exempts from the redirect`
-  if (runAsUser === exemptUid) {
-    return [`the container ${name} runs as ${exemption}. Fix: set another runAsUser`]
+  if (typeof runAsUser !== 'number' || runAsUser === exemptUid) {
+    const problem = runAsUser === exemptUid ? 'runs' : 'has no runAsUser, so its image may run'
+    return [`the container ${name} ${problem} as ${exemption}. Fix: set another runAsUser`]
   }
   if (securityContext?.privileged === true) {
     return [
       `the container ${name} is privileged, so it may take ${exemption}. Fix: remove privileged`,
     ]
   }
-  const isOtherUser = typeof runAsUser === 'number' && runAsUser !== 0 && runAsNonRoot === true
   const { drop, add } = securityContext?.capabilities ?? {}
-  const dropsSetuid = includesSetuid(drop) && !includesSetuid(add)
+  const hasSetuid = includesSetuid(add) || (runAsUser === 0 && !includesSetuid(drop))
   return [
     ...(securityContext?.allowPrivilegeEscalation === false
       ? []
       : [
           `the container ${name} may run a setuid program and so take ${exemption}. Fix: set allowPrivilegeEscalation: false`,
         ]),
-    ...(dropsSetuid || isOtherUser
-      ? []
-      : [
-          `the container ${name} keeps the capability SETUID, so it may take ${exemption}. Fix: drop it, or set runAsNonRoot and another runAsUser`,
-        ]),
+    ...(hasSetuid
+      ? [
+          `the container ${name} keeps the capability SETUID, so it may take ${exemption}. Fix: drop it, or do not add it and set a runAsUser other than 0`,
+        ]
+      : []),
   ]
 }
 

@@ -23,7 +23,7 @@ const pod = (annotations: Record<string, string> = {}) => ({
 const APP = {
   name: 'app',
   image: 'app:1',
-  securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+  securityContext: { allowPrivilegeEscalation: false, runAsUser: 1000 },
 }
 
 const RECORD = 'wimds.io/injected'

@@ -18,7 +18,7 @@ const APP: TestContainer = { name: 'app', image: 'app:1' }
 /** Without this, pass-through is rejected. */
 const SAFE_APP: TestContainer = {
   ...APP,
-  securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+  securityContext: { allowPrivilegeEscalation: false, runAsUser: 1000 },
 }
 const pod = (spec: object = {}, metadata: object = {}) => ({
   metadata,

@@ -219,7 +219,9 @@ describe('a pod is rejected with a fix for', () => {
 
   test('pass-through if the operator does not allow it', () => {
     const annotations = { ...passThrough, ...nft }
-    const spec = container({ securityContext: { allowPrivilegeEscalation: false, ...drop('ALL') } })
+    const spec = container({
+      securityContext: { allowPrivilegeEscalation: false, runAsUser: 1000 },
+    })
     expect(reasonsFor(pod({ annotations }, spec))).toEqual([])
     expect(reasonsFor(pod({ annotations }, spec), { allowPassThrough: false })).toEqual([
       'pass-through is not allowed here. Fix: remove wimds.io/pass-through',
@@ -228,17 +230,23 @@ describe('a pod is rejected with a fix for', () => {
 
   describe('with pass-through a container that may take the sidecar’s uid', () => {
     test.each<[string, object, object]>([
-      ['says nothing', {}, {}],
-      ['drops another capability', drop('NET_RAW'), {}],
-      ['drops all and adds SETUID', { capabilities: { drop: ['ALL'], add: ['SETUID'] } }, {}],
+      ['leaves its user to its image', {}, {}],
+      ['leaves its user to its image, and drops all', drop('ALL'), {}],
+      ['leaves it to its image not to be root', { runAsNonRoot: true }, { runAsNonRoot: true }],
+    ])('is rejected: one that %s', (_, context, podContext) => {
+      expect(setuid(context, podContext)).toEqual([
+        'the container app has no runAsUser, so its image may run as uid 1501, which pass-through exempts from the redirect. Fix: set another runAsUser',
+      ])
+    })
+
+    test.each<[string, object, object]>([
       ['runs as root', { runAsUser: 0 }, {}],
-      ['may run as root', { runAsUser: 1000 }, {}],
-      ['runs as a user of the image', { runAsNonRoot: true }, {}],
+      ['drops another capability', { runAsUser: 0, ...drop('NET_RAW') }, {}],
       ['overrides the pod’s user', { runAsUser: 0 }, { runAsNonRoot: true, runAsUser: 1000 }],
       [
-        'overrides the pod’s runAsNonRoot',
-        { runAsNonRoot: false },
-        { runAsNonRoot: true, runAsUser: 1000 },
+        'drops all and adds SETUID',
+        { runAsUser: 1000, capabilities: { drop: ['ALL'], add: ['SETUID'] } },
+        {},
       ],
     ])('is rejected: one that %s', (_, context, podContext) => {
       expect(setuid(context, podContext)).toEqual([
@@ -247,18 +255,18 @@ describe('a pod is rejected with a fix for', () => {
     })
 
     test.each<[string, object, object]>([
-      ['drops all', drop('ALL'), {}],
-      ['drops SETUID', drop('NET_RAW', 'SETUID'), {}],
-      ['drops CAP_SETUID', drop('CAP_SETUID'), {}],
-      ['runs as another user', { runAsNonRoot: true, runAsUser: 1000 }, {}],
-      ['runs as the pod’s user', {}, { runAsNonRoot: true, runAsUser: 1000 }],
+      ['drops all', { runAsUser: 0, ...drop('ALL') }, {}],
+      ['drops SETUID', { runAsUser: 0, ...drop('NET_RAW', 'SETUID') }, {}],
+      ['drops CAP_SETUID', { runAsUser: 0, ...drop('CAP_SETUID') }, {}],
+      ['runs as another user', { runAsUser: 1000 }, {}],
+      ['runs as the pod’s user', {}, { runAsUser: 1000 }],
     ])('is accepted: one that %s', (_, context, podContext) => {
       expect(setuid(context, podContext)).toEqual([])
     })
 
     test.each<[string, object]>([
-      ['drops all, which setuid files of that uid do not need', drop('ALL')],
-      ['runs as another user', { runAsNonRoot: true, runAsUser: 1000 }],
+      ['drops all, which setuid files of that uid do not need', { runAsUser: 0, ...drop('ALL') }],
+      ['runs as another user', { runAsUser: 1000 }],
     ])('is rejected with setuid programs: one that %s', (_, context) => {
       const reason =
         'the container app may run a setuid program and so take uid 1501, which pass-through exempts from the redirect. Fix: set allowPrivilegeEscalation: false'
@@ -268,17 +276,17 @@ describe('a pod is rejected with a fix for', () => {
     })
 
     test('is rejected if it is privileged, whatever it drops', () => {
-      expect(setuid({ privileged: true, ...drop('ALL') })).toEqual([
+      expect(setuid({ privileged: true, runAsUser: 0, ...drop('ALL') })).toEqual([
         'the container app is privileged, so it may take uid 1501, which pass-through exempts from the redirect. Fix: remove privileged',
       ])
     })
 
     test('is rejected with all that it has to set', () => {
-      const context = { securityContext: {} }
+      const context = { securityContext: { runAsUser: 0 } }
       const annotations = { ...passThrough, ...nft }
       expect(reasonsFor(pod({ annotations }, container(context)))).toEqual([
         expect.stringContaining('Fix: set allowPrivilegeEscalation: false'),
-        expect.stringContaining('Fix: drop it, or set runAsNonRoot and another runAsUser'),
+        expect.stringContaining('Fix: drop it, or do not add it and set a runAsUser other than 0'),
       ])
     })
   })
@@ -296,7 +304,7 @@ describe('a pod is rejected with a fix for', () => {
     [
       'that may take the exempt uid',
       { ...passThrough, ...nft },
-      { securityContext: { privileged: true } },
+      { securityContext: { privileged: true, runAsUser: 0 } },
       'the container migrate is privileged',
     ],
     [
@@ -312,7 +320,7 @@ describe('a pod is rejected with a fix for', () => {
       'the container migrate sets no_proxy 2 times',
     ],
   ])('an init container %s', (_, annotations, more, message) => {
-    const securityContext = { allowPrivilegeEscalation: false, ...drop('ALL') }
+    const securityContext = { allowPrivilegeEscalation: false, runAsUser: 1000 }
     const spec = {
       ...container({ securityContext }),
       initContainers: [{ name: 'migrate', ...more }],
