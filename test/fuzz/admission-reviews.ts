@@ -24,9 +24,14 @@ const ANNOTATIONS = [
   .flat()
   .map((name) => `wimds.io/${name}`)
 const FOREIGN_ANNOTATIONS = [
-  ['client-id', 'tenant-id', 'inject-proxy-sidecar', 'proxy-sidecar-port', 'skip-containers'].map(
-    (name) => `azure.workload.identity/${name}`,
-  ),
+  [
+    'client-id',
+    'tenant-id',
+    'inject-proxy-sidecar',
+    'proxy-sidecar-port',
+    'skip-containers',
+    'service-account-token-expiration',
+  ].map((name) => `azure.workload.identity/${name}`),
   ['__proto__', 'constructor', 'a~1b/c', 'é/ü'],
 ].flat()
 

@@ -64,6 +64,8 @@ export interface PodOptions {
   readonly noProxy: string | undefined
   /** True if SDKs are to use the managed identity and no other credential. */
   readonly usesManagedIdentityOnly: boolean
+  /** How long the projected token that injection adds is valid, in seconds; undefined: for the default. */
+  readonly tokenExpiration: number | undefined
   /** Containers whose environment is not changed. */
   readonly skipped: ReadonlySet<string>
   /** A sentence for each annotation that is unknown or malformed. */
@@ -145,6 +147,11 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings): PodOpti
     noProxy: read('no-proxy', parseText, 'a comma-separated list of hosts'),
     usesManagedIdentityOnly:
       read('sdk-credentials', parseSdkCredentials, 'managed-identity') ?? false,
+    tokenExpiration: parseFirst(
+      [`${AZWI_PREFIX}service-account-token-expiration`],
+      (value) => parseWholeNumber(value, { min: 3600, max: 86_400 }),
+      'a number of seconds from 3600 to 86400',
+    ),
     skipped: new Set(
       parseFirst(
         [`${PREFIX}skip-containers`, `${AZWI_PREFIX}skip-containers`],

@@ -54,7 +54,11 @@ export interface FederatedToken {
  * Returns the token of this pod. The file has no `defaultMode`: with the kubelet's default the sidecar
  * can read it whatever uids the pod's containers have, and needs no `fsGroup`.
  */
-export function findFederatedToken(pod: Pod, audience: string): FederatedToken {
+export function findFederatedToken(
+  pod: Pod,
+  audience: string,
+  expirationSeconds = EXPIRATION_SECONDS,
+): FederatedToken {
   const tokens = findTokenPaths(pod)
   const variables = findAksVariables(pod)
   const found = findNamedToken(pod, tokens) ?? findAksToken(tokens)
@@ -62,7 +66,7 @@ export function findFederatedToken(pod: Pod, audience: string): FederatedToken {
     const otherMounts = findOtherMounts(pod, found.mount)
     return { ...found, otherMounts, volume: undefined, variables }
   }
-  const serviceAccountToken = { audience, expirationSeconds: EXPIRATION_SECONDS, path: TOKEN_FILE }
+  const serviceAccountToken = { audience, expirationSeconds, path: TOKEN_FILE }
   return {
     ...mountWhole(TOKEN_VOLUME, TOKEN_FILE),
     otherMounts: findOtherMounts(pod, { name: TOKEN_VOLUME, mountPath: MOUNT_PATH }),

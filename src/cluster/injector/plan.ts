@@ -45,7 +45,7 @@ export function createPlan(
   defaults: InjectionSettings,
 ): Plan {
   const settings = { ...defaults, ...options.settings }
-  const token = findFederatedToken(pod, settings.audience)
+  const token = findFederatedToken(pod, settings.audience, options.tokenExpiration)
   const sidecarEnv = createSidecarEnv(serviceAccount, options, settings, token)
   const find = (name: string) => sidecarEnv.find((entry) => entry.name === name)
   const identityHeader = find('WIMDS_IDENTITY_HEADER')

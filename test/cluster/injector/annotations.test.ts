@@ -95,6 +95,13 @@ describe('a malformed annotation is rejected', () => {
     expect(reasonsFor(pod({ annotations }))).toEqual([expect.stringContaining(reason)])
   })
 
+  test.each(['3599', '86401', '1h'])('a token that is valid for %s', (value) => {
+    const name = 'azure.workload.identity/service-account-token-expiration'
+    expect(reasonsFor(pod({ annotations: { [name]: value } }))).toEqual([
+      `the annotation ${name} must be a number of seconds from 3600 to 86400, not "${value}"`,
+    ])
+  })
+
   test.each([
     [{ 'wimds.io/ca-config-map': 'a', 'wimds.io/ca-secret': 'b' }],
     [{ 'wimds.io/https-proxy': 'http://proxy', 'wimds.io/https-proxy-secret': 'b' }],

@@ -561,6 +561,13 @@ describe('the projected token', () => {
     })
   })
 
+  test('is valid as long as the annotation of azure-workload-identity says', () => {
+    const annotations = { 'azure.workload.identity/service-account-token-expiration': '7200' }
+    expect(injected(annotated(annotations)).spec.volumes).toMatchObject([
+      { projected: { sources: [{ serviceAccountToken: { expirationSeconds: 7200 } }] } },
+    ])
+  })
+
   test.each([
     [
       'before its release 1.6',

@@ -14,7 +14,6 @@ import { editWorkload, formatTexts } from './edit-workload.ts'
 
 const INJECT_PROXY = `${AZWI_PREFIX}inject-proxy-sidecar`
 const PROXY_PORT = `${AZWI_PREFIX}proxy-sidecar-port`
-const TOKEN_EXPIRATION = `${AZWI_PREFIX}service-account-token-expiration`
 const PROXY_CONTAINERS = ['azwi-proxy', 'azwi-proxy-init']
 
 /** Returns the changes of the workloads that use the proxy, and of their ServiceAccounts. */
@@ -72,11 +71,6 @@ function replaceProxy(workload: WorkloadObject) {
           `the label ${USE_LABEL} can be removed if no SDK in the pod uses workload identity itself; the webhook of azure-workload-identity then leaves the pod alone`,
         ]
       : []),
-    ...(annotations?.[TOKEN_EXPIRATION] === undefined
-      ? []
-      : [
-          `the annotation ${TOKEN_EXPIRATION} applies to the token of that webhook only; the one that injection adds is valid for an hour`,
-        ]),
   ])
 }
 

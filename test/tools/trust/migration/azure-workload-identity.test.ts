@@ -59,12 +59,11 @@ test('removes the containers of the proxy', async () => {
   expect(workload?.template.spec.initContainers).toEqual([{ name: 'own' }])
 })
 
-test('explains the value "false", the label and the expiration of the other webhook', async () => {
+test('explains the value "false" and the label of the other webhook', async () => {
   const { changes } = await migrate([
     deployment('orders', undefined, {
       annotations: {
         [`${PREFIX}inject-proxy-sidecar`]: 'false',
-        [`${PREFIX}service-account-token-expiration`]: '7200',
       },
       labels: { [`${PREFIX}use`]: 'true' },
     }),
@@ -72,7 +71,6 @@ test('explains the value "false", the label and the expiration of the other webh
   expect(changes[0]?.notes).toEqual([
     expect.stringContaining('although the annotation'),
     expect.stringContaining(`the label ${PREFIX}use can be removed`),
-    expect.stringContaining('service-account-token-expiration'),
   ])
 })
 
