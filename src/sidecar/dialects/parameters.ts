@@ -54,7 +54,7 @@ export function parseSelector(parameters: Parameters, { ignoreEmpty = false } = 
         )
       }
       if (value === '' || (by !== 'resourceId' && !isGuid(value))) {
-        const reason = value === '' ? 'empty' : `not a GUID: '${printable(value)}'`
+        const reason = value === '' ? 'empty' : `not a GUID: '${printable(value, 40)}'`
         throw new BrokerError(
           'selector_invalid',
           `Query variable '${name}' is ${reason}. Fix: send an id of the identity, or none of these variables for the default one`,
