@@ -100,7 +100,7 @@ test('rejects a pod with every reason', async () => {
   expect(outcome).toBe('rejected')
   expect(response.allowed).toBe(false)
   expect(response.status?.code).toBe(422)
-  expect(response.status?.message).toMatch(/Fix: remove hostNetwork; .*runs on Windows/)
+  expect(response.status?.message).toMatch(/Fix: remove hostNetwork, .*; .*runs on Windows/)
 })
 
 test('says how to leave a pod out where the namespace asks for injection', async () => {
