@@ -78,8 +78,8 @@ export function createEntraDispatcher({
             connect,
             requestTls: connect,
             proxyTls: connect,
-            // Limits the wait for the proxy's response to CONNECT: undici's default is five minutes,
-            // during which every other request waits for the same connection.
+            // Limits the wait for the proxy's response to CONNECT, which undici cannot abort: its default is
+            // five minutes.
             clientFactory: (proxyOrigin, options) =>
               new ProxyPool(proxyOrigin, { ...options, headersTimeout: connectTimeoutMs }),
           }),
