@@ -100,7 +100,7 @@ interface Flight {
   /** Until then, on the monotonic clock, callers with a cached token may wait for this one. */
   readonly replacesUntil: number
   /** Callers have a token or a cached failure meanwhile: see `TokenRequest.isBackground`. */
-  readonly isBackground: boolean
+  isBackground: boolean
   /** The assertion, or where it goes, has changed since the exchange started. */
   isOutdated: boolean
 }
@@ -126,7 +126,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
   const { timeoutMs = 60_000, onResult = () => {}, onRefresh = () => {} } = options
   const store = createEntryStore({ maxEntries, onRemove: cancelTimer })
   const inflight = new Map<string, Flight>()
-  const waiting = createWaitingCallers(maxWaiting, timeoutMs)
+  const waiting = createWaitingCallers(maxWaiting)
   const retrying = new Set<Entry>()
 
   return { get, prefetch, entries, updateIdentities, assertionRotated, close }
@@ -218,14 +218,30 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     const running = inflight.get(entry.key)
     if (running !== undefined) return running.token
     cancelTimer(entry)
-    const token = run(entry, {
+    const outcome = run(entry, {
       ...entry.request,
       isBackground,
       ...(correlationId !== undefined && { correlationId }),
     })
+    const token = isBackground ? outcome : waitInTime(entry, outcome)
     const replacesUntil = clock.monotonic() + MAX_REPLACE_WAIT_MS
     inflight.set(entry.key, { token, replacesUntil, isBackground, isOutdated: false })
     return token
+  }
+
+  /** Throws `entra_timeout` after a caller's time limit. From then on the exchange runs in the background. */
+  async function waitInTime(entry: Entry, outcome: Promise<AccessToken>): Promise<AccessToken> {
+    const deadline = startDeadline(timeoutMs)
+    try {
+      return await untilAborted(outcome, deadline.signal)
+    } catch (error) {
+      const flight = inflight.get(entry.key)
+      if (flight === undefined || error !== deadline.signal.reason) return await outcome
+      flight.isBackground = true
+      throw recordFailure(findSuccessor(entry), createTimeoutError(timeoutMs))
+    } finally {
+      deadline.clear()
+    }
   }
 
   /** Makes one exchange and records its outcome. */
@@ -403,4 +419,11 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
 /** Returns whether Entra ID has been asked, with whatever result. */
 function isAttempted(state: State): boolean {
   return state.kind === 'failed' ? state.error.code !== 'overloaded' : state.kind === 'fresh'
+}
+
+function createTimeoutError(timeoutMs: number): BrokerError {
+  return new BrokerError(
+    'entra_timeout',
+    `Entra ID issued no token within ${timeoutMs / 1000} s. Fix: check the network, the firewall and the proxy between the pod and the login host, and the CPU limit of the sidecar`,
+  )
 }

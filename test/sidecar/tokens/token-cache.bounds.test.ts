@@ -73,7 +73,7 @@ describe('a caller that asks for 10 000 resources', () => {
       hangUp.abort()
       await vi.advanceTimersByTimeAsync(0)
     }
-    // Each caller and exchange has a time limit, each queued one a limit of its wait too; here each running one has two more.
+    // Each exchange has two time limits, each queued one a limit of its wait too; each running one has two more.
     expect(vi.getTimerCount()).toBeLessThanOrEqual(3 * MAX_WAITING + 4 * MAX_CONCURRENT)
     await vi.runAllTimersAsync()
   })

@@ -144,7 +144,11 @@ test('the cache meets its specification in every order of events', async () => {
         timeoutMs: TIMEOUT_MS,
         random: () => r,
       })
-      const cache = createTokenCache(spec.watch(retried), { maxEntries: 10, random: () => r })
+      const cache = createTokenCache(spec.watch(retried), {
+        maxEntries: 10,
+        timeoutMs: TIMEOUT_MS,
+        random: () => r,
+      })
       try {
         await fc.asyncModelRun(() => ({ model: spec, real: { cache, behave: entra.behave } }), run)
         // Until every caller has its answer.
