@@ -80,7 +80,7 @@ export function connectToApiServer(shutdown: AbortSignal, defaultTimeoutMs = 10_
         // 0 is no limit. The dispatcher's default is five minutes, which would break a longer watch.
         headersTimeout: idleMs,
         bodyTimeout: idleMs,
-        ...(dispatcher && { dispatcher }),
+        dispatcher,
       })
       if (answer.statusCode >= 200 && answer.statusCode < 300) return await read(answer.body)
       await answer.body.dump()
@@ -177,7 +177,7 @@ function createCredentials(config: KubeConfig): () => Promise<Credentials> {
     const credentials = readCredentials(config)
     cached = { credentials, expiresAt: now + CREDENTIALS_TTL_MS }
     credentials.then(
-      () => earlier?.then(({ dispatcher }) => dispatcher?.close()).catch(() => undefined),
+      () => earlier?.then(({ dispatcher }) => dispatcher.close()).catch(() => undefined),
       () => (cached = undefined),
     )
     return credentials

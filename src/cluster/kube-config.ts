@@ -5,15 +5,26 @@ import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
-import { Agent, type Dispatcher } from 'undici'
+import { Agent, type Dispatcher, ProxyAgent } from 'undici'
 import { parse } from 'yaml'
 import * as z from 'zod/mini'
 import { errorMessage } from '../lib/describe-error.ts'
+import { parseJson } from '../lib/json.ts'
 
-const text = z.optional(z.string())
+/** An empty text counts as missing. */
+const text = z.optional(
+  z.pipe(
+    z.nullish(z.string()),
+    z.transform((value) => value || undefined),
+  ),
+)
 
 const Cluster = z.object({
-  server: z.string(),
+  server: z.pipe(
+    z.string(),
+    z.transform((url) => url.replace(/\/$/, '')),
+  ),
+  'proxy-url': text,
   'certificate-authority': text,
   'certificate-authority-data': text,
   'insecure-skip-tls-verify': z.optional(z.boolean()),
@@ -59,8 +70,8 @@ export interface KubeConfig {
 
 export interface Credentials {
   readonly headers: Readonly<Record<string, string>>
-  /** Keeps connections open; undefined without TLS. */
-  readonly dispatcher: Dispatcher | undefined
+  /** Keeps connections open. */
+  readonly dispatcher: Dispatcher
 }
 
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount'
@@ -121,7 +132,7 @@ export async function readCredentials(config: KubeConfig): Promise<Credentials> 
     return typeof path === 'string' ? read(path) : undefined
   }
 
-  const plugin = user.exec === undefined ? undefined : await runPlugin(user.exec)
+  const plugin = user.exec && (await runPlugin(user.exec, directory))
   const fileToken = user.tokenFile === undefined ? user.token : (await read(user.tokenFile)).trim()
   const token = plugin?.token ?? fileToken
   const ca = await readPem(cluster, 'certificate-authority')
@@ -140,23 +151,36 @@ export async function readCredentials(config: KubeConfig): Promise<Credentials> 
   const tls = Object.fromEntries(
     Object.entries(connect).filter(([, setting]) => setting !== undefined),
   )
+  const proxy = cluster['proxy-url']
   return {
     headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
-    dispatcher: cluster.server.startsWith('https:') ? new Agent({ connect: tls }) : undefined,
+    dispatcher: proxy
+      ? new ProxyAgent({ uri: proxy, requestTls: tls })
+      : new Agent({ connect: tls }),
   }
 }
 
-/** Throws what the plugin writes to standard error. */
-async function runPlugin({ apiVersion, command, args, env }: z.infer<typeof Plugin>) {
+/** A plugin may ask Entra ID, and must not wait for a person. */
+const PLUGIN_TIMEOUT_MS = 30_000
+
+/** Throws what the plugin writes to standard error. Its output, which has the token, is in no message. */
+async function runPlugin(
+  { apiVersion, command, args, env }: z.infer<typeof Plugin>,
+  directory: string,
+) {
   const info = { apiVersion, kind: 'ExecCredential', spec: { interactive: false } }
   const variables = Object.fromEntries((env ?? []).map(({ name, value }) => [name, value]))
   const options = {
     env: { ...process.env, ...variables, KUBERNETES_EXEC_INFO: JSON.stringify(info) },
+    timeout: PLUGIN_TIMEOUT_MS,
   }
-  const { stdout } = await promisify(execFile)(command, args ?? [], options).catch(
-    (error: Error & { stderr?: string }) => {
-      throw new Error(error.stderr?.trim() || errorMessage(error), { cause: error })
-    },
-  )
-  return ExecCredential.parse(JSON.parse(stdout)).status
+  const program = command.includes('/') ? resolve(directory, command) : command
+  const running = promisify(execFile)(program, args ?? [], options)
+  running.child.stdin?.end()
+  const { stdout } = await running.catch((error: Error & { stderr?: string }) => {
+    throw new Error(error.stderr?.trim() || errorMessage(error), { cause: error })
+  })
+  const { success, data } = ExecCredential.safeParse(parseJson(stdout))
+  if (!success) throw new Error(`the credential plugin ${command} did not print an ExecCredential`)
+  return data.status
 }

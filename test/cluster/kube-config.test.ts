@@ -1,8 +1,12 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
 import { mkdir, mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { request } from 'undici'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { z } from 'zod'
 import { runNode } from '../fixtures/run-program.ts'
 import { loadKubeConfig, readCredentials } from '../../src/cluster/kube-config.ts'
 
@@ -13,21 +17,20 @@ beforeEach(async () => {
 })
 afterEach(() => home.remove())
 
-/** Writes ~/.kube/config with this user, and reads the credentials by it. */
-async function readAs(user: object) {
+/** Writes ~/.kube/config with this user and cluster, and reads the credentials by it. */
+async function readAs(user: object, cluster: object = {}) {
   const config = {
     'current-context': 'b',
     contexts: [
       { name: 'a', context: { cluster: 'other', user: 'other' } },
       { name: 'b', context: { cluster: 'here', user: 'me' } },
     ],
-    clusters: [{ name: 'here', cluster: { server: 'https://here:6443' } }],
+    clusters: [{ name: 'here', cluster: { server: 'https://here:6443/', ...cluster } }],
     users: [{ name: 'me', user }],
   }
   await writeFile(join(home.path, '.kube/config'), JSON.stringify(config))
   const found = loadKubeConfig({ HOME: home.path })
   if (found === undefined) throw new Error('nothing was found')
-  expect(found.cluster.server).toBe('https://here:6443')
   return readCredentials(found)
 }
 
@@ -51,9 +54,52 @@ test.each<[string, object, object]>([
     { Authorization: 'Bearer three' },
   ],
   ['no credential', {}, {}],
+  ['an empty token', { token: '', tokenFile: '' }, {}],
+  ['fields without a value', { token: null, 'client-key': null }, {}],
 ])('reads the credential of a file in the home directory: %s', async (_, user, headers) => {
   await writeFile(join(home.path, '.kube/t'), 'two\n')
   expect((await readAs(user)).headers).toEqual(headers)
+})
+
+const plugin = (command: string, ...args: string[]) => ({
+  exec: { apiVersion: 'client.authentication.k8s.io/v1', command, args },
+})
+
+test('finds a plugin by a path that is relative to the file', async () => {
+  const script = '#!/bin/sh\necho \'{"status":{"token":"four"}}\'\n'
+  await writeFile(join(home.path, '.kube/plugin'), script, { mode: 0o755 })
+  const { headers } = await readAs(plugin('./plugin'))
+  expect(headers).toEqual({ Authorization: 'Bearer four' })
+})
+
+test.each(['echo c0ffee', 'echo \'{"status":"c0ffee"}\'', 'cat && echo c0ffee'])(
+  'does not repeat what a plugin prints: %s',
+  async (script) => {
+    await expect(readAs(plugin('sh', '-c', script))).rejects.toThrow(
+      /^the credential plugin sh did not print an ExecCredential$/,
+    )
+  },
+)
+
+test('throws what a plugin that fails writes to standard error', async () => {
+  const user = plugin('sh', '-c', 'echo log in first >&2; exit 1')
+  await expect(readAs(user)).rejects.toThrow(/^log in first$/)
+})
+
+test('sends the calls through the proxy of the cluster, by an address without a double slash', async () => {
+  const asked: (string | undefined)[] = []
+  await using proxy = createServer().on('connect', ({ url }, socket) => {
+    asked.push(url)
+    socket.end('HTTP/1.1 403 Forbidden\r\n\r\n')
+  })
+  await once(proxy.listen(0, '127.0.0.1'), 'listening')
+  const { port } = z.object({ port: z.number() }).parse(proxy.address())
+  const { dispatcher } = await readAs({}, { 'proxy-url': `http://127.0.0.1:${port}` })
+  const { cluster } = loadKubeConfig({ HOME: home.path }) ?? {}
+  await expect(request(`${cluster?.server}/version`, { dispatcher })).rejects.toThrow('403')
+  await dispatcher.close()
+  expect(cluster?.server).toBe('https://here:6443')
+  expect(asked).toEqual(['here:6443'])
 })
 
 test.each([
