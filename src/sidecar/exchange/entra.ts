@@ -19,13 +19,7 @@ import { parseDateHeader, parseEntraError, parseTokenProxyError } from './entra-
 import { createMsalNetworkClient, type TokenEndpointResponse } from './http-client.ts'
 import { usesTokenProxy } from './token-proxy.ts'
 import { parseToken, readTokenIds } from './token-response.ts'
-import {
-  type Destination,
-  ENTRA,
-  isBrokenConnection,
-  TOKEN_PROXY,
-  withPeer,
-} from './transport-errors.ts'
+import { type Destination, ENTRA, TOKEN_PROXY, withPeer } from './transport-errors.ts'
 
 interface ExchangeOptions extends ExchangeDispatchers {
   readonly readAssertion: AssertionReader
@@ -46,9 +40,9 @@ interface Route {
 
 /**
  * Creates the token source that exchanges with Entra ID, with one POST for each token. Throws the `BrokerError` of
- * the assertion, of the transport, or of Entra's rejection. It posts a second time, at once, in two
- * cases only: the connection broke, or the assertion was rejected and the file has another one now. The signal
- * is the only time limit of the whole exchange, from reading the assertion to the last response.
+ * the assertion, of the transport, or of Entra's rejection. It posts a second time only if the assertion was rejected
+ * and the file has another one now; `tokens/retries.ts` repeats what may pass within seconds. The signal is the only time
+ * limit, from reading the assertion to the last response: `tokens/limiter.ts` sets it, by WIMDS_EXCHANGE_TIMEOUT.
  */
 export function createEntraExchange(options: ExchangeOptions): TokenSource {
   return (request, signal = new AbortController().signal) => exchange(request, options, signal)
@@ -66,7 +60,6 @@ async function exchange(
     return await requestToken(request, assertion, options, signal)
   } catch (error) {
     if (!(error instanceof BrokerError) || signal.aborted) throw error
-    if (isBrokenConnection(error)) return requestToken(request, assertion, options, signal)
     if (!isAssertionRejected(error) || identity.assertionFrom !== undefined) throw error
     const rotated = await readWithin(identity.tokenFile, options, signal)
     if (rotated.secret.equals(assertion.secret)) throw error

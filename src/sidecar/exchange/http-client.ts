@@ -1,6 +1,7 @@
 /**
- * The HTTP client for the token endpoint: one allowed host, a time limit, a size cap and no redirects.
- * MSAL's own client follows redirects with the assertion in the body and has no time limit (E4).
+ * The HTTP client for the token endpoint: one allowed host, a size cap, no redirects, and a time limit: 4 s to connect, and
+ * for the whole exchange the signal of `tokens/limiter.ts`, which has WIMDS_EXCHANGE_TIMEOUT. MSAL's own client follows
+ * redirects with the assertion in the body and has no time limit (E4).
  */
 import type { INetworkModule, NetworkRequestOptions } from '@azure/msal-node'
 import type { Dispatcher } from 'undici'

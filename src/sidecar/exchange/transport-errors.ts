@@ -11,7 +11,6 @@ const TIMEOUT_CODES = new Set([
 ])
 const TLS_CODES =
   /^(?:ERR_TLS|ERR_SSL|EPROTO|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|HOSTNAME_|INVALID_CA)/
-const BROKEN_CONNECTION_CODES = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
 
 /** The server that a request was for, and the fix for each kind of failure. */
 export interface Destination {
@@ -95,14 +94,6 @@ export function toTransportError(error: unknown, to: Destination): BrokerError {
     `${to.name} cannot be reached (${code}). Fix: ${to.unreachableFix}`,
     { cause: error },
   )
-}
-
-/**
- * Returns true if the connection broke under the request, as a pooled one does that was idle for too
- * long. Such a request can be repeated at once.
- */
-export function isBrokenConnection(error: BrokerError): boolean {
-  return error.code === 'entra_unreachable' && BROKEN_CONNECTION_CODES.has(findCode(error.cause))
 }
 
 /** Returns the code of the innermost cause that has one. */

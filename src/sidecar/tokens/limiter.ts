@@ -18,8 +18,8 @@ interface LimiterOptions {
 const RETRY_AFTER_MS = 1000
 
 /**
- * Limits the exchanges of `next`. Further ones wait in a queue: refreshes and retries of the cache first,
- * then those that callers wait for, each first come, first served. Throws `overloaded` for one that
+ * Limits the exchanges of `next`. Further ones wait in a queue: exchanges in the background first, then the ones
+ * that callers wait for, each first come, first served. Throws `overloaded` for one that
  * waits too long, or finds its queue full. An exchange stays in the queue after its caller has hung up. `next` gets a
  * signal that aborts at the time limit; the time in the queue counts towards it.
  */

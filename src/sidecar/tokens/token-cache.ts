@@ -99,7 +99,7 @@ interface Flight {
   readonly token: Promise<AccessToken>
   /** Until then, on the monotonic clock, callers with a cached token may wait for this one. */
   readonly replacesUntil: number
-  /** Callers have a token or a cached failure meanwhile: see `TokenRequest.isBackground`. */
+  /** See `TokenRequest.isBackground`. True also after the time limit of the callers, when its failure is cached. */
   isBackground: boolean
   /** The assertion, or where it goes, has changed since the exchange started. */
   isOutdated: boolean
@@ -115,8 +115,6 @@ const MAX_RETRYING = 16
 const MAX_PREFETCHING = 16
 /** Before an exchange that found no capacity is tried again. */
 const PREFETCH_PAUSE_MS = 1000
-/** A retry may start this late, as timers do. One that is later did not start: the next caller makes the exchange. */
-const MAX_RETRY_LATENESS_MS = 100
 /** Timers fire at least this often to read the clocks, since they stop while the machine sleeps. */
 const MAX_TIMER_MS = 60_000
 
@@ -171,11 +169,12 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     return waiting.wait(exchange(entry, { isBackground: false, correlationId }), signal)
   }
 
-  /** Returns whether callers get the failure at once: during its backoff, and while the cache retries or is about to. */
+  /** Returns whether callers get the failure at once: during its backoff, and while the cache retries by itself. */
   function isFailureCached(entry: Entry, state: Failed): boolean {
-    if (inflight.get(entry.key)?.isBackground === true) return true
-    const latenessMs = hasOwnRetry(entry) ? MAX_RETRY_LATENESS_MS : 0
-    return negativeTtlMs(state, clock) > -latenessMs
+    if (negativeTtlMs(state, clock) > 0) return true
+    // Its timer is late. After the machine slept it is not, and the failure is too old for the caller.
+    if (hasOwnRetry(entry) && state.retryAt <= clock.monotonic()) refresh(entry)
+    return inflight.get(entry.key)?.isBackground === true
   }
 
   /** Returns whether a caller may wait for a new token: once an exchange failed or takes long, the cached one is served at once. */

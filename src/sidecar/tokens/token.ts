@@ -12,8 +12,8 @@ export interface TokenRequest {
   /** GUID under which Entra ID logs the exchange, if this request starts one. */
   readonly correlationId?: string
   /**
-   * Set by the cache: no caller depends on this exchange, since callers get the cached token or the cached
-   * failure. It goes first in the limiter's queue, and has no second attempt.
+   * Set by the cache: callers have an answer without this exchange, the cached token or the cached failure. The cache
+   * repeats it, so it has one attempt and the time of one, and goes first in the limiter's queue.
    */
   readonly isBackground?: boolean
 }

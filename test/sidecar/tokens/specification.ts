@@ -59,8 +59,6 @@ const PERMANENT_NEGATIVE_TTL_MS = 10_000
 const MAX_REPLACE_WAIT_MS = 2000
 /** Callers may wait for a new token if the cached one has less time to live, or less than a sixth of its lifetime. */
 const ENDING_MS = 30_000
-/** Callers leave a due retry to its timer for this long; a timer does not notice that the wall clock was set. */
-const MAX_RETRY_LATENESS_MS = 100
 
 const now = () => performance.now()
 
@@ -118,8 +116,7 @@ export function specification(): Specification {
     const isExchangeDue =
       last?.error === undefined ||
       now() - (last.endedAt ?? now()) > maxNegativeTtl(last.error) ||
-      Date.now() - (last.endedAtWall ?? Date.now()) >
-        maxNegativeTtl(last.error) + MAX_RETRY_LATENESS_MS
+      Date.now() - (last.endedAtWall ?? Date.now()) > maxNegativeTtl(last.error)
     return { request, askedAt: now(), owed, maxWaitMs, isExchangeDue }
   }
 

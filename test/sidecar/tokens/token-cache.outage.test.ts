@@ -116,6 +116,20 @@ describe('while no token is cached', () => {
     },
   )
 
+  test('a caller for whom the timer of the retry is late starts it, and does not wait', async () => {
+    let lateMs = 0
+    const clock = { wall: () => Date.now() + lateMs, monotonic: () => performance.now() + lateMs }
+    const { entra, get } = setUp({ clock })
+    entra.behave({ error: 'entra_unreachable' })
+    await ask(get, VAULT)
+    entra.behave({ latencyMs: 100 })
+    lateMs = MINUTE_MS
+    expect(await ask(get, VAULT)).toMatchObject({ text: 'entra_unreachable', tookMs: 0 })
+    expect(entra.exchanges).toHaveLength(2)
+    await vi.advanceTimersByTimeAsync(100)
+    expect((await ask(get, VAULT)).ok).toBe(true)
+  })
+
   test('the backoff begins again for an outage long after another one', async () => {
     const { entra, get } = setUp({ random: () => 0.999 })
     entra.behave({ error: 'entra_unavailable' })
