@@ -26,7 +26,7 @@
 #endif
 
 /* The webhook of that proxy passes no time: as long as the start hooks that wimds injects itself. */
-enum { DROP_IN_SECONDS = 120 };
+enum { DROP_IN_SECONDS = 300 };
 /* The pause doubles once the port is open: a sidecar that listens is ready milliseconds later, or not for some time. */
 enum { CONNECT_SECONDS = 1, ANSWER_MS = 5000, MIN_PAUSE_MS = 10, MAX_PAUSE_MS = 250 };
 

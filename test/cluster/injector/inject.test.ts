@@ -289,7 +289,7 @@ describe('routing', () => {
       expect(names).toEqual(['wimds', 'wimds-redirect', 'migrate'])
       expect(containerOf(result, 'wimds-redirect')).toMatchObject({
         image: 'wimds-redirect:test',
-        args: ['redirect', `--mode=${mode}`, '--port=8000', '--wait=120'],
+        args: ['redirect', `--mode=${mode}`, '--port=8000', '--wait=300'],
         securityContext: {
           ...HARDENED,
           runAsUser: 0,
@@ -339,7 +339,7 @@ describe('routing', () => {
       'redirect',
       '--mode=nft',
       '--port=8000',
-      '--wait=120',
+      '--wait=300',
       '--pass-through',
       '--uid=1501',
     ])
@@ -409,7 +409,7 @@ describe('the containers after the sidecar', () => {
     const result = injected(annotated({ 'wimds.io/mode': 'env', 'wimds.io/port': '8100' }))
     expect(containerOf(result, 'wimds')).toMatchObject({
       restartPolicy: 'Always',
-      lifecycle: hook('--port=8100', '--timeout=120', '--listening'),
+      lifecycle: hook('--port=8100', '--timeout=300', '--listening'),
     })
   })
 
@@ -424,7 +424,7 @@ describe('the containers after the sidecar', () => {
     expect(result.spec.initContainers?.at(-1)).toEqual({
       name: 'wimds-wait',
       image,
-      args: ['probe', '--port=8000', '--timeout=120'],
+      args: ['probe', '--port=8000', '--timeout=300'],
       terminationMessagePolicy: 'FallbackToLogsOnError',
       resources,
       securityContext,
@@ -436,7 +436,7 @@ describe('the containers after the sidecar', () => {
     const sidecarEnv = [{ name: 'WIMDS_READY_AFTER_PREFETCH', value: 'true' }]
     const result = injected(pod(), { hasNativeSidecars: false, sidecarEnv })
     expect(containerOf(result, 'wimds')).toMatchObject({
-      lifecycle: hook('--port=8000', '--timeout=120'),
+      lifecycle: hook('--port=8000', '--timeout=300'),
     })
   })
 })
@@ -736,7 +736,7 @@ describe('before Kubernetes 1.29', () => {
     expect(containerOf(injected(pod(), classic), 'wimds')).toMatchObject({
       lifecycle: {
         postStart: {
-          exec: { command: ['wimds', 'probe', '--port=8000', '--timeout=120', '--listening'] },
+          exec: { command: ['wimds', 'probe', '--port=8000', '--timeout=300', '--listening'] },
         },
       },
     })
