@@ -903,11 +903,15 @@ spec:
     ['a client id that is none', ['--client-id', 'orders', '-'], '--client-id must be a GUID'],
     ['a tenant that is none', ['--tenant-id', 'a b', '-'], '--tenant-id must be'],
     ['a name of many tenants', ['--tenant-id', 'common', '-'], '--tenant-id must name one'],
-    ['a CA of no valid name', ['--ca-secret', 'My CA', '-'], 'NAME or NAME/KEY, not "My CA"'],
+    [
+      'a CA of no valid name',
+      ['--ca-secret', 'My CA', '-'],
+      'NAME or NAME/KEY of a Secret, not "My CA"',
+    ],
     [
       'two CAs',
       ['--ca-config-map=a', '--ca-secret=b', '-'],
-      '--ca-config-map and --ca-secret are both given',
+      '--ca-config-map or --ca-secret, not both',
     ],
     [
       'a CA and its variable',

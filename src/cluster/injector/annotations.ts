@@ -1,12 +1,12 @@
 /** Parses the pod's annotations: those of wimds, and those of azure-workload-identity. */
-import { readRecord } from './injection-record.ts'
-import { type ObjectKey, parseObjectKey, parseObjectName } from './object-keys.ts'
-import type { Pod } from './pod.ts'
-import { isGreater, omitPodLevelResources, parseQuantity } from './resources.ts'
-import { type CaSource, type InjectionSettings, parseCaSource } from './settings.ts'
-import { ROUTING_MODES, type RoutingMode } from '../../lib/routing-modes.ts'
+import * as z from 'zod/mini'
+import { choice, createSchema, flag, integer } from '../../sidecar/config/parsers.ts'
 import { suggest } from '../../lib/suggest.ts'
-import { parseWholeNumber } from '../../lib/whole-number.ts'
+import { readRecord } from './injection-record.ts'
+import { configMapName, type ObjectKey, objectKey } from './object-keys.ts'
+import type { Pod } from './pod.ts'
+import { isGreater, omitPodLevelResources } from './resources.ts'
+import { findCa, type InjectionSettings, SHARED_SETTINGS } from './settings.ts'
 
 /** The prefix of the annotations of wimds. */
 export const PREFIX = 'wimds.io/'
@@ -18,29 +18,29 @@ export const AZWI_PREFIX = 'azure.workload.identity/'
 export const CLIENT_ID = `${AZWI_PREFIX}client-id`
 export const TENANT_ID = `${AZWI_PREFIX}tenant-id`
 
-const NAMES = [
-  'inject',
-  'injected',
-  'mode',
-  'port',
-  'admin-port',
-  'config-map',
-  'prefetch',
-  'pass-through',
-  'identity-header-secret',
-  'ca-config-map',
-  'ca-secret',
-  'https-proxy',
-  'https-proxy-secret',
-  'no-proxy',
-  'sdk-credentials',
-  'cpu-request',
-  'cpu-limit',
-  'memory-request',
-  'memory-limit',
-  'skip-containers',
-] as const
-type Name = (typeof NAMES)[number]
+const port = integer({ min: 1024, max: 65_535 })
+
+/** The annotations of wimds by their names after the prefix, with the schemas of their values. */
+const ANNOTATIONS = {
+  inject: flag,
+  injected: z.string(),
+  ...SHARED_SETTINGS,
+  port,
+  'admin-port': port,
+  'config-map': configMapName,
+  prefetch: createTextSchema('a comma-separated list of resources'),
+  'pass-through': createTextSchema('a comma-separated list of paths'),
+  'identity-header-secret': objectKey('Secret', 'identity-header'),
+  'https-proxy': createTextSchema('the URL of a proxy'),
+  'https-proxy-secret': objectKey('Secret', 'https-proxy'),
+  'no-proxy': createTextSchema('a comma-separated list of hosts'),
+  'sdk-credentials': choice('managed-identity'),
+  // Separated by commas or, as azure-workload-identity does it, by semicolons.
+  'skip-containers': createSchema((text) => text.split(/[,;]/).map((name) => name.trim())),
+}
+type Name = keyof typeof ANNOTATIONS
+type Values = { readonly [N in Name]: z.infer<(typeof ANNOTATIONS)[N]> }
+const SCHEMAS: { readonly [N in Name]: z.ZodMiniType<Values[N]> } = ANNOTATIONS
 
 /** The options of an injection that a pod's annotations set. */
 export interface PodOptions {
@@ -81,86 +81,65 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings): PodOpti
     ...findPassword(annotations),
   ]
 
-  /** Parses the first of the annotations that is set. `expected` completes "must be …". */
-  function parseFirst<T>(
-    keys: readonly string[],
-    parse: (text: string) => T | undefined,
-    expected: string,
-  ): T | undefined {
-    const key = keys.find((candidate) => annotations[candidate] !== undefined)
-    const value = key === undefined ? undefined : annotations[key]
-    if (key === undefined || value === undefined) return undefined
-    const parsed = parse(value.trim())
-    if (parsed === undefined) {
-      problems.push(`the annotation ${key} must be ${expected}, not ${JSON.stringify(value)}`)
-    }
-    return parsed
+  function parse<T>(key: string, schema: z.ZodMiniType<T>): T | undefined {
+    const value = annotations[key]
+    const parsed = value === undefined ? undefined : schema.safeParse(value.trim())
+    if (parsed?.error) problems.push(`the annotation ${key} ${parsed.error.issues[0]?.message}`)
+    return parsed?.data
   }
-  const read = <T>(name: Name, parse: (text: string) => T | undefined, expected: string) =>
-    parseFirst([PREFIX + name], parse, expected)
-  const readQuantity = (name: Name) =>
-    read(name, (value) => (parseQuantity(value) === undefined ? undefined : value), 'a quantity')
-
-  const readKey = (name: Name, defaultKey: string) =>
-    read(name, (value) => parseObjectKey(value, defaultKey), 'NAME or NAME/KEY of a Secret')
-  const readCa = (name: Name, kind: CaSource['kind'], object: string) =>
-    read(name, (value) => parseCaSource(kind, value), `NAME or NAME/KEY of a ${object}`)
+  /** Parses the annotation, or the other one if the pod has only that. */
+  function read<N extends Name>(name: N, other = PREFIX + name): Values[N] | undefined {
+    const key = PREFIX + name
+    return parse(annotations[key] === undefined ? other : key, SCHEMAS[name])
+  }
 
   const resources = omitPodLevelResources(defaults.resources, pod)
-  const memoryRequest = readQuantity('memory-request') ?? resources.memoryRequest
-  const cpuRequest = readQuantity('cpu-request')
-  const mode = read('mode', parseMode, MODE_EXPECTED)
+  const memoryRequest = read('memory-request') ?? resources.memoryRequest
+  const cpuRequest = read('cpu-request')
+  const mode = read('mode')
   const injectedMode = readRecord(pod)?.mode
   return {
-    inject: read('inject', parseBoolean, 'true or false') ?? (asksForAzwiProxy(pod) || undefined),
+    inject: read('inject') ?? (asksForAzwiProxy(pod) || undefined),
     keepsEarlierMode:
       mode === undefined && injectedMode !== undefined && injectedMode !== defaults.mode,
     settings: {
       // An injected pod keeps its mode while replicas of the webhook with different defaults review it.
       mode: mode ?? injectedMode ?? defaults.mode,
-      port:
-        parseFirst(
-          [`${PREFIX}port`, `${AZWI_PREFIX}proxy-sidecar-port`],
-          parsePort,
-          PORT_EXPECTED,
-        ) ?? defaults.port,
-      adminPort: read('admin-port', parsePort, PORT_EXPECTED) ?? defaults.adminPort,
+      port: read('port', `${AZWI_PREFIX}proxy-sidecar-port`) ?? defaults.port,
+      adminPort: read('admin-port') ?? defaults.adminPort,
       resources: {
         cpuRequest: cpuRequest ?? resources.cpuRequest,
-        cpuLimit: readQuantity('cpu-limit') ?? resources.cpuLimit,
+        cpuLimit: read('cpu-limit') ?? resources.cpuLimit,
         memoryRequest,
-        memoryLimit:
-          readQuantity('memory-limit') ?? maxQuantity(resources.memoryLimit, memoryRequest),
+        memoryLimit: read('memory-limit') ?? maxQuantity(resources.memoryLimit, memoryRequest),
         guaranteedCpu: cpuRequest ?? resources.guaranteedCpu,
       },
-      ca:
-        readCa('ca-config-map', 'configMap', 'ConfigMap') ??
-        readCa('ca-secret', 'secret', 'Secret') ??
-        defaults.ca,
+      ca: findCa(read) ?? defaults.ca,
     },
-    configMap: read('config-map', parseObjectName, 'the name of a ConfigMap'),
-    prefetch: read('prefetch', parseText, 'a comma-separated list of resources'),
-    passThrough: read('pass-through', parseText, 'a comma-separated list of paths'),
-    identityHeaderSecret: readKey('identity-header-secret', 'identity-header'),
-    httpsProxy: read('https-proxy', parseText, 'the URL of a proxy'),
-    httpsProxySecret: readKey('https-proxy-secret', 'https-proxy'),
-    noProxy: read('no-proxy', parseText, 'a comma-separated list of hosts'),
-    usesManagedIdentityOnly:
-      read('sdk-credentials', parseSdkCredentials, 'managed-identity') ?? false,
-    tokenExpiration: parseFirst(
-      [`${AZWI_PREFIX}service-account-token-expiration`],
-      (value) => parseWholeNumber(value, { min: 3600, max: 86_400 }),
-      'a number of seconds from 3600 to 86400',
-    ),
+    configMap: read('config-map'),
+    prefetch: read('prefetch'),
+    passThrough: read('pass-through'),
+    identityHeaderSecret: read('identity-header-secret'),
+    httpsProxy: read('https-proxy'),
+    httpsProxySecret: read('https-proxy-secret'),
+    noProxy: read('no-proxy'),
+    usesManagedIdentityOnly: read('sdk-credentials') !== undefined,
+    tokenExpiration: parse(`${AZWI_PREFIX}service-account-token-expiration`, TOKEN_EXPIRATION),
     skipped: new Set(
-      parseFirst(
-        [`${PREFIX}skip-containers`, `${AZWI_PREFIX}skip-containers`],
-        parseList,
-        'a list of containers',
-      ),
+      read('skip-containers', `${AZWI_PREFIX}skip-containers`)?.filter((name) => name !== ''),
     ),
     problems,
   }
+}
+
+const TOKEN_EXPIRATION = integer({ min: 3600, max: 86_400 })
+
+/** Creates the schema of a text that is not empty. `expected` completes "must be …". */
+function createTextSchema(expected: string) {
+  return createSchema((text) => {
+    if (text === '') throw new Error(`must be ${expected}, not ""`)
+    return text
+  })
 }
 
 /**
@@ -181,13 +160,13 @@ export function isInjectedByAzwi({ metadata }: Pod): boolean {
 
 /** Returns a problem for each unknown annotation: a misspelt one would be ignored silently. */
 function findUnknownAnnotations(annotations: Readonly<Record<string, string>>): string[] {
-  const known: readonly string[] = NAMES
+  const names = Object.keys(ANNOTATIONS)
   return Object.keys(annotations)
-    .filter((key) => key.startsWith(PREFIX) && !known.includes(key.slice(PREFIX.length)))
+    .filter((key) => key.startsWith(PREFIX) && !names.includes(key.slice(PREFIX.length)))
     .map((key) => {
-      const suggestion = suggest(key.slice(PREFIX.length), NAMES, PREFIX)
+      const suggestion = suggest(key.slice(PREFIX.length), names, PREFIX)
       return suggestion === ''
-        ? `the annotation ${key} is unknown; known are ${PREFIX}{${NAMES.join(',')}}`
+        ? `the annotation ${key} is unknown; known are ${PREFIX}{${names.join(',')}}`
         : `the annotation ${key} is unknown${suggestion}`
     })
 }
@@ -212,29 +191,6 @@ function findPassword(annotations: Readonly<Record<string, string>>): string[] {
     `the annotation ${key} must not contain a user or a password, since annotations are no secrets. Fix: put the URL into a Secret, and name that in ${key}-secret`,
   ]
 }
-
-const parseBoolean = (value: string) =>
-  value === 'true' ? true : value === 'false' ? false : undefined
-
-const parseMode = (value: string): RoutingMode | undefined =>
-  ROUTING_MODES.find((mode) => mode === value)
-
-const MODE_EXPECTED = `one of ${ROUTING_MODES.join(', ')}`
-
-const parsePort = (value: string) => parseWholeNumber(value, { min: 1024, max: 65_535 })
-
-const PORT_EXPECTED = 'a port from 1024 to 65535'
-
-const parseText = (value: string) => (value === '' ? undefined : value)
-
-const parseSdkCredentials = (value: string) => (value === 'managed-identity' ? true : undefined)
-
-/** Splits at commas and, as azure-workload-identity does, at semicolons. */
-const parseList = (value: string) =>
-  value
-    .split(/[,;]/)
-    .map((name) => name.trim())
-    .filter((name) => name !== '')
 
 /** Returns the greater quantity; the first if it is undefined. */
 const maxQuantity = (first: string | undefined, second: string | undefined) =>

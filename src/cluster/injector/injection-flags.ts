@@ -1,20 +1,21 @@
 /** Parses the flags that `wimds inject` and `wimds webhook` share into settings of the injector. */
-import type { FlagDeclarations, Flags } from '../../lib/args.ts'
-import { ROUTING_MODES } from '../../lib/routing-modes.ts'
+import type * as z from 'zod/mini'
+import { findConflict, type FlagDeclarations, type Flags } from '../../lib/args.ts'
+import { parseSettingFlag } from '../../lib/setting-flag.ts'
 import { DEFAULT_UID } from '../../lib/sidecar-defaults.ts'
 import { VERSION } from '../../lib/version.ts'
 import { parseWholeNumber } from '../../lib/whole-number.ts'
+import { choice, createSchema, quote } from '../../sidecar/config/parsers.ts'
 import { findUnknownSettings, formatSettingProblem } from '../../sidecar/config/settings.ts'
 import type { EnvVar } from './pod.ts'
 import { findSettingProblems } from './rejections.ts'
 import {
-  type CaSource,
   createDefaultSettings,
-  INJECTION_DEFAULTS,
+  findCa,
   type InjectionSettings,
   NATIVE_SIDECARS_SINCE,
-  parseCaSource,
   PULL_POLICIES,
+  SHARED_SETTINGS,
 } from './settings.ts'
 
 export const INJECTION_GROUP = 'Injection'
@@ -71,15 +72,14 @@ export function parseInjectionSettings(
   problems: string[],
 ): InjectionSettings {
   const defaults = createDefaultSettings(VERSION)
-  const mode = flags.value('mode')
-  const policy = flags.value('image-pull-policy')
-  const image = parseImage(flags, 'image', problems) ?? defaults.image
-  const redirectImage = parseImage(flags, 'redirect-image', problems) ?? defaults.redirectImage
+  const read = <T>(name: InjectionFlag, schema: z.ZodMiniType<T>) =>
+    parseSettingFlag(flags, name, schema, problems)
   const sidecarEnv = flags.values('env').flatMap((entry) => parseVariable(entry, problems))
   problems.push(
     ...findSettingProblems(sidecarEnv).map((problem) => `--env ${formatSettingProblem(problem)}`),
+    ...findConflict(flags, ['ca-config-map', 'ca-secret']),
   )
-  const ca = parseCa(flags, problems)
+  const ca = findCa((name) => read(name, SHARED_SETTINGS[name]))
   if (ca !== undefined && sidecarEnv.some(({ name }) => name === 'WIMDS_CA_FILE')) {
     problems.push(
       '--env WIMDS_CA_FILE and the CA of a ConfigMap or Secret are both given: give one',
@@ -87,15 +87,15 @@ export function parseInjectionSettings(
   }
   return {
     ...defaults,
-    mode: ROUTING_MODES.find((each) => each === mode) ?? defaults.mode,
-    image,
-    redirectImage,
-    imagePullPolicy: PULL_POLICIES.find((each) => each === policy),
+    mode: read('mode', SHARED_SETTINGS.mode) ?? defaults.mode,
+    image: read('image', imageName) ?? defaults.image,
+    redirectImage: read('redirect-image', imageName) ?? defaults.redirectImage,
+    imagePullPolicy: read('image-pull-policy', choice(...PULL_POLICIES)),
     sidecarEnv,
     ca,
-    uid: parseUid(flags.value('uid'), problems),
+    uid: flags.value('uid') === 'none' ? undefined : (read('uid', uid) ?? defaults.uid),
     alwaysSetsNoProxy: flags.has('always-set-no-proxy'),
-    hasNativeSidecars: parseKubernetesVersion(flags.value('kubernetes-version'), problems),
+    hasNativeSidecars: read('kubernetes-version', nativeSidecars) ?? defaults.hasNativeSidecars,
   }
 }
 
@@ -103,19 +103,14 @@ export function parseInjectionSettings(
 const IMAGE_NAME =
   /^(?:(?:[a-z0-9][a-z0-9.-]*|[A-Za-z0-9][A-Za-z0-9-]*\.[A-Za-z0-9.-]*|[A-Za-z0-9-]+(?=:)|\[[0-9A-Fa-f:]+\])(?::\d+)?\/)?[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*(?::\w[\w.-]{0,127})?(?:@[a-z0-9]+:[0-9a-f]{32,})?$/
 
-function parseImage(
-  flags: Pick<Flags<InjectionFlag>, 'value'>,
-  name: 'image' | 'redirect-image',
-  problems: string[],
-): string | undefined {
-  const image = flags.value(name)
-  if (image !== undefined && !IMAGE_NAME.test(image) && !isPlaceholder(image)) {
-    problems.push(
-      `--${name} must be the name of an image such as registry.example.com/team/wimds:1.0.0, in lower case up to its tag, not ${JSON.stringify(image)}`,
+const imageName = createSchema((text) => {
+  if (!IMAGE_NAME.test(text) && !isPlaceholder(text)) {
+    throw new Error(
+      `must be the name of an image such as registry.example.com/team/wimds:1.0.0, in lower case up to its tag, not ${JSON.stringify(text)}`,
     )
   }
-  return image
-}
+  return text
+})
 
 /** Matches `${REGISTRY}/orders`, `REPLACE_ME`, `<image>` and the like, which no name of an image or account has. */
 const PLACEHOLDER = /\$[{(]|[<>{}]|REPLACE|CHANGE_?ME/
@@ -123,24 +118,6 @@ const PLACEHOLDER = /\$[{(]|[<>{}]|REPLACE|CHANGE_?ME/
 /** Returns true for a value that is to be filled in. */
 export function isPlaceholder(value: string): boolean {
   return PLACEHOLDER.test(value)
-}
-
-function parseCa(
-  flags: Pick<Flags<InjectionFlag>, 'value'>,
-  problems: string[],
-): CaSource | undefined {
-  function read(name: 'ca-config-map' | 'ca-secret', kind: CaSource['kind']): CaSource | undefined {
-    const text = flags.value(name)
-    const ca = text === undefined ? undefined : parseCaSource(kind, text)
-    if (text !== undefined && ca === undefined) {
-      problems.push(`--${name} must be NAME or NAME/KEY, not ${JSON.stringify(text)}`)
-    }
-    return ca
-  }
-  const configMap = read('ca-config-map', 'configMap')
-  const secret = read('ca-secret', 'secret')
-  if (configMap && secret) problems.push('--ca-config-map and --ca-secret are both given: give one')
-  return configMap ?? secret
 }
 
 /** What to use instead of a variable that injection sets. The chart has the same names (injection.env). */
@@ -170,30 +147,20 @@ function parseVariable(entry: string, problems: string[]): EnvVar[] {
   return []
 }
 
-function parseUid(text: string | undefined, problems: string[]): number | undefined {
-  if (text === undefined) return INJECTION_DEFAULTS.uid
-  if (text === 'none') return undefined
-  const uid = parseWholeNumber(text, UIDS)
-  if (uid === undefined) {
-    problems.push(
-      `--uid must be a whole number from ${UIDS.min} to ${UIDS.max}, or none, not ${JSON.stringify(text)}`,
-    )
-  }
-  return uid
-}
+/** The numbers of runAsUser, without root. */
+const uid = createSchema((text) => {
+  const { min, max } = { min: 1, max: 2_147_483_647 }
+  const parsed = parseWholeNumber(text, { min, max })
+  if (parsed !== undefined) return parsed
+  throw new Error(`must be a whole number from ${min} to ${max}, or none, not ${quote(text)}`)
+})
 
-/** Those of runAsUser, without root. */
-const UIDS = { min: 1, max: 2_147_483_647 }
-
-/** Returns true if that version has native sidecars. */
-function parseKubernetesVersion(version: string | undefined, problems: string[]): boolean {
-  if (version === undefined) return INJECTION_DEFAULTS.hasNativeSidecars
-  const [, minor] = /^v?1\.(\d+)(?:[.+-].*)?$/.exec(version) ?? []
-  if (minor === undefined) {
-    problems.push(`--kubernetes-version must look like 1.29, not ${JSON.stringify(version)}`)
-  }
+/** True for a version with native sidecars. */
+const nativeSidecars = createSchema((text) => {
+  const [, minor] = /^v?1\.(\d+)(?:[.+-].*)?$/.exec(text) ?? []
+  if (minor === undefined) throw new Error(`must look like 1.29, not ${quote(text)}`)
   return Number(minor) >= NATIVE_SIDECARS_SINCE
-}
+})
 
 /** Returns a warning for each variable of `--env` that looks like a setting and is none. */
 export function findUnknownVariables(sidecarEnv: readonly EnvVar[]): string[] {

@@ -1,4 +1,5 @@
 /** Names of ConfigMaps and Secrets, and of keys in them, as annotations and flags give them. */
+import { createSchema, quote } from '../../sidecar/config/parsers.ts'
 import { isDnsSubdomain } from '../../lib/kubernetes-names.ts'
 
 /** A key of a ConfigMap or Secret in the pod's namespace. */
@@ -10,17 +11,21 @@ export interface ObjectKey {
 const MAX_KEY_LENGTH = 253
 const KEY = /^[-._a-zA-Z0-9]+$/
 
-/** Returns the text if Kubernetes allows it as the name of a ConfigMap or Secret. */
-export function parseObjectName(text: string): string | undefined {
-  return isDnsSubdomain(text) ? text : undefined
-}
+/** The name of a ConfigMap. */
+export const configMapName = createSchema((text) => {
+  if (!isDnsSubdomain(text)) throw new Error(`must be the name of a ConfigMap, not ${quote(text)}`)
+  return text
+})
 
-/** Parses `NAME` or `NAME/KEY`; undefined if Kubernetes allows no object or key of that name. */
-export function parseObjectKey(text: string, defaultKey: string): ObjectKey | undefined {
-  const [first = '', key = defaultKey, ...rest] = text.split('/')
-  const name = parseObjectName(first)
-  if (name === undefined || rest.length > 0 || !isKey(key)) return undefined
-  return { name, key }
+/** Creates the schema of `NAME` or `NAME/KEY`. */
+export function objectKey(kind: 'ConfigMap' | 'Secret', defaultKey: string) {
+  return createSchema((text): ObjectKey => {
+    const [name = '', key = defaultKey, ...rest] = text.split('/')
+    if (!isDnsSubdomain(name) || rest.length > 0 || !isKey(key)) {
+      throw new Error(`must be NAME or NAME/KEY of a ${kind}, not ${quote(text)}`)
+    }
+    return { name, key }
+  })
 }
 
 function isKey(text: string): boolean {

@@ -1,4 +1,5 @@
 /** CPU and memory of the injected containers. */
+import { createSchema, quote } from '../../sidecar/config/parsers.ts'
 import { allContainers, type Container, type Pod } from './pod.ts'
 
 /** Undefined: the injected containers do not set it. */
@@ -56,6 +57,14 @@ export function parseQuantity(text: string | number): number | undefined {
   // As one number, so that 1005m is the same as 1.005.
   return decimal === undefined ? undefined : Number(`${amount}e${decimal}`)
 }
+
+/** A quantity, as its text. */
+export const quantity = createSchema((text) => {
+  if (parseQuantity(text) === undefined) {
+    throw new Error(`must be a quantity such as 100m or 64Mi, not ${quote(text)}`)
+  }
+  return text
+})
 
 /**
  * Returns the settings without the amounts of CPU or memory for a pod with pod-level resources of that kind: all its

@@ -2,9 +2,10 @@
 import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
 import { ROUTING_MODES, type RoutingMode } from '../../lib/routing-modes.ts'
 import { DEFAULT_ADMIN_PORT, DEFAULT_PORT, DEFAULT_UID } from '../../lib/sidecar-defaults.ts'
-import { type ObjectKey, parseObjectKey } from './object-keys.ts'
+import { choice } from '../../sidecar/config/parsers.ts'
+import { type ObjectKey, objectKey } from './object-keys.ts'
 import type { EnvVar } from './pod.ts'
-import { DEFAULT_RESOURCES, type ResourceSettings } from './resources.ts'
+import { DEFAULT_RESOURCES, quantity, type ResourceSettings } from './resources.ts'
 
 /** The minor version of Kubernetes 1 that introduced native sidecars. */
 export const NATIVE_SIDECARS_SINCE = 29
@@ -14,10 +15,26 @@ export interface CaSource extends ObjectKey {
   readonly kind: 'configMap' | 'secret'
 }
 
-/** Parses `NAME` or `NAME/KEY` of a ConfigMap or Secret with a CA bundle; the usual key is the default. */
-export function parseCaSource(kind: CaSource['kind'], text: string): CaSource | undefined {
-  const found = parseObjectKey(text, 'ca.crt')
-  return found && { kind, ...found }
+const CA_KEY = 'ca.crt'
+
+/** The values of flags and annotations of the same name. */
+export const SHARED_SETTINGS = {
+  mode: choice(...ROUTING_MODES),
+  'ca-config-map': objectKey('ConfigMap', CA_KEY),
+  'ca-secret': objectKey('Secret', CA_KEY),
+  'cpu-request': quantity,
+  'cpu-limit': quantity,
+  'memory-request': quantity,
+  'memory-limit': quantity,
+}
+
+/** Returns the CA bundle of the first source that is given. */
+export function findCa(
+  read: (name: 'ca-config-map' | 'ca-secret') => ObjectKey | undefined,
+): CaSource | undefined {
+  const [configMap, secret] = [read('ca-config-map'), read('ca-secret')]
+  if (configMap) return { kind: 'configMap', ...configMap }
+  return secret && { kind: 'secret', ...secret }
 }
 
 export const PULL_POLICIES = ['Always', 'IfNotPresent', 'Never'] as const

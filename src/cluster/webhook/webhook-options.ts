@@ -1,12 +1,12 @@
 /** Parses the flags of `wimds webhook`. */
-import { type Address, address, duration, quote, tenant } from '../../sidecar/config/parsers.ts'
+import { type Address, address, duration, tenant } from '../../sidecar/config/parsers.ts'
 import { UsageError } from '../../lib/errors.ts'
+import { findResourceProblems, type ResourceSettings } from '../injector/resources.ts'
 import {
-  parseQuantity,
-  findResourceProblems,
-  type ResourceSettings,
-} from '../injector/resources.ts'
-import { INJECTION_DEFAULTS, type InjectionSettings } from '../injector/settings.ts'
+  INJECTION_DEFAULTS,
+  type InjectionSettings,
+  SHARED_SETTINGS,
+} from '../injector/settings.ts'
 import { ROUTING_MODES, type RoutingMode } from '../../lib/routing-modes.ts'
 import { type Flags, findFlagProblems, parseFlags } from '../../lib/args.ts'
 import {
@@ -217,19 +217,15 @@ function parseAllowedModes(
 }
 
 function parseResources(flags: WebhookFlags, problems: string[]): ResourceSettings {
-  const amount = (name: 'cpu-request' | 'cpu-limit' | 'memory-request' | 'memory-limit') => {
-    const text = flags.value(name)
-    if (text === undefined || parseQuantity(text) !== undefined) return text
-    problems.push(`--${name} must be a quantity such as 100m or 64Mi, not ${quote(text)}`)
-    return undefined
-  }
+  const read = (name: 'cpu-request' | 'cpu-limit' | 'memory-request' | 'memory-limit') =>
+    parseSettingFlag(flags, name, SHARED_SETTINGS[name], problems)
   const { resources: defaults } = INJECTION_DEFAULTS
   const resources = {
     ...defaults,
-    cpuRequest: amount('cpu-request') ?? defaults.cpuRequest,
-    cpuLimit: amount('cpu-limit'),
-    memoryRequest: amount('memory-request') ?? defaults.memoryRequest,
-    memoryLimit: amount('memory-limit') ?? defaults.memoryLimit,
+    cpuRequest: read('cpu-request') ?? defaults.cpuRequest,
+    cpuLimit: read('cpu-limit'),
+    memoryRequest: read('memory-request') ?? defaults.memoryRequest,
+    memoryLimit: read('memory-limit') ?? defaults.memoryLimit,
   }
   problems.push(...findResourceProblems(resources))
   return resources

@@ -74,10 +74,10 @@ test.each([
 describe('a malformed annotation is rejected', () => {
   test.each<[string, string, string, string]>([
     ['an unknown name', 'prot', '1', 'the annotation wimds.io/prot is unknown'],
-    ['a privileged port', 'port', '80', 'must be a port from 1024 to 65535, not "80"'],
-    ['a port in hexadecimal', 'port', '0x1f90', 'must be a port from 1024'],
+    ['a privileged port', 'port', '80', 'must be a whole number from 1024 to 65535, not "80"'],
+    ['a port in hexadecimal', 'port', '0x1f90', 'must be a whole number from 1024'],
     ['an unknown mode', 'mode', 'ebpf', 'must be one of env, loopback, nft'],
-    ['other SDK credentials', 'sdk-credentials', 'all', 'must be managed-identity'],
+    ['other SDK credentials', 'sdk-credentials', 'all', 'must be one of managed-identity'],
     ['a malformed quantity', 'cpu-request', 'lots', 'must be a quantity'],
     ['a Secret of three parts', 'identity-header-secret', 'a/b/c', 'NAME/KEY'],
     [
@@ -98,7 +98,7 @@ describe('a malformed annotation is rejected', () => {
   test.each(['3599', '86401', '1h'])('a token that is valid for %s', (value) => {
     const name = 'azure.workload.identity/service-account-token-expiration'
     expect(reasonsFor(pod({ annotations: { [name]: value } }))).toEqual([
-      `the annotation ${name} must be a number of seconds from 3600 to 86400, not "${value}"`,
+      `the annotation ${name} must be a whole number from 3600 to 86400, not "${value}"`,
     ])
   })
 

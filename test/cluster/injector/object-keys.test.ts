@@ -1,17 +1,19 @@
 /** Names of ConfigMaps, Secrets and their keys, by the rules of Kubernetes. */
 import { describe, expect, test } from 'vitest'
-import { parseObjectKey, parseObjectName } from '../../../src/cluster/injector/object-keys.ts'
+import { configMapName, objectKey } from '../../../src/cluster/injector/object-keys.ts'
 
+const parseName = (text: string) => configMapName.safeParse(text).data
+const parseKey = (text: string) => objectKey('ConfigMap', 'ca.crt').safeParse(text).data
 const LONGEST = 'a'.repeat(253)
 
 test.each(['a', 'corporate-ca', 'kube-root-ca.crt', '1.2-3', LONGEST])('%s is a name', (text) => {
-  expect(parseObjectName(text)).toBe(text)
+  expect(parseName(text)).toBe(text)
 })
 
 test.each(['', '-a', 'a-', 'A', 'a_b', 'a..b', '.a', 'a b', 'a/b', `${LONGEST}a`, 'ä'])(
   '%j is no name',
   (text) => {
-    expect(parseObjectName(text)).toBeUndefined()
+    expect(parseName(text)).toBeUndefined()
   },
 )
 
@@ -21,7 +23,7 @@ describe('NAME or NAME/KEY', () => {
     ['ca/Bundle_1.pem', { name: 'ca', key: 'Bundle_1.pem' }],
     ['ca/.pem', { name: 'ca', key: '.pem' }],
   ])('%s is parsed', (text, found) => {
-    expect(parseObjectKey(text, 'ca.crt')).toEqual(found)
+    expect(parseKey(text)).toEqual(found)
   })
 
   test.each([
@@ -36,10 +38,10 @@ describe('NAME or NAME/KEY', () => {
     'a/b/c',
     `ca/${LONGEST}a`,
   ])('%j is rejected', (text) => {
-    expect(parseObjectKey(text, 'ca.crt')).toBeUndefined()
+    expect(parseKey(text)).toBeUndefined()
   })
 })
 
 test('a long name without an end is rejected at once', () => {
-  expect(parseObjectName(`${'a-'.repeat(500_000)}!`)).toBeUndefined()
+  expect(parseName(`${'a-'.repeat(500_000)}!`)).toBeUndefined()
 })
