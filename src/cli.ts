@@ -11,7 +11,7 @@ const LONG_RUNNING = new Set(['serve', 'simulate', 'webhook', 'node-agent', 'dem
 const NOT_INSTALLED =
   'this is not part of this image. Fix: use the image wimds-cluster for webhook and node-agent, and the npm package for everything else'
 
-/** Flags without a command are those of the azure-workload-identity proxy, which wimds replaces. */
+/** Flags without a command are flags of the azure-workload-identity proxy, which wimds replaces. */
 const loadDropIn = async () => (await import('./cli/drop-in.ts')).dropIn
 
 let isLongRunning = false

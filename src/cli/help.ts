@@ -94,7 +94,7 @@ export function formatUsage({ name, flags, ...command }: CommandDeclaration): st
   return words.filter((word) => word !== '').join(' ')
 }
 
-/** Returns the exit codes of the command, and what each means for it, without those of signals. */
+/** Returns the exit codes of the command, and what each means for it, without the codes of signals. */
 function listExitCodes({ exitCodes = {} }: CommandDeclaration): [number, string][] {
   return EXIT_CODES.filter(
     ([code]) => code <= EXIT_USAGE && (code !== EXIT_NOT_CHECKED || code in exitCodes),

@@ -1,4 +1,4 @@
-/** Finds the API server and the credentials for it: those of this pod, or of a kubeconfig file. */
+/** Finds the API server and the credentials for it, of this pod or of a kubeconfig file. */
 import { execFile } from 'node:child_process'
 import { accessSync, constants, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'

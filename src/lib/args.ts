@@ -15,7 +15,7 @@ export interface FlagDeclaration {
   /** True if the value is a list, separated by commas. */
   readonly isList?: true
   readonly isRepeatable?: true
-  /** What the value names, for completion. */
+  /** The kind of thing that the value names, for completion. */
   readonly completion?: 'file' | 'directory'
   /** The heading under which help texts list the flag. */
   readonly group?: string
@@ -73,7 +73,7 @@ export function findFlagProblems({
   return [...problems, ...positionals.map((word) => `unexpected argument ${word}`)]
 }
 
-/** Returns the problem of flags of which only one can be given; empty if no more than one is. */
+/** Returns the problem of giving more than one of these flags; empty if no more than one is given. */
 export function findConflict<Name extends string>(
   { has }: Pick<Flags<Name>, 'has'>,
   names: readonly Name[],

@@ -28,7 +28,7 @@ export interface Authority {
   readonly metadata: string
 }
 
-/** The audience of projected tokens in the public cloud, which those of the other clouds begin with. */
+/** The audience of projected tokens in the public cloud, with which the audiences of the other clouds begin. */
 export const DEFAULT_AUDIENCE = 'api://AzureADTokenExchange'
 const FEDERATION_AUDIENCE = new RegExp(String.raw`^${DEFAULT_AUDIENCE}\w*$`)
 

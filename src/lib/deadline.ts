@@ -23,7 +23,7 @@ export function startDeadline(ms: number, outer?: AbortSignal): Deadline {
 /** Settles as `work` does, or rejects with the signal's reason if it aborts first. Does not stop the work. */
 export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    // oxlint-disable-next-line prefer-promise-reject-errors -- a signal's reason is what it was given
+    // oxlint-disable-next-line prefer-promise-reject-errors -- a signal's reason may be anything
     const abort = () => reject(signal.reason)
     if (signal.aborted) abort()
     signal.addEventListener('abort', abort, { once: true })

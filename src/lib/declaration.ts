@@ -29,7 +29,7 @@ export interface CommandDeclaration {
   /** Printed as it is after the flags. */
   readonly notes?: string
   readonly examples?: readonly string[]
-  /** What a code means for this command, where that is more than `EXIT_CODES` says. */
+  /** The meaning of a code for this command, where `EXIT_CODES` says less. */
   readonly exitCodes?: Readonly<Record<number, string>>
 }
 

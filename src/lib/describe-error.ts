@@ -38,7 +38,7 @@ export function formatCrash(thrown: unknown, now = new Date()): string {
 /** A chain of causes may be circular. */
 const MAX_CAUSES = 5
 
-/** Returns the stack of the error, then those of its causes. */
+/** Returns the stack of the error, then the stacks of its causes. */
 function describeCauses(thrown: unknown): string[] {
   const stacks: string[] = []
   let next = thrown

@@ -1,6 +1,6 @@
 /** The closed list of error codes, and what each means for the caller. */
 
-/** What an error is about: the request, the projected token, the exchange with Entra ID or the process. */
+/** The source of an error: the request, the projected token, the exchange with Entra ID or the process. */
 type ErrorSource = 'request' | 'assertion' | 'exchange' | 'process'
 
 interface ErrorKind {
@@ -130,7 +130,7 @@ interface BrokerErrorOptions {
    * credential that has not reached all of Entra ID. Until then the error is temporary, with status 503.
    */
   readonly temporaryUntil?: number | undefined
-  /** True for an error with a temporary code that stays until somebody changes the configuration. */
+  /** True for an error with a temporary code that stays until the configuration is changed. */
   readonly needsChange?: boolean
   /** True for a request by which client libraries detect IMDS, where the code alone does not tell. */
   readonly isProbe?: boolean
@@ -182,7 +182,7 @@ export class BrokerError extends Error {
     return ERROR_KINDS[this.code].source
   }
 
-  /** True if the same request cannot succeed until somebody changes the configuration. */
+  /** True if the same request cannot succeed until the configuration is changed. */
   get isPermanent(): boolean {
     return (
       this.temporaryUntil === undefined && (this.needsChange || ERROR_KINDS[this.code].permanent)

@@ -2,7 +2,7 @@
 import { ENABLE_OIDC_ISSUER } from './azure-cli.ts'
 import { formatCommand } from './shell.ts'
 
-/** What to do if Entra ID cannot reach the issuer. */
+/** The fix if Entra ID cannot reach the issuer. */
 export const PUBLIC_ISSUER_FIX = `on AKS run ${formatCommand(ENABLE_OIDC_ISSUER)}; on other clusters set --service-account-issuer of the API server to a public https URL that serves the discovery document and the keys`
 
 /** Returns true for an issuer that no host outside the cluster can resolve, and for one that is no https:// URL. */

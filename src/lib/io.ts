@@ -1,7 +1,7 @@
 /** The interface between a command and its process. */
 import { once } from 'node:events'
 
-/** The streams, environment and signal of a command: those of the process, or of a test. */
+/** The streams, environment and signal of a command, which a test replaces. */
 export interface CommandIo {
   readonly stdin?: NodeJS.ReadableStream
   readonly stdout: NodeJS.WritableStream

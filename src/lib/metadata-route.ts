@@ -4,7 +4,7 @@ import { METADATA_ORIGIN } from './hosts.ts'
 import { getLocal } from './local-http.ts'
 
 interface RouteOptions {
-  /** What the sidecar has on /readyz; undefined if it does not listen. */
+  /** The state of the sidecar's /readyz; undefined if it does not listen. */
   readonly instanceId: string | undefined
   readonly timeoutMs: number
   /** The metadata address; only tests have another. */

@@ -22,7 +22,7 @@ export function normalizeResource(resource: string): string {
   )
 }
 
-/** The URL of one vault or database server, whose tokens are those of the service. A storage account has its own tokens. */
+/** The URL of one vault or database server, whose tokens are tokens of the service. A storage account has its own tokens. */
 const INSTANCE_URL =
   /^https:\/\/(?!management\.)[^/.]+\.(vault\.(?:azure\.net|azure\.cn|usgovcloudapi\.net)|database\.(?:windows\.net|chinacloudapi\.cn|usgovcloudapi\.net))(?:[:/]|$)/i
 

@@ -84,7 +84,7 @@ const LONG_RUN = /(?:[\w+=-]{48,}|[\w+=-]{20,}\.[\w+=-]{20,})[\w.+=-]*/g
  */
 const WORD = /^(?:[a-z\d]*|[A-Z\d]{1,20}|[a-z]*(?:[A-Z]+[a-z]{2,}\d*)+(?:[A-Z]+\d*)?)$/
 
-/** Returns true unless all words of the run are those of names: a random token mixes cases and digits. */
+/** Returns true unless all words of the run are words of names: a random token mixes cases and digits. */
 function isOpaque(run: string): boolean {
   return !run.split(/[-_.=]+/).every((word) => WORD.test(word))
 }

@@ -13,7 +13,7 @@ export { Dispatcher }
 // As the main module does: `request` and, for the agent of a proxy, `connect` are methods of a dispatcher.
 Object.assign(Dispatcher.prototype, api)
 
-/** What undici's own `request` takes, with a dispatcher: there is no global one here. */
+/** The options of undici's own `request`, with a dispatcher: there is no global one here. */
 type RequestOptions = Omit<Dispatcher.RequestOptions, 'origin' | 'path' | 'method'> & {
   readonly dispatcher: Dispatcher
   readonly method?: Dispatcher.HttpMethod

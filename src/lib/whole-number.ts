@@ -1,6 +1,6 @@
 /** Parses whole numbers. */
 
-/** Those that a program can listen on. */
+/** Ports that a program can listen on. */
 export const PORTS = { min: 1, max: 65_535 }
 
 interface Range {

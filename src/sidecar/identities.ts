@@ -35,7 +35,7 @@ export interface Identity {
   readonly prefetch: readonly string[]
 }
 
-/** What limits the use of an identity. */
+/** The limits of the use of an identity. */
 type Restricted = Pick<Identity, 'name' | 'resources' | 'allowedUids'>
 
 /** How a request names its identity. */
@@ -83,7 +83,7 @@ export function createIdentityResolver(directory: IdentityDirectory): IdentityRe
   }
 }
 
-/** What is wrong with a configuration without an identity, and its fix. */
+/** The problem of a configuration without an identity, and its fix. */
 export const WITHOUT_IDENTITY = {
   problem: 'no identity is configured, so a request without client_id gets no token',
   fix: 'set AZURE_CLIENT_ID to the client id of the managed identity or application, or list identities in the file of WIMDS_CONFIG',

@@ -102,7 +102,7 @@ const MIN_ROUTE_INTERVAL_MS = 50
 
 /**
  * Polls until a connection to the metadata address reaches the sidecar of this port. Returns undefined, or after the
- * timeout what is missing.
+ * timeout the missing part.
  */
 async function waitForRoute(
   port: number,

@@ -18,7 +18,7 @@ interface Manifests {
 /** The name of standard input in messages. */
 export const STDIN = 'stdin'
 
-/** Reads every file, those of every directory and below it, and those that a pattern matches; `-` is standard input. */
+/** Reads files, all files in and below a directory, and files that match a pattern; `-` is standard input. */
 export async function readManifests(
   names: readonly string[],
   io: Pick<CommandIo, 'stdin'>,

@@ -117,12 +117,12 @@ async function retryFor<T>(
   }
 }
 
-/** Returns true if the same exchange may succeed later, without a change by anybody. */
+/** Returns true if the same exchange may succeed later without a change. */
 function mayPass(error: BrokerError): boolean {
   return (!error.isPermanent && !NEEDS_CHANGE.has(error.code)) || mayBePropagating(error)
 }
 
-/** The codes of failures that are temporary for a sidecar and stay so until somebody changes a setting or a volume. */
+/** The codes of failures that are temporary for a sidecar and stay so until a setting or a volume is changed. */
 const NEEDS_CHANGE = new Set(['entra_tls', 'assertion_malformed', 'assertion_audience'])
 
 function formatAdvice(error: BrokerError): string | undefined {

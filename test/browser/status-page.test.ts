@@ -281,7 +281,7 @@ describe.skipIf(chromium === '')('the status page in a browser', () => {
     })
   })
 
-  test('is as before when the sidecar answers again', async () => {
+  test('recovers when the sidecar answers again', async () => {
     await visit(READY, VIEWS.light, async (page) => {
       const title = await page.title()
       const icon = await iconOf(page)

@@ -1,4 +1,4 @@
-/** Parses the pod's annotations: those of wimds, and those of azure-workload-identity. */
+/** Parses the pod's annotations of wimds and of azure-workload-identity. */
 import * as z from 'zod/mini'
 import { choice, createSchema, flag, integer } from '../../sidecar/config/parsers.ts'
 import { suggest } from '../../lib/suggest.ts'
@@ -171,7 +171,7 @@ function findUnknownAnnotations(annotations: Readonly<Record<string, string>>): 
     })
 }
 
-/** Annotations of which a pod may have one. */
+/** A pod may have only one of these annotations. */
 const ALTERNATIVES = [
   ['ca-config-map', 'ca-secret'],
   ['https-proxy', 'https-proxy-secret'],

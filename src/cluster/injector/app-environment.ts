@@ -5,9 +5,9 @@ import { type Container, type EnvVar, findVariable, getLiteralValue } from './po
 
 /** The variable by which DefaultAzureCredential chooses among its credentials. */
 export const SDK_CREDENTIALS = 'AZURE_TOKEN_CREDENTIALS'
-/** What the annotation wimds.io/sdk-credentials adds: every version that reads the variable knows this value. */
+/** The value that the annotation wimds.io/sdk-credentials adds: every version that reads the variable knows this value. */
 export const PRODUCTION_CREDENTIALS = { name: SDK_CREDENTIALS, value: 'prod' }
-/** What it adds to a container with a credential that `prod` would prefer. The first versions refuse this value. */
+/** The value for a container with a credential that `prod` would prefer. The first versions refuse this value. */
 export const MANAGED_IDENTITY_ONLY = { name: SDK_CREDENTIALS, value: 'ManagedIdentityCredential' }
 
 /** The variables of the credentials that DefaultAzureCredential tries before a managed identity. */
@@ -48,7 +48,7 @@ export function createEndpointVariables(
 
 /**
  * Returns the container with NO_PROXY extended and the variables added that it does not set. `earlier` is the
- * environment from before an earlier injection was removed: what is added again keeps its place there, so that no
+ * environment from before an earlier injection was removed: a variable that is added again keeps its place there, so that no
  * variable moves behind one whose value refers to it.
  */
 export function addAppEnvironment(
@@ -108,7 +108,7 @@ function excludeFromProxy(container: Container, alwaysSetsNoProxy: boolean): Env
   ]
 }
 
-/** Adds the hosts; to a value of `envFrom` those of the other name too, since it may be unset. */
+/** Adds the hosts; to a value of `envFrom` the hosts of the other name too, since it may be unset. */
 function extend(value: string | undefined, other: string | undefined): string {
   const isUnknown = value?.startsWith('$(') === true && other !== undefined
   return addNoProxyHosts(isUnknown ? `${value},${other}` : value, other)

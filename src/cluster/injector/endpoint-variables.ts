@@ -144,7 +144,7 @@ export function findEndpointProblems(
 }
 
 /**
- * Returns true if two variables surely have different values. Those of Secrets and of `$(NAME)` are not known here, but
+ * Returns true if two variables surely have different values. Values from Secrets and with `$(NAME)` are not known here, but
  * two Secrets hardly have the same one.
  */
 function isOtherSecret(one: EnvVar, other: EnvVar): boolean {

@@ -46,7 +46,7 @@ export interface FederatedToken {
   readonly otherMounts: readonly VolumeMount[]
   /** The volume to add; undefined if the pod has it already. */
   readonly volume: Volume | undefined
-  /** What the AKS webhook set on a container of the pod. */
+  /** The values that the AKS webhook set on a container of the pod. */
   readonly variables: readonly EnvVar[]
 }
 

@@ -120,7 +120,7 @@ export function isPlaceholder(value: string): boolean {
   return PLACEHOLDER.test(value)
 }
 
-/** What to use instead of a variable that injection sets. The chart has the same names (injection.env). */
+/** The alternative to a variable that injection sets. The chart has the same names (injection.env). */
 export const SET_BY_INJECTION: ReadonlyMap<string, string> = new Map([
   [
     'AZURE_CLIENT_ID',

@@ -77,7 +77,7 @@ export type EnvVar = z.infer<typeof EnvVar>
 export type Volume = z.infer<typeof Volume>
 export type VolumeMount = z.infer<typeof VolumeMount>
 
-/** Reserved names: those of the containers that the injector adds. */
+/** Reserved names: the containers that the injector adds have them. */
 export const SIDECAR = 'wimds'
 export const REDIRECT = 'wimds-redirect'
 export const WAIT = 'wimds-wait'

@@ -24,7 +24,7 @@ export const DEFAULT_RESOURCES = {
 
 type Resources = Container['resources']
 
-/** The exponents of ten of the decimal suffixes, and those of two of the binary ones. */
+/** The exponents of the suffixes: of ten for the decimal ones, of two for the binary ones. */
 const DECIMAL = new Map([
   ['n', -9],
   ['u', -6],

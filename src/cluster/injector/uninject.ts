@@ -33,7 +33,7 @@ function findWarnings(pod: Pod, record: InjectionRecord): string[] {
     ...(edited.length === 0
       ? []
       : [
-          `left as it is, since it was edited after the injection: ${edited.join(', ')}. Fix: delete what is not yours`,
+          `left as it is, since it was edited after the injection: ${edited.join(', ')}. Fix: delete the parts that are not yours`,
         ]),
     ...(pod.metadata?.annotations?.['wimds.io/inject'] === 'true'
       ? [

@@ -26,7 +26,7 @@ interface DiscoveryOptions {
   readonly discovery: Discovery
   /** Where the container runtime keeps the namespaces (containerd, CRI-O): /var/run/netns of the node. */
   readonly netnsDirectory: string
-  /** /proc; with `processes` it shows those of the node (hostPID). */
+  /** /proc; with `processes` it shows the processes of the node (hostPID). */
   readonly procDirectory: string
 }
 

@@ -142,7 +142,7 @@ async function followPods(
   const follow = (body: AsyncIterable<Uint8Array>) =>
     parseObjects(body, 0, (value) => {
       const { data: event } = WatchEvent.safeParse(value)
-      if (event === undefined) throw new Error('the API server sent what is not an event')
+      if (event === undefined) throw new Error('the API server sent a line that is not an event')
       // The version is too old, as a rule (410).
       if (event.type === 'ERROR') throw new StatusError(event.object.code ?? 500)
       const { uid, resourceVersion: latest } =

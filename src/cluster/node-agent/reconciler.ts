@@ -26,7 +26,7 @@ interface Entry {
   pod: RoutedPod
   /** While it is not routed: since when. */
   pendingSince: number
-  /** What the pod was routed for; undefined if it is not routed. Another state needs another attempt. */
+  /** The state that the pod was routed for; undefined if it is not routed. Another state needs another attempt. */
   routedState: string | undefined
   isRunning: boolean
   failures: number

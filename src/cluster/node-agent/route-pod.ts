@@ -82,7 +82,7 @@ export function createPodRouter({
       try {
         const cached = known.get(namespace.id)
         if (cached !== undefined && !hasCommon(cached, addresses)) continue
-        // Read again if cached: what is changed is what has the address now.
+        // Read again if cached: the pod that has the address now is changed.
         const found = await readShared(namespace).catch((error: unknown) => {
           // The directory may have files that are no namespace any more.
           unreadable = createToolFailure(error)

@@ -54,7 +54,7 @@ interface Subject {
 }
 
 /**
- * What a review can end with. `error`: the ServiceAccount could not be read. `overloaded`: there was no room for the
+ * The outcomes of a review. `error`: the ServiceAccount could not be read. `overloaded`: there was no room for the
  * look-up.
  */
 export const OUTCOMES = [
@@ -176,7 +176,7 @@ function addTenant(
   return tenantId === undefined ? annotations : { [TENANT_ID]: tenantId, ...annotations }
 }
 
-/** Pods of such a namespace may belong to somebody who does not know of wimds. */
+/** Pods of such a namespace may belong to a team that does not know of wimds. */
 const BY_NAMESPACE =
   ', as the label wimds.io/inject of the namespace asks (the annotation wimds.io/inject: "false" leaves a pod out)'
 

@@ -7,7 +7,7 @@ interface RotationOptions {
   readonly getCertificate: (served: CertificateMaterial | undefined) => Promise<CertificateMaterial>
   /** Makes clients trust these CA certificates. Called at every check, since others may undo it. */
   readonly publish: (caPem: string) => Promise<string>
-  /** Resolves when somebody may have undone the publishing of that revision, or after a while. */
+  /** Resolves when the publishing of that revision may have been undone, or after a while. */
   readonly waitForChange?: (revision: string) => Promise<void>
   /** Serves the certificate from the next handshake on. */
   readonly serve: (material: CertificateMaterial) => void
@@ -19,7 +19,7 @@ interface RotationOptions {
 }
 
 export interface CertificateRotation {
-  /** Returns what is served; undefined before the first success. */
+  /** Returns the served certificate; undefined before the first success. */
   readonly served: () => CertificateMaterial | undefined
   /** Stops the rotation. Resolves after a check that is in progress. */
   readonly stop: () => Promise<void>
@@ -28,7 +28,7 @@ export interface CertificateRotation {
 /** Between a change and the check that follows: two controllers that undo each other are slowed down. */
 const CHANGE_DELAY_MS = 300
 
-/** Checks now, and again after every change or interval. A failed check leaves what is served in place. */
+/** Checks now, and again after every change or interval. A failed check leaves the served certificate in place. */
 export function startCertificateRotation(options: RotationOptions): CertificateRotation {
   const { getCertificate, publish, waitForChange, serve, onError } = options
   const { checkIntervalMs = 10_000, propagationDelayMs = 5000 } = options

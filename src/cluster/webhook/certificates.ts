@@ -4,12 +4,12 @@ import { join } from 'node:path'
 import { readWholeFile } from '../../lib/files.ts'
 import { createCertificateAuthority } from '../../lib/x509.ts'
 
-/** What a TLS server needs, and what its clients have to trust. All PEM. */
+/** The key and certificate of a TLS server, and the CAs that its clients have to trust. All PEM. */
 export interface CertificateMaterial {
   /** The leaf certificate and its chain. */
   readonly certPem: string
   readonly keyPem: string
-  /** CA certificates to trust: that of this leaf first, then those of leaves that may still be served. */
+  /** CA certificates to trust: the CA of this leaf first, then the CAs of leaves that may still be served. */
   readonly caPem: string
 }
 

@@ -45,7 +45,7 @@ export async function loadClientCa(file: string, log: Logger): Promise<ClientCa>
 
 /**
  * Returns the text. Throws a `ConfigError` unless it has certificates: with an empty text Node would trust its own
- * roots, and with any other nobody.
+ * roots, and with any other no caller.
  */
 function checkCertificates(file: string, pem: string): string {
   if (isCertificates(pem)) return pem

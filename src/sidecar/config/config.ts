@@ -303,7 +303,7 @@ function createTokenProxy(settings: ParsedSettings): TokenProxySettings | undefi
 }
 
 /**
- * Rejects addresses on the network without WIMDS_LISTEN_ON_NETWORK, since anybody who reaches the sidecar gets tokens,
+ * Rejects addresses on the network without WIMDS_LISTEN_ON_NETWORK, since every caller that reaches the sidecar gets tokens,
  * and addresses for both servers. Checks the settings that are valid, whatever the others are.
  */
 function findListenProblems(raw: RawSettings): string[] {

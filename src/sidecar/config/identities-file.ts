@@ -11,7 +11,7 @@ import { parseYaml, type Path } from './yaml.ts'
 
 /** Enough for thousands of identities, and little enough to parse quickly. */
 const MAX_FILE_BYTES = 131_072
-/** A file of another kind has a problem in each line, and nobody reads them all. */
+/** A file of another kind has a problem in each line, more than people read. */
 const MAX_PROBLEMS = 20
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9 ._-]{0,119}$/

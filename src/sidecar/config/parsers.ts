@@ -224,7 +224,7 @@ export function duration({ minMs = 0, maxMs = 24 * HOUR_MS } = {}) {
   })
 }
 
-/** Formats milliseconds in the largest unit of which they are a whole number: `0s`, `500ms`, `1h`. */
+/** Formats milliseconds in the largest unit that gives a whole number: `0s`, `500ms`, `1h`. */
 function formatDuration(ms: number): string {
   if (ms === 0) return '0s'
   const [unit, unitMs] = [...UNIT_MS].find(([, each]) => ms % each === 0) ?? ['ms', 1]

@@ -9,7 +9,7 @@ interface AadstsEntry {
   readonly code: ErrorCode
   /** One sentence without a full stop. */
   readonly explanation: string
-  /** An instruction without a full stop. `{issuer}`, `{subject}` and `{audience}` are those of the assertion. */
+  /** An instruction without a full stop. `{issuer}`, `{subject}` and `{audience}` stand for the claims of the assertion. */
   readonly fix: string
 }
 
@@ -17,7 +17,7 @@ const REPORT = 'report this as a bug of wimds'
 export const ALGORITHM_FIX =
   'sign service-account tokens with an RSA key (--service-account-signing-key-file of the API server): Entra ID accepts RS256'
 
-/** What to do about a response without a known AADSTS code, by error code; without a full stop. */
+/** The fix for a response without a known AADSTS code, by error code; without a full stop. */
 export const DEFAULT_FIXES = {
   entra_throttled:
     'wait: wimds retries after the time of Retry-After, an hour at most; look for pods that restart often, or that request tokens for many resources',
@@ -113,7 +113,7 @@ export const AADSTS_TABLE: Readonly<Record<string, AadstsEntry>> = {
     'use the projected token of a Kubernetes cluster',
   ),
   700226: policy(
-    'of the tokens of Entra ID only those of managed identities are allowed as assertions',
+    'Entra ID allows its own tokens as assertions only if they are tokens of managed identities',
     'use the projected token of a Kubernetes cluster',
   ),
   700231: policy(

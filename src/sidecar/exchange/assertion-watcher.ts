@@ -50,7 +50,7 @@ export function watchAssertions(options: WatcherOptions): AssertionWatcher {
     if (isClosed) return
     const current = files()
     for (const file of states.keys()) if (!current.includes(file)) states.delete(file)
-    // The next poll is scheduled first: a read that hangs must not delay those of the other files.
+    // The next poll is scheduled first: a read that hangs must not delay the reads of the other files.
     const areAllReadable = current.every((file) => states.get(file)?.ok === true)
     timer = setTimeout(() => void poll(), areAllReadable ? POLL_MS : INITIAL_POLL_MS).unref()
     await Promise.all(current.filter((file) => !inflight.has(file)).map(pollFile))

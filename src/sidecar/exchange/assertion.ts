@@ -14,7 +14,7 @@ import { readRegularFile, shareReads } from '../../lib/files.ts'
 import { describeInternalIssuer, PUBLIC_ISSUER_FIX } from '../../lib/internal-issuer.ts'
 import { Secret } from '../../lib/secret.ts'
 
-/** A projected token and those of its claims that decide whether Entra ID accepts it. */
+/** A projected token, with the claims that decide whether Entra ID accepts it. */
 export interface Assertion extends AssertionClaims {
   readonly secret: Secret
   /** Epoch milliseconds. */

@@ -9,7 +9,7 @@ interface CaFile {
   readonly file: string
   /** Its content when the configuration was read; undefined: it has not been read yet. */
   readonly pem?: string
-  /** What to do while there were no good certificates yet; without a full stop. */
+  /** The fix while there were no good certificates yet; without a full stop. */
   readonly fix?: string
 }
 

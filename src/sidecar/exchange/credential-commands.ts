@@ -80,7 +80,7 @@ export function createApplicationCommand(
 }
 
 /**
- * Returns the commands with placeholders in capital letters for what is not configured; undefined for claims that no
+ * Returns the commands with placeholders in capital letters for values that are not configured; undefined for claims that no
  * command can have. Quotes the claims, which come from a file that is not trusted.
  */
 export function createCredentialCommands(

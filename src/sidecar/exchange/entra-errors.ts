@@ -60,7 +60,7 @@ export function parseEntraError(
   if (isTimeError && isRotated && isSkewed(skewMs)) {
     return new BrokerError(
       isExpired ? 'assertion_expired' : 'assertion_not_yet_valid',
-      `Entra ID rejects the projected token as ${isExpired ? 'expired' : 'not yet valid'}: ${describeSkew(skewMs)}. Fix: ${SKEW_FIX}${isExpired ? '' : ', and those of the control plane, which issues the token'}`,
+      `Entra ID rejects the projected token as ${isExpired ? 'expired' : 'not yet valid'}: ${describeSkew(skewMs)}. Fix: ${SKEW_FIX}${isExpired ? '' : ', and the clocks of the control plane, which issues the token'}`,
       { entra },
     )
   }

@@ -23,7 +23,7 @@ export const CONNECT_OPTIONS = {
   ...HTTP1_ONLY,
   /** Milliseconds, TLS handshake included: the attempt and its hedge fail before a caller has waited for 8 s. */
   timeout: 4000,
-  // Otherwise NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment sends the assertion to anybody.
+  // Otherwise NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment sends the assertion to any server.
   rejectUnauthorized: true,
 } as const
 

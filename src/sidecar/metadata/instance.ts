@@ -130,7 +130,7 @@ function findChild(value: unknown, name: string): unknown {
   return child?.[1]
 }
 
-/** Lists the names as the real service does: with a slash after those of branches. */
+/** Lists the names as the real service does: with a slash after the names of branches. */
 function formatNames(branch: object): string {
   return Object.entries(branch)
     .map(([name, value]) => (isBranch(value) ? `${name}/` : name))

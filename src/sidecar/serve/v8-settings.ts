@@ -2,7 +2,7 @@
 import { createHook } from 'node:async_hooks'
 import { setFlagsFromString } from 'node:v8'
 
-/** Those of Node's own modules that an exchange uses and that take a millisecond to compile. */
+/** Node's own modules that an exchange uses and that take a millisecond to compile. */
 const NODE_MODULES = ['assert', 'crypto', 'dns', 'http', 'tls']
 
 /**
@@ -17,7 +17,7 @@ export function setMemoryFlags(): void {
   setFlagsFromString('--wasm-tiering-budget=1000000000')
   // V8's middle compiler makes a request no cheaper here, and its threads' arenas keep 10 to 20 MB.
   setFlagsFromString('--no-maglev')
-  // V8 makes room for garbage when much of what is new lives on for a while, as thousands of connections
+  // V8 makes room for garbage when many new objects live on for a while, as thousands of connections
   // do that are closed for others. The room is never returned, so a flood would cost 100 MB until the process ends.
   setFlagsFromString('--semi-space-growth-factor=1')
   setFlagsFromString('--heap-growing-percent=50')

@@ -17,7 +17,7 @@ export interface MetadataParts extends TokenRouteParts {
   readonly isReady: () => boolean
   /** Identifies this process on /readyz, so that doctor recognizes it at the end of a route. */
   readonly instanceId: string
-  /** Forwards paths that are not those of dialects. Undefined: none is. */
+  /** Forwards the paths that no dialect has. Undefined: none is forwarded. */
   readonly passThrough?: PassThrough
 }
 

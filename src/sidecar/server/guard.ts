@@ -80,7 +80,7 @@ export function createPathError(): BrokerError {
   )
 }
 
-/** What the guard has to know of a request target. */
+/** The facts of a request target that the guard needs. */
 interface Target {
   /** Of a target in absolute form; undefined for others. */
   readonly host: string | undefined

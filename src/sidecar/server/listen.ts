@@ -102,7 +102,7 @@ function createLimitedServer(
   limiter: ConnectionLimiter,
   renderError: ListenOptions['renderError'],
 ): Server {
-  /** Rejects what is no request, after the replies to earlier requests. An incomplete one gets no other reply. */
+  /** Rejects bytes that are no request, after the replies to earlier requests. An incomplete one gets no other reply. */
   function rejectBytes(socket: Duplex, { status, message }: ClientError): void {
     const reject = () => writeErrorAndClose(socket, status, renderError(message))
     const last = limiter.pendingReplies(socket).findLast(({ req }) => req.complete)
@@ -114,7 +114,7 @@ function createLimitedServer(
   server.maxHeadersCount = MAX_HEADERS
   limiter.attach(server, (request, response) => {
     // Some clients send a form with no content type or a wrong one (R18). And Fastify waits for the body that a
-    // type announces, of which there is no end without a stream.
+    // type announces, and it does not end without a stream.
     delete request.headers['content-type']
     // Node reads an unread body to its end before the next request: the connection is closed instead.
     if (mayExceedBodyLimit(request)) response.shouldKeepAlive = false

@@ -1,4 +1,4 @@
-/** Bounds the cost of scrapes: writing the metrics blocks the event loop, and anybody can ask for them. */
+/** Bounds the cost of scrapes: writing the metrics blocks the event loop, and any caller can request them. */
 import type { Exposition } from '../telemetry/prometheus.ts'
 
 const MAX_AGE_MS = 1000

@@ -1,4 +1,4 @@
-/** What the sidecar's admin port has for people on loopback: the status, and the log level. */
+/** The routes of the admin port for people on loopback: the status, and the log level. */
 import type { IncomingMessage } from 'node:http'
 import { LOG_LEVELS } from '../config/settings.ts'
 import { readBody } from '../../lib/read-body.ts'

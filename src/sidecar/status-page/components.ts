@@ -94,7 +94,7 @@ function renderCell<Row>({ title, cell, width }: Column<Row>, row: Row, isFirst:
     : html`<td role="cell" class="${width ?? ''}" data-label="${title}">${cell(row)}</td>`
 }
 
-/** Renders terms and their values, of which those that are undefined are left out. */
+/** Renders terms and their values, and leaves out undefined values. */
 export function renderFacts(
   items: readonly (readonly [string, Html | string | undefined])[],
   className = '',

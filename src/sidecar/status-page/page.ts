@@ -35,7 +35,7 @@ export function createStatusPage(readTraffic: () => TrafficSample): StatusPage {
   return (status) => ({ headers: HEADERS, body: renderPage(status, readTraffic()).markup })
 }
 
-/** Renders the page, of which the script replaces the elements with `data-part`. */
+/** Renders the page. The script replaces its elements with `data-part`. */
 function renderPage(status: StatusDocument, traffic: TrafficSample): Html {
   const { build, workload, generatedAt } = status
   const name = formatWorkload(workload)

@@ -1,4 +1,4 @@
-/** The problems of the status page: each fault once, with what it concerns and what to do. */
+/** The problems of the status page: each fault once, with the tokens that it concerns and its fix. */
 import { splitFix } from '../../lib/describe-error.ts'
 import { firstItems } from '../../lib/first-items.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
@@ -111,7 +111,7 @@ function renderProblem(problem: Problem, id: string, status: StatusDocument): Ht
   </li>`
 }
 
-/** Replaces a client id that stands for a name by what it is; the id is among the facts. */
+/** Replaces a client id that stands for a name; the id is among the facts. */
 function nameUnlisted(summary: string, { identity }: Problem, status: StatusDocument): string {
   return identity !== undefined && isUnlisted(identity, status)
     ? summary.replace(` as ${identity}`, ` as ${UNLISTED}`)

@@ -15,7 +15,7 @@ import type { StatusDocument } from '../telemetry/status-schema.ts'
 type Problem = StatusDocument['problems'][number]
 
 export interface Remedy {
-  /** What the command is for, without a full stop. */
+  /** The purpose of the command, without a full stop. */
   readonly label: string
   readonly command: string
 }

@@ -11,7 +11,7 @@ export interface ClientLibrary {
   readonly title: string
   /** The first version that exchanges the projected token itself. */
   readonly workloadIdentitySince?: string
-  /** What to do so that the workload no longer needs the sidecar. */
+  /** The change after which the workload no longer needs the sidecar. */
   readonly advice: string
 }
 
@@ -88,7 +88,7 @@ export const CLIENT_LIBRARIES: readonly RecognizableLibrary[] = [
     workloadIdentitySince: '1.0.0',
     advice: 'use WorkloadIdentityCredential of azure_identity 1.0.0 or later',
   },
-  // MSAL and what is built on it, by the headers x-client-SKU and x-client-Ver
+  // MSAL and the libraries that use it, by the headers x-client-SKU and x-client-Ver
   msal('python-msal', 'MSAL for Python', /^MSAL\.Python$/i, 'azure-identity 1.13.0 or later'),
   msal('js-msal', 'MSAL for Node.js', /^msal\.js\.node$/i, '@azure/identity 3.2.0 or later'),
   msal('go-msal', 'MSAL for Go', /^MSAL\.Go$/i, 'azidentity 1.3.0 or later'),

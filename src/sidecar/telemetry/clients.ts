@@ -30,7 +30,7 @@ interface CountedClient extends SeenClient {
   lastSeenAt: number
 }
 
-/** Callers choose these headers, so the number and length of what is kept are bounded. */
+/** Callers choose these headers, so the number and length of the values are bounded. */
 const MAX_CACHED_HEADERS = 256
 const MAX_LENGTH = 512
 const MAX_CLIENTS = 100

@@ -26,7 +26,7 @@ export interface Problem {
   /** One sentence without a full stop. */
   readonly summary: string
   readonly error?: BrokerError
-  /** Whose tokens it concerns; undefined: those of every identity. */
+  /** The identity whose tokens it concerns; undefined: every identity. */
   readonly identity?: Identity
   /** Scrubbed; undefined: all. */
   readonly resources?: readonly string[]
@@ -36,7 +36,7 @@ export interface Problem {
   readonly failingSince?: number
   /** When the first of the cached tokens that it concerns expires, in epoch milliseconds; undefined: none is cached. */
   readonly servedUntil?: number
-  /** Those of these tokens that are not cached, if others are: requests for them fail meanwhile. */
+  /** The tokens that are not cached, if others are: requests for them fail meanwhile. */
   readonly withoutToken?: readonly Pick<TokenRequest, 'identity' | 'scope'>[]
   /** When the first of them is tried again, on the monotonic clock. */
   readonly nextAttemptAt?: number

@@ -3,7 +3,7 @@
 const WINDOW_MS = 10_000
 /** Lines of one key that are allowed within a window. */
 const BURST = 10
-/** Keys in a window, of which some may come from callers. */
+/** Keys in a window. Callers may choose some of them. */
 const MAX_KEYS = 50
 /** The key that all further ones share. */
 const OTHER = 'other'

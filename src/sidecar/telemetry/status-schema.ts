@@ -41,7 +41,7 @@ export const StatusSchema = z.object({
     z.object({
       /** One sentence without a full stop. */
       summary: z.string(),
-      /** Whose tokens it concerns; absent: those of every identity. */
+      /** The identity whose tokens it concerns; absent: every identity. */
       identity: z.optional(z.string()),
       clientId: z.optional(z.string()),
       /** Absent: all. */
@@ -52,12 +52,12 @@ export const StatusSchema = z.object({
       failingSince: z.optional(instant),
       /** When the first of the cached tokens that it concerns expires; absent: none is cached. */
       servedUntil: z.optional(instant),
-      /** Those of these tokens that are not cached, if others are: requests for them fail meanwhile. */
+      /** The tokens that are not cached, if others are: requests for them fail meanwhile. */
       withoutToken: z.optional(z.array(z.object({ identity: z.string(), resource: z.string() }))),
       /** When the next exchange is due; in the past: at the next request. */
       nextAttemptAt: z.optional(instant),
       failure: z.optional(Failure),
-      /** What Entra ID's error code means, where that is known. */
+      /** The meaning of Entra ID's error code, where that is known. */
       explanation: z.optional(z.string()),
     }),
   ),
@@ -122,7 +122,7 @@ export const StatusSchema = z.object({
       resource: z.string(),
       durationMs: count,
       failure: z.optional(Failure),
-      /** What Entra ID's error code means, where that is known. */
+      /** The meaning of Entra ID's error code, where that is known. */
       explanation: z.optional(z.string()),
     }),
   ),

@@ -63,7 +63,7 @@ export function computeNegativeTtlMs(
   return Math.min(retryDelayMs, PERMANENT_NEGATIVE_TTL_MS * (1 - random() / 4))
 }
 
-/** Returns true if the cache retries by itself: the failure may pass, or what is missing may be created late. */
+/** Returns true if the cache retries by itself: the failure may pass, or the missing credential may be created late. */
 export function isRetried(error: BrokerError): boolean {
   return !error.isPermanent || mayBePropagating(error)
 }

@@ -1,4 +1,4 @@
-/** What the token cache knows of one key, and whether its token is in use. */
+/** The entry of the token cache for one key, and whether its token is in use. */
 import type { BrokerError } from '../../lib/errors.ts'
 import { findValidToken, msUntilDue, negativeTtlMs, type State, tokenTtlMs } from './cache-state.ts'
 import type { Clock } from './clock.ts'
@@ -7,7 +7,7 @@ import type { AccessToken, CacheRequest, TokenRequest } from './token.ts'
 
 export interface Entry {
   readonly key: string
-  /** What all requests of the key have in common. */
+  /** The part that all requests of the key have in common. */
   request: TokenRequest
   state: State
   /** When a caller last asked for it, on the monotonic clock. */
@@ -41,7 +41,7 @@ const RETRY_WINDOW_MS = 2 * 60_000
  */
 export const FAILURE_WINDOW_MS = 5 * 60_000
 
-/** Creates the entry of a key that nobody has asked for yet. */
+/** Creates the entry of a key that no caller has requested yet. */
 export function createEntry(request: CacheRequest): Entry {
   return {
     key: request.key,
@@ -52,7 +52,7 @@ export function createEntry(request: CacheRequest): Entry {
   }
 }
 
-/** Returns what all requests of a key have in common. */
+/** Returns the part that all requests of a key have in common. */
 export function toSharedRequest({ identity, scope }: TokenRequest): TokenRequest {
   return { identity, scope }
 }

@@ -1,4 +1,4 @@
-/** What a failed exchange says of its identity, and so of all its resources: it is throttled, or something is missing. */
+/** Failures that concern all resources of an identity: it is throttled, or its credential is missing. */
 import { isDeepStrictEqual } from 'node:util'
 import { LRUCache } from 'lru-cache'
 import { type BrokerError, mayBePropagating, toBrokerError } from '../../lib/errors.ts'

@@ -60,7 +60,7 @@ export function retryExchanges(
     }
   }
 
-  /** Makes an attempt, and another one beside it if it is silent. */
+  /** Makes an attempt, and another one at the same time if it is silent. */
   async function hedge(request: TokenRequest, signal?: AbortSignal): Promise<AccessToken> {
     const over = new AbortController()
     const ends = signal === undefined ? over.signal : AbortSignal.any([over.signal, signal])

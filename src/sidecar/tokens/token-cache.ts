@@ -80,7 +80,7 @@ export interface TokenCache {
    * they are never evicted. Resolves when each has been attempted once.
    */
   readonly prefetch: (requests: readonly CacheRequest[]) => Promise<void>
-  /** Returns the state of the keys. Leaves a failure out when nobody is expected to ask for the token any more. */
+  /** Returns the state of the keys. Leaves a failure out when no more request for the token is expected. */
   readonly entries: () => readonly CacheEntry[]
   /**
    * Replaces the identity of each key by the one that `find` returns, and retries at once what may have failed because
@@ -323,7 +323,7 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     retrying.delete(entry)
   }
 
-  /** Refreshes or retries what is due and in use. A token that is not in use stays until it expires. */
+  /** Refreshes or retries a token that is due and in use. A token that is not in use stays until it expires. */
   function onTimer(entry: Entry): void {
     cancelTimer(entry)
     const { state } = entry

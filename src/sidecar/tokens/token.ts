@@ -26,7 +26,7 @@ export interface CacheRequest extends TokenRequest {
   readonly bypassCache?: boolean
 }
 
-/** What identifies a token in Entra ID's sign-in logs. It contains no part of the token that is a credential. */
+/** The ids of a token in Entra ID's sign-in logs. It contains no part of the token that is a credential. */
 interface TokenAudit {
   /** Claim `uti`, the unique token identifier of the sign-in logs; absent for a token that is not a JWT. */
   readonly uti?: string

@@ -104,7 +104,7 @@ interface InvalidSettings {
   readonly problems: readonly string[]
   readonly settings: DoctorReport['settings']
   readonly skipSidecar: boolean
-  /** What leads to the sidecar; undefined if that is invalid too. */
+  /** The settings that lead to the sidecar; undefined if they are invalid too. */
   readonly sidecar: SidecarSettings | undefined
 }
 

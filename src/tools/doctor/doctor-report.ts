@@ -17,7 +17,7 @@ export interface DoctorReport {
   readonly problems?: readonly string[]
   readonly settingsFailure?: Failure
   readonly warnings: readonly string[]
-  /** Absent, as the three after it, with `--no-sidecar`, or if its own settings are invalid. */
+  /** Absent with `--no-sidecar`, like admin, route and requests, or if its own settings are invalid. */
   readonly sidecar?: PortReport
   readonly admin?: PortReport
   /** Where 169.254.169.254:80 leads. */
@@ -78,7 +78,7 @@ export interface Outcome {
 /** One check in the list of all. */
 export interface CheckSummary extends Omit<Outcome, 'failure'> {
   readonly check: CheckName
-  /** What was checked, such as a file or an endpoint. */
+  /** The subject of the check, such as a file or an endpoint. */
   readonly subject?: string
   /** The name of the fault, of a failed check. */
   readonly code?: string
@@ -86,7 +86,7 @@ export interface CheckSummary extends Omit<Outcome, 'failure'> {
 
 /** A check with everything that is printed of it. */
 export interface Finding extends CheckSummary, Outcome {
-  /** What was found, one line each. */
+  /** The facts that were found, one line each. */
   readonly details: readonly string[]
 }
 
@@ -115,7 +115,7 @@ export interface PreReport {
 export interface RouteReport extends Outcome {
   /** Absent in mode env, in which nothing is sent. */
   readonly leadsTo?: 'sidecar' | 'another_service' | 'nothing'
-  /** What was found. */
+  /** The facts that were found. */
   readonly detail?: string
 }
 
@@ -194,7 +194,7 @@ export interface ExchangeReport extends Outcome {
   readonly expiresAt?: string
   /** Commands that create the missing federated credential. */
   readonly commands?: CredentialCommands
-  /** What identity bindings need, if the token proxy rejects the exchange. */
+  /** The needs of identity bindings, if the token proxy rejects the exchange. */
   readonly bindingCommands?: BindingCommands
 }
 
@@ -203,7 +203,7 @@ export interface Failure {
   readonly code: string
   readonly message: string
   readonly aadsts?: number
-  /** What the AADSTS code means. */
+  /** The meaning of the AADSTS code. */
   readonly explanation?: string
   readonly fix?: string
   /** The section of docs/troubleshooting.md. */

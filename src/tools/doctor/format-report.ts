@@ -81,7 +81,7 @@ export function formatSections(report: DoctorReport, { isVerbose }: FormatOption
   ]
 }
 
-/** Returns true where nothing is set, such as on the machine of somebody who does not know yet where to run doctor. */
+/** Returns true where nothing is set, such as on a laptop, where doctor was tried first. */
 function isUnconfigured({ settings, settingsFailure }: DoctorReport): boolean {
   return settingsFailure !== undefined && settings.every(hasDefault)
 }
@@ -163,7 +163,7 @@ function formatRequests({ requests }: DoctorReport): string[] {
   return [`failed since ${since}:`, ...[...groups.values()].flatMap(formatFailedRequests)]
 }
 
-/** Returns the lines of the requests with one code, the latest of which comes first and has the message. */
+/** Returns the lines of the requests with one code; the latest comes first and has the message. */
 function formatFailedRequests(failed: readonly FailedRequestsReport[]): string[] {
   const [latest] = failed
   if (latest === undefined) return []

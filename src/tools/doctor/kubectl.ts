@@ -4,7 +4,7 @@ import { scrubAndTruncate } from '../../lib/secret.ts'
 import { createFailure } from './failure.ts'
 import type { Failure } from './doctor-report.ts'
 
-/** What kubectl printed and exited with, or why it did not run. */
+/** The output and exit code of kubectl, or why it did not run. */
 export type KubectlResult =
   | { readonly ran: true; readonly code: number; readonly stdout: string; readonly stderr: string }
   | { readonly ran: false; readonly failure: Failure }

@@ -14,7 +14,7 @@ import { formatLocalAddress } from './sidecar-check.ts'
 const TIMEOUT_MS = 5000
 const MAX_BYTES = 16 * 1024 * 1024
 
-/** What is read of a status document, so that other parts may be those of another version. */
+/** The parts of a status document that are read; the others may have the form of another version. */
 const RequestsSchema = z.pick(StatusSchema, {
   generatedAt: true,
   startedAt: true,
@@ -61,7 +61,7 @@ export function formatClient({
   return clientVersion === '' ? name : `${name}/${clientVersion}`
 }
 
-/** Returns the failed requests of a status document, and which of them somebody has to fix. */
+/** Returns the failed requests of a status document, and which of them need a fix. */
 export function describeRequests(document: RequestsDocument): RequestsReport {
   const failed = document.failedRequests.map(({ failure, ...requests }) => ({
     ...requests,
@@ -76,7 +76,7 @@ type FailedRequests = RequestsDocument['failedRequests'][number]
 
 /** SDKs send such requests to detect IMDS (R6). */
 const PROBES = new Set(['metadata_header_missing', 'api_version_invalid'])
-/** What such a request is counted under if the SDK's next request has another User-Agent (Azure.Identity for .NET). */
+/** The client that such a request is counted under if the SDK's next request has another User-Agent (Azure.Identity for .NET). */
 const PROBING_CLIENTS = new Set(['none', 'dotnet-azure-core'])
 /** Agents and SDKs ask for what only the real service has, and do without it (R7). */
 const HARMLESS = new Set(['not_found', 'imdsv2_not_supported'])

@@ -11,7 +11,7 @@ interface RouteOptions {
   readonly nodeName?: string | undefined
   /** True if the redirect may exempt the uid of the sidecar, and so of doctor. */
   readonly hasPassThrough: boolean
-  /** What the sidecar has on /readyz; undefined if it does not listen. */
+  /** The state of the sidecar's /readyz; undefined if it does not listen. */
   readonly instanceId: string | undefined
   /** The metadata address; only tests have another. */
   readonly origin?: string

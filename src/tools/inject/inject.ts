@@ -74,7 +74,7 @@ function findWaitingPods({ pods }: EditedManifests): string[] {
   ]
 }
 
-/** Warns of the default images where a pod has got them: those of this version are not published. */
+/** Warns of the default images where a pod has got them: images of this version are not published. */
 function findUnpublishedImages(
   { pods }: EditedManifests,
   flags: Pick<Flags<keyof typeof INJECT.flags>, 'has'>,

@@ -10,16 +10,16 @@ import type { Sighting } from './rows.ts'
 const TIMEOUT_MS = 10_000
 const MAX_BYTES = 64 * 1024 * 1024
 
-/** What a source reports. */
+/** The report of one source. */
 export interface Sightings {
   readonly sightings: readonly Sighting[]
-  /** Whose requests of which time it knows, such as `2 sidecars in the last 7d`. */
+  /** The sidecars and the period that were counted, such as `2 sidecars in the last 7d`. */
   readonly scope: string
 }
 
 const { shape } = StatusSchema
 
-/** What the report needs of a status document, so that the rest may be that of another version. */
+/** The part of a status document that the report needs; the rest may have the form of another version. */
 const SidecarDocument = z.object({
   workload: z.pick(shape.workload, { host: true, namespace: true, serviceAccount: true }),
   startedAt: shape.startedAt,
@@ -136,7 +136,7 @@ const PROMETHEUS_FIXES: Fixes = {
   format: 'give the URL of a Prometheus, with the path before /api/v1 if it has one',
 }
 
-/** What to do about a source, by what failed. */
+/** The fix for a source, by the step that failed. */
 interface Fixes {
   readonly connect: string
   readonly format: string

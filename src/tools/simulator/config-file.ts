@@ -22,7 +22,7 @@ const ExternalIssuer = z.strictObject({
   jwksUrl: z.url().optional(),
 })
 
-/** What defaults are filled into. DirectorySchema validates the members. */
+/** The file before defaults are filled in. DirectorySchema validates the members. */
 const FileApplication = z.looseObject({
   federatedCredentials: z.array(z.looseObject({})).default([]),
 })
@@ -129,7 +129,7 @@ function findDirectoryIssues(content: unknown): z.core.$ZodIssue[] {
   })
 }
 
-/** Formats `applications[0].clientId: …`, which says what is allowed, after the prefix. */
+/** Formats `applications[0].clientId: …`, which says the allowed values, after the prefix. */
 function formatIssue({ path, message }: z.core.$ZodIssue, prefix: string): string {
   const name = path.length === 0 ? '' : `${z.core.toDotPath(path)}: `
   return `${prefix}${name}${message}`

@@ -23,7 +23,7 @@ export function formatEnvironment(simulator: Simulator, ownCertificate: boolean)
     ...settings,
     // Nothing redirects 169.254.169.254 to the sidecar of a developer.
     WIMDS_MODE: 'env',
-    // Nor does anybody else scrape it.
+    // Nothing else scrapes it either.
     WIMDS_ADMIN_LISTEN: '127.0.0.1:9169',
     ...(ownCertificate && { WIMDS_CA_FILE }),
     ...(simulator.tokenProxy && {

@@ -58,7 +58,7 @@ export interface ClusterObjects {
   readonly configMaps: readonly IdentitiesConfigMap[]
   /** Namespaces whose label asks for injection of all their pods. */
   readonly injectedNamespaces: ReadonlySet<string>
-  /** Those of the API group aadpodidentity.k8s.io. */
+  /** The objects of the API group aadpodidentity.k8s.io. */
   readonly podIdentities: readonly OtherObject[]
 }
 

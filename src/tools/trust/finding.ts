@@ -1,10 +1,10 @@
-/** What is wrong with an input object, or has to be known about it. */
+/** A problem of an input object, or a fact to know about it. */
 export interface Finding {
   /** An `error`: something is left out of the output. */
   readonly severity: 'error' | 'warning'
   /** Such as `ServiceAccount shop/orders`. */
   readonly object: string
-  /** What is wrong, the value, and the fix. */
+  /** The problem, the value, and the fix. */
   readonly message: string
 }
 

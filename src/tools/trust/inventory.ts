@@ -12,7 +12,7 @@ import { quoteForShell } from '../../lib/shell.ts'
 
 export type IdentityKind = 'managed-identity' | 'application'
 
-/** What is known of an identity that is not in the manifests. */
+/** The facts of an identity that is not in the manifests. */
 export interface KnownIdentity {
   readonly clientId: string
   readonly kind: IdentityKind

@@ -51,7 +51,7 @@ export interface Need {
   readonly audience: string
   /** The object, such as `Deployment shop/orders`. */
   readonly source: string
-  /** That of the object. */
+  /** The namespace of the object. */
   readonly namespace: string
 }
 

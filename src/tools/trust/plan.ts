@@ -21,7 +21,7 @@ export const CREDENTIAL_LIMIT = 20
 type CredentialState = 'unknown' | 'present' | 'missing' | 'different'
 
 export interface PlannedCredential {
-  /** That of the existing credential, if there is one. */
+  /** The name of the existing credential, if there is one. */
   readonly name: string
   readonly issuer: string
   readonly subject: string
@@ -59,7 +59,7 @@ export interface Inventory {
   readonly existing: readonly ExistingList[]
 }
 
-/** Creates the plan. Pure; findings name what is left out of it. */
+/** Creates the plan. Pure; findings name the objects that are left out of it. */
 export function createTrustPlan(
   objects: ClusterObjects,
   { known, existing }: Inventory,
@@ -245,7 +245,7 @@ const removeSlash = (url: string) => url.replace(/\/$/, '')
 function explainLimit(kind: IdentityKind, count: number): string {
   const fix =
     kind === 'application'
-      ? 'Fix: split the workloads over several identities, or let those of a namespace share a ServiceAccount; identity bindings are for managed identities only'
-      : 'Fix: on AKS use an identity binding, which needs one credential for any number of clusters and ServiceAccounts (az aks identity-binding create); elsewhere split the workloads over several identities, or let those of a namespace share a ServiceAccount'
+      ? 'Fix: split the workloads over several identities, or let the workloads of a namespace share a ServiceAccount; identity bindings are for managed identities only'
+      : 'Fix: on AKS use an identity binding, which needs one credential for any number of clusters and ServiceAccounts (az aks identity-binding create); elsewhere split the workloads over several identities, or let the workloads of a namespace share a ServiceAccount'
   return `would have ${count} federated credentials, and Azure allows ${CREDENTIAL_LIMIT}, so that only -o text and json list them. ${fix}`
 }

@@ -20,7 +20,7 @@ interface NodeAgentOptions {
   readonly sidecar: string
 }
 
-/** What the chart calls the container, and the label that its objects have. */
+/** The chart's name for the container, and the label of its objects. */
 const CONTAINER = 'wimds-node-agent'
 const SELECTOR = '--selector=app.kubernetes.io/component=node-agent'
 const MAX_MESSAGE = 600
@@ -148,5 +148,5 @@ async function getAll<T>(
   if (!result.ran) return result.failure.message
   if (result.code !== 0) return extractReason(result.stderr)
   const { data } = schema.safeParse(parseJson(result.stdout))
-  return data ?? 'kubectl printed what is not a list'
+  return data ?? 'kubectl printed something other than a list'
 }

@@ -140,7 +140,7 @@ const Report = z.object({
 
 /**
  * Returns the report, without members that this version does not know; undefined if it is not one of this schema.
- * Only what is parsed is formatted, so no text of a pod can make doctor fail.
+ * Only parsed values are formatted, so no text of a pod can make doctor fail.
  */
 export function parseReport(stdout: string): DoctorReport | undefined {
   if (stdout.length > MAX_REPORT_LENGTH) return undefined

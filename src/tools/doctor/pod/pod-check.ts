@@ -140,7 +140,7 @@ function createMissingFailure({ namespace, name }: PodName): Failure {
   )
 }
 
-/** Explains it by the annotations, which say whether somebody asked for the sidecar. */
+/** Explains it by the annotations, which say whether the sidecar was requested. */
 function createNotInjectedFailure({ metadata }: Pod): Failure {
   const annotations = Object.keys(metadata?.annotations ?? {})
   const asks = annotations.find((key) => /^wimds\.io\/|\/inject-proxy-sidecar$/.test(key))

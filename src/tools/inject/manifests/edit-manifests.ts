@@ -35,7 +35,7 @@ export interface ManifestFile {
   readonly source: string
 }
 
-/** What is done to each workload. */
+/** The change to each workload. */
 export interface ManifestOperation {
   /** The outcome of an object that is changed. */
   readonly outcome: 'injected' | 'uninjected'
@@ -71,7 +71,7 @@ export interface EditedManifests {
   readonly warnings: readonly string[]
 }
 
-/** What was done to one object of the input. */
+/** The change that was made to one object of the input. */
 export interface ObjectReport {
   readonly file: string
   /** The line on which it begins. */

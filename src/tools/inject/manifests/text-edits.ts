@@ -66,7 +66,7 @@ export function addToFlow(
 }
 
 /**
- * Removes items of a collection in brackets or braces, of which at least one is kept, with the comma and the blank
+ * Removes some items, not all, of a collection in brackets or braces, with the comma and the blank
  * that `addToFlow` writes.
  */
 export function removeFromFlow(

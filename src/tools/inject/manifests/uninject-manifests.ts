@@ -21,7 +21,7 @@ export function uninjectManifests(
   return { ...edited, files: edited.files.map(keepEndOfFile) }
 }
 
-/** Removes the line break before what was removed at the end of a file whose last line had none. */
+/** Removes the line break before the removed lines at the end of a file whose last line had none. */
 function keepEndOfFile(file: EditedManifests['files'][number]): EditedManifests['files'][number] {
   return file.source.endsWith('\n') ? file : { ...file, result: file.result.replace(/\r?\n$/, '') }
 }

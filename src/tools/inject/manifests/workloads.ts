@@ -10,7 +10,7 @@ export interface Workload {
   readonly path: readonly Key[]
   readonly template: unknown
   readonly serviceAccountName: string
-  /** What is malformed in its metadata. */
+  /** The malformed part of its metadata. */
   readonly problems: readonly string[]
 }
 
@@ -170,7 +170,7 @@ export interface LocatedObject {
   readonly path: readonly Key[]
 }
 
-/** Returns the objects of one document, those of a List one by one. `defaults` are their kind and API version. */
+/** Returns the objects of one document, the items of a List one by one. `defaults` are their kind and API version. */
 export function findObjects(
   value: unknown,
   path: readonly Key[],

@@ -1,4 +1,4 @@
-/** What a migration changes in one object. The JSON form is public: members are added, never renamed. */
+/** The changes of a migration in one object. The JSON form is public: members are added, never renamed. */
 import type { ClusterObjects } from '../cluster-objects.ts'
 import type { KnownIdentity } from '../inventory.ts'
 
@@ -11,7 +11,7 @@ export interface Change {
   readonly add: readonly string[]
   /** The whole object, if it is new. */
   readonly manifest?: Readonly<Record<string, unknown>>
-  /** What else has to be known or done. */
+  /** Other facts to know and things to do. */
   readonly notes: readonly string[]
 }
 

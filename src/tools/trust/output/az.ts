@@ -8,7 +8,7 @@ import { createSymbols, describeIdentity, selectWritable } from './names.ts'
 /** Azure Resource Manager accepts one write in four seconds for the credentials of one identity. */
 const SECONDS_BETWEEN_WRITES = 4
 
-/** Returns the script: it writes what is missing or different, and deletes nothing. */
+/** Returns the script: it writes credentials that are missing or different, and deletes none. */
 export function formatAzScript(plan: Plan): string {
   const symbols = createSymbols(plan.identities)
   const identities = selectWritable(plan.identities)

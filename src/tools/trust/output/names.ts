@@ -7,7 +7,7 @@ import type { PlannedIdentity } from '../plan.ts'
 /** The text in one format. */
 export interface Output {
   readonly text: string
-  /** What the format cannot express. */
+  /** The values that the format cannot express. */
   readonly findings: readonly Finding[]
 }
 
