@@ -26,8 +26,8 @@ ${items.map((item) => `- ${item.trimEnd().replaceAll('\n', '\n  ')}\n`).join('')
 const labelled = (labels: string) =>
   `{kind: ConfigMap, apiVersion: v1, metadata: {labels: ${labels}}}`
 
-test('accepts a List of a thousand objects that share labels', () => {
-  const others = Array.from({ length: 1000 }, () => labelled('*labels'))
+test('accepts a List of many objects that share labels', () => {
+  const others = Array.from({ length: 300 }, () => labelled('*labels'))
   const { files, problems } = run(listOf([labelled('&labels {app: x}'), ...others, POD]))
   expect(problems).toEqual([])
   expect(files[0]?.result).toContain('name: wimds')

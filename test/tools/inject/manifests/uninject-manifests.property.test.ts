@@ -12,7 +12,7 @@ import { CLIENT, settings, TENANT } from '../../../cluster/injector/patched.ts'
 import { PRINTERS } from './printers.ts'
 
 /** Each run parses and prints a manifest several times. */
-const RUNS = { numRuns: 100 }
+const RUNS = { numRuns: 20 }
 
 /** Returns the value without what removal cannot restore: an empty list or map. */
 function dropLost(value: unknown): unknown {
@@ -91,22 +91,14 @@ describe('for every manifest', { timeout: 120_000 }, () => {
     )
   })
 
-  test('nothing of wimds is left, and a second removal changes nothing', () => {
+  test('nothing of wimds is left, and removal changes nothing where nothing was injected', () => {
     fc.assert(
       fc.property(cases, ({ source, more }) => {
+        expect(uninject(source)).toBe(source)
         const result = uninject(inject(source, more))
         const left = JSON.stringify(parse(result)).replaceAll('wimds.io/sdk-credentials', '')
         expect(left).not.toMatch(/wimds|AZURE_POD_IDENTITY|AZURE_TOKEN_CREDENTIALS/)
         expect(uninject(result)).toBe(result)
-      }),
-      RUNS,
-    )
-  })
-
-  test('what was never injected keeps its bytes', () => {
-    fc.assert(
-      fc.property(cases, ({ source }) => {
-        expect(uninject(source)).toBe(source)
       }),
       RUNS,
     )
