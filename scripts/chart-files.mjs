@@ -1,9 +1,10 @@
 // Brings the rules and the dashboard of the examples into charts/wimds: copies, since a chart can read only files of
-// its own folder, and the part of values.schema.json that names the alerts. `node scripts/chart-files.mjs [DIRECTORY]`;
-// a test compares them.
+// its own folder, and the parts of values.schema.json that name the alerts and the choices of the webhook's flags.
+// `node scripts/chart-files.mjs [DIRECTORY]`; a test compares them.
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { format } from 'prettier'
 import { parse } from 'yaml'
+import { WEBHOOK } from '../src/cluster/webhook/webhook-options.ts'
 
 const directory = process.argv[2] ?? 'charts/wimds'
 const examples = 'examples/observability'
@@ -48,5 +49,21 @@ Object.assign(schema.properties.prometheusRule.properties, {
     [anyOf(others)]: createChangesSchema(changes),
   }),
 })
+
+/** Returns the schema of a value that is a flag; undefined for a text. */
+function createFlagSchema({ value, choices, isList }, defaultValue) {
+  if (value === undefined) return { type: 'boolean' }
+  if (choices === undefined) return undefined
+  if (isList) return { type: 'array', minItems: 1, uniqueItems: true, items: { enum: choices } }
+  return { enum: defaultValue === '' ? ['', ...choices] : choices }
+}
+const injection = schema.properties.injection.properties
+const values = parse(readFileSync(`${directory}/values.yaml`, 'utf8'))
+for (const [name, value] of Object.entries(values.injection)) {
+  // The chart passes each value as the flag of its name.
+  const flag = WEBHOOK.flags[name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)]
+  if (flag === undefined || name === 'env') continue
+  injection[name] = createFlagSchema(flag, value) ?? injection[name] ?? { type: 'string' }
+}
 const text = JSON.stringify(schema, null, 2)
 writeFileSync(path, await format(text, { parser: 'json', printWidth: 100 }))

@@ -160,6 +160,13 @@ but for those by which objects select the pods.
 {{- fail "injection.env.WIMDS_CA_FILE and injection.ca are both set. Fix: remove one of them" -}}
 {{- end -}}
 {{- end -}}
+{{- range $what := list "cpu" "memory" -}}
+{{- $request := get $.Values.injection.resources (printf "%sRequest" $what) -}}
+{{- $limit := get $.Values.injection.resources (printf "%sLimit" $what) -}}
+{{- if and $limit (lt (include "wimds.amount" $limit | float64) (include "wimds.amount" $request | float64)) -}}
+{{- fail (printf "injection.resources.%sLimit %s is below %sRequest %s. Fix: raise the limit" $what (include "wimds.text" $limit) $what (include "wimds.text" $request)) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/* A number as it was written: Helm would print a large one as 1e+09. */}}
@@ -180,22 +187,6 @@ but for those by which objects select the pods.
 {{- $factors := dict "" 1 "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 -}}
 {{- $factors = merge $factors (dict "Ki" 0x1p10 "Mi" 0x1p20 "Gi" 0x1p30 "Ti" 0x1p40) -}}
 {{- mulf (trimSuffix $unit $text | float64) (get $factors $unit) -}}
-{{- end -}}
-
-{{/* The flags of injection.resources. */}}
-{{- define "wimds.resourceFlags" -}}
-{{- $resources := . -}}
-{{- range $what := list "cpu" "memory" -}}
-{{- $request := get $resources (printf "%sRequest" $what) -}}
-{{- $limit := get $resources (printf "%sLimit" $what) -}}
-- --{{ $what }}-request={{ include "wimds.text" $request }}
-{{ with $limit -}}
-{{- if lt (include "wimds.amount" . | float64) (include "wimds.amount" $request | float64) -}}
-{{- fail (printf "injection.resources.%sLimit %s is below %sRequest %s. Fix: raise the limit" $what (include "wimds.text" .) $what (include "wimds.text" $request)) -}}
-{{- end -}}
-- --{{ $what }}-limit={{ include "wimds.text" . }}
-{{ end -}}
-{{- end -}}
 {{- end -}}
 
 {{/* image: dict "image" … "chart" … */}}
