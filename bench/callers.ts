@@ -19,7 +19,7 @@ export const HEADERS = { Metadata: 'true' } as const
 /** Node sends these by itself. */
 const OWN_OF_NODE = new Set(['date', 'connection', 'keep-alive'])
 
-/** Sends a GET. Rejects if nobody listens or the connection breaks. */
+/** Sends a GET. Rejects if the port is closed or the connection breaks. */
 export function get(url: string, agent?: Agent): Promise<Answer> {
   return new Promise((resolve, reject) => {
     request(url, { headers: HEADERS, ...(agent === undefined ? {} : { agent }) }, (response) => {
@@ -50,7 +50,7 @@ export async function timed(url: string, agent?: Agent): Promise<Timed> {
   return { status, body, ms: performance.now() - startedAt }
 }
 
-/** Runs `callers` concurrently, each of which sends `each` requests, one after the other. */
+/** Runs `callers` concurrently. Each sends `each` requests, one after the other. */
 export async function runCallers(
   url: string,
   { callers, each }: { readonly callers: number; readonly each: number },

@@ -13,7 +13,7 @@ const SAMPLE_MS = 50
 
 /**
  * Sends this many requests over 16 keep-alive connections, as fast as they are answered. Throws when one
- * fails. Latencies are those of each request, which are finer than autocannon's own histogram.
+ * fails. Latencies are measured for each request, finer than autocannon's own histogram.
  */
 export async function load(url: string, requests: number): Promise<Load> {
   const latencies: number[] = []

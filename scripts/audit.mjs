@@ -1,5 +1,5 @@
 // Judges the report of `npm audit --json` on standard input: advisories of moderate severity and above are refused
-// for what the bundle of wimds is made of, those of high severity and above for everything else.
+// for the packages in the bundle of wimds, advisories of high severity and above for everything else.
 //
 //   npm audit --json | node scripts/audit.mjs [LOCKFILE SBOM]
 import { text } from 'node:stream/consumers'

@@ -26,7 +26,7 @@ process.once('SIGTERM', () => {
 })
 const module = { exports: {} }
 const requireModule = createRequire(filename)
-// Without the flags that the sidecar sets once it listens: they would be those of the compiled code.
+// Without the flags that the sidecar sets once it listens: they would become flags of the compiled code.
 const require = (name) =>
   name === 'node:v8' ? { ...v8, setFlagsFromString: () => {} } : requireModule(name)
 script.runInThisContext()(module.exports, require, module)

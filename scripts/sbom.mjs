@@ -1,7 +1,7 @@
 // Formats the CycloneDX document of a bundle: the packages that have code in it.
 
 /**
- * Returns the document as JSON. The packages are those of scripts/bundled-packages.mjs. It holds neither a time nor
+ * Returns the document as JSON. scripts/bundled-packages.mjs finds the packages. It holds neither a time nor
  * a serial number, so that each build of the same sources gives the same bytes.
  */
 export function formatSbom(name, version, packages) {

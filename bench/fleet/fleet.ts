@@ -1,5 +1,5 @@
 /**
- * A day of a fleet of pods, each of which requests one token at least once in its lifetime, by the rules that wimds itself follows.
+ * A day of a fleet of pods, which request one token each, at least once in its lifetime, by the rules that wimds itself follows.
  * Time is simulated: pods do not depend on each other, so each is followed through its day in turn.
  */
 import { BrokerError } from '../../src/lib/errors.ts'

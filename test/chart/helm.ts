@@ -1,4 +1,4 @@
-/** The versions of Helm that the suite runs: those of HELMS, paths separated by colons, or that of the PATH. */
+/** The versions of Helm that the suite runs: HELMS has their paths, separated by colons; by default the one of the PATH. */
 import { execFile, execFileSync } from 'node:child_process'
 import { promisify } from 'node:util'
 

@@ -79,7 +79,7 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       expect(sidecars?.['spec']).toEqual(example.spec)
     })
 
-    test('leaves the sidecars out if told so', async () => {
+    test('leaves the sidecars out if the values say so', async () => {
       const values = ['podMonitor.enabled=true', 'podMonitor.sidecars=false']
       const monitors = await render('PodMonitor', ...values)
       expect(monitors.map(({ metadata }) => metadata.name)).toEqual(['wimds'])
@@ -120,7 +120,7 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       expect(monitors.map(({ metadata }) => metadata.name)).toEqual(['wimds', 'wimds-sidecars'])
     })
 
-    test('has the group and the limits of Azure Monitor’s managed Prometheus if told so', async () => {
+    test('has the group and the limits of Azure Monitor’s managed Prometheus if the values say so', async () => {
       const group = 'podMonitor.apiVersion=azmonitoring.coreos.com/v1'
       const monitors = await render(
         'PodMonitor',
@@ -173,7 +173,7 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
   })
 
   describe('prometheusRule', () => {
-    test('has the rules of the example, those of the node agent where there is one', async () => {
+    test('has the rules of the example, with the node agent’s where there is one', async () => {
       const { groups } = Rules.parse(parse(await readFile(`${EXAMPLES}/rules.yaml`, 'utf8')))
       const withAgent = await render('PrometheusRule', 'prometheusRule.enabled=true', AGENT)
       expect(withAgent).toMatchObject([{ metadata: { name: 'wimds' } }])

@@ -522,7 +522,7 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     expect(pod.spec.terminationGracePeriodSeconds).toBe(seconds)
   })
 
-  test('podLabels replace the labels of pods but those of the selector', async () => {
+  test('podLabels replace the labels of pods but not the labels of the selector', async () => {
     const version = { 'app.kubernetes.io/version': 'mine', team: 'shop' }
     const { selector, template: pod } = await deployment({ podLabels: version })
     expect(pod.metadata.labels).toMatchObject({ ...selector.matchLabels, ...version })
@@ -531,7 +531,7 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
   describe('the node agent', () => {
     const enabled = { 'nodeAgent.enabled': true }
 
-    test('is updated as told', async () => {
+    test('is updated as the values say', async () => {
       const updateStrategy = {
         type: 'RollingUpdate',
         rollingUpdate: { maxSurge: 0, maxUnavailable: '10%' },

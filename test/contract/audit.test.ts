@@ -10,7 +10,7 @@ const VAULT =
 const TRACE_ID = '4bf92f3577b34da6a3ce929d0e0e4736'
 const GUID = '4bf92f35-77b3-4da6-a3ce-929d0e0e4736'
 
-/** Requests one token as three clients, two of which are the same, and returns the events and the token. */
+/** Requests one token as three clients, two of them the same, and returns the events and the token. */
 async function requestTokens(env: Record<string, string>) {
   await using simulator = await createSimulator()
   await using sidecar = await startServe({ ...environmentOf(simulator), ...env })

@@ -1,4 +1,4 @@
-/** The figures that other pages quote are near those of docs/performance.md, which each run of the benchmark writes. */
+/** The figures that other pages quote are near the figures of docs/performance.md, which each run of the benchmark writes. */
 import { expect, test } from 'vitest'
 import { readPage } from './pages.ts'
 

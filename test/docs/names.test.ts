@@ -29,7 +29,7 @@ const SOURCE = textOf(SOURCES)
 const SCRIPTS: object = JSON.parse(textOf(['package.json'])).scripts
 const TEMPLATES = textOf(filesBelow('charts', /\.(?:yaml|tpl|txt)$/))
 
-/** The names in a text that nobody knows. */
+/** The unknown names in a text. */
 const unknownIn = (text: string, names: RegExp, isKnown: (name: string) => boolean) => [
   ...new Set([...text.matchAll(names)].map(([name]) => name).filter((name) => !isKnown(name))),
 ]

@@ -65,7 +65,7 @@ export async function dashboard() {
   return Dashboard.parse(JSON.parse(await readFile(`${EXAMPLES}/dashboard.json`, 'utf8')))
 }
 
-/** Returns all panels of the dashboard but its rows, also those of collapsed rows. */
+/** Returns all panels of the dashboard but its rows, also the panels of collapsed rows. */
 export async function dashboardPanels() {
   const { panels } = await dashboard()
   return panels.flatMap((panel) => (panel.type === 'row' ? panel.panels : [panel]))
@@ -95,7 +95,7 @@ export async function variableQueries() {
 const replaceVariables = (query: string) =>
   query.replaceAll(/\$(?:cluster|namespace|pod|system)\b/g, '.*')
 
-/** Returns the queries of docs/metrics.md: those of a block have an empty line between them. */
+/** Returns the queries of docs/metrics.md. An empty line separates the queries of a block. */
 export async function documentedQueries(): Promise<string[]> {
   const page = await readFile('docs/metrics.md', 'utf8')
   const blocks = [...page.matchAll(/^```promql\n(.*?)^```$/gms)].map(([, block = '']) => block)

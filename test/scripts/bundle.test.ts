@@ -1,4 +1,4 @@
-/** What the bundle could have lost of the libraries, of which it has only those parts that are called. */
+/** The parts of the libraries that the bundle could have lost: it has only the parts that are called. */
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { cp, mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'

@@ -145,7 +145,7 @@ test('the version of the chart and of its application is that of the package', a
   expect([version, appVersion]).toEqual([VERSION, VERSION])
 })
 
-test('the images that Chart.yaml lists are those of the default values', async () => {
+test('Chart.yaml lists the images of the default values', async () => {
   const { appVersion, annotations } = parse(await readFile(join(CHART, 'Chart.yaml'), 'utf8'))
   const listed: { image: string }[] = parse(annotations['artifacthub.io/images'])
   const { image, redirectImage, clusterImage } = parse(

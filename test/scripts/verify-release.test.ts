@@ -76,7 +76,7 @@ async function verify(world: World) {
   })
 }
 
-/** Writes an OCI archive of which only the image id matters. */
+/** Writes an OCI archive. Only its image id matters. */
 function writeArchive(directory: string, imageId: string): void {
   const bytes = JSON.stringify({ config: { digest: imageId } })
   const digest = createHash('sha256').update(bytes).digest('hex')

@@ -12,7 +12,7 @@ beforeAll(async () => {
 })
 afterAll(() => server[Symbol.asyncDispose]())
 
-/** Returns a valid request with this many headers, the last of which is X-Forwarded-For. */
+/** Returns a valid request with this many headers. The last is X-Forwarded-For. */
 const forwarded = (count: number) =>
   request(TARGET, {
     headers: {

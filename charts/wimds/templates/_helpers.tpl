@@ -34,7 +34,7 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 {{- end -}}
 
-{{/* Labels of every object. commonLabels cannot replace those of the selector. */}}
+{{/* Labels of every object. commonLabels cannot replace the labels of the selector. */}}
 {{- define "wimds.labels" -}}
 {{- $labels := dict "app.kubernetes.io/version" .Chart.AppVersion "app.kubernetes.io/managed-by" .Release.Service -}}
 {{- $labels = merge $labels (dict "app.kubernetes.io/component" "webhook" "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version)) -}}

@@ -80,7 +80,7 @@ function listCredentials(problem: Problem, status: StatusDocument): readonly Rem
   return [
     ...findIdentityName(identity),
     {
-      label: 'Compare subject and audience with those of the projected token below',
+      label: 'Compare subject and audience with the claims of the projected token below',
       command: formatCommandLines({
         words: 'az identity federated-credential list',
         flags: [...createIdentityFlags(identity.resourceId), ['output', 'table']],

@@ -143,7 +143,7 @@ describe('the sidecar', () => {
     expect(env).toEqual(expect.arrayContaining(sidecarEnv))
   })
 
-  test('gets the variables of the pod’s annotations in place of those of the settings', () => {
+  test('gets the variables of the pod’s annotations in place of variables of the settings', () => {
     const annotations = {
       'wimds.io/mode': 'nft',
       'wimds.io/prefetch': 'https://vault.azure.net',

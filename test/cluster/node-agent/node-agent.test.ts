@@ -89,7 +89,7 @@ async function startApi() {
   }
 }
 
-/** Starts the agent with the tools of the test before those of the machine. */
+/** Starts the agent with the tools of the test before the tools of the machine. */
 function startAgent() {
   const args = ['node-agent', '--node-name=node-1', `--netns-directory=${netns}`]
   const child = spawn(process.execPath, [BUILT_CLI, ...args, '--admin-listen=127.0.0.1:0'], {

@@ -216,7 +216,7 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     expect(failure.message).toContain(name)
   })
 
-  test('pods that start together read each namespace once, and not again those of others', async () => {
+  test('pods that start together read each namespace once, and not again the namespaces of others', async () => {
     using first = await podNetwork('10.9.0.2')
     using second = await podNetwork('10.9.0.3')
     using third = await podNetwork('10.9.0.4')
@@ -275,7 +275,7 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     }
   })
 
-  test('routes one pod among a hundred namespaces, some of which vanish', async () => {
+  test('routes one pod among a hundred namespaces while some vanish', async () => {
     using pod = await podNetwork()
     keep(pod)
     const names = Array.from({ length: 100 }, (_, index) => `wimds-many-${process.pid}-${index}`)

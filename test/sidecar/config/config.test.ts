@@ -472,7 +472,7 @@ describe('the identities file', () => {
     expect((await loadProblems(open, `identities: [${own}]`)).join()).toMatch(/AZURE_TENANT_ID/)
   })
 
-  test('reports its problems with line and column, after those of the environment', async () => {
+  test('reports its problems with line and column, after the problems of the environment', async () => {
     const problems = await loadProblems(
       { WIMDS_DRAIN: 'soon' },
       `identities:

@@ -169,7 +169,7 @@ describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', (
       expect((await client.output).split('\n').at(-1)).toMatch(/^(closed|ECONNRESET|EPIPE)$/)
     })
 
-    test('ports of other programs are refused as before', async () => {
+    test('connections to ports of other programs are refused', async () => {
       using pod = await podNetwork()
       await runAndWait(pod, 'loopback')
       const client = pod.script(`

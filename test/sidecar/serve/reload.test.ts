@@ -242,7 +242,7 @@ test('forgets what no request can ask for any more, failures included', async ()
         [identity, resource, failure?.code].filter(Boolean).join(' '),
       )
       .toSorted()
-  // Those of the unknown client id fail, and are retried for some minutes.
+  // Exchanges for the unknown client id fail, and are retried for some minutes.
   const tokensIssued = async () =>
     /^wimds_exchange_attempts_total\{code="ok"\} (\d+)$/m.exec(await local('/metrics'))?.[1]
   await ask(port, VAULT)

@@ -56,7 +56,7 @@ describe('with two projected tokens', () => {
   }))
   const assertions = [...others, ...own]
 
-  test('the claims are those of the identity', () => {
+  test('the commands have the claims of the identity', () => {
     const [, command] = commandsFor('federated_credential_not_found', aStatus({ assertions }))
     expect(command).toContain('--name wimds-shop-orders-7a16d5e6 ')
     expect(command).toContain('--issuer https://eastus.oic.prod-aks.azure.com/t/c/ ')

@@ -5,7 +5,7 @@ import { aStatus } from '../../fixtures/status.ts'
 const RESOURCES = ['https://vault.azure.net', 'https://management.azure.com', 'https://storage']
 const FAILURE = { code: 'entra_unreachable', message: 'Entra ID cannot be reached' }
 
-/** Returns the resources of the cards for these tokens, of which one may fail. */
+/** Returns the resources of the cards for these tokens. One of them may fail. */
 function renderOrder(resources: readonly string[], failing?: string): readonly string[] {
   const [token] = aStatus().tokens
   if (token === undefined) throw new Error('the status has no token')

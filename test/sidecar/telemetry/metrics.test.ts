@@ -250,7 +250,7 @@ describe('state metrics', () => {
     expect((await scrape(observed)).get('wimds_config_last_reload_successful')).toBe(1)
   })
 
-  test('include those of the process under the names of prom-client', async () => {
+  test('include metrics of the process under the names of prom-client', async () => {
     const samples = await scrape(observe())
     expect(samples.get('process_resident_memory_bytes')).toBeGreaterThan(10_000_000)
     expect(samples.get('process_cpu_seconds_total')).toBeGreaterThan(0)

@@ -247,7 +247,7 @@ describe('a failure in the entries', () => {
     expect(given.cache.entries()).toEqual([])
   })
 
-  test('does not count for a cached token that nobody has requested', async () => {
+  test('does not count for a cached token that no caller has requested', async () => {
     const given = setUp()
     await given.cache.prefetch([VAULT])
     given.entra.behave({ error: 'entra_unreachable' })

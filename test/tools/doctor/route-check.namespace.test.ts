@@ -94,7 +94,7 @@ describe.skipIf(reason !== undefined)('in a network namespace', () => {
     ])
   })
 
-  test('finds nothing where nobody answers', async () => {
+  test('finds nothing where no server answers', async () => {
     pod.exec('ip', 'route', 'replace', 'blackhole', '169.254.169.254/32')
     expect(await checkRoute('loopback')).toMatchObject({
       status: 'failed',

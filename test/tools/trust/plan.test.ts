@@ -146,7 +146,7 @@ test('allows 20 credentials for an identity', async () => {
   expect(findings).toEqual([])
 })
 
-test('recommends identity bindings from 21 on, with those of other clusters counted', async () => {
+test('recommends identity bindings from 21 credentials on, with credentials of other clusters counted', async () => {
   const others = Array.from({ length: 20 }, (_, index) =>
     existing({ name: `cluster-${index}`, issuer: `https://cluster-${index}.example/` }),
   )

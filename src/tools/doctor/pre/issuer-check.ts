@@ -102,7 +102,7 @@ async function compareKeys(kubectl: Kubectl, published: readonly string[]): Prom
   }
   const missing = findKeyIds(json).filter((id) => !published.includes(id))
   return missing.length === 0
-    ? passed(check, 'those of the API server are all published')
+    ? passed(check, 'the keys of the API server are all published')
     : failed(
         check,
         createFailure(

@@ -157,7 +157,7 @@ describe('with a running sidecar', () => {
     expect(stdout.match(/check(?:s)? failed|All checks/g)).toHaveLength(1)
   })
 
-  test('says which lines the pod itself reports, none of which can imitate another', async () => {
+  test('says which lines the pod itself reports, and none can imitate another', async () => {
     const inside = {
       ...EMPTY_REPORT,
       version: '9\n✓ All checks passed.',

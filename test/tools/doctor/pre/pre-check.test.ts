@@ -60,7 +60,7 @@ async function cluster(signer = published): Promise<KubectlAnswer[]> {
   ]
 }
 
-/** Runs it with these answers before those of the cluster. */
+/** Runs it with these answers before the answers of the cluster. */
 async function check(answers: readonly KubectlAnswer[] = [], ...flags: readonly string[]) {
   await using fake = await fakeKubectl([...answers, ...(await cluster())])
   const args = ['doctor', '--pre', '-o', 'json', '--namespace=shop', ...flags]

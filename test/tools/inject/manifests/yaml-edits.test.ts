@@ -30,7 +30,7 @@ spec:
 # of the document
 `
 
-test('adds after the comments of the node before, and before those of the next one', () => {
+test('adds after the comments of the node before, and before the comments of the next one', () => {
   const { files, problems } = injectManifests([{ name: 'pod.yaml', source: SOURCE }], {
     settings: settings({ mode: 'env', tenantId: TENANT }),
     namespace: undefined,
