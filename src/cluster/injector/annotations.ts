@@ -3,10 +3,16 @@ import * as z from 'zod/mini'
 import { choice, createSchema, flag, integer } from '../../sidecar/config/parsers.ts'
 import { suggest } from '../../lib/suggest.ts'
 import { readRecord } from './injection-record.ts'
-import { configMapName, type ObjectKey, objectKey } from './object-keys.ts'
 import type { Pod } from './pod.ts'
 import { isGreater, omitPodLevelResources } from './resources.ts'
-import { findCa, type InjectionSettings, SHARED_SETTINGS } from './settings.ts'
+import {
+  configMapName,
+  findCa,
+  type InjectionSettings,
+  type ObjectKey,
+  objectKey,
+  SHARED_SETTINGS,
+} from './settings.ts'
 
 /** The prefix of the annotations of wimds. */
 export const PREFIX = 'wimds.io/'

@@ -6,9 +6,8 @@ import {
   PRODUCTION_CREDENTIALS,
 } from './app-environment.ts'
 import { type FederatedToken, findFederatedToken } from './federated-token.ts'
-import type { ObjectKey } from './object-keys.ts'
 import type { EnvVar, Pod } from './pod.ts'
-import type { InjectionSettings } from './settings.ts'
+import type { InjectionSettings, ObjectKey } from './settings.ts'
 
 /** The annotations of the pod's ServiceAccount. */
 export type ServiceAccountAnnotations = Readonly<Record<string, string>>

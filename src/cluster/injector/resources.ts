@@ -24,27 +24,13 @@ export const DEFAULT_RESOURCES = {
 
 type Resources = Container['resources']
 
-/** The exponents of the suffixes: of ten for the decimal ones, of two for the binary ones. */
-const DECIMAL = new Map([
-  ['n', -9],
-  ['u', -6],
-  ['m', -3],
-  ['', 0],
-  ['k', 3],
-  ['M', 6],
-  ['G', 9],
-  ['T', 12],
-  ['P', 15],
-  ['E', 18],
-])
-const BINARY = new Map([
-  ['Ki', 10],
-  ['Mi', 20],
-  ['Gi', 30],
-  ['Ti', 40],
-  ['Pi', 50],
-  ['Ei', 60],
-])
+/** The suffixes with their exponents: of ten from -9 in steps of three, and of two in steps of ten. */
+const DECIMAL = new Map(
+  ['n', 'u', 'm', '', 'k', 'M', 'G', 'T', 'P', 'E'].map((unit, index) => [unit, 3 * index - 9]),
+)
+const BINARY = new Map(
+  ['Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'].map((unit, index) => [unit, 10 * index + 10]),
+)
 
 /** Parses a Kubernetes quantity that is not negative into a number; undefined if it is malformed. */
 export function parseQuantity(text: string | number): number | undefined {

@@ -1,11 +1,41 @@
 /** Settings of the injector, which the operator gives. A pod's annotations override some of them. */
 import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
+import { isDnsSubdomain } from '../../lib/kubernetes-names.ts'
 import { ROUTING_MODES, type RoutingMode } from '../../lib/routing-modes.ts'
 import { DEFAULT_ADMIN_PORT, DEFAULT_PORT, DEFAULT_UID } from '../../lib/sidecar-defaults.ts'
-import { choice } from '../../sidecar/config/parsers.ts'
-import { type ObjectKey, objectKey } from './object-keys.ts'
+import { choice, createSchema, quote } from '../../sidecar/config/parsers.ts'
 import type { EnvVar } from './pod.ts'
 import { DEFAULT_RESOURCES, quantity, type ResourceSettings } from './resources.ts'
+
+/** A key of a ConfigMap or Secret in the pod's namespace. */
+export interface ObjectKey {
+  readonly name: string
+  readonly key: string
+}
+
+const MAX_KEY_LENGTH = 253
+const KEY = /^[-._a-zA-Z0-9]+$/
+
+/** The name of a ConfigMap. */
+export const configMapName = createSchema((text) => {
+  if (!isDnsSubdomain(text)) throw new Error(`must be the name of a ConfigMap, not ${quote(text)}`)
+  return text
+})
+
+/** Creates the schema of `NAME` or `NAME/KEY`. */
+export function objectKey(kind: 'ConfigMap' | 'Secret', defaultKey: string) {
+  return createSchema((text): ObjectKey => {
+    const [name = '', key = defaultKey, ...rest] = text.split('/')
+    if (!isDnsSubdomain(name) || rest.length > 0 || !isKey(key)) {
+      throw new Error(`must be NAME or NAME/KEY of a ${kind}, not ${quote(text)}`)
+    }
+    return { name, key }
+  })
+}
+
+function isKey(text: string): boolean {
+  return text.length <= MAX_KEY_LENGTH && KEY.test(text) && text !== '.' && !text.startsWith('..')
+}
 
 /** The minor version of Kubernetes 1 that introduced native sidecars. */
 export const NATIVE_SIDECARS_SINCE = 29
