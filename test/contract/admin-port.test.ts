@@ -44,17 +44,16 @@ test('/healthz is answered while 150 connections pipeline scrapes', async () => 
   }
 }, 60_000)
 
-test.each(['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])(
-  '%s with a Content-Type and without a body is answered on both ports',
-  async (method) => {
-    await using simulator = await createSimulator()
-    await using sidecar = await startServe(environmentOf(simulator))
-    const { port, adminPort } = sidecar
+test('a request with a Content-Type and without a body is answered on both ports', async () => {
+  await using simulator = await createSimulator()
+  await using sidecar = await startServe(environmentOf(simulator))
+  const { port, adminPort } = sidecar
+  for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']) {
     const bytes = (path: string) =>
       request(path, { method, headers: { Host: 'localhost', 'Content-Type': 'text/plain' } })
     expect((await roundTrip(adminPort, bytes('/no/such/path'))).status).toBe(404)
     const { status } = await roundTrip(adminPort, bytes('/log-level'))
     expect(status).toBe(method === 'PUT' ? 400 : 404)
     expect((await roundTrip(port, bytes('/oauth2/token'))).status).toBeGreaterThanOrEqual(400)
-  },
-)
+  }
+})

@@ -63,34 +63,6 @@ test('says at once what to do about an issuer that is internal to the cluster', 
   expect(headers.has('retry-after')).toBe(false)
 })
 
-test.each([
-  ['throttles', { kind: 'throttled', retryAfterSeconds: 60 }, 429, 60],
-  ['is unavailable', { kind: 'unavailable' }, 503, 1],
-  ['resets the connection', { kind: 'reset' }, 503, 1],
-  ['sends garbage', { kind: 'garbage' }, 503, 1],
-] as const)('tells a caller to come back when Entra %s', async (_, fault, status, seconds) => {
-  sidecar.simulator.faults.add(fault)
-  const reply = await get(target('https://vault.azure.net'))
-  expect(reply.status).toBe(status)
-  expect(Number(reply.headers.get('retry-after'))).toBeGreaterThanOrEqual(seconds)
-  expect(JSON.parse(reply.body)).toMatchObject({ error_description: expect.any(String) })
-})
-
-test('tells a caller to come back when Entra hangs', async () => {
-  await using impatient = await startSidecar({ timeoutMs: 1000 })
-  impatient.simulator.faults.add({ kind: 'hang' })
-  const reply = await roundTrip(impatient.port, request(target('https://vault.azure.net')))
-  expect(reply.status).toBe(504)
-  expect(Number(reply.headers.get('retry-after'))).toBeGreaterThanOrEqual(1)
-})
-
-test('tells a caller to come back while there is no projected token', async () => {
-  await sidecar.simulator.writeToken('')
-  const reply = await get(target('https://vault.azure.net'))
-  expect(reply.status).toBe(503)
-  expect(reply.headers.has('retry-after')).toBe(true)
-})
-
 test('answers probes and documents at once while Entra hangs', async () => {
   sidecar.simulator.faults.add({ kind: 'hang' })
   await using waiting = await openConnection(sidecar.port)

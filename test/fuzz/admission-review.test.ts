@@ -191,10 +191,10 @@ async function expectSound(body: string): Promise<void> {
 test('injects the identity of the pod’s own ServiceAccount by a valid patch, or rejects the pod', async () => {
   await fc.assert(
     fc.asyncProperty(reviews, async (body) => expectSound(JSON.stringify(body))),
-    fuzzRuns(600),
+    fuzzRuns(150),
   )
-  expect(seen.injected).toBeGreaterThan(100)
-  expect(seen.refused).toBeGreaterThan(100)
+  expect(seen.injected).toBeGreaterThan(20)
+  expect(seen.refused).toBeGreaterThan(20)
 })
 
 test('answers a review with a member that is missing or of another type', async () => {
@@ -203,9 +203,9 @@ test('answers a review with a member that is missing or of another type', async 
       reviews.chain((body) => corrupt(body)),
       async (body) => expectSound(JSON.stringify(body) ?? 'undefined'),
     ),
-    fuzzRuns(600),
+    fuzzRuns(150),
   )
-  expect(seen.malformed).toBeGreaterThan(50)
+  expect(seen.malformed).toBeGreaterThan(10)
 })
 
 const VALID = podReview({
@@ -226,7 +226,7 @@ test('answers or rejects text that is almost a review', async () => {
       await expectSound(body)
       expect(Object.getOwnPropertyNames(Object.prototype)).not.toContain('isAdmin')
     }),
-    fuzzRuns(600),
+    fuzzRuns(150),
   )
 })
 
@@ -311,7 +311,7 @@ test.each<[string, string | Buffer]>([
 })
 
 test('looks up valid names only, and reports in few words', () => {
-  expect(lookUps.length).toBeGreaterThan(500)
+  expect(lookUps.length).toBeGreaterThan(100)
   expect(
     lookUps.filter((each) => !/^[a-z0-9-]{1,63}\/[a-z0-9][a-z0-9.-]{0,252}$/.test(each)),
   ).toEqual([])

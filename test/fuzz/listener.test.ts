@@ -79,10 +79,10 @@ test('returns a token to valid requests only, in any sequence and in any pieces'
         await expectValidCallerServed()
       },
     ),
-    fuzzRuns(500),
+    fuzzRuns(100),
   )
-  expect(seen.valid).toBeGreaterThan(50)
-  expect(seen.invalid).toBeGreaterThan(200)
+  expect(seen.valid).toBeGreaterThan(10)
+  expect(seen.invalid).toBeGreaterThan(40)
 })
 
 const PIECES = [
@@ -130,7 +130,7 @@ test('replies to mutated requests with complete replies or none, and keeps servi
       expect(countTokens(received)).toBeLessThanOrEqual(proofs.length)
       await expectValidCallerServed()
     }),
-    fuzzRuns(500),
+    fuzzRuns(100),
   )
 })
 
@@ -143,7 +143,7 @@ test('outlives callers that reset the connection, whatever they sent', async () 
       await sleep(waitMs)
       connection.reset()
     }),
-    fuzzRuns(300),
+    fuzzRuns(60),
   )
   validCaller.write(VALID)
   expect((await validCaller.reply()).status).toBe(200)
@@ -152,5 +152,5 @@ test('outlives callers that reset the connection, whatever they sent', async () 
 test('reports no internal error for any of them', () => {
   const internal = given.replies.filter(({ error }) => error?.code === 'internal')
   expect(internal).toEqual([])
-  expect(given.replies.length).toBeGreaterThan(1000)
+  expect(given.replies.length).toBeGreaterThan(200)
 })

@@ -169,8 +169,8 @@ test('loads an environment or reports the problems of its settings', async () =>
       seen[problems.length === 0 ? 'loaded' : 'rejected'] += 1
       for (const problem of problems) expect(problem).toMatch(/^ {2}[\w-]+: .{1,300}$/)
     }),
-    fuzzRuns(2000),
+    fuzzRuns(300),
   )
-  expect(seen.loaded).toBeGreaterThan(100)
-  expect(seen.rejected).toBeGreaterThan(100)
+  expect(seen.loaded).toBeGreaterThan(15)
+  expect(seen.rejected).toBeGreaterThan(15)
 })
