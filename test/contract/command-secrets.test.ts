@@ -88,7 +88,7 @@ test.each([`user:${PASSWORD}%@proxy.test`, `http://user%zz:${PASSWORD}@proxy.tes
   async (url) => {
     const variables = { ...environmentOf(simulator), HTTPS_PROXY: url }
     const text = await captureOutput(doctor, ['--no-exchange'], variables)
-    expect(text).toMatch(/✗ invalid settings\n {4}HTTPS_PROXY: .*%25/)
+    expect(text).toMatch(/✗ settings: invalid settings\n {4}HTTPS_PROXY: .*%25/)
     expect(findPiece(PASSWORD, text)).toBeUndefined()
   },
 )

@@ -1,6 +1,6 @@
 /** `wimds doctor` from the user's machine: of pods from outside, and of a cluster before an installation. */
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { PodReport, PreReport } from '../../src/tools/doctor/doctor-report.ts'
+import type { DoctorReport } from '../../src/tools/doctor/doctor-report.ts'
 import { testCluster } from './support/cluster.ts'
 import { eventually } from './support/eventually.ts'
 import { wimds } from './support/run.ts'
@@ -40,10 +40,15 @@ beforeAll(async () => {
 async function ofPod(name: string) {
   const args = ['doctor', '--pod', `${NAMESPACE}/${name}`, '-o', 'json']
   const { code, stdout } = await wimds(args, { allow: [0, 1, 2] })
-  const report: PodReport = JSON.parse(stdout)
+  const report: DoctorReport = JSON.parse(stdout)
   const checks = [...report.checks, ...(report.inside?.checks ?? [])]
   const failures = checks.filter(({ status }) => status === 'failed')
-  return { code, report, checks, failures: failures.map((each) => `${each.check}: ${each.code}`) }
+  return {
+    code,
+    report,
+    checks,
+    failures: failures.map((each) => `${each.check}: ${each.failure?.code}`),
+  }
 }
 
 describe('of a pod', () => {
@@ -69,12 +74,13 @@ describe('of a pod', () => {
 
   test('prints the federated credential that is missing', async () => {
     await cluster.namespace.ready('stranger')
-    const { code, failures, report } = await ofPod('stranger')
+    const { code, failures, checks } = await ofPod('stranger')
     expect({ code, failures }).toEqual({
       code: 1,
       failures: ['token_exchange: federated_credential_not_found'],
     })
-    expect(report.inside?.exchanges[0]?.commands?.azManagedIdentity).toContain(
+    const exchange = checks.find(({ check }) => check === 'token_exchange')
+    expect(exchange?.commands?.[0]?.command).toContain(
       `--subject system:serviceaccount:${NAMESPACE}:stranger`,
     )
   })
@@ -98,7 +104,7 @@ describe('of a pod', () => {
 async function before(namespace: string, mode: Mode) {
   const args = ['doctor', '--pre', '-o', 'json', `--namespace=${namespace}`, `--mode=${mode}`]
   const { stdout } = await wimds(args, { allow: [0, 1, 2] })
-  const report: PreReport = JSON.parse(stdout)
+  const report: DoctorReport = JSON.parse(stdout)
   return new Map(report.checks.map((finding) => [finding.check, finding]))
 }
 
@@ -113,7 +119,7 @@ describe('before an installation', () => {
       status: 'failed',
       failure: {
         code: 'pod_not_admitted',
-        message: expect.stringMatching(/violates PodSecurity "restricted:latest".*NET_ADMIN/),
+        problem: expect.stringMatching(/violates PodSecurity "restricted:latest".*NET_ADMIN/),
       },
     })
     const admitted = (await before(restricted.name, 'env')).get('injected_pod')

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { stringify } from 'yaml'
-import type { PreReport } from '../../src/tools/doctor/doctor-report.ts'
+import type { DoctorReport } from '../../src/tools/doctor/doctor-report.ts'
 import { CHART, helm, installChart, RELEASE } from './support/chart.ts'
 import { testCluster } from './support/cluster.ts'
 import { clusterCa } from './support/entra.ts'
@@ -97,7 +97,7 @@ describe('admission', () => {
   test('doctor --pre passes beside the installed chart', async () => {
     const args = ['doctor', '--pre', '-o', 'json', `--namespace=${NAMESPACE}`, '--mode=loopback']
     const { stdout } = await wimds(args, { allow: [0, 1, 2] })
-    const { checks }: PreReport = JSON.parse(stdout)
+    const { checks }: DoctorReport = JSON.parse(stdout)
     for (const name of ['injected_pod', 'webhook']) {
       expect(checks.find(({ check }) => check === name)).toMatchObject({ status: 'ok' })
     }
@@ -209,7 +209,7 @@ describe('a namespace that limits resources', () => {
   test('passes doctor --pre', async () => {
     const args = ['doctor', '--pre', '-o', 'json', `--namespace=${limited.name}`]
     const { stdout } = await wimds(args, { allow: [0, 1, 2] })
-    const { checks }: PreReport = JSON.parse(stdout)
+    const { checks }: DoctorReport = JSON.parse(stdout)
     expect(checks.find(({ check }) => check === 'injected_pod')).toMatchObject({ status: 'ok' })
   })
 })

@@ -17,9 +17,9 @@ import { parseJsonObject } from '../../lib/json.ts'
 import { printable } from '../../lib/printable.ts'
 import { formatCommand } from '../../lib/shell.ts'
 import { ALGORITHM_FIX } from '../../sidecar/exchange/aadsts.ts'
-import { toOutcome } from './findings.ts'
+import type { Finding } from './doctor-report.ts'
 import { toFailure } from './failure.ts'
-import type { AssertionReport } from './doctor-report.ts'
+import { failed, passed } from './findings.ts'
 
 interface CheckOptions {
   /** Origins of the clouds that the token is sent to. */
@@ -36,29 +36,33 @@ const HOUR_MS = 3_600_000
 /** The kubelet rotates a token after 80 % of its lifetime, so one this close to its end is stale. */
 const STALE_MS = 60_000
 
-/** Returns the report of one file, and its assertion if it has one. */
+/** Returns the finding of one file, with the claims and never the token, and its assertion if it has one. */
 export async function checkAssertion(
   file: string,
   options: CheckOptions,
-): Promise<{ report: AssertionReport; assertion?: Assertion }> {
+): Promise<{ finding: Finding; assertion?: Assertion }> {
   try {
     const assertion = await readAssertion(file)
-    const { issuer, subject, audience, issuedAt, expiresAt } = assertion
+    const { issuer, subject, audience, expiresAt } = assertion
     const error = findFailure(file, assertion, options)
-    const report: AssertionReport = {
-      file,
-      ...toOutcome(error && toFailure(error)),
-      issuer,
-      subject,
-      audience,
-      ...(issuedAt !== undefined && { issuedAt: formatInstant(issuedAt) }),
-      expiresAt: formatInstant(expiresAt),
-      warnings: findWarnings(assertion, options, error),
+    const details = [
+      `expires at ${new Date(expiresAt).toISOString()}`,
+      `issuer    ${issuer}`,
+      `subject   ${subject}`,
+      `audience  ${audience.join(', ')}`,
+    ]
+    const warnings = findWarnings(assertion, options, error)
+    const finding: Finding = {
+      ...(error === undefined
+        ? passed('projected_token', ...details)
+        : failed('projected_token', toFailure(error), ...details)),
+      subject: file,
+      ...(warnings.length > 0 && { warnings }),
     }
-    return { report, assertion }
+    return { finding, assertion }
   } catch (thrown) {
     const error = await explainPermissions(file, toBrokerError(thrown))
-    return { report: { file, ...toOutcome(toFailure(error)), warnings: [] } }
+    return { finding: { ...failed('projected_token', toFailure(error)), subject: file } }
   }
 }
 
@@ -157,8 +161,4 @@ function findAudienceWarnings(
   return [
     `its audience is ${assertion.audience.join(', ')}, and the usual one is ${usual}: correct it in the projected volume, or set WIMDS_AUDIENCE to it if the federated credential has it on purpose`,
   ]
-}
-
-function formatInstant(epochMs: number): string {
-  return new Date(epochMs).toISOString()
 }

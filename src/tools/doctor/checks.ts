@@ -5,10 +5,14 @@ import { findCloud } from '../../lib/clouds.ts'
 import { hasUnexpectedAudience } from '../../sidecar/exchange/assertion.ts'
 import { systemClock } from '../../sidecar/tokens/clock.ts'
 import { toWallTimes } from '../../sidecar/tokens/lifetime.ts'
-import { describeSkew, isSkewed, SKEW_FIX } from '../../sidecar/exchange/clock-skew.ts'
+import {
+  describeSkew,
+  isSkewed,
+  SKEW_FIX,
+  WARN_SKEW_MS,
+} from '../../sidecar/exchange/clock-skew.ts'
 import { type Identity, WITHOUT_IDENTITY } from '../../sidecar/identities.ts'
 import { toScope, type TokenSource } from '../../sidecar/tokens/token.ts'
-import { VERSION } from '../../lib/version.ts'
 import { checkAssertion } from './assertion-check.ts'
 import { checkEndpoint } from './connectivity.ts'
 import {
@@ -16,27 +20,18 @@ import {
   createCredentialCommands,
 } from '../../sidecar/exchange/credential-commands.ts'
 import { findEndpoints, isViaTokenProxy } from './endpoints.ts'
-import { toOutcome } from './findings.ts'
+import { failed, notChecked, passed, skipped } from './findings.ts'
 import { createFailure, toFailure } from './failure.ts'
-import type {
-  CheckSummary,
-  ClockReport,
-  DoctorReport,
-  ExchangeReport,
-  Failure,
-  IdentityReport,
-  Outcome,
+import {
+  type CheckName,
+  createReport,
+  type DoctorReport,
+  type Failure,
+  type Finding,
 } from './doctor-report.ts'
 import { checkRequests } from './requests-check.ts'
 import { checkRoute } from './route-check.ts'
 import { checkSidecar } from './sidecar-check.ts'
-import {
-  isOk,
-  type SidecarSections,
-  summarize,
-  summarizeFederation,
-  summarizeSidecar,
-} from './summary.ts'
 
 type AssertionCheck = Awaited<ReturnType<typeof checkAssertion>>
 
@@ -48,7 +43,7 @@ export type SidecarSettings = Pick<
 
 interface CheckOptions {
   readonly config: Config
-  readonly settings: DoctorReport['settings']
+  readonly settings: NonNullable<DoctorReport['settings']>
   readonly skipSidecar: boolean
   /** Undefined: no exchange is attempted. */
   readonly exchange: TokenSource | undefined
@@ -58,54 +53,49 @@ interface CheckOptions {
 
 const DEFAULT_RESOURCE = 'https://management.azure.com/'
 
-const SKIPPED: Outcome = { status: 'skipped' }
-const NO_IDENTITY: Outcome = { status: 'not_checked', reason: 'no identity is configured' }
-const SETTINGS_INVALID: Outcome = { status: 'not_checked', reason: 'the settings are invalid' }
-const NEEDS_SETTINGS = [
-  'identity',
-  'projected_token',
-  'connectivity',
-  'clock',
-  'token_exchange',
-] as const
+const SIDECAR_CHECKS = ['sidecar', 'admin_port', 'route'] as const
+const FEDERATION_CHECKS = ['identity', 'projected_token', 'connectivity'] as const
+const EXCHANGE_CHECKS = ['clock', 'token_exchange'] as const
 
 /** Returns the report, which contains no secret. A check that fails is reported, not thrown. */
 export async function runChecks(options: CheckOptions): Promise<DoctorReport> {
   const { config, settings, exchange, skewMs, skipSidecar } = options
-  const { identities } = config.directory
   const sidecar = skipSidecar ? undefined : await checkSidecarAndRoute(config)
   const used = { ...config, directory: { ...config.directory, identities: findUsed(config) } }
-  const checks = await checkAssertions(used, options.now())
-  const endpoints = await findEndpoints(used, ({ tokenFile }) => checks.get(tokenFile)?.assertion)
-  const federation = {
-    identities: identities.map((identity) => describeIdentity(identity, config)),
-    ...(identities.length === 0 && {
-      identityFailure: createFailure(
-        'identity_not_found',
-        WITHOUT_IDENTITY.problem,
-        WITHOUT_IDENTITY.fix,
-      ),
-    }),
-    assertions: [...checks.values()].map(({ report }) => report),
-    endpoints: await Promise.all(endpoints.map(checkEndpoint)),
-    exchanges:
-      exchange === undefined ? [] : await attemptExchanges(config, exchange, checks, skewMs),
-    clock: exchange === undefined ? SKIPPED : checkClock(skewMs),
-  }
-  return createReport({ settings, warnings: config.warnings, ...sidecar, ...federation }, [
-    { check: 'settings', status: 'ok' },
-    ...summarizeSidecar(sidecar ?? SKIPPED),
-    ...summarizeFederation(federation, exchange === undefined ? SKIPPED : NO_IDENTITY),
-  ])
+  const assertions = await checkAssertions(used, options.now())
+  const endpoints = await findEndpoints(
+    used,
+    ({ tokenFile }) => assertions.get(tokenFile)?.assertion,
+  )
+  const connections = await Promise.all(endpoints.map(checkEndpoint))
+  const exchanges =
+    exchange === undefined
+      ? EXCHANGE_CHECKS.map(skipped)
+      : await checkExchanges(config, exchange, assertions, skewMs)
+  const { warnings } = config
+  return createReport({
+    settings,
+    checks: [
+      { ...passed('settings'), ...(warnings.length > 0 && { warnings: [...warnings] }) },
+      ...(sidecar?.ports ?? SIDECAR_CHECKS.map(skipped)),
+      ...describeIdentities(config),
+      ...[...assertions.values()].map(({ finding }) => finding),
+      ...connections,
+      ...exchanges,
+      ...(sidecar?.requests ?? [skipped('requests')]),
+    ],
+  })
 }
 
-interface InvalidSettings {
+interface InvalidSettings extends Pick<CheckOptions, 'settings' | 'skipSidecar'> {
   /** One sentence for each problem. */
   readonly problems: readonly string[]
-  readonly settings: DoctorReport['settings']
-  readonly skipSidecar: boolean
   /** The settings that lead to the sidecar; undefined if they are invalid too. */
   readonly sidecar: SidecarSettings | undefined
+}
+
+function leaveOut(check: CheckName): Finding {
+  return notChecked(check, 'the settings are invalid')
 }
 
 /** Returns the report for invalid settings: they are a failed check, and those without need of them are made. */
@@ -115,26 +105,23 @@ export async function reportInvalidSettings(invalid: InvalidSettings): Promise<D
     invalid.sidecar === undefined || skipSidecar
       ? undefined
       : await checkSidecarAndRoute(invalid.sidecar)
-  const settingsFailure = createFailure(
+  const failure = createFailure(
     'settings_invalid',
-    `the settings are invalid, and wimds serve does not start with them: ${problems.join('; ')}`,
+    'wimds serve does not start with these settings',
     settings.every(({ source }) => source === 'default')
       ? 'run doctor where the settings of a sidecar are: in its container, or from here with --pod NAMESPACE/POD. Before an installation, use --pre. docs/configuration.md describes each setting'
       : 'correct the settings that are named; docs/configuration.md describes each',
   )
-  const none = { warnings: [], identities: [], assertions: [], endpoints: [], exchanges: [] }
-  return createReport({ settings, problems, settingsFailure, ...sidecar, ...none }, [
-    summarize('settings', toOutcome(settingsFailure)),
-    ...summarizeSidecar(sidecar ?? (skipSidecar ? SKIPPED : SETTINGS_INVALID)),
-    ...NEEDS_SETTINGS.map((check) => summarize(check, SETTINGS_INVALID)),
-  ])
-}
-
-function createReport(
-  sections: Omit<DoctorReport, 'schemaVersion' | 'version' | 'ok' | 'checks'>,
-  checks: readonly CheckSummary[],
-): DoctorReport {
-  return { schemaVersion: 1, version: VERSION, ok: isOk({ checks }), checks, ...sections }
+  const leaveOutSidecar = skipSidecar ? skipped : leaveOut
+  return createReport({
+    settings,
+    checks: [
+      failed('settings', failure, 'invalid settings', ...problems),
+      ...(sidecar?.ports ?? SIDECAR_CHECKS.map(leaveOutSidecar)),
+      ...[...FEDERATION_CHECKS, ...EXCHANGE_CHECKS].map(leaveOut),
+      ...(sidecar?.requests ?? [leaveOutSidecar('requests')]),
+    ],
+  })
 }
 
 async function checkSidecarAndRoute({
@@ -143,27 +130,25 @@ async function checkSidecarAndRoute({
   mode,
   nodeName,
   passThrough,
-}: SidecarSettings): Promise<SidecarSections> {
-  const { instanceId, ...reports } = await checkSidecar(listen, adminListen)
+}: SidecarSettings): Promise<{ ports: Finding[]; requests: Finding[] }> {
+  const { instanceId, sidecar, admin } = await checkSidecar(listen, adminListen)
   const hasPassThrough = passThrough.length > 0
   const route = await checkRoute({ mode, nodeName, hasPassThrough, instanceId })
-  const requests = await checkRequests(reports.admin, adminListen)
-  return { ...reports, route, requests }
+  return { ports: [sidecar, admin, route], requests: await checkRequests(admin, adminListen) }
 }
 
-function checkClock(getSkewMs: CheckOptions['skewMs']): ClockReport {
-  const skewMs = getSkewMs()
-  if (skewMs === undefined) {
-    return { status: 'not_checked', reason: 'Entra ID did not answer an exchange' }
+function checkClock(skewMs: number | undefined): Finding {
+  if (skewMs === undefined) return notChecked('clock', 'Entra ID did not answer an exchange')
+  const skew = describeSkew(skewMs)
+  if (isSkewed(skewMs)) {
+    const consequence =
+      skewMs > 0 ? 'projected tokens look expired too early' : 'expired projected tokens look valid'
+    return failed('clock', createFailure('clock_skew', `${skew}, so that ${consequence}`, SKEW_FIX))
   }
-  const failure = isSkewed(skewMs)
-    ? createFailure(
-        'clock_skew',
-        `${describeSkew(skewMs)}, so that ${skewMs > 0 ? 'projected tokens look expired too early' : 'expired projected tokens look valid'}`,
-        SKEW_FIX,
-      )
-    : undefined
-  return { ...toOutcome(failure), skewSeconds: Math.round(skewMs / 100) / 10 }
+  return {
+    ...passed('clock', skew),
+    ...(Math.abs(skewMs) > WARN_SKEW_MS && { warnings: [`Fix: ${SKEW_FIX}`] }),
+  }
 }
 
 /** Any client id: only its tenant, cloud and token file are used. */
@@ -196,50 +181,82 @@ async function checkAssertions(
   return new Map(await Promise.all(checks))
 }
 
-function describeIdentity(
-  identity: Identity,
-  { directory, identitiesFile }: Config,
-): IdentityReport {
-  const { name, clientId, tenantId, authorityHost, tokenFile } = identity
-  return {
-    name,
-    clientId,
-    tenantId,
-    authorityHost,
-    tokenFile,
-    isDefault: identity === directory.defaultIdentity,
-    source: identitiesFile === undefined ? 'environment' : 'file',
+function describeIdentities({ directory }: Config): Finding[] {
+  const { identities, defaultIdentity } = directory
+  if (identities.length === 0) {
+    const { problem, fix } = WITHOUT_IDENTITY
+    return [failed('identity', createFailure('identity_not_found', problem, fix))]
   }
+  return identities.map((identity) => {
+    const { name, clientId, tenantId, authorityHost, tokenFile } = identity
+    const client = `client ${clientId}, tenant ${tenantId} at ${authorityHost}`
+    const prefix = identity === defaultIdentity ? 'the default, ' : ''
+    return {
+      ...passed('identity', `${prefix}${client}`, `token file ${tokenFile}`),
+      subject: name,
+    }
+  })
 }
 
-/** Attempts one exchange after the other: this is not a load test. */
-async function attemptExchanges(
+/** Returns the finding of the clock, which is read from the replies, and then those of the exchanges. */
+async function checkExchanges(
   config: Config,
   exchange: TokenSource,
   checks: ReadonlyMap<string, AssertionCheck>,
   getSkewMs: CheckOptions['skewMs'],
-): Promise<ExchangeReport[]> {
-  const reports: ExchangeReport[] = []
+): Promise<Finding[]> {
+  const findings: Finding[] = []
+  // One exchange after the other: this is not a load test.
   for (const identity of config.directory.identities) {
-    const check = checks.get(identity.tokenFile)
     for (const resource of findResources(identity)) {
-      const base = { identity: identity.name, clientId: identity.clientId, resource }
-      const tokenFailure = check?.report.failure
-      // A token that has expired by the local clock is sent: that clock may be the wrong one.
-      const attempt =
-        tokenFailure === undefined || tokenFailure.code === 'assertion_expired'
-          ? await attemptExchange(identity, resource, exchange)
-          : undefined
-      if (attempt === undefined || isOfExpiredToken(attempt.outcome, tokenFailure, getSkewMs())) {
-        const reason = `the projected token ${identity.tokenFile} fails (${tokenFailure?.code})`
-        reports.push({ ...base, status: 'not_checked', reason })
-        continue
-      }
-      const { outcome, error } = attempt
-      reports.push({ ...base, ...outcome, ...createCommands(error, identity, config, check) })
+      const finding = await checkExchange(identity, resource, {
+        config,
+        exchange,
+        check: checks.get(identity.tokenFile),
+        getSkewMs,
+      })
+      findings.push({ ...finding, subject: `${identity.name} → ${resource}` })
     }
   }
-  return reports
+  if (findings.length === 0) {
+    findings.push(notChecked('token_exchange', 'no identity is configured'))
+  }
+  return [checkClock(getSkewMs()), ...findings]
+}
+
+interface ExchangeContext {
+  readonly config: Config
+  readonly exchange: TokenSource
+  readonly check: AssertionCheck | undefined
+  readonly getSkewMs: CheckOptions['skewMs']
+}
+
+async function checkExchange(
+  identity: Identity,
+  resource: string,
+  { config, exchange, check, getSkewMs }: ExchangeContext,
+): Promise<Finding> {
+  const tokenFailure = check?.finding.failure
+  const reason = `the projected token ${identity.tokenFile} fails (${tokenFailure?.code})`
+  // A token that has expired by the local clock is sent: that clock may be the wrong one.
+  if (tokenFailure !== undefined && tokenFailure.code !== 'assertion_expired') {
+    return notChecked('token_exchange', reason)
+  }
+  try {
+    const { lifetime } = await exchange({ identity, scope: toScope(resource) })
+    const { expiresAt } = toWallTimes(lifetime, systemClock)
+    return passed('token_exchange', `token until ${new Date(expiresAt).toISOString()}`)
+  } catch (thrown) {
+    const error = toBrokerError(thrown)
+    if (isOfExpiredToken(error, tokenFailure, getSkewMs())) {
+      return notChecked('token_exchange', reason)
+    }
+    const commands = createCommands(error, identity, config, check)
+    return {
+      ...failed('token_exchange', toFailure(error)),
+      ...(commands.length > 0 && { commands }),
+    }
+  }
 }
 
 /**
@@ -247,12 +264,12 @@ async function attemptExchanges(
  * clock that is right: the claims of such a token may be out of date.
  */
 function isOfExpiredToken(
-  { failure }: Pick<ExchangeReport, 'failure'>,
+  { code }: BrokerError,
   tokenFailure: Failure | undefined,
   skewMs: number | undefined,
 ): boolean {
   const isClockRight = skewMs !== undefined && !isSkewed(skewMs)
-  const isOfToken = /^(?:assertion|federated_credential|issuer)_/.test(failure?.code ?? '')
+  const isOfToken = /^(?:assertion|federated_credential|issuer)_/.test(code)
   return tokenFailure !== undefined && isClockRight && isOfToken
 }
 
@@ -261,26 +278,6 @@ function findResources({ prefetch, resources = [], authorityHost }: Identity): r
   if (prefetch.length > 0) return prefetch
   const management = findCloud(new URL(authorityHost).hostname)?.managementResource
   return [resources[0] ?? management ?? DEFAULT_RESOURCE]
-}
-
-interface Attempt {
-  readonly outcome: Pick<ExchangeReport, 'status' | 'expiresAt' | 'failure'>
-  readonly error?: BrokerError
-}
-
-async function attemptExchange(
-  identity: Identity,
-  resource: string,
-  exchange: TokenSource,
-): Promise<Attempt> {
-  try {
-    const { lifetime } = await exchange({ identity, scope: toScope(resource) })
-    const { expiresAt } = toWallTimes(lifetime, systemClock)
-    return { outcome: { status: 'ok', expiresAt: new Date(expiresAt).toISOString() } }
-  } catch (thrown) {
-    const error = toBrokerError(thrown)
-    return { outcome: toOutcome(toFailure(error)), error }
-  }
 }
 
 const CREDENTIAL_CODES = new Set([
@@ -295,20 +292,35 @@ const CREDENTIAL_CODES = new Set([
  * if that identity failed.
  */
 function createCommands(
-  error: BrokerError | undefined,
+  { code, assertion: rejected }: BrokerError,
   identity: Identity,
   { exchange }: Config,
   check: AssertionCheck | undefined,
-): Pick<ExchangeReport, 'commands' | 'bindingCommands'> {
-  const assertion = check?.report.status === 'ok' ? check.assertion : undefined
-  if (assertion === undefined || !CREDENTIAL_CODES.has(error?.code ?? '')) return {}
-  const claims = error?.assertion ?? assertion
+): NonNullable<Finding['commands']> {
+  const assertion = check?.finding.status === 'ok' ? check.assertion : undefined
+  if (assertion === undefined || !CREDENTIAL_CODES.has(code)) return []
+  const claims = rejected ?? assertion
   if (identity.assertionFrom === undefined) {
     if (isViaTokenProxy(identity, exchange, assertion)) {
-      return { bindingCommands: createBindingCommands(identity, assertion) }
+      const { kubectlApply, azIdentityBinding } = createBindingCommands(identity, assertion)
+      return [
+        {
+          purpose: `Allow the service account to use the identity ${identity.name}`,
+          command: kubectlApply,
+        },
+        { purpose: 'Create its identity binding, unless there is one', command: azIdentityBinding },
+      ]
     }
-  } else if (claims.subject === assertion.subject) return {}
-  if (exchange.audience === undefined && hasUnexpectedAudience(claims)) return {}
+  } else if (claims.subject === assertion.subject) return []
+  if (exchange.audience === undefined && hasUnexpectedAudience(claims)) return []
   const commands = createCredentialCommands(identity, claims)
-  return commands === undefined ? {} : { commands }
+  if (commands === undefined) return []
+  return [
+    {
+      purpose: `Create the federated credential of ${identity.name}, a managed identity`,
+      command: commands.azManagedIdentity,
+    },
+    { purpose: 'or of an application registration', command: commands.azApplication },
+    { purpose: 'or of a managed identity with Terraform', command: commands.terraform },
+  ]
 }

@@ -17,9 +17,9 @@ import {
 } from '../../sidecar/exchange/transport-errors.ts'
 import { errorMessage, splitFix } from '../../lib/describe-error.ts'
 import { getPeer, removeBrackets } from '../../lib/hosts.ts'
-import { toOutcome } from './findings.ts'
+import type { Failure, Finding } from './doctor-report.ts'
 import { toFailure } from './failure.ts'
-import type { EndpointReport, StepReport } from './doctor-report.ts'
+import { failed, passed } from './findings.ts'
 
 /** A token endpoint, and the settings for connecting to it. */
 export interface Endpoint {
@@ -40,30 +40,54 @@ interface Peer {
 
 const STEP_TIMEOUT_MS = 5000
 
+interface Step {
+  readonly name: 'dns' | 'tcp' | 'proxy' | 'tls'
+  /** What was found, or why it failed. */
+  readonly detail: string
+  readonly durationMs: number
+}
+
+interface Connection {
+  readonly via: string
+  /** Up to the first that fails. */
+  readonly steps: readonly Step[]
+  readonly failure?: Failure
+}
+
+/** Returns whether a connection to the endpoint can be opened, with one line for each step. */
+export async function checkEndpoint(endpoint: Endpoint): Promise<Finding> {
+  const { via, steps, failure } = await tryConnection(endpoint)
+  const lines = steps.map(
+    ({ name, detail, durationMs }) => `${name.padEnd(5)}  ${detail} (${durationMs} ms)`,
+  )
+  const finding =
+    failure === undefined
+      ? passed('connectivity', via, ...lines)
+      : failed('connectivity', failure, via, ...lines)
+  return { ...finding, subject: `${endpoint.host}:${endpoint.port}` }
+}
+
 /** Runs the steps up to the first that fails. Sends nothing but a CONNECT to a proxy. */
-export async function checkEndpoint(endpoint: Endpoint): Promise<EndpointReport> {
+export async function tryConnection(endpoint: Endpoint): Promise<Connection> {
   const { host, port, isTokenProxy } = endpoint
   const proxy = await findProxy(endpoint)
-  const steps: StepReport[] = []
+  const steps: Step[] = []
   const sockets: Socket[] = []
-  const run = async <T>(step: StepReport['step'], work: () => Promise<[T, string]>): Promise<T> => {
+  const run = async <T>(name: Step['name'], work: () => Promise<[T, string]>): Promise<T> => {
     const start = performance.now()
-    const report = (ok: boolean, detail: string) =>
-      steps.push({ step, ok, detail, durationMs: Math.round(performance.now() - start) })
+    const report = (detail: string) =>
+      steps.push({ name, detail, durationMs: Math.round(performance.now() - start) })
     try {
       const [result, detail] = await work()
-      report(true, detail)
+      report(detail)
       return result
     } catch (error) {
-      report(false, describeFailure(error))
+      report(describeFailure(error))
       throw error
     }
   }
-  const base = {
-    endpoint: `${host}:${port}`,
-    via: isTokenProxy ? 'token-proxy' : proxy === undefined ? 'direct' : 'proxy',
-    steps,
-  } as const
+  const direct = proxy === undefined ? 'directly' : 'through the HTTP proxy'
+  const connection = { via: isTokenProxy ? 'to the token proxy' : direct, steps }
   try {
     const peer = proxy === undefined ? { host, port } : getPeer(proxy)
     await run('dns', () => resolveHost(peer.host))
@@ -73,14 +97,14 @@ export async function checkEndpoint(endpoint: Endpoint): Promise<EndpointReport>
       socket = await run('proxy', () => openTunnel(proxy, endpoint, sockets))
     }
     await run('tls', () => handshake(endpoint, socket, sockets))
-    return { ...base, status: 'ok' }
+    return connection
   } catch (error) {
-    const isOfProxy = proxy !== undefined && steps.at(-1)?.step !== 'tls'
+    const isOfProxy = proxy !== undefined && steps.at(-1)?.name !== 'tls'
     const destination = isOfProxy
       ? createProxyDestination(proxy)
       : withPeer(isTokenProxy ? TOKEN_PROXY : ENTRA, `https://${host}:${port}`)
     const failure = error instanceof BrokerError ? error : toTransportError(error, destination)
-    return { ...base, ...toOutcome(toFailure(failure)) }
+    return { ...connection, failure: toFailure(failure) }
   } finally {
     // The TLS socket before the TCP socket below it.
     for (const socket of sockets.toReversed()) socket.destroy()

@@ -3,12 +3,11 @@ import { type Config, loadConfig, loadNetwork } from '../../sidecar/config/confi
 import { addresses, addressesOrOff } from '../../sidecar/config/parsers.ts'
 import { withDefaults } from '../../sidecar/config/settings.ts'
 import { reportInvalidSettings, runChecks, type SidecarSettings } from './checks.ts'
-import { formatPodReport, formatPreReport } from './format-findings.ts'
 import { formatReport } from './format-report.ts'
 import { createKubectl } from './kubectl.ts'
 import type { PodName } from './pod/pod-check.ts'
-import type { DoctorReport, PodReport, PreReport } from './doctor-report.ts'
-import { listChecks } from './summary.ts'
+import { type DoctorReport, listChecks } from './doctor-report.ts'
+import { VERSION } from '../../lib/version.ts'
 import { ConfigError, UsageError } from '../../lib/errors.ts'
 import { type Flags, findConflict, findFlagProblems, parseFlags } from '../../lib/args.ts'
 import { ROUTING_MODES, type RoutingMode } from '../../lib/routing-modes.ts'
@@ -87,12 +86,6 @@ export const FLAG_SCOPES = {
 
 type DoctorFlags = Flags<keyof typeof DOCTOR.flags>
 
-/** A report, and its form for people. */
-interface Printed {
-  readonly report: DoctorReport | PodReport | PreReport
-  readonly text: string
-}
-
 /**
  * Prints the report. The checks from outside a pod are loaded when they are asked for: the image of the sidecar does not
  * have them. Returns 0, or 1 if a check failed, or `EXIT_NOT_CHECKED` if none failed and one could not be
@@ -103,12 +96,16 @@ export async function doctor(args: readonly string[], io: CommandIo): Promise<nu
   const problems = [...findFlagProblems(flags), ...findConflicts(flags)]
   const pod = await parsePodFlag(flags, problems)
   if (problems.length > 0) throw new UsageError(problems)
-  const { report, text } = flags.has('pre')
-    ? await checkCluster(flags, io)
+  const [title, report] = flags.has('pre')
+    ? [`Before an installation of wimds ${VERSION}`, await checkCluster(flags, io)]
     : pod === undefined
-      ? await checkHere(flags, io)
-      : await checkOtherPod(pod, flags, io)
-  io.stdout.write(isJsonOutput(flags) ? `${JSON.stringify(report, null, 2)}\n` : text)
+      ? [`wimds ${VERSION}`, await checkHere(flags, io)]
+      : [`Pod ${flags.value('pod')}`, await checkOtherPod(pod, flags, io)]
+  io.stdout.write(
+    isJsonOutput(flags)
+      ? `${JSON.stringify(report, null, 2)}\n`
+      : formatReport(report, { title, isVerbose: flags.has('verbose') }),
+  )
   if (report.ok) return 0
   return listChecks(report).some(({ status }) => status === 'failed') ? 1 : EXIT_NOT_CHECKED
 }
@@ -141,16 +138,15 @@ function getMode(flags: DoctorFlags): RoutingMode | undefined {
 }
 
 /** Checks a cluster before an installation. */
-async function checkCluster(flags: DoctorFlags, { env, signal }: CommandIo): Promise<Printed> {
+async function checkCluster(flags: DoctorFlags, { env, signal }: CommandIo): Promise<DoctorReport> {
   const { checkBeforeInstallation } = await import('./pre/pre-check.ts')
-  const report = await checkBeforeInstallation({
+  return await checkBeforeInstallation({
     kubectl: createKubectl({ env, signal, context: flags.value('context') }),
     network: await loadNetwork(env),
     mode: getMode(flags),
     namespace: flags.value('namespace'),
     issuer: flags.value('issuer'),
   })
-  return { report, text: formatPreReport(report) }
 }
 
 /** Checks a pod from outside. */
@@ -158,24 +154,18 @@ async function checkOtherPod(
   target: PodName,
   flags: DoctorFlags,
   { env, signal }: CommandIo,
-): Promise<Printed> {
+): Promise<DoctorReport> {
   const { checkPod } = await import('./pod/pod-check.ts')
-  const report = await checkPod({
+  return await checkPod({
     kubectl: createKubectl({ env, signal, context: flags.value('context') }),
     target,
     mode: getMode(flags),
     args: FLAG_SCOPES.sidecar.filter(flags.has).map((name) => `--${name}`),
   })
-  return { report, text: formatPodReport(report, { isVerbose: flags.has('verbose') }) }
 }
 
 /** Checks this machine, with the settings of the environment. */
-async function checkHere(flags: DoctorFlags, { env }: CommandIo): Promise<Printed> {
-  const report = await runChecksHere(flags, env)
-  return { report, text: formatReport(report, { isVerbose: flags.has('verbose') }) }
-}
-
-async function runChecksHere(flags: DoctorFlags, env: CommandIo['env']): Promise<DoctorReport> {
+async function checkHere(flags: DoctorFlags, { env }: CommandIo): Promise<DoctorReport> {
   const mode = getMode(flags)
   const skipSidecar = flags.has('no-sidecar')
   const settings = describeSettings(env)

@@ -39,14 +39,14 @@ export const DOCTOR_CODES = [
 export type FailureCode = ErrorCode | (typeof DOCTOR_CODES)[number]
 
 /** Creates a failure with the link to its section of docs/troubleshooting.md. */
-export function createFailure(code: FailureCode, message: string, fix?: string): Failure {
-  return linkFailure(code, message, fix)
+export function createFailure(code: FailureCode, problem: string, fix?: string): Failure {
+  return linkFailure(code, problem, fix)
 }
 
-function linkFailure(code: string, message: string, fix: string | undefined): Failure {
+function linkFailure(code: string, problem: string, fix: string | undefined): Failure {
   return {
     code,
-    message: scrub(message),
+    problem: scrub(problem),
     ...(fix !== undefined && { fix: scrub(fix) }),
     url: `${DOCS_URL}/troubleshooting.md#${code}`,
   }

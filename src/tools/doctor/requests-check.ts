@@ -7,8 +7,10 @@ import { isLoopback, toLocalHost } from '../../lib/hosts.ts'
 import { getLocal } from '../../lib/local-http.ts'
 import { type StatusDocument, StatusSchema } from '../../sidecar/telemetry/status-schema.ts'
 import { FAILURE_WINDOW_MS } from '../../sidecar/tokens/cache-entry.ts'
+import { firstItems } from '../../lib/first-items.ts'
+import type { Finding } from './doctor-report.ts'
 import { explainFailure } from './failure.ts'
-import type { FailedRequestsReport, Outcome, RequestsReport } from './doctor-report.ts'
+import { failed, notChecked, passed } from './findings.ts'
 import { formatLocalAddress } from './sidecar-check.ts'
 
 const TIMEOUT_MS = 5000
@@ -28,15 +30,22 @@ type RequestsDocument = Pick<StatusDocument, keyof typeof RequestsSchema.shape>
 
 /** Reads `/status.json` on an admin port, whose check is `admin`. */
 export async function checkRequests(
-  admin: Outcome,
+  admin: Finding,
   adminListen: readonly Address[],
-): Promise<RequestsReport> {
+): Promise<Finding[]> {
   // The document is served over loopback only.
   const address = adminListen.find(({ host }) => isLoopback(toLocalHost(host))) ?? adminListen[0]
   if (admin.status === 'failed') return leaveOut('the admin port does not answer')
   if (admin.status !== 'ok' || address === undefined) {
     const { status, reason } = admin
-    return { status, reason: `${reason}; the log of the sidecar has them`, failed: [] }
+    return [
+      {
+        check: 'requests',
+        status,
+        reason: `${reason}; the log of the sidecar has them`,
+        details: [],
+      },
+    ]
   }
   const url = `http://${formatLocalAddress(address)}/status.json`
   try {
@@ -48,31 +57,59 @@ export async function checkRequests(
   }
 }
 
-function leaveOut(reason: string): RequestsReport {
-  return { status: 'not_checked', reason, failed: [] }
+function leaveOut(reason: string): Finding[] {
+  return [notChecked('requests', reason)]
 }
 
-/** Returns library and version, as in logs. */
-export function formatClient({
-  client,
-  clientVersion,
-}: Pick<FailedRequestsReport, 'client' | 'clientVersion'>): string {
-  const name = client === 'none' ? 'a client without User-Agent' : client
-  return clientVersion === '' ? name : `${name}/${clientVersion}`
-}
-
-/** Returns the failed requests of a status document, and which of them need a fix. */
-export function describeRequests(document: RequestsDocument): RequestsReport {
-  const failed = document.failedRequests.map(({ failure, ...requests }) => ({
-    ...requests,
-    needsFix: needsFix({ failure, ...requests }, document),
-    failure: explainFailure(failure),
+/**
+ * Returns the requests that the sidecar answered with an error: a failure for each code that needs a fix, and a
+ * warning for each other.
+ */
+export function describeRequests(document: RequestsDocument): Finding[] {
+  const { failedRequests, startedAt } = document
+  const { broken = [], harmless = [] } = Object.groupBy(failedRequests, (each) =>
+    needsFix(each, document) ? 'broken' : 'harmless',
+  )
+  const failures = groupByCode(broken).map(({ clients, lastAt, failure }) => ({
+    ...failed('requests', failure, `failed since ${startedAt}, the last at ${lastAt}`),
+    subject: clients,
   }))
-  const status = failed.some((each) => each.needsFix) ? 'failed' : 'ok'
-  return { status, since: document.startedAt, failed }
+  const warnings = groupByCode(harmless).map(
+    ({ clients, lastAt, failure: { code, fix } }) =>
+      `${clients}, the last at ${lastAt}: ${code}${fix === undefined ? '' : `. Fix: ${fix}`}`,
+  )
+  if (failures.length > 0 && warnings.length === 0) return failures
+  const kind = failedRequests.length === 0 ? 'none failed' : 'no other failed that needs a fix'
+  return [
+    ...failures,
+    {
+      ...passed('requests', `${kind} since ${startedAt}`),
+      ...(warnings.length > 0 && { warnings }),
+    },
+  ]
+}
+
+/** Joins the requests with one code; the latest comes first and has the message. */
+function groupByCode(requests: readonly FailedRequests[]) {
+  const groups = Map.groupBy(requests, ({ failure }) => failure.code)
+  return [...groups.values()].flatMap(([latest, ...others]) => {
+    if (latest === undefined) return []
+    const clients = [latest, ...others].map((each) => `${each.count} of ${formatClient(each)}`)
+    return {
+      clients: firstItems(clients).join(', '),
+      lastAt: latest.lastAt,
+      failure: explainFailure(latest.failure),
+    }
+  })
 }
 
 type FailedRequests = RequestsDocument['failedRequests'][number]
+
+/** Returns library and version, as in logs. */
+function formatClient({ client, clientVersion }: FailedRequests): string {
+  const name = client === 'none' ? 'a client without User-Agent' : client
+  return clientVersion === '' ? name : `${name}/${clientVersion}`
+}
 
 /** SDKs send such requests to detect IMDS (R6). */
 const PROBES = new Set(['metadata_header_missing', 'api_version_invalid'])

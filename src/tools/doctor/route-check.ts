@@ -1,8 +1,9 @@
 /** Checks where the route to the metadata address leads: to this sidecar, to another service, or nowhere. */
 import { findRouteTarget } from '../../lib/metadata-route.ts'
 import type { RoutingMode } from '../../lib/routing-modes.ts'
+import type { Finding } from './doctor-report.ts'
 import { createFailure } from './failure.ts'
-import type { RouteReport } from './doctor-report.ts'
+import { failed, notChecked, notNeeded, passed } from './findings.ts'
 
 interface RouteOptions {
   /** How requests of the app reach the sidecar; undefined: not known. */
@@ -20,42 +21,44 @@ interface RouteOptions {
 const TIMEOUT_MS = 2000
 
 /** Sends nothing in mode env, where the route is not needed. */
-export async function checkRoute(options: RouteOptions): Promise<RouteReport> {
+export async function checkRoute(options: RouteOptions): Promise<Finding> {
+  const finding = await findRoute(options)
+  return { ...finding, subject: '169.254.169.254:80' }
+}
+
+async function findRoute(options: RouteOptions): Promise<Finding> {
   const { mode, nodeName, hasPassThrough } = options
   if (mode === 'env') {
-    return {
-      status: 'not_needed',
-      reason: 'not needed in mode env, in which applications find the sidecar by variables',
-    }
+    return notNeeded(
+      'route',
+      'not needed in mode env, in which applications find the sidecar by variables',
+    )
   }
   const { leadsTo, detail } = await findRouteTarget({ ...options, timeoutMs: TIMEOUT_MS })
-  if (leadsTo === 'sidecar') return { status: 'ok', leadsTo, detail }
+  if (leadsTo === 'sidecar') return passed('route', detail)
   if (hasPassThrough && leadsTo === 'another_service') {
-    return {
-      status: 'not_checked',
-      leadsTo,
-      reason: `it ${detail}. With pass-through that is right for the uid of the sidecar, under which doctor runs; whether other containers reach the sidecar was not checked`,
-    }
+    return notChecked(
+      'route',
+      `it ${detail}. With pass-through that is right for the uid of the sidecar, under which doctor runs; whether other containers reach the sidecar was not checked`,
+    )
   }
   if (mode === undefined) {
-    return {
-      status: 'not_checked',
-      leadsTo,
-      reason: `it ${detail}. Whether that is right depends on the mode, which is not known. Fix: set WIMDS_MODE, or add --mode env if the application uses the variables of wimds env, or else the mode of the pod`,
-    }
+    return notChecked(
+      'route',
+      `it ${detail}. Whether that is right depends on the mode, which is not known`,
+      'Fix: set WIMDS_MODE, or add --mode env if the application uses the variables of wimds env, or else the mode of the pod',
+    )
   }
-  return {
-    status: 'failed',
-    leadsTo,
-    detail,
-    failure: createFailure(
+  return failed(
+    'route',
+    createFailure(
       leadsTo === 'nothing' ? 'route_missing' : 'route_to_other_service',
       mode === 'node'
         ? `${detail}: no node agent on ${nodeName ?? 'the node'} has routed this pod`
         : `${detail}, and in mode ${mode} applications call the sidecar by that address`,
       mode === 'node' ? ROUTE_BY_AGENT : ROUTE_BY_INIT_CONTAINER,
     ),
-  }
+  )
 }
 
 const ROUTE_BY_INIT_CONTAINER =

@@ -5,15 +5,15 @@ import { errorMessage, splitFix } from '../../lib/describe-error.ts'
 import { formatUrlHost, toLocalHost } from '../../lib/hosts.ts'
 import { scrubAndTruncate } from '../../lib/secret.ts'
 import { getLocal } from '../../lib/local-http.ts'
-import { toOutcome } from './findings.ts'
+import type { Failure, Finding } from './doctor-report.ts'
 import { createFailure } from './failure.ts'
-import type { PortReport, Failure } from './doctor-report.ts'
+import { failed, notChecked, notNeeded, passed } from './findings.ts'
 
 interface SidecarCheck {
-  readonly sidecar: PortReport
-  readonly admin: PortReport
+  readonly sidecar: Finding
+  readonly admin: Finding
   /** Identifies the process on /readyz; undefined without a sidecar. */
-  readonly instanceId?: string
+  readonly instanceId: string | undefined
 }
 
 const TIMEOUT_MS = 5000
@@ -29,15 +29,17 @@ export async function checkSidecar(
 ): Promise<SidecarCheck> {
   const addresses = listen.map(formatLocalAddress)
   const checks = await Promise.all(addresses.map(checkMetadataPort))
-  const failed = checks.find(({ failure, isReady }) => failure !== undefined || isReady === false)
+  const broken = checks.find(({ failure, isReady }) => failure !== undefined || isReady === false)
   const instanceId = checks.find((check) => check.instanceId !== undefined)?.instanceId
   const isListening = checks.some(({ isReady }) => isReady !== undefined)
   const admin = await checkAdminPorts(adminListen, isListening)
-  const failure = failed?.isReady === false ? createNotReadyFailure(failed, admin) : failed?.failure
+  const failure = broken?.isReady === false ? createNotReadyFailure(broken, admin) : broken?.failure
+  const sidecar =
+    failure === undefined ? passed('sidecar', 'listens and is ready') : failed('sidecar', failure)
   return {
-    sidecar: { address: failed?.address ?? addresses.join(', '), ...toOutcome(failure) },
-    admin: admin.report,
-    ...(instanceId !== undefined && { instanceId }),
+    sidecar: { ...sidecar, subject: broken?.address ?? addresses.join(', ') },
+    admin: admin.finding,
+    instanceId,
   }
 }
 
@@ -76,7 +78,8 @@ function createTakenFailure(address: string, status: number): Failure {
 }
 
 interface AdminCheck {
-  readonly report: PortReport
+  readonly finding: Finding
+  /** Why the sidecar is not ready. */
   readonly reasons: readonly string[]
 }
 
@@ -84,21 +87,20 @@ async function checkAdminPorts(
   adminListen: readonly Address[],
   isListening: boolean,
 ): Promise<AdminCheck> {
-  if (adminListen.length === 0) return leaveOut('not_needed', 'WIMDS_ADMIN_LISTEN is off')
-  if (!isListening) return leaveOut('not_checked', 'the sidecar does not listen')
+  if (adminListen.length === 0) {
+    return { finding: notNeeded('admin_port', 'WIMDS_ADMIN_LISTEN is off'), reasons: [] }
+  }
+  if (!isListening) {
+    return { finding: notChecked('admin_port', 'the sidecar does not listen'), reasons: [] }
+  }
   const addresses = adminListen.map(formatLocalAddress)
   const checks = await Promise.all(addresses.map(checkAdminPort))
-  const failed = checks.find(({ report }) => report.status !== 'ok')
   return (
-    failed ?? {
-      report: { address: addresses.join(', '), status: 'ok' },
+    checks.find(({ finding }) => finding.status !== 'ok') ?? {
+      finding: { ...passed('admin_port', 'answers'), subject: addresses.join(', ') },
       reasons: checks.flatMap(({ reasons }) => reasons),
     }
   )
-}
-
-function leaveOut(status: PortReport['status'], reason: string): AdminCheck {
-  return { report: { status, reason }, reasons: [] }
 }
 
 async function checkAdminPort(address: string): Promise<AdminCheck> {
@@ -108,13 +110,13 @@ async function checkAdminPort(address: string): Promise<AdminCheck> {
       `the admin port ${address} does not answer (${reason}), so Prometheus cannot scrape it`,
       'run doctor with the WIMDS_ADMIN_LISTEN of the sidecar; if the port is that of another program, change it with the annotation wimds.io/admin-port or WIMDS_ADMIN_LISTEN',
     )
-    return { report: { address, ...toOutcome(failure) }, reasons: [] }
+    return { finding: { ...failed('admin_port', failure), subject: address }, reasons: [] }
   }
   try {
     const { status, json } = await getLocal(`http://${address}/readyz`, { timeoutMs: TIMEOUT_MS })
     const { data } = AdminReadiness.safeParse(json)
     if (data === undefined) return fail(`another program answered ${status}`)
-    return { report: { address, status: 'ok' }, reasons: data.reasons }
+    return { finding: passed('admin_port', 'answers'), reasons: data.reasons }
   } catch (error) {
     return fail(errorMessage(error))
   }

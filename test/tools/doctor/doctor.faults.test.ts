@@ -3,7 +3,7 @@ import { chmod, realpath, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import type { DoctorReport, Failure } from '../../../src/tools/doctor/doctor-report.ts'
+import type { CheckName, DoctorReport, Failure } from '../../../src/tools/doctor/doctor-report.ts'
 import { BILLING, REPORTS } from '../../../src/tools/simulator/defaults.ts'
 import type { FaultInput } from '../../../src/tools/simulator/faults/faults.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
@@ -49,27 +49,19 @@ async function diagnose({ env = {}, run = runDoctor }: Case = {}) {
     code,
     report,
     /** `check: code` of each failed check. */
-    failures: failed.map((each) => `${each.check}: ${each.code}`),
-    problems: findProblems(report),
+    failures: failed.map((each) => `${each.check}: ${each.failure?.code}`),
+    problems: failed.flatMap(({ failure }) => failure ?? []),
   }
 }
 
-function findProblems(report: DoctorReport): Failure[] {
-  const { sidecar: own, admin, route, assertions, endpoints, clock, exchanges } = report
-  const parts = [own, admin, route, ...assertions, ...endpoints, clock, ...exchanges]
-  return [
-    ...parts.map((part) => part?.failure),
-    report.identityFailure,
-    report.settingsFailure,
-  ].filter((problem) => problem !== undefined)
-}
+const findingsOf = ({ checks }: DoctorReport, name: CheckName) =>
+  checks.filter(({ check }) => check === name)
 
 const fixesOf = (problems: readonly Failure[]) => problems.map(({ fix }) => fix).join('\n')
 
 test('names Prometheus alone for a closed admin port: no probe of the kubelet uses it', async () => {
   const { problems } = await diagnose({ env: { WIMDS_ADMIN_LISTEN: '127.0.0.1:1' } })
-  const [problem] = problems
-  expect(problem?.message).toMatch(/, so Prometheus cannot scrape it$/)
+  expect(problems[0]?.problem).toMatch(/, so Prometheus cannot scrape it$/)
 })
 
 test('passes without a fault, and sends as many exchanges as there are resources', async () => {
@@ -188,7 +180,9 @@ test.each<[string, Parameters<Simulator['rotateToken']>[0], string]>([
     expect({ code, failures }).toEqual({ code: 1, failures: [`projected_token: ${name}`] })
     expect(fixesOf(problems)).toContain(AKS_COMMAND)
     expect(JSON.stringify(report)).not.toContain('federated-credential')
-    expect(report.exchanges).toMatchObject([{ reason: expect.stringContaining(name) }])
+    expect(findingsOf(report, 'token_exchange')).toMatchObject([
+      { reason: expect.stringContaining(name) },
+    ])
   } finally {
     await simulator.rotateToken()
   }
@@ -239,7 +233,7 @@ test.each<[string, Case, readonly string[], string]>([
     const { failures, problems, report } = await diagnose(given)
     expect(failures).toEqual(['projected_token: assertion_expired', ...others])
     expect(fixesOf(problems)).not.toContain('create a federated credential')
-    expect(report.exchanges).toMatchObject([{ status }])
+    expect(findingsOf(report, 'token_exchange')).toMatchObject([{ status }])
   } finally {
     await simulator.rotateToken()
   }
@@ -258,7 +252,7 @@ test.skipIf(process.getuid?.() !== 0)(
       const { code, failures, problems } = await diagnose({ run })
       expect(failures).toEqual(['projected_token: assertion_unreadable'])
       expect(code).toBe(1)
-      expect(problems[0]?.message).toMatch(
+      expect(problems[0]?.problem).toMatch(
         /has the mode 600 and belongs to uid 0 and gid 0, and this process has uid 1501/,
       )
       expect(fixesOf(problems)).toMatch(/defaultMode.*fsGroup/)
@@ -343,7 +337,9 @@ test('names the login host of another cloud', async () => {
   expect(failures).toEqual(['token_exchange: tenant_refused'])
   expect(code).toBe(1)
   expect(fixesOf(problems)).toMatch(/AZURE_AUTHORITY_HOST/)
-  expect(report.assertions[0]?.warnings.join()).toMatch(/api:\/\/AzureADTokenExchangeUSGov/)
+  expect(findingsOf(report, 'projected_token')[0]?.warnings?.join()).toMatch(
+    /api:\/\/AzureADTokenExchangeUSGov/,
+  )
 })
 
 test('names each problem of an identities file with its line', async () => {
@@ -352,11 +348,14 @@ test('names each problem of an identities file with its line', async () => {
   const { code, failures, report } = await diagnose({ env: { WIMDS_CONFIG: file } })
   expect(failures).toEqual(['settings: settings_invalid'])
   expect(code).toBe(1)
-  expect(report.problems?.join('\n')).toMatch(/broken\.yaml.*(?:clientID|3)/)
+  expect(findingsOf(report, 'settings')[0]?.details.join('\n')).toMatch(
+    /broken\.yaml.*(?:clientID|3)/,
+  )
   expect(report.checks).toContainEqual({
     check: 'token_exchange',
     status: 'not_checked',
     reason: 'the settings are invalid',
+    details: [],
   })
 })
 

@@ -6,8 +6,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { DOCTOR, FLAG_SCOPES } from '../../../src/tools/doctor/doctor.ts'
 import { doctor } from '../../../src/tools/doctor/doctor.ts'
-import type { DoctorReport } from '../../../src/tools/doctor/doctor-report.ts'
+import type { CheckName, DoctorReport } from '../../../src/tools/doctor/doctor-report.ts'
 import { createCredentialName } from '../../../src/lib/credential-name.ts'
+import { VERSION } from '../../../src/lib/version.ts'
 import { serve } from '../../../src/tools/simulator/http/serve.ts'
 import { createTokenProxy } from '../../../src/tools/simulator/token-proxy.ts'
 import { BILLING, ORDERS, REPORTS } from '../../../src/tools/simulator/defaults.ts'
@@ -43,7 +44,8 @@ async function runJson(env: Readonly<Record<string, string>> = {}, ...args: read
   const { code, out } = await run(['-o', 'json', ...args], env)
   const report: DoctorReport = JSON.parse(out)
   expect(report.ok).toBe(code === 0)
-  return report
+  const find = (name: CheckName) => report.checks.filter(({ check }) => check === name)
+  return { ...report, find }
 }
 
 test('has each flag in one list of those that have a meaning together', () => {
@@ -74,13 +76,13 @@ test('says only where to run it if nothing is set, and exits 1', async () => {
 test('exits 0 when all checks pass', async () => {
   const { code, out } = await run([])
   expect(code).toBe(0)
-  expect(out).toContain(`✓ 127.0.0.1:${sidecar.port} listens and is ready`)
-  expect(out).toContain(`✓ 127.0.0.1:${sidecar.adminPort} (admin port) answers`)
-  expect(out).toContain('– not needed in mode env')
-  expect(out).toContain('✓ subject   system:serviceaccount:shop:orders')
-  expect(out).toMatch(/✓ tls {4}TLSv1\.3, certificate by wimds simulator CA until/)
-  expect(out).toContain('✓ Clock skew: OK')
-  expect(out).toContain('✓ default → https://management.azure.com/: token until')
+  expect(out).toContain(`✓ sidecar (127.0.0.1:${sidecar.port}): listens and is ready`)
+  expect(out).toContain(`✓ admin port (127.0.0.1:${sidecar.adminPort}): answers`)
+  expect(out).toContain('– route (169.254.169.254:80): not needed in mode env')
+  expect(out).toContain(' subject   system:serviceaccount:shop:orders')
+  expect(out).toMatch(/ tls {4}TLSv1\.3, certificate by wimds simulator CA until/)
+  expect(out).toContain('✓ clock: the clock of this machine is ')
+  expect(out).toContain('✓ token exchange (default → https://management.azure.com/): token until')
   expect(out).toMatch(/✓ All checks passed\.\n$/)
 })
 
@@ -100,21 +102,24 @@ test('names the requests of applications that the sidecar answers with an error'
   const { code, out } = await run([], env)
   expect(code).toBe(1)
   expect(out).toMatch(
-    /\nRequests of applications\n {2}failed since \S+:\n[^]* ✗ 1 of curl\/8.5.0, 1 of python-requests\/2.32.3, the last at \S+\n +resource_refused, AADSTS500011: /,
+    / ✗ requests of applications \(1 of curl\/8.5.0, 1 of python-requests\/2.32.3\): failed since \S+, the last at \S+\n +resource_refused, AADSTS500011: /,
   )
   expect(out).toMatch(
-    / ✗ 1 of [^]*selector_invalid: [^]*not a GUID: 'orders'\n +Fix: [^]*\n +See: /,
+    / ✗ requests of applications \(1 of [^]*selector_invalid: [^]*not a GUID: 'orders'\n +Fix: [^]*\n +See: /,
   )
-  expect(out).toMatch(/ 1 of [^]*metadata_header_missing/)
+  expect(out).toMatch(/\(1 of node-http\): [^]*metadata_header_missing: /)
   expect(out).toMatch(/ 1 check failed: requests of applications \(\d\)\.\n$/)
-  expect(out.indexOf('\nIdentities\n')).toBeLessThan(out.indexOf('\nRequests of applications\n'))
+  expect(out.indexOf(' identity (')).toBeLessThan(out.indexOf(' requests of applications ('))
   const closed = await run([], { ...env, WIMDS_ADMIN_LISTEN: '127.0.0.1:1' })
-  expect(closed.out).toContain('– not checked: the admin port does not answer')
+  expect(closed.out).toContain(
+    '– requests of applications: not checked: the admin port does not answer',
+  )
   const off = await run(['-o', 'json'], { ...env, WIMDS_ADMIN_LISTEN: 'off' })
   expect(JSON.parse(off.out).checks).toContainEqual({
     check: 'requests',
     status: 'not_needed',
     reason: 'WIMDS_ADMIN_LISTEN is off; the log of the sidecar has them',
+    details: [],
   })
 })
 
@@ -143,37 +148,42 @@ test('prints the settings that differ from their defaults first, and the others 
 
 test('reports everything as JSON', async () => {
   const report = await runJson()
-  expect(report).toMatchObject({
-    schemaVersion: 1,
-    ok: true,
-    warnings: [],
-    sidecar: { status: 'ok' },
-    identities: [
-      { name: 'default', clientId: simulator.clientId, isDefault: true, source: 'environment' },
-    ],
-    assertions: [
-      {
-        file: simulator.tokenFile,
-        status: 'ok',
-        issuer: simulator.issuer.issuer,
-        subject: 'system:serviceaccount:shop:orders',
-        audience: ['api://AzureADTokenExchange'],
-        warnings: [],
-      },
-    ],
-    endpoints: [
-      { via: 'direct', steps: [{ step: 'dns' }, { step: 'tcp' }, { step: 'tls', ok: true }] },
-    ],
-    exchanges: [{ identity: 'default', resource: 'https://management.azure.com/', status: 'ok' }],
-    clock: { status: 'ok', skewSeconds: expect.any(Number) },
-  })
+  expect(report).toMatchObject({ schemaVersion: 1, version: VERSION, ok: true })
+  const { settings = [], checks } = report
+  expect(settings.map(({ name }) => name)).toContain('WIMDS_LISTEN')
+  expect(checks).toMatchObject([
+    { check: 'settings', status: 'ok', details: [] },
+    { check: 'sidecar', subject: `127.0.0.1:${sidecar.port}`, status: 'ok' },
+    { check: 'admin_port', subject: `127.0.0.1:${sidecar.adminPort}`, status: 'ok' },
+    { check: 'route', status: 'not_needed', reason: expect.stringContaining('mode env') },
+    { check: 'identity', subject: 'default', status: 'ok' },
+    {
+      check: 'projected_token',
+      subject: simulator.tokenFile,
+      status: 'ok',
+      details: [
+        expect.stringMatching(/^expires at \S+Z$/),
+        `issuer    ${simulator.issuer.issuer}`,
+        'subject   system:serviceaccount:shop:orders',
+        'audience  api://AzureADTokenExchange',
+      ],
+    },
+    {
+      check: 'connectivity',
+      details: ['directly', /^dns /, /^tcp /, /^tls /].map((each) => expect.stringMatching(each)),
+    },
+    { check: 'clock', status: 'ok' },
+    { check: 'token_exchange', subject: 'default → https://management.azure.com/', status: 'ok' },
+    { check: 'requests', status: 'ok' },
+  ])
+  expect(checks.some(({ warnings }) => warnings !== undefined)).toBe(false)
 })
 
 test('prints the commands that create a missing federated credential', async () => {
   const { issuer } = simulator.issuer
-  const { exchanges, ok } = await runJson({ AZURE_CLIENT_ID: BILLING.clientId })
+  const { find, ok } = await runJson({ AZURE_CLIENT_ID: BILLING.clientId })
   expect(ok).toBe(false)
-  const [exchange] = exchanges
+  const [exchange] = find('token_exchange')
   expect(exchange).toMatchObject({
     status: 'failed',
     failure: {
@@ -183,16 +193,18 @@ test('prints the commands that create a missing federated credential', async () 
       url: expect.stringMatching(/troubleshooting\.md#federated_credential_not_found$/),
     },
   })
-  const commands = exchange?.commands
-  expect(commands?.azManagedIdentity).toBe(
+  const [managedIdentity, application, terraform] = exchange?.commands ?? []
+  expect(managedIdentity?.command).toBe(
     `az identity federated-credential create --name ${createCredentialName(issuer, 'system:serviceaccount:shop:orders')} --identity-name IDENTITY_NAME --resource-group RESOURCE_GROUP --issuer ${issuer} --subject system:serviceaccount:shop:orders --audiences api://AzureADTokenExchange`,
   )
-  expect(commands?.azApplication).toContain(`--id ${BILLING.clientId} --parameters '{"name":`)
-  expect(commands?.terraform).toContain(`issuer                    = "${issuer}"`)
+  expect(application?.command).toContain(`--id ${BILLING.clientId} --parameters '{"name":`)
+  expect(terraform?.command).toContain(`issuer                    = "${issuer}"`)
 
   const { code, out } = await run([], { AZURE_CLIENT_ID: BILLING.clientId })
   expect(code).toBe(1)
-  expect(out).toContain(commands?.azManagedIdentity)
+  for (const { purpose, command } of exchange?.commands ?? []) {
+    expect(out).toContain(`\n\n${purpose}:\n\n${command}\n`)
+  }
   expect(out).toContain('federated_credential_not_found, AADSTS700213: no federated credential')
   expect(out).toMatch(/✗ 1 check failed: token exchange\.\n$/)
 })
@@ -210,13 +222,13 @@ test('exchanges for the resources that each identity prefetches', async () => {
       ],
     }),
   )
-  const { exchanges, identities } = await runJson({ WIMDS_CONFIG: file })
-  expect(exchanges.map(({ identity, resource, status }) => [identity, resource, status])).toEqual([
-    ['orders', vault, 'ok'],
-    ['orders', storage, 'ok'],
-    ['billing', vault, 'failed'],
+  const { find } = await runJson({ WIMDS_CONFIG: file })
+  expect(find('token_exchange').map(({ subject, status }) => [subject, status])).toEqual([
+    [`orders → ${vault}`, 'ok'],
+    [`orders → ${storage}`, 'ok'],
+    [`billing → ${vault}`, 'failed'],
   ])
-  expect(identities.map(({ source }) => source)).toEqual(['file', 'file'])
+  expect(find('identity').map(({ subject }) => subject)).toEqual(['orders', 'billing'])
 })
 
 test('sends no exchange with --no-exchange, and says so', async () => {
@@ -224,13 +236,14 @@ test('sends no exchange with --no-exchange, and says so', async () => {
   const { code, out } = await run(['--no-exchange', '--no-sidecar'])
   expect({ code, count: simulator.exchanges() }).toEqual({ code: 0, count: 0 })
   expect(out).toMatch(
-    /– No check failed, but not everything was checked\. Left out by flags: sidecar, admin port, route, requests of applications, clock, token exchange\.\n$/,
+    /– No check failed, but not everything was checked\. Left out by flags: sidecar, admin port, route, clock, token exchange, requests of applications\.\n$/,
   )
 })
 
 describe('fails with a code, a fix and a link when', () => {
   test('no sidecar listens', async () => {
-    const { sidecar: report } = await runJson({ WIMDS_LISTEN: '127.0.0.1:1' }, '--no-exchange')
+    const { find } = await runJson({ WIMDS_LISTEN: '127.0.0.1:1' }, '--no-exchange')
+    const [report] = find('sidecar')
     expect(report).toMatchObject({
       status: 'failed',
       failure: {
@@ -247,37 +260,39 @@ describe('fails with a code, a fix and a link when', () => {
       AZURE_FEDERATED_TOKEN_FILE: '/no/token',
     })
     const env = { WIMDS_LISTEN: `127.0.0.1:${other.port}` }
-    const { sidecar: report } = await runJson(env, '--no-exchange')
+    const { find } = await runJson(env, '--no-exchange')
+    const [report] = find('sidecar')
     expect(report).toMatchObject({ status: 'failed', failure: { code: 'sidecar_not_ready' } })
-    expect(report?.failure?.message).not.toContain('Fix:')
+    expect(report?.failure?.problem).not.toContain('Fix:')
   })
 
   test('another program listens on the port of the sidecar', async () => {
     const server = createServer((_, response) => response.end('hello')).listen(0, '127.0.0.1')
     await once(server, 'listening')
     const env = { WIMDS_LISTEN: `127.0.0.1:${portOf(server)}` }
-    const { sidecar: report } = await runJson(env, '--no-exchange')
+    const { find } = await runJson(env, '--no-exchange')
+    const [report] = find('sidecar')
     server.close()
     expect(report).toMatchObject({
-      failure: { message: expect.stringContaining('another program') },
+      failure: { problem: expect.stringContaining('another program') },
     })
   })
 
   test('no identity is configured', async () => {
-    const { ok, identityFailure } = await runJson({ AZURE_CLIENT_ID: '' })
+    const { ok, find } = await runJson({ AZURE_CLIENT_ID: '' })
     expect(ok).toBe(false)
-    expect(identityFailure).toMatchObject({
-      code: 'identity_not_found',
-      fix: expect.stringContaining('AZURE_CLIENT_ID'),
-    })
+    const fix = expect.stringContaining('AZURE_CLIENT_ID')
+    expect(find('identity')).toMatchObject([{ failure: { code: 'identity_not_found', fix } }])
   })
 
   test('the projected token is missing', async () => {
-    const { ok, assertions, exchanges } = await runJson({ AZURE_FEDERATED_TOKEN_FILE: '/no/token' })
+    const { ok, find } = await runJson({ AZURE_FEDERATED_TOKEN_FILE: '/no/token' })
     expect(ok).toBe(false)
-    expect(assertions).toMatchObject([{ status: 'failed', failure: { code: 'assertion_missing' } }])
+    expect(find('projected_token')).toMatchObject([
+      { status: 'failed', failure: { code: 'assertion_missing' } },
+    ])
     const reason = 'the projected token /no/token fails (assertion_missing)'
-    expect(exchanges).toMatchObject([{ status: 'not_checked', reason }])
+    expect(find('token_exchange')).toMatchObject([{ status: 'not_checked', reason }])
   })
 
   test('the projected token is not signed with RS256', async () => {
@@ -286,10 +301,12 @@ describe('fails with a code, a fix and a link when', () => {
     const changed = Buffer.from(JSON.stringify({ alg: 'ES256', kid })).toString('base64url')
     const file = join(dirname(simulator.caFile), 'es256')
     await writeFile(file, [changed, ...rest].join('.'))
-    const { assertions, exchanges } = await runJson({ AZURE_FEDERATED_TOKEN_FILE: file })
-    const message = expect.stringContaining('is signed with ES256')
-    expect(assertions).toMatchObject([{ failure: { code: 'assertion_refused', message } }])
-    expect(exchanges).toMatchObject([{ status: 'not_checked' }])
+    const { find } = await runJson({ AZURE_FEDERATED_TOKEN_FILE: file })
+    const problem = expect.stringContaining('is signed with ES256')
+    expect(find('projected_token')).toMatchObject([
+      { failure: { code: 'assertion_refused', problem } },
+    ])
+    expect(find('token_exchange')).toMatchObject([{ status: 'not_checked' }])
   })
 
   test.each([
@@ -311,12 +328,11 @@ describe('fails with a code, a fix and a link when', () => {
   ])('%s, and prints no command for a credential', async (_, token, code) => {
     await simulator.rotateToken(token)
     try {
-      const { ok, assertions, exchanges } = await runJson()
+      const { ok, find } = await runJson()
       expect(ok).toBe(false)
-      expect(assertions).toMatchObject([
+      expect(find('projected_token')).toMatchObject([
         {
           status: 'failed',
-          warnings: [],
           failure: {
             code,
             fix: expect.stringContaining('az aks update'),
@@ -324,8 +340,8 @@ describe('fails with a code, a fix and a link when', () => {
           },
         },
       ])
-      expect(exchanges).toMatchObject([{ status: 'not_checked' }])
-      expect(exchanges[0]?.commands).toBeUndefined()
+      expect(find('token_exchange')).toMatchObject([{ status: 'not_checked' }])
+      expect(find('token_exchange')[0]?.commands).toBeUndefined()
     } finally {
       await simulator.rotateToken()
     }
@@ -335,8 +351,8 @@ describe('fails with a code, a fix and a link when', () => {
     const now = Math.floor(Date.now() / 1000)
     await simulator.rotateToken({ claims: { iat: now - 7200, nbf: now - 7200, exp: now - 3600 } })
     try {
-      const { assertions } = await runJson({}, '--no-exchange')
-      expect(assertions).toMatchObject([
+      const { find } = await runJson({}, '--no-exchange')
+      expect(find('projected_token')).toMatchObject([
         { status: 'failed', failure: { code: 'assertion_expired' } },
       ])
     } finally {
@@ -357,10 +373,10 @@ test.each([
 ])('warns of a projected token with %s', async (_, claims, warning, aadsts) => {
   await simulator.rotateToken(claims)
   try {
-    const { assertions, exchanges } = await runJson()
-    expect(assertions[0]?.warnings.join()).toMatch(warning)
-    expect(exchanges).toMatchObject([{ status: 'failed', failure: { aadsts } }])
-    expect(exchanges[0]?.commands).toBeUndefined()
+    const { find } = await runJson()
+    expect(find('projected_token')[0]?.warnings?.join()).toMatch(warning)
+    expect(find('token_exchange')).toMatchObject([{ status: 'failed', failure: { aadsts } }])
+    expect(find('token_exchange')[0]?.commands).toBeUndefined()
   } finally {
     await simulator.rotateToken()
   }
@@ -371,9 +387,9 @@ test.each([
   ['tcp', { AZURE_AUTHORITY_HOST: 'https://127.0.0.1:1' }, 'entra_unreachable'],
   ['tls', { WIMDS_CA_FILE: '' }, 'entra_tls'],
 ])('reports the connection step that fails: %s', async (step, env, code) => {
-  const { endpoints } = await runJson(env, '--no-exchange')
-  expect(endpoints).toMatchObject([{ status: 'failed', failure: { code } }])
-  expect(endpoints[0]?.steps.at(-1)).toMatchObject({ step, ok: false })
+  const { find } = await runJson(env, '--no-exchange')
+  expect(find('connectivity')).toMatchObject([{ status: 'failed', failure: { code } }])
+  expect(find('connectivity')[0]?.details.at(-1)).toMatch(new RegExp(`^${step} `))
 })
 
 test('connects through the HTTP proxy and reports its rejection', async () => {
@@ -391,26 +407,26 @@ test('connects through the HTTP proxy and reports its rejection', async () => {
     AZURE_AUTHORITY_HOST: `https://${host}`,
     HTTPS_PROXY: `http://me:secret@127.0.0.1:${proxy.port}`,
   }
-  const { endpoints, ok } = await runJson(env)
-  expect(endpoints).toMatchObject([
+  const { find, ok } = await runJson(env)
+  expect(find('connectivity')).toMatchObject([
     {
-      endpoint: `${host}:443`,
-      via: 'proxy',
-      steps: [{ step: 'dns' }, { step: 'tcp' }, { step: 'proxy', ok: true }, { step: 'tls' }],
+      subject: `${host}:443`,
+      details: ['through the HTTP proxy', /^dns /, /^tcp /, /^proxy /, /^tls /].map((each) =>
+        expect.stringMatching(each),
+      ),
     },
   ])
   expect(ok).toBe(true)
 
   const anonymous = { ...env, HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` }
   const rejected = await runJson(anonymous, '--no-exchange')
-  expect(rejected.endpoints[0]).toMatchObject({
+  expect(rejected.find('connectivity')[0]).toMatchObject({
     status: 'failed',
     failure: { code: 'entra_unreachable', fix: expect.stringContaining('HTTPS_PROXY') },
   })
-  expect(rejected.endpoints[0]?.steps.at(-1)).toMatchObject({
-    step: 'proxy',
-    detail: 'the proxy requires a user and a password (407)',
-  })
+  expect(rejected.find('connectivity')[0]?.details.at(-1)).toMatch(
+    /^proxy {2}the proxy requires a user and a password \(407\)/,
+  )
 })
 
 test('connects to the token proxy of identity bindings with its CA and name', async () => {
@@ -427,8 +443,13 @@ test('connects to the token proxy of identity bindings with its CA and name', as
     AZURE_KUBERNETES_SNI_NAME: 'proxy.example',
     AZURE_KUBERNETES_CA_DATA: authority.caPem,
   }
-  const { endpoints, ok } = await runJson(env)
-  expect(endpoints).toMatchObject([{ endpoint: `127.0.0.1:${running.port}`, via: 'token-proxy' }])
+  const { find, ok } = await runJson(env)
+  expect(find('connectivity')).toMatchObject([
+    {
+      subject: `127.0.0.1:${running.port}`,
+      details: expect.arrayContaining(['to the token proxy']),
+    },
+  ])
   expect(ok).toBe(true)
 })
 
@@ -444,17 +465,16 @@ test('prints the ClusterRole and its binding when the token proxy answers 403', 
     AZURE_KUBERNETES_SNI_NAME: 'proxy.example',
     AZURE_KUBERNETES_CA_DATA: authority.caPem,
   }
-  const { exchanges } = await runJson(env)
-  expect(exchanges).toMatchObject([
+  const { find } = await runJson(env)
+  expect(find('token_exchange')).toMatchObject([
     {
       failure: { code: 'token_proxy_forbidden', url: expect.stringContaining('#token_proxy_forb') },
-      bindingCommands: {
-        azIdentityBinding: expect.stringMatching(/^az aks identity-binding create /),
-      },
+      commands: [
+        { command: expect.stringMatching(/^kubectl apply /) },
+        { command: expect.stringMatching(/^az aks identity-binding create /) },
+      ],
     },
   ])
-  const [exchange] = exchanges
-  expect(exchange?.commands).toBeUndefined()
   const { out } = await run([], env)
   const [manifest = ''] = /(?<=<<'EOF'\n)[^]*?(?=^EOF$)/m.exec(out) ?? []
   expect(parseAllDocuments(manifest).map((document): unknown => document.toJS())).toMatchObject([
@@ -491,15 +511,17 @@ test('checks both endpoints of a pod with identity bindings and direct federatio
       ],
     }),
   )
-  const { endpoints, exchanges } = await runJson({
+  const { find } = await runJson({
     WIMDS_CONFIG: config,
     AZURE_KUBERNETES_TOKEN_PROXY: 'https://127.0.0.1:1/',
   })
-  expect(endpoints.map(({ via, status }) => [via, status])).toEqual([
-    ['token-proxy', 'failed'],
-    ['direct', 'ok'],
+  expect(find('connectivity').map(({ details, status }) => [details[0], status])).toEqual([
+    ['to the token proxy', 'failed'],
+    ['directly', 'ok'],
   ])
-  expect(exchanges.map(({ identity, status }) => [identity, status])).toEqual([
+  expect(
+    find('token_exchange').map(({ subject, status }) => [subject?.split(' ')[0], status]),
+  ).toEqual([
     ['orders', 'ok'],
     ['billing', 'failed'],
   ])
@@ -521,14 +543,18 @@ test.each([
         ],
       }),
     )
-    const { exchanges } = await runJson({ WIMDS_CONFIG: config })
-    expect(exchanges.map(({ identity, status }) => [identity, status])).toEqual([
+    const { find } = await runJson({ WIMDS_CONFIG: config })
+    expect(
+      find('token_exchange').map(({ subject, status }) => [subject?.split(' ')[0], status]),
+    ).toEqual([
       ['orders', 'ok'],
       ['reports', 'failed'],
     ])
     const issuer = `${simulator.authorityHost}/${simulator.tenantId}/v2.0`
-    expect(exchanges[1]?.failure?.fix).toContain(`subject ${ORDERS.objectId} (the object id`)
-    expect(exchanges[1]?.commands?.azApplication).toContain(
+    expect(find('token_exchange')[1]?.failure?.fix).toContain(
+      `subject ${ORDERS.objectId} (the object id`,
+    )
+    expect(find('token_exchange')[1]?.commands?.[1]?.command).toContain(
       `"issuer":"${issuer}","subject":"${ORDERS.objectId}"`,
     )
   },
@@ -538,20 +564,23 @@ test('reports invalid settings as a failed check, and what that leaves unchecked
   const env = { AZURE_TENANT_ID: 'common', WIMDS_DRAIN: 'soon' }
   const { code, out } = await run([], env)
   expect(code).toBe(1)
-  expect(out).toMatch(/✗ invalid settings\n +AZURE_TENANT_ID: [^]*WIMDS_DRAIN: /)
-  expect(out).toContain(`✓ 127.0.0.1:${sidecar.port} listens and is ready`)
+  expect(out).toMatch(/✗ settings: invalid settings\n +AZURE_TENANT_ID: [^]*WIMDS_DRAIN: /)
+  expect(out).toContain(`✓ sidecar (127.0.0.1:${sidecar.port}): listens and is ready`)
   expect(out).toMatch(
     /✗ 1 check failed: settings\. Not checked: identity, projected token, connectivity, clock, token exchange\.\n$/,
   )
-  const report = await runJson(env)
-  expect(report).toMatchObject({
-    ok: false,
-    settingsFailure: { code: 'settings_invalid', url: expect.stringMatching(/#settings_invalid$/) },
-    problems: [
-      expect.stringMatching(/^AZURE_TENANT_ID: /),
-      expect.stringMatching(/^WIMDS_DRAIN: /),
-    ],
-  })
+  const { find } = await runJson(env)
+  expect(find('settings')).toMatchObject([
+    {
+      status: 'failed',
+      details: [
+        'invalid settings',
+        expect.stringMatching(/^AZURE_TENANT_ID: /),
+        expect.stringMatching(/^WIMDS_DRAIN: /),
+      ],
+      failure: { code: 'settings_invalid', url: expect.stringMatching(/#settings_invalid$/) },
+    },
+  ])
 })
 
 test('leaves the check of the sidecar out as well if its own settings are invalid', async () => {
@@ -560,5 +589,6 @@ test('leaves the check of the sidecar out as well if its own settings are invali
     check: 'sidecar',
     status: 'not_checked',
     reason: 'the settings are invalid',
+    details: [],
   })
 })

@@ -1,6 +1,8 @@
 import { createServer } from 'node:http'
 import { expect, test } from 'vitest'
 import { checkRequests, describeRequests } from '../../../src/tools/doctor/requests-check.ts'
+import { createFailure } from '../../../src/tools/doctor/failure.ts'
+import * as findings from '../../../src/tools/doctor/findings.ts'
 import { listening } from '../../fixtures/listening.ts'
 
 type RequestsDocument = Parameters<typeof describeRequests>[0]
@@ -49,6 +51,9 @@ const SEEN = {
   advice: 'move it',
 }
 
+const nameOf = ({ client = 'python-requests' }: Failed) =>
+  client === 'none' ? 'a client without User-Agent/2.32' : `${client}/2.32`
+
 const failingToken = (code: string) => ({
   identity: 'orders',
   clientId: '11111111-1111-4111-8111-111111111111',
@@ -61,26 +66,20 @@ const failingToken = (code: string) => ({
 
 test('names code, client and count of failed requests, with the fix', () => {
   const failed = { code: 'selector_invalid', message: 'not a GUID. Fix: send a GUID' }
-  expect(describeRequests(documentOf(failed))).toEqual({
-    status: 'failed',
-    since: STARTED,
-    failed: [
-      {
-        protocol: 'imds',
-        client: 'python-requests',
-        clientVersion: '2.32',
-        count: 3,
-        lastAt: NOW,
-        needsFix: true,
-        failure: {
-          code: 'selector_invalid',
-          message: 'not a GUID',
-          fix: 'send a GUID',
-          url: expect.stringMatching(/#selector_invalid$/),
-        },
+  expect(describeRequests(documentOf(failed))).toEqual([
+    {
+      check: 'requests',
+      subject: '3 of python-requests/2.32',
+      status: 'failed',
+      details: [`failed since ${STARTED}, the last at ${NOW}`],
+      failure: {
+        code: 'selector_invalid',
+        problem: 'not a GUID',
+        fix: 'send a GUID',
+        url: expect.stringMatching(/#selector_invalid$/),
       },
-    ],
-  })
+    },
+  ])
 })
 
 test.each<[string, Failed, Partial<RequestsDocument>, boolean]>([
@@ -116,7 +115,16 @@ test.each<[string, Failed, Partial<RequestsDocument>, boolean]>([
   ['a probe for IMDSv2', { code: 'imdsv2_not_supported' }, {}, false],
   ['an unknown document', { code: 'not_found' }, {}, false],
 ])('says of %s whether it needs a fix', (_, failed, changes, needsFix) => {
-  expect(describeRequests(documentOf(failed, changes)).failed).toMatchObject([{ needsFix }])
+  expect(describeRequests(documentOf(failed, changes))).toMatchObject([
+    needsFix
+      ? { status: 'failed', failure: { code: failed.code } }
+      : {
+          status: 'ok',
+          warnings: [
+            `3 of ${nameOf(failed)}, the last at ${failed.lastAt ?? NOW}: ${failed.code}. Fix: how`,
+          ],
+        },
+  ])
 })
 
 test('does not blame the probe of an SDK whose other requests failed for another reason', () => {
@@ -127,8 +135,10 @@ test('does not blame the probe of an SDK whose other requests failed for another
     clients: [{ ...SEEN, client: 'python-requests', requests: 6 }],
     failedRequests: [...probe.failedRequests, ...failure.failedRequests],
   }
-  const { failed } = describeRequests(document)
-  expect(failed.map(({ needsFix }) => needsFix)).toEqual([false, false])
+  const warnings = ['metadata_header_missing', 'entra_unavailable'].map((code) =>
+    expect.stringContaining(code),
+  )
+  expect(describeRequests(document)).toMatchObject([{ status: 'ok', warnings }])
 })
 
 test('says why it was not checked', async () => {
@@ -139,11 +149,12 @@ test('says why it was not checked', async () => {
     { host: '192.0.2.1', port: server.port },
     { host: '127.0.0.1', port: server.port },
   ]
-  const off = { status: 'not_needed', reason: 'it is off' } as const
-  const reports = [off, { status: 'failed' } as const, { status: 'ok' } as const].map((admin) =>
+  const off = findings.notNeeded('admin_port', 'it is off')
+  const failing = findings.failed('admin_port', createFailure('admin_not_listening', 'no'))
+  const reports = [off, failing, findings.passed('admin_port')].map((admin) =>
     checkRequests(admin, admin === off ? [] : listen),
   )
-  expect(await Promise.all(reports)).toMatchObject([
+  expect((await Promise.all(reports)).flat()).toMatchObject([
     { status: 'not_needed', reason: 'it is off; the log of the sidecar has them' },
     { status: 'not_checked', reason: 'the admin port does not answer' },
     {

@@ -145,7 +145,7 @@ async function getAll<T>(
   args: readonly string[],
 ): Promise<T | string> {
   const result = await kubectl(['get', ...args, '--output=json'])
-  if (!result.ran) return result.failure.message
+  if (!result.ran) return result.failure.problem
   if (result.code !== 0) return extractReason(result.stderr)
   const { data } = schema.safeParse(parseJson(result.stdout))
   return data ?? 'kubectl printed something other than a list'

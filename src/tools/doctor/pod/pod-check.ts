@@ -6,8 +6,13 @@ import { VERSION } from '../../../lib/version.ts'
 import { failed, notChecked, passed } from '../findings.ts'
 import { createKubectlFailure, extractReason, type Kubectl } from '../kubectl.ts'
 import { createFailure } from '../failure.ts'
-import type { DoctorReport, Finding, PodReport, Failure } from '../doctor-report.ts'
-import { isOk } from '../summary.ts'
+import {
+  createReport,
+  type DoctorReport,
+  type Failure,
+  type Finding,
+  parseReport,
+} from '../doctor-report.ts'
 import { checkAppVariables } from './app-variables.ts'
 import { checkRedirectContainer, checkSidecarContainer } from './container-state.ts'
 import { checkNodeAgent } from './node-agent-check.ts'
@@ -18,7 +23,6 @@ import {
   findStatus,
   parseClusterPod,
 } from './pod-object.ts'
-import { parseReport } from './parse-report.ts'
 import { checkProxy } from './proxy-check.ts'
 
 export interface PodName {
@@ -47,19 +51,17 @@ export function parsePodName(text: string): PodName | undefined {
 }
 
 /** Returns the report of the pod. A check that fails is reported, not thrown. */
-export async function checkPod(options: PodOptions): Promise<PodReport> {
+export async function checkPod(options: PodOptions): Promise<DoctorReport> {
   const { kubectl, target, args } = options
   const { namespace, name } = target
   const scope = namespace === undefined ? [] : ['--namespace', namespace]
-  const finish = (checks: readonly Finding[], inside?: DoctorReport): PodReport => ({
-    schemaVersion: 1,
-    version: VERSION,
-    ok: isOk({ checks, inside }),
-    ...(namespace !== undefined && { namespace }),
-    pod: name,
-    checks,
-    ...(inside !== undefined && { inside }),
-  })
+  const finish = (checks: Finding[], inside?: DoctorReport) =>
+    createReport({
+      ...(namespace !== undefined && { namespace }),
+      pod: name,
+      checks,
+      ...(inside !== undefined && { inside }),
+    })
   const get = ['get', 'pod', name, ...scope, '--output=json']
   const got = await kubectl(get)
   if (!got.ran) return finish([failed('pod', got.failure), skipInside('the pod was not read')])

@@ -10,7 +10,7 @@ import { removeBrackets } from '../../../lib/hosts.ts'
 import { parseJsonObject } from '../../../lib/json.ts'
 import { readBody } from '../../../lib/read-body.ts'
 import { request } from '../../../lib/undici.ts'
-import { checkEndpoint } from '../connectivity.ts'
+import { tryConnection } from '../connectivity.ts'
 
 /** A JSON object, or why there is none. */
 type FetchResult =
@@ -61,18 +61,21 @@ export function createDocumentFetch(network: Network): FetchDocument {
   }
 }
 
+const ENTRA_HOST = 'login.microsoftonline.com'
+
 /** Returns Entra ID's host if this machine does not reach it; its certificate is of no importance here. */
 async function findUnreachable({ proxy, extraCa }: Network): Promise<FetchFailure['unreachable']> {
-  const { endpoint, steps, failure } = await checkEndpoint({
-    host: 'login.microsoftonline.com',
+  const { steps, failure } = await tryConnection({
+    host: ENTRA_HOST,
     port: 443,
     isTokenProxy: false,
     ...(proxy !== undefined && { proxy }),
     ...(extraCa !== undefined && { ca: { pem: extraCa.pem, isExclusive: false } }),
   })
   const last = steps.at(-1)
-  const isReached = failure === undefined || last?.step === 'tls'
-  return isReached ? undefined : { endpoint, reason: last?.detail ?? failure.message }
+  const isReached = failure === undefined || last?.name === 'tls'
+  const endpoint = `${ENTRA_HOST}:443`
+  return isReached ? undefined : { endpoint, reason: last?.detail ?? failure.problem }
 }
 
 async function get(url: URL, dispatcher: Dispatcher): Promise<FetchResult> {

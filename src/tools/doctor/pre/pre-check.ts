@@ -2,11 +2,9 @@
 import { INJECTION_DEFAULTS } from '../../../cluster/injector/settings.ts'
 import type { Config } from '../../../sidecar/config/config.ts'
 import type { RoutingMode } from '../../../lib/routing-modes.ts'
-import { VERSION } from '../../../lib/version.ts'
 import { notChecked } from '../findings.ts'
 import type { Kubectl } from '../kubectl.ts'
-import type { Finding, PreReport } from '../doctor-report.ts'
-import { isOk } from '../summary.ts'
+import { createReport, type DoctorReport, type Finding } from '../doctor-report.ts'
 import { checkAdmission, checkVersion, checkWebhooks } from './cluster-checks.ts'
 import { createDocumentFetch } from './fetch-document.ts'
 import { checkIssuer } from './issuer-check.ts'
@@ -24,9 +22,8 @@ interface PreOptions {
 }
 
 /** Returns the report. A check that fails is reported, not thrown. */
-export async function checkBeforeInstallation(options: PreOptions): Promise<PreReport> {
-  const checks = await runChecks(options)
-  return { schemaVersion: 1, version: VERSION, ok: isOk({ checks }), checks }
+export async function checkBeforeInstallation(options: PreOptions): Promise<DoctorReport> {
+  return createReport({ checks: await runChecks(options) })
 }
 
 async function runChecks(options: PreOptions): Promise<Finding[]> {
@@ -34,7 +31,7 @@ async function runChecks(options: PreOptions): Promise<Finding[]> {
   const fetchDocument = createDocumentFetch(network)
   const version = await checkVersion(kubectl)
   const issuerFindings = () => checkIssuer({ kubectl, fetchDocument, issuer })
-  if (version.status === 'ok' || version.code === 'kubernetes_version') {
+  if (version.status === 'ok' || version.failure?.code === 'kubernetes_version') {
     return [
       version,
       ...(await issuerFindings()),
@@ -46,6 +43,6 @@ async function runChecks(options: PreOptions): Promise<Finding[]> {
   const others = [notChecked('injected_pod', reason), notChecked('webhook', reason)]
   if (issuer === undefined) return [version, notChecked('issuer', reason), ...others]
   // The issuer is given, so its check needs no cluster, and that there is none is no failure.
-  const { message = reason } = version.failure ?? {}
-  return [notChecked('api_server', message), ...(await issuerFindings()), ...others]
+  const { problem = reason } = version.failure ?? {}
+  return [notChecked('api_server', problem), ...(await issuerFindings()), ...others]
 }

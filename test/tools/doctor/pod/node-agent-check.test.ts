@@ -65,7 +65,7 @@ test('names the node without an agent, in a cluster that has none', async () => 
     status: 'failed',
     failure: {
       code: 'node_agent_missing',
-      message: expect.stringContaining('no node agent runs on the node node-1'),
+      problem: expect.stringContaining('no node agent runs on the node node-1'),
       fix: expect.stringContaining('nodeAgent.enabled=true'),
     },
   })
@@ -77,7 +77,7 @@ test('names the DaemonSet that leaves the node out', async () => {
   const { finding } = await check({ daemonSets: [{ metadata, spec: { template: { spec } } }] })
   expect(finding.failure).toMatchObject({
     code: 'node_agent_missing',
-    message: expect.stringMatching(
+    problem: expect.stringMatching(
       /node-1.*DaemonSet wimds-node-agent\/wimds-node-agent-x has no pod there \(its nodeSelector: pool=apps,kubernetes.io\/os=linux\)/,
     ),
     fix: expect.stringContaining('nodeAgent.tolerations'),
@@ -88,7 +88,7 @@ test('does not say that none is installed if the DaemonSets cannot be read', asy
   const { finding } = await check({ daemonSets: 'Error from server (Forbidden): not allowed' })
   expect(finding.failure).toMatchObject({
     code: 'node_agent_missing',
-    message: expect.stringMatching(/node-1.*; its DaemonSet was not read: not allowed$/),
+    problem: expect.stringMatching(/node-1.*; its DaemonSet was not read: not allowed$/),
     fix: expect.stringMatching(/kubectl get daemonsets --all-namespaces/),
   })
   expect(finding.failure?.fix).not.toContain('install it')
@@ -97,7 +97,7 @@ test('does not say that none is installed if the DaemonSets cannot be read', asy
 test('does not take the agent of another product for it', async () => {
   const other = { ...agentPod(RUNNING), spec: { containers: [{ name: 'node-agent' }] } }
   const { finding } = await check({ pods: [other] })
-  expect(finding.code).toBe('node_agent_missing')
+  expect(finding.failure?.code).toBe('node_agent_missing')
 })
 
 test('says why the agent of the node does not run', async () => {
@@ -106,7 +106,7 @@ test('says why the agent of the node does not run', async () => {
   })
   expect(finding.failure).toMatchObject({
     code: 'node_agent_not_running',
-    message: expect.stringMatching(/wimds-node-agent-x on the node node-1 .*CrashLoopBackOff/),
+    problem: expect.stringMatching(/wimds-node-agent-x on the node node-1 .*CrashLoopBackOff/),
     fix: expect.stringContaining(
       'kubectl describe pod --namespace wimds-node-agent wimds-node-agent-x',
     ),
@@ -117,7 +117,7 @@ test('prefers the agent that runs, of two during a rollout', async () => {
   const { finding } = await check({
     pods: [agentPod({ waiting: { reason: 'ContainerCreating' } }), agentPod(RUNNING)],
   })
-  expect(finding.code).toBe('pod_not_routed')
+  expect(finding.failure?.code).toBe('pod_not_routed')
 })
 
 test('has the reason and the fix of the last event of the agent', async () => {
@@ -130,7 +130,7 @@ test('has the reason and the fix of the last event of the agent', async () => {
   })
   expect(finding.failure).toMatchObject({
     code: 'pod_not_routed',
-    message: expect.stringContaining(
+    problem: expect.stringContaining(
       'on the node node-1 cannot route the pod: nft is not in the PATH',
     ),
     fix: 'use the image of wimds-redirect',
@@ -144,7 +144,7 @@ test('leads to the log of an agent that has said nothing', async () => {
   const { finding } = await check({ pods: [agentPod(RUNNING)] })
   expect(finding.failure).toMatchObject({
     code: 'pod_not_routed',
-    message: expect.stringContaining('has not routed the pod yet'),
+    problem: expect.stringContaining('has not routed the pod yet'),
     fix: expect.stringContaining('kubectl logs --namespace wimds-node-agent wimds-node-agent-x'),
   })
 })

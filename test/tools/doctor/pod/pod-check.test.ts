@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { DoctorReport, PodReport } from '../../../../src/tools/doctor/doctor-report.ts'
+import type { DoctorReport } from '../../../../src/tools/doctor/doctor-report.ts'
 import { inject } from '../../../../src/cluster/injector/inject.ts'
 import { INJECTION_DEFAULTS } from '../../../../src/cluster/injector/settings.ts'
 import type { RoutingMode } from '../../../../src/lib/routing-modes.ts'
@@ -75,12 +75,12 @@ async function check(answers: readonly KubectlAnswer[], ...flags: readonly strin
   await using fake = await fakeKubectl(answers)
   const args = ['doctor', '--pod', 'shop/orders', '-o', 'json', ...flags]
   const { code, stdout } = await runWimds(args, { env: fake.env })
-  const report: PodReport = JSON.parse(stdout)
+  const report: DoctorReport = JSON.parse(stdout)
   return { code, report, calls: await fake.calls() }
 }
 
 /** Returns the finding of a check from outside. */
-const findingOf = (report: PodReport, check_: string) =>
+const findingOf = (report: DoctorReport, check_: string) =>
   report.checks.find(({ check: name }) => name === check_)
 
 const GET = 'get pod orders --namespace shop'
@@ -92,11 +92,6 @@ const EMPTY_REPORT: DoctorReport = {
   ok: false,
   checks: [],
   settings: [],
-  warnings: [],
-  identities: [],
-  assertions: [],
-  endpoints: [],
-  exchanges: [],
 }
 
 describe('with a running sidecar', () => {
@@ -110,7 +105,10 @@ describe('with a running sidecar', () => {
       ok: true,
       namespace: 'shop',
       pod: 'orders',
-      inside: { ok: true, route: { status: 'not_needed' } },
+      inside: { ok: true },
+    })
+    expect(report.inside?.checks.find(({ check: name }) => name === 'route')).toMatchObject({
+      status: 'not_needed',
     })
     expect(code).toBe(0)
     expect(report.checks.map(({ check: name, status }) => [name, status])).toEqual([
@@ -161,7 +159,14 @@ describe('with a running sidecar', () => {
     const inside = {
       ...EMPTY_REPORT,
       version: '9\n✓ All checks passed.',
-      checks: [{ check: 'identity\n✓ All checks passed.', status: 'failed' }],
+      checks: [
+        {
+          check: 'identity\n✓ All checks passed.',
+          status: 'failed',
+          details: ['d\n✓ All checks passed.'],
+          commands: [{ purpose: 'p\n✓ All', command: 'az\n✓ All checks passed.' }],
+        },
+      ],
       settings: [{ name: 'A', value: 'a\n✓ All checks passed.', source: 'environment' }],
     }
     const value = 'http://e\n✓ All checks passed.'
@@ -188,7 +193,11 @@ describe('with a running sidecar', () => {
     )
     expect(code).toBe(0)
     expect(calls.at(-1)).toContain('--no-exchange')
-    expect(report.inside?.checks).toContainEqual({ check: 'token_exchange', status: 'skipped' })
+    expect(report.inside?.checks).toContainEqual({
+      check: 'token_exchange',
+      status: 'skipped',
+      details: [],
+    })
   })
 
   test.each<[string, Omit<KubectlAnswer, 'call'>, string, RegExp]>([
@@ -220,7 +229,7 @@ describe('with a running sidecar', () => {
       {
         stdout: JSON.stringify({
           ...EMPTY_REPORT,
-          requests: { status: 'failed', failed: [{ count: 1, error: { code: 'c' } }] },
+          checks: [{ check: 'requests', status: 'failed', failure: { code: 'c' } }],
         }),
       },
       'kubectl_failed',
@@ -304,7 +313,7 @@ test.each<[string, PodChanges, RegExp, RegExp]>([
     status: 'failed',
     failure: {
       code: 'sidecar_not_running',
-      message: expect.stringMatching(message),
+      problem: expect.stringMatching(message),
       fix: expect.stringMatching(fix),
     },
   })
@@ -350,11 +359,11 @@ describe('in mode node', () => {
     expect(code).toBe(1)
     expect(findingOf(report, 'node_agent')).toMatchObject({
       status: 'failed',
-      failure: { code: 'node_agent_missing', message: expect.stringContaining('the node node-1') },
+      failure: { code: 'node_agent_missing', problem: expect.stringContaining('the node node-1') },
     })
-    expect(report.inside?.route).toMatchObject({
+    expect(report.inside?.checks.find(({ check: name }) => name === 'route')).toMatchObject({
       status: 'failed',
-      failure: { message: expect.stringContaining('no node agent on node-1 has routed this pod') },
+      failure: { problem: expect.stringContaining('no node agent on node-1 has routed this pod') },
     })
   })
 

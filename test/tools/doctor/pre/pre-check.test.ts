@@ -3,7 +3,7 @@ import { rm, writeFile, mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { PreReport } from '../../../../src/tools/doctor/doctor-report.ts'
+import type { DoctorReport } from '../../../../src/tools/doctor/doctor-report.ts'
 import { inject } from '../../../../src/cluster/injector/inject.ts'
 import { INJECTION_DEFAULTS, releaseImages } from '../../../../src/cluster/injector/settings.ts'
 import { createCertificateAuthority } from '../../../../src/lib/x509.ts'
@@ -65,11 +65,11 @@ async function check(answers: readonly KubectlAnswer[] = [], ...flags: readonly 
   await using fake = await fakeKubectl([...answers, ...(await cluster())])
   const args = ['doctor', '--pre', '-o', 'json', '--namespace=shop', ...flags]
   const { code, stdout } = await runWimds(args, { env: { ...env, ...fake.env } })
-  const report: PreReport = JSON.parse(stdout)
+  const report: DoctorReport = JSON.parse(stdout)
   return { code, report, calls: await fake.calls() }
 }
 
-const statusesOf = ({ checks }: PreReport) =>
+const statusesOf = ({ checks }: DoctorReport) =>
   checks.map(({ check: name, status }) => [name, status])
 const ADMISSION = 'injected_pod'
 
@@ -138,7 +138,7 @@ describe('the issuer', () => {
       status: 'failed',
       failure: {
         code: 'issuer_unreachable',
-        message: expect.stringContaining(
+        problem: expect.stringContaining(
           issuer.startsWith('https:') ? 'is internal to the cluster' : 'is no https:// URL',
         ),
         fix: expect.stringContaining('az aks update --resource-group'),
@@ -157,16 +157,19 @@ describe('the issuer', () => {
   ])('fails if its host %s', async (_, issuer, reason) => {
     await using fake = await fakeKubectl([discovery(issuer), ...(await cluster())])
     const { stdout } = await runWimds(['doctor', '--pre', '-o', 'json'], { env: fake.env })
-    const report: PreReport = JSON.parse(stdout)
+    const report: DoctorReport = JSON.parse(stdout)
     expect(report.checks[1]).toMatchObject({
       status: 'failed',
-      failure: { code: 'issuer_unreachable', message: expect.stringMatching(reason) },
+      failure: { code: 'issuer_unreachable', problem: expect.stringMatching(reason) },
     })
   })
 
   test('fails if only its host cannot be reached', async () => {
     const { code, report } = await check([discovery('https://oidc.invalid')])
-    expect(report.checks[1]).toMatchObject({ status: 'failed', code: 'issuer_unreachable' })
+    expect(report.checks[1]).toMatchObject({
+      status: 'failed',
+      failure: { code: 'issuer_unreachable' },
+    })
     expect(code).toBe(1)
   })
 
@@ -176,7 +179,7 @@ describe('the issuer', () => {
     const { code, stdout } = await runWimds(['doctor', '--pre', '-o', 'json'], {
       env: { ...env, ...fake.env, HTTPS_PROXY: `http://127.0.0.1:${closed.port}` },
     })
-    const report: PreReport = JSON.parse(stdout)
+    const report: DoctorReport = JSON.parse(stdout)
     expect(report.checks[1]).toMatchObject({
       check: 'issuer',
       status: 'not_checked',
@@ -193,26 +196,32 @@ describe('the issuer', () => {
     const { stdout } = await runWimds(['doctor', '--pre', '-o', 'json'], {
       env: { ...env, ...fake.env, WIMDS_CA_FILE: '' },
     })
-    const report: PreReport = JSON.parse(stdout)
-    expect(report.checks[1]?.failure?.message).toMatch(/certificate/)
+    const report: DoctorReport = JSON.parse(stdout)
+    expect(report.checks[1]?.failure?.problem).toMatch(/certificate/)
   })
 
   test('fails if it serves no discovery document', async () => {
     const { report } = await check([discovery(`https://${HOST}/other`)])
     expect(report.checks[1]).toMatchObject({
       status: 'failed',
-      failure: { code: 'issuer_unreachable', message: expect.stringContaining('it answered 404') },
+      failure: { code: 'issuer_unreachable', problem: expect.stringContaining('it answered 404') },
     })
   })
 
   test('fails if its document names another, by a trailing slash too', async () => {
     const { report } = await check([discovery(ISSUER.replace(/\/$/, ''))])
-    expect(report.checks[1]).toMatchObject({ status: 'failed', code: 'issuer_mismatch' })
+    expect(report.checks[1]).toMatchObject({
+      status: 'failed',
+      failure: { code: 'issuer_mismatch' },
+    })
   })
 
   test('fails if the flag names another than the cluster', async () => {
     const { report } = await check([], '--issuer=https://elsewhere.example/')
-    expect(report.checks[1]).toMatchObject({ status: 'failed', code: 'issuer_mismatch' })
+    expect(report.checks[1]).toMatchObject({
+      status: 'failed',
+      failure: { code: 'issuer_mismatch' },
+    })
   })
 
   test('fails if the API server signs with a key that is not published', async () => {
@@ -272,7 +281,7 @@ describe('the issuer', () => {
         env: { ...env, PATH: '/nowhere' },
       },
     )
-    const report: PreReport = JSON.parse(stdout)
+    const report: DoctorReport = JSON.parse(stdout)
     expect(statusesOf(report)).toEqual([
       ['api_server', 'not_checked'],
       ['issuer', 'ok'],
@@ -288,8 +297,8 @@ test('names kubectl as missing, and everything else as not checked', async () =>
   const { code, stdout } = await runWimds(['doctor', '--pre', '-o', 'json'], {
     env: { PATH: '/nowhere' },
   })
-  const report: PreReport = JSON.parse(stdout)
-  expect(report.checks[0]).toMatchObject({ status: 'failed', code: 'kubectl_missing' })
+  const report: DoctorReport = JSON.parse(stdout)
+  expect(report.checks[0]).toMatchObject({ status: 'failed', failure: { code: 'kubectl_missing' } })
   expect(report.checks.slice(1).every(({ status }) => status === 'not_checked')).toBe(true)
   expect(code).toBe(1)
 })
@@ -343,7 +352,7 @@ describe('the namespace', () => {
     const { report } = await check([answer])
     const finding = report.checks.find(({ check: name }) => name === ADMISSION)
     expect(finding?.status).toBe(status)
-    expect(finding?.code ?? '').toBe(code)
+    expect(finding?.failure?.code ?? '').toBe(code)
   })
 
   test('shows its Pod Security level', async () => {
@@ -393,7 +402,10 @@ describe('the webhook', () => {
   ])('%s', async (_, caBundle, name, status, code) => {
     const { report } = await check([webhooks(caBundle, name)])
     const finding = report.checks.at(-1)
-    expect({ status: finding?.status, code: finding?.code ?? '' }).toEqual({ status, code })
+    expect({ status: finding?.status, code: finding?.failure?.code ?? '' }).toEqual({
+      status,
+      code,
+    })
     expect(finding?.details.join()).toContain('azure-wi-webhook-mutating-webhook-configuration')
   })
 })
