@@ -2,7 +2,7 @@
 import type { TrafficSample } from '../telemetry/metrics.ts'
 import { formatWorkload, type StatusDocument } from '../telemetry/status-schema.ts'
 import { formatClock, formatDuration, renderFacts, renderText, renderTime } from './components.ts'
-import { renderExchanges, renderFailedRequests } from './history.ts'
+import { renderExchanges, renderFailedRequests } from './latest-exchanges.ts'
 import { Html, html } from './html.ts'
 import { findFailingSince, renderProblems } from './problems.ts'
 import { SCRIPT, SCRIPT_HASH } from './refresh.ts'

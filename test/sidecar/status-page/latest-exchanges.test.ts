@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest'
-import { renderExchanges, renderFailedRequests } from '../../../src/sidecar/status-page/history.ts'
+import {
+  renderExchanges,
+  renderFailedRequests,
+} from '../../../src/sidecar/status-page/latest-exchanges.ts'
 import { aStatus } from '../../fixtures/status.ts'
 
 test.each([
