@@ -4,6 +4,7 @@ import { StringDecoder } from 'node:string_decoder'
 import { promisify } from 'node:util'
 import { ConfigError } from './errors.ts'
 import { errorCode, errorMessage } from './describe-error.ts'
+import { createSingleFlight } from './single-flight.ts'
 
 // Not node:fs/promises, which loads readline: 2 ms of a sidecar's start.
 const openFile = promisify(open)
@@ -46,15 +47,8 @@ export async function readWholeFile(path: string): Promise<string> {
 export function shareReads(
   readText: (path: string) => Promise<string>,
 ): (path: string) => Promise<string> {
-  const inflight = new Map<string, Promise<string>>()
-  return (path) => {
-    let text = inflight.get(path)
-    if (text === undefined) {
-      text = readText(path).finally(() => inflight.delete(path))
-      inflight.set(path, text)
-    }
-    return text
-  }
+  const share = createSingleFlight<string>()
+  return (path) => share(path, () => readText(path))
 }
 
 /** Reads a whole regular file that a flag or setting names. Throws a `ConfigError` with path, reason and fix. */

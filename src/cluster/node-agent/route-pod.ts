@@ -2,6 +2,7 @@
 import { LRUCache } from 'lru-cache'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { isLinkLocal, isLoopback } from '../../lib/hosts.ts'
+import { createSingleFlight } from '../../lib/single-flight.ts'
 import {
   applyRedirect,
   applyRestartRule,
@@ -10,7 +11,7 @@ import {
 import { REDIRECT_DEFAULTS, type RedirectSettings } from '../../sidecar/redirect/ruleset.ts'
 import type { RunOptions } from '../../sidecar/redirect/run-tool.ts'
 import { hasOwnNetworkStack } from '../injector/pod.ts'
-import { type FindNamespaces, type NetworkNamespace, readAddresses } from './network-namespaces.ts'
+import { type FindNamespaces, readAddresses } from './network-namespaces.ts'
 import type { RoutedPod } from './routed-pod.ts'
 
 /** Why a pod was not routed; the label values of `wimds_node_agent_failures_total`. */
@@ -58,15 +59,7 @@ export function createPodRouter({
   /** By namespace: a node has one for each pod, and reading them takes two processes. */
   const known = new LRUCache<string, readonly string[]>({ max: maxCached })
   /** Reads in flight, which pods that start together share. */
-  const reads = new Map<string, Promise<readonly string[]>>()
-
-  function readShared(namespace: NetworkNamespace): Promise<readonly string[]> {
-    const inflight = reads.get(namespace.id)
-    if (inflight !== undefined) return inflight
-    const read = readAddresses(namespace, tools).finally(() => reads.delete(namespace.id))
-    reads.set(namespace.id, read)
-    return read
-  }
+  const shareRead = createSingleFlight<readonly string[]>()
 
   return async (pod) => {
     const { runtimeClass = '', addresses } = pod
@@ -83,11 +76,13 @@ export function createPodRouter({
         const cached = known.get(namespace.id)
         if (cached !== undefined && !hasCommon(cached, addresses)) continue
         // Read again if cached: the pod that has the address now is changed.
-        const found = await readShared(namespace).catch((error: unknown) => {
-          // The directory may have files that are no namespace any more.
-          unreadable = createToolFailure(error)
-          return []
-        })
+        const found = await shareRead(namespace.id, () => readAddresses(namespace, tools)).catch(
+          (error: unknown) => {
+            // The directory may have files that are no namespace any more.
+            unreadable = createToolFailure(error)
+            return []
+          },
+        )
         if (found.some(isRoutable)) known.set(namespace.id, found)
         if (!hasCommon(found, addresses)) continue
         if (hasCommon(found, pod.hostAddresses)) {

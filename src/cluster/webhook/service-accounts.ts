@@ -1,5 +1,6 @@
 /** Looks up the ServiceAccounts of reviewed pods: coalesced, bounded, and with a negative cache. */
 import { LRUCache } from 'lru-cache'
+import { createSingleFlight } from '../../lib/single-flight.ts'
 import { CLIENT_ID, TENANT_ID } from '../injector/annotations.ts'
 import type { ServiceAccountAnnotations } from '../injector/plan.ts'
 import { Overloaded } from './review-queue.ts'
@@ -50,7 +51,7 @@ export function createServiceAccountLookup({
   maxWaitMs = 2000,
   now = () => performance.now(),
 }: LookupOptions): ServiceAccountLookup {
-  const inflight = new Map<string, Promise<ServiceAccountResult>>()
+  const share = createSingleFlight<ServiceAccountResult>()
   const missing = new LRUCache<string, true>({
     max: MAX_NEGATIVE_ENTRIES,
     ttl: NEGATIVE_TTL_MS,
@@ -97,12 +98,7 @@ export function createServiceAccountLookup({
     // No part of a name has a slash.
     const key = `${namespace}/${name}`
     if (missing.has(key)) return MISSING
-    let result = inflight.get(key)
-    if (result === undefined) {
-      result = lookUp(namespace, name).finally(() => inflight.delete(key))
-      inflight.set(key, result)
-    }
-    return await result
+    return await share(key, () => lookUp(namespace, name))
   }
 }
 
