@@ -1,9 +1,9 @@
 /** Reads the flags of `wimds simulate` and the files that they name. */
 import { isIP } from 'node:net'
 import { address, integer } from '../../sidecar/config/parsers.ts'
-import { UsageError } from '../../lib/errors.ts'
+import { ConfigError, UsageError } from '../../lib/errors.ts'
+import { errorMessage } from '../../lib/describe-error.ts'
 import { type Flags, findFlagProblems } from '../../lib/args.ts'
-import { collectErrors } from '../../lib/collect-errors.ts'
 import { readNamedFile } from '../../lib/files.ts'
 import type { IssuedCertificate } from '../../lib/x509.ts'
 import { parseSettingFlag } from '../../lib/setting-flag.ts'
@@ -130,4 +130,21 @@ async function readCertificate(
   const certPem = await collectErrors(problems, () => readNamedFile(certFile))
   const keyPem = await collectErrors(problems, () => readNamedFile(keyFile))
   return certPem === undefined || keyPem === undefined ? undefined : { certPem, keyPem }
+}
+
+/**
+ * Returns what `read` resolves to. If it throws a `ConfigError`, adds each line of its message to `problems` and
+ * returns undefined; rethrows other errors.
+ */
+async function collectErrors<T>(
+  problems: string[],
+  read: () => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await read()
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    problems.push(...errorMessage(error).split('\n'))
+    return undefined
+  }
 }
