@@ -78,9 +78,8 @@ const API_ACCESS_PATH = '/var/run/secrets/kubernetes.io/serviceaccount'
  * author's but the volume, which must be a projected one.
  */
 export function findApiAccessMount(pod: Pod): VolumeMount | undefined {
-  const mount = findSidecar(pod)?.volumeMounts?.find(
-    ({ mountPath }) => mountPath === API_ACCESS_PATH,
-  )
+  const sidecar = allContainers(pod).find(({ name }) => name === SIDECAR)
+  const mount = sidecar?.volumeMounts?.find(({ mountPath }) => mountPath === API_ACCESS_PATH)
   const volume = pod.spec.volumes?.find(({ name }) => name === mount?.name)
   if (volume === undefined || volume.projected == null) return undefined
   return { name: volume.name, readOnly: true, mountPath: API_ACCESS_PATH }
@@ -106,8 +105,4 @@ export function keepPluginDefaults(injected: Pod, before: Pod): Pod {
   }
 
   return mapContainers(injected, keep)
-}
-
-function findSidecar(pod: Pod): Container | undefined {
-  return allContainers(pod).find(({ name }) => name === SIDECAR)
 }

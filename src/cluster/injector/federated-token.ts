@@ -134,7 +134,12 @@ function findAksToken(tokens: TokenPaths): Location | undefined {
 function findOtherMounts(pod: Pod, own: VolumeMount): VolumeMount[] {
   const volumes = new Set(
     (pod.spec.volumes ?? [])
-      .filter(({ name, projected }) => name !== own.name && projected?.sources?.some(isForEntra))
+      .filter(({ name }) => name !== own.name)
+      .filter(({ projected }) =>
+        projected?.sources?.some(({ serviceAccountToken }) =>
+          isFederationAudience(serviceAccountToken?.audience ?? ''),
+        ),
+      )
       .map(({ name }) => name),
   )
   const mounts = allContainers(pod).flatMap(({ volumeMounts }) => volumeMounts ?? [])
@@ -145,12 +150,6 @@ function findOtherMounts(pod: Pod, own: VolumeMount): VolumeMount[] {
     if (found === undefined || found.mountPath === own.mountPath) return []
     return [{ name: volume, mountPath: found.mountPath, readOnly: true }]
   })
-}
-
-type ProjectedSource = NonNullable<NonNullable<Volume['projected']>['sources']>[number]
-
-function isForEntra({ serviceAccountToken }: ProjectedSource): boolean {
-  return isFederationAudience(serviceAccountToken?.audience ?? '')
 }
 
 /** Finds the innermost mount that holds the file. Only the kubelet can resolve a `subPathExpr`. */

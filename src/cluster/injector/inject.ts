@@ -134,10 +134,8 @@ function addInjection(pod: Pod, plan: Plan, before: Pod): Pod {
     ...((pod.spec.initContainers || initContainers.length > 0) && { initContainers }),
     ...((pod.spec.volumes || volumes.length > 0) && { volumes }),
   }
-  const annotations = {
-    ...pod.metadata?.annotations,
-    [INJECTED]: formatRecord(mode, pod, { spec }),
-  }
+  const record = formatRecord(mode, pod, { spec })
+  const annotations = { ...pod.metadata?.annotations, [INJECTED]: record }
   return { ...pod, metadata: { ...pod.metadata, annotations }, spec }
 }
 

@@ -76,15 +76,14 @@ const azwiProxy: Check = (pod) => {
     : []
 }
 
-const reservedContainers: Check = (pod) =>
-  allContainers(pod)
-    .filter(isInjected)
-    .map(({ name }) => `the pod has a container ${name}, a reserved name. Fix: rename it`)
-
-const reservedVolumes: Check = ({ spec }) =>
-  (spec.volumes ?? [])
-    .filter(({ name }) => isReservedVolume(name))
-    .map(({ name }) => `the pod has a volume ${name}, a reserved name. Fix: rename it`)
+const reservedNames: Check = (pod) => {
+  const containers = allContainers(pod).filter(isInjected)
+  const volumes = (pod.spec.volumes ?? []).filter(({ name }) => isReservedVolume(name))
+  return [
+    ...containers.map(({ name }) => `container ${name}`),
+    ...volumes.map(({ name }) => `volume ${name}`),
+  ].map((object) => `the pod has a ${object}, a reserved name. Fix: rename it`)
+}
 
 const jobWithoutNativeSidecars: Check = ({ spec }, { settings: { hasNativeSidecars } }) =>
   !hasNativeSidecars && (spec.restartPolicy ?? 'Always') !== 'Always'
@@ -260,8 +259,7 @@ const REJECTIONS: readonly Check[] = [
   hostNetwork,
   windows,
   azwiProxy,
-  reservedContainers,
-  reservedVolumes,
+  reservedNames,
   jobWithoutNativeSidecars,
   ports,
   allowedMode,

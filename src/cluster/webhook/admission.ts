@@ -105,21 +105,10 @@ export async function reviewPod(read: ReadReview, options: AdmissionOptions): Pr
   const serviceAccount = addTenant(account.annotations, options.defaultTenantId)
   return await read((body) => {
     const { object: pod } = parseRequest(body)
-    const injection = inject({
-      pod,
-      serviceAccount,
-      settings: options.settings,
-      isAdmission: true,
-    })
+    const { settings } = options
+    const injection = inject({ pod, serviceAccount, settings, isAdmission: true })
     if (injection.kind === 'rejected') return reject(injection.reasons)
-    if (injection.kind === 'skipped') {
-      const { warnings } = injection
-      return {
-        outcome: 'skipped',
-        review: reply(uid, { allowed: true, ...formatWarnings(warnings) }),
-      }
-    }
-    return { outcome: 'injected', review: reply(uid, admit(injection)) }
+    return { outcome: injection.kind, review: reply(uid, admit(injection)) }
   })
 }
 
@@ -146,17 +135,17 @@ function toPrintable(name: string): string {
   return isDnsSubdomain(name.replace(/-$/, '')) ? name : scrubAndTruncate(name, 253)
 }
 
-function admit({ patch, warnings }: Extract<Injection, { kind: 'injected' }>): object {
-  const patched = patch.length > 0 && {
-    patchType: 'JSONPatch',
-    patch: Buffer.from(JSON.stringify(patch)).toString('base64'),
+function admit(injection: Exclude<Injection, { kind: 'rejected' }>): object {
+  const patch = injection.kind === 'injected' ? injection.patch : []
+  const warnings = injection.warnings.slice(0, MAX_REASONS)
+  return {
+    allowed: true,
+    ...(patch.length > 0 && {
+      patchType: 'JSONPatch',
+      patch: Buffer.from(JSON.stringify(patch)).toString('base64'),
+    }),
+    ...(warnings.length > 0 && { warnings: warnings.map((text) => `wimds: ${truncate(text)}`) }),
   }
-  return { allowed: true, ...patched, ...formatWarnings(warnings) }
-}
-
-function formatWarnings(warnings: readonly string[]): object {
-  if (warnings.length === 0) return {}
-  return { warnings: warnings.slice(0, MAX_REASONS).map((text) => `wimds: ${truncate(text)}`) }
 }
 
 function createRejection(
