@@ -44,7 +44,6 @@ export function addTokenRoute(
   { resolve, tokens, findPeerUid, clock, onReply }: TokenRouteParts,
 ): void {
   const render = memoizedRenderer()
-  const createTokenRequest = memoizedTokenRequest()
   const closeSignal = memoizedCloseSignal()
   app.route({
     method: ALL_METHODS,
@@ -103,30 +102,19 @@ export function selectDialect(dialects: readonly Dialect[], request: WireRequest
   return dialect
 }
 
-type CreateTokenRequest = (
-  query: TokenQuery,
+/**
+ * Returns the request to the token cache. A field of the query passes on only if it is named here: none may change
+ * key, identity or scope.
+ */
+function createTokenRequest(
+  { resource, bypassCache }: TokenQuery,
   identity: Identity,
   correlationId: string | undefined,
-) => CacheRequest
-
-/**
- * Creates a function that turns queries into token requests. It reuses the request of the same query and identity,
- * so that the cache key is made once.
- */
-function memoizedTokenRequest(): CreateTokenRequest {
-  const last = new WeakMap<TokenQuery, CacheRequest>()
-  return (query, identity, correlationId) => {
-    let tokenRequest = last.get(query)
-    if (tokenRequest?.identity !== identity) {
-      // A field of the query passes on only if it is named here: none may change key, identity or scope.
-      const { resource, bypassCache } = query
-      tokenRequest = {
-        ...createCacheRequest(identity, toScope(resource)),
-        ...(bypassCache !== undefined && { bypassCache }),
-      }
-      last.set(query, tokenRequest)
-    }
-    return correlationId === undefined ? tokenRequest : { ...tokenRequest, correlationId }
+): CacheRequest {
+  return {
+    ...createCacheRequest(identity, toScope(resource)),
+    ...(bypassCache !== undefined && { bypassCache }),
+    ...(correlationId !== undefined && { correlationId }),
   }
 }
 
