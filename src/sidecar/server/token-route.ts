@@ -1,6 +1,5 @@
 /** The route of a token path: parse → resolve → token → render. */
-import type { IncomingHttpHeaders } from 'node:http'
-import type { Socket } from 'node:net'
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Dialect, TokenQuery, WireRequest } from '../dialects/dialect.ts'
 import { computeExpiry } from '../dialects/imds.ts'
@@ -44,7 +43,6 @@ export function addTokenRoute(
   { resolve, tokens, findPeerUid, clock, onReply }: TokenRouteParts,
 ): void {
   const render = memoizedRenderer()
-  const closeSignal = memoizedCloseSignal()
   app.route({
     method: ALL_METHODS,
     url,
@@ -70,7 +68,7 @@ export function addTokenRoute(
       requireAllowedUid(identity, query.resource, uid)
       const correlationId = findCorrelationId(request.headers)
       const tokenRequest = createTokenRequest(query, identity, correlationId)
-      const hungUp = closeSignal(request.socket)
+      const hungUp = createCloseSignal(reply.raw)
       const token = await tokens(tokenRequest, hungUp)
       if (hungUp.aborted) {
         // Not served, and so neither counted nor audited.
@@ -118,22 +116,13 @@ function createTokenRequest(
   }
 }
 
-/**
- * Creates a function that returns the signal of a connection, aborted when it closes. It creates one for
- * each connection, and not for each request, since controllers are expensive.
- */
-function memoizedCloseSignal(): (socket: Socket) => AbortSignal {
-  const signals = new WeakMap<Socket, AbortSignal>()
-  return (socket) => {
-    let signal = signals.get(socket)
-    if (signal === undefined) {
-      const controller = new AbortController()
-      signal = controller.signal
-      for (const event of ['close', 'end']) socket.once(event, () => controller.abort())
-      signals.set(socket, signal)
-    }
-    return signal
-  }
+/** Returns a signal that aborts when the connection closes before the reply has been sent. */
+function createCloseSignal(response: ServerResponse): AbortSignal {
+  const controller = new AbortController()
+  response.once('close', () => {
+    if (!response.writableFinished) controller.abort()
+  })
+  return controller.signal
 }
 
 /** Returns the trace id of the caller, or else the request id that MSAL sends; undefined if there is neither. */
