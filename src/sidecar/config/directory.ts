@@ -1,6 +1,5 @@
 /** Creates the identities that requests can select, from the settings and the identities file. */
 import type { Identity, IdentityDirectory } from '../identities.ts'
-import { memoizeLast } from '../memoize-last.ts'
 import { normalizeResource } from '../../lib/resource.ts'
 import type { IdentityEntry } from './identities-file.ts'
 import type { ParsedSettings } from './settings.ts'
@@ -92,11 +91,11 @@ function createIdentity(
   }
 }
 
-/** Creates the function of `unlisted`. It reuses an identity, as requests of one client id follow each other. */
+/** Creates the function of `unlisted`. */
 function createUnlisted(
   defaults: ReturnType<typeof selectDefaults>,
 ): (clientId: string) => Identity {
-  return memoizeLast((clientId) => ({ ...defaults, name: clientId, clientId, prefetch: [] }))
+  return (clientId) => ({ ...defaults, name: clientId, clientId, prefetch: [] })
 }
 
 /** Selects the values for identities without their own. An empty one is never used, as `loadConfig` has checked. */

@@ -1,6 +1,5 @@
 /** The dialect of the Azure Instance Metadata Service: GET /metadata/identity/oauth2/token. */
 import { BrokerError } from '../../lib/errors.ts'
-import { memoizeLast } from '../memoize-last.ts'
 import { printable } from '../../lib/printable.ts'
 import { TOKEN_PATHS } from '../../lib/token-paths.ts'
 import type { Clock } from '../tokens/clock.ts'
@@ -57,12 +56,15 @@ export function isApiVersion(version: string, first: string): boolean {
 
 function parse(request: WireRequest): TokenQuery {
   requireMetadataHeader(request)
-  return parseQuery(request.query)
+  if (last?.text !== request.query) last = { text: request.query, query: parseQuery(request.query) }
+  return last.query
 }
 
-/** Memoized: an application repeats its query, and parsing is a tenth of a cached token's cost. */
-const parseQuery = memoizeLast((query): TokenQuery => {
-  const parameters = parseParameters(query)
+/** The last query, since an application repeats it. Measured alone: 2 µs of 25 per cached request, a bare server needs 12. */
+let last: { readonly text: string; readonly query: TokenQuery } | undefined
+
+function parseQuery(text: string): TokenQuery {
+  const parameters = parseParameters(text)
   // Old SDKs probe with an empty query (R6).
   requireApiVersion(parameters, FIRST_API_VERSION, parameters.size === 0)
   return {
@@ -70,7 +72,7 @@ const parseQuery = memoizeLast((query): TokenQuery => {
     selector: parseSelector(parameters),
     ...(parameters.get('bypass_cache')?.toLowerCase() === 'true' && { bypassCache: true }),
   }
-})
+}
 
 /**
  * Returns `expires_in` and `expires_on` of a reply, in whole seconds: `expires_on` is always now +

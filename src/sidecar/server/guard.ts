@@ -3,7 +3,6 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { BrokerError } from '../../lib/errors.ts'
 import { firstItems } from '../../lib/first-items.ts'
 import { isLoopback, METADATA_IP } from '../../lib/hosts.ts'
-import { memoizeLast } from '../memoize-last.ts'
 import { printable } from '../../lib/printable.ts'
 
 interface GuardOptions {
@@ -43,16 +42,13 @@ const IMDS_V2 = /^\/+metadata\/+identity\/+(?:getplatformmetadata|issuecredentia
 /** Creates the guard. It checks Host, forwarding, the path and, below `/metadata`, the method. */
 export function createGuard({ allowedHosts }: GuardOptions): Guard {
   const hosts = new Set([...DEFAULT_HOSTS, ...allowedHosts].map((host) => host.toLowerCase()))
-  // Memoized: an application repeats its request, and these expressions are 4 % of a cached token's cost.
-  const parse = memoizeLast(parseTarget)
-  const isAllowed = memoizeLast((host) => isAllowedHost(host, hosts))
 
   return ({ method, url, headers, rawHeaders, httpVersion }) => {
-    const target = parse(url)
+    const target = parseTarget(url)
     requireSingleHost(rawHeaders, httpVersion)
     // The host of the URL takes precedence over the header (RFC 9112 section 3.2.2).
     const host = target.host ?? headers.host
-    if (host !== undefined && !isAllowed(host)) throw createHostError(host, hosts)
+    if (host !== undefined && !isAllowedHost(host, hosts)) throw createHostError(host, hosts)
     if (headers['x-forwarded-for'] !== undefined) {
       throw new BrokerError(
         'forwarded_request',

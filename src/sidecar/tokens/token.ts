@@ -52,7 +52,7 @@ export type TokenSource = (request: TokenRequest, signal?: AbortSignal) => Promi
 /** Returns a token or throws a `BrokerError`. The signal ends only the caller's own waiting, not the exchange. */
 export type GetToken = (request: CacheRequest, signal?: AbortSignal) => Promise<AccessToken>
 
-/** Creates a request to the token cache. It can be used for any number of calls, so that its key is made once. */
+/** Creates a request to the token cache. */
 export function createCacheRequest(identity: Identity, scope: string): CacheRequest {
   return { key: createCacheKey(identity, scope), identity, scope }
 }
