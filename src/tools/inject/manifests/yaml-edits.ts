@@ -41,42 +41,59 @@ export function findEdits(
   before: unknown,
   after: unknown,
 ): TextEdit[] {
-  const { source } = yaml
   const root = findPlace(yaml, path)
-  const hasIndentedLists = areListsIndented(yaml, path)
+  const edits = new Editor(yaml, areListsIndented(yaml, path)).editValue(root, before, after)
+  // Line breaks as in the rest of the file.
+  return yaml.source.includes('\r\n')
+    ? edits.map((edit) => ({ ...edit, text: edit.text.replaceAll(/\r?\n/g, '\r\n') }))
+    : edits
+}
 
-  function editValue(place: Place, old: unknown, value: unknown): TextEdit[] {
-    if (isDeepStrictEqual(old, value)) return []
-    if (isObject(old) && isObject(value) && isMap(place.node)) {
-      return editMap(place, place.node, old, value)
-    }
-    if (isNamedList(old) && isNamedList(value) && isSeq(place.node)) {
-      return editList(place, place.node, old, value)
-    }
-    return replaceValue(place, value)
+/** Finds the edits of one document. */
+class Editor {
+  readonly #yaml: YamlDocument
+  readonly #source: string
+  readonly #hasIndentedLists: boolean
+
+  constructor(yaml: YamlDocument, hasIndentedLists: boolean) {
+    this.#yaml = yaml
+    this.#source = yaml.source
+    this.#hasIndentedLists = hasIndentedLists
   }
 
-  function editMap(place: Place, node: YAMLMap, old: JsonObject, value: JsonObject): TextEdit[] {
+  /** Returns the edits that turn the value at the place from `old` into `value`. */
+  editValue(place: Place, old: unknown, value: unknown): TextEdit[] {
+    if (isDeepStrictEqual(old, value)) return []
+    if (isObject(old) && isObject(value) && isMap(place.node)) {
+      return this.#editMap(place, place.node, old, value)
+    }
+    if (isNamedList(old) && isNamedList(value) && isSeq(place.node)) {
+      return this.#editList(place, place.node, old, value)
+    }
+    return this.#replaceValue(place, value)
+  }
+
+  #editMap(place: Place, node: YAMLMap, old: JsonObject, value: JsonObject): TextEdit[] {
     const isEmpty = Object.keys(old).length === 0
     const removed = Object.keys(old).filter((key) => !Object.hasOwn(value, key))
     const added = Object.entries(value).filter(([key]) => !Object.hasOwn(old, key))
     const keepsNone = removed.length === Object.keys(old).length
     if (isEmpty || (isFlow(node) && removed.length > 0 && (added.length > 0 || keepsNone))) {
-      return replaceValue(place, value)
+      return this.#replaceValue(place, value)
     }
     return [
-      ...removeMembers(place, node, removed),
+      ...this.#removeMembers(place, node, removed),
       ...Object.keys(value)
         .filter((key) => Object.hasOwn(old, key))
         .flatMap((key) => {
           if (isDeepStrictEqual(old[key], value[key])) return []
-          return editValue(findMember(yaml, place, key), old[key], value[key])
+          return this.editValue(findMember(this.#yaml, place, key), old[key], value[key])
         }),
-      ...(added.length > 0 ? [addMembers(node, added)] : []),
+      ...(added.length > 0 ? [this.#addMembers(node, added)] : []),
     ]
   }
 
-  function editList(
+  #editList(
     place: Place,
     node: YAMLSeq,
     old: readonly Named[],
@@ -84,166 +101,162 @@ export function findEdits(
   ): TextEdit[] {
     const { kept, added, removed } = alignLists(old, value)
     if (isFlow(node) && removed.length > 0 && (added.size > 0 || kept.length === 0)) {
-      return replaceValue(place, value)
+      return this.#replaceValue(place, value)
     }
     return [
       ...(isFlow(node)
-        ? removeFromFlow(source, node, removed)
-        : removed.map((index) => removeElement(node, index))),
+        ? removeFromFlow(this.#source, node, removed)
+        : removed.map((index) => this.#removeElement(node, index))),
       ...kept.flatMap(([index, element]) =>
         isDeepStrictEqual(old[index], element)
           ? []
-          : editValue(findMember(yaml, place, index), old[index], element),
+          : this.editValue(findMember(this.#yaml, place, index), old[index], element),
       ),
-      ...[...added].map(([index, elements]) => addElements(place, node, index, elements)),
+      ...[...added].map(([index, elements]) => this.#addElements(place, node, index, elements)),
     ]
   }
 
-  function addMembers(node: YAMLMap, members: readonly (readonly [string, unknown])[]): TextEdit {
+  #addMembers(node: YAMLMap, members: readonly (readonly [string, unknown])[]): TextEdit {
     if (isFlow(node)) {
       return addToFlow(
-        source,
+        this.#source,
         node,
         node.items.length,
         members.map(([key, value]) => ({ key, value })),
       )
     }
-    const text = indent(print(Object.fromEntries(members)), getColumn(node))
-    return insertLines(skipContent(findContentEnd(node), getColumn(node)), text)
+    const text = indent(this.#print(Object.fromEntries(members)), getColumn(node))
+    return this.#insertLines(this.#skipContent(findContentEnd(node), getColumn(node)), text)
   }
 
-  function addElements(
-    { key }: Place,
-    node: YAMLSeq,
-    index: number,
-    elements: readonly Named[],
-  ): TextEdit {
+  #addElements({ key }: Place, node: YAMLSeq, index: number, elements: readonly Named[]): TextEdit {
     if (isFlow(node)) {
       return addToFlow(
-        source,
+        this.#source,
         node,
         index,
         elements.map((value) => ({ value })),
       )
     }
-    const text = indent(print(elements), getColumn(node))
+    const text = indent(this.#print(elements), getColumn(node))
     const at =
       index === 0
-        ? skipKey(key)
-        : skipContent(findContentEnd(asNode(node.items[index - 1])), getColumn(node) + 1)
-    return insertLines(at, text)
+        ? this.#skipKey(key)
+        : this.#skipContent(findContentEnd(asNode(node.items[index - 1])), getColumn(node) + 1)
+    return this.#insertLines(at, text)
   }
 
-  function removeMembers(place: Place, map: YAMLMap, keys: readonly string[]): TextEdit[] {
-    const members = keys.map((key) => findMember(yaml, place, key))
+  #removeMembers(place: Place, map: YAMLMap, keys: readonly string[]): TextEdit[] {
+    const members = keys.map((key) => findMember(this.#yaml, place, key))
     const indexes = members.map(({ key }) => map.items.findIndex((pair) => pair.key === key))
-    if (isFlow(map)) return removeFromFlow(source, map, indexes)
+    if (isFlow(map)) return removeFromFlow(this.#source, map, indexes)
     return members.map(({ node, key }, index) => {
       const start = getRange(asNode(key))[0]
       const next = map.items[(indexes[index] ?? 0) + 1]
       // The first member of a list's element is in the line of the dash.
-      return isAfterDash(start) && next !== undefined
+      return this.#isAfterDash(start) && next !== undefined
         ? { start, end: getRange(asNode(next.key))[0], text: '' }
-        : removeLines(start, findContentEnd(node), /^[ ]*$/)
+        : this.#removeLines(start, findContentEnd(node), /^[ ]*$/)
     })
   }
 
-  function isAfterDash(offset: number): boolean {
-    return /^[ ]*-[ -]*$/.test(source.slice(findLineStart(source, offset), offset))
+  #isAfterDash(offset: number): boolean {
+    return /^[ ]*-[ -]*$/.test(this.#source.slice(findLineStart(this.#source, offset), offset))
   }
 
-  function removeElement(node: YAMLSeq, index: number): TextEdit {
+  #removeElement(node: YAMLSeq, index: number): TextEdit {
     const item = asNode(node.items[index])
-    return removeLines(getRange(item)[0], findContentEnd(item), /^[ ]*-[ ]*$/)
+    return this.#removeLines(getRange(item)[0], findContentEnd(item), /^[ ]*-[ ]*$/)
   }
 
   /** Removes whole lines. Only text that `prefix` matches may precede the offset in its line. */
-  function removeLines(start: number, end: number, prefix: RegExp): TextEdit {
-    const from = findLineStart(source, start)
-    if (!prefix.test(source.slice(from, start))) {
-      throw new UneditableError(`nothing can be removed from ${quoteLine(source, start)}`, start)
+  #removeLines(start: number, end: number, prefix: RegExp): TextEdit {
+    const from = findLineStart(this.#source, start)
+    if (!prefix.test(this.#source.slice(from, start))) {
+      throw new UneditableError(
+        `nothing can be removed from ${quoteLine(this.#source, start)}`,
+        start,
+      )
     }
-    return { start: from, end: source[end - 1] === '\n' ? end : requireLineEnd(end), text: '' }
+    return {
+      start: from,
+      end: this.#source[end - 1] === '\n' ? end : this.#requireLineEnd(end),
+      text: '',
+    }
   }
 
-  function replaceValue({ node, key, parent }: Place, value: unknown): TextEdit[] {
+  #replaceValue({ node, key, parent }: Place, value: unknown): TextEdit[] {
     const [start, end] = getRange(node)
     if (isFlow(parent)) return [{ start, end, text: JSON.stringify(value) }]
-    if (isEmptyText(source.slice(start, end)) && key !== undefined && isMap(parent)) {
-      return fillValue(parent, key, start, end, value)
+    if (isEmptyText(this.#source.slice(start, end)) && key !== undefined && isMap(parent)) {
+      return this.#fillValue(parent, key, start, end, value)
     }
     if (isFlow(node) || isQuoted(node)) return [{ start, end, text: JSON.stringify(value) }]
     const last = findContentEnd(node)
-    const contentStop = source[last - 1] === '\n' ? last - 1 : last
+    const contentStop = this.#source[last - 1] === '\n' ? last - 1 : last
     if (isEmptyCollection(value) && key !== undefined) {
-      const colon = source.indexOf(':', getRange(key)[1])
+      const colon = this.#source.indexOf(':', getRange(key)[1])
       return [{ start: colon + 1, end: contentStop, text: ` ${JSON.stringify(value)}` }]
     }
-    const column = start - findLineStart(source, start)
-    return [{ start, end: contentStop, text: indent(print(value), column).trim() }]
+    const column = start - findLineStart(this.#source, start)
+    return [{ start, end: contentStop, text: indent(this.#print(value), column).trim() }]
   }
 
   /** Writes the value of `key:`, `key: []` or `key: {}` into the lines after it. */
-  function fillValue(
-    parent: YAMLMap,
-    key: Node,
-    start: number,
-    end: number,
-    value: unknown,
-  ): TextEdit[] {
+  #fillValue(parent: YAMLMap, key: Node, start: number, end: number, value: unknown): TextEdit[] {
     if (isEmptyCollection(value)) return [{ start, end, text: JSON.stringify(value) }]
-    const column = getColumn(parent) + (Array.isArray(value) && !hasIndentedLists ? 0 : 2)
-    const colon = source.indexOf(':', getRange(key)[1])
+    const column = getColumn(parent) + (Array.isArray(value) && !this.#hasIndentedLists ? 0 : 2)
+    const colon = this.#source.indexOf(':', getRange(key)[1])
     // Without a value the blank after the colon stays: a comment needs it.
     const cleared = start === end ? [] : [{ start: Math.min(start, colon + 1), end, text: '' }]
-    return [...cleared, insertLines(requireLineEnd(end), indent(print(value), column))]
+    return [
+      ...cleared,
+      this.#insertLines(this.#requireLineEnd(end), indent(this.#print(value), column)),
+    ]
   }
 
   /** Prints YAML that parsers of YAML 1.1, such as kubectl's, read the same way. */
-  function print(value: unknown): string {
+  #print(value: unknown): string {
     return stringify(value, {
       aliasDuplicateObjects: false,
       compat: 'yaml-1.1',
-      indentSeq: hasIndentedLists,
+      indentSeq: this.#hasIndentedLists,
       lineWidth: 0,
     })
   }
 
-  function insertLines(at: number, text: string): TextEdit {
-    const isAfterLastLine = at === source.length && at > 0 && source[at - 1] !== '\n'
+  #insertLines(at: number, text: string): TextEdit {
+    const isAfterLastLine = at === this.#source.length && at > 0 && this.#source[at - 1] !== '\n'
     return { start: at, end: at, text: isAfterLastLine ? `\n${text.trimEnd()}` : text }
   }
 
   /** Returns the offset after the line in which the content ends, and after the comments that belong to it. */
-  function skipContent(end: number, column: number): number {
-    let at = end > 0 && source[end - 1] === '\n' ? end : requireLineEnd(end)
-    while (/^ *#/.test(source.slice(at, findLineEnd(source, at)))) {
-      if (source.indexOf('#', at) - at < column) break
-      at = findLineEnd(source, at)
+  #skipContent(end: number, column: number): number {
+    let at = end > 0 && this.#source[end - 1] === '\n' ? end : this.#requireLineEnd(end)
+    while (/^ *#/.test(this.#source.slice(at, findLineEnd(this.#source, at)))) {
+      if (this.#source.indexOf('#', at) - at < column) break
+      at = findLineEnd(this.#source, at)
     }
     return at
   }
 
   /** Returns the offset after the line of a list's key: before the comments of its first element. */
-  function skipKey(key: Node | undefined): number {
+  #skipKey(key: Node | undefined): number {
     if (key === undefined) throw new UneditableError('a list has no key')
-    return requireLineEnd(source.indexOf(':', getRange(key)[1]) + 1)
+    return this.#requireLineEnd(this.#source.indexOf(':', getRange(key)[1]) + 1)
   }
 
   /** Returns the end of the line. Throws an `UneditableError` if more than blanks and a comment follow the offset. */
-  function requireLineEnd(offset: number): number {
-    const end = findLineEnd(source, offset)
-    if (!/^[ \t]*(?:#.*)?\r?\n?$/.test(source.slice(offset, end))) {
-      throw new UneditableError(`nothing can be added after ${quoteLine(source, offset)}`, offset)
+  #requireLineEnd(offset: number): number {
+    const end = findLineEnd(this.#source, offset)
+    if (!/^[ \t]*(?:#.*)?\r?\n?$/.test(this.#source.slice(offset, end))) {
+      throw new UneditableError(
+        `nothing can be added after ${quoteLine(this.#source, offset)}`,
+        offset,
+      )
     }
     return end
   }
-
-  const edits = editValue(root, before, after)
-  // Line breaks as in the rest of the file.
-  return source.includes('\r\n')
-    ? edits.map((edit) => ({ ...edit, text: edit.text.replaceAll(/\r?\n/g, '\r\n') }))
-    : edits
 }
 
 /** Follows the workload's own style, as its containers show it. */
