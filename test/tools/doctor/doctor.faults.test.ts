@@ -364,6 +364,6 @@ test('is neither right nor wrong about a route whose mode is not known', async (
   expect({ code, failures, ok: report.ok }).toEqual({ code: 2, failures: [], ok: false })
   expect(report.checks.find(({ check }) => check === 'route')).toMatchObject({
     status: 'not_checked',
-    reason: expect.stringContaining('--mode env'),
+    details: [expect.stringMatching(/^Fix: .*--mode env/)],
   })
 })
