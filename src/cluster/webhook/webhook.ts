@@ -11,7 +11,12 @@ import {
 } from './certificates.ts'
 import type { Cluster } from './cluster.ts'
 import { createWebhookMetrics } from './webhook-metrics.ts'
-import { createReviewServer, type ReviewServerParts, serveCertificate } from './server.ts'
+import {
+  createReviewServer,
+  type ReviewEvent,
+  type ReviewServerParts,
+  serveCertificate,
+} from './server.ts'
 import { createServiceAccountLookup } from './service-accounts.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { scrubAndTruncate } from '../../lib/secret.ts'
@@ -84,13 +89,7 @@ async function serveReviews(
   })
   const adminParts: AdminParts = {
     scrape: metrics.scrape,
-    readiness: () => {
-      const reasons = [
-        ...(isDraining ? ['the webhook is shutting down'] : []),
-        ...(rotation?.served() === undefined ? ['there is no certificate yet'] : []),
-      ]
-      return { ready: reasons.length === 0, reasons }
-    },
+    readiness: () => checkReadiness(isDraining, rotation?.served() !== undefined),
   }
   let admin: Listener | undefined
   try {
@@ -110,10 +109,7 @@ async function serveReviews(
       onError,
       onReview: (event) => {
         metrics.onReview(event)
-        const { outcome, message, subject } = event
-        if (message === undefined) return
-        const text = scrubAndTruncate(message, MAX_LOGGED_MESSAGE)
-        log.warn('pod_rejected', { outcome, ...subject, message: text })
+        logRejection(log, event)
       },
     })
     const bound = await openPorts(bind(server, options.listen), ports)
@@ -152,6 +148,22 @@ async function serveReviews(
     clientCa?.close()
     await admin?.close(CLOSE_TIMEOUT_MS)
   }
+}
+
+/** Returns whether the webhook is ready, with the reasons why it is not. */
+function checkReadiness(isDraining: boolean, hasCertificate: boolean) {
+  const reasons = [
+    ...(isDraining ? ['the webhook is shutting down'] : []),
+    ...(hasCertificate ? [] : ['there is no certificate yet']),
+  ]
+  return { ready: reasons.length === 0, reasons }
+}
+
+/** Logs a review that has a message: one that rejects its pod. */
+function logRejection(log: ProcessLog, { outcome, message, subject }: ReviewEvent): void {
+  if (message === undefined) return
+  const text = scrubAndTruncate(message, MAX_LOGGED_MESSAGE)
+  log.warn('pod_rejected', { outcome, ...subject, message: text })
 }
 
 /** Returns the reviews by their paths. */

@@ -16,6 +16,7 @@ import { systemClock } from '../tokens/clock.ts'
 import { createTokenCache } from '../tokens/token-cache.ts'
 import { createExchangeSource } from '../tokens/token-sources.ts'
 import {
+  type CacheRequest,
   createCacheRequest,
   type GetToken,
   type TokenRequest,
@@ -103,11 +104,7 @@ export function createBroker(config: Config, log: ProcessLog): Broker {
   })
 
   async function prefetch(): Promise<void> {
-    await cache.prefetch(
-      current.directory.identities.flatMap((identity) =>
-        identity.prefetch.map((resource) => createCacheRequest(identity, toScope(resource))),
-      ),
-    )
+    await cache.prefetch(listPrefetched(current.directory))
     telemetry.onPrefetched()
   }
 
@@ -134,6 +131,13 @@ export function createBroker(config: Config, log: ProcessLog): Broker {
       cache.close()
     },
   }
+}
+
+/** Returns the requests for the resources of WIMDS_PREFETCH, of every identity. */
+function listPrefetched({ identities }: IdentityDirectory): CacheRequest[] {
+  return identities.flatMap((identity) =>
+    identity.prefetch.map((resource) => createCacheRequest(identity, toScope(resource))),
+  )
 }
 
 /** Creates the function that returns the identity with which a cached request may still be made. */

@@ -28,7 +28,7 @@ const READY_PATH = '/readyz'
 
 /** Creates the application, without a port: for `listen` and for `inject`. */
 export function createMetadataApp(parts: MetadataParts): FastifyInstance {
-  const { guard, dialects, documents, passThrough, isReady, instanceId, onReply } = parts
+  const { guard, dialects, documents, passThrough, onReply } = parts
   /** Renders errors of paths that belong to no dialect. */
   const renderUnrouted = dialects[0]?.renderError ?? parts.renderDocumentError
   const app = fastify({
@@ -90,13 +90,7 @@ export function createMetadataApp(parts: MetadataParts): FastifyInstance {
     }),
   )
 
-  app.get(READY_PATH, (request, reply) => {
-    const ready = isReady()
-    const body = JSON.stringify({ ready, instanceId })
-    const prepared = prepareReply({ status: ready ? 200 : 503, body })
-    sendReply(request, reply, prepared, { protocol: 'none' }, onReply)
-  })
-
+  addReadyRoute(app, parts)
   for (const [path, dialectsOfPath] of Map.groupBy(dialects, (dialect) => dialect.path)) {
     addTokenRoute(app, path, dialectsOfPath, parts)
   }
@@ -107,6 +101,18 @@ export function createMetadataApp(parts: MetadataParts): FastifyInstance {
     )
   }
   return app
+}
+
+function addReadyRoute(
+  app: FastifyInstance,
+  { isReady, instanceId, onReply }: Pick<MetadataParts, 'isReady' | 'instanceId' | 'onReply'>,
+): void {
+  app.get(READY_PATH, (request, reply) => {
+    const ready = isReady()
+    const body = JSON.stringify({ ready, instanceId })
+    const prepared = prepareReply({ status: ready ? 200 : 503, body })
+    sendReply(request, reply, prepared, { protocol: 'none' }, onReply)
+  })
 }
 
 /** Returns Fastify's own 4xx errors as a `BrokerError`; undefined for any other error. */
