@@ -6,7 +6,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // Suites with needs of their own (other toolchains, a browser, a cluster) have scripts of their own.
     exclude: ['test/e2e/**', 'test/clients/matrix/**', 'test/{browser,chart,prometheus,floods}/**'],
-    globalSetup: './test/support/require-build.ts',
+    globalSetup: ['./test/support/require-build.ts', './test/support/rsa-keys.ts'],
+    setupFiles: './test/support/reuse-rsa-keys.ts',
     reporters: ['default', './test/support/counting-reporter.ts'],
     // Many tests wait for a process or a socket, and Vitest's default leaves a core unused.
     maxWorkers: availableParallelism() + 1,
