@@ -111,16 +111,8 @@ export async function createEntra(options: EntraOptions): Promise<EntraHandler> 
     }
     const { origin } = new URL(request.url)
     const { expiresInSeconds } = lifetime
-    const grant = {
-      tenant,
-      application,
-      resource,
-      identifier,
-      origin,
-      now,
-      expiresInSeconds,
-      isCaeCapable,
-    }
+    const subject = { tenant, application, resource, identifier }
+    const grant = { ...subject, origin, now, expiresInSeconds, isCaeCapable }
     const accessToken = await signer.sign(createAccessTokenClaims(grant), resource.tokenVersion)
     return createTokenResponseBody(endpointVersion, accessToken, lifetime, grant)
   }
@@ -133,10 +125,7 @@ export async function createEntra(options: EntraOptions): Promise<EntraHandler> 
     const form = await readForm(request)
     try {
       const body = await issueToken(route, request, form, effects, now)
-      const omitted = effects['missing-fields']?.fields ?? []
-      const sent = Object.fromEntries(
-        Object.entries(body).filter(([name]) => !omitted.includes(name)),
-      )
+      const sent = omitMembers(body, effects['missing-fields']?.fields ?? [])
       return jsonResponse(200, sent, tokenResponseHeaders(randomUUID(), now))
     } catch (error) {
       if (!(error instanceof EntraError)) throw error
@@ -144,6 +133,10 @@ export async function createEntra(options: EntraOptions): Promise<EntraHandler> 
       return createErrorResponse(error, { correlationId, now, origin, trailerSeparator })
     }
   }
+}
+
+function omitMembers(body: Readonly<Record<string, unknown>>, omitted: readonly string[]) {
+  return Object.fromEntries(Object.entries(body).filter(([name]) => !omitted.includes(name)))
 }
 
 /** OpenID Connect scopes. Entra ID ignores them in a client credentials request; MSAL for Go sends them. */

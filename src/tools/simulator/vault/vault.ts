@@ -102,17 +102,18 @@ export function createVault({
         `A secret with (name/id) ${name} was not found in this key vault.`,
       )
     }
-    return jsonResponse(200, {
-      value: secret.value,
-      id: `${origin}/secrets/${name}/${version}`,
-      attributes: {
-        enabled: true,
-        created: createdAt,
-        updated: createdAt,
-        recoveryLevel: 'Recoverable+Purgeable',
-        recoverableDays: 90,
-      },
-    })
+    const id = `${origin}/secrets/${name}/${version}`
+    return jsonResponse(200, createSecretBody(id, secret.value, createdAt))
+  }
+}
+
+/** Creates the body of a secret. `createdAt` is in Unix time. */
+function createSecretBody(id: string, value: string, createdAt: number) {
+  const recovery = { recoveryLevel: 'Recoverable+Purgeable', recoverableDays: 90 }
+  return {
+    value,
+    id,
+    attributes: { enabled: true, created: createdAt, updated: createdAt, ...recovery },
   }
 }
 
