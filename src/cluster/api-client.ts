@@ -148,18 +148,21 @@ function describeFailure(error: unknown): string {
 function findCluster(): KubeConfig {
   const config = readConfig()
   if (config !== undefined) return config
-  throw new ConfigError(
-    'no Kubernetes cluster: this is not a pod with a ServiceAccount token, and neither KUBECONFIG nor ~/.kube/config names a cluster. Fix: run it by the chart charts/wimds, or set KUBECONFIG',
-  )
+  throw new ConfigError({
+    problem:
+      'no Kubernetes cluster: this is not a pod with a ServiceAccount token, and neither KUBECONFIG nor ~/.kube/config names a cluster',
+    fix: 'run it by the chart charts/wimds, or set KUBECONFIG',
+  })
 }
 
 function readConfig(): KubeConfig | undefined {
   try {
     return loadKubeConfig(process.env)
   } catch (error) {
-    throw new ConfigError(
-      `cannot read the kubeconfig file: ${describeFailure(error)}. Fix: correct the file that KUBECONFIG names, or else ~/.kube/config`,
-    )
+    throw new ConfigError({
+      problem: `cannot read the kubeconfig file: ${describeFailure(error)}`,
+      fix: 'correct the file that KUBECONFIG names, or else ~/.kube/config',
+    })
   }
 }
 

@@ -1,4 +1,5 @@
 /** Describes errors for people and for the log, scrubbed of anything that may be a credential. */
+import { BrokerError, ConfigError } from './errors.ts'
 import { scrub } from './secret.ts'
 
 /**
@@ -10,6 +11,13 @@ export function errorMessage(error: unknown): string {
   if (error.message !== '') return scrub(error.message)
   const errors = error instanceof AggregateError ? error.errors.map(errorMessage) : []
   return errors.join('; ') || (errorCode(error) ?? error.name)
+}
+
+/** Returns the message of an error without its fix. */
+export function describeProblem(error: unknown): string {
+  if (error instanceof BrokerError) return scrub(error.problem)
+  if (!(error instanceof ConfigError)) return errorMessage(error)
+  return error.problems.map(({ problem }) => scrub(problem)).join('; ')
 }
 
 /** Returns the code of an error of Node, such as `ENOENT`; undefined for any other error. */
@@ -54,23 +62,10 @@ function describeError(thrown: unknown): string {
   return scrub(typeof thrown.stack === 'string' ? thrown.stack : thrown.name)
 }
 
-/** Removes the ids and the time at the end of Entra ID's descriptions, and all but one of the stops around them. */
+/** Removes the ids and the time at the end of Entra ID's descriptions, and the stop before them unless text follows. */
 export function removeTraceIds(message: string): string {
   return message.replace(
-    /(\.?)\s+Trace ID:.*?Timestamp: [\d:\- ]+Z([.;]?)/s,
-    (_, before: string, after: string) => (after === '' ? before : after),
+    /(\.?)\s+Trace ID:.*?Timestamp: [\d:\- ]+Z(?=([^.;])?)/s,
+    (_, before: string, next: string | undefined) => (next === undefined ? '' : before),
   )
-}
-
-/** Splits the message of an error, `PROBLEM. Fix: FIX`; the fix is undefined if there is none. */
-export function splitFix(message: string): {
-  readonly problem: string
-  readonly fix: string | undefined
-} {
-  const separator = /\.? Fix: /.exec(message)
-  if (separator === null) return { problem: message, fix: undefined }
-  return {
-    problem: message.slice(0, separator.index),
-    fix: message.slice(separator.index + separator[0].length),
-  }
 }

@@ -118,7 +118,22 @@ export interface EntraDetails {
   readonly correlationId?: string
 }
 
-interface BrokerErrorOptions {
+/** What is wrong and what to do about it, both without a full stop. */
+export interface Problem {
+  /** The setting that is wrong, if it is one. */
+  readonly setting?: string | undefined
+  readonly problem: string
+  readonly fix?: string | undefined
+}
+
+/** Formats `SETTING: PROBLEM. Fix: FIX` for people. */
+export function formatProblem({ setting, problem, fix }: Problem): string {
+  const text = setting === undefined ? problem : `${setting}: ${problem}`
+  if (fix === undefined) return text
+  return `${text}${/[.!?]$/.test(text) ? '' : '.'} Fix: ${fix}`
+}
+
+interface BrokerErrorOptions extends Pick<Problem, 'fix'> {
   readonly cause?: unknown
   /** Milliseconds that the caller should wait before it retries. */
   readonly retryAfterMs?: number | undefined
@@ -136,9 +151,11 @@ interface BrokerErrorOptions {
   readonly isProbe?: boolean
 }
 
-/** An error with a code of the closed list, and a message for operators that contains no secret. */
+/** An error with a code of the closed list. `message`, problem and fix, is for operators and contains no secret. */
 export class BrokerError extends Error {
   readonly code: ErrorCode
+  readonly problem: string
+  readonly fix: string | undefined
   readonly retryAfterMs: number | undefined
   readonly entra: EntraDetails | undefined
   readonly assertion: AssertionClaims | undefined
@@ -146,36 +163,35 @@ export class BrokerError extends Error {
   readonly needsChange: boolean
   readonly isProbe: boolean
 
-  constructor(code: ErrorCode, message: string, options: BrokerErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+  readonly #options: BrokerErrorOptions
+
+  /** `options` may be the fix alone. */
+  constructor(code: ErrorCode, problem: string, options: string | BrokerErrorOptions = {}) {
+    const given = typeof options === 'string' ? { fix: options } : options
+    const { cause, fix } = given
+    super(formatProblem({ problem, fix }), cause === undefined ? undefined : { cause })
     this.name = 'BrokerError'
     this.code = code
-    this.retryAfterMs = options.retryAfterMs
-    this.entra = options.entra
-    this.assertion = options.assertion
-    this.temporaryUntil = options.temporaryUntil
-    this.needsChange = options.needsChange ?? false
-    this.isProbe = options.isProbe ?? false
+    this.problem = problem
+    this.fix = fix
+    this.retryAfterMs = given.retryAfterMs
+    this.entra = given.entra
+    this.assertion = given.assertion
+    this.temporaryUntil = given.temporaryUntil
+    this.needsChange = given.needsChange ?? false
+    this.isProbe = given.isProbe ?? false
+    this.#options = given
   }
 
   /** Returns a copy with these changes. */
   with({
-    message = this.message,
+    problem = this.problem,
     ...changes
-  }: { message?: string } & Pick<
+  }: { problem?: string } & Pick<
     BrokerErrorOptions,
     'retryAfterMs' | 'temporaryUntil'
   >): BrokerError {
-    const { code, cause, retryAfterMs, entra, assertion, temporaryUntil, needsChange } = this
-    return new BrokerError(code, message, {
-      cause,
-      retryAfterMs,
-      entra,
-      assertion,
-      temporaryUntil,
-      needsChange,
-      ...changes,
-    })
+    return new BrokerError(this.code, problem, { ...this.#options, ...changes })
   }
 
   get source(): ErrorSource {
@@ -211,34 +227,35 @@ export function mayBePropagating({ code, entra, needsChange }: BrokerError): boo
 /** Returns a `BrokerError` unchanged, and any other error as `internal`, without details of its cause. */
 export function toBrokerError(error: unknown): BrokerError {
   if (error instanceof BrokerError) return error
-  return new BrokerError(
-    'internal',
-    'wimds failed unexpectedly. Fix: see the cause in its log, and report it as a bug of wimds',
-    {
-      cause: error,
-    },
-  )
+  return new BrokerError('internal', 'wimds failed unexpectedly', {
+    fix: 'see the cause in its log, and report it as a bug of wimds',
+    cause: error,
+  })
 }
 
 /** Bad usage or configuration: the command line prints the message and exits with 64 (EX_USAGE). */
 export class ConfigError extends Error {
-  /** The problems that the message lists. */
-  readonly problems: readonly string[]
+  /** The message lists them, one a line. */
+  readonly problems: readonly Problem[]
 
   constructor(
-    message: string,
-    { problems = [message], ...options }: ErrorOptions & { problems?: readonly string[] } = {},
+    problems: Problem | readonly (Problem | string)[],
+    { title, ...options }: ErrorOptions & { title?: string } = {},
   ) {
-    super(message, options)
+    const all = [problems]
+      .flat()
+      .map((each) => (typeof each === 'string' ? { problem: each } : each))
+    const lines = all.map(formatProblem)
+    super(title === undefined ? lines.join('\n') : [title, ...lines].join('\n  '), options)
     this.name = 'ConfigError'
-    this.problems = problems
+    this.problems = all
   }
 }
 
-/** Bad usage: each line of the message is a problem; the command line refers to `--help`. */
+/** Bad usage: the command line refers to `--help`. */
 export class UsageError extends ConfigError {
   constructor(problems: readonly string[], options?: ErrorOptions) {
-    super(problems.join('\n'), { ...options, problems })
+    super(problems, options)
     this.name = 'UsageError'
   }
 }

@@ -2,7 +2,7 @@
 import { close, constants, fstat, open, read } from 'node:fs'
 import { StringDecoder } from 'node:string_decoder'
 import { promisify } from 'node:util'
-import { ConfigError } from './errors.ts'
+import { ConfigError, type Problem } from './errors.ts'
 import { errorCode, errorMessage } from './describe-error.ts'
 import { createSingleFlight } from './single-flight.ts'
 
@@ -60,17 +60,17 @@ export async function readNamedFile(path: string): Promise<string> {
   }
 }
 
-/** Returns `cannot read PATH: no such file or directory. Fix: check the path`, from an error of Node. */
+/** Returns the problem `cannot read PATH: no such file or directory` and its fix, from an error of Node. */
 export function describeFileError(
   path: string,
   error: unknown,
   action: 'read' | 'create' = 'read',
-): string {
+): Problem {
   // `ENOENT: no such file or directory, open 'PATH'`
   const reason = errorMessage(error).replace(/^[A-Z0-9_]+: ([^,]*), .*$/s, '$1')
   const isForbidden = ['EACCES', 'EPERM'].includes(errorCode(error) ?? '')
   const fix = isForbidden ? `let the user who runs wimds ${action} it` : 'check the path'
-  return `cannot ${action} ${path}: ${reason}. Fix: ${fix}`
+  return { problem: `cannot ${action} ${path}: ${reason}`, fix }
 }
 
 async function readUpTo(file: number, maxBytes: number): Promise<string> {

@@ -78,7 +78,8 @@ export function createIdentityResolver(directory: IdentityDirectory): IdentityRe
     if (found !== undefined) return found
     throw new BrokerError(
       'identity_not_found',
-      `no identity of this sidecar has the ${PARAMETER[selector.by]} ${printable(value)}; configured: ${formatIdentities(identities)}. Fix: correct the request, or add the identity to the identities file`,
+      `no identity of this sidecar has the ${PARAMETER[selector.by]} ${printable(value)}; configured: ${formatIdentities(identities)}`,
+      'correct the request, or add the identity to the identities file',
     )
   }
 }
@@ -123,7 +124,8 @@ export function requireAllowedResource(identity: Identity, resource: string): vo
   if (chained !== undefined) {
     throw new BrokerError(
       'resource_not_allowed',
-      `a token of ${name} for ${printable(resource)} is the assertion of the identity ${chained.name}, whose resources are ${formatList(chained.resources ?? [])}. Fix: request the tokens of ${chained.name}`,
+      `a token of ${name} for ${printable(resource)} is the assertion of the identity ${chained.name}, whose resources are ${formatList(chained.resources ?? [])}`,
+      `request the tokens of ${chained.name}`,
     )
   }
   const service = findServiceResource(resource)
@@ -133,7 +135,8 @@ export function requireAllowedResource(identity: Identity, resource: string): vo
       : `request ${service}: that is the resource of every vault or database server, and this is the URL of one`
   throw new BrokerError(
     'resource_not_allowed',
-    `the identity ${name} may not request tokens for ${printable(resource)}; its resources are ${formatList(resources)}. Fix: ${fix}`,
+    `the identity ${name} may not request tokens for ${printable(resource)}; its resources are ${formatList(resources)}`,
+    fix,
   )
 }
 
@@ -162,7 +165,8 @@ export function requireAllowedUid(
     uid === undefined ? 'the uid of the caller is not known' : `the caller has the uid ${uid}`
   throw new BrokerError(
     'caller_not_allowed',
-    `the identity ${name} may be used by ${formatList(allowedUids.map((each) => `uid ${each}`))}, and ${who}. Fix: correct runAsUser of the caller, or add its uid to the allowedUids of the identity in the identities file`,
+    `the identity ${name} may be used by ${formatList(allowedUids.map((each) => `uid ${each}`))}, and ${who}`,
+    'correct runAsUser of the caller, or add its uid to the allowedUids of the identity in the identities file',
   )
 }
 
@@ -186,11 +190,13 @@ function createNoDefaultError(identities: readonly Identity[]): BrokerError {
   return identities.length === 0
     ? new BrokerError(
         'identity_not_found',
-        'no default identity is configured. Fix: set AZURE_CLIENT_ID, or send client_id',
+        'no default identity is configured',
+        'set AZURE_CLIENT_ID, or send client_id',
       )
     : new BrokerError(
         'identity_ambiguous',
-        `${identities.length} identities are configured and none is the default: ${formatIdentities(identities)}. Fix: send client_id, or mark one as default`,
+        `${identities.length} identities are configured and none is the default: ${formatIdentities(identities)}`,
+        'send client_id, or mark one as default',
       )
 }
 

@@ -1,6 +1,5 @@
 /** `wimds env`: prints the variables that lead SDKs to the sidecar without a redirect. */
 import {
-  formatSettingProblem,
   invalidConfiguration,
   type ParsedSettings,
   parseSettings,
@@ -97,7 +96,7 @@ function parseChoice(flags: Flags<keyof typeof ENV.flags>): {
 /** Parses the settings alone: an application's container has no projected token for `loadConfig`. */
 function readSettings(environment: CommandIo['env']): ParsedSettings {
   const { settings, problems } = parseSettings(environment)
-  if (settings === undefined) throw invalidConfiguration(problems.map(formatSettingProblem))
+  if (settings === undefined) throw invalidConfiguration(problems)
   return settings
 }
 

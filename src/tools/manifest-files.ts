@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import type { ManifestFile } from './inject/manifests/edit-manifests.ts'
+import { formatProblem } from '../lib/errors.ts'
 import { describeFileError } from '../lib/files.ts'
 import type { CommandIo } from '../lib/io.ts'
 
@@ -34,7 +35,7 @@ export async function readManifests(
       if (problem === undefined) files.push({ name, source: bytes.toString('utf8') })
       else problems.push(`${name}: ${problem}. Fix: save it as UTF-8`)
     } catch (error) {
-      problems.push(describeFileError(name, error))
+      problems.push(formatProblem(describeFileError(name, error)))
     }
   }
   return { files, problems }

@@ -16,13 +16,14 @@ const UNLISTED = '55555555-5555-4555-8555-555555555555'
 
 const TIMEOUT: Failure = {
   code: 'entra_unreachable',
-  message:
-    'Entra ID cannot be reached (ECONNREFUSED). Fix: check DNS, the firewall and the proxy between the pod and the login host',
+  message: 'Entra ID cannot be reached (ECONNREFUSED)',
+  fix: 'check DNS, the firewall and the proxy between the pod and the login host',
 }
 const NO_MATCH: Failure = {
   code: 'federated_credential_not_found',
   message:
-    "AADSTS700213: No matching federated identity record found for presented assertion subject 'system:serviceaccount:shop:orders'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion. Trace ID: 0f7c2a9e-6f0b-4c8e-9a43-9d4c1a6f3b00 Correlation ID: 5b1d7f0e-2c8a-4b63-8f51-3f1f6f3c2a11 Timestamp: 2026-11-24 11:59:40Z. Fix: create a federated credential with subject system:serviceaccount:shop:orders, or run the pod under the service account that an existing one names; if one with this subject is still rejected ten minutes after its creation, delete and recreate it",
+    "AADSTS700213: No matching federated identity record found for presented assertion subject 'system:serviceaccount:shop:orders'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion. Trace ID: 0f7c2a9e-6f0b-4c8e-9a43-9d4c1a6f3b00 Correlation ID: 5b1d7f0e-2c8a-4b63-8f51-3f1f6f3c2a11 Timestamp: 2026-11-24 11:59:40Z",
+  fix: 'create a federated credential with subject system:serviceaccount:shop:orders, or run the pod under the service account that an existing one names; if one with this subject is still rejected ten minutes after its creation, delete and recreate it',
   aadsts: 700213,
   entraTraceId: '0f7c2a9e-6f0b-4c8e-9a43-9d4c1a6f3b00',
   entraCorrelationId: '5b1d7f0e-2c8a-4b63-8f51-3f1f6f3c2a11',
@@ -31,7 +32,8 @@ const NO_MATCH: Failure = {
 const NO_SUBJECT = 'no federated credential of the identity has the subject of the assertion'
 const UNKNOWN: Failure = {
   code: 'application_refused',
-  message: `AADSTS700016: Application with identifier '${UNLISTED}' was not found in the directory 'Contoso'. Fix: use the client id, not the object id: check client_id of the request, or else AZURE_CLIENT_ID or the identities file, and the tenant; if the application was created minutes ago, wait`,
+  message: `AADSTS700016: Application with identifier '${UNLISTED}' was not found in the directory 'Contoso'`,
+  fix: 'use the client id, not the object id: check client_id of the request, or else AZURE_CLIENT_ID or the identities file, and the tenant; if the application was created minutes ago, wait',
   aadsts: 700016,
 }
 
@@ -329,8 +331,8 @@ export const RELOADED = aStatus({
 
 const NO_FILE: Failure = {
   code: 'assertion_missing',
-  message:
-    'there is no projected token at /var/run/secrets/azure/tokens/azure-identity-token. Fix: mount a projected service-account token there, or set AZURE_FEDERATED_TOKEN_FILE to its path',
+  message: 'there is no projected token at /var/run/secrets/azure/tokens/azure-identity-token',
+  fix: 'mount a projected service-account token there, or set AZURE_FEDERATED_TOKEN_FILE to its path',
 }
 
 /** No projected token, and no identity. */
@@ -346,8 +348,8 @@ export const UNCONFIGURED = aStatus({
       summary: 'no identity is configured, so a request without client_id gets no token',
       failure: {
         code: 'identity_not_found',
-        message:
-          'no identity is configured. Fix: set AZURE_CLIENT_ID to the client id of the managed identity or application, or list identities in the file of WIMDS_CONFIG',
+        message: 'no identity is configured, so a request without client_id gets no token',
+        fix: 'set AZURE_CLIENT_ID to the client id of the managed identity or application, or list identities in the file of WIMDS_CONFIG',
       },
     },
   ],

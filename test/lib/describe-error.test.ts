@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { errorMessage, removeTraceIds, splitFix } from '../../src/lib/describe-error.ts'
+import { describeProblem, errorMessage, removeTraceIds } from '../../src/lib/describe-error.ts'
+import { BrokerError, ConfigError } from '../../src/lib/errors.ts'
 
 const refused = (address: string) => new Error(`connect ECONNREFUSED ${address}`)
 
@@ -18,18 +19,17 @@ test.each([
 })
 
 test.each([
-  ['it failed. Fix: try again', 'it failed', 'try again'],
-  ['it failed: “no.” Fix: try again', 'it failed: “no.”', 'try again'],
-  ['it failed', 'it failed', undefined],
-  ['a failed. Fix: mend a. Fix: mend b', 'a failed', 'mend a. Fix: mend b'],
-])('the message “%s” is split', (message, problem, fix) => {
-  expect(splitFix(message)).toEqual({ problem, fix })
+  ['a BrokerError', new BrokerError('internal', 'it failed', 'try again')],
+  ['a ConfigError', new ConfigError([{ problem: 'it failed', fix: 'try again' }])],
+  ['any other error', new Error('it failed')],
+])('the problem of %s has no fix', (_, error) => {
+  expect(describeProblem(error)).toBe('it failed')
 })
 
 test.each([' ', '\r\n'])('removes the ids of Entra ID, which are separated by %j', (separator) => {
   const trailer = ['Trace ID: 1-2', 'Correlation ID: 3-4', 'Timestamp: 2025-07-01 23:32:51Z']
   const message = ['AADSTS700213: No match.', ...trailer].join(separator)
-  expect(removeTraceIds(message)).toBe('AADSTS700213: No match.')
+  expect(removeTraceIds(message)).toBe('AADSTS700213: No match')
   expect(removeTraceIds(`${message}. Fix: create one`)).toBe(
     'AADSTS700213: No match. Fix: create one',
   )

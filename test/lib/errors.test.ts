@@ -1,5 +1,11 @@
 import { expect, test } from 'vitest'
-import { BrokerError, ERROR_KINDS, toBrokerError } from '../../src/lib/errors.ts'
+import {
+  BrokerError,
+  ConfigError,
+  ERROR_KINDS,
+  formatProblem,
+  toBrokerError,
+} from '../../src/lib/errors.ts'
 
 const kinds = Object.entries(ERROR_KINDS)
 /** The codes of documents and of the process, which no token request gets. */
@@ -32,7 +38,7 @@ test('a BrokerError with temporaryUntil is temporary, with status 503', () => {
 test('a BrokerError that needs a change is permanent, with status 400', () => {
   const error = new BrokerError('issuer_unreachable', 'x', { needsChange: true })
   expect(error).toMatchObject({ status: 400, isPermanent: true })
-  expect(error.with({ message: 'y' })).toMatchObject({ status: 400, isPermanent: true })
+  expect(error.with({ problem: 'y' })).toMatchObject({ status: 400, isPermanent: true })
 })
 
 test('a BrokerError has a cause only if it was given one', () => {
@@ -42,6 +48,7 @@ test('a BrokerError has a cause only if it was given one', () => {
 
 test('a copy of a BrokerError has the same details, but for the changes', () => {
   const details = {
+    fix: 'try again',
     cause: 1,
     retryAfterMs: 5,
     temporaryUntil: 7,
@@ -50,9 +57,9 @@ test('a copy of a BrokerError has the same details, but for the changes', () => 
   }
   const error = new BrokerError('federated_credential_not_found', 'x', details)
   const { code } = error
-  expect(error.with({})).toMatchObject({ code, message: 'x', ...details })
-  const changed = error.with({ message: 'y', retryAfterMs: undefined })
-  expect(changed).toMatchObject({ code, message: 'y', ...details, retryAfterMs: undefined })
+  expect(error.with({})).toMatchObject({ code, message: 'x. Fix: try again', ...details })
+  const changed = error.with({ problem: 'y', retryAfterMs: undefined })
+  expect(changed).toMatchObject({ code, problem: 'y', ...details, retryAfterMs: undefined })
   expect(new BrokerError('internal', 'x').with({})).not.toHaveProperty('cause')
 })
 
@@ -70,3 +77,20 @@ test.each([new Error('the password is hunter2'), 'hunter2', undefined])(
     expect(error.cause).toBe(thrown)
   },
 )
+
+test.each([
+  [{ problem: 'it failed' }, 'it failed'],
+  [{ problem: 'it failed', fix: 'try again' }, 'it failed. Fix: try again'],
+  [{ problem: 'did it fail?', fix: 'try again' }, 'did it fail? Fix: try again'],
+  [{ setting: 'A', problem: 'is wrong', fix: 'set B' }, 'A: is wrong. Fix: set B'],
+])('formats the problem %j', (problem, text) => {
+  expect(formatProblem(problem)).toBe(text)
+})
+
+test('a ConfigError lists its problems under its title', () => {
+  const problems = [{ problem: 'a', fix: 'b' }, 'c']
+  expect(new ConfigError(problems, { title: 'wrong:' })).toMatchObject({
+    message: 'wrong:\n  a. Fix: b\n  c',
+    problems: [{ problem: 'a', fix: 'b' }, { problem: 'c' }],
+  })
+})

@@ -66,7 +66,8 @@ test('describes a file without permission by whom to give it to', () => {
   const error = Object.assign(new Error("EACCES: permission denied, open '/a, b'"), {
     code: 'EACCES',
   })
-  expect(describeFileError('/a, b', error)).toBe(
-    'cannot read /a, b: permission denied. Fix: let the user who runs wimds read it',
-  )
+  expect(describeFileError('/a, b', error)).toEqual({
+    problem: 'cannot read /a, b: permission denied',
+    fix: 'let the user who runs wimds read it',
+  })
 })

@@ -5,8 +5,9 @@ import { parseSettingFlag } from '../../lib/setting-flag.ts'
 import { DEFAULT_UID } from '../../lib/sidecar-defaults.ts'
 import { VERSION } from '../../lib/version.ts'
 import { parseWholeNumber } from '../../lib/whole-number.ts'
+import { formatProblem } from '../../lib/errors.ts'
 import { choice, createSchema, quote } from '../../sidecar/config/parsers.ts'
-import { findUnknownSettings, formatSettingProblem } from '../../sidecar/config/settings.ts'
+import { findUnknownSettings } from '../../sidecar/config/settings.ts'
 import type { EnvVar } from './pod.ts'
 import { findSettingProblems } from './rejections.ts'
 import {
@@ -76,7 +77,7 @@ export function parseInjectionSettings(
     parseSettingFlag(flags, name, schema, problems)
   const sidecarEnv = flags.values('env').flatMap((entry) => parseVariable(entry, problems))
   problems.push(
-    ...findSettingProblems(sidecarEnv).map((problem) => `--env ${formatSettingProblem(problem)}`),
+    ...findSettingProblems(sidecarEnv).map((problem) => `--env ${formatProblem(problem)}`),
     ...findConflict(flags, ['ca-config-map', 'ca-secret']),
   )
   const ca = findCa((name) => read(name, SHARED_SETTINGS[name]))

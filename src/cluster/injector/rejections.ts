@@ -1,9 +1,6 @@
 /** Checks whether a pod can be injected: rejections, each with its fix, and warnings. */
-import {
-  formatSettingProblem,
-  parseSettings,
-  type SettingProblem,
-} from '../../sidecar/config/settings.ts'
+import { parseSettings } from '../../sidecar/config/settings.ts'
+import { formatProblem, type Problem } from '../../lib/errors.ts'
 import { NO_PROXY_NAMES } from '../../lib/no-proxy.ts'
 import { UNSUPPORTED_PROTOCOL_VARIABLES } from '../../lib/sdk-variables.ts'
 import { CLIENT_ID, isInjectedByAzwi, TENANT_ID } from './annotations.ts'
@@ -228,15 +225,16 @@ const tenant: Check = ({ spec }, { sidecarEnv }) =>
 
 /** Rejected here, since the sidecar would not start. */
 const sidecarSettings: Check = ({ spec }, { sidecarEnv, token }) =>
-  findSettingProblems(sidecarEnv).map((problem) => {
+  findSettingProblems(sidecarEnv).map((found) => {
+    const { setting = '', problem } = found
     // A container's variable is in use if there is neither an annotation nor a flag.
     const isOfContainer = token.variables.some(
-      (entry) => entry.name === problem.name && sidecarEnv.includes(entry),
+      (entry) => entry.name === setting && sidecarEnv.includes(entry),
     )
-    const annotation = isOfContainer ? undefined : ACCOUNT_ANNOTATIONS.get(problem.name)
+    const annotation = isOfContainer ? undefined : ACCOUNT_ANNOTATIONS.get(setting)
     return annotation === undefined
-      ? `the sidecar would not start with ${formatSettingProblem(problem)}`
-      : `the annotation ${annotation} of the ServiceAccount ${getServiceAccountName(spec)} ${problem.reason}. Fix: correct the annotation`
+      ? `the sidecar would not start with ${formatProblem(found)}`
+      : `the annotation ${annotation} of the ServiceAccount ${getServiceAccountName(spec)} ${problem}. Fix: correct the annotation`
   })
 
 /** The annotation with the value of a variable, by the variable's name; the flags that override it are validated. */
@@ -246,7 +244,7 @@ const ACCOUNT_ANNOTATIONS: ReadonlyMap<string, string> = new Map([
 ])
 
 /** Returns the problems of the sidecar's variables. Values with $(NAME) are not known yet. */
-export function findSettingProblems(sidecarEnv: readonly EnvVar[]): readonly SettingProblem[] {
+export function findSettingProblems(sidecarEnv: readonly EnvVar[]): readonly Problem[] {
   const known = sidecarEnv.flatMap(({ name, value }) =>
     typeof value === 'string' && !value.includes('$(') ? [[name, value] as const] : [],
   )

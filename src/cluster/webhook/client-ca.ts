@@ -49,7 +49,8 @@ export async function loadClientCa(file: string, log: Logger): Promise<ClientCa>
  */
 function checkCertificates(file: string, pem: string): string {
   if (isCertificates(pem)) return pem
-  throw new ConfigError(
-    `${file} holds no valid PEM certificates. Fix: write the CA certificates of the API server's client certificate into it`,
-  )
+  throw new ConfigError({
+    problem: `${file} holds no valid PEM certificates`,
+    fix: "write the CA certificates of the API server's client certificate into it",
+  })
 }

@@ -1,6 +1,7 @@
 /** Reads the environment and the files that it names into one frozen `Config`. */
 import { isIP } from 'node:net'
 import { findCloud } from '../../lib/clouds.ts'
+import type { Problem } from '../../lib/errors.ts'
 import type { IdentityDirectory } from '../identities.ts'
 import { describeFileError, readWholeFile } from '../../lib/files.ts'
 import { formatUrlHost, isLocalHost, removeBrackets } from '../../lib/hosts.ts'
@@ -32,7 +33,6 @@ import {
   type Environment,
   findIncompleteSettings,
   findUnknownSettings,
-  formatSettingProblem,
   invalidConfiguration,
   type LogLevel,
   type ParsedSettings,
@@ -113,11 +113,7 @@ export async function loadConfig(
 ): Promise<Config> {
   const raw = withDefaults(env)
   const { settings, problems: invalid } = parseSettings(env)
-  const problems = [
-    ...invalid.map(formatSettingProblem),
-    ...findIncompleteSettings(raw),
-    ...findListenProblems(raw),
-  ]
+  const problems = [...invalid, ...findIncompleteSettings(raw), ...findListenProblems(raw)]
   const files = await readFiles(raw, readText, problems)
   const hasIdentities = files.identities === undefined || files.identities.problems.length === 0
   if (settings === undefined || !hasIdentities) throw invalidConfiguration(problems)
@@ -132,7 +128,7 @@ export async function loadNetwork(
   env: Environment,
 ): Promise<Pick<Config['exchange'], 'proxy' | 'extraCa'>> {
   const { settings, problems: invalid } = parseSettings(env)
-  const problems = invalid.map(formatSettingProblem)
+  const problems: Problem[] = [...invalid]
   const extraCa = await readExtraCa(withDefaults(env), problems)
   if (settings === undefined || problems.length > 0) throw invalidConfiguration(problems)
   return { ...omitUndefined({ extraCa }), ...createProxy(settings) }
@@ -145,7 +141,11 @@ interface Files {
 }
 
 /** Reads the files that settings name. Adds a problem for each that is missing or malformed. */
-async function readFiles(raw: RawSettings, readText: ReadText, problems: string[]): Promise<Files> {
+async function readFiles(
+  raw: RawSettings,
+  readText: ReadText,
+  problems: Problem[],
+): Promise<Files> {
   const path = raw['WIMDS_CONFIG']
   const defaults = {
     tenantId: raw['AZURE_TENANT_ID'],
@@ -159,33 +159,36 @@ async function readFiles(raw: RawSettings, readText: ReadText, problems: string[
   const document = await readSettingFile('WIMDS_INSTANCE_FILE', raw, problems)
   const instance = document === undefined ? undefined : parseJsonObject(document)
   if (document !== undefined && instance === undefined) {
-    problems.push(`WIMDS_INSTANCE_FILE: ${raw['WIMDS_INSTANCE_FILE']} is not a JSON object`)
+    problems.push({
+      setting: 'WIMDS_INSTANCE_FILE',
+      problem: `${raw['WIMDS_INSTANCE_FILE']} is not a JSON object`,
+    })
   }
   return { identities, extraCa, instance }
 }
 
-async function readExtraCa(raw: RawSettings, problems: string[]): Promise<Files['extraCa']> {
+async function readExtraCa(raw: RawSettings, problems: Problem[]): Promise<Files['extraCa']> {
   const file = raw['WIMDS_CA_FILE']
   const pem = await readSettingFile('WIMDS_CA_FILE', raw, problems)
   if (file === undefined || pem === undefined) return undefined
   if (!isCertificates(pem)) {
     // Node would ignore such a file.
-    problems.push(`WIMDS_CA_FILE: ${file} holds no valid PEM certificates`)
+    problems.push({ setting: 'WIMDS_CA_FILE', problem: `${file} holds no valid PEM certificates` })
   }
   return { file, pem }
 }
 
 async function readSettingFile(
-  name: 'WIMDS_CA_FILE' | 'WIMDS_INSTANCE_FILE',
+  setting: 'WIMDS_CA_FILE' | 'WIMDS_INSTANCE_FILE',
   raw: RawSettings,
-  problems: string[],
+  problems: Problem[],
 ): Promise<string | undefined> {
-  const path = raw[name]
+  const path = raw[setting]
   if (path === undefined) return undefined
   try {
     return await readWholeFile(path)
   } catch (error) {
-    problems.push(`${name}: ${describeFileError(path, error)}`)
+    problems.push({ setting, ...describeFileError(path, error) })
     return undefined
   }
 }
@@ -306,7 +309,7 @@ function createTokenProxy(settings: ParsedSettings): TokenProxySettings | undefi
  * Rejects addresses on the network without WIMDS_LISTEN_ON_NETWORK, since every caller that reaches the sidecar gets tokens,
  * and addresses for both servers. Checks the settings that are valid, whatever the others are.
  */
-function findListenProblems(raw: RawSettings): string[] {
+function findListenProblems(raw: RawSettings): Problem[] {
   const { data: listen = [] } = addresses.safeParse(raw['WIMDS_LISTEN'])
   const { data: adminListen = [] } = addressesOrOff.safeParse(raw['WIMDS_ADMIN_LISTEN'])
   const isLocalOnly = flag.safeParse(raw['WIMDS_LISTEN_ON_NETWORK']).data === false
@@ -314,16 +317,16 @@ function findListenProblems(raw: RawSettings): string[] {
   const isRepeated = ({ host, port }: Address) =>
     port !== 0 && listen.some((each) => each.host === host && each.port === port)
   return [
-    ...remote.map(
-      ({ host }) =>
-        `WIMDS_LISTEN: ${host} is reachable from the network, and so would be the tokens. Fix: use 127.0.0.1, or set WIMDS_LISTEN_ON_NETWORK=true`,
-    ),
-    ...adminListen
-      .filter(isRepeated)
-      .map(
-        ({ host, port }) =>
-          `WIMDS_ADMIN_LISTEN: ${formatUrlHost(host)}:${port} is an address of WIMDS_LISTEN too. Fix: use another port for one of the two`,
-      ),
+    ...remote.map(({ host }) => ({
+      setting: 'WIMDS_LISTEN',
+      problem: `${host} is reachable from the network, and so would be the tokens`,
+      fix: 'use 127.0.0.1, or set WIMDS_LISTEN_ON_NETWORK=true',
+    })),
+    ...adminListen.filter(isRepeated).map(({ host, port }) => ({
+      setting: 'WIMDS_ADMIN_LISTEN',
+      problem: `${formatUrlHost(host)}:${port} is an address of WIMDS_LISTEN too`,
+      fix: 'use another port for one of the two',
+    })),
   ]
 }
 
@@ -331,30 +334,34 @@ function findListenProblems(raw: RawSettings): string[] {
 function findPrefetchProblems(
   { defaultIdentity }: IdentityDirectory,
   settings: ParsedSettings,
-): string[] {
+): Problem[] {
+  const setting = 'WIMDS_PREFETCH'
   const { WIMDS_PREFETCH: prefetch, WIMDS_CONFIG: file } = settings
   if (prefetch === undefined) return []
   if (defaultIdentity === undefined) {
     const fix = file === undefined ? 'set AZURE_CLIENT_ID' : 'mark one in the identities file'
-    return [`WIMDS_PREFETCH: needs a default identity, and there is none. Fix: ${fix}`]
+    return [{ setting, problem: 'needs a default identity, and there is none', fix }]
   }
   const allowed = defaultIdentity.resources
   if (allowed === undefined) return []
   return prefetch
     .filter((resource) => !allowed.includes(normalizeResource(resource)))
-    .map((resource) => `WIMDS_PREFETCH: ${resource} is not one of the default identity's resources`)
+    .map((resource) => ({
+      setting,
+      problem: `${resource} is not one of the default identity's resources`,
+    }))
 }
 
 /** Rejects a region for an authority host that is an IP address, which has no subdomain for it. */
-function findRegionProblems({ directory, exchange }: Config): string[] {
+function findRegionProblems({ directory, exchange }: Config): Problem[] {
   if (exchange.region === undefined) return []
   const hosts = directory.identities.map(({ authorityHost }) => new URL(authorityHost).hostname)
   return [...new Set(hosts)]
     .filter((host) => isIP(removeBrackets(host)) !== 0)
-    .map(
-      (host) =>
-        `AZURE_REGIONAL_AUTHORITY_NAME: cannot be used with the authority host ${host}, an IP address`,
-    )
+    .map((host) => ({
+      setting: 'AZURE_REGIONAL_AUTHORITY_NAME',
+      problem: `cannot be used with the authority host ${host}, an IP address`,
+    }))
 }
 
 /** Returns the fields without those that are undefined, for optional properties. */

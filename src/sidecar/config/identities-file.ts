@@ -1,6 +1,7 @@
 /** Parses the identities file: YAML with entries. Each problem has its line and column. */
 import * as z from 'zod/mini'
 import { resolveLoginHost } from '../../lib/clouds.ts'
+import type { Problem } from '../../lib/errors.ts'
 import { describeFileError, readRegularFile } from '../../lib/files.ts'
 import { isGuid } from '../../lib/guid.ts'
 import { formatKind } from '../../lib/schema-kinds.ts'
@@ -84,8 +85,8 @@ export interface IdentitiesFile {
   readonly path: string
   readonly text: string
   readonly entries: readonly IdentityEntry[]
-  /** `WIMDS_CONFIG: PATH:LINE:COLUMN: identities[1].clientId: …`, in the order of the file. */
-  readonly problems: readonly string[]
+  /** `PATH:LINE:COLUMN: identities[1].clientId: …` of WIMDS_CONFIG, in the order of the file. */
+  readonly problems: readonly Problem[]
 }
 
 export type ReadText = (path: string) => Promise<string>
@@ -99,26 +100,28 @@ export async function readIdentitiesFile(
   defaults: IdentityDefaults,
   readText: ReadText,
 ): Promise<IdentitiesFile> {
+  const setting = 'WIMDS_CONFIG'
   let text: string
   try {
     text = await readText(path)
   } catch (error) {
-    const problems = [`WIMDS_CONFIG: ${describeFileError(path, error)}`]
+    const problems = [{ setting, ...describeFileError(path, error) }]
     return { path, text: '', entries: [], problems }
   }
   if (Buffer.byteLength(text) > MAX_FILE_BYTES) {
-    return { path, text, entries: [], problems: [`WIMDS_CONFIG: ${path} is larger than 128 KiB`] }
+    const problem = `${path} is larger than 128 KiB`
+    return { path, text, entries: [], problems: [{ setting, problem }] }
   }
   const { entries, problems } = await parseIdentities(text, defaults)
   return {
     path,
     text,
     entries,
-    problems: problems.map((problem) => `WIMDS_CONFIG: ${path}:${problem}`),
+    problems: problems.map(({ problem, fix }) => ({ setting, problem: `${path}:${problem}`, fix })),
   }
 }
 
-interface Problem {
+interface EntryProblem {
   readonly path: Path
   readonly text: string
   /** True if the key is wrong, and not its value. */
@@ -150,14 +153,17 @@ export async function parseIdentities(
       reason,
     }))
     .toSorted((a, b) => a.offset - b.offset)
-    .map(({ offset, path, reason }) => `${formatPlace(offset)}: ${formatPath(path)}${reason}`)
+    .map(({ offset, path, reason }) => ({
+      problem: `${formatPlace(offset)}: ${formatPath(path)}${reason}`,
+    }))
   return { entries: [], problems: truncateProblems(problems, found.length) }
 }
 
 /** Returns the first problems, and how many more there are of all. */
-function truncateProblems(problems: readonly string[], count: number): string[] {
+function truncateProblems(problems: readonly Problem[], count: number): Problem[] {
   const more = count - MAX_PROBLEMS
-  return [...problems.slice(0, MAX_PROBLEMS), ...(more > 0 ? [` and ${more} more`] : [])]
+  const rest = more > 0 ? [{ problem: ` and ${more} more` }] : []
+  return [...problems.slice(0, MAX_PROBLEMS), ...rest]
 }
 
 /** Formats `identities[1].clientId: `; nothing for the file as a whole. */
@@ -170,7 +176,7 @@ function formatPath(path: Path): string {
 }
 
 /** Converts an issue of the schema into problems. */
-function toProblems(issue: z.core.$ZodIssue, content: unknown): Problem[] {
+function toProblems(issue: z.core.$ZodIssue, content: unknown): EntryProblem[] {
   const { path } = issue
   if (issue.code === 'unrecognized_keys') {
     const known = Object.keys((path.length === 0 ? IdentitiesSchema : IdentityEntry).shape)
@@ -195,7 +201,7 @@ function getIn(content: unknown, path: Path): unknown {
 }
 
 /** Finds the conflicts between the valid entries of a file that has others too. */
-function findConflictsOfValid(items: unknown, defaults: IdentityDefaults): Problem[] {
+function findConflictsOfValid(items: unknown, defaults: IdentityDefaults): EntryProblem[] {
   if (!Array.isArray(items)) return []
   const entries = items.map((item) => IdentityEntry.safeParse(item).data)
   const invalid = items.filter((_, index) => entries[index] === undefined)
@@ -214,8 +220,8 @@ function findConflicts(
   entries: readonly (IdentityEntry | undefined)[],
   defaults: IdentityDefaults,
   invalidNames: readonly string[] = [],
-): Problem[] {
-  const problems: Problem[] = []
+): EntryProblem[] {
+  const problems: EntryProblem[] = []
   const addProblem = (index: number, key: string, text: string) =>
     problems.push({ path: ['identities', index, key], text })
   // The first index of each value, by its key; a name may not be another identity's client id either.

@@ -1,6 +1,6 @@
 /** The environment variables that wimds reads: names, defaults, schemas, and what they require of each other. */
 import * as z from 'zod/mini'
-import { ConfigError } from '../../lib/errors.ts'
+import { ConfigError, type Problem } from '../../lib/errors.ts'
 import { ROUTING_MODES } from '../../lib/routing-modes.ts'
 import { DEFAULT_ADMIN_PORT, DEFAULT_PORT } from '../../lib/sidecar-defaults.ts'
 import { suggest } from '../../lib/suggest.ts'
@@ -108,16 +108,10 @@ export function withDefaults(env: Environment): RawSettings {
   return { ...DEFAULTS, ...Object.fromEntries(set) }
 }
 
-/** Why the value of one setting is rejected. */
-export interface SettingProblem {
-  readonly name: string
-  readonly reason: string
-}
-
 /** The outcome of parsing an environment: the settings, or what is wrong with them. */
 type SettingsResult =
   | { readonly settings: ParsedSettings; readonly problems: readonly [] }
-  | { readonly settings?: undefined; readonly problems: readonly SettingProblem[] }
+  | { readonly settings?: undefined; readonly problems: readonly Problem[] }
 
 /** Parses each setting by itself. What settings require of each other is checked by `loadConfig`. */
 export function parseSettings(env: Environment): SettingsResult {
@@ -125,21 +119,16 @@ export function parseSettings(env: Environment): SettingsResult {
   if (parsed.success) return { settings: parsed.data, problems: [] }
   const { issues } = parsed.error
   return {
-    problems: issues.map(({ path, message }) => ({ name: path.join('.'), reason: message })),
+    problems: issues.map(({ path, message }) => ({ setting: path.join('.'), problem: message })),
   }
 }
 
-/** Formats `NAME: REASON`. */
-export function formatSettingProblem({ name, reason }: SettingProblem): string {
-  return `${name}: ${reason}`
-}
-
-/** Returns a sentence for each setting that is missing for another one, or contradicts it. */
-export function findIncompleteSettings(raw: RawSettings): string[] {
+/** Returns a problem for each setting that is missing for another one, or contradicts it. */
+export function findIncompleteSettings(raw: RawSettings): Problem[] {
   const has = (name: SettingName) => raw[name] !== undefined
-  const problems: string[] = []
-  const requireSetting = (name: SettingName, reason: string) => {
-    if (!has(name)) problems.push(`${name}: is missing; ${reason}`)
+  const problems: Problem[] = []
+  const requireSetting = (setting: SettingName, reason: string) => {
+    if (!has(setting)) problems.push({ setting, problem: `is missing; ${reason}` })
   }
   const isUnlistedAllowed = raw['WIMDS_UNLISTED_CLIENT_IDS'] === 'allow'
   // An identities file may name a tenant and a token file for each of its identities.
@@ -158,7 +147,10 @@ export function findIncompleteSettings(raw: RawSettings): string[] {
       requireSetting('AZURE_KUBERNETES_TOKEN_PROXY', `${name} has no effect without it`)
   }
   if (has('AZURE_KUBERNETES_CA_FILE') && has('AZURE_KUBERNETES_CA_DATA')) {
-    problems.push('AZURE_KUBERNETES_CA_DATA: conflicts with AZURE_KUBERNETES_CA_FILE; set only one')
+    problems.push({
+      setting: 'AZURE_KUBERNETES_CA_DATA',
+      problem: 'conflicts with AZURE_KUBERNETES_CA_FILE; set only one',
+    })
   }
   return problems
 }
@@ -191,9 +183,7 @@ function suggestSetting(name: string): string {
 }
 
 /** Creates the error that lists all problems. Each is scrubbed: it may repeat a misplaced token. */
-export function invalidConfiguration(found: readonly string[]): ConfigError {
-  const problems = found.map(scrub)
-  return new ConfigError(`the configuration is not valid:\n  ${problems.join('\n  ')}`, {
-    problems,
-  })
+export function invalidConfiguration(problems: readonly Problem[]): ConfigError {
+  const scrubbed = problems.map((each) => ({ ...each, problem: scrub(each.problem) }))
+  return new ConfigError(scrubbed, { title: 'the configuration is not valid:' })
 }

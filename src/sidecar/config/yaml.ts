@@ -1,5 +1,6 @@
 /** Parses YAML in linear time, and finds the place of each value. */
 import type * as Yaml from 'yaml'
+import type { Problem } from '../../lib/errors.ts'
 import { findYamlFix } from '../../lib/yaml-fix.ts'
 
 export type Path = readonly PropertyKey[]
@@ -14,7 +15,7 @@ export type ParsedYaml =
       readonly findKeyOffset: (path: Path) => number
       readonly formatPlace: FormatPlace
     }
-  | { readonly problems: readonly string[] }
+  | { readonly problems: readonly Problem[] }
 
 /** Formats an offset as `LINE:COLUMN`. */
 type FormatPlace = (offset: number) => string
@@ -32,23 +33,22 @@ export async function parseYaml(text: string): Promise<ParsedYaml> {
     const { line, col } = lines.linePos(offset)
     return `${line}:${col}`
   }
+  const locate = (offset: number, problem: string, fix: string): Problem => ({
+    problem: `${formatPlace(offset)}: ${problem}`,
+    fix,
+  })
   // The library's check of `uniqueKeys` compares each key with all before it.
   const options = { prettyErrors: false, logLevel: 'error', uniqueKeys: false } as const
   const document = yaml.parseDocument(text, { lineCounter: lines, ...options })
-  if (document.errors.length > 0) {
-    return {
-      problems: document.errors.map(({ pos, message, code }) => {
-        const problem =
-          code === 'MULTIPLE_DOCS' ? 'has more than one document' : `is not YAML: ${message}`
-        return `${formatPlace(pos[0])}: ${problem}. Fix: ${findYamlFix(code)}`
-      }),
-    }
-  }
+  const problems = document.errors.map(({ pos, message, code }) => {
+    const problem =
+      code === 'MULTIPLE_DOCS' ? 'has more than one document' : `is not YAML: ${message}`
+    return locate(pos[0], problem, findYamlFix(code))
+  })
+  if (problems.length > 0) return { problems }
   try {
-    const problem = findStructureProblem(document, yaml)
-    if (problem !== undefined) {
-      return { problems: [`${formatPlace(problem.offset)}: ${problem.text}`] }
-    }
+    const problem = findStructureProblem(document, yaml, locate)
+    if (problem !== undefined) return { problems: [problem] }
     const content: unknown = document.toJS()
     return {
       content,
@@ -59,11 +59,8 @@ export async function parseYaml(text: string): Promise<ParsedYaml> {
   } catch (error) {
     // An alias without an anchor, a billion laughs, or nesting beyond the stack.
     const reason = error instanceof Error ? error.message : 'bad YAML'
-    return {
-      problems: [
-        `1:1: cannot be read: ${reason}. Fix: write out the values of aliases, and nest less deeply`,
-      ],
-    }
+    const fix = 'write out the values of aliases, and nest less deeply'
+    return { problems: [locate(0, `cannot be read: ${reason}`, fix)] }
   }
 }
 
@@ -71,17 +68,16 @@ export async function parseYaml(text: string): Promise<ParsedYaml> {
 function findStructureProblem(
   document: Yaml.Document,
   { visit, isScalar }: Pick<typeof Yaml, 'visit' | 'isScalar'>,
-): { readonly offset: number; readonly text: string } | undefined {
+  locate: (offset: number, problem: string, fix: string) => Problem,
+): Problem | undefined {
   let aliases = 0
-  let problem: ReturnType<typeof findStructureProblem>
+  let found: Problem | undefined
   visit(document, {
     Alias: (_, { range }) => {
       aliases += 1
       if (aliases <= MAX_ALIASES) return undefined
-      problem = {
-        offset: range?.[0] ?? 0,
-        text: `is the alias after ${MAX_ALIASES} others. Fix: write some of the values out`,
-      }
+      const problem = `is the alias after ${MAX_ALIASES} others`
+      found = locate(range?.[0] ?? 0, problem, 'write some of the values out')
       return visit.BREAK
     },
     Map: (_, { items }) => {
@@ -89,7 +85,7 @@ function findStructureProblem(
       for (const { key } of items) {
         if (!isScalar(key)) continue
         if (keys.has(key.value)) {
-          problem = { offset: key.range?.[0] ?? 0, text: 'repeats a key. Fix: keep one of the two' }
+          found = locate(key.range?.[0] ?? 0, 'repeats a key', 'keep one of the two')
           return visit.BREAK
         }
         keys.add(key.value)
@@ -97,7 +93,7 @@ function findStructureProblem(
       return undefined
     },
   })
-  return problem
+  return found
 }
 
 function findOffset(document: Yaml.Document, path: Path): number {

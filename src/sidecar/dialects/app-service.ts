@@ -77,7 +77,8 @@ function requireSecret({ headers }: WireRequest, name: string, secret: Secret): 
   if (!isValid) {
     throw new BrokerError(
       'invalid_secret_header',
-      `The header ${name.toUpperCase()} is ${sent === undefined ? 'missing' : 'wrong'}. Fix: set IDENTITY_HEADER or MSI_SECRET of the application to the WIMDS_IDENTITY_HEADER of the sidecar`,
+      `The header ${name.toUpperCase()} is ${sent === undefined ? 'missing' : 'wrong'}`,
+      'set IDENTITY_HEADER or MSI_SECRET of the application to the WIMDS_IDENTITY_HEADER of the sidecar',
     )
   }
 }

@@ -1,6 +1,5 @@
 /** The error words and sentences that the dialects share. */
 import { type BrokerError, type ErrorCode, isOfExchange } from '../../lib/errors.ts'
-import { splitFix } from '../../lib/describe-error.ts'
 
 /** Returns the OAuth error word: Entra ID's own if it sent one, else one of IMDS's published words. */
 export function findOAuthError(error: BrokerError): string {
@@ -13,10 +12,10 @@ export function findOAuthError(error: BrokerError): string {
  * Returns the sentence for the caller. Errors that an operator must act on end with their code, which
  * is a heading of docs/troubleshooting.md. The fix for an error with the text of the real service is in the log.
  */
-export function formatDescription({ code, message }: BrokerError): string {
+export function formatDescription({ code, message, problem }: BrokerError): string {
   const exact = EXACT_SENTENCES[code]
   if (exact !== undefined) return exact
-  if (TEXTS_OF_IMDS.has(code)) return splitFix(message).problem
+  if (TEXTS_OF_IMDS.has(code)) return problem
   const isForOperator =
     isOfExchange(code) || code === 'resource_not_allowed' || code === 'caller_not_allowed'
   return isForOperator ? `${message} (wimds: ${code})` : message

@@ -27,7 +27,8 @@ export function requireMetadataHeader({ headers }: Pick<WireRequest, 'headers'>)
   if (typeof value !== 'string' || value.toLowerCase() !== 'true') {
     throw new BrokerError(
       'metadata_header_missing',
-      'Required metadata header not specified. Fix: send the header Metadata: true, unless this is the probe of an SDK',
+      'Required metadata header not specified',
+      'send the header Metadata: true, unless this is the probe of an SDK',
     )
   }
 }
@@ -40,7 +41,8 @@ export function requireApiVersion(parameters: Parameters, first: string, isProbe
     version === ''
       ? "Required query variable 'api-version' is missing"
       : `Query variable 'api-version' must be a date from ${first} on, not '${printable(version, 40)}'`
-  throw new BrokerError('api_version_invalid', `${problem}. Fix: add api-version=${first}`, {
+  throw new BrokerError('api_version_invalid', problem, {
+    fix: `add api-version=${first}`,
     isProbe,
   })
 }

@@ -21,7 +21,8 @@ export function parseParameters(text: string): Parameters {
     if (parameters.has(name)) {
       throw new BrokerError(
         'parameter_duplicate',
-        `Query variable '${printable(name, 40)}' is repeated. Fix: send it once`,
+        `Query variable '${printable(name, 40)}' is repeated`,
+        'send it once',
       )
     }
     parameters.set(name, equals < 0 ? '' : decode(pair.slice(equals + 1)))
@@ -50,14 +51,16 @@ export function parseSelector(parameters: Parameters, { ignoreEmpty = false } = 
       if (selector.by !== 'default') {
         throw new BrokerError(
           'selector_invalid',
-          `Only one of client_id, object_id and msi_res_id may be given, not '${printable(selector.value)}' and '${printable(value)}'. Fix: send one of them`,
+          `Only one of client_id, object_id and msi_res_id may be given, not '${printable(selector.value)}' and '${printable(value)}'`,
+          'send one of them',
         )
       }
       if (value === '' || (by !== 'resourceId' && !isGuid(value))) {
         const reason = value === '' ? 'empty' : `not a GUID: '${printable(value, 40)}'`
         throw new BrokerError(
           'selector_invalid',
-          `Query variable '${name}' is ${reason}. Fix: send an id of the identity, or none of these variables for the default one`,
+          `Query variable '${name}' is ${reason}`,
+          'send an id of the identity, or none of these variables for the default one',
         )
       }
       selector = { by, value }
@@ -72,13 +75,15 @@ export function parseResource(parameters: Parameters): string {
   if (resource === undefined || resource === '') {
     throw new BrokerError(
       'resource_missing',
-      "Required query variable 'resource' is missing. Fix: add the resource, such as resource=https://vault.azure.net",
+      "Required query variable 'resource' is missing",
+      'add the resource, such as resource=https://vault.azure.net',
     )
   }
   if (!isResource(resource)) {
     throw new BrokerError(
       'resource_invalid',
-      `Query variable 'resource' is not a URI or GUID of at most 2048 ASCII characters: '${printable(resource)}'. Fix: send one such as https://vault.azure.net, URL-encoded`,
+      `Query variable 'resource' is not a URI or GUID of at most 2048 ASCII characters: '${printable(resource)}'`,
+      'send one such as https://vault.azure.net, URL-encoded',
     )
   }
   return resource
@@ -91,7 +96,8 @@ function decode(text: string): string {
   } catch {
     throw new BrokerError(
       'request_malformed',
-      `'${printable(text, 40)}' is not percent-encoded correctly. Fix: write a % as %25`,
+      `'${printable(text, 40)}' is not percent-encoded correctly`,
+      'write a % as %25',
     )
   }
 }

@@ -98,7 +98,8 @@ export async function readAssertion(path: string, readFile = readTokenFile): Pro
   if (text === '') {
     throw new BrokerError(
       'assertion_empty',
-      `the projected token file ${path} is empty. Fix: wait for the kubelet to write it; if it stays empty, check what else writes to it`,
+      `the projected token file ${path} is empty`,
+      'wait for the kubelet to write it; if it stays empty, check what else writes to it',
     )
   }
   return parseAssertion(text, path)
@@ -117,14 +118,16 @@ export function requireAudience(
   if (audience !== undefined && !assertion.audience.includes(audience)) {
     throw new BrokerError(
       'assertion_audience',
-      `the projected token in ${path} has the audience ${assertion.audience.join(', ')}, but WIMDS_AUDIENCE is ${audience}. Fix: correct WIMDS_AUDIENCE, or set the audience of the projected volume to ${audience}`,
+      `the projected token in ${path} has the audience ${assertion.audience.join(', ')}, but WIMDS_AUDIENCE is ${audience}`,
+      `correct WIMDS_AUDIENCE, or set the audience of the projected volume to ${audience}`,
     )
   }
   const apiAudience = findApiAudience(assertion)
   if (apiAudience !== undefined && apiAudience !== audience) {
     throw new BrokerError(
       'assertion_audience',
-      `the token in ${path} has the audience ${apiAudience}: it is a credential for the Kubernetes API and is not sent to Entra ID. Fix: mount a projected service-account token with the audience of its cloud, in the public cloud ${DEFAULT_AUDIENCE}, or set WIMDS_AUDIENCE to ${apiAudience} if the federated credential has that audience`,
+      `the token in ${path} has the audience ${apiAudience}: it is a credential for the Kubernetes API and is not sent to Entra ID`,
+      `mount a projected service-account token with the audience of its cloud, in the public cloud ${DEFAULT_AUDIENCE}, or set WIMDS_AUDIENCE to ${apiAudience} if the federated credential has that audience`,
     )
   }
 }
@@ -165,7 +168,8 @@ export function createExpiredError(
 ): BrokerError {
   return new BrokerError(
     'assertion_expired',
-    `the projected token in ${file} expired at ${new Date(expiresAt).toISOString()} by the clock of this machine. Fix: check that it is a projected volume, the kubelet's log, and the clock of the node`,
+    `the projected token in ${file} expired at ${new Date(expiresAt).toISOString()} by the clock of this machine`,
+    "check that it is a projected volume, the kubelet's log, and the clock of the node",
   )
 }
 
@@ -175,11 +179,11 @@ export function createInternalIssuerError(
   { answer, entra }: { readonly answer?: string; readonly entra?: EntraDetails } = {},
 ): BrokerError {
   const problem = `${answer === undefined ? '' : `${answer} `}${describeInternalIssuer(issuer)}`
-  return new BrokerError(
-    'issuer_unreachable',
-    `${problem}. Fix: ${PUBLIC_ISSUER_FIX}; then restart the pod`,
-    { entra, needsChange: true },
-  )
+  return new BrokerError('issuer_unreachable', problem, {
+    fix: `${PUBLIC_ISSUER_FIX}; then restart the pod`,
+    entra,
+    needsChange: true,
+  })
 }
 
 async function readTokenFile(path: string): Promise<string> {
@@ -192,16 +196,18 @@ async function read(path: string, readFile: (path: string) => Promise<string>): 
   } catch (error) {
     const reason = errorCode(error) ?? 'unknown'
     if (reason === 'ENOENT' || reason === 'ENOTDIR') {
-      throw new BrokerError(
-        'assertion_missing',
-        `there is no projected token at ${path}. Fix: mount a projected service-account token there, or set AZURE_FEDERATED_TOKEN_FILE to its path`,
-        { cause: error },
-      )
+      throw new BrokerError('assertion_missing', `there is no projected token at ${path}`, {
+        fix: 'mount a projected service-account token there, or set AZURE_FEDERATED_TOKEN_FILE to its path',
+        cause: error,
+      })
     }
     throw new BrokerError(
       'assertion_unreadable',
-      `the projected token file ${path} cannot be read: ${reason === 'EFTYPE' ? 'not a regular file' : reason}. Fix: check that it is a regular file and that the user of the sidecar may read it`,
-      { cause: error },
+      `the projected token file ${path} cannot be read: ${reason === 'EFTYPE' ? 'not a regular file' : reason}`,
+      {
+        fix: 'check that it is a regular file and that the user of the sidecar may read it',
+        cause: error,
+      },
     )
   }
 }
@@ -213,7 +219,8 @@ function parseAssertion(text: string, path: string): Assertion {
   if (claims === undefined) {
     throw new BrokerError(
       'assertion_malformed',
-      `the file ${path} does not contain a service-account token (a JWT with iss, sub, aud and exp). Fix: set AZURE_FEDERATED_TOKEN_FILE to the path of the projected token`,
+      `the file ${path} does not contain a service-account token (a JWT with iss, sub, aud and exp)`,
+      'set AZURE_FEDERATED_TOKEN_FILE to the path of the projected token',
     )
   }
   return {

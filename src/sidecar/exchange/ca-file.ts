@@ -70,7 +70,7 @@ export class CaFileDispatcher extends Dispatcher {
   }
 
   #createError(problem = 'is no longer in use'): BrokerError {
-    return new BrokerError('entra_tls', `the CA file ${this.#file} ${problem}. Fix: ${this.#fix}`)
+    return new BrokerError('entra_tls', `the CA file ${this.#file} ${problem}`, this.#fix)
   }
 
   /** Returns why the file is unusable. Never rejects: the last good certificates stay in use. */

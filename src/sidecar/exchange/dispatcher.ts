@@ -106,7 +106,8 @@ class ProxyPool extends Pool {
     socket.on('error', () => {}).destroy()
     throw new BrokerError(
       'entra_unreachable',
-      `${this.#proxy.name} answered ${statusCode} instead of connecting to ${options.path}. Fix: check HTTPS_PROXY, its user and password, and whether the proxy allows the login host`,
+      `${this.#proxy.name} answered ${statusCode} instead of connecting to ${options.path}`,
+      'check HTTPS_PROXY, its user and password, and whether the proxy allows the login host',
     )
   }
 }

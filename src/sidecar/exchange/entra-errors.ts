@@ -60,8 +60,11 @@ export function parseEntraError(
   if (isTimeError && isRotated && isSkewed(skewMs)) {
     return new BrokerError(
       isExpired ? 'assertion_expired' : 'assertion_not_yet_valid',
-      `Entra ID rejects the projected token as ${isExpired ? 'expired' : 'not yet valid'}: ${describeSkew(skewMs)}. Fix: ${SKEW_FIX}${isExpired ? '' : ', and the clocks of the control plane, which issues the token'}`,
-      { entra },
+      `Entra ID rejects the projected token as ${isExpired ? 'expired' : 'not yet valid'}: ${describeSkew(skewMs)}`,
+      {
+        fix: `${SKEW_FIX}${isExpired ? '' : ', and the clocks of the control plane, which issues the token'}`,
+        entra,
+      },
     )
   }
   if (isTimeError && isRotated && isExpired) {
@@ -71,19 +74,20 @@ export function parseEntraError(
     isTimeError && !isRotated
       ? toDefault('entra_unavailable')
       : (explainAadsts(aadsts) ?? toDefault(findCode(response, body.error)))
-  const answer =
-    description === '' ? formatResponse(response, known.code) : endSentence(description)
+  const answer = description === '' ? formatResponse(response, known.code) : description
   if (!viaTokenProxy && isRotated && isExplainedByIssuer(known.code, aadsts, assertion)) {
     return createInternalIssuerError(scrubAndTruncate(assertion.issuer, MAX_REASON), {
-      answer,
+      answer: endSentence(answer),
       entra,
     })
   }
   const { issuer, subject, audience } = assertion
   const retryAfterMs = parseRetryAfter(response.headers['retry-after'], entraTime)
   const policies = formatPolicies(body.claims)
-  const problem = policies === undefined ? answer : `${answer} (${policies}).`
-  return new BrokerError(known.code, `${problem} Fix: ${formatFix(known, assertion)}`, {
+  const problem =
+    policies === undefined ? answer.replace(/\.$/, '') : `${endSentence(answer)} (${policies})`
+  return new BrokerError(known.code, problem, {
+    fix: formatFix(known, assertion),
     entra,
     assertion: { issuer, subject, audience },
     ...(retryAfterMs !== undefined && { retryAfterMs }),
@@ -111,8 +115,11 @@ function createExpiryRejection(
 ): BrokerError {
   return new BrokerError(
     'assertion_expired',
-    `the projected token expired at ${new Date(expiresAt).toISOString()}, and ${name} rejects it: the kubelet has not rotated the file. Fix: check that it is a projected volume, that the pod's service account exists, and the kubelet's log`,
-    { entra },
+    `the projected token expired at ${new Date(expiresAt).toISOString()}, and ${name} rejects it: the kubelet has not rotated the file`,
+    {
+      fix: "check that it is a projected volume, that the pod's service account exists, and the kubelet's log",
+      entra,
+    },
   )
 }
 
@@ -136,7 +143,8 @@ export function parseTokenProxyError(
   if (status === 403) {
     return new BrokerError(
       'token_proxy_forbidden',
-      `${answered}: ${assertion.subject} may not use the managed identity ${clientId}. Fix: create a ClusterRole with the verb use-managed-identity on the resource ${clientId} of the API group cid.wi.aks.azure.com, and bind the service account to it; wimds doctor prints both`,
+      `${answered}: ${assertion.subject} may not use the managed identity ${clientId}`,
+      `create a ClusterRole with the verb use-managed-identity on the resource ${clientId} of the API group cid.wi.aks.azure.com, and bind the service account to it; wimds doctor prints both`,
     )
   }
   if (status === 401) {
@@ -145,13 +153,15 @@ export function parseTokenProxyError(
     }
     return new BrokerError(
       'assertion_refused',
-      `${answered}: it does not accept the projected token with the audience ${assertion.audience.join(', ')}. Fix: use the token that the AKS webhook projects for identity bindings, with the audience api://AKSIdentityBinding; for direct federation set exchangeVia: entra in the identities file`,
+      `${answered}: it does not accept the projected token with the audience ${assertion.audience.join(', ')}`,
+      'use the token that the AKS webhook projects for identity bindings, with the audience api://AKSIdentityBinding; for direct federation set exchangeVia: entra in the identities file',
     )
   }
   if (findCode(response, error) === 'entra_bad_response') {
     return new BrokerError(
       'entra_bad_response',
-      `${answered}, which is not a response of Entra ID. Fix: ${TOKEN_PROXY.wrongServerFix}`,
+      `${answered}, which is not a response of Entra ID`,
+      TOKEN_PROXY.wrongServerFix,
     )
   }
   return undefined
@@ -179,8 +189,8 @@ function formatResponse({ status, excerpt }: TokenEndpointResponse, code: ErrorC
   const body = excerpt.replace(/\s+/g, ' ').trim()
   const answered = `the token endpoint answered ${status}${body === '' ? '' : ` ${JSON.stringify(body)}`}`
   return code === 'entra_bad_response'
-    ? `${answered}, which is not a response of Entra ID.`
-    : `${answered}.`
+    ? `${answered}, which is not a response of Entra ID`
+    : answered
 }
 
 function endSentence(words: string): string {

@@ -76,8 +76,8 @@ function isAssertionRejected({ code }: BrokerError): boolean {
 function createNotStartedError({ reason }: AbortSignal): BrokerError {
   return new BrokerError(
     'entra_timeout',
-    'the time limit of the exchange passed before Entra ID was asked. Fix: raise the CPU limit of the sidecar, or WIMDS_EXCHANGE_TIMEOUT',
-    { cause: reason },
+    'the time limit of the exchange passed before Entra ID was asked',
+    { fix: 'raise the CPU limit of the sidecar, or WIMDS_EXCHANGE_TIMEOUT', cause: reason },
   )
 }
 
@@ -92,7 +92,7 @@ async function loadAssertion(
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error
     throw error.with({
-      message: `the token of ${assertionFrom.name}, which is the assertion of ${name}: ${error.message}`,
+      problem: `the token of ${assertionFrom.name}, which is the assertion of ${name}: ${error.problem}`,
     })
   }
 }
@@ -135,8 +135,8 @@ async function readWithin(
     if (error instanceof BrokerError) throw error
     throw new BrokerError(
       'assertion_unreadable',
-      `the projected token file ${path} could not be read in time. Fix: check its file system`,
-      { cause: error },
+      `the projected token file ${path} could not be read in time`,
+      { fix: 'check its file system', cause: error },
     )
   })
 }
@@ -233,7 +233,7 @@ async function post(
   }
   const response = network.response()
   if (response === undefined)
-    throw new BrokerError('internal', 'MSAL sent no request. Fix: report this as a bug of wimds')
+    throw new BrokerError('internal', 'MSAL sent no request', 'report this as a bug of wimds')
   return response
 }
 

@@ -107,7 +107,8 @@ async function postForm(
   if (host !== allowedHost || protocol !== 'https:') {
     throw new BrokerError(
       'entra_host_not_allowed',
-      `the assertion must not be sent to ${protocol}//${host}: the token endpoint is on https://${allowedHost}. Fix: report this as a bug of wimds`,
+      `the assertion must not be sent to ${protocol}//${host}: the token endpoint is on https://${allowedHost}`,
+      'report this as a bug of wimds',
     )
   }
   const response = await request(url, { method: 'POST', headers, body, dispatcher, signal })
@@ -117,7 +118,8 @@ async function postForm(
     response.body.on('error', () => {}).destroy()
     throw new BrokerError(
       'entra_redirected',
-      `the request to ${destination.name} got a redirect (${status}), which would send the assertion to another host and is not followed. Fix: ${destination.wrongServerFix}`,
+      `the request to ${destination.name} got a redirect (${status}), which would send the assertion to another host and is not followed`,
+      destination.wrongServerFix,
     )
   }
   const received = await readBody(response.body, MAX_BODY_BYTES, () =>
@@ -135,7 +137,8 @@ async function postForm(
 function createTooLargeError({ name, wrongServerFix }: Destination): BrokerError {
   return new BrokerError(
     'entra_bad_response',
-    `the request to ${name} got a response of more than ${MAX_BODY_BYTES} bytes. Fix: ${wrongServerFix}`,
+    `the request to ${name} got a response of more than ${MAX_BODY_BYTES} bytes`,
+    wrongServerFix,
   )
 }
 

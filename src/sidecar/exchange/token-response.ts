@@ -40,7 +40,8 @@ export function parseToken(
   if (data === undefined) {
     throw new BrokerError(
       'entra_bad_response',
-      `the request to ${name} got 200 without a usable token. Fix: ${wrongServerFix}`,
+      `the request to ${name} got 200 without a usable token`,
+      wrongServerFix,
     )
   }
   const secret = new Secret(data.access_token)

@@ -1,5 +1,5 @@
 /** Maps the errors of requests without a response (DNS, TCP, TLS, proxy, time limit) to error codes. */
-import { BrokerError } from '../../lib/errors.ts'
+import { BrokerError, type ErrorCode } from '../../lib/errors.ts'
 import { errorCode } from '../../lib/describe-error.ts'
 import { formatPeer } from '../../lib/hosts.ts'
 
@@ -67,33 +67,20 @@ export function createProxyDestination(url: URL): Destination {
  */
 export function toTransportError(error: unknown, to: Destination): BrokerError {
   const code = findCode(error)
+  const create = (kind: ErrorCode, problem: string, fix: string) =>
+    new BrokerError(kind, `${to.name} ${problem}`, { fix, cause: error })
   if ((error instanceof Error && error.name === 'TimeoutError') || TIMEOUT_CODES.has(code)) {
-    return new BrokerError(
-      'entra_timeout',
-      `${to.name} did not answer in time. Fix: ${to.timeoutFix}`,
-      { cause: error },
-    )
+    return create('entra_timeout', 'did not answer in time', to.timeoutFix)
   }
   if (TLS_CODES.test(code)) {
-    return new BrokerError(
-      'entra_tls',
-      `the TLS connection to ${to.name} failed (${code}). Fix: ${to.tlsFix}`,
-      { cause: error },
-    )
+    const problem = `the TLS connection to ${to.name} failed (${code})`
+    return new BrokerError('entra_tls', problem, { fix: to.tlsFix, cause: error })
   }
   // undici gives most of these no code.
   if (error instanceof Error && error.name === 'HTTPParserError') {
-    return new BrokerError(
-      'entra_bad_response',
-      `${to.name} answered in another protocol than HTTP. Fix: ${to.wrongServerFix}`,
-      { cause: error },
-    )
+    return create('entra_bad_response', 'answered in another protocol than HTTP', to.wrongServerFix)
   }
-  return new BrokerError(
-    'entra_unreachable',
-    `${to.name} cannot be reached (${code}). Fix: ${to.unreachableFix}`,
-    { cause: error },
-  )
+  return create('entra_unreachable', `cannot be reached (${code})`, to.unreachableFix)
 }
 
 /** Returns the code of the innermost cause that has one. */

@@ -107,18 +107,20 @@ export function createPassThrough(options: PassThroughOptions): PassThrough {
       const { pathname, search } = new URL(url.replace(/^\/+/, '/'), 'http://metadata')
       if (!allows(pathname)) return undefined
       if (method !== 'GET') {
-        throw new BrokerError('method_not_allowed', `${method} is not allowed here. Fix: use GET`)
+        throw new BrokerError('method_not_allowed', `${method} is not allowed here`, 'use GET')
       }
       if (headers['user-agent'] === USER_AGENT) {
         throw new BrokerError(
           'pass_through_failed',
-          'The redirect sends the sidecar’s own request back to it. Fix: run wimds redirect with --pass-through and --uid',
+          'The redirect sends the sidecar’s own request back to it',
+          'run wimds redirect with --pass-through and --uid',
         )
       }
       if (inflight >= MAX_CONCURRENT) {
         throw new BrokerError(
           'overloaded',
-          `${MAX_CONCURRENT} requests are waiting for the real metadata service. Fix: try again later; if this stays so, check that 169.254.169.254 answers on the node`,
+          `${MAX_CONCURRENT} requests are waiting for the real metadata service`,
+          'try again later; if this stays so, check that 169.254.169.254 answers on the node',
         )
       }
       const path = pathname.replaceAll(/\/{2,}/g, '/') + search

@@ -2,8 +2,7 @@
 import { type Config, loadConfig } from '../config/config.ts'
 import { readIdentitiesText } from '../config/identities-file.ts'
 import type { Environment } from '../config/settings.ts'
-import { ConfigError, toBrokerError } from '../../lib/errors.ts'
-import { splitFix } from '../../lib/describe-error.ts'
+import { ConfigError, formatProblem, type Problem, toBrokerError } from '../../lib/errors.ts'
 import { watchFile } from '../../lib/watch-file.ts'
 import { errorFields } from '../telemetry/log-events.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -49,7 +48,10 @@ export function watchIdentities({
       const { message } = error instanceof ConfigError ? error : toBrokerError(error)
       if (message !== lastMessage) reportFailure(error)
       lastMessage = message
-      return error instanceof ConfigError && error.problems.some(isOfIdentitiesFile)
+      return (
+        error instanceof ConfigError &&
+        error.problems.some(({ setting }) => setting === 'WIMDS_CONFIG')
+      )
     }
   }
 
@@ -70,14 +72,10 @@ export function watchIdentities({
   return watch.close
 }
 
-function isOfIdentitiesFile(problem: string): boolean {
-  return problem.startsWith('WIMDS_CONFIG: ')
-}
-
 /** Joins the problems, one a line, with one fix: their own, or to correct the file. */
-function joinProblems(problems: readonly string[]): string {
-  const split = problems.map(splitFix)
-  const fixes = new Set(split.flatMap(({ fix }) => fix ?? []))
+function joinProblems(problems: readonly Problem[]): string {
+  const fixes = new Set(problems.flatMap(({ fix }) => fix ?? []))
   if (fixes.size === 0) fixes.add('correct the file; it is read again by itself')
-  return `${split.map(({ problem }) => problem).join('\n  ')}. Fix: ${[...fixes].join('; ')}`
+  const lines = problems.map(({ setting, problem }) => formatProblem({ setting, problem }))
+  return formatProblem({ problem: lines.join('\n  '), fix: [...fixes].join('; ') })
 }

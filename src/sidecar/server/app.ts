@@ -122,7 +122,8 @@ function toHttpError(thrown: unknown): BrokerError | undefined {
   return status === 413
     ? new BrokerError(
         'request_too_large',
-        `The request body is larger than ${MAX_BODY_BYTES} bytes. Fix: send only the parameters of a token request`,
+        `The request body is larger than ${MAX_BODY_BYTES} bytes`,
+        'send only the parameters of a token request',
       )
     : new BrokerError('request_malformed', 'The request is malformed')
 }

@@ -52,18 +52,20 @@ export function createGuard({ allowedHosts }: GuardOptions): Guard {
     if (headers['x-forwarded-for'] !== undefined) {
       throw new BrokerError(
         'forwarded_request',
-        'The request has been forwarded by a proxy (X-Forwarded-For). Fix: add 169.254.169.254 to NO_PROXY of the application',
+        'The request has been forwarded by a proxy (X-Forwarded-For)',
+        'add 169.254.169.254 to NO_PROXY of the application',
       )
     }
     if (target.isAmbiguous) throw createPathError()
     if (target.isImdsV2) {
       throw new BrokerError(
         'imdsv2_not_supported',
-        'IMDSv2 is not supported. Fix: use IMDSv1, as clients do by themselves',
+        'IMDSv2 is not supported',
+        'use IMDSv1, as clients do by themselves',
       )
     }
     if (method !== 'GET' && target.isMetadata) {
-      throw new BrokerError('method_not_allowed', `${method} is not allowed here. Fix: use GET`)
+      throw new BrokerError('method_not_allowed', `${method} is not allowed here`, 'use GET')
     }
   }
 }
@@ -72,7 +74,8 @@ export function createGuard({ allowedHosts }: GuardOptions): Guard {
 export function createPathError(): BrokerError {
   return new BrokerError(
     'invalid_path',
-    'The path is ambiguous. Fix: send it plain, without dot segments, backslashes and unnecessary escapes',
+    'The path is ambiguous',
+    'send it plain, without dot segments, backslashes and unnecessary escapes',
   )
 }
 
@@ -105,7 +108,8 @@ function requireSingleHost(rawHeaders: readonly string[], httpVersion: string): 
   if (count === 1 || (count === 0 && httpVersion === '1.0')) return
   throw new BrokerError(
     'host_not_allowed',
-    `A request must have one Host header, not ${count}. Fix: send it without a proxy that changes headers`,
+    `A request must have one Host header, not ${count}`,
+    'send it without a proxy that changes headers',
   )
 }
 
@@ -120,7 +124,8 @@ function isAllowedHost(host: string, hosts: ReadonlySet<string>): boolean {
 function createHostError(host: string, hosts: ReadonlySet<string>): BrokerError {
   return new BrokerError(
     'host_not_allowed',
-    `The host '${printable(host)}' is not one of this service; allowed: ${firstItems([...hosts], MAX_LISTED).join(', ')}. Fix: use one of them, or add the host to WIMDS_ALLOWED_HOSTS`,
+    `The host '${printable(host)}' is not one of this service; allowed: ${firstItems([...hosts], MAX_LISTED).join(', ')}`,
+    'use one of them, or add the host to WIMDS_ALLOWED_HOSTS',
   )
 }
 

@@ -28,7 +28,8 @@ export async function openPorts<T>(
   } catch (error) {
     const failure = new BrokerError(
       'listen_failed',
-      `cannot listen: ${errorMessage(error)}. Fix: choose another port by ${setBy}`,
+      `cannot listen: ${errorMessage(error)}`,
+      `choose another port by ${setBy}`,
     )
     log.error('listen_failed', errorFields(failure))
     if (log.level() === 'silent') printError(io, program, failure.message)

@@ -157,8 +157,11 @@ async function readUids(
       if (path.endsWith('6') && errorCode(error) === 'ENOENT') continue
       throw new BrokerError(
         'caller_not_allowed',
-        `the uid of the caller is not known: ${path} cannot be read (${errorCode(error)}). Fix: keep the NODE_OPTIONS of the image, or allow it to be read (docs/security.md)`,
-        { cause: error },
+        `the uid of the caller is not known: ${path} cannot be read (${errorCode(error)})`,
+        {
+          fix: 'keep the NODE_OPTIONS of the image, or allow it to be read (docs/security.md)',
+          cause: error,
+        },
       )
     }
   }

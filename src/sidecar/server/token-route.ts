@@ -53,7 +53,8 @@ export function addTokenRoute(
       if (!dialect.methods.some((method) => method === request.method)) {
         throw new BrokerError(
           'method_not_allowed',
-          `${request.method} is not allowed here. Fix: use ${dialect.methods.join(' or ')}`,
+          `${request.method} is not allowed here`,
+          `use ${dialect.methods.join(' or ')}`,
         )
       }
       const query = dialect.parse(wire)

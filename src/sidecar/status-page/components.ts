@@ -1,5 +1,5 @@
 /** The components of the status page: sections, tables, failures and times. */
-import { removeTraceIds, splitFix } from '../../lib/describe-error.ts'
+import { removeTraceIds } from '../../lib/describe-error.ts'
 import { isGuid } from '../../lib/guid.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 import { type Html, html } from './html.ts'
@@ -166,15 +166,9 @@ export function renderErrorCode(
     : html`<a class="tag mono ${tone}" href="${href}">${renderText(code)}</a>`
 }
 
-/** Splits the message of a failure into what happened and what to do, without the ids at the end of Entra ID's. */
-export function parseFailure({ message }: Pick<Failure, 'message'>): ReturnType<typeof splitFix> {
-  return splitFix(removeTraceIds(message))
-}
-
-/** Renders what happened and what to do. */
-export function renderFailure(failure: Pick<Failure, 'message'>): Html {
-  const { problem, fix } = parseFailure(failure)
-  return html`<p>${renderText(problem)}</p>
+/** Renders what happened, without the ids at the end of Entra ID's text, and what to do. */
+export function renderFailure({ message, fix }: Pick<Failure, 'message' | 'fix'>): Html {
+  return html`<p>${renderText(removeTraceIds(message))}</p>
     ${fix === undefined ? undefined : html`<p><strong>Fix:</strong> ${renderText(fix)}.</p>`}`
 }
 

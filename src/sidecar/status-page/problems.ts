@@ -1,12 +1,11 @@
 /** The problems of the status page: each fault once, with the tokens that it concerns and its fix. */
-import { splitFix } from '../../lib/describe-error.ts'
+import { removeTraceIds } from '../../lib/describe-error.ts'
 import { firstItems } from '../../lib/first-items.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 import { DOCS_URL } from '../../lib/version.ts'
 import {
   capitalize,
   isUnlisted,
-  parseFailure,
   renderCommand,
   renderErrorCode,
   renderFacts,
@@ -83,20 +82,18 @@ function renderProblem(problem: Problem, id: string, status: StatusDocument): Ht
       ${renderEffect(problem, status)}
     </li>`
   }
-  const { problem: message, fix } = parseFailure(failure)
-  // The summary of a faulty projected token is its message, with the fix.
-  const { problem: title } = splitFix(nameUnlisted(summary, problem, status))
-  const isInTitle = title.startsWith(message)
+  const { fix } = failure
+  const message = removeTraceIds(failure.message)
   const remedies = findRemedies(problem, status)
   return html`<li class="card problem ${tone}" id="${id}">
     <div class="row">
-      <h3>${renderText(capitalize(title))}</h3>
+      <h3>${renderText(capitalize(nameUnlisted(summary, problem, status)))}</h3>
       ${renderErrorCode(failure, tone)}
     </div>
     ${renderEffect(problem, status)}
     ${resources.length > 3 ? html`<p class="small">${renderText(resources.join(', '))}</p>` : undefined}
     ${explanation === undefined ? undefined : html`<p>${renderText(capitalize(explanation))}.</p>`}
-    ${isInTitle ? undefined : html`<p class="${explanation === undefined ? '' : 'quiet small'}">${renderText(message)}</p>`}
+    ${summary === failure.message ? undefined : html`<p class="${explanation === undefined ? '' : 'quiet small'}">${renderText(message)}</p>`}
     ${fix === undefined ? undefined : html`<p><strong>Fix:</strong> ${renderText(fix)}.</p>`}
     ${remedies.map(
       ({ label, command }) =>

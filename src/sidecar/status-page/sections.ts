@@ -8,7 +8,6 @@ import {
   renderErrorCode,
   renderEmpty,
   renderFacts,
-  renderFailure,
   renderFold,
   renderMono,
   renderSection,
@@ -170,7 +169,7 @@ export function renderWarnings({ warnings }: StatusDocument): Html {
       ${warnings.map(
         (warning) =>
           html`<li class="card problem warning degraded">
-            ${renderFailure({ message: capitalize(warning) })}
+            <p>${renderText(capitalize(warning))}</p>
           </li>`,
       )}
     </ul>`,

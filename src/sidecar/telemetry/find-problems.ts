@@ -79,10 +79,7 @@ function failsAt({ servedUntil = 0, withoutToken }: Problem): number {
 
 const NO_IDENTITY: Problem = {
   summary: WITHOUT_IDENTITY.problem,
-  error: new BrokerError(
-    'identity_not_found',
-    `${WITHOUT_IDENTITY.problem}. Fix: ${WITHOUT_IDENTITY.fix}`,
-  ),
+  error: new BrokerError('identity_not_found', WITHOUT_IDENTITY.problem, WITHOUT_IDENTITY),
 }
 
 /** Returns a problem for each projected token that cannot be used, with the tokens that fail for this reason. */
@@ -99,7 +96,7 @@ function findAssertionProblems(sources: ProblemSources): AssertionProblem[] {
       .map(({ request }) => request)
     const served = findServedUntil(concerned, clock)
     return {
-      summary: scrub(error.message),
+      summary: scrub(error.problem),
       error,
       file,
       // A request can find the fault before the file is read again.

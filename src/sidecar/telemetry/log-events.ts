@@ -16,20 +16,23 @@ import type { Logger } from './logger.ts'
 /** Returns the log fields of an error: its failure and the cause. Only the code `internal` has a stack. */
 export function errorFields(thrown: unknown): Readonly<Record<string, unknown>> {
   const error = toBrokerError(thrown)
-  const failure = describeFailure(error)
+  const { fix: _, ...failure } = describeFailure(error)
+  const message = scrub(error.message)
   const cause = describeCause(error)
   return {
     ...failure,
-    ...(cause !== undefined && !failure.message.includes(cause) && { cause }),
+    message,
+    ...(cause !== undefined && !message.includes(cause) && { cause }),
   }
 }
 
-/** Returns code, message and Entra ID's ids. Scrubs the texts, which can come from other servers and from callers. */
-export function describeFailure({ code, message, entra = {} }: BrokerError) {
+/** Returns code, problem, fix and Entra ID's ids. Scrubs the texts, which can come from other servers and from callers. */
+export function describeFailure({ code, problem, fix, entra = {} }: BrokerError) {
   const { aadsts, traceId, correlationId } = entra
   return {
     code,
-    message: scrub(message),
+    message: scrub(problem),
+    ...(fix !== undefined && { fix: scrub(fix) }),
     ...(aadsts !== undefined && { aadsts }),
     ...(traceId !== undefined && { entraTraceId: scrub(traceId) }),
     ...(correlationId !== undefined && { entraCorrelationId: scrub(correlationId) }),

@@ -8,6 +8,7 @@ const count = z.int().check(z.nonnegative())
 const Failure = z.object({
   code: z.string(),
   message: z.string(),
+  fix: z.optional(z.string()),
   aadsts: z.optional(z.int()),
   entraTraceId: z.optional(z.string()),
   entraCorrelationId: z.optional(z.string()),

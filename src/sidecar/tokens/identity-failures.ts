@@ -2,7 +2,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { LRUCache } from 'lru-cache'
 import { type BrokerError, mayBePropagating, toBrokerError } from '../../lib/errors.ts'
-import { splitFix } from '../../lib/describe-error.ts'
 import { type Clock, readAwakeTime, readWallOffset } from './clock.ts'
 import { createCacheKey, type TokenSource } from './token.ts'
 
@@ -65,8 +64,6 @@ function recordFailure(state: IdentityState, error: BrokerError, clock: Clock): 
 /** Returns the error as a temporary one. Without Retry-After: Entra's belongs to a permanent rejection. */
 function withGrace(error: BrokerError, temporaryUntil: number): BrokerError {
   const time = new Date(temporaryUntil).toISOString().slice(11, 16)
-  const { problem, fix } = splitFix(error.message)
-  const notice = `${problem}; until ${time} UTC wimds answers with a temporary 503`
-  const message = fix === undefined ? notice : `${notice}. Fix: ${fix}`
-  return error.with({ message, temporaryUntil, retryAfterMs: undefined })
+  const problem = `${error.problem}; until ${time} UTC wimds answers with a temporary 503`
+  return error.with({ problem, temporaryUntil, retryAfterMs: undefined })
 }

@@ -80,7 +80,8 @@ function createLimitError(): BrokerError {
 
 /** Creates the error of a request that finds no capacity, which `setting` limits. */
 export function createOverloadedError(reason: string, setting: string): BrokerError {
-  return new BrokerError('overloaded', `${reason}. Fix: retry, or raise ${setting}`, {
+  return new BrokerError('overloaded', reason, {
+    fix: `retry, or raise ${setting}`,
     retryAfterMs: RETRY_AFTER_MS,
   })
 }

@@ -268,7 +268,8 @@ export function createTokenCache(source: TokenSource, options: TokenCacheOptions
     if (ttlMs(token.lifetime, clock) >= MIN_TTL_MS) return
     throw new BrokerError(
       'entra_bad_response',
-      'the access token had expired when it arrived. Fix: check its lifetime, and how long exchanges take',
+      'the access token had expired when it arrived',
+      'check its lifetime, and how long exchanges take',
     )
   }
 
@@ -423,6 +424,7 @@ function isAttempted(state: State): boolean {
 function createTimeoutError(timeoutMs: number): BrokerError {
   return new BrokerError(
     'entra_timeout',
-    `Entra ID issued no token within ${timeoutMs / 1000} s. Fix: check the network, the firewall and the proxy between the pod and the login host, and the CPU limit of the sidecar`,
+    `Entra ID issued no token within ${timeoutMs / 1000} s`,
+    'check the network, the firewall and the proxy between the pod and the login host, and the CPU limit of the sidecar',
   )
 }

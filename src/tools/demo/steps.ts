@@ -1,5 +1,5 @@
 /** The steps of the demo. Each one does something real, checks the result and prints it. */
-import { removeTraceIds, splitFix } from '../../lib/describe-error.ts'
+import { removeTraceIds } from '../../lib/describe-error.ts'
 import { BILLING } from '../simulator/defaults.ts'
 import type { Simulator } from '../simulator/simulator.ts'
 import { requestToken, type Sidecar } from './sidecar.ts'
@@ -63,9 +63,7 @@ async function requestWrongIdentity({ sidecar, print }: DemoParts): Promise<void
   const reply = await requestToken(sidecar, { resource: VAULT, client_id: BILLING.clientId })
   expect(reply.status >= 400, 'the sidecar returned a token of an identity that it must not use')
   expect(reply.error.includes('AADSTS700213'), `the error has no AADSTS code: ${reply.error}`)
-  const { problem, fix = '' } = splitFix(removeTraceIds(reply.error))
-  print(`   → ${reply.status}: ${problem}`)
-  print(`     Fix: ${fix}`)
+  print(`   → ${reply.status}: ${removeTraceIds(reply.error)}`)
 }
 
 function expectExchanges(simulator: Simulator, expected: number): void {

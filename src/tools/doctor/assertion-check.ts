@@ -73,7 +73,8 @@ async function explainPermissions(file: string, error: BrokerError): Promise<Bro
   if (reason === 'ERR_ACCESS_DENIED') {
     return new BrokerError(
       error.code,
-      `the image of the sidecar does not let Node read ${file}. Fix: mount the projected token below /var/run/secrets, or allow the folder (docs/security.md)`,
+      `the image of the sidecar does not let Node read ${file}`,
+      'mount the projected token below /var/run/secrets, or allow the folder (docs/security.md)',
     )
   }
   const stats = reason === 'EACCES' ? await stat(file).catch(() => undefined) : undefined
@@ -81,7 +82,8 @@ async function explainPermissions(file: string, error: BrokerError): Promise<Bro
   const permissions = (stats.mode & 0o777).toString(8)
   return new BrokerError(
     error.code,
-    `the projected token file ${file} has the mode ${permissions} and belongs to uid ${stats.uid} and gid ${stats.gid}, and this process has uid ${process.getuid?.()} and may not read it. Fix: remove defaultMode from the projected volume, or set fsGroup of the pod's securityContext`,
+    `the projected token file ${file} has the mode ${permissions} and belongs to uid ${stats.uid} and gid ${stats.gid}, and this process has uid ${process.getuid?.()} and may not read it`,
+    "remove defaultMode from the projected volume, or set fsGroup of the pod's securityContext",
   )
 }
 
@@ -98,7 +100,8 @@ function findFailure(
     if (apiAudience === undefined) return toBrokerError(error)
     return new BrokerError(
       toBrokerError(error).code,
-      `the token in ${file} has the audience ${apiAudience}: it is a credential for the Kubernetes API, such as the default service-account token, and is not sent to Entra ID. Fix: mount a projected service-account token with the audience of Entra ID, ${findAudience(authorityHosts[0])}, as injection does; on AKS, if the cluster has no OIDC issuer, first run ${formatCommand(ENABLE_OIDC_ISSUER)}`,
+      `the token in ${file} has the audience ${apiAudience}: it is a credential for the Kubernetes API, such as the default service-account token, and is not sent to Entra ID`,
+      `mount a projected service-account token with the audience of Entra ID, ${findAudience(authorityHosts[0])}, as injection does; on AKS, if the cluster has no OIDC issuer, first run ${formatCommand(ENABLE_OIDC_ISSUER)}`,
     )
   }
   if (!isForTokenProxy(assertion)) {
@@ -107,7 +110,8 @@ function findFailure(
     if (algorithm !== 'RS256') {
       return new BrokerError(
         'assertion_refused',
-        `the token in ${file} is signed with ${printable(algorithm)}, and Entra ID rejects it (AADSTS5002738). Fix: ${ALGORITHM_FIX}`,
+        `the token in ${file} is signed with ${printable(algorithm)}, and Entra ID rejects it (AADSTS5002738)`,
+        ALGORITHM_FIX,
       )
     }
   }

@@ -15,7 +15,7 @@ import {
   toTransportError,
   withPeer,
 } from '../../sidecar/exchange/transport-errors.ts'
-import { errorMessage, splitFix } from '../../lib/describe-error.ts'
+import { describeProblem } from '../../lib/describe-error.ts'
 import { getPeer, removeBrackets } from '../../lib/hosts.ts'
 import type { Failure, Finding } from './doctor-report.ts'
 import { toFailure } from './failure.ts'
@@ -82,7 +82,7 @@ export async function tryConnection(endpoint: Endpoint): Promise<Connection> {
       report(detail)
       return result
     } catch (error) {
-      report(describeFailure(error))
+      report(describeProblem(error))
       throw error
     }
   }
@@ -173,7 +173,8 @@ async function openTunnel(
 function createProxyError(reason: string): BrokerError {
   return new BrokerError(
     'entra_unreachable',
-    `the proxy ${reason}. Fix: check HTTPS_PROXY, its user and password, and whether the proxy allows the login host`,
+    `the proxy ${reason}`,
+    'check HTTPS_PROXY, its user and password, and whether the proxy allows the login host',
   )
 }
 
@@ -215,8 +216,4 @@ async function withTimeout<T>(work: Promise<T>, resource: { destroy: () => unkno
   } finally {
     clearTimeout(timer)
   }
-}
-
-function describeFailure(error: unknown): string {
-  return splitFix(errorMessage(error)).problem
 }

@@ -8,7 +8,7 @@ import { createKubectl } from './kubectl.ts'
 import type { PodName } from './pod/pod-check.ts'
 import { type DoctorReport, listChecks } from './doctor-report.ts'
 import { VERSION } from '../../lib/version.ts'
-import { ConfigError, UsageError } from '../../lib/errors.ts'
+import { ConfigError, formatProblem, UsageError } from '../../lib/errors.ts'
 import { type Flags, findConflict, findFlagProblems, parseFlags } from '../../lib/args.ts'
 import { ROUTING_MODES, type RoutingMode } from '../../lib/routing-modes.ts'
 import { describeSettings } from '../../sidecar/telemetry/settings-view.ts'
@@ -175,7 +175,7 @@ async function checkHere(flags: DoctorFlags, { env }: CommandIo): Promise<Doctor
     config = mode === undefined ? loaded : { ...loaded, mode }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    const { problems } = error
+    const problems = error.problems.map(formatProblem)
     const sidecar = readSidecarSettings(env, mode)
     return reportInvalidSettings({ problems, settings, skipSidecar, sidecar })
   }

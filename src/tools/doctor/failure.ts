@@ -1,7 +1,6 @@
 /** Converts errors to the failures of the report. */
 import type { BrokerError, ErrorCode } from '../../lib/errors.ts'
 import { explainAadsts } from '../../sidecar/exchange/aadsts.ts'
-import { splitFix } from '../../lib/describe-error.ts'
 import { scrub } from '../../lib/secret.ts'
 import type { StatusDocument } from '../../sidecar/telemetry/status-schema.ts'
 import { DOCS_URL } from '../../lib/version.ts'
@@ -52,24 +51,21 @@ function linkFailure(code: string, problem: string, fix: string | undefined): Fa
   }
 }
 
-/** Converts an error, with the fix of its message. */
-export function toFailure({ code, message, entra }: BrokerError): Failure {
-  return explainFailure({ code, message, aadsts: entra?.aadsts })
+/** Converts an error. */
+export function toFailure({ code, problem, fix, entra }: BrokerError): Failure {
+  return explainFailure({ code, message: problem, fix, aadsts: entra?.aadsts })
 }
 
-/** Converts a failure of a status document, with the fix of its message. */
+/** Converts a failure of a status document. */
 export function explainFailure({
   code,
   message,
+  fix,
   aadsts,
-}: Pick<
-  StatusDocument['failedRequests'][number]['failure'],
-  'code' | 'message' | 'aadsts'
->): Failure {
-  const { problem, fix } = splitFix(message)
+}: StatusDocument['failedRequests'][number]['failure']): Failure {
   const explained = explainAadsts(aadsts)
   return {
-    ...linkFailure(code, problem, fix),
+    ...linkFailure(code, message, fix),
     ...(aadsts !== undefined && { aadsts }),
     ...(explained !== undefined && { explanation: explained.explanation }),
   }

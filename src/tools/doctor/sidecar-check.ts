@@ -1,7 +1,7 @@
 /** Checks that the sidecar on this machine listens and is ready. */
 import * as z from 'zod/mini'
 import type { Address } from '../../sidecar/config/parsers.ts'
-import { errorMessage, splitFix } from '../../lib/describe-error.ts'
+import { errorMessage } from '../../lib/describe-error.ts'
 import { formatUrlHost, toLocalHost } from '../../lib/hosts.ts'
 import { scrubAndTruncate } from '../../lib/secret.ts'
 import { getLocal } from '../../lib/local-http.ts'
@@ -123,10 +123,7 @@ async function checkAdminPort(address: string): Promise<AdminCheck> {
 }
 
 function createNotReadyFailure({ address }: PortCheck, { reasons }: AdminCheck): Failure {
-  const reason =
-    reasons.length === 0
-      ? ''
-      : `: ${scrubAndTruncate(reasons.map((each) => splitFix(each).problem).join('; '), MAX_REASON)}`
+  const reason = reasons.length === 0 ? '' : `: ${scrubAndTruncate(reasons.join('; '), MAX_REASON)}`
   return createFailure(
     'sidecar_not_ready',
     `the sidecar on ${address} is not ready${reason}`,

@@ -75,10 +75,10 @@ export interface FileSettings {
 export async function readConfigFile(path: string | undefined): Promise<FileSettings> {
   const { data, problems } =
     path === undefined ? { data: ConfigFile.parse({}), problems: [] } : await readSections(path)
-  if (data === undefined) throw new ConfigError(problems.join('\n'))
+  if (data === undefined) throw new ConfigError(problems)
   const { routes, problems: unreadable, close } = await openExternalIssuers(data)
   problems.push(...unreadable)
-  if (problems.length > 0) throw new ConfigError(problems.join('\n'))
+  if (problems.length > 0) throw new ConfigError(problems)
   return {
     simulator: {
       directory: (issuer) => DirectorySchema.parse(createDirectoryInput(data, issuer)),
@@ -100,7 +100,9 @@ async function readSections(
 ): Promise<{ readonly data: ConfigFile | undefined; readonly problems: string[] }> {
   const yaml: ParsedYaml = await parseYaml(await readNamedFile(path))
   if ('problems' in yaml) {
-    throw new ConfigError(yaml.problems.map((problem) => `${path}:${problem}`).join('\n'))
+    throw new ConfigError(
+      yaml.problems.map(({ problem, fix }) => ({ problem: `${path}:${problem}`, fix })),
+    )
   }
   const content = yaml.content ?? {}
   const file = ConfigFile.safeParse(content)

@@ -1,8 +1,8 @@
 /** Reads the flags of `wimds simulate` and the files that they name. */
 import { isIP } from 'node:net'
 import { address, integer } from '../../sidecar/config/parsers.ts'
-import { ConfigError, UsageError } from '../../lib/errors.ts'
-import { errorMessage } from '../../lib/describe-error.ts'
+import { ConfigError, formatProblem, UsageError } from '../../lib/errors.ts'
+import { scrub } from '../../lib/secret.ts'
 import { type Flags, findFlagProblems } from '../../lib/args.ts'
 import { readNamedFile } from '../../lib/files.ts'
 import type { IssuedCertificate } from '../../lib/x509.ts'
@@ -133,8 +133,8 @@ async function readCertificate(
 }
 
 /**
- * Returns what `read` resolves to. If it throws a `ConfigError`, adds each line of its message to `problems` and
- * returns undefined; rethrows other errors.
+ * Returns what `read` resolves to. If it throws a `ConfigError`, adds its problems to `problems` and returns undefined;
+ * rethrows other errors.
  */
 async function collectErrors<T>(
   problems: string[],
@@ -144,7 +144,7 @@ async function collectErrors<T>(
     return await read()
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    problems.push(...errorMessage(error).split('\n'))
+    problems.push(...error.problems.map((problem) => scrub(formatProblem(problem))))
     return undefined
   }
 }

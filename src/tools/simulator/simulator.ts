@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Dispatcher } from 'undici'
+import { formatProblem } from '../../lib/errors.ts'
 import { describeFileError } from '../../lib/files.ts'
 import { createCertificateAuthority, type IssuedCertificate } from '../../lib/x509.ts'
 import { withControl } from './control/control.ts'
@@ -225,7 +226,7 @@ async function prepareStateDir({ stateDir }: SimulatorOptions, closers: Closer[]
 
 /** Returns a function that throws an error with the path, the reason and the fix. */
 const failToCreate = (path: string) => (error: unknown) => {
-  throw new Error(describeFileError(path, error, 'create'), { cause: error })
+  throw new Error(formatProblem(describeFileError(path, error, 'create')), { cause: error })
 }
 
 const findEntraTarget = (request: Request): FaultTarget =>

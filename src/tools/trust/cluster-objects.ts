@@ -5,6 +5,7 @@ import { type IdentityEntry, parseIdentities } from '../../sidecar/config/identi
 import { parsePod, type Pod, getServiceAccountName } from '../../cluster/injector/pod.ts'
 import { findTemplateSyntax, locateError, parseDocuments } from '../inject/manifests/documents.ts'
 import type { ManifestFile } from '../inject/manifests/edit-manifests.ts'
+import { formatProblem } from '../../lib/errors.ts'
 import { parseJsonObject } from '../../lib/json.ts'
 import { isDnsLabel, isDnsSubdomain } from '../../lib/kubernetes-names.ts'
 import {
@@ -287,7 +288,7 @@ async function readConfigMap(
   if (typeof text !== 'string') return []
   const { entries, problems } = await parseIdentities(text, IDENTITY_DEFAULTS)
   for (const problem of problems) {
-    report('error', formatObject('ConfigMap', own), `identities.yaml:${problem}`)
+    report('error', formatObject('ConfigMap', own), `identities.yaml:${formatProblem(problem)}`)
   }
   return [{ ...own, entries }]
 }

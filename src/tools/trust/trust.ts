@@ -5,7 +5,7 @@ import { readAssertion } from '../../sidecar/exchange/assertion.ts'
 import { findAudience } from '../../lib/clouds.ts'
 import type { TemplatePath } from '../inject/manifests/workloads.ts'
 import { type Flags, parseFlags } from '../../lib/args.ts'
-import { errorCode, errorMessage, splitFix } from '../../lib/describe-error.ts'
+import { describeProblem, errorCode } from '../../lib/describe-error.ts'
 import { readNamedFile } from '../../lib/files.ts'
 import { isGuid } from '../../lib/guid.ts'
 import { isDnsLabel } from '../../lib/kubernetes-names.ts'
@@ -247,7 +247,7 @@ async function readIssuerFile(path: string, problems: string[]): Promise<string 
     problems.push(
       isMissing
         ? `--issuer: ${path} is neither an https URL nor a file. Fix: pass the URL of the issuer`
-        : `--issuer: ${splitFix(errorMessage(error)).problem}. Fix: pass the URL of the issuer, its discovery document, or a projected token`,
+        : `--issuer: ${describeProblem(error)}. Fix: pass the URL of the issuer, its discovery document, or a projected token`,
     )
   }
   return undefined

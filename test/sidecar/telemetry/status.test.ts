@@ -180,7 +180,7 @@ describe('the state', () => {
     ['failing', 'no token', []],
     ['degraded', 'a token', [cached()]],
   ])('is %s while the projected token cannot be read and %s is cached', (state, _, entries) => {
-    const error = new BrokerError('assertion_missing', 'there is no projected token. Fix: mount it')
+    const error = new BrokerError('assertion_missing', 'there is no projected token', 'mount it')
     const observed = observe({ entries, assertion: { ok: false, error, since: -60_000 } })
     // An exchange has succeeded, so the sidecar is ready.
     observed.onExchange(exchange())
@@ -188,7 +188,7 @@ describe('the state', () => {
       state,
       problems: [
         {
-          summary: 'there is no projected token. Fix: mount it',
+          summary: 'there is no projected token',
           failure: { code: 'assertion_missing' },
         },
       ],
@@ -238,7 +238,7 @@ describe('the state', () => {
   })
 
   describe('while the projected token cannot be read', () => {
-    const error = new BrokerError('assertion_missing', 'there is no projected token. Fix: mount it')
+    const error = new BrokerError('assertion_missing', 'there is no projected token', 'mount it')
     const token = aToken(undefined, 600_000)
 
     /** Returns the document of a sidecar whose token was read before. */
@@ -274,11 +274,11 @@ describe('the state', () => {
       ]
       expect(documentWith(entries).problems).toEqual([
         {
-          summary: error.message,
+          summary: error.problem,
           failingSince: new Date(NOW - 60_000).toISOString(),
           servedUntil: new Date(NOW + 600_000).toISOString(),
           withoutToken: [{ identity: 'orders', resource: 'https://storage.azure.com' }],
-          failure: { code: 'assertion_missing', message: error.message },
+          failure: { code: 'assertion_missing', message: error.problem, fix: error.fix },
         },
       ])
     })

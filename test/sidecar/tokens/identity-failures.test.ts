@@ -171,8 +171,8 @@ function createRejecting(code: ErrorCode, aadsts: number, assertion?: AssertionC
 function createCache(entra: Rejecting) {
   const reject = () => {
     const { code, aadsts, assertion, needsChange = false } = entra
-    const options = { entra: { aadsts }, assertion, needsChange }
-    return Promise.reject(new BrokerError(code, 'no. Fix: create it', options))
+    const options = { fix: 'create it', entra: { aadsts }, assertion, needsChange }
+    return Promise.reject(new BrokerError(code, 'no', options))
   }
   const source = shareIdentityFailures(reject, systemClock)
   return createTokenCache(source, { maxEntries: 9, random: () => 0.5 })

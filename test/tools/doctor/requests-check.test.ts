@@ -16,11 +16,12 @@ interface Failed {
   readonly client?: string
   readonly lastAt?: string
   readonly message?: string
+  readonly fix?: string
   readonly aadsts?: number
 }
 
 function documentOf(
-  { client = 'python-requests', lastAt = NOW, code, message = 'why. Fix: how', aadsts }: Failed,
+  { client = 'python-requests', lastAt = NOW, code, message = 'why', fix = 'how', aadsts }: Failed,
   changes: Partial<RequestsDocument> = {},
 ): RequestsDocument {
   return {
@@ -35,7 +36,7 @@ function documentOf(
         protocol: 'imds',
         client,
         clientVersion: '2.32',
-        failure: { code, message, ...(aadsts !== undefined && { aadsts }) },
+        failure: { code, message, fix, ...(aadsts !== undefined && { aadsts }) },
       },
     ],
     clients: [{ ...SEEN, client, requests: 3 }],
@@ -65,7 +66,7 @@ const failingToken = (code: string) => ({
 })
 
 test('names code, client and count of failed requests, with the fix', () => {
-  const failed = { code: 'selector_invalid', message: 'not a GUID. Fix: send a GUID' }
+  const failed = { code: 'selector_invalid', message: 'not a GUID', fix: 'send a GUID' }
   expect(describeRequests(documentOf(failed))).toEqual([
     {
       check: 'requests',

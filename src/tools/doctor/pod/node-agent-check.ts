@@ -1,6 +1,5 @@
 /** Explains why a pod of mode `node` has no route, by the agent of its node and the events of the pod. */
 import * as z from 'zod/mini'
-import { splitFix } from '../../../lib/describe-error.ts'
 import { parseJson } from '../../../lib/json.ts'
 import { scrubAndTruncate } from '../../../lib/secret.ts'
 import { failed, notChecked, notNeeded } from '../findings.ts'
@@ -90,15 +89,17 @@ export async function checkNodeAgent(options: NodeAgentOptions): Promise<Finding
     `--field-selector=involvedObject.name=${name},reason=WimdsNotRouted`,
   ])
   const text = typeof events === 'string' ? undefined : events.items.at(-1)?.message
-  const { problem, fix } = splitFix(scrubAndTruncate(text ?? '', MAX_MESSAGE))
+  const reason = scrubAndTruncate(text ?? '', MAX_MESSAGE)
   return failed(
     check,
     createFailure(
       'pod_not_routed',
-      problem === ''
+      reason === ''
         ? `the node agent ${subject} runs on the node ${node}, and has not routed the pod yet`
-        : `the node agent ${subject} on the node ${node} cannot route the pod: ${problem}`,
-      fix ?? `see its log: ${logs}. A pod that has just got its address is routed within seconds`,
+        : `the node agent ${subject} on the node ${node} cannot route the pod: ${reason}`,
+      reason === ''
+        ? `see its log: ${logs}. A pod that has just got its address is routed within seconds`
+        : `see also its log: ${logs}`,
     ),
   )
 }

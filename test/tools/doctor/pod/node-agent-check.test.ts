@@ -131,9 +131,9 @@ test('has the reason and the fix of the last event of the agent', async () => {
   expect(finding.failure).toMatchObject({
     code: 'pod_not_routed',
     problem: expect.stringContaining(
-      'on the node node-1 cannot route the pod: nft is not in the PATH',
+      'on the node node-1 cannot route the pod: nft is not in the PATH. Fix: use the image of wimds-redirect',
     ),
-    fix: 'use the image of wimds-redirect',
+    fix: expect.stringContaining('kubectl logs'),
   })
   expect(calls.at(-1)).toMatch(
     /^get events --namespace shop .*involvedObject\.name=orders,reason=WimdsNotRouted/,
