@@ -146,7 +146,7 @@ function findImageFiles(outputs, entryPoints) {
     if (path === undefined) throw new Error(`no output of src/${name}`)
     add(path)
   }
-  return [...found].map((path) => path.slice('dist/'.length)).toSorted()
+  return [...found].map((path) => path.slice('dist/'.length)).toSorted((a, b) => (a < b ? -1 : 1))
 }
 
 const { version, engines } = JSON.parse(await readFile(`${root}package.json`, 'utf8'))
