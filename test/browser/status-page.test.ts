@@ -33,10 +33,7 @@ const STATES = {
   starting: STARTING,
   idle: IDLE,
 }
-/**
- * Where `npm run test:browser` puts its screenshots; docs/images has the upper parts of two. status-ready.png there is
- * of `wimds serve` beside `wimds simulate`, after three programs had called it for 14 minutes.
- */
+/** Where `npm run test:browser` puts its screenshots; docs/images has the upper parts of three. */
 const SCREENSHOTS = 'coverage/screenshots'
 
 const Violations = z.object({
