@@ -91,7 +91,7 @@ ENV MALLOC_ARENA_MAX=1 \
     MALLOC_TRIM_THRESHOLD_=131072 \
     MALLOC_MMAP_THRESHOLD_=131072 \
     NODE_ENV=production \
-    NODE_OPTIONS="--permission --allow-fs-read=/app --allow-fs-read=/var/run/secrets --allow-fs-read=/run/secrets --allow-fs-read=/etc/wimds --allow-fs-read=/etc/ssl --allow-fs-read=/tls --disable-sigusr1 --report-exclude-env --no-experimental-sqlite"
+    NODE_OPTIONS="--permission --allow-fs-read=/app --allow-fs-read=/var/run/secrets --allow-fs-read=/run/secrets --allow-fs-read=/etc/wimds --allow-fs-read=/etc/ssl --allow-fs-read=/tls --allow-fs-read=/proc/self/fd --disable-sigusr1 --report-exclude-env --no-experimental-sqlite"
 USER 1501:1501
 EXPOSE 8443 9440
 CMD ["webhook"]
@@ -104,7 +104,7 @@ ENV MALLOC_ARENA_MAX=1 \
     MALLOC_TRIM_THRESHOLD_=131072 \
     MALLOC_MMAP_THRESHOLD_=131072 \
     NODE_ENV=production \
-    NODE_OPTIONS="--permission --allow-fs-read=/app --allow-fs-read=/var/run/secrets --allow-fs-read=/run/secrets --allow-fs-read=/etc/wimds --allow-fs-read=/etc/ssl --allow-fs-read=/tls --allow-fs-read=/proc/self/fd --allow-fs-read=/proc/self/net/tcp --allow-fs-read=/proc/self/net/tcp6 --disable-sigusr1 --report-exclude-env --no-experimental-sqlite"
+    NODE_OPTIONS="--permission --allow-fs-read=/app --allow-fs-read=/var/run/secrets --allow-fs-read=/run/secrets --allow-fs-read=/etc/wimds --allow-fs-read=/etc/ssl --allow-fs-read=/proc/self/fd --allow-fs-read=/proc/self/net/tcp --allow-fs-read=/proc/self/net/tcp6 --disable-sigusr1 --report-exclude-env --no-experimental-sqlite"
 USER 1501:1501
 EXPOSE 8000 9169
 CMD ["serve"]

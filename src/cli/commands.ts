@@ -11,7 +11,7 @@ interface CommandEntry {
 /** Explains the others, also a command that is unknown. */
 export const HELP_COMMAND = entry(async () => {
   const { createHelp, HELP } = await import('./help.ts')
-  return [createHelp(declareAll), HELP]
+  return [createHelp({ declare, declareAll }), HELP]
 })
 
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
@@ -87,6 +87,11 @@ function entry(loadBoth: () => Promise<readonly [Command, CommandDeclaration]>):
     load: async () => (await loadBoth())[0],
     declare: async () => (await loadBoth())[1],
   }
+}
+
+/** Loads the declaration of a command; undefined for an unknown one. */
+export async function declare(name: string): Promise<CommandDeclaration | undefined> {
+  return Object.hasOwn(COMMANDS, name) ? COMMANDS[name]?.declare() : undefined
 }
 
 /** Loads the declarations of the commands that are installed here, for help, completion and docs/cli.md. */

@@ -18,30 +18,35 @@ export const HELP = {
 
 type Commands = readonly CommandDeclaration[]
 
+interface CommandSource {
+  /** Returns undefined for an unknown command. */
+  readonly declare: (name: string) => Promise<CommandDeclaration | undefined>
+  readonly declareAll: () => Promise<Commands>
+}
+
 /**
  * Creates the command. It explains the command that is named, or lists all, and returns 0. It throws a `UsageError` for
  * an unknown one.
  */
-export function createHelp(declareAll: () => Promise<Commands>): Command {
+export function createHelp({ declare, declareAll }: CommandSource): Command {
   return async (args, { stdout }) => {
     const { positionals, problems } = parseFlags(args, HELP.flags)
     const [name, ...others] = positionals
     if (problems.length > 0 || others.length > 0) {
       throw new UsageError(findFlagProblems({ problems, positionals: others }))
     }
-    const commands = await declareAll()
-    stdout.write(
-      name === undefined ? formatOverview(commands) : formatHelp(findCommand(name, commands)),
-    )
+    if (name === undefined) {
+      stdout.write(formatOverview(await declareAll()))
+      return 0
+    }
+    const command = await declare(name)
+    if (command === undefined) {
+      const names = (await declareAll()).map((each) => each.name)
+      throw new UsageError([`unknown command ${JSON.stringify(name)}${suggest(name, names)}`])
+    }
+    stdout.write(formatHelp(command))
     return 0
   }
-}
-
-function findCommand(name: string, commands: Commands): CommandDeclaration {
-  const command = commands.find((each) => each.name === name)
-  if (command !== undefined) return command
-  const names = commands.map((each) => each.name)
-  throw new UsageError([`unknown command ${JSON.stringify(name)}${suggest(name, names)}`])
 }
 
 function formatOverview(commands: Commands): string {

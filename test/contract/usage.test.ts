@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
 import { demo } from '../../src/tools/demo/demo.ts'
 import { doctor } from '../../src/tools/doctor/doctor.ts'
-import { declareAll } from '../../src/cli/commands.ts'
+import { declare, declareAll } from '../../src/cli/commands.ts'
 import { env } from '../../src/tools/env.ts'
 import { createHelp } from '../../src/cli/help.ts'
 import { Settings } from '../../src/sidecar/config/settings.ts'
@@ -55,7 +55,7 @@ test('lists every command', () => {
 
 test('wimds help serve lists the variables and their defaults', async () => {
   const io = captureIo({})
-  await createHelp(declareAll)(['serve'], io)
+  await createHelp({ declare, declareAll })(['serve'], io)
   for (const name of Object.keys(Settings.shape)) expect(io.out()).toContain(`\n  ${name}`)
   expect(io.out()).toMatch(/ WIMDS_LOG_LEVEL +info\n/)
 })
@@ -64,7 +64,7 @@ test.each(await declareAll())(
   '$name has its usage, flags and exit codes explained',
   async (command) => {
     const io = captureIo()
-    expect(await createHelp(declareAll)([command.name], io)).toBe(0)
+    expect(await createHelp({ declare, declareAll })([command.name], io)).toBe(0)
     expect(io.out()).toMatch(new RegExp(`^usage: wimds ${command.name}\\b`))
     for (const flag of Object.keys(command.flags)) expect(io.out()).toContain(`--${flag}`)
     expect(io.out()).toContain('-h, --help')

@@ -72,18 +72,17 @@ export function createTrustPlan(
     ([one], [other]) => (one < other ? -1 : 1),
   )
   const used = new Set<ExistingList>()
-  const described = byClientId.map(([clientId, claims]) => ({
-    claims,
-    identity: describeIdentity(clientId, claims, known, report),
-  }))
+  // What a namespace that may not use an identity says of it must not choose the identity in Azure.
+  const described = byClientId.map(([clientId, claims]) => {
+    const allowed = selectAllowed(claims, options.allowed.get(clientId), report)
+    return { allowed, identity: describeIdentity(clientId, allowed, known, report) }
+  })
   const named = described.map(({ identity }) => identity)
-  const identities = described.flatMap(({ claims, identity }) => {
+  const identities = described.flatMap(({ allowed, identity }) => {
     const lists = existing.filter((list) => isListOf(list, identity))
     for (const list of lists) used.add(list)
     const credentials = lists.length > 0 ? lists.flatMap((list) => list.credentials) : undefined
-    const isKnown = checkResourceId(identity, known, named, report)
-    const allowed = selectAllowed(claims, options.allowed.get(identity.clientId), report)
-    if (!isKnown || allowed.length === 0) return []
+    if (allowed.length === 0 || !checkResourceId(identity, known, named, report)) return []
     const merged = mergeNeeds(allowed, report)
     return [planIdentity(identity, merged, credentials, options.issuer, report)]
   })

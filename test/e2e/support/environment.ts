@@ -36,4 +36,6 @@ export const UPGRADE_FROM = env['UPGRADE_FROM'] || undefined
 export const EARLIER_IMAGES = {
   sidecar: env['WIMDS_EARLIER_IMAGE'] || 'wimds:earlier',
   redirect: env['WIMDS_EARLIER_REDIRECT_IMAGE'] || 'wimds-redirect:earlier',
+  /** Absent for a version whose webhook is in the image of the sidecar. */
+  ...(env['WIMDS_EARLIER_CLUSTER_IMAGE'] && { cluster: env['WIMDS_EARLIER_CLUSTER_IMAGE'] }),
 } as const

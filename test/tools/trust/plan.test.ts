@@ -188,6 +188,14 @@ test('plans the claims of allowed namespaces, and counts no other', async () => 
   expect(findings).toMatchObject([{ object: ORDERS, message: expect.stringContaining(CLAIM) }])
 })
 
+test('lets a namespace that is not allowed choose no identity in Azure', async () => {
+  const { identities } = await plan([...claimId(ORDERS, 'evil'), ...OBJECTS], {
+    allowed: new Map([[ORDERS, ['shop']]]),
+  })
+  expect(identities).toMatchObject([{ clientId: ORDERS, credentials: [{ subject: SUBJECT }] }])
+  expect(identities[0]).not.toHaveProperty('id')
+})
+
 test('plans nothing for a namespace that is not allowed, also if no other claims the identity', async () => {
   const { findings, identities } = await plan([attacker()], {
     allowed: new Map([[ORDERS, ['shop']]]),

@@ -109,7 +109,7 @@ export async function checkPod(options: PodOptions): Promise<DoctorReport> {
   }
   const exec = (each: string, ...words: readonly string[]) =>
     kubectl(['exec', name, ...scope, `--container=${each}`, '--', ...words])
-  const proxy = await checkProxy(pod, sidecar.name, exec)
+  const proxy = await checkProxy(pod, sidecar.name, mode, exec)
   if (proxy !== undefined) outside.push(proxy)
   const command = ['wimds', 'doctor', '--output=json', ...(mode ? [`--mode=${mode}`] : []), ...args]
   const result = await exec(sidecar.name, ...command)

@@ -1,6 +1,7 @@
 /** Checks whether the application sends its token requests to an HTTP proxy, such as one that its image sets. */
 import { allContainers, isInjected, type Pod } from '../../../cluster/injector/pod.ts'
 import { METADATA_IP } from '../../../lib/hosts.ts'
+import type { RoutingMode } from '../../../lib/routing-modes.ts'
 import { UNPROXIED_HOSTS } from '../../../lib/no-proxy.ts'
 import type { Finding } from '../doctor-report.ts'
 import { createFailure } from '../failure.ts'
@@ -14,21 +15,24 @@ import type { Kubectl } from '../kubectl.ts'
 export async function checkProxy(
   pod: Pod,
   sidecar: string,
+  mode: RoutingMode | undefined,
   exec: (container: string, ...command: readonly string[]) => ReturnType<Kubectl>,
 ): Promise<Finding | undefined> {
   const initial = new Set(pod.spec.initContainers?.map(({ name }) => name))
   const apps = allContainers(pod).filter(
     (each) => each.name !== sidecar && !isInjected(each) && !initial.has(each.name),
   )
+  // In mode env, SDKs ask the sidecar at its own address.
+  const host = mode === 'env' ? '127.0.0.1' : METADATA_IP
   const results = await Promise.all(
     apps.map(async ({ name }) => ({ name, result: await exec(name, 'env') })),
   )
   const read = results.flatMap(({ name, result }) =>
-    result.ran && result.code === 0 ? { name, proxy: findProxy(result.stdout) } : [],
+    result.ran && result.code === 0 ? { name, proxy: findProxy(result.stdout, host) } : [],
   )
   if (read.length === 0) return undefined
   const proxied = read.flatMap(({ name, proxy }) =>
-    proxy === undefined ? [] : `${name} has ${proxy}, and its NO_PROXY lacks ${METADATA_IP}`,
+    proxy === undefined ? [] : `${name} has ${proxy}, and its NO_PROXY lacks ${host}`,
   )
   if (proxied.length === 0) {
     const names = read.map(({ name }) => name).join(', ')
@@ -44,15 +48,17 @@ export async function checkProxy(
   )
 }
 
-/** Returns the name of the variable by which requests to 169.254.169.254 go to a proxy; undefined if there is none. */
-function findProxy(environment: string): string | undefined {
+/** Returns the name of the variable by which requests to the host go to a proxy; undefined if there is none. */
+function findProxy(environment: string, host: string): string | undefined {
   const variables = environment.split('\n').flatMap((line) => {
     const [, name, value] = /^(\w+)=(.+)$/.exec(line) ?? []
     return name === undefined || value === undefined ? [] : [{ name, value }]
   })
-  const isExcepted = variables.some(
-    ({ name, value }) => /^no_proxy$/i.test(name) && /(?:^|[,\s])(?:\*|169\.254\.)/.test(value),
-  )
+  // Clients differ in which of the two they read first.
+  const lists = variables.filter(({ name }) => /^no_proxy$/i.test(name))
+  const isExcepted =
+    lists.length > 0 &&
+    lists.every(({ value }) => value.split(/[,\s]+/).some((each) => each === '*' || each === host))
   const proxy = variables.find(({ name }) => /^(?:https?|all)_proxy$/i.test(name))
   return isExcepted ? undefined : proxy?.name
 }

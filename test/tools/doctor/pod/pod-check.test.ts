@@ -121,10 +121,16 @@ describe('with a running sidecar', () => {
 
   test.each([
     ['an image that sets HTTP_PROXY', 'HTTP_PROXY=http://me:hunter2@proxy', 1, 'failed'],
+    [
+      'one of two lists',
+      'HTTP_PROXY=http://proxy\nNO_PROXY=.svc\nno_proxy=169.254.169.254',
+      1,
+      'failed',
+    ],
     ['another NO_PROXY', 'http_proxy=http://proxy\nno_proxy=.svc', 1, 'failed'],
     [
       'NO_PROXY with the address',
-      'HTTP_PROXY=http://proxy\nNO_PROXY=.svc,169.254.169.254',
+      'HTTP_PROXY=http://proxy\nNO_PROXY=.svc,169.254.169.254,127.0.0.1',
       0,
       'ok',
     ],
