@@ -155,7 +155,8 @@ export function createConnectionLimiter(
       const { socket } = request
       const queue = open.get(socket)?.queue
       if (queue === undefined || socket.destroyed) return
-      if (queue.length > maxAhead) {
+      // A reply that is written has not closed yet when the next request of an honest client arrives.
+      if (queue.filter(({ writableEnded }) => !writableEnded).length > maxAhead) {
         socket.destroy()
         return
       }
