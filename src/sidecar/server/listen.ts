@@ -102,8 +102,15 @@ function createLimitedServer(
   limiter: ConnectionLimiter,
   renderError: ListenOptions['renderError'],
 ): Server {
-  /** Rejects bytes that are no request, after the replies to earlier requests. An incomplete one gets no other reply. */
+  const rejected = new WeakSet<Duplex>()
+
+  /**
+   * Rejects bytes that are no request, after the replies to earlier requests; an incomplete one gets no other reply. Once
+   * for a connection: Node reports each further piece.
+   */
   function rejectBytes(socket: Duplex, { status, message }: ClientError): void {
+    if (rejected.has(socket)) return
+    rejected.add(socket)
     const reject = () => writeErrorAndClose(socket, status, renderError(message))
     const last = limiter.pendingReplies(socket).findLast(({ req }) => req.complete)
     if (last === undefined) reject()

@@ -57,6 +57,8 @@ export function addTokenRoute(
           `use ${dialect.methods.join(' or ')}`,
         )
       }
+      // Before anything is awaited, so that no close is missed.
+      const hungUp = createCloseSignal(reply.raw)
       const query = dialect.parse(wire)
       let identity = resolve(query.selector)
       let uid: number | undefined
@@ -69,7 +71,6 @@ export function addTokenRoute(
       requireAllowedUid(identity, query.resource, uid)
       const correlationId = findCorrelationId(request.headers)
       const tokenRequest = createTokenRequest(query, identity, correlationId)
-      const hungUp = createCloseSignal(reply.raw)
       const token = await tokens(tokenRequest, hungUp)
       if (hungUp.aborted) {
         // Not served, and so neither counted nor audited.

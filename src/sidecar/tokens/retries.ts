@@ -76,15 +76,17 @@ export function retryExchanges(
   }
 }
 
-/** Returns the first token. Throws the first permanent error, or the last one. */
+/** Returns the first token. Throws the first permanent error, or the last one that is more than silence. */
 function findFirstToken(attempts: readonly Promise<AccessToken>[]): Promise<AccessToken> {
   let running = attempts.length
+  let latest: BrokerError | undefined
   return new Promise((resolve, reject) => {
     for (const attempt of attempts) {
       attempt.then(resolve, (thrown: unknown) => {
         running -= 1
         const error = toBrokerError(thrown)
-        if (running === 0 || error.isPermanent) reject(error)
+        if (error.code !== 'entra_timeout') latest = error
+        if (running === 0 || error.isPermanent) reject(latest ?? error)
       })
     }
   })

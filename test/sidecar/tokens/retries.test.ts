@@ -122,6 +122,12 @@ describe('an attempt that is silent for 3 s', () => {
       { ok: true, tookMs: 4000 },
     ],
     [
+      'its silence does not hide the error of the other one',
+      { error: 'entra_timeout', latencyMs: 7500 },
+      { error: 'entra_throttled' },
+      { text: 'entra_throttled', tookMs: 7500 },
+    ],
+    [
       'a permanent error of the other one decides',
       HUNG,
       { error: 'application_refused', latencyMs: 500 },
