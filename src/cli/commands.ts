@@ -97,8 +97,8 @@ export async function declare(name: string): Promise<CommandDeclaration | undefi
 /** Loads the declarations of the commands that are installed here, for help, completion and docs/cli.md. */
 export async function declareAll(): Promise<readonly CommandDeclaration[]> {
   const declarations = await Promise.all(
-    Object.values(COMMANDS).map(async ({ declare }) =>
-      declare().catch((error: unknown) => {
+    Object.values(COMMANDS).map(async (command) =>
+      command.declare().catch((error: unknown) => {
         if (isNotInstalled(error)) return []
         throw error
       }),
