@@ -713,11 +713,13 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     })
 
     test('waits before it until earlier replicas have drained, and keeps a pod that failed', async () => {
-      const [pod, wait] = await renderAll('Pod', { drain: '20s' })
+      const [pod] = await renderAll('Pod', { drain: '20s' })
+      const [wait] = await renderAll('Job', { drain: '20s' })
       const args = ['--eval', 'setTimeout(() => {}, 23000)']
       expect(wait).toMatchObject({
         metadata: { annotations: { 'helm.sh/hook': 'test', 'helm.sh/hook-weight': '-1' } },
-        spec: { containers: [{ args }] },
+        // Helm deletes it only if the whole test succeeds.
+        spec: { ttlSecondsAfterFinished: 30, template: { spec: { containers: [{ args }] } } },
       })
       expect(pod).not.toHaveProperty(['metadata', 'annotations', 'helm.sh/hook-weight'])
       expect(JSON.stringify([pod, wait])).not.toMatch(/hook-delete-policy":"[^"]*failed/)
