@@ -13,7 +13,10 @@ const installed = resolve(root, 'node_modules/.package-lock.json')
 
 const args = process.argv.slice(2)
 const asked = args.filter((arg) => arg !== '--no-build')
-const needed = process.version.startsWith('v24.') ? asked : ['scripts/node', ...asked]
+// npm runs this with the project's own Node where that is installed, and removes it.
+const isOwnNode = process.execPath.startsWith(resolve(root, 'node_modules'))
+const hasNode = process.version.startsWith('v24.') && !isOwnNode
+const needed = hasNode ? asked : ['scripts/node', ...asked]
 const present = listInstalled()
 const missing = needed.filter((workspace) => present?.includes(workspace) !== true)
 if (present === undefined || missing.length > 0) {
