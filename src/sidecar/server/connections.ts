@@ -155,8 +155,9 @@ export function createConnectionLimiter(
       const { socket } = request
       const queue = open.get(socket)?.queue
       if (queue === undefined || socket.destroyed) return
-      // A reply that is written has not closed yet when the next request of an honest client arrives.
-      if (queue.filter(({ writableEnded }) => !writableEnded).length > maxAhead) {
+      // The reply that is being answered may be written and not closed yet when an honest client's next request arrives.
+      const written = Number(queue[0]?.writableEnded === true)
+      if (queue.length - written > maxAhead) {
         socket.destroy()
         return
       }
