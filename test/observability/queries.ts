@@ -140,11 +140,8 @@ export async function exposedSeries(): Promise<ReadonlyMap<string, readonly stri
       .registry,
   ]
   for (const registry of registries) {
-    for (const { name, type, values } of await registry.getMetricsAsJSON()) {
-      // A histogram that is counted elsewhere declares no names; it has a series from the start.
-      const { labelNames = Object.keys(values[0]?.labels ?? {}) } = Object(
-        registry.getSingleMetric(name),
-      )
+    for (const { name, type } of await registry.getMetricsAsJSON()) {
+      const { labelNames } = Object(registry.getSingleMetric(name))
       const suffixes = String(type) === 'histogram' ? ['_bucket', '_sum', '_count'] : ['']
       for (const suffix of suffixes) series.set(`${name}${suffix}`, labelNames)
     }

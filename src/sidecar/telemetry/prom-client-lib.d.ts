@@ -17,16 +17,8 @@ declare module 'prom-client/lib/registry.js' {
   /** What a registry reads of a metric at a scrape. */
   interface CollectedMetric {
     readonly name: string
-    readonly get: () => Promise<{
-      readonly name: string
-      readonly help: string
-      readonly type: 'histogram'
-      readonly values: readonly {
-        readonly metricName: string
-        readonly labels: Readonly<Record<string, string | number>>
-        readonly value: number
-      }[]
-    }>
+    readonly labelNames: readonly string[]
+    readonly get: () => Promise<object>
   }
 
   export default class Registry extends PromClientRegistry {

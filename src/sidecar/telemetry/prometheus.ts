@@ -25,26 +25,26 @@ const PROCESS_METRICS = [cpuTotal, startTime, openFileDescriptors, heapSize]
 export function createRegistry(): Registry {
   const registry = new Registry()
   for (const register of PROCESS_METRICS) register(registry)
-  // prom-client's own collector reads /proc/self/status, which Node's permissions deny in the image.
-  new Gauge({
-    name: 'process_resident_memory_bytes',
-    help: 'Resident memory size in bytes.',
-    registers: [registry],
-    collect() {
-      this.set(process.memoryUsage.rss())
+  registerCollected(registry, [
+    {
+      // prom-client's own collector reads /proc/self/status, which Node's permissions deny in the image.
+      name: 'process_resident_memory_bytes',
+      type: 'gauge',
+      help: 'Resident memory size in bytes.',
+      collect: () => process.memoryUsage.rss(),
     },
-  })
-  // prom-client's own collector also starts a histogram that wakes the process 100 times a second.
-  new Gauge({
-    name: 'nodejs_eventloop_lag_seconds',
-    help: 'Lag of event loop in seconds.',
-    registers: [registry],
-    async collect() {
-      const startedAt = performance.now()
-      await setImmediate()
-      this.set((performance.now() - startedAt) / 1000)
+    {
+      // prom-client's own collector also starts a histogram that wakes the process 100 times a second.
+      name: 'nodejs_eventloop_lag_seconds',
+      type: 'gauge',
+      help: 'Lag of event loop in seconds.',
+      collect: async () => {
+        const startedAt = performance.now()
+        await setImmediate()
+        return (performance.now() - startedAt) / 1000
+      },
     },
-  })
+  ])
   return registry
 }
 
@@ -58,48 +58,33 @@ export function registerBuildInfo(registry: Registry, name: string): void {
   }).set({ version: VERSION, node: process.version }, 1)
 }
 
-/** A series of a histogram that is counted elsewhere. */
-export interface HistogramSeries {
-  readonly labels: Readonly<Record<string, string>>
-  /** `counts[i]` values were at most the bound `i` and more than the bound before it; the last count has no bound. */
-  readonly counts: readonly number[]
-  readonly sum: number
+export interface Sample {
+  readonly labels: Readonly<Record<string, string | number>>
+  readonly value: number
+  /** The name of the metric, if absent. */
+  readonly metricName?: string
 }
 
-interface CollectedHistogram {
+/** A metric whose value another part knows. */
+export interface CollectedMetric {
   readonly name: string
+  readonly type: 'counter' | 'gauge' | 'histogram'
   readonly help: string
-  readonly bounds: readonly number[]
-  /** Called at each scrape. */
-  readonly collect: () => readonly HistogramSeries[]
+  readonly labelNames?: readonly string[]
+  /** Called at each scrape. Returns the samples, or the value of a metric without labels; undefined: not known. */
+  readonly collect: () => readonly Sample[] | number | undefined | Promise<number>
 }
 
-/**
- * Registers a histogram that is counted elsewhere. It is for values that come with each request: prom-client's own
- * makes a string of the labels for every value (docs/decisions/0038).
- */
-export function registerHistogram(registry: Registry, histogram: CollectedHistogram): void {
-  const { name, help, bounds, collect } = histogram
-  const formatSeries = ({ labels, counts, sum }: HistogramSeries) => {
-    let count = 0
-    const buckets = counts.map((added, index) => {
-      count += added
-      return {
-        metricName: `${name}_bucket`,
-        labels: { le: bounds[index] ?? '+Inf', ...labels },
-        value: count,
-      }
-    })
-    return [
-      ...buckets,
-      { metricName: `${name}_sum`, labels, value: sum },
-      { metricName: `${name}_count`, labels, value: count },
-    ]
+/** Registers metrics that are read at each scrape, in this order. */
+export function registerCollected(registry: Registry, metrics: readonly CollectedMetric[]): void {
+  for (const { collect, labelNames = [], ...metric } of metrics) {
+    const get = async () => {
+      const collected = await collect()
+      const values = typeof collected === 'number' ? [{ labels: {}, value: collected }] : collected
+      return { ...metric, values: values ?? [] }
+    }
+    registry.registerMetric({ name: metric.name, labelNames, get })
   }
-  registry.registerMetric({
-    name,
-    get: async () => ({ name, help, type: 'histogram', values: collect().flatMap(formatSeries) }),
-  })
 }
 
 /** Returns the metrics of the registry in Prometheus's text format. */

@@ -4,7 +4,7 @@
  */
 import type { ErrorCode } from '../../lib/errors.ts'
 import type { ReplyEvent } from '../server/reply.ts'
-import type { HistogramSeries } from './prometheus.ts'
+import type { Sample } from './prometheus.ts'
 
 type Outcome = 'success' | 'client_error' | 'server_error'
 
@@ -18,8 +18,9 @@ interface ReplyCount {
 }
 
 /** The durations, in seconds, of the replies of one protocol with one outcome. */
-interface Durations extends HistogramSeries {
+interface Durations {
   readonly labels: { readonly protocol: string; readonly outcome: Outcome }
+  /** `counts[i]` values were at most the bound `i` and more than the bound before it; the last count has no bound. */
   readonly counts: number[]
   sum: number
 }
@@ -27,12 +28,9 @@ interface Durations extends HistogramSeries {
 /** The sums of all replies. */
 export interface ReplyTotals {
   readonly requests: number
-  /** Those with a status of 400 and above. */
+  /** Replies with a status of 400 and above. */
   readonly failed: number
-  /**
-   * Requests by duration: `counts[i]` took at most `bounds[i]` seconds and more than the bound before it. The
-   * last count, which has no bound, took longer.
-   */
+  /** Requests by duration in seconds; `counts` has one count more than there are bounds. */
   readonly durations: { readonly bounds: readonly number[]; readonly counts: readonly number[] }
 }
 
@@ -41,8 +39,9 @@ export interface ReplyCounts {
     reply: Pick<ReplyEvent, 'protocol' | 'status' | 'durationMs' | 'error'>,
     client: string,
   ) => void
-  readonly counts: () => readonly ReplyCount[]
-  readonly durations: () => readonly HistogramSeries[]
+  readonly counts: () => readonly Sample[]
+  /** Returns the samples of a histogram. */
+  readonly durations: (name: string) => readonly Sample[]
   readonly totals: () => ReplyTotals
 }
 
@@ -90,27 +89,49 @@ export function createReplyCounts(bounds: readonly number[]): ReplyCounts {
       series.counts[index] = (series.counts[index] ?? 0) + 1
       series.sum += seconds
     },
-    counts: () => [...counts.values()],
-    durations: () => [...durations.values()],
+    counts: () =>
+      [...counts.values()].map(({ replies, ...labels }) => ({ labels, value: replies })),
+    durations: (name) =>
+      [...durations.values()].flatMap((series) => toHistogram(name, bounds, series)),
     totals: () => {
       const all = [...durations.values()]
       const failed = all.filter(({ labels }) => labels.outcome !== 'success')
+      const sums = [...bounds, Infinity].map((_, index) =>
+        sum(all.map((series) => series.counts[index] ?? 0)),
+      )
       return {
-        requests: sumCounts(all),
-        failed: sumCounts(failed),
-        durations: {
-          bounds,
-          counts: [...bounds, Infinity].map((_, index) =>
-            all.reduce((sum, series) => sum + (series.counts[index] ?? 0), 0),
-          ),
-        },
+        requests: sum(sums),
+        failed: sum(failed.flatMap((series) => series.counts)),
+        durations: { bounds, counts: sums },
       }
     },
   }
 }
 
-function sumCounts(series: readonly HistogramSeries[]): number {
-  return series.flatMap(({ counts }) => counts).reduce((sum, count) => sum + count, 0)
+/** Returns the samples of one series of a histogram, with cumulative counts. */
+function toHistogram(
+  name: string,
+  bounds: readonly number[],
+  { labels, counts, sum: total }: Durations,
+): Sample[] {
+  let count = 0
+  const buckets = counts.map((added, index) => {
+    count += added
+    return {
+      metricName: `${name}_bucket`,
+      labels: { le: bounds[index] ?? '+Inf', ...labels },
+      value: count,
+    }
+  })
+  return [
+    ...buckets,
+    { metricName: `${name}_sum`, labels, value: total },
+    { metricName: `${name}_count`, labels, value: count },
+  ]
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
 }
 
 function classifyStatus(status: number): Outcome {

@@ -5,15 +5,17 @@ import { normalizeResource } from '../../lib/resource.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
 import { type Clock, toWallTime } from '../tokens/clock.ts'
 import { toWallTimes } from '../tokens/lifetime.ts'
-import type { ClientInventory } from './clients.ts'
+import type { SeenClient } from './clients.ts'
 import type { EventName } from './events.ts'
-import { Counter, Gauge, type Registry } from './prometheus.ts'
+import type { CollectedMetric, Sample } from './prometheus.ts'
 
-export interface StateMetricsSources {
+export interface StateSources {
   readonly clock: Clock
   /** Returns the identities in force: a reload can replace them. */
   readonly directory: () => IdentityDirectory
-  readonly inventory: Pick<ClientInventory, 'clients'>
+  readonly clients: () => readonly SeenClient[]
+  /** Returns the `skewMs` of `trackSkew`. */
+  readonly skewMs: () => number | undefined
   readonly isReady: () => boolean
   readonly entries: () => readonly CacheEntry[]
   readonly assertions: () => ReadonlyMap<string, AssertionState>
@@ -30,169 +32,153 @@ const REPEATING_EVENTS: readonly EventName[] = [
 /** The label value of identities and resources that only requests name. */
 const OTHER = 'other'
 
-/** Registers the metrics that `collect` reads from these sources. */
-export function registerStateMetrics(registry: Registry, sources: StateMetricsSources): void {
-  registerClientMetrics(registry, sources)
-  registerTokenMetrics(registry, sources)
-  registerAssertionMetrics(registry, sources)
-  registerProcessMetrics(registry, sources)
+/** Returns the metrics in the order of docs/metrics.md. */
+export function describeState(sources: StateSources): CollectedMetric[] {
+  return [
+    ...describeClients(sources),
+    ...describeTokens(sources),
+    ...describeAssertions(sources),
+    {
+      name: 'wimds_clock_skew_seconds',
+      type: 'gauge',
+      help: 'How far the local clock is ahead of Entra ID’s; absent before the first exchange.',
+      collect: () => {
+        const ms = sources.skewMs()
+        return ms === undefined ? undefined : ms / 1000
+      },
+    },
+    {
+      name: 'wimds_ready',
+      type: 'gauge',
+      help: 'Whether /readyz answers 200.',
+      collect: () => Number(sources.isReady()),
+    },
+    {
+      name: 'wimds_log_lines_dropped_total',
+      type: 'counter',
+      help: 'Log lines dropped by the rate limit, by event.',
+      labelNames: ['event'],
+      collect: () => {
+        const counts = new Map<string, number>(REPEATING_EVENTS.map((event) => [event, 0]))
+        for (const [event, count] of sources.droppedLines) counts.set(event, count)
+        return toSamples('event', counts)
+      },
+    },
+  ]
 }
 
-function registerClientMetrics(
-  registry: Registry,
-  { clock, inventory }: StateMetricsSources,
-): void {
-  new Counter({
-    name: 'wimds_client_requests_total',
-    help: 'Requests by client library and version; other: versions past the limit.',
-    labelNames: ['client', 'version'],
-    registers: [registry],
-    collect() {
-      this.reset()
-      for (const { library, version, requests } of inventory.clients()) {
-        this.inc({ client: library.id, version }, requests)
-      }
+function describeClients({ clients, clock }: StateSources): CollectedMetric[] {
+  const labelNames = ['client', 'version']
+  const sampleEach = (read: (client: SeenClient) => number) =>
+    clients().map((client) => ({
+      labels: { client: client.library.id, version: client.version },
+      value: read(client),
+    }))
+  return [
+    {
+      name: 'wimds_client_requests_total',
+      type: 'counter',
+      help: 'Requests by client library and version; other: versions past the limit.',
+      labelNames,
+      collect: () => sampleEach(({ requests }) => requests),
     },
-  })
-  new Gauge({
-    name: 'wimds_client_last_seen_timestamp_seconds',
-    help: 'When a client library of this version last called, in Unix time.',
-    labelNames: ['client', 'version'],
-    registers: [registry],
-    collect() {
-      this.reset()
-      for (const { library, version, lastSeenAt } of inventory.clients()) {
-        this.set({ client: library.id, version }, toUnixTime(toWallTime(lastSeenAt, clock)))
-      }
+    {
+      name: 'wimds_client_last_seen_timestamp_seconds',
+      type: 'gauge',
+      help: 'When a client library of this version last called, in Unix time.',
+      labelNames,
+      collect: () => sampleEach(({ lastSeenAt }) => toUnixTime(toWallTime(lastSeenAt, clock))),
     },
-  })
+  ]
 }
 
-function registerTokenMetrics(
-  registry: Registry,
-  { clock, entries, directory }: Pick<StateMetricsSources, 'clock' | 'entries' | 'directory'>,
-): void {
-  const registers = [registry]
-  new Gauge({
-    name: 'wimds_exchange_consecutive_failures',
-    help: 'The largest number of consecutive failures of a token of the identity; 0 if the last exchanges succeeded.',
-    labelNames: ['identity'],
-    registers,
-    collect() {
-      this.reset()
-      const { identityLabel } = createLabels(directory())
-      const failures = new Map<string, number>()
-      for (const { request, failure } of entries()) {
-        const identity = identityLabel(request.identity.name)
-        failures.set(identity, Math.max(failures.get(identity) ?? 0, failure?.count ?? 0))
-      }
-      for (const [identity, count] of failures) this.set({ identity }, count)
+function describeTokens({ entries, directory, clock }: StateSources): CollectedMetric[] {
+  const cached = () => entries().filter(({ token }) => token !== undefined)
+  const failing = () => entries().filter(({ failure }) => failure !== undefined)
+  return [
+    {
+      name: 'wimds_exchange_consecutive_failures',
+      type: 'gauge',
+      help: 'The largest number of consecutive failures of a token of the identity; 0 if the last exchanges succeeded.',
+      labelNames: ['identity'],
+      collect: () => {
+        const { identityLabel } = createLabels(directory())
+        const failures = new Map<string, number>()
+        for (const { request, failure } of entries()) {
+          const identity = identityLabel(request.identity.name)
+          failures.set(identity, Math.max(failures.get(identity) ?? 0, failure?.count ?? 0))
+        }
+        return toSamples('identity', failures)
+      },
     },
-  })
-  new Gauge({
-    name: 'wimds_tokens_cached',
-    help: 'Access tokens in the cache.',
-    registers,
-    collect() {
-      this.set(entries().filter(({ token }) => token !== undefined).length)
+    {
+      name: 'wimds_tokens_cached',
+      type: 'gauge',
+      help: 'Access tokens in the cache.',
+      collect: () => cached().length,
     },
-  })
-  new Gauge({
-    name: 'wimds_tokens_failing',
-    help: 'Tokens whose last exchange failed, whether or not an older token is still cached.',
-    registers,
-    collect() {
-      this.set(entries().filter(({ failure }) => failure !== undefined).length)
+    {
+      name: 'wimds_tokens_failing',
+      type: 'gauge',
+      help: 'Tokens whose last exchange failed, whether or not an older token is still cached.',
+      collect: () => failing().length,
     },
-  })
-  new Gauge({
-    name: 'wimds_token_expiry_timestamp_seconds',
-    help: 'When a cached token expires, in Unix time. Resources that the configuration does not name share the value other: the earliest of their expiries.',
-    labelNames: ['identity', 'resource'],
-    registers,
-    collect() {
-      setExpiry(this, entries())
+    {
+      name: 'wimds_token_expiry_timestamp_seconds',
+      type: 'gauge',
+      help: 'When a cached token expires, in Unix time. Resources that the configuration does not name share the value other: the earliest of their expiries.',
+      labelNames: ['identity', 'resource'],
+      collect: () => findExpiries(entries(), directory(), clock),
     },
-  })
-  new Gauge({
-    name: 'wimds_failing_token_expiry_timestamp_seconds',
-    help: 'When a cached token whose refresh fails expires, in Unix time; absent while no refresh fails.',
-    labelNames: ['identity', 'resource'],
-    registers,
-    collect() {
-      setExpiry(
-        this,
-        entries().filter(({ failure }) => failure !== undefined),
-      )
+    {
+      name: 'wimds_failing_token_expiry_timestamp_seconds',
+      type: 'gauge',
+      help: 'When a cached token whose refresh fails expires, in Unix time; absent while no refresh fails.',
+      labelNames: ['identity', 'resource'],
+      collect: () => findExpiries(failing(), directory(), clock),
     },
-  })
+  ]
+}
 
-  /** Sets the expiry of the tokens of these entries. */
-  function setExpiry(gauge: Gauge, of: readonly CacheEntry[]): void {
-    gauge.reset()
-    const { tokenLabels } = createLabels(directory())
-    const cached = of.flatMap(({ request: { identity, scope }, token }) =>
-      token === undefined
-        ? []
-        : {
-            labels: tokenLabels(identity.name, scope),
-            expiresAt: toWallTimes(token.lifetime, clock).expiresAt,
-          },
-    )
-    // The earliest is set last, over those with the same labels.
-    cached.sort((a, b) => b.expiresAt - a.expiresAt)
-    for (const { labels, expiresAt } of cached) gauge.set(labels, toUnixTime(expiresAt))
+/** Returns the earliest expiry of the cached tokens with the same labels. */
+function findExpiries(
+  entries: readonly CacheEntry[],
+  directory: IdentityDirectory,
+  clock: Clock,
+): Sample[] {
+  const { tokenLabels } = createLabels(directory)
+  const earliest = new Map<string, Sample>()
+  for (const { request, token } of entries) {
+    if (token === undefined) continue
+    const labels = tokenLabels(request.identity.name, request.scope)
+    const value = toUnixTime(toWallTimes(token.lifetime, clock).expiresAt)
+    const key = JSON.stringify(labels)
+    if (value < (earliest.get(key)?.value ?? Infinity)) earliest.set(key, { labels, value })
   }
+  return [...earliest.values()]
 }
 
-function registerAssertionMetrics(registry: Registry, { assertions }: StateMetricsSources): void {
-  new Gauge({
-    name: 'wimds_assertion_readable',
-    help: 'Whether the projected token file could be read and parsed at the last poll.',
-    labelNames: ['file'],
-    registers: [registry],
-    collect() {
-      this.reset()
-      for (const [file, { ok }] of assertions()) this.set({ file }, Number(ok))
+function describeAssertions({ assertions }: StateSources): CollectedMetric[] {
+  return [
+    {
+      name: 'wimds_assertion_readable',
+      type: 'gauge',
+      help: 'Whether the projected token file could be read and parsed at the last poll.',
+      labelNames: ['file'],
+      collect: () =>
+        [...assertions()].map(([file, { ok }]) => ({ labels: { file }, value: Number(ok) })),
     },
-  })
-  new Gauge({
-    name: 'wimds_assertion_expiry_timestamp_seconds',
-    help: 'When the projected token expires, in Unix time; absent while it cannot be read.',
-    labelNames: ['file'],
-    registers: [registry],
-    collect() {
-      this.reset()
-      for (const [file, state] of assertions()) {
-        if (state.ok) this.set({ file }, toUnixTime(state.assertion.expiresAt))
-      }
+    {
+      name: 'wimds_assertion_expiry_timestamp_seconds',
+      type: 'gauge',
+      help: 'When the projected token expires, in Unix time; absent while it cannot be read.',
+      labelNames: ['file'],
+      collect: () =>
+        [...assertions()].flatMap(([file, state]) =>
+          state.ok ? { labels: { file }, value: toUnixTime(state.assertion.expiresAt) } : [],
+        ),
     },
-  })
-}
-
-function registerProcessMetrics(
-  registry: Registry,
-  { isReady, droppedLines }: Pick<StateMetricsSources, 'isReady' | 'droppedLines'>,
-): void {
-  new Gauge({
-    name: 'wimds_ready',
-    help: 'Whether /readyz answers 200.',
-    registers: [registry],
-    collect() {
-      this.set(Number(isReady()))
-    },
-  })
-  new Counter({
-    name: 'wimds_log_lines_dropped_total',
-    help: 'Log lines dropped by the rate limit, by event.',
-    labelNames: ['event'],
-    registers: [registry],
-    collect() {
-      this.reset()
-      for (const event of REPEATING_EVENTS) this.inc({ event }, 0)
-      for (const [event, count] of droppedLines) this.inc({ event }, count)
-    },
-  })
+  ]
 }
 
 /** Returns label values that the configuration names; all others are `other`, so callers cannot add series. */
@@ -212,6 +198,11 @@ function createLabels({ identities }: IdentityDirectory) {
       return { identity: identityLabel(name), resource: isConfigured ? resource : OTHER }
     },
   }
+}
+
+/** Returns a sample for each value of a label. */
+export function toSamples(label: string, values: Iterable<readonly [string, number]>): Sample[] {
+  return [...values].map(([name, value]) => ({ labels: { [label]: name }, value }))
 }
 
 /** Converts epoch milliseconds to Unix time. */

@@ -84,7 +84,7 @@ export function createTelemetry(sources: TelemetrySources): Telemetry {
     directory: () => config().directory,
     clock,
     skewMs,
-    inventory,
+    clients: inventory.clients,
     isReady: () => readiness.check().ready,
     entries,
     assertions,

@@ -97,7 +97,7 @@ export const aMetricsRegistry = () =>
     directory: () => DIRECTORY,
     clock: frozenClock,
     skewMs: () => undefined,
-    inventory: { clients: () => [] },
+    clients: () => [],
     isReady: () => true,
     entries: () => [],
     assertions: () => new Map(),
