@@ -1,5 +1,6 @@
 /** Looks up the ServiceAccounts of reviewed pods: coalesced, bounded, and with a negative cache. */
 import { LRUCache } from 'lru-cache'
+import { createSemaphore } from '../../lib/semaphore.ts'
 import { createSingleFlight } from '../../lib/single-flight.ts'
 import { CLIENT_ID, TENANT_ID } from '../injector/annotations.ts'
 import type { ServiceAccountAnnotations } from '../injector/plan.ts'
@@ -58,47 +59,30 @@ export function createServiceAccountLookup({
     ttlResolution: 0,
     perf: { now },
   })
-  const waiting: (() => void)[] = []
-  let running = 0
-
-  /** Waits for one of the `maxConcurrent` slots. */
-  async function acquire(): Promise<void> {
-    if (running < maxConcurrent) {
-      running += 1
-      return
-    }
-    if (waiting.length >= maxWaiting) throw new Overloaded('too many ServiceAccounts to look up')
-    const since = now()
-    await new Promise<void>((resolve) => waiting.push(resolve))
-    if (now() - since <= maxWaitMs) return
-    release()
-    throw new Overloaded('the ServiceAccount could not be looked up in time')
-  }
-
-  /** Hands the slot to the one that has waited longest. */
-  function release(): void {
-    const next = waiting.shift()
-    if (next === undefined) running -= 1
-    else next()
-  }
+  const limit = createSemaphore({
+    maxConcurrent,
+    maxQueued: maxWaiting,
+    maxWaitMs,
+    createError: (reason) =>
+      new Overloaded(
+        reason === 'full'
+          ? 'too many ServiceAccounts to look up'
+          : 'the ServiceAccount could not be looked up in time',
+      ),
+  })
 
   async function lookUp(namespace: string, name: string): Promise<ServiceAccountResult> {
-    await acquire()
-    try {
-      const annotations = await get(namespace, name)
-      if (annotations !== undefined) return pickAnnotations(annotations)
-      missing.set(`${namespace}/${name}`, true)
-      return MISSING
-    } finally {
-      release()
-    }
+    const annotations = await get(namespace, name)
+    if (annotations !== undefined) return pickAnnotations(annotations)
+    missing.set(`${namespace}/${name}`, true)
+    return MISSING
   }
 
   return async (namespace, name) => {
     // No part of a name has a slash.
     const key = `${namespace}/${name}`
     if (missing.has(key)) return MISSING
-    return await share(key, () => lookUp(namespace, name))
+    return await share(key, () => limit(() => lookUp(namespace, name)))
   }
 }
 

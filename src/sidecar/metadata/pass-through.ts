@@ -5,6 +5,7 @@ import type { Reply } from '../dialects/dialect.ts'
 import { BrokerError } from '../../lib/errors.ts'
 import { METADATA_IP } from '../../lib/hosts.ts'
 import { readBody } from '../../lib/read-body.ts'
+import { createSemaphore } from '../../lib/semaphore.ts'
 
 /** The part of a caller's request that matters here. */
 interface ForwardableRequest {
@@ -90,7 +91,16 @@ const MAX_CONCURRENT = 16
 
 /** Creates the pass-through. Replies are bounded in time, size and number; redirects are not followed. */
 export function createPassThrough(options: PassThroughOptions): PassThrough {
-  let inflight = 0
+  const limit = createSemaphore({
+    maxConcurrent: MAX_CONCURRENT,
+    maxQueued: 0,
+    createError: () =>
+      new BrokerError(
+        'overloaded',
+        `${MAX_CONCURRENT} requests are waiting for the real metadata service`,
+        'try again later; if this stays so, check that 169.254.169.254 answers on the node',
+      ),
+  })
   const prefixes = options.prefixes.map(normalizePath)
   const allows = (path: string) => {
     const normalized = normalizePath(path)
@@ -116,20 +126,8 @@ export function createPassThrough(options: PassThroughOptions): PassThrough {
           'run wimds redirect with --pass-through and --uid',
         )
       }
-      if (inflight >= MAX_CONCURRENT) {
-        throw new BrokerError(
-          'overloaded',
-          `${MAX_CONCURRENT} requests are waiting for the real metadata service`,
-          'try again later; if this stays so, check that 169.254.169.254 answers on the node',
-        )
-      }
       const path = pathname.replaceAll(/\/{2,}/g, '/') + search
-      inflight += 1
-      try {
-        return await fetchReply(path, pick(headers, REQUEST_HEADERS), options)
-      } finally {
-        inflight -= 1
-      }
+      return limit(() => fetchReply(path, pick(headers, REQUEST_HEADERS), options))
     },
   }
 }
