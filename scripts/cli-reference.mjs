@@ -4,10 +4,9 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { format, resolveConfig } from 'prettier'
 import { declareAll } from '../src/cli/commands.ts'
-import { GROUPS } from '../src/lib/declaration.ts'
+import { EXIT_CODES, GROUPS } from '../src/lib/command.ts'
 import { DROP_IN } from '../src/cli/drop-in.ts'
 import { formatFlag, formatFlagHelp, formatUsage } from '../src/cli/help.ts'
-import { EXIT_CODES } from '../src/lib/io.ts'
 
 const commands = await declareAll()
 const path = fileURLToPath(new URL('../docs/cli.md', import.meta.url))

@@ -1,6 +1,6 @@
 /** The command line: argv → one command → an exit code. */
 import { exitWithError, printError } from './lib/print-error.ts'
-import { type CommandIo, EXIT_USAGE, SIGNAL_EXIT_CODES } from './lib/io.ts'
+import { type CommandIo, EXIT_USAGE, SIGNAL_EXIT_CODES } from './lib/command.ts'
 import { COMMANDS, HELP_COMMAND, isNotInstalled } from './cli/commands.ts'
 import { formatCrash } from './lib/describe-error.ts'
 

@@ -1,6 +1,5 @@
 /** The commands, in the order of `wimds help`. Each is loaded when it is needed, so that none pays for another. */
-import type { CommandDeclaration } from '../lib/declaration.ts'
-import type { Command } from '../lib/io.ts'
+import type { Command, CommandDeclaration } from '../lib/command.ts'
 
 interface CommandEntry {
   readonly load: () => Promise<Command>

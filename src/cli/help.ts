@@ -2,9 +2,15 @@
 import { UsageError } from '../lib/errors.ts'
 import { type FlagDeclaration, findFlagProblems, parseFlags } from '../lib/args.ts'
 import { suggest } from '../lib/suggest.ts'
-import { type CommandDeclaration, GROUPS } from '../lib/declaration.ts'
+import {
+  type Command,
+  type CommandDeclaration,
+  EXIT_CODES,
+  EXIT_NOT_CHECKED,
+  EXIT_USAGE,
+  GROUPS,
+} from '../lib/command.ts'
 import { DROP_IN } from './drop-in.ts'
-import { type Command, EXIT_CODES, EXIT_NOT_CHECKED, EXIT_USAGE } from '../lib/io.ts'
 
 export const HELP = {
   name: 'help',

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { Script } from 'node:vm'
-import type { Command } from '../lib/io.ts'
+import type { Command } from '../lib/command.ts'
 import { keepTickShape } from '../sidecar/serve/v8-settings.ts'
 
 type Exports = Readonly<Record<string, Command>>

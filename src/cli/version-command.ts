@@ -2,8 +2,12 @@
 import { UsageError } from '../lib/errors.ts'
 import { findFlagProblems, parseFlags } from '../lib/args.ts'
 import { VERSION } from '../lib/version.ts'
-import { isJsonOutput, type CommandDeclaration, OUTPUT_FLAGS } from '../lib/declaration.ts'
-import type { CommandIo } from '../lib/io.ts'
+import {
+  type CommandDeclaration,
+  type CommandIo,
+  isJsonOutput,
+  OUTPUT_FLAGS,
+} from '../lib/command.ts'
 
 export const VERSION_COMMAND = {
   name: 'version',

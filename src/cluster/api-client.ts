@@ -4,7 +4,7 @@ import type * as z from 'zod/mini'
 import { ConfigError } from '../lib/errors.ts'
 import { errorMessage } from '../lib/describe-error.ts'
 import { parseJson } from '../lib/json.ts'
-import { readBody } from '../lib/read-body.ts'
+import { readBody } from '../lib/http.ts'
 import { VERSION } from '../lib/version.ts'
 import {
   type Credentials,

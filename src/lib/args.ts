@@ -1,5 +1,7 @@
 /** Parses command-line flags by their declarations, and reports every problem at once. */
 import { parseArgs } from 'node:util'
+import type * as z from 'zod/mini'
+import { type NumberRange, parseWholeNumber } from './grammars.ts'
 import { suggest } from './suggest.ts'
 
 /** A flag: parsing, help texts, completion and docs/cli.md use this one declaration. */
@@ -127,4 +129,45 @@ function findProblem(
   const other = (isList ? value.split(',') : [value]).find((each) => !choices.includes(each))
   if (other === undefined) return undefined
   return `${rawName} ${other}: must be one of ${choices.join(', ')}${suggest(other, choices)}`
+}
+
+/** Ports that a program can listen on. */
+export const PORTS = { min: 1, max: 65_535 }
+
+/**
+ * Returns the number of a flag or variable; undefined if it is not given. Also returns undefined, and adds a problem
+ * to the list, if it is not valid. Unlike the schemas of settings it does without zod, which takes time to load.
+ */
+export function parseNumberOption(
+  text: string | undefined,
+  name: string,
+  range: NumberRange,
+  problems: string[],
+): number | undefined {
+  if (text === undefined) return undefined
+  const value = parseWholeNumber(text, range)
+  if (value === undefined) {
+    problems.push(
+      `${name} must be a whole number from ${range.min} to ${range.max}, not ${JSON.stringify(text)}`,
+    )
+  }
+  return value
+}
+
+/**
+ * Returns the value of the flag; undefined if it is not given. Also returns undefined, and adds a problem to the list,
+ * if it is not valid.
+ */
+export function parseSettingFlag<Name extends string, T>(
+  flags: Pick<Flags<Name>, 'value'>,
+  name: Name,
+  schema: z.ZodMiniType<T>,
+  problems: string[],
+): T | undefined {
+  const text = flags.value(name)
+  if (text === undefined) return undefined
+  const parsed = schema.safeParse(text)
+  if (parsed.success) return parsed.data
+  problems.push(`--${name} ${parsed.error.issues[0]?.message ?? 'is not valid'}`)
+  return undefined
 }

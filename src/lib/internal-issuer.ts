@@ -1,6 +1,5 @@
 /** The issuers that Entra ID cannot read, and what to do about them. */
-import { ENABLE_OIDC_ISSUER } from './azure-cli.ts'
-import { formatCommand } from './shell.ts'
+import { ENABLE_OIDC_ISSUER, formatCommand } from './shell.ts'
 
 /** The fix if Entra ID cannot reach the issuer. */
 export const PUBLIC_ISSUER_FIX = `on AKS run ${formatCommand(ENABLE_OIDC_ISSUER)}; on other clusters set --service-account-issuer of the API server to a public https URL that serves the discovery document and the keys`

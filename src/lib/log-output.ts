@@ -1,6 +1,6 @@
 /** The log output of long-running commands. */
 import pino, { type DestinationStream } from 'pino'
-import type { CommandIo } from './io.ts'
+import type { CommandIo } from './command.ts'
 
 /** Characters of buffered lines; further lines are dropped. */
 const MAX_BUFFERED = 65_536

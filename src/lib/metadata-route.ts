@@ -1,7 +1,7 @@
 /** Finds out which service a request to the metadata address reaches. */
 import { errorMessage } from './describe-error.ts'
 import { METADATA_ORIGIN } from './hosts.ts'
-import { getLocal } from './local-http.ts'
+import { getLocal } from './http.ts'
 
 interface RouteOptions {
   /** The state of the sidecar's /readyz; undefined if it does not listen. */

@@ -1,7 +1,7 @@
 /** Prints errors of the command line on standard error, scrubbed of anything that may be a credential. */
 import { toLine } from './printable.ts'
 import { scrub } from './secret.ts'
-import { type CommandIo, EXIT_USAGE } from './io.ts'
+import { type CommandIo, EXIT_USAGE } from './command.ts'
 
 type ErrorOutput = Pick<CommandIo, 'stderr'>
 

@@ -1,4 +1,4 @@
-/** Makes texts of others fit for error messages and terminals. */
+/** Makes texts of others and lists fit for error messages and terminals. */
 import { scrubAndTruncate } from './secret.ts'
 
 /**
@@ -12,4 +12,13 @@ export function printable(text: string, maxLength = 200): string {
 /** Returns the text with its lines joined, without characters that control a terminal or the order of others. */
 export function toLine(text: string): string {
   return text.replaceAll(/[\r\n\u2028\u2029]\s*/g, ' ').replaceAll(/[\p{Cc}\p{Cf}]/gu, '?')
+}
+
+/** As many as a sentence can name. */
+const MAX_NAMED = 3
+
+/** Returns the first `max` items, and then how many more there are, such as `and 3 more`. */
+export function firstItems(items: readonly string[], max = MAX_NAMED): string[] {
+  const rest = items.length - max
+  return [...items.slice(0, max), ...(rest > 0 ? [`and ${rest} more`] : [])]
 }

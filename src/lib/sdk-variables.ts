@@ -2,7 +2,8 @@
  * The environment variables by which SDKs find a managed identity endpoint. Each variable is a switch:
  * its presence selects a protocol, and some change the meaning of others (R21).
  */
-import { TOKEN_PATHS } from './token-paths.ts'
+import { METADATA_IP } from './hosts.ts'
+import { TOKEN_PATHS } from './sidecar-interface.ts'
 
 /** The values that the variables are built from. */
 export interface Endpoint {
@@ -79,4 +80,22 @@ export function findSetConflicts(sets: readonly VariableSet[]): string[] {
         : 'both set MSI_ENDPOINT, to different values'
     return [`cloud-shell and ${set} conflict: ${reason}. Fix: give one of the two`]
   })
+}
+
+/** Hosts that many clients would otherwise send to a proxy, the metadata address included (R20). */
+export const UNPROXIED_HOSTS = [METADATA_IP, 'localhost', '127.0.0.1']
+
+export const NO_PROXY_NAMES = ['NO_PROXY', 'no_proxy'] as const
+
+/**
+ * Returns the value of one of the two variables with the hosts of the sidecar added. If it is unset or
+ * empty it starts from the other one, which it would override. A lone `*` is returned unchanged:
+ * curl takes it for all hosts only while nothing else is listed.
+ */
+export function addNoProxyHosts(value: string | undefined, other: string | undefined): string {
+  const current = (value?.trim() || other?.trim()) ?? ''
+  if (current === '*') return current
+  const hosts = new Set(current.split(/[,\s]+/))
+  const missing = UNPROXIED_HOSTS.filter((host) => !hosts.has(host))
+  return [current.replace(/,$/, ''), ...missing].filter((part) => part !== '').join(',')
 }

@@ -1,4 +1,4 @@
-/** Quoting and commands for a POSIX shell. */
+/** Quotes texts for shells, the Azure CLI and HCL, and formats commands. */
 
 /** Returns true for a word that needs no quotes, in a shell or a dotenv file. */
 export function isPlainWord(text: string): boolean {
@@ -33,4 +33,38 @@ function joinFlags({ words, flags }: ShellCommand, separator: string): string {
     value === undefined ? `--${name}` : `--${name} ${quoteForShell(value)}`,
   )
   return [words, ...formatted].join(separator)
+}
+
+/** The command that gives a cluster of AKS a public issuer. */
+export const ENABLE_OIDC_ISSUER: ShellCommand = {
+  words: 'az aks update',
+  flags: [['resource-group', 'RESOURCE_GROUP'], ['name', 'CLUSTER'], ['enable-oidc-issuer']],
+}
+
+/**
+ * Returns true for an argument that the Azure CLI replaces by the content of a file on the machine where it runs:
+ * `@PATH`, also behind the first `=`. There is no way to quote it.
+ */
+export function namesFileForAz(argument: string): boolean {
+  return /^(?:[^=]*=)?@/.test(argument)
+}
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  '"': String.raw`\"`,
+  '\\': String.raw`\\`,
+  '\n': String.raw`\n`,
+  '\r': String.raw`\r`,
+  '\t': String.raw`\t`,
+}
+
+/** Returns the text as a string literal, in which `${` and `%{` begin no template. */
+export function quoteHcl(text: string): string {
+  const escaped = text
+    .replaceAll(/["\\\p{Cc}\u2028\u2029]/gu, (sign) => ESCAPES[sign] ?? escapeUnicode(sign))
+    .replaceAll(/[$%](?=\{)/g, (sign) => sign + sign)
+  return `"${escaped}"`
+}
+
+function escapeUnicode(sign: string): string {
+  return String.raw`\u` + sign.charCodeAt(0).toString(16).padStart(4, '0')
 }

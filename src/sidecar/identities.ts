@@ -1,7 +1,6 @@
 /** Identities, and the selectors by which requests name them. */
 import { BrokerError } from '../lib/errors.ts'
-import { firstItems } from '../lib/first-items.ts'
-import { printable } from '../lib/printable.ts'
+import { firstItems, printable } from '../lib/printable.ts'
 import { isAssertionResource } from '../lib/clouds.ts'
 import { findServiceResource, normalizeResource } from '../lib/resource.ts'
 

@@ -2,15 +2,19 @@
 import { get } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UsageError } from '../lib/errors.ts'
-import { getLocal } from '../lib/local-http.ts'
+import { getLocal } from '../lib/http.ts'
 import { findInstanceId, findRouteTarget } from '../lib/metadata-route.ts'
-import { DEFAULT_PORT } from '../lib/sidecar-defaults.ts'
+import { DEFAULT_PORT } from '../lib/sidecar-interface.ts'
 import { printError } from '../lib/print-error.ts'
 import { waitForPort } from '../lib/wait-for-port.ts'
-import { parseNumberOption, PORTS } from '../lib/whole-number.ts'
-import { findConflict, findFlagProblems, parseFlags } from '../lib/args.ts'
-import type { CommandIo } from '../lib/io.ts'
-import type { CommandDeclaration } from '../lib/declaration.ts'
+import {
+  findConflict,
+  findFlagProblems,
+  parseFlags,
+  parseNumberOption,
+  PORTS,
+} from '../lib/args.ts'
+import type { CommandDeclaration, CommandIo } from '../lib/command.ts'
 
 export const PROBE = {
   name: 'probe',

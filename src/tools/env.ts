@@ -7,19 +7,18 @@ import {
 import { UsageError } from '../lib/errors.ts'
 import { type Flags, findFlagProblems, parseFlags } from '../lib/args.ts'
 import { formatUrlHost, toLocalHost } from '../lib/hosts.ts'
-import { addNoProxyHosts } from '../lib/no-proxy.ts'
-import { isPlainWord, quoteForShell } from '../lib/shell.ts'
-import { VERSION } from '../lib/version.ts'
 import {
+  addNoProxyHosts,
   ENDPOINT_VARIABLES,
   findSetConflicts,
   isVariableSet,
+  VARIABLE_SET_NAMES,
   VARIABLE_SETS,
   type VariableSet,
-  VARIABLE_SET_NAMES,
 } from '../lib/sdk-variables.ts'
-import type { CommandIo } from '../lib/io.ts'
-import type { CommandDeclaration } from '../lib/declaration.ts'
+import { isPlainWord, quoteForShell } from '../lib/shell.ts'
+import { VERSION } from '../lib/version.ts'
+import type { CommandDeclaration, CommandIo } from '../lib/command.ts'
 
 const ENV_FORMATS = ['shell', 'dotenv', 'yaml', 'json'] as const
 

@@ -8,7 +8,7 @@ import { buffer } from 'node:stream/consumers'
 import type { ManifestFile } from './inject/manifests/edit-manifests.ts'
 import { formatProblem } from '../lib/errors.ts'
 import { describeFileError } from '../lib/files.ts'
-import type { CommandIo } from '../lib/io.ts'
+import type { CommandIo } from '../lib/command.ts'
 
 interface Manifests {
   readonly files: readonly ManifestFile[]

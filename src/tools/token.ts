@@ -10,17 +10,15 @@ import {
   type Selector,
 } from '../sidecar/identities.ts'
 import { isResource } from '../lib/resource.ts'
-import { isGuid } from '../lib/guid.ts'
+import { isGuid } from '../lib/grammars.ts'
 import { systemClock } from '../sidecar/tokens/clock.ts'
 import { toWallTimes } from '../sidecar/tokens/lifetime.ts'
 import { toScope } from '../sidecar/tokens/token.ts'
 import { backoffMs, createPause, type Pause } from '../lib/retry.ts'
 import { printError } from '../lib/print-error.ts'
-import { parseSettingFlag } from '../lib/setting-flag.ts'
+import { findConflict, type Flags, parseFlags, parseSettingFlag } from '../lib/args.ts'
 import { createDirectExchange } from './direct-exchange.ts'
-import { findConflict, type Flags, parseFlags } from '../lib/args.ts'
-import type { CommandIo } from '../lib/io.ts'
-import type { CommandDeclaration } from '../lib/declaration.ts'
+import type { CommandDeclaration, CommandIo } from '../lib/command.ts'
 
 export const TOKEN = {
   name: 'token',

@@ -1,5 +1,11 @@
 import { expect, test } from 'vitest'
-import { type FlagDeclarations, findFlagProblems, parseFlags } from '../../src/lib/args.ts'
+import {
+  type FlagDeclarations,
+  findFlagProblems,
+  parseFlags,
+  parseSettingFlag,
+} from '../../src/lib/args.ts'
+import { tenant } from '../../src/sidecar/config/parsers.ts'
 
 const FLAGS = {
   output: { short: 'o', value: 'FORMAT', choices: ['text', 'json'], help: '' },
@@ -47,4 +53,27 @@ test.each([
   ],
 ])('explains the problem of %j', (line, problem) => {
   expect(parseFlags(line.split(' '), FLAGS).problems[0]).toBe(problem)
+})
+
+const DECLARATIONS = { 'tenant-id': { value: 'ID', help: 'tenant' } }
+
+test.each([
+  [[], undefined, []],
+  // As in the issuer of the tenant's tokens.
+  [
+    ['--tenant-id', 'AAAAAAAA-2222-4222-8222-222222222222'],
+    'aaaaaaaa-2222-4222-8222-222222222222',
+    [],
+  ],
+  [
+    ['--tenant-id', 'common'],
+    undefined,
+    ['--tenant-id must name one tenant, and "common" does not'],
+  ],
+])('parses %j as a setting is parsed', (args, expected, expectedProblems) => {
+  const problems: string[] = []
+  expect(parseSettingFlag(parseFlags(args, DECLARATIONS), 'tenant-id', tenant, problems)).toBe(
+    expected,
+  )
+  expect(problems).toEqual(expectedProblems)
 })

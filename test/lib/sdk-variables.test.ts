@@ -2,8 +2,9 @@ import { expect, test } from 'vitest'
 import {
   ENDPOINT_VARIABLES,
   UNSUPPORTED_PROTOCOL_VARIABLES,
-  VARIABLE_SET_NAMES,
   VARIABLE_SETS,
+  VARIABLE_SET_NAMES,
+  addNoProxyHosts,
 } from '../../src/lib/sdk-variables.ts'
 
 test('every variable of a set or an unsupported protocol is an endpoint variable', () => {
@@ -11,4 +12,32 @@ test('every variable of a set or an unsupported protocol is an endpoint variable
   const names = VARIABLE_SET_NAMES.flatMap((set) => Object.keys(VARIABLE_SETS[set](endpoint)))
   const all = [...names, ...Object.keys(UNSUPPORTED_PROTOCOL_VARIABLES)]
   expect(new Set(ENDPOINT_VARIABLES)).toEqual(new Set(all))
+})
+
+const HOSTS = '169.254.169.254,localhost,127.0.0.1'
+
+test.each([
+  ['neither is set', undefined, undefined, HOSTS],
+  ['it has others', '.corp', undefined, `.corp,${HOSTS}`],
+  [
+    'it has some of them',
+    'localhost, 10.0.0.0/8',
+    undefined,
+    'localhost, 10.0.0.0/8,169.254.169.254,127.0.0.1',
+  ],
+  [
+    'it is separated by spaces',
+    'localhost .corp',
+    undefined,
+    'localhost .corp,169.254.169.254,127.0.0.1',
+  ],
+  ['it ends in a comma', '.corp,', undefined, `.corp,${HOSTS}`],
+  ['only the other is set', undefined, '.corp', `.corp,${HOSTS}`],
+  ['it is empty', '', '.corp', `.corp,${HOSTS}`],
+  ['both are set', '.one', '.other', `.one,${HOSTS}`],
+  ['it is a lone star', '*', undefined, '*'],
+  ['the other is a lone star', undefined, ' * ', '*'],
+  ['it has a star and others', '*,.corp', undefined, `*,.corp,${HOSTS}`],
+])('addNoProxyHosts adds the hosts when %s', (_, value, other, expected) => {
+  expect(addNoProxyHosts(value, other)).toBe(expected)
 })

@@ -1,7 +1,7 @@
 /** The input and output of a command in a test. */
 import { Readable, Writable } from 'node:stream'
 import { exitWithError } from '../../src/lib/print-error.ts'
-import type { Command, CommandIo } from '../../src/lib/io.ts'
+import type { Command, CommandIo } from '../../src/lib/command.ts'
 
 export interface CapturedIo extends CommandIo {
   /** Everything printed on standard output so far. */

@@ -1,6 +1,6 @@
 /** The completion script of bash. */
 import type { FlagDeclaration } from '../../lib/args.ts'
-import type { CommandDeclaration } from '../../lib/declaration.ts'
+import type { CommandDeclaration } from '../../lib/command.ts'
 
 /** Formats a script that works without the package bash-completion, and with bash 3.2 of macOS. */
 export function formatBash(commands: readonly CommandDeclaration[]): string {

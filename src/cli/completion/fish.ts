@@ -1,6 +1,6 @@
 /** The completion script of fish. */
 import type { FlagDeclaration } from '../../lib/args.ts'
-import type { CommandDeclaration } from '../../lib/declaration.ts'
+import type { CommandDeclaration } from '../../lib/command.ts'
 
 /** Formats a script that can be sourced, or put into fish's folder `completions`. */
 export function formatFish(commands: readonly CommandDeclaration[]): string {

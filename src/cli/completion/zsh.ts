@@ -1,7 +1,7 @@
 /** The completion script of zsh. */
 import { quoteForShell } from '../../lib/shell.ts'
 import type { FlagDeclaration } from '../../lib/args.ts'
-import type { CommandDeclaration } from '../../lib/declaration.ts'
+import type { CommandDeclaration } from '../../lib/command.ts'
 
 /** Formats a script that can be sourced, or put into a folder of `fpath`. */
 export function formatZsh(commands: readonly CommandDeclaration[]): string {

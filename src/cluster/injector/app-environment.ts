@@ -1,6 +1,5 @@
 /** The environment of the app's containers: SDK endpoints in mode env, NO_PROXY and more in every mode. */
-import { addNoProxyHosts, NO_PROXY_NAMES } from '../../lib/no-proxy.ts'
-import { VARIABLE_SETS } from '../../lib/sdk-variables.ts'
+import { addNoProxyHosts, NO_PROXY_NAMES, VARIABLE_SETS } from '../../lib/sdk-variables.ts'
 import { type Container, type EnvVar, findVariable, getLiteralValue } from './pod.ts'
 
 /** The variable by which DefaultAzureCredential chooses among its credentials. */

@@ -1,10 +1,14 @@
 /** Parses the flags that `wimds inject` and `wimds webhook` share into settings of the injector. */
 import type * as z from 'zod/mini'
-import { findConflict, type FlagDeclarations, type Flags } from '../../lib/args.ts'
-import { parseSettingFlag } from '../../lib/setting-flag.ts'
-import { DEFAULT_UID } from '../../lib/sidecar-defaults.ts'
+import {
+  findConflict,
+  type FlagDeclarations,
+  type Flags,
+  parseSettingFlag,
+} from '../../lib/args.ts'
+import { parseWholeNumber } from '../../lib/grammars.ts'
+import { DEFAULT_UID } from '../../lib/sidecar-interface.ts'
 import { VERSION } from '../../lib/version.ts'
-import { parseWholeNumber } from '../../lib/whole-number.ts'
 import { formatProblem } from '../../lib/errors.ts'
 import { choice, createSchema, quote } from '../../sidecar/config/parsers.ts'
 import { findUnknownSettings } from '../../sidecar/config/settings.ts'

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import * as z from 'zod/mini'
 import { parseJson } from '../../lib/json.ts'
-import { ROUTING_MODES } from '../../lib/routing-modes.ts'
+import { ROUTING_MODES } from '../../lib/sidecar-interface.ts'
 import {
   allContainers,
   type Container,

@@ -1,8 +1,7 @@
 /** Checks whether a pod can be injected: rejections, each with its fix, and warnings. */
 import { parseSettings } from '../../sidecar/config/settings.ts'
 import { formatProblem, type Problem } from '../../lib/errors.ts'
-import { NO_PROXY_NAMES } from '../../lib/no-proxy.ts'
-import { UNSUPPORTED_PROTOCOL_VARIABLES } from '../../lib/sdk-variables.ts'
+import { NO_PROXY_NAMES, UNSUPPORTED_PROTOCOL_VARIABLES } from '../../lib/sdk-variables.ts'
 import { CLIENT_ID, isInjectedByAzwi, TENANT_ID } from './annotations.ts'
 import {
   findOtherCredentials,

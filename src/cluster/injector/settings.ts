@@ -1,8 +1,13 @@
 /** Settings of the injector, which the operator gives. A pod's annotations override some of them. */
 import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
-import { isDnsSubdomain } from '../../lib/kubernetes-names.ts'
-import { ROUTING_MODES, type RoutingMode } from '../../lib/routing-modes.ts'
-import { DEFAULT_ADMIN_PORT, DEFAULT_PORT, DEFAULT_UID } from '../../lib/sidecar-defaults.ts'
+import { isDnsSubdomain } from '../../lib/grammars.ts'
+import {
+  DEFAULT_ADMIN_PORT,
+  DEFAULT_PORT,
+  DEFAULT_UID,
+  ROUTING_MODES,
+  type RoutingMode,
+} from '../../lib/sidecar-interface.ts'
 import { choice, createSchema, quote } from '../../sidecar/config/parsers.ts'
 import type { EnvVar } from './pod.ts'
 import { DEFAULT_RESOURCES, quantity, type ResourceSettings } from './resources.ts'

@@ -2,10 +2,8 @@
 import { type Address, address } from '../../sidecar/config/parsers.ts'
 import { UsageError } from '../../lib/errors.ts'
 import { DISCOVERIES, type Discovery } from './discovery.ts'
-import { findFlagProblems, parseFlags } from '../../lib/args.ts'
-import type { CommandIo } from '../../lib/io.ts'
-import { parseSettingFlag } from '../../lib/setting-flag.ts'
-import type { CommandDeclaration } from '../../lib/declaration.ts'
+import { findFlagProblems, parseFlags, parseSettingFlag } from '../../lib/args.ts'
+import type { CommandDeclaration, CommandIo } from '../../lib/command.ts'
 
 export const NODE_AGENT = {
   name: 'node-agent',

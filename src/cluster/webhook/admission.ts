@@ -1,8 +1,8 @@
 /** Answers AdmissionReviews (admission.k8s.io/v1) of new pods, without side effects. */
 import * as z from 'zod/mini'
 import { errorMessage } from '../../lib/describe-error.ts'
-import { firstItems } from '../../lib/first-items.ts'
-import { isDnsLabel, isDnsSubdomain } from '../../lib/kubernetes-names.ts'
+import { firstItems } from '../../lib/printable.ts'
+import { isDnsLabel, isDnsSubdomain } from '../../lib/grammars.ts'
 import { scrubAndTruncate } from '../../lib/secret.ts'
 import { TENANT_ID } from '../injector/annotations.ts'
 import { inject, type Injection } from '../injector/inject.ts'

@@ -7,16 +7,15 @@ import {
   type InjectionSettings,
   SHARED_SETTINGS,
 } from '../injector/settings.ts'
-import { ROUTING_MODES, type RoutingMode } from '../../lib/routing-modes.ts'
-import { type Flags, findFlagProblems, parseFlags } from '../../lib/args.ts'
+import { ROUTING_MODES, type RoutingMode } from '../../lib/sidecar-interface.ts'
+import { findFlagProblems, type Flags, parseFlags, parseSettingFlag } from '../../lib/args.ts'
 import {
   INJECTION_FLAGS,
   INJECTION_GROUP,
   parseInjectionSettings,
 } from '../injector/injection-flags.ts'
-import { parseSettingFlag } from '../../lib/setting-flag.ts'
 import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
-import type { CommandDeclaration } from '../../lib/declaration.ts'
+import type { CommandDeclaration } from '../../lib/command.ts'
 
 const CERTIFICATE = 'Its own certificate, which the replicas share in a Secret'
 

@@ -7,7 +7,7 @@ import { describeFileError, readWholeFile } from '../../lib/files.ts'
 import { formatUrlHost, isLocalHost, removeBrackets } from '../../lib/hosts.ts'
 import { parseJsonObject } from '../../lib/json.ts'
 import { isCertificates } from '../../lib/pem.ts'
-import type { RoutingMode } from '../../lib/routing-modes.ts'
+import type { RoutingMode } from '../../lib/sidecar-interface.ts'
 import {
   createDefaultInstance,
   type InstanceDocument,

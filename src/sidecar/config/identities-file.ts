@@ -3,11 +3,19 @@ import * as z from 'zod/mini'
 import { resolveLoginHost } from '../../lib/clouds.ts'
 import type { Problem } from '../../lib/errors.ts'
 import { describeFileError, readRegularFile } from '../../lib/files.ts'
-import { isGuid } from '../../lib/guid.ts'
-import { formatKind } from '../../lib/schema-kinds.ts'
+import { isGuid } from '../../lib/grammars.ts'
+import {
+  authorityHost,
+  choice,
+  createSchema,
+  formatKind,
+  guid,
+  quote,
+  resource,
+  tenant,
+} from './parsers.ts'
 import { suggest } from '../../lib/suggest.ts'
 import { normalizeResource } from '../../lib/resource.ts'
-import { authorityHost, choice, createSchema, guid, quote, resource, tenant } from './parsers.ts'
 import { parseYaml, type Path } from './yaml.ts'
 
 /** Enough for thousands of identities, and little enough to parse quickly. */

@@ -1,9 +1,8 @@
 /** Schemas of single setting values: parse text into a typed value, or explain the problem in a sentence. */
 import { isIP } from 'node:net'
 import * as z from 'zod/mini'
-import { isGuid } from '../../lib/guid.ts'
+import { isGuid, parseWholeNumber } from '../../lib/grammars.ts'
 import { isCertificates } from '../../lib/pem.ts'
-import { parseWholeNumber } from '../../lib/whole-number.ts'
 import { findPrefixProblem } from '../metadata/pass-through.ts'
 import { isResource } from '../../lib/resource.ts'
 import { scrub, scrubSetting, Secret } from '../../lib/secret.ts'
@@ -306,4 +305,18 @@ function parseHttpsUrl(text: string): URL {
 export function quote(text: string): string {
   const shown = scrubSetting(text)
   return JSON.stringify(shown.length > 60 ? `${shown.slice(0, 20)}…` : shown)
+}
+
+const KINDS: Readonly<Record<string, string>> = {
+  string: 'text',
+  number: 'a number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'a mapping',
+  record: 'a mapping',
+}
+
+/** Formats the type that a schema expected as `a list`. */
+export function formatKind(expected: string): string {
+  return KINDS[expected] ?? expected
 }

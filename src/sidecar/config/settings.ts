@@ -1,8 +1,7 @@
 /** The environment variables that wimds reads: names, defaults, schemas, and what they require of each other. */
 import * as z from 'zod/mini'
 import { ConfigError, type Problem } from '../../lib/errors.ts'
-import { ROUTING_MODES } from '../../lib/routing-modes.ts'
-import { DEFAULT_ADMIN_PORT, DEFAULT_PORT } from '../../lib/sidecar-defaults.ts'
+import { DEFAULT_ADMIN_PORT, DEFAULT_PORT, ROUTING_MODES } from '../../lib/sidecar-interface.ts'
 import { suggest } from '../../lib/suggest.ts'
 import { scrub } from '../../lib/secret.ts'
 import {

@@ -4,7 +4,7 @@
  */
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto'
 import { BrokerError } from '../../lib/errors.ts'
-import { TOKEN_PATHS } from '../../lib/token-paths.ts'
+import { TOKEN_PATHS } from '../../lib/sidecar-interface.ts'
 import type { Secret } from '../../lib/secret.ts'
 import { cloudShell } from './cloud-shell.ts'
 import type { Dialect, Reply, TokenAnswer, TokenQuery, WireRequest } from './dialect.ts'

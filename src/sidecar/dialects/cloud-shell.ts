@@ -1,6 +1,6 @@
 /** The dialect of Cloud Shell and the former VM extension: /oauth2/token, by GET or a posted form. */
 import type { BrokerError } from '../../lib/errors.ts'
-import { TOKEN_PATHS } from '../../lib/token-paths.ts'
+import { TOKEN_PATHS } from '../../lib/sidecar-interface.ts'
 import type { Dialect, Reply, TokenQuery, WireRequest } from './dialect.ts'
 import { findOAuthError, formatDescription } from './error-body.ts'
 import { imds, requireMetadataHeader } from './imds.ts'

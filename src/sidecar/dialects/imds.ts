@@ -1,7 +1,7 @@
 /** The dialect of the Azure Instance Metadata Service: GET /metadata/identity/oauth2/token. */
 import { BrokerError } from '../../lib/errors.ts'
 import { printable } from '../../lib/printable.ts'
-import { TOKEN_PATHS } from '../../lib/token-paths.ts'
+import { TOKEN_PATHS } from '../../lib/sidecar-interface.ts'
 import type { Clock } from '../tokens/clock.ts'
 import { type Lifetime, ttlMs } from '../tokens/lifetime.ts'
 import type { Dialect, Reply, TokenAnswer, TokenQuery, WireRequest } from './dialect.ts'

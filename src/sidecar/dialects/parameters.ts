@@ -1,7 +1,7 @@
 /** Request parameters of all dialects: parsing, and the identity and resource that they name. */
 import { BrokerError } from '../../lib/errors.ts'
 import type { Selector } from '../identities.ts'
-import { isGuid } from '../../lib/guid.ts'
+import { isGuid } from '../../lib/grammars.ts'
 import { printable } from '../../lib/printable.ts'
 import { isResource } from '../../lib/resource.ts'
 

@@ -2,11 +2,18 @@
 import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
 import type { AssertionClaims } from '../../lib/errors.ts'
 import type { Identity } from '../identities.ts'
-import { namesFileForAz } from '../../lib/azure-cli.ts'
-import { quoteHcl } from '../../lib/hcl.ts'
-import { formatCommand, quoteForShell, type ShellCommand } from '../../lib/shell.ts'
-import { createCredentialName } from '../../lib/credential-name.ts'
-import { formatManagedIdentityId, parseManagedIdentityId } from '../../lib/managed-identity.ts'
+import {
+  formatCommand,
+  namesFileForAz,
+  quoteForShell,
+  quoteHcl,
+  type ShellCommand,
+} from '../../lib/shell.ts'
+import {
+  createCredentialName,
+  formatManagedIdentityId,
+  parseManagedIdentityId,
+} from '../../lib/managed-identity.ts'
 
 /** Three ways to create the same federated credential. */
 export interface CredentialCommands {

@@ -1,7 +1,7 @@
 /** Maps the error responses of Entra ID, the token proxy and intercepting proxies to error codes. */
 import * as z from 'zod/mini'
 import { BrokerError, type EntraDetails, type ErrorCode } from '../../lib/errors.ts'
-import { firstItems } from '../../lib/first-items.ts'
+import { firstItems } from '../../lib/printable.ts'
 import { parseJson } from '../../lib/json.ts'
 import { scrubAndTruncate } from '../../lib/secret.ts'
 import { isInternalIssuer } from '../../lib/internal-issuer.ts'

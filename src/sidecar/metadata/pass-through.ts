@@ -4,7 +4,7 @@ import { type IncomingMessage, request as httpRequest } from 'node:http'
 import type { Reply } from '../dialects/dialect.ts'
 import { BrokerError } from '../../lib/errors.ts'
 import { METADATA_IP } from '../../lib/hosts.ts'
-import { readBody } from '../../lib/read-body.ts'
+import { readBody } from '../../lib/http.ts'
 import { createSemaphore } from '../../lib/semaphore.ts'
 
 /** The part of a caller's request that matters here. */

@@ -1,16 +1,20 @@
 /** `wimds redirect`: the init container that redirects 169.254.169.254:80 to the sidecar. */
 import { isIPv4 } from 'node:net'
 import { UsageError } from '../../lib/errors.ts'
-import { type Flags, findFlagProblems, parseFlags } from '../../lib/args.ts'
+import {
+  findFlagProblems,
+  type Flags,
+  parseFlags,
+  parseNumberOption,
+  PORTS,
+} from '../../lib/args.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { printError } from '../../lib/print-error.ts'
 import { waitForPort } from '../../lib/wait-for-port.ts'
-import { parseNumberOption, PORTS } from '../../lib/whole-number.ts'
 import { applyRedirect, applyRestartRule, formatScript, removeRedirect } from './apply.ts'
 import { REDIRECT_DEFAULTS, REDIRECT_MODES, type RedirectSettings } from './ruleset.ts'
-import type { CommandIo } from '../../lib/io.ts'
-import { DEFAULT_PORT, DEFAULT_UID } from '../../lib/sidecar-defaults.ts'
-import type { CommandDeclaration } from '../../lib/declaration.ts'
+import type { CommandDeclaration, CommandIo } from '../../lib/command.ts'
+import { DEFAULT_PORT, DEFAULT_UID } from '../../lib/sidecar-interface.ts'
 
 export const REDIRECT = {
   name: 'redirect',

@@ -1,6 +1,6 @@
 /** The nftables rules of the redirect from 169.254.169.254:80 to the sidecar. */
 import { METADATA_IP } from '../../lib/hosts.ts'
-import { DEFAULT_PORT, DEFAULT_UID } from '../../lib/sidecar-defaults.ts'
+import { DEFAULT_PORT, DEFAULT_UID } from '../../lib/sidecar-interface.ts'
 
 export const REDIRECT_MODES = ['loopback', 'nft'] as const
 type RedirectMode = (typeof REDIRECT_MODES)[number]

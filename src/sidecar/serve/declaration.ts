@@ -1,6 +1,6 @@
 /** Declares `wimds serve`. */
 import { Settings, withDefaults } from '../config/settings.ts'
-import type { CommandDeclaration } from '../../lib/declaration.ts'
+import type { CommandDeclaration } from '../../lib/command.ts'
 
 const DEFAULTS = withDefaults({})
 

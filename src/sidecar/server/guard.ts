@@ -1,9 +1,8 @@
 /** The checks of every request, whatever its dialect, before anything is parsed. Pure. */
 import type { IncomingHttpHeaders } from 'node:http'
 import { BrokerError } from '../../lib/errors.ts'
-import { firstItems } from '../../lib/first-items.ts'
+import { firstItems, printable } from '../../lib/printable.ts'
 import { isLoopback, METADATA_IP } from '../../lib/hosts.ts'
-import { printable } from '../../lib/printable.ts'
 
 interface GuardOptions {
   /** Host names and addresses, without ports, that are allowed in addition to `DEFAULT_HOSTS`. */

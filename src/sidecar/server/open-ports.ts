@@ -3,7 +3,7 @@ import { BrokerError } from '../../lib/errors.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { errorFields } from '../telemetry/log-events.ts'
 import type { ProcessLog } from '../telemetry/logger.ts'
-import type { CommandIo } from '../../lib/io.ts'
+import type { CommandIo } from '../../lib/command.ts'
 import { printError } from '../../lib/print-error.ts'
 
 interface FailureOutput {

@@ -1,7 +1,7 @@
 /** The routes of the admin port for people on loopback: the status, and the log level. */
 import type { IncomingMessage } from 'node:http'
 import { LOG_LEVELS } from '../config/settings.ts'
-import { readBody } from '../../lib/read-body.ts'
+import { readBody } from '../../lib/http.ts'
 import type { StatusPage } from '../status-page/page.ts'
 import type { ProcessLog } from '../telemetry/logger.ts'
 import type { TrafficSample } from '../telemetry/metrics.ts'

@@ -11,7 +11,7 @@ import {
   requireAllowedResource,
   requireAllowedUid,
 } from '../identities.ts'
-import { isGuid } from '../../lib/guid.ts'
+import { isGuid } from '../../lib/grammars.ts'
 import type { Clock } from '../tokens/clock.ts'
 import { type CacheRequest, createCacheRequest, type GetToken, toScope } from '../tokens/token.ts'
 import type { FindPeerUid } from './peer-uid.ts'

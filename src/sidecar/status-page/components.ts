@@ -1,6 +1,6 @@
 /** The components of the status page: sections, tables, failures and times. */
 import { removeTraceIds } from '../../lib/describe-error.ts'
-import { isGuid } from '../../lib/guid.ts'
+import { isGuid } from '../../lib/grammars.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 import { type Html, html } from './html.ts'
 

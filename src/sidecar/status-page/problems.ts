@@ -1,6 +1,6 @@
 /** The problems of the status page: each fault once, with the tokens that it concerns and its fix. */
 import { removeTraceIds } from '../../lib/describe-error.ts'
-import { firstItems } from '../../lib/first-items.ts'
+import { firstItems } from '../../lib/printable.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 import { DOCS_URL } from '../../lib/version.ts'
 import {

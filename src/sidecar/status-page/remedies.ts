@@ -7,9 +7,13 @@ import {
   createManagedIdentityCommand,
 } from '../exchange/credential-commands.ts'
 import { hasUnexpectedAudience } from '../exchange/assertion.ts'
-import { ENABLE_OIDC_ISSUER } from '../../lib/azure-cli.ts'
+import {
+  ENABLE_OIDC_ISSUER,
+  formatCommandLines,
+  isPlainWord,
+  quoteForShell,
+} from '../../lib/shell.ts'
 import { isInternalIssuer } from '../../lib/internal-issuer.ts'
-import { formatCommandLines, isPlainWord, quoteForShell } from '../../lib/shell.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 
 type Problem = StatusDocument['problems'][number]

@@ -1,6 +1,6 @@
 /** The sections of the status page below the history: clients, projected token and configuration. */
 import type { StatusDocument } from '../telemetry/status-schema.ts'
-import { firstItems } from '../../lib/first-items.ts'
+import { firstItems } from '../../lib/printable.ts'
 import {
   capitalize,
   formatRelative,

@@ -7,11 +7,10 @@ import { errorMessage } from '../../lib/describe-error.ts'
 import { printError } from '../../lib/print-error.ts'
 import { REPORTS } from '../simulator/defaults.ts'
 import { createSimulator, type Simulator } from '../simulator/simulator.ts'
-import { type CommandIo, untilShutdown } from '../../lib/io.ts'
+import { type CommandDeclaration, type CommandIo, untilShutdown } from '../../lib/command.ts'
 import { runToEnd } from './child-process.ts'
 import { type Sidecar, startSidecar } from './sidecar.ts'
 import { runSteps } from './steps.ts'
-import type { CommandDeclaration } from '../../lib/declaration.ts'
 
 export const DEMO = {
   name: 'demo',

@@ -1,6 +1,6 @@
 /** Starts a sidecar in a child process and requests tokens from it over HTTP. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { TOKEN_PATHS } from '../../lib/token-paths.ts'
+import { TOKEN_PATHS } from '../../lib/sidecar-interface.ts'
 import { sidecarSettings } from '../simulator/environment.ts'
 import type { Simulator } from '../simulator/simulator.ts'
 import { type RunningChild, startChild } from './child-process.ts'

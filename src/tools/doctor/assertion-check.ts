@@ -11,11 +11,10 @@ import {
   requireAudience,
 } from '../../sidecar/exchange/assertion.ts'
 import { DEFAULT_AUDIENCE, findAudience, findCloud } from '../../lib/clouds.ts'
-import { ENABLE_OIDC_ISSUER } from '../../lib/azure-cli.ts'
+import { ENABLE_OIDC_ISSUER, formatCommand } from '../../lib/shell.ts'
 import { isInternalIssuer } from '../../lib/internal-issuer.ts'
 import { parseJsonObject } from '../../lib/json.ts'
 import { printable } from '../../lib/printable.ts'
-import { formatCommand } from '../../lib/shell.ts'
 import { ALGORITHM_FIX } from '../../sidecar/exchange/aadsts.ts'
 import type { Finding } from './doctor-report.ts'
 import { toFailure } from './failure.ts'

@@ -10,11 +10,16 @@ import { type DoctorReport, listChecks } from './doctor-report.ts'
 import { VERSION } from '../../lib/version.ts'
 import { ConfigError, formatProblem, UsageError } from '../../lib/errors.ts'
 import { type Flags, findConflict, findFlagProblems, parseFlags } from '../../lib/args.ts'
-import { ROUTING_MODES, type RoutingMode } from '../../lib/routing-modes.ts'
+import { ROUTING_MODES, type RoutingMode } from '../../lib/sidecar-interface.ts'
 import { describeSettings } from '../../sidecar/telemetry/settings-view.ts'
-import { isJsonOutput, type CommandDeclaration, OUTPUT_FLAGS } from '../../lib/declaration.ts'
+import {
+  type CommandDeclaration,
+  type CommandIo,
+  EXIT_NOT_CHECKED,
+  isJsonOutput,
+  OUTPUT_FLAGS,
+} from '../../lib/command.ts'
 import { createDirectExchange } from '../direct-exchange.ts'
-import { type CommandIo, EXIT_NOT_CHECKED } from '../../lib/io.ts'
 
 const ELSEWHERE = 'From another machine, with its kubectl'
 

@@ -1,6 +1,6 @@
 /** Checks where the route to the metadata address leads: to this sidecar, to another service, or nowhere. */
 import { findRouteTarget } from '../../lib/metadata-route.ts'
-import type { RoutingMode } from '../../lib/routing-modes.ts'
+import type { RoutingMode } from '../../lib/sidecar-interface.ts'
 import type { Finding } from './doctor-report.ts'
 import { createFailure } from './failure.ts'
 import { failed, notChecked, notNeeded, passed } from './findings.ts'

@@ -8,7 +8,7 @@ import {
 } from './manifests/edit-manifests.ts'
 import type { Flags } from '../../lib/args.ts'
 import { VERSION } from '../../lib/version.ts'
-import type { CommandIo } from '../../lib/io.ts'
+import type { CommandIo } from '../../lib/command.ts'
 
 /** Returns a line for each object that is injected or left alone on purpose. */
 export function formatObjects(objects: readonly ObjectReport[]): string[] {

@@ -8,7 +8,7 @@ import { injectManifests } from './manifests/inject-manifests.ts'
 import { type Flags, parseFlags } from '../../lib/args.ts'
 import { DOCS_URL, VERSION } from '../../lib/version.ts'
 import { printError } from '../../lib/print-error.ts'
-import type { CommandIo } from '../../lib/io.ts'
+import type { CommandIo } from '../../lib/command.ts'
 import { readManifests } from '../manifest-files.ts'
 import { INJECT, parseInjectOptions } from './options.ts'
 import {

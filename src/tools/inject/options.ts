@@ -1,10 +1,9 @@
 /** Parses the flags of `wimds inject`. */
 import { INJECTION_FLAGS, parseInjectionSettings } from '../../cluster/injector/injection-flags.ts'
-import type { Flags } from '../../lib/args.ts'
-import type { CommandDeclaration } from '../../lib/declaration.ts'
+import { type Flags, parseSettingFlag } from '../../lib/args.ts'
+import type { CommandDeclaration } from '../../lib/command.ts'
 import { UsageError } from '../../lib/errors.ts'
-import { ROUTING_MODES } from '../../lib/routing-modes.ts'
-import { parseSettingFlag } from '../../lib/setting-flag.ts'
+import { ROUTING_MODES } from '../../lib/sidecar-interface.ts'
 import { guid, tenant } from '../../sidecar/config/parsers.ts'
 import type { ManifestOptions } from './manifests/inject-manifests.ts'
 import type { TemplatePath } from './manifests/workloads.ts'

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { isPlaceholder } from '../../cluster/injector/injection-flags.ts'
 import { allContainers, type Pod } from '../../cluster/injector/pod.ts'
 import type { ObjectReport } from './manifests/edit-manifests.ts'
-import { firstItems } from '../../lib/first-items.ts'
+import { firstItems } from '../../lib/printable.ts'
 import { quoteForShell } from '../../lib/shell.ts'
 import { STDIN } from '../manifest-files.ts'
 

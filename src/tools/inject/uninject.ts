@@ -2,7 +2,7 @@
 import { UsageError } from '../../lib/errors.ts'
 import { uninjectManifests } from './manifests/uninject-manifests.ts'
 import { parseFlags } from '../../lib/args.ts'
-import type { CommandIo } from '../../lib/io.ts'
+import type { CommandDeclaration, CommandIo } from '../../lib/command.ts'
 import { readManifests } from '../manifest-files.ts'
 import { printError } from '../../lib/print-error.ts'
 import { parseTemplatePath, INJECT } from './options.ts'
@@ -12,7 +12,6 @@ import {
   formatUnsupported,
   printManifests,
 } from './inject-report.ts'
-import type { CommandDeclaration } from '../../lib/declaration.ts'
 
 const { path, output, quiet } = INJECT.flags
 

@@ -3,11 +3,15 @@ import { UsageError } from '../../lib/errors.ts'
 import { scrubSetting } from '../../lib/secret.ts'
 import { printError } from '../../lib/print-error.ts'
 import { type Flags, findFlagProblems, parseFlags } from '../../lib/args.ts'
-import { isJsonOutput, type CommandDeclaration, OUTPUT_FLAGS } from '../../lib/declaration.ts'
-import type { CommandIo } from '../../lib/io.ts'
+import {
+  type CommandDeclaration,
+  type CommandIo,
+  isJsonOutput,
+  OUTPUT_FLAGS,
+} from '../../lib/command.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { toLine } from '../../lib/printable.ts'
-import { DEFAULT_ADMIN_PORT } from '../../lib/sidecar-defaults.ts'
+import { DEFAULT_ADMIN_PORT } from '../../lib/sidecar-interface.ts'
 import { VERSION } from '../../lib/version.ts'
 import { type ReportRow, createRows } from './rows.ts'
 import { fetchFromPrometheus, fetchFromSidecar, formatMinute, type Sightings } from './sources.ts'

@@ -7,13 +7,13 @@ import { printError } from '../../lib/print-error.ts'
 import { quoteForShell } from '../../lib/shell.ts'
 import { formatEnvironment } from './environment.ts'
 import { createSimulator, type Simulator } from './simulator.ts'
-import { SIMULATE } from './simulator-options.ts'
-import { type CommandIo, untilShutdown } from '../../lib/io.ts'
 import {
   MAX_ROTATE_SECONDS,
   readSimulateOptions,
+  SIMULATE,
   type SimulateOptions,
 } from './simulator-options.ts'
+import { type CommandIo, untilShutdown } from '../../lib/command.ts'
 
 export { SIMULATE } from './simulator-options.ts'
 

@@ -3,13 +3,12 @@ import { isIP } from 'node:net'
 import { address, integer } from '../../sidecar/config/parsers.ts'
 import { ConfigError, formatProblem, UsageError } from '../../lib/errors.ts'
 import { scrub } from '../../lib/secret.ts'
-import { type Flags, findFlagProblems } from '../../lib/args.ts'
+import { findFlagProblems, type Flags, parseSettingFlag } from '../../lib/args.ts'
 import { readNamedFile } from '../../lib/files.ts'
 import type { IssuedCertificate } from '../../lib/x509.ts'
-import { parseSettingFlag } from '../../lib/setting-flag.ts'
 import { readConfigFile, type FileSettings } from './config-file.ts'
 import type { SimulatorOptions } from './simulator.ts'
-import type { CommandDeclaration } from '../../lib/declaration.ts'
+import type { CommandDeclaration } from '../../lib/command.ts'
 
 export const SIMULATE = {
   name: 'simulate',

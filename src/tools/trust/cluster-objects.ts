@@ -7,7 +7,7 @@ import { findTemplateSyntax, locateError, parseDocuments } from '../inject/manif
 import type { ManifestFile } from '../inject/manifests/edit-manifests.ts'
 import { formatProblem } from '../../lib/errors.ts'
 import { parseJsonObject } from '../../lib/json.ts'
-import { isDnsLabel, isDnsSubdomain } from '../../lib/kubernetes-names.ts'
+import { isDnsLabel, isDnsSubdomain } from '../../lib/grammars.ts'
 import {
   getApiGroup,
   findObjects,

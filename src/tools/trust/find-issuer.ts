@@ -1,5 +1,5 @@
 /** Checks the issuer and the audience of a cluster's tokens. */
-import { namesFileForAz } from '../../lib/azure-cli.ts'
+import { namesFileForAz } from '../../lib/shell.ts'
 import {
   describeInternalIssuer,
   isInternalIssuer,

@@ -1,7 +1,7 @@
 /** Reads what exists in Azure from the JSON that `az … list` prints. */
 import { basename } from 'node:path'
 import * as z from 'zod/mini'
-import { isGuid } from '../../lib/guid.ts'
+import { isGuid } from '../../lib/grammars.ts'
 import { parseJson } from '../../lib/json.ts'
 import {
   formatManagedIdentityId,

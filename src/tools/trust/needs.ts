@@ -9,8 +9,7 @@ import {
   type Pod,
 } from '../../cluster/injector/pod.ts'
 import { createDefaultSettings } from '../../cluster/injector/settings.ts'
-import { isGuid } from '../../lib/guid.ts'
-import { isDnsSubdomain } from '../../lib/kubernetes-names.ts'
+import { isDnsSubdomain, isGuid } from '../../lib/grammars.ts'
 import { VERSION } from '../../lib/version.ts'
 import {
   type ClusterObjects,

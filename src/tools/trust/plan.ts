@@ -1,13 +1,13 @@
 /** Plans the federated credentials of a cluster: compares those that must exist in Azure with those that do. */
 import type { ClusterObjects } from './cluster-objects.ts'
-import { createCredentialName } from '../../lib/credential-name.ts'
-import { createReport, type Finding, type Report } from './finding.ts'
-import type { ExistingCredential, ExistingList, IdentityKind, KnownIdentity } from './inventory.ts'
 import {
+  createCredentialName,
   formatManagedIdentityId,
   isSameIdentity,
   type ManagedIdentityId,
 } from '../../lib/managed-identity.ts'
+import { createReport, type Finding, type Report } from './finding.ts'
+import type { ExistingCredential, ExistingList, IdentityKind, KnownIdentity } from './inventory.ts'
 import { findNeeds, type Need, type TrustOptions } from './needs.ts'
 
 /** How many federated credentials Azure allows for an identity. */

@@ -2,7 +2,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { inject } from '../../../src/cluster/injector/inject.ts'
-import { ROUTING_MODES } from '../../../src/lib/routing-modes.ts'
+import { ROUTING_MODES } from '../../../src/lib/sidecar-interface.ts'
 import { request } from './patched.ts'
 
 const repeat = <T>(count: number, one: (index: number) => T) =>

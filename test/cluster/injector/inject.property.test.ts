@@ -1,7 +1,7 @@
 /** Properties of every pod that can be injected. */
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { ROUTING_MODES } from '../../../src/lib/routing-modes.ts'
+import { ROUTING_MODES } from '../../../src/lib/sidecar-interface.ts'
 import { injected, patchFor } from './patched.ts'
 import { pods } from './arbitrary-pod.ts'
 

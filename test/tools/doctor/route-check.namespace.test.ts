@@ -1,7 +1,7 @@
 /** The route in a network namespace like a pod's: real processes, and a metadata service on the node. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { DoctorReport, Finding } from '../../../src/tools/doctor/doctor-report.ts'
-import type { RoutingMode } from '../../../src/lib/routing-modes.ts'
+import type { RoutingMode } from '../../../src/lib/sidecar-interface.ts'
 import { applyRedirect, removeRedirect } from '../../../src/sidecar/redirect/apply.ts'
 import { REDIRECT_DEFAULTS, type RedirectSettings } from '../../../src/sidecar/redirect/ruleset.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ROUTING_MODES } from '../../../src/lib/routing-modes.ts'
+import { ROUTING_MODES } from '../../../src/lib/sidecar-interface.ts'
 import { checkRoute } from '../../../src/tools/doctor/route-check.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
 import { listening } from '../../fixtures/listening.ts'

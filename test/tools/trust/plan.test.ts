@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
 import type { ExistingCredential } from '../../../src/tools/trust/inventory.ts'
-import { createCredentialName } from '../../../src/lib/credential-name.ts'
-import { formatManagedIdentityId } from '../../../src/lib/managed-identity.ts'
+import { createCredentialName, formatManagedIdentityId } from '../../../src/lib/managed-identity.ts'
 import {
   AUDIENCE,
   BILLING,

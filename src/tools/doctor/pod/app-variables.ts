@@ -14,7 +14,7 @@ import {
   type Pod,
 } from '../../../cluster/injector/pod.ts'
 import { createDefaultSettings, INJECTION_DEFAULTS } from '../../../cluster/injector/settings.ts'
-import type { RoutingMode } from '../../../lib/routing-modes.ts'
+import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
 import { UNSUPPORTED_PROTOCOL_VARIABLES } from '../../../lib/sdk-variables.ts'
 import { VERSION } from '../../../lib/version.ts'
 import { failed, notChecked, notNeeded, passed } from '../findings.ts'

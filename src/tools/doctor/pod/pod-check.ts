@@ -1,7 +1,7 @@
 /** Checks a pod from outside: its spec and status, and then doctor inside the container of its sidecar. */
 import type { Pod } from '../../../cluster/injector/pod.ts'
-import { isDnsLabel, isDnsSubdomain } from '../../../lib/kubernetes-names.ts'
-import type { RoutingMode } from '../../../lib/routing-modes.ts'
+import { isDnsLabel, isDnsSubdomain } from '../../../lib/grammars.ts'
+import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
 import { VERSION } from '../../../lib/version.ts'
 import { failed, notChecked, passed } from '../findings.ts'
 import { createKubectlFailure, extractReason, type Kubectl } from '../kubectl.ts'

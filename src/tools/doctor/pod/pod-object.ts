@@ -11,7 +11,7 @@ import {
   SIDECAR,
 } from '../../../cluster/injector/pod.ts'
 import { parseJson } from '../../../lib/json.ts'
-import { ROUTING_MODES, type RoutingMode } from '../../../lib/routing-modes.ts'
+import { ROUTING_MODES, type RoutingMode } from '../../../lib/sidecar-interface.ts'
 
 const text = z.optional(z.string())
 

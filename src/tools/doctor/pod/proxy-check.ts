@@ -1,8 +1,8 @@
 /** Checks whether the application sends its token requests to an HTTP proxy, such as one that its image sets. */
 import { allContainers, isInjected, type Pod } from '../../../cluster/injector/pod.ts'
 import { METADATA_IP } from '../../../lib/hosts.ts'
-import type { RoutingMode } from '../../../lib/routing-modes.ts'
-import { UNPROXIED_HOSTS } from '../../../lib/no-proxy.ts'
+import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
+import { UNPROXIED_HOSTS } from '../../../lib/sdk-variables.ts'
 import type { Finding } from '../doctor-report.ts'
 import { createFailure } from '../failure.ts'
 import { failed, passed } from '../findings.ts'

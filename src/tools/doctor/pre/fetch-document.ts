@@ -8,7 +8,7 @@ import { errorMessage } from '../../../lib/describe-error.ts'
 import { ENTRA, toTransportError } from '../../../sidecar/exchange/transport-errors.ts'
 import { removeBrackets } from '../../../lib/hosts.ts'
 import { parseJsonObject } from '../../../lib/json.ts'
-import { readBody } from '../../../lib/read-body.ts'
+import { readBody } from '../../../lib/http.ts'
 import { request } from '../../../lib/undici.ts'
 import { tryConnection } from '../connectivity.ts'
 

@@ -1,7 +1,7 @@
 /** Checks a cluster before wimds is installed, from the machine of the user. */
 import { INJECTION_DEFAULTS } from '../../../cluster/injector/settings.ts'
 import type { Config } from '../../../sidecar/config/config.ts'
-import type { RoutingMode } from '../../../lib/routing-modes.ts'
+import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
 import { notChecked } from '../findings.ts'
 import type { Kubectl } from '../kubectl.ts'
 import { createReport, type DoctorReport, type Finding } from '../doctor-report.ts'

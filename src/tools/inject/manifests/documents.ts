@@ -11,7 +11,7 @@ import {
   type YAMLError,
   YAMLParseError,
 } from 'yaml'
-import { findYamlFix } from '../../../lib/yaml-fix.ts'
+import { findYamlFix } from '../../../sidecar/config/yaml.ts'
 
 export interface ParsedDocument {
   /** Its errors include aliases that cannot be expanded. */

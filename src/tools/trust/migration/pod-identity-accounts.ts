@@ -2,7 +2,7 @@
 import { stringify } from 'yaml'
 import type { IdentityEntry } from '../../../sidecar/config/identities-file.ts'
 import { CLIENT_ID, TENANT_ID } from '../../../cluster/injector/annotations.ts'
-import { isDnsSubdomain } from '../../../lib/kubernetes-names.ts'
+import { isDnsSubdomain } from '../../../lib/grammars.ts'
 import {
   type ClusterObjects,
   findAccountName,

@@ -1,6 +1,6 @@
 /** Parses the objects of aad-pod-identity: AzureIdentity and AzureIdentityBinding. */
 import * as z from 'zod/mini'
-import { isGuid } from '../../../lib/guid.ts'
+import { isGuid } from '../../../lib/grammars.ts'
 import { parseManagedIdentityId } from '../../../lib/managed-identity.ts'
 import { formatObject, type OtherObject } from '../cluster-objects.ts'
 import type { Report } from '../finding.ts'

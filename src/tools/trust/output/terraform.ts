@@ -1,5 +1,5 @@
 /** Formats the plan as Terraform resources. */
-import { quoteHcl } from '../../../lib/hcl.ts'
+import { quoteHcl } from '../../../lib/shell.ts'
 import { toLine } from '../../../lib/printable.ts'
 import type { Plan, PlannedCredential, PlannedIdentity } from '../plan.ts'
 import { createSymbols, describeIdentity, findResourceId, selectWritable } from './names.ts'

@@ -1,7 +1,7 @@
 /** Files that cannot import the defaults have the same ones. */
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
-import { DEFAULT_ADMIN_PORT, DEFAULT_PORT, DEFAULT_UID } from '../../src/lib/sidecar-defaults.ts'
+import { DEFAULT_ADMIN_PORT, DEFAULT_PORT, DEFAULT_UID } from '../../src/lib/sidecar-interface.ts'
 
 test.each([
   ['Dockerfile', `\nUSER ${DEFAULT_UID}:${DEFAULT_UID}\n`],

@@ -1,0 +1,23 @@
+/** What the other floors know of the sidecar: its ports, uid, token paths and routing modes. */
+
+/** The port on 127.0.0.1. */
+export const DEFAULT_PORT = 8000
+
+/** The port of health, metrics and status, on all addresses. */
+export const DEFAULT_ADMIN_PORT = 9169
+
+/** The uid of the user `wimds` of the images. */
+export const DEFAULT_UID = 1501
+
+/** The paths at which the sidecar answers token requests, by protocol. */
+export const TOKEN_PATHS = {
+  imds: '/metadata/identity/oauth2/token',
+  /** Served only with the secret `WIMDS_IDENTITY_HEADER`. */
+  appService: '/msi/token',
+  cloudShell: '/oauth2/token',
+} as const
+
+export const ROUTING_MODES = ['env', 'loopback', 'nft', 'node'] as const
+
+/** How requests of the app reach the sidecar; docs/kubernetes.md compares them. */
+export type RoutingMode = (typeof ROUTING_MODES)[number]
