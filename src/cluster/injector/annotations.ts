@@ -9,7 +9,6 @@ import {
   configMapName,
   findCa,
   type InjectionSettings,
-  type ObjectKey,
   objectKey,
   SHARED_SETTINGS,
 } from './settings.ts'
@@ -49,37 +48,10 @@ type Values = { readonly [N in Name]: z.infer<(typeof ANNOTATIONS)[N]> }
 const SCHEMAS: { readonly [N in Name]: z.ZodMiniType<Values[N]> } = ANNOTATIONS
 
 /** The options of an injection that a pod's annotations set. */
-export interface PodOptions {
-  /** Undefined if the pod has no such annotation. */
-  readonly inject: boolean | undefined
-  /** True if an earlier injection decides the mode, and the operator's settings have another one. */
-  readonly keepsEarlierMode: boolean
-  /** The operator's settings with the pod's overrides. */
-  readonly settings: Pick<InjectionSettings, 'mode' | 'port' | 'adminPort' | 'resources' | 'ca'>
-  /** A ConfigMap with the key `identities.yaml`. */
-  readonly configMap: string | undefined
-  readonly prefetch: string | undefined
-  /** Paths of the node's IMDS that the sidecar may forward. */
-  readonly passThrough: string | undefined
-  readonly identityHeaderSecret: ObjectKey | undefined
-  /** URL of the HTTP proxy to Entra ID. */
-  readonly httpsProxy: string | undefined
-  /** The Secret with that URL, if it contains a password. */
-  readonly httpsProxySecret: ObjectKey | undefined
-  /** Hosts that are reached without the proxy. */
-  readonly noProxy: string | undefined
-  /** True if SDKs are to use the managed identity and no other credential. */
-  readonly usesManagedIdentityOnly: boolean
-  /** How long the projected token that injection adds is valid, in seconds; undefined: for the default. */
-  readonly tokenExpiration: number | undefined
-  /** Containers whose environment is not changed. */
-  readonly skipped: ReadonlySet<string>
-  /** A sentence for each annotation that is unknown or malformed. */
-  readonly problems: readonly string[]
-}
+export type PodOptions = ReturnType<typeof parseAnnotations>
 
 /** Parses the annotations; settings that they do not override have the operator's value. */
-export function parseAnnotations(pod: Pod, defaults: InjectionSettings): PodOptions {
+export function parseAnnotations(pod: Pod, defaults: InjectionSettings) {
   const annotations = pod.metadata?.annotations ?? {}
   const problems = [
     ...findUnknownAnnotations(annotations),
@@ -105,9 +77,12 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings): PodOpti
   const mode = read('mode')
   const injectedMode = readRecord(pod)?.mode
   return {
+    /** Undefined if the pod has no such annotation. */
     inject: read('inject') ?? (asksForAzwiProxy(pod) || undefined),
+    /** True if an earlier injection decides the mode, and the operator's settings have another one. */
     keepsEarlierMode:
       mode === undefined && injectedMode !== undefined && injectedMode !== defaults.mode,
+    /** The operator's settings with the pod's overrides. */
     settings: {
       // An injected pod keeps its mode while replicas of the webhook with different defaults review it.
       mode: mode ?? injectedMode ?? defaults.mode,
@@ -122,18 +97,27 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings): PodOpti
       },
       ca: findCa(read) ?? defaults.ca,
     },
+    /** A ConfigMap with the key `identities.yaml`. */
     configMap: read('config-map'),
     prefetch: read('prefetch'),
+    /** Paths of the node's IMDS that the sidecar may forward. */
     passThrough: read('pass-through'),
     identityHeaderSecret: read('identity-header-secret'),
+    /** The URL of the HTTP proxy to Entra ID. */
     httpsProxy: read('https-proxy'),
+    /** The Secret with that URL, if it contains a password. */
     httpsProxySecret: read('https-proxy-secret'),
+    /** Hosts that are reached without the proxy. */
     noProxy: read('no-proxy'),
+    /** True if SDKs are to use the managed identity and no other credential. */
     usesManagedIdentityOnly: read('sdk-credentials') !== undefined,
+    /** How long the projected token that injection adds is valid, in seconds; undefined: for the default. */
     tokenExpiration: parse(`${AZWI_PREFIX}service-account-token-expiration`, TOKEN_EXPIRATION),
+    /** Containers whose environment is not changed. */
     skipped: new Set(
       read('skip-containers', `${AZWI_PREFIX}skip-containers`)?.filter((name) => name !== ''),
     ),
+    /** A sentence for each annotation that is unknown or malformed. */
     problems,
   }
 }

@@ -12,19 +12,7 @@ import type { InjectionSettings, ObjectKey } from './settings.ts'
 /** The annotations of the pod's ServiceAccount. */
 export type ServiceAccountAnnotations = Readonly<Record<string, string>>
 
-export interface Plan {
-  readonly settings: InjectionSettings
-  readonly options: PodOptions
-  readonly token: FederatedToken
-  /** The sidecar's whole environment, each name once. */
-  readonly sidecarEnv: readonly EnvVar[]
-  /** The sidecar's secret for the App Service endpoint; undefined: it has none and does not serve that. */
-  readonly identityHeader: EnvVar | undefined
-  /** Variables to add to the app's containers, besides NO_PROXY. */
-  readonly appVariables: readonly EnvVar[]
-  /** True if the sidecar may reach the node's IMDS. */
-  readonly hasPassThrough: boolean
-}
+export type Plan = ReturnType<typeof createPlan>
 
 /** The directory where the ConfigMap of `wimds.io/config-map` is mounted. */
 export const CONFIG_DIRECTORY = '/etc/wimds'
@@ -42,7 +30,7 @@ export function createPlan(
   serviceAccount: ServiceAccountAnnotations,
   options: PodOptions,
   defaults: InjectionSettings,
-): Plan {
+) {
   const settings = { ...defaults, ...options.settings }
   const token = findFederatedToken(pod, settings.audience, options.tokenExpiration)
   const sidecarEnv = createSidecarEnv(serviceAccount, options, settings, token)
@@ -52,14 +40,18 @@ export function createPlan(
     settings,
     options,
     token,
+    /** The sidecar's whole environment, each name once. */
     sidecarEnv,
+    /** The sidecar's secret for the App Service endpoint; undefined: it has none and does not serve that. */
     identityHeader,
+    /** Variables to add to the app's containers, besides NO_PROXY. */
     appVariables: [
       ...(options.usesManagedIdentityOnly ? [PRODUCTION_CREDENTIALS] : []),
       ...(settings.mode === 'env'
         ? createEndpointVariables(formatListenAddress(settings.port), identityHeader)
         : []),
     ],
+    /** True if the sidecar may reach the node's IMDS. */
     hasPassThrough: find('WIMDS_PASS_THROUGH') !== undefined,
   }
 }

@@ -3,6 +3,7 @@ import * as z from 'zod/mini'
 import { type Pause, retry } from '../../lib/retry.ts'
 import { type ApiServer, connectToApiServer, hasStatus } from '../api-client.ts'
 import type { ServiceAccountAnnotations } from '../injector/plan.ts'
+import type { PublishCa } from './certificate-rotation.ts'
 import type { CertificateMaterial, CertificateStore } from './certificates.ts'
 
 /** Milliseconds after which a call without an answer fails. */
@@ -14,30 +15,7 @@ interface Limits {
 
 const LIMITS: Limits = { lookupMs: 2500, callMs: 10_000 }
 
-export interface Cluster {
-  /** Returns the minor version of Kubernetes 1. Repeats the call until it succeeds. */
-  readonly getMinorVersion: () => Promise<number>
-  /** Returns the annotations of a ServiceAccount; undefined if there is none. */
-  readonly getServiceAccount: (
-    namespace: string,
-    name: string,
-  ) => Promise<ServiceAccountAnnotations | undefined>
-  /** The Secret is deleted together with the configuration. */
-  readonly createCertificateStore: (
-    namespace: string,
-    name: string,
-    configuration: string,
-  ) => CertificateStore
-  /**
-   * Writes the CA certificates into every webhook of the configuration that has others. Returns the
-   * configuration's resource version.
-   */
-  readonly publishCa: (configuration: string, caPem: string) => Promise<string>
-  /** Resolves when the configuration has changed since that version, or after ten seconds. */
-  readonly waitForChange: (configuration: string, resourceVersion: string) => Promise<void>
-  /** Aborts every call. */
-  readonly close: () => void
-}
+export type Cluster = ReturnType<typeof connectToCluster>
 
 interface ClusterOptions {
   /** Called with each failure of a call that is repeated. */
@@ -47,19 +25,18 @@ interface ClusterOptions {
 }
 
 /** Connects to the cluster of this pod, or to that of KUBECONFIG. Throws `ConfigError` if there is neither. */
-export function connectToCluster({ onError, limits, ...options }: ClusterOptions): Cluster {
+export function connectToCluster({ onError, limits, ...options }: ClusterOptions) {
   const shutdown = new AbortController()
   const { signal } = shutdown
   const { lookupMs, callMs } = { ...LIMITS, ...limits }
   const api = connectToApiServer(signal, callMs)
   return {
+    /** Returns the minor version of Kubernetes 1. Repeats the call until it succeeds. */
     getMinorVersion: () => retry(() => getMinorVersion(api), { ...options, onError, signal }),
-    getServiceAccount: (namespace, name) => getServiceAccount(api, lookupMs, namespace, name),
-    createCertificateStore: (namespace, name, configuration) =>
-      createSecretStore(api, namespace, name, configuration),
-    publishCa: (configuration, caPem) => publishCa(api, configuration, caPem),
-    waitForChange: (configuration, resourceVersion) =>
-      waitForChange(api, configuration, resourceVersion),
+    getServiceAccount: (namespace: string, name: string) =>
+      getServiceAccount(api, lookupMs, namespace, name),
+    createCertificateStore: (names: CertificateNames) => createCertificateStore(api, names),
+    /** Aborts every call. */
     close: () => shutdown.abort(),
   }
 }
@@ -81,6 +58,7 @@ const METADATA_ONLY = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v
 const Strings = z.nullish(z.record(z.string(), z.string()))
 const ServiceAccount = z.object({ metadata: z.object({ annotations: Strings }) })
 
+/** Returns the annotations of a ServiceAccount; undefined if there is none. */
 async function getServiceAccount(
   api: ApiServer,
   timeoutMs: number,
@@ -111,12 +89,18 @@ async function ifFound<T>(answer: Promise<T>): Promise<T | undefined> {
 const Versioned = z.object({ metadata: z.object({ resourceVersion: z.string() }) })
 const Secret = z.extend(Versioned, { data: Strings })
 
-function createSecretStore(
+/** The names of the objects that the replicas share. */
+interface CertificateNames {
+  readonly namespace: string
+  readonly secret: string
+  readonly configuration: string
+}
+
+/** Keeps the certificate in a Secret, which is deleted together with the configuration. */
+function createCertificateStore(
   api: ApiServer,
-  namespace: string,
-  name: string,
-  configuration: string,
-): CertificateStore {
+  { namespace, secret: name, configuration }: CertificateNames,
+): CertificateStore & { readonly publishCa: PublishCa } {
   const title = `the Secret ${namespace}/${name}`
   const secrets = `/api/v1/namespaces/${namespace}/secrets`
 
@@ -159,6 +143,10 @@ function createSecretStore(
         throw error
       }
     },
+    async publishCa(caPem) {
+      const resourceVersion = await writeCa(api, configuration, caPem)
+      return () => waitForChange(api, configuration, resourceVersion)
+    },
   }
 }
 
@@ -188,7 +176,8 @@ async function readOwner(api: ApiServer, configuration: string) {
   }
 }
 
-async function publishCa(api: ApiServer, name: string, caPem: string): Promise<string> {
+/** Writes the CA certificates into every webhook of the configuration that has others. Returns its resource version. */
+async function writeCa(api: ApiServer, name: string, caPem: string): Promise<string> {
   const caBundle = encodeBase64(caPem)
   const { metadata, webhooks } = await readConfiguration(api, name)
   const body = (webhooks ?? []).flatMap((webhook, index) =>
@@ -209,7 +198,7 @@ async function publishCa(api: ApiServer, name: string, caPem: string): Promise<s
 /** The API server ends the watch after this many seconds. */
 const WATCH_SECONDS = 10
 
-/** Waits for an event or the end of the watch. Events are not parsed: the configuration is read again after any. */
+/** Waits for a change since that version, or the end of the watch. Events are not parsed: the configuration is read again after any. */
 async function waitForChange(api: ApiServer, name: string, resourceVersion: string): Promise<void> {
   const query = new URLSearchParams({
     watch: 'true',

@@ -1,5 +1,5 @@
 /** Parses the flags of `wimds webhook`. */
-import { type Address, address, duration, tenant } from '../../sidecar/config/parsers.ts'
+import { address, duration, tenant } from '../../sidecar/config/parsers.ts'
 import { UsageError } from '../../lib/errors.ts'
 import { findResourceProblems, type ResourceSettings } from '../injector/resources.ts'
 import {
@@ -122,43 +122,25 @@ export const WEBHOOK = {
 
 type WebhookFlags = Flags<keyof typeof WEBHOOK.flags>
 
-export interface WebhookOptions {
-  readonly listen: Address
-  readonly adminListen: Address
-  readonly drainMs: number
-  /** A file of CA certificates; undefined serves callers without a client certificate too. */
-  readonly clientCaFile: string | undefined
-  readonly settings: InjectionSettings
-  /** The tenant of a ServiceAccount that names none. */
-  readonly defaultTenantId: string | undefined
-  /** True if the API server's version decides whether the cluster supports native sidecars. */
-  readonly readsVersion: boolean
-  readonly certificate:
-    | { readonly kind: 'mounted'; readonly directory: string }
-    | {
-        readonly kind: 'own'
-        readonly namespace: string
-        readonly service: string
-        readonly secret: string
-        readonly configuration: string
-        readonly lifetimeMs: number
-      }
-}
+export type WebhookOptions = ReturnType<typeof parseWebhookOptions>
 
 /** Returns the options. Throws a `UsageError` with every problem of the flags. */
-export function parseWebhookOptions(args: readonly string[]): WebhookOptions {
+export function parseWebhookOptions(args: readonly string[]) {
   const flags = parseFlags(args, WEBHOOK.flags)
   const problems = findFlagProblems(flags)
-  const options: WebhookOptions = {
+  const options = {
     listen: parseSettingFlag(flags, 'listen', address, problems) ?? { host: '::', port: 8443 },
     adminListen: parseSettingFlag(flags, 'admin-listen', address, problems) ?? {
       host: '::',
       port: 9440,
     },
     drainMs: parseSettingFlag(flags, 'drain', DRAIN, problems) ?? 5000,
+    /** A file of CA certificates; undefined serves callers without a client certificate too. */
     clientCaFile: flags.value('client-ca'),
     settings: parseSettings(flags, problems),
+    /** The tenant of a ServiceAccount that names none. */
     defaultTenantId: parseSettingFlag(flags, 'tenant-id', tenant, problems),
+    /** True if the API server's version decides whether the cluster supports native sidecars. */
     readsVersion: flags.value('kubernetes-version') === undefined,
     certificate: parseCertificate(flags, problems),
   }
@@ -172,15 +154,15 @@ const LIFETIME = duration({ minMs: 60_000, maxMs: 10 * 365 * 86_400_000 })
 const DEFAULT_LIFETIME_MS = 90 * 86_400_000
 const OWN_CERTIFICATE_FLAGS = ['secret', 'configuration', 'certificate-lifetime'] as const
 
-function parseCertificate(flags: WebhookFlags, problems: string[]): WebhookOptions['certificate'] {
+function parseCertificate(flags: WebhookFlags, problems: string[]) {
   const directory = flags.value('cert-dir')
   if (directory !== undefined) {
     const unused = OWN_CERTIFICATE_FLAGS.filter((name) => flags.has(name))
     problems.push(...unused.map((name) => `--${name} has no effect with --cert-dir`))
-    return { kind: 'mounted', directory }
+    return { kind: 'mounted' as const, directory }
   }
   return {
-    kind: 'own',
+    kind: 'own' as const,
     namespace: flags.value('namespace') ?? 'wimds',
     service: flags.value('service') ?? 'wimds-webhook',
     secret: flags.value('secret') ?? 'wimds-webhook-tls',

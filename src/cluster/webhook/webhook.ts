@@ -199,19 +199,14 @@ async function supportsNativeSidecars(
 
 function createCertificateSource({ certificate }: WebhookOptions, cluster: Cluster) {
   if (certificate.kind === 'mounted') {
-    return {
-      getCertificate: () => readMountedCertificate(certificate.directory),
-      publish: () => Promise.resolve(''),
-      propagationDelayMs: 0,
-    }
+    return { getCertificate: () => readMountedCertificate(certificate.directory) }
   }
-  const { namespace, service, secret, configuration, lifetimeMs } = certificate
-  const store = cluster.createCertificateStore(namespace, secret, configuration)
+  const { namespace, service, lifetimeMs } = certificate
+  const store = cluster.createCertificateStore(certificate)
   const names = [`${service}.${namespace}.svc`]
   return {
     getCertificate: (served: CertificateMaterial | undefined) =>
       ensureCertificate(store, { names, lifetimeMs, trusted: served?.caPem }),
-    publish: (caPem: string) => cluster.publishCa(configuration, caPem),
-    waitForChange: (revision: string) => cluster.waitForChange(configuration, revision),
+    publishCa: store.publishCa,
   }
 }

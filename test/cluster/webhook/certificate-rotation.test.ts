@@ -2,6 +2,7 @@
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:https'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { connect } from 'node:tls'
 import { beforeAll, expect, test } from 'vitest'
 import { startCertificateRotation } from '../../../src/cluster/webhook/certificate-rotation.ts'
@@ -22,13 +23,14 @@ beforeAll(async () => {
   second = await createMaterial()
 })
 
+const NEVER = new Promise<void>(() => {})
+
 /** Parts of a rotation that does nothing; its checks follow each other quickly. */
 const PARTS = {
-  publish: () => Promise.resolve('1'),
+  publishCa: () => Promise.resolve(() => Promise.resolve()),
   serve: () => {},
   onError: () => {},
-  checkIntervalMs: 5,
-  propagationDelayMs: 5,
+  pause: () => sleep(1),
 }
 
 test('serves a new certificate without a restart, after its CA was published', async () => {
@@ -40,9 +42,9 @@ test('serves a new certificate without a restart, after its CA was published', a
   const rotation = startCertificateRotation({
     ...PARTS,
     getCertificate: () => Promise.resolve(current),
-    publish: async (caPem) => {
+    publishCa: (caPem) => {
       events.push(`publish ${caPem}`)
-      return '1'
+      return PARTS.publishCa()
     },
     serve: ({ certPem, keyPem }) => {
       server.setSecureContext({ cert: certPem, key: keyPem })
@@ -78,57 +80,36 @@ test('reports a failed check, and keeps what is served', async () => {
 
 test('publishes again as soon as the publishing was undone', async () => {
   const change = Promise.withResolvers<void>()
-  const revisions: string[] = []
   let published = 0
   const rotation = startCertificateRotation({
     ...PARTS,
-    checkIntervalMs: 3_600_000,
     getCertificate: () => Promise.resolve(first),
-    publish: async () => `revision ${(published += 1)}`,
-    waitForChange: (revision) => {
-      revisions.push(revision)
-      return revisions.length === 1 ? change.promise : new Promise(() => {})
+    publishCa: () => {
+      published += 1
+      return Promise.resolve(() => (published === 1 ? change.promise : NEVER))
     },
   })
-  await expect.poll(() => revisions).toEqual(['revision 1'])
+  await expect.poll(() => published).toBe(1)
   change.resolve()
-  await expect.poll(() => revisions).toEqual(['revision 1', 'revision 2'])
+  await expect.poll(() => published).toBe(2)
   void rotation.stop()
 })
 
-test('checks at the interval if changes cannot be watched', async () => {
+test.each([
+  ['changes cannot be watched', () => Promise.reject(new Error('the API server answered 403'))],
+  ['nothing is published', undefined],
+])('checks every ten seconds if %s', async (_, waitForChange) => {
   const pauses: number[] = []
   const rotation = startCertificateRotation({
     ...PARTS,
-    checkIntervalMs: 10_000,
     getCertificate: () => Promise.resolve(first),
-    waitForChange: () => Promise.reject(new Error('the API server answered 403')),
+    publishCa: waitForChange && (() => Promise.resolve(waitForChange)),
     pause: (ms) => {
       pauses.push(ms)
-      return pauses.length < 3 ? Promise.resolve() : new Promise(() => {})
+      return pauses.length < 3 ? Promise.resolve() : NEVER
     },
   })
   await expect.poll(() => pauses).toEqual([10_000, 10_000, 10_000])
-  void rotation.stop()
-})
-
-test('checks with backoff until there is a certificate', async () => {
-  const pauses: number[] = []
-  const rotation = startCertificateRotation({
-    ...PARTS,
-    checkIntervalMs: 10_000,
-    getCertificate: () => Promise.reject(new Error('no')),
-    pause: (ms) => {
-      pauses.push(ms)
-      return pauses.length < 6 ? Promise.resolve() : new Promise(() => {})
-    },
-  })
-  await expect.poll(() => pauses.length).toBe(6)
-  for (const [index, ceiling] of [1000, 2000, 4000, 8000].entries()) {
-    expect(pauses[index]).toBeLessThanOrEqual(ceiling)
-    expect(pauses[index]).toBeGreaterThanOrEqual(ceiling / 2)
-  }
-  expect(pauses[5]).toBe(10_000)
   void rotation.stop()
 })
 

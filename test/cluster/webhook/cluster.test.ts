@@ -114,7 +114,11 @@ describe('getMinorVersion', () => {
 
 const MATERIAL = { certPem: 'c', keyPem: 'k', caPem: 'a' }
 const storeOf = ({ createCertificateStore }: Cluster) =>
-  createCertificateStore('wimds', 'wimds-webhook-tls', 'wimds')
+  createCertificateStore({
+    namespace: 'wimds',
+    secret: 'wimds-webhook-tls',
+    configuration: 'wimds',
+  })
 
 describe('the certificate store', () => {
   test('creates a Secret that does not exist', async () => {
@@ -180,7 +184,7 @@ describe('the certificate store', () => {
   })
 })
 
-const wait = (cluster: Cluster) => cluster.waitForChange('wimds', '7')
+const wait = async (cluster: Cluster) => (await storeOf(cluster).publishCa('a'))()
 
 describe('waitForChange', () => {
   test('resolves at the first event, whatever it is', async () => {
@@ -213,8 +217,8 @@ describe('a call without an answer', () => {
     [READ_SECRET, (to) => storeOf(to).read()],
     [PATCH_SECRET, (to) => storeOf(to).write(MATERIAL, '1')],
     [CREATE_SECRET, (to) => storeOf(to).write(MATERIAL, undefined)],
-    [CONFIGURATION, (to) => to.publishCa('wimds', 'a')],
-    [PATCH_CONFIGURATION, (to) => to.publishCa('wimds', 'a')],
+    [CONFIGURATION, (to) => storeOf(to).publishCa('a')],
+    [PATCH_CONFIGURATION, (to) => storeOf(to).publishCa('a')],
     [ACCOUNT, (to) => to.getServiceAccount('n', 'app')],
   ]
 
