@@ -1,14 +1,15 @@
 /** Errors of the token endpoint, and the JSON response that Entra ID sends for them. */
 import { randomUUID } from 'node:crypto'
+import { z } from 'zod'
 import { jsonResponse } from '../http/handler.ts'
 import { findAadsts } from './error-table.ts'
 
-/** A failed token request. The message is the text after `AADSTSn: `, without the trailer. */
+/** A failed token request. The message is the text after `AADSTSn: `, by default that of the error table. */
 export class EntraError extends Error {
   readonly code: number
   readonly overrides: ErrorOverrides
 
-  constructor(code: number, message: string, overrides: ErrorOverrides = {}) {
+  constructor(code: number, message = findAadsts(code).text, overrides: ErrorOverrides = {}) {
     super(message)
     this.name = 'EntraError'
     this.code = code
@@ -23,31 +24,24 @@ interface ErrorOverrides {
   readonly extra?: Readonly<Record<string, unknown>>
 }
 
-/** Creates the error of a code, with the text of the table unless `overrides` has one. */
-export function createErrorOfCode(
-  code: number,
-  overrides: ErrorOverrides & { readonly text?: string | undefined } = {},
-): EntraError {
-  return new EntraError(code, overrides.text ?? findAadsts(code).text, overrides)
-}
-
 interface ErrorContext {
-  /** As sent by the client. Default: a new one. */
-  readonly correlationId: string | undefined
+  readonly request: Request
+  /** The form of the request, which may have the correlation id. */
+  readonly form?: URLSearchParams
   /** Entra's clock, epoch milliseconds. */
   readonly now: number
-  /** Origin of the login host, for `error_uri`. */
-  readonly origin: string
   /** Separator of the trailer's items: spaces since 2024, CRLF before. */
   readonly trailerSeparator?: ' ' | '\r\n'
 }
 
 /** Creates the JSON response for an error, with a new trace id. */
-export function createErrorResponse(error: EntraError, context: ErrorContext): Response {
-  const { correlationId = randomUUID(), now, origin, trailerSeparator = ' ' } = context
-  const { code, message, overrides } = error
+export function createErrorResponse(
+  { code, message, overrides }: EntraError,
+  { request, form, now, trailerSeparator = ' ' }: ErrorContext,
+): Response {
   const entry = findAadsts(code)
   const traceId = randomUUID()
+  const correlationId = findCorrelationId(request, form) ?? randomUUID()
   // `2025-07-01 23:32:51Z`
   const timestamp = `${new Date(now).toISOString().slice(0, 19).replace('T', ' ')}Z`
   const description = [
@@ -63,10 +57,20 @@ export function createErrorResponse(error: EntraError, context: ErrorContext): R
     timestamp,
     trace_id: traceId,
     correlation_id: correlationId,
-    ...(entry.hasNoLink ? {} : { error_uri: `${origin}/error?code=${code}` }),
+    ...(!entry.hasNoLink && { error_uri: `${new URL(request.url).origin}/error?code=${code}` }),
     ...overrides.extra,
   }
   return jsonResponse(overrides.status ?? entry.status, body, tokenResponseHeaders(traceId, now))
+}
+
+/** Finds the `client-request-id` in form, query or headers. Undefined if it is not a GUID. */
+export function findCorrelationId(request: Request, form?: URLSearchParams): string | undefined {
+  const sent = [
+    form?.get('client-request-id'),
+    new URL(request.url).searchParams.get('client-request-id'),
+    request.headers.get('client-request-id'),
+  ]
+  return sent.find((id) => z.guid().safeParse(id).success) ?? undefined
 }
 
 /** Headers of every response of the token endpoint, on success and on failure. */

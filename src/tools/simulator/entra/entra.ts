@@ -18,21 +18,10 @@ import {
   type Resource,
   type Tenant,
 } from './directory.ts'
-import {
-  createErrorOfCode,
-  createErrorResponse,
-  EntraError,
-  tokenResponseHeaders,
-} from './entra-error.ts'
+import { createErrorResponse, EntraError, tokenResponseHeaders } from './entra-error.ts'
 import { createIssuerKeySource, type IssuerRoute } from './issuer-keys.ts'
 import { answerMetadataRequest } from './metadata.ts'
-import {
-  findCorrelationId,
-  parseTokenRequest,
-  parseTokenRoute,
-  readForm,
-  type TokenRoute,
-} from './token-request.ts'
+import { parseTokenRequest, parseTokenRoute, readForm, type TokenRoute } from './token-request.ts'
 import { validateAssertion } from './validate-assertion.ts'
 
 export interface EntraOptions {
@@ -85,7 +74,7 @@ export async function createEntra(options: EntraOptions): Promise<EntraHandler> 
     now: number,
   ): Promise<Readonly<Record<string, unknown>>> {
     const { answer, lifetime: forcedLifetime, propagation } = effects
-    if (answer?.kind === 'aadsts') throw createErrorOfCode(answer.code, answer)
+    if (answer?.kind === 'aadsts') throw new EntraError(answer.code, answer.text, answer)
     const parsed = parseTokenRequest(directory, route, request.method, form)
     const { tenant, application, endpointVersion, isCaeCapable, scopeOrResource } = parsed
     const hasPropagated = !propagation || random() >= propagation.probability
@@ -98,9 +87,7 @@ export async function createEntra(options: EntraOptions): Promise<EntraHandler> 
     })
     const identifier = endpointVersion === 2 ? parseResourceScope(scopeOrResource) : scopeOrResource
     const resource = requireResource(directory, tenant, application, identifier)
-    if (application.blockedByPolicy !== undefined) {
-      throw blockedByPolicy(application.blockedByPolicy)
-    }
+    if (application.blockedByPolicy) throw blockedByPolicy(application.blockedByPolicy)
 
     const selected = selectLifetime(application, random)
     const lifetime = {
@@ -118,7 +105,7 @@ export async function createEntra(options: EntraOptions): Promise<EntraHandler> 
   }
 
   return async (request, effects = {}) => {
-    const { origin, pathname } = new URL(request.url)
+    const { pathname } = new URL(request.url)
     const now = clock() + (effects.clock?.offsetMs ?? 0)
     const route = parseTokenRoute(pathname)
     if (!route) return answerMetadataRequest(request, { directory, jwk: signer.jwk, now })
@@ -129,8 +116,7 @@ export async function createEntra(options: EntraOptions): Promise<EntraHandler> 
       return jsonResponse(200, sent, tokenResponseHeaders(randomUUID(), now))
     } catch (error) {
       if (!(error instanceof EntraError)) throw error
-      const correlationId = findCorrelationId(request, form)
-      return createErrorResponse(error, { correlationId, now, origin, trailerSeparator })
+      return createErrorResponse(error, { request, form, now, trailerSeparator })
     }
   }
 }
@@ -192,15 +178,11 @@ function requireResource(
 }
 
 const blockedByPolicy = (policy: string): EntraError =>
-  new EntraError(
-    53003,
-    'Access has been blocked by Conditional Access policies. The access policy does not allow token issuance.',
-    {
-      extra: {
-        suberror: 'message_only',
-        claims: JSON.stringify({
-          access_token: { capolids: { essential: true, values: [policy] } },
-        }),
-      },
+  new EntraError(53003, undefined, {
+    extra: {
+      suberror: 'message_only',
+      claims: JSON.stringify({
+        access_token: { capolids: { essential: true, values: [policy] } },
+      }),
     },
-  )
+  })

@@ -1,18 +1,11 @@
 /** The AADSTS codes of the simulator: HTTP status, OAuth error and default text of each. */
 
-export interface AadstsEntry {
-  readonly status: number
-  readonly error: string
-  /** Text for a code that a fault forces. The text of a failed check is more specific. */
-  readonly text: string
-  /** Some codes have no `error_uri`. */
-  readonly hasNoLink: boolean
-}
-
 interface Group {
   readonly status: number
   readonly error: string
+  /** Some codes have no `error_uri`. */
   readonly hasNoLink?: true
+  /** The text by code. That of a failed check may be more specific. */
   readonly texts: Readonly<Record<number, string>>
 }
 
@@ -150,13 +143,10 @@ const GROUPS: readonly Group[] = [
   },
 ]
 
-/** Returns the entry of a code. An unknown code is 400 `invalid_request`. */
-export function findAadsts(code: number): AadstsEntry {
-  const group = GROUPS.find(({ texts }) => texts[code] !== undefined)
-  return {
-    status: group?.status ?? 400,
-    error: group?.error ?? 'invalid_request',
-    text: group?.texts[code] ?? 'Simulated error.',
-    hasNoLink: group?.hasNoLink ?? false,
-  }
+const OTHER: Group = { status: 400, error: 'invalid_request', texts: {} }
+
+/** Returns status, error and text of a code. An unknown code is 400 `invalid_request`. */
+export function findAadsts(code: number): Omit<Group, 'texts'> & { readonly text: string } {
+  const { texts, ...group } = GROUPS.find((each) => each.texts[code] !== undefined) ?? OTHER
+  return { ...group, text: texts[code] ?? 'Simulated error.' }
 }

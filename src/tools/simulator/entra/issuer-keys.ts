@@ -58,9 +58,9 @@ async function fetchKeys(route: IssuerRoute, issuer: string): Promise<IssuerKeys
   const discovery = DiscoveryDocument.safeParse(
     await fetchJson(fetchText, discoveryUrl ?? wellKnown),
   )
-  if (!discovery.success || discovery.data.issuer !== issuer) throw endpointFailed()
+  if (!discovery.success || discovery.data.issuer !== issuer) throw new EntraError(501661)
   const keySet = KeySet.safeParse(await fetchJson(fetchText, jwksUrl ?? discovery.data.jwks_uri))
-  if (!keySet.success) throw new EntraError(900612, 'Failed to parse provider signing keys.')
+  if (!keySet.success) throw new EntraError(900612)
   const keys = keySet.data.keys.slice(0, MAX_KEYS)
   return {
     kids: new Set(keys.map(({ kid }) => kid)),
@@ -75,7 +75,5 @@ async function fetchJson(fetchText: FetchText, url: string): Promise<unknown> {
   } catch {
     // Entra ID has one error for unreachable, untrusted, too slow and not JSON.
   }
-  throw endpointFailed()
+  throw new EntraError(501661)
 }
-
-const endpointFailed = () => new EntraError(501661, 'Request to External OIDC endpoint failed.')

@@ -4,7 +4,6 @@ import { formatV1Issuer, formatV2Issuer } from './access-token.ts'
 import { findTenant, type Directory } from './directory.ts'
 import { jsonResponse } from '../http/handler.ts'
 import { createErrorResponse, EntraError } from './entra-error.ts'
-import { findCorrelationId } from './token-request.ts'
 
 interface MetadataContext {
   readonly directory: Directory
@@ -24,12 +23,7 @@ export function answerMetadataRequest(
     'access-control-allow-origin': '*',
     'cache-control': 'max-age=86400, private',
   }
-  const fail = (error: EntraError) =>
-    createErrorResponse(error, {
-      correlationId: findCorrelationId(request, new URLSearchParams()),
-      now,
-      origin,
-    })
+  const fail = (error: EntraError) => createErrorResponse(error, { request, now })
   if (request.method !== 'GET') return new Response(null, { status: 404, headers })
   if (pathname === '/common/discovery/instance') {
     return answerInstanceDiscovery(
@@ -95,7 +89,7 @@ function answerInstanceDiscovery(
   }
   const { host, pathname } = new URL(authorizationEndpoint)
   const own = new URL(origin).host
-  if (host !== own) return fail(new EntraError(50049, 'Unknown or invalid instance.'))
+  if (host !== own) return fail(new EntraError(50049))
   const tenant = pathname.split('/')[1] ?? 'common'
   return jsonResponse(
     200,

@@ -47,16 +47,6 @@ export async function readForm(request: Request): Promise<URLSearchParams> {
   return new URLSearchParams(text.length > MAX_FORM_CHARACTERS ? '' : text)
 }
 
-/** Finds the `client-request-id` in form, query or headers. Undefined if it is not a GUID. */
-export function findCorrelationId(request: Request, form: URLSearchParams): string | undefined {
-  const sent = [
-    form.get('client-request-id'),
-    new URL(request.url).searchParams.get('client-request-id'),
-    request.headers.get('client-request-id'),
-  ]
-  return sent.find((id) => z.guid().safeParse(id).success) ?? undefined
-}
-
 /**
  * Validates tenant, parameters and application in the order of Entra ID (a guess, E9). Throws an
  * {@link EntraError} at the first that is wrong.
@@ -81,7 +71,7 @@ export function parseTokenRequest(
   const clientId = requireParameter(form, 'client_id')
   const scopeOrResource = requireParameter(form, route.endpointVersion === 2 ? 'scope' : 'resource')
   if (!z.guid().safeParse(clientId).success) {
-    throw new EntraError(90013, 'Invalid input received from the user.')
+    throw new EntraError(90013)
   }
   return {
     tenant,
@@ -139,7 +129,7 @@ function requireAssertion(form: URLSearchParams, clientId: string): string {
   const assertion = form.get('client_assertion')
   if (assertion) {
     if (requireParameter(form, 'client_assertion_type') === ASSERTION_TYPE) return assertion
-    throw new EntraError(90013, 'Invalid input received from the user.')
+    throw new EntraError(90013)
   }
   if (form.get('client_secret')) {
     throw new EntraError(
@@ -147,10 +137,7 @@ function requireAssertion(form: URLSearchParams, clientId: string): string {
       `Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '${clientId}'.`,
     )
   }
-  throw new EntraError(
-    7000216,
-    "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.",
-  )
+  throw new EntraError(7000216)
 }
 
 function requireParameter(form: URLSearchParams, name: string): string {

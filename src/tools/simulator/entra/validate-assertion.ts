@@ -60,12 +60,7 @@ export async function validateAssertion(
 
 function parseAssertion(assertion: string) {
   const { header, claims } = parseJwt(assertion)
-  if (header.kid === undefined) {
-    throw new EntraError(
-      5002723,
-      'Invalid JWT token. No certificate SHA-1 thumbprint, certificate SHA-256 thumbprint, nor keyId specified in token header.',
-    )
-  }
+  if (header.kid === undefined) throw new EntraError(5002723)
   if (header.alg !== 'RS256') {
     throw new EntraError(
       5002738,
@@ -80,7 +75,7 @@ function parseJwt(assertion: string) {
     const header = Header.parse(decodeProtectedHeader(assertion))
     return { header, claims: Claims.parse(decodeJwt(assertion)) }
   } catch {
-    throw new EntraError(50027, 'JWT token is invalid or malformed.')
+    throw new EntraError(50027)
   }
 }
 
@@ -146,9 +141,9 @@ async function verifySignature(
     await jwtVerify(assertion, keys, { currentDate: new Date(issuedAt * 1000) })
   } catch (error) {
     if (error instanceof errors.JWSSignatureVerificationFailed) {
-      throw new EntraError(700027, 'Client assertion failed signature validation.')
+      throw new EntraError(700027)
     }
-    throw new EntraError(5002730, 'Invalid JWT token. Unsupported key for the signing algorithm.')
+    throw new EntraError(5002730)
   }
 }
 

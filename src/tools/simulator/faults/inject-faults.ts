@@ -2,8 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import type { ExchangeLog } from '../control/exchange-log.ts'
-import { createErrorOfCode, createErrorResponse } from '../entra/entra-error.ts'
-import { findCorrelationId, readForm } from '../entra/token-request.ts'
+import { createErrorResponse, EntraError, findCorrelationId } from '../entra/entra-error.ts'
+import { readForm } from '../entra/token-request.ts'
 import { isSocketFault, type Server, type SocketFault } from '../http/handler.ts'
 import type { Effects, Faults, FaultTarget } from './faults.ts'
 
@@ -107,11 +107,7 @@ function createUnavailable(
   if (answer.body === 'empty') {
     return new Response(null, { status: 503, headers: { 'content-length': '0', ...headers } })
   }
-  const response = createErrorResponse(createErrorOfCode(90033), {
-    correlationId: findCorrelationId(request, new URLSearchParams()),
-    now,
-    origin: new URL(request.url).origin,
-  })
+  const response = createErrorResponse(new EntraError(90033), { request, now })
   for (const [name, value] of Object.entries(headers)) response.headers.set(name, value)
   return response
 }
