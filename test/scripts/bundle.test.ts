@@ -64,7 +64,7 @@ test('the simulator reads the keys of an issuer that would rather speak HTTP/2',
   const [caFile, config] = [join(directory.path, 'ca.crt'), join(directory.path, 'config.yaml')]
   const authority = await createCertificateAuthority()
   const { certPem, keyPem } = await authority.issue({ names: [], addresses: ['127.0.0.1'] })
-  const issuer = await createIssuer({ issuer: 'https://kubernetes.default.svc' })
+  const issuer = await createIssuer('https://kubernetes.default.svc')
   const answer = async (path: string, response: Http2ServerResponse) => {
     const reply = await issuer.handler(new Request(`https://127.0.0.1${path}`))
     response.end(await reply.text())

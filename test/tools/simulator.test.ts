@@ -111,7 +111,7 @@ faults:
 test('fetches the documents of an external issuer with a CA file and a bearer token', async () => {
   const authority = await createCertificateAuthority()
   const tls = await authority.issue({ names: ['localhost'], addresses: ['127.0.0.1'] })
-  const issuer = await createIssuer({ issuer: 'https://kubernetes.default.svc' })
+  const issuer = await createIssuer('https://kubernetes.default.svc')
   await using apiServer = await serve(
     async (request) =>
       request.headers.get('authorization') === 'Bearer reviewer'

@@ -1,5 +1,5 @@
 /** The default directory and vault: one tenant, three applications, one secret. */
-import type { ApplicationInput, DirectoryInput } from './entra/directory.ts'
+import type { DirectoryInput } from './entra/directory.ts'
 import { KNOWN_RESOURCES } from './entra/known-resources.ts'
 import type { VaultSecret } from './vault/vault.ts'
 
@@ -24,27 +24,26 @@ export const REPORTS = {
 } as const
 
 /** Returns the default directory, with federated credentials for this issuer. */
-export const defaultDirectory = (issuer: string): DirectoryInput => ({
-  tenants: [{ id: TENANT_ID, name: 'Contoso', domains: ['contoso.onmicrosoft.com'] }],
-  applications: defaultApplications(issuer),
-  resources: [...KNOWN_RESOURCES],
-})
-
-const defaultApplications = (issuer: string): ApplicationInput[] => [
-  {
-    ...ORDERS,
-    tenantId: TENANT_ID,
-    name: 'orders',
-    federatedCredentials: [{ issuer, subject: 'system:serviceaccount:shop:orders' }],
-  },
-  {
-    ...BILLING,
-    tenantId: TENANT_ID,
-    name: 'billing',
-    federatedCredentials: [{ issuer, subject: 'system:serviceaccount:shop:billing' }],
-  },
-  { ...REPORTS, tenantId: TENANT_ID, name: 'reports' },
-]
+export const defaultDirectory = (issuer: string) =>
+  ({
+    tenants: [{ id: TENANT_ID, name: 'Contoso', domains: ['contoso.onmicrosoft.com'] }],
+    applications: [
+      {
+        ...ORDERS,
+        tenantId: TENANT_ID,
+        name: 'orders',
+        federatedCredentials: [{ issuer, subject: 'system:serviceaccount:shop:orders' }],
+      },
+      {
+        ...BILLING,
+        tenantId: TENANT_ID,
+        name: 'billing',
+        federatedCredentials: [{ issuer, subject: 'system:serviceaccount:shop:billing' }],
+      },
+      { ...REPORTS, tenantId: TENANT_ID, name: 'reports' },
+    ],
+    resources: [...KNOWN_RESOURCES],
+  }) satisfies DirectoryInput
 
 export const DEFAULT_SECRETS: Readonly<Record<string, VaultSecret>> = {
   'database-password': { value: 'correct-horse', allowedClientIds: [ORDERS.clientId] },

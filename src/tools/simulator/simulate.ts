@@ -34,15 +34,14 @@ export async function simulate(args: readonly string[], io: CommandIo): Promise<
     printError(io, 'wimds simulate', `${errorMessage(error)}${fix}`)
     return 1
   } finally {
-    await options.file.close()
+    await options.close()
   }
 }
 
 async function run(options: SimulateOptions, io: CommandIo): Promise<number> {
-  const { file, rotateSeconds } = options
-  await using simulator = await createSimulator({ ...file.simulator, ...options.simulator })
-  const lifetimeSeconds = file.simulator.projectedToken?.lifetimeSeconds ?? 3600
-  const everySeconds = rotateSeconds ?? Math.ceil(lifetimeSeconds * ROTATE_AFTER_FRACTION)
+  await using simulator = await createSimulator(options.simulator)
+  const lifetimeSeconds = options.simulator.projectedToken?.lifetimeSeconds ?? 3600
+  const everySeconds = options.rotateSeconds ?? Math.ceil(lifetimeSeconds * ROTATE_AFTER_FRACTION)
   const rotation = setInterval(
     () => {
       simulator.rotateToken().catch((error: unknown) => {
@@ -58,7 +57,6 @@ async function run(options: SimulateOptions, io: CommandIo): Promise<number> {
   // It exists while the simulator can be used, so that scripts can wait for it.
   const envFile = join(simulator.caFile, '..', 'env')
   try {
-    simulator.faults.set(file.faults)
     await writeFile(envFile, formatEnvironment(simulator, options.simulator.tls === undefined))
     io.stdout.write(formatSummary(simulator, envFile, everySeconds))
     await untilShutdown(io)

@@ -6,7 +6,7 @@ import { scrub } from '../../lib/secret.ts'
 import { findFlagProblems, type Flags, parseSettingFlag } from '../../lib/args.ts'
 import { readNamedFile } from '../../lib/files.ts'
 import type { IssuedCertificate } from '../../lib/x509.ts'
-import { readConfigFile, type FileSettings } from './config-file.ts'
+import { readConfigFile } from './config-file.ts'
 import type { SimulatorOptions } from './simulator.ts'
 import type { CommandDeclaration } from '../../lib/command.ts'
 
@@ -68,12 +68,12 @@ export const SIMULATE = {
 type SimulateFlags = Flags<keyof typeof SIMULATE.flags>
 
 export interface SimulateOptions {
-  /** Settings of the `--config` file. The caller closes it. */
-  readonly file: FileSettings
+  /** Of the `--config` file and the flags. */
+  readonly simulator: SimulatorOptions
   /** Undefined: the kubelet's interval. */
   readonly rotateSeconds: number | undefined
-  /** Options from flags. */
-  readonly simulator: SimulatorOptions
+  /** Closes the connections to external issuers. */
+  close(): Promise<void>
 }
 
 /** 2^31 - 1 milliseconds, the limit of Node's timers. */
@@ -87,32 +87,31 @@ export async function readSimulateOptions(flags: SimulateFlags): Promise<Simulat
   const rotateSeconds = parseSettingFlag(flags, 'rotate', ROTATE, problems)
   const tls = await readCertificate(flags, problems)
   const file = await collectErrors(problems, () => readConfigFile(flags.value('config')))
-  if (problems.length === 0 && file !== undefined) {
-    const hosts = flags.values('host')
-    const stateDir = flags.value('dir')
-    const simulator = {
-      names: hosts.filter((host) => isIP(host) === 0),
-      addresses: hosts.filter((host) => isIP(host) !== 0),
-      listen,
-      ...(stateDir === undefined ? {} : { stateDir }),
-      ...(tls === undefined ? {} : { tls }),
-    }
-    return { file, rotateSeconds, simulator }
+  if (problems.length > 0 || file === undefined) {
+    await file?.close()
+    throw new UsageError(problems)
   }
-  await file?.close()
-  throw new UsageError(problems)
+  const hosts = flags.values('host')
+  const simulator = {
+    ...file.simulator,
+    names: hosts.filter((host) => isIP(host) === 0),
+    addresses: hosts.filter((host) => isIP(host) !== 0),
+    listen,
+    stateDir: flags.value('dir'),
+    tls,
+  }
+  return { simulator, rotateSeconds, close: () => file.close() }
 }
 
 function parseListen(
   flags: SimulateFlags,
   problems: string[],
 ): NonNullable<SimulatorOptions['listen']> {
-  const tokenProxy = parseSettingFlag(flags, 'token-proxy-listen', address, problems)
   return {
     entra: parseSettingFlag(flags, 'listen', address, problems) ?? {},
     issuer: parseSettingFlag(flags, 'issuer-listen', address, problems) ?? {},
     vault: parseSettingFlag(flags, 'vault-listen', address, problems) ?? {},
-    ...(tokenProxy === undefined ? {} : { tokenProxy }),
+    tokenProxy: parseSettingFlag(flags, 'token-proxy-listen', address, problems),
   }
 }
 

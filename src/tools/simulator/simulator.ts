@@ -13,7 +13,7 @@ import { DEFAULT_SECRETS, defaultDirectory, ORDERS, TENANT_ID } from './defaults
 import { DirectorySchema, type Directory, type DirectoryInput } from './entra/directory.ts'
 import { createEntra, type EntraOptions } from './entra/entra.ts'
 import { parseTokenRoute } from './entra/token-request.ts'
-import { createFaults, type Faults, type FaultTarget } from './faults/faults.ts'
+import { createFaults, type FaultInput, type Faults, type FaultTarget } from './faults/faults.ts'
 import { withFaults } from './faults/inject-faults.ts'
 import { createFetchText } from './http/fetch-text.ts'
 import { createOrigins, type Listen, type Origins } from './http/origins.ts'
@@ -32,11 +32,11 @@ export interface SimulatorOptions extends Pick<
    */
   readonly ports?: boolean
   /** Folder for `ca.crt` and the volume `token/`. Default: a temporary folder, removed on close. */
-  readonly stateDir?: string
+  readonly stateDir?: string | undefined
   /** Builds the directory, given the issuer's URL. Default: the applications of defaults.ts. */
   readonly directory?: (issuer: string) => DirectoryInput
   /** Default: `database-password`, readable by the application orders only. */
-  readonly secrets?: Readonly<Record<string, VaultSecret>>
+  readonly secrets?: Readonly<Record<string, VaultSecret>> | undefined
   /** Default claims of projected tokens. */
   readonly projectedToken?: ProjectedTokenClaims
   readonly listen?: {
@@ -44,13 +44,15 @@ export interface SimulatorOptions extends Pick<
     readonly issuer?: Listen
     readonly vault?: Listen
     /** Default: no token proxy. */
-    readonly tokenProxy?: Listen
+    readonly tokenProxy?: Listen | undefined
   }
   /** DNS names of Entra ID and the vault. The first one is used in their URLs. */
   readonly names?: readonly string[]
   readonly addresses?: readonly string[]
   /** Certificate of Entra ID and the vault. Default: one issued by the simulator's own CA. */
-  readonly tls?: IssuedCertificate
+  readonly tls?: IssuedCertificate | undefined
+  /** In force from the start. */
+  readonly faults?: readonly FaultInput[]
   readonly now?: () => number
   readonly random?: () => number
   /** Waits for a `delay` fault. */
@@ -132,7 +134,7 @@ async function build(
   const caFile = join(stateDir, 'ca.crt')
   await writeFile(caFile, caPem).catch(failToCreate(caFile))
 
-  const issuer = await createIssuer({ issuer: at.issuer.url, now })
+  const issuer = await createIssuer(at.issuer.url, now)
   const directory = DirectorySchema.parse((options.directory ?? defaultDirectory)(issuer.issuer))
   const [first] = directory.applications
   const tenantId = first?.tenantId ?? directory.tenants[0]?.id ?? TENANT_ID
@@ -147,12 +149,13 @@ async function build(
     now,
   })
 
-  const tokenFile = createProjectedTokenFile({ directory: join(stateDir, 'token'), now })
+  const tokenFile = createProjectedTokenFile(join(stateDir, 'token'), now)
   const rotateToken = async (claims: ProjectedTokenClaims = {}): Promise<void> =>
-    tokenFile.write(await issuer.sign({ ...options.projectedToken, ...claims }))
+    tokenFile.write((await issuer.sign({ ...options.projectedToken, ...claims })).reveal())
   await rotateToken()
 
   const faults = createFaults(now)
+  faults.set(options.faults ?? [])
   const log = createExchangeLog()
   const injection = { ...options, faults, log, now }
   at.issuer.mount(withFaults(issuer.handler, { ...injection, findTarget: () => 'issuer' }))
@@ -177,7 +180,7 @@ async function build(
     exchanges: () => log.counters().byTarget.token,
     dispatcher,
     rotateToken,
-    writeToken: (text) => tokenFile.writeText(text),
+    writeToken: (text) => tokenFile.write(text),
     close,
     [Symbol.asyncDispose]: close,
   }
@@ -205,9 +208,7 @@ async function openOrigins(
       tls: proxyTls,
       publicName,
     })
-    proxy.mount(
-      createTokenProxy({ prefix: '', authorityHost: entra.url, dispatcher: origins.dispatcher }),
-    )
+    proxy.mount(createTokenProxy({ authorityHost: entra.url, dispatcher: origins.dispatcher }))
     tokenProxy = { url: proxy.url, sniName: TOKEN_PROXY_SNI_NAME }
   }
   return { issuer, entra, vault, tokenProxy, caPem: authority.caPem }

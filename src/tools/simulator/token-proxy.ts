@@ -3,8 +3,8 @@ import { type Dispatcher, fetch } from 'undici'
 import type { Handler } from './http/handler.ts'
 
 interface TokenProxyOptions {
-  /** Path that the proxy answers under, without a trailing slash; empty: the root. */
-  readonly prefix: string
+  /** Path that the proxy answers under, without a trailing slash. Default: the root. */
+  readonly prefix?: string
   /** Origin of Entra ID. */
   readonly authorityHost: string
   /** Reaches Entra ID. */
@@ -19,8 +19,12 @@ export const TOKEN_PROXY_SNI_NAME = 'token-proxy.wimds.test'
 const HOP_BY_HOP = new Set(['host', 'connection', 'content-length', 'transfer-encoding'])
 
 /** Creates the proxy. It answers 404 outside its prefix. */
-export function createTokenProxy(options: TokenProxyOptions): Handler {
-  const { prefix, authorityHost, dispatcher, onRequest } = options
+export function createTokenProxy({
+  prefix = '',
+  authorityHost,
+  dispatcher,
+  onRequest,
+}: TokenProxyOptions): Handler {
   return async (request) => {
     onRequest?.(request.clone())
     const { pathname, search } = new URL(request.url)

@@ -15,13 +15,16 @@ const readSecret = async (vaultUrl: string, dispatcher: Dispatcher, token: unkno
   return response.json()
 }
 
-test('with names, a projected token is exchanged for an access token, which reads a secret', async () => {
+test('with names, a projected token is exchanged for an access token, which reads a secret, and other hosts are refused', async () => {
   await using simulator = await createSimulator({ ports: false })
   const { body } = await exchange(simulator)
   expect(
     await readSecret(simulator.vaultUrl, simulator.dispatcher, body['access_token']),
   ).toMatchObject({
     value: 'correct-horse',
+  })
+  await expect(fetch('https://other.test/', simulator)).rejects.toMatchObject({
+    cause: { message: 'nothing listens at other.test' },
   })
 })
 

@@ -5,7 +5,11 @@ import { DirectorySchema, type Directory } from '../entra/directory.ts'
 import type { ExchangeLog } from './exchange-log.ts'
 import { FaultsSchema, type Faults } from '../faults/faults.ts'
 import { jsonResponse, type Server } from '../http/handler.ts'
-import type { ClusterIssuer, ProjectedTokenClaims } from '../issuer/issuer.ts'
+import {
+  type ClusterIssuer,
+  type ProjectedTokenClaims,
+  ProjectedTokenSchema,
+} from '../issuer/issuer.ts'
 
 interface ControlledParts {
   readonly faults: Faults
@@ -15,17 +19,6 @@ interface ControlledParts {
   readonly rotateToken: (claims: ProjectedTokenClaims) => Promise<void>
 }
 
-/** Claims of a new projected token; see {@link ProjectedTokenClaims}. */
-const TokenSchema = z
-  .strictObject({
-    namespace: z.string(),
-    serviceAccount: z.string(),
-    audience: z.string(),
-    lifetimeSeconds: z.int().positive(),
-    claims: z.record(z.string(), z.unknown()),
-    header: z.record(z.string(), z.unknown()),
-  })
-  .partial()
 const KeySchema = z.strictObject({ published: z.boolean().default(true) })
 
 type Route = (request: Request) => Promise<Response> | Response
@@ -66,7 +59,7 @@ export function withControl(next: Server, controlled: ControlledParts): Server {
     'PUT /simulator/directory': acceptJson(DirectorySchema, (changed) =>
       Object.assign(directory, changed),
     ),
-    'POST /simulator/token': acceptJson(TokenSchema, async (claims) => {
+    'POST /simulator/token': acceptJson(ProjectedTokenSchema, async (claims) => {
       await rotateToken(claims)
       return {}
     }),

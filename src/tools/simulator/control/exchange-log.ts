@@ -8,14 +8,14 @@ interface LoggedExchange {
   readonly target: FaultTarget
   readonly method: string
   readonly path: string
-  readonly clientId?: string
+  readonly clientId?: string | undefined
   /** The requested `scope` or `resource`. */
-  readonly resource?: string
-  readonly correlationId?: string
+  readonly resource?: string | undefined
+  readonly correlationId?: string | undefined
   /** HTTP status or socket fault. */
   readonly outcome: number | 'hang' | 'reset'
   /** AADSTS code of an error. */
-  readonly aadsts?: number
+  readonly aadsts?: number | undefined
   readonly durationMs: number
 }
 
@@ -95,15 +95,10 @@ const increment = (counts: Map<string, number>, key: string): void => {
 }
 
 function truncateTexts(exchange: LoggedExchange): LoggedExchange {
-  const { method, path, clientId, resource, correlationId } = exchange
-  return {
-    ...exchange,
-    method: truncate(method),
-    path: truncate(path),
-    ...(clientId !== undefined && { clientId: truncate(clientId) }),
-    ...(resource !== undefined && { resource: truncate(resource) }),
-    ...(correlationId !== undefined && { correlationId: truncate(correlationId) }),
-  }
+  const texts = Object.entries(exchange).flatMap(([name, value]) =>
+    typeof value === 'string' ? [[name, truncate(value)] as const] : [],
+  )
+  return { ...exchange, ...Object.fromEntries(texts) }
 }
 
 /** Copies the text: V8 would keep the whole form, including the assertion, for a slice of it. */

@@ -8,7 +8,7 @@ export const TOKEN_EXCHANGE = {
 } as const
 
 /** Entra ID also accepts wrong values here; they fail at the exchange. */
-const FederatedCredentialSchema = z.strictObject({
+export const FederatedCredentialSchema = z.strictObject({
   name: z
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{2,119}$/u, '3 to 120 URL-safe characters')
@@ -18,42 +18,46 @@ const FederatedCredentialSchema = z.strictObject({
   audience: z.string().min(1).max(600).default(TOKEN_EXCHANGE.uri),
 })
 
-const ApplicationSchema = z
-  .strictObject({
-    clientId: z.guid(),
-    tenantId: z.guid(),
-    /** Object id of the service principal: `oid` and `sub` of its access tokens. */
-    objectId: z.guid().optional(),
-    name: z.string().default('application'),
-    kind: z.enum(['application', 'managed-identity']).default('application'),
-    /** ARM id of a managed identity: `xms_mirid`. */
-    resourceId: z.string().optional(),
-    disabled: z.boolean().default(false),
-    /** False: registered, but without a service principal in the tenant (AADSTS7000229). */
-    servicePrincipal: z.boolean().default(true),
-    federatedCredentials: z.array(FederatedCredentialSchema).max(20).default([]),
-    /** App roles by resource identifier: the `roles` claim. */
-    roles: z.record(z.string(), z.array(z.string())).default({}),
-    /** Id of a conditional-access policy that blocks this application (AADSTS53003). */
-    blockedByPolicy: z.guid().optional(),
-    /** Lifetime of its access tokens. Default: depends on the kind, as in Entra ID. */
-    tokenLifetimeSeconds: z.int().positive().optional(),
-    refreshInSeconds: z.int().positive().optional(),
-  })
-  .superRefine((application, context) => {
-    const seen = new Set<string>()
-    for (const [index, { issuer, subject }] of application.federatedCredentials.entries()) {
-      const key = JSON.stringify([issuer, subject])
-      if (seen.has(key)) {
-        context.addIssue({
-          code: 'custom',
-          path: ['federatedCredentials', index],
-          message: 'issuer and subject must be unique per application',
-        })
+interface Trusted {
+  readonly issuer?: string | undefined
+  readonly subject: string
+}
+
+/** Returns the schema of an application's credentials, of which each has its own issuer and subject. */
+export const credentialsOf = <T extends z.ZodType<Trusted>>(schema: T) =>
+  z
+    .array(schema)
+    .max(20)
+    .superRefine((credentials, context) => {
+      const keys = credentials.map(({ issuer, subject }) => JSON.stringify([issuer, subject]))
+      for (const [index, key] of keys.entries()) {
+        if (keys.indexOf(key) === index) continue
+        const message = 'issuer and subject must be unique per application'
+        context.addIssue({ code: 'custom', path: [index], message })
       }
-      seen.add(key)
-    }
-  })
+    })
+
+export const ApplicationSchema = z.strictObject({
+  clientId: z.guid(),
+  tenantId: z.guid(),
+  /** Object id of the service principal: `oid` and `sub` of its access tokens. */
+  objectId: z.guid().optional(),
+  name: z.string().default('application'),
+  kind: z.enum(['application', 'managed-identity']).default('application'),
+  /** ARM id of a managed identity: `xms_mirid`. */
+  resourceId: z.string().optional(),
+  disabled: z.boolean().default(false),
+  /** False: registered, but without a service principal in the tenant (AADSTS7000229). */
+  servicePrincipal: z.boolean().default(true),
+  federatedCredentials: credentialsOf(FederatedCredentialSchema).default([]),
+  /** App roles by resource identifier: the `roles` claim. */
+  roles: z.record(z.string(), z.array(z.string())).default({}),
+  /** Id of a conditional-access policy that blocks this application (AADSTS53003). */
+  blockedByPolicy: z.guid().optional(),
+  /** Lifetime of its access tokens. Default: depends on the kind, as in Entra ID. */
+  tokenLifetimeSeconds: z.int().positive().optional(),
+  refreshInSeconds: z.int().positive().optional(),
+})
 
 const TenantSchema = z.strictObject({
   id: z.guid(),
@@ -86,7 +90,6 @@ export const DirectorySchema = z.strictObject({
 export type FederatedCredential = z.infer<typeof FederatedCredentialSchema>
 export type Application = z.infer<typeof ApplicationSchema>
 export type ResourceInput = z.input<typeof ResourceSchema>
-export type ApplicationInput = z.input<typeof ApplicationSchema>
 export type Tenant = z.infer<typeof TenantSchema>
 export type Resource = z.infer<typeof ResourceSchema>
 export type DirectoryInput = z.input<typeof DirectorySchema>

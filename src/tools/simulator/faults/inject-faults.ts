@@ -29,19 +29,16 @@ export function withFaults(
     if (effects.delay) await sleep(effects.delay.ms)
     const replacement = createReplacement(request, effects, now())
     const reply = replacement ?? (await handler(request, effects))
-    const aadsts = isSocketFault(reply) ? undefined : await readAadsts(reply)
-    const correlationId = findCorrelationId(request, form)
-    const resource = form.get('scope') ?? form.get('resource')
     log.record({
       at: new Date(startedAt).toISOString(),
       target,
       method: request.method,
       path: new URL(request.url).pathname,
-      ...(clientId === undefined ? {} : { clientId }),
-      ...(resource === null ? {} : { resource }),
-      ...(correlationId === undefined ? {} : { correlationId }),
+      clientId,
+      resource: form.get('scope') ?? form.get('resource') ?? undefined,
+      correlationId: findCorrelationId(request, form),
       outcome: selectOutcome(reply, effects),
-      ...(aadsts === undefined ? {} : { aadsts }),
+      aadsts: isSocketFault(reply) ? undefined : await readAadsts(reply),
       durationMs: now() - startedAt,
     })
     return isSocketFault(reply) ? reply : applyBodyFault(reply, effects)

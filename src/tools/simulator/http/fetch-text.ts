@@ -6,9 +6,9 @@ export type FetchText = (url: string) => Promise<{ readonly status: number; read
 
 interface NetworkOptions {
   /** Trusted instead of Node's default roots. */
-  readonly caPem?: string
+  readonly caPem?: string | undefined
   /** Read before each request and sent as bearer token, for an API server that requires one. */
-  readonly bearerToken?: () => Promise<string>
+  readonly bearerToken?: (() => Promise<string>) | undefined
 }
 
 const TIMEOUT_MS = 5_000

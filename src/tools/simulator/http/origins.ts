@@ -1,8 +1,7 @@
 /** Starts the simulated servers on ports and gives each one an origin. */
-import type { Dispatcher } from 'undici'
+import { Agent, buildConnector, type Dispatcher } from 'undici'
 import { toLocalHost } from '../../../lib/hosts.ts'
 import type { IssuedCertificate } from '../../../lib/x509.ts'
-import { createLocalDispatcher, type LocalAddress } from './dispatcher.ts'
 import type { Server } from './handler.ts'
 import { serve } from './serve.ts'
 
@@ -34,7 +33,7 @@ export interface Origins {
 
 /** Creates origins with ports, or with names such as `https://entra.test` for `dispatcher` only. */
 export function createOrigins(ports: boolean): Origins {
-  const addresses = new Map<string, LocalAddress>()
+  const addresses = new Map<string, Required<Listen>>()
   const dispatcher = createLocalDispatcher(addresses)
   const closers = [() => dispatcher.destroy()]
   return {
@@ -58,6 +57,22 @@ export function createOrigins(ports: boolean): Origins {
       await Promise.all(closers.splice(0).map((close) => close()))
     },
   }
+}
+
+/**
+ * Creates a dispatcher that connects each host, such as `entra.test`, to its local address. It uses no
+ * DNS and refuses other hosts. It accepts any certificate: it connects to this machine only.
+ */
+function createLocalDispatcher(addresses: ReadonlyMap<string, Required<Listen>>): Agent {
+  const connect = buildConnector({ rejectUnauthorized: false })
+  return new Agent({
+    connect(options, callback) {
+      const { host = '' } = options
+      const address = addresses.get(host)
+      if (address === undefined) callback(new Error(`nothing listens at ${host}`), null)
+      else connect({ ...options, hostname: address.host, port: String(address.port) }, callback)
+    },
+  })
 }
 
 const answerUnavailable: Server = async () => new Response(null, { status: 503 })

@@ -1,22 +1,24 @@
 /** The OIDC issuer of a Kubernetes cluster: it signs projected service account tokens. */
 import { createHash, randomUUID } from 'node:crypto'
 import { exportJWK, generateKeyPair, SignJWT, type JWK } from 'jose'
+import { z } from 'zod'
 import { Secret } from '../../../lib/secret.ts'
 import { jsonResponse, type Handler } from '../http/handler.ts'
 
 /** Claims of a projected token. Default: a pod of the service account shop/orders. */
-export interface ProjectedTokenClaims {
-  readonly namespace?: string | undefined
-  readonly serviceAccount?: string | undefined
-  readonly pod?: string | undefined
-  readonly node?: string | undefined
-  readonly audience?: string | readonly string[] | undefined
-  readonly lifetimeSeconds?: number | undefined
-  /** Overrides claims, for invalid tokens; `undefined` removes one. */
-  readonly claims?: Readonly<Record<string, unknown>> | undefined
-  /** Overrides header parameters; `undefined` removes one. */
-  readonly header?: Readonly<Record<string, unknown>> | undefined
-}
+export const ProjectedTokenSchema = z
+  .strictObject({
+    namespace: z.string(),
+    serviceAccount: z.string(),
+    audience: z.string(),
+    lifetimeSeconds: z.int().positive(),
+    /** Overrides claims, for invalid tokens; `undefined` removes one. */
+    claims: z.record(z.string(), z.unknown()),
+    /** Overrides header parameters; `undefined` removes one. */
+    header: z.record(z.string(), z.unknown()),
+  })
+  .partial()
+export type ProjectedTokenClaims = z.infer<typeof ProjectedTokenSchema>
 
 export interface ClusterIssuer {
   /** The exact `iss`, which a federated credential must have. */
@@ -33,26 +35,17 @@ export interface ClusterIssuer {
   retireOldKeys(): void
 }
 
-interface IssuerOptions {
-  /** The exact `iss`. The documents are served under its path. */
-  readonly issuer: string
-  readonly now?: () => number
-}
-
 interface SigningKey {
   readonly kid: string
   readonly privateKey: Awaited<ReturnType<typeof generateKeyPair>>['privateKey']
   readonly jwk: JWK
 }
 
-const NAMESPACE = 'shop'
-const SERVICE_ACCOUNT = 'orders'
-
-/** Creates an issuer with one new RS256 key. */
-export async function createIssuer({
-  issuer,
-  now = Date.now,
-}: IssuerOptions): Promise<ClusterIssuer> {
+/** Creates an issuer with one new RS256 key. `issuer` is the exact `iss`; the documents are under its path. */
+export async function createIssuer(
+  issuer: string,
+  now: () => number = Date.now,
+): Promise<ClusterIssuer> {
   const base = issuer.replace(/\/$/u, '')
   const path = new URL(issuer).pathname.replace(/\/$/u, '')
   let current = await createKey()
@@ -97,28 +90,21 @@ const createDiscoveryDocument = (issuer: string, base: string) => ({
 async function sign(
   key: SigningKey,
   issuer: string,
-  {
-    audience = 'api://AzureADTokenExchange',
-    lifetimeSeconds = 3600,
-    ...request
-  }: ProjectedTokenClaims,
+  request: ProjectedTokenClaims,
   now: number,
 ): Promise<Secret> {
-  const { namespace = NAMESPACE, serviceAccount = SERVICE_ACCOUNT, node = 'node-1' } = request
+  const { namespace = 'shop', serviceAccount = 'orders', lifetimeSeconds = 3600 } = request
   const iat = Math.floor(now / 1000)
   const claims = {
-    aud: typeof audience === 'string' ? [audience] : audience,
+    aud: [request.audience ?? 'api://AzureADTokenExchange'],
     exp: iat + lifetimeSeconds,
     iat,
     iss: issuer,
     jti: randomUUID(),
     'kubernetes.io': {
       namespace,
-      node: { name: node, uid: deriveUid('node', node) },
-      pod: {
-        name: request.pod ?? `${serviceAccount}-0`,
-        uid: deriveUid('pod', namespace, serviceAccount),
-      },
+      node: { name: 'node-1', uid: deriveUid('node', 'node-1') },
+      pod: { name: `${serviceAccount}-0`, uid: deriveUid('pod', namespace, serviceAccount) },
       serviceaccount: {
         name: serviceAccount,
         uid: deriveUid('serviceaccount', namespace, serviceAccount),

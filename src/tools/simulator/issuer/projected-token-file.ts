@@ -1,39 +1,31 @@
 /** Writes a token file as the kubelet does, with the same atomic replacement. */
 import { chmod, mkdtemp, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import type { Secret } from '../../../lib/secret.ts'
 import { createDirectory } from '../create-directory.ts'
 
 export interface ProjectedTokenFile {
   /** Path that a pod reads: a symbolic link to `..data/NAME`. */
   readonly path: string
   /** Replaces the content atomically. Concurrent calls run one after another. */
-  write(token: Secret): Promise<void>
-  /** Writes content that is not a token: empty or invalid. */
-  writeText(text: string): Promise<void>
+  write(text: string): Promise<void>
 }
 
-interface FileOptions {
-  readonly directory: string
-  readonly name?: string
-  readonly now?: () => number
-}
+const NAME = 'azure-identity-token'
 
 /**
  * Creates a projected volume in `directory`. Like the kubelet's AtomicWriter, each write creates a
  * timestamped directory and renames a symbolic link over `..data`: a reader gets the old file or the
  * new one, never a part. An open file descriptor keeps the old content.
  */
-export function createProjectedTokenFile({
-  directory,
-  name = 'azure-identity-token',
-  now = Date.now,
-}: FileOptions): ProjectedTokenFile {
+export function createProjectedTokenFile(
+  directory: string,
+  now: () => number = Date.now,
+): ProjectedTokenFile {
   const dataLink = join(directory, '..data')
-  const path = join(directory, name)
+  const path = join(directory, NAME)
   let queue: Promise<unknown> = Promise.resolve()
 
-  function writeText(text: string): Promise<void> {
+  function write(text: string): Promise<void> {
     const written = queue.then(() => replace(text))
     queue = written.catch(() => undefined)
     return written
@@ -44,16 +36,16 @@ export function createProjectedTokenFile({
     const previous = await readLinkTarget(dataLink)
     const current = await mkdtemp(join(directory, `..${formatTimestamp(now())}.`))
     await chmod(current, 0o755)
-    await writeFile(join(current, name), text, { mode: 0o644 })
+    await writeFile(join(current, NAME), text, { mode: 0o644 })
     const newLink = join(directory, '..data_tmp')
     await rm(newLink, { force: true })
     await symlink(basename(current), newLink)
     await rename(newLink, dataLink)
-    if ((await readLinkTarget(path)) === undefined) await symlink(join('..data', name), path)
+    if ((await readLinkTarget(path)) === undefined) await symlink(join('..data', NAME), path)
     if (previous !== undefined) await rm(join(directory, previous), { recursive: true })
   }
 
-  return { path, writeText, write: (token) => writeText(token.reveal()) }
+  return { path, write }
 }
 
 /** Returns the target of a symbolic link, or undefined when it does not exist. */

@@ -22,8 +22,8 @@ let proxy: ConnectProxy
 let env: Readonly<Record<string, string>>
 const resources = new AsyncDisposableStack()
 beforeAll(async () => {
-  published = await createIssuer({ issuer: ISSUER })
-  other = await createIssuer({ issuer: ISSUER })
+  published = await createIssuer(ISSUER)
+  other = await createIssuer(ISSUER)
   const authority = await createCertificateAuthority()
   const tls = await authority.issue({ names: [HOST] })
   const running = resources.use(await serve(published.handler, { tls }))

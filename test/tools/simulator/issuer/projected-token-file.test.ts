@@ -2,7 +2,6 @@ import { mkdir, mkdtemp, open, readdir, readFile, readlink, rm, stat } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { Secret } from '../../../../src/lib/secret.ts'
 import { createProjectedTokenFile } from '../../../../src/tools/simulator/issuer/projected-token-file.ts'
 
 let directory = ''
@@ -12,8 +11,8 @@ beforeEach(async () => {
 afterEach(() => rm(directory, { recursive: true }))
 
 test('the token file is a link through ..data into a timestamped directory, readable by any uid', async () => {
-  const file = createProjectedTokenFile({ directory, now: () => Date.UTC(2026, 10, 24, 1, 2, 3) })
-  await file.write(new Secret('first'))
+  const file = createProjectedTokenFile(directory, () => Date.UTC(2026, 10, 24, 1, 2, 3))
+  await file.write('first')
   expect(file.path).toBe(join(directory, 'azure-identity-token'))
   expect(await readlink(file.path)).toBe('..data/azure-identity-token')
   expect(await readlink(join(directory, '..data'))).toMatch(/^\.\.2026_11_24_01_02_03\.\w+$/u)
@@ -35,11 +34,11 @@ async function watch(path: string, stopped: AbortSignal): Promise<ReadonlySet<st
 }
 
 test('a reader gets the old or the new token, never a part', async () => {
-  const file = createProjectedTokenFile({ directory })
-  await file.writeText(whole('a'))
+  const file = createProjectedTokenFile(directory)
+  await file.write(whole('a'))
   const stop = new AbortController()
   const watching = watch(file.path, stop.signal)
-  for (let turn = 0; turn < 40; turn += 1) await file.writeText(whole(turn % 2 === 0 ? 'b' : 'a'))
+  for (let turn = 0; turn < 40; turn += 1) await file.write(whole(turn % 2 === 0 ? 'b' : 'a'))
   stop.abort()
   // A reader between two steps finds no file, since the kubelet removes the old directory at once.
   const seen = [...(await watching)].filter((text) => !text.startsWith('Error: ENOENT'))
@@ -47,10 +46,10 @@ test('a reader gets the old or the new token, never a part', async () => {
 })
 
 test('an open descriptor keeps the old content, and old directories are removed', async () => {
-  const file = createProjectedTokenFile({ directory })
-  await file.writeText('first')
+  const file = createProjectedTokenFile(directory)
+  await file.write('first')
   const descriptor = await open(file.path)
-  await file.writeText('second')
+  await file.write('second')
   expect(await descriptor.readFile('utf8')).toBe('first')
   await descriptor.close()
   expect(await readFile(file.path, 'utf8')).toBe('second')
@@ -59,8 +58,8 @@ test('an open descriptor keeps the old content, and old directories are removed'
 })
 
 test('concurrent writes run one after another, also after a failed one', async () => {
-  const file = createProjectedTokenFile({ directory })
-  const writes = Array.from({ length: 8 }, (_, turn) => file.writeText(String(turn)))
+  const file = createProjectedTokenFile(directory)
+  const writes = Array.from({ length: 8 }, (_, turn) => file.write(String(turn)))
   await Promise.all(writes)
   expect(await readFile(file.path, 'utf8')).toBe('7')
   const left = (await readdir(directory)).filter((name) => name.startsWith('..2'))
@@ -69,10 +68,10 @@ test('concurrent writes run one after another, also after a failed one', async (
   const dataLink = join(directory, '..data')
   await rm(dataLink)
   await mkdir(join(dataLink, 'in-the-way'), { recursive: true })
-  const failing = file.writeText('lost')
+  const failing = file.write('lost')
   const after = failing
     .catch(() => rm(dataLink, { recursive: true }))
-    .then(() => file.writeText('back'))
+    .then(() => file.write('back'))
   await expect(failing).rejects.toThrow(/EISDIR/)
   await after
   expect(await readFile(file.path, 'utf8')).toBe('back')
